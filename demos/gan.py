@@ -1,0 +1,157 @@
+"""The generative adversarial network: G learns to sample from data that it never sees, by fooling D.
+
+    min over G, max over D of   E log D(x) + E log(1 - D(G(z)))        (Goodfellow et al. 2014, Algorithm 1)
+
+Four sets of data: `ring`, eight narrow Gaussians on a circle; `grid`, 25 of them; `mnist`, handwritten digits; and `glyphs`,
+digits drawn from fonts, which need no download. G descends -log D(G(z)), both players use Adam, and the learning rates fall
+to 0, without which the two would circle around the solution for ever.
+
+What to look for: in samples.png the orange points should look like the blue ones. In curves.png the losses do not fall:
+they approach the values that they have when D can only guess. In animation.gif the red region, where D says "real",
+wanders ahead of the black points, G's samples, which follow it until the two agree.
+"""
+
+from dataclasses import asdict, dataclass, replace
+
+
+from demos.kit import pictures
+from demos.kit.run import Run, parser, start
+from minigan import Tensor, data, metrics, nn, no_grad, optim, sigmoid
+from minigan.games import GAN
+
+
+@dataclass
+class Settings:
+    """Everything that the result depends on, besides the seed."""
+
+    steps: int  # iterations; the learning rates fall linearly to 0 over them
+    z: int  # dimensions of the noise, standard normal
+    width: int  # of the two hidden layers of each network
+    batch: int = 256
+    lr: float = 1e-3
+    betas: tuple[float, float] = (0.5, 0.999)
+    k: int = 1  # D steps an iteration
+    l: int = 1  # G steps an iteration
+    spread: float = 1.0  # how much wider than usual G's first samples lie: wide enough to start near every mode
+
+
+SETTINGS = {
+    "ring": Settings(steps=15_000, z=2, width=128, spread=8.0),
+    "grid": Settings(steps=20_000, z=2, width=256, spread=8.0),
+    "mnist": Settings(steps=20_000, z=64, width=512, batch=100, lr=2e-4),
+    "glyphs": Settings(steps=20_000, z=64, width=512, batch=100, lr=2e-4),
+}
+QUICK = {"ring": 400, "grid": 250, "mnist": 100, "glyphs": 100}  # iterations with --quick
+
+RING = {"modes": 8, "radius": 2.0, "std": 0.02}
+GRID = {"side": 5, "spacing": 2.0, "std": 0.05}
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Train, measure, draw."""
+    args = start(parser(__doc__, data=list(SETTINGS)), argv, "gan")
+    settings = SETTINGS[args.data]
+    if args.quick:
+        settings = replace(settings, steps=QUICK[args.data], width=64)
+    (points if args.data in ("ring", "grid") else digits)(args, settings)
+
+
+def make_game(settings: Settings, G: nn.Module, D: nn.Module) -> GAN:
+    """The game of these two players under the settings."""
+    return GAN(
+        G,
+        D,
+        prior=data.noise(settings.z),
+        opt_G=optim.Adam(G.parameters(), settings.lr, settings.betas),
+        opt_D=optim.Adam(D.parameters(), settings.lr, settings.betas),
+        k=settings.k,
+        l=settings.l,
+    )
+
+
+def points(args, settings: Settings) -> None:
+    """A mixture of Gaussians in the plane: can G find all of them, and does it give each its share?"""
+    if args.data == "ring":
+        x, centres, std = data.ring(100_000, **RING), data.ring_centres(RING["modes"], RING["radius"]), RING["std"]
+    else:
+        x, centres, std = data.grid(100_000, **GRID), data.grid_centres(GRID["side"], GRID["spacing"]), GRID["std"]
+
+    w = settings.width
+    G = nn.Sequential(nn.Dense(settings.z, w), nn.ReLU(), nn.Dense(w, w), nn.ReLU(), nn.Dense(w, 2))
+    D = nn.Sequential(nn.Dense(2, w), nn.LeakyReLU(0.2), nn.Dense(w, w), nn.LeakyReLU(0.2), nn.Dense(w, 1))
+    G[-1].weight.data *= settings.spread
+    game = make_game(settings, G, D)
+
+    z, places = data.noise(settings.z)(1000), pictures.lattice(x)
+
+    def snapshot():
+        with no_grad():
+            return {"samples": game.sample(len(z), z=z), "D": sigmoid(D(Tensor(places))).numpy().reshape(60, 60)}
+
+    run = Run(args, game, data.batches(x, size=settings.batch), {"data": args.data, **asdict(settings)}, snapshot)
+    run.train()
+
+    samples = game.sample(10_000)
+    found = metrics.mode_coverage(samples, centres, std)
+    perfect = metrics.mode_coverage(x[:10_000], centres, std)
+    run.finish({"samples": found, "perfect_sampler": perfect}, {"samples": samples})
+    title = f"{found['modes_1pct']} of {len(centres)} modes, {found['high_quality']:.1%} of the samples within 3 std"
+    pictures.points(args.out / "samples.png", x[:10_000], samples, f"{title} (of the data: {perfect['high_quality']:.1%})")
+    pictures.points_over_time(args.out / "over_time.png", run.snapshots, x, "samples over D's opinion: red real, blue fake")
+    pictures.points_animation(args.out / "animation.gif", run.snapshots, x)
+    conclude(args, run)
+    for name, row in (("G", found), ("perfect sampler", perfect)):
+        print(
+            f"{name:>16}: {row['modes']} modes touched, {row['modes_1pct']} with at least 1 % of the samples, "
+            f"{row['high_quality']:.1%} within 3 std, KL over modes {row['kl']:.4f}"
+        )
+
+
+def digits(args, settings: Settings) -> None:
+    """Images of 28 x 28 pixels, by the same algorithm: only the last layers' sizes differ."""
+    if args.data == "mnist":
+        x, _ = data.mnist(root=args.data_dir)
+    else:
+        x, _ = data.glyphs(60_000)
+    w = settings.width
+    G = nn.Sequential(
+        nn.Dense(settings.z, w), nn.LeakyReLU(0.2), nn.Dense(w, w), nn.LeakyReLU(0.2), nn.Dense(w, 784), nn.Tanh(),
+        nn.Reshape(1, 28, 28),
+    )  # fmt: skip
+    D = nn.Sequential(
+        nn.Flatten(), nn.Dense(784, w), nn.LeakyReLU(0.2), nn.Dense(w, w), nn.LeakyReLU(0.2), nn.Dense(w, 1)
+    )
+    game = make_game(settings, G, D)
+    z = data.noise(settings.z)(64)
+
+    def sample(n=None, z=None):
+        return (game.sample(n or len(z), z=z) + 1) / 2  # tanh's [-1, 1] to pixels in [0, 1]
+
+    scaled = data.batches(2 * x - 1, size=settings.batch)
+    run = Run(args, game, scaled, {"data": args.data, **asdict(settings)}, lambda: {"samples": sample(z=z)})
+    run.train()
+
+    samples = sample(5_000)
+    run.finish({}, {"samples": samples})
+    title = f"{args.data} after {run.t:,} iterations"
+    pictures.images(args.out / "samples.png", x[:144], samples[:144], title)
+    pictures.images_over_time(args.out / "over_time.png", run.snapshots, "the same noise z, over the training")
+    pictures.images_animation(args.out / "animation.gif", run.snapshots)
+    conclude(args, run)
+
+
+def conclude(args, run: Run) -> None:
+    """The curves, and what there is to look at."""
+    pictures.curves(args.out / "curves.png", run.history, "the two players over the training")
+    print(f"""
+Results are in {args.out}/
+  samples.png    the data and G's samples side by side: can you tell which is which?
+  over_time.png  how the samples came to be
+  animation.gif  the same, moving
+  curves.png     the losses, which do not fall, and D's accuracy, which approaches 1/2: D can only guess
+  history.csv, summary.json, samples.npz, checkpoint.npz   the figures behind them
+""")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,190 @@
+"""The frame around a demo's training: options, progress bar, history, snapshots, checkpoints, and the files at the end."""
+
+import argparse
+import csv
+import json
+import platform
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from tqdm import tqdm
+
+import minigan as mg
+from minigan import backend
+from minigan.games import Game
+from minigan.optim import LinearDecay
+
+SNAPSHOTS = 48  # pictures of the samples kept along the way: the frames of the animation
+ROWS = 400  # lines of history kept along the way
+
+
+def parser(description: str, data: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """The options that all demos have. `data`: the choices of --data, the first the default; () for a demo without a choice."""
+    options = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--steps", type=_positive, help="iterations of the game (default: see the settings)")
+    options.add_argument("--seed", type=int, default=0, help="of all random numbers (default: 0)")
+    options.add_argument("--backend", choices=["numpy", "cupy"], default=backend.name(), help="where to compute")
+    options.add_argument("--out", type=Path, help="folder for the results (default: runs/NAME)")
+    options.add_argument("--quick", action="store_true", help="a small version that finishes in seconds")
+    options.add_argument(
+        "--resume",
+        nargs="?",
+        const=True,
+        metavar="CHECKPOINT",
+        help="go on from a checkpoint (default: the one in --out), to the same end as without a break",
+    )
+    if data:
+        options.add_argument("--data", choices=data, default=data[0], help=f"what to learn (default: {data[0]})")
+        options.add_argument("--data-dir", type=Path, help="folder with the MNIST files (default: MINIGAN_DATA, or a download)")
+    return options
+
+
+def start(options: argparse.ArgumentParser, argv: Sequence[str] | None, name: str) -> argparse.Namespace:
+    """Read the options, choose the backend, and seed everything. A mistake ends the program with one line, not a traceback."""
+    args = options.parse_args(argv)
+    try:
+        backend.use(args.backend)
+    except backend.BackendError as error:
+        options.error(str(error))
+    mg.seed(args.seed)
+    args.out = args.out or Path("runs") / name
+    if args.resume is True:
+        args.resume = args.out / "checkpoint.npz"
+    if args.resume and not Path(args.resume).is_file():
+        options.error(f"--resume: there is no checkpoint {args.resume}")
+    args.out.mkdir(parents=True, exist_ok=True)
+    return args
+
+
+class Run:
+    """One training run: call `train`, then `finish`.
+
+    Args:
+        args: the options, from `start`.
+        game, batches: what is trained, and on what.
+        settings: a dict for summary.json; its "steps" is how long the learning rates take to fall to 0, so that a shorter
+            run (--steps) is the beginning of the whole one.
+        snapshot: a function that returns arrays to keep, by name, for the animation.
+    """
+
+    def __init__(
+        self, args: argparse.Namespace, game: Game, batches: Any, settings: dict, snapshot: Callable[[], dict[str, np.ndarray]]
+    ):
+        self.args, self.game, self.batches, self.settings, self.snapshot = args, game, batches, settings, snapshot
+        self.steps = args.steps or settings["steps"]
+        self.decay = LinearDecay([game.opt_G, game.opt_D], max(self.steps, settings["steps"]))
+        self.t = 0
+        self.history: list[dict[str, float]] = []
+        self.snapshots: list[dict[str, np.ndarray]] = []
+        self.began = time.perf_counter()
+        if args.resume:
+            self._load(Path(args.resume))
+
+    def train(self) -> None:
+        """Play the game to the end, under a progress bar. Ctrl-C leaves a checkpoint for --resume."""
+        row, picture = _every(self.steps, ROWS), _every(self.steps, SNAPSHOTS)
+        with tqdm(total=self.steps, initial=self.t, unit="it", mininterval=0.5) as bar:
+            try:
+                while self.t < self.steps:
+                    if self.t % picture == 0:
+                        self.snapshots.append({"step": np.array(self.t), **self.snapshot()})
+                    figures = self.game.step(self.batches)
+                    self.decay.step()
+                    self.t += 1
+                    bar.update()
+                    if self.t % row == 0 or self.t == self.steps:
+                        self.history.append({"step": self.t, **figures})
+                        bar.set_postfix_str(_in_words(figures), refresh=False)
+            except KeyboardInterrupt:
+                self.save()
+                stopped = f"\nstopped after {self.t} of {self.steps} iterations; the same command with --resume goes on"
+                raise SystemExit(stopped) from None
+        self.snapshots.append({"step": np.array(self.t), **self.snapshot()})
+        self.save()
+
+    def finish(self, metrics: dict[str, Any], samples: dict[str, np.ndarray]) -> None:
+        """Write history.csv, samples.npz and summary.json."""
+        with open(self.args.out / "history.csv", "w", newline="") as file:
+            writer = csv.DictWriter(file, fieldnames=list(self.history[0]))
+            writer.writeheader()
+            writer.writerows(self.history)
+        np.savez_compressed(self.args.out / "samples.npz", **samples)
+        summary = {
+            "settings": {**self.settings, "steps": self.steps, "seed": self.args.seed, "backend": backend.name()},
+            "metrics": metrics,
+            "versions": {"minigan": mg.__version__, "numpy": np.__version__, "matplotlib": matplotlib.__version__}
+            | {"python": platform.python_version()},
+            "seconds": round(time.perf_counter() - self.began, 1),
+        }
+        (self.args.out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+
+    # --- checkpoints -------------------------------------------------------------------------------------------------
+
+    def save(self) -> None:
+        """Write checkpoint.npz: everything that the rest of the run depends on, and what the pictures need of its past."""
+        state = {
+            "t": self.t,
+            "game": self.game.state_dict(),
+            "batches": self.batches.state_dict(),
+            "decay": self.decay.state_dict(),
+            "rng": backend.generator_state(backend.generator()),
+            "history": {key: np.array([row[key] for row in self.history]) for key in (self.history or [{}])[0]},
+            "snapshots": {key: np.array([s[key] for s in self.snapshots]) for key in (self.snapshots or [{}])[0]},
+        }
+        np.savez_compressed(self.args.out / "checkpoint.npz", **_flat(state))
+
+    def _load(self, path: Path) -> None:
+        with np.load(path) as file:
+            state = _nested({key: file[key] for key in file.files})
+        self.game.load_state_dict(state["game"])
+        self.batches.load_state_dict(state["batches"])
+        self.decay.load_state_dict(state["decay"])
+        backend.set_generator_state(backend.generator(), state["rng"])
+        self.t = int(state["t"])
+        self.history = [{k: v.item() for k, v in row.items()} for row in _rows(state.get("history", {}))]
+        self.snapshots = [s for s in _rows(state.get("snapshots", {})) if s["step"] < self.t]  # the last one is taken anew
+
+
+def _every(steps: int, times: int) -> int:
+    """The interval that divides `steps` into about `times` parts."""
+    return max(1, steps // times)
+
+
+def _in_words(figures: Any) -> str:
+    return ", ".join(f"{name} {value:.2f}" for name, value in figures.items())
+
+
+def _flat(state: dict, prefix: str = "") -> dict[str, Any]:
+    """A nested dict as one of arrays and numbers under names like game/G/layers.0.weight."""
+    result = {}
+    for key, value in state.items():
+        result |= _flat(value, f"{prefix}{key}/") if isinstance(value, dict) else {prefix + key: value}
+    return result
+
+
+def _nested(flat: dict[str, Any]) -> dict:
+    """What `_flat` had taken apart."""
+    state: dict = {}
+    for name, value in flat.items():
+        *path, last = name.split("/")
+        place = state
+        for key in path:
+            place = place.setdefault(key, {})
+        place[last] = value
+    return state
+
+
+def _rows(columns: dict[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
+    """A dict of columns as a list of dicts."""
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number of steps")
+    return value

@@ -1,0 +1,9 @@
+"""minigan: adversarial networks from first principles, on NumPy or CuPy. Read `tensor`, then `ops`, then `games.gan`."""
+
+from minigan import backend, data, games, losses, metrics, nn, optim
+from minigan.backend import seed
+from minigan.gradcheck import GradcheckError, gradcheck
+from minigan.ops import *  # noqa: F403
+from minigan.tensor import Tensor, grad, no_grad, record
+
+__version__ = "0.1.0"

@@ -1,0 +1,9 @@
+"""Data to learn from, all of it NumPy arrays on the host: mixtures in the plane, noise, digit images, minibatches."""
+
+from minigan.data.glyph_images import glyphs
+from minigan.data.minibatches import batches
+from minigan.data.mixtures import grid, grid_centres, ring, ring_centres
+from minigan.data.mnist_files import DataError, mnist
+from minigan.data.priors import noise
+
+__all__ = ["DataError", "batches", "glyphs", "grid", "grid_centres", "mnist", "noise", "ring", "ring_centres"]

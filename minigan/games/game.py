@@ -1,0 +1,152 @@
+"""What every adversarial game shares: drawing minibatches and noise, freezing the other player, sampling, saving."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from minigan import backend
+from minigan.data.priors import Noise
+from minigan.nn import Module
+from minigan.ops import mean, sigmoid
+from minigan.optim import Optimizer
+from minigan.tensor import Tensor, no_grad
+
+Prior = Callable[[int], Any]
+
+
+class Figures(Mapping):
+    """The figures of one step, by name. They stay arrays, on their device, until they are read: then they are floats."""
+
+    def __init__(self, **figures: Tensor):
+        self._arrays = {name: value.data for name, value in figures.items()}  # arrays: the graph is let go
+
+    def __getitem__(self, name: str) -> float:
+        return float(self._arrays[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+    def __repr__(self) -> str:
+        return ", ".join(f"{name} {value:.4f}" for name, value in self.items())
+
+
+class Game:
+    """Base class of the games: generator G against D (a discriminator, or a critic).
+
+    Args:
+        G, D: the networks. D returns logits, (N, 1).
+        prior: a function m -> array of m noise vectors; see `data.noise`.
+        opt_G, opt_D: optimizers of G's and of D's parameters.
+    """
+
+    def __init__(self, G: Module, D: Module, prior: Prior, opt_G: Optimizer, opt_D: Optimizer):
+        self.G, self.D, self.prior, self.opt_G, self.opt_D = G, D, prior, opt_G, opt_D
+        self._sample_rng = backend.spawn()
+
+    def step(self, batches: Iterator) -> Figures:
+        """One iteration of the game's algorithm. `batches` yields minibatches: arrays, or tuples of arrays."""
+        raise NotImplementedError(f"{type(self).__name__} has no step: define step(self, batches)")
+
+    # --- what a step is made of --------------------------------------------------------------------------------------
+
+    def real(self, batches: Iterator) -> Tensor:
+        """The next minibatch of x, in the networks' dtype: the array, or the first of the tuple."""
+        try:
+            batch = next(batches)
+        except StopIteration:
+            raise ValueError("step: the minibatches have run out; data.batches(...) never ends") from None
+        return self.cast(batch[0] if isinstance(batch, tuple | list) else batch)
+
+    def noise(self, m: int) -> Tensor:
+        """m fresh noise vectors, in the networks' dtype."""
+        z = self.cast(self.prior(m))
+        if z.shape[:1] != (m,):
+            raise ValueError(f"prior: asked for {m} noise vectors, it returned shape {z.shape}")
+        return z
+
+    def cast(self, array: Any) -> Tensor:
+        """The array as a constant on the current backend, in the dtype of G's parameters.
+
+        One float64 minibatch would turn a whole float32 iteration into float64, at half the speed.
+        """
+        t = array.detach() if isinstance(array, Tensor) else Tensor(array)
+        return t.astype(self.opt_G.params[0].dtype)
+
+    @contextmanager
+    def frozen(self, player: Module) -> Iterator[None]:
+        """Gradients pass through the player, but its own are not computed; its flags are restored afterwards."""
+        parameters = player.parameters()
+        flags = [p.requires_grad for p in parameters]
+        try:
+            for p in parameters:
+                p.requires_grad = False
+            yield
+        finally:
+            for p, flag in zip(parameters, flags, strict=True):
+                p.requires_grad = flag
+
+    def descend(self, optimizer: Optimizer, loss: Tensor) -> None:
+        """One step of the player's optimizer down the gradient of its loss."""
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    # --- sampling and saving -----------------------------------------------------------------------------------------
+
+    def sample(self, n: int, y: Any = None, z: Any = None, rng: np.random.Generator | None = None) -> np.ndarray:
+        """n samples G(z) as a NumPy array, in eval mode.
+
+        Args:
+            y: classes, for conditional games only.
+            z: the noise; if None, the prior's, drawn with `rng` or else with a generator that only sampling uses, so that
+                looking at the game does not change its course.
+        """
+        if y is not None:
+            raise TypeError(f"sample: {type(self).__name__} has no classes; leave y out")
+        z = self.cast(self._sample_noise(n, rng) if z is None else z)
+        with no_grad(), evaluating(self.G):
+            return self.G(z).numpy()
+
+    def _sample_noise(self, n: int, rng: np.random.Generator | None) -> Any:
+        """A prior of the user's own, a plain function, has one stream only."""
+        return self.prior(n, rng=rng or self._sample_rng) if isinstance(self.prior, Noise) else self.prior(n)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the next step depends on, but for the minibatches, which have a state of their own."""
+        state = {"G": self.G.state_dict(), "D": self.D.state_dict()}
+        state |= {"opt_G": self.opt_G.state_dict(), "opt_D": self.opt_D.state_dict()}
+        state |= {"sample_rng": backend.generator_state(self._sample_rng)}
+        return state | ({"prior": self.prior.state_dict()} if hasattr(self.prior, "state_dict") else {})
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a `state_dict`, bit for bit."""
+        for name in ("G", "D", "opt_G", "opt_D", *(["prior"] if hasattr(self.prior, "state_dict") else [])):
+            getattr(self, name).load_state_dict(state[name])
+        backend.set_generator_state(self._sample_rng, state["sample_rng"])
+
+
+@contextmanager
+def evaluating(module: Module) -> Iterator[None]:
+    """The module in eval mode for a block; every part's mode is restored afterwards."""
+    modes = [(part, part.training) for part in module.modules()]
+    try:
+        module.eval()
+        yield
+    finally:
+        for part, mode in modes:
+            part.training = mode
+
+
+def mean_probability(logits: Tensor) -> Tensor:
+    """mean sigma(v), the mean probability "real", as a figure (no graph)."""
+    return mean(sigmoid(logits.detach()))
+
+
+def accuracy(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """The share of samples that D judges right: v > 0 for real ones, v < 0 for fake ones. 1/2 where it can only guess."""
+    return (mean(real_logits > 0.0) + mean(fake_logits < 0.0)) / 2.0

@@ -1,0 +1,65 @@
+"""The generative adversarial network: Algorithm 1 of Goodfellow et al. 2014."""
+
+from collections.abc import Iterator
+
+from minigan.games.game import Figures, Game, Prior, accuracy, mean_probability
+from minigan.losses import discriminator_loss, generator_loss
+from minigan.nn import Module
+from minigan.optim import Optimizer
+
+
+class GAN(Game):
+    """min over G, max over D of E log D(x) + E log(1 - D(G(z))), by steps in turn.
+
+    Args:
+        G, D, prior, opt_G, opt_D: see `Game`.
+        k: D steps in an iteration, each on a fresh minibatch of x and fresh z.
+        l: G steps in an iteration, each on fresh z (as many as the last x).
+        saturating: whether G descends log(1 - D(G(z))), as in the algorithm's box, or -log D(G(z)), the default, whose
+            gradient does not vanish while D is sure that a sample is fake.
+
+    `step` returns the losses `loss_D` and `loss_G` of the last step of each player and, of the last D step, the mean
+    probabilities `D_real` = D(x) and `D_fake` = D(G(z)) and the share `D_accuracy` of samples that D judges right.
+    """
+
+    def __init__(
+        self,
+        G: Module,
+        D: Module,
+        prior: Prior,
+        opt_G: Optimizer,
+        opt_D: Optimizer,
+        k: int = 1,
+        l: int = 1,
+        saturating: bool = False,
+    ):
+        super().__init__(G, D, prior, opt_G, opt_D)
+        if k < 1 or l < 1:
+            raise ValueError(f"GAN: k is {k} and l is {l}; expected at least one step of each player")
+        self.k, self.l, self.saturating = k, l, saturating
+
+    def step(self, batches: Iterator) -> Figures:
+        """One iteration: k steps of D, then l steps of G against the updated D."""
+        for _ in range(self.k):
+            x = self.real(batches)
+            z = self.noise(len(x))
+            # Without detach, D's gradient would be the same. But the walk would go on into G, waste its time there, and
+            # leave gradients in G that the next G step would have to know to throw away.
+            fake = self.G(z).detach()
+            real_logits, fake_logits = self.D(x), self.D(fake)
+            loss_D = discriminator_loss(real_logits, fake_logits)
+            self.descend(self.opt_D, loss_D)
+
+        for _ in range(self.l):
+            z = self.noise(len(x))
+            with self.frozen(self.D):
+                loss_G = generator_loss(self.D(self.G(z)), self.saturating)
+                self.descend(self.opt_G, loss_G)
+
+        return Figures(
+            loss_D=loss_D,
+            loss_G=loss_G,
+            D_real=mean_probability(real_logits),
+            D_fake=mean_probability(fake_logits),
+            D_accuracy=accuracy(real_logits, fake_logits),
+        )

@@ -1,0 +1,79 @@
+"""Losses: means over the batch, as scalars. v stands for a logit, D = sigma(v) for the probability "real".
+
+A discriminator returns logits: log D = -softplus(-v) and log(1 - D) = -softplus(v) stay exact where D itself rounds to 0 or 1.
+"""
+
+from typing import Any
+
+from minigan.ops import abs, log, log_softmax, mean, sigmoid, softplus, square, where
+from minigan.ops.operands import floating, operands
+from minigan.tensor import Tensor, record
+
+
+def log_loss(p: Any, y: Any) -> Tensor:
+    """-mean(y log p + (1 - y) log(1 - p)), for probabilities p and labels y in [0, 1] of shapes that broadcast.
+
+    A term whose factor is 0 counts as 0. With y = 1, p = 0 it is infinite, as it should be. From a sigmoid, p loses the
+    digits near 0 and 1: prefer `log_loss_with_logits`. Raises ValueError for p or y outside [0, 1].
+    """
+    p, y = operands("log_loss", p, y)
+    for name, t in (("p", p), ("y", y)):
+        if not ((t.data >= 0) & (t.data <= 1)).all():
+            raise ValueError(f"log_loss: {name} must lie in [0, 1]; logits go to log_loss_with_logits")
+    return -mean(y * log(where(y.data > 0, p, 1.0)) + (1.0 - y) * log(where(y.data < 1, 1.0 - p, 1.0)))
+
+
+def log_loss_with_logits(v: Any, y: Any) -> Tensor:
+    """log_loss(sigma(v), y) as one op that is exact for every v: mean(softplus(v) - y v), d/dv = (sigma(v) - y) / n."""
+    v, y = operands("log_loss_with_logits", v, y)
+    terms = softplus(v).data - y.data * v.data
+    n = float(terms.size)
+    return record(
+        "log_loss_with_logits",
+        terms.mean(),
+        (v, lambda g, loss: g * ((sigmoid(v) - y) / n)),
+        (y, lambda g, loss: g * (-v / n)),
+    )
+
+
+def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """What D minimises: -(mean log D(x) + mean log(1 - D(G(z)))), Algorithm 1 of Goodfellow et al. 2014."""
+    return mean(softplus(-real_logits)) + mean(softplus(fake_logits))
+
+
+def generator_loss(fake_logits: Tensor, saturating: bool = False) -> Tensor:
+    """What G minimises: mean(-log D(G(z))), or, saturating, mean(log(1 - D(G(z)))), which is flat while D is sure of itself."""
+    return -mean(softplus(fake_logits)) if saturating else mean(softplus(-fake_logits))
+
+
+def cross_entropy(logits: Any, labels: Any) -> Tensor:
+    """-mean log softmax(logits)[label]: logits (N, C), labels (N,) integers in [0, C)."""
+    logits = floating("cross_entropy", logits)
+    labels = labels.data if isinstance(labels, Tensor) else logits.xp.asarray(labels)
+    if logits.ndim != 2 or labels.shape != logits.shape[:1] or labels.dtype.kind not in "iu":
+        raise ValueError(
+            f"cross_entropy: logits {logits.shape} and labels {labels.shape} of {labels.dtype}; "
+            "expected (N, C) and N integers"
+        )
+    n, c = logits.shape
+    if not ((labels >= 0) & (labels < c)).all():
+        raise ValueError(f"cross_entropy: labels from {labels.min()} to {labels.max()}; expected 0 to {c - 1}")
+    return -mean(log_softmax(logits)[logits.xp.arange(n), labels])
+
+
+def mse(a: Any, b: Any) -> Tensor:
+    """mean (a - b)^2, for a and b of the same shape."""
+    _same_shape("mse", *operands("mse", a, b))
+    return mean(square(a - b))
+
+
+def l1(a: Any, b: Any) -> Tensor:
+    """mean |a - b|, for a and b of the same shape."""
+    _same_shape("l1", *operands("l1", a, b))
+    return mean(abs(a - b))
+
+
+def _same_shape(name: str, a: Tensor, b: Tensor) -> None:
+    """A loss that broadcast (N, 1) against (N,) would average over N x N pairs."""
+    if a.shape != b.shape:
+        raise ValueError(f"{name}: shapes {a.shape} and {b.shape} differ; reshape one")

@@ -1,0 +1,48 @@
+"""The dense (fully connected) layer."""
+
+from typing import Any
+
+import numpy as np
+
+from minigan import backend
+from minigan.nn import init
+from minigan.nn.module import Module
+from minigan.tensor import Tensor
+
+
+class Dense(Module):
+    """y = x W + b: x (..., in_features) -> (..., out_features).
+
+    Args:
+        in_features, out_features: sizes of the last axis, before and after.
+        bias: whether there is a b.
+        weight_init: initialiser of `weight` (in, out); the default is uniform on +-1 / sqrt(in_features), as is the bias.
+        rng: draws the initial values; minigan's default generator if None.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        weight_init: init.Initialiser = init.fan_in_uniform,
+        rng: np.random.Generator | None = None,
+    ):
+        if in_features < 1 or out_features < 1:
+            raise ValueError(f"Dense: sizes must be at least 1, got {in_features} and {out_features}")
+        rng = rng or backend.generator()
+        self.weight = Tensor(weight_init((in_features, out_features), rng), requires_grad=True, name="weight")
+        self.bias = None
+        if bias:
+            b = init.uniform(1 / in_features**0.5)((out_features,), rng)
+            self.bias = Tensor(b, requires_grad=True, name="bias")
+
+    def forward(self, x: Any) -> Tensor:
+        if x.shape[-1:] != self.weight.shape[:1]:
+            raise ValueError(f"{self!r}: the input has shape {x.shape}; expected (..., {self.weight.shape[0]})")
+        y = x @ self.weight
+        return y if self.bias is None else y + self.bias
+
+    def extra_repr(self) -> str:
+        n, m = self.weight.shape
+        return f"{n}, {m}" if self.bias is not None else f"{n}, {m}, bias=False"

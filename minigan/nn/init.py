@@ -1,0 +1,56 @@
+"""Initial values of weights: functions (shape, rng) -> a float32 array, drawn from the generator that is handed in.
+
+For a weight of shape (in, out) the fan-in is `in` and the fan-out `out`; for a convolution's (O, C, KH, KW) the fan-in is
+C * KH * KW and the fan-out O * KH * KW.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+Initialiser = Callable[[tuple[int, ...], np.random.Generator], Any]
+
+
+def xavier_uniform(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Uniform on +-sqrt(6 / (fan_in + fan_out)), for tanh and sigmoid (Glorot and Bengio 2010, equation 16)."""
+    fan_in, fan_out = fans(shape)
+    return uniform(math.sqrt(6 / (fan_in + fan_out)))(shape, rng)
+
+
+def he_normal(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Normal with std sqrt(2 / fan_in), for ReLU (He et al. 2015, equation 10)."""
+    return normal(math.sqrt(2 / fans(shape)[0]))(shape, rng)
+
+
+def fan_in_uniform(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Uniform on +-1 / sqrt(fan_in), as in PyTorch: the layers' default."""
+    return uniform(1 / math.sqrt(fans(shape)[0]))(shape, rng)
+
+
+def normal(std: float = 0.02, mean: float = 0.0) -> Initialiser:
+    """Makes an initialiser that draws from a normal distribution; the default is DCGAN's (Radford et al. 2016)."""
+    return lambda shape, rng: (mean + std * rng.standard_normal(shape, dtype=np.float32)).astype(np.float32)
+
+
+def uniform(bound: float) -> Initialiser:
+    """Makes an initialiser that draws uniformly from [-bound, bound)."""
+    return lambda shape, rng: ((2 * rng.random(shape, dtype=np.float32) - 1) * bound).astype(np.float32)
+
+
+def zeros(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """All zeros."""
+    return np.zeros(shape, np.float32)
+
+
+def ones(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """All ones."""
+    return np.ones(shape, np.float32)
+
+
+def fans(shape: tuple[int, ...]) -> tuple[int, int]:
+    """(fan_in, fan_out) of a weight. Raises ValueError for fewer than two axes."""
+    if len(shape) < 2:
+        raise ValueError(f"init: shape {shape} has no fan-in; expected (in, out) or (O, C, KH, KW)")
+    return (shape[0], shape[1]) if len(shape) == 2 else (math.prod(shape[1:]), shape[0] * math.prod(shape[2:]))

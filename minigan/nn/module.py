@@ -1,0 +1,158 @@
+"""Module: what layers and networks have in common.
+
+A module's Tensor attributes are its parameters, its array attributes are buffers (saved, never trained), its Module attributes
+its parts; lists and tuples of these count too. Nothing has to be registered.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from minigan import backend
+from minigan.tensor import Tensor
+
+
+class Module:
+    """Base class: write `__init__` (set attributes) and `forward`; call the module like a function.
+
+    `training` says whether the module is in training mode (`train()`, `eval()`); batch norm and dropout look at it.
+    """
+
+    training = True
+
+    def forward(self, *inputs: Any) -> Any:
+        """The module's function. A subclass writes it."""
+        raise NotImplementedError(f"{type(self).__name__} has no forward: define forward(self, x)")
+
+    def __call__(self, *inputs: Any) -> Any:
+        return self.forward(*inputs)
+
+    # --- parts and parameters ----------------------------------------------------------------------------------------
+
+    def named_attributes(self, prefix: str = "") -> Iterator[tuple[str, Any]]:
+        """(dotted name, value) of every Tensor, array and Module in this module and, in depth-first order, its parts."""
+        for name, value in self._attributes():
+            if isinstance(value, Tensor | Module) or backend.is_array(value):
+                yield prefix + name, value
+            if isinstance(value, Module):
+                yield from value.named_attributes(f"{prefix}{name}.")
+
+    def _attributes(self) -> Iterator[tuple[str, Any]]:
+        """(name, value) of this module's own attributes; a list's members by their position, as in layers.0."""
+        for key, value in vars(self).items():
+            members = enumerate(value) if isinstance(value, list | tuple) else ()
+            yield from ((f"{key}.{i}", member) for i, member in members)
+            yield key, value
+
+    def modules(self) -> Iterator["Module"]:
+        """This module and all its parts, each once."""
+        parts = [self, *(value for _, value in self.named_attributes() if isinstance(value, Module))]
+        yield from {id(part): part for part in parts}.values()
+
+    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
+        """(name, parameter), each parameter once, also where parts share it."""
+        seen = set()
+        for name, value in self.named_attributes():
+            if isinstance(value, Tensor) and id(value) not in seen:
+                seen.add(id(value))
+                yield name, value
+
+    def parameters(self) -> list[Tensor]:
+        """All parameters, each once: what an optimizer takes."""
+        return [parameter for _, parameter in self.named_parameters()]
+
+    def requires_grad_(self, flag: bool = True) -> "Module":
+        """Freeze (False) or thaw all parameters: whether their gradients are computed. Returns the module."""
+        for parameter in self.parameters():
+            parameter.requires_grad = flag
+        return self
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of all parameters."""
+        for parameter in self.parameters():
+            parameter.grad = None
+
+    def train(self, mode: bool = True) -> "Module":
+        """Switch to training mode, parts included. Returns the module."""
+        for module in self.modules():
+            module.training = mode
+        return self
+
+    def eval(self) -> "Module":
+        """Switch to evaluation mode, parts included. Returns the module."""
+        return self.train(False)
+
+    # --- saving and moving -------------------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """Copies of all parameters and buffers, as NumPy arrays by name."""
+        return {name: backend.copy_to_numpy(_array(v)) for name, v in self.named_attributes() if not isinstance(v, Module)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over the values of a `state_dict`. Raises KeyError or ValueError where names or shapes differ.
+
+        Nothing is loaded unless everything fits.
+        """
+        own = {name: v for name, v in self.named_attributes() if not isinstance(v, Module)}
+        if own.keys() != state.keys():
+            missing, extra = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
+            raise KeyError(f"load_state_dict: missing {missing}, unexpected {extra}")
+        for name, value in own.items():
+            if _array(value).shape != state[name].shape:
+                raise ValueError(f"load_state_dict: {name} has shape {_array(value).shape}, the state {state[name].shape}")
+        for name, value in own.items():
+            array = value.writable() if isinstance(value, Tensor) else value
+            array[...] = backend.of(array).asarray(state[name])
+            if isinstance(value, Tensor):
+                value.changed_in_place()
+
+    def to(self, name: str) -> "Module":
+        """Move all parameters and buffers to the backend "numpy" or "cupy". Returns the module."""
+        for module in self.modules():
+            for key, value in vars(module).items():
+                if isinstance(value, Tensor):
+                    value.data = backend.move(value.data, name)
+                elif backend.is_array(value):
+                    setattr(module, key, backend.move(value, name))
+        return self
+
+    # --- display -----------------------------------------------------------------------------------------------------
+
+    def extra_repr(self) -> str:
+        """What `repr` shows between the brackets of this layer."""
+        return ""
+
+    def __repr__(self) -> str:
+        parts = [(name, part) for name, part in self._attributes() if isinstance(part, Module)]
+        if not parts:
+            return f"{type(self).__name__}({self.extra_repr()})"
+        lines = [f"  ({name}): " + repr(part).replace("\n", "\n  ") for name, part in parts]
+        count = f"{sum(p.size for p in self.parameters()):,} parameters"
+        return "\n".join([f"{type(self).__name__}(", *lines, f")  # {count}"])
+
+
+def _array(value: Any) -> backend.Array:
+    return value.data if isinstance(value, Tensor) else value
+
+
+class Sequential(Module):
+    """Layers one after another: `Sequential(Dense(2, 64), ReLU(), Dense(64, 1))`. Indexing gives a layer or a slice."""
+
+    def __init__(self, *layers: Module):
+        for i, layer in enumerate(layers):
+            if not callable(layer):
+                raise TypeError(f"Sequential: argument {i + 1} is a {type(layer).__name__}; expected a layer")
+        self.layers = list(layers)
+
+    def forward(self, x: Any) -> Any:
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __iter__(self) -> Iterator[Module]:
+        return iter(self.layers)
+
+    def __getitem__(self, index: int | slice) -> Module:
+        return Sequential(*self.layers[index]) if isinstance(index, slice) else self.layers[index]

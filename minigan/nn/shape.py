@@ -1,0 +1,27 @@
+"""Layers that only change the shape."""
+
+from typing import Any
+
+from minigan import ops
+from minigan.nn.module import Module
+from minigan.tensor import Tensor
+
+
+class Flatten(Module):
+    """(N, ...) -> (N, features): each sample as one vector."""
+
+    def forward(self, x: Any) -> Tensor:
+        return ops.reshape(x, len(x), -1)
+
+
+class Reshape(Module):
+    """(N, ...) -> (N, *shape): `Reshape(1, 28, 28)` makes images of vectors of 784."""
+
+    def __init__(self, *shape: int):
+        self.shape = shape
+
+    def forward(self, x: Any) -> Tensor:
+        return ops.reshape(x, len(x), *self.shape)
+
+    def extra_repr(self) -> str:
+        return ", ".join(map(str, self.shape))

@@ -1,0 +1,188 @@
+"""The ops: functions from Tensors to a Tensor that record how to go back.
+
+An op is one short function: the forward line and, beside it, one derivative per input, written in ops (so that it can be
+differentiated again). Coercion, dtypes and broadcasting are not the op's business: see `operands` and `tensor._fit`.
+
+At a kink every op takes the same side: **of all subgradients, the one with the smallest norm**.
+
+| where | gradient |
+|---|---|
+| relu at 0; abs, sign at 0; clip on an edge | 0 |
+| leaky_relu at 0; elu at 0 | slope; min(1, alpha) |
+| maximum, minimum at a tie | 1/2 to each |
+| max, min with n ties | 1/n to each |
+| norm at 0; var of constants | 0 |
+| x**0 | 0, also at x = 0 |
+| prod with zeros | the product of the others |
+| sqrt at 0, log at 0 | inf: no subgradient exists |
+"""
+
+from minigan.ops.activations import (
+    elu,
+    leaky_relu,
+    log_sigmoid,
+    log_softmax,
+    relu,
+    sigmoid,
+    softmax,
+    softplus,
+)
+from minigan.ops.arithmetic import (
+    add,
+    divide,
+    equal,
+    greater,
+    greater_equal,
+    less,
+    less_equal,
+    multiply,
+    negative,
+    not_equal,
+    subtract,
+)
+from minigan.ops.elementwise import (
+    abs,
+    clip,
+    cos,
+    exp,
+    expm1,
+    log,
+    log1p,
+    maximum,
+    minimum,
+    power,
+    sign,
+    sin,
+    sqrt,
+    square,
+    tanh,
+    where,
+)
+from minigan.ops.linear import matmul
+from minigan.ops.reductions import cumsum, logsumexp, max, mean, min, norm, prod, sum, var
+from minigan.ops.shaping import (
+    broadcast_to,
+    concatenate,
+    expand_dims,
+    flip,
+    getitem,
+    moveaxis,
+    pad,
+    reshape,
+    split,
+    squeeze,
+    stack,
+    take,
+    transpose,
+)
+from minigan.tensor import Tensor
+
+# Python's operators and the methods are the ops themselves: a debugger that steps into `a * b` lands in `multiply`.
+Tensor.__add__ = add
+Tensor.__sub__ = subtract
+Tensor.__mul__ = multiply
+Tensor.__truediv__ = divide
+Tensor.__pow__ = power
+Tensor.__matmul__ = matmul
+Tensor.__radd__ = lambda b, a: add(a, b)
+Tensor.__rsub__ = lambda b, a: subtract(a, b)
+Tensor.__rmul__ = lambda b, a: multiply(a, b)
+Tensor.__rtruediv__ = lambda b, a: divide(a, b)
+Tensor.__rpow__ = lambda b, a: power(a, b)
+Tensor.__rmatmul__ = lambda b, a: matmul(a, b)
+Tensor.__neg__ = negative
+Tensor.__abs__ = abs
+Tensor.__getitem__ = getitem
+Tensor.__eq__ = equal
+Tensor.__ne__ = not_equal
+Tensor.__lt__ = less
+Tensor.__le__ = less_equal
+Tensor.__gt__ = greater
+Tensor.__ge__ = greater_equal
+
+Tensor.abs = abs
+Tensor.broadcast_to = broadcast_to
+Tensor.clip = clip
+Tensor.cumsum = cumsum
+Tensor.exp = exp
+Tensor.expand_dims = expand_dims
+Tensor.flip = flip
+Tensor.log = log
+Tensor.logsumexp = logsumexp
+Tensor.max = max
+Tensor.mean = mean
+Tensor.min = min
+Tensor.norm = norm
+Tensor.prod = prod
+Tensor.relu = relu
+Tensor.reshape = reshape
+Tensor.sigmoid = sigmoid
+Tensor.softmax = softmax
+Tensor.sqrt = sqrt
+Tensor.squeeze = squeeze
+Tensor.sum = sum
+Tensor.T = property(transpose, doc="The tensor with its axes reversed.")
+Tensor.tanh = tanh
+Tensor.transpose = transpose
+Tensor.var = var
+
+__all__ = [
+    "abs",
+    "add",
+    "broadcast_to",
+    "clip",
+    "concatenate",
+    "cos",
+    "cumsum",
+    "divide",
+    "elu",
+    "equal",
+    "exp",
+    "expand_dims",
+    "expm1",
+    "flip",
+    "getitem",
+    "greater",
+    "greater_equal",
+    "leaky_relu",
+    "less",
+    "less_equal",
+    "log",
+    "log1p",
+    "log_sigmoid",
+    "log_softmax",
+    "logsumexp",
+    "matmul",
+    "max",
+    "maximum",
+    "mean",
+    "min",
+    "minimum",
+    "moveaxis",
+    "multiply",
+    "negative",
+    "norm",
+    "not_equal",
+    "pad",
+    "power",
+    "prod",
+    "relu",
+    "reshape",
+    "sigmoid",
+    "sign",
+    "sin",
+    "softmax",
+    "softplus",
+    "split",
+    "sqrt",
+    "square",
+    "squeeze",
+    "stack",
+    "subtract",
+    "sum",
+    "take",
+    "tanh",
+    "transpose",
+    "var",
+    "where",
+]

@@ -1,0 +1,77 @@
+"""Activations: all stable at any argument, without overflow, and without a selection per element where speed matters."""
+
+from typing import Any
+
+from minigan.ops.elementwise import exp, minimum
+from minigan.ops.operands import axes_of, floating
+from minigan.ops.reductions import logsumexp, sum
+from minigan.tensor import Tensor, record
+
+
+def relu(x: Any) -> Tensor:
+    """max(x, 0); the derivative at 0 is 0."""
+    x = floating("relu", x)
+    return record("relu", x.xp.maximum(x.data, 0), (x, lambda g, y: g * (y.data > 0)))
+
+
+def leaky_relu(x: Any, slope: float = 0.2) -> Tensor:
+    """x above 0, slope * x below (0 <= slope < 1); the derivative at 0 is the slope."""
+    x = floating("leaky_relu", x)
+    if not 0 <= slope < 1:
+        raise ValueError(f"leaky_relu: slope is {slope}; expected 0 <= slope < 1")
+
+    def derivative(g, y):
+        steepness = (x.data > 0).astype(x.dtype)  # 1 or 0, and then 1 or slope
+        steepness *= 1 - slope
+        steepness += slope
+        return g * steepness
+
+    return record("leaky_relu", x.xp.maximum(x.data, slope * x.data), (x, derivative))
+
+
+def elu(x: Any, alpha: float = 1.0) -> Tensor:
+    """x above 0, alpha (e^x - 1) below; the derivative at 0 is that of the lower branch, alpha."""
+    x = floating("elu", x)
+    below = x.xp.expm1(x.xp.minimum(x.data, 0))
+    below *= alpha
+
+    def derivative(g, y):
+        positive = x.data > 0
+        return g * positive + g * (alpha * ~positive) * exp(minimum(x, 0.0))
+
+    return record("elu", x.xp.maximum(x.data, 0) + below, (x, derivative))
+
+
+def sigmoid(x: Any) -> Tensor:
+    """The logistic function 1 / (1 + e^-x); d sigma = sigma (1 - sigma)."""
+    x = floating("sigmoid", x)
+    e = x.xp.exp(-x.xp.abs(x.data))  # in (0, 1]: 1 / (1 + e) for x >= 0, e / (1 + e) for x < 0
+    return record("sigmoid", x.xp.maximum(e, x.data >= 0) / (1 + e), (x, lambda g, y: g * (y * (1.0 - y))))
+
+
+def softplus(x: Any) -> Tensor:
+    """log(1 + e^x), computed as max(x, 0) + log(1 + e^-|x|); d softplus = sigma."""
+    x = floating("softplus", x)
+    data = x.xp.log1p(x.xp.exp(-x.xp.abs(x.data)))
+    data += x.xp.maximum(x.data, 0)
+    return record("softplus", data, (x, lambda g, y: g * sigmoid(x)))
+
+
+def log_sigmoid(x: Any) -> Tensor:
+    """log sigma(x) = -softplus(-x): finite for every x, where log(sigmoid(x)) is not."""
+    return -softplus(-floating("log_sigmoid", x))
+
+
+def softmax(x: Any, axis: int = -1) -> Tensor:
+    """e^x / sum e^x along an axis. With y the output: dx = y (g - sum(g y))."""
+    x = floating("softmax", x)
+    axes = axes_of("softmax", x, axis)
+    e = x.xp.exp(x.data - x.data.max(axes, keepdims=True))
+    e /= e.sum(axes, keepdims=True)
+    return record("softmax", e, (x, lambda g, y: y * (g - sum(g * y, axes, keepdims=True))))
+
+
+def log_softmax(x: Any, axis: int = -1) -> Tensor:
+    """log softmax(x) = x - logsumexp(x) along an axis, finite where the softmax rounds to 0."""
+    x = floating("log_softmax", x)
+    return x - logsumexp(x, axis, keepdims=True)

@@ -1,0 +1,144 @@
+"""Elementwise functions. g is the gradient that arrives at the output y; what is written with y reuses the forward result."""
+
+from typing import Any
+
+from minigan import backend
+from minigan.ops.operands import check_broadcast, floating, operand, operands
+from minigan.tensor import Tensor, record
+
+
+def exp(x: Any) -> Tensor:
+    """e to the power x; the derivative is the output itself."""
+    x = floating("exp", x)
+    return record("exp", x.xp.exp(x.data), (x, lambda g, y: g * y))
+
+
+def expm1(x: Any) -> Tensor:
+    """e to the power x, minus 1, exact for small x."""
+    x = floating("expm1", x)
+    return record("expm1", x.xp.expm1(x.data), (x, lambda g, y: g * (y + 1.0)))
+
+
+def log(x: Any) -> Tensor:
+    """The natural logarithm; -inf at 0, nan below, with NumPy's warning."""
+    x = floating("log", x)
+    return record("log", x.xp.log(x.data), (x, lambda g, y: g / x))
+
+
+def log1p(x: Any) -> Tensor:
+    """log(1 + x), exact for small x."""
+    x = floating("log1p", x)
+    return record("log1p", x.xp.log1p(x.data), (x, lambda g, y: g / (1.0 + x)))
+
+
+def sqrt(x: Any) -> Tensor:
+    """The square root. Its slope at 0 is infinite, and so is the gradient there."""
+    x = floating("sqrt", x)
+    return record("sqrt", x.xp.sqrt(x.data), (x, lambda g, y: g / (2.0 * y)))
+
+
+def square(x: Any) -> Tensor:
+    """x * x."""
+    x = operand("square", x)
+    return record("square", x.data * x.data, (x, lambda g, y: g * (2.0 * x)))
+
+
+def abs(x: Any) -> Tensor:
+    """|x|; the derivative at 0 is 0."""
+    x = operand("abs", x)
+    return record("abs", x.xp.abs(x.data), (x, lambda g, y: g * sign(x)))
+
+
+def sign(x: Any) -> Tensor:
+    """-1, 0 or 1; the derivative is 0 everywhere."""
+    x = operand("sign", x)
+    return record("sign", x.xp.sign(x.data), (x, lambda g, y: Tensor(y.xp.zeros_like(y.data))))
+
+
+def sin(x: Any) -> Tensor:
+    """The sine of x in radians."""
+    x = floating("sin", x)
+    return record("sin", x.xp.sin(x.data), (x, lambda g, y: g * cos(x)))
+
+
+def cos(x: Any) -> Tensor:
+    """The cosine of x in radians."""
+    x = floating("cos", x)
+    return record("cos", x.xp.cos(x.data), (x, lambda g, y: -g * sin(x)))
+
+
+def tanh(x: Any) -> Tensor:
+    """The hyperbolic tangent; d tanh = 1 - tanh^2."""
+    x = floating("tanh", x)
+    return record("tanh", x.xp.tanh(x.data), (x, lambda g, y: g * (1.0 - y * y)))
+
+
+def power(x: Any, p: Any) -> Tensor:
+    """x to the power p, elementwise: d/dx = p x^(p - 1), d/dp = y log x.
+
+    x^0 is 1 with derivative 0, also at x = 0. d/dp is 0 at x = 0 and nan for x < 0, where no derivative exists.
+    """
+    if isinstance(p, int | float):
+        return _power_of_number(x, p)
+    x, p = operands("power", x, p)
+    return record(
+        "power",
+        x.data**p.data,
+        (x, lambda g, y: g * p * power(x, where(p.data == 0, 1.0, p - 1.0))),  # p = 0: 0 x^1 instead of 0 x^-1
+        (p, lambda g, y: g * y * log(where(x.data == 0, 1.0, x))),
+    )
+
+
+def _power_of_number(x: Any, p: int | float) -> Tensor:
+    x = operand("power", x)
+    if not (isinstance(p, int) and p >= 0):
+        x = floating("power", x)
+    slope = (lambda g, y: g * (p * power(x, p - 1))) if p else (lambda g, y: g * 0.0)
+    return record("power", x.data ** (p if isinstance(p, int) else float(p)), (x, slope))
+
+
+def maximum(a: Any, b: Any) -> Tensor:
+    """The larger of a and b, elementwise; at a tie each gets half of the gradient."""
+    a, b = operands("maximum", a, b)
+    data = a.xp.maximum(a.data, b.data)
+    return record("maximum", data, (a, lambda g, y: g * _win(a, b)), (b, lambda g, y: g * _win(b, a)))
+
+
+def minimum(a: Any, b: Any) -> Tensor:
+    """The smaller of a and b, elementwise; at a tie each gets half of the gradient."""
+    a, b = operands("minimum", a, b)
+    data = a.xp.minimum(a.data, b.data)
+    return record("minimum", data, (a, lambda g, y: g * _win(b, a)), (b, lambda g, y: g * _win(a, b)))
+
+
+def _win(a: Tensor, b: Tensor) -> backend.Array:
+    """1 where a > b, 1/2 where they tie, 0 where b is larger."""
+    win = (a.data > b.data).astype(a.dtype)
+    win += (a.data == b.data).astype(a.dtype) * 0.5
+    return win
+
+
+def clip(x: Any, low: float | None = None, high: float | None = None) -> Tensor:
+    """x kept within [low, high]; the derivative is 1 strictly inside, 0 outside and on the edges. A bound may be None."""
+    x = operand("clip", x)
+    if isinstance(low, Tensor) or isinstance(high, Tensor):
+        raise TypeError("clip: the bounds are constants; for bounds that need gradients use minimum(maximum(x, low), high)")
+    low, high = -float("inf") if low is None else low, float("inf") if high is None else high
+    if not (backend.is_array(low) or backend.is_array(high) or low <= high):
+        raise ValueError(f"clip: low is {low}, above high, {high}")
+    return record("clip", x.xp.clip(x.data, low, high), (x, lambda g, y: g * ((x.data > low) & (x.data < high))))
+
+
+def where(condition: Any, a: Any, b: Any) -> Tensor:
+    """a where the condition holds (is not 0), b elsewhere; each gets the gradient of its own places.
+
+    A nan in the branch that is not taken does not reach the output, but it can reach the gradient through the op that made it:
+    where(x > 0, sqrt(x), 0) at x < 0 gets 0 * nan. Choose the argument first: sqrt(where(x > 0, x, 1)).
+    """
+    mask = condition.data if isinstance(condition, Tensor) else backend.asarray(condition)
+    mask = mask if mask.dtype.kind == "b" else mask != 0
+    a, b = operands("where", a, b)
+    check_broadcast("where", mask.shape, a.shape)
+    check_broadcast("where", mask.shape, b.shape)
+    data = a.xp.where(mask, a.data, b.data)
+    return record("where", data, (a, lambda g, y: where(mask, g, 0.0)), (b, lambda g, y: where(mask, 0.0, g)))

@@ -1,0 +1,111 @@
+"""What happens to an op's arguments before the calculus: numbers and arrays become Tensors, dtypes agree, shapes are checked.
+
+dtype rules, once for all ops: Python numbers and NumPy scalars are weak (they take the tensors' dtype); integers and booleans
+beside floats take the floats' dtype, so that float32 stays float32; among floats the wider wins; an op that needs floats turns
+integers into float32.
+"""
+
+from typing import Any
+
+from minigan import backend
+from minigan.tensor import Tensor
+
+
+def operand(name: str, x: Any) -> Tensor:
+    """The argument of an op of one input, as a Tensor."""
+    return x if isinstance(x, Tensor) else tensors(name, x)[0]
+
+
+def floating(name: str, x: Any) -> Tensor:
+    """The argument of an op that needs a float, such as exp; integers become float32."""
+    x = operand(name, x)
+    return x if x._data.dtype.kind == "f" else x.astype("float32")
+
+
+def operands(name: str, a: Any, b: Any) -> tuple[Tensor, Tensor]:
+    """The two arguments of an elementwise op: Tensors of agreeing dtypes, whose shapes broadcast."""
+    a, b = pair(name, a, b)
+    if a._data.shape != b._data.shape:
+        check_broadcast(name, a.shape, b.shape)
+    return a, b
+
+
+def pair(name: str, a: Any, b: Any) -> tuple[Tensor, Tensor]:
+    """Two arguments as Tensors of agreeing dtypes: what `tensors` does, with the frequent cases first."""
+    if isinstance(a, Tensor):
+        if isinstance(b, Tensor) and a._data.dtype is b._data.dtype and type(a._data) is type(b._data):
+            return a, b
+        if isinstance(b, int | float) and a._data.dtype.kind == "f":
+            return a, _constant(b, a)
+    elif isinstance(a, int | float) and isinstance(b, Tensor) and b._data.dtype.kind == "f":
+        return _constant(a, b), b
+    return tensors(name, a, b)
+
+
+def _constant(value: float, beside: Tensor) -> Tensor:
+    """A number as a Tensor of shape (), of the dtype and on the backend of the other argument."""
+    return Tensor._of(beside.xp.asarray(value, dtype=beside._data.dtype))
+
+
+def tensors(name: str, *values: Any) -> list[Tensor]:
+    """Any number of arguments as Tensors of agreeing dtypes on one backend; their shapes are not looked at."""
+    strong = [v for v in values if isinstance(v, Tensor) or backend.is_array(v)]
+    for position, v in enumerate(values):
+        if not (isinstance(v, Tensor | bool | int | float | list | tuple) or backend.is_array(v) or hasattr(v, "dtype")):
+            raise TypeError(f"{name}: argument {position + 1} is a {type(v).__name__}; expected a Tensor, an array or a number")
+    dtype = _common_dtype(strong, [v for v in values if not (isinstance(v, Tensor) or backend.is_array(v))])
+    result = [_as_tensor(name, v, dtype) for v in values]
+    if len({type(t._data) for t in result}) > 1:
+        places = ", ".join(f"argument {i + 1} on {t.xp.__name__}" for i, t in enumerate(result))
+        raise TypeError(f"{name}: the arguments live on different backends: {places}; move one with .to()")
+    return result
+
+
+def _common_dtype(strong: list, weak: list) -> Any:
+    """The dtype that numbers, integers and booleans take beside the others; None where each keeps its own."""
+    dtypes = [v.dtype for v in strong]
+    floats = [d for d in dtypes if d.kind == "f"]
+    if floats:
+        return max(floats, key=lambda d: d.itemsize)
+    weak_floats = any(not isinstance(v, bool | int) and Tensor(v).dtype.kind == "f" for v in weak)
+    if weak_floats or not dtypes:
+        return "float32"
+    return "int64" if all(d.kind == "b" for d in dtypes) else max(dtypes, key=lambda d: (d.kind != "b", d.itemsize))
+
+
+def _as_tensor(name: str, value: Any, dtype: Any) -> Tensor:
+    if isinstance(value, Tensor):
+        return value if value.dtype.kind == "f" else value.astype(dtype)
+    if backend.is_array(value) and value.dtype.kind == "f":
+        return Tensor(value)
+    try:
+        return Tensor(value, dtype=dtype)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{name}: {error}") from error
+
+
+def check_broadcast(name: str, *shapes: tuple[int, ...]) -> None:
+    """Refuse shapes that do not broadcast: compared from the last axis on, each pair must be equal or hold a 1."""
+    first, *rest = shapes
+    for shape in rest:
+        if any(m != n and m != 1 and n != 1 for m, n in zip(reversed(first), reversed(shape), strict=False)):
+            raise ValueError(
+                f"{name}: shapes {first} and {shape} do not broadcast: from the last axis on, "
+                "sizes must be equal or 1; use reshape or expand_dims"
+            )
+
+
+def axes_of(name: str, x: Tensor, axis: int | tuple[int, ...] | None) -> tuple[int, ...]:
+    """`axis` (None: all) as a tuple of distinct axes, counted from 0."""
+    if axis is None:
+        return tuple(range(x.ndim))
+    axes = axis if isinstance(axis, tuple | list) else (axis,)
+    for i in axes:
+        if isinstance(i, bool) or not hasattr(i, "__index__"):
+            raise TypeError(f"{name}: axis is {axis!r}; expected None, an integer or a tuple of integers")
+        if not -x.ndim <= i < x.ndim:
+            raise ValueError(f"{name}: axis {i} does not exist in shape {x.shape}")
+    positive = tuple(int(i) % x.ndim for i in axes)
+    if len(set(positive)) < len(positive):
+        raise ValueError(f"{name}: axis {axis!r} names an axis of shape {x.shape} twice")
+    return positive

@@ -1,0 +1,138 @@
+"""Reductions over axes. `axis` is None (all), an integer or a tuple, negative ones counted from the end, as in NumPy."""
+
+import math
+from typing import Any
+
+from minigan.ops.elementwise import exp, where
+from minigan.ops.operands import axes_of, floating, operand
+from minigan.tensor import Tensor, record
+
+Axis = int | tuple[int, ...] | None
+
+
+def sum(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """The sum over axes: every element that was added gets the gradient of the sum."""
+    x = operand("sum", x)
+    axes = axes_of("sum", x, axis)
+    return record("sum", x.data.sum(axes, keepdims=keepdims), (x, lambda g, y: _spread(g, x, axes)))
+
+
+def mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """The mean over axes; integers are averaged as float32."""
+    x = floating("mean", x)
+    axes = axes_of("mean", x, axis)
+    n = _count("mean", x, axes)
+    return record("mean", x.data.mean(axes, keepdims=keepdims), (x, lambda g, y: _spread(g * (1.0 / n), x, axes)))
+
+
+def var(x: Any, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
+    """The variance over axes: sum (x - mean)^2 / (n - ddof), ddof = 0 as in NumPy. d/dx = 2 (x - mean) / (n - ddof)."""
+    x = floating("var", x)
+    axes = axes_of("var", x, axis)
+    n = _count("var", x, axes)
+    if n <= ddof:
+        raise ValueError(f"var: ddof={ddof} needs more than {n} elements (shape {x.shape}, axis {axis})")
+
+    def derivative(g, y):
+        return _spread(g * (2.0 / (n - ddof)), x, axes) * (x - mean(x, axes, keepdims=True))
+
+    return record("var", x.data.var(axes, ddof=ddof, keepdims=keepdims), (x, derivative))
+
+
+def max(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """The largest element over axes; several that tie share the gradient equally."""
+    x = operand("max", x)
+    axes = axes_of("max", x, axis)
+    _count("max", x, axes)
+    return record("max", x.data.max(axes, keepdims=keepdims), (x, lambda g, y: _to_extremes(g, x, y, axes)))
+
+
+def min(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """The smallest element over axes; several that tie share the gradient equally."""
+    x = operand("min", x)
+    axes = axes_of("min", x, axis)
+    _count("min", x, axes)
+    return record("min", x.data.min(axes, keepdims=keepdims), (x, lambda g, y: _to_extremes(g, x, y, axes)))
+
+
+def prod(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """The product over axes. Each element's derivative is the product of the others, right with any number of zeros.
+
+    The backward pass forms, for n factors, the n x n table in which row i holds 1 in place of factor i.
+    """
+    x = operand("prod", x)
+    axes = axes_of("prod", x, axis)
+
+    def derivative(g, y):
+        kept = [i for i in range(x.ndim) if i not in axes]
+        rows = x.transpose(*kept, *axes).reshape(*(x.shape[i] for i in kept), -1)  # the factors as the last axis, n long
+        diagonal = x.xp.eye(rows.shape[-1], dtype=bool)
+        others = prod(where(diagonal, 1.0, rows.reshape(*rows.shape[:-1], 1, -1)), axis=-1)
+        others = others.reshape(*(x.shape[i] for i in (*kept, *axes)))
+        order = [*kept, *axes]
+        return _spread(g, x, axes) * others.transpose(*(order.index(i) for i in range(x.ndim)))
+
+    return record("prod", x.data.prod(axes, keepdims=keepdims), (x, derivative))
+
+
+def cumsum(x: Any, axis: int | None = None) -> Tensor:
+    """Running sums along an axis (None: of the flattened array). Element i is in all sums from i on."""
+    x = operand("cumsum", x)
+    if axis is None:
+        return cumsum(x.reshape(-1), 0)
+    (i,) = axes_of("cumsum", x, axis)
+    return record("cumsum", x.data.cumsum(i), (x, lambda g, y: cumsum(g.flip(i), i).flip(i)))
+
+
+def norm(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """The Euclidean length, sqrt(sum x^2), over axes: d/dx = x / |x|, and 0 where x = 0."""
+    x = floating("norm", x)
+    axes = axes_of("norm", x, axis)
+
+    def derivative(g, y):
+        length = y.reshape(_kept_shape(x, axes))
+        return g.reshape(_kept_shape(x, axes)) * (x / where(length.data == 0, 1.0, length))
+
+    return record("norm", x.xp.sqrt((x.data * x.data).sum(axes, keepdims=keepdims)), (x, derivative))
+
+
+def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """log(sum(exp(x))) over axes, without overflow: the largest element is taken out first. d/dx = exp(x - y)."""
+    x = floating("logsumexp", x)
+    axes = axes_of("logsumexp", x, axis)
+    _count("logsumexp", x, axes)
+    top = x.data.max(axes, keepdims=True)
+    top = x.xp.where(x.xp.isfinite(top), top, 0)  # all -inf: the sum is 0 and its log -inf
+    with_axes = x.xp.log(x.xp.exp(x.data - top).sum(axes, keepdims=True)) + top
+
+    def derivative(g, y):
+        return _spread(g, x, axes) * exp(x - y.reshape(_kept_shape(x, axes)))
+
+    return record("logsumexp", with_axes if keepdims else with_axes.squeeze(axes), (x, derivative))
+
+
+# --- what the reductions share ------------------------------------------------------------------------------------------
+
+
+def _kept_shape(x: Tensor, axes: tuple[int, ...]) -> tuple[int, ...]:
+    """x's shape with the reduced axes as 1: what keepdims gives."""
+    return tuple([1 if i in axes else n for i, n in enumerate(x.shape)])
+
+
+def _spread(g: Tensor, x: Tensor, axes: tuple[int, ...]) -> Tensor:
+    """The gradient of a reduction, repeated along the reduced axes: to x's shape."""
+    return g.reshape(_kept_shape(x, axes)).broadcast_to(x.shape)
+
+
+def _to_extremes(g: Tensor, x: Tensor, y: Tensor, axes: tuple[int, ...]) -> Tensor:
+    """The gradient of a maximum or minimum, split evenly among the elements that attain it."""
+    hit = (x.data == y.data.reshape(_kept_shape(x, axes))).astype(x.dtype)
+    return _spread(g, x, axes) * (hit / hit.sum(axes, keepdims=True))
+
+
+def _count(name: str, x: Tensor, axes: tuple[int, ...]) -> int:
+    """How many elements each result is made of; at least one."""
+    n = math.prod(x.shape[i] for i in axes)
+    if n == 0:
+        raise ValueError(f"{name}: no elements along axes {axes} of shape {x.shape}")
+    return n

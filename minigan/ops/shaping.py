@@ -1,0 +1,172 @@
+"""Shapes and indexing. Each op moves elements; its derivative moves the gradients back to where the elements came from."""
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+from minigan import backend
+from minigan.ops.operands import axes_of, operand, tensors
+from minigan.tensor import Tensor, record
+
+
+def reshape(x: Any, *shape: int | tuple[int, ...]) -> Tensor:
+    """The same elements in another shape, as in NumPy: one size may be -1. A view where possible."""
+    x = operand("reshape", x)
+    try:
+        data = x.data.reshape(*shape)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"reshape: {x.size} elements of shape {x.shape} do not fill shape {shape}") from error
+    return record("reshape", data, (x, lambda g, y: g.reshape(x.shape)))
+
+
+def transpose(x: Any, *axes: int | tuple[int, ...]) -> Tensor:
+    """The axes in another order (none given: reversed): `transpose(x, 1, 0)` or `transpose(x, (1, 0))`. A view."""
+    x = operand("transpose", x)
+    if not axes:
+        return record("transpose", x.data.T, (x, lambda g, y: transpose(g)))
+    order = axes_of("transpose", x, axes[0] if len(axes) == 1 else axes)
+    if len(order) != x.ndim:
+        raise ValueError(f"transpose: axes {order} do not name every axis of shape {x.shape}")
+    back = tuple([order.index(i) for i in range(x.ndim)])
+    return record("transpose", x.data.transpose(order), (x, lambda g, y: transpose(g, back)))
+
+
+def moveaxis(x: Any, source: int, destination: int) -> Tensor:
+    """One axis moved to another place, the others in their order."""
+    x = operand("moveaxis", x)
+    (start,), (end,) = axes_of("moveaxis", x, source), axes_of("moveaxis", x, destination)
+    order = [i for i in range(x.ndim) if i != start]
+    order.insert(end, start)
+    return transpose(x, tuple(order))
+
+
+def broadcast_to(x: Any, shape: Sequence[int]) -> Tensor:
+    """x repeated along new axes and axes of size 1. The gradient is summed back, as everywhere, by the walk."""
+    x = operand("broadcast_to", x)
+    try:
+        data = x.xp.broadcast_to(x.data, tuple(shape))
+    except ValueError as error:
+        raise ValueError(f"broadcast_to: shape {x.shape} does not broadcast to {tuple(shape)}") from error
+    return record("broadcast_to", data, (x, lambda g, y: g))
+
+
+def expand_dims(x: Any, axis: int | tuple[int, ...]) -> Tensor:
+    """New axes of size 1, at these places of the result."""
+    x = operand("expand_dims", x)
+    try:
+        data = x.xp.expand_dims(x.data, axis)
+    except ValueError as error:  # NumPy's AxisError
+        raise ValueError(f"expand_dims: axis {axis} does not fit shape {x.shape}") from error
+    return reshape(x, data.shape)
+
+
+def squeeze(x: Any, axis: int | tuple[int, ...] | None = None) -> Tensor:
+    """Without these axes of size 1 (None: without any)."""
+    x = operand("squeeze", x)
+    axes = [i for i, n in enumerate(x.shape) if n == 1] if axis is None else axes_of("squeeze", x, axis)
+    if any(x.shape[i] != 1 for i in axes):
+        raise ValueError(f"squeeze: axis {axis} of shape {x.shape} is not of size 1")
+    return reshape(x, tuple(n for i, n in enumerate(x.shape) if i not in axes))
+
+
+def flip(x: Any, axis: int | tuple[int, ...] | None = None) -> Tensor:
+    """The elements in reverse order along these axes (None: all). A view."""
+    x = operand("flip", x)
+    axes = axes_of("flip", x, axis)
+    return getitem(x, tuple(slice(None, None, -1) if i in axes else slice(None) for i in range(x.ndim)))
+
+
+def pad(x: Any, widths: Sequence[tuple[int, int]] | int, value: float = 0.0) -> Tensor:
+    """A border of `value` around x: widths is one (before, after) for each axis, or one number for all sides."""
+    x = operand("pad", x)
+    pairs = [(widths, widths)] * x.ndim if isinstance(widths, int) else [tuple(pair) for pair in widths]
+    if len(pairs) != x.ndim or any(len(p) != 2 or p[0] < 0 or p[1] < 0 for p in pairs):
+        raise ValueError(f"pad: widths {widths} are not one (before, after), none negative, for each axis of shape {x.shape}")
+    inside = tuple([slice(before, before + n) for (before, _), n in zip(pairs, x.shape, strict=True)])
+    return record("pad", x.xp.pad(x.data, pairs, constant_values=value), (x, lambda g, y: getitem(g, inside)))
+
+
+def concatenate(parts: Sequence[Any], axis: int = 0) -> Tensor:
+    """The parts one after another along an axis; each gets its slice of the gradient."""
+    parts = _parts("concatenate", parts)
+    (i,) = axes_of("concatenate", parts[0], axis)
+    if len({(p.ndim, p.shape[:i], p.shape[i + 1 :]) for p in parts}) > 1:
+        raise ValueError(f"concatenate: shapes {[p.shape for p in parts]} differ in another axis than {axis}")
+    pairs, start = [], 0
+    for part in parts:
+        place = (slice(None),) * i + (slice(start, start + part.shape[i]),)
+        pairs.append((part, lambda g, y, place=place: getitem(g, place)))
+        start += part.shape[i]
+    return record("concatenate", parts[0].xp.concatenate([p.data for p in parts], i), *pairs)
+
+
+def stack(parts: Sequence[Any], axis: int = 0) -> Tensor:
+    """The parts, all of one shape, side by side along a new axis."""
+    parts = _parts("stack", parts)
+    if any(p.shape != parts[0].shape for p in parts):
+        raise ValueError(f"stack: the shapes differ: {[p.shape for p in parts]}")
+    return concatenate([expand_dims(p, axis) for p in parts], axis)
+
+
+def split(x: Any, sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
+    """x cut along an axis: into so many equal parts, or before each of these positions."""
+    x = operand("split", x)
+    (i,) = axes_of("split", x, axis)
+    n = x.shape[i]
+    if isinstance(sections, int) and (sections < 1 or n % sections):
+        raise ValueError(f"split: axis {axis} of shape {x.shape} does not divide into {sections} equal parts")
+    cuts = range(n // sections, n, n // sections) if isinstance(sections, int) and n else sections
+    cuts = [0] * (sections - 1) if isinstance(cuts, int) else list(cuts)
+    bounds = [0, *cuts, n]
+    return [x[(slice(None),) * i + (slice(a, b),)] for a, b in itertools.pairwise(bounds)]
+
+
+def take(x: Any, indices: Any, axis: int | None = None) -> Tensor:
+    """The elements at these positions along an axis (None: of the flattened array)."""
+    x = operand("take", x)
+    if axis is None:
+        return getitem(reshape(x, -1), (indices,))
+    (i,) = axes_of("take", x, axis)
+    return getitem(x, (slice(None),) * i + (indices,))
+
+
+def getitem(x: Any, index: Any) -> Tensor:
+    """x[index], as in NumPy: slices, integers, None, Ellipsis, boolean masks, integer arrays (repeats included)."""
+    x = operand("getitem", x)
+    index = _frozen_index(index)
+    try:
+        data = x.data[index]
+    except (IndexError, TypeError, ValueError) as error:
+        raise IndexError(f"getitem: index {index!r} does not fit shape {x.shape}: {error}") from error
+    return record("getitem", data, (x, lambda g, y: _put(g, index, x.shape)))
+
+
+def _put(g: Tensor, index: Any, shape: tuple[int, ...]) -> Tensor:
+    """getitem's derivative: zeros of this shape, to which g is added at the index, repeats each time."""
+    data = g.xp.zeros(shape, dtype=g.dtype)
+    if _may_repeat(index):
+        backend.add_at(data, index, g.data)
+    else:
+        data[index] = g.data
+    return record("put", data, (g, lambda g2, y: getitem(g2, index)))
+
+
+def _parts(name: str, parts: Sequence[Any]) -> list[Tensor]:
+    if isinstance(parts, Tensor) or not len(parts):
+        raise ValueError(f"{name}: expected a list of tensors, at least one; got {parts!r}")
+    return tensors(name, *parts)
+
+
+def _frozen_index(index: Any) -> Any:
+    """The index with tensors as arrays and arrays copied: what the user does to them later does not reach the backward pass."""
+    if isinstance(index, tuple):
+        return tuple([_frozen_index(i) for i in index])
+    if isinstance(index, list):
+        return backend.asarray(index) if index else backend.asarray(index, dtype="int64")
+    array = index.data if isinstance(index, Tensor) else index
+    return array.copy() if backend.is_array(array) else array
+
+
+def _may_repeat(index: Any) -> bool:
+    """Can the index name an element twice? Only arrays of integers can."""
+    return any(backend.is_array(i) and i.dtype.kind in "iu" for i in (index if isinstance(index, tuple) else (index,)))
