@@ -13,7 +13,6 @@ wanders ahead of the black points, G's samples, which follow it until the two ag
 
 from dataclasses import asdict, dataclass, replace
 
-
 from demos.kit import pictures
 from demos.kit.run import Run, parser, start
 from minigan import Tensor, data, metrics, nn, no_grad, optim, sigmoid
@@ -118,9 +117,7 @@ def digits(args, settings: Settings) -> None:
         nn.Dense(settings.z, w), nn.LeakyReLU(0.2), nn.Dense(w, w), nn.LeakyReLU(0.2), nn.Dense(w, 784), nn.Tanh(),
         nn.Reshape(1, 28, 28),
     )  # fmt: skip
-    D = nn.Sequential(
-        nn.Flatten(), nn.Dense(784, w), nn.LeakyReLU(0.2), nn.Dense(w, w), nn.LeakyReLU(0.2), nn.Dense(w, 1)
-    )
+    D = nn.Sequential(nn.Flatten(), nn.Dense(784, w), nn.LeakyReLU(0.2), nn.Dense(w, w), nn.LeakyReLU(0.2), nn.Dense(w, 1))
     game = make_game(settings, G, D)
     z = data.noise(settings.z)(64)
 

@@ -52,8 +52,7 @@ def cross_entropy(logits: Any, labels: Any) -> Tensor:
     labels = labels.data if isinstance(labels, Tensor) else logits.xp.asarray(labels)
     if logits.ndim != 2 or labels.shape != logits.shape[:1] or labels.dtype.kind not in "iu":
         raise ValueError(
-            f"cross_entropy: logits {logits.shape} and labels {labels.shape} of {labels.dtype}; "
-            "expected (N, C) and N integers"
+            f"cross_entropy: logits {logits.shape} and labels {labels.shape} of {labels.dtype}; expected (N, C) and N integers"
         )
     n, c = logits.shape
     if not ((labels >= 0) & (labels < c)).all():

@@ -310,9 +310,7 @@ def grad(
     return tuple(_own(found[id(x)]) if id(x) in found else Tensor._of(x.xp.zeros_like(x._data)) for x in inputs)
 
 
-def _walk(
-    output: Tensor, seed: Tensor, targets: list[Tensor] | None, create_graph: bool
-) -> Iterator[tuple[Tensor, Tensor]]:
+def _walk(output: Tensor, seed: Tensor, targets: list[Tensor] | None, create_graph: bool) -> Iterator[tuple[Tensor, Tensor]]:
     """Carry `seed` from the output back through the graph; yield (tensor, its whole gradient) for the targets (None: leaves).
 
     Each tensor is visited once, after everything that was computed from it. Why the order matters:

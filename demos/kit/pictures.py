@@ -90,9 +90,7 @@ def points_animation(path: Path, snapshots: list[dict[str, np.ndarray]], real: n
 
 def _field_and_points(axes: plt.Axes, snapshot: dict[str, np.ndarray], real: np.ndarray):
     low, high = _limits(real)
-    field = axes.imshow(
-        snapshot["D"], extent=(low, high, low, high), origin="lower", cmap="RdBu_r", vmin=0, vmax=1, alpha=0.6
-    )
+    field = axes.imshow(snapshot["D"], extent=(low, high, low, high), origin="lower", cmap="RdBu_r", vmin=0, vmax=1, alpha=0.6)
     dots = axes.scatter(*snapshot["samples"].T, s=3, color="black", linewidths=0)
     axes.set(aspect="equal", xlim=(low, high), ylim=(low, high), xticks=[], yticks=[])
     return field, dots

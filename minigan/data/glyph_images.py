@@ -81,9 +81,7 @@ def _matrices(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray) -> np.
     return np.stack([np.stack([a, b], axis=-1), np.stack([c, d], axis=-1)], axis=-2)
 
 
-def _draw(
-    fields: np.ndarray, template: np.ndarray, forward: np.ndarray, shift: np.ndarray, thicker: np.ndarray
-) -> np.ndarray:
+def _draw(fields: np.ndarray, template: np.ndarray, forward: np.ndarray, shift: np.ndarray, thicker: np.ndarray) -> np.ndarray:
     """Images (n, 28, 28): each pixel centre taken back to its template, the field read there, the edge smoothed."""
     centres = np.arange(_SIZE) - (_SIZE - 1) / 2
     x, y = np.meshgrid(centres, -centres)  # the first row is the top

@@ -5,9 +5,7 @@ import numpy as np
 from minigan import backend
 
 
-def ring(
-    n: int, modes: int = 8, radius: float = 2.0, std: float = 0.02, rng: np.random.Generator | None = None
-) -> np.ndarray:
+def ring(n: int, modes: int = 8, radius: float = 2.0, std: float = 0.02, rng: np.random.Generator | None = None) -> np.ndarray:
     """`n` samples of equally likely Gaussians on a circle around 0: an (n, 2) float32 array.
 
     `radius` and the standard deviation `std` are in data units. `rng` is minigan's default generator if None.
@@ -16,9 +14,7 @@ def ring(
     return _mixture(n, ring_centres(modes, radius), std, rng)
 
 
-def grid(
-    n: int, side: int = 5, spacing: float = 2.0, std: float = 0.05, rng: np.random.Generator | None = None
-) -> np.ndarray:
+def grid(n: int, side: int = 5, spacing: float = 2.0, std: float = 0.05, rng: np.random.Generator | None = None) -> np.ndarray:
     """`n` samples of side x side equally likely Gaussians on a square grid centred on 0: an (n, 2) float32 array.
 
     `spacing` (between neighbouring centres) and the standard deviation `std` are in data units. `rng` is minigan's

@@ -34,9 +34,7 @@ class DataError(RuntimeError):
     """Data files are missing, damaged or cannot be downloaded; the message names the file, and what helps."""
 
 
-def mnist(
-    split: str = "train", root: str | os.PathLike | None = None, download: bool = True
-) -> tuple[np.ndarray, np.ndarray]:
+def mnist(split: str = "train", root: str | os.PathLike | None = None, download: bool = True) -> tuple[np.ndarray, np.ndarray]:
     """MNIST: images (n, 1, 28, 28) float32 in [0, 1] and labels (n,) int64 in 0 ... 9.
 
     `split` is "train" (60,000 images) or "test" (10,000). The files come from the folder `root`, or else the folder in
