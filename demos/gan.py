@@ -31,11 +31,12 @@ class Settings:
     betas: tuple[float, float] = (0.5, 0.999)
     k: int = 1  # D steps an iteration
     l: int = 1  # G steps an iteration
+    r1: float = 0.0  # weight of the penalty on D's gradient at the data, which keeps D from running away from G
     spread: float = 1.0  # how much wider than usual G's first samples lie: wide enough to start near every mode
 
 
 SETTINGS = {
-    "ring": Settings(steps=15_000, z=2, width=128, spread=8.0),
+    "ring": Settings(steps=10_000, z=2, width=128, batch=512, lr=2e-3),
     "grid": Settings(steps=20_000, z=2, width=256, spread=8.0),
     "mnist": Settings(steps=20_000, z=64, width=512, batch=100, lr=2e-4),
     "glyphs": Settings(steps=20_000, z=64, width=512, batch=100, lr=2e-4),
@@ -65,6 +66,7 @@ def make_game(settings: Settings, G: nn.Module, D: nn.Module) -> GAN:
         opt_D=optim.Adam(D.parameters(), settings.lr, settings.betas),
         k=settings.k,
         l=settings.l,
+        r1=settings.r1,
     )
 
 
@@ -117,7 +119,10 @@ def digits(args, settings: Settings) -> None:
         nn.Dense(settings.z, w), nn.LeakyReLU(0.2), nn.Dense(w, w), nn.LeakyReLU(0.2), nn.Dense(w, 784), nn.Tanh(),
         nn.Reshape(1, 28, 28),
     )  # fmt: skip
-    D = nn.Sequential(nn.Flatten(), nn.Dense(784, w), nn.LeakyReLU(0.2), nn.Dense(w, w), nn.LeakyReLU(0.2), nn.Dense(w, 1))
+    D = nn.Sequential(
+        nn.Flatten(),
+        nn.Dense(784, w), nn.LeakyReLU(0.2), nn.Dense(w, w), nn.LeakyReLU(0.2), nn.Dense(w, 1),
+    )  # fmt: skip
     game = make_game(settings, G, D)
     z = data.noise(settings.z)(64)
 

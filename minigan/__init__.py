@@ -2,8 +2,9 @@
 
 from minigan import backend, data, games, losses, metrics, nn, optim
 from minigan.backend import seed
+from minigan.grad_mode import no_grad
 from minigan.gradcheck import GradcheckError, gradcheck
 from minigan.ops import *  # noqa: F403
-from minigan.tensor import Tensor, grad, no_grad, record
+from minigan.tensor import Tensor, grad, record
 
 __version__ = "0.1.0"

@@ -163,4 +163,4 @@ def set_generator_state(rng: numpy.random.Generator, state: str) -> None:
     rng.bit_generator.state = json.loads(str(state))
 
 
-use(os.environ.get("MINIGAN_BACKEND", "numpy"))
+use(os.environ.get("MINIGAN_BACKEND") or "numpy")

@@ -5,27 +5,28 @@ A discriminator returns logits: log D = -softplus(-v) and log(1 - D) = -softplus
 
 from typing import Any
 
-from minigan.ops import abs, log, log_softmax, mean, sigmoid, softplus, square, where
+from minigan.ops import abs, log, log_softmax, mean, sigmoid, softplus, square, sum, where
 from minigan.ops.operands import floating, operands
-from minigan.tensor import Tensor, record
+from minigan.tensor import Tensor, grad, record
 
 
 def log_loss(p: Any, y: Any) -> Tensor:
-    """-mean(y log p + (1 - y) log(1 - p)), for probabilities p and labels y in [0, 1] of shapes that broadcast.
+    """-mean(y log p + (1 - y) log(1 - p)), for probabilities p and labels y in [0, 1], of p's shape or one for many.
 
     A term whose factor is 0 counts as 0. With y = 1, p = 0 it is infinite, as it should be. From a sigmoid, p loses the
     digits near 0 and 1: prefer `log_loss_with_logits`. Raises ValueError for p or y outside [0, 1].
     """
     p, y = operands("log_loss", p, y)
-    for name, t in (("p", p), ("y", y)):
-        if not ((t.data >= 0) & (t.data <= 1)).all():
-            raise ValueError(f"log_loss: {name} must lie in [0, 1]; logits go to log_loss_with_logits")
+    if not ((p.data >= 0) & (p.data <= 1)).all():
+        raise ValueError("log_loss: p must lie in [0, 1]; logits go to log_loss_with_logits")
+    _check_labels("log_loss", p, y)
     return -mean(y * log(where(y.data > 0, p, 1.0)) + (1.0 - y) * log(where(y.data < 1, 1.0 - p, 1.0)))
 
 
 def log_loss_with_logits(v: Any, y: Any) -> Tensor:
     """log_loss(sigma(v), y) as one op that is exact for every v: mean(softplus(v) - y v), d/dv = (sigma(v) - y) / n."""
     v, y = operands("log_loss_with_logits", v, y)
+    _check_labels("log_loss_with_logits", v, y)
     terms = softplus(v).data - y.data * v.data
     n = float(terms.size)
     return record(
@@ -44,6 +45,15 @@ def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
 def generator_loss(fake_logits: Tensor, saturating: bool = False) -> Tensor:
     """What G minimises: mean(-log D(G(z))), or, saturating, mean(log(1 - D(G(z)))), which is flat while D is sure of itself."""
     return -mean(softplus(fake_logits)) if saturating else mean(softplus(-fake_logits))
+
+
+def squared_gradient_norm(output: Tensor, x: Tensor) -> Tensor:
+    """mean |d output / dx|^2 over the batch, itself differentiable: half of it, for real x, is R1 (Mescheder et al. 2018).
+
+    output (N, 1) was computed from x (N, ...), which requires a gradient.
+    """
+    (g,) = grad(sum(output), x, create_graph=True)
+    return mean(sum(square(g), axis=tuple(range(1, g.ndim))))
 
 
 def cross_entropy(logits: Any, labels: Any) -> Tensor:
@@ -76,3 +86,11 @@ def _same_shape(name: str, a: Tensor, b: Tensor) -> None:
     """A loss that broadcast (N, 1) against (N,) would average over N x N pairs."""
     if a.shape != b.shape:
         raise ValueError(f"{name}: shapes {a.shape} and {b.shape} differ; reshape one")
+
+
+def _check_labels(name: str, p: Tensor, y: Tensor) -> None:
+    """Labels may be stretched to the predictions' shape, but not the other way round, for the same reason."""
+    if y.ndim > p.ndim or any(n not in (1, m) for n, m in zip(y.shape[::-1], p.shape[::-1], strict=False)):
+        raise ValueError(f"{name}: shape {p.shape} has no use for labels of shape {y.shape}; reshape them")
+    if not ((y.data >= 0) & (y.data <= 1)).all():
+        raise ValueError(f"{name}: y must lie in [0, 1]")

@@ -59,12 +59,14 @@ class Optimizer:
             p.grad = None
 
     def state_dict(self) -> dict[str, Any]:
-        """The learning rate and, by the parameters' positions, copies of their states."""
+        """The rule's name, the learning rate and, by the parameters' positions, copies of their states."""
         copies = [{key: backend.copy_to_numpy(v) if key != "t" else v for key, v in state.items()} for state in self.state]
-        return {"lr": self.lr, "params": {str(i): state for i, state in enumerate(copies)}}
+        return {"rule": type(self).__name__, "lr": self.lr, "params": {str(i): state for i, state in enumerate(copies)}}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a `state_dict`. Raises ValueError where the number or the shapes of the parameters differ."""
+        """Go on from a `state_dict`. Raises ValueError where the rule, the number or the shapes of the parameters differ."""
+        if str(state["rule"]) != type(self).__name__:
+            raise ValueError(f"load_state_dict: a state of {state['rule']} does not fit {type(self).__name__}")
         saved = [state["params"].get(str(i)) for i in range(len(self.params))]
         if None in saved or len(saved) != len(state["params"]):
             raise ValueError(f"load_state_dict: {len(state['params'])} states for {len(self.params)} parameters")
@@ -110,7 +112,7 @@ class Adam(Optimizer):
     ):
         super().__init__(params, lr)
         self.betas = (_fraction("Adam", "betas[0]", betas[0]), _fraction("Adam", "betas[1]", betas[1]))
-        if eps < 0:
+        if not eps >= 0:  # nan too
             raise ValueError(f"Adam: eps is {eps}; expected at least 0")
         self.eps = eps
 

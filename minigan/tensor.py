@@ -6,13 +6,11 @@ pass; `_walk` reads it backwards. No op's formula stands in this file: they are 
 Python operators (`a * b`) and the methods (`a.sum()`) to the class.
 """
 
-import inspect
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ContextDecorator
 from typing import Any
 
 from minigan import backend
+from minigan.grad_mode import Recording, mode
 
 Derivative = Callable[["Tensor", "Tensor"], "Tensor"]
 
@@ -161,7 +159,7 @@ class Tensor:
                 "(or it was made under no_grad, or detached)"
             )
         for leaf, g in _walk(self, _seed("backward", self, gradient), None, create_graph):
-            leaf._grad = _own(g) if leaf._grad is None else leaf._grad + g
+            leaf._grad = g if leaf._grad is None else leaf._grad + g
 
     def astype(self, dtype: Any) -> "Tensor":
         """The tensor in another dtype (itself if it has that dtype). Gradients flow between floating dtypes."""
@@ -222,41 +220,6 @@ class Tensor:
 # --- recording ----------------------------------------------------------------------------------------------------------
 
 
-class _Mode(threading.local):
-    recording = True
-
-
-_mode = _Mode()
-
-
-class _Recording(ContextDecorator):
-    """Switches recording for a block or a function, in this thread, and back again whatever happens inside."""
-
-    def __init__(self, on: bool):
-        self.on = on
-        self.before: list[bool] = []
-
-    def __call__(self, function):
-        if inspect.isgeneratorfunction(function):
-            raise TypeError(
-                f"no_grad: {function.__name__} is a generator, which would run outside the block: "
-                "write `with no_grad():` inside it, around what lies between two yields"
-            )
-        return super().__call__(function)
-
-    def __enter__(self):
-        self.before.append(_mode.recording)
-        _mode.recording = self.on
-
-    def __exit__(self, *exception):
-        _mode.recording = self.before.pop()
-
-
-def no_grad() -> _Recording:
-    """`with no_grad():` or `@no_grad()`: ops record nothing, so their results have no history. Per thread."""
-    return _Recording(False)
-
-
 def record(name: str, data: backend.Array, *inputs: tuple[Tensor, Derivative]) -> Tensor:
     """Make the output of an op: every op ends in this call, the engine's own and the user's.
 
@@ -274,7 +237,7 @@ def record(name: str, data: backend.Array, *inputs: tuple[Tensor, Derivative]) -
     if not backend.is_array(data):  # NumPy's reductions return scalars
         data = backend.asarray(data, dtype=inputs[0][0].dtype if isinstance(data, float | int) and inputs else None)
     y = Tensor._of(data, _version_of(data, inputs) if data.base is not None else None)
-    if _mode.recording and any(x._requires_grad for x, _ in inputs) and data.dtype.kind == "f":
+    if mode.recording and any([x._requires_grad for x, _ in inputs]) and data.dtype.kind == "f":
         y._requires_grad = True
         y._made_at = y._version[0]
         y._op = name
@@ -307,11 +270,11 @@ def grad(
             what = _describe(x) if isinstance(x, Tensor) else f"a {type(x).__name__}"
             raise ValueError(f"grad: input {position} is {what} that requires no gradient: set requires_grad before the ops")
     found = {id(x): g for x, g in _walk(output, _seed("grad", output, gradient), inputs, create_graph)}
-    return tuple(_own(found[id(x)]) if id(x) in found else Tensor._of(x.xp.zeros_like(x._data)) for x in inputs)
+    return tuple(found[id(x)] if id(x) in found else Tensor._of(x.xp.zeros_like(x._data)) for x in inputs)
 
 
-def _walk(output: Tensor, seed: Tensor, targets: list[Tensor] | None, create_graph: bool) -> Iterator[tuple[Tensor, Tensor]]:
-    """Carry `seed` from the output back through the graph; yield (tensor, its whole gradient) for the targets (None: leaves).
+def _walk(output: Tensor, seed: Tensor, targets: list[Tensor] | None, create_graph: bool) -> list[tuple[Tensor, Tensor]]:
+    """Carry `seed` from the output back through the graph; return (target, its whole gradient) pairs (targets None: leaves).
 
     Each tensor is visited once, after everything that was computed from it. Why the order matters:
         b = a + a
@@ -325,19 +288,21 @@ def _walk(output: Tensor, seed: Tensor, targets: list[Tensor] | None, create_gra
     order = _history(output)
     wanted = {id(x) for x in targets} if targets is not None else {id(x) for x in order if not x._edges}
     useful = _leading_to(wanted, order) if targets is not None else None
-    arrived = {id(output): seed}
-    with _Recording(create_graph):
+    arrived, found = {id(output): seed}, []
+    with Recording(create_graph):
         for y in reversed(order):
             g = arrived.pop(id(y), None)
             if g is None:
                 continue
             if id(y) in wanted:
-                yield y, g
+                found.append((y, _own(g)))
             for x, derivative, version in y._edges:
-                _check_unchanged(x, version, y)
+                if x._version[0] != version or y._version[0] != y._made_at:
+                    _refuse_changed(x, version, y)
                 if derivative is not None and (useful is None or id(x) in useful):
                     g_x = _fit(derivative(g, y), x, y)
                     arrived[id(x)] = arrived[id(x)] + g_x if id(x) in arrived else g_x
+    return found
 
 
 def _history(output: Tensor) -> list[Tensor]:
@@ -350,7 +315,7 @@ def _history(output: Tensor) -> list[Tensor]:
         elif id(y) not in seen:
             seen.add(id(y))
             stack.append((y, True))
-            stack.extend([(x, False) for x, derivative, _ in y._edges if derivative is not None])
+            stack += [(x, False) for x, derivative, _ in y._edges if derivative is not None]
     return order
 
 
@@ -368,6 +333,8 @@ def _fit(g: Tensor, x: Tensor, y: Tensor) -> Tensor:
 
     Where the op has stretched x by broadcasting, each element of x was used many times: its gradient is the sum.
     """
+    if not isinstance(g, Tensor):
+        raise RuntimeError(f"{y._op}: the derivative for an input of shape {x.shape} is a {type(g).__name__}, not a Tensor")
     if g._data.shape != x._data.shape:
         extra = g.ndim - x.ndim
         if extra < 0 or any(n not in (1, m) for n, m in zip(x.shape, g.shape[extra:], strict=True)):
@@ -378,15 +345,14 @@ def _fit(g: Tensor, x: Tensor, y: Tensor) -> Tensor:
     return g if g._data.dtype == x._data.dtype else g.astype(x._data.dtype)
 
 
-def _check_unchanged(x: Tensor, version: int, y: Tensor) -> None:
-    """Refuse to use values that are no longer those of the forward pass."""
-    for tensor, then, role in ((x, version, "an input"), (y, y._made_at, "the output")):
-        if tensor._version[0] != then:
-            raise RuntimeError(
-                f"backward through {y._op}: {_describe(tensor)}, {role} of {y._op}, was changed in place after the "
-                f"forward pass (version {then}, now {tensor._version[0]}): an optimizer's step, clip_weights, "
-                "load_state_dict or an assignment to .data came too early. Run the forward pass again first"
-            )
+def _refuse_changed(x: Tensor, version: int, y: Tensor) -> None:
+    """The values are no longer those of the forward pass: say whose, and what to do."""
+    tensor, then, role = (x, version, "an input") if x._version[0] != version else (y, y._made_at, "the output")
+    raise RuntimeError(
+        f"backward through {y._op}: {_describe(tensor)}, {role} of {y._op}, was changed in place after the "
+        f"forward pass (version {then}, now {tensor._version[0]}): an optimizer's step, clip_weights, "
+        "load_state_dict or an assignment to .data came too early. Run the forward pass again first"
+    )
 
 
 # --- checks and conversions ---------------------------------------------------------------------------------------------

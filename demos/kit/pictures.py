@@ -34,8 +34,8 @@ def curves(path: Path, history: list[dict[str, float]], title: str) -> None:
         _smooth(bottom, step, [row[key] for row in history], label, colour)
     bottom.axhline(0.5, color="grey", linestyle=":", linewidth=1)
     bottom.set(ylabel="probability, share", xlabel="iteration", ylim=(0, 1))
-    for axes in (top, bottom):
-        axes.legend(loc="upper right")
+    top.legend(loc="upper right", ncols=2)
+    bottom.legend(loc="lower right", ncols=3)
     figure.suptitle(title)
     _save(figure, path)
 

@@ -131,7 +131,6 @@ class Run:
             "game": self.game.state_dict(),
             "batches": self.batches.state_dict(),
             "decay": self.decay.state_dict(),
-            "rng": backend.generator_state(backend.generator()),
             "history": {key: np.array([row[key] for row in self.history]) for key in (self.history or [{}])[0]},
             "snapshots": {key: np.array([s[key] for s in self.snapshots]) for key in (self.snapshots or [{}])[0]},
         }
@@ -143,7 +142,6 @@ class Run:
         self.game.load_state_dict(state["game"])
         self.batches.load_state_dict(state["batches"])
         self.decay.load_state_dict(state["decay"])
-        backend.set_generator_state(backend.generator(), state["rng"])
         self.t = int(state["t"])
         self.history = [{k: v.item() for k, v in row.items()} for row in _rows(state.get("history", {}))]
         self.snapshots = [s for s in _rows(state.get("snapshots", {})) if s["step"] < self.t]  # the last one is taken anew

@@ -21,7 +21,7 @@ FONTS = (  # matplotlib's fonts whose digits are ordinary: no old-style figures,
 
 _SIZE = 28  # pixels along an image's side
 _HEIGHT = 20.0  # of an undistorted digit, in pixels: MNIST's
-_MARGIN = 1.0  # pixels that stay black along the border
+_MARGIN = 1.5  # pixels between the border and the edge of a digit, so that the outermost pixels stay black
 _STEP = 0.5  # between a field's grid points, in pixels
 _REACH = 14.0  # a field covers [-14, 14]^2, with the digit's centre at 0
 _CHUNK = 1000  # images drawn at a time, to keep the temporary arrays small
@@ -65,7 +65,7 @@ def _placements(half_sizes: np.ndarray, rng: np.random.Generator) -> tuple[np.nd
     n = len(half_sizes)
     angle = np.clip(rng.normal(0, 0.12, n), -0.3, 0.3)
     size, stretch = rng.uniform(0.85, 1.1, n), rng.uniform(0.85, 1.2, n)
-    slant = rng.uniform(-0.2, 0.3, n)
+    slant = rng.uniform(-0.25, 0.2, n)
     cos, sin, one, zero = np.cos(angle), np.sin(angle), np.ones(n), np.zeros(n)
     rotate, shear = _matrices(cos, -sin, sin, cos), _matrices(one, slant, zero, one)
     forward = rotate @ shear @ _matrices(size * stretch, zero, zero, size)

@@ -8,10 +8,11 @@ import numpy as np
 
 from minigan import backend
 from minigan.data.priors import Noise
+from minigan.grad_mode import no_grad
 from minigan.nn import Module
 from minigan.ops import mean, sigmoid
 from minigan.optim import Optimizer
-from minigan.tensor import Tensor, no_grad
+from minigan.tensor import Tensor
 
 Prior = Callable[[int], Any]
 
@@ -121,6 +122,7 @@ class Game:
         state = {"G": self.G.state_dict(), "D": self.D.state_dict()}
         state |= {"opt_G": self.opt_G.state_dict(), "opt_D": self.opt_D.state_dict()}
         state |= {"sample_rng": backend.generator_state(self._sample_rng)}
+        state |= {"rng": backend.generator_state(backend.generator())}  # dropout draws from it
         return state | ({"prior": self.prior.state_dict()} if hasattr(self.prior, "state_dict") else {})
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -128,6 +130,7 @@ class Game:
         for name in ("G", "D", "opt_G", "opt_D", *(["prior"] if hasattr(self.prior, "state_dict") else [])):
             getattr(self, name).load_state_dict(state[name])
         backend.set_generator_state(self._sample_rng, state["sample_rng"])
+        backend.set_generator_state(backend.generator(), state["rng"])
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from minigan.games.game import Figures, Game, Prior, accuracy, mean_probability
-from minigan.losses import discriminator_loss, generator_loss
+from minigan.losses import discriminator_loss, generator_loss, squared_gradient_norm
 from minigan.nn import Module
 from minigan.optim import Optimizer
 
@@ -17,8 +17,10 @@ class GAN(Game):
         l: G steps in an iteration, each on fresh z (as many as the last x).
         saturating: whether G descends log(1 - D(G(z))), as in the algorithm's box, or -log D(G(z)), the default, whose
             gradient does not vanish while D is sure that a sample is fake.
+        r1: if above 0, D's loss gets (r1 / 2) mean |grad D(x)|^2 over real x (Mescheder et al. 2018): a D that is flat around
+            the data cannot chase G in circles.
 
-    `step` returns the losses `loss_D` and `loss_G` of the last step of each player and, of the last D step, the mean
+    `step` returns the losses `loss_D` (without the r1 term) and `loss_G` of the last step of each player and, of the last D step, the mean
     probabilities `D_real` = D(x) and `D_fake` = D(G(z)) and the share `D_accuracy` of samples that D judges right.
     """
 
@@ -32,23 +34,28 @@ class GAN(Game):
         k: int = 1,
         l: int = 1,
         saturating: bool = False,
+        r1: float = 0.0,
     ):
         super().__init__(G, D, prior, opt_G, opt_D)
         if k < 1 or l < 1:
             raise ValueError(f"GAN: k is {k} and l is {l}; expected at least one step of each player")
-        self.k, self.l, self.saturating = k, l, saturating
+        if not r1 >= 0:
+            raise ValueError(f"GAN: r1 is {r1}; expected at least 0")
+        self.k, self.l, self.saturating, self.r1 = k, l, saturating, r1
 
     def step(self, batches: Iterator) -> Figures:
         """One iteration: k steps of D, then l steps of G against the updated D."""
         for _ in range(self.k):
             x = self.real(batches)
+            x.requires_grad = self.r1 > 0
             z = self.noise(len(x))
             # Without detach, D's gradient would be the same. But the walk would go on into G, waste its time there, and
             # leave gradients in G that the next G step would have to know to throw away.
             fake = self.G(z).detach()
             real_logits, fake_logits = self.D(x), self.D(fake)
             loss_D = discriminator_loss(real_logits, fake_logits)
-            self.descend(self.opt_D, loss_D)
+            penalty = (self.r1 / 2) * squared_gradient_norm(real_logits, x) if self.r1 else 0.0
+            self.descend(self.opt_D, loss_D + penalty)
 
         for _ in range(self.l):
             z = self.noise(len(x))

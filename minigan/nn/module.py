@@ -39,9 +39,7 @@ class Module:
     def _attributes(self) -> Iterator[tuple[str, Any]]:
         """(name, value) of this module's own attributes; a list's members by their position, as in layers.0."""
         for key, value in vars(self).items():
-            members = enumerate(value) if isinstance(value, list | tuple) else ()
-            yield from ((f"{key}.{i}", member) for i, member in members)
-            yield key, value
+            yield from _members(key, value)
 
     def modules(self) -> Iterator["Module"]:
         """This module and all its parts, each once."""
@@ -107,11 +105,11 @@ class Module:
 
     def to(self, name: str) -> "Module":
         """Move all parameters and buffers to the backend "numpy" or "cupy". Returns the module."""
+        for parameter in self.parameters():
+            parameter.data = backend.move(parameter.data, name)
         for module in self.modules():
             for key, value in vars(module).items():
-                if isinstance(value, Tensor):
-                    value.data = backend.move(value.data, name)
-                elif backend.is_array(value):
+                if backend.is_array(value):
                     setattr(module, key, backend.move(value, name))
         return self
 
@@ -128,6 +126,15 @@ class Module:
         lines = [f"  ({name}): " + repr(part).replace("\n", "\n  ") for name, part in parts]
         count = f"{sum(p.size for p in self.parameters()):,} parameters"
         return "\n".join([f"{type(self).__name__}(", *lines, f")  # {count}"])
+
+
+def _members(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """The value; of a list or tuple, however nested, its members."""
+    if isinstance(value, list | tuple):
+        for i, member in enumerate(value):
+            yield from _members(f"{name}.{i}", member)
+    else:
+        yield name, value
 
 
 def _array(value: Any) -> backend.Array:

@@ -18,6 +18,7 @@ At a kink every op takes the same side: **of all subgradients, the one with the 
 """
 
 from minigan.ops.activations import (
+    dropout,
     elu,
     leaky_relu,
     log_sigmoid,
@@ -135,6 +136,7 @@ __all__ = [
     "cos",
     "cumsum",
     "divide",
+    "dropout",
     "elu",
     "equal",
     "exp",

@@ -2,9 +2,12 @@
 
 from typing import Any
 
+import numpy as np
+
+from minigan import backend
 from minigan.ops.elementwise import exp, minimum
 from minigan.ops.operands import axes_of, floating
-from minigan.ops.reductions import logsumexp, sum
+from minigan.ops.reductions import count, logsumexp, sum
 from minigan.tensor import Tensor, record
 
 
@@ -19,6 +22,7 @@ def leaky_relu(x: Any, slope: float = 0.2) -> Tensor:
     x = floating("leaky_relu", x)
     if not 0 <= slope < 1:
         raise ValueError(f"leaky_relu: slope is {slope}; expected 0 <= slope < 1")
+    slope = float(slope)
 
     def derivative(g, y):
         steepness = (x.data > 0).astype(x.dtype)  # 1 or 0, and then 1 or slope
@@ -30,14 +34,14 @@ def leaky_relu(x: Any, slope: float = 0.2) -> Tensor:
 
 
 def elu(x: Any, alpha: float = 1.0) -> Tensor:
-    """x above 0, alpha (e^x - 1) below; the derivative at 0 is that of the lower branch, alpha."""
-    x = floating("elu", x)
+    """x above 0, alpha (e^x - 1) below; the derivative at 0 is the smaller of the branches', min(1, alpha)."""
+    x, alpha = floating("elu", x), float(alpha)
     below = x.xp.expm1(x.xp.minimum(x.data, 0))
     below *= alpha
 
     def derivative(g, y):
-        positive = x.data > 0
-        return g * positive + g * (alpha * ~positive) * exp(minimum(x, 0.0))
+        below = (x.data <= 0 if alpha <= 1 else x.data < 0).astype(x.dtype)
+        return g * (1 - below) + g * (alpha * below) * exp(minimum(x, 0.0))
 
     return record("elu", x.xp.maximum(x.data, 0) + below, (x, derivative))
 
@@ -62,10 +66,25 @@ def log_sigmoid(x: Any) -> Tensor:
     return -softplus(-floating("log_sigmoid", x))
 
 
+def dropout(x: Any, p: float = 0.5, rng: np.random.Generator | None = None) -> Tensor:
+    """Each element set to 0 with probability p, the others divided by 1 - p, so that the mean stays (0 <= p < 1).
+
+    `rng` draws which; minigan's default generator if None. Always on: the layer `nn.Dropout` knows about eval mode.
+    """
+    x = floating("dropout", x)
+    if not 0 <= p < 1:
+        raise ValueError(f"dropout: p is {p}; expected 0 <= p < 1")
+    drawn = (rng or backend.generator()).random(x.shape, dtype=np.float32)
+    mask = x.xp.asarray(drawn >= p).astype(x.dtype)
+    mask *= 1 / (1 - p)
+    return record("dropout", x.data * mask, (x, lambda g, y: g * mask))
+
+
 def softmax(x: Any, axis: int = -1) -> Tensor:
     """e^x / sum e^x along an axis. With y the output: dx = y (g - sum(g y))."""
     x = floating("softmax", x)
     axes = axes_of("softmax", x, axis)
+    count("softmax", x, axes)
     e = x.xp.exp(x.data - x.data.max(axes, keepdims=True))
     e /= e.sum(axes, keepdims=True)
     return record("softmax", e, (x, lambda g, y: y * (g - sum(g * y, axes, keepdims=True))))
@@ -74,4 +93,7 @@ def softmax(x: Any, axis: int = -1) -> Tensor:
 def log_softmax(x: Any, axis: int = -1) -> Tensor:
     """log softmax(x) = x - logsumexp(x) along an axis, finite where the softmax rounds to 0."""
     x = floating("log_softmax", x)
-    return x - logsumexp(x, axis, keepdims=True)
+    axes = axes_of("log_softmax", x, axis)
+    count("log_softmax", x, axes)
+    x = x - x.data.max(axes, keepdims=True)  # changes no result, as a constant for each row; near 0, floats are finer
+    return x - logsumexp(x, axes, keepdims=True)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from minigan import backend
-from minigan.ops.operands import check_broadcast, floating, operand, operands
+from minigan.ops.operands import check_broadcast, floating, operand, operands, tensors
 from minigan.tensor import Tensor, record
 
 
@@ -84,7 +84,7 @@ def power(x: Any, p: Any) -> Tensor:
     return record(
         "power",
         x.data**p.data,
-        (x, lambda g, y: g * p * power(x, where(p.data == 0, 1.0, p - 1.0))),  # p = 0: 0 x^1 instead of 0 x^-1
+        (x, lambda g, y: g * p * power(x, where((p.data == 0) & (x.data == 0), 1.0, p - 1.0))),  # 0 0^1 instead of 0 0^-1
         (p, lambda g, y: g * y * log(where(x.data == 0, 1.0, x))),
     )
 
@@ -120,13 +120,20 @@ def _win(a: Tensor, b: Tensor) -> backend.Array:
 
 def clip(x: Any, low: float | None = None, high: float | None = None) -> Tensor:
     """x kept within [low, high]; the derivative is 1 strictly inside, 0 outside and on the edges. A bound may be None."""
-    x = operand("clip", x)
     if isinstance(low, Tensor) or isinstance(high, Tensor):
         raise TypeError("clip: the bounds are constants; for bounds that need gradients use minimum(maximum(x, low), high)")
-    low, high = -float("inf") if low is None else low, float("inf") if high is None else high
-    if not (backend.is_array(low) or backend.is_array(high) or low <= high):
+    x, *bounds = tensors("clip", x, *[bound for bound in (low, high) if bound is not None])
+    if isinstance(low, int | float) and isinstance(high, int | float) and not low <= high:
         raise ValueError(f"clip: low is {low}, above high, {high}")
-    return record("clip", x.xp.clip(x.data, low, high), (x, lambda g, y: g * ((x.data > low) & (x.data < high))))
+    check_broadcast("clip", x.shape, *[bound.shape for bound in bounds])
+    low = None if low is None else bounds[0].data
+    high = None if high is None else bounds[-1].data
+
+    def derivative(g, y):
+        g = g if low is None else g * (x.data > low)
+        return g if high is None else g * (x.data < high)
+
+    return record("clip", x.xp.clip(x.data, low, high), (x, derivative))
 
 
 def where(condition: Any, a: Any, b: Any) -> Tensor:
@@ -135,8 +142,7 @@ def where(condition: Any, a: Any, b: Any) -> Tensor:
     A nan in the branch that is not taken does not reach the output, but it can reach the gradient through the op that made it:
     where(x > 0, sqrt(x), 0) at x < 0 gets 0 * nan. Choose the argument first: sqrt(where(x > 0, x, 1)).
     """
-    mask = condition.data if isinstance(condition, Tensor) else backend.asarray(condition)
-    mask = mask if mask.dtype.kind == "b" else mask != 0
+    mask = operand("where", condition).data != 0  # a new array: what the user does to the condition later does no harm
     a, b = operands("where", a, b)
     check_broadcast("where", mask.shape, a.shape)
     check_broadcast("where", mask.shape, b.shape)

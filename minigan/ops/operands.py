@@ -53,7 +53,7 @@ def tensors(name: str, *values: Any) -> list[Tensor]:
     for position, v in enumerate(values):
         if not (isinstance(v, Tensor | bool | int | float | list | tuple) or backend.is_array(v) or hasattr(v, "dtype")):
             raise TypeError(f"{name}: argument {position + 1} is a {type(v).__name__}; expected a Tensor, an array or a number")
-    dtype = _common_dtype(strong, [v for v in values if not (isinstance(v, Tensor) or backend.is_array(v))])
+    dtype = _common_dtype(name, strong, [v for v in values if not (isinstance(v, Tensor) or backend.is_array(v))])
     result = [_as_tensor(name, v, dtype) for v in values]
     if len({type(t._data) for t in result}) > 1:
         places = ", ".join(f"argument {i + 1} on {t.xp.__name__}" for i, t in enumerate(result))
@@ -61,16 +61,18 @@ def tensors(name: str, *values: Any) -> list[Tensor]:
     return result
 
 
-def _common_dtype(strong: list, weak: list) -> Any:
+def _common_dtype(name: str, strong: list, weak: list) -> Any:
     """The dtype that numbers, integers and booleans take beside the others; None where each keeps its own."""
     dtypes = [v.dtype for v in strong]
     floats = [d for d in dtypes if d.kind == "f"]
     if floats:
         return max(floats, key=lambda d: d.itemsize)
-    weak_floats = any(not isinstance(v, bool | int) and Tensor(v).dtype.kind == "f" for v in weak)
-    if weak_floats or not dtypes:
+    kinds = {"i" if type(v) is int else _as_tensor(name, v, None).dtype.kind for v in weak}
+    if "f" in kinds or not dtypes:
         return "float32"
-    return "int64" if all(d.kind == "b" for d in dtypes) else max(dtypes, key=lambda d: (d.kind != "b", d.itemsize))
+    if all(d.kind == "b" for d in dtypes):
+        return "bool" if kinds <= {"b"} else "int64"
+    return max(dtypes, key=lambda d: (d.kind != "b", d.itemsize))
 
 
 def _as_tensor(name: str, value: Any, dtype: Any) -> Tensor:
@@ -93,6 +95,13 @@ def check_broadcast(name: str, *shapes: tuple[int, ...]) -> None:
                 f"{name}: shapes {first} and {shape} do not broadcast: from the last axis on, "
                 "sizes must be equal or 1; use reshape or expand_dims"
             )
+
+
+def axis_of(name: str, x: Tensor, axis: int) -> int:
+    """One axis, counted from 0."""
+    if axis is None or isinstance(axis, tuple | list):
+        raise TypeError(f"{name}: axis is {axis!r}; expected an integer")
+    return axes_of(name, x, axis)[0]
 
 
 def axes_of(name: str, x: Tensor, axis: int | tuple[int, ...] | None) -> tuple[int, ...]:

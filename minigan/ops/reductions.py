@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from minigan.ops.elementwise import exp, where
-from minigan.ops.operands import axes_of, floating, operand
+from minigan.ops.operands import axes_of, axis_of, floating, operand
 from minigan.tensor import Tensor, record
 
 Axis = int | tuple[int, ...] | None
@@ -21,7 +21,7 @@ def mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """The mean over axes; integers are averaged as float32."""
     x = floating("mean", x)
     axes = axes_of("mean", x, axis)
-    n = _count("mean", x, axes)
+    n = count("mean", x, axes)
     return record("mean", x.data.mean(axes, keepdims=keepdims), (x, lambda g, y: _spread(g * (1.0 / n), x, axes)))
 
 
@@ -29,7 +29,7 @@ def var(x: Any, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Ten
     """The variance over axes: sum (x - mean)^2 / (n - ddof), ddof = 0 as in NumPy. d/dx = 2 (x - mean) / (n - ddof)."""
     x = floating("var", x)
     axes = axes_of("var", x, axis)
-    n = _count("var", x, axes)
+    n = count("var", x, axes)
     if n <= ddof:
         raise ValueError(f"var: ddof={ddof} needs more than {n} elements (shape {x.shape}, axis {axis})")
 
@@ -43,7 +43,7 @@ def max(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """The largest element over axes; several that tie share the gradient equally."""
     x = operand("max", x)
     axes = axes_of("max", x, axis)
-    _count("max", x, axes)
+    count("max", x, axes)
     return record("max", x.data.max(axes, keepdims=keepdims), (x, lambda g, y: _to_extremes(g, x, y, axes)))
 
 
@@ -51,7 +51,7 @@ def min(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """The smallest element over axes; several that tie share the gradient equally."""
     x = operand("min", x)
     axes = axes_of("min", x, axis)
-    _count("min", x, axes)
+    count("min", x, axes)
     return record("min", x.data.min(axes, keepdims=keepdims), (x, lambda g, y: _to_extremes(g, x, y, axes)))
 
 
@@ -65,12 +65,11 @@ def prod(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
     def derivative(g, y):
         kept = [i for i in range(x.ndim) if i not in axes]
-        rows = x.transpose(*kept, *axes).reshape(*(x.shape[i] for i in kept), -1)  # the factors as the last axis, n long
-        diagonal = x.xp.eye(rows.shape[-1], dtype=bool)
-        others = prod(where(diagonal, 1.0, rows.reshape(*rows.shape[:-1], 1, -1)), axis=-1)
-        others = others.reshape(*(x.shape[i] for i in (*kept, *axes)))
-        order = [*kept, *axes]
-        return _spread(g, x, axes) * others.transpose(*(order.index(i) for i in range(x.ndim)))
+        order = (*kept, *axes)
+        n = math.prod(x.shape[i] for i in axes)
+        rows = x.transpose(order).reshape((*(x.shape[i] for i in kept), 1, n))  # the factors as the last axis
+        others = prod(where(x.xp.eye(n, dtype=bool), 1.0, rows), axis=-1).reshape(tuple([x.shape[i] for i in order]))
+        return _spread(g, x, axes) * others.transpose(tuple([order.index(i) for i in range(x.ndim)]))
 
     return record("prod", x.data.prod(axes, keepdims=keepdims), (x, derivative))
 
@@ -80,7 +79,7 @@ def cumsum(x: Any, axis: int | None = None) -> Tensor:
     x = operand("cumsum", x)
     if axis is None:
         return cumsum(x.reshape(-1), 0)
-    (i,) = axes_of("cumsum", x, axis)
+    i = axis_of("cumsum", x, axis)
     return record("cumsum", x.data.cumsum(i), (x, lambda g, y: cumsum(g.flip(i), i).flip(i)))
 
 
@@ -100,7 +99,7 @@ def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """log(sum(exp(x))) over axes, without overflow: the largest element is taken out first. d/dx = exp(x - y)."""
     x = floating("logsumexp", x)
     axes = axes_of("logsumexp", x, axis)
-    _count("logsumexp", x, axes)
+    count("logsumexp", x, axes)
     top = x.data.max(axes, keepdims=True)
     top = x.xp.where(x.xp.isfinite(top), top, 0)  # all -inf: the sum is 0 and its log -inf
     with_axes = x.xp.log(x.xp.exp(x.data - top).sum(axes, keepdims=True)) + top
@@ -130,7 +129,7 @@ def _to_extremes(g: Tensor, x: Tensor, y: Tensor, axes: tuple[int, ...]) -> Tens
     return _spread(g, x, axes) * (hit / hit.sum(axes, keepdims=True))
 
 
-def _count(name: str, x: Tensor, axes: tuple[int, ...]) -> int:
+def count(name: str, x: Tensor, axes: tuple[int, ...]) -> int:
     """How many elements each result is made of; at least one."""
     n = math.prod(x.shape[i] for i in axes)
     if n == 0:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from minigan import backend
-from minigan.ops.operands import axes_of, operand, tensors
+from minigan.ops.operands import axes_of, axis_of, operand, tensors
 from minigan.tensor import Tensor, record
 
 
@@ -22,7 +22,7 @@ def reshape(x: Any, *shape: int | tuple[int, ...]) -> Tensor:
 def transpose(x: Any, *axes: int | tuple[int, ...]) -> Tensor:
     """The axes in another order (none given: reversed): `transpose(x, 1, 0)` or `transpose(x, (1, 0))`. A view."""
     x = operand("transpose", x)
-    if not axes:
+    if not axes or axes[0] is None:
         return record("transpose", x.data.T, (x, lambda g, y: transpose(g)))
     order = axes_of("transpose", x, axes[0] if len(axes) == 1 else axes)
     if len(order) != x.ndim:
@@ -34,19 +34,19 @@ def transpose(x: Any, *axes: int | tuple[int, ...]) -> Tensor:
 def moveaxis(x: Any, source: int, destination: int) -> Tensor:
     """One axis moved to another place, the others in their order."""
     x = operand("moveaxis", x)
-    (start,), (end,) = axes_of("moveaxis", x, source), axes_of("moveaxis", x, destination)
+    start, end = axis_of("moveaxis", x, source), axis_of("moveaxis", x, destination)
     order = [i for i in range(x.ndim) if i != start]
     order.insert(end, start)
     return transpose(x, tuple(order))
 
 
-def broadcast_to(x: Any, shape: Sequence[int]) -> Tensor:
+def broadcast_to(x: Any, shape: int | Sequence[int]) -> Tensor:
     """x repeated along new axes and axes of size 1. The gradient is summed back, as everywhere, by the walk."""
     x = operand("broadcast_to", x)
     try:
-        data = x.xp.broadcast_to(x.data, tuple(shape))
+        data = x.xp.broadcast_to(x.data, shape)
     except ValueError as error:
-        raise ValueError(f"broadcast_to: shape {x.shape} does not broadcast to {tuple(shape)}") from error
+        raise ValueError(f"broadcast_to: shape {x.shape} does not broadcast to {shape}") from error
     return record("broadcast_to", data, (x, lambda g, y: g))
 
 
@@ -79,17 +79,20 @@ def flip(x: Any, axis: int | tuple[int, ...] | None = None) -> Tensor:
 def pad(x: Any, widths: Sequence[tuple[int, int]] | int, value: float = 0.0) -> Tensor:
     """A border of `value` around x: widths is one (before, after) for each axis, or one number for all sides."""
     x = operand("pad", x)
-    pairs = [(widths, widths)] * x.ndim if isinstance(widths, int) else [tuple(pair) for pair in widths]
+    pairs = (
+        [(widths, widths)] * x.ndim if isinstance(widths, int) else [tuple(p) if hasattr(p, "__len__") else () for p in widths]
+    )
     if len(pairs) != x.ndim or any(len(p) != 2 or p[0] < 0 or p[1] < 0 for p in pairs):
         raise ValueError(f"pad: widths {widths} are not one (before, after), none negative, for each axis of shape {x.shape}")
     inside = tuple([slice(before, before + n) for (before, _), n in zip(pairs, x.shape, strict=True)])
-    return record("pad", x.xp.pad(x.data, pairs, constant_values=value), (x, lambda g, y: getitem(g, inside)))
+    data = x.xp.pad(x.data, pairs, constant_values=value) if pairs else x.data.copy()
+    return record("pad", data, (x, lambda g, y: getitem(g, inside)))
 
 
 def concatenate(parts: Sequence[Any], axis: int = 0) -> Tensor:
     """The parts one after another along an axis; each gets its slice of the gradient."""
     parts = _parts("concatenate", parts)
-    (i,) = axes_of("concatenate", parts[0], axis)
+    i = axis_of("concatenate", parts[0], axis)
     if len({(p.ndim, p.shape[:i], p.shape[i + 1 :]) for p in parts}) > 1:
         raise ValueError(f"concatenate: shapes {[p.shape for p in parts]} differ in another axis than {axis}")
     pairs, start = [], 0
@@ -111,7 +114,7 @@ def stack(parts: Sequence[Any], axis: int = 0) -> Tensor:
 def split(x: Any, sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
     """x cut along an axis: into so many equal parts, or before each of these positions."""
     x = operand("split", x)
-    (i,) = axes_of("split", x, axis)
+    i = axis_of("split", x, axis)
     n = x.shape[i]
     if isinstance(sections, int) and (sections < 1 or n % sections):
         raise ValueError(f"split: axis {axis} of shape {x.shape} does not divide into {sections} equal parts")
@@ -126,7 +129,7 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Tensor:
     x = operand("take", x)
     if axis is None:
         return getitem(reshape(x, -1), (indices,))
-    (i,) = axes_of("take", x, axis)
+    i = axis_of("take", x, axis)
     return getitem(x, (slice(None),) * i + (indices,))
 
 
@@ -160,7 +163,7 @@ def _parts(name: str, parts: Sequence[Any]) -> list[Tensor]:
 def _frozen_index(index: Any) -> Any:
     """The index with tensors as arrays and arrays copied: what the user does to them later does not reach the backward pass."""
     if isinstance(index, tuple):
-        return tuple([_frozen_index(i) for i in index])
+        return tuple([_frozen_index(list(i) if isinstance(i, tuple) else i) for i in index])  # x[(0, 1), :] is x[[0, 1], :]
     if isinstance(index, list):
         return backend.asarray(index) if index else backend.asarray(index, dtype="int64")
     array = index.data if isinstance(index, Tensor) else index

@@ -1,0 +1,25 @@
+"""Dropout as a layer."""
+
+from typing import Any
+
+from minigan import ops
+from minigan.nn.module import Module
+from minigan.tensor import Tensor
+
+
+class Dropout(Module):
+    """In training mode each element is set to 0 with probability p, and the others divided by 1 - p; else nothing happens.
+
+    minigan's default generator draws, whose position a game saves. Raises ValueError for p outside [0, 1).
+    """
+
+    def __init__(self, p: float = 0.5):
+        if not 0 <= p < 1:
+            raise ValueError(f"Dropout: p is {p}; expected 0 <= p < 1")
+        self.p = p
+
+    def forward(self, x: Any) -> Tensor:
+        return ops.dropout(x, self.p) if self.training else x
+
+    def extra_repr(self) -> str:
+        return f"{self.p}"

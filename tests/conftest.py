@@ -1,0 +1,22 @@
+"""What all tests share: Hypothesis profiles, and a fixture that gives every test the same start."""
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+import minigan as mg
+
+_PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("dev", max_examples=50, **_PATIENT)
+settings.register_profile("ci", max_examples=50, derandomize=True, **_PATIENT)
+settings.register_profile("intense", max_examples=1000, **_PATIENT)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
+
+
+@pytest.fixture(autouse=True)
+def _fresh_start():
+    """Every test starts from seed 0, and gives the backend back as it was."""
+    with mg.backend.using(mg.backend.name()):
+        mg.seed(0)
+        yield

@@ -1,0 +1,117 @@
+"""The minibatch stream: what an epoch holds, and that its position can be saved and restored bit-exactly."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from minigan import backend, data
+
+
+def take(stream, count):
+    return list(itertools.islice(stream, count))
+
+
+def test_an_epoch_holds_every_sample_once_and_the_next_another_order():
+    stream = data.batches(np.arange(12), size=4, rng=np.random.default_rng(0))
+    first, second = np.concatenate(take(stream, 3)), np.concatenate(take(stream, 3))
+    np.testing.assert_array_equal(np.sort(first), np.arange(12))
+    np.testing.assert_array_equal(np.sort(second), np.arange(12))
+    assert not np.array_equal(first, second)
+    assert not np.array_equal(first, np.arange(12))
+
+
+def test_the_incomplete_batch_at_an_epochs_end_is_dropped():
+    stream = data.batches(np.arange(10), size=4, rng=np.random.default_rng(0))
+    for _ in range(20):
+        epoch = np.concatenate(take(stream, 2))
+        assert len(np.unique(epoch)) == 8
+
+
+def test_every_sample_comes_up_in_the_long_run_although_some_are_dropped():
+    stream = data.batches(np.arange(10), size=4, rng=np.random.default_rng(0))
+    assert len(np.unique(np.concatenate(take(stream, 40)))) == 10
+
+
+def test_one_array_gives_arrays_of_its_dtype():
+    x = np.arange(24, dtype=np.float32).reshape(6, 2, 2)
+    batch = next(data.batches(x, size=5))
+    assert isinstance(batch, np.ndarray)
+    assert batch.shape == (5, 2, 2)
+    assert batch.dtype == np.float32
+
+
+def test_several_arrays_give_tuples_of_the_same_samples():
+    x = np.arange(20.0)
+    for a, b, c in take(data.batches(x, 2 * x, -x, size=3), 15):
+        np.testing.assert_array_equal(b, 2 * a)
+        np.testing.assert_array_equal(c, -a)
+
+
+def test_a_batch_as_large_as_the_data_is_allowed():
+    np.testing.assert_array_equal(np.sort(next(data.batches(np.arange(5), size=5))), np.arange(5))
+
+
+def test_changing_a_batch_leaves_the_data_alone():
+    x = np.arange(4)
+    next(data.batches(x, size=4))[:] = -1
+    np.testing.assert_array_equal(x, np.arange(4))
+
+
+@pytest.mark.parametrize("taken", [0, 1, 2, 3, 4, 7])  # an epoch has 3 batches: its start, inside it, and its end
+def test_a_restored_stream_continues_bit_exactly(taken):
+    x = np.arange(11)
+    stream = data.batches(x, size=3, rng=np.random.default_rng(1))
+    take(stream, taken)
+    state = stream.state_dict()
+    expected = take(stream, 10)
+    other = data.batches(x, size=3, rng=np.random.default_rng(2))
+    take(other, 2)
+    other.load_state_dict(state)
+    np.testing.assert_array_equal(take(other, 10), expected)
+
+
+def test_a_state_is_flat_and_does_not_change_as_the_stream_goes_on():
+    stream = data.batches(np.arange(6), size=2)
+    state = stream.state_dict()
+    before = dict(state)
+    take(stream, 5)
+    assert state == before
+    assert all(isinstance(key, str) and isinstance(value, int | str) for key, value in state.items())
+
+
+def test_a_state_of_other_data_is_refused():
+    state = data.batches(np.arange(6), size=2).state_dict()
+    with pytest.raises(ValueError, match=r"6 samples.*have 7"):
+        data.batches(np.arange(7), size=2).load_state_dict(state)
+
+
+def test_the_seed_of_minigan_decides_even_if_others_draw_in_between():
+    backend.seed(5)
+    stream = data.batches(np.arange(50), size=50)
+    data.ring(7)
+    first = take(stream, 2)
+    backend.seed(5)
+    np.testing.assert_array_equal(take(data.batches(np.arange(50), size=50), 2), first)
+
+
+def test_a_batch_larger_than_the_data_is_refused():
+    with pytest.raises(ValueError, match=r"size is 7: .* between 1 and 6"):
+        data.batches(np.arange(6), size=7)
+
+
+def test_an_empty_batch_is_refused():
+    with pytest.raises(ValueError, match="size is 0"):
+        data.batches(np.arange(6), size=0)
+
+
+def test_arrays_of_different_lengths_are_refused_with_their_lengths():
+    with pytest.raises(ValueError, match=r"\[6, 5\]"):
+        data.batches(np.arange(6), np.arange(5), size=2)
+
+
+def test_no_array_and_arrays_without_an_axis_are_refused():
+    with pytest.raises(ValueError, match="at least one array"):
+        data.batches(size=2)
+    with pytest.raises(ValueError, match="no axis"):
+        data.batches(np.float32(3), size=1)

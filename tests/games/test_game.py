@@ -1,0 +1,292 @@
+"""What every game has: casting, freezing, sampling, saving. Checked on the simplest game, the GAN."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from minigan import Tensor, backend, data, nn, optim
+from minigan.games import GAN, Game
+from minigan.games.game import Figures, accuracy, evaluating, mean_probability
+
+
+def make_game(prior=None, **options):
+    G = nn.Sequential(nn.Dense(2, 8), nn.ReLU(), nn.Dense(8, 2))
+    D = nn.Sequential(nn.Dense(2, 8), nn.LeakyReLU(0.2), nn.Dense(8, 1))
+    prior = prior or data.noise(2)
+    return GAN(G, D, prior, optim.Adam(G.parameters(), 1e-2), optim.Adam(D.parameters(), 1e-2), **options)
+
+
+def make_batches(size=16):
+    return data.batches(data.ring(200), size=size)
+
+
+def assert_same(a, b):
+    """Two nested states, bit for bit."""
+    assert a.keys() == b.keys()
+    for name, value in a.items():
+        if isinstance(value, dict):
+            assert_same(value, b[name])
+        else:
+            np.testing.assert_array_equal(value, b[name], err_msg=name)
+
+
+# --- minibatches and noise ----------------------------------------------------------------------------------------------
+
+X = np.random.default_rng(0).standard_normal((4, 2)).astype("float32")
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [X, X.astype("float64"), Tensor(X), (X, np.arange(4)), [Tensor(X), np.arange(4)]],
+    ids=["array", "float64", "tensor", "tuple", "list"],
+)
+def test_real_takes_arrays_tensors_and_the_first_of_a_tuple(batch):
+    x = make_game().real(iter([batch]))
+    assert x.dtype == np.float32
+    np.testing.assert_array_equal(x.numpy(), X)
+
+
+def test_images_in_bytes_become_floats():
+    assert make_game().cast(np.full((2, 2), 255, np.uint8)).dtype == np.float32
+
+
+def test_a_minibatch_that_requires_a_gradient_enters_as_a_constant():
+    assert not make_game().cast(Tensor(X, requires_grad=True)).requires_grad
+
+
+def test_a_float64_game_casts_to_float64():
+    game = make_game()
+    for p in game.G.parameters() + game.D.parameters():
+        p.data = p.data.astype("float64")
+    assert game.real(iter([X])).dtype == game.noise(3).dtype == np.float64
+
+
+def test_minibatches_that_run_out_are_an_error_that_says_so():
+    with pytest.raises(ValueError, match=r"the minibatches have run out; data.batches\(...\) never ends"):
+        make_game().step(iter([]))
+
+
+@pytest.mark.parametrize("shape", [(3, 2), (), (1, 2)])
+def test_a_prior_that_returns_another_number_of_vectors_is_refused(shape):
+    with pytest.raises(ValueError, match="prior: asked for 4 noise vectors, it returned shape"):
+        make_game(prior=lambda m: np.zeros(shape)).noise(4)
+
+
+# --- freezing -----------------------------------------------------------------------------------------------------------
+
+
+def test_frozen_restores_every_flag_also_those_the_user_has_set():
+    game = make_game()
+    game.D[0].weight.requires_grad = False
+    flags = [p.requires_grad for p in game.D.parameters()]
+    with game.frozen(game.D):
+        assert not any(p.requires_grad for p in game.D.parameters())
+    assert [p.requires_grad for p in game.D.parameters()] == flags == [False, True, True, True]
+
+
+def test_frozen_restores_the_flags_after_an_exception():
+    game = make_game()
+    with pytest.raises(ZeroDivisionError), game.frozen(game.D):
+        raise ZeroDivisionError
+    assert all(p.requires_grad for p in game.D.parameters())
+
+
+def test_frozen_leaves_the_other_player_alone():
+    game = make_game()
+    with game.frozen(game.D):
+        assert all(p.requires_grad for p in game.G.parameters())
+
+
+# --- figures ------------------------------------------------------------------------------------------------------------
+
+
+def test_figures_are_a_mapping_of_floats():
+    figures = Figures(loss_D=Tensor(1.5), loss_G=Tensor(0.25))
+    assert dict(figures) == {"loss_D": 1.5, "loss_G": 0.25}
+    assert type(figures["loss_D"]) is float
+    assert (len(figures), list(figures), "loss_G" in figures) == (2, ["loss_D", "loss_G"], True)
+    assert repr(figures) == "loss_D 1.5000, loss_G 0.2500"
+
+
+def test_accuracy_counts_both_kinds_and_a_logit_of_0_as_wrong():
+    def judged(real, fake):
+        return accuracy(*(Tensor(np.array(v, float)[:, None]) for v in (real, fake))).item()
+
+    assert judged([1, 2], [-1, -2, -3]) == 1
+    assert judged([-1, -2], [1, 2]) == 0
+    assert judged([1, 2], [1, 2]) == 0.5
+    assert judged([0, 0], [0, 0]) == 0
+
+
+def test_mean_probability_is_the_mean_of_sigma_without_a_graph():
+    v = Tensor(np.array([[0.0], [2.0]]), requires_grad=True)
+    p = mean_probability(v)
+    assert p.item() == pytest.approx((0.5 + 1 / (1 + np.exp(-2.0))) / 2, rel=1e-15)
+    assert not p.requires_grad
+
+
+# --- sampling -----------------------------------------------------------------------------------------------------------
+
+
+class Moody(nn.Module):
+    """Returns its input in eval mode, and zeros in training mode."""
+
+    def __init__(self):
+        self.weight = Tensor(np.ones(2, np.float32), requires_grad=True)
+
+    def forward(self, z):
+        return z * self.weight * float(not self.training)
+
+
+def test_samples_are_a_numpy_array_of_the_networks_dtype():
+    samples = make_game().sample(7)
+    assert type(samples) is np.ndarray
+    assert (samples.shape, samples.dtype) == ((7, 2), np.float32)
+
+
+def test_samples_are_made_in_eval_mode_and_the_mode_is_restored():
+    G = nn.Sequential(Moody(), nn.Sequential(Moody()))
+    G[1].eval()
+    game = GAN(G, nn.Dense(2, 1), data.noise(2), optim.SGD(G.parameters(), 0.1), optim.SGD(G.parameters(), 0.1))
+    assert game.sample(3).all()
+    assert [m.training for m in G.modules()] == [True, True, False, False]
+
+
+def test_modes_are_restored_after_an_exception():
+    model = nn.Sequential(nn.ReLU())
+    with pytest.raises(ZeroDivisionError), evaluating(model):
+        raise ZeroDivisionError
+    assert all(m.training for m in model.modules())
+
+
+def test_evaluating_switches_every_part_for_the_block():
+    model = nn.Sequential(nn.ReLU())
+    with evaluating(model):
+        assert not any(m.training for m in model.modules())
+    assert all(m.training for m in model.modules())
+
+
+def test_sampling_does_not_change_the_course_of_the_game():
+    states = []
+    for looks in (0, 3):
+        backend.seed(5)
+        game, batches = make_game(), make_batches()
+        for _ in range(4):
+            game.step(batches)
+            for _ in range(looks):
+                game.sample(10)
+        states.append({name: v for name, v in game.state_dict().items() if name != "sample_rng"})
+    assert_same(*states)
+
+
+def test_samples_are_fresh_each_time():
+    game = make_game()
+    assert not np.array_equal(game.sample(4), game.sample(4))
+
+
+def test_a_generator_decides_the_samples():
+    game = make_game()
+    a, b, c = (game.sample(4, rng=np.random.default_rng(n)) for n in (1, 1, 2))
+    np.testing.assert_array_equal(a, b)
+    assert not np.array_equal(a, c)
+
+
+def test_noise_that_is_given_is_used_in_any_dtype():
+    game, z = make_game(), np.random.default_rng(0).standard_normal((3, 2))
+    expected = game.G(Tensor(z.astype("float32"))).numpy()
+    for given in (z, z.astype("float32"), Tensor(z)):
+        samples = game.sample(3, z=given)
+        assert samples.dtype == np.float32
+        np.testing.assert_array_equal(samples, expected)
+
+
+def test_a_plain_function_as_prior_is_asked_for_the_samples_noise():
+    asked = []
+
+    def prior(m):
+        asked.append(m)
+        return np.ones((m, 2))
+
+    make_game(prior).sample(6)
+    assert asked == [6]
+
+
+def test_sampling_leaves_gradients_and_flags_alone():
+    game = make_game()
+    game.sample(3)
+    assert all(p.requires_grad and p.grad is None for p in game.G.parameters())
+
+
+def test_classes_are_refused():
+    with pytest.raises(TypeError, match="GAN has no classes; leave y out"):
+        make_game().sample(3, y=[0, 1, 2])
+
+
+def test_a_game_without_step_says_so():
+    G = nn.Dense(2, 2)
+    with pytest.raises(NotImplementedError, match="Game has no step"):
+        Game(G, G, data.noise(2), optim.SGD(G.parameters(), 0.1), optim.SGD(G.parameters(), 0.1)).step(iter([]))
+
+
+# --- saving -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_resumed_game_goes_on_bit_for_bit():
+    game, batches = make_game(), make_batches()
+    for _ in range(10):
+        game.step(batches)
+    saved, position = game.state_dict(), batches.state_dict()
+    for _ in range(10):
+        figures = game.step(batches)
+
+    backend.seed(77)
+    resumed = make_game()
+    backend.seed(0)
+    make_game()  # takes what the first game took, so that the data are the same
+    again = make_batches()
+    resumed.load_state_dict(saved)
+    again.load_state_dict(position)
+    for _ in range(10):
+        last = resumed.step(again)
+    assert dict(last) == dict(figures)
+    assert_same(resumed.state_dict(), game.state_dict())
+    np.testing.assert_array_equal(resumed.sample(5), game.sample(5))
+
+
+def test_a_saved_state_does_not_change_as_the_game_goes_on():
+    game, batches = make_game(), make_batches()
+    game.step(batches)
+    saved = game.state_dict()
+    copy = {name: v.copy() for name, v in saved["G"].items()} | {"m": saved["opt_G"]["params"]["0"]["m"].copy()}
+    game.step(batches)
+    for name, v in copy.items():
+        np.testing.assert_array_equal(saved["opt_G"]["params"]["0"]["m"] if name == "m" else saved["G"][name], v)
+
+
+def test_a_plain_function_as_prior_has_no_state_to_save():
+    game = make_game(prior=lambda m: np.ones((m, 2)))
+    state = game.state_dict()
+    assert "prior" not in state
+    game.load_state_dict(state)
+    game.step(make_batches())
+
+
+def test_the_same_seed_gives_the_same_game_bit_for_bit():
+    states = []
+    for seed in (3, 3, 4):
+        backend.seed(seed)
+        game, batches = make_game(k=2, l=2), make_batches()
+        for _ in range(5):
+            game.step(batches)
+        states.append(game.state_dict())
+    assert_same(states[0], states[1])
+    assert not np.array_equal(states[1]["G"]["layers.0.weight"], states[2]["G"]["layers.0.weight"])
+
+
+def test_every_array_of_the_saved_state_is_numpy_and_every_name_unique():
+    game = make_game()
+    game.step(make_batches())
+    arrays = list(itertools.chain(game.state_dict()["G"].values(), game.state_dict()["D"].values()))
+    assert all(type(a) is np.ndarray for a in arrays)
+    assert len(arrays) == 8

@@ -1,0 +1,280 @@
+import numpy as np
+import pytest
+
+import minigan as mg
+from minigan import Tensor, backend, nn
+from minigan.nn import Dense, Module, ReLU, Sequential
+
+
+class Zoo(Module):
+    """Every kind of attribute that a module may have."""
+
+    def __init__(self):
+        self.scale = Tensor(np.ones(2, np.float32), requires_grad=True)
+        self.layers = [Dense(2, 3), (Dense(3, 1, bias=False), Tensor([1.0], requires_grad=True))]
+        self.mean = np.zeros(2, np.float32)
+        self.count, self.name, self.nothing = 3, "zoo", None
+
+    def forward(self, x):
+        return self.layers[1][0](self.layers[0](x * self.scale))
+
+
+def net():
+    return Sequential(Dense(2, 3), ReLU(), Dense(3, 1))
+
+
+# --- parameters ---------------------------------------------------------------------------------------------------------
+
+
+def test_parameters_are_found_in_attributes_and_in_nested_lists_and_tuples():
+    names = [name for name, _ in Zoo().named_parameters()]
+    assert names == ["scale", "layers.0.weight", "layers.0.bias", "layers.1.0.weight", "layers.1.1"]
+
+
+def test_parameters_have_the_order_and_the_number_of_the_named_ones():
+    zoo = Zoo()
+    assert [id(p) for p in zoo.parameters()] == [id(p) for _, p in zoo.named_parameters()]
+
+
+def test_sequential_names_layers_by_position():
+    assert [name for name, _ in net().named_parameters()] == [
+        "layers.0.weight", "layers.0.bias", "layers.2.weight", "layers.2.bias",
+    ]  # fmt: skip
+
+
+def test_a_shared_layer_counts_once():
+    layer = Dense(2, 2)
+    assert len(Sequential(layer, layer, Sequential(layer)).parameters()) == 2
+
+
+def test_a_shared_parameter_counts_once():
+    a, b = Dense(2, 2), Dense(2, 2)
+    b.weight = a.weight
+    assert len(Sequential(a, b).parameters()) == 3
+
+
+def test_buffers_are_no_parameters():
+    zoo = Zoo()
+    assert all(p is not zoo.mean for p in zoo.parameters())
+    assert "mean" in zoo.state_dict()
+
+
+def test_modules_are_the_module_and_its_parts_once_each():
+    layer = Dense(2, 2)
+    model = Sequential(layer, ReLU(), layer)
+    assert [type(m) for m in model.modules()] == [Sequential, Dense, ReLU]
+
+
+def test_a_parameter_assigned_later_is_found():
+    model = net()
+    model.extra = Tensor([1.0], requires_grad=True)
+    assert model.parameters()[-1] is model.extra
+
+
+def test_requires_grad_freezes_and_thaws_all_parameters():
+    model = net()
+    assert model.requires_grad_(False) is model
+    assert not any(p.requires_grad for p in model.parameters())
+    assert all(p.requires_grad for p in model.requires_grad_().parameters())
+
+
+def test_a_frozen_module_passes_gradients_through():
+    model, x = net().requires_grad_(False), Tensor(np.ones((4, 2), np.float32), requires_grad=True)
+    model(x).sum().backward()
+    assert x.grad is not None
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_zero_grad_forgets_all_gradients():
+    model = net()
+    model(Tensor(np.ones((4, 2), np.float32))).sum().backward()
+    assert all(p.grad is not None for p in model.parameters())
+    model.zero_grad()
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_a_second_forward_pass_leaves_the_first_ones_gradients_alone():
+    model, rng = net(), np.random.default_rng(0)
+    x, other = (Tensor(rng.standard_normal((4, 2)).astype("float32")) for _ in range(2))
+    alone = mg.grad(model(x).sum(), model.parameters())
+    first = model(x).sum()
+    model(other)
+    for g, expected in zip(mg.grad(first, model.parameters()), alone, strict=True):
+        np.testing.assert_array_equal(g.numpy(), expected.numpy())
+
+
+def test_a_module_in_float64_computes_in_float64():
+    model = net()
+    for p in model.parameters():
+        p.data = p.data.astype("float64")
+    y = model(Tensor(np.ones((4, 2))))
+    y.sum().backward()
+    assert y.dtype == np.float64
+    assert all(p.grad.dtype == np.float64 for p in model.parameters())
+
+
+# --- modes --------------------------------------------------------------------------------------------------------------
+
+
+def test_modules_start_in_training_mode():
+    assert all(m.training for m in net().modules())
+
+
+def test_eval_and_train_reach_every_part():
+    model = Sequential(Sequential(Dense(1, 1)), ReLU())
+    assert model.eval() is model
+    assert not any(m.training for m in model.modules())
+    assert all(m.training for m in model.train().modules())
+
+
+def test_eval_of_one_module_leaves_others_alone():
+    net().eval()
+    assert net().training
+
+
+# --- saving -------------------------------------------------------------------------------------------------------------
+
+
+def test_state_dict_names_parameters_and_buffers():
+    zoo = Zoo()
+    assert set(zoo.state_dict()) == {name for name, _ in zoo.named_parameters()} | {"mean"}
+
+
+def test_state_dict_copies():
+    model = net()
+    state = model.state_dict()
+    before = {name: value.copy() for name, value in state.items()}
+    for p in model.parameters():
+        p.data[...] = 7.0
+    for name, value in state.items():
+        np.testing.assert_array_equal(value, before[name])
+
+
+def test_load_state_dict_takes_over_all_values_and_copies_them():
+    a, b = Zoo(), Zoo()
+    a.mean[...] = 5.0
+    state = a.state_dict()
+    b.load_state_dict(state)
+    for name, value in b.state_dict().items():
+        np.testing.assert_array_equal(value, state[name])
+    state["mean"][...] = 6.0
+    state["scale"][...] = 6.0
+    assert (b.mean == 5.0).all()
+    assert (b.scale.data == 1.0).all()
+
+
+def test_load_state_dict_keeps_the_arrays_and_the_dtype():
+    model = net()
+    p = model.parameters()[0]
+    array = p.data
+    model.load_state_dict({name: value.astype("float64") for name, value in net().state_dict().items()})
+    assert p.data is array
+    assert p.dtype == np.float32
+
+
+def test_load_state_dict_writes_where_the_memory_is_read_only():
+    model = net()
+    model[0].bias.data = np.broadcast_to(np.float32(0), 3)
+    state = net().state_dict()
+    model.load_state_dict(state)
+    np.testing.assert_array_equal(model[0].bias.data, state["layers.0.bias"])
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (lambda s: s.pop("layers.2.bias"), KeyError, "missing .'layers.2.bias'., unexpected ..,?"),
+        (lambda s: s.update(more=np.zeros(1)), KeyError, "missing ..,? unexpected .'more'."),
+        (lambda s: s.update({"layers.2.bias": np.zeros(2)}), ValueError, r"layers.2.bias has shape \(1,\), the state \(2,\)"),
+    ],
+    ids=["missing", "extra", "shape"],
+)
+def test_load_state_dict_refuses_what_does_not_fit_and_then_loads_nothing(change, error, message):
+    model = net()
+    before, state = model.state_dict(), net().state_dict()
+    change(state)
+    with pytest.raises(error, match=message):
+        model.load_state_dict(state)
+    for name, value in model.state_dict().items():
+        np.testing.assert_array_equal(value, before[name])
+
+
+def test_loading_between_forward_and_backward_makes_the_backward_pass_an_error():
+    model = net()
+    loss = model(Tensor(np.ones((4, 2), np.float32))).sum()
+    model.load_state_dict(net().state_dict())
+    with pytest.raises(RuntimeError, match=r"backward through add: tensor 'bias' of shape .* was changed in place"):
+        loss.backward()
+
+
+def test_to_moves_parameters_and_buffers_wherever_they_are(monkeypatch):
+    zoo = Zoo()
+    monkeypatch.setattr(backend, "move", lambda array, name: array + 1)
+    before = zoo.state_dict()
+    assert zoo.to("elsewhere") is zoo
+    for name, value in zoo.state_dict().items():
+        np.testing.assert_array_equal(value, before[name] + 1)
+
+
+def test_to_moves_a_shared_parameter_once(monkeypatch):
+    a, b = Dense(2, 2), Dense(2, 2)
+    b.weight = a.weight
+    before = a.weight.data.copy()
+    monkeypatch.setattr(backend, "move", lambda array, name: array + 1)
+    Sequential(a, b).to("elsewhere")
+    np.testing.assert_array_equal(a.weight.data, before + 1)
+
+
+# --- display and errors -------------------------------------------------------------------------------------------------
+
+
+def test_repr_shows_the_layers_and_the_number_of_parameters():
+    text = repr(Sequential(Dense(2, 3), nn.LeakyReLU(0.1), Sequential(Dense(3, 1000, bias=False))))
+    assert text == (
+        "Sequential(\n"
+        "  (layers.0): Dense(2, 3)\n"
+        "  (layers.1): LeakyReLU(0.1)\n"
+        "  (layers.2): Sequential(\n"
+        "    (layers.0): Dense(3, 1000, bias=False)\n"
+        "  )  # 3,000 parameters\n"
+        ")  # 3,009 parameters"
+    )
+
+
+def test_repr_counts_shared_parameters_once():
+    layer = Dense(2, 2)
+    assert repr(Sequential(layer, layer)).endswith("# 6 parameters")
+
+
+def test_a_module_without_forward_says_so():
+    class Empty(Module):
+        pass
+
+    with pytest.raises(NotImplementedError, match="Empty has no forward"):
+        Empty()(1)
+
+
+# --- Sequential ---------------------------------------------------------------------------------------------------------
+
+
+def test_sequential_applies_its_layers_in_order():
+    model, x = net(), Tensor(np.ones((4, 2), np.float32))
+    np.testing.assert_array_equal(model(x).numpy(), model[2](model[1](model[0](x))).numpy())
+
+
+def test_sequential_has_length_members_and_slices():
+    model = net()
+    assert len(model) == 3
+    assert list(model)[2] is model[-1]
+    assert isinstance(model[:2], Sequential)
+    assert model[:2][0] is model[0]
+
+
+def test_sequential_refuses_what_is_no_layer():
+    with pytest.raises(TypeError, match="argument 2 is a int; expected a layer"):
+        Sequential(ReLU(), 3)
+
+
+def test_sequential_refuses_a_list_of_layers():
+    with pytest.raises(TypeError, match="argument 1 is a list"):
+        Sequential([ReLU()])

@@ -1,0 +1,62 @@
+"""Every public op has a gradient check: an op added without one fails here."""
+
+import pytest
+from gradient_cases import CASES, GRADCHECKED
+
+import minigan as mg
+from minigan import ops
+
+COMPARISONS = {"equal", "not_equal", "less", "less_equal", "greater", "greater_equal"}
+IDS = [f"{name}-{i}" for i, (name, *_) in enumerate(CASES)]
+
+
+def test_every_public_op_stands_in_the_table_of_gradient_checks():
+    assert set(GRADCHECKED) == set(ops.__all__) - COMPARISONS
+
+
+def test_every_op_of_the_table_is_a_top_level_name():
+    assert [name for name in ops.__all__ if getattr(mg, name) is not getattr(ops, name)] == []
+
+
+@pytest.mark.parametrize(("name", "fn", "inputs"), CASES, ids=IDS)
+def test_gradient_and_its_gradient_are_right(name, fn, inputs):
+    assert mg.gradcheck(fn, *inputs(), order=2)
+
+
+@pytest.mark.parametrize(
+    "name", ["divide", "matmul", "norm", "power", "prod", "sigmoid", "softmax", "tanh", "var", "log", "elu"]
+)
+def test_third_derivative_is_right(name):
+    fn, inputs = GRADCHECKED[name][0]
+    assert mg.gradcheck(fn, *[x[..., :2] for x in inputs()] if name == "prod" else inputs(), order=3)
+
+
+@pytest.mark.parametrize(("name", "fn", "inputs"), CASES, ids=IDS)
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_narrow_floats_come_out_as_they_went_in(name, fn, inputs, dtype):
+    leaves = [mg.Tensor(x.astype(dtype), requires_grad=True) for x in inputs()]
+    y = fn(*leaves)
+    for part in y if isinstance(y, tuple) else [y]:
+        assert part.dtype == dtype
+        seed = mg.Tensor(part.numpy() * 0 + 1)
+        first = mg.grad(part, leaves, gradient=seed, create_graph=True)
+        assert {g.dtype.name for g in first} == {dtype}
+        second = mg.grad(mg.add(first[0].sum(), 0.0), leaves)
+        assert {g.dtype.name for g in second} == {dtype}
+
+
+@pytest.mark.parametrize(("name", "fn", "inputs"), CASES, ids=IDS)
+def test_no_float64_array_arises_behind_a_float32_op(name, fn, inputs, monkeypatch):
+    seen = []
+    fill = mg.Tensor._fill
+
+    def watched(t, array, version):
+        seen.append(array.dtype.name)
+        fill(t, array, version)
+
+    leaves = [mg.Tensor(x.astype("float32"), requires_grad=True) for x in inputs()]
+    monkeypatch.setattr(mg.Tensor, "_fill", watched)
+    y = fn(*leaves)
+    for part in y if isinstance(y, tuple) else [y]:
+        mg.grad(part.sum(), leaves)
+    assert "float64" not in seen

@@ -1,0 +1,180 @@
+"""What happens to an op's arguments: numbers are weak, integers and masks keep float32, errors name the op and the shapes."""
+
+import numpy as np
+import pytest
+
+import minigan as mg
+from minigan import Tensor
+
+BINARY = ["add", "subtract", "multiply", "divide", "power", "maximum", "minimum"]
+COMPARISONS = ["equal", "not_equal", "less", "less_equal", "greater", "greater_equal"]
+BESIDE = {
+    "int": 2,
+    "float": 2.0,
+    "bool": True,
+    "float64 scalar": np.float64(2),
+    "float32 scalar": np.float32(2),
+    "int64 scalar": np.int64(2),
+    "list": [1, 2],
+    "int array": np.array([1, 2]),
+    "uint8 array": np.array([1, 2], "uint8"),
+    "mask": np.array([True, True]),
+    "int tensor": Tensor(np.array([1, 2])),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("beside", BESIDE)
+@pytest.mark.parametrize("name", [*BINARY, "where"])
+@pytest.mark.parametrize("shape", [(), (2,)], ids=["scalar", "vector"])
+def test_float_dtype_survives_numbers_integers_and_masks(name, beside, dtype, shape):
+    x = Tensor(np.full(shape, 1.5, dtype), requires_grad=True)
+    op = (lambda a, b: mg.where(np.array(True), a, b)) if name == "where" else getattr(mg, name)
+    for y in (op(x, BESIDE[beside]), op(BESIDE[beside], x)):
+        (g,) = mg.grad(y.sum(), x)
+        assert y.dtype == g.dtype == dtype
+
+
+@pytest.mark.parametrize("narrow", ["float16", "float32"])
+@pytest.mark.parametrize("name", [*BINARY, "matmul"])
+def test_among_floats_the_wider_wins_and_each_gradient_has_its_inputs_dtype(name, narrow):
+    a = Tensor(np.full((2, 2), 1.5, narrow), requires_grad=True)
+    b = Tensor(np.full((2, 2), 2.5), requires_grad=True)
+    y = getattr(mg, name)(a, b)
+    ga, gb = mg.grad(y.sum(), [a, b])
+    assert (y.dtype, ga.dtype, gb.dtype) == (np.float64, narrow, np.float64)
+
+
+@pytest.mark.parametrize("name", [*BINARY, *COMPARISONS])
+def test_shapes_that_do_not_broadcast_are_named(name):
+    with pytest.raises(ValueError, match=rf"{name}: shapes \(2, 3\) and \(2,\) do not broadcast"):
+        getattr(mg, name)(np.ones((2, 3)), np.ones(2))
+
+
+@pytest.mark.parametrize("name", [*BINARY, *COMPARISONS, "matmul"])
+@pytest.mark.parametrize("bad", ["text", None, {}, 1j, object()], ids=["str", "None", "dict", "complex", "object"])
+def test_what_is_not_numbers_is_refused_with_op_and_position(name, bad):
+    op = getattr(mg, name)
+    with pytest.raises(TypeError, match=f"{name}: argument 2 is a {type(bad).__name__}"):
+        op(np.ones(2), bad)
+    with pytest.raises(TypeError, match=f"{name}: argument 1 is a {type(bad).__name__}"):
+        op(bad, np.ones(2))
+
+
+UNARY = [
+    "exp",
+    "log",
+    "sqrt",
+    "abs",
+    "relu",
+    "softmax",
+    "sum",
+    "mean",
+    "norm",
+    "reshape",
+    "transpose",
+    "flip",
+    "square",
+    "clip",
+]
+
+
+@pytest.mark.parametrize("name", UNARY)
+def test_single_argument_that_is_not_numbers_is_refused(name):
+    with pytest.raises(TypeError, match=f"{name}: argument 1 is a str"):
+        getattr(mg, name)("text")
+
+
+@pytest.mark.parametrize("name", ["add", "matmul", "where"])
+def test_ragged_lists_are_refused_with_the_ops_name(name):
+    op = (lambda a, b: mg.where(a, b, b)) if name == "where" else getattr(mg, name)
+    with pytest.raises(ValueError, match=f"{name}: .*cannot make an array of this list"):
+        op([[1], [1, 2]], np.array([1, 2]))
+
+
+def test_complex_arrays_and_scalars_are_refused():
+    with pytest.raises(TypeError, match=r"add: .*complex128"):
+        mg.add(np.ones(2), np.complex128(1j))
+    with pytest.raises(TypeError, match="complex128"):
+        mg.add(np.ones(2), np.ones(2, complex))
+
+
+@pytest.mark.parametrize("name", ["exp", "log", "sqrt", "sin", "tanh", "sigmoid", "softplus", "mean", "var", "norm", "relu"])
+def test_integers_become_float32_where_a_float_is_needed(name):
+    x = np.array([1, 2, 3])
+    y = getattr(mg, name)(Tensor(x))
+    assert y.dtype == np.float32
+    np.testing.assert_allclose(y.numpy(), getattr(mg, name)(x.astype("float64")).numpy(), rtol=1e-6)
+
+
+def test_integers_are_divided_as_float32():
+    y = Tensor(np.array([1, 2])) / np.array([2, 4])
+    assert y.dtype == np.float32
+    np.testing.assert_array_equal(y.numpy(), [0.5, 0.5])
+
+
+@pytest.mark.parametrize("name", ["add", "subtract", "multiply", "maximum"])
+def test_integers_beside_integers_stay_integers(name):
+    x = Tensor(np.array([1, 2]))
+    assert getattr(mg, name)(x, 3).dtype == np.int64
+    assert getattr(mg, name)(x, True).dtype == np.int64
+    assert getattr(mg, name)(x, np.array([1, 2], "int8")).dtype == np.int64
+    assert getattr(mg, name)(x, 3.5).dtype == np.float32
+
+
+@pytest.mark.parametrize("op", [lambda m: mg.reshape(m, 1, 2), lambda m: mg.stack([m, m]), lambda m: mg.concatenate([m, m])])
+def test_masks_that_are_only_moved_stay_masks(op):
+    mask = np.array([True, False])
+    assert op(mask).dtype == op(Tensor(mask)).dtype == bool
+
+
+@pytest.mark.parametrize("value", [0, 1, True])
+def test_mask_beside_a_number_counts(value):
+    y = mg.add(np.array([True, False]), value)
+    np.testing.assert_array_equal(y.numpy(), np.array([True, False]) + value)
+
+
+def test_plain_numbers_and_lists_alone_become_float32():
+    assert mg.add(1, 2).dtype == mg.exp(1).dtype == mg.add([1, 2], 3).dtype == mg.sum([1, 2]).dtype == np.float32
+
+
+@pytest.mark.parametrize("axis", [2, -3, (0, 2)])
+@pytest.mark.parametrize(
+    "name", ["sum", "mean", "var", "max", "min", "prod", "norm", "logsumexp", "softmax", "log_softmax", "flip"]
+)
+def test_axis_that_does_not_exist_is_named_with_the_shape(name, axis):
+    with pytest.raises(ValueError, match=rf"{name}: axis -?\d does not exist in shape \(2, 3\)"):
+        getattr(mg, name)(np.ones((2, 3)), axis=axis)
+
+
+@pytest.mark.parametrize("axis", ["a", 1.0, True, (0, "a")])
+@pytest.mark.parametrize("name", ["sum", "mean", "max", "cumsum", "softmax", "squeeze", "flip"])
+def test_axis_that_is_no_integer_is_refused(name, axis):
+    with pytest.raises(TypeError, match=f"{name}: axis is"):
+        getattr(mg, name)(np.ones((2, 3)), axis=axis)
+
+
+@pytest.mark.parametrize("name", ["sum", "mean", "max", "flip", "squeeze", "transpose"])
+def test_axis_named_twice_is_refused(name):
+    with pytest.raises(ValueError, match=rf"{name}: axis \(0, -2\) names an axis of shape \(1, 1\) twice"):
+        getattr(mg, name)(np.ones((1, 1)), (0, -2))
+
+
+@pytest.mark.parametrize("axis", [None, (0, 1), [0]])
+@pytest.mark.parametrize(
+    ("name", "op"),
+    [
+        ("concatenate", lambda x, axis: mg.concatenate([x, x], axis)),
+        ("split", lambda x, axis: mg.split(x, 1, axis)),
+        ("moveaxis", lambda x, axis: mg.moveaxis(x, axis, 0)),
+        ("take", lambda x, axis: mg.take(x, [0], axis if axis else (0,))),
+        ("cumsum", lambda x, axis: mg.cumsum(x, axis if axis else (0,))),
+    ],
+)
+def test_ops_along_one_axis_refuse_several(name, op, axis):
+    with pytest.raises(TypeError, match=f"{name}: axis is .*; expected an integer"):
+        op(np.ones((2, 3)), axis)
+
+
+def test_numpy_integers_are_axes():
+    assert mg.sum(np.ones((2, 3)), axis=np.int64(1)).shape == (2,)

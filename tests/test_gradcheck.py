@@ -1,0 +1,195 @@
+"""The gradient checker itself: what it must reject, and with which words; what it must accept; what it must refuse."""
+
+import numpy as np
+import pytest
+
+import minigan as mg
+from minigan import GradcheckError, Tensor, gradcheck, record
+
+X = np.array([[0.5, -1.5, 2.0], [1.0, 0.7, -0.3]])
+SQUARE = np.array([[0.5, -1.5], [1.0, 0.7]])
+
+
+def op_with(derivative, forward=lambda a: a * a):
+    """An op, x^2 unless told otherwise, with this derivative(g, x)."""
+    return lambda x: record("op", forward(x.data), (x, lambda g, y: derivative(g, x)))
+
+
+# --- rejected -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("factor", [1.001, 0.999, 2.0, 0.5])
+def test_rejects_a_factor_and_names_it(factor):
+    with pytest.raises(GradcheckError, match=rf"they differ by the factor {factor:g}"):
+        gradcheck(op_with(lambda g, x: g * 2 * x * factor), X)
+
+
+def test_rejects_a_sign_and_says_so():
+    with pytest.raises(GradcheckError, match="they differ by the sign"):
+        gradcheck(op_with(lambda g, x: -g * 2 * x), X)
+
+
+def test_rejects_zero_and_asks_for_a_missing_input():
+    with pytest.raises(GradcheckError, match=r"gradient is zero: is an input missing from record\(\)"):
+        gradcheck(op_with(lambda g, x: g * 0), X)
+    with pytest.raises(GradcheckError, match="gradient is zero"):
+        gradcheck(lambda x: record("op", x.data * x.data), X)
+
+
+def test_rejects_a_transpose_and_says_so():
+    with pytest.raises(GradcheckError, match="one is the other's transpose"):
+        gradcheck(op_with(lambda g, x: (g * 2 * x).T), SQUARE)
+
+
+def test_rejects_nan_and_says_so():
+    with pytest.raises(GradcheckError, match="the analytic gradient is not finite"):
+        gradcheck(op_with(lambda g, x: g * np.nan), X)
+
+
+def test_rejects_one_wrong_element_and_says_where():
+    wrong = np.ones((2, 3))
+    wrong[1, 2] = 1.01
+    with pytest.raises(GradcheckError, match=r"input 0, index \(1, 2\): analytic -?\S+, numeric -?\S+ \(1 of 6 differ\)"):
+        gradcheck(op_with(lambda g, x: g * 2 * x * wrong), X, order=1)
+
+
+def test_rejects_the_second_input_and_says_which():
+    def op(a, b):
+        return record("op", a.data * b.data, (a, lambda g, y: g * b), (b, lambda g, y: g * a * 1.001))
+
+    with pytest.raises(GradcheckError, match="input 1, index"):
+        gradcheck(op, X, X + 1)
+
+
+def test_rejects_a_gradient_that_is_not_summed_back_from_repetition():
+    with pytest.raises(RuntimeError, match=r"op: the derivative for an input of shape \(3,\) has shape \(6,\)"):
+        gradcheck(op_with(lambda g, x: g, lambda a: np.tile(a, 2)), np.ones(3))
+
+
+@pytest.mark.parametrize("wrong", [lambda g: g[0], lambda g: g.mean(0), lambda g: g.max(0)])
+def test_rejects_a_gradient_that_is_summed_back_wrongly(wrong):
+    with pytest.raises(GradcheckError):
+        gradcheck(op_with(lambda g, x: wrong(g), lambda a: a + np.zeros((2, 3))), np.ones(3))
+
+
+def test_rejects_a_sum_over_the_wrong_axis():
+    with pytest.raises(GradcheckError):
+        gradcheck(op_with(lambda g, x: mg.broadcast_to(g.reshape(1, 2), (2, 2)), lambda a: a.sum(1)), SQUARE)
+
+
+def test_rejects_a_derivative_that_uses_an_array_captured_earlier():
+    old = Tensor(X + 0.1)
+    with pytest.raises(GradcheckError):
+        gradcheck(op_with(lambda g, x: g * 2 * old), X)
+
+
+def test_rejects_what_is_wrong_at_second_order_only():
+    constant = op_with(lambda g, x: g * Tensor(2 * x.data))
+    assert gradcheck(constant, X, order=1)
+    with pytest.raises(GradcheckError, match="input 0, index"):
+        gradcheck(constant, X, order=2)
+
+
+def test_rejects_what_is_wrong_at_third_order_only():
+    second = lambda x: x.data * 6  # noqa: E731
+    slope = lambda x: record("slope", 3 * x.data**2, (x, lambda g, y: g * Tensor(second(x))))  # noqa: E731
+    cube = op_with(lambda g, x: g * slope(x), lambda a: a**3)
+    assert gradcheck(cube, X, order=2)
+    with pytest.raises(GradcheckError):
+        gradcheck(cube, X, order=3)
+
+
+def test_rejects_a_gradient_that_is_cut_off_by_detach():
+    with pytest.raises(GradcheckError):
+        gradcheck(lambda x: x.detach() * x, X)
+
+
+def test_large_inputs_go_by_directions_and_still_catch_a_thousandth():
+    x, calls = np.random.default_rng(0).standard_normal(1000), []
+
+    def counted(x):
+        calls.append(1)
+        return x * x
+
+    assert gradcheck(counted, x, order=2)
+    assert len(calls) < 400
+    with pytest.raises(GradcheckError, match=r"direction .*they differ by the factor 1.001"):
+        gradcheck(op_with(lambda g, x: g * 2.002 * x), x)
+
+
+def test_large_inputs_catch_one_wrong_element():
+    wrong = np.ones(1000)
+    wrong[500] = 0
+    with pytest.raises(GradcheckError):
+        gradcheck(op_with(lambda g, x: g * wrong, lambda a: a * 1), np.ones(1000))
+
+
+def test_a_coarse_step_is_too_inaccurate_for_the_tolerance():
+    with pytest.raises(GradcheckError):
+        gradcheck(mg.exp, X, eps=0.1)
+
+
+def test_wrong_output_of_several_is_found():
+    bad = op_with(lambda g, x: g * 2.002 * x)
+    with pytest.raises(GradcheckError):
+        gradcheck(lambda x: (x * 2, bad(x)), X)
+
+
+# --- accepted -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+@pytest.mark.parametrize("x", [X, np.array(0.5), np.ones((0, 2)), np.asfortranarray(X), X[::-1, ::2]], ids=str)
+def test_accepts_right_derivatives(x, order):
+    assert gradcheck(op_with(lambda g, x: g * 2 * x), x, order=order) is True
+    assert gradcheck(lambda x: mg.exp(x * 0.5), x, order=order) is True
+
+
+def test_accepts_several_inputs_and_outputs_and_passes_integers_on():
+    rows = np.array([0, 0, 1])
+    assert gradcheck(lambda a, i, b: (a[i] * b, [a.sum(), b][0]), X, rows, np.ones(3))
+
+
+def test_accepts_tensors_and_python_floats():
+    assert gradcheck(mg.multiply, Tensor(X), 2.5)
+
+
+def test_accepts_an_input_that_fn_does_not_use():
+    assert gradcheck(lambda a, b: a * a, X, SQUARE)
+
+
+def test_changes_neither_inputs_nor_the_generator():
+    x = X.copy()
+    t = Tensor(x, requires_grad=True)
+    state = mg.backend.generator_state(mg.backend.generator())
+    assert gradcheck(mg.exp, t)
+    np.testing.assert_array_equal(x, X)
+    assert t.grad is None
+    assert mg.backend.generator_state(mg.backend.generator()) == state
+
+
+# --- refused ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_refuses_narrow_floats_with_the_reason(dtype):
+    with pytest.raises(TypeError, match=f"input 1 is {dtype}: its rounding errors would drown the differences; pass float64"):
+        gradcheck(mg.multiply, X, X.astype(dtype))
+
+
+def test_refuses_integers_alone_and_orders_below_1():
+    with pytest.raises(TypeError, match="needs a floating input"):
+        gradcheck(mg.exp, np.ones(2, int))
+    with pytest.raises(TypeError, match="order of at least 1, got order 0"):
+        gradcheck(mg.exp, X, order=0)
+
+
+def test_refuses_random_functions():
+    with pytest.raises(ValueError, match="fn returns different values for the same inputs"):
+        gradcheck(lambda x: x * mg.backend.generator().standard_normal(), X)
+
+
+@pytest.mark.parametrize("result", [1.0, None, X, (1.0,)])
+def test_refuses_functions_that_return_no_tensor(result):
+    with pytest.raises(TypeError, match=r"gradcheck: fn returned a .*; expected a Tensor"):
+        gradcheck(lambda x: result, X)

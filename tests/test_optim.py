@@ -1,0 +1,507 @@
+import math
+
+import numpy as np
+import pytest
+
+import minigan as mg
+from minigan import Tensor, backend, nn, optim
+
+RULES = {
+    "sgd": lambda params, **options: optim.SGD(params, **{"lr": 0.1, **options}),
+    "momentum": lambda params, **options: optim.SGD(params, **{"lr": 0.1, "momentum": 0.9, **options}),
+    "adam": lambda params, **options: optim.Adam(params, **{"lr": 0.1, **options}),
+}
+every_rule = pytest.mark.parametrize("make", RULES.values(), ids=RULES)
+
+
+def parameter(value=(1.0, -2.0, 3.0), dtype="float64"):
+    return Tensor(np.array(value, dtype), requires_grad=True, name="theta")
+
+
+def step(optimizer, *gradients):
+    """One step along the given gradients, one for each parameter."""
+    for p, g in zip(optimizer.params, gradients, strict=True):
+        p.grad = None if g is None else Tensor(np.array(g, p.dtype))
+    optimizer.step()
+
+
+# --- the rules, against references written from the papers --------------------------------------------------------------
+
+
+def naive_sgd(theta, gradients, lr):
+    for g in gradients:
+        theta = theta - lr * g
+    return theta
+
+
+def naive_momentum(theta, gradients, lr, momentum):
+    for t in range(1, len(gradients) + 1):  # b_t written out: sum of momentum^(t - s) g_s
+        b = sum(momentum ** (t - s) * gradients[s - 1] for s in range(1, t + 1))
+        theta = theta - lr * b
+    return theta
+
+
+def naive_adam(theta, gradients, lr, beta1, beta2, eps):
+    for t in range(1, len(gradients) + 1):  # the averages written out
+        m = (1 - beta1) * sum(beta1 ** (t - s) * gradients[s - 1] for s in range(1, t + 1))
+        v = (1 - beta2) * sum(beta2 ** (t - s) * gradients[s - 1] ** 2 for s in range(1, t + 1))
+        theta = theta - lr * (m / (1 - beta1**t)) / (np.sqrt(v / (1 - beta2**t)) + eps)
+    return theta
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "naive"),
+    [
+        (lambda p: optim.SGD(p, lr=0.03), lambda x, g: naive_sgd(x, g, 0.03)),
+        (lambda p: optim.SGD(p, lr=0.03, momentum=0.9), lambda x, g: naive_momentum(x, g, 0.03, 0.9)),
+        (lambda p: optim.SGD(p, lr=0.03, momentum=0.5), lambda x, g: naive_momentum(x, g, 0.03, 0.5)),
+        (optim.Adam, lambda x, g: naive_adam(x, g, 1e-3, 0.9, 0.999, 1e-8)),
+        (lambda p: optim.Adam(p, 0.02, (0.5, 0.9), 1e-3), lambda x, g: naive_adam(x, g, 0.02, 0.5, 0.9, 1e-3)),
+        (lambda p: optim.Adam(p, 0.02, betas=(0.0, 0.9)), lambda x, g: naive_adam(x, g, 0.02, 0.0, 0.9, 1e-8)),
+    ],
+    ids=["sgd", "momentum 0.9", "momentum 0.5", "adam", "adam with options", "adam without momentum"],
+)
+def test_50_steps_follow_the_rule(optimizer, naive):
+    rng = np.random.default_rng(0)
+    start, gradients = rng.standard_normal((3, 2)), rng.standard_normal((50, 3, 2))
+    p = parameter(start)
+    rule = optimizer([p])
+    for g in gradients:
+        step(rule, g)
+    np.testing.assert_allclose(p.numpy(), naive(start, gradients), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("size", [1e-3, 1.0, 1e6])
+def test_adams_first_step_is_lr_in_the_gradients_direction_whatever_its_size(size):
+    p = parameter([0.0, 0.0])
+    step(optim.Adam([p], lr=0.1), [size, -size])
+    np.testing.assert_allclose(p.numpy(), [-0.1, 0.1], rtol=2e-5)
+
+
+def test_adams_eps_stands_outside_the_root_and_after_the_correction():
+    p = parameter([0.0])
+    step(optim.Adam([p], lr=1.0, eps=1.0), [3.0])
+    assert p.item() == pytest.approx(-3 / (3 + 1), rel=1e-14)
+
+
+def test_sgd_with_momentum_on_a_constant_gradient_accelerates_to_lr_over_1_minus_momentum():
+    p = parameter([0.0])
+    rule = optim.SGD([p], lr=0.1, momentum=0.9)
+    for _ in range(300):
+        before = p.item()
+        step(rule, [1.0])
+    assert before - p.item() == pytest.approx(0.1 / (1 - 0.9), rel=1e-10)
+
+
+@every_rule
+def test_every_rule_goes_downhill(make):
+    p = parameter([2.0, -3.0])
+    rule = make([p], lr=0.02)
+    for _ in range(500):
+        rule.zero_grad()
+        (p * p).sum().backward()
+        rule.step()
+    assert np.abs(p.numpy()).max() < 0.01
+
+
+# --- gradients that are missing, shared, assigned -----------------------------------------------------------------------
+
+
+@every_rule
+def test_a_parameter_without_a_gradient_is_left_alone_and_so_is_its_state(make):
+    a, b = parameter(), parameter()
+    rule = make([a, b])
+    step(rule, [1, 1, 1], [1, 1, 1])
+    before, state = b.numpy().copy(), rule.state_dict()["params"]["1"]
+    step(rule, [1, 1, 1], None)
+    np.testing.assert_array_equal(b.numpy(), before)
+    after = rule.state_dict()["params"]["1"]
+    assert after["t"] == state["t"] == 1
+    assert after.keys() == state.keys()
+    for name in state:
+        np.testing.assert_array_equal(after[name], state[name])
+
+
+@every_rule
+def test_a_parameter_that_waits_then_steps_like_a_fresh_one(make):
+    a, b, fresh = parameter(), parameter(), parameter()
+    rule = make([a, b])
+    step(rule, [1, 1, 1], None)
+    step(rule, [1, 1, 1], [1, 2, 3])
+    step(make([fresh]), [1, 2, 3])
+    np.testing.assert_array_equal(b.numpy(), fresh.numpy())
+
+
+@every_rule
+def test_a_parameter_without_a_gradient_does_not_count_as_changed(make):
+    p = parameter()
+    loss = (p * p).sum()
+    make([p]).step()
+    loss.backward()
+    np.testing.assert_array_equal(p.grad.numpy(), 2 * p.numpy())
+
+
+@every_rule
+def test_a_parameter_that_is_listed_twice_is_stepped_once(make):
+    once, twice = parameter(), parameter()
+    step(make([once]), [1, 2, 3])
+    twice.grad = Tensor(np.array([1.0, 2.0, 3.0]))
+    make([twice, twice]).step()
+    np.testing.assert_array_equal(twice.numpy(), once.numpy())
+
+
+@every_rule
+def test_zero_grad_forgets(make):
+    p = parameter()
+    p.grad = Tensor(np.ones(3))
+    make([p]).zero_grad()
+    assert p.grad is None
+
+
+@every_rule
+def test_a_step_follows_assignments_to_data_and_grad(make):
+    p = parameter([0.0])
+    rule = make([p])
+    step(rule, [1.0])
+    moved = p.item()
+    p.data = np.array([10.0])
+    step(rule, [-1.0])
+    assert moved < 0
+    assert p.item() != pytest.approx(moved, abs=5)
+    assert p.item() == pytest.approx(10, abs=0.3)
+
+
+@every_rule
+def test_a_step_does_not_write_to_the_gradients_or_keep_their_memory(make):
+    p, g = parameter(), np.array([1.0, -2.0, 0.5])
+    rule = make([p])
+    for _ in range(3):
+        p.grad = Tensor(g)
+        rule.step()
+        np.testing.assert_array_equal(g, [1.0, -2.0, 0.5])
+    for state in rule.state:
+        assert not any(np.shares_memory(g, v) for v in state.values() if backend.is_array(v))
+
+
+@every_rule
+def test_a_step_copies_read_only_memory_first(make):
+    array = np.broadcast_to(1.0, 3)
+    p = Tensor(array, requires_grad=True)
+    step(make([p]), [1.0, 1.0, 1.0])
+    assert (p.numpy() < 1).all()
+    assert (array == 1).all()
+
+
+@every_rule
+def test_a_step_works_in_the_parameters_memory(make):
+    p = parameter()
+    array = p.data
+    step(make([p]), [1.0, 1.0, 1.0])
+    assert p.data is array
+
+
+@every_rule
+def test_a_scalar_parameter_is_stepped(make):
+    p = parameter(2.0)
+    step(make([p]), 1.0)
+    assert p.shape == ()
+    assert p.item() < 2
+
+
+@every_rule
+def test_a_step_between_forward_and_backward_makes_the_backward_pass_an_error(make):
+    p = parameter()
+    loss = (p * p).sum()
+    step(make([p]), [1.0, 1.0, 1.0])
+    with pytest.raises(RuntimeError, match=r"tensor 'theta' of shape \(3,\), an input of multiply, was changed in place"):
+        loss.backward()
+
+
+def test_two_optimizers_may_share_a_parameter():
+    p = parameter([0.0])
+    first, second = optim.SGD([p], lr=1.0), optim.SGD([p], lr=10.0)
+    step(first, [1.0])
+    step(second, [1.0])
+    assert p.item() == -11
+
+
+# --- dtypes -------------------------------------------------------------------------------------------------------------
+
+
+@every_rule
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_parameters_and_state_keep_the_dtype(make, dtype):
+    p = parameter(dtype=dtype)
+    rule = make([p])
+    step(rule, [1, 2, 3])
+    step(rule, [1, 2, 3])
+    assert p.dtype == dtype
+    assert {v.dtype for v in rule.state[0].values() if backend.is_array(v)} <= {np.dtype(dtype)}
+
+
+@every_rule
+def test_the_state_follows_the_parameter_to_float64(make):
+    p = parameter(dtype="float32")
+    rule = make([p])
+    step(rule, [1, 2, 3])
+    p.data = p.data.astype("float64")
+    step(rule, [1, 2, 3])
+    assert p.dtype == np.float64
+    assert {v.dtype for v in rule.state[0].values() if backend.is_array(v)} <= {np.dtype("float64")}
+
+
+@every_rule
+def test_float32_steps_are_close_to_float64_ones(make):
+    single, double = parameter(dtype="float32"), parameter()
+    rules = make([single]), make([double])
+    rng = np.random.default_rng(0)
+    for g in rng.standard_normal((50, 3)):
+        for rule in rules:
+            step(rule, g)
+    np.testing.assert_allclose(single.numpy(), double.numpy(), rtol=1e-4, atol=1e-5)
+
+
+# --- the learning rate --------------------------------------------------------------------------------------------------
+
+
+@every_rule
+def test_the_learning_rate_can_be_set_between_steps(make):
+    p = parameter()
+    rule = make([p])
+    rule.lr = 0
+    before = p.numpy().copy()
+    step(rule, [1, 2, 3])
+    np.testing.assert_array_equal(p.numpy(), before)
+    rule.lr = 0.5
+    step(rule, [1, 2, 3])
+    assert rule.lr == 0.5
+    assert (p.numpy() < before).all()
+
+
+def test_a_new_learning_rate_scales_the_next_step():
+    p = parameter([0.0])
+    rule = optim.SGD([p], lr=0.1)
+    rule.lr = 0.3
+    step(rule, [2.0])
+    assert p.item() == pytest.approx(-0.6, rel=1e-15)
+
+
+# --- saving -------------------------------------------------------------------------------------------------------------
+
+
+@every_rule
+def test_a_loaded_optimizer_goes_on_bit_for_bit(make):
+    gradients = np.random.default_rng(0).standard_normal((20, 3))
+    p = parameter()
+    rule = make([p])
+    for g in gradients[:10]:
+        step(rule, g)
+    state, values = rule.state_dict(), p.numpy().copy()
+    for g in gradients[10:]:
+        step(rule, g)
+
+    resumed = parameter(values)
+    other = make([resumed], lr=0.7)
+    other.load_state_dict(state)
+    assert other.lr == 0.1
+    for g in gradients[10:]:
+        step(other, g)
+    np.testing.assert_array_equal(resumed.numpy(), p.numpy())
+
+
+@every_rule
+def test_state_dict_and_loading_copy(make):
+    p, q = parameter(), parameter()
+    rule, other = make([p]), make([q])
+    step(rule, [1, 2, 3])
+    state = rule.state_dict()
+    other.load_state_dict(state)
+    kept = {name: np.array(v) for name, v in state["params"]["0"].items()}
+    step(rule, [4, 5, 6])
+    step(other, [7, 8, 9])
+    for name, v in state["params"]["0"].items():
+        np.testing.assert_array_equal(v, kept[name])
+
+
+@every_rule
+def test_a_state_can_be_saved_before_the_first_step_and_forgets_later_ones(make):
+    p, q = parameter(), parameter()
+    rule, fresh = make([p]), make([q])
+    state = rule.state_dict()
+    step(rule, [1, 2, 3])
+    p.data = q.numpy().copy()
+    rule.load_state_dict(state)
+    step(rule, [1, 1, 1])
+    step(fresh, [1, 1, 1])
+    np.testing.assert_array_equal(p.numpy(), q.numpy())
+
+
+@every_rule
+def test_a_state_of_more_than_ten_parameters_keeps_their_order(make):
+    params = [parameter([float(i)]) for i in range(12)]
+    rule = make(params)
+    step(rule, *[[float(i + 1)] for i in range(12)])
+    other = make([parameter([0.0]) for _ in range(12)])
+    other.load_state_dict(rule.state_dict())
+    for own, loaded in zip(rule.state, other.state, strict=True):
+        assert own == loaded
+
+
+@every_rule
+def test_loading_refuses_another_number_of_parameters(make):
+    state = make([parameter(), parameter()]).state_dict()
+    with pytest.raises(ValueError, match="2 states for 1 parameters"):
+        make([parameter()]).load_state_dict(state)
+    with pytest.raises(ValueError, match="2 states for 3 parameters"):
+        make([parameter(), parameter(), parameter()]).load_state_dict(state)
+
+
+@pytest.mark.parametrize("make", [RULES["momentum"], RULES["adam"]], ids=["momentum", "adam"])
+def test_loading_refuses_another_shape_and_then_loads_nothing(make):
+    rule = make([parameter([1.0]), parameter([1.0, 2.0])])
+    step(rule, [1.0], [1.0, 2.0])
+    other = make([parameter([1.0]), parameter([1.0])], lr=0.3)
+    with pytest.raises(ValueError, match=r"state of parameter 1 does not have its shape, \(1,\)"):
+        other.load_state_dict(rule.state_dict())
+    assert other.lr == 0.3
+    assert other.state == [{"t": 0}, {"t": 0}]
+
+
+# --- misuse -------------------------------------------------------------------------------------------------------------
+
+
+@every_rule
+@pytest.mark.parametrize("lr", [-0.1, math.nan, math.inf])
+def test_bad_learning_rates_are_refused(make, lr):
+    with pytest.raises(ValueError, match="lr is"):
+        make([parameter()], lr=lr)
+    rule = make([parameter()])
+    with pytest.raises(ValueError, match="lr is"):
+        rule.lr = lr
+    assert rule.lr == 0.1
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.0, 1.5, math.nan])
+def test_bad_momentum_and_betas_are_refused(value):
+    with pytest.raises(ValueError, match="SGD: momentum is"):
+        optim.SGD([parameter()], 0.1, momentum=value)
+    with pytest.raises(ValueError, match=r"Adam: betas\[0\] is"):
+        optim.Adam([parameter()], betas=(value, 0.999))
+    with pytest.raises(ValueError, match=r"Adam: betas\[1\] is"):
+        optim.Adam([parameter()], betas=(0.9, value))
+
+
+@pytest.mark.parametrize("eps", [-1e-8, math.nan])
+def test_a_bad_eps_is_refused(eps):
+    with pytest.raises(ValueError, match="Adam: eps is"):
+        optim.Adam([parameter()], eps=eps)
+
+
+@every_rule
+@pytest.mark.parametrize(
+    ("params", "error", "message"),
+    [
+        ([], ValueError, "no parameters; pass module.parameters()"),
+        ([np.ones(3)], TypeError, "parameter 0 is a ndarray; expected a Tensor"),
+        (["weight"], TypeError, "parameter 0 is a str; expected a Tensor"),
+        ([Tensor(np.arange(3))], ValueError, r"parameter 0 \(int64, leaf\) cannot be trained"),
+        ([parameter() * 2], ValueError, "made by an op. cannot be trained"),
+    ],
+    ids=["none", "array", "name", "integers", "result"],
+)
+def test_what_cannot_be_trained_is_refused(make, params, error, message):
+    with pytest.raises(error, match=message):
+        make(params)
+
+
+def test_parameters_may_come_as_an_iterator_or_alone():
+    model = nn.Dense(2, 2)
+    assert len(optim.SGD((p for p in model.parameters()), 0.1).params) == 2
+    assert optim.SGD(model.weight, 0.1).params == [model.weight]
+
+
+def test_a_rule_without_update_says_so():
+    p = parameter()
+    p.grad = Tensor(np.ones(3))
+    with pytest.raises(NotImplementedError, match="Optimizer has no update"):
+        optim.Optimizer([p], 0.1).step()
+
+
+def test_a_rule_of_the_users_own_is_its_formula():
+    class SignDescent(optim.Optimizer):
+        def update(self, theta, g, state):
+            theta -= self.lr * np.sign(g)
+
+    p = parameter([1.0, 2.0])
+    step(SignDescent([p], lr=0.5), [3.0, -4.0])
+    np.testing.assert_array_equal(p.numpy(), [0.5, 2.5])
+
+
+# --- LinearDecay --------------------------------------------------------------------------------------------------------
+
+
+def two_rules():
+    return optim.SGD([parameter()], 0.3), optim.Adam([parameter()], 0.007)
+
+
+@pytest.mark.parametrize("steps", [1, 3, 7, 1000])
+def test_after_t_steps_the_rates_are_lr_0_times_1_minus_t_over_steps(steps):
+    a, b = two_rules()
+    decay = optim.LinearDecay([a, b], steps)
+    assert (a.lr, b.lr) == (0.3, 0.007)
+    for t in range(1, steps + 1):
+        decay.step()
+        assert a.lr == pytest.approx(0.3 * (1 - t / steps), rel=1e-14, abs=1e-17)
+        assert b.lr == pytest.approx(0.007 * (1 - t / steps), rel=1e-14, abs=1e-17)
+    assert (a.lr, b.lr) == (0, 0)
+
+
+def test_the_rates_stay_at_0():
+    a, _ = two_rules()
+    decay = optim.LinearDecay(a, 2)
+    for _ in range(5):
+        decay.step()
+    assert a.lr == 0
+
+
+def test_a_decay_resumes():
+    a, b = two_rules()
+    decay = optim.LinearDecay([a, b], 10)
+    for _ in range(4):
+        decay.step()
+    c, d = two_rules()
+    resumed = optim.LinearDecay([c, d], 10)
+    resumed.load_state_dict(decay.state_dict())
+    c.load_state_dict(a.state_dict())
+    d.load_state_dict(b.state_dict())
+    for _ in range(6):
+        assert (c.lr, d.lr) == (a.lr, b.lr)
+        decay.step()
+        resumed.step()
+    assert (c.lr, d.lr) == (0, 0)
+
+
+def test_a_decay_resumes_from_the_rates_it_started_with_not_the_present_ones():
+    a, _ = two_rules()
+    decay = optim.LinearDecay(a, 10)
+    for _ in range(5):
+        decay.step()
+    late = optim.LinearDecay(a, 10)  # made at half the rate
+    late.load_state_dict(decay.state_dict())
+    late.step()
+    assert a.lr == pytest.approx(0.3 * 0.4, rel=1e-14)
+
+
+@pytest.mark.parametrize("steps", [0, -1])
+def test_a_decay_over_no_steps_is_refused(steps):
+    with pytest.raises(ValueError, match="LinearDecay: steps is"):
+        optim.LinearDecay(two_rules()[0], steps)
+
+
+def test_steps_record_no_graph():
+    p = parameter()
+    for rule in (make([p]) for make in RULES.values()):
+        step(rule, [1, 2, 3])
+        assert p.is_leaf
+        assert p.requires_grad
+    assert mg.grad((p * p).sum(), p)[0].shape == (3,)

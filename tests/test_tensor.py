@@ -1,0 +1,948 @@
+"""The Tensor and the walk back: construction, history, accumulation, ownership, changes in place, Python's protocols."""
+
+import copy
+import gc
+import operator
+import pickle
+import threading
+import time
+import weakref
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import minigan as mg
+from minigan import Tensor, testing
+
+
+def leaf(values=(1.0, -2.0, 3.0), **options):
+    return Tensor(np.array(values, dtype=options.pop("dtype", "float64")), requires_grad=True, **options)
+
+
+def counting_identity(x, calls):
+    """An op that appends its input's name to `calls` each time that its derivative is called."""
+    return mg.record("counted", x.data.copy(), (x, lambda g, y: calls.append(x.name) or g * 1.0))
+
+
+# --- construction -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("data", [1, 2.5, [1, 2], [1.0, 2.0], [[1], [2]], (1, 2), [np.float64(1)], []])
+def test_numbers_and_lists_become_float32(data):
+    assert Tensor(data).dtype == np.float32
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int8", "int64", "uint8", "bool"])
+def test_arrays_keep_their_dtype(dtype):
+    assert Tensor(np.ones(2, dtype)).dtype == dtype
+
+
+def test_lists_of_booleans_stay_boolean():
+    assert Tensor([True, False]).dtype == bool
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float64", "int32"])
+def test_dtype_converts(dtype):
+    assert Tensor([1, 2], dtype=dtype).dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", ["int64", "bool"])
+def test_integers_and_booleans_refuse_a_gradient_and_name_the_remedy(dtype):
+    with pytest.raises(TypeError, match=rf"{dtype}; only floats have gradients: .astype\('float32'\)"):
+        Tensor(np.ones(2, dtype), requires_grad=True)
+
+
+@pytest.mark.parametrize("data", ["abc", None, ["a", 1], {1, 2}, 1j, np.array([None])])
+def test_what_is_not_numbers_is_refused(data):
+    with pytest.raises(TypeError, match=f"from a {type(data).__name__}.*expected numbers"):
+        Tensor(data)
+
+
+def test_ragged_list_is_refused():
+    with pytest.raises(ValueError, match="Tensor: cannot make an array of this list"):
+        Tensor([[1], [1, 2]])
+
+
+def test_tensor_of_tensor_is_refused():
+    with pytest.raises(TypeError, match="is a Tensor already"):
+        Tensor(Tensor(1.0))
+
+
+@pytest.mark.parametrize("view", [lambda a: a, lambda a: a.T, lambda a: a[::-1], lambda a: a[:, ::2]])
+def test_array_is_shared_whatever_its_strides(view):
+    array = view(np.arange(6.0).reshape(2, 3))
+    t = Tensor(array)
+    assert t.data is array
+    array[0, 0] = 9
+    assert t.numpy()[0, 0] == 9
+
+
+def test_read_only_array_can_be_differentiated():
+    x = Tensor(np.broadcast_to(np.array([2.0]), (3,)), requires_grad=True)
+    (x * x).sum().backward()
+    np.testing.assert_array_equal(x.grad.numpy(), [4, 4, 4])
+
+
+def test_writable_copies_where_numpy_refuses_to_write():
+    x = Tensor(np.broadcast_to(np.array([2.0]), (3,)))
+    x.writable()[0] = 5
+    np.testing.assert_array_equal(x.numpy(), [5, 2, 2])
+
+
+def test_attributes_are_the_arrays():
+    t = Tensor(np.zeros((2, 3), "float32"), name="w")
+    assert (t.shape, t.ndim, t.size, t.dtype, t.name, t.is_leaf, t.grad) == ((2, 3), 2, 6, np.float32, "w", True, None)
+
+
+# --- Python's protocols -------------------------------------------------------------------------------------------------
+
+
+def test_item_of_several_elements_is_refused():
+    with pytest.raises(ValueError, match=r"'w' of shape \(2,\) has 2 elements"):
+        Tensor([1, 2], name="w").item()
+
+
+def test_numbers_from_one_element():
+    t = Tensor([[2.5]])
+    assert (float(t), int(t), bool(t), t.item()) == (2.5, 2, True, 2.5)
+    assert bool(Tensor(0.0)) is False
+
+
+def test_truth_of_several_elements_is_refused():
+    with pytest.raises(ValueError, match="2 elements"):
+        bool(Tensor([1, 2]))
+
+
+def test_integer_tensor_indexes_and_float_tensor_does_not():
+    assert [10, 20, 30][Tensor(np.array(1))] == 20
+    with pytest.raises(TypeError, match="only integers can index"):
+        [10][Tensor(0.0)]
+
+
+def test_iteration_stops_and_rows_are_differentiable():
+    x = leaf([[1.0, 2.0], [3.0, 4.0]])
+    rows = list(x)
+    assert len(rows) == len(x) == 2
+    (rows[0] * rows[1]).sum().backward()
+    np.testing.assert_array_equal(x.grad.numpy(), [[3, 4], [1, 2]])
+
+
+@pytest.mark.parametrize("use", [len, iter, list])
+def test_scalar_has_no_length_and_no_rows(use):
+    with pytest.raises(TypeError, match="no length"):
+        use(Tensor(1.0))
+
+
+def test_in_compares_values():
+    t = Tensor([1, 2])
+    assert 2 in t
+    assert 3 not in t
+
+
+def test_hash_is_by_identity():
+    a, b = Tensor([1, 2]), Tensor([1, 2])
+    assert {a: 1}.get(b) is None
+    assert len({a, b, a}) == 2
+
+
+def test_comparison_gives_booleans_without_history():
+    y = leaf() > 0
+    assert y.dtype == bool
+    assert not y.requires_grad
+    np.testing.assert_array_equal(y.numpy(), [True, False, True])
+
+
+def test_repr_shows_values_name_and_op():
+    x = leaf([1.5], name="w")
+    assert "1.5" in repr(x)
+    assert "'w'" in repr(x)
+    assert "requires_grad" in repr(x)
+    assert "op=multiply" in repr(x * 2)
+
+
+@pytest.mark.parametrize("make_copy", [copy.copy, copy.deepcopy, lambda t: pickle.loads(pickle.dumps(t))])
+def test_copies_hold_values_and_flag_in_their_own_memory(make_copy):
+    x = leaf(dtype="float32", name="w")
+    twin, result = make_copy(x), make_copy(x * 2)
+    assert (twin.requires_grad, twin.name, twin.dtype) == (True, "w", np.float32)
+    assert not np.shares_memory(twin.data, x.data)
+    assert (result.requires_grad, result.is_leaf) == (False, True)
+    np.testing.assert_array_equal(result.numpy(), x.numpy() * 2)
+
+
+# --- beside NumPy -------------------------------------------------------------------------------------------------------
+
+BESIDE_NUMPY = {
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    "*": lambda a, b: a * b,
+    "/": lambda a, b: a / b,
+    "**": lambda a, b: a**b,
+    "@": lambda a, b: a @ b,
+}
+
+
+@pytest.mark.parametrize("left", [np.array([1.5, 2.0, 2.5]), [1.5, 2.0, 2.5], np.float64(2), np.array(2.0), 2, 2.0], ids=repr)
+@pytest.mark.parametrize("sign", BESIDE_NUMPY)
+def test_operators_keep_the_graph_with_numpy_or_python_on_the_left(sign, left):
+    if sign == "@" and np.ndim(left) == 0:
+        left = np.full(3, left)
+    x, f = leaf(), BESIDE_NUMPY[sign]
+    y = f(left, x)
+    assert isinstance(y, Tensor)
+    assert y.requires_grad
+    np.testing.assert_allclose(y.numpy(), f(np.asarray(left), x.numpy()))
+
+
+@pytest.mark.parametrize("compare", [operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge])
+def test_comparisons_with_numpy_on_the_left(compare):
+    a, t = np.array([1.0, 2.0, 3.0]), Tensor([2.0, 2.0, 2.0])
+    y = compare(a, t)
+    assert isinstance(y, Tensor)
+    np.testing.assert_array_equal(y.numpy(), compare(a, t.numpy()))
+
+
+def test_in_place_operator_on_an_array_is_refused():
+    array = np.ones(3)
+    with pytest.raises(TypeError, match="Tensor"):
+        array *= leaf()
+    np.testing.assert_array_equal(array, 1)
+
+
+@pytest.mark.parametrize("ufunc", [np.exp, np.negative, np.sqrt])
+def test_numpy_ufuncs_refuse_tensors_aloud(ufunc):
+    with pytest.raises(TypeError, match="does not support ufuncs"):
+        ufunc(leaf())
+
+
+def test_asarray_refuses_to_lose_a_gradient_and_takes_a_constant():
+    with pytest.raises(TypeError, match="which NumPy would lose"):
+        np.asarray(leaf())
+    t = Tensor([1, 2])
+    assert np.shares_memory(np.asarray(t), t.data)
+    assert not np.shares_memory(np.array(t, copy=True), t.data)
+    assert np.asarray(t, dtype="float64").dtype == np.float64
+
+
+# --- detach and no_grad -------------------------------------------------------------------------------------------------
+
+
+def test_detach_shares_memory_and_stops_the_gradient():
+    x = leaf([3.0])
+    d = x.detach()
+    assert np.shares_memory(d.data, x.data)
+    assert (d.requires_grad, d.is_leaf) == (False, True)
+    (d * x).backward()
+    assert x.grad.item() == 3
+    assert d.grad is None
+
+
+def test_no_grad_records_nothing():
+    with mg.no_grad():
+        y = leaf() * 2
+    assert (y.requires_grad, y.is_leaf) == (False, True)
+
+
+def test_nested_no_grad_ends_with_the_outer_block():
+    x = leaf()
+    with mg.no_grad():
+        with mg.no_grad():
+            pass
+        assert not (x * 2).requires_grad
+    assert (x * 2).requires_grad
+
+
+def test_one_no_grad_object_may_be_entered_again_inside_itself():
+    quiet, x = mg.no_grad(), leaf()
+    with quiet:
+        with quiet:
+            pass
+        assert not (x * 2).requires_grad
+    assert (x * 2).requires_grad
+
+
+def test_exception_inside_no_grad_switches_recording_on_again():
+    with pytest.raises(KeyError), mg.no_grad():
+        raise KeyError
+    assert (leaf() * 2).requires_grad
+
+
+def test_exception_inside_a_derivative_switches_recording_on_again():
+    y = mg.record("broken", np.ones(1), (leaf([1.0]), lambda g, y: {}["no"]))
+    with pytest.raises(KeyError):
+        y.backward()
+    assert (leaf() * 2).requires_grad
+
+
+def test_no_grad_as_a_decorator_may_recurse():
+    x = leaf()
+
+    @mg.no_grad()
+    def f(depth):
+        """Doc."""
+        return f(depth - 1) if depth else x * 2
+
+    assert not f(3).requires_grad
+    assert (x * 2).requires_grad
+    assert (f.__name__, f.__doc__) == ("f", "Doc.")
+
+
+def test_no_grad_refuses_to_decorate_a_generator():
+    with pytest.raises(TypeError, match="steps is a generator"):
+
+        @mg.no_grad()
+        def steps():
+            yield 1
+
+
+def test_no_grad_holds_for_its_own_thread_only():
+    seen = []
+    with mg.no_grad():
+        thread = threading.Thread(target=lambda: seen.append((leaf() * 2).requires_grad))
+        thread.start()
+        thread.join()
+    assert seen == [True]
+
+
+def test_threads_that_share_one_no_grad_object_keep_their_own_modes():
+    quiet, inside, leave, after = mg.no_grad(), threading.Event(), threading.Event(), []
+
+    def other():
+        with quiet:
+            inside.set()
+            leave.wait(10)
+        after.append((leaf() * 2).requires_grad)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    inside.wait(10)
+    with mg.no_grad(), quiet:  # entered last, and with recording off, but left last
+        leave.set()
+        thread.join()
+    assert after == [True]
+    assert (leaf() * 2).requires_grad
+
+
+# --- what backward and grad refuse --------------------------------------------------------------------------------------
+
+
+def test_backward_on_a_leaf_says_that_there_is_no_graph():
+    with pytest.raises(RuntimeError, match=r"tensor 'w' of shape \(3,\) has no graph"):
+        leaf(name="w").backward()
+
+
+@pytest.mark.parametrize("make", [lambda x: (x.detach() * 2).sum(), lambda x: (x > 0).sum(), lambda x: Tensor(1.0) * 2])
+def test_backward_without_a_graph_is_refused(make):
+    with pytest.raises(RuntimeError, match="has no graph"):
+        make(leaf()).backward()
+
+
+@pytest.mark.parametrize("call", [lambda y, x: y.backward(), lambda y, x: mg.grad(y, x)])
+def test_non_scalar_needs_a_gradient(call):
+    x = leaf()
+    with pytest.raises(RuntimeError, match=r"shape \(3,\) is not a scalar: pass gradient="):
+        call(x * 2, x)
+
+
+@pytest.mark.parametrize("seed", [np.ones(2), np.ones((1, 3)), 1.0])
+def test_seed_of_another_shape_is_refused(seed):
+    with pytest.raises(ValueError, match=r"gradient has shape .* needs its own shape"):
+        (leaf() * 2).backward(seed)
+
+
+def test_integer_seed_is_refused():
+    with pytest.raises(TypeError, match="gradient is int64; pass a floating dtype"):
+        (leaf() * 2).backward(np.array([1, 2, 3]))
+
+
+@pytest.mark.parametrize("seed", [np.array([1.0, 2.0, 3.0]), [1, 2, 3], Tensor([1, 2, 3])], ids=["array", "list", "tensor"])
+def test_seed_takes_the_outputs_dtype(seed):
+    x = leaf(dtype="float32")
+    (x * 2).backward(seed)
+    assert x.grad.dtype == np.float32
+    np.testing.assert_array_equal(x.grad.numpy(), [2, 4, 6])
+
+
+def test_grad_refuses_what_requires_no_gradient_and_says_which():
+    x = leaf()
+    with pytest.raises(ValueError, match=r"input 1 is tensor 'c' of shape \(1,\) that requires no gradient"):
+        mg.grad(x.sum(), [x, Tensor([1.0], name="c")])
+    with pytest.raises(ValueError, match="input 0 is a ndarray"):
+        mg.grad(x.sum(), [np.ones(1)])
+
+
+def test_requires_grad_of_a_result_cannot_be_switched_off():
+    with pytest.raises(RuntimeError, match=r"is the result of multiply; use .detach()"):
+        (leaf() * 2).requires_grad = False
+
+
+def test_grad_attribute_takes_a_tensor_of_the_same_shape_only():
+    x = leaf(dtype="float32")
+    x.grad = Tensor(np.ones(3))
+    assert x.grad.dtype == np.float32
+    with pytest.raises(ValueError, match=r"cannot take a gradient of shape \(2,\)"):
+        x.grad = Tensor([1, 2])
+    with pytest.raises(TypeError, match="expected a Tensor or None"):
+        x.grad = np.ones(3)
+    x.grad = None
+    assert x.grad is None
+
+
+def test_data_attribute_takes_the_same_shape_and_floats_only():
+    x = leaf(name="w")
+    with pytest.raises(ValueError, match=r"'w' of shape \(3,\) cannot take an array of shape \(2,\)"):
+        x.data = np.ones(2)
+    with pytest.raises(TypeError, match="cannot take int64"):
+        x.data = np.array([1, 2, 3])
+    x.grad = Tensor(np.ones(3))
+    x.data = np.ones(3, "float32")
+    assert x.dtype == x.grad.dtype == np.float32
+
+
+# --- accumulation -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fn", "slope"),
+    [
+        (lambda x: x + x, 2),
+        (lambda x: x * x, 6),
+        (lambda x: x - x, 0),
+        (lambda x: x / x, 0),
+        (lambda x: mg.where([True], x, x), 1),
+        (lambda x: mg.maximum(x, x), 1),
+        (lambda x: mg.concatenate([x, x]).sum(), 2),
+        (lambda x: x @ x, 6),
+        (lambda x: x**x, 27 * (1 + np.log(3))),
+    ],
+)
+def test_the_same_input_twice_gets_both_gradients(fn, slope):
+    x = leaf([3.0])
+    fn(x).backward()
+    np.testing.assert_allclose(x.grad.numpy(), [slope], atol=1e-12)
+
+
+def test_reused_intermediate_counts_every_path():
+    a = leaf([1.0])
+    b = a + a
+    c = b + b
+    c.backward()
+    assert a.grad.item() == 4
+
+
+@pytest.mark.parametrize("swap", [False, True])
+def test_branches_of_unequal_depth_meet(swap):
+    x = leaf([2.0])
+    b = x * x
+    deep = (b * 3) * b
+    y = deep + b if swap else b + deep
+    y.backward()
+    assert x.grad.item() == 12 * 8 + 4
+
+
+def test_backward_twice_adds_the_same_gradient_again():
+    x = leaf([2.0])
+    y = (x * x) * 3
+    y.backward()
+    y.backward()
+    assert x.grad.item() == 24
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_two_losses_that_share_a_subgraph_add_up_in_either_order(order):
+    x = leaf([2.0])
+    shared = x * x
+    losses = [shared * 3, shared.exp()]
+    for i in order:
+        losses[i].backward()
+    assert x.grad.item() == pytest.approx(12 + 4 * np.exp(4))
+
+
+def test_outputs_of_one_op_may_be_dropped():
+    x = leaf([1.0, 2.0, 3.0, 4.0])
+    first, _ = mg.split(x, 2)
+    del _
+    gc.collect()
+    first.sum().backward()
+    np.testing.assert_array_equal(x.grad.numpy(), [1, 1, 0, 0])
+
+
+def test_intermediates_get_no_grad_attribute():
+    x = leaf()
+    b = x * 2
+    b.sum().backward()
+    assert b.grad is None
+
+
+def test_constants_get_no_gradient():
+    x, c = leaf(), Tensor(np.ones(3))
+    (x * c).sum().backward()
+    assert c.grad is None
+
+
+def test_derivative_of_a_constant_is_never_called():
+    x, c, calls = leaf(name="x"), Tensor(np.ones(3), name="c"), []
+    y = mg.record("both", x.data + c.data, (x, lambda g, y: g), (c, lambda g, y: calls.append("c") or g))
+    y.sum().backward()
+    assert calls == []
+
+
+# --- grad() -------------------------------------------------------------------------------------------------------------
+
+
+def test_grad_gives_zeros_for_what_the_output_does_not_depend_on():
+    x, other = leaf(), leaf([1.0, 2.0], dtype="float32")
+    gx, go = mg.grad(x.sum(), [x, other])
+    np.testing.assert_array_equal(gx.numpy(), [1, 1, 1])
+    assert (go.shape, go.dtype, go.numpy().any()) == ((2,), np.float32, False)
+
+
+def test_grad_gives_zeros_also_without_any_graph():
+    x = leaf()
+    (g,) = mg.grad(Tensor(1.0), x)
+    np.testing.assert_array_equal(g.numpy(), 0)
+
+
+def test_grad_touches_no_grad_attribute():
+    x, w = leaf(), leaf()
+    mg.grad((x * w).sum(), x)
+    assert x.grad is None
+    assert w.grad is None
+
+
+def test_grad_computes_nothing_off_the_path():
+    x, w, calls = leaf(name="x"), leaf(name="w"), []
+    y = counting_identity(x, calls) * counting_identity(w, calls)
+    mg.grad(y.sum(), x)
+    assert calls == ["x"]
+
+
+def test_grad_stops_at_an_intermediate():
+    x, calls = leaf(name="x"), []
+    b = counting_identity(x, calls)
+    (g,) = mg.grad((b * b).sum(), b)
+    np.testing.assert_array_equal(g.numpy(), 2 * x.numpy())
+    assert calls == []
+
+
+def test_grad_of_an_intermediate_and_of_what_lies_before_it():
+    x = leaf([3.0])
+    b = x * x
+    gb, gx = mg.grad(b * b, [b, x])
+    assert (gb.item(), gx.item()) == (18, 108)
+
+
+def test_grad_of_the_output_itself_is_the_seed():
+    x = leaf()
+    y = x * 2
+    gy, gx, again = mg.grad(y, [y, x, x], gradient=[1, 2, 3])
+    np.testing.assert_array_equal(gy.numpy(), [1, 2, 3])
+    np.testing.assert_array_equal(gx.numpy(), [2, 4, 6])
+    np.testing.assert_array_equal(again.numpy(), [2, 4, 6])
+    assert not np.shares_memory(gx.data, again.data)
+
+
+# --- ownership of gradients ---------------------------------------------------------------------------------------------
+
+OWNERSHIP = {
+    "add": lambda a, b: a + b,
+    "subtract": lambda a, b: a - b,
+    "reshape": lambda a, b: a.reshape(4) + b.reshape(-1),
+    "transpose": lambda a, b: a.T + b.T,
+    "sum": lambda a, b: a.sum() + b.sum(0).sum(),
+    "concatenate": lambda a, b: mg.concatenate([a, b]),
+    "broadcast_to": lambda a, b: mg.broadcast_to(a, (2, 2, 2)) + b,
+    "getitem": lambda a, b: a[:] + b[::-1],
+    "astype": lambda a, b: a.astype("float32") + b.astype("float32"),
+    "one": lambda a, b: a + a.reshape(2, 2) + b * 0 + b,
+}
+
+
+@pytest.mark.parametrize("name", OWNERSHIP)
+@pytest.mark.parametrize("how", ["backward", "grad"])
+def test_gradients_have_memory_of_their_own(name, how):
+    a, b = leaf([[1.0, 2.0], [3.0, 4.0]]), leaf([[1.0, 2.0], [3.0, 4.0]])
+    y = OWNERSHIP[name](a, b)
+    seed = np.ones(y.shape, y.dtype)
+    if how == "backward":
+        y.backward(seed)
+        grads = [a.grad, b.grad]
+    else:
+        grads = list(mg.grad(y, [a, b], gradient=seed))
+    memories = [seed, a.data, b.data, y.data, *(g.data for g in grads)]
+    assert not any(np.shares_memory(g.data, m) for g in grads for m in memories if m is not g.data)
+    for g in grads:
+        assert g.data.flags.writeable
+        g.data[...] = 7
+    np.testing.assert_array_equal(seed, 1)
+
+
+def test_gradient_that_a_second_backward_adds_is_not_written_into_the_first():
+    x = leaf()
+    (x + 0).sum().backward()
+    first = x.grad
+    (x * 2).sum().backward()
+    np.testing.assert_array_equal(first.numpy(), 1)
+    np.testing.assert_array_equal(x.grad.numpy(), 3)
+
+
+# --- higher orders ------------------------------------------------------------------------------------------------------
+
+
+def test_gradients_of_gradients_up_to_the_fourth():
+    x = g = leaf([2.0])
+    y = x**5
+    values = []
+    for _ in range(4):
+        (y,) = mg.grad(y, x, create_graph=True)
+        values.append(y.item())
+    assert g is x
+    assert values == [80, 160, 240, 240]
+
+
+def test_without_create_graph_gradients_have_no_history():
+    x = leaf([2.0])
+    (g,) = mg.grad(x * x, x)
+    (x * x).backward()
+    assert not g.requires_grad
+    assert not x.grad.requires_grad
+
+
+def test_backward_with_create_graph_can_be_differentiated_again():
+    x = leaf([2.0])
+    (x**3).backward(create_graph=True)
+    g, x.grad = x.grad, None
+    g.backward()
+    assert x.grad.item() == 12
+    x.grad = None
+
+
+def test_gradient_penalty_reaches_the_weights():
+    x, w = leaf([[1.0, 2.0]]), leaf([[3.0], [4.0]])
+    (g,) = mg.grad(mg.tanh(x @ w), x, create_graph=True)
+    loss = ((g * g).sum() - 1) ** 2
+    loss.backward()
+    step = 1e-6
+    w.data = w.data + np.array([[step], [0.0]])
+    (moved,) = mg.grad(mg.tanh(x @ w), x)
+    numeric = (((moved * moved).sum().item() - 1) ** 2 - loss.item()) / step
+    assert w.grad.numpy()[0, 0] == pytest.approx(numeric, rel=1e-3, abs=1e-6)
+
+
+def test_seed_can_be_differentiated():
+    x, u = leaf(), leaf([1.0, 1.0, 1.0])
+    (g,) = mg.grad(x * x, x, gradient=u, create_graph=True)
+    (gu,) = mg.grad(g.sum(), u)
+    np.testing.assert_array_equal(gu.numpy(), 2 * x.numpy())
+
+
+@given(testing.arrays(testing.shapes(max_dims=2, max_side=3)))
+def test_astype_passes_gradients_between_float_dtypes(x):
+    t = Tensor(x, requires_grad=True)
+    y = t.astype("float32")
+    assert y.dtype == np.float32
+    (g,) = mg.grad(y, t, gradient=np.ones(y.shape))
+    assert g.dtype == np.float64
+    np.testing.assert_array_equal(g.numpy(), 1)
+
+
+def test_astype_to_the_same_dtype_is_the_tensor_itself_and_to_integers_a_constant():
+    x = leaf()
+    assert x.astype("float64") is x
+    assert not x.astype("int64").requires_grad
+
+
+def test_astype_is_differentiable_twice():
+    x = leaf(dtype="float32")
+    (g,) = mg.grad((x.astype("float64") ** 3).sum(), x, create_graph=True)
+    (h,) = mg.grad(g.sum(), x)
+    assert h.dtype == np.float32
+    np.testing.assert_allclose(h.numpy(), 6 * x.numpy())
+
+
+def test_to_the_same_backend_is_the_tensor_itself():
+    x = leaf()
+    assert x.to("numpy") is x
+
+
+# --- changes in place ---------------------------------------------------------------------------------------------------
+
+
+def assign(x):
+    x.data = x.data - 1
+
+
+def step(x):
+    array = x.writable()
+    array -= 1
+    x.changed_in_place()
+
+
+@pytest.mark.parametrize("change", [assign, step])
+@pytest.mark.parametrize(
+    "seen", ["itself", "detach", "reshape", "transpose", "slice", "broadcast", "no_grad view", "view of a view"]
+)
+def test_change_between_forward_and_backward_is_an_error_also_through_views(change, seen):
+    w, x = leaf(name="w"), leaf()
+    with mg.no_grad():
+        quiet = w.reshape(3, 1)
+        twice = w.reshape(3, 1).reshape(1, 3)
+    view = {
+        "itself": w,
+        "detach": w.detach(),
+        "reshape": w.reshape(1, 3),
+        "transpose": w.reshape(3, 1).T,
+        "slice": w[::-1],
+        "broadcast": mg.broadcast_to(w, (2, 3)),
+        "no_grad view": quiet,
+        "view of a view": twice,
+    }[seen]
+    loss = mg.exp(view * x).sum()
+    change(w)
+    with pytest.raises(RuntimeError, match="was changed in place after the forward pass"):
+        loss.backward()
+
+
+def test_message_about_a_change_names_the_tensor_and_the_op():
+    w = leaf(name="w")
+    loss = mg.tanh(w).sum()
+    step(w)
+    with pytest.raises(RuntimeError, match=r"backward through tanh: tensor 'w' of shape \(3,\), an input of tanh"):
+        loss.backward()
+
+
+def test_change_of_an_output_is_an_error_too():
+    x = leaf()
+    y = mg.exp(x)
+    loss = y.sum()
+    step(y)
+    with pytest.raises(RuntimeError, match=r"of (sum|exp), was changed in place"):
+        loss.backward()
+
+
+def test_change_of_the_root_itself_is_an_error():
+    y = mg.exp(leaf())
+    step(y)
+    with pytest.raises(RuntimeError, match="the output of exp, was changed in place"):
+        y.backward(np.ones(3))
+
+
+def test_change_of_a_constant_input_is_an_error():
+    x, c = leaf(), Tensor(np.ones(3))
+    loss = (x * c).sum()
+    step(c)
+    with pytest.raises(RuntimeError, match="multiply"):
+        loss.backward()
+
+
+def test_change_of_a_view_reaches_its_base():
+    x = leaf()
+    d = x.detach()
+    loss = (x * x).sum()
+    step(d)
+    with pytest.raises(RuntimeError, match="changed in place"):
+        loss.backward()
+
+
+def test_change_before_the_forward_pass_or_of_a_copy_is_no_error():
+    x = leaf()
+    step(x)
+    other = x * 1
+    loss = (x * x).sum()
+    step(other)
+    loss.backward()
+    np.testing.assert_array_equal(x.grad.numpy(), 2 * x.numpy())
+
+
+def test_change_of_what_the_gradient_does_not_pass_is_no_error():
+    x, w = leaf(), leaf()
+    y = (w * w).sum() + (x * x).sum()
+    other = (x * 2).sum()
+    step(w)
+    other.backward()
+    assert y.requires_grad
+    np.testing.assert_array_equal(x.grad.numpy(), 2)
+
+
+# --- long and wide graphs -----------------------------------------------------------------------------------------------
+
+
+def test_chain_of_100_000_ops():
+    x = leaf([1.0])
+    start = time.perf_counter()
+    y = x
+    for _ in range(100_000):
+        y = y + 1.0
+    y.backward()
+    del y
+    assert x.grad.item() == 1
+    assert time.perf_counter() - start < 5  # about one second; CI machines are noisy
+
+
+def test_long_chain_can_be_copied_and_pickled():
+    y = leaf([1.0])
+    for _ in range(50_000):
+        y = y + 1.0
+    assert copy.deepcopy(y).item() == pickle.loads(pickle.dumps(y)).item() == 50_001
+
+
+def test_each_tensor_is_visited_once_however_many_paths_lead_to_it():
+    x, calls = leaf([1.0], name="x"), []
+    y = x
+    for _ in range(200):  # 2^200 paths
+        y = counting_identity(y, calls)
+        y = (y + y) * 0.5
+    y.backward()
+    assert len(calls) == 200
+    assert x.grad.item() == 1
+
+
+def test_5000_parallel_branches():
+    x = leaf([1.0])
+    total = x * 0
+    for i in range(5000):
+        total = total + x * float(i)
+    total.backward()
+    assert x.grad.item() == sum(range(5000))
+
+
+# --- memory -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def _no_gc():
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def _network(x):
+    h = mg.sigmoid(x * 2) + mg.softmax(x.reshape(1, 3)).sum(0) + mg.norm(x) + mg.var(x) + mg.logsumexp(x)
+    h = mg.concatenate([h, mg.elu(x), mg.maximum(x, h), x[[0, 0, 1]], mg.prod(x).reshape(1), mg.max(x).reshape(1)])
+    return mg.exp(mg.tanh(h)).mean() + mg.cumsum(mg.pad(h, 1)).clip(-1, 1).sum() + mg.sqrt(h * h + 1).sum()
+
+
+@pytest.mark.usefixtures("_no_gc")
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_no_reference_circles_keep_tensors_alive(create_graph):
+    x = leaf()
+    before = sum(isinstance(o, Tensor) for o in gc.get_objects())
+    for _ in range(200):
+        loss = _network(x)
+        (g,) = mg.grad(loss, x, create_graph=create_graph)
+        if create_graph:
+            mg.grad((g * g).sum(), x)
+        else:
+            loss.backward()
+    del loss, g
+    x.grad = None
+    assert sum(isinstance(o, Tensor) for o in gc.get_objects()) == before
+
+
+@pytest.mark.usefixtures("_no_gc")
+def test_activation_dies_with_the_last_name_for_its_output():
+    x = leaf()
+    h = mg.exp(x)
+    loss = (h * h).sum()
+    ref = weakref.ref(h)
+    loss.backward()
+    del h
+    assert ref() is not None
+    del loss
+    assert ref() is None
+
+
+@pytest.mark.usefixtures("_no_gc")
+def test_gradient_keeps_no_graph_alive():
+    x = leaf()
+    h = mg.exp(x)
+    ref = weakref.ref(h)
+    h.sum().backward()
+    del h
+    assert ref() is None
+    assert x.grad is not None
+
+
+# --- record: a user's op ------------------------------------------------------------------------------------------------
+
+
+def square(x):
+    return mg.record("square", x.data * x.data, (x, lambda g, y: g * 2 * x))
+
+
+def test_users_op_is_differentiable_twice():
+    testing.assert_gradients(square, np.array([[1.0, -2.0], [0.5, 3.0]]))
+    testing.assert_gradients(square, np.array(2.0))
+    assert square(leaf()).requires_grad
+
+
+@pytest.mark.parametrize("total", [lambda a: a.sum(), lambda a: float(a.sum()), lambda a: np.array(a.sum())])
+def test_users_op_may_return_a_scalar_of_any_kind(total):
+    x = leaf(dtype="float32")
+    y = mg.record("total", total(x.data), (x, lambda g, y: g))
+    assert (y.shape, y.dtype) == ((), np.float32)
+    assert isinstance(y.data, np.ndarray)
+
+
+@given(testing.broadcastable())
+def test_walk_sums_back_what_a_users_op_has_stretched(pair):
+    def plus(a, b):
+        return mg.record("plus", a.data + b.data, (a, lambda g, y: g), (b, lambda g, y: g))
+
+    testing.assert_gradients(plus, *pair)
+
+
+@pytest.mark.parametrize("shape", [(), (2,), (1,), (3, 2)])
+def test_derivative_of_a_wrong_shape_is_an_error_that_names_the_op(shape):
+    y = mg.record("oops", leaf().data * 1, (leaf(), lambda g, y: Tensor(np.ones(shape))))
+    with pytest.raises(RuntimeError, match=r"oops: the derivative for an input of shape \(3,\) has shape"):
+        y.sum().backward()
+
+
+@pytest.mark.parametrize("wrong", [None, 1.0, np.ones(3)])
+def test_derivative_that_is_no_tensor_is_an_error_that_names_the_op(wrong):
+    y = mg.record("oops", leaf().data * 1, (leaf(), lambda g, y: wrong))
+    with pytest.raises(RuntimeError, match=f"oops: .* is a {type(wrong).__name__}, not a Tensor"):
+        y.sum().backward()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float64", "int64", "bool"])
+def test_dtype_of_a_users_derivative_is_restored(dtype):
+    x = leaf(dtype="float32")
+    mg.record("odd", x.data * 1, (x, lambda g, y: Tensor(np.ones(3, dtype)))).sum().backward()
+    assert x.grad.dtype == np.float32
+
+
+def test_integer_result_has_no_history():
+    x = leaf()
+    y = mg.record("rank", np.argsort(x.data), (x, lambda g, y: g))
+    assert not y.requires_grad
+
+
+# --- random graphs ------------------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.tuples(st.sampled_from("+-*t"), st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=12))
+def test_random_graph_agrees_with_forward_differentiation(program):
+    x = leaf([0.7])
+    values, slopes, nodes = [0.7], [1.0], [x]  # the reference carries (value, slope) pairs forward, with no graph
+    for op, i, j in program:
+        i, j = i % len(nodes), j % len(nodes)
+        (a, b), (da, db), (s, t) = (values[i], values[j]), (slopes[i], slopes[j]), (nodes[i], nodes[j])
+        if op == "+":
+            value, slope, node = a + b, da + db, s + t
+        elif op == "-":
+            value, slope, node = a - b, da - db, s - t
+        elif op == "*":
+            value, slope, node = a * b, da * b + a * db, s * t
+        else:
+            value, slope, node = np.tanh(a), da * (1 - np.tanh(a) ** 2), mg.tanh(s)
+        values.append(value)
+        slopes.append(slope)
+        nodes.append(node)
+    (g,) = mg.grad(nodes[-1], x)
+    assert nodes[-1].item() == pytest.approx(values[-1], rel=1e-9)
+    assert g.item() == pytest.approx(slopes[-1], rel=1e-9, abs=1e-12)
