@@ -1,1 +1,7 @@
 """Demonstrations: each shows one thing, by a number and a picture. `python -m demos` lists them."""
+
+import os
+
+# The demos' matrices are small: a second BLAS thread gains little, and where anything else runs beside it, the two spend
+# their time waiting for each other. NumPy reads this when it is first imported, which is after this line.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -7,11 +7,13 @@ digits drawn from fonts, which need no download. G descends -log D(G(z)), both p
 to 0, without which the two would circle around the solution for ever.
 
 What to look for: in samples.png the orange points should look like the blue ones. In curves.png the losses do not fall:
-they approach the values that they have when D can only guess. In animation.gif the red region, where D says "real",
-wanders ahead of the black points, G's samples, which follow it until the two agree.
+they approach the values that they have when D can only guess. In animation.gif G's samples, black, follow D's opinion to
+wherever it is red ("real") or pale, and D learns from where they went; in the end it is undecided, white, at the data.
 """
 
 from dataclasses import asdict, dataclass, replace
+
+import numpy as np
 
 from demos.kit import pictures
 from demos.kit.run import Run, parser, start
@@ -32,14 +34,15 @@ class Settings:
     k: int = 1  # D steps an iteration
     l: int = 1  # G steps an iteration
     r1: float = 0.0  # weight of the penalty on D's gradient at the data, which keeps D from running away from G
+    scale: float = 1.0  # the networks see x / scale
     spread: float = 1.0  # how much wider than usual G's first samples lie: wide enough to start near every mode
 
 
 SETTINGS = {
     "ring": Settings(steps=10_000, z=2, width=128, batch=512, lr=2e-3),
-    "grid": Settings(steps=20_000, z=2, width=256, spread=8.0),
-    "mnist": Settings(steps=20_000, z=64, width=512, batch=100, lr=2e-4),
-    "glyphs": Settings(steps=20_000, z=64, width=512, batch=100, lr=2e-4),
+    "grid": Settings(steps=15_000, z=2, width=256, betas=(0.0, 0.999), scale=2.0, spread=4.0),
+    "mnist": Settings(steps=16_000, z=64, width=256, batch=100, r1=1.0),
+    "glyphs": Settings(steps=16_000, z=64, width=256, batch=100, r1=1.0),
 }
 QUICK = {"ring": 400, "grid": 250, "mnist": 100, "glyphs": 100}  # iterations with --quick
 
@@ -83,16 +86,18 @@ def points(args, settings: Settings) -> None:
     G[-1].weight.data *= settings.spread
     game = make_game(settings, G, D)
 
+    scale = np.float32(settings.scale)
     z, places = data.noise(settings.z)(1000), pictures.lattice(x)
 
     def snapshot():
         with no_grad():
-            return {"samples": game.sample(len(z), z=z), "D": sigmoid(D(Tensor(places))).numpy().reshape(60, 60)}
+            opinion = sigmoid(D(Tensor(places / scale))).numpy().reshape(60, 60)
+        return {"samples": scale * game.sample(len(z), z=z), "D": opinion}
 
-    run = Run(args, game, data.batches(x, size=settings.batch), {"data": args.data, **asdict(settings)}, snapshot)
+    run = Run(args, game, data.batches(x / scale, size=settings.batch), {"data": args.data, **asdict(settings)}, snapshot)
     run.train()
 
-    samples = game.sample(10_000)
+    samples = scale * game.sample(10_000)
     found = metrics.mode_coverage(samples, centres, std)
     perfect = metrics.mode_coverage(x[:10_000], centres, std)
     run.finish({"samples": found, "perfect_sampler": perfect}, {"samples": samples})
@@ -110,10 +115,10 @@ def points(args, settings: Settings) -> None:
 
 def digits(args, settings: Settings) -> None:
     """Images of 28 x 28 pixels, by the same algorithm: only the last layers' sizes differ."""
-    if args.data == "mnist":
-        x, _ = data.mnist(root=args.data_dir)
-    else:
-        x, _ = data.glyphs(60_000)
+    try:
+        x, _ = data.mnist(root=args.data_dir) if args.data == "mnist" else data.glyphs(60_000)
+    except data.DataError as error:
+        raise SystemExit(f"{error}") from None
     w = settings.width
     G = nn.Sequential(
         nn.Dense(settings.z, w), nn.LeakyReLU(0.2), nn.Dense(w, w), nn.LeakyReLU(0.2), nn.Dense(w, 784), nn.Tanh(),

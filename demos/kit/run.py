@@ -4,8 +4,10 @@ import argparse
 import csv
 import json
 import platform
+import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -87,24 +89,22 @@ class Run:
     def train(self) -> None:
         """Play the game to the end, under a progress bar. Ctrl-C leaves a checkpoint for --resume."""
         row, picture = _every(self.steps, ROWS), _every(self.steps, SNAPSHOTS)
-        with tqdm(total=self.steps, initial=self.t, unit="it", mininterval=0.5) as bar:
-            try:
-                while self.t < self.steps:
-                    if self.t % picture == 0:
-                        self.snapshots.append({"step": np.array(self.t), **self.snapshot()})
-                    figures = self.game.step(self.batches)
-                    self.decay.step()
-                    self.t += 1
-                    bar.update()
-                    if self.t % row == 0 or self.t == self.steps:
-                        self.history.append({"step": self.t, **figures})
-                        bar.set_postfix_str(_in_words(figures), refresh=False)
-            except KeyboardInterrupt:
-                self.save()
-                stopped = f"\nstopped after {self.t} of {self.steps} iterations; the same command with --resume goes on"
-                raise SystemExit(stopped) from None
-        self.snapshots.append({"step": np.array(self.t), **self.snapshot()})
+        with tqdm(total=self.steps, initial=self.t, unit="it", mininterval=0.5) as bar, _interrupts() as interrupted:
+            while self.t < self.steps and not interrupted:
+                if self.t % picture == 0:
+                    self.snapshots.append({"step": np.array(self.t), **self.snapshot()})
+                figures = self.game.step(self.batches)
+                self.decay.step()
+                self.t += 1
+                bar.update()
+                if self.t % row == 0 or self.t == self.steps:
+                    self.history.append({"step": self.t, **figures})
+                    bar.set_postfix_str(_in_words(figures), refresh=False)
+        if self.t == self.steps:
+            self.snapshots.append({"step": np.array(self.t), **self.snapshot()})
         self.save()
+        if self.t < self.steps:
+            raise SystemExit(f"stopped after {self.t} of {self.steps} iterations; the same command with --resume goes on")
 
     def finish(self, metrics: dict[str, Any], samples: dict[str, np.ndarray]) -> None:
         """Write history.csv, samples.npz and summary.json."""
@@ -115,7 +115,7 @@ class Run:
         np.savez_compressed(self.args.out / "samples.npz", **samples)
         summary = {
             "settings": {**self.settings, "steps": self.steps, "seed": self.args.seed, "backend": backend.name()},
-            "metrics": metrics,
+            "metrics": {**metrics, "last_step": self.history[-1]},
             "versions": {"minigan": mg.__version__, "numpy": np.__version__, "matplotlib": matplotlib.__version__}
             | {"python": platform.python_version()},
             "seconds": round(time.perf_counter() - self.began, 1),
@@ -128,6 +128,7 @@ class Run:
         """Write checkpoint.npz: everything that the rest of the run depends on, and what the pictures need of its past."""
         state = {
             "t": self.t,
+            "settings": json.dumps(self.settings),
             "game": self.game.state_dict(),
             "batches": self.batches.state_dict(),
             "decay": self.decay.state_dict(),
@@ -139,12 +140,25 @@ class Run:
     def _load(self, path: Path) -> None:
         with np.load(path) as file:
             state = _nested({key: file[key] for key in file.files})
+        if str(state["settings"]) != json.dumps(self.settings):
+            raise SystemExit(f"--resume: {path} comes from a run with other settings: {state['settings']}")
         self.game.load_state_dict(state["game"])
         self.batches.load_state_dict(state["batches"])
         self.decay.load_state_dict(state["decay"])
         self.t = int(state["t"])
         self.history = [{k: v.item() for k, v in row.items()} for row in _rows(state.get("history", {}))]
         self.snapshots = [s for s in _rows(state.get("snapshots", {})) if s["step"] < self.t]  # the last one is taken anew
+
+
+@contextmanager
+def _interrupts() -> Iterator[list]:
+    """A list that Ctrl-C fills: it is looked at between two iterations, so that no checkpoint holds half of one."""
+    pressed: list = []
+    before = signal.signal(signal.SIGINT, lambda *_: pressed.append(True) if not pressed else signal.default_int_handler())
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _every(steps: int, times: int) -> int:

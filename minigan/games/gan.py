@@ -20,8 +20,8 @@ class GAN(Game):
         r1: if above 0, D's loss gets (r1 / 2) mean |grad D(x)|^2 over real x (Mescheder et al. 2018): a D that is flat around
             the data cannot chase G in circles.
 
-    `step` returns the losses `loss_D` (without the r1 term) and `loss_G` of the last step of each player and, of the last D step, the mean
-    probabilities `D_real` = D(x) and `D_fake` = D(G(z)) and the share `D_accuracy` of samples that D judges right.
+    `step` returns the losses `loss_D` (without the r1 term) and `loss_G` of the last step of each player and, of the last
+    D step, the mean probabilities `D_real` = D(x) and `D_fake` = D(G(z)) and the share `D_accuracy` that D judges right.
     """
 
     def __init__(
