@@ -30,7 +30,7 @@ class Settings:
     width: int  # of the two hidden layers of each network
     batch: int = 256
     lr: float = 1e-3
-    betas: tuple[float, float] = (0.5, 0.999)
+    betas: tuple[float, float] = (0.5, 0.999)  # Adam's; momentum, betas[0], lets the players overshoot each other
     k: int = 1  # D steps an iteration
     l: int = 1  # G steps an iteration
     r1: float = 0.0  # weight of the penalty on D's gradient at the data, which keeps D from running away from G
@@ -39,7 +39,7 @@ class Settings:
 
 
 SETTINGS = {
-    "ring": Settings(steps=10_000, z=2, width=128, batch=512, lr=2e-3),
+    "ring": Settings(steps=11_500, z=2, width=128, batch=512, lr=2e-3, betas=(0.2, 0.999), spread=4.0),
     "grid": Settings(steps=15_000, z=2, width=256, betas=(0.0, 0.999), scale=2.0, spread=4.0),
     "mnist": Settings(steps=16_000, z=64, width=256, batch=100, r1=1.0),
     "glyphs": Settings(steps=16_000, z=64, width=256, batch=100, r1=1.0),

@@ -2,6 +2,7 @@
 
 from minigan import backend, data, games, losses, metrics, nn, optim
 from minigan.backend import seed
+from minigan.debug_mode import debug
 from minigan.grad_mode import no_grad
 from minigan.gradcheck import GradcheckError, gradcheck
 from minigan.ops import *  # noqa: F403

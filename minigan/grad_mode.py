@@ -1,6 +1,7 @@
-"""Whether ops record: a switch for each thread, and `no_grad`, which turns it off."""
+"""What ops do besides computing: record, or not (`no_grad`); and debug mode's switch. Each thread has its own."""
 
 import inspect
+import os
 import threading
 from contextlib import ContextDecorator
 
@@ -8,6 +9,7 @@ from contextlib import ContextDecorator
 class _Mode(threading.local):
     def __init__(self):
         self.recording = True
+        self.debugging = os.environ.get("MINIGAN_DEBUG", "0") not in ("", "0")  # see `debug_mode`
         self.before: list[bool] = []  # one entry for each open block of this thread
 
 

@@ -9,7 +9,7 @@ Python operators (`a * b`) and the methods (`a.sum()`) to the class.
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from minigan import backend
+from minigan import backend, debug_mode
 from minigan.grad_mode import Recording, mode
 
 Derivative = Callable[["Tensor", "Tensor"], "Tensor"]
@@ -33,7 +33,7 @@ class Tensor:
     A copy (`copy.deepcopy`) or a pickle holds the values and the flag, not the history.
     """
 
-    __slots__ = ("__weakref__", "_data", "_edges", "_grad", "_made_at", "_op", "_requires_grad", "_version", "name")
+    __slots__ = ("__weakref__", "_data", "_edges", "_grad", "_made_at", "_op", "_origin", "_requires_grad", "_version", "name")
     __array_ufunc__ = None  # NumPy then leaves `np.ones(3) * t` to the Tensor, and refuses np.exp(t) aloud
 
     def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None, name: str | None = None):
@@ -55,6 +55,7 @@ class Tensor:
         self._version = version  # [count of changes in place]: one list for all tensors that share this memory
         self._op: str | None = None  # the op that made this tensor; None for a leaf
         self._edges: Sequence = ()  # per input: (input, derivative or None, the input's version when it was used)
+        self._origin: str | None = None  # in debug mode, the user's line that made this tensor
         self._made_at = 0  # this tensor's own version when the op made it
         self.name = None
 
@@ -158,15 +159,17 @@ class Tensor:
                 f"backward: {_describe(self)} has no graph: no op made it from a tensor that requires a gradient "
                 "(or it was made under no_grad, or detached)"
             )
-        for leaf, g in _walk(self, _seed("backward", self, gradient), None, create_graph):
-            leaf._grad = g if leaf._grad is None else leaf._grad + g
+        gradients = _walk(self, _seed("backward", self, gradient), None, create_graph)
+        with Recording(create_graph):
+            for leaf, g in gradients:
+                leaf._grad = _own(g) if leaf._grad is None else leaf._grad + g
 
     def astype(self, dtype: Any) -> "Tensor":
         """The tensor in another dtype (itself if it has that dtype). Gradients flow between floating dtypes."""
         if self._data.dtype == dtype:
             return self
         array = self._data.astype(dtype)
-        return record("astype", array, (self, lambda g, y: g)) if array.dtype.kind == "f" else Tensor(array)
+        return record("astype", array, (self, lambda g, y: g)) if array.dtype.kind == "f" else Tensor._of(array)
 
     def to(self, name: str) -> "Tensor":
         """The tensor on the backend "numpy" or "cupy" (itself if it is there). Gradients flow back."""
@@ -237,6 +240,9 @@ def record(name: str, data: backend.Array, *inputs: tuple[Tensor, Derivative]) -
     if not backend.is_array(data):  # NumPy's reductions return scalars
         data = backend.asarray(data, dtype=inputs[0][0].dtype if isinstance(data, float | int) and inputs else None)
     y = Tensor._of(data, _version_of(data, inputs) if data.base is not None else None)
+    if mode.debugging:
+        y._origin = debug_mode.users_line()
+        debug_mode.refuse_new_nan(name, y._origin, data, [x._data for x, _ in inputs])
     if mode.recording and any([x._requires_grad for x, _ in inputs]) and data.dtype.kind == "f":
         y._requires_grad = True
         y._made_at = y._version[0]
@@ -270,7 +276,8 @@ def grad(
             what = _describe(x) if isinstance(x, Tensor) else f"a {type(x).__name__}"
             raise ValueError(f"grad: input {position} is {what} that requires no gradient: set requires_grad before the ops")
     found = {id(x): g for x, g in _walk(output, _seed("grad", output, gradient), inputs, create_graph)}
-    return tuple(found[id(x)] if id(x) in found else Tensor._of(x.xp.zeros_like(x._data)) for x in inputs)
+    with Recording(create_graph):
+        return tuple([_own(found[id(x)]) if id(x) in found else Tensor._of(x.xp.zeros_like(x._data)) for x in inputs])
 
 
 def _walk(output: Tensor, seed: Tensor, targets: list[Tensor] | None, create_graph: bool) -> list[tuple[Tensor, Tensor]]:
@@ -295,12 +302,12 @@ def _walk(output: Tensor, seed: Tensor, targets: list[Tensor] | None, create_gra
             if g is None:
                 continue
             if id(y) in wanted:
-                found.append((y, _own(g)))
+                found.append((y, g))
             for x, derivative, version in y._edges:
                 if x._version[0] != version or y._version[0] != y._made_at:
                     _refuse_changed(x, version, y)
                 if derivative is not None and (useful is None or id(x) in useful):
-                    g_x = _fit(derivative(g, y), x, y)
+                    g_x = _fit(debug_mode.watched(derivative, g, y) if mode.debugging else derivative(g, y), x, y)
                     arrived[id(x)] = arrived[id(x)] + g_x if id(x) in arrived else g_x
     return found
 
@@ -388,7 +395,7 @@ def _as_array(data: Any, dtype: Any) -> backend.Array:
         array = backend.asarray(data)
     except ValueError as error:
         raise ValueError(f"Tensor: cannot make an array of this {type(data).__name__}: {error}") from error
-    if array.dtype.kind not in "fiub":
+    if array.dtype.kind not in "fiubc" or (array.dtype.kind == "c" and not backend.is_array(data)):  # c: for gradcheck
         raise TypeError(f"Tensor: {array.dtype} data (from a {type(data).__name__}); expected numbers")
     if dtype is None and isinstance(data, int | float | list | tuple) and array.dtype.kind in "fiu":
         dtype = "float32" if not hasattr(data, "dtype") else array.dtype

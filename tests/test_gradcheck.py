@@ -193,3 +193,32 @@ def test_refuses_random_functions():
 def test_refuses_functions_that_return_no_tensor(result):
     with pytest.raises(TypeError, match=r"gradcheck: fn returned a .*; expected a Tensor"):
         gradcheck(lambda x: result, X)
+
+
+# --- complex step -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "fn",
+    [mg.exp, mg.sin, mg.tanh, mg.log1p, lambda x: x**3 / (x * x + 2.0), lambda x: (x @ x.T).sum(0), mg.cumsum],
+    ids=lambda fn: getattr(fn, "__name__", "fn"),
+)
+def test_complex_step_agrees_to_rounding(fn):
+    assert mg.gradcheck(fn, np.random.default_rng(0).uniform(0.5, 1.5, (3, 3)), complex_step=True)
+
+
+def test_complex_step_sees_an_error_of_1e_9():
+    off = lambda x: mg.record("off", np.exp(x.data), (x, lambda g, y: g * y * (1 + 1e-9)))  # noqa: E731
+    assert mg.gradcheck(off, np.ones(3), order=1)
+    with pytest.raises(mg.GradcheckError, match="factor 1"):
+        mg.gradcheck(off, np.ones(3), order=1, complex_step=True)
+
+
+def test_complex_step_fails_what_is_not_analytic_rather_than_pass_it():
+    with pytest.raises(mg.GradcheckError):
+        mg.gradcheck(mg.abs, np.ones(3), order=1, complex_step=True)
+
+
+def test_complex_arrays_refuse_gradients():
+    with pytest.raises(TypeError, match="only floats have gradients"):
+        mg.Tensor(np.ones(2, complex), requires_grad=True)

@@ -2,17 +2,29 @@
 
 from minigan.nn import init
 from minigan.nn.activations import ELU, LeakyReLU, ReLU, Sigmoid, Softmax, Softplus, Tanh
+from minigan.nn.convolution import Conv2d, ConvTranspose2d
 from minigan.nn.dense import Dense
 from minigan.nn.dropout import Dropout
+from minigan.nn.embedding import Embedding
 from minigan.nn.module import Module, Sequential
+from minigan.nn.normalisation import BatchNorm1d, BatchNorm2d, LayerNorm
+from minigan.nn.pooling import AvgPool2d, MaxPool2d, Upsample
 from minigan.nn.shape import Flatten, Reshape
 
 __all__ = [
     "ELU",
+    "AvgPool2d",
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "Conv2d",
+    "ConvTranspose2d",
     "Dense",
     "Dropout",
+    "Embedding",
     "Flatten",
+    "LayerNorm",
     "LeakyReLU",
+    "MaxPool2d",
     "Module",
     "ReLU",
     "Reshape",
@@ -21,5 +33,6 @@ __all__ = [
     "Softmax",
     "Softplus",
     "Tanh",
+    "Upsample",
     "init",
 ]

@@ -18,13 +18,16 @@ class Module:
     """
 
     training = True
+    output_shape: tuple[int, ...] | None = None
 
     def forward(self, *inputs: Any) -> Any:
         """The module's function. A subclass writes it."""
         raise NotImplementedError(f"{type(self).__name__} has no forward: define forward(self, x)")
 
     def __call__(self, *inputs: Any) -> Any:
-        return self.forward(*inputs)
+        y = self.forward(*inputs)
+        self.output_shape = getattr(y, "shape", None)  # what `repr` shows
+        return y
 
     # --- parts and parameters ----------------------------------------------------------------------------------------
 
@@ -120,12 +123,22 @@ class Module:
         return ""
 
     def __repr__(self) -> str:
+        """A layer in one line; a network as its layers, with their output shapes (after the first call) and parameters."""
         parts = [(name, part) for name, part in self._attributes() if isinstance(part, Module)]
         if not parts:
             return f"{type(self).__name__}({self.extra_repr()})"
-        lines = [f"  ({name}): " + repr(part).replace("\n", "\n  ") for name, part in parts]
-        count = f"{sum(p.size for p in self.parameters()):,} parameters"
-        return "\n".join([f"{type(self).__name__}(", *lines, f")  # {count}"])
+        lines = [f"  ({name}): {part._row()}".replace("\n", "\n  ") for name, part in parts]
+        return "\n".join([f"{type(self).__name__}(", *lines, f"){self._notes()}"])
+
+    def _row(self) -> str:
+        return repr(self) + ("" if "\n" in repr(self) else self._notes())
+
+    def _notes(self) -> str:
+        """What the layer or network made of its last input, and how many parameters it has."""
+        count = sum(p.size for p in self.parameters())
+        shape = f"({', '.join(['N', *map(str, self.output_shape[1:])])})" if self.output_shape else ""
+        notes = [f"-> {shape}"] * bool(shape) + [f"{count:,} parameters"] * bool(count)
+        return f"  # {', '.join(notes)}" if notes else ""
 
 
 def _members(name: str, value: Any) -> Iterator[tuple[str, Any]]:

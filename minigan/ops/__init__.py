@@ -11,6 +11,7 @@ At a kink every op takes the same side: **of all subgradients, the one with the 
 | leaky_relu at 0; elu at 0 | slope; min(1, alpha) |
 | maximum, minimum at a tie | 1/2 to each |
 | max, min with n ties | 1/n to each |
+| max_pool2d with n ties in a window | 1/n to each |
 | norm at 0; var of constants | 0 |
 | x**0 | 0, also at x = 0 |
 | prod with zeros | the product of the others |
@@ -41,6 +42,7 @@ from minigan.ops.arithmetic import (
     not_equal,
     subtract,
 )
+from minigan.ops.convolution import conv2d, conv_transpose2d
 from minigan.ops.elementwise import (
     abs,
     clip,
@@ -59,7 +61,8 @@ from minigan.ops.elementwise import (
     tanh,
     where,
 )
-from minigan.ops.linear import matmul
+from minigan.ops.linear import einsum, matmul
+from minigan.ops.pooling import avg_pool2d, max_pool2d, upsample2d
 from minigan.ops.reductions import cumsum, logsumexp, max, mean, min, norm, prod, sum, var
 from minigan.ops.shaping import (
     broadcast_to,
@@ -68,6 +71,7 @@ from minigan.ops.shaping import (
     flip,
     getitem,
     moveaxis,
+    one_hot,
     pad,
     reshape,
     split,
@@ -130,13 +134,17 @@ Tensor.var = var
 __all__ = [
     "abs",
     "add",
+    "avg_pool2d",
     "broadcast_to",
     "clip",
     "concatenate",
+    "conv2d",
+    "conv_transpose2d",
     "cos",
     "cumsum",
     "divide",
     "dropout",
+    "einsum",
     "elu",
     "equal",
     "exp",
@@ -156,6 +164,7 @@ __all__ = [
     "logsumexp",
     "matmul",
     "max",
+    "max_pool2d",
     "maximum",
     "mean",
     "min",
@@ -165,6 +174,7 @@ __all__ = [
     "negative",
     "norm",
     "not_equal",
+    "one_hot",
     "pad",
     "power",
     "prod",
@@ -185,6 +195,7 @@ __all__ = [
     "take",
     "tanh",
     "transpose",
+    "upsample2d",
     "var",
     "where",
 ]

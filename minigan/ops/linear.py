@@ -1,8 +1,9 @@
-"""Matrix products."""
+"""Matrix products, and sums of products in general."""
 
+import string
 from typing import Any
 
-from minigan.ops.operands import check_broadcast, pair
+from minigan.ops.operands import check_broadcast, pair, tensors
 from minigan.tensor import Tensor, record
 
 
@@ -26,3 +27,66 @@ def matmul(a: Any, b: Any) -> Tensor:
 def _flipped(x: Tensor) -> Tensor:
     """The transpose of each matrix."""
     return x.T if x.ndim == 2 else x.transpose(*range(x.ndim - 2), x.ndim - 1, x.ndim - 2)
+
+
+def einsum(subscripts: str, *operands: Any) -> Tensor:
+    """Sums of products in Einstein's notation, as in NumPy: `einsum("ij,jk->ik", a, b)` is a @ b.
+
+    Without "->" the output has the letters that occur once, in alphabetical order. The gradient for one operand is an einsum
+    too: of g and the other operands, onto that operand's letters. Ellipses are refused; a letter may stand twice in one
+    operand (the diagonal, "ii->i").
+    """
+    terms, out = _parsed(subscripts, len(operands))
+    xs = tensors("einsum", *operands)
+    sizes: dict[str, int] = {}
+    for term, x in zip(terms, xs, strict=True):
+        if len(term) != x.ndim or any(sizes.setdefault(letter, n) != n for letter, n in zip(term, x.shape, strict=True)):
+            raise ValueError(f"einsum: {subscripts!r} does not fit the shapes {[x.shape for x in xs]}")
+    terms, xs = _without_diagonals(terms, xs, sizes)
+    return _einsum(terms, out, xs, sizes)
+
+
+def _einsum(terms: list[str], out: str, xs: list[Tensor], sizes: dict[str, int]) -> Tensor:
+    """einsum of operands without diagonals, recorded."""
+
+    def derivative(i):
+        others, other_terms = xs[:i] + xs[i + 1 :], terms[:i] + terms[i + 1 :]
+        lost = [c for c in terms[i] if c not in out and not any(c in term for term in other_terms)]  # summed in x_i alone
+        ones = [Tensor(xs[i].xp.ones(sizes[c], dtype=xs[i].dtype)) for c in lost]
+        return lambda g, y: _einsum([out, *other_terms, *lost], terms[i], [g, *others, *ones], sizes)
+
+    data = xs[0].xp.einsum(f"{','.join(terms)}->{out}", *[x.data for x in xs], optimize=len(xs) > 2)
+    return record("einsum", data, *[(x, derivative(i)) for i, x in enumerate(xs)])
+
+
+def _without_diagonals(terms: list[str], xs: list[Tensor], sizes: dict[str, int]) -> tuple[list[str], list[Tensor]]:
+    """A letter's second place in an operand gets a letter of its own, tied to the first by an identity matrix as operand."""
+    unused = iter(c for c in string.ascii_letters if c not in sizes)
+    terms, xs = list(terms), list(xs)
+    for i, term in enumerate(terms):
+        seen = ""
+        for letter in term:
+            if letter in seen:
+                fresh = next(unused)
+                sizes[fresh] = sizes[letter]
+                terms.append(letter + fresh)
+                xs.append(Tensor(xs[i].xp.eye(sizes[letter], dtype=xs[i].dtype)))
+                letter = fresh
+            seen += letter
+        terms[i] = seen
+    return terms, xs
+
+
+def _parsed(subscripts: str, count: int) -> tuple[list[str], str]:
+    """The letters of each operand, and of the output."""
+    if not isinstance(subscripts, str):
+        raise TypeError(f"einsum: the first argument is a {type(subscripts).__name__}; expected subscripts such as 'ij,jk->ik'")
+    left, arrow, out = subscripts.replace(" ", "").partition("->")
+    terms = left.split(",")
+    letters = "".join(terms)
+    if len(terms) != count or (not (letters + out).isalpha() and letters + out):
+        raise ValueError(f"einsum: {subscripts!r} names {len(terms)} operands by letters (no ellipses); {count} were given")
+    out = out if arrow else "".join(c for c in sorted(set(letters)) if letters.count(c) == 1)
+    if len(set(out)) < len(out) or not set(out) <= set(letters):
+        raise ValueError(f"einsum: in {subscripts!r} an output letter stands twice or in no operand")
+    return terms, out

@@ -19,7 +19,7 @@ def operand(name: str, x: Any) -> Tensor:
 def floating(name: str, x: Any) -> Tensor:
     """The argument of an op that needs a float, such as exp; integers become float32."""
     x = operand(name, x)
-    return x if x._data.dtype.kind == "f" else x.astype("float32")
+    return x if x._data.dtype.kind in "fc" else x.astype("float32")
 
 
 def operands(name: str, a: Any, b: Any) -> tuple[Tensor, Tensor]:
@@ -64,7 +64,7 @@ def tensors(name: str, *values: Any) -> list[Tensor]:
 def _common_dtype(name: str, strong: list, weak: list) -> Any:
     """The dtype that numbers, integers and booleans take beside the others; None where each keeps its own."""
     dtypes = [v.dtype for v in strong]
-    floats = [d for d in dtypes if d.kind == "f"]
+    floats = [d for d in dtypes if d.kind in "fc"]
     if floats:
         return max(floats, key=lambda d: d.itemsize)
     kinds = {"i" if type(v) is int else _as_tensor(name, v, None).dtype.kind for v in weak}
@@ -77,8 +77,8 @@ def _common_dtype(name: str, strong: list, weak: list) -> Any:
 
 def _as_tensor(name: str, value: Any, dtype: Any) -> Tensor:
     if isinstance(value, Tensor):
-        return value if value.dtype.kind == "f" else value.astype(dtype)
-    if backend.is_array(value) and value.dtype.kind == "f":
+        return value if value.dtype.kind in "fc" else value.astype(dtype)
+    if backend.is_array(value) and value.dtype.kind in "fc":
         return Tensor(value)
     try:
         return Tensor(value, dtype=dtype)

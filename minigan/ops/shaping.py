@@ -154,6 +154,17 @@ def _put(g: Tensor, index: Any, shape: tuple[int, ...]) -> Tensor:
     return record("put", data, (g, lambda g2, y: getitem(g2, index)))
 
 
+def one_hot(labels: Any, classes: int, dtype: Any = "float32") -> Tensor:
+    """Integer labels (...) in [0, classes) as rows of zeros with a single 1: (..., classes). A constant."""
+    labels = operand("one_hot", labels).data
+    if labels.dtype.kind not in "iu":
+        raise TypeError(f"one_hot: labels are {labels.dtype}; expected integers")
+    if labels.size and not (int(labels.min()) >= 0 and int(labels.max()) < classes):
+        raise ValueError(f"one_hot: labels from {labels.min()} to {labels.max()}; expected 0 to {classes - 1}")
+    rows = backend.of(labels).eye(classes, dtype=dtype)[labels]
+    return Tensor(rows)
+
+
 def _parts(name: str, parts: Sequence[Any]) -> list[Tensor]:
     if isinstance(parts, Tensor) or not len(parts):
         raise ValueError(f"{name}: expected a list of tensors, at least one; got {parts!r}")

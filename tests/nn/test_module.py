@@ -228,17 +228,20 @@ def test_to_moves_a_shared_parameter_once(monkeypatch):
 # --- display and errors -------------------------------------------------------------------------------------------------
 
 
-def test_repr_shows_the_layers_and_the_number_of_parameters():
-    text = repr(Sequential(Dense(2, 3), nn.LeakyReLU(0.1), Sequential(Dense(3, 1000, bias=False))))
-    assert text == (
+def test_repr_shows_the_layers_their_parameters_and_after_a_call_their_output_shapes():
+    net = Sequential(Dense(2, 3), nn.LeakyReLU(0.1), Sequential(Dense(3, 1000, bias=False)))
+    assert repr(net) == (
         "Sequential(\n"
-        "  (layers.0): Dense(2, 3)\n"
+        "  (layers.0): Dense(2, 3)  # 9 parameters\n"
         "  (layers.1): LeakyReLU(0.1)\n"
         "  (layers.2): Sequential(\n"
-        "    (layers.0): Dense(3, 1000, bias=False)\n"
+        "    (layers.0): Dense(3, 1000, bias=False)  # 3,000 parameters\n"
         "  )  # 3,000 parameters\n"
         ")  # 3,009 parameters"
     )
+    net(Tensor(np.ones((5, 2), np.float32)))
+    assert "(layers.1): LeakyReLU(0.1)  # -> (N, 3)\n" in repr(net)
+    assert repr(net).endswith(")  # -> (N, 1000), 3,009 parameters")
 
 
 def test_repr_counts_shared_parameters_once():

@@ -42,13 +42,28 @@ def _reduction(fn: Callable) -> list:
 GRADCHECKED: dict[str, list] = {
     "abs": _one(mg.abs),
     "add": _two(mg.add),
+    "avg_pool2d": [(lambda x: mg.avg_pool2d(x, (3, 2), (2, 1), 1), lambda: [_normal(1, 2, 4, 3)])],
     "broadcast_to": _one(lambda x: mg.broadcast_to(x, (4, 2, 3)), lambda: [_normal(2, 1)]),
     "clip": _one(lambda x: mg.clip(x, -0.5, 0.7)),
     "concatenate": _one(lambda a, b: mg.concatenate([a, b, a], axis=-1), lambda: [_normal(2, 1), _normal(2, 2)]),
+    "conv2d": [
+        (lambda x, w: mg.conv2d(x, w, None, 2, 1), lambda: [_normal(1, 1, 3, 4), _normal(1, 1, 2, 3, seed=1)]),
+        (mg.conv2d, lambda: [_normal(2, 2, 2, 3), _normal(2, 2, 1, 2, seed=1), _normal(2, seed=2)]),
+        (lambda x, w: mg.conv2d(x, w, None, (1, 2), (0, 1), (2, 1)), lambda: [_normal(1, 2, 3, 2), _normal(2, 2, 2, 3, seed=1)]),
+    ],
+    "conv_transpose2d": [
+        (lambda x, w: mg.conv_transpose2d(x, w, None, 2, 1, (1, 0)), lambda: [_normal(1, 1, 2, 3), _normal(1, 2, 3, 2, seed=1)]),
+        (mg.conv_transpose2d, lambda: [_normal(2, 2, 2, 1), _normal(2, 2, 1, 2, seed=1), _normal(2, seed=2)]),
+    ],
     "cos": _one(mg.cos),
     "cumsum": [*_one(mg.cumsum), *_one(lambda x: mg.cumsum(x, 0)), *_one(lambda x: mg.cumsum(x, -1))],
     "divide": _two(mg.divide),
     "dropout": _one(lambda x: mg.dropout(x, 0.4, rng=np.random.default_rng(0))),
+    "einsum": [
+        (lambda a, b: mg.einsum("ij,jk->ik", a, b), lambda: [_normal(2, 3), _normal(3, 2, seed=1)]),
+        (lambda a: mg.einsum("iji->j", a), lambda: [_normal(2, 3, 2)]),
+        (lambda a, b, c: mg.einsum("ij,k,jl", a, b, c), lambda: [_normal(2, 2), _normal(3, seed=1), _normal(2, 1, seed=2)]),
+    ],
     "elu": [*_one(mg.elu), *_one(lambda x: mg.elu(x, 2.5))],
     "exp": _one(mg.exp),
     "expand_dims": _one(lambda x: mg.expand_dims(x, (0, -1))),
@@ -73,6 +88,7 @@ GRADCHECKED: dict[str, list] = {
         ]
     ],
     "max": _reduction(mg.max)[:5],
+    "max_pool2d": [(lambda x: mg.max_pool2d(x, (3, 2), (2, 1), 1), lambda: [_normal(1, 2, 4, 3)])],
     "maximum": _two(mg.maximum),
     "mean": _reduction(mg.mean)[:5],
     "min": _reduction(mg.min)[:5],
@@ -113,6 +129,7 @@ GRADCHECKED: dict[str, list] = {
     "take": _one(lambda x: mg.take(x, (1, 1, 0, -1), axis=1)),
     "tanh": _one(mg.tanh),
     "transpose": [*_one(mg.transpose), *_one(lambda x: mg.transpose(x, 1, 2, 0), lambda: [_normal(2, 3, 2)])],
+    "upsample2d": [(lambda x: mg.upsample2d(x, (2, 3)), lambda: [_normal(1, 2, 2, 1)])],
     "var": [*_reduction(mg.var)[:5], *_one(lambda x: mg.var(x, axis=0, ddof=1))],
     "where": _one(lambda a, b: mg.where([[True], [False]], a, b), lambda: [_normal(2, 3), _normal(3, seed=1)]),
 }

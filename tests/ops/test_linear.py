@@ -69,3 +69,135 @@ def test_float32_survives_integers_masks_and_lists(b):
     y = x @ b
     assert y.dtype == mg.grad(y.sum(), x)[0].dtype == np.float32
     np.testing.assert_array_equal(y.numpy(), x.numpy() @ np.asarray(b))
+
+
+# --- einsum -------------------------------------------------------------------------------------------------------------
+
+SIZES = {"a": 2, "b": 3, "c": 1, "i": 2, "j": 3, "k": 2, "l": 1, "z": 0, "B": 2}
+SUBSCRIPTS = [
+    "ij,jk->ik",  # products
+    "Bij,Bjk->Bik",
+    "ij,kj->ik",
+    "ij,ij->ij",
+    "i,i->",
+    "i,j->ij",
+    "i,j->ji",
+    "ij,k->kij",
+    ",ij->ij",
+    "->",
+    "ij->ji",  # one operand
+    "ij->",
+    "ij->j",
+    "kji->kij",
+    "i->i",
+    "ii->i",  # diagonals and traces
+    "ii->",
+    "iji->j",
+    "iij->ji",
+    "iii->i",
+    "iikk->ki",
+    "ii,i->i",
+    "iij,jj->i",
+    "ij,jk,kl->il",  # three operands
+    "i,j,k->kji",
+    "ij,i,j->",
+    "ij,jk,k->",
+    "ii,j,ji->j",
+    "ij,k->i",  # letters that one operand alone sums
+    "ijk,l->l",
+    "iji,k->k",
+    "ij,jk",  # implicit outputs
+    "ji",
+    "ii",
+    "ij,ij",
+    "ba,i",
+    "iBa,aB",
+    "iz,zj->ij",  # sizes of 0
+    "zi->z",
+    "zz->",
+]
+
+
+def operands(subscripts):
+    rng = np.random.default_rng(0)
+    terms = subscripts.replace(" ", "").split("->")[0].split(",")
+    return [rng.standard_normal([SIZES[letter] for letter in term]) for term in terms]
+
+
+@pytest.mark.parametrize("subscripts", SUBSCRIPTS)
+def test_einsum_is_numpys_and_differentiable_twice(subscripts):
+    xs = operands(subscripts)
+    y, expected = mg.einsum(subscripts, *xs), np.asarray(np.einsum(subscripts, *xs))
+    assert y.shape == expected.shape
+    np.testing.assert_allclose(y.numpy(), expected, atol=1e-12)
+    assert_gradients(lambda *xs: mg.einsum(subscripts, *xs), *xs)
+
+
+@given(st.data())
+def test_einsum_of_drawn_subscripts_is_numpys(data):
+    terms = data.draw(st.lists(st.text("aijk", max_size=3), min_size=1, max_size=3))
+    letters = sorted(set("".join(terms)))
+    out = data.draw(st.none() | st.permutations(letters).flatmap(lambda p: st.integers(0, len(p)).map(lambda n: p[:n])))
+    subscripts = ",".join(terms) + ("" if out is None else "->" + "".join(out))
+    xs = operands(subscripts)
+    y, expected = mg.einsum(subscripts, *xs), np.asarray(np.einsum(subscripts, *xs))
+    assert y.shape == expected.shape
+    np.testing.assert_allclose(y.numpy(), expected, atol=1e-12)
+    assert mg.gradcheck(lambda *xs: mg.einsum(subscripts, *xs), *xs, order=1)
+
+
+def test_einsum_ignores_spaces():
+    a, b = operands("ij,jk")
+    np.testing.assert_allclose(mg.einsum(" i j, jk -> k i ", a, b).numpy(), (a @ b).T)
+
+
+def test_einsum_of_an_operand_with_itself():
+    a = np.array([[1.0, 2.0], [3.0, -1.0]])
+    assert_gradients(lambda a: mg.einsum("ij,jk->ik", a, a), a)
+    assert_gradients(lambda a: mg.einsum("ij,jk,kl->il", a, a, a), a, order=3)
+
+
+def test_einsum_of_strided_and_reversed_operands():
+    a, b = np.random.default_rng(0).standard_normal((4, 6))[::-2, ::2], np.asfortranarray(np.ones((3, 2)))
+    np.testing.assert_allclose(mg.einsum("ij,jk->ik", a, b).numpy(), a @ b)
+
+
+def test_einsum_keeps_float32_beside_integers_and_numbers():
+    x = mg.Tensor(np.ones((2, 3), "float32"), requires_grad=True)
+    for y in (mg.einsum("ij,jk->ik", x, np.ones((3, 2), int)), mg.einsum("ij,->i", x, 2.0), mg.einsum("ij,j->i", x, [1, 2, 3])):
+        assert y.dtype == mg.grad(y.sum(), x)[0].dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("subscripts", "shapes"),
+    [
+        ("ij,jk->ik", [(2, 3), (2, 3)]),
+        ("ij->ji", [(2,)]),
+        ("i->i", [(2, 3)]),
+        ("ii->i", [(2, 3)]),
+        ("i,i->i", [(1,), (3,)]),
+        ("i,->i", [(2,), (1,)]),
+    ],
+)
+def test_einsum_names_subscripts_and_shapes_that_do_not_fit(subscripts, shapes):
+    with pytest.raises(ValueError, match="einsum: .* does not fit the shapes") as caught:
+        mg.einsum(subscripts, *map(np.ones, shapes))
+    assert f"{subscripts!r} does not fit the shapes {shapes}" in str(caught.value)
+
+
+@pytest.mark.parametrize("subscripts", ["i", "i,j,k->", "...i,i->...", "i1,i->", "i,j->i->j", "i-j,j", ",,", "i,j>i"])
+def test_einsum_names_subscripts_that_it_cannot_read(subscripts):
+    with pytest.raises(ValueError, match=r"einsum: .* names \d operands by letters \(no ellipses\); 2 were given") as caught:
+        mg.einsum(subscripts, np.ones(2), np.ones(2))
+    assert repr(subscripts) in str(caught.value)
+
+
+@pytest.mark.parametrize("subscripts", ["ij->ii", "ij->k", "ij->ijk"])
+def test_einsum_refuses_output_letters_that_repeat_or_come_from_nowhere(subscripts):
+    with pytest.raises(ValueError, match=rf"einsum: in '{subscripts}' an output letter stands twice or in no operand"):
+        mg.einsum(subscripts, np.ones((2, 2)))
+
+
+def test_einsum_wants_the_subscripts_first():
+    with pytest.raises(TypeError, match="einsum: the first argument is a ndarray; expected subscripts such as 'ij,jk->ik'"):
+        mg.einsum(np.ones((2, 2)), "ij->ji")

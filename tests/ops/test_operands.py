@@ -92,11 +92,9 @@ def test_ragged_lists_are_refused_with_the_ops_name(name):
         op([[1], [1, 2]], np.array([1, 2]))
 
 
-def test_complex_arrays_and_scalars_are_refused():
+def test_complex_scalars_are_refused():
     with pytest.raises(TypeError, match=r"add: .*complex128"):
         mg.add(np.ones(2), np.complex128(1j))
-    with pytest.raises(TypeError, match="complex128"):
-        mg.add(np.ones(2), np.ones(2, complex))
 
 
 @pytest.mark.parametrize("name", ["exp", "log", "sqrt", "sin", "tanh", "sigmoid", "softplus", "mean", "var", "norm", "relu"])

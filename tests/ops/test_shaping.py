@@ -303,3 +303,42 @@ def test_slice_of_a_result_shares_its_memory_but_an_array_index_copies():
     x = mg.Tensor(np.ones((2, 3)))
     assert np.shares_memory(x[0].data, x.data)
     assert not np.shares_memory(x[[0]].data, x.data)
+
+
+# --- one_hot ------------------------------------------------------------------------------------------------------------
+
+
+@given(arrays(shapes(max_dims=2), low=0, high=4))
+def test_one_hot_rows_have_a_single_1_at_the_label(labels):
+    labels = labels.astype(int)
+    y = mg.one_hot(labels, 5)
+    assert y.shape == (*labels.shape, 5)
+    assert y.dtype == np.float32
+    np.testing.assert_array_equal(y.numpy(), labels[..., None] == np.arange(5))
+
+
+@pytest.mark.parametrize("labels", [[0, 2], (0, 2), np.array([0, 2], "uint8"), mg.Tensor(np.array([0, 2]))], ids=str)
+def test_one_hot_takes_lists_arrays_and_tensors_of_integers(labels):
+    np.testing.assert_array_equal(mg.one_hot(labels, 3).numpy(), [[1, 0, 0], [0, 0, 1]])
+
+
+def test_one_hot_of_one_label_is_a_vector():
+    np.testing.assert_array_equal(mg.one_hot(1, 3).numpy(), [0, 1, 0])
+
+
+def test_one_hot_is_a_constant_of_the_dtype_that_is_asked_for():
+    y = mg.one_hot(np.array([1, 0]), 2, dtype="float64")
+    assert y.dtype == np.float64
+    assert not y.requires_grad
+
+
+@pytest.mark.parametrize(("labels", "found"), [([0, 3], "0 to 3"), ([-1, 2], "-1 to 2")])
+def test_one_hot_refuses_labels_outside_the_classes(labels, found):
+    with pytest.raises(ValueError, match=f"one_hot: labels from {found}; expected 0 to 2"):
+        mg.one_hot(np.array(labels), 3)
+
+
+@pytest.mark.parametrize("labels", [np.array([0.0]), np.array([True]), mg.Tensor([0, 1]), [0.5]], ids=str)
+def test_one_hot_refuses_labels_that_are_no_integers(labels):
+    with pytest.raises(TypeError, match=r"one_hot: labels are (float|bool).*; expected integers"):
+        mg.one_hot(labels, 3)

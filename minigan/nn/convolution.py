@@ -1,0 +1,93 @@
+"""Convolutional layers, on images (N, C, H, W)."""
+
+from typing import Any
+
+import numpy as np
+
+from minigan import backend, ops
+from minigan.nn import init
+from minigan.nn.module import Module
+from minigan.ops.convolution import Pair, pair_of
+from minigan.tensor import Tensor
+
+
+class Conv2d(Module):
+    """A convolution: (N, in_channels, H, W) -> (N, out_channels, OH, OW); see `ops.conv2d`.
+
+    Args:
+        kernel_size, stride, padding: one integer, or two, for height and width.
+        bias: whether there is one number more for each output channel.
+        weight_init: initialiser of `weight` (out_channels, in_channels, KH, KW); the default is uniform on
+            +-1 / sqrt(in_channels KH KW), as is the bias.
+        rng: draws the initial values; minigan's default generator if None.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Pair,
+        stride: Pair = 1,
+        padding: Pair = 0,
+        bias: bool = True,
+        weight_init: init.Initialiser = init.fan_in_uniform,
+        rng: np.random.Generator | None = None,
+    ):
+        self.sizes = (in_channels, out_channels, pair_of("Conv2d", "kernel_size", kernel_size, least=1))
+        self.stride, self.padding = stride, padding
+        self.weight, self.bias = _parameters((out_channels, in_channels), self.sizes, bias, weight_init, rng)
+
+    def forward(self, x: Any) -> Tensor:
+        return ops.conv2d(x, self.weight, self.bias, self.stride, self.padding)
+
+    def extra_repr(self) -> str:
+        return _described(self)
+
+
+class ConvTranspose2d(Module):
+    """A transposed convolution: (N, in_channels, H, W) -> (N, out_channels, OH, OW); see `ops.conv_transpose2d`.
+
+    Arguments as for `Conv2d`; `weight` is (in_channels, out_channels, KH, KW). With kernel_size 4, stride 2, padding 1 the
+    sides double.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Pair,
+        stride: Pair = 1,
+        padding: Pair = 0,
+        output_padding: Pair = 0,
+        bias: bool = True,
+        weight_init: init.Initialiser = init.fan_in_uniform,
+        rng: np.random.Generator | None = None,
+    ):
+        self.sizes = (in_channels, out_channels, pair_of("ConvTranspose2d", "kernel_size", kernel_size, least=1))
+        self.stride, self.padding, self.output_padding = stride, padding, output_padding
+        self.weight, self.bias = _parameters((in_channels, out_channels), self.sizes, bias, weight_init, rng)
+
+    def forward(self, x: Any) -> Tensor:
+        return ops.conv_transpose2d(x, self.weight, self.bias, self.stride, self.padding, self.output_padding)
+
+    def extra_repr(self) -> str:
+        return _described(self)
+
+
+def _parameters(channels: tuple, sizes: tuple, bias: bool, weight_init: init.Initialiser, rng: Any) -> tuple:
+    """weight (*channels, KH, KW), and bias (out_channels,) or None."""
+    n_in, n_out, kernel = sizes
+    if n_in < 1 or n_out < 1:
+        raise ValueError(f"convolution: numbers of channels must be at least 1, got {n_in} and {n_out}")
+    rng = rng or backend.generator()
+    shape = (*channels, *kernel)
+    weight = Tensor(weight_init(shape, rng), requires_grad=True, name="weight")
+    if not bias:
+        return weight, None
+    return weight, Tensor(init.uniform(init.fans(shape)[0] ** -0.5)((n_out,), rng), requires_grad=True, name="bias")
+
+
+def _described(layer: Module) -> str:
+    n_in, n_out, kernel = layer.sizes
+    options = f", stride={layer.stride}, padding={layer.padding}" + ("" if layer.bias is not None else ", bias=False")
+    return f"{n_in}, {n_out}, {kernel}{options}"

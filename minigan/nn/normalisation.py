@@ -1,0 +1,97 @@
+"""Normalisation: of each channel over the minibatch (batch norm), or of each sample over its features (layer norm)."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from minigan import backend, ops
+from minigan.nn.module import Module
+from minigan.tensor import Tensor
+
+
+class _BatchNorm(Module):
+    """y = weight (x - mean) / sqrt(var + eps) + bias, for each channel (Ioffe and Szegedy 2015, Algorithm 1).
+
+    In training mode, mean and (biased) variance are the minibatch's, and the running ones follow them:
+    running <- (1 - momentum) running + momentum batch, with the unbiased variance, as in PyTorch. In eval mode the running
+    ones are used. Raises ValueError in training mode for a minibatch with one value a channel, whose variance would be 0.
+    """
+
+    ndims: tuple[int, ...] = ()
+
+    def __init__(self, channels: int, momentum: float = 0.1, eps: float = 1e-5):
+        if channels < 1 or not 0 <= momentum <= 1 or eps <= 0:
+            raise ValueError(
+                f"{type(self).__name__}: channels {channels}, momentum {momentum}, eps {eps}; "
+                "expected at least 1, in [0, 1], above 0"
+            )
+        self.momentum, self.eps = momentum, eps
+        self.weight = Tensor(np.ones(channels, np.float32), requires_grad=True, name="weight")
+        self.bias = Tensor(np.zeros(channels, np.float32), requires_grad=True, name="bias")
+        self.running_mean = backend.asarray(np.zeros(channels, np.float32))
+        self.running_var = backend.asarray(np.ones(channels, np.float32))
+
+    def forward(self, x: Any) -> Tensor:
+        channels = len(self.running_mean)
+        if x.ndim not in self.ndims or x.shape[1] != channels:
+            raise ValueError(f"{self!r}: the input has shape {x.shape}; expected ({', '.join(['N', str(channels), '...'])})")
+        axes = tuple(i for i in range(x.ndim) if i != 1)
+        shape = (1, channels, *[1] * (x.ndim - 2))  # of one number a channel
+        if self.training:
+            n = math.prod(x.shape[i] for i in axes)
+            if n < 2:
+                raise ValueError(f"{self!r}: a minibatch of shape {x.shape} has one value a channel; use more, or eval()")
+            mean, var = ops.mean(x, axes), ops.var(x, axes)
+            self._follow(mean.data, var.data * (n / (n - 1)))
+        else:
+            mean, var = Tensor(self.running_mean), Tensor(self.running_var)
+        scale = self.weight / ops.sqrt(var + self.eps)
+        return (x - mean.reshape(shape)) * scale.reshape(shape) + self.bias.reshape(shape)
+
+    def _follow(self, mean: backend.Array, var: backend.Array) -> None:
+        """The running statistics, in place: they are buffers, and no gradient looks at them."""
+        for running, batch in ((self.running_mean, mean), (self.running_var, var)):
+            running *= 1 - self.momentum
+            running += self.momentum * batch.astype(running.dtype)
+
+    def extra_repr(self) -> str:
+        return f"{len(self.running_mean)}, momentum={self.momentum}, eps={self.eps}"
+
+
+class BatchNorm1d(_BatchNorm):
+    """Batch norm of vectors (N, C) or sequences (N, C, L)."""
+
+    __doc__ = f"{__doc__}\n\n{_BatchNorm.__doc__}"
+    ndims = (2, 3)
+
+
+class BatchNorm2d(_BatchNorm):
+    """Batch norm of images (N, C, H, W)."""
+
+    __doc__ = f"{__doc__}\n\n{_BatchNorm.__doc__}"
+    ndims = (4,)
+
+
+class LayerNorm(Module):
+    """y = weight (x - mean) / sqrt(var + eps) + bias over the last axes of each sample, of the sizes `shape`.
+
+    `shape`: an integer (the last axis) or a tuple; `weight` and `bias` have it. No difference between the modes.
+    """
+
+    def __init__(self, shape: int | tuple[int, ...], eps: float = 1e-5):
+        self.eps = eps
+        shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        self.weight = Tensor(np.ones(shape, np.float32), requires_grad=True, name="weight")
+        self.bias = Tensor(np.zeros(shape, np.float32), requires_grad=True, name="bias")
+
+    def forward(self, x: Any) -> Tensor:
+        shape = self.weight.shape
+        if x.shape[x.ndim - len(shape) :] != shape or x.ndim < len(shape):
+            raise ValueError(f"{self!r}: the input has shape {x.shape}; expected (..., {', '.join(map(str, shape))})")
+        axes = tuple(range(-len(shape), 0))
+        centred = x - ops.mean(x, axes, keepdims=True)
+        return centred / ops.sqrt(ops.var(x, axes, keepdims=True) + self.eps) * self.weight + self.bias
+
+    def extra_repr(self) -> str:
+        return f"{self.weight.shape}, eps={self.eps}"

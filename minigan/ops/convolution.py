@@ -1,0 +1,209 @@
+"""Convolution in two dimensions, on images (N, C, H, W), and its transpose.
+
+Three functions are one another's derivatives. With Y = conv(X, W), linear in X and in W:
+    dX = spread(G, W)     every output pixel hands its gradient back to the window that it came from
+    dW = match(X, G)      every weight collects, over all windows, pixel times gradient
+and again: spread(G, W) has the derivatives conv and match, match(X, G) the derivatives spread and conv. So any order of
+derivative, and `conv_transpose2d`, which is `spread` itself, come without further code.
+
+In memory images lie channels last, (N, H, W, C) behind an (N, C, H, W) view: a window is then a few long runs.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+from minigan import backend
+from minigan.backend import Array
+from minigan.ops.operands import floating, pair
+from minigan.tensor import Tensor, record
+
+Pair = int | tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Where a kernel meets an image, each for (height, width): its size, and the steps, zeros around, and gaps between taps."""
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+    dilation: tuple[int, int]
+
+    def reach(self) -> tuple[int, int]:
+        """How many pixels one window spans."""
+        return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True))
+
+    def counts(self, size: tuple[int, int]) -> tuple[int, int]:
+        """How many windows fit on an image of this size; what the stride leaves over at its end is in none."""
+        each = zip(size, self.padding, self.reach(), self.stride, strict=True)
+        return tuple((n + 2 * p - r) // s + 1 for n, p, r, s in each)
+
+    def taps(self, counts: tuple[int, int]) -> Iterator[tuple[int, int, slice, slice]]:
+        """For each kernel position (i, j): the rows and the columns of the padded image that it meets, window by window."""
+        (sh, sw), (dh, dw), (oh, ow) = self.stride, self.dilation, counts
+        for i in range(self.kernel[0]):
+            for j in range(self.kernel[1]):
+                yield i, j, slice(i * dh, i * dh + sh * oh, sh), slice(j * dw, j * dw + sw * ow, sw)
+
+
+# --- the ops ------------------------------------------------------------------------------------------------------------
+
+
+def conv2d(x: Any, weight: Any, bias: Any = None, stride: Pair = 1, padding: Pair = 0, dilation: Pair = 1) -> Tensor:
+    """y[n, o, p, q] = b[o] + sum over c, i, j of x[n, c, p stride + i dilation, q stride + j dilation] w[o, c, i, j].
+
+    Args:
+        x: (N, C, H, W). weight: (O, C, KH, KW). bias: (O,) or None.
+        stride, padding (zeros on both sides), dilation: one integer, or two, for height and width.
+
+    Returns (N, O, OH, OW), OH = floor((H + 2 padding - dilation (KH - 1) - 1) / stride) + 1. Raises ValueError for shapes
+    that do not fit.
+    """
+    x, weight = _images_and_kernels("conv2d", x, weight, channels=1)
+    windows = _windows("conv2d", weight, stride, padding, dilation)
+    if min(windows.counts(x.shape[2:])) < 1:
+        raise ValueError(f"conv2d: a window of {windows.reach()} does not fit on x {x.shape} with padding {windows.padding}")
+    return _with_bias("conv2d", _conv(x, weight, windows), bias)
+
+
+def conv_transpose2d(
+    x: Any, weight: Any, bias: Any = None, stride: Pair = 1, padding: Pair = 0, output_padding: Pair = 0
+) -> Tensor:
+    """The transpose of conv2d: every pixel of x paints the kernel, times its value, onto the output.
+
+    Args:
+        x: (N, C, H, W). weight: (C, O, KH, KW). bias: (O,) or None.
+        stride, padding: those of the convolution of which this is the transpose.
+        output_padding: rows and columns more at the end, fewer than the stride: a strided convolution takes several sizes
+            of image to the same size, and this says which of them to go back to.
+
+    Returns (N, O, OH, OW), OH = (H - 1) stride - 2 padding + KH + output_padding.
+    """
+    x, weight = _images_and_kernels("conv_transpose2d", x, weight, channels=0)
+    windows = _windows("conv_transpose2d", weight, stride, padding, 1)
+    extra = pair_of("conv_transpose2d", "output_padding", output_padding, least=0)
+    if any(e >= s for e, s in zip(extra, windows.stride, strict=True)):
+        raise ValueError(f"conv_transpose2d: output_padding {extra} must be smaller than stride {windows.stride}")
+    each = zip(x.shape[2:], windows.stride, windows.padding, windows.kernel, extra, strict=True)
+    size = tuple((n - 1) * s - 2 * p + k + e for n, s, p, k, e in each)
+    if min(size) < 1:
+        raise ValueError(f"conv_transpose2d: x {x.shape} with padding {windows.padding} leaves an output of size {size}")
+    return _with_bias("conv_transpose2d", _spread(x, weight, windows, size), bias)
+
+
+# --- three functions, each the others' derivative -----------------------------------------------------------------------
+
+
+def _conv(x: Tensor, weight: Tensor, windows: Windows) -> Tensor:
+    return record(
+        "conv2d",
+        _conv_array(x.data, weight.data, windows),
+        (x, lambda g, y: _spread(g, weight, windows, x.shape[2:])),
+        (weight, lambda g, y: _match(x, g, windows)),
+    )
+
+
+def _spread(g: Tensor, weight: Tensor, windows: Windows, size: tuple[int, int]) -> Tensor:
+    return record(
+        "conv_transpose2d",
+        _spread_array(g.data, weight.data, windows, size),
+        (g, lambda h, y: _conv(h, weight, windows)),
+        (weight, lambda h, y: _match(h, g, windows)),
+    )
+
+
+def _match(x: Tensor, g: Tensor, windows: Windows) -> Tensor:
+    return record(
+        "conv2d's weight gradient",
+        _match_array(x.data, g.data, windows),
+        (x, lambda h, y: _spread(g, h, windows, x.shape[2:])),
+        (g, lambda h, y: _conv(x, h, windows)),
+    )
+
+
+# --- the same three on arrays, as matrix products -----------------------------------------------------------------------
+
+
+def _conv_array(x: Array, weight: Array, windows: Windows) -> Array:
+    """x (N, C, H, W), weight (O, C, KH, KW) -> (N, O, OH, OW)"""
+    n, (oh, ow) = len(x), windows.counts(x.shape[2:])
+    y = _columns(x, windows) @ _matrix(weight)  # (N*OH*OW, O)
+    return y.reshape(n, oh, ow, len(weight)).transpose(0, 3, 1, 2)
+
+
+def _match_array(x: Array, g: Array, windows: Windows) -> Array:
+    """x (N, C, H, W), g (N, O, OH, OW) -> (O, C, KH, KW)"""
+    w = _columns(x, windows).T @ _rows(g)  # (KH*KW*C, O)
+    return w.reshape(*windows.kernel, x.shape[1], g.shape[1]).transpose(3, 2, 0, 1)
+
+
+def _spread_array(g: Array, weight: Array, windows: Windows, size: tuple[int, int]) -> Array:
+    """g (N, O, OH, OW), weight (O, C, KH, KW) -> (N, C, H, W): the windows' columns, added where they came from"""
+    (n, _, oh, ow), c, (h, w), (ph, pw) = g.shape, weight.shape[1], size, windows.padding
+    columns = (_rows(g) @ _matrix(weight).T).reshape(n, oh, ow, *windows.kernel, c)
+    x = backend.of(g).zeros((n, h + 2 * ph, w + 2 * pw, c), dtype=columns.dtype)
+    for i, j, rows, cols in windows.taps((oh, ow)):
+        x[:, rows, cols] += columns[:, :, :, i, j]
+    return x[:, ph : ph + h, pw : pw + w].transpose(0, 3, 1, 2)
+
+
+def _columns(x: Array, windows: Windows) -> Array:
+    """Every window as a row: (N, C, H, W) -> (N*OH*OW, KH*KW*C)"""
+    n, c, h, w = x.shape
+    (ph, pw), counts = windows.padding, windows.counts((h, w))
+    padded = backend.of(x).zeros((n, h + 2 * ph, w + 2 * pw, c), dtype=x.dtype)
+    padded[:, ph : ph + h, pw : pw + w] = x.transpose(0, 2, 3, 1)
+    columns = backend.of(x).empty((n, *counts, *windows.kernel, c), dtype=x.dtype)
+    for i, j, rows, cols in windows.taps(counts):
+        columns[:, :, :, i, j] = padded[:, rows, cols]
+    return columns.reshape(n * counts[0] * counts[1], windows.kernel[0] * windows.kernel[1] * c)
+
+
+def _rows(g: Array) -> Array:
+    """Every output pixel as a row: (N, O, OH, OW) -> (N*OH*OW, O)"""
+    return g.transpose(0, 2, 3, 1).reshape(-1, g.shape[1])
+
+
+def _matrix(weight: Array) -> Array:
+    """The kernels as columns: (O, C, KH, KW) -> (KH*KW*C, O)"""
+    return weight.transpose(2, 3, 1, 0).reshape(-1, len(weight))
+
+
+# --- arguments ----------------------------------------------------------------------------------------------------------
+
+
+def _images_and_kernels(name: str, x: Any, weight: Any, channels: int) -> tuple[Tensor, Tensor]:
+    """x and weight as Tensors of four axes; `channels` is the weight's axis that meets x's channels."""
+    x, weight = pair(name, x, weight)
+    if x.ndim != 4 or weight.ndim != 4 or 0 in weight.shape or x.shape[1] != weight.shape[channels]:
+        layout = "(O, C, KH, KW)" if channels else "(C, O, KH, KW)"
+        raise ValueError(f"{name}: x {x.shape} and weight {weight.shape} do not fit; expected (N, C, H, W) and {layout}")
+    return floating(name, x), floating(name, weight)
+
+
+def _with_bias(name: str, y: Tensor, bias: Any) -> Tensor:
+    if bias is None:
+        return y
+    y, bias = pair(name, y, bias)
+    if bias.shape != y.shape[1:2]:
+        raise ValueError(f"{name}: bias {bias.shape} does not fit the output {y.shape}; expected ({y.shape[1]},)")
+    return y + bias.reshape(-1, 1, 1)
+
+
+def _windows(name: str, weight: Tensor, stride: Pair, padding: Pair, dilation: Pair) -> Windows:
+    return Windows(
+        weight.shape[2:],
+        pair_of(name, "stride", stride, least=1),
+        pair_of(name, "padding", padding, least=0),
+        pair_of(name, "dilation", dilation, least=1),
+    )
+
+
+def pair_of(name: str, what: str, value: Pair, least: int) -> tuple[int, int]:
+    """One integer, or two, for height and width: as two."""
+    both = tuple(value) if isinstance(value, tuple | list) else (value, value)
+    if len(both) != 2 or any(isinstance(v, bool) or not isinstance(v, Integral) or v < least for v in both):
+        raise ValueError(f"{name}: {what} is {value!r}; expected one integer, or two, of at least {least}")
+    return int(both[0]), int(both[1])
