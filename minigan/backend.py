@@ -97,6 +97,26 @@ def asarray(data: object, dtype: object = None) -> Array:
     return _current.module.asarray(data, dtype=dtype)
 
 
+def numbers(data: Any, dtype: Any = None) -> Array:
+    """What a Tensor holds: `data` as an array of numbers or booleans on the current backend.
+
+    An array is shared and keeps its dtype; numbers and lists become float32, lists of booleans stay boolean; `dtype` converts.
+    Raises TypeError or ValueError for anything else. (Complex arrays serve gradcheck's complex step.)
+    """
+    try:
+        array = asarray(data)
+    except ValueError as error:
+        raise ValueError(f"Tensor: cannot make an array of this {type(data).__name__}: {error}") from error
+    if array.dtype.kind not in "fiubc" or (array.dtype.kind == "c" and not is_array(data)):
+        raise TypeError(f"Tensor: {array.dtype} data (from a {type(data).__name__}); expected numbers")
+    if dtype is None:
+        from_python = isinstance(data, int | float | list | tuple) and not hasattr(data, "dtype")  # np.float64 is a float
+        return array.astype("float32") if from_python and array.dtype.kind != "b" else array
+    if numpy.dtype(dtype).kind not in "fiubc":
+        raise TypeError(f"Tensor: dtype {dtype!r} is not one of numbers or booleans")
+    return array.astype(dtype, copy=False)
+
+
 def move(array: Array, name: str) -> Array:
     """The array on the named backend; itself where it is there already."""
     return to_numpy(array) if name == "numpy" else _load(name).asarray(array)
@@ -139,18 +159,20 @@ def seed(n: int) -> None:
     _generator = numpy.random.default_rng(n)
 
 
-def generator() -> numpy.random.Generator:
-    """minigan's default generator, which draws where no `rng=` is given."""
-    return _generator
+def generator(rng: numpy.random.Generator | None = None) -> numpy.random.Generator:
+    """`rng`, or else minigan's default generator. Raises TypeError for anything but a generator, such as a seed."""
+    if rng is not None and not isinstance(rng, numpy.random.Generator):
+        raise TypeError(f"rng is {rng!r}; expected a generator: numpy.random.default_rng(seed)")
+    return _generator if rng is None else rng
 
 
 def spawn(rng: numpy.random.Generator | None = None) -> numpy.random.Generator:
     """`rng`, or else a new generator that depends on the seed alone.
 
-    Whoever draws again and again (a prior, a minibatch stream, a dropout layer) owns one, so that no two of them share a
-    stream and each can be saved and resumed by itself.
+    Whoever draws again and again (a prior, a minibatch stream) owns one, so that no two of them share a stream and each can
+    be saved and resumed by itself. For the same reason, do not give one `rng` to two of them.
     """
-    return rng if rng is not None else _generator.spawn(1)[0]
+    return generator(rng) if rng is not None else _generator.spawn(1)[0]
 
 
 def generator_state(rng: numpy.random.Generator) -> str:

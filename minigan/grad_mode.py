@@ -23,10 +23,10 @@ class Recording(ContextDecorator):
         self.on = on
 
     def __call__(self, function):
-        if inspect.isgeneratorfunction(function):
+        if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
             raise TypeError(
-                f"no_grad: {function.__name__} is a generator, which would run outside the block: "
-                "write `with no_grad():` inside it, around what lies between two yields"
+                f"no_grad: {function.__name__} is a generator or async, and would run outside the block: "
+                "write `with no_grad():` inside it, around what lies between two yields or awaits"
             )
         return super().__call__(function)
 

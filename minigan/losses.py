@@ -20,20 +20,28 @@ def log_loss(p: Any, y: Any) -> Tensor:
     if not ((p.data >= 0) & (p.data <= 1)).all():
         raise ValueError("log_loss: p must lie in [0, 1]; logits go to log_loss_with_logits")
     _check_labels("log_loss", p, y)
-    return -mean(y * log(where(y.data > 0, p, 1.0)) + (1.0 - y) * log(where(y.data < 1, 1.0 - p, 1.0)))
+    log_p = log(where((y.data > 0) | (p.data > 0), p, 1.0))  # 0 log 0 = 0
+    log_q = log(where((y.data < 1) | (p.data < 1), 1.0 - p, 1.0))
+    return -mean(y * log_p + (1.0 - y) * log_q)
 
 
 def log_loss_with_logits(v: Any, y: Any) -> Tensor:
-    """log_loss(sigma(v), y) as one op that is exact for every v: mean(softplus(v) - y v), d/dv = (sigma(v) - y) / n."""
+    """log_loss(sigma(v), y) as one op, exact for every v; with n elements, d/dv = (sigma(v) - y) / n.
+
+    mean(softplus(v) - y v) = mean(max(v, 0) - y v + log(1 + e^-|v|)).
+    """
     v, y = operands("log_loss_with_logits", v, y)
     _check_labels("log_loss_with_logits", v, y)
-    terms = softplus(v).data - y.data * v.data
-    n = float(terms.size)
+    if not v.size:
+        raise ValueError(f"log_loss_with_logits: no elements in shape {v.shape}")
+    terms = v.xp.maximum(v.data, 0) - y.data * v.data  # exactly 0 where v is large and right: nothing cancels
+    terms += v.xp.log1p(v.xp.exp(-v.xp.abs(v.data)))
+    share = 1.0 / terms.size
     return record(
         "log_loss_with_logits",
         terms.mean(),
-        (v, lambda g, loss: g * ((sigmoid(v) - y) / n)),
-        (y, lambda g, loss: g * (-v / n)),
+        (v, lambda g, loss: g * ((sigmoid(v) - y) * share)),
+        (y, lambda g, loss: g * (-v * share)),
     )
 
 

@@ -71,6 +71,10 @@ class Optimizer:
         if None in saved or len(saved) != len(state["params"]):
             raise ValueError(f"load_state_dict: {len(state['params'])} states for {len(self.params)} parameters")
         for i, (p, entry) in enumerate(zip(self.params, saved, strict=True)):
+            if int(entry["t"]) and {"t", *self.slots} != set(entry):
+                raise ValueError(
+                    f"load_state_dict: parameter {i} has the state {sorted(entry)}, not {sorted(['t', *self.slots])}"
+                )
             if any(entry[slot].shape != p.shape for slot in self.slots if slot in entry):
                 raise ValueError(f"load_state_dict: the state of parameter {i} does not have its shape, {p.shape}")
         self.lr = float(state["lr"])
@@ -118,6 +122,8 @@ class Adam(Optimizer):
 
     def update(self, theta: Array, g: Array, state: dict[str, Any]) -> None:
         (beta1, beta2), m, v, t = self.betas, state["m"], state["v"], state["t"]
+        if theta.dtype.type(self.eps) == 0 < self.eps:
+            raise ValueError(f"Adam: eps={self.eps} is 0 in {theta.dtype}; use a larger eps, or float32 parameters")
         m *= beta1
         m += (1 - beta1) * g
         v *= beta2
@@ -159,6 +165,8 @@ class LinearDecay:
 
 def _checked(rule: str, params: Iterable[Tensor]) -> list[Tensor]:
     """The parameters, each once."""
+    if not isinstance(params, Iterable):
+        raise TypeError(f"{rule}: params is a {type(params).__name__}; expected a list of Tensors (module.parameters())")
     params = [params] if isinstance(params, Tensor) else list(params)
     if not params:
         raise ValueError(f"{rule}: no parameters; pass module.parameters()")

@@ -33,7 +33,19 @@ class Tensor:
     A copy (`copy.deepcopy`) or a pickle holds the values and the flag, not the history.
     """
 
-    __slots__ = ("__weakref__", "_data", "_edges", "_grad", "_made_at", "_op", "_origin", "_requires_grad", "_version", "name")
+    __slots__ = (
+        "__weakref__",
+        "_data",
+        "_edges",
+        "_grad",
+        "_is_parameter",
+        "_made_at",
+        "_op",
+        "_origin",
+        "_requires_grad",
+        "_version",
+        "name",
+    )
     __array_ufunc__ = None  # NumPy then leaves `np.ones(3) * t` to the Tensor, and refuses np.exp(t) aloud
 
     def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None, name: str | None = None):
@@ -52,6 +64,7 @@ class Tensor:
         self._data = array
         self._grad: Tensor | None = None
         self._requires_grad = False
+        self._is_parameter = False  # has required a gradient as a leaf, frozen now or not: what a Module looks for
         self._version = version  # [count of changes in place]: one list for all tensors that share this memory
         self._op: str | None = None  # the op that made this tensor; None for a leaf
         self._edges: Sequence = ()  # per input: (input, derivative or None, the input's version when it was used)
@@ -73,7 +86,7 @@ class Tensor:
             raise ValueError(f"data: {_describe(self)} cannot take an array of shape {array.shape}")
         if self._requires_grad and array.dtype.kind != "f":
             raise TypeError(f"data: {_describe(self)} requires a gradient and cannot take {array.dtype}: use a float dtype")
-        self._data = array
+        self._data = array if array is self._data else array.copy()  # or an optimizer's step would change the user's array
         self._version[0] += 1
         if self._grad is not None:
             self.grad = self._grad  # .grad follows .data's dtype
@@ -105,6 +118,9 @@ class Tensor:
 
     # --- gradients ---------------------------------------------------------------------------------------------------
 
+    is_parameter = property(
+        lambda self: self._is_parameter and not self._edges, doc="A leaf that requires a gradient, or did before it was frozen."
+    )
     is_leaf = property(lambda self: not self._edges, doc="Whether no op has made this tensor (or none that is recorded).")
 
     @property
@@ -116,9 +132,12 @@ class Tensor:
     def requires_grad(self, flag: bool) -> None:
         if self._edges and not flag:
             raise RuntimeError(f"requires_grad: {_describe(self)} is the result of {self._op}; use .detach() to cut it off")
-        if flag and self.dtype.kind != "f":
+        if flag is True and self.dtype.kind != "f":
             raise TypeError(f"requires_grad: {_describe(self)} is {self.dtype}; only floats have gradients: .astype('float32')")
+        if not isinstance(flag, bool) and type(flag).__name__ not in ("bool_", "bool"):
+            raise TypeError(f"requires_grad: expected True or False, got {flag!r}")
         self._requires_grad = bool(flag)
+        self._is_parameter = self._is_parameter or self._requires_grad
 
     @property
     def grad(self) -> "Tensor | None":
@@ -166,6 +185,8 @@ class Tensor:
 
     def astype(self, dtype: Any) -> "Tensor":
         """The tensor in another dtype (itself if it has that dtype). Gradients flow between floating dtypes."""
+        if dtype is None:
+            raise TypeError("astype: dtype is None; name one, such as 'float32'")
         if self._data.dtype == dtype:
             return self
         array = self._data.astype(dtype)
@@ -239,7 +260,7 @@ def record(name: str, data: backend.Array, *inputs: tuple[Tensor, Derivative]) -
     """
     if not backend.is_array(data):  # NumPy's reductions return scalars
         data = backend.asarray(data, dtype=inputs[0][0].dtype if isinstance(data, float | int) and inputs else None)
-    y = Tensor._of(data, _version_of(data, inputs) if data.base is not None else None)
+    y = Tensor._of(data, _version_of(data, inputs))
     if mode.debugging:
         y._origin = debug_mode.users_line()
         debug_mode.refuse_new_nan(name, y._origin, data, [x._data for x, _ in inputs])
@@ -251,10 +272,11 @@ def record(name: str, data: backend.Array, *inputs: tuple[Tensor, Derivative]) -
     return y
 
 
-def _version_of(view: backend.Array, inputs: Sequence[tuple[Tensor, Derivative]]) -> list[int]:
+def _version_of(data: backend.Array, inputs: Sequence[tuple[Tensor, Derivative]]) -> list[int]:
     """A view (a reshape, a slice) counts changes together with the input whose memory it shows."""
+    base = data.base
     for x, _ in inputs:
-        if view.base is x._data or view.base is x._data.base:
+        if data is x._data or (base is not None and (base is x._data or base is x._data.base)):
             return x._version
     return [0]
 
@@ -344,7 +366,9 @@ def _fit(g: Tensor, x: Tensor, y: Tensor) -> Tensor:
         raise RuntimeError(f"{y._op}: the derivative for an input of shape {x.shape} is a {type(g).__name__}, not a Tensor")
     if g._data.shape != x._data.shape:
         extra = g.ndim - x.ndim
-        if extra < 0 or any(n not in (1, m) for n, m in zip(x.shape, g.shape[extra:], strict=True)):
+        if not 0 <= extra <= max(y.ndim - x.ndim, 0) or any(
+            n not in (1, m) for n, m in zip(x.shape, g.shape[extra:], strict=True)
+        ):
             raise RuntimeError(f"{y._op}: the derivative for an input of shape {x.shape} has shape {g.shape}")
         stretched = tuple([extra + i for i, n in enumerate(x.shape) if n == 1])
         g = g.sum((*range(extra), *stretched))
@@ -388,18 +412,9 @@ def _own(g: Tensor) -> Tensor:
 
 
 def _as_array(data: Any, dtype: Any) -> backend.Array:
-    """`data` as an array of the current backend, with the dtypes that `Tensor` promises."""
     if isinstance(data, Tensor):
         raise TypeError("Tensor: the argument is a Tensor already; use it as it is, or .detach(), .astype(), .to()")
-    try:
-        array = backend.asarray(data)
-    except ValueError as error:
-        raise ValueError(f"Tensor: cannot make an array of this {type(data).__name__}: {error}") from error
-    if array.dtype.kind not in "fiubc" or (array.dtype.kind == "c" and not backend.is_array(data)):  # c: for gradcheck
-        raise TypeError(f"Tensor: {array.dtype} data (from a {type(data).__name__}); expected numbers")
-    if dtype is None and isinstance(data, int | float | list | tuple) and array.dtype.kind in "fiu":
-        dtype = "float32" if not hasattr(data, "dtype") else array.dtype
-    return array if dtype is None else array.astype(dtype, copy=False)
+    return backend.numbers(data, dtype)
 
 
 def _describe(t: Tensor) -> str:

@@ -35,7 +35,7 @@ def glyphs(n: int, rng: np.random.Generator | None = None) -> tuple[np.ndarray, 
     """
     if n < 0:
         raise ValueError(f"n is {n}: the number of images must be at least 0")
-    rng = backend.generator() if rng is None else rng
+    rng = backend.generator(rng)
     fields, half_sizes, strokes = _templates()
     labels = rng.integers(10, size=n)
     template = 10 * rng.integers(len(FONTS), size=n) + labels  # (n,) row of `fields`

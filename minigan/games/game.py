@@ -43,9 +43,20 @@ class Game:
         G, D: the networks. D returns logits, (N, 1).
         prior: a function m -> array of m noise vectors; see `data.noise`.
         opt_G, opt_D: optimizers of G's and of D's parameters.
+
+    Raises TypeError or ValueError for players, priors and optimizers that are none, or not each other's.
     """
 
     def __init__(self, G: Module, D: Module, prior: Prior, opt_G: Optimizer, opt_D: Optimizer):
+        name = type(self).__name__
+        if not callable(prior):
+            raise TypeError(f"{name}: prior is {prior!r}; expected a function m -> array, such as data.noise(64)")
+        for player, network, optimizer in (("G", G, opt_G), ("D", D, opt_D)):
+            if not (isinstance(network, Module) and isinstance(optimizer, Optimizer)):
+                kinds = f"{type(network).__name__} and {type(optimizer).__name__}"
+                raise TypeError(f"{name}: {player} and opt_{player} are {kinds}; expected a Module and an Optimizer")
+            if not {id(p) for p in network.parameters()} & {id(p) for p in optimizer.params}:
+                raise ValueError(f"{name}: opt_{player} has none of {player}'s parameters; are the optimizers swapped?")
         self.G, self.D, self.prior, self.opt_G, self.opt_D = G, D, prior, opt_G, opt_D
         self._sample_rng = backend.spawn()
 
@@ -57,6 +68,10 @@ class Game:
 
     def real(self, batches: Iterator) -> Tensor:
         """The next minibatch of x, in the networks' dtype: the array, or the first of the tuple."""
+        if not isinstance(batches, Iterator):
+            raise TypeError(
+                f"step: batches is a {type(batches).__name__}; expected an iterator, such as data.batches(x, size=64)"
+            )
         try:
             batch = next(batches)
         except StopIteration:
@@ -105,17 +120,26 @@ class Game:
         Args:
             y: classes, for conditional games only.
             z: the noise; if None, the prior's, drawn with `rng` or else with a generator that only sampling uses, so that
-                looking at the game does not change its course.
+                looking at the game does not change its course. (A prior that is a plain function has one stream only:
+                pass z.)
+
+        Raises TypeError for y in a game without classes, ValueError for a z that is not n vectors.
         """
         if y is not None:
             raise TypeError(f"sample: {type(self).__name__} has no classes; leave y out")
         z = self.cast(self._sample_noise(n, rng) if z is None else z)
+        if len(z) != n:
+            raise ValueError(f"sample: asked for {n} samples, z has shape {z.shape}")
         with no_grad(), evaluating(self.G):
-            return self.G(z).numpy()
+            return backend.copy_to_numpy(self.G(z).data)
 
     def _sample_noise(self, n: int, rng: np.random.Generator | None) -> Any:
         """A prior of the user's own, a plain function, has one stream only."""
-        return self.prior(n, rng=rng or self._sample_rng) if isinstance(self.prior, Noise) else self.prior(n)
+        return (
+            self.prior(n, rng=self._sample_rng if rng is None else backend.generator(rng))
+            if isinstance(self.prior, Noise)
+            else self.prior(n)
+        )
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next step depends on, but for the minibatches, which have a state of their own."""

@@ -79,7 +79,7 @@ def _parameters(channels: tuple, sizes: tuple, bias: bool, weight_init: init.Ini
     n_in, n_out, kernel = sizes
     if n_in < 1 or n_out < 1:
         raise ValueError(f"convolution: numbers of channels must be at least 1, got {n_in} and {n_out}")
-    rng = rng or backend.generator()
+    rng = backend.generator(rng)
     shape = (*channels, *kernel)
     weight = Tensor(weight_init(shape, rng), requires_grad=True, name="weight")
     if not bias:

@@ -30,7 +30,7 @@ class Dense(Module):
     ):
         if in_features < 1 or out_features < 1:
             raise ValueError(f"Dense: sizes must be at least 1, got {in_features} and {out_features}")
-        rng = rng or backend.generator()
+        rng = backend.generator(rng)
         self.weight = Tensor(weight_init((in_features, out_features), rng), requires_grad=True, name="weight")
         self.bias = None
         if bias:

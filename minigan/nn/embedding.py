@@ -19,7 +19,7 @@ class Embedding(Module):
     def __init__(self, n: int, d: int, rng: np.random.Generator | None = None):
         if n < 1 or d < 1:
             raise ValueError(f"Embedding: sizes must be at least 1, got {n} and {d}")
-        self.weight = Tensor(init.normal(1.0)((n, d), rng or backend.generator()), requires_grad=True, name="weight")
+        self.weight = Tensor(init.normal(1.0)((n, d), backend.generator(rng)), requires_grad=True, name="weight")
 
     def forward(self, labels: Any) -> Tensor:
         labels = labels.data if isinstance(labels, Tensor) else self.weight.xp.asarray(labels)

@@ -1,7 +1,8 @@
 """Module: what layers and networks have in common.
 
-A module's Tensor attributes are its parameters, its array attributes are buffers (saved, never trained), its Module attributes
-its parts; lists and tuples of these count too. Nothing has to be registered.
+A module's parameters are its attributes that are Tensors made with requires_grad=True (frozen or not); its buffers, saved but
+never trained, those that are arrays; its parts those that are Modules. Members of lists, tuples and dicts count too. Nothing
+has to be registered; a result or a constant that is kept in an attribute is neither.
 """
 
 from collections.abc import Iterator
@@ -26,15 +27,17 @@ class Module:
 
     def __call__(self, *inputs: Any) -> Any:
         y = self.forward(*inputs)
-        self.output_shape = getattr(y, "shape", None)  # what `repr` shows
+        shape = getattr(y, "shape", None)
+        if shape != self.output_shape:
+            self.output_shape = shape  # what `repr` shows
         return y
 
     # --- parts and parameters ----------------------------------------------------------------------------------------
 
     def named_attributes(self, prefix: str = "") -> Iterator[tuple[str, Any]]:
-        """(dotted name, value) of every Tensor, array and Module in this module and, in depth-first order, its parts."""
+        """(dotted name, value) of every parameter, buffer and Module in this module and, in depth-first order, its parts."""
         for name, value in self._attributes():
-            if isinstance(value, Tensor | Module) or backend.is_array(value):
+            if isinstance(value, Module) or backend.is_array(value) or (isinstance(value, Tensor) and value.is_parameter):
                 yield prefix + name, value
             if isinstance(value, Module):
                 yield from value.named_attributes(f"{prefix}{name}.")
@@ -142,10 +145,10 @@ class Module:
 
 
 def _members(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """The value; of a list or tuple, however nested, its members."""
-    if isinstance(value, list | tuple):
-        for i, member in enumerate(value):
-            yield from _members(f"{name}.{i}", member)
+    """The value; of a list, tuple or dict, however nested, its members."""
+    if isinstance(value, list | tuple | dict):
+        for key, member in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _members(f"{name}.{key}", member)
     else:
         yield name, value
 
@@ -159,7 +162,7 @@ class Sequential(Module):
 
     def __init__(self, *layers: Module):
         for i, layer in enumerate(layers):
-            if not callable(layer):
+            if not callable(layer) or isinstance(layer, type):
                 raise TypeError(f"Sequential: argument {i + 1} is a {type(layer).__name__}; expected a layer")
         self.layers = list(layers)
 

@@ -1,5 +1,6 @@
 """Layers that only change the shape."""
 
+import math
 from typing import Any
 
 from minigan import ops
@@ -11,7 +12,7 @@ class Flatten(Module):
     """(N, ...) -> (N, features): each sample as one vector."""
 
     def forward(self, x: Any) -> Tensor:
-        return ops.reshape(x, len(x), -1)
+        return ops.reshape(x, len(x), math.prod(x.shape[1:]))
 
 
 class Reshape(Module):

@@ -3,7 +3,8 @@
 An op is one short function: the forward line and, beside it, one derivative per input, written in ops (so that it can be
 differentiated again). Coercion, dtypes and broadcasting are not the op's business: see `operands` and `tensor._fit`.
 
-At a kink every op takes the same side: **of all subgradients, the one with the smallest norm**.
+At a kink every op takes the same side: **of all subgradients, the one with the smallest norm** (jointly, over all arguments of
+the op that are tensors or numbers: the two of maximum share a tie, also where one of them is a constant).
 
 | where | gradient |
 |---|---|
@@ -82,6 +83,14 @@ from minigan.ops.shaping import (
 )
 from minigan.tensor import Tensor
 
+
+def _not_a_parameter(t: Tensor) -> Tensor:
+    """`y += x` gives the name y to a new tensor, y + x. For a parameter that would silently change nothing."""
+    if t.is_parameter:
+        raise TypeError(f"in-place: {t.name or 'a leaf'} {t.shape} requires a gradient; to change it, p.data = p.data - lr * g")
+    return t
+
+
 # Python's operators and the methods are the ops themselves: a debugger that steps into `a * b` lands in `multiply`.
 Tensor.__add__ = add
 Tensor.__sub__ = subtract
@@ -95,6 +104,10 @@ Tensor.__rmul__ = lambda b, a: multiply(a, b)
 Tensor.__rtruediv__ = lambda b, a: divide(a, b)
 Tensor.__rpow__ = lambda b, a: power(a, b)
 Tensor.__rmatmul__ = lambda b, a: matmul(a, b)
+Tensor.__iadd__ = lambda a, b: add(_not_a_parameter(a), b)
+Tensor.__isub__ = lambda a, b: subtract(_not_a_parameter(a), b)
+Tensor.__imul__ = lambda a, b: multiply(_not_a_parameter(a), b)
+Tensor.__itruediv__ = lambda a, b: divide(_not_a_parameter(a), b)
 Tensor.__neg__ = negative
 Tensor.__abs__ = abs
 Tensor.__getitem__ = getitem

@@ -74,7 +74,7 @@ def dropout(x: Any, p: float = 0.5, rng: np.random.Generator | None = None) -> T
     x = floating("dropout", x)
     if not 0 <= p < 1:
         raise ValueError(f"dropout: p is {p}; expected 0 <= p < 1")
-    drawn = (rng or backend.generator()).random(x.shape, dtype=np.float32)
+    drawn = backend.generator(rng).random(x.shape, dtype=np.float32)
     mask = x.xp.asarray(drawn >= p).astype(x.dtype)
     mask *= 1 / (1 - p)
     return record("dropout", x.data * mask, (x, lambda g, y: g * mask))

@@ -126,8 +126,8 @@ def clip(x: Any, low: float | None = None, high: float | None = None) -> Tensor:
     if isinstance(low, int | float) and isinstance(high, int | float) and not low <= high:
         raise ValueError(f"clip: low is {low}, above high, {high}")
     check_broadcast("clip", x.shape, *[bound.shape for bound in bounds])
-    low = None if low is None else bounds[0].data
-    high = None if high is None else bounds[-1].data
+    low = None if low is None else bounds[0].data.copy()
+    high = None if high is None else bounds[-1].data.copy()
 
     def derivative(g, y):
         g = g if low is None else g * (x.data > low)

@@ -84,7 +84,7 @@ def _parsed(subscripts: str, count: int) -> tuple[list[str], str]:
     left, arrow, out = subscripts.replace(" ", "").partition("->")
     terms = left.split(",")
     letters = "".join(terms)
-    if len(terms) != count or (not (letters + out).isalpha() and letters + out):
+    if len(terms) != count or not set(letters + out) <= set(string.ascii_letters):
         raise ValueError(f"einsum: {subscripts!r} names {len(terms)} operands by letters (no ellipses); {count} were given")
     out = out if arrow else "".join(c for c in sorted(set(letters)) if letters.count(c) == 1)
     if len(set(out)) < len(out) or not set(out) <= set(letters):

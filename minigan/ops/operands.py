@@ -72,7 +72,7 @@ def _common_dtype(name: str, strong: list, weak: list) -> Any:
         return "float32"
     if all(d.kind == "b" for d in dtypes):
         return "bool" if kinds <= {"b"} else "int64"
-    return max(dtypes, key=lambda d: (d.kind != "b", d.itemsize))
+    return dtypes[0] if len(set(dtypes)) == 1 and not weak else "int64"  # wide enough for any number beside it
 
 
 def _as_tensor(name: str, value: Any, dtype: Any) -> Tensor:

@@ -19,7 +19,7 @@ def max_pool2d(x: Any, kernel_size: Pair, stride: Pair | None = None, padding: P
 
     Returns (N, C, OH, OW), OH = floor((H + 2 padding - KH) / stride) + 1.
     """
-    return max(stack(_taps("max_pool2d", operand("max_pool2d", x), kernel_size, stride, padding, -float("inf"))), axis=0)
+    return max(stack(_taps("max_pool2d", floating("max_pool2d", x), kernel_size, stride, padding, -float("inf"))), axis=0)
 
 
 def avg_pool2d(x: Any, kernel_size: Pair, stride: Pair | None = None, padding: Pair = 0) -> Tensor:
@@ -48,7 +48,7 @@ def _taps(name: str, x: Tensor, kernel_size: Pair, stride: Pair | None, padding:
         raise ValueError(f"{name}: padding {padding} is more than half of kernel_size {kernel}")
     windows = Windows(kernel, steps, (ph, pw), (1, 1))
     counts = windows.counts(x.shape[2:])
-    if min(counts) < 1:
+    if min(counts) < 1 or 0 in x.shape[2:]:
         raise ValueError(f"{name}: a window of {kernel} does not fit on x {x.shape} with padding {(ph, pw)}")
     padded = pad(x, [(0, 0), (0, 0), (ph, ph), (pw, pw)], border) if ph or pw else x
     return [padded[:, :, rows, cols] for _, _, rows, cols in windows.taps(counts)]

@@ -156,7 +156,7 @@ def _put(g: Tensor, index: Any, shape: tuple[int, ...]) -> Tensor:
 
 def one_hot(labels: Any, classes: int, dtype: Any = "float32") -> Tensor:
     """Integer labels (...) in [0, classes) as rows of zeros with a single 1: (..., classes). A constant."""
-    labels = operand("one_hot", labels).data
+    labels = labels.data if isinstance(labels, Tensor) else backend.asarray(labels)
     if labels.dtype.kind not in "iu":
         raise TypeError(f"one_hot: labels are {labels.dtype}; expected integers")
     if labels.size and not (int(labels.min()) >= 0 and int(labels.max()) < classes):
@@ -177,8 +177,11 @@ def _frozen_index(index: Any) -> Any:
         return tuple([_frozen_index(list(i) if isinstance(i, tuple) else i) for i in index])  # x[(0, 1), :] is x[[0, 1], :]
     if isinstance(index, list):
         return backend.asarray(index) if index else backend.asarray(index, dtype="int64")
-    array = index.data if isinstance(index, Tensor) else index
-    return array.copy() if backend.is_array(array) else array
+    if isinstance(index, Tensor):
+        return index.data.copy()
+    if backend.is_array(index) or not (index in (None, Ellipsis) or isinstance(index, slice) or hasattr(index, "__index__")):
+        return backend.asarray(index).copy()
+    return index
 
 
 def _may_repeat(index: Any) -> bool:

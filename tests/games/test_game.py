@@ -148,7 +148,8 @@ def test_samples_are_a_numpy_array_of_the_networks_dtype():
 def test_samples_are_made_in_eval_mode_and_the_mode_is_restored():
     G = nn.Sequential(Moody(), nn.Sequential(Moody()))
     G[1].eval()
-    game = GAN(G, nn.Dense(2, 1), data.noise(2), optim.SGD(G.parameters(), 0.1), optim.SGD(G.parameters(), 0.1))
+    D = nn.Dense(2, 1)
+    game = GAN(G, D, data.noise(2), optim.SGD(G.parameters(), 0.1), optim.SGD(D.parameters(), 0.1))
     assert game.sample(3).all()
     assert [m.training for m in G.modules()] == [True, True, False, False]
 

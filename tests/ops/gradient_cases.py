@@ -49,10 +49,16 @@ GRADCHECKED: dict[str, list] = {
     "conv2d": [
         (lambda x, w: mg.conv2d(x, w, None, 2, 1), lambda: [_normal(1, 1, 3, 4), _normal(1, 1, 2, 3, seed=1)]),
         (mg.conv2d, lambda: [_normal(2, 2, 2, 3), _normal(2, 2, 1, 2, seed=1), _normal(2, seed=2)]),
-        (lambda x, w: mg.conv2d(x, w, None, (1, 2), (0, 1), (2, 1)), lambda: [_normal(1, 2, 3, 2), _normal(2, 2, 2, 3, seed=1)]),
+        (
+            lambda x, w: mg.conv2d(x, w, None, (1, 2), (0, 1), (2, 1)),
+            lambda: [_normal(1, 2, 3, 2), _normal(2, 2, 2, 3, seed=1)],
+        ),
     ],
     "conv_transpose2d": [
-        (lambda x, w: mg.conv_transpose2d(x, w, None, 2, 1, (1, 0)), lambda: [_normal(1, 1, 2, 3), _normal(1, 2, 3, 2, seed=1)]),
+        (
+            lambda x, w: mg.conv_transpose2d(x, w, None, 2, 1, (1, 0)),
+            lambda: [_normal(1, 1, 2, 3), _normal(1, 2, 3, 2, seed=1)],
+        ),
         (mg.conv_transpose2d, lambda: [_normal(2, 2, 2, 1), _normal(2, 2, 1, 2, seed=1), _normal(2, seed=2)]),
     ],
     "cos": _one(mg.cos),

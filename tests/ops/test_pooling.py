@@ -41,7 +41,12 @@ def problems(draw):
     size = [max(1, k - 2 * p) + draw(st.integers(0, 4)) for k, p in zip(kernel, padding, strict=True)]
     shape = (draw(st.sampled_from([2, 1, 0])), draw(st.integers(1, 2)), *size)
     x = np.random.default_rng(draw(st.integers(0, 2**16))).integers(-4, 0, shape).astype("float64")
-    return draw(st.sampled_from([x, np.asfortranarray(x), np.ascontiguousarray(x[..., ::-1])[..., ::-1]])), kernel, stride, padding
+    return (
+        draw(st.sampled_from([x, np.asfortranarray(x), np.ascontiguousarray(x[..., ::-1])[..., ::-1]])),
+        kernel,
+        stride,
+        padding,
+    )
 
 
 @pytest.mark.parametrize("op", POOLS)
@@ -129,8 +134,16 @@ def test_only_images_are_taken(op, shape):
 @pytest.mark.parametrize("op", POOLS)
 @pytest.mark.parametrize(("size", "padding"), [((1, 4), 0), ((4, 2), 0), ((4, 0), 1)])
 def test_a_window_larger_than_the_padded_image_is_refused(op, size, padding):
-    with pytest.raises(ValueError, match=rf"{op.__name__}: a window of \(3, 3\) does not fit on x \(1, 1, \d, \d\) with padding"):
+    with pytest.raises(
+        ValueError, match=rf"{op.__name__}: a window of \(3, 3\) does not fit on x \(1, 1, \d, \d\) with padding"
+    ):
         op(np.ones((1, 1, *size)), 3, padding=padding)
+
+
+@pytest.mark.parametrize("op", POOLS)
+def test_images_without_pixels_are_refused_also_where_padding_would_fill_a_window(op):
+    with pytest.raises(ValueError, match=r"a window of \(2, 2\) does not fit on x \(1, 1, 0, 4\) with padding \(1, 1\)"):
+        op(np.ones((1, 1, 0, 4)), 2, padding=1)
 
 
 @pytest.mark.parametrize("op", POOLS)

@@ -1,0 +1,180 @@
+"""Debug mode: the first nan stops the program, and errors in the backward pass name the user's line."""
+
+import os
+import re
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+import minigan as mg
+from minigan.grad_mode import mode
+
+HERE = r"test_debug_mode\.py:\d+: "
+
+
+def leaf(*values):
+    return mg.Tensor(np.array(values), requires_grad=True)
+
+
+def broken(x, derivative):
+    return mg.record("broken", x.data * 1, (x, derivative))
+
+
+def _run(program, **environment):
+    """The program's stdout and stderr in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={k: v for k, v in os.environ.items() if k != "MINIGAN_DEBUG"} | environment,
+    )
+    return done.stdout + done.stderr
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize(
+    ("op", "call"),
+    [
+        ("log", lambda x: mg.log(x)),
+        ("sqrt", lambda x: mg.sqrt(x - 1.0)),
+        ("divide", lambda x: (x + 1) / (x + 1)),
+        ("subtract", lambda x: np.inf * (x - 1) - np.inf * x),
+    ],
+)
+def test_nan_in_the_forward_pass_names_the_op_and_the_users_line(op, call):
+    with mg.debug(), pytest.raises(FloatingPointError, match=rf"^{op} made a nan .*{HERE}.*lambda x: "):
+        call(leaf(-1.0))
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_nan_in_the_backward_pass_names_the_op_and_the_users_line():
+    with mg.debug():
+        y = mg.sqrt(leaf(0.0)) * 0.0  # the marked line
+        with pytest.raises(FloatingPointError, match="divide made a nan") as caught:  # 0 / (2 sqrt(0))
+            y.backward()
+    (note,) = caught.value.__notes__
+    assert re.search(rf"^in the backward pass through sqrt, called at .*{HERE}y = .*# the marked line$", note)
+
+
+def test_nan_from_a_derivative_of_the_users_own_is_found():
+    with mg.debug(), pytest.raises(FloatingPointError, match="the derivative of broken made a nan"):
+        broken(leaf(1.0), lambda g, y: g * 0 + mg.Tensor(np.array([np.nan]))).backward()
+
+
+def test_error_inside_a_derivative_carries_a_note_with_the_users_line():
+    def fails(g, y):
+        raise KeyError("oops")
+
+    with mg.debug():
+        y = broken(leaf(1.0), fails) * 2
+        with pytest.raises(KeyError) as caught:
+            y.backward()
+    (note,) = caught.value.__notes__
+    assert re.search(rf"^in the backward pass through broken, called at .*{HERE}return mg.record", note)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_line_is_the_callers_also_through_layers_and_losses():
+    net = mg.nn.Sequential(mg.nn.Dense(2, 1), mg.nn.Sigmoid())
+    net.layers[0].weight.data = np.full((2, 1), np.inf, np.float32)
+    with mg.debug(), pytest.raises(FloatingPointError, match=rf"^matmul made a nan .*{HERE}net\(x\)  # the marked line$"):
+        x = mg.Tensor([[1.0, -1.0]])
+        net(x)  # the marked line
+
+
+def test_nan_that_was_there_before_passes():
+    x = leaf(np.nan, 1.0)
+    with mg.debug():
+        (x * 2).sum().backward()
+        assert np.isnan(mg.exp(x).numpy()[0])
+    np.testing.assert_array_equal(x.grad.numpy(), 2)
+
+
+def test_infinities_integers_and_empty_arrays_pass():
+    with mg.debug():
+        assert mg.Tensor([np.inf]).sum().item() == np.inf
+        assert (mg.Tensor(np.arange(3)) + 1).sum().item() == 6
+        assert mg.exp(mg.Tensor(np.zeros((0, 2)))).shape == (0, 2)
+
+
+def test_gradients_are_the_same_in_debug_mode():
+    x = leaf(0.5, -2.0)
+    plain = mg.grad(mg.tanh(x * x).sum(), x, create_graph=True)[0]
+    with mg.debug():
+        watched = mg.grad(mg.tanh(x * x).sum(), x, create_graph=True)[0]
+        again = mg.grad(watched.sum(), x)[0]
+    np.testing.assert_array_equal(plain.numpy(), watched.numpy())
+    np.testing.assert_array_equal(mg.grad(plain.sum(), x)[0].numpy(), again.numpy())
+
+
+def test_graph_from_before_debug_mode_can_be_walked_in_it():
+    x = leaf(0.5)
+    y = mg.exp(x)
+    with mg.debug():
+        y.backward()
+    assert x.grad.item() == pytest.approx(np.exp(0.5))
+
+
+# --- where it is on -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_off_by_default():
+    assert not mode.debugging
+    assert np.isnan(mg.log(leaf(-1.0)).item())
+
+
+def test_nested_blocks_end_with_the_outer_one():
+    with mg.debug():
+        with mg.debug():
+            pass
+        assert mode.debugging
+    assert not mode.debugging
+
+
+def test_exception_in_the_block_switches_it_off_again():
+    with pytest.raises(ZeroDivisionError), mg.debug():
+        raise ZeroDivisionError
+    assert not mode.debugging
+
+
+def test_nan_found_switches_recording_and_debug_mode_back():
+    x = leaf(1.0)
+    with pytest.raises(FloatingPointError), mg.debug():
+        broken(x, lambda g, y: g * np.nan).backward()
+    assert not mode.debugging
+    assert (x * 2).requires_grad
+
+
+def test_it_holds_for_its_own_thread_only():
+    seen = []
+    with mg.debug():
+        thread = threading.Thread(target=lambda: seen.append(mode.debugging))
+        thread.start()
+        thread.join()
+    assert seen == [False]
+
+
+ASK = "import minigan as mg, numpy as np; x = mg.log(mg.Tensor(np.array([-1.0]))); print('passed')"
+
+
+@pytest.mark.parametrize("value", ["1", "yes"])
+def test_environment_variable_switches_it_on_from_the_start(value):
+    printed = _run(ASK, MINIGAN_DEBUG=value)
+    assert "FloatingPointError: log made a nan" in printed
+    assert "passed" not in printed
+
+
+@pytest.mark.parametrize("environment", [{}, {"MINIGAN_DEBUG": "0"}, {"MINIGAN_DEBUG": ""}])
+def test_environment_variable_of_0_or_none_leaves_it_off(environment):
+    assert _run(ASK, **environment) == "passed\n"
+
+
+def test_environment_variable_holds_in_every_thread():
+    program = "import threading; from minigan.grad_mode import mode; "
+    program += "t = threading.Thread(target=lambda: print(mode.debugging)); t.start(); t.join()"
+    assert _run(program, MINIGAN_DEBUG="1") == "True\n"
