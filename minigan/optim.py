@@ -31,7 +31,7 @@ class Optimizer:
 
     @lr.setter
     def lr(self, value: float) -> None:
-        if not 0 <= value < float("inf"):
+        if isinstance(value, str) or value is None or not 0 <= value < float("inf"):
             raise ValueError(f"{type(self).__name__}: lr is {value}; expected a number of at least 0")
         self._lr = float(value)
 
@@ -115,6 +115,8 @@ class Adam(Optimizer):
         self, params: Iterable[Tensor], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8
     ):
         super().__init__(params, lr)
+        if not isinstance(betas, tuple | list) or len(betas) != 2:
+            raise ValueError(f"Adam: betas is {betas}; expected two numbers, (beta1, beta2)")
         self.betas = (_fraction("Adam", "betas[0]", betas[0]), _fraction("Adam", "betas[1]", betas[1]))
         if not eps >= 0:  # nan too
             raise ValueError(f"Adam: eps is {eps}; expected at least 0")

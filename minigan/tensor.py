@@ -391,6 +391,8 @@ def _refuse_changed(x: Tensor, version: int, y: Tensor) -> None:
 
 def _seed(caller: str, output: Tensor, gradient: Any) -> Tensor:
     """The gradient that the walk starts with: ones for a single element, or what the user gave, checked."""
+    if not isinstance(output, Tensor):
+        raise TypeError(f"{caller}: the output is a {type(output).__name__}; expected a Tensor")
     if gradient is None:
         if output.size != 1:
             raise RuntimeError(

@@ -1,6 +1,7 @@
 """An endless stream of shuffled minibatches that can be saved and resumed."""
 
 from collections.abc import Iterator
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -26,8 +27,8 @@ class Batches(Iterator):
     def __init__(self, arrays: tuple[np.ndarray, ...], size: int, rng: np.random.Generator):
         self._arrays = [backend.to_numpy(array) for array in arrays]
         self._length = _common_length(self._arrays)
-        if not 1 <= size <= self._length:
-            raise ValueError(f"size is {size}: choose a batch size between 1 and {self._length}, the number of samples")
+        if not isinstance(size, Integral) or not 1 <= size <= self._length:
+            raise ValueError(f"size is {size!r}: choose a batch size between 1 and {self._length}, the number of samples")
         self._size = size
         self._rng = rng
         self._start_epoch()

@@ -1,6 +1,7 @@
 """The noise z that a generator network turns into samples."""
 
 from collections.abc import Callable
+from numbers import Integral
 
 import numpy as np
 
@@ -57,6 +58,6 @@ def noise(d: int, kind: str = "normal", rng: np.random.Generator | None = None) 
     """
     if kind not in _KINDS:
         raise ValueError(f"kind is {kind!r}: choose one of {', '.join(map(repr, _KINDS))}")
-    if d < 1:
-        raise ValueError(f"d is {d}: noise needs at least 1 dimension (kinds: {', '.join(map(repr, _KINDS))})")
+    if not isinstance(d, Integral) or d < 1:
+        raise ValueError(f"d is {d!r}: noise needs an integer of at least 1 dimension (kinds: {', '.join(map(repr, _KINDS))})")
     return Noise(d, kind, backend.spawn(rng))

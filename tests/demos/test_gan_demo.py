@@ -2,6 +2,7 @@ import csv
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -212,9 +213,9 @@ def test_a_run_that_is_stopped_leaves_a_checkpoint_to_resume_from(tmp_path, smal
     step, played = gan.GAN.step, []
 
     def interrupted(self, batches):
-        if len(played) == 7:
-            raise KeyboardInterrupt
         played.append(1)
+        if len(played) == 7:
+            signal.raise_signal(signal.SIGINT)  # in the middle of an iteration, which is finished all the same
         return step(self, batches)
 
     with monkeypatch.context() as m:
@@ -276,3 +277,9 @@ def test_the_list_of_demos_has_every_one_with_what_it_shows(capsys):
     lines = capsys.readouterr().out
     assert re.search(r"^  gan +The generative adversarial network: G learns", lines, re.MULTILINE)
     assert "kit" not in lines
+
+
+def test_a_checkpoint_of_other_data_is_refused_in_one_line(tmp_path, small):
+    out = run(tmp_path / "ring", *SMALL, "3")
+    with pytest.raises(SystemExit, match="comes from a run with other settings"):
+        gan.main([*SMALL, "5", "--data", "grid", "--out", str(tmp_path / "grid"), "--resume", str(out / "checkpoint.npz")])

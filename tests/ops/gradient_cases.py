@@ -68,7 +68,7 @@ GRADCHECKED: dict[str, list] = {
     "einsum": [
         (lambda a, b: mg.einsum("ij,jk->ik", a, b), lambda: [_normal(2, 3), _normal(3, 2, seed=1)]),
         (lambda a: mg.einsum("iji->j", a), lambda: [_normal(2, 3, 2)]),
-        (lambda a, b, c: mg.einsum("ij,k,jl", a, b, c), lambda: [_normal(2, 2), _normal(3, seed=1), _normal(2, 1, seed=2)]),
+        (lambda a, b, c: mg.einsum("ij,k,jl->i", a, b, c), lambda: [_normal(2, 2), _normal(3, seed=1), _normal(2, 1, seed=2)]),
     ],
     "elu": [*_one(mg.elu), *_one(lambda x: mg.elu(x, 2.5))],
     "exp": _one(mg.exp),

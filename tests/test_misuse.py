@@ -1,0 +1,219 @@
+"""What users get wrong, and what they are told: the error names the op or the class, and the argument, shape or remedy."""
+
+import numpy as np
+import pytest
+
+import minigan as mg
+from minigan import backend, data, games, losses, metrics, nn, optim
+from minigan.tensor import Tensor
+
+
+def ones(*shape):
+    return Tensor(np.ones(shape), requires_grad=True)
+
+
+def _game(D=None, **options):
+    G, D = nn.Sequential(nn.Dense(2, 2)), D or nn.Sequential(nn.Dense(2, 1))
+    prior = options.pop("prior", None) or data.noise(2)
+    return games.GAN(G, D, prior, optim.SGD(G.parameters(), 0.1), optim.SGD(D.parameters(), 0.1), **options)
+
+
+def _points(width=2):
+    return data.batches(np.ones((8, width), np.float32), size=4)
+
+
+def _stale(change):
+    """A backward pass over a result whose parameter has been changed since."""
+    layer = nn.Dense(2, 1)
+    optimizer = optim.SGD(layer.parameters(), 0.1)
+    first, second = [(layer(ones(3, 2)) ** 2).sum() for _ in range(2)]
+    first.backward()
+    change(layer, optimizer)
+    second.backward()
+
+
+def _generator():
+    yield
+
+
+def _optimizer_of(*tensors, rule=optim.SGD, **options):
+    return rule(list(tensors), **{"lr": 0.1} | options)
+
+
+MISUSE = [  # (what the user does, the call, the error, what its message says)
+    # shapes
+    ("add shapes", lambda: ones(2, 3) + ones(2), ValueError, r"add: shapes \(2, 3\) and \(2,\).*reshape"),
+    ("matmul shapes", lambda: ones(2, 3) @ ones(2, 3), ValueError, r"matmul: shapes \(2, 3\) and \(2, 3\)"),
+    ("matmul by a number", lambda: ones(2, 3) @ 2.0, ValueError, r"matmul: shapes \(2, 3\) and \(\)"),
+    ("reshape", lambda: ones(2, 3).reshape(4, 2), ValueError, r"reshape: 6 elements of shape \(2, 3\).*\(4, 2\)"),
+    ("transpose of two of three", lambda: ones(2, 3, 4).transpose(0, 1), ValueError, r"transpose: axes \(0, 1\).*\(2, 3, 4\)"),
+    ("concatenate a tensor", lambda: mg.concatenate(ones(2)), ValueError, "concatenate: expected a list of tensors"),
+    ("stack shapes", lambda: mg.stack([ones(2), ones(3)]), ValueError, r"stack: the shapes differ: \[\(2,\), \(3,\)\]"),
+    ("split unevenly", lambda: mg.split(ones(5), 2), ValueError, r"split: axis 0 of shape \(5,\).*2 equal parts"),
+    ("where shapes", lambda: mg.where([True, False], ones(3), 0.0), ValueError, r"where: shapes \(2,\) and \(3,\)"),
+    ("einsum shapes", lambda: mg.einsum("ij,jk", ones(2, 3), ones(2, 3)), ValueError, r"einsum: 'ij,jk' does not fit"),
+    ("conv2d channels", lambda: mg.conv2d(ones(1, 2, 4, 4), ones(1, 3, 2, 2)), ValueError, r"conv2d: x \(1, 2, 4, 4\)"),
+    ("conv2d window", lambda: mg.conv2d(ones(1, 1, 2, 2), ones(1, 1, 3, 3)), ValueError, r"conv2d: a window of \(3, 3\)"),
+    ("pool of no image", lambda: mg.max_pool2d(ones(4, 4), 2), ValueError, r"max_pool2d: x has shape \(4, 4\).*N, C, H, W"),
+    ("max of nothing", lambda: ones(0, 2).max(), ValueError, r"max: no elements .* \(0, 2\)"),
+    # axes and indices
+    ("sum axis", lambda: ones(2, 3).sum(2), ValueError, r"sum: axis 2 .* \(2, 3\)"),
+    ("sum axis in words", lambda: ones(2, 3).sum("rows"), TypeError, r"sum: axis is 'rows'; expected"),
+    ("softmax axis", lambda: mg.softmax(ones(2, 3), axis=-3), ValueError, r"softmax: axis -3 .* \(2, 3\)"),
+    ("index too large", lambda: ones(3)[5], IndexError, r"getitem: index 5 does not fit shape \(3,\)"),
+    ("float as index", lambda: ones(3)[0.5], IndexError, r"getitem: index .*0\.5.* \(3,\).*integer"),
+    ("item of many", lambda: ones(3).item(), ValueError, r"item: a tensor of shape \(3,\) has 3 elements"),
+    ("truth of many", lambda: bool(ones(3) > 0), ValueError, r"\(3,\) has 3 elements, not one"),
+    # what is no number
+    ("None added", lambda: ones(2) + None, TypeError, "add: argument 2 is a NoneType; expected"),
+    ("text added", lambda: "a" + ones(2), TypeError, "add: argument 1 is a str; expected"),
+    ("text clipped", lambda: mg.clip(ones(2), "low"), TypeError, "clip: argument 2 is a str"),
+    ("tensor of None", lambda: Tensor(None), TypeError, "Tensor: .*NoneType.*expected numbers"),
+    ("tensor of a tensor", lambda: Tensor(ones(2)), TypeError, r"Tensor: .* already; use it .* \.detach\(\)"),
+    ("ragged list", lambda: Tensor([[1.0], [1.0, 2.0]]), ValueError, "Tensor: cannot make an array of this list"),
+    ("einsum without subscripts", lambda: mg.einsum(ones(2)), TypeError, "einsum: the first argument is a Tensor"),
+    # gradients
+    ("gradient of integers", lambda: Tensor(np.arange(3), requires_grad=True), TypeError, r"int64; .*astype\('float32'\)"),
+    ("backward of many", lambda: (ones(3) * 2).backward(), RuntimeError, r"backward: .*\(3,\) is not a scalar.*gradient="),
+    ("backward of a leaf", lambda: ones().backward(), RuntimeError, r"backward: .* has no graph"),
+    ("backward of a constant", lambda: ones(3).detach().sum().backward(), RuntimeError, "no graph.*detached"),
+    ("seed shape", lambda: (ones(3) * 2).backward(np.ones(2)), ValueError, r"backward: gradient has shape \(2,\)"),
+    ("grad of a number", lambda: mg.grad(3.0, ones()), TypeError, "grad: the output is a float; expected a Tensor"),
+    ("grad for a constant", lambda: mg.grad(ones(), Tensor(1.0)), ValueError, "grad: input 0 .*set requires_grad before"),
+    ("array as .grad", lambda: setattr(ones(2), "grad", np.ones(2)), TypeError, r"grad: .*ndarray; wrap it: Tensor\(g\)"),
+    ("shape of .data", lambda: setattr(ones(2), "data", np.ones(3)), ValueError, r"data: .*\(2,\).* shape \(3,\)"),
+    ("ufunc of a tensor", lambda: np.exp(ones(2)), TypeError, "Tensor.*ufunc"),
+    ("array of a tensor", lambda: np.asarray(ones(2)), TypeError, r"minigan's op, or \.detach\(\)"),
+    ("no_grad on a generator", lambda: mg.no_grad()(_generator), TypeError, "no_grad: _generator is a generator.*inside"),
+    (
+        "derivative is no tensor",
+        lambda: mg.record("op", np.ones(()), (ones(), lambda g, y: 1)).backward(),
+        RuntimeError,
+        "op: .*int",
+    ),
+    # changed between forward and backward
+    (
+        "step too early",
+        lambda: _stale(lambda layer, opt: opt.step()),
+        RuntimeError,
+        "'weight'.*step.*Run the forward pass again",
+    ),
+    (
+        "loading too early",
+        lambda: _stale(lambda layer, opt: layer.load_state_dict(nn.Dense(2, 1).state_dict())),
+        RuntimeError,
+        "backward through .*'weight'.*load_state_dict",
+    ),
+    (
+        "assignment too early",
+        lambda: _stale(lambda layer, opt: setattr(layer.weight, "data", np.ones((2, 1)))),
+        RuntimeError,
+        r"backward through .*'weight'.*assignment to \.data",
+    ),
+    # layers
+    ("Dense input", lambda: nn.Dense(2, 3)(ones(4, 5)), ValueError, r"Dense\(2, 3\): the input has shape \(4, 5\).*2"),
+    ("Dense sizes", lambda: nn.Dense(0, 3), ValueError, "Dense: sizes must be at least 1, got 0 and 3"),
+    ("list to Sequential", lambda: nn.Sequential([nn.ReLU()]), TypeError, "Sequential: argument 1 is a list"),
+    ("batch norm of one", lambda: nn.BatchNorm1d(2)(ones(1, 2)), ValueError, r"BatchNorm1d.*\(1, 2\).*eval\(\)"),
+    ("batch norm channels", lambda: nn.BatchNorm2d(2)(ones(4, 3, 2, 2)), ValueError, r"BatchNorm2d.*\(4, 3, 2, 2\)"),
+    ("label to Embedding", lambda: nn.Embedding(3, 2)([3]), ValueError, r"Embedding\(3, 2\): labels.*0 to 2"),
+    ("dropping all", lambda: nn.Dropout(1.0), ValueError, "Dropout: p is 1.0"),
+    ("Conv2d kernel", lambda: nn.Conv2d(1, 1, 0), ValueError, "Conv2d: kernel_size is 0"),
+    (
+        "state of another layer",
+        lambda: nn.Dense(2, 1).load_state_dict(nn.Dense(3, 1).state_dict()),
+        ValueError,
+        r"weight.*\(2, 1\)",
+    ),
+    ("state of no layer", lambda: nn.Dense(2, 1).load_state_dict({}), KeyError, "load_state_dict: missing .*'weight'"),
+    # losses
+    (
+        "logits to log_loss",
+        lambda: losses.log_loss(Tensor([2.0, -1.0]), 1.0),
+        ValueError,
+        "log_loss: p must.*log_loss_with_logits",
+    ),
+    (
+        "labels -1 and 1",
+        lambda: losses.log_loss_with_logits(ones(2), [-1, 1]),
+        ValueError,
+        r"log_loss_with_logits: y must .*\[0, 1\]",
+    ),
+    ("labels' axis", lambda: losses.log_loss_with_logits(ones(3, 1), np.ones(3)), ValueError, r"\(3, 1\).*\(3,\); reshape"),
+    ("mse of (N, 1) and (N,)", lambda: losses.mse(ones(3, 1), np.ones(3)), ValueError, r"mse: shapes \(3, 1\) and \(3,\)"),
+    ("one-hot labels", lambda: losses.cross_entropy(ones(2, 2), np.eye(2)), ValueError, r"cross_entropy: .*labels \(2, 2\)"),
+    ("label too large", lambda: losses.cross_entropy(ones(2, 3), [0, 3]), ValueError, "cross_entropy: labels from 0 to 3.*2"),
+    ("one_hot of floats", lambda: mg.one_hot([0.5], 3), TypeError, "one_hot: labels are float64; expected integers"),
+    # optimizers
+    (
+        "nothing to train",
+        lambda: optim.SGD(nn.ReLU().parameters(), 0.1),
+        ValueError,
+        r"SGD: no parameters.*module\.parameters\(\)",
+    ),
+    ("names to train", lambda: optim.Adam(nn.Dense(1, 1).named_parameters()), TypeError, "Adam: parameter 0 is a tuple"),
+    ("results to train", lambda: _optimizer_of(ones(2) * 2), ValueError, "SGD: parameter 0 .*made by an op"),
+    ("integers to train", lambda: _optimizer_of(Tensor(np.arange(2))), ValueError, "SGD: parameter 0 .*int64"),
+    ("negative rate", lambda: _optimizer_of(ones(2), lr=-1), ValueError, "SGD: lr is -1; expected"),
+    ("rate as text", lambda: _optimizer_of(ones(2), lr="0.1"), ValueError, "SGD: lr is 0.1; expected a number"),
+    ("one beta", lambda: _optimizer_of(ones(2), rule=optim.Adam, betas=0.9), ValueError, "Adam: betas is 0.9; expected two"),
+    ("beta of 1", lambda: _optimizer_of(ones(2), rule=optim.Adam, betas=(0.9, 1.0)), ValueError, r"Adam: betas\[1\] is 1.0"),
+    (
+        "state of another rule",
+        lambda: _optimizer_of(ones(2)).load_state_dict(_optimizer_of(ones(2), rule=optim.Adam).state_dict()),
+        ValueError,
+        "load_state_dict: a state of Adam does not fit SGD",
+    ),
+    ("decay over no steps", lambda: optim.LinearDecay(_optimizer_of(ones(2)), 0), ValueError, "LinearDecay: steps is 0"),
+    # data and metrics
+    ("batch larger than the data", lambda: data.batches(np.ones(3), size=4), ValueError, "size is 4: .*between 1 and 3"),
+    ("batch of 2.0", lambda: data.batches(np.ones(3), size=2.0), ValueError, "size is 2.0: .*between 1 and 3"),
+    ("arrays of two lengths", lambda: data.batches(np.ones(3), np.ones(2), size=1), ValueError, r"lengths \[3, 2\]"),
+    ("kind of noise", lambda: data.noise(2, kind="gauss"), ValueError, "kind is 'gauss': choose one of 'normal'"),
+    ("noise of 2.5 dimensions", lambda: data.noise(2.5), ValueError, "d is 2.5: noise needs an integer"),
+    ("ring of no modes", lambda: data.ring(10, modes=0), ValueError, "modes is 0: it must be at least 1"),
+    ("split of MNIST", lambda: data.mnist("val"), ValueError, "split is 'val': choose 'train' or 'test'"),
+    (
+        "samples on a line",
+        lambda: metrics.mode_coverage(np.ones(3), np.ones((1, 2)), 0.1),
+        ValueError,
+        r"samples has shape \(3,\)",
+    ),
+    ("std of 0", lambda: metrics.mode_coverage(np.ones((3, 2)), np.ones((1, 2)), 0), ValueError, "std is 0: .*above 0"),
+    (
+        "distance of two sizes",
+        lambda: metrics.wasserstein1(np.ones((3, 2)), np.ones((2, 2))),
+        ValueError,
+        r"\(3, 2\) and b \(2, 2\)",
+    ),
+    # games
+    ("no D step", lambda: _game(k=0), ValueError, "GAN: k is 0 .*at least one"),
+    ("negative r1", lambda: _game(r1=-1), ValueError, "GAN: r1 is -1"),
+    (
+        "prior of another size",
+        lambda: _game(prior=lambda m: np.ones((3, 2))).step(_points()),
+        ValueError,
+        "prior: asked for 4 .*3, 2",
+    ),
+    ("prior of another width", lambda: _game(prior=data.noise(5)).step(_points()), ValueError, r"Dense\(2, 2\): .*\(4, 5\)"),
+    ("points in space", lambda: _game().step(_points(3)), ValueError, r"Dense\(2, 1\): the input has shape \(4, 3\)"),
+    ("batches run out", lambda: _game().step(iter([])), ValueError, r"step: the minibatches have run out; data\.batches"),
+    ("classes without classes", lambda: _game().sample(2, y=[0, 1]), TypeError, "sample: GAN has no classes; leave y out"),
+    # the rest
+    ("unknown backend", lambda: backend.use("jax"), backend.BackendError, "unknown backend 'jax': choose 'numpy' or 'cupy'"),
+    ("moved nowhere", lambda: ones(2).to("tpu"), backend.BackendError, "unknown backend 'tpu': choose"),
+    (
+        "gradcheck of float32",
+        lambda: mg.gradcheck(mg.exp, np.ones(2, "f4")),
+        TypeError,
+        "gradcheck: input 0 is float32.*float64",
+    ),
+    ("gradcheck of no tensor", lambda: mg.gradcheck(lambda x: 3, np.ones(2)), TypeError, "gradcheck: fn returned a int"),
+    ("module without forward", lambda: nn.Module()(ones(2)), NotImplementedError, "Module has no forward: define forward"),
+]
+
+
+@pytest.mark.parametrize(("call", "error", "says"), [case[1:] for case in MISUSE], ids=[case[0] for case in MISUSE])
+def test_misuse_is_told_what_is_wrong(call, error, says):
+    with pytest.raises(error, match=says):
+        call()
