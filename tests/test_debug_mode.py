@@ -81,8 +81,8 @@ def test_error_inside_a_derivative_carries_a_note_with_the_users_line():
 def test_line_is_the_callers_also_through_layers_and_losses():
     net = mg.nn.Sequential(mg.nn.Dense(2, 1), mg.nn.Sigmoid())
     net.layers[0].weight.data = np.full((2, 1), np.inf, np.float32)
+    x = mg.Tensor([[1.0, -1.0]])
     with mg.debug(), pytest.raises(FloatingPointError, match=rf"^matmul made a nan .*{HERE}net\(x\)  # the marked line$"):
-        x = mg.Tensor([[1.0, -1.0]])
         net(x)  # the marked line
 
 

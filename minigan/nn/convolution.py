@@ -47,8 +47,8 @@ class Conv2d(Module):
 class ConvTranspose2d(Module):
     """A transposed convolution: (N, in_channels, H, W) -> (N, out_channels, OH, OW); see `ops.conv_transpose2d`.
 
-    Arguments as for `Conv2d`; `weight` is (in_channels, out_channels, KH, KW). With kernel_size 4, stride 2, padding 1 the
-    sides double.
+    Arguments as for `Conv2d`, but `weight` is (in_channels, out_channels, KH, KW), and its default bound, as in PyTorch,
+    1 / sqrt(out_channels KH KW). With kernel_size 4, stride 2, padding 1 the sides double.
     """
 
     def __init__(
@@ -89,5 +89,7 @@ def _parameters(channels: tuple, sizes: tuple, bias: bool, weight_init: init.Ini
 
 def _described(layer: Module) -> str:
     n_in, n_out, kernel = layer.sizes
-    options = f", stride={layer.stride}, padding={layer.padding}" + ("" if layer.bias is not None else ", bias=False")
+    names = ("stride", "padding", "output_padding")
+    options = "".join(f", {name}={getattr(layer, name)}" for name in names if hasattr(layer, name))
+    options += "" if layer.bias is not None else ", bias=False"
     return f"{n_in}, {n_out}, {kernel}{options}"

@@ -82,12 +82,14 @@ class LayerNorm(Module):
     def __init__(self, shape: int | tuple[int, ...], eps: float = 1e-5):
         self.eps = eps
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        if not shape or min(shape) < 1 or not eps > 0:
+            raise ValueError(f"LayerNorm: shape {shape}, eps {eps}; expected sizes of at least 1, and eps above 0")
         self.weight = Tensor(np.ones(shape, np.float32), requires_grad=True, name="weight")
         self.bias = Tensor(np.zeros(shape, np.float32), requires_grad=True, name="bias")
 
     def forward(self, x: Any) -> Tensor:
         shape = self.weight.shape
-        if x.shape[x.ndim - len(shape) :] != shape or x.ndim < len(shape):
+        if x.shape[x.ndim - len(shape) :] != shape:
             raise ValueError(f"{self!r}: the input has shape {x.shape}; expected (..., {', '.join(map(str, shape))})")
         axes = tuple(range(-len(shape), 0))
         centred = x - ops.mean(x, axes, keepdims=True)
