@@ -226,8 +226,14 @@ class Graphs(RuleBasedStateMachine):
             assert_close(h.numpy(), _slopes(node, weights, leaf, u, first))
 
     def teardown(self):
-        """However the steps fell, the newest nodes are checked."""
-        for node in getattr(self, "nodes", [])[-4:]:
+        """However the steps fell: the newest nodes are checked, and a sum of all."""
+        live = [node for node in getattr(self, "nodes", []) if node.live]
+        if live:
+            total = sum([(n.tensor * _weights(n)).sum() for n in live], start=0.0)
+            found = mg.grad(total, [leaf.tensor for leaf in self.leaves])
+            for leaf, g in zip(self.leaves, found, strict=True):
+                assert_close(g.numpy(), sum(_slopes(n, _weights(n), leaf) for n in live))
+        for node in live[-3:]:
             for leaf in self.leaves:
                 self._check_second(node, leaf)
 
@@ -258,4 +264,4 @@ def _message(call):
 
 
 TestGraphs = Graphs.TestCase
-TestGraphs.settings = settings(stateful_step_count=25)
+TestGraphs.settings = settings(max_examples=4 * settings().max_examples, stateful_step_count=25)

@@ -470,7 +470,7 @@ def test_many_steps_leave_nothing_behind_without_the_garbage_collector(r1, steps
         objects = len(gc.get_objects())
         for _ in range(steps):
             game.step(batches)
-        assert len(gc.get_objects()) <= objects
+        assert len(gc.get_objects()) < objects + steps // 10  # a leak adds one a step at least; caches elsewhere a few at most
     finally:
         gc.enable()
 

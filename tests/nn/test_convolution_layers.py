@@ -117,5 +117,5 @@ def test_state_goes_from_one_layer_to_another():
 def test_repr_shows_the_sizes_and_options():
     assert repr(nn.Conv2d(3, 64, 4, 2, 1)) == "Conv2d(3, 64, (4, 4), stride=2, padding=1)"
     assert repr(nn.ConvTranspose2d(64, 3, (4, 2), bias=False)) == (
-        "ConvTranspose2d(64, 3, (4, 2), stride=1, padding=0, bias=False)"
+        "ConvTranspose2d(64, 3, (4, 2), stride=1, padding=0, output_padding=0, bias=False)"
     )
