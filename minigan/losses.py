@@ -47,11 +47,13 @@ def log_loss_with_logits(v: Any, y: Any) -> Tensor:
 
 def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     """What D minimises: -(mean log D(x) + mean log(1 - D(G(z)))), Algorithm 1 of Goodfellow et al. 2014."""
+    real_logits, fake_logits = (floating("discriminator_loss", v) for v in (real_logits, fake_logits))
     return mean(softplus(-real_logits)) + mean(softplus(fake_logits))
 
 
 def generator_loss(fake_logits: Tensor, saturating: bool = False) -> Tensor:
     """What G minimises: mean(-log D(G(z))), or, saturating, mean(log(1 - D(G(z)))), which is flat while D is sure of itself."""
+    fake_logits = floating("generator_loss", fake_logits)
     return -mean(softplus(fake_logits)) if saturating else mean(softplus(-fake_logits))
 
 

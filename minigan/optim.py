@@ -142,9 +142,9 @@ class LinearDecay:
     """Takes the learning rates of optimizers linearly to 0: after t of `steps` calls of `step`, lr is lr_0 (1 - t / steps)."""
 
     def __init__(self, optimizers: Optimizer | Sequence[Optimizer], steps: int):
-        if steps < 1:
-            raise ValueError(f"LinearDecay: steps is {steps}; expected at least 1")
         self.optimizers = [optimizers] if isinstance(optimizers, Optimizer) else list(optimizers)
+        if steps < 1 or not self.optimizers:
+            raise ValueError(f"LinearDecay: {len(self.optimizers)} optimizers, steps {steps}; expected at least 1 of each")
         self.steps = steps
         self.start = [optimizer.lr for optimizer in self.optimizers]
         self.t = 0
@@ -175,8 +175,8 @@ def _checked(rule: str, params: Iterable[Tensor]) -> list[Tensor]:
     for i, p in enumerate(params):
         if not isinstance(p, Tensor):
             raise TypeError(f"{rule}: parameter {i} is a {type(p).__name__}; expected a Tensor (module.parameters())")
-        if not p.is_leaf or p.dtype.kind != "f":
-            raise ValueError(f"{rule}: parameter {i} ({p.dtype}, {'leaf' if p.is_leaf else 'made by an op'}) cannot be trained")
+        if not p.is_parameter:
+            raise ValueError(f"{rule}: parameter {i} ({p.dtype}) is no leaf that requires a gradient")
     return list({id(p): p for p in params}.values())
 
 

@@ -268,6 +268,8 @@ def record(name: str, data: backend.Array, *inputs: tuple[Tensor, Derivative]) -
         y._requires_grad = True
         y._made_at = y._version[0]
         y._op = name
+        if not all([type(pair) is tuple and callable(pair[1]) for pair in inputs]):
+            raise TypeError(f"record: {name}: expected pairs (input, derivative), with a function derivative(g, y)")
         y._edges = [(x, derivative if x._requires_grad else None, x._version[0]) for x, derivative in inputs]
     return y
 

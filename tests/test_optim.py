@@ -404,8 +404,8 @@ def test_a_bad_eps_is_refused(eps):
         ([], ValueError, "no parameters; pass module.parameters()"),
         ([np.ones(3)], TypeError, "parameter 0 is a ndarray; expected a Tensor"),
         (["weight"], TypeError, "parameter 0 is a str; expected a Tensor"),
-        ([Tensor(np.arange(3))], ValueError, r"parameter 0 \(int64, leaf\) cannot be trained"),
-        ([parameter() * 2], ValueError, "made by an op. cannot be trained"),
+        ([Tensor(np.arange(3))], ValueError, r"parameter 0 \(int64\) is no leaf that requires a gradient"),
+        ([parameter() * 2], ValueError, "is no leaf that requires a gradient"),
     ],
     ids=["none", "array", "name", "integers", "result"],
 )
@@ -494,7 +494,7 @@ def test_a_decay_resumes_from_the_rates_it_started_with_not_the_present_ones():
 
 @pytest.mark.parametrize("steps", [0, -1])
 def test_a_decay_over_no_steps_is_refused(steps):
-    with pytest.raises(ValueError, match="LinearDecay: steps is"):
+    with pytest.raises(ValueError, match="LinearDecay: .*steps"):
         optim.LinearDecay(two_rules()[0], steps)
 
 

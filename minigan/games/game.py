@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -127,6 +128,8 @@ class Game:
         """
         if y is not None:
             raise TypeError(f"sample: {type(self).__name__} has no classes; leave y out")
+        if not (isinstance(n, Integral) and n >= 0):
+            raise ValueError(f"sample: n is {n!r}; expected a number of samples, at least 0")
         z = self.cast(self._sample_noise(n, rng) if z is None else z)
         if len(z) != n:
             raise ValueError(f"sample: asked for {n} samples, z has shape {z.shape}")

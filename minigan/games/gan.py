@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from minigan.games.game import Figures, Game, Prior, accuracy, mean_probability
 from minigan.losses import discriminator_loss, generator_loss, squared_gradient_norm
-from minigan.nn import Module
+from minigan.nn import Module, Sequential, Sigmoid
 from minigan.optim import Optimizer
 
 
@@ -37,8 +37,10 @@ class GAN(Game):
         r1: float = 0.0,
     ):
         super().__init__(G, D, prior, opt_G, opt_D)
-        if k < 1 or l < 1:
-            raise ValueError(f"GAN: k is {k} and l is {l}; expected at least one step of each player")
+        if not (isinstance(k, int) and isinstance(l, int) and k >= 1 and l >= 1):
+            raise ValueError(f"GAN: k is {k!r} and l is {l!r}; expected whole numbers of steps, at least 1")
+        if isinstance(D, Sequential) and isinstance(D[-1], Sigmoid):
+            raise ValueError("GAN: D ends in a Sigmoid; it returns logits here, and the losses apply the sigmoid: leave it out")
         if not r1 >= 0:
             raise ValueError(f"GAN: r1 is {r1}; expected at least 0")
         self.k, self.l, self.saturating, self.r1 = k, l, saturating, r1

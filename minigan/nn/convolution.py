@@ -6,7 +6,7 @@ import numpy as np
 
 from minigan import backend, ops
 from minigan.nn import init
-from minigan.nn.module import Module
+from minigan.nn.module import Module, check_sizes
 from minigan.ops.convolution import Pair, pair_of
 from minigan.tensor import Tensor
 
@@ -35,7 +35,7 @@ class Conv2d(Module):
     ):
         self.sizes = (in_channels, out_channels, pair_of("Conv2d", "kernel_size", kernel_size, least=1))
         self.stride, self.padding = stride, padding
-        self.weight, self.bias = _parameters((out_channels, in_channels), self.sizes, bias, weight_init, rng)
+        self.weight, self.bias = _parameters("Conv2d", (out_channels, in_channels), self.sizes, bias, weight_init, rng)
 
     def forward(self, x: Any) -> Tensor:
         return ops.conv2d(x, self.weight, self.bias, self.stride, self.padding)
@@ -65,7 +65,7 @@ class ConvTranspose2d(Module):
     ):
         self.sizes = (in_channels, out_channels, pair_of("ConvTranspose2d", "kernel_size", kernel_size, least=1))
         self.stride, self.padding, self.output_padding = stride, padding, output_padding
-        self.weight, self.bias = _parameters((in_channels, out_channels), self.sizes, bias, weight_init, rng)
+        self.weight, self.bias = _parameters("ConvTranspose2d", (in_channels, out_channels), self.sizes, bias, weight_init, rng)
 
     def forward(self, x: Any) -> Tensor:
         return ops.conv_transpose2d(x, self.weight, self.bias, self.stride, self.padding, self.output_padding)
@@ -74,11 +74,10 @@ class ConvTranspose2d(Module):
         return _described(self)
 
 
-def _parameters(channels: tuple, sizes: tuple, bias: bool, weight_init: init.Initialiser, rng: Any) -> tuple:
+def _parameters(layer: str, channels: tuple, sizes: tuple, bias: bool, weight_init: init.Initialiser, rng: Any) -> tuple:
     """weight (*channels, KH, KW), and bias (out_channels,) or None."""
     n_in, n_out, kernel = sizes
-    if n_in < 1 or n_out < 1:
-        raise ValueError(f"convolution: numbers of channels must be at least 1, got {n_in} and {n_out}")
+    check_sizes(layer, n_in, n_out)
     rng = backend.generator(rng)
     shape = (*channels, *kernel)
     weight = Tensor(weight_init(shape, rng), requires_grad=True, name="weight")

@@ -6,7 +6,8 @@ import numpy as np
 
 from minigan import backend
 from minigan.nn import init
-from minigan.nn.module import Module
+from minigan.nn.module import Module, check_sizes
+from minigan.ops.operands import floating
 from minigan.tensor import Tensor
 
 
@@ -28,8 +29,7 @@ class Dense(Module):
         weight_init: init.Initialiser = init.fan_in_uniform,
         rng: np.random.Generator | None = None,
     ):
-        if in_features < 1 or out_features < 1:
-            raise ValueError(f"Dense: sizes must be at least 1, got {in_features} and {out_features}")
+        check_sizes("Dense", in_features, out_features)
         rng = backend.generator(rng)
         self.weight = Tensor(weight_init((in_features, out_features), rng), requires_grad=True, name="weight")
         self.bias = None
@@ -38,6 +38,7 @@ class Dense(Module):
             self.bias = Tensor(b, requires_grad=True, name="bias")
 
     def forward(self, x: Any) -> Tensor:
+        x = floating("Dense", x)
         if x.shape[-1:] != self.weight.shape[:1]:
             raise ValueError(f"{self!r}: the input has shape {x.shape}; expected (..., {self.weight.shape[0]})")
         y = x @ self.weight

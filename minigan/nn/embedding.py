@@ -6,7 +6,7 @@ import numpy as np
 
 from minigan import backend
 from minigan.nn import init
-from minigan.nn.module import Module
+from minigan.nn.module import Module, check_sizes
 from minigan.tensor import Tensor
 
 
@@ -17,8 +17,7 @@ class Embedding(Module):
     """
 
     def __init__(self, n: int, d: int, rng: np.random.Generator | None = None):
-        if n < 1 or d < 1:
-            raise ValueError(f"Embedding: sizes must be at least 1, got {n} and {d}")
+        check_sizes("Embedding", n, d)
         self.weight = Tensor(init.normal(1.0)((n, d), backend.generator(rng)), requires_grad=True, name="weight")
 
     def forward(self, labels: Any) -> Tensor:

@@ -6,6 +6,7 @@ has to be registered; a result or a constant that is kept in an attribute is nei
 """
 
 from collections.abc import Iterator
+from numbers import Integral
 from typing import Any
 
 from minigan import backend
@@ -142,6 +143,12 @@ class Module:
         shape = f"({', '.join(['N', *map(str, self.output_shape[1:])])})" if self.output_shape else ""
         notes = [f"-> {shape}"] * bool(shape) + [f"{count:,} parameters"] * bool(count)
         return f"  # {', '.join(notes)}" if notes else ""
+
+
+def check_sizes(layer: str, *sizes: int) -> None:
+    """Refuse sizes that are no whole numbers of at least 1."""
+    if not all(isinstance(n, Integral) and n >= 1 for n in sizes):
+        raise ValueError(f"{layer}: sizes must be whole numbers of at least 1, got {', '.join(map(repr, sizes))}")
 
 
 def _members(name: str, value: Any) -> Iterator[tuple[str, Any]]:

@@ -90,7 +90,7 @@ def test_gradients_of_input_weight_and_bias(kind):
 @pytest.mark.parametrize("kind", LAYERS)
 @pytest.mark.parametrize("sizes", [(0, 1), (1, 0), (-1, 2)])
 def test_numbers_of_channels_below_1_are_refused(kind, sizes):
-    with pytest.raises(ValueError, match="numbers of channels must be at least 1, got"):
+    with pytest.raises(ValueError, match="sizes must be whole numbers of at least 1, got"):
         kind(*sizes, 3)
 
 

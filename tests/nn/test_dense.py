@@ -47,7 +47,7 @@ def test_dense_refuses_an_input_of_another_width(shape):
 
 @pytest.mark.parametrize("sizes", [(0, 1), (1, 0), (-1, 2)])
 def test_dense_refuses_sizes_below_1(sizes):
-    with pytest.raises(ValueError, match="sizes must be at least 1"):
+    with pytest.raises(ValueError, match="sizes must be whole numbers of at least 1"):
         Dense(*sizes)
 
 

@@ -53,7 +53,7 @@ def test_labels_out_of_range_or_of_another_kind_are_refused(labels):
 
 @pytest.mark.parametrize("sizes", [(0, 1), (1, 0), (-2, 3)])
 def test_sizes_below_1_are_refused(sizes):
-    with pytest.raises(ValueError, match="Embedding: sizes must be at least 1, got"):
+    with pytest.raises(ValueError, match="Embedding: sizes must be whole numbers of at least 1, got"):
         nn.Embedding(*sizes)
 
 

@@ -39,6 +39,11 @@ def _reduction(fn: Callable) -> list:
     ]
 
 
+def _gradient(y: mg.Tensor, x: mg.Tensor) -> mg.Tensor:
+    """d sum(y) / dx, to be differentiated again: a check of order 2 then reaches order 3."""
+    return mg.grad(y.sum(), x, create_graph=True)[0]
+
+
 GRADCHECKED: dict[str, list] = {
     "abs": _one(mg.abs),
     "add": _two(mg.add),
@@ -49,6 +54,7 @@ GRADCHECKED: dict[str, list] = {
     "conv2d": [
         (lambda x, w: mg.conv2d(x, w, None, 2, 1), lambda: [_normal(1, 1, 3, 4), _normal(1, 1, 2, 3, seed=1)]),
         (mg.conv2d, lambda: [_normal(2, 2, 2, 3), _normal(2, 2, 1, 2, seed=1), _normal(2, seed=2)]),
+        (lambda x, w: _gradient(mg.conv2d(x, w) ** 3, w), lambda: [_normal(1, 1, 2, 3), _normal(1, 1, 1, 2, seed=1)]),
         (
             lambda x, w: mg.conv2d(x, w, None, (1, 2), (0, 1), (2, 1)),
             lambda: [_normal(1, 2, 3, 2), _normal(2, 2, 2, 3, seed=1)],
@@ -75,7 +81,12 @@ GRADCHECKED: dict[str, list] = {
     "expand_dims": _one(lambda x: mg.expand_dims(x, (0, -1))),
     "expm1": _one(mg.expm1),
     "flip": [*_one(mg.flip), *_one(lambda x: mg.flip(x, -1))],
-    "getitem": [*_one(lambda x: x[[0, 0, 1], ::-1]), *_one(lambda x: x[None, ..., 1]), *_one(lambda x: x[x > 0])],
+    "getitem": [
+        *_one(lambda x: x[[0, 0, 1], ::-1]),
+        *_one(lambda x: x[None, ..., 1]),
+        *_one(lambda x: x[x > 0]),
+        *_one(lambda x: _gradient(x[[0, 0, 1]] ** 3, x)),  # the derivative's own derivatives
+    ],
     "leaky_relu": _one(mg.leaky_relu),
     "log": _one(mg.log, lambda: [_positive(2, 3)]),
     "log1p": _one(mg.log1p, lambda: [_positive(2, 3)]),
@@ -94,7 +105,10 @@ GRADCHECKED: dict[str, list] = {
         ]
     ],
     "max": _reduction(mg.max)[:5],
-    "max_pool2d": [(lambda x: mg.max_pool2d(x, (3, 2), (2, 1), 1), lambda: [_normal(1, 2, 4, 3)])],
+    "max_pool2d": [
+        (lambda x: mg.max_pool2d(x, (3, 2), (2, 1), 1), lambda: [_normal(1, 2, 4, 3)]),
+        (lambda x: mg.max_pool2d(x, 2), lambda: [_normal(1, 2, 4, 6)]),  # every place in the window is the largest once
+    ],
     "maximum": _two(mg.maximum),
     "mean": _reduction(mg.mean)[:5],
     "min": _reduction(mg.min)[:5],

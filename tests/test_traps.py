@@ -1,0 +1,415 @@
+"""Traps that engines of this kind have fallen into, and the test that keeps minigan out of each.
+
+`TRAPS` names, for each trap, the tests that guard against it, or says why it cannot occur (yet). The tests in this file are
+those that have no better place.
+"""
+
+import re
+import runpy
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import minigan as mg
+from minigan.grad_mode import mode
+from minigan.tensor import Tensor
+
+TESTS = Path(__file__).parent
+T, OPS, GAN = "tests/test_tensor.py::", "tests/ops/test_", "tests/games/test_gan.py::"
+
+TRAPS: dict[int, tuple[str, list[str]]] = {
+    1: ("the same parent twice", [T + "test_the_same_input_twice_gets_both_gradients"]),
+    2: (
+        "a reused intermediate, branches of unequal depth",
+        [T + "test_reused_intermediate_counts_every_path", T + "test_branches_of_unequal_depth_meet"],
+    ),
+    3: (
+        "time exponential in the paths",
+        [
+            "tests/test_traps.py::test_doubling_60_times_takes_no_time",
+            T + "test_each_tensor_is_visited_once_however_many_paths_lead_to_it",
+        ],
+    ),
+    4: (
+        "recursion on a long chain",
+        [
+            "tests/test_traps.py::test_chain_of_50_000_ops_can_be_deleted_unwalked",
+            T + "test_chain_of_100_000_ops",
+            T + "test_long_chain_can_be_copied_and_pickled",
+        ],
+    ),
+    5: (
+        "time quadratic in parallel branches",
+        ["tests/test_traps.py::test_time_is_nearly_linear_in_parallel_branches", T + "test_5000_parallel_branches"],
+    ),
+    6: ("backward twice over one graph", [T + "test_backward_twice_adds_the_same_gradient_again"]),
+    7: ("two losses that share a subgraph", [T + "test_two_losses_that_share_a_subgraph_add_up_in_either_order"]),
+    8: (
+        "a root or seed that cannot start a walk",
+        [
+            T + "test_backward_on_a_leaf_says_that_there_is_no_graph",
+            T + "test_non_scalar_needs_a_gradient",
+            T + "test_seed_of_another_shape_is_refused",
+            T + "test_integer_seed_is_refused",
+            T + "test_backward_without_a_graph_is_refused",
+        ],
+    ),
+    9: ("one output of several dropped", [T + "test_outputs_of_one_op_may_be_dropped"]),
+    10: (
+        "inputs that nothing depends on",
+        [
+            T + "test_grad_gives_zeros_for_what_the_output_does_not_depend_on",
+            T + "test_grad_gives_zeros_also_without_any_graph",
+        ],
+    ),
+    11: (
+        "no_grad and exceptions, nesting, generators, threads",
+        [
+            T + "test_exception_inside_no_grad_switches_recording_on_again",
+            T + "test_exception_inside_a_derivative_switches_recording_on_again",
+            T + "test_nested_no_grad_ends_with_the_outer_block",
+            T + "test_no_grad_refuses_to_decorate_a_generator",
+            T + "test_no_grad_holds_for_its_own_thread_only",
+        ],
+    ),
+    12: (
+        "a detach that leaks, a D step that reaches G",
+        [
+            T + "test_detach_shares_memory_and_stops_the_gradient",
+            "tests/test_traps.py::test_detached_factor_counts_as_a_constant",
+            GAN + "test_a_d_step_computes_no_gradient_of_g",
+            GAN + "test_a_players_step_changes_that_player_only",
+        ],
+    ),
+    13: ("gradients that share memory", [T + "test_gradients_have_memory_of_their_own"]),
+    14: (
+        "derivatives that write into what they get",
+        [
+            "tests/test_traps.py::test_no_op_writes_into_its_inputs_or_the_arriving_gradient",
+            "tests/test_testing.py::test_rejects_a_derivative_that_writes_into_the_arriving_gradient",
+        ],
+    ),
+    15: (
+        "parameters changed between forward and backward",
+        [
+            T + "test_change_between_forward_and_backward_is_an_error_also_through_views",
+            "tests/test_optim.py::test_a_step_between_forward_and_backward_makes_the_backward_pass_an_error",
+        ],
+    ),
+    16: (
+        "shared, strided and read-only arrays of the user's",
+        [T + "test_array_is_shared_whatever_its_strides", T + "test_read_only_array_can_be_differentiated"],
+    ),
+    17: (
+        "reference circles",
+        [
+            T + "test_no_reference_circles_keep_tensors_alive",
+            T + "test_activation_dies_with_the_last_name_for_its_output",
+            T + "test_gradient_keeps_no_graph_alive",
+            GAN + "test_many_steps_leave_nothing_behind_without_the_garbage_collector",
+        ],
+    ),
+    18: (
+        "memory that grows with the steps",
+        [GAN + "test_memory_is_steady", GAN + "test_the_figures_keep_no_graph_alive"],
+    ),
+    19: (
+        "gradients of another shape than their input",
+        [
+            "tests/test_traps.py::test_every_gradient_has_its_inputs_shape_and_dtype",
+            OPS + "arithmetic.py::test_both_operands_stretched_get_gradients_of_their_own_shapes",
+            OPS + "linear.py::test_value_and_gradients_over_all_ranks",
+        ],
+    ),
+    20: ("results that are NumPy scalars", [T + "test_users_op_may_return_a_scalar_of_any_kind"]),
+    21: (
+        "axis 0, () and negative axes",
+        [OPS + "reductions.py::test_axis_0_is_not_taken_for_no_axis", OPS + "reductions.py::test_var_with_ddof"],
+    ),
+    22: (
+        "negative axes of shape ops",
+        [
+            OPS + "shaping.py::test_expand_dims_and_squeeze",
+            OPS + "shaping.py::test_concatenate_and_stack",
+            OPS + "shaping.py::test_moveaxis",
+        ],
+    ),
+    23: (
+        "repeated, negative, boolean and mixed indices",
+        [
+            OPS + "shaping.py::test_getitem_is_numpys_and_counts_repeats",
+            OPS + "shaping.py::test_getitem_with_basic_indices",
+            OPS + "shaping.py::test_repeats_add_up",
+        ],
+    ),
+    24: (
+        "strides, dilation and shapes of convolutions",
+        [
+            OPS + "convolution.py::test_conv2d_and_its_gradients_are_those_of_the_loops",
+            OPS + "convolution.py::test_conv2d_and_conv_transpose2d_are_adjoint",
+            OPS + "convolution.py::test_sizes_that_the_stride_does_not_divide_are_floored",
+            OPS + "convolution.py::test_conv2d_is_differentiable_twice_in_x_weight_and_bias",
+        ],
+    ),
+    25: (
+        "ties",
+        [
+            OPS + "elementwise.py::test_tie_gives_half_of_the_gradient_to_each",
+            OPS + "reductions.py::test_sum_of_gradients_at_ties_is_one",
+            OPS + "pooling.py::test_the_gradient_of_one_window_adds_up_to_one_however_many_tie",
+        ],
+    ),
+    26: (
+        "kinks and edges of domains",
+        [
+            OPS + "activations.py::test_relu_has_gradient_0_at_0",
+            OPS + "elementwise.py::test_abs_and_sign_have_gradient_0_at_0",
+            OPS + "elementwise.py::test_clip_has_gradient_0_on_its_edges_and_outside_and_1_inside",
+            OPS + "elementwise.py::test_x_to_the_0_is_1_with_gradient_0_also_at_0",
+            OPS + "elementwise.py::test_exponents_gradient_at_a_negative_base_is_nan",
+            OPS + "elementwise.py::test_where_no_subgradient_exists_the_gradient_is_infinite",
+            OPS + "reductions.py::test_norm_at_0_has_gradient_0",
+            OPS + "reductions.py::test_var_of_constants_has_gradient_0",
+        ],
+    ),
+    27: ("products with zeros", [OPS + "reductions.py::test_prod_with_any_number_of_zeros"]),
+    28: (
+        "nan in the branch of where not taken",
+        [
+            "tests/test_traps.py::test_choosing_the_argument_first_is_the_remedy_for_nan_behind_where",
+            OPS + "elementwise.py::test_nan_or_inf_in_the_branch_not_taken_reaches_neither_value_nor_gradient",
+            OPS + "elementwise.py::test_choosing_the_argument_first_keeps_nan_out_of_the_gradient",
+        ],
+    ),
+    29: (
+        "overflow far from 0",
+        [
+            OPS + "activations.py::test_far_from_0_values_and_gradients_are_finite_and_right",
+            OPS + "activations.py::test_softmax_is_stable_in_each_row_by_itself",
+            "tests/test_losses.py::test_the_fused_log_loss_is_exact_at_any_logit",
+        ],
+    ),
+    30: ("clamped losses without a gradient", ["tests/test_losses.py::test_no_gradient_of_a_loss_vanishes"]),
+    31: (
+        "float32 that turns into float64",
+        [
+            OPS + "coverage.py::test_no_float64_array_arises_behind_a_float32_op",
+            OPS + "operands.py::test_float_dtype_survives_numbers_integers_and_masks",
+            "tests/test_optim.py::test_parameters_and_state_keep_the_dtype",
+        ],
+    ),
+    32: (
+        "integers where floats are needed",
+        [
+            T + "test_integers_and_booleans_refuse_a_gradient_and_name_the_remedy",
+            OPS + "operands.py::test_integers_are_divided_as_float32",
+        ],
+    ),
+    33: (
+        "NumPy on the left",
+        [
+            T + "test_operators_keep_the_graph_with_numpy_or_python_on_the_left",
+            T + "test_in_place_operator_on_an_array_is_refused",
+            T + "test_numpy_ufuncs_refuse_tensors_aloud",
+        ],
+    ),
+    34: (
+        "Python's protocols",
+        [
+            T + "test_hash_is_by_identity",
+            T + "test_in_compares_values",
+            T + "test_iteration_stops_and_rows_are_differentiable",
+            T + "test_truth_of_several_elements_is_refused",
+        ],
+    ),
+    35: ("arguments on two backends", ["tests/test_traps.py::test_arguments_on_two_backends_are_refused_by_position"]),
+    36: (
+        "Adam's first step, missing gradients, state",
+        [
+            "tests/test_optim.py::test_adams_first_step_is_lr_in_the_gradients_direction_whatever_its_size",
+            "tests/test_optim.py::test_a_parameter_that_waits_then_steps_like_a_fresh_one",
+            "tests/test_optim.py::test_a_parameter_that_is_listed_twice_is_stepped_once",
+            "tests/test_optim.py::test_a_loaded_optimizer_goes_on_bit_for_bit",
+        ],
+    ),
+    37: ("optimistic Adam: minigan has none yet", []),
+    38: ("clipped critics: minigan has no clip_weights yet", []),
+    39: (
+        "seeds, hash order, streams that interfere",
+        [
+            "tests/test_backend.py::test_seed_0_is_a_seed_like_any_other",
+            "tests/nn/test_dense.py::test_initial_values_do_not_depend_on_the_hash_seed",
+            "tests/games/test_game.py::test_sampling_does_not_change_the_course_of_the_game",
+        ],
+    ),
+    40: (
+        "layers that differ between training and evaluation",
+        [
+            "tests/nn/test_normalisation.py::test_one_value_a_channel_is_refused_in_training_and_fine_in_eval",
+            "tests/nn/test_normalisation.py::test_state_dict_holds_the_running_statistics_and_loading_restores_them",
+            "tests/nn/test_dropout.py::test_in_eval_nothing_happens",
+            "tests/games/test_game.py::test_modes_are_restored_after_an_exception",
+        ],
+    ),
+    41: (
+        "a gradient check that accepts what is wrong",
+        [
+            "tests/test_gradcheck.py::test_rejects_a_factor_and_names_it",
+            "tests/test_gradcheck.py::test_rejects_a_sign_and_says_so",
+            "tests/test_gradcheck.py::test_rejects_a_transpose_and_says_so",
+            "tests/test_gradcheck.py::test_rejects_a_gradient_that_is_not_summed_back_from_repetition",
+            "tests/test_gradcheck.py::test_rejects_a_derivative_that_uses_an_array_captured_earlier",
+            "tests/test_gradcheck.py::test_a_coarse_step_is_too_inaccurate_for_the_tolerance",
+        ],
+    ),
+    42: ("differences taken in float32", ["tests/test_gradcheck.py::test_refuses_narrow_floats_with_the_reason"]),
+    43: (
+        "tests that never draw the odd shapes",
+        [
+            "tests/test_testing.py::test_arrays_of_every_kind_are_drawn",
+            "tests/test_testing.py::test_broadcastable_groups_of_every_kind_are_drawn",
+            "tests/test_stateful.py::TestGraphs",
+        ],
+    ),
+    44: (
+        "tests that hide or disturb one another",
+        [
+            "tests/test_traps.py::test_no_test_name_stands_twice_in_a_file",
+            "tests/test_traps.py::test_every_test_starts_recording_and_not_debugging",
+        ],
+    ),
+    45: ("ops without a gradient check", [OPS + "coverage.py::test_every_public_op_stands_in_the_table_of_gradient_checks"]),
+}
+
+
+def leaf(*values, dtype="float64"):
+    return Tensor(np.array(values, dtype), requires_grad=True)
+
+
+def test_all_45_traps_have_a_line():
+    assert list(TRAPS) == list(range(1, 46))
+    assert [n for n, (trap, tests) in TRAPS.items() if not tests and " yet" not in trap] == []
+
+
+@pytest.mark.parametrize("name", sorted({test for _, tests in TRAPS.values() for test in tests}))
+def test_every_test_that_a_trap_names_exists(name):
+    path, test = name.split("::")
+    assert re.search(rf"^(def {test}\(|{test} = )", (TESTS.parent / path).read_text(), re.MULTILINE)
+
+
+# --- graphs -------------------------------------------------------------------------------------------------------------
+
+
+def _best_of_three(run):
+    """Seconds; the shortest, as other programs can only add."""
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def test_doubling_60_times_takes_no_time():
+    def run():
+        x = y = leaf(1.0)
+        for _ in range(60):  # 2^60 paths
+            y = y + y
+        y.backward()
+        assert x.grad.item() == 2.0**60
+
+    assert _best_of_three(run) < 0.1  # about a millisecond
+
+
+def test_chain_of_50_000_ops_can_be_deleted_unwalked():
+    y = leaf(1.0)
+    for _ in range(50_000):
+        y = y * 1.0
+    del y
+
+
+def test_time_is_nearly_linear_in_parallel_branches():
+    def run(branches):
+        x = leaf(1.0)
+        mg.concatenate([x * 2.0 for _ in range(branches)]).sum().backward()
+        assert x.grad.item() == 2 * branches
+
+    assert _best_of_three(lambda: run(5000)) < 40 * _best_of_three(lambda: run(500))  # 10 if linear, 100 if quadratic
+
+
+def test_detached_factor_counts_as_a_constant():
+    x = leaf(3.0)
+    (x.detach() * x).backward()
+    assert x.grad.item() == 3
+
+
+def test_choosing_the_argument_first_is_the_remedy_for_nan_behind_where():
+    x = leaf(1.0, -4.0)
+    safe = mg.where(x >= 0, 1.0, -x)
+    mg.where(x >= 0, x, mg.sqrt(safe)).sum().backward()
+    np.testing.assert_allclose(x.grad.numpy(), [1, -0.25])
+
+
+# --- what holds for every op --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def cases():
+    return runpy.run_path(str(TESTS / "ops" / "gradient_cases.py"))["CASES"]
+
+
+def test_every_gradient_has_its_inputs_shape_and_dtype(cases):
+    for name, fn, inputs in cases:
+        leaves = [Tensor(x, requires_grad=True) for x in inputs()]
+        y = fn(*leaves)
+        for part in y if isinstance(y, tuple | list) else [y]:
+            for x, g in zip(leaves, mg.grad(part, leaves, gradient=np.ones(part.shape)), strict=True):
+                assert (g.shape, g.dtype) == (x.shape, x.dtype), name
+
+
+def test_no_op_writes_into_its_inputs_or_the_arriving_gradient(cases):
+    for name, fn, inputs in cases:
+        arrays = [_read_only(x) for x in inputs()]
+        leaves = [Tensor(x, requires_grad=True) for x in arrays]
+        y = fn(*leaves)
+        for part in y if isinstance(y, tuple | list) else [y]:
+            mg.grad(part, leaves, gradient=_read_only(np.full(part.shape, 1.5)))
+        assert all(x.data is array for x, array in zip(leaves, arrays, strict=True)), name
+
+
+def _read_only(values):
+    """A copy; whoever writes into it gets an error."""
+    array = np.array(values)
+    array.flags.writeable = False
+    return array
+
+
+# --- backends -----------------------------------------------------------------------------------------------------------
+
+
+class _Elsewhere(np.ndarray):
+    """Stands for an array of another module."""
+
+
+@pytest.mark.parametrize("op", [mg.add, mg.matmul, lambda a, b: mg.concatenate([a, b]), lambda a, b: mg.where([True], a, b)])
+def test_arguments_on_two_backends_are_refused_by_position(op):
+    here, there = Tensor(np.ones(1)), Tensor(np.ones(1))
+    there._data = there._data.view(_Elsewhere)
+    with pytest.raises(TypeError, match=r"the arguments live on different backends: argument 1 on .*, argument 2 on "):
+        op(here, there)
+
+
+# --- the tests themselves -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", sorted(TESTS.rglob("test_*.py")), ids=lambda path: path.name)
+def test_no_test_name_stands_twice_in_a_file(path):
+    names = re.findall(r"^def (test_\w+)\(", path.read_text(), re.MULTILINE)
+    assert len(names) == len(set(names))
+
+
+def test_every_test_starts_recording_and_not_debugging():
+    assert mode.recording
+    assert not mode.debugging
