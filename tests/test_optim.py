@@ -494,7 +494,7 @@ def test_a_decay_resumes_from_the_rates_it_started_with_not_the_present_ones():
 
 @pytest.mark.parametrize("steps", [0, -1])
 def test_a_decay_over_no_steps_is_refused(steps):
-    with pytest.raises(ValueError, match="LinearDecay: .*steps"):
+    with pytest.raises(ValueError, match=r"LinearDecay: .*steps"):
         optim.LinearDecay(two_rules()[0], steps)
 
 
