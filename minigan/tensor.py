@@ -260,7 +260,8 @@ def record(name: str, data: backend.Array, *inputs: tuple[Tensor, Derivative]) -
     """
     if not backend.is_array(data):  # NumPy's reductions return scalars
         data = backend.asarray(data, dtype=inputs[0][0].dtype if isinstance(data, float | int) and inputs else None)
-    y = Tensor._of(data, _version_of(data, inputs))
+    y = Tensor.__new__(Tensor)
+    y._fill(data, _version_of(data, inputs))
     if mode.debugging:
         y._origin = debug_mode.users_line()
         debug_mode.refuse_new_nan(name, y._origin, data, [x._data for x, _ in inputs])

@@ -76,7 +76,8 @@ def points_over_time(path: Path, snapshots: list[dict[str, np.ndarray]], real: n
 
 def points_animation(path: Path, snapshots: list[dict[str, np.ndarray]], real: np.ndarray) -> None:
     """The samples and D's opinion over the whole training, as a GIF."""
-    figure, axes = plt.subplots(figsize=(4.6, 4.6), layout="constrained")
+    figure, axes = plt.subplots(figsize=(4.6, 4.6))
+    figure.subplots_adjust(0.03, 0.03, 0.97, 0.92)  # a layout engine would lay out every frame anew
     field, dots = _field_and_points(axes, snapshots[0], real)
     title = axes.set_title("")
 
@@ -145,7 +146,8 @@ def images_over_time(path: Path, snapshots: list[dict[str, np.ndarray]], title: 
 
 def images_animation(path: Path, snapshots: list[dict[str, np.ndarray]], columns: int = 8) -> None:
     """The same noise z through the whole training, as a GIF."""
-    figure, axes = plt.subplots(figsize=(4.6, 4.9), layout="constrained")
+    figure, axes = plt.subplots(figsize=(4.6, 4.9))
+    figure.subplots_adjust(0.02, 0.02, 0.98, 0.93)
     picture = axes.imshow(sheet(snapshots[-1]["samples"], columns), cmap="gray", vmin=0, vmax=1)
     axes.axis("off")
     title = axes.set_title("")

@@ -19,19 +19,22 @@ Prior = Callable[[int], Any]
 
 
 class Figures(Mapping):
-    """The figures of one step, by name. They stay arrays, on their device, until they are read: then they are floats."""
+    """The figures of one step, by name: floats when they are read. Until then they are detached tensors on their device, or
+    functions without arguments that compute one, so that a step that nobody looks at costs nothing more.
+    """
 
-    def __init__(self, **figures: Tensor):
-        self._arrays = {name: value.data for name, value in figures.items()}  # arrays: the graph is let go
+    def __init__(self, **figures: Tensor | Callable[[], Tensor]):
+        self._values = {name: v.detach() if isinstance(v, Tensor) else v for name, v in figures.items()}
 
     def __getitem__(self, name: str) -> float:
-        return float(self._arrays[name])
+        value = self._values[name]
+        return float(value if isinstance(value, Tensor) else value())
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._arrays)
+        return iter(self._values)
 
     def __len__(self) -> int:
-        return len(self._arrays)
+        return len(self._values)
 
     def __repr__(self) -> str:
         return ", ".join(f"{name} {value:.4f}" for name, value in self.items())

@@ -65,10 +65,11 @@ class GAN(Game):
                 loss_G = generator_loss(self.D(self.G(z)), self.saturating)
                 self.descend(self.opt_G, loss_G)
 
+        real_logits, fake_logits = real_logits.detach(), fake_logits.detach()  # the graph is let go
         return Figures(
             loss_D=loss_D,
             loss_G=loss_G,
-            D_real=mean_probability(real_logits),
-            D_fake=mean_probability(fake_logits),
-            D_accuracy=accuracy(real_logits, fake_logits),
+            D_real=lambda: mean_probability(real_logits),
+            D_fake=lambda: mean_probability(fake_logits),
+            D_accuracy=lambda: accuracy(real_logits, fake_logits),
         )

@@ -283,3 +283,12 @@ def test_a_checkpoint_of_other_data_is_refused_in_one_line(tmp_path, small):
     out = run(tmp_path / "ring", *SMALL, "3")
     with pytest.raises(SystemExit, match="comes from a run with other settings"):
         gan.main([*SMALL, "5", "--data", "grid", "--out", str(tmp_path / "grid"), "--resume", str(out / "checkpoint.npz")])
+
+
+@pytest.mark.slow
+def test_the_ring_is_learned_with_default_settings(tmp_path):
+    run(tmp_path, "--seed", "1")
+    found = json.loads((tmp_path / "summary.json").read_text())["metrics"]["samples"]
+    assert found["modes_1pct"] == 8
+    assert found["high_quality"] >= 0.95
+    assert found["kl"] <= 0.02
