@@ -7,6 +7,7 @@ those that have no better place.
 import re
 import runpy
 import time
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -325,9 +326,12 @@ def test_doubling_60_times_takes_no_time():
 
 def test_chain_of_50_000_ops_can_be_deleted_unwalked():
     y = leaf(1.0)
-    for _ in range(50_000):
+    middle = None
+    for i in range(50_000):
         y = y * 1.0
+        middle = weakref.ref(y) if i == 25_000 else middle
     del y
+    assert middle() is None
 
 
 def test_time_is_nearly_linear_in_parallel_branches():
