@@ -314,3 +314,16 @@ def test_cross_entropy_refuses_logits_of_one_sample_without_a_batch_axis():
 def test_cross_entropy_takes_labels_as_tensor_array_and_list():
     values = {losses.cross_entropy(LOGITS, labels).item() for labels in (LABELS, Tensor(LABELS), LABELS.tolist())}
     assert len(values) == 1
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("v", [10.0, 15.0, 20.0, 30.0, 36.0, 80.0])
+def test_log_loss_with_logits_keeps_its_digits_where_the_logit_is_large_and_right(v, dtype):
+    found = losses.log_loss_with_logits(np.array([v], dtype), np.array([1.0], dtype)).item()
+    assert found == pytest.approx(np.log1p(np.exp(-v)), rel=1e-5)
+
+
+def test_log_loss_has_a_gradient_for_labels_of_0_and_1():
+    y = mg.Tensor(np.array([0.0, 1.0]), requires_grad=True)
+    losses.log_loss(np.array([0.3, 0.3]), y).backward()
+    np.testing.assert_allclose(2 * y.grad.numpy(), np.log(0.7) - np.log(0.3) + np.zeros(2))

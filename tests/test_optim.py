@@ -505,3 +505,10 @@ def test_steps_record_no_graph():
         assert p.is_leaf
         assert p.requires_grad
     assert mg.grad((p * p).sum(), p)[0].shape == (3,)
+
+
+def test_adam_refuses_an_eps_that_is_0_in_the_parameters_dtype():
+    p = Tensor(np.ones(2, np.float16), requires_grad=True)
+    p.grad = Tensor(np.zeros(2, np.float16))
+    with pytest.raises(ValueError, match=r"eps=1e-08 is 0 in float16"):
+        optim.Adam([p]).step()

@@ -946,3 +946,49 @@ def test_random_graph_agrees_with_forward_differentiation(program):
     (g,) = mg.grad(nodes[-1], x)
     assert nodes[-1].item() == pytest.approx(values[-1], rel=1e-9)
     assert g.item() == pytest.approx(slopes[-1], rel=1e-9, abs=1e-12)
+
+
+# --- memory that is shared behind the version counter's back -----------------------------------------------------------
+
+
+def test_assigned_data_is_copied_so_that_no_optimizer_writes_into_the_users_array():
+    array, w = np.zeros(2), leaf([1.0, 1.0])
+    w.data = array
+    w.writable()[...] = 5.0
+    np.testing.assert_array_equal(array, [0.0, 0.0])
+
+
+def test_a_users_op_that_passes_memory_through_shares_its_inputs_version():
+    w, s = leaf([2.0], name="w"), leaf([1.0])
+    y = mg.record("reverse", w.data, (w, lambda g, y: -g))
+    loss = (y * s).sum()
+    w.changed_in_place()
+    with pytest.raises(RuntimeError, match="multiply"):
+        mg.grad(loss, s)
+
+
+def test_derivative_with_more_axes_than_the_output_is_refused():
+    x = leaf()
+    y = mg.record("f", x.data * 2, (x, lambda g, y: Tensor(np.ones((5, 3)))))
+    with pytest.raises(RuntimeError, match=r"f: the derivative for an input of shape \(3,\) has shape \(5, 3\)"):
+        y.sum().backward()
+
+
+@pytest.mark.parametrize("change", ["p += 1.0", "p -= 1.0", "p *= 2.0", "p /= 2.0"])
+def test_in_place_operators_on_a_parameter_are_refused_and_name_the_remedy(change):
+    with pytest.raises(TypeError, match=r"p\.data ="):
+        exec(change, {"p": leaf()})
+
+
+def test_in_place_operators_on_results_make_a_new_tensor():
+    x = leaf()
+    y = before = x * 2.0
+    y += 1.0
+    assert y is not before
+    np.testing.assert_array_equal(y.numpy(), before.numpy() + 1)
+
+
+@pytest.mark.parametrize("options", [{"requires_grad": "False"}, {"requires_grad": "float64"}])
+def test_requires_grad_is_true_or_false(options):
+    with pytest.raises(TypeError, match="expected True or False"):
+        Tensor([1.0], **options)

@@ -510,3 +510,20 @@ def test_g_learns_where_the_data_are():
 def test_fewer_than_one_step_of_a_player_is_refused(counts):
     with pytest.raises(ValueError, match="expected whole numbers of steps"):
         make_game(**counts)
+
+
+def test_swapped_optimizers_are_refused():
+    G, D = nn.Dense(2, 2), nn.Dense(2, 1)
+    with pytest.raises(ValueError, match="swapped"):
+        GAN(G, D, data.noise(2), optim.SGD(D.parameters(), 0.1), optim.SGD(G.parameters(), 0.1))
+
+
+def test_a_discriminator_that_ends_in_a_sigmoid_is_refused():
+    G, D = nn.Dense(2, 2), nn.Sequential(nn.Dense(2, 1), nn.Sigmoid())
+    with pytest.raises(ValueError, match="returns logits"):
+        GAN(G, D, data.noise(2), optim.SGD(G.parameters(), 0.1), optim.SGD(D.parameters(), 0.1))
+
+
+def test_an_array_in_place_of_minibatches_is_refused():
+    with pytest.raises(TypeError, match=r"data\.batches"):
+        make_game().step(np.ones((8, 2)))

@@ -281,3 +281,38 @@ def test_sequential_refuses_what_is_no_layer():
 def test_sequential_refuses_a_list_of_layers():
     with pytest.raises(TypeError, match="argument 1 is a list"):
         Sequential([ReLU()])
+
+
+def test_results_and_constants_in_attributes_are_no_parameters():
+    class Keeps(nn.Module):
+        def __init__(self):
+            self.a, self.c = Dense(2, 2), Tensor([2.0])
+
+        def forward(self, x):
+            self.x, self.h = x, self.a(x) * self.c
+            return self.h
+
+    net = Keeps()
+    net(Tensor(np.ones((1, 2), np.float32)))
+    assert [name for name, _ in net.named_parameters()] == ["a.weight", "a.bias"]
+    net.requires_grad_(False).requires_grad_(True)
+    assert not net.c.requires_grad
+
+
+def test_modules_in_a_dict_are_parts():
+    class Heads(nn.Module):
+        def __init__(self):
+            self.heads = {"real": Dense(1, 1), "class": Dense(1, 1)}
+
+    assert [name for name, _ in Heads().named_parameters()][::2] == ["heads.real.weight", "heads.class.weight"]
+
+
+def test_a_layer_class_without_brackets_is_refused():
+    with pytest.raises(TypeError, match="argument 2"):
+        Sequential(Dense(2, 3), nn.LeakyReLU)
+
+
+@pytest.mark.parametrize("rng", [0, 1])
+def test_a_seed_in_place_of_a_generator_is_refused(rng):
+    with pytest.raises(TypeError, match="default_rng"):
+        Dense(2, 2, rng=rng)

@@ -176,3 +176,11 @@ def test_ops_along_one_axis_refuse_several(name, op, axis):
 
 def test_numpy_integers_are_axes():
     assert mg.sum(np.ones((2, 3)), axis=np.int64(1)).shape == (2,)
+
+
+def test_integers_beside_numbers_do_not_wrap():
+    x = mg.Tensor(np.array([255], np.uint8))
+    assert (x < 300).numpy().all()
+    assert not (x == -1).numpy().any()
+    assert (x * 300).item() == 76_500
+    assert (mg.Tensor(np.array([-1], np.int8)) + mg.Tensor(np.array([200], np.uint8))).item() == 199

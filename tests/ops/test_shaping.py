@@ -1,5 +1,7 @@
 """Shapes and indexing: each op against NumPy's, gradients, and errors that name the shapes."""
 
+import array
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -342,3 +344,10 @@ def test_one_hot_refuses_labels_outside_the_classes(labels, found):
 def test_one_hot_refuses_labels_that_are_no_integers(labels):
     with pytest.raises(TypeError, match=r"one_hot: labels are (float|bool).*; expected integers"):
         mg.one_hot(labels, 3)
+
+
+@pytest.mark.parametrize("index", [array.array("q", [0, 0, 1]), memoryview(array.array("q", [0, 0, 1])), range(-3, 1)])
+def test_repeats_count_in_every_kind_of_index_sequence(index):
+    x = mg.Tensor(np.ones(3), requires_grad=True)
+    x[index].sum().backward()
+    np.testing.assert_array_equal(x.grad.numpy(), np.bincount(np.asarray(index) % 3, minlength=3))
