@@ -140,12 +140,10 @@ class Game:
             return backend.copy_to_numpy(self.G(z).data)
 
     def _sample_noise(self, n: int, rng: np.random.Generator | None) -> Any:
-        """A prior of the user's own, a plain function, has one stream only."""
-        return (
-            self.prior(n, rng=self._sample_rng if rng is None else backend.generator(rng))
-            if isinstance(self.prior, Noise)
-            else self.prior(n)
-        )
+        """n noise vectors; a prior of the user's own, a plain function, has one stream only."""
+        if not isinstance(self.prior, Noise):
+            return self.prior(n)
+        return self.prior(n, rng=self._sample_rng if rng is None else backend.generator(rng))
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next step depends on, but for the minibatches, which have a state of their own."""
