@@ -6,7 +6,7 @@ A discriminator returns logits: log D = -softplus(-v) and log(1 - D) = -softplus
 from typing import Any
 
 from minigan.ops import abs, log, log_softmax, mean, sigmoid, softplus, square, sum, where
-from minigan.ops.operands import floating, operands
+from minigan.ops.operands import floating, labels_below, operands
 from minigan.tensor import Tensor, grad, record
 
 
@@ -69,14 +69,12 @@ def squared_gradient_norm(output: Tensor, x: Tensor) -> Tensor:
 def cross_entropy(logits: Any, labels: Any) -> Tensor:
     """-mean log softmax(logits)[label]: logits (N, C), labels (N,) integers in [0, C)."""
     logits = floating("cross_entropy", logits)
-    labels = labels.data if isinstance(labels, Tensor) else logits.xp.asarray(labels)
-    if logits.ndim != 2 or labels.shape != logits.shape[:1] or labels.dtype.kind not in "iu":
-        raise ValueError(
-            f"cross_entropy: logits {logits.shape} and labels {labels.shape} of {labels.dtype}; expected (N, C) and N integers"
-        )
+    if logits.ndim != 2:
+        raise ValueError(f"cross_entropy: logits have shape {logits.shape}; expected (N, C)")
     n, c = logits.shape
-    if not ((labels >= 0) & (labels < c)).all():
-        raise ValueError(f"cross_entropy: labels from {labels.min()} to {labels.max()}; expected 0 to {c - 1}")
+    labels = labels_below("cross_entropy", labels, c)
+    if labels.shape != (n,):
+        raise ValueError(f"cross_entropy: logits {logits.shape} and labels {labels.shape}; expected (N, C) and N integers")
     return -mean(log_softmax(logits)[logits.xp.arange(n), labels])
 
 

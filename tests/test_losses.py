@@ -295,19 +295,19 @@ def test_mse_and_l1_refuse_to_broadcast(loss, other):
     [
         ([0, 1, 2], r"expected \(N, C\) and N integers"),
         ([[0], [1], [2], [0]], r"expected \(N, C\) and N integers"),
-        ([0.0, 1.0, 2.0, 0.0], r"expected \(N, C\) and N integers"),
-        (np.eye(3)[[0, 1, 2, 0]], r"expected \(N, C\) and N integers"),
+        ([0.0, 1.0, 2.0, 0.0], "expected integers"),
+        (np.eye(3)[[0, 1, 2, 0]], "expected integers"),
         ([0, 1, 2, 3], "labels from 0 to 3; expected 0 to 2"),
         ([0, 1, 2, -1], "labels from -1 to 2; expected 0 to 2"),
     ],
 )
 def test_cross_entropy_refuses_wrong_labels(labels, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         losses.cross_entropy(LOGITS, labels)
 
 
 def test_cross_entropy_refuses_logits_of_one_sample_without_a_batch_axis():
-    with pytest.raises(ValueError, match=r"expected \(N, C\) and N integers"):
+    with pytest.raises(ValueError, match=r"expected \(N, C\)"):
         losses.cross_entropy(LOGITS[0], [0])
 
 

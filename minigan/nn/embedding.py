@@ -7,6 +7,7 @@ import numpy as np
 from minigan import backend
 from minigan.nn import init
 from minigan.nn.module import Module, check_sizes
+from minigan.ops.operands import labels_below
 from minigan.tensor import Tensor
 
 
@@ -21,11 +22,7 @@ class Embedding(Module):
         self.weight = Tensor(init.normal(1.0)((n, d), backend.generator(rng)), requires_grad=True, name="weight")
 
     def forward(self, labels: Any) -> Tensor:
-        labels = labels.data if isinstance(labels, Tensor) else self.weight.xp.asarray(labels)
-        n = self.weight.shape[0]
-        if labels.dtype.kind not in "iu" or (labels.size and not (int(labels.min()) >= 0 and int(labels.max()) < n)):
-            raise ValueError(f"{self!r}: labels must be integers from 0 to {n - 1}; got {labels.dtype} {labels.shape}")
-        return self.weight[labels]
+        return self.weight[labels_below(repr(self), labels, self.weight.shape[0])]
 
     def extra_repr(self) -> str:
         return "{}, {}".format(*self.weight.shape)

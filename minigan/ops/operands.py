@@ -86,6 +86,16 @@ def _as_tensor(name: str, value: Any, dtype: Any) -> Tensor:
         raise type(error)(f"{name}: {error}") from error
 
 
+def labels_below(name: str, labels: Any, classes: int) -> backend.Array:
+    """Class labels as an array of integers; refused where they are none, or not from 0 to classes - 1."""
+    labels = labels.data if isinstance(labels, Tensor) else backend.asarray(labels)
+    if labels.dtype.kind not in "iu":
+        raise TypeError(f"{name}: labels are {labels.dtype}; expected integers")
+    if labels.size and not (int(labels.min()) >= 0 and int(labels.max()) < classes):
+        raise ValueError(f"{name}: labels from {labels.min()} to {labels.max()}; expected 0 to {classes - 1}")
+    return labels
+
+
 def check_broadcast(name: str, *shapes: tuple[int, ...]) -> None:
     """Refuse shapes that do not broadcast: compared from the last axis on, each pair must be equal or hold a 1."""
     first, *rest = shapes

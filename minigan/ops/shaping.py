@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from minigan import backend
-from minigan.ops.operands import axes_of, axis_of, operand, tensors
+from minigan.ops.operands import axes_of, axis_of, labels_below, operand, tensors
 from minigan.tensor import Tensor, record
 
 
@@ -156,13 +156,8 @@ def _put(g: Tensor, index: Any, shape: tuple[int, ...]) -> Tensor:
 
 def one_hot(labels: Any, classes: int, dtype: Any = "float32") -> Tensor:
     """Integer labels (...) in [0, classes) as rows of zeros with a single 1: (..., classes). A constant."""
-    labels = labels.data if isinstance(labels, Tensor) else backend.asarray(labels)
-    if labels.dtype.kind not in "iu":
-        raise TypeError(f"one_hot: labels are {labels.dtype}; expected integers")
-    if labels.size and not (int(labels.min()) >= 0 and int(labels.max()) < classes):
-        raise ValueError(f"one_hot: labels from {labels.min()} to {labels.max()}; expected 0 to {classes - 1}")
-    rows = backend.of(labels).eye(classes, dtype=dtype)[labels]
-    return Tensor(rows)
+    labels = labels_below("one_hot", labels, classes)
+    return Tensor(backend.of(labels).eye(classes, dtype=dtype)[labels])
 
 
 def _parts(name: str, parts: Sequence[Any]) -> list[Tensor]:

@@ -47,7 +47,7 @@ def test_labels_that_are_changed_after_the_forward_pass_do_no_harm():
 
 @pytest.mark.parametrize("labels", [[4], [-1], [[0, 9]], [0.0], [True], [], "a", Tensor([1, 2])], ids=str)
 def test_labels_out_of_range_or_of_another_kind_are_refused(labels):
-    with pytest.raises(ValueError, match=r"Embedding\(4, 2\): labels must be integers from 0 to 3; got"):
+    with pytest.raises((TypeError, ValueError), match=r"Embedding\(4, 2\): labels .*expected (integers|0 to 3)"):
         nn.Embedding(4, 2)(labels)
 
 
