@@ -3,9 +3,13 @@
 A discriminator returns logits: log D = -softplus(-v) and log(1 - D) = -softplus(v) stay exact where D itself rounds to 0 or 1.
 """
 
+from collections.abc import Callable
 from typing import Any
 
-from minigan.ops import abs, log, log_softmax, mean, sigmoid, softplus, square, sum, where
+import numpy as np
+
+from minigan import backend
+from minigan.ops import abs, log, log_softmax, mean, norm, sigmoid, softplus, square, sum, where
 from minigan.ops.operands import floating, labels_below, operands
 from minigan.tensor import Tensor, grad, record
 
@@ -64,6 +68,29 @@ def squared_gradient_norm(output: Tensor, x: Tensor) -> Tensor:
     """
     (g,) = grad(sum(output), x, create_graph=True)
     return mean(sum(square(g), axis=tuple(range(1, g.ndim))))
+
+
+def critic_loss(f_real: Tensor, f_fake: Tensor) -> Tensor:
+    """What a critic minimises: mean f(fake) - mean f(real), minus its estimate of a distance (Arjovsky et al. 2017)."""
+    f_real, f_fake = (floating("critic_loss", f) for f in (f_real, f_fake))
+    return mean(f_fake) - mean(f_real)
+
+
+def gradient_penalty(
+    critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, rng: np.random.Generator | None = None
+) -> Tensor:
+    """mean (|grad f(x_hat)|_2 - 1)^2 over x_hat between real and fake, differentiable (Gulrajani et al. 2017, equation 3).
+
+    real, fake (N, ...): x_hat = u real + (1 - u) fake, one u from [0, 1] a sample, drawn from `rng`, or else minigan's
+    default generator. The norm is one of all the features of a sample. Nothing flows back to real and fake.
+    """
+    real, fake = (floating("gradient_penalty", x).detach() for x in (real, fake))
+    _same_shape("gradient_penalty", real, fake)
+    u = backend.generator(rng).random((len(real), *[1] * (real.ndim - 1)))
+    x_hat = fake + Tensor(u, dtype=real.dtype) * (real - fake)
+    x_hat.requires_grad = True
+    (g,) = grad(sum(critic(x_hat)), x_hat, create_graph=True)
+    return mean(square(norm(g.reshape(len(g), -1), axis=1) - 1.0))
 
 
 def cross_entropy(logits: Any, labels: Any) -> Tensor:

@@ -101,6 +101,38 @@ class SGD(Optimizer):
         theta -= self.lr * b
 
 
+class RMSProp(Optimizer):
+    """RMSProp (Tieleman and Hinton 2012): v <- alpha v + (1 - alpha) g^2, theta <- theta - lr g / (sqrt(v) + eps)."""
+
+    slots = ("v",)
+
+    def __init__(self, params: Iterable[Tensor], lr: float, alpha: float = 0.99, eps: float = 1e-8):
+        super().__init__(params, lr)
+        self.alpha, self.eps = _fraction("RMSProp", "alpha", alpha), _at_least_0("RMSProp", eps)
+
+    def update(self, theta: Array, g: Array, state: dict[str, Any]) -> None:
+        _check_eps(self, self.eps, theta)
+        v = state["v"]
+        v *= self.alpha
+        v += (1 - self.alpha) * (g * g)
+        root = v**0.5
+        root += self.eps
+        theta -= self.lr * (g / root)
+
+
+class OMD(Optimizer):
+    """Optimistic mirror descent (Daskalakis et al. 2018): theta <- theta - lr (2 g_t - g_(t-1)), with g_0 = 0.
+
+    In a game, where gradient descent circles around the equilibrium, looking ahead by g_t - g_(t-1) makes it spiral inwards.
+    """
+
+    slots = ("g",)
+
+    def update(self, theta: Array, g: Array, state: dict[str, Any]) -> None:
+        theta -= self.lr * (2 * g - state["g"])
+        state["g"][...] = g  # a copy: the gradient's own memory may be used again
+
+
 class Adam(Optimizer):
     """Adam (Kingma and Ba 2015, Algorithm 1).
 
@@ -115,27 +147,60 @@ class Adam(Optimizer):
         self, params: Iterable[Tensor], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8
     ):
         super().__init__(params, lr)
+        rule = type(self).__name__
         if not isinstance(betas, tuple | list) or len(betas) != 2:
-            raise ValueError(f"Adam: betas is {betas}; expected two numbers, (beta1, beta2)")
-        self.betas = (_fraction("Adam", "betas[0]", betas[0]), _fraction("Adam", "betas[1]", betas[1]))
-        if not eps >= 0:  # nan too
-            raise ValueError(f"Adam: eps is {eps}; expected at least 0")
-        self.eps = eps
+            raise ValueError(f"{rule}: betas is {betas}; expected two numbers, (beta1, beta2)")
+        self.betas = (_fraction(rule, "betas[0]", betas[0]), _fraction(rule, "betas[1]", betas[1]))
+        self.eps = _at_least_0(rule, eps)
 
     def update(self, theta: Array, g: Array, state: dict[str, Any]) -> None:
+        step = self.direction(g, state)
+        step *= self.lr
+        theta -= step
+
+    def direction(self, g: Array, state: dict[str, Any]) -> Array:
+        """m^ / (sqrt(v^) + eps), a new array, with m and v brought up to date."""
         (beta1, beta2), m, v, t = self.betas, state["m"], state["v"], state["t"]
-        if theta.dtype.type(self.eps) == 0 < self.eps:
-            raise ValueError(f"Adam: eps={self.eps} is 0 in {theta.dtype}; use a larger eps, or float32 parameters")
+        _check_eps(self, (1 - beta1) * self.eps, g)
         m *= beta1
         m += (1 - beta1) * g
         v *= beta2
         v += (1 - beta2) * (g * g)
-        root = v * (1 / (1 - beta2**t))  # v^, and from here on one array, in place: a new one would cost more than the sum
+        a, b = 1 - beta1**t, 1 - beta2**t
+        root = v * (a * a / b)  # a sqrt(v^), and from here on one array, in place: a new one would cost more than the sum
         root **= 0.5
-        root += self.eps
-        step = m / root
-        step *= self.lr / (1 - beta1**t)
-        theta -= step
+        root += a * self.eps
+        return m / root  # = (m / a) / (sqrt(v^) + eps)
+
+
+class OptimisticAdam(Adam):
+    """Optimistic Adam (Daskalakis et al. 2018, Algorithm 1): as OMD, with Adam's direction in g's place.
+
+    d_t = m^_t / (sqrt(v^_t) + eps)         theta <- theta - 2 lr d_t + lr d_(t-1)
+
+    d_(t-1) is the direction of the step before, with the bias corrections of that step. Before the first step it is 0 (the
+    formula leaves 0/0 there; published versions differ), so the first step is twice Adam's.
+    """
+
+    slots = ("m", "v", "d")
+
+    def update(self, theta: Array, g: Array, state: dict[str, Any]) -> None:
+        d = self.direction(g, state)
+        theta -= self.lr * (2 * d - state["d"])
+        state["d"] = d
+
+
+def clip_weights(params: Iterable[Tensor], c: float) -> None:
+    """Clip every element of the parameters into [-c, c], in place: what keeps WGAN's critic Lipschitz. NaN stays NaN.
+
+    Raises ValueError unless c > 0, and for things that are no parameters.
+    """
+    if not c > 0:
+        raise ValueError(f"clip_weights: c is {c}; expected a number above 0")
+    for p in _checked("clip_weights", params):
+        w = p.writable()
+        p.xp.clip(w, -c, c, out=w)
+        p.changed_in_place()
 
 
 class LinearDecay:
@@ -184,3 +249,14 @@ def _fraction(rule: str, name: str, value: float) -> float:
     if not 0 <= value < 1:
         raise ValueError(f"{rule}: {name} is {value}; expected 0 <= {name} < 1")
     return value
+
+
+def _at_least_0(rule: str, eps: float) -> float:
+    if not eps >= 0:  # nan too
+        raise ValueError(f"{rule}: eps is {eps}; expected at least 0")
+    return eps
+
+
+def _check_eps(rule: Optimizer, eps: float, g: Array) -> None:
+    if g.dtype.type(eps) == 0 < eps:
+        raise ValueError(f"{type(rule).__name__}: eps={rule.eps} is 0 in {g.dtype}; use a larger eps, or float32 parameters")

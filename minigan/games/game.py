@@ -10,7 +10,7 @@ import numpy as np
 from minigan import backend
 from minigan.data.priors import Noise
 from minigan.grad_mode import no_grad
-from minigan.nn import Module
+from minigan.nn import Module, Sequential, Sigmoid
 from minigan.ops import mean, sigmoid
 from minigan.optim import Optimizer
 from minigan.tensor import Tensor
@@ -72,15 +72,19 @@ class Game:
 
     def real(self, batches: Iterator) -> Tensor:
         """The next minibatch of x, in the networks' dtype: the array, or the first of the tuple."""
+        batch = self.minibatch(batches)
+        return self.cast(batch[0] if isinstance(batch, tuple | list) else batch)
+
+    def minibatch(self, batches: Iterator) -> Any:
+        """What the iterator yields next, as it is."""
         if not isinstance(batches, Iterator):
             raise TypeError(
                 f"step: batches is a {type(batches).__name__}; expected an iterator, such as data.batches(x, size=64)"
             )
         try:
-            batch = next(batches)
+            return next(batches)
         except StopIteration:
             raise ValueError("step: the minibatches have run out; data.batches(...) never ends") from None
-        return self.cast(batch[0] if isinstance(batch, tuple | list) else batch)
 
     def noise(self, m: int) -> Tensor:
         """m fresh noise vectors, in the networks' dtype."""
@@ -122,22 +126,27 @@ class Game:
         """n samples G(z) as a NumPy array, in eval mode.
 
         Args:
-            y: classes, for conditional games only.
+            y: for conditional games, and only for them: n classes, or one for all.
             z: the noise; if None, the prior's, drawn with `rng` or else with a generator that only sampling uses, so that
                 looking at the game does not change its course. (A prior that is a plain function has one stream only:
                 pass z.)
 
         Raises TypeError for y in a game without classes, ValueError for a z that is not n vectors.
         """
-        if y is not None:
-            raise TypeError(f"sample: {type(self).__name__} has no classes; leave y out")
         if not (isinstance(n, Integral) and n >= 0):
             raise ValueError(f"sample: n is {n!r}; expected a number of samples, at least 0")
         z = self.cast(self._sample_noise(n, rng) if z is None else z)
         if len(z) != n:
             raise ValueError(f"sample: asked for {n} samples, z has shape {z.shape}")
+        condition = self.condition(n, y)
         with no_grad(), evaluating(self.G):
-            return backend.copy_to_numpy(self.G(z).data)
+            return backend.copy_to_numpy(self.G(z, *condition).data)
+
+    def condition(self, n: int, y: Any) -> tuple[Any, ...]:
+        """What G takes besides z to make n samples of the classes y: nothing, in a game without classes."""
+        if y is not None:
+            raise TypeError(f"sample: {type(self).__name__} has no classes; leave y out")
+        return ()
 
     def _sample_noise(self, n: int, rng: np.random.Generator | None) -> Any:
         """n noise vectors; a prior of the user's own, a plain function, has one stream only."""
@@ -161,6 +170,19 @@ class Game:
         backend.set_generator_state(backend.generator(), state["rng"])
 
 
+def check_counts(game: str, **counts: int) -> None:
+    """Numbers of steps, such as k and l, must be whole and at least 1."""
+    for name, count in counts.items():
+        if not (isinstance(count, Integral) and count >= 1):
+            raise ValueError(f"{game}: {name} is {count!r}; expected a whole number of steps, at least 1")
+
+
+def check_no_sigmoid(game: str, D: Module) -> None:
+    """D returns logits, and a critic any number: a last layer that squeezes them into (0, 1) is a mistake."""
+    if isinstance(D, Sequential) and isinstance(D[-1], Sigmoid):
+        raise ValueError(f"{game}: D ends in a Sigmoid; it returns logits (a critic: any number) here; leave the Sigmoid out")
+
+
 @contextmanager
 def evaluating(module: Module) -> Iterator[None]:
     """The module in eval mode for a block; every part's mode is restored afterwards."""
@@ -171,6 +193,18 @@ def evaluating(module: Module) -> Iterator[None]:
     finally:
         for part, mode in modes:
             part.training = mode
+
+
+def discriminator_figures(loss_D: Tensor, loss_G: Tensor, real_logits: Tensor, fake_logits: Tensor) -> Figures:
+    """The losses, the mean probabilities D(x) and D(G(z)), and the share that D judges right."""
+    real_logits, fake_logits = real_logits.detach(), fake_logits.detach()  # the graph is let go
+    return Figures(
+        loss_D=loss_D,
+        loss_G=loss_G,
+        D_real=lambda: mean_probability(real_logits),
+        D_fake=lambda: mean_probability(fake_logits),
+        D_accuracy=lambda: accuracy(real_logits, fake_logits),
+    )
 
 
 def mean_probability(logits: Tensor) -> Tensor:

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from minigan.games.game import Figures, Game, Prior, accuracy, mean_probability
+from minigan.games.game import Figures, Game, Prior, check_counts, check_no_sigmoid, discriminator_figures
 from minigan.losses import discriminator_loss, generator_loss, squared_gradient_norm
-from minigan.nn import Module, Sequential, Sigmoid
+from minigan.nn import Module
 from minigan.optim import Optimizer
 
 
@@ -37,10 +37,8 @@ class GAN(Game):
         r1: float = 0.0,
     ):
         super().__init__(G, D, prior, opt_G, opt_D)
-        if not (isinstance(k, int) and isinstance(l, int) and k >= 1 and l >= 1):
-            raise ValueError(f"GAN: k is {k!r} and l is {l!r}; expected whole numbers of steps, at least 1")
-        if isinstance(D, Sequential) and isinstance(D[-1], Sigmoid):
-            raise ValueError("GAN: D ends in a Sigmoid; it returns logits here, and the losses apply the sigmoid: leave it out")
+        check_counts("GAN", k=k, l=l)
+        check_no_sigmoid("GAN", D)
         if not r1 >= 0:
             raise ValueError(f"GAN: r1 is {r1}; expected at least 0")
         self.k, self.l, self.saturating, self.r1 = k, l, saturating, r1
@@ -65,11 +63,4 @@ class GAN(Game):
                 loss_G = generator_loss(self.D(self.G(z)), self.saturating)
                 self.descend(self.opt_G, loss_G)
 
-        real_logits, fake_logits = real_logits.detach(), fake_logits.detach()  # the graph is let go
-        return Figures(
-            loss_D=loss_D,
-            loss_G=loss_G,
-            D_real=lambda: mean_probability(real_logits),
-            D_fake=lambda: mean_probability(fake_logits),
-            D_accuracy=lambda: accuracy(real_logits, fake_logits),
-        )
+        return discriminator_figures(loss_D, loss_G, real_logits, fake_logits)

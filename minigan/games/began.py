@@ -1,0 +1,79 @@
+"""Boundary equilibrium GAN: Berthelot, Schumm and Metz 2017. D is an autoencoder, and judges by how well it reconstructs."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from minigan import backend
+from minigan.games.game import Figures, Game, Prior
+from minigan.grad_mode import no_grad
+from minigan.losses import l1
+from minigan.nn import Module
+from minigan.ops import abs, clip
+from minigan.optim import Optimizer
+
+
+class BEGAN(Game):
+    """D reconstructs real samples well and generated ones badly; G makes samples that D reconstructs well.
+
+    With L(v) = mean |v - D(v)|:
+
+        D descends L(x) - k L(G(z))
+        G descends L(G(z)), with fresh z
+        k <- clip(k + lambda_k (gamma L(x) - L(G(z))), 0, 1)
+
+    so that k, from 0 on, gives D's second task just the weight at which L(G(z)) = gamma L(x).
+
+    Args:
+        G, D, prior, opt_G, opt_D: see `Game`; D returns an array of its input's shape. The paper: z uniform in [-1, 1],
+            Adam with lr 1e-4, falling.
+        gamma: in [0, 1]: how much worse than G's samples D may reconstruct the data. Low: sharp, but all alike.
+        lambda_k: how fast k follows.
+
+    `step` returns `loss_D`, `loss_G` = L(G(z)) of the G step, `L_x` = L(x), `k` (after the step) and `M` =
+    L(x) + |gamma L(x) - L(G(z))|, the paper's measure of convergence. M does not notice when all samples are alike.
+    """
+
+    def __init__(
+        self,
+        G: Module,
+        D: Module,
+        prior: Prior,
+        opt_G: Optimizer,
+        opt_D: Optimizer,
+        gamma: float = 0.5,
+        lambda_k: float = 0.001,
+    ):
+        super().__init__(G, D, prior, opt_G, opt_D)
+        if not (0 <= gamma <= 1 and lambda_k >= 0):
+            raise ValueError(f"BEGAN: gamma is {gamma} and lambda_k {lambda_k}; expected gamma in [0, 1], lambda_k at least 0")
+        self.gamma, self.lambda_k = gamma, lambda_k
+        self.k = self.cast(0.0)  # on the networks' device: a Python float would make the GPU wait in every step
+
+    def step(self, batches: Iterator) -> Figures:
+        """One iteration: a step of D, a step of G against the updated D, and the new k."""
+        x = self.real(batches)
+        z = self.noise(len(x))
+        fake = self.G(z).detach()
+        L_x = l1(self.D(x), x)
+        loss_D = L_x - self.k * l1(self.D(fake), fake)
+        self.descend(self.opt_D, loss_D)
+
+        z = self.noise(len(x))
+        with self.frozen(self.D):
+            fake = self.G(z)
+            loss_G = l1(self.D(fake), fake)  # G moves both: the reconstruction, and what is reconstructed
+            self.descend(self.opt_G, loss_G)
+
+        with no_grad():
+            balance = self.gamma * L_x - loss_G
+            self.k = clip(self.k + self.lambda_k * balance, 0.0, 1.0)
+            return Figures(loss_D=loss_D, loss_G=loss_G, L_x=L_x, k=self.k, M=L_x + abs(balance))
+
+    def state_dict(self) -> dict[str, Any]:
+        """As in every game, and k."""
+        return super().state_dict() | {"k": backend.copy_to_numpy(self.k.data)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a `state_dict`, bit for bit."""
+        super().load_state_dict(state)
+        self.k = self.cast(state["k"])

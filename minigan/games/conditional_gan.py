@@ -1,0 +1,97 @@
+"""The conditional GAN: Mirza and Osindero 2014. Both players are told the class, so that G can be asked for one."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from minigan import backend
+from minigan.games.game import Figures, Game, Prior, check_counts, check_no_sigmoid, discriminator_figures
+from minigan.losses import discriminator_loss, generator_loss
+from minigan.nn import Module
+from minigan.ops import broadcast_to, concatenate, one_hot
+from minigan.optim import Optimizer
+from minigan.tensor import Tensor
+
+
+class Conditional(Module):
+    """A network of (x, y), made of a network of x: the class y is appended to x as a one-hot code.
+
+    x (N, F) becomes (N, F + classes): for G's noise, for dense networks. Images (N, C, H, W) become (N, C + classes, H, W):
+    each class has a plane, all ones where it is y's and zeros elsewhere. y: (N,) integers in [0, classes).
+    """
+
+    def __init__(self, network: Module, classes: int):
+        self.network, self.classes = network, classes
+
+    def forward(self, x: Tensor, y: Any) -> Tensor:
+        code = one_hot(y, self.classes, dtype=x.dtype)
+        if x.ndim == 4:
+            n, _, height, width = x.shape
+            code = broadcast_to(code.reshape(n, self.classes, 1, 1), (n, self.classes, height, width))
+        return self.network(concatenate([x, code], axis=1))
+
+
+class ConditionalGAN(Game):
+    """min over G, max over D of E log D(x, y) + E log(1 - D(G(z, y), y)), for data x with classes y.
+
+    D must see y as well: a convincing 3 is still wrong where a 7 was asked for.
+
+    Args:
+        G, D: networks of (z, y) and of (x, y), y an integer array (N,); `Conditional` makes them from ordinary ones.
+        prior, opt_G, opt_D: see `Game`.
+        k: D steps in an iteration, each on a fresh minibatch of (x, y) and fresh z.
+        l: G steps in an iteration, each on fresh z, with the labels of the last minibatch.
+
+    `step` takes minibatches (x, y) and returns what `GAN.step` does. `sample` needs y.
+    """
+
+    def __init__(self, G: Module, D: Module, prior: Prior, opt_G: Optimizer, opt_D: Optimizer, k: int = 1, l: int = 1):
+        super().__init__(G, D, prior, opt_G, opt_D)
+        check_counts("ConditionalGAN", k=k, l=l)
+        check_no_sigmoid("ConditionalGAN", D.network if isinstance(D, Conditional) else D)
+        self.k, self.l = k, l
+
+    def step(self, batches: Iterator) -> Figures:
+        """One iteration: k steps of D, then l steps of G against the updated D."""
+        for _ in range(self.k):
+            x, y = self.labelled(batches)
+            z = self.noise(len(x))
+            fake = self.G(z, y).detach()
+            real_logits, fake_logits = self.D(x, y), self.D(fake, y)
+            loss_D = discriminator_loss(real_logits, fake_logits)
+            self.descend(self.opt_D, loss_D)
+
+        for _ in range(self.l):
+            z = self.noise(len(y))
+            with self.frozen(self.D):
+                loss_G = generator_loss(self.D(self.G(z, y), y))
+                self.descend(self.opt_G, loss_G)
+
+        return discriminator_figures(loss_D, loss_G, real_logits, fake_logits)
+
+    def labelled(self, batches: Iterator) -> tuple[Tensor, backend.Array]:
+        """The next minibatch of (x, y): x in the networks' dtype, y as integers."""
+        batch = self.minibatch(batches)
+        if not (isinstance(batch, tuple | list) and len(batch) == 2):
+            kind = f"a {type(batch).__name__}" + (f" of {len(batch)}" if isinstance(batch, tuple | list) else "")
+            raise TypeError(f"step: batches yielded {kind}; expected (x, y), as from data.batches(x, y, size=64)")
+        x, y = self.cast(batch[0]), _classes("step", batch[1])
+        if y.shape != x.shape[:1]:
+            raise ValueError(f"step: x has shape {x.shape} and y {y.shape}; expected one class for each sample")
+        return x, y
+
+    def condition(self, n: int, y: Any) -> tuple[Any, ...]:
+        """The n classes that G is asked for."""
+        if y is None:
+            raise TypeError("sample: ConditionalGAN needs to know what to sample: pass y, n classes, or one for all")
+        y = _classes("sample", y)
+        if y.shape not in ((), (n,)):
+            raise ValueError(f"sample: y has shape {y.shape}; expected {n} classes, or one for all")
+        return (y + backend.xp().zeros(n, y.dtype),)
+
+
+def _classes(name: str, y: Any) -> backend.Array:
+    """Classes as an integer array."""
+    y = y.data if isinstance(y, Tensor) else backend.asarray(y)
+    if y.dtype.kind not in "iu":
+        raise TypeError(f"{name}: y has dtype {y.dtype}; classes are integers, 0, 1, ...")
+    return y

@@ -1,0 +1,68 @@
+"""The networks of DCGAN (Radford, Metz and Chintala 2016) for images of 28 x 28 pixels in [-1, 1]; `GAN` trains them.
+
+All convolutions, with stride 2 in place of pooling; batch normalisation in both networks, but not where G ends and where
+D begins; ReLU in G, LeakyReLU in D; weights from normal(0, 0.02).
+"""
+
+import numpy as np
+
+from minigan import backend
+from minigan.nn import (
+    BatchNorm2d,
+    Conv2d,
+    ConvTranspose2d,
+    Dense,
+    Flatten,
+    LeakyReLU,
+    ReLU,
+    Reshape,
+    Sequential,
+    Tanh,
+    init,
+)
+
+
+def dcgan_generator(z: int = 100, channels: int = 64, rng: np.random.Generator | None = None) -> Sequential:
+    """Noise (N, z) -> (N, 2 channels, 7, 7) -> (N, channels, 14, 14) -> images (N, 1, 28, 28) in (-1, 1)."""
+    return initialise(
+        Sequential(
+            Dense(z, 2 * channels * 7 * 7, bias=False),  # the normalisation would subtract a bias again
+            Reshape(2 * channels, 7, 7),
+            BatchNorm2d(2 * channels),
+            ReLU(),
+            ConvTranspose2d(2 * channels, channels, 4, stride=2, padding=1, bias=False),
+            BatchNorm2d(channels),
+            ReLU(),
+            ConvTranspose2d(channels, 1, 4, stride=2, padding=1),
+            Tanh(),
+        ),
+        rng,
+    )
+
+
+def dcgan_discriminator(in_channels: int = 1, channels: int = 64, rng: np.random.Generator | None = None) -> Sequential:
+    """Images (N, in_channels, 28, 28) -> (N, channels, 14, 14) -> (N, 2 channels, 7, 7) -> logits (N, 1)."""
+    return initialise(
+        Sequential(
+            Conv2d(in_channels, channels, 4, stride=2, padding=1),
+            LeakyReLU(0.2),
+            Conv2d(channels, 2 * channels, 4, stride=2, padding=1, bias=False),
+            BatchNorm2d(2 * channels),
+            LeakyReLU(0.2),
+            Flatten(),
+            Dense(2 * channels * 7 * 7, 1),
+        ),
+        rng,
+    )
+
+
+def initialise(network: Sequential, rng: np.random.Generator | None = None) -> Sequential:
+    """The paper's start: weights from normal(0, 0.02), those of batch normalisation around 1; biases 0."""
+    rng = backend.generator(rng)
+    for layer in network:
+        if isinstance(layer, Conv2d | ConvTranspose2d | Dense | BatchNorm2d):
+            centre = 1.0 if isinstance(layer, BatchNorm2d) else 0.0
+            layer.weight.data = init.normal(0.02, centre)(layer.weight.shape, rng)
+            if layer.bias is not None:
+                layer.bias.data = init.zeros(layer.bias.shape, rng)
+    return network

@@ -1,0 +1,50 @@
+"""The Wasserstein GAN: Algorithm 1 of Arjovsky, Chintala and Bottou 2017, "Wasserstein GAN"."""
+
+from collections.abc import Iterator
+
+from minigan.games.game import Figures, Game, Prior, check_counts, check_no_sigmoid
+from minigan.losses import critic_loss
+from minigan.nn import Module
+from minigan.ops import mean
+from minigan.optim import Optimizer, clip_weights
+
+
+class WGAN(Game):
+    """min over G, max over critics f with |f(a) - f(b)| <= K |a - b| of E f(x) - E f(G(z)): K times the Wasserstein-1 distance.
+
+    Args:
+        G, critic, prior, opt_G, opt_D: see `Game`; the critic returns any number, (N, 1), and is `.D` as in every game.
+            The paper's optimizers: RMSProp with lr 5e-5, and minibatches of 64.
+        n_critic: critic steps in an iteration, each on a fresh minibatch of x and fresh z.
+        clip: after each of them, every weight is clipped into [-clip, clip]. This bounds the critic's slope, by a K that
+            nobody knows: its estimates can be compared with one another, but have no unit.
+
+    `step` returns, of the last critic step, `loss_D` and `w_estimate` = mean f(x) - mean f(G(z)) = -loss_D, and `loss_G`.
+    """
+
+    def __init__(
+        self, G: Module, critic: Module, prior: Prior, opt_G: Optimizer, opt_D: Optimizer, n_critic: int = 5, clip: float = 0.01
+    ):
+        super().__init__(G, critic, prior, opt_G, opt_D)
+        check_counts("WGAN", n_critic=n_critic)
+        check_no_sigmoid("WGAN", critic)
+        if not clip > 0:
+            raise ValueError(f"WGAN: clip is {clip}; expected a bound above 0 for the critic's weights")
+        self.n_critic, self.clip = n_critic, clip
+
+    def step(self, batches: Iterator) -> Figures:
+        """One iteration: n_critic steps of the critic, then one of G against the critic as it is then."""
+        for _ in range(self.n_critic):
+            x = self.real(batches)
+            z = self.noise(len(x))
+            fake = self.G(z).detach()
+            loss_D = critic_loss(self.D(x), self.D(fake))
+            self.descend(self.opt_D, loss_D)
+            clip_weights(self.D.parameters(), self.clip)
+
+        z = self.noise(len(x))
+        with self.frozen(self.D):
+            loss_G = -mean(self.D(self.G(z)))
+            self.descend(self.opt_G, loss_G)
+
+        return Figures(loss_D=loss_D, loss_G=loss_G, w_estimate=-loss_D.detach())
