@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from demos.kit import pictures
+from demos.kit import digits, pictures
 from demos.kit.run import Run, parser, start
 from minigan import Tensor, data, metrics, nn, no_grad, optim, sigmoid
 from minigan.games import GAN
@@ -56,7 +56,7 @@ def main(argv: list[str] | None = None) -> None:
     settings = SETTINGS[args.data]
     if args.quick:
         settings = replace(settings, steps=QUICK[args.data], width=64)
-    (points if args.data in ("ring", "grid") else digits)(args, settings)
+    (points if args.data in ("ring", "grid") else images)(args, settings)
 
 
 def make_game(settings: Settings, G: nn.Module, D: nn.Module) -> GAN:
@@ -104,7 +104,7 @@ def points(args, settings: Settings) -> None:
     title = f"{found['modes_1pct']} of {len(centres)} modes, {found['high_quality']:.1%} of the samples within 3 std"
     pictures.points(args.out / "samples.png", x[:10_000], samples, f"{title} (of the data: {perfect['high_quality']:.1%})")
     pictures.points_over_time(args.out / "over_time.png", run.snapshots, x, "samples over D's opinion: red real, blue fake")
-    pictures.points_animation(args.out / "animation.gif", run.snapshots, x)
+    pictures.points_animation(args.out / "animation.gif", run.snapshots, x, "red: D says real, blue: fake")
     conclude(args, run)
     for name, row in (("G", found), ("perfect sampler", perfect)):
         print(
@@ -113,12 +113,8 @@ def points(args, settings: Settings) -> None:
         )
 
 
-def digits(args, settings: Settings) -> None:
+def images(args, settings: Settings) -> None:
     """Images of 28 x 28 pixels, by the same algorithm: only the last layers' sizes differ."""
-    try:
-        x, _ = data.mnist(root=args.data_dir) if args.data == "mnist" else data.glyphs(60_000)
-    except data.DataError as error:
-        raise SystemExit(f"{error}") from None
     w = settings.width
     G = nn.Sequential(
         nn.Dense(settings.z, w), nn.LeakyReLU(0.2), nn.Dense(w, w), nn.LeakyReLU(0.2), nn.Dense(w, 784), nn.Tanh(),
@@ -128,23 +124,7 @@ def digits(args, settings: Settings) -> None:
         nn.Flatten(),
         nn.Dense(784, w), nn.LeakyReLU(0.2), nn.Dense(w, w), nn.LeakyReLU(0.2), nn.Dense(w, 1),
     )  # fmt: skip
-    game = make_game(settings, G, D)
-    z = data.noise(settings.z)(64)
-
-    def sample(n=None, z=None):
-        return (game.sample(n or len(z), z=z) + 1) / 2  # tanh's [-1, 1] to pixels in [0, 1]
-
-    scaled = data.batches(2 * x - 1, size=settings.batch)
-    run = Run(args, game, scaled, {"data": args.data, **asdict(settings)}, lambda: {"samples": sample(z=z)})
-    run.train()
-
-    samples = sample(5_000)
-    run.finish({}, {"samples": samples})
-    title = f"{args.data} after {run.t:,} iterations"
-    pictures.images(args.out / "samples.png", x[:144], samples[:144], title)
-    pictures.images_over_time(args.out / "over_time.png", run.snapshots, "the same noise z, over the training")
-    pictures.images_animation(args.out / "animation.gif", run.snapshots)
-    conclude(args, run)
+    digits.play(args, make_game(settings, G, D), asdict(settings))
 
 
 def conclude(args, run: Run) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from minigan import backend
+from minigan.grad_mode import Recording, mode
 from minigan.ops import abs, log, log_softmax, mean, norm, sigmoid, softplus, square, sum, where
 from minigan.ops.operands import floating, labels_below, operands
 from minigan.tensor import Tensor, grad, record
@@ -66,6 +67,8 @@ def squared_gradient_norm(output: Tensor, x: Tensor) -> Tensor:
 
     output (N, 1) was computed from x (N, ...), which requires a gradient.
     """
+    if not output.requires_grad:
+        raise ValueError("squared_gradient_norm: the output has no graph: compute it outside no_grad, from x with requires_grad")
     (g,) = grad(sum(output), x, create_graph=True)
     return mean(sum(square(g), axis=tuple(range(1, g.ndim))))
 
@@ -89,7 +92,9 @@ def gradient_penalty(
     u = backend.generator(rng).random((len(real), *[1] * (real.ndim - 1)))
     x_hat = fake + Tensor(u, dtype=real.dtype) * (real - fake)
     x_hat.requires_grad = True
-    (g,) = grad(sum(critic(x_hat)), x_hat, create_graph=True)
+    with Recording(True):  # under no_grad, too, the slope is what it is
+        f = sum(critic(x_hat))
+    (g,) = grad(f, x_hat, create_graph=mode.recording)
     return mean(square(norm(g.reshape(len(g), -1), axis=1) - 1.0))
 
 

@@ -2,6 +2,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import minigan as mg
 from minigan import Tensor, losses
@@ -53,6 +55,7 @@ CASES = {
         lambda f: np.mean(np.log(1 - sigma(f))),
         (V,),
     ),
+    "critic": (losses.critic_loss, lambda r, f: np.mean(f) - np.mean(r), (V, W)),
     "cross_entropy": (lambda v: losses.cross_entropy(v, LABELS), naive_cross_entropy, (LOGITS,)),
     "mse": (losses.mse, lambda a, b: np.mean((a - b) ** 2), (V, W)),
     "l1": (losses.l1, lambda a, b: np.mean(np.abs(a - b)), (V, W)),
@@ -261,6 +264,177 @@ def test_the_squared_gradient_norm_is_the_mean_over_samples_of_the_sum_over_the_
     np.testing.assert_allclose(mg.grad(norm, t)[0].numpy(), 36 * x**3 / 4, rtol=1e-12)
 
 
+# --- the critic's loss --------------------------------------------------------------------------------------------------
+
+
+def test_the_critic_loss_pushes_real_up_and_fake_down_by_the_same_whatever_f_says():
+    r, f = Tensor(V, requires_grad=True), Tensor(W[:4], requires_grad=True)
+    g_real, g_fake = mg.grad(losses.critic_loss(r, f), [r, f])
+    np.testing.assert_array_equal(g_real.numpy(), np.full((5, 1), -1 / 5))
+    np.testing.assert_array_equal(g_fake.numpy(), np.full((4, 1), 1 / 4))
+
+
+def test_the_critic_loss_changes_its_sign_with_f_and_where_real_and_fake_change_places():
+    value = losses.critic_loss(Tensor(V), Tensor(W)).item()
+    assert losses.critic_loss(Tensor(-V), Tensor(-W)).item() == losses.critic_loss(Tensor(W), Tensor(V)).item() == -value != 0
+
+
+def test_the_discriminator_loss_is_the_same_for_minus_v_where_real_and_fake_change_places():
+    value = losses.discriminator_loss(Tensor(V), Tensor(W)).item()
+    assert losses.discriminator_loss(Tensor(-W), Tensor(-V)).item() == pytest.approx(value, rel=1e-15)
+
+
+# --- the gradient penalty -----------------------------------------------------------------------------------------------
+
+shapes_of_batches = st.tuples(st.integers(2, 5), st.integers(1, 3)) | st.tuples(
+    st.integers(2, 5), st.integers(1, 3), st.integers(1, 3), st.integers(1, 3)
+)
+
+
+def real_and_fake(shape, seed=0, dtype="float64"):
+    rng = np.random.default_rng(seed)
+    return (Tensor((rng.standard_normal(shape) + shift).astype(dtype)) for shift in (4, -4))
+
+
+@given(shapes_of_batches, st.integers(0, 1000))
+def test_the_penalty_looks_between_real_and_fake_with_one_weight_from_0_to_1_a_sample(shape, seed):
+    real, fake = real_and_fake(shape, seed)
+    seen = []
+
+    def critic(x):
+        seen.append(x.numpy())
+        return (x * x).reshape(len(x), -1).sum(1, keepdims=True)
+
+    losses.gradient_penalty(critic, real, fake, rng=np.random.default_rng(seed))
+    (x_hat,) = seen
+    u = (x_hat - fake.numpy()) / (real.numpy() - fake.numpy())
+    assert x_hat.shape == shape
+    np.testing.assert_allclose(
+        u, u.reshape(len(u), -1)[:, :1].reshape(-1, *[1] * (len(shape) - 1)) + np.zeros(shape), atol=1e-12
+    )
+    assert 0 <= u.min() <= u.max() <= 1
+    weights = u.reshape(len(u), -1)[:, 0]
+    assert len(set(weights.round(9))) == len(u)
+    np.testing.assert_allclose(weights, np.random.default_rng(seed).random(len(u)), atol=1e-12)
+
+
+def test_the_mixing_weights_are_uniform_not_normal():
+    seen = []
+    real, fake = Tensor(np.ones((4000, 1))), Tensor(np.zeros((4000, 1)))
+    losses.gradient_penalty(lambda x: (seen.append(x.numpy().ravel()), x)[1], real, fake)
+    shares = np.histogram(seen[0], bins=10, range=(0, 1))[0] / 4000
+    assert shares.sum() == 1
+    np.testing.assert_allclose(shares, 0.1, atol=0.025)
+
+
+@given(shapes_of_batches)
+def test_the_penalty_of_a_linear_critic_is_that_of_the_length_of_its_weights_over_all_axes(shape):
+    w = np.random.default_rng(1).standard_normal(shape[1:])
+    real, fake = real_and_fake(shape)
+    penalty = losses.gradient_penalty(lambda x: (x * w).reshape(len(x), -1).sum(1, keepdims=True), real, fake)
+    assert penalty.shape == ()
+    assert penalty.item() == pytest.approx((np.sqrt((w**2).sum()) - 1) ** 2, rel=1e-10, abs=1e-20)
+
+
+@pytest.mark.parametrize("shape", [(64, 2), (64, 1, 4, 4), (64, 3, 2, 2)])
+def test_a_linear_critic_of_slope_1_has_penalty_0_on_a_batch_of_64(shape):
+    w = np.random.default_rng(1).standard_normal(shape[1:])
+    real, fake = real_and_fake(shape)
+    w /= np.sqrt((w**2).sum())
+    assert losses.gradient_penalty(lambda x: (x * w).reshape(64, -1).sum(1, keepdims=True), real, fake).item() < 1e-28
+
+
+def test_the_penalty_is_a_mean_over_samples_of_squares_not_the_square_of_a_mean():
+    """f = |x|^2 / 2 has slope |x_hat|: here 0 and 2, each 1 away from 1."""
+    real, fake = Tensor(np.array([[0.0, 0.0], [0.0, 2.0]])), Tensor(np.array([[0.0, 0.0], [0.0, 2.0]]))
+    assert losses.gradient_penalty(lambda x: (x * x).sum(1, keepdims=True) / 2, real, fake).item() == pytest.approx(
+        1, rel=1e-14
+    )
+
+
+@pytest.mark.parametrize("activation", [mg.tanh, mg.softplus])
+def test_the_penalty_is_differentiable_for_the_critics_weights(activation):
+    real, fake = real_and_fake((4, 3))
+    W, w = RNG.standard_normal((3, 5)), RNG.standard_normal((5, 1))
+
+    def penalty(W, w):
+        x, y = real.astype(W.dtype) * 0.2, fake.astype(W.dtype) * 0.2
+        return losses.gradient_penalty(lambda v: activation(v @ W) @ w, x, y, rng=np.random.default_rng(0))
+
+    assert_gradients(penalty, W, w)
+
+
+def test_the_penaltys_gradient_is_the_formula_for_a_critic_of_one_hidden_layer():
+    """g_i = W (w s_i) with s = 1 - tanh^2; d/dw of the mean of (|g_i| - 1)^2 is the sum of s_i (W^T q_i)."""
+    real, fake = (0.2 * x for x in real_and_fake((4, 3)))
+    W, w = RNG.standard_normal((3, 5)), RNG.standard_normal(5)
+    leaf = Tensor(w[:, None], requires_grad=True)
+    (found,) = mg.grad(losses.gradient_penalty(lambda v: mg.tanh(v @ W) @ leaf, real, fake, np.random.default_rng(0)), leaf)
+    u = np.random.default_rng(0).random((4, 1))
+    x_hat = u * real.numpy() + (1 - u) * fake.numpy()
+    s = 1 - np.tanh(x_hat @ W) ** 2
+    g = (s * w) @ W.T
+    length = np.linalg.norm(g, axis=1, keepdims=True)
+    q = 2 * (length - 1) / (4 * length) * g
+    np.testing.assert_allclose(found.numpy()[:, 0], (s * (q @ W)).sum(axis=0), rtol=1e-11)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_penalty_of_a_flat_critic_is_1_and_its_gradient_finite(dtype):
+    real, fake = real_and_fake((4, 3), dtype=dtype)
+    w = Tensor(np.zeros((3, 1), dtype), requires_grad=True)
+    penalty = losses.gradient_penalty(lambda x: x @ w, real, fake)
+    assert penalty.item() == 1
+    (g,) = mg.grad(penalty, w)
+    assert g.dtype == dtype
+    assert np.isfinite(g.numpy()).all()
+
+
+def test_a_critic_that_does_not_look_at_x_has_penalty_1():
+    real, fake = real_and_fake((4, 3))
+    assert losses.gradient_penalty(lambda x: Tensor(np.ones((4, 1))), real, fake).item() == 1
+
+
+def test_nothing_flows_back_from_the_penalty_to_real_and_fake():
+    real, fake = (Tensor(x.numpy(), requires_grad=True) for x in real_and_fake((4, 3)))
+    w = Tensor(np.ones((3, 1)), requires_grad=True)
+    made = fake * 2.0
+    losses.gradient_penalty(lambda x: (x * x) @ w, real, made).backward()
+    assert real.grad is None
+    assert fake.grad is None
+    assert w.grad is not None
+    assert real.requires_grad
+
+
+def test_the_penalty_touches_no_gradient_by_itself():
+    real, fake = real_and_fake((4, 3))
+    w = Tensor(np.ones((3, 1)), requires_grad=True)
+    losses.gradient_penalty(lambda x: (x * x) @ w, real, fake)
+    assert w.grad is None
+
+
+def test_the_penalty_draws_from_the_generator_given_or_from_minigans_own():
+    real, fake = real_and_fake((4, 3))
+
+    def value(rng=None):
+        return losses.gradient_penalty(lambda x: (x**3).sum(1, keepdims=True), real, fake, rng).item()
+
+    mg.seed(5)
+    own = value()
+    mg.seed(5)
+    given_one = value(np.random.default_rng(1))
+    assert value() == own != given_one  # a generator that is given leaves minigan's where it was
+    assert value(np.random.default_rng(1)) == given_one
+    with pytest.raises(TypeError, match="rng is 3; expected a generator"):
+        value(3)
+
+
+@pytest.mark.parametrize("other", [(5, 3), (4, 1), (1, 3), (4, 3, 1)])
+def test_the_penalty_refuses_real_and_fake_of_different_shapes(other):
+    with pytest.raises(ValueError, match=r"gradient_penalty: shapes \(4, 3\) and .* differ"):
+        losses.gradient_penalty(lambda x: x, Tensor(np.ones((4, 3))), Tensor(np.ones(other)))
+
+
 # --- misuse -------------------------------------------------------------------------------------------------------------
 
 
@@ -327,3 +501,26 @@ def test_log_loss_has_a_gradient_for_labels_of_0_and_1():
     y = mg.Tensor(np.array([0.0, 1.0]), requires_grad=True)
     losses.log_loss(np.array([0.3, 0.3]), y).backward()
     np.testing.assert_allclose(2 * y.grad.numpy(), np.log(0.7) - np.log(0.3) + np.zeros(2))
+
+
+# --- without a graph ----------------------------------------------------------------------------------------------------
+
+
+def test_the_gradient_penalty_is_the_same_under_no_grad_and_has_no_graph():
+    def critic(x):
+        return (x * x).sum(axis=1, keepdims=True)
+
+    real, fake = np.ones((4, 2)), np.zeros((4, 2))
+    expected = losses.gradient_penalty(critic, real, fake, rng=np.random.default_rng(0))
+    with mg.no_grad():
+        penalty = losses.gradient_penalty(critic, real, fake, rng=np.random.default_rng(0))
+    assert penalty.item() == expected.item() != 1.0
+    assert not penalty.requires_grad
+
+
+def test_the_squared_gradient_norm_refuses_an_output_without_a_graph():
+    x = mg.Tensor(np.ones((4, 2)), requires_grad=True)
+    with mg.no_grad():
+        y = x.sum(axis=1)
+    with pytest.raises(ValueError, match="no graph: compute it outside no_grad"):
+        losses.squared_gradient_norm(y, x)

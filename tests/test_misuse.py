@@ -18,6 +18,19 @@ def _game(D=None, **options):
     return games.GAN(G, D, prior, optim.SGD(G.parameters(), 0.1), optim.SGD(D.parameters(), 0.1), **options)
 
 
+def _other(game, D=None, **options):
+    """A game of another kind; with classes, of three."""
+    extra, width = (3 if game is games.ConditionalGAN else 0), (2 if game is games.BEGAN else 1)
+    G, D = nn.Sequential(nn.Dense(2 + extra, 2)), D or nn.Sequential(nn.Dense(2 + extra, width))
+    if extra:
+        G, D = games.Conditional(G, 3), games.Conditional(D, 3)
+    return game(G, D, data.noise(2), optim.SGD(G.parameters(), 0.1), optim.SGD(D.parameters(), 0.1), **options)
+
+
+def _conditional_step(x, y):
+    return _other(games.ConditionalGAN).step(iter([(x, y)]))
+
+
 def _points(width=2):
     return data.batches(np.ones((8, width), np.float32), size=4)
 
@@ -148,6 +161,12 @@ MISUSE = [  # (what the user does, the call, the error, what its message says)
         "cross_entropy: labels are float64; expected integers",
     ),
     ("label too large", lambda: losses.cross_entropy(ones(2, 3), [0, 3]), ValueError, "cross_entropy: labels from 0 to 3.*2"),
+    (
+        "penalty between shapes",
+        lambda: losses.gradient_penalty(lambda x: x, ones(4, 1), ones(4, 2)),
+        ValueError,
+        r"gradient_penalty: shapes \(4, 1\) and \(4, 2\) differ",
+    ),
     ("one_hot of floats", lambda: mg.one_hot([0.5], 3), TypeError, "one_hot: labels are float64; expected integers"),
     # optimizers
     (
@@ -169,6 +188,9 @@ MISUSE = [  # (what the user does, the call, the error, what its message says)
         ValueError,
         "load_state_dict: a state of Adam does not fit SGD",
     ),
+    ("weights clipped to 0", lambda: optim.clip_weights([ones(2)], 0), ValueError, "clip_weights: c is 0; .*above 0"),
+    ("a network clipped", lambda: optim.clip_weights(nn.Dense(1, 1), 1), TypeError, r"clip_weights: .*module\.parameters\(\)"),
+    ("alpha of 1", lambda: _optimizer_of(ones(2), rule=optim.RMSProp, alpha=1), ValueError, "RMSProp: alpha is 1; expected"),
     ("decay over no steps", lambda: optim.LinearDecay(_optimizer_of(ones(2)), 0), ValueError, "LinearDecay: .*steps 0"),
     # data and metrics
     ("batch larger than the data", lambda: data.batches(np.ones(3), size=4), ValueError, "size is 4: .*between 1 and 3"),
@@ -192,7 +214,7 @@ MISUSE = [  # (what the user does, the call, the error, what its message says)
         r"\(3, 2\) and b \(2, 2\)",
     ),
     # games
-    ("no D step", lambda: _game(k=0), ValueError, "GAN: k is 0 .*at least 1"),
+    ("no D step", lambda: _game(k=0), ValueError, "GAN: k is 0; .*at least 1"),
     ("negative r1", lambda: _game(r1=-1), ValueError, "GAN: r1 is -1"),
     (
         "prior of another size",
@@ -204,6 +226,53 @@ MISUSE = [  # (what the user does, the call, the error, what its message says)
     ("points in space", lambda: _game().step(_points(3)), ValueError, r"Dense\(2, 1\): the input has shape \(4, 3\)"),
     ("batches run out", lambda: _game().step(iter([])), ValueError, r"step: the minibatches have run out; data\.batches"),
     ("classes without classes", lambda: _game().sample(2, y=[0, 1]), TypeError, "sample: GAN has no classes; leave y out"),
+    ("no critic step", lambda: _other(games.WGAN, n_critic=0), ValueError, "WGAN: n_critic is 0; .*at least 1"),
+    ("half a critic step", lambda: _other(games.WGANGP, n_critic=0.5), ValueError, "WGANGP: n_critic is 0.5; .*whole number"),
+    ("clip of 0", lambda: _other(games.WGAN, clip=0), ValueError, "WGAN: clip is 0; expected a bound above 0"),
+    ("penalty below 0", lambda: _other(games.WGANGP, penalty=-1), ValueError, "WGANGP: penalty is -1; expected .* at least 0"),
+    ("gamma above 1", lambda: _other(games.BEGAN, gamma=2), ValueError, r"BEGAN: gamma is 2 .*gamma in \[0, 1\]"),
+    ("lambda_k below 0", lambda: _other(games.BEGAN, lambda_k=-1), ValueError, "BEGAN: .*lambda_k -1; .*at least 0"),
+    (
+        "critic with a sigmoid",
+        lambda: _other(games.WGAN, D=nn.Sequential(nn.Dense(2, 1), nn.Sigmoid())),
+        ValueError,
+        "WGAN: D ends in a Sigmoid; .*leave the Sigmoid out",
+    ),
+    (
+        "autoencoder that returns logits",
+        lambda: _other(games.BEGAN, D=nn.Sequential(nn.Dense(2, 1))).step(_points()),
+        ValueError,
+        r"l1: shapes \(4, 1\) and \(4, 2\) differ",
+    ),
+    ("points without classes", lambda: _other(games.ConditionalGAN).step(_points()), TypeError, r"ndarray; expected \(x, y\)"),
+    (
+        "classes as floats",
+        lambda: _conditional_step(np.ones((2, 2)), [0.0, 1.0]),
+        TypeError,
+        "step: y has dtype float64; .*0, 1",
+    ),
+    ("classes one-hot", lambda: _conditional_step(np.ones((3, 2)), np.eye(3)), TypeError, "step: y has dtype float64"),
+    (
+        "classes in a column",
+        lambda: _conditional_step(np.ones((2, 2)), [[0], [1]]),
+        ValueError,
+        r"x has shape \(2, 2\) and y \(2, 1\)",
+    ),
+    ("class too large", lambda: _conditional_step(np.ones((2, 2)), [0, 3]), ValueError, "labels from 0 to 3; expected 0 to 2"),
+    ("samples of no class", lambda: _other(games.ConditionalGAN).sample(2), TypeError, "sample: .*pass y, n classes"),
+    (
+        "too few classes",
+        lambda: _other(games.ConditionalGAN).sample(3, y=[0, 1]),
+        ValueError,
+        r"y has shape \(2,\); .*3 classes",
+    ),
+    ("network without channels", lambda: games.dcgan_generator(channels=0), ValueError, "at least 1"),
+    (
+        "large images",
+        lambda: games.dcgan_discriminator(channels=1)(ones(2, 1, 32, 32)),
+        ValueError,
+        r"Dense\(98, 1\): the input has shape \(2, 128\)",
+    ),
     # the rest
     ("unknown backend", lambda: backend.use("jax"), backend.BackendError, "unknown backend 'jax': choose 'numpy' or 'cupy'"),
     ("moved nowhere", lambda: ones(2).to("tpu"), backend.BackendError, "unknown backend 'tpu': choose"),

@@ -82,6 +82,7 @@ TRAPS: dict[int, tuple[str, list[str]]] = {
             "tests/test_traps.py::test_detached_factor_counts_as_a_constant",
             GAN + "test_a_d_step_computes_no_gradient_of_g",
             GAN + "test_a_players_step_changes_that_player_only",
+            "tests/games/test_every_game.py::test_fakes_are_detached_no_d_step_leaves_a_gradient_in_g",
         ],
     ),
     13: ("gradients that share memory", [T + "test_gradients_have_memory_of_their_own"]),
@@ -97,6 +98,7 @@ TRAPS: dict[int, tuple[str, list[str]]] = {
         [
             T + "test_change_between_forward_and_backward_is_an_error_also_through_views",
             "tests/test_optim.py::test_a_step_between_forward_and_backward_makes_the_backward_pass_an_error",
+            "tests/test_clip_weights.py::test_clipping_between_forward_and_backward_makes_the_backward_pass_an_error",
         ],
     ),
     16: (
@@ -199,6 +201,7 @@ TRAPS: dict[int, tuple[str, list[str]]] = {
             OPS + "coverage.py::test_no_float64_array_arises_behind_a_float32_op",
             OPS + "operands.py::test_float_dtype_survives_numbers_integers_and_masks",
             "tests/test_optim.py::test_parameters_and_state_keep_the_dtype",
+            "tests/games/test_every_game.py::test_a_float32_game_has_no_float64_array_in_a_step_on_float64_data_and_noise",
         ],
     ),
     32: (
@@ -235,14 +238,35 @@ TRAPS: dict[int, tuple[str, list[str]]] = {
             "tests/test_optim.py::test_a_loaded_optimizer_goes_on_bit_for_bit",
         ],
     ),
-    37: ("optimistic Adam: minigan has none yet", []),
-    38: ("clipped critics: minigan has no clip_weights yet", []),
+    37: (
+        "optimistic Adam's previous direction",
+        [
+            "tests/test_optimistic.py::test_four_steps_of_optimistic_adam_are_those_computed_by_hand_with_fractions",
+            "tests/test_optimistic.py::test_the_course_by_hand_is_not_that_of",
+            "tests/test_optimistic.py::test_the_first_step_of_optimistic_adam_is_exactly_twice_adams",
+            "tests/test_optimistic.py::test_each_parameter_looks_back_at_its_own_last_step",
+            "tests/test_optimistic.py::test_in_the_bilinear_game_adam_circles_and_optimistic_adam_arrives",
+            "tests/test_optim.py::test_the_gradients_memory_may_be_used_again_after_a_step",
+        ],
+    ),
+    38: (
+        "a critic clipped too early, too late, too much or not at all",
+        [
+            "tests/games/test_wgan.py::test_after_each_critic_step_the_weights_are_clipped_before_anything_looks_at_them",
+            "tests/games/test_wgan.py::test_g_is_not_clipped",
+            "tests/games/test_wgan.py::test_running_statistics_are_no_weights_and_not_clipped",
+            "tests/test_clip_weights.py::test_clip_weights_takes_every_element_into_minus_c_to_c_and_leaves_those_inside",
+            "tests/test_clip_weights.py::test_clipping_between_forward_and_backward_makes_the_backward_pass_an_error",
+            "tests/test_clip_weights.py::test_clip_weights_bounds_infinity_and_keeps_nan_where_it_is",
+        ],
+    ),
     39: (
         "seeds, hash order, streams that interfere",
         [
             "tests/test_backend.py::test_seed_0_is_a_seed_like_any_other",
             "tests/nn/test_dense.py::test_initial_values_do_not_depend_on_the_hash_seed",
             "tests/games/test_game.py::test_sampling_does_not_change_the_course_of_the_game",
+            "tests/games/test_every_game.py::test_looking_at_samples_does_not_change_the_course_of_the_game",
         ],
     ),
     40: (

@@ -1,6 +1,7 @@
 """The demos' pictures. Every function writes one file; a title says what was found."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
@@ -15,27 +16,47 @@ REAL, FAKE = "tab:blue", "tab:orange"
 FRAMES_PER_SECOND = 8
 
 
-def curves(path: Path, history: list[dict[str, float]], title: str) -> None:
-    """The losses, and what D says of real and fake samples, against where they would stand if D could not tell them apart."""
+@dataclass
+class Panel:
+    """One panel of `curves`: curves by their key in the history: (label, colour, where it would come to rest, or None)."""
+
+    ylabel: str
+    curves: dict[str, tuple[str, str, float | None]]
+    ylim: tuple[float, float] | None = None
+
+
+DISCRIMINATOR_PANELS = (
+    Panel(
+        "loss  (dotted: at $D = 1/2$)",
+        {
+            "loss_D": ("D's loss", REAL, 2 * np.log(2)),
+            "loss_G": ("G's loss, $-\\log D(G(z))$", FAKE, np.log(2)),
+        },
+    ),
+    Panel(
+        "probability, share",
+        {
+            "D_real": ("$D(x)$, mean over real", REAL, None),
+            "D_fake": ("$D(G(z))$, mean over fake", FAKE, None),
+            "D_accuracy": ("D's accuracy", "tab:green", 0.5),
+        },
+        ylim=(0, 1),
+    ),
+)
+
+
+def curves(path: Path, history: list[dict[str, float]], title: str, panels: Sequence[Panel] = DISCRIMINATOR_PANELS) -> None:
+    """The figures over the training; a dotted line is where a curve would come to rest."""
     step = [row["step"] for row in history]
-    figure, (top, bottom) = plt.subplots(2, 1, figsize=(9, 6), sharex=True, layout="constrained")
-    for key, label, colour, rest in (
-        ("loss_D", "D's loss", REAL, 2 * np.log(2)),
-        ("loss_G", "G's loss, $-\\log D(G(z))$", FAKE, np.log(2)),
-    ):
-        _smooth(top, step, [row[key] for row in history], label, colour)
-        top.axhline(rest, color=colour, linestyle=":", linewidth=1)
-    top.set_ylabel("loss  (dotted: at $D = 1/2$)")
-    for key, label, colour in (
-        ("D_real", "$D(x)$, mean over real", REAL),
-        ("D_fake", "$D(G(z))$, mean over fake", FAKE),
-        ("D_accuracy", "D's accuracy", "tab:green"),
-    ):
-        _smooth(bottom, step, [row[key] for row in history], label, colour)
-    bottom.axhline(0.5, color="grey", linestyle=":", linewidth=1)
-    bottom.set(ylabel="probability, share", xlabel="iteration", ylim=(0, 1))
-    top.legend(loc="upper right", ncols=2)
-    bottom.legend(loc="lower right", ncols=3)
+    figure, places = plt.subplots(len(panels), 1, figsize=(9, 3 * len(panels)), sharex=True, layout="constrained")
+    for axes, panel in zip(places, panels, strict=True):
+        for key, (label, colour, rest) in panel.curves.items():
+            _smooth(axes, step, [row[key] for row in history], label, colour)
+            if rest is not None:
+                axes.axhline(rest, color=colour, linestyle=":", linewidth=1)
+        axes.set(ylabel=panel.ylabel, ylim=panel.ylim)
+        axes.legend(loc="best", ncols=len(panel.curves))
+    places[-1].set_xlabel("iteration")
     figure.suptitle(title)
     _save(figure, path)
 
@@ -74,7 +95,7 @@ def points_over_time(path: Path, snapshots: list[dict[str, np.ndarray]], real: n
     _save(figure, path)
 
 
-def points_animation(path: Path, snapshots: list[dict[str, np.ndarray]], real: np.ndarray) -> None:
+def points_animation(path: Path, snapshots: list[dict[str, np.ndarray]], real: np.ndarray, meaning: str) -> None:
     """The samples and D's opinion over the whole training, as a GIF."""
     figure, axes = plt.subplots(figsize=(4.6, 4.6))
     figure.subplots_adjust(0.03, 0.03, 0.97, 0.92)  # a layout engine would lay out every frame anew
@@ -84,9 +105,26 @@ def points_animation(path: Path, snapshots: list[dict[str, np.ndarray]], real: n
     def draw(snapshot):
         field.set_data(snapshot["D"])
         dots.set_offsets(snapshot["samples"])
-        title.set_text(f"iteration {int(snapshot['step']):,};  red: D says real, blue: fake")
+        title.set_text(f"iteration {int(snapshot['step']):,};  {meaning}")
 
     _animate(figure, draw, snapshots, path)
+
+
+def estimates(path: Path, step: Sequence[int], estimate: Sequence[float], exact: Sequence[float], title: str) -> None:
+    """What the critic says of the distance to the data, beside the distance, over the training and against each other."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.6), layout="constrained", width_ratios=(3, 2))
+    other = left.twinx()  # the critic's unit is its own
+    left.plot(step, estimate, color=FAKE, marker="o", markersize=3)
+    other.plot(step, exact, color=REAL, marker="o", markersize=3)
+    left.set(xlabel="iteration", ylim=(min(0.0, *estimate), None))
+    left.set_ylabel("the critic's estimate", color=FAKE)
+    other.set_ylabel("exact Wasserstein distance, in data units", color=REAL)
+    other.set_ylim(0, None)
+    dots = right.scatter(exact, estimate, c=step, s=18, cmap="viridis")
+    right.set(xlabel="exact Wasserstein distance", ylabel="the critic's estimate")
+    figure.colorbar(dots, label="iteration")
+    figure.suptitle(title)
+    _save(figure, path)
 
 
 def _field_and_points(axes: plt.Axes, snapshot: dict[str, np.ndarray], real: np.ndarray):
@@ -122,10 +160,21 @@ def sheet(images: np.ndarray, columns: int) -> np.ndarray:
 
 
 def images(path: Path, real: np.ndarray, fake: np.ndarray, title: str, columns: int = 12) -> None:
-    """Two sheets side by side: data and samples."""
+    """Two sheets side by side: data and samples. Where both come class by class, a row each."""
     figure, panels = plt.subplots(1, 2, figsize=(13, 6.9), layout="constrained")
     for axes, batch, name in zip(panels, (real, fake), ("data $x$", "samples $G(z)$"), strict=True):
         axes.imshow(sheet(batch, columns), cmap="gray", vmin=0, vmax=1)
+        axes.set_title(name)
+        axes.axis("off")
+    figure.suptitle(title)
+    _save(figure, path)
+
+
+def interpolations(path: Path, straight: np.ndarray, spherical: np.ndarray, title: str) -> None:
+    """Rows of images (rows, columns, 1, H, W) on the ways from one z to another: along the line, and along the great circle."""
+    figure, panels = plt.subplots(1, 2, figsize=(13, 0.62 * len(straight) + 0.8), layout="constrained")
+    for axes, rows, name in zip(panels, (straight, spherical), ("on a straight line", "on a great circle"), strict=True):
+        axes.imshow(sheet(rows.reshape(-1, *rows.shape[2:]), rows.shape[1]), cmap="gray", vmin=0, vmax=1)
         axes.set_title(name)
         axes.axis("off")
     figure.suptitle(title)

@@ -24,8 +24,12 @@ SNAPSHOTS = 48  # pictures of the samples kept along the way: the frames of the 
 ROWS = 400  # lines of history kept along the way
 
 
-def parser(description: str, data: Sequence[str] = ()) -> argparse.ArgumentParser:
-    """The options that all demos have. `data`: the choices of --data, the first the default; () for a demo without a choice."""
+def parser(description: str, data: Sequence[str] = (), quick_data: str | None = None) -> argparse.ArgumentParser:
+    """The options that all demos have.
+
+    `data`: the choices of --data, the first the default; () for a demo without a choice. `quick_data`: the default
+    with --quick, if it is another.
+    """
     options = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--steps", type=_positive, help="iterations of the game (default: see the settings)")
     options.add_argument("--seed", type=int, default=0, help="of all random numbers (default: 0)")
@@ -40,7 +44,9 @@ def parser(description: str, data: Sequence[str] = ()) -> argparse.ArgumentParse
         help="go on from a checkpoint (default: the one in --out), to the same end as without a break",
     )
     if data:
-        options.add_argument("--data", choices=data, default=data[0], help=f"what to learn (default: {data[0]})")
+        default = f"{data[0]}, with --quick {quick_data}" if quick_data else data[0]
+        options.add_argument("--data", choices=data, help=f"what to learn (default: {default})")
+        options.set_defaults(data_defaults=(data[0], quick_data or data[0]))
         options.add_argument("--data-dir", type=Path, help="folder with the MNIST files (default: MINIGAN_DATA, or a download)")
     return options
 
@@ -53,6 +59,8 @@ def start(options: argparse.ArgumentParser, argv: Sequence[str] | None, name: st
     except backend.BackendError as error:
         options.error(str(error))
     mg.seed(args.seed)
+    if "data" in args and args.data is None:
+        args.data = args.data_defaults[args.quick]
     args.out = args.out or Path("runs") / name
     if args.resume is True:
         args.resume = args.out / "checkpoint.npz"

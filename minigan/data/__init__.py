@@ -4,6 +4,18 @@ from minigan.data.glyph_images import glyphs
 from minigan.data.minibatches import batches
 from minigan.data.mixtures import grid, grid_centres, ring, ring_centres
 from minigan.data.mnist_files import DataError, mnist
-from minigan.data.priors import noise
+from minigan.data.priors import lerp, noise, slerp
 
-__all__ = ["DataError", "batches", "glyphs", "grid", "grid_centres", "mnist", "noise", "ring", "ring_centres"]
+__all__ = [
+    "DataError",
+    "batches",
+    "glyphs",
+    "grid",
+    "grid_centres",
+    "lerp",
+    "mnist",
+    "noise",
+    "ring",
+    "ring_centres",
+    "slerp",
+]

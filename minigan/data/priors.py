@@ -61,3 +61,42 @@ def noise(d: int, kind: str = "normal", rng: np.random.Generator | None = None) 
     if not isinstance(d, Integral) or d < 1:
         raise ValueError(f"d is {d!r}: noise needs an integer of at least 1 dimension (kinds: {', '.join(map(repr, _KINDS))})")
     return Noise(d, kind, backend.spawn(rng))
+
+
+def lerp(a: np.ndarray, b: np.ndarray, steps: int) -> np.ndarray:
+    """`steps` points on the straight line from a (d,) to b (d,), both included: (steps, d).
+
+    In many dimensions, two normal vectors are nearly orthogonal: halfway, the line is 1/sqrt(2) as far from 0 as its ends,
+    where noise practically never lies and G was never trained. Compare `slerp`.
+    """
+    _check_ends("lerp", a, b, steps)
+    t = np.linspace(0.0, 1.0, steps)[:, None]
+    return ((1 - t) * a + t * b).astype(np.result_type(a, b))
+
+
+def slerp(a: np.ndarray, b: np.ndarray, steps: int) -> np.ndarray:
+    """`steps` points on the great circle from a (d,) to b (d,), both included (Shoemake 1985): (steps, d).
+
+    Directions turn at an even speed, and the distance from 0 goes evenly from that of a to that of b. Raises ValueError for
+    a or b = 0, or in opposite directions: there is no one way from one to the other.
+    """
+    _check_ends("slerp", a, b, steps)
+    lengths = np.linalg.norm(a), np.linalg.norm(b)
+    if not min(lengths) > 0:
+        raise ValueError("slerp: a or b is 0, which has no direction")
+    cosine = np.clip(np.dot(a / lengths[0], b / lengths[1]), -1.0, 1.0)
+    angle = np.arccos(cosine)
+    if np.isclose(angle, np.pi):
+        raise ValueError("slerp: a and b have opposite directions; every great circle through one goes through the other")
+    t = np.linspace(0.0, 1.0, steps)[:, None]
+    angle = max(angle, 1e-6)  # sin(t x) / sin(x) = t for small x: the same direction is no special case
+    from_a, from_b = np.sin((1 - t) * angle) / np.sin(angle), np.sin(t * angle) / np.sin(angle)
+    directions = from_a * (a / lengths[0]) + from_b * (b / lengths[1])
+    return (((1 - t) * lengths[0] + t * lengths[1]) * directions).astype(np.result_type(a, b))
+
+
+def _check_ends(name: str, a: np.ndarray, b: np.ndarray, steps: int) -> None:
+    if np.ndim(a) != 1 or np.shape(a) != np.shape(b) or not steps >= 2:
+        raise ValueError(
+            f"{name}: a {np.shape(a)}, b {np.shape(b)}, steps {steps}; expected two vectors of the same size, at least 2 steps"
+        )

@@ -29,8 +29,8 @@ class BEGAN(Game):
         gamma: in [0, 1]: how much worse than G's samples D may reconstruct the data. Low: sharp, but all alike.
         lambda_k: how fast k follows.
 
-    `step` returns `loss_D`, `loss_G` = L(G(z)) of the G step, `L_x` = L(x), `k` (after the step) and `M` =
-    L(x) + |gamma L(x) - L(G(z))|, the paper's measure of convergence. M does not notice when all samples are alike.
+    `step` returns `loss_D`, `loss_G` = L(G(z)) of the G step, `L_x` = L(x), `ratio` = L(G(z)) / L(x), `k` (after the step)
+    and `M` = L(x) + |gamma L(x) - L(G(z))|, the paper's measure of convergence. M does not notice when all samples are alike.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class BEGAN(Game):
         with no_grad():
             balance = self.gamma * L_x - loss_G
             self.k = clip(self.k + self.lambda_k * balance, 0.0, 1.0)
-            return Figures(loss_D=loss_D, loss_G=loss_G, L_x=L_x, k=self.k, M=L_x + abs(balance))
+            return Figures(loss_D=loss_D, loss_G=loss_G, L_x=L_x, ratio=loss_G / L_x, k=self.k, M=L_x + abs(balance))
 
     def state_dict(self) -> dict[str, Any]:
         """As in every game, and k."""

@@ -7,6 +7,7 @@ from minigan import backend
 from minigan.games.game import Figures, Game, Prior, check_counts, check_no_sigmoid, discriminator_figures
 from minigan.losses import discriminator_loss, generator_loss
 from minigan.nn import Module
+from minigan.nn.module import check_sizes
 from minigan.ops import broadcast_to, concatenate, one_hot
 from minigan.optim import Optimizer
 from minigan.tensor import Tensor
@@ -20,6 +21,7 @@ class Conditional(Module):
     """
 
     def __init__(self, network: Module, classes: int):
+        check_sizes("Conditional", classes)
         self.network, self.classes = network, classes
 
     def forward(self, x: Tensor, y: Any) -> Tensor:

@@ -16,6 +16,7 @@ from minigan.optim import Optimizer
 from minigan.tensor import Tensor
 
 Prior = Callable[[int], Any]
+AT_ONCE = 1000  # samples in one forward pass: of images, more would need gigabytes
 
 
 class Figures(Mapping):
@@ -140,7 +141,8 @@ class Game:
             raise ValueError(f"sample: asked for {n} samples, z has shape {z.shape}")
         condition = self.condition(n, y)
         with no_grad(), evaluating(self.G):
-            return backend.copy_to_numpy(self.G(z, *condition).data)
+            parts = [slice(i, i + AT_ONCE) for i in range(0, max(n, 1), AT_ONCE)]
+            return np.concatenate([backend.to_numpy(self.G(z[part], *(c[part] for c in condition)).data) for part in parts])
 
     def condition(self, n: int, y: Any) -> tuple[Any, ...]:
         """What G takes besides z to make n samples of the classes y: nothing, in a game without classes."""
@@ -163,7 +165,9 @@ class Game:
         return state | ({"prior": self.prior.state_dict()} if hasattr(self.prior, "state_dict") else {})
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a `state_dict`, bit for bit."""
+        """Go on from a `state_dict`, bit for bit. Raises ValueError for a state that lacks a part."""
+        if missing := set(self.state_dict()) - set(state):
+            raise ValueError(f"load_state_dict: a state of {type(self).__name__} also has {', '.join(sorted(missing))}")
         for name in ("G", "D", "opt_G", "opt_D", *(["prior"] if hasattr(self.prior, "state_dict") else [])):
             getattr(self, name).load_state_dict(state[name])
         backend.set_generator_state(self._sample_rng, state["sample_rng"])

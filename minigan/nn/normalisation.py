@@ -7,6 +7,7 @@ import numpy as np
 
 from minigan import backend, ops
 from minigan.nn.module import Module
+from minigan.ops.normalisation import batch_norm
 from minigan.tensor import Tensor
 
 
@@ -36,18 +37,16 @@ class _BatchNorm(Module):
         channels = len(self.running_mean)
         if x.ndim not in self.ndims or x.shape[1] != channels:
             raise ValueError(f"{self!r}: the input has shape {x.shape}; expected ({', '.join(['N', str(channels), '...'])})")
-        axes = tuple(i for i in range(x.ndim) if i != 1)
-        shape = (1, channels, *[1] * (x.ndim - 2))  # of one number a channel
-        if self.training:
-            n = math.prod(x.shape[i] for i in axes)
-            if n < 2:
-                raise ValueError(f"{self!r}: a minibatch of shape {x.shape} has one value a channel; use more, or eval()")
-            mean, var = ops.mean(x, axes), ops.var(x, axes)
-            self._follow(mean.data, var.data * (n / (n - 1)))
-        else:
-            mean, var = Tensor(self.running_mean), Tensor(self.running_var)
-        scale = self.weight / ops.sqrt(var + self.eps)
-        return (x - mean.reshape(shape)) * scale.reshape(shape) + self.bias.reshape(shape)
+        if not self.training:
+            shape = (1, channels, *[1] * (x.ndim - 2))  # of one number a channel
+            scale = self.weight / (self.running_var + self.eps) ** 0.5
+            return (x - self.running_mean.reshape(shape)) * scale.reshape(shape) + self.bias.reshape(shape)
+        n = math.prod(x.shape) // channels
+        if n < 2:
+            raise ValueError(f"{self!r}: a minibatch of shape {x.shape} has one value a channel; use more, or eval()")
+        y, mean, var = batch_norm(x, self.weight, self.bias, self.eps)
+        self._follow(mean, var * (n / (n - 1)))
+        return y
 
     def _follow(self, mean: backend.Array, var: backend.Array) -> None:
         """The running statistics, in place: they are buffers, and no gradient looks at them."""

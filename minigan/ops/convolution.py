@@ -140,7 +140,14 @@ def _match_array(x: Array, g: Array, windows: Windows) -> Array:
 
 
 def _spread_array(g: Array, weight: Array, windows: Windows, size: tuple[int, int]) -> Array:
-    """g (N, O, OH, OW), weight (O, C, KH, KW) -> (N, C, H, W): the windows' columns, added where they came from"""
+    """g (N, O, OH, OW), weight (O, C, KH, KW) -> (N, C, H, W)"""
+    no_gaps = windows.dilation == (1, 1) and all(p < k for p, k in zip(windows.padding, windows.kernel, strict=True))
+    few = weight.shape[1] <= 4  # channels: moving so little memory about costs less than the larger product
+    return _spread_by_blocks(g, weight, windows, size) if no_gaps and not few else _spread_by_adding(g, weight, windows, size)
+
+
+def _spread_by_adding(g: Array, weight: Array, windows: Windows, size: tuple[int, int]) -> Array:
+    """The windows' columns, added where they came from."""
     (n, _, oh, ow), c, (h, w), (ph, pw) = g.shape, weight.shape[1], size, windows.padding
     columns = (_rows(g) @ _matrix(weight).T).reshape(n, oh, ow, *windows.kernel, c)
     x = backend.of(g).zeros((n, h + 2 * ph, w + 2 * pw, c), dtype=columns.dtype)
@@ -149,16 +156,49 @@ def _spread_array(g: Array, weight: Array, windows: Windows, size: tuple[int, in
     return x[:, ph : ph + h, pw : pw + w].transpose(0, 3, 1, 2)
 
 
+def _spread_by_blocks(g: Array, weight: Array, windows: Windows, size: tuple[int, int]) -> Array:
+    """The same without adding in memory: the kernel is cut into T blocks of one stride s, and then, along each axis,
+
+    x[s v + i] = sum over t of g[v - t] w[s t + i]: an ordinary convolution of g that yields s x s pixels at once.
+    """
+    (n, o, oh, ow), c, (sh, sw) = g.shape, weight.shape[1], windows.stride
+    (th, top, bottom, vh, skip_h), (tw, left, right, vw, skip_w) = (
+        _blocks(*each) for each in zip(windows.kernel, windows.stride, windows.padding, size, (oh, ow), strict=True)
+    )
+    kernels = _zeros_around(weight, (0, th * sh - windows.kernel[0]), (0, tw * sw - windows.kernel[1]))
+    kernels = kernels.reshape(o, c, th, sh, tw, sw)[:, :, ::-1, :, ::-1]  # v - t: the last block meets g first
+    matrix = kernels.transpose(2, 4, 0, 3, 5, 1).reshape(th * tw * o, sh * sw * c)
+    around = _zeros_around(g, (top, bottom), (left, right))
+    columns = _columns(around, Windows((th, tw), (1, 1), (0, 0), (1, 1)))  # (N*VH*VW, TH*TW*O)
+    pixels = (columns @ matrix).reshape(n, vh, vw, sh, sw, c)
+    x = pixels.transpose(0, 1, 3, 2, 4, 5).reshape(n, vh * sh, vw * sw, c)
+    return x[:, skip_h : skip_h + size[0], skip_w : skip_w + size[1]].transpose(0, 3, 1, 2)
+
+
+def _blocks(k: int, s: int, p: int, size: int, windows: int) -> tuple[int, int, int, int, int]:
+    """Along one axis: the number T of blocks, the zeros before and after g, how many v, and the pixels before the image."""
+    t, first, last = -(-k // s), p // s, (p + size - 1) // s  # the image is p ... p + size - 1 of the padded one
+    return t, t - 1 - first, last - (windows - 1), last - first + 1, p - s * first
+
+
 def _columns(x: Array, windows: Windows) -> Array:
     """Every window as a row: (N, C, H, W) -> (N*OH*OW, KH*KW*C)"""
+    (n, c, h, w), (ph, pw), (sh, sw), (dh, dw) = x.shape, windows.padding, windows.stride, windows.dilation
+    (oh, ow), (kh, kw) = windows.counts((h, w)), windows.kernel
+    x = _zeros_around(x, (ph, ph), (pw, pw))
+    of_image, of_channel, of_row, of_pixel = x.strides
+    strides = (of_image, sh * of_row, sw * of_pixel, dh * of_row, dw * of_pixel, of_channel)
+    view = backend.of(x).lib.stride_tricks.as_strided(x, (n, oh, ow, kh, kw, c), strides)
+    return view.reshape(n * oh * ow, kh * kw * c)  # copies, in runs of kw * c numbers where there are no gaps
+
+
+def _zeros_around(x: Array, rows: tuple[int, int], columns: tuple[int, int]) -> Array:
+    """(N, C, H, W) -> (N, C, H + rows, W + columns), with zeros before and after, channels last in memory."""
     n, c, h, w = x.shape
-    (ph, pw), counts = windows.padding, windows.counts((h, w))
-    padded = backend.of(x).zeros((n, h + 2 * ph, w + 2 * pw, c), dtype=x.dtype)
-    padded[:, ph : ph + h, pw : pw + w] = x.transpose(0, 2, 3, 1)
-    columns = backend.of(x).empty((n, *counts, *windows.kernel, c), dtype=x.dtype)
-    for i, j, rows, cols in windows.taps(counts):
-        columns[:, :, :, i, j] = padded[:, rows, cols]
-    return columns.reshape(n * counts[0] * counts[1], windows.kernel[0] * windows.kernel[1] * c)
+    shape = (n, h + sum(rows), w + sum(columns), c)
+    padded = (backend.of(x).zeros if any(rows + columns) else backend.of(x).empty)(shape, dtype=x.dtype)
+    padded[:, rows[0] : rows[0] + h, columns[0] : columns[0] + w] = x.transpose(0, 2, 3, 1)
+    return padded.transpose(0, 3, 1, 2)
 
 
 def _rows(g: Array) -> Array:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from minigan import Tensor, backend, data, nn, optim
-from minigan.games import GAN, Game
+from minigan.games import GAN, Conditional, ConditionalGAN, Game, dcgan_generator
+from minigan.games import game as game_module
 from minigan.games.game import Figures, accuracy, evaluating, mean_probability
 
 
@@ -228,6 +229,88 @@ def test_a_game_without_step_says_so():
     G = nn.Dense(2, 2)
     with pytest.raises(NotImplementedError, match="Game has no step"):
         Game(G, G, data.noise(2), optim.SGD(G.parameters(), 0.1), optim.SGD(G.parameters(), 0.1)).step(iter([]))
+
+
+# --- many samples, in parts ---------------------------------------------------------------------------------------------
+
+
+class Watched(nn.Module):
+    """A network that notes what each of its forward passes gets."""
+
+    def __init__(self, network):
+        self.network, self.seen = network, []
+
+    def forward(self, *inputs):
+        self.seen.append(inputs)
+        return self.network(*inputs)
+
+
+def watched(G):
+    """A game whose G notes its forward passes: a conditional one, if G takes classes, else a GAN."""
+    kind, D = (ConditionalGAN, Conditional(nn.Dense(5, 1), 3)) if isinstance(G, Conditional) else (GAN, nn.Dense(2, 1))
+    return kind(Watched(G), D, data.noise(2), optim.SGD(G.parameters(), 0.1), optim.SGD(D.parameters(), 0.1))
+
+
+def dense():
+    return nn.Sequential(nn.Dense(2, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dense(8, 2))
+
+
+def told():
+    return Conditional(nn.Sequential(nn.Dense(5, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dense(8, 2)), 3)
+
+
+def test_at_most_1000_samples_go_through_g_at_once():
+    game = watched(dense())
+    assert game.sample(2500).shape == (2500, 2)
+    assert [len(z) for (z,) in game.G.seen] == [1000, 1000, 500]
+
+
+@pytest.mark.parametrize(("n", "parts"), [(1, [1]), (3, [3]), (4, [4]), (5, [4, 1]), (8, [4, 4]), (11, [4, 4, 3])])
+@pytest.mark.parametrize("make_g", [dense, lambda: dcgan_generator(2, 2)], ids=["dense", "convolutional"])
+def test_samples_made_in_parts_are_those_made_at_once(n, parts, make_g, monkeypatch):
+    game = watched(make_g())
+    z = data.noise(2)(n)
+    at_once = game.sample(n, z=z)
+    assert len(game.G.seen) == 1
+    monkeypatch.setattr(game_module, "AT_ONCE", 4)
+    in_parts = game.sample(n, z=z)
+    assert [len(noise) for (noise,) in game.G.seen[1:]] == parts
+    assert (in_parts.shape, in_parts.dtype) == (at_once.shape, np.float32)
+    np.testing.assert_allclose(in_parts, at_once, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("y", [np.array([2, 0, 1, 1, 2, 0, 2, 2, 0, 1]), [2, 0, 1, 1, 2, 0, 2, 2, 0, 1], 2])
+def test_each_part_of_the_samples_is_told_its_own_classes(y, monkeypatch):
+    game = watched(told())
+    z = data.noise(2)(10)
+    at_once = game.sample(10, y, z)
+    monkeypatch.setattr(game_module, "AT_ONCE", 4)
+    in_parts = game.sample(10, y, z)
+    classes = np.broadcast_to(y, 10).tolist()
+    assert [part.tolist() for _, part in game.G.seen[1:]] == [classes[:4], classes[4:8], classes[8:]]
+    np.testing.assert_allclose(in_parts, at_once, rtol=1e-5, atol=1e-7)
+
+
+def test_the_noise_of_all_parts_is_drawn_at_once(monkeypatch):
+    game = make_game()
+    at_once = game.sample(10, rng=np.random.default_rng(1))
+    monkeypatch.setattr(game_module, "AT_ONCE", 4)
+    np.testing.assert_allclose(game.sample(10, rng=np.random.default_rng(1)), at_once, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("make_g", "y", "shape"),
+    [
+        (dense, None, (0, 2)),
+        (lambda: dcgan_generator(2, 2), None, (0, 1, 28, 28)),
+        (told, np.array([], int), (0, 2)),
+        (told, 1, (0, 2)),
+    ],
+    ids=["dense", "convolutional", "no classes", "one class for all"],
+)
+def test_no_samples_are_an_empty_array_of_their_shape(make_g, y, shape):
+    samples = watched(make_g()).sample(0, y)
+    assert (samples.shape, samples.dtype) == (shape, np.float32)
 
 
 # --- saving -------------------------------------------------------------------------------------------------------------

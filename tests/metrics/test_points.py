@@ -1,4 +1,4 @@
-"""The metrics against values known by hand or by theory, and against each metric's usual traps."""
+"""The metrics of points against values known by hand or by theory, and against each metric's usual traps."""
 
 import math
 import sys

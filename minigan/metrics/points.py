@@ -1,4 +1,4 @@
-"""How good the samples are: which modes they reach, and how far they lie from the data. Arrays in, numbers out."""
+"""How good points are: which modes samples in the plane reach, and how far they lie from the data. Arrays in, numbers out."""
 
 import math
 
@@ -36,7 +36,7 @@ def mode_coverage(samples: np.ndarray, centres: np.ndarray, std: float) -> dict[
         "modes": int(near.any(axis=0).sum()),
         "modes_1pct": int((100 * good >= len(samples)).sum()),
         "high_quality": float(good.sum() / len(samples)),
-        "kl": _kl_to_uniform(np.bincount(nearest, minlength=len(centres))),
+        "kl": kl_to_uniform(np.bincount(nearest, minlength=len(centres))),
     }
 
 
@@ -91,7 +91,7 @@ def _distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.hypot(a[:, None, 0] - b[None, :, 0], a[:, None, 1] - b[None, :, 1])
 
 
-def _kl_to_uniform(counts: np.ndarray) -> float:
+def kl_to_uniform(counts: np.ndarray) -> float:
     """KL(counts / sum || uniform) = log m - entropy, in nats."""
     if counts.sum() == 0:
         return math.log(len(counts))  # no samples at all: as bad as a single mode

@@ -1,0 +1,112 @@
+"""What the demos on digit images share: the data, the training, the judge's figures, and the pictures at the end."""
+
+import numpy as np
+from tqdm import tqdm
+
+from demos.kit import pictures
+from demos.kit.run import Run
+from minigan import backend, data, metrics
+from minigan.games import ConditionalGAN, Game
+
+DATA = ("mnist", "glyphs")
+SAMPLES = 5_000
+
+
+def load(args) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Images (n, 1, 28, 28) in [0, 1] to learn from, their classes (n,), and as many others as there will be samples."""
+    try:
+        if args.data == "mnist":
+            others, _ = data.mnist("test", root=args.data_dir)  # in no random order: the second half is easier to read
+            return *data.mnist(root=args.data_dir), np.random.default_rng(0).permutation(others)[:SAMPLES]
+    except data.DataError as error:
+        raise SystemExit(f"{error}") from None
+    x, y = data.glyphs(3_000 if args.quick else 60_000)
+    return x, y, data.glyphs(300 if args.quick else SAMPLES)[0]
+
+
+def play(args, game: Game, settings: dict, panels=pictures.DISCRIMINATOR_PANELS) -> None:
+    """Train the game, whose networks see pixels from -1 to 1, and show what G has learnt; a conditional one class by class."""
+    x, y, others = load(args)
+    conditional = isinstance(game, ConditionalGAN)
+    columns = 10 if conditional else 8
+    fixed = game.prior(8 * columns, rng=backend.spawn())
+
+    def sample(n, classes=None, z=None):
+        return (game.sample(n, classes, z) + 1) / 2  # tanh's [-1, 1] to pixels in [0, 1]
+
+    def classes(n):
+        return np.arange(n) % 10 if conditional else None
+
+    run = Run(
+        args,
+        game,
+        data.batches(2 * x - 1, y, size=settings["batch"]),
+        {"data": args.data, **settings},
+        lambda: {"samples": sample(len(fixed), classes(len(fixed)), fixed)},
+    )
+    run.train()
+
+    labels = classes(SAMPLES)
+    samples = sample(SAMPLES, labels)
+    found = quality(args, x, y, others, samples, labels)
+    run.finish(found, {"samples": samples} | ({"labels": labels} if conditional else {}))
+    title = f"{args.data} after {run.t:,} iterations"
+    if conditional:
+        pictures.images(args.out / "samples.png", by_class(x, y), by_class(samples, labels), f"{title}: a row for each class")
+    else:
+        pictures.images(args.out / "samples.png", x[:144], samples[:144], title)
+    pictures.images_over_time(args.out / "over_time.png", run.snapshots, "the same noise z, over the training", 2 * columns)
+    pictures.images_animation(args.out / "animation.gif", run.snapshots, columns)
+    pictures.interpolations(args.out / "interpolation.png", *ways(sample, fixed, conditional), "between two samples")
+    pictures.curves(args.out / "curves.png", run.history, "the two players over the training", panels)
+    report(args, found)
+
+
+def by_class(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The first 12 images of each class, class after class."""
+    return np.concatenate([images[labels == c][:12] for c in range(10)])
+
+
+def ways(sample, z: np.ndarray, conditional: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Images on the ways from one z to another, (8, 12, 1, 28, 28) each: on straight lines, and on great circles.
+
+    Of a conditional game: between the same two z, for eight classes.
+    """
+    ends = [(z[0], z[1]) if conditional else (z[2 * i], z[2 * i + 1]) for i in range(8)]
+    return tuple(
+        np.stack([sample(12, i if conditional else None, way(a, b, 12)) for i, (a, b) in enumerate(ends)])
+        for way in (data.lerp, data.slerp)
+    )
+
+
+def quality(args, x, y, others, samples, labels) -> dict[str, dict]:
+    """The judge's figures of the samples, and of real images that neither G nor the judge has seen."""
+    if args.quick:
+        judge = metrics.train_judge(x, y, steps=60)
+    else:
+        judge = metrics.judge(x, y, progress=lambda steps: tqdm(steps, desc="training a judge"))
+    return {
+        "samples": metrics.image_quality(samples, judge, x, labels),
+        "real_images": metrics.image_quality(others, judge, x),
+    }
+
+
+def report(args, found: dict[str, dict]) -> None:
+    """What there is to look at, and the figures."""
+    print(f"""
+Results are in {args.out}/
+  samples.png        the data and G's samples side by side
+  interpolation.png  G on the ways between two z: does a digit turn into another by way of digits?
+  over_time.png      how the samples came to be; animation.gif, the same, moving
+  curves.png         the two players' figures over the training
+  history.csv, summary.json, samples.npz, checkpoint.npz   the figures behind them
+
+                       confident  classes  KL to uniform  Frechet distance  nearest training image""")
+    for name, row in (("G's samples", found["samples"]), ("unseen real images", found["real_images"])):
+        print(
+            f"{name:>20}  {row['confident']:10.1%}{row['classes']:9}{row['kl']:15.4f}{row['frechet']:18.2f}"
+            f"{row['nearest']:24.2f}"
+        )
+    if "accuracy" in found["samples"]:
+        row = found["samples"]
+        print(f"\nof the class that was asked for: {row['accuracy']:.1%}; of the worst class: {row['worst_class']:.1%}")

@@ -1,0 +1,16 @@
+"""How good the samples are, in numbers: `points` in the plane or on the line, and `images` of digits. NumPy arrays in."""
+
+from minigan.metrics.images import Judge, frechet_distance, image_quality, judge, nearest_distances, train_judge
+from minigan.metrics.points import mode_coverage, perfect_high_quality, wasserstein1
+
+__all__ = [
+    "Judge",
+    "frechet_distance",
+    "image_quality",
+    "judge",
+    "mode_coverage",
+    "nearest_distances",
+    "perfect_high_quality",
+    "train_judge",
+    "wasserstein1",
+]

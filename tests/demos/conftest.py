@@ -1,0 +1,79 @@
+"""What the demos' tests share: one quick run of each demo, runs that are smaller still, and digits in a folder."""
+
+import functools
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from types import SimpleNamespace
+
+import matplotlib
+import numpy as np
+import pytest
+from running import DEMOS, ROOT
+
+from demos import gan
+from demos.kit import digits, pictures
+from demos.kit import run as kit
+from minigan import data, metrics
+
+
+@pytest.fixture(scope="session")
+def quick(tmp_path_factory):
+    """name -> the demo's --quick run from the command line: where its results are, and what it said. Each runs once."""
+
+    @functools.cache
+    def once(name):
+        out, cache = tmp_path_factory.mktemp(name), tmp_path_factory.mktemp(f"{name}_cache")
+        one_thread = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+        caches = {"XDG_CACHE_HOME": str(cache), "MPLCONFIGDIR": matplotlib.get_cachedir()}  # matplotlib's list of fonts
+        command = [sys.executable, "-m", f"demos.{name}", "--quick", "--out", str(out)]
+        before = os.times()
+        done = subprocess.run(command, cwd=ROOT, env={**os.environ, **one_thread, **caches}, capture_output=True, text=True)
+        after = os.times()
+        assert done.returncode == 0, done.stderr
+        cpu = (after.children_user - before.children_user) + (after.children_system - before.children_system)
+        return SimpleNamespace(name=name, out=out, said=done.stdout, err=done.stderr, cpu=cpu, cache=cache)
+
+    return once
+
+
+@pytest.fixture(params=list(DEMOS))
+def done(request, quick):
+    """Each demo's quick run."""
+    return quick(request.param)
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """Pictures are not drawn."""
+    for name in ("curves", "points", "points_over_time", "points_animation", "estimates"):
+        monkeypatch.setattr(pictures, name, lambda *arguments: None)
+    for name in ("images", "images_over_time", "images_animation", "interpolations"):
+        monkeypatch.setattr(pictures, name, lambda *arguments: None)
+
+
+@pytest.fixture
+def small(monkeypatch, no_pictures):
+    """Little data, few samples and snapshots, a judge who has learnt nothing: for runs that are only compared by numbers."""
+    glyphs = data.glyphs
+    monkeypatch.setattr(data, "glyphs", lambda n: glyphs(min(n, 150)))
+    monkeypatch.setattr(metrics, "train_judge", lambda x, y, steps: metrics.Judge(np.random.default_rng(0)))
+    monkeypatch.setattr(digits, "SAMPLES", 20)
+    monkeypatch.setattr(kit, "SNAPSHOTS", 4)
+    for name, settings in gan.SETTINGS.items():
+        monkeypatch.setitem(gan.SETTINGS, name, replace(settings, batch=32))
+
+
+@pytest.fixture
+def mnist_folder(tmp_path):
+    """A folder with random images in MNIST's format: 300 to train with, 40 to test."""
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "mnist"
+    folder.mkdir()
+    for split, n in (("train", 300), ("t10k", 40)):
+        images, labels = rng.integers(256, size=(n, 28, 28), dtype=np.uint8), rng.integers(10, size=n, dtype=np.uint8)
+        for kind, array in (("images-idx3", images), ("labels-idx1", labels)):
+            header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes()
+            (folder / f"{split}-{kind}-ubyte").write_bytes(header + array.tobytes())
+    return folder

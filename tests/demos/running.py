@@ -1,0 +1,119 @@
+"""What the demos' tests share: the demos, starting them, and reading what they leave."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from demos import began, cgan, dcgan, gan, wgan
+
+DEMOS = {"gan": gan, "wgan": wgan, "cgan": cgan, "dcgan": dcgan, "began": began}
+POINTS = ("gan", "wgan")  # what they draw with --quick; the others draw images
+ROOT = Path(gan.__file__).parents[1]
+
+PICTURES = {name: {"samples.png", "over_time.png", "curves.png"} for name in DEMOS}
+PICTURES["wgan"] |= {"distance.png"}
+for _name in ("cgan", "dcgan", "began"):
+    PICTURES[_name] |= {"interpolation.png"}
+OTHERS = {"animation.gif", "history.csv", "summary.json", "samples.npz", "checkpoint.npz"}
+
+FIGURES = {name: ["loss_D", "loss_G", "D_real", "D_fake", "D_accuracy"] for name in DEMOS}  # columns of the history
+FIGURES["wgan"] = ["loss_D", "loss_G", "w_estimate"]
+FIGURES["began"] = ["loss_D", "loss_G", "L_x", "ratio", "k", "M"]
+
+
+def run(name, out, *options):
+    """Run a demo in this process, and return its folder."""
+    DEMOS[name].main(["--out", str(out), *options])
+    return out
+
+
+def refused(name, capsys, *options):
+    """What the demo says as it refuses its options: by exit code 2, and without a traceback."""
+    with pytest.raises(SystemExit) as end:
+        DEMOS[name].main(list(options))
+    assert end.value.code == 2
+    message = capsys.readouterr().err
+    assert "Traceback" not in message
+    return message
+
+
+# --- what a run leaves --------------------------------------------------------------------------------------------------
+
+
+def samples_of(out):
+    with np.load(out / "samples.npz") as file:
+        return {name: file[name] for name in file.files}
+
+
+def checkpoint_of(out):
+    with np.load(out / "checkpoint.npz") as file:
+        return {name: file[name] for name in file.files}
+
+
+def summary_of(out):
+    def no_constant(name):
+        raise AssertionError(f"summary.json has {name}, which is not JSON")
+
+    return json.loads((out / "summary.json").read_text(), parse_constant=no_constant)
+
+
+def history_of(out):
+    with open(out / "history.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def column(out, name):
+    return np.array([float(row[name]) for row in history_of(out)])
+
+
+def numbers(figures):
+    """All numbers in nested dicts and lists."""
+    if isinstance(figures, dict | list):
+        return [n for part in (figures.values() if isinstance(figures, dict) else figures) for n in numbers(part)]
+    return [figures]
+
+
+def assert_same_end(a, b):
+    """Two runs ended alike: samples, figures, and all that a checkpoint holds, bit for bit."""
+    for mine, yours in ((samples_of(a), samples_of(b)), (checkpoint_of(a), checkpoint_of(b))):
+        assert mine.keys() == yours.keys()
+        for name in mine:
+            np.testing.assert_array_equal(mine[name], yours[name], err_msg=name)
+    assert history_of(a) == history_of(b)
+    for part in ("settings", "metrics"):
+        assert summary_of(a)[part] == summary_of(b)[part]
+
+
+def assert_samples(samples, images):
+    """The contract's samples: 10,000 points in the plane, or 5,000 images in [0, 1]; not all alike."""
+    assert samples.dtype == np.float32
+    assert samples.shape == ((5000, 1, 28, 28) if images else (10_000, 2))
+    assert np.isfinite(samples).all()
+    assert samples.std(axis=0).max() > 1e-3
+    if images:
+        assert samples.min() >= 0
+        assert samples.max() <= 1
+        assert np.ptp(samples) > 0.1
+
+
+def assert_shows_something(path):
+    image = pytest.importorskip("PIL.Image")
+    with image.open(path) as picture:
+        pixels = np.asarray(picture.convert("RGB"))
+    assert min(pixels.shape[:2]) > 200
+    assert len(np.unique(pixels @ np.array([1 << 16, 1 << 8, 1]))) > 50  # colours
+
+
+def assert_moves(path):
+    """The first and the last frame differ, and not in the title alone."""
+    image = pytest.importorskip("PIL.Image")
+    with image.open(path) as animation:
+        assert animation.n_frames > 3
+        first = np.asarray(animation.convert("RGB"))
+        animation.seek(animation.n_frames - 1)
+        last = np.asarray(animation.convert("RGB"))
+    below_the_title = len(first) // 8
+    assert (first != last)[below_the_title:].mean() > 0.001

@@ -1,0 +1,71 @@
+"""Batch norm as one op is, to rounding, its plain form, and so are its gradients of both orders."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import minigan as mg
+from minigan.ops.normalisation import batch_norm, plain_batch_norm
+
+EPS = 1e-5
+SHAPES = [(4, 3), (5, 2, 3), (2, 3, 4, 2), (3, 1, 2, 2), (2, 2, 1, 1)]
+
+
+def arguments(shape, dtype="float64", seed=0):
+    rng = np.random.default_rng(seed)
+    arrays = rng.normal(1.0, 2.0, shape), rng.normal(1.0, 0.5, shape[1]), rng.normal(0.0, 1.0, shape[1])
+    return [mg.Tensor(a.astype(dtype), requires_grad=True) for a in arrays]
+
+
+def gradients(function, inputs, g):
+    y = function(*inputs, EPS)
+    y = y[0] if isinstance(y, tuple) else y
+    return y, mg.grad(y, inputs, gradient=g)
+
+
+@given(st.integers(2, 5), st.integers(1, 4), st.lists(st.integers(1, 4), max_size=2), st.integers(0, 99))
+def test_value_and_gradients_are_those_of_the_plain_form(n, c, sides, seed):
+    inputs = arguments((n, c, *sides), seed=seed)
+    g = np.random.default_rng(seed + 1).normal(size=inputs[0].shape)
+    (y, fast), (z, plain) = gradients(batch_norm, inputs, g), gradients(plain_batch_norm, inputs, g)
+    np.testing.assert_allclose(y.data, z.data, atol=1e-9)
+    for a, b in zip(fast, plain, strict=True):
+        np.testing.assert_allclose(a.data, b.data, atol=1e-6, rtol=1e-6)  # a variance near 0 is divided by, three times
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_gradients_of_both_orders_are_right(shape):
+    assert mg.gradcheck(lambda x, w, b: batch_norm(x, w, b, EPS)[0], *arguments(shape), order=2)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_it_returns_the_mean_and_the_biased_variance_of_each_channel(shape):
+    x, w, b = arguments(shape)
+    axes = tuple(i for i in range(x.ndim) if i != 1)
+    _, mean, var = batch_norm(x, w, b, EPS)
+    np.testing.assert_allclose(mean, x.data.mean(axes))
+    np.testing.assert_allclose(var, x.data.var(axes))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_float32_stays_float32(shape):
+    inputs = arguments(shape, "float32")
+    y, found = gradients(batch_norm, inputs, np.ones(shape, "float32"))
+    assert {y.dtype, *(g.dtype for g in found)} == {np.dtype("float32")}
+
+
+@pytest.mark.parametrize("layout", ["C", "channels last", "every other"])
+def test_the_layout_in_memory_makes_no_difference(layout):
+    x, w, b = arguments((3, 4, 5, 6))
+    if layout == "channels last":
+        other = np.ascontiguousarray(x.data.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+    else:
+        other = np.repeat(x.data, 2, axis=3)[..., ::2] if layout == "every other" else x.data
+    np.testing.assert_allclose(batch_norm(other, w, b, EPS)[0].data, batch_norm(x, w, b, EPS)[0].data, atol=1e-12)
+
+
+def test_a_large_mean_costs_few_digits_of_the_variance():
+    x = (1000.0 + np.random.default_rng(0).normal(size=(64, 2, 8, 8))).astype("float32")
+    _, _, var = batch_norm(x, np.ones(2, "float32"), np.zeros(2, "float32"), EPS)
+    np.testing.assert_allclose(var, x.astype("float64").var((0, 2, 3)), rtol=1e-3)

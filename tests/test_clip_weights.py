@@ -1,0 +1,90 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minigan import Tensor, nn, optim
+from minigan.testing import arrays
+
+
+def parameter(value=(1.0, -2.0, 3.0), dtype="float64"):
+    return Tensor(np.array(value, dtype), requires_grad=True, name="theta")
+
+
+@given(arrays(low=-3, high=3), st.floats(0.01, 4))
+def test_clip_weights_takes_every_element_into_minus_c_to_c_and_leaves_those_inside(w, c):
+    p = Tensor(w.copy(), requires_grad=True)
+    optim.clip_weights([p], c)
+    assert p.shape == w.shape
+    assert (np.abs(p.numpy()) <= c).all()
+    np.testing.assert_array_equal(p.numpy(), np.where(w > c, c, np.where(w < -c, -c, w)))
+
+
+def test_clip_weights_works_in_place_in_the_parameters_dtype_and_leaves_the_gradient_alone():
+    for dtype in ("float32", "float64"):
+        p = parameter([1.0, -2.0, 0.05], dtype)
+        array, p.grad = p.data, Tensor(np.ones(3, dtype))
+        g = p.grad
+        optim.clip_weights([p], 0.1)
+        assert p.data is array
+        assert array.dtype == dtype
+        np.testing.assert_array_equal(array, np.array([0.1, -0.1, 0.05], dtype))
+        assert p.grad is g
+
+
+def test_clip_weights_bounds_infinity_and_keeps_nan_where_it_is():
+    p = parameter([math.inf, -math.inf, math.nan, 1.0])
+    optim.clip_weights([p], 0.5)
+    np.testing.assert_array_equal(p.numpy(), [0.5, -0.5, math.nan, 0.5])
+
+
+def test_clipping_between_forward_and_backward_makes_the_backward_pass_an_error():
+    p = parameter()
+    loss = (p * p).sum()
+    optim.clip_weights([p], 10.0)  # changes nothing, but might have
+    with pytest.raises(RuntimeError, match=r"tensor 'theta' of shape \(3,\), an input of multiply, was changed in place"):
+        loss.backward()
+
+
+def test_clip_weights_takes_a_list_an_iterator_or_one_tensor_and_frozen_parameters_too():
+    model = nn.Sequential(nn.Dense(3, 2), nn.Dense(2, 1))
+    model[0].requires_grad_(False)
+    optim.clip_weights(iter(model.parameters()), 1e-3)
+    assert max(np.abs(p.numpy()).max() for p in model.parameters()) <= np.float32(1e-3)
+    optim.clip_weights(model[0].weight, 1e-4)
+    assert np.abs(model[0].weight.numpy()).max() <= np.float32(1e-4) < np.abs(model[0].bias.numpy()).max()
+    assert not model[0].weight.requires_grad
+
+
+def test_clip_weights_copies_read_only_memory_first():
+    array = np.broadcast_to(1.0, 3)
+    p = Tensor(array, requires_grad=True)
+    optim.clip_weights([p], 0.5)
+    assert (p.numpy() == 0.5).all()
+    assert (array == 1).all()
+
+
+@pytest.mark.parametrize("c", [0, -0.01, math.nan])
+def test_clip_weights_refuses_a_bound_that_is_not_above_0(c):
+    p = parameter()
+    with pytest.raises(ValueError, match=r"clip_weights: c is .*; expected a number above 0"):
+        optim.clip_weights([p], c)
+    np.testing.assert_array_equal(p.numpy(), [1, -2, 3])
+
+
+@pytest.mark.parametrize(
+    ("params", "error", "message"),
+    [
+        ([], ValueError, "clip_weights: no parameters"),
+        (nn.Dense(1, 1), TypeError, r"clip_weights: params is a Dense; expected .* \(module\.parameters\(\)\)"),
+        ([np.ones(3)], TypeError, "clip_weights: parameter 0 is a ndarray"),
+        ([parameter(), parameter() * 2], ValueError, r"clip_weights: parameter 1 .* is no leaf"),
+        ([Tensor(np.ones(3))], ValueError, "is no leaf that requires a gradient"),
+    ],
+    ids=["none", "module", "buffer", "result", "constant"],
+)
+def test_clip_weights_refuses_what_are_no_parameters(params, error, message):
+    with pytest.raises(error, match=message):
+        optim.clip_weights(params, 0.1)
