@@ -11,6 +11,7 @@ better, which no loss of a GAN does. But M has a blind spot. With --gamma 0.5, t
 G draws ever fewer different digits, and with 0.3 hardly more than three: look at samples.png, and at the number of classes.
 """
 
+from argparse import ArgumentTypeError
 from dataclasses import asdict, dataclass, replace
 
 from demos.kit import digits, pictures
@@ -37,7 +38,7 @@ class Settings:
 def main(argv: list[str] | None = None) -> None:
     """Train, measure, draw."""
     options = parser(__doc__, data=digits.DATA, quick_data="glyphs")
-    options.add_argument("--gamma", type=float, help=f"in [0, 1]: less is less diverse (default: {Settings.gamma})")
+    options.add_argument("--gamma", type=share, help=f"in [0, 1]: less is less diverse (default: {Settings.gamma})")
     args = start(options, argv, "began")
     settings = replace(Settings(), steps=100, width=64) if args.quick else Settings()
     if args.gamma is not None:
@@ -78,6 +79,14 @@ def autoencoder(settings: Settings) -> nn.Sequential:
 def dense(inputs: int, outputs: int) -> nn.Dense:
     """A layer that starts with larger weights than usual: with small ones, all of G's samples begin alike, and stay so."""
     return nn.Dense(inputs, outputs, weight_init=nn.init.he_normal)
+
+
+def share(text: str) -> float:
+    """A number from 0 to 1, or argparse's error."""
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise ArgumentTypeError(f"{text} is not between 0 and 1")
+    return value
 
 
 def panels(gamma: float) -> tuple[pictures.Panel, ...]:

@@ -68,7 +68,9 @@ def squared_gradient_norm(output: Tensor, x: Tensor) -> Tensor:
     output (N, 1) was computed from x (N, ...), which requires a gradient.
     """
     if not output.requires_grad:
-        raise ValueError("squared_gradient_norm: the output has no graph: compute it outside no_grad, from x with requires_grad")
+        raise ValueError(
+            "squared_gradient_norm: the output has no graph: compute it outside no_grad, from x with requires_grad"
+        )
     (g,) = grad(sum(output), x, create_graph=True)
     return mean(sum(square(g), axis=tuple(range(1, g.ndim))))
 

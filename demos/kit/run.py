@@ -6,6 +6,7 @@ import json
 import platform
 import signal
 import time
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,6 +48,7 @@ def parser(description: str, data: Sequence[str] = (), quick_data: str | None = 
         default = f"{data[0]}, with --quick {quick_data}" if quick_data else data[0]
         options.add_argument("--data", choices=data, help=f"what to learn (default: {default})")
         options.set_defaults(data_defaults=(data[0], quick_data or data[0]))
+    if "mnist" in data:
         options.add_argument("--data-dir", type=Path, help="folder with the MNIST files (default: MINIGAN_DATA, or a download)")
     return options
 
@@ -136,7 +138,7 @@ class Run:
         """Write checkpoint.npz: everything that the rest of the run depends on, and what the pictures need of its past."""
         state = {
             "t": self.t,
-            "settings": json.dumps(self.settings),
+            "settings": self._described(),
             "game": self.game.state_dict(),
             "batches": self.batches.state_dict(),
             "decay": self.decay.state_dict(),
@@ -145,11 +147,19 @@ class Run:
         }
         np.savez_compressed(self.args.out / "checkpoint.npz", **_flat(state))
 
+    def _described(self) -> str:
+        return json.dumps({**self.settings, "seed": self.args.seed})
+
     def _load(self, path: Path) -> None:
-        with np.load(path) as file:
-            state = _nested({key: file[key] for key in file.files})
-        if str(state["settings"]) != json.dumps(self.settings):
-            raise SystemExit(f"--resume: {path} comes from a run with other settings: {state['settings']}")
+        try:
+            with np.load(path) as file:
+                state = _nested({key: file[key] for key in file.files})
+        except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+            raise SystemExit(f"--resume: {path} is no checkpoint, or damaged ({error})") from None
+        if str(state.get("settings")) != self._described():
+            raise SystemExit(f"--resume: {path} comes from a run with other settings: {state.get('settings')}")
+        if int(state["t"]) > self.steps:
+            raise SystemExit(f"--resume: {path} has played {int(state['t'])} iterations already, more than {self.steps}")
         self.game.load_state_dict(state["game"])
         self.batches.load_state_dict(state["batches"])
         self.decay.load_state_dict(state["decay"])
@@ -162,7 +172,9 @@ class Run:
 def _interrupts() -> Iterator[list]:
     """A list that Ctrl-C fills: it is looked at between two iterations, so that no checkpoint holds half of one."""
     pressed: list = []
-    before = signal.signal(signal.SIGINT, lambda *_: pressed.append(True) if not pressed else signal.default_int_handler())
+    before = signal.signal(
+        signal.SIGINT, lambda *signal_: pressed.append(True) if not pressed else signal.default_int_handler(*signal_)
+    )
     try:
         yield pressed
     finally:

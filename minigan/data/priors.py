@@ -69,9 +69,9 @@ def lerp(a: np.ndarray, b: np.ndarray, steps: int) -> np.ndarray:
     In many dimensions, two normal vectors are nearly orthogonal: halfway, the line is 1/sqrt(2) as far from 0 as its ends,
     where noise practically never lies and G was never trained. Compare `slerp`.
     """
-    _check_ends("lerp", a, b, steps)
+    a, b, dtype = _ends("lerp", a, b, steps)
     t = np.linspace(0.0, 1.0, steps)[:, None]
-    return ((1 - t) * a + t * b).astype(np.result_type(a, b))
+    return ((1 - t) * a + t * b).astype(dtype)
 
 
 def slerp(a: np.ndarray, b: np.ndarray, steps: int) -> np.ndarray:
@@ -80,7 +80,7 @@ def slerp(a: np.ndarray, b: np.ndarray, steps: int) -> np.ndarray:
     Directions turn at an even speed, and the distance from 0 goes evenly from that of a to that of b. Raises ValueError for
     a or b = 0, or in opposite directions: there is no one way from one to the other.
     """
-    _check_ends("slerp", a, b, steps)
+    a, b, dtype = _ends("slerp", a, b, steps)
     lengths = np.linalg.norm(a), np.linalg.norm(b)
     if not min(lengths) > 0:
         raise ValueError("slerp: a or b is 0, which has no direction")
@@ -92,11 +92,13 @@ def slerp(a: np.ndarray, b: np.ndarray, steps: int) -> np.ndarray:
     angle = max(angle, 1e-6)  # sin(t x) / sin(x) = t for small x: the same direction is no special case
     from_a, from_b = np.sin((1 - t) * angle) / np.sin(angle), np.sin(t * angle) / np.sin(angle)
     directions = from_a * (a / lengths[0]) + from_b * (b / lengths[1])
-    return (((1 - t) * lengths[0] + t * lengths[1]) * directions).astype(np.result_type(a, b))
+    return (((1 - t) * lengths[0] + t * lengths[1]) * directions).astype(dtype)
 
 
-def _check_ends(name: str, a: np.ndarray, b: np.ndarray, steps: int) -> None:
-    if np.ndim(a) != 1 or np.shape(a) != np.shape(b) or not steps >= 2:
-        raise ValueError(
-            f"{name}: a {np.shape(a)}, b {np.shape(b)}, steps {steps}; expected two vectors of the same size, at least 2 steps"
-        )
+def _ends(name: str, a: np.ndarray, b: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray, np.dtype]:
+    """Both ends in float64, as angles near 0 and pi need it, and the dtype of the result."""
+    a, b = np.asarray(a), np.asarray(b)
+    if a.ndim != 1 or a.shape != b.shape or not steps >= 2:
+        found = f"a {a.shape}, b {b.shape}, steps {steps}"
+        raise ValueError(f"{name}: {found}; expected two vectors of the same size, at least 2 steps")
+    return a.astype(np.float64), b.astype(np.float64), np.result_type(a, b, np.float16)  # of integers: float64

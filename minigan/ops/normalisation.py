@@ -12,7 +12,7 @@ from minigan.tensor import Tensor, grad, record
 
 
 def batch_norm(x: Any, weight: Any, bias: Any, eps: float) -> tuple[Tensor, Array, Array]:
-    """y = weight x^ + bias with x^ = (x - mean) / sqrt(var + eps), mean and (biased) variance of each channel over all the rest.
+    """y = weight x^ + bias, x^ = (x - mean) / sqrt(var + eps), with mean and (biased) variance of each channel over the rest.
 
     x (N, C, ...), weight and bias (C,). Returns y, and the arrays mean and var, (C,). With n numbers in each channel
     (Ioffe and Szegedy 2015, section 3):

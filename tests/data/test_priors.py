@@ -158,7 +158,7 @@ def test_a_great_circle_keeps_the_norm_of_its_ends(pair):
     np.testing.assert_allclose(lengths(data.slerp(a, b, steps)), lengths(a), rtol=1e-6)
 
 
-@pytest.mark.parametrize("degrees", [1e-3, 1, 60, 90, 120, 150])
+@pytest.mark.parametrize("degrees", [1e-3, 1, 60, 90, 120, 150, 175, 179])
 def test_a_great_circle_keeps_the_norm_in_float32(degrees):
     angle = np.deg2rad(degrees)
     a, b = (np.array(v, "float32") for v in ([5, 0], [5 * np.cos(angle), 5 * np.sin(angle)]))

@@ -21,7 +21,7 @@ def played(monkeypatch, tmp_path, *options):
     return found[0]
 
 
-@pytest.mark.parametrize(("options", "gamma"), [((), 0.75), (("--gamma", "0.5"), 0.5), (("--gamma", "0"), 0.0)])
+@pytest.mark.parametrize(("options", "gamma"), [((), began.Settings.gamma), (("--gamma", "0.5"), 0.5), (("--gamma", "0"), 0.0)])
 def test_gamma_reaches_the_game_the_settings_and_the_dotted_line(options, gamma, tmp_path, monkeypatch):
     game, settings, panels = played(monkeypatch, tmp_path, *options)
     assert type(game) is BEGAN
@@ -32,12 +32,10 @@ def test_gamma_reaches_the_game_the_settings_and_the_dotted_line(options, gamma,
 
 
 def test_another_gamma_is_another_run(tmp_path, small):
-    usual, other = (
-        run("began", tmp_path / "usual", *SMALL, "6"),
-        run("began", tmp_path / "other", *SMALL, "6", "--gamma", "0.5"),
-    )
-    assert summary_of(usual)["settings"]["gamma"] == 0.75
-    assert summary_of(other)["settings"]["gamma"] == 0.5
+    usual = run("began", tmp_path / "usual", *SMALL, "6")
+    other = run("began", tmp_path / "other", *SMALL, "6", "--gamma", "0.4")
+    assert summary_of(usual)["settings"]["gamma"] == began.Settings.gamma
+    assert summary_of(other)["settings"]["gamma"] == 0.4
     assert not np.array_equal(samples_of(usual)["samples"], samples_of(other)["samples"])
 
 
@@ -45,15 +43,21 @@ def test_a_gamma_that_is_no_number_is_refused(capsys):
     with pytest.raises(SystemExit) as end:
         began.main(["--gamma", "much"])
     assert end.value.code == 2
-    assert "argument --gamma: invalid float value: 'much'" in capsys.readouterr().err
+    assert "argument --gamma: invalid share value: 'much'" in capsys.readouterr().err
 
 
 def test_d_is_an_autoencoder_of_images_with_a_narrow_middle(tmp_path, monkeypatch):
-    game, settings, _ = played(monkeypatch, tmp_path, "--quick")
+    game, settings, _ = played(monkeypatch, tmp_path)
     images = game.G(game.noise(3))
     assert images.shape == game.D(images).shape == (3, 1, 28, 28)
-    assert min(p.shape[-1] for p in game.D.parameters()) == settings["code"] == 32
-    assert (settings["steps"], settings["width"]) == (100, 64)
+    assert min(p.shape[-1] for p in game.D.parameters()) == settings["code"] < settings["width"]
+
+
+def test_a_quick_run_has_narrow_networks_and_few_steps(tmp_path, monkeypatch):
+    game, settings, _ = played(monkeypatch, tmp_path, "--quick")
+    assert settings["steps"] <= 200
+    assert settings["width"] < began.Settings.width
+    assert game.D(game.G(game.noise(3))).shape == (3, 1, 28, 28)
 
 
 def test_the_noise_is_uniform(tmp_path, monkeypatch):
@@ -70,11 +74,11 @@ def test_the_weights_start_so_large_that_gs_first_samples_differ(tmp_path, monke
 
 def test_the_history_has_the_measure_of_convergence_and_ks_path(quick):
     out = quick("began").out
-    gamma = summary_of(out)["settings"]["gamma"]
+    gamma, lambda_k = (summary_of(out)["settings"][name] for name in ("gamma", "lambda_k"))
     L_x, L_fake, k = (column(out, name) for name in ("L_x", "loss_G", "k"))
     np.testing.assert_allclose(column(out, "M"), L_x + np.abs(gamma * L_x - L_fake), rtol=1e-5)
     np.testing.assert_allclose(column(out, "ratio"), L_fake / L_x, rtol=1e-5)
-    followed = np.clip(k[:-1] + 0.01 * (gamma * L_x - L_fake)[1:], 0, 1)  # --quick keeps every step's figures
+    followed = np.clip(k[:-1] + lambda_k * (gamma * L_x - L_fake)[1:], 0, 1)  # --quick keeps every step's figures
     np.testing.assert_allclose(k[1:], followed, atol=1e-6)
     assert checkpoint_of(out)["game/k"] == pytest.approx(k[-1])
 

@@ -53,7 +53,8 @@ def test_g_draws_images_and_d_returns_a_logit_for_each(tmp_path, monkeypatch):
     images = game.G(game.noise(3), np.array([0, 5, 9]))
     assert images.shape == (3, 1, 28, 28)
     assert game.D(images, np.array([0, 5, 9])).shape == (3, 1)
-    assert (settings["steps"], settings["channels"], settings["batch"]) == (20, 8, 32)
+    assert settings["steps"] <= 100
+    assert settings["channels"] < cgan.Settings.channels
 
 
 def test_another_class_is_another_image_of_the_same_z(tmp_path, monkeypatch):

@@ -137,6 +137,7 @@ def test_the_seed_decides_the_samples(name, tmp_path, small):
     a, b, c = (run(name, tmp_path / out, *QUICK, "4", "--seed", seed) for out, seed in (("a", "5"), ("b", "5"), ("c", "6")))
     assert_same_end(a, b)
     assert not np.array_equal(samples_of(a)["samples"], samples_of(c)["samples"])
+    assert {"steps": 4, "seed": 6}.items() <= summary_of(c)["settings"].items()
 
 
 @every_game
