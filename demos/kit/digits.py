@@ -57,7 +57,7 @@ def play(args, game: Game, settings: dict, panels=pictures.DISCRIMINATOR_PANELS)
         pictures.images(args.out / "samples.png", x[:144], samples[:144], title)
     pictures.images_over_time(args.out / "over_time.png", run.snapshots, "the same noise z, over the training", 2 * columns)
     pictures.images_animation(args.out / "animation.gif", run.snapshots, columns)
-    pictures.interpolations(args.out / "interpolation.png", *ways(sample, fixed, conditional), "between two samples")
+    pictures.interpolations(args.out / "interpolation.png", *ways(sample, fixed, conditional), "G between two z")
     pictures.curves(args.out / "curves.png", run.history, "the two players over the training", panels)
     report(args, found)
 

@@ -161,7 +161,7 @@ def sheet(images: np.ndarray, columns: int) -> np.ndarray:
 
 def images(path: Path, real: np.ndarray, fake: np.ndarray, title: str, columns: int = 12) -> None:
     """Two sheets side by side: data and samples. Where both come class by class, a row each."""
-    figure, panels = plt.subplots(1, 2, figsize=(13, 6.9), layout="constrained")
+    figure, panels = plt.subplots(1, 2, figsize=(13, 6.4 * len(real) / columns**2 + 0.7), layout="constrained")
     for axes, batch, name in zip(panels, (real, fake), ("data $x$", "samples $G(z)$"), strict=True):
         axes.imshow(sheet(batch, columns), cmap="gray", vmin=0, vmax=1)
         axes.set_title(name)
@@ -172,7 +172,7 @@ def images(path: Path, real: np.ndarray, fake: np.ndarray, title: str, columns: 
 
 def interpolations(path: Path, straight: np.ndarray, spherical: np.ndarray, title: str) -> None:
     """Rows of images (rows, columns, 1, H, W) on the ways from one z to another: along the line, and along the great circle."""
-    figure, panels = plt.subplots(1, 2, figsize=(13, 0.62 * len(straight) + 0.8), layout="constrained")
+    figure, panels = plt.subplots(1, 2, figsize=(13, 6.4 * len(straight) / straight.shape[1] + 0.7), layout="constrained")
     for axes, rows, name in zip(panels, (straight, spherical), ("on a straight line", "on a great circle"), strict=True):
         axes.imshow(sheet(rows.reshape(-1, *rows.shape[2:]), rows.shape[1]), cmap="gray", vmin=0, vmax=1)
         axes.set_title(name)

@@ -23,11 +23,14 @@ from minigan.nn import (
 
 
 def dcgan_generator(z: int = 100, channels: int = 64, rng: np.random.Generator | None = None) -> Sequential:
-    """Noise (N, z) -> (N, 2 channels, 7, 7) -> (N, channels, 14, 14) -> images (N, 1, 28, 28) in (-1, 1)."""
+    """Noise (N, z) -> (N, 4 channels, 4, 4) -> (N, 2 channels, 7, 7) -> (N, channels, 14, 14) -> images (N, 1, 28, 28)."""
     return initialise(
         Sequential(
-            Dense(z, 2 * channels * 7 * 7, bias=False),  # the normalisation would subtract a bias again
-            Reshape(2 * channels, 7, 7),
+            Dense(z, 4 * channels * 4 * 4, bias=False),  # the normalisation would subtract a bias again
+            Reshape(4 * channels, 4, 4),
+            BatchNorm2d(4 * channels),
+            ReLU(),
+            ConvTranspose2d(4 * channels, 2 * channels, 3, stride=2, padding=1, bias=False),
             BatchNorm2d(2 * channels),
             ReLU(),
             ConvTranspose2d(2 * channels, channels, 4, stride=2, padding=1, bias=False),
@@ -41,7 +44,7 @@ def dcgan_generator(z: int = 100, channels: int = 64, rng: np.random.Generator |
 
 
 def dcgan_discriminator(in_channels: int = 1, channels: int = 64, rng: np.random.Generator | None = None) -> Sequential:
-    """Images (N, in_channels, 28, 28) -> (N, channels, 14, 14) -> (N, 2 channels, 7, 7) -> logits (N, 1)."""
+    """Images (N, in_channels, 28, 28) -> (N, channels, 14, 14) -> (N, 2 channels, 7, 7) -> (N, 4 channels, 4, 4) -> (N, 1)."""
     return initialise(
         Sequential(
             Conv2d(in_channels, channels, 4, stride=2, padding=1),
@@ -49,8 +52,11 @@ def dcgan_discriminator(in_channels: int = 1, channels: int = 64, rng: np.random
             Conv2d(channels, 2 * channels, 4, stride=2, padding=1, bias=False),
             BatchNorm2d(2 * channels),
             LeakyReLU(0.2),
+            Conv2d(2 * channels, 4 * channels, 3, stride=2, padding=1, bias=False),
+            BatchNorm2d(4 * channels),
+            LeakyReLU(0.2),
             Flatten(),
-            Dense(2 * channels * 7 * 7, 1),
+            Dense(4 * channels * 4 * 4, 1),
         ),
         rng,
     )

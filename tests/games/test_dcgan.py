@@ -51,12 +51,12 @@ def images(n, channels=1):
 
 def test_the_generator_grows_noise_by_factors_of_2_to_28_by_28():
     found = shapes(games.dcgan_generator(channels=3), noise(2))
-    assert list(dict.fromkeys(found)) == [(294,), (6, 7, 7), (3, 14, 14), (1, 28, 28)]
+    assert list(dict.fromkeys(found)) == [(192,), (12, 4, 4), (6, 7, 7), (3, 14, 14), (1, 28, 28)]
 
 
-def test_the_discriminator_halves_images_twice_and_returns_a_logit():
+def test_the_discriminator_halves_images_three_times_and_returns_a_logit():
     found = shapes(games.dcgan_discriminator(channels=3), images(2))
-    assert list(dict.fromkeys(found)) == [(3, 14, 14), (6, 7, 7), (294,), (1,)]
+    assert list(dict.fromkeys(found)) == [(3, 14, 14), (6, 7, 7), (12, 4, 4), (192,), (1,)]
 
 
 @pytest.mark.parametrize(("n", "z", "channels"), [(2, 100, 2), (3, 1, 1), (1, 5, 4)])
@@ -68,8 +68,9 @@ def test_the_arguments_set_the_sizes(n, z, channels):
 
 def test_the_numbers_of_parameters_are_those_of_the_papers_networks_at_28_by_28():
     c, z = 64, 100
-    generator = z * 2 * c * 49 + 2 * (2 * c) + 2 * c * c * 16 + 2 * c + c * 16 + 1
-    discriminator = c * 16 + c + 2 * c * c * 16 + 2 * (2 * c) + 2 * c * 49 + 1
+    inner = 4 * c * 2 * c * 9 + 2 * c * c * 16  # the two layers between many channels, the same in both networks
+    generator = z * 4 * c * 16 + 2 * (4 * c) + inner + 2 * (2 * c) + 2 * c + c * 16 + 1
+    discriminator = c * 16 + c + inner + 2 * (2 * c) + 2 * (4 * c) + 4 * c * 16 + 1
     assert sum(p.size for p in games.dcgan_generator().parameters()) == generator
     assert sum(p.size for p in games.dcgan_discriminator().parameters()) == discriminator
 
@@ -77,7 +78,7 @@ def test_the_numbers_of_parameters_are_those_of_the_papers_networks_at_28_by_28(
 def test_batch_norm_stands_in_both_networks_but_not_where_g_ends_and_d_begins():
     kinds_g = [type(layer) for layer in games.dcgan_generator(channels=1)]
     kinds_d = [type(layer) for layer in games.dcgan_discriminator(channels=1)]
-    for kinds, before_norm in ((kinds_g, [True, True, False]), (kinds_d, [False, True, False])):
+    for kinds, before_norm in ((kinds_g, [True, True, True, False]), (kinds_d, [False, True, True, False])):
         weighted = [i for i, kind in enumerate(kinds) if kind in KINDS]
         assert [nn.BatchNorm2d in kinds[i + 1 : i + 3] for i in weighted] == before_norm
     assert kinds_g[-1] is nn.Tanh
@@ -88,8 +89,8 @@ def test_relu_stands_in_g_and_leaky_relu_with_slope_a_fifth_in_d_and_no_pooling_
     G, D = games.dcgan_generator(channels=1), games.dcgan_discriminator(channels=1)
     assert not any(isinstance(layer, nn.LeakyReLU | nn.MaxPool2d | nn.AvgPool2d | nn.Upsample) for layer in G)
     assert not any(isinstance(layer, nn.ReLU | nn.MaxPool2d | nn.AvgPool2d | nn.Sigmoid) for layer in D)
-    assert [layer.slope for layer in D if isinstance(layer, nn.LeakyReLU)] == [0.2, 0.2]
-    assert [layer.stride for network in (G, D) for layer in network if hasattr(layer, "stride")] == [2] * 4
+    assert [layer.slope for layer in D if isinstance(layer, nn.LeakyReLU)] == [0.2, 0.2, 0.2]
+    assert [layer.stride for network in (G, D) for layer in network if hasattr(layer, "stride")] == [2] * 6
 
 
 def test_images_lie_in_minus_1_to_1():
@@ -104,7 +105,7 @@ def test_images_lie_in_minus_1_to_1():
 def test_a_weight_before_a_batch_norm_has_no_bias_the_others_have():
     G, D = games.dcgan_generator(channels=1), games.dcgan_discriminator(channels=1)
     biases = [[layer.bias is not None for layer in network if isinstance(layer, KINDS)] for network in (G, D)]
-    assert biases == [[False, False, True], [True, False, True]]
+    assert biases == [[False, False, False, True], [True, False, False, True]]
 
 
 # --- where they start ---------------------------------------------------------------------------------------------------
@@ -122,7 +123,7 @@ def weights_and_centres(network):
 def test_weights_start_from_normal_0_and_002_those_of_batch_norm_around_1_and_biases_at_0(build):
     network = build(channels=64)
     layers = weights_and_centres(network)
-    assert len(layers) == (5 if build is games.dcgan_generator else 4)
+    assert len(layers) == (7 if build is games.dcgan_generator else 6)
     for w, centre in layers:
         n = w.size
         assert w.dtype == np.float32
@@ -145,7 +146,7 @@ def test_a_generator_of_random_numbers_decides_where_they_start(build):
 def test_the_first_weights_are_002_times_the_next_normal_numbers_of_the_generator_handed_in():
     """What the layers drew as they were made is drawn from minigan's own generator, and thrown away."""
     G = games.dcgan_generator(3, channels=1, rng=np.random.default_rng(5))
-    normal = np.random.default_rng(5).standard_normal((3, 98), dtype=np.float32)
+    normal = np.random.default_rng(5).standard_normal((3, 64), dtype=np.float32)
     np.testing.assert_allclose(G[0].weight.numpy(), 0.02 * normal, rtol=1e-6)
 
 
@@ -184,7 +185,7 @@ def test_what_batch_norm_returns_has_mean_0_and_variance_1_in_training(player):
             np.testing.assert_allclose(y.var(axis=(0, 2, 3)), var / (var + 1e-5), rtol=1e-3)
             assert y.var() > 0.9  # 1e-5 is eps, and not 0.8
             found += 1
-    assert found == (2 if player == "G" else 1)
+    assert found == (3 if player == "G" else 2)
 
 
 def test_in_training_an_image_depends_on_its_minibatch_and_in_eval_mode_it_does_not():
@@ -258,5 +259,5 @@ def test_a_seed_in_place_of_a_generator_of_random_numbers_is_refused():
 
 
 def test_images_of_another_size_are_refused():
-    with pytest.raises(ValueError, match=r"Dense\(98, 1\): the input has shape \(2, 128\)"):
-        games.dcgan_discriminator(channels=1)(Tensor(np.zeros((2, 1, 32, 32))))
+    with pytest.raises(ValueError, match=r"Dense\(64, 1\): the input has shape \(2, 100\)"):
+        games.dcgan_discriminator(channels=1)(Tensor(np.zeros((2, 1, 40, 40))))
