@@ -1,8 +1,9 @@
 """DCGAN: the same game between convolutional networks (Radford, Metz and Chintala 2016).
 
-G paints: each pixel of a small image with many channels is spread over 4 x 4 pixels of one twice as large (ConvTranspose2d),
-until there are 28 x 28. D does the reverse. Batch normalisation keeps the activations of both in range; it sees the real and
-the generated samples in separate minibatches. The algorithm is that of demos.gan, line by line, with the R1 penalty.
+G paints: each pixel of a small image with many channels is spread over 3 x 3 or 4 x 4 pixels of a larger one with fewer
+(ConvTranspose2d), from 4 x 4 by way of 7 x 7 and 14 x 14 to 28 x 28. D does the reverse. Batch normalisation keeps the
+activations of both in range; D sees the real and the generated samples in separate minibatches. The algorithm is that of
+demos.gan's digits, R1 penalty included.
 
 What to look for: in samples.png, strokes have clean edges, which dense networks find hard. In interpolation.png, every image
 on the way from one z to another is a digit, or nearly: G has not stored images, it has learnt what varies. Straight lines

@@ -65,7 +65,8 @@ def generator_loss(fake_logits: Tensor, saturating: bool = False) -> Tensor:
 def squared_gradient_norm(output: Tensor, x: Tensor) -> Tensor:
     """mean |d output / dx|^2 over the batch, itself differentiable: half of it, for real x, is R1 (Mescheder et al. 2018).
 
-    output (N, 1) was computed from x (N, ...), which requires a gradient.
+    output (N, 1) was computed from x (N, ...), which requires a gradient, each row from its own sample. Where BatchNorm in
+    training mode mixes the samples, it is the gradient of the sum of all outputs, and what moves them all alike is not in it.
     """
     if not output.requires_grad:
         raise ValueError(
@@ -91,6 +92,8 @@ def gradient_penalty(
     """
     real, fake = (floating("gradient_penalty", x).detach() for x in (real, fake))
     _same_shape("gradient_penalty", real, fake)
+    if not real.size:
+        raise ValueError(f"gradient_penalty: no elements in shape {real.shape}")
     u = backend.generator(rng).random((len(real), *[1] * (real.ndim - 1)))
     x_hat = fake + Tensor(u, dtype=real.dtype) * (real - fake)
     x_hat.requires_grad = True

@@ -187,7 +187,7 @@ class OptimisticAdam(Adam):
     def update(self, theta: Array, g: Array, state: dict[str, Any]) -> None:
         d = self.direction(g, state)
         theta -= self.lr * (2 * d - state["d"])
-        state["d"] = d
+        state["d"][...] = d
 
 
 def clip_weights(params: Iterable[Tensor], c: float) -> None:

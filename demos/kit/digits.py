@@ -12,16 +12,17 @@ DATA = ("mnist", "glyphs")
 SAMPLES = 5_000
 
 
-def load(args) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Images (n, 1, 28, 28) in [0, 1] to learn from, their classes (n,), and as many others as there will be samples."""
+def load(args) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """Images (n, 1, 28, 28) in [0, 1] to learn from, their classes (n,), and others with theirs, as many as samples."""
     try:
         if args.data == "mnist":
-            others, _ = data.mnist("test", root=args.data_dir)  # in no random order: the second half is easier to read
-            return *data.mnist(root=args.data_dir), np.random.default_rng(0).permutation(others)[:SAMPLES]
+            others, classes = data.mnist("test", root=args.data_dir)
+            some = np.random.default_rng(0).permutation(len(others))[:SAMPLES]  # the second half is easier to read
+            return *data.mnist(root=args.data_dir), (others[some], classes[some])
     except data.DataError as error:
         raise SystemExit(f"{error}") from None
     x, y = data.glyphs(3_000 if args.quick else 60_000)
-    return x, y, data.glyphs(300 if args.quick else SAMPLES)[0]
+    return x, y, data.glyphs(300 if args.quick else SAMPLES)
 
 
 def play(args, game: Game, settings: dict, panels=pictures.DISCRIMINATOR_PANELS) -> None:
@@ -87,7 +88,7 @@ def quality(args, x, y, others, samples, labels) -> dict[str, dict]:
         judge = metrics.judge(x, y, progress=lambda steps: tqdm(steps, desc="training a judge"))
     return {
         "samples": metrics.image_quality(samples, judge, x, labels),
-        "real_images": metrics.image_quality(others, judge, x),
+        "real_images": metrics.image_quality(others[0], judge, x, others[1]),
     }
 
 
@@ -107,6 +108,7 @@ Results are in {args.out}/
             f"{name:>20}  {row['confident']:10.1%}{row['classes']:9}{row['kl']:15.4f}{row['frechet']:18.2f}"
             f"{row['nearest']:24.2f}"
         )
+    print(f"\nof unseen real images, the judge puts {found['real_images']['accuracy']:.1%} into the right class;")
     if "accuracy" in found["samples"]:
         row = found["samples"]
-        print(f"\nof the class that was asked for: {row['accuracy']:.1%}; of the worst class: {row['worst_class']:.1%}")
+        print(f"of G's samples, {row['accuracy']:.1%} into the class asked for; of the worst class, {row['worst_class']:.1%}")

@@ -101,4 +101,4 @@ def _ends(name: str, a: np.ndarray, b: np.ndarray, steps: int) -> tuple[np.ndarr
     if a.ndim != 1 or a.shape != b.shape or not steps >= 2:
         found = f"a {a.shape}, b {b.shape}, steps {steps}"
         raise ValueError(f"{name}: {found}; expected two vectors of the same size, at least 2 steps")
-    return a.astype(np.float64), b.astype(np.float64), np.result_type(a, b, np.float16)  # of integers: float64
+    return a.astype(np.float64), b.astype(np.float64), np.result_type(a, b, np.float32)

@@ -26,7 +26,7 @@ class BEGAN(Game):
     Args:
         G, D, prior, opt_G, opt_D: see `Game`; D returns an array of its input's shape. The paper: z uniform in [-1, 1],
             Adam with lr 1e-4, falling.
-        gamma: in [0, 1]: how much worse than G's samples D may reconstruct the data. Low: sharp, but all alike.
+        gamma: in [0, 1]: the ratio L(G(z)) / L(x) that k steers towards. Low: G's samples become alike.
         lambda_k: how fast k follows.
 
     `step` returns `loss_D`, `loss_G` = L(G(z)) of the G step, `L_x` = L(x), `ratio` = L(G(z)) / L(x), `k` (after the step)
@@ -71,7 +71,7 @@ class BEGAN(Game):
 
     def state_dict(self) -> dict[str, Any]:
         """As in every game, and k."""
-        return super().state_dict() | {"k": backend.copy_to_numpy(self.k.data)}
+        return super().state_dict() | {"k": backend.copy_to_numpy(self.cast(self.k).data)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a `state_dict`, bit for bit."""

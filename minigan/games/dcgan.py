@@ -24,19 +24,20 @@ from minigan.nn import (
 
 def dcgan_generator(z: int = 100, channels: int = 64, rng: np.random.Generator | None = None) -> Sequential:
     """Noise (N, z) -> (N, 4 channels, 4, 4) -> (N, 2 channels, 7, 7) -> (N, channels, 14, 14) -> images (N, 1, 28, 28)."""
+    rng = backend.generator(rng)
     return initialise(
         Sequential(
-            Dense(z, 4 * channels * 4 * 4, bias=False),  # the normalisation would subtract a bias again
+            Dense(z, 4 * channels * 4 * 4, bias=False, rng=rng),  # the normalisation would subtract a bias again
             Reshape(4 * channels, 4, 4),
             BatchNorm2d(4 * channels),
             ReLU(),
-            ConvTranspose2d(4 * channels, 2 * channels, 3, stride=2, padding=1, bias=False),
+            ConvTranspose2d(4 * channels, 2 * channels, 3, stride=2, padding=1, bias=False, rng=rng),
             BatchNorm2d(2 * channels),
             ReLU(),
-            ConvTranspose2d(2 * channels, channels, 4, stride=2, padding=1, bias=False),
+            ConvTranspose2d(2 * channels, channels, 4, stride=2, padding=1, bias=False, rng=rng),
             BatchNorm2d(channels),
             ReLU(),
-            ConvTranspose2d(channels, 1, 4, stride=2, padding=1),
+            ConvTranspose2d(channels, 1, 4, stride=2, padding=1, rng=rng),
             Tanh(),
         ),
         rng,
@@ -45,18 +46,19 @@ def dcgan_generator(z: int = 100, channels: int = 64, rng: np.random.Generator |
 
 def dcgan_discriminator(in_channels: int = 1, channels: int = 64, rng: np.random.Generator | None = None) -> Sequential:
     """Images (N, in_channels, 28, 28) -> (N, channels, 14, 14) -> (N, 2 channels, 7, 7) -> (N, 4 channels, 4, 4) -> (N, 1)."""
+    rng = backend.generator(rng)
     return initialise(
         Sequential(
-            Conv2d(in_channels, channels, 4, stride=2, padding=1),
+            Conv2d(in_channels, channels, 4, stride=2, padding=1, rng=rng),
             LeakyReLU(0.2),
-            Conv2d(channels, 2 * channels, 4, stride=2, padding=1, bias=False),
+            Conv2d(channels, 2 * channels, 4, stride=2, padding=1, bias=False, rng=rng),
             BatchNorm2d(2 * channels),
             LeakyReLU(0.2),
-            Conv2d(2 * channels, 4 * channels, 3, stride=2, padding=1, bias=False),
+            Conv2d(2 * channels, 4 * channels, 3, stride=2, padding=1, bias=False, rng=rng),
             BatchNorm2d(4 * channels),
             LeakyReLU(0.2),
             Flatten(),
-            Dense(4 * channels * 4 * 4, 1),
+            Dense(4 * channels * 4 * 4, 1, rng=rng),
         ),
         rng,
     )

@@ -18,7 +18,7 @@ class GAN(Game):
         saturating: whether G descends log(1 - D(G(z))), as in the algorithm's box, or -log D(G(z)), the default, whose
             gradient does not vanish while D is sure that a sample is fake.
         r1: if above 0, D's loss gets (r1 / 2) mean |grad D(x)|^2 over real x (Mescheder et al. 2018): a D that is flat around
-            the data cannot chase G in circles.
+            the data cannot chase G in circles. With BatchNorm in D, see `losses.squared_gradient_norm`.
 
     `step` returns the losses `loss_D` (without the r1 term) and `loss_G` of the last step of each player and, of the last
     D step, the mean probabilities `D_real` = D(x) and `D_fake` = D(G(z)) and the share `D_accuracy` that D judges right.

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from minigan import backend, data, losses, nn, optim
-from minigan.grad_mode import no_grad
+from minigan.grad_mode import Recording, no_grad
 from minigan.metrics.points import kl_to_uniform
 from minigan.ops import softmax
 from minigan.ops.operands import labels_below
@@ -83,12 +83,13 @@ def train_judge(
     minibatches = data.batches(x, y, size=min(_SIZE, len(x)), rng=rng)
     optimizer = optim.Adam(judge.parameters(), lr=_LR)
     decay = optim.LinearDecay(optimizer, steps)
-    for _ in progress(range(steps)):
-        images, labels = next(minibatches)
-        optimizer.zero_grad()
-        losses.cross_entropy(judge(images), labels).backward()
-        optimizer.step()
-        decay.step()
+    with Recording(True):  # the caller may be evaluating, under no_grad
+        for _ in progress(range(steps)):
+            images, labels = next(minibatches)
+            optimizer.zero_grad()
+            losses.cross_entropy(judge(images), labels).backward()
+            optimizer.step()
+            decay.step()
     return judge.eval()
 
 

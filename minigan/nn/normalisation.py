@@ -43,7 +43,9 @@ class _BatchNorm(Module):
             return (x - self.running_mean.reshape(shape)) * scale.reshape(shape) + self.bias.reshape(shape)
         n = math.prod(x.shape) // channels
         if n < 2:
-            raise ValueError(f"{self!r}: a minibatch of shape {x.shape} has one value a channel; use more, or eval()")
+            raise ValueError(
+                f"{self!r}: a minibatch of shape {x.shape} has fewer than two values a channel; use more, or eval()"
+            )
         y, mean, var = batch_norm(x, self.weight, self.bias, self.eps)
         self._follow(mean, var * (n / (n - 1)))
         return y

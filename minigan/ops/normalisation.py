@@ -1,5 +1,6 @@
 """Batch normalisation as one op. Composed of other ops, it would read and write the images three times as often."""
 
+from collections.abc import Callable
 from typing import Any
 
 from minigan import backend
@@ -7,8 +8,8 @@ from minigan.backend import Array
 from minigan.grad_mode import mode
 from minigan.ops.elementwise import sqrt
 from minigan.ops.operands import tensors
-from minigan.ops.reductions import mean, var
-from minigan.tensor import Tensor, grad, record
+from minigan.ops.reductions import mean, sum, var
+from minigan.tensor import Tensor, record
 
 
 def batch_norm(x: Any, weight: Any, bias: Any, eps: float) -> tuple[Tensor, Array, Array]:
@@ -18,11 +19,15 @@ def batch_norm(x: Any, weight: Any, bias: Any, eps: float) -> tuple[Tensor, Arra
     (Ioffe and Szegedy 2015, section 3):
 
     d/dbias = sum g        d/dweight = sum g x^        d/dx = weight / sqrt(var + eps) (g - d/dbias / n - x^ d/dweight / n)
+
+    On arrays, in as few passes as possible; where the gradient is to be differentiated again, in ops (`plain_...`).
     """
     x, weight, bias = tensors("batch_norm", x, weight, bias)
     rows = _rows(x.data)
-    n, mu = len(rows), _sums(rows) / len(rows)
+    n, mu = rows.size // rows.shape[-1], _sums(rows) / (rows.size // rows.shape[-1])
     centred = rows - mu
+    rest = _sums(centred) / n  # what rounding has left of the mean
+    centred -= rest
     variance = _sums(centred, centred) / n
     per_std = (variance + eps) ** -0.5  # 1 / sqrt(var + eps)
     scaled = centred * (weight.data * per_std)
@@ -33,48 +38,88 @@ def batch_norm(x: Any, weight: Any, bias: Any, eps: float) -> tuple[Tensor, Arra
         dx += g
         dx -= _sums(g) / n
         dx *= weight.data * per_std
-        return dx
+        return _images(dx, x)
 
-    def derivative(of: Tensor, formula) -> Any:
-        def either(g, y):
-            if mode.recording:  # it is to be differentiated again: the plain form can be
-                return grad(plain_batch_norm(x, weight, bias, eps), of, g, create_graph=True)[0]
-            return Tensor(formula(_rows(g.data)))
-
-        return either
+    def either(fast: Callable[[Array], Array], plain: Callable) -> Callable:
+        return lambda g, y: plain(g, x, weight, eps) if mode.recording else Tensor(fast(_rows(g.data)))
 
     y = record(
         "batch_norm",
-        _images(scaled, x.shape),
-        (x, derivative(x, lambda g: _images(d_x(g), x.shape))),
-        (weight, derivative(weight, lambda g: _sums(g, centred) * per_std)),
-        (bias, derivative(bias, _sums)),
+        _images(scaled, x),
+        (x, either(d_x, plain_d_x)),
+        (weight, either(lambda g: _sums(g, centred) * per_std, plain_d_weight)),
+        (bias, either(_sums, plain_d_bias)),
     )
-    return y, mu, variance
+    return y, mu + rest, variance
+
+
+# --- the same, plainly: what the fast form is tested against ------------------------------------------------------------
 
 
 def plain_batch_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
-    """The same y, composed of ops: this is what `batch_norm` is tested against, and what its second derivatives come from."""
-    axes = tuple(i for i in range(x.ndim) if i != 1)
-    shape = (1, x.shape[1], *[1] * (x.ndim - 2))  # of one number a channel
-    x_hat = (x - mean(x, axes, keepdims=True)) / sqrt(var(x, axes, keepdims=True) + eps)
-    return weight.reshape(shape) * x_hat + bias.reshape(shape)
+    """y, composed of ops."""
+    x_hat, _ = _normalised(x, eps)
+    return _per_channel(weight, x) * x_hat + _per_channel(bias, x)
+
+
+def plain_d_x(g: Tensor, x: Tensor, weight: Tensor, eps: float) -> Tensor:
+    """weight / sqrt(var + eps) (g - mean g - x^ mean(g x^))"""
+    x_hat, std = _normalised(x, eps)
+    axes = _all_but_channels(x)
+    inner = g - mean(g, axes, keepdims=True) - x_hat * mean(g * x_hat, axes, keepdims=True)
+    return _per_channel(weight, x) / std * inner
+
+
+def plain_d_weight(g: Tensor, x: Tensor, weight: Tensor, eps: float) -> Tensor:
+    """sum g x^"""
+    return sum(g * _normalised(x, eps)[0], _all_but_channels(x))
+
+
+def plain_d_bias(g: Tensor, x: Tensor, weight: Tensor, eps: float) -> Tensor:
+    """sum g"""
+    return sum(g, _all_but_channels(x))
+
+
+def _normalised(x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    """x^ and sqrt(var + eps)."""
+    axes = _all_but_channels(x)
+    std = sqrt(var(x, axes, keepdims=True) + eps)
+    return (x - mean(x, axes, keepdims=True)) / std, std
+
+
+def _per_channel(v: Tensor, x: Tensor) -> Tensor:
+    """(C,) -> (1, C, 1, ...), to be stretched over x."""
+    return v.reshape(1, -1, *[1] * (x.ndim - 2))
+
+
+def _all_but_channels(x: Tensor) -> tuple[int, ...]:
+    return tuple(i for i in range(x.ndim) if i != 1)
+
+
+# --- arrays with the channels last --------------------------------------------------------------------------------------
 
 
 def _rows(x: Array) -> Array:
-    """(N, C, ...) -> (n, C): every number of a channel in its column. No copy where the channels lie last in memory."""
-    return x.reshape(*x.shape[:2], -1).transpose(0, 2, 1).reshape(-1, x.shape[1]) if x.ndim > 2 else x
+    """(N, C, ...) -> (N, P, C), (N, C) -> (1, N, C): no copy where the channels lie last in memory. At least float32."""
+    if x.dtype == "float16":  # the sum of a few hundred numbers can be too large for it
+        x = x.astype("float32")
+    return x.reshape(*x.shape[:2], -1).transpose(0, 2, 1) if x.ndim > 2 else x[None]
 
 
-def _images(rows: Array, shape: tuple[int, ...]) -> Array:
-    """(n, C) -> the shape (N, C, ...), the channels last in memory."""
-    if len(shape) == 2:
-        return rows
-    rows = rows.reshape(shape[0], *shape[2:], shape[1])
+def _images(rows: Array, x: Tensor) -> Array:
+    """(N, P, C) -> x's shape and dtype, the channels last in memory."""
+    rows = rows.astype(x.dtype, copy=False)
+    if x.ndim == 2:
+        return rows[0]
+    rows = rows.reshape(x.shape[0], *x.shape[2:], x.shape[1])
     return rows.transpose(0, rows.ndim - 1, *range(1, rows.ndim - 1))
 
 
 def _sums(a: Array, b: Array | None = None) -> Array:
-    """(n, C) -> the sums of the columns of a, or of a * b, (C,): as products of matrices, several times as fast as `sum`."""
+    """(N, P, C) -> the sums over each channel of a, or of a * b, (C,): image by image, and then over the images.
+
+    Several times as fast as `sum` over the first axes; and in one long sum, float32 would lose two digits more.
+    """
     xp = backend.of(a)
-    return xp.ones(len(a), a.dtype) @ a if b is None else xp.einsum("ij,ij->j", a, b)
+    each = xp.ones(a.shape[1], a.dtype) @ a if b is None else xp.einsum("npc,npc->nc", a, b)
+    return each.sum(axis=0)

@@ -25,7 +25,7 @@ def test_the_players_are_dcgans_networks_and_the_game_is_the_gan(tmp_path, monke
     assert type(game) is GAN
     assert any(isinstance(layer, nn.ConvTranspose2d) for layer in game.G)
     assert any(isinstance(layer, nn.Conv2d) for layer in game.D)
-    assert game.G[0].weight.shape == (settings["z"], 2 * settings["channels"] * 7 * 7)
+    assert game.G[0].weight.shape == (settings["z"], 4 * settings["channels"] * 4 * 4)
     assert game.D[0].weight.shape == (settings["channels"], 1, 4, 4)
     assert game.opt_G.lr == game.opt_D.lr == settings["lr"]
 

@@ -67,23 +67,24 @@ def test_digits_come_from_the_folder_that_is_named(name, tmp_path, mnist_folder,
 
 def test_the_samples_are_compared_with_always_the_same_random_test_images(mnist_folder, monkeypatch):
     monkeypatch.setattr(digits, "SAMPLES", 30)
-    x, y, others = digits.load(args(data="mnist", data_dir=mnist_folder))
+    x, y, (others, classes) = digits.load(args(data="mnist", data_dir=mnist_folder))
     for found, expected in zip((x, y), data.mnist(root=mnist_folder), strict=True):
         np.testing.assert_array_equal(found, expected)
-    test, _ = data.mnist("test", root=mnist_folder)
+    test, test_labels = data.mnist("test", root=mnist_folder)
     chosen = [int(np.flatnonzero((test == other).all(axis=(1, 2, 3)))[0]) for other in others]
     assert len(set(chosen)) == 30
     assert chosen != sorted(chosen)  # they stand in no random order: the first ones are harder to read
-    np.testing.assert_array_equal(digits.load(args(data="mnist", data_dir=mnist_folder))[2], others)
+    np.testing.assert_array_equal(test_labels[chosen], classes)
+    np.testing.assert_array_equal(digits.load(args(data="mnist", data_dir=mnist_folder))[2][0], others)
 
 
 @pytest.mark.parametrize(("quick", "sizes"), [(True, [3_000, 300]), (False, [60_000, 5_000])])
 def test_glyphs_are_as_many_as_mnist_and_fewer_with_quick(quick, sizes, monkeypatch):
     asked, glyphs = [], data.glyphs
     monkeypatch.setattr(data, "glyphs", lambda n: asked.append(n) or glyphs(5))
-    x, y, others = digits.load(args(quick=quick))
+    x, y, (others, classes) = digits.load(args(quick=quick))
     assert asked == sizes
-    assert (x.shape, y.shape, others.shape) == ((5, 1, 28, 28), (5,), (5, 1, 28, 28))
+    assert (x.shape, y.shape, others.shape, classes.shape) == ((5, 1, 28, 28), (5,), (5, 1, 28, 28), (5,))
     assert not np.array_equal(x, others)
 
 
@@ -108,7 +109,7 @@ def images(n):
 
 
 def test_a_quick_run_trains_its_own_judge_and_the_cache_is_left_alone(judged):
-    (x, y), (others, _), (samples, _) = images(30), images(20), images(21)
+    (x, y), others, (samples, _) = images(30), images(20), images(21)
     digits.quality(args(), x, y, others, samples, None)
     [(name, data_given, options)] = judged
     assert name == "train_judge"
@@ -121,7 +122,7 @@ def test_no_quick_run_writes_into_the_users_cache(done):
 
 
 def test_a_whole_run_takes_the_judge_from_the_cache_and_shows_that_one_is_being_trained(judged, capsys):
-    (x, y), (others, _), (samples, _) = images(30), images(20), images(21)
+    (x, y), others, (samples, _) = images(30), images(20), images(21)
     digits.quality(args(quick=False), x, y, others, samples, None)
     [(name, data_given, options)] = judged
     assert name == "judge"
@@ -134,7 +135,7 @@ def test_a_whole_run_takes_the_judge_from_the_cache_and_shows_that_one_is_being_
 def test_a_judge_that_is_cached_is_not_trained_again(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(metrics, "judge", lambda x, y, progress, make=metrics.judge: make(x, y, steps=2, progress=progress))
-    (x, y), (others, _), (samples, _) = images(30), images(20), images(21)
+    (x, y), others, (samples, _) = images(30), images(20), images(21)
     first = digits.quality(args(quick=False), x, y, others, samples, None)
     assert len(list((tmp_path / "minigan" / "judges").iterdir())) == 1
     monkeypatch.setattr(metrics.images, "train_judge", None)
@@ -142,15 +143,15 @@ def test_a_judge_that_is_cached_is_not_trained_again(tmp_path, monkeypatch):
 
 
 def test_samples_and_unseen_images_are_judged_by_the_same_judge_against_the_same_data(judged):
-    (x, y), (others, _), (samples, labels) = images(30), images(20), images(21)
+    (x, y), others, (samples, labels) = images(30), images(20), images(21)
     found = digits.quality(args(), x, y, others, samples, labels)
     judge = metrics.Judge(np.random.default_rng(0))
     assert found == {
         "samples": metrics.image_quality(samples, judge, x, labels),
-        "real_images": metrics.image_quality(others, judge, x),
+        "real_images": metrics.image_quality(others[0], judge, x, others[1]),
     }
     assert "accuracy" in found["samples"]
-    assert "accuracy" not in found["real_images"]
+    assert "accuracy" in found["real_images"]
 
 
 @every_one
@@ -163,7 +164,8 @@ def test_the_end_is_told_in_figures(name, quick):
         assert figures[1:] == [
             f"{found[row][key]:{how}}" for key, how in (("classes", ""), ("kl", ".4f"), ("frechet", ".2f"), ("nearest", ".2f"))
         ]
-    assert ("of the class that was asked for" in said) == (name == "cgan")
+    assert f"the judge puts {found['real_images']['accuracy']:.1%} into the right class" in said
+    assert ("into the class asked for" in said) == (name == "cgan")
 
 
 # --- the pictures -------------------------------------------------------------------------------------------------------

@@ -45,12 +45,14 @@ def test_the_exact_distance_is_that_of_the_same_samples_to_the_data_at_each_mome
         assert exact[i] == pytest.approx(metrics.wasserstein1(x[:n], samples[i]), rel=1e-6)
     distance = summary_of(out)["metrics"]["distance"]
     assert distance["last_exact"] == exact[-1]
-    assert distance["between_two_samples_of_the_data"] == pytest.approx(metrics.wasserstein1(x[:n], x[n : 2 * n]), rel=1e-6)
+    assert distance["between_two_samples_of_the_data"] == pytest.approx(
+        np.mean([metrics.wasserstein1(x[:n], x[i * n : (i + 1) * n]) for i in (1, 2, 3, 4, 5)]), rel=1e-6
+    )
 
 
-def test_the_rank_correlation_is_that_of_the_pictures_dots(quick):
+def test_the_rank_correlation_is_that_of_the_pictures_dots_without_the_untrained_critics(quick):
     checkpoint = checkpoint_of(quick("wgan").out)
-    ranks = [checkpoint[f"snapshots/{name}"].argsort().argsort() for name in ("estimate", "exact")]
+    ranks = [checkpoint[f"snapshots/{name}"][1:].argsort().argsort() for name in ("estimate", "exact")]
     found = summary_of(quick("wgan").out)["metrics"]["distance"]["rank_correlation"]
     assert found == pytest.approx(np.corrcoef(*ranks)[0, 1], abs=1e-9)
 

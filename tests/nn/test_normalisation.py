@@ -104,7 +104,7 @@ def test_in_eval_a_sample_does_not_depend_on_its_neighbours():
 )
 def test_one_value_a_channel_is_refused_in_training_and_fine_in_eval(kind, shape):
     layer, x = kind(3), Tensor(numbers(*shape))
-    with pytest.raises(ValueError, match=r"a minibatch of shape .* has one value a channel; use more, or eval\(\)"):
+    with pytest.raises(ValueError, match=r"a minibatch of shape .* has fewer than two values a channel; use more, or eval\(\)"):
         layer(x)
     np.testing.assert_array_equal(layer.running_mean, np.zeros(3))
     assert layer.eval()(x).shape == shape
