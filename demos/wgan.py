@@ -127,12 +127,12 @@ def conclude(args, run: Run, game: WGAN | WGANGP, x: np.ndarray, centres: np.nda
     meaning = "red: the critic's value f is high, blue: low"
     pictures.points_over_time(args.out / "over_time.png", run.snapshots, x, f"samples over the critic's landscape; {meaning}")
     pictures.points_animation(args.out / "animation.gif", run.snapshots, x, meaning)
-    said = f"the critic's estimate follows the true distance: rank correlation {agreement:.2f}"
+    said = f"the critic's estimate and the true distance: rank correlation {agreement:.2f}"
     pictures.estimates(args.out / "distance.png", step, estimate, exact, said)
     pictures.curves(args.out / "curves.png", run.history, "the two players over the training", PANELS)
     print(f"""
 Results are in {args.out}/
-  distance.png   the critic's estimate beside the exact distance: {said}
+  distance.png   the critic's estimate beside the exact distance: rank correlation {agreement:.2f}
   samples.png    the data and G's samples side by side
   over_time.png  how the samples came to be; animation.gif, the same, moving
   curves.png     the losses: minus loss_D is the estimate on the minibatches
