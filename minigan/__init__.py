@@ -6,6 +6,7 @@ from minigan.debug_mode import debug
 from minigan.grad_mode import no_grad
 from minigan.gradcheck import GradcheckError, gradcheck
 from minigan.ops import *  # noqa: F403
+from minigan.profiler import profile
 from minigan.tensor import Tensor, grad, record
 
 __version__ = "0.1.0"

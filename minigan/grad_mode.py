@@ -1,4 +1,4 @@
-"""What ops do besides computing: record, or not (`no_grad`); and debug mode's switch. Each thread has its own."""
+"""What ops do besides computing: record, or not (`no_grad`); and the switches of debug mode and the profiler. Per thread."""
 
 import inspect
 import os
@@ -10,6 +10,7 @@ class _Mode(threading.local):
     def __init__(self):
         self.recording = True
         self.debugging = os.environ.get("MINIGAN_DEBUG", "0") not in ("", "0")  # see `debug_mode`
+        self.profile = None  # see `profiler`
         self.before: list[bool] = []  # one entry for each open block of this thread
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from minigan import backend
+from minigan.grad_mode import mode
 from minigan.tensor import Tensor
 
 Array = backend.Array
@@ -52,6 +53,8 @@ class Optimizer:
                 state["t"] += 1
                 self.update(theta, p.grad.data, state)
                 p.changed_in_place()
+        if mode.profile is not None:
+            mode.profile.lap(type(self).__name__, "update")
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""

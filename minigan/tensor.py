@@ -272,6 +272,8 @@ def record(name: str, data: backend.Array, *inputs: tuple[Tensor, Derivative]) -
         if not all([type(pair) is tuple and callable(pair[1]) for pair in inputs]):
             raise TypeError(f"record: {name}: expected pairs (input, derivative), with a function derivative(g, y)")
         y._edges = [(x, derivative if x._requires_grad else None, x._version[0]) for x, derivative in inputs]
+    if mode.profile is not None:
+        mode.profile.forward(name, data)
     return y
 
 
@@ -332,7 +334,13 @@ def _walk(output: Tensor, seed: Tensor, targets: list[Tensor] | None, create_gra
                 if x._version[0] != version or y._version[0] != y._made_at:
                     _refuse_changed(x, version, y)
                 if derivative is not None and (useful is None or id(x) in useful):
-                    g_x = _fit(debug_mode.watched(derivative, g, y) if mode.debugging else derivative(g, y), x, y)
+                    if mode.debugging:
+                        g_x = debug_mode.watched(derivative, g, y)
+                    elif mode.profile is not None:
+                        g_x = mode.profile.backward(derivative, g, y)
+                    else:
+                        g_x = derivative(g, y)
+                    g_x = _fit(g_x, x, y)
                     arrived[id(x)] = arrived[id(x)] + g_x if id(x) in arrived else g_x
     return found
 

@@ -1,0 +1,81 @@
+"""Where the time goes: `with mg.profile():` prints, for every op and update rule, how often it ran and how long it took."""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from minigan.backend import Array
+from minigan.grad_mode import mode
+
+
+@dataclass
+class Row:
+    """What one op cost in one direction."""
+
+    calls: int = 0
+    seconds: float = 0.0
+    bytes: int = 0  # of the arrays that it made
+
+
+class Profile:
+    """A table of `Row`s by (op, "forward" | "backward" | "update"); as a string, the most expensive first.
+
+    The clock is read where an op ends, and what has passed since the last reading is the op's: a forward op's time includes the
+    program's own lines before it. A derivative is written in ops; they count as the backward pass of the op it belongs to.
+    On a GPU, which works on while Python goes ahead, the times are those of handing over the work.
+    """
+
+    def __init__(self):
+        self.rows: dict[tuple[str, str], Row] = defaultdict(Row)
+        self._in_derivative = False
+        self._last = time.perf_counter()
+
+    def forward(self, op: str, result: Array) -> None:
+        """An op has computed its result."""
+        if not self._in_derivative:
+            self.lap(op, "forward", result.nbytes)
+
+    def backward(self, derivative: Callable, g: Any, y: Any) -> Any:
+        """derivative(g, y), measured."""
+        before, self._in_derivative = self._in_derivative, True
+        try:
+            result = derivative(g, y)
+        finally:
+            self._in_derivative = before
+        if not before:
+            self.lap(y._op, "backward", result.data.nbytes)
+        return result
+
+    def lap(self, op: str, direction: str, nbytes: int = 0) -> None:
+        """Something has ended that began when the last thing ended."""
+        now = time.perf_counter()
+        row = self.rows[op, direction]
+        row.calls, row.seconds, row.bytes = row.calls + 1, row.seconds + now - self._last, row.bytes + nbytes
+        self._last = now
+
+    def __str__(self) -> str:
+        total = sum(row.seconds for row in self.rows.values())
+        lines = [f"{'op':<26}{'':<10}{'calls':>8}{'seconds':>10}{'share':>8}{'MB':>10}"]
+        for (op, direction), row in sorted(self.rows.items(), key=lambda item: -item[1].seconds):
+            figures = f"{row.calls:>8}{row.seconds:>10.4f}{row.seconds / total:>8.1%}{row.bytes / 1e6:>10.1f}"
+            lines.append(f"{op:<26}{direction:<10}{figures}")
+        return "\n".join(lines)
+
+
+@contextmanager
+def profile() -> Iterator[Profile]:
+    """`with profile() as p:` measures this thread's ops, derivatives and update rules, and prints the table at its end.
+
+    Rows: op, direction, calls, seconds, share of all seconds, and MB of the arrays made; `p.rows` keeps them. See `Profile` for
+    what the times include.
+    """
+    before, mode.profile = mode.profile, Profile()
+    found = mode.profile
+    try:
+        yield found
+    finally:
+        mode.profile = before
+    print(found)
