@@ -80,7 +80,7 @@ def test_the_critics_landscape_is_drawn_from_its_lowest_to_its_highest_value(qui
 
 def test_the_end_is_told_in_figures(quick):
     said = quick("wgan").said
-    assert re.search(r"the critic's estimate follows the true distance: rank correlation -?\d\.\d\d", said)
+    assert re.search(r"beside the exact distance: rank correlation -?\d\.\d\d", said)
     assert re.search(
         r"exact distance of [\d,]+ samples to [\d,]+ points of the data: \d\.\d{3} at first, \d\.\d{3} at the end", said
     )
