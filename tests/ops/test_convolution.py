@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import minigan as mg
+from minigan.ops.convolution import Windows, _spread_by_adding, _spread_by_blocks
 from minigan.testing import assert_gradients
 
 RNG = np.random.default_rng(0)
@@ -71,14 +72,14 @@ def problems(draw):
     kernel, stride, padding, dilation = both(draw, 1, 3), both(draw, 1, 3), both(draw, 0, 2), both(draw, 1, 3)
     least = [max(1, d * (k - 1) + 1 - 2 * p) for k, p, d in zip(kernel, padding, dilation, strict=True)]
     size = [n + draw(st.integers(0, 4)) for n in least]
-    N, C, O = draw(st.sampled_from([2, 1, 0])), draw(st.integers(1, 2)), draw(st.integers(1, 3))
+    N, C, O = draw(st.sampled_from([2, 1, 0])), draw(st.sampled_from([1, 2, 5])), draw(st.sampled_from([1, 3, 5]))  # few, many
     rng = np.random.default_rng(draw(st.integers(0, 2**16)))
     x, weight = rng.standard_normal((N, C, *size)), rng.standard_normal((O, C, *kernel))
     x, weight = (LAYOUTS[draw(st.sampled_from(sorted(LAYOUTS)))](a) for a in (x, weight))
     return x, weight, (stride, padding, dilation)
 
 
-def close(y, expected):
+def assert_close(y, expected):
     assert y.shape == expected.shape
     np.testing.assert_allclose(y.numpy(), expected, rtol=1e-12, atol=1e-12)
 
@@ -95,10 +96,10 @@ def test_conv2d_and_its_gradients_are_those_of_the_loops(problem):
     x, weight, options = problem
     leaves = [mg.Tensor(x, requires_grad=True), mg.Tensor(weight, requires_grad=True)]
     y = mg.conv2d(*leaves, None, *options)
-    close(y, conv_by_loops(x, weight, *options))
+    assert_close(y, conv_by_loops(x, weight, *options))
     g = np.random.default_rng(1).standard_normal(y.shape)
     for got, expected in zip(mg.grad(y, leaves, gradient=g), conv_gradients_by_loops(x, weight, g, *options), strict=True):
-        close(got, expected)
+        assert_close(got, expected)
 
 
 @given(problems(), st.data())
@@ -113,11 +114,11 @@ def test_conv_transpose2d_and_its_gradients_are_those_of_the_loops(problem, data
         return
     leaves = [mg.Tensor(x, requires_grad=True), mg.Tensor(weight, requires_grad=True)]
     y = mg.conv_transpose2d(*leaves, None, stride, padding, extra)
-    close(y, expected)
+    assert_close(y, expected)
     g = np.random.default_rng(1).standard_normal(y.shape)
     dx, dw = mg.grad(y, leaves, gradient=g)
-    close(dx, conv_by_loops(g, weight, stride, padding, (1, 1)))
-    close(dw, conv_gradients_by_loops(g, weight, x, stride, padding, (1, 1))[1])
+    assert_close(dx, conv_by_loops(g, weight, stride, padding, (1, 1)))
+    assert_close(dw, conv_gradients_by_loops(g, weight, x, stride, padding, (1, 1))[1])
 
 
 @given(problems())
@@ -133,6 +134,20 @@ def test_conv2d_and_conv_transpose2d_are_adjoint(problem):
     assert np.vdot(y.numpy(), z) == pytest.approx(np.vdot(x, back.numpy()), abs=1e-10)
 
 
+@given(problems())
+def test_spreading_by_blocks_is_spreading_by_adding(problem):
+    x, weight, (stride, padding, _) = problem
+    kernel = weight.shape[2:]
+    padding = tuple(min(p, k - 1) for p, k in zip(padding, kernel, strict=True))
+    windows = Windows(kernel, stride, padding, (1, 1))
+    if min(windows.counts(x.shape[2:])) < 1:
+        return
+    g = np.random.default_rng(1).standard_normal((len(x), len(weight), *windows.counts(x.shape[2:])))
+    assert_close(
+        mg.Tensor(_spread_by_blocks(g, weight, windows, x.shape[2:])), _spread_by_adding(g, weight, windows, x.shape[2:])
+    )
+
+
 def test_sizes_that_the_stride_does_not_divide_are_floored():
     sizes = [mg.conv2d(np.ones((1, 1, n, 9)), np.ones((1, 1, 3, 2)), stride=(2, 3)).shape[2:] for n in (5, 6, 7)]
     assert sizes == [(2, 3), (2, 3), (3, 3)]
@@ -140,16 +155,18 @@ def test_sizes_that_the_stride_does_not_divide_are_floored():
 
 def test_a_1x1_kernel_mixes_channels():
     x, weight = images(2, 3, 4, 5), images(2, 3, 1, 1)
-    close(mg.conv2d(x, weight), np.einsum("nchw,oc->nohw", x, weight[:, :, 0, 0]))
+    assert_close(mg.conv2d(x, weight), np.einsum("nchw,oc->nohw", x, weight[:, :, 0, 0]))
 
 
 def test_a_kernel_as_large_as_the_image_is_a_dense_layer():
     x, weight = images(2, 3, 4, 5), images(6, 3, 4, 5)
-    close(mg.conv2d(x, weight), (x.reshape(2, -1) @ weight.reshape(6, -1).T)[:, :, None, None])
+    assert_close(mg.conv2d(x, weight), (x.reshape(2, -1) @ weight.reshape(6, -1).T)[:, :, None, None])
 
 
 def test_an_even_kernel_averages_two_neighbours():
-    close(mg.conv2d(np.arange(5.0).reshape(1, 1, 1, 5), np.full((1, 1, 1, 2), 0.5)), np.array([[[[0.5, 1.5, 2.5, 3.5]]]]))
+    assert_close(
+        mg.conv2d(np.arange(5.0).reshape(1, 1, 1, 5), np.full((1, 1, 1, 2), 0.5)), np.array([[[[0.5, 1.5, 2.5, 3.5]]]])
+    )
 
 
 def test_kernel_4_stride_2_padding_1_halves_and_doubles():
@@ -161,27 +178,29 @@ def test_kernel_4_stride_2_padding_1_halves_and_doubles():
 
 def test_one_integer_means_height_and_width():
     x, weight = images(1, 2, 9, 8), images(2, 2, 2, 3)
-    close(mg.conv2d(x, weight, None, 2, 1, 2), mg.conv2d(x, weight, None, (2, 2), [1, 1], (2, np.int64(2))).numpy())
-    close(mg.conv_transpose2d(x, weight, None, 2, 1, 1), mg.conv_transpose2d(x, weight, None, (2, 2), (1, 1), (1, 1)).numpy())
+    assert_close(mg.conv2d(x, weight, None, 2, 1, 2), mg.conv2d(x, weight, None, (2, 2), [1, 1], (2, np.int64(2))).numpy())
+    assert_close(
+        mg.conv_transpose2d(x, weight, None, 2, 1, 1), mg.conv_transpose2d(x, weight, None, (2, 2), (1, 1), (1, 1)).numpy()
+    )
 
 
 @pytest.mark.parametrize("op", [mg.conv2d, mg.conv_transpose2d])
 def test_bias_is_added_to_each_output_channel(op):
     x, weight, bias = images(2, 3, 4, 5), images(3, 3, 2, 2), images(3)
-    close(op(x, weight, bias), op(x, weight).numpy() + bias[:, None, None])
+    assert_close(op(x, weight, bias), op(x, weight).numpy() + bias[:, None, None])
 
 
 @pytest.mark.parametrize("op", [mg.conv2d, mg.conv_transpose2d])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_memory_order_changes_no_value(op, layout):
     x, weight = images(2, 3, 4, 5), images(3, 3, 2, 3)
-    close(op(LAYOUTS[layout](x), LAYOUTS[layout](weight)), op(x, weight).numpy())
+    assert_close(op(LAYOUTS[layout](x), LAYOUTS[layout](weight)), op(x, weight).numpy())
 
 
 @pytest.mark.parametrize("op", [mg.conv2d, mg.conv_transpose2d])
 def test_read_only_broadcast_images_pass(op):
     x, weight = np.broadcast_to(images(1, 1, 4, 5), (2, 3, 4, 5)), images(3, 3, 2, 3)
-    close(op(x, weight), op(x.copy(), weight).numpy())
+    assert_close(op(x, weight), op(x.copy(), weight).numpy())
 
 
 # --- higher derivatives and dtypes --------------------------------------------------------------------------------------
@@ -193,12 +212,14 @@ CONVOLUTIONS = {
     "dilation": ((1, 1, 4, 5), (1, 1, 2, 2), {"dilation": (3, 2)}),
     "all": ((1, 1, 5, 4), (2, 1, 2, 3), {"stride": (2, 1), "padding": (0, 1), "dilation": (2, 1)}),
     "1x1": ((1, 2, 2, 3), (2, 2, 1, 1), {"stride": 2}),
+    "many channels": ((1, 5, 5, 4), (2, 5, 3, 2), {"stride": (2, 1), "padding": (1, 0)}),
     "no images": ((0, 1, 3, 4), (2, 1, 2, 2), {}),
 }
 TRANSPOSES = {
     "plain": ((1, 2, 2, 3), (2, 2, 3, 2), {}),
     "stride": ((1, 1, 2, 3), (1, 2, 2, 3), {"stride": (3, 2)}),
     "output padding": ((2, 1, 2, 2), (1, 1, 2, 3), {"stride": (2, 3), "padding": (0, 1), "output_padding": (1, 2)}),
+    "many channels": ((1, 2, 2, 3), (2, 5, 3, 2), {"stride": 2, "padding": 1, "output_padding": (1, 0)}),
     "no images": ((0, 1, 3, 4), (1, 2, 2, 2), {}),
 }
 
