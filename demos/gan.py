@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from demos.kit import digits, pictures
+from demos.kit import digits, mixtures, pictures
 from demos.kit.run import Run, parser, start
 from minigan import Tensor, data, metrics, nn, no_grad, optim, sigmoid
 from minigan.games import GAN
@@ -46,9 +46,6 @@ SETTINGS = {
 }
 QUICK = {"ring": 400, "grid": 250, "mnist": 100, "glyphs": 100}  # iterations with --quick
 
-RING = {"modes": 8, "radius": 2.0, "std": 0.02}
-GRID = {"side": 5, "spacing": 2.0, "std": 0.05}
-
 
 def main(argv: list[str] | None = None) -> None:
     """Train, measure, draw."""
@@ -75,10 +72,7 @@ def make_game(settings: Settings, G: nn.Module, D: nn.Module) -> GAN:
 
 def points(args, settings: Settings) -> None:
     """A mixture of Gaussians in the plane: can G find all of them, and does it give each its share?"""
-    if args.data == "ring":
-        x, centres, std = data.ring(100_000, **RING), data.ring_centres(RING["modes"], RING["radius"]), RING["std"]
-    else:
-        x, centres, std = data.grid(100_000, **GRID), data.grid_centres(GRID["side"], GRID["spacing"]), GRID["std"]
+    x, centres, std = mixtures.load(args.data)
 
     w = settings.width
     G = nn.Sequential(nn.Dense(settings.z, w), nn.ReLU(), nn.Dense(w, w), nn.ReLU(), nn.Dense(w, 2))

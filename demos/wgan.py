@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 from scipy.stats import spearmanr
 
-from demos.kit import pictures
+from demos.kit import mixtures, pictures
 from demos.kit.run import Run, parser, start
 from minigan import Tensor, data, metrics, nn, no_grad, optim
 from minigan.games import WGAN, WGANGP
@@ -52,9 +52,6 @@ OPTIMIZERS = {
 }
 RATES = {"sgd": 0.02, "omd": 0.02}  # their steps are as long as the gradient; those of the others do not depend on its scale
 
-RING = {"modes": 8, "radius": 2.0, "std": 0.02}
-GRID = {"side": 5, "spacing": 2.0, "std": 0.05}
-
 
 def main(argv: list[str] | None = None) -> None:
     """Train, measure, draw."""
@@ -72,10 +69,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def play(args, settings: Settings) -> None:
     """A mixture of Gaussians in the plane, where the true distance can be computed."""
-    if args.data == "ring":
-        x, centres, std = data.ring(100_000, **RING), data.ring_centres(RING["modes"], RING["radius"]), RING["std"]
-    else:
-        x, centres, std = data.grid(100_000, **GRID), data.grid_centres(GRID["side"], GRID["spacing"]), GRID["std"]
+    x, centres, std = mixtures.load(args.data)
 
     w = settings.width
     G = nn.Sequential(nn.Dense(settings.z, w), nn.ReLU(), nn.Dense(w, w), nn.ReLU(), nn.Dense(w, 2))
@@ -114,7 +108,7 @@ def conclude(args, run: Run, game: WGAN | WGANGP, x: np.ndarray, centres: np.nda
     at_first = float(run.snapshots[0]["exact"])
     later = run.snapshots[1:]  # at the start the critic has learnt nothing yet
     step, estimate, exact = ([float(s[key]) for s in later] for key in ("step", "estimate", "exact"))
-    agreement = float(spearmanr(estimate, exact).statistic) if len(later) > 1 else 0.0
+    agreement = float(spearmanr(estimate, exact).statistic) if len(later) > 1 else None  # of one moment there is none
     n = run.settings["compared"]
     floor = np.mean([metrics.wasserstein1(x[:n], x[i * n : (i + 1) * n]) for i in range(1, 6)])
     samples = game.sample(10_000)
@@ -127,12 +121,12 @@ def conclude(args, run: Run, game: WGAN | WGANGP, x: np.ndarray, centres: np.nda
     meaning = "red: the critic's value f is high, blue: low"
     pictures.points_over_time(args.out / "over_time.png", run.snapshots, x, f"samples over the critic's landscape; {meaning}")
     pictures.points_animation(args.out / "animation.gif", run.snapshots, x, meaning)
-    said = f"the critic's estimate and the true distance: rank correlation {agreement:.2f}"
-    pictures.estimates(args.out / "distance.png", step, estimate, exact, said)
+    agrees = "" if agreement is None else f": rank correlation {agreement:.2f}"
+    pictures.estimates(args.out / "distance.png", step, estimate, exact, f"the critic's estimate and the true distance{agrees}")
     pictures.curves(args.out / "curves.png", run.history, "the two players over the training", PANELS)
     print(f"""
 Results are in {args.out}/
-  distance.png   the critic's estimate beside the exact distance: rank correlation {agreement:.2f}
+  distance.png   the critic's estimate beside the exact distance{agrees}
   samples.png    the data and G's samples side by side
   over_time.png  how the samples came to be; animation.gif, the same, moving
   curves.png     the losses: minus loss_D is the estimate on the minibatches

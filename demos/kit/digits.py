@@ -32,8 +32,8 @@ def play(args, game: Game, settings: dict, panels=pictures.DISCRIMINATOR_PANELS)
     columns = 10 if conditional else 8
     fixed = game.prior(8 * columns, rng=backend.spawn())
 
-    def sample(n, classes=None, z=None):
-        return (game.sample(n, classes, z) + 1) / 2  # tanh's [-1, 1] to pixels in [0, 1]
+    def sample(n, asked_for=None, z=None):
+        return (game.sample(n, asked_for, z) + 1) / 2  # tanh's [-1, 1] to pixels in [0, 1]
 
     def classes(n):
         return np.arange(n) % 10 if conditional else None

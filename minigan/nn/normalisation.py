@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from minigan import backend, ops
-from minigan.nn.module import Module
+from minigan.nn.module import Module, check_sizes
 from minigan.ops.normalisation import batch_norm
 from minigan.tensor import Tensor
 
@@ -22,11 +22,9 @@ class _BatchNorm(Module):
     ndims: tuple[int, ...] = ()
 
     def __init__(self, channels: int, momentum: float = 0.1, eps: float = 1e-5):
-        if channels < 1 or not 0 <= momentum <= 1 or eps <= 0:
-            raise ValueError(
-                f"{type(self).__name__}: channels {channels}, momentum {momentum}, eps {eps}; "
-                "expected at least 1, in [0, 1], above 0"
-            )
+        check_sizes(type(self).__name__, channels)
+        if not 0 <= momentum <= 1 or not eps > 0:
+            raise ValueError(f"{type(self).__name__}: momentum {momentum}, eps {eps}; expected in [0, 1], above 0")
         self.momentum, self.eps = momentum, eps
         self.weight = Tensor(np.ones(channels, np.float32), requires_grad=True, name="weight")
         self.bias = Tensor(np.zeros(channels, np.float32), requires_grad=True, name="bias")

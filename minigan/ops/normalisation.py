@@ -24,7 +24,8 @@ def batch_norm(x: Any, weight: Any, bias: Any, eps: float) -> tuple[Tensor, Arra
     """
     x, weight, bias = tensors("batch_norm", x, weight, bias)
     rows = _rows(x.data)
-    n, mu = rows.size // rows.shape[-1], _sums(rows) / (rows.size // rows.shape[-1])
+    n = rows.size // rows.shape[-1]
+    mu = _sums(rows) / n
     centred = rows - mu
     rest = _sums(centred) / n  # what rounding has left of the mean
     centred -= rest
