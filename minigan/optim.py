@@ -1,6 +1,8 @@
 """Update rules. Each rule's `update` is its formula, for one parameter theta with gradient g, computed in place."""
 
+import operator
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import Any
 
 from minigan import backend
@@ -13,17 +15,21 @@ Array = backend.Array
 class Optimizer:
     """Base class: the parameters, the learning rate `lr` (settable between steps), and a state for each parameter.
 
-    A rule names its state arrays in `slots` (zeros of the parameter's dtype before the first step) and writes `update`. A
+    A rule names its state arrays in `slots` (zeros of the parameter's dtype before the first step) and writes `update`. Where
+    `update` treats each element by itself, `elementwise = True` lets it run once for all parameters, as one long vector. A
     parameter whose gradient is None is left alone, and so is its state; one that is listed twice is stepped once.
     Raises ValueError or TypeError for no parameters, things that are no Tensors, and tensors that an op has made.
     """
 
     slots: tuple[str, ...] = ()
+    elementwise = False
 
     def __init__(self, params: Iterable[Tensor], lr: float):
         self.params = _checked(type(self).__name__, params)
         self.lr = lr
         self.state: list[dict[str, Any]] = [{"t": 0} for _ in self.params]
+        self._vectors: _Vectors | None = None
+        self._spare: Array | None = None
 
     @property
     def lr(self) -> float:
@@ -42,19 +48,55 @@ class Optimizer:
 
     def step(self) -> None:
         """Apply the rule to every parameter that has a gradient."""
-        for p, state in zip(self.params, self.state, strict=True):
-            if p.grad is not None:
-                theta = p.writable()
-                for slot in self.slots:
-                    if slot not in state:
-                        state[slot] = p.xp.zeros_like(theta)
-                    elif state[slot].dtype != theta.dtype:  # the user has given the parameter another dtype
-                        state[slot] = state[slot].astype(theta.dtype)
-                state["t"] += 1
-                self.update(theta, p.grad.data, state)
-                p.changed_in_place()
+        ready = [(p, state) for p, state in zip(self.params, self.state, strict=True) if p.grad is not None]
+        for p, state in ready:
+            self._prepare(p, state)
+        if self.elementwise and len(ready) > 1 and self._as_vectors(ready):
+            self.update(self._vectors.theta, self._vectors.gradients(ready), self._vectors.state)
+        else:
+            for p, state in ready:
+                self.update(p.data, p.grad.data, state)
+        for p, _ in ready:
+            p.changed_in_place()
         if mode.profile is not None:
             mode.profile.lap(type(self).__name__, "update")
+
+    def _prepare(self, p: Tensor, state: dict[str, Any]) -> None:
+        """The parameter writable, its state of the same dtype, and one step older."""
+        theta = p.writable()
+        for slot in self.slots:
+            if slot not in state:
+                state[slot] = p.xp.zeros_like(theta)
+            elif state[slot].dtype != theta.dtype:  # the user has given the parameter another dtype
+                state[slot] = state[slot].astype(theta.dtype)
+        state["t"] += 1
+
+    def _as_vectors(self, ready: list["_Ready"]) -> bool:
+        """See to it that `_vectors` holds these parameters and states, if one vector can hold them."""
+        (first, state), t = ready[0], ready[0][1]["t"]
+        if any(p.dtype != first.dtype or p.xp is not first.xp or s["t"] != t for p, s in ready):
+            return False
+        if self._vectors is None or not self._vectors.hold(ready):
+            self._vectors = _Vectors(ready, self.slots)
+        self._vectors.state["t"] = state["t"]
+        return True
+
+    def times(self, a: Array | float, b: Array) -> Array:
+        """a * b in spare memory: what was there before, from this or from `root_of`, is lost. New memory would cost more."""
+        return backend.of(b).multiply(a, b, out=self._spare_like(b))
+
+    def root_of(self, a: Array) -> Array:
+        """The square root of a, in spare memory, as `times`."""
+        return backend.of(a).sqrt(a, out=self._spare_like(a))
+
+    def _spare_like(self, a: Array) -> Array:
+        if (
+            self._spare is None
+            or (self._spare.shape, self._spare.dtype) != (a.shape, a.dtype)
+            or type(a) is not type(self._spare)
+        ):
+            self._spare = backend.of(a).empty_like(a)
+        return self._spare
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
@@ -86,8 +128,50 @@ class Optimizer:
             own.update({slot: p.xp.array(entry[slot]) for slot in self.slots if slot in entry}, t=int(entry["t"]))
 
 
+_Ready = tuple[Tensor, dict[str, Any]]  # a parameter that has a gradient, and its state
+
+
+class _Vectors:
+    """Parameters one after another in one vector, and so each of their states, so that a rule runs once instead of many times.
+
+    The parameters' arrays and their states' become views into the vectors. Whoever puts another array in the place of one
+    (`p.data = array`, `load_state_dict`) is noticed by `hold`; the vectors are then made anew.
+    """
+
+    def __init__(self, ready: list[_Ready], slots: tuple[str, ...]):
+        self.slots = slots
+        (self.theta, *states), self.views = zip(*map(_joined, self._arrays(ready)), strict=True)
+        self.state: dict[str, Any] = dict(zip(slots, states, strict=True))
+        self.g = backend.of(self.theta).empty_like(self.theta)
+        for (p, state), (theta, *views) in zip(ready, zip(*self.views, strict=True), strict=True):
+            p._data = theta  # the same values: no change in place
+            state.update(zip(slots, views, strict=True))
+
+    def _arrays(self, ready: list[_Ready]) -> list[list[Array]]:
+        """The parameters' arrays; for each slot, their states'."""
+        return [[p.data for p, _ in ready], *[[state[slot] for _, state in ready] for slot in self.slots]]
+
+    def hold(self, ready: list[_Ready]) -> bool:
+        """Whether the vectors are still the memory of just these parameters and states."""
+        each = zip(self._arrays(ready), self.views, strict=True)
+        return len(ready) == len(self.views[0]) and all(all(map(operator.is_, *arrays_and_views)) for arrays_and_views in each)
+
+    def gradients(self, ready: list[_Ready]) -> Array:
+        """The parameters' gradients as one vector."""
+        return backend.of(self.g).concatenate([p.grad.data.reshape(-1) for p, _ in ready], out=self.g)
+
+
+def _joined(arrays: list[Array]) -> tuple[Array, list[Array]]:
+    """The arrays one after another in one vector, and the views into it that have their shapes."""
+    whole = backend.of(arrays[0]).concatenate([a.reshape(-1) for a in arrays])
+    ends = accumulate(a.size for a in arrays)
+    return whole, [whole[end - a.size : end].reshape(a.shape) for a, end in zip(arrays, ends, strict=True)]
+
+
 class SGD(Optimizer):
     """Gradient descent with momentum: b <- momentum b + g, theta <- theta - lr b; without: theta <- theta - lr g."""
+
+    elementwise = True
 
     def __init__(self, params: Iterable[Tensor], lr: float, momentum: float = 0.0):
         super().__init__(params, lr)
@@ -96,18 +180,19 @@ class SGD(Optimizer):
 
     def update(self, theta: Array, g: Array, state: dict[str, Any]) -> None:
         if not self.momentum:
-            theta -= self.lr * g
+            theta -= self.times(self.lr, g)
             return
         b = state["b"]
         b *= self.momentum
         b += g
-        theta -= self.lr * b
+        theta -= self.times(self.lr, b)
 
 
 class RMSProp(Optimizer):
     """RMSProp (Tieleman and Hinton 2012): v <- alpha v + (1 - alpha) g^2, theta <- theta - lr g / (sqrt(v) + eps)."""
 
     slots = ("v",)
+    elementwise = True
 
     def __init__(self, params: Iterable[Tensor], lr: float, alpha: float = 0.99, eps: float = 1e-8):
         super().__init__(params, lr)
@@ -117,10 +202,12 @@ class RMSProp(Optimizer):
         _check_eps(self, self.eps, theta)
         v = state["v"]
         v *= self.alpha
-        v += (1 - self.alpha) * (g * g)
-        root = v**0.5
-        root += self.eps
-        theta -= self.lr * (g / root)
+        v += self.times(1 - self.alpha, self.times(g, g))
+        step = self.root_of(v)
+        step += self.eps
+        backend.of(g).divide(g, step, out=step)
+        step *= self.lr
+        theta -= step
 
 
 class OMD(Optimizer):
@@ -130,6 +217,7 @@ class OMD(Optimizer):
     """
 
     slots = ("g",)
+    elementwise = True
 
     def update(self, theta: Array, g: Array, state: dict[str, Any]) -> None:
         theta -= self.lr * (2 * g - state["g"])
@@ -145,6 +233,7 @@ class Adam(Optimizer):
     """
 
     slots = ("m", "v")
+    elementwise = True
 
     def __init__(
         self, params: Iterable[Tensor], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8
@@ -162,18 +251,17 @@ class Adam(Optimizer):
         theta -= step
 
     def direction(self, g: Array, state: dict[str, Any]) -> Array:
-        """m^ / (sqrt(v^) + eps), a new array, with m and v brought up to date."""
+        """m^ / (sqrt(v^) + eps) in spare memory, with m and v brought up to date."""
         (beta1, beta2), m, v, t = self.betas, state["m"], state["v"], state["t"]
         _check_eps(self, (1 - beta1) * self.eps, g)
         m *= beta1
-        m += (1 - beta1) * g
+        m += self.times(1 - beta1, g)
         v *= beta2
-        v += (1 - beta2) * (g * g)
+        v += self.times(1 - beta2, self.times(g, g))
         a, b = 1 - beta1**t, 1 - beta2**t
-        root = v * (a * a / b)  # a sqrt(v^), and from here on one array, in place: a new one would cost more than the sum
-        root **= 0.5
+        root = self.root_of(self.times(a * a / b, v))  # a sqrt(v^)
         root += a * self.eps
-        return m / root  # = (m / a) / (sqrt(v^) + eps)
+        return backend.of(g).divide(m, root, out=root)  # = (m / a) / (sqrt(v^) + eps)
 
 
 class OptimisticAdam(Adam):

@@ -6,6 +6,8 @@ pass; `_walk` reads it backwards. No op's formula stands in this file: they are 
 Python operators (`a * b`) and the methods (`a.sum()`) to the class.
 """
 
+import itertools
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -13,6 +15,7 @@ from minigan import backend, debug_mode
 from minigan.grad_mode import Recording, mode
 
 Derivative = Callable[["Tensor", "Tensor"], "Tensor"]
+_births, _birth = itertools.count(1), operator.attrgetter("_born")
 
 
 class Tensor:
@@ -35,6 +38,7 @@ class Tensor:
 
     __slots__ = (
         "__weakref__",
+        "_born",
         "_data",
         "_edges",
         "_grad",
@@ -67,6 +71,7 @@ class Tensor:
         self._is_parameter = False  # has required a gradient as a leaf, frozen now or not: what a Module looks for
         self._version = version  # [count of changes in place]: one list for all tensors that share this memory
         self._op: str | None = None  # the op that made this tensor; None for a leaf
+        self._born = 0  # the how-manieth result that was recorded; 0 for leaves
         self._edges: Sequence = ()  # per input: (input, derivative or None, the input's version when it was used)
         self._origin: str | None = None  # in debug mode, the user's line that made this tensor
         self._made_at = 0  # this tensor's own version when the op made it
@@ -267,6 +272,7 @@ def record(name: str, data: backend.Array, *inputs: tuple[Tensor, Derivative]) -
         debug_mode.refuse_new_nan(name, y._origin, data, [x._data for x, _ in inputs])
     if mode.recording and any([x._requires_grad for x, _ in inputs]) and data.dtype.kind == "f":
         y._requires_grad = True
+        y._born = next(_births)
         y._made_at = y._version[0]
         y._op = name
         if not all([type(pair) is tuple and callable(pair[1]) for pair in inputs]):
@@ -323,6 +329,7 @@ def _walk(output: Tensor, seed: Tensor, targets: list[Tensor] | None, create_gra
     wanted = {id(x) for x in targets} if targets is not None else {id(x) for x in order if not x._edges}
     useful = _leading_to(wanted, order) if targets is not None else None
     arrived, found = {id(output): seed}, []
+    debugging, profile = mode.debugging, mode.profile
     with Recording(create_graph):
         for y in reversed(order):
             g = arrived.pop(id(y), None)
@@ -334,10 +341,10 @@ def _walk(output: Tensor, seed: Tensor, targets: list[Tensor] | None, create_gra
                 if x._version[0] != version or y._version[0] != y._made_at:
                     _refuse_changed(x, version, y)
                 if derivative is not None and (useful is None or id(x) in useful):
-                    if mode.debugging:
+                    if debugging:
                         g_x = debug_mode.watched(derivative, g, y)
-                    elif mode.profile is not None:
-                        g_x = mode.profile.backward(derivative, g, y)
+                    elif profile is not None:
+                        g_x = profile.backward(derivative, g, y)
                     else:
                         g_x = derivative(g, y)
                     g_x = _fit(g_x, x, y)
@@ -346,17 +353,14 @@ def _walk(output: Tensor, seed: Tensor, targets: list[Tensor] | None, create_gra
 
 
 def _history(output: Tensor) -> list[Tensor]:
-    """All tensors that gradients of `output` pass through, inputs before outputs. Iterative: a graph may be long."""
-    order, seen, stack = [], set(), [(output, False)]
-    while stack:
-        y, inputs_are_listed = stack.pop()
-        if inputs_are_listed:
-            order.append(y)
-        elif id(y) not in seen:
-            seen.add(id(y))
-            stack.append((y, True))
-            stack += [(x, False) for x, derivative, _ in y._edges if derivative is not None]
-    return order
+    """All tensors that gradients of `output` pass through, inputs before outputs: in the order in which they were made."""
+    found, ahead = {id(output): output}, [output]
+    while ahead:
+        for x, derivative, _ in ahead.pop()._edges:
+            if derivative is not None and id(x) not in found:
+                found[id(x)] = x
+                ahead.append(x)
+    return sorted(found.values(), key=_birth)
 
 
 def _leading_to(wanted: set[int], order: list[Tensor]) -> set[int]:

@@ -7,6 +7,7 @@ import numpy as np
 from minigan import backend
 from minigan.nn import init
 from minigan.nn.module import Module, check_sizes
+from minigan.ops.linear import affine
 from minigan.ops.operands import floating
 from minigan.tensor import Tensor
 
@@ -41,8 +42,11 @@ class Dense(Module):
         x = floating("Dense", x)
         if x.shape[-1:] != self.weight.shape[:1]:
             raise ValueError(f"{self!r}: the input has shape {x.shape}; expected (..., {self.weight.shape[0]})")
-        y = x @ self.weight
-        return y if self.bias is None else y + self.bias
+        if self.bias is None:
+            return x @ self.weight
+        if x.ndim == 2:
+            return affine(x, self.weight, self.bias)
+        return affine(x.reshape(-1, x.shape[-1]), self.weight, self.bias).reshape(*x.shape[:-1], self.weight.shape[1])
 
     def extra_repr(self) -> str:
         n, m = self.weight.shape

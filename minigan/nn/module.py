@@ -13,6 +13,9 @@ from minigan import backend
 from minigan.tensor import Tensor
 
 
+_COLLECTIONS = (list, tuple, dict)
+
+
 class Module:
     """Base class: write `__init__` (set attributes) and `forward`; call the module like a function.
 
@@ -46,7 +49,10 @@ class Module:
     def _attributes(self) -> Iterator[tuple[str, Any]]:
         """(name, value) of this module's own attributes; a list's members by their position, as in layers.0."""
         for key, value in vars(self).items():
-            yield from _members(key, value)
+            if isinstance(value, _COLLECTIONS):
+                yield from _members(key, value)
+            else:
+                yield key, value
 
     def modules(self) -> Iterator["Module"]:
         """This module and all its parts, each once."""
@@ -153,7 +159,7 @@ def check_sizes(layer: str, *sizes: int) -> None:
 
 def _members(name: str, value: Any) -> Iterator[tuple[str, Any]]:
     """The value; of a list, tuple or dict, however nested, its members."""
-    if isinstance(value, list | tuple | dict):
+    if isinstance(value, _COLLECTIONS):
         for key, member in value.items() if isinstance(value, dict) else enumerate(value):
             yield from _members(f"{name}.{key}", member)
     else:

@@ -14,7 +14,7 @@ from minigan.tensor import Tensor, record
 def relu(x: Any) -> Tensor:
     """max(x, 0); the derivative at 0 is 0."""
     x = floating("relu", x)
-    return record("relu", x.xp.maximum(x.data, 0), (x, lambda g, y: g * (y.data > 0)))
+    return record("relu", x.xp.maximum(x.data, 0), (x, lambda g, y: g * (y.data > 0).astype(y.dtype)))
 
 
 def leaky_relu(x: Any, slope: float = 0.2) -> Tensor:

@@ -37,6 +37,8 @@ def pair(name: str, a: Any, b: Any) -> tuple[Tensor, Tensor]:
             return a, b
         if isinstance(b, int | float) and a._data.dtype.kind == "f":
             return a, _constant(b, a)
+        if type(b) is type(a._data) and b.dtype is a._data.dtype:
+            return a, Tensor._of(b)
     elif isinstance(a, int | float) and isinstance(b, Tensor) and b._data.dtype.kind == "f":
         return _constant(a, b), b
     return tensors(name, a, b)

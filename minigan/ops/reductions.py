@@ -120,7 +120,7 @@ def _kept_shape(x: Tensor, axes: tuple[int, ...]) -> tuple[int, ...]:
 
 def _spread(g: Tensor, x: Tensor, axes: tuple[int, ...]) -> Tensor:
     """The gradient of a reduction, repeated along the reduced axes: to x's shape."""
-    return g.reshape(_kept_shape(x, axes)).broadcast_to(x.shape)
+    return (g.reshape(_kept_shape(x, axes)) if g.ndim else g).broadcast_to(x.shape)
 
 
 def _to_extremes(g: Tensor, x: Tensor, y: Tensor, axes: tuple[int, ...]) -> Tensor:
