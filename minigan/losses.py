@@ -100,6 +100,7 @@ def gradient_penalty(
     with Recording(True):  # under no_grad, too, the slope is what it is
         f = sum(critic(x_hat))
     (g,) = grad(f, x_hat, create_graph=mode.recording)
+    x_hat.requires_grad = False  # the critic is to learn from the penalty, not x_hat
     return mean(square(norm(g.reshape(len(g), -1), axis=1) - 1.0))
 
 

@@ -175,6 +175,7 @@ class Tensor:
                 keeps the graph, and the graph keeps the leaf, alive; `minigan.grad` has no such circle.
 
         A second backward pass over the same graph adds the same gradients again.
+        A leaf that was frozen after the forward pass gets no gradient, nor is anything computed for it alone.
         Raises RuntimeError where there is no graph, where a tensor needs `gradient`, and where a tensor of the graph was
         changed in place after the forward pass.
         """
@@ -326,8 +327,9 @@ def _walk(output: Tensor, seed: Tensor, targets: list[Tensor] | None, create_gra
     The first to arrive is borrowed, never written to; further ones are added into a new tensor.
     """
     order = _history(output)
-    wanted = {id(x) for x in targets} if targets is not None else {id(x) for x in order if not x._edges}
-    useful = _leading_to(wanted, order) if targets is not None else None
+    leaves = [x for x in order if not x._edges]
+    wanted = {id(x) for x in (leaves if targets is None else targets) if x._requires_grad}
+    useful = _leading_to(wanted, order) if targets is not None or len(wanted) < len(leaves) else None
     arrived, found = {id(output): seed}, []
     debugging, profile = mode.debugging, mode.profile
     with Recording(create_graph):

@@ -82,7 +82,7 @@ def test_line_is_the_callers_also_through_layers_and_losses():
     net = mg.nn.Sequential(mg.nn.Dense(2, 1), mg.nn.Sigmoid())
     net.layers[0].weight.data = np.full((2, 1), np.inf, np.float32)
     x = mg.Tensor([[1.0, -1.0]])
-    with mg.debug(), pytest.raises(FloatingPointError, match=rf"^matmul made a nan .*{HERE}net\(x\)  # the marked line$"):
+    with mg.debug(), pytest.raises(FloatingPointError, match=rf"^affine made a nan .*{HERE}net\(x\)  # the marked line$"):
         net(x)  # the marked line
 
 

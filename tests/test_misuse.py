@@ -109,13 +109,13 @@ MISUSE = [  # (what the user does, the call, the error, what its message says)
         "step too early",
         lambda: _stale(lambda layer, opt: opt.step()),
         RuntimeError,
-        "'bias'.*step.*Run the forward pass again",
+        "'weight'.*step.*Run the forward pass again",
     ),
     (
         "loading too early",
         lambda: _stale(lambda layer, opt: layer.load_state_dict(nn.Dense(2, 1).state_dict())),
         RuntimeError,
-        "backward through .*'bias'.*load_state_dict",
+        "backward through .*'weight'.*load_state_dict",
     ),
     (
         "assignment too early",

@@ -12,7 +12,6 @@ from typing import Any
 from minigan import backend
 from minigan.tensor import Tensor
 
-
 _COLLECTIONS = (list, tuple, dict)
 
 

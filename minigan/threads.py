@@ -1,0 +1,40 @@
+"""Several cores at once: a loop over the images of a minibatch, or over a long vector, cut into one piece for each thread.
+
+NumPy lets go of Python's lock while it computes, so Python's threads do run side by side. A matrix product can use all cores
+without them, by the threads of BLAS; but what lies between two products cannot. For convolutional networks it is faster to give
+BLAS one thread and minigan several:
+
+    OPENBLAS_NUM_THREADS=1 MINIGAN_THREADS=2 python train.py
+
+Both at once would be slow: the threads of OpenBLAS keep their cores busy while they wait for the next product. So minigan has
+one thread unless MINIGAN_THREADS says otherwise. The last bits of a result may depend on the number, as with BLAS.
+"""
+
+import functools
+import itertools
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+COUNT = max(1, int(os.environ.get("MINIGAN_THREADS") or 1))
+
+
+def over(n: int, work: Callable[[int, int], Any], least: int = 1) -> list[Any]:
+    """[work(start, stop), ...] over pieces that make up range(n), one for each thread, but none shorter than `least`."""
+    pieces = max(1, min(COUNT, n // least))
+    if pieces == 1:
+        return [work(0, n)]
+    bounds = [n * i // pieces for i in range(pieces + 1)]
+    mine, *others = itertools.pairwise(bounds)
+    results = [_pool().submit(work, *piece) for piece in others]
+    return [work(*mine), *[result.result() for result in results]]
+
+
+@functools.cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(COUNT - 1, thread_name_prefix="minigan")
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # threads do not survive a fork
