@@ -38,7 +38,7 @@ class Worker:
 
     def __init__(self, engine: str, python: str | None = None):
         self.engine = engine
-        self.errors = tempfile.TemporaryFile("w+")
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (open until `close`)
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         command = [python or sys.executable, "-m", "demos.kit.engines", engine]
         self.process = subprocess.Popen(
@@ -47,7 +47,7 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=self.errors,
             text=True,
-            env={**os.environ, "PYTHONPATH": path},
+            env={**os.environ, "PYTHONPATH": path, "MINIGAN_BACKEND": "numpy"},
         )
         try:
             hello = self._answer()
@@ -69,6 +69,10 @@ class Worker:
     def make(self, size: Size, seed: int) -> None:
         """Start this size anew."""
         self.ask(make=asdict(size), seed=seed)
+
+    def memory(self, size: Size, seed: int) -> dict[str, int]:
+        """The bytes of an iteration of this size; see `demos.kit.engines.memory`. minigan's worker only."""
+        return self.ask(memory=asdict(size), seed=seed)
 
     def _answer(self) -> dict[str, Any]:
         line = self.process.stdout.readline()

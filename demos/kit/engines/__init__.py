@@ -6,6 +6,7 @@ process of its own, `python -m demos.kit.engines NAME` (see `__main__` and `demo
 interpreter: so a module here imports NumPy, its engine and `sizes`, and no other engine.
 """
 
+PROCESSORS = 2  # that a worker may use
 NAMES = ("minigan", "matmul", "torch", "jax", "mygrad", "autograd")
 
 _DENSE_ONLY = ("tiny", "mlp256")

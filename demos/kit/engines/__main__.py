@@ -11,13 +11,14 @@ Its first line says what it is, {"version": ..., "threads": ...}, or {"missing":
 
 import importlib
 import json
+import os
 import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from demos.kit.engines.sizes import Size
+from demos.kit.engines import PROCESSORS
 
 WARM_UP = 3  # calls before any is measured
 LEAST = 3  # calls to take the median of
@@ -26,6 +27,8 @@ LEAST = 3  # calls to take the median of
 def main() -> None:
     """Answer until there are no more tasks."""
     name = sys.argv[1]
+    if hasattr(os, "sched_setaffinity"):  # before NumPy and the engines are imported, which count the processors
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:PROCESSORS])
     out, sys.stdout = sys.stdout, sys.stderr  # what the engine or a profile prints is no answer
     for answer in answers(name):
         print(json.dumps(answer), file=out, flush=True)
@@ -39,6 +42,8 @@ def answers(name: str) -> Iterator[dict[str, Any]]:
         yield {"missing": str(error)}
         return
     yield {"version": engine.VERSION, "threads": engine.THREADS}
+    from demos.kit.engines.sizes import Size
+
     step = None
     for line in sys.stdin:
         task = json.loads(line)

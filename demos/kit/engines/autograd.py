@@ -14,7 +14,7 @@ from demos.kit.engines.numpy_adam import Adam
 from demos.kit.engines.sizes import Network, Size
 
 VERSION = version("autograd")
-THREADS = os.environ.get("OPENBLAS_NUM_THREADS", "as BLAS chooses")
+THREADS = os.environ["OPENBLAS_NUM_THREADS"]  # see demos/__init__.py
 
 LAYERS = {
     "dense": lambda x, w, b: np.dot(x, w) + b,
@@ -43,18 +43,18 @@ def make(size: Size, seed: int) -> Callable[[], tuple[float, float]]:
     batches = itertools.cycle(sizes.minibatches(size, seed))
 
     @value_and_grad
-    def loss_of_D(D, x, fake):
+    def discriminator_loss(D, x, fake):
         return np.mean(softplus(-forward(size.D, D, x))) + np.mean(softplus(forward(size.D, D, fake)))
 
     @value_and_grad
-    def loss_of_G(G, z):
+    def generator_loss(G, z):
         return np.mean(softplus(-forward(size.D, D, forward(size.G, G, z))))
 
     def step():
         x, z_D, z_G = next(batches)
-        loss_D, g = loss_of_D(D, x, forward(size.G, G, z_D))
+        loss_D, g = discriminator_loss(D, x, forward(size.G, G, z_D))
         adam_D.step(flat(g))
-        loss_G, g = loss_of_G(G, z_G)
+        loss_G, g = generator_loss(G, z_G)
         adam_G.step(flat(g))
         return float(loss_D), float(loss_G)
 

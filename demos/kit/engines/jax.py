@@ -1,26 +1,22 @@
-"""The sizes in JAX: each iteration is one function, compiled by `jit`, on two processors.
+"""The sizes in JAX: each iteration is one function, compiled by `jit`, on all processors that it finds.
 
 Batch norm keeps no running statistics here, which a function without state would have to pass in and out.
 """
 
 import itertools
-import os
 from collections.abc import Callable
 from typing import Any
-
-THREADS = 2
-if hasattr(os, "sched_setaffinity"):  # before the import, which counts the processors
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:THREADS])
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.nn import log_softmax, softplus
 
-from demos.kit.engines import sizes
+from demos.kit.engines import PROCESSORS, sizes
 from demos.kit.engines.sizes import Network, Size
 
 VERSION = jax.__version__
+THREADS = PROCESSORS
 NCHW = ("NCHW", "OIHW", "NCHW")
 
 
@@ -110,16 +106,16 @@ def gan(size: Size) -> Callable:
         G, D, adam_G, adam_D = state
         fake = forward(size.G, G, z_D)
 
-        def loss_of_D(D):
+        def discriminator_loss(D):
             return softplus(-forward(size.D, D, x)).mean() + softplus(forward(size.D, D, fake)).mean()
 
-        loss_D, g = jax.value_and_grad(loss_of_D)(D)
+        loss_D, g = jax.value_and_grad(discriminator_loss)(D)
         D, adam_D = adam(D, g, adam_D)
 
-        def loss_of_G(G):
+        def generator_loss(G):
             return softplus(-forward(size.D, D, forward(size.G, G, z_G))).mean()
 
-        loss_G, g = jax.value_and_grad(loss_of_G)(G)
+        loss_G, g = jax.value_and_grad(generator_loss)(G)
         G, adam_G = adam(G, g, adam_G)
         return (G, D, adam_G, adam_D), (loss_D, loss_G)
 
@@ -134,13 +130,13 @@ def critic(size: Size) -> Callable:
         fake = forward(size.G, G, z)
         x_hat = fake + u * (x - fake)
 
-        def loss_of_D(D):
+        def critic_loss(D):
             loss = forward(size.D, D, fake).mean() - forward(size.D, D, x).mean()
             slope = jax.grad(lambda x: forward(size.D, D, x).sum())(x_hat)
             penalty = jnp.square(jnp.linalg.norm(slope, axis=1) - 1.0).mean()
             return loss + sizes.PENALTY * penalty, (loss, penalty)
 
-        (_, losses), g = jax.value_and_grad(loss_of_D, has_aux=True)(D)
+        (_, losses), g = jax.value_and_grad(critic_loss, has_aux=True)(D)
         D, adam_D = adam(D, g, adam_D)
         return (G, D, adam_G, adam_D), losses
 

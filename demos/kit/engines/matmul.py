@@ -12,7 +12,7 @@ import numpy as np
 from demos.kit.engines.sizes import Network, Size
 
 VERSION = np.__version__
-THREADS = os.environ.get("OPENBLAS_NUM_THREADS", "as BLAS chooses")
+THREADS = os.environ["OPENBLAS_NUM_THREADS"]  # see demos/__init__.py
 
 
 class Product:

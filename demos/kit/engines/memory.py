@@ -2,6 +2,7 @@
 
 import itertools
 import tracemalloc
+from collections.abc import Iterator
 from typing import Any
 
 import minigan as mg
@@ -16,7 +17,8 @@ def memory(size: Size, seed: int) -> dict[str, int]:
     The iteration is the third: by then all that lasts from one to the next, such as Adam's state, is there.
     """
     tracemalloc.start()
-    played, batches = game(size, seed), itertools.cycle(sizes.minibatches(size, seed))
+    minibatches = sizes.minibatches(size, seed)
+    played, batches = game(size, minibatches, seed), itertools.cycle(minibatches)
     for _ in range(2):
         played.step(batches)
     before, _ = tracemalloc.get_traced_memory()
@@ -24,11 +26,11 @@ def memory(size: Size, seed: int) -> dict[str, int]:
     played.step(batches)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    return {"peak": peak - before, "activations": activations(played, batches)}
+    return {"peak": peak - before, "activations": activations(played, batches, minibatches)}
 
 
-def activations(played: mg.games.GAN, batches: Any) -> int:
-    """The bytes of all arrays that the graphs of an iteration's losses keep, but for the weights."""
+def activations(played: mg.games.GAN, batches: Iterator, minibatches: list[Any]) -> int:
+    """The bytes of all arrays that the graphs of an iteration's losses keep, but for the weights and the minibatches."""
     arrays: dict[int, Any] = {}
     descend = played.descend
 
@@ -39,8 +41,9 @@ def activations(played: mg.games.GAN, batches: Any) -> int:
     played.descend = noted  # of this game alone
     played.step(batches)
     del played.descend
-    weights = {id(p.data) for player in (played.G, played.D) for p in player.parameters()}
-    return sum(array.nbytes for address, array in arrays.items() if address not in weights)
+    weights = [p.data for player in (played.G, played.D) for p in player.parameters()]
+    were_there = {id(owner(array)) for array in (*weights, *itertools.chain(*minibatches))}
+    return sum(array.nbytes for address, array in arrays.items() if address not in were_there)
 
 
 def kept(loss: mg.Tensor) -> dict[int, Any]:
@@ -55,8 +58,14 @@ def kept(loss: mg.Tensor) -> dict[int, Any]:
             waiting.append(thing.data)
             waiting += [part for x, derivative, _ in thing._edges for part in (x, derivative)]
         elif mg.backend.is_array(thing):
-            owner = thing if thing.base is None else thing.base  # a view shows another array's memory
-            arrays[id(owner)] = owner
+            arrays[id(owner(thing))] = owner(thing)
+        elif isinstance(thing, tuple | list):
+            waiting += thing
         elif callable(thing):
             waiting += [cell.cell_contents for cell in getattr(thing, "__closure__", None) or ()]
     return arrays
+
+
+def owner(array: Any) -> Any:
+    """The array whose memory this one shows: itself, if it is no view."""
+    return array if array.base is None else array.base

@@ -12,7 +12,7 @@ from demos.kit.engines.sizes import Network, Size
 from minigan import games, losses, nn, optim
 
 VERSION = mg.__version__
-THREADS = os.environ.get("OPENBLAS_NUM_THREADS", "as BLAS chooses")
+THREADS = os.environ["OPENBLAS_NUM_THREADS"]  # see demos/__init__.py
 
 
 def _conv(channels: int, outputs: int, kernel: int, stride: int, padding: int, bias: bool = True) -> nn.Module:
@@ -55,16 +55,17 @@ def make(size: Size, seed: int) -> Callable[[], tuple[float, float]]:
     return {"gan": gan, "wgan-gp": critic, "fgsm": fgsm}[size.task](size, seed)
 
 
-def game(size: Size, seed: int) -> games.GAN:
+def game(size: Size, minibatches: list, seed: int) -> games.GAN:
     """The GAN, before its first step; its prior hands out the noise of the minibatches."""
     G, D = map(network, (size.G, size.D), sizes.start(size, seed))
-    noise = itertools.cycle([z for _, *zs in sizes.minibatches(size, seed) for z in zs])
+    noise = itertools.cycle([z for _, *zs in minibatches for z in zs])
     return games.GAN(G, D, lambda m: next(noise), adam(G), adam(D))
 
 
 def gan(size: Size, seed: int) -> Callable[[], tuple[float, float]]:
     """The losses of D and G."""
-    played, batches = game(size, seed), itertools.cycle(sizes.minibatches(size, seed))
+    minibatches = sizes.minibatches(size, seed)
+    played, batches = game(size, minibatches, seed), itertools.cycle(minibatches)
 
     def step():
         figures = played.step(batches)

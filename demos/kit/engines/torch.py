@@ -1,4 +1,4 @@
-"""The sizes in PyTorch: eager, on two threads, with its defaults."""
+"""The sizes in PyTorch: eager, with its defaults."""
 
 import itertools
 from collections.abc import Callable
@@ -8,11 +8,11 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy, softplus
 
-from demos.kit.engines import sizes
+from demos.kit.engines import PROCESSORS, sizes
 from demos.kit.engines.sizes import Network, Size
 
 VERSION = torch.__version__
-THREADS = 2
+THREADS = PROCESSORS
 torch.set_num_threads(THREADS)
 
 
