@@ -13,6 +13,7 @@ minigan two threads with OPENBLAS_NUM_THREADS=2 (the demos' default is one); PyT
 """
 
 import argparse
+import os
 import shutil
 import time
 from collections.abc import Sequence
@@ -42,6 +43,7 @@ class Settings:
 FULL = Settings(tuple(SIZES), ("mlp256", "mlp1024", "dcgan"), rounds=9, seconds=0.3)
 QUICK = Settings(("tiny",), ("tiny",), rounds=2, seconds=0.02, profile=0.02)
 ROWS = 8  # of a profile
+BUSY = 1.0  # programs that run already
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -56,6 +58,7 @@ def main(argv: list[str] | None = None) -> None:
         options.error("--backend: the engines are compared on the processor; this demo takes numpy only")
     settings = QUICK if args.quick else FULL
     settings = replace(settings, rounds=args.rounds or settings.rounds)
+    warn_if_busy()
     try:
         measure(args, settings)
     except WorkerError as error:
@@ -146,6 +149,12 @@ def print_growth(found: dict[str, dict[str, Any]]) -> None:
     for name, figures in found.items():
         powers = figures["slope"]
         print(f"{name:<12}{powers['ms']:>10.2f}{powers['peak']:>12.2f}{powers['activations']:>17.2f}")
+
+
+def warn_if_busy() -> None:
+    """Whoever shares the processors shares in the times."""
+    if hasattr(os, "getloadavg") and (load := os.getloadavg()[0]) > BUSY:
+        print(f"The machine is busy (load {load:.1f}): the times below are too long, those of several threads most of all.\n")
 
 
 # --- options ------------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -59,11 +60,9 @@ class Worker:
 
     def ask(self, **task: Any) -> dict[str, Any]:
         """The worker's answer to a task; see `demos.kit.engines.__main__`. Raises WorkerError if it ends without one."""
-        try:
+        with suppress(BrokenPipeError):  # it has ended: its last words are read below
             self.process.stdin.write(json.dumps(task) + "\n")
             self.process.stdin.flush()
-        except BrokenPipeError:
-            pass  # it has ended: its last words are read below
         return self._answer()
 
     def make(self, size: Size, seed: int) -> None:
@@ -88,7 +87,8 @@ class Worker:
         self.process.kill()
         self.process.wait()
         for file in (self.process.stdin, self.process.stdout, self.errors):
-            file.close()
+            with suppress(BrokenPipeError):  # a task that nobody took
+                file.close()
 
     def __enter__(self) -> "Worker":
         return self
