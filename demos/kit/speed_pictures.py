@@ -30,7 +30,16 @@ def ratios(path: Path, times: dict[str, dict[str, dict[str, float]]]) -> None:
             [figures["ratio"] - figures["ratio_low"] for _, figures in at],
             [figures["ratio_high"] - figures["ratio"] for _, figures in at],
         ]
-        axes.bar(x, heights, width, yerr=spread, color=COLOURS[engine], label=engine, error_kw={"linewidth": 1})
+        axes.bar(
+            x,
+            [height - 1 for height in heights],
+            width,
+            bottom=1,
+            yerr=spread,
+            color=COLOURS[engine],
+            label=engine,
+            error_kw={"linewidth": 1},
+        )
         for place, figures in at:
             axes.annotate(
                 f"{figures['ratio']:.2g}", (place, figures["ratio_high"]), (0, 2), textcoords="offset points",
@@ -40,8 +49,8 @@ def ratios(path: Path, times: dict[str, dict[str, dict[str, float]]]) -> None:
     axes.set_yscale("log")
     axes.margins(y=0.12)
     axes.set_xticks(range(len(times)), list(times))
-    axes.set(ylabel="minigan's time / the engine's", title="one iteration: above the line, the other is faster")
-    axes.legend(ncols=len(others))
+    axes.set(ylabel="minigan's time / the engine's", title="one iteration: below the line, minigan is faster")
+    figure.legend(loc="outside lower center", ncols=len(others))
     _save(figure, path)
 
 
@@ -67,7 +76,7 @@ def _curve(axes: plt.Axes, figures: dict, key: str, label: str, unit: float, col
     axes.loglog(
         figures["values"], y, style, color=colour, marker="o", markersize=4, label=f"{label}: slope {figures['slope'][key]:.2f}"
     )
-    axes.legend(loc="upper left", fontsize=9)
+    axes.legend(loc="best", fontsize=9)
     axes.margins(y=0.2)
 
 
