@@ -25,18 +25,24 @@ SNAPSHOTS = 48  # pictures of the samples kept along the way: the frames of the 
 ROWS = 400  # lines of history kept along the way
 
 
-def parser(description: str, data: Sequence[str] = (), quick_data: str | None = None) -> argparse.ArgumentParser:
-    """The options that all demos have.
-
-    `data`: the choices of --data, the first the default; () for a demo without a choice. `quick_data`: the default
-    with --quick, if it is another.
-    """
+def common_options(description: str) -> argparse.ArgumentParser:
+    """The options that all demos have: --seed, --backend, --out, --quick."""
     options = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--steps", type=_positive, help="iterations of the game (default: see the settings)")
     options.add_argument("--seed", type=int, default=0, help="of all random numbers (default: 0)")
     options.add_argument("--backend", choices=["numpy", "cupy"], default=backend.name(), help="where to compute")
     options.add_argument("--out", type=Path, help="folder for the results (default: runs/NAME)")
     options.add_argument("--quick", action="store_true", help="a small version that finishes in seconds")
+    return options
+
+
+def parser(description: str, data: Sequence[str] = (), quick_data: str | None = None) -> argparse.ArgumentParser:
+    """The options of the demos that train one game: those of all, and --steps, --resume.
+
+    `data`: the choices of --data, the first the default; () for a demo without a choice. `quick_data`: the default
+    with --quick, if it is another.
+    """
+    options = common_options(description)
+    options.add_argument("--steps", type=_positive, help="iterations of the game (default: see the settings)")
     options.add_argument(
         "--resume",
         nargs="?",
@@ -64,12 +70,25 @@ def start(options: argparse.ArgumentParser, argv: Sequence[str] | None, name: st
     if "data" in args and args.data is None:
         args.data = args.data_defaults[args.quick]
     args.out = args.out or Path("runs") / name
-    if args.resume is True:
+    if "resume" in args and args.resume is True:
         args.resume = args.out / "checkpoint.npz"
-    if args.resume and not Path(args.resume).is_file():
+    if "resume" in args and args.resume and not Path(args.resume).is_file():
         options.error(f"--resume: there is no checkpoint {args.resume}")
     args.out.mkdir(parents=True, exist_ok=True)
     return args
+
+
+def write_summary(args: argparse.Namespace, settings: dict, metrics: dict, began: float, extra: dict | None = None) -> None:
+    """summary.json: settings, metrics, whatever is extra, versions, and the seconds since `began` (a perf_counter)."""
+    summary = {
+        "settings": {**settings, "seed": args.seed, "backend": backend.name()},
+        "metrics": metrics,
+        **(extra or {}),
+        "versions": {"minigan": mg.__version__, "numpy": np.__version__, "matplotlib": matplotlib.__version__}
+        | {"python": platform.python_version()},
+        "seconds": round(time.perf_counter() - began, 1),
+    }
+    (args.out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
 
 
 class Run:
@@ -123,14 +142,8 @@ class Run:
             writer.writeheader()
             writer.writerows(self.history)
         np.savez_compressed(self.args.out / "samples.npz", **samples)
-        summary = {
-            "settings": {**self.settings, "steps": self.steps, "seed": self.args.seed, "backend": backend.name()},
-            "metrics": {**metrics, "last_step": self.history[-1]},
-            "versions": {"minigan": mg.__version__, "numpy": np.__version__, "matplotlib": matplotlib.__version__}
-            | {"python": platform.python_version()},
-            "seconds": round(time.perf_counter() - self.began, 1),
-        }
-        (self.args.out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+        settings = {**self.settings, "steps": self.steps}
+        write_summary(self.args, settings, {**metrics, "last_step": self.history[-1]}, self.began)
 
     # --- checkpoints -------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,18 @@
+"""The same iterations in several engines, for comparing their speed: one file an engine, and `sizes`, what they all play.
+
+An engine's module has `make(size, seed)`, which returns a function `step` without arguments: it plays one iteration on the
+next minibatch and returns its losses. It also says its VERSION and on how many THREADS it computes. Each runs in a worker
+process of its own, `python -m demos.kit.engines NAME` (see `__main__` and `demos.kit.workers`), perhaps under another
+interpreter: so a module here imports NumPy, its engine and `sizes`, and no other engine.
+"""
+
+PROCESSORS = 2  # that a worker may use
+NAMES = ("minigan", "matmul", "torch", "jax", "mygrad", "autograd")
+
+_DENSE_ONLY = ("tiny", "mlp256")
+ONLY = {"mygrad": _DENSE_ONLY, "autograd": _DENSE_ONLY}  # the sizes of the engines that do not play all
+
+
+def plays(engine: str, size: str) -> bool:
+    """Whether the engine has an implementation of this size."""
+    return size in ONLY.get(engine, (size,))
