@@ -5,3 +5,6 @@ import os
 # The demos' matrices are small: a second BLAS thread gains little, and where anything else runs beside it, the two spend
 # their time waiting for each other. NumPy reads this when it is first imported, which is after this line.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+# Convolutions gain from threads that do more than the products; see minigan/threads.py.
+os.environ.setdefault("MINIGAN_THREADS", str(min(4, os.cpu_count() or 1)))

@@ -8,8 +8,8 @@ do), `dcgan`; and one critic step of `wgan-gp` (second derivatives), and the ima
 Autograd, if they are installed, here or under another interpreter (--python torch=PATH). Each runs in its own process, in turn.
 
 What to look for: in speed.png, how close to `matmul` the sizes come as they grow; in the tables, which ops take the rest. In
-growth.png the slopes at the right end are the powers by which time and memory grow; memory follows the activations. Give
-minigan two threads with OPENBLAS_NUM_THREADS=2 (the demos' default is one); PyTorch and JAX have two.
+growth.png the slopes at the right end are the powers by which time and memory grow; memory follows the activations. Every
+engine has two threads; minigan's are BLAS's for dense networks, and its own for convolutions (see minigan/threads.py).
 """
 
 import argparse
@@ -96,7 +96,8 @@ def times_of(
     """The figures of one size, engine by engine. `engines` and `absent` take what is learnt about the engines."""
     with ExitStack() as stack:
         wanted = [engine for engine in NAMES if plays(engine, name) and engine not in absent]
-        workers = [stack.enter_context(Worker(engine, pythons.get(engine))) for engine in wanted]
+        images = any(layer[0] == "conv" for layer in SIZES[name].D)
+        workers = [stack.enter_context(Worker(engine, pythons.get(engine), images)) for engine in wanted]
         for worker in workers:
             note(worker, engines, absent)
         present = [worker for worker in workers if worker.missing is None]

@@ -35,9 +35,11 @@ class Worker:
     Args:
         engine: its name in `demos.kit.engines`.
         python: the interpreter, this one if None.
+        convolutional: whether to share out two threads for a convolutional network: to an engine on NumPy, two of minigan's,
+            and one of BLAS; for dense ones it is the other way round.
     """
 
-    def __init__(self, engine: str, python: str | None = None):
+    def __init__(self, engine: str, python: str | None = None, convolutional: bool = False):
         self.engine = engine
         self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (open until `close`)
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
@@ -48,7 +50,7 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=self.errors,
             text=True,
-            env={**os.environ, "PYTHONPATH": path, "MINIGAN_BACKEND": "numpy"},
+            env={**os.environ, "PYTHONPATH": path, "MINIGAN_BACKEND": "numpy", **_threads(engine, convolutional)},
         )
         try:
             hello = self._answer()
@@ -95,6 +97,13 @@ class Worker:
 
     def __exit__(self, *exception) -> None:
         self.close()
+
+
+def _threads(engine: str, convolutional: bool) -> dict[str, str]:
+    """The environment variables for two threads, where they are of most use (see `minigan.threads`)."""
+    if convolutional and engine != "matmul":
+        return {"OPENBLAS_NUM_THREADS": "1", "MINIGAN_THREADS": "2"}
+    return {"OPENBLAS_NUM_THREADS": "2", "MINIGAN_THREADS": "1"}
 
 
 @dataclass

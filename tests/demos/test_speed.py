@@ -71,7 +71,7 @@ def test_the_summary_has_settings_metrics_versions_and_seconds(done):
     settings = summary["settings"]
     assert set(settings["engines"]) | set(settings["absent"]) == set(NAMES)
     assert {"minigan", "matmul"} <= set(settings["engines"])
-    assert settings["engines"]["minigan"] == {"version": mg.__version__, "threads": "1"}
+    assert settings["engines"]["minigan"] == {"version": mg.__version__, "threads": 2}
     assert set(summary["metrics"]["times"]["tiny"]) == set(settings["engines"])
     assert summary["metrics"]["times"]["tiny"]["minigan"]["ratio"] == 1
     assert set(summary["metrics"]["growth"]) == {"batch", "width", "depth", "image side"}

@@ -12,7 +12,7 @@ import numpy as np
 from demos.kit.engines.sizes import Network, Size
 
 VERSION = np.__version__
-THREADS = os.environ["OPENBLAS_NUM_THREADS"]  # see demos/__init__.py
+THREADS = int(os.environ["OPENBLAS_NUM_THREADS"])
 
 
 class Product:

@@ -9,10 +9,10 @@ import numpy as np
 import minigan as mg
 from demos.kit.engines import sizes
 from demos.kit.engines.sizes import Network, Size
-from minigan import games, losses, nn, optim
+from minigan import games, losses, nn, optim, threads
 
 VERSION = mg.__version__
-THREADS = os.environ["OPENBLAS_NUM_THREADS"]  # see demos/__init__.py
+THREADS = max(int(os.environ["OPENBLAS_NUM_THREADS"]), threads.COUNT)
 
 
 def _conv(channels: int, outputs: int, kernel: int, stride: int, padding: int, bias: bool = True) -> nn.Module:

@@ -13,7 +13,7 @@ from demos.kit.engines.numpy_adam import Adam
 from demos.kit.engines.sizes import Network, Size
 
 VERSION = mg.__version__
-THREADS = os.environ["OPENBLAS_NUM_THREADS"]  # see demos/__init__.py
+THREADS = int(os.environ["OPENBLAS_NUM_THREADS"])
 
 LAYERS = {
     "dense": lambda x, w, b: mg.matmul(x, w) + b,
