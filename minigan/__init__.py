@@ -1,6 +1,6 @@
 """minigan: adversarial networks from first principles, on NumPy or CuPy. Read `tensor`, then `ops`, then `games.gan`."""
 
-from minigan import backend, data, games, losses, metrics, nn, optim
+from minigan import backend, data, games, losses, memory, metrics, nn, optim
 from minigan.backend import seed
 from minigan.debug_mode import debug
 from minigan.grad_mode import no_grad
@@ -10,3 +10,5 @@ from minigan.profiler import profile
 from minigan.tensor import Tensor, grad, record
 
 __version__ = "0.1.0"
+
+memory.keep()

@@ -246,22 +246,22 @@ class Adam(Optimizer):
         self.eps = _at_least_0(rule, eps)
 
     def update(self, theta: Array, g: Array, state: dict[str, Any]) -> None:
-        step = self.direction(g, state)
-        step *= self.lr
-        theta -= step
+        theta -= self.direction(g, state, self.lr)
 
-    def direction(self, g: Array, state: dict[str, Any]) -> Array:
-        """m^ / (sqrt(v^) + eps) in spare memory, with m and v brought up to date."""
+    def direction(self, g: Array, state: dict[str, Any], lr: float = 1.0) -> Array:
+        """lr m^ / (sqrt(v^) + eps) in spare memory, with m and v brought up to date."""
         (beta1, beta2), m, v, t = self.betas, state["m"], state["v"], state["t"]
-        _check_eps(self, (1 - beta1) * self.eps, g)
+        _check_eps(self, (1 - beta2) ** 0.5 * self.eps, g)
         m *= beta1
         m += self.times(1 - beta1, g)
         v *= beta2
         v += self.times(1 - beta2, self.times(g, g))
-        a, b = 1 - beta1**t, 1 - beta2**t
-        root = self.root_of(self.times(a * a / b, v))  # a sqrt(v^)
-        root += a * self.eps
-        return backend.of(g).divide(m, root, out=root)  # = (m / a) / (sqrt(v^) + eps)
+        a, root_b = 1 - beta1**t, (1 - beta2**t) ** 0.5
+        step = self.root_of(v)  # root_b sqrt(v^)
+        step += root_b * self.eps
+        backend.of(g).divide(m, step, out=step)  # m / root_b / (sqrt(v^) + eps)
+        step *= lr * root_b / a
+        return step
 
 
 class OptimisticAdam(Adam):

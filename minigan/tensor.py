@@ -71,7 +71,7 @@ class Tensor:
         self._is_parameter = False  # has required a gradient as a leaf, frozen now or not: what a Module looks for
         self._version = version  # [count of changes in place]: one list for all tensors that share this memory
         self._op: str | None = None  # the op that made this tensor; None for a leaf
-        self._born = 0  # the how-manieth result that was recorded; 0 for leaves
+        self._born = 0  # the how-manieth result of an op; 0 for leaves
         self._edges: Sequence = ()  # per input: (input, derivative or None, the input's version when it was used)
         self._origin: str | None = None  # in debug mode, the user's line that made this tensor
         self._made_at = 0  # this tensor's own version when the op made it
@@ -184,10 +184,17 @@ class Tensor:
                 f"backward: {_describe(self)} has no graph: no op made it from a tensor that requires a gradient "
                 "(or it was made under no_grad, or detached)"
             )
-        gradients = _walk(self, _seed("backward", self, gradient), None, create_graph)
+        seed, before = _seed("backward", self, gradient), next(_births)
+        borrowed = {id(seed._data)}
+        gradients = _walk(self, seed, None, create_graph)
         with Recording(create_graph):
             for leaf, g in gradients:
-                leaf._grad = _own(g) if leaf._grad is None else leaf._grad + g
+                if leaf._grad is not None:
+                    leaf._grad = leaf._grad + g
+                else:  # as it is, if this walk has made it in memory of its own, and no other leaf has got it
+                    new = g._born > before and g._data.base is None and id(g._data) not in borrowed
+                    leaf._grad = g if new and not create_graph else _own(g)
+                    borrowed.add(id(g._data))
 
     def astype(self, dtype: Any) -> "Tensor":
         """The tensor in another dtype (itself if it has that dtype). Gradients flow between floating dtypes."""
@@ -268,12 +275,12 @@ def record(name: str, data: backend.Array, *inputs: tuple[Tensor, Derivative]) -
         data = backend.asarray(data, dtype=inputs[0][0].dtype if isinstance(data, float | int) and inputs else None)
     y = Tensor.__new__(Tensor)
     y._fill(data, _version_of(data, inputs))
+    y._born = next(_births)
     if mode.debugging:
         y._origin = debug_mode.users_line()
         debug_mode.refuse_new_nan(name, y._origin, data, [x._data for x, _ in inputs])
     if mode.recording and any([x._requires_grad for x, _ in inputs]) and data.dtype.kind == "f":
         y._requires_grad = True
-        y._born = next(_births)
         y._made_at = y._version[0]
         y._op = name
         if not all([type(pair) is tuple and callable(pair[1]) for pair in inputs]):

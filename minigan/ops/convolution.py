@@ -146,7 +146,7 @@ def _conv_array(x: Array, weight: Array, windows: Windows) -> Array:
     y = backend.of(x).empty((len(x), oh, ow, o), dtype=_dtype(x, weight))
 
     def fill(part: slice) -> None:
-        y[part] = (_columns(x[part], windows) @ matrix).reshape(-1, oh, ow, o)
+        backend.of(x).matmul(_columns(x[part], windows), matrix, out=y[part].reshape(-1, o))
 
     _part_by_part(fill, x, oh * ow * len(matrix))
     return y.transpose(0, 3, 1, 2)
