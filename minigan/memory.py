@@ -1,7 +1,7 @@
 """The memory of large arrays, kept for the next ones instead of given back: on Linux, by two settings of glibc's `malloc`.
 
-A training step makes and frees the same large arrays over and over. By default glibc returns their memory to the system at once,
-and gets it again, page by page and filled with zeros, for the next step. MINIGAN_KEEP_MEMORY=0 leaves the settings alone.
+A training step makes and frees the same large arrays over and over. By default glibc returns their memory to the system, and
+gets it again, page by page and filled with zeros, for the next step. MINIGAN_KEEP_MEMORY=0 leaves the settings alone.
 """
 
 import ctypes

@@ -26,19 +26,20 @@ def batch_norm(x: Any, weight: Any, bias: Any, eps: float) -> tuple[Tensor, Arra
     rows = _rows(x.data)
     n = rows.size // rows.shape[-1]
     mu = _sums(rows) / n
-    centred = rows - mu
-    rest = _sums(centred) / n  # what rounding has left of the mean
-    centred -= rest
-    variance = _sums(centred, centred) / n
+    centred = _wide(rows) - _per_pixel(mu, rows)
+    rest = _sums(centred.reshape(rows.shape)) / n  # what rounding has left of the mean
+    centred -= _per_pixel(rest, rows)
+    x_mu = centred.reshape(rows.shape)
+    variance = _sums(x_mu, x_mu) / n
     per_std = (variance + eps) ** -0.5  # 1 / sqrt(var + eps)
-    scaled = centred * (weight.data * per_std)
-    scaled += bias.data
+    scaled = centred * _per_pixel(weight.data * per_std, rows)
+    scaled += _per_pixel(bias.data, rows)
 
     def d_x(g: Array) -> Array:
-        dx = centred * (_sums(g, centred) * (-per_std * per_std / n))
-        dx += g
-        dx -= _sums(g) / n
-        dx *= weight.data * per_std
+        dx = centred * _per_pixel(_sums(g, x_mu) * (-per_std * per_std / n), rows)
+        dx += _wide(g)
+        dx -= _per_pixel(_sums(g) / n, rows)
+        dx *= _per_pixel(weight.data * per_std, rows)
         return _images(dx, x)
 
     def either(fast: Callable[[Array], Array], plain: Callable) -> Callable:
@@ -48,7 +49,7 @@ def batch_norm(x: Any, weight: Any, bias: Any, eps: float) -> tuple[Tensor, Arra
         "batch_norm",
         _images(scaled, x),
         (x, either(d_x, plain_d_x)),
-        (weight, either(lambda g: _sums(g, centred) * per_std, plain_d_weight)),
+        (weight, either(lambda g: _sums(g, x_mu) * per_std, plain_d_weight)),
         (bias, either(_sums, plain_d_bias)),
     )
     return y, mu + rest, variance
@@ -107,11 +108,21 @@ def _rows(x: Array) -> Array:
     return x.reshape(*x.shape[:2], -1).transpose(0, 2, 1) if x.ndim > 2 else x[None]
 
 
+def _wide(rows: Array) -> Array:
+    """(N, P, C) -> (N, P*C): NumPy is twice as fast on a few long rows as on many short ones."""
+    return rows.reshape(len(rows), -1)
+
+
+def _per_pixel(v: Array, rows: Array) -> Array:
+    """A number for each channel, (C,), once for each of the P pixels: (P*C,)"""
+    return backend.of(v).tile(v, rows.shape[1])
+
+
 def _images(rows: Array, x: Tensor) -> Array:
-    """(N, P, C) -> x's shape and dtype, the channels last in memory."""
+    """(N, P*C) -> x's shape and dtype, the channels last in memory."""
     rows = rows.astype(x.dtype, copy=False)
     if x.ndim == 2:
-        return rows[0]
+        return rows.reshape(x.shape)
     rows = rows.reshape(x.shape[0], *x.shape[2:], x.shape[1])
     return rows.transpose(0, rows.ndim - 1, *range(1, rows.ndim - 1))
 
