@@ -1,7 +1,7 @@
 """Update rules. Each rule's `update` is its formula, for one parameter theta with gradient g, computed in place."""
 
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -10,14 +10,15 @@ from minigan.grad_mode import mode
 from minigan.tensor import Tensor
 
 Array = backend.Array
+PART = 1 << 17  # elements that are updated at a time
 
 
 class Optimizer:
     """Base class: the parameters, the learning rate `lr` (settable between steps), and a state for each parameter.
 
-    A rule names its state arrays in `slots` (zeros of the parameter's dtype before the first step) and writes `update`. Where
-    `update` treats each element by itself, `elementwise = True` lets it run once for all parameters, as one long vector. A
-    parameter whose gradient is None is left alone, and so is its state; one that is listed twice is stepped once.
+    A rule names its state arrays in `slots` (zeros of the parameter's dtype before the first step) and writes `update`, which
+    works in place. Where it treats each element by itself, `elementwise = True` lets it run on all parameters as one long
+    vector. A parameter whose gradient is None is left alone, and so is its state; one that is listed twice is stepped once.
     Raises ValueError or TypeError for no parameters, things that are no Tensors, and tensors that an op has made.
     """
 
@@ -52,7 +53,8 @@ class Optimizer:
         for p, state in ready:
             self._prepare(p, state)
         if self.elementwise and len(ready) > 1 and self._as_vectors(ready):
-            self.update(self._vectors.theta, self._vectors.gradients(ready), self._vectors.state)
+            for part in self._vectors.parts(ready, state["t"]):
+                self.update(*part)
         else:
             for p, state in ready:
                 self.update(p.data, p.grad.data, state)
@@ -73,12 +75,11 @@ class Optimizer:
 
     def _as_vectors(self, ready: list["_Ready"]) -> bool:
         """See to it that `_vectors` holds these parameters and states, if one vector can hold them."""
-        (first, state), t = ready[0], ready[0][1]["t"]
-        if any(p.dtype != first.dtype or p.xp is not first.xp or s["t"] != t for p, s in ready):
+        first, its_state = ready[0]
+        if any(p.dtype != first.dtype or p.xp is not first.xp or state["t"] != its_state["t"] for p, state in ready):
             return False
         if self._vectors is None or not self._vectors.hold(ready):
             self._vectors = _Vectors(ready, self.slots)
-        self._vectors.state["t"] = state["t"]
         return True
 
     def times(self, a: Array | float, b: Array) -> Array:
@@ -90,13 +91,9 @@ class Optimizer:
         return backend.of(a).sqrt(a, out=self._spare_like(a))
 
     def _spare_like(self, a: Array) -> Array:
-        if (
-            self._spare is None
-            or (self._spare.shape, self._spare.dtype) != (a.shape, a.dtype)
-            or type(a) is not type(self._spare)
-        ):
-            self._spare = backend.of(a).empty_like(a)
-        return self._spare
+        if self._spare is None or self._spare.size < a.size or self._spare.dtype != a.dtype or type(self._spare) is not type(a):
+            self._spare = backend.of(a).empty(a.size, a.dtype)
+        return self._spare[: a.size].reshape(a.shape)
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
@@ -156,9 +153,14 @@ class _Vectors:
         each = zip(self._arrays(ready), self.views, strict=True)
         return len(ready) == len(self.views[0]) and all(all(map(operator.is_, *arrays_and_views)) for arrays_and_views in each)
 
-    def gradients(self, ready: list[_Ready]) -> Array:
-        """The parameters' gradients as one vector."""
-        return backend.of(self.g).concatenate([p.grad.data.reshape(-1) for p, _ in ready], out=self.g)
+    def parts(self, ready: list[_Ready], t: int) -> Iterator[tuple[Array, Array, dict[str, Any]]]:
+        """(theta, g, state) of one part after another: a rule's many passes over a part find it in the core's cache."""
+        backend.of(self.g).concatenate([p.grad.data.reshape(-1) for p, _ in ready], out=self.g)
+        n = len(self.g)
+        count = max(1, n // PART)
+        for i in range(count):
+            part = slice(n * i // count, n * (i + 1) // count)
+            yield self.theta[part], self.g[part], {"t": t, **{slot: a[part] for slot, a in self.state.items()}}
 
 
 def _joined(arrays: list[Array]) -> tuple[Array, list[Array]]:

@@ -213,10 +213,10 @@ def _part_by_part(work: Callable[[slice], Array | None], images: Array, numbers:
     n = len(images)
     if not isinstance(images, numpy.ndarray):
         return work(slice(0, n))
-    least = max(1, PART_BYTES // max(1, numbers * images.itemsize))
+    size = max(1, PART_BYTES // max(1, numbers * images.itemsize))
 
     def several(start: int, stop: int) -> Array | None:
-        parts = max(1, (stop - start) // least)
+        parts = max(1, (stop - start) // size)
         bounds = [start + (stop - start) * i // parts for i in range(parts + 1)]
         total = work(slice(bounds[0], bounds[1]))
         for part in itertools.pairwise(bounds[1:]):
@@ -225,7 +225,7 @@ def _part_by_part(work: Callable[[slice], Array | None], images: Array, numbers:
                 total += result
         return total
 
-    first, *others = threads.over(n, several, least)
+    first, *others = threads.over(n, several, least=max(1, size // 8))
     for other in others if first is not None else ():
         first += other
     return first

@@ -50,9 +50,14 @@ def affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
     dx = G W^T, dW = x^T G, and db = G, which the walk sums over the N rows that b was stretched to.
     """
+    y = x._data @ weight._data
+    if bias._data.dtype == y.dtype:
+        y += bias._data  # in place: a second array of this size would cost as much time again
+    else:
+        y = y + bias._data
     return record(
         "affine",
-        x._data @ weight._data + bias._data,
+        y,
         (x, lambda g, y: _product(g, weight, flip_b=True)),
         (weight, lambda g, y: _product(x, g, flip_a=True)),
         (bias, lambda g, y: g),
