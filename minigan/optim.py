@@ -16,13 +16,18 @@ class Optimizer:
     """Base class: the parameters, the learning rate `lr` (settable between steps), and a state for each parameter.
 
     A rule names its state arrays in `slots` (zeros of the parameter's dtype before the first step) and writes `update`. Where
-    `update` treats each element by itself, `elementwise = True` lets it run once for all parameters, as one long vector. A
-    parameter whose gradient is None is left alone, and so is its state; one that is listed twice is stepped once.
+    `update` treats each element by itself, and changes the slots in place, `elementwise = True` lets it run once for all
+    parameters, as one long vector; subclasses do not inherit it. A parameter whose gradient is None is left alone, and so is
+    its state; one that is listed twice is stepped once.
     Raises ValueError or TypeError for no parameters, things that are no Tensors, and tensors that an op has made.
     """
 
     slots: tuple[str, ...] = ()
     elementwise = False
+
+    def __init_subclass__(cls, **options: Any):
+        super().__init_subclass__(**options)
+        cls.elementwise = vars(cls).get("elementwise", False)  # another update may look at a whole parameter
 
     def __init__(self, params: Iterable[Tensor], lr: float):
         self.params = _checked(type(self).__name__, params)
@@ -274,6 +279,7 @@ class OptimisticAdam(Adam):
     """
 
     slots = ("m", "v", "d")
+    elementwise = True
 
     def update(self, theta: Array, g: Array, state: dict[str, Any]) -> None:
         d = self.direction(g, state)
