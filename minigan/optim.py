@@ -1,6 +1,5 @@
 """Update rules. Each rule's `update` is its formula, for one parameter theta with gradient g, computed in place."""
 
-import operator
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from typing import Any
@@ -10,6 +9,7 @@ from minigan.grad_mode import mode
 from minigan.tensor import Tensor
 
 Array = backend.Array
+MOST_IN_VECTORS = 1 << 17  # elements: copying more into a vector and back costs more than one call for each parameter
 
 
 class Optimizer:
@@ -36,6 +36,10 @@ class Optimizer:
         self._vectors: _Vectors | None = None
         self._spare: Array | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What copies and pickles hold: they make vectors of their own."""
+        return {**vars(self), "_vectors": None, "_spare": None}
+
     @property
     def lr(self) -> float:
         """The learning rate, at least 0."""
@@ -57,7 +61,9 @@ class Optimizer:
         for p, state in ready:
             self._prepare(p, state)
         if self.elementwise and len(ready) > 1 and self._as_vectors(ready):
-            self.update(self._vectors.theta, self._vectors.gradients(ready), self._vectors.state)
+            theta = self._vectors.parameters(ready)
+            self.update(theta, self._vectors.gradients(ready), self._vectors.state)
+            self._vectors.hand_back(ready)
         else:
             for p, state in ready:
                 self.update(p.data, p.grad.data, state)
@@ -79,6 +85,8 @@ class Optimizer:
     def _as_vectors(self, ready: list["_Ready"]) -> bool:
         """See to it that `_vectors` holds these parameters and states, if one vector can hold them."""
         (first, state), t = ready[0], ready[0][1]["t"]
+        if sum(p.size for p, _ in ready) > MOST_IN_VECTORS:
+            return False
         if any(p.dtype != first.dtype or p.xp is not first.xp or s["t"] != t for p, s in ready):
             return False
         if self._vectors is None or not self._vectors.hold(ready):
@@ -139,31 +147,39 @@ _Ready = tuple[Tensor, dict[str, Any]]  # a parameter that has a gradient, and i
 class _Vectors:
     """Parameters one after another in one vector, and so each of their states, so that a rule runs once instead of many times.
 
-    The parameters' arrays and their states' become views into the vectors. Whoever puts another array in the place of one
-    (`p.data = array`, `load_state_dict`) is noticed by `hold`; the vectors are then made anew.
+    The states' arrays become views into the vectors. Whoever puts another array in the place of one (`load_state_dict`) is
+    noticed by `hold`; the vectors are then made anew. Parameters keep their arrays, which others look at, too (`detach`).
     """
 
     def __init__(self, ready: list[_Ready], slots: tuple[str, ...]):
         self.slots = slots
-        (self.theta, *states), self.views = zip(*map(_joined, self._arrays(ready)), strict=True)
-        self.state: dict[str, Any] = dict(zip(slots, states, strict=True))
+        self.theta, self.thetas = _joined([p.data for p, _ in ready])
         self.g = backend.of(self.theta).empty_like(self.theta)
-        for (p, state), (theta, *views) in zip(ready, zip(*self.views, strict=True), strict=True):
-            p._data = theta  # the same values: no change in place
-            state.update(zip(slots, views, strict=True))
-
-    def _arrays(self, ready: list[_Ready]) -> list[list[Array]]:
-        """The parameters' arrays; for each slot, their states'."""
-        return [[p.data for p, _ in ready], *[[state[slot] for _, state in ready] for slot in self.slots]]
+        self.state: dict[str, Any] = {}
+        self.views: dict[str, list[Array]] = {}
+        for slot in slots:
+            self.state[slot], self.views[slot] = _joined([state[slot] for _, state in ready])
+            for (_, state), view in zip(ready, self.views[slot], strict=True):
+                state[slot] = view
 
     def hold(self, ready: list[_Ready]) -> bool:
-        """Whether the vectors are still the memory of just these parameters and states."""
-        each = zip(self._arrays(ready), self.views, strict=True)
-        return len(ready) == len(self.views[0]) and all(all(map(operator.is_, *arrays_and_views)) for arrays_and_views in each)
+        """Whether the vectors have room for just these parameters, and are still the memory of their states."""
+        if [p.shape for p, _ in ready] != [theta.shape for theta in self.thetas] or ready[0][0].dtype != self.theta.dtype:
+            return False
+        return all(state[slot] is view for slot in self.slots for (_, state), view in zip(ready, self.views[slot], strict=True))
+
+    def parameters(self, ready: list[_Ready]) -> Array:
+        """The parameters as one vector."""
+        return backend.of(self.theta).concatenate([p.data.reshape(-1) for p, _ in ready], out=self.theta)
 
     def gradients(self, ready: list[_Ready]) -> Array:
         """The parameters' gradients as one vector."""
         return backend.of(self.g).concatenate([p.grad.data.reshape(-1) for p, _ in ready], out=self.g)
+
+    def hand_back(self, ready: list[_Ready]) -> None:
+        """The vector's values into the parameters' own memory."""
+        for (p, _), theta in zip(ready, self.thetas, strict=True):
+            p.data[...] = theta
 
 
 def _joined(arrays: list[Array]) -> tuple[Array, list[Array]]:
