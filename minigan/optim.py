@@ -1,6 +1,5 @@
 """Update rules. Each rule's `update` is its formula, for one parameter theta with gradient g, computed in place."""
 
-import operator
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import Any
@@ -16,14 +15,19 @@ PART = 1 << 17  # elements that are updated at a time
 class Optimizer:
     """Base class: the parameters, the learning rate `lr` (settable between steps), and a state for each parameter.
 
-    A rule names its state arrays in `slots` (zeros of the parameter's dtype before the first step) and writes `update`, which
-    works in place. Where it treats each element by itself, `elementwise = True` lets it run on all parameters as one long
-    vector. A parameter whose gradient is None is left alone, and so is its state; one that is listed twice is stepped once.
+    A rule names its state arrays in `slots` (zeros of the parameter's dtype before the first step) and writes `update`. Where
+    `update` treats each element by itself, and changes the slots in place, `elementwise = True` lets it run once for many small
+    parameters, as one vector, and part by part for a large one; subclasses do not inherit it. A parameter whose gradient is
+    None is left alone, and so is its state; one that is listed twice is stepped once.
     Raises ValueError or TypeError for no parameters, things that are no Tensors, and tensors that an op has made.
     """
 
     slots: tuple[str, ...] = ()
     elementwise = False
+
+    def __init_subclass__(cls, **options: Any):
+        super().__init_subclass__(**options)
+        cls.elementwise = vars(cls).get("elementwise", False)  # another update may look at a whole parameter
 
     def __init__(self, params: Iterable[Tensor], lr: float):
         self.params = _checked(type(self).__name__, params)
@@ -31,6 +35,10 @@ class Optimizer:
         self.state: list[dict[str, Any]] = [{"t": 0} for _ in self.params]
         self._vectors: _Vectors | None = None
         self._spare: Array | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What copies and pickles hold: they make vectors of their own."""
+        return {**vars(self), "_vectors": None, "_spare": None}
 
     @property
     def lr(self) -> float:
@@ -53,11 +61,13 @@ class Optimizer:
         for p, state in ready:
             self._prepare(p, state)
         if self.elementwise and len(ready) > 1 and self._as_vectors(ready):
-            for part in self._vectors.parts(ready, state["t"]):
-                self.update(*part)
+            theta = self._vectors.parameters(ready)
+            self.update(theta, self._vectors.gradients(ready), self._vectors.state)
+            self._vectors.hand_back(ready)
         else:
             for p, state in ready:
-                self.update(p.data, p.grad.data, state)
+                for part in _parts(p.data, p.grad.data, state) if self.elementwise else [(p.data, p.grad.data, state)]:
+                    self.update(*part)
         for p, _ in ready:
             p.changed_in_place()
         if mode.profile is not None:
@@ -75,11 +85,14 @@ class Optimizer:
 
     def _as_vectors(self, ready: list["_Ready"]) -> bool:
         """See to it that `_vectors` holds these parameters and states, if one vector can hold them."""
-        first, its_state = ready[0]
-        if any(p.dtype != first.dtype or p.xp is not first.xp or state["t"] != its_state["t"] for p, state in ready):
+        (first, state), t = ready[0], ready[0][1]["t"]
+        if sum(p.size for p, _ in ready) > PART:
+            return False  # copying them into a vector and back would cost more than one call for each
+        if any(p.dtype != first.dtype or p.xp is not first.xp or s["t"] != t for p, s in ready):
             return False
         if self._vectors is None or not self._vectors.hold(ready):
             self._vectors = _Vectors(ready, self.slots)
+        self._vectors.state["t"] = state["t"]
         return True
 
     def times(self, a: Array | float, b: Array) -> Array:
@@ -91,9 +104,13 @@ class Optimizer:
         return backend.of(a).sqrt(a, out=self._spare_like(a))
 
     def _spare_like(self, a: Array) -> Array:
-        if self._spare is None or self._spare.size < a.size or self._spare.dtype != a.dtype or type(self._spare) is not type(a):
-            self._spare = backend.of(a).empty(a.size, a.dtype)
-        return self._spare[: a.size].reshape(a.shape)
+        if (
+            self._spare is None
+            or (self._spare.shape, self._spare.dtype) != (a.shape, a.dtype)
+            or type(a) is not type(self._spare)
+        ):
+            self._spare = backend.of(a).empty_like(a)
+        return self._spare
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
@@ -131,36 +148,52 @@ _Ready = tuple[Tensor, dict[str, Any]]  # a parameter that has a gradient, and i
 class _Vectors:
     """Parameters one after another in one vector, and so each of their states, so that a rule runs once instead of many times.
 
-    The parameters' arrays and their states' become views into the vectors. Whoever puts another array in the place of one
-    (`p.data = array`, `load_state_dict`) is noticed by `hold`; the vectors are then made anew.
+    The states' arrays become views into the vectors. Whoever puts another array in the place of one (`load_state_dict`) is
+    noticed by `hold`; the vectors are then made anew. Parameters keep their arrays, which others look at, too (`detach`).
     """
 
     def __init__(self, ready: list[_Ready], slots: tuple[str, ...]):
         self.slots = slots
-        (self.theta, *states), self.views = zip(*map(_joined, self._arrays(ready)), strict=True)
-        self.state: dict[str, Any] = dict(zip(slots, states, strict=True))
+        self.theta, self.thetas = _joined([p.data for p, _ in ready])
         self.g = backend.of(self.theta).empty_like(self.theta)
-        for (p, state), (theta, *views) in zip(ready, zip(*self.views, strict=True), strict=True):
-            p._data = theta  # the same values: no change in place
-            state.update(zip(slots, views, strict=True))
-
-    def _arrays(self, ready: list[_Ready]) -> list[list[Array]]:
-        """The parameters' arrays; for each slot, their states'."""
-        return [[p.data for p, _ in ready], *[[state[slot] for _, state in ready] for slot in self.slots]]
+        self.state: dict[str, Any] = {}
+        self.views: dict[str, list[Array]] = {}
+        for slot in slots:
+            self.state[slot], self.views[slot] = _joined([state[slot] for _, state in ready])
+            for (_, state), view in zip(ready, self.views[slot], strict=True):
+                state[slot] = view
 
     def hold(self, ready: list[_Ready]) -> bool:
-        """Whether the vectors are still the memory of just these parameters and states."""
-        each = zip(self._arrays(ready), self.views, strict=True)
-        return len(ready) == len(self.views[0]) and all(all(map(operator.is_, *arrays_and_views)) for arrays_and_views in each)
+        """Whether the vectors have room for just these parameters, and are still the memory of their states."""
+        if [p.shape for p, _ in ready] != [theta.shape for theta in self.thetas] or ready[0][0].dtype != self.theta.dtype:
+            return False
+        return all(state[slot] is view for slot in self.slots for (_, state), view in zip(ready, self.views[slot], strict=True))
 
-    def parts(self, ready: list[_Ready], t: int) -> Iterator[tuple[Array, Array, dict[str, Any]]]:
-        """(theta, g, state) of one part after another: a rule's many passes over a part find it in the core's cache."""
-        backend.of(self.g).concatenate([p.grad.data.reshape(-1) for p, _ in ready], out=self.g)
-        n = len(self.g)
-        count = max(1, n // PART)
-        for i in range(count):
-            part = slice(n * i // count, n * (i + 1) // count)
-            yield self.theta[part], self.g[part], {"t": t, **{slot: a[part] for slot, a in self.state.items()}}
+    def parameters(self, ready: list[_Ready]) -> Array:
+        """The parameters as one vector."""
+        return backend.of(self.theta).concatenate([p.data.reshape(-1) for p, _ in ready], out=self.theta)
+
+    def gradients(self, ready: list[_Ready]) -> Array:
+        """The parameters' gradients as one vector."""
+        return backend.of(self.g).concatenate([p.grad.data.reshape(-1) for p, _ in ready], out=self.g)
+
+    def hand_back(self, ready: list[_Ready]) -> None:
+        """The vector's values into the parameters' own memory."""
+        for (p, _), theta in zip(ready, self.thetas, strict=True):
+            p.data[...] = theta
+
+
+def _parts(theta: Array, g: Array, state: dict[str, Any]) -> Iterator[tuple[Array, Array, dict[str, Any]]]:
+    """A large parameter's (theta, g, state), part after part: a rule's many passes over a part find it in the core's cache."""
+    xp, count = backend.of(theta), theta.size // PART
+    arrays = {key: array for key, array in state.items() if key != "t"}
+    if count < 2 or xp.__name__ != "numpy" or not all(a.flags.c_contiguous for a in (theta, *arrays.values())):
+        yield theta, xp.asarray(g, order="C"), state  # of a convolution it comes in another order, which NumPy is slow with
+        return
+    g = g.reshape(-1)
+    bounds = [theta.size * i // count for i in range(count + 1)]
+    for part in map(slice, bounds[:-1], bounds[1:]):
+        yield theta.reshape(-1)[part], g[part], {"t": state["t"], **{key: a.reshape(-1)[part] for key, a in arrays.items()}}
 
 
 def _joined(arrays: list[Array]) -> tuple[Array, list[Array]]:
@@ -276,6 +309,7 @@ class OptimisticAdam(Adam):
     """
 
     slots = ("m", "v", "d")
+    elementwise = True
 
     def update(self, theta: Array, g: Array, state: dict[str, Any]) -> None:
         d = self.direction(g, state)

@@ -10,6 +10,7 @@ Both at once would be slow: the threads of OpenBLAS keep their cores busy while 
 one thread unless MINIGAN_THREADS says otherwise. The last bits of a result may depend on the number, as with BLAS.
 """
 
+import contextvars
 import functools
 import itertools
 import os
@@ -27,7 +28,7 @@ def over(n: int, work: Callable[[int, int], Any], least: int = 1) -> list[Any]:
         return [work(0, n)]
     bounds = [n * i // pieces for i in range(pieces + 1)]
     mine, *others = itertools.pairwise(bounds)
-    results = [_pool().submit(work, *piece) for piece in others]
+    results = [_pool().submit(contextvars.copy_context().run, work, *piece) for piece in others]  # with np.errstate's settings
     return [work(*mine), *[result.result() for result in results]]
 
 

@@ -318,6 +318,24 @@ def test_the_penalty_looks_between_real_and_fake_with_one_weight_from_0_to_1_a_s
     np.testing.assert_allclose(weights, np.random.default_rng(seed).random(len(u)), atol=1e-12)
 
 
+def test_the_penalty_spends_nothing_on_gradients_for_the_points_it_looks_at():
+    w, looked = Tensor(np.ones((3, 1)), requires_grad=True), []
+
+    def critic(x):
+        looked.append(x)
+        h = mg.record("seen", x.data * 1.0, (x, lambda g, y: calls.append("x_hat") or g * 1.0))
+        return mg.tanh(h * h) @ w
+
+    calls = []
+    real, fake = (Tensor(np.random.default_rng(i).standard_normal((4, 3))) for i in range(2))
+    penalty = losses.gradient_penalty(critic, real, fake)
+    assert calls == ["x_hat"]  # the slope itself
+    penalty.backward()
+    assert calls == ["x_hat"]
+    assert (looked[0].grad, looked[0].requires_grad) == (None, False)
+    assert np.abs(w.grad.numpy()).max() > 0
+
+
 def test_the_mixing_weights_are_uniform_not_normal():
     seen = []
     real, fake = Tensor(np.ones((4000, 1))), Tensor(np.zeros((4000, 1)))

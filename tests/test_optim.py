@@ -1,4 +1,7 @@
+import copy
+import itertools
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -424,6 +427,359 @@ def test_loading_refuses_another_shape_and_then_loads_nothing(make):
         other.load_state_dict(rule.state_dict())
     assert other.lr == 0.3
     assert other.state == [{"t": 0}, {"t": 0}]
+
+
+# --- several parameters as one vector -----------------------------------------------------------------------------------
+
+SHAPES = [(2, 3), (), (4,), (0, 2), (1, 2, 2)]
+
+
+def several(dtype="float64", shapes=SHAPES, seed=0):
+    rng = np.random.default_rng(seed)
+    return [Tensor(np.array(rng.standard_normal(shape), dtype), requires_grad=True) for shape in shapes]
+
+
+def gradients_of(params, t):
+    rng = np.random.default_rng(100 + t)
+    return [rng.standard_normal(p.shape) for p in params]
+
+
+def beside(make, **options):
+    """Two rules over equal parameters: one takes them as one vector, one by themselves."""
+    together, alone = make(several(**options)), make(several(**options))
+    alone.elementwise = False
+    assert together.elementwise
+    return together, alone
+
+
+def assert_same(one, other, tolerance=1e-12):
+    """Equal parameters, equal states."""
+    for p, q in zip(one.params, other.params, strict=True):
+        assert p.dtype == q.dtype
+        np.testing.assert_allclose(p.numpy(), q.numpy(), rtol=tolerance, atol=tolerance)
+    for own, wanted in zip(one.state_dict()["params"].values(), other.state_dict()["params"].values(), strict=True):
+        assert own.keys() == wanted.keys()
+        for slot in own:
+            np.testing.assert_allclose(own[slot], wanted[slot], rtol=tolerance, atol=tolerance, err_msg=slot)
+
+
+@pytest.fixture(params=["one vector", "one by one"])
+def _either_way(request, monkeypatch):
+    """Few elements fit into a vector, or none."""
+    monkeypatch.setattr(optim, "PART", 1 << 17 if request.param == "one vector" else 4)
+
+
+@every_rule
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-12), ("float32", 1e-6)])
+def test_10_steps_as_one_vector_are_those_of_each_parameter_alone(make, dtype, tolerance):
+    together, alone = beside(make, dtype=dtype)
+    for t in range(10):
+        for rule in (together, alone):
+            step(rule, *gradients_of(rule.params, t))
+        assert_same(together, alone, tolerance)
+
+
+@every_rule
+def test_several_parameters_cost_one_update_and_a_rule_that_is_not_elementwise_one_each(make, monkeypatch):
+    together, alone = beside(make)
+    for rule, calls in ((together, 1), (alone, len(SHAPES))):
+        sizes, update = [], rule.update
+        rule.update = lambda theta, g, state, sizes=sizes, update=update: (sizes.append(theta.size), update(theta, g, state))
+        step(rule, *gradients_of(rule.params, 0))
+        assert len(sizes) == calls
+        assert sum(sizes) == sum(p.size for p in rule.params)
+
+
+@every_rule
+def test_more_elements_than_a_vector_is_good_for_are_updated_one_by_one(make, monkeypatch):
+    monkeypatch.setattr(optim, "PART", 15)
+    rules = make(several()), make(several(shapes=[*SHAPES, (1,)]))  # 15 and 16 elements
+    for rule, calls in zip(rules, (1, 6), strict=True):
+        found, update = [], rule.update
+        rule.update = lambda theta, g, state, found=found, update=update: (found.append(1), update(theta, g, state))
+        step(rule, *gradients_of(rule.params, 0))
+        assert len(found) == calls
+
+
+@every_rule
+def test_gradients_that_are_missing_now_and_then_change_nothing_for_the_others(make):
+    together, alone = beside(make)
+    for t in range(12):
+        for rule in (together, alone):
+            missing = np.random.default_rng(t).random(len(SHAPES)) < 0.3 * (t % 3)  # at times none, so that all have met
+            found = gradients_of(rule.params, t)
+            step(rule, *[None if gone else g for g, gone in zip(found, missing, strict=True)])
+        assert_same(together, alone)
+    assert len({state["t"] for state in together.state}) > 1
+
+
+@every_rule
+def test_another_parameter_may_be_missing_each_time(make):
+    together, alone = beside(make, shapes=[(3,), (3,), (3,)])
+    for t in range(9):
+        for rule in (together, alone):
+            found = gradients_of(rule.params, t)
+            found[t % 3] = None
+            step(rule, *found)
+        assert_same(together, alone)
+
+
+@every_rule
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_assignments_between_steps_are_noticed(make, dtype):
+    together, alone = beside(make)
+    for t in range(10):
+        for rule in (together, alone):
+            if t in (3, 6):
+                p = rule.params[t // 3]
+                p.data = np.full(p.shape, 10.0 + t, dtype)
+            step(rule, *gradients_of(rule.params, t))
+        assert_same(together, alone, 1e-12 if dtype == "float64" else 1e-6)
+    assert together.params[1].dtype == together.params[2].dtype == dtype
+
+
+@every_rule
+def test_a_cast_of_all_parameters_is_noticed(make):
+    together, alone = beside(make, dtype="float32")
+    for t in range(6):
+        for rule in (together, alone):
+            if t == 3:
+                for p in rule.params:
+                    p.data = p.data.astype("float64")
+            step(rule, *gradients_of(rule.params, t))
+    assert_same(together, alone, 1e-6)
+    assert {p.dtype for p in together.params} == {np.dtype("float64")}
+    assert {v.dtype for s in together.state for v in s.values() if backend.is_array(v)} <= {np.dtype("float64")}
+
+
+@every_rule
+def test_a_state_that_is_loaded_between_steps_is_noticed(make):
+    together, alone = beside(make)
+    for rule in (together, alone):
+        for t in range(3):
+            step(rule, *gradients_of(rule.params, t))
+        saved = rule.state_dict()
+        for t in range(3, 6):
+            step(rule, *gradients_of(rule.params, t))
+        rule.load_state_dict(saved)
+        assert {state["t"] for state in rule.state} == {3}
+        for t in range(6, 9):
+            step(rule, *gradients_of(rule.params, t))
+    assert_same(together, alone)
+
+
+@every_rule
+def test_several_parameters_go_on_bit_for_bit_after_loading(make):
+    rule = make(several())
+    for t in range(5):
+        step(rule, *gradients_of(rule.params, t))
+    resumed = make(several(seed=1), lr=0.7)
+    for p, q in zip(resumed.params, rule.params, strict=True):
+        p.data = q.data
+    resumed.load_state_dict(rule.state_dict())
+    for t in range(5, 10):
+        for each in (rule, resumed):
+            step(each, *gradients_of(each.params, t))
+    assert_same(resumed, rule, 0)
+
+
+@every_rule
+@pytest.mark.parametrize(
+    "make_copy", [copy.deepcopy, lambda rule: pickle.loads(pickle.dumps(rule))], ids=["deepcopy", "pickle"]
+)
+def test_a_copy_of_a_rule_goes_on_by_itself(make, make_copy):
+    rule = make(several())
+    for t in range(3):
+        step(rule, *gradients_of(rule.params, t))
+    twin, before = make_copy(rule), [p.numpy().copy() for p in rule.params]
+    for t in range(3, 6):
+        step(twin, *gradients_of(twin.params, t))
+    for p, values in zip(rule.params, before, strict=True):
+        np.testing.assert_array_equal(p.numpy(), values)
+    for t in range(3, 6):
+        step(rule, *gradients_of(rule.params, t))
+    assert_same(twin, rule, 0)
+
+
+@every_rule
+def test_parameters_of_several_dtypes_are_stepped_each_in_its_own(make):
+    def mixed():
+        return [parameter(dtype="float32"), parameter(dtype="float64"), parameter(dtype="float32")]
+
+    together, alone = make(mixed()), [make([p]) for p in mixed()]
+    for _ in range(3):
+        step(together, [1, 2, 3], [1, 2, 3], [3, 2, 1])
+        for rule, g in zip(alone, ([1, 2, 3], [1, 2, 3], [3, 2, 1]), strict=True):
+            step(rule, g)
+    for p, rule in zip(together.params, alone, strict=True):
+        assert p.dtype == rule.params[0].dtype
+        np.testing.assert_array_equal(p.numpy(), rule.params[0].numpy())
+
+
+@every_rule
+def test_two_rules_take_turns_over_the_same_parameters(make):
+    def turns(elementwise):
+        params = several()
+        rules = make(params), optim.Adam(params[1:], lr=0.01)
+        for rule in rules:
+            rule.elementwise = elementwise
+        for t in range(6):
+            for rule in rules:
+                step(rule, *gradients_of(rule.params, t))
+        return rules
+
+    for one, other in zip(turns(True), turns(False), strict=True):
+        assert_same(one, other)
+
+
+@every_rule
+@pytest.mark.usefixtures("_either_way")
+def test_parameters_keep_their_memory_and_whoever_looks_at_it_sees_every_step(make):
+    rule = make(several())
+    arrays = [p.data for p in rule.params]
+    views = [p.detach() for p in rule.params]
+    with mg.no_grad():
+        flat = [p.reshape(-1) for p in rule.params]
+    for t in range(3):
+        step(rule, *gradients_of(rule.params, t))
+        for p, array, view, row in zip(rule.params, arrays, views, flat, strict=True):
+            assert p.data is array
+            np.testing.assert_array_equal(view.numpy(), p.numpy())
+            np.testing.assert_array_equal(row.numpy(), p.numpy().ravel())
+
+
+@every_rule
+@pytest.mark.usefixtures("_either_way")
+def test_no_parameter_shares_memory_with_another_or_with_a_state(make):
+    rule = make(several())
+    for t in range(2):
+        step(rule, *gradients_of(rule.params, t))
+    arrays = [*[p.data for p in rule.params], *[v for state in rule.state for v in state.values() if backend.is_array(v)]]
+    assert not any(np.shares_memory(a, b) for a, b in itertools.combinations(arrays, 2))
+
+
+@every_rule
+@pytest.mark.usefixtures("_either_way")
+@pytest.mark.parametrize(
+    "look", [lambda p: p.reshape(3, 2), lambda p: p[::-1], lambda p: p.T, lambda p: p.detach(), lambda p: p]
+)
+def test_a_view_from_before_a_step_of_several_is_refused_in_backward(make, look):
+    rule = make(several(shapes=[(2, 3), (2,)]))
+    for _ in range(2):
+        p = rule.params[0]
+        x = Tensor(np.ones(look(p).shape), requires_grad=True)
+        loss = mg.exp(look(p) * x).sum()
+        step(rule, *gradients_of(rule.params, 0))
+        with pytest.raises(RuntimeError, match="was changed in place after the forward pass"):
+            loss.backward()
+
+
+def test_a_change_of_one_parameter_is_no_change_of_another():
+    a, b, s = parameter(), parameter(), parameter([1.0, 1.0, 1.0])
+    step(optim.SGD([a, b], 0.1), [1, 1, 1], [1, 1, 1])
+    y = mg.record("second", b.data, (a, lambda g, y: g * 0.0), (b, lambda g, y: g))  # passes b's memory on
+    for changed, refused in ((a, False), (b, True)):
+        loss = (y * s).sum()
+        changed.changed_in_place()
+        if refused:
+            with pytest.raises(RuntimeError, match="was changed in place"):
+                mg.grad(loss, s)
+        else:
+            mg.grad(loss, s)
+
+
+@every_rule
+@pytest.mark.usefixtures("_either_way")
+@pytest.mark.parametrize("layout", [np.asfortranarray, lambda a: np.repeat(a, 2, axis=1)[:, ::2], lambda a: a[::-1]])
+def test_the_layout_of_parameters_and_gradients_makes_no_difference(make, layout):
+    values = np.arange(6.0).reshape(2, 3)
+    odd, plain = make([Tensor(layout(values), True), parameter()]), make([Tensor(values.copy(), True), parameter()])
+    other = np.ascontiguousarray(layout(values))
+    plain.params[0].data = other
+    for rule, g in ((odd, layout(values + 1)), (plain, np.ascontiguousarray(layout(values + 1)))):
+        rule.params[0].grad = Tensor(g)
+        rule.params[1].grad = Tensor(np.ones(3))
+        rule.step()
+    np.testing.assert_array_equal(odd.params[0].numpy(), plain.params[0].numpy())
+
+
+@every_rule
+def test_read_only_parameters_are_copied_first_also_among_several(make):
+    array = np.broadcast_to(1.0, 3)
+    p, q = Tensor(array, requires_grad=True), parameter()
+    step(make([p, q]), [1, 1, 1], [1, 1, 1])
+    assert (p.numpy() < 1).all()
+    assert (array == 1).all()
+
+
+@every_rule
+def test_no_update_writes_to_the_gradients_of_several(make):
+    rule = make(several())
+    found = gradients_of(rule.params, 0)
+    kept = [g.copy() for g in found]
+    for p, g in zip(rule.params, found, strict=True):
+        p.grad = Tensor(g)
+    for _ in range(3):
+        rule.step()
+    for g, before in zip(found, kept, strict=True):
+        np.testing.assert_array_equal(g, before)
+
+
+def test_a_rule_of_the_users_own_is_called_once_for_each_parameter():
+    class UnitSteps(optim.Optimizer):
+        slots = ("n",)
+
+        def update(self, theta, g, state):
+            state["n"] = state["n"] + 1  # a new array: the rule need not work in place
+            theta -= self.lr * g / np.linalg.norm(g)
+
+    rule = UnitSteps([parameter([0.0, 0.0]), parameter([0.0])], lr=1.0)
+    for _ in range(2):
+        step(rule, [3.0, 4.0], [-5.0])
+    np.testing.assert_allclose(rule.params[0].numpy(), [-1.2, -1.6])
+    np.testing.assert_allclose(rule.params[1].numpy(), [2.0])
+    np.testing.assert_array_equal(rule.state_dict()["params"]["0"]["n"], [2, 2])
+
+
+@pytest.mark.parametrize("base", [optim.SGD, optim.RMSProp, optim.OMD, optim.Adam, optim.OptimisticAdam])
+def test_what_extends_a_rule_is_called_once_for_each_parameter_unless_it_says_otherwise(base):
+    class Clipped(base):
+        def update(self, theta, g, state):
+            sizes.append(g.size)
+            super().update(theta, g / max(1.0, np.linalg.norm(g)), state)
+
+    class Watched(base):
+        elementwise = True
+
+        def update(self, theta, g, state):
+            sizes.append(g.size)
+
+    for kind, expected in ((Clipped, [2, 1]), (Watched, [3])):
+        sizes = []
+        step(kind([parameter([0.0, 0.0]), parameter([0.0])], lr=1.0), [3.0, 4.0], [-5.0])
+        assert sizes == expected
+
+
+def test_each_update_starts_from_its_own_t():
+    rule, alone = optim.Adam([parameter(), parameter()], lr=0.1), optim.Adam([parameter()], lr=0.1)
+    step(rule, [1, 2, 3], None)
+    for _ in range(3):
+        step(rule, [1, 2, 3], [1, 2, 3])
+        step(alone, [1, 2, 3])
+    assert [state["t"] for state in rule.state] == [4, 3]
+    np.testing.assert_array_equal(rule.params[1].numpy(), alone.params[0].numpy())
+
+
+def test_products_and_roots_in_spare_memory_have_the_shape_and_dtype_of_their_array():
+    rule = optim.SGD([parameter()], 0.1)
+    for a in (np.full(4, 9.0), np.full(4, 9.0, "float32"), np.full((2, 2), 9.0), np.full((), 9.0), np.full(4, 9.0)):
+        for make, value in ((rule.root_of, 3), (lambda a: rule.times(2, a), 18), (lambda a: rule.times(a, a), 81)):
+            made = make(a)
+            assert (made.shape, made.dtype) == (a.shape, a.dtype)
+            assert not np.shares_memory(made, a)
+            np.testing.assert_array_equal(made, value)
+            np.testing.assert_array_equal(a, 9)
+    assert rule.times(1, a) is rule.root_of(a)
 
 
 # --- misuse -------------------------------------------------------------------------------------------------------------

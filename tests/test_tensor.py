@@ -2,6 +2,7 @@
 
 import copy
 import gc
+import itertools
 import operator
 import pickle
 import threading
@@ -586,6 +587,231 @@ def test_gradient_that_a_second_backward_adds_is_not_written_into_the_first():
     (x * 2).sum().backward()
     np.testing.assert_array_equal(first.numpy(), 1)
     np.testing.assert_array_equal(x.grad.numpy(), 3)
+
+
+CAPTURED = np.array([[1.0, 2.0], [3.0, 4.0]])
+
+
+def borrowing_ops():
+    """Ops of two inputs whose derivatives return the arriving gradient, views of it, one tensor twice, or captured tensors."""
+    captured = Tensor(CAPTURED)
+    row = captured[0]
+
+    def op(name, left, right, data=lambda a, b: a + b):
+        return lambda a, b: mg.record(name, data(a.data, b.data), (a, left), (b, right))
+
+    def passed_on(g, y):
+        return mg.record("passed on", g.data, (g, lambda h, z: h))
+
+    def same(g, y):
+        return g
+
+    def twice():  # one new tensor for both inputs
+        made = []
+
+        def derivative(g, y):
+            made.append(g * 2.0)
+            return made[0]
+
+        return op("twice", derivative, derivative)
+
+    return {
+        "same": op("same", same, same),
+        "passed on": op("passed on", passed_on, passed_on),
+        "same and passed on": op("both", same, passed_on),
+        "views": op("views", lambda g, y: g.T, lambda g, y: g[::-1]),
+        "reshaped": op("reshaped", lambda g, y: g.reshape(4).reshape(2, 2), same),
+        "captured": op("captured", lambda g, y: captured, lambda g, y: captured.T),
+        "captured and broadcast": op("stretched", lambda g, y: row.broadcast_to((2, 2)), lambda g, y: captured.detach()),
+        "output": op("output", lambda g, y: y, lambda g, y: y.detach()),
+        "input passed on": op("input passed on", same, same, lambda a, b: a),
+        "twice": lambda a, b: twice()(a, b),
+        "add": lambda a, b: a + b,
+        "multiply": lambda a, b: a * b,
+        "of sums": lambda a, b: a.sum(0) + b.sum(1, keepdims=True),
+        "transposed": lambda a, b: a.T + b.reshape(4)[::-1].reshape(2, 2),
+        "product": lambda a, b: a @ b,
+        "concatenated": lambda a, b: mg.concatenate([a, b])[1:3],
+        "where": lambda a, b: mg.where(CAPTURED > 2, a, b),
+    }
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(sorted(borrowing_ops())), st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=6),
+    st.booleans(),
+    st.integers(1, 2),
+)
+def test_no_gradient_of_a_random_graph_shares_memory_with_anything(program, create_graph, passes):
+    CAPTURED[...] = [[1.0, 2.0], [3.0, 4.0]]
+    leaves = [leaf([[1.0, 2.0], [3.0, 4.0]]) for _ in range(3)]
+    nodes, ops = list(leaves), borrowing_ops()
+    for name, i, j in program:
+        nodes.append(ops[name](nodes[i % len(nodes)], nodes[j % len(nodes)]))
+    seed = np.array([[1.0, 2.0], [3.0, 4.0]])
+    for _ in range(passes):
+        nodes[-1].backward(seed, create_graph=create_graph)
+    found = [x.grad.data for x in leaves if x.grad is not None]
+    others = [seed, CAPTURED, *[x.data for x in nodes]]
+    assert found
+    assert not any(np.shares_memory(a, b) for a, b in itertools.combinations(found, 2))
+    assert not any(np.shares_memory(g, other) for g in found for other in others)
+    for g in found:
+        g[...] = 7.0  # writable, too
+    np.testing.assert_array_equal(seed, [[1.0, 2.0], [3.0, 4.0]])
+    np.testing.assert_array_equal(CAPTURED, [[1.0, 2.0], [3.0, 4.0]])
+    for x in leaves:
+        x.grad = None
+
+
+def test_a_gradient_of_its_own_is_not_copied():
+    x, made = leaf(), []
+    y = mg.record("made", x.data * 2.0, (x, lambda g, y: made.append(g * 2.0) or made[0]))
+    y.sum().backward()
+    assert x.grad is made[0]
+
+
+def test_a_tensor_that_a_derivative_keeps_from_one_walk_to_the_next_is_copied():
+    x, w, kept = leaf(), leaf(), []
+
+    def derivative(g, y):
+        kept.append(g * 2.0) if not kept else None
+        return kept[0]
+
+    for leaf_ in (x, w):
+        mg.record("keeps", leaf_.data * 2.0, (leaf_, derivative)).sum().backward()
+    assert not np.shares_memory(x.grad.data, w.grad.data)
+
+
+def test_a_seed_that_an_op_has_made_is_not_given_away():
+    x, w = leaf(), leaf()
+    seed = w * 2.0
+    mg.record("same", x.data * 1.0, (x, lambda g, y: g)).backward(seed)
+    assert not np.shares_memory(x.grad.data, seed.data)
+
+
+def test_gradients_of_one_backward_pass_can_be_written_to_without_the_next_being_wrong():
+    x, w = leaf(), leaf()
+    y = mg.tanh(x + w)
+    y.sum().backward()
+    expected = x.grad.numpy().copy()
+    for t in (x, w):
+        t.grad.data[...] = 100.0
+        t.grad = None
+    y.sum().backward()
+    np.testing.assert_array_equal(x.grad.numpy(), expected)
+    np.testing.assert_array_equal(w.grad.numpy(), expected)
+
+
+def test_with_create_graph_every_leafs_gradient_can_be_differentiated():
+    x, w = leaf(), leaf([2.0, 0.5, -1.0])
+    (x * x * w).sum().backward(create_graph=True)
+    gx, gw, x.grad, w.grad = x.grad, w.grad, None, None
+    np.testing.assert_allclose(mg.grad(gx.sum(), x)[0].numpy(), 2 * w.numpy())
+    np.testing.assert_allclose(mg.grad(gx.sum(), w)[0].numpy(), 2 * x.numpy())
+    np.testing.assert_allclose(mg.grad(gw.sum(), x)[0].numpy(), 2 * x.numpy())
+
+
+# --- leaves that are frozen after the forward pass ----------------------------------------------------------------------
+
+
+def test_a_leaf_that_was_frozen_after_the_forward_pass_gets_no_gradient_and_costs_none():
+    x, w, calls = leaf(name="x"), leaf(name="w"), []
+    y = counting_identity(counting_identity(x, calls) * counting_identity(w, calls), calls)
+    w.requires_grad = False
+    y.sum().backward()
+    assert w.grad is None
+    assert calls == [None, "x"]
+    np.testing.assert_array_equal(x.grad.numpy(), w.numpy())
+
+
+def test_where_all_leaves_are_frozen_nothing_is_computed():
+    x, w, calls = leaf(name="x"), leaf(name="w"), []
+    y = counting_identity(x, calls) * counting_identity(w, calls)
+    x.requires_grad = w.requires_grad = False
+    y.sum().backward()
+    assert (x.grad, w.grad, calls) == (None, None, [])
+
+
+def test_a_leaf_that_is_thawed_again_gets_its_gradient():
+    x, w = leaf(), leaf()
+    y = x * w
+    w.requires_grad = False
+    w.requires_grad = True
+    y.sum().backward()
+    np.testing.assert_array_equal(w.grad.numpy(), x.numpy())
+
+
+def test_the_gradient_that_a_leaf_had_before_it_was_frozen_stays():
+    x, w = leaf(), leaf()
+    y = (x * w).sum()
+    y.backward()
+    before = w.grad
+    w.requires_grad = False
+    y.backward()
+    assert w.grad is before
+    np.testing.assert_array_equal(x.grad.numpy(), 2 * w.numpy())
+
+
+# --- the order of the walk ----------------------------------------------------------------------------------------------
+
+
+def test_a_leaf_that_was_made_last_gets_its_gradient():
+    x = leaf()
+    h = mg.exp(x)
+    w = leaf()
+    (h * w).sum().backward()
+    np.testing.assert_array_equal(w.grad.numpy(), h.numpy())
+    np.testing.assert_array_equal(x.grad.numpy(), (h * w).numpy())
+
+
+def test_a_result_without_history_becomes_a_leaf_in_the_middle():
+    x, w = leaf(), leaf()
+    with mg.no_grad():
+        middle = x * 2.0
+    middle.requires_grad = True
+    (middle * w).sum().backward()
+    assert x.grad is None
+    np.testing.assert_array_equal(middle.grad.numpy(), w.numpy())
+    np.testing.assert_array_equal(w.grad.numpy(), middle.numpy())
+
+
+def test_tensors_are_visited_from_the_youngest_to_the_oldest():
+    x, visited = leaf([1.0]), []
+
+    def named(name, *inputs):
+        data = sum(t.data for t in inputs)
+        return mg.record(name, data, *[(t, lambda g, y: visited.append(y._op) or g * 1.0) for t in inputs])
+
+    a = named("a", x)
+    b = named("b", a)
+    c = named("c", x)
+    d = named("d", c, b, a)
+    named("no part of it", d)
+    e = named("e", d, c)
+    e.backward()
+    assert list(dict.fromkeys(visited)) == ["e", "d", "c", "b", "a"]
+    assert visited.count("no part of it") == 0
+    assert x.grad.item() == 4  # d sees a twice, by itself and by b; c is seen by d and by e
+
+
+def test_graphs_that_two_threads_make_at_once_are_each_in_order():
+    found = {}
+
+    def work(k):
+        for _ in range(50):
+            x = leaf([1.0])
+            y = x
+            for _ in range(20):
+                y = y + y * 0.5
+            y.backward()
+            found.setdefault(k, set()).add(round(x.grad.item(), 6))
+
+    both = [threading.Thread(target=work, args=(k,)) for k in range(2)]
+    for t in both:
+        t.start()
+    for t in both:
+        t.join()
+    assert found == {k: {round(1.5**20, 6)} for k in range(2)}
 
 
 # --- higher orders ------------------------------------------------------------------------------------------------------

@@ -124,7 +124,8 @@ def _recorded(name: str, y: Array, bias: Tensor | None, *inputs: tuple[Tensor, D
     """The op's output y (N, O, OH, OW), plus a bias (O,), whose gradient is the sum over all but the channels."""
     if bias is None:
         return record(name, y, *inputs)
-    y += bias.data[:, None, None]
+    b = bias.data[:, None, None]
+    y = backend.of(y).add(y, b, out=y if _dtype(y, b) == y.dtype else None)
     return record(name, y, *inputs, (bias, lambda g, y: g.sum((0, 2, 3))))
 
 
@@ -286,13 +287,13 @@ def _images_and_kernels(name: str, x: Any, weight: Any, channels: int) -> tuple[
 
 
 def _bias(name: str, bias: Any, channels: int, x: Tensor) -> Tensor | None:
-    """The bias as a Tensor of x's dtype."""
+    """The bias as a Tensor of floats."""
     if bias is None:
         return None
     _, bias = pair(name, x, bias)
     if bias.shape != (channels,):
         raise ValueError(f"{name}: bias {bias.shape} does not fit the output's {channels} channels; expected ({channels},)")
-    return bias.astype(x.dtype)
+    return bias
 
 
 def _windows(name: str, weight: Tensor, stride: Pair, padding: Pair, dilation: Pair) -> Windows:

@@ -6,8 +6,9 @@ import pytest
 import reference
 
 import minigan as mg
-from minigan import Tensor, backend, games, nn, optim
+from minigan import Tensor, backend, games, nn, optim, threads
 from minigan.games.dcgan import initialise
+from minigan.ops import convolution
 
 # --- against a reference without an engine ------------------------------------------------------------------------------
 
@@ -25,6 +26,24 @@ def test_25_iterations_with_batch_norm_agree_with_a_reference_by_hand(k, l, satu
     players.assert_agree(game.G, G)  # running statistics too: they tell whether D saw x first, and alone
     players.assert_agree(game.D, D)
     assert max(np.abs(a - b).max() for a, b in zip(before, players.values(game.G), strict=True)) > 0.05
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_several_threads_take_the_steps_of_one(count, monkeypatch):
+    def after_10_iterations():
+        mg.seed(0)
+        game = players.make("dcgan", players.Draws(3), "float64")
+        xs = itertools.count()
+        figures = [game.step(players.minibatch("dcgan", 5, seed=i) for i in xs) for _ in range(10)]
+        return [list(dict(f).values()) for f in figures], [*players.values(game.G), *players.values(game.D)]
+
+    figures, parameters = after_10_iterations()
+    monkeypatch.setattr(threads, "COUNT", count)
+    monkeypatch.setattr(convolution, "PART_BYTES", 1)
+    others, other_parameters = after_10_iterations()
+    np.testing.assert_allclose(others, figures, rtol=1e-9)
+    for a, b in zip(other_parameters, parameters, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-7, atol=1e-9)
 
 
 # --- the networks -------------------------------------------------------------------------------------------------------

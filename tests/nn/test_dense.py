@@ -94,3 +94,27 @@ def test_initial_values_do_not_depend_on_the_hash_seed():
         for n in ("1", "2")
     ]
     assert printed[0].stdout == printed[1].stdout != ""
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("shape", [(3,), (4, 3), (1, 3), (2, 4, 3), (2, 1, 2, 3), (0, 3), (0, 4, 3), (4, 0, 3)])
+def test_dense_of_any_rank_is_differentiable_twice(shape, bias):
+    rng = np.random.default_rng(0)
+    x, weight, b = rng.standard_normal(shape), rng.standard_normal((3, 2)), rng.standard_normal(2)
+
+    def layer(x, weight, b):
+        dense = Dense(3, 2, bias=bias)
+        dense.weight = weight
+        dense.bias = b if bias else None
+        return dense(x)
+
+    y = layer(*map(Tensor, (x, weight, b)))
+    assert y.shape == (*shape[:-1], 2)
+    np.testing.assert_allclose(y.numpy(), x @ weight + b * bias, atol=1e-14)
+    assert_gradients(layer, x, weight, b)
+
+
+def test_a_dense_layer_with_a_bias_is_one_op():
+    with mg.profile() as p:
+        Dense(3, 2)(np.ones((4, 3), "float32"))
+    assert {op: row.calls for (op, _), row in p.rows.items()} == {"affine": 1}

@@ -69,3 +69,62 @@ def test_a_large_mean_costs_few_digits_of_the_variance():
     x = (1000.0 + np.random.default_rng(0).normal(size=(64, 2, 8, 8))).astype("float32")
     _, _, var = batch_norm(x, np.ones(2, "float32"), np.zeros(2, "float32"), EPS)
     np.testing.assert_allclose(var, x.astype("float64").var((0, 2, 3)), rtol=1e-3)
+
+
+WIDE_SHAPES = [
+    (4, 3),
+    (4, 1),
+    (5, 2, 3),
+    (5, 1, 3),
+    (3, 2, 1),
+    (2, 3, 4, 2),
+    (2, 1, 2, 3),
+    (3, 2, 1, 1),
+    (1, 2, 3, 2),
+    (2, 2, 1, 3),
+]
+
+
+@pytest.mark.parametrize("shape", WIDE_SHAPES)
+def test_with_any_number_of_axes_channels_and_pixels_it_is_the_formula_and_differentiable_twice(shape):
+    x, w, b = arguments(shape)
+    axes, per_channel = tuple(i for i in range(len(shape)) if i != 1), (1, -1, *[1] * (len(shape) - 2))
+    mean, var = x.data.mean(axes), x.data.var(axes)
+    y, found_mean, found_var = batch_norm(x, w, b, EPS)
+    x_hat = (x.data - mean.reshape(per_channel)) / np.sqrt(var.reshape(per_channel) + EPS)
+    np.testing.assert_allclose(y.data, w.data.reshape(per_channel) * x_hat + b.data.reshape(per_channel), atol=1e-10)
+    np.testing.assert_allclose(found_mean, mean)
+    np.testing.assert_allclose(found_var, var)
+    assert mg.gradcheck(lambda x, w, b: batch_norm(x, w, b, EPS)[0], x, w, b, order=2)
+
+
+@pytest.mark.parametrize("shape", WIDE_SHAPES)
+@pytest.mark.parametrize("layout", ["channels last", "Fortran", "every other", "read-only"])
+def test_the_layout_of_image_and_gradient_makes_no_difference_to_gradients(shape, layout):
+    def laid_out(a):
+        if layout == "channels last":
+            return np.moveaxis(np.ascontiguousarray(np.moveaxis(a, 1, -1)), -1, 1)
+        if layout == "every other":
+            return np.repeat(a, 2, axis=-1)[..., ::2]
+        a = np.asfortranarray(a)
+        a.flags.writeable = layout != "read-only"
+        return a
+
+    x, w, b = arguments(shape)
+    g = np.random.default_rng(1).normal(size=shape)
+    y, expected = gradients(batch_norm, [x, w, b], g)
+    other = mg.Tensor(laid_out(x.data.copy()), requires_grad=True)
+    z, found = gradients(batch_norm, [other, w, b], laid_out(g.copy()))
+    np.testing.assert_allclose(z.data, y.data, atol=1e-12)
+    for a, e in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a.data, e.data, atol=1e-9)
+    np.testing.assert_array_equal(other.data, x.data)  # which nobody has written to
+
+
+@pytest.mark.parametrize("shape", WIDE_SHAPES)
+def test_float16_is_summed_in_float32_and_comes_out_as_it_went_in(shape):
+    inputs = arguments(shape, "float16")
+    y, found = gradients(batch_norm, inputs, np.ones(shape, "float16"))
+    assert {y.dtype, *(g.dtype for g in found)} == {np.dtype("float16")}
+    exact = batch_norm(*[mg.Tensor(t.data.astype("float64")) for t in inputs], EPS)[0]
+    np.testing.assert_allclose(y.data, exact.data, atol=1e-2, rtol=1e-2)

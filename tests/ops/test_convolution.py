@@ -1,6 +1,7 @@
 """Convolution and its transpose: against six loops, each the other's adjoint, and differentiable again and again."""
 
 import itertools
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -8,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import minigan as mg
+from minigan import threads
+from minigan.ops import convolution
 from minigan.ops.convolution import Windows, _spread_by_adding, _spread_by_blocks
 from minigan.testing import assert_gradients
 
@@ -279,6 +282,126 @@ def test_no_float64_array_arises_from_float32(op, monkeypatch):
 @pytest.mark.parametrize("op", [mg.conv2d, mg.conv_transpose2d])
 def test_integers_become_float32(op):
     assert op(np.ones((1, 1, 3, 3), int), np.ones((1, 1, 2, 2), int), np.ones(1, int)).dtype == np.float32
+
+
+# --- part by part, and in several threads -------------------------------------------------------------------------------
+
+
+@contextmanager
+def in_parts(count, part_bytes=1):
+    """Parts of `part_bytes` or one image, in `count` threads."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(threads, "COUNT", count)
+        patch.setattr(convolution, "PART_BYTES", part_bytes)
+        yield
+
+
+def of_images(problem, n):
+    """The problem with n images."""
+    x, weight, options = problem
+    return np.random.default_rng(n).standard_normal((n, *x.shape[1:])), weight, options
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+@given(problems(), st.integers(0, 5), st.sampled_from([1, 500, 2000]))
+def test_in_parts_conv2d_and_its_gradients_are_those_of_the_loops(count, problem, n, part_bytes):
+    x, weight, options = of_images(problem, n)
+    leaves = [mg.Tensor(x, requires_grad=True), mg.Tensor(weight, requires_grad=True)]
+    expected = conv_by_loops(x, weight, *options)
+    g = np.random.default_rng(1).standard_normal(expected.shape)
+    with in_parts(count, part_bytes):
+        y = mg.conv2d(*leaves, None, *options)
+        dx, dw = mg.grad(y, leaves, gradient=g)
+    assert_close(y, expected)
+    for got, wanted in zip((dx, dw), conv_gradients_by_loops(x, weight, g, *options), strict=True):
+        assert_close(got, wanted)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+@given(problems(), st.integers(0, 5), st.sampled_from([1, 500, 2000]))
+def test_in_parts_conv_transpose2d_is_that_of_the_loops(count, problem, n, part_bytes):
+    x, weight, (stride, padding, _) = of_images(problem, n)
+    weight = weight.swapaxes(0, 1)
+    expected = paint_by_loops(x, weight, stride, padding, (0, 0))
+    if 0 in expected.shape[2:]:
+        return
+    with in_parts(count, part_bytes):
+        assert_close(mg.conv_transpose2d(x, weight, None, stride, padding), expected)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("n", [0, 1, 2, 5])
+def test_in_parts_both_ways_to_spread_are_one(count, n):
+    g, weight, windows = images(n, 3, 4, 3), images(3, 5, 3, 4), Windows((3, 4), (2, 1), (1, 2), (1, 1))
+    expected = _spread_by_adding(g, weight, windows, (7, 3))
+    with in_parts(count):
+        assert_close(mg.Tensor(_spread_by_adding(g, weight, windows, (7, 3))), expected)
+        assert_close(mg.Tensor(_spread_by_blocks(g, weight, windows, (7, 3))), expected)
+
+
+@pytest.mark.parametrize(
+    ("count", "part_bytes", "parts"), [(1, 1, 6), (1, 1 << 20, 1), (1, 2 * 32, 3), (2, 1, 6), (3, 2 * 32, 3)]
+)
+def test_a_part_has_as_many_images_as_its_bytes_allow(count, part_bytes, parts):
+    seen = []
+    with in_parts(count, part_bytes):
+        convolution._part_by_part(seen.append, np.zeros((6, 1, 2, 2)), 4)  # four numbers, 32 bytes, for each image
+    assert sorted(i for part in seen for i in range(6)[part]) == list(range(6))
+    assert len(seen) == parts
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_the_results_of_the_parts_are_added(count):
+    with in_parts(count):
+        total = convolution._part_by_part(lambda part: np.arange(7.0)[part].sum(keepdims=True), np.zeros((7, 1)), 1)
+    assert total.item() == 21
+
+
+def test_what_is_no_numpy_array_stays_whole():
+    seen = []
+    with in_parts(3):
+        convolution._part_by_part(seen.append, [1, 2, 3, 4], 1)
+    assert seen == [slice(0, 4)]
+
+
+# --- the bias inside the op ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtypes", list(itertools.product(["float16", "float32", "float64"], repeat=3)), ids="-".join)
+@pytest.mark.parametrize("op", [mg.conv2d, mg.conv_transpose2d])
+def test_of_image_weight_and_bias_the_widest_dtype_wins_and_gradients_keep_their_own(op, dtypes):
+    shapes = (1, 2, 3, 3), (2, 2, 2, 2), (2,)
+    leaves = [mg.Tensor(images(*s).astype(d), requires_grad=True) for s, d in zip(shapes, dtypes, strict=True)]
+    y = op(*leaves)
+    assert y.dtype == max(map(np.dtype, dtypes))
+    expected = op(*leaves[:2]).numpy() + leaves[2].numpy()[:, None, None]
+    np.testing.assert_array_equal(y.numpy(), expected)
+    assert [g.dtype for g in mg.grad(y.sum(), leaves)] == [*dtypes]
+
+
+@pytest.mark.parametrize("op", [mg.conv2d, mg.conv_transpose2d])
+def test_the_slopes_in_x_weight_and_bias_are_exact(op):
+    assert mg.gradcheck(op, images(2, 2, 3, 3), images(2, 2, 2, 2), images(2), order=1, complex_step=True)
+
+
+@pytest.mark.parametrize("op", [mg.conv2d, mg.conv_transpose2d])
+def test_a_bias_leaves_the_weight_and_the_image_as_they_were(op):
+    x, weight, bias = images(1, 5, 3, 3), images(5, 5, 1, 1), images(5)
+    kept = [a.copy() for a in (x, weight, bias)]
+    op(x, weight, bias)
+    for array, before in zip((x, weight, bias), kept, strict=True):
+        np.testing.assert_array_equal(array, before)
+
+
+@pytest.mark.parametrize("op", [mg.conv2d, mg.conv_transpose2d])
+def test_a_frozen_weight_leaves_the_gradients_of_image_and_bias(op):
+    x, weight, bias = (mg.Tensor(images(*s), requires_grad=True) for s in ((2, 3, 4, 4), (3, 3, 2, 2), (3,)))
+    expected = mg.grad(op(x, weight, bias).sum(), [x, bias])
+    weight.requires_grad = False
+    op(x, weight, bias).sum().backward()
+    assert weight.grad is None
+    for leaf, g in zip((x, bias), expected, strict=True):
+        np.testing.assert_array_equal(leaf.grad.numpy(), g.numpy())
 
 
 # --- errors -------------------------------------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """Matrix products: every pair of ranks, broadcasting stacks, empty sizes."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,6 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import minigan as mg
+from minigan.ops import linear
+from minigan.ops.linear import _product, affine
 from minigan.testing import arrays, assert_gradients
 
 
@@ -69,6 +73,81 @@ def test_float32_survives_integers_masks_and_lists(b):
     y = x @ b
     assert y.dtype == mg.grad(y.sum(), x)[0].dtype == np.float32
     np.testing.assert_array_equal(y.numpy(), x.numpy() @ np.asarray(b))
+
+
+# --- transposes and sums inside the op ----------------------------------------------------------------------------------
+
+FLIPS = list(itertools.product([False, True], repeat=2))
+
+
+def product(flip_a, flip_b):
+    return lambda a, b: _product(a, b, flip_a, flip_b)
+
+
+def flipped(a, flip):
+    return a.swapaxes(-1, -2) if flip else a
+
+
+@pytest.mark.parametrize(("flip_a", "flip_b"), FLIPS)
+@pytest.mark.parametrize(
+    ("shape_a", "shape_b"),
+    [
+        ((2, 3), (3, 4)),
+        ((2, 2, 3), (2, 3, 1)),
+        ((2, 1, 2, 3), (3, 3, 2)),
+        ((2, 3), (2, 3, 2)),
+        ((0, 2), (2, 3)),
+        ((2, 0), (0, 3)),
+    ],
+)
+def test_a_product_of_transposes_is_differentiable_twice(shape_a, shape_b, flip_a, flip_b):
+    rng = np.random.default_rng(0)
+    a, b = flipped(rng.standard_normal(shape_a), flip_a), flipped(rng.standard_normal(shape_b), flip_b)
+    np.testing.assert_allclose(
+        product(flip_a, flip_b)(mg.Tensor(a), mg.Tensor(b)).numpy(), flipped(a, flip_a) @ flipped(b, flip_b)
+    )
+    assert_gradients(product(flip_a, flip_b), a, b)
+
+
+@pytest.mark.parametrize(("flip_a", "flip_b"), FLIPS)
+def test_the_third_derivative_of_a_product_of_transposes_is_right(flip_a, flip_b):
+    rng = np.random.default_rng(0)
+    a, b = flipped(rng.standard_normal((1, 2)), flip_a), flipped(rng.standard_normal((2, 2, 1)), flip_b)
+    assert mg.gradcheck(lambda a, b: product(flip_a, flip_b)(a, b) ** 2, a, b, order=3)
+
+
+def test_the_gradients_of_a_product_of_matrices_are_products_alone():
+    a, b = (mg.Tensor(np.ones((2, 2)), requires_grad=True) for _ in range(2))
+    y, made = a @ b, []
+    record = linear.record
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(linear, "record", lambda name, *args: made.append(name) or record(name, *args))
+        mg.grad(y, [a, b], gradient=np.ones((2, 2)))
+    assert made == ["matmul", "matmul"]
+
+
+@pytest.mark.parametrize("n", [0, 1, 4])
+def test_affine_is_x_w_plus_b_and_differentiable_twice(n):
+    rng = np.random.default_rng(0)
+    x, w, b = rng.standard_normal((n, 3)), rng.standard_normal((3, 2)), rng.standard_normal(2)
+    np.testing.assert_allclose(affine(*map(mg.Tensor, (x, w, b))).numpy(), x @ w + b)
+    assert_gradients(affine, x, w, b)
+    assert mg.gradcheck(lambda *args: affine(*args) ** 2, x, w, b, order=2)
+
+
+def test_the_slopes_of_affine_are_exact():
+    rng = np.random.default_rng(0)
+    shapes = (2, 3), (3, 2), (2,)
+    assert mg.gradcheck(affine, *[rng.standard_normal(s) for s in shapes], order=1, complex_step=True)
+
+
+@pytest.mark.parametrize("dtypes", list(itertools.product(["float32", "float64"], repeat=3)), ids="-".join)
+def test_of_an_affine_map_the_widest_dtype_wins_and_gradients_keep_their_own(dtypes):
+    shapes = (2, 3), (3, 2), (2,)
+    leaves = [mg.Tensor(np.ones(s, d), requires_grad=True) for s, d in zip(shapes, dtypes, strict=True)]
+    y = affine(*leaves)
+    assert y.dtype == max(map(np.dtype, dtypes))
+    assert [g.dtype for g in mg.grad(y.sum(), leaves)] == [*dtypes]
 
 
 # --- einsum -------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,89 @@
+"""The settings of malloc: changed where there are any, unless the user says no; and nobody hears of it."""
+
+import ctypes
+import os
+import platform
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from minigan import memory
+
+
+def answers(monkeypatch, *results):
+    """A C library whose mallopt gives these answers, one after another; returns the list of calls."""
+    monkeypatch.delenv("MINIGAN_KEEP_MEMORY", raising=False)
+    calls, left = [], iter(results)
+
+    def mallopt(setting, value):
+        calls.append((setting, value))
+        return next(left)
+
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: SimpleNamespace(mallopt=mallopt))
+    return calls
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc" or sys.maxsize < 2**32, reason="no 64-bit glibc")
+def test_glibc_takes_the_settings(monkeypatch, capfd):
+    monkeypatch.delenv("MINIGAN_KEEP_MEMORY", raising=False)
+    assert memory.keep() is True
+    assert capfd.readouterr() == ("", "")
+
+
+def test_both_thresholds_are_set(monkeypatch):
+    calls = answers(monkeypatch, 1, 1)
+    assert memory.keep() is True
+    assert sorted(calls) == [(-3, 32 * 2**20), (-1, 2**30)]  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
+
+
+@pytest.mark.parametrize("results", [(0, 1), (1, 0), (0, 0)])
+def test_a_refused_setting_is_said(results, monkeypatch):
+    answers(monkeypatch, *results)
+    assert memory.keep() is False
+
+
+@pytest.mark.parametrize(("value", "kept"), [("0", False), ("1", True), ("", True)])
+def test_the_user_can_say_no(value, kept, monkeypatch):
+    calls = answers(monkeypatch, 1, 1)
+    monkeypatch.setenv("MINIGAN_KEEP_MEMORY", value)
+    assert memory.keep() is kept
+    assert bool(calls) is kept
+
+
+@pytest.mark.parametrize("error", [OSError, AttributeError, TypeError])  # no library, no mallopt, Windows
+def test_elsewhere_nothing_happens(error, monkeypatch, capfd):
+    def none(name):
+        raise error
+
+    monkeypatch.delenv("MINIGAN_KEEP_MEMORY", raising=False)
+    monkeypatch.setattr(ctypes, "CDLL", none)
+    assert memory.keep() is False
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_library_without_mallopt_is_left_alone(monkeypatch):
+    monkeypatch.delenv("MINIGAN_KEEP_MEMORY", raising=False)
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: SimpleNamespace())
+    assert memory.keep() is False
+
+
+@pytest.mark.parametrize(("value", "calls"), [("0", 0), ("1", 1)])
+def test_importing_minigan_keeps_memory_unless_the_user_says_no(value, calls):
+    program = """
+import ctypes
+looked, real = [], ctypes.CDLL
+def watched(name, *args, **options):
+    looked.append(name)
+    return real(name, *args, **options)
+import numpy, subprocess, concurrent.futures
+ctypes.CDLL = watched
+import minigan
+print(looked.count(None))
+"""
+    environment = {**os.environ, "MINIGAN_KEEP_MEMORY": value}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.stdout.strip(), done.stderr) == (str(calls), "")

@@ -1,0 +1,134 @@
+"""Pieces of a range, each in a thread: all of it once, in order, and what happens around them."""
+
+import os
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minigan import threads
+
+
+def _run(program, *options, **environment):
+    """The process of a program."""
+    return subprocess.run(
+        [sys.executable, *options, "-c", program],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@given(st.integers(0, 50), st.integers(1, 5), st.integers(1, 60))
+def test_the_pieces_are_the_range_once_and_in_order(n, count, least):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(threads, "COUNT", count)
+        pieces = threads.over(n, lambda start, stop: (start, stop), least)
+    assert [i for piece in pieces for i in range(*piece)] == list(range(n))
+    assert 1 <= len(pieces) <= count
+    lengths = [stop - start for start, stop in pieces]
+    assert len(pieces) == 1 or min(lengths) >= least
+    assert max(lengths) - min(lengths) <= 1
+
+
+@pytest.mark.parametrize(
+    ("n", "least", "pieces"), [(4, 1, 3), (5, 2, 2), (6, 2, 3), (3, 1, 3), (2, 1, 2), (1, 1, 1), (0, 1, 1)]
+)
+def test_there_are_as_many_pieces_as_threads_if_they_are_long_enough(n, least, pieces, monkeypatch):
+    monkeypatch.setattr(threads, "COUNT", 3)
+    assert len(threads.over(n, lambda start, stop: None, least)) == pieces
+
+
+def test_the_first_piece_is_the_callers_and_the_others_run_beside_it(monkeypatch):
+    monkeypatch.setattr(threads, "COUNT", 2)
+    together = threading.Barrier(2)  # which nobody passes alone
+
+    def work(start, stop):
+        together.wait(10)
+        return threading.current_thread().name
+
+    first, second = threads.over(2, work)
+    assert first == threading.current_thread().name
+    assert second.startswith("minigan")
+
+
+def test_results_are_in_order_whoever_ends_first(monkeypatch):
+    monkeypatch.setattr(threads, "COUNT", 2)
+    second_is_done = threading.Event()
+
+    def work(start, stop):
+        second_is_done.set() if start else second_is_done.wait(10)
+        return start
+
+    assert threads.over(10, work) == [0, 5]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("where", [0, 1])
+def test_an_exception_in_any_piece_reaches_the_caller(where, count, monkeypatch):
+    monkeypatch.setattr(threads, "COUNT", count)
+
+    def work(start, stop):
+        if where in range(start, stop):
+            raise KeyError(where)
+
+    with pytest.raises(KeyError):
+        threads.over(2, work)
+    assert threads.over(2, lambda start, stop: stop)[-1] == 2  # and the next call is none the worse
+
+
+@pytest.mark.parametrize(("count", "n", "least"), [(1, 100, 1), (4, 1, 1), (4, 7, 4), (4, 0, 1)])
+def test_one_piece_needs_no_pool(count, n, least, monkeypatch):
+    monkeypatch.setattr(threads, "COUNT", count)
+    monkeypatch.setattr(threads, "_pool", None)
+    assert threads.over(n, lambda start, stop: (start, stop), least) == [(0, n)]
+
+
+def test_the_pool_is_kept():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(threads, "COUNT", 2)
+        assert threads._pool() is threads._pool()
+
+
+def test_numpys_error_settings_hold_in_every_thread(monkeypatch):
+    monkeypatch.setattr(threads, "COUNT", 2)
+    with np.errstate(over="ignore", divide="call"):
+        first, second = threads.over(2, lambda start, stop: np.geterr())
+    assert first == second
+    assert (second["over"], second["divide"]) == ("ignore", "call")
+
+
+@pytest.mark.parametrize(("value", "count"), [("3", 3), ("1", 1), ("", 1), ("0", 1), ("-2", 1), (" 2 ", 2)])
+def test_the_number_of_threads_is_the_environments(value, count):
+    done = _run("from minigan import threads; print(threads.COUNT)", MINIGAN_THREADS=value)
+    assert done.stdout.strip() == str(count), done.stderr
+
+
+def test_without_the_variable_there_is_one_thread():
+    done = _run(
+        "import os; del os.environ['MINIGAN_THREADS']; from minigan import threads; print(threads.COUNT)", MINIGAN_THREADS="5"
+    )
+    assert done.stdout.strip() == "1", done.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_forked_process_makes_threads_of_its_own():
+    program = """
+import os
+from minigan import threads
+numbers = lambda start, stop: list(range(start, stop))
+assert threads.over(4, numbers) == [[0, 1], [2, 3]]
+child = os.fork()
+if not child:
+    os._exit(threads.over(4, numbers) != [[0, 1], [2, 3]])
+assert os.waitpid(child, 0)[1] == 0
+print("both")
+"""
+    done = _run(program, "-W", "ignore", MINIGAN_THREADS="2")
+    assert done.stdout.strip() == "both", done.stderr
