@@ -186,7 +186,7 @@ def picture(tables: list[dict], runs: list[list[dict]], figures: dict[str, float
     left.set(title="networks: $W_1(p_{data}, p_g)$ / std", xlabel="iteration", ylim=(0, None))
     middle.plot(step, [[run[i]["value"] + np.log(4) for run in runs] for i in range(len(step))], color="black", linewidth=1)
     middle.plot(step, [[2 * run[i]["JSD"] for run in runs] for i in range(len(step))], color="tab:purple", linewidth=1)
-    middle.set(title="networks: $V + \\log 4$ (purple: the best D's, $2\\,JSD$)", xlabel="iteration")
+    middle.set(title="$V + \\log 4$ (purple: the best D's, $2\\,JSD$)", xlabel="iteration")
     right.semilogy(np.transpose([table["value"] + np.log(4) for table in tables]), color="tab:purple")
     right.set(title="table: $V + \\log 4$, $D = D^*$", xlabel="step")
     w1, gap, tv = (figures[name] for name in ("W1_in_std", "value_from_-log4", "table_TV"))

@@ -1,7 +1,7 @@
 """For a fixed generator, the best discriminator is D*(x) = p_data(x) / (p_data(x) + p_g(x)).
 
-Slide: "Proposition 1. For G fixed, the optimal discriminator D is" D*_G(x) = p_data(x) / (p_data(x) + p_g(x)), with the
-proof's "function y → a log(y) + b log(1 − y) achieves its maximum in [0,1] at" a / (a + b) (Generative Adversarial Networks).
+Slide: "Proposition 1. For G fixed, the optimal discriminator D is" D*_G(x) = p_data(x) / (p_data(x) + p_g(x)), by
+"the function y -> a log(y) + b log(1-y) achieves its maximum in [0,1] at a/(a+b)" (Generative Adversarial Networks).
 
 Here p_data and p_g are two distributions on the line whose densities are known, D is a small network that sees only their
 samples and ascends E log D(x) + E log(1 - D(G(z))). What to look for: in the upper panels D's curve lies on D*, wherever

@@ -35,6 +35,12 @@ def test_the_claim_holds(out):
     assert_moves(out / "animation.gif")
 
 
+def test_the_best_d_has_at_least_the_value_of_the_trained_one(out):
+    found = summary_of(out)["metrics"]
+    assert found["best_D_value_above_-log4"] > found["value_from_-log4"] - 0.02  # V comes from samples
+    assert found["best_D_value_above_-log4"] > 0.02
+
+
 def test_the_tables_value_is_that_of_the_best_d():
     x = np.linspace(-4, 4, 50)
     p, start = density(x) / density(x).sum(), softmax(np.random.default_rng(5).standard_normal(50))

@@ -26,7 +26,7 @@ def out(tmp_path_factory):
 
 def test_the_claim_holds(out):
     summary = summary_of(out)
-    logit = {"labelled_1_values_that_differ", "logit_ratio_error", "logit_ratio_at_D_0.01"}
+    logit = {"labelled_1_values_that_differ", "labelled_1_gradient_difference", "logit_ratio_error", "logit_ratio_at_D_0.01"}
     nets = {"parameter_ratio_at_D_0.01", "saturating_share_after_pretraining", "momentum_speedup"}
     assert summary["holds"] == {name: True for name in logit | nets}
     assert {path.name for path in out.iterdir()} == {"saturation.png", "summary.json"}
