@@ -107,7 +107,7 @@ def points_animation(path: Path, snapshots: list[dict[str, np.ndarray]], real: n
         dots.set_offsets(snapshot["samples"])
         title.set_text(f"iteration {int(snapshot['step']):,};  {meaning}")
 
-    _animate(figure, draw, snapshots, path)
+    animate(figure, draw, snapshots, path)
 
 
 def estimates(path: Path, step: Sequence[int], estimate: Sequence[float], exact: Sequence[float], title: str) -> None:
@@ -205,13 +205,13 @@ def images_animation(path: Path, snapshots: list[dict[str, np.ndarray]], columns
         picture.set_data(sheet(snapshot["samples"], columns))
         title.set_text(f"iteration {int(snapshot['step']):,}")
 
-    _animate(figure, draw, snapshots, path)
+    animate(figure, draw, snapshots, path)
 
 
 # --- files --------------------------------------------------------------------------------------------------------------
 
 
-def _animate(figure: plt.Figure, draw: Callable, snapshots: list[dict], path: Path) -> None:
+def animate(figure: plt.Figure, draw: Callable, snapshots: list[dict], path: Path) -> None:
     """Write a GIF of the snapshots; it rests on the last one before it starts again."""
     frames = snapshots + [snapshots[-1]] * FRAMES_PER_SECOND
     animation = FuncAnimation(figure, draw, frames=frames, cache_frame_data=False)
