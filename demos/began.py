@@ -1,5 +1,7 @@
 """BEGAN: D is an autoencoder, and the game has a thermostat (Berthelot, Schumm and Metz 2017).
 
+Slide: "Boundary equilibrium GAN (BEGAN)" (IT3320E, lecture 10)
+
     L(v) = mean |v - D(v)|        D descends L(x) - k L(G(z))        G descends L(G(z))
     k <- clip(k + lambda_k (gamma L(x) - L(G(z))), 0, 1)
 

@@ -1,5 +1,7 @@
 """The conditional GAN: G is told which digit to draw, and D which one it should be looking at (Mirza and Osindero 2014).
 
+Slide: "a realistic 3 is still a fake 7!" (CS/DS 552, class 7)
+
     min over G, max over D of   E log D(x, y) + E log(1 - D(G(z, y), y))
 
 The class y enters both networks as a one-hot code: G's as ten more dimensions of the noise, D's as ten more planes of the

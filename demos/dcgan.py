@@ -1,5 +1,7 @@
 """DCGAN: the same game between convolutional networks (Radford, Metz and Chintala 2016).
 
+Slide: "GANs: Convolutional architectures" (Security and Fairness of Deep Learning, CMU)
+
 G paints: each pixel of a small image with many channels is spread over 3 x 3 or 4 x 4 pixels of a larger one with fewer
 (ConvTranspose2d), from 4 x 4 by way of 7 x 7 and 14 x 14 to 28 x 28. D does the reverse. Batch normalisation keeps the
 activations of both in range; D sees the real and the generated samples in separate minibatches. The algorithm is that of

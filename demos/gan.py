@@ -1,5 +1,7 @@
 """The generative adversarial network: G learns to sample from data that it never sees, by fooling D.
 
+Slide: "In practice, we train D and G iteratively" (CS/DS 541, class 19)
+
     min over G, max over D of   E log D(x) + E log(1 - D(G(z)))        (Goodfellow et al. 2014, Algorithm 1)
 
 Four sets of data: `ring`, eight narrow Gaussians on a circle; `grid`, 25 of them; `mnist`, handwritten digits; and `glyphs`,

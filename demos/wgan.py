@@ -1,5 +1,7 @@
 """The Wasserstein GAN: a critic instead of a discriminator, and a loss that measures how far G still has to go.
 
+Slide: "Meaningful learning curves" (IT3320E, lecture 10)
+
     min over G, max over critics f with |f(a) - f(b)| <= K |a - b| of   E f(x) - E f(G(z))        (Arjovsky et al. 2017)
 
 The inner maximum is K times the Wasserstein distance between the data and G's samples: how far, on average, one would have
