@@ -1,6 +1,6 @@
 """minigan: adversarial networks from first principles, on NumPy or CuPy. Read `tensor`, then `ops`, then `games.gan`."""
 
-from minigan import backend, data, games, losses, memory, metrics, nn, optim
+from minigan import attacks, backend, data, games, losses, memory, metrics, nn, optim
 from minigan.backend import seed
 from minigan.debug_mode import debug
 from minigan.grad_mode import no_grad

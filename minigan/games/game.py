@@ -10,7 +10,7 @@ import numpy as np
 from minigan import backend
 from minigan.data.priors import Noise
 from minigan.grad_mode import no_grad
-from minigan.nn import Module, Sequential, Sigmoid
+from minigan.nn import Module, Sequential, Sigmoid, evaluating
 from minigan.ops import mean, sigmoid
 from minigan.optim import Optimizer
 from minigan.tensor import Tensor
@@ -185,18 +185,6 @@ def check_no_sigmoid(game: str, D: Module) -> None:
     """D returns logits, and a critic any number: a last layer that squeezes them into (0, 1) is a mistake."""
     if isinstance(D, Sequential) and isinstance(D[-1], Sigmoid):
         raise ValueError(f"{game}: D ends in a Sigmoid; it returns logits (a critic: any number) here; leave the Sigmoid out")
-
-
-@contextmanager
-def evaluating(module: Module) -> Iterator[None]:
-    """The module in eval mode for a block; every part's mode is restored afterwards."""
-    modes = [(part, part.training) for part in module.modules()]
-    try:
-        module.eval()
-        yield
-    finally:
-        for part, mode in modes:
-            part.training = mode
 
 
 def discriminator_figures(loss_D: Tensor, loss_G: Tensor, real_logits: Tensor, fake_logits: Tensor) -> Figures:

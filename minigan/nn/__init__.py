@@ -6,7 +6,7 @@ from minigan.nn.convolution import Conv2d, ConvTranspose2d
 from minigan.nn.dense import Dense
 from minigan.nn.dropout import Dropout
 from minigan.nn.embedding import Embedding
-from minigan.nn.module import Module, Sequential
+from minigan.nn.module import Module, Sequential, evaluating
 from minigan.nn.normalisation import BatchNorm1d, BatchNorm2d, LayerNorm
 from minigan.nn.pooling import AvgPool2d, MaxPool2d, Upsample
 from minigan.nn.shape import Flatten, Reshape
@@ -34,5 +34,6 @@ __all__ = [
     "Softplus",
     "Tanh",
     "Upsample",
+    "evaluating",
     "init",
 ]

@@ -6,6 +6,7 @@ has to be registered; a result or a constant that is kept in an attribute is nei
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from numbers import Integral
 from typing import Any
 
@@ -148,6 +149,18 @@ class Module:
         shape = f"({', '.join(['N', *map(str, self.output_shape[1:])])})" if self.output_shape else ""
         notes = [f"-> {shape}"] * bool(shape) + [f"{count:,} parameters"] * bool(count)
         return f"  # {', '.join(notes)}" if notes else ""
+
+
+@contextmanager
+def evaluating(module: Module) -> Iterator[None]:
+    """The module in eval mode for a block; every part's mode is restored afterwards."""
+    modes = [(part, part.training) for part in module.modules()]
+    try:
+        module.eval()
+        yield
+    finally:
+        for part, mode in modes:
+            part.training = mode
 
 
 def check_sizes(layer: str, *sizes: int) -> None:

@@ -8,7 +8,7 @@ import pytest
 from minigan import Tensor, backend, data, nn, optim
 from minigan.games import GAN, Conditional, ConditionalGAN, Game, dcgan_generator
 from minigan.games import game as game_module
-from minigan.games.game import Figures, accuracy, evaluating, mean_probability
+from minigan.games.game import Figures, accuracy, mean_probability
 
 
 def make_game(prior=None, **options):
@@ -157,14 +157,14 @@ def test_samples_are_made_in_eval_mode_and_the_mode_is_restored():
 
 def test_modes_are_restored_after_an_exception():
     model = nn.Sequential(nn.ReLU())
-    with pytest.raises(ZeroDivisionError), evaluating(model):
+    with pytest.raises(ZeroDivisionError), nn.evaluating(model):
         raise ZeroDivisionError
     assert all(m.training for m in model.modules())
 
 
 def test_evaluating_switches_every_part_for_the_block():
     model = nn.Sequential(nn.ReLU())
-    with evaluating(model):
+    with nn.evaluating(model):
         assert not any(m.training for m in model.modules())
     assert all(m.training for m in model.modules())
 

@@ -1,0 +1,35 @@
+"""The fast gradient sign method: Goodfellow, Shlens and Szegedy 2015, "Explaining and Harnessing Adversarial Examples"."""
+
+from typing import Any
+
+from minigan import backend
+from minigan.attacks.gradient import Clip, Loss, Model, attacking, checked, clipped, input_gradient
+from minigan.backend import Array
+from minigan.losses import cross_entropy
+
+
+def fgsm(
+    model: Model,
+    x: Any,
+    y: Any,
+    epsilon: float,
+    loss: Loss = cross_entropy,
+    clip: Clip = (0.0, 1.0),
+    targeted: bool = False,
+) -> Array:
+    """x' = clip(x + epsilon sign(grad_x loss(model(x), y))): of all steps of at most epsilon a pixel, the one up a linear loss.
+
+    Args:
+        model: a Module (in eval mode during the attack) or a function, from a batch x (N, ...) to what the loss takes.
+        x: floats (N, ...). y: the true labels; targeted: those that the model is to see instead, and the step goes down.
+        epsilon: the largest change of a pixel, in x's unit, at least 0.
+        loss: a function (outputs, y) -> scalar. clip: the range that pixels have, or None.
+
+    Returns a new array of x's shape and dtype. The model's parameters, their gradients and flags stay as they were.
+    Raises ValueError for epsilon below 0, x outside `clip`, and a number of labels that is not x's.
+    """
+    x = checked("fgsm", x, y, epsilon, clip)
+    with attacking(model):
+        g = input_gradient(model, x, y, loss)
+    eta = (-epsilon if targeted else epsilon) * backend.of(g).sign(g)
+    return clipped(x + eta.astype(x.dtype), clip)

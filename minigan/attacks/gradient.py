@@ -1,0 +1,57 @@
+"""What all attacks share: the gradient of a loss with respect to the input, and the checks of their arguments."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from minigan import backend
+from minigan.backend import Array
+from minigan.grad_mode import Recording
+from minigan.nn import Module, evaluating
+from minigan.tensor import Tensor, grad
+
+Model = Callable[[Tensor], Tensor]
+Loss = Callable[[Tensor, Any], Tensor]
+Clip = tuple[float, float] | None
+
+
+def input_gradient(model: Model, x: Array, y: Any, loss: Loss) -> Array:
+    """d loss(model(x), y) / dx, of x's shape. Nothing is computed for the model's parameters, whose gradients stay as they are.
+
+    The loss may be a mean over the batch: what it divides by changes no sign.
+    """
+    x = Tensor(x, requires_grad=True)
+    with Recording(True):  # under no_grad, too, the slope is what it is
+        (g,) = grad(loss(model(x), y), x)
+    return g.data
+
+
+@contextmanager
+def attacking(model: Model) -> Iterator[None]:
+    """The model in eval mode for a block, if it has modes: dropout would make its gradient noise."""
+    if isinstance(model, Module):
+        with evaluating(model):
+            yield
+    else:
+        yield
+
+
+def checked(attack: str, x: Any, y: Any, epsilon: float, clip: Clip) -> Array:
+    """x as an array, if it can be attacked under these conditions. Raises TypeError or ValueError if not."""
+    x = x.data if isinstance(x, Tensor) else backend.asarray(x)
+    if x.dtype.kind != "f":
+        raise TypeError(f"{attack}: x is {x.dtype}; expected floats, such as pixels / 255")
+    if not epsilon >= 0:
+        raise ValueError(f"{attack}: epsilon is {epsilon}; expected at least 0")
+    if hasattr(y, "__len__") and getattr(y, "shape", (len(y),))[:1] != x.shape[:1]:
+        raise ValueError(f"{attack}: y has {len(y)} labels for {len(x)} inputs; expected one for each")
+    if clip is not None:
+        low, high = clip
+        if x.size and not (x.min() >= low and x.max() <= high):
+            raise ValueError(f"{attack}: x lies in [{x.min():.4g}, {x.max():.4g}], outside clip={clip}; pass the range of x")
+    return x
+
+
+def clipped(x: Array, clip: Clip) -> Array:
+    """x inside the range, if there is one."""
+    return x if clip is None else x.clip(*clip)

@@ -1,0 +1,46 @@
+"""Projected gradient descent: FGSM in many small steps (Kurakin et al. 2017; Madry et al. 2018, section 2.1)."""
+
+from typing import Any
+
+import numpy as np
+
+from minigan import backend
+from minigan.attacks.gradient import Clip, Loss, Model, attacking, checked, clipped, input_gradient
+from minigan.backend import Array
+from minigan.losses import cross_entropy
+
+
+def pgd(
+    model: Model,
+    x: Any,
+    y: Any,
+    epsilon: float,
+    loss: Loss = cross_entropy,
+    clip: Clip = (0.0, 1.0),
+    targeted: bool = False,
+    step: float | None = None,
+    steps: int = 10,
+    rng: np.random.Generator | None = None,
+) -> Array:
+    """x' <- clip(project(x' + step sign(grad loss(model(x'), y)))), `steps` times; the projection is onto |x' - x| <= epsilon.
+
+    Args:
+        model, x, y, epsilon, loss, clip, targeted: as for `fgsm`.
+        step: the change of a pixel in one step; 2.5 epsilon / steps if None.
+        rng: draws the start uniformly from the inputs allowed; if None, the start is x.
+
+    Returns and raises as `fgsm`; also ValueError for steps below 1 and a step below 0.
+    """
+    x = checked("pgd", x, y, epsilon, clip)
+    step = 2.5 * epsilon / max(steps, 1) if step is None else step
+    if steps < 1 or not step >= 0:
+        raise ValueError(f"pgd: steps {steps}, step {step}; expected at least 1, and at least 0")
+    low, high = clipped(x - x.dtype.type(epsilon), clip), clipped(x + x.dtype.type(epsilon), clip)
+    start = 0.0 if rng is None else epsilon * backend.xp().asarray(rng.uniform(-1, 1, x.shape))
+    adversarial = (x + start).clip(low, high).astype(x.dtype)
+    with attacking(model):
+        for _ in range(steps):
+            g = input_gradient(model, adversarial, y, loss)
+            eta = (-step if targeted else step) * backend.of(g).sign(g)
+            adversarial = (adversarial + eta).clip(low, high).astype(x.dtype)
+    return adversarial

@@ -1,0 +1,29 @@
+"""Adversarial training: learning from what fools you (Goodfellow et al. 2015, section 6)."""
+
+from typing import Any
+
+from minigan.attacks.fgsm import fgsm
+from minigan.attacks.gradient import Clip, Loss, Model
+from minigan.losses import cross_entropy
+from minigan.tensor import Tensor
+
+
+def adversarial_loss(
+    model: Model,
+    x: Any,
+    y: Any,
+    epsilon: float,
+    alpha: float = 0.5,
+    loss: Loss = cross_entropy,
+    clip: Clip = (0.0, 1.0),
+) -> Tensor:
+    """alpha loss(model(x), y) + (1 - alpha) loss(model(x'), y), with x' = fgsm(x): made anew against the model as it is now.
+
+    x' is a constant: no gradient flows through the sign. It is made in eval mode; both terms are computed in the mode that the
+    model is in. Arguments as for `fgsm`; alpha in [0, 1], the paper's 1/2. Raises as `fgsm`, and ValueError for other alpha.
+    """
+    if not 0 <= alpha <= 1:
+        raise ValueError(f"adversarial_loss: alpha is {alpha}; expected 0 <= alpha <= 1")
+    adversarial = fgsm(model, x, y, epsilon, loss, clip)
+    x = x.detach() if isinstance(x, Tensor) else Tensor(x)
+    return alpha * loss(model(x), y) + (1.0 - alpha) * loss(model(Tensor(adversarial)), y)
