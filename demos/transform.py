@@ -49,7 +49,7 @@ TARGETS = {
 class Settings:
     """Everything that the result depends on, besides the seed."""
 
-    steps: int = 5000  # the learning rates fall linearly to 0 over them
+    steps: int = 8000  # the learning rates fall linearly to 0 over them
     batch: int = 256
     g_width: int = 64  # of G's two hidden layers,
     d_width: int = 32  # and of D's
