@@ -14,10 +14,10 @@ from demos.transform import TARGETS, Settings
 SCIPY = {"exponential": stats.expon, "Gaussian": stats.norm}
 
 
-@pytest.fixture(scope="module")
-def summary(tmp_path_factory):
-    out = tmp_path_factory.mktemp("transform")
-    transform.main(["--quick", "--out", str(out)])
+@pytest.fixture
+def summary(quick):
+    """Of a run in a process of its own, with one BLAS thread: two of them would wait for each other most of the time."""
+    out = quick("transform").out
     assert (out / "transform.png").is_file()
     return json.loads((out / "summary.json").read_text())
 
