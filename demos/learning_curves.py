@@ -37,15 +37,15 @@ class Settings:
     seeds: int = 3
     width: int = 64  # of the two hidden layers of each network
     batch: int = 256
-    lr_critic: float = 1e-3
-    lr_generator: float = 1e-4
+    lr_critic: float = 3e-3
+    lr_generator: float = 2e-4
     penalty: float = 10.0  # lambda
     clip: float = 0.1  # c
     moments: int = 40  # at which the losses and the distance are measured
     points: int = 500  # whose exact distance to as many samples it is
 
 
-QUICK = Settings(steps=400, seeds=1, lr_generator=3e-4, width=32, batch=128, moments=20, points=200)
+QUICK = Settings(steps=300, seeds=1, lr_generator=4e-4, width=32, batch=128, moments=20, points=200)
 GAMES = {"WGAN-GP": "tab:green", "WGAN, clipped": "tab:orange", "GAN": "tab:blue"}
 
 
