@@ -2,13 +2,13 @@
 
 Slide: "Meaningful learning curves" (IT3320E, lecture 10)
 
-Above it, the slide has "Improved stability of learning". The critic's loss, E f(x) - E f(G(z)), is an estimate of
-W(P_r, P_g) as good as the critic; so the critic is trained ahead of G: 10 steps to one of G's, at ten times G's rate. Its
-curve then falls with the exact W1 of G's samples. The same nets, without batch norm or other tricks, at the same tempo, as a
-GAN: D is soon sure of every sample, G huddles in a few modes, and neither loss tells.
-What to look for: on the left of each row, the loss beside the exact distance over the training; on the right, one against
-the other (only a line that rises is a meaningful curve), and G's samples at the end. The lecture's own WGAN clips weights: it
-is as stable, but with a short training its curve need not follow the distance as well as with a gradient penalty.
+Above it, the slide has "Improved stability of learning". The critic's loss is minus E f(x) - E f(G(z)), an estimate of
+W(P_r, P_g) that is as good as the critic. So the critic is trained ahead of G: 10 steps to one of G's, at a much higher rate.
+Its curve then falls with the exact W1 of G's samples. The same networks at the same tempo as a GAN, without batch norm or
+other tricks: D is soon sure of nearly every sample, G huddles in a few modes, and the curve says nothing of it.
+What to look for: on the left, the curve beside the exact distance; in the middle, one against the other (a line that rises is
+a meaningful curve); on the right, G's samples at the end. Where the curve falls below the line for a while, G was faster
+than the critic. The lecture's own WGAN, with clipped weights, is stable as well; its curve has a unit of its own.
 """
 
 from dataclasses import asdict, dataclass
@@ -39,6 +39,7 @@ class Settings:
     batch: int = 256
     lr_critic: float = 3e-3
     lr_generator: float = 2e-4
+    betas: tuple[float, float] = (0.0, 0.9)  # Adam's
     penalty: float = 10.0  # lambda
     clip: float = 0.1  # c
     moments: int = 40  # at which the losses and the distance are measured
@@ -52,7 +53,7 @@ GAMES = {"WGAN-GP": "tab:green", "WGAN, clipped": "tab:orange", "GAN": "tab:blue
 def make_game(s: Settings, name: str) -> Game:
     """The same networks and rates for all; RMSProp where weights are clipped, as in the lecture's algorithm, else Adam."""
     G, D = generator(s.width), discriminator(s.width)
-    rule = optim.RMSProp if "clipped" in name else (lambda params, lr: optim.Adam(params, lr, betas=(0.5, 0.9)))
+    rule = optim.RMSProp if "clipped" in name else (lambda params, lr: optim.Adam(params, lr, betas=s.betas))
     players = G, D, data.noise(2), rule(G.parameters(), s.lr_generator), rule(D.parameters(), s.lr_critic)
     if name == "GAN":
         return GAN(*players, k=s.n_critic)
