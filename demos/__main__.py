@@ -14,7 +14,7 @@ ORDER = (  # the lectures', from a network's gradients to the games that followe
     *("transform", "gan", "optimal_discriminator", "convergence"),
     *("saturation", "tempo", "collapse"),
     *("cgan", "dcgan"),
-    *("earth_mover", "wgan", "limit_cycles", "began"),
+    *("earth_mover", "learning_curves", "wgan", "limit_cycles", "began"),
     "speed",
 )
 

@@ -2,7 +2,7 @@
 
 Slide: "Proposition 2. If G and D have enough capacity, and at each step of Algorithm 1, the discriminator is allowed to reach
 its optimum given G, and p_g is updated so as to improve the criterion" E log D*(x) + E log(1 - D*(G(z))) "then p_g converges
-to p_{data}" (Deep generative models).
+to p_{data}" (Security and Fairness of Deep Learning, CMU).
 
 The proof moves p_g itself. So does the first half of this demo: p_g is a table of 50 probabilities, D* is computed from it, and
 gradient descent on the criterion takes p_g to p_data and the value down to -log 4. The second half trains networks, where D

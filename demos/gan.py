@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from demos.kit import digits, mixtures, pictures
+from demos.kit import digits, pictures, ring_and_grid
 from demos.kit.run import Run, parser, start
 from minigan import Tensor, data, metrics, nn, no_grad, optim, sigmoid
 from minigan.games import GAN
@@ -74,7 +74,7 @@ def make_game(settings: Settings, G: nn.Module, D: nn.Module) -> GAN:
 
 def points(args, settings: Settings) -> None:
     """A mixture of Gaussians in the plane: can G find all of them, and does it give each its share?"""
-    x, centres, std = mixtures.load(args.data)
+    x, centres, std = ring_and_grid.load(args.data)
 
     w = settings.width
     G = nn.Sequential(nn.Dense(settings.z, w), nn.ReLU(), nn.Dense(w, w), nn.ReLU(), nn.Dense(w, 2))

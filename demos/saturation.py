@@ -1,8 +1,8 @@
 """While D is sure of itself, log(1 - D(G(z))) hardly moves G; -log D(G(z)) does.
 
 Slide: "To accelerate training early on, we can instead use a different loss term for the fake data that yields the same desired
-behavior but trains faster." (CS/DS 552: Class 7); "This will update only the generator's weights by labeling all fake images as
-1." (Introduction to Deep Learning); "If D gets too good too fast, then G may never have a chance to improve." (CS/DS 552)
+behavior but trains faster." (CS/DS 552, class 7); "This will update only the generator's weights by labeling all fake images as
+1." (IT3320E, lecture 10); "If D gets too good too fast, then G may never have a chance to improve." (CS/DS 552, class 7)
 
 With D = sigma(v), the two losses' derivatives by the logit v are -D and -(1 - D): their ratio is (1 - D) / D, 1 at D = 1/2 and
 99 at D = 0.01 (the slides' gradient of log(1 - q) is -1 there, not 1, but times sigma'(v) it is nearly 0 all the same). The

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 from scipy.stats import spearmanr
 
-from demos.kit import mixtures, pictures
+from demos.kit import pictures, ring_and_grid
 from demos.kit.run import Run, parser, start
 from minigan import Tensor, data, metrics, nn, no_grad, optim
 from minigan.games import WGAN, WGANGP
@@ -71,7 +71,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def play(args, settings: Settings) -> None:
     """A mixture of Gaussians in the plane, where the true distance can be computed."""
-    x, centres, std = mixtures.load(args.data)
+    x, centres, std = ring_and_grid.load(args.data)
 
     w = settings.width
     G = nn.Sequential(nn.Dense(settings.z, w), nn.ReLU(), nn.Dense(w, w), nn.ReLU(), nn.Dense(w, 2))

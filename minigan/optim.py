@@ -104,13 +104,9 @@ class Optimizer:
         return backend.of(a).sqrt(a, out=self._spare_like(a))
 
     def _spare_like(self, a: Array) -> Array:
-        if (
-            self._spare is None
-            or (self._spare.shape, self._spare.dtype) != (a.shape, a.dtype)
-            or type(a) is not type(self._spare)
-        ):
-            self._spare = backend.of(a).empty_like(a)
-        return self._spare
+        if self._spare is None or self._spare.size < a.size or self._spare.dtype != a.dtype or type(self._spare) is not type(a):
+            self._spare = backend.of(a).empty(a.size, a.dtype)
+        return self._spare[: a.size].reshape(a.shape)
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""

@@ -514,8 +514,9 @@ def test_gradients_that_are_missing_now_and_then_change_nothing_for_the_others(m
 
 
 @every_rule
-def test_another_parameter_may_be_missing_each_time(make):
-    together, alone = beside(make, shapes=[(3,), (3,), (3,)])
+@pytest.mark.parametrize("shapes", [[(3,), (3,), (3,)], [(3,), (2,), (2, 2)]], ids=["alike", "not alike"])
+def test_another_parameter_may_be_missing_each_time(make, shapes):
+    together, alone = beside(make, shapes=shapes)
     for t in range(9):
         for rule in (together, alone):
             found = gradients_of(rule.params, t)
@@ -550,6 +551,19 @@ def test_a_cast_of_all_parameters_is_noticed(make):
     assert_same(together, alone, 1e-6)
     assert {p.dtype for p in together.params} == {np.dtype("float64")}
     assert {v.dtype for s in together.state for v in s.values() if backend.is_array(v)} <= {np.dtype("float64")}
+
+
+@every_rule
+def test_no_digit_of_a_wider_dtype_is_lost(make):
+    rules = make(several(dtype="float32")), make(several(dtype="float32"))
+    rules[1].elementwise = False
+    for rule in rules:
+        step(rule, *gradients_of(rule.params, 0))
+        for p, values in zip(rule.params, several(), strict=True):
+            p.data = values.data
+        step(rule, *gradients_of(rule.params, 1))
+    for p, q in zip(rules[0].params, rules[1].params, strict=True):
+        np.testing.assert_allclose(p.numpy(), q.numpy(), rtol=1e-14)
 
 
 @every_rule
@@ -660,13 +674,10 @@ def test_no_parameter_shares_memory_with_another_or_with_a_state(make):
 
 @every_rule
 @pytest.mark.usefixtures("_either_way")
-@pytest.mark.parametrize(
-    "look", [lambda p: p.reshape(3, 2), lambda p: p[::-1], lambda p: p.T, lambda p: p.detach(), lambda p: p]
-)
+@pytest.mark.parametrize("look", [lambda p: p.reshape(-1), lambda p: p[::-1], lambda p: p.T, lambda p: p.detach(), lambda p: p])
 def test_a_view_from_before_a_step_of_several_is_refused_in_backward(make, look):
-    rule = make(several(shapes=[(2, 3), (2,)]))
-    for _ in range(2):
-        p = rule.params[0]
+    rule = make(several(shapes=[(2, 3), (2,), (3, 2)]))
+    for p in (rule.params[0], rule.params[2], rule.params[0]):
         x = Tensor(np.ones(look(p).shape), requires_grad=True)
         loss = mg.exp(look(p) * x).sum()
         step(rule, *gradients_of(rule.params, 0))
@@ -779,7 +790,17 @@ def test_products_and_roots_in_spare_memory_have_the_shape_and_dtype_of_their_ar
             assert not np.shares_memory(made, a)
             np.testing.assert_array_equal(made, value)
             np.testing.assert_array_equal(a, 9)
-    assert rule.times(1, a) is rule.root_of(a)
+    assert np.shares_memory(rule.times(1, a), rule.root_of(a))
+
+
+@pytest.mark.parametrize(("eps", "refused"), [(5e-7, True), (2e-5, False)])
+def test_adams_eps_is_refused_where_what_is_added_to_the_root_would_be_0(eps, refused):
+    rule = optim.Adam([parameter(dtype="float16")], eps=eps)  # at first, root(1 - beta2) eps: a thirtieth of it
+    if refused:
+        with pytest.raises(ValueError, match="eps=5e-07 is 0 in float16"):
+            step(rule, [1, 2, 3])
+    else:
+        step(rule, [1, 2, 3])
 
 
 # --- misuse -------------------------------------------------------------------------------------------------------------

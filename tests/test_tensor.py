@@ -702,6 +702,21 @@ def test_gradients_of_one_backward_pass_can_be_written_to_without_the_next_being
     np.testing.assert_array_equal(w.grad.numpy(), expected)
 
 
+def test_one_gradient_for_two_leaves_becomes_two():
+    x, w = leaf(), leaf()
+    mg.tanh(x + w).sum().backward()
+    assert not np.shares_memory(x.grad.data, w.grad.data)
+
+
+def test_with_create_graph_a_gradient_can_be_written_to_and_the_graph_of_another_is_none_the_worse():
+    x, w = leaf(), leaf()
+    mg.tanh(w + x * x).sum().backward(create_graph=True)
+    expected = mg.grad(x.grad.sum(), x)[0].numpy()
+    w.grad.data[...] = 0.0
+    np.testing.assert_array_equal(mg.grad(x.grad.sum(), x)[0].numpy(), expected)
+    x.grad = w.grad = None
+
+
 def test_with_create_graph_every_leafs_gradient_can_be_differentiated():
     x, w = leaf(), leaf([2.0, 0.5, -1.0])
     (x * x * w).sum().backward(create_graph=True)

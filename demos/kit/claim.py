@@ -50,5 +50,5 @@ class Claim:
         print(f"\n{'':{width}}  {'measured':>12}  expected")
         for key, value in self.metrics.items():
             verdict = {True: "", False: "   <-- does not hold"}.get(self.holds.get(key), "")
-            print(f"{key:{width}}  {value:12.5g}  {self.expected.get(key, '')}{verdict}".rstrip())
+            print(f"{key:{width}}  {value:12.6g}  {self.expected.get(key, '')}{verdict}".rstrip())
         print(f"\nResults are in {self.args.out}/: {path.name}, summary.json")

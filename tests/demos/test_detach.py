@@ -23,10 +23,10 @@ def test_the_claim_holds(summary):
     assert all(summary["holds"].values()), summary["holds"]
 
 
-def test_two_layers_cost_nine_derivatives_and_one_that_hands_on_to_f(summary):
-    # a product and a sum have two inputs each, the activation one; the one more is that of b in g's first product
+def test_two_layers_cost_seven_derivatives_and_one_that_hands_on_to_f(summary):
+    # a dense layer has three inputs, the activation one; the one more is that of b in g's first layer
     for name in ("chain: derivatives called for f's sake", "GAN: derivatives called for G's sake"):
-        assert summary["metrics"][f"{name} without"] == 2 * (2 + 2) + 1 + 1
+        assert summary["metrics"][f"{name} without"] == 2 * 3 + 1 + 1
         assert summary["metrics"][f"{name} with detach"] == 0
 
 

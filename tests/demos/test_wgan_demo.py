@@ -8,7 +8,7 @@ from running import checkpoint_of, column, history_of, refused, run, samples_of,
 
 import minigan as mg
 from demos import wgan
-from demos.kit import mixtures
+from demos.kit import ring_and_grid
 from minigan import data, metrics, optim
 from minigan.games import WGAN, WGANGP
 
@@ -41,7 +41,7 @@ def test_the_exact_distance_is_that_of_the_same_samples_to_the_data_at_each_mome
     samples, exact = checkpoint["snapshots/samples"], checkpoint["snapshots/exact"]
     assert len(samples) == len(exact) > 40
     mg.seed(0)
-    x, n = data.ring(100_000, **mixtures.RING), samples.shape[1]
+    x, n = data.ring(100_000, **ring_and_grid.RING), samples.shape[1]
     for i in (0, len(exact) // 2, -1):
         assert exact[i] == pytest.approx(metrics.wasserstein1(x[:n], samples[i]), rel=1e-6)
     distance = summary_of(out)["metrics"]["distance"]
@@ -67,7 +67,7 @@ def test_the_estimate_is_how_much_higher_the_critic_values_data_than_samples(tmp
     checkpoint = checkpoint_of(run("wgan", tmp_path, *SMALL, "2"))
     mg.seed(0)
     samples = checkpoint["snapshots/samples"]
-    x = data.ring(100_000, **mixtures.RING)[: samples.shape[1]]
+    x = data.ring(100_000, **ring_and_grid.RING)[: samples.shape[1]]
     expected = 10 * (x[:, 0].mean() - samples[..., 0].mean(axis=1))  # G(z) = z here, and f(x) = 10 x_1
     np.testing.assert_allclose(checkpoint["snapshots/estimate"], expected, atol=1e-4)
 

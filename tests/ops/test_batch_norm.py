@@ -128,3 +128,18 @@ def test_float16_is_summed_in_float32_and_comes_out_as_it_went_in(shape):
     assert {y.dtype, *(g.dtype for g in found)} == {np.dtype("float16")}
     exact = batch_norm(*[mg.Tensor(t.data.astype("float64")) for t in inputs], EPS)[0]
     np.testing.assert_allclose(y.data, exact.data, atol=1e-2, rtol=1e-2)
+
+
+def test_sums_too_large_for_float16_are_none():
+    x = np.random.default_rng(0).normal(20.0, 1.0, (32, 2, 16, 16)).astype("float16")
+    y, mean, var = batch_norm(x, np.ones(2, "float16"), np.zeros(2, "float16"), EPS)
+    np.testing.assert_allclose(mean, 20.0, atol=0.1)
+    np.testing.assert_allclose(var, 1.0, atol=0.1)
+    assert np.isfinite(y.data).all()
+
+
+def test_around_a_large_mean_the_result_is_centred_to_the_last_digits():
+    x = (1000.0 + np.random.default_rng(0).normal(size=(64, 2, 8, 8))).astype("float32")
+    y, mean, _ = batch_norm(x, np.ones(2, "float32"), np.zeros(2, "float32"), EPS)
+    np.testing.assert_allclose(y.data.mean((0, 2, 3), dtype="float64"), 0.0, atol=2e-7)
+    np.testing.assert_allclose(mean, x.mean((0, 2, 3), dtype="float64"), rtol=1e-7)

@@ -1,6 +1,7 @@
 """Convolution and its transpose: against six loops, each the other's adjoint, and differentiable again and again."""
 
 import itertools
+import threading
 from contextlib import contextmanager
 
 import numpy as np
@@ -355,6 +356,13 @@ def test_the_results_of_the_parts_are_added(count):
     with in_parts(count):
         total = convolution._part_by_part(lambda part: np.arange(7.0)[part].sum(keepdims=True), np.zeros((7, 1)), 1)
     assert total.item() == 21
+
+
+def test_two_threads_work_side_by_side():
+    together, passed = threading.Barrier(2), []  # which nobody passes alone
+    with in_parts(2):
+        convolution._part_by_part(lambda part: passed.append(together.wait(10)), np.zeros((2, 1)), 1)
+    assert sorted(passed) == [0, 1]
 
 
 def test_what_is_no_numpy_array_stays_whole():
