@@ -20,7 +20,7 @@ from victims import (
 )
 
 import minigan as mg
-from minigan import Tensor, losses, nn, no_grad
+from minigan import Tensor, losses, no_grad
 from minigan.attacks import fgsm
 
 both_networks = pytest.mark.parametrize("make", [dense, convolutional])
@@ -175,9 +175,10 @@ def test_any_function_will_do_as_a_model():
     np.testing.assert_array_equal(fgsm(lambda x: model(x), x, y, 0.1), fgsm(model, x, y, 0.1))
 
 
-def test_a_loss_may_be_any_and_a_factor_before_it_changes_nothing():
+@pytest.mark.parametrize("factor", [7.0, 1e-30])
+def test_a_loss_may_be_any_and_a_factor_before_it_changes_nothing(factor):
     model, (x, y) = dense(), images()
-    scaled = fgsm(model, x, y, 0.1, lambda v, y: 7 * losses.cross_entropy(v, y))
+    scaled = fgsm(model, x, y, 0.1, lambda v, y: factor * losses.cross_entropy(v, y))
     np.testing.assert_array_equal(scaled, fgsm(model, x, y, 0.1))
     np.testing.assert_array_equal(
         fgsm(model, x, y, 0.1, lambda v, y: -losses.cross_entropy(v, y)), fgsm(model, x, y, 0.1, targeted=True)

@@ -83,6 +83,18 @@ def test_a_random_start_is_uniform_in_the_ball_and_decided_by_the_generator():
     assert a.std() == pytest.approx(0.4 / np.sqrt(12), rel=0.05)
 
 
+def test_the_model_is_never_asked_about_an_x_that_is_not_allowed():
+    model, (x, y), seen = dense(), images(), []
+
+    def watched(x):
+        seen.append(x.numpy().copy())
+        return model(x)
+
+    pgd(watched, x, y, 0.4, steps=4, rng=np.random.default_rng(0))
+    assert len(seen) == 4
+    assert all(0 <= asked.min() and asked.max() <= 1 and np.abs(asked - x).max() <= 0.4 + 1e-15 for asked in seen)
+
+
 def test_without_a_generator_it_starts_at_x():
     x = np.full((3, 2), 0.5)
     np.testing.assert_array_equal(pgd(lambda x: x[:, 0] * 0.0, x, np.zeros(3), 0.2, loss=lambda v, y: v.sum(), steps=2), x)
