@@ -6,12 +6,13 @@ Slide: "One way to systematically confuse a trained NN is to "adjust" an input x
 (CS/DS 541, class 19)
 
 Four classifiers: logistic regression on 3 against 7, softmax regression, a ReLU network, and a convolutional one. The gradient
-is with respect to the image x, not to the weights, and no pixel changes by more than epsilon, nor leaves [0, 1].
+is with respect to the image x, not to the weights, and no pixel changes by more than epsilon. As in the paper, pixels may leave
+[0, 1]; the table's last columns are for images clipped to it, and so is samples.npz.
 
 What to look for: in fgsm.png you still read every x', and the network misreads it. Not because it changed: where every pixel
-goes as far, but up or down by chance (the last column), few are misread. In curves.png a linear classifier falls, too, and
-first: |w|_1, the sum of many small weights, is large. And (right) one model's adversarial examples fool others that it never
-met. The published figures are for other networks (maxout), without clipping to [0, 1].
+goes as far, but up or down by chance (the last column), few are misread. In curves.png linear classifiers fall, too: many small
+weights add up to a large |w|_1. And (right) one model's adversarial examples fool others that it never met. Clipped, random
+signs do more harm: black pixels can only rise, so that they brighten the background. The published networks have maxout units.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -22,7 +23,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from demos.kit import classifiers, digits, pictures
-from demos.kit.classifiers import Classifier, mistakes, random_signs, side_by_side, train
+from demos.kit.classifiers import Classifier, mistakes, random_signs, side_by_side
 from demos.kit.run import parser, start, write_history, write_summary
 
 
@@ -60,12 +61,15 @@ def main(argv: list[str] | None = None) -> None:
     began, rng = perf_counter(), np.random.default_rng(args.seed)
     x, y, (test_x, test_y) = digits.load(args, settings.test)
     models = make_models(settings)
-    history = side_by_side([train_one(name, model, x, y, settings) for name, model in models.items()])
+    rule = {"steps": settings.steps, "batch": settings.batch, "lr": settings.lr}
+    history = side_by_side([classifiers.train(model, x, y, name, **rule) for name, model in models.items()])
     found = {name: attack(model, test_x, test_y, settings, rng) for name, model in models.items()}
-    adversarial = {name: m.attacked(test_x, test_y, settings.epsilon) for name, m in models.items() if len(m.digits) == 10}
-    found["transfer"] = transfer(models, adversarial, test_y)
+    found["transfer"] = transfer(
+        {name: m for name, m in models.items() if len(m.digits) == 10}, test_x, test_y, settings.epsilon
+    )
     write_history(args, history)
-    np.savez_compressed(args.out / "samples.npz", samples=adversarial["network"][:5000], labels=test_y[:5000])
+    x, y = test_x[: digits.SAMPLES], test_y[: digits.SAMPLES]
+    np.savez_compressed(args.out / "samples.npz", samples=models["network"].attacked(x, y, settings.epsilon), labels=y)
     metrics = {**found, "published": PUBLISHED, "last_step": history[-1]}
     write_summary(args, {"data": args.data, **asdict(settings)}, metrics, began)
     draw_examples(args.out / "fgsm.png", models["network"], test_x, test_y, settings.epsilon, found["network"], rng)
@@ -83,36 +87,28 @@ def make_models(settings: Settings) -> dict[str, Classifier]:
     }
 
 
-def train_one(name: str, model: Classifier, x: np.ndarray, y: np.ndarray, settings: Settings) -> list[dict[str, float]]:
-    return train(model, x, y, settings.steps, name, batch=settings.batch, lr=settings.lr)
-
-
 # --- the figures --------------------------------------------------------------------------------------------------------
 
 
 def attack(model: Classifier, x: np.ndarray, y: np.ndarray, settings: Settings, rng: np.random.Generator) -> dict:
     """Errors, in per cent, without an attack, under FGSM, and with random signs; and the accuracy at every epsilon."""
     x, y = model.take(x, y)
-    fooled = mistakes(model.probabilities(model.attacked(x, y, settings.epsilon)), y)
+    epsilon, found = settings.epsilon, {"error": mistakes(model, x, y)["error"]}
+    for suffix, clip in (("", None), ("_clipped", (0.0, 1.0))):
+        fooled = mistakes(model, model.attacked(x, y, epsilon, clip=clip), y)
+        found |= {f"attacked{suffix}": fooled["error"], f"confidence{suffix}": fooled["confidence"]}
+        found[f"random{suffix}"] = mistakes(model, random_signs(x, epsilon, rng, clip), y)["error"]
+    found["accuracy"] = [100 - mistakes(model, model.attacked(x, y, e, clip=None), y)["error"] for e in settings.epsilons]
+    found["accuracy_random"] = [100 - mistakes(model, random_signs(x, e, rng), y)["error"] for e in settings.epsilons]
+    return found
+
+
+def transfer(models: dict[str, Classifier], x: np.ndarray, y: np.ndarray, epsilon: float) -> dict[str, dict[str, float]]:
+    """made against -> tried on -> errors, in per cent; between those that tell all digits apart."""
+    models = {name: model for name, model in models.items() if len(model.digits) == 10}
+    adversarial = {name: model.attacked(x, y, epsilon, clip=None) for name, model in models.items()}
     return {
-        "error": 100 * mistakes(model.probabilities(x), y)["error"],
-        "attacked": 100 * fooled["error"],
-        "confidence": 100 * fooled["confidence"],
-        "random": 100 * mistakes(model.probabilities(random_signs(x, settings.epsilon, rng)), y)["error"],
-        "accuracy": [right(model, model.attacked(x, y, epsilon), y) for epsilon in settings.epsilons],
-        "accuracy_random": [right(model, random_signs(x, epsilon, rng), y) for epsilon in settings.epsilons],
-    }
-
-
-def right(model: Classifier, x: np.ndarray, y: np.ndarray) -> float:
-    """The share of x that the model puts into the right class."""
-    return 1 - mistakes(model.probabilities(x), y)["error"]
-
-
-def transfer(models: dict[str, Classifier], adversarial: dict[str, np.ndarray], y: np.ndarray) -> dict[str, dict[str, float]]:
-    """made against -> tried on -> errors, in per cent."""
-    return {
-        made: {tried: 100 * mistakes(models[tried].probabilities(images), y)["error"] for tried in adversarial}
+        made: {tried: mistakes(model, images, y)["error"] for tried, model in models.items()}
         for made, images in adversarial.items()
     }
 
@@ -120,26 +116,27 @@ def transfer(models: dict[str, Classifier], adversarial: dict[str, np.ndarray], 
 # --- the pictures -------------------------------------------------------------------------------------------------------
 
 
-def draw_examples(path: Path, model: Classifier, x, y, epsilon: float, found: dict, rng, rows: int = 4) -> None:
+def draw_examples(path: Path, model: Classifier, x, y, epsilon: float, found: dict, rng, rows: int = 3) -> None:
     """x, + epsilon times the sign, = x'; and the control. The first test image of each of some classes."""
     some = [np.flatnonzero(y == c)[0] for c in np.unique(y)[-rows:]]
     x, y = x[some], y[some]
-    adversarial, control = model.attacked(x, y, epsilon), random_signs(x, epsilon, rng)
-    signs = np.sign(model.attacked(x, y, epsilon, clip=None) - x)
+    adversarial, control = model.attacked(x, y, epsilon, clip=None), random_signs(x, epsilon, rng)
+    signs = np.sign(adversarial - x)
     figure, places = plt.subplots(len(some), 4, figsize=(9.6, 2.45 * len(some) + 1), layout="constrained")
     for images, column in ((x, 0), (signs, 1), (adversarial, 2), (control, 3)):
         p = model.probabilities(images)
         for axes, image, says, label in zip(places[:, column], images, p, y, strict=True):
-            axes.imshow(image[0], cmap="gray" if column != 1 else "RdBu_r", vmin=-1 if column == 1 else 0, vmax=1)
+            scale = {"cmap": "RdBu_r"} if column == 1 else {"cmap": "gray", "vmin": -epsilon, "vmax": 1 + epsilon}
+            axes.imshow(image[0], **scale)
             axes.set(xticks=[], yticks=[])
             if column != 1:
                 colour = "tab:green" if says.argmax() == label else "tab:red"
                 axes.set_xlabel(f'"{says.argmax()}", {says.max():.1%} sure', color=colour, fontsize=12)
-    formulas = ("$x$", f"+ {epsilon:g} sign $\\nabla_x J$", "$= x'$", f"control: $x$ ± {epsilon:g} by chance")
+    formulas = ("$x$", f"+ {epsilon:g} sign $\\nabla_x J$", "$= x'$", f"$x$ ± {epsilon:g} by chance")
     for axes, formula in zip(places[0], formulas, strict=True):
         axes.set_title(formula, fontsize=13)
     figure.suptitle(
-        f"The network misreads {found['error']:.1f} % of the test images, {found['attacked']:.1f} % after an\n"
+        f"The ReLU network misreads {found['error']:.1f} % of the test images, {found['attacked']:.1f} % after an\n"
         f"FGSM step of {epsilon:g}, {found['random']:.1f} % after a step of that size with random signs"
     )
     figure.savefig(path, dpi=110)
@@ -153,7 +150,7 @@ def draw_curves(path: Path, settings: Settings, found: dict) -> None:
         left.plot(settings.epsilons, found[name]["accuracy"], marker="o", color=colour, label=LABELS[name])
         left.plot(settings.epsilons, found[name]["accuracy_random"], linestyle="--", color=colour)
     left.plot([], [], color="black", linestyle="--", label="random signs instead")
-    left.set(xlabel="$\\epsilon$, largest change of a pixel", ylabel="accuracy", ylim=(-0.02, 1.02))
+    left.set(xlabel="$\\epsilon$, largest change of a pixel", ylabel="accuracy, %", ylim=(-2, 102))
     left.legend()
     names, table = list(found["transfer"]), np.array([list(row.values()) for row in found["transfer"].values()])
     right.imshow(table, cmap="Reds", vmin=0, vmax=100)
@@ -182,16 +179,18 @@ Results are in {args.out}/
   fgsm.png    images before and after: which of them can you not read?
   curves.png  the accuracy against epsilon, and the adversarial examples of one model tried on another
   history.csv, summary.json, samples.npz   the figures behind them
-
-epsilon = {epsilon:g}; in brackets the published figures     error   under FGSM, sure of its errors   with random signs""")
+""")
+    columns = {"error": "error", "attacked": "FGSM", "confidence": "sure of errors", "random": "random signs"}
+    columns |= {"attacked_clipped": "FGSM, clipped", "random_clipped": "random, clipped"}
+    print(f"{f'% at epsilon {epsilon:g} (published)':<30}{''.join(f'{head:>16}' for head in columns.values())}")
     for name, label in LABELS.items():
-        cells = [f"{found[name][key]:.1f} % {published(name, key):9}" for key in ("error", "attacked", "confidence")]
-        print(f"{label:>30}  {'  '.join(f'{cell:>17}' for cell in cells)}  {found[name]['random']:.1f} %")
+        print(f"{label:<30}" + "".join(f"{found[name][key]:.1f}{published(name, key)}".rjust(16) for key in columns))
 
 
 def published(name: str, key: str) -> str:
+    """The figure in brackets, if there is one."""
     value = PUBLISHED.get(name, {}).get(key)
-    return "" if value is None else f"({value})"
+    return "" if value is None else f" ({value})"
 
 
 if __name__ == "__main__":

@@ -91,15 +91,16 @@ def train(
     classifier: Classifier,
     x: np.ndarray,
     y: np.ndarray,
-    steps: int,
     name: str,
+    steps: int,
+    batch: int,
+    lr: float,
     objective: Objective | None = None,
-    batch: int = 100,
-    lr: float = 1e-3,
 ) -> list[dict[str, float]]:
-    """Train by Adam, the learning rate falling to 0, under a progress bar.
+    """Train by Adam, the learning rate falling to 0, under a progress bar with this name.
 
-    `objective(model, x, y)` is what falls; None: the loss. Returns a history of it, and of the share of errors in the minibatch.
+    `objective(model, x, y)` is what falls; None: the loss. Returns a history of it, and of the errors
+    in the minibatch, in per cent.
     """
     model = classifier.model.train()
     objective = objective or (lambda model, x, y: classifier.loss(model(Tensor(x)), y))
@@ -112,7 +113,7 @@ def train(
         loss = objective(model, images, labels)
         loss.backward()
         if step % max(1, steps // ROWS) == 0 or step == steps:
-            error = mistakes(classifier.probabilities(images), labels)["error"]
+            error = mistakes(classifier, images, labels)["error"]
             history.append({"step": step, f"{name}_loss": loss.item(), f"{name}_error": error})
         rule.step()
         decay.step()
@@ -134,13 +135,21 @@ def in_parts(function: Callable[..., np.ndarray], *arrays: np.ndarray) -> np.nda
     return np.concatenate([function(*(array[i : i + AT_ONCE] for array in arrays)) for i in parts])
 
 
-def mistakes(probabilities: np.ndarray, y: np.ndarray) -> dict[str, float]:
-    """The share of errors, and the mean probability of the class chosen in error (0 without errors)."""
-    wrong = probabilities.argmax(axis=1) != y
-    return {"error": float(wrong.mean()), "confidence": float(probabilities.max(axis=1)[wrong].mean()) if wrong.any() else 0.0}
+def mistakes(classifier: Classifier, x: np.ndarray, y: np.ndarray) -> dict[str, float]:
+    """In per cent: the errors, and the mean probability of the class chosen in error (0 without errors)."""
+    p = classifier.probabilities(x)
+    wrong = p.argmax(axis=1) != y
+    confidence = p.max(axis=1)[wrong].mean() if wrong.any() else 0.0
+    return {"error": 100 * float(wrong.mean()), "confidence": 100 * float(confidence)}
 
 
-def random_signs(x: np.ndarray, epsilon: float, rng: np.random.Generator) -> np.ndarray:
-    """The control: every pixel epsilon up or down, as a coin says, and kept in [0, 1]."""
-    signs = rng.integers(2, size=x.shape).astype(x.dtype) * 2 - 1
-    return (x + x.dtype.type(epsilon) * signs).clip(0, 1)
+def random_signs(
+    x: np.ndarray, epsilon: float, rng: np.random.Generator, clip: tuple[float, float] | None = None
+) -> np.ndarray:
+    """The control: every pixel epsilon up or down, as a coin says.
+
+    Clipped to [0, 1], which black pixels can only leave downwards, it brightens the background by epsilon / 2 on average: no
+    longer a step without direction.
+    """
+    x = x + x.dtype.type(epsilon) * (2 * rng.integers(2, size=x.shape).astype(x.dtype) - 1)
+    return x if clip is None else x.clip(*clip)

@@ -13,7 +13,7 @@ SAMPLES = 5_000
 
 
 def load(args, n: int = SAMPLES) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
-    """Images (m, 1, 28, 28) in [0, 1] to learn from, their classes (m,), and n others with theirs, by default as many as samples."""
+    """Images (m, 1, 28, 28) in [0, 1] to learn from, their classes (m,), and n others with theirs."""
     try:
         if args.data == "mnist":
             others, classes = data.mnist("test", root=args.data_dir)

@@ -92,7 +92,7 @@ def test_the_model_is_never_asked_about_an_x_that_is_not_allowed():
 
     pgd(watched, x, y, 0.4, steps=4, rng=np.random.default_rng(0))
     assert len(seen) == 4
-    assert all(0 <= asked.min() and asked.max() <= 1 and np.abs(asked - x).max() <= 0.4 + 1e-15 for asked in seen)
+    assert all(asked.min() >= 0 and asked.max() <= 1 and np.abs(asked - x).max() <= 0.4 + 1e-15 for asked in seen)
 
 
 def test_without_a_generator_it_starts_at_x():
