@@ -31,9 +31,9 @@ from demos.kit.run import parser, start, write_history, write_summary
 class Settings:
     """Everything that the result depends on, besides the seed."""
 
-    steps: int = 6000  # minibatches of each classifier's training; the learning rate falls linearly to 0 over them
+    steps: int = 3000  # minibatches of each classifier's training; the learning rate falls linearly to 0 over them
     batch: int = 100
-    lr: float = 1e-3  # Adam's
+    lr: float = 3e-3  # Adam's
     width: int = 256  # of the ReLU network's two hidden layers
     epsilon: float = 0.25  # of the table and the pictures: the published one
     epsilons: tuple[float, ...] = (0.0, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3)  # of the curves

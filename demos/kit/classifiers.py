@@ -63,15 +63,10 @@ def softmax_regression() -> Classifier:
     return Classifier(nn.Sequential(nn.Flatten(), nn.Dense(784, 10)))
 
 
-def network(width: int = 256, dropout: float = 0.5, input_dropout: float = 0.2) -> Classifier:
-    """Two hidden layers of ReLUs, with dropout before every layer."""
-    model = nn.Sequential(
-        nn.Flatten(),
-        nn.Dropout(input_dropout), nn.Dense(784, width), nn.ReLU(),
-        nn.Dropout(dropout), nn.Dense(width, width), nn.ReLU(),
-        nn.Dropout(dropout), nn.Dense(width, 10),
-    )  # fmt: skip
-    return Classifier(model)
+def network(width: int = 256) -> Classifier:
+    """Two hidden layers of ReLUs."""
+    layers = nn.Dense(784, width), nn.ReLU(), nn.Dense(width, width), nn.ReLU(), nn.Dense(width, 10)
+    return Classifier(nn.Sequential(nn.Flatten(), *layers))
 
 
 def convolutional() -> Classifier:
@@ -104,7 +99,8 @@ def train(
     """
     model = classifier.model.train()
     objective = objective or (lambda model, x, y: classifier.loss(model(Tensor(x)), y))
-    minibatches = data.batches(*classifier.take(x, y), size=batch)
+    x, y = classifier.take(x, y)
+    minibatches = data.batches(x, y, size=min(batch, len(x)))
     rule, history = optim.Adam(model.parameters(), lr), []
     decay = optim.LinearDecay(rule, steps)
     for step in tqdm(range(1, steps + 1), desc=name, mininterval=0.5):
