@@ -22,7 +22,7 @@ def out(tmp_path_factory):
 def test_the_claim_holds(out):
     summary = summary_of(out)
     assert list(summary["holds"].values()) == [True] * 3
-    assert len(summary["metrics"]) == 3 * 5 + 2
+    assert len(summary["metrics"]) == 3 * 6 + 2
     assert {p.name for p in out.iterdir()} == {"adversarial_training.png", "history.csv", "summary.json"}
     assert_shows_something(out / "adversarial_training.png")
     assert list(history_of(out)[0]) == ["step", *(f"{name}_{w}" for name in demo.LABELS for w in ("loss", "error"))]
@@ -91,3 +91,4 @@ def test_figures_by_hand(model, digits):
     assert found["FGSM"] == pytest.approx(100 * wrong.mean())
     assert found["clean"] == found["curves"]["FGSM"][0] == found["curves"]["PGD"][0]
     assert len(found["curves"]["FGSM"]) == len(SETTINGS.epsilons)
+    assert found["FGSM, worst epsilon"] == max(found["curves"]["FGSM"])
