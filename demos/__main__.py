@@ -15,6 +15,7 @@ ORDER = (  # the lectures', from a network's gradients to the games that followe
     *("saturation", "tempo", "collapse"),
     *("cgan", "dcgan"),
     *("earth_mover", "learning_curves", "wgan", "limit_cycles", "began"),
+    *("fgsm", "adversarial_training", "patch", "manifold_defense"),
     "speed",
 )
 

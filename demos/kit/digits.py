@@ -12,17 +12,17 @@ DATA = ("mnist", "glyphs")
 SAMPLES = 5_000
 
 
-def load(args) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
-    """Images (n, 1, 28, 28) in [0, 1] to learn from, their classes (n,), and others with theirs, as many as samples."""
+def load(args, n: int = SAMPLES) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """Images (m, 1, 28, 28) in [0, 1] to learn from, their classes (m,), and n others with theirs."""
     try:
         if args.data == "mnist":
             others, classes = data.mnist("test", root=args.data_dir)
-            some = np.random.default_rng(0).permutation(len(others))[:SAMPLES]  # the second half is easier to read
+            some = np.random.default_rng(0).permutation(len(others))[:n]  # the second half is easier to read
             return *data.mnist(root=args.data_dir), (others[some], classes[some])
     except data.DataError as error:
         raise SystemExit(f"{error}") from None
     x, y = data.glyphs(3_000 if args.quick else 60_000)
-    return x, y, data.glyphs(300 if args.quick else SAMPLES)
+    return x, y, data.glyphs(300 if args.quick else n)
 
 
 def play(args, game: Game, settings: dict, panels=pictures.DISCRIMINATOR_PANELS) -> None:

@@ -35,21 +35,24 @@ def common_options(description: str) -> argparse.ArgumentParser:
     return options
 
 
-def parser(description: str, data: Sequence[str] = (), quick_data: str | None = None) -> argparse.ArgumentParser:
-    """The options of the demos that train one game: those of all, and --steps, --resume.
+def parser(
+    description: str, data: Sequence[str] = (), quick_data: str | None = None, resume: bool = True
+) -> argparse.ArgumentParser:
+    """The options of the demos that train: those of all, and --steps; and --resume, where one game is trained.
 
     `data`: the choices of --data, the first the default; () for a demo without a choice. `quick_data`: the default
     with --quick, if it is another.
     """
     options = common_options(description)
-    options.add_argument("--steps", type=_positive, help="iterations of the game (default: see the settings)")
-    options.add_argument(
-        "--resume",
-        nargs="?",
-        const=True,
-        metavar="CHECKPOINT",
-        help="go on from a checkpoint (default: the one in --out), to the same end as without a break",
-    )
+    options.add_argument("--steps", type=_positive, help="iterations of the training (default: see the settings)")
+    if resume:
+        options.add_argument(
+            "--resume",
+            nargs="?",
+            const=True,
+            metavar="CHECKPOINT",
+            help="go on from a checkpoint (default: the one in --out), to the same end as without a break",
+        )
     if data:
         default = f"{data[0]}, with --quick {quick_data}" if quick_data else data[0]
         options.add_argument("--data", choices=data, help=f"what to learn (default: {default})")
@@ -89,6 +92,14 @@ def write_summary(args: argparse.Namespace, settings: dict, metrics: dict, began
         "seconds": round(time.perf_counter() - began, 1),
     }
     (args.out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+
+
+def write_history(args: argparse.Namespace, history: list[dict[str, float]]) -> None:
+    """history.csv: a line for each of some moments of the training."""
+    with open(args.out / "history.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(history[0]))
+        writer.writeheader()
+        writer.writerows(history)
 
 
 class Run:
@@ -137,10 +148,7 @@ class Run:
 
     def finish(self, metrics: dict[str, Any], samples: dict[str, np.ndarray]) -> None:
         """Write history.csv, samples.npz and summary.json."""
-        with open(self.args.out / "history.csv", "w", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames=list(self.history[0]))
-            writer.writeheader()
-            writer.writerows(self.history)
+        write_history(self.args, self.history)
         np.savez_compressed(self.args.out / "samples.npz", **samples)
         settings = {**self.settings, "steps": self.steps}
         write_summary(self.args, settings, {**metrics, "last_step": self.history[-1]}, self.began)

@@ -26,7 +26,7 @@ def fgsm(
         loss: a function (outputs, y) -> scalar. clip: the range that pixels have, or None.
 
     Returns a new array of x's shape and dtype. The model's parameters, their gradients and flags stay as they were.
-    Raises ValueError for epsilon below 0, x outside `clip`, and a number of labels that is not x's.
+    Raises ValueError for an epsilon below 0 or infinite, x outside `clip`, and a number of labels that is not x's.
     """
     x = checked("fgsm", x, y, epsilon, clip)
     with attacking(model):

@@ -1,8 +1,11 @@
 """What all attacks share: the gradient of a loss with respect to the input, and the checks of their arguments."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+
+import numpy as np
 
 from minigan import backend
 from minigan.backend import Array
@@ -38,13 +41,14 @@ def attacking(model: Model) -> Iterator[None]:
 
 def checked(attack: str, x: Any, y: Any, epsilon: float, clip: Clip) -> Array:
     """x as an array, if it can be attacked under these conditions. Raises TypeError or ValueError if not."""
-    x = x.data if isinstance(x, Tensor) else backend.asarray(x)
+    x = x.data if isinstance(x, Tensor) else backend.numbers(x)
     if x.dtype.kind != "f":
         raise TypeError(f"{attack}: x is {x.dtype}; expected floats, such as pixels / 255")
-    if not epsilon >= 0:
-        raise ValueError(f"{attack}: epsilon is {epsilon}; expected at least 0")
-    if hasattr(y, "__len__") and getattr(y, "shape", (len(y),))[:1] != x.shape[:1]:
-        raise ValueError(f"{attack}: y has {len(y)} labels for {len(x)} inputs; expected one for each")
+    if not 0 <= epsilon < math.inf:
+        raise ValueError(f"{attack}: epsilon is {epsilon}; expected a finite number, at least 0")
+    labels, inputs = np.shape(y)[:1], np.shape(x)[:1]
+    if labels and labels != inputs:
+        raise ValueError(f"{attack}: y has {len(y)} labels for {inputs[0] if inputs else 'no'} inputs; expected one for each")
     if clip is not None:
         low, high = clip
         if x.size and not (x.min() >= low and x.max() <= high):
@@ -53,5 +57,5 @@ def checked(attack: str, x: Any, y: Any, epsilon: float, clip: Clip) -> Array:
 
 
 def clipped(x: Array, clip: Clip) -> Array:
-    """x inside the range, if there is one."""
-    return x if clip is None else x.clip(*clip)
+    """x inside the range, if there is one, in x's dtype whatever the range's is."""
+    return x if clip is None else x.clip(*clip).astype(x.dtype, copy=False)

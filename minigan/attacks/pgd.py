@@ -36,7 +36,7 @@ def pgd(
     if steps < 1 or not step >= 0:
         raise ValueError(f"pgd: steps {steps}, step {step}; expected at least 1, and at least 0")
     low, high = clipped(x - x.dtype.type(epsilon), clip), clipped(x + x.dtype.type(epsilon), clip)
-    start = 0.0 if rng is None else epsilon * backend.xp().asarray(rng.uniform(-1, 1, x.shape))
+    start = 0.0 if rng is None else epsilon * backend.xp().asarray(backend.generator(rng).uniform(-1, 1, x.shape))
     adversarial = (x + start).clip(low, high).astype(x.dtype)
     with attacking(model):
         for _ in range(steps):

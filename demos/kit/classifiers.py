@@ -1,0 +1,151 @@
+"""Classifiers of digits, their training, and their mistakes: what the demos of adversarial examples attack.
+
+Images are (n, 1, 28, 28), with pixels in [0, 1]; a classifier's labels count its own classes from 0.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from minigan import Tensor, attacks, backend, data, losses, nn, no_grad, optim, sigmoid, softmax
+
+AT_ONCE = 1000  # images that go through a classifier at a time, to keep the temporary arrays small
+ROWS = 400  # lines of history kept along the way
+
+Objective = Callable[[nn.Module, np.ndarray, np.ndarray], Tensor]
+
+
+@dataclass
+class Classifier:
+    """A model, the loss by which it learns and is attacked, and the digits that it tells apart."""
+
+    model: nn.Module
+    loss: Callable[[Tensor, Any], Tensor] = losses.cross_entropy
+    digits: tuple[int, ...] = tuple(range(10))
+
+    def take(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The images of its digits, and their labels."""
+        mine = np.isin(y, self.digits)
+        return x[mine], np.searchsorted(self.digits, y[mine])
+
+    def probabilities(self, x: np.ndarray) -> np.ndarray:
+        """What it says, in eval mode: (n, classes), each row a distribution."""
+
+        def say(x):
+            v = self.model(Tensor(x))
+            if v.ndim == 2:
+                return softmax(v).numpy()
+            p = sigmoid(v).numpy()
+            return np.stack([1 - p, p], axis=1)
+
+        with nn.evaluating(self.model), no_grad():
+            return in_parts(say, x)
+
+    def attacked(self, x: np.ndarray, y: np.ndarray, epsilon: float, attack: Callable = attacks.fgsm, **options) -> np.ndarray:
+        """Adversarial images against this classifier."""
+        return in_parts(lambda x, y: backend.to_numpy(attack(self.model, x, y, epsilon, self.loss, **options)), x, y)
+
+
+# --- the models ---------------------------------------------------------------------------------------------------------
+
+
+def logistic_regression(digits: tuple[int, int] = (3, 7)) -> Classifier:
+    """One digit against another: a single logit w.x + b."""
+    model = nn.Sequential(nn.Flatten(), nn.Dense(784, 1), nn.Reshape())
+    return Classifier(model, losses.log_loss_with_logits, digits)
+
+
+def softmax_regression() -> Classifier:
+    """The linear classifier of ten digits."""
+    return Classifier(nn.Sequential(nn.Flatten(), nn.Dense(784, 10)))
+
+
+def network(width: int = 256) -> Classifier:
+    """Two hidden layers of ReLUs."""
+    layers = nn.Dense(784, width), nn.ReLU(), nn.Dense(width, width), nn.ReLU(), nn.Dense(width, 10)
+    return Classifier(nn.Sequential(nn.Flatten(), *layers))
+
+
+def convolutional() -> Classifier:
+    """Two convolutions with stride 2, and two dense layers."""
+    model = nn.Sequential(
+        nn.Conv2d(1, 16, 5, stride=2, padding=2), nn.ReLU(),  # 14 x 14
+        nn.Conv2d(16, 32, 3, stride=2, padding=1), nn.ReLU(),  # 7 x 7
+        nn.Flatten(), nn.Dropout(0.5), nn.Dense(32 * 7 * 7, 64), nn.ReLU(), nn.Dense(64, 10),
+    )  # fmt: skip
+    return Classifier(model)
+
+
+# --- training -----------------------------------------------------------------------------------------------------------
+
+
+def train(
+    classifier: Classifier,
+    x: np.ndarray,
+    y: np.ndarray,
+    name: str,
+    steps: int,
+    batch: int,
+    lr: float,
+    objective: Objective | None = None,
+) -> list[dict[str, float]]:
+    """Train by Adam, the learning rate falling to 0, under a progress bar with this name.
+
+    `objective(model, x, y)` is what falls; None: the loss. Returns a history of it, and of the errors
+    in the minibatch, in per cent.
+    """
+    model = classifier.model.train()
+    objective = objective or (lambda model, x, y: classifier.loss(model(Tensor(x)), y))
+    x, y = classifier.take(x, y)
+    minibatches = data.batches(x, y, size=min(batch, len(x)))
+    rule, history = optim.Adam(model.parameters(), lr), []
+    decay = optim.LinearDecay(rule, steps)
+    for step in tqdm(range(1, steps + 1), desc=name, mininterval=0.5):
+        images, labels = next(minibatches)
+        rule.zero_grad()
+        loss = objective(model, images, labels)
+        loss.backward()
+        if step % max(1, steps // ROWS) == 0 or step == steps:
+            error = mistakes(classifier, images, labels)["error"]
+            history.append({"step": step, f"{name}_loss": loss.item(), f"{name}_error": error})
+        rule.step()
+        decay.step()
+    model.eval()
+    return history
+
+
+def side_by_side(histories: list[list[dict[str, float]]]) -> list[dict[str, float]]:
+    """Histories of the same steps as one, with the columns of all."""
+    return [{key: value for row in rows for key, value in row.items()} for rows in zip(*histories, strict=True)]
+
+
+# --- their mistakes -----------------------------------------------------------------------------------------------------
+
+
+def in_parts(function: Callable[..., np.ndarray], *arrays: np.ndarray) -> np.ndarray:
+    """function(*arrays), by AT_ONCE of their rows at a time."""
+    parts = range(0, len(arrays[0]), AT_ONCE)
+    return np.concatenate([function(*(array[i : i + AT_ONCE] for array in arrays)) for i in parts])
+
+
+def mistakes(classifier: Classifier, x: np.ndarray, y: np.ndarray) -> dict[str, float]:
+    """In per cent: the errors, and the mean probability of the class chosen in error (0 without errors)."""
+    p = classifier.probabilities(x)
+    wrong = p.argmax(axis=1) != y
+    confidence = p.max(axis=1)[wrong].mean() if wrong.any() else 0.0
+    return {"error": 100 * float(wrong.mean()), "confidence": 100 * float(confidence)}
+
+
+def random_signs(
+    x: np.ndarray, epsilon: float, rng: np.random.Generator, clip: tuple[float, float] | None = None
+) -> np.ndarray:
+    """The control: every pixel epsilon up or down, as a coin says.
+
+    Clipped to [0, 1], which black pixels can only leave downwards, it brightens the background by epsilon / 2 on average: no
+    longer a step without direction.
+    """
+    x = x + x.dtype.type(epsilon) * (2 * rng.integers(2, size=x.shape).astype(x.dtype) - 1)
+    return x if clip is None else x.clip(*clip)

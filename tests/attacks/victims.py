@@ -1,0 +1,109 @@
+"""What the attacks' tests share: small classifiers, and the same classifiers' gradients by hand, in NumPy without minigan."""
+
+import numpy as np
+
+from minigan import Tensor, data, losses, nn, optim
+
+CLASSES = 4
+
+
+def dense(dtype="float64"):
+    """Images (N, 1, 6, 6) -> logits (N, 4), by way of 12 hidden units."""
+    return as_dtype(nn.Sequential(nn.Flatten(), nn.Dense(36, 12), nn.ReLU(), nn.Dense(12, CLASSES)), dtype)
+
+
+def convolutional(dtype="float64"):
+    """The same by a convolution with stride 2 and padding."""
+    layers = nn.Conv2d(1, 3, 3, stride=2, padding=1), nn.Tanh(), nn.Flatten(), nn.Dense(27, CLASSES)
+    return as_dtype(nn.Sequential(*layers), dtype)
+
+
+def moody(dtype="float32"):
+    """A network with all that a mode can change."""
+    layers = nn.Flatten(), nn.Dense(36, 12), nn.BatchNorm1d(12), nn.ReLU(), nn.Dropout(0.5), nn.Dense(12, CLASSES)
+    return as_dtype(nn.Sequential(*layers), dtype)
+
+
+def as_dtype(model, dtype):
+    for p in model.parameters():
+        p.data = p.data.astype(dtype)
+    return model
+
+
+def images(n=5, dtype="float64", seed=0):
+    """Images (n, 1, 6, 6) in [0, 1], and labels."""
+    rng = np.random.default_rng(seed)
+    return rng.random((n, 1, 6, 6)).astype(dtype), rng.integers(CLASSES, size=n)
+
+
+def trained(steps=150):
+    """A small network that tells three blobs of points in [0, 1]^6 apart, the points, and their labels."""
+    rng = np.random.default_rng(0)
+    y = np.arange(300) % 3
+    x = (rng.uniform(0.3, 0.7, (3, 6))[y] + 0.05 * rng.standard_normal((300, 6))).clip(0, 1).astype("float32")
+    model = nn.Sequential(nn.Dense(6, 16), nn.ReLU(), nn.Dense(16, 16), nn.ReLU(), nn.Dense(16, 3))
+    rule, minibatches = optim.Adam(model.parameters(), 1e-2), data.batches(x, y, size=50)
+    for _ in range(steps):
+        points, labels = next(minibatches)
+        rule.zero_grad()
+        losses.cross_entropy(model(Tensor(points)), labels).backward()
+        rule.step()
+    return model, x, y
+
+
+def error(model, x, y):
+    """The share of x that the model puts into another class than y."""
+    return np.mean(model(Tensor(x)).numpy().argmax(axis=1) != y)
+
+
+def left_behind(model):
+    """All that an attack must leave as it was."""
+    return {
+        "values": [p.data.copy() for p in model.parameters()],
+        "buffers": [np.copy(v) for v in model.state_dict().values()],
+        "grads": [p.grad if p.grad is None else p.grad.numpy().copy() for p in model.parameters()],
+        "flags": [p.requires_grad for p in model.parameters()],
+        "modes": [part.training for part in model.modules()],
+    }
+
+
+def assert_untouched(model, before):
+    after = left_behind(model)
+    for name in before:
+        for mine, yours in zip(after[name], before[name], strict=True):
+            np.testing.assert_array_equal(mine, yours, err_msg=name)
+
+
+# --- gradients by hand --------------------------------------------------------------------------------------------------
+
+
+def softmax_minus_one_hot(logits, y):
+    """d cross entropy / d logits, for the mean over the batch."""
+    p = np.exp(logits - logits.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    p[np.arange(len(y)), y] -= 1
+    return p / len(y)
+
+
+def dense_gradient(model, x, y):
+    """d cross entropy(dense()(x), y) / dx by the chain rule, layer by layer."""
+    _, first, _, second = model.layers
+    h = x.reshape(len(x), -1) @ first.weight.data + first.bias.data
+    g = softmax_minus_one_hot(np.maximum(h, 0) @ second.weight.data + second.bias.data, y)
+    return ((g @ second.weight.data.T * (h > 0)) @ first.weight.data.T).reshape(x.shape)
+
+
+def convolutional_gradient(model, x, y):
+    """The same of convolutional(): every window by itself, there and back."""
+    convolution, _, _, last = model.layers
+    w, padded = convolution.weight.data, np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    windows = [(i, j, np.s_[:, :, 2 * i : 2 * i + 3, 2 * j : 2 * j + 3]) for i in range(3) for j in range(3)]
+    h = np.zeros((len(x), 3, 3, 3))
+    for i, j, window in windows:
+        h[:, :, i, j] = np.tanh(np.tensordot(padded[window], w, axes=((1, 2, 3), (1, 2, 3))) + convolution.bias.data)
+    g = softmax_minus_one_hot(h.reshape(len(x), -1) @ last.weight.data + last.bias.data, y)
+    g = (g @ last.weight.data.T).reshape(h.shape) * (1 - h**2)
+    back = np.zeros_like(padded)
+    for i, j, window in windows:
+        back[window] += np.tensordot(g[:, :, i, j], w, axes=(1, 0))
+    return back[:, :, 1:-1, 1:-1]

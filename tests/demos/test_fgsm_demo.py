@@ -1,0 +1,187 @@
+"""The demo of FGSM: what its table says is what its arrays say; the classifiers, their training, and the control."""
+
+import numpy as np
+import pytest
+from running import assert_shows_something, history_of, numbers, samples_of, summary_of
+
+from demos import fgsm as demo
+from demos.kit import classifiers
+from demos.kit.classifiers import Classifier
+from minigan import data, losses, nn
+
+SETTINGS = demo.Settings(epsilons=(0.0, 0.25))
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fgsm")
+    demo.main(["--quick", "--steps", "60", "--out", str(folder)])
+    return folder
+
+
+class Fixed(nn.Module):
+    """A linear classifier with these weights, which notes how many images it is shown at a time."""
+
+    def __init__(self, weight):
+        self.dense, self.seen = nn.Dense(784, weight.shape[1]), []
+        self.dense.weight.data = weight.astype("float32")
+
+    def forward(self, x):
+        self.seen.append(len(x))
+        return self.dense(x.reshape(len(x), -1))
+
+
+@pytest.fixture
+def fixed():
+    return Classifier(Fixed(np.random.default_rng(0).standard_normal((784, 10))))
+
+
+# --- what a run leaves --------------------------------------------------------------------------------------------------
+
+
+def test_it_writes_its_files(out):
+    assert {p.name for p in out.iterdir()} == {"fgsm.png", "curves.png", "history.csv", "summary.json", "samples.npz"}
+    assert_shows_something(out / "fgsm.png")
+    assert_shows_something(out / "curves.png")
+
+
+def test_the_summary_has_finite_figures_beside_the_published_ones(out):
+    summary = summary_of(out)
+    assert set(summary) == {"settings", "metrics", "versions", "seconds"}
+    assert {"data": "glyphs", "steps": 60, "seed": 0, "epsilon": 0.25}.items() <= summary["settings"].items()
+    metrics = summary["metrics"]
+    assert set(metrics) == {*demo.LABELS, "transfer", "published", "last_step"}
+    assert np.isfinite(np.array(numbers(metrics), float)).all()
+    assert metrics["published"]["logistic"] == {"error": 1.6, "attacked": 99.0}
+
+
+def test_all_are_fooled_and_random_signs_fool_few(out):
+    for name in demo.LABELS:
+        row = summary_of(out)["metrics"][name]
+        assert row["attacked"] > 90 > 60 > row["random"]
+        assert row["accuracy"][0] == row["accuracy_random"][0] == pytest.approx(100 - row["error"])
+        there = list(SETTINGS.__class__().epsilons).index(0.25)
+        assert row["accuracy"][there] == pytest.approx(100 - row["attacked"])
+        assert min(row["attacked"], row["attacked_clipped"], row["confidence"]) > row["error"]
+
+
+def test_a_models_own_examples_are_on_the_diagonal_of_the_transfer(out):
+    metrics = summary_of(out)["metrics"]
+    assert set(metrics["transfer"]) == {"softmax", "network", "convolutional"}
+    for name, row in metrics["transfer"].items():
+        assert row[name] == metrics[name]["attacked"]
+        assert min(row.values()) > 30
+
+
+def test_the_samples_are_the_test_images_one_step_away(out):
+    arrays, (x, y) = samples_of(out), data.glyphs(300)
+    assert arrays["samples"].shape == (300, 1, 28, 28)
+    assert arrays["samples"].dtype == np.float32
+    assert arrays["samples"].min() >= 0
+    assert arrays["samples"].max() <= 1
+    assert len(arrays["labels"]) == len(y)
+    assert x.shape == arrays["samples"].shape
+
+
+def test_the_history_is_that_of_all_models_and_falls(out):
+    history = history_of(out)
+    assert list(history[0]) == ["step", *(f"{name}_{what}" for name in demo.LABELS for what in ("loss", "error"))]
+    assert [int(row["step"]) for row in history] == list(range(1, 61))
+    for name in demo.LABELS:
+        values = np.array([float(row[f"{name}_loss"]) for row in history])
+        assert values[-10:].mean() < values[:10].mean()
+
+
+def test_the_seed_decides_the_run(tmp_path, monkeypatch):
+    glyphs = data.glyphs
+    monkeypatch.setattr(data, "glyphs", lambda n: glyphs(min(n, 120)))
+    monkeypatch.setattr(demo, "draw_examples", lambda *arguments: None)
+    monkeypatch.setattr(demo, "draw_curves", lambda *arguments: None)
+    ends = []
+    for name, seed in (("a", "1"), ("b", "1"), ("c", "2")):
+        demo.main(["--quick", "--steps", "3", "--seed", seed, "--out", str(tmp_path / name)])
+        ends.append(summary_of(tmp_path / name)["metrics"])
+    assert ends[0] == ends[1] != ends[2]
+
+
+@pytest.mark.parametrize("options", [["--steps", "0"], ["--data", "cifar"], ["--resume"]])
+def test_wrong_options_are_refused(options, capsys):
+    with pytest.raises(SystemExit) as end:
+        demo.main(options)
+    assert end.value.code == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_digits_from_a_folder(tmp_path, mnist_folder):
+    demo.main(["--quick", "--steps", "2", "--data", "mnist", "--data-dir", str(mnist_folder), "--out", str(tmp_path)])
+    assert samples_of(tmp_path)["samples"].shape == (40, 1, 28, 28)
+
+
+# --- the figures --------------------------------------------------------------------------------------------------------
+
+
+def test_errors_and_confidence_by_hand(monkeypatch):
+    classifier = Classifier(nn.Sequential())
+    p = np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7], [0.5 + 1e-6, 0.5 - 1e-6]])
+    monkeypatch.setattr(Classifier, "probabilities", lambda self, x: p)
+    found = classifiers.mistakes(classifier, p, np.array([0, 0, 1, 1]))
+    assert found == pytest.approx({"error": 50.0, "confidence": 100 * (0.8 + 0.5 + 1e-6) / 2})
+    assert classifiers.mistakes(classifier, p, np.array([0, 1, 1, 0])) == {"error": 0.0, "confidence": 0.0}
+
+
+def test_probabilities_are_the_softmax_in_parts_of_1000(fixed):
+    x = np.random.default_rng(0).random((2300, 1, 28, 28), np.float32)
+    p = fixed.probabilities(x)
+    assert fixed.model.seen == [1000, 1000, 300]
+    v = x.reshape(2300, -1) @ fixed.model.dense.weight.data + fixed.model.dense.bias.data
+    expected = np.exp(v - v.max(axis=1, keepdims=True))
+    np.testing.assert_allclose(p, expected / expected.sum(axis=1, keepdims=True), atol=1e-4)
+
+
+def test_attacks_go_in_parts_and_each_image_gets_its_own_label(fixed, monkeypatch):
+    rng = np.random.default_rng(0)
+    x, y = rng.random((50, 1, 28, 28), np.float32), rng.integers(10, size=50)
+    at_once = fixed.attacked(x, y, 0.1)
+    monkeypatch.setattr(classifiers, "AT_ONCE", 20)
+    np.testing.assert_allclose(fixed.attacked(x, y, 0.1), at_once, atol=1e-7)
+    assert fixed.model.seen == [50, 20, 20, 10]
+
+
+def test_logistic_regression_tells_its_two_digits_apart_by_one_logit():
+    classifier = classifiers.logistic_regression((3, 7))
+    x, y = np.random.default_rng(0).random((6, 1, 28, 28), np.float32), np.array([3, 0, 7, 7, 9, 3])
+    images, labels = classifier.take(x, y)
+    np.testing.assert_array_equal(images, x[[0, 2, 3, 5]])
+    assert labels.tolist() == [0, 1, 1, 0]
+    w, b = (p.data for p in classifier.model.parameters())
+    seven = 1 / (1 + np.exp(-(images.reshape(4, -1) @ w[:, 0] + b)))
+    np.testing.assert_allclose(classifier.probabilities(images), np.stack([1 - seven, seven], axis=1), atol=1e-6)
+    attacked = classifier.attacked(images, labels, 0.1, clip=None)
+    expected = images.reshape(4, -1) + 0.1 * np.outer([1, -1, -1, 1], np.sign(w[:, 0]))
+    np.testing.assert_allclose(attacked.reshape(4, -1), expected, atol=1e-6)
+
+
+def test_random_signs_are_a_step_of_that_size_up_as_often_as_down():
+    x = np.random.default_rng(0).random((50, 1, 28, 28), np.float32)
+    steps = classifiers.random_signs(x, 0.25, np.random.default_rng(1)) - x
+    np.testing.assert_allclose(np.abs(steps), 0.25, atol=1e-6)
+    assert abs((steps > 0).mean() - 0.5) < 0.01
+    clipped = classifiers.random_signs(x, 0.25, np.random.default_rng(1), (0.0, 1.0))
+    np.testing.assert_array_equal(clipped, np.clip(x + steps, 0, 1))
+    assert clipped.dtype == np.float32
+
+
+def test_training_follows_the_objective_and_leaves_the_model_in_eval_mode():
+    x, y = data.glyphs(200)
+    classifier, asked = classifiers.network(8), []
+
+    def objective(model, images, labels):
+        assert model.training
+        asked.append(len(images))
+        return losses.cross_entropy(model(images), labels)
+
+    history = classifiers.train(classifier, x, y, "it", 5, 20, 1e-3, objective)
+    assert asked == [20] * 5
+    assert not classifier.model.training
+    assert [row["step"] for row in history] == [1, 2, 3, 4, 5]
+    assert set(history[0]) == {"step", "it_loss", "it_error"}
