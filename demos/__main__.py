@@ -15,6 +15,7 @@ ORDER = (  # the lectures', from a network's gradients to the games that followe
     *("saturation", "tempo", "collapse"),
     *("cgan", "dcgan"),
     *("earth_mover", "wgan", "limit_cycles", "began"),
+    *("patch", "manifold_defense"),
     "speed",
 )
 
