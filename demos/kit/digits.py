@@ -1,15 +1,27 @@
 """What the demos on digit images share: the data, the training, the judge's figures, and the pictures at the end."""
 
+import argparse
+from pathlib import Path
+
 import numpy as np
 from tqdm import tqdm
 
 from demos.kit import pictures
-from demos.kit.run import Run
+from demos.kit.run import Run, common_options
 from minigan import backend, data, metrics
 from minigan.games import ConditionalGAN, Game
 
 DATA = ("mnist", "glyphs")
 SAMPLES = 5_000
+
+
+def options(description: str) -> argparse.ArgumentParser:
+    """The options of the demos of claims about digits: those of all, and --data, --data-dir."""
+    found = common_options(description)
+    found.add_argument("--data", choices=DATA, help="which digits (default: mnist, with --quick glyphs)")
+    found.set_defaults(data_defaults=("mnist", "glyphs"))
+    found.add_argument("--data-dir", type=Path, help="folder with the MNIST files (default: MINIGAN_DATA, or a download)")
+    return found
 
 
 def load(args, n: int = SAMPLES) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:

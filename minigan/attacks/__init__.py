@@ -1,7 +1,23 @@
 """Adversarial examples: inputs changed a little so that a model errs. All work on any Module, or function from x to outputs."""
 
 from minigan.attacks.fgsm import fgsm
+from minigan.attacks.manifold import project
+from minigan.attacks.minimal import minimal_perturbation
+from minigan.attacks.patch import adversarial_patch, apply_patch, patch_success
 from minigan.attacks.pgd import pgd
+from minigan.attacks.rubbish import fooled, fooling_images, rubbish
 from minigan.attacks.training import adversarial_loss
 
-__all__ = ["adversarial_loss", "fgsm", "pgd"]
+__all__ = [
+    "adversarial_loss",
+    "adversarial_patch",
+    "apply_patch",
+    "fgsm",
+    "fooled",
+    "fooling_images",
+    "minimal_perturbation",
+    "patch_success",
+    "pgd",
+    "project",
+    "rubbish",
+]

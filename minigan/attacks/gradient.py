@@ -59,3 +59,9 @@ def checked(attack: str, x: Any, y: Any, epsilon: float, clip: Clip) -> Array:
 def clipped(x: Array, clip: Clip) -> Array:
     """x inside the range, if there is one, in x's dtype whatever the range's is."""
     return x if clip is None else x.clip(*clip).astype(x.dtype, copy=False)
+
+
+def one_each(x: Any, labels: Any) -> Array:
+    """The labels as an array; a single one once for each input."""
+    labels = labels.data if isinstance(labels, Tensor) else backend.asarray(labels)
+    return labels if labels.ndim else backend.of(labels).full(len(x), labels)

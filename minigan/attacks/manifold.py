@@ -1,0 +1,85 @@
+"""The robust manifold defence: classify not x, but the nearest image that a generator can make. Ilyas et al. 2017.
+
+A generator's range is a manifold near the data; a small adversarial change leads off it, and projecting onto it undoes the
+change. (Algorithm "Invert and Classify"; Defense-GAN, Samangouei et al. 2018, is the same with several starts.)
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minigan import backend
+from minigan.attacks.gradient import Model, attacking, checked
+from minigan.backend import Array
+from minigan.data.priors import Noise
+from minigan.grad_mode import Recording
+from minigan.ops import square
+from minigan.ops import sum as total
+from minigan.optim import Adam, LinearDecay
+from minigan.tensor import Tensor, grad
+
+Prior = Callable[[int], Any]
+
+
+class Projection(NamedTuple):
+    """What `project` finds: the images G(z) (N, ...), their z (N, d), and the squared distances |G(z) - x|^2 (N,)."""
+
+    images: Array
+    z: Array
+    distance: Array
+
+
+def project(
+    G: Model,
+    x: Any,
+    prior: Prior,
+    steps: int = 200,
+    lr: float = 0.1,
+    restarts: int = 10,
+    rng: np.random.Generator | None = None,
+) -> Projection:
+    """min over z of |G(z) - x|^2, by Adam on z from several starts, of which each image keeps the best.
+
+    Args:
+        G: a Module (in eval mode meanwhile) or a function, from noise (N, d) to images of x's shape.
+        x: floats (N, ...), in the range of G's images. prior: a function m -> (m, d) noise, as `data.noise(64)`: the starts.
+        steps, lr: of Adam; lr falls linearly to 0. restarts: starts for each image.
+        rng: draws the starts, if the prior is minigan's; if None, the prior's own stream does.
+
+    The starts of all images are one batch, N restarts noise vectors. Returns a `Projection`; nothing of G is changed. Raises
+    ValueError for steps or restarts below 1, and where G's images do not have x's shape.
+    """
+    x = checked("project", x, None, 0.0, None)
+    if steps < 1 or restarts < 1:
+        raise ValueError(f"project: steps {steps}, restarts {restarts}; expected at least 1 each")
+    several = backend.of(x).repeat(x, restarts, axis=0)
+    own_stream = rng is None or not isinstance(prior, Noise)
+    start = prior(len(several)) if own_stream else prior(len(several), rng=backend.generator(rng))
+    z = Tensor(backend.asarray(start, dtype=x.dtype).copy(), requires_grad=True)
+    with attacking(G):
+        _descend(G, several, z, steps, lr)
+        images, distance = _distances(G, several, z.detach())
+    best = distance.data.reshape(len(x), restarts).argmin(axis=1) + restarts * backend.of(x).arange(len(x))
+    return Projection(images.data[best], z.data[best], distance.data[best])
+
+
+def _descend(G: Model, x: Array, z: Tensor, steps: int, lr: float) -> None:
+    """Adam's steps down sum |G(z) - x|^2, each z on its own."""
+    rule = Adam([z], lr)
+    decay = LinearDecay(rule, steps)
+    for _ in range(steps):
+        with Recording(True):  # under no_grad, too, the slope is what it is
+            _, distance = _distances(G, x, z)
+            loss = total(distance)
+        (z.grad,) = grad(loss, z)
+        rule.step()
+        decay.step()
+
+
+def _distances(G: Model, x: Array, z: Tensor) -> tuple[Tensor, Tensor]:
+    """G(z), and |G(z) - x|^2 of each image."""
+    images = G(z)
+    if images.shape != x.shape:
+        raise ValueError(f"project: G makes images {images.shape[1:]}; expected those of x, {x.shape[1:]}")
+    return images, total(square(images - x).reshape(len(x), -1), axis=1)

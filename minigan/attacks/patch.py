@@ -1,0 +1,165 @@
+"""The adversarial patch: one small image that turns any scene it lies in into the target class. Brown et al. 2017.
+
+It is trained over the transformations that it has to survive: the expectation over transformations of Athalye et al. 2018.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from minigan import backend
+from minigan.attacks.gradient import Model, attacking, checked, clipped
+from minigan.backend import Array
+from minigan.grad_mode import Recording, no_grad
+from minigan.losses import cross_entropy
+from minigan.ops import take, where
+from minigan.optim import Adam, LinearDecay
+from minigan.tensor import Tensor, grad
+
+Share = float | tuple[float, float]
+_AT_ONCE = 1000  # images that go through the model at a time
+
+
+def apply_patch(
+    x: Any, patch: Any, share: Share, rng: np.random.Generator | None = None, angle: float = 22.5
+) -> tuple[Tensor, Array]:
+    """Paste the patch into every image: at a random place, whole, turned by a random angle; and where it lies.
+
+    Args:
+        x: images (N, C, H, W), floats. patch: (C, P, P), a Tensor or an array; sampled bilinearly, and differentiable.
+        share: the patch's share of an image's area; (low, high): each image's own, drawn uniformly between the two.
+        rng: draws all of it; minigan's default generator if None. angle: the largest rotation, in degrees.
+
+    Returns a Tensor of x's shape and dtype, and the places, booleans (N, H, W): pixels outside are x's, to the last bit.
+    Raises ValueError for shapes that do not fit, angles outside [0, 180] and a share that does not fit in when turned.
+    """
+    x = checked("apply_patch", x, None, 0.0, None)
+    patch = patch if isinstance(patch, Tensor) else Tensor(patch, dtype=x.dtype)
+    if x.ndim != 4 or patch.ndim != 3 or patch.shape != (x.shape[1], patch.shape[2], patch.shape[2]):
+        raise ValueError(f"apply_patch: x {x.shape}, patch {patch.shape}; expected (N, C, H, W) and (C, P, P)")
+    v, u, inside = _places(x.shape, share, backend.generator(rng), angle)
+    values = _bilinear(patch, *(c * patch.shape[-1] for c in (v, u)))
+    place = backend.xp().asarray(inside)
+    return where(place[:, None], values, Tensor(x)).astype(x.dtype), place
+
+
+def _places(shape: tuple[int, ...], share: Share, rng: np.random.Generator, angle: float) -> tuple[np.ndarray, ...]:
+    """Every pixel's coordinates in the patch's own frame, from 0 to 1 inside it, (N, H, W) each; and where that is."""
+    n, _, height, width = shape
+    low, high = share if isinstance(share, tuple | list) else (share, share)
+    if not (0 < low <= high and 0 <= angle <= 180):
+        raise ValueError(f"apply_patch: share {share}, angle {angle}; expected a share above 0, an angle in [0, 180]")
+    side = np.sqrt(rng.uniform(low, high, n) * height * width)[:, None, None]
+    turn = np.radians(rng.uniform(-angle, angle, n))[:, None, None]
+    reach = side / 2 * (np.abs(np.cos(turn)) + np.abs(np.sin(turn)))  # of the turned square, from its centre
+    widest = np.cos(np.radians(min(angle, 45)) - np.pi / 4) * np.sqrt(2 * high * height * width)
+    if widest > min(height, width):
+        raise ValueError(f"apply_patch: share {share} does not fit into {height} x {width} pixels, turned by {angle} degrees")
+    dy, dx = (
+        np.arange(size).reshape(pixels) + 0.5 - (reach + rng.random((n, 1, 1)) * (size - 2 * reach))
+        for size, pixels in ((height, (1, -1, 1)), (width, (1, 1, -1)))
+    )
+    v = (np.cos(turn) * dy - np.sin(turn) * dx) / side + 0.5
+    u = (np.sin(turn) * dy + np.cos(turn) * dx) / side + 0.5
+    return v, u, (v >= 0) & (v < 1) & (u >= 0) & (u < 1)
+
+
+def _bilinear(patch: Tensor, v: np.ndarray, u: np.ndarray) -> Tensor:
+    """The patch (C, P, P) at these places (N, H, W), in units of its pixels (centres at 1/2, 3/2, ...): (N, C, H, W)."""
+    channels, size, _ = patch.shape
+    channel = size * size * np.arange(channels).reshape(-1, 1, 1)
+    values = 0.0
+    for row, vertical in _neighbours(v, size):
+        for column, horizontal in _neighbours(u, size):
+            index = (row * size + column)[:, None] + channel
+            weight = Tensor((vertical * horizontal)[:, None], dtype=patch.dtype)
+            values = values + weight * take(patch, backend.xp().asarray(index))
+    return values
+
+
+def _neighbours(c: np.ndarray, size: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The two pixels on either side of each coordinate, and their weights; beyond the outermost centres, those."""
+    c = (c - 0.5).clip(0, size - 1)
+    before = np.floor(c).astype(np.int64)
+    return [(before, 1 - (c - before)), ((before + 1).clip(0, size - 1), c - before)]
+
+
+# --- training, and success ----------------------------------------------------------------------------------------------
+
+
+def adversarial_patch(
+    model: Model,
+    x: Any,
+    target: int,
+    share: Share,
+    steps: int = 500,
+    lr: float = 0.05,
+    batch: int = 64,
+    angle: float = 22.5,
+    size: int | None = None,
+    clip: tuple[float, float] = (0.0, 1.0),
+    rng: np.random.Generator | None = None,
+) -> Array:
+    """One patch for all images: it minimises E cross_entropy(model(apply_patch(x, patch)), target), over x, place, size, angle.
+
+    Args:
+        model: a Module (in eval mode meanwhile) or a function, from images (N, C, H, W) to logits.
+        x: the images to train on. target: the class they are to be taken for. share, angle: as for `apply_patch`.
+        steps, batch, lr: of Adam, each step on that many images, drawn anew with their transformations; lr falls linearly to 0.
+        size: P, the patch's pixels a side; if None, those that it covers in an image where it is largest.
+        clip: the range of its pixels. rng: draws the start, uniform on it, and everything else; minigan's generator if None.
+
+    Returns an array (C, P, P) of x's dtype. The model's parameters, their gradients and flags stay as they were. Raises as
+    `apply_patch`, and ValueError for no images, x outside `clip`, and steps, batch or size below 1.
+    """
+    x, rng = checked("adversarial_patch", x, None, 0.0, clip), backend.generator(rng)
+    if x.ndim != 4 or not len(x):
+        raise ValueError(f"adversarial_patch: x has shape {x.shape}; expected images (N, C, H, W), at least one")
+    size = int(np.ceil(np.sqrt(np.max(share) * x.shape[2] * x.shape[3]))) if size is None else size
+    if min(steps, batch, size) < 1:
+        raise ValueError(f"adversarial_patch: steps {steps}, batch {batch}, size {size}; expected at least 1 each")
+    start = rng.uniform(*clip, (x.shape[1], size, size))
+    patch = Tensor(backend.xp().asarray(start, dtype=x.dtype), requires_grad=True)
+    rule = Adam([patch], lr)
+    decay = LinearDecay(rule, steps)
+    with attacking(model):
+        for _ in range(steps):
+            images = x[rng.integers(len(x), size=batch)]
+            (patch.grad,) = _gradient(model, images, patch, target, share, rng, angle)
+            rule.step()
+            decay.step()
+            patch.data = clipped(patch.data, clip)
+    return patch.data
+
+
+def _gradient(model, images, patch, target, share, rng, angle) -> tuple[Tensor]:
+    """d loss / d patch on these images, each with its own transformation."""
+    with Recording(True):  # under no_grad, too, the slope is what it is
+        pasted, _ = apply_patch(images, patch, share, rng, angle)
+        loss = cross_entropy(model(pasted), np.full(len(images), target))
+    return grad(loss, patch)
+
+
+def patch_success(
+    model: Model,
+    x: Any,
+    y: Any,
+    patch: Any,
+    target: int,
+    share: Share,
+    rng: np.random.Generator | None = None,
+    angle: float = 22.5,
+) -> float:
+    """Of the images x (N, C, H, W) whose labels y (N,) are not `target`, the share taken for it with the patch in them.
+
+    The other arguments are `apply_patch`'s. nan if all labels are `target`. Raises as `apply_patch`, and ValueError for a
+    number of labels that is not x's.
+    """
+    x, rng = checked("patch_success", x, y, 0.0, None), backend.generator(rng)
+    x = x[backend.xp().asarray(y) != target]
+    taken = 0
+    with no_grad(), attacking(model):
+        for start in range(0, len(x), _AT_ONCE):
+            pasted, _ = apply_patch(x[start : start + _AT_ONCE], patch, share, rng, angle)
+            taken += int((model(pasted).data.argmax(axis=1) == target).sum())
+    return taken / len(x) if len(x) else float("nan")

@@ -1,0 +1,70 @@
+"""Rubbish that a classifier is sure about: noise, as it is and pushed towards a class.
+
+Goodfellow, Shlens and Szegedy 2015, section 8 ("rubbish class examples"); Nguyen, Yosinski and Clune 2015, "Deep Neural
+Networks are Easily Fooled". Such an image is of no class: any confident answer is an error.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from minigan import backend
+from minigan.attacks.gradient import Clip, Model, attacking, checked, clipped, input_gradient, one_each
+from minigan.backend import Array
+from minigan.grad_mode import no_grad
+from minigan.losses import cross_entropy
+from minigan.ops import softmax
+
+KINDS = {
+    "normal": lambda shape, rng: rng.standard_normal(shape, dtype=np.float32),
+    "uniform": lambda shape, rng: rng.random(shape, dtype=np.float32),
+}
+_AT_ONCE = 1000  # images that go through the model at a time
+
+
+def rubbish(shape: Sequence[int], kind: str = "normal", rng: np.random.Generator | None = None) -> Array:
+    """Images of this shape (N, ...), float32: every pixel from N(0, 1), as in the paper, or "uniform" on [0, 1].
+
+    `rng` draws them; minigan's default generator if None. Raises ValueError for another kind.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"rubbish: kind is {kind!r}; choose one of {', '.join(map(repr, KINDS))}")
+    return backend.xp().asarray(KINDS[kind](tuple(shape), backend.generator(rng)))
+
+
+def fooled(model: Model, x: Any, p: float = 0.5) -> float:
+    """The share of the images x (N, ...) to which the model gives some class with a probability above p: the paper's error.
+
+    The model is a Module (in eval mode meanwhile) or a function, from x to logits (N, C). Raises ValueError for no images and
+    for p outside [0, 1].
+    """
+    if not (len(x) and 0 <= p <= 1):
+        raise ValueError(f"fooled: {len(x)} images, p {p}; expected at least one image, 0 <= p <= 1")
+    x, sure = backend.asarray(x), 0
+    with no_grad(), attacking(model):
+        for start in range(0, len(x), _AT_ONCE):
+            sure += int((softmax(model(x[start : start + _AT_ONCE]), axis=1).data.max(axis=1) > p).sum())
+    return sure / len(x)
+
+
+def fooling_images(model: Model, x: Any, target: Any, steps: int = 20, step: float = 0.02, clip: Clip = (0.0, 1.0)) -> Array:
+    """Rubbish pushed towards a class: x <- clip(x + step sign(grad log p(target | x))), `steps` times, however far.
+
+    Args:
+        model: a Module (in eval mode during the attack) or a function, from x (N, ...) to logits (N, C).
+        x: where it starts, such as `rubbish((100, 1, 28, 28), "uniform")`. target: N classes, or one for all.
+        clip: the range that pixels have, or None (for normal noise).
+
+    Returns a new array of x's shape and dtype. The model's parameters, their gradients and flags stay as they were. Raises
+    TypeError for x that are no floats, ValueError for steps below 1, a step below 0, and as `fgsm`.
+    """
+    target = one_each(x, target)
+    x = checked("fooling_images", x, target, 0.0, clip)
+    if steps < 1 or not step >= 0:
+        raise ValueError(f"fooling_images: steps {steps}, step {step}; expected at least 1, and at least 0")
+    with attacking(model):
+        for _ in range(steps):
+            g = input_gradient(model, x, target, cross_entropy)
+            x = clipped(x - (step * backend.of(g).sign(g)).astype(x.dtype), clip)
+    return x
