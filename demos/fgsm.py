@@ -132,7 +132,7 @@ def draw_examples(path: Path, model: Classifier, x, y, epsilon: float, found: di
             if column != 1:
                 colour = "tab:green" if says.argmax() == label else "tab:red"
                 axes.set_xlabel(f'"{says.argmax()}", {says.max():.1%} sure', color=colour, fontsize=12)
-    formulas = ("$x$", f"+ {epsilon:g} sign $\\nabla_x J$", "$= x'$", f"$x$ ± {epsilon:g} by chance")
+    formulas = ("$x$", f"+ {epsilon:g} sign $\\nabla_x J$ (red +, blue -)", "$= x'$", f"$x$ ± {epsilon:g} by chance")
     for axes, formula in zip(places[0], formulas, strict=True):
         axes.set_title(formula, fontsize=13)
     figure.suptitle(
