@@ -64,9 +64,7 @@ def main(argv: list[str] | None = None) -> None:
     rule = {"steps": settings.steps, "batch": settings.batch, "lr": settings.lr}
     history = side_by_side([classifiers.train(model, x, y, name, **rule) for name, model in models.items()])
     found = {name: attack(model, test_x, test_y, settings, rng) for name, model in models.items()}
-    found["transfer"] = transfer(
-        {name: m for name, m in models.items() if len(m.digits) == 10}, test_x, test_y, settings.epsilon
-    )
+    found["transfer"] = transfer(models, test_x, test_y, settings.epsilon)
     write_history(args, history)
     x, y = test_x[: digits.SAMPLES], test_y[: digits.SAMPLES]
     np.savez_compressed(args.out / "samples.npz", samples=models["network"].attacked(x, y, settings.epsilon), labels=y)
