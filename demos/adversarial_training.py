@@ -1,9 +1,9 @@
 """Adversarial training: a network that learns from its own adversarial examples is harder to fool, by the attack it has met.
 
-    alpha J(x, y) + (1 - alpha) J(x + epsilon sign(grad_x J(x, y)), y)          (Goodfellow et al. 2015, section 6)
-
 Slide: "One simple technique that can help is to *train* explicitly on adversarial examples. This is easy, since we can create
 adversarial examples at will, and can improve robustness to outliers at test time." (CS/DS 541, class 19)
+
+    alpha J(x, y) + (1 - alpha) J(x + epsilon sign(grad_x J(x, y)), y)          (Goodfellow et al. 2015, section 6)
 
 The same network is trained three times: as usual; on random signs of the same size, as the control; and on adversarial
 examples, made anew for every minibatch against the network as it is. Each is attacked white box: by its own gradient,
