@@ -162,8 +162,9 @@ def picture(rows: list[dict], x: np.ndarray, figures: dict[str, float], settings
     right.set_yticks([15 + 30 * i for i in range(4)], ["x", "its G(z*)", "attacked", "its G(z*)"])
     right.set(xticks=[], title=f"the first 12 held-out images, epsilon {AT}")
     figure.suptitle(
-        f"FGSM takes {figures['lost_to_the_attack']:.0%} of accuracy, projection onto G's range gives "
-        f"{figures['share_that_comes_back']:.0%} of that back; without an attack it costs {figures['cost_without_attack']:.1%}"
+        f"FGSM costs {100 * figures['lost_to_the_attack']:.0f} points of accuracy; projection onto G's range gives "
+        f"{figures['share_that_comes_back']:.0%} of them back. Without an attack, it costs "
+        f"{100 * figures['cost_without_attack']:.1f} points"
     )
     return figure
 

@@ -160,7 +160,7 @@ def picture(model, seen, patches: list[dict], rates: dict[str, np.ndarray], figu
         label = NAMES.get(name, "trained patch, large digits in the middle")
         left.plot(percent, rates[name].mean(axis=0), style, color=colour, marker="o", label=label)
     left.set(xlabel="the patch's share of the area, %", ylabel="taken for the target class", ylim=(0, 1.02))
-    left.legend(loc="upper left")
+    left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2)
     left.set_title("mean over the target classes; pale: each of them")
     draw_scenes(right, model, seen, patches)
     figure.suptitle(

@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 from demos import dcgan, manifold_defense
+from demos.kit import digits
+from demos.kit.claim import Claim
+from demos.kit.run import start
 from minigan import Tensor, attacks, data, metrics, nn
 
 
@@ -24,6 +27,17 @@ def test_the_figures_of_a_quick_run_follow_from_its_accuracies(tmp_path):
     assert found["cost_without_attack"] == pytest.approx(found["attacked_0"] - found["projected_0"])
     assert set(summary["holds"]) == {"lost_to_the_attack", "share_that_comes_back"}
     assert summary["settings"]["generator"] == "trained"
+
+
+@pytest.mark.parametrize(("after", "holds"), [(0.61, True), (0.59, False)])
+def test_half_of_what_was_lost_has_to_come_back(tmp_path, after, holds):
+    args = start(digits.options(""), ["--quick", "--out", str(tmp_path)], "manifold_defense")
+    claim = Claim(args, {})
+    rows = [{"epsilon": 0.0, "before": 1.0, "after": 0.9}, {"epsilon": 0.25, "before": 0.2, "after": after}]
+    manifold_defense.measure(claim, rows, manifold_defense.Settings(epsilons=(0.0, 0.25)))
+    assert claim.holds == {"lost_to_the_attack": True, "share_that_comes_back": holds}
+    assert claim.metrics["share_that_comes_back"] == pytest.approx((after - 0.2) / 0.8)
+    assert claim.metrics["cost_without_attack"] == pytest.approx(0.1)
 
 
 def test_a_generator_from_a_checkpoint(tmp_path, no_pictures):
