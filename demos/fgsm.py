@@ -23,7 +23,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from demos.kit import classifiers, digits, pictures
-from demos.kit.classifiers import Classifier, mistakes, random_signs, side_by_side
+from demos.kit.classifiers import Classifier, mistakes, random_signs
 from demos.kit.run import parser, start, write_history, write_summary
 
 
@@ -55,14 +55,14 @@ LABELS = {
 
 def main(argv: list[str] | None = None) -> None:
     """Train, attack, compare, draw."""
-    args = start(parser(__doc__, digits.DATA, quick_data="glyphs", resume=False), argv, "fgsm")
+    args = start(parser(__doc__, digits.DATA, quick_data="glyphs"), argv, "fgsm")
     settings = replace(Settings(), steps=150, width=64) if args.quick else Settings()
     settings = replace(settings, steps=args.steps or settings.steps)
     began, rng = perf_counter(), np.random.default_rng(args.seed)
     x, y, (test_x, test_y) = digits.load(args, settings.test)
     models = make_models(settings)
     rule = {"steps": settings.steps, "batch": settings.batch, "lr": settings.lr}
-    history = side_by_side([classifiers.train(model, x, y, name, **rule) for name, model in models.items()])
+    history = classifiers.train_or_resume(args, models, x, y, {"data": args.data, **asdict(settings)}, rule)
     found = {name: attack(model, test_x, test_y, settings, rng) for name, model in models.items()}
     found["transfer"] = transfer(models, test_x, test_y, settings.epsilon)
     write_history(args, history)
@@ -176,7 +176,7 @@ def report(args, epsilon: float, found: dict) -> None:
 Results are in {args.out}/
   fgsm.png    images before and after: which of them can you not read?
   curves.png  the accuracy against epsilon, and the adversarial examples of one model tried on another
-  history.csv, summary.json, samples.npz   the figures behind them
+  history.csv, summary.json, samples.npz, checkpoint.npz   the figures behind them
 """)
     columns = {"error": "error", "attacked": "FGSM", "confidence": "sure of errors", "random": "random signs"}
     columns |= {"attacked_clipped": "FGSM, clipped", "random_clipped": "random, clipped"}

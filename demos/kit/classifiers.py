@@ -3,8 +3,12 @@
 Images are (n, 1, 28, 28), with pixels in [0, 1]; a classifier's labels count its own classes from 0.
 """
 
+import argparse
+import json
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -115,6 +119,33 @@ def train(
         decay.step()
     model.eval()
     return history
+
+
+def train_or_resume(
+    args: argparse.Namespace, models: dict[str, Classifier], x: np.ndarray, y: np.ndarray, settings: dict, rule: dict
+) -> list[dict[str, float]]:
+    """Train each classifier, and keep all in checkpoint.npz; or, with --resume, take them from there. The history of all."""
+    settings = json.dumps({**settings, "seed": args.seed})
+    if args.resume:
+        return _resume(Path(args.resume), models, settings)
+    history = side_by_side([train(model, x, y, name, **rule) for name, model in models.items()])
+    states = {f"{name}/{key}": a for name, model in models.items() for key, a in model.model.state_dict().items()}
+    np.savez_compressed(args.out / "checkpoint.npz", settings=settings, history=json.dumps(history), **states)
+    return history
+
+
+def _resume(path: Path, models: dict[str, Classifier], settings: str) -> list[dict[str, float]]:
+    try:
+        with np.load(path) as file:
+            state = {key: file[key] for key in file.files}
+    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        raise SystemExit(f"--resume: {path} is no checkpoint, or damaged ({error})") from None
+    if str(state.get("settings")) != settings:
+        raise SystemExit(f"--resume: {path} comes from a run with other settings: {state.get('settings')}")
+    for name, classifier in models.items():
+        own = {key.removeprefix(f"{name}/"): a for key, a in state.items() if key.startswith(f"{name}/")}
+        classifier.model.eval().load_state_dict(own)
+    return json.loads(str(state["history"]))
 
 
 def side_by_side(histories: list[list[dict[str, float]]]) -> list[dict[str, float]]:

@@ -38,9 +38,30 @@ def fixed():
 
 
 def test_it_writes_its_files(out):
-    assert {p.name for p in out.iterdir()} == {"fgsm.png", "curves.png", "history.csv", "summary.json", "samples.npz"}
+    pictures, others = {"fgsm.png", "curves.png"}, {"history.csv", "summary.json", "samples.npz", "checkpoint.npz"}
+    assert {p.name for p in out.iterdir()} == pictures | others
     assert_shows_something(out / "fgsm.png")
     assert_shows_something(out / "curves.png")
+
+
+def test_a_resumed_run_trains_nothing_and_comes_to_the_same_end(out, tmp_path, monkeypatch):
+    monkeypatch.setattr(classifiers, "train", None)
+    demo.main(["--quick", "--steps", "60", "--out", str(tmp_path), "--resume", str(out / "checkpoint.npz")])
+    assert summary_of(tmp_path)["metrics"] == summary_of(out)["metrics"]
+    assert (tmp_path / "history.csv").read_text() == (out / "history.csv").read_text()
+    np.testing.assert_array_equal(np.load(tmp_path / "samples.npz")["samples"], np.load(out / "samples.npz")["samples"])
+
+
+@pytest.mark.parametrize("options", [["--seed", "1"], ["--steps", "59"]], ids=" ".join)
+def test_a_checkpoint_of_another_run_is_refused(out, tmp_path, options):
+    with pytest.raises(SystemExit, match="with other settings"):
+        demo.main(["--quick", "--steps", "60", "--out", str(tmp_path), "--resume", str(out / "checkpoint.npz"), *options])
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path):
+    (tmp_path / "checkpoint.npz").write_text("damaged")
+    with pytest.raises(SystemExit, match="is no checkpoint, or damaged"):
+        demo.main(["--quick", "--steps", "60", "--out", str(tmp_path), "--resume"])
 
 
 def test_the_summary_has_finite_figures_beside_the_published_ones(out):
