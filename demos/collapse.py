@@ -1,14 +1,15 @@
-"""Mode collapse: while D lags behind G, G makes one mode of the data; what lets D object brings back all of them.
+"""Mode collapse: while D lags behind G, G runs from one mode of the data to the next; a D that keeps up brings all of them.
 
 Slide: "Mode collapse — G generates realistic data but only for a *subset* of the domain of $P_{\\text{data}}(\\mathbf{x})$"
 (CS/DS 541, class 19)
 
 D learns slowly here, at a third of G's rate. G's best answer to such a D is the one point that it likes best; D learns that
-this point is fake, G moves on to another mode, and so on, round the ring. Changes, one at a time, from the same setting: let D
-learn more (5 steps, the cure that is tried most; or G's rate), let it see more (pairs of samples, PacGAN; the minibatch's
-standard deviation as one more feature, which gives a single mode away), bind it to be flat at the data (R1), or change the
-loss (WGAN-GP). What to look for: in the rows, over time, G hops between the pale modes, or fills them all; in the bars, the
-modes with at least 1 % of the samples at the end, a dot for each seed. Not everything that is said to help does.
+this point is fake, G moves on to another mode, and so on, round the ring. ("Realistic" is generous: on the way, most of the
+samples lie on no mode.) Changes, one at a time, from the same setting: let D learn more (5 steps, the cure that is tried most;
+or G's rate), let it see more (pairs of samples, PacGAN; the minibatch's standard deviation as one more feature, which gives a
+single mode away), bind it to be flat at the data (R1), or change the loss (WGAN-GP). What to look for: in the rows, over
+time, G hops between the pale modes, or fills them all; in the bars, the modes with at least 1 % of the samples at the end, a
+dot for each seed. Not all that is said to help does: the same deviation, of D's last hidden layer, often does not.
 """
 
 from dataclasses import asdict, dataclass
@@ -161,8 +162,8 @@ def draw(ring: dict, grid: dict) -> plt.Figure:
     left.suptitle("G's samples over time, the same seed (last: on a grid, at the end)")
     bars(right.subplots(), ring)
     n, collapsed, cured = len(ring[COLLAPSE]), span(modes(ring[COLLAPSE])), span(modes(ring[CURE]))
-    seeds = "of one seed" if n == 1 else f"of {n} seeds"
-    figure.suptitle(f"Mode collapse: {collapsed} of 8 modes at the end {seeds}; with {CURE}, {cured}", fontsize=14)
+    seeds = "one seed" if n == 1 else f"{n} seeds"
+    figure.suptitle(f"Mode collapse: {collapsed} of 8 modes at the end ({seeds}); with {CURE}, {cured} of 8", fontsize=14)
     return figure
 
 
