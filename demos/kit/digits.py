@@ -24,8 +24,9 @@ def options(description: str) -> argparse.ArgumentParser:
     return found
 
 
-def load(args, n: int = SAMPLES) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
-    """Images (m, 1, 28, 28) in [0, 1] to learn from, their classes (m,), and n others with theirs."""
+def load(args, n: int | None = None) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """Images (m, 1, 28, 28) in [0, 1] to learn from, their classes (m,), and n others (None: SAMPLES) with theirs."""
+    n = SAMPLES if n is None else n
     try:
         if args.data == "mnist":
             others, classes = data.mnist("test", root=args.data_dir)
