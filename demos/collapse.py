@@ -19,9 +19,9 @@ import numpy as np
 from tqdm import tqdm
 
 import minigan as mg
-from demos.kit.claim import Claim, options
+from demos.kit.claim import Claim
 from demos.kit.mixtures import GRID, RING, Mixture, discriminator, generator
-from demos.kit.run import start
+from demos.kit.run import common_options, start
 from minigan import Tensor, data, nn, optim
 from minigan.games import GAN, WGANGP
 from minigan.games.game import Game
@@ -109,7 +109,7 @@ def train(settings: Settings, seed: int, change: str, mixture: Mixture, steps: i
 
 def main(argv: list[str] | None = None) -> None:
     """Every change with its seeds; the collapse and the main cure on the grid as well."""
-    args = start(options(__doc__), argv, "collapse")
+    args = start(common_options(__doc__), argv, "collapse")
     settings = QUICK if args.quick else Settings()
     claim = Claim(args, asdict(settings))
     seeds = {change: settings.seeds if change in (COLLAPSE, CURE) else settings.other_seeds for change in CHANGES}

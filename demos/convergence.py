@@ -22,9 +22,9 @@ from tqdm import tqdm
 
 import minigan as mg
 from demos.kit import pictures
-from demos.kit.claim import Claim, options
+from demos.kit.claim import Claim
 from demos.kit.line import Mixture, jensen_shannon, network
-from demos.kit.run import start
+from demos.kit.run import common_options, start
 from minigan import Tensor, backend, data, losses, metrics, no_grad, optim, sigmoid
 from minigan.games import GAN
 
@@ -60,7 +60,7 @@ LINES = slice(250, None, 500)  # the z whose lines are drawn
 
 def main(argv: list[str] | None = None) -> None:
     """The table, then the networks; measure, draw."""
-    args = start(options(__doc__), argv, "convergence")
+    args = start(common_options(__doc__), argv, "convergence")
     settings = replace(Settings(), **QUICK) if args.quick else Settings()
     claim = Claim(args, asdict(settings))
     seeds = range(args.seed, args.seed + settings.seeds)

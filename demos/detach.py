@@ -21,9 +21,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import minigan as mg
-from demos.kit.claim import Claim, options
+from demos.kit.claim import Claim
 from demos.kit.pictures import FAKE, REAL
-from demos.kit.run import start
+from demos.kit.run import common_options, start
 from minigan import Tensor, losses, nn, optim
 
 
@@ -58,7 +58,7 @@ Outcomes = dict[str, Outcome]
 
 def main(argv: list[str] | None = None) -> None:
     """Both experiments for every seed, the figures, the picture."""
-    args = start(options(__doc__), argv, "detach")
+    args = start(common_options(__doc__), argv, "detach")
     settings = replace(Settings(), seeds=1) if args.quick else Settings()
     claim = Claim(args, asdict(settings))
     seeds = range(args.seed, args.seed + settings.seeds)

@@ -20,9 +20,9 @@ from tqdm import tqdm
 
 import minigan as mg
 from demos.kit import critics
-from demos.kit.claim import Claim, options
+from demos.kit.claim import Claim
 from demos.kit.mixtures import discriminator
-from demos.kit.run import start
+from demos.kit.run import common_options, start
 from minigan import data, optim
 from minigan.games import GAN, WGAN, WGANGP
 from minigan.games.game import Game
@@ -72,7 +72,7 @@ def train(s: Settings, bar: tqdm, seed: int, kind: str, theta: float = 0.0, pena
 
 def main(argv: list[str] | None = None) -> None:
     """Distances between lines, exact and as networks see them; the penalty's law; and two on_ring of the ring."""
-    args = start(options(__doc__), argv, "earth_mover")
+    args = start(common_options(__doc__), argv, "earth_mover")
     s = QUICK if args.quick else Settings()
     claim, seeds = Claim(args, asdict(s)), range(args.seed, args.seed + s.seeds)
     laws = [(W, penalty) for W in s.distances for penalty in s.penalties]

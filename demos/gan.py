@@ -111,15 +111,7 @@ def points(args, settings: Settings) -> None:
 
 def images(args, settings: Settings) -> None:
     """Images of 28 x 28 pixels, by the same algorithm: only the last layers' sizes differ."""
-    w = settings.width
-    G = nn.Sequential(
-        nn.Dense(settings.z, w), nn.LeakyReLU(0.2), nn.Dense(w, w), nn.LeakyReLU(0.2), nn.Dense(w, 784), nn.Tanh(),
-        nn.Reshape(1, 28, 28),
-    )  # fmt: skip
-    D = nn.Sequential(
-        nn.Flatten(),
-        nn.Dense(784, w), nn.LeakyReLU(0.2), nn.Dense(w, w), nn.LeakyReLU(0.2), nn.Dense(w, 1),
-    )  # fmt: skip
+    G, D = digits.dense_players(settings.z, settings.width)
     digits.play(args, make_game(settings, G, D), asdict(settings))
 
 

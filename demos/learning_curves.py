@@ -19,9 +19,9 @@ from scipy.stats import spearmanr
 from tqdm import tqdm
 
 import minigan as mg
-from demos.kit.claim import Claim, options
+from demos.kit.claim import Claim
 from demos.kit.mixtures import RING, discriminator, generator
-from demos.kit.run import start
+from demos.kit.run import common_options, start
 from minigan import Tensor, data, metrics, no_grad, optim
 from minigan.games import GAN, WGAN, WGANGP
 from minigan.games.game import Game
@@ -90,7 +90,7 @@ def loss_of(game: Game, x: np.ndarray, samples: np.ndarray) -> float:
 
 def main(argv: list[str] | None = None) -> None:
     """Three games, each with every seed."""
-    args = start(options(__doc__), argv, "learning_curves")
+    args = start(common_options(__doc__), argv, "learning_curves")
     s = QUICK if args.quick else Settings()
     claim = Claim(args, asdict(s))
     with tqdm(total=len(GAMES) * s.seeds * s.steps, unit="it", mininterval=0.5) as bar:

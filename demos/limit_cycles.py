@@ -20,8 +20,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import minigan as mg
-from demos.kit.claim import Claim, options
-from demos.kit.run import start
+from demos.kit.claim import Claim
+from demos.kit.run import common_options, start
 from minigan import Tensor, optim
 
 STEPS = 2000
@@ -71,7 +71,7 @@ PLAYS = {
 
 def main(argv: list[str] | None = None) -> None:
     """Play the games, measure, draw. Nothing is random, and it takes seconds: --quick changes nothing."""
-    args = start(options(__doc__), argv, "limit_cycles")
+    args = start(common_options(__doc__), argv, "limit_cycles")
     settings = {name: {"eta": game.eta, "theta": game.theta, "w": game.w} for name, game in GAMES.items()}
     claim = Claim(args, {**settings, "steps": STEPS})
     paths = {name: {how: run(game, play) for how, play in PLAYS.items()} for name, game in GAMES.items()}

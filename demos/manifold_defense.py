@@ -70,17 +70,9 @@ def main(argv: list[str] | None = None) -> None:
 
 def train(x: np.ndarray, settings: Settings) -> nn.Module:
     """The dense networks of demos.gan, for fewer iterations."""
-    w, z = settings.width, settings.z
-    G = nn.Sequential(
-        nn.Dense(z, w), nn.LeakyReLU(0.2), nn.Dense(w, w), nn.LeakyReLU(0.2), nn.Dense(w, 784), nn.Tanh(),
-        nn.Reshape(1, 28, 28),
-    )  # fmt: skip
-    D = nn.Sequential(
-        nn.Flatten(),
-        nn.Dense(784, w), nn.LeakyReLU(0.2), nn.Dense(w, w), nn.LeakyReLU(0.2), nn.Dense(w, 1),
-    )  # fmt: skip
+    G, D = digits.dense_players(settings.z, settings.width)
     rules = [optim.Adam(player.parameters(), settings.lr, (0.5, 0.999)) for player in (G, D)]
-    game = GAN(G, D, data.noise(z), *rules, r1=settings.r1)
+    game = GAN(G, D, data.noise(settings.z), *rules, r1=settings.r1)
     decay, batches = optim.LinearDecay(rules, settings.steps), data.batches(2 * x - 1, size=settings.batch)
     for _ in tqdm(range(settings.steps), desc="training a generator", mininterval=0.5):
         game.step(batches)

@@ -20,10 +20,10 @@ import numpy as np
 from tqdm import tqdm
 
 import minigan as mg
-from demos.kit.claim import Claim, options
+from demos.kit.claim import Claim
 from demos.kit.line import Mixture, jensen_shannon, network
 from demos.kit.pictures import FAKE, REAL
-from demos.kit.run import start
+from demos.kit.run import common_options, start
 from minigan import Tensor, backend, losses, nn, no_grad, optim
 
 
@@ -55,7 +55,7 @@ DX = X[1] - X[0]
 
 def main(argv: list[str] | None = None) -> None:
     """Train D in both cases, ascend the scalar function, compare, draw."""
-    args = start(options(__doc__), argv, "optimal_discriminator")
+    args = start(common_options(__doc__), argv, "optimal_discriminator")
     settings = replace(Settings(), **QUICK) if args.quick else Settings()
     claim = Claim(args, asdict(settings))
     scalar = scalar_error(settings, args.seed)

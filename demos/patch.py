@@ -14,12 +14,14 @@ from dataclasses import asdict, dataclass, replace
 
 import matplotlib.pyplot as plt
 import numpy as np
+from tqdm import tqdm
 
 from demos.kit import digits
 from demos.kit.claim import Claim
+from demos.kit.classifiers import Classifier, train
 from demos.kit.pictures import FAKE, REAL, sheet
 from demos.kit.run import start
-from minigan import attacks, backend, data, losses, metrics, nn, no_grad, optim
+from minigan import attacks, backend, metrics, nn, no_grad
 
 
 @dataclass
@@ -67,10 +69,11 @@ def main(argv: list[str] | None = None) -> None:
     with no_grad():
         right = (model(seen[0]).data.argmax(axis=1) == seen[1]).mean()
     claim.figure("accuracy_on_scenes", right, "reported: of the classifier, without a patch")
-    patches = [trained(model, scenes, y, target, settings, rng) for target in range(settings.targets)]
+    targets = range(settings.targets)
+    patches = [trained(model, scenes, y, t, settings, rng) for t in tqdm(targets, desc="patches for scenes")]
     rates = {name: np.array([success(model, *seen, p[name], t, settings) for t, p in enumerate(patches)]) for name in NAMES}
     judge = (metrics.train_judge if args.quick else metrics.judge)(x, y, steps=settings.judge_steps)
-    large = [attack(judge, x, y, target, settings, rng) for target in range(settings.targets)]
+    large = [attack(judge, x, y, t, settings, rng) for t in tqdm(targets, desc="patches for large digits")]
     rates["large"] = np.array([success(judge, *held_out, patch, t, settings) for t, patch in enumerate(large)])
     measure(claim, rates, settings)
     claim.finish(picture(model, seen, patches, rates, claim.metrics, settings), "patch")
@@ -95,15 +98,8 @@ def classifier(x: np.ndarray, y: np.ndarray, settings: Settings, rng: np.random.
         nn.Conv2d(32, 64, 3, padding=1, rng=rng), nn.ReLU(),
         Everywhere(), nn.Dense(64, 10, rng=rng),
     )  # fmt: skip
-    rule = optim.Adam(model.parameters(), settings.lr)
-    decay, batches = optim.LinearDecay(rule, settings.classifier_steps), data.batches(x, y, size=64)
-    for _ in range(settings.classifier_steps):
-        images, labels = next(batches)
-        rule.zero_grad()
-        losses.cross_entropy(model(images), labels).backward()
-        rule.step()
-        decay.step()
-    return model.eval()
+    train(Classifier(model), x, y, "scenes", settings.classifier_steps, batch=64, lr=settings.lr)
+    return model
 
 
 def attack(model: nn.Module, x: np.ndarray, y: np.ndarray, target: int, settings: Settings, rng) -> np.ndarray:

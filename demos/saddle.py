@@ -16,9 +16,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import minigan as mg
-from demos.kit.claim import Claim, options
+from demos.kit.claim import Claim
 from demos.kit.pictures import FAKE, REAL
-from demos.kit.run import start
+from demos.kit.run import common_options, start
 from minigan import Tensor, optim
 
 
@@ -36,7 +36,7 @@ class Settings:
 
 def main(argv: list[str] | None = None) -> None:
     """The figures for every seed, and the picture of the first."""
-    args = start(options(__doc__), argv, "saddle")
+    args = start(common_options(__doc__), argv, "saddle")
     settings = replace(Settings(), seeds=1) if args.quick else Settings()
     claim = Claim(args, asdict(settings))
     data = [np.random.default_rng(args.seed + i).standard_normal(settings.n) for i in range(settings.seeds)]

@@ -19,10 +19,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import minigan as mg
-from demos.kit.claim import Claim, options
+from demos.kit.claim import Claim
 from demos.kit.line import Mixture, network
 from demos.kit.pictures import FAKE, REAL
-from demos.kit.run import start
+from demos.kit.run import common_options, start
 from minigan import Tensor, backend, data, losses, metrics, nn, optim, sigmoid
 from minigan.games import GAN
 
@@ -55,7 +55,7 @@ LOSSES = {"saturating": True, "non-saturating": False}
 
 def main(argv: list[str] | None = None) -> None:
     """The losses, their derivatives by the logit, by G's parameters, and what becomes of G."""
-    args = start(options(__doc__), argv, "saturation")
+    args = start(common_options(__doc__), argv, "saturation")
     settings = replace(Settings(), **QUICK) if args.quick else Settings()
     claim = Claim(args, asdict(settings))
     measure_logits(claim, args.seed)

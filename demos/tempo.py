@@ -18,9 +18,9 @@ import numpy as np
 from tqdm import tqdm
 
 import minigan as mg
-from demos.kit.claim import Claim, options
+from demos.kit.claim import Claim
 from demos.kit.mixtures import RING, discriminator, generator
-from demos.kit.run import start
+from demos.kit.run import common_options, start
 from minigan import Tensor, data, no_grad, optim
 from minigan.games import GAN
 from minigan.games.game import accuracy
@@ -81,7 +81,7 @@ def summary(seen: list[dict]) -> dict[str, float]:
 
 def main(argv: list[str] | None = None) -> None:
     """Every (k, l) with every seed."""
-    args = start(options(__doc__), argv, "tempo")
+    args = start(common_options(__doc__), argv, "tempo")
     settings = QUICK if args.quick else Settings()
     claim = Claim(args, asdict(settings))
     cells = [(k, l) for k in settings.counts for l in settings.counts]

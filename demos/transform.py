@@ -22,9 +22,9 @@ from scipy.special import ndtri
 from tqdm import tqdm
 
 import minigan as mg
-from demos.kit.claim import Claim, options
+from demos.kit.claim import Claim
 from demos.kit.pictures import FAKE, REAL
-from demos.kit.run import start
+from demos.kit.run import common_options, start
 from minigan import data, games, metrics, nn, optim
 
 FACE = (218, 178, 3)  # the lecture's pictures of faces: height, width, colours
@@ -64,7 +64,7 @@ class Settings:
 
 def main(argv: list[str] | None = None) -> None:
     """The exact transforms, the learnt ones for every seed, the figures, the picture."""
-    args = start(options(__doc__), argv, "transform")
+    args = start(common_options(__doc__), argv, "transform")
     settings = replace(Settings(), steps=600, pairs=5, bound=15.0, seeds=1) if args.quick else Settings()
     claim = Claim(args, asdict(settings))
     claim.figure("numbers in a face", np.prod(FACE), "218 * 178 * 3 = 116412", np.prod(FACE) == 116412)

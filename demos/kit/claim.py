@@ -8,12 +8,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from demos.kit.run import common_options, write_summary
-
-
-def options(description: str) -> argparse.ArgumentParser:
-    """The options that all demos of claims have: --seed, --backend, --out, --quick."""
-    return common_options(description)
+from demos.kit.run import write_summary
 
 
 class Claim:

@@ -5,7 +5,6 @@ Images are (n, 1, 28, 28), with pixels in [0, 1]; a classifier's labels count it
 
 import argparse
 import json
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from demos.kit.run import read_checkpoint
 from minigan import Tensor, attacks, backend, data, losses, nn, no_grad, optim, sigmoid, softmax
 
 AT_ONCE = 1000  # images that go through a classifier at a time, to keep the temporary arrays small
@@ -127,7 +127,7 @@ def train_or_resume(
     """Train each classifier, and keep all in checkpoint.npz; or, with --resume, take them from there. The history of all."""
     settings = json.dumps({**settings, "seed": args.seed})
     if args.resume:
-        return _resume(Path(args.resume), models, settings)
+        return _resume(args.resume, models, settings)
     history = side_by_side([train(model, x, y, name, **rule) for name, model in models.items()])
     states = {f"{name}/{key}": a for name, model in models.items() for key, a in model.model.state_dict().items()}
     np.savez_compressed(args.out / "checkpoint.npz", settings=settings, history=json.dumps(history), **states)
@@ -135,13 +135,7 @@ def train_or_resume(
 
 
 def _resume(path: Path, models: dict[str, Classifier], settings: str) -> list[dict[str, float]]:
-    try:
-        with np.load(path) as file:
-            state = {key: file[key] for key in file.files}
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        raise SystemExit(f"--resume: {path} is no checkpoint, or damaged ({error})") from None
-    if str(state.get("settings")) != settings:
-        raise SystemExit(f"--resume: {path} comes from a run with other settings: {state.get('settings')}")
+    state = read_checkpoint(path, settings)
     for name, classifier in models.items():
         own = {key.removeprefix(f"{name}/"): a for key, a in state.items() if key.startswith(f"{name}/")}
         classifier.model.eval().load_state_dict(own)

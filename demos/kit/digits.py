@@ -1,14 +1,13 @@
 """What the demos on digit images share: the data, the training, the judge's figures, and the pictures at the end."""
 
 import argparse
-from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from demos.kit import pictures
-from demos.kit.run import Run, common_options
-from minigan import backend, data, metrics
+from demos.kit.run import Run, add_data_options, common_options
+from minigan import backend, data, metrics, nn
 from minigan.games import ConditionalGAN, Game
 
 DATA = ("mnist", "glyphs")
@@ -18,10 +17,22 @@ SAMPLES = 5_000
 def options(description: str) -> argparse.ArgumentParser:
     """The options of the demos of claims about digits: those of all, and --data, --data-dir."""
     found = common_options(description)
-    found.add_argument("--data", choices=DATA, help="which digits (default: mnist, with --quick glyphs)")
-    found.set_defaults(data_defaults=("mnist", "glyphs"))
-    found.add_argument("--data-dir", type=Path, help="folder with the MNIST files (default: MINIGAN_DATA, or a download)")
+    add_data_options(found, DATA, quick_data="glyphs")
     return found
+
+
+def dense_players(z: int, width: int) -> tuple[nn.Sequential, nn.Sequential]:
+    """G and D for images of 28 x 28 pixels from -1 to 1, of dense layers alone."""
+    w = width
+    G = nn.Sequential(
+        nn.Dense(z, w), nn.LeakyReLU(0.2), nn.Dense(w, w), nn.LeakyReLU(0.2), nn.Dense(w, 784), nn.Tanh(),
+        nn.Reshape(1, 28, 28),
+    )  # fmt: skip
+    D = nn.Sequential(
+        nn.Flatten(),
+        nn.Dense(784, w), nn.LeakyReLU(0.2), nn.Dense(w, w), nn.LeakyReLU(0.2), nn.Dense(w, 1),
+    )  # fmt: skip
+    return G, D
 
 
 def load(args, n: int | None = None) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:

@@ -54,12 +54,17 @@ def parser(
             help="go on from a checkpoint (default: the one in --out), to the same end as without a break",
         )
     if data:
-        default = f"{data[0]}, with --quick {quick_data}" if quick_data else data[0]
-        options.add_argument("--data", choices=data, help=f"what to learn (default: {default})")
-        options.set_defaults(data_defaults=(data[0], quick_data or data[0]))
+        add_data_options(options, data, quick_data)
+    return options
+
+
+def add_data_options(options: argparse.ArgumentParser, data: Sequence[str], quick_data: str | None = None) -> None:
+    """--data, and --data-dir where MNIST is among the choices. `quick_data`: see `parser`."""
+    default = f"{data[0]}, with --quick {quick_data}" if quick_data else data[0]
+    options.add_argument("--data", choices=data, help=f"what to learn (default: {default})")
+    options.set_defaults(data_defaults=(data[0], quick_data or data[0]))
     if "mnist" in data:
         options.add_argument("--data-dir", type=Path, help="folder with the MNIST files (default: MINIGAN_DATA, or a download)")
-    return options
 
 
 def start(options: argparse.ArgumentParser, argv: Sequence[str] | None, name: str) -> argparse.Namespace:
@@ -73,10 +78,10 @@ def start(options: argparse.ArgumentParser, argv: Sequence[str] | None, name: st
     if "data" in args and args.data is None:
         args.data = args.data_defaults[args.quick]
     args.out = args.out or Path("runs") / name
-    if "resume" in args and args.resume is True:
-        args.resume = args.out / "checkpoint.npz"
-    if "resume" in args and args.resume and not Path(args.resume).is_file():
-        options.error(f"--resume: there is no checkpoint {args.resume}")
+    if getattr(args, "resume", None):  # some demos have no such option
+        args.resume = args.out / "checkpoint.npz" if args.resume is True else Path(args.resume)
+        if not args.resume.is_file():
+            options.error(f"--resume: there is no checkpoint {args.resume}")
     args.out.mkdir(parents=True, exist_ok=True)
     return args
 
@@ -102,6 +107,18 @@ def write_history(args: argparse.Namespace, history: list[dict[str, float]]) -> 
         writer.writerows(history)
 
 
+def read_checkpoint(path: Path, settings: str) -> dict[str, np.ndarray]:
+    """A checkpoint's arrays by name, if its "settings" are these; else the program ends with one line that says why."""
+    try:
+        with np.load(path) as file:
+            state = {key: file[key] for key in file.files}
+    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        raise SystemExit(f"--resume: {path} is no checkpoint, or damaged ({error})") from None
+    if str(state.get("settings")) != settings:
+        raise SystemExit(f"--resume: {path} comes from a run with other settings: {state.get('settings')}")
+    return state
+
+
 class Run:
     """One training run: call `train`, then `finish`.
 
@@ -124,7 +141,7 @@ class Run:
         self.snapshots: list[dict[str, np.ndarray]] = []
         self.began = time.perf_counter()
         if args.resume:
-            self._load(Path(args.resume))
+            self._load(args.resume)
 
     def train(self) -> None:
         """Play the game to the end, under a progress bar. Ctrl-C leaves a checkpoint for --resume."""
@@ -172,13 +189,7 @@ class Run:
         return json.dumps({**self.settings, "seed": self.args.seed})
 
     def _load(self, path: Path) -> None:
-        try:
-            with np.load(path) as file:
-                state = _nested({key: file[key] for key in file.files})
-        except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-            raise SystemExit(f"--resume: {path} is no checkpoint, or damaged ({error})") from None
-        if str(state.get("settings")) != self._described():
-            raise SystemExit(f"--resume: {path} comes from a run with other settings: {state.get('settings')}")
+        state = _nested(read_checkpoint(path, self._described()))
         if int(state["t"]) > self.steps:
             raise SystemExit(f"--resume: {path} has played {int(state['t'])} iterations already, more than {self.steps}")
         self.game.load_state_dict(state["game"])

@@ -109,7 +109,9 @@ def test_the_contact_sheet_shows_the_pictures_of_those_that_succeeded(scripts, t
 
 def test_all_ends_well_when_no_demo_fails(scripts, tmp_path):
     del scripts["second"]
-    everything.main(["all", "--out", str(tmp_path)])
+    everything.main(["all", "--out", str(tmp_path)])  # the exit status would be an exception
+    assert (tmp_path / "contact.png").is_file()
+    assert all((tmp_path / name / "output.txt").is_file() for name in scripts)
 
 
 def test_a_demo_gets_its_own_folder_the_seed_and_quick():

@@ -11,7 +11,7 @@ import pytest
 import demos
 from demos.__main__ import ORDER
 from demos.kit import claim
-from demos.kit.run import start
+from demos.kit.run import common_options, start
 
 FOLDER = Path(demos.__path__[0])
 CLAIMS = [path.stem for path in sorted(FOLDER.glob("*.py")) if "from demos.kit.claim import" in path.read_text("utf-8")]
@@ -20,7 +20,7 @@ every_claim = pytest.mark.parametrize("name", CLAIMS)
 
 def finished(tmp_path, *figures, argv=()):
     """A claim with these figures, at its end."""
-    args = start(claim.options("a claim"), ["--out", str(tmp_path), *argv], "some_claim")
+    args = start(common_options("a claim"), ["--out", str(tmp_path), *argv], "some_claim")
     found = claim.Claim(args, {"width": 3})
     for figure in figures:
         found.figure(*figure)

@@ -15,17 +15,13 @@ VERSION = mg.__version__
 THREADS = max(int(os.environ["OPENBLAS_NUM_THREADS"]), threads.COUNT)
 
 
-def _conv(channels: int, outputs: int, kernel: int, stride: int, padding: int, bias: bool = True) -> nn.Module:
-    return nn.Conv2d(channels, outputs, kernel, stride, padding, bias)
-
-
 def _conv_transpose(channels: int, outputs: int, kernel: int, stride: int, padding: int, bias: bool = True) -> nn.Module:
     return nn.ConvTranspose2d(channels, outputs, kernel, stride, padding, bias=bias)
 
 
 LAYERS = {
     "dense": nn.Dense,
-    "conv": _conv,
+    "conv": nn.Conv2d,
     "conv_transpose": _conv_transpose,
     "batch_norm": nn.BatchNorm2d,
     "relu": nn.ReLU,
