@@ -103,8 +103,9 @@ def measure(model: Classifier, x: np.ndarray, y: np.ndarray, settings: Settings,
 
     noisy = random_signs(x, settings.epsilon, np.random.default_rng(seed))
     steps = {"steps": settings.pgd_steps}
+    fooled = [under(attacks.fgsm, epsilon) for epsilon in settings.epsilons]
     curves = {
-        "FGSM": [under(attacks.fgsm, epsilon)["error"] for epsilon in settings.epsilons],
+        "FGSM": [found["error"] for found in fooled],
         "PGD": [under(attacks.pgd, epsilon, **steps)["error"] for epsilon in settings.epsilons],
     }
     there = settings.epsilons.index(settings.epsilon)
@@ -112,7 +113,7 @@ def measure(model: Classifier, x: np.ndarray, y: np.ndarray, settings: Settings,
         "clean": mistakes(model, x, y)["error"],
         "random signs": mistakes(model, noisy, y)["error"],
         "FGSM": curves["FGSM"][there],
-        "confidence": under(attacks.fgsm, settings.epsilon)["confidence"],
+        "confidence": fooled[there]["confidence"],
         "FGSM, worst epsilon": max(curves["FGSM"]),
         "PGD": curves["PGD"][there],
         "curves": curves,

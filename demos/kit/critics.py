@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from demos.kit.line import jensen_shannon
 from minigan import Tensor, data, grad, metrics, nn, no_grad, norm
 from minigan.games.game import Game
 from minigan.losses import discriminator_loss
@@ -37,13 +38,7 @@ def exact_distances(theta: float, n: int = 400, bins: int = 41) -> tuple[float, 
     y = np.linspace(-1, 1, n)
     lines = [np.stack([np.full(n, x), y], axis=1) for x in (0.0, theta)]
     p, q = (np.histogram2d(*points.T, bins=bins, range=[(-1.025, 1.025), (-1, 1)])[0].ravel() / n for points in lines)
-    return jsd(p, q), metrics.wasserstein1(*lines)
-
-
-def jsd(p: np.ndarray, q: np.ndarray) -> float:
-    """(KL(p || m) + KL(q || m)) / 2 with m = (p + q) / 2, for two histograms; 0 log 0 = 0."""
-    m = (p + q) / 2
-    return sum(float(np.sum(h[h > 0] * np.log(h[h > 0] / m[h > 0]))) for h in (p, q)) / 2
+    return jensen_shannon(p, q), metrics.wasserstein1(*lines)
 
 
 def jsd_by_discriminator(game: Game, real: Real) -> float:

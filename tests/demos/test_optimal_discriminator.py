@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from running import assert_shows_something, summary_of
 from scipy.integrate import quad
+from scipy.spatial.distance import jensenshannon
 from scipy.stats import norm
 
 from demos import optimal_discriminator as demo
@@ -88,3 +89,10 @@ def test_the_divergence_is_0_between_equals_and_log_2_between_strangers():
     assert jensen_shannon(p, p) == 0
     assert jensen_shannon(p, q) == pytest.approx(np.log(2))
     assert jensen_shannon(p, (p + q) / 2) == jensen_shannon((p + q) / 2, p) > 0
+
+
+def test_jsd_is_scipys():
+    p, q = np.random.default_rng(0).dirichlet(np.ones(20), size=2)
+    p[3] = 0
+    p /= p.sum()
+    assert jensen_shannon(p, q) == pytest.approx(jensenshannon(p, q) ** 2, rel=1e-12)
