@@ -1,0 +1,25 @@
+"""Training the two players of a small game in one call, for demos that play many."""
+
+from collections.abc import Callable, Iterator
+
+from tqdm import tqdm
+
+from minigan import nn, optim
+from minigan.games import Game
+
+
+def adams(G: nn.Module, D: nn.Module, lr_G: float, lr_D: float) -> tuple[optim.Adam, optim.Adam]:
+    """An update rule for each player. A player whose rate is 0 stands still."""
+    return optim.Adam(G.parameters(), lr_G, (0.5, 0.999)), optim.Adam(D.parameters(), lr_D, (0.5, 0.999))
+
+
+def train(
+    game: Game, batches: Iterator, steps: int, name: str, every: int = 0, look: Callable[[Game], None] | None = None
+) -> None:
+    """Play on, the learning rates falling linearly to 0, under a progress bar with this name; look(game) every few steps."""
+    decay = optim.LinearDecay([game.opt_G, game.opt_D], steps)
+    for t in tqdm(range(1, steps + 1), desc=name, mininterval=0.5):
+        game.step(batches)
+        decay.step()
+        if look and t % every == 0:
+            look(game)
