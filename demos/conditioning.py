@@ -6,7 +6,7 @@ just training a separate GAN for each f?"; "Share knowledge across many classes.
 f is the class, a one-hot code appended to z for G and to x for D, or left out: four games, alike in all else. A judge that has
 learnt from real digits says which class it sees in G's samples. What to look for: a row of samples for each class asked for.
 G cannot obey what it is not told; told alone, it has no reason to, as D takes a realistic 3 for a real 7. Where D alone is
-told, it finds most of G's digits out, as being of the wrong class, and G's digits are the worst of all.
+told, nine of ten digits are of the wrong class, however well drawn, and they come out worst of all (Frechet distance).
 Then one game of all classes beside ten of one class each, at equal cost: a tenth of the iterations, and of the images, for
 each. Those ten are in the right class without being told, if they draw digits at all. But each learns from the start what a
 stroke is, and they end further from the data; with few images of each class too, where the difference is smaller.
