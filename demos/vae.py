@@ -179,7 +179,7 @@ def picture(found: dict[str, float], vaes: list[dict], gans: list[dict], plane: 
     above, below = (figure.add_subplot(places[row, 0]) for row in range(2))
     autoencoders.draw_curves(above, vaes, {"curve": ("$-$ELBO", "tab:green")})
     autoencoders.draw_curves(below, gans, {"loss_D": ("D's loss", REAL), "loss_G": ("G's loss", FAKE)})
-    above.set(ylabel="nats an image", title=f"the VAE's objective: {found['downwards_vae']:.0%} of its way is down")
+    above.set(ylabel="nats an image", title=f"the VAE's objective: {found['downwards_vae']:.1%} of its way is down")
     share_D, share_G = found["downwards_D"], found["downwards_G"]
     below.set(xlabel="share of the training", title=f"the GAN's losses: of D's {share_D:.0%}, of G's {share_G:.0%}")
     for row, (name, runs) in enumerate({"vae": vaes, "gan": gans}.items()):

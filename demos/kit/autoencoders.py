@@ -28,10 +28,47 @@ def dense_decoder(code: int, width: int) -> nn.Sequential:
     return nn.Sequential(nn.Dense(code, width), nn.ReLU(), nn.Dense(width, PIXELS), nn.Reshape(1, 28, 28))
 
 
+def conv_encoder(code: int, channels: int) -> nn.Sequential:
+    """An image to `code` numbers, by way of four convolutions that halve its sides and double the channels."""
+    c = channels
+    return nn.Sequential(
+        nn.Conv2d(1, c, 4, stride=2, padding=1), nn.BatchNorm2d(c), nn.ReLU(),  # 14 x 14
+        nn.Conv2d(c, 2 * c, 4, stride=2, padding=1), nn.BatchNorm2d(2 * c), nn.ReLU(),  # 7 x 7
+        nn.Conv2d(2 * c, 4 * c, 3, stride=2, padding=1), nn.BatchNorm2d(4 * c), nn.ReLU(),  # 4 x 4
+        nn.Conv2d(4 * c, 8 * c, 4, stride=2, padding=1), nn.BatchNorm2d(8 * c), nn.ReLU(),  # 2 x 2
+        nn.Flatten(), nn.Dense(32 * c, code),
+    )  # fmt: skip
+
+
+def conv_decoder(code: int, channels: int) -> nn.Sequential:
+    """`code` numbers to an image's logits: the way back, by transposed convolutions."""
+    c = channels
+    return nn.Sequential(
+        nn.Dense(code, 32 * c), nn.ReLU(), nn.Reshape(8 * c, 2, 2),
+        nn.ConvTranspose2d(8 * c, 4 * c, 4, stride=2, padding=1), nn.BatchNorm2d(4 * c), nn.ReLU(),  # 4 x 4
+        nn.ConvTranspose2d(4 * c, 2 * c, 3, stride=2, padding=1), nn.BatchNorm2d(2 * c), nn.ReLU(),  # 7 x 7
+        nn.ConvTranspose2d(2 * c, c, 4, stride=2, padding=1), nn.BatchNorm2d(c), nn.ReLU(),  # 14 x 14
+        nn.ConvTranspose2d(c, 1, 4, stride=2, padding=1),  # 28 x 28
+    )  # fmt: skip
+
+
+def encode(Q: nn.Module, x: np.ndarray) -> np.ndarray:
+    """The codes (n, d) of images."""
+    with nn.evaluating(Q), no_grad():
+        return in_parts(lambda x: Q(Tensor(x)).numpy(), x)
+
+
 def pixels(decoder: nn.Module, codes: np.ndarray) -> np.ndarray:
     """The images (n, 1, 28, 28) that the decoder makes of the codes (n, d)."""
     with nn.evaluating(decoder), no_grad():
         return in_parts(lambda z: sigmoid(decoder(Tensor(z))).numpy(), codes)
+
+
+def pca(x: np.ndarray, others: np.ndarray, dimensions: int) -> np.ndarray:
+    """The others, projected onto the principal components of x."""
+    mean, flat = x.mean(axis=0).ravel(), x.reshape(len(x), -1)
+    components = np.linalg.eigh(np.cov(flat, rowvar=False))[1][:, -dimensions:].astype(x.dtype)  # the largest come last
+    return (mean + (others.reshape(len(others), -1) - mean) @ components @ components.T).reshape(others.shape)
 
 
 def train(
