@@ -7,11 +7,12 @@ Slide: "image denoising, inpainting, super-resolution, and neural network pretra
 
 Seen is x itself, x with Gaussian noise, x with a hole that has the mean image in it, or x from 7 x 7 pixels by bilinear
 interpolation: an eighth, a quarter, three eighths and a quarter of each minibatch. So the network is handed what the obvious
-remedy makes of the damage, and z, 64 numbers, has no room for the damage. What to look for: the error on unseen digits, with
-dense layers and with convolutions (28, 14, 7, 4, 2 pixels), against the remedy's: the noisy image as it is, the mean image in
-the hole, the interpolation, and, for the bare reconstruction, the mean image (and PCA with 64 dimensions, which is all that a
-linear autoencoder can be). Inpainting gains least: what is in a hole is often anyone's guess. Between the codes of two digits
-lie other digits, where a cross-fade shows both.
+remedy makes of the damage, and z, 64 numbers, has little room for it. What to look for: the error on unseen digits, with dense
+layers and with convolutions (28, 14, 7, 4, 2 pixels and back), against the remedy's: the mean image, the noisy image as it is,
+the mean image in the hole, the interpolation. Found: an eighth of the error where noise is removed, a third where pixels are
+coarse, 0.43 of it where they are missing: what is in a hole is often anyone's guess. Of the bare reconstruction, a tenth; but
+PCA, all that a linear autoencoder can be, is as good as the convolutions here, and the dense layers have 0.7 of its error. Half
+way between the codes of two digits, P draws what is nearly as near to some training image as a digit is; a cross-fade is not.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -171,9 +172,9 @@ def draw_errors(axes: plt.Axes, found: dict[str, float]) -> None:
     for i, (label, key) in enumerate(kinds.items()):
         axes.bar(np.arange(4) + 0.27 * (i - 1), [found[key.format(task)] for task in TASKS], 0.25, label=label)
     axes.axhline(found["reconstruction, PCA: error"], xmax=0.25, color="black", linestyle=":", label="PCA")
-    axes.set(yscale="log", title="mean squared error, unseen digits")
+    axes.set(yscale="log", ylim=(1e-3, 1), title="mean squared error, unseen digits")
     axes.set_xticks(range(4), TASKS, fontsize=8)
-    axes.legend()
+    axes.legend(ncols=2)
 
 
 if __name__ == "__main__":
