@@ -9,7 +9,10 @@ CMU)
 h~ is h_(l-1) with a quarter of its entries set to 0 (a denoising autoencoder). What has been learnt of W_1, b_1, ... is where
 the training with labels begins; the decoders V_l are thrown away. The comparison starts from random weights, and has the
 same labels, minibatches, rate and number of steps. What to look for: the errors on unseen digits against the number of labels,
-a dot for each seed, with sigmoids and with ReLUs; and the weights of the first layer's units, which become strokes.
+a dot for each seed, with sigmoids and with ReLUs; and the weights of the first layer's units, which become strokes. Found: with
+100 labels pretraining removes more than a quarter of the sigmoids' errors. Nor is it that random weights do not learn: the
+errors on the labelled digits themselves are 0 from either start (Erhan et al. 2010). ReLUs gain less, and nothing with 3000
+labels.
 """
 
 from dataclasses import asdict, dataclass, replace
