@@ -12,7 +12,8 @@ import demos
 ORDER = (  # the lectures', from a network's gradients to the games that followed the GAN; demos of no lecture come last
     *("saddle", "detach"),
     *("transform", "gan", "optimal_discriminator", "convergence"),
-    *("saturation", "tempo", "collapse", "coadaptation"),
+    *("saturation", "tempo", "equilibrium", "collapse", "coadaptation"),
+    *("autoencoder", "pretraining", "vae", "boltzmann", "latent"),
     *("cgan", "conditioning", "dcgan"),
     *("earth_mover", "learning_curves", "wgan", "limit_cycles", "began"),
     *("fgsm", "adversarial_training", "patch", "manifold_defense"),
