@@ -8,8 +8,8 @@ Slide: "Other models": "Variational autoencoders", "Boltzmann machines" (Securit
 It is D's step of a GAN once more: push F down where the data are, and up at samples; but the samples are the model's own,
 there is no G. The loss's gradient is the textbooks' rule (v h^T of the samples minus v h^T of the data), which nobody has to
 derive. What to look for: chains that start at the data for every step (CD-1) never get far from it, and where no data have
-been, nothing has been learnt: from noise, they all end in a 0. Persistent chains, which go on through the training, end in
-all ten digits, with the same reconstructions. Held-out images keep the F of training images: nothing is learnt by heart.
+been, nothing has been learnt: from noise, they end in 1 to 4 of the digits. Persistent chains, which go on through the
+training, end in all ten, with the same reconstructions. Held-out images keep the F of training images: none is known by heart.
 And detach: pixels drawn by a comparison, p > u, pass on no gradient anyway. But where v_k are the probabilities p themselves,
 the gradient without detach is another one, unlike D's in a GAN. The loss falls, since the samples, not the model, climb to
 high F, and the reconstructions stay as bad as the mean image.
