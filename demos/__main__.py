@@ -13,7 +13,7 @@ ORDER = (  # the lectures', from a network's gradients to the games that followe
     *("saddle", "detach"),
     *("transform", "gan", "optimal_discriminator", "convergence"),
     *("saturation", "tempo", "collapse"),
-    *("boltzmann", "equilibrium"),
+    *("boltzmann", "equilibrium", "latent"),
     *("cgan", "dcgan"),
     *("earth_mover", "learning_curves", "wgan", "limit_cycles", "began"),
     *("fgsm", "adversarial_training", "patch", "manifold_defense"),
