@@ -37,7 +37,7 @@ def draw_game(axes: plt.Axes, runs: list[dict]) -> None:
     tables = [run["all"]["G"] for run in runs]
     lines(axes, tables, "D_held_out", REAL, "$D(x)$, held-out images")
     lines(axes, tables, "D_fake", FAKE, "$D(G(z))$, new samples")
-    axes.set(title="what D believes: it is never at 1/2 about both", ylabel="mean probability", xlabel="iteration")
+    axes.set(title="what D believes: no rest at 1/2", ylabel="mean probability", xlabel="iteration")
 
 
 def draw_few(axes: plt.Axes, runs: list[dict]) -> None:
@@ -45,14 +45,18 @@ def draw_few(axes: plt.Axes, runs: list[dict]) -> None:
     tables = [run["few"]["G"] for run in runs]
     lines(axes, tables, "trained", OWN, "training images")
     lines(axes, tables, "held_out", REAL, "held-out images")
-    axes.set(title="few training images: D knows them by heart", ylabel="share taken for real", xlabel="iteration")
+    axes.set(
+        title="few training images: D trusts these a little more",
+        ylabel="share taken for real",
+        xlabel="iteration",
+    )
 
 
 def draw_turns(axes: plt.Axes, runs: list[dict]) -> None:
     """D's accuracy after its own steps, and after G's."""
     lines(axes, [run["all"]["D"] for run in runs], "accuracy", OWN, "after D's step")
     lines(axes, [run["all"]["G"] for run in runs], "accuracy", FAKE, "after G's step", "--")
-    axes.set(title="the players take turns", ylabel="D's accuracy, held-out", xlabel="iteration")
+    axes.set(title="the players take turns: D's accuracy after each step", ylabel="D's accuracy, held-out", xlabel="iteration")
 
 
 def draw_alone(axes: plt.Axes, runs: list[dict]) -> None:

@@ -140,6 +140,15 @@ def test_images_that_g_can_make_are_found_and_the_ways_lead_from_one_to_the_next
         np.testing.assert_allclose(found["through_pixels"][pair, 4], ends.mean(axis=0), atol=1e-6)
 
 
+def test_the_error_of_an_image_that_g_cannot_make_is_its_distance_from_the_nearest_that_it_can():
+    real = np.random.default_rng(1).random((4, 1, 28, 28), dtype=np.float32)
+    found = demo.inversion(Linear(), data.noise(3), Fixed(), real, real, SMALL)
+    for i, error in enumerate(found["error"]):
+        A = Linear().A.numpy().T
+        best = A @ np.linalg.lstsq(A, real[i].ravel(), rcond=None)[0]
+        assert error == pytest.approx(np.linalg.norm(best - real[i].ravel()), rel=1e-2)
+
+
 def test_the_trained_generator_is_in_eval_mode_and_follows_the_seed():
     settings = demo.replace(SMALL, steps=5, z=4, width=8, batch=10)
     x = np.random.default_rng(0).random((40, 1, 28, 28), dtype=np.float32)
