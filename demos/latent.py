@@ -7,10 +7,10 @@ they may not be intuitive, independent, or **disentangled**)." (CS/DS 552, class
     J = dG/dz at one z, by autodiff    J = U S V^T: a small step along v_i, a row of V^T, changes the image by s_i
     z* = argmin over z of |G(z) - x|^2, for a real image x; then G along the way from one z* to another
 
-What to look for: walks along single dimensions z_1, z_2, ... all change the image a little, in no way of their own; along the
-first singular vectors v_i, a lot; along the last, hardly. Half-way on a straight line between two z, |z| is 1/sqrt(2) of what
-it was, where noise never lies: slerp, on the great circle, keeps it. Real images have a z*, too, though G draws them only
-nearly. From one z* to another, digits turn into digits; in a cross-fade of pixels, one lies on top of the other.
+What to look for: every single dimension z_i changes the image, in ways that overlap; yet of a small change, 10 singular vectors
+make 99 % (47 % before the training), and along the last one, nothing moves. Half-way on a straight line between two z, |z| is
+1/sqrt(2) of what it was; slerp, on the great circle, keeps it (this G minds little). Real images have a z*, drawn roughly, about
+as near as the nearest training image. Between them the judge knows more digits by way of z than in a cross-fade of pixels.
 """
 
 from collections.abc import Callable
