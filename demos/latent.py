@@ -9,8 +9,8 @@ they may not be intuitive, independent, or **disentangled**)." (CS/DS 552, class
 
 What to look for: every single dimension z_i changes the image, in ways that overlap; yet of a small change, 10 singular vectors
 make 99 % (47 % before the training), and along the last one, nothing moves. Half-way on a straight line between two z, |z| is
-1/sqrt(2) of what it was; slerp, on the great circle, keeps it (this G minds little). Real images have a z*, drawn roughly, about
-as near as the nearest training image. Between them the judge knows more digits by way of z than in a cross-fade of pixels.
+1/sqrt(2) of what it was; slerp, on the great circle, keeps it (this G minds little). Real images have a z*, too, and G(z*) is
+as near as the nearest training image. Between two, the judge knows more digits by way of z than in a cross-fade of pixels.
 """
 
 from collections.abc import Callable
