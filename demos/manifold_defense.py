@@ -18,14 +18,13 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from tqdm import tqdm
 
 from demos.kit import digits
 from demos.kit.claim import Claim
 from demos.kit.pictures import FAKE, REAL, sheet
 from demos.kit.run import start
-from minigan import attacks, backend, data, metrics, nn, no_grad, optim
-from minigan.games import GAN, dcgan_generator
+from minigan import attacks, backend, data, metrics, nn, no_grad
+from minigan.games import dcgan_generator
 
 
 @dataclass
@@ -58,7 +57,7 @@ def main(argv: list[str] | None = None) -> None:
     claim = Claim(args, {"data": args.data, "generator": str(args.generator or "trained"), **asdict(settings)})
     x, y, (others, classes) = digits.load(args)
     held_out = others[: settings.images], classes[: settings.images]
-    G, z = load(args.generator) if args.generator else (train(x, settings), settings.z)
+    G, z = load(args.generator) if args.generator else (digits.train_generator(x, settings), settings.z)
     judge = (metrics.train_judge if args.quick else metrics.judge)(x, y, steps=settings.judge_steps)
     rows = [defend(judge, G, z, held_out, epsilon, settings) for epsilon in settings.epsilons]
     measure(claim, rows, settings)
@@ -66,18 +65,6 @@ def main(argv: list[str] | None = None) -> None:
 
 
 # --- the generator ------------------------------------------------------------------------------------------------------
-
-
-def train(x: np.ndarray, settings: Settings) -> nn.Module:
-    """The dense networks of demos.gan, for fewer iterations."""
-    G, D = digits.dense_players(settings.z, settings.width)
-    rules = [optim.Adam(player.parameters(), settings.lr, (0.5, 0.999)) for player in (G, D)]
-    game = GAN(G, D, data.noise(settings.z), *rules, r1=settings.r1)
-    decay, batches = optim.LinearDecay(rules, settings.steps), data.batches(2 * x - 1, size=settings.batch)
-    for _ in tqdm(range(settings.steps), desc="training a generator", mininterval=0.5):
-        game.step(batches)
-        decay.step()
-    return G.eval()
 
 
 def load(checkpoint: Path) -> tuple[nn.Module, int]:
@@ -103,10 +90,7 @@ def defend(
     x, y = held_out
     attacked = attacks.fgsm(judge, x, y, epsilon)
 
-    def pixels(noise):
-        return (G(noise) + 1.0) / 2.0  # tanh's [-1, 1] to [0, 1]
-
-    rng = np.random.default_rng(0)  # the same starts for every epsilon
+    pixels, rng = digits.in_pixels(G), np.random.default_rng(0)  # the same starts for every epsilon
     parts = np.array_split(attacked, max(1, len(x) // 50))  # 50 images at a time, to keep the temporary arrays small
     found = [attacks.project(pixels, part, data.noise(z), s.descents, restarts=s.restarts, rng=rng).images for part in parts]
     projected = np.concatenate([backend.to_numpy(images) for images in found])

@@ -1,14 +1,16 @@
 """What the demos on digit images share: the data, the training, the judge's figures, and the pictures at the end."""
 
 import argparse
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
 from demos.kit import pictures
 from demos.kit.run import Run, add_data_options, common_options
-from minigan import backend, data, metrics, nn
-from minigan.games import ConditionalGAN, Game
+from minigan import Tensor, backend, data, metrics, nn, no_grad, optim
+from minigan.games import GAN, ConditionalGAN, Game
 
 DATA = ("mnist", "glyphs")
 SAMPLES = 5_000
@@ -33,6 +35,29 @@ def dense_players(z: int, width: int) -> tuple[nn.Sequential, nn.Sequential]:
         nn.Dense(784, w), nn.LeakyReLU(0.2), nn.Dense(w, w), nn.LeakyReLU(0.2), nn.Dense(w, 1),
     )  # fmt: skip
     return G, D
+
+
+def train_generator(x: np.ndarray, settings: Any) -> nn.Module:
+    """G of the dense players, trained on images x in [0, 1]; `settings` has steps, z, width, batch, lr and r1."""
+    G, D = dense_players(settings.z, settings.width)
+    rules = [optim.Adam(player.parameters(), settings.lr, (0.5, 0.999)) for player in (G, D)]
+    game = GAN(G, D, data.noise(settings.z), *rules, r1=settings.r1)
+    decay, batches = optim.LinearDecay(rules, settings.steps), data.batches(2 * x - 1, size=settings.batch)
+    for _ in tqdm(range(settings.steps), desc="training a generator", mininterval=0.5):
+        game.step(batches)
+        decay.step()
+    return G.eval()
+
+
+def in_pixels(G: nn.Module) -> Callable[[Tensor], Tensor]:
+    """G with images in [0, 1] instead of tanh's [-1, 1]."""
+    return lambda z: (G(z) + 1.0) / 2.0
+
+
+def draw(G: Callable[[Tensor], Tensor], z: np.ndarray) -> np.ndarray:
+    """G's images of the noise z (n, d), as NumPy arrays."""
+    with no_grad():
+        return G(Tensor(z.astype(np.float32))).numpy()
 
 
 def load(args, n: int | None = None) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
