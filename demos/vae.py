@@ -16,7 +16,6 @@ from dataclasses import asdict, dataclass, replace
 
 import matplotlib.pyplot as plt
 import numpy as np
-from tqdm import tqdm
 
 import minigan as mg
 from demos.kit import autoencoders, digits
@@ -24,7 +23,8 @@ from demos.kit.claim import Claim
 from demos.kit.classifiers import in_parts
 from demos.kit.pictures import FAKE, REAL
 from demos.kit.run import start
-from minigan import Tensor, data, losses, metrics, nn, no_grad, optim
+from demos.kit.training import adams, train
+from minigan import Tensor, data, losses, metrics, nn, no_grad
 from minigan.games import GAN
 
 
@@ -109,17 +109,15 @@ def train_gan(x: np.ndarray, s: Settings, seed: int) -> dict:
     """Both losses along the training, and G's samples after a quarter of it and at the end."""
     mg.seed(seed)
     G, D = digits.dense_players(s.gan_z, s.gan_width)
-    rules = [optim.Adam(player.parameters(), s.gan_lr, (0.5, 0.999)) for player in (G, D)]
-    game, decay = GAN(G, D, data.noise(s.gan_z), *rules), optim.LinearDecay(rules, s.gan_steps)
-    batches, rows, samples = data.batches(2 * x - 1, size=s.batch), [], []
-    for t in tqdm(range(1, s.gan_steps + 1), desc=f"GAN, seed {seed}", mininterval=0.5):
-        figures = game.step(batches)
-        decay.step()
-        rows.append((figures["loss_D"], figures["loss_G"]))
-        if t in (s.gan_steps // 4, s.gan_steps):
-            samples.append((game.sample(s.judged) + 1) / 2)
-    loss_D, loss_G = np.transpose(rows)
-    return {"loss_D": loss_D, "loss_G": loss_G, "early": samples[0], "samples": samples[1]}
+    game, samples = GAN(G, D, data.noise(s.gan_z), *adams(G, D, s.gan_lr, s.gan_lr)), []
+
+    def look(game):
+        samples.append((game.sample(s.judged) + 1) / 2)
+
+    batches = data.batches(2 * x - 1, size=s.batch)
+    figures = train(game, batches, s.gan_steps, f"GAN, seed {seed}", s.gan_steps // 4, look)
+    curves = {name: np.array([row[name] for row in figures]) for name in ("loss_D", "loss_G")}
+    return curves | {"early": samples[0], "samples": samples[-1]}
 
 
 # --- the figures --------------------------------------------------------------------------------------------------------

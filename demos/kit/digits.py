@@ -9,7 +9,8 @@ from tqdm import tqdm
 
 from demos.kit import pictures
 from demos.kit.run import Run, add_data_options, common_options
-from minigan import Tensor, backend, data, metrics, nn, no_grad, optim
+from demos.kit.training import adams, train
+from minigan import Tensor, backend, data, metrics, nn, no_grad
 from minigan.games import GAN, ConditionalGAN, Game
 
 DATA = ("mnist", "glyphs")
@@ -40,12 +41,8 @@ def dense_players(z: int, width: int) -> tuple[nn.Sequential, nn.Sequential]:
 def train_generator(x: np.ndarray, settings: Any) -> nn.Module:
     """G of the dense players, trained on images x in [0, 1]; `settings` has steps, z, width, batch, lr and r1."""
     G, D = dense_players(settings.z, settings.width)
-    rules = [optim.Adam(player.parameters(), settings.lr, (0.5, 0.999)) for player in (G, D)]
-    game = GAN(G, D, data.noise(settings.z), *rules, r1=settings.r1)
-    decay, batches = optim.LinearDecay(rules, settings.steps), data.batches(2 * x - 1, size=settings.batch)
-    for _ in tqdm(range(settings.steps), desc="training a generator", mininterval=0.5):
-        game.step(batches)
-        decay.step()
+    game = GAN(G, D, data.noise(settings.z), *adams(G, D, settings.lr, settings.lr), r1=settings.r1)
+    train(game, data.batches(2 * x - 1, size=settings.batch), settings.steps, "training a generator")
     return G.eval()
 
 

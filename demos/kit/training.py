@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from tqdm import tqdm
 
 from minigan import nn, optim
-from minigan.games import Game
+from minigan.games import Figures, Game
 
 
 def adams(G: nn.Module, D: nn.Module, lr_G: float, lr_D: float) -> tuple[optim.Adam, optim.Adam]:
@@ -15,11 +15,15 @@ def adams(G: nn.Module, D: nn.Module, lr_G: float, lr_D: float) -> tuple[optim.A
 
 def train(
     game: Game, batches: Iterator, steps: int, name: str, every: int = 0, look: Callable[[Game], None] | None = None
-) -> None:
-    """Play on, the learning rates falling linearly to 0, under a progress bar with this name; look(game) every few steps."""
-    decay = optim.LinearDecay([game.opt_G, game.opt_D], steps)
+) -> list[Figures]:
+    """Play on, the learning rates falling linearly to 0, under a progress bar with this name; look(game) every few steps.
+
+    Returns the figures of all steps.
+    """
+    decay, figures = optim.LinearDecay([game.opt_G, game.opt_D], steps), []
     for t in tqdm(range(1, steps + 1), desc=name, mininterval=0.5):
-        game.step(batches)
+        figures.append(game.step(batches))
         decay.step()
         if look and t % every == 0:
             look(game)
+    return figures
