@@ -82,7 +82,8 @@ def main(argv: list[str] | None = None) -> None:
 
 def picture(found: dict, figures: dict[str, float], s: Settings) -> plt.Figure:
     """A panel for each sentence: its title quotes it, and says what happens."""
-    figure, places = plt.subplots(3, 3, figsize=(18, 15), layout="constrained")
+    with plt.rc_context({"axes.titlesize": 11}):
+        figure, places = plt.subplots(3, 3, figsize=(19, 15), layout="constrained")
     (a, b, c), (d, e, f), (g, h, i) = places
     on_digits.draw_samples(a, found["one_loss"])
     on_digits.draw_alone(b, found["one_loss"])

@@ -135,7 +135,14 @@ class Signed(nn.Module):
 
 def judging(D: nn.Module) -> Classifier:
     """D as a classifier of images in [0, 1]: 1 is real, 0 is not."""
-    return Classifier(nn.Sequential(Signed(), D, nn.Reshape()), losses.log_loss_with_logits, (0, 1))
+    return Classifier(nn.Sequential(Signed(), D, nn.Reshape()), wrongness, (0, 1))
+
+
+def wrongness(v: Tensor, y: np.ndarray) -> Tensor:
+    """How far the logits lie on the wrong side. Its gradient has the log-loss's sign, but does not vanish where D is sure:
+    a D that only seems robust, because the attack finds no slope, is not taken for one that is.
+    """
+    return mg.mean(Tensor(1.0 - 2.0 * y, dtype=v.dtype) * v)
 
 
 def robustness(claim: Claim, games: list[GAN], x, y, others, s, seeds: range) -> dict:

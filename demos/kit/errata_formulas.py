@@ -82,7 +82,7 @@ def draw_convexity(axes: plt.Axes, found: dict, figures: dict[str, float], s) ->
     held = figures["convex_in_p_g_violations"]
     title = f"“V(D, G) is convex”: in $p_g$ ({held:.0f} of {s.pairs:,} pairs disagree),\nnot in $\\theta$ ({n:.0f} do)"
     axes.set(xlabel="$\\theta$, for $G(z) = \\theta + z$", ylabel="V", title=title)
-    axes.legend(loc="lower left")
+    axes.legend(loc="center left")
 
 
 # --- t = 0, ..., n_critic -----------------------------------------------------------------------------------------------
