@@ -147,6 +147,7 @@ def test_with_soft_labels_a_d_that_is_sure_pays_for_it():
     sure, unsure = (Tensor(np.full((100, 1), v, np.float32)) for v in (20.0, 1.5))
     soft, hard = game(Tricks(soft=True)), game(Tricks())
     assert soft.objective(sure, -1.0 * sure).item() > soft.objective(unsure, -1.0 * unsure).item()
+    assert soft.objective(unsure, -1.0 * unsure).item() < soft.objective(-1.0 * unsure, unsure).item()
     assert hard.objective(sure, -1.0 * sure).item() < hard.objective(unsure, -1.0 * unsure).item()
 
 
