@@ -8,7 +8,7 @@ helps if the Frechet distance between the judge's features of G(z) and of x fall
 deviation, over the seeds, of the difference. What was found: tanh with [-1, 1] (771 instead of 1156) and LeakyReLU (771, 1005)
 pay most; dropout in G at test time, too (639, 771), and soft and noisy labels (675, 771) pay somewhat; SGD for D, noise on
 D's inputs and z on a sphere make no difference. Batch norm in D with real and fake minibatches apart hurts (1628, one class;
-mixed: 780): apart, each is standardised by itself, and D cannot see what a whole minibatch of fakes has in common. SGD's
+mixed: 780), perhaps as each is standardised by itself, which hides what a whole minibatch of fakes has in common. SGD's
 rate is the best of four; the others' settings were not searched. Longer games, or convolutions, may rank them differently.
 What to look for: which error bars on the left cross 0, and what the same trick does to the number of classes on the right.
 """
