@@ -93,7 +93,7 @@ def draw_pretrained(axes: plt.Axes, found: dict, figures: dict[str, float], s) -
         axes.plot([], color=colour, label=f"{name}: half way after {times:.0f}")
     slower = figures["pretrained_D_slows_G_down"]
     title = (
-        f"“D is a pre-trained discriminator”: G, minimizing log(1 - D(G(z))),\nis half way {slower:.0f} times as late, or later"
+        f"“D is a pre-trained discriminator”: G, minimizing log(1 - D(G(z))),\nis half way {slower:.1f} times as late, or later"
     )
     axes.set(xlabel="iteration", ylabel="$W_1(p_{data}, p_g)$", ylim=(0, 14), title=title)
     axes.legend(loc="upper left")
