@@ -1,0 +1,89 @@
+"""Published tricks to make GANs work, each of which can be switched on and off, and the game that is played with them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+import minigan as mg
+from minigan import Tensor, backend, losses, nn
+from minigan.games import GAN
+from minigan.games.game import Figures, discriminator_figures
+
+
+@dataclass(frozen=True)
+class Tricks:
+    """The base setting: the first three tricks are on, the others off."""
+
+    tanh: bool = True  # G ends in tanh, pixels in [-1, 1]; else in a sigmoid, in [0, 1]
+    sphere: bool = True  # z on a sphere; else uniform in a cube
+    leaky: bool = True  # LeakyReLU of slope 0.2 in both networks; else ReLU
+    norm: str = ""  # batch norm in D: real and fake minibatches "apart", or "mixed" into one
+    soft: bool = False  # labels from [0.7, 1] and [0, 0.3], and 5 % of them the wrong way round
+    sgd: bool = False  # SGD for D, Adam for G; else Adam for both
+    noise: float = 0.0  # on D's inputs at the start; the standard deviation falls linearly to 0
+    dropout: float = 0.0  # in G, where samples are drawn, too
+
+
+class TrickedGAN(GAN):
+    """The game with D's inputs, D's labels and the minibatches as the tricks have them."""
+
+    def __init__(self, *players, tricks: Tricks, steps: int):
+        super().__init__(*players)
+        self.tricks, self.steps, self.t, self.rng = tricks, steps, 0, backend.spawn()
+
+    def step(self, batches: Iterator) -> Figures:
+        x = self.real(batches)
+        v_real, v_fake = self.judge(x, self.G(self.noise(len(x))).detach())
+        loss_D = self.objective(v_real, v_fake)
+        self.descend(self.opt_D, loss_D)
+        with self.frozen(self.D):
+            loss_G = losses.generator_loss(self.judge(x, self.G(self.noise(len(x))))[1])
+            self.descend(self.opt_G, loss_G)
+        self.t += 1
+        return discriminator_figures(loss_D, loss_G, v_real, v_fake)
+
+    def judge(self, x: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        """D's logits of both minibatches, judged apart or as one."""
+        x, fake = self.blurred(x), self.blurred(fake)
+        if self.tricks.norm != "mixed":
+            return self.D(x), self.D(fake)
+        v = self.D(mg.concatenate([x, fake]))
+        return v[: len(x)], v[len(x) :]
+
+    def blurred(self, x: Tensor) -> Tensor:
+        """x with this iteration's noise on top."""
+        std = self.tricks.noise * (1 - self.t / self.steps)
+        return x + Tensor(std * self.rng.standard_normal(x.shape, dtype=np.float32)) if std > 0 else x
+
+    def objective(self, v_real: Tensor, v_fake: Tensor) -> Tensor:
+        """D's loss, with labels 1 and 0, or soft and noisy ones."""
+        if not self.tricks.soft:
+            return losses.discriminator_loss(v_real, v_fake)
+        real, fake = (soft_labels(label, v_real.shape, self.rng) for label in (1, 0))
+        return losses.log_loss_with_logits(v_real, real) + losses.log_loss_with_logits(v_fake, fake)
+
+
+def soft_labels(label: int, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Uniform within 0.3 of the label, but 5 % of them within 0.3 of the other one."""
+    labels = np.where(rng.random(shape) < 0.05, 1 - label, label)
+    return np.abs(labels - 0.3 * rng.random(shape)).astype(np.float32)
+
+
+def players(tricks: Tricks, z: int, w: int) -> tuple[nn.Sequential, nn.Sequential]:
+    """G and D of dense layers; the base's are those of `digits.dense_players`."""
+
+    def act():
+        return nn.LeakyReLU(0.2) if tricks.leaky else nn.ReLU()
+
+    def norm():
+        return [nn.BatchNorm1d(w)] if tricks.norm else []
+
+    def drop():
+        return [nn.Dropout(tricks.dropout)] if tricks.dropout else []
+
+    last = nn.Tanh() if tricks.tanh else nn.Sigmoid()
+    hidden = nn.Dense(z, w), act(), *drop(), nn.Dense(w, w), act(), *drop()
+    G = nn.Sequential(*hidden, nn.Dense(w, 784), last, nn.Reshape(1, 28, 28))
+    judged = nn.Dense(784, w), act(), nn.Dense(w, w), *norm(), act()
+    return G, nn.Sequential(nn.Flatten(), *judged, nn.Dense(w, 1))
