@@ -17,8 +17,8 @@ ORDER = (  # the lectures', from a network's gradients to the games that followe
     *("cgan", "conditioning", "dcgan"),
     *("earth_mover", "learning_curves", "wgan", "limit_cycles", "began"),
     *("fgsm", "adversarial_training", "patch", "manifold_defense"),
-    "hacks",
-    *("errata", "speed"),
+    *("hacks", "errata"),
+    "speed",
 )
 
 

@@ -20,7 +20,7 @@ import numpy as np
 
 import minigan as mg
 from demos.kit.claim import Claim
-from demos.kit.line import Mixture, network
+from demos.kit.line import Mixture, network, time_to_half
 from demos.kit.pictures import FAKE, REAL
 from demos.kit.run import common_options, start
 from minigan import Tensor, backend, data, losses, metrics, nn, optim, sigmoid
@@ -153,16 +153,11 @@ def distances(G: nn.Module, D: nn.Module, x: np.ndarray, rule: str, saturating: 
 
 def measure_speed(claim: Claim, runs: list[dict], settings: Settings) -> None:
     """Iterations until G has halved its distance from the data; all of them, where it never did."""
-    halved = {key: np.array([time_to_half(run[key], settings) for run in runs]) for key in product(RULES, LOSSES)}
+    halved = {key: np.array([time_to_half(run[key], settings.every) for run in runs]) for key in product(RULES, LOSSES)}
     for (rule, name), times in halved.items():
         claim.figure(f"{rule}_{name}_halved_after", times.mean(), "iterations, mean over the seeds")
     speedup = (halved["momentum", "saturating"] / halved["momentum", "non-saturating"]).min()
     claim.figure("momentum_speedup", speedup, f"at least {settings.speedup} (worst seed)", speedup >= settings.speedup)
-
-
-def time_to_half(found: np.ndarray, settings: Settings) -> int:
-    """The first measured iteration with half the distance of the start, or the last one."""
-    return int(np.append(np.flatnonzero(found <= found[0] / 2), len(found) - 1)[0]) * settings.every
 
 
 def picture(runs: list[dict], figures: dict[str, float], settings: Settings) -> plt.Figure:

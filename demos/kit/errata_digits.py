@@ -4,16 +4,16 @@ from collections.abc import Iterator
 
 import matplotlib.pyplot as plt
 import numpy as np
-from tqdm import tqdm
 
 import minigan as mg
 from demos.kit import classifiers
 from demos.kit.claim import Claim
 from demos.kit.classifiers import Classifier
 from demos.kit.digits import dense_players
-from demos.kit.errata_games import adam, correct, literal, train_alone
+from demos.kit.errata_games import correct, literal, train_alone
 from demos.kit.pictures import FAKE, REAL, sheet
-from minigan import Tensor, data, losses, metrics, nn, optim
+from demos.kit.training import adams, train
+from minigan import Tensor, data, losses, metrics, nn
 from minigan.games import GAN
 from minigan.games.game import Figures, discriminator_figures
 
@@ -36,13 +36,8 @@ def play(kind: type[GAN], x: np.ndarray, s, seed: int, steps: int, z: int, r1: f
     """A game of dense players on images in [0, 1], the learning rates falling to 0; the game, and its steps' figures."""
     mg.seed(seed)
     G, D = dense_players(z, s.width)
-    rules = [adam(player, s.lr) for player in (G, D)]
-    game, decay = kind(G, D, data.noise(z), *rules, r1=r1), optim.LinearDecay(rules, steps)
-    batches, figures = minibatches(x, s), []
-    for _ in tqdm(range(steps), desc=f"{kind.__name__} on {len(x):,} images", mininterval=0.5):
-        figures.append(game.step(batches))
-        decay.step()
-    return game, figures
+    game = kind(G, D, data.noise(z), *adams(G, D, s.lr, s.lr), r1=r1)
+    return game, train(game, minibatches(x, s), steps, f"{kind.__name__} on {len(x):,} images")
 
 
 def minibatches(x: np.ndarray, s) -> Iterator[np.ndarray]:

@@ -9,8 +9,9 @@ from tqdm import tqdm
 import minigan as mg
 from demos.kit import mixtures
 from demos.kit.claim import Claim
-from demos.kit.line import Mixture, network
+from demos.kit.line import Mixture, network, time_to_half
 from demos.kit.pictures import FAKE, REAL
+from demos.kit.training import adam
 from minigan import Tensor, backend, data, losses, metrics, nn, optim
 from minigan.games import GAN, WGAN
 
@@ -40,11 +41,6 @@ def train_alone(
         rule.step()
         values.append(f.item())
     return values
-
-
-def adam(player: nn.Module, lr: float) -> optim.Adam:
-    """Adam as GANs use it."""
-    return optim.Adam(player.parameters(), lr, (0.5, 0.999))
 
 
 # --- D is pre-trained ---------------------------------------------------------------------------------------------------
@@ -78,11 +74,6 @@ def distances(s, seed: int, pretraining: int) -> list[float]:
             found.append(metrics.wasserstein1(x[:5000, 0], game.sample(5000)[:, 0]))
         game.step(batches)
     return found
-
-
-def time_to_half(found: np.ndarray, every: int) -> int:
-    """The first measured iteration with at most half the distance of the start, or the last one."""
-    return int(np.append(np.flatnonzero(found <= found[0] / 2), len(found) - 1)[0]) * every
 
 
 def draw_pretrained(axes: plt.Axes, found: dict, figures: dict[str, float], s) -> None:

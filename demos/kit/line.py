@@ -39,3 +39,8 @@ def jensen_shannon(p: np.ndarray, q: np.ndarray, dx: float = 1.0) -> float:
 def network(width: int, activation: type[nn.Module] = nn.Tanh) -> nn.Sequential:
     """A G or a D on the line: one input, two hidden layers, one output."""
     return nn.Sequential(nn.Dense(1, width), activation(), nn.Dense(width, width), activation(), nn.Dense(width, 1))
+
+
+def time_to_half(found: np.ndarray, every: int) -> int:
+    """The first measured iteration with at most half the distance of the start, or the last one."""
+    return int(np.append(np.flatnonzero(found <= found[0] / 2), len(found) - 1)[0]) * every

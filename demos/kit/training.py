@@ -8,9 +8,14 @@ from minigan import nn, optim
 from minigan.games import Figures, Game
 
 
+def adam(player: nn.Module, lr: float) -> optim.Adam:
+    """Adam as GANs use it."""
+    return optim.Adam(player.parameters(), lr, (0.5, 0.999))
+
+
 def adams(G: nn.Module, D: nn.Module, lr_G: float, lr_D: float) -> tuple[optim.Adam, optim.Adam]:
     """An update rule for each player. A player whose rate is 0 stands still."""
-    return optim.Adam(G.parameters(), lr_G, (0.5, 0.999)), optim.Adam(D.parameters(), lr_D, (0.5, 0.999))
+    return adam(G, lr_G), adam(D, lr_D)
 
 
 def train(

@@ -153,11 +153,6 @@ def test_optimistic_adams_printed_formula_begins_with_nan_and_the_rule_with_twic
 # --- games on the line and on the ring ----------------------------------------------------------------------------------
 
 
-def test_half_way_is_the_first_measurement_that_is_near_enough_or_the_last():
-    assert errata_games.time_to_half(np.array([4.0, 3.0, 2.0, 1.0, 5.0]), 10) == 20
-    assert errata_games.time_to_half(np.array([4.0, 3.0, 2.1]), 10) == 20
-
-
 def test_the_pretrained_d_has_to_cost_three_times_the_iterations(claim, monkeypatch):
     monkeypatch.setattr(errata_games, "distances", lambda s, seed, steps: [4.0] * (3 if not steps else 8) + [1.0])
     errata_games.pretrained(claim, replace(QUICK, every=1), range(2))

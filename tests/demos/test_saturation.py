@@ -11,7 +11,7 @@ from scipy.special import expit
 
 import minigan as mg
 from demos import saturation as demo
-from demos.kit.line import network
+from demos.kit.line import network, time_to_half
 from minigan import Tensor, losses, nn
 
 QUICK = replace(demo.Settings(), **demo.QUICK)
@@ -103,6 +103,5 @@ def test_only_d_learns_in_the_pretraining():
 
 
 def test_half_way_is_the_first_measurement_that_is_near_enough_or_the_last():
-    settings = replace(QUICK, every=10)
-    assert demo.time_to_half(np.array([4.0, 3.0, 2.0, 1.0, 5.0]), settings) == 20
-    assert demo.time_to_half(np.array([4.0, 3.0, 2.1]), settings) == 20
+    assert time_to_half(np.array([4.0, 3.0, 2.0, 1.0, 5.0]), 10) == 20
+    assert time_to_half(np.array([4.0, 3.0, 2.1]), 10) == 20
