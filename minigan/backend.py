@@ -2,8 +2,12 @@
 
 The rest of minigan asks an array for its own module (`of(array)`), or, to make a new array, the current one (`xp()`).
 It never imports numpy or cupy to compute.
+
+A GPU works on while Python goes ahead, until Python asks for a number: then it waits. So nothing in a training step looks at
+values (`float(t)`, `if array.any()`), and nothing but the user's own minibatches and noise is copied to the device.
 """
 
+import functools
 import importlib
 import json
 import os
@@ -15,7 +19,10 @@ from typing import Any
 
 import numpy
 
+from minigan.device_generator import DeviceGenerator
+
 Array = Any  # numpy.ndarray or cupy.ndarray
+Generator = numpy.random.Generator | DeviceGenerator
 
 _CUPY_HELP = (
     "the cupy backend needs an NVIDIA GPU with its driver and the cupy package: "
@@ -47,29 +54,45 @@ class _Current(threading.local):
     """The backend in use; threads choose their own and start with the process's."""
 
     def __init__(self):
-        self.name, self.module = _start
+        self.choose(*_start)
+
+    def choose(self, name: str, module: ModuleType, noise: str) -> None:
+        self.name, self.module, self.noise = name, module, noise
+
+    def choice(self) -> tuple[str, ModuleType, str]:
+        return self.name, self.module, self.noise
 
 
-_start = ("numpy", numpy)
+_start = ("numpy", numpy, "numpy")
 _current = _Current()
 
 
-def use(name: str) -> None:
-    """From here on, new tensors live on this backend: "numpy" or "cupy". Raises `BackendError` where it cannot work."""
+def use(name: str, noise: str | None = None) -> None:
+    """From here on, new tensors live on this backend: "numpy" or "cupy". Raises `BackendError` where it cannot work.
+
+    `noise`: where minigan draws what a training step needs (z, dropout's masks, the penalty's mixing weights): None, where the
+    tensors live; "numpy", on the CPU, so that the same seed gives the same course on both backends, for a copy in each draw.
+    """
     global _start
-    module = _load(name)
-    _start = _current.name, _current.module = name, module
+    _start = _choice(name, noise)
+    _current.choose(*_start)
 
 
 @contextmanager
-def using(name: str) -> Iterator[None]:
-    """`with using("cupy"):` chooses a backend for a block, and the previous one again after it, come what may."""
-    before = _current.name, _current.module
-    _current.name, _current.module = name, _load(name)
+def using(name: str, noise: str | None = None) -> Iterator[None]:
+    """`with using("cupy"):` chooses a backend for a block, as `use`, and the previous one again after it, come what may."""
+    before = _current.choice()
+    _current.choose(*_choice(name, noise))
     try:
         yield
     finally:
-        _current.name, _current.module = before
+        _current.choose(*before)
+
+
+def _choice(name: str, noise: str | None) -> tuple[str, ModuleType, str]:
+    if noise not in (None, "numpy", name):
+        raise BackendError(f"noise={noise!r} with the {name} backend: choose None or 'numpy'")
+    return name, _load(name), noise or name
 
 
 def name() -> str:
@@ -93,8 +116,11 @@ def is_array(value: object) -> bool:
 
 
 def asarray(data: object, dtype: object = None) -> Array:
-    """`data` as an array of the current backend: shared where it is one already, else copied or moved."""
-    return _current.module.asarray(data, dtype=dtype)
+    """`data` as an array of the current backend: shared where it is one already, else copied or moved.
+
+    An array that lives on a GPU stays there: only who asks for it, by `to_numpy` or `move`, waits for a copy.
+    """
+    return (of(data) if is_array(data) and not isinstance(data, numpy.ndarray) else _current.module).asarray(data, dtype=dtype)
 
 
 def numbers(data: Any, dtype: Any = None) -> Array:
@@ -104,17 +130,33 @@ def numbers(data: Any, dtype: Any = None) -> Array:
     Raises TypeError or ValueError for anything else. (Complex arrays serve gradcheck's complex step.)
     """
     try:
-        array = asarray(data)
+        array = data if is_array(data) else numpy.asarray(data)
     except ValueError as error:
         raise ValueError(f"Tensor: cannot make an array of this {type(data).__name__}: {error}") from error
     if array.dtype.kind not in "fiubc" or (array.dtype.kind == "c" and not is_array(data)):
         raise TypeError(f"Tensor: {array.dtype} data (from a {type(data).__name__}); expected numbers")
-    if dtype is None:
-        from_python = isinstance(data, int | float | list | tuple) and not hasattr(data, "dtype")  # np.float64 is a float
-        return array.astype("float32") if from_python and array.dtype.kind != "b" else array
-    if numpy.dtype(dtype).kind not in "fiubc":
+    if dtype is not None and numpy.dtype(dtype).kind not in "fiubc":
         raise TypeError(f"Tensor: dtype {dtype!r} is not one of numbers or booleans")
-    return array.astype(dtype, copy=False)
+    from_python = isinstance(data, int | float | list | tuple) and not hasattr(data, "dtype")  # np.float64 is a float
+    if dtype is None and from_python and array.dtype.kind != "b":
+        dtype = "float32"
+    return asarray(array if dtype is None else array.astype(dtype, copy=False))
+
+
+def constant(value: float, dtype: Any, beside: Array) -> Array:
+    """A number as an array of shape (), where the array beside it lives.
+
+    Under CuPy it is filled in by the GPU, and kept: `asarray` would copy it from the CPU, each time that an op meets a number.
+    """
+    if isinstance(beside, numpy.ndarray):
+        return numpy.asarray(value, dtype=dtype)
+    return _kept_constant(of(beside), float(value).hex(), numpy.dtype(dtype))
+
+
+@functools.lru_cache(maxsize=1000)
+def _kept_constant(module: ModuleType, value: str, dtype: numpy.dtype) -> Array:
+    """By its hexadecimal digits, which tell -0.0 from 0.0."""
+    return module.full((), float.fromhex(value), dtype)
 
 
 def move(array: Array, name: str) -> Array:
@@ -143,6 +185,14 @@ def synchronize() -> None:
         _current.module.cuda.get_current_stream().synchronize()
 
 
+def memory() -> dict[str, int]:
+    """CuPy's memory pool: bytes in use by arrays, and bytes held (the difference is kept for later ones). 0 under NumPy."""
+    if _current.name == "numpy":
+        return {"used": 0, "held": 0}
+    pool = _current.module.get_default_memory_pool()
+    return {"used": pool.used_bytes(), "held": pool.total_bytes()}
+
+
 def add_at(array: Array, index: object, values: Array) -> None:
     """array[index] += values, in place, where an element that the index repeats is added to each time."""
     of(array).add.at(array, index, values)
@@ -150,13 +200,17 @@ def add_at(array: Array, index: object, values: Array) -> None:
 
 # --- random numbers -------------------------------------------------------------------------------------------------
 
+# Initial weights, minibatches and samples are drawn on the CPU, the same for every backend; the noise inside a training step,
+# where the step computes.
+
 _generator = numpy.random.default_rng()
+_device_generator: DeviceGenerator | None = None  # made when it is first asked for
 
 
 def seed(n: int) -> None:
-    """Start minigan's default generator afresh from the integer `n`, 0 included."""
-    global _generator
-    _generator = numpy.random.default_rng(n)
+    """Start minigan's default generators afresh from the integer `n`, 0 included."""
+    global _generator, _device_generator
+    _generator, _device_generator = numpy.random.default_rng(n), None
 
 
 def generator(rng: numpy.random.Generator | None = None) -> numpy.random.Generator:
@@ -169,20 +223,48 @@ def generator(rng: numpy.random.Generator | None = None) -> numpy.random.Generat
 def spawn(rng: numpy.random.Generator | None = None) -> numpy.random.Generator:
     """`rng`, or else a new generator that depends on the seed alone.
 
-    Whoever draws again and again (a prior, a minibatch stream) owns one, so that no two of them share a stream and each can
-    be saved and resumed by itself. For the same reason, do not give one `rng` to two of them.
+    Whoever draws again and again (a minibatch stream) owns one, so that no two of them share a stream and each can be saved
+    and resumed by itself. For the same reason, do not give one `rng` to two of them.
     """
     return generator(rng) if rng is not None else _generator.spawn(1)[0]
 
 
-def generator_state(rng: numpy.random.Generator) -> str:
+def noise_generator(rng: Generator | None = None, beside: Array | None = None) -> Generator:
+    """`rng`, or else minigan's default generator of noise: where the array `beside` lives (None: new tensors)."""
+    global _device_generator
+    if rng is not None:
+        return rng if isinstance(rng, DeviceGenerator) else generator(rng)
+    if _current.noise == "numpy" or isinstance(beside, numpy.ndarray):
+        return _generator
+    if _device_generator is None:
+        _device_generator = spawn_noise()
+    return _device_generator
+
+
+def spawn_noise(rng: Generator | None = None) -> Generator:
+    """`rng`, or else a new generator of noise, where new tensors live, that depends on the seed alone: what a prior owns."""
+    if rng is not None:
+        return noise_generator(rng)
+    rng = spawn()
+    return rng if _current.noise == "numpy" else DeviceGenerator(_current.module, int(rng.integers(2**63)))
+
+
+def generator_state(rng: Generator) -> str:
     """Where a generator stands, as text (JSON: its integers have 128 bits) that `set_generator_state` takes back."""
-    return json.dumps(rng.bit_generator.state, default=numpy.ndarray.tolist)
+    state = {"device": rng.state()} if isinstance(rng, DeviceGenerator) else rng.bit_generator.state
+    return json.dumps(state, default=numpy.ndarray.tolist)
 
 
-def set_generator_state(rng: numpy.random.Generator, state: str) -> None:
-    """Put a generator back to where `generator_state` found it."""
-    rng.bit_generator.state = json.loads(str(state))
+def set_generator_state(rng: Generator, state: str) -> None:
+    """Put a generator back to where `generator_state` found it. Raises ValueError where that one drew elsewhere."""
+    found, on_device = json.loads(str(state)), isinstance(rng, DeviceGenerator)
+    if on_device != ("device" in found):
+        there, here = ("CPU", "GPU") if on_device else ("GPU", "CPU")
+        raise ValueError(f"this state's noise was drawn on the {there}, and would be on the {here} now: resume on that backend")
+    if on_device:
+        rng.set_state(found["device"])
+    else:
+        rng.bit_generator.state = found
 
 
 use(os.environ.get("MINIGAN_BACKEND") or "numpy")

@@ -79,8 +79,8 @@ class Optimizer:
         for slot in self.slots:
             if slot not in state:
                 state[slot] = p.xp.zeros_like(theta)
-            elif state[slot].dtype != theta.dtype:  # the user has given the parameter another dtype
-                state[slot] = state[slot].astype(theta.dtype)
+            elif state[slot].dtype != theta.dtype or type(state[slot]) is not type(theta):  # the user has changed or moved it
+                state[slot] = backend.move(state[slot], p.xp.__name__).astype(theta.dtype)
         state["t"] += 1
 
     def _as_vectors(self, ready: list["_Ready"]) -> bool:

@@ -1,0 +1,333 @@
+"""A stand-in for CuPy, for machines without a GPU: arrays that hold NumPy's data, and refuse what CuPy's refuse.
+
+They do not become NumPy arrays unasked, nor meet one in an operation; there are none of objects or strings; reductions
+return arrays of shape (), not scalars; and a name that is not below does not exist (those below exist in CuPy 13 and 14).
+Stricter than CuPy: NumPy's functions refuse them, where CuPy would step in for NumPy, so that a call of the wrong module
+does not go unnoticed.
+
+`transfers` counts copies: "to_device" of arrays, lists and numbers that become arrays; "to_host" of values that Python
+waits for: `get`, `item`, `float(a)`, `if a`, and a boolean mask as index, as only the device knows how much it selects.
+"""
+
+import operator
+from collections import Counter
+from types import SimpleNamespace
+
+import numpy as _np
+
+__version__ = "14.0.0"
+transfers: Counter = Counter()
+_KINDS = "biufc"
+_NUMBERS = (bool, int, float, complex, _np.number, _np.bool_)
+
+
+class ndarray:  # noqa: N801
+    """An array on the device."""
+
+    def __init__(self, array: _np.ndarray, base: "ndarray | None" = None):
+        if array.dtype.kind not in _KINDS:
+            raise ValueError(f"Unsupported dtype {array.dtype}")
+        self._a, self.base = array, base
+
+    shape = property(lambda self: self._a.shape)
+    ndim = property(lambda self: self._a.ndim)
+    size = property(lambda self: self._a.size)
+    dtype = property(lambda self: self._a.dtype)
+    nbytes = property(lambda self: self._a.nbytes)
+    itemsize = property(lambda self: self._a.itemsize)
+    strides = property(lambda self: self._a.strides)
+    T = property(lambda self: self.transpose())
+
+    @property
+    def flags(self):
+        return SimpleNamespace(c_contiguous=self._a.flags.c_contiguous, f_contiguous=self._a.flags.f_contiguous)
+
+    # --- what CuPy refuses -------------------------------------------------------------------------------------------
+
+    def __array__(self, dtype=None, copy=None):
+        raise TypeError("Implicit conversion to a NumPy array is not allowed. Please use `.get()` to construct one explicitly.")
+
+    def __array_ufunc__(self, ufunc, method, *inputs, **options):
+        raise TypeError(f"numpy.{ufunc.__name__} was called on an array of the device")
+
+    def __array_function__(self, function, types, args, options):
+        raise TypeError(f"numpy.{function.__name__} was called on an array of the device")
+
+    # --- to the host -------------------------------------------------------------------------------------------------
+
+    def get(self):
+        return _to_host(self).copy()
+
+    def item(self):
+        return _to_host(self).item()
+
+    def tolist(self):
+        return _to_host(self).tolist()
+
+    def __float__(self):
+        return float(self.item())
+
+    def __int__(self):
+        return int(self.item())
+
+    def __bool__(self):
+        return bool(self.item())
+
+    def __complex__(self):
+        return complex(self.item())
+
+    def __index__(self):
+        return operator.index(self.item())
+
+    def __repr__(self):
+        return repr(_to_host(self))
+
+    __str__ = __repr__
+
+    # --- indexing ----------------------------------------------------------------------------------------------------
+
+    def __len__(self):
+        return len(self._a)
+
+    def __iter__(self):
+        return (self[i] for i in range(len(self)))
+
+    def __getitem__(self, index):
+        if _has_mask(index):
+            transfers["to_host"] += 1
+        return _result(self._a[_index(index)], self)
+
+    def __setitem__(self, index, value):
+        self._a[_index(index)] = _operand(value)
+
+    # --- methods -----------------------------------------------------------------------------------------------------
+
+    def copy(self):
+        return ndarray(self._a.copy())
+
+    def astype(self, dtype, order="K", copy=True):
+        return self if not copy and self.dtype == dtype else ndarray(self._a.astype(dtype, order=order))
+
+    def fill(self, value):
+        self._a.fill(_operand(value))
+
+    def __deepcopy__(self, memo):
+        return self.copy()
+
+    def __reduce__(self):
+        return array, (self.get(),)
+
+
+def _method(name):
+    def call(self, *args, **options):
+        return _result(getattr(self._a, name)(*_operands(args), **_named(options)), self)
+
+    return call
+
+
+for _name in (
+    *("reshape", "transpose", "swapaxes", "squeeze", "ravel", "repeat", "take", "clip"),
+    *("sum", "mean", "var", "std", "prod", "max", "min", "all", "any", "argmax", "argmin", "cumsum"),
+):
+    setattr(ndarray, _name, _method(_name))
+
+
+def _binary(function):
+    def forward(self, other):
+        return NotImplemented if _foreign(other) else _result(function(self._a, _operand(other)))
+
+    def backward(self, other):
+        return NotImplemented if _foreign(other) else _result(function(_operand(other), self._a))
+
+    def in_place(self, other):
+        changed = function(self._a, _operand(other))
+        if not _np.can_cast(changed.dtype, self.dtype, "same_kind"):
+            raise TypeError(f"output (typecode '{changed.dtype.char}') could not be coerced to '{self.dtype.char}'")
+        self._a[...] = changed
+        return self
+
+    return forward, backward, in_place
+
+
+def _foreign(other):
+    """Something, such as a Tensor, that has operators of its own for this."""
+    return not isinstance(other, (ndarray, _np.ndarray, list, tuple, *_NUMBERS)) and hasattr(other, "__array_ufunc__")
+
+
+for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor", "lshift", "rshift"):
+    _function = getattr(operator, f"{_name}_" if _name in ("and", "or") else _name)
+    for _prefix, _operator in zip(("", "r", "i"), _binary(_function), strict=True):
+        setattr(ndarray, f"__{_prefix}{_name}__", _operator)
+for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
+    setattr(ndarray, f"__{_name}__", _binary(getattr(operator, _name))[0])
+ndarray.__hash__ = None
+for _function in (operator.neg, operator.pos, operator.abs, operator.invert):
+    setattr(ndarray, f"__{_function.__name__}__", lambda self, _function=_function: _result(_function(self._a)))
+
+
+# --- functions ----------------------------------------------------------------------------------------------------------
+
+
+class ufunc:  # noqa: N801
+    """An elementwise function."""
+
+    def __init__(self, function):
+        self._function, self.__name__ = function, function.__name__
+
+    def __call__(self, *args, out=None, **options):
+        if out is None:
+            return _result(self._function(*_operands(args), **options))
+        self._function(*_operands(args), out=out._a, **options)
+        return out
+
+    def at(self, a, index, values):
+        self._function.at(a._a, _index(index), _operand(values))
+
+
+def _of_arrays(name):
+    def call(*args, **options):
+        out = options.get("out")
+        found = getattr(_np, name)(*_operands(args), **_named(options))
+        return _result(found) if out is None else out
+
+    return call
+
+
+for _name in (
+    *("add", "subtract", "multiply", "divide", "power", "maximum", "minimum", "negative", "abs", "sign", "square", "sqrt"),
+    *("exp", "expm1", "log", "log1p", "sin", "cos", "tanh", "isfinite", "isnan", "matmul"),
+):
+    globals()[_name] = ufunc(getattr(_np, _name))
+for _name in (
+    *("broadcast_to", "clip", "concatenate", "einsum", "expand_dims", "pad", "repeat", "stack", "tile", "where"),
+    *("ones_like", "zeros_like", "sum", "mean"),
+):
+    globals()[_name] = _of_arrays(_name)
+
+
+def array(data, dtype=None, copy=True, order="K"):
+    if isinstance(data, ndarray):
+        found = _np.array(data._a, dtype=dtype, order=order)
+        return data if not copy and found.dtype == data.dtype and found.strides == data.strides else ndarray(found)
+    transfers["to_device"] += 1
+    return ndarray(_np.array(data, dtype=dtype, order=order))
+
+
+def asarray(data, dtype=None, order="K"):
+    return array(data, dtype, copy=False, order=order)
+
+
+def asnumpy(a):
+    return a.get()
+
+
+def zeros(shape, dtype=float):
+    return ndarray(_np.zeros(shape, dtype))
+
+
+def ones(shape, dtype=float):
+    return ndarray(_np.ones(shape, dtype))
+
+
+def empty(shape, dtype=float):
+    """Nothing in particular: here something that no result may depend on."""
+    return ndarray(_np.full(shape, 123, dtype))
+
+
+def empty_like(a):
+    return empty(a.shape, a.dtype)
+
+
+def full(shape, value, dtype=None):
+    if isinstance(value, ndarray):
+        filled = empty(shape, dtype or value.dtype)
+        filled[...] = value
+        return filled
+    if not isinstance(value, _NUMBERS):
+        raise TypeError(f"Unsupported type {type(value)}")
+    return ndarray(_np.full(shape, value, dtype))
+
+
+def arange(*bounds, dtype=None):
+    return ndarray(_np.arange(*bounds, dtype=dtype))
+
+
+def eye(n, dtype=float):
+    return ndarray(_np.eye(n, dtype=dtype))
+
+
+promote_types = _np.promote_types
+
+
+def _as_strided(x, shape, strides):
+    return ndarray(_np.lib.stride_tricks.as_strided(x._a, shape, strides), x if x.base is None else x.base)
+
+
+def _norm(x, axis=None, keepdims=False):
+    return _result(_np.linalg.norm(x._a, axis=axis, keepdims=keepdims))
+
+
+lib = SimpleNamespace(stride_tricks=SimpleNamespace(as_strided=_as_strided))
+linalg = SimpleNamespace(norm=_norm)
+cuda = SimpleNamespace(get_current_stream=lambda: SimpleNamespace(synchronize=lambda: None))
+
+
+def get_default_memory_pool():
+    return SimpleNamespace(used_bytes=lambda: 0, total_bytes=lambda: 0)
+
+
+# --- between the two ----------------------------------------------------------------------------------------------------
+
+
+def _to_host(a):
+    transfers["to_host"] += 1
+    return a._a
+
+
+def _operand(value):
+    """What an operation computes with: the device's data, or a number; nothing of the host's."""
+    if isinstance(value, ndarray):
+        return value._a
+    if isinstance(value, _NUMBERS):
+        return value
+    raise TypeError(f"Unsupported type {type(value)}")
+
+
+def _operands(args):
+    """A function's arguments: arrays, sequences of arrays, and what is no array (axes, shapes, names)."""
+    return [_argument(a) for a in args]
+
+
+def _named(options):
+    return {name: _argument(a) for name, a in options.items()}
+
+
+def _argument(a):
+    if isinstance(a, _np.ndarray):
+        raise TypeError(f"Unsupported type {type(a)}")
+    if isinstance(a, list) and any(isinstance(part, ndarray | _np.ndarray) for part in a):
+        return [_operand(part) for part in a]
+    return a._a if isinstance(a, ndarray) else a
+
+
+def _index(index):
+    return tuple(map(_index_part, index)) if isinstance(index, tuple) else _index_part(index)
+
+
+def _index_part(i):
+    if isinstance(i, ndarray):
+        return i._a
+    if isinstance(i, list | _np.ndarray):
+        transfers["to_device"] += 1
+    return i
+
+
+def _has_mask(index):
+    return any(isinstance(i, ndarray) and i.dtype == bool for i in (index if isinstance(index, tuple) else (index,)))
+
+
+def _result(found, source=None):
+    """NumPy's result on the device: of shape () where NumPy returns a scalar, and with a base where it is a view."""
+    found = _np.asarray(found)
+    view = source is not None and _np.may_share_memory(found, source._a) and found.base is not None
+    return ndarray(found, (source if source.base is None else source.base) if view else None)
