@@ -4,6 +4,7 @@ The n-th number is a hash of the counter at n: none needs those before it, so th
 all there is to save. CuPy's own generators cannot be saved, nor be used while a CUDA graph is recorded.
 """
 
+import importlib
 import math
 from types import ModuleType
 from typing import Any
@@ -18,8 +19,10 @@ class DeviceGenerator:
     """As far as minigan draws noise, the methods of numpy.random.Generator; the results are arrays of the module `xp`."""
 
     def __init__(self, xp: ModuleType, seed: int):
-        self.xp = xp
+        self._module = xp.__name__  # modules cannot be copied or pickled
         self._counter = xp.full((1,), numpy.uint64(seed), "uint64")
+
+    xp = property(lambda self: importlib.import_module(self._module), doc="The module of the arrays that it draws.")
 
     def state(self) -> int:
         """Where the counter stands."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from demos.kit.line import jensen_shannon
-from minigan import Tensor, data, grad, metrics, nn, no_grad, norm
+from minigan import Tensor, backend, data, grad, metrics, nn, no_grad, norm
 from minigan.games.game import Game
 from minigan.losses import discriminator_loss
 
@@ -25,7 +25,7 @@ class Shift(nn.Module):
 
 def line(n: int) -> np.ndarray:
     """(n, 2) points (0, y), with y uniform in [-1, 1]."""
-    return np.concatenate([np.zeros((n, 1), np.float32), data.noise(1, "uniform")(n)], axis=1)
+    return np.concatenate([np.zeros((n, 1), np.float32), backend.to_numpy(data.noise(1, "uniform")(n))], axis=1)
 
 
 def blurred_ring(n: int) -> np.ndarray:
