@@ -101,7 +101,7 @@ def defend(
 ) -> dict:
     """The attacked images and the nearest of G's; how many of each the classifier puts into the right class."""
     x, y = held_out
-    attacked = attacks.fgsm(judge, x, y, epsilon)
+    attacked = backend.to_numpy(attacks.fgsm(judge, x, y, epsilon))
 
     def pixels(noise):
         return (G(noise) + 1.0) / 2.0  # tanh's [-1, 1] to [0, 1]
@@ -122,7 +122,7 @@ def defend(
 def accuracy(judge: nn.Module, x: np.ndarray, y: np.ndarray) -> float:
     """The share of the images that the classifier puts into the right class."""
     with no_grad():
-        return float((judge(x).data.argmax(axis=1) == y).mean())
+        return float((judge(x).numpy().argmax(axis=1) == y).mean())
 
 
 def measure(claim: Claim, rows: list[dict], settings: Settings) -> None:

@@ -30,7 +30,7 @@ def line(n: int) -> np.ndarray:
 
 def blurred_ring(n: int) -> np.ndarray:
     """The ring, and standard normal noise on top: fakes that a critic has to tell from the ring itself."""
-    return data.ring(n) + data.noise(2)(n)
+    return data.ring(n) + backend.to_numpy(data.noise(2)(n))
 
 
 def exact_distances(theta: float, n: int = 400, bins: int = 41) -> tuple[float, float]:
@@ -62,7 +62,7 @@ def _judged(game: Game, real: Real) -> tuple[Tensor, Tensor]:
 
 def slope(game: Game, real: Real) -> float:
     """E |grad f| on the ways from real samples to fakes, where the gradient penalty looks at it."""
-    u = data.noise(1, "uniform")(SAMPLES) / 2 + 0.5
+    u = backend.to_numpy(data.noise(1, "uniform")(SAMPLES)) / 2 + 0.5
     fake = game.sample(SAMPLES, z=game.prior(SAMPLES))
     between = Tensor(u * real(SAMPLES) + (1 - u) * fake, requires_grad=True)
     (g,) = grad(game.D(between).sum(), between)
