@@ -12,8 +12,8 @@ import importlib
 import json
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from types import ModuleType
 from typing import Any
 
@@ -54,6 +54,7 @@ class _Current(threading.local):
     """The backend in use; threads choose their own and start with the process's."""
 
     def __init__(self):
+        self.recording = False  # see `Graph`
         self.choose(*_start)
 
     def choose(self, name: str, module: ModuleType, noise: str) -> None:
@@ -179,6 +180,21 @@ def writable(array: Array) -> Array:
     return array.copy() if isinstance(array, numpy.ndarray) and not array.flags.writeable else array
 
 
+def concatenate(arrays: Sequence[Array], axis: int = 0, out: Array | None = None) -> Array:
+    """The arrays one after another. Of more than eight, CuPy would copy a table from the CPU: it gets them by eights."""
+    xp = of(arrays[0])
+    while xp is not numpy and len(arrays) > 8:
+        arrays = [xp.concatenate(arrays[i : i + 8], axis) for i in range(0, len(arrays), 8)]
+    return xp.concatenate(arrays, axis, out=out)
+
+
+def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
+    """a @ b; into `out`, if given. Into a CUDA graph by cuTENSOR, since CuPy refuses cuBLAS there."""
+    if _current.recording:
+        return _contraction(a, b, out)
+    return a @ b if out is None else of(a).matmul(a, b, out=out)
+
+
 def synchronize() -> None:
     """Wait until the device has finished; nothing to do under NumPy."""
     if _current.name == "cupy":
@@ -196,6 +212,72 @@ def memory() -> dict[str, int]:
 def add_at(array: Array, index: object, values: Array) -> None:
     """array[index] += values, in place, where an element that the index repeats is added to each time."""
     of(array).add.at(array, index, values)
+
+
+# --- CUDA graphs --------------------------------------------------------------------------------------------------------
+
+
+class Graph:
+    """Work of the GPU that is recorded once, and then repeated by a single call, at the cost of that one.
+
+    Recording carries nothing out. Every array keeps its place in memory, and every Python number its value: what is to differ
+    between two runs has to be an array that is written to in place. What the work allocates is the graph's as long as it lives.
+    """
+
+    def __init__(self):
+        cuda = _current.module.cuda
+        self._stream, self._pool = cuda.Stream(non_blocking=True), cuda.MemoryPool()
+
+    @contextmanager
+    def record(self) -> Iterator[None]:
+        """`with graph.record():` records what is done in the block. Raises `BackendError` for what CuPy cannot record."""
+        with rehearsing(), self._stream, _current.module.cuda.using_allocator(self._pool.malloc):
+            self._stream.begin_capture()
+            try:
+                yield
+            except BaseException as error:
+                with suppress(RuntimeError):  # what has been recorded so far is of no use
+                    self._stream.end_capture()
+                if isinstance(error, RuntimeError) and not isinstance(error, BackendError):
+                    raise BackendError(f"CuPy cannot record this: {error}") from error
+                raise
+            self._graph = self._stream.end_capture()
+
+    def run(self) -> None:
+        """Do the recorded work, in its turn after what was asked of the GPU before."""
+        self._graph.launch()
+
+
+@contextmanager
+def rehearsing() -> Iterator[None]:
+    """A block that is carried out in just the way in which it can be recorded: with `recording()` true."""
+    before, _current.recording = _current.recording, True
+    try:
+        yield
+    finally:
+        _current.recording = before
+
+
+def recording() -> bool:
+    """Whether work is being recorded, or rehearsed: numbers that change from step to step must be arrays then."""
+    return _current.recording
+
+
+def _contraction(a: Array, b: Array, out: Array | None) -> Array:
+    """a @ b for matrices (n, k) and (k, m)."""
+    if a.ndim != 2 or b.ndim != 2:
+        raise BackendError(f"a recorded step can multiply matrices; these have shapes {a.shape} and {b.shape}")
+    try:
+        cutensor = importlib.import_module("cupyx.cutensor")
+    except ImportError as error:
+        raise BackendError(
+            f"a recorded step multiplies by cuTENSOR: pip install cutensor-cu12 (or cutensor-cu13) ({error})"
+        ) from error
+    xp = of(a)
+    out = xp.empty((a.shape[0], b.shape[1]), a.dtype) if out is None else out
+    return cutensor.contraction(
+        1.0, xp.ascontiguousarray(a), ("n", "k"), xp.ascontiguousarray(b), ("k", "m"), 0.0, out, ("n", "m")
+    )
 
 
 # --- random numbers -------------------------------------------------------------------------------------------------
@@ -235,6 +317,8 @@ def noise_generator(rng: Generator | None = None, beside: Array | None = None) -
     if rng is not None:
         return rng if isinstance(rng, DeviceGenerator) else generator(rng)
     if _current.noise == "numpy" or isinstance(beside, numpy.ndarray):
+        if _current.recording:
+            raise BackendError("noise drawn on the CPU cannot be part of a recorded step: backend.use('cupy'), noise None")
         return _generator
     if _device_generator is None:
         _device_generator = spawn_noise()

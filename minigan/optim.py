@@ -24,6 +24,7 @@ class Optimizer:
 
     slots: tuple[str, ...] = ()
     elementwise = False
+    _lr_there: Array | None = None  # see `prepare_recording`
 
     def __init_subclass__(cls, **options: Any):
         super().__init_subclass__(**options)
@@ -38,18 +39,27 @@ class Optimizer:
 
     def __getstate__(self) -> dict[str, Any]:
         """What copies and pickles hold: they make vectors of their own."""
-        return {**vars(self), "_vectors": None, "_spare": None}
+        return {**vars(self), "_vectors": None, "_spare": None, "_lr_there": None}
 
     @property
     def lr(self) -> float:
-        """The learning rate, at least 0."""
-        return self._lr
+        """The learning rate, at least 0. (While a step is recorded, an array, which later steps can change.)"""
+        return self._lr if self._lr_there is None or not backend.recording() else self._lr_there
 
     @lr.setter
     def lr(self, value: float) -> None:
         if isinstance(value, str) or value is None or not 0 <= value < float("inf"):
             raise ValueError(f"{type(self).__name__}: lr is {value}; expected a number of at least 0")
         self._lr = float(value)
+        if self._lr_there is not None:
+            self._lr_there.fill(self._lr)
+
+    def prepare_recording(self) -> None:
+        """See to it that a recorded step counts its repetitions, and follows the learning rate: both become arrays."""
+        self._lr_there = backend.of(self.params[0].data).full((), self._lr, "float64")
+        for p, state in zip(self.params, self.state, strict=True):
+            state["t"] = p.xp.full((), float(state["t"]), "float64")
+        self._spare = None  # the recorded steps have their own
 
     def update(self, theta: Array, g: Array, state: dict[str, Any]) -> None:
         """Change theta in place. state["t"] counts this parameter's steps from 1; the slots are its arrays."""
@@ -60,7 +70,7 @@ class Optimizer:
         ready = [(p, state) for p, state in zip(self.params, self.state, strict=True) if p.grad is not None]
         for p, state in ready:
             self._prepare(p, state)
-        if self.elementwise and len(ready) > 1 and self._as_vectors(ready):
+        if self.elementwise and len(ready) > 1 and not backend.recording() and self._as_vectors(ready):
             theta = self._vectors.parameters(ready)
             self.update(theta, self._vectors.gradients(ready), self._vectors.state)
             self._vectors.hand_back(ready)
@@ -115,7 +125,7 @@ class Optimizer:
 
     def state_dict(self) -> dict[str, Any]:
         """The rule's name, the learning rate and, by the parameters' positions, copies of their states."""
-        copies = [{key: backend.copy_to_numpy(v) if key != "t" else v for key, v in state.items()} for state in self.state]
+        copies = [{k: int(v) if k == "t" else backend.copy_to_numpy(v) for k, v in state.items()} for state in self.state]
         return {"rule": type(self).__name__, "lr": self.lr, "params": {str(i): state for i, state in enumerate(copies)}}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -167,11 +177,11 @@ class _Vectors:
 
     def parameters(self, ready: list[_Ready]) -> Array:
         """The parameters as one vector."""
-        return backend.of(self.theta).concatenate([p.data.reshape(-1) for p, _ in ready], out=self.theta)
+        return backend.concatenate([p.data.reshape(-1) for p, _ in ready], out=self.theta)
 
     def gradients(self, ready: list[_Ready]) -> Array:
         """The parameters' gradients as one vector."""
-        return backend.of(self.g).concatenate([p.grad.data.reshape(-1) for p, _ in ready], out=self.g)
+        return backend.concatenate([p.grad.data.reshape(-1) for p, _ in ready], out=self.g)
 
     def hand_back(self, ready: list[_Ready]) -> None:
         """The vector's values into the parameters' own memory."""
@@ -194,7 +204,7 @@ def _parts(theta: Array, g: Array, state: dict[str, Any]) -> Iterator[tuple[Arra
 
 def _joined(arrays: list[Array]) -> tuple[Array, list[Array]]:
     """The arrays one after another in one vector, and the views into it that have their shapes."""
-    whole = backend.of(arrays[0]).concatenate([a.reshape(-1) for a in arrays])
+    whole = backend.concatenate([a.reshape(-1) for a in arrays])
     ends = accumulate(a.size for a in arrays)
     return whole, [whole[end - a.size : end].reshape(a.shape) for a, end in zip(arrays, ends, strict=True)]
 

@@ -36,19 +36,19 @@ class Noise:
     def __init__(self, d: int, kind: str, rng: Generator):
         self.d = d
         self.kind = kind
-        self._rng = rng
+        self.generator = rng
 
     def __call__(self, m: int, rng: Generator | None = None) -> Array:
         """`m` noise vectors, (m, d) float32; from `rng` if given, and then the prior's own stream stays where it is."""
-        return _KINDS[self.kind](m, self.d, self._rng if rng is None else rng)
+        return _KINDS[self.kind](m, self.d, self.generator if rng is None else rng)
 
     def state_dict(self) -> dict[str, str]:
         """Where the prior's generator stands, for `load_state_dict`."""
-        return {"rng": backend.generator_state(self._rng)}
+        return {"rng": backend.generator_state(self.generator)}
 
     def load_state_dict(self, state: dict[str, str]) -> None:
         """Continue the stream from where `state_dict` found it."""
-        backend.set_generator_state(self._rng, state["rng"])
+        backend.set_generator_state(self.generator, state["rng"])
 
 
 def noise(d: int, kind: str = "normal", rng: Generator | None = None) -> Noise:

@@ -30,9 +30,12 @@ class Figures(Mapping):
 
     def __getitem__(self, name: str) -> float:
         if isinstance(self._values[name], Tensor | Callable):
-            scalars = [v if isinstance(v, Tensor) else v() for v in self._values.values()]
-            self._values = dict(zip(self._values, stack(scalars).numpy().tolist(), strict=True))
+            self._values = dict(zip(self._values, self.stacked().numpy().tolist(), strict=True))
         return self._values[name]
+
+    def stacked(self) -> Tensor:
+        """All figures, one after another, on their device."""
+        return stack([v if isinstance(v, Tensor) else v() for v in self._values.values()])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)

@@ -95,6 +95,17 @@ def test_labels_on_the_host_are_checked_and_those_on_the_device_only_in_debug_mo
         assert stand_in.transfers["to_host"] > 0
 
 
+def test_many_parts_are_put_together_without_a_table_from_the_host(stand_in):
+    with backend.using("cupy"):
+        x = Tensor(np.arange(50.0).reshape(1, 1, 5, 10), requires_grad=True)
+        parts = [x[:, :, :, i] for i in range(10)]
+        stand_in.transfers.clear()
+        (mg.stack(parts, axis=-1) * mg.max_pool2d(x, 3, 1, 1)).sum().backward()
+        assert not stand_in.transfers
+    whole = np.arange(50.0).reshape(5, 10)
+    np.testing.assert_array_equal(mg.stack(parts, axis=-1).numpy()[0, 0], whole)
+
+
 def test_log_loss_does_not_wait_for_a_check_of_its_arguments(stand_in):
     with backend.using("cupy"):
         v, y = Tensor(np.zeros((3, 1)), requires_grad=True), Tensor(np.ones((3, 1)))

@@ -59,7 +59,7 @@ def test_a_saved_rule_goes_on_as_if_nothing_had_happened(name, device):
 @every_rule
 def test_a_step_copies_nothing_back_and_forth(name, stand_in):
     with backend.using("cupy"):
-        net = nn.Sequential(nn.Dense(3, 4), nn.Dense(4, 1))
+        net = nn.Sequential(nn.Dense(3, 4), *(nn.Dense(4, 4) for _ in range(4)), nn.Dense(4, 1))  # 12 parameters
         rule, x = RULES[name](net.parameters()), Tensor(np.ones((4, 3), np.float32))
         descend(net, rule, x, 1)
         stand_in.transfers.clear()

@@ -7,10 +7,14 @@ does not go unnoticed.
 
 `transfers` counts copies: "to_device" of arrays, lists and numbers that become arrays; "to_host" of values that Python
 waits for: `get`, `item`, `float(a)`, `if a`, and a boolean mask as index, as only the device knows how much it selects.
+
+While a stream is recorded (`cuda.Stream.begin_capture`), copies and cuBLAS's products are refused, as in CuPy; everything else
+is written on a tape, and undone at the end, for a recording carries nothing out. `Graph.launch` plays the tape.
 """
 
 import operator
 from collections import Counter
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import numpy as _np
@@ -94,22 +98,24 @@ class ndarray:  # noqa: N801
 
     def __getitem__(self, index):
         if _has_mask(index):
-            transfers["to_host"] += 1
-        return _result(self._a[_index(index)], self)
+            _count("to_host")
+        where = _index(index)
+        return _result(lambda: self._a[where], self)
 
     def __setitem__(self, index, value):
-        self._a[_index(index)] = _operand(value)
+        where, operand = _index(index), _operand(value)
+        _in_place(self, lambda: self._a.__setitem__(where, operand))
 
     # --- methods -----------------------------------------------------------------------------------------------------
 
     def copy(self):
-        return ndarray(self._a.copy())
+        return _result(self._a.copy)
 
     def astype(self, dtype, order="K", copy=True):
-        return self if not copy and self.dtype == dtype else ndarray(self._a.astype(dtype, order=order))
+        return self if not copy and self.dtype == dtype else _result(lambda: self._a.astype(dtype, order=order))
 
     def fill(self, value):
-        self._a.fill(_operand(value))
+        _in_place(self, lambda: self._a.fill(_operand(value)))
 
     def __deepcopy__(self, memo):
         return self.copy()
@@ -120,7 +126,8 @@ class ndarray:  # noqa: N801
 
 def _method(name):
     def call(self, *args, **options):
-        return _result(getattr(self._a, name)(*_operands(args), **_named(options)), self)
+        operands, named = _operands(args), _named(options)
+        return _result(lambda: getattr(self._a, name)(*operands, **named), self)
 
     return call
 
@@ -134,16 +141,17 @@ for _name in (
 
 def _binary(function):
     def forward(self, other):
-        return NotImplemented if _foreign(other) else _result(function(self._a, _operand(other)))
+        return NotImplemented if _foreign(other) else _computed(function, self._a, _operand(other))
 
     def backward(self, other):
-        return NotImplemented if _foreign(other) else _result(function(_operand(other), self._a))
+        return NotImplemented if _foreign(other) else _computed(function, _operand(other), self._a)
 
     def in_place(self, other):
-        changed = function(self._a, _operand(other))
+        operand = _operand(other)
+        changed = _np.asarray(function(self._a, operand))
         if not _np.can_cast(changed.dtype, self.dtype, "same_kind"):
             raise TypeError(f"output (typecode '{changed.dtype.char}') could not be coerced to '{self.dtype.char}'")
-        self._a[...] = changed
+        _in_place(self, lambda: _np.copyto(self._a, function(self._a, operand), casting="same_kind"))
         return self
 
     return forward, backward, in_place
@@ -162,7 +170,7 @@ for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
     setattr(ndarray, f"__{_name}__", _binary(getattr(operator, _name))[0])
 ndarray.__hash__ = None
 for _function in (operator.neg, operator.pos, operator.abs, operator.invert):
-    setattr(ndarray, f"__{_function.__name__}__", lambda self, _function=_function: _result(_function(self._a)))
+    setattr(ndarray, f"__{_function.__name__}__", lambda self, _function=_function: _computed(_function, self._a))
 
 
 # --- functions ----------------------------------------------------------------------------------------------------------
@@ -175,20 +183,26 @@ class ufunc:  # noqa: N801
         self._function, self.__name__ = function, function.__name__
 
     def __call__(self, *args, out=None, **options):
+        operands = _operands(args)
         if out is None:
-            return _result(self._function(*_operands(args), **options))
-        self._function(*_operands(args), out=out._a, **options)
-        return out
+            return _computed(self._function, *operands, **options)
+        _refuse_products(self._function)
+        return _in_place(out, lambda: self._function(*operands, out=out._a, **options))
 
     def at(self, a, index, values):
-        self._function.at(a._a, _index(index), _operand(values))
+        where, operand = _index(index), _operand(values)
+        _in_place(a, lambda: self._function.at(a._a, where, operand))
 
 
 def _of_arrays(name):
     def call(*args, **options):
-        out = options.get("out")
-        found = getattr(_np, name)(*_operands(args), **_named(options))
-        return _result(found) if out is None else out
+        out, operands, named = options.get("out"), _operands(args), _named(options)
+        function = getattr(_np, name)
+        if name == "concatenate" and len(args[0]) > 8:
+            _count("to_device")  # a table of addresses
+        if out is None:
+            return _computed(function, *operands, **named)
+        return _in_place(out, lambda: function(*operands, **named))
 
     return call
 
@@ -208,8 +222,9 @@ for _name in (
 def array(data, dtype=None, copy=True, order="K"):
     if isinstance(data, ndarray):
         found = _np.array(data._a, dtype=dtype, order=order)
-        return data if not copy and found.dtype == data.dtype and found.strides == data.strides else ndarray(found)
-    transfers["to_device"] += 1
+        same = found.dtype == data.dtype and found.strides == data.strides
+        return data if same and not copy else _result(lambda: _np.array(data._a, dtype=dtype, order=order))
+    _count("to_device")
     return ndarray(_np.array(data, dtype=dtype, order=order))
 
 
@@ -222,11 +237,11 @@ def asnumpy(a):
 
 
 def zeros(shape, dtype=float):
-    return ndarray(_np.zeros(shape, dtype))
+    return _result(lambda: _np.zeros(shape, dtype))
 
 
 def ones(shape, dtype=float):
-    return ndarray(_np.ones(shape, dtype))
+    return _result(lambda: _np.ones(shape, dtype))
 
 
 def empty(shape, dtype=float):
@@ -245,15 +260,15 @@ def full(shape, value, dtype=None):
         return filled
     if not isinstance(value, _NUMBERS):
         raise TypeError(f"Unsupported type {type(value)}")
-    return ndarray(_np.full(shape, value, dtype))
+    return _result(lambda: _np.full(shape, value, dtype))
 
 
 def arange(*bounds, dtype=None):
-    return ndarray(_np.arange(*bounds, dtype=dtype))
+    return _result(lambda: _np.arange(*bounds, dtype=dtype))
 
 
 def eye(n, dtype=float):
-    return ndarray(_np.eye(n, dtype=dtype))
+    return _result(lambda: _np.eye(n, dtype=dtype))
 
 
 promote_types = _np.promote_types
@@ -264,23 +279,107 @@ def _as_strided(x, shape, strides):
 
 
 def _norm(x, axis=None, keepdims=False):
-    return _result(_np.linalg.norm(x._a, axis=axis, keepdims=keepdims))
+    return _result(lambda: _np.linalg.norm(x._a, axis=axis, keepdims=keepdims))
+
+
+def ascontiguousarray(a):
+    return a if a.flags.c_contiguous else a.copy()
 
 
 lib = SimpleNamespace(stride_tricks=SimpleNamespace(as_strided=_as_strided))
 linalg = SimpleNamespace(norm=_norm)
-cuda = SimpleNamespace(get_current_stream=lambda: SimpleNamespace(synchronize=lambda: None))
 
 
 def get_default_memory_pool():
     return SimpleNamespace(used_bytes=lambda: 0, total_bytes=lambda: 0)
 
 
+# --- recorded graphs ----------------------------------------------------------------------------------------------------
+
+_tape: list | None = None  # of what is to be played, while a stream is recorded
+_undo: list = []  # what was written to since then: a view, and a copy of it before
+
+
+class Graph:
+    """What a stream has recorded."""
+
+    def __init__(self, tape):
+        self._tape = tape
+
+    def launch(self, stream=None):
+        for play in self._tape:
+            play()
+
+
+class Stream:
+    """A queue of work."""
+
+    def __init__(self, non_blocking=False):
+        self._non_blocking = non_blocking
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        return None
+
+    def begin_capture(self):
+        global _tape
+        if not self._non_blocking:
+            raise RuntimeError("cudaErrorStreamCaptureUnsupported: operation not permitted on the default stream")
+        _tape = []
+
+    def end_capture(self):
+        global _tape
+        tape, _tape = _tape, None
+        for view, before in reversed(_undo):
+            view[...] = before
+        _undo.clear()
+        return Graph(tape)
+
+    def synchronize(self):
+        pass
+
+
+cuda = SimpleNamespace(
+    Stream=Stream,
+    Graph=Graph,
+    MemoryPool=lambda: SimpleNamespace(malloc=None),
+    using_allocator=lambda allocator: nullcontext(),
+    get_current_stream=Stream,
+)
+
+
+def _in_place(a, compute):
+    """Carry out what writes to the array, now or whenever the tape is played."""
+    if _tape is not None:
+        _undo.append((a._a, a._a.copy()))
+        _tape.append(compute)
+    compute()
+    return a
+
+
+def _computed(function, *operands, **options):
+    _refuse_products(function)
+    return _result(lambda: function(*operands, **options))
+
+
+def _refuse_products(function):
+    if _tape is not None and function in (operator.matmul, _np.matmul, _np.einsum):
+        raise NotImplementedError("calling cuBLAS API during stream capture is currently unsupported")
+
+
+def _count(direction):
+    if _tape is not None:
+        raise RuntimeError("cudaErrorStreamCaptureUnsupported: operation not permitted when stream is capturing")
+    transfers[direction] += 1
+
+
 # --- between the two ----------------------------------------------------------------------------------------------------
 
 
 def _to_host(a):
-    transfers["to_host"] += 1
+    _count("to_host")
     return a._a
 
 
@@ -318,7 +417,7 @@ def _index_part(i):
     if isinstance(i, ndarray):
         return i._a
     if isinstance(i, list | _np.ndarray):
-        transfers["to_device"] += 1
+        _count("to_device")
     return i
 
 
@@ -326,8 +425,11 @@ def _has_mask(index):
     return any(isinstance(i, ndarray) and i.dtype == bool for i in (index if isinstance(index, tuple) else (index,)))
 
 
-def _result(found, source=None):
+def _result(compute, source=None):
     """NumPy's result on the device: of shape () where NumPy returns a scalar, and with a base where it is a view."""
-    found = _np.asarray(found)
-    view = source is not None and _np.may_share_memory(found, source._a) and found.base is not None
-    return ndarray(found, (source if source.base is None else source.base) if view else None)
+    found = _np.asarray(compute())
+    if source is not None and found.base is not None and _np.may_share_memory(found, source._a):
+        return ndarray(found, source if source.base is None else source.base)
+    if _tape is not None:
+        _tape.append(lambda: _np.copyto(found, compute()))
+    return ndarray(found)
