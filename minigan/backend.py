@@ -42,12 +42,18 @@ def _load(name: str) -> ModuleType:
         raise BackendError(f"unknown backend {name!r}: choose 'numpy' or 'cupy'")
     try:
         cupy = importlib.import_module("cupy")
+        if cupy in _working:
+            return cupy
         cupy.zeros(1).sum().item()  # allocates and computes: fails here, not in the middle of a training run
     except ImportError as error:
         raise BackendError(f"cupy cannot be imported ({error}): {_CUPY_HELP}") from error
     except Exception as error:  # CuPy reports a missing driver or device by many exception types
         raise BackendError(f"cupy is installed but cannot compute ({error}): {_CUPY_HELP}") from error
+    _working.add(cupy)
     return cupy
+
+
+_working: set[ModuleType] = set()  # what has been tried
 
 
 class _Current(threading.local):
@@ -148,16 +154,19 @@ def constant(value: float, dtype: Any, beside: Array) -> Array:
     """A number as an array of shape (), where the array beside it lives.
 
     Under CuPy it is filled in by the GPU, and kept: `asarray` would copy it from the CPU, each time that an op meets a number.
+    A recorded graph fills in its own.
     """
     if isinstance(beside, numpy.ndarray):
         return numpy.asarray(value, dtype=dtype)
-    return _kept_constant(of(beside), float(value).hex(), numpy.dtype(dtype))
+    if _current.recording:
+        return of(beside).full((), value, dtype)
+    return _kept_constant(of(beside), value, repr(value), numpy.dtype(dtype))
 
 
 @functools.lru_cache(maxsize=1000)
-def _kept_constant(module: ModuleType, value: str, dtype: numpy.dtype) -> Array:
-    """By its hexadecimal digits, which tell -0.0 from 0.0."""
-    return module.full((), float.fromhex(value), dtype)
+def _kept_constant(module: ModuleType, value: float, digits: str, dtype: numpy.dtype) -> Array:
+    """The digits tell -0.0 from 0.0, which are equal."""
+    return module.full((), value, dtype)
 
 
 def move(array: Array, name: str) -> Array:
@@ -286,13 +295,16 @@ def _contraction(a: Array, b: Array, out: Array | None) -> Array:
 # where the step computes.
 
 _generator = numpy.random.default_rng()
-_device_generator: DeviceGenerator | None = None  # made when it is first asked for
+_noise_seed = int(_generator.integers(2**63))
+_noise_generators: dict[ModuleType, DeviceGenerator] = {}  # each made when it is first asked for
 
 
 def seed(n: int) -> None:
     """Start minigan's default generators afresh from the integer `n`, 0 included."""
-    global _generator, _device_generator
-    _generator, _device_generator = numpy.random.default_rng(n), None
+    global _generator, _noise_seed
+    _generator, _noise_seed = numpy.random.default_rng(n), int(numpy.random.default_rng([n, 1]).integers(2**63))
+    for rng in _noise_generators.values():
+        rng.set_state(_noise_seed)  # in place: a recorded graph may draw from it
 
 
 def generator(rng: numpy.random.Generator | None = None) -> numpy.random.Generator:
@@ -313,16 +325,16 @@ def spawn(rng: numpy.random.Generator | None = None) -> numpy.random.Generator:
 
 def noise_generator(rng: Generator | None = None, beside: Array | None = None) -> Generator:
     """`rng`, or else minigan's default generator of noise: where the array `beside` lives (None: new tensors)."""
-    global _device_generator
     if rng is not None:
         return rng if isinstance(rng, DeviceGenerator) else generator(rng)
-    if _current.noise == "numpy" or isinstance(beside, numpy.ndarray):
+    module = _current.module if beside is None else of(beside)
+    if module is numpy or (_current.name == "cupy" and _current.noise == "numpy"):
         if _current.recording:
             raise BackendError("noise drawn on the CPU cannot be part of a recorded step: backend.use('cupy'), noise None")
         return _generator
-    if _device_generator is None:
-        _device_generator = spawn_noise()
-    return _device_generator
+    if module not in _noise_generators:
+        _noise_generators[module] = DeviceGenerator(module, _noise_seed)
+    return _noise_generators[module]
 
 
 def spawn_noise(rng: Generator | None = None) -> Generator:
@@ -344,7 +356,8 @@ def set_generator_state(rng: Generator, state: str) -> None:
     found, on_device = json.loads(str(state)), isinstance(rng, DeviceGenerator)
     if on_device != ("device" in found):
         there, here = ("CPU", "GPU") if on_device else ("GPU", "CPU")
-        raise ValueError(f"this state's noise was drawn on the {there}, and would be on the {here} now: resume on that backend")
+        cure = "backend.use('cupy', noise='numpy')" if on_device else "the cupy backend"
+        raise ValueError(f"this state's noise was drawn on the {there}, and would be on the {here} now; resume with {cure}")
     if on_device:
         rng.set_state(found["device"])
     else:

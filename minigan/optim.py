@@ -24,7 +24,9 @@ class Optimizer:
 
     slots: tuple[str, ...] = ()
     elementwise = False
-    _lr_there: Array | None = None  # see `prepare_recording`
+    _lr_there: Array | None = None  # on the device, while a step is recorded: see `prepare_recording`
+    _t_there: Array | None = None
+    _t_known: int = 0  # what t is there
 
     def __init_subclass__(cls, **options: Any):
         super().__init_subclass__(**options)
@@ -39,7 +41,7 @@ class Optimizer:
 
     def __getstate__(self) -> dict[str, Any]:
         """What copies and pickles hold: they make vectors of their own."""
-        return {**vars(self), "_vectors": None, "_spare": None, "_lr_there": None}
+        return {**vars(self), "_vectors": None, "_spare": None, "_lr_there": None, "_t_there": None}
 
     @property
     def lr(self) -> float:
@@ -55,11 +57,26 @@ class Optimizer:
             self._lr_there.fill(self._lr)
 
     def prepare_recording(self) -> None:
-        """See to it that a recorded step counts its repetitions, and follows the learning rate: both become arrays."""
-        self._lr_there = backend.of(self.params[0].data).full((), self._lr, "float64")
+        """Put the learning rate and the number of steps where a recorded step can follow them: into arrays of the device."""
+        counts = {state["t"] for state in self.state}
+        if len(counts) > 1:
+            raise backend.BackendError(f"{type(self).__name__}: parameters with different numbers of steps cannot be recorded")
+        full = backend.of(self.params[0].data).full
+        self._t_known = counts.pop()
+        self._lr_there, self._t_there = full((), self._lr, "float64"), full((), float(self._t_known), "float64")
+
+    def catch_up(self) -> None:
+        """Tell the device how many steps there have been, if it does not know of all."""
+        if self._t_known != self.state[0]["t"]:
+            self._t_known = self.state[0]["t"]
+            self._t_there.fill(float(self._t_known))
+
+    def count(self, steps: int) -> None:
+        """Note steps that the device has taken, and counted, by itself; or, below 0, that it has not taken those after all."""
+        self._t_known += steps
         for p, state in zip(self.params, self.state, strict=True):
-            state["t"] = p.xp.full((), float(state["t"]), "float64")
-        self._spare = None  # the recorded steps have their own
+            state["t"] += steps
+            p.changed_in_place()
 
     def update(self, theta: Array, g: Array, state: dict[str, Any]) -> None:
         """Change theta in place. state["t"] counts this parameter's steps from 1; the slots are its arrays."""
@@ -70,7 +87,15 @@ class Optimizer:
         ready = [(p, state) for p, state in zip(self.params, self.state, strict=True) if p.grad is not None]
         for p, state in ready:
             self._prepare(p, state)
-        if self.elementwise and len(ready) > 1 and not backend.recording() and self._as_vectors(ready):
+        if backend.recording():
+            self._t_there += 1
+            self._t_known += 1
+            for p, state in ready:
+                counted = {**state, "t": self._t_there}
+                self.update(p.data, p.grad.data, counted)
+                if any(counted[slot] is not state[slot] for slot in self.slots):
+                    raise backend.BackendError(f"{type(self).__name__}: update replaces its arrays; write into them")
+        elif self.elementwise and len(ready) > 1 and self._as_vectors(ready):
             theta = self._vectors.parameters(ready)
             self.update(theta, self._vectors.gradients(ready), self._vectors.state)
             self._vectors.hand_back(ready)
@@ -114,6 +139,8 @@ class Optimizer:
         return backend.of(a).sqrt(a, out=self._spare_like(a))
 
     def _spare_like(self, a: Array) -> Array:
+        if backend.recording():
+            return backend.of(a).empty(a.shape, a.dtype)  # the graph's own
         if self._spare is None or self._spare.size < a.size or self._spare.dtype != a.dtype or type(self._spare) is not type(a):
             self._spare = backend.of(a).empty(a.size, a.dtype)
         return self._spare[: a.size].reshape(a.shape)
@@ -125,7 +152,7 @@ class Optimizer:
 
     def state_dict(self) -> dict[str, Any]:
         """The rule's name, the learning rate and, by the parameters' positions, copies of their states."""
-        copies = [{k: int(v) if k == "t" else backend.copy_to_numpy(v) for k, v in state.items()} for state in self.state]
+        copies = [{key: backend.copy_to_numpy(v) if key != "t" else v for key, v in state.items()} for state in self.state]
         return {"rule": type(self).__name__, "lr": self.lr, "params": {str(i): state for i, state in enumerate(copies)}}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -171,7 +198,10 @@ class _Vectors:
 
     def hold(self, ready: list[_Ready]) -> bool:
         """Whether the vectors have room for just these parameters, and are still the memory of their states."""
-        if [p.shape for p, _ in ready] != [theta.shape for theta in self.thetas] or ready[0][0].dtype != self.theta.dtype:
+        first = ready[0][0].data
+        if [p.shape for p, _ in ready] != [theta.shape for theta in self.thetas] or first.dtype != self.theta.dtype:
+            return False
+        if type(first) is not type(self.theta):  # they have moved
             return False
         return all(state[slot] is view for slot in self.slots for (_, state), view in zip(ready, self.views[slot], strict=True))
 

@@ -9,7 +9,6 @@ import pytest
 
 import minigan as mg
 from minigan import backend, data, nn
-from minigan.device_generator import DeviceGenerator
 
 
 @pytest.fixture
@@ -86,22 +85,6 @@ def test_an_unknown_backend_is_refused_and_changes_nothing(choose):
     with pytest.raises(backend.BackendError, match="unknown backend 'jax': choose 'numpy' or 'cupy'"):
         choose("jax")
     assert backend.name() == "numpy"
-
-
-def test_noise_is_drawn_where_tensors_live_or_on_the_cpu(stand_in):
-    here = backend.noise_generator()
-    assert here is backend.generator()
-    with backend.using("cupy", noise="numpy"):
-        assert backend.noise_generator() is here
-    with backend.using("cupy"):
-        there = backend.noise_generator()
-        assert isinstance(there, DeviceGenerator)
-        assert backend.noise_generator() is there
-        with backend.using("numpy"):
-            assert backend.noise_generator() is here
-        rng = np.random.default_rng(0)
-        assert backend.noise_generator(rng) is backend.spawn_noise(rng) is rng
-        assert backend.noise_generator(there) is there
 
 
 @pytest.mark.parametrize(("name", "noise"), [("numpy", "cupy"), ("cupy", "jax"), ("numpy", 3)])

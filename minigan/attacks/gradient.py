@@ -11,7 +11,7 @@ from minigan import backend
 from minigan.backend import Array
 from minigan.grad_mode import Recording
 from minigan.nn import Module, evaluating
-from minigan.ops.operands import everywhere
+from minigan.ops.operands import looked_at
 from minigan.tensor import Tensor, grad
 
 Model = Callable[[Tensor], Tensor]
@@ -52,7 +52,7 @@ def checked(attack: str, x: Any, y: Any, epsilon: float, clip: Clip) -> Array:
         raise ValueError(f"{attack}: y has {len(y)} labels for {inputs[0] if inputs else 'no'} inputs; expected one for each")
     if clip is not None:
         low, high = clip
-        if not everywhere((x >= low) & (x <= high)):
+        if looked_at(x) and x.size and not (x.min() >= low and x.max() <= high):
             found = f"[{float(x.min()):.4g}, {float(x.max()):.4g}]"
             raise ValueError(f"{attack}: x lies in {found}, outside clip={clip}; pass the range of x")
     return x

@@ -100,7 +100,7 @@ def slerp(a: np.ndarray, b: np.ndarray, steps: int) -> np.ndarray:
 
 def _ends(name: str, a: np.ndarray, b: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray, np.dtype]:
     """Both ends in float64, as angles near 0 and pi need it, and the dtype of the result."""
-    a, b = np.asarray(a), np.asarray(b)
+    a, b = backend.to_numpy(a), backend.to_numpy(b)
     if a.ndim != 1 or a.shape != b.shape or not steps >= 2:
         found = f"a {a.shape}, b {b.shape}, steps {steps}"
         raise ValueError(f"{name}: {found}; expected two vectors of the same size, at least 2 steps")

@@ -29,13 +29,16 @@ class Figures(Mapping):
         self._values = {name: v.detach() if isinstance(v, Tensor) else v for name, v in figures.items()}
 
     def __getitem__(self, name: str) -> float:
-        if isinstance(self._values[name], Tensor | Callable):
+        value = self._values[name]
+        value = value() if callable(value) else value
+        if isinstance(value, Tensor) and not isinstance(value.data, np.ndarray):
             self._values = dict(zip(self._values, self.stacked().numpy().tolist(), strict=True))
-        return self._values[name]
+            value = self._values[name]
+        return float(value)
 
     def stacked(self) -> Tensor:
         """All figures, one after another, on their device."""
-        return stack([v if isinstance(v, Tensor) else v() for v in self._values.values()])
+        return stack([(v() if callable(v) else v).reshape(()) for v in self._values.values()])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
@@ -174,10 +177,10 @@ class Game:
         """Go on from a `state_dict`, bit for bit. Raises ValueError for a state that lacks a part."""
         if missing := set(self.state_dict()) - set(state):
             raise ValueError(f"load_state_dict: a state of {type(self).__name__} also has {', '.join(sorted(missing))}")
-        for name in ("G", "D", "opt_G", "opt_D", *(["prior"] if hasattr(self.prior, "state_dict") else [])):
-            getattr(self, name).load_state_dict(state[name])
+        backend.set_generator_state(self._dropout_rng(), state["rng"])  # first: it may be refused
         backend.set_generator_state(self._sample_rng, state["sample_rng"])
-        backend.set_generator_state(self._dropout_rng(), state["rng"])
+        for name in (*(["prior"] if hasattr(self.prior, "state_dict") else []), "G", "D", "opt_G", "opt_D"):
+            getattr(self, name).load_state_dict(state[name])
 
     def _dropout_rng(self) -> backend.Generator:
         """What dropout, and the gradient penalty, draw from."""

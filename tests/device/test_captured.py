@@ -1,5 +1,7 @@
 """Recorded steps: the course of ordinary ones, whatever changes from step to step; and what cannot be recorded is refused."""
 
+import sys
+
 import numpy as np
 import players
 import pytest
@@ -119,6 +121,87 @@ def test_ordinary_steps_go_on_after_recorded_ones(device):
         assert_agree(*states, 1e-9)
 
 
+CHANGES = {  # of a game that has been recorded, which a recording of before would not follow
+    "k": lambda game: setattr(game, "k", 2),
+    "the mode": lambda game: game.D.eval(),
+    "the betas": lambda game: setattr(game.opt_D, "betas", (0.0, 0.0)),
+    "a frozen parameter": lambda game: setattr(game.G[0].bias, "requires_grad", False),
+    "the rate": lambda game: setattr(game.opt_G, "lr", 0.5),
+    "the prior": lambda game: setattr(game, "prior", data.noise(3, "uniform")),
+    "the seed": lambda game: mg.seed(7),
+    "a step without the recording": lambda game: game.step(players.stream("gan")),
+    "a larger step elsewhere": lambda game: game.opt_D._spare_like(game.opt_D.params[0].xp.ones(10_000, "float64")),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("after", [1, 3])  # steps: before the recording, and after it
+def test_changes_are_followed(change, after, device):
+    with backend.using("cupy"):
+        states = []
+        for captured in (False, True):
+            mg.seed(0)
+            game, batches = dense_gan(rule=optim.Adam, hidden=[nn.Dropout(0.3)]), players.stream("gan")
+            player = games.Captured(game) if captured else game
+            for t in range(7):
+                if t == after:
+                    CHANGES[change](game)
+                player.step(batches)
+            states.append(game.state_dict())
+        if change == "a frozen parameter":  # a rule cannot be recorded whose parameters have taken different numbers of steps
+            states = [state["G"] for state in states]
+        assert_agree(*states, 1e-9)
+
+
+def test_a_recording_has_constants_of_its_own(device):
+    """Those that are kept for ordinary steps are forgotten after a thousand others."""
+    with backend.using("cupy"):
+        states = []
+        for captured in (False, True):
+            mg.seed(0)
+            game, batches, x = dense_gan(), players.stream("gan"), mg.Tensor(np.ones(1))
+            player = games.Captured(game) if captured else game
+            for t in range(6):
+                player.step(batches)
+                for i in range(1001 if t == 2 else 0):
+                    x * (i + 0.123)
+            states.append(game.state_dict())
+        assert_agree(*states, 1e-9)
+
+
+def test_a_backward_pass_over_values_of_before_is_refused(device):
+    with backend.using("cupy"):
+        game, batches = dense_gan(), players.stream("gan")
+        player = games.Captured(game)
+        for _ in range(3):
+            player.step(batches)
+        loss = (game.D(mg.Tensor(players.minibatch("gan"))) ** 2).sum()
+        player.step(batches)
+        with pytest.raises(RuntimeError, match="changed in place"):
+            loss.backward()
+
+
+def test_ordinary_steps_after_it_wait_for_nothing(stand_in):
+    with backend.using("cupy"):
+        game, batches = dense_gan(), players.stream("gan")
+        player = games.Captured(game)
+        for step in (player.step, player.step, player.step, game.step):
+            step(batches)
+        stand_in.transfers.clear()
+        game.step(batches)
+        assert stand_in.transfers == {"to_device": 1}
+
+
+def test_a_minibatch_function_of_the_users_own_stays(device):
+    with backend.using("cupy"):
+        game, batches = dense_gan(), players.stream("gan")
+        own = game.minibatch = lambda batches: next(batches)[:2]
+        player = games.Captured(game)
+        for _ in range(3):
+            player.step(batches)
+        assert game.minibatch is own
+
+
 # --- what cannot be recorded ----------------------------------------------------------------------------------------------
 
 
@@ -171,7 +254,28 @@ def test_a_game_on_the_cpu_is_refused():
         games.Captured(dense_gan())
 
 
+def test_a_recording_that_fails_leaves_constants_as_they_were(stand_in):
+    with backend.using("cupy"):
+        player, batches = games.Captured(players.make("began")), players.stream("began")
+        player.step(batches)
+        with pytest.raises(backend.BackendError):
+            player.step(batches)
+        np.testing.assert_array_equal((mg.Tensor([6.0]) / 2.0).numpy(), [3.0])
+
+
+def test_a_rule_that_replaces_its_arrays_is_refused(stand_in):
+    class Replacing(optim.SGD):
+        def update(self, theta, g, state):
+            state["b"] = 0.9 * state["b"] + g
+            theta -= self.lr * state["b"]
+
+    with backend.using("cupy"):
+        game = dense_gan(rule=lambda params, lr: Replacing(params, lr, momentum=0.9))
+        with pytest.raises(backend.BackendError, match="Replacing: update replaces its arrays; write into them"):
+            games.Captured(game).step(players.stream("gan"))
+
+
 def test_products_need_cutensor(stand_in, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "cupyx.cutensor", None)
+    monkeypatch.setitem(sys.modules, "cupyx.cutensor", None)
     with backend.using("cupy"), pytest.raises(backend.BackendError, match="pip install cutensor-cu12"):
         games.Captured(dense_gan()).step(players.stream("gan"))

@@ -96,12 +96,13 @@ def test_a_saved_game_goes_on_bit_for_bit_with_the_devices_noise(name, device):
         assert_agree(game.state_dict(), other.state_dict(), 0)
 
 
-def test_a_state_whose_noise_came_from_elsewhere_is_refused(device):
+def test_classes_are_checked_before_they_go_to_the_device(device):
     with backend.using("cupy"):
-        state = players.make("gan").state_dict()
-    game = players.make("gan")
-    with pytest.raises(ValueError, match="drawn on the GPU, and would be on the CPU now: resume on that backend"):
-        game.load_state_dict(state)
+        game, (x, y) = players.make("cgan"), players.minibatch("cgan")
+        with pytest.raises(ValueError, match="step: labels from 0 to 50; expected 0 to 2"):
+            game.step(iter([(x, np.where(y == y.max(), 50, 0))]))
+        with pytest.raises(ValueError, match="sample: labels from 7"):
+            game.sample(3, 7)
 
 
 @every_game

@@ -87,10 +87,16 @@ def test_a_step_between_forward_and_backward_is_noticed_there_too(device):
             loss.backward()
 
 
-def test_mg_seed_starts_the_devices_generator_afresh(device):
-    with backend.using("cupy"):
-        draws = []
-        for n in (0, 0, 1):
-            mg.seed(n)
-            draws.append(mg.dropout(Tensor(np.ones(50, np.float32))).numpy().tolist())
-        assert draws[0] == draws[1] != draws[2]
+@every_rule
+def test_a_network_that_moves_trains_on(name, device):
+    def compute(moves):
+        mg.seed(0)
+        net, x = nn.Sequential(nn.Dense(3, 4), nn.Tanh(), nn.Dense(4, 1)), Tensor(np.ones((4, 3), np.float32))
+        rule = RULES[name](net.parameters())
+        for where in ("numpy", "cupy", "numpy"):
+            if moves:
+                net.to(where)
+            descend(net, rule, x.to(where) if moves else x, 2)
+        return net.state_dict()
+
+    assert_agree(compute(False), compute(True), 1e-5)

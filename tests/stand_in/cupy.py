@@ -14,7 +14,7 @@ is written on a tape, and undone at the end, for a recording carries nothing out
 
 import operator
 from collections import Counter
-from contextlib import nullcontext
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import numpy as _np
@@ -100,9 +100,13 @@ class ndarray:  # noqa: N801
         if _has_mask(index):
             _count("to_host")
         where = _index(index)
+        if not _has_ellipsis(where):  # for a view, where NumPy would return a scalar
+            where = (*where, Ellipsis) if isinstance(where, tuple) else (where, Ellipsis)
         return _result(lambda: self._a[where], self)
 
     def __setitem__(self, index, value):
+        if _has_mask(index) and _np.ndim(getattr(value, "_a", value)):
+            _count("to_host")
         where, operand = _index(index), _operand(value)
         _in_place(self, lambda: self._a.__setitem__(where, operand))
 
@@ -213,10 +217,14 @@ for _name in (
 ):
     globals()[_name] = ufunc(getattr(_np, _name))
 for _name in (
-    *("broadcast_to", "clip", "concatenate", "einsum", "expand_dims", "pad", "repeat", "stack", "tile", "where"),
+    *("clip", "concatenate", "einsum", "expand_dims", "pad", "repeat", "stack", "tile", "where"),
     *("ones_like", "zeros_like", "sum", "mean"),
 ):
     globals()[_name] = _of_arrays(_name)
+
+
+def broadcast_to(a, shape):
+    return _result(lambda: _np.broadcast_to(a._a, shape), a)
 
 
 def array(data, dtype=None, copy=True, order="K"):
@@ -298,9 +306,11 @@ def get_default_memory_pool():
 
 _tape: list | None = None  # of what is to be played, while a stream is recorded
 _undo: list = []  # what was written to since then: a view, and a copy of it before
+_made: list = []  # the arrays that were made since then
+_allocators: list = []  # in use
 
 
-class Graph:
+class _Graph:
     """What a stream has recorded."""
 
     def __init__(self, tape):
@@ -311,22 +321,25 @@ class Graph:
             play()
 
 
-class Stream:
-    """A queue of work."""
+class _Stream:
+    """A queue of work. Only one that is current can be recorded, and only (minigan's rule) with memory of the graph's own."""
+
+    current: "_Stream | None" = None
 
     def __init__(self, non_blocking=False):
         self._non_blocking = non_blocking
 
     def __enter__(self):
+        _Stream.current = self
         return self
 
     def __exit__(self, *exception):
-        return None
+        _Stream.current = None
 
     def begin_capture(self):
         global _tape
-        if not self._non_blocking:
-            raise RuntimeError("cudaErrorStreamCaptureUnsupported: operation not permitted on the default stream")
+        if not (self._non_blocking and _Stream.current is self and _allocators):
+            raise RuntimeError("cudaErrorStreamCaptureUnsupported: not a non-blocking, current stream, with memory of its own")
         _tape = []
 
     def end_capture(self):
@@ -334,19 +347,29 @@ class Stream:
         tape, _tape = _tape, None
         for view, before in reversed(_undo):
             view[...] = before
+        for array in _made:
+            array.fill(123)  # nothing has been computed yet
         _undo.clear()
-        return Graph(tape)
+        _made.clear()
+        return _Graph(tape)
 
     def synchronize(self):
         pass
 
 
+@contextmanager
+def _using_allocator(allocator):
+    _allocators.append(allocator)
+    yield
+    _allocators.pop()
+
+
 cuda = SimpleNamespace(
-    Stream=Stream,
-    Graph=Graph,
-    MemoryPool=lambda: SimpleNamespace(malloc=None),
-    using_allocator=lambda allocator: nullcontext(),
-    get_current_stream=Stream,
+    Stream=_Stream,
+    Graph=_Graph,
+    MemoryPool=lambda: SimpleNamespace(malloc=print),
+    using_allocator=_using_allocator,
+    get_current_stream=_Stream,
 )
 
 
@@ -421,6 +444,10 @@ def _index_part(i):
     return i
 
 
+def _has_ellipsis(index):
+    return any(i is Ellipsis for i in (index if isinstance(index, tuple) else (index,)))
+
+
 def _has_mask(index):
     return any(isinstance(i, ndarray) and i.dtype == bool for i in (index if isinstance(index, tuple) else (index,)))
 
@@ -432,4 +459,5 @@ def _result(compute, source=None):
         return ndarray(found, source if source.base is None else source.base)
     if _tape is not None:
         _tape.append(lambda: _np.copyto(found, compute()))
+        _made.append(found)
     return ndarray(found)
