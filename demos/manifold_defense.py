@@ -88,7 +88,7 @@ def defend(
 ) -> dict:
     """The attacked images and the nearest of G's; how many of each the classifier puts into the right class."""
     x, y = held_out
-    attacked = attacks.fgsm(judge, x, y, epsilon)
+    attacked = backend.to_numpy(attacks.fgsm(judge, x, y, epsilon))
 
     pixels, rng = digits.in_pixels(G), np.random.default_rng(0)  # the same starts for every epsilon
     parts = np.array_split(attacked, max(1, len(x) // 50))  # 50 images at a time, to keep the temporary arrays small
@@ -106,7 +106,7 @@ def defend(
 def accuracy(judge: nn.Module, x: np.ndarray, y: np.ndarray) -> float:
     """The share of the images that the classifier puts into the right class."""
     with no_grad():
-        return float((judge(x).data.argmax(axis=1) == y).mean())
+        return float((judge(x).numpy().argmax(axis=1) == y).mean())
 
 
 def measure(claim: Claim, rows: list[dict], settings: Settings) -> None:

@@ -67,7 +67,7 @@ def main(argv: list[str] | None = None) -> None:
     scenes, seen = scatter(x, rng), (scatter(held_out[0], rng), held_out[1])
     model = classifier(scenes, y, settings, rng)
     with no_grad():
-        right = (model(seen[0]).data.argmax(axis=1) == seen[1]).mean()
+        right = (model(seen[0]).numpy().argmax(axis=1) == seen[1]).mean()
     claim.figure("accuracy_on_scenes", right, "reported: of the classifier, without a patch")
     targets = range(settings.targets)
     patches = [trained(model, scenes, y, t, settings, rng) for t in tqdm(targets, desc="patches for scenes")]
@@ -175,8 +175,8 @@ def draw_scenes(axes: plt.Axes, model: nn.Module, seen: tuple[np.ndarray, np.nda
         scenes = seen[0][seen[1] != target][8 * target : 8 * target + 8]
         pasted, _ = attacks.apply_patch(scenes, patches[target]["trained"], AT, rng)
         with no_grad():
-            right += int((model(pasted).data.argmax(axis=1) == target).sum())
-        rows.append(pasted.data)
+            right += int((model(pasted).numpy().argmax(axis=1) == target).sum())
+        rows.append(pasted.numpy())
     axes.imshow(sheet(np.concatenate(rows), 8), cmap="gray", vmin=0, vmax=1)
     axes.set_yticks([15 + 30 * i for i in range(len(rows))], [f'"{t}"' for t in targets])
     axes.set(xticks=[], title=f"patches on 10 %: {right} of {8 * len(rows)} taken for the class on the left")

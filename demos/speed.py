@@ -10,6 +10,9 @@ Autograd, if they are installed, here or under another interpreter (--python tor
 What to look for: in speed.png, how close to `matmul` the sizes come as they grow; in the tables, which ops take the rest. In
 growth.png the slopes at the right end are the powers by which time and memory grow; memory follows the activations. Every
 engine has two threads; minigan's are BLAS's for dense networks, and its own for convolutions (see minigan/threads.py).
+
+With --backend cupy, three sizes on the processor beside a GPU: minigan on CuPy, the same with its iteration recorded as a CUDA
+graph, and PyTorch there.
 """
 
 import argparse
@@ -22,7 +25,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from demos.kit import growth, speed_pictures
-from demos.kit.engines import NAMES, plays
+from demos.kit.engines import NAMES, ON_GPU, plays
 from demos.kit.engines.sizes import SIZES
 from demos.kit.run import common_options, start, write_summary
 from demos.kit.workers import PAUSE, Worker, WorkerError, compare
@@ -42,6 +45,7 @@ class Settings:
 
 FULL = Settings(tuple(SIZES), ("mlp256", "mlp1024", "dcgan"), rounds=9, seconds=0.3)
 QUICK = Settings(("tiny",), ("tiny",), rounds=2, seconds=0.02, profile=0.02)
+GPU = ("mlp256", "mlp1024", "dcgan")  # the sizes that are compared there
 ROWS = 8  # of a profile
 BUSY = 1.0  # programs that run already
 
@@ -54,13 +58,11 @@ def main(argv: list[str] | None = None) -> None:
         "--python", type=_interpreter, action="append", default=[], metavar="NAME=PATH", help="an engine's own interpreter"
     )
     args = start(options, argv, "speed")
-    if args.backend != "numpy":
-        options.error("--backend: the engines are compared on the processor; this demo takes numpy only")
     settings = QUICK if args.quick else FULL
     settings = replace(settings, rounds=args.rounds or settings.rounds)
     warn_if_busy()
     try:
-        measure(args, settings)
+        (measure if args.backend == "numpy" else measure_gpu)(args, settings)
     except WorkerError as error:
         raise SystemExit(str(error)) from None
 
@@ -69,7 +71,7 @@ def measure(args: argparse.Namespace, settings: Settings) -> None:
     """Everything, and the files at the end."""
     began = time.perf_counter()
     pythons, engines, absent = dict(args.python), {}, {}
-    times = {name: times_of(name, args.seed, settings, pythons, engines, absent) for name in settings.sizes}
+    times = {name: times_of(name, NAMES, args.seed, settings, pythons, engines, absent) for name in settings.sizes}
     with Worker("minigan", pythons.get("minigan")) as worker:
         memory = {name: worker.memory(SIZES[name], args.seed) for name in settings.memory}
         print_memory(memory)
@@ -87,15 +89,26 @@ Results are in {args.out}/
 """)
 
 
+def measure_gpu(args: argparse.Namespace, settings: Settings) -> None:
+    """The times alone, of the engines on a GPU beside those on the processor."""
+    began = time.perf_counter()
+    settings = replace(settings, sizes=settings.sizes if args.quick else GPU, memory=())
+    pythons, engines, absent = dict(args.python), {}, {}
+    times = {name: times_of(name, ON_GPU, args.seed, settings, pythons, engines, absent) for name in settings.sizes}
+    speed_pictures.ratios(args.out / "speed.png", times)
+    write_summary(args, {**asdict(settings), "engines": engines, "absent": absent}, {"times": times}, began)
+    print(f"\nResults are in {args.out}/: speed.png, summary.json")
+
+
 # --- times --------------------------------------------------------------------------------------------------------------
 
 
 def times_of(
-    name: str, seed: int, settings: Settings, pythons: dict[str, str], engines: dict, absent: dict
+    name: str, names: Sequence[str], seed: int, settings: Settings, pythons: dict[str, str], engines: dict, absent: dict
 ) -> dict[str, dict[str, float]]:
     """The figures of one size, engine by engine. `engines` and `absent` take what is learnt about the engines."""
     with ExitStack() as stack:
-        wanted = [engine for engine in NAMES if plays(engine, name) and engine not in absent]
+        wanted = [engine for engine in names if plays(engine, name) and engine not in absent]
         images = any(layer[0] == "conv" for layer in SIZES[name].D)
         workers = [stack.enter_context(Worker(engine, pythons.get(engine), images)) for engine in wanted]
         for worker in workers:
@@ -163,8 +176,9 @@ def warn_if_busy() -> None:
 
 def _interpreter(text: str) -> tuple[str, str]:
     engine, _, path = text.partition("=")
-    if engine not in NAMES:
-        raise argparse.ArgumentTypeError(f"{text}: expected NAME=PATH, NAME one of {', '.join(NAMES)}")
+    names = dict.fromkeys((*NAMES, *ON_GPU))
+    if engine not in names:
+        raise argparse.ArgumentTypeError(f"{text}: expected NAME=PATH, NAME one of {', '.join(names)}")
     if shutil.which(path) is None:
         raise argparse.ArgumentTypeError(f"{text}: there is no interpreter {path!r}")
     return engine, path

@@ -6,12 +6,10 @@ A discriminator returns logits: log D = -softplus(-v) and log(1 - D) = -softplus
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from minigan import backend
 from minigan.grad_mode import Recording, mode
 from minigan.ops import abs, log, log_softmax, mean, norm, sigmoid, softplus, square, sum, where
-from minigan.ops.operands import floating, labels_below, operands
+from minigan.ops.operands import floating, labels_below, looked_at, operands
 from minigan.tensor import Tensor, grad, record
 
 
@@ -22,7 +20,7 @@ def log_loss(p: Any, y: Any) -> Tensor:
     digits near 0 and 1: prefer `log_loss_with_logits`. Raises ValueError for p or y outside [0, 1].
     """
     p, y = operands("log_loss", p, y)
-    if not ((p.data >= 0) & (p.data <= 1)).all():
+    if looked_at(p.data) and not ((p.data >= 0) & (p.data <= 1)).all():
         raise ValueError("log_loss: p must lie in [0, 1]; logits go to log_loss_with_logits")
     _check_labels("log_loss", p, y)
     log_p = log(where((y.data > 0) | (p.data > 0), p, 1.0))  # 0 log 0 = 0
@@ -83,7 +81,7 @@ def critic_loss(f_real: Tensor, f_fake: Tensor) -> Tensor:
 
 
 def gradient_penalty(
-    critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, rng: np.random.Generator | None = None
+    critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, rng: backend.Generator | None = None
 ) -> Tensor:
     """mean (|grad f(x_hat)|_2 - 1)^2 over x_hat between real and fake, differentiable (Gulrajani et al. 2017, equation 3).
 
@@ -94,7 +92,7 @@ def gradient_penalty(
     _same_shape("gradient_penalty", real, fake)
     if not real.size:
         raise ValueError(f"gradient_penalty: no elements in shape {real.shape}")
-    u = backend.generator(rng).random((len(real), *[1] * (real.ndim - 1)))
+    u = backend.noise_generator(rng, real.data).random((len(real), *[1] * (real.ndim - 1)))
     x_hat = fake + Tensor(u, dtype=real.dtype) * (real - fake)
     x_hat.requires_grad = True
     with Recording(True):  # under no_grad, too, the slope is what it is
@@ -138,5 +136,5 @@ def _check_labels(name: str, p: Tensor, y: Tensor) -> None:
     """Labels may be stretched to the predictions' shape, but not the other way round, for the same reason."""
     if y.ndim > p.ndim or any(n not in (1, m) for n, m in zip(y.shape[::-1], p.shape[::-1], strict=False)):
         raise ValueError(f"{name}: shape {p.shape} has no use for labels of shape {y.shape}; reshape them")
-    if not ((y.data >= 0) & (y.data <= 1)).all():
+    if looked_at(y.data) and not ((y.data >= 0) & (y.data <= 1)).all():
         raise ValueError(f"{name}: y must lie in [0, 1]")

@@ -24,6 +24,9 @@ class Optimizer:
 
     slots: tuple[str, ...] = ()
     elementwise = False
+    _lr_there: Array | None = None  # on the device, while a step is recorded: see `prepare_recording`
+    _t_there: Array | None = None
+    _t_known: int = 0  # what t is there
 
     def __init_subclass__(cls, **options: Any):
         super().__init_subclass__(**options)
@@ -38,18 +41,42 @@ class Optimizer:
 
     def __getstate__(self) -> dict[str, Any]:
         """What copies and pickles hold: they make vectors of their own."""
-        return {**vars(self), "_vectors": None, "_spare": None}
+        return {**vars(self), "_vectors": None, "_spare": None, "_lr_there": None, "_t_there": None}
 
     @property
     def lr(self) -> float:
-        """The learning rate, at least 0."""
-        return self._lr
+        """The learning rate, at least 0. (While a step is recorded, an array, which later steps can change.)"""
+        return self._lr if self._lr_there is None or not backend.recording() else self._lr_there
 
     @lr.setter
     def lr(self, value: float) -> None:
         if isinstance(value, str) or value is None or not 0 <= value < float("inf"):
             raise ValueError(f"{type(self).__name__}: lr is {value}; expected a number of at least 0")
         self._lr = float(value)
+        if self._lr_there is not None:
+            self._lr_there.fill(self._lr)
+
+    def prepare_recording(self) -> None:
+        """Put the learning rate and the number of steps where a recorded step can follow them: into arrays of the device."""
+        counts = {state["t"] for state in self.state}
+        if len(counts) > 1:
+            raise backend.BackendError(f"{type(self).__name__}: parameters with different numbers of steps cannot be recorded")
+        full = backend.of(self.params[0].data).full
+        self._t_known = counts.pop()
+        self._lr_there, self._t_there = full((), self._lr, "float64"), full((), float(self._t_known), "float64")
+
+    def catch_up(self) -> None:
+        """Tell the device how many steps there have been, if it does not know of all."""
+        if self._t_known != self.state[0]["t"]:
+            self._t_known = self.state[0]["t"]
+            self._t_there.fill(float(self._t_known))
+
+    def count(self, steps: int) -> None:
+        """Note steps that the device has taken, and counted, by itself; or, below 0, that it has not taken those after all."""
+        self._t_known += steps
+        for p, state in zip(self.params, self.state, strict=True):
+            state["t"] += steps
+            p.changed_in_place()
 
     def update(self, theta: Array, g: Array, state: dict[str, Any]) -> None:
         """Change theta in place. state["t"] counts this parameter's steps from 1; the slots are its arrays."""
@@ -60,7 +87,15 @@ class Optimizer:
         ready = [(p, state) for p, state in zip(self.params, self.state, strict=True) if p.grad is not None]
         for p, state in ready:
             self._prepare(p, state)
-        if self.elementwise and len(ready) > 1 and self._as_vectors(ready):
+        if backend.recording():
+            self._t_there += 1
+            self._t_known += 1
+            for p, state in ready:
+                counted = {**state, "t": self._t_there}
+                self.update(p.data, p.grad.data, counted)
+                if any(counted[slot] is not state[slot] for slot in self.slots):
+                    raise backend.BackendError(f"{type(self).__name__}: update replaces its arrays; write into them")
+        elif self.elementwise and len(ready) > 1 and self._as_vectors(ready):
             theta = self._vectors.parameters(ready)
             self.update(theta, self._vectors.gradients(ready), self._vectors.state)
             self._vectors.hand_back(ready)
@@ -79,8 +114,8 @@ class Optimizer:
         for slot in self.slots:
             if slot not in state:
                 state[slot] = p.xp.zeros_like(theta)
-            elif state[slot].dtype != theta.dtype:  # the user has given the parameter another dtype
-                state[slot] = state[slot].astype(theta.dtype)
+            elif state[slot].dtype != theta.dtype or type(state[slot]) is not type(theta):  # the user has changed or moved it
+                state[slot] = backend.move(state[slot], p.xp.__name__).astype(theta.dtype)
         state["t"] += 1
 
     def _as_vectors(self, ready: list["_Ready"]) -> bool:
@@ -104,6 +139,8 @@ class Optimizer:
         return backend.of(a).sqrt(a, out=self._spare_like(a))
 
     def _spare_like(self, a: Array) -> Array:
+        if backend.recording():
+            return backend.of(a).empty(a.shape, a.dtype)  # the graph's own
         if self._spare is None or self._spare.size < a.size or self._spare.dtype != a.dtype or type(self._spare) is not type(a):
             self._spare = backend.of(a).empty(a.size, a.dtype)
         return self._spare[: a.size].reshape(a.shape)
@@ -161,17 +198,20 @@ class _Vectors:
 
     def hold(self, ready: list[_Ready]) -> bool:
         """Whether the vectors have room for just these parameters, and are still the memory of their states."""
-        if [p.shape for p, _ in ready] != [theta.shape for theta in self.thetas] or ready[0][0].dtype != self.theta.dtype:
+        first = ready[0][0].data
+        if [p.shape for p, _ in ready] != [theta.shape for theta in self.thetas] or first.dtype != self.theta.dtype:
+            return False
+        if type(first) is not type(self.theta):  # they have moved
             return False
         return all(state[slot] is view for slot in self.slots for (_, state), view in zip(ready, self.views[slot], strict=True))
 
     def parameters(self, ready: list[_Ready]) -> Array:
         """The parameters as one vector."""
-        return backend.of(self.theta).concatenate([p.data.reshape(-1) for p, _ in ready], out=self.theta)
+        return backend.concatenate([p.data.reshape(-1) for p, _ in ready], out=self.theta)
 
     def gradients(self, ready: list[_Ready]) -> Array:
         """The parameters' gradients as one vector."""
-        return backend.of(self.g).concatenate([p.grad.data.reshape(-1) for p, _ in ready], out=self.g)
+        return backend.concatenate([p.grad.data.reshape(-1) for p, _ in ready], out=self.g)
 
     def hand_back(self, ready: list[_Ready]) -> None:
         """The vector's values into the parameters' own memory."""
@@ -194,7 +234,7 @@ def _parts(theta: Array, g: Array, state: dict[str, Any]) -> Iterator[tuple[Arra
 
 def _joined(arrays: list[Array]) -> tuple[Array, list[Array]]:
     """The arrays one after another in one vector, and the views into it that have their shapes."""
-    whole = backend.of(arrays[0]).concatenate([a.reshape(-1) for a in arrays])
+    whole = backend.concatenate([a.reshape(-1) for a in arrays])
     ends = accumulate(a.size for a in arrays)
     return whole, [whole[end - a.size : end].reshape(a.shape) for a, end in zip(arrays, ends, strict=True)]
 

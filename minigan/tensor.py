@@ -86,7 +86,7 @@ class Tensor:
 
     @data.setter
     def data(self, value: backend.Array) -> None:
-        array = _as_array(value.data if isinstance(value, Tensor) else value, None)
+        array = backend.move(_as_array(value.data if isinstance(value, Tensor) else value, None), self.xp.__name__)
         if array.shape != self.shape:
             raise ValueError(f"data: {_describe(self)} cannot take an array of shape {array.shape}")
         if self._requires_grad and array.dtype.kind != "f":
@@ -120,6 +120,12 @@ class Tensor:
     def changed_in_place(self) -> None:
         """Tell that the array has been written to: whoever writes into `.data`'s memory calls this (see `optim`)."""
         self._version[0] += 1
+
+    def relocate(self, name: str) -> None:
+        """Move the array to the backend "numpy" or "cupy", and the gradient with it: a change in place (see `Module.to`)."""
+        self._data = backend.move(self._data, name)
+        self._version[0] += 1
+        self.grad = self._grad
 
     # --- gradients ---------------------------------------------------------------------------------------------------
 
@@ -156,7 +162,7 @@ class Tensor:
                 raise TypeError(f"grad: expected a Tensor or None, got {type(value).__name__}; wrap it: Tensor(g)")
             if value.shape != self.shape:
                 raise ValueError(f"grad: {_describe(self)} cannot take a gradient of shape {value.shape}")
-            value = value.astype(self.dtype)
+            value = value.to(self.xp.__name__).astype(self.dtype)
         self._grad = value
 
     def detach(self) -> "Tensor":

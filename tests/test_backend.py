@@ -87,6 +87,18 @@ def test_an_unknown_backend_is_refused_and_changes_nothing(choose):
     assert backend.name() == "numpy"
 
 
+@pytest.mark.parametrize(("name", "noise"), [("numpy", "cupy"), ("cupy", "jax"), ("numpy", 3)])
+def test_noise_from_anywhere_else_is_refused(name, noise, stand_in):
+    with pytest.raises(backend.BackendError, match="choose None or 'numpy'"):
+        backend.use(name, noise=noise)
+    assert backend.name() == "numpy"
+
+
+def test_generators_of_noise_refuse_seeds():
+    with pytest.raises(TypeError, match="expected a generator"):
+        backend.noise_generator(3)
+
+
 # --- cupy that cannot work ----------------------------------------------------------------------------------------------
 
 
@@ -181,6 +193,19 @@ def test_writable_copies_only_what_cannot_be_written_to():
 @pytest.mark.parametrize("value", [1.0, [1.0], np.float64(1.0), mg.Tensor([1.0]), None])
 def test_numbers_lists_and_tensors_are_no_arrays(value):
     assert not backend.is_array(value)
+
+
+@pytest.mark.parametrize("value", [0.0, -0.0, 1.5, 3, float("inf"), float("nan"), True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_constant_is_the_number_in_the_dtype(value, dtype):
+    c = backend.constant(value, dtype, np.ones(2))
+    assert (c.shape, c.dtype) == ((), dtype)
+    np.testing.assert_array_equal(c, dtype(value))
+    assert np.signbit(c) == np.signbit(value)
+
+
+def test_numpy_has_no_memory_pool():
+    assert backend.memory() == {"used": 0, "held": 0}
 
 
 def test_add_at_adds_for_every_repetition():

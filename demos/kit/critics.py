@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from demos.kit.line import jensen_shannon
-from minigan import Tensor, data, grad, metrics, nn, no_grad, norm
+from minigan import Tensor, backend, data, grad, metrics, nn, no_grad, norm
 from minigan.games.game import Game
 from minigan.losses import discriminator_loss
 
@@ -25,12 +25,12 @@ class Shift(nn.Module):
 
 def line(n: int) -> np.ndarray:
     """(n, 2) points (0, y), with y uniform in [-1, 1]."""
-    return np.concatenate([np.zeros((n, 1), np.float32), data.noise(1, "uniform")(n)], axis=1)
+    return np.concatenate([np.zeros((n, 1), np.float32), backend.to_numpy(data.noise(1, "uniform")(n))], axis=1)
 
 
 def blurred_ring(n: int) -> np.ndarray:
     """The ring, and standard normal noise on top: fakes that a critic has to tell from the ring itself."""
-    return data.ring(n) + data.noise(2)(n)
+    return data.ring(n) + backend.to_numpy(data.noise(2)(n))
 
 
 def exact_distances(theta: float, n: int = 400, bins: int = 41) -> tuple[float, float]:
@@ -62,7 +62,7 @@ def _judged(game: Game, real: Real) -> tuple[Tensor, Tensor]:
 
 def slope(game: Game, real: Real) -> float:
     """E |grad f| on the ways from real samples to fakes, where the gradient penalty looks at it."""
-    u = data.noise(1, "uniform")(SAMPLES) / 2 + 0.5
+    u = backend.to_numpy(data.noise(1, "uniform")(SAMPLES)) / 2 + 0.5
     fake = game.sample(SAMPLES, z=game.prior(SAMPLES))
     between = Tensor(u * real(SAMPLES) + (1 - u) * fake, requires_grad=True)
     (g,) = grad(game.D(between).sum(), between)

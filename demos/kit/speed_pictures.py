@@ -12,6 +12,9 @@ import matplotlib.pyplot as plt
 COLOURS = {
     "matmul": "tab:gray",
     "torch": "tab:red",
+    "cupy": "tab:blue",
+    "cupy_graph": "tab:cyan",
+    "torch_gpu": "tab:pink",
     "jax": "tab:purple",
     "mygrad": "tab:green",
     "autograd": "tab:olive",

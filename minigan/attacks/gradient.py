@@ -11,6 +11,7 @@ from minigan import backend
 from minigan.backend import Array
 from minigan.grad_mode import Recording
 from minigan.nn import Module, evaluating
+from minigan.ops.operands import looked_at
 from minigan.tensor import Tensor, grad
 
 Model = Callable[[Tensor], Tensor]
@@ -46,13 +47,14 @@ def checked(attack: str, x: Any, y: Any, epsilon: float, clip: Clip) -> Array:
         raise TypeError(f"{attack}: x is {x.dtype}; expected floats, such as pixels / 255")
     if not 0 <= epsilon < math.inf:
         raise ValueError(f"{attack}: epsilon is {epsilon}; expected a finite number, at least 0")
-    labels, inputs = np.shape(y)[:1], np.shape(x)[:1]
+    labels, inputs = (y.shape if hasattr(y, "shape") else np.shape(y))[:1], x.shape[:1]
     if labels and labels != inputs:
         raise ValueError(f"{attack}: y has {len(y)} labels for {inputs[0] if inputs else 'no'} inputs; expected one for each")
     if clip is not None:
         low, high = clip
-        if x.size and not (x.min() >= low and x.max() <= high):
-            raise ValueError(f"{attack}: x lies in [{x.min():.4g}, {x.max():.4g}], outside clip={clip}; pass the range of x")
+        if looked_at(x) and x.size and not (x.min() >= low and x.max() <= high):
+            found = f"[{float(x.min()):.4g}, {float(x.max()):.4g}]"
+            raise ValueError(f"{attack}: x lies in {found}, outside clip={clip}; pass the range of x")
     return x
 
 

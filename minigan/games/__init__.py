@@ -1,6 +1,7 @@
 """Adversarial games, one a file. Each has `step`, `sample`, `state_dict` and `load_state_dict`; see `Game`."""
 
 from minigan.games.began import BEGAN
+from minigan.games.captured import Captured
 from minigan.games.conditional_gan import Conditional, ConditionalGAN
 from minigan.games.dcgan import dcgan_discriminator, dcgan_generator
 from minigan.games.game import Figures, Game
@@ -13,6 +14,7 @@ __all__ = [
     "GAN",
     "WGAN",
     "WGANGP",
+    "Captured",
     "Conditional",
     "ConditionalGAN",
     "Figures",

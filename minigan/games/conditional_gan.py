@@ -3,12 +3,15 @@
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from minigan import backend
 from minigan.games.game import Figures, Game, Prior, check_counts, check_no_sigmoid, discriminator_figures
 from minigan.losses import discriminator_loss, generator_loss
 from minigan.nn import Module
 from minigan.nn.module import check_sizes
 from minigan.ops import broadcast_to, concatenate, one_hot
+from minigan.ops.operands import labels_below
 from minigan.optim import Optimizer
 from minigan.tensor import Tensor
 
@@ -76,7 +79,7 @@ class ConditionalGAN(Game):
         if not (isinstance(batch, tuple | list) and len(batch) == 2):
             kind = f"a {type(batch).__name__}" + (f" of {len(batch)}" if isinstance(batch, tuple | list) else "")
             raise TypeError(f"step: batches yielded {kind}; expected (x, y), as from data.batches(x, y, size=64)")
-        x, y = self.cast(batch[0]), _classes("step", batch[1])
+        x, y = self.cast(batch[0]), _classes("step", batch[1], self.G)
         if y.shape != x.shape[:1]:
             raise ValueError(f"step: x has shape {x.shape} and y {y.shape}; expected one class for each sample")
         return x, y
@@ -85,15 +88,15 @@ class ConditionalGAN(Game):
         """The n classes that G is asked for."""
         if y is None:
             raise TypeError("sample: ConditionalGAN needs to know what to sample: pass y, n classes, or one for all")
-        y = _classes("sample", y)
+        y = _classes("sample", y, self.G)
         if y.shape not in ((), (n,)):
             raise ValueError(f"sample: y has shape {y.shape}; expected {n} classes, or one for all")
         return (y + backend.xp().zeros(n, y.dtype),)
 
 
-def _classes(name: str, y: Any) -> backend.Array:
-    """Classes as an integer array."""
-    y = y.data if isinstance(y, Tensor) else backend.asarray(y)
+def _classes(name: str, y: Any, G: Module) -> backend.Array:
+    """Classes as an integer array, checked before it goes to a GPU, where nobody looks at it any more."""
+    y = y.data if isinstance(y, Tensor) else y if backend.is_array(y) else np.asarray(y)
     if y.dtype.kind not in "iu":
         raise TypeError(f"{name}: y has dtype {y.dtype}; classes are integers, 0, 1, ...")
-    return y
+    return labels_below(name, y, G.classes) if isinstance(G, Conditional) else backend.asarray(y)

@@ -11,7 +11,7 @@ from minigan import backend
 from minigan.data.priors import Noise
 from minigan.grad_mode import no_grad
 from minigan.nn import Module, Sequential, Sigmoid, evaluating
-from minigan.ops import mean, sigmoid
+from minigan.ops import mean, sigmoid, stack
 from minigan.optim import Optimizer
 from minigan.tensor import Tensor
 
@@ -21,7 +21,8 @@ AT_ONCE = 1000  # samples in one forward pass: of images, more would need gigaby
 
 class Figures(Mapping):
     """The figures of one step, by name: floats when they are read. Until then they are detached tensors on their device, or
-    functions without arguments that compute one, so that a step that nobody looks at costs nothing more.
+    functions without arguments that compute one, so that a step that nobody looks at costs nothing more, and a GPU goes on.
+    Whoever reads one waits for the device, once for all of them.
     """
 
     def __init__(self, **figures: Tensor | Callable[[], Tensor]):
@@ -29,7 +30,15 @@ class Figures(Mapping):
 
     def __getitem__(self, name: str) -> float:
         value = self._values[name]
-        return float(value if isinstance(value, Tensor) else value())
+        value = value() if callable(value) else value
+        if isinstance(value, Tensor) and not isinstance(value.data, np.ndarray):
+            self._values = dict(zip(self._values, self.stacked().numpy().tolist(), strict=True))
+            value = self._values[name]
+        return float(value)
+
+    def stacked(self) -> Tensor:
+        """All figures, one after another, on their device."""
+        return stack([(v() if callable(v) else v).reshape(()) for v in self._values.values()])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
@@ -161,17 +170,21 @@ class Game:
         state = {"G": self.G.state_dict(), "D": self.D.state_dict()}
         state |= {"opt_G": self.opt_G.state_dict(), "opt_D": self.opt_D.state_dict()}
         state |= {"sample_rng": backend.generator_state(self._sample_rng)}
-        state |= {"rng": backend.generator_state(backend.generator())}  # dropout draws from it
+        state |= {"rng": backend.generator_state(self._dropout_rng())}
         return state | ({"prior": self.prior.state_dict()} if hasattr(self.prior, "state_dict") else {})
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a `state_dict`, bit for bit. Raises ValueError for a state that lacks a part."""
         if missing := set(self.state_dict()) - set(state):
             raise ValueError(f"load_state_dict: a state of {type(self).__name__} also has {', '.join(sorted(missing))}")
-        for name in ("G", "D", "opt_G", "opt_D", *(["prior"] if hasattr(self.prior, "state_dict") else [])):
-            getattr(self, name).load_state_dict(state[name])
+        backend.set_generator_state(self._dropout_rng(), state["rng"])  # first: it may be refused
         backend.set_generator_state(self._sample_rng, state["sample_rng"])
-        backend.set_generator_state(backend.generator(), state["rng"])
+        for name in (*(["prior"] if hasattr(self.prior, "state_dict") else []), "G", "D", "opt_G", "opt_D"):
+            getattr(self, name).load_state_dict(state[name])
+
+    def _dropout_rng(self) -> backend.Generator:
+        """What dropout, and the gradient penalty, draw from."""
+        return backend.noise_generator(None, self.opt_G.params[0].data)
 
 
 def check_counts(game: str, **counts: int) -> None:

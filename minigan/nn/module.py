@@ -119,7 +119,7 @@ class Module:
     def to(self, name: str) -> "Module":
         """Move all parameters and buffers to the backend "numpy" or "cupy". Returns the module."""
         for parameter in self.parameters():
-            parameter.data = backend.move(parameter.data, name)
+            parameter.relocate(name)
         for module in self.modules():
             for key, value in vars(module).items():
                 if backend.is_array(value):

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import numpy as np
-
 from minigan import backend
 from minigan.ops.elementwise import exp, minimum
 from minigan.ops.operands import axes_of, floating
@@ -66,7 +64,7 @@ def log_sigmoid(x: Any) -> Tensor:
     return -softplus(-floating("log_sigmoid", x))
 
 
-def dropout(x: Any, p: float = 0.5, rng: np.random.Generator | None = None) -> Tensor:
+def dropout(x: Any, p: float = 0.5, rng: backend.Generator | None = None) -> Tensor:
     """Each element set to 0 with probability p, the others divided by 1 - p, so that the mean stays (0 <= p < 1).
 
     `rng` draws which; minigan's default generator if None. Always on: the layer `nn.Dropout` knows about eval mode.
@@ -74,7 +72,7 @@ def dropout(x: Any, p: float = 0.5, rng: np.random.Generator | None = None) -> T
     x = floating("dropout", x)
     if not 0 <= p < 1:
         raise ValueError(f"dropout: p is {p}; expected 0 <= p < 1")
-    drawn = backend.generator(rng).random(x.shape, dtype=np.float32)
+    drawn = backend.noise_generator(rng, x.data).random(x.shape, dtype="float32")
     mask = x.xp.asarray(drawn >= p).astype(x.dtype)
     mask *= 1 / (1 - p)
     return record("dropout", x.data * mask, (x, lambda g, y: g * mask))

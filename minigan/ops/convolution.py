@@ -147,7 +147,7 @@ def _conv_array(x: Array, weight: Array, windows: Windows) -> Array:
     y = backend.of(x).empty((len(x), oh, ow, o), dtype=_dtype(x, weight))
 
     def fill(part: slice) -> None:
-        backend.of(x).matmul(_columns(x[part], windows), matrix, out=y[part].reshape(-1, o))
+        backend.matmul(_columns(x[part], windows), matrix, out=y[part].reshape(-1, o))
 
     _part_by_part(fill, x, oh * ow * len(matrix))
     return y.transpose(0, 3, 1, 2)
@@ -156,7 +156,9 @@ def _conv_array(x: Array, weight: Array, windows: Windows) -> Array:
 def _match_array(x: Array, g: Array, windows: Windows) -> Array:
     """x (N, C, H, W), g (N, O, OH, OW) -> (O, C, KH, KW)"""
     (kh, kw), c, o = windows.kernel, x.shape[1], g.shape[1]
-    w = _part_by_part(lambda part: _columns(x[part], windows).T @ _rows(g[part]), x, g.shape[2] * g.shape[3] * kh * kw * c)
+    w = _part_by_part(
+        lambda part: backend.matmul(_columns(x[part], windows).T, _rows(g[part])), x, g.shape[2] * g.shape[3] * kh * kw * c
+    )
     return w.reshape(kh, kw, c, o).transpose(3, 2, 0, 1)  # from (KH*KW*C, O)
 
 
@@ -174,7 +176,7 @@ def _spread_by_adding(g: Array, weight: Array, windows: Windows, size: tuple[int
     x = backend.of(g).zeros((n, h + 2 * ph, w + 2 * pw, c), dtype=_dtype(g, weight))
 
     def add(part: slice) -> None:
-        columns = (_rows(g[part]) @ matrix).reshape(-1, oh, ow, *windows.kernel, c)
+        columns = backend.matmul(_rows(g[part]), matrix).reshape(-1, oh, ow, *windows.kernel, c)
         for i, j, rows, cols in windows.taps((oh, ow)):
             x[part, rows, cols] += columns[:, :, :, i, j]
 
@@ -199,7 +201,7 @@ def _spread_by_blocks(g: Array, weight: Array, windows: Windows, size: tuple[int
     def paint(part: slice) -> None:
         around = _zeros_around(g[part], (top, bottom), (left, right))
         columns = _columns(around, Windows((th, tw), (1, 1), (0, 0), (1, 1)))  # (N*VH*VW, TH*TW*O)
-        x[part] = (columns @ matrix).reshape(-1, vh, vw, sh, sw, c).transpose(0, 1, 3, 2, 4, 5)
+        x[part] = backend.matmul(columns, matrix).reshape(-1, vh, vw, sh, sw, c).transpose(0, 1, 3, 2, 4, 5)
 
     _part_by_part(paint, g, vh * vw * len(matrix))
     x = x.reshape(n, vh * sh, vw * sw, c)

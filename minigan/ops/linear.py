@@ -3,6 +3,7 @@
 import string
 from typing import Any
 
+from minigan import backend
 from minigan.backend import Array
 from minigan.ops.operands import check_broadcast, pair, tensors
 from minigan.tensor import Tensor, record
@@ -34,7 +35,7 @@ def _product(a: Tensor, b: Tensor, flip_a: bool = False, flip_b: bool = False) -
     A, B = _flipped(a._data) if flip_a else a._data, _flipped(b._data) if flip_b else b._data
     return record(
         "matmul",
-        A @ B,
+        backend.matmul(A, B),
         (a, lambda g, y: _product(b, g, flip_b, True) if flip_a else _product(g, b, False, not flip_b)),
         (b, lambda g, y: _product(g, a, True, flip_a) if flip_b else _product(a, g, not flip_a, False)),
     )
@@ -50,7 +51,7 @@ def affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
     dx = G W^T, dW = x^T G, and db = G, which the walk sums over the N rows that b was stretched to.
     """
-    y = x._data @ weight._data
+    y = backend.matmul(x._data, weight._data)
     if bias._data.dtype == y.dtype:
         y += bias._data  # in place: a second array of this size would cost as much time again
     else:

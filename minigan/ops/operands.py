@@ -7,7 +7,11 @@ integers into float32.
 
 from typing import Any
 
+import numpy as np
+
 from minigan import backend
+from minigan.backend import Array
+from minigan.grad_mode import mode
 from minigan.tensor import Tensor
 
 
@@ -46,7 +50,7 @@ def pair(name: str, a: Any, b: Any) -> tuple[Tensor, Tensor]:
 
 def _constant(value: float, beside: Tensor) -> Tensor:
     """A number as a Tensor of shape (), of the dtype and on the backend of the other argument."""
-    return Tensor._of(beside.xp.asarray(value, dtype=beside._data.dtype))
+    return Tensor._of(backend.constant(value, beside._data.dtype, beside._data))
 
 
 def tensors(name: str, *values: Any) -> list[Tensor]:
@@ -56,7 +60,8 @@ def tensors(name: str, *values: Any) -> list[Tensor]:
         if not (isinstance(v, Tensor | bool | int | float | list | tuple) or backend.is_array(v) or hasattr(v, "dtype")):
             raise TypeError(f"{name}: argument {position + 1} is a {type(v).__name__}; expected a Tensor, an array or a number")
     dtype = _common_dtype(name, strong, [v for v in values if not (isinstance(v, Tensor) or backend.is_array(v))])
-    result = [_as_tensor(name, v, dtype) for v in values]
+    beside = next((v for v in strong if isinstance(v, Tensor)), None)
+    result = [_as_tensor(name, v, dtype, beside) for v in values]
     if len({type(t._data) for t in result}) > 1:
         places = ", ".join(f"argument {i + 1} on {t.xp.__name__}" for i, t in enumerate(result))
         raise TypeError(f"{name}: the arguments live on different backends: {places}; move one with .to()")
@@ -69,7 +74,7 @@ def _common_dtype(name: str, strong: list, weak: list) -> Any:
     floats = [d for d in dtypes if d.kind in "fc"]
     if floats:
         return max(floats, key=lambda d: d.itemsize)
-    kinds = {"i" if type(v) is int else _as_tensor(name, v, None).dtype.kind for v in weak}
+    kinds = {"i" if type(v) is int else _as_tensor(name, v, None, None).dtype.kind for v in weak}
     if "f" in kinds or not dtypes:
         return "float32"
     if all(d.kind == "b" for d in dtypes):
@@ -77,9 +82,11 @@ def _common_dtype(name: str, strong: list, weak: list) -> Any:
     return dtypes[0] if len(set(dtypes)) == 1 and not weak else "int64"  # wide enough for any number beside it
 
 
-def _as_tensor(name: str, value: Any, dtype: Any) -> Tensor:
+def _as_tensor(name: str, value: Any, dtype: Any, beside: Tensor | None) -> Tensor:
     if isinstance(value, Tensor):
         return value if value.dtype.kind in "fc" else value.astype(dtype)
+    if beside is not None and dtype is not None and isinstance(value, int | float):
+        return Tensor._of(backend.constant(value, dtype, beside._data))
     if backend.is_array(value) and value.dtype.kind in "fc":
         return Tensor(value)
     try:
@@ -90,12 +97,17 @@ def _as_tensor(name: str, value: Any, dtype: Any) -> Tensor:
 
 def labels_below(name: str, labels: Any, classes: int) -> backend.Array:
     """Class labels as an array of integers; refused where they are none, or not from 0 to classes - 1."""
-    labels = labels.data if isinstance(labels, Tensor) else backend.asarray(labels)
+    labels = labels.data if isinstance(labels, Tensor) else labels if backend.is_array(labels) else np.asarray(labels)
     if labels.dtype.kind not in "iu":
         raise TypeError(f"{name}: labels are {labels.dtype}; expected integers")
-    if labels.size and not (int(labels.min()) >= 0 and int(labels.max()) < classes):
-        raise ValueError(f"{name}: labels from {labels.min()} to {labels.max()}; expected 0 to {classes - 1}")
-    return labels
+    if looked_at(labels) and labels.size and not (int(labels.min()) >= 0 and int(labels.max()) < classes):
+        raise ValueError(f"{name}: labels from {int(labels.min())} to {int(labels.max())}; expected 0 to {classes - 1}")
+    return backend.asarray(labels)
+
+
+def looked_at(array: Array) -> bool:
+    """Whether an op checks the values of this argument: on a GPU, which Python would have to wait for, only in debug mode."""
+    return isinstance(array, np.ndarray) or mode.debugging
 
 
 def check_broadcast(name: str, *shapes: tuple[int, ...]) -> None:

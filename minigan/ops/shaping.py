@@ -100,7 +100,7 @@ def concatenate(parts: Sequence[Any], axis: int = 0) -> Tensor:
         place = (slice(None),) * i + (slice(start, start + part.shape[i]),)
         pairs.append((part, lambda g, y, place=place: getitem(g, place)))
         start += part.shape[i]
-    return record("concatenate", parts[0].xp.concatenate([p.data for p in parts], i), *pairs)
+    return record("concatenate", backend.concatenate([p.data for p in parts], i), *pairs)
 
 
 def stack(parts: Sequence[Any], axis: int = 0) -> Tensor:

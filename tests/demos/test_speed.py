@@ -134,6 +134,37 @@ def test_every_engine_plays_the_same_game(engine, name):
     np.testing.assert_allclose(theirs, losses("minigan", SMALL[name]), rtol=2e-3, atol=1e-5)
 
 
+@pytest.fixture
+def gpu(monkeypatch):
+    """CuPy's stand-in, for the workers."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "stand_in"))
+
+
+@pytest.mark.parametrize("engine", ["cupy", "cupy_graph"])
+def test_on_a_gpu_too(engine, gpu):
+    np.testing.assert_allclose(losses(engine, SMALL["gan"]), losses("minigan", SMALL["gan"]), rtol=1e-5)
+
+
+def test_the_table_of_a_gpu(gpu, tmp_path):
+    command = [sys.executable, "-m", "demos.speed", "--quick", "--backend", "cupy", "--out", str(tmp_path)]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert {"minigan", "cupy", "cupy_graph"} <= set(summary["metrics"]["times"]["tiny"])
+    assert summary["settings"]["engines"]["cupy"]["version"].endswith("CuPy 14.0.0")
+    assert "cupy_graph" in said
+    assert {path.name for path in tmp_path.iterdir()} == {"speed.png", "summary.json"}
+
+
+def test_without_a_gpu_its_engines_are_left_out():
+    try:
+        with mg.backend.using("cupy"):
+            pytest.skip("there is a GPU")
+    except mg.backend.BackendError:
+        for engine in ("cupy", "cupy_graph"):
+            with workers.Worker(engine) as worker:
+                assert worker.missing
+
+
 @pytest.mark.parametrize("name", SMALL)
 def test_a_start_is_the_seeds_and_the_losses_move(name):
     size = SMALL[name]
@@ -168,7 +199,7 @@ def test_the_penalty_is_that_of_the_losses(monkeypatch):
     G, D = (minigan.network(*both) for both in zip((size.G, size.D), sizes.start(size, 3), strict=True))
     x, z, u = sizes.minibatches(size, 3)[0]
     with monkeypatch.context() as m:
-        m.setattr(mg.backend, "generator", lambda rng: SimpleNamespace(random=lambda shape: u.reshape(shape)))
+        m.setattr(mg.backend, "noise_generator", lambda rng, beside: SimpleNamespace(random=lambda shape: u.reshape(shape)))
         expected = mg.losses.gradient_penalty(D, mg.Tensor(x), G(mg.Tensor(z))).item()
     assert minigan.make(size, 3)()[1] == pytest.approx(expected, rel=1e-6)
 

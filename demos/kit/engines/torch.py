@@ -1,7 +1,7 @@
 """The sizes in PyTorch: eager, with its defaults."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from demos.kit.engines.sizes import Network, Size
 
 VERSION = torch.__version__
 THREADS = PROCESSORS
+DEVICE = "cpu"  # where networks and minibatches go
 torch.set_num_threads(THREADS)
 
 
@@ -44,7 +45,7 @@ def network(layers: Network, weights: list[list[np.ndarray]]) -> nn.Sequential:
         for layer, arrays in zip(result, weights, strict=True):
             for parameter, array in zip(layer.parameters(), arrays, strict=True):
                 parameter.copy_(torch.from_numpy(array.T if array.ndim == 2 else array))
-    return result
+    return result.to(DEVICE)
 
 
 def adam(player: nn.Module) -> torch.optim.Adam:
@@ -52,9 +53,10 @@ def adam(player: nn.Module) -> torch.optim.Adam:
     return torch.optim.Adam(player.parameters(), sizes.LR, sizes.BETAS, sizes.EPS)
 
 
-def tensors(size: Size, seed: int) -> itertools.cycle:
-    """The minibatches, over and over."""
-    return itertools.cycle([tuple(map(torch.from_numpy, batch)) for batch in sizes.minibatches(size, seed)])
+def tensors(size: Size, seed: int) -> Iterator[tuple[torch.Tensor, ...]]:
+    """The minibatches, over and over; each is copied to the device when its turn comes."""
+    minibatches = [tuple(map(torch.from_numpy, batch)) for batch in sizes.minibatches(size, seed)]
+    return (tuple(array.to(DEVICE) for array in batch) for batch in itertools.cycle(minibatches))
 
 
 def make(size: Size, seed: int) -> Callable[[], tuple[float, float]]:

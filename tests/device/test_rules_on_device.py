@@ -1,0 +1,102 @@
+"""Every update rule on a device: NumPy's steps, states that save and load, weights that clip."""
+
+import numpy as np
+import pytest
+from comparing import assert_agree, everything_is_on, on_both
+
+import minigan as mg
+from minigan import Tensor, backend, nn, optim
+
+RULES = {
+    "SGD": lambda params: optim.SGD(params, 0.1),
+    "momentum": lambda params: optim.SGD(params, 0.1, momentum=0.9),
+    "RMSProp": lambda params: optim.RMSProp(params, 0.01),
+    "Adam": lambda params: optim.Adam(params, 0.01),
+    "OMD": lambda params: optim.OMD(params, 0.1),
+    "OptimisticAdam": lambda params: optim.OptimisticAdam(params, 0.01),
+}
+every_rule = pytest.mark.parametrize("name", RULES)
+
+
+def descend(net, rule, x, steps):
+    for _ in range(steps):
+        rule.zero_grad()
+        (net(x) ** 2).sum().backward()
+        rule.step()
+
+
+@every_rule
+@pytest.mark.parametrize("width", [4, 400])  # as one vector, and parameter by parameter
+def test_steps_are_numpys(name, width, device):
+    def compute():
+        net = nn.Sequential(nn.Dense(3, width), nn.Tanh(), nn.Dense(width, width), nn.Tanh(), nn.Dense(width, 1))
+        rule = RULES[name](net.parameters())
+        descend(net, rule, Tensor(np.random.default_rng(0).standard_normal((4, 3)), dtype="float32"), 4)
+        assert everything_is_on(backend.xp(), *net.parameters())
+        return net.state_dict(), rule.state_dict()["params"]
+
+    here, there = on_both(compute)
+    assert_agree(here[0], there[0], 1e-4)
+    assert_agree(here[1], there[1], 1e-3)
+
+
+@every_rule
+def test_a_saved_rule_goes_on_as_if_nothing_had_happened(name, device):
+    with backend.using("cupy"):
+        net, x = nn.Dense(3, 1), Tensor(np.ones((4, 3), np.float32))
+        rule = RULES[name](net.parameters())
+        descend(net, rule, x, 3)
+        state = net.state_dict(), rule.state_dict()
+        descend(net, rule, x, 3)
+        other = nn.Dense(3, 1)
+        other.load_state_dict(state[0])
+        again = RULES[name](other.parameters())
+        again.load_state_dict(state[1])
+        descend(other, again, x, 3)
+        assert_agree(net.state_dict(), other.state_dict(), 0)
+
+
+@every_rule
+def test_a_step_copies_nothing_back_and_forth(name, stand_in):
+    with backend.using("cupy"):
+        net = nn.Sequential(nn.Dense(3, 4), *(nn.Dense(4, 4) for _ in range(4)), nn.Dense(4, 1))  # 12 parameters
+        rule, x = RULES[name](net.parameters()), Tensor(np.ones((4, 3), np.float32))
+        descend(net, rule, x, 1)
+        stand_in.transfers.clear()
+        descend(net, rule, x, 2)
+        optim.clip_weights(net.parameters(), 0.1)
+        optim.LinearDecay(rule, 3).step()
+    assert not stand_in.transfers
+
+
+def test_weights_are_clipped_there(device):
+    with backend.using("cupy"):
+        w = Tensor(np.array([-2.0, 0.5, 3.0], np.float32), requires_grad=True)
+        optim.clip_weights([w], 1.0)
+        np.testing.assert_array_equal(w.numpy(), [-1.0, 0.5, 1.0])
+        assert everything_is_on(device, w)
+
+
+def test_a_step_between_forward_and_backward_is_noticed_there_too(device):
+    with backend.using("cupy"):
+        net, x = nn.Dense(3, 1), Tensor(np.ones((4, 3), np.float32))
+        loss = (net(x) ** 2).sum()
+        loss.backward()
+        optim.SGD(net.parameters(), 0.1).step()
+        with pytest.raises(RuntimeError, match="changed in place"):
+            loss.backward()
+
+
+@every_rule
+def test_a_network_that_moves_trains_on(name, device):
+    def compute(moves):
+        mg.seed(0)
+        net, x = nn.Sequential(nn.Dense(3, 4), nn.Tanh(), nn.Dense(4, 1)), Tensor(np.ones((4, 3), np.float32))
+        rule = RULES[name](net.parameters())
+        for where in ("numpy", "cupy", "numpy"):
+            if moves:
+                net.to(where)
+            descend(net, rule, x.to(where) if moves else x, 2)
+        return net.state_dict()
+
+    assert_agree(compute(False), compute(True), 1e-5)

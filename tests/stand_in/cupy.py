@@ -1,0 +1,463 @@
+"""A stand-in for CuPy, for machines without a GPU: arrays that hold NumPy's data, and refuse what CuPy's refuse.
+
+They do not become NumPy arrays unasked, nor meet one in an operation; there are none of objects or strings; reductions
+return arrays of shape (), not scalars; and a name that is not below does not exist (those below exist in CuPy 13 and 14).
+Stricter than CuPy: NumPy's functions refuse them, where CuPy would step in for NumPy, so that a call of the wrong module
+does not go unnoticed.
+
+`transfers` counts copies: "to_device" of arrays, lists and numbers that become arrays; "to_host" of values that Python
+waits for: `get`, `item`, `float(a)`, `if a`, and a boolean mask as index, as only the device knows how much it selects.
+
+While a stream is recorded (`cuda.Stream.begin_capture`), copies and cuBLAS's products are refused, as in CuPy; everything else
+is written on a tape, and undone at the end, for a recording carries nothing out. `Graph.launch` plays the tape.
+"""
+
+import operator
+from collections import Counter
+from contextlib import contextmanager
+from types import SimpleNamespace
+
+import numpy as _np
+
+__version__ = "14.0.0"
+transfers: Counter = Counter()
+_KINDS = "biufc"
+_NUMBERS = (bool, int, float, complex, _np.number, _np.bool_)
+
+
+class ndarray:  # noqa: N801
+    """An array on the device."""
+
+    def __init__(self, array: _np.ndarray, base: "ndarray | None" = None):
+        if array.dtype.kind not in _KINDS:
+            raise ValueError(f"Unsupported dtype {array.dtype}")
+        self._a, self.base = array, base
+
+    shape = property(lambda self: self._a.shape)
+    ndim = property(lambda self: self._a.ndim)
+    size = property(lambda self: self._a.size)
+    dtype = property(lambda self: self._a.dtype)
+    nbytes = property(lambda self: self._a.nbytes)
+    itemsize = property(lambda self: self._a.itemsize)
+    strides = property(lambda self: self._a.strides)
+    T = property(lambda self: self.transpose())
+
+    @property
+    def flags(self):
+        return SimpleNamespace(c_contiguous=self._a.flags.c_contiguous, f_contiguous=self._a.flags.f_contiguous)
+
+    # --- what CuPy refuses -------------------------------------------------------------------------------------------
+
+    def __array__(self, dtype=None, copy=None):
+        raise TypeError("Implicit conversion to a NumPy array is not allowed. Please use `.get()` to construct one explicitly.")
+
+    def __array_ufunc__(self, ufunc, method, *inputs, **options):
+        raise TypeError(f"numpy.{ufunc.__name__} was called on an array of the device")
+
+    def __array_function__(self, function, types, args, options):
+        raise TypeError(f"numpy.{function.__name__} was called on an array of the device")
+
+    # --- to the host -------------------------------------------------------------------------------------------------
+
+    def get(self):
+        return _to_host(self).copy()
+
+    def item(self):
+        return _to_host(self).item()
+
+    def tolist(self):
+        return _to_host(self).tolist()
+
+    def __float__(self):
+        return float(self.item())
+
+    def __int__(self):
+        return int(self.item())
+
+    def __bool__(self):
+        return bool(self.item())
+
+    def __complex__(self):
+        return complex(self.item())
+
+    def __index__(self):
+        return operator.index(self.item())
+
+    def __repr__(self):
+        return repr(_to_host(self))
+
+    __str__ = __repr__
+
+    # --- indexing ----------------------------------------------------------------------------------------------------
+
+    def __len__(self):
+        return len(self._a)
+
+    def __iter__(self):
+        return (self[i] for i in range(len(self)))
+
+    def __getitem__(self, index):
+        if _has_mask(index):
+            _count("to_host")
+        where = _index(index)
+        if not _has_ellipsis(where):  # for a view, where NumPy would return a scalar
+            where = (*where, Ellipsis) if isinstance(where, tuple) else (where, Ellipsis)
+        return _result(lambda: self._a[where], self)
+
+    def __setitem__(self, index, value):
+        if _has_mask(index) and _np.ndim(getattr(value, "_a", value)):
+            _count("to_host")
+        where, operand = _index(index), _operand(value)
+        _in_place(self, lambda: self._a.__setitem__(where, operand))
+
+    # --- methods -----------------------------------------------------------------------------------------------------
+
+    def copy(self):
+        return _result(self._a.copy)
+
+    def astype(self, dtype, order="K", copy=True):
+        return self if not copy and self.dtype == dtype else _result(lambda: self._a.astype(dtype, order=order))
+
+    def fill(self, value):
+        _in_place(self, lambda: self._a.fill(_operand(value)))
+
+    def __deepcopy__(self, memo):
+        return self.copy()
+
+    def __reduce__(self):
+        return array, (self.get(),)
+
+
+def _method(name):
+    def call(self, *args, **options):
+        operands, named = _operands(args), _named(options)
+        return _result(lambda: getattr(self._a, name)(*operands, **named), self)
+
+    return call
+
+
+for _name in (
+    *("reshape", "transpose", "swapaxes", "squeeze", "ravel", "repeat", "take", "clip"),
+    *("sum", "mean", "var", "std", "prod", "max", "min", "all", "any", "argmax", "argmin", "cumsum"),
+):
+    setattr(ndarray, _name, _method(_name))
+
+
+def _binary(function):
+    def forward(self, other):
+        return NotImplemented if _foreign(other) else _computed(function, self._a, _operand(other))
+
+    def backward(self, other):
+        return NotImplemented if _foreign(other) else _computed(function, _operand(other), self._a)
+
+    def in_place(self, other):
+        operand = _operand(other)
+        changed = _np.asarray(function(self._a, operand))
+        if not _np.can_cast(changed.dtype, self.dtype, "same_kind"):
+            raise TypeError(f"output (typecode '{changed.dtype.char}') could not be coerced to '{self.dtype.char}'")
+        _in_place(self, lambda: _np.copyto(self._a, function(self._a, operand), casting="same_kind"))
+        return self
+
+    return forward, backward, in_place
+
+
+def _foreign(other):
+    """Something, such as a Tensor, that has operators of its own for this."""
+    return not isinstance(other, (ndarray, _np.ndarray, list, tuple, *_NUMBERS)) and hasattr(other, "__array_ufunc__")
+
+
+for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor", "lshift", "rshift"):
+    _function = getattr(operator, f"{_name}_" if _name in ("and", "or") else _name)
+    for _prefix, _operator in zip(("", "r", "i"), _binary(_function), strict=True):
+        setattr(ndarray, f"__{_prefix}{_name}__", _operator)
+for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
+    setattr(ndarray, f"__{_name}__", _binary(getattr(operator, _name))[0])
+ndarray.__hash__ = None
+for _function in (operator.neg, operator.pos, operator.abs, operator.invert):
+    setattr(ndarray, f"__{_function.__name__}__", lambda self, _function=_function: _computed(_function, self._a))
+
+
+# --- functions ----------------------------------------------------------------------------------------------------------
+
+
+class ufunc:  # noqa: N801
+    """An elementwise function."""
+
+    def __init__(self, function):
+        self._function, self.__name__ = function, function.__name__
+
+    def __call__(self, *args, out=None, **options):
+        operands = _operands(args)
+        if out is None:
+            return _computed(self._function, *operands, **options)
+        _refuse_products(self._function)
+        return _in_place(out, lambda: self._function(*operands, out=out._a, **options))
+
+    def at(self, a, index, values):
+        where, operand = _index(index), _operand(values)
+        _in_place(a, lambda: self._function.at(a._a, where, operand))
+
+
+def _of_arrays(name):
+    def call(*args, **options):
+        out, operands, named = options.get("out"), _operands(args), _named(options)
+        function = getattr(_np, name)
+        if name == "concatenate" and len(args[0]) > 8:
+            _count("to_device")  # a table of addresses
+        if out is None:
+            return _computed(function, *operands, **named)
+        return _in_place(out, lambda: function(*operands, **named))
+
+    return call
+
+
+for _name in (
+    *("add", "subtract", "multiply", "divide", "power", "maximum", "minimum", "negative", "abs", "sign", "square", "sqrt"),
+    *("exp", "expm1", "log", "log1p", "sin", "cos", "tanh", "isfinite", "isnan", "matmul"),
+):
+    globals()[_name] = ufunc(getattr(_np, _name))
+for _name in (
+    *("clip", "concatenate", "einsum", "expand_dims", "pad", "repeat", "stack", "tile", "where"),
+    *("ones_like", "zeros_like", "sum", "mean"),
+):
+    globals()[_name] = _of_arrays(_name)
+
+
+def broadcast_to(a, shape):
+    return _result(lambda: _np.broadcast_to(a._a, shape), a)
+
+
+def array(data, dtype=None, copy=True, order="K"):
+    if isinstance(data, ndarray):
+        found = _np.array(data._a, dtype=dtype, order=order)
+        same = found.dtype == data.dtype and found.strides == data.strides
+        return data if same and not copy else _result(lambda: _np.array(data._a, dtype=dtype, order=order))
+    _count("to_device")
+    return ndarray(_np.array(data, dtype=dtype, order=order))
+
+
+def asarray(data, dtype=None, order="K"):
+    return array(data, dtype, copy=False, order=order)
+
+
+def asnumpy(a):
+    return a.get()
+
+
+def zeros(shape, dtype=float):
+    return _result(lambda: _np.zeros(shape, dtype))
+
+
+def ones(shape, dtype=float):
+    return _result(lambda: _np.ones(shape, dtype))
+
+
+def empty(shape, dtype=float):
+    """Nothing in particular: here something that no result may depend on."""
+    return ndarray(_np.full(shape, 123, dtype))
+
+
+def empty_like(a):
+    return empty(a.shape, a.dtype)
+
+
+def full(shape, value, dtype=None):
+    if isinstance(value, ndarray):
+        filled = empty(shape, dtype or value.dtype)
+        filled[...] = value
+        return filled
+    if not isinstance(value, _NUMBERS):
+        raise TypeError(f"Unsupported type {type(value)}")
+    return _result(lambda: _np.full(shape, value, dtype))
+
+
+def arange(*bounds, dtype=None):
+    return _result(lambda: _np.arange(*bounds, dtype=dtype))
+
+
+def eye(n, dtype=float):
+    return _result(lambda: _np.eye(n, dtype=dtype))
+
+
+promote_types = _np.promote_types
+
+
+def _as_strided(x, shape, strides):
+    return ndarray(_np.lib.stride_tricks.as_strided(x._a, shape, strides), x if x.base is None else x.base)
+
+
+def _norm(x, axis=None, keepdims=False):
+    return _result(lambda: _np.linalg.norm(x._a, axis=axis, keepdims=keepdims))
+
+
+def ascontiguousarray(a):
+    return a if a.flags.c_contiguous else a.copy()
+
+
+lib = SimpleNamespace(stride_tricks=SimpleNamespace(as_strided=_as_strided))
+linalg = SimpleNamespace(norm=_norm)
+
+
+def get_default_memory_pool():
+    return SimpleNamespace(used_bytes=lambda: 0, total_bytes=lambda: 0)
+
+
+# --- recorded graphs ----------------------------------------------------------------------------------------------------
+
+_tape: list | None = None  # of what is to be played, while a stream is recorded
+_undo: list = []  # what was written to since then: a view, and a copy of it before
+_made: list = []  # the arrays that were made since then
+_allocators: list = []  # in use
+
+
+class _Graph:
+    """What a stream has recorded."""
+
+    def __init__(self, tape):
+        self._tape = tape
+
+    def launch(self, stream=None):
+        for play in self._tape:
+            play()
+
+
+class _Stream:
+    """A queue of work. Only one that is current can be recorded, and only (minigan's rule) with memory of the graph's own."""
+
+    current: "_Stream | None" = None
+
+    def __init__(self, non_blocking=False):
+        self._non_blocking = non_blocking
+
+    def __enter__(self):
+        _Stream.current = self
+        return self
+
+    def __exit__(self, *exception):
+        _Stream.current = None
+
+    def begin_capture(self):
+        global _tape
+        if not (self._non_blocking and _Stream.current is self and _allocators):
+            raise RuntimeError("cudaErrorStreamCaptureUnsupported: not a non-blocking, current stream, with memory of its own")
+        _tape = []
+
+    def end_capture(self):
+        global _tape
+        tape, _tape = _tape, None
+        for view, before in reversed(_undo):
+            view[...] = before
+        for array in _made:
+            array.fill(123)  # nothing has been computed yet
+        _undo.clear()
+        _made.clear()
+        return _Graph(tape)
+
+    def synchronize(self):
+        pass
+
+
+@contextmanager
+def _using_allocator(allocator):
+    _allocators.append(allocator)
+    yield
+    _allocators.pop()
+
+
+cuda = SimpleNamespace(
+    Stream=_Stream,
+    Graph=_Graph,
+    MemoryPool=lambda: SimpleNamespace(malloc=print),
+    using_allocator=_using_allocator,
+    get_current_stream=_Stream,
+)
+
+
+def _in_place(a, compute):
+    """Carry out what writes to the array, now or whenever the tape is played."""
+    if _tape is not None:
+        _undo.append((a._a, a._a.copy()))
+        _tape.append(compute)
+    compute()
+    return a
+
+
+def _computed(function, *operands, **options):
+    _refuse_products(function)
+    return _result(lambda: function(*operands, **options))
+
+
+def _refuse_products(function):
+    if _tape is not None and function in (operator.matmul, _np.matmul, _np.einsum):
+        raise NotImplementedError("calling cuBLAS API during stream capture is currently unsupported")
+
+
+def _count(direction):
+    if _tape is not None:
+        raise RuntimeError("cudaErrorStreamCaptureUnsupported: operation not permitted when stream is capturing")
+    transfers[direction] += 1
+
+
+# --- between the two ----------------------------------------------------------------------------------------------------
+
+
+def _to_host(a):
+    _count("to_host")
+    return a._a
+
+
+def _operand(value):
+    """What an operation computes with: the device's data, or a number; nothing of the host's."""
+    if isinstance(value, ndarray):
+        return value._a
+    if isinstance(value, _NUMBERS):
+        return value
+    raise TypeError(f"Unsupported type {type(value)}")
+
+
+def _operands(args):
+    """A function's arguments: arrays, sequences of arrays, and what is no array (axes, shapes, names)."""
+    return [_argument(a) for a in args]
+
+
+def _named(options):
+    return {name: _argument(a) for name, a in options.items()}
+
+
+def _argument(a):
+    if isinstance(a, _np.ndarray):
+        raise TypeError(f"Unsupported type {type(a)}")
+    if isinstance(a, list) and any(isinstance(part, ndarray | _np.ndarray) for part in a):
+        return [_operand(part) for part in a]
+    return a._a if isinstance(a, ndarray) else a
+
+
+def _index(index):
+    return tuple(map(_index_part, index)) if isinstance(index, tuple) else _index_part(index)
+
+
+def _index_part(i):
+    if isinstance(i, ndarray):
+        return i._a
+    if isinstance(i, list | _np.ndarray):
+        _count("to_device")
+    return i
+
+
+def _has_ellipsis(index):
+    return any(i is Ellipsis for i in (index if isinstance(index, tuple) else (index,)))
+
+
+def _has_mask(index):
+    return any(isinstance(i, ndarray) and i.dtype == bool for i in (index if isinstance(index, tuple) else (index,)))
+
+
+def _result(compute, source=None):
+    """NumPy's result on the device: of shape () where NumPy returns a scalar, and with a base where it is a view."""
+    found = _np.asarray(compute())
+    if source is not None and found.base is not None and _np.may_share_memory(found, source._a):
+        return ndarray(found, source if source.base is None else source.base)
+    if _tape is not None:
+        _tape.append(lambda: _np.copyto(found, compute()))
+        _made.append(found)
+    return ndarray(found)

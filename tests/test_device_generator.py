@@ -1,0 +1,87 @@
+"""The generator of a device, here computing with NumPy: the published numbers, the distributions, a state that resumes."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from minigan.device_generator import DeviceGenerator
+
+MASK = 2**64 - 1
+
+
+def splitmix64(state, n):
+    """The algorithm as its authors write it, number by number."""
+    found = []
+    for _ in range(n):
+        state = (state + 0x9E3779B97F4A7C15) & MASK
+        z = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & MASK
+        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & MASK
+        found.append(z ^ (z >> 31))
+    return found
+
+
+def test_the_first_numbers_from_1234567_are_the_published_ones():
+    expected = [6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431, 16408922859458223821]
+    assert DeviceGenerator(np, 1234567).bits(5).tolist() == expected
+
+
+@given(seed=st.integers(0, MASK), parts=st.lists(st.integers(0, 20), max_size=5))
+def test_it_is_splitmix64_however_many_are_drawn_at_a_time(seed, parts):
+    rng = DeviceGenerator(np, seed)
+    found = [number for n in parts for number in rng.bits(n).tolist()]
+    assert found == splitmix64(seed, sum(parts))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_uniform_numbers_are_uniform_below_1(dtype):
+    u = DeviceGenerator(np, 5).random((300, 400), dtype)
+    assert u.dtype == dtype
+    assert u.shape == (300, 400)
+    assert 0 <= u.min() < 1e-4 < 1 - 1e-4 < u.max() < 1
+    assert stats.kstest(u.ravel(), "uniform").pvalue > 0.01
+    assert abs(np.corrcoef(u.ravel()[:-1], u.ravel()[1:])[0, 1]) < 0.01
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_normal_numbers_are_normal(dtype):
+    z = DeviceGenerator(np, 5).standard_normal((300, 401), dtype)
+    assert z.dtype == dtype
+    assert z.shape == (300, 401)
+    assert stats.kstest(z.ravel(), "norm").pvalue > 0.01
+    assert np.abs(z).max() > 4
+    assert abs(np.corrcoef(z.ravel()[: z.size // 2], z.ravel()[-(z.size // 2) :])[0, 1]) < 0.01  # of each pair of uniform ones
+
+
+@pytest.mark.parametrize("size", [(), 0, 1, (3,), (2, 0), (5, 1, 3)])
+def test_any_shape(size):
+    shape = size if isinstance(size, tuple) else (size,)
+    rng = DeviceGenerator(np, 0)
+    assert rng.random(size).shape == rng.standard_normal(size).shape == shape
+
+
+def test_it_goes_on_from_a_saved_state():
+    rng = DeviceGenerator(np, 2**63 - 1)
+    rng.standard_normal(7)
+    state, expected = rng.state(), rng.random(5)
+    other = DeviceGenerator(np, 0)
+    other.set_state(state)
+    np.testing.assert_array_equal(other.random(5), expected)
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda rng: pickle.loads(pickle.dumps(rng))])
+def test_a_copy_goes_its_own_way(duplicate):
+    rng = DeviceGenerator(np, 3)
+    other = duplicate(rng)
+    np.testing.assert_array_equal(other.random(3), rng.random(3))
+    other.random(1)
+    assert not np.array_equal(other.random(3), rng.random(3))
+
+
+def test_seeds_make_streams_of_their_own():
+    a, b = (DeviceGenerator(np, seed).random(1000) for seed in (1, 2))
+    assert abs(np.corrcoef(a, b)[0, 1]) < 0.1
