@@ -186,7 +186,7 @@ def draw_robustness(axes: plt.Axes, found: dict, figures: dict[str, float], s) -
         f"turns {mine:.0%} of what a GAN's D had right, {other:.0%} of a classifier's"
     )
     axes.set(xlabel="epsilon", ylabel="judged wrong, of those judged right", ylim=(-0.02, 1.02), title=title)
-    axes.legend()
+    axes.legend(loc="center right", bbox_to_anchor=(1.0, 0.68))
 
 
 # --- no memory ----------------------------------------------------------------------------------------------------------
