@@ -62,7 +62,7 @@ def main(argv: list[str] | None = None) -> None:
     for seed in tqdm(range(args.seed, args.seed + settings.seeds), desc="seeds"):
         mg.seed(seed)
         untrained = digits.in_pixels(digits.dense_players(settings.z, settings.width)[0])
-        G, prior = digits.in_pixels(digits.train_generator(x, settings)), data.noise(settings.z)
+        G, prior = digits.in_pixels(digits.train_generator(x, settings)), data.noise(settings.z, rng=backend.spawn())
         run = {"G": G, "untrained": directions(untrained, prior, settings)["singular"]}
         run |= directions(G, prior, settings) | ways(G, prior, judge, settings)
         runs.append(run | inversion(G, prior, judge, x, others[: settings.images], settings))
