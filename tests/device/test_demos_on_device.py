@@ -1,0 +1,30 @@
+"""Demos with one word changed: --backend cupy."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["gan", "cgan", "fgsm", "boltzmann"])
+def test_a_demo_computes_on_the_device(name, tmp_path):
+    command = [sys.executable, "-m", f"demos.{name}", "--quick", "--backend", "cupy", "--out", str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests" / "stand_in")}
+    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    assert json.loads((tmp_path / "summary.json").read_text())["settings"]["backend"] == "cupy"
+    assert list(tmp_path.glob("*.png"))
+
+
+def test_a_demo_without_a_gpu_says_what_is_missing(tmp_path):
+    command = [sys.executable, "-c", "import sys; sys.modules['cupy'] = None; from demos import gan; gan.main(sys.argv[1:])"]
+    ended = subprocess.run([*command, "--backend", "cupy", "--out", str(tmp_path)], cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert "Traceback" not in ended.stderr
+    assert "pip install 'minigan[cuda12]'" in ended.stderr
