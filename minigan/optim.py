@@ -24,9 +24,9 @@ class Optimizer:
 
     slots: tuple[str, ...] = ()
     elementwise = False
-    _lr_there: Array | None = None  # on the device, while a step is recorded: see `prepare_recording`
-    _t_there: Array | None = None
-    _t_known: int = 0  # what t is there
+    recorded: "Recorded | None" = None  # what a recorded step reads: see `games.Captured`
+    _vectors: "_Vectors | None" = None
+    _spare: Array | None = None
 
     def __init_subclass__(cls, **options: Any):
         super().__init_subclass__(**options)
@@ -36,47 +36,25 @@ class Optimizer:
         self.params = _checked(type(self).__name__, params)
         self.lr = lr
         self.state: list[dict[str, Any]] = [{"t": 0} for _ in self.params]
-        self._vectors: _Vectors | None = None
-        self._spare: Array | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """What copies and pickles hold: they make vectors of their own."""
-        return {**vars(self), "_vectors": None, "_spare": None, "_lr_there": None, "_t_there": None}
+        return {**vars(self), "_vectors": None, "_spare": None, "recorded": None}
 
     @property
     def lr(self) -> float:
         """The learning rate, at least 0. (While a step is recorded, an array, which later steps can change.)"""
-        return self._lr if self._lr_there is None or not backend.recording() else self._lr_there
+        return self._lr if self.recorded is None or not backend.recording() else self.recorded.lr
 
     @lr.setter
     def lr(self, value: float) -> None:
         if isinstance(value, str) or value is None or not 0 <= value < float("inf"):
             raise ValueError(f"{type(self).__name__}: lr is {value}; expected a number of at least 0")
+        if backend.recording():
+            raise backend.BackendError(f"{type(self).__name__}: lr is set within a step that is to be recorded; set it before")
         self._lr = float(value)
-        if self._lr_there is not None:
-            self._lr_there.fill(self._lr)
-
-    def prepare_recording(self) -> None:
-        """Put the learning rate and the number of steps where a recorded step can follow them: into arrays of the device."""
-        counts = {state["t"] for state in self.state}
-        if len(counts) > 1:
-            raise backend.BackendError(f"{type(self).__name__}: parameters with different numbers of steps cannot be recorded")
-        full = backend.of(self.params[0].data).full
-        self._t_known = counts.pop()
-        self._lr_there, self._t_there = full((), self._lr, "float64"), full((), float(self._t_known), "float64")
-
-    def catch_up(self) -> None:
-        """Tell the device how many steps there have been, if it does not know of all."""
-        if self._t_known != self.state[0]["t"]:
-            self._t_known = self.state[0]["t"]
-            self._t_there.fill(float(self._t_known))
-
-    def count(self, steps: int) -> None:
-        """Note steps that the device has taken, and counted, by itself; or, below 0, that it has not taken those after all."""
-        self._t_known += steps
-        for p, state in zip(self.params, self.state, strict=True):
-            state["t"] += steps
-            p.changed_in_place()
+        if self.recorded is not None:
+            self.recorded.lr.fill(self._lr)
 
     def update(self, theta: Array, g: Array, state: dict[str, Any]) -> None:
         """Change theta in place. state["t"] counts this parameter's steps from 1; the slots are its arrays."""
@@ -88,13 +66,7 @@ class Optimizer:
         for p, state in ready:
             self._prepare(p, state)
         if backend.recording():
-            self._t_there += 1
-            self._t_known += 1
-            for p, state in ready:
-                counted = {**state, "t": self._t_there}
-                self.update(p.data, p.grad.data, counted)
-                if any(counted[slot] is not state[slot] for slot in self.slots):
-                    raise backend.BackendError(f"{type(self).__name__}: update replaces its arrays; write into them")
+            self._recorded_step(ready)
         elif self.elementwise and len(ready) > 1 and self._as_vectors(ready):
             theta = self._vectors.parameters(ready)
             self.update(theta, self._vectors.gradients(ready), self._vectors.state)
@@ -107,6 +79,20 @@ class Optimizer:
             p.changed_in_place()
         if mode.profile is not None:
             mode.profile.lap(type(self).__name__, "update")
+
+    def _recorded_step(self, ready: list["_Ready"]) -> None:
+        """The same with the learning rate and t as arrays, which differ from one repetition to the next."""
+        if self.recorded is None or len({state["t"] for _, state in ready}) > 1:
+            why = (
+                "is not an attribute of the game" if self.recorded is None else "has parameters with different numbers of steps"
+            )
+            raise backend.BackendError(f"{type(self).__name__}: an optimizer that {why} cannot be recorded")
+        self.recorded.advance([state for _, state in ready])
+        for p, state in ready:
+            known = {**state, "t": self.recorded.t}
+            self.update(p.data, p.grad.data, known)
+            if known.keys() != state.keys() or any(known[key] is not state[key] for key in state if key != "t"):
+                raise backend.BackendError(f"{type(self).__name__}: update replaces its arrays; write into them")
 
     def _prepare(self, p: Tensor, state: dict[str, Any]) -> None:
         """The parameter writable, its state of the same dtype, and one step older."""
@@ -176,6 +162,36 @@ class Optimizer:
 
 
 _Ready = tuple[Tensor, dict[str, Any]]  # a parameter that has a gradient, and its state
+
+
+class Recorded:
+    """What a recorded step (`games.Captured`) reads from the device instead of from Python: the learning rate, and t."""
+
+    def __init__(self, rule: Optimizer):
+        full = backend.of(rule.params[0].data).full
+        self.lr, self.t = full((), rule.lr, "float64"), full((), 0.0, "float64")
+        self.stepped: list[dict[str, Any]] = []  # the states of the parameters that a step changes
+        self._t = 0  # what t is there
+
+    def advance(self, states: list[dict[str, Any]]) -> None:
+        """A step more, which Python has counted already."""
+        self.stepped = states
+        self.catch_up(-1)
+        self.t += 1
+        self._t += 1
+
+    def catch_up(self, ahead: int = 0) -> None:
+        """Tell the device how many steps there have been, if it does not know of all."""
+        t = self.stepped[0]["t"] + ahead if self.stepped else 0
+        if t != self._t:
+            self.t.fill(float(t))
+            self._t = t
+
+    def count(self, steps: int) -> None:
+        """Note steps that the device has taken, and counted, by itself; or, below 0, that it has not taken those after all."""
+        self._t += steps
+        for state in self.stepped:
+            state["t"] += steps
 
 
 class _Vectors:

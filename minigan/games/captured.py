@@ -8,9 +8,11 @@ from minigan import backend
 from minigan.backend import Array, BackendError, DeviceGenerator, Graph
 from minigan.data.priors import Noise
 from minigan.games.game import Figures, Game
+from minigan.optim import Optimizer, Recorded
 from minigan.tensor import Tensor
 
 Draw = Callable[[Iterator], Any]  # of a minibatch, or of noise, from what `step` is given
+FOLLOWED = ("_lr", "output_shape", "_vectors", "_spare", "state", "params")  # attributes that may change
 
 
 class Captured:
@@ -23,45 +25,53 @@ class Captured:
     cuBLAS; batch norm, and games that replace an attribute in every step (BEGAN's k), cannot be recorded.
 
     After a change of the game, its networks or its optimizers (another k, `eval()`, a loaded state), it is recorded anew.
-    Raises BackendError for a game that is not on a GPU, and for what cannot be recorded.
+    Raises BackendError for a game that is not on a GPU, and for what cannot be recorded (a minibatch is lost then).
     """
 
     def __init__(self, game: Game):
-        if backend.name() == "numpy" or backend.of(game.opt_G.params[0].data) is not backend.xp():
-            raise BackendError("Captured: the game is not on a GPU: choose the cupy backend before you make its networks")
         self.game = game
-        self._rules = game.opt_G, game.opt_D
-        self._steps = [0, 0]  # of each rule, in a step of the game
-        self._recorded: tuple[list, list] | None = None  # the settings, and the arrays, that the recording is right for
+        self._given: list[tuple[str, Any]] = []  # what the recording takes for granted
         self._draws: list[Draw] = []  # what a step draws, in order
         self._inputs: list[Any] = []  # where the recorded step looks for it
+        self._steps: list[int] = []  # of each optimizer, in a step of the game
         self._graph: Graph | None = None
+        self._check_backend()
 
     def step(self, batches: Iterator) -> Figures:
         """One iteration of the game."""
-        if not self._is_up_to_date():
+        self._check_backend()
+        if _replaced(self._given, self._present()):
             return self._rehearse(batches)
         drawn = [draw(batches) for draw in self._draws]
+        for rule in self._rules():
+            rule.recorded.catch_up()
         if self._graph is None:
             self._graph = self._record(drawn)
         for place, new in zip(self._inputs, drawn, strict=True):
             _fill(place, new)
-        for rule in self._rules:
-            rule.catch_up()
         self._graph.run()
-        for rule, steps in zip(self._rules, self._steps, strict=True):
-            rule.count(steps)
+        for rule, steps in zip(self._rules(), self._steps, strict=True):
+            rule.recorded.count(steps)
+            for p in rule.params:
+                p.changed_in_place()
         row = self._figures.copy()  # the next step writes to it again
         return Figures(**{name: Tensor._of(row[i]) for i, name in enumerate(self._names)})
+
+    def _check_backend(self) -> None:
+        if backend.name() == "numpy" or backend.of(self.game.opt_G.params[0].data) is not backend.xp():
+            raise BackendError("Captured: the game is not on a GPU: choose the cupy backend, and then make its networks")
+
+    def _rules(self) -> list[Optimizer]:
+        """The game's optimizers, each once."""
+        return list({id(rule): rule for rule in vars(self.game).values() if isinstance(rule, Optimizer)}.values())
 
     # --- recording ---------------------------------------------------------------------------------------------------
 
     def _rehearse(self, batches: Iterator) -> Figures:
         """A step that is carried out as it will be recorded; what it draws is noted."""
-        self._draws, self._graph = [], None
-        for rule in self._rules:
-            rule.prepare_recording()
-        before = self._counts()
+        self._draws, self._given, self._graph = [], [], None
+        for rule in self._rules():
+            rule.recorded = Recorded(rule)
         minibatch, prior = self.game.minibatch, self.game.prior
 
         def noted(draw: Draw) -> Any:
@@ -72,27 +82,29 @@ class Captured:
             self._drawing_by(lambda batches: noted(minibatch), lambda m: noted(lambda batches: prior(m))),
             backend.rehearsing(),
         ):
+            before = self._counts()
             figures = self.game.step(batches)
+            self._steps = [now - then for now, then in zip(self._counts(), before, strict=True)]
             figures.stacked()  # what it takes is to be there before the recording
-        self._steps = [now - then for now, then in zip(self._counts(), before, strict=True)]
-        self._recorded = self._settings(), self._arrays()
+        self._given = self._present()
         return figures
 
     def _record(self, drawn: list[Any]) -> Graph:
         """The step on these minibatches and noise, without carrying it out."""
         self._inputs = [_place(each) for each in drawn]
-        given, graph, before, counts = iter(self._inputs), Graph(), dict(vars(self.game)), self._counts()
+        given, graph, own, counts = iter(self._inputs), Graph(), dict(vars(self.game)), self._counts()
         try:
             with self._drawing_by(lambda batches: next(given), lambda m: next(given)), graph.record():
                 figures = self.game.step(iter(()))
                 self._names, self._figures = list(figures), figures.stacked().data
+            replaced = _replaced(self._given, self._present())
         finally:
-            for rule, then, now in zip(self._rules, counts, self._counts(), strict=True):
-                rule.count(then - now)
-        replaced = [name for name, value in vars(self.game).items() if value is not before[name]]
-        vars(self.game).update(before)
+            for rule, then, now in zip(self._rules(), counts, self._counts(), strict=True):
+                rule.recorded.count(then - now)
+            vars(self.game).clear()
+            vars(self.game).update(own)
         if replaced:
-            raise BackendError(f"Captured: {type(self.game).__name__} replaces {replaced} in every step; it cannot be recorded")
+            raise BackendError(f"Captured: a step replaces {', '.join(replaced)}; it cannot be recorded")
         return graph
 
     @contextmanager
@@ -110,37 +122,37 @@ class Captured:
                 self.game.minibatch = own["minibatch"]
 
     def _counts(self) -> list[int]:
-        """How many steps each rule has taken."""
-        return [rule.state[0]["t"] for rule in self._rules]
+        """How many steps each optimizer has taken."""
+        return [max(state["t"] for state in rule.state) for rule in self._rules()]
 
-    # --- is the recording still right? -------------------------------------------------------------------------------
-
-    def _is_up_to_date(self) -> bool:
-        if self._recorded is None:
-            return False
-        settings, arrays = self._recorded
-        now = self._arrays()
-        return (
-            self._settings() == settings and len(now) == len(arrays) and all(a is b for a, b in zip(now, arrays, strict=True))
-        )
-
-    def _settings(self) -> list[Any]:
-        """All numbers and flags that a recorded step takes for given."""
-        parts = [*self.game.G.modules(), *self.game.D.modules()]
-        flags = [p.requires_grad for player in (self.game.G, self.game.D) for p in player.parameters()]
-        return [*map(_numbers, (self.game, *self._rules, *parts)), flags, [part.training for part in parts]]
-
-    def _arrays(self) -> list[Any]:
-        """The arrays of the parameters and of the rules' states, and what draws noise: some of it may be replaced."""
-        parameters = [p.data for p in (*self.game.G.parameters(), *self.game.D.parameters())]
-        states = [state[slot] for rule in self._rules for state in rule.state for slot in rule.slots if slot in state]
-        return [*parameters, *states, self.game.prior, getattr(self.game.prior, "generator", None)]
+    def _present(self) -> list[tuple[str, Any]]:
+        """Everything that a recorded step takes for granted, by name: attributes, arrays and flags."""
+        game, rules = self.game, self._rules()
+        parts = [game, game.prior, *game.G.modules(), *game.D.modules(), *rules]
+        found = [pair for part in parts for pair in _attributes(part)]
+        for rule in rules:
+            found += [(f"a parameter of {type(rule).__name__}", x) for p in rule.params for x in (p.data, p.requires_grad)]
+            found += [(f"{type(rule).__name__}'s {key}", x) for state in rule.state for key, x in state.items() if key != "t"]
+        return found
 
 
-def _numbers(thing: Any) -> dict[str, Any]:
-    """An object's settings: its attributes that are numbers, but for those that may change."""
-    followed = ("_lr", "_t_known", "training", "output_shape")
-    return {k: v for k, v in vars(thing).items() if isinstance(v, bool | int | float | tuple) and k not in followed}
+def _attributes(part: Any) -> Iterator[tuple[str, Any]]:
+    """An object's attributes, those of lists, tuples and dicts one by one; of a Tensor, its array and its flag, too."""
+    for name, value in getattr(part, "__dict__", {}).items():
+        if name in FOLLOWED:
+            continue
+        members = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else (value,)
+        for member in members:
+            tensor = isinstance(member, Tensor)
+            for each in (member, member.data, member.requires_grad) if tensor else (member,):
+                yield f"{type(part).__name__}.{name}", each
+
+
+def _replaced(before: list[tuple[str, Any]], now: list[tuple[str, Any]]) -> list[str]:
+    """The names of what is not the same object any more."""
+    if len(before) != len(now):
+        return sorted({name for name, _ in before} ^ {name for name, _ in now}) or ["a part"]
+    return list(dict.fromkeys(name for (name, x), (_, y) in zip(before, now, strict=True) if x is not y))
 
 
 def _place(drawn: Any) -> Any:

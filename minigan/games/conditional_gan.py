@@ -73,13 +73,18 @@ class ConditionalGAN(Game):
 
         return discriminator_figures(loss_D, loss_G, real_logits, fake_logits)
 
-    def labelled(self, batches: Iterator) -> tuple[Tensor, backend.Array]:
-        """The next minibatch of (x, y): x in the networks' dtype, y as integers."""
-        batch = self.minibatch(batches)
+    def minibatch(self, batches: Iterator) -> tuple[Any, backend.Array]:
+        """The next (x, y), y as integers, checked before they go to a GPU, where nobody looks at them any more."""
+        batch = super().minibatch(batches)
         if not (isinstance(batch, tuple | list) and len(batch) == 2):
             kind = f"a {type(batch).__name__}" + (f" of {len(batch)}" if isinstance(batch, tuple | list) else "")
             raise TypeError(f"step: batches yielded {kind}; expected (x, y), as from data.batches(x, y, size=64)")
-        x, y = self.cast(batch[0]), _classes("step", batch[1], self.G)
+        return batch[0], _classes("step", batch[1], self.G)
+
+    def labelled(self, batches: Iterator) -> tuple[Tensor, backend.Array]:
+        """The next minibatch of (x, y): x in the networks' dtype, one class for each."""
+        x, y = self.minibatch(batches)
+        x = self.cast(x)
         if y.shape != x.shape[:1]:
             raise ValueError(f"step: x has shape {x.shape} and y {y.shape}; expected one class for each sample")
         return x, y
@@ -95,7 +100,7 @@ class ConditionalGAN(Game):
 
 
 def _classes(name: str, y: Any, G: Module) -> backend.Array:
-    """Classes as an integer array, checked before it goes to a GPU, where nobody looks at it any more."""
+    """Classes as an integer array."""
     y = y.data if isinstance(y, Tensor) else y if backend.is_array(y) else np.asarray(y)
     if y.dtype.kind not in "iu":
         raise TypeError(f"{name}: y has dtype {y.dtype}; classes are integers, 0, 1, ...")

@@ -38,7 +38,8 @@ class Figures(Mapping):
 
     def stacked(self) -> Tensor:
         """All figures, one after another, on their device."""
-        return stack([(v() if callable(v) else v).reshape(()) for v in self._values.values()])
+        values = [v() if callable(v) else v for v in self._values.values()]
+        return stack([(v if isinstance(v, Tensor) else Tensor(v)).reshape(()) for v in values])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)

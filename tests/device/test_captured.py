@@ -9,6 +9,7 @@ from comparing import assert_agree
 
 import minigan as mg
 from minigan import backend, data, games, nn, optim
+from minigan.games import captured
 
 STEPS = 8
 
@@ -43,12 +44,12 @@ GAMES = {
 KINDS = {"conditional": "cgan", "convolutional": "dcgan"}  # of minibatches
 
 
-def play(name, captured, make=None, steps=STEPS):
+def play(name, recorded, make=None, steps=STEPS):
     """The game after some steps at falling rates, from seed 0, and the figures of all."""
     mg.seed(0)
     game, batches = (make or GAMES[name])(), players.stream(KINDS.get(name, "gan"))
     decay = optim.LinearDecay([game.opt_G, game.opt_D], 2 * steps)
-    player, found = games.Captured(game) if captured else game, []
+    player, found = games.Captured(game) if recorded else game, []
     for _ in range(steps):
         found.append(player.step(batches))
         decay.step()
@@ -58,24 +59,23 @@ def play(name, captured, make=None, steps=STEPS):
 @pytest.mark.parametrize("name", GAMES)
 def test_recorded_steps_take_the_course_of_ordinary_ones(name, device):
     with backend.using("cupy"):
-        assert_agree(play(name, captured=False), play(name, captured=True), 1e-9)
+        assert_agree(play(name, recorded=False), play(name, recorded=True), 1e-9)
 
 
 @pytest.mark.parametrize("rule", [optim.SGD, optim.RMSProp, optim.Adam, optim.OMD, optim.OptimisticAdam])
 def test_whatever_the_update_rule(rule, device):
     with backend.using("cupy"):
-        plain, recorded = (play("GAN", captured, lambda: dense_gan(rule=rule)) for captured in (False, True))
-        assert_agree(plain, recorded, 1e-9)
+        assert_agree(*(play("GAN", recorded, lambda: dense_gan(rule=rule)) for recorded in (False, True)), 1e-9)
 
 
-def test_only_minibatches_are_copied_and_python_calls_nothing(stand_in):
+def test_only_minibatches_are_copied_and_python_calls_nothing(stand_in, monkeypatch):
     with backend.using("cupy"):
         game, batches = dense_gan(), players.stream("gan")
         player = games.Captured(game)
         for _ in range(3):
             player.step(batches)
         stand_in.transfers.clear()
-        game.G.forward = game.D.forward = None  # Python has no part in it any more
+        monkeypatch.setattr(nn.Dense, "forward", None)  # Python has no part in it any more
         figures = player.step(batches)
         assert stand_in.transfers == {"to_device": 1}
         assert all(np.isfinite(value) for value in figures.values())
@@ -125,7 +125,12 @@ CHANGES = {  # of a game that has been recorded, which a recording of before wou
     "k": lambda game: setattr(game, "k", 2),
     "the mode": lambda game: game.D.eval(),
     "the betas": lambda game: setattr(game.opt_D, "betas", (0.0, 0.0)),
-    "a frozen parameter": lambda game: setattr(game.G[0].bias, "requires_grad", False),
+    "a parameter frozen": lambda game: setattr(game.D[0].weight, "requires_grad", False),
+    "another parameter frozen": lambda game: setattr(game.G[-1].bias, "requires_grad", False),
+    "a layer": lambda game: game.D.layers.__setitem__(1, nn.ReLU()),
+    "the dropout": lambda game: setattr(game.D[2], "p", 0.6),
+    "an optimizer": lambda game: setattr(game, "opt_D", optim.RMSProp(game.D.parameters(), 0.01)),
+    "a parameter's array": lambda game: setattr(game.G[0].bias, "data", np.ones(5)),
     "the rate": lambda game: setattr(game.opt_G, "lr", 0.5),
     "the prior": lambda game: setattr(game, "prior", data.noise(3, "uniform")),
     "the seed": lambda game: mg.seed(7),
@@ -139,28 +144,85 @@ CHANGES = {  # of a game that has been recorded, which a recording of before wou
 def test_changes_are_followed(change, after, device):
     with backend.using("cupy"):
         states = []
-        for captured in (False, True):
+        for recorded in (False, True):
             mg.seed(0)
             game, batches = dense_gan(rule=optim.Adam, hidden=[nn.Dropout(0.3)]), players.stream("gan")
-            player = games.Captured(game) if captured else game
+            player = games.Captured(game) if recorded else game
             for t in range(7):
                 if t == after:
                     CHANGES[change](game)
                 player.step(batches)
             states.append(game.state_dict())
-        if change == "a frozen parameter":  # a rule cannot be recorded whose parameters have taken different numbers of steps
-            states = [state["G"] for state in states]
         assert_agree(*states, 1e-9)
+
+
+def test_from_the_start_frozen_parameters_are_not_counted(device):
+    with backend.using("cupy"):
+        for frozen in (lambda game: game.D[0].weight, lambda game: game.G[-1].bias):
+
+            def make(frozen=frozen):
+                game = dense_gan()
+                frozen(game).requires_grad = False
+                return game
+
+            assert_agree(play("GAN", False, make), play("GAN", True, make), 1e-9)
+
+
+def test_it_is_recorded_once(device, monkeypatch):
+    graphs = []
+    monkeypatch.setattr(captured, "Graph", lambda: graphs.append(1) or backend.Graph())
+    with backend.using("cupy"):
+        play("WGANGP", True)
+        assert len(graphs) == 1
+
+
+def test_two_recordings_of_one_game_do_not_disturb_each_other(device):
+    with backend.using("cupy"):
+        states = []
+        for two in (False, True):
+            mg.seed(0)
+            game, batches = dense_gan(), players.stream("gan")
+            takes_turns = [games.Captured(game), games.Captured(game)] if two else [game, game]
+            for t in (0, 0, 0, 1, 1, 1, 0, 1):
+                takes_turns[t].step(batches)
+            states.append(game.state_dict())
+        assert_agree(*states, 1e-9)
+
+
+def test_classes_are_checked_in_every_step(device):
+    with backend.using("cupy"):
+        player, (x, y) = games.Captured(players.make("cgan")), players.minibatch("cgan")
+        for _ in range(3):
+            player.step(iter([(x, y)]))
+        with pytest.raises(ValueError, match="step: labels from 99 to 99; expected 0 to 2"):
+            player.step(iter([(x, np.full_like(y, 99))]))
+
+
+def test_a_rehearsal_that_fails_is_repeated(device):
+    with backend.using("cupy"):
+        game, batches = dense_gan(), players.stream("gan")
+        player = games.Captured(game)
+        for _ in range(3):
+            player.step(batches)
+        game.k = 3
+        with pytest.raises(ValueError, match="run out"):
+            player.step(iter([players.minibatch("gan")]))
+        game.k = 1
+        for _ in range(3):
+            left = [players.minibatch("gan")] * 2
+            stream = iter(left)
+            player.step(stream)
+            assert len(list(stream)) == 1  # one was drawn
 
 
 def test_a_recording_has_constants_of_its_own(device):
     """Those that are kept for ordinary steps are forgotten after a thousand others."""
     with backend.using("cupy"):
         states = []
-        for captured in (False, True):
+        for recorded in (False, True):
             mg.seed(0)
             game, batches, x = dense_gan(), players.stream("gan"), mg.Tensor(np.ones(1))
-            player = games.Captured(game) if captured else game
+            player = games.Captured(game) if recorded else game
             for t in range(6):
                 player.step(batches)
                 for i in range(1001 if t == 2 else 0):
@@ -222,7 +284,7 @@ def test_batch_norm_is_refused(stand_in):
 
 def test_a_game_that_replaces_what_it_keeps_is_refused(stand_in):
     with backend.using("cupy"):
-        refused(players.make("began"), players.stream("began"), r"BEGAN replaces \['k'\] in every step")
+        refused(players.make("began"), players.stream("began"), "a step replaces BEGAN.k; it cannot be recorded")
 
 
 def test_a_wait_in_the_step_is_refused(stand_in):
@@ -263,10 +325,54 @@ def test_a_recording_that_fails_leaves_constants_as_they_were(stand_in):
         np.testing.assert_array_equal((mg.Tensor([6.0]) / 2.0).numpy(), [3.0])
 
 
-def test_a_rule_that_replaces_its_arrays_is_refused(stand_in):
+class Averaged(games.GAN):
+    """A game that keeps something of its own, and then waits."""
+
+    def step(self, batches):
+        figures = super().step(batches)
+        self.average = figures["loss_D"] if backend.recording() and hasattr(self, "average") else 0.0
+        return figures
+
+
+def test_attributes_are_those_of_before_a_refused_recording(stand_in):
+    with backend.using("cupy"):
+        game = dense_gan(Averaged)
+        refused(game, players.stream("gan"), "CuPy cannot record this")
+        assert game.average == 0.0
+
+
+def test_a_rate_set_within_the_step_is_refused(stand_in):
+    class Decaying(games.GAN):
+        def step(self, batches):
+            self.opt_G.lr *= 0.9
+            return super().step(batches)
+
+    with backend.using("cupy"), pytest.raises(backend.BackendError, match="lr is set within a step that is to be recorded"):
+        games.Captured(dense_gan(Decaying)).step(players.stream("gan"))
+
+
+def test_an_optimizer_from_elsewhere_is_refused(stand_in):
+    with backend.using("cupy"):
+        game, third = dense_gan(), []
+        third.append(optim.SGD(game.D.parameters(), 0.1))
+        descend = game.descend
+        game.descend = lambda rule, loss: (descend(rule, loss), third[0].step())
+        with pytest.raises(backend.BackendError, match="SGD: an optimizer that is not an attribute of the game"):
+            games.Captured(game).step(players.stream("gan"))
+
+
+def test_a_step_where_the_cpu_is_chosen_is_refused(device):
+    with backend.using("cupy"):
+        player = games.Captured(dense_gan())
+    with pytest.raises(backend.BackendError, match="choose the cupy backend"):
+        player.step(players.stream("gan"))
+
+
+@pytest.mark.parametrize("key", ["b", "another"])
+def test_a_rule_that_replaces_its_arrays_is_refused(key, stand_in):
     class Replacing(optim.SGD):
         def update(self, theta, g, state):
-            state["b"] = 0.9 * state["b"] + g
+            state[key] = 0.9 * state["b"] + g
             theta -= self.lr * state["b"]
 
     with backend.using("cupy"):
