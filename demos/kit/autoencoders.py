@@ -71,6 +71,13 @@ def pca(x: np.ndarray, others: np.ndarray, dimensions: int) -> np.ndarray:
     return (mean + (others.reshape(len(others), -1) - mean) @ components @ components.T).reshape(others.shape)
 
 
+def linear_map(seen: np.ndarray, x: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """What the best linear map from the images `seen` to the images x (least squares) makes of others."""
+    A, B = (np.column_stack([a.reshape(len(a), -1), np.ones(len(a), a.dtype)]) for a in (seen, others))
+    gram = A.T @ A + 1e-3 * len(A) * np.eye(A.shape[1], dtype=A.dtype)  # pixels that are always black have no say
+    return (B @ np.linalg.solve(gram, A.T @ x.reshape(len(x), -1))).reshape(others.shape)
+
+
 def train(
     objective: Callable[..., Sequence[Tensor]],
     parameters: list[Tensor],

@@ -201,14 +201,13 @@ def memory(claim: Claim, games: list[GAN], x: np.ndarray, others: np.ndarray, s,
     found = {"few": few, "samples": pixels(copying[0], 10)}
     weights = sum(p.size for p in copying[0].G.parameters())
     claim.figure("weights_for_each_pixel", weights / few.size, f"reported: G's, for each of the {few.size:,} pixels to learn")
-    for name, group, own in (("few", copying, few), ("all", games, x)):
+    for name, group, own in (("few", copying, few), ("all", games, x[: s.strangers])):
         samples = [pixels(game, s.strangers) for game in group]
         rows = [[np.median(metrics.nearest_distances(a, b)) for b in (own, others)] for a in samples]
         ratio = [near / far for near, far in rows]
-        claim.figure(f"nearest_of_{name}", np.mean(rows, axis=0)[0], "reported: median distance to the nearest training image")
-        claim.figure(
-            f"nearest_stranger_of_{name}", np.mean(rows, axis=0)[1], f"reported: to the nearest of {len(others)} held out"
-        )
+        (near, far), n = np.mean(rows, axis=0), len(own)
+        claim.figure(f"nearest_of_{name}", near, f"reported: median distance to the nearest of {n} training images")
+        claim.figure(f"nearest_stranger_of_{name}", far, f"reported: to the nearest of {len(others)} held out")
         if name == "few":
             claim.figure(
                 "memory_ratio", max(ratio), "below 1 (worst seed): nearer to its own few than to many others", max(ratio) < 1

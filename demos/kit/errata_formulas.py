@@ -110,7 +110,7 @@ def critic_steps(claim: Claim, n_critic: int = 5) -> dict[str, int]:
     for _t in range(0, n_critic + 1):  # from 0 to n_critic, both included
         next(printed)
     WGAN(G, critic, data.noise(2), *rules, n_critic=n_critic).step(played)
-    claim.figure("critic_steps_as_printed", printed.drawn, f"{n_critic + 1}, one too many", printed.drawn == n_critic + 1)
+    claim.figure("critic_steps_as_printed", printed.drawn, f"reported: {n_critic + 1}, one too many")
     claim.figure("critic_steps_of_WGAN", played.drawn, f"{n_critic}", played.drawn == n_critic)
     return {"as printed": printed.drawn, "games.WGAN": played.drawn}
 

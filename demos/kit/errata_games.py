@@ -113,10 +113,17 @@ def collapse(claim: Claim, s, seeds: range) -> dict[str, list]:
             )
         else:
             claim.figure(f"WGAN_kl_{key}", late.max(), "at most 0.1 (worst seed): no collapse", late.max() <= 0.1)
+            modes = min(run[-1]["modes_1pct"] for run in found[name])
+            claim.figure("WGAN_modes", modes, "8 of 8 (worst seed; not with --quick)", whole(modes, claim))
         claim.figure(
             f"WGAN_within_3_std_{key}", good[:, -1].mean(), f"reported: of the data, {metrics.perfect_high_quality:.3f}"
         )
     return found
+
+
+def whole(modes: int, claim: Claim) -> bool | None:
+    """Are these all the modes? No verdict after so few iterations as --quick has."""
+    return None if claim.args.quick else modes == len(mixtures.RING.centres)
 
 
 def ring_game(s, seed: int, n_critic: int, lr_G: float, lr_critic: float, clip: float) -> list[dict]:

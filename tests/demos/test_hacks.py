@@ -56,16 +56,18 @@ def runs(*distances):
     [
         ((100, 110, 120), (200, 210, 220), hacks.HELPS),
         ((200, 210, 220), (100, 110, 120), hacks.HURTS),
-        ((100, 110, 120), (113, 123, 133), hacks.NOTHING),  # 13 apart, the spread is 14.1
-        ((100, 110, 120), (116, 126, 136), hacks.HELPS),  # 16 apart
+        ((100, 110, 120), (122, 132, 142), hacks.NOTHING),  # 22 apart; 2.776 standard errors are 22.67
+        ((100, 110, 120), (123, 133, 143), hacks.HELPS),  # 23 apart
         ((100,), (200,), hacks.NOTHING),  # one seed
+        ((100, 100), (200, 200), hacks.NOTHING),  # no spread to judge by
     ],
 )
-def test_a_verdict_needs_a_difference_beyond_the_spread(with_it, without, verdict):
+def test_a_verdict_needs_a_difference_beyond_chance(with_it, without, verdict):
     row = hacks.compare("soft", runs(*with_it), runs(*without))
     assert row["verdict"] == verdict
     assert row["difference"] == np.mean(with_it) - np.mean(without)
-    assert row["spread"] == pytest.approx(np.sqrt(200) if len(with_it) > 1 else 0)
+    if len(with_it) == 3:
+        assert row["margin"] == pytest.approx(2.7764 * np.sqrt(100 / 3 + 100 / 3), rel=1e-4)  # 4 degrees of freedom
 
 
 def test_the_sentence_has_the_verdict_and_the_figures():

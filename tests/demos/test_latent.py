@@ -49,7 +49,7 @@ def out(tmp_path_factory):
 
 def test_the_claim_holds(out):
     summary = summary_of(out)
-    names = {"singular_to_axes", "predicted_change_error", "slerp_norm_error", "lerp_half_way"}
+    names = {"singular_share", "predicted_change_error", "slerp_norm_error", "lerp_half_way"}
     assert summary["holds"] == {name: True for name in names}
     assert {path.name for path in out.iterdir()} == {"latent.png", "summary.json"}
     assert_shows_something(out / "latent.png")
@@ -184,7 +184,7 @@ def a_run(singular=0.06, slerp=1.0, lerp=0.707, predicted=0.01):
     ("worse", "fails"),
     [
         ({}, set()),
-        ({"singular": 0.039}, {"singular_to_axes"}),
+        ({"singular": 0.001}, {"singular_share"}),
         ({"slerp": 1 + 2e-6}, {"slerp_norm_error"}),
         ({"slerp": 1 - 2e-6}, {"slerp_norm_error"}),
         ({"lerp": 0.76}, {"lerp_half_way"}),
