@@ -4,12 +4,12 @@ Slide: "We will probably never reach the equilibrium where $G$ exactly produces 
 accuracy is 0.5. What kind of 'training curve' for $D$, $G$ should we expect?" (CS/DS 541, class 19)
 
 A long game on MNIST, its learning rates falling to 0, watched on held-out images and new samples: D's accuracy, D(x), D(G(z)).
-At first D's accuracy leaps, and passes 0.5 where G fools D for a moment; then it comes to rest above 0.9. Why not at 0.5?
+At first D's accuracy leaps, and dips below 0.5 where G fools D for a moment; then it comes to rest above 0.9. Why not at 0.5?
 (1) The players take turns: D is better right after its own step than after G's. This shrinks with the rates; the rest does not.
 (2) Finite data: D takes training images for real more often than held-out ones; with 1,000 images, by 1 in 100 or more.
 (3) By far the most: G is not right, and D has not found out. Once G is frozen, D alone needs a few dozen steps to tell every
 image from every sample: what looks like rest is the learning rates', not the players'. As a control, a "G" that is right: a new
-D tries to tell images from other images, by as many steps. Its held-out accuracy is 0.5, as the slide says.
+D tries to tell images from other images, by as many steps. Its held-out accuracy is about 0.5, as the slide says.
 """
 
 from collections.abc import Callable

@@ -8,7 +8,7 @@ they may not be intuitive, independent, or **disentangled**)." (CS/DS 552, class
     z* = argmin over z of |G(z) - x|^2, for a real image x; then G along the way from one z* to another
 
 What to look for: every single dimension z_i changes the image, in ways that overlap; yet of a small change, 10 singular vectors
-make 99 % (47 % before the training), and along the last one, nothing moves. Half-way on a straight line between two z, |z| is
+make 99 % (47 % in an untrained G), and along the last one, nothing moves. Half-way on a straight line between two z, |z| is
 1/sqrt(2) of what it was; slerp, on the great circle, keeps it (this G minds little). Real images have a z*, too, and G(z*) is
 as near as the nearest training image. Between two, the judge knows more digits by way of z than in a cross-fade of pixels.
 """
