@@ -8,8 +8,8 @@ learnt from real digits says which class it sees in G's samples. What to look fo
 G cannot obey what it is not told; told alone, it has no reason to, as D takes a realistic 3 for a real 7. Where D alone is
 told, nine of ten digits are of the wrong class, however well drawn, and they come out worst of all (Frechet distance).
 Then one game of all classes beside ten of one class each, at equal cost: a tenth of the iterations, and of the images, for
-each. Those ten are in the right class without being told, if they draw digits at all, but end further from the data (for want of
-iterations or of images: an equal cost does not tell); with few images of each class, the difference is smaller.
+each. Those ten are in the right class without being told, if they draw digits at all, but end further from the data (for lack
+of iterations or of images: an equal cost does not tell); with few images of each class, the difference is smaller.
 """
 
 from dataclasses import asdict, dataclass, replace
