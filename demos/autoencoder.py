@@ -24,7 +24,7 @@ import minigan as mg
 from demos.kit import autoencoders, digits
 from demos.kit.claim import Claim
 from demos.kit.damage import TASKS, Damage
-from demos.kit.pictures import sheet
+from demos.kit.pictures import labelled
 from demos.kit.run import start
 from minigan import Tensor, backend, data, losses, metrics, nn
 
@@ -177,9 +177,8 @@ def picture(found: dict, x: np.ndarray, test: dict, restored: dict, linear: np.n
 
 def draw_rows(axes: plt.Axes, rows: list[tuple[str, np.ndarray]], title: str) -> None:
     """The first images of each kind, a row for each."""
-    axes.imshow(sheet(np.concatenate([images[:SHOWN] for _, images in rows]), SHOWN), cmap="gray", vmin=0, vmax=1)
-    axes.set_yticks([15 + 30 * i for i in range(len(rows))], [label for label, _ in rows])
-    axes.set(xticks=[], title=title)
+    labelled(axes, np.concatenate([images[:SHOWN] for _, images in rows]), SHOWN, [label for label, _ in rows])
+    axes.set_title(title)
 
 
 def draw_errors(axes: plt.Axes, found: dict[str, float]) -> None:

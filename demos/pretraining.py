@@ -25,7 +25,7 @@ import minigan as mg
 from demos.kit import autoencoders, digits
 from demos.kit.claim import Claim
 from demos.kit.classifiers import in_parts
-from demos.kit.pictures import FAKE, REAL
+from demos.kit.pictures import FAKE, REAL, strokes
 from demos.kit.run import start
 from minigan import Tensor, backend, losses, nn, no_grad, relu, sigmoid
 
@@ -174,12 +174,6 @@ def picture(found: dict[str, float], runs: dict[str, list[dict]], s: Settings) -
         f"from {errors[0]:.1f} % errors to {errors[1]:.1f} %"
     )
     return figure
-
-
-def strokes(weights: np.ndarray) -> np.ndarray:
-    """The weights (784, n) of n units as images (n, 1, 28, 28) in [0, 1]: 0.5 is 0."""
-    scale = 2 * np.abs(weights).max(axis=0)
-    return (0.5 + weights / scale).T.reshape(-1, 1, 28, 28)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from demos.kit.pictures import FAKE, REAL, sheet
+from demos.kit.pictures import FAKE, REAL, labelled, sheet, strokes
 
 COLOURS = {"persistent": "tab:green", "from_data": "tab:purple", "detached": REAL, "attached": FAKE}
 LABELS = {"persistent": "persistent chains", "from_data": "chains from the data, CD-1"}
@@ -65,14 +65,11 @@ def draw_gaps(axes: plt.Axes, runs: list[dict]) -> None:
 
 def draw_chains(axes: plt.Axes, chains: dict[int, np.ndarray]) -> None:
     """A row for each moment, a column for each chain."""
-    axes.imshow(sheet(np.concatenate([images[:SHOWN] for images in chains.values()]), SHOWN), cmap="gray", vmin=0, vmax=1)
-    axes.set_yticks([15 + 30 * i for i in range(len(chains))], [f"{t:,}" for t in chains])
-    axes.set(xticks=[], ylabel="Gibbs steps from noise")
+    labelled(axes, np.concatenate([images[:SHOWN] for images in chains.values()]), SHOWN, [f"{t:,}" for t in chains])
+    axes.set_ylabel("Gibbs steps from noise")
 
 
 def draw_filters(axes: plt.Axes, W: np.ndarray) -> None:
     """The weights of some hidden units, each from its own darkest to its brightest."""
-    filters = W.T[: 5 * SHOWN].reshape(-1, 1, 28, 28)
-    reach = np.abs(filters).max(axis=(1, 2, 3), keepdims=True)
-    axes.imshow(sheet(filters / (2 * reach) + 0.5, SHOWN), cmap="gray", vmin=0, vmax=1)
+    axes.imshow(sheet(strokes(W[:, : 5 * SHOWN]), SHOWN), cmap="gray", vmin=0, vmax=1)
     axes.set(title="filters, columns of $W$ (grey: 0)", xticks=[], yticks=[])

@@ -11,7 +11,7 @@ from demos.kit.claim import Claim
 from demos.kit.classifiers import Classifier
 from demos.kit.digits import dense_players
 from demos.kit.errata_games import correct, literal, train_alone
-from demos.kit.pictures import FAKE, REAL, sheet
+from demos.kit.pictures import FAKE, REAL, labelled
 from demos.kit.training import adams, train
 from minigan import Tensor, data, losses, metrics, nn
 from minigan.games import GAN
@@ -92,7 +92,7 @@ def d_alone(x: np.ndarray, objective, s, seed: int) -> list[float]:
 def draw_samples(axes: plt.Axes, found: dict) -> None:
     """Samples of the first seed: two rows by the correct losses, two by the one that is printed."""
     images = np.concatenate([pixels(found[name]["games"][0], 20) for name in ("correct", "literal")])
-    show(axes, images, 10, ["D: $\\log(1 - D)$", "one $f_{acc}$"], rows_each=2)
+    labelled(axes, images, 10, ["D: $\\log(1 - D)$", "one $f_{acc}$"], rows_each=2)
     fewest, most = min(found["correct"]["classes"]), max(found["literal"]["classes"])
     axes.set_title(
         "“the same desired behavior but trains faster”, printed as one $f_{acc}$:\n"
@@ -219,16 +219,9 @@ def draw_memory(axes: plt.Axes, found: dict, figures: dict[str, float], s) -> No
     """Ten samples, and below each the nearest of the few images that G has learnt from."""
     apart = ((found["samples"] - found["few"][:, None, 0][:, :, None]) ** 2).sum(axis=(2, 3, 4))  # (few, samples)
     nearest = found["few"][apart.argmin(axis=0)]
-    show(axes, np.concatenate([found["samples"], nearest]), 10, ["G(z)", "nearest x"])
+    labelled(axes, np.concatenate([found["samples"], nearest]), 10, ["G(z)", "nearest x"])
     near, far = figures["nearest_of_few"], figures["nearest_stranger_of_few"]
     axes.set_title(
         f"“Generative models cannot memorize training data”: taught {s.memorised} digits,\n"
         f"G's samples are {near:.1f} from the nearest, {far:.1f} from that of {s.strangers:,} others"
     )
-
-
-def show(axes: plt.Axes, images: np.ndarray, columns: int, labels: list[str], rows_each: int = 1) -> None:
-    """Images row by row, with a label for every `rows_each` rows."""
-    axes.imshow(sheet(images, columns), cmap="gray", vmin=0, vmax=1)
-    axes.set_yticks([30 * rows_each * (i + 0.5) for i in range(len(labels))], labels)
-    axes.set(xticks=[])

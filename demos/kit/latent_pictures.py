@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from demos.kit.digits import draw
-from demos.kit.pictures import FAKE, REAL, sheet
+from demos.kit.pictures import FAKE, REAL, labelled
 
 WALK = np.linspace(-4, 4, 9)  # how far along a direction
 PAIRS = 4  # of real images
@@ -44,7 +44,7 @@ def draw_walks(axes: plt.Axes, run: dict) -> None:
     found = {f"$z_{{{i + 1}}}$": np.eye(len(z))[i] for i in range(3)}
     found |= {f"$v_{{{i + 1}}}$": V[i] for i in (0, 1, 2, len(z) - 1)}
     images = [draw(run["G"], z + WALK[:, None] * direction) for direction in found.values()]
-    show(axes, np.concatenate(images), len(WALK), list(found))
+    labelled(axes, np.concatenate(images), len(WALK), list(found))
     axes.set_xticks([15 + 30 * i for i in (0, len(WALK) // 2, len(WALK) - 1)], [f"{WALK[0]:g}", "z", f"+{WALK[-1]:g}"])
     axes.set_title("walks along single dimensions, and along singular vectors")
 
@@ -69,14 +69,8 @@ def draw_real(axes: plt.Axes, run: dict) -> None:
     for i in range(min(PAIRS, len(run["through_z"]))):
         ends = run["real"][2 * i : 2 * i + 2]
         rows += [np.concatenate([ends[:1], run[key][i], ends[1:]]) for key in ("through_z", "through_pixels")]
-    show(axes, np.concatenate(rows), len(rows[0]), ["by z", "by pixels"] * (len(rows) // 2))
+    labelled(axes, np.concatenate(rows), len(rows[0]), ["by z", "by pixels"] * (len(rows) // 2))
     axes.set_xticks(
         [15, 45, 15 + 30 * (len(rows[0]) - 2), 15 + 30 * (len(rows[0]) - 1)], ["$x$", "$G(z^*)$", "$G(z^*)$", "$x$"]
     )
     axes.set_title("between two real, held-out images")
-
-
-def show(axes: plt.Axes, images: np.ndarray, columns: int, names: list[str]) -> None:
-    """Rows of images with names."""
-    axes.imshow(sheet(images, columns), cmap="gray", vmin=0, vmax=1)
-    axes.set_yticks([15 + 30 * i for i in range(len(names))], names)

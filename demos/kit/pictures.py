@@ -159,6 +159,20 @@ def sheet(images: np.ndarray, columns: int) -> np.ndarray:
     return tiles.swapaxes(1, 2).reshape(rows * (height + 2), columns * (width + 2))
 
 
+def labelled(axes: plt.Axes, images: np.ndarray, columns: int, labels: list[str], rows_each: int = 1) -> None:
+    """A sheet of images, with a label for every `rows_each` rows."""
+    axes.imshow(sheet(images, columns), cmap="gray", vmin=0, vmax=1)
+    pitch = rows_each * (images.shape[2] + 2)
+    axes.set_yticks([pitch * (i + 0.5) for i in range(len(labels))], labels)
+    axes.set(xticks=[])
+
+
+def strokes(weights: np.ndarray) -> np.ndarray:
+    """The weights (784, n) of n units as images (n, 1, 28, 28) in [0, 1], each on a scale of its own: 0.5 is 0."""
+    scale = 2 * np.abs(weights).max(axis=0)
+    return (0.5 + weights / scale).T.reshape(-1, 1, 28, 28)
+
+
 def images(path: Path, real: np.ndarray, fake: np.ndarray, title: str, columns: int = 12) -> None:
     """Two sheets side by side: data and samples. Where both come class by class, a row each."""
     figure, panels = plt.subplots(1, 2, figsize=(13, 6.4 * len(real) / columns**2 + 0.7), layout="constrained")

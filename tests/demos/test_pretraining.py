@@ -11,6 +11,7 @@ import minigan as mg
 from demos import pretraining as demo
 from demos.kit import autoencoders
 from demos.kit.claim import Claim
+from demos.kit.pictures import strokes
 from minigan import Tensor, data, nn
 
 SMALL = demo.Settings(unlabelled=60, width=6, depth=3, pretraining_steps=3, steps=3, batch=20, labels=(20, 40), seeds=1)
@@ -169,6 +170,6 @@ def test_four_of_five_seeds_have_to_gain(tmp_path, better, holds):
 def test_weights_as_images():
     weights = np.zeros((784, 2), np.float32)
     weights[3, 0], weights[5, 0], weights[30, 1] = 2.0, -1.0, -4.0
-    found = demo.strokes(weights)
+    found = strokes(weights)
     assert found.shape == (2, 1, 28, 28)
     assert [found[0, 0, 0, 3], found[0, 0, 0, 5], found[1, 0, 1, 2], found[1, 0, 5, 5]] == [1.0, 0.25, 0.0, 0.5]
