@@ -1,6 +1,7 @@
 """What the demos' tests share: one quick run of each demo, runs that are smaller still, and digits in a folder."""
 
 import functools
+import inspect
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from running import DEMOS, ROOT
 from demos import gan
 from demos.kit import digits, pictures
 from demos.kit import run as kit
+from demos.kit.claim import Claim
 from minigan import data, metrics
 
 
@@ -63,6 +65,55 @@ def small(monkeypatch, no_pictures):
     monkeypatch.setattr(kit, "SNAPSHOTS", 4)
     for name, settings in gan.SETTINGS.items():
         monkeypatch.setitem(gan.SETTINGS, name, replace(settings, batch=32))
+
+
+# --- a demo's main, alone -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two_sets(monkeypatch):
+    """What the demos load: x, 60 dark images of classes y, to learn from; and 40 bright ones, the others, with classes."""
+    rng = np.random.default_rng(0)
+    x, others = (rng.uniform(*levels, (n, 1, 28, 28)).astype(np.float32) for levels, n in (((0, 0.4), 60), ((0.6, 1), 40)))
+    y, classes = (rng.permutation(np.arange(n) % 10) for n in (60, 40))
+    monkeypatch.setattr(digits, "load", lambda args, n=None: (x, y, (others, classes)))
+    return SimpleNamespace(x=x, y=y, others=others, classes=classes)
+
+
+@pytest.fixture
+def main(monkeypatch, tmp_path, two_sets):
+    """Calls the main of a claim's demo, with two seeds, 5 and 6; no picture is drawn, and no file written."""
+
+    def call(demo, **settings):
+        for name, value in {"seeds": 2, **settings}.items():
+            monkeypatch.setitem(demo.QUICK, name, value)
+        monkeypatch.setattr(demo, "picture", lambda *arguments: None)
+        monkeypatch.setattr(Claim, "finish", lambda *arguments: None)
+        demo.main(["--quick", "--seed", "5", "--out", str(tmp_path)])
+
+    return call
+
+
+@pytest.fixture
+def record(monkeypatch):
+    """Puts in a function's place another one, which notes its arguments and returns what `result` makes of them.
+
+    The notes are a list of namespaces, one for each call, with the names of the function's parameters.
+    """
+
+    def put(where, name, result=lambda *arguments, **named: None):
+        signature, calls = inspect.signature(getattr(where, name)), []
+
+        def stand_in(*arguments, **named):
+            bound = signature.bind(*arguments, **named)
+            bound.apply_defaults()
+            calls.append(SimpleNamespace(**bound.arguments))
+            return result(*arguments, **named)
+
+        monkeypatch.setattr(where, name, stand_in)
+        return calls
+
+    return put
 
 
 @pytest.fixture

@@ -243,3 +243,59 @@ def test_known_pixels_stay_after_a_linear_map(monkeypatch):
     seen, known = np.zeros((2, 1, 28, 28)), np.arange(28) < 5
     found = demo.mapped(np.ones((4, 1, 28, 28)), lambda task, x, rng: (x, known), "inpainting", seen, known)
     np.testing.assert_array_equal(found, np.broadcast_to(np.where(known, 0.0, 7.0), found.shape))
+
+    assert found["code"] > found["digit"] > 1
+
+
+# --- what reaches what --------------------------------------------------------------------------------------------------
+
+
+def test_the_networks_learn_from_the_training_images_and_are_measured_on_the_others(main, record, two_sets):
+    x, others, classes = two_sets.x, two_sets.others, two_sets.classes
+    trained = record(demo, "train", lambda name, x, damage, s, seed: (f"{name}, {seed}", None))
+    record(demo, "restore", lambda Q, P, seen, known: (Q, seen))
+    pca = record(autoencoders, "pca", lambda *arguments: "projected")
+    mapped = record(demo, "mapped", lambda x, damage, task, seen, known: (task, seen))
+    measured, maps, middles, ways = (record(demo, name) for name in ("measure", "measure_maps", "measure_middles", "between"))
+    main(demo, mapped=50)
+
+    assert [(call.name, call.seed) for call in trained] == [(name, seed) for name in demo.NETWORKS for seed in (5, 6)]
+    for call in trained:
+        np.testing.assert_array_equal(call.x, x)
+        np.testing.assert_array_equal(call.damage.mean, x.mean(axis=0))
+
+    (call,) = measured
+    np.testing.assert_array_equal(call.x, others)
+    np.testing.assert_array_equal(call.remedies["reconstruction"], x.mean(axis=0)[None])
+    for name in demo.NETWORKS:
+        assert len(call.restored[name]) == 2
+        for run, seed in zip(call.restored[name], (5, 6), strict=True):
+            assert {Q for Q, _ in run.values()} == {f"{name}, {seed}"}
+            np.testing.assert_array_equal(run["reconstruction"][1], others)
+            for task in TASKS[1:]:
+                assert run[task][1] is call.remedies[task]
+                assert len(run[task][1]) == len(others)
+                assert run[task][1].mean() > 0.6  # bright, as the others are
+
+    np.testing.assert_array_equal(maps[0].x, others)
+    for linear in mapped:
+        np.testing.assert_array_equal(linear.x, x[:50])
+        assert linear.damage is trained[0].damage
+        assert maps[0].maps[linear.task] == (linear.task, linear.seen)
+        assert linear.seen is call.remedies[linear.task]
+    np.testing.assert_array_equal(pca[0].x, x)
+    np.testing.assert_array_equal(pca[0].others, others)
+    assert call.linear == "projected"
+    np.testing.assert_array_equal(middles[0].images, others)
+    np.testing.assert_array_equal(middles[0].x, x)
+    for ends, wanted in ((ways[0].a, (1, 3)), (ways[0].b, (0, 6))):
+        np.testing.assert_array_equal(ends, [others[classes == c][0] for c in wanted])
+
+
+@pytest.mark.parametrize("name", demo.NETWORKS)
+def test_a_training_is_the_seeds(name, harm, images):
+    settings = demo.replace(SMALL, dense_steps=1, conv_steps=1)
+    pairs = [demo.train(name, images, harm, settings, seed) for seed in (0, 0, 1)]
+    one, same, other = (autoencoders.pixels(P, autoencoders.encode(Q, images[:5])) for Q, P in pairs)
+    np.testing.assert_array_equal(one, same)
+    assert (one != other).any()

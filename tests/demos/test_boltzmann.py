@@ -12,7 +12,7 @@ from demos.kit.boltzmann_machine import RBM, draw, from_noise
 from demos.kit.claim import Claim
 from demos.kit.digits import options
 from demos.kit.run import start
-from minigan import Tensor
+from minigan import Tensor, metrics
 
 PIXELS, HIDDEN = 4, 3
 ALL_V, ALL_H = (np.array(list(product((0.0, 1.0), repeat=n))) for n in (PIXELS, HIDDEN))
@@ -250,3 +250,50 @@ def test_the_seed_decides_everything():
     one, same, other = (demo.train(x, x[:10], "persistent", settings, seed)["rbm"].W.numpy() for seed in (0, 0, 1))
     np.testing.assert_array_equal(one, same)
     assert np.abs(one - other).max() > 1e-3
+
+
+# --- what reaches what --------------------------------------------------------------------------------------------------
+
+
+def test_each_machines_chains_are_its_own_and_the_others_are_held_out(main, record, two_sets):
+    x, others = two_sets.x.reshape(60, 784), two_sets.others.reshape(40, 784)
+    judge = record(metrics, "train_judge", lambda *arguments, **named: "judge")
+    trained = record(demo, "train", lambda x, others, how, settings, seed: {"rbm": f"{how}, {seed}"})
+    record(demo, "from_noise", lambda rbm, chains, steps, rng: {steps: f"chains of {rbm}"})
+    quality = record(metrics, "image_quality", lambda samples, *rest: {"classes": samples})
+    gradients, measured = (record(demo, name) for name in ("measure_gradients", "measure"))
+    main(demo, images=30, batch=10)
+
+    assert [(call.seed, call.how) for call in trained] == [(seed, how) for seed in (5, 6) for how in demo.LONG + demo.SHORT]
+    for call in trained:
+        np.testing.assert_array_equal(call.x, x)
+        np.testing.assert_array_equal(call.others, others[:30])
+    for seed, run in zip((5, 6), measured[0].runs, strict=True):
+        assert {how: part["rbm"] for how, part in run.items()} == {how: f"{how}, {seed}" for how in demo.LONG + demo.SHORT}
+        for how in demo.LONG:
+            assert set(run[how]["chains"].values()) == {run[how]["classes"]} == {f"chains of {how}, {seed}"}
+    assert measured[0].mean_image == pytest.approx(((others[:30] - x.mean(axis=0)) ** 2).sum(axis=1).mean(), rel=1e-5)
+    np.testing.assert_array_equal(gradients[0].images.numpy(), x[:10])
+    np.testing.assert_array_equal(judge[0].x, two_sets.x)
+    np.testing.assert_array_equal(judge[0].y, two_sets.y)
+    for call in quality:
+        assert call.judge == "judge"
+        np.testing.assert_array_equal(call.train, two_sets.x)
+
+
+@pytest.mark.parametrize("how", demo.LONG + demo.SHORT)
+def test_a_training_looks_at_training_images_beside_held_out_ones(how, record):
+    settings = demo.replace(demo.Settings(), hidden=4, steps=40, mean_field_steps=40, batch=5, images=10)
+    black, white = np.zeros((30, 784), np.float32), np.ones((20, 784), np.float32)
+    learnt = record(demo, "negative", demo.negative)
+    looks = record(demo, "look", lambda *arguments: {"error": 0.0})
+    run = demo.train(black, white, how, settings, 0)
+    for call in looks:
+        np.testing.assert_array_equal(call.seen.numpy(), black[:10])
+        np.testing.assert_array_equal(call.unseen.numpy(), white[:10])
+        np.testing.assert_array_equal(call.others, white)
+        assert call.rbm is run["rbm"]
+    assert len(learnt) == 40
+    for call in learnt:
+        assert call.how == how
+        assert (call.v.numpy() == 0).all()  # all that it learns from is black

@@ -135,3 +135,49 @@ def test_the_figures_of_digits(claim):
         | {"digits_ink_least": 0.09, "digits_ink_most": 0.25}
         | {"digits_dropout_ink_least": 0.01, "digits_dropout_ink_most": 0.04}
     )
+
+
+# --- what reaches what --------------------------------------------------------------------------------------------------
+
+
+def test_toys_and_digits_are_played_without_dropout_and_with_it(main, record, two_sets):
+    def note(s, seed, *rest):
+        return (seed, *(value for value in rest if not isinstance(value, np.ndarray)))
+
+    record(demo, "play_toy", note)
+    games = record(demo, "play_digits", note)
+    toys_measured, digits_measured = (record(demo, f"measure_{name}") for name in ("toys", "digits"))
+    main(demo, dropout=0.3)
+    expected = {(learns, p): [(seed, learns, p) for seed in (5, 6)] for learns in (False, True) for p in (0.0, 0.3)}
+    assert toys_measured[0].toys == expected
+    assert toys_measured[0].dropout == 0.3
+    assert digits_measured[0].games == {p: [(seed, p) for seed in (5, 6)] for p in (0.0, 0.3)}
+    for call in games:
+        np.testing.assert_array_equal(call.x, two_sets.x)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_on_digits_dropout_hides_as_many_of_ds_pixels_as_it_says(dropout, record, two_sets):
+    trained = record(demo, "train", demo.train)
+    two_sets.x[:, :, :4] = 0  # the border
+    demo.play_digits(replace(QUICK, digit_steps=2, every=1, batch=20), 0, dropout, two_sets.x)
+    D, x = trained[0].game.D, next(trained[0].batches)
+    assert x.min() >= -1
+    assert x.max() < -0.15  # the dark digits, from -1 to 1
+    seen = D[0](Tensor(np.ones((500, 1, 28, 28), np.float32))).numpy()
+    assert (seen == -1).mean() == pytest.approx(dropout, abs=0.01)
+
+
+def test_games_on_digits_are_the_seeds(two_sets):
+    x, settings = two_sets.x, replace(QUICK, digit_steps=2, every=1, width=8, batch=20)
+    x[:, :, :4] = 0  # the border
+    one, same, other = (demo.play_digits(settings, seed, 0.2, x)["after"] for seed in (0, 0, 1))
+    np.testing.assert_array_equal(one, same)
+    assert (one != other).any()
+
+
+def test_toys_are_the_seeds():
+    settings = replace(QUICK, steps=2)
+    one, same, other = (demo.play_toy(settings, seed, learns=True, dropout=0.2)["after"] for seed in (0, 0, 1))
+    np.testing.assert_array_equal(one, same)
+    assert (one != other).any()

@@ -161,3 +161,54 @@ def test_the_worst_seed_decides(tmp_path, both, neither, G_alone, holds):
     assert claim.metrics["frechet_separate"] == pytest.approx(35)
     assert claim.metrics["spread_both"] == pytest.approx((both + 0.99) / 4)
     assert claim.metrics["accuracy_real"] == 0.97
+
+
+# --- what reaches what --------------------------------------------------------------------------------------------------
+
+
+def test_each_comparison_has_its_images_and_its_seeds(main, record, two_sets):
+    x, others = (demo.large(demo.small(images)) for images in (two_sets.x, two_sets.others))
+    y = two_sets.y
+    judge = record(metrics, "train_judge", lambda *arguments, **named: "judge")
+    quality = record(metrics, "image_quality", lambda *arguments: {"accuracy": 0.875})
+    played = record(demo, "play", lambda s, seed, told, x, y, name: (told, len(x), seed))
+    apart = record(demo, "play_separate", lambda s, seed, x, y: ("separate", len(x), seed))
+    looked = record(demo, "look", lambda samples, *rest: samples)
+    measured = record(demo, "measure")
+    main(demo, few=2)
+
+    both, seeds = demo.TOLD["both"], (5, 6)
+    expected = {name: [(told, 60, seed) for seed in seeds] for name, told in demo.TOLD.items()}
+    expected |= {"separate": [("separate", 60, seed) for seed in seeds]}
+    expected |= {"both, few images": [(both, 20, seed) for seed in seeds]}
+    expected |= {"separate, few images": [("separate", 20, seed) for seed in seeds]}
+    assert measured[0].found == expected
+    assert measured[0].real == 0.875
+
+    for call in (*played, *apart):
+        if len(call.x) == 60:
+            np.testing.assert_array_equal(call.x, x)
+            np.testing.assert_array_equal(call.y, y)
+        else:  # the first two of each class
+            for c in range(10):
+                np.testing.assert_array_equal(call.x[call.y == c], x[y == c][:2])
+    for call in (*judge, *looked):
+        np.testing.assert_array_equal(call.x, x)
+        np.testing.assert_array_equal(call.y, y)
+    assert {call.judge for call in (*looked, *quality)} == {"judge"}
+    np.testing.assert_array_equal(quality[0].samples, others)
+    np.testing.assert_array_equal(quality[0].labels, two_sets.classes)
+    np.testing.assert_array_equal(quality[0].train, x)
+
+
+@pytest.mark.parametrize("separate", [False, True])
+def test_samples_are_the_seeds(separate, record, two_sets):
+    record(demo, "train")  # as G draws from the start
+    x, y, s = two_sets.x, two_sets.y, replace(TINY, batch=4)
+
+    def play(seed):
+        return demo.play_separate(s, seed, x, y) if separate else demo.play(s, seed, demo.TOLD["both"], x, y, "both")
+
+    one, same, other = (play(seed) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(one, same)
+    assert (one != other).any()

@@ -1,5 +1,7 @@
 """D's accuracy over a game, after D's steps and after G's; D alone; and what a quick run finds."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from running import assert_shows_something, summary_of
@@ -150,3 +152,62 @@ def test_the_worst_seed_decides(tmp_path, worse, fails):
     demo.measure(claim, [a_run(), a_run(**worse)], demo.Settings())
     assert {name for name, holds in claim.holds.items() if not holds} == fails
     assert len(claim.holds) == 5
+
+
+# --- what reaches what --------------------------------------------------------------------------------------------------
+
+
+def rows(images):
+    return {image.tobytes() for image in images}
+
+
+def test_every_seed_plays_with_the_training_images_and_the_others(main, record, two_sets):
+    played = record(demo, "experiments", lambda x, others, settings, seed: seed)
+    measured = record(demo, "measure")
+    main(demo)
+    assert measured[0].runs == [5, 6]
+    for call in played:
+        np.testing.assert_allclose(call.x, 2 * two_sets.x - 1, atol=1e-6)
+        np.testing.assert_allclose(call.others, 2 * two_sets.others - 1, atol=1e-6)
+
+
+def test_the_controls_fakes_are_training_images_which_its_d_never_gets_as_real(record, two_sets):
+    x, others = two_sets.x, two_sets.others
+    D = Brightness()
+    game = SimpleNamespace(D=D, prior=lambda n: n, sample=lambda n, z: ("samples", n, z))
+    played = record(demo, "play", lambda x, *rest: {"game": game if len(x) == 60 else None})
+    alone = record(demo, "go_on", lambda D, *rest: D)
+    settings = demo.replace(SMALL, few=20, few_steps=7, steps=9)
+    run = demo.experiments(x, others, settings, 4)
+
+    assert sorted((len(call.x), call.steps, call.seed) for call in played) == [(20, 7, 4), (60, 9, 4)]
+    for call in (*played, *alone):
+        np.testing.assert_array_equal(call.others, others)
+        assert rows(call.x) <= rows(x)
+    after, control = alone
+    assert run["alone"] is after.D is D
+    assert len(after.x) == 60
+    assert after.fakes(3) == ("samples", 3, 3)
+    assert run["control"] is control.D
+    assert control.D is not D
+    fakes = rows(control.fakes(500))
+    assert fakes == rows(x) - rows(control.x)
+    assert len(fakes) == 30
+
+
+def test_looks_see_the_first_training_images_and_the_first_held_out_ones(record, two_sets):
+    x, others = two_sets.x, two_sets.others
+    settings = demo.replace(SMALL, images=30, looks=2, alone=2)
+    seen = record(demo, "judged", demo.judged)
+    learnt = record(demo.data, "batches", demo.data.batches)
+    game = demo.play(x, others, 4, settings, 0)["game"]
+    assert len(seen) == 4  # from both sides
+    demo.go_on(game.D, x, lambda n: np.zeros((n, 1, 28, 28), np.float32), others, settings)
+    for call in seen:
+        np.testing.assert_array_equal(call.trained, x[:30])
+        np.testing.assert_array_equal(call.others, others[:30])
+        assert call.D is game.D
+    for call in seen[4:]:
+        assert (call.fake == 0).all()
+    for call in learnt:
+        np.testing.assert_array_equal(call.arrays[0], x)

@@ -13,8 +13,8 @@ from demos import errata
 from demos.kit import errata_digits, errata_formulas, errata_games
 from demos.kit.claim import Claim
 from demos.kit.line import jensen_shannon
-from minigan import Tensor, data, nn, optim
-from minigan.games import GAN
+from minigan import Tensor, data, metrics, nn, optim
+from minigan.games import GAN, WGAN
 
 QUICK = replace(errata.Settings(), **errata.QUICK)
 
@@ -188,3 +188,137 @@ def test_the_game_is_played_on_pixels_from_minus_1_to_1():
     assert np.allclose(seen, [(-1, 1, 40)] * 3)
     assert errata_digits.pixels(game, 5).min() >= 0
     assert game.opt_G.lr == 0
+
+
+# --- what reaches what --------------------------------------------------------------------------------------------------
+
+
+def test_the_digits_that_are_attacked_and_the_strangers_are_held_out(main, record, two_sets):
+    judge = record(metrics, "train_judge", lambda *arguments, **named: "judge")
+    one_loss = record(errata_digits, "one_loss", lambda *arguments: {"correct": {"games": "games"}})
+    robustness, memory = (record(errata_digits, name) for name in ("robustness", "memory"))
+    others = [record(errata_formulas, name) for name in ("convexity", "critic_steps", "optimism")]
+    others += [record(errata_games, name) for name in ("pretrained", "collapse")]
+    main(errata)
+    for (call,) in (judge, one_loss, robustness, memory):
+        np.testing.assert_array_equal(call.x, two_sets.x)
+    for (call,) in (judge, robustness):
+        np.testing.assert_array_equal(call.y, two_sets.y)
+    for found, held_out in zip(robustness[0].others, (two_sets.others, two_sets.classes), strict=True):
+        np.testing.assert_array_equal(found, held_out)
+    np.testing.assert_array_equal(memory[0].others, two_sets.others)
+    assert one_loss[0].judge == "judge"
+    assert robustness[0].games == memory[0].games == "games"
+    assert [len(calls) for calls in others] == 5 * [1]
+    for (call,) in (one_loss, robustness, memory, *others[3:]):
+        assert list(call.seeds) == [5, 6]
+    for (call,) in (others[0], others[2]):
+        assert call.seed == 5
+
+
+def test_all_three_judges_are_attacked_with_held_out_digits(claim, record, two_sets):
+    x, y, others = two_sets.x, two_sets.y, (two_sets.others, two_sets.classes)
+    s = replace(QUICK, attacked=30, epsilons=(0.1, 0.2))
+    games = []
+    for level in (0.4, 0.5):  # fakes of one grey
+        game = Copies(np.full((1, 1, 28, 28), level, np.float32))
+        game.D = errata_digits.dense_players(4, 8)[1]
+        games.append(game)
+    alone = record(errata_digits, "train_alone")
+    learnt = record(errata_digits.classifiers, "train")
+
+    def share(classifier, *rest):
+        if len(classifier.digits) == 10:
+            return 0.5
+        return 0.95 if any(classifier.model[1] is game.D for game in games) else 0.1
+
+    flips = record(errata_digits, "flips", share)
+    found = errata_digits.robustness(claim, games, x, y, others, s, range(5, 7))
+    for name, value in (("the GAN's D", 0.95), ("a classifier", 0.5), ("a D of digits and noise", 0.1)):
+        np.testing.assert_array_equal(found[name], np.full((2, 2), value))
+    assert claim.metrics == pytest.approx({"flipped_GANs_D": 0.95, "flipped_classifier": 0.5, "flipped_D_of_noise": 0.1})
+
+    for call in flips:
+        np.testing.assert_array_equal(call.x[:30], others[0][:30])
+        if len(call.classifier.digits) == 10:
+            assert len(call.x) == 30
+            np.testing.assert_array_equal(call.y, others[1][:30])
+            assert any(call.classifier is other.classifier for other in learnt)
+        else:
+            np.testing.assert_array_equal(call.y, np.repeat([1, 0], 30))
+            D, fakes = call.classifier.model[1], call.x[30:]
+            which = [i for i, game in enumerate(games) if game.D is D]
+            if which:
+                np.testing.assert_allclose(fakes, 0.4 + 0.1 * which[0], atol=1e-6)
+            else:
+                assert any(D is other.D for other in alone)
+                assert fakes.std() == pytest.approx(np.sqrt(1 / 12), rel=0.05)  # noise, from 0 to 1
+    for call in learnt:
+        np.testing.assert_array_equal(call.x, x)
+        np.testing.assert_array_equal(call.y, y)
+    for call in alone:
+        assert next(call.batches).max() < 0  # the training's dark digits
+    one, other = (call.D[1].weight.numpy() for call in alone)
+    assert (one != other).any()
+
+
+def test_memory_compares_what_g_has_learnt_from_with_many_strangers(claim, record, two_sets):
+    x, strangers = two_sets.x, two_sets.others[:30]
+    s = replace(QUICK, memorised=4, strangers=30)
+    taught = record(errata_digits, "play", lambda kind, x, *rest: (Copies(x), []))
+    measured = record(metrics, "nearest_distances", lambda samples, images: np.full(3, float(len(images))))
+    errata_digits.memory(claim, [Copies(x), Copies(x)], x, two_sets.others, s, range(5, 7))
+    assert [call.seed for call in taught] == [5, 6]
+    for call in taught:
+        np.testing.assert_array_equal(call.x, x[:4])
+    assert len(measured) == 8
+    compared = [tuple(vars(call).values())[:2] for call in measured]
+    for i, (samples, images) in enumerate(compared):
+        own = x[:4] if i < 4 else x[:30]  # first the games of few images; then those of all, with as many as strangers
+        np.testing.assert_array_equal(images, strangers if i % 2 else own)
+        np.testing.assert_allclose(samples, own[np.arange(30) % len(own)], atol=1e-6)
+    assert claim.metrics["nearest_stranger_of_few"] == claim.metrics["nearest_stranger_of_all"] == 30
+    assert claim.metrics["nearest_of_few"] == 4
+    assert claim.metrics["memory_ratio"] == pytest.approx(4 / 30)
+
+
+@pytest.mark.parametrize("clip", [0.003, 0.03])
+def test_the_critic_on_the_ring_is_clipped_to_what_is_asked_for(clip, monkeypatch):
+    games = []
+
+    class Noted(WGAN):
+        def __init__(self, *players, **settings):
+            super().__init__(*players, **settings)
+            games.append(self)
+
+    monkeypatch.setattr(errata_games, "WGAN", Noted)
+    errata_games.ring_game(replace(QUICK, ring_steps=6, ring_width=8), 0, 3, 2e-3, 1e-3, clip)
+    (game,) = games
+    assert max(np.abs(p.numpy()).max() for p in game.D.parameters()) == pytest.approx(clip)
+    assert (game.n_critic, game.opt_G.lr, game.opt_D.lr) == (3, 2e-3, 1e-3)
+
+
+def test_both_critics_play_with_their_own_settings_and_every_seed(claim, record):
+    look = {"kl": 0.3, "high_quality": 0.5, "modes_1pct": 7}
+    played = record(errata_games, "ring_game", lambda *arguments: [look] * 6)
+    errata_games.collapse(claim, QUICK, range(5, 7))
+    settings = [(call.seed, (call.n_critic, call.lr_G, call.lr_critic, call.clip)) for call in played]
+    assert settings == [(seed, critic) for critic in errata_games.CRITICS.values() for seed in (5, 6)]
+
+
+S = replace(QUICK, width=8, z=4, alone_steps=2, pretraining=2, line_steps=2, every=1, ring_steps=6, ring_width=8)
+
+
+@pytest.mark.parametrize(
+    "play",
+    [
+        lambda x, seed: errata_digits.pixels(errata_digits.play(GAN, x, S, seed, 1, 4)[0], 5),
+        lambda x, seed: errata_digits.d_alone(x, errata_games.correct, S, seed),
+        lambda x, seed: errata_games.distances(S, seed, 2),
+        lambda x, seed: errata_games.ring_game(S, seed, 1, 1e-3, 1e-3, 0.1)[-1]["samples"],
+    ],
+)
+def test_games_are_the_seeds(play, two_sets):
+    one, same, other = (np.array(play(two_sets.x, seed)) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(one, same)
+    assert (one != other).any()

@@ -10,7 +10,7 @@ import minigan as mg
 from demos import hacks
 from demos.kit import digits, tricks
 from demos.kit.tricks import TrickedGAN, Tricks, players
-from minigan import Tensor, data, nn, optim
+from minigan import Tensor, data, metrics, nn, optim
 from minigan.games import GAN
 
 QUICK = replace(hacks.Settings(), **hacks.QUICK)
@@ -182,3 +182,49 @@ def test_z_lies_on_a_sphere_or_in_a_cube(monkeypatch):
     for sphere in (True, False):
         hacks.play(Tricks(sphere=sphere), data.glyphs(40)[0], replace(QUICK, steps=1), 0)
     assert asked == ["sphere", "uniform"]
+
+
+# --- what reaches what --------------------------------------------------------------------------------------------------
+
+
+def test_every_trick_is_played_with_and_without_on_the_same_seeds_and_images(main, record, two_sets):
+    judge = record(metrics, "train_judge", lambda *arguments, **named: "judge")
+    played = record(hacks, "play", lambda chosen, x, s, seed: (chosen, seed))
+    quality = record(metrics, "image_quality", lambda samples, *rest: samples)
+    compared = record(hacks, "compare", lambda key, *sides: {"key": key, "difference": 0.0})
+    measured = record(hacks, "measure")
+    record(hacks, "sentence", lambda row: row["key"])
+    main(hacks)
+    assert {call.key for call in compared} == {row["key"] for row in measured[0].table} == set(hacks.ROWS)
+    for call in compared:
+        _, *pair = hacks.ROWS[call.key]
+        for runs, change in zip((call.with_it, call.without), pair, strict=True):
+            assert runs == [(replace(Tricks(), **change), seed) for seed in (5, 6)]
+    for call in (*played, *judge):
+        np.testing.assert_array_equal(call.x, two_sets.x)
+    for call in quality:
+        assert call.judge == "judge"
+        np.testing.assert_array_equal(call.train, two_sets.x)
+
+
+def test_a_games_samples_are_the_seeds():
+    x, s = data.glyphs(40)[0], replace(QUICK, steps=1)
+    one, same, other = (hacks.play(Tricks(), x, s, seed) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(one, same)
+    assert (one != other).any()
+
+
+def test_over_a_game_the_noise_that_d_sees_falls_step_by_step():
+    seen = []
+
+    class Listening(nn.Module):
+        def forward(self, x):
+            seen.append(x.numpy().std())
+            return x
+
+    played = game(Tricks(noise=0.4), nn.Dense(4, 100), nn.Sequential(Listening(), nn.Dense(100, 1)), steps=4)
+    for std in (0.4, 0.3, 0.2, 0.1, 0.0):
+        seen.clear()
+        played.step(iter([np.zeros((100, 100), np.float32)]))
+        real = seen[0]  # without noise, all pixels are 0
+        assert real == pytest.approx(std, rel=0.05)

@@ -9,7 +9,7 @@ from demos import latent as demo
 from demos.kit import digits
 from demos.kit.claim import Claim
 from demos.kit.run import start
-from minigan import Tensor, data, nn
+from minigan import Tensor, data, metrics, nn
 
 SMALL = demo.replace(demo.Settings(), z=3, points=4, pairs=50, images=5, descents=300, restarts=2)
 
@@ -198,3 +198,47 @@ def test_the_worst_seed_decides(tmp_path, worse, fails):
     assert {name for name, holds in claim.holds.items() if not holds} == fails
     assert len(claim.holds) == 4
     assert claim.metrics["closer_than_nearest"] == 0.5
+
+
+# --- what reaches what --------------------------------------------------------------------------------------------------
+
+
+def test_generators_learn_from_the_training_images_and_the_real_images_are_others(main, record, two_sets):
+    judge = record(metrics, "train_judge", lambda *arguments, **named: "judge")
+    generators = [Linear(seed=seed) for seed in (0, 1)]
+    trained = record(digits, "train_generator", lambda *arguments: generators[len(trained) - 1])
+    looked = record(demo, "directions", lambda G, *rest: {"singular": digits.draw(G, np.ones((4, 3))), "overlap": 0.0})
+    walked, inverted = (record(demo, name, lambda *arguments: {}) for name in ("ways", "inversion"))
+    measured = record(demo, "measure")
+    main(demo, z=3, images=30, width=8)
+
+    for call in (*judge, *trained, *inverted):
+        np.testing.assert_array_equal(call.x, two_sets.x)
+    np.testing.assert_array_equal(judge[0].y, two_sets.y)
+    assert len(trained) == len(walked) == len(inverted) == 2
+    for call in inverted:
+        np.testing.assert_array_equal(call.real, two_sets.others[:30])
+    assert {call.judge for call in (*walked, *inverted)} == {"judge"}
+    z = np.ones((4, 3))
+    for run, G, walk, inversion in zip(measured[0].runs, generators, walked, inverted, strict=True):
+        images = digits.draw(digits.in_pixels(G), z)
+        for found in (run["singular"], *(digits.draw(part, z) for part in (run["G"], walk.G, inversion.G))):
+            np.testing.assert_array_equal(found, images)
+        assert run["untrained"].mean() == pytest.approx(0.5, abs=0.1) != images.mean()  # a G that has learnt nothing draws grey
+    assert len(looked) == 4
+
+
+def test_every_seed_starts_from_another_generator(main, record):
+    record(metrics, "train_judge")
+    record(digits, "train_generator", lambda *arguments: Linear(4, seed=0))
+    looked = record(demo, "directions", lambda G, *rest: {"singular": digits.draw(G, np.ones((1, 4)))})
+    for name in ("ways", "inversion"):
+        record(demo, name, lambda *arguments: {})
+    measured = record(demo, "measure")
+    main(demo, z=4, width=8)
+    one, other = (run["untrained"] for run in measured[0].runs)
+    assert (one != other).any()
+    mg.seed(6)
+    np.testing.assert_array_equal(other, digits.draw(digits.in_pixels(digits.dense_players(4, 8)[0]), np.ones((1, 4))))
+    one, other = (call.prior(5) for call in looked[1::2])
+    assert (one != other).any()

@@ -173,3 +173,49 @@ def test_weights_as_images():
     found = strokes(weights)
     assert found.shape == (2, 1, 28, 28)
     assert [found[0, 0, 0, 3], found[0, 0, 0, 5], found[1, 0, 1, 2], found[1, 0, 5, 5]] == [1.0, 0.25, 0.0, 0.5]
+
+
+# --- what reaches what --------------------------------------------------------------------------------------------------
+
+
+def test_every_seed_compares_on_the_others(main, record, two_sets):
+    compared = record(demo, "compare", lambda units, x, y, unseen, s, seed: f"{units}, {seed}")
+    measured = record(demo, "measure")
+    main(demo)
+    assert [(call.units, call.seed) for call in compared] == [(units, seed) for units in demo.ACTIVATIONS for seed in (5, 6)]
+    for call in compared:
+        np.testing.assert_array_equal(call.x, two_sets.x)
+        np.testing.assert_array_equal(call.y, two_sets.y)
+        np.testing.assert_array_equal(call.unseen[0], two_sets.others)
+        np.testing.assert_array_equal(call.unseen[1], two_sets.classes)
+    assert measured[0].runs == {units: [f"{units}, 5", f"{units}, 6"] for units in demo.ACTIVATIONS}
+
+
+def test_errors_are_those_on_unseen_digits_and_then_those_on_the_labelled_ones(record, two_sets):
+    pretrained, tuned = (record(demo, name) for name in ("pretrain", "finetune"))
+    asked = record(demo, "wrong", lambda model, x, y: f"{len(x)}, {'un' if x.min() > 0.5 else ''}seen")
+    unseen = two_sets.others, two_sets.classes
+    found = demo.compare("ReLU", two_sets.x, two_sets.y, unseen, demo.replace(SMALL, unlabelled=50), 0)
+    for name, n in demo.product(demo.STARTS, (20, 40)):  # 40 is the number of the unseen ones, too
+        assert found[name, n] == ("40, unseen", f"{n}, seen")
+    for call in asked:
+        x, y = unseen if call.x.min() > 0.5 else (two_sets.x, two_sets.y)
+        where = [np.flatnonzero((x == image).all(axis=(1, 2, 3)))[0] for image in call.x]
+        np.testing.assert_array_equal(y[where], call.y)
+    labelled = [call for call in asked if call.x.max() < 0.5]
+    for mine, yours in zip(tuned, labelled, strict=True):
+        np.testing.assert_array_equal(mine.x, yours.x)
+        np.testing.assert_array_equal(mine.y, yours.y)
+    assert len(pretrained[0].x) == 50
+    assert pretrained[0].x.max() < 0.5
+
+
+def test_seeds_label_other_digits_and_start_from_other_weights(record, two_sets):
+    record(demo, "pretrain")
+    tuned = record(demo, "finetune")
+    unseen = two_sets.others, two_sets.classes
+    one, same, other = (demo.compare("ReLU", two_sets.x, two_sets.y, unseen, SMALL, seed)["weights"] for seed in (0, 0, 1))
+    np.testing.assert_array_equal(one["random"], same["random"])
+    assert (one["random"] != other["random"]).any()
+    assert (tuned[0].x != tuned[-4].x).any()
+    np.testing.assert_array_equal(tuned[0].x, tuned[4].x)

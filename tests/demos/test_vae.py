@@ -10,8 +10,9 @@ from scipy.stats import norm
 
 import minigan as mg
 from demos import vae as demo
+from demos.kit import autoencoders
 from demos.kit.claim import Claim
-from minigan import Tensor, data
+from minigan import Tensor, data, metrics
 
 SMALL = demo.Settings(z=3, width=8, steps=4, batch=16, gan_steps=40, gan_z=4, gan_width=8, judged=20)
 
@@ -194,3 +195,60 @@ def test_a_training_is_the_seeds():
     assert one["curve"][0] > one["curve"][-1]
     assert (one["curve"] != other["curve"]).all()
     assert one["samples"].shape == (20, 1, 28, 28)
+
+
+# --- what reaches what --------------------------------------------------------------------------------------------------
+
+
+def test_the_models_learn_from_the_training_images_and_are_measured_on_the_others(main, record, two_sets):
+    x, y, others = two_sets.x, two_sets.y, two_sets.others
+    judge = record(metrics, "train_judge", lambda *arguments, **named: "judge")
+    quality = record(metrics, "image_quality", lambda *arguments: {"frechet": 3.0})
+    vaes = record(demo, "train_vae", lambda x, others, z, s, seed: f"VAE of {z}, {seed}")
+    gans = record(demo, "train_gan", lambda x, s, seed: f"GAN, {seed}")
+    elbo, descent, samples = (record(demo, f"measure_{name}") for name in ("elbo", "descent", "samples"))
+    main(demo, z=7)
+
+    assert {(call.z, call.seed) for call in vaes} == {(7, 5), (7, 6), (2, 5)}
+    assert [call.seed for call in gans] == [5, 6]
+    for call in (*vaes, *gans, *judge, *elbo):
+        np.testing.assert_array_equal(call.x, x)
+    for call in (*vaes, *elbo, *samples):
+        np.testing.assert_array_equal(call.others, others)
+    np.testing.assert_array_equal(judge[0].y, y)
+    for call in (*elbo, *descent, *samples):
+        assert call.vaes == ["VAE of 7, 5", "VAE of 7, 6"]
+    for call in (*descent, *samples):
+        assert call.gans == ["GAN, 5", "GAN, 6"]
+    assert elbo[0].plane == "VAE of 2, 5"
+    assert samples[0].distance(others) == 3
+    np.testing.assert_array_equal(quality[0].samples, others)
+    np.testing.assert_array_equal(quality[0].train, x)
+    assert quality[0].judge == "judge"
+
+
+def test_a_vae_learns_from_some_images_and_its_elbo_is_that_of_others(record, two_sets):
+    trained = record(autoencoders, "train", lambda *arguments: np.zeros((4, 2)))
+    measured = record(demo, "terms", lambda *arguments: np.array([2.0, 1.0]))
+    found = demo.train_vae(two_sets.x, two_sets.others, 3, SMALL, seed=0)
+    (x,) = trained[0].arrays
+    np.testing.assert_array_equal(x, two_sets.x)
+    np.testing.assert_array_equal(measured[0].x, two_sets.others)
+    mine, yours = trained[0].parameters, measured[0].vae.parameters()
+    assert all(a is b for a, b in zip(mine, yours, strict=True))
+    np.testing.assert_array_equal(found["terms"], [2, 1])
+
+
+def test_what_takes_no_model_knows_the_training_images_and_is_measured_on_the_others(claim, two_sets):
+    run = {"terms": np.array([80.0, 20.0])}
+    x, others = two_sets.x, two_sets.others
+    demo.measure_elbo(claim, [run], run, x, others)
+    assert claim.metrics["every_pixel_by_itself"] == pytest.approx(-demo.cross_entropy(others, x.mean(axis=0)))
+    assert claim.metrics["grey_levels_minus_entropy"] == pytest.approx(-demo.cross_entropy(others, others))
+
+
+def test_a_game_is_the_seeds():
+    settings = demo.replace(SMALL, gan_steps=4)
+    one, same, other = (demo.train_gan(images(60), settings, seed)["samples"] for seed in (0, 0, 1))
+    np.testing.assert_array_equal(one, same)
+    assert (one != other).any()
