@@ -244,7 +244,6 @@ def test_known_pixels_stay_after_a_linear_map(monkeypatch):
     found = demo.mapped(np.ones((4, 1, 28, 28)), lambda task, x, rng: (x, known), "inpainting", seen, known)
     np.testing.assert_array_equal(found, np.broadcast_to(np.where(known, 0.0, 7.0), found.shape))
 
-    assert found["code"] > found["digit"] > 1
 
 
 # --- what reaches what --------------------------------------------------------------------------------------------------
