@@ -1,15 +1,15 @@
-"""Of eight published tricks to make GANs work, four still help, one hurts, and three make no difference beyond the seeds'.
+"""Of eight published tricks to make GANs work, three still help, one hurts, and four make no difference beyond chance.
 
 Slide: "17 tips to make GANs work (https://github.com/soumith/ganhacks)"; "Use a spherical z" (IT3320E, lecture 10)
 
 The base: G and D of dense layers on digits, G descends -log D(G(z)), 1,200 iterations, Adam for both; G ends in tanh, z lies
-on a sphere, LeakyReLU, no batch norm, hard labels. Each trick is switched on, or off, alone, on the same three seeds. It
-helps if the Frechet distance between the judge's features of G(z) and of x falls by more than the spread: the standard
-deviation, over the seeds, of the difference. What was found: tanh with [-1, 1] (771 instead of 1156) and LeakyReLU (771, 1005)
-pay most; dropout in G at test time, too (639, 771), and soft and noisy labels (675, 771) pay somewhat; SGD for D, noise on
-D's inputs and z on a sphere make no difference. Batch norm in D with real and fake minibatches apart hurts (1628, one class;
-mixed: 780), perhaps as each is standardised by itself, which hides what a whole minibatch of fakes has in common. SGD's
-rate is the best of four; the others' settings were not searched. Longer games, or convolutions, may rank them differently.
+on a sphere, LeakyReLU, no batch norm, hard labels. Each trick is switched on, or off, alone, on the same six seeds. It helps if
+the mean Frechet distance between the judge's features of G(z) and of x falls, and 0 is outside the difference's 95 % confidence
+interval (of eight tricks without any effect, one would be found in every third table, on average). What was found: tanh with
+[-1, 1] (759 instead of 1275), LeakyReLU (759, 946) and dropout in G at test time, too (623, 759) help; SGD for D, soft and
+noisy labels, noise on D's inputs and z on a sphere make no difference that six seeds could show. Batch norm in D with real and
+fake minibatches apart hurts (1637, one class; mixed: 713), perhaps as each is standardised by itself, which hides what a whole
+minibatch of fakes has in common. Other games, longer ones, or convolutions, may rank them differently.
 What to look for: which error bars on the left cross 0, and what the same trick does to the number of classes on the right.
 """
 

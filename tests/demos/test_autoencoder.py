@@ -245,7 +245,6 @@ def test_known_pixels_stay_after_a_linear_map(monkeypatch):
     np.testing.assert_array_equal(found, np.broadcast_to(np.where(known, 0.0, 7.0), found.shape))
 
 
-
 # --- what reaches what --------------------------------------------------------------------------------------------------
 
 
