@@ -9,7 +9,7 @@ one f_acc = E log D(x) + E[-log D(G(z))] for both players has no upper bound for
 its slope vanishes: G draws 2 of the 10 classes, and all 10 where D keeps log(1 - D(G(z))). V is convex in p_g, but not in
 theta. FGSM with epsilon 0.1 turns 98 % of what a GAN's D had right, more than of a classifier's (87 %); a D that tells digits
 from noise, an easy task, is hard to fool. A G taught 16 digits returns them: its samples are 2.4 from the nearest, 4.6 from
-the nearest of 2,000 others (one taught 60,000: 5.7 and 6.1). A pre-trained D holds a saturating G up 4.8 times as
+the nearest of 2,000 others (one taught 60,000: 6.1 and 6.1). A pre-trained D holds a saturating G up 4.8 times as
 long, or longer. WGAN collapses, too, where its critic lags (one step an iteration, at a lower rate than G's); with the paper's
 settings it does not, but is slow: 16 % of the samples lie within 3 std of a mode by then.
 What to look for: where a sentence is true under a condition (p_g, a critic that keeps up), the panel shows both sides.
