@@ -44,6 +44,7 @@ def harm(images):
     return Damage(images.mean(axis=0), noise=0.5, side=8)
 
 
+@pytest.mark.slow
 def test_the_claim_holds(out):
     summary = summary_of(out)
     assert summary["holds"] == {f"{task}, {name}: times less": True for task in TASKS for name in ("dense", "conv")}
@@ -51,6 +52,7 @@ def test_the_claim_holds(out):
     assert_shows_something(out / "autoencoder.png")
 
 
+@pytest.mark.slow
 def test_the_figures_agree_with_one_another(out):
     found = summary_of(out)["metrics"]
     for task in TASKS:

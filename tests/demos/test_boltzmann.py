@@ -57,6 +57,7 @@ def copying(n):
 # --- a quick run --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_claim_holds(out):
     summary = summary_of(out)
     gradients = {"gradient_error", "drawn_numbers_that_differ", "probabilities_cosine"}
@@ -66,6 +67,7 @@ def test_the_claim_holds(out):
     assert_shows_something(out / "boltzmann.png")
 
 
+@pytest.mark.slow
 def test_without_detach_the_loss_runs_away(out):
     found = summary_of(out)["metrics"]
     assert found["attached_loss"] < 2 * found["detached_loss"] < 0

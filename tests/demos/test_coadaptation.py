@@ -20,6 +20,7 @@ def claim(tmp_path):
     return Claim(start(digits.options(""), ["--quick", "--out", str(tmp_path)], "coadaptation"), {})
 
 
+@pytest.mark.slow
 def test_the_claim_holds(tmp_path):
     demo.main(["--quick", "--out", str(tmp_path)])
     summary = summary_of(tmp_path)

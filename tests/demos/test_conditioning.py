@@ -24,6 +24,7 @@ def out(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_in_a_quick_run_chance_is_all_there_is_where_one_is_not_told(out):
     summary = summary_of(out)
     assert summary["holds"]["accuracy_neither"]

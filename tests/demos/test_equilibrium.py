@@ -40,6 +40,7 @@ def out(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_the_claim_holds(out):
     summary = summary_of(out)
     names = {"accuracy", "gained_by_ds_own_step", "few_memorised", "accuracy_of_D_alone", "control_away_from_half"}

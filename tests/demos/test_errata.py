@@ -24,6 +24,7 @@ def claim():
     return Claim(argparse.Namespace(quick=False), {})
 
 
+@pytest.mark.slow
 def test_the_claim_holds(tmp_path):
     errata.main(["--quick", "--out", str(tmp_path)])
     summary = summary_of(tmp_path)

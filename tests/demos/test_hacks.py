@@ -23,6 +23,7 @@ def out(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_quick_run_has_every_tricks_figures_and_of_one_seed_judges_none(out):
     found = summary_of(out)["metrics"]
     for key in hacks.ROWS:
@@ -32,6 +33,7 @@ def test_a_quick_run_has_every_tricks_figures_and_of_one_seed_judges_none(out):
     assert_shows_something(out / "hacks.png")
 
 
+@pytest.mark.slow
 def test_the_base_is_the_same_for_all(out):
     found = summary_of(out)["metrics"]
     sides = [

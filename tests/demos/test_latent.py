@@ -47,6 +47,7 @@ def out(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_the_claim_holds(out):
     summary = summary_of(out)
     names = {"singular_share", "predicted_change_error", "slerp_norm_error", "lerp_half_way"}

@@ -48,6 +48,7 @@ def loops(monkeypatch):
     return calls
 
 
+@pytest.mark.slow
 def test_the_claim_holds(out):
     summary = summary_of(out)
     assert summary["holds"] == {"sigmoid, 100 labels: seeds where pretraining helps": True}

@@ -45,6 +45,7 @@ def normal(*shape):
     return np.random.default_rng(1).standard_normal(shape).astype(np.float32)
 
 
+@pytest.mark.slow
 def test_the_claim_holds(out):
     summary = summary_of(out)
     assert summary["holds"] == dict.fromkeys(("elbo", "downwards_vae", "downwards_G", "frechet_gan_end_to_quarter"), True)
@@ -52,6 +53,7 @@ def test_the_claim_holds(out):
     assert_shows_something(out / "vae.png")
 
 
+@pytest.mark.slow
 def test_the_figures_agree_with_one_another(out):
     found = summary_of(out)["metrics"]
     assert found["elbo"] == pytest.approx(-found["minus_log_P"] - found["D_KL"])
