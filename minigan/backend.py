@@ -122,12 +122,17 @@ def is_array(value: object) -> bool:
     return isinstance(value, numpy.ndarray) or type(value).__module__.partition(".")[0] == "cupy"
 
 
+def on_device(value: object) -> bool:
+    """Is this an array of CuPy?"""
+    return is_array(value) and not isinstance(value, numpy.ndarray)
+
+
 def asarray(data: object, dtype: object = None) -> Array:
     """`data` as an array of the current backend: shared where it is one already, else copied or moved.
 
     An array that lives on a GPU stays there: only who asks for it, by `to_numpy` or `move`, waits for a copy.
     """
-    return (of(data) if is_array(data) and not isinstance(data, numpy.ndarray) else _current.module).asarray(data, dtype=dtype)
+    return (of(data) if on_device(data) else _current.module).asarray(data, dtype=dtype)
 
 
 def numbers(data: Any, dtype: Any = None) -> Array:
@@ -176,7 +181,7 @@ def move(array: Array, name: str) -> Array:
 
 def to_numpy(array: Array) -> numpy.ndarray:
     """A NumPy array of the same values: the array itself under NumPy, a copy from the device under CuPy."""
-    return array.get() if is_array(array) and not isinstance(array, numpy.ndarray) else numpy.asarray(array)
+    return array.get() if on_device(array) else numpy.asarray(array)
 
 
 def copy_to_numpy(array: Array) -> numpy.ndarray:

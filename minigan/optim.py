@@ -24,7 +24,7 @@ class Optimizer:
 
     slots: tuple[str, ...] = ()
     elementwise = False
-    recorded: "Recorded | None" = None  # what a recorded step reads: see `games.Captured`
+    recorded: Any = None  # where a recorded step reads lr and t: see `games.Captured`
     _vectors: "_Vectors | None" = None
     _spare: Array | None = None
 
@@ -82,17 +82,17 @@ class Optimizer:
 
     def _recorded_step(self, ready: list["_Ready"]) -> None:
         """The same with the learning rate and t as arrays, which differ from one repetition to the next."""
-        if self.recorded is None or len({state["t"] for _, state in ready}) > 1:
-            why = (
-                "is not an attribute of the game" if self.recorded is None else "has parameters with different numbers of steps"
-            )
-            raise backend.BackendError(f"{type(self).__name__}: an optimizer that {why} cannot be recorded")
+        rule = type(self).__name__
+        if self.recorded is None:
+            raise backend.BackendError(f"{rule}: an optimizer that is not an attribute of the game cannot be recorded")
+        if len({state["t"] for _, state in ready}) > 1:
+            raise backend.BackendError(f"{rule}: parameters with different numbers of steps cannot be recorded")
         self.recorded.advance([state for _, state in ready])
         for p, state in ready:
             known = {**state, "t": self.recorded.t}
             self.update(p.data, p.grad.data, known)
             if known.keys() != state.keys() or any(known[key] is not state[key] for key in state if key != "t"):
-                raise backend.BackendError(f"{type(self).__name__}: update replaces its arrays; write into them")
+                raise backend.BackendError(f"{rule}: update replaces its arrays; write into them")
 
     def _prepare(self, p: Tensor, state: dict[str, Any]) -> None:
         """The parameter writable, its state of the same dtype, and one step older."""
@@ -162,36 +162,6 @@ class Optimizer:
 
 
 _Ready = tuple[Tensor, dict[str, Any]]  # a parameter that has a gradient, and its state
-
-
-class Recorded:
-    """What a recorded step (`games.Captured`) reads from the device instead of from Python: the learning rate, and t."""
-
-    def __init__(self, rule: Optimizer):
-        full = backend.of(rule.params[0].data).full
-        self.lr, self.t = full((), rule.lr, "float64"), full((), 0.0, "float64")
-        self.stepped: list[dict[str, Any]] = []  # the states of the parameters that a step changes
-        self._t = 0  # what t is there
-
-    def advance(self, states: list[dict[str, Any]]) -> None:
-        """A step more, which Python has counted already."""
-        self.stepped = states
-        self.catch_up(-1)
-        self.t += 1
-        self._t += 1
-
-    def catch_up(self, ahead: int = 0) -> None:
-        """Tell the device how many steps there have been, if it does not know of all."""
-        t = self.stepped[0]["t"] + ahead if self.stepped else 0
-        if t != self._t:
-            self.t.fill(float(t))
-            self._t = t
-
-    def count(self, steps: int) -> None:
-        """Note steps that the device has taken, and counted, by itself; or, below 0, that it has not taken those after all."""
-        self._t += steps
-        for state in self.stepped:
-            state["t"] += steps
 
 
 class _Vectors:

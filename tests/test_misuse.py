@@ -249,9 +249,9 @@ MISUSE = [  # (what the user does, the call, the error, what its message says)
         "classes as floats",
         lambda: _conditional_step(np.ones((2, 2)), [0.0, 1.0]),
         TypeError,
-        "step: y has dtype float64; .*0, 1",
+        "step: labels are float64; .*0, 1",
     ),
-    ("classes one-hot", lambda: _conditional_step(np.ones((3, 2)), np.eye(3)), TypeError, "step: y has dtype float64"),
+    ("classes one-hot", lambda: _conditional_step(np.ones((3, 2)), np.eye(3)), TypeError, "step: labels are float64"),
     (
         "classes in a column",
         lambda: _conditional_step(np.ones((2, 2)), [[0], [1]]),

@@ -8,7 +8,7 @@ from minigan import backend
 from minigan.backend import Array, BackendError, DeviceGenerator, Graph
 from minigan.data.priors import Noise
 from minigan.games.game import Figures, Game
-from minigan.optim import Optimizer, Recorded
+from minigan.optim import Optimizer
 from minigan.tensor import Tensor
 
 Draw = Callable[[Iterator], Any]  # of a minibatch, or of noise, from what `step` is given
@@ -30,7 +30,7 @@ class Captured:
 
     def __init__(self, game: Game):
         self.game = game
-        self._given: list[tuple[str, Any]] = []  # what the recording takes for granted
+        self._given: list[_Given] = []  # what the recording takes for granted
         self._draws: list[Draw] = []  # what a step draws, in order
         self._inputs: list[Any] = []  # where the recorded step looks for it
         self._steps: list[int] = []  # of each optimizer, in a step of the game
@@ -82,25 +82,24 @@ class Captured:
             self._drawing_by(lambda batches: noted(minibatch), lambda m: noted(lambda batches: prior(m))),
             backend.rehearsing(),
         ):
-            before = self._counts()
             figures = self.game.step(batches)
-            self._steps = [now - then for now, then in zip(self._counts(), before, strict=True)]
             figures.stacked()  # what it takes is to be there before the recording
+        self._steps = [rule.recorded.steps for rule in self._rules()]
         self._given = self._present()
         return figures
 
     def _record(self, drawn: list[Any]) -> Graph:
         """The step on these minibatches and noise, without carrying it out."""
         self._inputs = [_place(each) for each in drawn]
-        given, graph, own, counts = iter(self._inputs), Graph(), dict(vars(self.game)), self._counts()
+        given, graph, own = iter(self._inputs), Graph(), dict(vars(self.game))
         try:
             with self._drawing_by(lambda batches: next(given), lambda m: next(given)), graph.record():
                 figures = self.game.step(iter(()))
                 self._names, self._figures = list(figures), figures.stacked().data
             replaced = _replaced(self._given, self._present())
         finally:
-            for rule, then, now in zip(self._rules(), counts, self._counts(), strict=True):
-                rule.recorded.count(then - now)
+            for rule, steps in zip(self._rules(), self._steps, strict=True):
+                rule.recorded.count(steps - rule.recorded.steps)  # those that were recorded, and not taken
             vars(self.game).clear()
             vars(self.game).update(own)
         if replaced:
@@ -121,38 +120,70 @@ class Captured:
             if "minibatch" in own:  # the user's
                 self.game.minibatch = own["minibatch"]
 
-    def _counts(self) -> list[int]:
-        """How many steps each optimizer has taken."""
-        return [max(state["t"] for state in rule.state) for rule in self._rules()]
-
-    def _present(self) -> list[tuple[str, Any]]:
-        """Everything that a recorded step takes for granted, by name: attributes, arrays and flags."""
+    def _present(self) -> list["_Given"]:
+        """Everything that a recorded step takes for granted: attributes, arrays and flags."""
         game, rules = self.game, self._rules()
         parts = [game, game.prior, *game.G.modules(), *game.D.modules(), *rules]
-        found = [pair for part in parts for pair in _attributes(part)]
+        found = [given for part in parts for given in _attributes(part)]
         for rule in rules:
-            found += [(f"a parameter of {type(rule).__name__}", x) for p in rule.params for x in (p.data, p.requires_grad)]
-            found += [(f"{type(rule).__name__}'s {key}", x) for state in rule.state for key, x in state.items() if key != "t"]
+            found += [(rule, "params", x) for p in rule.params for x in (p.data, p.requires_grad)]
+            found += [(rule, key, x) for state in rule.state for key, x in state.items() if key != "t"]
         return found
 
 
-def _attributes(part: Any) -> Iterator[tuple[str, Any]]:
+_Given = tuple[Any, str, Any]  # an object, the name of an attribute, and what it is
+
+
+def _attributes(part: Any) -> Iterator[_Given]:
     """An object's attributes, those of lists, tuples and dicts one by one; of a Tensor, its array and its flag, too."""
     for name, value in getattr(part, "__dict__", {}).items():
         if name in FOLLOWED:
             continue
         members = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else (value,)
         for member in members:
-            tensor = isinstance(member, Tensor)
-            for each in (member, member.data, member.requires_grad) if tensor else (member,):
-                yield f"{type(part).__name__}.{name}", each
+            yield part, name, member
+            if isinstance(member, Tensor):
+                yield part, name, member.data
+                yield part, name, member.requires_grad
 
 
-def _replaced(before: list[tuple[str, Any]], now: list[tuple[str, Any]]) -> list[str]:
-    """The names of what is not the same object any more."""
-    if len(before) != len(now):
-        return sorted({name for name, _ in before} ^ {name for name, _ in now}) or ["a part"]
-    return list(dict.fromkeys(name for (name, x), (_, y) in zip(before, now, strict=True) if x is not y))
+def _replaced(before: list[_Given], now: list[_Given]) -> list[str]:
+    """The names of what is not the same object any more; of all, if their number differs."""
+    pairs = zip(before, now, strict=False)
+    other = [a for a, b in pairs if a[2] is not b[2]] if len(before) == len(now) else [*before, *now]
+    return list(dict.fromkeys(f"{type(part).__name__}.{name}" for part, name, _ in other))
+
+
+class Recorded:
+    """What a recorded step reads from the device instead of from Python, for one optimizer: the learning rate, and t."""
+
+    def __init__(self, rule: Optimizer):
+        full = backend.of(rule.params[0].data).full
+        self.lr, self.t = full((), rule.lr, "float64"), full((), 0.0, "float64")
+        self.steps = 0  # that were rehearsed or recorded
+        self.stepped: list[dict[str, Any]] = []  # the states of the parameters that a step changes
+        self._t = 0  # what t is there
+
+    def advance(self, states: list[dict[str, Any]]) -> None:
+        """A step more, which Python has counted already."""
+        self.stepped = states
+        self.catch_up(-1)
+        self.t += 1
+        self._t += 1
+        self.steps += 1
+
+    def catch_up(self, ahead: int = 0) -> None:
+        """Tell the device how many steps there have been, if it does not know of all."""
+        t = self.stepped[0]["t"] + ahead if self.stepped else 0
+        if t != self._t:
+            self.t.fill(float(t))
+            self._t = t
+
+    def count(self, steps: int) -> None:
+        """Note steps that the device has taken, and counted, by itself; or, below 0, that it has not taken those after all."""
+        self._t += steps
+        for state in self.stepped:
+            state["t"] += steps
 
 
 def _place(drawn: Any) -> Any:

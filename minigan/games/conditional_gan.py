@@ -3,15 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
 from minigan import backend
 from minigan.games.game import Figures, Game, Prior, check_counts, check_no_sigmoid, discriminator_figures
 from minigan.losses import discriminator_loss, generator_loss
 from minigan.nn import Module
 from minigan.nn.module import check_sizes
 from minigan.ops import broadcast_to, concatenate, one_hot
-from minigan.ops.operands import labels_below
+from minigan.ops.operands import integers, labels_below
 from minigan.optim import Optimizer
 from minigan.tensor import Tensor
 
@@ -100,8 +98,5 @@ class ConditionalGAN(Game):
 
 
 def _classes(name: str, y: Any, G: Module) -> backend.Array:
-    """Classes as an integer array."""
-    y = y.data if isinstance(y, Tensor) else y if backend.is_array(y) else np.asarray(y)
-    if y.dtype.kind not in "iu":
-        raise TypeError(f"{name}: y has dtype {y.dtype}; classes are integers, 0, 1, ...")
-    return labels_below(name, y, G.classes) if isinstance(G, Conditional) else backend.asarray(y)
+    """Classes as an integer array; of a network that says how many there are, checked."""
+    return labels_below(name, y, G.classes) if isinstance(G, Conditional) else backend.asarray(integers(name, y))

@@ -97,12 +97,18 @@ def _as_tensor(name: str, value: Any, dtype: Any, beside: Tensor | None) -> Tens
 
 def labels_below(name: str, labels: Any, classes: int) -> backend.Array:
     """Class labels as an array of integers; refused where they are none, or not from 0 to classes - 1."""
-    labels = labels.data if isinstance(labels, Tensor) else labels if backend.is_array(labels) else np.asarray(labels)
-    if labels.dtype.kind not in "iu":
-        raise TypeError(f"{name}: labels are {labels.dtype}; expected integers")
+    labels = integers(name, labels)
     if looked_at(labels) and labels.size and not (int(labels.min()) >= 0 and int(labels.max()) < classes):
         raise ValueError(f"{name}: labels from {int(labels.min())} to {int(labels.max())}; expected 0 to {classes - 1}")
     return backend.asarray(labels)
+
+
+def integers(name: str, labels: Any) -> backend.Array:
+    """Class labels as an array, where they are: on the CPU they can be looked at, before they are moved."""
+    labels = labels.data if isinstance(labels, Tensor) else labels if backend.is_array(labels) else np.asarray(labels)
+    if labels.dtype.kind not in "iu":
+        raise TypeError(f"{name}: labels are {labels.dtype}; expected integers, 0, 1, ...")
+    return labels
 
 
 def looked_at(array: Array) -> bool:

@@ -68,7 +68,11 @@ def test_a_game_can_be_saved_where_another_backend_is_chosen(device):
         game.step(batches)
     state = game.state_dict()
     with backend.using("cupy"):
-        players.make("gan").load_state_dict(state)
+        mg.seed(5)
+        other = players.make("gan")
+        other.load_state_dict(state)
+        assert other.state_dict()["rng"] == state["rng"]
+        assert other.state_dict()["prior"] == state["prior"]
 
 
 def test_a_state_whose_noise_came_from_elsewhere_is_refused_and_changes_nothing(device):

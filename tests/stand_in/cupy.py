@@ -240,10 +240,6 @@ def asarray(data, dtype=None, order="K"):
     return array(data, dtype, copy=False, order=order)
 
 
-def asnumpy(a):
-    return a.get()
-
-
 def zeros(shape, dtype=float):
     return _result(lambda: _np.zeros(shape, dtype))
 
