@@ -148,3 +148,20 @@ def test_numbers_lists_and_numpys_arrays_are_moved_to_the_current_backend(device
 def test_what_is_no_number_is_refused_as_under_numpy(data, device):
     with backend.using("cupy"), pytest.raises(TypeError, match="expected numbers"):
         Tensor(data)
+
+
+def test_constants_are_kept_but_a_recording_fills_in_its_own(device):
+    with backend.using("cupy"):
+        x = Tensor(np.ones(2, np.float32))
+
+        def constant(value):
+            return backend.constant(value, np.float32, x.data)
+
+        kept = constant(1.25)
+        assert constant(1.25) is kept
+        with backend.rehearsing():
+            assert constant(1.25) is not kept
+            own = constant(2.75)
+        assert constant(2.75) is not own
+        for value in (0.0, -0.0):
+            assert np.signbit(backend.to_numpy(constant(value))) == np.signbit(value)
