@@ -34,16 +34,16 @@ class TrickedGAN(GAN):
 
     def step(self, batches: Iterator) -> Figures:
         x = self.real(batches)
-        v_real, v_fake = self.judge(x, self.G(self.noise(len(x))).detach())
+        v_real, v_fake = self.logits(x, self.G(self.noise(len(x))).detach())
         loss_D = self.objective(v_real, v_fake)
         self.descend(self.opt_D, loss_D)
         with self.frozen(self.D):
-            loss_G = losses.generator_loss(self.judge(x, self.G(self.noise(len(x))))[1])
+            loss_G = losses.generator_loss(self.logits(x, self.G(self.noise(len(x))))[1])
             self.descend(self.opt_G, loss_G)
         self.t += 1
         return discriminator_figures(loss_D, loss_G, v_real, v_fake)
 
-    def judge(self, x: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    def logits(self, x: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
         """D's logits of both minibatches, judged apart or as one."""
         x, fake = self.blurred(x), self.blurred(fake)
         if self.tricks.norm != "mixed":

@@ -131,7 +131,7 @@ def test_batch_norm_sees_the_minibatches_apart_or_as_one():
     for kind, own in (("apart", (x, fake)), ("mixed", (both, both))):
         played = game(Tricks(norm=kind), nn.Dense(4, 2), nn.Sequential(norm, nn.Dense(2, 2)))
         played.D[1].weight.data, played.D[1].bias.data = np.eye(2, dtype=np.float32), np.zeros(2, np.float32)
-        for v, a, of in zip(played.judge(Tensor(x), Tensor(fake)), (x, fake), own, strict=True):
+        for v, a, of in zip(played.logits(Tensor(x), Tensor(fake)), (x, fake), own, strict=True):
             np.testing.assert_allclose(v.numpy(), standardised(a, of), atol=1e-4)
 
 
