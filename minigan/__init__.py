@@ -3,12 +3,10 @@
 from minigan import attacks, backend, data, games, losses, memory, metrics, nn, optim
 from minigan.backend import seed
 from minigan.debug_mode import debug
-from minigan.grad_mode import no_grad
 from minigan.gradcheck import GradcheckError, gradcheck
+from minigan.modes import enable_grad, no_grad
 from minigan.ops import *  # noqa: F403
 from minigan.profiler import profile
 from minigan.tensor import Tensor, grad, record
 
 __version__ = "0.1.0"
-
-memory.keep()

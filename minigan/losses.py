@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from minigan import backend
-from minigan.grad_mode import Recording, mode
+from minigan.modes import enable_grad, mode
 from minigan.ops import abs, log, log_softmax, mean, norm, sigmoid, softplus, square, sum, where
-from minigan.ops.operands import floating, labels_below, looked_at, operands
+from minigan.ops.operands import can_check_values, floating, labels_below, operands
 from minigan.tensor import Tensor, grad, record
 
 
@@ -20,7 +20,7 @@ def log_loss(p: Any, y: Any) -> Tensor:
     digits near 0 and 1: prefer `log_loss_with_logits`. Raises ValueError for p or y outside [0, 1].
     """
     p, y = operands("log_loss", p, y)
-    if looked_at(p.data) and not ((p.data >= 0) & (p.data <= 1)).all():
+    if can_check_values(p.data) and not ((p.data >= 0) & (p.data <= 1)).all():
         raise ValueError("log_loss: p must lie in [0, 1]; logits go to log_loss_with_logits")
     _check_labels("log_loss", p, y)
     log_p = log(where((y.data > 0) | (p.data > 0), p, 1.0))  # 0 log 0 = 0
@@ -95,7 +95,7 @@ def gradient_penalty(
     u = backend.noise_generator(rng, real.data).random((len(real), *[1] * (real.ndim - 1)))
     x_hat = fake + Tensor(u, dtype=real.dtype) * (real - fake)
     x_hat.requires_grad = True
-    with Recording(True):  # under no_grad, too, the slope is what it is
+    with enable_grad():
         f = sum(critic(x_hat))
     (g,) = grad(f, x_hat, create_graph=mode.recording)
     x_hat.requires_grad = False  # the critic is to learn from the penalty, not x_hat
@@ -133,8 +133,8 @@ def _same_shape(name: str, a: Tensor, b: Tensor) -> None:
 
 
 def _check_labels(name: str, p: Tensor, y: Tensor) -> None:
-    """Labels may be stretched to the predictions' shape, but not the other way round, for the same reason."""
+    """Labels may be broadcast to the predictions' shape, but not the other way round, for the same reason."""
     if y.ndim > p.ndim or any(n not in (1, m) for n, m in zip(y.shape[::-1], p.shape[::-1], strict=False)):
         raise ValueError(f"{name}: shape {p.shape} has no use for labels of shape {y.shape}; reshape them")
-    if looked_at(y.data) and not ((y.data >= 0) & (y.data <= 1)).all():
+    if can_check_values(y.data) and not ((y.data >= 0) & (y.data <= 1)).all():
         raise ValueError(f"{name}: y must lie in [0, 1]")

@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from minigan.backend import Array
-from minigan.grad_mode import mode
+from minigan.modes import Watcher, watching
 
 
 @dataclass
@@ -20,7 +19,7 @@ class Row:
     bytes: int = 0  # of the arrays that it made
 
 
-class Profile:
+class Profile(Watcher):
     """A table of `Row`s by (op, "forward" | "backward" | "update"); as a string, the most expensive first.
 
     The clock is read where an op ends, and what has passed since the last reading is the op's: a forward op's time includes the
@@ -33,21 +32,25 @@ class Profile:
         self._in_derivative = False
         self._last = time.perf_counter()
 
-    def forward(self, op: str, result: Array) -> None:
+    def made(self, y: Any, op: str, inputs: tuple) -> None:
         """An op has computed its result."""
         if not self._in_derivative:
-            self.lap(op, "forward", result.nbytes)
+            self.lap(op, "forward", y.data.nbytes)
 
-    def backward(self, derivative: Callable, g: Any, y: Any) -> Any:
-        """derivative(g, y), measured."""
+    def derivative(self, call: Callable, g: Any, y: Any) -> Any:
+        """call(g, y), measured."""
         before, self._in_derivative = self._in_derivative, True
         try:
-            result = derivative(g, y)
+            result = call(g, y)
         finally:
             self._in_derivative = before
         if not before:
             self.lap(y._op, "backward", result.data.nbytes)
         return result
+
+    def updated(self, optimizer: Any) -> None:
+        """An optimizer has taken a step."""
+        self.lap(type(optimizer).__name__, "update")
 
     def lap(self, op: str, direction: str, nbytes: int = 0) -> None:
         """Something has ended that began when the last thing ended."""
@@ -72,10 +75,6 @@ def profile() -> Iterator[Profile]:
     Rows: op, direction, calls, seconds, share of all seconds, and MB of the arrays made; `p.rows` keeps them. See `Profile` for
     what the times include.
     """
-    before, mode.profile = mode.profile, Profile()
-    found = mode.profile
-    try:
+    with watching(Profile()) as found:
         yield found
-    finally:
-        mode.profile = before
     print(found)

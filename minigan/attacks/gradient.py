@@ -9,9 +9,9 @@ import numpy as np
 
 from minigan import backend
 from minigan.backend import Array
-from minigan.grad_mode import Recording
-from minigan.nn import Module, evaluating
-from minigan.ops.operands import looked_at
+from minigan.modes import enable_grad
+from minigan.nn import Module, eval_mode
+from minigan.ops.operands import can_check_values
 from minigan.tensor import Tensor, grad
 
 Model = Callable[[Tensor], Tensor]
@@ -25,7 +25,7 @@ def input_gradient(model: Model, x: Array, y: Any, loss: Loss) -> Array:
     The loss may be a mean over the batch: what it divides by changes no sign.
     """
     x = Tensor(x, requires_grad=True)
-    with Recording(True):  # under no_grad, too, the slope is what it is
+    with enable_grad():
         (g,) = grad(loss(model(x), y), x)
     return g.data
 
@@ -34,7 +34,7 @@ def input_gradient(model: Model, x: Array, y: Any, loss: Loss) -> Array:
 def attacking(model: Model) -> Iterator[None]:
     """The model in eval mode for a block, if it has modes: dropout would make its gradient noise."""
     if isinstance(model, Module):
-        with evaluating(model):
+        with eval_mode(model):
             yield
     else:
         yield
@@ -52,7 +52,7 @@ def checked(attack: str, x: Any, y: Any, epsilon: float, clip: Clip) -> Array:
         raise ValueError(f"{attack}: y has {len(y)} labels for {inputs[0] if inputs else 'no'} inputs; expected one for each")
     if clip is not None:
         low, high = clip
-        if looked_at(x) and x.size and not (x.min() >= low and x.max() <= high):
+        if can_check_values(x) and x.size and not (x.min() >= low and x.max() <= high):
             found = f"[{float(x.min()):.4g}, {float(x.max()):.4g}]"
             raise ValueError(f"{attack}: x lies in {found}, outside clip={clip}; pass the range of x")
     return x

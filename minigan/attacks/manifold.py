@@ -13,7 +13,7 @@ from minigan import backend
 from minigan.attacks.gradient import Model, attacking, checked
 from minigan.backend import Array
 from minigan.data.priors import Noise
-from minigan.grad_mode import Recording
+from minigan.modes import enable_grad
 from minigan.ops import square
 from minigan.ops import sum as total
 from minigan.optim import Adam, LinearDecay
@@ -69,7 +69,7 @@ def _descend(G: Model, x: Array, z: Tensor, steps: int, lr: float) -> None:
     rule = Adam([z], lr)
     decay = LinearDecay(rule, steps)
     for _ in range(steps):
-        with Recording(True):  # under no_grad, too, the slope is what it is
+        with enable_grad():
             _, distance = _distances(G, x, z)
             loss = total(distance)
         (z.grad,) = grad(loss, z)

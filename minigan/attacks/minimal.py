@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from minigan import backend
 from minigan.attacks.gradient import Clip, Model, attacking, checked, clipped, one_each
 from minigan.backend import Array
-from minigan.grad_mode import Recording
 from minigan.losses import cross_entropy
+from minigan.modes import enable_grad
 from minigan.ops import square
 from minigan.ops import sum as total
 from minigan.optim import Adam, LinearDecay
@@ -84,7 +84,7 @@ class _Search:
 
     def _gradient(self, a: Tensor, c: Array) -> tuple[Tensor, Array]:
         """d (c |a - x|^2 + loss) / da, for each input on its own; and where the model sees the target at a."""
-        with Recording(True):
+        with enable_grad():
             squares = total(square(a - self.x).reshape(len(a), -1), axis=1)
             logits = self.model(a)
             loss = total(squares * c) + len(a) * cross_entropy(logits, self.target)

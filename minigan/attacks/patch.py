@@ -10,8 +10,8 @@ import numpy as np
 from minigan import backend
 from minigan.attacks.gradient import Model, attacking, checked, clipped
 from minigan.backend import Array
-from minigan.grad_mode import Recording, no_grad
 from minigan.losses import cross_entropy
+from minigan.modes import enable_grad, no_grad
 from minigan.ops import take, where
 from minigan.optim import Adam, LinearDecay
 from minigan.tensor import Tensor, grad
@@ -134,7 +134,7 @@ def adversarial_patch(
 
 def _gradient(model, images, patch, target, share, rng, angle) -> tuple[Tensor]:
     """d loss / d patch on these images, each with its own transformation."""
-    with Recording(True):  # under no_grad, too, the slope is what it is
+    with enable_grad():
         pasted, _ = apply_patch(images, patch, share, rng, angle)
         loss = cross_entropy(model(pasted), np.full(len(images), target))
     return grad(loss, patch)

@@ -12,8 +12,8 @@ import numpy as np
 from minigan import backend
 from minigan.attacks.gradient import Clip, Model, attacking, checked, clipped, input_gradient, one_each
 from minigan.backend import Array
-from minigan.grad_mode import no_grad
 from minigan.losses import cross_entropy
+from minigan.modes import no_grad
 from minigan.ops import softmax
 
 KINDS = {

@@ -1,10 +1,10 @@
 """Adversarial games, one a file. Each has `step`, `sample`, `state_dict` and `load_state_dict`; see `Game`."""
 
 from minigan.games.began import BEGAN
-from minigan.games.captured import Captured
 from minigan.games.conditional_gan import Conditional, ConditionalGAN
 from minigan.games.dcgan import dcgan_discriminator, dcgan_generator
-from minigan.games.game import Figures, Game
+from minigan.games.figures import Figures
+from minigan.games.game import Game
 from minigan.games.gan import GAN
 from minigan.games.wgan import WGAN
 from minigan.games.wgan_gp import WGANGP
@@ -14,7 +14,6 @@ __all__ = [
     "GAN",
     "WGAN",
     "WGANGP",
-    "Captured",
     "Conditional",
     "ConditionalGAN",
     "Figures",

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from minigan import backend
-from minigan.games.game import Figures, Game, Prior, check_counts, check_no_sigmoid, discriminator_figures
+from minigan.games.figures import Figures, discriminator_figures
+from minigan.games.game import Game, Prior, check_counts, check_no_sigmoid
 from minigan.losses import discriminator_loss, generator_loss
 from minigan.nn import Module
 from minigan.nn.module import check_sizes

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from minigan.games.game import Figures, Game, Prior, check_counts, check_no_sigmoid, discriminator_figures
+from minigan.games.figures import Figures, discriminator_figures
+from minigan.games.game import Game, Prior, check_counts, check_no_sigmoid
 from minigan.losses import discriminator_loss, generator_loss, squared_gradient_norm
 from minigan.nn import Module
 from minigan.optim import Optimizer

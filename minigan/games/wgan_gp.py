@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from minigan.games.game import Figures, Game, Prior, check_counts, check_no_sigmoid
+from minigan.games.figures import Figures
+from minigan.games.game import Game, Prior, check_counts, check_no_sigmoid
 from minigan.losses import critic_loss, gradient_penalty
 from minigan.nn import Module
 from minigan.ops import mean

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from minigan import backend, data, losses, nn, optim
-from minigan.grad_mode import Recording, no_grad
 from minigan.metrics.points import kl_to_uniform
+from minigan.modes import enable_grad, no_grad
 from minigan.ops import softmax
 from minigan.ops.operands import labels_below
 from minigan.tensor import Tensor
@@ -83,7 +83,7 @@ def train_judge(
     minibatches = data.batches(x, y, size=min(_SIZE, len(x)), rng=rng)
     optimizer = optim.Adam(judge.parameters(), lr=_LR)
     decay = optim.LinearDecay(optimizer, steps)
-    with Recording(True):  # the caller may be evaluating, under no_grad
+    with enable_grad():  # the caller may be evaluating, under no_grad
         for _ in progress(range(steps)):
             images, labels = next(minibatches)
             optimizer.zero_grad()

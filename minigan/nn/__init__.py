@@ -6,10 +6,12 @@ from minigan.nn.convolution import Conv2d, ConvTranspose2d
 from minigan.nn.dense import Dense
 from minigan.nn.dropout import Dropout
 from minigan.nn.embedding import Embedding
-from minigan.nn.module import Module, Sequential, evaluating
+from minigan.nn.module import Module, Sequential, eval_mode
 from minigan.nn.normalisation import BatchNorm1d, BatchNorm2d, LayerNorm
 from minigan.nn.pooling import AvgPool2d, MaxPool2d, Upsample
 from minigan.nn.shape import Flatten, Reshape
+
+evaluating = eval_mode  # another name for it
 
 __all__ = [
     "ELU",
@@ -34,6 +36,7 @@ __all__ = [
     "Softplus",
     "Tanh",
     "Upsample",
+    "eval_mode",
     "evaluating",
     "init",
 ]

@@ -152,7 +152,7 @@ class Module:
 
 
 @contextmanager
-def evaluating(module: Module) -> Iterator[None]:
+def eval_mode(module: Module) -> Iterator[None]:
     """The module in eval mode for a block; every part's mode is restored afterwards."""
     modes = [(part, part.training) for part in module.modules()]
     try:

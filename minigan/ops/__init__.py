@@ -1,7 +1,7 @@
 """The ops: functions from Tensors to a Tensor that record how to go back.
 
 An op is one short function: the forward line and, beside it, one derivative per input, written in ops (so that it can be
-differentiated again). Coercion, dtypes and broadcasting are not the op's business: see `operands` and `tensor._fit`.
+differentiated again). Coercion, dtypes and broadcasting are not the op's business: see `operands` and `tensor._sum_to_shape`.
 
 At a kink every op takes the same side: **of all subgradients, the one with the smallest norm** (jointly, over all arguments of
 the op that are tensors or numbers: the two of maximum share a tie, also where one of them is a constant).
@@ -43,6 +43,7 @@ from minigan.ops.arithmetic import (
     not_equal,
     subtract,
 )
+from minigan.ops.conversions import astype, to
 from minigan.ops.convolution import conv2d, conv_transpose2d
 from minigan.ops.elementwise import (
     abs,
@@ -119,6 +120,7 @@ Tensor.__gt__ = greater
 Tensor.__ge__ = greater_equal
 
 Tensor.abs = abs
+Tensor.astype = astype
 Tensor.broadcast_to = broadcast_to
 Tensor.clip = clip
 Tensor.cumsum = cumsum
@@ -141,6 +143,7 @@ Tensor.squeeze = squeeze
 Tensor.sum = sum
 Tensor.T = property(transpose, doc="The tensor with its axes reversed.")
 Tensor.tanh = tanh
+Tensor.to = to
 Tensor.transpose = transpose
 Tensor.var = var
 

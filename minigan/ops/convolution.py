@@ -1,10 +1,10 @@
 """Convolution in two dimensions, on images (N, C, H, W), and its transpose.
 
 Three functions are one another's derivatives. With Y = conv(X, W), linear in X and in W:
-    dX = spread(G, W)     every output pixel hands its gradient back to the window that it came from
-    dW = match(X, G)      every weight collects, over all windows, pixel times gradient
-and again: spread(G, W) has the derivatives conv and match, match(X, G) the derivatives spread and conv. So any order of
-derivative, and `conv_transpose2d`, which is `spread` itself, come without further code.
+    dX = input_grad(G, W)      every output pixel hands its gradient back to the window that it came from
+    dW = weight_grad(X, G)     every weight collects, over all windows, pixel times gradient
+and again: input_grad has the derivatives conv and weight_grad, weight_grad has the derivatives input_grad and conv. So any
+order of derivative, and `conv_transpose2d`, which is `input_grad` itself, come without further code.
 
 In memory images lie channels last, (N, H, W, C) behind an (N, C, H, W) view: a window is then a few long runs.
 """
@@ -23,7 +23,7 @@ from minigan.ops.operands import floating, pair
 from minigan.tensor import Derivative, Tensor, record
 
 Pair = int | tuple[int, int]
-PART_BYTES = 2 << 20  # of the columns that a core works on at a time
+CHUNK = 2 << 20  # bytes of the columns that a core works on at a time
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,13 @@ class Windows:
     padding: tuple[int, int]
     dilation: tuple[int, int]
 
-    def reach(self) -> tuple[int, int]:
+    def effective_kernel_size(self) -> tuple[int, int]:
         """How many pixels one window spans."""
         return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True))
 
     def counts(self, size: tuple[int, int]) -> tuple[int, int]:
         """How many windows fit on an image of this size; what the stride leaves over at its end is in none."""
-        each = zip(size, self.padding, self.reach(), self.stride, strict=True)
+        each = zip(size, self.padding, self.effective_kernel_size(), self.stride, strict=True)
         return tuple((n + 2 * p - r) // s + 1 for n, p, r, s in each)
 
     def taps(self, counts: tuple[int, int]) -> Iterator[tuple[int, int, slice, slice]]:
@@ -68,7 +68,9 @@ def conv2d(x: Any, weight: Any, bias: Any = None, stride: Pair = 1, padding: Pai
     x, weight = _images_and_kernels("conv2d", x, weight, channels=1)
     windows = _windows("conv2d", weight, stride, padding, dilation)
     if min(windows.counts(x.shape[2:])) < 1:
-        raise ValueError(f"conv2d: a window of {windows.reach()} does not fit on x {x.shape} with padding {windows.padding}")
+        raise ValueError(
+            f"conv2d: a window of {windows.effective_kernel_size()} does not fit on x {x.shape} with padding {windows.padding}"
+        )
     return _conv(x, weight, windows, _bias("conv2d", bias, weight.shape[0], x))
 
 
@@ -94,33 +96,33 @@ def conv_transpose2d(
     size = tuple((n - 1) * s - 2 * p + k + e for n, s, p, k, e in each)
     if min(size) < 1:
         raise ValueError(f"conv_transpose2d: x {x.shape} with padding {windows.padding} leaves an output of size {size}")
-    return _spread(x, weight, windows, size, _bias("conv_transpose2d", bias, weight.shape[1], x))
+    return _conv_input_grad(x, weight, windows, size, _bias("conv_transpose2d", bias, weight.shape[1], x))
 
 
 # --- three functions, each the others' derivative -----------------------------------------------------------------------
 
 
 def _conv(x: Tensor, weight: Tensor, windows: Windows, bias: Tensor | None = None) -> Tensor:
-    return _recorded(
+    return _record_with_bias(
         "conv2d",
         _conv_array(x.data, weight.data, windows),
         bias,
-        (x, lambda g, y: _spread(g, weight, windows, x.shape[2:])),
-        (weight, lambda g, y: _match(x, g, windows)),
+        (x, lambda g, y: _conv_input_grad(g, weight, windows, x.shape[2:])),
+        (weight, lambda g, y: _conv_weight_grad(x, g, windows)),
     )
 
 
-def _spread(g: Tensor, weight: Tensor, windows: Windows, size: tuple[int, int], bias: Tensor | None = None) -> Tensor:
-    return _recorded(
+def _conv_input_grad(g: Tensor, weight: Tensor, windows: Windows, size: tuple[int, int], bias: Tensor | None = None) -> Tensor:
+    return _record_with_bias(
         "conv_transpose2d",
-        _spread_array(g.data, weight.data, windows, size),
+        _input_grad_array(g.data, weight.data, windows, size),
         bias,
         (g, lambda h, y: _conv(h, weight, windows)),
-        (weight, lambda h, y: _match(h, g, windows)),
+        (weight, lambda h, y: _conv_weight_grad(h, g, windows)),
     )
 
 
-def _recorded(name: str, y: Array, bias: Tensor | None, *inputs: tuple[Tensor, Derivative]) -> Tensor:
+def _record_with_bias(name: str, y: Array, bias: Tensor | None, *inputs: tuple[Tensor, Derivative]) -> Tensor:
     """The op's output y (N, O, OH, OW), plus a bias (O,), whose gradient is the sum over all but the channels."""
     if bias is None:
         return record(name, y, *inputs)
@@ -129,11 +131,11 @@ def _recorded(name: str, y: Array, bias: Tensor | None, *inputs: tuple[Tensor, D
     return record(name, y, *inputs, (bias, lambda g, y: g.sum((0, 2, 3))))
 
 
-def _match(x: Tensor, g: Tensor, windows: Windows) -> Tensor:
+def _conv_weight_grad(x: Tensor, g: Tensor, windows: Windows) -> Tensor:
     return record(
         "conv2d's weight gradient",
-        _match_array(x.data, g.data, windows),
-        (x, lambda h, y: _spread(g, h, windows, x.shape[2:])),
+        _weight_grad_array(x.data, g.data, windows),
+        (x, lambda h, y: _conv_input_grad(g, h, windows, x.shape[2:])),
         (g, lambda h, y: _conv(x, h, windows)),
     )
 
@@ -146,45 +148,44 @@ def _conv_array(x: Array, weight: Array, windows: Windows) -> Array:
     (oh, ow), o, matrix = windows.counts(x.shape[2:]), len(weight), _matrix(weight)
     y = backend.of(x).empty((len(x), oh, ow, o), dtype=_dtype(x, weight))
 
-    def fill(part: slice) -> None:
-        backend.matmul(_columns(x[part], windows), matrix, out=y[part].reshape(-1, o))
+    def fill(chunk: slice) -> None:
+        backend.of(x).matmul(im2col(x[chunk], windows), matrix, out=y[chunk].reshape(-1, o))
 
-    _part_by_part(fill, x, oh * ow * len(matrix))
+    _chunk_by_chunk(fill, x, oh * ow * len(matrix))
     return y.transpose(0, 3, 1, 2)
 
 
-def _match_array(x: Array, g: Array, windows: Windows) -> Array:
+def _weight_grad_array(x: Array, g: Array, windows: Windows) -> Array:
     """x (N, C, H, W), g (N, O, OH, OW) -> (O, C, KH, KW)"""
     (kh, kw), c, o = windows.kernel, x.shape[1], g.shape[1]
-    w = _part_by_part(
-        lambda part: backend.matmul(_columns(x[part], windows).T, _rows(g[part])), x, g.shape[2] * g.shape[3] * kh * kw * c
-    )
+    w = _chunk_by_chunk(lambda chunk: im2col(x[chunk], windows).T @ _rows(g[chunk]), x, g.shape[2] * g.shape[3] * kh * kw * c)
     return w.reshape(kh, kw, c, o).transpose(3, 2, 0, 1)  # from (KH*KW*C, O)
 
 
-def _spread_array(g: Array, weight: Array, windows: Windows, size: tuple[int, int]) -> Array:
+def _input_grad_array(g: Array, weight: Array, windows: Windows, size: tuple[int, int]) -> Array:
     """g (N, O, OH, OW), weight (O, C, KH, KW) -> (N, C, H, W)"""
     no_gaps = windows.dilation == (1, 1) and all(p < k for p, k in zip(windows.padding, windows.kernel, strict=True))
     few = weight.shape[1] <= 4  # channels: moving so little memory about costs less than the larger product
-    return _spread_by_blocks(g, weight, windows, size) if no_gaps and not few else _spread_by_adding(g, weight, windows, size)
+    way = _input_grad_by_blocks if no_gaps and not few else _input_grad_by_adding
+    return way(g, weight, windows, size)
 
 
-def _spread_by_adding(g: Array, weight: Array, windows: Windows, size: tuple[int, int]) -> Array:
+def _input_grad_by_adding(g: Array, weight: Array, windows: Windows, size: tuple[int, int]) -> Array:
     """The windows' columns, added where they came from."""
     (n, _, oh, ow), c, (h, w), (ph, pw) = g.shape, weight.shape[1], size, windows.padding
     matrix = _matrix(weight).T
     x = backend.of(g).zeros((n, h + 2 * ph, w + 2 * pw, c), dtype=_dtype(g, weight))
 
-    def add(part: slice) -> None:
-        columns = backend.matmul(_rows(g[part]), matrix).reshape(-1, oh, ow, *windows.kernel, c)
+    def add(chunk: slice) -> None:
+        columns = (_rows(g[chunk]) @ matrix).reshape(-1, oh, ow, *windows.kernel, c)
         for i, j, rows, cols in windows.taps((oh, ow)):
-            x[part, rows, cols] += columns[:, :, :, i, j]
+            x[chunk, rows, cols] += columns[:, :, :, i, j]
 
-    _part_by_part(add, g, oh * ow * matrix.shape[1])
+    _chunk_by_chunk(add, g, oh * ow * matrix.shape[1])
     return x[:, ph : ph + h, pw : pw + w].transpose(0, 3, 1, 2)
 
 
-def _spread_by_blocks(g: Array, weight: Array, windows: Windows, size: tuple[int, int]) -> Array:
+def _input_grad_by_blocks(g: Array, weight: Array, windows: Windows, size: tuple[int, int]) -> Array:
     """The same without adding in memory: the kernel is cut into T blocks of one stride s, and then, along each axis,
 
     x[s v + i] = sum over t of g[v - t] w[s t + i]: an ordinary convolution of g that yields s x s pixels at once.
@@ -198,32 +199,32 @@ def _spread_by_blocks(g: Array, weight: Array, windows: Windows, size: tuple[int
     matrix = kernels.transpose(2, 4, 0, 3, 5, 1).reshape(th * tw * o, sh * sw * c)
     x = backend.of(g).empty((n, vh, sh, vw, sw, c), dtype=_dtype(g, weight))
 
-    def paint(part: slice) -> None:
-        around = _zeros_around(g[part], (top, bottom), (left, right))
-        columns = _columns(around, Windows((th, tw), (1, 1), (0, 0), (1, 1)))  # (N*VH*VW, TH*TW*O)
-        x[part] = backend.matmul(columns, matrix).reshape(-1, vh, vw, sh, sw, c).transpose(0, 1, 3, 2, 4, 5)
+    def paint(chunk: slice) -> None:
+        around = _zeros_around(g[chunk], (top, bottom), (left, right))
+        columns = im2col(around, Windows((th, tw), (1, 1), (0, 0), (1, 1)))  # (N*VH*VW, TH*TW*O)
+        x[chunk] = (columns @ matrix).reshape(-1, vh, vw, sh, sw, c).transpose(0, 1, 3, 2, 4, 5)
 
-    _part_by_part(paint, g, vh * vw * len(matrix))
+    _chunk_by_chunk(paint, g, vh * vw * len(matrix))
     x = x.reshape(n, vh * sh, vw * sw, c)
     return x[:, skip_h : skip_h + size[0], skip_w : skip_w + size[1]].transpose(0, 3, 1, 2)
 
 
-def _part_by_part(work: Callable[[slice], Array | None], images: Array, numbers: int) -> Array | None:
-    """work(part) for parts of the images whose columns, so many numbers for each image, fit a core's cache; the results' sum.
+def _chunk_by_chunk(work: Callable[[slice], Array | None], images: Array, numbers: int) -> Array | None:
+    """work(chunk) for chunks of images whose columns, so many numbers an image, fit a core's cache; the results' sum.
 
-    A part then takes half the time or less that it would take as part of a whole. On a GPU there is one part.
+    A chunk then takes half the time or less that it would take as part of a whole. On a GPU there is one chunk.
     """
     n = len(images)
     if not isinstance(images, numpy.ndarray):
         return work(slice(0, n))
-    size = max(1, PART_BYTES // max(1, numbers * images.itemsize))
+    size = max(1, CHUNK // max(1, numbers * images.itemsize))
 
     def several(start: int, stop: int) -> Array | None:
-        parts = max(1, (stop - start) // size)
-        bounds = [start + (stop - start) * i // parts for i in range(parts + 1)]
+        count = max(1, (stop - start) // size)
+        bounds = [start + (stop - start) * i // count for i in range(count + 1)]
         total = work(slice(bounds[0], bounds[1]))
-        for part in itertools.pairwise(bounds[1:]):
-            result = work(slice(*part))
+        for chunk in itertools.pairwise(bounds[1:]):
+            result = work(slice(*chunk))
             if total is not None:
                 total += result
         return total
@@ -240,7 +241,7 @@ def _blocks(k: int, s: int, p: int, size: int, windows: int) -> tuple[int, int, 
     return t, t - 1 - first, last - (windows - 1), last - first + 1, p - s * first
 
 
-def _columns(x: Array, windows: Windows) -> Array:
+def im2col(x: Array, windows: Windows) -> Array:
     """Every window as a row: (N, C, H, W) -> (N*OH*OW, KH*KW*C)"""
     (n, c, h, w), (ph, pw), (sh, sw), (dh, dw) = x.shape, windows.padding, windows.stride, windows.dilation
     (oh, ow), (kh, kw) = windows.counts((h, w)), windows.kernel

@@ -3,9 +3,8 @@
 import string
 from typing import Any
 
-from minigan import backend
-from minigan.backend import Array
 from minigan.ops.operands import check_broadcast, pair, tensors
+from minigan.ops.shaping import moveaxis
 from minigan.tensor import Tensor, record
 
 
@@ -24,45 +23,25 @@ def matmul(a: Any, b: Any) -> Tensor:
         return matmul(a, b.reshape(-1, 1)).squeeze(-1)
     if a.ndim > 2 or b.ndim > 2:
         check_broadcast("matmul", a.shape[:-2], b.shape[:-2])
-    return _product(a, b)
-
-
-def _product(a: Tensor, b: Tensor, flip_a: bool = False, flip_b: bool = False) -> Tensor:
-    """A B, where A is a or its transpose, and B is b or its transpose: no transpose is an op of its own.
-
-    From dA = G B^T and dB = A^T G; of a transposed factor the gradient is transposed: (G B^T)^T = B G^T, (A^T G)^T = G^T A.
-    """
-    A, B = _flipped(a._data) if flip_a else a._data, _flipped(b._data) if flip_b else b._data
-    return record(
-        "matmul",
-        backend.matmul(A, B),
-        (a, lambda g, y: _product(b, g, flip_b, True) if flip_a else _product(g, b, False, not flip_b)),
-        (b, lambda g, y: _product(g, a, True, flip_a) if flip_b else _product(a, g, not flip_a, False)),
-    )
-
-
-def _flipped(x: Array) -> Array:
-    """The transpose of each matrix."""
-    return x.swapaxes(-1, -2)
+    return record("matmul", a.data @ b.data, (a, lambda g, y: g @ _transposed(b)), (b, lambda g, y: _transposed(a) @ g))
 
 
 def affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """x W + b as one op: x (N, n), weight (n, m), bias (m,) -> (N, m). What `nn.Dense` computes.
 
-    dx = G W^T, dW = x^T G, and db = G, which the walk sums over the N rows that b was stretched to.
+    dx = G W^T, dW = x^T G, and db = G, which the walk sums over the N rows that b was broadcast to.
     """
-    y = backend.matmul(x._data, weight._data)
-    if bias._data.dtype == y.dtype:
-        y += bias._data  # in place: a second array of this size would cost as much time again
+    y = x.data @ weight.data
+    if bias.dtype == y.dtype:
+        y += bias.data  # in place: a second array of this size would cost as much time again
     else:
-        y = y + bias._data
-    return record(
-        "affine",
-        y,
-        (x, lambda g, y: _product(g, weight, flip_b=True)),
-        (weight, lambda g, y: _product(x, g, flip_a=True)),
-        (bias, lambda g, y: g),
-    )
+        y = y + bias.data
+    return record("affine", y, (x, lambda g, y: g @ weight.T), (weight, lambda g, y: x.T @ g), (bias, lambda g, y: g))
+
+
+def _transposed(x: Tensor) -> Tensor:
+    """The transpose of each matrix: (..., n, m) -> (..., m, n)"""
+    return x.T if x.ndim == 2 else moveaxis(x, -1, -2)
 
 
 def einsum(subscripts: str, *operands: Any) -> Tensor:

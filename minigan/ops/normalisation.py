@@ -5,7 +5,7 @@ from typing import Any
 
 from minigan import backend
 from minigan.backend import Array
-from minigan.grad_mode import mode
+from minigan.modes import mode
 from minigan.ops.elementwise import sqrt
 from minigan.ops.operands import tensors
 from minigan.ops.reductions import mean, sum, var
@@ -90,7 +90,7 @@ def _normalised(x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
 
 
 def _per_channel(v: Tensor, x: Tensor) -> Tensor:
-    """(C,) -> (1, C, 1, ...), to be stretched over x."""
+    """(C,) -> (1, C, 1, ...), to be broadcast over x."""
     return v.reshape(1, -1, *[1] * (x.ndim - 2))
 
 

@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from minigan import backend
+from minigan import backend, debug_mode
 from minigan.backend import Array
-from minigan.grad_mode import mode
 from minigan.tensor import Tensor
 
 
@@ -22,7 +21,7 @@ def operand(name: str, x: Any) -> Tensor:
 
 def floating(name: str, x: Any) -> Tensor:
     """The argument of an op that needs a float, such as exp; integers become float32."""
-    x = operand(name, x)
+    x = x if isinstance(x, Tensor) else tensors(name, x)[0]
     return x if x._data.dtype.kind in "fc" else x.astype("float32")
 
 
@@ -48,9 +47,9 @@ def pair(name: str, a: Any, b: Any) -> tuple[Tensor, Tensor]:
     return tensors(name, a, b)
 
 
-def _constant(value: float, beside: Tensor) -> Tensor:
+def _constant(value: float, like: Tensor) -> Tensor:
     """A number as a Tensor of shape (), of the dtype and on the backend of the other argument."""
-    return Tensor._of(backend.constant(value, beside._data.dtype, beside._data))
+    return Tensor._of(backend.constant(value, like._data.dtype, like._data))
 
 
 def tensors(name: str, *values: Any) -> list[Tensor]:
@@ -60,8 +59,8 @@ def tensors(name: str, *values: Any) -> list[Tensor]:
         if not (isinstance(v, Tensor | bool | int | float | list | tuple) or backend.is_array(v) or hasattr(v, "dtype")):
             raise TypeError(f"{name}: argument {position + 1} is a {type(v).__name__}; expected a Tensor, an array or a number")
     dtype = _common_dtype(name, strong, [v for v in values if not (isinstance(v, Tensor) or backend.is_array(v))])
-    beside = next((v for v in strong if isinstance(v, Tensor)), None)
-    result = [_as_tensor(name, v, dtype, beside) for v in values]
+    like = next((v for v in strong if isinstance(v, Tensor)), None)
+    result = [_as_tensor(name, v, dtype, like) for v in values]
     if len({type(t._data) for t in result}) > 1:
         places = ", ".join(f"argument {i + 1} on {t.xp.__name__}" for i, t in enumerate(result))
         raise TypeError(f"{name}: the arguments live on different backends: {places}; move one with .to()")
@@ -82,11 +81,11 @@ def _common_dtype(name: str, strong: list, weak: list) -> Any:
     return dtypes[0] if len(set(dtypes)) == 1 and not weak else "int64"  # wide enough for any number beside it
 
 
-def _as_tensor(name: str, value: Any, dtype: Any, beside: Tensor | None) -> Tensor:
+def _as_tensor(name: str, value: Any, dtype: Any, like: Tensor | None) -> Tensor:
     if isinstance(value, Tensor):
         return value if value.dtype.kind in "fc" else value.astype(dtype)
-    if beside is not None and dtype is not None and isinstance(value, int | float):
-        return Tensor._of(backend.constant(value, dtype, beside._data))
+    if like is not None and dtype is not None and isinstance(value, int | float):
+        return Tensor._of(backend.constant(value, dtype, like._data))
     if backend.is_array(value) and value.dtype.kind in "fc":
         return Tensor(value)
     try:
@@ -98,7 +97,7 @@ def _as_tensor(name: str, value: Any, dtype: Any, beside: Tensor | None) -> Tens
 def labels_below(name: str, labels: Any, classes: int) -> backend.Array:
     """Class labels as an array of integers; refused where they are none, or not from 0 to classes - 1."""
     labels = integers(name, labels)
-    if looked_at(labels) and labels.size and not (int(labels.min()) >= 0 and int(labels.max()) < classes):
+    if can_check_values(labels) and labels.size and not (int(labels.min()) >= 0 and int(labels.max()) < classes):
         raise ValueError(f"{name}: labels from {int(labels.min())} to {int(labels.max())}; expected 0 to {classes - 1}")
     return backend.asarray(labels)
 
@@ -111,9 +110,9 @@ def integers(name: str, labels: Any) -> backend.Array:
     return labels
 
 
-def looked_at(array: Array) -> bool:
+def can_check_values(array: Array) -> bool:
     """Whether an op checks the values of this argument: on a GPU, which Python would have to wait for, only in debug mode."""
-    return isinstance(array, np.ndarray) or mode.debugging
+    return isinstance(array, np.ndarray) or debug_mode.is_on()
 
 
 def check_broadcast(name: str, *shapes: tuple[int, ...]) -> None:

@@ -1,4 +1,4 @@
-"""Which array module computes: NumPy, or CuPy on a GPU. What differs between the two lives here, and nowhere else.
+"""Arrays: which module computes, NumPy or CuPy on a GPU, and what differs between the two.
 
 The rest of minigan asks an array for its own module (`of(array)`), or, to make a new array, the current one (`xp()`).
 It never imports numpy or cupy to compute.
@@ -9,20 +9,16 @@ values (`float(t)`, `if array.any()`), and nothing but the user's own minibatche
 
 import functools
 import importlib
-import json
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
 import numpy
 
-from minigan.device_generator import DeviceGenerator
-
 Array = Any  # numpy.ndarray or cupy.ndarray
-Generator = numpy.random.Generator | DeviceGenerator
 
 _CUPY_HELP = (
     "the cupy backend needs an NVIDIA GPU with its driver and the cupy package: "
@@ -60,7 +56,6 @@ class _Current(threading.local):
     """The backend in use; threads choose their own and start with the process's."""
 
     def __init__(self):
-        self.recording = False  # see `Graph`
         self.choose(*_start)
 
     def choose(self, name: str, module: ModuleType, noise: str) -> None:
@@ -78,7 +73,7 @@ def use(name: str, noise: str | None = None) -> None:
     """From here on, new tensors live on this backend: "numpy" or "cupy". Raises `BackendError` where it cannot work.
 
     `noise`: where minigan draws what a training step needs (z, dropout's masks, the penalty's mixing weights): None, where the
-    tensors live; "numpy", on the CPU, so that the same seed gives the same course on both backends, for a copy in each draw.
+    tensors live; "numpy", on the CPU, so that the same seed gives the same run on both backends, but each draw is copied.
     """
     global _start
     _start = _choice(name, noise)
@@ -110,6 +105,11 @@ def name() -> str:
 def xp() -> ModuleType:
     """The current array module, where new arrays are made."""
     return _current.module
+
+
+def noise_name() -> str:
+    """The backend that draws the noise of a training step; see `use`."""
+    return _current.noise
 
 
 def of(array: Array) -> ModuleType:
@@ -155,17 +155,14 @@ def numbers(data: Any, dtype: Any = None) -> Array:
     return asarray(array if dtype is None else array.astype(dtype, copy=False))
 
 
-def constant(value: float, dtype: Any, beside: Array) -> Array:
-    """A number as an array of shape (), where the array beside it lives.
+def constant(value: float, dtype: Any, like: Array) -> Array:
+    """A number as an array of shape (), on the device of the array `like`.
 
-    Under CuPy it is filled in by the GPU, and kept: `asarray` would copy it from the CPU, each time that an op meets a number.
-    A recorded graph fills in its own.
+    Under CuPy the GPU fills it in, once for each number: `asarray` would copy it from the CPU each time that an op meets it.
     """
-    if isinstance(beside, numpy.ndarray):
+    if isinstance(like, numpy.ndarray):
         return numpy.asarray(value, dtype=dtype)
-    if _current.recording:
-        return of(beside).full((), value, dtype)
-    return _kept_constant(of(beside), value, repr(value), numpy.dtype(dtype))
+    return _kept_constant(of(like), value, repr(value), numpy.dtype(dtype))
 
 
 @functools.lru_cache(maxsize=1000)
@@ -202,13 +199,6 @@ def concatenate(arrays: Sequence[Array], axis: int = 0, out: Array | None = None
     return xp.concatenate(arrays, axis, out=out)
 
 
-def matmul(a: Array, b: Array, out: Array | None = None) -> Array:
-    """a @ b; into `out`, if given. Into a CUDA graph by cuTENSOR, since CuPy refuses cuBLAS there."""
-    if _current.recording:
-        return _contraction(a, b, out)
-    return a @ b if out is None else of(a).matmul(a, b, out=out)
-
-
 def synchronize() -> None:
     """Wait until the device has finished; nothing to do under NumPy."""
     if _current.name == "cupy":
@@ -226,147 +216,6 @@ def memory() -> dict[str, int]:
 def add_at(array: Array, index: object, values: Array) -> None:
     """array[index] += values, in place, where an element that the index repeats is added to each time."""
     of(array).add.at(array, index, values)
-
-
-# --- CUDA graphs --------------------------------------------------------------------------------------------------------
-
-
-class Graph:
-    """Work of the GPU that is recorded once, and then repeated by a single call, at the cost of that one.
-
-    Recording carries nothing out. Every array keeps its place in memory, and every Python number its value: what is to differ
-    between two runs has to be an array that is written to in place. What the work allocates is the graph's as long as it lives.
-    """
-
-    def __init__(self):
-        cuda = _current.module.cuda
-        self._stream, self._pool = cuda.Stream(non_blocking=True), cuda.MemoryPool()
-
-    @contextmanager
-    def record(self) -> Iterator[None]:
-        """`with graph.record():` records what is done in the block. Raises `BackendError` for what CuPy cannot record."""
-        with rehearsing(), self._stream, _current.module.cuda.using_allocator(self._pool.malloc):
-            self._stream.begin_capture()
-            try:
-                yield
-            except BaseException as error:
-                with suppress(RuntimeError):  # what has been recorded so far is of no use
-                    self._stream.end_capture()
-                if isinstance(error, RuntimeError) and not isinstance(error, BackendError):
-                    raise BackendError(f"CuPy cannot record this: {error}") from error
-                raise
-            self._graph = self._stream.end_capture()
-
-    def run(self) -> None:
-        """Do the recorded work, in its turn after what was asked of the GPU before."""
-        self._graph.launch()
-
-
-@contextmanager
-def rehearsing() -> Iterator[None]:
-    """A block that is carried out in just the way in which it can be recorded: with `recording()` true."""
-    before, _current.recording = _current.recording, True
-    try:
-        yield
-    finally:
-        _current.recording = before
-
-
-def recording() -> bool:
-    """Whether work is being recorded, or rehearsed: numbers that change from step to step must be arrays then."""
-    return _current.recording
-
-
-def _contraction(a: Array, b: Array, out: Array | None) -> Array:
-    """a @ b for matrices (n, k) and (k, m)."""
-    if a.ndim != 2 or b.ndim != 2:
-        raise BackendError(f"a recorded step can multiply matrices; these have shapes {a.shape} and {b.shape}")
-    try:
-        cutensor = importlib.import_module("cupyx.cutensor")
-    except ImportError as error:
-        raise BackendError(
-            f"a recorded step multiplies by cuTENSOR: pip install cutensor-cu12 (or cutensor-cu13) ({error})"
-        ) from error
-    xp = of(a)
-    out = xp.empty((a.shape[0], b.shape[1]), a.dtype) if out is None else out
-    return cutensor.contraction(
-        1.0, xp.ascontiguousarray(a), ("n", "k"), xp.ascontiguousarray(b), ("k", "m"), 0.0, out, ("n", "m")
-    )
-
-
-# --- random numbers -------------------------------------------------------------------------------------------------
-
-# Initial weights, minibatches and samples are drawn on the CPU, the same for every backend; the noise inside a training step,
-# where the step computes.
-
-_generator = numpy.random.default_rng()
-_noise_seed = int(_generator.integers(2**63))
-_noise_generators: dict[ModuleType, DeviceGenerator] = {}  # each made when it is first asked for
-
-
-def seed(n: int) -> None:
-    """Start minigan's default generators afresh from the integer `n`, 0 included."""
-    global _generator, _noise_seed
-    _generator, _noise_seed = numpy.random.default_rng(n), int(numpy.random.default_rng([n, 1]).integers(2**63))
-    for rng in _noise_generators.values():
-        rng.set_state(_noise_seed)  # in place: a recorded graph may draw from it
-
-
-def generator(rng: numpy.random.Generator | None = None) -> numpy.random.Generator:
-    """`rng`, or else minigan's default generator. Raises TypeError for anything but a generator, such as a seed."""
-    if rng is not None and not isinstance(rng, numpy.random.Generator):
-        raise TypeError(f"rng is {rng!r}; expected a generator: numpy.random.default_rng(seed)")
-    return _generator if rng is None else rng
-
-
-def spawn(rng: numpy.random.Generator | None = None) -> numpy.random.Generator:
-    """`rng`, or else a new generator that depends on the seed alone.
-
-    Whoever draws again and again (a minibatch stream) owns one, so that no two of them share a stream and each can be saved
-    and resumed by itself. For the same reason, do not give one `rng` to two of them.
-    """
-    return generator(rng) if rng is not None else _generator.spawn(1)[0]
-
-
-def noise_generator(rng: Generator | None = None, beside: Array | None = None) -> Generator:
-    """`rng`, or else minigan's default generator of noise: where the array `beside` lives (None: new tensors)."""
-    if rng is not None:
-        return rng if isinstance(rng, DeviceGenerator) else generator(rng)
-    module = _current.module if beside is None else of(beside)
-    if module is numpy or (_current.name == "cupy" and _current.noise == "numpy"):
-        if _current.recording:
-            raise BackendError("noise drawn on the CPU cannot be part of a recorded step: backend.use('cupy'), noise None")
-        return _generator
-    if module not in _noise_generators:
-        _noise_generators[module] = DeviceGenerator(module, _noise_seed)
-    return _noise_generators[module]
-
-
-def spawn_noise(rng: Generator | None = None) -> Generator:
-    """`rng`, or else a new generator of noise, where new tensors live, that depends on the seed alone: what a prior owns."""
-    if rng is not None:
-        return noise_generator(rng)
-    rng = spawn()
-    return rng if _current.noise == "numpy" else DeviceGenerator(_current.module, int(rng.integers(2**63)))
-
-
-def generator_state(rng: Generator) -> str:
-    """Where a generator stands, as text (JSON: its integers have 128 bits) that `set_generator_state` takes back."""
-    state = {"device": rng.state()} if isinstance(rng, DeviceGenerator) else rng.bit_generator.state
-    return json.dumps(state, default=numpy.ndarray.tolist)
-
-
-def set_generator_state(rng: Generator, state: str) -> None:
-    """Put a generator back to where `generator_state` found it. Raises ValueError where that one drew elsewhere."""
-    found, on_device = json.loads(str(state)), isinstance(rng, DeviceGenerator)
-    if on_device != ("device" in found):
-        there, here = ("CPU", "GPU") if on_device else ("GPU", "CPU")
-        cure = "backend.use('cupy', noise='numpy')" if on_device else "the cupy backend"
-        raise ValueError(f"this state's noise was drawn on the {there}, and would be on the {here} now; resume with {cure}")
-    if on_device:
-        rng.set_state(found["device"])
-    else:
-        rng.bit_generator.state = found
 
 
 use(os.environ.get("MINIGAN_BACKEND") or "numpy")

@@ -1,7 +1,7 @@
 """Random numbers drawn on a GPU, by array operations alone: SplitMix64 (Steele, Lea and Flood 2014).
 
 The n-th number is a hash of the counter at n: none needs those before it, so that all are computed at once, and the counter is
-all there is to save. CuPy's own generators cannot be saved, nor be used while a CUDA graph is recorded.
+all there is to save. The state of CuPy's own generators cannot be read, and so not be saved.
 """
 
 import importlib

@@ -1,0 +1,81 @@
+"""Random numbers: minigan's default generators, those that a stream owns, and how each is saved and resumed.
+
+Initial weights, minibatches and samples are drawn on the CPU, the same for every backend; the noise inside a training step,
+where the step computes.
+"""
+
+import json
+from types import ModuleType
+
+import numpy
+
+from minigan.backend.arrays import Array, name, noise_name, of, xp
+from minigan.backend.device_generator import DeviceGenerator
+
+Generator = numpy.random.Generator | DeviceGenerator
+
+_generator = numpy.random.default_rng()
+_noise_seed = int(_generator.integers(2**63))
+_noise_generators: dict[ModuleType, DeviceGenerator] = {}  # each made when it is first asked for
+
+
+def seed(n: int) -> None:
+    """Start minigan's default generators afresh from the integer `n`, 0 included."""
+    global _generator, _noise_seed
+    _generator, _noise_seed = numpy.random.default_rng(n), int(numpy.random.default_rng([n, 1]).integers(2**63))
+    _noise_generators.clear()
+
+
+def generator(rng: numpy.random.Generator | None = None) -> numpy.random.Generator:
+    """`rng`, or else minigan's default generator. Raises TypeError for anything but a generator, such as a seed."""
+    if rng is not None and not isinstance(rng, numpy.random.Generator):
+        raise TypeError(f"rng is {rng!r}; expected a generator: numpy.random.default_rng(seed)")
+    return _generator if rng is None else rng
+
+
+def spawn(rng: numpy.random.Generator | None = None) -> numpy.random.Generator:
+    """`rng`, or else a new generator that depends on the seed alone.
+
+    Whoever draws again and again (a minibatch stream) owns one, so that no two of them share a stream and each can be saved
+    and resumed by itself. For the same reason, do not give one `rng` to two of them.
+    """
+    return generator(rng) if rng is not None else _generator.spawn(1)[0]
+
+
+def noise_generator(rng: Generator | None = None, like: Array | None = None) -> Generator:
+    """`rng`, or else minigan's default generator of noise, on the device of the array `like` (None: of new tensors)."""
+    if rng is not None:
+        return rng if isinstance(rng, DeviceGenerator) else generator(rng)
+    module = xp() if like is None else of(like)
+    if module is numpy or (name() == "cupy" and noise_name() == "numpy"):
+        return _generator
+    if module not in _noise_generators:
+        _noise_generators[module] = DeviceGenerator(module, _noise_seed)
+    return _noise_generators[module]
+
+
+def spawn_noise(rng: Generator | None = None) -> Generator:
+    """`rng`, or else a new generator of noise on the device of new tensors; it depends on the seed alone. A prior owns one."""
+    if rng is not None:
+        return noise_generator(rng)
+    rng = spawn()
+    return rng if noise_name() == "numpy" else DeviceGenerator(xp(), int(rng.integers(2**63)))
+
+
+def generator_state(rng: Generator) -> str:
+    """Where a generator stands, as text (JSON: its integers have 128 bits) that `set_generator_state` takes back."""
+    state = {"device": rng.state()} if isinstance(rng, DeviceGenerator) else rng.bit_generator.state
+    return json.dumps(state, default=numpy.ndarray.tolist)
+
+
+def set_generator_state(rng: Generator, state: str) -> None:
+    """Put a generator back to where `generator_state` found it. Raises ValueError where that one drew elsewhere."""
+    found, on_device = json.loads(str(state)), isinstance(rng, DeviceGenerator)
+    if on_device != ("device" in found):
+        there, here = ("CPU", "GPU") if on_device else ("GPU", "CPU")
+        cure = "backend.use('cupy', noise='numpy')" if on_device else "the cupy backend"
+        raise ValueError(f"this state's noise was drawn on the {there}, and would be on the {here} now; resume with {cure}")
+    if on_device:
+        rng.set_state(found["device"])
+    else:
+        rng.bit_generator.state = found

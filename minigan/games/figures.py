@@ -1,0 +1,62 @@
+"""The figures of a game's step: losses and mean probabilities, as numbers that cost nothing until somebody reads them."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+
+from minigan.ops import mean, sigmoid, stack
+from minigan.tensor import Tensor
+
+
+class Figures(Mapping):
+    """The figures of one step, by name: floats when they are read. Until then they are detached tensors on their device, or
+    functions without arguments that compute one, so that a step that nobody looks at costs nothing more, and a GPU goes on.
+    Whoever reads one waits for the device, once for all of them.
+    """
+
+    def __init__(self, **figures: Tensor | Callable[[], Tensor]):
+        self._values = {name: v.detach() if isinstance(v, Tensor) else v for name, v in figures.items()}
+
+    def __getitem__(self, name: str) -> float:
+        value = self._values[name]
+        value = value() if callable(value) else value
+        if isinstance(value, Tensor) and not isinstance(value.data, np.ndarray):
+            self._values = dict(zip(self._values, self.stacked().numpy().tolist(), strict=True))
+            value = self._values[name]
+        return float(value)
+
+    def stacked(self) -> Tensor:
+        """All figures, one after another, on their device."""
+        values = [v() if callable(v) else v for v in self._values.values()]
+        return stack([(v if isinstance(v, Tensor) else Tensor(v)).reshape(()) for v in values])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return ", ".join(f"{name} {value:.4f}" for name, value in self.items())
+
+
+def discriminator_figures(loss_D: Tensor, loss_G: Tensor, real_logits: Tensor, fake_logits: Tensor) -> Figures:
+    """The losses, the mean probabilities D(x) and D(G(z)), and the share that D judges right."""
+    real_logits, fake_logits = real_logits.detach(), fake_logits.detach()  # the graph is let go
+    return Figures(
+        loss_D=loss_D,
+        loss_G=loss_G,
+        D_real=lambda: mean_probability(real_logits),
+        D_fake=lambda: mean_probability(fake_logits),
+        D_accuracy=lambda: accuracy(real_logits, fake_logits),
+    )
+
+
+def mean_probability(logits: Tensor) -> Tensor:
+    """mean sigma(v), the mean probability "real", as a figure (no graph)."""
+    return mean(sigmoid(logits.detach()))
+
+
+def accuracy(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """The share of samples that D judges right: v > 0 for real ones, v < 0 for fake ones. 1/2 where it can only guess."""
+    return (mean(real_logits > 0.0) + mean(fake_logits < 0.0)) / 2.0

@@ -1,0 +1,24 @@
+"""Conversions: the same values in another dtype, or on another device. Gradients are converted back."""
+
+from typing import Any
+
+from minigan import backend
+from minigan.tensor import Tensor, record
+
+
+def astype(x: Tensor, dtype: Any) -> Tensor:
+    """The tensor in another dtype (itself if it has that dtype). Gradients flow between floating dtypes."""
+    if dtype is None:
+        raise TypeError("astype: dtype is None; name one, such as 'float32'")
+    if x.dtype == dtype:
+        return x
+    data = x.data.astype(dtype)
+    return record("astype", data, (x, lambda g, y: g)) if data.dtype.kind == "f" else Tensor._of(data)
+
+
+def to(x: Tensor, name: str) -> Tensor:
+    """The tensor on the backend "numpy" or "cupy" (itself if it is there). Gradients flow back."""
+    here = x.xp.__name__
+    if name == here:
+        return x
+    return record("to", backend.move(x.data, name), (x, lambda g, y: g.to(here)))

@@ -1,0 +1,109 @@
+"""The blocks in which a rule goes over the parameters: many small ones joined, a large one cut into chunks.
+
+Only speed is at stake. A call of NumPy costs about a microsecond, however small the array, and a rule has a dozen of them: on
+one vector for all small parameters they are paid once. And a rule's many passes over a chunk find it in the core's cache.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from typing import Any
+
+from minigan import backend
+from minigan.backend import Array
+from minigan.tensor import Tensor
+
+CHUNK = 1 << 17  # elements that are updated at a time
+
+Ready = tuple[Tensor, dict[str, Any]]  # a parameter that has a gradient, and its state
+Block = tuple[Array, Array, dict[str, Any]]  # theta, g, state: what `Optimizer.update` takes
+
+
+def blocks(ready: Sequence[Ready], joined: "Joined") -> Iterator[Block]:
+    """(theta, g, state) again and again, for `update` to write into, until it has seen all elements of all parameters."""
+    if len(ready) > 1 and _can_be_joined(ready):
+        yield joined.vectors(ready)
+        joined.hand_back(ready)
+    else:
+        for p, state in ready:
+            yield from _chunks(p.data, p.grad.data, state)
+
+
+def _can_be_joined(ready: Sequence[Ready]) -> bool:
+    """Whether one vector can hold these parameters: few elements (the vector is a copy), of one kind, stepped equally often."""
+    (first, state), size = ready[0], 0
+    for p, s in ready:
+        size += p.size
+        if size > CHUNK or p.dtype != first.dtype or type(p.data) is not type(first.data) or s["t"] != state["t"]:
+            return False
+    return True
+
+
+class Joined:
+    """One vector for the parameters, one for their gradients, and one for each array of their states, kept between steps.
+
+    The states' arrays become views into the vectors. Whoever puts another array in the place of one (`load_state_dict`) is
+    noticed, and the vectors are made anew. Parameters keep their own arrays, which others look at, too (`detach`).
+    """
+
+    def __init__(self):
+        self.state: dict[str, Any] = {}
+        self.thetas: list[Array] = []
+        self.views: list[tuple[dict[str, Any], str, Array]] = []  # state[name] is to be this view
+
+    def vectors(self, ready: Sequence[Ready]) -> Block:
+        """The parameters, their gradients and their states, as vectors."""
+        if not self._hold(ready):
+            self._take(ready)
+        backend.concatenate([p.data.reshape(-1) for p, _ in ready], out=self.theta)
+        backend.concatenate([p.grad.data.reshape(-1) for p, _ in ready], out=self.g)
+        self.state["t"] = ready[0][1]["t"]
+        return self.theta, self.g, self.state
+
+    def hand_back(self, ready: Sequence[Ready]) -> None:
+        """The vector's values into the parameters' own memory."""
+        for (p, _), theta in zip(ready, self.thetas, strict=True):
+            p.data[...] = theta
+
+    def _hold(self, ready: Sequence[Ready]) -> bool:
+        """Whether the vectors have room for just these parameters, and are still the memory of their states."""
+        if [p.shape for p, _ in ready] != [theta.shape for theta in self.thetas]:
+            return False
+        first = ready[0][0].data
+        if first.dtype != self.theta.dtype or type(first) is not type(self.theta):  # they have moved
+            return False
+        expected = len(ready) * (len(ready[0][1]) - 1)
+        return len(self.views) == expected and all([state[name] is view for state, name, view in self.views])
+
+    def _take(self, ready: Sequence[Ready]) -> None:
+        self.theta, self.thetas = _joined([p.data for p, _ in ready])
+        self.g = backend.of(self.theta).empty_like(self.theta)
+        self.state, self.views = {}, []
+        for name in ready[0][1].keys() - {"t"}:
+            self.state[name], views = _joined([state[name] for _, state in ready])
+            for (_, state), view in zip(ready, views, strict=True):
+                state[name] = view
+                self.views.append((state, name, view))
+
+
+def _joined(arrays: list[Array]) -> tuple[Array, list[Array]]:
+    """The arrays one after another in one vector, and the views into it that have their shapes."""
+    whole = backend.concatenate([a.reshape(-1) for a in arrays])
+    ends = accumulate(a.size for a in arrays)
+    return whole, [whole[end - a.size : end].reshape(a.shape) for a, end in zip(arrays, ends, strict=True)]
+
+
+def _chunks(theta: Array, g: Array, state: dict[str, Any]) -> Iterator[Block]:
+    """A large parameter's (theta, g, state), chunk by chunk; a small one's as they are."""
+    xp, count = backend.of(theta), theta.size // CHUNK
+    arrays = {name: array for name, array in state.items() if name != "t"}
+    if count < 2 or xp.__name__ != "numpy" or not all(a.flags.c_contiguous for a in (theta, *arrays.values())):
+        yield theta, xp.asarray(g, order="C"), state  # of a convolution it comes in another order, which NumPy is slow with
+        return
+    g = g.reshape(-1)
+    bounds = [theta.size * i // count for i in range(count + 1)]
+    for chunk in map(slice, bounds[:-1], bounds[1:]):
+        yield (
+            theta.reshape(-1)[chunk],
+            g[chunk],
+            {"t": state["t"], **{name: a.reshape(-1)[chunk] for name, a in arrays.items()}},
+        )

@@ -1,0 +1,115 @@
+"""The update rules: nothing but their formulas, for one parameter theta with gradient g.
+
+`update` writes into theta and into the arrays of `state`, in place; state["t"] counts this parameter's steps from 1. What the
+rules share is in `optimizer`. Every rule here treats each element by itself (`elementwise`).
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from minigan.backend import Array
+from minigan.optim.optimizer import Optimizer, at_least_0, fraction
+from minigan.tensor import Tensor
+
+State = dict[str, Any]
+
+
+class SGD(Optimizer):
+    """Gradient descent with momentum: b <- momentum b + g, theta <- theta - lr b; without: theta <- theta - lr g."""
+
+    elementwise = True
+
+    def __init__(self, params: Iterable[Tensor], lr: float, momentum: float = 0.0):
+        super().__init__(params, lr)
+        self.momentum = fraction("SGD", "momentum", momentum)
+        self.slots = ("b",) if momentum else ()
+
+    def update(self, theta: Array, g: Array, state: State) -> None:
+        if not self.momentum:
+            theta -= self.lr * g
+            return
+        b = state["b"]
+        b[...] = self.momentum * b + g
+        theta -= self.lr * b
+
+
+class RMSProp(Optimizer):
+    """RMSProp (Tieleman and Hinton 2012): v <- alpha v + (1 - alpha) g^2, theta <- theta - lr g / (sqrt(v) + eps)."""
+
+    slots = ("v",)
+    elementwise = True
+
+    def __init__(self, params: Iterable[Tensor], lr: float, alpha: float = 0.99, eps: float = 1e-8):
+        super().__init__(params, lr)
+        self.alpha, self.eps = fraction("RMSProp", "alpha", alpha), at_least_0("RMSProp", "eps", eps)
+
+    def update(self, theta: Array, g: Array, state: State) -> None:
+        v = state["v"]
+        v[...] = self.alpha * v + (1 - self.alpha) * g**2
+        theta -= self.lr * g / (v**0.5 + self.eps)
+
+
+class OMD(Optimizer):
+    """Optimistic mirror descent (Daskalakis et al. 2018): theta <- theta - lr (2 g_t - g_(t-1)), with g_0 = 0.
+
+    In a game, where gradient descent circles around the equilibrium, looking ahead by g_t - g_(t-1) makes it spiral inwards.
+    """
+
+    slots = ("g",)
+    elementwise = True
+
+    def update(self, theta: Array, g: Array, state: State) -> None:
+        theta -= self.lr * (2 * g - state["g"])
+        state["g"][...] = g  # a copy: the gradient's own memory may be used again
+
+
+class Adam(Optimizer):
+    """Adam (Kingma and Ba 2015, Algorithm 1).
+
+    m <- beta1 m + (1 - beta1) g            m^ = m / (1 - beta1^t)
+    v <- beta2 v + (1 - beta2) g^2          v^ = v / (1 - beta2^t)
+    theta <- theta - lr m^ / (sqrt(v^) + eps)
+    """
+
+    slots = ("m", "v")
+    elementwise = True
+
+    def __init__(
+        self, params: Iterable[Tensor], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8
+    ):
+        super().__init__(params, lr)
+        rule = type(self).__name__
+        if not isinstance(betas, tuple | list) or len(betas) != 2:
+            raise ValueError(f"{rule}: betas is {betas}; expected two numbers, (beta1, beta2)")
+        self.betas = (fraction(rule, "betas[0]", betas[0]), fraction(rule, "betas[1]", betas[1]))
+        self.eps = at_least_0(rule, "eps", eps)
+
+    def update(self, theta: Array, g: Array, state: State) -> None:
+        m_hat, v_hat = self.moments(g, state)
+        theta -= self.lr * m_hat / (v_hat**0.5 + self.eps)
+
+    def moments(self, g: Array, state: State) -> tuple[Array, Array]:
+        """m and v brought up to date, and m^ and v^."""
+        (beta1, beta2), m, v, t = self.betas, state["m"], state["v"], state["t"]
+        m[...] = beta1 * m + (1 - beta1) * g
+        v[...] = beta2 * v + (1 - beta2) * g**2
+        return m / (1 - beta1**t), v / (1 - beta2**t)
+
+
+class OptimisticAdam(Adam):
+    """Optimistic Adam (Daskalakis et al. 2018, Algorithm 1): as OMD, with Adam's direction in g's place.
+
+    d_t = m^_t / (sqrt(v^_t) + eps)         theta <- theta - 2 lr d_t + lr d_(t-1)
+
+    d_(t-1) is the direction of the step before, with the bias corrections of that step. Before the first step it is 0 (the
+    formula leaves 0/0 there; published versions differ), so the first step is twice Adam's.
+    """
+
+    slots = ("m", "v", "d")
+    elementwise = True
+
+    def update(self, theta: Array, g: Array, state: State) -> None:
+        m_hat, v_hat = self.moments(g, state)
+        d = m_hat / (v_hat**0.5 + self.eps)
+        theta -= self.lr * (2 * d - state["d"])
+        state["d"][...] = d

@@ -1,0 +1,47 @@
+"""What happens to learning rates and weights between the steps of an optimizer."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from minigan.optim.optimizer import Optimizer, checked_parameters
+from minigan.tensor import Tensor
+
+
+class LinearDecay:
+    """Takes the learning rates of optimizers linearly to 0: after t of `steps` calls of `step`, lr is lr_0 (1 - t / steps)."""
+
+    def __init__(self, optimizers: Optimizer | Sequence[Optimizer], steps: int):
+        self.optimizers = [optimizers] if isinstance(optimizers, Optimizer) else list(optimizers)
+        if steps < 1 or not self.optimizers:
+            raise ValueError(f"LinearDecay: {len(self.optimizers)} optimizers, steps {steps}; expected at least 1 of each")
+        self.steps = steps
+        self.start = [optimizer.lr for optimizer in self.optimizers]
+        self.t = 0
+
+    def step(self) -> None:
+        """One step further down; the rates stay at 0 after the last."""
+        self.t = min(self.t + 1, self.steps)
+        for optimizer, lr in zip(self.optimizers, self.start, strict=True):
+            optimizer.lr = lr * (1 - self.t / self.steps)
+
+    def state_dict(self) -> dict[str, Any]:
+        """How far the decay has come, and the rates it started from."""
+        return {"t": self.t, "start": {str(i): lr for i, lr in enumerate(self.start)}}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a `state_dict`. The optimizers restore their present rates themselves."""
+        self.t = int(state["t"])
+        self.start = [float(state["start"][str(i)]) for i in range(len(self.optimizers))]
+
+
+def clip_weights(params: Iterable[Tensor], c: float) -> None:
+    """Clip every element of the parameters into [-c, c], in place: what keeps WGAN's critic Lipschitz. NaN stays NaN.
+
+    Raises ValueError unless c > 0, and for things that are no parameters.
+    """
+    if not c > 0:
+        raise ValueError(f"clip_weights: c is {c}; expected a number above 0")
+    for p in checked_parameters("clip_weights", params):
+        w = p.writable()
+        p.xp.clip(w, -c, c, out=w)
+        p.changed_in_place()

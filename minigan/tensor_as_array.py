@@ -1,0 +1,174 @@
+"""A Tensor as an array: what a user reads off it and assigns to it, and what Python's protocols find in it.
+
+No differentiation here. Conversions through which gradients flow (`astype`, `to`) are ops: see `ops.conversions`.
+"""
+
+from collections.abc import Iterator
+from operator import attrgetter
+from typing import Any
+
+from minigan import backend
+from minigan.messages import describe
+
+
+class TensorAsArray:
+    """The base class of `Tensor`, with the bookkeeping that differentiation itself does not need.
+
+    `_version` is [count of changes in place], one list for all tensors that share this memory; `_version_when_made` is that
+    count when an op made this tensor (see `stale_values`). `_is_parameter` is whether the tensor has required a gradient as a
+    leaf, frozen now or not. `_origin` is, in debug mode, the user's line that made it.
+    """
+
+    __slots__ = ("__weakref__", "_is_parameter", "_origin", "_version", "_version_when_made", "name")
+    __array_ufunc__ = None  # NumPy then leaves `np.ones(3) * t` to the Tensor, and refuses np.exp(t) aloud
+
+    # --- the array ---------------------------------------------------------------------------------------------------
+
+    # attrgetter is written in C: a debugger that steps into `x.shape * 2` does not stop in here.
+    shape = property(attrgetter("_data.shape"), doc="The array's shape, a tuple.")
+    ndim = property(attrgetter("_data.ndim"), doc="The number of axes.")
+    size = property(attrgetter("_data.size"), doc="The number of elements.")
+    dtype = property(attrgetter("_data.dtype"), doc="The array's dtype.")
+
+    @property
+    def xp(self) -> Any:
+        """The module that computes on this array: numpy or cupy."""
+        return backend.of(self._data)
+
+    def _set_data(self, value: backend.Array) -> None:
+        array = backend.move(as_array(value.data if isinstance(value, TensorAsArray) else value), self.xp.__name__)
+        if array.shape != self.shape:
+            raise ValueError(f"data: {describe(self)} cannot take an array of shape {array.shape}")
+        if self.requires_grad and array.dtype.kind != "f":
+            raise TypeError(f"data: {describe(self)} requires a gradient and cannot take {array.dtype}: use a float dtype")
+        self._data = array if array is self._data else array.copy()  # or an optimizer's step would change the user's array
+        self.changed_in_place()
+        self.grad = self.grad  # .grad follows .data's dtype
+
+    data = property(
+        attrgetter("_data"),
+        _set_data,
+        doc="""The array. Assign an array of the same shape to change the tensor in place.
+
+        A backward pass over what was computed from the old values then raises RuntimeError. Writing into the array by hand
+        (`t.data[0] = 1`) cannot be seen; do it before the forward pass, not after.
+        """,
+    )
+
+    def numpy(self):
+        """The values as a NumPy array: the tensor's own memory under NumPy, a copy under CuPy. No gradient flows through."""
+        return backend.to_numpy(self._data)
+
+    def item(self) -> float:
+        """The value of a tensor of one element as a Python number."""
+        if self.size != 1:
+            raise ValueError(f"item: {describe(self)} has {self.size} elements, not one; use .numpy()")
+        return self._data.item()
+
+    # --- the flag and the gradient -----------------------------------------------------------------------------------
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no op has made this tensor (or none that is recorded)."""
+        return not self._edges
+
+    @property
+    def is_parameter(self) -> bool:
+        """A leaf that requires a gradient, or did before it was frozen: what a `Module` looks for."""
+        return self._is_parameter and not self._edges
+
+    def _set_requires_grad(self, flag: bool) -> None:
+        if self._edges and not flag:
+            raise RuntimeError(f"requires_grad: {describe(self)} is the result of {self._op}; use .detach() to cut it off")
+        if flag is True and self.dtype.kind != "f":
+            raise TypeError(f"requires_grad: {describe(self)} is {self.dtype}; only floats have gradients: .astype('float32')")
+        if not isinstance(flag, bool) and type(flag).__name__ not in ("bool_", "bool"):
+            raise TypeError(f"requires_grad: expected True or False, got {flag!r}")
+        self._requires_grad = bool(flag)
+        self._is_parameter = self._is_parameter or self._requires_grad
+
+    requires_grad = property(
+        attrgetter("_requires_grad"),
+        _set_requires_grad,
+        doc="Whether gradients flow to this tensor. Settable on leaves, the tensors that no op has made.",
+    )
+
+    def _set_grad(self, value: Any) -> None:
+        if value is not None:
+            if not isinstance(value, TensorAsArray):
+                raise TypeError(f"grad: expected a Tensor or None, got {type(value).__name__}; wrap it: Tensor(g)")
+            if value.shape != self.shape:
+                raise ValueError(f"grad: {describe(self)} cannot take a gradient of shape {value.shape}")
+            value = value.to(self.xp.__name__).astype(self.dtype)
+        self._grad = value
+
+    grad = property(
+        attrgetter("_grad"),
+        _set_grad,
+        doc="What backward passes have added up so far, or None. Settable: a Tensor of the same shape, or None.",
+    )
+
+    # --- changes in place --------------------------------------------------------------------------------------------
+
+    def writable(self) -> backend.Array:
+        """The array for writing into (see `changed_in_place`); copied first where NumPy would refuse."""
+        self._data = backend.writable(self._data)
+        return self._data
+
+    def changed_in_place(self) -> None:
+        """Tell that the array has been written to: whoever writes into `.data`'s memory calls this (see `optim`)."""
+        self._version[0] += 1
+
+    def relocate(self, name: str) -> None:
+        """Move the array to the backend "numpy" or "cupy", and the gradient with it: a change in place (see `Module.to`)."""
+        self._data = backend.move(self._data, name)
+        self.changed_in_place()
+        self.grad = self.grad
+
+    # --- Python's protocols ------------------------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        notes = [repr(self._data).removeprefix("array(").removesuffix(")"), *([f"name={self.name!r}"] if self.name else [])]
+        notes += [f"op={self._op}"] if self._op else ["requires_grad=True"] if self.requires_grad else []
+        return f"Tensor({', '.join(notes)})"
+
+    def __len__(self) -> int:
+        if not self.ndim:
+            raise TypeError("len: a tensor of shape () has no length")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))
+
+    def __bool__(self) -> bool:
+        return bool(self.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if self.dtype.kind not in "iu":
+            raise TypeError(f"index: {describe(self)} is {self.dtype}; only integers can index")
+        return self.item()
+
+    def __contains__(self, value: Any) -> bool:
+        return bool((self == value).data.any())
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None):
+        if self.requires_grad:
+            raise TypeError(f"{describe(self)} requires a gradient, which NumPy would lose: use minigan's op, or .detach()")
+        array = self.numpy() if dtype is None else self.numpy().astype(dtype, copy=False)
+        return array.copy() if copy else array
+
+    def __reduce__(self):
+        return type(self), (self._data.copy(), self.requires_grad and self.is_leaf, None, self.name)
+
+
+def as_array(data: Any, dtype: Any = None) -> backend.Array:
+    """What a Tensor holds, of what a user gives: an array, a number or a list of numbers. A Tensor is refused."""
+    if isinstance(data, TensorAsArray):
+        raise TypeError("Tensor: the argument is a Tensor already; use it as it is, or .detach(), .astype(), .to()")
+    return backend.numbers(data, dtype)
