@@ -4,7 +4,6 @@ import string
 from typing import Any
 
 from minigan.ops.operands import check_broadcast, pair, tensors
-from minigan.ops.shaping import moveaxis
 from minigan.tensor import Tensor, record
 
 
@@ -23,7 +22,7 @@ def matmul(a: Any, b: Any) -> Tensor:
         return matmul(a, b.reshape(-1, 1)).squeeze(-1)
     if a.ndim > 2 or b.ndim > 2:
         check_broadcast("matmul", a.shape[:-2], b.shape[:-2])
-    return record("matmul", a.data @ b.data, (a, lambda g, y: g @ _transposed(b)), (b, lambda g, y: _transposed(a) @ g))
+    return _product(a, b)
 
 
 def affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -36,12 +35,36 @@ def affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         y += bias.data  # in place: a second array of this size would cost as much time again
     else:
         y = y + bias.data
-    return record("affine", y, (x, lambda g, y: g @ weight.T), (weight, lambda g, y: x.T @ g), (bias, lambda g, y: g))
+    return record(
+        "affine",
+        y,
+        (x, lambda g, y: _times_transposed(g, weight)),
+        (weight, lambda g, y: _transposed_times(x, g)),
+        (bias, lambda g, y: g),
+    )
 
 
-def _transposed(x: Tensor) -> Tensor:
-    """The transpose of each matrix: (..., n, m) -> (..., m, n)"""
-    return x.T if x.ndim == 2 else moveaxis(x, -1, -2)
+# --- three products, each the others' derivative -------------------------------------------------------------------------
+# Written as g @ b.T and a.T @ g, with transposes as ops, a small game's step would take 6 % more.
+
+
+def _product(a: Tensor, b: Tensor) -> Tensor:
+    """A B"""
+    return record(
+        "matmul", a.data @ b.data, (a, lambda g, y: _times_transposed(g, b)), (b, lambda g, y: _transposed_times(a, g))
+    )
+
+
+def _times_transposed(a: Tensor, b: Tensor) -> Tensor:
+    """A B^T"""
+    y = a.data @ b.data.swapaxes(-1, -2)
+    return record("matmul", y, (a, lambda g, y: _product(g, b)), (b, lambda g, y: _transposed_times(g, a)))
+
+
+def _transposed_times(a: Tensor, b: Tensor) -> Tensor:
+    """A^T B"""
+    y = a.data.swapaxes(-1, -2) @ b.data
+    return record("matmul", y, (a, lambda g, y: _times_transposed(b, g)), (b, lambda g, y: _product(a, g)))
 
 
 def einsum(subscripts: str, *operands: Any) -> Tensor:

@@ -1,4 +1,4 @@
-"""The blocks in which a rule goes over the parameters: many small ones joined, a large one cut into chunks.
+"""The blocks in which a rule goes over the parameters: small ones joined to a vector, large ones cut into chunks.
 
 Only speed is at stake. A call of NumPy costs about a microsecond, however small the array, and a rule has a dozen of them: on
 one vector for all small parameters they are paid once. And a rule's many passes over a chunk find it in the core's cache.
@@ -12,7 +12,10 @@ from minigan import backend
 from minigan.backend import Array
 from minigan.tensor import Tensor
 
-CHUNK = 1 << 17  # elements that are updated at a time
+CHUNK = 1 << 15  # elements that are updated at a time
+SMALL = (
+    1 << 14
+)  # a parameter of at most so many elements is joined with others: the vector is a copy, which costs more for larger
 
 Ready = tuple[Tensor, dict[str, Any]]  # a parameter that has a gradient, and its state
 Block = tuple[Array, Array, dict[str, Any]]  # theta, g, state: what `Optimizer.update` takes
@@ -20,22 +23,19 @@ Block = tuple[Array, Array, dict[str, Any]]  # theta, g, state: what `Optimizer.
 
 def blocks(ready: Sequence[Ready], joined: "Joined") -> Iterator[Block]:
     """(theta, g, state) again and again, for `update` to write into, until it has seen all elements of all parameters."""
-    if len(ready) > 1 and _can_be_joined(ready):
-        yield joined.vectors(ready)
-        joined.hand_back(ready)
-    else:
-        for p, state in ready:
-            yield from _chunks(p.data, p.grad.data, state)
+    small = [(p, state) for p, state in ready if p.size <= SMALL]
+    if len(small) > 1 and _alike(small):
+        yield from _chunks(*joined.vectors(small))
+        joined.hand_back(small)
+        ready = [(p, state) for p, state in ready if p.size > SMALL]
+    for p, state in ready:
+        yield from _chunks(p.data, p.grad.data, state)
 
 
-def _can_be_joined(ready: Sequence[Ready]) -> bool:
-    """Whether one vector can hold these parameters: few elements (the vector is a copy), of one kind, stepped equally often."""
-    (first, state), size = ready[0], 0
-    for p, s in ready:
-        size += p.size
-        if size > CHUNK or p.dtype != first.dtype or type(p.data) is not type(first.data) or s["t"] != state["t"]:
-            return False
-    return True
+def _alike(ready: Sequence[Ready]) -> bool:
+    """Whether one vector can hold these parameters: of one dtype, on one device, and stepped equally often."""
+    kinds = {(type(p.data), p.dtype, state["t"]) for p, state in ready}
+    return len(kinds) == 1
 
 
 class Joined:

@@ -29,7 +29,8 @@ class SGD(Optimizer):
             theta -= self.lr * g
             return
         b = state["b"]
-        b[...] = self.momentum * b + g
+        b *= self.momentum
+        b += g
         theta -= self.lr * b
 
 
@@ -45,7 +46,8 @@ class RMSProp(Optimizer):
 
     def update(self, theta: Array, g: Array, state: State) -> None:
         v = state["v"]
-        v[...] = self.alpha * v + (1 - self.alpha) * g**2
+        v *= self.alpha
+        v += (1 - self.alpha) * g**2
         theta -= self.lr * g / (v**0.5 + self.eps)
 
 
@@ -91,8 +93,10 @@ class Adam(Optimizer):
     def moments(self, g: Array, state: State) -> tuple[Array, Array]:
         """m and v brought up to date, and m^ and v^."""
         (beta1, beta2), m, v, t = self.betas, state["m"], state["v"], state["t"]
-        m[...] = beta1 * m + (1 - beta1) * g
-        v[...] = beta2 * v + (1 - beta2) * g**2
+        m *= beta1
+        m += (1 - beta1) * g
+        v *= beta2
+        v += (1 - beta2) * g**2
         return m / (1 - beta1**t), v / (1 - beta2**t)
 
 
