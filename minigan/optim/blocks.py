@@ -46,9 +46,9 @@ class Joined:
     """
 
     def __init__(self):
-        self.state: dict[str, Any] = {}
         self.thetas: list[Array] = []
-        self.views: list[tuple[dict[str, Any], str, Array]] = []  # state[name] is to be this view
+        self.state: dict[str, Any] = {}
+        self.views: dict[str, list[Array]] = {}  # into each of the state's vectors, a parameter's part of it
 
     def vectors(self, ready: Sequence[Ready]) -> Block:
         """The parameters, their gradients and their states, as vectors."""
@@ -71,18 +71,18 @@ class Joined:
         first = ready[0][0].data
         if first.dtype != self.theta.dtype or type(first) is not type(self.theta):  # they have moved
             return False
-        expected = len(ready) * (len(ready[0][1]) - 1)
-        return len(self.views) == expected and all([state[name] is view for state, name, view in self.views])
+        held = [(state[name], view) for name in self.views for (_, state), view in zip(ready, self.views[name], strict=True)]
+        return all([array is view for array, view in held])
 
     def _take(self, ready: Sequence[Ready]) -> None:
+        """New vectors for these parameters, with what their states hold."""
         self.theta, self.thetas = _joined([p.data for p, _ in ready])
         self.g = backend.of(self.theta).empty_like(self.theta)
-        self.state, self.views = {}, []
+        self.state, self.views = {}, {}
         for name in ready[0][1].keys() - {"t"}:
-            self.state[name], views = _joined([state[name] for _, state in ready])
-            for (_, state), view in zip(ready, views, strict=True):
+            self.state[name], self.views[name] = _joined([state[name] for _, state in ready])
+            for (_, state), view in zip(ready, self.views[name], strict=True):
                 state[name] = view
-                self.views.append((state, name, view))
 
 
 def _joined(arrays: list[Array]) -> tuple[Array, list[Array]]:

@@ -87,17 +87,17 @@ class Adam(Optimizer):
         self.eps = at_least_0(rule, "eps", eps)
 
     def update(self, theta: Array, g: Array, state: State) -> None:
-        m_hat, v_hat = self.moments(g, state)
-        theta -= self.lr * m_hat / (v_hat**0.5 + self.eps)
+        theta -= self.direction(g, state, self.lr)
 
-    def moments(self, g: Array, state: State) -> tuple[Array, Array]:
-        """m and v brought up to date, and m^ and v^."""
+    def direction(self, g: Array, state: State, lr: float = 1.0) -> Array:
+        """lr m^ / (sqrt(v^) + eps), with m and v brought up to date."""
         (beta1, beta2), m, v, t = self.betas, state["m"], state["v"], state["t"]
         m *= beta1
         m += (1 - beta1) * g
         v *= beta2
         v += (1 - beta2) * g**2
-        return m / (1 - beta1**t), v / (1 - beta2**t)
+        v_hat = v / (1 - beta2**t)
+        return lr / (1 - beta1**t) * m / (v_hat**0.5 + self.eps)  # m^ as a number times m: a pass over the array fewer
 
 
 class OptimisticAdam(Adam):
@@ -113,7 +113,6 @@ class OptimisticAdam(Adam):
     elementwise = True
 
     def update(self, theta: Array, g: Array, state: State) -> None:
-        m_hat, v_hat = self.moments(g, state)
-        d = m_hat / (v_hat**0.5 + self.eps)
+        d = self.direction(g, state)
         theta -= self.lr * (2 * d - state["d"])
         state["d"][...] = d
