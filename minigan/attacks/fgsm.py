@@ -17,7 +17,9 @@ def fgsm(
     clip: Clip = (0.0, 1.0),
     targeted: bool = False,
 ) -> Array:
-    """x' = clip(x + epsilon sign(grad_x loss(model(x), y))): of all steps of at most epsilon a pixel, the one up a linear loss.
+    """x' = clip(x + epsilon sign(grad_x loss(model(x), y))).
+
+    If the loss were linear in x, no other change of at most epsilon in each pixel would raise it more.
 
     Args:
         model: a Module (in eval mode during the attack) or a function, from a batch x (N, ...) to what the loss takes.

@@ -66,14 +66,14 @@ def project(
 
 def _descend(G: Model, x: Array, z: Tensor, steps: int, lr: float) -> None:
     """Adam's steps down sum |G(z) - x|^2, each z on its own."""
-    rule = Adam([z], lr)
-    decay = LinearDecay(rule, steps)
+    optimizer = Adam([z], lr)
+    decay = LinearDecay(optimizer, steps)
     for _ in range(steps):
         with enable_grad():
             _, distance = _distances(G, x, z)
             loss = total(distance)
         (z.grad,) = grad(loss, z)
-        rule.step()
+        optimizer.step()
         decay.step()
 
 

@@ -39,8 +39,8 @@ def minimal_perturbation(
     Args:
         model: a Module (in eval mode during the attack) or a function, from x (N, ...) to logits (N, C).
         x: floats (N, ...). target: N classes, or one for all. clip: the box: the range that pixels have, or None.
-        c: from where to where it is looked for, for each input on its own, by halving the interval of log c.
-        searches: how often it is halved. steps, lr: of each minimisation; lr, in x's unit, falls linearly to 0.
+        c: the interval, (low, high), in which the best c is searched, for each input on its own: each search halves log c.
+        searches: how many. steps, lr: of Adam in each search; lr, in x's unit, falls linearly to 0.
 
     Returns new arrays: x + r, of x's shape and dtype, and succeeded (N,); where no r was found, x itself. r is 0 where the
     model sees the target already. The model's parameters, their gradients and flags stay as they were. Raises ValueError for x
@@ -73,11 +73,11 @@ class _Search:
     def minimise(self, c: Array, steps: int, lr: float) -> Array:
         """Adam from x on, for these c (N,): whether each input is in the target class in the end."""
         a = Tensor(self.x.copy(), requires_grad=True)
-        rule = Adam([a], lr)
-        decay = LinearDecay(rule, steps)
+        optimizer = Adam([a], lr)
+        decay = LinearDecay(optimizer, steps)
         for _ in range(steps):
             a.grad, _ = self._gradient(a, c)
-            rule.step()
+            optimizer.step()
             decay.step()
             a.data = clipped(a.data, self.clip)
         return self._gradient(a, c)[1]

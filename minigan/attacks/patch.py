@@ -17,7 +17,7 @@ from minigan.optim import Adam, LinearDecay
 from minigan.tensor import Tensor, grad
 
 Share = float | tuple[float, float]
-_AT_ONCE = 1000  # images that go through the model at a time
+CHUNK = 1000  # images that go through the model at a time
 
 
 def apply_patch(
@@ -120,13 +120,13 @@ def adversarial_patch(
         raise ValueError(f"adversarial_patch: steps {steps}, batch {batch}, size {size}; expected at least 1 each")
     start = rng.uniform(*clip, (x.shape[1], size, size))
     patch = Tensor(backend.xp().asarray(start, dtype=x.dtype), requires_grad=True)
-    rule = Adam([patch], lr)
-    decay = LinearDecay(rule, steps)
+    optimizer = Adam([patch], lr)
+    decay = LinearDecay(optimizer, steps)
     with attacking(model):
         for _ in range(steps):
             images = x[rng.integers(len(x), size=batch)]
             (patch.grad,) = _gradient(model, images, patch, target, share, rng, angle)
-            rule.step()
+            optimizer.step()
             decay.step()
             patch.data = clipped(patch.data, clip)
     return patch.data
@@ -159,7 +159,7 @@ def patch_success(
     x = x[backend.xp().asarray(y) != target]
     taken = 0
     with no_grad(), attacking(model):
-        for start in range(0, len(x), _AT_ONCE):
-            pasted, _ = apply_patch(x[start : start + _AT_ONCE], patch, share, rng, angle)
+        for start in range(0, len(x), CHUNK):
+            pasted, _ = apply_patch(x[start : start + CHUNK], patch, share, rng, angle)
             taken += int((model(pasted).data.argmax(axis=1) == target).sum())
     return taken / len(x) if len(x) else float("nan")

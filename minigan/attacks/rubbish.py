@@ -20,7 +20,7 @@ KINDS = {
     "normal": lambda shape, rng: rng.standard_normal(shape, dtype=np.float32),
     "uniform": lambda shape, rng: rng.random(shape, dtype=np.float32),
 }
-_AT_ONCE = 1000  # images that go through the model at a time
+CHUNK = 1000  # images that go through the model at a time
 
 
 def rubbish(shape: Sequence[int], kind: str = "normal", rng: np.random.Generator | None = None) -> Array:
@@ -43,8 +43,8 @@ def fooled(model: Model, x: Any, p: float = 0.5) -> float:
         raise ValueError(f"fooled: {len(x)} images, p {p}; expected at least one image, 0 <= p <= 1")
     x, sure = backend.asarray(x), 0
     with no_grad(), attacking(model):
-        for start in range(0, len(x), _AT_ONCE):
-            sure += int((softmax(model(x[start : start + _AT_ONCE]), axis=1).data.max(axis=1) > p).sum())
+        for start in range(0, len(x), CHUNK):
+            sure += int((softmax(model(x[start : start + CHUNK]), axis=1).data.max(axis=1) > p).sum())
     return sure / len(x)
 
 

@@ -22,7 +22,10 @@ class DeviceGenerator:
         self._module = xp.__name__  # modules cannot be copied or pickled
         self._counter = xp.full((1,), numpy.uint64(seed), "uint64")
 
-    xp = property(lambda self: importlib.import_module(self._module), doc="The module of the arrays that it draws.")
+    @property
+    def xp(self) -> ModuleType:
+        """The module of the arrays that it draws."""
+        return importlib.import_module(self._module)
 
     def state(self) -> int:
         """Where the counter stands."""

@@ -24,7 +24,7 @@ _HEIGHT = 20.0  # of an undistorted digit, in pixels: MNIST's
 _MARGIN = 1.5  # pixels between the border and the edge of a digit, so that the outermost pixels stay black
 _STEP = 0.5  # between a field's grid points, in pixels
 _REACH = 14.0  # a field covers [-14, 14]^2, with the digit's centre at 0
-_CHUNK = 1000  # images drawn at a time, to keep the temporary arrays small
+CHUNK = 1000  # images drawn at a time, to keep the temporary arrays small
 
 
 def glyphs(n: int, rng: np.random.Generator | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -42,9 +42,9 @@ def glyphs(n: int, rng: np.random.Generator | None = None) -> tuple[np.ndarray, 
     thicker = _stroke_changes(strokes[template], rng)
     forward, shift = _placements(half_sizes[template] + thicker[:, None], rng)
     images = np.empty((n, 1, _SIZE, _SIZE), np.float32)
-    for start in range(0, n, _CHUNK):
-        part = slice(start, start + _CHUNK)
-        images[part, 0] = _draw(fields, template[part], forward[part], shift[part], thicker[part])
+    for start in range(0, n, CHUNK):
+        chunk = slice(start, start + CHUNK)
+        images[chunk, 0] = _draw(fields, template[chunk], forward[chunk], shift[chunk], thicker[chunk])
     return images, labels.astype(np.int64)
 
 

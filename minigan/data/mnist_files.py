@@ -26,7 +26,7 @@ FILES = {  # name -> SHA-256
 TIMEOUT = 30.0  # seconds that a mirror may stay silent
 
 _PREFIXES = {"train": "train", "test": "t10k"}
-_CHUNK = 1 << 16  # bytes read at a time
+CHUNK = 1 << 16  # bytes read at a time
 _REMEDY = "Name a folder that holds the MNIST files with MINIGAN_DATA, or do without them: --data glyphs"
 
 
@@ -125,7 +125,7 @@ def _copy(response: http.client.HTTPResponse, out: BinaryIO, name: str) -> str:
         raise ImportError("downloading MNIST needs tqdm: pip install 'minigan[demos]'") from error
     digest, total, received = hashlib.sha256(), response.length, 0
     with tqdm(total=total, desc=name, unit="B", unit_scale=True, disable=None) as bar:  # None: only on a terminal
-        while chunk := response.read(_CHUNK):
+        while chunk := response.read(CHUNK):
             out.write(chunk)
             digest.update(chunk)
             bar.update(len(chunk))

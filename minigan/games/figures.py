@@ -9,9 +9,10 @@ from minigan.tensor import Tensor
 
 
 class Figures(Mapping):
-    """The figures of one step, by name: floats when they are read. Until then they are detached tensors on their device, or
-    functions without arguments that compute one, so that a step that nobody looks at costs nothing more, and a GPU goes on.
-    Whoever reads one waits for the device, once for all of them.
+    """The figures of one step, by name: floats when they are read.
+
+    Until then each is a detached tensor, or a function without arguments that computes one: a step that nobody looks at costs
+    nothing more, and a GPU need not stop. Reading one waits for the GPU, once for all of them.
     """
 
     def __init__(self, **figures: Tensor | Callable[[], Tensor]):

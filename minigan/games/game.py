@@ -1,4 +1,9 @@
-"""What every adversarial game shares: drawing minibatches and noise, freezing the other player, sampling, saving."""
+"""An adversarial game: two networks that learn against each other, G to make samples, D to tell them from real ones.
+
+Each has its own loss and its own optimizer, and steps down its own gradient while the other one stands still. A game is a `step`:
+one iteration of its algorithm, written as on the slide. Here is what all of them share: drawing minibatches and noise, freezing
+the other player, sampling, saving.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +25,7 @@ CHUNK = 1000  # samples in one forward pass: of images, more would need gigabyte
 
 
 class Game:
-    """Base class of the games: generator G against D (a discriminator, or a critic).
+    """Base class of the games: a generator G against D, a discriminator or a critic.
 
     Args:
         G, D: the networks. D returns logits, (N, 1).
@@ -107,7 +112,7 @@ class Game:
         Args:
             y: for conditional games, and only for them: n classes, or one for all.
             z: the noise; if None, the prior's, drawn with `rng` or else with a generator that only sampling uses, so that
-                looking at the game does not change its course. (A prior that is a plain function has one stream only:
+                looking at the game does not change its training. (A prior that is a plain function has one stream only:
                 pass z.)
 
         Raises TypeError for y in a game without classes, ValueError for a z that is not n vectors.

@@ -28,8 +28,8 @@ NEAREST = 1000  # samples, at most, whose nearest training image is looked for
 
 _VERSION = 1  # of the judge's layers and training: another number, and judges in the cache are trained anew
 _STEPS, _SIZE, _LR = 3000, 64, 3e-3  # of the judge's training: minibatches, images in each, Adam's first learning rate
-_CHUNK = 500  # images that go through the judge at a time, to keep the temporary arrays small
-_ROWS = 200  # samples compared with all training images at a time: 48 MB for MNIST
+CHUNK = 500  # images that go through the judge at a time, to keep the temporary arrays small
+NEIGHBOUR_CHUNK = 200  # samples compared with all training images at a time: 48 MB for MNIST
 _SLACK = 1e-6  # by how much rounding may take a pixel out of [0, 1]
 
 Progress = Callable[[Iterable], Iterable]
@@ -72,7 +72,7 @@ def train_judge(
     Args:
         steps: minibatches of 64; 3,000 take about 20 seconds.
         rng: draws the initial weights and the minibatches. None: a generator of seed 0, so that the same data always give
-            the same judge. minigan's default generator is never drawn from: a game beside it keeps its course.
+            the same judge. minigan's default generator is never drawn from: a game beside it runs on as if alone.
         progress: wraps the iterable of the steps, as `tqdm.tqdm` does.
 
     Raises ValueError or TypeError for images and labels of the wrong kind, and for steps < 1.
@@ -233,11 +233,11 @@ def nearest_distances(samples: np.ndarray, train: np.ndarray) -> np.ndarray:
     train = _images("nearest_distances", "train", train).reshape(-1, 28 * 28)
     half_squares = np.einsum("ij,ij->i", train, train) / 2
     distances = np.empty(len(samples))
-    for start in range(0, len(samples), _ROWS):
-        part = slice(start, start + _ROWS)
-        nearest = (half_squares - samples[part] @ train.T).argmin(axis=1)  # (|s - t|^2 - |s|^2) / 2: the same order
+    for start in range(0, len(samples), NEIGHBOUR_CHUNK):
+        chunk = slice(start, start + NEIGHBOUR_CHUNK)
+        nearest = (half_squares - samples[chunk] @ train.T).argmin(axis=1)  # (|s - t|^2 - |s|^2) / 2: the same order
         # That sum has lost the digits of a small distance, so the winner's is computed from the difference.
-        distances[part] = np.linalg.norm(samples[part].astype(np.float64) - train[nearest], axis=1)
+        distances[chunk] = np.linalg.norm(samples[chunk].astype(np.float64) - train[nearest], axis=1)
     return distances
 
 
@@ -263,7 +263,7 @@ def _balance(classes: np.ndarray) -> dict[str, float | int | list]:
 def _features(judge: Judge, x: np.ndarray) -> np.ndarray:
     """The judge's features (n, 64) of images, in eval mode."""
     judge.eval()
-    return np.concatenate([backend.to_numpy(judge.features(x[i : i + _CHUNK]).data) for i in range(0, len(x), _CHUNK)])
+    return np.concatenate([backend.to_numpy(judge.features(x[i : i + CHUNK]).data) for i in range(0, len(x), CHUNK)])
 
 
 @no_grad()

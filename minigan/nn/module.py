@@ -1,7 +1,7 @@
 """Module: what layers and networks have in common.
 
 A module's parameters are its attributes that are Tensors made with requires_grad=True (frozen or not); its buffers, saved but
-never trained, those that are arrays; its parts those that are Modules. Members of lists, tuples and dicts count too. Nothing
+never trained, those that are arrays; its submodules those that are Modules. Members of lists, tuples and dicts count too. Nothing
 has to be registered; a result or a constant that is kept in an attribute is neither.
 """
 
@@ -36,10 +36,10 @@ class Module:
             self.output_shape = shape  # what `repr` shows
         return y
 
-    # --- parts and parameters ----------------------------------------------------------------------------------------
+    # --- submodules and parameters -----------------------------------------------------------------------------------
 
     def named_attributes(self, prefix: str = "") -> Iterator[tuple[str, Any]]:
-        """(dotted name, value) of every parameter, buffer and Module in this module and, in depth-first order, its parts."""
+        """(dotted name, value) of every parameter, buffer and Module in this module and, in depth-first order, its submodules."""
         for name, value in self._attributes():
             if isinstance(value, Module) or backend.is_array(value) or (isinstance(value, Tensor) and value.is_parameter):
                 yield prefix + name, value
@@ -55,12 +55,12 @@ class Module:
                 yield key, value
 
     def modules(self) -> Iterator["Module"]:
-        """This module and all its parts, each once."""
-        parts = [self, *(value for _, value in self.named_attributes() if isinstance(value, Module))]
-        yield from {id(part): part for part in parts}.values()
+        """This module and all its submodules, each once."""
+        modules = [self, *(value for _, value in self.named_attributes() if isinstance(value, Module))]
+        yield from {id(module): module for module in modules}.values()
 
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
-        """(name, parameter), each parameter once, also where parts share it."""
+        """(name, parameter), each parameter once, also where submodules share it."""
         seen = set()
         for name, value in self.named_attributes():
             if isinstance(value, Tensor) and id(value) not in seen:
@@ -83,13 +83,13 @@ class Module:
             parameter.grad = None
 
     def train(self, mode: bool = True) -> "Module":
-        """Switch to training mode, parts included. Returns the module."""
+        """Switch to training mode, submodules included. Returns the module."""
         for module in self.modules():
             module.training = mode
         return self
 
     def eval(self) -> "Module":
-        """Switch to evaluation mode, parts included. Returns the module."""
+        """Switch to evaluation mode, submodules included. Returns the module."""
         return self.train(False)
 
     # --- saving and moving -------------------------------------------------------------------------------------------
@@ -134,10 +134,10 @@ class Module:
 
     def __repr__(self) -> str:
         """A layer in one line; a network as its layers, with their output shapes (after the first call) and parameters."""
-        parts = [(name, part) for name, part in self._attributes() if isinstance(part, Module)]
-        if not parts:
+        submodules = [(name, module) for name, module in self._attributes() if isinstance(module, Module)]
+        if not submodules:
             return f"{type(self).__name__}({self.extra_repr()})"
-        lines = [f"  ({name}): {part._row()}".replace("\n", "\n  ") for name, part in parts]
+        lines = [f"  ({name}): {module._row()}".replace("\n", "\n  ") for name, module in submodules]
         return "\n".join([f"{type(self).__name__}(", *lines, f"){self._notes()}"])
 
     def _row(self) -> str:
@@ -153,14 +153,14 @@ class Module:
 
 @contextmanager
 def eval_mode(module: Module) -> Iterator[None]:
-    """The module in eval mode for a block; every part's mode is restored afterwards."""
-    modes = [(part, part.training) for part in module.modules()]
+    """The module in eval mode for a block; every submodule's mode is restored afterwards."""
+    modes = [(each, each.training) for each in module.modules()]
     try:
         module.eval()
         yield
     finally:
-        for part, mode in modes:
-            part.training = mode
+        for each, training in modes:
+            each.training = training
 
 
 def check_sizes(layer: str, *sizes: int) -> None:

@@ -14,9 +14,9 @@ from minigan.tensor import Tensor
 class _BatchNorm(Module):
     """y = weight (x - mean) / sqrt(var + eps) + bias, for each channel (Ioffe and Szegedy 2015, Algorithm 1).
 
-    In training mode, mean and (biased) variance are the minibatch's, and the running ones follow them:
+    In training mode, mean and (biased) variance are the minibatch's, and the running statistics are updated:
     running <- (1 - momentum) running + momentum batch, with the unbiased variance, as in PyTorch. In eval mode the running
-    ones are used. Raises ValueError in training mode for a minibatch with one value a channel, whose variance would be 0.
+    statistics are used. Raises ValueError in training mode for a minibatch with one value a channel, whose variance would be 0.
     """
 
     ndims: tuple[int, ...] = ()
@@ -45,11 +45,11 @@ class _BatchNorm(Module):
                 f"{self!r}: a minibatch of shape {x.shape} has fewer than two values a channel; use more, or eval()"
             )
         y, mean, var = batch_norm(x, self.weight, self.bias, self.eps)
-        self._follow(mean, var * (n / (n - 1)))
+        self._update_running_statistics(mean, var * (n / (n - 1)))
         return y
 
-    def _follow(self, mean: backend.Array, var: backend.Array) -> None:
-        """The running statistics, in place: they are buffers, and no gradient looks at them."""
+    def _update_running_statistics(self, mean: backend.Array, var: backend.Array) -> None:
+        """In place: they are buffers, and no gradient looks at them."""
         for running, batch in ((self.running_mean, mean), (self.running_var, var)):
             running *= 1 - self.momentum
             running += self.momentum * batch.astype(running.dtype)
