@@ -93,8 +93,7 @@ def record(name: str, data: backend.Array, *inputs: tuple[Tensor, Derivative]) -
         name: the op's name, for errors. data: the forward result, an array.
         inputs: one pair (input, derivative) for each Tensor that the result depends on. `derivative(g, y)` gets the
             gradient g that arrives at the output, and the output y itself; it returns the gradient for that input, written
-            in ops, so that it can be differentiated again. It is called only where the input requires a gradient.
-            Broadcasting is summed back, and the dtype restored, by the walk.
+            in ops, so that it can be differentiated again. The walk sums broadcasting back, and restores the dtype.
 
     Example: square = lambda x: record("square", x.data * x.data, (x, lambda g, y: g * 2 * x))
     """
@@ -113,10 +112,10 @@ def record(name: str, data: backend.Array, *inputs: tuple[Tensor, Derivative]) -
 
 
 def grad(output: Tensor, inputs: Tensor | Sequence[Tensor], gradient: Any = None, create_graph: bool = False) -> tuple:
-    """The gradients d output / d input, a tuple with one Tensor for each input. No tensor's `.grad` is touched.
+    """The gradients d output / d input: a tuple with one Tensor for each input. No tensor's `.grad` is touched.
 
-    Only what lies between the output and the inputs is computed. `gradient` and `create_graph` are `Tensor.backward`'s.
-    An input that the output does not depend on gets zeros. Raises ValueError for an input that does not require a gradient.
+    `gradient` and `create_graph` are `Tensor.backward`'s. An input that the output does not depend on gets zeros; one that
+    does not require a gradient raises ValueError.
     """
     inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     for position, x in enumerate(inputs):

@@ -124,7 +124,7 @@ def is_array(value: object) -> bool:
 
 def on_device(value: object) -> bool:
     """Is this an array of CuPy?"""
-    return is_array(value) and not isinstance(value, numpy.ndarray)
+    return not isinstance(value, numpy.ndarray) and is_array(value)
 
 
 def asarray(data: object, dtype: object = None) -> Array:

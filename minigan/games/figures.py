@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-import numpy as np
-
+from minigan import backend
 from minigan.ops import mean, sigmoid, stack
 from minigan.tensor import Tensor
 
@@ -21,7 +20,7 @@ class Figures(Mapping):
     def __getitem__(self, name: str) -> float:
         value = self._values[name]
         value = value() if callable(value) else value
-        if isinstance(value, Tensor) and not isinstance(value.data, np.ndarray):
+        if isinstance(value, Tensor) and backend.on_device(value.data):
             self._values = dict(zip(self._values, self.stacked().numpy().tolist(), strict=True))
             value = self._values[name]
         return float(value)

@@ -1,8 +1,8 @@
 """An adversarial game: two networks that learn against each other, G to make samples, D to tell them from real ones.
 
-Each has its own loss and its own optimizer, and steps down its own gradient while the other one stands still. A game is a `step`:
-one iteration of its algorithm, written as on the slide. Here is what all of them share: drawing minibatches and noise, freezing
-the other player, sampling, saving.
+Each has its own loss and its own optimizer, and steps down its own gradient while the other one stands still. A game is its
+`step`: one iteration of the algorithm, written as on the slide. Here is what all games share: drawing minibatches and noise,
+freezing the other player, sampling, saving.
 """
 
 from collections.abc import Callable, Iterator

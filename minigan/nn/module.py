@@ -1,8 +1,8 @@
 """Module: what layers and networks have in common.
 
 A module's parameters are its attributes that are Tensors made with requires_grad=True (frozen or not); its buffers, saved but
-never trained, those that are arrays; its submodules those that are Modules. Members of lists, tuples and dicts count too. Nothing
-has to be registered; a result or a constant that is kept in an attribute is neither.
+never trained, those that are arrays; its submodules those that are Modules. Members of lists, tuples and dicts count too.
+Nothing has to be registered; a result or a constant that is kept in an attribute is neither.
 """
 
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ class Module:
     # --- submodules and parameters -----------------------------------------------------------------------------------
 
     def named_attributes(self, prefix: str = "") -> Iterator[tuple[str, Any]]:
-        """(dotted name, value) of every parameter, buffer and Module in this module and, in depth-first order, its submodules."""
+        """(dotted name, value) of all parameters, buffers and Modules in this module and, depth first, its submodules."""
         for name, value in self._attributes():
             if isinstance(value, Module) or backend.is_array(value) or (isinstance(value, Tensor) and value.is_parameter):
                 yield prefix + name, value

@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
-import numpy
-
 from minigan import backend, threads
 from minigan.backend import Array
 from minigan.ops.operands import floating, pair
@@ -215,7 +213,7 @@ def _chunk_by_chunk(work: Callable[[slice], Array | None], images: Array, number
     A chunk then takes half the time or less that it would take as part of a whole. On a GPU there is one chunk.
     """
     n = len(images)
-    if not isinstance(images, numpy.ndarray):
+    if backend.on_device(images):
         return work(slice(0, n))
     size = max(1, CHUNK // max(1, numbers * images.itemsize))
 

@@ -112,7 +112,7 @@ def integers(name: str, labels: Any) -> backend.Array:
 
 def can_check_values(array: Array) -> bool:
     """Whether an op checks the values of this argument: on a GPU, which Python would have to wait for, only in debug mode."""
-    return isinstance(array, np.ndarray) or debug_mode.is_on()
+    return not backend.on_device(array) or debug_mode.is_on()
 
 
 def check_broadcast(name: str, *shapes: tuple[int, ...]) -> None:

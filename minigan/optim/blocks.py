@@ -94,16 +94,14 @@ def _joined(arrays: list[Array]) -> tuple[Array, list[Array]]:
 
 def _chunks(theta: Array, g: Array, state: dict[str, Any]) -> Iterator[Block]:
     """A large parameter's (theta, g, state), chunk by chunk; a small one's as they are."""
-    xp, count = backend.of(theta), theta.size // CHUNK
+    count = theta.size // CHUNK
     arrays = {name: array for name, array in state.items() if name != "t"}
-    if count < 2 or xp.__name__ != "numpy" or not all(a.flags.c_contiguous for a in (theta, *arrays.values())):
-        yield theta, xp.asarray(g, order="C"), state  # of a convolution it comes in another order, which NumPy is slow with
+    if count < 2 or backend.on_device(theta) or not all(a.flags.c_contiguous for a in (theta, *arrays.values())):
+        g = backend.of(g).asarray(g, order="C")  # a convolution's has another order, in which NumPy is slow
+        yield theta, g, state
         return
     g = g.reshape(-1)
     bounds = [theta.size * i // count for i in range(count + 1)]
     for chunk in map(slice, bounds[:-1], bounds[1:]):
-        yield (
-            theta.reshape(-1)[chunk],
-            g[chunk],
-            {"t": state["t"], **{name: a.reshape(-1)[chunk] for name, a in arrays.items()}},
-        )
+        part = {name: array.reshape(-1)[chunk] for name, array in arrays.items()}
+        yield theta.reshape(-1)[chunk], g[chunk], {"t": state["t"], **part}
