@@ -82,7 +82,7 @@ class Tensor(TensorAsArray):
                     leaf._grad = leaf._grad + g
                 else:  # as it is, if this walk has made it in memory of its own, and no other leaf has got it
                     new = g._order > start and g._data.base is None and id(g._data) not in taken
-                    leaf._grad = g if new and not create_graph else _own(g)
+                    leaf._grad = g if new and not create_graph else g.copy()
                     taken.add(id(g._data))
 
 
@@ -123,7 +123,7 @@ def grad(output: Tensor, inputs: Tensor | Sequence[Tensor], gradient: Any = None
             raise messages.input_without_gradient(position, x)
     found = {id(x): g for x, g in _walk(output, _seed("grad", output, gradient), inputs, create_graph)}
     with enable_grad() if create_graph else no_grad():
-        return tuple([_own(found[id(x)]) if id(x) in found else Tensor._of(x.xp.zeros_like(x._data)) for x in inputs])
+        return tuple([found[id(x)].copy() if id(x) in found else Tensor._of(x.xp.zeros_like(x._data)) for x in inputs])
 
 
 def _walk(output: Tensor, seed: Tensor, targets: list[Tensor] | None, create_graph: bool) -> list[tuple[Tensor, Tensor]]:
@@ -214,8 +214,3 @@ def _seed(caller: str, output: Tensor, gradient: Any) -> Tensor:
     if g.shape != output.shape or g.dtype.kind != "f":
         raise messages.unfit_gradient(caller, output, g)
     return g.astype(output.dtype)
-
-
-def _own(g: Tensor) -> Tensor:
-    """The gradient in memory of its own: what the walk yields may be borrowed from the seed or from another gradient."""
-    return record("copy", g._data.copy(), (g, lambda g, y: g))

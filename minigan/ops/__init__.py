@@ -43,7 +43,7 @@ from minigan.ops.arithmetic import (
     not_equal,
     subtract,
 )
-from minigan.ops.conversions import astype, to
+from minigan.ops.conversions import astype, copy, to
 from minigan.ops.convolution import conv2d, conv_transpose2d
 from minigan.ops.elementwise import (
     abs,
@@ -123,6 +123,7 @@ Tensor.abs = abs
 Tensor.astype = astype
 Tensor.broadcast_to = broadcast_to
 Tensor.clip = clip
+Tensor.copy = copy
 Tensor.cumsum = cumsum
 Tensor.exp = exp
 Tensor.expand_dims = expand_dims

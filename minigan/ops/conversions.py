@@ -1,4 +1,4 @@
-"""Conversions: the same values in another dtype, or on another device. Gradients are converted back."""
+"""Conversions: the same values in another dtype, on another device, or in memory of their own. Gradients are converted back."""
 
 from typing import Any
 
@@ -22,3 +22,8 @@ def to(x: Tensor, name: str) -> Tensor:
     if name == here:
         return x
     return record("to", backend.move(x.data, name), (x, lambda g, y: g.to(here)))
+
+
+def copy(x: Tensor) -> Tensor:
+    """The same values in memory of their own."""
+    return record("copy", x.data.copy(), (x, lambda g, y: g))
