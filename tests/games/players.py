@@ -3,10 +3,10 @@
 import itertools
 
 import numpy as np
-import reference
 
 from minigan import Tensor, backend, data, games, nn, optim
 from minigan import tensor as engine
+from tests.games import reference
 
 CLASSES = 3
 RULES = {  # a different one in each game, so that each is met with float32, saving and the rest

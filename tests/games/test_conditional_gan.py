@@ -1,14 +1,13 @@
 import itertools
 
 import numpy as np
-import players
 import pytest
-import reference
 from hypothesis import given
 from hypothesis import strategies as st
 
 import minigan as mg
 from minigan import Tensor, data, games, nn, optim
+from tests.games import players, reference
 
 D_STEP = ["x", "z", "G()", "D()", "D()", "step D"]
 G_STEP = ["z", "G()", "D()", "step G"]

@@ -1,14 +1,13 @@
 import itertools
 
 import numpy as np
-import players
 import pytest
-import reference
 
 import minigan as mg
 from minigan import Tensor, backend, games, nn, optim, threads
 from minigan.games.dcgan import initialise
 from minigan.ops import convolution
+from tests.games import players, reference
 
 # --- against a reference without an engine ------------------------------------------------------------------------------
 

@@ -6,11 +6,11 @@ import itertools
 import weakref
 
 import numpy as np
-import players
 import pytest
 
 import minigan as mg
 from minigan import Tensor, backend, data, games, losses, nn, optim
+from tests.games import players
 
 every_game = pytest.mark.parametrize("name", players.RULES)
 without_classes = pytest.mark.parametrize("name", [name for name in players.RULES if name not in players.CONDITIONAL])

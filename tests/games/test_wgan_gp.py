@@ -2,12 +2,11 @@ import copy
 import itertools
 
 import numpy as np
-import players
 import pytest
-import reference
 
 import minigan as mg
 from minigan import backend, data, games, nn, optim
+from tests.games import players, reference
 
 D_STEP = ["x", "z", "G()", "D()", "D()", "D()", "step D"]  # D passes: real, fake, between
 G_STEP = ["z", "G()", "D()", "step G"]

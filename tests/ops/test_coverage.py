@@ -4,10 +4,10 @@ import itertools
 
 import numpy as np
 import pytest
-from gradient_cases import CASES, GRADCHECKED
 
 import minigan as mg
 from minigan import ops
+from tests.ops.gradient_cases import CASES, GRADCHECKED
 
 CONSTANT = {"equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "one_hot"}  # no gradient flows
 IDS = [f"{name}-{i}" for i, (name, *_) in enumerate(CASES)]

@@ -1,12 +1,12 @@
 """Every game on a device: NumPy's course, nothing copied inside a step, one wait for the figures, saving and going on."""
 
 import numpy as np
-import players
 import pytest
-from comparing import assert_agree, everything_is_on, on_both
 
 import minigan as mg
 from minigan import backend, data, games, metrics, nn, optim
+from tests.device.comparing import assert_agree, everything_is_on, on_both
+from tests.games import players
 
 every_game = pytest.mark.parametrize("name", players.RULES)
 MINIBATCHES = {"gan": 1, "dcgan": 1, "wgan": 5, "wgan_gp": 5, "cgan": 1, "cgan_images": 1, "began": 1}  # in a step
