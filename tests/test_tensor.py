@@ -586,16 +586,17 @@ def test_seed_can_be_differentiated():
 # --- long and wide graphs -----------------------------------------------------------------------------------------------
 
 
-def test_chain_of_100_000_ops():
+@pytest.mark.parametrize("length", [30_000, pytest.param(100_000, marks=pytest.mark.slow)])
+def test_long_chain_of_ops(length):
     x = leaf([1.0])
     start = time.perf_counter()
     y = x
-    for _ in range(100_000):
+    for _ in range(length):
         y = y + 1.0
     y.backward()
     del y
     assert x.grad.item() == 1
-    assert time.perf_counter() - start < 5  # about one second; CI machines are noisy
+    assert time.perf_counter() - start < 5e-5 * length  # about a fifth of it; CI machines are noisy
 
 
 def test_each_tensor_is_visited_once_however_many_paths_lead_to_it():

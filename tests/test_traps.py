@@ -37,7 +37,7 @@ TRAPS: dict[int, tuple[str, list[str]]] = {
         "recursion on a long chain",
         [
             "tests/test_traps.py::test_chain_of_50_000_ops_can_be_deleted_unwalked",
-            T + "test_chain_of_100_000_ops",
+            T + "test_long_chain_of_ops",
             "tests/test_tensor_as_array.py::test_long_chain_can_be_copied_and_pickled",
         ],
     ),

@@ -48,7 +48,7 @@ def test_in_the_box_it_is_the_nearest_point_of_the_plane_there():
 
 def test_where_the_box_holds_no_such_input_x_comes_back():
     x = np.array([[0.9, 0.2, 0.5], [-0.9, 0.4, 0.5]])
-    found = minimal_perturbation(lambda x: linear(x) + np.array([0.0, 9.0]), x, 0, clip=(-1, 1))
+    found = minimal_perturbation(lambda x: linear(x) + np.array([0.0, 9.0]), x, 0, clip=(-1, 1), searches=3, steps=40)
     assert not found.succeeded.any()
     np.testing.assert_array_equal(found.adversarial, x)
 

@@ -25,6 +25,7 @@ def test_a_game_takes_numpys_course(name, device):
     assert_agree(*on_both(lambda: play(name, 5, dtype="float64")), 1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["gan", "dcgan", "wgan_gp"])
 def test_after_50_iterations_too(name, device):
     here, there = on_both(lambda: play(name, 50, dtype="float64", rule=optim.Adam, lr=1e-3))

@@ -15,6 +15,7 @@ every_case = pytest.mark.parametrize(("name", "fn", "inputs"), CASES, ids=[f"{i}
 shared = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
+@pytest.mark.slow  # they are NumPy's, see below, which `tests/ops/test_coverage.py` checks
 @every_case
 def test_gradients_are_those_of_finite_differences_to_order_2(name, fn, inputs, device):
     with backend.using("cupy"):
@@ -28,16 +29,17 @@ def outputs(fn, inputs):
 
 @every_case
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_values_and_gradients_are_numpys_and_live_on_the_device(name, fn, inputs, dtype, device):
+def test_values_and_gradients_of_both_orders_are_numpys_and_live_on_the_device(name, fn, inputs, dtype, device):
     def compute():
         xs = [Tensor(x.astype(dtype), requires_grad=True) for x in inputs()]
         ys = outputs(fn, xs)
-        total = sum((y * y).sum() for y in ys)
-        return ys, list(mg.grad(total, xs))
+        first = mg.grad(sum((y * y).sum() for y in ys), xs, create_graph=True)
+        second = mg.grad(sum((g * g).sum() for g in first), xs)
+        return ys, list(first), list(second)
 
     here, there = on_both(compute)
     assert_agree(here, there, 1e-4 if dtype == "float32" else 1e-10)
-    assert everything_is_on(device, *there[0], *there[1])
+    assert everything_is_on(device, *there[0], *there[1], *there[2])
 
 
 GIVEN = {"dropout": 1, "getitem": 2, "take": 1, "where": 2}  # from the host: a mask drawn there; lists (first, for their dtype)

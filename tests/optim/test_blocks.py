@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+import math
 import pickle
 
 import numpy as np
@@ -71,18 +72,16 @@ def test_several_parameters_cost_one_update_and_a_rule_that_is_not_elementwise_o
 
 
 @every_rule
-@pytest.mark.parametrize("layout", [np.ascontiguousarray, np.asfortranarray])
-def test_large_parameters_are_updated_part_by_part_to_the_same_end(make, layout):
-    shapes = [(1000, 300), (2, 200_000), (7,)]
+def test_large_parameters_are_updated_part_by_part_to_the_same_end(make):
+    shapes = [(600, 500), (7,)]
+    g = [np.linspace(-1, 1, math.prod(shape)).reshape(shape) for shape in shapes]
     by_parts, whole = make(several(shapes=shapes)), make(several(shapes=shapes))
     whole.elementwise = False
     sizes, update = [], by_parts.update
     by_parts.update = lambda theta, g, state: (sizes.append(theta.size), update(theta, g, state))
-    for t in range(2):
+    for layout in (np.ascontiguousarray, np.asfortranarray):
         for optimizer in (by_parts, whole):
-            for p, g in zip(optimizer.params, gradients_of(optimizer.params, t), strict=True):
-                p.grad = Tensor(layout(g))
-            optimizer.step()
+            step(optimizer, *map(layout, g))
     assert sum(sizes) == 2 * sum(p.size for p in whole.params)
     assert max(sizes) < 300_000
     assert_same(by_parts, whole, 0)
