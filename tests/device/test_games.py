@@ -139,6 +139,6 @@ def test_a_gan_learns_there(device):
         rules = (optim.Adam(p.parameters(), 2e-3, (0.5, 0.999)) for p in (G, D))
         game, batches = games.GAN(G, D, data.noise(2), *rules, r1=0.1), data.batches(data.ring(4000, std=0.2), size=128)
         start = metrics.wasserstein1(game.sample(300), data.ring(300, std=0.2))
-        for _ in range(400):
+        for _ in range(200):
             game.step(batches)
         assert metrics.wasserstein1(game.sample(300), data.ring(300, std=0.2)) < start / 2

@@ -29,17 +29,17 @@ def test_10_iterations_with_batch_norm_agree_with_a_reference_by_hand(k, l, satu
 
 @pytest.mark.parametrize("count", [2, 3])
 def test_several_threads_take_the_steps_of_one(count, monkeypatch):
-    def after_10_iterations():
+    def after_4_iterations():
         mg.seed(0)
         game = players.make("dcgan", players.Draws(3), "float64")
         xs = itertools.count()
-        figures = [game.step(players.minibatch("dcgan", 5, seed=i) for i in xs) for _ in range(10)]
+        figures = [game.step(players.minibatch("dcgan", 5, seed=i) for i in xs) for _ in range(4)]
         return [list(dict(f).values()) for f in figures], [*players.values(game.G), *players.values(game.D)]
 
-    figures, parameters = after_10_iterations()
+    figures, parameters = after_4_iterations()
     monkeypatch.setattr(threads, "COUNT", count)
     monkeypatch.setattr(convolution, "PART_BYTES", 1)
-    others, other_parameters = after_10_iterations()
+    others, other_parameters = after_4_iterations()
     np.testing.assert_allclose(others, figures, rtol=1e-9)
     for a, b in zip(other_parameters, parameters, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-7, atol=1e-9)
