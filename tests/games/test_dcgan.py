@@ -228,7 +228,7 @@ def test_a_sample_does_not_depend_on_the_others_nor_move_the_running_statistics(
 # --- in the games -------------------------------------------------------------------------------------------------------
 
 
-def test_the_networks_train_in_float32_and_g_learns_the_brightness_of_the_data(monkeypatch):
+def test_the_networks_train_in_float32_and_g_learns_the_brightness_of_the_data():
     G, D = games.dcgan_generator(4, channels=2), games.dcgan_discriminator(channels=2)
     game = games.GAN(G, D, players.Draws(4), optim.Adam(G.parameters(), 0.01, (0.5, 0.999)), optim.Adam(D.parameters(), 2e-3))
     rng = np.random.default_rng(0)
@@ -238,7 +238,7 @@ def test_the_networks_train_in_float32_and_g_learns_the_brightness_of_the_data(m
         for _ in range(15):
             game.step(batches)
 
-    seen = players.dtypes_of_new_tensors(game, play, monkeypatch)
+    seen = players.dtypes_of_new_tensors(game, play)
     assert {d for d in seen if d.kind == "f"} == {np.dtype("float32")}
     assert game.sample(20).mean() < -0.2
 

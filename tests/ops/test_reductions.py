@@ -41,12 +41,14 @@ def check(name, reference, options, data, min_side):
 
 
 @pytest.mark.parametrize("name", TOTAL)
+@few
 @given(data=st.data())
 def test_value_and_gradients_nothing_to_reduce_included(name, data):
     check(name, *TOTAL[name], data, min_side=0)
 
 
 @pytest.mark.parametrize("name", NONEMPTY)
+@few
 @given(data=st.data())
 def test_value_and_gradients(name, data):
     check(name, *NONEMPTY[name], data, min_side=1)
@@ -149,6 +151,7 @@ def test_prod_over_axes_with_zeros(axis):
 # --- cumsum -------------------------------------------------------------------------------------------------------------
 
 
+@few
 @given(st.data())
 def test_cumsum(data):
     x = data.draw(arrays(shapes(**SHORT)))
