@@ -1,5 +1,6 @@
 """What all tests share: Hypothesis profiles, and a fixture that gives every test the same start."""
 
+import gc
 import os
 
 import pytest
@@ -12,6 +13,12 @@ settings.register_profile("dev", max_examples=50, **_PATIENT)
 settings.register_profile("ci", max_examples=50, derandomize=True, **_PATIENT)
 settings.register_profile("intense", max_examples=1500, **_PATIENT)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
+
+
+def pytest_collection_finish():
+    """What has been collected stays to the end: the garbage collector need not look at it again, again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -162,9 +162,8 @@ def test_it_holds_for_its_own_thread_only():
 ASK = "import minigan as mg, numpy as np; x = mg.log(mg.Tensor(np.array([-1.0]))); print('passed')"
 
 
-@pytest.mark.parametrize("value", ["1", "yes"])
-def test_environment_variable_switches_it_on_from_the_start(value):
-    printed = _run(ASK, MINIGAN_DEBUG=value)
+def test_environment_variable_switches_it_on_from_the_start():
+    printed = _run(ASK, MINIGAN_DEBUG="1")
     assert "FloatingPointError: log made a nan" in printed
     assert "passed" not in printed
 
@@ -177,4 +176,4 @@ def test_environment_variable_of_0_or_none_leaves_it_off(environment):
 def test_environment_variable_holds_in_every_thread():
     program = "import threading; from minigan.grad_mode import mode; "
     program += "t = threading.Thread(target=lambda: print(mode.debugging)); t.start(); t.join()"
-    assert _run(program, MINIGAN_DEBUG="1") == "True\n"
+    assert _run(program, MINIGAN_DEBUG="yes") == "True\n"

@@ -264,4 +264,4 @@ def _message(call):
 
 
 TestGraphs = Graphs.TestCase
-TestGraphs.settings = settings(max_examples=4 * settings().max_examples, stateful_step_count=25)
+TestGraphs.settings = settings(max_examples=2 * settings().max_examples, stateful_step_count=25)

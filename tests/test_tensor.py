@@ -1,10 +1,7 @@
-"""The Tensor and the walk back: construction, history, accumulation, ownership, changes in place, Python's protocols."""
+"""What a Tensor remembers, and the way back: detach, backward, grad, accumulation, ownership, higher orders, memory."""
 
-import copy
 import gc
 import itertools
-import operator
-import pickle
 import threading
 import time
 import weakref
@@ -16,10 +13,8 @@ from hypothesis import strategies as st
 
 import minigan as mg
 from minigan import Tensor, testing
-
-
-def leaf(values=(1.0, -2.0, 3.0), **options):
-    return Tensor(np.array(values, dtype=options.pop("dtype", "float64")), requires_grad=True, **options)
+from tests.examples import few
+from tests.leaves import leaf
 
 
 def counting_identity(x, calls):
@@ -27,207 +22,7 @@ def counting_identity(x, calls):
     return mg.record("counted", x.data.copy(), (x, lambda g, y: calls.append(x.name) or g * 1.0))
 
 
-# --- construction -------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("data", [1, 2.5, [1, 2], [1.0, 2.0], [[1], [2]], (1, 2), [np.float64(1)], []])
-def test_numbers_and_lists_become_float32(data):
-    assert Tensor(data).dtype == np.float32
-
-
-@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int8", "int64", "uint8", "bool"])
-def test_arrays_keep_their_dtype(dtype):
-    assert Tensor(np.ones(2, dtype)).dtype == dtype
-
-
-def test_lists_of_booleans_stay_boolean():
-    assert Tensor([True, False]).dtype == bool
-
-
-@pytest.mark.parametrize("dtype", ["float16", "float64", "int32"])
-def test_dtype_converts(dtype):
-    assert Tensor([1, 2], dtype=dtype).dtype == dtype
-
-
-@pytest.mark.parametrize("dtype", ["int64", "bool"])
-def test_integers_and_booleans_refuse_a_gradient_and_name_the_remedy(dtype):
-    with pytest.raises(TypeError, match=rf"{dtype}; only floats have gradients: .astype\('float32'\)"):
-        Tensor(np.ones(2, dtype), requires_grad=True)
-
-
-@pytest.mark.parametrize("data", ["abc", None, ["a", 1], {1, 2}, 1j, np.array([None])])
-def test_what_is_not_numbers_is_refused(data):
-    with pytest.raises(TypeError, match=f"from a {type(data).__name__}.*expected numbers"):
-        Tensor(data)
-
-
-def test_ragged_list_is_refused():
-    with pytest.raises(ValueError, match="Tensor: cannot make an array of this list"):
-        Tensor([[1], [1, 2]])
-
-
-def test_tensor_of_tensor_is_refused():
-    with pytest.raises(TypeError, match="is a Tensor already"):
-        Tensor(Tensor(1.0))
-
-
-@pytest.mark.parametrize("view", [lambda a: a, lambda a: a.T, lambda a: a[::-1], lambda a: a[:, ::2]])
-def test_array_is_shared_whatever_its_strides(view):
-    array = view(np.arange(6.0).reshape(2, 3))
-    t = Tensor(array)
-    assert t.data is array
-    array[0, 0] = 9
-    assert t.numpy()[0, 0] == 9
-
-
-def test_read_only_array_can_be_differentiated():
-    x = Tensor(np.broadcast_to(np.array([2.0]), (3,)), requires_grad=True)
-    (x * x).sum().backward()
-    np.testing.assert_array_equal(x.grad.numpy(), [4, 4, 4])
-
-
-def test_writable_copies_where_numpy_refuses_to_write():
-    x = Tensor(np.broadcast_to(np.array([2.0]), (3,)))
-    x.writable()[0] = 5
-    np.testing.assert_array_equal(x.numpy(), [5, 2, 2])
-
-
-def test_attributes_are_the_arrays():
-    t = Tensor(np.zeros((2, 3), "float32"), name="w")
-    assert (t.shape, t.ndim, t.size, t.dtype, t.name, t.is_leaf, t.grad) == ((2, 3), 2, 6, np.float32, "w", True, None)
-
-
-# --- Python's protocols -------------------------------------------------------------------------------------------------
-
-
-def test_item_of_several_elements_is_refused():
-    with pytest.raises(ValueError, match=r"'w' of shape \(2,\) has 2 elements"):
-        Tensor([1, 2], name="w").item()
-
-
-def test_numbers_from_one_element():
-    t = Tensor([[2.5]])
-    assert (float(t), int(t), bool(t), t.item()) == (2.5, 2, True, 2.5)
-    assert bool(Tensor(0.0)) is False
-
-
-def test_truth_of_several_elements_is_refused():
-    with pytest.raises(ValueError, match="2 elements"):
-        bool(Tensor([1, 2]))
-
-
-def test_integer_tensor_indexes_and_float_tensor_does_not():
-    assert [10, 20, 30][Tensor(np.array(1))] == 20
-    with pytest.raises(TypeError, match="only integers can index"):
-        [10][Tensor(0.0)]
-
-
-def test_iteration_stops_and_rows_are_differentiable():
-    x = leaf([[1.0, 2.0], [3.0, 4.0]])
-    rows = list(x)
-    assert len(rows) == len(x) == 2
-    (rows[0] * rows[1]).sum().backward()
-    np.testing.assert_array_equal(x.grad.numpy(), [[3, 4], [1, 2]])
-
-
-@pytest.mark.parametrize("use", [len, iter, list])
-def test_scalar_has_no_length_and_no_rows(use):
-    with pytest.raises(TypeError, match="no length"):
-        use(Tensor(1.0))
-
-
-def test_in_compares_values():
-    t = Tensor([1, 2])
-    assert 2 in t
-    assert 3 not in t
-
-
-def test_hash_is_by_identity():
-    a, b = Tensor([1, 2]), Tensor([1, 2])
-    assert {a: 1}.get(b) is None
-    assert len({a, b, a}) == 2
-
-
-def test_comparison_gives_booleans_without_history():
-    y = leaf() > 0
-    assert y.dtype == bool
-    assert not y.requires_grad
-    np.testing.assert_array_equal(y.numpy(), [True, False, True])
-
-
-def test_repr_shows_values_name_and_op():
-    x = leaf([1.5], name="w")
-    assert "1.5" in repr(x)
-    assert "'w'" in repr(x)
-    assert "requires_grad" in repr(x)
-    assert "op=multiply" in repr(x * 2)
-
-
-@pytest.mark.parametrize("make_copy", [copy.copy, copy.deepcopy, lambda t: pickle.loads(pickle.dumps(t))])
-def test_copies_hold_values_and_flag_in_their_own_memory(make_copy):
-    x = leaf(dtype="float32", name="w")
-    twin, result = make_copy(x), make_copy(x * 2)
-    assert (twin.requires_grad, twin.name, twin.dtype) == (True, "w", np.float32)
-    assert not np.shares_memory(twin.data, x.data)
-    assert (result.requires_grad, result.is_leaf) == (False, True)
-    np.testing.assert_array_equal(result.numpy(), x.numpy() * 2)
-
-
-# --- beside NumPy -------------------------------------------------------------------------------------------------------
-
-BESIDE_NUMPY = {
-    "+": lambda a, b: a + b,
-    "-": lambda a, b: a - b,
-    "*": lambda a, b: a * b,
-    "/": lambda a, b: a / b,
-    "**": lambda a, b: a**b,
-    "@": lambda a, b: a @ b,
-}
-
-
-@pytest.mark.parametrize("left", [np.array([1.5, 2.0, 2.5]), [1.5, 2.0, 2.5], np.float64(2), np.array(2.0), 2, 2.0], ids=repr)
-@pytest.mark.parametrize("sign", BESIDE_NUMPY)
-def test_operators_keep_the_graph_with_numpy_or_python_on_the_left(sign, left):
-    if sign == "@" and np.ndim(left) == 0:
-        left = np.full(3, left)
-    x, f = leaf(), BESIDE_NUMPY[sign]
-    y = f(left, x)
-    assert isinstance(y, Tensor)
-    assert y.requires_grad
-    np.testing.assert_allclose(y.numpy(), f(np.asarray(left), x.numpy()))
-
-
-@pytest.mark.parametrize("compare", [operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge])
-def test_comparisons_with_numpy_on_the_left(compare):
-    a, t = np.array([1.0, 2.0, 3.0]), Tensor([2.0, 2.0, 2.0])
-    y = compare(a, t)
-    assert isinstance(y, Tensor)
-    np.testing.assert_array_equal(y.numpy(), compare(a, t.numpy()))
-
-
-def test_in_place_operator_on_an_array_is_refused():
-    array = np.ones(3)
-    with pytest.raises(TypeError, match="Tensor"):
-        array *= leaf()
-    np.testing.assert_array_equal(array, 1)
-
-
-@pytest.mark.parametrize("ufunc", [np.exp, np.negative, np.sqrt])
-def test_numpy_ufuncs_refuse_tensors_aloud(ufunc):
-    with pytest.raises(TypeError, match="does not support ufuncs"):
-        ufunc(leaf())
-
-
-def test_asarray_refuses_to_lose_a_gradient_and_takes_a_constant():
-    with pytest.raises(TypeError, match="which NumPy would lose"):
-        np.asarray(leaf())
-    t = Tensor([1, 2])
-    assert np.shares_memory(np.asarray(t), t.data)
-    assert not np.shares_memory(np.array(t, copy=True), t.data)
-    assert np.asarray(t, dtype="float64").dtype == np.float64
-
-
-# --- detach and no_grad -------------------------------------------------------------------------------------------------
+# --- detach -------------------------------------------------------------------------------------------------------------
 
 
 def test_detach_shares_memory_and_stops_the_gradient():
@@ -238,92 +33,6 @@ def test_detach_shares_memory_and_stops_the_gradient():
     (d * x).backward()
     assert x.grad.item() == 3
     assert d.grad is None
-
-
-def test_no_grad_records_nothing():
-    with mg.no_grad():
-        y = leaf() * 2
-    assert (y.requires_grad, y.is_leaf) == (False, True)
-
-
-def test_nested_no_grad_ends_with_the_outer_block():
-    x = leaf()
-    with mg.no_grad():
-        with mg.no_grad():
-            pass
-        assert not (x * 2).requires_grad
-    assert (x * 2).requires_grad
-
-
-def test_one_no_grad_object_may_be_entered_again_inside_itself():
-    quiet, x = mg.no_grad(), leaf()
-    with quiet:
-        with quiet:
-            pass
-        assert not (x * 2).requires_grad
-    assert (x * 2).requires_grad
-
-
-def test_exception_inside_no_grad_switches_recording_on_again():
-    with pytest.raises(KeyError), mg.no_grad():
-        raise KeyError
-    assert (leaf() * 2).requires_grad
-
-
-def test_exception_inside_a_derivative_switches_recording_on_again():
-    y = mg.record("broken", np.ones(1), (leaf([1.0]), lambda g, y: {}["no"]))
-    with pytest.raises(KeyError):
-        y.backward()
-    assert (leaf() * 2).requires_grad
-
-
-def test_no_grad_as_a_decorator_may_recurse():
-    x = leaf()
-
-    @mg.no_grad()
-    def f(depth):
-        """Doc."""
-        return f(depth - 1) if depth else x * 2
-
-    assert not f(3).requires_grad
-    assert (x * 2).requires_grad
-    assert (f.__name__, f.__doc__) == ("f", "Doc.")
-
-
-def test_no_grad_refuses_to_decorate_a_generator():
-    with pytest.raises(TypeError, match="steps is a generator"):
-
-        @mg.no_grad()
-        def steps():
-            yield 1
-
-
-def test_no_grad_holds_for_its_own_thread_only():
-    seen = []
-    with mg.no_grad():
-        thread = threading.Thread(target=lambda: seen.append((leaf() * 2).requires_grad))
-        thread.start()
-        thread.join()
-    assert seen == [True]
-
-
-def test_threads_that_share_one_no_grad_object_keep_their_own_modes():
-    quiet, inside, leave, after = mg.no_grad(), threading.Event(), threading.Event(), []
-
-    def other():
-        with quiet:
-            inside.set()
-            leave.wait(10)
-        after.append((leaf() * 2).requires_grad)
-
-    thread = threading.Thread(target=other)
-    thread.start()
-    inside.wait(10)
-    with mg.no_grad(), quiet:  # entered last, and with recording off, but left last
-        leave.set()
-        thread.join()
-    assert after == [True]
-    assert (leaf() * 2).requires_grad
 
 
 # --- what backward and grad refuse --------------------------------------------------------------------------------------
@@ -389,17 +98,6 @@ def test_grad_attribute_takes_a_tensor_of_the_same_shape_only():
         x.grad = np.ones(3)
     x.grad = None
     assert x.grad is None
-
-
-def test_data_attribute_takes_the_same_shape_and_floats_only():
-    x = leaf(name="w")
-    with pytest.raises(ValueError, match=r"'w' of shape \(3,\) cannot take an array of shape \(2,\)"):
-        x.data = np.ones(2)
-    with pytest.raises(TypeError, match="cannot take int64"):
-        x.data = np.array([1, 2, 3])
-    x.grad = Tensor(np.ones(3))
-    x.data = np.ones(3, "float32")
-    assert x.dtype == x.grad.dtype == np.float32
 
 
 # --- accumulation -------------------------------------------------------------------------------------------------------
@@ -490,6 +188,12 @@ def test_derivative_of_a_constant_is_never_called():
     assert calls == []
 
 
+def test_read_only_array_can_be_differentiated():
+    x = Tensor(np.broadcast_to(np.array([2.0]), (3,)), requires_grad=True)
+    (x * x).sum().backward()
+    np.testing.assert_array_equal(x.grad.numpy(), [4, 4, 4])
+
+
 # --- grad() -------------------------------------------------------------------------------------------------------------
 
 
@@ -546,6 +250,7 @@ def test_grad_of_the_output_itself_is_the_seed():
 
 
 # --- ownership of gradients ---------------------------------------------------------------------------------------------
+
 
 OWNERSHIP = {
     "add": lambda a, b: a + b,
@@ -795,7 +500,7 @@ def test_tensors_are_visited_from_the_youngest_to_the_oldest():
 
     def named(name, *inputs):
         data = sum(t.data for t in inputs)
-        return mg.record(name, data, *[(t, lambda g, y: visited.append(y._op) or g * 1.0) for t in inputs])
+        return mg.record(name, data, *[(t, lambda g, y: visited.append(name) or g * 1.0) for t in inputs])
 
     a = named("a", x)
     b = named("b", a)
@@ -879,154 +584,20 @@ def test_seed_can_be_differentiated():
     np.testing.assert_array_equal(gu.numpy(), 2 * x.numpy())
 
 
-@given(testing.arrays(testing.shapes(max_dims=2, max_side=3)))
-def test_astype_passes_gradients_between_float_dtypes(x):
-    t = Tensor(x, requires_grad=True)
-    y = t.astype("float32")
-    assert y.dtype == np.float32
-    (g,) = mg.grad(y, t, gradient=np.ones(y.shape))
-    assert g.dtype == np.float64
-    np.testing.assert_array_equal(g.numpy(), 1)
-
-
-def test_astype_to_the_same_dtype_is_the_tensor_itself_and_to_integers_a_constant():
-    x = leaf()
-    assert x.astype("float64") is x
-    assert not x.astype("int64").requires_grad
-
-
-def test_astype_is_differentiable_twice():
-    x = leaf(dtype="float32")
-    (g,) = mg.grad((x.astype("float64") ** 3).sum(), x, create_graph=True)
-    (h,) = mg.grad(g.sum(), x)
-    assert h.dtype == np.float32
-    np.testing.assert_allclose(h.numpy(), 6 * x.numpy())
-
-
-def test_to_the_same_backend_is_the_tensor_itself():
-    x = leaf()
-    assert x.to("numpy") is x
-
-
-# --- changes in place ---------------------------------------------------------------------------------------------------
-
-
-def assign(x):
-    x.data = x.data - 1
-
-
-def step(x):
-    array = x.writable()
-    array -= 1
-    x.changed_in_place()
-
-
-@pytest.mark.parametrize("change", [assign, step])
-@pytest.mark.parametrize(
-    "seen", ["itself", "detach", "reshape", "transpose", "slice", "broadcast", "no_grad view", "view of a view"]
-)
-def test_change_between_forward_and_backward_is_an_error_also_through_views(change, seen):
-    w, x = leaf(name="w"), leaf()
-    with mg.no_grad():
-        quiet = w.reshape(3, 1)
-        twice = w.reshape(3, 1).reshape(1, 3)
-    view = {
-        "itself": w,
-        "detach": w.detach(),
-        "reshape": w.reshape(1, 3),
-        "transpose": w.reshape(3, 1).T,
-        "slice": w[::-1],
-        "broadcast": mg.broadcast_to(w, (2, 3)),
-        "no_grad view": quiet,
-        "view of a view": twice,
-    }[seen]
-    loss = mg.exp(view * x).sum()
-    change(w)
-    with pytest.raises(RuntimeError, match="was changed in place after the forward pass"):
-        loss.backward()
-
-
-def test_message_about_a_change_names_the_tensor_and_the_op():
-    w = leaf(name="w")
-    loss = mg.tanh(w).sum()
-    step(w)
-    with pytest.raises(RuntimeError, match=r"backward through tanh: tensor 'w' of shape \(3,\), an input of tanh"):
-        loss.backward()
-
-
-def test_change_of_an_output_is_an_error_too():
-    x = leaf()
-    y = mg.exp(x)
-    loss = y.sum()
-    step(y)
-    with pytest.raises(RuntimeError, match=r"of (sum|exp), was changed in place"):
-        loss.backward()
-
-
-def test_change_of_the_root_itself_is_an_error():
-    y = mg.exp(leaf())
-    step(y)
-    with pytest.raises(RuntimeError, match="the output of exp, was changed in place"):
-        y.backward(np.ones(3))
-
-
-def test_change_of_a_constant_input_is_an_error():
-    x, c = leaf(), Tensor(np.ones(3))
-    loss = (x * c).sum()
-    step(c)
-    with pytest.raises(RuntimeError, match="multiply"):
-        loss.backward()
-
-
-def test_change_of_a_view_reaches_its_base():
-    x = leaf()
-    d = x.detach()
-    loss = (x * x).sum()
-    step(d)
-    with pytest.raises(RuntimeError, match="changed in place"):
-        loss.backward()
-
-
-def test_change_before_the_forward_pass_or_of_a_copy_is_no_error():
-    x = leaf()
-    step(x)
-    other = x * 1
-    loss = (x * x).sum()
-    step(other)
-    loss.backward()
-    np.testing.assert_array_equal(x.grad.numpy(), 2 * x.numpy())
-
-
-def test_change_of_what_the_gradient_does_not_pass_is_no_error():
-    x, w = leaf(), leaf()
-    y = (w * w).sum() + (x * x).sum()
-    other = (x * 2).sum()
-    step(w)
-    other.backward()
-    assert y.requires_grad
-    np.testing.assert_array_equal(x.grad.numpy(), 2)
-
-
 # --- long and wide graphs -----------------------------------------------------------------------------------------------
 
 
-def test_chain_of_100_000_ops():
+@pytest.mark.parametrize("length", [30_000, pytest.param(100_000, marks=pytest.mark.slow)])
+def test_long_chain_of_ops(length):
     x = leaf([1.0])
     start = time.perf_counter()
     y = x
-    for _ in range(100_000):
+    for _ in range(length):
         y = y + 1.0
     y.backward()
     del y
     assert x.grad.item() == 1
-    assert time.perf_counter() - start < 5  # about one second; CI machines are noisy
-
-
-def test_long_chain_can_be_copied_and_pickled():
-    y = leaf([1.0])
-    for _ in range(50_000):
-        y = y + 1.0
-    assert copy.deepcopy(y).item() == pickle.loads(pickle.dumps(y)).item() == 50_001
+    assert time.perf_counter() - start < 5e-5 * length  # about a fifth of it; CI machines are noisy
 
 
 def test_each_tensor_is_visited_once_however_many_paths_lead_to_it():
@@ -1071,7 +642,7 @@ def _network(x):
 def test_no_reference_circles_keep_tensors_alive(create_graph):
     x = leaf()
     before = sum(isinstance(o, Tensor) for o in gc.get_objects())
-    for _ in range(200):
+    for _ in range(40):
         loss = _network(x)
         (g,) = mg.grad(loss, x, create_graph=create_graph)
         if create_graph:
@@ -1128,6 +699,7 @@ def test_users_op_may_return_a_scalar_of_any_kind(total):
     assert isinstance(y.data, np.ndarray)
 
 
+@few
 @given(testing.broadcastable())
 def test_walk_sums_back_what_a_users_op_has_stretched(pair):
     def plus(a, b):
@@ -1140,6 +712,13 @@ def test_walk_sums_back_what_a_users_op_has_stretched(pair):
 def test_derivative_of_a_wrong_shape_is_an_error_that_names_the_op(shape):
     y = mg.record("oops", leaf().data * 1, (leaf(), lambda g, y: Tensor(np.ones(shape))))
     with pytest.raises(RuntimeError, match=r"oops: the derivative for an input of shape \(3,\) has shape"):
+        y.sum().backward()
+
+
+def test_derivative_with_more_axes_than_the_output_is_refused():
+    x = leaf()
+    y = mg.record("f", x.data * 2, (x, lambda g, y: Tensor(np.ones((5, 3)))))
+    with pytest.raises(RuntimeError, match=r"f: the derivative for an input of shape \(3,\) has shape \(5, 3\)"):
         y.sum().backward()
 
 
@@ -1187,49 +766,3 @@ def test_random_graph_agrees_with_forward_differentiation(program):
     (g,) = mg.grad(nodes[-1], x)
     assert nodes[-1].item() == pytest.approx(values[-1], rel=1e-9)
     assert g.item() == pytest.approx(slopes[-1], rel=1e-9, abs=1e-12)
-
-
-# --- memory that is shared behind the version counter's back -----------------------------------------------------------
-
-
-def test_assigned_data_is_copied_so_that_no_optimizer_writes_into_the_users_array():
-    array, w = np.zeros(2), leaf([1.0, 1.0])
-    w.data = array
-    w.writable()[...] = 5.0
-    np.testing.assert_array_equal(array, [0.0, 0.0])
-
-
-def test_a_users_op_that_passes_memory_through_shares_its_inputs_version():
-    w, s = leaf([2.0], name="w"), leaf([1.0])
-    y = mg.record("reverse", w.data, (w, lambda g, y: -g))
-    loss = (y * s).sum()
-    w.changed_in_place()
-    with pytest.raises(RuntimeError, match="multiply"):
-        mg.grad(loss, s)
-
-
-def test_derivative_with_more_axes_than_the_output_is_refused():
-    x = leaf()
-    y = mg.record("f", x.data * 2, (x, lambda g, y: Tensor(np.ones((5, 3)))))
-    with pytest.raises(RuntimeError, match=r"f: the derivative for an input of shape \(3,\) has shape \(5, 3\)"):
-        y.sum().backward()
-
-
-@pytest.mark.parametrize("change", ["p += 1.0", "p -= 1.0", "p *= 2.0", "p /= 2.0"])
-def test_in_place_operators_on_a_parameter_are_refused_and_name_the_remedy(change):
-    with pytest.raises(TypeError, match=r"p\.data ="):
-        exec(change, {"p": leaf()})
-
-
-def test_in_place_operators_on_results_make_a_new_tensor():
-    x = leaf()
-    y = before = x * 2.0
-    y += 1.0
-    assert y is not before
-    np.testing.assert_array_equal(y.numpy(), before.numpy() + 1)
-
-
-@pytest.mark.parametrize("options", [{"requires_grad": "False"}, {"requires_grad": "float64"}])
-def test_requires_grad_is_true_or_false(options):
-    with pytest.raises(TypeError, match="expected True or False"):
-        Tensor([1.0], **options)

@@ -1,6 +1,7 @@
 """Pieces of a range, each in a thread: all of it once, in order, and what happens around them."""
 
 import os
+import runpy
 import subprocess
 import sys
 import threading
@@ -105,16 +106,14 @@ def test_numpys_error_settings_hold_in_every_thread(monkeypatch):
 
 
 @pytest.mark.parametrize(("value", "count"), [("3", 3), ("1", 1), ("", 1), ("0", 1), ("-2", 1), (" 2 ", 2)])
-def test_the_number_of_threads_is_the_environments(value, count):
-    done = _run("from minigan import threads; print(threads.COUNT)", MINIGAN_THREADS=value)
-    assert done.stdout.strip() == str(count), done.stderr
+def test_the_number_of_threads_is_the_environments(value, count, monkeypatch):
+    monkeypatch.setenv("MINIGAN_THREADS", value)
+    assert runpy.run_path(threads.__file__)["COUNT"] == count
 
 
-def test_without_the_variable_there_is_one_thread():
-    done = _run(
-        "import os; del os.environ['MINIGAN_THREADS']; from minigan import threads; print(threads.COUNT)", MINIGAN_THREADS="5"
-    )
-    assert done.stdout.strip() == "1", done.stderr
+def test_without_the_variable_there_is_one_thread(monkeypatch):
+    monkeypatch.delenv("MINIGAN_THREADS", raising=False)
+    assert runpy.run_path(threads.__file__)["COUNT"] == 1
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")

@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from victims import (
+
+import minigan as mg
+from minigan import Tensor, losses, no_grad
+from minigan.attacks import fgsm
+from tests.attacks.victims import (
     assert_untouched,
     convolutional,
     convolutional_gradient,
@@ -18,10 +22,6 @@ from victims import (
     moody,
     trained,
 )
-
-import minigan as mg
-from minigan import Tensor, losses, no_grad
-from minigan.attacks import fgsm
 
 both_networks = pytest.mark.parametrize("make", [dense, convolutional])
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from victims import assert_untouched, dense, dense_gradient, error, images, left_behind, moody, trained
 
 from minigan import Tensor, losses, no_grad
 from minigan.attacks import fgsm, pgd
+from tests.attacks.victims import assert_untouched, dense, dense_gradient, error, images, left_behind, moody, trained
 
 
 def test_it_is_the_formula_with_gradients_by_hand():

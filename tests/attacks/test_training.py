@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from victims import convolutional, dense, dense_gradient, error, images, moody, trained
 
 import minigan as mg
 from minigan import Tensor, data, losses, nn, no_grad, optim
 from minigan.attacks import adversarial_loss, fgsm
+from tests.attacks.victims import convolutional, dense, dense_gradient, error, images, moody, trained
 
 both_networks = pytest.mark.parametrize("make", [dense, convolutional])
 

@@ -5,11 +5,11 @@ import subprocess
 import sys
 
 import numpy as np
-import players
 import pytest
 
 import minigan as mg
 from minigan import Tensor, backend, losses, nn
+from tests.games import players
 
 A = np.arange(6.0).reshape(2, 3)
 
@@ -116,11 +116,11 @@ spec = importlib.util.spec_from_file_location("stand_in", sys.argv[1])
 stand_in = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(stand_in)
 public = lambda thing: {name for name in vars(thing) if not name.startswith("_")}
-own = {"transfers", "operator", "Counter", "SimpleNamespace", "contextmanager"}
+own = {"transfers", "operator", "Counter", "SimpleNamespace"}
 print(sorted(name for name in public(stand_in) - own if not hasattr(cupy, name)))
 print(sorted(name for name in public(stand_in.ndarray) if not hasattr(cupy.ndarray, name)))
 """
-    from conftest import STAND_IN
+    from tests.device.conftest import STAND_IN
 
     found = subprocess.run([sys.executable, "-c", code, str(STAND_IN)], capture_output=True, text=True, check=True)
     assert found.stdout.split("\n")[:2] == ["[]", "[]"]

@@ -2,12 +2,11 @@ import copy
 import itertools
 
 import numpy as np
-import players
 import pytest
-import reference
 
 import minigan as mg
 from minigan import Tensor, data, games, losses, nn, optim
+from tests.games import players, reference
 
 
 def make(dtype="float32", rule=optim.Adam, lr=0.01, **options):

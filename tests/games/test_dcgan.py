@@ -1,24 +1,23 @@
 import itertools
 
 import numpy as np
-import players
 import pytest
-import reference
 
 import minigan as mg
 from minigan import Tensor, backend, games, nn, optim, threads
 from minigan.games.dcgan import initialise
 from minigan.ops import convolution
+from tests.games import players, reference
 
 # --- against a reference without an engine ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("k", "l", "saturating"), [(1, 1, False), (2, 2, False), (1, 1, True)])
-def test_25_iterations_with_batch_norm_agree_with_a_reference_by_hand(k, l, saturating):
+def test_10_iterations_with_batch_norm_agree_with_a_reference_by_hand(k, l, saturating):
     game = players.make("dcgan", players.Draws(3), "float64", k=k, l=l, saturating=saturating)
     G, D, rules = players.by_hand(game.G), players.by_hand(game.D), [reference.Adam(0.01), reference.Adam(0.01)]
     before = players.values(game.G)
-    for i in range(25):
+    for i in range(10):
         xs = [players.minibatch("dcgan", 4, seed=10 * i + j) for j in range(k)]
         figures = game.step(iter(xs))
         expected = reference.gan_step(G, D, *rules, xs, game.prior.taken(), l, saturating)
@@ -30,17 +29,17 @@ def test_25_iterations_with_batch_norm_agree_with_a_reference_by_hand(k, l, satu
 
 @pytest.mark.parametrize("count", [2, 3])
 def test_several_threads_take_the_steps_of_one(count, monkeypatch):
-    def after_10_iterations():
+    def after_4_iterations():
         mg.seed(0)
         game = players.make("dcgan", players.Draws(3), "float64")
         xs = itertools.count()
-        figures = [game.step(players.minibatch("dcgan", 5, seed=i) for i in xs) for _ in range(10)]
+        figures = [game.step(players.minibatch("dcgan", 5, seed=i) for i in xs) for _ in range(4)]
         return [list(dict(f).values()) for f in figures], [*players.values(game.G), *players.values(game.D)]
 
-    figures, parameters = after_10_iterations()
+    figures, parameters = after_4_iterations()
     monkeypatch.setattr(threads, "COUNT", count)
     monkeypatch.setattr(convolution, "PART_BYTES", 1)
-    others, other_parameters = after_10_iterations()
+    others, other_parameters = after_4_iterations()
     np.testing.assert_allclose(others, figures, rtol=1e-9)
     for a, b in zip(other_parameters, parameters, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-7, atol=1e-9)
@@ -229,7 +228,7 @@ def test_a_sample_does_not_depend_on_the_others_nor_move_the_running_statistics(
 # --- in the games -------------------------------------------------------------------------------------------------------
 
 
-def test_the_networks_train_in_float32_and_g_learns_the_brightness_of_the_data(monkeypatch):
+def test_the_networks_train_in_float32_and_g_learns_the_brightness_of_the_data():
     G, D = games.dcgan_generator(4, channels=2), games.dcgan_discriminator(channels=2)
     game = games.GAN(G, D, players.Draws(4), optim.Adam(G.parameters(), 0.01, (0.5, 0.999)), optim.Adam(D.parameters(), 2e-3))
     rng = np.random.default_rng(0)
@@ -239,7 +238,7 @@ def test_the_networks_train_in_float32_and_g_learns_the_brightness_of_the_data(m
         for _ in range(15):
             game.step(batches)
 
-    seen = players.dtypes_of_new_tensors(game, play, monkeypatch)
+    seen = players.dtypes_of_new_tensors(game, play)
     assert {d for d in seen if d.kind == "f"} == {np.dtype("float32")}
     assert game.sample(20).mean() < -0.2
 

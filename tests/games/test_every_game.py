@@ -6,11 +6,11 @@ import itertools
 import weakref
 
 import numpy as np
-import players
 import pytest
 
 import minigan as mg
 from minigan import Tensor, backend, data, games, losses, nn, optim
+from tests.games import players
 
 every_game = pytest.mark.parametrize("name", players.RULES)
 without_classes = pytest.mark.parametrize("name", [name for name in players.RULES if name not in players.CONDITIONAL])
@@ -175,7 +175,7 @@ def test_gradients_of_both_players_steps_through_d_of_g_are_the_finite_differenc
         assert largest > 1e-3
         for p, g in zip(player.parameters(), found, strict=True):
             indices = list(np.ndindex(p.shape))
-            indices = [indices[i] for i in pick.permutation(len(indices))[:12]]
+            indices = [indices[i] for i in pick.permutation(len(indices))[:6]]
             expected = differences(loss, p, indices)
             np.testing.assert_allclose([g[i] for i in indices], expected, rtol=1e-6, atol=1e-6 * np.abs(g).max() + 1e-10)
 
@@ -219,7 +219,7 @@ def test_with_minus_d_gs_step_is_minus_the_step_of_the_saturating_loss(name):
 
 
 @every_game
-def test_a_float32_game_has_no_float64_array_in_a_step_on_float64_data_and_noise(name, monkeypatch):
+def test_a_float32_game_has_no_float64_array_in_a_step_on_float64_data_and_noise(name):
     game = players.make(name, players.Draws(3))
     batches = (players.minibatch(name, seed=seed) for seed in itertools.count())
 
@@ -227,7 +227,7 @@ def test_a_float32_game_has_no_float64_array_in_a_step_on_float64_data_and_noise
         for _ in range(3):
             dict(game.step(batches))
 
-    seen = players.dtypes_of_new_tensors(game, play, monkeypatch)
+    seen = players.dtypes_of_new_tensors(game, play)
     assert len(seen) > 100
     assert {d for d in seen if d.kind == "f"} == {np.dtype("float32")}
     states = [v for rule in (game.opt_G, game.opt_D) for state in rule.state for v in state.values() if backend.is_array(v)]

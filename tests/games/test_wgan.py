@@ -1,12 +1,11 @@
 import itertools
 
 import numpy as np
-import players
 import pytest
-import reference
 
 import minigan as mg
 from minigan import Tensor, data, games, nn, optim
+from tests.games import players, reference
 
 
 def make(clip=0.1, rule=optim.RMSProp, lr=0.01, critic=None, dtype="float32", **options):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import minigan as mg
 from minigan.testing import arrays, assert_gradients, shapes
+from tests.examples import few
 
 FORMULAS = {
     "relu": (mg.relu, lambda x: np.where(x > 0, x, 0), (0,)),
@@ -31,6 +32,7 @@ def slope(op, value):
 
 
 @pytest.mark.parametrize("name", FORMULAS)
+@few
 @given(data=st.data())
 def test_value_and_gradients(name, data):
     op, formula, kinks = FORMULAS[name]
@@ -40,6 +42,7 @@ def test_value_and_gradients(name, data):
 
 
 @pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+@few
 @given(data=st.data())
 def test_softmax_value_and_gradients(name, data):
     x = data.draw(arrays(shapes(min_dims=1, max_dims=3, min_side=1, max_side=3)))

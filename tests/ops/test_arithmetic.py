@@ -6,12 +6,14 @@ from hypothesis import given
 
 import minigan as mg
 from minigan.testing import arrays, assert_gradients, broadcastable
+from tests.examples import few
 
 SMOOTH = {"add": (mg.add, np.add), "subtract": (mg.subtract, np.subtract), "multiply": (mg.multiply, np.multiply)}
 COMPARISONS = ["equal", "not_equal", "less", "less_equal", "greater", "greater_equal"]
 
 
 @pytest.mark.parametrize("name", SMOOTH)
+@few
 @given(pair=broadcastable())
 def test_value_and_gradients(name, pair):
     op, reference = SMOOTH[name]
@@ -19,17 +21,20 @@ def test_value_and_gradients(name, pair):
     assert_gradients(op, *pair)
 
 
+@few
 @given(broadcastable(low=0.5))
 def test_divide(pair):
     np.testing.assert_array_equal(mg.divide(*pair).numpy(), np.divide(*pair))
     assert_gradients(mg.divide, *pair)
 
 
+@few
 @given(broadcastable(low=-3.0, high=-0.5))
 def test_divide_by_negative_numbers(pair):
     assert_gradients(lambda a, b: mg.divide(b, a), *pair)
 
 
+@few
 @given(arrays())
 def test_negative(x):
     np.testing.assert_array_equal((-mg.Tensor(x)).numpy(), -x)
@@ -45,6 +50,7 @@ def test_numbers_on_either_side(op, number):
 
 
 @pytest.mark.parametrize("name", COMPARISONS)
+@few
 @given(pair=broadcastable(low=0, high=1))
 def test_comparisons_are_numpys_and_have_no_history(name, pair):
     a, b = (mg.Tensor(np.round(x), requires_grad=True) for x in pair)

@@ -14,6 +14,7 @@ from minigan import threads
 from minigan.ops import convolution
 from minigan.ops.convolution import Windows, _spread_by_adding, _spread_by_blocks
 from minigan.testing import assert_gradients
+from tests.leaves import dtypes_of_new_tensors
 
 RNG = np.random.default_rng(0)
 LAYOUTS = {
@@ -257,12 +258,8 @@ def test_the_third_derivative_is_right(op):
 
 @pytest.mark.parametrize("op", [mg.conv2d, mg.conv_transpose2d])
 def test_no_float64_array_arises_from_float32(op, monkeypatch):
-    made, fill = [], mg.Tensor._fill
+    made = []
     x, weight, bias = (mg.Tensor(images(*s).astype("float32"), True) for s in ((1, 2, 5, 5), (2, 2, 2, 2), (2,)))
-
-    def watched(t, array, version):
-        made.append(array.dtype)
-        fill(t, array, version)
 
     def watched_maker(make):
         def made_by(*args, **options):
@@ -271,13 +268,13 @@ def test_no_float64_array_arises_from_float32(op, monkeypatch):
 
         return made_by
 
-    monkeypatch.setattr(mg.Tensor, "_fill", watched)
     for name in ("zeros", "empty"):
         monkeypatch.setattr(np, name, watched_maker(getattr(np, name)))
-    y = op(x, weight, bias, stride=2, padding=1)
-    first = mg.grad((y * y).sum(), [x, weight, bias], create_graph=True)
-    mg.grad((first[0] * first[0]).sum(), [x, weight])
-    assert set(made) == {np.dtype("float32")}
+    with dtypes_of_new_tensors() as seen:
+        y = op(x, weight, bias, stride=2, padding=1)
+        first = mg.grad((y * y).sum(), [x, weight, bias], create_graph=True)
+        mg.grad((first[0] * first[0]).sum(), [x, weight])
+    assert set(made) == set(seen) == {np.dtype("float32")}
 
 
 @pytest.mark.parametrize("op", [mg.conv2d, mg.conv_transpose2d])

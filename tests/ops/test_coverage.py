@@ -4,10 +4,11 @@ import itertools
 
 import numpy as np
 import pytest
-from gradient_cases import CASES, GRADCHECKED
 
 import minigan as mg
 from minigan import ops
+from tests.leaves import dtypes_of_new_tensors
+from tests.ops.gradient_cases import CASES, GRADCHECKED
 
 CONSTANT = {"equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "one_hot"}  # no gradient flows
 IDS = [f"{name}-{i}" for i, (name, *_) in enumerate(CASES)]
@@ -36,34 +37,28 @@ def test_third_derivative_is_right(name):
 
 
 @pytest.mark.parametrize(("name", "fn", "inputs"), CASES, ids=IDS)
-@pytest.mark.parametrize("dtype", ["float16", "float32"])
-def test_narrow_floats_come_out_as_they_went_in(name, fn, inputs, dtype):
-    leaves = [mg.Tensor(x.astype(dtype), requires_grad=True) for x in inputs()]
-    y = fn(*leaves)
-    for part in y if isinstance(y, tuple) else [y]:
-        assert part.dtype == dtype
-        seed = mg.Tensor(part.numpy() * 0 + 1)
-        first = mg.grad(part, leaves, gradient=seed, create_graph=True)
-        assert {g.dtype.name for g in first} == {dtype}
-        second = mg.grad(mg.add(first[0].sum(), 0.0), leaves)
-        assert {g.dtype.name for g in second} == {dtype}
+def test_narrow_floats_come_out_as_they_went_in(name, fn, inputs):
+    for dtype in ("float16", "float32"):
+        leaves = [mg.Tensor(x.astype(dtype), requires_grad=True) for x in inputs()]
+        y = fn(*leaves)
+        for part in y if isinstance(y, tuple) else [y]:
+            assert part.dtype == dtype
+            seed = mg.Tensor(part.numpy() * 0 + 1)
+            first = mg.grad(part, leaves, gradient=seed, create_graph=True)
+            assert {g.dtype.name for g in first} == {dtype}
+            second = mg.grad(mg.add(first[0].sum(), 0.0), leaves)
+            assert {g.dtype.name for g in second} == {dtype}
 
 
 @pytest.mark.parametrize(("name", "fn", "inputs"), CASES, ids=IDS)
-def test_no_float64_array_arises_behind_a_float32_op(name, fn, inputs, monkeypatch):
-    seen = []
-    fill = mg.Tensor._fill
-
-    def watched(t, array, version):
-        seen.append(array.dtype.name)
-        fill(t, array, version)
-
+def test_no_float64_array_arises_behind_a_float32_op(name, fn, inputs):
     leaves = [mg.Tensor(x.astype("float32"), requires_grad=True) for x in inputs()]
-    monkeypatch.setattr(mg.Tensor, "_fill", watched)
-    y = fn(*leaves)
-    for part in y if isinstance(y, tuple) else [y]:
-        mg.grad(part.sum(), leaves)
-    assert "float64" not in seen
+    with dtypes_of_new_tensors() as seen:
+        y = fn(*leaves)
+        for part in y if isinstance(y, tuple) else [y]:
+            mg.grad(part.sum(), leaves)
+    assert seen
+    assert np.float64 not in seen
 
 
 @pytest.mark.parametrize(("name", "fn", "inputs"), CASES, ids=IDS)

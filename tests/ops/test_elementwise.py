@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import minigan as mg
 from minigan.testing import arrays, assert_gradients, broadcastable, shapes
+from tests.examples import few
 
 
 def slope(op, *values, wrt=0):
@@ -33,6 +34,7 @@ SMOOTH = {
 
 
 @pytest.mark.parametrize("name", SMOOTH)
+@few
 @given(data=st.data())
 def test_value_and_gradients(name, data):
     reference, options = SMOOTH[name]
@@ -50,6 +52,7 @@ def test_small_arguments_keep_their_digits(name, exact):
 # --- power --------------------------------------------------------------------------------------------------------------
 
 
+@few
 @given(broadcastable(low=0.3, high=2))
 def test_power_of_tensors(pair):
     np.testing.assert_allclose(mg.power(*pair).numpy(), np.power(*pair))
@@ -57,6 +60,7 @@ def test_power_of_tensors(pair):
 
 
 @pytest.mark.parametrize("p", [-2, -1, 0, 1, 2, 3, 2.0, -1.0, 0.0])
+@few
 @given(x=arrays(shapes(max_dims=2), away_from=(0,), low=-2, high=2))
 def test_power_of_a_number_at_either_sign(p, x):
     x = np.where(np.abs(x) < 0.3, 0.5, x)
@@ -140,6 +144,7 @@ def test_maximum_with_a_number_at_a_tie(low):
 
 
 @pytest.mark.parametrize(("op", "reference"), [(mg.maximum, np.maximum), (mg.minimum, np.minimum)])
+@few
 @given(pair=broadcastable())
 def test_maximum_and_minimum(op, reference, pair):
     a, b = pair
@@ -148,6 +153,7 @@ def test_maximum_and_minimum(op, reference, pair):
     assert_gradients(lambda b: op(0.25, b), b)
 
 
+@few
 @given(broadcastable(low=0.1, high=1))
 def test_maximum_and_minimum_share_out_the_gradient_over_stretched_shapes(pair):
     a, b = pair
@@ -159,6 +165,7 @@ BOUNDS = [(-1, 1), (None, 1), (-1, None), (None, None), (-1.0, np.float64(1)), (
 
 
 @pytest.mark.parametrize(("low", "high"), BOUNDS)
+@few
 @given(x=arrays(shapes(max_side=3), away_from=(-1, 1)))
 def test_clip(low, high, x):
     np.testing.assert_array_equal(mg.clip(x, low, high).numpy(), np.clip(x, low, high))
@@ -189,6 +196,7 @@ def test_clip_refuses_crossed_bounds_tensors_and_text():
         mg.clip(np.ones(2), np.zeros(3))
 
 
+@few
 @given(broadcastable(3))
 def test_where(group):
     mask, a, b = group[0] > 0, *group[1:]

@@ -7,14 +7,10 @@ does not go unnoticed.
 
 `transfers` counts copies: "to_device" of arrays, lists and numbers that become arrays; "to_host" of values that Python
 waits for: `get`, `item`, `float(a)`, `if a`, and a boolean mask as index, as only the device knows how much it selects.
-
-While a stream is recorded (`cuda.Stream.begin_capture`), copies and cuBLAS's products are refused, as in CuPy; everything else
-is written on a tape, and undone at the end, for a recording carries nothing out. `Graph.launch` plays the tape.
 """
 
 import operator
 from collections import Counter
-from contextlib import contextmanager
 from types import SimpleNamespace
 
 import numpy as _np
@@ -98,28 +94,28 @@ class ndarray:  # noqa: N801
 
     def __getitem__(self, index):
         if _has_mask(index):
-            _count("to_host")
+            transfers["to_host"] += 1
         where = _index(index)
         if not _has_ellipsis(where):  # for a view, where NumPy would return a scalar
             where = (*where, Ellipsis) if isinstance(where, tuple) else (where, Ellipsis)
-        return _result(lambda: self._a[where], self)
+        return _result(self._a[where], self)
 
     def __setitem__(self, index, value):
         if _has_mask(index) and _np.ndim(getattr(value, "_a", value)):
-            _count("to_host")
+            transfers["to_host"] += 1
         where, operand = _index(index), _operand(value)
-        _in_place(self, lambda: self._a.__setitem__(where, operand))
+        self._a[where] = operand
 
     # --- methods -----------------------------------------------------------------------------------------------------
 
     def copy(self):
-        return _result(self._a.copy)
+        return _result(self._a.copy())
 
     def astype(self, dtype, order="K", copy=True):
-        return self if not copy and self.dtype == dtype else _result(lambda: self._a.astype(dtype, order=order))
+        return self if not copy and self.dtype == dtype else _result(self._a.astype(dtype, order=order))
 
     def fill(self, value):
-        _in_place(self, lambda: self._a.fill(_operand(value)))
+        self._a.fill(_operand(value))
 
     def __deepcopy__(self, memo):
         return self.copy()
@@ -131,7 +127,7 @@ class ndarray:  # noqa: N801
 def _method(name):
     def call(self, *args, **options):
         operands, named = _operands(args), _named(options)
-        return _result(lambda: getattr(self._a, name)(*operands, **named), self)
+        return _result(getattr(self._a, name)(*operands, **named), self)
 
     return call
 
@@ -145,17 +141,17 @@ for _name in (
 
 def _binary(function):
     def forward(self, other):
-        return NotImplemented if _foreign(other) else _computed(function, self._a, _operand(other))
+        return NotImplemented if _foreign(other) else _result(function(self._a, _operand(other)))
 
     def backward(self, other):
-        return NotImplemented if _foreign(other) else _computed(function, _operand(other), self._a)
+        return NotImplemented if _foreign(other) else _result(function(_operand(other), self._a))
 
     def in_place(self, other):
         operand = _operand(other)
         changed = _np.asarray(function(self._a, operand))
         if not _np.can_cast(changed.dtype, self.dtype, "same_kind"):
             raise TypeError(f"output (typecode '{changed.dtype.char}') could not be coerced to '{self.dtype.char}'")
-        _in_place(self, lambda: _np.copyto(self._a, function(self._a, operand), casting="same_kind"))
+        _np.copyto(self._a, changed, casting="same_kind")
         return self
 
     return forward, backward, in_place
@@ -174,7 +170,7 @@ for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
     setattr(ndarray, f"__{_name}__", _binary(getattr(operator, _name))[0])
 ndarray.__hash__ = None
 for _function in (operator.neg, operator.pos, operator.abs, operator.invert):
-    setattr(ndarray, f"__{_function.__name__}__", lambda self, _function=_function: _computed(_function, self._a))
+    setattr(ndarray, f"__{_function.__name__}__", lambda self, _function=_function: _result(_function(self._a)))
 
 
 # --- functions ----------------------------------------------------------------------------------------------------------
@@ -189,13 +185,12 @@ class ufunc:  # noqa: N801
     def __call__(self, *args, out=None, **options):
         operands = _operands(args)
         if out is None:
-            return _computed(self._function, *operands, **options)
-        _refuse_products(self._function)
-        return _in_place(out, lambda: self._function(*operands, out=out._a, **options))
+            return _result(self._function(*operands, **options))
+        self._function(*operands, out=out._a, **options)
+        return out
 
     def at(self, a, index, values):
-        where, operand = _index(index), _operand(values)
-        _in_place(a, lambda: self._function.at(a._a, where, operand))
+        self._function.at(a._a, _index(index), _operand(values))
 
 
 def _of_arrays(name):
@@ -203,10 +198,9 @@ def _of_arrays(name):
         out, operands, named = options.get("out"), _operands(args), _named(options)
         function = getattr(_np, name)
         if name == "concatenate" and len(args[0]) > 8:
-            _count("to_device")  # a table of addresses
-        if out is None:
-            return _computed(function, *operands, **named)
-        return _in_place(out, lambda: function(*operands, **named))
+            transfers["to_device"] += 1  # a table of addresses
+        found = function(*operands, **named)
+        return _result(found) if out is None else out
 
     return call
 
@@ -224,15 +218,15 @@ for _name in (
 
 
 def broadcast_to(a, shape):
-    return _result(lambda: _np.broadcast_to(a._a, shape), a)
+    return _result(_np.broadcast_to(a._a, shape), a)
 
 
 def array(data, dtype=None, copy=True, order="K"):
     if isinstance(data, ndarray):
         found = _np.array(data._a, dtype=dtype, order=order)
         same = found.dtype == data.dtype and found.strides == data.strides
-        return data if same and not copy else _result(lambda: _np.array(data._a, dtype=dtype, order=order))
-    _count("to_device")
+        return data if same and not copy else _result(_np.array(data._a, dtype=dtype, order=order))
+    transfers["to_device"] += 1
     return ndarray(_np.array(data, dtype=dtype, order=order))
 
 
@@ -241,11 +235,11 @@ def asarray(data, dtype=None, order="K"):
 
 
 def zeros(shape, dtype=float):
-    return _result(lambda: _np.zeros(shape, dtype))
+    return _result(_np.zeros(shape, dtype))
 
 
 def ones(shape, dtype=float):
-    return _result(lambda: _np.ones(shape, dtype))
+    return _result(_np.ones(shape, dtype))
 
 
 def empty(shape, dtype=float):
@@ -264,15 +258,15 @@ def full(shape, value, dtype=None):
         return filled
     if not isinstance(value, _NUMBERS):
         raise TypeError(f"Unsupported type {type(value)}")
-    return _result(lambda: _np.full(shape, value, dtype))
+    return _result(_np.full(shape, value, dtype))
 
 
 def arange(*bounds, dtype=None):
-    return _result(lambda: _np.arange(*bounds, dtype=dtype))
+    return _result(_np.arange(*bounds, dtype=dtype))
 
 
 def eye(n, dtype=float):
-    return _result(lambda: _np.eye(n, dtype=dtype))
+    return _result(_np.eye(n, dtype=dtype))
 
 
 promote_types = _np.promote_types
@@ -283,7 +277,7 @@ def _as_strided(x, shape, strides):
 
 
 def _norm(x, axis=None, keepdims=False):
-    return _result(lambda: _np.linalg.norm(x._a, axis=axis, keepdims=keepdims))
+    return _result(_np.linalg.norm(x._a, axis=axis, keepdims=keepdims))
 
 
 def ascontiguousarray(a):
@@ -298,107 +292,19 @@ def get_default_memory_pool():
     return SimpleNamespace(used_bytes=lambda: 0, total_bytes=lambda: 0)
 
 
-# --- recorded graphs ----------------------------------------------------------------------------------------------------
-
-_tape: list | None = None  # of what is to be played, while a stream is recorded
-_undo: list = []  # what was written to since then: a view, and a copy of it before
-_made: list = []  # the arrays that were made since then
-_allocators: list = []  # in use
-
-
-class _Graph:
-    """What a stream has recorded."""
-
-    def __init__(self, tape):
-        self._tape = tape
-
-    def launch(self, stream=None):
-        for play in self._tape:
-            play()
-
-
 class _Stream:
-    """A queue of work. Only one that is current can be recorded, and only (minigan's rule) with memory of the graph's own."""
-
-    current: "_Stream | None" = None
-
-    def __init__(self, non_blocking=False):
-        self._non_blocking = non_blocking
-
-    def __enter__(self):
-        _Stream.current = self
-        return self
-
-    def __exit__(self, *exception):
-        _Stream.current = None
-
-    def begin_capture(self):
-        global _tape
-        if not (self._non_blocking and _Stream.current is self and _allocators):
-            raise RuntimeError("cudaErrorStreamCaptureUnsupported: not a non-blocking, current stream, with memory of its own")
-        _tape = []
-
-    def end_capture(self):
-        global _tape
-        tape, _tape = _tape, None
-        for view, before in reversed(_undo):
-            view[...] = before
-        for array in _made:
-            array.fill(123)  # nothing has been computed yet
-        _undo.clear()
-        _made.clear()
-        return _Graph(tape)
-
     def synchronize(self):
         pass
 
 
-@contextmanager
-def _using_allocator(allocator):
-    _allocators.append(allocator)
-    yield
-    _allocators.pop()
-
-
-cuda = SimpleNamespace(
-    Stream=_Stream,
-    Graph=_Graph,
-    MemoryPool=lambda: SimpleNamespace(malloc=print),
-    using_allocator=_using_allocator,
-    get_current_stream=_Stream,
-)
-
-
-def _in_place(a, compute):
-    """Carry out what writes to the array, now or whenever the tape is played."""
-    if _tape is not None:
-        _undo.append((a._a, a._a.copy()))
-        _tape.append(compute)
-    compute()
-    return a
-
-
-def _computed(function, *operands, **options):
-    _refuse_products(function)
-    return _result(lambda: function(*operands, **options))
-
-
-def _refuse_products(function):
-    if _tape is not None and function in (operator.matmul, _np.matmul, _np.einsum):
-        raise NotImplementedError("calling cuBLAS API during stream capture is currently unsupported")
-
-
-def _count(direction):
-    if _tape is not None:
-        raise RuntimeError("cudaErrorStreamCaptureUnsupported: operation not permitted when stream is capturing")
-    transfers[direction] += 1
+cuda = SimpleNamespace(get_current_stream=_Stream)
 
 
 # --- between the two ----------------------------------------------------------------------------------------------------
 
 
 def _to_host(a):
-    _count("to_host")
+    transfers["to_host"] += 1
     return a._a
 
 
@@ -436,7 +342,7 @@ def _index_part(i):
     if isinstance(i, ndarray):
         return i._a
     if isinstance(i, list | _np.ndarray):
-        _count("to_device")
+        transfers["to_device"] += 1
     return i
 
 
@@ -448,12 +354,9 @@ def _has_mask(index):
     return any(isinstance(i, ndarray) and i.dtype == bool for i in (index if isinstance(index, tuple) else (index,)))
 
 
-def _result(compute, source=None):
+def _result(found, source=None):
     """NumPy's result on the device: of shape () where NumPy returns a scalar, and with a base where it is a view."""
-    found = _np.asarray(compute())
+    found = _np.asarray(found)
     if source is not None and found.base is not None and _np.may_share_memory(found, source._a):
         return ndarray(found, source if source.base is None else source.base)
-    if _tape is not None:
-        _tape.append(lambda: _np.copyto(found, compute()))
-        _made.append(found)
     return ndarray(found)

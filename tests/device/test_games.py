@@ -1,12 +1,12 @@
 """Every game on a device: NumPy's course, nothing copied inside a step, one wait for the figures, saving and going on."""
 
 import numpy as np
-import players
 import pytest
-from comparing import assert_agree, everything_is_on, on_both
 
 import minigan as mg
 from minigan import backend, data, games, metrics, nn, optim
+from tests.device.comparing import assert_agree, everything_is_on, on_both
+from tests.games import players
 
 every_game = pytest.mark.parametrize("name", players.RULES)
 MINIBATCHES = {"gan": 1, "dcgan": 1, "wgan": 5, "wgan_gp": 5, "cgan": 1, "cgan_images": 1, "began": 1}  # in a step
@@ -25,6 +25,7 @@ def test_a_game_takes_numpys_course(name, device):
     assert_agree(*on_both(lambda: play(name, 5, dtype="float64")), 1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["gan", "dcgan", "wgan_gp"])
 def test_after_50_iterations_too(name, device):
     here, there = on_both(lambda: play(name, 50, dtype="float64", rule=optim.Adam, lr=1e-3))
@@ -138,6 +139,6 @@ def test_a_gan_learns_there(device):
         rules = (optim.Adam(p.parameters(), 2e-3, (0.5, 0.999)) for p in (G, D))
         game, batches = games.GAN(G, D, data.noise(2), *rules, r1=0.1), data.batches(data.ring(4000, std=0.2), size=128)
         start = metrics.wasserstein1(game.sample(300), data.ring(300, std=0.2))
-        for _ in range(400):
+        for _ in range(200):
             game.step(batches)
         assert metrics.wasserstein1(game.sample(300), data.ring(300, std=0.2)) < start / 2

@@ -2,19 +2,20 @@
 
 import numpy as np
 import pytest
-from comparing import assert_agree, everything_is_on, on_both
-from gradient_cases import CASES
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import minigan as mg
 from minigan import Tensor, backend, nn
 from minigan.testing import arrays, assert_gradients, shapes
+from tests.device.comparing import assert_agree, everything_is_on, on_both
+from tests.ops.gradient_cases import CASES
 
 every_case = pytest.mark.parametrize(("name", "fn", "inputs"), CASES, ids=[f"{i}-{case[0]}" for i, case in enumerate(CASES)])
 shared = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
+@pytest.mark.slow  # they are NumPy's, see below, which `tests/ops/test_coverage.py` checks
 @every_case
 def test_gradients_are_those_of_finite_differences_to_order_2(name, fn, inputs, device):
     with backend.using("cupy"):
@@ -27,17 +28,18 @@ def outputs(fn, inputs):
 
 
 @every_case
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_values_and_gradients_are_numpys_and_live_on_the_device(name, fn, inputs, dtype, device):
-    def compute():
+def test_values_and_gradients_of_both_orders_are_numpys_and_live_on_the_device(name, fn, inputs, device):
+    def compute(dtype):
         xs = [Tensor(x.astype(dtype), requires_grad=True) for x in inputs()]
         ys = outputs(fn, xs)
-        total = sum((y * y).sum() for y in ys)
-        return ys, list(mg.grad(total, xs))
+        first = mg.grad(sum((y * y).sum() for y in ys), xs, create_graph=True)
+        second = mg.grad(sum((g * g).sum() for g in first), xs)
+        return ys, list(first), list(second)
 
-    here, there = on_both(compute)
-    assert_agree(here, there, 1e-4 if dtype == "float32" else 1e-10)
-    assert everything_is_on(device, *there[0], *there[1])
+    for dtype, tolerance in (("float32", 1e-4), ("float64", 1e-10)):
+        here, there = on_both(lambda dtype=dtype: compute(dtype))
+        assert_agree(here, there, tolerance)
+        assert everything_is_on(device, *there[0], *there[1], *there[2])
 
 
 GIVEN = {"dropout": 1, "getitem": 2, "take": 1, "where": 2}  # from the host: a mask drawn there; lists (first, for their dtype)
@@ -150,18 +152,13 @@ def test_what_is_no_number_is_refused_as_under_numpy(data, device):
         Tensor(data)
 
 
-def test_constants_are_kept_but_a_recording_fills_in_its_own(device):
+def test_constants_are_made_once_and_keep_their_sign(device):
     with backend.using("cupy"):
         x = Tensor(np.ones(2, np.float32))
 
         def constant(value):
             return backend.constant(value, np.float32, x.data)
 
-        kept = constant(1.25)
-        assert constant(1.25) is kept
-        with backend.rehearsing():
-            assert constant(1.25) is not kept
-            own = constant(2.75)
-        assert constant(2.75) is not own
+        assert constant(1.25) is constant(1.25)
         for value in (0.0, -0.0):
             assert np.signbit(backend.to_numpy(constant(value))) == np.signbit(value)

@@ -1,12 +1,12 @@
 """Where noise is drawn, and what becomes of its generators: seeds, saved states, minibatches that do not notice."""
 
 import numpy as np
-import players
 import pytest
 
 import minigan as mg
 from minigan import Tensor, backend, data
 from minigan.device_generator import DeviceGenerator
+from tests.games import players
 
 
 def test_noise_is_drawn_where_tensors_live_or_on_the_cpu(device):

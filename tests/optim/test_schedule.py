@@ -1,3 +1,5 @@
+"""Learning rates that go linearly to 0, and weights that are clipped."""
+
 import math
 
 import numpy as np
@@ -7,10 +9,70 @@ from hypothesis import strategies as st
 
 from minigan import Tensor, nn, optim
 from minigan.testing import arrays
+from tests.optim.stepping import parameter
+
+# --- LinearDecay --------------------------------------------------------------------------------------------------------
 
 
-def parameter(value=(1.0, -2.0, 3.0), dtype="float64"):
-    return Tensor(np.array(value, dtype), requires_grad=True, name="theta")
+def two_rules():
+    return optim.SGD([parameter()], 0.3), optim.Adam([parameter()], 0.007)
+
+
+@pytest.mark.parametrize("steps", [1, 3, 7, 1000])
+def test_after_t_steps_the_rates_are_lr_0_times_1_minus_t_over_steps(steps):
+    a, b = two_rules()
+    decay = optim.LinearDecay([a, b], steps)
+    assert (a.lr, b.lr) == (0.3, 0.007)
+    for t in range(1, steps + 1):
+        decay.step()
+        assert a.lr == pytest.approx(0.3 * (1 - t / steps), rel=1e-14, abs=1e-17)
+        assert b.lr == pytest.approx(0.007 * (1 - t / steps), rel=1e-14, abs=1e-17)
+    assert (a.lr, b.lr) == (0, 0)
+
+
+def test_the_rates_stay_at_0():
+    a, _ = two_rules()
+    decay = optim.LinearDecay(a, 2)
+    for _ in range(5):
+        decay.step()
+    assert a.lr == 0
+
+
+def test_a_decay_resumes():
+    a, b = two_rules()
+    decay = optim.LinearDecay([a, b], 10)
+    for _ in range(4):
+        decay.step()
+    c, d = two_rules()
+    resumed = optim.LinearDecay([c, d], 10)
+    resumed.load_state_dict(decay.state_dict())
+    c.load_state_dict(a.state_dict())
+    d.load_state_dict(b.state_dict())
+    for _ in range(6):
+        assert (c.lr, d.lr) == (a.lr, b.lr)
+        decay.step()
+        resumed.step()
+    assert (c.lr, d.lr) == (0, 0)
+
+
+def test_a_decay_resumes_from_the_rates_it_started_with_not_the_present_ones():
+    a, _ = two_rules()
+    decay = optim.LinearDecay(a, 10)
+    for _ in range(5):
+        decay.step()
+    late = optim.LinearDecay(a, 10)  # made at half the rate
+    late.load_state_dict(decay.state_dict())
+    late.step()
+    assert a.lr == pytest.approx(0.3 * 0.4, rel=1e-14)
+
+
+@pytest.mark.parametrize("steps", [0, -1])
+def test_a_decay_over_no_steps_is_refused(steps):
+    with pytest.raises(ValueError, match=r"LinearDecay: .*steps"):
+        optim.LinearDecay(two_rules()[0], steps)
+
+
+# --- clip_weights -------------------------------------------------------------------------------------------------------
 
 
 @given(arrays(low=-3, high=3), st.floats(0.01, 4))

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from comparing import assert_agree, everything_is_on, on_both
 
 import minigan as mg
 from minigan import Tensor, backend, nn
+from tests.device.comparing import assert_agree, everything_is_on, on_both
 
 LAYERS = {
     "Dense": (lambda: nn.Dense(3, 2), (4, 3)),

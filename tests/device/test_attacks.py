@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-import victims
-from comparing import assert_agree, everything_is_on, on_both
 
 from minigan import Tensor, attacks, backend, data, nn
+from tests.attacks import victims
+from tests.device.comparing import assert_agree, everything_is_on, on_both
 
 ATTACKS = {
     "fgsm": lambda model, x, y: attacks.fgsm(model, x, y, 0.1),

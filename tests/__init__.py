@@ -1,0 +1,1 @@
+"""minigan's tests: a mirror of minigan/ and demos/, folder by folder."""

@@ -1,0 +1,5 @@
+"""How many examples Hypothesis draws where there is little to choose from."""
+
+from hypothesis import settings
+
+few = settings(max_examples=max(1, settings().max_examples * 2 // 5))
