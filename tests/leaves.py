@@ -17,12 +17,12 @@ def leaf(values=(1.0, -2.0, 3.0), **options):
 @contextmanager
 def dtypes_of_new_tensors() -> Iterator[list]:
     """A list to which every tensor that arises in the block appends its dtype."""
-    seen, fill = [], Tensor._fill
+    seen, hold = [], Tensor._hold
 
     def watched(self, array, *rest):
         seen.append(array.dtype)
-        fill(self, array, *rest)
+        return hold(self, array, *rest)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Tensor, "_fill", watched)
+        patch.setattr(Tensor, "_hold", watched)
         yield seen

@@ -69,8 +69,7 @@ def test_a_library_without_mallopt_is_left_alone(monkeypatch):
     assert memory.keep() is False
 
 
-@pytest.mark.parametrize(("value", "calls"), [("0", 0), ("1", 1)])
-def test_importing_minigan_keeps_memory_unless_the_user_says_no(value, calls):
+def test_importing_minigan_leaves_the_process_alone():
     program = """
 import ctypes
 looked, real = [], ctypes.CDLL
@@ -80,10 +79,12 @@ def watched(name, *args, **options):
 import numpy, subprocess, concurrent.futures
 ctypes.CDLL = watched
 import minigan
-print(looked.count(None))
+assert None not in looked, looked
+minigan.memory.keep()
+assert None in looked, looked
 """
-    environment = {**os.environ, "MINIGAN_KEEP_MEMORY": value}
+    environment = {key: value for key, value in os.environ.items() if key != "MINIGAN_KEEP_MEMORY"}
     done = subprocess.run(
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False, timeout=60
     )
-    assert (done.stdout.strip(), done.stderr) == (str(calls), "")
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,4 +1,4 @@
-"""no_grad: as a block, a decorator, nested, after exceptions, and in threads."""
+"""no_grad and enable_grad: as a block, a decorator, nested, after exceptions, and in threads."""
 
 import threading
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import minigan as mg
+from minigan import modes, optim
 from tests.leaves import leaf
 
 
@@ -93,3 +94,91 @@ def test_threads_that_share_one_no_grad_object_keep_their_own_modes():
         thread.join()
     assert after == [True]
     assert (leaf() * 2).requires_grad
+
+
+# --- enable_grad --------------------------------------------------------------------------------------------------------
+
+
+def test_enable_grad_records_also_under_no_grad_and_switches_back():
+    x = leaf()
+    with mg.no_grad():
+        with mg.enable_grad():
+            assert (x * 2).requires_grad
+        assert not (x * 2).requires_grad
+
+
+def test_enable_grad_as_a_decorator():
+    x = leaf()
+
+    @mg.enable_grad()
+    def slope():
+        return mg.grad((x * x).sum(), x)[0]
+
+    with mg.no_grad():
+        np.testing.assert_array_equal(slope().numpy(), 2 * x.numpy())
+    with pytest.raises(TypeError, match="enable_grad: steps is a generator"):
+
+        @mg.enable_grad()
+        def steps():
+            yield 1
+
+
+# --- watchers -----------------------------------------------------------------------------------------------------------
+
+
+class Diary(modes.Watcher):
+    """Writes down what it sees."""
+
+    def __init__(self):
+        self.seen = []
+
+    def made(self, y, op, inputs):
+        self.seen.append(("made", op, y.shape, len(inputs)))
+
+    def derivative(self, call, g, y):
+        self.seen.append(("derivative", y._op))
+        return call(g, y)
+
+    def updated(self, optimizer):
+        self.seen.append(("updated", type(optimizer).__name__))
+
+
+def test_a_watcher_sees_ops_derivatives_and_updates():
+    x = leaf()
+    with modes.watching(Diary()) as diary:
+        y = mg.tanh(x).sum()
+        y.backward()
+        optim.SGD([x], 0.1).step()
+    kinds = [entry[:2] for entry in diary.seen]
+    assert kinds[:2] == [("made", "tanh"), ("made", "sum")]
+    assert [entry for entry in kinds if entry[0] == "derivative"] == [("derivative", "sum"), ("derivative", "tanh")]
+    assert kinds[-1] == ("updated", "SGD")
+
+
+def test_watchers_change_no_bit():
+    x = leaf()
+    plain = mg.grad(mg.tanh(x * x).sum(), x)[0].numpy()
+    with modes.watching(Diary()), modes.watching(Diary()):
+        watched = mg.grad(mg.tanh(x * x).sum(), x)[0].numpy()
+    np.testing.assert_array_equal(plain, watched)
+
+
+def test_several_watchers_all_see_the_same():
+    x = leaf()
+    with modes.watching(Diary()) as one, modes.watching(Diary()) as other:
+        mg.exp(x).sum().backward()
+    assert one.seen == other.seen != []
+
+
+def test_a_watcher_is_gone_after_its_block_also_after_an_exception():
+    with pytest.raises(KeyError), modes.watching(Diary()):
+        raise KeyError
+    assert modes.mode.watchers == ()
+
+
+def test_a_watcher_sees_its_own_thread_only():
+    with modes.watching(Diary()) as diary:
+        thread = threading.Thread(target=lambda: leaf() * 2)
+        thread.start()
+        thread.join()
+    assert diary.seen == []

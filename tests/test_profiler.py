@@ -1,8 +1,10 @@
+from contextlib import ExitStack
+
 import numpy as np
 import pytest
 
 import minigan as mg
-from minigan import nn, optim
+from minigan import Tensor, nn, optim
 
 
 def one_step():
@@ -79,11 +81,27 @@ def test_results_are_the_same_with_and_without():
     np.testing.assert_array_equal(measured, gradient())
 
 
-def test_a_profile_within_a_profile_keeps_its_own_rows():
+def test_a_profile_within_a_profile_has_the_rows_of_its_own_block():
     with mg.profile() as outer:
         mg.exp(np.ones(2))
         with mg.profile() as inner:
             mg.sin(np.ones(2))
         mg.exp(np.ones(2))
-    assert set(inner.rows) == {("sin", "forward")}
-    assert set(outer.rows) == {("exp", "forward")}
+    assert {op: row.calls for (op, _), row in inner.rows.items()} == {"sin": 1}
+    assert {op: row.calls for (op, _), row in outer.rows.items()} == {"exp": 2, "sin": 1}
+
+
+@pytest.mark.parametrize("blocks", [(mg.debug, mg.profile), (mg.profile, mg.debug)], ids=["debug first", "profile first"])
+def test_under_debug_mode_the_rows_are_the_same(blocks):
+    def rows(*blocks):
+        x = Tensor(np.ones(3), requires_grad=True)
+        optimizer = optim.SGD([x], 0.1)
+        with ExitStack() as stack:
+            profile = [stack.enter_context(block()) for block in blocks][blocks.index(mg.profile)]
+            mg.tanh(x * x).sum().backward()
+            optimizer.step()
+        return {key: row.calls for key, row in profile.rows.items()}
+
+    plain = rows(mg.profile)
+    assert plain["tanh", "backward"] == 1
+    assert rows(*blocks) == plain

@@ -484,7 +484,7 @@ def test_a_leaf_that_was_made_last_gets_its_gradient():
     np.testing.assert_array_equal(x.grad.numpy(), (h * w).numpy())
 
 
-def test_a_result_without_history_becomes_a_leaf_in_the_middle():
+def test_a_result_without_topological_order_becomes_a_leaf_in_the_middle():
     x, w = leaf(), leaf()
     with mg.no_grad():
         middle = x * 2.0
@@ -548,7 +548,7 @@ def test_gradients_of_gradients_up_to_the_fourth():
     assert values == [80, 160, 240, 240]
 
 
-def test_without_create_graph_gradients_have_no_history():
+def test_without_create_graph_gradients_have_no_topological_order():
     x = leaf([2.0])
     (g,) = mg.grad(x * x, x)
     (x * x).backward()
@@ -736,7 +736,7 @@ def test_dtype_of_a_users_derivative_is_restored(dtype):
     assert x.grad.dtype == np.float32
 
 
-def test_integer_result_has_no_history():
+def test_integer_result_has_no_topological_order():
     x = leaf()
     y = mg.record("rank", np.argsort(x.data), (x, lambda g, y: g))
     assert not y.requires_grad

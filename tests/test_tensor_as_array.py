@@ -6,10 +6,8 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import given
 
-import minigan as mg
-from minigan import Tensor, testing
+from minigan import Tensor
 from tests.leaves import leaf
 
 # --- construction -------------------------------------------------------------------------------------------------------
@@ -103,38 +101,6 @@ def test_writable_copies_where_numpy_refuses_to_write():
     np.testing.assert_array_equal(x.numpy(), [5, 2, 2])
 
 
-# --- conversions --------------------------------------------------------------------------------------------------------
-
-
-@given(testing.arrays(testing.shapes(max_dims=2, max_side=3)))
-def test_astype_passes_gradients_between_float_dtypes(x):
-    t = Tensor(x, requires_grad=True)
-    y = t.astype("float32")
-    assert y.dtype == np.float32
-    (g,) = mg.grad(y, t, gradient=np.ones(y.shape))
-    assert g.dtype == np.float64
-    np.testing.assert_array_equal(g.numpy(), 1)
-
-
-def test_astype_to_the_same_dtype_is_the_tensor_itself_and_to_integers_a_constant():
-    x = leaf()
-    assert x.astype("float64") is x
-    assert not x.astype("int64").requires_grad
-
-
-def test_astype_is_differentiable_twice():
-    x = leaf(dtype="float32")
-    (g,) = mg.grad((x.astype("float64") ** 3).sum(), x, create_graph=True)
-    (h,) = mg.grad(g.sum(), x)
-    assert h.dtype == np.float32
-    np.testing.assert_allclose(h.numpy(), 6 * x.numpy())
-
-
-def test_to_the_same_backend_is_the_tensor_itself():
-    x = leaf()
-    assert x.to("numpy") is x
-
-
 # --- Python's protocols -------------------------------------------------------------------------------------------------
 
 
@@ -186,7 +152,7 @@ def test_hash_is_by_identity():
     assert len({a, b, a}) == 2
 
 
-def test_comparison_gives_booleans_without_history():
+def test_comparison_gives_booleans_without_topological_order():
     y = leaf() > 0
     assert y.dtype == bool
     assert not y.requires_grad

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from minigan.grad_mode import mode
+from minigan.modes import mode
 from minigan.tensor import Tensor
 from tests.ops.gradient_cases import CASES
 
@@ -305,7 +305,7 @@ TRAPS: dict[int, tuple[str, list[str]]] = {
         "tests that hide or disturb one another",
         [
             "tests/test_traps.py::test_no_test_name_stands_twice_in_a_file",
-            "tests/test_traps.py::test_every_test_starts_recording_and_not_debugging",
+            "tests/test_traps.py::test_every_test_starts_recording_and_not_watched",
         ],
     ),
     45: ("ops without a gradient check", [OPS + "coverage.py::test_every_public_op_stands_in_the_table_of_gradient_checks"]),
@@ -438,6 +438,6 @@ def test_no_test_name_stands_twice_in_a_file():
         assert len(names) == len(set(names)), path
 
 
-def test_every_test_starts_recording_and_not_debugging():
+def test_every_test_starts_recording_and_not_watched():
     assert mode.recording
-    assert not mode.debugging
+    assert not mode.watchers

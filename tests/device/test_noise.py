@@ -5,7 +5,7 @@ import pytest
 
 import minigan as mg
 from minigan import Tensor, backend, data
-from minigan.device_generator import DeviceGenerator
+from minigan.backend.device_generator import DeviceGenerator
 from tests.games import players
 
 
@@ -29,9 +29,9 @@ def test_noise_is_drawn_where_tensors_live_or_on_the_cpu(device):
 def test_it_is_the_array_that_says_where(device):
     x = Tensor(np.ones(3))
     there = x.to("cupy")
-    assert isinstance(backend.noise_generator(beside=there.data), DeviceGenerator)
+    assert isinstance(backend.noise_generator(like=there.data), DeviceGenerator)
     with backend.using("cupy"):
-        assert backend.noise_generator(beside=x.data) is backend.generator()
+        assert backend.noise_generator(like=x.data) is backend.generator()
 
 
 def test_mg_seed_starts_the_devices_generator_afresh(device):

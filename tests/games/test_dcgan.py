@@ -38,7 +38,7 @@ def test_several_threads_take_the_steps_of_one(count, monkeypatch):
 
     figures, parameters = after_4_iterations()
     monkeypatch.setattr(threads, "COUNT", count)
-    monkeypatch.setattr(convolution, "PART_BYTES", 1)
+    monkeypatch.setattr(convolution, "CHUNK", 1)
     others, other_parameters = after_4_iterations()
     np.testing.assert_allclose(others, figures, rtol=1e-9)
     for a, b in zip(other_parameters, parameters, strict=True):

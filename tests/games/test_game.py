@@ -8,7 +8,6 @@ import pytest
 from minigan import Tensor, backend, data, nn, optim
 from minigan.games import GAN, Conditional, ConditionalGAN, Game, dcgan_generator
 from minigan.games import game as game_module
-from minigan.games.game import Figures, accuracy, mean_probability
 
 
 def make_game(prior=None, **options):
@@ -99,34 +98,6 @@ def test_frozen_leaves_the_other_player_alone():
         assert all(p.requires_grad for p in game.G.parameters())
 
 
-# --- figures ------------------------------------------------------------------------------------------------------------
-
-
-def test_figures_are_a_mapping_of_floats():
-    figures = Figures(loss_D=Tensor(1.5), loss_G=Tensor(0.25))
-    assert dict(figures) == {"loss_D": 1.5, "loss_G": 0.25}
-    assert type(figures["loss_D"]) is float
-    assert (len(figures), list(figures), "loss_G" in figures) == (2, ["loss_D", "loss_G"], True)
-    assert repr(figures) == "loss_D 1.5000, loss_G 0.2500"
-
-
-def test_accuracy_counts_both_kinds_and_a_logit_of_0_as_wrong():
-    def judged(real, fake):
-        return accuracy(*(Tensor(np.array(v, float)[:, None]) for v in (real, fake))).item()
-
-    assert judged([1, 2], [-1, -2, -3]) == 1
-    assert judged([-1, -2], [1, 2]) == 0
-    assert judged([1, 2], [1, 2]) == 0.5
-    assert judged([0, 0], [0, 0]) == 0
-
-
-def test_mean_probability_is_the_mean_of_sigma_without_a_graph():
-    v = Tensor(np.array([[0.0], [2.0]]), requires_grad=True)
-    p = mean_probability(v)
-    assert p.item() == pytest.approx((0.5 + 1 / (1 + np.exp(-2.0))) / 2, rel=1e-15)
-    assert not p.requires_grad
-
-
 # --- sampling -----------------------------------------------------------------------------------------------------------
 
 
@@ -157,14 +128,14 @@ def test_samples_are_made_in_eval_mode_and_the_mode_is_restored():
 
 def test_modes_are_restored_after_an_exception():
     model = nn.Sequential(nn.ReLU())
-    with pytest.raises(ZeroDivisionError), nn.evaluating(model):
+    with pytest.raises(ZeroDivisionError), nn.eval_mode(model):
         raise ZeroDivisionError
     assert all(m.training for m in model.modules())
 
 
 def test_evaluating_switches_every_part_for_the_block():
     model = nn.Sequential(nn.ReLU())
-    with nn.evaluating(model):
+    with nn.eval_mode(model):
         assert not any(m.training for m in model.modules())
     assert all(m.training for m in model.modules())
 
@@ -272,7 +243,7 @@ def test_samples_made_in_parts_are_those_made_at_once(n, parts, make_g, monkeypa
     z = data.noise(2)(n)
     at_once = game.sample(n, z=z)
     assert len(game.G.seen) == 1
-    monkeypatch.setattr(game_module, "AT_ONCE", 4)
+    monkeypatch.setattr(game_module, "CHUNK", 4)
     in_parts = game.sample(n, z=z)
     assert [len(noise) for (noise,) in game.G.seen[1:]] == parts
     assert (in_parts.shape, in_parts.dtype) == (at_once.shape, np.float32)
@@ -284,7 +255,7 @@ def test_each_part_of_the_samples_is_told_its_own_classes(y, monkeypatch):
     game = watched(told())
     z = data.noise(2)(10)
     at_once = game.sample(10, y, z)
-    monkeypatch.setattr(game_module, "AT_ONCE", 4)
+    monkeypatch.setattr(game_module, "CHUNK", 4)
     in_parts = game.sample(10, y, z)
     classes = np.broadcast_to(y, 10).tolist()
     assert [part.tolist() for _, part in game.G.seen[1:]] == [classes[:4], classes[4:8], classes[8:]]
@@ -294,7 +265,7 @@ def test_each_part_of_the_samples_is_told_its_own_classes(y, monkeypatch):
 def test_the_noise_of_all_parts_is_drawn_at_once(monkeypatch):
     game = make_game()
     at_once = game.sample(10, rng=np.random.default_rng(1))
-    monkeypatch.setattr(game_module, "AT_ONCE", 4)
+    monkeypatch.setattr(game_module, "CHUNK", 4)
     np.testing.assert_allclose(game.sample(10, rng=np.random.default_rng(1)), at_once, rtol=1e-5, atol=1e-7)
 
 

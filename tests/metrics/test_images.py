@@ -121,7 +121,7 @@ def test_nearest_distances_are_those_of_brute_force(rng, n, m):
     samples, train = rng.random((n, 1, 28, 28)), rng.random((m, 1, 28, 28)) * rng.random((m, 1, 1, 1))
     expected = [min(np.sqrt(np.sum((s - t) ** 2)) for t in train) for s in samples]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(images, "_ROWS", 4)
+        patch.setattr(images, "NEIGHBOUR_CHUNK", 4)
         found = metrics.nearest_distances(samples, train)
     assert found.shape == (n,)
     np.testing.assert_allclose(found, expected, rtol=1e-5)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import minigan as mg
 from minigan import threads
 from minigan.ops import convolution
-from minigan.ops.convolution import Windows, _spread_by_adding, _spread_by_blocks
+from minigan.ops.convolution import Windows, _input_grad_by_adding, _input_grad_by_blocks
 from minigan.testing import assert_gradients
 from tests.leaves import dtypes_of_new_tensors
 
@@ -149,7 +149,8 @@ def test_spreading_by_blocks_is_spreading_by_adding(problem):
         return
     g = np.random.default_rng(1).standard_normal((len(x), len(weight), *windows.counts(x.shape[2:])))
     assert_close(
-        mg.Tensor(_spread_by_blocks(g, weight, windows, x.shape[2:])), _spread_by_adding(g, weight, windows, x.shape[2:])
+        mg.Tensor(_input_grad_by_blocks(g, weight, windows, x.shape[2:])),
+        _input_grad_by_adding(g, weight, windows, x.shape[2:]),
     )
 
 
@@ -290,7 +291,7 @@ def in_parts(count, part_bytes=1):
     """Parts of `part_bytes` or one image, in `count` threads."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(threads, "COUNT", count)
-        patch.setattr(convolution, "PART_BYTES", part_bytes)
+        patch.setattr(convolution, "CHUNK", part_bytes)
         yield
 
 
@@ -331,10 +332,10 @@ def test_in_parts_conv_transpose2d_is_that_of_the_loops(count, problem, n, part_
 @pytest.mark.parametrize("n", [0, 1, 2, 5])
 def test_in_parts_both_ways_to_spread_are_one(count, n):
     g, weight, windows = images(n, 3, 4, 3), images(3, 5, 3, 4), Windows((3, 4), (2, 1), (1, 2), (1, 1))
-    expected = _spread_by_adding(g, weight, windows, (7, 3))
+    expected = _input_grad_by_adding(g, weight, windows, (7, 3))
     with in_parts(count):
-        assert_close(mg.Tensor(_spread_by_adding(g, weight, windows, (7, 3))), expected)
-        assert_close(mg.Tensor(_spread_by_blocks(g, weight, windows, (7, 3))), expected)
+        assert_close(mg.Tensor(_input_grad_by_adding(g, weight, windows, (7, 3))), expected)
+        assert_close(mg.Tensor(_input_grad_by_blocks(g, weight, windows, (7, 3))), expected)
 
 
 @pytest.mark.parametrize(
@@ -343,7 +344,7 @@ def test_in_parts_both_ways_to_spread_are_one(count, n):
 def test_a_part_has_as_many_images_as_its_bytes_allow(count, part_bytes, parts):
     seen = []
     with in_parts(count, part_bytes):
-        convolution._part_by_part(seen.append, np.zeros((6, 1, 2, 2)), 4)  # four numbers, 32 bytes, for each image
+        convolution._chunk_by_chunk(seen.append, np.zeros((6, 1, 2, 2)), 4)  # four numbers, 32 bytes, for each image
     assert sorted(i for part in seen for i in range(6)[part]) == list(range(6))
     assert len(seen) == parts
 
@@ -351,21 +352,27 @@ def test_a_part_has_as_many_images_as_its_bytes_allow(count, part_bytes, parts):
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_the_results_of_the_parts_are_added(count):
     with in_parts(count):
-        total = convolution._part_by_part(lambda part: np.arange(7.0)[part].sum(keepdims=True), np.zeros((7, 1)), 1)
+        total = convolution._chunk_by_chunk(lambda part: np.arange(7.0)[part].sum(keepdims=True), np.zeros((7, 1)), 1)
     assert total.item() == 21
 
 
 def test_two_threads_work_side_by_side():
     together, passed = threading.Barrier(2), []  # which nobody passes alone
     with in_parts(2):
-        convolution._part_by_part(lambda part: passed.append(together.wait(10)), np.zeros((2, 1)), 1)
+        convolution._chunk_by_chunk(lambda part: passed.append(together.wait(10)), np.zeros((2, 1)), 1)
     assert sorted(passed) == [0, 1]
 
 
-def test_what_is_no_numpy_array_stays_whole():
+class OnDevice(list):
+    """What the backend takes for an array of CuPy."""
+
+    __module__ = "cupy"
+
+
+def test_what_lies_on_a_device_stays_whole():
     seen = []
     with in_parts(3):
-        convolution._part_by_part(seen.append, [1, 2, 3, 4], 1)
+        convolution._chunk_by_chunk(seen.append, OnDevice([1, 2, 3, 4]), 1)
     assert seen == [slice(0, 4)]
 
 

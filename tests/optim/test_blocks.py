@@ -72,6 +72,19 @@ def test_several_parameters_cost_one_update_and_a_rule_that_is_not_elementwise_o
 
 
 @every_rule
+def test_small_parameters_beside_a_large_one_are_joined(make):
+    shapes = [(3,), (200, 100), (2, 2)]
+    together, alone = beside(make, shapes=shapes)
+    sizes, update = [], together.update
+    together.update = lambda theta, g, state: (sizes.append(theta.size), update(theta, g, state))
+    for t in range(4):
+        for optimizer in (together, alone):
+            step(optimizer, *gradients_of(optimizer.params, t))
+    assert sorted(sizes[:2]) == [7, 20_000]
+    assert_same(together, alone, 0)
+
+
+@every_rule
 def test_large_parameters_are_updated_part_by_part_to_the_same_end(make):
     shapes = [(600, 500), (7,)]
     g = [np.linspace(-1, 1, math.prod(shape)).reshape(shape) for shape in shapes]
