@@ -105,30 +105,30 @@ def train(
     objective = objective or (lambda model, x, y: classifier.loss(model(Tensor(x)), y))
     x, y = classifier.take(x, y)
     minibatches = data.batches(x, y, size=min(batch, len(x)))
-    rule, history = optim.Adam(model.parameters(), lr), []
-    decay = optim.LinearDecay(rule, steps)
+    optimizer, history = optim.Adam(model.parameters(), lr), []
+    decay = optim.LinearDecay(optimizer, steps)
     for step in tqdm(range(1, steps + 1), desc=name, mininterval=0.5):
         images, labels = next(minibatches)
-        rule.zero_grad()
+        optimizer.zero_grad()
         loss = objective(model, images, labels)
         loss.backward()
         if step % max(1, steps // ROWS) == 0 or step == steps:
             error = mistakes(classifier, images, labels)["error"]
             history.append({"step": step, f"{name}_loss": loss.item(), f"{name}_error": error})
-        rule.step()
+        optimizer.step()
         decay.step()
     model.eval()
     return history
 
 
 def train_or_resume(
-    args: argparse.Namespace, models: dict[str, Classifier], x: np.ndarray, y: np.ndarray, settings: dict, rule: dict
+    args: argparse.Namespace, models: dict[str, Classifier], x: np.ndarray, y: np.ndarray, settings: dict, hyperparameters: dict
 ) -> list[dict[str, float]]:
     """Train each classifier, and keep all in checkpoint.npz; or, with --resume, take them from there. The history of all."""
     settings = json.dumps({**settings, "seed": args.seed})
     if args.resume:
         return _resume(args.resume, models, settings)
-    history = side_by_side([train(model, x, y, name, **rule) for name, model in models.items()])
+    history = side_by_side([train(model, x, y, name, **hyperparameters) for name, model in models.items()])
     states = {f"{name}/{key}": a for name, model in models.items() for key, a in model.model.state_dict().items()}
     np.savez_compressed(args.out / "checkpoint.npz", settings=settings, history=json.dumps(history), **states)
     return history

@@ -17,7 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 import minigan as mg
-from minigan import backend
+from minigan import backend, memory
 from minigan.games import Game
 from minigan.optim import LinearDecay
 
@@ -69,6 +69,8 @@ def add_data_options(options: argparse.ArgumentParser, data: Sequence[str], quic
 
 def start(options: argparse.ArgumentParser, argv: Sequence[str] | None, name: str) -> argparse.Namespace:
     """Read the options, choose the backend, and seed everything. A mistake ends the program with one line, not a traceback."""
+    options.prog = f"python -m demos {name}"
+    memory.keep()  # the same large arrays come and go with every step of a training
     args = options.parse_args(argv)
     try:
         backend.use(args.backend)

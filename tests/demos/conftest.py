@@ -11,13 +11,13 @@ from types import SimpleNamespace
 import matplotlib
 import numpy as np
 import pytest
-from running import DEMOS, ROOT
 
-from demos import gan
 from demos.kit import digits, pictures
 from demos.kit import run as kit
 from demos.kit.claim import Claim
+from demos.the_game import gan
 from minigan import data, metrics
+from tests.demos.running import DEMOS, ROOT
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +29,7 @@ def quick(tmp_path_factory):
         out, cache = tmp_path_factory.mktemp(name), tmp_path_factory.mktemp(f"{name}_cache")
         one_thread = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
         caches = {"XDG_CACHE_HOME": str(cache), "MPLCONFIGDIR": matplotlib.get_cachedir()}  # matplotlib's list of fonts
-        command = [sys.executable, "-m", f"demos.{name}", "--quick", "--out", str(out)]
+        command = [sys.executable, "-m", "demos", name, "--quick", "--out", str(out)]
         before = os.times()
         done = subprocess.run(command, cwd=ROOT, env={**os.environ, **one_thread, **caches}, capture_output=True, text=True)
         after = os.times()

@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from demos import began, cgan, dcgan, gan, wgan
+from demos.architectures import began, cgan, dcgan
+from demos.the_game import gan
+from demos.wasserstein import wgan
 
 DEMOS = {"gan": gan, "wgan": wgan, "cgan": cgan, "dcgan": dcgan, "began": began}
 POINTS = ("gan", "wgan")  # what they draw with --quick; the others draw images
-ROOT = Path(gan.__file__).parents[1]
+ROOT = Path(gan.__file__).parents[2]
 
 PICTURES = {name: {"samples.png", "over_time.png", "curves.png"} for name in DEMOS}
 PICTURES["wgan"] |= {"distance.png"}

@@ -1,0 +1,94 @@
+"""The demo of adversarial training: its three objectives, and that the claim holds where little data suffice."""
+
+import numpy as np
+import pytest
+
+import minigan as mg
+from demos.adversarial_examples import adversarial_training as demo
+from demos.kit import classifiers
+from minigan import Tensor, attacks, data, losses
+from tests.demos.running import assert_shows_something, history_of, summary_of
+
+SETTINGS = demo.Settings(width=16)
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("adversarial_training")
+    demo.main(["--quick", "--out", str(folder)])
+    return folder
+
+
+def test_the_claim_holds(out):
+    summary = summary_of(out)
+    assert list(summary["holds"].values()) == [True] * 3
+    assert len(summary["metrics"]) == 3 * 6 + 2
+    assert {p.name for p in out.iterdir()} == {"adversarial_training.png", "history.csv", "summary.json"}
+    assert_shows_something(out / "adversarial_training.png")
+    assert list(history_of(out)[0]) == ["step", *(f"{name}_{w}" for name in demo.LABELS for w in ("loss", "error"))]
+
+
+def test_the_random_control_is_no_match_for_the_attack(out):
+    metrics = summary_of(out)["metrics"]
+    errors = {name: metrics[f"{label}: errors, FGSM (%)"] for name, label in demo.LABELS.items()}
+    assert errors["adversarial"] < errors["random"] - 5
+    assert abs(errors["usual"] - errors["random"]) < 5
+
+
+def test_pgd_is_at_least_as_strong_as_fgsm(out):
+    metrics = summary_of(out)["metrics"]
+    for label in demo.LABELS.values():
+        assert metrics[f"{label}: errors, PGD (%)"] >= metrics[f"{label}: errors, FGSM (%)"]
+
+
+@pytest.fixture
+def model():
+    return classifiers.network(16).model
+
+
+@pytest.fixture
+def digits():
+    return data.glyphs(40)
+
+
+def test_the_objectives_are_the_formulas(model, digits):
+    x, y = digits
+    found = {name: f(model, x, y).item() for name, f in demo.objectives(SETTINGS, 5).items() if f}
+    noisy = classifiers.random_signs(x, 0.25, np.random.default_rng(5))
+    adversarial = attacks.fgsm(model, x, y, 0.25, clip=None)
+
+    def mixture(other):
+        return np.mean([losses.cross_entropy(model(Tensor(images)), y).item() for images in (x, other)])
+
+    assert found == pytest.approx({"random": mixture(noisy), "adversarial": mixture(adversarial)}, rel=1e-5)
+
+
+def test_all_three_start_alike(monkeypatch, tmp_path):
+    starts, train = [], classifiers.train
+
+    def watched(classifier, x, y, *rest):
+        starts.append(
+            [p.data.copy() for p in classifier.model.parameters()] + [mg.backend.generator_state(mg.backend.generator())]
+        )
+        return train(classifier, x, y, *rest)
+
+    glyphs = data.glyphs
+    monkeypatch.setattr(data, "glyphs", lambda n: glyphs(min(n, 120)))
+    monkeypatch.setattr(classifiers, "train", watched)
+    demo.main(["--quick", "--steps", "2", "--out", str(tmp_path)])
+    assert len(starts) == 3
+    for other in starts[1:]:
+        for mine, yours in zip(starts[0], other, strict=True):
+            np.testing.assert_array_equal(mine, yours)
+
+
+def test_figures_by_hand(model, digits):
+    x, y = digits
+    classifier = classifiers.Classifier(model)
+    found = demo.measure(classifier, x, y, SETTINGS, 5)
+    attacked = attacks.fgsm(model, x, y, 0.25, clip=None)
+    wrong = model(Tensor(attacked)).numpy().argmax(axis=1) != y
+    assert found["FGSM"] == pytest.approx(100 * wrong.mean())
+    assert found["clean"] == found["curves"]["FGSM"][0] == found["curves"]["PGD"][0]
+    assert len(found["curves"]["FGSM"]) == len(SETTINGS.epsilons)
+    assert found["FGSM, worst epsilon"] == max(found["curves"]["FGSM"])
