@@ -36,20 +36,20 @@ CHAPTERS = {  # in the lectures' order, from a network's gradients to attacks; w
 
 def main(argv: Sequence[str] = ()) -> None:
     """List the demos, run one, or run them all."""
-    command, *options = argv or ["list"]
-    if not argv:
-        print_list()
-    elif command in ("-h", "--help"):
-        print(__doc__.strip())
-    elif command == "names":
-        print(*names(), sep="\n")
-    elif command == "all":
-        run_all(options)
-    elif command in names():
-        importlib.import_module(f"demos.{chapter_of(command)}.{command}").main(options)
-    else:
-        print(unknown(command), file=sys.stderr)
-        raise SystemExit(2)
+    match list(argv):
+        case []:
+            print_list()
+        case ["-h" | "--help"]:
+            print(__doc__.strip())
+        case ["names"]:
+            print(*names(), sep="\n")
+        case ["all", *options]:
+            run_all(options)
+        case [name, *options] if name in names():
+            importlib.import_module(f"demos.{chapter_of(name)}.{name}").main(options)
+        case [name, *_]:
+            print(unknown(name), file=sys.stderr)
+            raise SystemExit(2)
 
 
 def unknown(name: str) -> str:
