@@ -22,9 +22,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import minigan as mg
+from demos.adversarial_examples.comparing import random_signs, side_by_side
 from demos.kit import classifiers, digits, pictures
 from demos.kit.claim import Claim
-from demos.kit.classifiers import Classifier, mistakes, random_signs, side_by_side
+from demos.kit.classifiers import Classifier, mistakes
 from demos.kit.run import parser, start, write_history
 from minigan import Tensor, attacks, losses, nn
 

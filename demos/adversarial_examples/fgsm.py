@@ -15,6 +15,8 @@ weights add up to a large |w|_1. And (right) one model's adversarial examples fo
 signs do more harm: black pixels can only rise, so that they brighten the background. The published networks have maxout units.
 """
 
+import argparse
+import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -22,9 +24,11 @@ from time import perf_counter
 import matplotlib.pyplot as plt
 import numpy as np
 
+from demos.adversarial_examples.comparing import random_signs, side_by_side
 from demos.kit import classifiers, digits, pictures
-from demos.kit.classifiers import Classifier, mistakes, random_signs
-from demos.kit.run import parser, start, write_history, write_summary
+from demos.kit.classifiers import Classifier, mistakes
+from demos.kit.run import parser, read_checkpoint, start, write_history, write_summary
+from minigan import losses, nn
 
 
 @dataclass
@@ -62,7 +66,7 @@ def main(argv: list[str] | None = None) -> None:
     x, y, (test_x, test_y) = digits.load(args, settings.test)
     models = make_models(settings)
     hyperparameters = {"steps": settings.steps, "batch": settings.batch, "lr": settings.lr}
-    history = classifiers.train_or_resume(args, models, x, y, {"data": args.data, **asdict(settings)}, hyperparameters)
+    history = train_or_resume(args, models, x, y, {"data": args.data, **asdict(settings)}, hyperparameters)
     found = {name: attack(model, test_x, test_y, settings, rng) for name, model in models.items()}
     found["transfer"] = transfer(models, test_x, test_y, settings.epsilon)
     write_history(args, history)
@@ -75,14 +79,59 @@ def main(argv: list[str] | None = None) -> None:
     report(args, settings.epsilon, found)
 
 
+# --- the classifiers and their training ----------------------------------------------------------------------------------
+
+
 def make_models(settings: Settings) -> dict[str, Classifier]:
     """From the simplest to the least simple."""
     return {
-        "logistic": classifiers.logistic_regression(),
-        "softmax": classifiers.softmax_regression(),
+        "logistic": logistic_regression(),
+        "softmax": softmax_regression(),
         "network": classifiers.network(settings.width),
-        "convolutional": classifiers.convolutional(),
+        "convolutional": convolutional(),
     }
+
+
+def logistic_regression(digits: tuple[int, int] = (3, 7)) -> Classifier:
+    """One digit against another: a single logit w.x + b."""
+    model = nn.Sequential(nn.Flatten(), nn.Dense(784, 1), nn.Reshape())
+    return Classifier(model, losses.log_loss_with_logits, digits)
+
+
+def softmax_regression() -> Classifier:
+    """The linear classifier of ten digits."""
+    return Classifier(nn.Sequential(nn.Flatten(), nn.Dense(784, 10)))
+
+
+def convolutional() -> Classifier:
+    """Two convolutions with stride 2, and two dense layers."""
+    model = nn.Sequential(
+        nn.Conv2d(1, 16, 5, stride=2, padding=2), nn.ReLU(),  # 14 x 14
+        nn.Conv2d(16, 32, 3, stride=2, padding=1), nn.ReLU(),  # 7 x 7
+        nn.Flatten(), nn.Dropout(0.5), nn.Dense(32 * 7 * 7, 64), nn.ReLU(), nn.Dense(64, 10),
+    )  # fmt: skip
+    return Classifier(model)
+
+
+def train_or_resume(
+    args: argparse.Namespace, models: dict[str, Classifier], x: np.ndarray, y: np.ndarray, settings: dict, hyperparameters: dict
+) -> list[dict[str, float]]:
+    """Train each classifier, and keep all in checkpoint.npz; or, with --resume, take them from there. The history of all."""
+    settings = json.dumps({**settings, "seed": args.seed})
+    if args.resume:
+        return _resume(args.resume, models, settings)
+    history = side_by_side([classifiers.train(model, x, y, name, **hyperparameters) for name, model in models.items()])
+    states = {f"{name}/{key}": a for name, model in models.items() for key, a in model.model.state_dict().items()}
+    np.savez_compressed(args.out / "checkpoint.npz", settings=settings, history=json.dumps(history), **states)
+    return history
+
+
+def _resume(path: Path, models: dict[str, Classifier], settings: str) -> list[dict[str, float]]:
+    state = read_checkpoint(path, settings)
+    for name, classifier in models.items():
+        own = {key.removeprefix(f"{name}/"): a for key, a in state.items() if key.startswith(f"{name}/")}
+        classifier.model.eval().load_state_dict(own)
+    return json.loads(str(state["history"]))
 
 
 # --- the figures --------------------------------------------------------------------------------------------------------

@@ -110,23 +110,6 @@ def points_animation(path: Path, snapshots: list[dict[str, np.ndarray]], real: n
     animate(figure, draw, snapshots, path)
 
 
-def estimates(path: Path, step: Sequence[int], estimate: Sequence[float], exact: Sequence[float], title: str) -> None:
-    """What the critic says of the distance to the data, beside the distance, over the training and against each other."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.6), layout="constrained", width_ratios=(3, 2))
-    other = left.twinx()  # the critic's unit is its own
-    left.plot(step, estimate, color=FAKE, marker="o", markersize=3)
-    other.plot(step, exact, color=REAL, marker="o", markersize=3)
-    left.set(xlabel="iteration", ylim=(min(0.0, *estimate), None))
-    left.set_ylabel("the critic's estimate", color=FAKE)
-    other.set_ylabel("exact Wasserstein distance, in data units", color=REAL)
-    other.set_ylim(0, None)
-    dots = right.scatter(exact, estimate, c=step, s=18, cmap="viridis")
-    right.set(xlabel="exact Wasserstein distance", ylabel="the critic's estimate")
-    figure.colorbar(dots, label="iteration")
-    figure.suptitle(title)
-    _save(figure, path)
-
-
 def _field_and_points(axes: plt.Axes, snapshot: dict[str, np.ndarray], real: np.ndarray):
     low, high = _limits(real)
     field = axes.imshow(snapshot["D"], extent=(low, high, low, high), origin="lower", cmap="RdBu_r", vmin=0, vmax=1, alpha=0.6)

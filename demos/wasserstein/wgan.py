@@ -14,8 +14,11 @@ W (1 + W / (2 lambda)), with our small lambda far more than W. In over_time.png 
 G's samples, black, climb. Try --optimizer: sgd, omd, adam, optimistic-adam.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 from scipy.stats import spearmanr
 
@@ -125,7 +128,7 @@ def conclude(args, run: Run, game: WGAN | WGANGP, x: np.ndarray, centres: np.nda
     pictures.points_over_time(args.out / "over_time.png", run.snapshots, x, f"samples over the critic's landscape; {meaning}")
     pictures.points_animation(args.out / "animation.gif", run.snapshots, x, meaning)
     agrees = "" if agreement is None else f": rank correlation {agreement:.2f}"
-    pictures.estimates(args.out / "distance.png", step, estimate, exact, f"the critic's estimate and the true distance{agrees}")
+    draw_estimates(args.out / "distance.png", step, estimate, exact, f"the critic's estimate and the true distance{agrees}")
     pictures.curves(args.out / "curves.png", run.history, "the two players over the training", PANELS)
     print(f"""
 Results are in {args.out}/
@@ -144,6 +147,24 @@ PANELS = (
     pictures.Panel("critic's estimate $E f(x) - E f(G(z))$", {"w_estimate": ("w_estimate = -loss_D", pictures.REAL, 0.0)}),
     pictures.Panel("G's loss", {"loss_G": ("loss_G = $-E f(G(z))$", pictures.FAKE, None)}),
 )
+
+
+def draw_estimates(path: Path, step: Sequence[int], estimate: Sequence[float], exact: Sequence[float], title: str) -> None:
+    """What the critic says of the distance to the data, beside the distance, over the training and against each other."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.6), layout="constrained", width_ratios=(3, 2))
+    other = left.twinx()  # the critic's unit is its own
+    left.plot(step, estimate, color=pictures.FAKE, marker="o", markersize=3)
+    other.plot(step, exact, color=pictures.REAL, marker="o", markersize=3)
+    left.set(xlabel="iteration", ylim=(min(0.0, *estimate), None))
+    left.set_ylabel("the critic's estimate", color=pictures.FAKE)
+    other.set_ylabel("exact Wasserstein distance, in data units", color=pictures.REAL)
+    other.set_ylim(0, None)
+    dots = right.scatter(exact, estimate, c=step, s=18, cmap="viridis")
+    right.set(xlabel="exact Wasserstein distance", ylabel="the critic's estimate")
+    figure.colorbar(dots, label="iteration")
+    figure.suptitle(title)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
 
 
 if __name__ == "__main__":

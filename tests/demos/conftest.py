@@ -16,6 +16,7 @@ from demos.kit import digits, pictures
 from demos.kit import run as kit
 from demos.kit.claim import Claim
 from demos.the_game import gan
+from demos.wasserstein import wgan
 from minigan import data, metrics
 from tests.demos.running import DEMOS, ROOT
 
@@ -49,10 +50,11 @@ def done(request, quick):
 @pytest.fixture
 def no_pictures(monkeypatch):
     """Pictures are not drawn."""
-    for name in ("curves", "points", "points_over_time", "points_animation", "estimates"):
+    for name in ("curves", "points", "points_over_time", "points_animation"):
         monkeypatch.setattr(pictures, name, lambda *arguments: None)
     for name in ("images", "images_over_time", "images_animation", "interpolations"):
         monkeypatch.setattr(pictures, name, lambda *arguments: None)
+    monkeypatch.setattr(wgan, "draw_estimates", lambda *arguments: None)
 
 
 @pytest.fixture

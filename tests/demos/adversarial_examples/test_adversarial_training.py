@@ -5,6 +5,7 @@ import pytest
 
 import minigan as mg
 from demos.adversarial_examples import adversarial_training as demo
+from demos.adversarial_examples.comparing import random_signs
 from demos.kit import classifiers
 from minigan import Tensor, attacks, data, losses
 from tests.demos.running import assert_shows_something, history_of, summary_of
@@ -54,7 +55,7 @@ def digits():
 def test_the_objectives_are_the_formulas(model, digits):
     x, y = digits
     found = {name: f(model, x, y).item() for name, f in demo.objectives(SETTINGS, 5).items() if f}
-    noisy = classifiers.random_signs(x, 0.25, np.random.default_rng(5))
+    noisy = random_signs(x, 0.25, np.random.default_rng(5))
     adversarial = attacks.fgsm(model, x, y, 0.25, clip=None)
 
     def mixture(other):

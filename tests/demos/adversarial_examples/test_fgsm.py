@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from demos.adversarial_examples import fgsm as demo
+from demos.adversarial_examples.comparing import random_signs
 from demos.kit import classifiers
 from demos.kit.classifiers import Classifier
 from minigan import data, losses, nn
@@ -166,7 +167,7 @@ def test_attacks_go_in_parts_and_each_image_gets_its_own_label(fixed, monkeypatc
 
 
 def test_logistic_regression_tells_its_two_digits_apart_by_one_logit():
-    classifier = classifiers.logistic_regression((3, 7))
+    classifier = demo.logistic_regression((3, 7))
     x, y = np.random.default_rng(0).random((6, 1, 28, 28), np.float32), np.array([3, 0, 7, 7, 9, 3])
     images, labels = classifier.take(x, y)
     np.testing.assert_array_equal(images, x[[0, 2, 3, 5]])
@@ -181,10 +182,10 @@ def test_logistic_regression_tells_its_two_digits_apart_by_one_logit():
 
 def test_random_signs_are_a_step_of_that_size_up_as_often_as_down():
     x = np.random.default_rng(0).random((50, 1, 28, 28), np.float32)
-    steps = classifiers.random_signs(x, 0.25, np.random.default_rng(1)) - x
+    steps = random_signs(x, 0.25, np.random.default_rng(1)) - x
     np.testing.assert_allclose(np.abs(steps), 0.25, atol=1e-6)
     assert abs((steps > 0).mean() - 0.5) < 0.01
-    clipped = classifiers.random_signs(x, 0.25, np.random.default_rng(1), (0.0, 1.0))
+    clipped = random_signs(x, 0.25, np.random.default_rng(1), (0.0, 1.0))
     np.testing.assert_array_equal(clipped, np.clip(x + steps, 0, 1))
     assert clipped.dtype == np.float32
 
