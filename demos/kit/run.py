@@ -22,6 +22,7 @@ from minigan.games import Game
 from minigan.optim import LinearDecay
 
 SNAPSHOTS = 48  # pictures of the samples kept along the way: the frames of the animation
+QUICK_SNAPSHOTS = 12  # the same with --quick
 ROWS = 400  # lines of history kept along the way
 
 
@@ -147,7 +148,8 @@ class Run:
 
     def train(self) -> None:
         """Play the game to the end, under a progress bar. Ctrl-C leaves a checkpoint for --resume."""
-        row, picture = _every(self.steps, ROWS), _every(self.steps, SNAPSHOTS)
+        row = _every(self.steps, ROWS)
+        picture = _every(self.steps, QUICK_SNAPSHOTS if self.args.quick else SNAPSHOTS)
         with tqdm(total=self.steps, initial=self.t, unit="it", mininterval=0.5) as bar, _interrupts() as interrupted:
             while self.t < self.steps and not interrupted:
                 if self.t % picture == 0:
@@ -168,7 +170,7 @@ class Run:
     def finish(self, metrics: dict[str, Any], samples: dict[str, np.ndarray]) -> None:
         """Write history.csv, samples.npz and summary.json."""
         write_history(self.args, self.history)
-        np.savez_compressed(self.args.out / "samples.npz", **samples)
+        np.savez(self.args.out / "samples.npz", **samples)
         settings = {**self.settings, "steps": self.steps}
         write_summary(self.args, settings, {**metrics, "last_step": self.history[-1]}, self.began)
 
@@ -185,7 +187,7 @@ class Run:
             "history": {key: np.array([row[key] for row in self.history]) for key in (self.history or [{}])[0]},
             "snapshots": {key: np.array([s[key] for s in self.snapshots]) for key in (self.snapshots or [{}])[0]},
         }
-        np.savez_compressed(self.args.out / "checkpoint.npz", **_flat(state))
+        np.savez(self.args.out / "checkpoint.npz", **_flat(state))
 
     def _described(self) -> str:
         return json.dumps({**self.settings, "seed": self.args.seed})

@@ -62,10 +62,13 @@ class Settings:
     seeds: int = 3
 
 
+QUICK = {"steps": 600, "pairs": 5, "bound": 15.0, "seeds": 1}
+
+
 def main(argv: list[str] | None = None) -> None:
     """The exact transforms, the learnt ones for every seed, the figures, the picture."""
     args = start(common_options(__doc__), argv, "transform")
-    settings = replace(Settings(), steps=600, pairs=5, bound=15.0, seeds=1) if args.quick else Settings()
+    settings = replace(Settings(), **QUICK) if args.quick else Settings()
     claim = Claim(args, asdict(settings))
     claim.note("numbers in a face", np.prod(FACE), "218 * 178 * 3 = 116412", np.prod(FACE) == 116412)
     own = {name: exact(claim, name, settings) for name in TARGETS}

@@ -64,7 +64,7 @@ def small(monkeypatch, no_pictures):
     monkeypatch.setattr(data, "glyphs", lambda n: glyphs(min(n, 150)))
     monkeypatch.setattr(metrics, "train_judge", lambda x, y, steps: metrics.Judge(np.random.default_rng(0)))
     monkeypatch.setattr(digits, "SAMPLES", 20)
-    monkeypatch.setattr(kit, "SNAPSHOTS", 4)
+    monkeypatch.setattr(kit, "QUICK_SNAPSHOTS", 4)
     for name, settings in gan.SETTINGS.items():
         monkeypatch.setitem(gan.SETTINGS, name, replace(settings, batch=32))
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,20 @@ def run(name, out, *options):
     """Run a demo in this process, and return its folder."""
     DEMOS[name].main(["--out", str(out), *options])
     return out
+
+
+def smaller_run(demo, out, **changes):
+    """Run a claim's demo in this process by settings that are smaller still than those of --quick, and return its folder."""
+    with pytest.MonkeyPatch.context() as m:
+        m.setattr(demo, "QUICK", demo.QUICK | changes if isinstance(demo.QUICK, dict) else replace(demo.QUICK, **changes))
+        demo.main(["--quick", "--out", str(out)])
+    return out
+
+
+def broken_claims(demo, out):
+    """What a quick run of a claim's demo has not found as expected."""
+    demo.main(["--quick", "--out", str(out)])
+    return [name for name, holds in summary_of(out)["holds"].items() if not holds]
 
 
 def refused(name, capsys, *options):

@@ -97,10 +97,10 @@ def test_python_finds_a_demo_by_its_short_name(name):
 
 
 def test_a_demo_that_is_a_module_runs_under_its_short_name(tmp_path):
-    command = [sys.executable, "-m", "demos.saddle", "--quick", "--out", str(tmp_path)]
+    command = [sys.executable, "-m", "demos.detach", "--quick", "--out", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "saddle.png").is_file()
+    assert (tmp_path / "detach.png").is_file()
 
 
 @pytest.mark.parametrize(

@@ -8,16 +8,14 @@ from demos.adversarial_examples import adversarial_training as demo
 from demos.adversarial_examples.comparing import random_signs
 from demos.kit import classifiers
 from minigan import Tensor, attacks, data, losses
-from tests.demos.running import assert_shows_something, history_of, summary_of
+from tests.demos.running import assert_shows_something, broken_claims, history_of, smaller_run, summary_of
 
 SETTINGS = demo.Settings(width=16)
 
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("adversarial_training")
-    demo.main(["--quick", "--out", str(folder)])
-    return folder
+    return smaller_run(demo, tmp_path_factory.mktemp("adversarial_training"), steps=180, robust=90.0)
 
 
 def test_the_claim_holds(out):
@@ -27,6 +25,11 @@ def test_the_claim_holds(out):
     assert {p.name for p in out.iterdir()} == {"adversarial_training.png", "history.csv", "summary.json"}
     assert_shows_something(out / "adversarial_training.png")
     assert list(history_of(out)[0]) == ["step", *(f"{name}_{w}" for name in demo.LABELS for w in ("loss", "error"))]
+
+
+@pytest.mark.slow
+def test_the_claim_holds_after_a_quick_run(tmp_path):
+    assert broken_claims(demo, tmp_path) == []
 
 
 def test_the_random_control_is_no_match_for_the_attack(out):

@@ -41,7 +41,7 @@ def test_half_of_what_was_lost_has_to_come_back(tmp_path, after, holds):
     assert claim.metrics["cost_without_attack"] == pytest.approx(0.1)
 
 
-def test_a_generator_from_a_checkpoint(tmp_path, no_pictures):
+def test_a_generator_from_a_checkpoint(tmp_path, small):
     dcgan.main(["--quick", "--steps", "2", "--out", str(tmp_path / "dcgan")])
     checkpoint = tmp_path / "dcgan" / "checkpoint.npz"
     G, z = manifold_defense.load(checkpoint)

@@ -30,16 +30,12 @@ from tests.demos.running import (
 )
 
 every_demo = pytest.mark.parametrize("name", list(DEMOS))
-every_game = pytest.mark.parametrize(
-    ("name", "options"),
-    [
-        *((name, ()) for name in DEMOS),
-        ("gan", ("--data", "grid")),
-        ("gan", ("--data", "glyphs")),
-        ("wgan", ("--game", "wgan-gp", "--optimizer", "optimistic-adam")),
-    ],
-    ids=lambda value: "".join(value),
-)
+GAMES = [
+    *((name, ()) for name in DEMOS),
+    ("gan", ("--data", "grid")),
+    ("gan", ("--data", "glyphs")),
+    ("wgan", ("--game", "wgan-gp", "--optimizer", "optimistic-adam")),
+]
 QUICK = ("--quick", "--steps")
 
 # --- what a run leaves --------------------------------------------------------------------------------------------------
@@ -140,9 +136,9 @@ def test_the_seed_decides_the_samples(name, tmp_path, small):
     assert {"steps": 4, "seed": 6}.items() <= summary_of(c)["settings"].items()
 
 
-@every_game
+@pytest.mark.parametrize(("name", "options"), GAMES, ids=lambda value: "".join(value))
 def test_a_resumed_run_ends_like_one_without_a_break(name, options, tmp_path, small, monkeypatch):
-    monkeypatch.setattr(kit, "SNAPSHOTS", 1)  # a shorter run takes them more often, but for the first
+    monkeypatch.setattr(kit, "QUICK_SNAPSHOTS", 1)  # a shorter run takes them more often, but for the first
     whole = run(name, tmp_path / "whole", *options, *QUICK, "14")
     parts = run(name, tmp_path / "parts", *options, *QUICK, "5")
     assert len(history_of(parts)) == 5
@@ -150,9 +146,9 @@ def test_a_resumed_run_ends_like_one_without_a_break(name, options, tmp_path, sm
     assert_same_end(parts, whole)
 
 
-@every_game
-def test_a_run_that_is_stopped_leaves_a_checkpoint_to_resume_from(name, options, tmp_path, small, monkeypatch):
-    whole = run(name, tmp_path / "whole", *options, *QUICK, "12")
+@pytest.mark.parametrize("name", ["gan", pytest.param("cgan", marks=pytest.mark.slow)])  # what stops it is no game's own
+def test_a_run_that_is_stopped_leaves_a_checkpoint_to_resume_from(name, tmp_path, small, monkeypatch):
+    whole = run(name, tmp_path / "whole", *QUICK, "12")
     decay, played = kit.LinearDecay.step, []
 
     def interrupted(self):
@@ -164,9 +160,9 @@ def test_a_run_that_is_stopped_leaves_a_checkpoint_to_resume_from(name, options,
     with monkeypatch.context() as m:
         m.setattr(kit.LinearDecay, "step", interrupted)
         with pytest.raises(SystemExit, match="stopped after 7 of 12 iterations; the same command with --resume goes on"):
-            run(name, tmp_path / "parts", *options, *QUICK, "12")
+            run(name, tmp_path / "parts", *QUICK, "12")
     assert [path.name for path in (tmp_path / "parts").iterdir()] == ["checkpoint.npz"]
-    parts = run(name, tmp_path / "parts", *options, *QUICK, "12", "--resume")
+    parts = run(name, tmp_path / "parts", *QUICK, "12", "--resume")
     assert_same_end(parts, whole)
 
 

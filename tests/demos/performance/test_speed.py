@@ -1,6 +1,7 @@
 """The demo of speed: its files and figures, and that all engines play the same game. No time's value is tested."""
 
 import importlib.util
+import io
 import itertools
 import json
 import os
@@ -8,6 +9,8 @@ import re
 import subprocess
 import sys
 import tracemalloc
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -31,9 +34,19 @@ SMALL = {
 }
 
 
-@pytest.fixture(scope="module")
-def done(quick):
-    return quick("speed")
+@pytest.fixture(scope="module", params=["some", pytest.param("all", marks=pytest.mark.slow)])
+def done(request, quick, tmp_path_factory):
+    """A quick run: where its results are, what it said, and its engines. "some": of three engines, and two points an axis."""
+    if request.param == "all":
+        run = quick("speed")
+        return SimpleNamespace(out=run.out, said=run.said, err=run.err, engines=set(NAMES))
+    out, some = tmp_path_factory.mktemp("speed"), ("minigan", "matmul", "mygrad")
+    axes = {name: replace(axis, quick=axis.quick[:2]) for name, axis in growth.AXES.items()}
+    with pytest.MonkeyPatch.context() as m, redirect_stdout(io.StringIO()) as said, redirect_stderr(io.StringIO()) as err:
+        m.setattr(speed, "NAMES", some)
+        m.setattr(growth, "AXES", axes)
+        speed.main(["--quick", "--out", str(out)])
+    return SimpleNamespace(out=out, said=said.getvalue(), err=err.getvalue(), engines=set(some))
 
 
 # --- what a run leaves --------------------------------------------------------------------------------------------------
@@ -49,8 +62,9 @@ def test_a_quick_run_writes_its_files_and_names_them(done):
     assert "Traceback" not in done.err
 
 
-def test_a_quick_run_takes_seconds(done):
-    assert done.cpu < 20
+@pytest.mark.slow
+def test_a_quick_run_takes_seconds(quick):
+    assert quick("speed").cpu < 20
 
 
 def test_all_figures_are_finite_and_positive_but_for_the_slopes(done):
@@ -69,7 +83,7 @@ def test_the_summary_has_settings_metrics_versions_and_seconds(done):
     summary = summary_of(done.out)
     assert set(summary) == {"settings", "metrics", "versions", "seconds"}
     settings = summary["settings"]
-    assert set(settings["engines"]) | set(settings["absent"]) == set(NAMES)
+    assert set(settings["engines"]) | set(settings["absent"]) == done.engines
     assert {"minigan", "matmul"} <= set(settings["engines"])
     assert settings["engines"]["minigan"] == {"version": mg.__version__, "threads": 2}
     assert set(summary["metrics"]["times"]["tiny"]) == set(settings["engines"])
@@ -144,7 +158,8 @@ def test_on_a_gpu_too(gpu):
 
 
 def test_the_table_of_a_gpu(gpu, tmp_path):
-    command = [sys.executable, "-m", "demos", "speed", "--quick", "--backend", "cupy", "--out", str(tmp_path)]
+    code = "from demos.performance import speed; speed.ON_GPU = ('minigan', 'cupy'); speed.main()"
+    command = [sys.executable, "-c", code, "--quick", "--backend", "cupy", "--out", str(tmp_path)]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert {"minigan", "cupy"} <= set(summary["metrics"]["times"]["tiny"])

@@ -1,6 +1,5 @@
 """The demo of the transform method: its figures, the exact transforms against SciPy's distributions, and what is averaged."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -10,16 +9,16 @@ from scipy import stats
 import minigan as mg
 from demos.the_game import transform
 from demos.the_game.transform import TARGETS, Settings
+from tests.demos.running import broken_claims, smaller_run, summary_of
 
 SCIPY = {"exponential": stats.expon, "Gaussian": stats.norm}
 
 
-@pytest.fixture
-def summary(quick):
-    """Of a run in a process of its own, with one BLAS thread: two of them would wait for each other most of the time."""
-    out = quick("transform").out
+@pytest.fixture(scope="module")
+def summary(tmp_path_factory):
+    out = smaller_run(transform, tmp_path_factory.mktemp("transform"), steps=300, batch=128, pairs=3)
     assert (out / "transform.png").is_file()
-    return json.loads((out / "summary.json").read_text())
+    return summary_of(out)
 
 
 @pytest.fixture
@@ -30,6 +29,11 @@ def tiny():
 def test_the_claim_holds(summary):
     assert len(summary["holds"]) == 5  # the face, and for each target the exact and the learnt transform
     assert all(summary["holds"].values()), summary["holds"]
+
+
+@pytest.mark.slow
+def test_the_claim_holds_after_a_quick_run(tmp_path):
+    assert broken_claims(transform, tmp_path) == []
 
 
 def test_a_face_has_116412_numbers(summary):

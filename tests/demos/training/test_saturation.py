@@ -1,4 +1,4 @@
-"""G's two losses: their derivatives are closed forms, and a quick run finds their ratio in G's parameters."""
+"""G's two losses: their derivatives are closed forms, and a short run finds their ratio in G's parameters."""
 
 from dataclasses import replace
 
@@ -12,16 +12,14 @@ import minigan as mg
 from demos.kit.line import network, time_to_half
 from demos.training import saturation as demo
 from minigan import Tensor, losses, nn
-from tests.demos.running import assert_shows_something, summary_of
+from tests.demos.running import assert_shows_something, broken_claims, smaller_run, summary_of
 
 QUICK = replace(demo.Settings(), **demo.QUICK)
 
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("saturation")
-    demo.main(["--quick", "--out", str(folder)])
-    return folder
+    return smaller_run(demo, tmp_path_factory.mktemp("saturation"), pretraining=200, batch=32, every=20)
 
 
 def test_the_claim_holds(out):
@@ -31,6 +29,11 @@ def test_the_claim_holds(out):
     assert summary["holds"] == {name: True for name in logit | nets}
     assert {path.name for path in out.iterdir()} == {"saturation.png", "summary.json"}
     assert_shows_something(out / "saturation.png")
+
+
+@pytest.mark.slow
+def test_the_claim_holds_after_a_quick_run(tmp_path):
+    assert broken_claims(demo, tmp_path) == []
 
 
 def test_with_adam_the_choice_hardly_matters(out):

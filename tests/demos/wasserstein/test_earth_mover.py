@@ -1,4 +1,4 @@
-"""The Wasserstein distance beside JSD: distances by formula, critics with known values, and the claim after a quick run."""
+"""The Wasserstein distance beside JSD: distances by formula, critics with known values, and the claim after a short run."""
 
 from dataclasses import replace
 
@@ -10,14 +10,13 @@ import minigan as mg
 from demos.wasserstein import critics
 from demos.wasserstein import earth_mover as demo
 from minigan import Tensor, nn
-from tests.demos.running import assert_shows_something, summary_of
+from tests.demos.running import assert_shows_something, broken_claims, smaller_run, summary_of
 
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("earth_mover")
-    demo.main(["--quick", "--out", str(folder)])
-    return folder
+    small = {"thetas": (-0.5, 0.0, 1.0), "steps": 120, "batch": 128, "lr": 6e-3}
+    return smaller_run(demo, tmp_path_factory.mktemp("earth_mover"), **small)
 
 
 def linear(*slope):
@@ -37,9 +36,15 @@ def game(D, theta):
 def test_the_claim_holds(out):
     summary = summary_of(out)
     assert len(summary["holds"]) == 13
-    assert all(summary["holds"].values()), summary["holds"]
+    broken = {name for name, holds in summary["holds"].items() if not holds}
+    assert broken <= {"penalised: modes of the ring at a peak"}  # the last peaks come late
     assert {path.name for path in out.iterdir()} == {"earth_mover.png", "summary.json"}
     assert_shows_something(out / "earth_mover.png")
+
+
+@pytest.mark.slow
+def test_the_claim_holds_after_a_quick_run(tmp_path):
+    assert broken_claims(demo, tmp_path) == []
 
 
 def test_the_figures_are_those_of_the_formulas(out):
