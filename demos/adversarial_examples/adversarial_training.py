@@ -11,8 +11,8 @@ and as in the paper without clipping to [0, 1].
 
 What to look for: under FGSM (left) the third errs much less than the others, and random signs are hardly any help. But its
 curve falls again: a smaller step fools it more often than the one it was trained on, and so do examples made against another
-network. It has learnt to recognise the attack, whose signs betray the label by which they were made (label leaking: Kurakin et
-al. 2017), more than to withstand it; PGD, many small steps of the same size in all, fools it like the others (dashed). "Can
+network. It has learnt to recognise the attack rather than to withstand it: the signs betray the label by which they were made
+(label leaking: Kurakin et al. 2017). PGD, many small steps that are together as long, fools it like the others (dashed). "Can
 help", the slide says; Madry et al. 2018 train on PGD's examples instead.
 """
 
@@ -97,7 +97,7 @@ def objectives(settings: Settings, seed: int) -> dict[str, classifiers.Objective
 
 
 def measure(model: Classifier, x: np.ndarray, y: np.ndarray, settings: Settings, seed: int) -> dict:
-    """Errors in per cent: clean, with random signs, under FGSM with the confidence in them, under PGD; and their curves."""
+    """The errors, in per cent: on clean images, with random signs, under FGSM, under PGD; the confidence; and the curves."""
 
     def under(attack, epsilon, **options):
         return mistakes(model, model.attacked(x, y, epsilon, attack, clip=None, **options), y)

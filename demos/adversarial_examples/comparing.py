@@ -6,10 +6,10 @@ import numpy as np
 def random_signs(
     x: np.ndarray, epsilon: float, rng: np.random.Generator, clip: tuple[float, float] | None = None
 ) -> np.ndarray:
-    """The control: every pixel epsilon up or down, as a coin says.
+    """The control: every pixel moves by epsilon, up or down as a coin says.
 
-    Clipped to [0, 1], which black pixels can only leave downwards, it brightens the background by epsilon / 2 on average: no
-    longer a step without direction.
+    Where pixels are clipped to [0, 1], black ones can only rise: the background becomes brighter by epsilon / 2 on average,
+    and the step has a direction after all.
     """
     x = x + x.dtype.type(epsilon) * (2 * rng.integers(2, size=x.shape).astype(x.dtype) - 1)
     return x if clip is None else x.clip(*clip)

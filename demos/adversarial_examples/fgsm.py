@@ -9,10 +9,11 @@ Four classifiers: logistic regression on 3 against 7, softmax regression, a ReLU
 is with respect to the image x, not to the weights, and no pixel changes by more than epsilon. As in the paper, pixels may leave
 [0, 1]; the table's last columns are for images clipped to it, and so is samples.npz.
 
-What to look for: in fgsm.png you still read every x', and the network misreads it. Not because it changed: where every pixel
-goes as far, but up or down by chance (the last column), few are misread. In curves.png linear classifiers fall, too: many small
-weights add up to a large |w|_1. And (right) one model's adversarial examples fool others that it never met. Clipped, random
-signs do more harm: black pixels can only rise, so that they brighten the background. The published networks have maxout units.
+What to look for: in fgsm.png you still read every x', and the network misreads it. The size of the change is not the reason:
+where every pixel moves as far, but up or down by chance (the last column), the network misreads few. In curves.png linear
+classifiers fall, too: many small weights add up to a large |w|_1. And (right) the adversarial examples of one model fool others
+that it never met. Clipped, random signs do more harm: black pixels can only rise, which brightens the background. The published
+networks have maxout units.
 """
 
 import argparse
@@ -83,7 +84,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def make_models(settings: Settings) -> dict[str, Classifier]:
-    """From the simplest to the least simple."""
+    """The four classifiers, the simplest first."""
     return {
         "logistic": logistic_regression(),
         "softmax": softmax_regression(),
@@ -116,7 +117,7 @@ def convolutional() -> Classifier:
 def train_or_resume(
     args: argparse.Namespace, models: dict[str, Classifier], x: np.ndarray, y: np.ndarray, settings: dict, hyperparameters: dict
 ) -> list[dict[str, float]]:
-    """Train each classifier, and keep all in checkpoint.npz; or, with --resume, take them from there. The history of all."""
+    """Train each classifier, and keep all in checkpoint.npz, or take them from there (--resume); return the history of all."""
     settings = json.dumps({**settings, "seed": args.seed})
     if args.resume:
         return _resume(args.resume, models, settings)

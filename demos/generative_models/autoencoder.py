@@ -5,15 +5,15 @@ Slide: "image denoising, inpainting, super-resolution, and neural network pretra
 
     z = Q(seen)      x_hat = sigma(P(z))      Q and P descend the log-loss of x_hat against x, not against what was seen
 
-Seen is x itself, x with Gaussian noise, x with a hole that has the mean image in it, or x from 7 x 7 pixels by bilinear
-interpolation: an eighth, a quarter, three eighths and a quarter of each minibatch. So the network is handed what the obvious
-remedy makes of the damage, and z, 64 numbers, has little room for it. What to look for: the error on unseen digits, with dense
+The encoder sees x itself, x with Gaussian noise, x with a hole that is filled from the mean image, or x from 7 x 7 pixels by
+bilinear interpolation: an eighth, a quarter, three eighths and a quarter of each minibatch. So it sees what the obvious remedy
+makes of the damage; and z, 64 numbers, has little room for the damage. What to look for: the error on unseen digits, with dense
 layers and with convolutions (28, 14, 7, 4, 2 pixels and back), against the remedy's: the mean image, the noisy image as it is,
 the mean image in the hole, the interpolation. Found: an eighth of the error where noise is removed, a third where pixels are
 coarse, 0.43 of it where they are missing: what is in a hole is often anyone's guess. The best linear map, a remedy that is
 less obvious, has 1.4 to 1.9 times the networks' error. Of the bare reconstruction, a tenth; but PCA, all that a linear
 autoencoder can be, is as good as the convolutions here, and the dense layers have 0.7 of its error. Half way between the codes
-of two digits, P draws what is nearer to some training image than a cross-fade is, and less near than a digit that it restores.
+of two digits, P draws an image that is nearer to a training image than a cross-fade is, but not as near as a restored digit.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -129,7 +129,7 @@ def error(found: np.ndarray, x: np.ndarray) -> float:
 
 
 def measure(claim: Claim, x: np.ndarray, restored: dict, remedies: dict, linear: np.ndarray, s: Settings) -> None:
-    """By how much each network's error is below the obvious remedy's, task by task."""
+    """Each network's error beside the obvious remedy's, task by task."""
     for task in TASKS:
         without = error(remedies[task], x)
         claim.note(f"{task}: error of the remedy", without, "mean squared error on unseen digits")
@@ -142,7 +142,7 @@ def measure(claim: Claim, x: np.ndarray, restored: dict, remedies: dict, linear:
 
 
 def measure_maps(claim: Claim, x: np.ndarray, maps: dict[str, np.ndarray]) -> None:
-    """How far a remedy that is less obvious comes."""
+    """The error of a remedy that is less obvious: the best linear map."""
     for task, found in maps.items():
         claim.note(f"{task}: error of the best linear map", error(found, x), "reported: least squares")
 

@@ -15,7 +15,7 @@ from demos.kit.pictures import sheet
 from minigan import Tensor, data, nn, no_grad, optim, sigmoid
 
 PIXELS = 28 * 28
-PARTS = 20  # of a training, for its curve
+PARTS = 20  # of a training run, for its curve
 
 
 def dense_encoder(code: int, width: int) -> nn.Sequential:

@@ -7,8 +7,8 @@ Slide: "Hence, any parameters in f (or earlier in the graph) will not get update
 
 Two networks in a row, with and without detach; then D's step in a GAN, where f is G and g is D. What to look for: c and
 g's gradients agree to the last bit; f's gradients are not zeros but absent (None), so that SGD leaves f alone; and the walk
-visits none of f's operations. D's gradients are right without detach, too: it saves the walk through G, and gradients in
-G that the next G step would have to throw away.
+visits none of f's operations. D's gradients are right without detach, too. What detach saves is the walk through G, and
+gradients in G that the next G step would have to throw away.
 """
 
 import io

@@ -2,8 +2,8 @@
 
 Two engines in one process would share its threads and its allocator, and one would pay for the other: the threads of a BLAS or
 of OpenMP keep a processor busy for a while after their work is done. So each has a process, all wait while one measures, and
-at every switch there is a pause, and a few calls that do not count. What else the machine does moves the times more
-than the ratio of two that were taken one after the other: ratios are formed round by round.
+after every switch there is a pause, and a few calls that do not count. Other programs change the times; they change the ratio
+of two times that were taken one after the other less. So ratios are formed round by round.
 """
 
 import json

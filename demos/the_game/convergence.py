@@ -6,10 +6,11 @@ to p_{data}" (Security and Fairness of Deep Learning, CMU).
 
 The proof moves p_g itself. So does the first half of this demo: p_g is a table of 50 probabilities, D* is computed from it, and
 gradient descent on the criterion takes p_g to p_data and the value down to -log 4. The second half trains networks, where D
-only comes near its optimum, by k = 5 steps for each of G's. What to look for, most of all in animation.gif: G moves its lines
-from z to x to where D (dashed) is high, D falls there, and in the end it says 1/2 wherever there are data; but not between the
-humps, over which a continuous G cannot jump. D near 1/2 and V near -log 4 alone prove little, as before the training, too,
-they are that: hence 2 JSD, from p_g's histogram, by which the V of the best D exceeds -log 4. Figures: the worst of the seeds.
+only comes near its optimum, by k = 5 steps for each of G's. What to look for, most of all in animation.gif: lines lead
+from z to x = G(z); G moves them to where D (dashed) is high, and D falls there. In the end D says 1/2 wherever there are data,
+but not between the two humps, as a continuous G cannot jump from one to the other. D near 1/2 and V near -log 4 prove little by
+themselves: before the training they are near, too. So there is one more figure, 2 JSD, from p_g's histogram: by so much the
+best D's V exceeds -log 4. All figures are those of the worst seed.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -109,7 +110,7 @@ def measure_tables(claim: Claim, tables: list[dict]) -> None:
 
 
 def make_game(settings: Settings) -> GAN:
-    """G and D from R to R, and the rules by which they learn."""
+    """G and D from R to R, and their optimizers."""
     G, D = players = network(settings.width), network(settings.width)
     rules = (optim.Adam(player.parameters(), lr, settings.betas) for player, lr in zip(players, settings.lr, strict=True))
     return GAN(G, D, data.noise(1), *rules, k=settings.k)

@@ -5,10 +5,10 @@ lecture 10)
 
     x = T(u), u uniform on (0, 1):  T = F^-1, the inverse of the distribution function, gives x the distribution function F
 
-First T = F^-1 itself, for an exponential and a Gaussian; then a GAN whose generator sees nothing but u, and samples of x by way
-of D alone. What to look for: the Wasserstein distance from T's samples to the target's, beside that of two samples of the
-target. G circles around the solution to the end, a large R1 penalty and falling learning rates notwithstanding: it is the
-average of its parameters over the second half of the training that comes near. T need not be F^-1: it may fall, or fold.
+First T = F^-1 itself, for an exponential and a Gaussian; then a GAN, whose generator sees only u, and learns about samples of x
+only from D. What to look for: the Wasserstein distance from T's samples to the target's, beside the distance between two
+samples of the target. G circles around the solution to the end, in spite of a large R1 penalty and falling learning rates; but
+the average of its parameters over the second half of the training comes near. T need not be F^-1: it may fall, or fold.
 """
 
 from collections.abc import Callable, Iterator

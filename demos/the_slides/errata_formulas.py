@@ -158,7 +158,7 @@ def as_printed(theta: np.ndarray, gradient: Callable, steps: int, lr=0.125, beta
 
 
 def descend(rule: type[optim.Adam], theta: np.ndarray, gradient: Callable, steps: int, lr: float = 0.125) -> np.ndarray:
-    """The same with a rule of `optim`; with a power of 2 as the rate, which does not round."""
+    """The same with an optimizer of `optim`. The rate is a power of 2: to multiply by it does not round."""
     p = Tensor(theta.copy(), requires_grad=True)
     opt, thetas = rule([p], lr), [p.numpy().copy()]
     for _ in range(steps):

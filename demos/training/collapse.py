@@ -7,9 +7,9 @@ D learns slowly here, at a third of G's rate. G's best answer to such a D is the
 this point is fake, G moves on to another mode, and so on, round the ring. ("Realistic" is generous: on the way, most of the
 samples lie on no mode.) Changes, one at a time, from the same setting: let D learn more (5 steps, the cure that is tried most;
 or G's rate), let it see more (pairs of samples, PacGAN; the minibatch's standard deviation as one more feature, which gives a
-single mode away), bind it to be flat at the data (R1), or change the loss (WGAN-GP). What to look for: in the rows, over
+single mode away), make it flat at the data (R1), or change the loss (WGAN-GP). What to look for: in the rows, over
 time, G hops between the pale modes, or fills them all; in the bars, the modes with at least 1 % of the samples at the end, a
-dot for each seed. Not all that is said to help does: the same deviation, of D's last hidden layer, often does not.
+dot for each seed. Not everything that is said to help does: the standard deviation of D's last hidden layer often does not.
 """
 
 from dataclasses import asdict, dataclass

@@ -124,7 +124,7 @@ def judged(D: nn.Module, trained: np.ndarray, others: np.ndarray, fake: np.ndarr
 
 
 def go_on(D: nn.Module, x: np.ndarray, fakes: Callable[[int], np.ndarray], others: np.ndarray, settings: Settings) -> dict:
-    """D learns alone, against fakes that stay what they are; what was seen on the way."""
+    """Train D alone, against fakes that stay what they are; return what was seen on the way."""
     optimizer, batches, rows = optim.Adam(D.parameters(), settings.lr, (0.5, 0.999)), data.batches(x, size=settings.batch), []
     for t in tqdm(range(settings.alone + 1), desc="D alone", mininterval=0.5):
         if t % max(1, settings.alone // 30) == 0:

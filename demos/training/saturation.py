@@ -94,7 +94,7 @@ def logit_gradient(v: np.ndarray, saturating: bool) -> np.ndarray:
 
 
 def play(settings: Settings, seed: int) -> dict:
-    """Train D alone, and then, from that one state, each game with each rule."""
+    """Train D alone; then, from that state, play with each optimizer and each loss."""
     mg.seed(seed)
     G, D = network(settings.width, nn.ReLU), network(settings.width, nn.LeakyReLU)
     x = DATA.draw(20_000, backend.spawn())

@@ -48,7 +48,7 @@ QUICK = Settings(
 
 
 def train(settings: Settings, seed: int, k: int, l: int, bar: tqdm) -> list[dict]:
-    """What there was to see at each moment of one training: coverage, the samples' mean, D's accuracy."""
+    """One training run: at each moment the coverage of the modes, the samples' mean, and D's accuracy."""
     mg.seed(seed)
     G, D = generator(settings.width), discriminator(settings.width)
     opt_G, opt_D = (optim.Adam(player.parameters(), settings.lr, settings.betas) for player in (G, D))
@@ -72,7 +72,7 @@ def look(game: GAN) -> dict:
 
 
 def summary(seen: list[dict]) -> dict[str, float]:
-    """One training in numbers: over its last quarter, as a single moment may be a lucky one."""
+    """A training run in numbers: means over its last quarter, as a single moment may be a lucky one."""
     late = seen[-max(2, len(seen) // 4) :]
     means = {key: float(np.mean([s[key] for s in late])) for key in ("modes_1pct", "high_quality", "kl", "accuracy")}
     swing = np.sqrt(np.mean([np.sum(s["mean"] ** 2) for s in late]))  # the data's mean is 0

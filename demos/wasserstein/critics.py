@@ -1,4 +1,4 @@
-"""Fakes at a known distance, what a trained D, or critic, says of that distance, and what it looks like."""
+"""Fakes at a known distance; the distance that a trained D, or critic, finds; and the critic's own shape."""
 
 from collections.abc import Callable
 
@@ -76,7 +76,7 @@ def share_at_the_bounds(game: Game) -> float:
 
 
 def peaks(game: Game, modes: int = 8, between: int = 90) -> int:
-    """At how many of the ring's modes the critic's landscape, on the way round the ring, has a peak (or less than 1/4 off)."""
+    """The number of the ring's modes where the critic, on the way round the ring, has a peak (less than 1/4 of a way off)."""
     circle = data.ring_centres(modes * between).astype(np.float32)
     with no_grad():
         f = game.D(Tensor(circle)).numpy()[:, 0]

@@ -58,7 +58,7 @@ def make_game(s: Settings, kind: str, prior, theta: float, penalty: float) -> Ga
 
 
 def train(s: Settings, bar: tqdm, seed: int, kind: str, theta: float = 0.0, penalty: float = 0.0, ring: bool = False) -> Game:
-    """The game after D has learnt to tell one line from another, theta to its right (or the ring from the blurred ring)."""
+    """The game after D has learnt to tell a line from one that lies theta to its right (or the ring from the blurred ring)."""
     mg.seed(seed)
     real, prior = (data.ring, critics.blurred_ring) if ring else (critics.line, critics.line)
     game = make_game(s, kind, prior, theta, penalty)
@@ -71,7 +71,7 @@ def train(s: Settings, bar: tqdm, seed: int, kind: str, theta: float = 0.0, pena
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Distances between lines, exact and as networks see them; the penalty's law; and two on_ring of the ring."""
+    """Distances between lines, exact and as networks see them; the penalty's law; and two critics on the ring."""
     args = start(common_options(__doc__), argv, "earth_mover")
     s = QUICK if args.quick else Settings()
     claim, seeds = Claim(args, asdict(s)), range(args.seed, args.seed + s.seeds)
@@ -168,7 +168,7 @@ def worst_ratio(penalised: dict) -> float:
 
 
 def draw_law(axes: plt.Axes, s: Settings, penalised: dict) -> None:
-    """The penalised on_ring' estimates on the curves W (1 + W / (2 lambda))."""
+    """The penalised critics' estimates on the curves W (1 + W / (2 lambda))."""
     W = np.linspace(0, 1.1 * max(s.distances))
     for penalty, colour in zip(s.penalties, ("tab:purple", "tab:green"), strict=True):
         axes.plot(W, W * (1 + W / (2 * penalty)), color=colour, label=f"$W (1 + W / 2 \\lambda)$, $\\lambda$ = {penalty:g}")

@@ -65,7 +65,7 @@ def make_game(s: Settings, name: str) -> Game:
 
 
 def train(s: Settings, bar: tqdm, seed: int, name: str) -> dict[str, np.ndarray]:
-    """One training: -loss_D and the exact distance at each moment, and G's samples at the end."""
+    """One training run: -loss_D and the exact distance at each moment, and G's samples at the end."""
     mg.seed(seed)
     game, batches = make_game(s, name), RING.batches(s.batch)
     x, z, decay = RING.sample(s.points), data.noise(2)(s.points), optim.LinearDecay([game.opt_G, game.opt_D], s.steps)

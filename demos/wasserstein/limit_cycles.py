@@ -50,7 +50,7 @@ GAMES = {
 
 @dataclass
 class Play:
-    """How the players step: rule(parameters, eta); w first, or at once; and the bound of w's elements, as in a WGAN."""
+    """How the players step: by rule(parameters, eta), w first or both at once; and the bound of w's elements, as in a WGAN."""
 
     rule: Callable
     colour: str
@@ -134,7 +134,7 @@ def arrivals(claim: Claim, name: str, distances: dict[str, np.ndarray]) -> None:
 
 
 def stability(claim: Claim) -> None:
-    """By what a step of OMD multiplies the distance on theta w: the largest root of r^2 - (1 - 2 i eta) r - i eta."""
+    """A step of OMD on theta w multiplies the distance by a factor: the largest root of r^2 - (1 - 2 i eta) r - i eta."""
     for eta in (0.57, 1 / np.sqrt(3), 0.60):
         d = distance(run(replace(GAMES["theta w"], eta=eta), PLAYS["OMD"]), GAMES["theta w"])
         factor = (d[-1] / d[STEPS // 2]) ** (2 / STEPS)

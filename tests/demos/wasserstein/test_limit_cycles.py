@@ -29,7 +29,7 @@ def short(monkeypatch):
 
 def test_after_half_of_the_steps_the_claim_holds_but_for_those_that_are_still_on_their_way(summary):
     assert len(summary["metrics"]) == 28 - 2 * len(GAMES)
-    assert len(summary["holds"]) == 27 - 2 * len(GAMES)  # the norm itself stands beside the formula, whose error is the next figure
+    assert len(summary["holds"]) == 27 - 2 * len(GAMES)  # not the norm: the next figure is its error
     assert {name for name, holds in summary["holds"].items() if not holds} == LATE
     assert all(summary["metrics"][name] < 0.05 for name in LATE)
 
