@@ -96,13 +96,6 @@ def test_python_finds_a_demo_by_its_short_name(name):
     assert Path(importlib.util.find_spec(f"demos.{name}").origin) == FILES[name]
 
 
-def test_a_demo_that_is_a_module_runs_under_its_short_name(tmp_path):
-    command = [sys.executable, "-m", "demos.detach", "--quick", "--out", str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "detach.png").is_file()
-
-
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [

@@ -107,7 +107,7 @@ def test_the_history_is_that_of_all_models_and_falls(out):
 
 def test_the_seed_decides_the_run(tmp_path, monkeypatch):
     glyphs = data.glyphs
-    monkeypatch.setattr(data, "glyphs", lambda n: glyphs(min(n, 120)))
+    monkeypatch.setattr(data, "glyphs", lambda n: glyphs(min(n, 60)))
     monkeypatch.setattr(demo, "draw_examples", lambda *arguments: None)
     monkeypatch.setattr(demo, "draw_curves", lambda *arguments: None)
     ends = []
@@ -126,6 +126,8 @@ def test_wrong_options_are_refused(options, capsys):
 
 
 def test_the_samples_are_the_networks_adversarial_examples_of_the_folders_test_images(tmp_path, mnist_folder, monkeypatch):
+    monkeypatch.setattr(demo, "draw_examples", lambda *arguments: None)
+    monkeypatch.setattr(demo, "draw_curves", lambda *arguments: None)
     made, make = {}, demo.make_models
     monkeypatch.setattr(demo, "make_models", lambda settings: made.update(make(settings)) or made)
     demo.main(["--quick", "--steps", "2", "--data", "mnist", "--data-dir", str(mnist_folder), "--out", str(tmp_path)])

@@ -1,7 +1,5 @@
 """The demo of the patch: its figures, its scenes, and the patches that it compares."""
 
-import json
-
 import numpy as np
 import pytest
 
@@ -10,14 +8,14 @@ from demos.kit import digits as kit_digits
 from demos.kit.claim import Claim
 from demos.kit.run import start
 from minigan import data
+from tests.demos.running import smaller_run, summary_of
 
 
 @pytest.fixture(scope="module")
 def summary(tmp_path_factory):
-    out = tmp_path_factory.mktemp("patch")
-    patch.main(["--quick", "--out", str(out)])
+    out = smaller_run(patch, tmp_path_factory.mktemp("patch"), classifier_steps=20, patch_steps=3, held_out=50, judge_steps=10)
     assert (out / "patch.png").is_file()
-    return json.loads((out / "summary.json").read_text())
+    return summary_of(out)
 
 
 def test_the_figures_are_rates(summary):
