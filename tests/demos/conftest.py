@@ -18,7 +18,7 @@ from demos.kit.claim import Claim
 from demos.the_game import gan
 from demos.wasserstein import wgan
 from minigan import data, metrics
-from tests.demos.running import DEMOS, ROOT
+from tests.demos.running import DEMOS, QUICK, ROOT
 
 
 @pytest.fixture(scope="session")
@@ -42,9 +42,9 @@ def quick(tmp_path_factory):
     return once
 
 
-@pytest.fixture(params=list(DEMOS))
+@pytest.fixture(params=[name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in DEMOS])
 def done(request, quick):
-    """Each demo's quick run."""
+    """The quick run of each demo that trains a game."""
     return quick(request.param)
 
 

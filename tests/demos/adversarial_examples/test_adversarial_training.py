@@ -7,6 +7,8 @@ import minigan as mg
 from demos.adversarial_examples import adversarial_training as demo
 from demos.adversarial_examples.comparing import random_signs
 from demos.kit import classifiers
+from demos.kit.claim import Claim
+from demos.kit.run import common_options, start
 from minigan import Tensor, attacks, data, losses
 from tests.demos.running import assert_shows_something, broken_claims, history_of, smaller_run, summary_of
 
@@ -25,6 +27,22 @@ def test_the_claim_holds(out):
     assert {p.name for p in out.iterdir()} == {"adversarial_training.png", "history.csv", "summary.json"}
     assert_shows_something(out / "adversarial_training.png")
     assert list(history_of(out)[0]) == ["step", *(f"{name}_{w}" for name in demo.LABELS for w in ("loss", "error"))]
+
+
+def test_the_transfer_is_from_one_network_to_the_other(tmp_path, monkeypatch):
+    class Stub:
+        def __init__(self, name):
+            self.name = name
+
+        def attacked(self, x, y, epsilon, clip):
+            return f"against {self.name}"
+
+    claim = Claim(start(common_options(""), ["--out", str(tmp_path)], "adversarial_training"), {})
+    tried, errors = [], {"usual": 1.0, "adversarial": 2.0}
+    monkeypatch.setattr(demo, "mistakes", lambda model, x, y: tried.append((model.name, x)) or {"error": errors[model.name]})
+    demo.note_transfer(claim, {name: Stub(name) for name in ("usual", "adversarial")}, None, None, SETTINGS)
+    assert tried == [("adversarial", "against usual"), ("usual", "against adversarial")]
+    assert list(claim.metrics.values()) == [2.0, 1.0]
 
 
 @pytest.mark.slow

@@ -170,6 +170,16 @@ def test_attacks_go_in_parts_and_each_image_gets_its_own_label(fixed, monkeypatc
     assert fixed.model.seen == [50, 20, 20, 10]
 
 
+def test_the_models_are_what_their_names_say():
+    models = demo.make_models(demo.Settings(width=8))
+    assert list(models) == list(demo.LABELS)
+    assert models["logistic"].digits == (3, 7)
+    layers = {name: [type(layer).__name__ for layer in made.model] for name, made in models.items()}
+    assert layers["softmax"] == ["Flatten", "Dense"]
+    assert layers["network"] == ["Flatten", "Dense", "ReLU", "Dense", "ReLU", "Dense"]
+    assert layers["convolutional"].count("Conv2d") == 2
+
+
 def test_logistic_regression_tells_its_two_digits_apart_by_one_logit():
     classifier = demo.logistic_regression((3, 7))
     x, y = np.random.default_rng(0).random((6, 1, 28, 28), np.float32), np.array([3, 0, 7, 7, 9, 3])

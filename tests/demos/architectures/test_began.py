@@ -72,8 +72,8 @@ def test_the_weights_start_so_large_that_gs_first_samples_differ(tmp_path, monke
     assert game.sample(200).std(axis=0).mean() > 0.2
 
 
-def test_the_history_has_the_measure_of_convergence_and_ks_path(quick):
-    out = quick("began").out
+def test_the_history_has_the_measure_of_convergence_and_ks_path(tmp_path, small):
+    out = run("began", tmp_path, *SMALL, "40")
     gamma, lambda_k = (summary_of(out)["settings"][name] for name in ("gamma", "lambda_k"))
     L_x, L_fake, k = (column(out, name) for name in ("L_x", "loss_G", "k"))
     np.testing.assert_allclose(column(out, "M"), L_x + np.abs(gamma * L_x - L_fake), rtol=1e-5)

@@ -154,9 +154,15 @@ def test_samples_and_unseen_images_are_judged_by_the_same_judge_against_the_same
     assert "accuracy" in found["real_images"]
 
 
-@every_one
-def test_the_end_is_told_in_figures(name, quick):
-    said, found = quick(name).said, summary_of(quick(name).out)["metrics"]
+def test_the_interpolation_is_a_wide_picture_of_greys(quick):
+    image = pytest.importorskip("PIL.Image")
+    with image.open(quick("cgan").out / "interpolation.png") as picture:
+        width, height = picture.size
+    assert width > 2 * height  # two sheets of 8 rows and 12 columns
+
+
+def test_the_end_is_told_in_figures(quick):
+    said, found = quick("cgan").said, summary_of(quick("cgan").out)["metrics"]
     for row, title in (("samples", "G's samples"), ("real_images", "unseen real images")):
         [line] = [line for line in said.splitlines() if line.strip().startswith(title)]
         figures = line.replace(title, "").split()
@@ -165,7 +171,15 @@ def test_the_end_is_told_in_figures(name, quick):
             f"{found[row][key]:{how}}" for key, how in (("classes", ""), ("kl", ".4f"), ("frechet", ".2f"), ("nearest", ".2f"))
         ]
     assert f"the judge puts {found['real_images']['accuracy']:.1%} into the right class" in said
-    assert ("into the class asked for" in said) == (name == "cgan")
+    assert "into the class asked for" in said
+
+
+def test_without_classes_nothing_is_said_of_those_asked_for(capsys):
+    row = {"confident": 0.5, "classes": 3, "kl": 0.5, "frechet": 1.0, "nearest": 1.0}
+    digits.report(Namespace(out="out"), {"samples": row, "real_images": row | {"accuracy": 0.9}})
+    said = capsys.readouterr().out
+    assert "90.0% into the right class" in said
+    assert "into the class asked for" not in said
 
 
 # --- the pictures -------------------------------------------------------------------------------------------------------

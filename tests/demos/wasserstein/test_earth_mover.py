@@ -9,7 +9,8 @@ from tqdm import tqdm
 import minigan as mg
 from demos.wasserstein import critics
 from demos.wasserstein import earth_mover as demo
-from minigan import Tensor, nn
+from minigan import Tensor, nn, optim
+from minigan.games import GAN, WGAN, WGANGP
 from tests.demos.running import assert_shows_something, broken_claims, smaller_run, summary_of
 
 
@@ -70,6 +71,25 @@ def test_a_line_is_no_distance_from_itself():
 def test_the_generator_moves_its_noise_and_does_not_learn():
     made = demo.train(replace(demo.QUICK, steps=3), tqdm(disable=True), 0, "clip", theta=0.5)
     np.testing.assert_array_equal(made.sample(2, z=np.array([[0, 1], [0, -1]])), [[0.5, 1], [0.5, -1]])
+
+
+@pytest.mark.parametrize(
+    ("kind", "game", "optimizer"),
+    [("gan", GAN, optim.Adam), ("clip", WGAN, optim.RMSProp), ("penalty", WGANGP, optim.Adam)],
+)
+def test_a_discriminator_and_a_critic_play_their_own_games(kind, game, optimizer):
+    made = demo.make_game(demo.QUICK, kind, critics.line, 0.5, 7.0)
+    assert type(made) is game
+    assert type(made.opt_D) is optimizer
+    assert made.prior is critics.line
+    assert getattr(made, "clip", demo.QUICK.clip) == demo.QUICK.clip
+    assert getattr(made, "penalty", 7.0) == 7.0
+
+
+def test_on_the_ring_the_fakes_are_the_blurred_ring(monkeypatch):
+    monkeypatch.setattr(critics, "line", None)
+    made = demo.train(replace(demo.QUICK, steps=1), tqdm(disable=True), 0, "penalty", penalty=0.1, ring=True)
+    assert made.prior is critics.blurred_ring
 
 
 @pytest.mark.parametrize("theta", [-0.5, 0.25])
