@@ -11,7 +11,7 @@ from scipy.special import expit
 import minigan as mg
 from demos.kit.line import network, time_to_half
 from demos.training import saturation as demo
-from minigan import Tensor, losses, nn
+from minigan import Tensor, losses, nn, optim
 from tests.demos.running import assert_shows_something, broken_claims, smaller_run, summary_of
 
 QUICK = replace(demo.Settings(), **demo.QUICK)
@@ -92,6 +92,12 @@ def _shifted(p, change, z):
     """z, after a change of the parameter."""
     p.data = p.data + change
     return z
+
+
+def test_the_optimizers_are_momentum_and_adam():
+    momentum, adam = (demo.RULES[name]([Tensor([1.0], requires_grad=True)], QUICK) for name in ("momentum", "Adam"))
+    assert (type(momentum), momentum.lr, momentum.momentum) == (optim.SGD, QUICK.lr, 0.9)
+    assert (type(adam), adam.lr, adam.betas) == (optim.Adam, QUICK.adam, (0.5, 0.999))
 
 
 def test_only_d_learns_in_the_pretraining():
