@@ -22,7 +22,7 @@ from minigan.games import Game
 from minigan.optim import LinearDecay
 
 SNAPSHOTS = 48  # pictures of the samples kept along the way: the frames of the animation
-QUICK_SNAPSHOTS = 12  # the same with --quick
+QUICK_SNAPSHOTS = 8  # the same with --quick
 ROWS = 400  # lines of history kept along the way
 
 

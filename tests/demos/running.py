@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from demos.architectures import began, cgan, dcgan
 from demos.the_game import gan
@@ -35,8 +36,17 @@ def run(name, out, *options):
 
 
 def smaller_run(demo, out, **changes):
-    """Run a claim's demo in this process by settings that are smaller still than those of --quick, and return its folder."""
+    """Run a claim's demo in this process by settings that are smaller still than those of --quick, and return its folder.
+
+    Its picture is coarse, and not laid out, which takes most of a picture's time.
+    """
+
+    def save(figure, path, dpi, save=Figure.savefig):
+        figure.set_layout_engine("none")
+        save(figure, path, dpi=60)
+
     with pytest.MonkeyPatch.context() as m:
+        m.setattr(Figure, "savefig", save)
         m.setattr(demo, "QUICK", demo.QUICK | changes if isinstance(demo.QUICK, dict) else replace(demo.QUICK, **changes))
         demo.main(["--quick", "--out", str(out)])
     return out

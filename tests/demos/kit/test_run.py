@@ -130,19 +130,19 @@ def test_the_checkpoint_holds_the_end_of_the_run(done):
 
 @every_demo
 def test_the_seed_decides_the_samples(name, tmp_path, small):
-    a, b, c = (run(name, tmp_path / out, *QUICK, "4", "--seed", seed) for out, seed in (("a", "5"), ("b", "5"), ("c", "6")))
+    a, b, c = (run(name, tmp_path / out, *QUICK, "2", "--seed", seed) for out, seed in (("a", "5"), ("b", "5"), ("c", "6")))
     assert_same_end(a, b)
     assert not np.array_equal(samples_of(a)["samples"], samples_of(c)["samples"])
-    assert {"steps": 4, "seed": 6}.items() <= summary_of(c)["settings"].items()
+    assert {"steps": 2, "seed": 6}.items() <= summary_of(c)["settings"].items()
 
 
 @pytest.mark.parametrize(("name", "options"), GAMES, ids=lambda value: "".join(value))
 def test_a_resumed_run_ends_like_one_without_a_break(name, options, tmp_path, small, monkeypatch):
     monkeypatch.setattr(kit, "QUICK_SNAPSHOTS", 1)  # a shorter run takes them more often, but for the first
-    whole = run(name, tmp_path / "whole", *options, *QUICK, "14")
-    parts = run(name, tmp_path / "parts", *options, *QUICK, "5")
-    assert len(history_of(parts)) == 5
-    run(name, parts, *options, *QUICK, "14", "--resume")
+    whole = run(name, tmp_path / "whole", *options, *QUICK, "8")
+    parts = run(name, tmp_path / "parts", *options, *QUICK, "3")
+    assert len(history_of(parts)) == 3
+    run(name, parts, *options, *QUICK, "8", "--resume")
     assert_same_end(parts, whole)
 
 

@@ -44,7 +44,7 @@ def test_a_quick_run_brings_the_samples_to_the_ring(quick):
 def test_the_snapshots_keep_the_samples_of_one_noise_and_ds_opinion(quick):
     checkpoint = checkpoint_of(quick("gan").out)
     moments = len(checkpoint["snapshots/step"])
-    assert moments > 10
+    assert moments > 5
     assert checkpoint["snapshots/samples"].shape == (moments, 1000, 2)
     assert checkpoint["snapshots/D"].shape == (moments, 60, 60)
     assert 0 < checkpoint["snapshots/D"].min() < checkpoint["snapshots/D"].max() < 1
