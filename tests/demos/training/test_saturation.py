@@ -19,7 +19,7 @@ QUICK = replace(demo.Settings(), **demo.QUICK)
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory):
-    return smaller_run(demo, tmp_path_factory.mktemp("saturation"), pretraining=200, batch=32, every=20)
+    return smaller_run(demo, tmp_path_factory.mktemp("saturation"), pretraining=200, steps=120, batch=32, every=20)
 
 
 def test_the_claim_holds(out):
