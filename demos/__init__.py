@@ -1,6 +1,7 @@
-"""Demonstrations: each shows one thing, by a number and a picture. `python -m demos` lists them."""
+"""Demonstrations, chapter by chapter: each shows one thing, by a number and a picture. `python -m demos` lists them."""
 
 import os
+from pathlib import Path
 
 # The demos' matrices are small: a second BLAS thread gains little, and where anything else runs beside it, the two spend
 # their time waiting for each other. NumPy reads this when it is first imported, which is after this line.
@@ -8,3 +9,6 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # Convolutions gain from threads that do more than the products; see minigan/threads.py.
 os.environ.setdefault("MINIGAN_THREADS", str(min(4, os.cpu_count() or 1)))
+
+# Python looks for the demos in the folders of the chapters, too: `python -m demos.gan` finds demos/the_game/gan.py.
+__path__ += sorted(str(file.parent) for file in Path(__file__).parent.glob("*/__init__.py") if file.parent.name != "kit")

@@ -1,96 +1,134 @@
-"""`python -m demos`: what there is to run, in the order of the lectures. `python -m demos all`: run everything."""
+"""Run a demo by its name, or list what there is, chapter by chapter in the order of the lectures.
+
+    python -m demos                   the list
+    python -m demos NAME [options]    run one demo; --quick: in seconds; --help: its options
+    python -m demos all [options]     run all of them, one after the other; --help: the options
+    python -m demos names             the names alone, one a line
+
+For names that the Tab key completes, give bash a command of its own for the demos:
+
+    demo() { python -m demos "$@"; }
+    complete -W "all $(python -m demos names)" demo
+"""
 
 import argparse
 import ast
+import importlib
 import subprocess
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
-import demos
-
-ORDER = (  # the lectures', from a network's gradients to the games that followed the GAN; demos of no lecture come last
-    *("saddle", "detach"),
-    *("transform", "gan", "optimal_discriminator", "convergence"),
-    *("saturation", "tempo", "equilibrium", "collapse", "coadaptation"),
-    *("autoencoder", "pretraining", "vae", "boltzmann", "latent"),
-    *("cgan", "conditioning", "dcgan"),
-    *("earth_mover", "learning_curves", "wgan", "limit_cycles", "began"),
-    *("fgsm", "adversarial_training", "patch", "manifold_defense"),
-    *("hacks", "errata"),
-    "speed",
-)
+FOLDER = Path(__file__).parent
+CHAPTERS = {  # in the lectures' order, from a network's gradients to attacks; what belongs to no single lecture comes last
+    "gradients": ("ladder", "saddle", "detach"),
+    "the_game": ("transform", "gan", "optimal_discriminator", "convergence"),
+    "training": ("saturation", "tempo", "equilibrium", "collapse", "coadaptation", "hacks"),
+    "generative_models": ("autoencoder", "pretraining", "vae", "boltzmann", "latent"),
+    "architectures": ("cgan", "conditioning", "dcgan", "began"),
+    "wasserstein": ("earth_mover", "learning_curves", "wgan", "limit_cycles"),
+    "adversarial_examples": ("fgsm", "adversarial_training", "patch", "manifold_defense"),
+    "the_slides": ("errata",),
+    "performance": ("speed",),
+}
 
 
 def main(argv: Sequence[str] = ()) -> None:
-    """List the demos, or run them all."""
-    options = argparse.ArgumentParser(prog="python -m demos", description="List the demos; with `all`, run them all.")
-    command = options.add_subparsers(dest="command")
-    everything = command.add_parser("all", help="run all demos, one after the other")
-    everything.add_argument("--quick", action="store_true", help="each in seconds")
-    everything.add_argument("--out", type=Path, default=Path("runs"), help="folder for the results (default: runs)")
-    everything.add_argument("--seed", type=int, default=0, help="of all random numbers (default: 0)")
-    args = options.parse_args(argv)
-    if args.command == "all":
-        run_all(args.out, args.seed, args.quick)
-    else:
-        print_list()
+    """List the demos, run one, or run them all."""
+    match list(argv):
+        case []:
+            print_list()
+        case ["-h" | "--help"]:
+            print(__doc__.strip())
+        case ["names"]:
+            print(*names(), sep="\n")
+        case ["all", *options]:
+            run_all(options)
+        case [name, *options] if name in names():
+            importlib.import_module(f"demos.{chapter_of(name)}.{name}").main(options)
+        case [name, *_]:
+            print(unknown(name), file=sys.stderr)
+            raise SystemExit(2)
+
+
+def unknown(name: str) -> str:
+    """What to say to a name that no demo has, on one line."""
+    *others, last = get_close_matches(name, [*names(), "all", "names"]) or [""]
+    advice = f"did you mean {', '.join(others)}{' or ' if others else ''}{last}?" if last else "python -m demos lists them"
+    return f"there is no demo {name!r}; {advice}"
+
+
+# --- what there is: read from the files, not imported, so that the list needs no packages -------------------------------
 
 
 def names() -> list[str]:
-    """The demos that there are, those that ORDER does not know at the end."""
-    found = {path.stem for path in Path(demos.__path__[0]).glob("*.py") if not path.stem.startswith("_")}
-    return [name for name in ORDER if name in found] + sorted(found - set(ORDER))
+    """All demos, chapter by chapter."""
+    return [name for chapter in CHAPTERS for name in demos_in(chapter)]
 
 
-# --- the list -----------------------------------------------------------------------------------------------------------
+def demos_in(chapter: str) -> list[str]:
+    """The demos of a chapter: its files with a function main(argv). Those that CHAPTERS does not know come last."""
+    found = {path.stem for path in (FOLDER / chapter).glob("*.py") if has_main(path)}
+    return [name for name in CHAPTERS[chapter] if name in found] + sorted(found - set(CHAPTERS[chapter]))
+
+
+def chapter_of(name: str) -> str:
+    """Where the demo lies."""
+    return next(chapter for chapter in CHAPTERS if name in demos_in(chapter))
+
+
+def has_main(path: Path) -> bool:
+    """Whether the file is a demo, not a part of one."""
+    return "\ndef main(argv" in path.read_text(encoding="utf-8")
+
+
+def described(path: Path) -> tuple[str, str]:
+    """The first line of a file's docstring, and its paragraph Slide: "sentence" (lecture), on one line."""
+    paragraphs = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))).split("\n\n")
+    slides = [" ".join(p.split()).removeprefix("Slide: ") for p in paragraphs if p.startswith("Slide: ")]
+    return paragraphs[0].splitlines()[0], slides[0] if slides else ""
 
 
 def print_list() -> None:
-    """Print each demo's name, the first line of its docstring, and the sentence on the slide that it is about."""
-    print(
-        "python -m demos.NAME runs a demo (--quick: in seconds; --help: its options), python -m demos all runs all of them:\n"
-    )
-    for name in names():
-        first, slide = described(name)
-        print(f"  {name:<22} {first}")
-        if slide:
-            print(f"  {'':<22} {slide}")
-
-
-def described(name: str) -> tuple[str, str]:
-    """The first line of the docstring, and its paragraph Slide: "sentence" (lecture), on one line.
-
-    Read, not imported: listing needs no packages.
-    """
-    source = Path(demos.__path__[0], f"{name}.py").read_text(encoding="utf-8")
-    paragraphs = ast.get_docstring(ast.parse(source)).split("\n\n")
-    slides = [" ".join(p.split()).removeprefix("Slide: ") for p in paragraphs if p.startswith("Slide: ")]
-    return paragraphs[0].splitlines()[0], slides[0] if slides else ""
+    """Print each chapter's sentence; and each demo's name, what it shows, and the sentence on the slide that it is about."""
+    print("python -m demos NAME runs a demo (--quick: in seconds; --help: its options), python -m demos all runs all of them.")
+    for chapter in CHAPTERS:
+        print(f"\n{described(FOLDER / chapter / '__init__.py')[0]}  (demos/{chapter}/)\n")
+        for name in demos_in(chapter):
+            first, slide = described(FOLDER / chapter / f"{name}.py")
+            print(f"  {name:<22} {first}")
+            if slide:
+                print(f"  {'':<22} {slide}")
 
 
 # --- all of them --------------------------------------------------------------------------------------------------------
 
 
-def run_all(out: Path, seed: int, quick: bool) -> None:
+def run_all(argv: Sequence[str]) -> None:
     """Run each demo in a process of its own, go on where one fails, and put their pictures on one sheet."""
     from tqdm import tqdm  # here, not above: the list needs no packages
 
+    options = argparse.ArgumentParser(prog="python -m demos all", description="Run all demos, one after the other.")
+    options.add_argument("--quick", action="store_true", help="each in seconds")
+    options.add_argument("--out", type=Path, default=Path("runs"), help="folder for the results (default: runs)")
+    options.add_argument("--seed", type=int, default=0, help="of all random numbers (default: 0)")
+    args = options.parse_args(argv)
     failed = []
     with tqdm(names(), unit="demo") as bar:
         for name in bar:
             bar.set_description(name)
-            if not run(command(name, out / name, seed, quick), out / name / "output.txt"):
+            if not run(command(name, args.out / name, args.seed, args.quick), args.out / name / "output.txt"):
                 failed.append(name)
-                bar.write(f"{name} failed: see {out / name / 'output.txt'}")
-    draw_contact_sheet(out, [name for name in names() if name not in failed])
+                bar.write(f"{name} failed: see {args.out / name / 'output.txt'}")
+    draw_contact_sheet(args.out, [name for name in names() if name not in failed])
     if failed:
         raise SystemExit(f"{len(failed)} of {len(names())} demos failed: {', '.join(failed)}")
 
 
 def command(name: str, out: Path, seed: int, quick: bool) -> list[str]:
     """The command line that runs a demo."""
-    return [sys.executable, "-m", f"demos.{name}", "--out", str(out), "--seed", str(seed), *(["--quick"] if quick else [])]
+    return [sys.executable, "-m", "demos", name, "--out", str(out), "--seed", str(seed), *(["--quick"] if quick else [])]
 
 
 def run(command: list[str], output: Path) -> bool:

@@ -1,1 +1,1 @@
-"""What the demos share: options, the training loop with its records (`run`), and pictures (`pictures`)."""
+"""What demos of several chapters share: options, the training loop with its records, claims, pictures, data and networks."""

@@ -12,7 +12,7 @@ from demos.kit.run import write_summary
 
 
 class Claim:
-    """What a demo finds out: call `figure` for every number, then `finish` with the picture.
+    """What a demo finds out: call `note` for every number, then `finish` with the picture.
 
     Args:
         args: the options, from `kit.run.start`.
@@ -26,7 +26,7 @@ class Claim:
         self.holds: dict[str, bool] = {}  # of those figures that can be right or wrong
         self.began = time.perf_counter()
 
-    def figure(self, name: str, value: float, expected: str = "", holds: bool | None = None) -> None:
+    def note(self, name: str, value: float, expected: str = "", holds: bool | None = None) -> None:
         """Note a number, what was expected in words ("at most 0.03"), and whether that came true (None: only reported)."""
         self.metrics[name] = float(value)
         if expected:

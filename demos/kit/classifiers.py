@@ -3,17 +3,13 @@
 Images are (n, 1, 28, 28), with pixels in [0, 1]; a classifier's labels count its own classes from 0.
 """
 
-import argparse
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from demos.kit.run import read_checkpoint
 from minigan import Tensor, attacks, backend, data, losses, nn, no_grad, optim, sigmoid, softmax
 
 AT_ONCE = 1000  # images that go through a classifier at a time, to keep the temporary arrays small
@@ -56,31 +52,10 @@ class Classifier:
 # --- the models ---------------------------------------------------------------------------------------------------------
 
 
-def logistic_regression(digits: tuple[int, int] = (3, 7)) -> Classifier:
-    """One digit against another: a single logit w.x + b."""
-    model = nn.Sequential(nn.Flatten(), nn.Dense(784, 1), nn.Reshape())
-    return Classifier(model, losses.log_loss_with_logits, digits)
-
-
-def softmax_regression() -> Classifier:
-    """The linear classifier of ten digits."""
-    return Classifier(nn.Sequential(nn.Flatten(), nn.Dense(784, 10)))
-
-
 def network(width: int = 256) -> Classifier:
     """Two hidden layers of ReLUs."""
     layers = nn.Dense(784, width), nn.ReLU(), nn.Dense(width, width), nn.ReLU(), nn.Dense(width, 10)
     return Classifier(nn.Sequential(nn.Flatten(), *layers))
-
-
-def convolutional() -> Classifier:
-    """Two convolutions with stride 2, and two dense layers."""
-    model = nn.Sequential(
-        nn.Conv2d(1, 16, 5, stride=2, padding=2), nn.ReLU(),  # 14 x 14
-        nn.Conv2d(16, 32, 3, stride=2, padding=1), nn.ReLU(),  # 7 x 7
-        nn.Flatten(), nn.Dropout(0.5), nn.Dense(32 * 7 * 7, 64), nn.ReLU(), nn.Dense(64, 10),
-    )  # fmt: skip
-    return Classifier(model)
 
 
 # --- training -----------------------------------------------------------------------------------------------------------
@@ -105,46 +80,20 @@ def train(
     objective = objective or (lambda model, x, y: classifier.loss(model(Tensor(x)), y))
     x, y = classifier.take(x, y)
     minibatches = data.batches(x, y, size=min(batch, len(x)))
-    rule, history = optim.Adam(model.parameters(), lr), []
-    decay = optim.LinearDecay(rule, steps)
+    optimizer, history = optim.Adam(model.parameters(), lr), []
+    decay = optim.LinearDecay(optimizer, steps)
     for step in tqdm(range(1, steps + 1), desc=name, mininterval=0.5):
         images, labels = next(minibatches)
-        rule.zero_grad()
+        optimizer.zero_grad()
         loss = objective(model, images, labels)
         loss.backward()
         if step % max(1, steps // ROWS) == 0 or step == steps:
             error = mistakes(classifier, images, labels)["error"]
             history.append({"step": step, f"{name}_loss": loss.item(), f"{name}_error": error})
-        rule.step()
+        optimizer.step()
         decay.step()
     model.eval()
     return history
-
-
-def train_or_resume(
-    args: argparse.Namespace, models: dict[str, Classifier], x: np.ndarray, y: np.ndarray, settings: dict, rule: dict
-) -> list[dict[str, float]]:
-    """Train each classifier, and keep all in checkpoint.npz; or, with --resume, take them from there. The history of all."""
-    settings = json.dumps({**settings, "seed": args.seed})
-    if args.resume:
-        return _resume(args.resume, models, settings)
-    history = side_by_side([train(model, x, y, name, **rule) for name, model in models.items()])
-    states = {f"{name}/{key}": a for name, model in models.items() for key, a in model.model.state_dict().items()}
-    np.savez_compressed(args.out / "checkpoint.npz", settings=settings, history=json.dumps(history), **states)
-    return history
-
-
-def _resume(path: Path, models: dict[str, Classifier], settings: str) -> list[dict[str, float]]:
-    state = read_checkpoint(path, settings)
-    for name, classifier in models.items():
-        own = {key.removeprefix(f"{name}/"): a for key, a in state.items() if key.startswith(f"{name}/")}
-        classifier.model.eval().load_state_dict(own)
-    return json.loads(str(state["history"]))
-
-
-def side_by_side(histories: list[list[dict[str, float]]]) -> list[dict[str, float]]:
-    """Histories of the same steps as one, with the columns of all."""
-    return [{key: value for row in rows for key, value in row.items()} for rows in zip(*histories, strict=True)]
 
 
 # --- their mistakes -----------------------------------------------------------------------------------------------------
@@ -162,15 +111,3 @@ def mistakes(classifier: Classifier, x: np.ndarray, y: np.ndarray) -> dict[str, 
     wrong = p.argmax(axis=1) != y
     confidence = p.max(axis=1)[wrong].mean() if wrong.any() else 0.0
     return {"error": 100 * float(wrong.mean()), "confidence": 100 * float(confidence)}
-
-
-def random_signs(
-    x: np.ndarray, epsilon: float, rng: np.random.Generator, clip: tuple[float, float] | None = None
-) -> np.ndarray:
-    """The control: every pixel epsilon up or down, as a coin says.
-
-    Clipped to [0, 1], which black pixels can only leave downwards, it brightens the background by epsilon / 2 on average: no
-    longer a step without direction.
-    """
-    x = x + x.dtype.type(epsilon) * (2 * rng.integers(2, size=x.shape).astype(x.dtype) - 1)
-    return x if clip is None else x.clip(*clip)

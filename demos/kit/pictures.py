@@ -10,7 +10,7 @@ matplotlib.use("Agg")  # files, no windows
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.animation import FuncAnimation, PillowWriter
+from PIL import Image
 
 REAL, FAKE = "tab:blue", "tab:orange"
 FRAMES_PER_SECOND = 8
@@ -108,23 +108,6 @@ def points_animation(path: Path, snapshots: list[dict[str, np.ndarray]], real: n
         title.set_text(f"iteration {int(snapshot['step']):,};  {meaning}")
 
     animate(figure, draw, snapshots, path)
-
-
-def estimates(path: Path, step: Sequence[int], estimate: Sequence[float], exact: Sequence[float], title: str) -> None:
-    """What the critic says of the distance to the data, beside the distance, over the training and against each other."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.6), layout="constrained", width_ratios=(3, 2))
-    other = left.twinx()  # the critic's unit is its own
-    left.plot(step, estimate, color=FAKE, marker="o", markersize=3)
-    other.plot(step, exact, color=REAL, marker="o", markersize=3)
-    left.set(xlabel="iteration", ylim=(min(0.0, *estimate), None))
-    left.set_ylabel("the critic's estimate", color=FAKE)
-    other.set_ylabel("exact Wasserstein distance, in data units", color=REAL)
-    other.set_ylim(0, None)
-    dots = right.scatter(exact, estimate, c=step, s=18, cmap="viridis")
-    right.set(xlabel="exact Wasserstein distance", ylabel="the critic's estimate")
-    figure.colorbar(dots, label="iteration")
-    figure.suptitle(title)
-    _save(figure, path)
 
 
 def _field_and_points(axes: plt.Axes, snapshot: dict[str, np.ndarray], real: np.ndarray):
@@ -226,10 +209,15 @@ def images_animation(path: Path, snapshots: list[dict[str, np.ndarray]], columns
 
 
 def animate(figure: plt.Figure, draw: Callable, snapshots: list[dict], path: Path) -> None:
-    """Write a GIF of the snapshots; it rests on the last one before it starts again."""
-    frames = snapshots + [snapshots[-1]] * FRAMES_PER_SECOND
-    animation = FuncAnimation(figure, draw, frames=frames, cache_frame_data=False)
-    animation.save(path, writer=PillowWriter(fps=FRAMES_PER_SECOND), dpi=80)
+    """Write a GIF of the snapshots; it rests on the last one for a second before it starts again."""
+    figure.set_dpi(80)
+    frames = []
+    for snapshot in snapshots:
+        draw(snapshot)
+        figure.canvas.draw()
+        frames.append(Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB"))
+    milliseconds = [1000 // FRAMES_PER_SECOND] * (len(frames) - 1) + [1000]
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=milliseconds, loop=0)
     plt.close(figure)
 
 

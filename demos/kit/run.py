@@ -17,11 +17,12 @@ import numpy as np
 from tqdm import tqdm
 
 import minigan as mg
-from minigan import backend
+from minigan import backend, memory
 from minigan.games import Game
 from minigan.optim import LinearDecay
 
 SNAPSHOTS = 48  # pictures of the samples kept along the way: the frames of the animation
+QUICK_SNAPSHOTS = 8  # the same with --quick
 ROWS = 400  # lines of history kept along the way
 
 
@@ -69,6 +70,8 @@ def add_data_options(options: argparse.ArgumentParser, data: Sequence[str], quic
 
 def start(options: argparse.ArgumentParser, argv: Sequence[str] | None, name: str) -> argparse.Namespace:
     """Read the options, choose the backend, and seed everything. A mistake ends the program with one line, not a traceback."""
+    options.prog = f"python -m demos {name}"
+    memory.keep()  # the same large arrays come and go with every step of a training
     args = options.parse_args(argv)
     try:
         backend.use(args.backend)
@@ -145,7 +148,8 @@ class Run:
 
     def train(self) -> None:
         """Play the game to the end, under a progress bar. Ctrl-C leaves a checkpoint for --resume."""
-        row, picture = _every(self.steps, ROWS), _every(self.steps, SNAPSHOTS)
+        row = _every(self.steps, ROWS)
+        picture = _every(self.steps, QUICK_SNAPSHOTS if self.args.quick else SNAPSHOTS)
         with tqdm(total=self.steps, initial=self.t, unit="it", mininterval=0.5) as bar, _interrupts() as interrupted:
             while self.t < self.steps and not interrupted:
                 if self.t % picture == 0:
@@ -166,7 +170,7 @@ class Run:
     def finish(self, metrics: dict[str, Any], samples: dict[str, np.ndarray]) -> None:
         """Write history.csv, samples.npz and summary.json."""
         write_history(self.args, self.history)
-        np.savez_compressed(self.args.out / "samples.npz", **samples)
+        np.savez(self.args.out / "samples.npz", **samples)
         settings = {**self.settings, "steps": self.steps}
         write_summary(self.args, settings, {**metrics, "last_step": self.history[-1]}, self.began)
 
@@ -183,7 +187,7 @@ class Run:
             "history": {key: np.array([row[key] for row in self.history]) for key in (self.history or [{}])[0]},
             "snapshots": {key: np.array([s[key] for s in self.snapshots]) for key in (self.snapshots or [{}])[0]},
         }
-        np.savez_compressed(self.args.out / "checkpoint.npz", **_flat(state))
+        np.savez(self.args.out / "checkpoint.npz", **_flat(state))
 
     def _described(self) -> str:
         return json.dumps({**self.settings, "seed": self.args.seed})

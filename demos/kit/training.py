@@ -14,7 +14,7 @@ def adam(player: nn.Module, lr: float) -> optim.Adam:
 
 
 def adams(G: nn.Module, D: nn.Module, lr_G: float, lr_D: float) -> tuple[optim.Adam, optim.Adam]:
-    """An update rule for each player. A player whose rate is 0 stands still."""
+    """An optimizer for each player. A player whose rate is 0 stands still."""
     return adam(G, lr_G), adam(D, lr_D)
 
 

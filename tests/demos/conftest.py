@@ -11,13 +11,14 @@ from types import SimpleNamespace
 import matplotlib
 import numpy as np
 import pytest
-from running import DEMOS, ROOT
 
-from demos import gan
 from demos.kit import digits, pictures
 from demos.kit import run as kit
 from demos.kit.claim import Claim
+from demos.the_game import gan
+from demos.wasserstein import wgan
 from minigan import data, metrics
+from tests.demos.running import DEMOS, QUICK, ROOT
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +30,8 @@ def quick(tmp_path_factory):
         out, cache = tmp_path_factory.mktemp(name), tmp_path_factory.mktemp(f"{name}_cache")
         one_thread = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
         caches = {"XDG_CACHE_HOME": str(cache), "MPLCONFIGDIR": matplotlib.get_cachedir()}  # matplotlib's list of fonts
-        command = [sys.executable, "-m", f"demos.{name}", "--quick", "--out", str(out)]
+        module = ["demos.gan"] if name == "gan" else ["demos", name]  # both ways to start a demo
+        command = [sys.executable, "-m", *module, "--quick", "--out", str(out)]
         before = os.times()
         done = subprocess.run(command, cwd=ROOT, env={**os.environ, **one_thread, **caches}, capture_output=True, text=True)
         after = os.times()
@@ -40,19 +42,20 @@ def quick(tmp_path_factory):
     return once
 
 
-@pytest.fixture(params=list(DEMOS))
+@pytest.fixture(params=[name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in DEMOS])
 def done(request, quick):
-    """Each demo's quick run."""
+    """The quick run of each demo that trains a game."""
     return quick(request.param)
 
 
 @pytest.fixture
 def no_pictures(monkeypatch):
     """Pictures are not drawn."""
-    for name in ("curves", "points", "points_over_time", "points_animation", "estimates"):
+    for name in ("curves", "points", "points_over_time", "points_animation"):
         monkeypatch.setattr(pictures, name, lambda *arguments: None)
     for name in ("images", "images_over_time", "images_animation", "interpolations"):
         monkeypatch.setattr(pictures, name, lambda *arguments: None)
+    monkeypatch.setattr(wgan, "draw_estimates", lambda *arguments: None)
 
 
 @pytest.fixture
@@ -62,7 +65,7 @@ def small(monkeypatch, no_pictures):
     monkeypatch.setattr(data, "glyphs", lambda n: glyphs(min(n, 150)))
     monkeypatch.setattr(metrics, "train_judge", lambda x, y, steps: metrics.Judge(np.random.default_rng(0)))
     monkeypatch.setattr(digits, "SAMPLES", 20)
-    monkeypatch.setattr(kit, "SNAPSHOTS", 4)
+    monkeypatch.setattr(kit, "QUICK_SNAPSHOTS", 4)
     for name, settings in gan.SETTINGS.items():
         monkeypatch.setitem(gan.SETTINGS, name, replace(settings, batch=32))
 

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["gan", "cgan", "fgsm", "boltzmann"])
 def test_a_demo_computes_on_the_device(name, tmp_path):
-    command = [sys.executable, "-m", f"demos.{name}", "--quick", "--backend", "cupy", "--out", str(tmp_path)]
+    command = [sys.executable, "-m", "demos", name, "--quick", "--backend", "cupy", "--out", str(tmp_path)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests" / "stand_in")}
     ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr[-2000:]

@@ -1,0 +1,1 @@
+"""Images that fool a classifier, and defences against them."""

@@ -1,0 +1,1 @@
+"""GANs of images: convolutions, classes, and a discriminator that is an autoencoder."""

@@ -1,0 +1,131 @@
+"""Autoencoders of digits: an encoder to a code of a few numbers, a decoder back, and the loop that trains them.
+
+Images are (n, 1, 28, 28), with pixels in [0, 1]. Decoders return logits v, whose pixels are sigma(v).
+"""
+
+from collections.abc import Callable, Sequence
+from statistics import NormalDist
+
+import matplotlib.pyplot as plt
+import numpy as np
+from tqdm import tqdm
+
+from demos.kit.classifiers import in_parts
+from demos.kit.pictures import sheet
+from minigan import Tensor, data, nn, no_grad, optim, sigmoid
+
+PIXELS = 28 * 28
+PARTS = 20  # of a training run, for its curve
+
+
+def dense_encoder(code: int, width: int) -> nn.Sequential:
+    """An image to `code` numbers, by way of one hidden layer."""
+    return nn.Sequential(nn.Flatten(), nn.Dense(PIXELS, width), nn.ReLU(), nn.Dense(width, code))
+
+
+def dense_decoder(code: int, width: int) -> nn.Sequential:
+    """`code` numbers to an image's logits, by way of one hidden layer."""
+    return nn.Sequential(nn.Dense(code, width), nn.ReLU(), nn.Dense(width, PIXELS), nn.Reshape(1, 28, 28))
+
+
+def conv_encoder(code: int, channels: int) -> nn.Sequential:
+    """An image to `code` numbers, by way of four convolutions that halve its sides and double the channels."""
+    c = channels
+    return nn.Sequential(
+        nn.Conv2d(1, c, 4, stride=2, padding=1), nn.BatchNorm2d(c), nn.ReLU(),  # 14 x 14
+        nn.Conv2d(c, 2 * c, 4, stride=2, padding=1), nn.BatchNorm2d(2 * c), nn.ReLU(),  # 7 x 7
+        nn.Conv2d(2 * c, 4 * c, 3, stride=2, padding=1), nn.BatchNorm2d(4 * c), nn.ReLU(),  # 4 x 4
+        nn.Conv2d(4 * c, 8 * c, 4, stride=2, padding=1), nn.BatchNorm2d(8 * c), nn.ReLU(),  # 2 x 2
+        nn.Flatten(), nn.Dense(32 * c, code),
+    )  # fmt: skip
+
+
+def conv_decoder(code: int, channels: int) -> nn.Sequential:
+    """`code` numbers to an image's logits: the way back, by transposed convolutions."""
+    c = channels
+    return nn.Sequential(
+        nn.Dense(code, 32 * c), nn.ReLU(), nn.Reshape(8 * c, 2, 2),
+        nn.ConvTranspose2d(8 * c, 4 * c, 4, stride=2, padding=1), nn.BatchNorm2d(4 * c), nn.ReLU(),  # 4 x 4
+        nn.ConvTranspose2d(4 * c, 2 * c, 3, stride=2, padding=1), nn.BatchNorm2d(2 * c), nn.ReLU(),  # 7 x 7
+        nn.ConvTranspose2d(2 * c, c, 4, stride=2, padding=1), nn.BatchNorm2d(c), nn.ReLU(),  # 14 x 14
+        nn.ConvTranspose2d(c, 1, 4, stride=2, padding=1),  # 28 x 28
+    )  # fmt: skip
+
+
+def encode(Q: nn.Module, x: np.ndarray) -> np.ndarray:
+    """The codes (n, d) of images."""
+    with nn.evaluating(Q), no_grad():
+        return in_parts(lambda x: Q(Tensor(x)).numpy(), x)
+
+
+def pixels(decoder: nn.Module, codes: np.ndarray) -> np.ndarray:
+    """The images (n, 1, 28, 28) that the decoder makes of the codes (n, d)."""
+    with nn.evaluating(decoder), no_grad():
+        return in_parts(lambda z: sigmoid(decoder(Tensor(z))).numpy(), codes)
+
+
+def pca(x: np.ndarray, others: np.ndarray, dimensions: int) -> np.ndarray:
+    """The others, projected onto the principal components of x."""
+    mean, flat = x.mean(axis=0).ravel(), x.reshape(len(x), -1)
+    components = np.linalg.eigh(np.cov(flat, rowvar=False))[1][:, -dimensions:].astype(x.dtype)  # the largest come last
+    return (mean + (others.reshape(len(others), -1) - mean) @ components @ components.T).reshape(others.shape)
+
+
+def linear_map(seen: np.ndarray, x: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """What the best linear map from the images `seen` to the images x (least squares) makes of others."""
+    A, B = (np.column_stack([a.reshape(len(a), -1), np.ones(len(a), a.dtype)]) for a in (seen, others))
+    gram = A.T @ A + 1e-3 * len(A) * np.eye(A.shape[1], dtype=A.dtype)  # pixels that are always black have no say
+    return (B @ np.linalg.solve(gram, A.T @ x.reshape(len(x), -1))).reshape(others.shape)
+
+
+def train(
+    objective: Callable[..., Sequence[Tensor]],
+    parameters: list[Tensor],
+    arrays: Sequence[np.ndarray],
+    name: str,
+    steps: int,
+    batch: int,
+    lr: float,
+) -> np.ndarray:
+    """Train by Adam, the learning rate falling to 0, under a progress bar with this name.
+
+    `objective(*minibatch)` returns the terms whose sum is to fall; the result has a row of them for each step.
+    """
+    batches, optimizer = data.batches(*arrays, size=batch), optim.Adam(parameters, lr)
+    decay, rows = optim.LinearDecay(optimizer, steps), []
+    for _ in tqdm(range(steps), desc=name, mininterval=0.5):
+        minibatch = next(batches)
+        terms = objective(*(minibatch if isinstance(minibatch, tuple) else (minibatch,)))
+        optimizer.zero_grad()
+        sum(terms).backward()
+        optimizer.step()
+        decay.step()
+        rows.append([term.item() for term in terms])
+    return np.array(rows)
+
+
+def show(axes: plt.Axes, images: np.ndarray, columns: int, title: str) -> None:
+    """Images (n, 1, 28, 28) as one, `columns` to a row."""
+    axes.imshow(sheet(images, columns), cmap="gray", vmin=0, vmax=1)
+    axes.set_title(title)
+    axes.axis("off")
+
+
+def smooth(curve: np.ndarray) -> np.ndarray:
+    """The curve's means over PARTS equal parts of the training."""
+    return np.array([part.mean() for part in np.array_split(curve, PARTS)])
+
+
+def draw_curves(axes: plt.Axes, runs: list[dict], curves: dict[str, tuple[str, str]]) -> None:
+    """The smoothed curves, one line a seed."""
+    share = (np.arange(PARTS) + 0.5) / PARTS
+    for key, (label, colour) in curves.items():
+        for i, run in enumerate(runs):
+            axes.plot(share, smooth(run[key]), color=colour, label=None if i else label)
+    axes.legend()
+
+
+def quantiles(side: int) -> np.ndarray:
+    """(side * side, 2) points, row by row, that cut the plane's normal distribution into equally likely cells."""
+    line = [NormalDist().inv_cdf((i + 0.5) / side) for i in range(side)]
+    return np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2).astype(np.float32)

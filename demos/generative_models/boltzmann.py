@@ -1,0 +1,190 @@
+"""A Boltzmann machine learns by a difference of two free energies, if its own samples are detached.
+
+Slide: "Other models": "Variational autoencoders", "Boltzmann machines" (Security and Fairness of Deep Learning, CMU)
+
+    p(v) = e^-F(v) / Z,   F(v) = -v.b - sum of softplus(v W + c)     v: 784 pixels, 0 or 1; the hidden units are summed out
+    loss = mean F(v) over data - mean F(v_k) over samples            v_k.detach(): k Gibbs steps v -> h -> v
+
+It is D's step of a GAN once more: push F down where the data are, and up at samples; but the samples are the model's own,
+there is no G. The loss's gradient is the textbooks' rule (v h^T of the samples minus v h^T of the data), which nobody has to
+derive. What to look for: chains that start at the data for every step (CD-1) never get far from it, and where no data have
+been, nothing has been learnt: from noise, they end in 1 to 4 of the digits. Persistent chains, which go on through the
+training, end in all ten, with the same reconstructions. Held-out images keep the F of training images: none is known by heart.
+And detach: pixels drawn by a comparison, p > u, pass on no gradient anyway. But where v_k are the probabilities p themselves,
+the gradient without detach is another one, unlike D's in a GAN. The loss falls, since the samples, not the model, climb to
+high F, and the reconstructions stay as bad as the mean image.
+"""
+
+from copy import deepcopy
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+from tqdm import tqdm
+
+import minigan as mg
+from demos.generative_models.boltzmann_machine import RBM, draw, from_noise
+from demos.generative_models.boltzmann_pictures import picture
+from demos.kit import digits
+from demos.kit.claim import Claim
+from demos.kit.run import start
+from minigan import Tensor, backend, data, metrics, no_grad, optim
+
+
+@dataclass
+class Settings:
+    """Everything that the result depends on, besides the seed."""
+
+    hidden: int = 128
+    steps: int = 6000  # the learning rate falls linearly to 0
+    mean_field_steps: int = 2000  # of the two machines for the detach
+    batch: int = 100  # images, and as many chains
+    lr: float = 0.05  # of SGD
+    gibbs: int = 1000  # steps of the chains from noise after the training
+    chains: int = 500  # of them
+    images: int = 2000  # held out; as many of the training images beside them
+    judge_steps: int = 3000
+    seeds: int = 3
+    most_error: float = 0.5  # expected of reconstructions, as a share of the mean image's
+    least_classes: int = 8  # expected of the persistent chains' machine
+    least_confident: float = 0.5
+
+
+QUICK = {"hidden": 64, "steps": 800, "mean_field_steps": 300, "batch": 50, "gibbs": 200, "chains": 200, "images": 300}
+QUICK |= {"judge_steps": 60, "seeds": 1}
+QUICK |= {"most_error": 0.8, "least_classes": 5, "least_confident": 0.05}  # half-way, and the judge is seldom sure of anything
+
+LONG = ("persistent", "from_data")  # where the chains of the v_k go on from: where they were, or the data (CD-1)
+SHORT = ("detached", "attached")  # v_k are probabilities, with and without detach
+MOMENTS = 40  # at which a training is looked at
+
+
+def contrastive_divergence(rbm: RBM, v: Tensor, samples: Tensor) -> Tensor:
+    """mean F(data) - mean F(samples). Its gradient is that of the data's -log p(v), if the samples are the model's."""
+    return mg.mean(rbm.free_energy(v)) - mg.mean(rbm.free_energy(samples))
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Train four machines for each seed; the figures, the picture."""
+    args = start(digits.options(__doc__), argv, "boltzmann")
+    settings = replace(Settings(), **QUICK) if args.quick else Settings()
+    claim = Claim(args, {"data": args.data, **asdict(settings)})
+    x, y, (others, _) = digits.load(args)
+    judge = (metrics.train_judge if args.quick else metrics.judge)(x, y, steps=settings.judge_steps)
+    x, others = x.reshape(-1, 784), others.reshape(-1, 784)[: settings.images]
+    runs = []
+    for seed in range(args.seed, args.seed + settings.seeds):
+        run = {how: train(x, others, how, settings, seed) for how in LONG + SHORT}
+        for how in LONG:
+            rng = np.random.default_rng(seed)
+            run[how]["chains"] = from_noise(run[how]["rbm"], settings.chains, settings.gibbs, rng)
+            last = run[how]["chains"][settings.gibbs]
+            run[how] |= metrics.image_quality(last, judge, x.reshape(-1, 1, 28, 28))
+        runs.append(run)
+    measure_gradients(claim, runs, Tensor(x[: settings.batch]))
+    measure(claim, runs, float(np.square(others - x.mean(axis=0)).sum(axis=1).mean()), settings)
+    claim.finish(picture(runs, claim.metrics), "boltzmann")
+
+
+# --- training ----------------------------------------------------------------------------------------------------------
+
+
+def train(x: np.ndarray, others: np.ndarray, how: str, settings: Settings, seed: int) -> dict:
+    """A machine trained on images x (n, 784), the negative samples made as `how` says; and what was seen on the way."""
+    mg.seed(seed)
+    rng, rbm = backend.spawn(), RBM(settings.hidden, x.mean(axis=0))
+    batches, optimizer = data.batches(x, size=settings.batch), optim.SGD(rbm.parameters(), settings.lr)
+    seen, unseen = (draw(Tensor(images[: settings.images]), rng) for images in (x, others))
+    samples, rows = draw(Tensor(np.full((settings.batch, 784), 0.5, np.float32)), rng), []
+    steps = settings.steps if how in LONG else settings.mean_field_steps
+    decay = optim.LinearDecay(optimizer, steps)
+    for t in tqdm(range(steps), desc=how, mininterval=0.5):
+        if t % (steps // MOMENTS) == 0:
+            rows.append({"step": t, **look(rbm, seen, unseen, samples, others)})
+        v = draw(Tensor(next(batches)), rng)  # a pixel's grey is its probability of being 1
+        samples = negative(rbm, v, samples, how, rng)
+        loss = contrastive_divergence(rbm, v, samples)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        decay.step()
+    rows.append({"step": steps, **look(rbm, seen, unseen, samples, others)})
+    return {"rbm": rbm, "rows": {key: np.array([row[key] for row in rows]) for key in rows[0]}}
+
+
+def negative(rbm: RBM, v: Tensor, samples: Tensor, how: str, rng: np.random.Generator) -> Tensor:
+    """The samples v_k, one Gibbs step on from the last ones or from the data v; or the probabilities p(v_k | h) themselves."""
+    if how in LONG:
+        return rbm.gibbs(samples if how == "persistent" else v, rng).detach()
+    p = rbm.visible(draw(rbm.hidden(v), rng))  # W and b are in p
+    return p if how == "attached" else p.detach()
+
+
+def look(rbm: RBM, seen: Tensor, unseen: Tensor, samples: Tensor, others: np.ndarray) -> dict[str, float]:
+    """Mean free energies of drawn images and of samples; the squared error of held-out images' reconstructions."""
+    with no_grad():
+        F_seen, F_unseen, F_samples = (mg.mean(rbm.free_energy(v)).item() for v in (seen, unseen, samples))
+        error = mg.sum(mg.square(rbm.visible(rbm.hidden(Tensor(others))) - others), axis=1).mean().item()
+    return {"error": error, "gap": F_unseen - F_seen, "loss": F_seen - F_samples}
+
+
+# --- the figures --------------------------------------------------------------------------------------------------------
+
+
+def gradient(rbm: RBM, v: Tensor, samples: Tensor) -> np.ndarray:
+    """The loss's gradient by W, b and c, by autodiff, as one vector."""
+    return np.concatenate([g.numpy().ravel() for g in mg.grad(contrastive_divergence(rbm, v, samples), rbm.parameters())])
+
+
+def textbook(rbm: RBM, v: Tensor, samples: Tensor) -> np.ndarray:
+    """The same as textbooks write it: the means of v h^T, v and h over the samples, minus those over the data."""
+
+    def phase(v):
+        v, h = v.numpy(), rbm.hidden(v).numpy()
+        return np.concatenate([(v.T @ h).ravel(), v.sum(axis=0), h.sum(axis=0)]) / len(v)
+
+    return phase(samples) - phase(v)
+
+
+def measure_gradients(claim: Claim, runs: list[dict], images: Tensor) -> None:
+    """Autodiff beside the textbook, in float64; and with detach beside without, where v_k are drawn, or are probabilities."""
+    errors, differing, cosines = [], [], []
+    for seed, run in enumerate(runs):
+        rng, rbm = np.random.default_rng(seed), deepcopy(run["from_data"]["rbm"])
+        for p in rbm.parameters():
+            p.data = p.data.astype(np.float64)
+        v = draw(images, rng).astype(np.float64)
+        drawn, p = rbm.gibbs(v, rng), rbm.visible(draw(rbm.hidden(v), rng))
+        expected, found = textbook(rbm, v, drawn), gradient(rbm, v, drawn.detach())
+        errors.append(np.abs(found - expected).max() / np.abs(expected).max())
+        differing.append(np.count_nonzero(found != gradient(rbm, v, drawn)))
+        a, b = gradient(rbm, v, p.detach()), gradient(rbm, v, p)
+        cosines.append(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
+    claim.note("gradient_error", max(errors), "at most 1e-6: autodiff beside v h^T", max(errors) <= 1e-6)
+    claim.note("drawn_numbers_that_differ", max(differing), "0: the same without detach", max(differing) == 0)
+    claim.note("probabilities_cosine", max(cosines), "below 0.9: another without detach", max(cosines) < 0.9)
+
+
+def measure(claim: Claim, runs: list[dict], mean_image: float, s: Settings) -> None:
+    """What the machines have learnt, with detach and without: of the seeds, the worst."""
+    claim.note("mean_image_error", mean_image, "reported: squared, of held-out images")
+    for how in LONG + SHORT:
+        error, loss, gap = ([run[how]["rows"][key][-1] for run in runs] for key in ("error", "loss", "gap"))
+        if how == "attached":
+            claim.note(f"{how}_error", min(error), "at least 0.9 of that (best seed)", min(error) >= 0.9 * mean_image)
+        else:
+            holds = max(error) <= s.most_error * mean_image
+            claim.note(f"{how}_error", max(error), f"at most {s.most_error:g} of that", holds)
+        claim.note(f"{how}_loss", min(loss), "reported: mean F(data) - mean F(v_k)")
+        claim.note(f"{how}_gap", max(map(abs, gap)), "reported: |mean F(held-out) - mean F(training images)|")
+    for how, worst in zip(LONG, (min, max), strict=True):  # the worst seed beside the other machine's best
+        classes, confident = (worst(run[how][key] for run in runs) for key in ("classes", "confident"))
+        if how == "persistent":
+            claim.note(f"{how}_classes", classes, f"at least {s.least_classes} of 10", classes >= s.least_classes)
+            claim.note(f"{how}_confident", confident, f"at least {s.least_confident:g}", confident >= s.least_confident)
+        else:
+            claim.note(f"{how}_classes", classes, "reported: fewer (best seed)")
+            claim.note(f"{how}_confident", confident, "reported: a sure judge sees digits (best seed)")
+
+
+if __name__ == "__main__":
+    main()

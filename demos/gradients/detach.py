@@ -1,0 +1,198 @@
+"""b.detach() leaves the forward pass as it is, and lets no gradient through to f.
+
+Slide: "Hence, any parameters in f (or earlier in the graph) will not get updated in SGD." (CS/DS 552, class 7)
+
+    b = f(a)                    dc/da = dc/db db/da
+    c = g(b.detach())           the walk back from c ends at b, as if b were a constant
+
+Two networks in a row, with and without detach; then D's step in a GAN, where f is G and g is D. What to look for: c and
+g's gradients agree to the last bit; f's gradients are not zeros but absent (None), so that SGD leaves f alone; and the walk
+visits none of f's operations. D's gradients are right without detach, too. What detach saves is the walk through G, and
+gradients in G that the next G step would have to throw away.
+"""
+
+import io
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from copy import deepcopy
+from dataclasses import asdict, dataclass, replace
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import minigan as mg
+from demos.kit.claim import Claim
+from demos.kit.pictures import FAKE, REAL
+from demos.kit.run import common_options, start
+from minigan import Tensor, losses, nn, optim
+
+
+@dataclass
+class Settings:
+    """Everything that the result depends on, besides the seed."""
+
+    a: int = 3  # dimensions of a (z, in the GAN),
+    b: int = 4  # of b (x and G(z)),
+    hidden: int = 32  # and of each network's hidden layer
+    batch: int = 64
+    lr: float = 0.1
+    seeds: int = 3
+
+
+@dataclass
+class Outcome:
+    """What a forward pass, a backward pass and a step of SGD leave. A gradient is None where none has arrived."""
+
+    c: np.ndarray
+    gradient_a: np.ndarray | None
+    gradients_f: list[np.ndarray | None]
+    gradients_g: list[np.ndarray | None]
+    changed_f: int  # numbers in f's parameters that the step has changed
+    visits: int  # derivatives that the walk has called
+
+
+# How b goes on to g. The constant is for comparison: there, nothing of f is in the graph.
+LINKS = {"without": lambda b: b, "detach": Tensor.detach, "constant": lambda b: Tensor(b.numpy())}
+Outcomes = dict[str, Outcome]
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Both experiments for every seed, the figures, the picture."""
+    args = start(common_options(__doc__), argv, "detach")
+    settings = replace(Settings(), seeds=1) if args.quick else Settings()
+    claim = Claim(args, asdict(settings))
+    seeds = range(args.seed, args.seed + settings.seeds)
+    chains = [two_networks(settings, seed) for seed in seeds]
+    games = [discriminator_step(settings, seed) for seed in seeds]
+    report(claim, "chain", "f", "g", chains)
+    report(claim, "GAN", "G", "D", games)
+    claim.finish(picture(chains[0]), "detach")
+
+
+def two_networks(settings: Settings, seed: int) -> Outcomes:
+    """c = g(b), a mean over the batch, where b = f(a)."""
+    mg.seed(seed)
+    a = mg.backend.generator().standard_normal((settings.batch, settings.a), dtype=np.float32)
+    f = nn.Sequential(nn.Dense(settings.a, settings.hidden), nn.Tanh(), nn.Dense(settings.hidden, settings.b))
+    g = nn.Sequential(nn.Dense(settings.b, settings.hidden), nn.Tanh(), nn.Dense(settings.hidden, 1))
+    return outcomes(f, g, a, lambda g, b: g(b).mean(), settings.lr)
+
+
+def discriminator_step(settings: Settings, seed: int) -> Outcomes:
+    """D's step of Algorithm 1: a is the noise z, f is G, g is D, and c is what D minimises."""
+    mg.seed(seed)
+    rng = mg.backend.generator()
+    z, x = (rng.standard_normal((settings.batch, n), dtype=np.float32) for n in (settings.a, settings.b))
+    G = nn.Sequential(nn.Dense(settings.a, settings.hidden), nn.ReLU(), nn.Dense(settings.hidden, settings.b))
+    D = nn.Sequential(nn.Dense(settings.b, settings.hidden), nn.LeakyReLU(0.2), nn.Dense(settings.hidden, 1))
+    return outcomes(G, D, z, lambda D, fake: losses.discriminator_loss(D(Tensor(x)), D(fake)), settings.lr)
+
+
+def outcomes(f: nn.Module, g: nn.Module, a: np.ndarray, c_of: Callable, lr: float) -> Outcomes:
+    """The same pass for each link, on copies of the networks, so that all begin alike."""
+    return {name: outcome(deepcopy(f), deepcopy(g), a, c_of, lr, link) for name, link in LINKS.items()}
+
+
+def outcome(f: nn.Module, g: nn.Module, a: np.ndarray, c_of: Callable, lr: float, link: Callable) -> Outcome:
+    """Forward, backward, and a step of SGD on the parameters of both networks."""
+    a = Tensor(a, requires_grad=True)
+    c = c_of(g, link(f(a)))
+    with redirect_stdout(io.StringIO()), mg.profile() as profile:  # the profile prints a table, which is of no use here
+        c.backward()
+    before = [p.numpy().copy() for p in f.parameters()]
+    optim.SGD(f.parameters() + g.parameters(), lr).step()
+    return Outcome(
+        c=c.numpy(),
+        gradient_a=gradient(a),
+        gradients_f=[gradient(p) for p in f.parameters()],
+        gradients_g=[gradient(p) for p in g.parameters()],
+        changed_f=differing(before, [p.numpy() for p in f.parameters()]),
+        visits=sum(row.calls for (_, direction), row in profile.rows.items() if direction == "backward"),
+    )
+
+
+def gradient(t: Tensor) -> np.ndarray | None:
+    """The gradient's values, or None."""
+    return None if t.grad is None else t.grad.numpy()
+
+
+def report(claim: Claim, which: str, f: str, g: str, runs: list[Outcomes]) -> None:
+    """What must be 0 with detach, and must not be without: the worst of all runs."""
+
+    def figure(name, measure, zero):
+        values = [measure(run) for run in runs]
+        value = max(values) if zero else min(values)
+        claim.note(f"{which}: {name}", value, "exactly 0" if zero else "above 0", value == 0 if zero else value > 0)
+
+    figure("numbers in c that differ", lambda r: differing([r["detach"].c], [r["without"].c]), zero=True)
+    figure(f"numbers in {g}'s gradients that differ", gradients_that_differ, zero=True)
+    for link, words in (("detach", "with detach"), ("without", "without")):
+        zero = link == "detach"
+        figure(f"gradients in {f} {words}", lambda r, link=link: arrived(r[link]), zero)
+        figure(f"numbers in {f} that SGD changed {words}", lambda r, link=link: r[link].changed_f, zero)
+        figure(f"derivatives called for {f}'s sake {words}", lambda r, link=link: visits(r, link), zero)
+
+
+def gradients_that_differ(run: Outcomes) -> int:
+    """How many numbers in g's gradients are others with detach than without."""
+    return differing(run["detach"].gradients_g, run["without"].gradients_g)
+
+
+def visits(run: Outcomes, link: str) -> int:
+    """The derivatives that the walk calls beyond those that g's own gradients need."""
+    return run[link].visits - run["constant"].visits
+
+
+def differing(a: list[np.ndarray], b: list[np.ndarray]) -> int:
+    """How many of the float32 numbers are not the same, bit for bit."""
+    return sum(int((x.view(np.int32) != y.view(np.int32)).sum()) for x, y in zip(a, b, strict=True))
+
+
+def arrived(outcome: Outcome) -> int:
+    """How many of a and f's parameters have a gradient."""
+    return sum(g is not None for g in [outcome.gradient_a, *outcome.gradients_f])
+
+
+def picture(run: Outcomes) -> plt.Figure:
+    """The graph twice: what goes forward (blue, values) and what comes back (orange, norms of gradients)."""
+    figure, rows = plt.subplots(2, 1, figsize=(9, 5.6), layout="constrained")
+    for axes, link, formula in zip(rows, ("without", "detach"), ("c = g(b)", "c = g(b.detach())"), strict=True):
+        draw_graph(axes, run[link], formula)
+    same = "the same" if gradients_that_differ(run) == differing([run["detach"].c], [run["without"].c]) == 0 else "another"
+    figure.suptitle(
+        f"With detach: {same} c and {same} gradient in g, bit for bit;\n"
+        f"{arrived(run['detach'])} gradients in f instead of {arrived(run['without'])}, "
+        f"{visits(run, 'detach')} derivatives called for f's sake instead of {visits(run, 'without')}"
+    )
+    return figure
+
+
+def draw_graph(axes: plt.Axes, outcome: Outcome, formula: str) -> None:
+    """a - f - b - g - c, an arrow forward above each link, and one back below it where a gradient arrives."""
+    for x, name in enumerate("afbgc"):
+        box = "square" if name in "fg" else "circle"
+        axes.text(x, 0, f"${name}$", ha="center", va="center", fontsize=16, bbox={"boxstyle": box, "fc": "white"})
+    first = 0 if arrived(outcome) else 2  # where the walk back ends
+    for x in range(4):
+        axes.annotate("", (x + 0.8, 0.12), (x + 0.2, 0.12), arrowprops={"arrowstyle": "->", "linewidth": 2, "color": REAL})
+        if x >= first:
+            axes.annotate(
+                "", (x + 0.2, -0.12), (x + 0.8, -0.12), arrowprops={"arrowstyle": "->", "linewidth": 2, "color": FAKE}
+            )
+    axes.text(first, -0.36, "the walk ends", ha="center", va="top", color=FAKE)
+    for x, gradients in ((0, [outcome.gradient_a]), (1, outcome.gradients_f), (3, outcome.gradients_g)):
+        axes.text(x, -0.62, norm_in_words(gradients), ha="center", va="top", fontsize=9)
+    axes.text(4, 0.36, f"{outcome.c:.6f}", ha="center", color=REAL)
+    axes.set(xlim=(-0.5, 4.5), ylim=(-1.0, 0.6), title=formula)
+    axes.axis("off")
+
+
+def norm_in_words(gradients: list[np.ndarray | None]) -> str:
+    """The length of the gradient of all these parameters together."""
+    if any(g is None for g in gradients):
+        return "no gradient (None)"
+    return f"|gradient| = {np.sqrt(sum((g**2).sum() for g in gradients)):.4f}"
+
+
+if __name__ == "__main__":
+    main()

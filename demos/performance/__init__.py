@@ -1,0 +1,1 @@
+"""What an iteration costs, in minigan and in other engines."""

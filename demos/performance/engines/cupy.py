@@ -1,0 +1,13 @@
+"""The sizes in minigan on a GPU: the very code of `minigan`, and one word."""
+
+from demos.performance.engines import minigan
+from minigan import backend
+
+try:
+    backend.use("cupy")
+except backend.BackendError as error:
+    raise ImportError(str(error)) from error
+
+VERSION = f"{minigan.VERSION}, CuPy {backend.xp().__version__}"
+THREADS = 1
+make = minigan.make

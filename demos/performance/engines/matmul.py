@@ -1,0 +1,114 @@
+"""No engine, but what none that multiplies by BLAS can do without: the matrix products of each size, written with `out=`.
+
+A convolution's products are those of its windows, as rows, with its kernels, as columns. Nothing else is computed: no windows
+are gathered, no activation, no update.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from demos.performance.engines.sizes import Network, Size
+
+VERSION = np.__version__
+THREADS = int(os.environ["OPENBLAS_NUM_THREADS"])
+
+
+class Product:
+    """Y = X W, X (rows, k), W (k, n), and the two products of its derivatives."""
+
+    def __init__(self, rng: np.random.Generator, rows: int, k: int, n: int):
+        self.shape = rows, k, n
+        self.x, self.w = (rng.standard_normal(shape, dtype=np.float32) for shape in ((rows, k), (k, n)))
+        self.y, self.dx, self.dw = (np.empty(shape, np.float32) for shape in ((rows, n), (rows, k), (k, n)))
+
+    def forward(self) -> None:
+        """Y = X W"""
+        np.matmul(self.x, self.w, out=self.y)
+
+    def to_input(self) -> None:
+        """dX = dY W^T; Y stands in for dY."""
+        np.matmul(self.y, self.w.T, out=self.dx)
+
+    def to_weights(self) -> None:
+        """dW = X^T dY"""
+        np.matmul(self.x.T, self.y, out=self.dw)
+
+
+def products(network: Network, batch: int, side: int) -> Iterator[tuple[int, int, int]]:
+    """(rows, k, n) of each layer's product, for images of this side."""
+    for kind, *numbers in network:
+        if kind == "dense":
+            yield batch, numbers[0], numbers[1]
+        elif kind == "reshape":
+            side = numbers[1]
+        elif kind == "conv":
+            c, o, k, stride, padding, *_ = numbers
+            side = (side + 2 * padding - k) // stride + 1
+            yield batch * side * side, k * k * c, o
+        elif kind == "conv_transpose":
+            c, o, k, stride, padding, *_ = numbers
+            yield batch * side * side, c, k * k * o
+            side = (side - 1) * stride - 2 * padding + k
+
+
+def make(size: Size, seed: int) -> Callable[[], tuple]:
+    """One iteration's products; there are no losses."""
+    rng = np.random.default_rng(seed)
+    G, D = ([Product(rng, *p) for p in products(network, size.batch, size.shape[-1])] for network in (size.G, size.D))
+    return {"gan": lambda: gan(G, D), "wgan-gp": lambda: critic(G, D), "fgsm": lambda: fgsm(D)}[size.task]
+
+
+def gan(G: list[Product], D: list[Product]) -> tuple:
+    """D on real and on fake samples, and back to its weights; then G, through D, and back through D to G's weights."""
+    forward(G)
+    for _ in ("real", "fake"):
+        forward(D)
+        backward(D)
+    forward(G)
+    forward(D)
+    through(D)
+    backward(G)
+    return ()
+
+
+def critic(G: list[Product], D: list[Product]) -> tuple:
+    """As D's step; then D's slope at x_hat, and the same way back: from the slope through each layer, to its weights."""
+    forward(G)
+    for _ in ("real", "fake"):
+        forward(D)
+        backward(D)
+    forward(D)
+    through(D)
+    for p in D:
+        p.to_weights()
+        p.forward()
+    return ()
+
+
+def fgsm(D: list[Product]) -> tuple:
+    """The classifier, and back to its images."""
+    forward(D)
+    through(D)
+    return ()
+
+
+def forward(network: list[Product]) -> None:
+    """The forward pass."""
+    for p in network:
+        p.forward()
+
+
+def through(network: list[Product]) -> None:
+    """The backward pass of a frozen network, to its input."""
+    for p in reversed(network):
+        p.to_input()
+
+
+def backward(network: list[Product]) -> None:
+    """The backward pass to the weights; nobody asks for the first layer's input."""
+    for p in reversed(network):
+        p.to_weights()
+        if p is not network[0]:
+            p.to_input()

@@ -1,0 +1,13 @@
+"""The sizes in PyTorch on a GPU: the very code of `torch`, and one word."""
+
+import torch
+
+from demos.performance.engines import torch as engine
+
+if not torch.cuda.is_available():
+    raise ImportError("PyTorch finds no GPU")
+engine.DEVICE = "cuda"
+
+VERSION = engine.VERSION
+THREADS = 1
+make = engine.make

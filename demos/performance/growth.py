@@ -1,0 +1,58 @@
+"""How minigan's time and memory grow: one iteration of a GAN against its batch, width, depth and image side."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from demos.performance.engines.sizes import Size, dense_gan, small_dcgan
+from demos.performance.workers import Worker
+
+RIGHT_END = 3  # points that the slope is taken from: at the left, what a step costs whatever its size hides the growth
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A quantity that grows: the size at each value, the values, those of a quick run, and what stays the same."""
+
+    size: Callable[[int], Size]
+    values: Sequence[int]
+    quick: Sequence[int]
+    meaning: str
+
+
+AXES = {
+    "batch": Axis(
+        lambda n: dense_gan(256, 784, batch=n), (16, 32, 64, 128, 256, 512, 1024, 2048), (8, 16, 32), "100-256-784, 784-256-1"
+    ),
+    "width": Axis(
+        lambda n: dense_gan(n, 784, batch=64), (32, 64, 128, 256, 512, 1024, 2048), (8, 16, 32), "100-n-784, batch 64"
+    ),
+    "depth": Axis(lambda n: dense_gan(128, 784, batch=64, depth=n), (1, 2, 4, 8, 16, 32, 64), (1, 2, 4), "width 128, batch 64"),
+    "image side": Axis(small_dcgan, (8, 16, 32, 64, 128), (4, 8, 16), "convolutions, 16 channels, batch 16"),
+}
+
+
+def measure(worker: Worker, seed: int, seconds: float, quick: bool) -> dict[str, dict[str, Any]]:
+    """For each axis: the values, the figures there (`ms`, `peak` and `activations` in bytes), and their slopes."""
+    return {name: _along(worker, axis, seed, seconds, quick) for name, axis in AXES.items()}
+
+
+def _along(worker: Worker, axis: Axis, seed: int, seconds: float, quick: bool) -> dict[str, Any]:
+    values = axis.quick if quick else axis.values
+    points = [at(worker, axis.size(n), seed, seconds) for n in values]
+    figures = {key: [point[key] for point in points] for key in ("ms", "peak", "activations")}
+    slopes = {key: slope(values, column) for key, column in figures.items()}
+    return {"values": list(values), **figures, "slope": slopes}
+
+
+def at(worker: Worker, size: Size, seed: int, seconds: float) -> dict[str, float]:
+    """Time and memory of one iteration of this size. Counting memory slows Python down: the time is taken without."""
+    worker.make(size, seed)
+    return {**worker.ask(time=seconds), **worker.memory(size, seed)}
+
+
+def slope(x: Sequence[float], y: Sequence[float]) -> float:
+    """The power p of y ~ x^p at the right end."""
+    return float(np.polyfit(np.log(x[-RIGHT_END:]), np.log(y[-RIGHT_END:]), 1)[0])

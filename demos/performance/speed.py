@@ -1,0 +1,193 @@
+"""Where minigan's time goes, and what other engines need for the same: one GAN iteration, measured against five of them.
+
+    D steps on real and detached fake samples, then G with D frozen; Adam for both. The same numbers in every engine.
+
+Six sizes: `tiny` (a toy, where every op's overhead counts), `mlp256`, `mlp1024` (dense networks, where the matrix products
+do), `dcgan`; and one critic step of `wgan-gp` (second derivatives), and the images' gradient that `fgsm` needs. Engines:
+`matmul`, only the matrix products of the size, which no engine on this BLAS can do without; PyTorch, JAX (compiled), MyGrad and
+Autograd, if they are installed, here or under another interpreter (--python torch=PATH). Each runs in its own process, in turn.
+
+What to look for: in speed.png, how close to `matmul` the sizes come as they grow; in the tables, which ops take the rest. In
+growth.png the slopes at the right end are the powers by which time and memory grow; memory follows the activations. Every
+engine has two threads; minigan's are BLAS's for dense networks, and its own for convolutions (see minigan/threads.py).
+
+With --backend cupy, three sizes on the processor beside a GPU: minigan on CuPy, and PyTorch there.
+"""
+
+import argparse
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from demos.kit.run import common_options, start, write_summary
+from demos.performance import growth, speed_pictures
+from demos.performance.engines import NAMES, ON_GPU, plays
+from demos.performance.engines.sizes import SIZES
+from demos.performance.workers import PAUSE, Worker, WorkerError, compare
+
+
+@dataclass
+class Settings:
+    """How long to measure."""
+
+    sizes: Sequence[str]
+    memory: Sequence[str]  # the sizes whose memory is compared with their activations
+    rounds: int  # turns of every engine
+    seconds: float  # of each turn
+    profile: float = 0.5  # seconds under the profiler
+    pause: float = PAUSE
+
+
+FULL = Settings(tuple(SIZES), ("mlp256", "mlp1024", "dcgan"), rounds=9, seconds=0.3)
+QUICK = Settings(("tiny",), ("tiny",), rounds=2, seconds=0.02, profile=0.02)
+GPU = ("mlp256", "mlp1024", "dcgan")  # the sizes that are compared there
+ROWS = 8  # of a profile
+BUSY = 1.0  # programs that run already
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Measure, print, draw."""
+    options = common_options(__doc__)
+    options.add_argument("--rounds", type=_positive, help="turns of every engine (default: see the settings)")
+    options.add_argument(
+        "--python", type=_interpreter, action="append", default=[], metavar="NAME=PATH", help="an engine's own interpreter"
+    )
+    args = start(options, argv, "speed")
+    settings = QUICK if args.quick else FULL
+    settings = replace(settings, rounds=args.rounds or settings.rounds)
+    warn_if_busy()
+    try:
+        (measure if args.backend == "numpy" else measure_gpu)(args, settings)
+    except WorkerError as error:
+        raise SystemExit(str(error)) from None
+
+
+def measure(args: argparse.Namespace, settings: Settings) -> None:
+    """Everything, and the files at the end."""
+    began = time.perf_counter()
+    pythons, engines, absent = dict(args.python), {}, {}
+    times = {name: times_of(name, NAMES, args.seed, settings, pythons, engines, absent) for name in settings.sizes}
+    with Worker("minigan", pythons.get("minigan")) as worker:
+        memory = {name: worker.memory(SIZES[name], args.seed) for name in settings.memory}
+        print_memory(memory)
+        found = growth.measure(worker, args.seed, settings.seconds, args.quick)
+    print_growth(found)
+    speed_pictures.ratios(args.out / "speed.png", times)
+    speed_pictures.growth(args.out / "growth.png", found, {name: axis.meaning for name, axis in growth.AXES.items()})
+    described = {**asdict(settings), "engines": engines, "absent": absent}
+    write_summary(args, described, {"times": times, "memory": memory, "growth": found}, began)
+    print(f"""
+Results are in {args.out}/
+  speed.png      minigan's time over each engine's
+  growth.png     time and memory of an iteration against batch, width, depth and image side
+  summary.json   the figures behind them
+""")
+
+
+def measure_gpu(args: argparse.Namespace, settings: Settings) -> None:
+    """The times alone, of the engines on a GPU beside those on the processor."""
+    began = time.perf_counter()
+    settings = replace(settings, sizes=settings.sizes if args.quick else GPU, memory=())
+    pythons, engines, absent = dict(args.python), {}, {}
+    times = {name: times_of(name, ON_GPU, args.seed, settings, pythons, engines, absent) for name in settings.sizes}
+    speed_pictures.ratios(args.out / "speed.png", times)
+    write_summary(args, {**asdict(settings), "engines": engines, "absent": absent}, {"times": times}, began)
+    print(f"\nResults are in {args.out}/: speed.png, summary.json")
+
+
+# --- times --------------------------------------------------------------------------------------------------------------
+
+
+def times_of(
+    name: str, names: Sequence[str], seed: int, settings: Settings, pythons: dict[str, str], engines: dict, absent: dict
+) -> dict[str, dict[str, float]]:
+    """The figures of one size, engine by engine. `engines` and `absent` take what is learnt about the engines."""
+    with ExitStack() as stack:
+        wanted = [engine for engine in names if plays(engine, name) and engine not in absent]
+        images = any(layer[0] == "conv" for layer in SIZES[name].D)
+        workers = [stack.enter_context(Worker(engine, pythons.get(engine), images)) for engine in wanted]
+        for worker in workers:
+            note(worker, engines, absent)
+        present = [worker for worker in workers if worker.missing is None]
+        for worker in present:
+            worker.make(SIZES[name], seed)
+        times = {engine: found.summary() for engine, found in compare(present, settings.rounds, settings.seconds).items()}
+        calls = max(3, round(1e3 * settings.profile / times["minigan"]["ms"]))
+        profile = present[0].ask(profile=calls)["table"].splitlines()
+    print_times(name, times, engines)
+    print(f"\n  minigan's ops over {calls} iterations:\n")
+    print("\n".join(f"    {line}" for line in profile[: ROWS + 1]))
+    return times
+
+
+def note(worker: Worker, engines: dict, absent: dict) -> None:
+    """What the worker said of itself."""
+    if worker.missing is None:
+        engines[worker.engine] = {"version": worker.version, "threads": worker.threads}
+    elif worker.engine == "minigan":
+        raise SystemExit(f"--python: minigan cannot be imported there: {worker.missing}")
+    else:
+        absent[worker.engine] = worker.missing
+        print(f"{worker.engine} is left out: {worker.missing}")
+
+
+def print_times(name: str, times: dict[str, dict[str, float]], engines: dict[str, dict[str, Any]]) -> None:
+    """One size's rows of the table."""
+    print(f"\n{name:<10}{'engine':<12}{'threads':>8}{'ms':>10}{'minigan / engine':>20}   lowest - highest round")
+    for engine, row in times.items():
+        line = f"{'':<10}{engine:<12}{engines[engine]['threads']:>8}{row['ms']:>10.3f}"
+        if engine != "minigan":
+            line += f"{row['ratio']:>20.2f}   {row['ratio_low']:.2f} - {row['ratio_high']:.2f}"
+        print(line)
+
+
+# --- memory and growth --------------------------------------------------------------------------------------------------
+
+
+def print_memory(memory: dict[str, dict[str, int]]) -> None:
+    """The peak of an iteration beside the sum of what its graphs keep."""
+    print(f"\n{'memory':<10}{'peak, MB':>12}{'activations, MB':>18}{'peak / activations':>21}")
+    for name, row in memory.items():
+        ratio = row["peak"] / row["activations"]
+        print(f"{name:<10}{row['peak'] / 1e6:>12.2f}{row['activations'] / 1e6:>18.2f}{ratio:>21.2f}")
+
+
+def print_growth(found: dict[str, dict[str, Any]]) -> None:
+    """The powers."""
+    print(f"\n{'growth with':<12}{'of time':>10}{'of memory':>12}{'of activations':>17}   (powers, at the right end)")
+    for name, figures in found.items():
+        powers = figures["slope"]
+        print(f"{name:<12}{powers['ms']:>10.2f}{powers['peak']:>12.2f}{powers['activations']:>17.2f}")
+
+
+def warn_if_busy() -> None:
+    """Whoever shares the processors shares in the times."""
+    if hasattr(os, "getloadavg") and (load := os.getloadavg()[0]) > BUSY:
+        print(f"The machine is busy (load {load:.1f}): the times below are too long, those of several threads most of all.\n")
+
+
+# --- options ------------------------------------------------------------------------------------------------------------
+
+
+def _interpreter(text: str) -> tuple[str, str]:
+    engine, _, path = text.partition("=")
+    names = dict.fromkeys((*NAMES, *ON_GPU))
+    if engine not in names:
+        raise argparse.ArgumentTypeError(f"{text}: expected NAME=PATH, NAME one of {', '.join(names)}")
+    if shutil.which(path) is None:
+        raise argparse.ArgumentTypeError(f"{text}: there is no interpreter {path!r}")
+    return engine, path
+
+
+def _positive(text: str) -> int:
+    if not (text.isdecimal() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number of rounds")
+    return int(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""Engines in processes of their own, and their times, taken in turn.
+
+Two engines in one process would share its threads and its allocator, and one would pay for the other: the threads of a BLAS or
+of OpenMP keep a processor busy for a while after their work is done. So each has a process, all wait while one measures, and
+after every switch there is a pause, and a few calls that do not count. Other programs change the times; they change the ratio
+of two times that were taken one after the other less. So ratios are formed round by round.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from demos.performance.engines.sizes import Size
+
+ROOT = Path(__file__).parents[2]  # where `python -m demos...` works
+PAUSE = 0.2  # seconds before each turn
+
+
+class WorkerError(RuntimeError):
+    """A worker has ended before its time; the message has its last words."""
+
+
+class Worker:
+    """An engine in a process of its own: `ask` it. `missing` says why it cannot be had, or is None.
+
+    Args:
+        engine: its name in `demos.performance.engines`.
+        python: the interpreter, this one if None.
+        convolutional: whether to share out two threads for a convolutional network: to an engine on NumPy, two of minigan's,
+            and one of BLAS; for dense ones it is the other way round.
+    """
+
+    def __init__(self, engine: str, python: str | None = None, convolutional: bool = False):
+        self.engine = engine
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (open until `close`)
+        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        command = [python or sys.executable, "-m", "demos.performance.engines", engine]
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            text=True,
+            env={**os.environ, "PYTHONPATH": path, "MINIGAN_BACKEND": "numpy", **_threads(engine, convolutional)},
+        )
+        try:
+            hello = self._answer()
+        except BaseException:
+            self.close()
+            raise
+        self.missing: str | None = hello.get("missing")
+        self.version, self.threads = hello.get("version"), hello.get("threads")
+
+    def ask(self, **task: Any) -> dict[str, Any]:
+        """The worker's answer to a task; see engines/__main__.py. Raises WorkerError if it ends without one."""
+        with suppress(BrokenPipeError):  # it has ended: its last words are read below
+            self.process.stdin.write(json.dumps(task) + "\n")
+            self.process.stdin.flush()
+        return self._answer()
+
+    def make(self, size: Size, seed: int) -> None:
+        """Start this size anew."""
+        self.ask(make=asdict(size), seed=seed)
+
+    def memory(self, size: Size, seed: int) -> dict[str, int]:
+        """The bytes of an iteration of this size; see `demos.performance.engines.memory`. minigan's worker only."""
+        return self.ask(memory=asdict(size), seed=seed)
+
+    def _answer(self) -> dict[str, Any]:
+        line = self.process.stdout.readline()
+        if not line:
+            code = self.process.wait()
+            self.errors.seek(0)
+            words = "".join(self.errors.readlines()[-12:]).strip()
+            raise WorkerError(f"the worker of {self.engine} has ended with code {code}:\n{words}")
+        return json.loads(line)
+
+    def close(self) -> None:
+        """End the process."""
+        self.process.kill()
+        self.process.wait()
+        for file in (self.process.stdin, self.process.stdout, self.errors):
+            with suppress(BrokenPipeError):  # a task that nobody took
+                file.close()
+
+    def __enter__(self) -> "Worker":
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self.close()
+
+
+def _threads(engine: str, convolutional: bool) -> dict[str, str]:
+    """The environment variables for two threads, where they are of most use (see `minigan.threads`)."""
+    if convolutional and engine != "matmul":
+        return {"OPENBLAS_NUM_THREADS": "1", "MINIGAN_THREADS": "2"}
+    return {"OPENBLAS_NUM_THREADS": "2", "MINIGAN_THREADS": "1"}
+
+
+@dataclass
+class Times:
+    """One engine's times of one size: the median of each round in ms, and minigan's time over it."""
+
+    ms: list[float]
+    ratios: list[float]
+
+    def summary(self) -> dict[str, float]:
+        """The medians, and the smallest and the largest ratio."""
+        return {
+            "ms": statistics.median(self.ms),
+            "ratio": statistics.median(self.ratios),
+            "ratio_low": min(self.ratios),
+            "ratio_high": max(self.ratios),
+        }
+
+
+def compare(workers: Sequence[Worker], rounds: int, seconds: float) -> dict[str, Times]:
+    """The times of the workers, which have made their size, by engine: `rounds` turns each, to and fro.
+
+    One more round, before them, does not count. The first worker is minigan's.
+    """
+    ms: dict[str, list[float]] = {worker.engine: [] for worker in workers}
+    for t in range(rounds + 1):
+        for worker in workers[:: -1 if t % 2 else 1]:
+            time.sleep(PAUSE)
+            ms[worker.engine].append(worker.ask(time=seconds if t else 0.0)["ms"])
+    counted = {engine: times[1:] for engine, times in ms.items()}
+    own = counted[workers[0].engine]
+    return {
+        engine: Times(times, [mine / its for mine, its in zip(own, times, strict=True)]) for engine, times in counted.items()
+    }

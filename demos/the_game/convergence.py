@@ -1,0 +1,200 @@
+"""If D reaches its optimum before each improvement of p_g, then p_g converges to p_data.
+
+Slide: "Proposition 2. If G and D have enough capacity, and at each step of Algorithm 1, the discriminator is allowed to reach
+its optimum given G, and p_g is updated so as to improve the criterion" E log D*(x) + E log(1 - D*(G(z))) "then p_g converges
+to p_{data}" (Security and Fairness of Deep Learning, CMU).
+
+The proof moves p_g itself. So does the first half of this demo: p_g is a table of 50 probabilities, D* is computed from it, and
+gradient descent on the criterion takes p_g to p_data and the value down to -log 4. The second half trains networks, where D
+only comes near its optimum, by k = 5 steps for each of G's. What to look for, most of all in animation.gif: lines lead
+from z to x = G(z); G moves them to where D (dashed) is high, and D falls there. In the end D says 1/2 wherever there are data,
+but not between the two humps, as a continuous G cannot jump from one to the other. D near 1/2 and V near -log 4 prove little by
+themselves: before the training they are near, too. So there is one more figure, 2 JSD, from p_g's histogram: by so much the
+best D's V exceeds -log 4. All figures are those of the worst seed.
+"""
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from statistics import NormalDist
+
+import matplotlib.pyplot as plt
+import numpy as np
+from tqdm import tqdm
+
+import minigan as mg
+from demos.kit import pictures
+from demos.kit.claim import Claim
+from demos.kit.line import Mixture, jensen_shannon, network
+from demos.kit.run import common_options, start
+from minigan import Tensor, backend, data, losses, metrics, no_grad, optim, sigmoid
+from minigan.games import GAN
+
+
+@dataclass
+class Settings:
+    """Everything that the result depends on, besides the seed."""
+
+    steps: int = 2000  # iterations of the game; the learning rates fall linearly to 0 over them
+    k: int = 5  # D steps for each of G: near to its optimum, as the proposition asks
+    batch: int = 128
+    lr: tuple[float, float] = (1e-3, 3e-3)  # Adam's, for G and for D
+    betas: tuple[float, float] = (0.0, 0.99)  # without momentum the two do not overshoot each other
+    width: int = 64
+    seeds: int = 3
+    snapshots: int = 48
+    table_steps: int = 2000
+    table_lr: float = 20.0  # the curvature at the solution is p / 2, below 1/20
+    value: float = 0.05  # what the distances of V from -log 4, ...
+    w1: float = 0.1  # ... of G's samples from the data, in standard deviations of the data, ...
+    half: float = 0.15  # ... and of D from 1/2 must stay below
+
+
+QUICK = {"steps": 300, "seeds": 1, "snapshots": 10, "value": 0.2, "w1": 0.3, "half": 0.5}  # on its way, not there
+
+DATA = Mixture((0.5, 0.5), (-1.5, 1.5), (0.5, 0.5))
+STD = np.sqrt(0.5**2 + 1.5**2)
+EDGES = np.linspace(-4.0, 4.0, 101)
+X = (EDGES[1:] + EDGES[:-1]) / 2  # the middles of the histogram's bins
+Z = np.array([[NormalDist().inv_cdf((i + 0.5) / 20_000)] for i in range(20_000)], np.float32)  # N(0, 1), without noise
+LINES = slice(250, None, 500)  # the z whose lines are drawn
+
+
+def main(argv: list[str] | None = None) -> None:
+    """The table, then the networks; measure, draw."""
+    args = start(common_options(__doc__), argv, "convergence")
+    settings = replace(Settings(), **QUICK) if args.quick else Settings()
+    claim = Claim(args, asdict(settings))
+    seeds = range(args.seed, args.seed + settings.seeds)
+    tables = [descend_table(settings, seed) for seed in seeds]
+    measure_tables(claim, tables)
+    runs = [play(settings, seed) for seed in seeds]
+    measure_runs(claim, runs, settings)
+    animate(args.out / "animation.gif", runs[0])
+    claim.finish(picture(tables, runs, claim.metrics), "convergence")
+    print("animation.gif: G's lines from z to x, and what D says, over the training")
+
+
+# --- the proposition's own setting: p_g is a table ------------------------------------------------------------------------
+
+
+def descend_table(settings: Settings, seed: int, bins: int = 50) -> dict[str, np.ndarray]:
+    """Gradient descent on p_g = softmax(theta) against D* = p / (p + p_g): the value, and TV(p_g, p), at every step."""
+    x = np.linspace(-4.0, 4.0, bins)
+    p = Tensor(DATA.density(x) / DATA.density(x).sum())
+    theta = Tensor(np.random.default_rng(seed).standard_normal(bins), requires_grad=True)
+    opt = optim.SGD([theta], settings.table_lr)
+    values, distances = [], []
+    for _ in range(settings.table_steps):
+        p_g = mg.softmax(theta)
+        best = p / (p + p_g.detach())  # at D's optimum, the gradient through D would be 0 anyway
+        criterion = mg.sum(p * mg.log(best)) + mg.sum(p_g * mg.log(1.0 - best))
+        values.append(criterion.item())
+        distances.append(mg.sum(mg.abs(p_g.detach() - p)).item() / 2)
+        opt.zero_grad()
+        criterion.backward()
+        opt.step()
+    return {"value": np.array(values), "TV": np.array(distances)}
+
+
+def measure_tables(claim: Claim, tables: list[dict]) -> None:
+    """Does p_g arrive, and does the value fall at every step, to -log 4?"""
+    tv = max(table["TV"][-1] for table in tables)
+    gap = max(table["value"][-1] for table in tables) + np.log(4)
+    rise = max(np.diff(table["value"]).max() for table in tables)
+    claim.note("table_TV", tv, "below 1e-3", tv < 1e-3)
+    claim.note("table_value_above_-log4", gap, "0 to 1e-3", 0 <= gap < 1e-3)
+    claim.note("table_largest_rise", rise, "at most 0: V falls at every step", rise <= 0)
+
+
+# --- two networks ---------------------------------------------------------------------------------------------------------
+
+
+def make_game(settings: Settings) -> GAN:
+    """G and D from R to R, and their optimizers."""
+    G, D = players = network(settings.width), network(settings.width)
+    rules = (optim.Adam(player.parameters(), lr, settings.betas) for player, lr in zip(players, settings.lr, strict=True))
+    return GAN(G, D, data.noise(1), *rules, k=settings.k)
+
+
+def play(settings: Settings, seed: int) -> list[dict]:
+    """Algorithm 1 on samples of DATA: what G and D were along the way, and at the end."""
+    mg.seed(seed)
+    game, rng = make_game(settings), backend.spawn()
+    batches = data.batches(DATA.draw(100_000, rng), size=settings.batch)
+    decay = optim.LinearDecay([game.opt_G, game.opt_D], settings.steps)
+    snapshots = []
+    for t in tqdm(range(settings.steps), desc=f"seed {seed}", mininterval=0.5):
+        if t % max(1, settings.steps // settings.snapshots) == 0:
+            snapshots.append(snapshot(game, t, DATA.draw(10_000, rng)))
+        game.step(batches)
+        decay.step()
+    return [*snapshots, snapshot(game, settings.steps, DATA.draw(10_000, rng))]
+
+
+def snapshot(game: GAN, step: int, real: np.ndarray) -> dict:
+    """D's curve, p_g, the ends of some lines z -> x, and how far the game is."""
+    fake = game.sample(len(Z), z=Z)
+    p_g = np.histogram(fake[:, 0], EDGES)[0] / (len(Z) * (EDGES[1] - EDGES[0]))
+    fresh = game.sample(len(real))
+    with no_grad():
+        curve = sigmoid(game.D(Tensor(X[:, None], dtype=np.float32))).numpy()[:, 0]
+        value = -losses.discriminator_loss(game.D(Tensor(real)), game.D(Tensor(fresh))).item()
+    w1 = metrics.wasserstein1(real[:, 0], fresh[:, 0]) / STD
+    jsd = jensen_shannon(DATA.density(X), p_g, EDGES[1] - EDGES[0])
+    return {"step": step, "D": curve, "p_g": p_g, "lines": fake[LINES, 0], "value": value, "W1": w1, "JSD": jsd}
+
+
+def measure_runs(claim: Claim, runs: list[list[dict]], settings: Settings) -> None:
+    """Where V, the samples and D end: the worst of the seeds."""
+    last, populated = [run[-1] for run in runs], DATA.density(X) > 0.05
+    found = {
+        "value_from_-log4": (max(abs(s["value"] + np.log(4)) for s in last), settings.value),
+        "best_D_value_above_-log4": (max(2 * s["JSD"] for s in last), settings.value),
+        "W1_in_std": (max(s["W1"] for s in last), settings.w1),
+        "D_from_half": (max(np.abs(s["D"] - 0.5)[populated].max() for s in last), settings.half),
+    }
+    for name, (figure, bound) in found.items():
+        claim.note(name, figure, f"below {bound}", figure < bound)
+
+
+def board(axes: plt.Axes, snapshot: dict) -> None:
+    """What everyone draws on the board: both densities, D, and below them the lines from z to x."""
+    axes.fill_between(X, DATA.density(X), color=pictures.REAL, alpha=0.3, label="$p_{data}$")
+    axes.step(X, snapshot["p_g"], where="mid", color=pictures.FAKE, label="$p_g$")
+    axes.plot(X, snapshot["D"], color="black", linestyle="--", linewidth=1, label="$D(x)$")
+    z = Z[LINES, 0]
+    axes.plot([snapshot["lines"], z], [np.full(len(z), -0.06), np.full(len(z), -0.4)], color=pictures.FAKE, linewidth=0.7)
+    axes.set(xlim=(-4, 4), ylim=(-0.42, 1.3), yticks=[-0.4, -0.06, 0, 0.5, 1], title=f"iteration {snapshot['step']:,}")
+    axes.set_yticklabels(["$z$", "$x$", "", "½", "1"])
+    axes.legend(loc="upper center", ncols=3, fontsize=8)
+
+
+def animate(path: Path, snapshots: list[dict]) -> None:
+    """The board over the whole training, as a GIF."""
+    figure, axes = plt.subplots(figsize=(5, 4))
+    figure.subplots_adjust(0.07, 0.07, 0.97, 0.92)  # a layout engine would lay out every frame anew
+    pictures.animate(figure, lambda snapshot: (axes.clear(), board(axes, snapshot)), snapshots, path)
+
+
+def picture(tables: list[dict], runs: list[list[dict]], figures: dict[str, float]) -> plt.Figure:
+    """Above: the board at three moments. Below: the networks' way, and the table's."""
+    figure, places = plt.subplots(2, 3, figsize=(13, 7.5), height_ratios=(3, 2), layout="constrained")
+    for axes, i in zip(places[0], (0, len(runs[0]) // 4, -1), strict=True):
+        board(axes, runs[0][i])
+    step = [s["step"] for s in runs[0]]
+    left, middle, right = places[1]
+    left.plot(step, [[run[i]["W1"] for run in runs] for i in range(len(step))], color="tab:green")
+    left.set(title="networks: $W_1(p_{data}, p_g)$ / std", xlabel="iteration", ylim=(0, None))
+    middle.plot(step, [[run[i]["value"] + np.log(4) for run in runs] for i in range(len(step))], color="black", linewidth=1)
+    middle.plot(step, [[2 * run[i]["JSD"] for run in runs] for i in range(len(step))], color="tab:purple", linewidth=1)
+    middle.set(title="$V + \\log 4$ (purple: the best D's, $2\\,JSD$)", xlabel="iteration")
+    right.semilogy(np.transpose([table["value"] + np.log(4) for table in tables]), color="tab:purple")
+    right.set(title="table: $V + \\log 4$, $D = D^*$", xlabel="step")
+    w1, gap, tv = (figures[name] for name in ("W1_in_std", "value_from_-log4", "table_TV"))
+    title = f"$W_1(p_{{data}}, p_g)$ = {w1:.3f} standard deviations, $V$ within {gap:.3f} of $-\\log 4$; as a table,"
+    figure.suptitle(f"{title} $p_g$ is within TV = {tv:.4f} of $p_{{data}}$")
+    return figure
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,181 @@
+"""For a fixed generator, the best discriminator is D*(x) = p_data(x) / (p_data(x) + p_g(x)).
+
+Slide: "Proposition 1. For G fixed, the optimal discriminator D is" D*_G(x) = p_data(x) / (p_data(x) + p_g(x)), by
+"the function y -> a log(y) + b log(1-y) achieves its maximum in [0,1] at a/(a+b)" (Generative Adversarial Networks).
+
+Here p_data and p_g are two distributions on the line whose densities are known, D is a small network that sees only their
+samples and ascends E log D(x) + E log(1 - D(G(z))). What to look for: in the upper panels D's curve lies on D*, wherever
+there are samples; far outside, where neither has any, D may say what it likes. The value that D reaches, an integral over
+the exact densities, rises to -log 4 + 2 JSD(p_data || p_g), which no D can exceed; the lower panels show what is missing. So
+what is left for G to descend is the Jensen-Shannon divergence. The proof's step by itself: gradient ascent on y, which finds
+a / (a + b).
+
+Figures are the worst over the seeds; errors are taken where p_data + p_g is above 0.05.
+"""
+
+from dataclasses import asdict, dataclass, replace
+
+import matplotlib.pyplot as plt
+import numpy as np
+from tqdm import tqdm
+
+import minigan as mg
+from demos.kit.claim import Claim
+from demos.kit.line import Mixture, jensen_shannon, network
+from demos.kit.pictures import FAKE, REAL
+from demos.kit.run import common_options, start
+from minigan import Tensor, backend, losses, nn, no_grad, optim
+
+
+@dataclass
+class Settings:
+    """Everything that the result depends on, besides the seed."""
+
+    steps: int = 3000  # of D; its learning rate falls linearly to 0 over them
+    batch: int = 512
+    lr: float = 3e-3
+    width: int = 64  # of D's two hidden layers
+    seeds: int = 3
+    pairs: int = 100  # (a, b), drawn from [0.05, 1]: a curve that is nearly flat would take many more ascents
+    ascents: int = 1000
+    sup: float = 0.03  # what the errors must stay below
+    mean: float = 0.01
+    value: float = 0.01
+
+
+QUICK = {"steps": 600, "batch": 256, "seeds": 1, "sup": 0.09, "mean": 0.03}  # a tenth of the samples: thrice the error
+
+CASES = {  # p_data, p_g
+    "gaussians": (Mixture((1.0,), (0.0,), (1.0,)), Mixture((1.0,), (1.5,), (0.7,))),
+    "mixtures": (Mixture((0.5, 0.5), (-2.0, 1.0), (0.5, 0.7)), Mixture((0.3, 0.7), (-1.0, 2.0), (0.6, 0.8))),
+}
+X = np.linspace(-6.0, 6.0, 2401)  # beyond it there is no mass that counts
+DX = X[1] - X[0]
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Train D in both cases, ascend the scalar function, compare, draw."""
+    args = start(common_options(__doc__), argv, "optimal_discriminator")
+    settings = replace(Settings(), **QUICK) if args.quick else Settings()
+    claim = Claim(args, asdict(settings))
+    scalar = scalar_error(settings, args.seed)
+    claim.note("scalar_error", scalar, "at most 1e-8", scalar <= 1e-8)
+    runs = {}
+    for case, (p, q) in CASES.items():
+        seeds = range(args.seed, args.seed + settings.seeds)
+        runs[case] = [train(p, q, settings, seed, f"{case}, seed {seed}") for seed in seeds]
+        measure(claim, case, runs[case], settings)
+    claim.finish(picture(runs, claim.metrics), "optimal_discriminator")
+
+
+# --- the proof's step, for numbers ----------------------------------------------------------------------------------------
+
+
+def scalar_error(settings: Settings, seed: int) -> float:
+    """How far from a / (a + b) gradient ascent on a log y + b log(1 - y) ends, at worst. y = sigma(v) stays in (0, 1)."""
+    a, b = (Tensor(ab) for ab in np.random.default_rng(seed).uniform(0.05, 1.0, (2, settings.pairs)))
+    v = Tensor(np.zeros(settings.pairs), requires_grad=True)
+    ascent = optim.SGD([v], lr=2.0)  # the curvature in v is at most (a + b) / 4 <= 1/2
+    for _ in range(settings.ascents):
+        height = mg.sum(a * mg.log_sigmoid(v) + b * mg.log_sigmoid(-v))
+        ascent.zero_grad()
+        (-height).backward()
+        ascent.step()
+    return float(mg.max(mg.abs(mg.sigmoid(v) - a / (a + b))).item())
+
+
+# --- D against a fixed generator ------------------------------------------------------------------------------------------
+
+
+def train(p: Mixture, q: Mixture, settings: Settings, seed: int, label: str) -> dict[str, np.ndarray]:
+    """Train D on samples of p (real) and q (fake): its curve on X at the end, and the exact value of V along the way."""
+    mg.seed(seed)
+    rng, D = backend.generator(), network(settings.width)
+    opt = optim.Adam(D.parameters(), settings.lr)
+    decay = optim.LinearDecay(opt, settings.steps)
+    step, values = [], []
+    for t in tqdm(range(settings.steps), desc=label, mininterval=0.5):
+        if t % max(1, settings.steps // 60) == 0:
+            step.append(t)
+            values.append(value(logits(D), p, q))
+        loss = losses.discriminator_loss(D(Tensor(p.draw(settings.batch, rng))), D(Tensor(q.draw(settings.batch, rng))))
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+        decay.step()
+    v = logits(D)
+    curve = 1 / (1 + np.exp(-v))
+    return {"D": curve, "step": np.array([*step, settings.steps]), "value": np.array([*values, value(v, p, q)])}
+
+
+def logits(D: nn.Module) -> np.ndarray:
+    """D's logits on X, in float64."""
+    with no_grad():
+        return D(Tensor(X[:, None], dtype=np.float32)).numpy()[:, 0].astype(np.float64)
+
+
+def value(v: np.ndarray, p: Mixture, q: Mixture) -> float:
+    """V = the integral of p log D + q log(1 - D), for logits v on X: log D = -log(1 + e^-v)."""
+    return float(DX * np.sum(-p.density(X) * np.logaddexp(0, -v) - q.density(X) * np.logaddexp(0, v)))
+
+
+def optimum(p: Mixture, q: Mixture) -> tuple[np.ndarray, float]:
+    """D* on X, and the value -log 4 + 2 JSD(p || q) that it has."""
+    a, b = p.density(X), q.density(X)
+    return a / (a + b), -np.log(4) + 2 * jensen_shannon(a, b, DX)
+
+
+def measure(claim: Claim, case: str, runs: list[dict], settings: Settings) -> None:
+    """D's distance from D*, and V's from -log 4 + 2 JSD: the worst of the seeds."""
+    p, q = CASES[case]
+    best, highest = optimum(p, q)
+    populated = p.density(X) + q.density(X) > 0.05
+    errors = np.abs([run["D"] - best for run in runs])[:, populated]
+    sup, mean = errors.max(), errors.mean(axis=1).max()
+    reached = [run["value"][-1] for run in runs]
+    gap = np.abs(np.array(reached) - highest).max()
+    claim.note(f"{case}_sup_error", sup, f"below {settings.sup}", sup < settings.sup)
+    claim.note(f"{case}_mean_error", mean, f"below {settings.mean}", mean < settings.mean)
+    claim.note(f"{case}_value", min(reached), f"-log 4 + 2 JSD = {highest:.5f}")
+    claim.note(f"{case}_value_error", gap, f"below {settings.value}", gap < settings.value)
+
+
+# --- the picture ----------------------------------------------------------------------------------------------------------
+
+
+def picture(runs: dict[str, list[dict]], metrics: dict[str, float]) -> plt.Figure:
+    """Above: D on D*, over the two densities. Below: V on its way to -log 4 + 2 JSD."""
+    figure, places = plt.subplots(2, 2, figsize=(12, 7.5), height_ratios=(3, 2), layout="constrained")
+    for (upper, lower), (case, (p, q)) in zip(places.T, CASES.items(), strict=True):
+        best, highest = optimum(p, q)
+        draw_curves(upper, p, q, best, runs[case])
+        upper.set_title(f"$|D - D^*|$ at most {metrics[case + '_sup_error']:.3f} where $p_{{data}} + p_g > 0.05$")
+        draw_values(lower, highest, runs[case])
+        lower.set_title(f"$V$ reaches {metrics[case + '_value']:.4f};  $-\\log 4 + 2\\,JSD$ = {highest:.4f}")
+    worst = max(metrics[f"{case}_sup_error"] for case in CASES)
+    gap = max(metrics[f"{case}_value_error"] for case in CASES)
+    title = f"A trained D is within {worst:.3f} of $p_{{data}} / (p_{{data}} + p_g)$, its value within {gap:.4f} of"
+    figure.suptitle(f"{title} $-\\log 4 + 2\\,JSD$")
+    return figure
+
+
+def draw_curves(axes: plt.Axes, p: Mixture, q: Mixture, best: np.ndarray, runs: list[dict]) -> None:
+    """The densities, D* and the D of each seed."""
+    axes.fill_between(X, p.density(X), color=REAL, alpha=0.3, label="$p_{data}$")
+    axes.fill_between(X, q.density(X), color=FAKE, alpha=0.3, label="$p_g$")
+    axes.plot(X, best, color="black", linewidth=4, alpha=0.25, label="$D^* = p_{data} / (p_{data} + p_g)$")
+    for i, run in enumerate(runs):
+        axes.plot(X, run["D"], color="tab:green", linewidth=1, label="$D$, trained" if i == 0 else None)
+    axes.set(xlabel="$x$", xlim=(-5, 5), ylim=(0, 1.35))
+    axes.legend(loc="upper center", ncols=4, fontsize=9)
+
+
+def draw_values(axes: plt.Axes, highest: float, runs: list[dict]) -> None:
+    """How far V is below its highest value, over the training."""
+    for run in runs:
+        axes.semilogy(run["step"], highest - run["value"], color="tab:green")
+    axes.set(xlabel="step of D", ylabel="$-\\log 4 + 2\\,JSD - V$")
+
+
+if __name__ == "__main__":
+    main()

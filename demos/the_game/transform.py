@@ -1,0 +1,171 @@
+"""A function of a uniform variable has any distribution one likes, and a GAN's generator learns such a function.
+
+Slide: "Luckily, we can represent our complex random variable by a function applied to a uniform random variable." (IT3320E,
+lecture 10)
+
+    x = T(u), u uniform on (0, 1):  T = F^-1, the inverse of the distribution function, gives x the distribution function F
+
+First T = F^-1 itself, for an exponential and a Gaussian; then a GAN, whose generator sees only u, and learns about samples of x
+only from D. What to look for: the Wasserstein distance from T's samples to the target's, beside the distance between two
+samples of the target. G circles around the solution to the end, in spite of a large R1 penalty and falling learning rates; but
+the average of its parameters over the second half of the training comes near. T need not be F^-1: it may fall, or fold.
+"""
+
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import asdict, dataclass, replace
+from itertools import product
+
+import matplotlib.pyplot as plt
+import numpy as np
+from scipy.special import ndtri
+from tqdm import tqdm
+
+import minigan as mg
+from demos.kit.claim import Claim
+from demos.kit.pictures import FAKE, REAL
+from demos.kit.run import common_options, start
+from minigan import data, games, metrics, nn, optim
+
+FACE = (218, 178, 3)  # the lecture's pictures of faces: height, width, colours
+
+
+@dataclass
+class Target:
+    """A distribution: how to draw n samples, the inverse of its distribution function, and its density."""
+
+    draw: Callable[[np.random.Generator, int], np.ndarray]
+    inverse: Callable[[np.ndarray], np.ndarray]
+    density: Callable[[np.ndarray], np.ndarray]
+
+
+TARGETS = {
+    "exponential": Target(lambda rng, n: rng.exponential(size=n), lambda u: -np.log1p(-u), lambda x: np.exp(-x) * (x >= 0)),
+    "Gaussian": Target(lambda rng, n: rng.standard_normal(n), ndtri, lambda x: np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)),
+}
+
+
+@dataclass
+class Settings:
+    """Everything that the result depends on, besides the seed."""
+
+    steps: int = 8000  # the learning rates fall linearly to 0 over them
+    batch: int = 256
+    g_width: int = 64  # of G's two hidden layers,
+    d_width: int = 32  # and of D's
+    lr: float = 2e-3
+    betas: tuple[float, float] = (0.0, 0.99)  # no momentum: it delays the players' answers to each other
+    r1: float = 30.0
+    n: int = 10_000  # samples that a distance is measured with,
+    pairs: int = 20  # and how many pairs of samples it is the mean of
+    bound: float = 2.0  # how many times the distance of two samples of the target is near
+    seeds: int = 3
+
+
+QUICK = {"steps": 600, "pairs": 5, "bound": 15.0, "seeds": 1}
+
+
+def main(argv: list[str] | None = None) -> None:
+    """The exact transforms, the learnt ones for every seed, the figures, the picture."""
+    args = start(common_options(__doc__), argv, "transform")
+    settings = replace(Settings(), **QUICK) if args.quick else Settings()
+    claim = Claim(args, asdict(settings))
+    claim.note("numbers in a face", np.prod(FACE), "218 * 178 * 3 = 116412", np.prod(FACE) == 116412)
+    own = {name: exact(claim, name, settings) for name in TARGETS}
+    learnt = {}
+    for name, seed in product(TARGETS, range(args.seed, args.seed + settings.seeds)):
+        T, last = train(TARGETS[name], settings, seed, f"{name}, seed {seed}")
+        measure(claim, f"{name}, seed {seed}: ", TARGETS[name], T, last, own[name], settings)
+        learnt.setdefault(name, T)
+    claim.finish(picture(learnt, claim.metrics, settings), "transform")
+
+
+def exact(claim: Claim, name: str, settings: Settings) -> float:
+    """T = F^-1, and how far two samples of the target are from each other: the distance that is returned."""
+    target, rng = TARGETS[name], mg.backend.spawn()
+    own = distance(target, lambda n: target.draw(rng, n), settings)
+    claim.note(f"{name}: distance of two samples", own)
+    ratio = distance(target, lambda n: target.inverse(rng.random(n)), settings) / own
+    claim.note(f"{name}: F^-1(u), times that", ratio, "1, but for chance (at most 1.5)", ratio <= 1.5)
+    return own
+
+
+def distance(target: Target, sample: Callable[[int], np.ndarray], settings: Settings) -> float:
+    """Wasserstein-1 between n fresh samples and n of the target, the mean over several pairs."""
+    rng, n = mg.backend.spawn(), settings.n
+    return float(np.mean([metrics.wasserstein1(target.draw(rng, n), sample(n)) for _ in range(settings.pairs)]))
+
+
+# --- the GAN ------------------------------------------------------------------------------------------------------------
+
+
+def train(target: Target, settings: Settings, seed: int, label: str) -> tuple[games.GAN, games.GAN]:
+    """The game with G's parameters averaged over the second half of the training, and with the last ones."""
+    mg.seed(seed)
+    game = make_game(settings)
+    batches = fresh(target, settings.batch, mg.backend.spawn())
+    decay = optim.LinearDecay([game.opt_G, game.opt_D], settings.steps)
+    means = [np.zeros(p.shape) for p in game.G.parameters()]
+    for t in tqdm(range(settings.steps), desc=label, mininterval=0.5):
+        game.step(batches)
+        decay.step()
+        n = t + 1 - settings.steps // 2  # how many iterations are averaged by now
+        for mean, p in zip(means, game.G.parameters(), strict=True):
+            mean += (p.numpy() - mean) / n if n >= 1 else 0.0
+    averaged = deepcopy(game)
+    for mean, p in zip(means, averaged.G.parameters(), strict=True):
+        p.data = mean.astype(np.float32)
+    return averaged, game
+
+
+def make_game(settings: Settings) -> games.GAN:
+    """G: u -> x and D: x -> logit, dense networks, and u uniform on (-1, 1)."""
+    w, v = settings.g_width, settings.d_width
+    G = nn.Sequential(nn.Dense(1, w), nn.ReLU(), nn.Dense(w, w), nn.ReLU(), nn.Dense(w, 1))
+    D = nn.Sequential(nn.Dense(1, v), nn.LeakyReLU(0.2), nn.Dense(v, v), nn.LeakyReLU(0.2), nn.Dense(v, 1))
+    opt_G, opt_D = (optim.Adam(player.parameters(), settings.lr, settings.betas) for player in (G, D))
+    return games.GAN(G, D, data.noise(1, "uniform"), opt_G, opt_D, r1=settings.r1)
+
+
+def fresh(target: Target, size: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Minibatches of x that were never seen before."""
+    while True:
+        yield target.draw(rng, size)[:, None]
+
+
+def measure(claim: Claim, prefix: str, target: Target, T: games.GAN, last: games.GAN, own: float, settings: Settings) -> None:
+    """The distances of the learnt T's samples, in units of that of two samples of the target."""
+    ratio = distance(target, lambda n: T.sample(n)[:, 0], settings) / own
+    claim.note(f"{prefix}T(u), times that", ratio, f"at most {settings.bound:g}", ratio <= settings.bound)
+    claim.note(f"{prefix}last T(u), times that", distance(target, lambda n: last.sample(n)[:, 0], settings) / own)
+
+
+# --- the picture --------------------------------------------------------------------------------------------------------
+
+
+def picture(learnt: dict[str, games.GAN], figures: dict[str, float], settings: Settings) -> plt.Figure:
+    """For each target: T beside F^-1, and the density of T's samples beside the target's."""
+    figure, rows = plt.subplots(len(learnt), 2, figsize=(10.5, 8), layout="constrained")
+    u = np.linspace(0, 1, 1001)[1:-1]
+    for (left, right), (name, game) in zip(rows, learnt.items(), strict=True):
+        exact = TARGETS[name].inverse(u)
+        T = game.sample(len(u), z=2 * u[:, None] - 1)[:, 0]
+        left.plot(u, exact, color=REAL, label="$F^{-1}(u)$")
+        left.plot(u, T, color=FAKE, label="$T(u)$, learnt")
+        left.set(xlabel="$u$", ylabel="$x$", title=name)
+        left.legend()
+        right.hist(game.sample(50_000)[:, 0], bins=100, range=(exact[0], exact[-1]), density=True, color=FAKE, label="$T(u)$")
+        right.plot(exact, TARGETS[name].density(exact), color=REAL, label="target")
+        right.set(xlabel="$x$", ylabel="density")
+        right.legend()
+    worst = {name: max(v for k, v in figures.items() if k.startswith(f"{name}, seed") and ": T(u)" in k) for name in learnt}
+    figure.suptitle(
+        "From the samples of the learnt T(u) to the target's: "
+        + ", ".join(f"{ratio:.1f} ({name})" for name, ratio in worst.items())
+        + f"\ntimes the distance of two samples of the target (the worst; seeds: {settings.seeds})"
+    )
+    return figure
+
+
+if __name__ == "__main__":
+    main()

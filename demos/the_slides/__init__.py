@@ -1,0 +1,1 @@
+"""The slides' own sentences, taken to the letter."""

@@ -1,0 +1,183 @@
+"""Formulas of the slides that are wrong, or undefined, if taken literally: convexity, n_critic, optimistic Adam."""
+
+from collections.abc import Callable, Iterator
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import minigan as mg
+from demos.kit.claim import Claim
+from demos.kit.line import network
+from demos.kit.pictures import FAKE, REAL
+from demos.the_slides.errata_games import train_alone
+from minigan import Tensor, data, losses, nn, no_grad, optim
+from minigan.games import WGAN
+
+# --- V is convex --------------------------------------------------------------------------------------------------------
+
+GRID = np.linspace(-20.0, 20.0, 801)  # of x on the line
+
+
+def convexity(claim: Claim, s, seed: int) -> dict:
+    """Slide: "Show that the function V(D, G) is convex" (Generative Adversarial Networks). In p_g it is, in theta it is not."""
+    rng = np.random.default_rng(seed)
+    p, a, b = rng.dirichlet(np.full(s.bins, 0.5), (3, s.pairs))  # histograms, (pairs, bins): of the data, and two of p_g
+    violations = int(above_the_chord(lambda q: best_value(p, q), a, b).sum())
+    claim.note("convex_in_p_g_violations", violations, f"0 of {s.pairs} pairs of histograms", violations == 0)
+    theta = rng.uniform(-8.0, 8.0, (2, s.pairs))
+    found = {"the best D": shifted_value, "a D that stands still": value_for_one_d(s, seed)}
+    for name, V in found.items():
+        violations = int(above_the_chord(V, *theta).sum())
+        key = f"convex_in_theta_violations_{name.replace(' ', '_')}"
+        claim.note(key, violations, f"at least 1 of {s.pairs} pairs of theta", violations >= 1)
+    return found
+
+
+def above_the_chord(V: Callable[[np.ndarray], np.ndarray], a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """For each pair: is V half way above the mean of its values at the ends, as no convex function is?"""
+    return V((a + b) / 2) > (V(a) + V(b)) / 2 + 1e-6  # by more than rounding
+
+
+def best_value(p: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """V of the best D, D* = p / (p + q): the sum of p log D* + q log(1 - D*) over the last axis."""
+    return np.sum(p * log_share(p, q) + q * log_share(q, p), axis=-1)
+
+
+def log_share(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """log(a / (a + b)), and 0 where a is 0."""
+    return np.log(np.where(a > 0, a, 1.0) / np.where(a > 0, a + b, 1.0))
+
+
+def shifted_value(theta: np.ndarray) -> np.ndarray:
+    """V of the best D for G(z) = theta + z, that is N(theta, 1) against the data, N(0, 1)."""
+    p, q = (np.exp(-((GRID - np.atleast_1d(t)[:, None]) ** 2) / 2) for t in (0.0, theta))
+    return best_value(p / p.sum(axis=1, keepdims=True), q / q.sum(axis=1, keepdims=True))
+
+
+def value_for_one_d(s, seed: int) -> Callable[[np.ndarray], np.ndarray]:
+    """theta -> V for G(z) = theta + z and a D that has learnt to tell N(0, 1) from N(3, 1), and now stands still."""
+    mg.seed(seed)
+    D, x, z = network(s.line_width), data.noise(1), data.noise(1)
+    train_alone(D, lambda m: Tensor(z(m) + 3), (x(s.line_batch) for _ in range(s.pretraining)), s.pretraining, s.line_lr)
+    x, z = x(500), z(500)
+
+    def value(theta):
+        with no_grad():
+            v_real = D(Tensor(x))
+            return np.array([-losses.discriminator_loss(v_real, D(Tensor(z + np.float32(t)))).item() for t in theta])
+
+    return value
+
+
+def draw_convexity(axes: plt.Axes, found: dict, figures: dict[str, float], s) -> None:
+    """V over theta; between two of its points the curve lies above the chord."""
+    theta = np.linspace(-8, 8, 161)
+    for (name, V), colour in zip(found.items(), (REAL, FAKE), strict=True):
+        values = V(theta)
+        axes.plot(theta, values, color=colour, label=f"V for {name}")
+    i, j = 80, 160  # theta = 0 and 8, of the best D
+    values = shifted_value(theta)
+    axes.plot(theta[[i, j]], values[[i, j]], "o--", color="black", label="a chord, half way below the curve")
+    n = figures["convex_in_theta_violations_the_best_D"]
+    held = figures["convex_in_p_g_violations"]
+    title = f"“V(D, G) is convex”: in $p_g$ ({held:.0f} of {s.pairs:,} pairs disagree),\nnot in $\\theta$ ({n:.0f} do)"
+    axes.set(xlabel="$\\theta$, for $G(z) = \\theta + z$", ylabel="V", title=title)
+    axes.legend(loc="center left")
+
+
+# --- t = 0, ..., n_critic -----------------------------------------------------------------------------------------------
+
+
+class Counted:
+    """Minibatches of nothing but zeros, and how many were drawn."""
+
+    def __init__(self):
+        self.drawn = 0
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return self
+
+    def __next__(self) -> np.ndarray:
+        self.drawn += 1
+        return np.zeros((4, 2), np.float32)
+
+
+def critic_steps(claim: Claim, n_critic: int = 5) -> dict[str, int]:
+    """Slide: "for t = 0, ..., n_critic do" (IT3320E, lecture 10, WGAN's Algorithm 1)."""
+    G, critic = nn.Dense(2, 2), nn.Dense(2, 1)
+    rules = [optim.RMSProp(player.parameters(), 5e-5) for player in (G, critic)]
+    printed, played = Counted(), Counted()
+    for _t in range(0, n_critic + 1):  # from 0 to n_critic, both included
+        next(printed)
+    WGAN(G, critic, data.noise(2), *rules, n_critic=n_critic).step(played)
+    claim.note("critic_steps_as_printed", printed.drawn, f"reported: {n_critic + 1}, one too many")
+    claim.note("critic_steps_of_WGAN", played.drawn, f"{n_critic}", played.drawn == n_critic)
+    return {"as printed": printed.drawn, "games.WGAN": played.drawn}
+
+
+def draw_critic_steps(axes: plt.Axes, found: dict[str, int]) -> None:
+    """A dot for each step of the critic in one iteration."""
+    for place, (steps, colour) in enumerate(zip(found.values(), (FAKE, REAL), strict=True)):
+        axes.scatter(range(1, steps + 1), [place] * steps, s=400, color=colour)
+    axes.set_yticks(range(len(found)), list(found))
+    axes.set(xlabel="critic steps in an iteration, $n_{critic}$ = 5", ylim=(-0.8, 1.8), xlim=(0, 7))
+    axes.set_title(f"“for t = 0, …, $n_{{critic}}$”: {found['as printed']} steps as printed, {found['games.WGAN']} are meant")
+
+
+# --- optimistic Adam ----------------------------------------------------------------------------------------------------
+
+
+def optimism(claim: Claim, s, seed: int) -> dict[str, np.ndarray]:
+    """Slide: "θ_t = θ_{t-1} - 2η m̂_t / (√v̂_t + ε) + η m̂_{t-1} / (√v̂_{t-1} + ε)" (IT3320E, lecture 10). At t = 1, m̂_0 is 0/0."""
+    g = np.random.default_rng(seed).standard_normal(1000)
+    with np.errstate(invalid="ignore"):  # 0/0
+        undefined = int(np.isnan(as_printed(np.zeros(1000), lambda theta: g, 1)[1]).sum())
+    claim.note("optimistic_Adam_printed_NaN", undefined, "1000 of 1000 parameters after the first step", undefined == 1000)
+    steps = {rule: descend(rule, np.zeros(1000), lambda theta: g, 1)[1] for rule in (optim.Adam, optim.OptimisticAdam)}
+    differing = int((steps[optim.OptimisticAdam] != 2 * steps[optim.Adam]).sum())
+    claim.note("optimistic_Adam_not_twice_Adam", differing, "0 of 1000: its first step is 2 times Adam's", differing == 0)
+    start, slope = np.ones(1), lambda theta: theta  # of theta^2 / 2
+    found = {rule.__name__: descend(rule, start, slope, 6)[:, 0] for rule in (optim.Adam, optim.OptimisticAdam)}
+    with np.errstate(invalid="ignore"):
+        return found | {"as printed": as_printed(start, slope, 6)[:, 0]}
+
+
+def as_printed(theta: np.ndarray, gradient: Callable, steps: int, lr=0.125, betas=(0.9, 0.999), eps=1e-8) -> np.ndarray:
+    """Algorithm 1 to the letter, with m_0 = v_0 = 0: theta before the first step, and after each."""
+
+    def direction(t):  # m^_t / (sqrt(v^_t) + eps)
+        return (m[t] / np.float64(1 - betas[0] ** t)) / (np.sqrt(v[t] / np.float64(1 - betas[1] ** t)) + eps)
+
+    m, v, thetas = [np.zeros_like(theta)], [np.zeros_like(theta)], [theta]
+    for t in range(1, steps + 1):
+        g = gradient(thetas[-1])
+        m.append(betas[0] * m[-1] + (1 - betas[0]) * g)
+        v.append(betas[1] * v[-1] + (1 - betas[1]) * g**2)
+        thetas.append(thetas[-1] - 2 * lr * direction(t) + lr * direction(t - 1))
+    return np.array(thetas)
+
+
+def descend(rule: type[optim.Adam], theta: np.ndarray, gradient: Callable, steps: int, lr: float = 0.125) -> np.ndarray:
+    """The same with an optimizer of `optim`. The rate is a power of 2: to multiply by it does not round."""
+    p = Tensor(theta.copy(), requires_grad=True)
+    opt, thetas = rule([p], lr), [p.numpy().copy()]
+    for _ in range(steps):
+        p.grad = Tensor(gradient(p.numpy().copy()))
+        opt.step()
+        thetas.append(p.numpy().copy())
+    return np.array(thetas)
+
+
+def draw_optimism(axes: plt.Axes, found: dict[str, np.ndarray]) -> None:
+    """The first steps on theta^2 / 2; the printed formula has none."""
+    for (name, theta), colour in zip(found.items(), (REAL, "tab:green", FAKE), strict=True):
+        defined = int(np.isfinite(theta).sum())
+        label = name if defined == len(theta) else f"{name}: NaN from t = {defined} on"
+        axes.plot(theta, "o-", color=colour, label=label)
+    first = (1 - found["OptimisticAdam"][1]) / (1 - found["Adam"][1])
+    axes.set(xlabel="t", ylabel="$\\theta_t$, down $\\theta^2 / 2$")
+    axes.set_title(
+        "“$\\theta_t = \\theta_{t-1} - 2 \\eta \\hat m_t / … + \\eta \\hat m_{t-1} / …$”: at t = 1, $\\hat m_0$ is 0/0;\n"
+        f"with 0 for it, the first step is {first:.3g} times Adam's"
+    )
+    axes.legend()

@@ -1,0 +1,243 @@
+"""On digits, D's accuracy comes to rest far above 0.5; and D alone, against the G that is left, soon makes no mistake at all.
+
+Slide: "We will probably never reach the equilibrium where $G$ exactly produces $P_{\\text{data}}(\\mathbf{x})$ and $D$'s
+accuracy is 0.5. What kind of 'training curve' for $D$, $G$ should we expect?" (CS/DS 541, class 19)
+
+A long game on MNIST, its learning rates falling to 0, watched on held-out images and new samples: D's accuracy, D(x), D(G(z)).
+At first D's accuracy leaps, and dips below 0.5 where G fools D for a moment; then it comes to rest above 0.9. Why not at 0.5?
+(1) The players take turns: D is better right after its own step than after G's. This shrinks with the rates; the rest does not.
+(2) Finite data: D takes training images for real more often than held-out ones; with 1,000 images, by 1 in 100 or more.
+(3) By far the most: G is not right, and D has not found out. Once G is frozen, D alone needs a few dozen steps to tell every
+image from every sample: what looks like rest is the learning rates', not the players'. As a control, a "G" that is right: a new
+D tries to tell images from other images, by as many steps. Its held-out accuracy is about 0.5, as the slide says.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+
+import matplotlib.pyplot as plt
+import numpy as np
+from tqdm import tqdm
+
+import minigan as mg
+from demos.kit import digits
+from demos.kit.claim import Claim
+from demos.kit.pictures import FAKE, REAL
+from demos.kit.run import start
+from minigan import Tensor, backend, data, losses, nn, no_grad, optim, sigmoid
+from minigan.games import GAN
+from minigan.optim import Optimizer
+
+
+@dataclass
+class Settings:
+    """Everything that the result depends on, besides the seed."""
+
+    steps: int = 4000  # iterations of the game; the learning rates fall linearly to 0
+    few_steps: int = 2500  # of the one with few images
+    few: int = 1000  # images
+    alone: int = 300  # steps of D at last, G frozen
+    z: int = 64
+    width: int = 256  # of the two hidden layers of each network
+    batch: int = 100
+    lr: float = 5e-4
+    images: int = 1000  # of each kind, at every look
+    looks: int = 40
+    seeds: int = 3
+    least_alone: float = 0.99  # accuracy expected of D alone
+    most_away: float = 0.05  # by which the control may differ from 0.5
+
+
+QUICK = {"steps": 400, "few_steps": 400, "few": 100, "alone": 100, "width": 64, "images": 300, "looks": 20, "seeds": 1}
+QUICK |= {"most_away": 0.1}
+
+
+class Watched(GAN):
+    """The game, which calls `look("D")` after D's step, and `look("G")` after G's, where there is a `look`."""
+
+    look: Callable[[str], None] | None = None
+
+    def descend(self, optimizer: Optimizer, loss: Tensor) -> None:
+        super().descend(optimizer, loss)
+        if self.look:
+            self.look("D" if optimizer is self.opt_D else "G")
+
+
+def main(argv: list[str] | None = None) -> None:
+    """The games and what follows them, for each seed; the figures, the picture."""
+    args = start(digits.options(__doc__), argv, "equilibrium")
+    settings = replace(Settings(), **QUICK) if args.quick else Settings()
+    claim = Claim(args, {"data": args.data, **asdict(settings)})
+    x, _, (others, _) = digits.load(args)
+    x, others = 2 * x - 1, 2 * others - 1  # as tanh
+    runs = [experiments(x, others, settings, seed) for seed in range(args.seed, args.seed + settings.seeds)]
+    measure(claim, runs, settings)
+    claim.finish(picture(runs, claim.metrics), "equilibrium")
+
+
+# --- the experiments ----------------------------------------------------------------------------------------------------
+
+
+def experiments(x: np.ndarray, others: np.ndarray, settings: Settings, seed: int) -> dict[str, dict]:
+    """The game on all images and on few; then D alone against the first one's G; a new D against images, as the control."""
+    run = {
+        "few": play(x[: settings.few], others, settings.few_steps, settings, seed),
+        "all": play(x, others, settings.steps, settings, seed),
+    }
+    game = run["all"]["game"]
+    run["alone"] = go_on(game.D, x, lambda n: game.sample(n, z=game.prior(n)), others, settings)
+    D, half, rng = digits.dense_players(settings.z, settings.width)[1], len(x) // 2, backend.spawn()
+    run["control"] = go_on(D, x[:half], lambda n: rng.choice(x[half:], n), others, settings)
+    return run
+
+
+def play(x: np.ndarray, others: np.ndarray, steps: int, settings: Settings, seed: int) -> dict:
+    """A game on images x, and the rows of what was seen after D's steps and after G's."""
+    mg.seed(seed)
+    G, D = digits.dense_players(settings.z, settings.width)
+    rules = [optim.Adam(player.parameters(), settings.lr, (0.5, 0.999)) for player in (G, D)]
+    game, batches = Watched(G, D, data.noise(settings.z), *rules), data.batches(x, size=settings.batch)
+    decay, z = optim.LinearDecay(rules, steps), data.noise(settings.z)
+    seen = {"D": [], "G": []}
+    for t in tqdm(range(1, steps + 1), desc=f"{len(x):,} images", mininterval=0.5):
+        if t % (steps // settings.looks) == 0:
+            noise = z(settings.images)  # the same for both players
+
+            def look(player, noise=noise, t=t):
+                found = judged(D, x[: settings.images], others[: settings.images], game.sample(len(noise), z=noise))
+                seen[player].append({"step": t, **found})
+
+            game.look = look
+        game.step(batches)
+        game.look = None
+        decay.step()
+    return {"game": game, **{player: columns(rows) for player, rows in seen.items()}}
+
+
+def judged(D: nn.Module, trained: np.ndarray, others: np.ndarray, fake: np.ndarray) -> dict[str, float]:
+    """The share of each kind that D takes for real, and the mean probability; D's accuracy on what it has not seen."""
+    with no_grad():
+        v = {"trained": D(Tensor(trained)), "held_out": D(Tensor(others)), "fake": D(Tensor(fake))}
+        found = {name: mg.mean(logits > 0.0).item() for name, logits in v.items()}
+        found |= {f"D_{name}": mg.mean(sigmoid(logits)).item() for name, logits in v.items()}
+    return {**found, "accuracy": (found["held_out"] + 1 - found["fake"]) / 2}
+
+
+def go_on(D: nn.Module, x: np.ndarray, fakes: Callable[[int], np.ndarray], others: np.ndarray, settings: Settings) -> dict:
+    """Train D alone, against fakes that stay what they are; return what was seen on the way."""
+    optimizer, batches, rows = optim.Adam(D.parameters(), settings.lr, (0.5, 0.999)), data.batches(x, size=settings.batch), []
+    for t in tqdm(range(settings.alone + 1), desc="D alone", mininterval=0.5):
+        if t % max(1, settings.alone // 30) == 0:
+            n = settings.images
+            rows.append({"step": t, **judged(D, x[:n], others[:n], fakes(n))})
+        real, fake = next(batches), fakes(settings.batch)
+        loss = losses.discriminator_loss(D(Tensor(real)), D(Tensor(fake)))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return columns(rows)
+
+
+def columns(rows: list[dict[str, float]]) -> dict[str, np.ndarray]:
+    """Rows as arrays by name."""
+    return {key: np.array([row[key] for row in rows]) for key in rows[0]}
+
+
+# --- the figures --------------------------------------------------------------------------------------------------------
+
+
+def late(values: np.ndarray) -> float:
+    """The mean over the last quarter."""
+    return float(values[-max(1, len(values) // 4) :].mean())
+
+
+def measure(claim: Claim, runs: list[dict], s: Settings) -> None:
+    """How far from 0.5, and why. The worst seed, where it does not say otherwise."""
+    accuracy = [late(run["all"]["G"]["accuracy"]) for run in runs]
+    claim.note("accuracy", min(accuracy), "above 0.5, which is never reached (least seed)", min(accuracy) > 0.5)
+    claim.note("accuracy_most", max(accuracy), "reported (the most of the seeds)")
+    for name in ("D_held_out", "D_fake"):
+        claim.note(name, np.mean([late(run["all"]["G"][name]) for run in runs]), "reported: 0.5 at the equilibrium (mean)")
+    turns = [run["all"]["D"]["accuracy"] - run["all"]["G"]["accuracy"] for run in runs]
+    first = min(turn[: len(turn) // 4].mean() for turn in turns)
+    claim.note("gained_by_ds_own_step", first, "above 0, in the first quarter", first > 0)
+    claim.note("gained_at_the_end", np.mean([late(turn) for turn in turns]), "reported: less, the rates being lower (mean)")
+    for name in ("all", "few"):
+        G = [run[name]["G"] for run in runs]
+        gap = [late(rows["trained"] - rows["held_out"]) for rows in G]
+        if name == "few":
+            claim.note("few_memorised", min(gap), "above 0: training images accepted more often", min(gap) > 0)
+        else:
+            claim.note("all_memorised", np.mean(gap), "reported: nearer to 0 (mean)")
+    alone = min(run["alone"]["accuracy"][-1] for run in runs)
+    claim.note("accuracy_of_D_alone", alone, f"at least {s.least_alone:g}: G was not right", alone >= s.least_alone)
+    away = max(abs(late(run["control"]["accuracy"]) - 0.5) for run in runs)
+    claim.note("control_away_from_half", away, f"at most {s.most_away:g}: G would be right", away <= s.most_away)
+
+
+# --- the picture --------------------------------------------------------------------------------------------------------
+
+OWN, CONTROL = "tab:green", "tab:gray"
+
+
+def picture(runs: list[dict], figures: dict[str, float]) -> plt.Figure:
+    """What D makes of held-out images and of samples; its accuracy; few images; D alone."""
+    figure, places = plt.subplots(2, 2, figsize=(13, 7.6), layout="constrained", sharey="row")
+    draw_game(places[0, 0], runs)
+    draw_few(places[0, 1], runs)
+    draw_turns(places[1, 0], runs)
+    draw_alone(places[1, 1], runs)
+    for axes in places.flat:
+        axes.axhline(0.5, color="black", linestyle=":", linewidth=1)
+        axes.set_ylim(0 if axes in places[0] else 0.4, 1.02)
+        axes.legend(fontsize=8, loc="best")
+    figure.suptitle(
+        f"D's accuracy on digits comes to rest at {figures['accuracy']:.2f} (least seed), not at 0.50.\n"
+        f"G is frozen, and D alone reaches {figures['accuracy_of_D_alone']:.3f}; against a right G, it would stay within "
+        f"{figures['control_away_from_half']:.2f} of 0.50"
+    )
+    return figure
+
+
+def lines(axes: plt.Axes, tables: list[dict], key: str, colour: str, label: str, style: str = "-") -> None:
+    """A line for each seed."""
+    for i, rows in enumerate(tables):
+        axes.plot(rows["step"], rows[key], style, color=colour, linewidth=1, label=label if i == 0 else None)
+
+
+def draw_game(axes: plt.Axes, runs: list[dict]) -> None:
+    """What D believes."""
+    tables = [run["all"]["G"] for run in runs]
+    lines(axes, tables, "D_held_out", REAL, "$D(x)$, held-out images")
+    lines(axes, tables, "D_fake", FAKE, "$D(G(z))$, new samples")
+    axes.set(title="what D believes: no rest at 1/2", ylabel="mean probability", xlabel="iteration")
+
+
+def draw_few(axes: plt.Axes, runs: list[dict]) -> None:
+    """The share of images that D takes for real."""
+    tables = [run["few"]["G"] for run in runs]
+    lines(axes, tables, "trained", OWN, "training images")
+    lines(axes, tables, "held_out", REAL, "held-out images")
+    axes.set(
+        title="few training images: D trusts these a little more",
+        ylabel="share taken for real",
+        xlabel="iteration",
+    )
+
+
+def draw_turns(axes: plt.Axes, runs: list[dict]) -> None:
+    """D's accuracy after its own steps, and after G's."""
+    lines(axes, [run["all"]["D"] for run in runs], "accuracy", OWN, "after D's step")
+    lines(axes, [run["all"]["G"] for run in runs], "accuracy", FAKE, "after G's step", "--")
+    axes.set(title="the players take turns: D's accuracy after each step", ylabel="D's accuracy, held-out", xlabel="iteration")
+
+
+def draw_alone(axes: plt.Axes, runs: list[dict]) -> None:
+    """D alone, against the G that is left, and against real images."""
+    lines(axes, [run["alone"] for run in runs], "accuracy", OWN, "against the samples of the frozen G")
+    lines(axes, [run["control"] for run in runs], "accuracy", CONTROL, "against other real images: a right G")
+    axes.set(title="G frozen: D goes on alone", xlabel="step of D")
+
+
+if __name__ == "__main__":
+    main()

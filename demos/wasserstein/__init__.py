@@ -1,0 +1,1 @@
+"""The Wasserstein distance, the critics that estimate it, and games that circle or come to rest."""

@@ -1,0 +1,220 @@
+"""The demo of FGSM: what its table says is what its arrays say; the classifiers, their training, and the control."""
+
+import numpy as np
+import pytest
+
+from demos.adversarial_examples import fgsm as demo
+from demos.adversarial_examples.comparing import random_signs
+from demos.kit import classifiers
+from demos.kit.classifiers import Classifier
+from minigan import data, losses, nn
+from tests.demos.running import assert_shows_something, history_of, numbers, samples_of, summary_of
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fgsm")
+    demo.main(["--quick", "--steps", "60", "--out", str(folder)])
+    return folder
+
+
+class Fixed(nn.Module):
+    """A linear classifier with these weights, which notes how many images it is shown at a time."""
+
+    def __init__(self, weight):
+        self.dense, self.seen = nn.Dense(784, weight.shape[1]), []
+        self.dense.weight.data = weight.astype("float32")
+
+    def forward(self, x):
+        self.seen.append(len(x))
+        return self.dense(x.reshape(len(x), -1))
+
+
+@pytest.fixture
+def fixed():
+    return Classifier(Fixed(np.random.default_rng(0).standard_normal((784, 10))))
+
+
+# --- what a run leaves --------------------------------------------------------------------------------------------------
+
+
+def test_it_writes_its_files(out):
+    pictures, others = {"fgsm.png", "curves.png"}, {"history.csv", "summary.json", "samples.npz", "checkpoint.npz"}
+    assert {p.name for p in out.iterdir()} == pictures | others
+    assert_shows_something(out / "fgsm.png")
+    assert_shows_something(out / "curves.png")
+
+
+def test_a_resumed_run_trains_nothing_and_comes_to_the_same_end(out, tmp_path, monkeypatch):
+    monkeypatch.setattr(classifiers, "train", None)
+    monkeypatch.setattr(demo, "draw_examples", lambda *arguments: None)
+    monkeypatch.setattr(demo, "draw_curves", lambda *arguments: None)
+    demo.main(["--quick", "--steps", "60", "--out", str(tmp_path), "--resume", str(out / "checkpoint.npz")])
+    assert summary_of(tmp_path)["metrics"] == summary_of(out)["metrics"]
+    assert (tmp_path / "history.csv").read_text() == (out / "history.csv").read_text()
+    np.testing.assert_array_equal(np.load(tmp_path / "samples.npz")["samples"], np.load(out / "samples.npz")["samples"])
+
+
+@pytest.mark.parametrize("options", [["--seed", "1"], ["--steps", "59"]], ids=" ".join)
+def test_a_checkpoint_of_another_run_is_refused(out, tmp_path, options):
+    with pytest.raises(SystemExit, match="with other settings"):
+        demo.main(["--quick", "--steps", "60", "--out", str(tmp_path), "--resume", str(out / "checkpoint.npz"), *options])
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path):
+    (tmp_path / "checkpoint.npz").write_text("damaged")
+    with pytest.raises(SystemExit, match="is no checkpoint, or damaged"):
+        demo.main(["--quick", "--steps", "60", "--out", str(tmp_path), "--resume"])
+
+
+def test_the_summary_has_finite_figures_beside_the_published_ones(out):
+    summary = summary_of(out)
+    assert set(summary) == {"settings", "metrics", "versions", "seconds"}
+    assert {"data": "glyphs", "steps": 60, "seed": 0, "epsilon": 0.25}.items() <= summary["settings"].items()
+    metrics = summary["metrics"]
+    assert set(metrics) == {*demo.LABELS, "transfer", "published", "last_step"}
+    assert np.isfinite(np.array(numbers(metrics), float)).all()
+    assert metrics["published"]["logistic"] == {"error": 1.6, "attacked": 99.0}
+
+
+def test_all_are_fooled_and_random_signs_fool_few(out):
+    for name in demo.LABELS:
+        row = summary_of(out)["metrics"][name]
+        assert row["attacked"] > 90 > 60 > row["random"]
+        assert row["accuracy"][0] == row["accuracy_random"][0] == pytest.approx(100 - row["error"])
+        there = demo.Settings().epsilons.index(0.25)
+        assert row["accuracy"][there] == pytest.approx(100 - row["attacked"])
+        assert row["accuracy_random"][there] == pytest.approx(100 - row["random"], abs=10)
+        assert min(row["attacked"], row["attacked_clipped"], row["confidence"]) > row["error"]
+
+
+def test_a_models_own_examples_are_on_the_diagonal_of_the_transfer(out):
+    metrics = summary_of(out)["metrics"]
+    assert set(metrics["transfer"]) == {"softmax", "network", "convolutional"}
+    for name, row in metrics["transfer"].items():
+        assert row[name] == metrics[name]["attacked"]
+        assert min(row.values()) > 30
+
+
+def test_the_history_is_that_of_all_models_and_falls(out):
+    history = history_of(out)
+    assert list(history[0]) == ["step", *(f"{name}_{what}" for name in demo.LABELS for what in ("loss", "error"))]
+    assert [int(row["step"]) for row in history] == list(range(1, 61))
+    for name in demo.LABELS:
+        values = np.array([float(row[f"{name}_loss"]) for row in history])
+        assert values[-10:].mean() < values[:10].mean()
+
+
+def test_the_seed_decides_the_run(tmp_path, monkeypatch):
+    glyphs = data.glyphs
+    monkeypatch.setattr(data, "glyphs", lambda n: glyphs(min(n, 60)))
+    monkeypatch.setattr(demo, "draw_examples", lambda *arguments: None)
+    monkeypatch.setattr(demo, "draw_curves", lambda *arguments: None)
+    ends = []
+    for name, seed in (("a", "1"), ("b", "1"), ("c", "2")):
+        demo.main(["--quick", "--steps", "3", "--seed", seed, "--out", str(tmp_path / name)])
+        ends.append(summary_of(tmp_path / name)["metrics"])
+    assert ends[0] == ends[1] != ends[2]
+
+
+@pytest.mark.parametrize("options", [["--steps", "0"], ["--data", "cifar"], ["--resume"]])
+def test_wrong_options_are_refused(options, capsys):
+    with pytest.raises(SystemExit) as end:
+        demo.main(options)
+    assert end.value.code == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_the_samples_are_the_networks_adversarial_examples_of_the_folders_test_images(tmp_path, mnist_folder, monkeypatch):
+    monkeypatch.setattr(demo, "draw_examples", lambda *arguments: None)
+    monkeypatch.setattr(demo, "draw_curves", lambda *arguments: None)
+    made, make = {}, demo.make_models
+    monkeypatch.setattr(demo, "make_models", lambda settings: made.update(make(settings)) or made)
+    demo.main(["--quick", "--steps", "2", "--data", "mnist", "--data-dir", str(mnist_folder), "--out", str(tmp_path)])
+    x, y = data.mnist("test", root=mnist_folder)
+    order, found = np.random.default_rng(0).permutation(40), samples_of(tmp_path)
+    np.testing.assert_array_equal(found["labels"], y[order])
+    np.testing.assert_array_equal(found["samples"], made["network"].attacked(x[order], y[order], 0.25))
+    assert (found["samples"].shape, found["samples"].dtype) == ((40, 1, 28, 28), np.float32)
+    assert 0 <= found["samples"].min() <= found["samples"].max() <= 1
+    assert np.abs(found["samples"] - x[order]).max() <= 0.25 + 1e-6
+
+
+# --- the figures --------------------------------------------------------------------------------------------------------
+
+
+def test_errors_and_confidence_by_hand(monkeypatch):
+    classifier = Classifier(nn.Sequential())
+    p = np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7], [0.5 + 1e-6, 0.5 - 1e-6]])
+    monkeypatch.setattr(Classifier, "probabilities", lambda self, x: p)
+    found = classifiers.mistakes(classifier, p, np.array([0, 0, 1, 1]))
+    assert found == pytest.approx({"error": 50.0, "confidence": 100 * (0.8 + 0.5 + 1e-6) / 2})
+    assert classifiers.mistakes(classifier, p, np.array([0, 1, 1, 0])) == {"error": 0.0, "confidence": 0.0}
+
+
+def test_probabilities_are_the_softmax_in_parts_of_1000(fixed):
+    x = np.random.default_rng(0).random((2300, 1, 28, 28), np.float32)
+    p = fixed.probabilities(x)
+    assert fixed.model.seen == [1000, 1000, 300]
+    v = x.reshape(2300, -1) @ fixed.model.dense.weight.data + fixed.model.dense.bias.data
+    expected = np.exp(v - v.max(axis=1, keepdims=True))
+    np.testing.assert_allclose(p, expected / expected.sum(axis=1, keepdims=True), atol=1e-4)
+
+
+def test_attacks_go_in_parts_and_each_image_gets_its_own_label(fixed, monkeypatch):
+    rng = np.random.default_rng(0)
+    x, y = rng.random((50, 1, 28, 28), np.float32), rng.integers(10, size=50)
+    at_once = fixed.attacked(x, y, 0.1)
+    monkeypatch.setattr(classifiers, "AT_ONCE", 20)
+    np.testing.assert_allclose(fixed.attacked(x, y, 0.1), at_once, atol=1e-7)
+    assert fixed.model.seen == [50, 20, 20, 10]
+
+
+def test_the_models_are_what_their_names_say():
+    models = demo.make_models(demo.Settings(width=8))
+    assert list(models) == list(demo.LABELS)
+    assert models["logistic"].digits == (3, 7)
+    layers = {name: [type(layer).__name__ for layer in made.model] for name, made in models.items()}
+    assert layers["softmax"] == ["Flatten", "Dense"]
+    assert layers["network"] == ["Flatten", "Dense", "ReLU", "Dense", "ReLU", "Dense"]
+    assert layers["convolutional"].count("Conv2d") == 2
+
+
+def test_logistic_regression_tells_its_two_digits_apart_by_one_logit():
+    classifier = demo.logistic_regression((3, 7))
+    x, y = np.random.default_rng(0).random((6, 1, 28, 28), np.float32), np.array([3, 0, 7, 7, 9, 3])
+    images, labels = classifier.take(x, y)
+    np.testing.assert_array_equal(images, x[[0, 2, 3, 5]])
+    assert labels.tolist() == [0, 1, 1, 0]
+    w, b = (p.data for p in classifier.model.parameters())
+    seven = 1 / (1 + np.exp(-(images.reshape(4, -1) @ w[:, 0] + b)))
+    np.testing.assert_allclose(classifier.probabilities(images), np.stack([1 - seven, seven], axis=1), atol=1e-6)
+    attacked = classifier.attacked(images, labels, 0.1, clip=None)
+    expected = images.reshape(4, -1) + 0.1 * np.outer([1, -1, -1, 1], np.sign(w[:, 0]))
+    np.testing.assert_allclose(attacked.reshape(4, -1), expected, atol=1e-6)
+
+
+def test_random_signs_are_a_step_of_that_size_up_as_often_as_down():
+    x = np.random.default_rng(0).random((50, 1, 28, 28), np.float32)
+    steps = random_signs(x, 0.25, np.random.default_rng(1)) - x
+    np.testing.assert_allclose(np.abs(steps), 0.25, atol=1e-6)
+    assert abs((steps > 0).mean() - 0.5) < 0.01
+    clipped = random_signs(x, 0.25, np.random.default_rng(1), (0.0, 1.0))
+    np.testing.assert_array_equal(clipped, np.clip(x + steps, 0, 1))
+    assert clipped.dtype == np.float32
+
+
+def test_training_follows_the_objective_and_leaves_the_model_in_eval_mode():
+    x, y = data.glyphs(200)
+    classifier, asked = classifiers.network(8), []
+
+    def objective(model, images, labels):
+        assert model.training
+        asked.append(len(images))
+        return losses.cross_entropy(model(images), labels)
+
+    history = classifiers.train(classifier, x, y, "it", 5, 20, 1e-3, objective)
+    assert asked == [20] * 5
+    assert not classifier.model.training
+    assert [row["step"] for row in history] == [1, 2, 3, 4, 5]
+    assert set(history[0]) == {"step", "it_loss", "it_error"}

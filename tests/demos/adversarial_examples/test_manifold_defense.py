@@ -1,0 +1,89 @@
+"""The demo of the manifold defence: its figures; generators from checkpoints; the defence where G is nearly perfect."""
+
+import json
+
+import numpy as np
+import pytest
+
+from demos.adversarial_examples import manifold_defense
+from demos.architectures import dcgan
+from demos.kit import digits
+from demos.kit.claim import Claim
+from demos.kit.run import start
+from minigan import Tensor, attacks, data, metrics, nn
+
+
+def run(out, *options):
+    manifold_defense.main(["--quick", "--out", str(out), *options])
+    assert (out / "manifold_defense.png").is_file()
+    return json.loads((out / "summary.json").read_text())
+
+
+def test_the_figures_of_a_quick_run_follow_from_its_accuracies(tmp_path, monkeypatch):
+    monkeypatch.setattr(data, "glyphs", lambda n, make=data.glyphs: make(min(n, 300)))
+    summary = run(tmp_path)
+    found = summary["metrics"]
+    lost = found["attacked_0"] - found["attacked_0.25"]
+    assert found["lost_to_the_attack"] == pytest.approx(lost)
+    assert found["share_that_comes_back"] == pytest.approx((found["projected_0.25"] - found["attacked_0.25"]) / lost)
+    assert found["cost_without_attack"] == pytest.approx(found["attacked_0"] - found["projected_0"])
+    assert set(summary["holds"]) == {"lost_to_the_attack", "share_that_comes_back"}
+    assert summary["settings"]["generator"] == "trained"
+
+
+@pytest.mark.parametrize(("after", "holds"), [(0.61, True), (0.59, False)])
+def test_half_of_what_was_lost_has_to_come_back(tmp_path, after, holds):
+    args = start(digits.options(""), ["--quick", "--out", str(tmp_path)], "manifold_defense")
+    claim = Claim(args, {})
+    rows = [{"epsilon": 0.0, "before": 1.0, "after": 0.9}, {"epsilon": 0.25, "before": 0.2, "after": after}]
+    manifold_defense.measure(claim, rows, manifold_defense.Settings(epsilons=(0.0, 0.25)))
+    assert claim.holds == {"lost_to_the_attack": True, "share_that_comes_back": holds}
+    assert claim.metrics["share_that_comes_back"] == pytest.approx((after - 0.2) / 0.8)
+    assert claim.metrics["cost_without_attack"] == pytest.approx(0.1)
+
+
+def test_a_generator_from_a_checkpoint(tmp_path, small):
+    dcgan.main(["--quick", "--steps", "2", "--out", str(tmp_path / "dcgan")])
+    checkpoint = tmp_path / "dcgan" / "checkpoint.npz"
+    G, z = manifold_defense.load(checkpoint)
+    with np.load(checkpoint) as file:
+        np.testing.assert_array_equal(G.parameters()[0].numpy(), file["game/G/layers.0.weight"])
+    assert z == 64
+    assert not G.training
+
+
+@pytest.mark.parametrize("content", [None, b"nothing", "other"])
+def test_what_is_no_checkpoint_is_refused_in_one_line(tmp_path, content):
+    path = tmp_path / "checkpoint.npz"
+    if content == "other":
+        np.savez(path, settings=json.dumps({"z": 8, "channels": 2}), **{"game/G/w": np.zeros(3)})
+    elif content:
+        path.write_bytes(content)
+    with pytest.raises(SystemExit, match="is no checkpoint of"):
+        run(tmp_path / "out", "--generator", str(path))
+
+
+class Album(nn.Module):
+    """A generator of all the sums z_1 x_1 + ... + z_10 x_10 of ten images."""
+
+    def __init__(self, images):
+        self.images = Tensor(images.reshape(10, 784))
+
+    def forward(self, z):
+        return (2.0 * (z @ self.images) - 1.0).reshape(-1, 1, 28, 28)
+
+
+def test_where_g_makes_little_but_the_images_the_defence_works():
+    x, y = data.glyphs(300)
+    judge = metrics.train_judge(x, y, steps=60)
+    chosen = np.array([np.flatnonzero(y == c)[0] for c in range(10)])
+    x, y = x[chosen], y[chosen]
+    settings = manifold_defense.Settings(descents=200, restarts=2)
+    row = manifold_defense.defend(judge, Album(x), 10, (x, y), 0.25, settings)
+    clean = manifold_defense.accuracy(judge, x, y)
+    assert clean >= 0.6
+    assert row["before"] <= 0.2
+    assert row["after"] >= row["before"] + 0.3
+    attacked, projected = (np.linalg.norm((row[key] - x).reshape(10, -1), axis=1) for key in ("attacked", "projected"))
+    assert (projected < 0.7 * attacked).all()
+    np.testing.assert_array_equal(row["attacked"], attacks.fgsm(judge, x, y, 0.25))

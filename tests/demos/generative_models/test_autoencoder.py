@@ -1,0 +1,301 @@
+"""The demo of the autoencoder: its damage and the obvious remedies by other means, its figures, and that the claim holds."""
+
+import argparse
+
+import numpy as np
+import pytest
+from scipy.ndimage import map_coordinates
+
+import minigan as mg
+from demos.generative_models import autoencoder as demo
+from demos.generative_models import autoencoders, damage
+from demos.generative_models.damage import TASKS, Damage
+from demos.kit.claim import Claim
+from minigan import Tensor, data
+from tests.demos.running import assert_shows_something, summary_of
+
+SMALL = demo.Settings(code=3, width=8, channels=1, dense_steps=5, dense_batch=16, conv_steps=5, conv_batch=16)
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("autoencoder")
+    demo.main(["--quick", "--out", str(folder)])
+    return folder
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def claim(tmp_path):
+    return Claim(argparse.Namespace(out=tmp_path, seed=0), {})
+
+
+@pytest.fixture(scope="module")
+def images():
+    return data.glyphs(200, np.random.default_rng(0))[0]
+
+
+@pytest.fixture
+def harm(images):
+    return Damage(images.mean(axis=0), noise=0.5, side=8)
+
+
+@pytest.mark.slow
+def test_the_claim_holds(out):
+    summary = summary_of(out)
+    assert summary["holds"] == {f"{task}, {name}: times less": True for task in TASKS for name in ("dense", "conv")}
+    assert {path.name for path in out.iterdir()} == {"autoencoder.png", "summary.json"}
+    assert_shows_something(out / "autoencoder.png")
+
+
+@pytest.mark.slow
+def test_the_figures_agree_with_one_another(out):
+    found = summary_of(out)["metrics"]
+    for task in TASKS:
+        for name in demo.NETWORKS:  # one seed: the mean is the worst
+            ratio = found[f"{task}: error of the remedy"] / found[f"{task}, {name}: error"]
+            assert found[f"{task}, {name}: times less"] == pytest.approx(ratio)
+    assert found["reconstruction, PCA: error"] < found["reconstruction: error of the remedy"] / 2
+
+
+# --- the damage ---------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_done_to_what_is_only_reconstructed(harm, images, rng):
+    seen, known = harm("reconstruction", images, rng)
+    np.testing.assert_array_equal(seen, images)
+    assert known is False
+
+
+def test_noise_is_gaussian_and_cut_off(harm, rng):
+    grey = np.full((500, 1, 28, 28), 0.5, np.float32)
+    seen, known = harm("denoising", grey, rng)
+    assert seen.dtype == np.float32
+    assert (seen == 0).mean() == pytest.approx(0.1587, abs=0.005)  # one standard deviation below, and above
+    assert (seen == 1).mean() == pytest.approx(0.1587, abs=0.005)
+    within = (seen > 0.25) & (seen < 0.75)
+    assert within.mean() == pytest.approx(0.3829, abs=0.005)
+    assert known is False
+
+
+def test_a_hole_is_a_square_in_the_middle_and_has_the_mean_image_in_it(harm, images, rng):
+    seen, known = harm("inpainting", images, rng)
+    np.testing.assert_array_equal(seen[known], images[known])
+    np.testing.assert_array_equal(seen[~known], np.broadcast_to(harm.mean, images.shape)[~known])
+    corners = []
+    for missing in ~known[:, 0]:
+        rows, columns = np.flatnonzero(missing.any(axis=1)), np.flatnonzero(missing.any(axis=0))
+        assert np.ptp(rows) == np.ptp(columns) == 7
+        assert missing.sum() == 64
+        corners.append((rows[0], columns[0]))
+    assert np.min(corners, axis=0).tolist() == [4, 4]
+    assert np.max(corners, axis=0).tolist() == [16, 16]
+    assert len(set(corners)) > 80
+
+
+def test_coarse_pixels_are_means(images):
+    small = damage.coarse(images)
+    assert small.shape == (200, 1, 7, 7)
+    assert small[3, 0, 2, 5] == pytest.approx(images[3, 0, 8:12, 20:24].mean(), rel=1e-5)
+
+
+def test_the_interpolation_is_bilinear(harm, images, rng):
+    small = damage.coarse(images[:5])
+    at = (np.arange(28) + 0.5) / 4 - 0.5
+    places = np.stack(np.meshgrid(at, at, indexing="ij"))
+    expected = [map_coordinates(image, places, order=1, mode="nearest") for image in small[:, 0]]
+    seen, known = harm("super-resolution", images[:5], rng)
+    np.testing.assert_allclose(seen[:, 0], expected, atol=1e-6)
+    assert seen.dtype == np.float32
+    assert known is False
+
+
+def test_each_task_has_its_share_of_a_minibatch(harm, images):
+    x = images[:64]
+    seen = harm.mixed(x, np.random.default_rng(5))
+    rng, start = np.random.default_rng(5), 0
+    for task, size in zip(TASKS, (8, 16, 24, 16), strict=True):
+        part = slice(start, start + size)
+        np.testing.assert_array_equal(seen[part], harm(task, x[part], rng)[0])
+        start = part.stop
+    assert start == len(seen) == 64
+
+
+# --- the networks -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", demo.NETWORKS)
+def test_the_networks_learn_what_was_before_the_damage(name, harm, images, monkeypatch):
+    losses, loop = [], autoencoders.train
+
+    def watched(objective, *rest):
+        losses.append(objective)
+        return loop(objective, *rest)
+
+    monkeypatch.setattr(autoencoders, "train", watched)
+    monkeypatch.setattr(harm, "mixed", lambda x, rng: 1 - x)
+    Q, P = demo.train(name, images, harm, SMALL, 0)
+    assert not Q.training
+    assert not P.training
+    p = autoencoders.pixels(P, autoencoders.encode(Q, 1 - images)).astype(float)
+    expected = -(images * np.log(p) + (1 - images) * np.log(1 - p)).mean()
+    assert losses[0](images)[0].item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_convolutions_halve_the_sides_four_times_and_double_the_channels():
+    Q, P = autoencoders.conv_encoder(5, 2), autoencoders.conv_decoder(5, 2)
+    h, shapes = Tensor(np.zeros((3, 1, 28, 28), np.float32)), []
+    for layer in Q:
+        h = layer(h)
+        shapes.append(h.shape[1:])
+    assert shapes[0::3][:4] == [(2, 14, 14), (4, 7, 7), (8, 4, 4), (16, 2, 2)]
+    assert h.shape == (3, 5)
+    assert P(h).shape == (3, 1, 28, 28)
+
+
+def test_known_pixels_stay_and_the_others_are_the_networks(images, rng):
+    mg.seed(0)
+    Q, P = autoencoders.dense_encoder(3, 8), autoencoders.dense_decoder(3, 8)
+    known = rng.random(images.shape) < 0.5
+    found, said = demo.restore(Q, P, images, known), autoencoders.pixels(P, Q(Tensor(images)).numpy())
+    np.testing.assert_array_equal(found[known], images[known])
+    np.testing.assert_allclose(found[~known], said[~known], rtol=1e-5)
+    np.testing.assert_allclose(demo.restore(Q, P, images, False), said, rtol=1e-5)
+
+
+def test_pca_is_the_best_linear_code(images):
+    x, others = images[:150], images[150:]
+    mean = x.mean(axis=0)
+    directions = np.linalg.svd((x - mean).reshape(150, -1).astype(float), full_matrices=False)[2][:12]
+    residual = (others - mean).reshape(50, -1)
+    expected = mean.ravel() + residual @ directions.T @ directions
+    np.testing.assert_allclose(autoencoders.pca(x, others, 12).reshape(50, -1), expected, atol=1e-4)
+
+
+def test_ways_lead_from_one_image_to_the_other(images):
+    mg.seed(0)
+    Q, P = autoencoders.dense_encoder(3, 8), autoencoders.dense_decoder(3, 8)
+    a, b = images[:2], images[2:4]
+    codes, fades = demo.between(Q, P, a, b)
+    assert codes.shape == fades.shape == (2, 8, 1, 28, 28)
+    np.testing.assert_allclose(fades[:, 0], a)
+    np.testing.assert_allclose(fades[:, -1], b)
+    np.testing.assert_allclose(fades[:, 2], (5 * a + 2 * b) / 7, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(codes[:, 0], demo.restore(Q, P, a, False), rtol=1e-5)
+    z = (5 * autoencoders.encode(Q, a) + 2 * autoencoders.encode(Q, b)) / 7
+    np.testing.assert_allclose(codes[:, 2], autoencoders.pixels(P, z), rtol=1e-4)
+
+
+# --- the figures --------------------------------------------------------------------------------------------------------
+
+
+def test_the_remedies_are_what_was_seen_or_the_mean_image(harm, images, rng):
+    test = {task: harm(task, images, rng) for task in TASKS}
+    found = demo.remedies(test, harm.mean)
+    np.testing.assert_array_equal(found["reconstruction"], harm.mean[None])
+    for task in TASKS[1:]:
+        assert found[task] is test[task][0]
+
+
+def test_the_error_is_the_mean_over_all_pixels(images):
+    assert demo.error(images + np.float32(0.5), images) == pytest.approx(0.25, rel=1e-5)
+    assert demo.error(np.zeros((1, 1, 28, 28), np.float32), images) == pytest.approx((images.astype(float) ** 2).mean())
+
+
+@pytest.mark.parametrize(("worst", "holds"), [(0.7, True), (0.72, False)])
+def test_the_worst_seed_has_to_have_half_the_remedys_error(claim, worst, holds):
+    x = np.zeros((4, 1, 28, 28))
+    good = dict.fromkeys(TASKS, x + 0.1)
+    restored = {"dense": [good, {**good, "denoising": x + worst}], "conv": [good, good]}
+    demo.measure(claim, x, restored, dict.fromkeys(TASKS, x + 1.0), x + 0.2, demo.Settings())
+    expected = {f"{task}, {name}: times less": True for task in TASKS for name in demo.NETWORKS}
+    assert claim.holds == expected | {"denoising, dense: times less": holds}
+    assert claim.metrics["denoising, dense: times less"] == pytest.approx(1 / worst**2)
+    assert claim.metrics["denoising, dense: error"] == pytest.approx((worst**2 + 0.01) / 2)
+    assert claim.metrics["reconstruction, PCA: error"] == pytest.approx(0.04)
+
+
+def test_middles_are_compared_with_the_training_images(claim, images):
+    mg.seed(0)
+    Q, P = autoencoders.dense_encoder(3, 8), autoencoders.dense_decoder(3, 8)
+    x = np.concatenate([(images[:20] + images[20:40]) / 2, images[100:]])
+    demo.measure_middles(claim, Q, P, images[:40], x)
+    found = {name: claim.metrics[f"nearest training image, {name}"] for name in ("code", "fade", "digit")}
+    assert found["fade"] == pytest.approx(0, abs=1e-6)
+    assert min(found["code"], found["digit"]) > 1
+
+
+def test_the_best_linear_map_finds_a_linear_map(rng):
+    M, x = rng.standard_normal((784, 784)) / 28, rng.standard_normal((3000, 1, 28, 28))
+
+    def damaged(x):
+        return (x.reshape(len(x), -1) @ M + 0.3).reshape(x.shape)
+
+    found = autoencoders.linear_map(damaged(x), x, damaged(x[:10]))
+    assert np.square(found - x[:10]).mean() < 0.3  # what it cannot know lies along M's smallest singular values
+    np.testing.assert_allclose(autoencoders.linear_map(x, damaged(x), x[:10]), damaged(x[:10]), atol=0.05)
+
+
+def test_known_pixels_stay_after_a_linear_map(monkeypatch):
+    monkeypatch.setattr(autoencoders, "linear_map", lambda seen, x, others: np.full(others.shape, 7.0))
+    seen, known = np.zeros((2, 1, 28, 28)), np.arange(28) < 5
+    found = demo.mapped(np.ones((4, 1, 28, 28)), lambda task, x, rng: (x, known), "inpainting", seen, known)
+    np.testing.assert_array_equal(found, np.broadcast_to(np.where(known, 0.0, 7.0), found.shape))
+
+
+# --- what reaches what --------------------------------------------------------------------------------------------------
+
+
+def test_the_networks_learn_from_the_training_images_and_are_measured_on_the_others(main, record, two_sets):
+    x, others, classes = two_sets.x, two_sets.others, two_sets.classes
+    trained = record(demo, "train", lambda name, x, damage, s, seed: (f"{name}, {seed}", None))
+    record(demo, "restore", lambda Q, P, seen, known: (Q, seen))
+    pca = record(autoencoders, "pca", lambda *arguments: "projected")
+    mapped = record(demo, "mapped", lambda x, damage, task, seen, known: (task, seen))
+    measured, maps, middles, ways = (record(demo, name) for name in ("measure", "measure_maps", "measure_middles", "between"))
+    main(demo, mapped=50)
+
+    assert [(call.name, call.seed) for call in trained] == [(name, seed) for name in demo.NETWORKS for seed in (5, 6)]
+    for call in trained:
+        np.testing.assert_array_equal(call.x, x)
+        np.testing.assert_array_equal(call.damage.mean, x.mean(axis=0))
+
+    (call,) = measured
+    np.testing.assert_array_equal(call.x, others)
+    np.testing.assert_array_equal(call.remedies["reconstruction"], x.mean(axis=0)[None])
+    for name in demo.NETWORKS:
+        assert len(call.restored[name]) == 2
+        for run, seed in zip(call.restored[name], (5, 6), strict=True):
+            assert {Q for Q, _ in run.values()} == {f"{name}, {seed}"}
+            np.testing.assert_array_equal(run["reconstruction"][1], others)
+            for task in TASKS[1:]:
+                assert run[task][1] is call.remedies[task]
+                assert len(run[task][1]) == len(others)
+                assert run[task][1].mean() > 0.6  # bright, as the others are
+
+    np.testing.assert_array_equal(maps[0].x, others)
+    for linear in mapped:
+        np.testing.assert_array_equal(linear.x, x[:50])
+        assert linear.damage is trained[0].damage
+        assert maps[0].maps[linear.task] == (linear.task, linear.seen)
+        assert linear.seen is call.remedies[linear.task]
+    np.testing.assert_array_equal(pca[0].x, x)
+    np.testing.assert_array_equal(pca[0].others, others)
+    assert call.linear == "projected"
+    np.testing.assert_array_equal(middles[0].images, others)
+    np.testing.assert_array_equal(middles[0].x, x)
+    for ends, wanted in ((ways[0].a, (1, 3)), (ways[0].b, (0, 6))):
+        np.testing.assert_array_equal(ends, [others[classes == c][0] for c in wanted])
+
+
+@pytest.mark.parametrize("name", demo.NETWORKS)
+def test_a_training_is_the_seeds(name, harm, images):
+    settings = demo.replace(SMALL, dense_steps=1, conv_steps=1)
+    pairs = [demo.train(name, images, harm, settings, seed) for seed in (0, 0, 1)]
+    one, same, other = (autoencoders.pixels(P, autoencoders.encode(Q, images[:5])) for Q, P in pairs)
+    np.testing.assert_array_equal(one, same)
+    assert (one != other).any()

@@ -1,0 +1,261 @@
+"""What all demos have in common: the files they leave, `--resume`, Ctrl-C, and their options."""
+
+import re
+import signal
+import sys
+
+import numpy as np
+import pytest
+
+import demos.__main__ as listing
+from demos.kit import run as kit
+from minigan import backend
+from tests.demos.running import (
+    DEMOS,
+    FIGURES,
+    OTHERS,
+    PICTURES,
+    POINTS,
+    assert_moves,
+    assert_same_end,
+    assert_samples,
+    assert_shows_something,
+    checkpoint_of,
+    history_of,
+    numbers,
+    refused,
+    run,
+    samples_of,
+    summary_of,
+)
+
+every_demo = pytest.mark.parametrize("name", list(DEMOS))
+GAMES = [
+    *((name, ()) for name in DEMOS),
+    ("gan", ("--data", "grid")),
+    ("gan", ("--data", "glyphs")),
+    ("wgan", ("--game", "wgan-gp", "--optimizer", "optimistic-adam")),
+]
+QUICK = ("--quick", "--steps")
+
+# --- what a run leaves --------------------------------------------------------------------------------------------------
+
+
+def test_a_quick_run_writes_its_files(done):
+    assert {path.name for path in done.out.iterdir()} == PICTURES[done.name] | OTHERS
+
+
+def test_a_quick_run_takes_seconds(done):
+    assert done.cpu < 20  # on one core, and with machines half as fast as usual in mind
+
+
+def test_a_quick_run_says_where_its_results_are_and_warns_of_nothing(done):
+    assert f"Results are in {done.out}/" in done.said
+    for name in PICTURES[done.name] | OTHERS:
+        assert re.search(rf"\b{re.escape(name)}\b", done.said), f"{name} is not mentioned"
+    assert "Warning" not in done.err
+    assert "Traceback" not in done.err
+
+
+def test_the_summary_has_settings_metrics_versions_and_seconds(done):
+    summary = summary_of(done.out)
+    assert set(summary) == {"settings", "metrics", "versions", "seconds"}
+    expected = {"seed": 0, "backend": backend.name(), "data": "ring" if done.name in POINTS else "glyphs"}
+    assert expected.items() <= summary["settings"].items()
+    assert {"minigan", "numpy", "python", "matplotlib"} <= set(summary["versions"])
+    assert summary["seconds"] > 0
+
+
+def test_all_figures_of_the_summary_are_finite_numbers_and_the_last_step_is_the_historys(done):
+    metrics = summary_of(done.out)["metrics"]
+    assert len(numbers(metrics)) > 10
+    assert np.isfinite(np.array(numbers(metrics), float)).all()
+    last = metrics["last_step"]
+    assert last == pytest.approx({name: float(value) for name, value in history_of(done.out)[-1].items()})
+
+
+def test_the_samples_figures_stand_beside_those_of_real_data(done):
+    metrics = summary_of(done.out)["metrics"]
+    real = metrics["perfect_sampler" if done.name in POINTS else "real_images"]
+    assert set(real) - {"accuracy", "worst_class", "class_accuracy"} <= set(metrics["samples"])
+    figure, least = ("high_quality", 0.98) if done.name in POINTS else ("confident", 0.4)
+    assert least < real[figure] < 1
+    assert 0 <= metrics["samples"][figure] <= 1
+
+
+def test_the_history_has_one_row_of_finite_figures_for_each_moment(done):
+    history = history_of(done.out)
+    assert list(history[0]) == ["step", *FIGURES[done.name]]
+    steps = [int(row["step"]) for row in history]
+    total = summary_of(done.out)["settings"]["steps"]
+    assert steps == sorted(set(steps))
+    assert steps[-1] == total
+    assert len(steps) >= min(total, 100)
+    assert all(np.isfinite(float(value)) for row in history for value in row.values())
+    shares = {"D_real", "D_fake", "D_accuracy", "k"} & set(history[0])
+    assert all(0 <= float(row[name]) <= 1 for row in history for name in shares)
+
+
+def test_the_samples_are_10000_points_or_5000_images(done):
+    arrays = samples_of(done.out)
+    assert set(arrays) == {"samples", "labels"} if done.name == "cgan" else {"samples"}
+    assert_samples(arrays["samples"], images=done.name not in POINTS)
+
+
+def test_the_points_are_in_the_datas_units(quick):
+    for name in POINTS:
+        samples = samples_of(quick(name).out)["samples"]
+        assert 0.1 < samples.std() < 10
+        assert np.abs(samples).max() < 100
+
+
+def test_the_pictures_show_something(done):
+    for name in PICTURES[done.name]:
+        assert_shows_something(done.out / name)
+
+
+def test_the_animation_moves(done):
+    assert_moves(done.out / "animation.gif")
+
+
+def test_the_checkpoint_holds_the_end_of_the_run(done):
+    checkpoint = checkpoint_of(done.out)
+    assert checkpoint["t"] == summary_of(done.out)["settings"]["steps"]
+    assert {"game", "batches", "decay", "history", "snapshots"} <= {name.split("/")[0] for name in checkpoint}
+    assert checkpoint["snapshots/step"][-1] == checkpoint["t"]
+
+
+# --- the same again, and on from where it stopped -----------------------------------------------------------------------
+
+
+@every_demo
+def test_the_seed_decides_the_samples(name, tmp_path, small):
+    a, b, c = (run(name, tmp_path / out, *QUICK, "2", "--seed", seed) for out, seed in (("a", "5"), ("b", "5"), ("c", "6")))
+    assert_same_end(a, b)
+    assert not np.array_equal(samples_of(a)["samples"], samples_of(c)["samples"])
+    assert {"steps": 2, "seed": 6}.items() <= summary_of(c)["settings"].items()
+
+
+@pytest.mark.parametrize(("name", "options"), GAMES, ids=lambda value: "".join(value))
+def test_a_resumed_run_ends_like_one_without_a_break(name, options, tmp_path, small, monkeypatch):
+    monkeypatch.setattr(kit, "QUICK_SNAPSHOTS", 1)  # a shorter run takes them more often, but for the first
+    whole = run(name, tmp_path / "whole", *options, *QUICK, "8")
+    parts = run(name, tmp_path / "parts", *options, *QUICK, "3")
+    assert len(history_of(parts)) == 3
+    run(name, parts, *options, *QUICK, "8", "--resume")
+    assert_same_end(parts, whole)
+
+
+@pytest.mark.parametrize("name", ["gan", pytest.param("cgan", marks=pytest.mark.slow)])  # what stops it is no game's own
+def test_a_run_that_is_stopped_leaves_a_checkpoint_to_resume_from(name, tmp_path, small, monkeypatch):
+    whole = run(name, tmp_path / "whole", *QUICK, "12")
+    decay, played = kit.LinearDecay.step, []
+
+    def interrupted(self):
+        played.append(1)
+        if len(played) == 7:
+            signal.raise_signal(signal.SIGINT)  # in the middle of an iteration, which is finished all the same
+        return decay(self)
+
+    with monkeypatch.context() as m:
+        m.setattr(kit.LinearDecay, "step", interrupted)
+        with pytest.raises(SystemExit, match="stopped after 7 of 12 iterations; the same command with --resume goes on"):
+            run(name, tmp_path / "parts", *QUICK, "12")
+    assert [path.name for path in (tmp_path / "parts").iterdir()] == ["checkpoint.npz"]
+    parts = run(name, tmp_path / "parts", *QUICK, "12", "--resume")
+    assert_same_end(parts, whole)
+
+
+def test_a_second_ctrl_c_stops_at_once_and_ctrl_c_means_afterwards_what_it_did_before(tmp_path, small, monkeypatch):
+    def pressed_twice(self):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(kit.LinearDecay, "step", pressed_twice)
+    with pytest.raises(KeyboardInterrupt):
+        run("gan", tmp_path, *QUICK, "3")
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_finished_run_that_is_resumed_comes_to_the_same_end(tmp_path, small):
+    out = run("gan", tmp_path / "out", *QUICK, "6")
+    again = run("gan", tmp_path / "again", *QUICK, "6", "--resume", str(out / "checkpoint.npz"))
+    assert_same_end(again, out)
+
+
+def test_a_checkpoint_may_be_named(tmp_path, small):
+    first = run("gan", tmp_path / "first", *QUICK, "10")
+    second = run("gan", tmp_path / "second", *QUICK, "12", "--resume", str(first / "checkpoint.npz"))
+    assert [row["step"] for row in history_of(second)] == [str(t) for t in range(1, 13)]
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("gan", ("--data", "grid")),
+        ("wgan", ("--game", "wgan-gp")),
+        ("wgan", ("--optimizer", "omd")),
+        ("began", ("--gamma", "0.5")),
+    ],
+)
+def test_a_checkpoint_of_other_settings_is_refused_in_one_line(name, other, tmp_path, small):
+    out = run(name, tmp_path / "out", *QUICK, "3")
+    with pytest.raises(SystemExit, match=r"^--resume: .*checkpoint.npz comes from a run with other settings: [^\n]*$"):
+        run(name, tmp_path / "other", *QUICK, "5", *other, "--resume", str(out / "checkpoint.npz"))
+
+
+# --- options ------------------------------------------------------------------------------------------------------------
+
+
+@every_demo
+def test_resuming_without_a_checkpoint_is_one_line_not_a_traceback(name, tmp_path, capsys):
+    message = refused(name, capsys, "--out", str(tmp_path / "new"), "--resume")
+    assert "--resume: there is no checkpoint" in message
+    assert not (tmp_path / "new").exists()
+
+
+@every_demo
+def test_a_missing_cupy_ends_the_demo_with_the_remedy(name, tmp_path, capsys, monkeypatch):
+    before = backend.name()
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    message = refused(name, capsys, "--out", str(tmp_path / "new"), "--backend", "cupy")
+    assert "pip install 'minigan[cuda12]'" in message
+    assert backend.name() == before
+
+
+@every_demo
+@pytest.mark.parametrize("options", [("--steps", "0"), ("--steps", "-3"), ("--data", "cifar"), ("--backend", "torch")])
+def test_wrong_options_are_refused(name, options, capsys):
+    assert options[0] in refused(name, capsys, *options)
+
+
+@every_demo
+def test_help_explains_the_options_and_begins_with_what_the_demo_shows(name, capsys):
+    with pytest.raises(SystemExit) as end:
+        DEMOS[name].main(["--help"])
+    text = capsys.readouterr().out
+    assert end.value.code == 0
+    assert DEMOS[name].__doc__.splitlines()[0] in text
+    for option in ("--steps", "--seed", "--backend", "--out", "--quick", "--resume", "--data"):
+        assert re.search(rf"^  {option} .*", text, re.MULTILINE)
+
+
+@every_demo
+def test_the_results_are_in_runs_under_the_demos_name_if_no_folder_is_named(name, tmp_path, monkeypatch, small):
+    monkeypatch.chdir(tmp_path)
+    DEMOS[name].main([*QUICK, "1"])
+    assert (tmp_path / "runs" / name / "summary.json").is_file()
+
+
+def test_the_list_of_demos_has_every_one_with_what_it_shows(capsys):
+    listing.main()
+    lines = capsys.readouterr().out
+    for name, module in DEMOS.items():
+        assert re.search(rf"^  {name} +{re.escape(module.__doc__.splitlines()[0])}$", lines, re.MULTILINE)
+    assert "kit" not in lines
+
+
+@every_demo
+def test_the_usage_is_the_command_that_runs_it(name, capsys):
+    assert f"usage: python -m demos {name} " in refused(name, capsys, "--steps", "0")

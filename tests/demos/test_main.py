@@ -1,0 +1,190 @@
+"""`python -m demos`: the list, in the lectures' order; one demo by its name; `all`, with small scripts in the demos' place."""
+
+import ast
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pytest
+
+import demos.__main__ as everything
+from tests.demos.running import ROOT
+
+DRAWS = "import sys; print('drawing'); from pathlib import Path; Path(sys.argv[1]).write_bytes(Path(sys.argv[2]).read_bytes())"
+NO_LECTURE = {"speed"}  # demos that are about no slide
+FAILS = "print('before', flush=True); raise ValueError('a reason')"
+
+
+CHAPTERS = {file.parent for file in everything.FOLDER.glob("*/__init__.py")} - {everything.FOLDER / "kit"}
+FILES = {path.stem: path for chapter in CHAPTERS for path in chapter.glob("*.py") if "def main(argv" in path.read_text("utf-8")}
+every_demo = pytest.mark.parametrize("name", sorted(FILES))
+
+
+# --- the list -----------------------------------------------------------------------------------------------------------
+
+
+def test_every_chapter_and_every_demo_has_its_place_in_the_order():
+    assert {chapter.name for chapter in CHAPTERS} == set(everything.CHAPTERS)
+    for name, path in FILES.items():
+        assert name in everything.CHAPTERS[path.parent.name], "a demo that python -m demos lists last: add it to CHAPTERS"
+    assert sorted(everything.names()) == sorted(FILES)
+
+
+def test_the_list_has_every_chapter_and_demo_in_order_with_its_first_line_and_its_slide(capsys):
+    everything.main([])
+    said = capsys.readouterr().out
+    places = [said.index(f"\n  {name} ") for name in everything.names()]
+    assert places == sorted(places)
+    chapters = [
+        ast.get_docstring(ast.parse((everything.FOLDER / name / "__init__.py").read_text())) for name in everything.CHAPTERS
+    ]
+    headings = [said.index(f"\n{sentence}") for sentence in chapters]
+    assert headings == sorted(headings)
+    assert headings[0] < places[0]
+    assert re.search(
+        r'^  saddle +The loss of .*\n +"Does the loss have a saddle point\? Where\?" \(CS/DS 541, class 19\)$', said, re.M
+    )
+
+
+@pytest.mark.parametrize("name", sorted(set(FILES) - NO_LECTURE))
+def test_a_demo_of_the_lectures_quotes_its_slide(name):
+    first, slide = everything.described(FILES[name])
+    assert first.endswith(".")
+    assert re.fullmatch(r'".+".* \(.+\)\.?', slide)  # with the lecture's name at the end
+
+
+def test_a_demo_without_a_place_is_listed_last_in_its_chapter_and_a_part_of_a_demo_is_none(tmp_path, monkeypatch):
+    for chapter, name in (("a", "zebra"), ("a", "wgan"), ("a", "gan"), ("b", "first")):
+        (tmp_path / chapter).mkdir(exist_ok=True)
+        text = f'"""The {name}.\n\nSlide: "a\n  b" (L)\n"""\n\ndef main(argv=None):\n    """Run."""\n'
+        (tmp_path / chapter / f"{name}.py").write_text(text)
+    (tmp_path / "b" / "first_pictures.py").write_text("def main():\n    pass\n")
+    monkeypatch.setattr(everything, "FOLDER", tmp_path)
+    monkeypatch.setattr(everything, "CHAPTERS", {"b": ("to_come", "first"), "a": ("gan", "wgan")})
+    assert everything.names() == ["first", "gan", "wgan", "zebra"]
+    assert everything.chapter_of("zebra") == "a"
+    assert everything.described(tmp_path / "a" / "zebra.py") == ("The zebra.", '"a b" (L)')
+
+
+def test_listing_needs_no_packages():
+    """-S: without site-packages. PYTHONPATH, where they may stand as well, is not read."""
+    done = subprocess.run([sys.executable, "-E", "-S", "-m", "demos"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "limit_cycles" in done.stdout
+
+
+def test_the_names_alone_are_for_the_tab_key(capsys):
+    everything.main(["names"])
+    assert capsys.readouterr().out.split() == everything.names()
+
+
+# --- one of them --------------------------------------------------------------------------------------------------------
+
+
+def test_a_demo_runs_by_its_name_and_gets_the_options(monkeypatch):
+    calls = []
+    monkeypatch.setattr("demos.the_game.gan.main", calls.append)
+    everything.main(["gan", "--quick", "--seed", "3"])
+    assert calls == [["--quick", "--seed", "3"]]
+
+
+@every_demo
+def test_python_finds_a_demo_by_its_short_name(name):
+    assert Path(importlib.util.find_spec(f"demos.{name}").origin) == FILES[name]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("gann", "there is no demo 'gann'; did you mean gan, wgan or cgan?"),
+        ("boltzman", "there is no demo 'boltzman'; did you mean boltzmann?"),
+        ("xyz", "there is no demo 'xyz'; python -m demos lists them"),
+        ("--quick", "there is no demo '--quick'; python -m demos lists them"),
+    ],
+)
+def test_a_wrong_name_is_answered_with_the_closest_ones(wrong, said, capsys):
+    with pytest.raises(SystemExit) as end:
+        everything.main([wrong, "--quick"])
+    assert end.value.code == 2
+    assert capsys.readouterr().err.startswith(said)
+
+
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_help_explains_the_commands(option, capsys):
+    everything.main([option])
+    said = capsys.readouterr().out
+    for words in ("python -m demos NAME [options]", "python -m demos all [options]", "python -m demos names", "complete -W"):
+        assert words in said
+
+
+# --- all of them --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def scripts(tmp_path, monkeypatch):
+    """Three demos: one draws a picture of its own name, one fails, one leaves samples.png."""
+    picture = tmp_path / "picture.png"
+    figure = plt.figure(figsize=(1, 1))
+    figure.savefig(picture)
+    plt.close(figure)
+    code = {"first": (DRAWS, "first.png"), "second": (FAILS, ""), "third": (DRAWS, "samples.png")}
+
+    def command(name, out, seed, quick):
+        script, file = code[name]
+        return [sys.executable, "-c", script, str(out / file), str(picture)]
+
+    monkeypatch.setattr(everything, "names", lambda: list(code))
+    monkeypatch.setattr(everything, "command", command)
+    return code
+
+
+def test_all_goes_on_when_one_fails_and_says_so_at_the_end(scripts, tmp_path, capfd):
+    with pytest.raises(SystemExit, match="1 of 3 demos failed: second") as end:
+        everything.main(["all", "--out", str(tmp_path / "runs")])
+    assert end.value.code not in (None, 0)  # a message: the exit status is 1
+    runs = tmp_path / "runs"
+    assert (runs / "first" / "output.txt").read_text() == "drawing\n"
+    assert (runs / "third" / "samples.png").is_file()
+    failure = (runs / "second" / "output.txt").read_text()
+    assert failure.startswith("before\n")
+    assert "ValueError: a reason" in failure
+    said = capfd.readouterr()
+    assert "second failed: see " in said.out + said.err
+    assert "drawing" not in said.out + said.err
+    assert "3/3" in said.err  # the progress bar
+
+
+def test_the_contact_sheet_shows_the_pictures_of_those_that_succeeded(scripts, tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setattr(plt.Axes, "set_title", lambda self, name, **options: shown.append(name))
+    (tmp_path / "second").mkdir()
+    (tmp_path / "second" / "second.png").write_bytes((tmp_path / "picture.png").read_bytes())  # of an earlier run
+    with pytest.raises(SystemExit):
+        everything.main(["all", "--out", str(tmp_path)])
+    assert shown == ["first", "third"]
+    assert (tmp_path / "contact.png").is_file()
+
+
+def test_all_ends_well_when_no_demo_fails(scripts, tmp_path):
+    del scripts["second"]
+    everything.main(["all", "--out", str(tmp_path)])  # the exit status would be an exception
+    assert (tmp_path / "contact.png").is_file()
+    assert all((tmp_path / name / "output.txt").is_file() for name in scripts)
+
+
+def test_a_demo_gets_its_own_folder_the_seed_and_quick():
+    module = [sys.executable, "-m", "demos", "saddle", "--out", "runs/saddle", "--seed", "3"]
+    assert everything.command("saddle", Path("runs/saddle"), 3, False) == module
+    assert everything.command("saddle", Path("runs/saddle"), 3, True) == [*module, "--quick"]
+
+
+def test_a_real_demo_runs_in_a_process_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(everything, "names", lambda: ["detach"])
+    everything.main(["all", "--quick", "--out", str(tmp_path)])
+    assert "chain: numbers in c that differ" in (tmp_path / "detach" / "output.txt").read_text()
+    for name in ("contact.png", "detach/detach.png", "detach/summary.json"):
+        assert (tmp_path / name).is_file()

@@ -1,0 +1,106 @@
+"""The GAN's demo: mixtures and digits."""
+
+import re
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+
+from demos.the_game import gan
+from minigan import data
+from tests.demos.running import (
+    OTHERS,
+    PICTURES,
+    assert_moves,
+    assert_samples,
+    assert_shows_something,
+    checkpoint_of,
+    run,
+    samples_of,
+    summary_of,
+)
+
+SMALL = ("--quick", "--steps")
+
+
+def test_the_settings_are_those_of_the_data_at_the_top_of_the_demo(quick):
+    settings = summary_of(quick("gan").out)["settings"]
+    expected = asdict(gan.SETTINGS["ring"]) | {"steps": gan.QUICK["ring"], "width": 64}
+    assert {name: settings[name] for name in expected} == expected | {"betas": list(expected["betas"])}
+
+
+def test_a_perfect_sampler_covers_the_modes_of_the_ring(quick):
+    metrics = summary_of(quick("gan").out)["metrics"]
+    assert metrics["samples"].keys() == metrics["perfect_sampler"].keys() == {"modes", "modes_1pct", "high_quality", "kl"}
+    assert metrics["perfect_sampler"]["modes_1pct"] == 8
+    assert metrics["perfect_sampler"]["high_quality"] == pytest.approx(0.989, abs=0.005)
+
+
+def test_a_quick_run_brings_the_samples_to_the_ring(quick):
+    radii = np.linalg.norm(samples_of(quick("gan").out)["samples"], axis=1)
+    assert np.median(np.abs(radii - 2)) < 0.5
+
+
+def test_the_snapshots_keep_the_samples_of_one_noise_and_ds_opinion(quick):
+    checkpoint = checkpoint_of(quick("gan").out)
+    moments = len(checkpoint["snapshots/step"])
+    assert moments > 5
+    assert checkpoint["snapshots/samples"].shape == (moments, 1000, 2)
+    assert checkpoint["snapshots/D"].shape == (moments, 60, 60)
+    assert 0 < checkpoint["snapshots/D"].min() < checkpoint["snapshots/D"].max() < 1
+
+
+def test_the_grid_has_25_modes_and_is_drawn_like_the_ring(tmp_path):
+    out = run("gan", tmp_path, *SMALL, "4", "--data", "grid")
+    assert {path.name for path in out.iterdir()} == PICTURES["gan"] | OTHERS
+    assert summary_of(out)["metrics"]["perfect_sampler"]["modes_1pct"] == 25
+    assert samples_of(out)["samples"].shape == (10_000, 2)
+
+
+def test_the_grids_networks_see_a_smaller_world_but_the_samples_have_the_datas_units(tmp_path, small, monkeypatch):
+    seen = []
+    monkeypatch.setattr(data, "batches", lambda x, size, make=data.batches: seen.append(x) or make(x, size=size))
+    scaled = checkpoint_of(run("gan", tmp_path / "scaled", *SMALL, "1", "--data", "grid"))
+    monkeypatch.setitem(gan.SETTINGS, "grid", replace(gan.SETTINGS["grid"], scale=1.0))
+    plain = checkpoint_of(run("gan", tmp_path / "plain", *SMALL, "1", "--data", "grid"))
+    np.testing.assert_allclose(2 * seen[0], seen[1], rtol=1e-6)
+    assert seen[0].dtype == np.float32
+    np.testing.assert_allclose(scaled["snapshots/samples"][0], 2 * plain["snapshots/samples"][0], rtol=1e-5)
+
+
+def test_gs_first_samples_lie_wide_enough_to_reach_every_mode(tmp_path, small, monkeypatch):
+    wide = checkpoint_of(run("gan", tmp_path / "wide", *SMALL, "1"))["snapshots/samples"][0]
+    monkeypatch.setitem(gan.SETTINGS, "ring", replace(gan.SETTINGS["ring"], spread=1.0))
+    usual = checkpoint_of(run("gan", tmp_path / "usual", *SMALL, "1"))["snapshots/samples"][0]
+    np.testing.assert_allclose(wide.std(axis=0), 4 * usual.std(axis=0), rtol=1e-3)
+
+
+def test_the_end_is_told_beside_a_perfect_samplers_figures(quick):
+    assert re.search(
+        r"perfect sampler: 8 modes touched, 8 with at least 1 % of the samples, 9\d\.\d% within 3 std", quick("gan").said
+    )
+    assert re.search(r" G: \d modes touched, \d with at least 1 % of the samples, \d+\.\d% within 3 std", quick("gan").said)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["grid", "glyphs", "mnist"])
+def test_a_whole_quick_run_on_other_data(name, tmp_path, mnist_folder):
+    out = run(
+        "gan", tmp_path / "out", "--quick", "--data", name, *(["--data-dir", str(mnist_folder)] if name == "mnist" else [])
+    )
+    images = name != "grid"
+    pictures = PICTURES["gan"] | ({"interpolation.png"} if images else set())
+    assert {path.name for path in out.iterdir()} == pictures | OTHERS
+    assert summary_of(out)["settings"]["steps"] == gan.QUICK[name]
+    assert_samples(samples_of(out)["samples"], images)
+    for picture in pictures:
+        assert_shows_something(out / picture)
+    assert_moves(out / "animation.gif")
+
+
+@pytest.mark.slow
+def test_the_ring_is_learned_with_default_settings(tmp_path):
+    found = summary_of(run("gan", tmp_path, "--seed", "1"))["metrics"]["samples"]
+    assert found["modes_1pct"] == 8
+    assert found["high_quality"] >= 0.95
+    assert found["kl"] <= 0.02
