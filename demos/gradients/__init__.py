@@ -1,0 +1,1 @@
+"""Gradients: what a derivative is to a network, and what detach does."""
