@@ -218,32 +218,35 @@ def report_training(claim: Claim, seed: int, samples: np.ndarray, settings: Sett
 
 def picture(samples: list[np.ndarray], pairs: dict[str, list[tuple[Arrays, Arrays]]], settings: Settings) -> plt.Figure:
     """Left, G's samples during the training; right, how far each number of each gradient is from minigan's."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5), layout="constrained")
-    draw_samples(left, samples, settings)
-    worst = draw_differences(right, pairs)
+    figure = plt.figure(figsize=(12, 6), layout="constrained")
+    left, right = figure.subfigures(1, 2)
+    draw_samples(left.subplots(len(samples), 1, sharex=True, sharey=True), samples, settings)
+    worst = draw_differences(right.subplots(), pairs)
     figure.suptitle(
-        f"80 lines learn mean {samples[-1].mean():.2f} and std {samples[-1].std():.2f} "
-        f"of data with {settings.mean:g} and {settings.std:g};\n"
-        f"their gradients are minigan's, to {worst:.0e} of the largest"
+        f"A GAN in 80 lines: its samples have mean {samples[-1].mean():.2f} and standard deviation {samples[-1].std():.2f}, "
+        f"the data {settings.mean:g} and {settings.std:g};\n"
+        f"its gradients are minigan's, to {worst:.0e} of the largest number"
     )
     return figure
 
 
-def draw_samples(axes: plt.Axes, samples: list[np.ndarray], settings: Settings) -> None:
-    """The data's density, and the histograms of G(z), the later the stronger."""
+def draw_samples(panels: list[plt.Axes], samples: list[np.ndarray], settings: Settings) -> None:
+    """The data's density and a histogram of G(z), moment by moment."""
     edges = np.linspace(settings.mean - 4 * settings.std, settings.mean + 4 * settings.std, 81)
     density = np.exp(-(((edges - settings.mean) / settings.std) ** 2) / 2) / (settings.std * np.sqrt(2 * np.pi))
-    axes.fill_between(edges, density, color=REAL, alpha=0.3, label="data $x$")
-    for i, (t, x) in enumerate(zip(settings.moments, samples, strict=True), start=1):
+    for axes, t, x in zip(panels, settings.moments, samples, strict=True):
         heights = np.histogram(x, edges)[0] / (len(x) * np.diff(edges))
-        strength = i / len(samples)
-        axes.stairs(heights, edges, color=FAKE, alpha=strength, linewidth=1 + strength, label=f"G(z), iteration {t:,}")
-    axes.set(xlabel="x", ylabel="density", ylim=(0, 2.2 * density.max()), title="the GAN of the 80 lines")
-    axes.legend()
+        axes.fill_between(edges, density, color=REAL, alpha=0.3, label="data $x$")
+        axes.stairs(heights, edges, color=FAKE, linewidth=1.8, label="$G(z)$")
+        axes.text(0.98, 0.85, f"after {t:,} iteration{'s' * (t > 1)}", ha="right", va="top", transform=axes.transAxes)
+        axes.set(ylim=(0, 1.8 * density.max()), yticks=[])
+    panels[0].set_title("densities of the data and of G's samples")
+    panels[0].legend(loc="upper left")
+    panels[-1].set_xlabel("x")
 
 
 def draw_differences(axes: plt.Axes, pairs: dict[str, list[tuple[Arrays, Arrays]]]) -> float:
-    """One dot for each number of a gradient; differences of exactly 0 stand at the foot. Returns the largest difference."""
+    """One dot for each number of a gradient; a difference of exactly 0 stands at the foot. Returns the largest difference."""
     foot, worst = 1e-19, 0.0
     for name, runs in pairs.items():
         mine, theirs = ([together(run[i]) for run in runs] for i in (0, 1))
@@ -253,10 +256,11 @@ def draw_differences(axes: plt.Axes, pairs: dict[str, list[tuple[Arrays, Arrays]
         axes.scatter(np.abs(b), np.maximum(np.abs(a - b), foot), s=9, alpha=0.6, linewidths=0, label=name)
     axes.axhline(ROUNDING, color="black", linestyle=":")
     axes.text(0.02, ROUNDING, "allowed", ha="left", va="bottom", transform=axes.get_yaxis_transform())
-    axes.text(0.02, foot, "equal to the last bit", ha="left", va="bottom", transform=axes.get_yaxis_transform())
-    axes.set(xscale="log", yscale="log", ylim=(foot / 3, 1e-10), title="each number of the gradients")
-    axes.set(xlabel="its size, relative to the largest", ylabel="difference between 80 lines and minigan")
-    axes.legend(loc="upper left")
+    axes.text(0.02, foot * 1.3, "not different at all", ha="left", va="bottom", transform=axes.get_yaxis_transform())
+    axes.set(xscale="log", yscale="log", ylim=(foot / 3, 10 * ROUNDING))
+    axes.set(title="each number of the gradients, in units of the largest", xlabel="its size")
+    axes.set(ylabel="difference between the 80 lines and minigan")
+    axes.legend(loc="center left", markerscale=2)
     return worst
 
 
