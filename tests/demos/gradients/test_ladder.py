@@ -198,6 +198,18 @@ def test_each_players_step_leaves_the_other_alone():
     assert not any(np.array_equal(p.data, old) for p, old in zip(G.parameters, before, strict=False))
 
 
+def test_training_lets_no_gradient_of_ds_loss_into_g(monkeypatch):
+    """Without detach, the parameters would be the same: only G's gradients tell."""
+
+    def only_ds_walk(network, loss, lr):  # D has 32 hidden units, G 8
+        if network.parameters[1].data.size == 32:
+            loss.backward()
+
+    monkeypatch.setattr(engine.Network, "descend", only_ds_walk)
+    G = next(engine.train(np.random.default_rng(0)))
+    assert [p.grad for p in G.parameters] == [None] * 4
+
+
 @pytest.mark.slow
 def test_the_file_runs_as_a_script():
     said = subprocess.run([sys.executable, engine.__file__], capture_output=True, text=True, check=True).stdout
