@@ -1,6 +1,6 @@
 """The engine in 80 lines: reverse mode, detach, dense layers, log-loss, SGD; and a GAN that learns a Gaussian.
 
-Run it: mean and std of G(z) approach the data's, 3 and 2. Its words are minigan's; next, read minigan/tensor.py.
+Run it: mean and std of G(z) approach the data's, 3 and 2. The words are minigan's; next, read minigan/tensor.py.
 """
 
 import numpy as np
@@ -69,12 +69,12 @@ def train(rng, mean=3.0, std=2.0, steps=3000, batch=128):
         x = Tensor(rng.normal(mean, std, (batch, 1)))
         z, new_z = (Tensor(rng.standard_normal((batch, 1))) for _ in range(2))
         D.descend(log_loss(D(x), real=True) + log_loss(D(G(z).detach()), real=False), lr)
-        G.descend(log_loss(D(G(new_z)), real=True), lr)  # D is to take fakes for real
-        yield G
+        G.descend(log_loss(D(G(new_z)), real=True), lr)  # the new D is to take fakes for real
+        yield G, D
 
 
 if __name__ == "__main__":
     z = Tensor(np.random.default_rng(1).standard_normal((10_000, 1)))
-    for t, G in enumerate(train(np.random.default_rng(0)), start=1):
+    for t, (G, _) in enumerate(train(np.random.default_rng(0)), start=1):
         if t % 500 == 0:
             print(f"{t} steps: mean of G(z) {G(z).data.mean():.2f}, std {G(z).data.std():.2f}")

@@ -125,22 +125,22 @@ def gradients_of_sums(seed: int, batch: int) -> tuple[Arrays, Arrays]:
 
 
 def after_iterations(seed: int, settings: Settings) -> tuple[Arrays, Arrays, Arrays]:
-    """G's parameters before any iteration, and then after some of them, in the 80 lines and in `games.GAN`."""
+    """G's and D's parameters before any iteration, and then after some of them, in the 80 lines and in `games.GAN`."""
     steps = settings.iterations
     rng = np.random.default_rng(seed)
-    *_, G = engine.train(rng, settings.mean, settings.std, steps)
-    in_80_lines = [p.data for p in G.parameters]
+    *_, (G, D) = engine.train(rng, settings.mean, settings.std, steps)
+    in_80_lines = [p.data for p in G.parameters + D.parameters]
 
     rng = np.random.default_rng(seed)  # the same numbers once more, in the order in which `engine.train` draws them
     G, D = twin(engine.Network(1, 8, 1, rng)), twin(engine.Network(1, 32, 1, rng))
-    before = [p.numpy().copy() for p in G.parameters()]
+    before = [p.numpy().copy() for p in G.parameters() + D.parameters()]
     opt_G, opt_D = optim.SGD(G.parameters(), lr=0.2), optim.SGD(D.parameters(), lr=0.2)
     gan = games.GAN(G, D, lambda m: rng.standard_normal((m, 1)), opt_G, opt_D)
     batches = minibatches(rng, settings)
     for lr in np.linspace(0.2, 0.0, steps):
         opt_G.lr = opt_D.lr = lr
         gan.step(batches)
-    return before, in_80_lines, [p.numpy() for p in G.parameters()]
+    return before, in_80_lines, [p.numpy() for p in G.parameters() + D.parameters()]
 
 
 def minibatches(rng: np.random.Generator, settings: Settings) -> Iterator[np.ndarray]:
@@ -153,7 +153,7 @@ def samples_over_training(seed: int, settings: Settings) -> list[np.ndarray]:
     """G(z) for the same z at some moments of the training by the 80 lines."""
     z = engine.Tensor(np.random.default_rng([seed, 1]).standard_normal((settings.samples, 1)))
     training = engine.train(np.random.default_rng(seed), settings.mean, settings.std, settings.moments[-1])
-    return [G(z).data[:, 0] for t, G in enumerate(training, start=1) if t in settings.moments]
+    return [G(z).data[:, 0] for t, (G, _) in enumerate(training, start=1) if t in settings.moments]
 
 
 # --- the figures --------------------------------------------------------------------------------------------------------
@@ -198,12 +198,12 @@ def report_difference(claim: Claim, name: str, value: float) -> None:
 
 
 def compare_iterations(claim: Claim, seeds: range, settings: Settings) -> None:
-    """How far G's parameters have gone, and how far they lie apart: the worst of all seeds."""
+    """How far the parameters have gone, and how far they lie apart: the worst of all seeds."""
     runs = [after_iterations(seed, settings) for seed in seeds]
     name = f"{settings.iterations} iterations"
     moved = min(difference(mine, before) for before, mine, _ in runs)
-    claim.figure(f"{name}: change of G's parameters", moved, "above 0.1", moved > 0.1)
-    report_difference(claim, f"{name}: difference of G's parameters", max(difference(*run[1:]) for run in runs))
+    claim.figure(f"{name}: change of the parameters", moved, "above 0.1", moved > 0.1)
+    report_difference(claim, f"{name}: difference of the parameters", max(difference(*run[1:]) for run in runs))
 
 
 def report_training(claim: Claim, seed: int, samples: np.ndarray, settings: Settings) -> None:

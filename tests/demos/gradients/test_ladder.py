@@ -206,7 +206,7 @@ def test_training_lets_no_gradient_of_ds_loss_into_g(monkeypatch):
             loss.backward()
 
     monkeypatch.setattr(engine.Network, "descend", only_ds_walk)
-    G = next(engine.train(np.random.default_rng(0)))
+    G, _ = next(engine.train(np.random.default_rng(0)))
     assert [p.grad for p in G.parameters] == [None] * 4
 
 
