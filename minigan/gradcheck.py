@@ -31,7 +31,7 @@ def gradcheck(
     `fn(*inputs)` returns a Tensor (or a tuple of them), which is projected on random numbers u to a scalar L = sum(u fn). Its
     gradient is compared with the central difference (L(x + eps) - L(x - eps)) / (2 eps), for each element of each input (or,
     for an input of more than 200 elements, along 20 random directions). At order 2 the same is done for the gradient, as a
-    function of the inputs and of u.
+    function of the inputs and of u; and the gradient that can be differentiated again is compared with the one that cannot.
 
     Args:
         inputs: float64 arrays or Tensors; integer and boolean ones are passed on as constants. Keep them away from kinks.
@@ -59,6 +59,7 @@ def gradcheck(
     else:
         _compare(fn, arrays, projections, rng, partial(_central_slope, eps=eps), (rtol, atol))
     if order > 1:
+        _compare_with_recorded(fn, arrays, projections, (rtol, atol))
         gradcheck(_gradient_of(fn, len(arrays)), *arrays, *projections, order=order - 1, eps=eps, rtol=rtol, atol=atol)
     return True
 
@@ -98,6 +99,17 @@ def _central_slope(scalar: Callable, x: np.ndarray, v: np.ndarray, eps: float) -
 def _complex_slope(scalar: Callable, x: np.ndarray, v: np.ndarray) -> float:
     """The slope at x along v: for an analytic L, L(x + i h v) = L(x) + i h L'(x) v + O(h^2)."""
     return np.imag(scalar(x + 1e-20j * v)) / 1e-20
+
+
+def _compare_with_recorded(fn: Callable, arrays: list, projections: list, tolerance: tuple) -> None:
+    """An op may compute its gradient in another way where the gradient is to be differentiated again: both must agree."""
+    plain, recorded = [_gradients(fn, _as_inputs(arrays), projections, create_graph) for create_graph in (False, True)]
+    for i, (g, other) in enumerate(zip(plain, recorded, strict=True)):
+        if g is not None and not np.allclose(other.numpy(), g.numpy(), *tolerance, equal_nan=True):
+            worst = np.nanmax(np.abs(other.numpy() - g.numpy()))
+            raise GradcheckError(
+                f"gradcheck: input {i}: with create_graph=True the gradient is another one, by up to {worst:.4g}"
+            )
 
 
 def _gradients(fn: Callable, tensors: list, projections: Sequence, create_graph: bool = False) -> list[Tensor | None]:

@@ -5,6 +5,7 @@ import pytest
 
 import minigan as mg
 from minigan import GradcheckError, Tensor, gradcheck, record
+from minigan.modes import mode
 
 X = np.array([[0.5, -1.5, 2.0], [1.0, 0.7, -0.3]])
 SQUARE = np.array([[0.5, -1.5], [1.0, 0.7]])
@@ -222,3 +223,15 @@ def test_complex_step_fails_what_is_not_analytic_rather_than_pass_it():
 def test_complex_arrays_refuse_gradients():
     with pytest.raises(TypeError, match="only floats have gradients"):
         mg.Tensor(np.ones(2, complex), requires_grad=True)
+
+
+@pytest.mark.parametrize(("factor", "right"), [(1.0, True), (-1.0, False), (1.01, False)])
+def test_a_gradient_that_is_another_one_where_it_is_recorded_is_found(factor, right):
+    def square(x):
+        return mg.record("square", x.data**2, (x, lambda g, y: g * (2.0 * (factor if mode.recording else 1.0)) * x))
+
+    if right:
+        assert mg.gradcheck(square, np.array([1.0, -2.0]))
+    else:
+        with pytest.raises(mg.GradcheckError, match="input 0: with create_graph=True the gradient is another one"):
+            mg.gradcheck(square, np.array([1.0, -2.0]))

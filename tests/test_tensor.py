@@ -4,6 +4,7 @@ import gc
 import itertools
 import threading
 import time
+import tracemalloc
 import weakref
 
 import numpy as np
@@ -484,7 +485,7 @@ def test_a_leaf_that_was_made_last_gets_its_gradient():
     np.testing.assert_array_equal(x.grad.numpy(), (h * w).numpy())
 
 
-def test_a_result_without_topological_order_becomes_a_leaf_in_the_middle():
+def test_a_result_without_history_becomes_a_leaf_in_the_middle():
     x, w = leaf(), leaf()
     with mg.no_grad():
         middle = x * 2.0
@@ -548,7 +549,7 @@ def test_gradients_of_gradients_up_to_the_fourth():
     assert values == [80, 160, 240, 240]
 
 
-def test_without_create_graph_gradients_have_no_topological_order():
+def test_without_create_graph_gradients_have_no_history():
     x = leaf([2.0])
     (g,) = mg.grad(x * x, x)
     (x * x).backward()
@@ -678,6 +679,19 @@ def test_gradient_keeps_no_graph_alive():
     assert x.grad is not None
 
 
+def test_gradients_are_let_go_as_the_walk_proceeds():
+    x = leaf(np.ones(100_000))
+    y = x
+    for _ in range(30):
+        y = y * 1.0
+    y = y.sum()
+    tracemalloc.start()
+    y.backward()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5 * x.data.nbytes
+
+
 # --- record: a user's op ------------------------------------------------------------------------------------------------
 
 
@@ -736,7 +750,7 @@ def test_dtype_of_a_users_derivative_is_restored(dtype):
     assert x.grad.dtype == np.float32
 
 
-def test_integer_result_has_no_topological_order():
+def test_integer_result_has_no_history():
     x = leaf()
     y = mg.record("rank", np.argsort(x.data), (x, lambda g, y: g))
     assert not y.requires_grad

@@ -152,7 +152,7 @@ def test_hash_is_by_identity():
     assert len({a, b, a}) == 2
 
 
-def test_comparison_gives_booleans_without_topological_order():
+def test_comparison_gives_booleans_without_history():
     y = leaf() > 0
     assert y.dtype == bool
     assert not y.requires_grad

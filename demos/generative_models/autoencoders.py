@@ -54,13 +54,13 @@ def conv_decoder(code: int, channels: int) -> nn.Sequential:
 
 def encode(Q: nn.Module, x: np.ndarray) -> np.ndarray:
     """The codes (n, d) of images."""
-    with nn.evaluating(Q), no_grad():
+    with nn.eval_mode(Q), no_grad():
         return in_parts(lambda x: Q(Tensor(x)).numpy(), x)
 
 
 def pixels(decoder: nn.Module, codes: np.ndarray) -> np.ndarray:
     """The images (n, 1, 28, 28) that the decoder makes of the codes (n, d)."""
-    with nn.evaluating(decoder), no_grad():
+    with nn.eval_mode(decoder), no_grad():
         return in_parts(lambda z: sigmoid(decoder(Tensor(z))).numpy(), codes)
 
 

@@ -97,7 +97,7 @@ def reconstruction_loss(v: Tensor, h: Tensor, bounded: bool) -> Tensor:
 
 def forward(model: nn.Module, x: np.ndarray) -> np.ndarray:
     """What the model makes of x."""
-    with nn.evaluating(model), no_grad():
+    with nn.eval_mode(model), no_grad():
         return in_parts(lambda x: model(Tensor(x)).numpy(), x)
 
 

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from minigan import Tensor, attacks, backend, data, losses, nn, no_grad, optim, sigmoid, softmax
 
-AT_ONCE = 1000  # images that go through a classifier at a time, to keep the temporary arrays small
+CHUNK = 1000  # images that go through a classifier at a time, to keep the temporary arrays small
 ROWS = 400  # lines of history kept along the way
 
 Objective = Callable[[nn.Module, np.ndarray, np.ndarray], Tensor]
@@ -41,7 +41,7 @@ class Classifier:
             p = sigmoid(v).numpy()
             return np.stack([1 - p, p], axis=1)
 
-        with nn.evaluating(self.model), no_grad():
+        with nn.eval_mode(self.model), no_grad():
             return in_parts(say, x)
 
     def attacked(self, x: np.ndarray, y: np.ndarray, epsilon: float, attack: Callable = attacks.fgsm, **options) -> np.ndarray:
@@ -100,9 +100,9 @@ def train(
 
 
 def in_parts(function: Callable[..., np.ndarray], *arrays: np.ndarray) -> np.ndarray:
-    """function(*arrays), by AT_ONCE of their rows at a time."""
-    parts = range(0, len(arrays[0]), AT_ONCE)
-    return np.concatenate([function(*(array[i : i + AT_ONCE] for array in arrays)) for i in parts])
+    """function(*arrays), by CHUNK of their rows at a time."""
+    parts = range(0, len(arrays[0]), CHUNK)
+    return np.concatenate([function(*(array[i : i + CHUNK] for array in arrays)) for i in parts])
 
 
 def mistakes(classifier: Classifier, x: np.ndarray, y: np.ndarray) -> dict[str, float]:

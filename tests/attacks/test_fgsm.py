@@ -162,7 +162,7 @@ def test_tensors_lists_and_arrays_are_all_the_same():
             np.testing.assert_array_equal(found, expected)
 
 
-def test_a_tensor_gets_no_gradient_and_its_topological_order_none_of_the_attack():
+def test_a_tensor_gets_no_gradient_and_its_history_none_of_the_attack():
     weight = Tensor(np.ones((5, 1, 6, 6)), requires_grad=True)
     x = Tensor(images()[0], requires_grad=True)
     fgsm(dense(), x * weight, images()[1], 0.1, clip=None)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from minigan import Tensor, nn
-from minigan.attacks import fgsm, minimal_perturbation
+from minigan import Tensor, nn, optim
+from minigan.attacks import fgsm, minimal, minimal_perturbation
 
 W, B = np.array([[1.0, -2.0, 0.5]]), 0.25
 
@@ -108,3 +108,16 @@ def test_what_is_refused(wrong, x):
 def test_a_target_for_each_input(x):
     with pytest.raises(ValueError, match="5 labels for 12 inputs"):
         minimal_perturbation(linear, x, np.zeros(5, int), clip=None)
+
+
+def test_the_rate_falls_linearly_to_0_in_each_search(x, monkeypatch):
+    rates = []
+
+    class Watched(optim.Adam):
+        def step(self):
+            rates.append(self.lr)
+            super().step()
+
+    monkeypatch.setattr(minimal, "Adam", Watched)
+    minimal_perturbation(linear, x, 1, clip=None, searches=2, steps=4, lr=0.1)
+    np.testing.assert_allclose(rates, 2 * [0.1, 0.075, 0.05, 0.025])

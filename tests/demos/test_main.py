@@ -14,7 +14,7 @@ import demos.__main__ as everything
 from tests.demos.running import ROOT
 
 DRAWS = "import sys; print('drawing'); from pathlib import Path; Path(sys.argv[1]).write_bytes(Path(sys.argv[2]).read_bytes())"
-NO_LECTURE = {"speed"}  # demos that are about no slide
+NO_LECTURE = {"ladder", "speed"}  # demos that are about no slide
 FAILS = "print('before', flush=True); raise ValueError('a reason')"
 
 

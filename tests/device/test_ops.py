@@ -136,6 +136,15 @@ def test_moving_there_and_back_passes_gradients(device):
     np.testing.assert_allclose(a.grad.numpy(), 8 * np.arange(3.0))
 
 
+@pytest.mark.parametrize("where", ["cupy", "numpy"])
+def test_moving_passes_gradients_back_as_they_are(where, device):
+    with backend.using("cupy" if where == "numpy" else "numpy"):
+        a = Tensor(np.arange(3.0), requires_grad=True)
+    (g,) = mg.grad(a.to(where), a, gradient=a.to(where).detach() + 2.0)
+    np.testing.assert_array_equal(g.numpy(), [2.0, 3.0, 4.0])
+    assert type(g.data) is type(a.data)
+
+
 def test_numbers_lists_and_numpys_arrays_are_moved_to_the_current_backend(device):
     with backend.using("cupy"):
         for data in (1.5, [1.0, 2.0], np.ones(2), np.arange(3), [True, False]):

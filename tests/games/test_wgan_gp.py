@@ -71,7 +71,7 @@ def test_the_penalty_is_part_of_the_one_step_that_the_critic_makes_each_time(n_c
     assert {state["t"] for state in game.opt_D.state} == {3 * n_critic}
 
 
-def test_the_critics_slope_is_can_check_values_between_each_x_and_the_fake_beside_it():
+def test_the_critics_slope_is_looked_at_between_each_x_and_the_fake_beside_it():
     watch = recorder(m=64, n_critic=2)
     watch.play()
     passes = [x.reshape(64, 2).astype("float64") for x, _ in watch.passes("D")]

@@ -216,6 +216,17 @@ def test_to_moves_parameters_and_buffers_wherever_they_are(monkeypatch):
         np.testing.assert_array_equal(value, before[name] + 1)
 
 
+def test_to_moves_gradients_along_and_counts_as_a_change_in_place(monkeypatch):
+    model, moved = Dense(2, 2), []
+    loss = model(Tensor(np.ones((4, 2), np.float32))).sum()
+    loss.backward()
+    monkeypatch.setattr(Tensor, "to", lambda t, name: moved.append(t) or t)
+    model.to("numpy")
+    assert [t is p.grad for t, p in zip(moved, model.parameters(), strict=True)] == [True, True]
+    with pytest.raises(RuntimeError, match="was changed in place"):
+        loss.backward()
+
+
 def test_to_moves_a_shared_parameter_once(monkeypatch):
     a, b = Dense(2, 2), Dense(2, 2)
     b.weight = a.weight

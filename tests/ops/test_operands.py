@@ -36,6 +36,11 @@ def test_float_dtype_survives_numbers_integers_and_masks(name, beside):
             assert y.dtype == g.dtype == dtype
 
 
+def test_integers_beside_two_floats_take_the_wider():
+    parts = [np.array([1, 2]), Tensor(np.ones(2, "float32")), Tensor(np.ones(2, "float64"))]
+    assert mg.stack(parts).dtype == mg.stack(parts[::-1]).dtype == "float64"
+
+
 @pytest.mark.parametrize("narrow", ["float16", "float32"])
 @pytest.mark.parametrize("name", [*BINARY, "matmul"])
 def test_among_floats_the_wider_wins_and_each_gradient_has_its_inputs_dtype(name, narrow):

@@ -51,8 +51,10 @@ def test_a_parameter_that_is_listed_twice_is_stepped_once(make):
     once, twice = parameter(), parameter()
     step(make([once]), [1, 2, 3])
     twice.grad = Tensor(np.array([1.0, 2.0, 3.0]))
-    make([twice, twice]).step()
+    optimizer = make([twice, twice])
+    optimizer.step()
     np.testing.assert_array_equal(twice.numpy(), once.numpy())
+    assert len(optimizer.params) == 1
 
 
 @every_rule

@@ -165,7 +165,7 @@ def test_attacks_go_in_parts_and_each_image_gets_its_own_label(fixed, monkeypatc
     rng = np.random.default_rng(0)
     x, y = rng.random((50, 1, 28, 28), np.float32), rng.integers(10, size=50)
     at_once = fixed.attacked(x, y, 0.1)
-    monkeypatch.setattr(classifiers, "AT_ONCE", 20)
+    monkeypatch.setattr(classifiers, "CHUNK", 20)
     np.testing.assert_allclose(fixed.attacked(x, y, 0.1), at_once, atol=1e-7)
     assert fixed.model.seen == [50, 20, 20, 10]
 

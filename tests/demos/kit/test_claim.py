@@ -58,7 +58,7 @@ def test_the_options_are_those_of_all_demos(tmp_path):
 # --- how they are written -----------------------------------------------------------------------------------------------
 
 
-@every_claim
+@pytest.mark.parametrize("name", sorted(set(CLAIMS) - {"ladder"}))  # which is about the engine itself
 def test_a_claim_tells_the_slides_sentence_in_its_docstring(name):
     first, slide, *rest = ast.get_docstring(ast.parse(FILES[name].read_text("utf-8"))).split("\n\n")
     assert first.endswith(".")

@@ -1,0 +1,268 @@
+"""The engine in 80 lines has minigan's gradients, takes minigan's steps, and its GAN learns a Gaussian.
+
+`demos/gradients/engine.py` is the first rung of a ladder. The next is `minigan/tensor.py`: the same walk, with all that makes
+it fast, general and safe. Here both get the same networks, data and noise in float64. What to look for: every gradient of
+D's loss and of G's loss is the same in both, but for rounding, with detach and without. With detach, G's parameters have no
+gradient in either (None, not zeros). A bias that is broadcast over the batch, and an intermediate that is used again, get
+the sum of all that arrives. After 50 iterations of Algorithm 1 under SGD, the GAN of the 80 lines and `games.GAN` have the
+same parameters. Trained to the end, the GAN of the 80 lines draws samples with the data's mean and standard deviation.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from demos.gradients import engine
+from demos.kit.claim import Claim
+from demos.kit.pictures import FAKE, REAL
+from demos.kit.run import common_options, start
+from minigan import Tensor, games, losses, mean, nn, optim, softplus, tanh
+
+Arrays = list[np.ndarray | None]
+ROUNDING = 1e-12  # how far two results may lie apart, relative to the largest number of them
+
+
+@dataclass
+class Settings:
+    """Everything that the result depends on, besides the seed and the training's settings, which are `engine.train`'s."""
+
+    shapes: tuple = ((1, 8, 1, 32), (2, 5, 3, 16), (4, 1, 2, 7))  # of z, G's hidden layer, x, D's hidden layer
+    batch: int = 20  # of the gradients that are compared
+    iterations: int = 50  # of Algorithm 1 that are compared
+    mean: float = 3.0  # of the data
+    std: float = 2.0
+    moments: tuple = (1, 100, 300, 3000)  # iterations whose samples are drawn; the last is the training's last
+    samples: int = 20_000
+    seeds: int = 3
+
+
+def main(argv: list[str] | None = None) -> None:
+    """The comparisons and the training for every seed, the figures, the picture."""
+    args = start(common_options(__doc__), argv, "ladder")
+    settings = replace(Settings(), seeds=1) if args.quick else Settings()
+    claim = Claim(args, asdict(settings))
+    seeds = range(args.seed, args.seed + settings.seeds)
+    pairs = compare_gradients(claim, seeds, settings)
+    compare_iterations(claim, seeds, settings)
+    trainings = [samples_over_training(seed, settings) for seed in seeds]
+    for seed, samples in zip(seeds, trainings, strict=True):
+        report_training(claim, seed, samples[-1], settings)
+    claim.finish(picture(trainings[0], pairs, settings), "ladder")
+
+
+# --- gradients, line by line in both ------------------------------------------------------------------------------------
+
+LOSSES = ("D's loss", "D's loss, without detach", "G's loss")
+
+
+def gradients_in_80_lines(loss: str, G: engine.Network, D: engine.Network, x: np.ndarray, z: np.ndarray) -> Arrays:
+    """The gradients of G's parameters, then of D's."""
+    forget_gradients(parameters := G.parameters + D.parameters)
+    x, z = engine.Tensor(x), engine.Tensor(z)
+    fake = G(z).detach() if loss == "D's loss" else G(z)
+    if loss == "G's loss":
+        engine.log_loss(D(fake), real=True).backward()
+    else:
+        (engine.log_loss(D(x), real=True) + engine.log_loss(D(fake), real=False)).backward()
+    return [p.grad for p in parameters]
+
+
+def gradients_in_minigan(loss: str, G: nn.Module, D: nn.Module, x: np.ndarray, z: np.ndarray) -> Arrays:
+    """The same, with minigan's layers and losses."""
+    forget_gradients(parameters := G.parameters() + D.parameters())
+    x, z = Tensor(x), Tensor(z)
+    fake = G(z).detach() if loss == "D's loss" else G(z)
+    if loss == "G's loss":
+        losses.generator_loss(D(fake)).backward()
+    else:
+        losses.discriminator_loss(D(x), D(fake)).backward()
+    return [p.grad if p.grad is None else p.grad.numpy() for p in parameters]
+
+
+def forget_gradients(parameters: list) -> None:
+    """None for all."""
+    for p in parameters:
+        p.grad = None
+
+
+def twin(network: engine.Network) -> nn.Sequential:
+    """minigan's network with the same parameters."""
+    W, b, V, c = (p.data for p in network.parameters)
+    first, last = nn.Dense(*W.shape), nn.Dense(*V.shape)
+    first.weight.data, first.bias.data, last.weight.data, last.bias.data = W, b, V, c
+    return nn.Sequential(first, nn.Tanh(), last)
+
+
+def players(seed: int, shape: tuple[int, ...], batch: int) -> tuple[engine.Network, engine.Network, np.ndarray, np.ndarray]:
+    """G, D, and a batch of x and of z."""
+    rng = np.random.default_rng(seed)
+    inputs, g_hidden, outputs, d_hidden = shape
+    G, D = engine.Network(inputs, g_hidden, outputs, rng), engine.Network(outputs, d_hidden, 1, rng)
+    return G, D, rng.standard_normal((batch, outputs)), rng.standard_normal((batch, inputs))
+
+
+def gradients_of_sums(seed: int, batch: int) -> tuple[Arrays, Arrays]:
+    """In both engines: the bias b is broadcast over the batch, and used twice; h is used four times, through a."""
+    rng = np.random.default_rng(seed)
+    arrays = [rng.standard_normal(shape) for shape in ((batch, 3), (3, 4), (4,))]
+
+    x, W, b = leaves = [engine.Tensor(array) for array in arrays]
+    h = engine.tanh(x @ W + b)
+    a = h + h
+    engine.log_loss(a + a + b, real=True).backward()
+    in_80_lines = [leaf.grad for leaf in leaves]
+
+    x, W, b = leaves = [Tensor(array, requires_grad=True) for array in arrays]
+    h = tanh(x @ W + b)
+    a = h + h
+    mean(softplus(-(a + a + b))).backward()
+    return in_80_lines, [leaf.grad.numpy() for leaf in leaves]
+
+
+# --- iterations of Algorithm 1 ------------------------------------------------------------------------------------------
+
+
+def after_iterations(seed: int, settings: Settings) -> tuple[Arrays, Arrays, Arrays]:
+    """G's and D's parameters before any iteration, and then after some of them, in the 80 lines and in `games.GAN`."""
+    steps = settings.iterations
+    rng = np.random.default_rng(seed)
+    *_, (G, D) = engine.train(rng, settings.mean, settings.std, steps)
+    in_80_lines = [p.data for p in G.parameters + D.parameters]
+
+    rng = np.random.default_rng(seed)  # the same numbers once more, in the order in which `engine.train` draws them
+    G, D = twin(engine.Network(1, 8, 1, rng)), twin(engine.Network(1, 32, 1, rng))
+    before = [p.numpy().copy() for p in G.parameters() + D.parameters()]
+    opt_G, opt_D = optim.SGD(G.parameters(), lr=0.2), optim.SGD(D.parameters(), lr=0.2)
+    gan = games.GAN(G, D, lambda m: rng.standard_normal((m, 1)), opt_G, opt_D)
+    batches = minibatches(rng, settings)
+    for lr in np.linspace(0.2, 0.0, steps):
+        opt_G.lr = opt_D.lr = lr
+        gan.step(batches)
+    return before, in_80_lines, [p.numpy() for p in G.parameters() + D.parameters()]
+
+
+def minibatches(rng: np.random.Generator, settings: Settings) -> Iterator[np.ndarray]:
+    """What D is to take for real, without end."""
+    while True:
+        yield rng.normal(settings.mean, settings.std, (128, 1))
+
+
+def samples_over_training(seed: int, settings: Settings) -> list[np.ndarray]:
+    """G(z) for the same z at some moments of the training by the 80 lines."""
+    z = engine.Tensor(np.random.default_rng([seed, 1]).standard_normal((settings.samples, 1)))
+    training = engine.train(np.random.default_rng(seed), settings.mean, settings.std, settings.moments[-1])
+    return [G(z).data[:, 0] for t, (G, _) in enumerate(training, start=1) if t in settings.moments]
+
+
+# --- the figures --------------------------------------------------------------------------------------------------------
+
+
+def compare_gradients(claim: Claim, seeds: range, settings: Settings) -> dict[str, list[tuple[Arrays, Arrays]]]:
+    """For each loss, the gradients in both engines for every seed and shape; and the figures that they make."""
+    pairs: dict[str, list] = {name: [] for name in (*LOSSES, "broadcast bias, used again")}
+    for seed in seeds:
+        for shape in settings.shapes:
+            G, D, x, z = players(seed, shape, settings.batch)
+            for loss in LOSSES:
+                mine = gradients_in_80_lines(loss, G, D, x, z)
+                pairs[loss].append((mine, gradients_in_minigan(loss, twin(G), twin(D), x, z)))
+        pairs["broadcast bias, used again"].append(gradients_of_sums(seed, settings.batch))
+    for name, runs in pairs.items():
+        report_difference(claim, f"{name}: difference of gradients", max(difference(*run) for run in runs))
+    for loss, absent in zip(LOSSES, (4, 0, 0), strict=True):
+        for engine_name, i in (("80 lines", 0), ("minigan", 1)):
+            counts = {sum(g is None for g in run[i]) for run in pairs[loss]}
+            expected = "4, all of G's" if absent else "0"
+            claim.note(f"{loss}: parameters without gradient, {engine_name}", max(counts), expected, counts == {absent})
+    return pairs
+
+
+def difference(a: Arrays, b: Arrays) -> float:
+    """The largest difference, relative to the largest number; infinite where only one of the two has a gradient."""
+    if [x is None for x in a] != [x is None for x in b]:
+        return np.inf
+    a, b = together(a), together(b)
+    return float(np.abs(a - b).max() / np.abs(b).max())
+
+
+def together(arrays: Arrays) -> np.ndarray:
+    """All numbers in one vector."""
+    return np.concatenate([a.ravel() for a in arrays if a is not None])
+
+
+def report_difference(claim: Claim, name: str, value: float) -> None:
+    """A relative difference that should be rounding alone."""
+    claim.note(name, value, f"at most {ROUNDING:g}", value <= ROUNDING)
+
+
+def compare_iterations(claim: Claim, seeds: range, settings: Settings) -> None:
+    """How far the parameters have gone, and how far they lie apart: the worst of all seeds."""
+    runs = [after_iterations(seed, settings) for seed in seeds]
+    name = f"{settings.iterations} iterations"
+    moved = min(difference(mine, before) for before, mine, _ in runs)
+    claim.note(f"{name}: change of the parameters", moved, "above 0.1", moved > 0.1)
+    report_difference(claim, f"{name}: difference of the parameters", max(difference(*run[1:]) for run in runs))
+
+
+def report_training(claim: Claim, seed: int, samples: np.ndarray, settings: Settings) -> None:
+    """The samples' mean and standard deviation at the end, beside the data's."""
+    off, ratio = abs(samples.mean() - settings.mean), samples.std() / settings.std
+    claim.note(f"seed {seed}: mean of G(z)", samples.mean(), f"{settings.mean:g}, within 0.1", off <= 0.1)
+    claim.note(f"seed {seed}: std of G(z)", samples.std(), f"{settings.std:g}, within 10 %", abs(ratio - 1) <= 0.1)
+
+
+# --- the picture --------------------------------------------------------------------------------------------------------
+
+
+def picture(samples: list[np.ndarray], pairs: dict[str, list[tuple[Arrays, Arrays]]], settings: Settings) -> plt.Figure:
+    """Left, G's samples during the training; right, how far each number of each gradient is from minigan's."""
+    figure = plt.figure(figsize=(12, 6), layout="constrained")
+    left, right = figure.subfigures(1, 2)
+    draw_samples(left.subplots(len(samples), 1, sharex=True, sharey=True), samples, settings)
+    worst = draw_differences(right.subplots(), pairs)
+    figure.suptitle(
+        f"A GAN in 80 lines: its samples have mean {samples[-1].mean():.2f} and standard deviation {samples[-1].std():.2f}, "
+        f"the data {settings.mean:g} and {settings.std:g};\n"
+        f"its gradients are minigan's, to {worst:.0e} of the largest number"
+    )
+    return figure
+
+
+def draw_samples(panels: list[plt.Axes], samples: list[np.ndarray], settings: Settings) -> None:
+    """The data's density and a histogram of G(z), moment by moment."""
+    edges = np.linspace(settings.mean - 4 * settings.std, settings.mean + 4 * settings.std, 81)
+    density = np.exp(-(((edges - settings.mean) / settings.std) ** 2) / 2) / (settings.std * np.sqrt(2 * np.pi))
+    for axes, t, x in zip(panels, settings.moments, samples, strict=True):
+        heights = np.histogram(x, edges)[0] / (len(x) * np.diff(edges))
+        axes.fill_between(edges, density, color=REAL, alpha=0.3, label="data $x$")
+        axes.stairs(heights, edges, color=FAKE, linewidth=1.8, label="$G(z)$")
+        axes.text(0.98, 0.85, f"after {t:,} iteration{'s' * (t > 1)}", ha="right", va="top", transform=axes.transAxes)
+        axes.set(ylim=(0, 1.8 * density.max()), yticks=[])
+    panels[0].set_title("densities of the data and of G's samples")
+    panels[0].legend(loc="upper left")
+    panels[-1].set_xlabel("x")
+
+
+def draw_differences(axes: plt.Axes, pairs: dict[str, list[tuple[Arrays, Arrays]]]) -> float:
+    """One dot for each number of a gradient; a difference of exactly 0 stands at the foot. Returns the largest difference."""
+    foot, worst = 1e-19, 0.0
+    for name, runs in pairs.items():
+        mine, theirs = ([together(run[i]) for run in runs] for i in (0, 1))
+        largest = np.concatenate([np.full(b.size, np.abs(b).max()) for b in theirs])
+        a, b = np.concatenate(mine) / largest, np.concatenate(theirs) / largest
+        worst = max(worst, np.abs(a - b).max())
+        axes.scatter(np.abs(b), np.maximum(np.abs(a - b), foot), s=9, alpha=0.6, linewidths=0, label=name)
+    axes.axhline(ROUNDING, color="black", linestyle=":")
+    axes.text(0.02, ROUNDING, "allowed", ha="left", va="bottom", transform=axes.get_yaxis_transform())
+    axes.text(0.02, foot * 1.3, "not different at all", ha="left", va="bottom", transform=axes.get_yaxis_transform())
+    axes.set(xscale="log", yscale="log", ylim=(foot / 3, 10 * ROUNDING))
+    axes.set(title="each number of the gradients, in units of the largest", xlabel="its size")
+    axes.set(ylabel="difference between the 80 lines and minigan")
+    axes.legend(loc="center left", markerscale=2)
+    return worst
+
+
+if __name__ == "__main__":
+    main()
