@@ -15,7 +15,7 @@ from demos.kit.training import adams, train
 from demos.the_slides.errata_games import correct, literal, train_alone
 from minigan import Tensor, data, losses, metrics, nn
 from minigan.games import GAN
-from minigan.games.game import Figures, discriminator_figures
+from minigan.games.figures import Figures, discriminator_figures
 
 
 class OneLossGAN(GAN):

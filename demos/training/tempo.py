@@ -23,7 +23,7 @@ from demos.kit.mixtures import RING, discriminator, generator
 from demos.kit.run import common_options, start
 from minigan import Tensor, data, no_grad, optim
 from minigan.games import GAN
-from minigan.games.game import accuracy
+from minigan.games.figures import accuracy
 
 
 @dataclass

@@ -8,7 +8,7 @@ import numpy as np
 import minigan as mg
 from minigan import Tensor, backend, losses, nn
 from minigan.games import GAN
-from minigan.games.game import Figures, discriminator_figures
+from minigan.games.figures import Figures, discriminator_figures
 
 
 @dataclass(frozen=True)
