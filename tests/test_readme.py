@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import minigan as mg
+from demos.__main__ import names
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -42,5 +43,23 @@ def test_the_commands_install_extras_that_exist_and_run_modules_that_exist():
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     assert extras
     assert all(re.search(rf"^{extra} = \[", project, flags=re.MULTILINE) for extra in extras)
-    for module in re.findall(r"-m (demos\.\w+)", README):
-        assert (ROOT / (module.replace(".", "/") + ".py")).is_file()
+    named = re.findall(r"-m\s+demos (\w+)", README)
+    assert len(named) > 5
+    assert set(named) <= {*names(), "all", "NAME"}
+
+
+def test_every_demo_is_in_a_table():
+    rows = "\n".join(line for line in README.splitlines() if line.startswith("|"))
+    assert set(names()) <= set(re.findall(r"`(?:python -m demos )?(\w+)", rows))
+
+
+def test_the_sizes_are_true_to_the_hundred():
+    sizes = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in (ROOT / "minigan").rglob("*.py")}
+    needed = ("ops", "nn", "optim", "games", "tensor.py", "tensor_as_array.py", "stale_values.py", "messages.py", "modes.py")
+    core = sum(n for path, n in sizes.items() if path.relative_to(ROOT / "minigan").parts[0] in (*needed, "losses.py"))
+    said = re.search(r"The whole of minigan is ([\d,]+) lines, .* is\s+([\d,]+) of them", README, re.DOTALL)
+    assert [int(n.replace(",", "")) for n in said.groups()] == [round(sum(sizes.values()), -2), round(core, -2)]
+
+
+def test_the_first_python_stands_within_40_lines():
+    assert README[: README.index("```python")].count("\n") < 40
