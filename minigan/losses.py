@@ -16,8 +16,8 @@ from minigan.tensor import Tensor, grad, record
 def log_loss(p: Any, y: Any) -> Tensor:
     """-mean(y log p + (1 - y) log(1 - p)), for probabilities p and labels y in [0, 1], of p's shape or one for many.
 
-    A term whose factor is 0 counts as 0. With y = 1, p = 0 it is infinite, as it should be. From a sigmoid, p loses the
-    digits near 0 and 1: prefer `log_loss_with_logits`. Raises ValueError for p or y outside [0, 1].
+    A term whose factor is 0 counts as 0. With y = 1, p = 0 it is infinite, as it should be. Near 1, the p of a sigmoid rounds
+    to 1: prefer `log_loss_with_logits`. Raises ValueError for p or y outside [0, 1].
     """
     p, y = operands("log_loss", p, y)
     if can_check_values(p.data) and not ((p.data >= 0) & (p.data <= 1)).all():
@@ -37,7 +37,7 @@ def log_loss_with_logits(v: Any, y: Any) -> Tensor:
     _check_labels("log_loss_with_logits", v, y)
     if not v.size:
         raise ValueError(f"log_loss_with_logits: no elements in shape {v.shape}")
-    terms = v.xp.maximum(v.data, 0) - y.data * v.data  # exactly 0 where v is large and right: nothing cancels
+    terms = v.xp.maximum(v.data, 0) - y.data * v.data  # exactly 0 where v is large and has the label's sign
     terms += v.xp.log1p(v.xp.exp(-v.xp.abs(v.data)))
     share = 1.0 / terms.size
     return record(
@@ -55,7 +55,7 @@ def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
 
 
 def generator_loss(fake_logits: Tensor, saturating: bool = False) -> Tensor:
-    """What G minimises: mean(-log D(G(z))), or, saturating, mean(log(1 - D(G(z)))), which is flat while D is sure of itself."""
+    """What G minimises: mean(-log D(G(z))), or, saturating, mean(log(1 - D(G(z)))), which is flat while D says "fake"."""
     fake_logits = floating("generator_loss", fake_logits)
     return -mean(softplus(fake_logits)) if saturating else mean(softplus(-fake_logits))
 
@@ -63,8 +63,8 @@ def generator_loss(fake_logits: Tensor, saturating: bool = False) -> Tensor:
 def squared_gradient_norm(output: Tensor, x: Tensor) -> Tensor:
     """mean |d output / dx|^2 over the batch, itself differentiable: half of it, for real x, is R1 (Mescheder et al. 2018).
 
-    output (N, 1) was computed from x (N, ...), which requires a gradient, each row from its own sample. Where BatchNorm in
-    training mode mixes the samples, it is the gradient of the sum of all outputs, and what moves them all alike is not in it.
+    Each row of output (N, 1) must depend on its own row of x (N, ...) alone; x requires a gradient. BatchNorm in training mode
+    mixes the rows: then this is the gradient of the sum of all outputs, blind to a shift that all rows have in common.
     """
     if not output.requires_grad:
         raise ValueError(
@@ -75,7 +75,7 @@ def squared_gradient_norm(output: Tensor, x: Tensor) -> Tensor:
 
 
 def critic_loss(f_real: Tensor, f_fake: Tensor) -> Tensor:
-    """What a critic minimises: mean f(fake) - mean f(real), minus its estimate of a distance (Arjovsky et al. 2017)."""
+    """What a critic minimises: mean f(fake) - mean f(real), the negative of a distance's estimate (Arjovsky et al. 2017)."""
     f_real, f_fake = (floating("critic_loss", f) for f in (f_real, f_fake))
     return mean(f_fake) - mean(f_real)
 
@@ -85,8 +85,8 @@ def gradient_penalty(
 ) -> Tensor:
     """mean (|grad f(x_hat)|_2 - 1)^2 over x_hat between real and fake, differentiable (Gulrajani et al. 2017, equation 3).
 
-    real, fake (N, ...): x_hat = u real + (1 - u) fake, one u from [0, 1] a sample, drawn from `rng`, or else minigan's
-    default generator. The norm is one of all the features of a sample. Nothing flows back to real and fake.
+    real, fake (N, ...): x_hat = u real + (1 - u) fake, with one u from [0, 1] for each sample, drawn from `rng`, or else
+    minigan's default generator. There is one norm for each sample, over all its features. No gradient reaches real and fake.
     """
     real, fake = (floating("gradient_penalty", x).detach() for x in (real, fake))
     _same_shape("gradient_penalty", real, fake)
@@ -133,8 +133,8 @@ def _same_shape(name: str, a: Tensor, b: Tensor) -> None:
 
 
 def _check_labels(name: str, p: Tensor, y: Tensor) -> None:
-    """Labels may be broadcast to the predictions' shape, but not the other way round, for the same reason."""
+    """Labels may be broadcast to the predictions' shape, but not the other way round: that would average over N x N pairs."""
     if y.ndim > p.ndim or any(n not in (1, m) for n, m in zip(y.shape[::-1], p.shape[::-1], strict=False)):
-        raise ValueError(f"{name}: shape {p.shape} has no use for labels of shape {y.shape}; reshape them")
+        raise ValueError(f"{name}: shape {p.shape} does not fit labels of shape {y.shape}; reshape them")
     if can_check_values(y.data) and not ((y.data >= 0) & (y.data <= 1)).all():
         raise ValueError(f"{name}: y must lie in [0, 1]")

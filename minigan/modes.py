@@ -1,4 +1,4 @@
-"""What this thread's ops do besides computing: whether they record their history (`no_grad`), and who looks on (`watchers`)."""
+"""What this thread's ops do besides computing: whether they record their history (`no_grad`), and who watches them."""
 
 import inspect
 import threading
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Watcher:
-    """Whoever looks on while ops run (debug mode, the profiler): overrides what it wants to see, and changes nothing."""
+    """Base class of what watches the ops (debug mode, the profiler): it overrides what it wants to see, and changes nothing."""
 
     def made(self, y: Any, op: str, inputs: tuple) -> None:
         """The op has made the Tensor y from `inputs`, pairs (input, derivative)."""
@@ -26,7 +26,7 @@ class _Mode(threading.local):
     def __init__(self):
         self.recording = True
         self.before: list[bool] = []  # what `recording` was before each open block of this thread
-        self.watchers = _from_the_start  # whoever looks on, the innermost last
+        self.watchers = _from_the_start  # the innermost last
 
 
 _from_the_start: tuple[Watcher, ...] = ()
@@ -66,7 +66,7 @@ def no_grad() -> _Recording:
 def enable_grad() -> _Recording:
     """`with enable_grad():` or `@enable_grad()`: ops record, also where the caller is under `no_grad`. Per thread.
 
-    For functions that need a gradient of their own, such as an attack: the slope is what it is, whoever asks for it.
+    For functions that need a gradient even there, such as an attack.
     """
     return _Recording(True)
 
@@ -76,7 +76,7 @@ def enable_grad() -> _Recording:
 
 @contextmanager
 def watching(watcher: Watcher) -> Iterator[Watcher]:
-    """`with watching(watcher):` lets it look on in this thread for a block, inside whoever looks on already."""
+    """`with watching(watcher):` adds a watcher of this thread for a block, inside those that it has already."""
     before, mode.watchers = mode.watchers, (*mode.watchers, watcher)
     try:
         yield watcher
@@ -85,7 +85,7 @@ def watching(watcher: Watcher) -> Iterator[Watcher]:
 
 
 def watch_from_the_start(watcher: Watcher) -> None:
-    """Let it look on in this thread from now on, and in every thread that starts later."""
+    """Add a watcher of this thread from now on, and of every thread that starts later."""
     global _from_the_start
     _from_the_start += (watcher,)
     mode.watchers += (watcher,)

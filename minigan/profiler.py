@@ -53,7 +53,7 @@ class Profile(Watcher):
         self.lap(type(optimizer).__name__, "update")
 
     def lap(self, op: str, direction: str, nbytes: int = 0) -> None:
-        """Something has ended that began when the last thing ended."""
+        """Charge the time since the last reading of the clock to this op."""
         now = time.perf_counter()
         row = self.rows[op, direction]
         row.calls, row.seconds, row.bytes = row.calls + 1, row.seconds + now - self._last, row.bytes + nbytes

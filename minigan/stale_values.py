@@ -25,7 +25,7 @@ def version_of(data: Array, inputs: Sequence[tuple[Any, Any]]) -> list[int]:
 
 
 def refusal(x: Any, version: int, y: Any) -> RuntimeError:
-    """The error for y's op, which used its input x at this version: whose values have changed, and what to do."""
+    """The error for y's op, which used x when its version was this: which of x and y has changed since, and what to do."""
     tensor, then, role = (x, version, "an input") if x._version[0] != version else (y, y._version_when_made, "the output")
     return RuntimeError(
         f"backward through {y._op}: {describe(tensor)}, {role} of {y._op}, was changed in place after the "

@@ -1,9 +1,9 @@
 """Reverse-mode automatic differentiation: what a Tensor remembers, and the walk back over it.
 
-A Tensor that an op made remembers its inputs and, for each, the derivative: a function from the gradient that arrives at the
-output to the gradient that goes on to that input. `record` writes this down in the forward pass; `_walk` reads it backwards.
-The ops' formulas are in `minigan.ops`, which also binds the operators (`a * b`) and the methods (`a.sum()`). Beside this file:
-`tensor_as_array`, `stale_values`, `messages` (of the errors), and `modes` (`no_grad`, and who looks on).
+A Tensor that an op made remembers its inputs and, for each input, the derivative: a function that gets the output's gradient
+and returns that input's. `record` writes this down in the forward pass; `_walk` reads it backwards. The ops' formulas are in
+`minigan.ops`, which also binds the operators (`a * b`) and the methods (`a.sum()`). Beside this file: `tensor_as_array`,
+`stale_values`, `messages` (the errors' texts) and `modes` (`no_grad`; debug mode and the profiler, which watch the ops).
 """
 
 import itertools
@@ -15,8 +15,8 @@ from minigan import backend, messages, stale_values
 from minigan.modes import enable_grad, mode, no_grad, watched
 from minigan.tensor_as_array import TensorAsArray, as_array
 
-Derivative = Callable[["Tensor", "Tensor"], "Tensor"]
-_order_of_creation, _by_creation = itertools.count(1), attrgetter("_order")
+Derivative = Callable[["Tensor", "Tensor"], "Tensor"]  # derivative(g, y) -> g_x: see `record`
+_order_of_creation = itertools.count(1)
 
 
 class Tensor(TensorAsArray):
@@ -33,9 +33,9 @@ class Tensor(TensorAsArray):
         "_data",  # the array
         "_requires_grad",  # whether gradients flow to this tensor
         "_grad",  # the gradients that backward passes have added up: a Tensor, or None
-        "_op",  # the name of the op that made this tensor; None for a leaf, which no op has made
-        "_edges",  # for each input of that op: (input, derivative or None, the input's version when it was used)
-        "_order",  # this tensor's place in the order of creation; 0 for a leaf
+        "_op",  # the name of the recorded op that made this tensor; None for a leaf
+        "_edges",  # for each input of that op: (input, derivative or None, its version: how often it had been written to)
+        "_order",  # this tensor's place in the order of creation; 0 if no op has made it
     )
 
     def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None, name: str | None = None):
@@ -50,14 +50,14 @@ class Tensor(TensorAsArray):
     def _hold(self, array: backend.Array, version: list[int]) -> "Tensor":
         self._data, self._requires_grad, self._grad = array, False, None
         self._op, self._edges, self._order = None, (), 0
-        self._version, self._version_when_made = version, 0
+        self._version, self._version_when_made = version, 0  # the first is one list for all tensors that share this memory
         self._is_parameter, self._origin, self.name = False, None, None
         return self
 
     def detach(self) -> "Tensor":
         """The same values, in the same memory, without the history: no gradient passes through the result.
 
-        For b = f(a), c = g(b.detach()): the forward pass reaches c, the backward pass stops before f.
+        For the lecture's b = f(a), c = g(b.detach()): the forward pass reaches c, the backward pass stops before f.
         """
         return Tensor._of(self._data, self._version)
 
@@ -65,12 +65,12 @@ class Tensor(TensorAsArray):
         """Add d self / d leaf to the `.grad` of every leaf that requires a gradient.
 
         Args:
-            gradient: what arrives at this tensor, of its shape; 1 for a tensor of one element.
-            create_graph: record the backward pass too, so that the gradients can be differentiated again. `.grad` then
-                keeps the graph, and the graph keeps the leaf, alive; `minigan.grad` has no such circle.
+            gradient: the gradient to start from, in this tensor's shape; by default 1, for a tensor of one element.
+            create_graph: record the backward pass too, so that the gradients can be differentiated again. `.grad` and the
+                leaf then keep each other alive (a reference cycle); `minigan.grad` avoids it.
 
-        A second backward pass over the same graph adds the same gradients again. A leaf that was frozen after the forward
-        pass gets none. Raises RuntimeError where there is no graph, where `gradient` is missing, and for stale values.
+        A second backward pass over the same graph adds the same gradients again. A leaf whose `requires_grad` was cleared
+        after the forward pass gets none. Raises RuntimeError without a graph, without `gradient`, and for stale values.
         """
         if self.is_leaf:
             raise messages.no_graph(self)
@@ -80,9 +80,9 @@ class Tensor(TensorAsArray):
             for leaf, g in gradients:
                 if leaf._grad is not None:
                     leaf._grad = leaf._grad + g
-                else:  # as it is, if this walk has made it in memory of its own, and no other leaf has got it
-                    new = g._order > start and g._data.base is None and id(g._data) not in taken
-                    leaf._grad = g if new and not create_graph else g.copy()
+                else:  # without a copy, if the walk has made this array, and for this leaf alone
+                    own = g._order > start and g._data.base is None and id(g._data) not in taken
+                    leaf._grad = g if own and not create_graph else g.copy()
                     taken.add(id(g._data))
 
 
@@ -93,7 +93,7 @@ def record(name: str, data: backend.Array, *inputs: tuple[Tensor, Derivative]) -
         name: the op's name, for errors. data: the forward result, an array.
         inputs: one pair (input, derivative) for each Tensor that the result depends on. `derivative(g, y)` gets the
             gradient g that arrives at the output, and the output y itself; it returns the gradient for that input, written
-            in ops, so that it can be differentiated again. The walk sums broadcasting back, and restores the dtype.
+            in ops, so that it can be differentiated again. The walk sums over broadcast axes, and restores the dtype.
 
     Example: square = lambda x: record("square", x.data * x.data, (x, lambda g, y: g * 2 * x))
     """
@@ -112,7 +112,7 @@ def record(name: str, data: backend.Array, *inputs: tuple[Tensor, Derivative]) -
 
 
 def grad(output: Tensor, inputs: Tensor | Sequence[Tensor], gradient: Any = None, create_graph: bool = False) -> tuple:
-    """The gradients d output / d input: a tuple with one Tensor for each input. No tensor's `.grad` is touched.
+    """The gradients d output / d input: a tuple of Tensors, each in memory of its own. No tensor's `.grad` is touched.
 
     `gradient` and `create_graph` are `Tensor.backward`'s. An input that the output does not depend on gets zeros; one that
     does not require a gradient raises ValueError.
@@ -127,10 +127,9 @@ def grad(output: Tensor, inputs: Tensor | Sequence[Tensor], gradient: Any = None
 
 
 def _walk(output: Tensor, seed: Tensor, targets: list[Tensor] | None, create_graph: bool) -> list[tuple[Tensor, Tensor]]:
-    """Carry `seed` from the output back through the graph; return (target, its whole gradient) pairs (targets None: leaves).
+    """Visit each tensor once, outputs first, and apply the chain rule; return (target, gradient) pairs (targets None: leaves).
 
-    A gradient is held only between its first arrival and its tensor's visit, so that memory falls as the walk proceeds.
-    The first to arrive is borrowed, never written to; further ones are added into a new tensor.
+    A gradient is dropped after its tensor's visit. The first to arrive is borrowed; others are added into a new tensor.
     """
     order = _topological_order(output)
     wanted, useful = _wanted_and_useful(targets, order)
@@ -142,7 +141,7 @@ def _walk(output: Tensor, seed: Tensor, targets: list[Tensor] | None, create_gra
             if id(y) in wanted:
                 found.append((y, g))
             for x, derivative, version in y._edges:
-                if x._version[0] != version or y._version[0] != y._version_when_made:
+                if x._version[0] != version or y._version[0] != y._version_when_made:  # written to since the forward pass
                     raise stale_values.refusal(x, version, y)
                 if derivative is not None and id(x) in useful:
                     if mode.watchers:
@@ -154,13 +153,13 @@ def _walk(output: Tensor, seed: Tensor, targets: list[Tensor] | None, create_gra
 
 
 def _topological_order(output: Tensor) -> list[Tensor]:
-    """All tensors that gradients of the output pass through, inputs before outputs: in the order of their creation.
+    """All tensors that gradients of the output pass through, in the order of creation: an op's inputs come before its output.
 
-    Backwards, it brings each tensor after everything that was computed from it. Why that matters:
+    Read backwards, each tensor comes after everything computed from it, when its gradient is complete. Why that matters:
         b = a + a
         c = b + b
-    c reaches b by two edges, b reaches a by two: dc/da = 4. A walk that went on from b at the first arrival would go on
-    again at the second, with the sum so far: 1 and 1 + 1 arrive at b, and a gets 2 + 4 = 6.
+    1 arrives at b by each of two edges, so 2 goes on by each of b's two: dc/da = 4. A walk that went on from b at each
+    arrival would send the sum so far, 1 and then 2, by both edges: a would get 2 + 4 = 6.
     """
     found, ahead = {id(output): output}, [output]
     while ahead:
@@ -168,14 +167,14 @@ def _topological_order(output: Tensor) -> list[Tensor]:
             if derivative is not None and id(x) not in found:
                 found[id(x)] = x
                 ahead.append(x)
-    return sorted(found.values(), key=_by_creation)
+    return sorted(found.values(), key=attrgetter("_order"))
 
 
 def _wanted_and_useful(targets: list[Tensor] | None, order: list[Tensor]) -> tuple[set, set]:
     """The ids of the tensors whose gradients are wanted, and of those from which the walk can still reach one of them."""
     leaves = [x for x in order if not x._edges]
     wanted = {id(x) for x in (leaves if targets is None else targets) if x._requires_grad}
-    if targets is None and len(wanted) == len(leaves):
+    if targets is None and len(wanted) == len(leaves):  # the usual case: no leaf was frozen after the forward pass
         return wanted, {id(x) for x in order}
     useful = set(wanted)
     for y in order:
@@ -193,7 +192,7 @@ def _sum_to_shape(g: Tensor, x: Tensor, y: Tensor) -> Tensor:
         raise messages.derivative_returned(g, x, y)
     if g._data.shape != x._data.shape:
         extra = g.ndim - x.ndim  # axes that broadcasting has put in front
-        inner = g.shape[max(extra, 0) :]
+        inner = g.shape[max(extra, 0) :]  # must be x's shape, but for axes of size 1
         if not 0 <= extra <= max(y.ndim - x.ndim, 0) or any([n not in (1, m) for n, m in zip(x.shape, inner, strict=True)]):
             raise messages.derivative_returned(g, x, y)
         ones = tuple([extra + i for i, n in enumerate(x.shape) if n == 1])

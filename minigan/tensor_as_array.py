@@ -1,6 +1,6 @@
-"""A Tensor as an array: what a user reads off it and assigns to it, and what Python's protocols find in it.
+"""A Tensor as an array: what a user reads off it and assigns to it, and Python's protocols (len, bool, iteration, ...).
 
-No differentiation here. Conversions through which gradients flow (`astype`, `to`) are ops: see `ops.conversions`.
+No differentiation here. Conversions through which gradients flow (`astype`, `to`) are ops: see `minigan.ops.conversions`.
 """
 
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ class TensorAsArray:
             raise ValueError(f"data: {describe(self)} cannot take an array of shape {array.shape}")
         if self.requires_grad and array.dtype.kind != "f":
             raise TypeError(f"data: {describe(self)} requires a gradient and cannot take {array.dtype}: use a float dtype")
-        self._data = array if array is self._data else array.copy()  # or an optimizer's step would change the user's array
+        self._data = array if array is self._data else array.copy()  # unlike Tensor(array), which shares the user's memory
         self.changed_in_place()
         self.grad = self.grad  # .grad follows .data's dtype
 
@@ -116,7 +116,7 @@ class TensorAsArray:
         return self._data
 
     def changed_in_place(self) -> None:
-        """Tell that the array has been written to: whoever writes into `.data`'s memory calls this (see `optim`)."""
+        """Count a change in place. Whoever writes into `.data`'s memory calls this afterwards (see `optim`)."""
         self._version[0] += 1
 
     def relocate(self, name: str) -> None:

@@ -1,32 +1,32 @@
 """The engine in 80 lines: reverse mode, detach, dense layers, log-loss, SGD; and a GAN that learns a Gaussian.
 
-Run it: mean and std of G(z) approach the data's, 3 and 2. The words are minigan's; next, read minigan/tensor.py.
+Run it: mean and std of G(z) approach the data's, 3 and 2. The names are minigan's; next, read minigan/tensor.py.
 """
 
 import numpy as np
 
 
 class Tensor:
-    """An array that remembers its inputs and, for each, a derivative: gradient at the output -> at the input."""
+    """An array that remembers its inputs and, for each, a function: the output's gradient -> that input's."""
 
     def __init__(self, data, *edges):
         self.data, self.edges, self.grad = data, edges, None  # edges: pairs (input, derivative)
-        self.depth = 1 + max([x.depth for x, _ in edges], default=0)  # more than any input's
+        self.depth = 1 + max([x.depth for x, _ in edges], default=0)  # greater than any input's
 
     def detach(self):
         return Tensor(self.data)  # the same values without the edges: the walk back ends here
 
     def backward(self):
-        """Set x.grad = d self / dx for all x that self depends on, in topological order: the deepest first."""
+        """Set x.grad = d self / dx for all x that self depends on, in topological order: outputs before inputs."""
         arrived = {self: np.ones_like(self.data)}
         while arrived:
-            # b = a + a; c = b + b: if b passed on 1 and then 1 + 1, a would get 2 + 4 = 6. b waits: dc/da = 4.
+            # b = a + a; c = b + b: dc/da = 4. If b did not wait, but passed on 1 and then 1 + 1, a would get 6.
             y = max(arrived, key=lambda x: x.depth)
-            y.grad = g = arrived.pop(y)  # complete: all that was computed from y is deeper, and is done
+            y.grad = g = arrived.pop(y)  # complete: whatever was computed from y is deeper, and done
             for x, derivative in y.edges:
                 g_x = derivative(g)
-                rows = tuple(range(g_x.ndim - x.data.ndim))  # the axis along which a bias was broadcast
-                g_x = g_x.sum(axis=rows).reshape(x.data.shape)  # every row used it: its gradient is the sum
+                extra = tuple(range(g_x.ndim - x.data.ndim))  # the axis along which a bias was broadcast
+                g_x = g_x.sum(axis=extra).reshape(x.data.shape)  # every row used the bias: add their gradients
                 arrived[x] = arrived[x] + g_x if x in arrived else g_x
 
     def __add__(self, b):
@@ -40,9 +40,9 @@ def tanh(x):
     return Tensor(np.tanh(x.data), (x, lambda g: g * (1 - np.tanh(x.data) ** 2)))
 
 
-def log_loss(v, real):
-    """-mean log D if real, else -mean log(1 - D): with D = sigmoid(v), mean softplus(-v) or mean softplus(v)."""
-    sign, u = (-1, -v.data) if real else (1, v.data)
+def log_loss(v, label):
+    """-mean log D for label 1, -mean log(1 - D) for 0; D = sigmoid(v): mean softplus(-v), mean softplus(v)."""
+    sign, u = (-1, -v.data) if label == 1 else (1, v.data)
     softplus = np.logaddexp(0, u)  # log(1 + e^u) without overflow; its derivative is e^(u - softplus) = sigmoid(u)
     return Tensor(softplus.mean(), (v, lambda g: g * sign * np.exp(u - softplus) / u.size))
 
@@ -68,8 +68,8 @@ def train(rng, mean=3.0, std=2.0, steps=3000, batch=128):
     for lr in np.linspace(0.2, 0.0, steps):
         x = Tensor(rng.normal(mean, std, (batch, 1)))
         z, new_z = (Tensor(rng.standard_normal((batch, 1))) for _ in range(2))
-        D.descend(log_loss(D(x), real=True) + log_loss(D(G(z).detach()), real=False), lr)
-        G.descend(log_loss(D(G(new_z)), real=True), lr)  # the new D is to take fakes for real
+        D.descend(log_loss(D(x), label=1) + log_loss(D(G(z).detach()), label=0), lr)
+        G.descend(log_loss(D(G(new_z)), label=1), lr)  # G wants the new D to say "real"
         yield G, D
 
 

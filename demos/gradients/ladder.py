@@ -63,9 +63,9 @@ def gradients_in_80_lines(loss: str, G: engine.Network, D: engine.Network, x: np
     x, z = engine.Tensor(x), engine.Tensor(z)
     fake = G(z).detach() if loss == "D's loss" else G(z)
     if loss == "G's loss":
-        engine.log_loss(D(fake), real=True).backward()
+        engine.log_loss(D(fake), label=1).backward()
     else:
-        (engine.log_loss(D(x), real=True) + engine.log_loss(D(fake), real=False)).backward()
+        (engine.log_loss(D(x), label=1) + engine.log_loss(D(fake), label=0)).backward()
     return [p.grad for p in parameters]
 
 
@@ -111,7 +111,7 @@ def gradients_of_sums(seed: int, batch: int) -> tuple[Arrays, Arrays]:
     x, W, b = leaves = [engine.Tensor(array) for array in arrays]
     h = engine.tanh(x @ W + b)
     a = h + h
-    engine.log_loss(a + a + b, real=True).backward()
+    engine.log_loss(a + a + b, label=1).backward()
     in_80_lines = [leaf.grad for leaf in leaves]
 
     x, W, b = leaves = [Tensor(array, requires_grad=True) for array in arrays]

@@ -167,7 +167,7 @@ def constant(value: float, dtype: Any, like: Array) -> Array:
 
 @functools.lru_cache(maxsize=1000)
 def _kept_constant(module: ModuleType, value: float, digits: str, dtype: numpy.dtype) -> Array:
-    """The digits tell -0.0 from 0.0, which are equal."""
+    """A constant that is kept for the next time. `digits` tells -0.0 from 0.0, which are equal keys."""
     return module.full((), value, dtype)
 
 
@@ -192,7 +192,7 @@ def writable(array: Array) -> Array:
 
 
 def concatenate(arrays: Sequence[Array], axis: int = 0, out: Array | None = None) -> Array:
-    """The arrays one after another. Of more than eight, CuPy would copy a table from the CPU: it gets them by eights."""
+    """The arrays one after another. CuPy copies a table from the CPU for more than eight: it gets eight at a time."""
     xp = of(arrays[0])
     while xp is not numpy and len(arrays) > 8:
         arrays = [xp.concatenate(arrays[i : i + 8], axis) for i in range(0, len(arrays), 8)]

@@ -1,7 +1,7 @@
 """Random numbers: minigan's default generators, those that a stream owns, and how each is saved and resumed.
 
-Initial weights, minibatches and samples are drawn on the CPU, the same for every backend; the noise inside a training step,
-where the step computes.
+Initial weights, minibatches and samples are drawn on the CPU, the same for every backend; the noise inside a training step is
+drawn where the step computes.
 """
 
 import json

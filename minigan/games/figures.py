@@ -42,7 +42,7 @@ class Figures(Mapping):
 
 def discriminator_figures(loss_D: Tensor, loss_G: Tensor, real_logits: Tensor, fake_logits: Tensor) -> Figures:
     """The losses, the mean probabilities D(x) and D(G(z)), and the share that D judges right."""
-    real_logits, fake_logits = real_logits.detach(), fake_logits.detach()  # the graph is let go
+    real_logits, fake_logits = real_logits.detach(), fake_logits.detach()  # so that the graph can be freed
     return Figures(
         loss_D=loss_D,
         loss_G=loss_G,

@@ -32,7 +32,7 @@ class Game:
         prior: a function m -> array of m noise vectors; see `data.noise`.
         opt_G, opt_D: optimizers of G's and of D's parameters.
 
-    Raises TypeError or ValueError for players, priors and optimizers that are none, or not each other's.
+    Raises TypeError or ValueError for arguments of the wrong type, and for an optimizer of another player's parameters.
     """
 
     def __init__(self, G: Module, D: Module, prior: Prior, opt_G: Optimizer, opt_D: Optimizer):
@@ -87,7 +87,7 @@ class Game:
 
     @contextmanager
     def frozen(self, player: Module) -> Iterator[None]:
-        """Gradients pass through the player, but its own are not computed; its flags are restored afterwards."""
+        """Gradients pass through the player, but its parameters get none; their flags are restored afterwards."""
         parameters = player.parameters()
         flags = [p.requires_grad for p in parameters]
         try:

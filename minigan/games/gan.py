@@ -13,16 +13,17 @@ class GAN(Game):
     """min over G, max over D of E log D(x) + E log(1 - D(G(z))), by steps in turn.
 
     Args:
-        G, D, prior, opt_G, opt_D: see `Game`.
+        G, D, prior, opt_G, opt_D: see `Game`. D returns logits, not probabilities.
         k: D steps in an iteration, each on a fresh minibatch of x and fresh z.
-        l: G steps in an iteration, each on fresh z (as many as the last x).
-        saturating: whether G descends log(1 - D(G(z))), as in the algorithm's box, or -log D(G(z)), the default, whose
-            gradient does not vanish while D is sure that a sample is fake.
+        l: G steps in an iteration, each on fresh z (as many vectors as the last x has samples).
+        saturating: if True, G descends log(1 - D(G(z))), as in the algorithm's box; if False, -log D(G(z)), whose gradient
+            does not vanish while D is sure that a sample is fake.
         r1: if above 0, D's loss gets (r1 / 2) mean |grad D(x)|^2 over real x (Mescheder et al. 2018): a D that is flat around
             the data cannot chase G in circles. With BatchNorm in D, see `losses.squared_gradient_norm`.
 
     `step` returns the losses `loss_D` (without the r1 term) and `loss_G` of the last step of each player and, of the last
-    D step, the mean probabilities `D_real` = D(x) and `D_fake` = D(G(z)) and the share `D_accuracy` that D judges right.
+    D step, the mean probabilities `D_real` = D(x) and `D_fake` = D(G(z)), and `D_accuracy`, the share of samples that D
+    judges right.
     """
 
     def __init__(
@@ -50,8 +51,7 @@ class GAN(Game):
             x = self.real(batches)
             x.requires_grad = self.r1 > 0
             z = self.noise(len(x))
-            # Without detach, D's gradient would be the same. But the walk would go on into G, waste its time there, and
-            # leave gradients in G that the next G step would have to know to throw away.
+            # detach: D's gradient is the same without it, but the walk would go on into G and leave gradients there.
             fake = self.G(z).detach()
             real_logits, fake_logits = self.D(x), self.D(fake)
             loss_D = discriminator_loss(real_logits, fake_logits)
@@ -60,7 +60,7 @@ class GAN(Game):
 
         for _ in range(self.l):
             z = self.noise(len(x))
-            with self.frozen(self.D):
+            with self.frozen(self.D):  # gradients pass through D to G; D's own parameters get none
                 loss_G = generator_loss(self.D(self.G(z)), self.saturating)
                 self.descend(self.opt_G, loss_G)
 

@@ -1,6 +1,7 @@
 """Arithmetic: each op is its forward line and, beside it, one derivative per input.
 
-In every derivative, g is the gradient that arrives at the output y. Broadcasting is not mentioned: the walk sums it back.
+In every derivative, g is the gradient that arrives at the output y. Broadcasting is not mentioned: the walk sums over the
+broadcast axes.
 """
 
 from typing import Any
@@ -32,7 +33,7 @@ def divide(a: Any, b: Any) -> Tensor:
     a, b = operands("divide", a, b)
     if a.dtype.kind not in "fc":
         a, b = a.astype("float32"), b.astype("float32")
-    return record("divide", a.data / b.data, (a, lambda g, y: g / b), (b, lambda g, y: -g * y / b))
+    return record("divide", a.data / b.data, (a, lambda g, y: g / b), (b, lambda g, y: -g * y / b))  # -a / b^2 = -y / b
 
 
 def negative(x: Any) -> Tensor:

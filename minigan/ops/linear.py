@@ -11,7 +11,7 @@ def matmul(a: Any, b: Any) -> Tensor:
     """a @ b as in NumPy: matrices in the last two axes, (..., n, k) @ (..., k, m) -> (..., n, m), the others broadcast.
 
     A vector on the left is a row, on the right a column; its axis is dropped from the result.
-    With Y = A B: dA = G B^T, dB = A^T G.
+    With Y = A B, and g the gradient for Y: dA = g B^T, dB = A^T g.
     """
     a, b = pair("matmul", a, b)
     if not a.ndim or not b.ndim or a.shape[-1] != b.shape[max(b.ndim - 2, 0)]:
@@ -28,7 +28,7 @@ def matmul(a: Any, b: Any) -> Tensor:
 def affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """x W + b as one op: x (N, n), weight (n, m), bias (m,) -> (N, m). What `nn.Dense` computes.
 
-    dx = G W^T, dW = x^T G, and db = G, which the walk sums over the N rows that b was broadcast to.
+    dx = g W^T, dW = x^T g, and db = g, which the walk sums over the N rows that b was broadcast to.
     """
     y = x.data @ weight.data
     if bias.dtype == y.dtype:
@@ -45,7 +45,7 @@ def affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 # --- three products, each the others' derivative -------------------------------------------------------------------------
-# Written as g @ b.T and a.T @ g, with transposes as ops, a small game's step would take 6 % more.
+# As g @ b.T and a.T @ g, with transposes as ops of their own, a small game's step would take 6 % longer.
 
 
 def _product(a: Tensor, b: Tensor) -> Tensor:
@@ -98,7 +98,7 @@ def _einsum(terms: list[str], out: str, xs: list[Tensor], sizes: dict[str, int])
 
 
 def _without_diagonals(terms: list[str], xs: list[Tensor], sizes: dict[str, int]) -> tuple[list[str], list[Tensor]]:
-    """A letter's second place in an operand gets a letter of its own, tied to the first by an identity matrix as operand."""
+    """Replace a repeated letter by a new one, and add an identity matrix as operand, which ties the two."""
     unused = iter(c for c in string.ascii_letters if c not in sizes)
     terms, xs = list(terms), list(xs)
     for i, term in enumerate(terms):

@@ -103,7 +103,7 @@ def labels_below(name: str, labels: Any, classes: int) -> backend.Array:
 
 
 def integers(name: str, labels: Any) -> backend.Array:
-    """Class labels as an array, where they are: on the CPU they can be looked at, before they are moved."""
+    """Class labels as an array, not yet moved to the GPU, so that they can be checked."""
     labels = labels.data if isinstance(labels, Tensor) else labels if backend.is_array(labels) else np.asarray(labels)
     if labels.dtype.kind not in "iu":
         raise TypeError(f"{name}: labels are {labels.dtype}; expected integers, 0, 1, ...")

@@ -13,9 +13,7 @@ from minigan.backend import Array
 from minigan.tensor import Tensor
 
 CHUNK = 1 << 15  # elements that are updated at a time
-SMALL = (
-    1 << 14
-)  # a parameter of at most so many elements is joined with others: the vector is a copy, which costs more for larger
+SMALL = 1 << 14  # elements up to which a parameter is joined: of a larger one, the copy costs more
 
 Ready = tuple[Tensor, dict[str, Any]]  # a parameter that has a gradient, and its state
 Block = tuple[Array, Array, dict[str, Any]]  # theta, g, state: what `Optimizer.update` takes

@@ -11,14 +11,16 @@ from minigan.tensor import Tensor
 
 
 class Optimizer:
-    """Base class: the parameters, the learning rate `lr` (settable between steps), and a state for each parameter.
+    """Base class of the update rules: a list of parameters, a learning rate, and a state for each parameter.
 
-    A rule names its state arrays in `slots` (zeros of the parameter's dtype before the first step) and writes `update`. A rule
-    whose `update` treats each element by itself, and changes its arrays in place, says `elementwise = True`: `update` may then
-    be called once for many small parameters, joined to a vector, or several times for a large one. Subclasses do not inherit
-    the word: their `update` may look at a whole parameter. A parameter whose gradient is None is left alone, and so is its
-    state; one that is listed twice is stepped once.
-    Raises ValueError or TypeError for no parameters, things that are no Tensors, and tensors that an op has made.
+    A subclass is a rule. It defines `update`, and names in `slots` the arrays that `update` finds in the state (zeros of the
+    parameter's dtype before the first step). If its `update` treats each element by itself and writes in place, it sets
+    `elementwise = True`: `update` is then called once for many small parameters, joined to a vector, and several times for a
+    large one. A subclass of the rule has to set this again, since its own `update` may look at a whole parameter.
+
+    `lr` can be set between steps. A parameter whose gradient is None is left alone, and so is its state; one that is listed
+    twice is stepped once. Raises ValueError or TypeError for an empty list, for things that are not Tensors, and for Tensors
+    that an op has made.
     """
 
     slots: tuple[str, ...] = ()
@@ -36,7 +38,7 @@ class Optimizer:
         self._joined = Joined()
 
     def __getstate__(self) -> dict[str, Any]:
-        """What copies and pickles hold: they join parameters of their own."""
+        """Everything but the joined vectors, which a copy makes anew."""
         return {**vars(self), "_joined": Joined()}
 
     @property
@@ -124,15 +126,15 @@ def checked_parameters(rule: str, params: Iterable[Tensor]) -> list[Tensor]:
     return list({id(p): p for p in params}.values())
 
 
-def fraction(rule: str, name: str, value: float) -> float:
-    """The value, if it is one of a moving average's: at least 0, below 1."""
+def check_fraction(rule: str, name: str, value: float) -> float:
+    """The value, if 0 <= value < 1."""
     if not 0 <= value < 1:
         raise ValueError(f"{rule}: {name} is {value}; expected 0 <= {name} < 1")
     return value
 
 
-def at_least_0(rule: str, name: str, value: float) -> float:
-    """The value, if it is not negative, nor nan."""
+def check_at_least_0(rule: str, name: str, value: float) -> float:
+    """The value, if it is at least 0, and not nan."""
     if not value >= 0:
         raise ValueError(f"{rule}: {name} is {value}; expected at least 0")
     return value

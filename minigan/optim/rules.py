@@ -1,14 +1,15 @@
 """The update rules: nothing but their formulas, for one parameter theta with gradient g.
 
-`update` writes into theta and into the arrays of `state`, in place; state["t"] counts this parameter's steps from 1. What the
-rules share is in `optimizer`. Every rule here treats each element by itself (`elementwise`).
+`update` writes into theta and into the arrays of `state`, whose names are in `slots`; state["t"] counts this parameter's steps
+from 1. `elementwise` says that each element is treated by itself, so that small parameters can be joined (see `blocks`). What
+the rules share is in `optimizer`, which also counts each step as a change in place.
 """
 
 from collections.abc import Iterable
 from typing import Any
 
 from minigan.backend import Array
-from minigan.optim.optimizer import Optimizer, at_least_0, fraction
+from minigan.optim.optimizer import Optimizer, check_at_least_0, check_fraction
 from minigan.tensor import Tensor
 
 State = dict[str, Any]
@@ -21,7 +22,7 @@ class SGD(Optimizer):
 
     def __init__(self, params: Iterable[Tensor], lr: float, momentum: float = 0.0):
         super().__init__(params, lr)
-        self.momentum = fraction("SGD", "momentum", momentum)
+        self.momentum = check_fraction("SGD", "momentum", momentum)
         self.slots = ("b",) if momentum else ()
 
     def update(self, theta: Array, g: Array, state: State) -> None:
@@ -42,7 +43,7 @@ class RMSProp(Optimizer):
 
     def __init__(self, params: Iterable[Tensor], lr: float, alpha: float = 0.99, eps: float = 1e-8):
         super().__init__(params, lr)
-        self.alpha, self.eps = fraction("RMSProp", "alpha", alpha), at_least_0("RMSProp", "eps", eps)
+        self.alpha, self.eps = check_fraction("RMSProp", "alpha", alpha), check_at_least_0("RMSProp", "eps", eps)
 
     def update(self, theta: Array, g: Array, state: State) -> None:
         v = state["v"]
@@ -62,15 +63,15 @@ class OMD(Optimizer):
 
     def update(self, theta: Array, g: Array, state: State) -> None:
         theta -= self.lr * (2 * g - state["g"])
-        state["g"][...] = g  # a copy: the gradient's own memory may be used again
+        state["g"][...] = g  # a copy: the gradient's own memory may be overwritten
 
 
 class Adam(Optimizer):
     """Adam (Kingma and Ba 2015, Algorithm 1).
 
-    m <- beta1 m + (1 - beta1) g            m^ = m / (1 - beta1^t)
-    v <- beta2 v + (1 - beta2) g^2          v^ = v / (1 - beta2^t)
-    theta <- theta - lr m^ / (sqrt(v^) + eps)
+    m <- beta1 m + (1 - beta1) g            m_hat = m / (1 - beta1^t)
+    v <- beta2 v + (1 - beta2) g^2          v_hat = v / (1 - beta2^t)
+    theta <- theta - lr m_hat / (sqrt(v_hat) + eps)
     """
 
     slots = ("m", "v")
@@ -83,27 +84,27 @@ class Adam(Optimizer):
         rule = type(self).__name__
         if not isinstance(betas, tuple | list) or len(betas) != 2:
             raise ValueError(f"{rule}: betas is {betas}; expected two numbers, (beta1, beta2)")
-        self.betas = (fraction(rule, "betas[0]", betas[0]), fraction(rule, "betas[1]", betas[1]))
-        self.eps = at_least_0(rule, "eps", eps)
+        self.betas = (check_fraction(rule, "betas[0]", betas[0]), check_fraction(rule, "betas[1]", betas[1]))
+        self.eps = check_at_least_0(rule, "eps", eps)
 
     def update(self, theta: Array, g: Array, state: State) -> None:
         theta -= self.direction(g, state, self.lr)
 
     def direction(self, g: Array, state: State, lr: float = 1.0) -> Array:
-        """lr m^ / (sqrt(v^) + eps), with m and v brought up to date."""
+        """Update m and v; return lr m_hat / (sqrt(v_hat) + eps)."""
         (beta1, beta2), m, v, t = self.betas, state["m"], state["v"], state["t"]
         m *= beta1
         m += (1 - beta1) * g
         v *= beta2
         v += (1 - beta2) * g**2
         v_hat = v / (1 - beta2**t)
-        return lr / (1 - beta1**t) * m / (v_hat**0.5 + self.eps)  # m^ as a number times m: a pass over the array fewer
+        return lr / (1 - beta1**t) * m / (v_hat**0.5 + self.eps)  # lr m_hat, numbers first: a pass over the array fewer
 
 
 class OptimisticAdam(Adam):
     """Optimistic Adam (Daskalakis et al. 2018, Algorithm 1): as OMD, with Adam's direction in g's place.
 
-    d_t = m^_t / (sqrt(v^_t) + eps)         theta <- theta - 2 lr d_t + lr d_(t-1)
+    d_t = m_hat_t / (sqrt(v_hat_t) + eps)   theta <- theta - 2 lr d_t + lr d_(t-1)
 
     d_(t-1) is the direction of the step before, with the bias corrections of that step. Before the first step it is 0 (the
     formula leaves 0/0 there; published versions differ), so the first step is twice Adam's.

@@ -49,7 +49,7 @@ def op_errors(engine):
     x, y, w, b = (rng.standard_normal(shape) for shape in ((5, 3), (5, 3), (3, 4), 4))
 
     def weighed(t):  # log_loss is convex: every element gets a gradient of its own
-        return engine.log_loss(t, real=True)
+        return engine.log_loss(t, label=1)
 
     def shared(x, b):  # paths of different lengths meet in b, in h, and in x
         h = engine.tanh(x + b)
@@ -60,9 +60,9 @@ def op_errors(engine):
         "add a bias": (lambda a, b: weighed(a + b), x @ w, b),
         "matmul": (lambda a, b: weighed(a @ b), x, w),
         "tanh": (lambda a: weighed(engine.tanh(a)), x),
-        "log_loss of real": (lambda v: engine.log_loss(v, real=True), x),
-        "log_loss of fake": (lambda v: engine.log_loss(v, real=False), x),
-        "log_loss, used further": (lambda v: engine.tanh(engine.log_loss(v, real=True)), x),
+        "log_loss of real": (lambda v: engine.log_loss(v, label=1), x),
+        "log_loss of fake": (lambda v: engine.log_loss(v, label=0), x),
+        "log_loss, used further": (lambda v: engine.tanh(engine.log_loss(v, label=1)), x),
         "shared": (shared, x @ w, b),
     }
     return {name: largest_error(f, arrays, engine) for name, (f, *arrays) in cases.items()}
@@ -81,11 +81,11 @@ def test_the_networks_gradients_are_those_of_finite_differences(shape, seed):
 
     def loss_of_d(*parameters):
         D.parameters = parameters
-        return engine.log_loss(D(x), real=True) + engine.log_loss(D(G(z).detach()), real=False)
+        return engine.log_loss(D(x), label=1) + engine.log_loss(D(G(z).detach()), label=0)
 
     def loss_of_g(*parameters):
         G.parameters = parameters
-        return engine.log_loss(D(G(z)), real=True)
+        return engine.log_loss(D(G(z)), label=1)
 
     for network, loss in ((D, loss_of_d), (G, loss_of_g)):
         assert largest_error(loss, [p.data for p in network.parameters]) < 1e-6
@@ -137,7 +137,7 @@ def test_detach_keeps_the_values_and_lets_no_gradient_through_to_f():
     G, D, _, z = ladder.players(0, (2, 4, 3, 5), batch=6)
     fake = G(engine.Tensor(z))
     cut = fake.detach()
-    engine.log_loss(D(cut), real=False).backward()
+    engine.log_loss(D(cut), label=0).backward()
     assert cut.data is fake.data
     assert [p.grad for p in (fake, *G.parameters)] == [None] * 5
     assert all(p.grad.shape == p.data.shape for p in D.parameters)
@@ -163,7 +163,7 @@ DEFECTS = {
     "log_loss, g": ("lambda g: g * sign", "lambda g: sign"),
     "the order": ("max(arrived, key=lambda x: x.depth)", "next(iter(arrived))"),
     "the sum of what arrives": ("arrived[x] + g_x if", "g_x if"),
-    "the sum over the rows": ("g_x.sum(axis=rows)", "(g_x.mean(axis=rows) if rows else g_x)"),
+    "the sum over the rows": ("g_x.sum(axis=extra)", "(g_x.mean(axis=extra) if extra else g_x)"),
 }
 
 
@@ -189,11 +189,11 @@ def test_the_file_has_at_most_80_lines_and_imports_numpy_alone():
 def test_each_players_step_leaves_the_other_alone():
     G, D, _, z = ladder.players(0, (1, 4, 1, 5), batch=6)
     before = [p.data for p in G.parameters + D.parameters]
-    D.descend(engine.log_loss(D(G(engine.Tensor(z)).detach()), real=False), lr=0.1)
+    D.descend(engine.log_loss(D(G(engine.Tensor(z)).detach()), label=0), lr=0.1)
     assert all(p.data is old for p, old in zip(G.parameters, before, strict=False))
     after = [p.data for p in D.parameters]
     assert not any(np.array_equal(new, old) for new, old in zip(after, before[4:], strict=True))
-    G.descend(engine.log_loss(D(G(engine.Tensor(z))), real=True), lr=0.1)
+    G.descend(engine.log_loss(D(G(engine.Tensor(z))), label=1), lr=0.1)
     assert all(p.data is old for p, old in zip(D.parameters, after, strict=True))
     assert not any(np.array_equal(p.data, old) for p, old in zip(G.parameters, before, strict=False))
 
