@@ -2,6 +2,7 @@
 
 import csv
 import json
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,11 +37,9 @@ def run(name, out, *options):
     return out
 
 
-def smaller_run(demo, out, **changes):
-    """Run a claim's demo in this process by settings that are smaller still than those of --quick, and return its folder.
-
-    Its picture is coarse, not laid out, and drawn once, not twice, which takes most of a picture's time.
-    """
+@contextmanager
+def coarse_pictures():
+    """Pictures are coarse, not laid out, and drawn once, not twice: layout and resolution take most of a picture's time."""
 
     def save(figure, path, dpi):
         figure.set_layout_engine("none")
@@ -49,6 +48,12 @@ def smaller_run(demo, out, **changes):
 
     with pytest.MonkeyPatch.context() as m:
         m.setattr(Figure, "savefig", save)
+        yield
+
+
+def smaller_run(demo, out, **changes):
+    """Run a claim's demo in this process by settings that are smaller still than those of --quick, and return its folder."""
+    with pytest.MonkeyPatch.context() as m, coarse_pictures():
         m.setattr(demo, "QUICK", demo.QUICK | changes if isinstance(demo.QUICK, dict) else replace(demo.QUICK, **changes))
         demo.main(["--quick", "--out", str(out)])
     return out
