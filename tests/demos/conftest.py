@@ -1,9 +1,11 @@
 """What the demos' tests share: one quick run of each demo, runs that are smaller still, and digits in a folder."""
 
+import functools
 import inspect
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -20,67 +22,47 @@ from minigan import data, metrics
 from tests.demos.running import DEMOS, QUICK, ROOT
 
 
-class Run:
-    """A demo's --quick run from the command line, in the background. What it says goes into files: pipes would fill up."""
-
-    def __init__(self, name, new_folder):
-        self.name, self.out, self.cache, self.log = name, *(new_folder(name + end) for end in ("", "_cache", "_log"))
-        one_thread = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-        caches = {"XDG_CACHE_HOME": str(self.cache), "MPLCONFIGDIR": matplotlib.get_cachedir()}  # matplotlib's list of fonts
-        module = ["demos.gan"] if name == "gan" else ["demos", name]  # both ways to start a demo
-        command = [sys.executable, "-m", *module, "--quick", "--out", str(self.out)]
-        environment = {**os.environ, **one_thread, **caches}
-        with open(self.log / "said", "w") as said, open(self.log / "err", "w") as err:
-            self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=said, stderr=err)
-
-    def wait(self):
-        """To its end: then .said and .err are what it said, and .cpu the processor's seconds that it took."""
-        _, status, used = os.wait4(self.process.pid, 0)
-        self.process.returncode = os.waitstatus_to_exitcode(status)
-        self.said, self.err = (self.log / "said").read_text(), (self.log / "err").read_text()
-        self.cpu = used.ru_utime + used.ru_stime
-
-    def stop(self):
-        if self.process.returncode is None:
-            self.process.kill()
-            self.process.wait()
+def quick_run(name, out, cache, log):
+    """A demo's --quick run from the command line: where its results are, what it said, and its seconds on the processor."""
+    one_thread = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+    caches = {"XDG_CACHE_HOME": str(cache), "MPLCONFIGDIR": matplotlib.get_cachedir()}  # matplotlib's list of fonts
+    module = ["demos.gan"] if name == "gan" else ["demos", name]  # both ways to start a demo
+    command = [sys.executable, "-m", *module, "--quick", "--out", str(out)]
+    said, err = log / "said", log / "err"  # files: pipes would have to be emptied
+    with said.open("w") as stdout, err.open("w") as stderr:
+        process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **one_thread, **caches}, stdout=stdout, stderr=stderr)
+    _, status, used = os.wait4(process.pid, 0)  # of this process alone: others run at the same time
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, err.read_text()
+    cpu = used.ru_utime + used.ru_stime
+    return SimpleNamespace(name=name, out=out, said=said.read_text(), err=err.read_text(), cpu=cpu, cache=cache)
 
 
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory):
-    """name -> the demo's --quick run, started when it is first asked for. Each runs once."""
-    started = {}
+    """name -> the future of the demo's --quick run. Each runs once, in the background, one after the other."""
+    with ThreadPoolExecutor(1) as background:
 
-    def start(name):
-        if name not in started:
-            started[name] = Run(name, tmp_path_factory.mktemp)
-        return started[name]
+        @functools.cache
+        def start(name):
+            return background.submit(quick_run, name, *(tmp_path_factory.mktemp(name + end) for end in ("", "_cache", "_log")))
 
-    yield start
-    for run in started.values():
-        run.stop()
+        yield start
+        background.shutdown(cancel_futures=True)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _early_start(request, runs):
-    """The runs that `done` will ask for begin with the first test of this folder: they take seconds, on other cores."""
-    for item in request.session.items:
-        if "done" in item.fixturenames and item.callspec.params["done"] in QUICK:
-            runs(item.callspec.params["done"])
+    """The runs that `done` will ask for begin with the first test of this folder: they take seconds, on another core."""
+    asked = {item.callspec.params["done"] for item in request.session.items if "done" in item.fixturenames}
+    for name in sorted(asked & set(QUICK)):
+        runs(name)
 
 
 @pytest.fixture(scope="session")
 def quick(runs):
-    """name -> the demo's --quick run from the command line: where its results are, and what it said."""
-
-    def finished(name):
-        run = runs(name)
-        if run.process.returncode is None:
-            run.wait()
-        assert run.process.returncode == 0, run.err
-        return run
-
-    return finished
+    """name -> the demo's --quick run from the command line, at its end."""
+    return lambda name: runs(name).result()
 
 
 @pytest.fixture(params=[name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in DEMOS])
