@@ -5,6 +5,7 @@ import inspect
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -21,25 +22,47 @@ from minigan import data, metrics
 from tests.demos.running import DEMOS, QUICK, ROOT
 
 
+def quick_run(name, out, cache, log):
+    """A demo's --quick run from the command line: where its results are, what it said, and its seconds on the processor."""
+    one_thread = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+    caches = {"XDG_CACHE_HOME": str(cache), "MPLCONFIGDIR": matplotlib.get_cachedir()}  # matplotlib's list of fonts
+    module = ["demos.gan"] if name == "gan" else ["demos", name]  # both ways to start a demo
+    command = [sys.executable, "-m", *module, "--quick", "--out", str(out)]
+    said, err = log / "said", log / "err"  # files: pipes would have to be emptied
+    with said.open("w") as stdout, err.open("w") as stderr:
+        process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **one_thread, **caches}, stdout=stdout, stderr=stderr)
+    _, status, used = os.wait4(process.pid, 0)  # of this process alone: others run at the same time
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, err.read_text()
+    cpu = used.ru_utime + used.ru_stime
+    return SimpleNamespace(name=name, out=out, said=said.read_text(), err=err.read_text(), cpu=cpu, cache=cache)
+
+
 @pytest.fixture(scope="session")
-def quick(tmp_path_factory):
-    """name -> the demo's --quick run from the command line: where its results are, and what it said. Each runs once."""
+def runs(tmp_path_factory):
+    """name -> the future of the demo's --quick run. Each runs once, in the background, one after the other."""
+    with ThreadPoolExecutor(1) as background:
 
-    @functools.cache
-    def once(name):
-        out, cache = tmp_path_factory.mktemp(name), tmp_path_factory.mktemp(f"{name}_cache")
-        one_thread = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-        caches = {"XDG_CACHE_HOME": str(cache), "MPLCONFIGDIR": matplotlib.get_cachedir()}  # matplotlib's list of fonts
-        module = ["demos.gan"] if name == "gan" else ["demos", name]  # both ways to start a demo
-        command = [sys.executable, "-m", *module, "--quick", "--out", str(out)]
-        before = os.times()
-        done = subprocess.run(command, cwd=ROOT, env={**os.environ, **one_thread, **caches}, capture_output=True, text=True)
-        after = os.times()
-        assert done.returncode == 0, done.stderr
-        cpu = (after.children_user - before.children_user) + (after.children_system - before.children_system)
-        return SimpleNamespace(name=name, out=out, said=done.stdout, err=done.stderr, cpu=cpu, cache=cache)
+        @functools.cache
+        def start(name):
+            return background.submit(quick_run, name, *(tmp_path_factory.mktemp(name + end) for end in ("", "_cache", "_log")))
 
-    return once
+        yield start
+        background.shutdown(cancel_futures=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _early_start(request, runs):
+    """The runs that `done` will ask for begin with the first test of this folder: they take seconds, on another core."""
+    asked = {item.callspec.params["done"] for item in request.session.items if "done" in item.fixturenames}
+    for name in sorted(asked & set(QUICK)):
+        runs(name)
+
+
+@pytest.fixture(scope="session")
+def quick(runs):
+    """name -> the demo's --quick run from the command line, at its end."""
+    return lambda name: runs(name).result()
 
 
 @pytest.fixture(params=[name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in DEMOS])

@@ -2,11 +2,13 @@
 
 import csv
 import json
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from demos.architectures import began, cgan, dcgan
@@ -35,18 +37,23 @@ def run(name, out, *options):
     return out
 
 
-def smaller_run(demo, out, **changes):
-    """Run a claim's demo in this process by settings that are smaller still than those of --quick, and return its folder.
+@contextmanager
+def coarse_pictures():
+    """Pictures are coarse, not laid out, and drawn once, not twice: layout and resolution take most of a picture's time."""
 
-    Its picture is coarse, and not laid out, which takes most of a picture's time.
-    """
-
-    def save(figure, path, dpi, save=Figure.savefig):
+    def save(figure, path, dpi):
         figure.set_layout_engine("none")
-        save(figure, path, dpi=60)
+        figure.set_dpi(60)
+        FigureCanvasAgg(figure).print_png(path)
 
     with pytest.MonkeyPatch.context() as m:
         m.setattr(Figure, "savefig", save)
+        yield
+
+
+def smaller_run(demo, out, **changes):
+    """Run a claim's demo in this process by settings that are smaller still than those of --quick, and return its folder."""
+    with pytest.MonkeyPatch.context() as m, coarse_pictures():
         m.setattr(demo, "QUICK", demo.QUICK | changes if isinstance(demo.QUICK, dict) else replace(demo.QUICK, **changes))
         demo.main(["--quick", "--out", str(out)])
     return out

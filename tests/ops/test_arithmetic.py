@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 
 import minigan as mg
-from minigan.testing import arrays, assert_gradients, broadcastable
+from minigan.testing import arrays, assert_gradients, broadcastable, shapes
 from tests.examples import few
 
 SMOOTH = {"add": (mg.add, np.add), "subtract": (mg.subtract, np.subtract), "multiply": (mg.multiply, np.multiply)}
@@ -35,7 +35,7 @@ def test_divide_by_negative_numbers(pair):
 
 
 @few
-@given(arrays())
+@given(arrays(shapes(max_dims=2, max_side=3)))
 def test_negative(x):
     np.testing.assert_array_equal((-mg.Tensor(x)).numpy(), -x)
     assert_gradients(mg.negative, x)

@@ -146,6 +146,7 @@ def test_pad_refuses_widths_that_do_not_fit(widths):
         mg.pad(np.ones((2, 3)), widths)
 
 
+@few
 @given(st.data())
 def test_concatenate_and_stack(data):
     shape = data.draw(shapes(min_dims=1, max_side=2))

@@ -17,7 +17,7 @@ SETTINGS = demo.Settings(width=16)
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory):
-    return smaller_run(demo, tmp_path_factory.mktemp("adversarial_training"), steps=150, robust=90.0, lr=5e-3, pgd_steps=3)
+    return smaller_run(demo, tmp_path_factory.mktemp("adversarial_training"), steps=100, robust=90.0, lr=7e-3, pgd_steps=3)
 
 
 def test_the_claim_holds(out):

@@ -8,13 +8,14 @@ from demos.adversarial_examples.comparing import random_signs
 from demos.kit import classifiers
 from demos.kit.classifiers import Classifier
 from minigan import data, losses, nn
-from tests.demos.running import assert_shows_something, history_of, numbers, samples_of, summary_of
+from tests.demos.running import assert_shows_something, coarse_pictures, history_of, numbers, samples_of, summary_of
 
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory):
     folder = tmp_path_factory.mktemp("fgsm")
-    demo.main(["--quick", "--steps", "60", "--out", str(folder)])
+    with coarse_pictures():
+        demo.main(["--quick", "--steps", "60", "--out", str(folder)])
     return folder
 
 

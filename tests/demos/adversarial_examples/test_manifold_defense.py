@@ -11,10 +11,12 @@ from demos.kit import digits
 from demos.kit.claim import Claim
 from demos.kit.run import start
 from minigan import Tensor, attacks, data, metrics, nn
+from tests.demos.running import coarse_pictures
 
 
 def run(out, *options):
-    manifold_defense.main(["--quick", "--out", str(out), *options])
+    with coarse_pictures():
+        manifold_defense.main(["--quick", "--out", str(out), *options])
     assert (out / "manifold_defense.png").is_file()
     return json.loads((out / "summary.json").read_text())
 

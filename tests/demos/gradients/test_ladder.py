@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from demos.gradients import engine, ladder
 from minigan import losses
+from tests.demos.running import coarse_pictures
 
 SOURCE = Path(engine.__file__).read_text(encoding="utf-8")
 shapes = st.tuples(*[st.integers(1, 6)] * 4)  # of z, G's hidden layer, x, D's hidden layer
@@ -232,7 +233,7 @@ def test_the_samples_take_the_datas_mean_and_standard_deviation(seed):
 def summary(tmp_path_factory):
     """Of the demo with a fifth of the training."""
     out = tmp_path_factory.mktemp("ladder")
-    with pytest.MonkeyPatch.context() as m:
+    with pytest.MonkeyPatch.context() as m, coarse_pictures():
         m.setattr(ladder, "Settings", partial(ladder.Settings, moments=(1, 600), seeds=1))
         ladder.main(["--quick", "--out", str(out)])
     assert (out / "ladder.png").is_file()

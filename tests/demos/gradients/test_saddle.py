@@ -7,12 +7,14 @@ import pytest
 
 from demos.gradients import saddle
 from minigan import Tensor
+from tests.demos.running import coarse_pictures
 
 
 @pytest.fixture(scope="module")
 def summary(tmp_path_factory):
     out = tmp_path_factory.mktemp("saddle")
-    saddle.main(["--quick", "--out", str(out)])
+    with coarse_pictures():
+        saddle.main(["--quick", "--out", str(out)])
     assert (out / "saddle.png").is_file()
     return json.loads((out / "summary.json").read_text())
 

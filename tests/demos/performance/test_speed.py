@@ -174,7 +174,8 @@ def test_on_a_gpu_too(gpu):
 
 
 def test_the_table_of_a_gpu(gpu, tmp_path):
-    code = "from demos.performance import speed; speed.ON_GPU = ('minigan', 'cupy'); speed.main()"
+    engines = "speed.ON_GPU = ('minigan', 'cupy')"
+    code = f"from demos.performance import speed, workers; {engines}; workers.PAUSE = 0; speed.main()"
     command = [sys.executable, "-c", code, "--quick", "--backend", "cupy", "--out", str(tmp_path)]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     summary = json.loads((tmp_path / "summary.json").read_text())

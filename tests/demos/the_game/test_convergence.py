@@ -15,7 +15,8 @@ QUICK = replace(demo.Settings(), **demo.QUICK)
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory):
-    return smaller_run(demo, tmp_path_factory.mktemp("convergence"), steps=100, snapshots=3, batch=64, table_steps=800)
+    small = {"steps": 60, "snapshots": 3, "batch": 64, "lr": (2e-3, 5e-3), "table_steps": 800}
+    return smaller_run(demo, tmp_path_factory.mktemp("convergence"), **small)
 
 
 def density(x):

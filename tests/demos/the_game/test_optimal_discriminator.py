@@ -12,7 +12,7 @@ from demos.kit.line import Mixture, jensen_shannon
 from demos.the_game import optimal_discriminator as demo
 from tests.demos.running import assert_shows_something, broken_claims, smaller_run, summary_of
 
-SMALL = {"steps": 400, "batch": 128, "lr": 5e-3, "pairs": 20}
+SMALL = {"steps": 300, "batch": 128, "lr": 5e-3, "pairs": 10}
 QUICK = replace(demo.Settings(), **demo.QUICK | SMALL)
 
 

@@ -16,7 +16,7 @@ SCIPY = {"exponential": stats.expon, "Gaussian": stats.norm}
 
 @pytest.fixture(scope="module")
 def summary(tmp_path_factory):
-    out = smaller_run(transform, tmp_path_factory.mktemp("transform"), steps=300, batch=128, pairs=3)
+    out = smaller_run(transform, tmp_path_factory.mktemp("transform"), steps=200, batch=64, pairs=3, lr=3e-3)
     assert (out / "transform.png").is_file()
     return summary_of(out)
 

@@ -11,13 +11,15 @@ from minigan import Tensor
 from minigan.games import GAN, WGANGP
 from tests.demos.running import assert_shows_something, broken_claims, smaller_run, summary_of
 
+SMALLER = {"width": 64, "batch": 64, "steps": 180, "grid_steps": 6, "lr": 1.6e-3, "lr_discriminator": 5e-4}
+
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory):
     """A run of the collapse and its cure, without the other changes."""
     with pytest.MonkeyPatch.context() as m:
         m.setattr(demo, "CHANGES", {change: demo.CHANGES[change] for change in (demo.COLLAPSE, demo.CURE)})
-        return smaller_run(demo, tmp_path_factory.mktemp("collapse"), width=64, batch=64, grid_steps=12)
+        return smaller_run(demo, tmp_path_factory.mktemp("collapse"), **SMALLER)
 
 
 def game(change):

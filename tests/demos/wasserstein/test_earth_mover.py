@@ -16,7 +16,7 @@ from tests.demos.running import assert_shows_something, broken_claims, smaller_r
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory):
-    small = {"thetas": (-0.5, 0.0, 1.0), "steps": 120, "batch": 128, "lr": 6e-3}
+    small = {"thetas": (-0.5, 0.0, 1.0), "steps": 80, "batch": 128, "lr": 9e-3, "width": 24}
     return smaller_run(demo, tmp_path_factory.mktemp("earth_mover"), **small)
 
 

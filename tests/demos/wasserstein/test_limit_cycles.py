@@ -5,7 +5,7 @@ import pytest
 
 from demos.wasserstein import limit_cycles
 from demos.wasserstein.limit_cycles import GAMES, PLAYS, distance, run
-from tests.demos.running import broken_claims, summary_of
+from tests.demos.running import broken_claims, coarse_pictures, summary_of
 
 LATE = {f"{game}, OMD: distance" for game in GAMES}
 
@@ -14,7 +14,7 @@ LATE = {f"{game}, OMD: distance" for game in GAMES}
 def summary(tmp_path_factory):
     """Of half of the steps, without Adam's plays."""
     out = tmp_path_factory.mktemp("limit_cycles")
-    with pytest.MonkeyPatch.context() as m:
+    with pytest.MonkeyPatch.context() as m, coarse_pictures():
         m.setattr(limit_cycles, "STEPS", 1000)
         m.setattr(limit_cycles, "PLAYS", {how: play for how, play in PLAYS.items() if "Adam" not in how})
         limit_cycles.main(["--quick", "--out", str(out)])
