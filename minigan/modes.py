@@ -77,11 +77,11 @@ def enable_grad() -> _Recording:
 @contextmanager
 def watching(watcher: Watcher) -> Iterator[Watcher]:
     """`with watching(watcher):` adds a watcher of this thread for a block, inside those that it has already."""
-    before, mode.watchers = mode.watchers, (*mode.watchers, watcher)
+    mode.watchers += (watcher,)
     try:
         yield watcher
-    finally:
-        mode.watchers = before
+    finally:  # blocks of several coroutines need not end in the order in which they began
+        mode.watchers = tuple([other for other in mode.watchers if other is not watcher])
 
 
 def watch_from_the_start(watcher: Watcher) -> None:

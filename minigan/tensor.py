@@ -40,7 +40,7 @@ class Tensor(TensorAsArray):
 
     def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None, name: str | None = None):
         self._hold(as_array(data, dtype), [0])
-        self.requires_grad, self.name = requires_grad, name
+        self.name, self.requires_grad = name, requires_grad
 
     @classmethod
     def _of(cls, array: backend.Array, version: list[int] | None = None) -> "Tensor":

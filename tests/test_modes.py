@@ -182,3 +182,14 @@ def test_a_watcher_sees_its_own_thread_only():
         thread.start()
         thread.join()
     assert diary.seen == []
+
+
+def test_blocks_that_overlap_end_each_their_own_watcher():
+    one, other = modes.watching(Diary()), modes.watching(Diary())
+    first, second = one.__enter__(), other.__enter__()
+    one.__exit__(None, None, None)
+    assert modes.mode.watchers == (second,)
+    _ = leaf() * 2
+    other.__exit__(None, None, None)
+    assert modes.mode.watchers == ()
+    assert (first.seen, [entry[1] for entry in second.seen]) == ([], ["multiply"])

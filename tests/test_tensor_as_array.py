@@ -254,3 +254,8 @@ def test_in_place_operators_on_results_make_a_new_tensor():
     y += 1.0
     assert y is not before
     np.testing.assert_array_equal(y.numpy(), before.numpy() + 1)
+
+
+def test_an_error_of_the_constructor_names_the_tensor():
+    with pytest.raises(TypeError, match=r"tensor 'w' of shape \(3,\) is int64"):
+        Tensor(np.arange(3), requires_grad=True, name="w")

@@ -19,15 +19,15 @@ Ready = tuple[Tensor, dict[str, Any]]  # a parameter that has a gradient, and it
 Block = tuple[Array, Array, dict[str, Any]]  # theta, g, state: what `Optimizer.update` takes
 
 
-def blocks(ready: Sequence[Ready], joined: "Joined") -> Iterator[Block]:
+def blocks(ready: Sequence[Ready], slots: Sequence[str], joined: "Joined") -> Iterator[Block]:
     """(theta, g, state) again and again, for `update` to write into, until it has seen all elements of all parameters."""
     small = [(p, state) for p, state in ready if p.size <= SMALL]
     if len(small) > 1 and _alike(small):
-        yield from _chunks(*joined.vectors(small))
+        yield from _chunks(*joined.vectors(small, slots), slots)
         joined.hand_back(small)
         ready = [(p, state) for p, state in ready if p.size > SMALL]
     for p, state in ready:
-        yield from _chunks(p.data, p.grad.data, state)
+        yield from _chunks(p.data, p.grad.data, state, slots)
 
 
 def _alike(ready: Sequence[Ready]) -> bool:
@@ -37,21 +37,21 @@ def _alike(ready: Sequence[Ready]) -> bool:
 
 
 class Joined:
-    """One vector for the parameters, one for their gradients, and one for each array of their states, kept between steps.
+    """One vector for the parameters, one for their gradients, and one for each slot of their states, kept between steps.
 
     The states' arrays become views into the vectors. Whoever puts another array in the place of one (`load_state_dict`) is
     noticed, and the vectors are made anew. Parameters keep their own arrays, which others look at, too (`detach`).
     """
 
     def __init__(self):
-        self.thetas: list[Array] = []
         self.state: dict[str, Any] = {}
-        self.views: dict[str, list[Array]] = {}  # into each of the state's vectors, a parameter's part of it
+        self.thetas: list[Array] = []  # views into the vector of the parameters
+        self.held: list[tuple[dict[str, Any], str, Array]] = []  # (a parameter's state, a slot, the view that stands there)
 
-    def vectors(self, ready: Sequence[Ready]) -> Block:
+    def vectors(self, ready: Sequence[Ready], slots: Sequence[str]) -> Block:
         """The parameters, their gradients and their states, as vectors."""
-        if not self._hold(ready):
-            self._take(ready)
+        if not self._hold(ready, slots):
+            self._take(ready, slots)
         backend.concatenate([p.data.reshape(-1) for p, _ in ready], out=self.theta)
         backend.concatenate([p.grad.data.reshape(-1) for p, _ in ready], out=self.g)
         self.state["t"] = ready[0][1]["t"]
@@ -62,25 +62,30 @@ class Joined:
         for (p, _), theta in zip(ready, self.thetas, strict=True):
             p.data[...] = theta
 
-    def _hold(self, ready: Sequence[Ready]) -> bool:
+    def _hold(self, ready: Sequence[Ready], slots: Sequence[str]) -> bool:
         """Whether the vectors have room for just these parameters, and are still the memory of their states."""
         if [p.shape for p, _ in ready] != [theta.shape for theta in self.thetas]:
             return False
         first = ready[0][0].data
         if first.dtype != self.theta.dtype or type(first) is not type(self.theta):  # they have moved
             return False
-        held = [(state[name], view) for name in self.views for (_, state), view in zip(ready, self.views[name], strict=True)]
-        return all([array is view for array, view in held])
+        expected = [(state, slot) for slot in slots for _, state in ready]
+        pairs = zip(expected, self.held, strict=True)
+        return all([state is own and state[slot] is view for (state, slot), (own, _, view) in pairs])
 
-    def _take(self, ready: Sequence[Ready]) -> None:
+    def _take(self, ready: Sequence[Ready], slots: Sequence[str]) -> None:
         """New vectors for these parameters, with what their states hold."""
+        for state, slot, view in self.held:
+            if state.get(slot) is view:
+                state[slot] = view.copy()  # or a parameter that is not joined any more would keep the whole vector
         self.theta, self.thetas = _joined([p.data for p, _ in ready])
         self.g = backend.of(self.theta).empty_like(self.theta)
-        self.state, self.views = {}, {}
-        for name in ready[0][1].keys() - {"t"}:
-            self.state[name], self.views[name] = _joined([state[name] for _, state in ready])
-            for (_, state), view in zip(ready, self.views[name], strict=True):
-                state[name] = view
+        self.state, self.held = {}, []
+        for slot in slots:
+            self.state[slot], views = _joined([state[slot] for _, state in ready])
+            for (_, state), view in zip(ready, views, strict=True):
+                state[slot] = view
+                self.held.append((state, slot, view))
 
 
 def _joined(arrays: list[Array]) -> tuple[Array, list[Array]]:
@@ -90,16 +95,15 @@ def _joined(arrays: list[Array]) -> tuple[Array, list[Array]]:
     return whole, [whole[end - a.size : end].reshape(a.shape) for a, end in zip(arrays, ends, strict=True)]
 
 
-def _chunks(theta: Array, g: Array, state: dict[str, Any]) -> Iterator[Block]:
+def _chunks(theta: Array, g: Array, state: dict[str, Any], slots: Sequence[str]) -> Iterator[Block]:
     """A large parameter's (theta, g, state), chunk by chunk; a small one's as they are."""
-    count = theta.size // CHUNK
-    arrays = {name: array for name, array in state.items() if name != "t"}
-    if count < 2 or backend.on_device(theta) or not all(a.flags.c_contiguous for a in (theta, *arrays.values())):
+    count, arrays = theta.size // CHUNK, [state[slot] for slot in slots]
+    if count < 2 or backend.on_device(theta) or not all([a.flags.c_contiguous for a in (theta, *arrays)]):
         g = backend.of(g).asarray(g, order="C")  # a convolution's has another order, in which NumPy is slow
         yield theta, g, state
         return
     g = g.reshape(-1)
     bounds = [theta.size * i // count for i in range(count + 1)]
     for chunk in map(slice, bounds[:-1], bounds[1:]):
-        part = {name: array.reshape(-1)[chunk] for name, array in arrays.items()}
+        part = {slot: array.reshape(-1)[chunk] for slot, array in zip(slots, arrays, strict=True)}
         yield theta.reshape(-1)[chunk], g[chunk], {"t": state["t"], **part}

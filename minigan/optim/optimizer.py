@@ -13,10 +13,10 @@ from minigan.tensor import Tensor
 class Optimizer:
     """Base class of the update rules: a list of parameters, a learning rate, and a state for each parameter.
 
-    A subclass is a rule. It defines `update`, and names in `slots` the arrays that `update` finds in the state (zeros of the
-    parameter's dtype before the first step). If its `update` treats each element by itself and writes in place, it sets
-    `elementwise = True`: `update` is then called once for many small parameters, joined to a vector, and several times for a
-    large one. A subclass of the rule has to set this again, since its own `update` may look at a whole parameter.
+    A subclass is a rule. It defines `update`, and names in `slots` the arrays that make up the state: zeros of the parameter's
+    dtype before the first step. If its `update` treats each element by itself and writes in place, it sets `elementwise` to
+    True: `update` is then called once for many small parameters, joined to a vector, and several times for a large one. A
+    subclass of the rule has to set this again, since its own `update` may look at a whole parameter.
 
     `lr` can be set between steps. A parameter whose gradient is None is left alone, and so is its state; one that is listed
     twice is stepped once. Raises ValueError or TypeError for an empty list, for things that are not Tensors, and for Tensors
@@ -25,7 +25,7 @@ class Optimizer:
 
     slots: tuple[str, ...] = ()
     elementwise = False
-    eps = 0.0  # what a rule adds to a denominator
+    _joined: Joined | None = None
 
     def __init_subclass__(cls, **options: Any):
         super().__init_subclass__(**options)
@@ -35,11 +35,10 @@ class Optimizer:
         self.params = checked_parameters(type(self).__name__, params)
         self.lr = lr
         self.state: list[dict[str, Any]] = [{"t": 0} for _ in self.params]
-        self._joined = Joined()
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything but the joined vectors, which a copy makes anew."""
-        return {**vars(self), "_joined": Joined()}
+        return {**vars(self), "_joined": None}
 
     @property
     def lr(self) -> float:
@@ -56,13 +55,17 @@ class Optimizer:
         """Change theta in place. state["t"] counts this parameter's steps from 1; the slots are its arrays."""
         raise NotImplementedError(f"{type(self).__name__} has no update: define update(self, theta, g, state)")
 
+    def check_dtype(self, dtype: Any) -> None:
+        """Raise ValueError for a dtype in which the rule cannot compute. Called for every parameter that is to be stepped."""
+
     def step(self) -> None:
         """Apply the rule to every parameter that has a gradient."""
         ready = [(p, state) for p, state in zip(self.params, self.state, strict=True) if p.grad is not None]
         for p, state in ready:
             self._prepare(p, state)
-        parts = blocks(ready, self._joined) if self.elementwise else [(p.data, p.grad.data, state) for p, state in ready]
-        for theta, g, state in parts:
+        self._joined = self._joined or Joined()
+        whole = ((p.data, p.grad.data, state) for p, state in ready)
+        for theta, g, state in blocks(ready, self.slots, self._joined) if self.elementwise else whole:
             self.update(theta, g, state)
         for p, _ in ready:
             p.changed_in_place()
@@ -72,12 +75,11 @@ class Optimizer:
     def _prepare(self, p: Tensor, state: dict[str, Any]) -> None:
         """The parameter writable, its state of the same dtype, and one step older."""
         theta = p.writable()
+        self.check_dtype(theta.dtype)
         for slot in self.slots:
             if slot not in state:
-                check_eps(self, theta)
                 state[slot] = p.xp.zeros_like(theta)
             elif state[slot].dtype != theta.dtype or type(state[slot]) is not type(theta):  # the user has changed or moved it
-                check_eps(self, theta)
                 state[slot] = backend.move(state[slot], p.xp.__name__).astype(theta.dtype)
         state["t"] += 1
 
@@ -140,9 +142,7 @@ def check_at_least_0(rule: str, name: str, value: float) -> float:
     return value
 
 
-def check_eps(rule: Optimizer, theta: Array) -> None:
-    """Refuse an eps that would round to 0 beside this parameter."""
-    if theta.dtype.type(rule.eps) == 0 < rule.eps:
-        raise ValueError(
-            f"{type(rule).__name__}: eps={rule.eps} is 0 in {theta.dtype}; use a larger eps, or float32 parameters"
-        )
+def check_eps(rule: Any, dtype: Any) -> None:
+    """Refuse an eps that rounds to 0 in this dtype: the `check_dtype` of a rule that divides by something + eps."""
+    if dtype.type(rule.eps) == 0 < rule.eps:
+        raise ValueError(f"{type(rule).__name__}: eps={rule.eps} is 0 in {dtype}; use a larger eps, or float32 parameters")

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from minigan.backend import Array
-from minigan.optim.optimizer import Optimizer, check_at_least_0, check_fraction
+from minigan.optim.optimizer import Optimizer, check_at_least_0, check_eps, check_fraction
 from minigan.tensor import Tensor
 
 State = dict[str, Any]
@@ -40,6 +40,7 @@ class RMSProp(Optimizer):
 
     slots = ("v",)
     elementwise = True
+    check_dtype = check_eps
 
     def __init__(self, params: Iterable[Tensor], lr: float, alpha: float = 0.99, eps: float = 1e-8):
         super().__init__(params, lr)
@@ -49,7 +50,7 @@ class RMSProp(Optimizer):
         v = state["v"]
         v *= self.alpha
         v += (1 - self.alpha) * g**2
-        theta -= self.lr * g / (v**0.5 + self.eps)
+        theta -= self.lr * (g / (v**0.5 + self.eps))
 
 
 class OMD(Optimizer):
@@ -76,6 +77,7 @@ class Adam(Optimizer):
 
     slots = ("m", "v")
     elementwise = True
+    check_dtype = check_eps
 
     def __init__(
         self, params: Iterable[Tensor], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8
@@ -98,7 +100,7 @@ class Adam(Optimizer):
         v *= beta2
         v += (1 - beta2) * g**2
         v_hat = v / (1 - beta2**t)
-        return lr / (1 - beta1**t) * m / (v_hat**0.5 + self.eps)  # lr m_hat, numbers first: a pass over the array fewer
+        return lr / (1 - beta1**t) * (m / (v_hat**0.5 + self.eps))  # m_hat's denominator beside lr: a pass fewer over the array
 
 
 class OptimisticAdam(Adam):

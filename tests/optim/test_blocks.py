@@ -385,3 +385,31 @@ def test_each_update_starts_from_its_own_t():
         step(alone, [1, 2, 3])
     assert [state["t"] for state in optimizer.state] == [4, 3]
     np.testing.assert_array_equal(optimizer.params[1].numpy(), alone.params[0].numpy())
+
+
+@every_rule
+def test_states_of_parameters_that_drop_out_keep_no_vector(make):
+    params = several(shapes=[(1000,)] * 8)
+    optimizer = make(params)
+    for t in range(8):
+        step(optimizer, *[None] * t, *gradients_of(params, t)[t:])
+    for state in optimizer.state[:6]:
+        for slot in optimizer.slots:
+            assert state[slot].base is None or state[slot].base.size <= 1000
+
+
+def test_a_rule_of_the_users_own_need_not_call_the_base_class_first():
+    class Plain(optim.Optimizer):
+        elementwise = True
+
+        def __init__(self, params):
+            self.params, self.state, self.lr, self.eps = params, [{"t": 0} for _ in params], 0.5, "any"
+
+        def update(self, theta, g, state):
+            theta -= self.lr * g
+
+    params = several(shapes=[(2,), (3,)])
+    before = [p.data.copy() for p in params]
+    step(Plain(params), np.ones(2), np.ones(3))
+    for p, old in zip(params, before, strict=True):
+        np.testing.assert_array_equal(p.data, old - 0.5)

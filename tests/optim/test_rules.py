@@ -357,3 +357,16 @@ def test_an_eps_that_is_0_in_the_parameters_dtype_is_refused(rule):
     with pytest.raises(ValueError, match=rf"^{rule.__name__}: eps=1e-08 is 0 in float16"):
         rule([p], lr=0.1).step()
     rule([p], lr=0.1, eps=1e-4).step()
+
+
+@pytest.mark.parametrize("rule", [optim.Adam, optim.OptimisticAdam, optim.RMSProp])
+def test_an_eps_that_is_0_is_refused_also_where_it_comes_later(rule):
+    p = Tensor(np.ones(2, np.float16), requires_grad=True)
+    p.grad = Tensor(np.zeros(2, np.float16))
+    first, resumed = rule([p], lr=0.1, eps=1e-4), rule([p], lr=0.1)
+    first.step()
+    resumed.load_state_dict(first.state_dict())
+    first.eps = 1e-9
+    for optimizer in (first, resumed):
+        with pytest.raises(ValueError, match="is 0 in float16"):
+            optimizer.step()
