@@ -34,7 +34,7 @@ class Tensor(TensorAsArray):
         "_requires_grad",  # whether gradients flow to this tensor
         "_grad",  # the gradients that backward passes have added up: a Tensor, or None
         "_op",  # the name of the recorded op that made this tensor; None for a leaf
-        "_edges",  # for each input of that op: (input, derivative, or None if unwanted, how often the input had been written to)
+        "_edges",  # for each input of that op: (input, derivative or None if unwanted, how often the input was written to)
         "_order",  # this tensor's place in the order of creation; 0 if no op has made it
     )
 
