@@ -133,7 +133,7 @@ def _walk(output: Tensor, seed: Tensor, targets: list[Tensor] | None, create_gra
     """
     order = _topological_order(output)
     wanted, useful = _wanted_and_useful(targets, order)
-    arrived, found = {id(output): seed}, []
+    arrived, found, watchers = {id(output): seed}, [], mode.watchers
     with enable_grad() if create_graph else no_grad():
         for y in reversed(order):
             if (g := arrived.pop(id(y), None)) is None:
@@ -143,8 +143,8 @@ def _walk(output: Tensor, seed: Tensor, targets: list[Tensor] | None, create_gra
             for x, derivative, version in y._edges:
                 if x._version[0] != version or y._version[0] != y._version_when_made:  # written to since the forward pass
                     raise stale_values.refusal(x, version, y)
-                if derivative is not None and id(x) in useful:
-                    if mode.watchers:
+                if derivative is not None and (useful is None or id(x) in useful):
+                    if watchers:
                         derivative = watched(derivative)
                     g_x = derivative(g, y)
                     g_x = _sum_to_shape(g_x, x, y)
@@ -170,12 +170,12 @@ def _topological_order(output: Tensor) -> list[Tensor]:
     return sorted(found.values(), key=attrgetter("_order"))
 
 
-def _wanted_and_useful(targets: list[Tensor] | None, order: list[Tensor]) -> tuple[set, set]:
-    """The ids of the tensors whose gradients are wanted, and of those from which the walk can still reach one of them."""
+def _wanted_and_useful(targets: list[Tensor] | None, order: list[Tensor]) -> tuple[set, set | None]:
+    """The ids of the tensors whose gradients are wanted, and of those from which the walk can reach one of them (None: all)."""
     leaves = [x for x in order if not x._edges]
     wanted = {id(x) for x in (leaves if targets is None else targets) if x._requires_grad}
     if targets is None and len(wanted) == len(leaves):  # the usual case: no leaf was frozen after the forward pass
-        return wanted, {id(x) for x in order}
+        return wanted, None
     useful = set(wanted)
     for y in order:
         if any([derivative is not None and id(x) in useful for x, derivative, _ in y._edges]):
