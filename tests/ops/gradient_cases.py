@@ -22,7 +22,7 @@ def _one(fn: Callable, inputs: Callable = lambda: [_normal(2, 3)]) -> list:
 
 
 def _two(fn: Callable) -> list:
-    """An op of two inputs: equal shapes, both stretched, a scalar, nothing."""
+    """An op of two inputs: equal shapes, both broadcast, a scalar, nothing."""
     pairs = [((2, 3), (2, 3)), ((3, 1), (2, 1, 4)), ((), (2, 3)), ((0, 2), (1,))]
     return [(fn, lambda a=a, b=b: [_normal(*a), _positive(*b, seed=1)]) for a, b in pairs]
 

@@ -155,7 +155,7 @@ def test_maximum_and_minimum(op, reference, pair):
 
 @few
 @given(broadcastable(low=0.1, high=1))
-def test_maximum_and_minimum_share_out_the_gradient_over_stretched_shapes(pair):
+def test_maximum_and_minimum_share_out_the_gradient_over_broadcast_shapes(pair):
     a, b = pair
     assert_gradients(mg.maximum, -a, b)
     assert_gradients(mg.minimum, -a, b)
