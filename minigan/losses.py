@@ -37,7 +37,7 @@ def log_loss_with_logits(v: Any, y: Any) -> Tensor:
     _check_labels("log_loss_with_logits", v, y)
     if not v.size:
         raise ValueError(f"log_loss_with_logits: no elements in shape {v.shape}")
-    terms = v.xp.maximum(v.data, 0) - y.data * v.data  # exactly 0 where v is large and has the label's sign
+    terms = v.xp.maximum(v.data, 0) - y.data * v.data  # exactly 0 for y = 1, v > 0, and for y = 0, v < 0
     terms += v.xp.log1p(v.xp.exp(-v.xp.abs(v.data)))
     share = 1.0 / terms.size
     return record(
@@ -64,7 +64,7 @@ def squared_gradient_norm(output: Tensor, x: Tensor) -> Tensor:
     """mean |d output / dx|^2 over the batch, itself differentiable: half of it, for real x, is R1 (Mescheder et al. 2018).
 
     Each row of output (N, 1) must depend on its own row of x (N, ...) alone; x requires a gradient. BatchNorm in training mode
-    mixes the rows: then this is the gradient of the sum of all outputs, blind to a shift that all rows have in common.
+    mixes the rows: then this is the gradient of the sum of all outputs, and moving all rows alike counts as no change.
     """
     if not output.requires_grad:
         raise ValueError(
@@ -98,7 +98,7 @@ def gradient_penalty(
     with enable_grad():
         f = sum(critic(x_hat))
     (g,) = grad(f, x_hat, create_graph=mode.recording)
-    x_hat.requires_grad = False  # the critic is to learn from the penalty, not x_hat
+    x_hat.requires_grad = False  # the critic learns from it; x_hat gets no .grad
     return mean(square(norm(g.reshape(len(g), -1), axis=1) - 1.0))
 
 

@@ -50,7 +50,7 @@ class Tensor(TensorAsArray):
     def _hold(self, array: backend.Array, version: list[int]) -> "Tensor":
         self._data, self._requires_grad, self._grad = array, False, None
         self._op, self._edges, self._order = None, (), 0
-        self._version, self._version_when_made = version, 0  # the first is one list for all tensors that share this memory
+        self._version, self._version_when_made = version, 0  # version: [writes], one list for all who share the memory
         self._is_parameter, self._origin, self.name = False, None, None
         return self
 
@@ -141,7 +141,7 @@ def _walk(output: Tensor, seed: Tensor, targets: list[Tensor] | None, create_gra
             if id(y) in wanted:
                 found.append((y, g))
             for x, derivative, version in y._edges:
-                if x._version[0] != version or y._version[0] != y._version_when_made:  # written to since the forward pass
+                if x._version[0] != version or y._version[0] != y._version_when_made:  # written to: g_x might be wrong
                     raise stale_values.refusal(x, version, y)
                 if derivative is not None and (useful is None or id(x) in useful):
                     if watchers:

@@ -41,7 +41,7 @@ def tanh(x):
 
 
 def log_loss(v, label):
-    """-mean log D for label 1, -mean log(1 - D) for 0; D = sigmoid(v): mean softplus(-v), mean softplus(v)."""
+    """Label 1: -mean log D = mean softplus(-v); 0: -mean log(1 - D) = mean softplus(v); D = sigmoid(v)."""
     sign, u = (-1, -v.data) if label == 1 else (1, v.data)
     softplus = np.logaddexp(0, u)  # log(1 + e^u) without overflow; its derivative is e^(u - softplus) = sigmoid(u)
     return Tensor(softplus.mean(), (v, lambda g: g * sign * np.exp(u - softplus) / u.size))

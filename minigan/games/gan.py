@@ -60,7 +60,7 @@ class GAN(Game):
 
         for _ in range(self.l):
             z = self.noise(len(x))
-            with self.frozen(self.D):  # gradients pass through D to G; D's own parameters get none
+            with self.frozen(self.D):  # D's parameters require none; G's gradients pass through D
                 loss_G = generator_loss(self.D(self.G(z)), self.saturating)
                 self.descend(self.opt_G, loss_G)
 

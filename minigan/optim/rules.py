@@ -100,7 +100,7 @@ class Adam(Optimizer):
         v *= beta2
         v += (1 - beta2) * g**2
         v_hat = v / (1 - beta2**t)
-        return lr / (1 - beta1**t) * (m / (v_hat**0.5 + self.eps))  # m_hat's denominator beside lr: a pass fewer over the array
+        return lr / (1 - beta1**t) * (m / (v_hat**0.5 + self.eps))  # 1 - beta1^t divides lr, a number, not m: saves a pass
 
 
 class OptimisticAdam(Adam):
