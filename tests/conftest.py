@@ -16,7 +16,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.ge
 
 
 def pytest_collection_finish():
-    """What has been collected stays to the end: the garbage collector need not look at it again, again and again."""
+    """What has been collected stays to the end, so the garbage collector need not look at it again."""
     gc.collect()
     gc.freeze()
 

@@ -10,7 +10,7 @@ matplotlib.use("Agg")  # files, no windows
 
 import matplotlib.pyplot as plt
 import numpy as np
-from PIL import Image
+from matplotlib.animation import FuncAnimation, PillowWriter
 
 REAL, FAKE = "tab:blue", "tab:orange"
 FRAMES_PER_SECOND = 8
@@ -209,15 +209,10 @@ def images_animation(path: Path, snapshots: list[dict[str, np.ndarray]], columns
 
 
 def animate(figure: plt.Figure, draw: Callable, snapshots: list[dict], path: Path) -> None:
-    """Write a GIF of the snapshots; it rests on the last one for a second before it starts again."""
-    figure.set_dpi(80)
-    frames = []
-    for snapshot in snapshots:
-        draw(snapshot)
-        figure.canvas.draw()
-        frames.append(Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB"))
-    milliseconds = [1000 // FRAMES_PER_SECOND] * (len(frames) - 1) + [1000]
-    frames[0].save(path, save_all=True, append_images=frames[1:], duration=milliseconds, loop=0)
+    """Write a GIF of the snapshots; it rests on the last one before it starts again."""
+    frames = snapshots + [snapshots[-1]] * FRAMES_PER_SECOND
+    animation = FuncAnimation(figure, draw, frames=frames, cache_frame_data=False)
+    animation.save(path, writer=PillowWriter(fps=FRAMES_PER_SECOND), dpi=80)
     plt.close(figure)
 
 

@@ -170,7 +170,7 @@ class Run:
     def finish(self, metrics: dict[str, Any], samples: dict[str, np.ndarray]) -> None:
         """Write history.csv, samples.npz and summary.json."""
         write_history(self.args, self.history)
-        np.savez(self.args.out / "samples.npz", **samples)
+        np.savez_compressed(self.args.out / "samples.npz", **samples)
         settings = {**self.settings, "steps": self.steps}
         write_summary(self.args, settings, {**metrics, "last_step": self.history[-1]}, self.began)
 
@@ -187,7 +187,7 @@ class Run:
             "history": {key: np.array([row[key] for row in self.history]) for key in (self.history or [{}])[0]},
             "snapshots": {key: np.array([s[key] for s in self.snapshots]) for key in (self.snapshots or [{}])[0]},
         }
-        np.savez(self.args.out / "checkpoint.npz", **_flat(state))
+        np.savez_compressed(self.args.out / "checkpoint.npz", **_flat(state))
 
     def _described(self) -> str:
         return json.dumps({**self.settings, "seed": self.args.seed})

@@ -39,7 +39,7 @@ def minimal_perturbation(
     Args:
         model: a Module (in eval mode during the attack) or a function, from x (N, ...) to logits (N, C).
         x: floats (N, ...). target: N classes, or one for all. clip: the box: the range that pixels have, or None.
-        c: the interval, (low, high), in which the best c is searched, for each input on its own: each search halves log c.
+        c: the interval, (low, high), in which each input's best c is looked for: every search halves it, in log c.
         searches: how many. steps, lr: of Adam in each search; lr, in x's unit, falls linearly to 0.
 
     Returns new arrays: x + r, of x's shape and dtype, and succeeded (N,); where no r was found, x itself. r is 0 where the

@@ -70,8 +70,9 @@ class Joined:
         if first.dtype != self.theta.dtype or type(first) is not type(self.theta):  # they have moved
             return False
         expected = [(state, slot) for slot in slots for _, state in ready]
-        pairs = zip(expected, self.held, strict=True)
-        return all([state is own and state[slot] is view for (state, slot), (own, _, view) in pairs])
+        pairs = zip(expected, self.held, strict=False)
+        found = [state is own and state[slot] is view for (state, slot), (own, _, view) in pairs]
+        return all(found) and len(expected) == len(self.held)
 
     def _take(self, ready: Sequence[Ready], slots: Sequence[str]) -> None:
         """New vectors for these parameters, with what their states hold."""

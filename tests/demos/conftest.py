@@ -31,10 +31,11 @@ def quick_run(name, out, cache, log):
     said, err = log / "said", log / "err"  # files: pipes would have to be emptied
     with said.open("w") as stdout, err.open("w") as stderr:
         process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **one_thread, **caches}, stdout=stdout, stderr=stderr)
-    _, status, used = os.wait4(process.pid, 0)  # of this process alone: others run at the same time
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0, err.read_text()
-    cpu = used.ru_utime + used.ru_stime
+    cpu = 0.0
+    if hasattr(os, "wait4"):  # not on Windows
+        _, status, used = os.wait4(process.pid, 0)  # of this process alone: others run at the same time
+        process.returncode, cpu = os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime
+    assert process.wait() == 0, err.read_text()
     return SimpleNamespace(name=name, out=out, said=said.read_text(), err=err.read_text(), cpu=cpu, cache=cache)
 
 
