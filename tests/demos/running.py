@@ -41,7 +41,9 @@ def run(name, out, *options):
 def coarse_pictures():
     """Pictures are coarse, not laid out, and drawn once, not twice: layout and resolution take most of a picture's time."""
 
-    def save(figure, path, dpi):
+    def save(figure, path, savefig=Figure.savefig, **options):
+        if "format" in options:  # a frame of an animation
+            return savefig(figure, path, **options)
         figure.set_layout_engine("none")
         figure.set_dpi(60)
         FigureCanvasAgg(figure).print_png(path)
