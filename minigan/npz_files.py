@@ -1,0 +1,237 @@
+"""Plain arrays in an .npz file: written whole or not at all, and read without trusting a byte of it.
+
+`np.load` reads these files, too. They differ from `np.savez`'s by the zip's comment: the format's version and a SHA-256.
+"""
+
+import contextlib
+import hashlib
+import math
+import os
+import re
+import secrets
+import stat
+import struct
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+VERSION = 1  # of the format
+LIMIT = 2**30  # bytes: larger files are neither written nor read
+ARRAYS = 10_000  # in a file, at most
+CHUNK = 1 << 20  # bytes that are hashed at a time
+
+_DIGITS = 64  # of a SHA-256: the file's last bytes, and the digest of all the bytes before them
+_SEAL = re.compile(rb"minigan (\d{1,9}) sha256=([0-9a-f]{64})\Z")
+_MEMBER = struct.Struct("<4s5H3I2H")  # what zip writes before each member; the fields are named in `_next_member`
+_DTYPE = rb"\|b1|\|[iu]1|<[iuf][248]|<f2|<c8|<c16|<U[1-9]\d{0,8}"  # bool, integers, floats, complex, text: never object
+_HEADER = re.compile(rb"\{'descr': '(" + _DTYPE + rb")', 'fortran_order': False, 'shape': \(([\d, ]*)\), \} *\n")
+
+
+class DamagedFile(ValueError):  # noqa: N818  as in zipfile.BadZipFile: it says what the file is
+    """A file that `write_npz` cannot have written as it is; the message is one line and names the file and what is wrong."""
+
+
+def write_npz(path: str | os.PathLike, arrays: Mapping[str, np.ndarray], keep_previous: bool = False) -> None:
+    """Write arrays of numbers, bools or text to `path`, such that at any moment the old file or the new one is there, whole.
+
+    The new file is written beside it under a name of its own (`path` + .????????.tmp), read back, flushed to the disk, and
+    only then moved to `path`. `keep_previous=True` keeps an old file that is whole, as `path` + .previous. When anything
+    fails, or is interrupted, `path` is as before and the temporary file gone. Raises OSError where the system does, and
+    ValueError for other dtypes, names that are not printable and more than `LIMIT` bytes.
+    """
+    path = Path(path)
+    plain = {_checked_name(name): _plain(name, array) for name, array in arrays.items()}
+    size = sum(array.nbytes for array in plain.values())
+    if size > LIMIT or len(plain) > ARRAYS:
+        raise ValueError(
+            f"write_npz: {len(plain)} arrays of {size} bytes; at most {ARRAYS} arrays and {LIMIT} bytes fit a file"
+        )
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("x+b") as file:
+            _write_archive(file, plain)
+            _seal(file)
+            os.fsync(file.fileno())
+        if keep_previous:
+            _keep(path, temporary.with_suffix(".link"))
+        os.replace(temporary, path)
+        _sync_folder(path.parent)
+    finally:
+        with contextlib.suppress(OSError):  # a folder that has vanished: what went wrong before says more
+            temporary.unlink(missing_ok=True)
+
+
+def read_npz(path: str | os.PathLike, limit: int = LIMIT) -> dict[str, np.ndarray]:
+    """The arrays in a file of `write_npz`'s. Memory: the arrays, which take no more than the file, and about 1 MB.
+
+    Raises `DamagedFile` for everything else: another kind of file, a newer or older format, a wrong checksum, more than
+    `limit` bytes, and contents that no array can have though their checksum is right. OSError where the system does.
+    """
+    path = Path(path)
+    try:
+        with _opened(path, limit) as file:
+            end = _check_seal(file)
+            file.seek(0)
+            arrays: dict[str, np.ndarray] = {}
+            while (member := _next_member(file, end)) is not None:
+                name, size = member
+                if name in arrays or len(arrays) == ARRAYS:
+                    raise DamagedFile(f"has the array {name!r} twice" if name in arrays else f"has more than {ARRAYS} arrays")
+                arrays[name] = _read_array(file, name, size)
+            return arrays
+    except DamagedFile as error:
+        raise DamagedFile(f"{path}: {error}") from None
+    except MemoryError:
+        raise DamagedFile(f"{path}: needs more memory than there is") from None
+
+
+# --- writing ----------------------------------------------------------------------------------------------------------
+
+
+def _checked_name(name: str) -> str:
+    if not 0 < len(name) <= 200 or not name.isprintable():
+        raise ValueError(f"write_npz: an array is called {name!r}; expected 1 to 200 printable characters")
+    return name
+
+
+def _plain(name: str, array: np.ndarray) -> np.ndarray:
+    """The array in the one layout that files have: little-endian, row by row."""
+    array = np.asarray(array)
+    array = array.astype(array.dtype.newbyteorder("<"), order="C", copy=False)
+    if not re.fullmatch(_DTYPE, array.dtype.str.encode()):
+        raise ValueError(
+            f"write_npz: {name} has dtype {array.dtype}; expected bools, integers, floats, complex numbers or text"
+        )
+    return array
+
+
+def _write_archive(file: BinaryIO, arrays: dict[str, np.ndarray]) -> None:
+    """The zip archive, with a seal of zeros; then read back, each member against the CRC of what was to be written."""
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w") as member:  # ZipInfo: no date, so equal bits
+                np.lib.format.write_array(member, array, version=(1, 0), allow_pickle=False)
+        archive.comment = f"minigan {VERSION} sha256=".encode() + b"0" * _DIGITS
+    file.flush()
+    with zipfile.ZipFile(file) as archive:
+        if (bad := archive.testzip()) is not None:
+            raise OSError(f"{file.name}: {bad} reads back as something else than what was written")
+
+
+def _seal(file: BinaryIO) -> None:
+    size = file.seek(0, os.SEEK_END)
+    digest = _sha256(file, size - _DIGITS)
+    file.seek(size - _DIGITS)
+    file.write(digest.encode())
+    file.flush()
+
+
+def _keep(path: Path, link: Path) -> None:
+    """Call the old file .previous as well, without a moment in which `path` is missing; a damaged one is not worth it."""
+    previous = path.with_name(f"{path.name}.previous")
+    try:
+        with _opened(path, LIMIT) as file:
+            _check_seal(file)
+    except (OSError, DamagedFile):
+        return
+    try:
+        os.link(path, link)
+        os.replace(link, previous)
+    except OSError:  # a file system without hard links
+        os.replace(path, previous)
+    finally:
+        link.unlink(missing_ok=True)  # os.replace leaves it where .previous was the same file
+
+
+def _sync_folder(folder: Path) -> None:
+    """The new name, too, shall survive a power cut, on systems where a folder can be opened and flushed."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+def _opened(path: Path, limit: int) -> BinaryIO:
+    """The file, opened: to open a named pipe would wait for its writer."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise DamagedFile("is not a file")
+    if status.st_size > limit:
+        raise DamagedFile(f"has {status.st_size} bytes; at most {limit} are read")
+    return path.open("rb")
+
+
+def _check_seal(file: BinaryIO) -> int:
+    """Where the seal starts, which version and checksum must be right."""
+    size = file.seek(0, os.SEEK_END)
+    start = file.seek(max(0, size - 100))
+    seal = _SEAL.search(file.read(100))
+    if seal is None:
+        raise DamagedFile("does not end in minigan's checksum: it is cut short, another kind of file, or an older minigan's")
+    if int(seal[1]) != VERSION:
+        raise DamagedFile(f"has format {int(seal[1])}; this minigan reads format {VERSION}")
+    if _sha256(file, size - _DIGITS).encode() != seal[2]:
+        raise DamagedFile("is damaged: its checksum is another one")
+    return start + seal.start()
+
+
+def _sha256(file: BinaryIO, size: int) -> str:
+    """Of the file's first `size` bytes, a piece at a time."""
+    digest = hashlib.sha256()
+    file.seek(0)
+    while size > 0 and (chunk := file.read(min(size, CHUNK))):
+        digest.update(chunk)
+        size -= len(chunk)
+    return digest.hexdigest()
+
+
+def _next_member(file: BinaryIO, end: int) -> tuple[str, int] | None:
+    """The name and size of the member that starts here; None where the list of all members starts, which repeats it."""
+    fixed = file.read(_MEMBER.size)
+    if fixed[:4] in (b"PK\1\2", b"PK\5\6"):  # the list, or the end of an archive without members
+        return None
+    if len(fixed) < _MEMBER.size or fixed[:4] != b"PK\3\4":
+        raise DamagedFile("is no zip archive of arrays")
+    _, _, flags, method, _, _, _, packed, size, name_length, extra_length = _MEMBER.unpack(fixed)
+    raw = file.read(name_length)
+    try:
+        name = raw.decode()
+    except UnicodeDecodeError:
+        name = ""
+    if not name.endswith(".npy") or not 4 < len(name) <= 204 or not name.isprintable():
+        raise DamagedFile(f"has an array with the name {raw[:40]!r}")
+    file.seek(extra_length, os.SEEK_CUR)
+    if flags & ~0x800 or method or packed != size or size > end - file.tell():  # 0x800: the name is UTF-8
+        raise DamagedFile(f"the array {name!r} is compressed, encrypted or cut short")
+    return name.removesuffix(".npy"), size
+
+
+def _read_array(file: BinaryIO, name: str, size: int) -> np.ndarray:
+    """The array in the next `size` bytes: memory is taken only for what its header says and is there."""
+    start = file.read(min(size, 10))
+    header = file.read(min(size - len(start), int.from_bytes(start[8:], "little")))
+    match = _HEADER.fullmatch(header) if start[:8] == b"\x93NUMPY\1\0" else None
+    if match is None:
+        raise DamagedFile(f"the array {name!r} has no header of plain numbers or text")
+    dtype, rest = np.dtype(match[1].decode()), size - len(start) - len(header)
+    try:
+        shape = tuple(int(length) for length in match[2].decode().split(",") if length.strip())
+        array = np.empty(shape, dtype) if math.prod(shape) * dtype.itemsize == rest else None
+    except ValueError:  # two numbers without a comma, or a length beyond NumPy's beside one of 0
+        array = None
+    if array is None:
+        raise DamagedFile(f"the array {name!r} has {rest} bytes, but its header says {header[:100]!r}")
+    raw = array.reshape(-1).view(np.uint8)
+    if file.readinto(raw) != rest:
+        raise DamagedFile(f"the array {name!r} is cut short")
+    if (dtype.kind == "b" and raw.max(initial=0) > 1) or (dtype.kind == "U" and raw.view("<u4").max(initial=0) > 0x10FFFF):
+        raise DamagedFile(f"the array {name!r} holds what is no {'bool' if dtype.kind == 'b' else 'text'}")
+    return array
