@@ -1,14 +1,13 @@
 """The frame around the demo of one claim: its options, its figures beside what was expected, and the files at the end."""
 
 import argparse
-import time
 from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from demos.kit.run import write_summary
+from demos.kit.run import begin, write_summary
 
 
 class Claim:
@@ -24,7 +23,7 @@ class Claim:
         self.metrics: dict[str, float] = {}
         self.expected: dict[str, str] = {}
         self.holds: dict[str, bool] = {}  # of those figures that can be right or wrong
-        self.began = time.perf_counter()
+        begin(args, settings)
 
     def note(self, name: str, value: float, expected: str = "", holds: bool | None = None) -> None:
         """Note a number, what was expected in words ("at most 0.03"), and whether that came true (None: only reported)."""
@@ -36,11 +35,12 @@ class Claim:
 
     def finish(self, picture: Figure, name: str) -> None:
         """Save the picture as NAME.png, write summary.json, and print every figure beside what was expected."""
+        self.args.checkpoint.end()
         path = Path(self.args.out, f"{name}.png")
         picture.savefig(path, dpi=130)
         plt.close(picture)
         extra = {"expected": self.expected, "holds": self.holds}
-        write_summary(self.args, self.settings, self.metrics, self.began, extra)
+        write_summary(self.args, self.settings, self.metrics, extra)
         width = max(map(len, self.metrics))
         print(f"\n{'':{width}}  {'measured':>12}  expected")
         for key, value in self.metrics.items():

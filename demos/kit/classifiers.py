@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
+from demos.kit.checkpoints import resumable
 from minigan import Tensor, attacks, backend, data, losses, nn, no_grad, optim, sigmoid, softmax
 
 CHUNK = 1000  # images that go through a classifier at a time, to keep the temporary arrays small
@@ -82,7 +82,8 @@ def train(
     minibatches = data.batches(x, y, size=min(batch, len(x)))
     optimizer, history = optim.Adam(model.parameters(), lr), []
     decay = optim.LinearDecay(optimizer, steps)
-    for step in tqdm(range(1, steps + 1), desc=name, mininterval=0.5):
+    parts = {"model": model, "optimizer": optimizer, "minibatches": minibatches, "decay": decay, "history": history}
+    for step in resumable(range(1, steps + 1), name, **parts):
         images, labels = next(minibatches)
         optimizer.zero_grad()
         loss = objective(model, images, labels)

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from demos.kit import pictures
+from demos.kit.progress import progress
 from demos.kit.run import Run, add_data_options, common_options
 from demos.kit.training import adams, train
 from minigan import Tensor, backend, data, metrics, nn, no_grad
@@ -89,6 +89,7 @@ def play(args, game: Game, settings: dict, panels=pictures.DISCRIMINATOR_PANELS)
         game,
         data.batches(2 * x - 1, y, size=settings["batch"]),
         {"data": args.data, **settings},
+        x,
         lambda: {"samples": sample(len(fixed), classes(len(fixed)), fixed)},
     )
     run.train()
@@ -97,7 +98,7 @@ def play(args, game: Game, settings: dict, panels=pictures.DISCRIMINATOR_PANELS)
     samples = sample(SAMPLES, labels)
     found = quality(args, x, y, others, samples, labels)
     run.finish(found, {"samples": samples} | ({"labels": labels} if conditional else {}))
-    title = f"{args.data} after {run.t:,} iterations"
+    title = f"{args.data} after {run.steps:,} iterations"
     if conditional:
         pictures.images(args.out / "samples.png", by_class(x, y), by_class(samples, labels), f"{title}: a row for each class")
     else:
@@ -131,7 +132,7 @@ def quality(args, x, y, others, samples, labels) -> dict[str, dict]:
     if args.quick:
         judge = metrics.train_judge(x, y, steps=60)
     else:
-        judge = metrics.judge(x, y, progress=lambda steps: tqdm(steps, desc="training a judge"))
+        judge = metrics.judge(x, y, progress=lambda steps: progress(steps, desc="training a judge"))
     return {
         "samples": metrics.image_quality(samples, judge, x, labels),
         "real_images": metrics.image_quality(others[0], judge, x, others[1]),

@@ -1,22 +1,31 @@
-"""The frame around a demo's training: options, progress bar, history, snapshots, checkpoints, and the files at the end."""
+"""The frame around a demo's training: options, progress bar, history, snapshots, and the files at the end."""
 
 import argparse
 import csv
 import json
+import math
+import os
 import platform
-import signal
+import shlex
+import sys
+import tempfile
 import time
-import zipfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
 import matplotlib
 import numpy as np
-from tqdm import tqdm
 
 import minigan as mg
+from demos.kit import checkpoints
+from demos.kit.hints import Hints
+from demos.kit.progress import progress
 from minigan import backend, memory
 from minigan.games import Game
 from minigan.optim import LinearDecay
@@ -25,35 +34,35 @@ SNAPSHOTS = 48  # pictures of the samples kept along the way: the frames of the 
 QUICK_SNAPSHOTS = 8  # the same with --quick
 ROWS = 400  # lines of history kept along the way
 
+_lock: int | None = None  # the folder that this program's run writes to, open
+
 
 def common_options(description: str) -> argparse.ArgumentParser:
-    """The options that all demos have: --seed, --backend, --out, --quick."""
+    """The options that all demos have: --seed, --backend, --out, --quick, --resume."""
     options = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--seed", type=int, default=0, help="of all random numbers (default: 0)")
+    options.add_argument("--seed", type=seed_number, default=0, help="of all random numbers (default: 0)")
     options.add_argument("--backend", choices=["numpy", "cupy"], default=backend.name(), help="where to compute")
     options.add_argument("--out", type=Path, help="folder for the results (default: runs/NAME)")
     options.add_argument("--quick", action="store_true", help="a small version that finishes in seconds")
+    options.add_argument(
+        "--resume",
+        nargs="?",
+        const=True,
+        metavar="CHECKPOINT",
+        help="go on from a checkpoint (default: the one in --out), to the same end as without a break",
+    )
     return options
 
 
-def parser(
-    description: str, data: Sequence[str] = (), quick_data: str | None = None, resume: bool = True
-) -> argparse.ArgumentParser:
-    """The options of the demos that train: those of all, and --steps; and --resume, where one game is trained.
+def parser(description: str, data: Sequence[str] = (), quick_data: str | None = None) -> argparse.ArgumentParser:
+    """The options of the demos that train one game: those of all, and --steps and --no-hints.
 
     `data`: the choices of --data, the first the default; () for a demo without a choice. `quick_data`: the default
     with --quick, if it is another.
     """
     options = common_options(description)
-    options.add_argument("--steps", type=_positive, help="iterations of the training (default: see the settings)")
-    if resume:
-        options.add_argument(
-            "--resume",
-            nargs="?",
-            const=True,
-            metavar="CHECKPOINT",
-            help="go on from a checkpoint (default: the one in --out), to the same end as without a break",
-        )
+    options.add_argument("--steps", type=positive_number, help="iterations of the training (default: see the settings)")
+    options.add_argument("--no-hints", action="store_true", help="say nothing where the training seems to go wrong")
     if data:
         add_data_options(options, data, quick_data)
     return options
@@ -69,9 +78,13 @@ def add_data_options(options: argparse.ArgumentParser, data: Sequence[str], quic
 
 
 def start(options: argparse.ArgumentParser, argv: Sequence[str] | None, name: str) -> argparse.Namespace:
-    """Read the options, choose the backend, and seed everything. A mistake ends the program with one line, not a traceback."""
+    """Read the options, choose the backend, seed everything, and open the folder for the results.
+
+    A mistake ends the program with one line, not a traceback. The run that follows calls `begin` with its settings.
+    """
     options.prog = f"python -m demos {name}"
     memory.keep()  # the same large arrays come and go with every step of a training
+    argv = sys.argv[1:] if argv is None else argv
     args = options.parse_args(argv)
     try:
         backend.use(args.backend)
@@ -81,45 +94,89 @@ def start(options: argparse.ArgumentParser, argv: Sequence[str] | None, name: st
     if "data" in args and args.data is None:
         args.data = args.data_defaults[args.quick]
     args.out = args.out or Path("runs") / name
-    if getattr(args, "resume", None):  # some demos have no such option
-        args.resume = args.out / "checkpoint.npz" if args.resume is True else Path(args.resume)
-        if not args.resume.is_file():
-            options.error(f"--resume: there is no checkpoint {args.resume}")
-    args.out.mkdir(parents=True, exist_ok=True)
+    path = args.out / "checkpoint.npz"
+    if args.resume and args.resume is not True and not Path(args.resume).exists():
+        options.error(f"--resume: there is no checkpoint {args.resume}")
+    try:
+        open_folder(args.out)
+    except OSError as error:
+        options.error(f"--out: {error}")
+    resume = path if args.resume is True else args.resume and Path(args.resume)
+    if resume and not resume.exists():
+        print(f"--resume: there is no checkpoint {resume} yet: this run starts anew", file=sys.stderr)
+        resume = None
+    args.checkpoint = checkpoints.Checkpoint(path, goes_on(options.prog, argv), resume)
     return args
 
 
-def write_summary(args: argparse.Namespace, settings: dict, metrics: dict, began: float, extra: dict | None = None) -> None:
-    """summary.json: settings, metrics, whatever is extra, versions, and the seconds since `began` (a perf_counter)."""
+def begin(args: argparse.Namespace, settings: dict[str, Any]) -> None:
+    """The run is under way, and can be resumed, by these settings: what its result depends on, besides the options of all."""
+    args.checkpoint.begin({**settings, "seed": args.seed, "backend": backend.name(), "quick": args.quick})
+
+
+def open_folder(out: Path) -> None:
+    """Make the folder, see that it can be written to, and keep other runs out of it until this one is over.
+
+    Raises OSError. The system takes the lock back from a program that was killed. Windows has no such locks.
+    """
+    global _lock
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=out):
+        pass
+    if fcntl:
+        if _lock is not None:
+            os.close(_lock)  # of this program's run before
+        _lock = os.open(out, os.O_RDONLY)
+        try:
+            fcntl.flock(_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OSError(f"another run is writing to {out}: wait for its end, or choose another folder") from None
+
+
+def goes_on(program: str, argv: Sequence[str]) -> str:
+    """The command that goes on with the run of this one."""
+    kept, rest = [], list(argv)
+    while rest:
+        option = rest.pop(0)
+        if option == "--resume" and rest and not rest[0].startswith("-"):
+            rest.pop(0)
+        elif not option.startswith("--resume"):
+            kept.append(option)
+    return shlex.join([*program.split(), *kept, "--resume"])
+
+
+def write_summary(args: argparse.Namespace, settings: dict, metrics: dict, extra: dict | None = None) -> None:
+    """summary.json: settings, metrics, whatever is extra, versions, and the run's seconds. The run is over.
+
+    A figure that is nan or infinite is written as null: JSON has no such numbers.
+    """
     summary = {
         "settings": {**settings, "seed": args.seed, "backend": backend.name()},
         "metrics": metrics,
         **(extra or {}),
         "versions": {"minigan": mg.__version__, "numpy": np.__version__, "matplotlib": matplotlib.__version__}
         | {"python": platform.python_version()},
-        "seconds": round(time.perf_counter() - began, 1),
+        "seconds": round(time.perf_counter() - args.checkpoint.began, 1),
     }
-    (args.out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+    text = json.dumps(without_nan(summary), indent=2, allow_nan=False)
+    (args.out / "summary.json").write_text(text + "\n", encoding="utf-8")
+
+
+def without_nan(value: Any) -> Any:
+    """The value, with None for every number in it that is nan or infinite."""
+    if isinstance(value, dict):
+        return {key: without_nan(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def write_history(args: argparse.Namespace, history: list[dict[str, float]]) -> None:
     """history.csv: a line for each of some moments of the training."""
-    with open(args.out / "history.csv", "w", newline="") as file:
+    with open(args.out / "history.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(history[0]))
         writer.writeheader()
         writer.writerows(history)
-
-
-def read_checkpoint(path: Path, settings: str) -> dict[str, np.ndarray]:
-    """A checkpoint's arrays by name, if its "settings" are these; else the program ends with one line that says why."""
-    try:
-        with np.load(path) as file:
-            state = {key: file[key] for key in file.files}
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        raise SystemExit(f"--resume: {path} is no checkpoint, or damaged ({error})") from None
-    if str(state.get("settings")) != settings:
-        raise SystemExit(f"--resume: {path} comes from a run with other settings: {state.get('settings')}")
-    return state
 
 
 class Run:
@@ -130,91 +187,65 @@ class Run:
         game, batches: what is trained, and on what.
         settings: a dict for summary.json; its "steps" is how long the learning rates take to fall to 0, so that a shorter
             run (--steps) is the beginning of the whole one.
-        snapshot: a function that returns arrays to keep, by name, for the animation.
+        x: some of the data, in the units of the snapshots' samples.
+        snapshot: a function that returns arrays to keep, by name, for the animation; "samples" are G's, of the same z.
     """
 
     def __init__(
-        self, args: argparse.Namespace, game: Game, batches: Any, settings: dict, snapshot: Callable[[], dict[str, np.ndarray]]
+        self,
+        args: argparse.Namespace,
+        game: Game,
+        batches: Any,
+        settings: dict,
+        x: np.ndarray,
+        snapshot: Callable[[], dict[str, np.ndarray]],
     ):
         self.args, self.game, self.batches, self.settings, self.snapshot = args, game, batches, settings, snapshot
         self.steps = args.steps or settings["steps"]
-        self.decay = LinearDecay([game.opt_G, game.opt_D], max(self.steps, settings["steps"]))
-        self.t = 0
+        schedule = max(self.steps, settings["steps"])
+        self.decay = LinearDecay([game.opt_G, game.opt_D], schedule)
+        self.hints = None if args.no_hints else Hints(game, x, self.steps)
         self.history: list[dict[str, float]] = []
         self.snapshots: list[dict[str, np.ndarray]] = []
-        self.began = time.perf_counter()
-        if args.resume:
-            self._load(args.resume)
+        begin(args, {**settings, "steps": schedule})
 
     def train(self) -> None:
         """Play the game to the end, under a progress bar. Ctrl-C leaves a checkpoint for --resume."""
         row = _every(self.steps, ROWS)
         picture = _every(self.steps, QUICK_SNAPSHOTS if self.args.quick else SNAPSHOTS)
-        with tqdm(total=self.steps, initial=self.t, unit="it", mininterval=0.5) as bar, _interrupts() as interrupted:
-            while self.t < self.steps and not interrupted:
-                if self.t % picture == 0:
-                    self.snapshots.append({"step": np.array(self.t), **self.snapshot()})
+        changing = {"game": self.game, "batches": self.batches, "decay": self.decay}
+        found = {"history": self.history, "snapshots": self.snapshots}
+        with progress(total=self.steps, unit="it") as bar:
+            for t in checkpoints.resumable(range(self.steps), "training", bar, **changing, **found):
+                if t % picture == 0:
+                    self._look(t, bar)
                 figures = self.game.step(self.batches)
                 self.decay.step()
-                self.t += 1
-                bar.update()
-                if self.t % row == 0 or self.t == self.steps:
-                    self.history.append({"step": self.t, **figures})
-                    bar.set_postfix_str(_in_words(figures), refresh=False)
-        if self.t == self.steps:
-            self.snapshots.append({"step": np.array(self.t), **self.snapshot()})
-        self.save()
-        if self.t < self.steps:
-            raise SystemExit(f"stopped after {self.t} of {self.steps} iterations; the same command with --resume goes on")
+                if (t + 1) % row == 0 or t + 1 == self.steps:
+                    self._note(t + 1, figures, bar)
+        self._look(self.steps)
+
+    def _look(self, t: int, bar: Any = None) -> None:
+        """Keep what the pictures need of this moment."""
+        self.snapshots.append({"step": np.array(t), **self.snapshot()})
+        if self.hints and bar is not None:
+            self.hints.look(t, self.snapshots[-1]["samples"], bar)
+
+    def _note(self, t: int, figures: Mapping[str, float], bar: Any) -> None:
+        """Add a row to the history, and stop where it has a nan."""
+        self.history.append({"step": t, **figures})
+        bar.set_postfix_str(_in_words(figures), refresh=False)
+        checkpoints.check_finite(figures)
+        if self.hints:
+            self.hints.note(t, figures, bar)
 
     def finish(self, metrics: dict[str, Any], samples: dict[str, np.ndarray]) -> None:
-        """Write history.csv, samples.npz and summary.json."""
+        """Write history.csv, samples.npz, summary.json and checkpoint.npz."""
+        self.args.checkpoint.end()
         write_history(self.args, self.history)
         np.savez_compressed(self.args.out / "samples.npz", **samples)
         settings = {**self.settings, "steps": self.steps}
-        write_summary(self.args, settings, {**metrics, "last_step": self.history[-1]}, self.began)
-
-    # --- checkpoints -------------------------------------------------------------------------------------------------
-
-    def save(self) -> None:
-        """Write checkpoint.npz: everything that the rest of the run depends on, and what the pictures need of its past."""
-        state = {
-            "t": self.t,
-            "settings": self._described(),
-            "game": self.game.state_dict(),
-            "batches": self.batches.state_dict(),
-            "decay": self.decay.state_dict(),
-            "history": {key: np.array([row[key] for row in self.history]) for key in (self.history or [{}])[0]},
-            "snapshots": {key: np.array([s[key] for s in self.snapshots]) for key in (self.snapshots or [{}])[0]},
-        }
-        np.savez_compressed(self.args.out / "checkpoint.npz", **_flat(state))
-
-    def _described(self) -> str:
-        return json.dumps({**self.settings, "seed": self.args.seed})
-
-    def _load(self, path: Path) -> None:
-        state = _nested(read_checkpoint(path, self._described()))
-        if int(state["t"]) > self.steps:
-            raise SystemExit(f"--resume: {path} has played {int(state['t'])} iterations already, more than {self.steps}")
-        self.game.load_state_dict(state["game"])
-        self.batches.load_state_dict(state["batches"])
-        self.decay.load_state_dict(state["decay"])
-        self.t = int(state["t"])
-        self.history = [{k: v.item() for k, v in row.items()} for row in _rows(state.get("history", {}))]
-        self.snapshots = [s for s in _rows(state.get("snapshots", {})) if s["step"] < self.t]  # the last one is taken anew
-
-
-@contextmanager
-def _interrupts() -> Iterator[list]:
-    """A list that Ctrl-C fills: it is looked at between two iterations, so that no checkpoint holds half of one."""
-    pressed: list = []
-    before = signal.signal(
-        signal.SIGINT, lambda *signal_: pressed.append(True) if not pressed else signal.default_int_handler(*signal_)
-    )
-    try:
-        yield pressed
-    finally:
-        signal.signal(signal.SIGINT, before)
+        write_summary(self.args, settings, {**metrics, "last_step": self.history[-1]})
 
 
 def _every(steps: int, times: int) -> int:
@@ -226,33 +257,15 @@ def _in_words(figures: Any) -> str:
     return ", ".join(f"{name} {value:.2f}" for name, value in figures.items())
 
 
-def _flat(state: dict, prefix: str = "") -> dict[str, Any]:
-    """A nested dict as one of arrays and numbers under names like game/G/layers.0.weight."""
-    result = {}
-    for key, value in state.items():
-        result |= _flat(value, f"{prefix}{key}/") if isinstance(value, dict) else {prefix + key: value}
-    return result
+def positive_number(text: str) -> int:
+    """A whole number above 0, or argparse's error."""
+    if (value := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number above 0")
+    return value
 
 
-def _nested(flat: dict[str, Any]) -> dict:
-    """What `_flat` had taken apart."""
-    state: dict = {}
-    for name, value in flat.items():
-        *path, last = name.split("/")
-        place = state
-        for key in path:
-            place = place.setdefault(key, {})
-        place[last] = value
-    return state
-
-
-def _rows(columns: dict[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
-    """A dict of columns as a list of dicts."""
-    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a positive number of steps")
+def seed_number(text: str) -> int:
+    """A whole number from 0 on, or argparse's error."""
+    if (value := int(text)) < 0:
+        raise argparse.ArgumentTypeError(f"{text} is below 0; seeds are whole numbers from 0 on")
     return value

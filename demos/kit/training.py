@@ -1,9 +1,9 @@
 """Training the two players of a small game in one call, for demos that play many."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
-from tqdm import tqdm
-
+from demos.kit.checkpoints import resumable
 from minigan import nn, optim
 from minigan.games import Figures, Game
 
@@ -19,14 +19,21 @@ def adams(G: nn.Module, D: nn.Module, lr_G: float, lr_D: float) -> tuple[optim.A
 
 
 def train(
-    game: Game, batches: Iterator, steps: int, name: str, every: int = 0, look: Callable[[Game], None] | None = None
+    game: Game,
+    batches: Iterator,
+    steps: int,
+    name: str,
+    every: int = 0,
+    look: Callable[[Game], None] | None = None,
+    **changing: Any,
 ) -> list[Figures]:
     """Play on, the learning rates falling linearly to 0, under a progress bar with this name; look(game) every few steps.
 
-    Returns the figures of all steps.
+    `changing`: what `look` changes; see `checkpoints.resumable`. Returns the figures of all steps.
     """
     decay, figures = optim.LinearDecay([game.opt_G, game.opt_D], steps), []
-    for t in tqdm(range(1, steps + 1), desc=name, mininterval=0.5):
+    parts = {"game": game, "batches": batches, "decay": decay, "figures": figures, **changing}
+    for t in resumable(range(1, steps + 1), name, **parts):
         figures.append(game.step(batches))
         decay.step()
         if look and t % every == 0:

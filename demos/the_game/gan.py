@@ -90,7 +90,7 @@ def points(args, settings: Settings) -> None:
             opinion = sigmoid(D(Tensor(places / scale))).numpy().reshape(60, 60)
         return {"samples": scale * game.sample(len(z), z=z), "D": opinion}
 
-    run = Run(args, game, data.batches(x / scale, size=settings.batch), {"data": args.data, **asdict(settings)}, snapshot)
+    run = Run(args, game, data.batches(x / scale, size=settings.batch), {"data": args.data, **asdict(settings)}, x, snapshot)
     run.train()
 
     samples = scale * game.sample(10_000)

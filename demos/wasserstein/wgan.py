@@ -94,7 +94,7 @@ def play(args, settings: Settings) -> None:
         return {"samples": samples, "D": landscape, **distances}
 
     chosen = {"data": args.data, "game": args.game, **asdict(settings)}
-    run = Run(args, game, data.batches(x, size=settings.batch), chosen, snapshot)
+    run = Run(args, game, data.batches(x, size=settings.batch), chosen, x, snapshot)
     run.train()
     conclude(args, run, game, x, centres, std)
 

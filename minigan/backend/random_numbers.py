@@ -5,7 +5,10 @@ drawn where the step computes.
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
+from typing import Any
 
 import numpy
 
@@ -40,6 +43,40 @@ def spawn(rng: numpy.random.Generator | None = None) -> numpy.random.Generator:
     and resumed by itself. For the same reason, do not give one `rng` to two of them.
     """
     return generator(rng) if rng is not None else _generator.spawn(1)[0]
+
+
+@contextmanager
+def own_generators() -> Iterator[None]:
+    """`with own_generators():` a block has default generators of its own, which depend on the seed and on how many such
+    blocks came before it; whatever it draws or seeds, those of before go on after it as if it had drawn nothing.
+    """
+    global _generator, _noise_seed, _noise_generators
+    child = spawn()
+    before = _generator, _noise_seed, _noise_generators
+    _generator, _noise_seed, _noise_generators = child, int(child.spawn(1)[0].integers(2**63)), {}
+    try:
+        yield
+    finally:
+        _generator, _noise_seed, _noise_generators = before
+
+
+def generators_state() -> dict[str, Any]:
+    """Where minigan's default generators stand, and how many others have come from them, for `set_generators_state`."""
+    noise = noise_generator()
+    return {
+        "default": generator_state(_generator),
+        "spawned": _generator.bit_generator.seed_seq.n_children_spawned,
+        "noise": None if noise is _generator else generator_state(noise),
+    }
+
+
+def set_generators_state(state: dict[str, Any]) -> None:
+    """Put minigan's default generators, seeded as they were then, back to where `generators_state` found them."""
+    set_generator_state(_generator, state["default"])
+    sequence = _generator.bit_generator.seed_seq
+    sequence.spawn(max(0, state["spawned"] - sequence.n_children_spawned))
+    if state["noise"] is not None:
+        set_generator_state(noise_generator(), state["noise"])
 
 
 def noise_generator(rng: Generator | None = None, like: Array | None = None) -> Generator:

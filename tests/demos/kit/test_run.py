@@ -9,6 +9,7 @@ import pytest
 
 import demos.__main__ as listing
 from demos.kit import run as kit
+from demos.kit.checkpoints import read_checkpoint
 from minigan import backend
 from tests.demos.running import (
     DEMOS,
@@ -20,7 +21,6 @@ from tests.demos.running import (
     assert_same_end,
     assert_samples,
     assert_shows_something,
-    checkpoint_of,
     history_of,
     numbers,
     refused,
@@ -119,10 +119,11 @@ def test_the_animation_moves(done):
 
 
 def test_the_checkpoint_holds_the_end_of_the_run(done):
-    checkpoint = checkpoint_of(done.out)
-    assert checkpoint["t"] == summary_of(done.out)["settings"]["steps"]
-    assert {"game", "batches", "decay", "history", "snapshots"} <= {name.split("/")[0] for name in checkpoint}
-    assert checkpoint["snapshots/step"][-1] == checkpoint["t"]
+    settings, states = read_checkpoint(done.out / "checkpoint.npz")
+    assert settings == summary_of(done.out)["settings"] | {"quick": True}
+    state = states["training"]
+    assert set(state) == {"t", "rng", "game", "batches", "decay", "history", "snapshots"}
+    assert state["t"] == summary_of(done.out)["settings"]["steps"] == state["history"][-1]["step"]
 
 
 # --- the same again, and on from where it stopped -----------------------------------------------------------------------
@@ -159,7 +160,9 @@ def test_a_run_that_is_stopped_leaves_a_checkpoint_to_resume_from(name, tmp_path
 
     with monkeypatch.context() as m:
         m.setattr(kit.LinearDecay, "step", interrupted)
-        with pytest.raises(SystemExit, match="stopped after 7 of 12 iterations; the same command with --resume goes on"):
+        with pytest.raises(
+            SystemExit, match=rf"^stopped after 7 of 12 iterations; this goes on: python -m demos {name} .*--resume$"
+        ):
             run(name, tmp_path / "parts", *QUICK, "12")
     assert [path.name for path in (tmp_path / "parts").iterdir()] == ["checkpoint.npz"]
     parts = run(name, tmp_path / "parts", *QUICK, "12", "--resume")
@@ -208,10 +211,17 @@ def test_a_checkpoint_of_other_settings_is_refused_in_one_line(name, other, tmp_
 # --- options ------------------------------------------------------------------------------------------------------------
 
 
-@every_demo
-def test_resuming_without_a_checkpoint_is_one_line_not_a_traceback(name, tmp_path, capsys):
-    message = refused(name, capsys, "--out", str(tmp_path / "new"), "--resume")
-    assert "--resume: there is no checkpoint" in message
+def test_resuming_without_a_checkpoint_starts_anew_and_says_so(tmp_path, small, capsys):
+    run("gan", tmp_path / "new", *QUICK, "3", "--resume")
+    assert re.search(
+        r"^--resume: there is no checkpoint .*checkpoint.npz yet: this run starts anew$", capsys.readouterr().err, re.M
+    )
+    assert_same_end(tmp_path / "new", run("gan", tmp_path / "plain", *QUICK, "3"))
+
+
+def test_a_checkpoint_that_is_named_but_not_there_is_refused(tmp_path, capsys):
+    message = refused("gan", capsys, "--out", str(tmp_path / "new"), "--resume", str(tmp_path / "there.npz"))
+    assert re.search(r"--resume: there is no checkpoint .*there.npz$", message.strip())
     assert not (tmp_path / "new").exists()
 
 

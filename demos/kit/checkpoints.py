@@ -1,0 +1,394 @@
+"""Runs that survive: what is finished, and where the loop that is running stands, saved from time to time and resumed.
+
+A demo says which of its loops are long, and what changes in them:
+
+    for t in resumable(range(steps), "seed 0", game=game, batches=batches, decay=decay):
+        game.step(batches)
+        decay.step()
+
+and which of its parts are not to be repeated once they are finished:
+
+    found = once("seed 0", experiment, settings, 0)
+
+All else is simply run again with --resume, which takes seconds. A checkpoint holds what the loop changes, minigan's default
+generators, and the results of `once`: the run goes on to the same end as without a break, bit for bit.
+"""
+
+import json
+import math
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from demos.kit.progress import progress
+from minigan import Tensor, backend
+from minigan.npz_files import DamagedFile, read_npz, write_npz
+
+FIRST, EVERY = 10.0, 30.0  # seconds from the start to the first checkpoint, and from one to the next ...
+SHARE = 0.01  # ... unless writing one took more than this share of them
+
+_current: "Checkpoint | None" = None  # of the run that is under way
+
+
+def resumable(steps: range, name: str, bar: tqdm | None = None, **parts: Any) -> Iterator[int]:
+    """`for t in resumable(range(n), name, ...)`: a loop under a progress bar that a resumed run goes on with.
+
+    Args:
+        steps: what t runs through.
+        name: of the bar, and of the loop among the others.
+        bar: one that several loops share, instead of a bar for this one.
+        parts: all that the loop's body changes: things with a `state_dict`, generators, tensors, lists and dicts. minigan's
+            default generators are always among them.
+    """
+    run = _current
+    done = run.enter(name, len(steps), parts) if run else 0
+    with nullcontext(bar) if bar is not None else progress(total=len(steps), desc=name) as shown:
+        shown.update(done)
+        for t in steps[done:]:
+            if run:
+                run.busy = True
+            yield t
+            shown.update()
+            if run:
+                run.after_iteration(shown)
+    if run:
+        run.leave()
+
+
+def once(name: str, function: Callable, *args: Any, bar: tqdm | None = None) -> Any:
+    """function(*args), or what it returned before the run was resumed: numbers, texts, arrays; lists, tuples, dicts of them.
+
+    What it draws does not depend on what was drawn before it, nor does what comes after it on what it draws: it has default
+    generators of its own. `bar`: one that it moves.
+    """
+    with backend.own_generators():
+        return _current.once(name, function, args, bar) if _current else function(*args)
+
+
+def check_finite(figures: Mapping[str, float]) -> None:
+    """End the program with one line where one of these figures, or of the weights in the running loop, is no number."""
+    if _current:
+        _current.check_finite(figures)
+
+
+class Checkpoint:
+    """The checkpoint of a run, which is under way from `begin` to `end`.
+
+    Args:
+        path: of the file to write.
+        command: what the user types to go on.
+        resume: the file to go on from; None: a fresh run.
+    """
+
+    def __init__(self, path: Path, command: str, resume: Path | None):
+        self.path, self.command, self.resume = path, command, resume
+        self.settings: dict[str, Any] = {}
+        self.finished: dict[str, Any] = {}  # the state of each loop that is at its end, and the results of `once`, by name
+        self.found: dict[str, Any] = {}  # the same in the file that the run goes on from, as far as not yet asked for
+        self.names: Counter = Counter()  # that loops and results have had
+        self.within = ""  # the `once` that is running: how the names of its loops begin
+        self.loop: Loop | None = None  # the one that is running
+        self.stopping = False  # a signal has come
+        self.busy = False  # something is half done: what a signal asks for has to wait
+        self.saving = False
+        self.written = True  # nothing has changed since the last checkpoint
+        self.last = ""  # where the run stood as the last checkpoint was written
+        self.problem = ""  # why the last checkpoint could not be written
+        self.began = time.perf_counter()
+        self.due = self.began + FIRST
+        self._handlers: dict[int, Any] = {}
+
+    # --- from the beginning to the end -------------------------------------------------------------------------------
+
+    def begin(self, settings: Mapping[str, Any]) -> None:
+        """The run is under way: from now on, a signal saves and stops. A file that was made with other settings is refused."""
+        global _current
+        self.settings = json.loads(json.dumps(settings))
+        if self.resume:
+            self._read(self.resume)
+        for left_over in self.path.parent.glob(f"{self.path.name}.*.tmp"):  # by a run that was killed as it wrote
+            left_over.unlink(missing_ok=True)
+        if threading.current_thread() is threading.main_thread():
+            for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+                if number := getattr(signal, name, None):  # Windows has no SIGHUP
+                    self._handlers[number] = signal.signal(number, self._signalled)
+        _current = self
+
+    def end(self) -> None:
+        """The run is over: what has not been written yet is, and signals mean what they did before."""
+        self.save()
+        if self.problem:
+            print(f"there is no checkpoint of the end: {self.problem}", file=sys.stderr)
+        self.release()
+
+    def release(self) -> None:
+        """Signals mean what they did before, and loops are no longer noted."""
+        global _current
+        _current = None
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._handlers.clear()
+
+    # --- loops and results --------------------------------------------------------------------------------------------
+
+    def enter(self, name: str, steps: int, parts: dict[str, Any]) -> int:
+        """A loop begins: the number of iterations that it has played already, with all that it changes as they left it."""
+        assert self.loop is None, f"the loop {name} began within {self.loop}, which cannot be resumed"
+        self.busy = True
+        self.loop = Loop(self._own_name(name), steps, parts)
+        if state := self.found.pop(self.loop.name, None):
+            with self._fitting():
+                self.loop.restore(state)
+        self.busy = False
+        self._stop_if_asked()
+        return self.loop.t
+
+    def after_iteration(self, bar: tqdm) -> None:
+        """The loop has finished an iteration: is it time to save, or to stop?"""
+        self.loop.t += 1
+        self.written = self.busy = False
+        if time.perf_counter() >= self.due:
+            self.save(bar)
+        self._stop_if_asked(bar)
+
+    def leave(self) -> None:
+        """The loop is at its end."""
+        self.busy = True
+        self.check_finite()
+        self.finished[self.loop.name] = copied(self.loop.state())
+        self.loop, self.busy = None, False
+        self._stop_if_asked()
+
+    def once(self, name: str, function: Callable, args: tuple, bar: tqdm | None) -> Any:
+        """What the function returns, or returned before."""
+        name, outer, start = self._own_name(name), self.within, bar.n if bar is not None else 0
+        if name in self.found:
+            with self._fitting():
+                result, moved = self.finished[name] = self.found.pop(name)
+            if bar is not None:
+                bar.update(moved)
+            return result
+        self.within = f"{name}/"
+        result = function(*args)
+        self.busy, self.within = True, outer
+        self.finished = {other: state for other, state in self.finished.items() if not other.startswith(f"{name}/")}
+        self.finished[name] = result, bar.n - start if bar is not None else 0
+        self.written = self.busy = False
+        if time.perf_counter() >= self.due:
+            self.save(bar)
+        self._stop_if_asked(bar)
+        return result
+
+    def _own_name(self, name: str) -> str:
+        """The name within the `once` that is running, and with a number where it has been taken."""
+        name = self.within + name
+        self.names[name] += 1
+        return name if self.names[name] == 1 else f"{name} ({self.names[name]})"
+
+    # --- the file -----------------------------------------------------------------------------------------------------
+
+    def save(self, bar: tqdm | None = None) -> None:
+        """Write all that is finished, and where the running loop stands; not, if the file has all of it already."""
+        if self.written:
+            return
+        busy, self.busy, self.saving, began = self.busy, True, True, time.perf_counter()
+        if bar is not None and sys.stderr.isatty():
+            bar.display("saving ...")
+        self.check_finite()
+        entries = self.found | self.finished | ({self.loop.name: self.loop.state()} if self.loop else {})
+        arrays: dict[str, np.ndarray] = {}
+        outline = {"settings": self.settings, "entries": {n: encoded(entry, n, arrays) for n, entry in entries.items()}}
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)  # it may have been deleted
+            write_npz(self.path, {"outline": np.array(json.dumps(outline)), **arrays})
+            self.written, self.problem, self.last = True, "", self.place()
+        except (OSError, ValueError) as error:  # the run goes on, and the next one may succeed
+            self.problem = f"{self.path} could not be written: {one_line(error)}"
+            tqdm.write(self.problem, file=sys.stderr)
+        now = time.perf_counter()
+        self.due = now + max(EVERY, (now - began) / SHARE)
+        self.busy, self.saving = busy, False
+
+    def place(self) -> str:
+        """Where the run stands, in words."""
+        return f"{self.loop.t} of {self.loop.steps} iterations" if self.loop else "the last loop"
+
+    def _read(self, path: Path) -> None:
+        """Take in a file, if its settings are the run's."""
+        settings, self.found = read_checkpoint(path)
+        if settings != self.settings:
+            raise SystemExit(f"--resume: {path} comes from a run with other settings: {difference(settings, self.settings)}")
+        self.written, self.last = path == self.path, "what it was resumed from"
+
+    @contextmanager
+    def _fitting(self) -> Iterator[None]:
+        """What the file has must fit what the run has. As the checksum is right, only a file made by hand does not."""
+        try:
+            yield
+        except WRONG as error:
+            raise SystemExit(f"--resume: {self.resume} does not fit this run: {one_line(error)}") from None
+
+    # --- stopping -----------------------------------------------------------------------------------------------------
+
+    def _signalled(self, number: int, frame: FrameType | None) -> None:
+        """Stop where nothing is half done: here, or at the end of the iteration. A second Ctrl-C does not wait for that."""
+        if self.stopping and self.busy and not self.saving:
+            self.release()
+            raise KeyboardInterrupt
+        self.stopping = True
+        if not self.busy:
+            self._stop_if_asked()
+
+    def _stop_if_asked(self, bar: tqdm | None = None) -> None:
+        if self.stopping:
+            self.save(bar)
+            self.release()
+            raise SystemExit(f"stopped after {self.place()}; {self.problem or 'this goes on'}: {self.command}")
+
+    def check_finite(self, figures: Mapping[str, float] = {}) -> None:
+        """End the program with one line where these figures, or the weights in the running loop, are nan or infinite."""
+        found = [name for name, value in figures.items() if not math.isfinite(value)]
+        found += self.loop.not_finite() if self.loop else []
+        if found:
+            self.release()
+            good = f"the last good checkpoint is {self.path}, after {self.last}" if self.last else "there is no checkpoint yet"
+            raise SystemExit(
+                f"{self.loop.name if self.loop else 'the run'}: after {self.place()}, {', '.join(found)} "
+                f"{'is' if len(found) == 1 else 'are'} nan or infinite; {good}. "
+                f"This stops at the op that made the first nan: MINIGAN_DEBUG=1 {self.command}"
+            )
+
+
+@dataclass
+class Loop:
+    """A loop that is running: its name, its length, what it changes, and how many iterations it has played."""
+
+    name: str
+    steps: int
+    parts: dict[str, Any]
+    t: int = 0
+
+    def state(self) -> dict[str, Any]:
+        """All that it takes to go on."""
+        return {"t": self.t, "rng": backend.generators_state()} | {name: state_of(part) for name, part in self.parts.items()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from there. Raises one of WRONG for a state that does not fit."""
+        if state["t"] > self.steps:
+            raise ValueError(f"{self.name} has played {state['t']} iterations already, more than {self.steps}")
+        if missing := set(self.state()) ^ set(state):
+            raise ValueError(f"{self.name}: one of the two has no {', '.join(sorted(missing))}")
+        for name, part in self.parts.items():
+            set_state(part, state[name])
+        backend.set_generators_state(state["rng"])
+        self.t = state["t"]
+
+    def not_finite(self) -> list[str]:
+        """Which networks' (or other parts') numbers are not."""
+        arrays: dict[str, np.ndarray] = {}
+        for name, part in self.parts.items():
+            if not isinstance(part, list | dict):  # which hold what was found; it may be anything
+                encoded(state_of(part), name, arrays)
+        found = [path for path, array in arrays.items() if array.dtype.kind == "f" and not np.isfinite(array).all()]
+        return sorted({path.rsplit("/", 1)[0].removeprefix("game/") + "'s numbers" for path in found})
+
+
+# --- what changes, as numbers, texts and arrays -----------------------------------------------------------------------
+
+WRONG = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError)  # what a state that does not fit raises
+
+
+def state_of(part: Any) -> Any:
+    """What is to be saved of a loop's part."""
+    if isinstance(part, Tensor):
+        return part.data
+    if isinstance(part, list | dict):
+        return part
+    return in_order(part.state_dict()) if hasattr(part, "state_dict") else backend.generator_state(part)
+
+
+def in_order(state: Any) -> Any:
+    """A state dict by name: in which order it was filled may depend on whether it had been saved and loaded."""
+    return {name: in_order(state[name]) for name in sorted(state)} if isinstance(state, dict) else state
+
+
+def set_state(part: Any, state: Any) -> None:
+    """Put a loop's part back to what `state_of` found."""
+    if isinstance(part, Tensor):
+        part.data = state
+    elif isinstance(part, list):
+        part[:] = state
+    elif isinstance(part, dict):
+        part.clear()
+        part.update(state)
+    elif hasattr(part, "state_dict"):
+        part.load_state_dict(state)
+    else:
+        backend.set_generator_state(part, state)
+
+
+def encoded(value: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
+    """The value for JSON, with its arrays in `arrays` under names that begin with `path`."""
+    if value is None or (isinstance(value, bool | int | float | str) and not isinstance(value, np.generic)):
+        return value
+    if isinstance(value, Mapping):
+        return ["dict", [[encoded(key, path, arrays), encoded(v, f"{path}/{key}", arrays)] for key, v in value.items()]]
+    if isinstance(value, list | tuple):
+        kind = "list" if isinstance(value, list) else "tuple"
+        return [kind, [encoded(v, f"{path}/{i}", arrays) for i, v in enumerate(value)]]
+    arrays[path] = backend.to_numpy(value)
+    return ["number" if isinstance(value, np.generic) else "array", path]
+
+
+def decoded(outline: Any, arrays: dict[str, np.ndarray]) -> Any:
+    """The value that `encoded` was given. Raises one of WRONG for an outline that it cannot have made."""
+    if not isinstance(outline, list):
+        return outline
+    kind, content = outline
+    if kind in ("array", "number"):
+        return arrays[content] if kind == "array" else arrays[content][()]
+    if kind == "dict":
+        return {decoded(key, arrays): decoded(value, arrays) for key, value in content}
+    return {"list": list, "tuple": tuple}[kind](decoded(value, arrays) for value in content)
+
+
+def copied(value: Any) -> Any:
+    """The value as a resumed run would have it, in memory of its own."""
+    arrays: dict[str, np.ndarray] = {}
+    outline = encoded(value, "", arrays)
+    return decoded(outline, {path: array.copy() for path, array in arrays.items()})
+
+
+def read_checkpoint(path: Path) -> tuple[dict, dict[str, Any]]:
+    """A checkpoint's settings, and the states in it; else the program ends with one line that says why."""
+    try:
+        arrays = read_npz(path)
+        outline = json.loads(str(arrays["outline"]))
+        entries = {str(name): decoded(entry, arrays) for name, entry in outline["entries"].items()}
+        return dict(outline["settings"]), entries
+    except DamagedFile as error:
+        raise SystemExit(f"--resume: {one_line(error)}") from None
+    except (OSError, RecursionError, *WRONG) as error:
+        raise SystemExit(f"--resume: {path} is no checkpoint of a demo: {one_line(error)}") from None
+
+
+def difference(there: dict, here: dict) -> str:
+    """In which settings a checkpoint and a run differ, in words."""
+    names = [name for name in there | here if there.get(name) != here.get(name)]
+    return ", ".join(f"{name} {there.get(name, 'not set')} there, {here.get(name, 'not set')} here" for name in names)
+
+
+def one_line(error: Exception) -> str:
+    """What an error says, on one line; a KeyError says no more than the key."""
+    return f"no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
