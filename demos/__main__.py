@@ -40,7 +40,7 @@ def main(argv: Sequence[str] = ()) -> None:
         case []:
             print_list()
         case ["-h" | "--help"]:
-            print(__doc__.strip())
+            print(docstring(Path(__file__)))
         case ["names"]:
             print(*names(), sep="\n")
         case ["all", *options]:
@@ -83,9 +83,14 @@ def has_main(path: Path) -> bool:
     return "\ndef main(argv" in path.read_text(encoding="utf-8")
 
 
+def docstring(path: Path) -> str:
+    """A file's docstring, read from its text: `python -OO` keeps none in __doc__."""
+    return ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+
+
 def described(path: Path) -> tuple[str, str]:
     """The first line of a file's docstring, and its paragraph Slide: "sentence" (lecture), on one line."""
-    paragraphs = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))).split("\n\n")
+    paragraphs = docstring(path).split("\n\n")
     slides = [" ".join(p.split()).removeprefix("Slide: ") for p in paragraphs if p.startswith("Slide: ")]
     return paragraphs[0].splitlines()[0], slides[0] if slides else ""
 
@@ -134,7 +139,7 @@ def command(name: str, out: Path, seed: int, quick: bool) -> list[str]:
 def run(command: list[str], output: Path) -> bool:
     """Run it, with all that it prints in a file; whether it succeeded."""
     output.parent.mkdir(parents=True, exist_ok=True)
-    with open(output, "w") as file:
+    with open(output, "wb") as file:
         return subprocess.run(command, stdout=file, stderr=subprocess.STDOUT).returncode == 0
 
 

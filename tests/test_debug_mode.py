@@ -159,7 +159,7 @@ def test_it_holds_for_its_own_thread_only():
     assert seen == [False]
 
 
-ASK = "import minigan as mg, numpy as np; x = mg.log(mg.Tensor(np.array([-1.0]))); print('passed')"
+ASK = "import minigan as mg, numpy as np; x = mg.log(mg.Tensor(np.array([-1.0]))); print('pass' + 'ed')"  # in two parts: tracebacks quote it
 
 
 def test_environment_variable_switches_it_on_from_the_start():
