@@ -1,6 +1,7 @@
 """What is installed, what is published, and the versions that pyproject.toml allows."""
 
 import ast
+import os
 import re
 import shutil
 import subprocess
@@ -69,7 +70,7 @@ def test_files_of_text_are_read_and_written_as_utf8():
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """The sdist, and the wheel that is built of it, by the oldest or newest setuptools that pip finds."""
+    """The sdist, and the wheel that is built of it."""
     folder = tmp_path_factory.mktemp("built")
     ignore = shutil.ignore_patterns(".*", "runs", "build", "dist", "*.egg-info", "__pycache__")
     shutil.copytree(ROOT, folder / "clone", ignore=ignore)
@@ -77,8 +78,9 @@ def built(tmp_path_factory):
     subprocess.run([*pip, folder / "tools", *SETTINGS["build-system"]["requires"]], check=True)
 
     def build(what, where):
-        code = f"import sys; sys.path.insert(0, sys.argv[1]); from setuptools import build_meta; build_meta.build_{what}(sys.argv[2])"
-        subprocess.run([sys.executable, "-c", code, folder / "tools", folder], cwd=where, check=True, capture_output=True)
+        code = f"from setuptools import build_meta; build_meta.build_{what}({str(folder)!r})"
+        environment = {**os.environ, "PYTHONPATH": str(folder / "tools")}
+        subprocess.run([sys.executable, "-c", code], cwd=where, env=environment, check=True, capture_output=True)
         return next(folder.glob("*.tar.gz" if what == "sdist" else "*.whl"))
 
     sdist = build("sdist", folder / "clone")
