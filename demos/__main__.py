@@ -157,7 +157,7 @@ def command(name: str, out: Path, seed: int, quick: bool) -> list[str]:
 
 
 def run(command: list[str], output: Path) -> bool:
-    """Run it, with all that it prints in a file; whether it succeeded. Ctrl-C lets it save what it has, a second one does not."""
+    """Run it, with all that it prints in a file, and tell whether it succeeded. Ctrl-C lets it save."""
     output.parent.mkdir(parents=True, exist_ok=True)
     with open(output, "wb") as file:  # a group of its own: the terminal sends Ctrl-C to this process alone, which passes it on
         process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, process_group=0)
