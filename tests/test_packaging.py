@@ -103,7 +103,7 @@ def test_the_sdist_has_the_demos_and_the_tests_too(built):
         names = {name.partition("/")[2] for name in archive.getnames()}
     for folder in ("minigan", "demos", "tests"):
         assert {str(path.relative_to(ROOT)) for path in (ROOT / folder).rglob("*.py")} <= names
-    assert {"README.md", "LICENSE", "pyproject.toml", "demos/gallery/ring_over_time.png"} <= names
+    assert {"README.md", "LICENSE", "pyproject.toml", ".ci/run", "demos/gallery/ring_over_time.png"} <= names
     assert not [name for name in names if name.endswith(".pyc")]
 
 
