@@ -72,7 +72,8 @@ def test_files_of_text_are_read_and_written_as_utf8():
 def built(tmp_path_factory):
     """The sdist, and the wheel that is built of it."""
     folder = tmp_path_factory.mktemp("built")
-    ignore = shutil.ignore_patterns(".[!c]*", "runs", "build", "dist", "*.egg-info", "__pycache__")  # all that begins with a dot, but .ci
+    # of what begins with a dot, .ci alone is copied
+    ignore = shutil.ignore_patterns(".[!c]*", "runs", "build", "dist", "*.egg-info", "__pycache__")
     shutil.copytree(ROOT, folder / "clone", ignore=ignore)
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target"]
     subprocess.run([*pip, folder / "tools", *SETTINGS["build-system"]["requires"]], check=True)
