@@ -257,6 +257,7 @@ CRAFTED = {  # archives whose checksum is right -> what the message says
     "a thousand axes": (archive([("a.npy", npy(shape=f"({'1, ' * 1000})", content=bytes(4)))]), "has 4 bytes"),
     "a shape without commas": (archive([("a.npy", npy(shape="(1 2)"))]), "has 8 bytes"),
     "text of no letters": (archive([("a.npy", npy("'<U0'", "(1000000000,)", b""))]), "no header"),
+    "text of a billion letters": (archive([("a.npy", npy("'<U999999999'", "()"))]), "no header"),
     "letters beyond the last": (archive([("a.npy", npy("'<U2'", "()", b"\xff" * 8))]), "no text"),
     "bools beyond 1": (archive([("a.npy", npy("'|b1'", "(8,)", b"\2" * 8))]), "no bool"),
 }
