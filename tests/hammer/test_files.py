@@ -194,8 +194,9 @@ def good_array(rng):
 
 
 def resealed(raw):
-    """With the checksum that belongs to the bytes before it."""
-    return raw[:-64] + hashlib.sha256(raw[:-64]).hexdigest().encode()
+    """With the checksum that belongs to the bytes, whatever they are."""
+    raw += b"minigan 1 sha256="
+    return raw + hashlib.sha256(raw).hexdigest().encode()
 
 
 def malformed(good, rng):
