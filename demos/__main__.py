@@ -114,27 +114,29 @@ def print_list() -> None:
 
 def run_all(argv: Sequence[str]) -> None:
     """Run each demo in a process of its own, go on where one fails, and put their pictures on one sheet."""
-    from tqdm import tqdm  # here, not above: the list needs no packages
+    from demos.kit.progress import progress  # here, not above: the list needs no packages
+    from demos.kit.run import Options, goes_on, seed_number
 
-    options = argparse.ArgumentParser(prog="python -m demos all", description="Run all demos, one after the other.")
+    options = Options(prog="python -m demos all", description="Run all demos, one after the other.")
     options.add_argument("--quick", action="store_true", help="each in seconds")
     options.add_argument("--out", type=Path, default=Path("runs"), help="folder for the results (default: runs)")
     options.add_argument("--seed", type=seed_number, default=0, help="of all random numbers (default: 0)")
+    options.add_argument("--resume", action="store_true", help="go on with what was stopped; what is finished is not repeated")
     args = options.parse_args(argv)
     try:
         args.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        options.error(f"--out: {args.out} cannot be a folder ({error.strerror})")
+        options.error(f"--out {args.out}: {error.strerror}")
     failed = []
-    with tqdm(names(), unit="demo") as bar:
+    with progress(names(), unit="demo") as bar:
         for name in bar:
             bar.set_description(name)
             output = args.out / name / "output.txt"
             try:
-                succeeded = run(command(name, args.out / name, args.seed, args.quick), output)
+                succeeded = run(command(name, args.out / name, args), output)
             except KeyboardInterrupt:
                 bar.close()
-                print(f"stopped in {name}: see {output}", file=sys.stderr)
+                print(f"stopped in {name}; this goes on: {goes_on(options.prog, argv)}", file=sys.stderr)
                 raise SystemExit(130) from None
             if not succeeded:
                 failed.append(name)
@@ -144,16 +146,10 @@ def run_all(argv: Sequence[str]) -> None:
         raise SystemExit(f"{len(failed)} of {len(names())} demos failed: {', '.join(failed)}")
 
 
-def seed_number(text: str) -> int:
-    """A seed on the command line."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text} is not a seed: 0, 1, 2, ...")
-    return int(text)
-
-
-def command(name: str, out: Path, seed: int, quick: bool) -> list[str]:
+def command(name: str, out: Path, args: argparse.Namespace) -> list[str]:
     """The command line that runs a demo."""
-    return [sys.executable, "-m", "demos", name, "--out", str(out), "--seed", str(seed), *(["--quick"] if quick else [])]
+    flags = [f"--{flag}" for flag in ("quick", "resume") if getattr(args, flag)]
+    return [sys.executable, "-m", "demos", name, "--out", str(out), "--seed", str(args.seed), *flags]
 
 
 def run(command: list[str], output: Path) -> bool:

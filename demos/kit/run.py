@@ -47,7 +47,9 @@ class Options(argparse.ArgumentParser):
 
 def common_options(description: str) -> Options:
     """The options that all demos have: --seed, --backend, --out, --quick, --resume."""
-    options = Options(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = Options(
+        description=description or "(python -OO has no descriptions)", formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--seed", type=seed_number, default=0, help="of all random numbers (default: 0)")
     options.add_argument("--backend", choices=["numpy", "cupy"], default=backend.name(), help="where to compute")
     options.add_argument("--out", type=Path, help="folder for the results (default: runs/NAME)")

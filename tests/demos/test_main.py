@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -197,7 +198,7 @@ def scripts(tmp_path, monkeypatch):
     plt.close(figure)
     code = {"first": (DRAWS, "first.png"), "second": (FAILS, ""), "third": (DRAWS, "samples.png")}
 
-    def command(name, out, seed, quick):
+    def command(name, out, args):
         script, file = code[name]
         return [sys.executable, "-c", script, str(out / file), str(picture)]
 
@@ -249,7 +250,7 @@ def test_ctrl_c_lets_the_running_demo_save_and_ends_with_one_line(scripts, tmp_p
     assert (tmp_path / "runs" / "second" / "output.txt").read_text() == "saved\n"
     assert not (tmp_path / "runs" / "third").exists()
     last = capfd.readouterr().err.splitlines()[-1]
-    assert last == f"stopped in second: see {tmp_path / 'runs' / 'second' / 'output.txt'}"
+    assert last == f"stopped in second; this goes on: python -m demos all --out {tmp_path / 'runs'} --resume"
 
 
 @pytest.mark.parametrize(
@@ -257,7 +258,7 @@ def test_ctrl_c_lets_the_running_demo_save_and_ends_with_one_line(scripts, tmp_p
     [
         (["--seed", "-1"], "argument --seed: "),
         (["--seed", "x"], "argument --seed: "),
-        (["--out", __file__], "cannot be a folder (File exists)"),
+        (["--out", __file__], "File exists"),
         (["--steps", "3"], "unrecognized arguments: --steps"),
     ],
 )
@@ -268,10 +269,11 @@ def test_all_refuses_wrong_options_at_once(options, said, scripts, capsys):
     assert said in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_a_demo_gets_its_own_folder_the_seed_and_quick():
+def test_a_demo_gets_its_own_folder_the_seed_and_the_flags():
     module = [sys.executable, "-m", "demos", "saddle", "--out", "runs/saddle", "--seed", "3"]
-    assert everything.command("saddle", Path("runs/saddle"), 3, False) == module
-    assert everything.command("saddle", Path("runs/saddle"), 3, True) == [*module, "--quick"]
+    for flags in ([], ["--quick"], ["--resume"], ["--quick", "--resume"]):
+        args = Namespace(seed=3, **{flag: f"--{flag}" in flags for flag in ("quick", "resume")})
+        assert everything.command("saddle", Path("runs/saddle"), args) == [*module, *flags]
 
 
 def test_a_real_demo_runs_in_a_process_of_its_own(tmp_path, monkeypatch):
