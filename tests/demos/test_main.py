@@ -207,7 +207,8 @@ def scripts(tmp_path, monkeypatch):
     return code
 
 
-def test_all_goes_on_when_one_fails_and_says_so_at_the_end(scripts, tmp_path, capfd):
+def test_all_goes_on_when_one_fails_and_says_so_at_the_end(scripts, tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     with pytest.raises(SystemExit, match="1 of 3 demos failed: second") as end:
         everything.main(["all", "--out", str(tmp_path / "runs")])
     assert end.value.code not in (None, 0)  # a message: the exit status is 1
