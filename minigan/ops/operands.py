@@ -96,10 +96,8 @@ def _as_tensor(name: str, value: Any, dtype: Any, like: Tensor | None) -> Tensor
         return value if value.dtype.kind in "fc" else value.astype(dtype)
     if like is not None and dtype is not None and isinstance(value, int | float):
         return Tensor._of(backend.constant(value, dtype, like._data))
-    if backend.is_array(value) and value.dtype.kind in "fc":
-        return Tensor(value)
     try:
-        return Tensor(value, dtype=dtype)
+        return Tensor(value, dtype=None if backend.is_array(value) and value.dtype.kind in "fc" else dtype)
     except (TypeError, ValueError) as error:
         raise type(error)(f"{name}: {error}") from error
 
