@@ -9,9 +9,10 @@ and returns that input's. `record` writes this down in the forward pass; `_walk`
 import itertools
 from collections.abc import Callable, Sequence
 from operator import attrgetter
+from sys import getrefcount
 from typing import Any
 
-from minigan import backend, messages, stale_values
+from minigan import backend, messages, stale_values, threads
 from minigan.modes import enable_grad, mode, no_grad, watched
 from minigan.tensor_as_array import TensorAsArray, as_array
 
@@ -75,15 +76,15 @@ class Tensor(TensorAsArray):
         if self.is_leaf:
             raise messages.no_graph(self)
         seed, start = _seed("backward", self, gradient), next(_order_of_creation)
-        gradients, taken = _walk(self, seed, None, create_graph), {id(seed._data)}
-        with enable_grad() if create_graph else no_grad():
+        gradients, taken = _walk(self, seed, None, create_graph), set()
+        with threads.adding_gradients, enable_grad() if create_graph else no_grad():
             for leaf, g in gradients:
                 if leaf._grad is not None:
                     leaf._grad = leaf._grad + g
-                else:  # without a copy, if the walk has made this array, and for this leaf alone
-                    own = g._order > start and g._data.base is None and id(g._data) not in taken
+                else:  # without a copy, if the walk has made g, for this leaf alone, and nobody else holds its array
+                    own = g._order > start and g._data.base is None and getrefcount(g._data) <= 2 and id(g) not in taken
                     leaf._grad = g if own and not create_graph else g.copy()
-                    taken.add(id(g._data))
+                    taken.add(id(g))
 
 
 def record(name: str, data: backend.Array, *inputs: tuple[Tensor, Derivative]) -> Tensor:

@@ -16,7 +16,7 @@ class TensorAsArray:
 
     `_version` is [count of changes in place], one list for all tensors that share this memory; `_version_when_made` is that
     count when an op made this tensor (see `stale_values`). `_is_parameter` is whether the tensor has required a gradient as a
-    leaf, frozen now or not. `_origin` is, in debug mode, the user's line that made it.
+    leaf, frozen now or not. `_origin` is where debug mode has seen it made (`debug_mode.Origin`).
     """
 
     __slots__ = ("__weakref__", "_is_parameter", "_origin", "_version", "_version_when_made", "name")
@@ -164,7 +164,9 @@ class TensorAsArray:
         return array.copy() if copy else array
 
     def __reduce__(self):
-        return type(self), (self._data.copy(), self.requires_grad and self.is_leaf, None, self.name)
+        """For `copy` and `pickle`: the values without their history, and the flags: a frozen parameter stays one."""
+        flags = {"_is_parameter": self.is_parameter}
+        return type(self), (self._data.copy(), self.requires_grad and self.is_leaf, None, self.name), (None, flags)
 
 
 def as_array(data: Any, dtype: Any = None) -> backend.Array:

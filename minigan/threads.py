@@ -14,11 +14,13 @@ import contextvars
 import functools
 import itertools
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 COUNT = max(1, int(os.environ.get("MINIGAN_THREADS") or 1))
+adding_gradients = threading.RLock()  # held by the thread that adds to leaves' gradients: two that read, add and write lose one
 
 
 def over(n: int, work: Callable[[int, int], Any], least: int = 1) -> list[Any]:
@@ -39,3 +41,8 @@ def _pool() -> ThreadPoolExecutor:
 
 if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(after_in_child=_pool.cache_clear)  # threads do not survive a fork
+    os.register_at_fork(  # nor do those that hold the lock, which would stay locked in the child
+        before=adding_gradients.acquire,
+        after_in_parent=adding_gradients.release,
+        after_in_child=adding_gradients.release,
+    )

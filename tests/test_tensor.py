@@ -2,6 +2,7 @@
 
 import gc
 import itertools
+import sys
 import threading
 import time
 import tracemalloc
@@ -9,11 +10,12 @@ import weakref
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import minigan as mg
 from minigan import Tensor, testing
+from minigan.modes import Watcher, watching
 from tests.examples import few
 from tests.leaves import leaf
 
@@ -347,6 +349,8 @@ def borrowing_ops():
     st.booleans(),
     st.integers(1, 2),
 )
+@example([("passed on", 0, 1), ("output", 3, 2)], False, 1)  # the output's own array, in a new tensor
+@example([("passed on", 0, 1), ("captured", 3, 0)], False, 1)  # and that of a constant that the op does not name
 def test_no_gradient_of_a_random_graph_shares_memory_with_anything(program, create_graph, passes):
     CAPTURED[...] = [[1.0, 2.0], [3.0, 4.0]]
     leaves = [leaf([[1.0, 2.0], [3.0, 4.0]]) for _ in range(3)]
@@ -395,6 +399,24 @@ def test_a_seed_that_an_op_has_made_is_not_given_away():
     assert not np.shares_memory(x.grad.data, seed.data)
 
 
+def test_an_array_that_the_derivative_holds_is_not_given_away():
+    x, kept = leaf(), np.array([1.0, 2.0, 3.0])
+    mg.record("constant", x.data * 1.0, (x, lambda g, y: mg.record("fresh", kept))).sum().backward()
+    assert not np.shares_memory(x.grad.data, kept)
+
+
+def test_an_array_that_somebody_has_a_view_of_is_not_given_away():
+    x, views = leaf(), []
+
+    def derivative(g, y):
+        g_x = g * 2.0
+        views.append(g_x.data[:1])
+        return g_x
+
+    mg.record("viewed", x.data * 1.0, (x, derivative)).sum().backward()
+    assert not np.shares_memory(x.grad.data, views[0])
+
+
 def test_gradients_of_one_backward_pass_can_be_written_to_without_the_next_being_wrong():
     x, w = leaf(), leaf()
     y = mg.tanh(x + w)
@@ -430,6 +452,49 @@ def test_with_create_graph_every_leafs_gradient_can_be_differentiated():
     np.testing.assert_allclose(mg.grad(gx.sum(), x)[0].numpy(), 2 * w.numpy())
     np.testing.assert_allclose(mg.grad(gx.sum(), w)[0].numpy(), 2 * x.numpy())
     np.testing.assert_allclose(mg.grad(gw.sum(), x)[0].numpy(), 2 * x.numpy())
+
+
+# --- several threads ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hasty_threads():
+    """Python changes from thread to thread as often as it can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def test_threads_that_add_into_one_leafs_gradient_lose_nothing(hasty_threads):
+    x = leaf([1.0, 2.0])
+
+    def work():
+        for _ in range(100):
+            (x * 3.0).sum().backward()
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    np.testing.assert_array_equal(x.grad.numpy(), [2400.0, 2400.0])
+
+
+def test_a_watcher_that_runs_a_backward_pass_does_not_wait_for_itself():
+    class Curious(Watcher):
+        def made(self, y, op, inputs):
+            if op == "add":  # the only one: x.grad + g
+                with mg.enable_grad():
+                    (other * 2.0).sum().backward()
+
+    x, other = leaf(), leaf()
+    x.grad = Tensor(np.zeros(3))
+    y = x.sum()
+    with watching(Curious()):
+        y.backward()
+    np.testing.assert_array_equal(x.grad.numpy(), 1.0)
+    np.testing.assert_array_equal(other.grad.numpy(), 2.0)
 
 
 # --- leaves that are frozen after the forward pass ----------------------------------------------------------------------

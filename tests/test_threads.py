@@ -131,3 +131,29 @@ print("both")
 """
     done = _run(program, "-W", "ignore", MINIGAN_THREADS="2")
     assert done.stdout.strip() == "both", done.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_process_that_is_forked_while_another_thread_adds_gradients_is_not_stuck():
+    program = """
+import os, threading, time
+import numpy as np
+import minigan as mg
+from minigan import threads
+
+def hold():
+    with threads.adding_gradients:
+        held.set()
+        time.sleep(0.3)
+
+held = threading.Event()
+thread = threading.Thread(target=hold)
+thread.start()
+held.wait()
+if os.fork() == 0:
+    x = mg.Tensor(np.ones(2), requires_grad=True)
+    (x * 2.0).sum().backward()
+    os._exit(int(x.grad.numpy().sum()))
+print(os.waitstatus_to_exitcode(os.wait()[1]))
+"""
+    assert _run(program, "-W", "ignore").stdout == "4\n"

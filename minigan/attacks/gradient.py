@@ -1,13 +1,12 @@
 """What all attacks share: the gradient of a loss with respect to the input, and the checks of their arguments."""
 
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from minigan import backend
+from minigan import backend, checks
 from minigan.backend import Array
 from minigan.modes import enable_grad
 from minigan.nn import Module, eval_mode
@@ -45,17 +44,24 @@ def checked(attack: str, x: Any, y: Any, epsilon: float, clip: Clip) -> Array:
     x = x.data if isinstance(x, Tensor) else backend.numbers(x)
     if x.dtype.kind != "f":
         raise TypeError(f"{attack}: x is {x.dtype}; expected floats, such as pixels / 255")
-    if not 0 <= epsilon < math.inf:
-        raise ValueError(f"{attack}: epsilon is {epsilon}; expected a finite number, at least 0")
+    checks.number(attack, "epsilon", epsilon, least=0)
     labels, inputs = (y.shape if hasattr(y, "shape") else np.shape(y))[:1], x.shape[:1]
     if labels and labels != inputs:
         raise ValueError(f"{attack}: y has {len(y)} labels for {inputs[0] if inputs else 'no'} inputs; expected one for each")
     if clip is not None:
-        low, high = clip
+        low, high = _range(attack, clip)
         if can_check_values(x) and x.size and not (x.min() >= low and x.max() <= high):
             found = f"[{float(x.min()):.4g}, {float(x.max()):.4g}]"
             raise ValueError(f"{attack}: x lies in {found}, outside clip={clip}; pass the range of x")
     return x
+
+
+def _range(attack: str, clip: Clip) -> tuple[float, float]:
+    """The two ends."""
+    if not isinstance(clip, tuple | list) or len(clip) != 2:
+        raise ValueError(f"{attack}: clip is {clip!r:.60}; expected (low, high), or None")
+    low = checks.number(attack, "clip[0]", clip[0])
+    return low, checks.number(attack, "clip[1]", clip[1], least=low)
 
 
 def clipped(x: Array, clip: Clip) -> Array:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigan import backend
+from minigan import backend, checks
 from minigan.attacks.gradient import Model, attacking, checked
 from minigan.backend import Array
 from minigan.data.priors import Noise
@@ -51,8 +51,7 @@ def project(
     ValueError for steps or restarts below 1, and where G's images do not have x's shape.
     """
     x = checked("project", x, None, 0.0, None)
-    if steps < 1 or restarts < 1:
-        raise ValueError(f"project: steps {steps}, restarts {restarts}; expected at least 1 each")
+    steps, restarts = checks.whole("project", "steps", steps), checks.whole("project", "restarts", restarts)
     several = backend.of(x).repeat(x, restarts, axis=0)
     own_stream = rng is None or not isinstance(prior, Noise)
     start = prior(len(several)) if own_stream else prior(len(several), rng=backend.generator(rng))

@@ -6,7 +6,7 @@ larger c, the smaller r: the best is the largest c that still succeeds (the pape
 
 from typing import Any, NamedTuple
 
-from minigan import backend
+from minigan import backend, checks
 from minigan.attacks.gradient import Clip, Model, attacking, checked, clipped, one_each
 from minigan.backend import Array
 from minigan.losses import cross_entropy
@@ -48,10 +48,12 @@ def minimal_perturbation(
     """
     target = one_each(x, target)
     x = checked("minimal_perturbation", x, target, 0.0, clip)
-    if searches < 1 or steps < 1 or not 0 < c[0] <= c[1]:
-        raise ValueError(
-            f"minimal_perturbation: searches {searches}, steps {steps}, c {c}; expected at least 1, and 0 < low <= high"
-        )
+    for name, count in (("searches", searches), ("steps", steps)):
+        checks.whole("minimal_perturbation", name, count)
+    if not isinstance(c, tuple | list) or len(c) != 2:
+        raise ValueError(f"minimal_perturbation: c is {c!r:.60}; expected (low, high)")
+    least = checks.number("minimal_perturbation", "c[0]", c[0], above=0)
+    checks.number("minimal_perturbation", "c[1]", c[1], least=least)
     search = _Search(model, x, target, clip)
     low, high = (backend.of(x).full(len(x), end, x.dtype) for end in c)
     with attacking(model):

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from minigan import backend
+from minigan import backend, checks
 from minigan.attacks.gradient import Clip, Model, attacking, checked, clipped, input_gradient, one_each
 from minigan.backend import Array
 from minigan.losses import cross_entropy
@@ -39,8 +39,9 @@ def fooled(model: Model, x: Any, p: float = 0.5) -> float:
     The model is a Module (in eval mode meanwhile) or a function, from x to logits (N, C). Raises ValueError for no images and
     for p outside [0, 1].
     """
-    if not (len(x) and 0 <= p <= 1):
-        raise ValueError(f"fooled: {len(x)} images, p {p}; expected at least one image, 0 <= p <= 1")
+    checks.number("fooled", "p", p, least=0, most=1)
+    if not len(x):
+        raise ValueError("fooled: x holds no images; expected at least one")
     x, sure = backend.asarray(x), 0
     with no_grad(), attacking(model):
         for start in range(0, len(x), CHUNK):
@@ -61,8 +62,8 @@ def fooling_images(model: Model, x: Any, target: Any, steps: int = 20, step: flo
     """
     target = one_each(x, target)
     x = checked("fooling_images", x, target, 0.0, clip)
-    if steps < 1 or not step >= 0:
-        raise ValueError(f"fooling_images: steps {steps}, step {step}; expected at least 1, and at least 0")
+    checks.whole("fooling_images", "steps", steps)
+    checks.number("fooling_images", "step", step, least=0)
     with attacking(model):
         for _ in range(steps):
             g = input_gradient(model, x, target, cross_entropy)

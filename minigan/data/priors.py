@@ -2,11 +2,10 @@
 
 import math
 from collections.abc import Callable
-from numbers import Integral
 
 import numpy as np
 
-from minigan import backend
+from minigan import backend, checks
 from minigan.backend import Array, Generator
 
 
@@ -42,13 +41,19 @@ class Noise:
         """`m` noise vectors, (m, d) float32; from `rng` if given, and then the prior's own stream stays where it is."""
         return _KINDS[self.kind](m, self.d, self.generator if rng is None else rng)
 
-    def state_dict(self) -> dict[str, str]:
-        """Where the prior's generator stands, for `load_state_dict`."""
-        return {"rng": backend.generator_state(self.generator)}
+    def state_dict(self) -> dict[str, str | int]:
+        """What is drawn, and where the generator stands, for `load_state_dict`."""
+        return {"kind": self.kind, "d": self.d, "rng": backend.generator_state(self.generator)}
 
-    def load_state_dict(self, state: dict[str, str]) -> None:
-        """Continue the stream from where `state_dict` found it."""
+    def load_state_dict(self, state: dict[str, str | int]) -> None:
+        """Continue the stream from where `state_dict` found it. Raises ValueError for that of another prior."""
+        self.check_state_dict(state)
         backend.set_generator_state(self.generator, state["rng"])
+
+    def check_state_dict(self, state: dict[str, str | int], part: str = "") -> None:
+        """Raise ValueError for a state that `load_state_dict` would refuse. `part`: what messages call this prior."""
+        checks.saved_names(part, state, ["rng"], {"kind": self.kind, "d": self.d})
+        backend.checked_generator_state(self.generator, state["rng"], f"{part}.rng".lstrip("."))
 
 
 def noise(d: int, kind: str = "normal", rng: Generator | None = None) -> Noise:
@@ -59,11 +64,9 @@ def noise(d: int, kind: str = "normal", rng: Generator | None = None) -> Noise:
     minigan's seed alone and, under CuPy, draws on the GPU (see `backend.use`). Raises ValueError for an unknown kind or d
     below 1.
     """
-    if kind not in _KINDS:
-        raise ValueError(f"kind is {kind!r}: choose one of {', '.join(map(repr, _KINDS))}")
-    if not isinstance(d, Integral) or d < 1:
-        raise ValueError(f"d is {d!r}: noise needs an integer of at least 1 dimension (kinds: {', '.join(map(repr, _KINDS))})")
-    return Noise(d, kind, backend.spawn_noise(rng))
+    if not isinstance(kind, str) or kind not in _KINDS:
+        raise ValueError(f"noise: kind is {kind!r}: choose one of {', '.join(map(repr, _KINDS))}")
+    return Noise(checks.whole("noise", "d", d), kind, backend.spawn_noise(rng))
 
 
 def lerp(a: np.ndarray, b: np.ndarray, steps: int) -> np.ndarray:
@@ -101,7 +104,7 @@ def slerp(a: np.ndarray, b: np.ndarray, steps: int) -> np.ndarray:
 def _ends(name: str, a: np.ndarray, b: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray, np.dtype]:
     """Both ends in float64, as angles near 0 and pi need it, and the dtype of the result."""
     a, b = backend.to_numpy(a), backend.to_numpy(b)
-    if a.ndim != 1 or a.shape != b.shape or not steps >= 2:
-        found = f"a {a.shape}, b {b.shape}, steps {steps}"
-        raise ValueError(f"{name}: {found}; expected two vectors of the same size, at least 2 steps")
+    checks.whole(name, "steps", steps, least=2)
+    if a.ndim != 1 or a.shape != b.shape:
+        raise ValueError(f"{name}: a {a.shape}, b {b.shape}; expected two vectors of the same size")
     return a.astype(np.float64), b.astype(np.float64), np.result_type(a, b, np.float32)

@@ -1,9 +1,9 @@
 """Boundary equilibrium GAN: Berthelot, Schumm and Metz 2017. D is an autoencoder, and judges by how well it reconstructs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from minigan import backend
+from minigan import backend, checks
 from minigan.games.figures import Figures
 from minigan.games.game import Game, Prior
 from minigan.losses import l1
@@ -34,6 +34,8 @@ class BEGAN(Game):
     and `M` = L(x) + |gamma L(x) - L(G(z))|, the paper's measure of convergence. M does not notice when all samples are alike.
     """
 
+    settings = ("gamma", "lambda_k")
+
     def __init__(
         self,
         G: Module,
@@ -45,9 +47,8 @@ class BEGAN(Game):
         lambda_k: float = 0.001,
     ):
         super().__init__(G, D, prior, opt_G, opt_D)
-        if not (0 <= gamma <= 1 and lambda_k >= 0):
-            raise ValueError(f"BEGAN: gamma is {gamma} and lambda_k {lambda_k}; expected gamma in [0, 1], lambda_k at least 0")
-        self.gamma, self.lambda_k = gamma, lambda_k
+        self.gamma = checks.number("BEGAN", "gamma", gamma, least=0, most=1)
+        self.lambda_k = checks.number("BEGAN", "lambda_k", lambda_k, least=0)
         self.k = self.cast(0.0)  # on the networks' device: a Python float would make the GPU wait in every step
 
     def step(self, batches: Iterator) -> Figures:
@@ -78,3 +79,8 @@ class BEGAN(Game):
         """Go on from a `state_dict`, bit for bit."""
         super().load_state_dict(state)
         self.k = self.cast(state["k"])
+
+    def check_state_dict(self, state: dict[str, Any], own: Sequence[str] = ()) -> None:
+        """As in every game, and k."""
+        super().check_state_dict(state, [*own, "k"])
+        checks.saved_number("k", state["k"], least=0, most=1)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from minigan import checks
 from minigan.games.figures import Figures
 from minigan.games.game import Game, Prior, check_counts, check_no_sigmoid
 from minigan.losses import critic_loss
@@ -23,15 +24,15 @@ class WGAN(Game):
     `step` returns, of the last critic step, `loss_D` and `w_estimate` = mean f(x) - mean f(G(z)) = -loss_D, and `loss_G`.
     """
 
+    settings = ("n_critic", "clip")
+
     def __init__(
         self, G: Module, critic: Module, prior: Prior, opt_G: Optimizer, opt_D: Optimizer, n_critic: int = 5, clip: float = 0.01
     ):
         super().__init__(G, critic, prior, opt_G, opt_D)
         check_counts("WGAN", n_critic=n_critic)
         check_no_sigmoid("WGAN", critic)
-        if not clip > 0:
-            raise ValueError(f"WGAN: clip is {clip}; expected a bound above 0 for the critic's weights")
-        self.n_critic, self.clip = n_critic, clip
+        self.n_critic, self.clip = n_critic, checks.number("WGAN", "clip", clip, above=0)
 
     def step(self, batches: Iterator) -> Figures:
         """One iteration: n_critic steps of the critic, then one of G against the critic as it is then."""

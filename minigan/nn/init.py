@@ -10,6 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from minigan import backend, checks
+from minigan.tensor import Tensor
+
 Initialiser = Callable[[tuple[int, ...], np.random.Generator], Any]
 
 
@@ -31,11 +34,13 @@ def fan_in_uniform(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarr
 
 def normal(std: float = 0.02, mean: float = 0.0) -> Initialiser:
     """Makes an initialiser that draws from a normal distribution; the default is DCGAN's (Radford et al. 2016)."""
+    std, mean = checks.number("init.normal", "std", std, least=0), checks.number("init.normal", "mean", mean)
     return lambda shape, rng: (mean + std * rng.standard_normal(shape, dtype=np.float32)).astype(np.float32)
 
 
 def uniform(bound: float) -> Initialiser:
     """Makes an initialiser that draws uniformly from [-bound, bound)."""
+    bound = checks.number("init.uniform", "bound", bound, least=0)
     return lambda shape, rng: ((2 * rng.random(shape, dtype=np.float32) - 1) * bound).astype(np.float32)
 
 
@@ -47,6 +52,18 @@ def zeros(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
 def ones(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
     """All ones."""
     return np.ones(shape, np.float32)
+
+
+def parameter(layer: str, name: str, initialiser: Initialiser, shape: tuple[int, ...], rng: np.random.Generator) -> Tensor:
+    """The layer's parameter of this name and shape, in memory of its own, with the initialiser's values: finite floats."""
+    if not callable(initialiser):
+        raise TypeError(f"{layer}: {name}_init is a {type(initialiser).__name__}; expected a function (shape, rng) -> array")
+    values = backend.numbers(initialiser(shape, rng))
+    if values.shape != shape or values.dtype.kind != "f":
+        raise ValueError(f"{layer}: {name}_init returned {values.dtype} {values.shape}; expected floats of shape {shape}")
+    if not backend.of(values).isfinite(values).all():
+        raise ValueError(f"{layer}: {name}_init returned a nan or an infinity")
+    return Tensor(values.copy(), requires_grad=True, name=name)
 
 
 def fans(shape: tuple[int, ...]) -> tuple[int, int]:

@@ -3,8 +3,9 @@
 import math
 from typing import Any
 
+from minigan import checks
 from minigan.ops.elementwise import exp, where
-from minigan.ops.operands import axes_of, axis_of, floating, operand
+from minigan.ops.operands import axes_of, axis_of, floating, operand, wide
 from minigan.tensor import Tensor, record
 
 Axis = int | tuple[int, ...] | None
@@ -12,7 +13,7 @@ Axis = int | tuple[int, ...] | None
 
 def sum(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """The sum over axes: every element that was added gets the gradient of the sum."""
-    x = operand("sum", x)
+    x = wide("sum", x)
     axes = axes_of("sum", x, axis)
     return record("sum", x.data.sum(axes, keepdims=keepdims), (x, lambda g, y: _spread(g, x, axes)))
 
@@ -30,7 +31,7 @@ def var(x: Any, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Ten
     x = floating("var", x)
     axes = axes_of("var", x, axis)
     n = count("var", x, axes)
-    if n <= ddof:
+    if n <= checks.whole("var", "ddof", ddof, least=0):
         raise ValueError(f"var: ddof={ddof} needs more than {n} elements (shape {x.shape}, axis {axis})")
 
     def derivative(g, y):
@@ -60,7 +61,7 @@ def prod(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
     The backward pass forms, for n factors, the n x n table in which row i holds 1 in place of factor i.
     """
-    x = operand("prod", x)
+    x = wide("prod", x)
     axes = axes_of("prod", x, axis)
 
     def derivative(g, y):
@@ -76,7 +77,7 @@ def prod(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 def cumsum(x: Any, axis: int | None = None) -> Tensor:
     """Running sums along an axis (None: of the flattened array). Element i is in all sums from i on."""
-    x = operand("cumsum", x)
+    x = wide("cumsum", x)
     if axis is None:
         return cumsum(x.reshape(-1), 0)
     i = axis_of("cumsum", x, axis)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from minigan import checks
 from minigan.optim.optimizer import Optimizer, checked_parameters
 from minigan.tensor import Tensor
 
@@ -11,10 +12,10 @@ class LinearDecay:
     """Takes the learning rates of optimizers linearly to 0: after t of `steps` calls of `step`, lr is lr_0 (1 - t / steps)."""
 
     def __init__(self, optimizers: Optimizer | Sequence[Optimizer], steps: int):
-        self.optimizers = [optimizers] if isinstance(optimizers, Optimizer) else list(optimizers)
-        if steps < 1 or not self.optimizers:
-            raise ValueError(f"LinearDecay: {len(self.optimizers)} optimizers, steps {steps}; expected at least 1 of each")
-        self.steps = steps
+        self.optimizers = list(optimizers) if isinstance(optimizers, Iterable) else [optimizers]
+        if not self.optimizers or not all(isinstance(optimizer, Optimizer) for optimizer in self.optimizers):
+            raise ValueError(f"LinearDecay: optimizers is {optimizers!r:.60}; expected an Optimizer, or a list of at least one")
+        self.steps = checks.whole("LinearDecay", "steps", steps)
         self.start = [optimizer.lr for optimizer in self.optimizers]
         self.t = 0
 
@@ -25,13 +26,20 @@ class LinearDecay:
             optimizer.lr = lr * (1 - self.t / self.steps)
 
     def state_dict(self) -> dict[str, Any]:
-        """How far the decay has come, and the rates it started from."""
-        return {"t": self.t, "start": {str(i): lr for i, lr in enumerate(self.start)}}
+        """How far the decay has come, of how many steps, and the rates it started from."""
+        return {"t": self.t, "steps": self.steps, "start": {str(i): lr for i, lr in enumerate(self.start)}}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a `state_dict`. The optimizers restore their present rates themselves."""
-        self.t = int(state["t"])
-        self.start = [float(state["start"][str(i)]) for i in range(len(self.optimizers))]
+        """Go on from a `state_dict`. The optimizers restore their present rates themselves.
+
+        Raises ValueError, and changes nothing, for a decay over another number of steps or of optimizers.
+        """
+        names = [str(i) for i in range(len(self.optimizers))]
+        checks.saved_names("", state, ["t", "start"], {"steps": self.steps})
+        checks.saved_names("start", state["start"], names)
+        t = checks.saved_whole("t", state["t"], most=self.steps)
+        start = [checks.saved_number(f"start.{i}", state["start"][i], least=0) for i in names]
+        self.t, self.start = t, start
 
 
 def clip_weights(params: Iterable[Tensor], c: float) -> None:
@@ -39,8 +47,7 @@ def clip_weights(params: Iterable[Tensor], c: float) -> None:
 
     Raises ValueError unless c > 0, and for things that are no parameters.
     """
-    if not c > 0:
-        raise ValueError(f"clip_weights: c is {c}; expected a number above 0")
+    c = checks.number("clip_weights", "c", c, above=0)
     for p in checked_parameters("clip_weights", params):
         w = p.writable()
         p.xp.clip(w, -c, c, out=w)
