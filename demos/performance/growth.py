@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from demos.kit.checkpoints import once
 from demos.performance.engines.sizes import Size, dense_gan, small_dcgan
 from demos.performance.workers import Worker
 
@@ -36,7 +37,7 @@ AXES = {
 
 def measure(worker: Worker, seed: int, seconds: float, quick: bool) -> dict[str, dict[str, Any]]:
     """For each axis: the values, the figures there (`ms`, `peak` and `activations` in bytes), and their slopes."""
-    return {name: _along(worker, axis, seed, seconds, quick) for name, axis in AXES.items()}
+    return {name: once(f"growth with {name}", _along, worker, axis, seed, seconds, quick) for name, axis in AXES.items()}
 
 
 def _along(worker: Worker, axis: Axis, seed: int, seconds: float, quick: bool) -> dict[str, Any]:

@@ -17,13 +17,13 @@ With --backend cupy, three sizes on the processor beside a GPU: minigan on CuPy,
 import argparse
 import os
 import shutil
-import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from demos.kit.run import common_options, start, write_summary
+from demos.kit.checkpoints import once
+from demos.kit.run import begin, common_options, start, write_summary
 from demos.performance import growth, speed_pictures
 from demos.performance.engines import NAMES, ON_GPU, plays
 from demos.performance.engines.sizes import SIZES
@@ -68,18 +68,16 @@ def main(argv: list[str] | None = None) -> None:
 
 def measure(args: argparse.Namespace, settings: Settings) -> None:
     """Everything, and the files at the end."""
-    began = time.perf_counter()
-    pythons, engines, absent = dict(args.python), {}, {}
-    times = {name: times_of(name, NAMES, args.seed, settings, pythons, engines, absent) for name in settings.sizes}
-    with Worker("minigan", pythons.get("minigan")) as worker:
-        memory = {name: worker.memory(SIZES[name], args.seed) for name in settings.memory}
+    times, described = all_times(args, NAMES, settings)
+    with Worker("minigan", dict(args.python).get("minigan")) as worker:
+        memory = {name: once(f"memory of {name}", worker.memory, SIZES[name], args.seed) for name in settings.memory}
         print_memory(memory)
         found = growth.measure(worker, args.seed, settings.seconds, args.quick)
     print_growth(found)
     speed_pictures.ratios(args.out / "speed.png", times)
     speed_pictures.growth(args.out / "growth.png", found, {name: axis.meaning for name, axis in growth.AXES.items()})
-    described = {**asdict(settings), "engines": engines, "absent": absent}
-    write_summary(args, described, {"times": times, "memory": memory, "growth": found}, began)
+    args.checkpoint.end()
+    write_summary(args, described, {"times": times, "memory": memory, "growth": found})
     print(f"""
 Results are in {args.out}/
   speed.png      minigan's time over each engine's
@@ -90,16 +88,32 @@ Results are in {args.out}/
 
 def measure_gpu(args: argparse.Namespace, settings: Settings) -> None:
     """The times alone, of the engines on a GPU beside those on the processor."""
-    began = time.perf_counter()
     settings = replace(settings, sizes=settings.sizes if args.quick else GPU, memory=())
-    pythons, engines, absent = dict(args.python), {}, {}
-    times = {name: times_of(name, ON_GPU, args.seed, settings, pythons, engines, absent) for name in settings.sizes}
+    times, described = all_times(args, ON_GPU, settings)
     speed_pictures.ratios(args.out / "speed.png", times)
-    write_summary(args, {**asdict(settings), "engines": engines, "absent": absent}, {"times": times}, began)
+    args.checkpoint.end()
+    write_summary(args, described, {"times": times})
     print(f"\nResults are in {args.out}/: speed.png, summary.json")
 
 
 # --- times --------------------------------------------------------------------------------------------------------------
+
+
+def all_times(args: argparse.Namespace, names: Sequence[str], settings: Settings) -> tuple[dict[str, dict], dict[str, Any]]:
+    """The figures of each size, engine by engine; and the settings, with what was learnt about the engines."""
+    pythons = dict(args.python)
+    begin(args, {**asdict(settings), "python": pythons})
+    times, learnt = {}, ({}, {})
+    for name in settings.sizes:
+        times[name], *learnt = once(f"times of {name}", times_and_engines, name, names, args.seed, settings, pythons, *learnt)
+    return times, {**asdict(settings), "engines": learnt[0], "absent": learnt[1]}
+
+
+def times_and_engines(
+    name: str, names: Sequence[str], seed: int, settings: Settings, pythons: dict[str, str], engines: dict, absent: dict
+) -> tuple[dict[str, dict[str, float]], dict, dict]:
+    """`times_of`, and what is known of the engines then."""
+    return times_of(name, names, seed, settings, pythons, engines, absent), engines, absent
 
 
 def times_of(
