@@ -94,7 +94,7 @@ def train(name: str, x: np.ndarray, damage: Damage, s: Settings, seed: int) -> t
     def objective(x):
         return (losses.log_loss_with_logits(P(Q(Tensor(damage.mixed(x, rng)))), Tensor(x)),)
 
-    autoencoders.train(objective, Q.parameters() + P.parameters(), [x], f"{name}, seed {seed}", steps, batch, lr)
+    autoencoders.train(objective, [Q, P], [x], f"{name}, seed {seed}", steps, batch, lr, rng=rng)
     return Q.eval(), P.eval()
 
 

@@ -281,7 +281,8 @@ class Loop:
 
     def state(self) -> dict[str, Any]:
         """All that it takes to go on."""
-        return {"t": self.t, "rng": backend.generators_state()} | {name: state_of(part) for name, part in self.parts.items()}
+        own = {"t": self.t, "default generators": backend.generators_state()}
+        return own | {name: state_of(part) for name, part in self.parts.items()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from there. Raises one of WRONG for a state that does not fit."""
@@ -291,7 +292,7 @@ class Loop:
             raise ValueError(f"{self.name}: one of the two has no {', '.join(sorted(missing))}")
         for name, part in self.parts.items():
             set_state(part, state[name])
-        backend.set_generators_state(state["rng"])
+        backend.set_generators_state(state["default generators"])
         self.t = state["t"]
 
     def not_finite(self) -> list[str]:
@@ -370,17 +371,17 @@ def copied(value: Any) -> Any:
     return decoded(outline, {path: array.copy() for path, array in arrays.items()})
 
 
-def read_checkpoint(path: Path) -> tuple[dict, dict[str, Any]]:
-    """A checkpoint's settings, and the states in it; else the program ends with one line that says why."""
+def read_checkpoint(path: Path, option: str = "--resume") -> tuple[dict, dict[str, Any]]:
+    """A checkpoint's settings, and the states in it; else the program ends with one line: why the option's file is none."""
     try:
         arrays = read_npz(path)
         outline = json.loads(str(arrays["outline"]))
         entries = {str(name): decoded(entry, arrays) for name, entry in outline["entries"].items()}
         return dict(outline["settings"]), entries
     except DamagedFile as error:
-        raise SystemExit(f"--resume: {one_line(error)}") from None
+        raise SystemExit(f"{option}: {one_line(error)}") from None
     except (OSError, RecursionError, *WRONG) as error:
-        raise SystemExit(f"--resume: {path} is no checkpoint of a demo: {one_line(error)}") from None
+        raise SystemExit(f"{option}: {path} is no checkpoint of a demo: {one_line(error)}") from None
 
 
 def difference(there: dict, here: dict) -> str:

@@ -1,7 +1,5 @@
 """The demo of the autoencoder: its damage and the obvious remedies by other means, its figures, and that the claim holds."""
 
-import argparse
-
 import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
@@ -11,6 +9,7 @@ from demos.generative_models import autoencoder as demo
 from demos.generative_models import autoencoders, damage
 from demos.generative_models.damage import TASKS, Damage
 from demos.kit.claim import Claim
+from demos.kit.run import common_options, start
 from minigan import Tensor, data
 from tests.demos.running import assert_shows_something, summary_of
 
@@ -31,7 +30,7 @@ def rng():
 
 @pytest.fixture
 def claim(tmp_path):
-    return Claim(argparse.Namespace(out=tmp_path, seed=0), {})
+    return Claim(start(common_options(""), ["--out", str(tmp_path)], "autoencoder"), {})
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +47,7 @@ def harm(images):
 def test_the_claim_holds(out):
     summary = summary_of(out)
     assert summary["holds"] == {f"{task}, {name}: times less": True for task in TASKS for name in ("dense", "conv")}
-    assert {path.name for path in out.iterdir()} == {"autoencoder.png", "summary.json"}
+    assert {path.name for path in out.iterdir()} == {"autoencoder.png", "summary.json", "checkpoint.npz"}
     assert_shows_something(out / "autoencoder.png")
 
 
@@ -132,9 +131,9 @@ def test_each_task_has_its_share_of_a_minibatch(harm, images):
 def test_the_networks_learn_what_was_before_the_damage(name, harm, images, monkeypatch):
     losses, loop = [], autoencoders.train
 
-    def watched(objective, *rest):
+    def watched(objective, *rest, **changing):
         losses.append(objective)
-        return loop(objective, *rest)
+        return loop(objective, *rest, **changing)
 
     monkeypatch.setattr(autoencoders, "train", watched)
     monkeypatch.setattr(harm, "mixed", lambda x, rng: 1 - x)
