@@ -122,7 +122,7 @@ def test_the_checkpoint_holds_the_end_of_the_run(done):
     settings, states = read_checkpoint(done.out / "checkpoint.npz")
     assert settings == summary_of(done.out)["settings"] | {"quick": True}
     state = states["training"]
-    assert set(state) == {"t", "rng", "game", "batches", "decay", "history", "snapshots"}
+    assert set(state) == {"t", "default generators", "game", "batches", "decay", "history", "snapshots"}
     assert state["t"] == summary_of(done.out)["settings"]["steps"] == state["history"][-1]["step"]
 
 
