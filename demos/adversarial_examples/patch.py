@@ -71,8 +71,9 @@ def main(argv: list[str] | None = None) -> None:
     claim.note("accuracy_on_scenes", right, "reported: of the classifier, without a patch")
     targets, patches = range(settings.targets), []
     rates = {name: [] for name in (*NAMES, "large")}
-    for t in resumable(targets, "patches for scenes", rng=rng, patches=patches, rates=rates):
+    for t in resumable(targets, "patches for scenes", rng=rng, patches=patches):
         patches.append(trained(model, scenes, y, t, settings, rng))
+    for t in resumable(targets, "their success", rates=rates):
         for name in NAMES:
             rates[name].append(success(model, *seen, patches[t][name], t, settings))
     judge = (metrics.train_judge if args.quick else metrics.judge)(x, y, steps=settings.judge_steps)

@@ -166,6 +166,18 @@ def test_known_pixels_stay_and_the_others_are_the_networks(images, rng):
     np.testing.assert_allclose(demo.restore(Q, P, images, False), said, rtol=1e-5)
 
 
+def test_what_is_restored_is_compared_with_what_was_before_the_damage(harm, images, rng):
+    mg.seed(0)
+    Q, P = autoencoders.dense_encoder(3, 8), autoencoders.dense_decoder(3, 8)
+    test = {task: harm(task, images, rng) for task in TASKS}
+    found = demo.restorations(Q, P, test, images)
+    assert list(found) == list(TASKS)
+    for task in TASKS:
+        restored = demo.restore(Q, P, *test[task])
+        assert found[task]["error"] == pytest.approx(((restored - images) ** 2).mean(), rel=1e-5)
+        np.testing.assert_array_equal(found[task]["images"], restored[: demo.SHOWN])
+
+
 def test_pca_is_the_best_linear_code(images):
     x, others = images[:150], images[150:]
     mean = x.mean(axis=0)
@@ -208,8 +220,8 @@ def test_the_error_is_the_mean_over_all_pixels(images):
 @pytest.mark.parametrize(("worst", "holds"), [(0.7, True), (0.72, False)])
 def test_the_worst_seed_has_to_have_half_the_remedys_error(claim, worst, holds):
     x = np.zeros((4, 1, 28, 28))
-    good = dict.fromkeys(TASKS, x + 0.1)
-    restored = {"dense": [good, {**good, "denoising": x + worst}], "conv": [good, good]}
+    good = {task: {"error": 0.1**2} for task in TASKS}
+    restored = {"dense": [good, {**good, "denoising": {"error": worst**2}}], "conv": [good, good]}
     demo.measure(claim, x, restored, dict.fromkeys(TASKS, x + 1.0), x + 0.2, demo.Settings())
     expected = {f"{task}, {name}: times less": True for task in TASKS for name in demo.NETWORKS}
     assert claim.holds == expected | {"denoising, dense: times less": holds}
@@ -252,7 +264,7 @@ def test_known_pixels_stay_after_a_linear_map(monkeypatch):
 def test_the_networks_learn_from_the_training_images_and_are_measured_on_the_others(main, record, two_sets):
     x, others, classes = two_sets.x, two_sets.others, two_sets.classes
     trained = record(demo, "train", lambda name, x, damage, s, seed: (f"{name}, {seed}", None))
-    record(demo, "restore", lambda Q, P, seen, known: (Q, seen))
+    judged = record(demo, "restorations", lambda Q, *rest: Q)
     pca = record(autoencoders, "pca", lambda *arguments: "projected")
     mapped = record(demo, "mapped", lambda x, damage, task, seen, known: (task, seen))
     measured, maps, middles, ways = (record(demo, name) for name in ("measure", "measure_maps", "measure_middles", "between"))
@@ -267,14 +279,16 @@ def test_the_networks_learn_from_the_training_images_and_are_measured_on_the_oth
     np.testing.assert_array_equal(call.x, others)
     np.testing.assert_array_equal(call.remedies["reconstruction"], x.mean(axis=0)[None])
     for name in demo.NETWORKS:
-        assert len(call.restored[name]) == 2
-        for run, seed in zip(call.restored[name], (5, 6), strict=True):
-            assert {Q for Q, _ in run.values()} == {f"{name}, {seed}"}
-            np.testing.assert_array_equal(run["reconstruction"][1], others)
-            for task in TASKS[1:]:
-                assert run[task][1] is call.remedies[task]
-                assert len(run[task][1]) == len(others)
-                assert run[task][1].mean() > 0.6  # bright, as the others are
+        assert call.restored[name] == [f"{name}, {seed}" for seed in (5, 6)]
+    assert len(judged) == 4
+    for restoring in judged:
+        np.testing.assert_array_equal(restoring.x, others)
+        np.testing.assert_array_equal(restoring.test["reconstruction"][0], others)
+        for task in TASKS[1:]:
+            seen = restoring.test[task][0]
+            assert seen is call.remedies[task]
+            assert len(seen) == len(others)
+            assert seen.mean() > 0.6  # bright, as the others are
 
     np.testing.assert_array_equal(maps[0].x, others)
     for linear in mapped:
