@@ -24,7 +24,7 @@ import numpy as np
 import minigan as mg
 from demos.adversarial_examples.comparing import random_signs, side_by_side
 from demos.kit import classifiers, digits, pictures
-from demos.kit.checkpoints import once
+from demos.kit.checkpoints import once, resumable
 from demos.kit.claim import Claim
 from demos.kit.classifiers import Classifier, mistakes
 from demos.kit.run import positive_number, start, write_history
@@ -110,10 +110,9 @@ def measure(model: Classifier, x: np.ndarray, y: np.ndarray, settings: Settings,
     noisy = random_signs(x, settings.epsilon, np.random.default_rng(seed))
     steps = {"steps": settings.pgd_steps}
     fooled = [under(attacks.fgsm, epsilon) for epsilon in settings.epsilons]
-    curves = {
-        "FGSM": [found["error"] for found in fooled],
-        "PGD": [under(attacks.pgd, epsilon, **steps)["error"] for epsilon in settings.epsilons],
-    }
+    curves = {"FGSM": [found["error"] for found in fooled], "PGD": []}
+    for i in resumable(range(len(settings.epsilons)), "PGD", errors=curves["PGD"]):
+        curves["PGD"].append(under(attacks.pgd, settings.epsilons[i], **steps)["error"])
     there = settings.epsilons.index(settings.epsilon)
     return {
         "clean": mistakes(model, x, y)["error"],

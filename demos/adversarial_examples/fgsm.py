@@ -69,9 +69,7 @@ def main(argv: list[str] | None = None) -> None:
     models = make_models(settings)
     how = settings.steps, settings.batch, settings.lr
     history = side_by_side([classifiers.train(model, x, y, name, *how) for name, model in models.items()])
-    found = {}
-    for i in resumable(range(len(models)), "attacks", rng=rng, found=found):
-        found[list(models)[i]] = attack(list(models.values())[i], test_x, test_y, settings, rng)
+    found = {name: attack(model, test_x, test_y, settings, rng, f"attacks, {name}") for name, model in models.items()}
     found["transfer"] = transfer(models, test_x, test_y, settings.epsilon)
     draw_examples(args.out / "fgsm.png", models["network"], test_x, test_y, settings.epsilon, found["network"], rng)
     draw_curves(args.out / "curves.png", settings, found)
@@ -122,7 +120,7 @@ def convolutional() -> Classifier:
 # --- the figures --------------------------------------------------------------------------------------------------------
 
 
-def attack(model: Classifier, x: np.ndarray, y: np.ndarray, settings: Settings, rng: np.random.Generator) -> dict:
+def attack(model: Classifier, x: np.ndarray, y: np.ndarray, settings: Settings, rng: np.random.Generator, name: str) -> dict:
     """Errors, in per cent, without an attack, under FGSM, and with random signs; and the accuracy at every epsilon."""
     x, y = model.take(x, y)
     epsilon, found = settings.epsilon, {"error": mistakes(model, x, y)["error"]}
@@ -130,8 +128,11 @@ def attack(model: Classifier, x: np.ndarray, y: np.ndarray, settings: Settings, 
         fooled = mistakes(model, model.attacked(x, y, epsilon, clip=clip), y)
         found |= {f"attacked{suffix}": fooled["error"], f"confidence{suffix}": fooled["confidence"]}
         found[f"random{suffix}"] = mistakes(model, random_signs(x, epsilon, rng, clip), y)["error"]
-    found["accuracy"] = [100 - mistakes(model, model.attacked(x, y, e, clip=None), y)["error"] for e in settings.epsilons]
-    found["accuracy_random"] = [100 - mistakes(model, random_signs(x, e, rng), y)["error"] for e in settings.epsilons]
+    found |= {"accuracy": [], "accuracy_random": []}
+    for i in resumable(range(len(settings.epsilons)), name, rng=rng, found=found):
+        e = settings.epsilons[i]
+        found["accuracy"].append(100 - mistakes(model, model.attacked(x, y, e, clip=None), y)["error"])
+        found["accuracy_random"].append(100 - mistakes(model, random_signs(x, e, rng), y)["error"])
     return found
 
 
