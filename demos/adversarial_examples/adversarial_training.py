@@ -24,9 +24,10 @@ import numpy as np
 import minigan as mg
 from demos.adversarial_examples.comparing import random_signs, side_by_side
 from demos.kit import classifiers, digits, pictures
+from demos.kit.checkpoints import once, resumable
 from demos.kit.claim import Claim
 from demos.kit.classifiers import Classifier, mistakes
-from demos.kit.run import parser, start, write_history
+from demos.kit.run import positive_number, start, write_history
 from minigan import Tensor, attacks, losses, nn
 
 
@@ -61,26 +62,30 @@ PUBLISHED = {  # per cent, for maxout networks
 
 def main(argv: list[str] | None = None) -> None:
     """Train three networks, attack each, compare."""
-    args = start(parser(__doc__, digits.DATA, quick_data="glyphs", resume=False), argv, "adversarial_training")
+    options = digits.options(__doc__)
+    options.add_argument("--steps", type=positive_number, help="minibatches of each training (default: see the settings)")
+    args = start(options, argv, "adversarial_training")
     settings = replace(Settings(), **QUICK) if args.quick else Settings()
     settings = replace(settings, steps=args.steps or settings.steps)
     claim = Claim(args, {"data": args.data, **asdict(settings)})
     x, y, (test_x, test_y) = digits.load(args, settings.test)
-    models, histories = {}, []
-    for name, objective in objectives(settings, args.seed).items():
+    models, histories, rng = {}, [], np.random.default_rng(args.seed)
+    for name, objective in objectives(settings, rng).items():
         mg.seed(args.seed)  # the same initial weights, and the same minibatches
         models[name] = classifiers.network(settings.width)
-        histories.append(classifiers.train(models[name], x, y, name, settings.steps, settings.batch, settings.lr, objective))
+        how = settings.steps, settings.batch, settings.lr, objective
+        histories.append(classifiers.train(models[name], x, y, name, *how, rng=rng))
     write_history(args, side_by_side(histories))
-    found = {name: measure(model, test_x, test_y, settings, args.seed) for name, model in models.items()}
+    test = test_x, test_y, settings, args.seed
+    found = {name: once(f"{name}: figures", measure, model, *test) for name, model in models.items()}
     note(claim, found, settings)
     note_transfer(claim, models, test_x, test_y, settings)
     claim.finish(picture(models, found, test_x, test_y, settings), "adversarial_training")
 
 
-def objectives(settings: Settings, seed: int) -> dict[str, classifiers.Objective | None]:
+def objectives(settings: Settings, rng: np.random.Generator) -> dict[str, classifiers.Objective | None]:
     """What each network descends."""
-    epsilon, alpha, rng = settings.epsilon, settings.alpha, np.random.default_rng(seed)
+    epsilon, alpha = settings.epsilon, settings.alpha
 
     def beside_random_signs(model: nn.Module, x: np.ndarray, y: np.ndarray) -> Tensor:
         noisy = random_signs(x, epsilon, rng)
@@ -105,10 +110,9 @@ def measure(model: Classifier, x: np.ndarray, y: np.ndarray, settings: Settings,
     noisy = random_signs(x, settings.epsilon, np.random.default_rng(seed))
     steps = {"steps": settings.pgd_steps}
     fooled = [under(attacks.fgsm, epsilon) for epsilon in settings.epsilons]
-    curves = {
-        "FGSM": [found["error"] for found in fooled],
-        "PGD": [under(attacks.pgd, epsilon, **steps)["error"] for epsilon in settings.epsilons],
-    }
+    curves = {"FGSM": [found["error"] for found in fooled], "PGD": []}
+    for i in resumable(range(len(settings.epsilons)), "PGD", errors=curves["PGD"]):
+        curves["PGD"].append(under(attacks.pgd, settings.epsilons[i], **steps)["error"])
     there = settings.epsilons.index(settings.epsilon)
     return {
         "clean": mistakes(model, x, y)["error"],

@@ -16,19 +16,17 @@ that it never met. Clipped, random signs do more harm: black pixels can only ris
 networks have maxout units.
 """
 
-import argparse
-import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from time import perf_counter
 
 import matplotlib.pyplot as plt
 import numpy as np
 
 from demos.adversarial_examples.comparing import random_signs, side_by_side
 from demos.kit import classifiers, digits, pictures
+from demos.kit.checkpoints import resumable
 from demos.kit.classifiers import Classifier, mistakes
-from demos.kit.run import parser, read_checkpoint, start, write_history, write_summary
+from demos.kit.run import begin, positive_number, start, write_history, write_summary
 from minigan import losses, nn
 
 
@@ -60,23 +58,28 @@ LABELS = {
 
 def main(argv: list[str] | None = None) -> None:
     """Train, attack, compare, draw."""
-    args = start(parser(__doc__, digits.DATA, quick_data="glyphs"), argv, "fgsm")
+    options = digits.options(__doc__)
+    options.add_argument("--steps", type=positive_number, help="minibatches of each training (default: see the settings)")
+    args = start(options, argv, "fgsm")
     settings = replace(Settings(), steps=150, width=64) if args.quick else Settings()
     settings = replace(settings, steps=args.steps or settings.steps)
-    began, rng = perf_counter(), np.random.default_rng(args.seed)
+    rng = np.random.default_rng(args.seed)
+    begin(args, {"data": args.data, **asdict(settings)})
     x, y, (test_x, test_y) = digits.load(args, settings.test)
     models = make_models(settings)
-    hyperparameters = {"steps": settings.steps, "batch": settings.batch, "lr": settings.lr}
-    history = train_or_resume(args, models, x, y, {"data": args.data, **asdict(settings)}, hyperparameters)
-    found = {name: attack(model, test_x, test_y, settings, rng) for name, model in models.items()}
+    how = settings.steps, settings.batch, settings.lr
+    history = side_by_side([classifiers.train(model, x, y, name, *how) for name, model in models.items()])
+    found = {name: attack(model, test_x, test_y, settings, rng, f"attacks, {name}") for name, model in models.items()}
     found["transfer"] = transfer(models, test_x, test_y, settings.epsilon)
-    write_history(args, history)
-    x, y = test_x[: digits.SAMPLES], test_y[: digits.SAMPLES]
-    np.savez_compressed(args.out / "samples.npz", samples=models["network"].attacked(x, y, settings.epsilon), labels=y)
-    metrics = {**found, "published": PUBLISHED, "last_step": history[-1]}
-    write_summary(args, {"data": args.data, **asdict(settings)}, metrics, began)
     draw_examples(args.out / "fgsm.png", models["network"], test_x, test_y, settings.epsilon, found["network"], rng)
     draw_curves(args.out / "curves.png", settings, found)
+    x, y = test_x[: digits.SAMPLES], test_y[: digits.SAMPLES]
+    samples = models["network"].attacked(x, y, settings.epsilon)
+    args.checkpoint.end()
+    write_history(args, history)
+    np.savez_compressed(args.out / "samples.npz", samples=samples, labels=y)
+    metrics = {**found, "published": PUBLISHED, "last_step": history[-1]}
+    write_summary(args, {"data": args.data, **asdict(settings)}, metrics)
     report(args, settings.epsilon, found)
 
 
@@ -114,31 +117,10 @@ def convolutional() -> Classifier:
     return Classifier(model)
 
 
-def train_or_resume(
-    args: argparse.Namespace, models: dict[str, Classifier], x: np.ndarray, y: np.ndarray, settings: dict, hyperparameters: dict
-) -> list[dict[str, float]]:
-    """Train each classifier, and keep all in checkpoint.npz, or take them from there (--resume); return the history of all."""
-    settings = json.dumps({**settings, "seed": args.seed})
-    if args.resume:
-        return _resume(args.resume, models, settings)
-    history = side_by_side([classifiers.train(model, x, y, name, **hyperparameters) for name, model in models.items()])
-    states = {f"{name}/{key}": a for name, model in models.items() for key, a in model.model.state_dict().items()}
-    np.savez_compressed(args.out / "checkpoint.npz", settings=settings, history=json.dumps(history), **states)
-    return history
-
-
-def _resume(path: Path, models: dict[str, Classifier], settings: str) -> list[dict[str, float]]:
-    state = read_checkpoint(path, settings)
-    for name, classifier in models.items():
-        own = {key.removeprefix(f"{name}/"): a for key, a in state.items() if key.startswith(f"{name}/")}
-        classifier.model.eval().load_state_dict(own)
-    return json.loads(str(state["history"]))
-
-
 # --- the figures --------------------------------------------------------------------------------------------------------
 
 
-def attack(model: Classifier, x: np.ndarray, y: np.ndarray, settings: Settings, rng: np.random.Generator) -> dict:
+def attack(model: Classifier, x: np.ndarray, y: np.ndarray, settings: Settings, rng: np.random.Generator, name: str) -> dict:
     """Errors, in per cent, without an attack, under FGSM, and with random signs; and the accuracy at every epsilon."""
     x, y = model.take(x, y)
     epsilon, found = settings.epsilon, {"error": mistakes(model, x, y)["error"]}
@@ -146,8 +128,11 @@ def attack(model: Classifier, x: np.ndarray, y: np.ndarray, settings: Settings, 
         fooled = mistakes(model, model.attacked(x, y, epsilon, clip=clip), y)
         found |= {f"attacked{suffix}": fooled["error"], f"confidence{suffix}": fooled["confidence"]}
         found[f"random{suffix}"] = mistakes(model, random_signs(x, epsilon, rng, clip), y)["error"]
-    found["accuracy"] = [100 - mistakes(model, model.attacked(x, y, e, clip=None), y)["error"] for e in settings.epsilons]
-    found["accuracy_random"] = [100 - mistakes(model, random_signs(x, e, rng), y)["error"] for e in settings.epsilons]
+    found |= {"accuracy": [], "accuracy_random": []}
+    for i in resumable(range(len(settings.epsilons)), name, rng=rng, found=found):
+        e = settings.epsilons[i]
+        found["accuracy"].append(100 - mistakes(model, model.attacked(x, y, e, clip=None), y)["error"])
+        found["accuracy_random"].append(100 - mistakes(model, random_signs(x, e, rng), y)["error"])
     return found
 
 

@@ -12,7 +12,6 @@ draw G nearer to the attack's pattern, too; and the attacker here knows the clas
 attacks both together gets further (Athalye, Carlini and Wagner 2018).
 """
 
-import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -20,6 +19,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from demos.kit import digits
+from demos.kit.checkpoints import WRONG, once, one_line, read_checkpoint
 from demos.kit.claim import Claim
 from demos.kit.pictures import FAKE, REAL, sheet
 from demos.kit.run import start
@@ -46,6 +46,7 @@ class Settings:
 
 QUICK = {"steps": 150, "width": 64, "judge_steps": 60, "images": 30, "epsilons": (0.0, 0.25), "descents": 20, "restarts": 2}
 AT = 0.25  # the epsilon that the claim is about
+SHOWN = 12  # images in the picture
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -59,7 +60,7 @@ def main(argv: list[str] | None = None) -> None:
     held_out = others[: settings.images], classes[: settings.images]
     G, z = load(args.generator) if args.generator else (digits.train_generator(x, settings), settings.z)
     judge = (metrics.train_judge if args.quick else metrics.judge)(x, y, steps=settings.judge_steps)
-    rows = [defend(judge, G, z, held_out, epsilon, settings) for epsilon in settings.epsilons]
+    rows = [once(f"epsilon {epsilon:g}", defend, judge, G, z, held_out, epsilon, settings) for epsilon in settings.epsilons]
     measure(claim, rows, settings)
     claim.finish(picture(rows, held_out[0], claim.metrics, settings), "manifold_defense")
 
@@ -69,14 +70,12 @@ def main(argv: list[str] | None = None) -> None:
 
 def load(checkpoint: Path) -> tuple[nn.Module, int]:
     """The generator in a checkpoint of the demo dcgan, and the dimensions of its noise."""
+    settings, states = read_checkpoint(checkpoint, "--generator")
     try:
-        with np.load(checkpoint) as file:
-            settings = json.loads(str(file["settings"]))
-            state = {name.removeprefix("game/G/"): file[name] for name in file.files if name.startswith("game/G/")}
         G = dcgan_generator(settings["z"], settings["channels"])
-        G.load_state_dict(state)
-    except (OSError, ValueError, KeyError) as error:
-        raise SystemExit(f"--generator: {checkpoint} is no checkpoint of the demo dcgan ({error})") from None
+        G.load_state_dict(states["training"]["game"]["G"])
+    except WRONG as error:
+        raise SystemExit(f"--generator: {checkpoint} is no checkpoint of the demo dcgan ({one_line(error)})") from None
     return G.eval(), settings["z"]
 
 
@@ -86,7 +85,7 @@ def load(checkpoint: Path) -> tuple[nn.Module, int]:
 def defend(
     judge: nn.Module, G: nn.Module, z: int, held_out: tuple[np.ndarray, np.ndarray], epsilon: float, s: Settings
 ) -> dict:
-    """The attacked images and the nearest of G's; how many of each the classifier puts into the right class."""
+    """The first attacked images and the nearest of G's; how many of each the classifier puts into the right class."""
     x, y = held_out
     attacked = backend.to_numpy(attacks.fgsm(judge, x, y, epsilon))
 
@@ -96,8 +95,8 @@ def defend(
     projected = np.concatenate([backend.to_numpy(images) for images in found])
     return {
         "epsilon": epsilon,
-        "attacked": attacked,
-        "projected": projected,
+        "attacked": attacked[:SHOWN],
+        "projected": projected[:SHOWN],
         "before": accuracy(judge, attacked, y),
         "after": accuracy(judge, projected, y),
     }
@@ -134,9 +133,9 @@ def picture(rows: list[dict], x: np.ndarray, figures: dict[str, float], settings
     left.legend()
     attacked = rows[settings.epsilons.index(AT)]
     shown = (x, rows[0]["projected"], attacked["attacked"], attacked["projected"])
-    right.imshow(sheet(np.concatenate([images[:12] for images in shown]), 12), cmap="gray", vmin=0, vmax=1)
+    right.imshow(sheet(np.concatenate([images[:SHOWN] for images in shown]), SHOWN), cmap="gray", vmin=0, vmax=1)
     right.set_yticks([15 + 30 * i for i in range(4)], ["x", "its G(z*)", "attacked", "its G(z*)"])
-    right.set(xticks=[], title=f"the first 12 held-out images, epsilon {AT}")
+    right.set(xticks=[], title=f"the first {SHOWN} held-out images, epsilon {AT}")
     figure.suptitle(
         f"FGSM costs {100 * figures['lost_to_the_attack']:.0f} points of accuracy; projection onto G's range gives "
         f"{figures['share_that_comes_back']:.0%} of them back. Without an attack, it costs "

@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass, replace
 
 import matplotlib.pyplot as plt
 import numpy as np
-from tqdm import tqdm
 
 from demos.kit import digits
+from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
 from demos.kit.classifiers import Classifier, train
 from demos.kit.pictures import FAKE, REAL, sheet
@@ -69,12 +69,17 @@ def main(argv: list[str] | None = None) -> None:
     with no_grad():
         right = (model(seen[0]).numpy().argmax(axis=1) == seen[1]).mean()
     claim.note("accuracy_on_scenes", right, "reported: of the classifier, without a patch")
-    targets = range(settings.targets)
-    patches = [trained(model, scenes, y, t, settings, rng) for t in tqdm(targets, desc="patches for scenes")]
-    rates = {name: np.array([success(model, *seen, p[name], t, settings) for t, p in enumerate(patches)]) for name in NAMES}
+    targets, patches = range(settings.targets), []
+    rates = {name: [] for name in (*NAMES, "large")}
+    for t in resumable(targets, "patches for scenes", rng=rng, patches=patches):
+        patches.append(trained(model, scenes, y, t, settings, rng))
+    for t in resumable(targets, "their success", rates=rates):
+        for name in NAMES:
+            rates[name].append(success(model, *seen, patches[t][name], t, settings))
     judge = (metrics.train_judge if args.quick else metrics.judge)(x, y, steps=settings.judge_steps)
-    large = [attack(judge, x, y, t, settings, rng) for t in tqdm(targets, desc="patches for large digits")]
-    rates["large"] = np.array([success(judge, *held_out, patch, t, settings) for t, patch in enumerate(large)])
+    for t in resumable(targets, "patches for large digits", rng=rng, rates=rates):
+        rates["large"].append(success(judge, *held_out, attack(judge, x, y, t, settings, rng), t, settings))
+    rates = {name: np.array(rate) for name, rate in rates.items()}
     measure(claim, rates, settings)
     claim.finish(picture(model, seen, patches, rates, claim.metrics, settings), "patch")
 

@@ -12,22 +12,27 @@ each. Those ten are in the right class without being told, if they draw digits a
 of iterations or of images: an equal cost does not tell); with few images of each class, the difference is smaller.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from tqdm import tqdm
 
 import minigan as mg
 from demos.kit import digits
+from demos.kit.checkpoints import once
 from demos.kit.claim import Claim
 from demos.kit.pictures import FAKE, REAL, sheet
+from demos.kit.progress import progress
 from demos.kit.run import start
 from demos.kit.training import adams, train
 from minigan import Tensor, data, metrics, nn
 from minigan.games import GAN, Conditional, ConditionalGAN
 
 CLASSES, PIXELS = 10, 14 * 14
+SHOWN = 5  # samples of each class, of each game
+FIGURES = ("accuracy", "frechet", "spread")
 TOLD = {"neither": (False, False), "G alone": (True, False), "D alone": (False, True), "both": (True, True)}  # (G, D)
 
 
@@ -56,16 +61,26 @@ def main(argv: list[str] | None = None) -> None:
     claim = Claim(args, {"data": args.data, **asdict(s)})
     x, y, (others, classes) = digits.load(args)
     x, others = large(small(x)), large(small(others))  # the judge learns from what the games learn from
-    judge = metrics.train_judge(x, y, s.judge_steps) if args.quick else metrics.judge(x, y, s.judge_steps, progress=tqdm)
+    judge = metrics.train_judge(x, y, s.judge_steps) if args.quick else metrics.judge(x, y, s.judge_steps, progress=progress)
     some = np.concatenate([np.flatnonzero(y == c)[: s.few] for c in range(CLASSES)])
     seeds = range(args.seed, args.seed + s.seeds)
-    played = {name: [play(s, seed, told, x, y, name) for seed in seeds] for name, told in TOLD.items()}
-    played["separate"] = [play_separate(s, seed, x, y) for seed in seeds]
-    played["both, few images"] = [play(s, seed, TOLD["both"], x[some], y[some], "both, few images") for seed in seeds]
-    played["separate, few images"] = [play_separate(s, seed, x[some], y[some]) for seed in seeds]
-    found = {name: [look(samples, judge, x, y) for samples in runs] for name, runs in played.items()}
+
+    def experiments(name, play, *rest):
+        return [once(f"{name}, seed {seed}", experiment, judge, x, y, play, s, seed, *rest) for seed in seeds]
+
+    found = {name: experiments(name, play, told, x, y, name) for name, told in TOLD.items()}
+    found["separate"] = experiments("separate", play_separate, x, y)
+    found["both, few images"] = experiments("both, few images", play, TOLD["both"], x[some], y[some], "both, few images")
+    found["separate, few images"] = experiments("separate, few images", play_separate, x[some], y[some])
     measure(claim, found, metrics.image_quality(others, judge, x, classes)["accuracy"])
-    claim.finish(picture(played, found, s), "conditioning")
+    claim.finish(picture(found), "conditioning")
+
+
+def experiment(judge: metrics.Judge, x: np.ndarray, y: np.ndarray, play: Callable[..., np.ndarray], *args: Any) -> dict:
+    """The figures of play(*args)'s samples, and the first of them of each class."""
+    samples = play(*args)
+    rows = [samples[asked(len(samples)) == c][:SHOWN] for c in range(CLASSES)]
+    return {**look(samples, judge, x, y), "samples": np.concatenate(rows)}
 
 
 def small(x: np.ndarray) -> np.ndarray:
@@ -144,7 +159,7 @@ def spread(x: np.ndarray, y: np.ndarray) -> float:
 
 def measure(claim: Claim, found: dict[str, list[dict]], real: float) -> None:
     """Who has to be told; and one game beside ten."""
-    values = {(name, key): [run[key] for run in runs] for name, runs in found.items() for key in runs[0]}
+    values = {(name, key): [run[key] for run in runs] for name, runs in found.items() for key in FIGURES}
     claim.note("accuracy_real", real, "reported: the judge on real images that it has not seen")
     for name in ("neither", "G alone", "D alone"):
         worst = max(values[name, "accuracy"])
@@ -161,15 +176,14 @@ def measure(claim: Claim, found: dict[str, list[dict]], real: float) -> None:
             claim.note(f"{key}_{name}", np.mean(values[name, key]), f"reported: {meaning}; mean of the seeds")
 
 
-def picture(played: dict, found: dict, s: Settings) -> plt.Figure:
+def picture(found: dict[str, list[dict]]) -> plt.Figure:
     """A row of samples for each class, of each game; how often the class is right; one game beside ten."""
-    mean = {(name, key): np.mean([run[key] for run in runs]) for name, runs in found.items() for key in runs[0]}
+    mean = {(name, key): np.mean([run[key] for run in runs]) for name, runs in found.items() for key in FIGURES}
     figure = plt.figure(figsize=(16, 5.8), layout="constrained")
     left, right = figure.subfigures(1, 2, width_ratios=(5, 2))
     titles = {name: f"class told to {name}:" for name in TOLD} | {"separate": "ten separate GANs:"}
     for axes, (name, title) in zip(left.subplots(1, 5), titles.items(), strict=True):
-        rows = np.concatenate([played[name][0][asked(s.judged) == c][:5] for c in range(CLASSES)])
-        axes.imshow(sheet(rows, 5), cmap="gray", vmin=0, vmax=1)
+        axes.imshow(sheet(found[name][0]["samples"], SHOWN), cmap="gray", vmin=0, vmax=1)
         axes.set(title=f"{title}\n{mean[name, 'accuracy']:.0%} right", xticks=[], yticks=[])
     left.axes[0].set_yticks([15 + 30 * c for c in range(CLASSES)], range(CLASSES))
     left.axes[0].set_ylabel("class asked for")

@@ -25,6 +25,7 @@ import minigan as mg
 from demos.generative_models import autoencoders
 from demos.generative_models.damage import TASKS, Damage
 from demos.kit import digits
+from demos.kit.checkpoints import once
 from demos.kit.claim import Claim
 from demos.kit.pictures import labelled
 from demos.kit.run import start
@@ -67,7 +68,7 @@ def main(argv: list[str] | None = None) -> None:
     damage = Damage(x.mean(axis=0), s.noise, s.hole)
     test = {task: damage(task, others, np.random.default_rng(0)) for task in TASKS}
     pairs = {name: [train(name, x, damage, s, args.seed + i) for i in range(s.seeds)] for name in NETWORKS}
-    restored = {name: [{task: restore(*pair, *test[task]) for task in TASKS} for pair in pairs[name]] for name in NETWORKS}
+    restored = {n: [once(f"restored, {n}", restorations, *pair, test, others) for pair in pairs[n]] for n in NETWORKS}
     linear = autoencoders.pca(x, others, s.code)
     maps = {task: mapped(x[: s.mapped], damage, task, *test[task]) for task in TASKS if task != "reconstruction"}
     measure(claim, others, restored, remedies(test, damage.mean), linear, s)
@@ -94,13 +95,19 @@ def train(name: str, x: np.ndarray, damage: Damage, s: Settings, seed: int) -> t
     def objective(x):
         return (losses.log_loss_with_logits(P(Q(Tensor(damage.mixed(x, rng)))), Tensor(x)),)
 
-    autoencoders.train(objective, Q.parameters() + P.parameters(), [x], f"{name}, seed {seed}", steps, batch, lr)
+    autoencoders.train(objective, [Q, P], [x], f"{name}, seed {seed}", steps, batch, lr, rng=rng)
     return Q.eval(), P.eval()
 
 
 def restore(Q: nn.Module, P: nn.Module, seen: np.ndarray, known: np.ndarray | bool) -> np.ndarray:
     """What the autoencoder makes of the images; their known pixels stay."""
     return np.where(known, seen, autoencoders.pixels(P, autoencoders.encode(Q, seen)))
+
+
+def restorations(Q: nn.Module, P: nn.Module, test: dict[str, tuple], x: np.ndarray) -> dict[str, dict]:
+    """For each task, the error of what the autoencoder makes of the images, and the first of them."""
+    found = {task: restore(Q, P, *seen) for task, seen in test.items()}
+    return {task: {"error": error(images, x), "images": images[:SHOWN]} for task, images in found.items()}
 
 
 def mapped(x: np.ndarray, damage: Damage, task: str, seen: np.ndarray, known: np.ndarray | bool) -> np.ndarray:
@@ -134,7 +141,7 @@ def measure(claim: Claim, x: np.ndarray, restored: dict, remedies: dict, linear:
         without = error(remedies[task], x)
         claim.note(f"{task}: error of the remedy", without, "mean squared error on unseen digits")
         for name in NETWORKS:
-            errors = [error(run[task], x) for run in restored[name]]
+            errors = [run[task]["error"] for run in restored[name]]
             least = without / max(errors)
             claim.note(f"{task}, {name}: error", np.mean(errors), "mean over the seeds")
             claim.note(f"{task}, {name}: times less", least, f"at least {s.factor:g} (worst seed)", least >= s.factor)
@@ -166,7 +173,7 @@ def picture(found: dict, x: np.ndarray, test: dict, restored: dict, linear: np.n
     for axes, task in zip(places[:, :2].flat, TASKS, strict=True):
         seen = ("PCA", linear) if task == "reconstruction" else ("seen", test[task][0])
         dense, conv = (found[f"{task}, {network}: times less"] for network in NETWORKS)
-        rows = [("x", x), seen, *((network, restored[network][0][task]) for network in NETWORKS)]
+        rows = [("x", x), seen, *((network, restored[network][0][task]["images"]) for network in NETWORKS)]
         draw_rows(axes, rows, f"{task}: error ÷ {dense:.1f} (dense), ÷ {conv:.1f} (conv)")
     draw_errors(places[0, 2], found)
     rows = [(label, row) for pair in zip(*ways, strict=True) for label, row in zip(("codes", "pixels"), pair, strict=True)]

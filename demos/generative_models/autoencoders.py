@@ -5,11 +5,12 @@ Images are (n, 1, 28, 28), with pixels in [0, 1]. Decoders return logits v, whos
 
 from collections.abc import Callable, Sequence
 from statistics import NormalDist
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from tqdm import tqdm
 
+from demos.kit.checkpoints import resumable
 from demos.kit.classifiers import in_parts
 from demos.kit.pictures import sheet
 from minigan import Tensor, data, nn, no_grad, optim, sigmoid
@@ -80,20 +81,24 @@ def linear_map(seen: np.ndarray, x: np.ndarray, others: np.ndarray) -> np.ndarra
 
 def train(
     objective: Callable[..., Sequence[Tensor]],
-    parameters: list[Tensor],
+    modules: Sequence[nn.Module],
     arrays: Sequence[np.ndarray],
     name: str,
     steps: int,
     batch: int,
     lr: float,
+    **changing: Any,
 ) -> np.ndarray:
-    """Train by Adam, the learning rate falling to 0, under a progress bar with this name.
+    """Train the modules by Adam, the learning rate falling to 0, under a progress bar with this name.
 
-    `objective(*minibatch)` returns the terms whose sum is to fall; the result has a row of them for each step.
+    `objective(*minibatch)` returns the terms whose sum is to fall; the result has a row of them for each step. `changing`: what
+    else it changes; see `checkpoints.resumable`.
     """
+    parameters = [p for module in modules for p in module.parameters()]
     batches, optimizer = data.batches(*arrays, size=batch), optim.Adam(parameters, lr)
     decay, rows = optim.LinearDecay(optimizer, steps), []
-    for _ in tqdm(range(steps), desc=name, mininterval=0.5):
+    parts = {"batches": batches, "optimizer": optimizer, "decay": decay, "rows": rows, **changing}
+    for _ in resumable(range(steps), name, **parts, **{f"module {i}": module for i, module in enumerate(modules)}):
         minibatch = next(batches)
         terms = objective(*(minibatch if isinstance(minibatch, tuple) else (minibatch,)))
         optimizer.zero_grad()

@@ -19,12 +19,12 @@ from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
-from tqdm import tqdm
 
 import minigan as mg
 from demos.generative_models.boltzmann_machine import RBM, draw, from_noise
-from demos.generative_models.boltzmann_pictures import picture
+from demos.generative_models.boltzmann_pictures import SHOWN, picture
 from demos.kit import digits
+from demos.kit.checkpoints import once, resumable
 from demos.kit.claim import Claim
 from demos.kit.run import start
 from minigan import Tensor, backend, data, metrics, no_grad, optim
@@ -75,10 +75,7 @@ def main(argv: list[str] | None = None) -> None:
     for seed in range(args.seed, args.seed + settings.seeds):
         run = {how: train(x, others, how, settings, seed) for how in LONG + SHORT}
         for how in LONG:
-            rng = np.random.default_rng(seed)
-            run[how]["chains"] = from_noise(run[how]["rbm"], settings.chains, settings.gibbs, rng)
-            last = run[how]["chains"][settings.gibbs]
-            run[how] |= metrics.image_quality(last, judge, x.reshape(-1, 1, 28, 28))
+            run[how] |= once(f"{how}, seed {seed}: chains", dream, run[how]["rbm"], judge, x, settings, seed)
         runs.append(run)
     measure_gradients(claim, runs, Tensor(x[: settings.batch]))
     measure(claim, runs, float(np.square(others - x.mean(axis=0)).sum(axis=1).mean()), settings)
@@ -97,16 +94,18 @@ def train(x: np.ndarray, others: np.ndarray, how: str, settings: Settings, seed:
     samples, rows = draw(Tensor(np.full((settings.batch, 784), 0.5, np.float32)), rng), []
     steps = settings.steps if how in LONG else settings.mean_field_steps
     decay = optim.LinearDecay(optimizer, steps)
-    for t in tqdm(range(steps), desc=how, mininterval=0.5):
+    parts = {"rbm": rbm, "optimizer": optimizer, "decay": decay, "batches": batches, "samples": samples}
+    for t in resumable(range(steps), f"{how}, seed {seed}", rng=rng, rows=rows, **parts):
         if t % (steps // MOMENTS) == 0:
             rows.append({"step": t, **look(rbm, seen, unseen, samples, others)})
         v = draw(Tensor(next(batches)), rng)  # a pixel's grey is its probability of being 1
-        samples = negative(rbm, v, samples, how, rng)
-        loss = contrastive_divergence(rbm, v, samples)
+        v_k = negative(rbm, v, samples, how, rng)
+        loss = contrastive_divergence(rbm, v, v_k)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         decay.step()
+        samples.data = v_k.data
     rows.append({"step": steps, **look(rbm, seen, unseen, samples, others)})
     return {"rbm": rbm, "rows": {key: np.array([row[key] for row in rows]) for key in rows[0]}}
 
@@ -117,6 +116,13 @@ def negative(rbm: RBM, v: Tensor, samples: Tensor, how: str, rng: np.random.Gene
         return rbm.gibbs(samples if how == "persistent" else v, rng).detach()
     p = rbm.visible(draw(rbm.hidden(v), rng))  # W and b are in p
     return p if how == "attached" else p.detach()
+
+
+def dream(rbm: RBM, judge: metrics.Judge, x: np.ndarray, settings: Settings, seed: int) -> dict:
+    """Chains from noise, of which the picture shows a few; and what the judge says of where they end."""
+    chains = from_noise(rbm, settings.chains, settings.gibbs, np.random.default_rng(seed))
+    quality = metrics.image_quality(chains[settings.gibbs], judge, x.reshape(-1, 1, 28, 28))
+    return {"chains": {t: images[:SHOWN] for t, images in chains.items()}, **quality}
 
 
 def look(rbm: RBM, seen: Tensor, unseen: Tensor, samples: Tensor, others: np.ndarray) -> dict[str, float]:

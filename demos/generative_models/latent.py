@@ -18,12 +18,13 @@ from dataclasses import asdict, dataclass, replace
 
 import matplotlib.pyplot as plt
 import numpy as np
-from tqdm import tqdm
 
 import minigan as mg
 from demos.kit import digits
+from demos.kit.checkpoints import once
 from demos.kit.claim import Claim
 from demos.kit.pictures import FAKE, REAL, labelled
+from demos.kit.progress import progress
 from demos.kit.run import start
 from minigan import Tensor, attacks, backend, data, metrics, nn, no_grad, softmax
 
@@ -49,6 +50,7 @@ class Settings:
 
 QUICK = {"steps": 600, "width": 64, "judge_steps": 60, "points": 5, "pairs": 200, "images": 12, "descents": 40, "seeds": 1}
 FEW = 10  # directions whose share of all change is measured
+WALK = np.linspace(-4, 4, 9)  # how far along a direction, in the picture
 Images = Callable[[Tensor], Tensor]  # G, with pixels in [0, 1]
 
 
@@ -59,19 +61,23 @@ def main(argv: list[str] | None = None) -> None:
     claim = Claim(args, {"data": args.data, **asdict(settings)})
     x, y, (others, _) = digits.load(args)
     judge = (metrics.train_judge if args.quick else metrics.judge)(x, y, steps=settings.judge_steps)
-    runs = []
-    for seed in tqdm(range(args.seed, args.seed + settings.seeds), desc="seeds"):
-        mg.seed(seed)
-        untrained = digits.in_pixels(digits.dense_players(settings.z, settings.width)[0])
-        G, prior = digits.in_pixels(digits.train_generator(x, settings)), data.noise(settings.z, rng=backend.spawn())
-        run = {"G": G, "untrained": directions(untrained, prior, settings)["singular"]}
-        run |= directions(G, prior, settings) | ways(G, prior, judge, settings)
-        runs.append(run | inversion(G, prior, judge, x, others[: settings.images], settings))
+    real, seeds = others[: settings.images], range(args.seed, args.seed + settings.seeds)
+    runs = [once(f"seed {seed}", experiment, x, real, judge, settings, seed) for seed in progress(seeds, desc="seeds")]
     measure(claim, runs)
     claim.finish(picture(runs, claim.metrics), "latent")
 
 
 # --- the experiments ----------------------------------------------------------------------------------------------------
+
+
+def experiment(x: np.ndarray, real: np.ndarray, judge: nn.Module, settings: Settings, seed: int) -> dict:
+    """Train a generator on images x, and look at its z: where it leads, and where the real images are."""
+    mg.seed(seed)
+    untrained = digits.in_pixels(digits.dense_players(settings.z, settings.width)[0])
+    G, prior = digits.in_pixels(digits.train_generator(x, settings)), data.noise(settings.z, rng=backend.spawn())
+    run = {"untrained": directions(untrained, prior, settings)["singular"]} | directions(G, prior, settings)
+    run |= {"walks": walks(G, run["z"][0], run["V"][0])} | ways(G, prior, judge, settings)
+    return run | inversion(G, prior, judge, x, real, settings)
 
 
 def jacobian(G: Images, z: np.ndarray) -> np.ndarray:
@@ -120,6 +126,13 @@ def overlap(J: np.ndarray) -> float:
     columns = J / np.linalg.norm(J, axis=0)
     cosines = columns.T @ columns
     return float(np.abs(cosines[np.triu_indices(len(cosines), k=1)]).mean())
+
+
+def walks(G: Images, z: np.ndarray, V: np.ndarray) -> dict[str, np.ndarray]:
+    """G's images along three dimensions, the first three singular vectors, and the last, from the same z in the middle."""
+    found = {f"$z_{{{i + 1}}}$": np.eye(len(z))[i] for i in range(3)}
+    found |= {f"$v_{{{i + 1}}}$": V[i] for i in (0, 1, 2, len(z) - 1)}
+    return {name: digits.draw(G, z + WALK[:, None] * direction) for name, direction in found.items()}
 
 
 def ways(G: Images, prior: data.priors.Noise, judge: nn.Module, settings: Settings) -> dict:
@@ -197,7 +210,6 @@ def measure(claim: Claim, runs: list[dict]) -> None:
 
 # --- the picture --------------------------------------------------------------------------------------------------------
 
-WALK = np.linspace(-4, 4, 9)  # how far along a direction
 PAIRS = 4  # of real images
 
 
@@ -230,12 +242,8 @@ def draw_shares(axes: plt.Axes, runs: list[dict]) -> None:
 
 
 def draw_walks(axes: plt.Axes, run: dict) -> None:
-    """Along three dimensions, the first three singular vectors, and the last, from the same z in the middle."""
-    z, V = run["z"][0], run["V"][0]
-    found = {f"$z_{{{i + 1}}}$": np.eye(len(z))[i] for i in range(3)}
-    found |= {f"$v_{{{i + 1}}}$": V[i] for i in (0, 1, 2, len(z) - 1)}
-    images = [digits.draw(run["G"], z + WALK[:, None] * direction) for direction in found.values()]
-    labelled(axes, np.concatenate(images), len(WALK), list(found))
+    """A row for each direction."""
+    labelled(axes, np.concatenate(list(run["walks"].values())), len(WALK), list(run["walks"]))
     axes.set_xticks([15 + 30 * i for i in (0, len(WALK) // 2, len(WALK) - 1)], [f"{WALK[0]:g}", "z", f"+{WALK[-1]:g}"])
     axes.set_title("walks along single dimensions, and along singular vectors")
 

@@ -24,6 +24,7 @@ import numpy as np
 import minigan as mg
 from demos.generative_models import autoencoders
 from demos.kit import digits
+from demos.kit.checkpoints import once
 from demos.kit.claim import Claim
 from demos.kit.classifiers import in_parts
 from demos.kit.pictures import FAKE, REAL, strokes
@@ -50,6 +51,7 @@ class Settings:
 QUICK = {"unlabelled": 2000, "width": 128, "depth": 5, "pretraining_steps": 200, "steps": 200, "labels": (100, 300), "seeds": 1}
 ACTIVATIONS = {"sigmoid": (nn.Sigmoid, sigmoid), "ReLU": (nn.ReLU, relu)}
 STARTS = {"random": FAKE, "pretrained": REAL}
+SHOWN = 64  # units of the first layer, in the picture
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -58,7 +60,8 @@ def main(argv: list[str] | None = None) -> None:
     s = replace(Settings(), **QUICK) if args.quick else Settings()
     claim = Claim(args, {"data": args.data, **asdict(s)})
     x, y, unseen = digits.load(args)
-    runs = {units: [compare(units, x, y, unseen, s, args.seed + i) for i in range(s.seeds)] for units in ACTIVATIONS}
+    seeds = range(args.seed, args.seed + s.seeds)
+    runs = {u: [once(f"{u}, seed {seed}", compare, u, x, y, unseen, s, seed) for seed in seeds] for u in ACTIVATIONS}
     measure(claim, runs, s)
     claim.finish(picture(claim.metrics, runs, s), "pretraining")
 
@@ -85,8 +88,8 @@ def pretrain(model: nn.Sequential, x: np.ndarray, s: Settings, name: str) -> Non
             seen = h * (rng.random(h.shape) >= s.corruption).astype(h.dtype)
             return (reconstruction_loss(decoder(activation(layer(Tensor(seen)))), Tensor(h), bounded),)
 
-        parameters = layer.parameters() + decoder.parameters()
-        autoencoders.train(objective, parameters, [h], f"{name}, layer {l + 1}", s.pretraining_steps, s.batch, s.lr)
+        label = f"{name}, layer {l + 1}"
+        autoencoders.train(objective, [layer, decoder], [h], label, s.pretraining_steps, s.batch, s.lr, rng=rng)
         h = forward(nn.Sequential(layer, activation), h)
 
 
@@ -108,7 +111,7 @@ def finetune(model: nn.Sequential, x: np.ndarray, y: np.ndarray, s: Settings, na
     def objective(x, y):
         return (losses.cross_entropy(model(Tensor(x)), y),)
 
-    autoencoders.train(objective, model.parameters(), [x, y], name, s.steps, min(s.batch, len(x)), s.lr)
+    autoencoders.train(objective, [model], [x, y], name, s.steps, min(s.batch, len(x)), s.lr)
 
 
 def wrong(model: nn.Module, x: np.ndarray, y: np.ndarray) -> float:
@@ -117,7 +120,7 @@ def wrong(model: nn.Module, x: np.ndarray, y: np.ndarray) -> float:
 
 
 def compare(units: str, x: np.ndarray, y: np.ndarray, unseen: tuple[np.ndarray, np.ndarray], s: Settings, seed: int) -> dict:
-    """Errors on unseen digits and on those with labels, by start and number of labels; the first layers at the start."""
+    """Errors on unseen digits and on those with labels, by start and number of labels; first units at the start."""
     mg.seed(seed)
     order = backend.spawn().permutation(len(x))
     x, y = x[order], y[order]
@@ -125,7 +128,7 @@ def compare(units: str, x: np.ndarray, y: np.ndarray, unseen: tuple[np.ndarray, 
     states = {"random": model.state_dict()}
     pretrain(model, x[: s.unlabelled], s, f"{units}, seed {seed}")
     states["pretrained"] = model.state_dict()
-    found = {"weights": {name: state["layers.1.weight"] for name, state in states.items()}}
+    found = {"weights": {name: state["layers.1.weight"][:, :SHOWN] for name, state in states.items()}}
     for name, n in product(STARTS, s.labels):
         model.load_state_dict(states[name])
         finetune(model, x[:n], y[:n], s, f"{units}, seed {seed}, {name}, {n} labels")
@@ -165,7 +168,7 @@ def picture(found: dict[str, float], runs: dict[str, list[dict]], s: Settings) -
         axes.minorticks_off()
         axes.legend()
     for axes, (name, weights) in zip(places[2:], runs["sigmoid"][0]["weights"].items(), strict=True):
-        autoencoders.show(axes, strokes(weights[:, :64]), 8, f"sigmoids' first layer, {name}")
+        autoencoders.show(axes, strokes(weights), 8, f"sigmoids' first layer, {name}")
     errors = [found[f"sigmoid, {s.labels[0]} labels, {name}: errors (%)"] for name in STARTS]
 
     figure.suptitle(

@@ -12,6 +12,7 @@ same digits. What to look for: the curves are means over twentieths of the train
 the judge finds G's later samples nearer to the data. With 2 dimensions for z, all that P can draw fits on one sheet.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
 import matplotlib.pyplot as plt
@@ -20,6 +21,7 @@ import numpy as np
 import minigan as mg
 from demos.generative_models import autoencoders
 from demos.kit import digits
+from demos.kit.checkpoints import once
 from demos.kit.claim import Claim
 from demos.kit.classifiers import in_parts
 from demos.kit.pictures import FAKE, REAL
@@ -48,6 +50,10 @@ class Settings:
 
 QUICK = {"width": 64, "steps": 300, "gan_steps": 400, "gan_width": 128, "seeds": 1, "judged": 300}
 MNIST_ELBO = -110.0  # nats an image: what the full run on MNIST has to reach
+SHOWN = 64  # samples of each model in the picture
+SIDE = 18  # of the grid of images in the latent plane
+
+Distance = Callable[[np.ndarray], float]  # of samples from the data
 
 
 class VAE(nn.Module):
@@ -78,25 +84,31 @@ def main(argv: list[str] | None = None) -> None:
     x, y, (others, _) = digits.load(args, 10_000)
     judge = metrics.train_judge(x, y, steps=60) if args.quick else metrics.judge(x, y)
     seeds = range(args.seed, args.seed + s.seeds)
-    vaes = [train_vae(x, others, s.z, s, seed) for seed in seeds]
-    gans = [train_gan(x, s, seed) for seed in seeds]
-    plane = train_vae(x, others, 2, s, args.seed)
+
+    def distance(images):
+        return metrics.image_quality(images, judge, x[:10_000])["frechet"]
+
+    vaes = [once(f"VAE, seed {seed}", train_vae, x, others, s.z, s, seed, distance) for seed in seeds]
+    gans = [once(f"GAN, seed {seed}", train_gan, x, s, seed, distance) for seed in seeds]
+    plane = once("plane", train_vae, x, others, 2, s, args.seed, distance)
     measure_elbo(claim, vaes, plane, x, others)
     measure_descent(claim, vaes, gans)
-    measure_samples(claim, vaes, gans, lambda images: metrics.image_quality(images, judge, x[:10_000])["frechet"], others)
+    measure_samples(claim, vaes, gans, distance(others[: s.judged]))
     claim.finish(picture(claim.metrics, vaes, gans, plane), "vae")
 
 
 # --- the two models -----------------------------------------------------------------------------------------------------
 
 
-def train_vae(x: np.ndarray, others: np.ndarray, z: int, s: Settings, seed: int) -> dict:
-    """-ELBO along the training; its two terms on images not seen; the decoder, and what it makes of the prior."""
+def train_vae(x: np.ndarray, others: np.ndarray, z: int, s: Settings, seed: int, distance: Distance) -> dict:
+    """-ELBO along the training; its two terms on images not seen; what the decoder makes of the prior, and of a plane."""
     mg.seed(seed)
     vae = VAE(z, s.width)
-    rows = autoencoders.train(vae, vae.parameters(), [x], f"VAE, {z} dimensions, seed {seed}", s.steps, s.batch, s.lr)
+    name = f"VAE, {z} dimensions, seed {seed}"
+    rows = autoencoders.train(vae, [vae], [x], name, s.steps, s.batch, s.lr, prior=vae.prior)
     samples = autoencoders.pixels(vae.P, vae.prior(s.judged))
-    return {"curve": rows.sum(axis=1), "terms": terms(vae, others), "P": vae.P, "samples": samples}
+    found = {"curve": rows.sum(axis=1), "terms": terms(vae, others), "frechet": distance(samples), "samples": samples[:SHOWN]}
+    return found | ({"plane": autoencoders.pixels(vae.P, autoencoders.quantiles(SIDE))} if z == 2 else {})
 
 
 def terms(vae: VAE, x: np.ndarray) -> np.ndarray:
@@ -106,19 +118,20 @@ def terms(vae: VAE, x: np.ndarray) -> np.ndarray:
     return np.average(parts[:, 1:], axis=0, weights=parts[:, 0])
 
 
-def train_gan(x: np.ndarray, s: Settings, seed: int) -> dict:
-    """Both losses along the training, and G's samples after a quarter of it and at the end."""
+def train_gan(x: np.ndarray, s: Settings, seed: int, distance: Distance) -> dict:
+    """Both losses along the training; how far G's samples are from the data after a quarter of it and at the end; the last."""
     mg.seed(seed)
     G, D = digits.dense_players(s.gan_z, s.gan_width)
-    game, samples = GAN(G, D, data.noise(s.gan_z), *adams(G, D, s.gan_lr, s.gan_lr)), []
+    game, quarters = GAN(G, D, data.noise(s.gan_z), *adams(G, D, s.gan_lr, s.gan_lr)), []
 
     def look(game):
-        samples.append((game.sample(s.judged) + 1) / 2)
+        samples = (game.sample(s.judged) + 1) / 2
+        quarters.append({"frechet": distance(samples), "samples": samples[:SHOWN]})
 
     batches = data.batches(2 * x - 1, size=s.batch)
-    figures = train(game, batches, s.gan_steps, f"GAN, seed {seed}", s.gan_steps // 4, look)
+    figures = train(game, batches, s.gan_steps, "GAN", s.gan_steps // 4, look, quarters=quarters)
     curves = {name: np.array([row[name] for row in figures]) for name in ("loss_D", "loss_G")}
-    return curves | {"early": samples[0], "samples": samples[-1]}
+    return curves | {"early": quarters[0]["frechet"], **quarters[-1]}
 
 
 # --- the figures --------------------------------------------------------------------------------------------------------
@@ -157,15 +170,15 @@ def downwards(curve: np.ndarray) -> float:
     return float(np.maximum(-change, 0).sum() / np.abs(change).sum())
 
 
-def measure_samples(claim: Claim, vaes: list[dict], gans: list[dict], distance, others: np.ndarray) -> None:
+def measure_samples(claim: Claim, vaes: list[dict], gans: list[dict], unseen: float) -> None:
     """Frechet distances of samples from the data, in the judge's features."""
-    early, late = ([distance(run[key]) for run in gans] for key in ("early", "samples"))
+    early, late = ([run[key] for run in gans] for key in ("early", "frechet"))
     better = max(b / a for a, b in zip(early, late, strict=True))
     claim.note("frechet_gan_after_a_quarter", np.mean(early), "mean over the seeds")
     claim.note("frechet_gan", np.mean(late))
     claim.note("frechet_gan_end_to_quarter", better, "below 1: G's samples get better (worst seed)", better < 1)
-    claim.note("frechet_vae", np.mean([distance(run["samples"]) for run in vaes]), "mean over the seeds")
-    claim.note("frechet_unseen_images", distance(others[: len(vaes[0]["samples"])]), "as near as samples can come")
+    claim.note("frechet_vae", np.mean([run["frechet"] for run in vaes]), "mean over the seeds")
+    claim.note("frechet_unseen_images", unseen, "as near as samples can come")
 
 
 # --- the picture --------------------------------------------------------------------------------------------------------
@@ -183,9 +196,10 @@ def picture(found: dict[str, float], vaes: list[dict], gans: list[dict], plane: 
     below.set(xlabel="share of the training", title=f"the GAN's losses: of D's {share_D:.0%}, of G's {share_G:.0%}")
     for row, (name, runs) in enumerate({"vae": vaes, "gan": gans}.items()):
         title = f"{name.upper()}'s samples, Fréchet distance {found[f'frechet_{name}']:.0f}"
-        autoencoders.show(figure.add_subplot(places[row, 1]), runs[0]["samples"][:64], 8, title)
-    grid = autoencoders.pixels(plane["P"], autoencoders.quantiles(18))
-    autoencoders.show(figure.add_subplot(places[:, 2]), grid, 18, "z in 2 dimensions: P on a grid of normal quantiles")
+        autoencoders.show(figure.add_subplot(places[row, 1]), runs[0]["samples"], 8, title)
+    autoencoders.show(
+        figure.add_subplot(places[:, 2]), plane["plane"], SIDE, "z in 2 dimensions: P on a grid of normal quantiles"
+    )
     title = (
         f"The VAE's one objective falls, to an ELBO of {found['elbo']:.1f} nats on unseen digits; G's loss rises, though its"
     )

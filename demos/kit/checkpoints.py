@@ -107,6 +107,7 @@ class Checkpoint:
         self.problem = ""  # why the last checkpoint could not be written
         self.began = time.perf_counter()
         self.due = self.began + FIRST
+        self.seen = self.began  # the end of the last iteration
         self._handlers: dict[int, Any] = {}
 
     # --- from the beginning to the end -------------------------------------------------------------------------------
@@ -153,7 +154,7 @@ class Checkpoint:
         if state := self.found.pop(self.loop.name, None):
             with self._fitting():
                 self.loop.restore(state)
-        self.busy = False
+        self.busy, self.seen = False, time.perf_counter()
         self._stop_if_asked()
         return self.loop.t
 
@@ -161,7 +162,8 @@ class Checkpoint:
         """The loop has finished an iteration: is it time to save, or to stop?"""
         self.loop.t += 1
         self.written = self.busy = False
-        if time.perf_counter() >= self.due:
+        before, self.seen = self.seen, time.perf_counter()
+        if self.seen + (self.seen - before) >= self.due:  # after another iteration it would be too late
             self.save(bar)
         self._stop_if_asked(bar)
 
@@ -173,6 +175,8 @@ class Checkpoint:
         self.loop, self.busy = None, False
         with suppress(OSError):  # what is written to it will say what is wrong
             self.path.parent.mkdir(parents=True, exist_ok=True)  # it may have been deleted
+        if time.perf_counter() >= self.due:
+            self.save()
         self._stop_if_asked()
 
     def once(self, name: str, function: Callable, args: tuple, bar: tqdm | None) -> Any:
@@ -227,7 +231,10 @@ class Checkpoint:
 
     def place(self) -> str:
         """Where the run stands, in words."""
-        return f"{self.loop.t} of {self.loop.steps} iterations" if self.loop else "the last loop"
+        if self.loop:
+            return f"{self.loop.t} of {self.loop.steps} iterations"
+        n = len(self.finished)
+        return f"{n} finished part{'' if n == 1 else 's'}"
 
     def _read(self, path: Path) -> None:
         """Take in a file, if its settings are the run's."""
@@ -315,6 +322,7 @@ class Loop:
 
 # --- what changes, as numbers, texts and arrays -----------------------------------------------------------------------
 
+PLAIN = (type(None), bool, int, float, str)  # what JSON gives back as it was
 WRONG = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError)  # what a state that does not fit raises
 
 
@@ -379,17 +387,17 @@ def copied(value: Any) -> Any:
     return decoded(outline, {path: array.copy() for path, array in arrays.items()})
 
 
-def read_checkpoint(path: Path) -> tuple[dict, dict[str, Any]]:
-    """A checkpoint's settings, and the states in it; else the program ends with one line that says why."""
+def read_checkpoint(path: Path, option: str = "--resume") -> tuple[dict, dict[str, Any]]:
+    """A checkpoint's settings, and the states in it; else the program ends with one line: why the option's file is none."""
     try:
         arrays = read_npz(path)
         outline = json.loads(str(arrays["outline"]))
         entries = {str(name): decoded(entry, arrays) for name, entry in outline["entries"].items()}
         return dict(outline["settings"]), entries
     except DamagedFile as error:
-        raise SystemExit(f"--resume: {one_line(error)}") from None
+        raise SystemExit(f"{option}: {one_line(error)}") from None
     except (OSError, RecursionError, *WRONG) as error:
-        raise SystemExit(f"--resume: {path} is no checkpoint of a demo: {one_line(error)}") from None
+        raise SystemExit(f"{option}: {path} is no checkpoint of a demo: {one_line(error)}") from None
 
 
 def difference(there: dict, here: dict) -> str:

@@ -70,11 +70,12 @@ def train(
     batch: int,
     lr: float,
     objective: Objective | None = None,
+    **changing: Any,
 ) -> list[dict[str, float]]:
     """Train by Adam, the learning rate falling to 0, under a progress bar with this name.
 
-    `objective(model, x, y)` is what falls; None: the loss. Returns a history of it, and of the errors
-    in the minibatch, in per cent.
+    `objective(model, x, y)` is what falls; None: the loss. `changing`: what else it changes; see
+    `checkpoints.resumable`. Returns a history of it, and of the errors in the minibatch, in per cent.
     """
     model = classifier.model.train()
     objective = objective or (lambda model, x, y: classifier.loss(model(Tensor(x)), y))
@@ -83,7 +84,7 @@ def train(
     optimizer, history = optim.Adam(model.parameters(), lr), []
     decay = optim.LinearDecay(optimizer, steps)
     parts = {"model": model, "optimizer": optimizer, "minibatches": minibatches, "decay": decay, "history": history}
-    for step in resumable(range(1, steps + 1), name, **parts):
+    for step in resumable(range(1, steps + 1), name, **parts, **changing):
         images, labels = next(minibatches)
         optimizer.zero_grad()
         loss = objective(model, images, labels)

@@ -24,7 +24,7 @@ def test_the_claim_holds(out):
     summary = summary_of(out)
     assert list(summary["holds"].values()) == [True] * 3
     assert len(summary["metrics"]) == 3 * 6 + 2
-    assert {p.name for p in out.iterdir()} == {"adversarial_training.png", "history.csv", "summary.json"}
+    assert {p.name for p in out.iterdir()} == {"adversarial_training.png", "checkpoint.npz", "history.csv", "summary.json"}
     assert_shows_something(out / "adversarial_training.png")
     assert list(history_of(out)[0]) == ["step", *(f"{name}_{w}" for name in demo.LABELS for w in ("loss", "error"))]
 
@@ -75,7 +75,7 @@ def digits():
 
 def test_the_objectives_are_the_formulas(model, digits):
     x, y = digits
-    found = {name: f(model, x, y).item() for name, f in demo.objectives(SETTINGS, 5).items() if f}
+    found = {name: f(model, x, y).item() for name, f in demo.objectives(SETTINGS, np.random.default_rng(5)).items() if f}
     noisy = random_signs(x, 0.25, np.random.default_rng(5))
     adversarial = attacks.fgsm(model, x, y, 0.25, clip=None)
 
@@ -88,11 +88,11 @@ def test_the_objectives_are_the_formulas(model, digits):
 def test_all_three_start_alike(monkeypatch, tmp_path):
     starts, train = [], classifiers.train
 
-    def watched(classifier, x, y, *rest):
+    def watched(classifier, x, y, *rest, **changing):
         starts.append(
             [p.data.copy() for p in classifier.model.parameters()] + [mg.backend.generator_state(mg.backend.generator())]
         )
-        return train(classifier, x, y, *rest)
+        return train(classifier, x, y, *rest, **changing)
 
     glyphs = data.glyphs
     monkeypatch.setattr(data, "glyphs", lambda n: glyphs(min(n, 120)))

@@ -30,7 +30,7 @@ def test_in_a_quick_run_chance_is_all_there_is_where_one_is_not_told(out):
     assert summary["holds"]["accuracy_neither"]
     assert summary["holds"]["accuracy_G alone"]
     assert set(summary["holds"]) == {"accuracy_neither", "accuracy_G alone"}
-    assert {path.name for path in out.iterdir()} == {"conditioning.png", "summary.json"}
+    assert {path.name for path in out.iterdir()} == {"conditioning.png", "summary.json", "checkpoint.npz"}
     assert_shows_something(out / "conditioning.png")
     assert summary["metrics"]["accuracy_real"] > 0.8
 
@@ -172,18 +172,21 @@ def test_each_comparison_has_its_images_and_its_seeds(main, record, two_sets):
     y = two_sets.y
     judge = record(metrics, "train_judge", lambda *arguments, **named: "judge")
     quality = record(metrics, "image_quality", lambda *arguments: {"accuracy": 0.875})
-    played = record(demo, "play", lambda s, seed, told, x, y, name: (told, len(x), seed))
-    apart = record(demo, "play_separate", lambda s, seed, x, y: ("separate", len(x), seed))
-    looked = record(demo, "look", lambda samples, *rest: samples)
+    played = record(demo, "play", lambda s, seed, told, x, y, name: np.full(20, 1000 * sum(told) + 10 * len(x) + seed))
+    apart = record(demo, "play_separate", lambda s, seed, x, y: np.full(20, 9000 + 10 * len(x) + seed))
+    looked = record(demo, "look", lambda samples, *rest: {})
     measured = record(demo, "measure")
     main(demo, few=2)
 
-    both, seeds = demo.TOLD["both"], (5, 6)
-    expected = {name: [(told, 60, seed) for seed in seeds] for name, told in demo.TOLD.items()}
-    expected |= {"separate": [("separate", 60, seed) for seed in seeds]}
-    expected |= {"both, few images": [(both, 20, seed) for seed in seeds]}
-    expected |= {"separate, few images": [("separate", 20, seed) for seed in seeds]}
-    assert measured[0].found == expected
+    expected = {"neither": 0, "G alone": 1, "D alone": 1, "both": 2, "separate": 9}  # which game, in thousands
+    expected = {
+        name: [1000 * game + 605, 1000 * game + 606] for name, game in expected.items()
+    }  # of 60 images, by seeds 5 and 6
+    expected |= {"both, few images": [2205, 2206], "separate, few images": [9205, 9206]}  # of 20
+    assert {name: [set(run["samples"]) for run in runs] for name, runs in measured[0].found.items()} == {
+        name: [{sample} for sample in samples] for name, samples in expected.items()
+    }
+    assert {call.told for call in played if len(call.x) == 20} == {demo.TOLD["both"]}
     assert measured[0].real == 0.875
 
     for call in (*played, *apart):

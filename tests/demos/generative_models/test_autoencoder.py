@@ -1,7 +1,5 @@
 """The demo of the autoencoder: its damage and the obvious remedies by other means, its figures, and that the claim holds."""
 
-import argparse
-
 import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
@@ -11,6 +9,7 @@ from demos.generative_models import autoencoder as demo
 from demos.generative_models import autoencoders, damage
 from demos.generative_models.damage import TASKS, Damage
 from demos.kit.claim import Claim
+from demos.kit.run import common_options, start
 from minigan import Tensor, data
 from tests.demos.running import assert_shows_something, summary_of
 
@@ -31,7 +30,7 @@ def rng():
 
 @pytest.fixture
 def claim(tmp_path):
-    return Claim(argparse.Namespace(out=tmp_path, seed=0), {})
+    return Claim(start(common_options(""), ["--out", str(tmp_path)], "autoencoder"), {})
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +47,7 @@ def harm(images):
 def test_the_claim_holds(out):
     summary = summary_of(out)
     assert summary["holds"] == {f"{task}, {name}: times less": True for task in TASKS for name in ("dense", "conv")}
-    assert {path.name for path in out.iterdir()} == {"autoencoder.png", "summary.json"}
+    assert {path.name for path in out.iterdir()} == {"autoencoder.png", "summary.json", "checkpoint.npz"}
     assert_shows_something(out / "autoencoder.png")
 
 
@@ -132,9 +131,9 @@ def test_each_task_has_its_share_of_a_minibatch(harm, images):
 def test_the_networks_learn_what_was_before_the_damage(name, harm, images, monkeypatch):
     losses, loop = [], autoencoders.train
 
-    def watched(objective, *rest):
+    def watched(objective, *rest, **changing):
         losses.append(objective)
-        return loop(objective, *rest)
+        return loop(objective, *rest, **changing)
 
     monkeypatch.setattr(autoencoders, "train", watched)
     monkeypatch.setattr(harm, "mixed", lambda x, rng: 1 - x)
@@ -165,6 +164,18 @@ def test_known_pixels_stay_and_the_others_are_the_networks(images, rng):
     np.testing.assert_array_equal(found[known], images[known])
     np.testing.assert_allclose(found[~known], said[~known], rtol=1e-5)
     np.testing.assert_allclose(demo.restore(Q, P, images, False), said, rtol=1e-5)
+
+
+def test_what_is_restored_is_compared_with_what_was_before_the_damage(harm, images, rng):
+    mg.seed(0)
+    Q, P = autoencoders.dense_encoder(3, 8), autoencoders.dense_decoder(3, 8)
+    test = {task: harm(task, images, rng) for task in TASKS}
+    found = demo.restorations(Q, P, test, images)
+    assert list(found) == list(TASKS)
+    for task in TASKS:
+        restored = demo.restore(Q, P, *test[task])
+        assert found[task]["error"] == pytest.approx(((restored - images) ** 2).mean(), rel=1e-5)
+        np.testing.assert_array_equal(found[task]["images"], restored[: demo.SHOWN])
 
 
 def test_pca_is_the_best_linear_code(images):
@@ -209,8 +220,8 @@ def test_the_error_is_the_mean_over_all_pixels(images):
 @pytest.mark.parametrize(("worst", "holds"), [(0.7, True), (0.72, False)])
 def test_the_worst_seed_has_to_have_half_the_remedys_error(claim, worst, holds):
     x = np.zeros((4, 1, 28, 28))
-    good = dict.fromkeys(TASKS, x + 0.1)
-    restored = {"dense": [good, {**good, "denoising": x + worst}], "conv": [good, good]}
+    good = {task: {"error": 0.1**2} for task in TASKS}
+    restored = {"dense": [good, {**good, "denoising": {"error": worst**2}}], "conv": [good, good]}
     demo.measure(claim, x, restored, dict.fromkeys(TASKS, x + 1.0), x + 0.2, demo.Settings())
     expected = {f"{task}, {name}: times less": True for task in TASKS for name in demo.NETWORKS}
     assert claim.holds == expected | {"denoising, dense: times less": holds}
@@ -253,7 +264,7 @@ def test_known_pixels_stay_after_a_linear_map(monkeypatch):
 def test_the_networks_learn_from_the_training_images_and_are_measured_on_the_others(main, record, two_sets):
     x, others, classes = two_sets.x, two_sets.others, two_sets.classes
     trained = record(demo, "train", lambda name, x, damage, s, seed: (f"{name}, {seed}", None))
-    record(demo, "restore", lambda Q, P, seen, known: (Q, seen))
+    judged = record(demo, "restorations", lambda Q, *rest: Q)
     pca = record(autoencoders, "pca", lambda *arguments: "projected")
     mapped = record(demo, "mapped", lambda x, damage, task, seen, known: (task, seen))
     measured, maps, middles, ways = (record(demo, name) for name in ("measure", "measure_maps", "measure_middles", "between"))
@@ -268,14 +279,16 @@ def test_the_networks_learn_from_the_training_images_and_are_measured_on_the_oth
     np.testing.assert_array_equal(call.x, others)
     np.testing.assert_array_equal(call.remedies["reconstruction"], x.mean(axis=0)[None])
     for name in demo.NETWORKS:
-        assert len(call.restored[name]) == 2
-        for run, seed in zip(call.restored[name], (5, 6), strict=True):
-            assert {Q for Q, _ in run.values()} == {f"{name}, {seed}"}
-            np.testing.assert_array_equal(run["reconstruction"][1], others)
-            for task in TASKS[1:]:
-                assert run[task][1] is call.remedies[task]
-                assert len(run[task][1]) == len(others)
-                assert run[task][1].mean() > 0.6  # bright, as the others are
+        assert call.restored[name] == [f"{name}, {seed}" for seed in (5, 6)]
+    assert len(judged) == 4
+    for restoring in judged:
+        np.testing.assert_array_equal(restoring.x, others)
+        np.testing.assert_array_equal(restoring.test["reconstruction"][0], others)
+        for task in TASKS[1:]:
+            seen = restoring.test[task][0]
+            assert seen is call.remedies[task]
+            assert len(seen) == len(others)
+            assert seen.mean() > 0.6  # bright, as the others are
 
     np.testing.assert_array_equal(maps[0].x, others)
     for linear in mapped:

@@ -11,17 +11,24 @@ from demos.generative_models import autoencoders as kit
 from minigan import Tensor, nn
 
 
+class Weight(nn.Module):
+    """A module of one number."""
+
+    def __init__(self):
+        self.w = Tensor(np.array([1.0]), requires_grad=True)
+
+
 @pytest.fixture(autouse=True)
 def _seeded():
     mg.seed(0)
 
 
 def test_the_loop_follows_adam_with_a_rate_that_falls_to_0():
-    w = Tensor(np.array([1.0]), requires_grad=True)
-    rows = kit.train(lambda x: (2.0 * mg.sum(w), mg.sum(w)), [w], [np.zeros((8, 1))], "w", steps=4, batch=2, lr=0.1)
+    one = Weight()
+    rows = kit.train(lambda x: (2.0 * mg.sum(one.w), mg.sum(one.w)), [one], [np.zeros((8, 1))], "w", steps=4, batch=2, lr=0.1)
     at = 1.0 - 0.1 * np.cumsum([0, 1, 0.75, 0.5, 0.25])  # a constant gradient: each step of Adam is as long as the rate
     np.testing.assert_allclose(rows, np.outer(at[:4], [2, 1]), rtol=1e-6)
-    assert w.item() == pytest.approx(at[4])
+    assert one.w.item() == pytest.approx(at[4])
 
 
 def test_the_loop_takes_arrays_side_by_side():
@@ -29,10 +36,10 @@ def test_the_loop_takes_arrays_side_by_side():
 
     def objective(x, y):
         seen.append((x, y))
-        return (mg.sum(w),)
+        return (mg.sum(one.w),)
 
-    w = Tensor(np.array([1.0]), requires_grad=True)
-    kit.train(objective, [w], [a, a + 100], "pairs", steps=5, batch=2, lr=0.1)
+    one = Weight()
+    kit.train(objective, [one], [a, a + 100], "pairs", steps=5, batch=2, lr=0.1)
     assert sorted(np.concatenate([x for x, _ in seen])) == list(a)
     assert all((y == x + 100).all() for x, y in seen)
 

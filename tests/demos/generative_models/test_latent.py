@@ -52,7 +52,7 @@ def test_the_claim_holds(out):
     summary = summary_of(out)
     names = {"singular_share", "predicted_change_error", "slerp_norm_error", "lerp_half_way"}
     assert summary["holds"] == {name: True for name in names}
-    assert {path.name for path in out.iterdir()} == {"latent.png", "summary.json"}
+    assert {path.name for path in out.iterdir()} == {"latent.png", "summary.json", "checkpoint.npz"}
     assert_shows_something(out / "latent.png")
 
 
@@ -208,8 +208,9 @@ def test_generators_learn_from_the_training_images_and_the_real_images_are_other
     judge = record(metrics, "train_judge", lambda *arguments, **named: "judge")
     generators = [Linear(seed=seed) for seed in (0, 1)]
     trained = record(digits, "train_generator", lambda *arguments: generators[len(trained) - 1])
-    looked = record(demo, "directions", lambda G, *rest: {"singular": digits.draw(G, np.ones((4, 3))), "overlap": 0.0})
+    looked = record(demo, "directions", lambda G, *rest: {"singular": digits.draw(G, np.ones((4, 3))), "z": [0], "V": [0]})
     walked, inverted = (record(demo, name, lambda *arguments: {}) for name in ("ways", "inversion"))
+    drawn = record(demo, "walks")
     measured = record(demo, "measure")
     main(demo, z=3, images=30, width=8)
 
@@ -221,9 +222,9 @@ def test_generators_learn_from_the_training_images_and_the_real_images_are_other
         np.testing.assert_array_equal(call.real, two_sets.others[:30])
     assert {call.judge for call in (*walked, *inverted)} == {"judge"}
     z = np.ones((4, 3))
-    for run, G, walk, inversion in zip(measured[0].runs, generators, walked, inverted, strict=True):
+    for run, G, *calls in zip(measured[0].runs, generators, walked, inverted, drawn, strict=True):
         images = digits.draw(digits.in_pixels(G), z)
-        for found in (run["singular"], *(digits.draw(part, z) for part in (run["G"], walk.G, inversion.G))):
+        for found in (run["singular"], *(digits.draw(call.G, z) for call in calls)):
             np.testing.assert_array_equal(found, images)
         assert run["untrained"].mean() == pytest.approx(0.5, abs=0.1) != images.mean()  # a G that has learnt nothing draws grey
     assert len(looked) == 4
@@ -232,8 +233,8 @@ def test_generators_learn_from_the_training_images_and_the_real_images_are_other
 def test_every_seed_starts_from_another_generator(main, record):
     record(metrics, "train_judge")
     record(digits, "train_generator", lambda *arguments: Linear(4, seed=0))
-    looked = record(demo, "directions", lambda G, *rest: {"singular": digits.draw(G, np.ones((1, 4)))})
-    for name in ("ways", "inversion"):
+    looked = record(demo, "directions", lambda G, *rest: {"singular": digits.draw(G, np.ones((1, 4))), "z": [0], "V": [0]})
+    for name in ("walks", "ways", "inversion"):
         record(demo, name, lambda *arguments: {})
     measured = record(demo, "measure")
     main(demo, z=4, width=8)

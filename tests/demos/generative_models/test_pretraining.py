@@ -1,7 +1,5 @@
 """The demo of greedy pretraining: its layers' own tasks, the fairness of the comparison, and that the claim holds."""
 
-import argparse
-
 import numpy as np
 import pytest
 from scipy.special import expit
@@ -11,6 +9,7 @@ from demos.generative_models import autoencoders
 from demos.generative_models import pretraining as demo
 from demos.kit.claim import Claim
 from demos.kit.pictures import strokes
+from demos.kit.run import common_options, start
 from minigan import Tensor, data, nn
 from tests.demos.running import assert_shows_something, summary_of
 
@@ -34,7 +33,8 @@ def loops(monkeypatch):
     """What the training loop is called with, and the arrays of each minibatch."""
     calls, loop = [], autoencoders.train
 
-    def watched(objective, parameters, arrays, name, *rest):
+    def watched(objective, modules, arrays, name, *rest, **changing):
+        parameters = [p for module in modules for p in module.parameters()]
         call = {"parameters": parameters, "arrays": arrays, "name": name, "rest": rest, "objective": objective, "seen": []}
         calls.append(call)
 
@@ -42,7 +42,7 @@ def loops(monkeypatch):
             call["seen"].append(minibatch)
             return objective(*minibatch)
 
-        return loop(listening, parameters, arrays, name, *rest)
+        return loop(listening, modules, arrays, name, *rest, **changing)
 
     monkeypatch.setattr(autoencoders, "train", watched)
     return calls
@@ -52,7 +52,7 @@ def loops(monkeypatch):
 def test_the_claim_holds(out):
     summary = summary_of(out)
     assert summary["holds"] == {"sigmoid, 100 labels: seeds where pretraining helps": True}
-    assert {path.name for path in out.iterdir()} == {"pretraining.png", "summary.json"}
+    assert {path.name for path in out.iterdir()} == {"pretraining.png", "summary.json", "checkpoint.npz"}
     assert_shows_something(out / "pretraining.png")
 
 
@@ -158,7 +158,7 @@ def run(random, pretrained):
 
 @pytest.mark.parametrize(("better", "holds"), [(4, True), (3, False)])
 def test_four_of_five_seeds_have_to_gain(tmp_path, better, holds):
-    claim = Claim(argparse.Namespace(out=tmp_path, seed=0), {})
+    claim = Claim(start(common_options(""), ["--out", str(tmp_path)], "pretraining"), {})
     trainings = [run(30.0, 20.0)] * better + [run(30.0, 31.0)] * (5 - better)
     demo.measure(claim, {"sigmoid": trainings, "ReLU": [run(10.0, 11.0)] * 5}, demo.Settings(labels=(100,)))
     assert claim.holds == {"sigmoid, 100 labels: seeds where pretraining helps": holds}

@@ -1,7 +1,5 @@
 """The demo of the VAE: the ELBO's two terms against closed forms and quadrature, its gradient, and that the claim holds."""
 
-import argparse
-
 import numpy as np
 import pytest
 from scipy.special import expit
@@ -10,7 +8,9 @@ from scipy.stats import norm
 import minigan as mg
 from demos.generative_models import autoencoders
 from demos.generative_models import vae as demo
+from demos.kit import digits
 from demos.kit.claim import Claim
+from demos.kit.run import start
 from minigan import Tensor, data, metrics
 from tests.demos.running import assert_shows_something, summary_of
 
@@ -26,7 +26,7 @@ def out(tmp_path_factory):
 
 @pytest.fixture
 def claim(tmp_path):
-    return Claim(argparse.Namespace(data="mnist", quick=False, out=tmp_path, seed=0), {})
+    return Claim(start(digits.options(""), ["--out", str(tmp_path)], "vae"), {})
 
 
 def images(n):
@@ -49,7 +49,7 @@ def normal(*shape):
 def test_the_claim_holds(out):
     summary = summary_of(out)
     assert summary["holds"] == dict.fromkeys(("elbo", "downwards_vae", "downwards_G", "frechet_gan_end_to_quarter"), True)
-    assert {path.name for path in out.iterdir()} == {"vae.png", "summary.json"}
+    assert {path.name for path in out.iterdir()} == {"vae.png", "summary.json", "checkpoint.npz"}
     assert_shows_something(out / "vae.png")
 
 
@@ -171,32 +171,37 @@ def test_the_worst_seed_decides_about_the_curves(claim):
 
 
 def test_the_worst_seed_decides_about_the_samples(claim):
-    gans = [{"early": [4.0], "samples": [2.0]}, {"early": [5.0], "samples": [6.0]}]
-    demo.measure_samples(claim, [{"samples": [3.0]}, {"samples": [4.0]}], gans, lambda samples: samples[0], [1.0, 9.0])
+    gans = [{"early": 4.0, "frechet": 2.0}, {"early": 5.0, "frechet": 6.0}]
+    demo.measure_samples(claim, [{"frechet": 3.0}, {"frechet": 4.0}], gans, 1.0)
     assert claim.holds == {"frechet_gan_end_to_quarter": False}
     expected = {"gan_after_a_quarter": 4.5, "gan": 4, "gan_end_to_quarter": 1.2, "vae": 3.5, "unseen_images": 1}
     assert claim.metrics == pytest.approx({f"frechet_{name}": value for name, value in expected.items()})
 
 
 def test_a_gan_that_begins_knows_nothing():
-    run = demo.train_gan(images(60), SMALL, seed=0)
+    seen = []
+    run = demo.train_gan(images(60), SMALL, 0, lambda samples: seen.append(samples) or float(len(seen)))
     assert run["loss_D"].shape == run["loss_G"].shape == (40,)
     assert run["loss_D"][0] == pytest.approx(2 * np.log(2), abs=0.1)
     assert run["loss_G"][0] == pytest.approx(np.log(2), abs=0.1)
-    for key in ("early", "samples"):
-        assert run[key].shape == (20, 1, 28, 28)
-        assert 0 <= run[key].min() < 0.5 < run[key].max() <= 1
-    assert np.abs(run["early"] - run["samples"]).max() > 0.01
+    for samples in seen:
+        assert samples.shape == (20, 1, 28, 28)
+        assert 0 <= samples.min() < 0.5 < samples.max() <= 1
+    assert np.abs(seen[0] - seen[-1]).max() > 0.01
+    assert (run["early"], run["frechet"]) == (1, len(seen))  # after a quarter, and at the end
+    np.testing.assert_array_equal(run["samples"], seen[-1])
 
 
 def test_a_training_is_the_seeds():
     x = images(60)
-    one, same, other = (demo.train_vae(x, x, 3, SMALL, seed) for seed in (0, 0, 1))
+    one, same, other = (demo.train_vae(x, x, 3, SMALL, seed, np.mean) for seed in (0, 0, 1))
     np.testing.assert_array_equal(one["curve"], same["curve"])
     assert one["curve"].shape == (4,)
     assert one["curve"][0] > one["curve"][-1]
     assert (one["curve"] != other["curve"]).all()
     assert one["samples"].shape == (20, 1, 28, 28)
+    assert one["frechet"] == one["samples"].mean()
+    assert demo.train_vae(x, x, 2, SMALL, 0, np.mean)["plane"].shape == (demo.SIDE**2, 1, 28, 28)
 
 
 # --- what reaches what --------------------------------------------------------------------------------------------------
@@ -206,8 +211,8 @@ def test_the_models_learn_from_the_training_images_and_are_measured_on_the_other
     x, y, others = two_sets.x, two_sets.y, two_sets.others
     judge = record(metrics, "train_judge", lambda *arguments, **named: "judge")
     quality = record(metrics, "image_quality", lambda *arguments: {"frechet": 3.0})
-    vaes = record(demo, "train_vae", lambda x, others, z, s, seed: f"VAE of {z}, {seed}")
-    gans = record(demo, "train_gan", lambda x, s, seed: f"GAN, {seed}")
+    vaes = record(demo, "train_vae", lambda x, others, z, s, seed, distance: f"VAE of {z}, {seed}")
+    gans = record(demo, "train_gan", lambda x, s, seed, distance: f"GAN, {seed}")
     elbo, descent, samples = (record(demo, f"measure_{name}") for name in ("elbo", "descent", "samples"))
     main(demo, z=7)
 
@@ -215,7 +220,7 @@ def test_the_models_learn_from_the_training_images_and_are_measured_on_the_other
     assert [call.seed for call in gans] == [5, 6]
     for call in (*vaes, *gans, *judge, *elbo):
         np.testing.assert_array_equal(call.x, x)
-    for call in (*vaes, *elbo, *samples):
+    for call in (*vaes, *elbo):
         np.testing.assert_array_equal(call.others, others)
     np.testing.assert_array_equal(judge[0].y, y)
     for call in (*elbo, *descent, *samples):
@@ -223,21 +228,22 @@ def test_the_models_learn_from_the_training_images_and_are_measured_on_the_other
     for call in (*descent, *samples):
         assert call.gans == ["GAN, 5", "GAN, 6"]
     assert elbo[0].plane == "VAE of 2, 5"
-    assert samples[0].distance(others) == 3
+    assert samples[0].unseen == 3
     np.testing.assert_array_equal(quality[0].samples, others)
+    for call in (*vaes, *gans):
+        assert call.distance(others) == 3
     np.testing.assert_array_equal(quality[0].train, x)
     assert quality[0].judge == "judge"
 
 
 def test_a_vae_learns_from_some_images_and_its_elbo_is_that_of_others(record, two_sets):
-    trained = record(autoencoders, "train", lambda *arguments: np.zeros((4, 2)))
+    trained = record(autoencoders, "train", lambda *arguments, **changing: np.zeros((4, 2)))
     measured = record(demo, "terms", lambda *arguments: np.array([2.0, 1.0]))
-    found = demo.train_vae(two_sets.x, two_sets.others, 3, SMALL, seed=0)
+    found = demo.train_vae(two_sets.x, two_sets.others, 3, SMALL, 0, np.mean)
     (x,) = trained[0].arrays
     np.testing.assert_array_equal(x, two_sets.x)
     np.testing.assert_array_equal(measured[0].x, two_sets.others)
-    mine, yours = trained[0].parameters, measured[0].vae.parameters()
-    assert all(a is b for a, b in zip(mine, yours, strict=True))
+    assert trained[0].modules == [measured[0].vae]
     np.testing.assert_array_equal(found["terms"], [2, 1])
 
 
@@ -251,6 +257,6 @@ def test_what_takes_no_model_knows_the_training_images_and_is_measured_on_the_ot
 
 def test_a_game_is_the_seeds():
     settings = demo.replace(SMALL, gan_steps=4)
-    one, same, other = (demo.train_gan(images(60), settings, seed)["samples"] for seed in (0, 0, 1))
+    one, same, other = (demo.train_gan(images(60), settings, seed, np.mean)["samples"] for seed in (0, 0, 1))
     np.testing.assert_array_equal(one, same)
     assert (one != other).any()

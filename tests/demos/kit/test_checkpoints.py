@@ -110,7 +110,7 @@ def test_a_loop_outside_a_run_is_a_loop_under_a_bar():
 def test_a_signal_between_two_loops_stops_at_once_and_keeps_what_is_finished(begin, tmp_path):
     run = begin()
     first = experiment()
-    with pytest.raises(SystemExit, match=r"^stopped after the last loop; this goes on"):
+    with pytest.raises(SystemExit, match=r"^stopped after 1 finished part; this goes on"):
         signal.raise_signal(signal.SIGTERM)
     run = begin("--resume")
     assert run.found.keys() == {"an experiment"}
