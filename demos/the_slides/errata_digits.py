@@ -33,12 +33,27 @@ class OneLossGAN(GAN):
         return discriminator_figures(loss_D, loss_G, v_real, v_fake)
 
 
-def play(kind: type[GAN], x: np.ndarray, s, seed: int, steps: int, z: int, r1: float = 0.0) -> tuple[GAN, list[Figures]]:
-    """A game of dense players on images in [0, 1], the learning rates falling to 0; the game, and its steps' figures."""
+def play(kind: type[GAN], x: np.ndarray, s, seed: int, steps: int, z: int, r1: float = 0.0) -> tuple[GAN, np.ndarray]:
+    """A game of dense players on images in [0, 1], the learning rates falling to 0; the game, and D(G(z)) at each step."""
+    name = f"{kind.__name__} on {len(x):,} images"
+    state, believed = once(f"{name}, seed {seed}", played, kind, x, s, seed, steps, z, r1, name)
+    game = make_game(kind, s, z, r1)
+    game.load_state_dict(state)
+    return game, believed
+
+
+def played(kind: type[GAN], x: np.ndarray, s, seed: int, steps: int, z: int, r1: float, name: str) -> tuple[dict, np.ndarray]:
+    """The game's state at the end, and D(G(z)) at each step."""
     mg.seed(seed)
+    game = make_game(kind, s, z, r1)
+    figures = train(game, minibatches(x, s), steps, name)
+    return game.state_dict(), np.array([row["D_fake"] for row in figures])
+
+
+def make_game(kind: type[GAN], s, z: int, r1: float) -> GAN:
+    """The dense players and their optimizers."""
     G, D = dense_players(z, s.width)
-    game = kind(G, D, data.noise(z), *adams(G, D, s.lr, s.lr), r1=r1)
-    return game, train(game, minibatches(x, s), steps, f"{kind.__name__} on {len(x):,} images")
+    return kind(G, D, data.noise(z), *adams(G, D, s.lr, s.lr), r1=r1)
 
 
 def minibatches(x: np.ndarray, s) -> Iterator[np.ndarray]:
@@ -69,7 +84,7 @@ def one_loss(claim: Claim, x: np.ndarray, judge: metrics.Judge, s, seeds: range)
         rows = [once(f"quality of {name}", metrics.image_quality, some, judge, x) for some in samples]
         found[name] = {"games": [game for game, _ in runs], "classes": [row["classes"] for row in rows]}
         claim.note(f"{name}_frechet", np.mean([row["frechet"] for row in rows]), "reported: mean over the seeds")
-        believed = [row["D_fake"] for _, figures in runs for row in figures[-len(figures) // 10 :]]
+        believed = np.concatenate([D_fake[-len(D_fake) // 10 :] for _, D_fake in runs])
         claim.note(f"{name}_D_fake", np.mean(believed), "reported: mean D(G(z)), last tenth of the game")
     measure_classes(claim, found["correct"]["classes"], found["literal"]["classes"])
     bounded, unbounded = max(map(max, found["alone"]["correct"])), min(rows[-1] for rows in found["alone"]["literal"])

@@ -184,10 +184,10 @@ def test_the_game_is_played_on_pixels_from_minus_1_to_1():
         def step(self, batches):
             x = next(batches)
             seen.append((x.min(), x.max(), len(x)))
-            return {}
+            return {"D_fake": 0.5}
 
-    game, figures = errata_digits.play(Watched, data.glyphs(40)[0], QUICK, 0, 3, 4)
-    assert len(figures) == 3
+    game, believed = errata_digits.play(Watched, data.glyphs(40)[0], QUICK, 0, 3, 4)
+    assert believed.tolist() == [0.5] * 3
     assert np.allclose(seen, [(-1, 1, 40)] * 3)
     assert errata_digits.pixels(game, 5).min() >= 0
     assert game.opt_G.lr == 0
