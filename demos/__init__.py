@@ -1,7 +1,14 @@
 """Demonstrations, chapter by chapter: each shows one thing, by a number and a picture. `python -m demos` lists them."""
 
 import os
+import sys
 from pathlib import Path
+
+# What the demos print has a few letters that not every terminal or pipe can show (LC_ALL=C knows ASCII alone), and a folder's
+# name may be no text at all. A "?" instead of a letter is better than a traceback instead of the results.
+# (Python itself sees to sys.stderr.)
+if hasattr(sys.stdout, "reconfigure"):  # a notebook's has no encoding
+    sys.stdout.reconfigure(errors="replace")
 
 # The demos' matrices are small: a second BLAS thread gains little, and where anything else runs beside it, the two spend
 # their time waiting for each other. NumPy reads this when it is first imported, which is after this line.

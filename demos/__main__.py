@@ -14,9 +14,11 @@ For names that the Tab key completes, give bash a command of its own for the dem
 import argparse
 import ast
 import importlib
+import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -40,7 +42,7 @@ def main(argv: Sequence[str] = ()) -> None:
         case []:
             print_list()
         case ["-h" | "--help"]:
-            print(__doc__.strip())
+            print(docstring(Path(__file__)))
         case ["names"]:
             print(*names(), sep="\n")
         case ["all", *options]:
@@ -83,9 +85,14 @@ def has_main(path: Path) -> bool:
     return "\ndef main(argv" in path.read_text(encoding="utf-8")
 
 
+def docstring(path: Path) -> str:
+    """A file's docstring, read from its text: `python -OO` keeps none in __doc__."""
+    return ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+
+
 def described(path: Path) -> tuple[str, str]:
     """The first line of a file's docstring, and its paragraph Slide: "sentence" (lecture), on one line."""
-    paragraphs = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))).split("\n\n")
+    paragraphs = docstring(path).split("\n\n")
     slides = [" ".join(p.split()).removeprefix("Slide: ") for p in paragraphs if p.startswith("Slide: ")]
     return paragraphs[0].splitlines()[0], slides[0] if slides else ""
 
@@ -112,18 +119,36 @@ def run_all(argv: Sequence[str]) -> None:
     options = argparse.ArgumentParser(prog="python -m demos all", description="Run all demos, one after the other.")
     options.add_argument("--quick", action="store_true", help="each in seconds")
     options.add_argument("--out", type=Path, default=Path("runs"), help="folder for the results (default: runs)")
-    options.add_argument("--seed", type=int, default=0, help="of all random numbers (default: 0)")
+    options.add_argument("--seed", type=seed_number, default=0, help="of all random numbers (default: 0)")
     args = options.parse_args(argv)
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        options.error(f"--out: {args.out} cannot be a folder ({error.strerror})")
     failed = []
     with tqdm(names(), unit="demo") as bar:
         for name in bar:
             bar.set_description(name)
-            if not run(command(name, args.out / name, args.seed, args.quick), args.out / name / "output.txt"):
+            output = args.out / name / "output.txt"
+            try:
+                succeeded = run(command(name, args.out / name, args.seed, args.quick), output)
+            except KeyboardInterrupt:
+                bar.close()
+                print(f"stopped in {name}: see {output}", file=sys.stderr)
+                raise SystemExit(130) from None
+            if not succeeded:
                 failed.append(name)
-                bar.write(f"{name} failed: see {args.out / name / 'output.txt'}")
+                bar.write(f"{name} failed: see {output}")
     draw_contact_sheet(args.out, [name for name in names() if name not in failed])
     if failed:
         raise SystemExit(f"{len(failed)} of {len(names())} demos failed: {', '.join(failed)}")
+
+
+def seed_number(text: str) -> int:
+    """A seed on the command line."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text} is not a seed: 0, 1, 2, ...")
+    return int(text)
 
 
 def command(name: str, out: Path, seed: int, quick: bool) -> list[str]:
@@ -132,10 +157,34 @@ def command(name: str, out: Path, seed: int, quick: bool) -> list[str]:
 
 
 def run(command: list[str], output: Path) -> bool:
-    """Run it, with all that it prints in a file; whether it succeeded."""
+    """Run it, with all that it prints in a file, and tell whether it succeeded. Ctrl-C lets it save."""
     output.parent.mkdir(parents=True, exist_ok=True)
-    with open(output, "w") as file:
-        return subprocess.run(command, stdout=file, stderr=subprocess.STDOUT).returncode == 0
+    with open(output, "wb") as file:  # a group of its own: the terminal sends Ctrl-C to this process alone, which passes it on
+        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, process_group=0)
+    try:
+        with ends_as_ctrl_c():
+            return process.wait() == 0
+    except KeyboardInterrupt:
+        with suppress(ValueError):  # on Windows there are no groups: it has been told
+            process.send_signal(signal.SIGINT)
+        process.wait()
+        raise
+    finally:
+        process.kill()
+
+
+@contextmanager
+def ends_as_ctrl_c() -> Iterator[None]:
+    """What else asks a program to end (kill, a terminal that closes) is a Ctrl-C, unless it is ignored (nohup)."""
+    ends = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    ends = [number for number in ends if signal.getsignal(number) == signal.SIG_DFL]
+    for number in ends:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number in ends:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def draw_contact_sheet(out: Path, names: list[str], columns: int = 3) -> None:

@@ -26,7 +26,7 @@ CHUNK = 1 << 20  # bytes that are hashed at a time
 _DIGITS = 64  # of a SHA-256: the file's last bytes, and the digest of all the bytes before them
 _SEAL = re.compile(rb"minigan (\d{1,9}) sha256=([0-9a-f]{64})\Z")
 _MEMBER = struct.Struct("<4s5H3I2H")  # what zip writes before each member; the fields are named in `_next_member`
-_DTYPE = rb"\|b1|\|[iu]1|<[iuf][248]|<f2|<c8|<c16|<U[1-9]\d{0,8}"  # bool, integers, floats, complex, text: never object
+_DTYPE = rb"\|b1|\|[iu]1|<[iuf][248]|<c8|<c16|<U[1-9]\d{0,7}"  # bool, integers, floats, complex, text: never object
 _HEADER = re.compile(rb"\{'descr': '(" + _DTYPE + rb")', 'fortran_order': False, 'shape': \(([\d, ]*)\), \} *\n")
 
 
@@ -44,10 +44,10 @@ def write_npz(path: str | os.PathLike, arrays: Mapping[str, np.ndarray], keep_pr
     """
     path = Path(path)
     plain = {_checked_name(name): _plain(name, array) for name, array in arrays.items()}
-    size = sum(array.nbytes for array in plain.values())
+    size = sum(array.nbytes + 4096 for array in plain.values())  # 4096: headers and names take less, however long they are
     if size > LIMIT or len(plain) > ARRAYS:
         raise ValueError(
-            f"write_npz: {len(plain)} arrays of {size} bytes; at most {ARRAYS} arrays and {LIMIT} bytes fit a file"
+            f"write_npz: {len(plain)} arrays take {size} bytes; at most {ARRAYS} arrays and {LIMIT} bytes fit a file"
         )
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
     try:

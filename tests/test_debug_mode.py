@@ -159,7 +159,8 @@ def test_it_holds_for_its_own_thread_only():
     assert seen == [False]
 
 
-ASK = "import minigan as mg, numpy as np; x = mg.log(mg.Tensor(np.array([-1.0]))); print('passed')"
+# a traceback quotes the program, but not what it would print
+ASK = "import minigan as mg, numpy as np; x = mg.log(mg.Tensor(np.array([-1.0]))); print('pass' + 'ed')"
 
 
 def test_environment_variable_switches_it_on_from_the_start():

@@ -22,7 +22,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -114,6 +114,8 @@ class Checkpoint:
     def begin(self, settings: Mapping[str, Any]) -> None:
         """The run is under way: from now on, a signal saves and stops. A file that was made with other settings is refused."""
         global _current
+        if _current:  # a run before it, which has not come to its end
+            _current.release()
         self.settings = json.loads(json.dumps(settings))
         if self.resume:
             self._read(self.resume)
@@ -121,7 +123,8 @@ class Checkpoint:
             left_over.unlink(missing_ok=True)
         if threading.current_thread() is threading.main_thread():
             for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-                if number := getattr(signal, name, None):  # Windows has no SIGHUP
+                number = getattr(signal, name, None)  # Windows has no SIGHUP
+                if number and not (name == "SIGHUP" and signal.getsignal(number) == signal.SIG_IGN):  # nohup
                     self._handlers[number] = signal.signal(number, self._signalled)
         _current = self
 
@@ -168,6 +171,8 @@ class Checkpoint:
         self.check_finite()
         self.finished[self.loop.name] = copied(self.loop.state())
         self.loop, self.busy = None, False
+        with suppress(OSError):  # what is written to it will say what is wrong
+            self.path.parent.mkdir(parents=True, exist_ok=True)  # it may have been deleted
         self._stop_if_asked()
 
     def once(self, name: str, function: Callable, args: tuple, bar: tqdm | None) -> Any:
@@ -180,7 +185,7 @@ class Checkpoint:
                 bar.update(moved)
             return result
         self.within = f"{name}/"
-        result = function(*args)
+        result = copied(function(*args))  # as a resumed run would have it
         self.busy, self.within = True, outer
         self.finished = {other: state for other, state in self.finished.items() if not other.startswith(f"{name}/")}
         self.finished[name] = result, bar.n - start if bar is not None else 0
@@ -200,7 +205,7 @@ class Checkpoint:
 
     def save(self, bar: tqdm | None = None) -> None:
         """Write all that is finished, and where the running loop stands; not, if the file has all of it already."""
-        if self.written:
+        if self.written and self.path.exists():
             return
         busy, self.busy, self.saving, began = self.busy, True, True, time.perf_counter()
         if bar is not None and sys.stderr.isatty():
@@ -210,7 +215,7 @@ class Checkpoint:
         arrays: dict[str, np.ndarray] = {}
         outline = {"settings": self.settings, "entries": {n: encoded(entry, n, arrays) for n, entry in entries.items()}}
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)  # it may have been deleted
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             write_npz(self.path, {"outline": np.array(json.dumps(outline)), **arrays})
             self.written, self.problem, self.last = True, "", self.place()
         except (OSError, ValueError) as error:  # the run goes on, and the next one may succeed
@@ -245,7 +250,7 @@ class Checkpoint:
         """Stop where nothing is half done: here, or at the end of the iteration. A second Ctrl-C does not wait for that."""
         if self.stopping and self.busy and not self.saving:
             self.release()
-            raise KeyboardInterrupt
+            raise SystemExit(f"stopped at once; {self._good()}: {self.command}")
         self.stopping = True
         if not self.busy:
             self._stop_if_asked()
@@ -257,17 +262,19 @@ class Checkpoint:
             raise SystemExit(f"stopped after {self.place()}; {self.problem or 'this goes on'}: {self.command}")
 
     def check_finite(self, figures: Mapping[str, float] = {}) -> None:
-        """End the program with one line where these figures, or the weights in the running loop, are nan or infinite."""
+        """End the program with one line where these figures, or the numbers in the running loop, are nan or infinite."""
         found = [name for name, value in figures.items() if not math.isfinite(value)]
         found += self.loop.not_finite() if self.loop else []
         if found:
             self.release()
-            good = f"the last good checkpoint is {self.path}, after {self.last}" if self.last else "there is no checkpoint yet"
             raise SystemExit(
-                f"{self.loop.name if self.loop else 'the run'}: after {self.place()}, {', '.join(found)} "
-                f"{'is' if len(found) == 1 else 'are'} nan or infinite; {good}. "
-                f"This stops at the op that made the first nan: MINIGAN_DEBUG=1 {self.command}"
+                f"{self.loop.name if self.loop else 'the run'}: after {self.place()}, there is a nan or an infinity in "
+                f"{', '.join(found)}; {self._good()}, and stops at the op that makes it: MINIGAN_DEBUG=1 {self.command}"
             )
+
+    def _good(self) -> str:
+        """What --resume will do."""
+        return f"this goes on after {self.last}" if self.last else "there is no checkpoint yet, so this starts anew"
 
 
 @dataclass
@@ -281,7 +288,8 @@ class Loop:
 
     def state(self) -> dict[str, Any]:
         """All that it takes to go on."""
-        return {"t": self.t, "rng": backend.generators_state()} | {name: state_of(part) for name, part in self.parts.items()}
+        parts = {name: state_of(part) for name, part in self.parts.items()}
+        return {"t": self.t, "default generators": backend.generators_state(), **parts}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from there. Raises one of WRONG for a state that does not fit."""
@@ -291,17 +299,18 @@ class Loop:
             raise ValueError(f"{self.name}: one of the two has no {', '.join(sorted(missing))}")
         for name, part in self.parts.items():
             set_state(part, state[name])
-        backend.set_generators_state(state["rng"])
+        backend.set_generators_state(state["default generators"])
         self.t = state["t"]
 
     def not_finite(self) -> list[str]:
-        """Which networks' (or other parts') numbers are not."""
+        """Which parts' numbers are not: of a game, which networks, or else optimizers. Lists and dicts may hold anything."""
         arrays: dict[str, np.ndarray] = {}
         for name, part in self.parts.items():
-            if not isinstance(part, list | dict):  # which hold what was found; it may be anything
+            if not isinstance(part, list | dict):
                 encoded(state_of(part), name, arrays)
         found = [path for path, array in arrays.items() if array.dtype.kind == "f" and not np.isfinite(array).all()]
-        return sorted({path.rsplit("/", 1)[0].removeprefix("game/") + "'s numbers" for path in found})
+        names = {path.removeprefix("game/").split("/")[0] for path in found}
+        return sorted({name for name in names if not name.startswith("opt")} or names)
 
 
 # --- what changes, as numbers, texts and arrays -----------------------------------------------------------------------

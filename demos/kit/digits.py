@@ -97,7 +97,6 @@ def play(args, game: Game, settings: dict, panels=pictures.DISCRIMINATOR_PANELS)
     labels = classes(SAMPLES)
     samples = sample(SAMPLES, labels)
     found = quality(args, x, y, others, samples, labels)
-    run.finish(found, {"samples": samples} | ({"labels": labels} if conditional else {}))
     title = f"{args.data} after {run.steps:,} iterations"
     if conditional:
         pictures.images(args.out / "samples.png", by_class(x, y), by_class(samples, labels), f"{title}: a row for each class")
@@ -107,6 +106,7 @@ def play(args, game: Game, settings: dict, panels=pictures.DISCRIMINATOR_PANELS)
     pictures.images_animation(args.out / "animation.gif", run.snapshots, columns)
     pictures.interpolations(args.out / "interpolation.png", *ways(sample, fixed, conditional), "G between two z")
     pictures.curves(args.out / "curves.png", run.history, "the two players over the training", panels)
+    run.finish(found, {"samples": samples} | ({"labels": labels} if conditional else {}))
     report(args, found)
 
 

@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 try:
     import fcntl
@@ -37,9 +37,17 @@ ROWS = 400  # lines of history kept along the way
 _lock: int | None = None  # the folder that this program's run writes to, open
 
 
-def common_options(description: str) -> argparse.ArgumentParser:
+class Options(argparse.ArgumentParser):
+    """An argument parser that says on one line what is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with status 2."""
+        self.exit(2, f"{self.prog}: {message} (--help lists the options)\n")
+
+
+def common_options(description: str) -> Options:
     """The options that all demos have: --seed, --backend, --out, --quick, --resume."""
-    options = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = Options(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--seed", type=seed_number, default=0, help="of all random numbers (default: 0)")
     options.add_argument("--backend", choices=["numpy", "cupy"], default=backend.name(), help="where to compute")
     options.add_argument("--out", type=Path, help="folder for the results (default: runs/NAME)")
@@ -54,7 +62,7 @@ def common_options(description: str) -> argparse.ArgumentParser:
     return options
 
 
-def parser(description: str, data: Sequence[str] = (), quick_data: str | None = None) -> argparse.ArgumentParser:
+def parser(description: str, data: Sequence[str] = (), quick_data: str | None = None) -> Options:
     """The options of the demos that train one game: those of all, and --steps and --no-hints.
 
     `data`: the choices of --data, the first the default; () for a demo without a choice. `quick_data`: the default
@@ -68,7 +76,7 @@ def parser(description: str, data: Sequence[str] = (), quick_data: str | None = 
     return options
 
 
-def add_data_options(options: argparse.ArgumentParser, data: Sequence[str], quick_data: str | None = None) -> None:
+def add_data_options(options: Options, data: Sequence[str], quick_data: str | None = None) -> None:
     """--data, and --data-dir where MNIST is among the choices. `quick_data`: see `parser`."""
     default = f"{data[0]}, with --quick {quick_data}" if quick_data else data[0]
     options.add_argument("--data", choices=data, help=f"what to learn (default: {default})")
@@ -77,7 +85,7 @@ def add_data_options(options: argparse.ArgumentParser, data: Sequence[str], quic
         options.add_argument("--data-dir", type=Path, help="folder with the MNIST files (default: MINIGAN_DATA, or a download)")
 
 
-def start(options: argparse.ArgumentParser, argv: Sequence[str] | None, name: str) -> argparse.Namespace:
+def start(options: Options, argv: Sequence[str] | None, name: str) -> argparse.Namespace:
     """Read the options, choose the backend, seed everything, and open the folder for the results.
 
     A mistake ends the program with one line, not a traceback. The run that follows calls `begin` with its settings.
@@ -100,7 +108,7 @@ def start(options: argparse.ArgumentParser, argv: Sequence[str] | None, name: st
     try:
         open_folder(args.out)
     except OSError as error:
-        options.error(f"--out: {error}")
+        options.error(f"--out {args.out}: {error.strerror or error}")
     resume = path if args.resume is True else args.resume and Path(args.resume)
     if resume and not resume.exists():
         print(f"--resume: there is no checkpoint {resume} yet: this run starts anew", file=sys.stderr)
@@ -130,7 +138,7 @@ def open_folder(out: Path) -> None:
         try:
             fcntl.flock(_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise OSError(f"another run is writing to {out}: wait for its end, or choose another folder") from None
+            raise OSError("another run is writing to it: wait for its end, or choose another folder") from None
 
 
 def goes_on(program: str, argv: Sequence[str]) -> str:
@@ -240,7 +248,7 @@ class Run:
             self.hints.note(t, figures, bar)
 
     def finish(self, metrics: dict[str, Any], samples: dict[str, np.ndarray]) -> None:
-        """Write history.csv, samples.npz, summary.json and checkpoint.npz."""
+        """Write checkpoint.npz, history.csv, samples.npz and summary.json. The run is over."""
         self.args.checkpoint.end()
         write_history(self.args, self.history)
         np.savez_compressed(self.args.out / "samples.npz", **samples)
@@ -259,13 +267,19 @@ def _in_words(figures: Any) -> str:
 
 def positive_number(text: str) -> int:
     """A whole number above 0, or argparse's error."""
-    if (value := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number above 0")
-    return value
+    return _whole_number(text, 1)
 
 
 def seed_number(text: str) -> int:
     """A whole number from 0 on, or argparse's error."""
-    if (value := int(text)) < 0:
-        raise argparse.ArgumentTypeError(f"{text} is below 0; seeds are whole numbers from 0 on")
+    return _whole_number(text, 0)
+
+
+def _whole_number(text: str, least: int) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = least - 1
+    if value < least:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from {least} on")
     return value

@@ -105,7 +105,23 @@ def measure_gpu(args: argparse.Namespace, settings: Settings) -> None:
 def times_of(
     name: str, names: Sequence[str], seed: int, settings: Settings, pythons: dict[str, str], engines: dict, absent: dict
 ) -> dict[str, dict[str, float]]:
-    """The figures of one size, engine by engine. `engines` and `absent` take what is learnt about the engines."""
+    """The figures of one size, engine by engine. `engines` and `absent` take what is learnt about the engines.
+
+    An engine whose worker ends or hangs is left out from then on, and the size is measured anew; without minigan, there is
+    nothing to measure.
+    """
+    while True:
+        try:
+            return _times_of(name, names, seed, settings, pythons, engines, absent)
+        except WorkerError as error:
+            if error.engine == "minigan":
+                raise
+            leave_out(error.engine, str(error), absent)
+
+
+def _times_of(
+    name: str, names: Sequence[str], seed: int, settings: Settings, pythons: dict[str, str], engines: dict, absent: dict
+) -> dict[str, dict[str, float]]:
     with ExitStack() as stack:
         wanted = [engine for engine in names if plays(engine, name) and engine not in absent]
         images = any(layer[0] == "conv" for layer in SIZES[name].D)
@@ -131,8 +147,13 @@ def note(worker: Worker, engines: dict, absent: dict) -> None:
     elif worker.engine == "minigan":
         raise SystemExit(f"--python: minigan cannot be imported there: {worker.missing}")
     else:
-        absent[worker.engine] = worker.missing
-        print(f"{worker.engine} is left out: {worker.missing}")
+        leave_out(worker.engine, worker.missing, absent)
+
+
+def leave_out(engine: str, reason: str, absent: dict) -> None:
+    """Go on without this engine, and say why."""
+    absent[engine] = reason
+    print(f"{engine} is left out: {reason}")
 
 
 def print_times(name: str, times: dict[str, dict[str, float]], engines: dict[str, dict[str, Any]]) -> None:

@@ -8,10 +8,12 @@ of two times that were taken one after the other less. So ratios are formed roun
 
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -21,12 +23,17 @@ from typing import Any
 
 from demos.performance.engines.sizes import Size
 
-ROOT = Path(__file__).parents[2]  # where `python -m demos...` works
+ROOT = Path(__file__).parents[2]  # the clone: minigan and demos, and no packages of this interpreter's
 PAUSE = 0.2  # seconds before each turn
+PATIENCE = 120.0  # seconds for an answer; the slowest, an engine's first on a busy machine, takes some ten
 
 
 class WorkerError(RuntimeError):
-    """A worker has ended before its time; the message has its last words."""
+    """The worker of `engine` has ended before its time, and the message has its last words; or it does not answer."""
+
+    def __init__(self, engine: str, what: str):
+        super().__init__(f"the worker of {engine} {what}")
+        self.engine = engine
 
 
 class Worker:
@@ -50,6 +57,7 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=self.errors,
             text=True,
+            start_new_session=True,  # so that `_kill` reaches what the worker has started, too
             env={**os.environ, "PYTHONPATH": path, "MINIGAN_BACKEND": "numpy", **_threads(engine, convolutional)},
         )
         try:
@@ -61,7 +69,7 @@ class Worker:
         self.version, self.threads = hello.get("version"), hello.get("threads")
 
     def ask(self, **task: Any) -> dict[str, Any]:
-        """The worker's answer to a task; see engines/__main__.py. Raises WorkerError if it ends without one."""
+        """The worker's answer to a task; see engines/__main__.py. Raises WorkerError if there is none."""
         with suppress(BrokenPipeError):  # it has ended: its last words are read below
             self.process.stdin.write(json.dumps(task) + "\n")
             self.process.stdin.flush()
@@ -76,17 +84,32 @@ class Worker:
         return self.ask(memory=asdict(size), seed=seed)
 
     def _answer(self) -> dict[str, Any]:
-        line = self.process.stdout.readline()
+        hung = threading.Event()
+        alarm = threading.Timer(PATIENCE, lambda: (hung.set(), self._kill()))
+        alarm.start()
+        try:
+            line = self.process.stdout.readline()
+        finally:
+            alarm.cancel()
+        if hung.is_set():
+            raise WorkerError(self.engine, f"has not answered within {PATIENCE:g} s")
         if not line:
             code = self.process.wait()
             self.errors.seek(0)
             words = "".join(self.errors.readlines()[-12:]).strip()
-            raise WorkerError(f"the worker of {self.engine} has ended with code {code}:\n{words}")
+            raise WorkerError(self.engine, f"has ended with code {code}:\n{words}")
         return json.loads(line)
+
+    def _kill(self) -> None:
+        if hasattr(os, "killpg"):  # not on Windows
+            with suppress(ProcessLookupError, PermissionError):  # it has ended; so says macOS of a process not waited for
+                os.killpg(self.process.pid, signal.SIGKILL)
+        else:
+            self.process.kill()
 
     def close(self) -> None:
         """End the process."""
-        self.process.kill()
+        self._kill()
         self.process.wait()
         for file in (self.process.stdin, self.process.stdout, self.errors):
             with suppress(BrokenPipeError):  # a task that nobody took

@@ -96,11 +96,11 @@ def points(args, settings: Settings) -> None:
     samples = scale * game.sample(10_000)
     found = metrics.mode_coverage(samples, centres, std)
     perfect = metrics.mode_coverage(x[:10_000], centres, std)
-    run.finish({"samples": found, "perfect_sampler": perfect}, {"samples": samples})
     title = f"{found['modes_1pct']} of {len(centres)} modes, {found['high_quality']:.1%} of the samples within 3 std"
     pictures.points(args.out / "samples.png", x[:10_000], samples, f"{title} (of the data: {perfect['high_quality']:.1%})")
     pictures.points_over_time(args.out / "over_time.png", run.snapshots, x, "samples over D's opinion: red real, blue fake")
     pictures.points_animation(args.out / "animation.gif", run.snapshots, x, "red: D says real, blue: fake")
+    run.finish({"samples": found, "perfect_sampler": perfect}, {"samples": samples})
     conclude(args, run)
     for name, row in (("G", found), ("perfect sampler", perfect)):
         print(

@@ -120,7 +120,6 @@ def conclude(args, run: Run, game: WGAN | WGANGP, x: np.ndarray, centres: np.nda
     samples = game.sample(10_000)
     found, perfect = metrics.mode_coverage(samples, centres, std), metrics.mode_coverage(x[:10_000], centres, std)
     distance = {"rank_correlation": agreement, "last_exact": exact[-1], "between_two_samples_of_the_data": float(floor)}
-    run.finish({"samples": found, "perfect_sampler": perfect, "distance": distance}, {"samples": samples})
 
     title = f"{found['modes_1pct']} of {len(centres)} modes, {found['high_quality']:.1%} of the samples within 3 std"
     pictures.points(args.out / "samples.png", x[:10_000], samples, f"{title} (of the data: {perfect['high_quality']:.1%})")
@@ -130,6 +129,7 @@ def conclude(args, run: Run, game: WGAN | WGANGP, x: np.ndarray, centres: np.nda
     agrees = "" if agreement is None else f": rank correlation {agreement:.2f}"
     draw_estimates(args.out / "distance.png", step, estimate, exact, f"the critic's estimate and the true distance{agrees}")
     pictures.curves(args.out / "curves.png", run.history, "the two players over the training", PANELS)
+    run.finish({"samples": found, "perfect_sampler": perfect, "distance": distance}, {"samples": samples})
     print(f"""
 Results are in {args.out}/
   distance.png   the critic's estimate beside the exact distance{agrees}

@@ -12,11 +12,11 @@ import numpy as np
 
 from minigan import backend
 
-FONTS = (  # matplotlib's fonts whose digits are ordinary: no old-style figures, no dotted zeros, no symbols
+FONTS = (  # fonts that every matplotlib has, whose digits are ordinary: no old-style figures, no dotted zeros, no symbols
     *("DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-Oblique", "DejaVuSans-BoldOblique"),
     *("DejaVuSerif", "DejaVuSerif-Bold", "DejaVuSerif-Italic", "DejaVuSerif-BoldItalic"),
     *("STIXGeneral", "STIXGeneralBol", "STIXGeneralItalic", "STIXGeneralBolIta"),
-    *("cmb10", "cmr10", "cmss10", "cmti10", "cmtt10"),
+    *("cmb10", "cmr10", "cmss10", "cmtt10"),
 )
 
 _SIZE = 28  # pixels along an image's side
@@ -129,13 +129,15 @@ def _outline(font: str, digit: str) -> tuple[np.ndarray, np.ndarray]:
     """The edges of a digit's outline, from (e, 2) to (e, 2), scaled to `_HEIGHT` and centred on 0."""
     try:
         import matplotlib
-        from matplotlib.font_manager import FontProperties
-        from matplotlib.textpath import TextPath
+        from matplotlib import font_manager, ft2font, path, textpath
     except ImportError as error:
         raise ImportError("glyphs draws matplotlib's fonts: pip install 'minigan[demos]'") from error
-    file = Path(matplotlib.get_data_path(), "fonts", "ttf", f"{font}.ttf")
-    path = TextPath((0, 0), digit, size=50, prop=FontProperties(fname=str(file)))  # size: how finely curves are cut
-    contours = path.to_polygons()  # each closed: its last point is its first
+    file = str(Path(matplotlib.get_data_path(), "fonts", "ttf", f"{font}.ttf"))
+    maker, unit = textpath.TextToPath(), ft2font.FT2Font(file).units_per_EM
+    maker.FONT_SCALE = float(unit)  # in the font's own units the points are integers, which no version of FreeType rounds
+    points, codes = maker.get_text_path(font_manager.FontProperties(fname=file), digit)
+    outline = path.Path(50 / unit * np.asarray(points), codes)  # 50: how finely curves are cut
+    contours = outline.to_polygons()  # each closed: its last point is its first
     points = np.concatenate(contours)
     low, high = points.min(axis=0), points.max(axis=0)
     scale = _HEIGHT / (high[1] - low[1])

@@ -3,13 +3,16 @@
 import gzip
 import hashlib
 import http.client
+import math
 import os
 import tempfile
+import threading
+import time
 import urllib.error
 import urllib.request
 import zlib
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -17,13 +20,15 @@ MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
 )
-FILES = {  # name -> SHA-256
-    "train-images-idx3-ubyte.gz": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-    "train-labels-idx1-ubyte.gz": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-    "t10k-images-idx3-ubyte.gz": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-    "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+FILES = {  # name -> bytes, SHA-256
+    "train-images-idx3-ubyte.gz": (9912422, "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"),
+    "train-labels-idx1-ubyte.gz": (28881, "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
+    "t10k-images-idx3-ubyte.gz": (1648877, "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"),
+    "t10k-labels-idx1-ubyte.gz": (4542, "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
 }
 TIMEOUT = 30.0  # seconds that a mirror may stay silent
+PATIENCE = 600.0  # seconds that a file may take: 17 kB each second are enough
+LIMIT = 2**27  # bytes that a file may hold, unpacked: almost three times those of MNIST
 
 _PREFIXES = {"train": "train", "test": "t10k"}
 CHUNK = 1 << 16  # bytes read at a time
@@ -47,12 +52,14 @@ def mnist(split: str = "train", root: str | os.PathLike | None = None, download:
     names = [f"{_PREFIXES[split]}-{kind}-ubyte.gz" for kind in ("images-idx3", "labels-idx1")]
     folder = root if root is not None else os.environ.get("MINIGAN_DATA")
     if folder:
-        image_file, label_file = (_find(Path(folder).expanduser(), name) for name in names)
+        image_file, label_file = (_find(Path(os.path.expanduser(folder)), name) for name in names)
     else:
         image_file, label_file = (_cached(name, download) for name in names)
-    images, labels = _read_idx(image_file, 3), _read_idx(label_file, 1)
+    images, labels = _read_idx(image_file, (28, 28)), _read_idx(label_file, ())
     _check_contents(images, image_file, labels, label_file)
-    return images[:, None].astype(np.float32) / np.float32(255), labels.astype(np.int64)
+    x = images[:, None].astype(np.float32)
+    x /= np.float32(255)
+    return x, labels.astype(np.int64)
 
 
 # --- where the files are ----------------------------------------------------------------------------------------------
@@ -61,7 +68,7 @@ def mnist(split: str = "train", root: str | os.PathLike | None = None, download:
 def _find(folder: Path, name: str) -> Path:
     """The file in a folder that the user named, gzip or plain."""
     for path in (folder / name, folder / name.removesuffix(".gz")):
-        if path.is_file():
+        if os.path.isfile(path):  # False where it cannot be told, too
             return path
     raise DataError(f"no {name} in the folder {folder}, nor {name.removesuffix('.gz')}: it should hold {_all_names()}")
 
@@ -72,31 +79,58 @@ def _all_names() -> str:
 
 def _cached(name: str, download: bool) -> Path:
     """The file in the user's cache, with the right checksum; downloaded if need be and allowed."""
-    path = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "minigan" / "mnist" / name
+    path = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "minigan" / "mnist" / name
     try:
-        found = hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
-        if found == FILES[name]:
+        problem = _problem(path, *FILES[name])
+        if problem is None:
             return path
         if not download:
-            problem = "it is missing" if found is None else f"its SHA-256 is {found} instead of {FILES[name]}"
             raise DataError(f"{path}: {problem}, and download=False. {_REMEDY}")
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"{path}: the cache cannot be used ({error}). {_REMEDY}") from error
-    _download(name, path)
+    _write(_download(name, path), path)
     return path
+
+
+def _problem(path: Path, size: int, sha256: str) -> str | None:
+    """What is wrong with the file, which is read only if it has the right size; None for nothing."""
+    if not path.exists():
+        return "it is missing"
+    if not path.is_file():  # to open a named pipe would wait for its writer
+        raise OSError("this is not a file")
+    if path.stat().st_size != size:
+        return f"it has {path.stat().st_size} bytes instead of {size}"
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    return None if found == sha256 else f"its SHA-256 is {found} instead of {sha256}"
+
+
+def _write(content: bytes, path: Path) -> None:
+    """Write a temporary file beside `path`; it gets its name only when it is whole."""
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") as out:
+                out.write(content)
+                out.flush()
+                os.fsync(handle)
+            os.replace(temporary, path)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written: {error}. {_REMEDY}") from error
 
 
 # --- download ---------------------------------------------------------------------------------------------------------
 
 
-def _download(name: str, path: Path) -> None:
-    """Fetch a file from the first mirror that delivers it whole."""
+def _download(name: str, path: Path) -> bytes:
+    """A file's content, from the first mirror that delivers it whole; `path` is where it is wanted."""
     failures = []
     for mirror in MIRRORS:
         try:
-            return _fetch(mirror + name, FILES[name], path)
-        except (OSError, http.client.HTTPException, DataError) as error:
+            return _fetch(mirror + name, *FILES[name])
+        except (OSError, http.client.HTTPException, ValueError, DataError) as error:  # ValueError: redirected to no URL
             failures.append(f"{mirror}{name}: {error or type(error).__name__}")
             if isinstance(error, urllib.error.HTTPError):
                 error.close()  # it holds the connection
@@ -104,66 +138,92 @@ def _download(name: str, path: Path) -> None:
     raise DataError(f"{path} could not be downloaded. Tried:{tried}\n{_REMEDY}")
 
 
-def _fetch(url: str, sha256: str, path: Path) -> None:
-    """Download into a temporary file beside `path`; it gets its name only when it is whole and its checksum right."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+def _fetch(url: str, size: int, sha256: str) -> bytes:
+    """What the URL delivers, received in a thread: no timeout limits how long a server may take over a reply's header."""
+    outcome: list[bytes | BaseException] = []
+    deadline = time.monotonic() + PATIENCE
+    thread = threading.Thread(target=_receive, args=(url, size, deadline, outcome), daemon=True)
+    thread.start()
+    while thread.is_alive() and time.monotonic() < deadline:
+        thread.join(0.1)  # no longer: on Windows it does not hear Ctrl-C
+    content = outcome[0] if outcome else TimeoutError(f"not finished after {PATIENCE:g} seconds")
+    if isinstance(content, BaseException):
+        raise content
+    if len(content) < size:
+        raise DataError(f"the connection broke off after {len(content)} of {size} bytes")
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise DataError(f"wrong bytes: the SHA-256 is {found} instead of {sha256}")
+    return content
+
+
+def _receive(url: str, size: int, deadline: float, outcome: list[bytes | BaseException]) -> None:
+    """Append the first `size` bytes that the URL delivers, or all if there are fewer, or the exception that came up."""
     try:
-        with os.fdopen(handle, "wb") as out, urllib.request.urlopen(url, timeout=TIMEOUT) as response:
-            found = _copy(response, out, path.name)
-        if found != sha256:
-            raise DataError(f"wrong bytes: the SHA-256 is {found} instead of {sha256}")
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+        with urllib.request.urlopen(url, timeout=TIMEOUT) as response, _progress(url, size) as bar:
+            content = bytearray()
+            while len(content) < size and time.monotonic() < deadline:
+                chunk = response.read1(min(CHUNK, size - len(content)))  # read1: what has arrived, however little
+                if not chunk:
+                    break
+                content += chunk
+                bar.update(len(chunk))
+        if time.monotonic() < deadline:
+            outcome.append(bytes(content))
+    except BaseException as error:  # it goes on in the thread that waits
+        outcome.append(error)
 
 
-def _copy(response: http.client.HTTPResponse, out: BinaryIO, name: str) -> str:
-    """Copy a response into an open file under a progress bar, and return the SHA-256 of its bytes."""
+def _progress(url: str, size: int) -> Any:
+    """A progress bar for a download."""
     try:
         from tqdm import tqdm
     except ImportError as error:
         raise ImportError("downloading MNIST needs tqdm: pip install 'minigan[demos]'") from error
-    digest, total, received = hashlib.sha256(), response.length, 0
-    with tqdm(total=total, desc=name, unit="B", unit_scale=True, disable=None) as bar:  # None: only on a terminal
-        while chunk := response.read(CHUNK):
-            out.write(chunk)
-            digest.update(chunk)
-            bar.update(len(chunk))
-            received += len(chunk)
-    if total is not None and received < total:
-        raise DataError(f"the connection broke off after {received} of {total} bytes")
-    return digest.hexdigest()
+    name = url.rpartition("/")[2]
+    return tqdm(total=size, desc=name, unit="B", unit_scale=True, disable=None)  # None: only on a terminal
 
 
 # --- the IDX format ---------------------------------------------------------------------------------------------------
 
 
-def _read_idx(path: Path, ndim: int) -> np.ndarray:
-    """The uint8 array in an IDX file: 0, 0, 8 (the type uint8), ndim; then the shape as big-endian int32; the bytes."""
-    raw = _read_bytes(path)
-    header = 4 + 4 * ndim
-    if raw[:4] != bytes([0, 0, 8, ndim]):
-        raise DataError(f"{path}: starts with the bytes {raw[:4].hex(' ')} instead of IDX's 00 00 08 0{ndim}")
-    if len(raw) < header:
-        raise DataError(f"{path}: ends inside its header, after {len(raw)} of {header} bytes")
-    shape = tuple(int(size) for size in np.frombuffer(raw, ">u4", ndim, offset=4))
-    expected = header + int(np.prod(shape, dtype=object))  # Python's integers: a damaged header must not overflow
-    if len(raw) != expected:
-        raise DataError(f"{path}: has {len(raw)} bytes, but its shape {shape} needs {expected}")
-    return np.frombuffer(raw, np.uint8, offset=header).reshape(shape)
+def _read_idx(path: Path, item: tuple[int, ...]) -> np.ndarray:
+    """The uint8 array (n, *item) in an IDX file, gzip or plain: 0, 0, 8 (uint8), ndim; the shape, big-endian; the bytes.
 
-
-def _read_bytes(path: Path) -> bytes:
+    Memory is taken as the bytes arrive, never for what the header merely says.
+    """
+    ndim = 1 + len(item)
     try:
-        raw = path.read_bytes()
-        return gzip.decompress(raw) if path.suffix == ".gz" else raw
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
+            shape = _read_shape(file, ndim)
+            size = math.prod(shape)
+            if shape[1:] != item:
+                raise DataError(f"its images have shape {shape[1:]} instead of {item}")
+            if size > LIMIT:
+                raise DataError(f"its shape {shape} needs {size} bytes; at most {LIMIT} are read")
+            raw = bytearray()
+            while len(raw) <= size and (chunk := file.read(min(CHUNK, size + 1 - len(raw)))):
+                raw += chunk
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read: {error}") from error
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+    if len(raw) != size:
+        found = "more" if len(raw) > size else f"{len(raw)} bytes"
+        raise DataError(f"{path}: its shape {shape} needs {size} bytes after the header, but there are {found}")
+    return np.frombuffer(raw, np.uint8).reshape(shape)
+
+
+def _read_shape(file: BinaryIO, ndim: int) -> tuple[int, ...]:
+    start, shape = file.read(4), file.read(4 * ndim)
+    if start != bytes([0, 0, 8, ndim]):
+        raise DataError(f"starts with the bytes {start.hex(' ')} instead of IDX's 00 00 08 0{ndim}")
+    if len(shape) < 4 * ndim:
+        raise DataError(f"ends inside its header, after {4 + len(shape)} of {4 + 4 * ndim} bytes")
+    return tuple(int(length) for length in np.frombuffer(shape, ">u4"))
 
 
 def _check_contents(images: np.ndarray, image_file: Path, labels: np.ndarray, label_file: Path) -> None:
-    if images.shape[1:] != (28, 28):
-        raise DataError(f"{image_file}: its images have shape {images.shape[1:]} instead of (28, 28)")
     if len(images) != len(labels):
         raise DataError(f"{image_file} has {len(images)} images, but {label_file} has {len(labels)} labels")
     if len(labels) and labels.max() > 9:

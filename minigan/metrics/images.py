@@ -4,9 +4,8 @@ Images are (n, 1, 28, 28), in [0, 1]; classes are 0 ... 9. The judge is trained 
 """
 
 import hashlib
-import io
 import os
-import tempfile
+import warnings
 from collections.abc import Callable, Iterable
 from numbers import Integral
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from minigan import backend, data, losses, nn, optim
 from minigan.metrics.points import kl_to_uniform
 from minigan.modes import enable_grad, no_grad
+from minigan.npz_files import DamagedFile, read_npz, write_npz
 from minigan.ops import softmax
 from minigan.ops.operands import labels_below
 from minigan.tensor import Tensor
@@ -28,6 +28,7 @@ NEAREST = 1000  # samples, at most, whose nearest training image is looked for
 
 _VERSION = 1  # of the judge's layers and training: another number, and judges in the cache are trained anew
 _STEPS, _SIZE, _LR = 3000, 64, 3e-3  # of the judge's training: minibatches, images in each, Adam's first learning rate
+_LIMIT = 2**20  # bytes of a judge in the cache: it takes less than half of that
 CHUNK = 500  # images that go through the judge at a time, to keep the temporary arrays small
 NEIGHBOUR_CHUNK = 200  # samples compared with all training images at a time: 48 MB for MNIST
 _SLACK = 1e-6  # by how much rounding may take a pixel out of [0, 1]
@@ -99,7 +100,8 @@ def judge(
     """The judge that `train_judge(x, y, steps)` trains, from the cache if it was trained before, and into it if not.
 
     `root` is the cache's folder; None: ~/.cache/minigan/judges. A file's name says which data, number of steps and kind of
-    judge it belongs to. One that is damaged is replaced; without a cache that can be written, the judge is trained each time.
+    judge it belongs to. One that is damaged is replaced, and without a cache that can be written the judge is trained each
+    time: a RuntimeWarning says so.
     Raises what `train_judge` does.
     """
     x, y = _training_data("judge", x, y, steps)
@@ -127,30 +129,31 @@ def _fingerprint(x: np.ndarray, y: np.ndarray, steps: int) -> str:
 
 
 def _load(file: Path) -> Judge | None:
-    """The judge in the file; None where there is none, or the file is damaged."""
+    """The judge in the file; None where there is none, and with a warning where it is damaged."""
     found = Judge(rng=np.random.default_rng(0))  # these weights are overwritten
+    expected = {name: (array.dtype, array.shape) for name, array in found.state_dict().items()}
     try:
-        content = io.BytesIO(file.read_bytes())  # np.load leaves a damaged file open
-        with np.load(content, allow_pickle=False) as state:
-            found.load_state_dict(dict(state))
-    except Exception:  # zipfile, zlib and NumPy report damage by many exception types
+        state = read_npz(file, _LIMIT)
+        if {name: (array.dtype, array.shape) for name, array in state.items()} != expected:
+            raise DamagedFile(f"{file}: holds the arrays of something else")
+        if not all(np.isfinite(array).all() for array in state.values()):
+            raise DamagedFile(f"{file}: has weights that are nan or infinite")
+    except DamagedFile as error:
+        warnings.warn(f"judge: {error}; it is trained anew", RuntimeWarning, stacklevel=3)
         return None
+    except OSError:
+        return None
+    found.load_state_dict(state)
     return found.eval()
 
 
 def _store(judge: Judge, file: Path) -> None:
-    """Write the judge into a temporary file that gets its name only when it is whole; or not at all, if it cannot be."""
+    """Write the judge, whole or not at all; training takes seconds, so a cache that cannot be written costs only a warning."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=file.name, suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as out:
-                np.savez(out, **judge.state_dict())
-            os.replace(temporary, file)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
-    except OSError:
-        pass  # training takes seconds, and an unwritable cache should not cost the user the judge just trained
+        write_npz(file, judge.state_dict())
+    except OSError as error:
+        warnings.warn(f"judge: it is not kept for the next time: {error}", RuntimeWarning, stacklevel=3)
 
 
 # --- the figures ------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from minigan import backend, data
+from minigan.data import glyph_images
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +77,14 @@ def test_the_hole_of_a_zero_is_black_and_its_stroke_white():
     assert across.min() > 0.5
     middle = zeros.mean(axis=0)[13:15, 13:15].mean()
     assert middle < 0.3
+
+
+def test_every_matplotlib_gives_the_same_outlines():
+    outlines = [glyph_images._outline(font, digit) for font in glyph_images.FONTS for digit in "0123456789"]
+    starts = np.concatenate([edges[0] for edges in outlines])
+    assert len(starts) == 9265
+    weights = np.arange(len(starts))[:, None] % 1000
+    assert (weights * np.abs(starts)).sum() == pytest.approx(41826110.12255423, rel=1e-12)
 
 
 def test_the_generator_decides_the_images():

@@ -1,10 +1,13 @@
 """MNIST's files: small ones written here, and a downloader that talks to a server on loopback, good or bad."""
 
+import contextlib
+import errno
 import gzip
 import hashlib
 import http.server
 import os
 import threading
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -28,6 +31,9 @@ def packed(raw):
 GOOD = {IMAGES: packed(idx(PIXELS)), LABELS: packed(idx(DIGITS))}
 
 
+KNOWN = {name: (len(raw), hashlib.sha256(raw).hexdigest()) for name, raw in GOOD.items()}
+
+
 def write(folder, files):
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
@@ -41,7 +47,7 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setattr(mnist_files, "MIRRORS", ())
-    monkeypatch.setattr(mnist_files, "FILES", {name: hashlib.sha256(raw).hexdigest() for name, raw in GOOD.items()})
+    monkeypatch.setattr(mnist_files, "FILES", KNOWN)
     return tmp_path / "cache" / "minigan" / "mnist"
 
 
@@ -58,7 +64,7 @@ def assert_good(result):
 
 def test_a_named_folder_with_gzip_files_is_read_as_it_is(tmp_path, monkeypatch):
     write(tmp_path / "mine", GOOD)
-    monkeypatch.setattr(mnist_files, "FILES", dict.fromkeys(GOOD, "no checksum is compared"))
+    monkeypatch.setattr(mnist_files, "FILES", dict.fromkeys(GOOD, (0, "no checksum is compared")))
     assert_good(mnist(root=tmp_path / "mine"))
 
 
@@ -95,6 +101,10 @@ def test_an_unknown_split_is_answered_with_the_choices():
         mnist("valid")
 
 
+def header(*shape):
+    return packed(bytes([0, 0, 8, len(shape)]) + np.array(shape, ">u4").tobytes())
+
+
 BAD = {
     "truncated gzip": (IMAGES, GOOD[IMAGES][:-20], "cannot be read"),
     "gzip of wrong content": (IMAGES, GOOD[IMAGES][:-6] + b"\0\0" + GOOD[IMAGES][-4:], "cannot be read"),
@@ -104,13 +114,16 @@ BAD = {
     "another type": (IMAGES, packed(b"\0\0\x0d\x03" + idx(PIXELS)[4:]), "starts with the bytes 00 00 0d 03"),
     "labels as images": (IMAGES, GOOD[LABELS], "starts with the bytes 00 00 08 01 instead of IDX's 00 00 08 03"),
     "short header": (IMAGES, packed(idx(PIXELS)[:9]), "ends inside its header, after 9 of 16"),
-    "trailing bytes": (IMAGES, packed(idx(PIXELS) + b"x"), r"has 2369 bytes, but its shape \(3, 28, 28\) needs 2368"),
-    "missing bytes": (IMAGES, packed(idx(PIXELS)[:-1]), r"has 2367 bytes, but its shape \(3, 28, 28\) needs 2368"),
-    "shape of 2**64 bytes": (  # 0 bytes for integers of 64 bits, which is what is there
-        IMAGES,
-        packed(b"\0\0\x08\x03" + np.array([2**24, 2**24, 2**16], ">u4").tobytes()),
-        "has 16 bytes, but its shape .* needs 18446744073709551632",
-    ),
+    "trailing bytes": (IMAGES, packed(idx(PIXELS) + b"x"), r"shape \(3, 28, 28\) needs 2352 bytes .*, but there are more"),
+    "missing bytes": (IMAGES, packed(idx(PIXELS)[:-1]), r"shape \(3, 28, 28\) needs 2352 bytes .*, but there are 2351 bytes"),
+    "trailing garbage": (IMAGES, GOOD[IMAGES] + b"x", "cannot be read"),
+    "another archive behind it": (IMAGES, 2 * GOOD[IMAGES], "needs 2352 bytes .*, but there are more"),
+    "no images of that size": (IMAGES, header(2**16, 28, 28), "needs 51380224 bytes .*, but there are 0 bytes"),
+    "2**32 images": (IMAGES, header(2**32 - 1, 28, 28), "needs 3367254359280 bytes; at most 134217728 are read"),
+    "2**32 labels": (LABELS, header(2**32 - 1), "needs 4294967295 bytes; at most 134217728 are read"),
+    "shape of 2**64 bytes": (IMAGES, header(2**24, 2**24, 2**16), r"shape \(16777216, 65536\) instead of \(28, 28\)"),
+    "no rows": (IMAGES, header(3, 0, 28), r"shape \(0, 28\) instead of \(28, 28\)"),
+    "a bomb": (IMAGES, packed(gzip.decompress(header(3, 28, 28)) + bytes(2**25)), "but there are more"),
     "other image size": (IMAGES, packed(idx(PIXELS[:, :14])), r"shape \(14, 28\) instead of \(28, 28\)"),
     "other image count": (IMAGES, packed(idx(PIXELS[:2])), f"has 2 images, but .*{LABELS} has 3 labels"),
     "label 10": (LABELS, packed(idx(np.array([1, 10, 2], np.uint8))), "has the label 10"),
@@ -120,7 +133,53 @@ BAD = {
 @pytest.mark.parametrize(("name", "content", "message"), BAD.values(), ids=BAD)
 def test_a_bad_file_is_named_with_what_is_wrong(tmp_path, name, content, message):
     write(tmp_path, {**GOOD, name: content})
-    with pytest.raises(DataError, match=f"{name}.*{message}"):
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match=f"{name}.*{message}") as caught:
+            mnist(root=tmp_path)
+        assert tracemalloc.get_traced_memory()[1] < 1e6
+    finally:
+        tracemalloc.stop()
+    assert "\n" not in str(caught.value)
+
+
+def test_a_plain_file_is_checked_in_the_same_way(tmp_path):
+    write(tmp_path, {name.removesuffix(".gz"): gzip.decompress(raw) for name, raw in GOOD.items()})
+    plain = tmp_path / IMAGES.removesuffix(".gz")
+    plain.write_bytes(gzip.decompress(header(5000, 28, 28)))
+    os.truncate(plain, 2**40)  # a hole: it takes no disk
+    with pytest.raises(DataError, match="needs 3920000 bytes after the header, but there are more"):
+        mnist(root=tmp_path)
+    os.truncate(plain, 16)
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match="needs 3920000 bytes after the header, but there are 0 bytes"):
+            mnist(root=tmp_path)
+        assert tracemalloc.get_traced_memory()[1] < 1e6
+    finally:
+        tracemalloc.stop()
+
+
+def no_file(kind, path):
+    path.unlink()
+    {"folder": path.mkdir, "pipe": lambda: os.mkfifo(path), "link": lambda: path.symlink_to(path.parent / "nowhere")}[kind]()
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "link"])
+def test_what_is_no_file_is_missing(tmp_path, kind):
+    write(tmp_path, GOOD)
+    no_file(kind, tmp_path / LABELS)
+    with pytest.raises(DataError, match=f"^no {LABELS} in the folder {tmp_path}"):
+        mnist(root=tmp_path)
+
+
+def test_a_file_that_may_not_be_read_is_a_data_error(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError("not yours")
+
+    write(tmp_path, GOOD)
+    monkeypatch.setattr(mnist_files.gzip, "open", refuse)
+    with pytest.raises(DataError, match=f"{IMAGES}: cannot be read: not yours"):
         mnist(root=tmp_path)
 
 
@@ -132,7 +191,7 @@ class Server(http.server.ThreadingHTTPServer):
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.files, self.asked, self.stop_stalling = {}, [], threading.Event()
+        self.files, self.asked, self.sent, self.stop_stalling = {}, [], 0, threading.Event()
 
     def mirror(self, behaviour):
         return f"http://127.0.0.1:{self.server_port}/{behaviour}/"
@@ -145,15 +204,34 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = self.server.files.get(name)
         if behaviour == "missing" or body is None:
             return self.send_error(404)
+        if behaviour == "dripping-header":
+            return self.drip(b"HTTP/1.1 200 OK\r\nX: " + bytes(1000))
         self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
+        if behaviour not in ("endless", "no-length"):
+            self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        if behaviour == "dripping":
+            return self.drip(body)
+        if behaviour == "endless":
+            return self.send_without_end()
         if behaviour == "wrong":
             body = bytes(len(body))
-        self.wfile.write(body if behaviour in ("good", "wrong") else body[: len(body) // 2])
+        self.wfile.write(body if behaviour in ("good", "wrong", "no-length") else body[: len(body) // 2])
         self.wfile.flush()
         if behaviour == "stall":
             self.server.stop_stalling.wait(10)
+
+    def drip(self, content):
+        with contextlib.suppress(OSError):  # the other side hangs up
+            for byte in content:
+                self.wfile.write(bytes([byte]))
+                if self.server.stop_stalling.wait(0.05):
+                    return
+
+    def send_without_end(self):
+        with contextlib.suppress(OSError):
+            while self.server.sent < 2**28:
+                self.server.sent += self.wfile.write(bytes(2**16))
 
     def log_message(self, *_):
         """Keep the test's output clean."""
@@ -170,13 +248,18 @@ def server():
         thread.join()
 
 
+SLOW = {"stall", "dripping", "dripping-header"}
+
+
 @pytest.fixture
 def mirrors(server, monkeypatch):
     """Call with behaviours: the mirrors are then servers that behave so, one after the other."""
     server.files.update(GOOD)
-    monkeypatch.setattr(mnist_files, "TIMEOUT", 0.2)
 
     def choose(*behaviours):
+        if not SLOW.isdisjoint(behaviours):
+            monkeypatch.setattr(mnist_files, "TIMEOUT", 0.4)
+            monkeypatch.setattr(mnist_files, "PATIENCE", 0.8)
         monkeypatch.setattr(mnist_files, "MIRRORS", tuple(map(server.mirror, behaviours)))
 
     return choose
@@ -195,15 +278,24 @@ def test_missing_files_are_downloaded_once_into_the_cache(cache, server, mirrors
     assert server.asked == [("good", IMAGES), ("good", LABELS)]
 
 
-@pytest.mark.parametrize("behaviour", ["missing", "cut", "stall", "wrong"])
+@pytest.mark.parametrize("behaviour", ["missing", "cut", "stall", "wrong", "dripping", "dripping-header", "endless"])
 def test_the_second_mirror_steps_in_where_the_first_fails(cache, server, mirrors, behaviour):
+    write(cache, {LABELS: GOOD[LABELS]})
     mirrors(behaviour, "good")
     assert_good(mnist())
     assert names_in(cache) == [IMAGES, LABELS]
-    assert server.asked[:2] == [(behaviour, IMAGES), ("good", IMAGES)]
+    assert server.asked == [(behaviour, IMAGES), ("good", IMAGES)]
 
 
-REASONS = {"missing": "404", "cut": "broke off after", "stall": "timed out", "wrong": "wrong bytes"}
+REASONS = {
+    "missing": "404",
+    "cut": "broke off after",
+    "stall": "timed out",
+    "wrong": "wrong bytes",
+    "dripping": "not finished after 0.8 seconds",
+    "dripping-header": "not finished after 0.8 seconds",
+    "endless": "wrong bytes",
+}
 
 
 @pytest.mark.parametrize(("behaviour", "reason"), REASONS.items())
@@ -220,6 +312,12 @@ def test_a_failed_download_says_what_was_tried_and_leaves_nothing(cache, server,
     assert names_in(cache) == []
 
 
+def test_a_mirror_that_is_no_url_is_a_data_error(monkeypatch):
+    monkeypatch.setattr(mnist_files, "MIRRORS", ("http://[::1/",))
+    with pytest.raises(DataError, match="Invalid IPv6 URL"):
+        mnist()
+
+
 def test_a_mirror_that_cannot_be_reached_is_a_data_error(cache, monkeypatch):
     monkeypatch.setattr(mnist_files, "MIRRORS", ("http://127.0.0.1:1/",))
     with pytest.raises(DataError, match=f"http://127.0.0.1:1/{IMAGES}: "):
@@ -227,28 +325,50 @@ def test_a_mirror_that_cannot_be_reached_is_a_data_error(cache, monkeypatch):
     assert names_in(cache) == []
 
 
-def test_a_file_gets_its_name_only_when_it_is_whole(cache, mirrors, monkeypatch):
+def test_no_more_than_the_known_size_is_received(cache, server, mirrors):
+    mirrors("endless")
+    with pytest.raises(DataError, match="wrong bytes: the SHA-256 is"):
+        mnist()
+    assert server.sent < 2**24  # what the sockets had buffered
+    assert names_in(cache) == []
+
+
+def test_a_mirror_that_does_not_say_how_much_will_come_is_fine(mirrors):
+    mirrors("no-length")
+    assert_good(mnist())
+
+
+def test_a_file_gets_its_name_only_when_it_is_whole_and_on_the_disk(cache, mirrors, monkeypatch):
     seen = []
-    copy = mnist_files._copy
-
-    def watched_copy(*arguments):
-        digest = copy(*arguments)
-        seen.append(names_in(cache))  # the bytes are all there, the checksum is not compared yet
-        return digest
-
-    monkeypatch.setattr(mnist_files, "_copy", watched_copy)
+    fsync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda handle: (seen.append("fsync"), fsync(handle)))
+    monkeypatch.setattr(os, "replace", lambda *names: (seen.append(names_in(cache)), replace(*names)))
     mirrors("good")
     mnist()
-    assert IMAGES not in seen[0]
-    assert len(seen[0]) == 1
-    assert LABELS not in seen[1]
+    assert [seen[0], seen[2]] == ["fsync", "fsync"]
+    assert IMAGES not in seen[1]
+    assert len(seen[1]) == 1
+    assert LABELS not in seen[3]
 
 
-def test_an_interrupted_download_leaves_nothing(cache, mirrors, monkeypatch):
+def test_a_full_disk_is_a_data_error_that_leaves_nothing(cache, server, mirrors, monkeypatch):
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    mirrors("good", "good")
+    with pytest.raises(DataError, match=f"^{cache / IMAGES}: cannot be written: .*No space left.*MINIGAN_DATA[^\n]*$"):
+        mnist()
+    assert names_in(cache) == []
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("place", [(mnist_files, "_fetch"), (os, "fsync")], ids=["while it arrives", "while it is written"])
+def test_an_interrupted_download_leaves_nothing(cache, mirrors, monkeypatch, place):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(mnist_files, "_copy", interrupted)
+    monkeypatch.setattr(*place, interrupted)
     mirrors("good")
     with pytest.raises(KeyboardInterrupt):
         mnist()
@@ -271,9 +391,37 @@ def test_a_damaged_file_in_the_cache_is_downloaded_again(cache, server, mirrors)
 
 
 def test_a_damaged_file_in_the_cache_is_a_data_error_without_download(cache):
-    write(cache, {**GOOD, LABELS: b"damaged"})
+    write(cache, {**GOOD, LABELS: GOOD[LABELS][:-1] + b"x"})
     with pytest.raises(DataError, match=f"{cache / LABELS}: its SHA-256 is"):
         mnist(download=False)
+
+
+def test_a_file_of_another_size_in_the_cache_is_not_even_read(cache, server, mirrors):
+    write(cache, GOOD)
+    os.truncate(cache / LABELS, 2**40)
+    with pytest.raises(DataError, match=f"{cache / LABELS}: it has 1099511627776 bytes instead of {len(GOOD[LABELS])}"):
+        mnist(download=False)
+    mirrors("good")
+    assert_good(mnist())
+    assert server.asked == [("good", LABELS)]
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe"])
+def test_what_is_no_file_in_the_cache_is_left_alone(cache, server, mirrors, kind):
+    write(cache, GOOD)
+    no_file(kind, cache / LABELS)
+    mirrors("good")
+    with pytest.raises(DataError, match=f"{cache / LABELS}: the cache cannot be used .this is not a file"):
+        mnist()
+    assert server.asked == []
+
+
+def test_a_link_to_nowhere_in_the_cache_is_replaced(cache, mirrors):
+    write(cache, GOOD)
+    no_file("link", cache / LABELS)
+    mirrors("good")
+    assert_good(mnist())
+    assert not (cache / LABELS).is_symlink()
 
 
 def test_a_cache_that_cannot_be_made_is_a_data_error(tmp_path, monkeypatch):

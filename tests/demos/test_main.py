@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import os
 import re
 import subprocess
 import sys
@@ -16,6 +17,16 @@ from tests.demos.running import ROOT
 DRAWS = "import sys; print('drawing'); from pathlib import Path; Path(sys.argv[1]).write_bytes(Path(sys.argv[2]).read_bytes())"
 NO_LECTURE = {"ladder", "speed"}  # demos that are about no slide
 FAILS = "print('before', flush=True); raise ValueError('a reason')"
+SAVES = """
+import os, signal, time
+try:
+    os.kill(os.getppid(), signal.NAME)
+    time.sleep(60)
+except KeyboardInterrupt:
+    time.sleep(0.5)
+    print("saved")
+"""
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
 
 
 CHAPTERS = {file.parent for file in everything.FOLDER.glob("*/__init__.py")} - {everything.FOLDER / "kit"}
@@ -120,6 +131,60 @@ def test_help_explains_the_commands(option, capsys):
         assert words in said
 
 
+# --- where the terminal knows ASCII alone, or Python has been told to keep no docstrings ---------------------------------
+
+
+def python(*arguments, **environment):
+    """What a Python says in the demos' folder; its exit status is 0, or the test fails."""
+    command, environment = [sys.executable, *arguments], {**os.environ, **environment}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", errors="replace")
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+ALL_HELP = """
+from contextlib import suppress
+from demos.__main__ import main, names
+for name in names():
+    with suppress(SystemExit):
+        main([name, "--help"])
+"""
+
+
+def test_every_help_shows_in_ascii_with_question_marks_for_other_letters():
+    said = python("-c", ALL_HELP, **ASCII)
+    assert said.count("usage: python -m demos ") == len(FILES)
+    assert 'Slide: "Mode collapse ? G generates realistic data' in said
+
+
+@pytest.mark.parametrize("options", [(), ("--help",), ("names",)])
+def test_the_list_shows_in_ascii(options):
+    said = python("-S", "-m", "demos", *options, PYTHONIOENCODING="utf-8")
+    assert python("-S", "-m", "demos", *options, **ASCII) == re.sub(r"[^\x00-\x7f]", "?", said)
+
+
+def test_a_run_ends_well_in_ascii_in_a_folder_whose_name_is_no_text(tmp_path):
+    out = os.fsencode(tmp_path) + b"/r\xe9sultats \xc3\xa9"
+    said = python("-m", "demos.detach", "--quick", "--out", out, **ASCII)
+    assert "Results are in" in said
+    assert os.path.isfile(out + b"/summary.json")
+
+
+def test_help_needs_no_docstrings():
+    said = python("-S", "-OO", "-m", "demos", "--help")
+    assert said == python("-S", "-m", "demos", "--help")
+
+
+@pytest.mark.slow
+def test_demos_run_without_docstrings(tmp_path):
+    said = python("-OO", "-c", ALL_HELP)
+    assert said.count("usage: python -m demos ") == len(FILES)
+    assert "None" not in said
+    for name in ("detach", "gan"):
+        assert "Results are in" in python("-OO", "-m", "demos", name, "--quick", "--out", tmp_path / name)
+    assert python("-OO", "-c", "from minigan import nn; print(nn.BatchNorm1d.__doc__)") == "None\n"
+
+
 # --- all of them --------------------------------------------------------------------------------------------------------
 
 
@@ -173,6 +238,34 @@ def test_all_ends_well_when_no_demo_fails(scripts, tmp_path):
     everything.main(["all", "--out", str(tmp_path)])  # the exit status would be an exception
     assert (tmp_path / "contact.png").is_file()
     assert all((tmp_path / name / "output.txt").is_file() for name in scripts)
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_ctrl_c_lets_the_running_demo_save_and_ends_with_one_line(scripts, tmp_path, capfd, name):
+    scripts["second"] = (SAVES.replace("NAME", name), "")
+    with pytest.raises(SystemExit) as end:
+        everything.main(["all", "--out", str(tmp_path / "runs")])
+    assert end.value.code == 130
+    assert (tmp_path / "runs" / "second" / "output.txt").read_text() == "saved\n"
+    assert not (tmp_path / "runs" / "third").exists()
+    last = capfd.readouterr().err.splitlines()[-1]
+    assert last == f"stopped in second: see {tmp_path / 'runs' / 'second' / 'output.txt'}"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--seed", "-1"], "argument --seed: "),
+        (["--seed", "x"], "argument --seed: "),
+        (["--out", __file__], "cannot be a folder (File exists)"),
+        (["--steps", "3"], "unrecognized arguments: --steps"),
+    ],
+)
+def test_all_refuses_wrong_options_at_once(options, said, scripts, capsys):
+    with pytest.raises(SystemExit) as end:
+        everything.main(["all", *options])
+    assert end.value.code == 2
+    assert said in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_a_demo_gets_its_own_folder_the_seed_and_quick():

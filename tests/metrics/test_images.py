@@ -1,6 +1,8 @@
 """The judge, its cache, and the figures about images: against SciPy, brute force, and samples whose faults are known."""
 
 import json
+import os
+import threading
 import time
 
 import numpy as np
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 import minigan as mg
 from minigan import backend, data, metrics, nn, ops
 from minigan.metrics import images
+from minigan.npz_files import read_npz, write_npz
 
 STEPS = 120  # enough for 94 % on glyphs, in about a second
 TRAIN_X, TRAIN_Y = data.glyphs(2000, np.random.default_rng(0))
@@ -419,6 +422,11 @@ def saved(save, *positional, **named):
     return write
 
 
+def changed(change):
+    """A function that passes each array of the file through `change` and writes all again, with a right checksum."""
+    return lambda file: write_npz(file, {name: change(name, array) for name, array in read_npz(file).items()})
+
+
 class Trap:
     """Unpickling it fails the test: a file from the cache must not run code."""
 
@@ -432,29 +440,46 @@ def flipped(file):
     file.write_bytes(raw)
 
 
+def one_nan(name, array):
+    array = array.copy()
+    array.flat[-1] = np.nan if name == "head.bias" else array.flat[-1]
+    return array
+
+
 DAMAGES = {
-    "empty": lambda file: file.write_bytes(b""),
-    "truncated": lambda file: file.write_bytes(file.read_bytes()[:-1000]),
-    "a bit flipped": flipped,
-    "no archive": lambda file: file.write_bytes(b"<html>sign in first</html>"),
-    "a single array": saved(np.save, X[:2]),
-    "another network": saved(np.savez, **{"layers.0.weight": np.zeros((2, 2))}),
-    "pickled code": saved(np.savez, weight=np.array([Trap()], object)),
+    "empty": (lambda file: file.write_bytes(b""), "checksum"),
+    "truncated": (lambda file: file.write_bytes(file.read_bytes()[:-1000]), "checksum"),
+    "a bit flipped": (flipped, "is damaged"),
+    "no archive": (lambda file: file.write_bytes(b"<html>sign in first</html>"), "checksum"),
+    "a single array": (saved(np.save, X[:2]), "checksum"),
+    "compressed": (saved(np.savez_compressed, **metrics.Judge().state_dict()), "checksum"),
+    "pickled code": (saved(np.savez, weight=np.array([Trap()], object)), "checksum"),
+    "another network": (lambda file: write_npz(file, {"layers.0.weight": np.zeros((2, 2))}), "arrays of something else"),
+    "one nan": (changed(one_nan), "nan or infinite"),
+    "infinite": (changed(lambda _, array: array + np.float32(np.inf)), "nan or infinite"),
+    "another dtype": (changed(lambda _, array: array.astype(np.float64)), "arrays of something else"),
+    "complex": (changed(lambda _, array: array.astype(np.complex64)), "arrays of something else"),
+    "text": (changed(lambda _, array: np.full(array.shape, "a")), "arrays of something else"),
+    "other shapes": (changed(lambda _, array: array.T), "arrays of something else"),
+    "far too large": (lambda file: os.truncate(file, 2**20 + 1), "has 1048577 bytes; at most 1048576"),
+    "a pipe": (lambda file: (file.unlink(), os.mkfifo(file)), "is not a file"),
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-def test_a_damaged_file_is_trained_anew_and_replaced(tmp_path, judge, untrained, damage):
+@pytest.mark.parametrize(("damage", "message"), DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_file_is_trained_anew_and_replaced(tmp_path, judge, untrained, damage, message):
     metrics.judge(X, Y, root=tmp_path)
     (file,) = tmp_path.iterdir()
-    good = file.stat().st_size
+    good = file.read_bytes()
     damage(file)
-    assert same_weights(metrics.judge(X, Y, root=tmp_path), judge)
+    with pytest.warns(RuntimeWarning, match=f"^judge: {file}: .*{message}.*; it is trained anew$") as warned:
+        assert same_weights(metrics.judge(X, Y, root=tmp_path), judge)
+    assert [w.filename for w in warned] == [__file__]
     assert len(untrained) == 2
     assert same_weights(metrics.judge(X, Y, root=tmp_path), judge)
     assert len(untrained) == 2
     assert list(tmp_path.iterdir()) == [file]
-    assert file.stat().st_size == good
+    assert file.read_bytes() == good
 
 
 def raiser(error):
@@ -464,33 +489,38 @@ def raiser(error):
     return function
 
 
-def test_a_cache_that_cannot_be_written_costs_only_the_training(tmp_path, judge, untrained, monkeypatch):
+def test_a_cache_that_cannot_be_written_costs_only_the_training_and_a_warning(tmp_path, judge, untrained, monkeypatch):
     (tmp_path / "file").write_text("not a folder")
     for root in (tmp_path / "file", tmp_path / "file" / "below"):
-        assert metrics.judge(X, Y, root=root) is judge
-    monkeypatch.setattr(images.np, "savez", raiser(OSError("disk full")))
-    assert metrics.judge(X, Y, root=tmp_path / "full") is judge
+        with pytest.warns(RuntimeWarning, match="^judge: it is not kept for the next time: .*file") as warned:
+            assert metrics.judge(X, Y, root=root) is judge
+        assert [w.filename for w in warned] == [__file__]
+    monkeypatch.setattr(np.lib.format, "write_array", raiser(OSError("disk full")))
+    with pytest.warns(RuntimeWarning, match="^judge: it is not kept for the next time: disk full$"):
+        assert metrics.judge(X, Y, root=tmp_path / "full") is judge
     assert list((tmp_path / "full").iterdir()) == []
     assert len(untrained) == 3
 
 
 def test_an_interrupted_store_leaves_nothing(tmp_path, untrained, monkeypatch):
-    monkeypatch.setattr(images.np, "savez", raiser(KeyboardInterrupt()))
+    monkeypatch.setattr(np.lib.format, "write_array", raiser(KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):
         metrics.judge(X, Y, root=tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_gets_its_name_only_when_it_is_whole(tmp_path, untrained, monkeypatch):
-    seen, savez = [], np.savez
+def test_processes_that_share_a_cache_do_not_disturb_each_other(tmp_path, judge, untrained):
+    def ask():
+        judges.append(metrics.judge(X, Y, root=tmp_path))
 
-    def watched(out, **arrays):
-        savez(out, **arrays)
-        seen.extend(path.suffix for path in tmp_path.iterdir())
-
-    monkeypatch.setattr(images.np, "savez", watched)
-    metrics.judge(X, Y, root=tmp_path)
-    assert seen == [".part"]
+    judges = []
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [same_weights(found, judge) for found in judges] == [True] * 4
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 # --- what is refused ---

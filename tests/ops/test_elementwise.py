@@ -168,7 +168,8 @@ BOUNDS = [(-1, 1), (None, 1), (-1, None), (None, None), (-1.0, np.float64(1)), (
 @few
 @given(x=arrays(shapes(max_dims=2, max_side=3), away_from=(-1, 1)))
 def test_clip(low, high, x):
-    np.testing.assert_array_equal(mg.clip(x, low, high).numpy(), np.clip(x, low, high))
+    expected = x if low is None and high is None else np.clip(x, low, high)  # NumPy 2.0 refuses to clip without a bound
+    np.testing.assert_array_equal(mg.clip(x, low, high).numpy(), expected)
     assert_gradients(lambda x: mg.clip(x, low, high), x)
 
 
@@ -181,8 +182,9 @@ def test_clip_with_bounds_for_each_element():
 @pytest.mark.parametrize(("low", "high"), BOUNDS[:4])
 def test_clip_keeps_integers(low, high):
     x = np.array([-3, 0, 3])
+    expected = x if low is None and high is None else np.clip(x, low, high)
     assert mg.clip(x, low, high).dtype == np.int64
-    np.testing.assert_array_equal(mg.clip(x, low, high).numpy(), np.clip(x, low, high))
+    np.testing.assert_array_equal(mg.clip(x, low, high).numpy(), expected)
 
 
 def test_clip_refuses_crossed_bounds_tensors_and_text():

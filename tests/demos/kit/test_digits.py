@@ -1,12 +1,14 @@
 """What the demos on digit images share: their data, the pictures of images, and the judge."""
 
 import re
+import sys
 from argparse import Namespace
 
 import numpy as np
 import pytest
 
 from demos.kit import digits, pictures
+from demos.kit.checkpoints import read_checkpoint
 from minigan import data, metrics
 from minigan.games import ConditionalGAN
 from tests.demos.running import OTHERS, run, samples_of, summary_of
@@ -121,7 +123,8 @@ def test_no_quick_run_writes_into_the_users_cache(done):
     assert not list(done.cache.glob("minigan*"))
 
 
-def test_a_whole_run_takes_the_judge_from_the_cache_and_shows_that_one_is_being_trained(judged, capsys):
+def test_a_whole_run_takes_the_judge_from_the_cache_and_shows_that_one_is_being_trained(judged, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     (x, y), others, (samples, _) = images(30), images(20), images(21)
     digits.quality(args(quick=False), x, y, others, samples, None)
     [(name, data_given, options)] = judged
@@ -289,7 +292,7 @@ def test_a_conditional_games_samples_are_asked_for_class_by_class_and_come_with_
     np.testing.assert_allclose(arrays["samples"][:, 0, 5, 5], (arrays["labels"] / 10 + 1) / 2)  # [-1, 1] to [0, 1]
     np.testing.assert_array_equal(seen[0], arrays["labels"])
     assert np.bincount(arrays["labels"]).tolist() == [2] * 10
-    snapshots = np.load(tmp_path / "checkpoint.npz")["snapshots/samples"]
-    columns = snapshots[-1].reshape(8, 10, 784)
+    _, states = read_checkpoint(tmp_path / "checkpoint.npz")
+    columns = states["training"]["snapshots"][-1]["samples"].reshape(8, 10, 784)
     assert np.ptp(columns, axis=0).max() == 0  # a column of the animation is a class
     assert len(np.unique(columns)) == 10

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 import tracemalloc
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
@@ -339,23 +340,53 @@ def test_an_interpreter_that_cannot_run_the_worker_is_an_error(tmp_path):
         workers.Worker("torch", str(broken))
 
 
-def test_a_dead_worker_ends_the_demo_with_one_message(tmp_path, capsys):
+def test_an_engine_whose_worker_ends_is_left_out(tmp_path, capsys, monkeypatch):
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\necho no such luck >&2\nexit 3\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(workers, "PAUSE", 0)
+    absent = {}
+    times = speed.times_of("tiny", ("minigan", "torch", "matmul"), 0, speed.QUICK, {"torch": str(broken)}, {}, absent)
+    assert set(times) == {"minigan", "matmul"}
+    assert absent == {"torch": "the worker of torch has ended with code 3:\nno such luck"}
+    assert f"torch is left out: {absent['torch']}" in capsys.readouterr().out
+
+
+def test_without_minigans_worker_the_demo_ends_with_one_message(tmp_path):
     broken = tmp_path / "python"
     broken.write_text("#!/bin/sh\nexit 3\n")
     broken.chmod(0o755)
-    with pytest.raises(SystemExit, match="the worker of torch has ended with code 3"):
-        speed.main(["--quick", "--out", str(tmp_path), "--python", f"torch={broken}"])
-    assert "Traceback" not in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="the worker of minigan has ended with code 3"):
+        speed.main(["--quick", "--out", str(tmp_path), "--python", f"minigan={broken}"])
 
 
-def test_another_interpreter_plays_an_engine(tmp_path):
+def test_an_interpreter_that_hangs_is_an_error_and_ends_with_what_it_has_started(tmp_path, monkeypatch):
+    hangs = tmp_path / "python"
+    hangs.write_text("#!/bin/sh\nsleep 60\nexit 3\n")  # sleep is another process, and has the pipe
+    hangs.chmod(0o755)
+    monkeypatch.setattr(workers, "PATIENCE", 0.2)
+    began = time.perf_counter()
+    with pytest.raises(workers.WorkerError, match=r"^the worker of torch has not answered within 0.2 s$"):
+        workers.Worker("torch", str(hangs))
+    assert time.perf_counter() - began < 30
+
+
+def test_a_worker_that_hangs_over_a_task_is_an_error(monkeypatch):
+    with workers.Worker("matmul") as worker:
+        monkeypatch.setattr(workers, "PATIENCE", 0.2)
+        with pytest.raises(workers.WorkerError, match=r"^the worker of matmul has not answered within 0.2 s$"):
+            worker.ask(unknown="task")  # to which there is no answer
+
+
+def test_another_interpreter_plays_an_engine(tmp_path, monkeypatch):
+    monkeypatch.delenv("PYTHONPATH", raising=False)
     log = tmp_path / "log"
     python = tmp_path / "python"
-    python.write_text(f'#!/bin/sh\necho "$@" > {log}\nexec {sys.executable} "$@"\n')
+    python.write_text(f'#!/bin/sh\necho "$PYTHONPATH $@" > {log}\nexec {sys.executable} "$@"\n')
     python.chmod(0o755)
     with workers.Worker("matmul", str(python)) as worker:
         assert worker.version == np.__version__
-    assert log.read_text().split() == ["-m", "demos.performance.engines", "matmul"]
+    assert log.read_text().split() == [str(ROOT), "-m", "demos.performance.engines", "matmul"]  # no site-packages
 
 
 def test_an_engines_own_printing_is_no_answer():

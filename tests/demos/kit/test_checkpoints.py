@@ -1,0 +1,476 @@
+"""Runs that survive: loops and results that are saved, stopped by signals, and resumed bit for bit."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import minigan as mg
+from demos.kit import checkpoints
+from demos.kit import run as kit
+from demos.kit.checkpoints import once, read_checkpoint, resumable
+from demos.kit.mixtures import RING, discriminator, generator
+from demos.kit.training import adams, train
+from minigan import Tensor, backend, data, npz_files
+from minigan.games import GAN
+from tests.demos.running import ROOT
+
+SIGNALS = [number for name in ("SIGINT", "SIGTERM", "SIGHUP") if (number := getattr(signal, name, None))]
+
+
+@pytest.fixture(autouse=True)
+def _no_run_is_left():
+    yield
+    if checkpoints._current:
+        checkpoints._current.release()
+
+
+@pytest.fixture
+def begin(tmp_path):
+    """Starts a run in a folder of the test, with these settings."""
+
+    def start(*options, **settings):
+        args = kit.start(kit.common_options("a demo"), ["--out", str(tmp_path / "out"), *options], "some_demo")
+        kit.begin(args, settings)
+        return args.checkpoint
+
+    return start
+
+
+def experiment(stop_at=None, by=signal.SIGINT, steps=8):
+    """A loop that changes things of all kinds; a signal comes in the middle of an iteration. What was changed."""
+    mg.seed(7)
+    G, D = generator(4), discriminator(4)
+    game, batches = GAN(G, D, data.noise(2), *adams(G, D, 1e-3, 1e-3)), RING.batches(16)
+    rng, w = np.random.default_rng(3), Tensor(np.zeros(3), requires_grad=True)
+    rows, found = [], {"sum": 0.0, (1, "a"): np.zeros(2)}
+    parts = {"game": game, "batches": batches, "rng": rng, "w": w, "rows": rows, "found": found}
+    for t in resumable(range(steps), "an experiment", **parts):
+        if t == stop_at:
+            signal.raise_signal(by)
+        figures = game.step(batches)
+        rows.append((t, figures, rng.standard_normal(2), np.float32(t), [None, "text", True]))
+        found["sum"] += figures["loss_D"] + float(mg.backend.generator().random())  # the default one, too
+        found[1, "a"] = found[1, "a"] + 1
+        w.data = w.data + rng.standard_normal(3)
+    return [
+        checkpoints.state_of(game),
+        batches.state_dict(),
+        w.data,
+        [list(row) for row in rows],
+        found,
+        backend.spawn().random(),
+    ]
+
+
+def assert_same(a, b):
+    a, b = ({}, {}) if a is b else (outline(a), outline(b))
+    assert a[0] == b[0]
+    assert a[1].keys() == b[1].keys()
+    for name in a[1]:
+        np.testing.assert_array_equal(a[1][name], b[1][name], err_msg=name)
+        assert a[1][name].dtype == b[1][name].dtype
+
+
+def outline(value):
+    arrays = {}
+    return json.dumps(checkpoints.encoded(value, "", arrays)), arrays
+
+
+# --- loops --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("by", SIGNALS)
+def test_a_loop_that_a_signal_stops_is_resumed_bit_for_bit(by, begin, capsys):
+    whole = experiment()
+    begin()
+    with pytest.raises(
+        SystemExit, match=r"^stopped after 4 of 8 iterations; this goes on: python -m demos some_demo --out .* --resume$"
+    ):
+        experiment(stop_at=3, by=by)  # the iteration that it comes in is finished
+    assert checkpoints._current is None
+    run = begin("--resume")
+    assert_same(experiment(), whole)
+    run.end()
+    begin("--resume")
+    assert_same(experiment(), whole)  # a loop that is finished is not played again
+
+
+def test_a_loop_outside_a_run_is_a_loop_under_a_bar():
+    assert list(resumable(range(1, 4), "nothing to save")) == [1, 2, 3]
+
+
+def test_a_signal_between_two_loops_stops_at_once_and_keeps_what_is_finished(begin, tmp_path):
+    run = begin()
+    first = experiment()
+    with pytest.raises(SystemExit, match=r"^stopped after the last loop; this goes on"):
+        signal.raise_signal(signal.SIGTERM)
+    run = begin("--resume")
+    assert run.found.keys() == {"an experiment"}
+    assert_same(experiment(), first)
+
+
+def test_what_was_finished_is_kept_though_the_resumed_run_is_stopped_before_it_gets_there(begin):
+    begin()
+    first, second = experiment(), experiment(steps=3)
+    for _ in range(2):
+        with pytest.raises(SystemExit):
+            signal.raise_signal(signal.SIGINT)
+        run = begin("--resume")
+    assert run.found.keys() == {"an experiment", "an experiment (2)"}
+    assert_same(experiment(), first)
+    assert_same(experiment(steps=3), second)
+
+
+def test_a_second_signal_does_not_wait_for_the_end_of_the_iteration(begin):
+    before = [signal.getsignal(number) for number in SIGNALS]
+    begin()
+    loop = resumable(range(3), "long")
+    next(loop)
+    signal.raise_signal(signal.SIGINT)
+    with pytest.raises(SystemExit, match=r"^stopped at once"):
+        signal.raise_signal(signal.SIGINT)
+    assert [signal.getsignal(number) for number in SIGNALS] == before
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no SIGHUP")
+def test_a_program_that_is_to_survive_its_terminal_does(begin, monkeypatch):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup has it
+    try:
+        begin()
+        signal.raise_signal(signal.SIGHUP)
+        experiment(stop_at=2, by=signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_loop_does_not_go_on_with_a_longer_ones_end(begin):
+    run = begin()
+    experiment(steps=5)
+    run.end()
+    begin("--resume")
+    with pytest.raises(SystemExit, match=r"^--resume: .*checkpoint.npz does not fit this run: an experiment has played 5 "):
+        experiment(steps=3)
+
+
+def test_a_game_of_other_networks_does_not_fit_and_says_so_on_one_line(begin):
+    run = begin()
+    G, D = generator(4), discriminator(4)
+    train(GAN(G, D, data.noise(2), *adams(G, D, 1e-3, 1e-3)), RING.batches(8), 2, "a game")
+    run.end()
+    begin("--resume")
+    G = generator(5)
+    with pytest.raises(SystemExit, match=r"^--resume: .*checkpoint.npz does not fit this run: [^\n]*$"):
+        train(GAN(G, D, data.noise(2), *adams(G, D, 1e-3, 1e-3)), RING.batches(8), 2, "a game")
+
+
+# --- results ------------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_finished_is_not_repeated_and_comes_back_as_it_was(begin):
+    calls = []
+
+    def find(n):
+        calls.append(n)
+        return {"a": np.arange(n, dtype=np.float32), 3: (1, 2.5, None, "x"), "nan": float("nan"), "s": np.float64(2.0)}
+
+    run = begin()
+    first = once("three", find, 3)
+    run.end()
+    begin("--resume")
+    again = once("three", find, 3)
+    assert calls == [3]
+    assert_same(again, first)
+    assert [type(value) for value in again.values()] == [type(value) for value in first.values()]
+    once("three", find, 3)  # another one of the same name
+    assert calls == [3, 3]
+
+
+def test_results_draw_from_generators_of_their_own(begin):
+    def draw(seed):
+        if seed is not None:
+            mg.seed(seed)
+        return backend.generator().random(), backend.spawn().random()
+
+    run, found = begin(), []
+    found += [once("unseeded", draw, None), once("seeded", draw, 5), once("unseeded", draw, None), backend.spawn().random()]
+    run.end()
+    assert found[0] != found[2]
+    begin("--resume")
+    assert backend.generator().random() == np.random.default_rng(0).random()  # has not been disturbed
+    begin("--resume")
+    once("unseeded", draw, None)  # left out this time
+    once("seeded", draw, 5)
+    once("unseeded", draw, None)
+    assert backend.spawn().random() == found[3]
+
+
+def test_a_loop_within_a_result_is_resumed_and_forgotten_when_the_result_is_there(begin):
+    def find(stop_at=None):
+        return [experiment(stop_at)[3][-1][0], experiment(steps=2)[-1]]
+
+    run = begin()
+    whole = once("first", find)
+    once("second", find)
+    assert run.finished.keys() == {"first", "second"}
+    begin()
+    once("first", find)
+    with pytest.raises(SystemExit, match=r"stopped after 6 of 8"):
+        once("second", find, 5)
+    run = begin("--resume")
+    assert run.found.keys() == {"first", "second/an experiment"}
+    assert once("first", find) == whole == once("second", find)
+    assert run.finished.keys() == {"first", "second"}
+
+
+def test_a_shared_bar_moves_though_a_result_is_not_repeated(begin):
+    def find(bar):
+        bar.update(3)
+        return list(resumable(range(2), "x", bar))
+
+    run, bar = begin(), checkpoints.progress(total=5)
+    once("a", find, bar, bar=bar)
+    assert bar.n == 5
+    run.end()
+    begin("--resume")
+    bar = checkpoints.progress(total=5)
+    once("a", find, bar, bar=bar)
+    assert bar.n == 5
+
+
+# --- when a checkpoint is written ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The seconds that iterations and writing take; and when a checkpoint was written, in seconds from the start."""
+    now = SimpleNamespace(time=100.0, writing=0.01, written=[], fails=False)
+    write = checkpoints.write_npz
+
+    def slow(path, arrays):
+        now.written.append(round(now.time - 100.0, 6))
+        now.time += now.writing
+        if now.fails:
+            raise OSError(28, "No space left on device")
+        write(path, arrays)
+
+    monkeypatch.setattr(checkpoints.time, "perf_counter", lambda: now.time)
+    monkeypatch.setattr(checkpoints, "write_npz", slow)
+    return now
+
+
+def play(clock, seconds):
+    for _ in resumable(range(seconds), "a second each"):
+        clock.time += 1
+
+
+def test_the_first_checkpoint_comes_after_ten_seconds_and_the_next_after_thirty_each(begin, clock):
+    begin()
+    play(clock, 100)
+    assert clock.written == pytest.approx([10, 40, 70, 100], abs=0.1)
+
+
+def test_writing_takes_one_per_cent_of_the_time_at_most(begin, clock):
+    clock.writing = 2.0
+    begin()
+    play(clock, 2000)
+    assert sum(clock.writing for _ in clock.written) <= 0.01 * 2000 + clock.writing
+    assert clock.written[1] - clock.written[0] >= 200
+
+
+def test_what_is_on_the_disk_is_not_written_again(begin, clock):
+    run = begin()
+    play(clock, 3)
+    run.save()
+    run.save()
+    assert len(clock.written) == 1
+    run.path.unlink()  # unless it is no longer there
+    run.save()
+    assert len(clock.written) == 2
+
+
+def test_a_full_disk_is_said_and_the_run_goes_on_and_saves_when_there_is_room(begin, clock, capsys):
+    run = begin()
+    clock.fails = True
+    play(clock, 20)
+    said = capsys.readouterr().err
+    assert re.search(r"^.*checkpoint.npz could not be written: \[Errno 28\] No space left on device$", said, re.M)
+    assert not run.path.exists()
+    clock.fails = False
+    play(clock, 40)
+    assert run.path.exists()
+
+
+def test_a_run_that_is_stopped_and_cannot_save_says_so(begin, clock):
+    begin()
+    clock.fails = True
+    loop = resumable(range(5), "x")
+    assert [next(loop), next(loop)] == [0, 1]
+    signal.raise_signal(signal.SIGINT)
+    with pytest.raises(SystemExit, match=r"^stopped after 2 of 5 iterations; .*could not be written: .*No space left"):
+        next(loop)
+
+
+def test_a_folder_that_vanishes_is_made_again(begin):
+    run = begin()
+    run.path.parent.rmdir()
+    experiment()
+    assert run.path.parent.is_dir()
+    run.path.parent.rmdir()
+    run.end()
+    assert run.path.is_file()
+
+
+def test_what_a_killed_run_was_writing_is_cleared_away(begin, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "checkpoint.npz.0123abcd.tmp").write_bytes(b"half")
+    (tmp_path / "out" / "mine.tmp").write_bytes(b"not a checkpoint")
+    begin()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.tmp"]
+
+
+# --- what a checkpoint is compared with -------------------------------------------------------------------------------------
+
+
+def test_other_settings_are_refused_and_the_message_says_which(begin):
+    run = begin(width=3, lr=(1e-3, 1e-4))
+    experiment()
+    run.end()
+    with pytest.raises(SystemExit) as end:
+        begin("--resume", width=4, lr=(1e-3, 1e-4), depth=2)
+    assert re.search(
+        r"comes from a run with other settings: width 3 there, 4 here, depth not set there, 2 here$", end.value.code
+    )
+    with pytest.raises(SystemExit, match=r"other settings: seed 0 there, 1 here$"):
+        begin("--resume", "--seed", "1", width=3, lr=(1e-3, 1e-4))
+    with pytest.raises(SystemExit, match=r"other settings: quick False there, True here$"):
+        begin("--resume", "--quick", width=3, lr=(1e-3, 1e-4))
+    begin("--resume", width=3, lr=(1e-3, 1e-4))
+
+
+def test_a_file_that_is_no_checkpoint_is_refused_on_one_line(tmp_path):
+    for i, arrays in enumerate(
+        [
+            {},
+            {"outline": np.array("{")},
+            {"outline": np.array("[" * 100_000)},
+            {"outline": np.array("{}")},
+            {"outline": np.array('{"settings": {}, "entries": {"a": ["array", "missing"]}}')},
+            {"outline": np.array('{"settings": {}, "entries": {"a": ["set", []]}}')},
+            {"outline": np.array('{"settings": {}, "entries": {"a": ["dict", [[["dict", []], 1]]]}}')},
+            {"outline": np.array('{"settings": {}, "entries": 3}')},
+            {"outline": np.arange(3)},
+        ]
+    ):
+        npz_files.write_npz(tmp_path / f"{i}.npz", arrays)
+        with pytest.raises(SystemExit, match=rf"^--resume: .*{i}.npz is no checkpoint of a demo: [^\n]+$"):
+            read_checkpoint(tmp_path / f"{i}.npz")
+    (tmp_path / "text.npz").write_text("hello")
+    with pytest.raises(SystemExit, match=r"^--resume: .*text.npz: does not end in minigan's checksum[^\n]+$"):
+        read_checkpoint(tmp_path / "text.npz")
+    with pytest.raises(SystemExit, match=r"^--resume: [^\n]+$"):
+        read_checkpoint(tmp_path)
+
+
+# --- nan -------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_nan_in_a_network_stops_the_run_and_is_not_saved(begin, clock):
+    run = begin()
+    G, D = generator(4), discriminator(4)
+    game = GAN(G, D, data.noise(2), *adams(G, D, 1e-3, 1e-3))
+    batches = RING.batches(8)
+
+    def poison(game):
+        if len(seen) == 20:
+            game.D[0].weight.data[0] = np.nan
+        seen.append(1)
+        clock.time += 1
+
+    seen = []
+    with pytest.raises(SystemExit) as end:
+        train(game, batches, 60, "a game", 1, poison, seen=seen)
+    assert re.fullmatch(
+        r"a game: after 4\d of 60 iterations, there is a nan or an infinity in D, G; this goes on after "
+        r"1\d of 60 iterations, and stops at the op that makes it: MINIGAN_DEBUG=1 python -m demos some_demo .*--resume",
+        end.value.code,
+    )
+    _, states = read_checkpoint(run.path)
+    assert states["a game"]["t"] < 20
+
+
+def test_a_nan_at_the_end_of_a_loop_stops_the_run_too(begin):
+    begin()
+    w = Tensor(np.zeros(2), requires_grad=True)
+    loop = resumable(range(2), "steps", w=w)
+    assert [next(loop), next(loop)] == [0, 1]
+    w.data = w.data + np.inf
+    with pytest.raises(SystemExit, match=r"^steps: after 2 of 2 iterations, there is a nan or an infinity in w; there is no"):
+        next(loop)
+
+
+# --- the folder ------------------------------------------------------------------------------------------------------------
+
+
+def in_the_folder(out, body):
+    """Another program that starts a run in this folder, and then does something."""
+    code = f"""
+        import sys, time
+        from demos.kit import run as kit
+        args = kit.start(kit.common_options("a demo"), ["--out", {str(out)!r}], "some_demo")
+        kit.begin(args, {{}})
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code) + body]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.skipif(kit.fcntl is None, reason="Windows has no locks on folders")
+def test_a_folder_has_one_run_at_a_time(tmp_path):
+    out = tmp_path / "out"
+    first = in_the_folder(out, "print('in', flush=True); time.sleep(60)")
+    assert first.stdout.readline() == "in\n"
+    second = in_the_folder(out, "")
+    _, said = second.communicate(timeout=30)
+    assert second.returncode == 2
+    assert said == (
+        f"python -m demos some_demo: --out {out}: another run is writing to it: wait for its end, or choose another folder "
+        "(--help lists the options)\n"
+    )
+    first.kill()  # which gives the folder back
+    first.communicate()
+    third = in_the_folder(out, "")
+    assert third.communicate(timeout=30)[1] == ""
+    assert third.returncode == 0
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused_before_the_first_step(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    for out in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(SystemExit) as end:
+            kit.start(kit.common_options("a demo"), ["--out", str(out)], "some_demo")
+        assert end.value.code == 2
+        assert re.fullmatch(rf"python -m demos some_demo: --out {re.escape(str(out))}: [^\n]+\n", capsys.readouterr().err)
+
+
+def test_the_command_that_goes_on_has_the_same_options():
+    options = ["--steps", "9", "--resume", "old.npz", "--quick"]
+    assert kit.goes_on("python -m demos gan", options) == "python -m demos gan --steps 9 --quick --resume"
+    assert (
+        kit.goes_on("python -m demos gan", ["--resume=old.npz", "--out", "a b"]) == "python -m demos gan --out 'a b' --resume"
+    )
+    assert kit.goes_on("python -m demos gan", ["--resume", "--quick"]) == "python -m demos gan --quick --resume"
+
+
+def test_a_checkpoint_costs_milliseconds(begin):
+    run = begin()
+    experiment()
+    began = time.perf_counter()
+    run.end()
+    assert time.perf_counter() - began < 1.0
