@@ -19,10 +19,10 @@ from statistics import NormalDist
 
 import matplotlib.pyplot as plt
 import numpy as np
-from tqdm import tqdm
 
 import minigan as mg
 from demos.kit import pictures
+from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
 from demos.kit.line import Mixture, jensen_shannon, network
 from demos.kit.run import common_options, start
@@ -123,7 +123,8 @@ def play(settings: Settings, seed: int) -> list[dict]:
     batches = data.batches(DATA.draw(100_000, rng), size=settings.batch)
     decay = optim.LinearDecay([game.opt_G, game.opt_D], settings.steps)
     snapshots = []
-    for t in tqdm(range(settings.steps), desc=f"seed {seed}", mininterval=0.5):
+    changing = {"game": game, "batches": batches, "decay": decay, "rng": rng, "snapshots": snapshots}
+    for t in resumable(range(settings.steps), f"seed {seed}", **changing):
         if t % max(1, settings.steps // settings.snapshots) == 0:
             snapshots.append(snapshot(game, t, DATA.draw(10_000, rng)))
         game.step(batches)

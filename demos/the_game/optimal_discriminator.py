@@ -17,9 +17,9 @@ from dataclasses import asdict, dataclass, replace
 
 import matplotlib.pyplot as plt
 import numpy as np
-from tqdm import tqdm
 
 import minigan as mg
+from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
 from demos.kit.line import Mixture, jensen_shannon, network
 from demos.kit.pictures import FAKE, REAL
@@ -94,7 +94,7 @@ def train(p: Mixture, q: Mixture, settings: Settings, seed: int, label: str) -> 
     opt = optim.Adam(D.parameters(), settings.lr)
     decay = optim.LinearDecay(opt, settings.steps)
     step, values = [], []
-    for t in tqdm(range(settings.steps), desc=label, mininterval=0.5):
+    for t in resumable(range(settings.steps), label, D=D, opt=opt, decay=decay, step=step, values=values):
         if t % max(1, settings.steps // 60) == 0:
             step.append(t)
             values.append(value(logits(D), p, q))

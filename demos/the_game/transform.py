@@ -19,9 +19,9 @@ from itertools import product
 import matplotlib.pyplot as plt
 import numpy as np
 from scipy.special import ndtri
-from tqdm import tqdm
 
 import minigan as mg
+from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
 from demos.kit.pictures import FAKE, REAL
 from demos.kit.run import common_options, start
@@ -103,10 +103,10 @@ def train(target: Target, settings: Settings, seed: int, label: str) -> tuple[ga
     """The game with G's parameters averaged over the second half of the training, and with the last ones."""
     mg.seed(seed)
     game = make_game(settings)
-    batches = fresh(target, settings.batch, mg.backend.spawn())
+    batches = fresh(target, settings.batch, rng := mg.backend.spawn())
     decay = optim.LinearDecay([game.opt_G, game.opt_D], settings.steps)
     means = [np.zeros(p.shape) for p in game.G.parameters()]
-    for t in tqdm(range(settings.steps), desc=label, mininterval=0.5):
+    for t in resumable(range(settings.steps), label, game=game, rng=rng, decay=decay, means=means):
         game.step(batches)
         decay.step()
         n = t + 1 - settings.steps // 2  # how many iterations are averaged by now

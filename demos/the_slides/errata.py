@@ -21,6 +21,7 @@ import matplotlib.pyplot as plt
 
 from demos.kit import digits
 from demos.kit.claim import Claim
+from demos.kit.progress import progress
 from demos.kit.run import start
 from demos.the_slides import errata_digits as on_digits
 from demos.the_slides import errata_formulas as formulas
@@ -74,7 +75,7 @@ def main(argv: list[str] | None = None) -> None:
     s = replace(Settings(), **QUICK) if args.quick else Settings()
     claim, seeds = Claim(args, {"data": args.data, **asdict(s)}), range(args.seed, args.seed + s.seeds)
     x, y, others = digits.load(args)
-    judge = metrics.train_judge(x, y, steps=60) if args.quick else metrics.judge(x, y)
+    judge = metrics.train_judge(x, y, steps=60) if args.quick else metrics.judge(x, y, progress=progress)
 
     one_loss = on_digits.one_loss(claim, x, judge, s, seeds)
     trained = one_loss["correct"]["games"]

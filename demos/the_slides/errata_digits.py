@@ -7,6 +7,7 @@ import numpy as np
 
 import minigan as mg
 from demos.kit import classifiers
+from demos.kit.checkpoints import once
 from demos.kit.claim import Claim
 from demos.kit.classifiers import Classifier
 from demos.kit.digits import dense_players
@@ -32,12 +33,27 @@ class OneLossGAN(GAN):
         return discriminator_figures(loss_D, loss_G, v_real, v_fake)
 
 
-def play(kind: type[GAN], x: np.ndarray, s, seed: int, steps: int, z: int, r1: float = 0.0) -> tuple[GAN, list[Figures]]:
-    """A game of dense players on images in [0, 1], the learning rates falling to 0; the game, and its steps' figures."""
+def play(kind: type[GAN], x: np.ndarray, s, seed: int, steps: int, z: int, r1: float = 0.0) -> tuple[GAN, np.ndarray]:
+    """A game of dense players on images in [0, 1], the learning rates falling to 0; the game, and D(G(z)) at each step."""
+    name = f"{kind.__name__} on {len(x):,} images"
+    state, believed = once(f"{name}, seed {seed}", played, kind, x, s, seed, steps, z, r1, name)
+    game = make_game(kind, s, z, r1)
+    game.load_state_dict(state)
+    return game, believed
+
+
+def played(kind: type[GAN], x: np.ndarray, s, seed: int, steps: int, z: int, r1: float, name: str) -> tuple[dict, np.ndarray]:
+    """The game's state at the end, and D(G(z)) at each step."""
     mg.seed(seed)
+    game = make_game(kind, s, z, r1)
+    figures = train(game, minibatches(x, s), steps, name)
+    return game.state_dict(), np.array([row["D_fake"] for row in figures])
+
+
+def make_game(kind: type[GAN], s, z: int, r1: float) -> GAN:
+    """The dense players and their optimizers."""
     G, D = dense_players(z, s.width)
-    game = kind(G, D, data.noise(z), *adams(G, D, s.lr, s.lr), r1=r1)
-    return game, train(game, minibatches(x, s), steps, f"{kind.__name__} on {len(x):,} images")
+    return kind(G, D, data.noise(z), *adams(G, D, s.lr, s.lr), r1=r1)
 
 
 def minibatches(x: np.ndarray, s) -> Iterator[np.ndarray]:
@@ -57,13 +73,18 @@ def one_loss(claim: Claim, x: np.ndarray, judge: metrics.Judge, s, seeds: range)
     """Slide: "we can instead use a different loss term for the fake data that yields the same desired behavior but trains
     faster" (CS/DS 541, class 19), printed in f_acc itself, which D is to increase. Meant is: for G alone.
     """
-    found = {"alone": {f.__name__: [d_alone(x, f, s, seed) for seed in seeds] for f in (correct, literal)}}
+    alone = {
+        f.__name__: [once(f"D alone, {f.__name__}, seed {seed}", d_alone, x, f, s, seed) for seed in seeds]
+        for f in (correct, literal)
+    }
+    found: dict = {"alone": alone}
     for name, kind in (("correct", GAN), ("literal", OneLossGAN)):
         runs = [play(kind, x, s, seed, s.steps, s.z) for seed in seeds]
-        rows = [metrics.image_quality(pixels(game, s.samples), judge, x) for game, _ in runs]
+        samples = [pixels(game, s.samples) for game, _ in runs]
+        rows = [once(f"quality of {name}", metrics.image_quality, some, judge, x) for some in samples]
         found[name] = {"games": [game for game, _ in runs], "classes": [row["classes"] for row in rows]}
         claim.note(f"{name}_frechet", np.mean([row["frechet"] for row in rows]), "reported: mean over the seeds")
-        believed = [row["D_fake"] for _, figures in runs for row in figures[-len(figures) // 10 :]]
+        believed = np.concatenate([D_fake[-len(D_fake) // 10 :] for _, D_fake in runs])
         claim.note(f"{name}_D_fake", np.mean(believed), "reported: mean D(G(z)), last tenth of the game")
     measure_classes(claim, found["correct"]["classes"], found["literal"]["classes"])
     bounded, unbounded = max(map(max, found["alone"]["correct"])), min(rows[-1] for rows in found["alone"]["literal"])
@@ -146,19 +167,26 @@ def robustness(claim: Claim, games: list[GAN], x, y, others, s, seeds: range) ->
     for game, seed in zip(games, seeds, strict=True):
         images = np.concatenate([real, pixels(game, len(real))])
         found["the GAN's D"].append([flips(judging(game.D), images, labels, e) for e in s.epsilons])
-        mg.seed(seed)
-        D, classifier, noise = dense_players(s.z, s.width)[1], classifiers.network(s.width), data.noise(784, "uniform")
-        train_alone(D, lambda m, noise=noise: noisy(noise, m), minibatches(x, s), s.alone_steps, s.lr)
-        images = np.concatenate([real, (noisy(noise, len(real)).numpy() + 1) / 2])
-        found["a D of digits and noise"].append([flips(judging(D), images, labels, e) for e in s.epsilons])
-        classifiers.train(classifier, x, y, "a classifier", s.classifier_steps, s.batch, s.lr)
-        found["a classifier"].append([flips(classifier, real, classes, e) for e in s.epsilons])
+        others_flip = once(f"a D of noise and a classifier, seed {seed}", flips_of_others, x, y, real, classes, s, seed)
+        found["a D of digits and noise"].append(others_flip[0])
+        found["a classifier"].append(others_flip[1])
     rates = {name: np.array(rows)[:, s.epsilons.index(0.1)] for name, rows in found.items()}
     worst = rates["the GAN's D"].min()
     claim.note("flipped_GANs_D", worst, "at least 0.9 at epsilon 0.1 (worst seed)", worst >= 0.9)
     claim.note("flipped_classifier", rates["a classifier"].mean(), "reported: mean over the seeds, at epsilon 0.1")
     claim.note("flipped_D_of_noise", rates["a D of digits and noise"].mean(), "reported: mean over the seeds, at epsilon 0.1")
     return found
+
+
+def flips_of_others(x, y, real: np.ndarray, classes: np.ndarray, s, seed: int) -> tuple[list[float], list[float]]:
+    """What flips, by epsilon, of a new D's digits and noise; and of a new classifier's digits."""
+    mg.seed(seed)
+    D, classifier, noise = dense_players(s.z, s.width)[1], classifiers.network(s.width), data.noise(784, "uniform")
+    train_alone(D, lambda m: noisy(noise, m), minibatches(x, s), s.alone_steps, s.lr)
+    images, labels = np.concatenate([real, (noisy(noise, len(real)).numpy() + 1) / 2]), np.repeat([1, 0], len(real))
+    of_noise = [flips(judging(D), images, labels, e) for e in s.epsilons]
+    classifiers.train(classifier, x, y, "a classifier", s.classifier_steps, s.batch, s.lr)
+    return of_noise, [flips(classifier, real, classes, e) for e in s.epsilons]
 
 
 def noisy(noise: data.priors.Noise, m: int) -> Tensor:

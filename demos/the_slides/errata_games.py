@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 
 import matplotlib.pyplot as plt
 import numpy as np
-from tqdm import tqdm
 
 import minigan as mg
 from demos.kit import mixtures
+from demos.kit.checkpoints import once, resumable
 from demos.kit.claim import Claim
 from demos.kit.line import Mixture, network, time_to_half
 from demos.kit.pictures import FAKE, REAL
@@ -53,7 +53,10 @@ def pretrained(claim: Claim, s, seeds: range) -> dict[str, np.ndarray]:
     Networks). Against such a D, this is the loss that hardly moves G.
     """
     starts = {"D starts fresh": 0, "D is pre-trained": s.pretraining}
-    found = {name: np.array([distances(s, seed, steps) for seed in seeds]) for name, steps in starts.items()}
+    found = {
+        name: np.array([once(f"{name}, seed {seed}", distances, s, seed, steps) for seed in seeds])
+        for name, steps in starts.items()
+    }
     halved = {name: [time_to_half(row, s.every) for row in rows] for name, rows in found.items()}
     for name, times in halved.items():
         claim.note(f"half_way_when_{name.replace(' ', '_')}", np.mean(times), "reported: iterations, mean over the seeds")
@@ -103,7 +106,7 @@ def collapse(claim: Claim, s, seeds: range) -> dict[str, list]:
     """Slide: "Get rid of mode collapse" (IT3320E, lecture 10). WGAN does so as long as its critic keeps up with G."""
     found: dict[str, list] = {}
     for name, critic in CRITICS.items():
-        found[name] = [ring_game(s, seed, *critic) for seed in tqdm(seeds, desc=f"WGAN: {name}")]
+        found[name] = [once(f"{name}, seed {seed}", ring_game, s, seed, *critic) for seed in seeds]
         kl, good = (np.array([[q[key] for q in run] for run in found[name]]) for key in ("kl", "high_quality"))
         late = kl[:, -3:].mean(axis=1)  # of three moments: G is on its way
         key = name.replace("'", "").replace(" ", "_")
@@ -129,7 +132,8 @@ def ring_game(s, seed: int, n_critic: int, lr_G: float, lr_critic: float, clip: 
     rules = optim.RMSProp(G.parameters(), lr_G), optim.RMSProp(critic.parameters(), lr_critic)
     game, found = WGAN(G, critic, data.noise(2), *rules, n_critic=n_critic, clip=clip), []
     batches = mixtures.RING.batches(64)  # the paper's m
-    for t in range(1, s.ring_steps + 1):
+    name = f"WGAN on the ring, n_critic = {n_critic}"
+    for t in resumable(range(1, s.ring_steps + 1), name, game=game, batches=batches, found=found):
         game.step(batches)
         if t % (s.ring_steps // 6) == 0:
             samples = game.sample(2500)

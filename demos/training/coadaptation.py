@@ -16,12 +16,14 @@ than the two do. What the slide fears needs, here, a D that stands still.
 """
 
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 
 import matplotlib.pyplot as plt
 import numpy as np
 
 import minigan as mg
 from demos.kit import digits
+from demos.kit.checkpoints import once
 from demos.kit.claim import Claim
 from demos.kit.pictures import FAKE, REAL
 from demos.kit.run import start
@@ -58,8 +60,11 @@ def main(argv: list[str] | None = None) -> None:
     claim = Claim(args, {"data": args.data, **asdict(settings)})
     x, _, _ = digits.load(args)
     seeds, dropouts = range(args.seed, args.seed + settings.seeds), (0.0, settings.dropout)
-    toys = {(learns, p): [play_toy(settings, seed, learns, p) for seed in seeds] for learns in (False, True) for p in dropouts}
-    games = {p: [play_digits(settings, seed, p, x) for seed in seeds] for p in dropouts}
+    toys = {
+        (learns, p): [once(f"toy, {learns = }, {p = }, {seed = }", play_toy, settings, seed, learns, p) for seed in seeds]
+        for learns, p in product((False, True), dropouts)
+    }
+    games = {p: [once(f"digits, {p = }, {seed = }", play_digits, settings, seed, p, x) for seed in seeds] for p in dropouts}
     measure_toys(claim, toys, settings.dropout)
     measure_digits(claim, games)
     claim.finish(picture(toys, games, claim.metrics, settings), "coadaptation")
@@ -120,7 +125,7 @@ def play_digits(s: Settings, seed: int, dropout: float, x: np.ndarray) -> dict:
 
     game = GAN(G, D, data.noise(s.z), *adams(G, D, s.digit_lr, s.digit_lr))
     batches = data.batches(2 * x - 1, size=s.batch)
-    train(game, batches, s.digit_steps, f"digits, dropout {dropout}", s.every, look)
+    train(game, batches, s.digit_steps, f"digits, dropout {dropout}", s.every, look, ink=ink)
     after = W.numpy()[border]
     return {"ink": ink, "before": cosines(before), "after": cosines(after), "learnt": cosines(after - before)}
 

@@ -19,8 +19,10 @@ import numpy as np
 from tqdm import tqdm
 
 import minigan as mg
+from demos.kit.checkpoints import once, resumable
 from demos.kit.claim import Claim
 from demos.kit.mixtures import GRID, RING, Mixture, discriminator, generator
+from demos.kit.progress import progress
 from demos.kit.run import common_options, start
 from minigan import Tensor, data, nn, optim
 from minigan.games import GAN, WGANGP
@@ -99,9 +101,8 @@ def train(settings: Settings, seed: int, change: str, mixture: Mixture, steps: i
     game, batches = make_game(settings, **CHANGES[change]), mixture.batches(settings.batch)
     moments = []
     bar.set_postfix_str(f"{change}, seed {seed}", refresh=False)
-    for t in range(1, steps + 1):
+    for t in resumable(range(1, steps + 1), "game", bar, game=game, batches=batches, moments=moments):
         game.step(batches)
-        bar.update()
         if t % (steps // settings.moments) == 0:
             moments.append(game.sample(2500))
     return moments
@@ -113,12 +114,15 @@ def main(argv: list[str] | None = None) -> None:
     settings = QUICK if args.quick else Settings()
     claim = Claim(args, asdict(settings))
     seeds = {change: settings.seeds if change in (COLLAPSE, CURE) else settings.other_seeds for change in CHANGES}
-    with tqdm(total=sum(seeds.values()) * settings.steps + 2 * settings.grid_steps, unit="it", mininterval=0.5) as bar:
+    with progress(total=sum(seeds.values()) * settings.steps + 2 * settings.grid_steps, unit="it") as bar:
+
+        def play(name, seed, change, *rest):
+            return once(f"{name}, {change}, seed {seed}", train, settings, seed, change, *rest, bar, bar=bar)
+
         ring = {
-            change: [train(settings, args.seed + i, change, RING, settings.steps, bar) for i in range(n)]
-            for change, n in seeds.items()
+            change: [play("ring", args.seed + i, change, RING, settings.steps) for i in range(n)] for change, n in seeds.items()
         }
-        grid = {change: train(settings, args.seed, change, GRID, settings.grid_steps, bar) for change in (COLLAPSE, CURE)}
+        grid = {change: play("grid", args.seed, change, GRID, settings.grid_steps) for change in (COLLAPSE, CURE)}
     report(claim, ring, grid)
     claim.finish(draw(ring, grid), "collapse")
 

@@ -14,13 +14,14 @@ D tries to tell images from other images, by as many steps. Its held-out accurac
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from tqdm import tqdm
 
 import minigan as mg
 from demos.kit import digits
+from demos.kit.checkpoints import once, resumable
 from demos.kit.claim import Claim
 from demos.kit.pictures import FAKE, REAL
 from demos.kit.run import start
@@ -70,7 +71,8 @@ def main(argv: list[str] | None = None) -> None:
     claim = Claim(args, {"data": args.data, **asdict(settings)})
     x, _, (others, _) = digits.load(args)
     x, others = 2 * x - 1, 2 * others - 1  # as tanh
-    runs = [experiments(x, others, settings, seed) for seed in range(args.seed, args.seed + settings.seeds)]
+    seeds = range(args.seed, args.seed + settings.seeds)
+    runs = [once(f"seed {seed}", experiments, x, others, settings, seed) for seed in seeds]
     measure(claim, runs, settings)
     claim.finish(picture(runs, claim.metrics), "equilibrium")
 
@@ -80,18 +82,15 @@ def main(argv: list[str] | None = None) -> None:
 
 def experiments(x: np.ndarray, others: np.ndarray, settings: Settings, seed: int) -> dict[str, dict]:
     """The game on all images and on few; then D alone against the first one's G; a new D against images, as the control."""
-    run = {
-        "few": play(x[: settings.few], others, settings.few_steps, settings, seed),
-        "all": play(x, others, settings.steps, settings, seed),
-    }
-    game = run["all"]["game"]
-    run["alone"] = go_on(game.D, x, lambda n: game.sample(n, z=game.prior(n)), others, settings)
+    _, few = play(x[: settings.few], others, settings.few_steps, settings, seed)
+    game, on_all = play(x, others, settings.steps, settings, seed)
+    alone = go_on(game.D, x, lambda n: game.sample(n, z=game.prior(n)), others, settings, game=game)
     D, half, rng = digits.dense_players(settings.z, settings.width)[1], len(x) // 2, backend.spawn()
-    run["control"] = go_on(D, x[:half], lambda n: rng.choice(x[half:], n), others, settings)
-    return run
+    control = go_on(D, x[:half], lambda n: rng.choice(x[half:], n), others, settings, rng=rng)
+    return {"few": few, "all": on_all, "alone": alone, "control": control}
 
 
-def play(x: np.ndarray, others: np.ndarray, steps: int, settings: Settings, seed: int) -> dict:
+def play(x: np.ndarray, others: np.ndarray, steps: int, settings: Settings, seed: int) -> tuple[GAN, dict]:
     """A game on images x, and the rows of what was seen after D's steps and after G's."""
     mg.seed(seed)
     G, D = digits.dense_players(settings.z, settings.width)
@@ -99,7 +98,8 @@ def play(x: np.ndarray, others: np.ndarray, steps: int, settings: Settings, seed
     game, batches = Watched(G, D, data.noise(settings.z), *rules), data.batches(x, size=settings.batch)
     decay, z = optim.LinearDecay(rules, steps), data.noise(settings.z)
     seen = {"D": [], "G": []}
-    for t in tqdm(range(1, steps + 1), desc=f"{len(x):,} images", mininterval=0.5):
+    changing = {"game": game, "batches": batches, "decay": decay, "z": z, "seen": seen}
+    for t in resumable(range(1, steps + 1), f"{len(x):,} images", **changing):
         if t % (steps // settings.looks) == 0:
             noise = z(settings.images)  # the same for both players
 
@@ -111,7 +111,7 @@ def play(x: np.ndarray, others: np.ndarray, steps: int, settings: Settings, seed
         game.step(batches)
         game.look = None
         decay.step()
-    return {"game": game, **{player: columns(rows) for player, rows in seen.items()}}
+    return game, {player: columns(rows) for player, rows in seen.items()}
 
 
 def judged(D: nn.Module, trained: np.ndarray, others: np.ndarray, fake: np.ndarray) -> dict[str, float]:
@@ -123,10 +123,21 @@ def judged(D: nn.Module, trained: np.ndarray, others: np.ndarray, fake: np.ndarr
     return {**found, "accuracy": (found["held_out"] + 1 - found["fake"]) / 2}
 
 
-def go_on(D: nn.Module, x: np.ndarray, fakes: Callable[[int], np.ndarray], others: np.ndarray, settings: Settings) -> dict:
-    """Train D alone, against fakes that stay what they are; return what was seen on the way."""
+def go_on(
+    D: nn.Module,
+    x: np.ndarray,
+    fakes: Callable[[int], np.ndarray],
+    others: np.ndarray,
+    settings: Settings,
+    **changing: Any,
+) -> dict[str, np.ndarray]:
+    """Train D alone, against fakes that stay what they are; return what was seen on the way.
+
+    `changing`: what `fakes` changes, as it draws them.
+    """
     optimizer, batches, rows = optim.Adam(D.parameters(), settings.lr, (0.5, 0.999)), data.batches(x, size=settings.batch), []
-    for t in tqdm(range(settings.alone + 1), desc="D alone", mininterval=0.5):
+    changing |= {"D": D, "optimizer": optimizer, "batches": batches, "rows": rows}
+    for t in resumable(range(settings.alone + 1), "D alone", **changing):
         if t % max(1, settings.alone // 30) == 0:
             n = settings.images
             rows.append({"step": t, **judged(D, x[:n], others[:n], fakes(n))})

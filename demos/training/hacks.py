@@ -14,6 +14,7 @@ What to look for: which error bars on the left cross 0, and what the same trick 
 """
 
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -22,7 +23,9 @@ from tqdm import tqdm
 
 import minigan as mg
 from demos.kit import digits
+from demos.kit.checkpoints import once, resumable
 from demos.kit.claim import Claim
+from demos.kit.progress import progress
 from demos.kit.run import start
 from demos.training.tricks import TrickedGAN, Tricks, players
 from minigan import Tensor, data, metrics, no_grad, optim
@@ -66,12 +69,13 @@ def main(argv: list[str] | None = None) -> None:
     s = replace(Settings(), **QUICK) if args.quick else Settings()
     claim = Claim(args, {"data": args.data, **asdict(s), "base": asdict(BASE)})
     x, y, _ = digits.load(args)
-    judge = metrics.train_judge(x, y, steps=60) if args.quick else metrics.judge(x, y)
+    judge = metrics.train_judge(x, y, steps=60) if args.quick else metrics.judge(x, y, progress=progress)
     played: dict[Tricks, list[dict]] = {BASE: []}
     played |= {replace(BASE, **change): [] for _, *pair in ROWS.values() for change in pair}
     seeds = range(args.seed, args.seed + s.seeds)
-    for tricks, seed in tqdm([(t, seed) for t in played for seed in seeds], unit="game"):
-        played[tricks].append(metrics.image_quality(play(tricks, x, s, seed), judge, x))
+    with progress(total=len(played) * s.seeds * s.steps, unit="it") as bar:
+        for tricks, seed in product(played, seeds):
+            played[tricks].append(once(f"{in_words(tricks)}, seed {seed}", quality, tricks, x, judge, s, seed, bar, bar=bar))
     table = [compare(key, *(played[replace(BASE, **change)] for change in pair)) for key, (_, *pair) in ROWS.items()]
     table.sort(key=lambda row: row["difference"])
     measure(claim, table)
@@ -82,7 +86,18 @@ def main(argv: list[str] | None = None) -> None:
 # --- a game -----------------------------------------------------------------------------------------------------------
 
 
-def play(tricks: Tricks, x: np.ndarray, s: Settings, seed: int) -> np.ndarray:
+def in_words(tricks: Tricks) -> str:
+    """What differs from the base."""
+    base = asdict(BASE)
+    return ", ".join(f"{name} = {value}" for name, value in asdict(tricks).items() if value != base[name]) or "base"
+
+
+def quality(tricks: Tricks, x: np.ndarray, judge: metrics.Judge, s: Settings, seed: int, bar: tqdm) -> dict[str, float]:
+    """The judge's figures of G's samples after a game."""
+    return metrics.image_quality(play(tricks, x, s, seed, bar), judge, x)
+
+
+def play(tricks: Tricks, x: np.ndarray, s: Settings, seed: int, bar: tqdm) -> np.ndarray:
     """Play the game on images in [0, 1]; G's samples, in [0, 1]."""
     mg.seed(seed)
     G, D = players(tricks, s.z, s.width)
@@ -91,7 +106,7 @@ def play(tricks: Tricks, x: np.ndarray, s: Settings, seed: int) -> np.ndarray:
     prior = data.noise(s.z, "sphere" if tricks.sphere else "uniform")
     game = TrickedGAN(G, D, prior, opt_G, opt_D, tricks=tricks, steps=s.steps)
     batches, decay = data.batches(2 * x - 1 if tricks.tanh else x, size=s.batch), optim.LinearDecay([opt_G, opt_D], s.steps)
-    for _ in range(s.steps):
+    for _ in resumable(range(s.steps), "game", bar, game=game, batches=batches, decay=decay):
         game.step(batches)
         decay.step()
     with no_grad():  # in training mode: dropout goes on, and G has nothing else that would differ

@@ -19,6 +19,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import minigan as mg
+from demos.kit.checkpoints import once
 from demos.kit.claim import Claim
 from demos.kit.line import Mixture, network, time_to_half
 from demos.kit.pictures import FAKE, REAL
@@ -59,7 +60,7 @@ def main(argv: list[str] | None = None) -> None:
     settings = replace(Settings(), **QUICK) if args.quick else Settings()
     claim = Claim(args, asdict(settings))
     measure_logits(claim, args.seed)
-    runs = [play(settings, seed) for seed in range(args.seed, args.seed + settings.seeds)]
+    runs = [once(f"seed {seed}", play, settings, seed) for seed in range(args.seed, args.seed + settings.seeds)]
     measure_gradients(claim, runs)
     measure_speed(claim, runs, settings)
     claim.finish(picture(runs, claim.metrics, settings), "saturation")

@@ -18,8 +18,10 @@ import numpy as np
 from tqdm import tqdm
 
 import minigan as mg
+from demos.kit.checkpoints import once, resumable
 from demos.kit.claim import Claim
 from demos.kit.mixtures import RING, discriminator, generator
+from demos.kit.progress import progress
 from demos.kit.run import common_options, start
 from minigan import Tensor, data, no_grad, optim
 from minigan.games import GAN
@@ -55,9 +57,8 @@ def train(settings: Settings, seed: int, k: int, l: int, bar: tqdm) -> list[dict
     game, batches = GAN(G, D, data.noise(2), opt_G, opt_D, k=k, l=l), RING.batches(settings.batch)
     iterations = settings.cost // (k + l)
     looks, seen = set(np.linspace(1, iterations, settings.moments, dtype=int)), []
-    for t in range(1, iterations + 1):
+    for t in resumable(range(1, iterations + 1), "game", bar, game=game, batches=batches, seen=seen):
         game.step(batches)
-        bar.update(k + l)
         if t in looks:
             seen.append({"cost": t * (k + l), **look(game)})
     return seen
@@ -85,8 +86,13 @@ def main(argv: list[str] | None = None) -> None:
     settings = QUICK if args.quick else Settings()
     claim = Claim(args, asdict(settings))
     cells = [(k, l) for k in settings.counts for l in settings.counts]
-    with tqdm(total=len(cells) * settings.seeds * settings.cost, unit="step", mininterval=0.5) as bar:
-        runs = {cell: [train(settings, args.seed + i, *cell, bar) for i in range(settings.seeds)] for cell in cells}
+    iterations = sum(settings.cost // (k + l) for k, l in cells)
+    with progress(total=iterations * settings.seeds, unit="it") as bar:
+
+        def play(seed, k, l):
+            return once(f"k = {k}, l = {l}, seed {seed}", train, settings, seed, k, l, bar, bar=bar)
+
+        runs = {cell: [play(args.seed + i, *cell) for i in range(settings.seeds)] for cell in cells}
     found = {cell: [summary(seen) for seen in of_cell] for cell, of_cell in runs.items()}
     report(claim, found)
     claim.finish(draw(claim, settings, runs, found), "tempo")

@@ -19,8 +19,10 @@ from scipy.stats import spearmanr
 from tqdm import tqdm
 
 import minigan as mg
+from demos.kit.checkpoints import once
 from demos.kit.claim import Claim
 from demos.kit.mixtures import discriminator
+from demos.kit.progress import progress
 from demos.kit.run import common_options, start
 from demos.wasserstein import critics
 from minigan import data, optim
@@ -76,24 +78,46 @@ def main(argv: list[str] | None = None) -> None:
     s = QUICK if args.quick else Settings()
     claim, seeds = Claim(args, asdict(s)), range(args.seed, args.seed + s.seeds)
     laws = [(W, penalty) for W in s.distances for penalty in s.penalties]
-    with tqdm(total=s.seeds * (2 * len(s.thetas) + len(laws) + 2), unit="network") as bar:
-        D = np.array(
-            [[critics.jsd_by_discriminator(train(s, bar, i, "gan", theta), critics.line) for theta in s.thetas] for i in seeds]
-        )
-        clipped = np.array([[critics.gap(train(s, bar, i, "clip", theta), critics.line) for theta in s.thetas] for i in seeds])
-        penalised = {law: [measure(train(s, bar, i, "penalty", *law)) for i in seeds] for law in laws}
-        on_ring = {
-            kind: [train(s, bar, i, kind, penalty=s.ring_penalty, ring=True) for i in seeds] for kind in ("clip", "penalty")
-        }
+    with progress(total=s.seeds * (2 * len(s.thetas) + len(laws) + 2), unit="network") as bar:
+
+        def play(function, *setting):
+            return once(f"{function.__name__} {setting}", function, s, bar, *setting, bar=bar)
+
+        D = np.array([[play(jsd_by_d, i, theta) for theta in s.thetas] for i in seeds])
+        clipped = np.array([[play(clipped_gap, i, theta) for theta in s.thetas] for i in seeds])
+        penalised = {law: [play(penalised_critic, i, *law) for i in seeds] for law in laws}
+        on_ring = {kind: [play(critic_on_ring, i, kind) for i in seeds] for kind in ("clip", "penalty")}
     jsd, W = np.array([critics.exact_distances(theta) for theta in s.thetas]).T
     report_lines(claim, np.array(s.thetas), jsd, W, D, clipped)
     report_critics(claim, penalised, on_ring)
     claim.finish(draw(s, claim, jsd, W, D, clipped, penalised, on_ring), "earth_mover")
 
 
-def measure(game: Game) -> tuple[float, float]:
+def jsd_by_d(s: Settings, bar: tqdm, seed: int, theta: float) -> float:
+    """The JSD of two lines by a trained D."""
+    return critics.jsd_by_discriminator(train(s, bar, seed, "gan", theta), critics.line)
+
+
+def clipped_gap(s: Settings, bar: tqdm, seed: int, theta: float) -> float:
+    """E f(x) - E f(G(z)) of a clipped critic."""
+    return critics.gap(train(s, bar, seed, "clip", theta), critics.line)
+
+
+def penalised_critic(s: Settings, bar: tqdm, seed: int, theta: float, penalty: float) -> tuple[float, float]:
     """(E f(x) - E f(G(z)), E |grad f|) of a penalised critic."""
+    game = train(s, bar, seed, "penalty", theta, penalty)
     return critics.gap(game, critics.line), critics.slope(game, critics.line)
+
+
+def critic_on_ring(s: Settings, bar: tqdm, seed: int, kind: str) -> dict:
+    """A critic's shape: its weights, the share of them at the bounds, the modes at a peak, and its values on a square."""
+    game = train(s, bar, seed, kind, penalty=s.ring_penalty, ring=True)
+    return {
+        "weights": np.concatenate([p.numpy().ravel() for p in game.D.parameters()]),
+        "at_the_bounds": critics.share_at_the_bounds(game),
+        "peaks": critics.peaks(game),
+        "surface": critics.surface(game, 3.0),
+    }
 
 
 def report_lines(claim: Claim, theta, jsd, W, D, clipped) -> None:
@@ -123,8 +147,8 @@ def report_critics(claim: Claim, penalised: dict, on_ring: dict) -> None:
             expected, holds = f"{law:.4g} within 5 %", abs(worst - law) <= 0.05 * law
             claim.note(f"W = {W}, lambda = {penalty:g}: {name}", worst, expected, holds)
         claim.note(f"W = {W}, lambda = {penalty:g}: gap / slope", np.mean([g / k for g, k in found]), f"{W}")
-    bounds = {kind: [critics.share_at_the_bounds(game) for game in games] for kind, games in on_ring.items()}
-    rises = {kind: [critics.peaks(game) for game in games] for kind, games in on_ring.items()}
+    bounds = {kind: [run["at_the_bounds"] for run in runs] for kind, runs in on_ring.items()}
+    rises = {kind: [run["peaks"] for run in runs] for kind, runs in on_ring.items()}
     claim.note("clipped: share of weights at -c, c", min(bounds["clip"]), "at least 0.5", min(bounds["clip"]) >= 0.5)
     claim.note("penalised: share at its largest", max(bounds["penalty"]), "at most 0.05", max(bounds["penalty"]) <= 0.05)
     claim.note("clipped: modes of the ring at a peak", max(rises["clip"]), "fewer than 8", max(rises["clip"]) < 8)
@@ -151,9 +175,9 @@ def draw(s: Settings, claim: Claim, jsd, W, D, clipped, penalised: dict, on_ring
     draw_law(law, s, penalised)
     draw_weights(weights, s, on_ring)
     for axes, kind, name in ((clip, "clip", "clipped"), (penalty, "penalty", "penalised")):
-        axes.contourf(*[np.linspace(-3, 3, 80)] * 2, critics.surface(on_ring[kind][0], 3.0), levels=20, cmap="RdBu_r")
+        axes.contourf(*[np.linspace(-3, 3, 80)] * 2, on_ring[kind][0]["surface"], levels=20, cmap="RdBu_r")
         axes.scatter(*data.ring_centres().T, s=20, color="black")
-        axes.set(title=f"{name}: a peak at {critics.peaks(on_ring[kind][0])} of the ring's 8 modes", aspect="equal")
+        axes.set(title=f"{name}: a peak at {on_ring[kind][0]['peaks']} of the ring's 8 modes", aspect="equal")
     agreement = claim.metrics["clipped critic and W1, rank correlation"]
     figure.suptitle(
         f"The clipped critic ranks distances (rank correlation {agreement:.2f}), "
@@ -183,9 +207,9 @@ def draw_law(axes: plt.Axes, s: Settings, penalised: dict) -> None:
 def draw_weights(axes: plt.Axes, s: Settings, on_ring: dict) -> None:
     """Where the weights lie."""
     for kind, colour, name in (("clip", "tab:orange", "clipped"), ("penalty", "tab:green", "penalised")):
-        w = np.concatenate([p.numpy().ravel() for p in on_ring[kind][0].D.parameters()])
-        axes.hist(w, bins=np.linspace(-4 * s.clip, 4 * s.clip, 81), color=colour, alpha=0.6, label=name, density=True)
-    share = critics.share_at_the_bounds(on_ring["clip"][0])
+        bins = np.linspace(-4 * s.clip, 4 * s.clip, 81)
+        axes.hist(on_ring[kind][0]["weights"], bins, color=colour, alpha=0.6, label=name, density=True)
+    share = on_ring["clip"][0]["at_the_bounds"]
     axes.set(title=f"clipped: {share:.0%} of the weights at $\\pm c$", xlabel="weight", yscale="log", ylabel="density")
     axes.legend()
 

@@ -19,8 +19,10 @@ from scipy.stats import spearmanr
 from tqdm import tqdm
 
 import minigan as mg
+from demos.kit.checkpoints import once, resumable
 from demos.kit.claim import Claim
 from demos.kit.mixtures import RING, discriminator, generator
+from demos.kit.progress import progress
 from demos.kit.run import common_options, start
 from minigan import Tensor, data, metrics, no_grad, optim
 from minigan.games import GAN, WGAN, WGANGP
@@ -70,10 +72,10 @@ def train(s: Settings, bar: tqdm, seed: int, name: str) -> dict[str, np.ndarray]
     game, batches = make_game(s, name), RING.batches(s.batch)
     x, z, decay = RING.sample(s.points), data.noise(2)(s.points), optim.LinearDecay([game.opt_G, game.opt_D], s.steps)
     estimates, distances = [], []
-    for t in range(1, s.steps + 1):
+    changing = {"game": game, "batches": batches, "decay": decay, "estimates": estimates, "distances": distances}
+    for t in resumable(range(1, s.steps + 1), "game", bar, **changing):
         game.step(batches)
         decay.step()
-        bar.update()
         if t % (s.steps // s.moments) == 0:
             samples = game.sample(s.points, z=z)
             estimates.append(-loss_of(game, x, samples))
@@ -93,8 +95,9 @@ def main(argv: list[str] | None = None) -> None:
     args = start(common_options(__doc__), argv, "learning_curves")
     s = QUICK if args.quick else Settings()
     claim = Claim(args, asdict(s))
-    with tqdm(total=len(GAMES) * s.seeds * s.steps, unit="it", mininterval=0.5) as bar:
-        runs = {name: [train(s, bar, args.seed + i, name) for i in range(s.seeds)] for name in GAMES}
+    seeds = range(args.seed, args.seed + s.seeds)
+    with progress(total=len(GAMES) * s.seeds * s.steps, unit="it") as bar:
+        runs = {name: [once(f"{name}, seed {seed}", train, s, bar, seed, name, bar=bar) for seed in seeds] for name in GAMES}
     report(claim, runs, s)
     claim.finish(draw(claim, runs), "learning_curves")
 

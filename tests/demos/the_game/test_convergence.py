@@ -29,7 +29,7 @@ def test_the_claim_holds(out):
     assert holds == {
         name: True for name in table | {"value_from_-log4", "best_D_value_above_-log4", "W1_in_std", "D_from_half"}
     }
-    assert {path.name for path in out.iterdir()} == {"convergence.png", "animation.gif", "summary.json"}
+    assert {path.name for path in out.iterdir()} == {"convergence.png", "animation.gif", "summary.json", "checkpoint.npz"}
     assert_shows_something(out / "convergence.png")
     assert_moves(out / "animation.gif")
 

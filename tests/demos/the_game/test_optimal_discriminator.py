@@ -31,7 +31,7 @@ def test_the_claim_holds(out):
     summary = summary_of(out)
     errors = {f"{case}_{error}" for case in demo.CASES for error in ("sup_error", "mean_error", "value_error")}
     assert summary["holds"] == {name: True for name in ("scalar_error", *errors)}
-    assert {path.name for path in out.iterdir()} == {"optimal_discriminator.png", "summary.json"}
+    assert {path.name for path in out.iterdir()} == {"optimal_discriminator.png", "summary.json", "checkpoint.npz"}
     assert_shows_something(out / "optimal_discriminator.png")
 
 

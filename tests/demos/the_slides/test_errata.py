@@ -1,6 +1,5 @@
 """The errata: each experiment against closed forms, and the figures of a quick run."""
 
-import argparse
 from dataclasses import replace
 
 import numpy as np
@@ -8,8 +7,10 @@ import pytest
 from scipy.special import expit, log_expit
 
 import minigan as mg
+from demos.kit import digits
 from demos.kit.claim import Claim
 from demos.kit.line import jensen_shannon
+from demos.kit.run import start
 from demos.the_slides import errata, errata_digits, errata_formulas, errata_games
 from minigan import Tensor, data, metrics, nn, optim
 from minigan.games import GAN, WGAN
@@ -19,8 +20,10 @@ QUICK = replace(errata.Settings(), **errata.QUICK)
 
 
 @pytest.fixture
-def claim():
-    return Claim(argparse.Namespace(quick=False), {})
+def claim(tmp_path):
+    claim = Claim(start(digits.options(""), ["--out", str(tmp_path)], "errata"), {})
+    yield claim
+    claim.args.checkpoint.release()
 
 
 @pytest.mark.slow
@@ -30,7 +33,7 @@ def test_the_claim_holds(tmp_path):
     assert all(summary["holds"].values())
     assert len(summary["holds"]) == 13
     assert "correct_classes" not in summary["holds"]  # so few iterations teach no G ten classes
-    assert {path.name for path in tmp_path.iterdir()} == {"errata.png", "summary.json"}
+    assert {path.name for path in tmp_path.iterdir()} == {"errata.png", "summary.json", "checkpoint.npz"}
     assert_shows_something(tmp_path / "errata.png")
 
 
@@ -181,10 +184,10 @@ def test_the_game_is_played_on_pixels_from_minus_1_to_1():
         def step(self, batches):
             x = next(batches)
             seen.append((x.min(), x.max(), len(x)))
-            return {}
+            return {"D_fake": 0.5}
 
-    game, figures = errata_digits.play(Watched, data.glyphs(40)[0], QUICK, 0, 3, 4)
-    assert len(figures) == 3
+    game, believed = errata_digits.play(Watched, data.glyphs(40)[0], QUICK, 0, 3, 4)
+    assert believed.tolist() == [0.5] * 3
     assert np.allclose(seen, [(-1, 1, 40)] * 3)
     assert errata_digits.pixels(game, 5).min() >= 0
     assert game.opt_G.lr == 0

@@ -25,7 +25,7 @@ def test_the_claim_holds(tmp_path):
     demo.main(["--quick", "--out", str(tmp_path)])
     summary = summary_of(tmp_path)
     assert summary["holds"] == {"toy": True, "toy_dropout": True}
-    assert {path.name for path in tmp_path.iterdir()} == {"coadaptation.png", "summary.json"}
+    assert {path.name for path in tmp_path.iterdir()} == {"coadaptation.png", "summary.json", "checkpoint.npz"}
     assert_shows_something(tmp_path / "coadaptation.png")
     assert summary["metrics"]["toy_difference"] < 0.01
     assert summary["metrics"]["toy_D_learns"] < 0.1 < summary["metrics"]["toy"]

@@ -31,7 +31,7 @@ def test_the_claim_holds(out):
     summary = summary_of(out)
     assert len(summary["holds"]) == 2
     assert all(summary["holds"].values()), summary["holds"]
-    assert {path.name for path in out.iterdir()} == {"collapse.png", "summary.json"}
+    assert {path.name for path in out.iterdir()} == {"collapse.png", "summary.json", "checkpoint.npz"}
     assert_shows_something(out / "collapse.png")
 
 

@@ -45,7 +45,7 @@ def test_the_claim_holds(out):
     summary = summary_of(out)
     names = {"accuracy", "gained_by_ds_own_step", "few_memorised", "accuracy_of_D_alone", "control_away_from_half"}
     assert summary["holds"] == {name: True for name in names}
-    assert {path.name for path in out.iterdir()} == {"equilibrium.png", "summary.json"}
+    assert {path.name for path in out.iterdir()} == {"equilibrium.png", "summary.json", "checkpoint.npz"}
     assert_shows_something(out / "equilibrium.png")
 
 
@@ -83,13 +83,13 @@ def test_a_look_comes_after_ds_step_and_after_gs_and_sees_that_player_changed():
 
 def test_a_game_is_looked_at_evenly_from_both_sides_and_plays_as_gan_does():
     mg.seed(3)
-    run = demo.play(X, X[:50], 12, SMALL, seed=3)
+    game, run = demo.play(X, X[:50], 12, SMALL, seed=3)
     for player in "DG":
         np.testing.assert_array_equal(run[player]["step"], [3, 6, 9, 12])
     assert (run["D"]["D_fake"] != run["G"]["D_fake"]).any()
     np.testing.assert_array_equal(run["D"]["D_held_out"], run["G"]["D_held_out"])  # G's step changes no D
-    assert run["game"].opt_D.lr == pytest.approx(0)
-    again, other = (demo.play(X, X[:50], 12, SMALL, seed) for seed in (3, 4))
+    assert game.opt_D.lr == pytest.approx(0)
+    again, other = (demo.play(X, X[:50], 12, SMALL, seed)[1] for seed in (3, 4))
     np.testing.assert_array_equal(run["G"]["D_fake"], again["G"]["D_fake"])
     assert (run["G"]["D_fake"] != other["G"]["D_fake"]).any()
 
@@ -108,8 +108,7 @@ def test_d_alone_learns_what_can_be_told_apart_and_no_more():
 
 
 def test_d_alone_leaves_g_as_it_is():
-    run = demo.play(X, X[:50], 4, SMALL, seed=0)
-    game = run["game"]
+    game, _ = demo.play(X, X[:50], 4, SMALL, seed=0)
     before = [p.numpy().copy() for p in game.G.parameters()]
     mine = [p.numpy().copy() for p in game.D.parameters()]
     demo.go_on(game.D, X, lambda n: game.sample(n, z=game.prior(n)), X[:50], SMALL)
@@ -176,8 +175,8 @@ def test_the_controls_fakes_are_training_images_which_its_d_never_gets_as_real(r
     x, others = two_sets.x, two_sets.others
     D = Brightness()
     game = SimpleNamespace(D=D, prior=lambda n: n, sample=lambda n, z: ("samples", n, z))
-    played = record(demo, "play", lambda x, *rest: {"game": game if len(x) == 60 else None})
-    alone = record(demo, "go_on", lambda D, *rest: D)
+    played = record(demo, "play", lambda x, *rest: (game if len(x) == 60 else None, {}))
+    alone = record(demo, "go_on", lambda D, *rest, **changing: D)
     settings = demo.replace(SMALL, few=20, few_steps=7, steps=9)
     run = demo.experiments(x, others, settings, 4)
 
@@ -201,7 +200,7 @@ def test_looks_see_the_first_training_images_and_the_first_held_out_ones(record,
     settings = demo.replace(SMALL, images=30, looks=2, alone=2)
     seen = record(demo, "judged", demo.judged)
     learnt = record(demo.data, "batches", demo.data.batches)
-    game = demo.play(x, others, 4, settings, 0)["game"]
+    game, _ = demo.play(x, others, 4, settings, 0)
     assert len(seen) == 4  # from both sides
     demo.go_on(game.D, x, lambda n: np.zeros((n, 1, 28, 28), np.float32), others, settings)
     for call in seen:

@@ -1,9 +1,11 @@
 """The tricks: each changes what it says and nothing else, and the table says what the figures say."""
 
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from tqdm import tqdm
 
 import minigan as mg
 from demos.kit import digits
@@ -14,6 +16,7 @@ from minigan.games import GAN
 from tests.demos.running import assert_shows_something, summary_of
 
 QUICK = replace(hacks.Settings(), **hacks.QUICK)
+BAR = tqdm(disable=True)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +32,7 @@ def test_a_quick_run_has_every_tricks_figures_and_of_one_seed_judges_none(out):
     for key in hacks.ROWS:
         assert found[f"{key}_difference"] == pytest.approx(found[f"{key}_frechet_with"] - found[f"{key}_frechet_without"])
     assert found["tricks_that_make_no_difference"] == len(hacks.ROWS) == 8
-    assert {path.name for path in out.iterdir()} == {"hacks.png", "summary.json"}
+    assert {path.name for path in out.iterdir()} == {"hacks.png", "summary.json", "checkpoint.npz"}
     assert_shows_something(out / "hacks.png")
 
 
@@ -167,14 +170,14 @@ def test_the_noise_falls_linearly_to_0():
 def test_samples_are_pixels_and_with_dropout_the_same_z_gives_others(monkeypatch):
     x = data.glyphs(40)[0]
     for chosen in (Tricks(), Tricks(tanh=False), Tricks(sgd=True)):
-        samples = hacks.play(chosen, x, replace(QUICK, steps=1), 0)
+        samples = hacks.play(chosen, x, replace(QUICK, steps=1), 0, BAR)
         assert samples.shape == (200, 1, 28, 28)
         assert samples.min() >= 0
         assert samples.max() <= 1
         assert 0.3 < samples.mean() < 0.7  # a G that has learnt nothing draws grey
     monkeypatch.setattr(data, "noise", lambda d, kind: lambda m: np.ones((m, d), np.float32))
-    assert np.ptp(hacks.play(Tricks(), x, replace(QUICK, steps=1), 0), axis=0).max() < 1e-5
-    assert np.ptp(hacks.play(Tricks(dropout=0.5), x, replace(QUICK, steps=1), 0), axis=0).max() > 1e-3
+    assert np.ptp(hacks.play(Tricks(), x, replace(QUICK, steps=1), 0, BAR), axis=0).max() < 1e-5
+    assert np.ptp(hacks.play(Tricks(dropout=0.5), x, replace(QUICK, steps=1), 0, BAR), axis=0).max() > 1e-3
 
 
 def test_z_lies_on_a_sphere_or_in_a_cube(monkeypatch):
@@ -182,7 +185,7 @@ def test_z_lies_on_a_sphere_or_in_a_cube(monkeypatch):
     noise = data.noise
     monkeypatch.setattr(data, "noise", lambda d, kind: asked.append(kind) or noise(d, kind))
     for sphere in (True, False):
-        hacks.play(Tricks(sphere=sphere), data.glyphs(40)[0], replace(QUICK, steps=1), 0)
+        hacks.play(Tricks(sphere=sphere), data.glyphs(40)[0], replace(QUICK, steps=1), 0, BAR)
     assert asked == ["sphere", "uniform"]
 
 
@@ -191,7 +194,7 @@ def test_z_lies_on_a_sphere_or_in_a_cube(monkeypatch):
 
 def test_every_trick_is_played_with_and_without_on_the_same_seeds_and_images(main, record, two_sets):
     judge = record(metrics, "train_judge", lambda *arguments, **named: "judge")
-    played = record(hacks, "play", lambda chosen, x, s, seed: (chosen, seed))
+    played = record(hacks, "play", lambda chosen, x, s, seed, bar: (chosen, seed))
     quality = record(metrics, "image_quality", lambda samples, *rest: samples)
     compared = record(hacks, "compare", lambda key, *sides: {"key": key, "difference": 0.0})
     measured = record(hacks, "measure")
@@ -211,7 +214,7 @@ def test_every_trick_is_played_with_and_without_on_the_same_seeds_and_images(mai
 
 def test_a_games_samples_are_the_seeds():
     x, s = data.glyphs(40)[0], replace(QUICK, steps=1)
-    one, same, other = (hacks.play(Tricks(), x, s, seed) for seed in (0, 0, 1))
+    one, same, other = (hacks.play(Tricks(), x, s, seed, BAR) for seed in (0, 0, 1))
     np.testing.assert_array_equal(one, same)
     assert (one != other).any()
 
@@ -230,3 +233,22 @@ def test_over_a_game_the_noise_that_d_sees_falls_step_by_step():
         played.step(iter([np.zeros((100, 100), np.float32)]))
         real = seen[0]  # without noise, all pixels are 0
         assert real == pytest.approx(std, rel=0.05)
+
+
+@pytest.mark.parametrize("chosen", [Tricks(noise=0.2), Tricks(soft=True), Tricks(dropout=0.5)])
+def test_a_game_goes_on_from_its_state_bit_for_bit(chosen):
+    def game():
+        mg.seed(0)
+        G, D = players(chosen, 4, 8)
+        rules = (optim.Adam(player.parameters(), 1e-2) for player in (G, D))
+        return TrickedGAN(G, D, data.noise(4), *rules, tricks=chosen, steps=8), data.batches(data.glyphs(40)[0], size=20)
+
+    one, batches = game()
+    for _ in range(3):
+        one.step(batches)
+    state = deepcopy([one.state_dict(), batches.state_dict()])
+    expected = [one.step(batches)["loss_D"] for _ in range(3)]
+    other, batches = game()
+    other.load_state_dict(state[0])
+    batches.load_state_dict(state[1])
+    assert [other.step(batches)["loss_D"] for _ in range(3)] == expected

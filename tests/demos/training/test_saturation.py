@@ -27,7 +27,7 @@ def test_the_claim_holds(out):
     logit = {"labelled_1_values_that_differ", "labelled_1_gradient_difference", "logit_ratio_error", "logit_ratio_at_D_0.01"}
     nets = {"parameter_ratio_at_D_0.01", "saturating_share_after_pretraining", "momentum_speedup"}
     assert summary["holds"] == {name: True for name in logit | nets}
-    assert {path.name for path in out.iterdir()} == {"saturation.png", "summary.json"}
+    assert {path.name for path in out.iterdir()} == {"saturation.png", "summary.json", "checkpoint.npz"}
     assert_shows_something(out / "saturation.png")
 
 

@@ -21,7 +21,7 @@ def test_a_run_has_every_cells_figures(tmp_path):
     assert {name.split(":")[0] for name in summary["metrics"]} == {
         "k >= l", "l > k", *(f"k = {k}, l = {l}" for k in (1, 2) for l in (1, 2))
     }  # fmt: skip
-    assert {path.name for path in out.iterdir()} == {"tempo.png", "summary.json"}
+    assert {path.name for path in out.iterdir()} == {"tempo.png", "summary.json", "checkpoint.npz"}
     assert_shows_something(out / "tempo.png")
 
 

@@ -39,7 +39,7 @@ def test_the_claim_holds(out):
     assert len(summary["holds"]) == 13
     broken = {name for name, holds in summary["holds"].items() if not holds}
     assert broken <= {"penalised: modes of the ring at a peak"}  # the last peaks come late
-    assert {path.name for path in out.iterdir()} == {"earth_mover.png", "summary.json"}
+    assert {path.name for path in out.iterdir()} == {"earth_mover.png", "summary.json", "checkpoint.npz"}
     assert_shows_something(out / "earth_mover.png")
 
 

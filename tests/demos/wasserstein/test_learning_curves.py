@@ -22,7 +22,7 @@ def test_a_run_has_every_games_figures(tmp_path):
     assert set(summary["holds"]) == {"WGAN, clipped: rank correlation, worst seed", "W1 at the end, best GAN / worst WGAN-GP"}
     assert len(summary["metrics"]) == 3 * 3 + 2
     assert summary["metrics"]["two samples of the data: exact W1"] < 0.3
-    assert {path.name for path in out.iterdir()} == {"learning_curves.png", "summary.json"}
+    assert {path.name for path in out.iterdir()} == {"learning_curves.png", "summary.json", "checkpoint.npz"}
     assert_shows_something(out / "learning_curves.png")
 
 
