@@ -13,7 +13,7 @@ import matplotlib
 import numpy as np
 import pytest
 
-from demos.kit import digits, pictures
+from demos.kit import checkpoints, digits, pictures
 from demos.kit import run as kit
 from demos.kit.claim import Claim
 from demos.the_game import gan
@@ -70,6 +70,14 @@ def quick(runs):
 def done(request, quick):
     """The quick run of each demo that trains a game."""
     return quick(request.param)
+
+
+@pytest.fixture(autouse=True)
+def _no_run_is_left():
+    """A run that a test leaves before its end would catch the signals of those that follow."""
+    yield
+    if checkpoints._current:
+        checkpoints._current.release()
 
 
 @pytest.fixture
