@@ -35,15 +35,16 @@ class Claim:
 
     def finish(self, picture: Figure, name: str) -> None:
         """Save the picture as NAME.png, write summary.json, and print every figure beside what was expected."""
-        self.args.checkpoint.end()
+        self.args.checkpoint.save()
         path = Path(self.args.out, f"{name}.png")
         picture.savefig(path, dpi=130)
         plt.close(picture)
         extra = {"expected": self.expected, "holds": self.holds}
         write_summary(self.args, self.settings, self.metrics, extra)
+        self.args.checkpoint.end()
         width = max(map(len, self.metrics))
         print(f"\n{'':{width}}  {'measured':>12}  expected")
         for key, value in self.metrics.items():
             verdict = {True: "", False: "   <-- does not hold"}.get(self.holds.get(key), "")
             print(f"{key:{width}}  {value:12.6g}  {self.expected.get(key, '')}{verdict}".rstrip())
-        print(f"\nResults are in {self.args.out}/: {path.name}, summary.json")
+        print(f"\nResults are in {self.args.out}/: {path.name}, summary.json, checkpoint.npz")

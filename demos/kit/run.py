@@ -227,18 +227,21 @@ class Run:
         found = {"history": self.history, "snapshots": self.snapshots}
         with progress(total=self.steps, unit="it") as bar:
             for t in checkpoints.resumable(range(self.steps), "training", bar, **changing, **found):
+                if self.snapshots and self.snapshots[-1]["step"] == t:  # the end of a shorter run, which this one goes on with
+                    self.snapshots.pop()
                 if t % picture == 0:
                     self._look(t, bar)
                 figures = self.game.step(self.batches)
                 self.decay.step()
                 if (t + 1) % row == 0 or t + 1 == self.steps:
                     self._note(t + 1, figures, bar)
-        self._look(self.steps)
+                if t + 1 == self.steps:
+                    self._look(self.steps, bar)
 
-    def _look(self, t: int, bar: Any = None) -> None:
+    def _look(self, t: int, bar: Any) -> None:
         """Keep what the pictures need of this moment."""
         self.snapshots.append({"step": np.array(t), **self.snapshot()})
-        if self.hints and bar is not None:
+        if self.hints:
             self.hints.look(t, self.snapshots[-1]["samples"], bar)
 
     def _note(self, t: int, figures: Mapping[str, float], bar: Any) -> None:
@@ -251,11 +254,12 @@ class Run:
 
     def finish(self, metrics: dict[str, Any], samples: dict[str, np.ndarray]) -> None:
         """Write checkpoint.npz, history.csv, samples.npz and summary.json. The run is over."""
-        self.args.checkpoint.end()
+        self.args.checkpoint.save()
         write_history(self.args, self.history)
         np.savez_compressed(self.args.out / "samples.npz", **samples)
         settings = {**self.settings, "steps": self.steps}
         write_summary(self.args, settings, {**metrics, "last_step": self.history[-1]})
+        self.args.checkpoint.end()
 
 
 def _every(steps: int, times: int) -> int:

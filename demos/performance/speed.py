@@ -76,13 +76,13 @@ def measure(args: argparse.Namespace, settings: Settings) -> None:
     print_growth(found)
     speed_pictures.ratios(args.out / "speed.png", times)
     speed_pictures.growth(args.out / "growth.png", found, {name: axis.meaning for name, axis in growth.AXES.items()})
-    args.checkpoint.end()
     write_summary(args, described, {"times": times, "memory": memory, "growth": found})
+    args.checkpoint.end()
     print(f"""
 Results are in {args.out}/
   speed.png      minigan's time over each engine's
   growth.png     time and memory of an iteration against batch, width, depth and image side
-  summary.json   the figures behind them
+  summary.json, checkpoint.npz   the figures behind them
 """)
 
 
@@ -91,9 +91,9 @@ def measure_gpu(args: argparse.Namespace, settings: Settings) -> None:
     settings = replace(settings, sizes=settings.sizes if args.quick else GPU, memory=())
     times, described = all_times(args, ON_GPU, settings)
     speed_pictures.ratios(args.out / "speed.png", times)
-    args.checkpoint.end()
     write_summary(args, described, {"times": times})
-    print(f"\nResults are in {args.out}/: speed.png, summary.json")
+    args.checkpoint.end()
+    print(f"\nResults are in {args.out}/: speed.png, summary.json, checkpoint.npz")
 
 
 # --- times --------------------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """Boundary equilibrium GAN: Berthelot, Schumm and Metz 2017. D is an autoencoder, and judges by how well it reconstructs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from minigan import backend, checks
@@ -80,7 +80,7 @@ class BEGAN(Game):
         super().load_state_dict(state)
         self.k = self.cast(state["k"])
 
-    def check_state_dict(self, state: dict[str, Any], own: Sequence[str] = ()) -> None:
+    def check_state_dict(self, state: dict[str, Any]) -> None:
         """As in every game, and k."""
-        super().check_state_dict(state, [*own, "k"])
+        super().check_state_dict(state)
         checks.saved_number("k", state["k"], least=0, most=1)

@@ -5,7 +5,7 @@ Each has its own loss and its own optimizer, and steps down its own gradient whi
 freezing the other player, sampling, saving.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -159,9 +159,10 @@ class Game:
         backend.set_generator_state(self._dropout_rng(), state["rng"])
         backend.set_generator_state(self._sample_rng, state["sample_rng"])
 
-    def check_state_dict(self, state: dict[str, Any], own: Sequence[str] = ()) -> None:
-        """Raise ValueError for a state that `load_state_dict` would refuse. `own`: names that a subclass adds to the state."""
-        checks.saved_names("", state, [*self._saved_parts(), "rng", "sample_rng", *own], self._settings())
+    def check_state_dict(self, state: dict[str, Any]) -> None:
+        """Raise ValueError for a state that `load_state_dict` would refuse. A subclass checks what it adds to the state."""
+        settings = self._settings()
+        checks.saved_names("", state, set(self.state_dict()) - set(settings), settings)
         for name, rng in (("rng", self._dropout_rng()), ("sample_rng", self._sample_rng)):
             backend.checked_generator_state(rng, state[name], name)
         for name in self._saved_parts():

@@ -12,6 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from demos.architectures import began, cgan, dcgan
+from demos.kit.checkpoints import read_checkpoint
 from demos.the_game import gan
 from demos.wasserstein import wgan
 
@@ -88,6 +89,17 @@ def samples_of(out):
 def checkpoint_of(out):
     with np.load(out / "checkpoint.npz") as file:
         return {name: file[name] for name in file.files}
+
+
+def training_of(out):
+    """What the checkpoint of a run has of its training: "game", "batches", "history", "snapshots" (without the last), ..."""
+    return read_checkpoint(out / "checkpoint.npz")[1]["training"]
+
+
+def snapshots_of(out):
+    """name -> the snapshots' arrays, one after another."""
+    snapshots = training_of(out)["snapshots"]
+    return {name: np.stack([snapshot[name] for snapshot in snapshots]) for name in snapshots[0]}
 
 
 def summary_of(out):

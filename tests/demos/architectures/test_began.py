@@ -8,7 +8,7 @@ import pytest
 from demos.architectures import began
 from demos.kit import digits, pictures
 from minigan.games import BEGAN
-from tests.demos.running import checkpoint_of, column, run, samples_of, summary_of
+from tests.demos.running import column, run, samples_of, summary_of, training_of
 
 SMALL = ("--quick", "--steps")
 
@@ -80,7 +80,7 @@ def test_the_history_has_the_measure_of_convergence_and_ks_path(tmp_path, small)
     np.testing.assert_allclose(column(out, "ratio"), L_fake / L_x, rtol=1e-5)
     followed = np.clip(k[:-1] + lambda_k * (gamma * L_x - L_fake)[1:], 0, 1)  # --quick keeps every step's figures
     np.testing.assert_allclose(k[1:], followed, atol=1e-6)
-    assert checkpoint_of(out)["game/k"] == pytest.approx(k[-1])
+    assert training_of(out)["game"]["k"] == pytest.approx(k[-1])
 
 
 def test_the_curves_are_those_of_the_games_own_figures(tmp_path, small, monkeypatch):

@@ -42,7 +42,7 @@ def test_figures_are_printed_beside_what_was_expected_and_a_broken_claim_stands_
     assert re.fullmatch(r"right +1  at most 2", next(line for line in lines if line.startswith("right")))
     assert re.fullmatch(r"wrong +3  at most 2   <-- does not hold", next(line for line in lines if line.startswith("wrong")))
     assert re.fullmatch(r"said +5", next(line for line in lines if line.startswith("said")))
-    assert f"Results are in {tmp_path}/: some_claim.png, summary.json" in lines
+    assert f"Results are in {tmp_path}/: some_claim.png, summary.json, checkpoint.npz" in lines
 
 
 def test_the_picture_has_the_claims_name_and_is_let_go(tmp_path):

@@ -25,7 +25,7 @@ from minigan import games
 from minigan.ops import linear
 from tests.demos.running import ROOT, assert_shows_something, numbers, summary_of
 
-FILES = {"speed.png", "growth.png", "summary.json"}
+FILES = {"speed.png", "growth.png", "summary.json", "checkpoint.npz"}
 OTHERS = ("torch", "jax", "mygrad", "autograd")
 SMALL = {
     "gan": sizes.dense_gan(16, 6, batch=5, z=3),
@@ -70,7 +70,7 @@ def test_a_quick_run_writes_its_files_and_names_them(done):
     assert {path.name for path in done.out.iterdir()} == FILES
     for name in FILES:
         assert re.search(rf"\b{re.escape(name)}\b", done.said)
-    for name in FILES - {"summary.json"}:
+    for name in FILES - {"summary.json", "checkpoint.npz"}:
         assert_shows_something(done.out / name)
     assert "Warning" not in done.err
     assert "Traceback" not in done.err
@@ -183,7 +183,7 @@ def test_the_table_of_a_gpu(gpu, tmp_path):
     assert {"minigan", "cupy"} <= set(summary["metrics"]["times"]["tiny"])
     assert summary["settings"]["engines"]["cupy"]["version"].endswith("CuPy 14.0.0")
     assert "cupy" in said
-    assert {path.name for path in tmp_path.iterdir()} == {"speed.png", "summary.json"}
+    assert {path.name for path in tmp_path.iterdir()} == {"speed.png", "summary.json", "checkpoint.npz"}
 
 
 def test_without_a_gpu_its_engines_are_left_out():
@@ -432,7 +432,6 @@ def test_times_are_taken_in_turn_to_and_fro_and_the_first_round_does_not_count(m
         (("--python", "torch"), "no interpreter ''"),
         (("--python", "torch=/nowhere/python"), "no interpreter '/nowhere/python'"),
         (("--rounds", "0"), "positive"),
-        (("--resume",), "--resume"),
     ],
 )
 def test_wrong_options_are_refused(options, message, capsys):

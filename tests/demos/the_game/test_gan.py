@@ -14,9 +14,9 @@ from tests.demos.running import (
     assert_moves,
     assert_samples,
     assert_shows_something,
-    checkpoint_of,
     run,
     samples_of,
+    snapshots_of,
     summary_of,
 )
 
@@ -42,12 +42,12 @@ def test_a_quick_run_brings_the_samples_to_the_ring(quick):
 
 
 def test_the_snapshots_keep_the_samples_of_one_noise_and_ds_opinion(quick):
-    checkpoint = checkpoint_of(quick("gan").out)
-    moments = len(checkpoint["snapshots/step"])
+    found = snapshots_of(quick("gan").out)
+    moments = len(found["step"])
     assert moments > 5
-    assert checkpoint["snapshots/samples"].shape == (moments, 1000, 2)
-    assert checkpoint["snapshots/D"].shape == (moments, 60, 60)
-    assert 0 < checkpoint["snapshots/D"].min() < checkpoint["snapshots/D"].max() < 1
+    assert found["samples"].shape == (moments, 1000, 2)
+    assert found["D"].shape == (moments, 60, 60)
+    assert 0 < found["D"].min() < found["D"].max() < 1
 
 
 def test_the_grid_has_25_modes_and_is_drawn_like_the_ring(tmp_path):
@@ -60,18 +60,18 @@ def test_the_grid_has_25_modes_and_is_drawn_like_the_ring(tmp_path):
 def test_the_grids_networks_see_a_smaller_world_but_the_samples_have_the_datas_units(tmp_path, small, monkeypatch):
     seen = []
     monkeypatch.setattr(data, "batches", lambda x, size, make=data.batches: seen.append(x) or make(x, size=size))
-    scaled = checkpoint_of(run("gan", tmp_path / "scaled", *SMALL, "1", "--data", "grid"))
+    scaled = snapshots_of(run("gan", tmp_path / "scaled", *SMALL, "1", "--data", "grid"))
     monkeypatch.setitem(gan.SETTINGS, "grid", replace(gan.SETTINGS["grid"], scale=1.0))
-    plain = checkpoint_of(run("gan", tmp_path / "plain", *SMALL, "1", "--data", "grid"))
+    plain = snapshots_of(run("gan", tmp_path / "plain", *SMALL, "1", "--data", "grid"))
     np.testing.assert_allclose(2 * seen[0], seen[1], rtol=1e-6)
     assert seen[0].dtype == np.float32
-    np.testing.assert_allclose(scaled["snapshots/samples"][0], 2 * plain["snapshots/samples"][0], rtol=1e-5)
+    np.testing.assert_allclose(scaled["samples"][0], 2 * plain["samples"][0], rtol=1e-5)
 
 
 def test_gs_first_samples_lie_wide_enough_to_reach_every_mode(tmp_path, small, monkeypatch):
-    wide = checkpoint_of(run("gan", tmp_path / "wide", *SMALL, "1"))["snapshots/samples"][0]
+    wide = snapshots_of(run("gan", tmp_path / "wide", *SMALL, "1"))["samples"][0]
     monkeypatch.setitem(gan.SETTINGS, "ring", replace(gan.SETTINGS["ring"], spread=1.0))
-    usual = checkpoint_of(run("gan", tmp_path / "usual", *SMALL, "1"))["snapshots/samples"][0]
+    usual = snapshots_of(run("gan", tmp_path / "usual", *SMALL, "1"))["samples"][0]
     np.testing.assert_allclose(wide.std(axis=0), 4 * usual.std(axis=0), rtol=1e-3)
 
 

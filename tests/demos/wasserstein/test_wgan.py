@@ -10,7 +10,7 @@ from demos.kit import ring_and_grid
 from demos.wasserstein import wgan
 from minigan import data, metrics, optim
 from minigan.games import WGAN, WGANGP
-from tests.demos.running import checkpoint_of, column, history_of, refused, run, samples_of, summary_of
+from tests.demos.running import column, history_of, refused, run, samples_of, snapshots_of, summary_of, training_of
 
 SMALL = ("--quick", "--steps")
 
@@ -37,8 +37,8 @@ def test_the_summary_compares_the_estimate_with_the_exact_distance(quick):
 
 def test_the_exact_distance_is_that_of_the_same_samples_to_the_data_at_each_moment(quick):
     out = quick("wgan").out
-    checkpoint = checkpoint_of(out)
-    samples, exact = checkpoint["snapshots/samples"], checkpoint["snapshots/exact"]
+    found = snapshots_of(out)
+    samples, exact = found["samples"], found["exact"]
     assert len(samples) == len(exact) > 5
     mg.seed(0)
     x, n = data.ring(100_000, **ring_and_grid.RING), samples.shape[1]
@@ -52,8 +52,8 @@ def test_the_exact_distance_is_that_of_the_same_samples_to_the_data_at_each_mome
 
 
 def test_the_rank_correlation_is_that_of_the_pictures_dots_without_the_untrained_critics(quick):
-    checkpoint = checkpoint_of(quick("wgan").out)
-    ranks = [checkpoint[f"snapshots/{name}"][1:].argsort().argsort() for name in ("estimate", "exact")]
+    kept = snapshots_of(quick("wgan").out)
+    ranks = [kept[name][1:].argsort().argsort() for name in ("estimate", "exact")]
     found = summary_of(quick("wgan").out)["metrics"]["distance"]["rank_correlation"]
     assert found == pytest.approx(np.corrcoef(*ranks)[0, 1], abs=1e-9)
 
@@ -64,16 +64,16 @@ def test_the_estimate_is_how_much_higher_the_critic_values_data_than_samples(tmp
     monkeypatch.setattr(mg.nn.ReLU, "forward", lambda self, x: x)
     monkeypatch.setattr(mg.nn.LeakyReLU, "forward", lambda self, x: x)
     monkeypatch.setattr(wgan, "spearmanr", lambda a, b: type("Result", (), {"statistic": 0.0}))
-    checkpoint = checkpoint_of(run("wgan", tmp_path, *SMALL, "2"))
+    found = snapshots_of(run("wgan", tmp_path, *SMALL, "2"))
     mg.seed(0)
-    samples = checkpoint["snapshots/samples"]
+    samples = found["samples"]
     x = data.ring(100_000, **ring_and_grid.RING)[: samples.shape[1]]
     expected = 10 * (x[:, 0].mean() - samples[..., 0].mean(axis=1))  # G(z) = z here, and f(x) = 10 x_1
-    np.testing.assert_allclose(checkpoint["snapshots/estimate"], expected, atol=1e-4)
+    np.testing.assert_allclose(found["estimate"], expected, atol=1e-4)
 
 
 def test_the_critics_landscape_is_drawn_from_its_lowest_to_its_highest_value(quick):
-    landscape = checkpoint_of(quick("wgan").out)["snapshots/D"]
+    landscape = snapshots_of(quick("wgan").out)["D"]
     assert landscape.shape[1:] == (60, 60)
     np.testing.assert_allclose(landscape.min(axis=(1, 2)), 0, atol=1e-6)
     np.testing.assert_allclose(landscape.max(axis=(1, 2)), 1, atol=1e-6)
@@ -96,7 +96,7 @@ def test_the_estimate_in_the_history_is_minus_the_critics_loss(quick):
 
 
 def critics_weights(out):
-    return np.concatenate([array.ravel() for name, array in checkpoint_of(out).items() if name.startswith("game/D/")])
+    return np.concatenate([array.ravel() for array in training_of(out)["game"]["D"].values()])
 
 
 def test_clipping_bounds_the_critics_weights(quick):
