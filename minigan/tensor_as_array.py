@@ -164,7 +164,9 @@ class TensorAsArray:
         return array.copy() if copy else array
 
     def __reduce__(self):
-        return type(self), (self._data.copy(), self.requires_grad and self.is_leaf, None, self.name)
+        """For `copy` and `pickle`: the values without their history, and the flags: a frozen parameter stays one."""
+        flags = {"_is_parameter": self.is_parameter}
+        return type(self), (self._data.copy(), self.requires_grad and self.is_leaf, None, self.name), (None, flags)
 
 
 def as_array(data: Any, dtype: Any = None) -> backend.Array:

@@ -180,6 +180,16 @@ def test_copies_hold_values_and_flag_in_their_own_memory(make_copy):
     np.testing.assert_array_equal(result.numpy(), x.numpy() * 2)
 
 
+@pytest.mark.parametrize("make_copy", [copy.copy, copy.deepcopy, lambda t: pickle.loads(pickle.dumps(t))])
+def test_a_copy_of_a_frozen_parameter_is_a_frozen_parameter(make_copy):
+    x = leaf()
+    x.requires_grad = False
+    twin = make_copy(x)
+    assert (twin.requires_grad, twin.is_parameter) == (False, True)
+    assert not make_copy(leaf() * 2).is_parameter
+    assert not make_copy(Tensor([1.0])).is_parameter
+
+
 def test_long_chain_can_be_copied_and_pickled():
     y = leaf([1.0])
     for _ in range(5000):

@@ -29,6 +29,7 @@ from minigan.backend.arrays import (
 from minigan.backend.device_generator import DeviceGenerator
 from minigan.backend.random_numbers import (
     Generator,
+    checked_generator_state,
     generator,
     generator_state,
     noise_generator,
@@ -45,6 +46,7 @@ __all__ = [
     "Generator",
     "add_at",
     "asarray",
+    "checked_generator_state",
     "concatenate",
     "constant",
     "copy_to_numpy",

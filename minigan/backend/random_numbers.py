@@ -9,6 +9,7 @@ from types import ModuleType
 
 import numpy
 
+from minigan import checks
 from minigan.backend.arrays import Array, name, noise_name, of, xp
 from minigan.backend.device_generator import DeviceGenerator
 
@@ -70,12 +71,37 @@ def generator_state(rng: Generator) -> str:
 
 def set_generator_state(rng: Generator, state: str) -> None:
     """Put a generator back to where `generator_state` found it. Raises ValueError where that one drew elsewhere."""
-    found, on_device = json.loads(str(state)), isinstance(rng, DeviceGenerator)
-    if on_device != ("device" in found):
-        there, here = ("CPU", "GPU") if on_device else ("GPU", "CPU")
-        cure = "backend.use('cupy', noise='numpy')" if on_device else "the cupy backend"
-        raise ValueError(f"this state's noise was drawn on the {there}, and would be on the {here} now; resume with {cure}")
-    if on_device:
+    found = checked_generator_state(rng, state)
+    if isinstance(rng, DeviceGenerator):
         rng.set_state(found["device"])
     else:
         rng.bit_generator.state = found
+
+
+def checked_generator_state(rng: Generator, state: str, part: str = "rng") -> dict:
+    """What the text says. Raises ValueError, for this part of a saved state, where it is none that the generator can take."""
+    text, on_device = checks.saved_text(part, state), isinstance(rng, DeviceGenerator)
+    try:
+        found = json.loads(text)
+        there = "device" in found
+        fits = there != on_device or _takes(rng, found)
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
+        fits = False
+    if not fits:
+        kind = "a generator on the GPU" if on_device else f"numpy's {type(rng.bit_generator).__name__}"
+        raise ValueError(f"load_state_dict: {part} is not a state of {kind}")
+    if there != on_device:
+        there, here = ("CPU", "GPU") if on_device else ("GPU", "CPU")
+        cure = "backend.use('cupy', noise='numpy')" if on_device else "the cupy backend"
+        was = f"this state's noise was drawn on the {there}, and would be on the {here} now"
+        raise ValueError(f"load_state_dict: {part}: {was}; resume with {cure}")
+    return found
+
+
+def _takes(rng: Generator, found: dict) -> bool:
+    """Whether a generator of this kind, put into this state, is in this state."""
+    if isinstance(rng, DeviceGenerator):
+        return type(found["device"]) is int and 0 <= found["device"] < 2**64
+    trial = type(rng.bit_generator)()
+    trial.state = found
+    return json.loads(json.dumps(trial.state, default=numpy.ndarray.tolist)) == found

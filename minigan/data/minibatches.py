@@ -1,12 +1,14 @@
 """An endless stream of shuffled minibatches that can be saved and resumed."""
 
+import functools
+import zlib
 from collections.abc import Iterator
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 
-from minigan import backend
+from minigan import backend, checks
 
 
 def batches(*arrays: np.ndarray, size: int, rng: np.random.Generator | None = None) -> "Batches":
@@ -43,24 +45,41 @@ class Batches(Iterator):
         return taken[0] if len(taken) == 1 else taken
 
     def state_dict(self) -> dict[str, Any]:
-        """The position: where the generator stood as this epoch began, and how many samples of it are used up."""
-        return {"rng": self._epoch_rng, "cursor": self._cursor, "length": self._length}
+        """The position: where the generator stood as this epoch began, and how many samples of it are used up; and in what."""
+        return {"rng": self._epoch_rng, "cursor": self._cursor, **self._settings()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from a saved position. Raises ValueError if the data then had another number of samples."""
-        if int(state["length"]) != self._length:
-            raise ValueError(
-                f"the saved position is in data of {state['length']} samples, these have {self._length}: "
-                "resume with the data it was saved with"
-            )
+        """Continue from a saved position. Raises ValueError, and stays where it is, for other data or another batch size."""
+        checks.saved_names("", state, ["rng", "cursor"], self._settings())
+        cursor = checks.saved_whole("cursor", state["cursor"], most=self._length)
+        if cursor % self._size:
+            raise ValueError(f"load_state_dict: cursor is {cursor}; expected a multiple of the batch size, {self._size}")
         backend.set_generator_state(self._rng, state["rng"])
         self._start_epoch()
-        self._cursor = int(state["cursor"])
+        self._cursor = cursor
+
+    def _settings(self) -> dict[str, int]:
+        """What a saved position must agree with: it means nothing in other data."""
+        return {"length": self._length, "size": self._size, "checksum": self._checksum}
+
+    @functools.cached_property
+    def _checksum(self) -> int:
+        """Of all the data, as they are when it is first asked for."""
+        return functools.reduce(lambda found, array: _checksum(array, found), self._arrays, 0)
 
     def _start_epoch(self) -> None:
         self._epoch_rng = backend.generator_state(self._rng)  # short, where the order itself may be long
         self._order = self._rng.permutation(self._length)
         self._cursor = 0
+
+
+def _checksum(array: np.ndarray, start: int) -> int:
+    """CRC-32 of dtype, shape and values, in any memory order: some rows at a time are copied, not the whole."""
+    found = zlib.crc32(f"{array.dtype} {array.shape}".encode(), start)
+    rows = max(1, (1 << 20) * len(array) // max(1, array.nbytes))
+    for i in range(0, len(array), rows):
+        found = zlib.crc32(array[i : i + rows].tobytes(), found)
+    return found
 
 
 def _common_length(arrays: list[np.ndarray]) -> int:

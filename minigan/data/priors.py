@@ -6,7 +6,7 @@ from numbers import Integral
 
 import numpy as np
 
-from minigan import backend
+from minigan import backend, checks
 from minigan.backend import Array, Generator
 
 
@@ -42,13 +42,19 @@ class Noise:
         """`m` noise vectors, (m, d) float32; from `rng` if given, and then the prior's own stream stays where it is."""
         return _KINDS[self.kind](m, self.d, self.generator if rng is None else rng)
 
-    def state_dict(self) -> dict[str, str]:
-        """Where the prior's generator stands, for `load_state_dict`."""
-        return {"rng": backend.generator_state(self.generator)}
+    def state_dict(self) -> dict[str, str | int]:
+        """What is drawn, and where the generator stands, for `load_state_dict`."""
+        return {"kind": self.kind, "d": self.d, "rng": backend.generator_state(self.generator)}
 
-    def load_state_dict(self, state: dict[str, str]) -> None:
-        """Continue the stream from where `state_dict` found it."""
+    def load_state_dict(self, state: dict[str, str | int]) -> None:
+        """Continue the stream from where `state_dict` found it. Raises ValueError for that of another prior."""
+        self.check_state_dict(state)
         backend.set_generator_state(self.generator, state["rng"])
+
+    def check_state_dict(self, state: dict[str, str | int], part: str = "") -> None:
+        """Raise ValueError for a state that `load_state_dict` would refuse. `part`: what messages call this prior."""
+        checks.saved_names(part, state, ["rng"], {"kind": self.kind, "d": self.d})
+        backend.checked_generator_state(self.generator, state["rng"], f"{part}.rng".lstrip("."))
 
 
 def noise(d: int, kind: str = "normal", rng: Generator | None = None) -> Noise:

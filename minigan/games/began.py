@@ -1,9 +1,9 @@
 """Boundary equilibrium GAN: Berthelot, Schumm and Metz 2017. D is an autoencoder, and judges by how well it reconstructs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from minigan import backend
+from minigan import backend, checks
 from minigan.games.figures import Figures
 from minigan.games.game import Game, Prior
 from minigan.losses import l1
@@ -33,6 +33,8 @@ class BEGAN(Game):
     `step` returns `loss_D`, `loss_G` = L(G(z)) of the G step, `L_x` = L(x), `ratio` = L(G(z)) / L(x), `k` (after the step)
     and `M` = L(x) + |gamma L(x) - L(G(z))|, the paper's measure of convergence. M does not notice when all samples are alike.
     """
+
+    settings = ("gamma", "lambda_k")
 
     def __init__(
         self,
@@ -78,3 +80,8 @@ class BEGAN(Game):
         """Go on from a `state_dict`, bit for bit."""
         super().load_state_dict(state)
         self.k = self.cast(state["k"])
+
+    def check_state_dict(self, state: dict[str, Any], own: Sequence[str] = ()) -> None:
+        """As in every game, and k."""
+        super().check_state_dict(state, [*own, "k"])
+        checks.saved_number("k", state["k"], least=0, most=1)

@@ -48,6 +48,8 @@ class ConditionalGAN(Game):
     `step` takes minibatches (x, y) and returns what `GAN.step` does. `sample` needs y.
     """
 
+    settings = ("k", "l")
+
     def __init__(self, G: Module, D: Module, prior: Prior, opt_G: Optimizer, opt_D: Optimizer, k: int = 1, l: int = 1):
         super().__init__(G, D, prior, opt_G, opt_D)
         check_counts("ConditionalGAN", k=k, l=l)

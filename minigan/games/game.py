@@ -5,14 +5,14 @@ Each has its own loss and its own optimizer, and steps down its own gradient whi
 freezing the other player, sampling, saving.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 
-from minigan import backend
+from minigan import backend, checks
 from minigan.data.priors import Noise
 from minigan.games.figures import Figures
 from minigan.modes import no_grad
@@ -32,8 +32,12 @@ class Game:
         prior: a function m -> array of m noise vectors; see `data.noise`.
         opt_G, opt_D: optimizers of G's and of D's parameters.
 
+    `settings` names the attributes that are constants of the game: a saved state must agree with them.
+
     Raises TypeError or ValueError for arguments of the wrong type, and for an optimizer of another player's parameters.
     """
+
+    settings: tuple[str, ...] = ()
 
     def __init__(self, G: Module, D: Module, prior: Prior, opt_G: Optimizer, opt_D: Optimizer):
         name = type(self).__name__
@@ -141,20 +145,39 @@ class Game:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next step depends on, but for the minibatches, which have a state of their own."""
-        state = {"G": self.G.state_dict(), "D": self.D.state_dict()}
-        state |= {"opt_G": self.opt_G.state_dict(), "opt_D": self.opt_D.state_dict()}
+        state = {name: getattr(self, name).state_dict() for name in self._saved_parts()}
         state |= {"sample_rng": backend.generator_state(self._sample_rng)}
         state |= {"rng": backend.generator_state(self._dropout_rng())}
-        return state | ({"prior": self.prior.state_dict()} if hasattr(self.prior, "state_dict") else {})
+        return state | self._settings()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a `state_dict`, bit for bit. Raises ValueError for a state that lacks a part."""
-        if missing := set(self.state_dict()) - set(state):
-            raise ValueError(f"load_state_dict: a state of {type(self).__name__} also has {', '.join(sorted(missing))}")
-        backend.set_generator_state(self._dropout_rng(), state["rng"])  # first: it may be refused
-        backend.set_generator_state(self._sample_rng, state["sample_rng"])
-        for name in (*(["prior"] if hasattr(self.prior, "state_dict") else []), "G", "D", "opt_G", "opt_D"):
+        """Go on from a `state_dict`, bit for bit. Raises ValueError for that of another game, or of one with other settings.
+
+        All parts are checked before the first is loaded: a game whose state is refused stays as it was.
+        """
+        self.check_state_dict(state)
+        for name in self._saved_parts():
             getattr(self, name).load_state_dict(state[name])
+        backend.set_generator_state(self._dropout_rng(), state["rng"])
+        backend.set_generator_state(self._sample_rng, state["sample_rng"])
+
+    def check_state_dict(self, state: dict[str, Any], own: Sequence[str] = ()) -> None:
+        """Raise ValueError for a state that `load_state_dict` would refuse. `own`: names that a subclass adds to the state."""
+        checks.saved_names("", state, [*self._saved_parts(), "rng", "sample_rng", *own], self._settings())
+        for name, rng in (("rng", self._dropout_rng()), ("sample_rng", self._sample_rng)):
+            backend.checked_generator_state(rng, state[name], name)
+        for name in self._saved_parts():
+            if hasattr(
+                getattr(self, name), "check_state_dict"
+            ):  # a prior of the user's own is loaded first, and may refuse then
+                getattr(self, name).check_state_dict(state[name], name)
+
+    def _saved_parts(self) -> list[str]:
+        return [*(["prior"] if hasattr(self.prior, "state_dict") else []), "G", "D", "opt_G", "opt_D"]
+
+    def _settings(self) -> dict[str, Any]:
+        """What a saved state must agree with: the kind of the game, and its constants."""
+        return {"game": type(self).__name__, **{name: getattr(self, name) for name in self.settings}}
 
     def _dropout_rng(self) -> backend.Generator:
         """What dropout, and the gradient penalty, draw from."""

@@ -26,6 +26,8 @@ class GAN(Game):
     judges right.
     """
 
+    settings = ("k", "l", "saturating", "r1")
+
     def __init__(
         self,
         G: Module,

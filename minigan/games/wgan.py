@@ -23,6 +23,8 @@ class WGAN(Game):
     `step` returns, of the last critic step, `loss_D` and `w_estimate` = mean f(x) - mean f(G(z)) = -loss_D, and `loss_G`.
     """
 
+    settings = ("n_critic", "clip")
+
     def __init__(
         self, G: Module, critic: Module, prior: Prior, opt_G: Optimizer, opt_D: Optimizer, n_critic: int = 5, clip: float = 0.01
     ):

@@ -23,6 +23,8 @@ class WGANGP(Game):
     and `penalty` (without the factor lambda), and `loss_G`.
     """
 
+    settings = ("n_critic", "penalty")
+
     def __init__(
         self,
         G: Module,

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from numbers import Integral
 from typing import Any
 
-from minigan import backend
+from minigan import backend, checks
 from minigan.tensor import Tensor
 
 _COLLECTIONS = (list, tuple, dict)
@@ -96,25 +96,29 @@ class Module:
 
     def state_dict(self) -> dict[str, Any]:
         """Copies of all parameters and buffers, as NumPy arrays by name."""
-        return {name: backend.copy_to_numpy(_array(v)) for name, v in self.named_attributes() if not isinstance(v, Module)}
+        return {name: backend.copy_to_numpy(_array(value)) for name, value in self._saved_attributes().items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over the values of a `state_dict`. Raises KeyError or ValueError where names or shapes differ.
+        """Take over the values of a `state_dict`. Raises ValueError where names, shapes or dtypes differ.
 
         Nothing is loaded unless everything fits.
         """
-        own = {name: v for name, v in self.named_attributes() if not isinstance(v, Module)}
-        if own.keys() != state.keys():
-            missing, extra = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
-            raise KeyError(f"load_state_dict: missing {missing}, unexpected {extra}")
-        for name, value in own.items():
-            if _array(value).shape != state[name].shape:
-                raise ValueError(f"load_state_dict: {name} has shape {_array(value).shape}, the state {state[name].shape}")
-        for name, value in own.items():
+        self.check_state_dict(state)
+        for name, value in self._saved_attributes().items():
             array = value.writable() if isinstance(value, Tensor) else value
             array[...] = backend.of(array).asarray(state[name])
             if isinstance(value, Tensor):
                 value.changed_in_place()
+
+    def check_state_dict(self, state: dict[str, Any], part: str = "") -> None:
+        """Raise ValueError for a state that `load_state_dict` would refuse. `part`: what messages call this module."""
+        own = self._saved_attributes()
+        checks.saved_names(part, state, own)
+        for name, value in own.items():
+            checks.saved_array(f"{part}.{name}".lstrip("."), state[name], _array(value))
+
+    def _saved_attributes(self) -> dict[str, Any]:
+        return {name: value for name, value in self.named_attributes() if not isinstance(value, Module)}
 
     def to(self, name: str) -> "Module":
         """Move all parameters and buffers to the backend "numpy" or "cupy". Returns the module."""

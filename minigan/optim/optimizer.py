@@ -1,9 +1,10 @@
 """What all update rules share: the parameters, their states, the learning rate, and when the rule's `update` is called."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from minigan import backend
+from minigan import backend, checks
 from minigan.backend import Array
 from minigan.modes import mode
 from minigan.optim.blocks import Joined, blocks
@@ -14,9 +15,10 @@ class Optimizer:
     """Base class of the update rules: a list of parameters, a learning rate, and a state for each parameter.
 
     A subclass is a rule. It defines `update`, and names in `slots` the arrays that make up the state: zeros of the parameter's
-    dtype before the first step. If its `update` treats each element by itself and writes in place, it sets `elementwise` to
-    True: `update` is then called once for many small parameters, joined to a vector, and several times for a large one. A
-    subclass of the rule has to set this again, since its own `update` may look at a whole parameter.
+    dtype before the first step. `settings` names its constants: a saved state must agree with them. If its `update` treats
+    each element by itself and writes in place, it sets `elementwise` to True: `update` is then called once for many small
+    parameters, joined to a vector, and several times for a large one. A subclass of the rule has to set this again, since its
+    own `update` may look at a whole parameter.
 
     `lr` can be set between steps. A parameter whose gradient is None is left alone, and so is its state; one that is listed
     twice is stepped once. Raises ValueError or TypeError for an empty list, for things that are not Tensors, and for Tensors
@@ -24,6 +26,7 @@ class Optimizer:
     """
 
     slots: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
     elementwise = False
     _joined: Joined | None = None
 
@@ -89,28 +92,39 @@ class Optimizer:
             p.grad = None
 
     def state_dict(self) -> dict[str, Any]:
-        """The rule's name, the learning rate and, by the parameters' positions, copies of their states."""
+        """The rule's name and settings, the learning rate and, by the parameters' positions, copies of their states."""
         copies = [{key: backend.copy_to_numpy(v) if key != "t" else v for key, v in state.items()} for state in self.state]
-        return {"rule": type(self).__name__, "lr": self.lr, "params": {str(i): state for i, state in enumerate(copies)}}
+        return {**self._settings(), "lr": self.lr, "params": {str(i): state for i, state in enumerate(copies)}}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a `state_dict`. Raises ValueError where the rule, the number or the shapes of the parameters differ."""
-        if str(state["rule"]) != type(self).__name__:
-            raise ValueError(f"load_state_dict: a state of {state['rule']} does not fit {type(self).__name__}")
-        saved = [state["params"].get(str(i)) for i in range(len(self.params))]
-        if None in saved or len(saved) != len(state["params"]):
-            raise ValueError(f"load_state_dict: {len(state['params'])} states for {len(self.params)} parameters")
-        for i, (p, entry) in enumerate(zip(self.params, saved, strict=True)):
-            if int(entry["t"]) and {"t", *self.slots} != set(entry):
-                raise ValueError(
-                    f"load_state_dict: parameter {i} has the state {sorted(entry)}, not {sorted(['t', *self.slots])}"
-                )
-            if any(entry[slot].shape != p.shape for slot in self.slots if slot in entry):
-                raise ValueError(f"load_state_dict: the state of parameter {i} does not have its shape, {p.shape}")
-        self.lr = float(state["lr"])
-        for p, own, entry in zip(self.params, self.state, saved, strict=True):
+        """Go on from a `state_dict`. Raises ValueError where the rule, its settings, or the parameters differ.
+
+        Nothing is loaded unless everything fits.
+        """
+        self.check_state_dict(state)
+        self.lr = checks.saved_number("lr", state["lr"], least=0)
+        for i, (p, own) in enumerate(zip(self.params, self.state, strict=True)):
+            entry = state["params"][str(i)]
             own.clear()
-            own.update({slot: p.xp.array(entry[slot]) for slot in self.slots if slot in entry}, t=int(entry["t"]))
+            own.update({s: p.xp.array(entry[s]) for s in self.slots if s in entry}, t=checks.saved_whole("t", entry["t"]))
+
+    def check_state_dict(self, state: dict[str, Any], part: str = "") -> None:
+        """Raise ValueError for a state that `load_state_dict` would refuse. `part`: what messages call this optimizer."""
+        checks.saved_names(part, state, ["lr", "params"], self._settings())
+        part = part and f"{part}."
+        checks.saved_number(f"{part}lr", state["lr"], least=0)
+        checks.saved_names(f"{part}params", state["params"], [str(i) for i in range(len(self.params))])
+        for i, p in enumerate(self.params):
+            name, entry = f"{part}params.{i}", state["params"][str(i)]
+            before_the_first_step = isinstance(entry, Mapping) and set(entry) == {"t"}
+            checks.saved_names(name, entry, ["t"] if before_the_first_step else ["t", *self.slots])
+            checks.saved_whole(f"{name}.t", entry["t"], most=0 if before_the_first_step and self.slots else math.inf)
+            for slot in [] if before_the_first_step else self.slots:
+                checks.saved_array(f"{name}.{slot}", entry[slot], p)
+
+    def _settings(self) -> dict[str, Any]:
+        """What a saved state must agree with: the rule's name and constants."""
+        return {"rule": type(self).__name__, **{name: getattr(self, name) for name in self.settings}}
 
 
 def checked_parameters(rule: str, params: Iterable[Tensor]) -> list[Tensor]:

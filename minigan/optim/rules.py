@@ -18,6 +18,7 @@ State = dict[str, Any]
 class SGD(Optimizer):
     """Gradient descent with momentum: b <- momentum b + g, theta <- theta - lr b; without: theta <- theta - lr g."""
 
+    settings = ("momentum",)
     elementwise = True
 
     def __init__(self, params: Iterable[Tensor], lr: float, momentum: float = 0.0):
@@ -39,6 +40,7 @@ class RMSProp(Optimizer):
     """RMSProp (Tieleman and Hinton 2012): v <- alpha v + (1 - alpha) g^2, theta <- theta - lr g / (sqrt(v) + eps)."""
 
     slots = ("v",)
+    settings = ("alpha", "eps")
     elementwise = True
     check_dtype = check_eps
 
@@ -76,6 +78,7 @@ class Adam(Optimizer):
     """
 
     slots = ("m", "v")
+    settings = ("betas", "eps")
     elementwise = True
     check_dtype = check_eps
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from minigan import checks
 from minigan.optim.optimizer import Optimizer, checked_parameters
 from minigan.tensor import Tensor
 
@@ -25,13 +26,20 @@ class LinearDecay:
             optimizer.lr = lr * (1 - self.t / self.steps)
 
     def state_dict(self) -> dict[str, Any]:
-        """How far the decay has come, and the rates it started from."""
-        return {"t": self.t, "start": {str(i): lr for i, lr in enumerate(self.start)}}
+        """How far the decay has come, of how many steps, and the rates it started from."""
+        return {"t": self.t, "steps": self.steps, "start": {str(i): lr for i, lr in enumerate(self.start)}}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a `state_dict`. The optimizers restore their present rates themselves."""
-        self.t = int(state["t"])
-        self.start = [float(state["start"][str(i)]) for i in range(len(self.optimizers))]
+        """Go on from a `state_dict`. The optimizers restore their present rates themselves.
+
+        Raises ValueError, and changes nothing, for a decay over another number of steps or of optimizers.
+        """
+        names = [str(i) for i in range(len(self.optimizers))]
+        checks.saved_names("", state, ["t", "start"], {"steps": self.steps})
+        checks.saved_names("start", state["start"], names)
+        t = checks.saved_whole("t", state["t"], most=self.steps)
+        start = [checks.saved_number(f"start.{i}", state["start"][i], least=0) for i in names]
+        self.t, self.start = t, start
 
 
 def clip_weights(params: Iterable[Tensor], c: float) -> None:

@@ -1,6 +1,7 @@
 """The minibatch stream: what an epoch holds, and that its position can be saved and restored bit-exactly."""
 
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -80,10 +81,71 @@ def test_a_state_is_flat_and_does_not_change_as_the_stream_goes_on():
     assert all(isinstance(key, str) and isinstance(value, int | str) for key, value in state.items())
 
 
-def test_a_state_of_other_data_is_refused():
-    state = data.batches(np.arange(6), size=2).state_dict()
-    with pytest.raises(ValueError, match=r"6 samples.*have 7"):
-        data.batches(np.arange(7), size=2).load_state_dict(state)
+X = np.arange(12.0).reshape(6, 2)
+OTHERS = {  # (a stream that cannot go on from a position in X, by twos, and what it says)
+    "length": (lambda: data.batches(np.arange(14.0).reshape(7, 2), size=2), "length is 7 here, and was 6"),
+    "size": (lambda: data.batches(X, size=3), "size is 3 here, and was 2"),
+    "values": (lambda: data.batches(X + 1, size=2), r"checksum is \d+ here, and was \d+"),
+    "one value": (lambda: data.batches(np.where(X == 7, 7.5, X), size=2), "checksum is"),
+    "dtype": (lambda: data.batches(X.astype(np.float32), size=2), "checksum is"),
+    "shape": (lambda: data.batches(X.reshape(6, 2, 1), size=2), "checksum is"),
+    "one array more": (lambda: data.batches(X, X, size=2), "checksum is"),
+}
+
+
+@pytest.mark.parametrize(("other", "says"), OTHERS.values(), ids=OTHERS)
+def test_a_position_in_other_data_is_refused(other, says):
+    state, other = data.batches(X, size=2).state_dict(), other()
+    before = other.state_dict()
+    with pytest.raises(ValueError, match=rf"^load_state_dict: {says}.* where the state was saved$"):
+        other.load_state_dict(state)
+    assert other.state_dict() == before
+
+
+@pytest.mark.parametrize("same", [X.copy(), np.asfortranarray(X), np.repeat(X, 2, axis=0)[::2], X[::-1].copy()[::-1]])
+def test_the_memory_order_of_the_data_does_not_matter(same):
+    state = data.batches(X, size=2).state_dict()
+    data.batches(same, size=2).load_state_dict(state)
+
+
+def test_the_checksum_takes_little_memory_and_is_computed_once():
+    x = np.zeros((40, 100_000), np.float32).T  # 16 MB, in an order that has to be copied
+    stream = data.batches(x, size=2)
+    tracemalloc.start()
+    try:
+        stream.state_dict()
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < 6e6
+    x[0] = 1  # unseen: the checksum is kept
+    stream.load_state_dict(stream.state_dict())
+
+
+DAMAGE = {
+    "rng gone": (lambda s: s.pop("rng"), r"missing \['rng'\]"),
+    "one more": (lambda s: s.update(more=1), r"unexpected \['more'\]"),
+    "rng": (lambda s: s.update(rng="{}"), "rng is not a state of numpy's PCG64"),
+    "rng as number": (lambda s: s.update(rng=3), "rng is 3; expected text"),
+    "negative": (lambda s: s.update(cursor=-2), "cursor is -2; expected a whole number, from 0 to 6"),
+    "too far": (lambda s: s.update(cursor=8), "cursor is 8; expected"),
+    "between two": (lambda s: s.update(cursor=3), "cursor is 3; expected a multiple of the batch size, 2"),
+    "a float": (lambda s: s.update(cursor=2.0), "cursor is 2.0; expected a whole number"),
+    "text": (lambda s: s.update(cursor="2"), "cursor is '2'; expected a whole number"),
+    "a list": (lambda s: s.update(length=[6]), r"length is 6 here, and was \[6\]"),
+    "an array": (lambda s: s.update(size=np.array([2, 2])), "size is 2 here, and was"),
+}
+
+
+@pytest.mark.parametrize(("damage", "says"), DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_position_is_refused_and_the_stream_stays_where_it_is(damage, says):
+    stream = data.batches(X, size=2)
+    take(stream, 2)
+    state, before = stream.state_dict(), stream.state_dict()
+    damage(state)
+    with pytest.raises(ValueError, match=f"^load_state_dict: .*{says}"):
+        stream.load_state_dict(state)
+    assert stream.state_dict() == before
 
 
 def test_the_seed_of_minigan_decides_even_if_others_draw_in_between():

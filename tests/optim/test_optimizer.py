@@ -280,9 +280,9 @@ def test_a_state_of_more_than_ten_parameters_keeps_their_order(make):
 @every_rule
 def test_loading_refuses_another_number_of_parameters(make):
     state = make([parameter(), parameter()]).state_dict()
-    with pytest.raises(ValueError, match="2 states for 1 parameters"):
+    with pytest.raises(ValueError, match=r"load_state_dict: params: missing \[\], unexpected \['1'\]"):
         make([parameter()]).load_state_dict(state)
-    with pytest.raises(ValueError, match="2 states for 3 parameters"):
+    with pytest.raises(ValueError, match=r"load_state_dict: params: missing \['2'\], unexpected \[\]"):
         make([parameter(), parameter(), parameter()]).load_state_dict(state)
 
 
@@ -291,7 +291,7 @@ def test_loading_refuses_another_shape_and_then_loads_nothing(make):
     optimizer = make([parameter([1.0]), parameter([1.0, 2.0])])
     step(optimizer, [1.0], [1.0, 2.0])
     other = make([parameter([1.0]), parameter([1.0])], lr=0.3)
-    with pytest.raises(ValueError, match=r"state of parameter 1 does not have its shape, \(1,\)"):
+    with pytest.raises(ValueError, match=r"load_state_dict: params\.1\.\w has shape \(1,\), the state \(2,\)"):
         other.load_state_dict(optimizer.state_dict())
     assert other.lr == 0.3
     assert other.state == [{"t": 0}, {"t": 0}]

@@ -363,10 +363,10 @@ def test_an_eps_that_is_0_in_the_parameters_dtype_is_refused(rule):
 def test_an_eps_that_is_0_is_refused_also_where_it_comes_later(rule):
     p = Tensor(np.ones(2, np.float16), requires_grad=True)
     p.grad = Tensor(np.zeros(2, np.float16))
-    first, resumed = rule([p], lr=0.1, eps=1e-4), rule([p], lr=0.1)
+    first, resumed = rule([p], lr=0.1, eps=1e-4), rule([p], lr=0.1, eps=1e-4)
     first.step()
     resumed.load_state_dict(first.state_dict())
-    first.eps = 1e-9
+    first.eps = resumed.eps = 1e-9
     for optimizer in (first, resumed):
         with pytest.raises(ValueError, match="is 0 in float16"):
             optimizer.step()

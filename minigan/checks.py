@@ -1,0 +1,122 @@
+"""What a user hands over besides arrays, checked: numbers, sizes, and the parts of a saved state. Each check raises ValueError.
+
+Every message is "who: what is found; expected ...". A nan, an infinity, a boolean and text are no numbers here.
+"""
+
+import math
+from collections.abc import Collection, Mapping
+from numbers import Integral, Real
+from typing import Any
+
+import numpy
+
+# --- arguments ----------------------------------------------------------------------------------------------------------
+
+
+def number(
+    who: str,
+    name: str,
+    value: Any,
+    least: float = -math.inf,
+    most: float = math.inf,
+    above: float = -math.inf,
+    below: float = math.inf,
+) -> float:
+    """The value as a float, if it is a finite number with least <= value <= most and above < value < below."""
+    try:
+        found = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    except OverflowError:  # an integer of hundreds of digits
+        found = math.inf
+    if not (math.isfinite(found) and least <= found <= most and above < found < below):
+        raise ValueError(f"{who}: {name} is {_short(value)}; expected {_interval(name, least, most, above, below)}")
+    return found
+
+
+def whole(who: str, name: str, value: Any, least: int = 1, most: float = math.inf) -> int:
+    """The value as an int, if it is a whole number with least <= value <= most. 2.0 is none: it is likely to be a mistake."""
+    if not (isinstance(value, Integral) and not isinstance(value, bool) and least <= value <= most):
+        bound = f"at least {least}" if most == math.inf else f"from {least} to {most}"
+        raise ValueError(f"{who}: {name} is {_short(value)}; expected a whole number, {bound}")
+    return int(value)
+
+
+def flag(who: str, name: str, value: Any) -> bool:
+    """The value, if it is True or False."""
+    if not isinstance(value, bool | numpy.bool_):
+        raise ValueError(f"{who}: {name} is {_short(value)}; expected True or False")
+    return bool(value)
+
+
+def _interval(name: str, least: float, most: float, above: float, below: float) -> str:
+    left = f"{least:g} <= " if least > -math.inf else f"{above:g} < " if above > -math.inf else ""
+    right = f" <= {most:g}" if most < math.inf else f" < {below:g}" if below < math.inf else ""
+    if left and right:
+        return left + name + right
+    bound = f", at least {least:g}" if least > -math.inf else f" above {above:g}" if left else right and f", {name}{right}"
+    return "a finite number" + bound
+
+
+def _short(value: Any) -> str:
+    """The value, as a message shows it: in one line, and not a page of it."""
+    try:
+        text = " ".join(repr(value).split())
+    except ValueError:  # an integer with more digits than Python prints
+        text = f"a {type(value).__name__} too large to be printed"
+    return text if len(text) <= 60 else f"{text[:50]}... (a {type(value).__name__})"
+
+
+# --- the parts of a saved state -----------------------------------------------------------------------------------------
+# A state may come from a file, where anything can stand. Whoever loads one checks all of its parts, and then changes itself:
+# all or nothing. `part` is the dotted name under which the message knows it, such as G.layers.0.weight.
+
+
+def saved_names(part: str, state: Any, names: Collection[str], settings: Mapping[str, Any] | None = None) -> None:
+    """Refuse what is no dict of just these names and settings. A setting must have the value that it has here."""
+    if not isinstance(state, Mapping):
+        raise ValueError(f"load_state_dict: {part or 'the state'} is a {type(state).__name__}; expected a dict")
+    settings, dotted = settings or {}, part and f"{part}."
+    for name in settings:
+        if name in state:
+            here, then = _plain(settings[name]), _plain(state[name])
+            comparable = isinstance(then, str | int | float | list) and isinstance(then, bool) == isinstance(here, bool)
+            if not comparable or then != here:
+                was = f"and was {_short(then)} where the state was saved"
+                raise ValueError(f"load_state_dict: {dotted}{name} is {_short(here)} here, {was}")
+    if (found := set(state)) != (expected := {*names, *settings}):
+        missing, extra = sorted(expected - found), sorted(map(str, found - expected))
+        raise ValueError(f"load_state_dict: {part and part + ': '}missing {missing}, unexpected {extra}")
+
+
+def saved_number(part: str, value: Any, least: float = -math.inf, most: float = math.inf) -> float:
+    """A finite number; of shape (), if it is an array, as files give it back."""
+    return number("load_state_dict", part, _plain(value), least, most)
+
+
+def saved_whole(part: str, value: Any, least: int = 0, most: float = math.inf) -> int:
+    """A whole number."""
+    return whole("load_state_dict", part, _plain(value), least, most)
+
+
+def saved_text(part: str, value: Any) -> str:
+    """A piece of text."""
+    value = _plain(value)
+    if not isinstance(value, str):
+        raise ValueError(f"load_state_dict: {part} is {_short(value)}; expected text")
+    return str(value)
+
+
+def saved_array(part: str, value: Any, own: Any) -> None:
+    """Refuse what does not fit into the array `own`: another shape, or values that its dtype cannot hold."""
+    if not isinstance(value, numpy.ndarray) or isinstance(value, numpy.ma.MaskedArray):
+        raise ValueError(f"load_state_dict: {part} is a {type(value).__name__}; expected an array of shape {own.shape}")
+    if value.shape != own.shape:
+        raise ValueError(f"load_state_dict: {part} has shape {own.shape}, the state {value.shape}")
+    if not numpy.can_cast(value.dtype, own.dtype, "same_kind"):
+        raise ValueError(f"load_state_dict: {part} is {own.dtype}, the state {value.dtype}")
+
+
+def _plain(value: Any) -> Any:
+    """The value in Python's own types, which can be compared with any other."""
+    if isinstance(value, numpy.ndarray | numpy.generic):
+        return value.tolist()
+    return list(value) if isinstance(value, tuple) else value
