@@ -5,6 +5,7 @@ drawn where the step computes.
 """
 
 import json
+from numbers import Integral
 from types import ModuleType
 
 import numpy
@@ -21,7 +22,9 @@ _noise_generators: dict[ModuleType, DeviceGenerator] = {}  # each made when it i
 
 
 def seed(n: int) -> None:
-    """Start minigan's default generators afresh from the integer `n`, 0 included."""
+    """Start minigan's default generators afresh from the integer `n`, 0 included. Raises ValueError for anything else."""
+    if not isinstance(n, Integral) or n < 0:
+        raise ValueError(f"seed: n is {n!r}; expected an integer of at least 0")
     global _generator, _noise_seed
     _generator, _noise_seed = numpy.random.default_rng(n), int(numpy.random.default_rng([n, 1]).integers(2**63))
     _noise_generators.clear()

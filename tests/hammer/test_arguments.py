@@ -10,6 +10,7 @@ import decimal
 import fractions
 import inspect
 import itertools
+import linecache
 import random
 import signal
 import sys
@@ -28,6 +29,7 @@ from minigan.tensor import Tensor
 
 DOCUMENTED = (ValueError, TypeError, IndexError, RuntimeError)
 SECONDS, MEGABYTES = 1.0, 500
+HERE = str(Path(mg.__file__).parent)
 
 # --- what nobody should pass --------------------------------------------------------------------------------------------
 
@@ -627,7 +629,7 @@ def drawn(seed: int) -> tuple[str, list[str], list]:
 
 
 def outcome(seed: int) -> tuple[str, str]:
-    """(kind, what happened): the kind is "result", "refused", "unnamed" or what must not be."""
+    """(kind, what happened): the kind is "result", "refused", "unnamed" (a message of NumPy's or Python's own) or what must not be."""
     name, words, args = drawn(seed)
     target, before = TARGETS[name], [v.copy() if type(v) is np.ndarray else None for v in args]
     mg.seed(0)
@@ -666,8 +668,17 @@ def _refusal(name: str, target: Target, error: Exception) -> tuple[str, str]:
     own = [name.split(",")[0].rpartition(".")[2], *target.names]
     with contextlib.suppress(TypeError, ValueError):
         own += [p for p in inspect.signature(target.call).parameters if len(p) > 3]
-    named = any(word.lower() in text.lower() for word in own)
+    named = _minigans_own(error) or any(word.lower() in text.lower() for word in own)
     return ("refused" if named else "unnamed"), f"{type(error).__name__}: {text[:150]}"
+
+
+def _minigans_own(error: Exception) -> bool:
+    """Is it minigan that has raised it, with words of its own (and not NumPy or Python, somewhere inside)?"""
+    tb = error.__traceback__
+    while tb.tb_next:
+        tb = tb.tb_next
+    file = tb.tb_frame.f_code.co_filename
+    return file.startswith(HERE) and linecache.getline(file, tb.tb_lineno).strip().startswith("raise")
 
 
 def _compare(target: Target, args: list, result: object) -> str:
