@@ -16,7 +16,7 @@ class TensorAsArray:
 
     `_version` is [count of changes in place], one list for all tensors that share this memory; `_version_when_made` is that
     count when an op made this tensor (see `stale_values`). `_is_parameter` is whether the tensor has required a gradient as a
-    leaf, frozen now or not. `_origin` is, in debug mode, the user's line that made it.
+    leaf, frozen now or not. `_origin` is where debug mode has seen it made (`debug_mode.Origin`).
     """
 
     __slots__ = ("__weakref__", "_is_parameter", "_origin", "_version", "_version_when_made", "name")

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from minigan import debug_mode
+from minigan import debug_mode, optim
+from tests.games import players
 
 HERE = r"test_debug_mode\.py:\d+: "
 
@@ -61,8 +62,8 @@ def test_nan_in_the_backward_pass_names_the_op_and_the_users_line():
 
 
 def test_nan_from_a_derivative_of_the_users_own_is_found():
-    with mg.debug(), pytest.raises(FloatingPointError, match="the derivative of broken made a nan"):
-        broken(leaf(1.0), lambda g, y: g * 0 + mg.Tensor(np.array([np.nan]))).backward()
+    with mg.debug(), pytest.raises(FloatingPointError, match="the derivative of broken made a nan from arguments without"):
+        broken(leaf(1.0), lambda g, y: mg.Tensor(np.array([np.nan]))).backward()
 
 
 def test_error_inside_a_derivative_carries_a_note_with_the_users_line():
@@ -86,12 +87,113 @@ def test_line_is_the_callers_also_through_layers_and_losses():
         net(x)  # the marked line
 
 
-def test_nan_that_was_there_before_passes():
-    x = leaf(np.nan, 1.0)
+# --- what came in, and what came of an infinity -----------------------------------------------------------------------------
+
+
+def data_with(value):
+    return mg.Tensor(np.array([[1.0, value], [2.0, 3.0]], np.float32))
+
+
+CAME_IN = {
+    "data": (
+        lambda: data_with(np.nan) @ np.ones((2, 1), np.float32),
+        r"input 0 of matmul .* with the data, a tensor of shape \(2, 2\); ",
+    ),
+    "an array": (lambda: leaf([1.0, 2.0]) * np.array([1.0, np.nan]), "input 1 of multiply .* with the data, a tensor of shape"),
+    "a name": (lambda: mg.exp(mg.Tensor([np.nan], name="x")), "input 0 of exp .* with the data, tensor 'x' of shape"),
+    "a parameter": (lambda: mg.exp(leaf(np.nan)), r"input 0 of exp has a nan already: a tensor of shape \(1,\), a parameter"),
+    "its cast": (lambda: data_with(np.nan).astype("float64"), "input 0 of astype .* with the data"),
+    "a moved one": (lambda: mg.Tensor([1.0, np.nan]).reshape(2, 1), "input 0 of reshape .* with the data"),
+}
+
+
+@pytest.mark.parametrize(("call", "says"), CAME_IN.values(), ids=CAME_IN)
+def test_a_nan_that_came_in_is_named_where_it_enters_the_first_op(call, says):
+    with mg.debug(), pytest.raises(FloatingPointError, match=rf"^{says}.* passes it on, at .*{HERE}"):
+        call()
+
+
+def test_a_minibatch_with_a_nan_is_named_by_every_game():
+    for name in players.RULES:
+        game, batch = players.make(name), players.minibatch(name)
+        (batch[0] if isinstance(batch, tuple) else batch)[1, 0] = np.nan
+        with mg.debug(), pytest.raises(FloatingPointError, match=r"input 0 of .* has a nan already: it came in with the data"):
+            game.step(iter([batch] * 5))
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_nan_of_an_op_before_debug_mode_is_named_as_such():
+    y, quiet = mg.log(leaf(-1.0)), mg.log(mg.Tensor([-1.0]))
     with mg.debug():
-        (x * 2).sum().backward()
-        assert np.isnan(mg.exp(x).numpy()[0])
-    np.testing.assert_array_equal(x.grad.numpy(), 2)
+        with pytest.raises(FloatingPointError, match=r"a tensor of shape \(1,\) that log made outside of debug mode; multiply"):
+            y * 2
+        with pytest.raises(FloatingPointError, match=r"that an op made outside of debug mode; multiply"):
+            quiet * 2
+
+
+def test_a_nan_that_no_op_passes_on_stops_nothing():
+    x = mg.Tensor([np.nan, 1.0])
+    with mg.debug():
+        assert mg.where(x == x, x, 0.0).numpy().tolist() == [0, 1]
+        assert (x > 0).numpy().tolist() == [False, True]
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_an_infinity_that_became_a_nan_is_traced_to_the_op_that_made_it():
+    x = leaf(0.0, 1.0)
+    with mg.debug():
+        logs = mg.log(x)  # the marked line
+        moved = (logs.reshape(2, 1) + 1.0)[:1]
+        with pytest.raises(FloatingPointError) as caught:
+            moved * 0.0
+    source = rf"^multiply made a nan from an infinity, input 0 of multiply, which log made at .*{HERE}"
+    assert re.search(rf"{source}.*# the marked line; at .*\* 0\.0$", str(caught.value))
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_an_infinite_slope_that_became_a_nan_is_traced_to_its_op():
+    x = leaf(0.0)
+    with mg.debug():
+        roots = mg.sqrt(x * 1.0)  # the marked line
+        y = (mg.maximum(roots, 0.0) * 2.0).sum()
+        with pytest.raises(FloatingPointError) as caught:
+            mg.grad(y, x)[0] * 0.0
+    source = rf"^multiply made a nan from an infinity, input 0 of multiply, which the derivative of sqrt made at .*{HERE}"
+    assert re.search(rf"{source}.*# the marked line; at ", str(caught.value))
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_an_infinity_that_came_in_is_named_as_data():
+    with (
+        mg.debug(),
+        pytest.raises(FloatingPointError, match="from an infinity, input 0 of multiply, it came in with the data, a"),
+    ):
+        data_with(np.inf) * 0.0
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_derivative_over_a_nan_from_before_is_named_as_such():
+    x, w = leaf(np.nan), leaf(2.0)
+    y = x * w
+    with mg.debug():
+        with pytest.raises(
+            FloatingPointError, match=r"input 1 of multiply has a nan already: .* \(1,\), a parameter"
+        ) as caught:
+            y.backward()
+        with pytest.raises(
+            FloatingPointError, match="the gradient that arrived at add has a nan already: it came in with the data"
+        ):
+            (leaf(1.0) + 1.0).backward(np.array([np.nan]))
+    assert "in the backward pass through multiply, called at a line outside of debug mode" in caught.value.__notes__
+
+
+def test_a_step_that_makes_a_nan_is_found():
+    w = leaf(1.0)
+    w.grad = mg.Tensor(np.array([np.inf]))
+    rule = optim.Adam([w], lr=0.5)
+    says = rf"^Adam's step, with lr 0.5, left a nan in parameter 0, .*{HERE}"
+    with mg.debug(), np.errstate(all="ignore"), pytest.raises(FloatingPointError, match=says):
+        rule.step()
 
 
 def test_infinities_integers_and_empty_arrays_pass():
