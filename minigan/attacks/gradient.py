@@ -1,13 +1,13 @@
 """What all attacks share: the gradient of a loss with respect to the input, and the checks of their arguments."""
 
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from minigan import backend
+from minigan import backend, checks
 from minigan.backend import Array
 from minigan.modes import enable_grad
 from minigan.nn import Module, eval_mode
@@ -24,6 +24,8 @@ def input_gradient(model: Model, x: Array, y: Any, loss: Loss) -> Array:
 
     The loss may be a mean over the batch: what it divides by changes no sign.
     """
+    if not callable(loss):
+        raise TypeError(f"loss is a {type(loss).__name__}; expected a function (outputs, y) -> scalar")
     x = Tensor(x, requires_grad=True)
     with enable_grad():
         (g,) = grad(loss(model(x), y), x)
@@ -33,6 +35,8 @@ def input_gradient(model: Model, x: Array, y: Any, loss: Loss) -> Array:
 @contextmanager
 def attacking(model: Model) -> Iterator[None]:
     """The model in eval mode for a block, if it has modes: dropout would make its gradient noise."""
+    if not callable(model):
+        raise TypeError(f"the model is a {type(model).__name__}; expected a Module, or a function of x")
     if isinstance(model, Module):
         with eval_mode(model):
             yield
@@ -45,17 +49,27 @@ def checked(attack: str, x: Any, y: Any, epsilon: float, clip: Clip) -> Array:
     x = x.data if isinstance(x, Tensor) else backend.numbers(x)
     if x.dtype.kind != "f":
         raise TypeError(f"{attack}: x is {x.dtype}; expected floats, such as pixels / 255")
-    if not 0 <= epsilon < math.inf:
-        raise ValueError(f"{attack}: epsilon is {epsilon}; expected a finite number, at least 0")
-    labels, inputs = (y.shape if hasattr(y, "shape") else np.shape(y))[:1], x.shape[:1]
+    checks.number(attack, "epsilon", epsilon, least=0)
+    try:
+        labels, inputs = (y.shape if hasattr(y, "shape") else np.shape(y))[:1], x.shape[:1]
+    except ValueError as error:
+        raise ValueError(f"{attack}: y is no array of labels: {error}") from error
     if labels and labels != inputs:
         raise ValueError(f"{attack}: y has {len(y)} labels for {inputs[0] if inputs else 'no'} inputs; expected one for each")
     if clip is not None:
-        low, high = clip
+        low, high = box(attack, clip)
         if can_check_values(x) and x.size and not (x.min() >= low and x.max() <= high):
             found = f"[{float(x.min()):.4g}, {float(x.max()):.4g}]"
             raise ValueError(f"{attack}: x lies in {found}, outside clip={clip}; pass the range of x")
     return x
+
+
+def box(attack: str, clip: Clip) -> tuple[float, float]:
+    """The two ends of `clip`."""
+    ends = isinstance(clip, tuple | list) and len(clip) == 2 and all(isinstance(end, Real) for end in clip)
+    if not (ends and clip[0] <= clip[1]):
+        raise ValueError(f"{attack}: clip is {clip!r}; expected (low, high), or None")
+    return clip[0], clip[1]
 
 
 def clipped(x: Array, clip: Clip) -> Array:

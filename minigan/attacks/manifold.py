@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigan import backend
+from minigan import backend, checks
 from minigan.attacks.gradient import Model, attacking, checked
 from minigan.backend import Array
 from minigan.data.priors import Noise
@@ -51,8 +51,10 @@ def project(
     ValueError for steps or restarts below 1, and where G's images do not have x's shape.
     """
     x = checked("project", x, None, 0.0, None)
-    if steps < 1 or restarts < 1:
-        raise ValueError(f"project: steps {steps}, restarts {restarts}; expected at least 1 each")
+    for name, count in (("steps", steps), ("restarts", restarts)):
+        checks.whole("project", name, count)
+    if not callable(prior):
+        raise TypeError(f"project: prior is {prior!r}; expected a function m -> array, such as data.noise(64)")
     several = backend.of(x).repeat(x, restarts, axis=0)
     own_stream = rng is None or not isinstance(prior, Noise)
     start = prior(len(several)) if own_stream else prior(len(several), rng=backend.generator(rng))

@@ -4,9 +4,10 @@ Section 4.1 minimises c |r| + loss(x + r, target) over r with x + r in the box, 
 larger c, the smaller r: the best is the largest c that still succeeds (the paper writes "minimum").
 """
 
+from numbers import Real
 from typing import Any, NamedTuple
 
-from minigan import backend
+from minigan import backend, checks
 from minigan.attacks.gradient import Clip, Model, attacking, checked, clipped, one_each
 from minigan.backend import Array
 from minigan.losses import cross_entropy
@@ -46,12 +47,12 @@ def minimal_perturbation(
     model sees the target already. The model's parameters, their gradients and flags stay as they were. Raises ValueError for x
     outside `clip`, a number of targets that is not x's, searches or steps below 1, and c that is not 0 < low <= high.
     """
-    target = one_each(x, target)
     x = checked("minimal_perturbation", x, target, 0.0, clip)
-    if searches < 1 or steps < 1 or not 0 < c[0] <= c[1]:
-        raise ValueError(
-            f"minimal_perturbation: searches {searches}, steps {steps}, c {c}; expected at least 1, and 0 < low <= high"
-        )
+    target = one_each(x, target)
+    for name, count in (("searches", searches), ("steps", steps)):
+        checks.whole("minimal_perturbation", name, count)
+    if not (isinstance(c, tuple | list) and len(c) == 2 and all(isinstance(end, Real) for end in c) and 0 < c[0] <= c[1]):
+        raise ValueError(f"minimal_perturbation: c is {c!r}; expected two numbers, 0 < low <= high")
     search = _Search(model, x, target, clip)
     low, high = (backend.of(x).full(len(x), end, x.dtype) for end in c)
     with attacking(model):

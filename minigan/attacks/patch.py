@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from minigan import backend
-from minigan.attacks.gradient import Model, attacking, checked, clipped
+from minigan import backend, checks
+from minigan.attacks.gradient import Model, attacking, box, checked, clipped
 from minigan.backend import Array
 from minigan.losses import cross_entropy
 from minigan.modes import enable_grad, no_grad
 from minigan.ops import take, where
+from minigan.ops.operands import integers
 from minigan.optim import Adam, LinearDecay
 from minigan.tensor import Tensor, grad
 
@@ -46,9 +47,8 @@ def apply_patch(
 def _places(shape: tuple[int, ...], share: Share, rng: np.random.Generator, angle: float) -> tuple[np.ndarray, ...]:
     """Every pixel's coordinates in the patch's own frame, from 0 to 1 inside it, (N, H, W) each; and where that is."""
     n, _, height, width = shape
-    low, high = share if isinstance(share, tuple | list) else (share, share)
-    if not (0 < low <= high and 0 <= angle <= 180):
-        raise ValueError(f"apply_patch: share {share}, angle {angle}; expected a share above 0, an angle in [0, 180]")
+    low, high = _ends(share)
+    checks.number("apply_patch", "angle", angle, least=0, most=180)
     side = np.sqrt(rng.uniform(low, high, n) * height * width)[:, None, None]
     turn = np.radians(rng.uniform(-angle, angle, n))[:, None, None]
     reach = side / 2 * (np.abs(np.cos(turn)) + np.abs(np.sin(turn)))  # of the turned square, from its centre
@@ -62,6 +62,15 @@ def _places(shape: tuple[int, ...], share: Share, rng: np.random.Generator, angl
     v = (np.cos(turn) * dy - np.sin(turn) * dx) / side + 0.5
     u = (np.sin(turn) * dy + np.cos(turn) * dx) / side + 0.5
     return v, u, (v >= 0) & (v < 1) & (u >= 0) & (u < 1)
+
+
+def _ends(share: Share) -> tuple[float, float]:
+    """The least and the largest share."""
+    both = share if isinstance(share, tuple | list) else (share, share)
+    low, high = (checks.number("apply_patch", "share", s, above=0) for s in (both if len(both) == 2 else (share, share)))
+    if low > high:
+        raise ValueError(f"apply_patch: share is {share}; expected (low, high), low at most high")
+    return low, high
 
 
 def _bilinear(patch: Tensor, v: np.ndarray, u: np.ndarray) -> Tensor:
@@ -115,10 +124,12 @@ def adversarial_patch(
     x, rng = checked("adversarial_patch", x, None, 0.0, clip), backend.generator(rng)
     if x.ndim != 4 or not len(x):
         raise ValueError(f"adversarial_patch: x has shape {x.shape}; expected images (N, C, H, W), at least one")
-    size = int(np.ceil(np.sqrt(np.max(share) * x.shape[2] * x.shape[3]))) if size is None else size
-    if min(steps, batch, size) < 1:
-        raise ValueError(f"adversarial_patch: steps {steps}, batch {batch}, size {size}; expected at least 1 each")
-    start = rng.uniform(*clip, (x.shape[1], size, size))
+    size = int(np.ceil(np.sqrt(_ends(share)[1] * x.shape[2] * x.shape[3]))) if size is None else size
+    for name, count in (("steps", steps), ("batch", batch), ("size", size)):
+        checks.whole("adversarial_patch", name, count)
+    checks.whole("adversarial_patch", "target", target, least=0)
+    low, high = (checks.number("adversarial_patch", "clip", end) for end in box("adversarial_patch", clip))
+    start = rng.uniform(low, high, (x.shape[1], size, size))
     patch = Tensor(backend.xp().asarray(start, dtype=x.dtype), requires_grad=True)
     optimizer = Adam([patch], lr)
     decay = LinearDecay(optimizer, steps)
@@ -156,7 +167,10 @@ def patch_success(
     number of labels that is not x's.
     """
     x, rng = checked("patch_success", x, y, 0.0, None), backend.generator(rng)
-    x = x[backend.xp().asarray(y) != target]
+    y, target = backend.asarray(integers("patch_success", y)), checks.whole("patch_success", "target", target, least=0)
+    if y.shape != x.shape[:1]:
+        raise ValueError(f"patch_success: x {x.shape}, y {y.shape}; expected (N, C, H, W) and (N,)")
+    x = x[y != target]
     taken = 0
     with no_grad(), attacking(model):
         for start in range(0, len(x), CHUNK):

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from minigan import backend
+from minigan import backend, checks
 from minigan.attacks.gradient import Clip, Loss, Model, attacking, checked, clipped, input_gradient
 from minigan.backend import Array
 from minigan.losses import cross_entropy
@@ -32,9 +32,9 @@ def pgd(
     Returns and raises as `fgsm`; also ValueError for steps below 1 and a step below 0.
     """
     x = checked("pgd", x, y, epsilon, clip)
-    step = 2.5 * epsilon / max(steps, 1) if step is None else step
-    if steps < 1 or not step >= 0:
-        raise ValueError(f"pgd: steps {steps}, step {step}; expected at least 1, and at least 0")
+    steps = checks.whole("pgd", "steps", steps)
+    step = 2.5 * epsilon / steps if step is None else checks.number("pgd", "step", step, least=0)
+    targeted = checks.flag("pgd", "targeted", targeted)
     low, high = clipped(x - x.dtype.type(epsilon), clip), clipped(x + x.dtype.type(epsilon), clip)
     start = 0.0 if rng is None else epsilon * backend.xp().asarray(backend.generator(rng).uniform(-1, 1, x.shape))
     adversarial = (x + start).clip(low, high).astype(x.dtype)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from minigan import checks
 from minigan.attacks.fgsm import fgsm
 from minigan.attacks.gradient import Clip, Loss, Model
 from minigan.losses import cross_entropy
@@ -22,8 +23,7 @@ def adversarial_loss(
     x' is a constant: no gradient flows through the sign. It is made in eval mode; both terms are computed in the mode that the
     model is in. Arguments as for `fgsm`; alpha in [0, 1], the paper's 1/2. Raises as `fgsm`, and ValueError for other alpha.
     """
-    if not 0 <= alpha <= 1:
-        raise ValueError(f"adversarial_loss: alpha is {alpha}; expected 0 <= alpha <= 1")
+    checks.number("adversarial_loss", "alpha", alpha, least=0, most=1)
     adversarial = fgsm(model, x, y, epsilon, loss, clip)
     x = x.detach() if isinstance(x, Tensor) else Tensor(x)
     return alpha * loss(model(x), y) + (1.0 - alpha) * loss(model(Tensor(adversarial)), y)

@@ -6,6 +6,7 @@ distance thickens the stroke, and a distance of less than half a pixel from the 
 """
 
 from functools import lru_cache
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -33,8 +34,8 @@ def glyphs(n: int, rng: np.random.Generator | None = None) -> tuple[np.ndarray, 
     The font, shear, rotation, size, stroke width and position are drawn for every image, from `rng` or else minigan's
     default generator. Raises ValueError for n < 0 and ImportError without matplotlib.
     """
-    if n < 0:
-        raise ValueError(f"n is {n}: the number of images must be at least 0")
+    if not (isinstance(n, Integral) and n >= 0):
+        raise ValueError(f"n is {n!r}: the number of images must be a whole number, at least 0")
     rng = backend.generator(rng)
     fields, half_sizes, strokes = _templates()
     labels = rng.integers(10, size=n)

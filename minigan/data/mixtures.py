@@ -1,6 +1,7 @@
 """Mixtures of Gaussians in the plane, whose modes can be counted: a ring and a square grid."""
 
-import operator
+import math
+from numbers import Integral, Real
 
 import numpy as np
 
@@ -27,14 +28,16 @@ def grid(n: int, side: int = 5, spacing: float = 2.0, std: float = 0.05, rng: np
 
 def ring_centres(modes: int = 8, radius: float = 2.0) -> np.ndarray:
     """The ring's centres, at the angles 2 pi j / modes, j = 0 ... modes-1: a (modes, 2) float64 array."""
-    _at_least("modes", operator.index(modes), 1)
+    _at_least("modes", modes, 1, Integral)
+    _at_least("radius", radius)
     angles = 2 * np.pi * np.arange(modes) / modes  # the last angle is not 2 pi: that is the first centre again
     return radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
 
 
 def grid_centres(side: int = 5, spacing: float = 2.0) -> np.ndarray:
     """The grid's centres, row by row from the lower left: a (side**2, 2) float64 array with mean 0."""
-    _at_least("side", operator.index(side), 1)
+    _at_least("side", side, 1, Integral)
+    _at_least("spacing", spacing)
     line = spacing * (np.arange(side) - (side - 1) / 2)
     x, y = np.meshgrid(line, line)
     return np.stack([x.ravel(), y.ravel()], axis=1)
@@ -42,13 +45,15 @@ def grid_centres(side: int = 5, spacing: float = 2.0) -> np.ndarray:
 
 def _mixture(n: int, centres: np.ndarray, std: float, rng: np.random.Generator | None) -> np.ndarray:
     """(n, 2) float32 samples: a uniformly drawn centre each, plus isotropic Gaussian noise."""
-    _at_least("n", n, 0)
+    _at_least("n", n, 0, Integral)
     _at_least("std", std, 0)
     rng = backend.generator(rng)
     chosen = centres[rng.integers(len(centres), size=n)]
     return (chosen + std * rng.standard_normal((n, 2))).astype(np.float32)
 
 
-def _at_least(name: str, value: float, least: int) -> None:
-    if not value >= least:  # written so that NaN fails too
+def _at_least(name: str, value: float, least: float = -math.inf, kind: type = Real) -> None:
+    if not (isinstance(value, kind) and math.isfinite(value)):
+        raise ValueError(f"{name} is {value!r}: it must be a {'whole' if kind is Integral else 'finite'} number")
+    if value < least:
         raise ValueError(f"{name} is {value}: it must be at least {least}")

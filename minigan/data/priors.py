@@ -40,7 +40,7 @@ class Noise:
 
     def __call__(self, m: int, rng: Generator | None = None) -> Array:
         """`m` noise vectors, (m, d) float32; from `rng` if given, and then the prior's own stream stays where it is."""
-        return _KINDS[self.kind](m, self.d, self.generator if rng is None else rng)
+        return _KINDS[self.kind](m, self.d, self.generator if rng is None else backend.noise_generator(rng))
 
     def state_dict(self) -> dict[str, str | int]:
         """What is drawn, and where the generator stands, for `load_state_dict`."""
@@ -65,7 +65,7 @@ def noise(d: int, kind: str = "normal", rng: Generator | None = None) -> Noise:
     minigan's seed alone and, under CuPy, draws on the GPU (see `backend.use`). Raises ValueError for an unknown kind or d
     below 1.
     """
-    if kind not in _KINDS:
+    if not isinstance(kind, str) or kind not in _KINDS:
         raise ValueError(f"kind is {kind!r}: choose one of {', '.join(map(repr, _KINDS))}")
     if not isinstance(d, Integral) or d < 1:
         raise ValueError(f"d is {d!r}: noise needs an integer of at least 1 dimension (kinds: {', '.join(map(repr, _KINDS))})")
@@ -107,7 +107,9 @@ def slerp(a: np.ndarray, b: np.ndarray, steps: int) -> np.ndarray:
 def _ends(name: str, a: np.ndarray, b: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray, np.dtype]:
     """Both ends in float64, as angles near 0 and pi need it, and the dtype of the result."""
     a, b = backend.to_numpy(a), backend.to_numpy(b)
-    if a.ndim != 1 or a.shape != b.shape or not steps >= 2:
-        found = f"a {a.shape}, b {b.shape}, steps {steps}"
+    if a.ndim != 1 or a.shape != b.shape or not (isinstance(steps, Integral) and steps >= 2):
+        found = f"a {a.shape}, b {b.shape}, steps {steps!r}"
         raise ValueError(f"{name}: {found}; expected two vectors of the same size, at least 2 steps")
+    if a.dtype.kind not in "fiub" or b.dtype.kind not in "fiub":
+        raise TypeError(f"{name}: a is {a.dtype} and b {b.dtype}; expected numbers")
     return a.astype(np.float64), b.astype(np.float64), np.result_type(a, b, np.float32)

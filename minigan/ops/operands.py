@@ -5,6 +5,7 @@ beside floats take the floats' dtype, so that float32 stays float32; among float
 integers into float32.
 """
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -139,7 +140,7 @@ def axes_of(name: str, x: Tensor, axis: int | tuple[int, ...] | None) -> tuple[i
         return tuple(range(x.ndim))
     axes = axis if isinstance(axis, tuple | list) else (axis,)
     for i in axes:
-        if isinstance(i, bool) or not hasattr(i, "__index__"):
+        if type(i) is not int and (isinstance(i, bool) or not isinstance(i, Integral)):
             raise TypeError(f"{name}: axis is {axis!r}; expected None, an integer or a tuple of integers")
         if not -x.ndim <= i < x.ndim:
             raise ValueError(f"{name}: axis {i} does not exist in shape {x.shape}")

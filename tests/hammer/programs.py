@@ -265,13 +265,9 @@ CUSTOM = {
     ),
     "custom again": Op(lambda x: mg.record("again", x.data * 1, (x, _again)), lambda x: x),
     "custom again shared": Op(lambda x: mg.record("again", x.data, (x, _again)), lambda x: x),
-    "custom twice": Op(
-        lambda x: mg.record("twice", x.data * 2, (x, lambda g, y: g), (x, lambda g, y: g)), lambda x: 2 * x
-    ),
+    "custom twice": Op(lambda x: mg.record("twice", x.data * 2, (x, lambda g, y: g), (x, lambda g, y: g)), lambda x: 2 * x),
     "custom exp": Op(lambda x: mg.record("own exp", np.exp(x.data), (x, lambda g, y: g * y)), np.exp),
-    "custom sum": Op(
-        lambda a, b: mg.record("own sum", a.data + b.data, (a, lambda g, y: g), (b, lambda g, y: g)), np.add, 2
-    ),
+    "custom sum": Op(lambda a, b: mg.record("own sum", a.data + b.data, (a, lambda g, y: g), (b, lambda g, y: g)), np.add, 2),
 }
 ODD = {
     "odd y.detach()": lambda g, y, x: y.detach(),
@@ -399,7 +395,19 @@ EINSUMS = {
     3: ["ijk->kij", "ijk->j", "iji->j", "ijj->i"],
     4: ["ijkl->lj", "ijkl->kjil"],
 }
-PAIRS = ["i,i->", "i,j->ij", "ij,jk->ik", "ij,ij->i", "ij,k->k", "ij,j->i", "ijk,ikl->ijl", "ij,kj->ik", "ij,ij->", "i,jk->", "ii,i->i"]
+PAIRS = [
+    "i,i->",
+    "i,j->ij",
+    "ij,jk->ik",
+    "ij,ij->i",
+    "ij,k->k",
+    "ij,j->i",
+    "ijk,ikl->ijl",
+    "ij,kj->ik",
+    "ij,ij->",
+    "i,jk->",
+    "ii,i->i",
+]
 
 
 def _einsum_options(rng, *xs):
@@ -433,7 +441,13 @@ OPS: dict[str, Op] = {
     "tanh": _unary("tanh", np.tanh),
     "negative": _unary("negative", np.negative),
     "relu": _unary("relu", lambda x: np.maximum(x, 0), _least),
-    "leaky_relu": Op(lambda x, s: mg.leaky_relu(x, s), lambda x, s: np.where(x > 0, x, s * x), 1, lambda rng, x: (0.3,), lambda x, s: _least(x)),
+    "leaky_relu": Op(
+        lambda x, s: mg.leaky_relu(x, s),
+        lambda x, s: np.where(x > 0, x, s * x),
+        1,
+        lambda rng, x: (0.3,),
+        lambda x, s: _least(x),
+    ),
     "elu": Op(
         lambda x, a: mg.elu(x, a),
         lambda x, a: np.where(x > 0, x, a * np.expm1(np.minimum(x, 0))),
@@ -471,9 +485,15 @@ OPS: dict[str, Op] = {
     "number right": Op(lambda x, c: (x - c) / c + x * c, lambda x, c: (x - c) / c + x * c, 1, _number),
     "number power": Op(lambda x, c: c ** (x / 4.0), lambda x, c: c ** (x / 4.0), 1, lambda rng, x: (1.7,)),
     "integer power": Op(
-        lambda x, p: x**p, lambda x, p: x**p, 1, lambda rng, x: ([0, 1, 2, 3, 2.0, 3.0][rng.integers(6)],), lambda x, p: math.inf
+        lambda x, p: x**p,
+        lambda x, p: x**p,
+        1,
+        lambda rng, x: ([0, 1, 2, 3, 2.0, 3.0][rng.integers(6)],),
+        lambda x, p: math.inf,
     ),
-    "inverse power": Op(lambda x, p: x**p, lambda x, p: x**p, 1, lambda rng, x: ([-1, -2, -1.0][rng.integers(3)],), lambda x, p: _least(x) - 0.3),
+    "inverse power": Op(
+        lambda x, p: x**p, lambda x, p: x**p, 1, lambda rng, x: ([-1, -2, -1.0][rng.integers(3)],), lambda x, p: _least(x) - 0.3
+    ),
     "where": Op(lambda a, b, c: mg.where(np.array(c), a, b), lambda a, b, c: np.where(c, a, b), 2, _condition),
     "where compared": Op(
         lambda a, b: mg.where(a > b, a * 2.0, b), lambda a, b: np.where(a > b, a * 2, b), 2, kink=lambda a, b: _least(a - b)
@@ -506,7 +526,9 @@ OPS: dict[str, Op] = {
         lambda rng, x: (tuple(int(i) for i in rng.permutation(x.ndim)) if rng.integers(2) else (),),
     ),
     "moveaxis": Op(mg.moveaxis, np.moveaxis, 1, lambda rng, x: (*_one_axis(rng, x), *_one_axis(rng, x))),
-    "broadcast_to": Op(mg.broadcast_to, np.broadcast_to, 1, lambda rng, x: ((int(rng.integers(1, 4)), *[3 if n == 1 else n for n in x.shape]),)),
+    "broadcast_to": Op(
+        mg.broadcast_to, np.broadcast_to, 1, lambda rng, x: ((int(rng.integers(1, 4)), *[3 if n == 1 else n for n in x.shape]),)
+    ),
     "concatenate": Op(lambda a, b, i: mg.concatenate([a, b, a], i), lambda a, b, i: np.concatenate([a, b, a], i), 2, _one_axis),
     "stack": Op(lambda a, b, i: mg.stack([a, b], i), lambda a, b, i: np.stack([a, b], i), 2, _one_axis),
     "split": Op(
@@ -539,7 +561,13 @@ OPS: dict[str, Op] = {
     ),
     "same dtype, same place": Op(lambda x: mg.ops.copy(x.astype(x.dtype).to("numpy")), lambda x: x),
     # images
-    "upsample2d": Op(lambda x, s: nn.Upsample(s)(x), lambda x, s: x.repeat(s[0], 2).repeat(s[1], 3), 1, lambda rng, x: (_pair(rng, 1, 3),), lambda x, s: math.inf if x.ndim == 4 else 0.0),
+    "upsample2d": Op(
+        lambda x, s: nn.Upsample(s)(x),
+        lambda x, s: x.repeat(s[0], 2).repeat(s[1], 3),
+        1,
+        lambda rng, x: (_pair(rng, 1, 3),),
+        lambda x, s: math.inf if x.ndim == 4 else 0.0,
+    ),
     "max_pool2d": Op(
         lambda x, *o: nn.MaxPool2d(*o)(x),
         lambda x, k, s, p: _pooled(x, k, s, p, np.max, -np.inf),
@@ -562,7 +590,9 @@ OPS: dict[str, Op] = {
     ),
     # layers
     "Dense": _layer(
-        lambda w, b: nn.Dense(*w.shape), lambda x, w, b: x @ w + b, lambda rng, x: [(x.shape[-1], n := int(rng.integers(1, 5))), (n,)]
+        lambda w, b: nn.Dense(*w.shape),
+        lambda x, w, b: x @ w + b,
+        lambda rng, x: [(x.shape[-1], n := int(rng.integers(1, 5))), (n,)],
     ),
     "Dense without bias": _layer(
         lambda w: nn.Dense(*w.shape, bias=False), lambda x, w: x @ w, lambda rng, x: [(x.shape[-1], int(rng.integers(1, 5)))]
@@ -580,19 +610,36 @@ OPS: dict[str, Op] = {
         _transpose_options,
     ),
     "BatchNorm1d": _layer(
-        lambda w, b: nn.BatchNorm1d(len(w)), _batch_norm, lambda rng, x: [(x.shape[1],), (x.shape[1],)], kink=lambda x, *_: _spread_out(x, (2, 3))
+        lambda w, b: nn.BatchNorm1d(len(w)),
+        _batch_norm,
+        lambda rng, x: [(x.shape[1],), (x.shape[1],)],
+        kink=lambda x, *_: _spread_out(x, (2, 3)),
     ),
     "BatchNorm2d": _layer(
-        lambda w, b: nn.BatchNorm2d(len(w)), _batch_norm, lambda rng, x: [(x.shape[1],), (x.shape[1],)], kink=lambda x, *_: _spread_out(x, (4,))
+        lambda w, b: nn.BatchNorm2d(len(w)),
+        _batch_norm,
+        lambda rng, x: [(x.shape[1],), (x.shape[1],)],
+        kink=lambda x, *_: _spread_out(x, (4,)),
     ),
-    "BatchNorm in eval mode": Op(_eval_norm, _np_eval_norm, leaves=lambda rng, x: [(x.shape[1],), (x.shape[1],)], kink=lambda x, *_: math.inf if 2 <= x.ndim <= 4 else 0.0),
+    "BatchNorm in eval mode": Op(
+        _eval_norm,
+        _np_eval_norm,
+        leaves=lambda rng, x: [(x.shape[1],), (x.shape[1],)],
+        kink=lambda x, *_: math.inf if 2 <= x.ndim <= 4 else 0.0,
+    ),
     "LayerNorm": _layer(
         lambda w, b: nn.LayerNorm(w.shape),
         lambda x, w, b: _normalised(x, w, b, tuple(range(-w.ndim, 0)), w.shape),
         lambda rng, x: [x.shape[-(k := int(rng.integers(1, x.ndim + 1))) :], x.shape[-k:]],
         kink=lambda x, w, b, *_: np.min(x.var(tuple(range(-w.ndim, 0))), initial=math.inf) - 0.02,
     ),
-    "Embedding": Op(_embedding, lambda w, labels: w[np.array(labels)], 1, lambda rng, w: (_labels(rng, 4, len(w)),), lambda w, _: math.inf if w.ndim == 2 else 0.0),
+    "Embedding": Op(
+        _embedding,
+        lambda w, labels: w[np.array(labels)],
+        1,
+        lambda rng, w: (_labels(rng, 4, len(w)),),
+        lambda w, _: math.inf if w.ndim == 2 else 0.0,
+    ),
     "Dropout": Op(_dropout_layer, lambda x, s: x * _mask(s, x.shape, 0.4), 1, _seed),
     "Flatten": Op(lambda x: nn.Flatten()(x), lambda x: x.reshape(len(x), -1)),
     "Reshape": Op(lambda x: nn.Reshape(1, -1)(x), lambda x: x.reshape(len(x), 1, -1)),
@@ -611,7 +658,12 @@ OPS: dict[str, Op] = {
         lambda rng, v: ([0.0, 1.0, 0.3][rng.integers(3)],),
         lambda v, y: 10.0 - np.max(np.abs(v), initial=0),
     ),
-    "log_loss_with_logits": Op(losses.log_loss_with_logits, lambda v, y: np.mean(np.logaddexp(0, v) - y * v), 1, lambda rng, v: ([0, 1.0, 0.3][rng.integers(3)],)),
+    "log_loss_with_logits": Op(
+        losses.log_loss_with_logits,
+        lambda v, y: np.mean(np.logaddexp(0, v) - y * v),
+        1,
+        lambda rng, v: ([0, 1.0, 0.3][rng.integers(3)],),
+    ),
     "cross_entropy": Op(
         losses.cross_entropy,
         lambda x, y: -np.mean((x - _lse(x, 1, True))[np.arange(len(x)), y]),
@@ -621,7 +673,9 @@ OPS: dict[str, Op] = {
     ),
     "mse": Op(losses.mse, lambda a, b: np.mean((a - b) ** 2), 2, kink=lambda a, b: math.inf if a.shape == b.shape else 0.0),
     "l1": Op(losses.l1, lambda a, b: np.mean(np.abs(a - b)), 2, kink=lambda a, b: _least(a - b) if a.shape == b.shape else 0.0),
-    "discriminator_loss": Op(losses.discriminator_loss, lambda a, b: np.mean(np.logaddexp(0, -a)) + np.mean(np.logaddexp(0, b)), 2),
+    "discriminator_loss": Op(
+        losses.discriminator_loss, lambda a, b: np.mean(np.logaddexp(0, -a)) + np.mean(np.logaddexp(0, b)), 2
+    ),
     "generator_loss": Op(
         losses.generator_loss,
         lambda v, s: -np.mean(np.logaddexp(0, v)) if s else np.mean(np.logaddexp(0, -v)),
@@ -641,8 +695,14 @@ OPS: dict[str, Op] = {
     "detach": Op(mg.Tensor.detach, lambda x: x, cut=True),
     "no_grad": Op(mg.no_grad()(lambda x: mg.tanh(x) * x), lambda x: np.tanh(x) * x, cut=True),
     "enable_grad": Op(mg.no_grad()(mg.enable_grad()(lambda x: mg.tanh(x) * x)), lambda x: np.tanh(x) * x),
-    "copied result": Op(lambda x, via: copied(x * 1.0, via), lambda x, via: x, 1, lambda rng, x: (["copy", "deepcopy", "pickle"][rng.integers(3)],), cut=True),
-}  # fmt: skip
+    "copied result": Op(
+        lambda x, via: copied(x * 1.0, via),
+        lambda x, via: x,
+        1,
+        lambda rng, x: (["copy", "deepcopy", "pickle"][rng.integers(3)],),
+        cut=True,
+    ),
+}
 OPS |= CUSTOM
 
 
@@ -653,7 +713,24 @@ def _spread_out(x, ndims):
 
 # --- making a program ---------------------------------------------------------------------------------------------------
 
-SHAPES = [(), (1,), (3,), (4,), (2, 3), (3, 3), (3, 1), (1, 4), (4, 2), (2, 1, 3), (2, 3, 2), (2, 2, 4), (1, 2, 4, 4), (2, 1, 3, 5), (2, 2, 3, 3), (1, 5, 2, 3)]  # fmt: skip
+SHAPES = [
+    (),
+    (1,),
+    (3,),
+    (4,),
+    (2, 3),
+    (3, 3),
+    (3, 1),
+    (1, 4),
+    (4, 2),
+    (2, 1, 3),
+    (2, 3, 2),
+    (2, 2, 4),
+    (1, 2, 4, 4),
+    (2, 1, 3, 5),
+    (2, 2, 3, 3),
+    (1, 5, 2, 3),
+]
 LEAVES = ["trained", "trained", "trained", "trained", "trained", "constant", "frozen", "view"]
 EVENTS = [*[""] * 10, "assign", "step", "clip", "load", "freeze", "twice", "train", "assign"]
 NAMES = sorted(OPS)
@@ -761,14 +838,14 @@ def _trained(program: Program, values: list) -> dict[int, mg.Tensor]:
     return {i: values[i] for i, s in enumerate(program.steps) if s.op == "leaf" and values[i].requires_grad}
 
 
-class Wrong(AssertionError):
+class WrongError(AssertionError):
     """What a program must satisfy, it does not."""
 
 
 def _close(found, expected, rtol, scale, what):
     error = np.max(np.abs(np.asarray(found) - expected), initial=0.0)
     if not error <= rtol * (scale + np.max(np.abs(expected), initial=0.0)):
-        raise Wrong(f"{what}: {np.asarray(found).tolist()}, expected {np.asarray(expected).tolist()}")
+        raise WrongError(f"{what}: {np.asarray(found).tolist()}, expected {np.asarray(expected).tolist()}")
 
 
 def check(program: Program) -> str:
@@ -779,7 +856,7 @@ def check(program: Program) -> str:
     values = _minigan_run(program, given)
     for i, (t, value) in enumerate(zip(values, expected, strict=True)):
         if t.shape != value.shape or t.dtype != program.dtype:
-            raise Wrong(f"v{i} = {program.steps[i].op}: {t.dtype} {t.shape}, expected {program.dtype} {value.shape}")
+            raise WrongError(f"v{i} = {program.steps[i].op}: {t.dtype} {t.shape}, expected {program.dtype} {value.shape}")
         _close(t.numpy(), value, 1e-9 if exact else 1e-3, 1.0, f"the value of v{i} = {program.steps[i].op}")
     leaves = _trained(program, values)
     out = values[-1]
@@ -789,7 +866,7 @@ def check(program: Program) -> str:
     found = mg.grad(out, list(leaves.values()), gradient=weights)
     for g, leaf in zip(found, leaves.values(), strict=True):
         if g.shape != leaf.shape or g.dtype != leaf.dtype:
-            raise Wrong(f"gradient {g.dtype} {g.shape} for a leaf {leaf.dtype} {leaf.shape}")
+            raise WrongError(f"gradient {g.dtype} {g.shape} for a leaf {leaf.dtype} {leaf.shape}")
     grads = {i: g.numpy().astype(np.float64) for i, g in zip(leaves, found, strict=True)}
     _check_backward(program, values, leaves, weights, grads)
     order = min(OPS[s.op].order if s.op != "leaf" else 2 for s in program.steps)
@@ -815,17 +892,17 @@ def _check_backward(program, values, leaves, weights, grads) -> None:
     for i, leaf in leaves.items():
         if leaf.grad is None:
             if np.any(grads[i]):
-                raise Wrong(f"backward: v{i} has no gradient")
+                raise WrongError(f"backward: v{i} has no gradient")
             continue
         if leaf.grad.dtype != leaf.dtype or leaf.grad.shape != leaf.shape:
-            raise Wrong(f"backward: v{i} got {leaf.grad.dtype} {leaf.grad.shape}")
+            raise WrongError(f"backward: v{i} got {leaf.grad.dtype} {leaf.grad.shape}")
         _close(leaf.grad.numpy(), grads[i], 1e-12 if program.dtype == "float64" else 1e-5, 1.0, f"backward for v{i}")
         others = arrays + [other.grad.data for other in reached if other is not leaf]
         for other in others:
             if np.may_share_memory(leaf.grad.data, other) and np.shares_memory(leaf.grad.data, other):
-                raise Wrong(f"backward: the gradient of v{i} shares memory")
+                raise WrongError(f"backward: the gradient of v{i} shares memory")
         if not leaf.grad.data.flags.writeable:
-            raise Wrong(f"backward: the gradient of v{i} cannot be written to")
+            raise WrongError(f"backward: the gradient of v{i} cannot be written to")
     out.backward(seed)
     for i, leaf in leaves.items():
         if leaf.grad is not None:
@@ -848,7 +925,7 @@ def _check_slopes(program, given, leaves, weights, grads, rng, exact: bool) -> N
         slopes.append((up - down) / (2 * h))
         if abs(slopes[-1] - along) <= (1e-6 if exact else 3e-3) * scale:
             return
-    raise Wrong(f"gradient: along a random direction it is {along}, the slopes are {slopes}")
+    raise WrongError(f"gradient: along a random direction it is {along}, the slopes are {slopes}")
 
 
 def _check_second_order(program, given, values, leaves, weights, rng) -> None:
@@ -861,8 +938,10 @@ def _check_second_order(program, given, values, leaves, weights, rng) -> None:
     scale = 1.0 + sum(float(np.sum(np.abs(g.numpy() * v[i]))) for i, g in zip(leaves, second, strict=True))
     differences = []
     for h in (1e-4, 3e-4, 3e-5, 1e-3):
-        corners = [(a, b, np.sum(weights * _numpy_run(program, _moved(given, leaves, (u, a * h), (v, b * h)))[0]))
-                   for a, b in itertools.product((1, -1), repeat=2)]  # fmt: skip
+        corners = [
+            (a, b, np.sum(weights * _numpy_run(program, _moved(given, leaves, (u, a * h), (v, b * h)))[0]))
+            for a, b in itertools.product((1, -1), repeat=2)
+        ]
         differences.append(sum(a * b * L for a, b, L in corners) / (4 * h * h))
         if abs(differences[-1] - along) <= 2e-5 * scale + 1e-5 * np.sum(np.abs(weights)) * 0.1:
             return
@@ -877,7 +956,7 @@ def _check_second_order(program, given, values, leaves, weights, rng) -> None:
         differences.append((ends[0] - ends[1]) / (2 * h))
         if not any(OPS[s.op].cut for s in program.steps if s.op != "leaf") and abs(differences[-1] - along) <= 1e-6 * scale:
             return
-    raise Wrong(f"second derivative: along two random directions it is {along}, differences are {differences}")
+    raise WrongError(f"second derivative: along two random directions it is {along}, differences are {differences}")
 
 
 def program_with(program: Program, given: dict) -> Program:
@@ -930,19 +1009,25 @@ def _check_event(program, given, values, leaves, weights, grads, rng, order) -> 
         if "changed in place" not in str(error) or program.event == "freeze":
             raise
         if any(t.grad is not kept[i] for i, t in leaves.items()):
-            raise Wrong("a refused backward pass has left gradients") from error
+            raise WrongError("a refused backward pass has left gradients") from error
     else:
         for i, t in leaves.items():
             if program.event == "freeze" and i == chosen:
                 if t.grad is not None:
-                    raise Wrong(f"v{i} was frozen after the forward pass and got a gradient")
+                    raise WrongError(f"v{i} was frozen after the forward pass and got a gradient")
             elif t.grad is not None:
-                _close(t.grad.numpy(), grads[i], 1e-12 if program.dtype == "float64" else 1e-5, 1.0, f"{program.event}: stale gradient of v{i}")
+                _close(
+                    t.grad.numpy(),
+                    grads[i],
+                    1e-12 if program.dtype == "float64" else 1e-5,
+                    1.0,
+                    f"{program.event}: stale gradient of v{i}",
+                )
             t.grad = None
     if program.event in ("assign", "step", "clip", "load"):
         for i, t in leaves.items():
             if i != chosen and not np.array_equal(t.numpy(), before[i]):
-                raise Wrong(f"{program.event} on v{chosen} has changed v{i}")
+                raise WrongError(f"{program.event} on v{chosen} has changed v{i}")
         if order:
             _check_again(program, given, values, leaves, weights, rng)
 
@@ -984,7 +1069,9 @@ def _check_freed(values: list, leaves: dict) -> None:
     leaves.clear()
     if left := [ref() for ref in alive if ref() is not None]:
         gc.collect()
-        raise Wrong(f"{len(left)} tensors outlive their program, {sum(r() is not None for r in alive)} of them held: {left[0]!r}")
+        raise WrongError(
+            f"{len(left)} tensors outlive their program, {sum(r() is not None for r in alive)} of them held: {left[0]!r}"
+        )
 
 
 # --- shrinking ----------------------------------------------------------------------------------------------------------
@@ -1037,4 +1124,3 @@ def _without(program: Program, i: int, instead: int | None):
             steps.append(replace(step, args=tuple(number[k] for k in step.args)))
     if steps:
         yield replace(program, steps=tuple(steps))
-

@@ -55,9 +55,7 @@ def test_every_public_op_is_among_the_instructions():
 
 
 def test_wrong_derivative_is_found_and_shrunk_to_it(monkeypatch):
-    wrong = programs.Op(
-        lambda x: mg.record("cube", x.data**3, (x, lambda g, y: g * 3.001 * x * x)), lambda x: x**3
-    )
+    wrong = programs.Op(lambda x: mg.record("cube", x.data**3, (x, lambda g, y: g * 3.001 * x * x)), lambda x: x**3)
     monkeypatch.setitem(programs.OPS, "cube", wrong)
     leaf = Step("leaf", (), ("trained", np.array([0.5, -1.2])))
     steps = (leaf, Step("tanh", (0,)), Step("cube", (1,)), Step("add", (2, 0)), Step("exp", (3,)))
@@ -68,9 +66,7 @@ def test_wrong_derivative_is_found_and_shrunk_to_it(monkeypatch):
 
 
 def test_wrong_second_derivative_is_found(monkeypatch):
-    half = programs.Op(
-        lambda x: mg.record("cube", x.data**3, (x, lambda g, y: g * 3.0 * x * x.detach())), lambda x: x**3
-    )
+    half = programs.Op(lambda x: mg.record("cube", x.data**3, (x, lambda g, y: g * 3.0 * x * x.detach())), lambda x: x**3)
     monkeypatch.setitem(programs.OPS, "cube", half)
     assert "second derivative" in failure(Program((Step("leaf", (), ("trained", np.array([0.5, -1.2]))), Step("cube", (0,)))))
 
@@ -134,9 +130,9 @@ def threads_that_share_a_leaf(seed: int, passes: int) -> None:
     def work(k):
         program, given = todo[k]
         for _ in range(passes):
-            leaves = {
-                i: programs._make_leaf(s.options[0], given[i]) for i, s in enumerate(program.steps) if s.op == "leaf"
-            } | {0: shared}
+            leaves = {i: programs._make_leaf(s.options[0], given[i]) for i, s in enumerate(program.steps) if s.op == "leaf"} | {
+                0: shared
+            }
             programs._minigan_run(program, given, leaves)[-1].sum().backward()
 
     in_threads(work, len(todo)) if todo else None
