@@ -19,7 +19,7 @@ def log_loss(p: Any, y: Any) -> Tensor:
     A term whose factor is 0 counts as 0. With y = 1, p = 0 it is infinite, as it should be. Near 1, the p of a sigmoid rounds
     to 1: prefer `log_loss_with_logits`. Raises ValueError for p or y outside [0, 1].
     """
-    p, y = operands("log_loss", p, y)
+    p, y = _floats("log_loss", p, y)
     if can_check_values(p.data) and not ((p.data >= 0) & (p.data <= 1)).all():
         raise ValueError("log_loss: p must lie in [0, 1]; logits go to log_loss_with_logits")
     _check_labels("log_loss", p, y)
@@ -33,7 +33,7 @@ def log_loss_with_logits(v: Any, y: Any) -> Tensor:
 
     mean(softplus(v) - y v) = mean(max(v, 0) - y v + log(1 + e^-|v|)).
     """
-    v, y = operands("log_loss_with_logits", v, y)
+    v, y = _floats("log_loss_with_logits", v, y)
     _check_labels("log_loss_with_logits", v, y)
     if not v.size:
         raise ValueError(f"log_loss_with_logits: no elements in shape {v.shape}")
@@ -116,20 +116,27 @@ def cross_entropy(logits: Any, labels: Any) -> Tensor:
 
 def mse(a: Any, b: Any) -> Tensor:
     """mean (a - b)^2, for a and b of the same shape."""
-    _same_shape("mse", *operands("mse", a, b))
+    a, b = _same_shape("mse", *_floats("mse", a, b))
     return mean(square(a - b))
 
 
 def l1(a: Any, b: Any) -> Tensor:
     """mean |a - b|, for a and b of the same shape."""
-    _same_shape("l1", *operands("l1", a, b))
+    a, b = _same_shape("l1", *_floats("l1", a, b))
     return mean(abs(a - b))
 
 
-def _same_shape(name: str, a: Tensor, b: Tensor) -> None:
-    """A loss that broadcast (N, 1) against (N,) would average over N x N pairs."""
+def _floats(name: str, a: Any, b: Any) -> tuple[Tensor, Tensor]:
+    """Both as Tensors of one floating dtype; integers, such as images of uint8, become float32."""
+    a, b = operands(name, a, b)
+    return (a, b) if a.dtype.kind in "fc" else (floating(name, a), floating(name, b))
+
+
+def _same_shape(name: str, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """a and b. A loss that broadcast (N, 1) against (N,) would average over N x N pairs."""
     if a.shape != b.shape:
         raise ValueError(f"{name}: shapes {a.shape} and {b.shape} differ; reshape one")
+    return a, b
 
 
 def _check_labels(name: str, p: Tensor, y: Tensor) -> None:

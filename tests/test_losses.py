@@ -542,3 +542,14 @@ def test_the_squared_gradient_norm_refuses_an_output_without_a_graph():
         y = x.sum(axis=1)
     with pytest.raises(ValueError, match="no graph: compute it outside no_grad"):
         losses.squared_gradient_norm(y, x)
+
+
+# --- integers -----------------------------------------------------------------------------------------------------------
+
+
+def test_images_of_bytes_are_compared_as_floats():
+    a, b = np.array([[0, 255]], np.uint8), np.array([[255, 250]], np.uint8)
+    for x, y in ((a, b), (Tensor(a), b), (Tensor(a), Tensor(b))):
+        assert losses.mse(x, y).item() == (255**2 + 5**2) / 2
+        assert losses.l1(x, y).item() == (255 + 5) / 2
+    assert losses.mse(a, b.astype("float64")).dtype == np.float64

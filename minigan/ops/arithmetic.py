@@ -6,7 +6,7 @@ broadcast axes.
 
 from typing import Any
 
-from minigan.ops.operands import operand, operands
+from minigan.ops.operands import operands, wide
 from minigan.tensor import Tensor, record
 
 
@@ -38,7 +38,7 @@ def divide(a: Any, b: Any) -> Tensor:
 
 def negative(x: Any) -> Tensor:
     """-x."""
-    x = operand("negative", x)
+    x = wide("negative", x)
     return record("negative", -x.data, (x, lambda g, y: -g))
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from minigan import backend
-from minigan.ops.operands import check_broadcast, floating, operand, operands, tensors
+from minigan.ops.operands import check_broadcast, floating, operand, operands, tensors, wide
 from minigan.tensor import Tensor, record
 
 
@@ -39,13 +39,13 @@ def sqrt(x: Any) -> Tensor:
 
 def square(x: Any) -> Tensor:
     """x * x."""
-    x = operand("square", x)
+    x = wide("square", x)
     return record("square", x.data * x.data, (x, lambda g, y: g * (2.0 * x)))
 
 
 def abs(x: Any) -> Tensor:
     """|x|; the derivative at 0 is 0."""
-    x = operand("abs", x)
+    x = wide("abs", x)
     return record("abs", x.xp.abs(x.data), (x, lambda g, y: g * sign(x)))
 
 
@@ -90,7 +90,7 @@ def power(x: Any, p: Any) -> Tensor:
 
 
 def _power_of_number(x: Any, p: int | float) -> Tensor:
-    x = operand("power", x)
+    x = wide("power", x)
     if not (isinstance(p, int) and p >= 0):
         x = floating("power", x)
     slope = (lambda g, y: g * (p * power(x, p - 1))) if p else (lambda g, y: g * 0.0)
@@ -99,14 +99,14 @@ def _power_of_number(x: Any, p: int | float) -> Tensor:
 
 def maximum(a: Any, b: Any) -> Tensor:
     """The larger of a and b, elementwise; at a tie each gets half of the gradient."""
-    a, b = operands("maximum", a, b)
+    a, b = operands("maximum", a, b, widen=False)
     data = a.xp.maximum(a.data, b.data)
     return record("maximum", data, (a, lambda g, y: g * _win(a, b)), (b, lambda g, y: g * _win(b, a)))
 
 
 def minimum(a: Any, b: Any) -> Tensor:
     """The smaller of a and b, elementwise; at a tie each gets half of the gradient."""
-    a, b = operands("minimum", a, b)
+    a, b = operands("minimum", a, b, widen=False)
     data = a.xp.minimum(a.data, b.data)
     return record("minimum", data, (a, lambda g, y: g * _win(b, a)), (b, lambda g, y: g * _win(a, b)))
 
@@ -143,7 +143,7 @@ def where(condition: Any, a: Any, b: Any) -> Tensor:
     where(x > 0, sqrt(x), 0) at x < 0 gets 0 * nan. Choose the argument first: sqrt(where(x > 0, x, 1)).
     """
     mask = operand("where", condition).data != 0  # a new array: what the user does to the condition later does no harm
-    a, b = operands("where", a, b)
+    a, b = operands("where", a, b, widen=False)
     check_broadcast("where", mask.shape, a.shape)
     check_broadcast("where", mask.shape, b.shape)
     data = a.xp.where(mask, a.data, b.data)

@@ -75,7 +75,7 @@ def einsum(subscripts: str, *operands: Any) -> Tensor:
     operand (the diagonal, "ii->i").
     """
     terms, out = _parsed(subscripts, len(operands))
-    xs = tensors("einsum", *operands)
+    xs = tensors("einsum", *operands, widen=True)
     sizes: dict[str, int] = {}
     for term, x in zip(terms, xs, strict=True):
         if len(term) != x.ndim or any(sizes.setdefault(letter, n) != n for letter, n in zip(term, x.shape, strict=True)):

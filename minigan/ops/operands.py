@@ -2,7 +2,7 @@
 
 dtype rules, once for all ops: Python numbers and NumPy scalars are weak (they take the tensors' dtype); integers and booleans
 beside floats take the floats' dtype, so that float32 stays float32; among floats the wider wins; an op that needs floats turns
-integers into float32.
+integers into float32; arithmetic among integers is done in int64, since the small ones (images of uint8) would wrap around.
 """
 
 from numbers import Integral
@@ -20,32 +20,38 @@ def operand(name: str, x: Any) -> Tensor:
     return x if isinstance(x, Tensor) else tensors(name, x)[0]
 
 
+def wide(name: str, x: Any) -> Tensor:
+    """The argument of arithmetic, such as square: as it is if it is a float, integers as int64."""
+    x = x if isinstance(x, Tensor) else tensors(name, x)[0]
+    return x.astype("int64") if x._data.dtype.kind in "iu" else x
+
+
 def floating(name: str, x: Any) -> Tensor:
     """The argument of an op that needs a float, such as exp; integers become float32."""
     x = x if isinstance(x, Tensor) else tensors(name, x)[0]
     return x if x._data.dtype.kind in "fc" else x.astype("float32")
 
 
-def operands(name: str, a: Any, b: Any) -> tuple[Tensor, Tensor]:
+def operands(name: str, a: Any, b: Any, widen: bool = True) -> tuple[Tensor, Tensor]:
     """The two arguments of an elementwise op: Tensors of agreeing dtypes, whose shapes broadcast."""
-    a, b = pair(name, a, b)
+    a, b = pair(name, a, b, widen)
     if a._data.shape != b._data.shape:
         check_broadcast(name, a.shape, b.shape)
     return a, b
 
 
-def pair(name: str, a: Any, b: Any) -> tuple[Tensor, Tensor]:
+def pair(name: str, a: Any, b: Any, widen: bool = True) -> tuple[Tensor, Tensor]:
     """Two arguments as Tensors of agreeing dtypes: what `tensors` does, with the frequent cases first."""
-    if isinstance(a, Tensor):
+    if isinstance(a, Tensor) and a._data.dtype.kind == "f":
         if isinstance(b, Tensor) and a._data.dtype is b._data.dtype and type(a._data) is type(b._data):
             return a, b
-        if isinstance(b, int | float) and a._data.dtype.kind == "f":
+        if isinstance(b, int | float):
             return a, _constant(b, a)
         if type(b) is type(a._data) and b.dtype is a._data.dtype:
             return a, Tensor._of(b)
     elif isinstance(a, int | float) and isinstance(b, Tensor) and b._data.dtype.kind == "f":
         return _constant(a, b), b
-    return tensors(name, a, b)
+    return tensors(name, a, b, widen=widen)
 
 
 def _constant(value: float, like: Tensor) -> Tensor:
@@ -53,13 +59,17 @@ def _constant(value: float, like: Tensor) -> Tensor:
     return Tensor._of(backend.constant(value, like._data.dtype, like._data))
 
 
-def tensors(name: str, *values: Any) -> list[Tensor]:
-    """Any number of arguments as Tensors of agreeing dtypes on one backend; their shapes are not looked at."""
+def tensors(name: str, *values: Any, widen: bool = False) -> list[Tensor]:
+    """Any number of arguments as Tensors of agreeing dtypes on one backend; their shapes are not looked at.
+
+    `widen`: integers become int64, for arithmetic. An op that moves or compares values leaves them in their own dtype.
+    """
     strong = [v for v in values if isinstance(v, Tensor) or backend.is_array(v)]
     for position, v in enumerate(values):
         if not (isinstance(v, Tensor | bool | int | float | list | tuple) or backend.is_array(v) or hasattr(v, "dtype")):
             raise TypeError(f"{name}: argument {position + 1} is a {type(v).__name__}; expected a Tensor, an array or a number")
     dtype = _common_dtype(name, strong, [v for v in values if not (isinstance(v, Tensor) or backend.is_array(v))])
+    dtype = "int64" if widen and np.dtype(dtype).kind in "iu" else dtype
     like = next((v for v in strong if isinstance(v, Tensor)), None)
     result = [_as_tensor(name, v, dtype, like) for v in values]
     if len({type(t._data) for t in result}) > 1:

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from minigan.ops.elementwise import exp, where
-from minigan.ops.operands import axes_of, axis_of, floating, operand
+from minigan.ops.operands import axes_of, axis_of, floating, operand, wide
 from minigan.tensor import Tensor, record
 
 Axis = int | tuple[int, ...] | None
@@ -12,7 +12,7 @@ Axis = int | tuple[int, ...] | None
 
 def sum(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """The sum over axes: every element that was added gets the gradient of the sum."""
-    x = operand("sum", x)
+    x = wide("sum", x)
     axes = axes_of("sum", x, axis)
     return record("sum", x.data.sum(axes, keepdims=keepdims), (x, lambda g, y: _spread(g, x, axes)))
 
@@ -60,7 +60,7 @@ def prod(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
     The backward pass forms, for n factors, the n x n table in which row i holds 1 in place of factor i.
     """
-    x = operand("prod", x)
+    x = wide("prod", x)
     axes = axes_of("prod", x, axis)
 
     def derivative(g, y):
@@ -76,7 +76,7 @@ def prod(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 def cumsum(x: Any, axis: int | None = None) -> Tensor:
     """Running sums along an axis (None: of the flattened array). Element i is in all sums from i on."""
-    x = operand("cumsum", x)
+    x = wide("cumsum", x)
     if axis is None:
         return cumsum(x.reshape(-1), 0)
     i = axis_of("cumsum", x, axis)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from minigan import Tensor
+from minigan import Tensor, losses
 
 BINARY = ["add", "subtract", "multiply", "divide", "power", "maximum", "minimum"]
 COMPARISONS = ["equal", "not_equal", "less", "less_equal", "greater", "greater_equal"]
@@ -190,3 +190,48 @@ def test_integers_beside_numbers_do_not_wrap():
     assert not (x == -1).numpy().any()
     assert (x * 300).item() == 76_500
     assert (mg.Tensor(np.array([-1], np.int8)) + mg.Tensor(np.array([200], np.uint8))).item() == 199
+
+
+SMALL = np.array([[200, 100], [50, 0]], np.uint8)
+ARITHMETIC = {
+    "add": lambda a, b: mg.add(a, b),
+    "subtract": lambda a, b: mg.subtract(a, b),
+    "multiply": lambda a, b: mg.multiply(a, b),
+    "power": lambda a, b: mg.power(a, mg.minimum(b, 3)),
+    "power of a number": lambda a, b: a**2 + b**2,
+    "matmul": lambda a, b: mg.matmul(a, b),
+    "matmul of a vector": lambda a, b: a[0] @ b,
+    "einsum": lambda a, b: mg.einsum("ij,kj->ik", a, b),
+    "einsum of one": lambda a, b: mg.einsum("ij->i", a) - mg.einsum("ij->i", b),
+    "square": lambda a, b: mg.square(a) + mg.square(b),
+    "negative": lambda a, b: -a + -b,
+    "abs": lambda a, b: mg.abs(-a) + mg.abs(b),
+    "sums": lambda a, b: a.sum() - 2 * b.sum(),  # NumPy's sum of uint8 is a uint64, which wraps below 0
+    "products": lambda a, b: mg.prod(a + 1) - mg.prod(b),
+    "running sums": lambda a, b: mg.cumsum(a) - 2 * mg.cumsum(b),
+    "divide": lambda a, b: mg.divide(a, b + 1),
+    "mean": lambda a, b: mg.mean(a) - mg.mean(b),
+    "maximum": lambda a, b: mg.maximum(a, b),
+    "where": lambda a, b: mg.where(a > b, a, b),
+    "clip": lambda a, b: mg.clip(a, -1, 300) + mg.clip(b, 3, 50),
+    "l1": lambda a, b: losses.l1(a, b),
+    "mse": lambda a, b: losses.mse(a, b),
+    "log_loss": lambda a, b: losses.log_loss(mg.minimum(a, 1), mg.minimum(a, 1)) + losses.log_loss_with_logits(a, a == b),
+    "conv2d": lambda a, b: mg.conv2d(a.reshape(1, 1, 2, 2), b.reshape(1, 1, 2, 2), padding=1),
+}
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int16", "uint32", "uint64", "int64"])
+@pytest.mark.parametrize("name", ARITHMETIC)
+def test_small_integers_do_not_wrap_around(name, dtype):
+    a, b = [np.minimum(x, np.iinfo(dtype).max).astype(dtype) for x in (SMALL, np.array([[255, 3], [2, 250]], np.uint8))]
+    found = ARITHMETIC[name](Tensor(a), Tensor(b))
+    expected = ARITHMETIC[name](Tensor(a.astype("float64")), Tensor(b.astype("float64")))
+    np.testing.assert_allclose(found.numpy().astype("float64"), expected.numpy(), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "op", [lambda m: mg.reshape(m, 4), lambda m: mg.stack([m, m]), lambda m: mg.where(m > 9, m, m), mg.flip]
+)
+def test_small_integers_that_are_only_moved_keep_their_dtype(op):
+    assert op(SMALL).dtype == op(Tensor(SMALL)).dtype == np.uint8
