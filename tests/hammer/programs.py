@@ -997,7 +997,7 @@ def _check_event(program, given, values, leaves, weights, grads, rng, order) -> 
         case "load":
             layer = nn.Sequential()
             layer.w = leaf
-            layer.load_state_dict({"w": leaf.numpy() * 0.9})
+            layer.load_state_dict({"w": np.array(leaf.numpy() * 0.9)})
         case "freeze":
             leaf.requires_grad = False
         case "train":

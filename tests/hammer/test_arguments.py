@@ -415,9 +415,9 @@ def _targets() -> dict[str, Target]:
         t[name] = Target(getattr(mg, name), x(*square, low=0.2), x(*square, low=0.2), reference=f)
     for name, f in REDUCTIONS.items():
         how = f and (lambda v, axis, keepdims, f=f: f(v, axis=axis, keepdims=keepdims))
-        t[name] = Target(getattr(mg, name), x(2, 3), const(1), const(False), reference=how)
+        t[name] = Target(getattr(mg, name), x(2, 3), const(1), const(False), counts=(2,), reference=how)
     t |= {
-        "var": Target(mg.var, x(2, 3), const(1), const(0), const(False)),
+        "var": Target(mg.var, x(2, 3), const(1), const(0), const(False), counts=(3,)),
         "leaky_relu": Target(mg.leaky_relu, x(2, 3), const(0.2)),
         "elu": Target(mg.elu, x(2, 3), const(1.0)),
         "softmax": Target(mg.softmax, x(2, 3), const(1)),
@@ -717,8 +717,10 @@ def _targets() -> dict[str, Target]:
             labels(4),
             names=("one_hot", "concatenate", "Dense", "Conditional"),
         ),
-        "dcgan_generator": Target(games.dcgan_generator, const(3), const(2), rng, names=("Dense", "dcgan")),
-        "dcgan_discriminator": Target(games.dcgan_discriminator, const(1), const(2), rng, names=("Conv2d", "dcgan")),
+        "dcgan_generator": Target(games.dcgan_generator, const(3), const(2), rng, counts=(0, 1), names=("Dense", "dcgan")),
+        "dcgan_discriminator": Target(
+            games.dcgan_discriminator, const(1), const(2), rng, counts=(0, 1), names=("Conv2d", "dcgan")
+        ),
     }
     options = {
         games.GAN: (const(1), const(1), const(False), const(0.1)),
@@ -859,6 +861,8 @@ def outcome(seed: int) -> tuple[str, str]:
         if isinstance(result, Tensor) and result.requires_grad and not result.is_leaf and result.size:
             result.sum().backward()
         kind, what = "result", ""
+    except MemoryError as error:  # NumPy's, which says for what; a network of 4 TiB has no other error
+        kind, what = ("refused" if "Unable to allocate" in str(error) else "MemoryError"), str(error)
     except target.errors as error:
         kind, what = _refusal(name, target, error)
     except (Exception, Hang) as error:
