@@ -507,6 +507,7 @@ OPS: dict[str, Op] = {
     "sum": _reduction("sum", np.sum),
     "mean": _reduction("mean", np.mean),
     "var": _reduction("var", np.var),
+    "var, ddof 1": Op(lambda x, i: mg.var(x, i, 1), lambda x, i: np.var(x, i, ddof=1), 1, _one_axis),
     "prod": _reduction("prod", np.prod),
     "max": _reduction("max", np.max, _tie),
     "min": _reduction("min", np.min, lambda x, axis, keepdims: _tie(-x, axis, keepdims)),
@@ -695,6 +696,7 @@ OPS: dict[str, Op] = {
     "detach": Op(mg.Tensor.detach, lambda x: x, cut=True),
     "no_grad": Op(mg.no_grad()(lambda x: mg.tanh(x) * x), lambda x: np.tanh(x) * x, cut=True),
     "enable_grad": Op(mg.no_grad()(mg.enable_grad()(lambda x: mg.tanh(x) * x)), lambda x: np.tanh(x) * x),
+    "no_grad, after enable_grad": Op(lambda x: _after_an_inner_block(x), lambda x: np.sin(x) * x, cut=True),
     "copied result": Op(
         lambda x, via: copied(x * 1.0, via),
         lambda x, via: x,
@@ -704,6 +706,13 @@ OPS: dict[str, Op] = {
     ),
 }
 OPS |= CUSTOM
+
+
+def _after_an_inner_block(x):
+    with mg.no_grad():
+        with mg.enable_grad():
+            mg.exp(x)
+        return mg.sin(x) * x
 
 
 def _spread_out(x, ndims):
