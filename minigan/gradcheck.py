@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from minigan import backend
+from minigan import backend, checks
 from minigan.tensor import Tensor, grad
 
 MOST_ELEMENTS = 200  # an input with more is probed along random directions instead of element by element
@@ -46,9 +46,13 @@ def gradcheck(
     Raises TypeError for float32 inputs (their rounding errors exceed the differences), for no floating input, and for a `fn`
     that returns no Tensor; ValueError for a `fn` that is random.
     """
+    checks.whole("gradcheck", "order", order)
+    checks.number("gradcheck", "eps", eps, above=0)
+    for name, value in (("rtol", rtol), ("atol", atol)):
+        checks.number("gradcheck", name, value, least=0)
     arrays = [_checked(i, x) for i, x in enumerate(inputs)]
-    if order < 1 or not any(a.dtype.kind == "f" for a in arrays):
-        raise TypeError(f"gradcheck: needs a floating input and an order of at least 1, got order {order}")
+    if not any(a.dtype.kind == "f" for a in arrays):
+        raise TypeError("gradcheck: needs a floating input")
     rng = np.random.default_rng(0)
     outputs = _call(fn, arrays)
     if any(not np.array_equal(a.numpy(), b.numpy(), equal_nan=True) for a, b in zip(outputs, _call(fn, arrays), strict=True)):

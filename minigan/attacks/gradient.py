@@ -50,26 +50,23 @@ def checked(attack: str, x: Any, y: Any, epsilon: float, clip: Clip) -> Array:
     if x.dtype.kind != "f":
         raise TypeError(f"{attack}: x is {x.dtype}; expected floats, such as pixels / 255")
     checks.number(attack, "epsilon", epsilon, least=0)
-    try:
-        labels, inputs = (y.shape if hasattr(y, "shape") else np.shape(y))[:1], x.shape[:1]
-    except ValueError as error:
-        raise ValueError(f"{attack}: y is no array of labels: {error}") from error
+    labels, inputs = (y.shape if hasattr(y, "shape") else np.shape(y))[:1], x.shape[:1]
     if labels and labels != inputs:
         raise ValueError(f"{attack}: y has {len(y)} labels for {inputs[0] if inputs else 'no'} inputs; expected one for each")
     if clip is not None:
-        low, high = box(attack, clip)
+        low, high = _range(attack, clip)
         if can_check_values(x) and x.size and not (x.min() >= low and x.max() <= high):
             found = f"[{float(x.min()):.4g}, {float(x.max()):.4g}]"
             raise ValueError(f"{attack}: x lies in {found}, outside clip={clip}; pass the range of x")
     return x
 
 
-def box(attack: str, clip: Clip) -> tuple[float, float]:
-    """The two ends of `clip`."""
-    ends = isinstance(clip, tuple | list) and len(clip) == 2 and all(isinstance(end, Real) for end in clip)
-    if not (ends and clip[0] <= clip[1]):
-        raise ValueError(f"{attack}: clip is {clip!r}; expected (low, high), or None")
-    return clip[0], clip[1]
+def _range(attack: str, clip: Clip) -> tuple[float, float]:
+    """The two ends."""
+    if not isinstance(clip, tuple | list) or len(clip) != 2:
+        raise ValueError(f"{attack}: clip is {clip!r:.60}; expected (low, high), or None")
+    low = checks.number(attack, "clip[0]", clip[0])
+    return low, checks.number(attack, "clip[1]", clip[1], least=low)
 
 
 def clipped(x: Array, clip: Clip) -> Array:

@@ -51,10 +51,7 @@ def project(
     ValueError for steps or restarts below 1, and where G's images do not have x's shape.
     """
     x = checked("project", x, None, 0.0, None)
-    for name, count in (("steps", steps), ("restarts", restarts)):
-        checks.whole("project", name, count)
-    if not callable(prior):
-        raise TypeError(f"project: prior is {prior!r}; expected a function m -> array, such as data.noise(64)")
+    steps, restarts = checks.whole("project", "steps", steps), checks.whole("project", "restarts", restarts)
     several = backend.of(x).repeat(x, restarts, axis=0)
     own_stream = rng is None or not isinstance(prior, Noise)
     start = prior(len(several)) if own_stream else prior(len(several), rng=backend.generator(rng))

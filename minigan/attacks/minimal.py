@@ -48,11 +48,12 @@ def minimal_perturbation(
     outside `clip`, a number of targets that is not x's, searches or steps below 1, and c that is not 0 < low <= high.
     """
     x = checked("minimal_perturbation", x, target, 0.0, clip)
-    target = one_each(x, target)
     for name, count in (("searches", searches), ("steps", steps)):
         checks.whole("minimal_perturbation", name, count)
-    if not (isinstance(c, tuple | list) and len(c) == 2 and all(isinstance(end, Real) for end in c) and 0 < c[0] <= c[1]):
-        raise ValueError(f"minimal_perturbation: c is {c!r}; expected two numbers, 0 < low <= high")
+    if not isinstance(c, tuple | list) or len(c) != 2:
+        raise ValueError(f"minimal_perturbation: c is {c!r:.60}; expected (low, high)")
+    least = checks.number("minimal_perturbation", "c[0]", c[0], above=0)
+    checks.number("minimal_perturbation", "c[1]", c[1], least=least)
     search = _Search(model, x, target, clip)
     low, high = (backend.of(x).full(len(x), end, x.dtype) for end in c)
     with attacking(model):

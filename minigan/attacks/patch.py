@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from minigan import backend, checks
-from minigan.attacks.gradient import Model, attacking, box, checked, clipped
+from minigan.attacks.gradient import Model, attacking, checked, clipped
 from minigan.backend import Array
 from minigan.losses import cross_entropy
 from minigan.modes import enable_grad, no_grad
@@ -47,8 +47,8 @@ def apply_patch(
 def _places(shape: tuple[int, ...], share: Share, rng: np.random.Generator, angle: float) -> tuple[np.ndarray, ...]:
     """Every pixel's coordinates in the patch's own frame, from 0 to 1 inside it, (N, H, W) each; and where that is."""
     n, _, height, width = shape
-    low, high = _ends(share)
-    checks.number("apply_patch", "angle", angle, least=0, most=180)
+    low, high = _interval(share)
+    angle = checks.number("apply_patch", "angle", angle, least=0, most=180)
     side = np.sqrt(rng.uniform(low, high, n) * height * width)[:, None, None]
     turn = np.radians(rng.uniform(-angle, angle, n))[:, None, None]
     reach = side / 2 * (np.abs(np.cos(turn)) + np.abs(np.sin(turn)))  # of the turned square, from its centre
@@ -64,13 +64,13 @@ def _places(shape: tuple[int, ...], share: Share, rng: np.random.Generator, angl
     return v, u, (v >= 0) & (v < 1) & (u >= 0) & (u < 1)
 
 
-def _ends(share: Share) -> tuple[float, float]:
-    """The least and the largest share."""
-    both = share if isinstance(share, tuple | list) else (share, share)
-    low, high = (checks.number("apply_patch", "share", s, above=0) for s in (both if len(both) == 2 else (share, share)))
-    if low > high:
-        raise ValueError(f"apply_patch: share is {share}; expected (low, high), low at most high")
-    return low, high
+def _interval(share: Share) -> tuple[float, float]:
+    """The smallest and the largest share."""
+    both = tuple(share) if isinstance(share, tuple | list) else (share, share)
+    if len(both) != 2:
+        raise ValueError(f"apply_patch: share is {share!r:.60}; expected one number, or (low, high)")
+    low = checks.number("apply_patch", "share", both[0], above=0)
+    return low, checks.number("apply_patch", "share", both[1], least=low)
 
 
 def _bilinear(patch: Tensor, v: np.ndarray, u: np.ndarray) -> Tensor:
@@ -124,12 +124,15 @@ def adversarial_patch(
     x, rng = checked("adversarial_patch", x, None, 0.0, clip), backend.generator(rng)
     if x.ndim != 4 or not len(x):
         raise ValueError(f"adversarial_patch: x has shape {x.shape}; expected images (N, C, H, W), at least one")
-    size = int(np.ceil(np.sqrt(_ends(share)[1] * x.shape[2] * x.shape[3]))) if size is None else size
-    for name, count in (("steps", steps), ("batch", batch), ("size", size)):
+    size = int(np.ceil(np.sqrt(_interval(share)[1] * x.shape[2] * x.shape[3]))) if size is None else size
+    for name, count in (
+        ("steps", steps),
+        ("batch", batch),
+        ("size", size),
+    ):
         checks.whole("adversarial_patch", name, count)
     checks.whole("adversarial_patch", "target", target, least=0)
-    low, high = (checks.number("adversarial_patch", "clip", end) for end in box("adversarial_patch", clip))
-    start = rng.uniform(low, high, (x.shape[1], size, size))
+    start = rng.uniform(*clip, (x.shape[1], size, size))
     patch = Tensor(backend.xp().asarray(start, dtype=x.dtype), requires_grad=True)
     optimizer = Adam([patch], lr)
     decay = LinearDecay(optimizer, steps)

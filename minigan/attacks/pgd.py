@@ -34,7 +34,6 @@ def pgd(
     x = checked("pgd", x, y, epsilon, clip)
     steps = checks.whole("pgd", "steps", steps)
     step = 2.5 * epsilon / steps if step is None else checks.number("pgd", "step", step, least=0)
-    targeted = checks.flag("pgd", "targeted", targeted)
     low, high = clipped(x - x.dtype.type(epsilon), clip), clipped(x + x.dtype.type(epsilon), clip)
     start = 0.0 if rng is None else epsilon * backend.xp().asarray(backend.generator(rng).uniform(-1, 1, x.shape))
     adversarial = (x + start).clip(low, high).astype(x.dtype)

@@ -23,7 +23,7 @@ def adversarial_loss(
     x' is a constant: no gradient flows through the sign. It is made in eval mode; both terms are computed in the mode that the
     model is in. Arguments as for `fgsm`; alpha in [0, 1], the paper's 1/2. Raises as `fgsm`, and ValueError for other alpha.
     """
-    checks.number("adversarial_loss", "alpha", alpha, least=0, most=1)
+    alpha = checks.number("adversarial_loss", "alpha", alpha, least=0, most=1)
     adversarial = fgsm(model, x, y, epsilon, loss, clip)
     x = x.detach() if isinstance(x, Tensor) else Tensor(x)
     return alpha * loss(model(x), y) + (1.0 - alpha) * loss(model(Tensor(adversarial)), y)

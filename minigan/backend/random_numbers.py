@@ -26,6 +26,7 @@ def seed(n: int) -> None:
     if not isinstance(n, Integral) or n < 0:
         raise ValueError(f"seed: n is {n!r}; expected an integer of at least 0")
     global _generator, _noise_seed
+    n = checks.whole("seed", "n", n, least=0)
     _generator, _noise_seed = numpy.random.default_rng(n), int(numpy.random.default_rng([n, 1]).integers(2**63))
     _noise_generators.clear()
 

@@ -3,7 +3,6 @@
 import functools
 import zlib
 from collections.abc import Iterator
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -29,9 +28,7 @@ class Batches(Iterator):
     def __init__(self, arrays: tuple[np.ndarray, ...], size: int, rng: np.random.Generator):
         self._arrays = [backend.to_numpy(array) for array in arrays]
         self._length = _common_length(self._arrays)
-        if not isinstance(size, Integral) or not 1 <= size <= self._length:
-            raise ValueError(f"size is {size!r}: choose a batch size between 1 and {self._length}, the number of samples")
-        self._size = size
+        self._size = checks.whole("batches", "size", size, most=self._length)
         self._rng = rng
         self._start_epoch()
 

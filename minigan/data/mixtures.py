@@ -1,11 +1,8 @@
 """Mixtures of Gaussians in the plane, whose modes can be counted: a ring and a square grid."""
 
-import math
-from numbers import Integral, Real
-
 import numpy as np
 
-from minigan import backend
+from minigan import backend, checks
 
 
 def ring(n: int, modes: int = 8, radius: float = 2.0, std: float = 0.02, rng: np.random.Generator | None = None) -> np.ndarray:
@@ -14,7 +11,7 @@ def ring(n: int, modes: int = 8, radius: float = 2.0, std: float = 0.02, rng: np
     `radius` and the standard deviation `std` are in data units. `rng` is minigan's default generator if None.
     Raises ValueError for n or std below 0 or modes below 1.
     """
-    return _mixture(n, ring_centres(modes, radius), std, rng)
+    return _mixture("ring", n, ring_centres(modes, radius), std, rng)
 
 
 def grid(n: int, side: int = 5, spacing: float = 2.0, std: float = 0.05, rng: np.random.Generator | None = None) -> np.ndarray:
@@ -23,37 +20,29 @@ def grid(n: int, side: int = 5, spacing: float = 2.0, std: float = 0.05, rng: np
     `spacing` (between neighbouring centres) and the standard deviation `std` are in data units. `rng` is minigan's
     default generator if None. Raises ValueError for n or std below 0 or side below 1.
     """
-    return _mixture(n, grid_centres(side, spacing), std, rng)
+    return _mixture("grid", n, grid_centres(side, spacing), std, rng)
 
 
 def ring_centres(modes: int = 8, radius: float = 2.0) -> np.ndarray:
     """The ring's centres, at the angles 2 pi j / modes, j = 0 ... modes-1: a (modes, 2) float64 array."""
-    _at_least("modes", modes, 1, Integral)
-    _at_least("radius", radius)
+    checks.whole("ring", "modes", modes)
+    radius = checks.number("ring", "radius", radius)
     angles = 2 * np.pi * np.arange(modes) / modes  # the last angle is not 2 pi: that is the first centre again
     return radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
 
 
 def grid_centres(side: int = 5, spacing: float = 2.0) -> np.ndarray:
     """The grid's centres, row by row from the lower left: a (side**2, 2) float64 array with mean 0."""
-    _at_least("side", side, 1, Integral)
-    _at_least("spacing", spacing)
+    checks.whole("grid", "side", side)
+    spacing = checks.number("grid", "spacing", spacing)
     line = spacing * (np.arange(side) - (side - 1) / 2)
     x, y = np.meshgrid(line, line)
     return np.stack([x.ravel(), y.ravel()], axis=1)
 
 
-def _mixture(n: int, centres: np.ndarray, std: float, rng: np.random.Generator | None) -> np.ndarray:
+def _mixture(name: str, n: int, centres: np.ndarray, std: float, rng: np.random.Generator | None) -> np.ndarray:
     """(n, 2) float32 samples: a uniformly drawn centre each, plus isotropic Gaussian noise."""
-    _at_least("n", n, 0, Integral)
-    _at_least("std", std, 0)
+    n, std = checks.whole(name, "n", n, least=0), checks.number(name, "std", std, least=0)
     rng = backend.generator(rng)
     chosen = centres[rng.integers(len(centres), size=n)]
     return (chosen + std * rng.standard_normal((n, 2))).astype(np.float32)
-
-
-def _at_least(name: str, value: float, least: float = -math.inf, kind: type = Real) -> None:
-    if not (isinstance(value, kind) and math.isfinite(value)):
-        raise ValueError(f"{name} is {value!r}: it must be a {'whole' if kind is Integral else 'finite'} number")
-    if value < least:
-        raise ValueError(f"{name} is {value}: it must be at least {least}")

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from numbers import Integral
 
 import numpy as np
 
@@ -66,10 +65,8 @@ def noise(d: int, kind: str = "normal", rng: Generator | None = None) -> Noise:
     below 1.
     """
     if not isinstance(kind, str) or kind not in _KINDS:
-        raise ValueError(f"kind is {kind!r}: choose one of {', '.join(map(repr, _KINDS))}")
-    if not isinstance(d, Integral) or d < 1:
-        raise ValueError(f"d is {d!r}: noise needs an integer of at least 1 dimension (kinds: {', '.join(map(repr, _KINDS))})")
-    return Noise(d, kind, backend.spawn_noise(rng))
+        raise ValueError(f"noise: kind is {kind!r}: choose one of {', '.join(map(repr, _KINDS))}")
+    return Noise(checks.whole("noise", "d", d), kind, backend.spawn_noise(rng))
 
 
 def lerp(a: np.ndarray, b: np.ndarray, steps: int) -> np.ndarray:
@@ -107,9 +104,7 @@ def slerp(a: np.ndarray, b: np.ndarray, steps: int) -> np.ndarray:
 def _ends(name: str, a: np.ndarray, b: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray, np.dtype]:
     """Both ends in float64, as angles near 0 and pi need it, and the dtype of the result."""
     a, b = backend.to_numpy(a), backend.to_numpy(b)
-    if a.ndim != 1 or a.shape != b.shape or not (isinstance(steps, Integral) and steps >= 2):
-        found = f"a {a.shape}, b {b.shape}, steps {steps!r}"
-        raise ValueError(f"{name}: {found}; expected two vectors of the same size, at least 2 steps")
-    if a.dtype.kind not in "fiub" or b.dtype.kind not in "fiub":
-        raise TypeError(f"{name}: a is {a.dtype} and b {b.dtype}; expected numbers")
+    checks.whole(name, "steps", steps, least=2)
+    if a.ndim != 1 or a.shape != b.shape:
+        raise ValueError(f"{name}: a {a.shape}, b {b.shape}; expected two vectors of the same size")
     return a.astype(np.float64), b.astype(np.float64), np.result_type(a, b, np.float32)

@@ -47,9 +47,8 @@ class BEGAN(Game):
         lambda_k: float = 0.001,
     ):
         super().__init__(G, D, prior, opt_G, opt_D)
-        if not (0 <= gamma <= 1 and lambda_k >= 0):
-            raise ValueError(f"BEGAN: gamma is {gamma} and lambda_k {lambda_k}; expected gamma in [0, 1], lambda_k at least 0")
-        self.gamma, self.lambda_k = gamma, lambda_k
+        self.gamma = checks.number("BEGAN", "gamma", gamma, least=0, most=1)
+        self.lambda_k = checks.number("BEGAN", "lambda_k", lambda_k, least=0)
         self.k = self.cast(0.0)  # on the networks' device: a Python float would make the GPU wait in every step
 
     def step(self, batches: Iterator) -> Figures:

@@ -7,7 +7,6 @@ freezing the other player, sampling, saving.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -121,8 +120,7 @@ class Game:
 
         Raises TypeError for y in a game without classes, ValueError for a z that is not n vectors.
         """
-        if not (isinstance(n, Integral) and n >= 0):
-            raise ValueError(f"sample: n is {n!r}; expected a number of samples, at least 0")
+        n = checks.whole("sample", "n", n, least=0)
         z = self.cast(self._sample_noise(n, rng) if z is None else z)
         if len(z) != n:
             raise ValueError(f"sample: asked for {n} samples, z has shape {z.shape}")
@@ -187,8 +185,7 @@ class Game:
 def check_counts(game: str, **counts: int) -> None:
     """Numbers of steps, such as k and l, must be whole and at least 1."""
     for name, count in counts.items():
-        if not (isinstance(count, Integral) and count >= 1):
-            raise ValueError(f"{game}: {name} is {count!r}; expected a whole number of steps, at least 1")
+        checks.whole(game, name, count)
 
 
 def check_no_sigmoid(game: str, D: Module) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from minigan import checks
 from minigan.games.figures import Figures, discriminator_figures
 from minigan.games.game import Game, Prior, check_counts, check_no_sigmoid
 from minigan.losses import discriminator_loss, generator_loss, squared_gradient_norm
@@ -43,9 +44,8 @@ class GAN(Game):
         super().__init__(G, D, prior, opt_G, opt_D)
         check_counts("GAN", k=k, l=l)
         check_no_sigmoid("GAN", D)
-        if not r1 >= 0:
-            raise ValueError(f"GAN: r1 is {r1}; expected at least 0")
-        self.k, self.l, self.saturating, self.r1 = k, l, saturating, r1
+        self.k, self.l, self.saturating = k, l, checks.flag("GAN", "saturating", saturating)
+        self.r1 = checks.number("GAN", "r1", r1, least=0)
 
     def step(self, batches: Iterator) -> Figures:
         """One iteration: k steps of D, then l steps of G against the updated D."""

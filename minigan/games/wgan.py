@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from minigan import checks
 from minigan.games.figures import Figures
 from minigan.games.game import Game, Prior, check_counts, check_no_sigmoid
 from minigan.losses import critic_loss
@@ -31,9 +32,7 @@ class WGAN(Game):
         super().__init__(G, critic, prior, opt_G, opt_D)
         check_counts("WGAN", n_critic=n_critic)
         check_no_sigmoid("WGAN", critic)
-        if not clip > 0:
-            raise ValueError(f"WGAN: clip is {clip}; expected a bound above 0 for the critic's weights")
-        self.n_critic, self.clip = n_critic, clip
+        self.n_critic, self.clip = n_critic, checks.number("WGAN", "clip", clip, above=0)
 
     def step(self, batches: Iterator) -> Figures:
         """One iteration: n_critic steps of the critic, then one of G against the critic as it is then."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from minigan import checks
 from minigan.games.figures import Figures
 from minigan.games.game import Game, Prior, check_counts, check_no_sigmoid
 from minigan.losses import critic_loss, gradient_penalty
@@ -38,9 +39,7 @@ class WGANGP(Game):
         super().__init__(G, critic, prior, opt_G, opt_D)
         check_counts("WGANGP", n_critic=n_critic)
         check_no_sigmoid("WGANGP", critic)
-        if not penalty >= 0:
-            raise ValueError(f"WGANGP: penalty is {penalty}; expected a weight of at least 0")
-        self.n_critic, self.penalty = n_critic, penalty
+        self.n_critic, self.penalty = n_critic, checks.number("WGANGP", "penalty", penalty, least=0)
 
     def step(self, batches: Iterator) -> Figures:
         """One iteration: n_critic steps of the critic, then one of G against the critic as it is then."""

@@ -5,7 +5,7 @@ from numbers import Real
 
 import numpy as np
 
-from minigan import backend
+from minigan import backend, checks
 
 # The `high_quality` that a perfect sampler reaches: in the plane a Gaussian puts exp(-3**2 / 2) of its mass beyond
 # 3 std. More than this 0.989 is no better than perfect: the samples are too narrow inside the modes.
@@ -26,8 +26,7 @@ def mode_coverage(samples: np.ndarray, centres: np.ndarray, std: float) -> dict[
     samples, centres = _points("samples", samples), _points("centres", centres)
     if not np.isfinite(centres).all():
         raise ValueError("centres has NaN or infinite values: the modes' positions must be finite")
-    if not (isinstance(std, Real) and std > 0):
-        raise ValueError(f"std is {std!r}: the modes' standard deviation must be above 0")
+    std = checks.number("mode_coverage", "std", std, above=0)
     finite = samples[np.isfinite(samples).all(axis=1)]
     distances = _distances(finite, centres)  # (finite samples, m)
     near = distances <= 3 * std

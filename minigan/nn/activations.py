@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from minigan import ops
+from minigan import checks, ops
 from minigan.nn.module import Module
 from minigan.tensor import Tensor
 
@@ -18,7 +18,7 @@ class LeakyReLU(Module):
     """x above 0, slope * x below."""
 
     def __init__(self, slope: float = 0.2):
-        self.slope = slope
+        self.slope = checks.number("LeakyReLU", "slope", slope, least=0, below=1)
 
     def forward(self, x: Any) -> Tensor:
         return ops.leaky_relu(x, self.slope)
@@ -31,7 +31,7 @@ class ELU(Module):
     """x above 0, alpha (e^x - 1) below."""
 
     def __init__(self, alpha: float = 1.0):
-        self.alpha = alpha
+        self.alpha = checks.number("ELU", "alpha", alpha, least=0)
 
     def forward(self, x: Any) -> Tensor:
         return ops.elu(x, self.alpha)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from minigan import ops
+from minigan import checks, ops
 from minigan.nn.module import Module
 from minigan.tensor import Tensor
 
@@ -14,9 +14,7 @@ class Dropout(Module):
     """
 
     def __init__(self, p: float = 0.5):
-        if not 0 <= p < 1:
-            raise ValueError(f"Dropout: p is {p}; expected 0 <= p < 1")
-        self.p = p
+        self.p = checks.number("Dropout", "p", p, least=0, below=1)
 
     def forward(self, x: Any) -> Tensor:
         return ops.dropout(x, self.p) if self.training else x

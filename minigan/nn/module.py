@@ -169,7 +169,7 @@ def eval_mode(module: Module) -> Iterator[None]:
 
 def check_sizes(layer: str, *sizes: int) -> None:
     """Refuse sizes that are no whole numbers of at least 1."""
-    if not all(isinstance(n, Integral) and n >= 1 for n in sizes):
+    if not all(isinstance(n, Integral) and not isinstance(n, bool) and n >= 1 for n in sizes):
         raise ValueError(f"{layer}: sizes must be whole numbers of at least 1, got {', '.join(map(repr, sizes))}")
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from minigan import backend, ops
+from minigan import backend, checks, ops
 from minigan.nn.module import Module, check_sizes
 from minigan.ops.normalisation import batch_norm
 from minigan.tensor import Tensor
@@ -23,9 +23,8 @@ class _BatchNorm(Module):
 
     def __init__(self, channels: int, momentum: float = 0.1, eps: float = 1e-5):
         check_sizes(type(self).__name__, channels)
-        if not 0 <= momentum <= 1 or not eps > 0:
-            raise ValueError(f"{type(self).__name__}: momentum {momentum}, eps {eps}; expected in [0, 1], above 0")
-        self.momentum, self.eps = momentum, eps
+        self.momentum = checks.number(type(self).__name__, "momentum", momentum, least=0, most=1)
+        self.eps = checks.number(type(self).__name__, "eps", eps, above=0)
         self.weight = Tensor(np.ones(channels, np.float32), requires_grad=True, name="weight")
         self.bias = Tensor(np.zeros(channels, np.float32), requires_grad=True, name="bias")
         self.running_mean = backend.asarray(np.zeros(channels, np.float32))
@@ -79,10 +78,11 @@ class LayerNorm(Module):
     """
 
     def __init__(self, shape: int | tuple[int, ...], eps: float = 1e-5):
-        self.eps = eps
-        shape = (shape,) if isinstance(shape, int) else tuple(shape)
-        if not shape or min(shape) < 1 or not eps > 0:
-            raise ValueError(f"LayerNorm: shape {shape}, eps {eps}; expected sizes of at least 1, and eps above 0")
+        self.eps = checks.number("LayerNorm", "eps", eps, above=0)
+        shape = tuple(shape) if isinstance(shape, tuple | list) else (shape,)
+        if not shape:
+            raise ValueError("LayerNorm: shape is (); expected at least one size")
+        check_sizes("LayerNorm", *shape)
         self.weight = Tensor(np.ones(shape, np.float32), requires_grad=True, name="weight")
         self.bias = Tensor(np.zeros(shape, np.float32), requires_grad=True, name="bias")
 

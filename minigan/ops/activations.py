@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from minigan import backend
+from minigan import backend, checks
 from minigan.ops.elementwise import exp, minimum
 from minigan.ops.operands import axes_of, floating
 from minigan.ops.reductions import count, logsumexp, sum
@@ -18,9 +18,8 @@ def relu(x: Any) -> Tensor:
 def leaky_relu(x: Any, slope: float = 0.2) -> Tensor:
     """x above 0, slope * x below (0 <= slope < 1); the derivative at 0 is the slope."""
     x = floating("leaky_relu", x)
-    if not 0 <= slope < 1:
-        raise ValueError(f"leaky_relu: slope is {slope}; expected 0 <= slope < 1")
-    slope = float(slope)
+    if type(slope) is not float or not 0 <= slope < 1:
+        slope = checks.number("leaky_relu", "slope", slope, least=0, below=1)
 
     def derivative(g, y):
         steepness = (x.data > 0).astype(x.dtype)  # 1 or 0, and then 1 or slope
@@ -32,8 +31,8 @@ def leaky_relu(x: Any, slope: float = 0.2) -> Tensor:
 
 
 def elu(x: Any, alpha: float = 1.0) -> Tensor:
-    """x above 0, alpha (e^x - 1) below; the derivative at 0 is the smaller of the branches', min(1, alpha)."""
-    x, alpha = floating("elu", x), float(alpha)
+    """x above 0, alpha (e^x - 1) below (alpha >= 0); the derivative at 0 is the smaller of the branches', min(1, alpha)."""
+    x, alpha = floating("elu", x), checks.number("elu", "alpha", alpha, least=0)
     below = x.xp.expm1(x.xp.minimum(x.data, 0))
     below *= alpha
 
@@ -70,8 +69,7 @@ def dropout(x: Any, p: float = 0.5, rng: backend.Generator | None = None) -> Ten
     `rng` draws which; minigan's default generator if None. Always on: the layer `nn.Dropout` knows about eval mode.
     """
     x = floating("dropout", x)
-    if not 0 <= p < 1:
-        raise ValueError(f"dropout: p is {p}; expected 0 <= p < 1")
+    p = checks.number("dropout", "p", p, least=0, below=1)
     drawn = backend.noise_generator(rng, x.data).random(x.shape, dtype="float32")
     mask = x.xp.asarray(drawn >= p).astype(x.dtype)
     mask *= 1 / (1 - p)

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from minigan import checks
 from minigan.ops.elementwise import exp, where
 from minigan.ops.operands import axes_of, axis_of, floating, operand, wide
 from minigan.tensor import Tensor, record
@@ -30,7 +31,7 @@ def var(x: Any, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Ten
     x = floating("var", x)
     axes = axes_of("var", x, axis)
     n = count("var", x, axes)
-    if n <= ddof:
+    if n <= checks.whole("var", "ddof", ddof, least=0):
         raise ValueError(f"var: ddof={ddof} needs more than {n} elements (shape {x.shape}, axis {axis})")
 
     def derivative(g, y):

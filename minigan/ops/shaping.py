@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
 
-from minigan import backend
+from minigan import backend, checks
 from minigan.ops.operands import axes_of, axis_of, labels_below, operand, tensors
 from minigan.tensor import Tensor, record
 
@@ -164,8 +164,11 @@ def _put(g: Tensor, index: Any, shape: tuple[int, ...]) -> Tensor:
 
 def one_hot(labels: Any, classes: int, dtype: Any = "float32") -> Tensor:
     """Integer labels (...) in [0, classes) as rows of zeros with a single 1: (..., classes). A constant."""
-    labels = labels_below("one_hot", labels, classes)
-    return Tensor(backend.of(labels).eye(classes, dtype=dtype)[labels])
+    labels = labels_below("one_hot", labels, checks.whole("one_hot", "classes", classes))
+    xp = backend.of(labels)
+    codes = xp.zeros((*labels.shape, classes), dtype=dtype)
+    codes.reshape(-1, classes)[xp.arange(labels.size), labels.reshape(-1)] = 1
+    return Tensor(codes)
 
 
 def _parts(name: str, parts: Sequence[Any]) -> list[Tensor]:

@@ -50,9 +50,7 @@ class Optimizer:
 
     @lr.setter
     def lr(self, value: float) -> None:
-        if isinstance(value, str) or value is None or not 0 <= value < float("inf"):
-            raise ValueError(f"{type(self).__name__}: lr is {value}; expected a number of at least 0")
-        self._lr = float(value)
+        self._lr = checks.number(type(self).__name__, "lr", value, least=0)
 
     def update(self, theta: Array, g: Array, state: dict[str, Any]) -> None:
         """Change theta in place. state["t"] counts this parameter's steps from 1; the slots are its arrays."""
@@ -140,20 +138,6 @@ def checked_parameters(rule: str, params: Iterable[Tensor]) -> list[Tensor]:
         if not p.is_parameter:
             raise ValueError(f"{rule}: parameter {i} ({p.dtype}) is no leaf that requires a gradient")
     return list({id(p): p for p in params}.values())
-
-
-def check_fraction(rule: str, name: str, value: float) -> float:
-    """The value, if 0 <= value < 1."""
-    if not 0 <= value < 1:
-        raise ValueError(f"{rule}: {name} is {value}; expected 0 <= {name} < 1")
-    return value
-
-
-def check_at_least_0(rule: str, name: str, value: float) -> float:
-    """The value, if it is at least 0, and not nan."""
-    if not value >= 0:
-        raise ValueError(f"{rule}: {name} is {value}; expected at least 0")
-    return value
 
 
 def check_eps(rule: Any, dtype: Any) -> None:

@@ -8,8 +8,9 @@ the rules share is in `optimizer`, which also counts each step as a change in pl
 from collections.abc import Iterable
 from typing import Any
 
+from minigan import checks
 from minigan.backend import Array
-from minigan.optim.optimizer import Optimizer, check_at_least_0, check_eps, check_fraction
+from minigan.optim.optimizer import Optimizer, check_eps
 from minigan.tensor import Tensor
 
 State = dict[str, Any]
@@ -23,7 +24,7 @@ class SGD(Optimizer):
 
     def __init__(self, params: Iterable[Tensor], lr: float, momentum: float = 0.0):
         super().__init__(params, lr)
-        self.momentum = check_fraction("SGD", "momentum", momentum)
+        self.momentum = checks.number("SGD", "momentum", momentum, least=0, below=1)
         self.slots = ("b",) if momentum else ()
 
     def update(self, theta: Array, g: Array, state: State) -> None:
@@ -46,7 +47,8 @@ class RMSProp(Optimizer):
 
     def __init__(self, params: Iterable[Tensor], lr: float, alpha: float = 0.99, eps: float = 1e-8):
         super().__init__(params, lr)
-        self.alpha, self.eps = check_fraction("RMSProp", "alpha", alpha), check_at_least_0("RMSProp", "eps", eps)
+        self.alpha = checks.number("RMSProp", "alpha", alpha, least=0, below=1)
+        self.eps = checks.number("RMSProp", "eps", eps, least=0)
 
     def update(self, theta: Array, g: Array, state: State) -> None:
         v = state["v"]
@@ -89,8 +91,8 @@ class Adam(Optimizer):
         rule = type(self).__name__
         if not isinstance(betas, tuple | list) or len(betas) != 2:
             raise ValueError(f"{rule}: betas is {betas}; expected two numbers, (beta1, beta2)")
-        self.betas = (check_fraction(rule, "betas[0]", betas[0]), check_fraction(rule, "betas[1]", betas[1]))
-        self.eps = check_at_least_0(rule, "eps", eps)
+        self.betas = tuple([checks.number(rule, f"betas[{i}]", beta, least=0, below=1) for i, beta in enumerate(betas)])
+        self.eps = checks.number(rule, "eps", eps, least=0)
 
     def update(self, theta: Array, g: Array, state: State) -> None:
         theta -= self.direction(g, state, self.lr)

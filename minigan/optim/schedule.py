@@ -12,10 +12,10 @@ class LinearDecay:
     """Takes the learning rates of optimizers linearly to 0: after t of `steps` calls of `step`, lr is lr_0 (1 - t / steps)."""
 
     def __init__(self, optimizers: Optimizer | Sequence[Optimizer], steps: int):
-        self.optimizers = [optimizers] if isinstance(optimizers, Optimizer) else list(optimizers)
-        if steps < 1 or not self.optimizers:
-            raise ValueError(f"LinearDecay: {len(self.optimizers)} optimizers, steps {steps}; expected at least 1 of each")
-        self.steps = steps
+        self.optimizers = list(optimizers) if isinstance(optimizers, list | tuple) else [optimizers]
+        if not self.optimizers or not all(isinstance(optimizer, Optimizer) for optimizer in self.optimizers):
+            raise ValueError(f"LinearDecay: optimizers is {optimizers!r:.60}; expected an Optimizer, or a list of at least one")
+        self.steps = checks.whole("LinearDecay", "steps", steps)
         self.start = [optimizer.lr for optimizer in self.optimizers]
         self.t = 0
 
@@ -47,8 +47,7 @@ def clip_weights(params: Iterable[Tensor], c: float) -> None:
 
     Raises ValueError unless c > 0, and for things that are no parameters.
     """
-    if not c > 0:
-        raise ValueError(f"clip_weights: c is {c}; expected a number above 0")
+    c = checks.number("clip_weights", "c", c, above=0)
     for p in checked_parameters("clip_weights", params):
         w = p.writable()
         p.xp.clip(w, -c, c, out=w)

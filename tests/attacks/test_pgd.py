@@ -141,10 +141,10 @@ def test_the_model_stays_as_it_was(failing):
 
 
 @pytest.mark.parametrize(
-    ("options", "what"), [({"steps": 0}, "steps is 0"), ({"step": -0.1}, "step is -0.1"), ({"step": np.nan}, "nan")]
+    ("options", "what"), [({"steps": 0}, "steps is 0"), ({"step": -0.1}, "step is -0.1"), ({"step": np.nan}, "step is nan")]
 )
 def test_steps_that_are_none_are_refused(options, what):
-    with pytest.raises(ValueError, match=f"pgd: .*{what}.*; expected"):
+    with pytest.raises(ValueError, match=f"pgd: {what}; expected"):
         pgd(dense(), *images(), 0.1, **options)
 
 

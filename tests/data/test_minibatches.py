@@ -158,7 +158,7 @@ def test_the_seed_of_minigan_decides_even_if_others_draw_in_between():
 
 
 def test_a_batch_larger_than_the_data_is_refused():
-    with pytest.raises(ValueError, match=r"size is 7: .* between 1 and 6"):
+    with pytest.raises(ValueError, match=r"size is 7; .*from 1 to 6"):
         data.batches(np.arange(6), size=7)
 
 

@@ -75,5 +75,5 @@ def test_no_samples_are_an_empty_array():
     ],
 )
 def test_impossible_arguments_are_named(call, name):
-    with pytest.raises(ValueError, match=f"^{name} is"):
+    with pytest.raises(ValueError, match=rf"^\w+: {name} is"):
         call()

@@ -78,7 +78,7 @@ def test_an_unknown_kind_is_answered_with_the_choices():
 
 
 def test_noise_without_dimensions_is_refused():
-    with pytest.raises(ValueError, match=r"d is 0.*'normal', 'uniform', 'sphere'"):
+    with pytest.raises(ValueError, match="noise: d is 0; expected a whole number, at least 1"):
         data.noise(0)
 
 
@@ -226,5 +226,7 @@ def test_zero_has_no_direction(ends):
     ],
 )
 def test_wrong_shapes_and_too_few_steps_are_named(way, a, b, steps):
-    with pytest.raises(ValueError, match=f"{way.__name__}: a .*, b .*, steps {steps}; expected two vectors of the same size"):
+    with pytest.raises(
+        ValueError, match=f"{way.__name__}: (a .*, b .*; expected two vectors of|steps is {steps}; .*at least 2)"
+    ):
         way(a, b, steps)

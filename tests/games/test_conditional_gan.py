@@ -235,7 +235,7 @@ def test_minibatches_that_are_not_x_and_its_classes_are_refused(batch, error, me
 
 @pytest.mark.parametrize("counts", [{"k": 0}, {"l": 0}, {"k": -2}, {"l": 1.5}])
 def test_fewer_than_one_step_of_a_player_of_the_conditional_game_is_refused(counts):
-    with pytest.raises(ValueError, match=r"ConditionalGAN: . is .*; expected a whole number of steps, at least 1"):
+    with pytest.raises(ValueError, match=r"ConditionalGAN: . is .*; expected a whole number, at least 1"):
         players.make("cgan", **counts)
 
 

@@ -495,7 +495,7 @@ def test_g_learns_where_the_data_are():
 
 @pytest.mark.parametrize("counts", [{"k": 0}, {"l": 0}, {"k": -1}])
 def test_fewer_than_one_step_of_a_player_is_refused(counts):
-    with pytest.raises(ValueError, match="expected a whole number of steps"):
+    with pytest.raises(ValueError, match="expected a whole number"):
         make_game(**counts)
 
 

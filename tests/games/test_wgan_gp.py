@@ -185,13 +185,13 @@ def test_the_defaults_of_the_penalised_game_are_the_papers():
 
 @pytest.mark.parametrize("n_critic", [0, -1, 1.0])
 def test_fewer_than_one_critic_step_is_refused(n_critic):
-    with pytest.raises(ValueError, match=r"WGANGP: n_critic is .*; expected a whole number of steps, at least 1"):
+    with pytest.raises(ValueError, match=r"WGANGP: n_critic is .*; expected a whole number, at least 1"):
         make(n_critic=n_critic)
 
 
 @pytest.mark.parametrize("penalty", [-1, float("nan")])
 def test_a_negative_weight_is_refused(penalty):
-    with pytest.raises(ValueError, match=r"WGANGP: penalty is .*; expected a weight of at least 0"):
+    with pytest.raises(ValueError, match=r"WGANGP: penalty is .*; expected a finite number, at least 0"):
         make(penalty=penalty)
 
 

@@ -1,6 +1,7 @@
 """Shapes and indexing: each op against NumPy's, gradients, and errors that name the shapes."""
 
 import array
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -360,3 +361,31 @@ def test_repeats_count_in_every_kind_of_index_sequence(index):
     x = mg.Tensor(np.ones(3), requires_grad=True)
     x[index].sum().backward()
     np.testing.assert_array_equal(x.grad.numpy(), np.bincount(np.asarray(index) % 3, minlength=3))
+
+
+def test_one_hot_makes_nothing_larger_than_its_result():
+    tracemalloc.start()
+    try:
+        codes = mg.one_hot([99_999, 3], 100_000)  # an identity of this size would have 37 GiB
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert codes.shape == (2, 100_000)
+    assert codes.numpy()[[0, 1], [99_999, 3]].tolist() == [1, 1]
+    assert codes.numpy().sum() == 2
+    assert most < 2e6
+
+
+@pytest.mark.parametrize("labels", [2, [], [[0, 1], [2, 2]], np.zeros((0, 3), int), np.array([[1]], "uint8")], ids=repr)
+def test_one_hot_of_labels_of_any_shape(labels):
+    labels = np.asarray(labels, dtype=int)
+    for dtype in ("float32", "float64", "int64", "bool"):
+        codes = mg.one_hot(labels, 3, dtype=dtype)
+        assert codes.dtype == dtype
+        np.testing.assert_array_equal(codes.numpy(), np.eye(3, dtype=dtype)[labels])
+
+
+@pytest.mark.parametrize(("labels", "says"), [([-1], "labels from -1 to -1"), ([0, 3], "labels from 0 to 3; expected 0 to 2")])
+def test_one_hot_refuses_labels_out_of_range(labels, says):
+    with pytest.raises(ValueError, match=f"one_hot: {says}"):
+        mg.one_hot(labels, 3)

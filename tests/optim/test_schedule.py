@@ -131,7 +131,7 @@ def test_clip_weights_copies_read_only_memory_first():
 @pytest.mark.parametrize("c", [0, -0.01, math.nan])
 def test_clip_weights_refuses_a_bound_that_is_not_above_0(c):
     p = parameter()
-    with pytest.raises(ValueError, match=r"clip_weights: c is .*; expected a number above 0"):
+    with pytest.raises(ValueError, match=r"clip_weights: c is .*; expected a finite number above 0"):
         optim.clip_weights([p], c)
     np.testing.assert_array_equal(p.numpy(), [1, -2, 3])
 
