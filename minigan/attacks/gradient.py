@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -50,7 +49,10 @@ def checked(attack: str, x: Any, y: Any, epsilon: float, clip: Clip) -> Array:
     if x.dtype.kind != "f":
         raise TypeError(f"{attack}: x is {x.dtype}; expected floats, such as pixels / 255")
     checks.number(attack, "epsilon", epsilon, least=0)
-    labels, inputs = (y.shape if hasattr(y, "shape") else np.shape(y))[:1], x.shape[:1]
+    try:
+        labels, inputs = (y.shape if hasattr(y, "shape") else np.shape(y))[:1], x.shape[:1]
+    except ValueError as error:
+        raise ValueError(f"{attack}: y is no array of labels: {error}") from error
     if labels and labels != inputs:
         raise ValueError(f"{attack}: y has {len(y)} labels for {inputs[0] if inputs else 'no'} inputs; expected one for each")
     if clip is not None:

@@ -4,7 +4,6 @@ Section 4.1 minimises c |r| + loss(x + r, target) over r with x + r in the box, 
 larger c, the smaller r: the best is the largest c that still succeeds (the paper writes "minimum").
 """
 
-from numbers import Real
 from typing import Any, NamedTuple
 
 from minigan import backend, checks
@@ -48,6 +47,7 @@ def minimal_perturbation(
     outside `clip`, a number of targets that is not x's, searches or steps below 1, and c that is not 0 < low <= high.
     """
     x = checked("minimal_perturbation", x, target, 0.0, clip)
+    target = one_each(x, target)
     for name, count in (("searches", searches), ("steps", steps)):
         checks.whole("minimal_perturbation", name, count)
     if not isinstance(c, tuple | list) or len(c) != 2:

@@ -6,12 +6,11 @@ distance thickens the stroke, and a distance of less than half a pixel from the 
 """
 
 from functools import lru_cache
-from numbers import Integral
 from pathlib import Path
 
 import numpy as np
 
-from minigan import backend
+from minigan import backend, checks
 
 FONTS = (  # matplotlib's fonts whose digits are ordinary: no old-style figures, no dotted zeros, no symbols
     *("DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-Oblique", "DejaVuSans-BoldOblique"),
@@ -34,8 +33,7 @@ def glyphs(n: int, rng: np.random.Generator | None = None) -> tuple[np.ndarray, 
     The font, shear, rotation, size, stroke width and position are drawn for every image, from `rng` or else minigan's
     default generator. Raises ValueError for n < 0 and ImportError without matplotlib.
     """
-    if not (isinstance(n, Integral) and n >= 0):
-        raise ValueError(f"n is {n!r}: the number of images must be a whole number, at least 0")
+    n = checks.whole("glyphs", "n", n, least=0)
     rng = backend.generator(rng)
     fields, half_sizes, strokes = _templates()
     labels = rng.integers(10, size=n)

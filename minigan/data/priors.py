@@ -107,4 +107,6 @@ def _ends(name: str, a: np.ndarray, b: np.ndarray, steps: int) -> tuple[np.ndarr
     checks.whole(name, "steps", steps, least=2)
     if a.ndim != 1 or a.shape != b.shape:
         raise ValueError(f"{name}: a {a.shape}, b {b.shape}; expected two vectors of the same size")
+    if a.dtype.kind not in "fiub" or b.dtype.kind not in "fiub":
+        raise TypeError(f"{name}: a is {a.dtype} and b {b.dtype}; expected numbers")
     return a.astype(np.float64), b.astype(np.float64), np.result_type(a, b, np.float32)

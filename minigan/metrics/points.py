@@ -1,7 +1,6 @@
 """How good points are: which modes samples in the plane reach, and how far they lie from the data. Arrays in, numbers out."""
 
 import math
-from numbers import Real
 
 import numpy as np
 

@@ -35,13 +35,13 @@ def fan_in_uniform(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarr
 def normal(std: float = 0.02, mean: float = 0.0) -> Initialiser:
     """Makes an initialiser that draws from a normal distribution; the default is DCGAN's (Radford et al. 2016)."""
     std, mean = checks.number("init.normal", "std", std, least=0), checks.number("init.normal", "mean", mean)
-    return lambda shape, rng: (mean + std * rng.standard_normal(shape, dtype=np.float32)).astype(np.float32)
+    return lambda shape, rng: (mean + std * _generator(rng).standard_normal(shape, dtype=np.float32)).astype(np.float32)
 
 
 def uniform(bound: float) -> Initialiser:
     """Makes an initialiser that draws uniformly from [-bound, bound)."""
     bound = checks.number("init.uniform", "bound", bound, least=0)
-    return lambda shape, rng: ((2 * rng.random(shape, dtype=np.float32) - 1) * bound).astype(np.float32)
+    return lambda shape, rng: ((2 * _generator(rng).random(shape, dtype=np.float32) - 1) * bound).astype(np.float32)
 
 
 def zeros(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy
+
 from minigan import backend
 from minigan.tensor import Tensor, record
 
@@ -13,9 +15,11 @@ def astype(x: Tensor, dtype: Any) -> Tensor:
     try:
         if x.dtype == dtype:
             return x
+        if x.dtype.kind == "c" and numpy.dtype(dtype).kind != "c":
+            raise TypeError(f"astype: {x.dtype} does not become {dtype}: its imaginary part would be lost")
         data = x.data.astype(dtype)
     except (TypeError, ValueError) as error:
-        raise TypeError(f"astype: dtype is {dtype!r}; name one, such as 'float32'") from error
+        raise TypeError(f"astype: dtype is {dtype!r}; expected one such as 'float32' ({error})") from error
     return record("astype", data, (x, lambda g, y: g)) if data.dtype.kind == "f" else Tensor._of(data)
 
 

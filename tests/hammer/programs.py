@@ -507,7 +507,12 @@ OPS: dict[str, Op] = {
     "sum": _reduction("sum", np.sum),
     "mean": _reduction("mean", np.mean),
     "var": _reduction("var", np.var),
-    "var, ddof 1": Op(lambda x, i: mg.var(x, i, 1), lambda x, i: np.var(x, i, ddof=1), 1, _one_axis),
+    "var, ddof 1": Op(
+        lambda x, i: mg.var(x, i, 1),
+        lambda x, i: np.square(x - x.mean(i, keepdims=True)).sum(i) / np.float64(x.shape[i] - 1),
+        1,
+        _one_axis,
+    ),
     "prod": _reduction("prod", np.prod),
     "max": _reduction("max", np.max, _tie),
     "min": _reduction("min", np.min, lambda x, axis, keepdims: _tie(-x, axis, keepdims)),
