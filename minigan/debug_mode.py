@@ -109,7 +109,7 @@ def _before(x: Any) -> str:
     """Where a nan or an infinity comes from that was made before debug mode could see it."""
     if x._order:
         return f"{describe(x)} that {x._op or 'an op'} made outside of debug mode"
-    return f"{describe(x)}, a parameter" if x.is_parameter else f"it came in with the data, {describe(x)}"
+    return f"{describe(x)}, a parameter" if x.is_parameter else f"it came in with the data (or by .detach()), {describe(x)}"
 
 
 def _holds(x: Any, test: str) -> bool:

@@ -168,7 +168,7 @@ def _diagnosis(analytic: np.ndarray, numeric: np.ndarray) -> str:
 
 
 def _checked(i: int, x: Any) -> np.ndarray:
-    array = x.numpy() if isinstance(x, Tensor) else np.asarray(x)
+    array = x.numpy() if isinstance(x, Tensor) else backend.to_numpy(x)
     if array.dtype.kind == "f" and array.dtype != np.float64:
         raise TypeError(f"gradcheck: input {i} is {array.dtype}: its rounding errors would drown the differences; pass float64")
     return array

@@ -1,5 +1,7 @@
 """What users get wrong, and what they are told: the error names the op or the class, and the argument, shape or remedy."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -291,3 +293,90 @@ MISUSE = [  # (what the user does, the call, the error, what its message says)
 def test_misuse_is_told_what_is_wrong(call, error, says):
     with pytest.raises(error, match=says):
         call()
+
+
+# --- arrays of other kinds ----------------------------------------------------------------------------------------------
+
+MASKED = np.ma.masked_array([1.0, 2.0], [False, True])
+ARRAYS_GO_IN = {
+    "Tensor": lambda x: Tensor(x),
+    "Tensor with a dtype": lambda x: Tensor(x, dtype="float32"),
+    "operand on the right": lambda x: ones(2) + x,
+    "operand on the left": lambda x: x * ones(2),
+    "op": lambda x: mg.exp(x),
+    "part": lambda x: mg.stack([ones(2), x]),
+    "data": lambda x: setattr(ones(2), "data", x),
+    "gradient": lambda x: (ones(2) * 2).backward(x),
+    "layer": lambda x: nn.Dense(2, 1)(x),
+    "loss": lambda x: losses.mse(ones(2), x),
+    "labels": lambda x: losses.log_loss_with_logits(ones(2), x),
+    "minibatches": lambda x: next(data.batches(x, size=1)),
+    "metric": lambda x: metrics.wasserstein1(x, x),
+    "attack": lambda x: mg.attacks.fgsm(lambda v: v, x, None, 0.1, loss=lambda v, y: v.sum(), clip=None),
+    "prior's ends": lambda x: data.lerp(x, x, 2),
+    "gradcheck": lambda x: mg.gradcheck(mg.exp, x),
+    "condition": lambda x: mg.where(x, ones(2), 0.0),
+}
+
+
+@pytest.mark.parametrize("call", ARRAYS_GO_IN.values(), ids=ARRAYS_GO_IN)
+def test_a_masked_array_is_refused_wherever_arrays_go_in(call):
+    with pytest.raises(TypeError, match=r"a masked array would lose its mask here: pass \.filled"):
+        call(MASKED)
+    call(np.array([1.0, 0.5]))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda y: losses.cross_entropy(ones(2, 3), y),
+        lambda y: mg.one_hot(y, 3),
+        lambda y: nn.Embedding(3, 2)(y),
+        lambda y: ones(3)[y],
+    ],
+)
+def test_masked_labels_are_refused(call):
+    with pytest.raises(TypeError, match="masked array"):
+        call(np.ma.masked_array([0, 1], [False, True]))
+
+
+KINDS = {
+    "objects": np.array([1.0, None]),
+    "text": np.array(["1", "2"]),
+    "bytes": np.array([b"1", b"2"]),
+    "dates": np.zeros(2, "datetime64[s]"),
+    "durations": np.zeros(2, "timedelta64[s]"),
+    "records": np.zeros(2, [("a", float), ("b", int)]),
+    "voids": np.zeros(2, "V4"),
+}
+NUMBERS_GO_IN = (
+    "Tensor",
+    "operand on the right",
+    "operand on the left",
+    "op",
+    "part",
+    "data",
+    "gradient",
+    "loss",
+    "attack",
+)
+
+
+@pytest.mark.parametrize("name", NUMBERS_GO_IN)
+@pytest.mark.parametrize("array", KINDS.values(), ids=KINDS)
+def test_arrays_of_anything_but_numbers_are_refused(name, array):
+    with pytest.raises(TypeError, match=rf"{re.escape(str(array.dtype))} data .*; expected numbers"):
+        ARRAYS_GO_IN[name](array)
+
+
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
+def test_a_matrix_is_an_array():
+    matrix = np.matrix([[1.0, 2.0], [3.0, 4.0]])
+    assert type(Tensor(matrix).data) is np.ndarray
+    np.testing.assert_array_equal((ones(2, 2) * matrix).numpy(), np.asarray(matrix))  # elementwise, as everywhere
+    np.testing.assert_array_equal((ones(2, 2) @ matrix).numpy(), [[4, 6], [4, 6]])
+
+
+def test_minibatches_of_python_objects_are_refused():
+    with pytest.raises(TypeError, match="an array holds Python objects: batches takes arrays of numbers"):
+        data.batches(np.array([1.0, None]), size=1)

@@ -132,7 +132,14 @@ def asarray(data: object, dtype: object = None) -> Array:
 
     An array that lives on a GPU stays there: only who asks for it, by `to_numpy` or `move`, waits for a copy.
     """
+    _refuse_mask(data)
     return (of(data) if on_device(data) else _current.module).asarray(data, dtype=dtype)
+
+
+def _refuse_mask(data: object) -> None:
+    """A masked array would become an ordinary one: what was masked out would count again, without a word."""
+    if isinstance(data, numpy.ma.MaskedArray):
+        raise TypeError("a masked array would lose its mask here: pass .filled(value) or .compressed(), or mask with where()")
 
 
 def numbers(data: Any, dtype: Any = None) -> Array:
@@ -180,6 +187,7 @@ def move(array: Array, name: str) -> Array:
 
 def to_numpy(array: Array) -> numpy.ndarray:
     """A NumPy array of the same values: the array itself under NumPy, a copy from the device under CuPy."""
+    _refuse_mask(array)
     return array.get() if on_device(array) else numpy.asarray(array)
 
 

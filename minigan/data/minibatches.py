@@ -84,6 +84,8 @@ def _common_length(arrays: list[np.ndarray]) -> int:
         raise ValueError("batches needs at least one array: batches(x, size=64)")
     if any(array.ndim == 0 for array in arrays):
         raise ValueError("an array has no axis: batches takes arrays with one sample per entry of their first axis")
+    if any(array.dtype.kind == "O" for array in arrays):
+        raise TypeError("an array holds Python objects: batches takes arrays of numbers")
     lengths = [len(array) for array in arrays]
     if len(set(lengths)) > 1:
         raise ValueError(f"the arrays have lengths {lengths}: they must hold the same samples")

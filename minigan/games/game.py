@@ -165,10 +165,9 @@ class Game:
         for name, rng in (("rng", self._dropout_rng()), ("sample_rng", self._sample_rng)):
             backend.checked_generator_state(rng, state[name], name)
         for name in self._saved_parts():
-            if hasattr(
-                getattr(self, name), "check_state_dict"
-            ):  # a prior of the user's own is loaded first, and may refuse then
-                getattr(self, name).check_state_dict(state[name], name)
+            part = getattr(self, name)
+            if hasattr(part, "check_state_dict"):  # a prior of the user's own may have none: it is loaded first, and may refuse
+                part.check_state_dict(state[name], name)
 
     def _saved_parts(self) -> list[str]:
         return [*(["prior"] if hasattr(self.prior, "state_dict") else []), "G", "D", "opt_G", "opt_D"]

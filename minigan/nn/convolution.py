@@ -80,10 +80,10 @@ def _parameters(layer: str, channels: tuple, sizes: tuple, bias: bool, weight_in
     check_sizes(layer, n_in, n_out)
     rng = backend.generator(rng)
     shape = (*channels, *kernel)
-    weight = Tensor(weight_init(shape, rng), requires_grad=True, name="weight")
+    weight = init.parameter(layer, "weight", weight_init, shape, rng)
     if not bias:
         return weight, None
-    return weight, Tensor(init.uniform(init.fans(shape)[0] ** -0.5)((n_out,), rng), requires_grad=True, name="bias")
+    return weight, init.parameter(layer, "bias", init.uniform(init.fans(shape)[0] ** -0.5), (n_out,), rng)
 
 
 def _described(layer: Module) -> str:

@@ -32,11 +32,10 @@ class Dense(Module):
     ):
         check_sizes("Dense", in_features, out_features)
         rng = backend.generator(rng)
-        self.weight = Tensor(weight_init((in_features, out_features), rng), requires_grad=True, name="weight")
+        self.weight = init.parameter("Dense", "weight", weight_init, (in_features, out_features), rng)
         self.bias = None
         if bias:
-            b = init.uniform(1 / in_features**0.5)((out_features,), rng)
-            self.bias = Tensor(b, requires_grad=True, name="bias")
+            self.bias = init.parameter("Dense", "bias", init.uniform(1 / in_features**0.5), (out_features,), rng)
 
     def forward(self, x: Any) -> Tensor:
         x = floating("Dense", x)

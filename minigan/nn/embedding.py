@@ -19,7 +19,7 @@ class Embedding(Module):
 
     def __init__(self, n: int, d: int, rng: np.random.Generator | None = None):
         check_sizes("Embedding", n, d)
-        self.weight = Tensor(init.normal(1.0)((n, d), backend.generator(rng)), requires_grad=True, name="weight")
+        self.weight = init.parameter("Embedding", "weight", init.normal(1.0), (n, d), backend.generator(rng))
 
     def forward(self, labels: Any) -> Tensor:
         return self.weight[labels_below(repr(self), labels, self.weight.shape[0])]

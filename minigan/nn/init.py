@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from minigan import checks
+from minigan import backend, checks
+from minigan.tensor import Tensor
 
 Initialiser = Callable[[tuple[int, ...], np.random.Generator], Any]
 
@@ -52,6 +53,18 @@ def zeros(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
 def ones(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
     """All ones."""
     return np.ones(shape, np.float32)
+
+
+def parameter(layer: str, name: str, initialiser: Initialiser, shape: tuple[int, ...], rng: np.random.Generator) -> Tensor:
+    """The layer's parameter of this name and shape, in memory of its own, with the initialiser's values: finite floats."""
+    if not callable(initialiser):
+        raise TypeError(f"{layer}: {name}_init is a {type(initialiser).__name__}; expected a function (shape, rng) -> array")
+    values = backend.numbers(initialiser(shape, rng))
+    if values.shape != shape or values.dtype.kind != "f":
+        raise ValueError(f"{layer}: {name}_init returned {values.dtype} {values.shape}; expected floats of shape {shape}")
+    if not backend.of(values).isfinite(values).all():
+        raise ValueError(f"{layer}: {name}_init returned a nan or an infinity")
+    return Tensor(values.copy(), requires_grad=True, name=name)
 
 
 def fans(shape: tuple[int, ...]) -> tuple[int, int]:

@@ -60,14 +60,14 @@ class _BatchNorm(Module):
 class BatchNorm1d(_BatchNorm):
     """Batch norm of vectors (N, C) or sequences (N, C, L)."""
 
-    __doc__ = f"{__doc__}\n\n{_BatchNorm.__doc__}"
+    __doc__ = __doc__ and f"{__doc__}\n\n{_BatchNorm.__doc__}"  # `python -OO` has none
     ndims = (2, 3)
 
 
 class BatchNorm2d(_BatchNorm):
     """Batch norm of images (N, C, H, W)."""
 
-    __doc__ = f"{__doc__}\n\n{_BatchNorm.__doc__}"
+    __doc__ = __doc__ and f"{__doc__}\n\n{_BatchNorm.__doc__}"  # `python -OO` has none
     ndims = (4,)
 
 

@@ -95,12 +95,10 @@ def _common_dtype(name: str, strong: list, weak: list) -> Any:
 def _as_tensor(name: str, value: Any, dtype: Any, like: Tensor | None) -> Tensor:
     if isinstance(value, Tensor):
         return value if value.dtype.kind in "fc" else value.astype(dtype)
-    if backend.is_array(value) and value.dtype.kind in "fc":
-        return Tensor(value)
     try:
         if like is not None and dtype is not None and isinstance(value, int | float):
             return Tensor._of(backend.constant(value, dtype, like._data))
-        return Tensor(value, dtype=dtype)
+        return Tensor(value, dtype=None if backend.is_array(value) and value.dtype.kind in "fc" else dtype)
     except OverflowError as error:
         raise ValueError(f"{name}: {value} is too large for {dtype}") from error
     except (TypeError, ValueError) as error:

@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 
+from minigan import nn
 from minigan.nn import init
 
 DENSE, CONV = (300, 200), (64, 32, 5, 5)
@@ -74,3 +75,55 @@ def test_fans_of_dense_and_convolution_weights():
 def test_a_vector_has_no_fans(initialiser):
     with pytest.raises(ValueError, match=r"shape \(3,\) has no fan-in"):
         draw(initialiser, (3,))
+
+
+# --- what a layer takes of an initialiser -------------------------------------------------------------------------------
+
+TAKES_AN_INITIALISER = {
+    "Dense": lambda f: nn.Dense(2, 3, weight_init=f),
+    "Conv2d": lambda f: nn.Conv2d(2, 3, 1, weight_init=f),
+    "ConvTranspose2d": lambda f: nn.ConvTranspose2d(2, 3, 1, weight_init=f),
+}
+every_layer = pytest.mark.parametrize("name", TAKES_AN_INITIALISER)
+
+
+@every_layer
+def test_layers_that_are_given_one_array_do_not_share_it(name):
+    values = []
+
+    def always_the_same(shape, rng):
+        values.append(values[0] if values else np.ones(shape, np.float32))
+        return values[0]
+
+    first, second = TAKES_AN_INITIALISER[name](always_the_same), TAKES_AN_INITIALISER[name](always_the_same)
+    first.weight.data[...] = 7
+    assert (second.weight.data == 1).all()
+    assert (values[0] == 1).all()
+
+
+@every_layer
+@pytest.mark.parametrize(
+    ("make", "error", "says"),
+    [
+        (lambda shape: np.ones((3, 3), np.float32), ValueError, r"weight_init returned float32 \(3, 3\); expected floats of"),
+        (lambda shape: np.ones(shape, int), ValueError, "weight_init returned int64 .*; expected floats of shape"),
+        (lambda shape: np.full(shape, np.nan), ValueError, "weight_init returned a nan or an infinity"),
+        (lambda shape: np.full(shape, np.inf), ValueError, "weight_init returned a nan or an infinity"),
+        (lambda shape: None, TypeError, "expected numbers"),
+        (lambda shape: np.ma.ones(shape), TypeError, "masked array"),
+    ],
+    ids=["shape", "dtype", "nan", "inf", "None", "masked"],
+)
+def test_an_initialiser_that_returns_something_else_is_refused(name, make, error, says):
+    with pytest.raises(error, match=says):
+        TAKES_AN_INITIALISER[name](lambda shape, rng: make(shape))
+
+
+@every_layer
+def test_values_in_place_of_an_initialiser_are_refused(name):
+    with pytest.raises(TypeError, match=rf"^{name}: weight_init is a ndarray; expected a function \(shape, rng\) -> array"):
+        TAKES_AN_INITIALISER[name](np.ones((2, 3)))
+
+
+def test_the_initialisers_dtype_is_kept():
+    assert nn.Dense(2, 3, weight_init=lambda shape, rng: np.ones(shape)).weight.dtype == np.float64
