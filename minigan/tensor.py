@@ -118,7 +118,7 @@ def grad(output: Tensor, inputs: Tensor | Sequence[Tensor], gradient: Any = None
     `gradient` and `create_graph` are `Tensor.backward`'s. An input that the output does not depend on gets zeros; one that
     does not require a gradient raises ValueError.
     """
-    inputs = list(inputs) if isinstance(inputs, Iterable) and not isinstance(inputs, Tensor) else [inputs]
+    inputs = [inputs] if isinstance(inputs, Tensor) or not isinstance(inputs, Iterable) else list(inputs)
     for position, x in enumerate(inputs):
         if not (isinstance(x, Tensor) and x._requires_grad):
             raise messages.input_without_gradient(position, x)
