@@ -19,6 +19,8 @@ from typing import Any
 import numpy
 
 Array = Any  # numpy.ndarray or cupy.ndarray
+_Masked = numpy.ma.MaskedArray  # as an ordinary array, what it masks out would count again, without a word
+_MASK_LOST = "a masked array would lose its mask here: pass .filled(value) or .compressed(), or mask with where()"
 
 _CUPY_HELP = (
     "the cupy backend needs an NVIDIA GPU with its driver and the cupy package: "
@@ -132,14 +134,9 @@ def asarray(data: object, dtype: object = None) -> Array:
 
     An array that lives on a GPU stays there: only who asks for it, by `to_numpy` or `move`, waits for a copy.
     """
-    _refuse_mask(data)
+    if isinstance(data, _Masked):
+        raise TypeError(_MASK_LOST)
     return (of(data) if on_device(data) else _current.module).asarray(data, dtype=dtype)
-
-
-def _refuse_mask(data: object) -> None:
-    """A masked array would become an ordinary one: what was masked out would count again, without a word."""
-    if isinstance(data, numpy.ma.MaskedArray):
-        raise TypeError("a masked array would lose its mask here: pass .filled(value) or .compressed(), or mask with where()")
 
 
 def numbers(data: Any, dtype: Any = None) -> Array:
@@ -187,7 +184,8 @@ def move(array: Array, name: str) -> Array:
 
 def to_numpy(array: Array) -> numpy.ndarray:
     """A NumPy array of the same values: the array itself under NumPy, a copy from the device under CuPy."""
-    _refuse_mask(array)
+    if isinstance(array, _Masked):
+        raise TypeError(_MASK_LOST)
     return array.get() if on_device(array) else numpy.asarray(array)
 
 

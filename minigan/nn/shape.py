@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from minigan import ops
+from minigan import checks, ops
 from minigan.nn.module import Module
 from minigan.tensor import Tensor
 
@@ -19,7 +19,7 @@ class Reshape(Module):
     """(N, ...) -> (N, *shape): `Reshape(1, 28, 28)` makes images of vectors of 784."""
 
     def __init__(self, *shape: int):
-        self.shape = shape
+        self.shape = tuple([checks.whole("Reshape", "shape", n, least=-1) for n in shape])
 
     def forward(self, x: Any) -> Tensor:
         return ops.reshape(x, len(x), *self.shape)

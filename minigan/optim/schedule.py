@@ -12,7 +12,7 @@ class LinearDecay:
     """Takes the learning rates of optimizers linearly to 0: after t of `steps` calls of `step`, lr is lr_0 (1 - t / steps)."""
 
     def __init__(self, optimizers: Optimizer | Sequence[Optimizer], steps: int):
-        self.optimizers = list(optimizers) if isinstance(optimizers, list | tuple) else [optimizers]
+        self.optimizers = list(optimizers) if isinstance(optimizers, Iterable) else [optimizers]
         if not self.optimizers or not all(isinstance(optimizer, Optimizer) for optimizer in self.optimizers):
             raise ValueError(f"LinearDecay: optimizers is {optimizers!r:.60}; expected an Optimizer, or a list of at least one")
         self.steps = checks.whole("LinearDecay", "steps", steps)

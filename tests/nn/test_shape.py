@@ -37,3 +37,9 @@ def test_reshape_refuses_another_number_of_elements():
 
 def test_repr_shows_the_shape():
     assert repr(nn.Reshape(1, 28, 28)) == "Reshape(1, 28, 28)"
+
+
+@pytest.mark.parametrize("size", [1.5, "2", None, (2, 3), float("nan"), -2, True])
+def test_a_shape_of_something_else_than_whole_numbers_is_refused_at_once(size):
+    with pytest.raises(ValueError, match=r"^Reshape: shape is .*; expected a whole number, at least -1"):
+        nn.Reshape(2, size)

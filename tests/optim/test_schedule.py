@@ -150,3 +150,17 @@ def test_clip_weights_refuses_a_bound_that_is_not_above_0(c):
 def test_clip_weights_refuses_what_are_no_parameters(params, error, message):
     with pytest.raises(error, match=message):
         optim.clip_weights(params, 0.1)
+
+
+@pytest.mark.parametrize("optimizers", [None, 3, [], [None], "SGD"], ids=repr)
+def test_a_decay_of_something_else_than_optimizers_is_refused(optimizers):
+    with pytest.raises(ValueError, match=r"^LinearDecay: optimizers is .*; expected an Optimizer, or a list of at least one$"):
+        optim.LinearDecay(optimizers, 10)
+
+
+def test_a_decay_takes_any_iterable_of_optimizers():
+    rules = two_rules()
+    decay = optim.LinearDecay(iter(rules), 2)
+    decay.step()
+    decay.step()
+    assert [rule.lr for rule in rules] == [0, 0]
