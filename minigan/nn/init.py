@@ -42,7 +42,7 @@ def normal(std: float = 0.02, mean: float = 0.0) -> Initialiser:
 def uniform(bound: float) -> Initialiser:
     """Makes an initialiser that draws uniformly from [-bound, bound)."""
     bound = checks.number("init.uniform", "bound", bound, least=0)
-    return lambda shape, rng: ((2 * _generator(rng).random(shape, dtype=np.float32) - 1) * bound).astype(np.float32)
+    return lambda shape, rng: ((2 * _generator(rng).random(tuple(shape), dtype=np.float32) - 1) * bound).astype(np.float32)
 
 
 def zeros(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
