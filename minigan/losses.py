@@ -66,7 +66,7 @@ def squared_gradient_norm(output: Tensor, x: Tensor) -> Tensor:
     Each row of output (N, 1) must depend on its own row of x (N, ...) alone; x requires a gradient. BatchNorm in training mode
     mixes the rows: then this is the gradient of the sum of all outputs, and moving all rows alike counts as no change.
     """
-    if not output.requires_grad:
+    if not isinstance(output, Tensor) or not output.requires_grad:
         raise ValueError(
             "squared_gradient_norm: the output has no graph: compute it outside no_grad, from x with requires_grad"
         )

@@ -18,9 +18,12 @@ def version_of(data: Array, inputs: Sequence[tuple[Any, Any]]) -> list[int]:
     A view (a reshape, a slice) and its input are changed together, so they share one list.
     """
     base = data.base
-    for x, _ in inputs:
-        if data is x._data or (base is not None and (base is x._data or base is x._data.base)):
-            return x._version
+    try:
+        for x, _ in inputs:
+            if data is x._data or (base is not None and (base is x._data or base is x._data.base)):
+                return x._version
+    except (AttributeError, TypeError, ValueError) as error:
+        raise TypeError("record: expected pairs (input, derivative), of a Tensor and a function derivative(g, y)") from error
     return [0]
 
 

@@ -7,7 +7,7 @@ and returns that input's. `record` writes this down in the forward pass; `_walk`
 """
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from sys import getrefcount
 from typing import Any
@@ -118,7 +118,7 @@ def grad(output: Tensor, inputs: Tensor | Sequence[Tensor], gradient: Any = None
     `gradient` and `create_graph` are `Tensor.backward`'s. An input that the output does not depend on gets zeros; one that
     does not require a gradient raises ValueError.
     """
-    inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    inputs = [inputs] if isinstance(inputs, Tensor) or not isinstance(inputs, Iterable) else list(inputs)
     for position, x in enumerate(inputs):
         if not (isinstance(x, Tensor) and x._requires_grad):
             raise messages.input_without_gradient(position, x)

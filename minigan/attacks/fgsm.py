@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from minigan import backend
+from minigan import backend, checks
 from minigan.attacks.gradient import Clip, Loss, Model, attacking, checked, clipped, input_gradient
 from minigan.backend import Array
 from minigan.losses import cross_entropy
@@ -31,6 +31,7 @@ def fgsm(
     Raises ValueError for an epsilon below 0 or infinite, x outside `clip`, and a number of labels that is not x's.
     """
     x = checked("fgsm", x, y, epsilon, clip)
+    targeted = checks.flag("fgsm", "targeted", targeted)
     with attacking(model):
         g = input_gradient(model, x, y, loss)
     eta = (-epsilon if targeted else epsilon) * backend.of(g).sign(g)

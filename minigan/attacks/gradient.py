@@ -23,6 +23,8 @@ def input_gradient(model: Model, x: Array, y: Any, loss: Loss) -> Array:
 
     The loss may be a mean over the batch: what it divides by changes no sign.
     """
+    if not callable(loss):
+        raise TypeError(f"loss is a {type(loss).__name__}; expected a function (outputs, y) -> scalar")
     x = Tensor(x, requires_grad=True)
     with enable_grad():
         (g,) = grad(loss(model(x), y), x)
@@ -32,6 +34,8 @@ def input_gradient(model: Model, x: Array, y: Any, loss: Loss) -> Array:
 @contextmanager
 def attacking(model: Model) -> Iterator[None]:
     """The model in eval mode for a block, if it has modes: dropout would make its gradient noise."""
+    if not callable(model):
+        raise TypeError(f"the model is a {type(model).__name__}; expected a Module, or a function of x")
     if isinstance(model, Module):
         with eval_mode(model):
             yield
@@ -45,7 +49,10 @@ def checked(attack: str, x: Any, y: Any, epsilon: float, clip: Clip) -> Array:
     if x.dtype.kind != "f":
         raise TypeError(f"{attack}: x is {x.dtype}; expected floats, such as pixels / 255")
     checks.number(attack, "epsilon", epsilon, least=0)
-    labels, inputs = (y.shape if hasattr(y, "shape") else np.shape(y))[:1], x.shape[:1]
+    try:
+        labels, inputs = (y.shape if hasattr(y, "shape") else np.shape(y))[:1], x.shape[:1]
+    except ValueError as error:
+        raise ValueError(f"{attack}: y is no array of labels: {error}") from error
     if labels and labels != inputs:
         raise ValueError(f"{attack}: y has {len(y)} labels for {inputs[0] if inputs else 'no'} inputs; expected one for each")
     if clip is not None:

@@ -52,6 +52,8 @@ def project(
     """
     x = checked("project", x, None, 0.0, None)
     steps, restarts = checks.whole("project", "steps", steps), checks.whole("project", "restarts", restarts)
+    if not callable(prior):
+        raise TypeError(f"project: prior is {prior!r:.60}; expected a function m -> array, such as data.noise(64)")
     several = backend.of(x).repeat(x, restarts, axis=0)
     own_stream = rng is None or not isinstance(prior, Noise)
     start = prior(len(several)) if own_stream else prior(len(several), rng=backend.generator(rng))
@@ -79,6 +81,7 @@ def _descend(G: Model, x: Array, z: Tensor, steps: int, lr: float) -> None:
 def _distances(G: Model, x: Array, z: Tensor) -> tuple[Tensor, Tensor]:
     """G(z), and |G(z) - x|^2 of each image."""
     images = G(z)
-    if images.shape != x.shape:
-        raise ValueError(f"project: G makes images {images.shape[1:]}; expected those of x, {x.shape[1:]}")
+    if not isinstance(images, Tensor) or images.shape != x.shape:
+        found = images.shape[1:] if isinstance(images, Tensor) else f"of {type(images).__name__}"
+        raise ValueError(f"project: G makes images {found}; expected those of x, {x.shape[1:]}")
     return images, total(square(images - x).reshape(len(x), -1), axis=1)

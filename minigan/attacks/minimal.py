@@ -46,8 +46,8 @@ def minimal_perturbation(
     model sees the target already. The model's parameters, their gradients and flags stay as they were. Raises ValueError for x
     outside `clip`, a number of targets that is not x's, searches or steps below 1, and c that is not 0 < low <= high.
     """
-    target = one_each(x, target)
     x = checked("minimal_perturbation", x, target, 0.0, clip)
+    target = one_each(x, target)
     for name, count in (("searches", searches), ("steps", steps)):
         checks.whole("minimal_perturbation", name, count)
     if not isinstance(c, tuple | list) or len(c) != 2:

@@ -13,6 +13,7 @@ from minigan.backend import Array
 from minigan.losses import cross_entropy
 from minigan.modes import enable_grad, no_grad
 from minigan.ops import take, where
+from minigan.ops.operands import integers, operand
 from minigan.optim import Adam, LinearDecay
 from minigan.tensor import Tensor, grad
 
@@ -120,6 +121,8 @@ def adversarial_patch(
     Returns an array (C, P, P) of x's dtype. The model's parameters, their gradients and flags stay as they were. Raises as
     `apply_patch`, and ValueError for no images, x outside `clip`, and steps, batch or size below 1.
     """
+    if clip is None:
+        raise ValueError("adversarial_patch: clip is None; expected (low, high), between which the patch starts")
     x, rng = checked("adversarial_patch", x, None, 0.0, clip), backend.generator(rng)
     if x.ndim != 4 or not len(x):
         raise ValueError(f"adversarial_patch: x has shape {x.shape}; expected images (N, C, H, W), at least one")
@@ -169,10 +172,13 @@ def patch_success(
     number of labels that is not x's.
     """
     x, rng = checked("patch_success", x, y, 0.0, None), backend.generator(rng)
-    x = x[backend.xp().asarray(y) != target]
+    y, target = backend.asarray(integers("patch_success", y)), checks.whole("patch_success", "target", target, least=0)
+    if y.shape != x.shape[:1]:
+        raise ValueError(f"patch_success: x {x.shape}, y {y.shape}; expected (N, C, H, W) and (N,)")
+    x = x[y != target]
     taken = 0
     with no_grad(), attacking(model):
         for start in range(0, len(x), CHUNK):
             pasted, _ = apply_patch(x[start : start + CHUNK], patch, share, rng, angle)
-            taken += int((model(pasted).data.argmax(axis=1) == target).sum())
+            taken += int((operand("patch_success", model(pasted)).data.argmax(axis=1) == target).sum())
     return taken / len(x) if len(x) else float("nan")

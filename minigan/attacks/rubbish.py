@@ -28,9 +28,12 @@ def rubbish(shape: Sequence[int], kind: str = "normal", rng: np.random.Generator
 
     `rng` draws them; minigan's default generator if None. Raises ValueError for another kind.
     """
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise ValueError(f"rubbish: kind is {kind!r}; choose one of {', '.join(map(repr, KINDS))}")
-    return backend.xp().asarray(KINDS[kind](tuple(shape), backend.generator(rng)))
+    if not isinstance(shape, tuple | list):
+        raise TypeError(f"rubbish: shape is {shape!r}; expected sizes, such as (100, 1, 28, 28)")
+    sizes = tuple(checks.whole("rubbish", "a size", n, least=0) for n in shape)
+    return backend.xp().asarray(KINDS[kind](sizes, backend.generator(rng)))
 
 
 def fooled(model: Model, x: Any, p: float = 0.5) -> float:
@@ -39,10 +42,10 @@ def fooled(model: Model, x: Any, p: float = 0.5) -> float:
     The model is a Module (in eval mode meanwhile) or a function, from x to logits (N, C). Raises ValueError for no images and
     for p outside [0, 1].
     """
+    x, sure = checked("fooled", x, None, 0.0, None), 0
     checks.number("fooled", "p", p, least=0, most=1)
-    if not len(x):
-        raise ValueError("fooled: x holds no images; expected at least one")
-    x, sure = backend.asarray(x), 0
+    if not (x.ndim and len(x)):
+        raise ValueError(f"fooled: x has shape {x.shape}; expected (N, ...), at least one image")
     with no_grad(), attacking(model):
         for start in range(0, len(x), CHUNK):
             sure += int((softmax(model(x[start : start + CHUNK]), axis=1).data.max(axis=1) > p).sum())
@@ -60,8 +63,8 @@ def fooling_images(model: Model, x: Any, target: Any, steps: int = 20, step: flo
     Returns a new array of x's shape and dtype. The model's parameters, their gradients and flags stay as they were. Raises
     TypeError for x that are no floats, ValueError for steps below 1, a step below 0, and as `fgsm`.
     """
-    target = one_each(x, target)
     x = checked("fooling_images", x, target, 0.0, clip)
+    target = one_each(x, target)
     checks.whole("fooling_images", "steps", steps)
     checks.number("fooling_images", "step", step, least=0)
     with attacking(model):

@@ -34,9 +34,9 @@ class BackendError(RuntimeError):
 
 def _load(name: str) -> ModuleType:
     """The array module of that name, imported and, for CuPy, tried on the device once."""
-    if name == "numpy":
+    if isinstance(name, str) and name == "numpy":
         return numpy
-    if name != "cupy":
+    if not isinstance(name, str) or name != "cupy":
         raise BackendError(f"unknown backend {name!r}: choose 'numpy' or 'cupy'")
     try:
         cupy = importlib.import_module("cupy")
@@ -94,7 +94,7 @@ def using(name: str, noise: str | None = None) -> Iterator[None]:
 
 
 def _choice(name: str, noise: str | None) -> tuple[str, ModuleType, str]:
-    if noise not in (None, "numpy", name):
+    if noise is not None and not (isinstance(noise, str) and noise in ("numpy", name)):
         raise BackendError(f"noise={noise!r} with the {name} backend: choose None or 'numpy'")
     return name, _load(name), noise or name
 
@@ -153,6 +153,8 @@ def numbers(data: Any, dtype: Any = None) -> Array:
         raise TypeError(f"Tensor: {array.dtype} data (from a {type(data).__name__}); expected numbers")
     if dtype is not None and numpy.dtype(dtype).kind not in "fiubc":
         raise TypeError(f"Tensor: dtype {dtype!r} is not one of numbers or booleans")
+    if array.dtype.kind == "c" and dtype is not None and numpy.dtype(dtype).kind != "c":
+        raise TypeError(f"Tensor: {array.dtype} data do not become {dtype}: their imaginary part would be lost")
     from_python = isinstance(data, int | float | list | tuple) and not hasattr(data, "dtype")  # np.float64 is a float
     if dtype is None and from_python and array.dtype.kind != "b":
         dtype = "float32"
@@ -177,7 +179,7 @@ def _kept_constant(module: ModuleType, value: float, digits: str, dtype: numpy.d
 
 def move(array: Array, name: str) -> Array:
     """The array on the named backend; itself where it is there already."""
-    return to_numpy(array) if name == "numpy" else _load(name).asarray(array)
+    return to_numpy(array) if isinstance(name, str) and name == "numpy" else _load(name).asarray(array)
 
 
 def to_numpy(array: Array) -> numpy.ndarray:

@@ -24,7 +24,7 @@ _noise_generators: dict[ModuleType, DeviceGenerator] = {}  # each made when it i
 
 
 def seed(n: int) -> None:
-    """Start minigan's default generators afresh from the integer `n`, 0 included."""
+    """Start minigan's default generators afresh from the integer `n`, 0 included. Raises ValueError for anything else."""
     global _generator, _noise_seed
     n = checks.whole("seed", "n", n, least=0)
     _generator, _noise_seed = numpy.random.default_rng(n), int(numpy.random.default_rng([n, 1]).integers(2**63))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from minigan import backend
+from minigan import backend, checks
 
 FONTS = (  # fonts that every matplotlib has, whose digits are ordinary: no old-style figures, no dotted zeros, no symbols
     *("DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-Oblique", "DejaVuSans-BoldOblique"),
@@ -33,8 +33,7 @@ def glyphs(n: int, rng: np.random.Generator | None = None) -> tuple[np.ndarray, 
     The font, shear, rotation, size, stroke width and position are drawn for every image, from `rng` or else minigan's
     default generator. Raises ValueError for n < 0 and ImportError without matplotlib.
     """
-    if n < 0:
-        raise ValueError(f"n is {n}: the number of images must be at least 0")
+    n = checks.whole("glyphs", "n", n, least=0)
     rng = backend.generator(rng)
     fields, half_sizes, strokes = _templates()
     labels = rng.integers(10, size=n)

@@ -39,7 +39,7 @@ class Noise:
 
     def __call__(self, m: int, rng: Generator | None = None) -> Array:
         """`m` noise vectors, (m, d) float32; from `rng` if given, and then the prior's own stream stays where it is."""
-        return _KINDS[self.kind](m, self.d, self.generator if rng is None else rng)
+        return _KINDS[self.kind](m, self.d, self.generator if rng is None else backend.noise_generator(rng))
 
     def state_dict(self) -> dict[str, str | int]:
         """What is drawn, and where the generator stands, for `load_state_dict`."""
@@ -107,4 +107,6 @@ def _ends(name: str, a: np.ndarray, b: np.ndarray, steps: int) -> tuple[np.ndarr
     checks.whole(name, "steps", steps, least=2)
     if a.ndim != 1 or a.shape != b.shape:
         raise ValueError(f"{name}: a {a.shape}, b {b.shape}; expected two vectors of the same size")
+    if a.dtype.kind not in "fiub" or b.dtype.kind not in "fiub":
+        raise TypeError(f"{name}: a is {a.dtype} and b {b.dtype}; expected numbers")
     return a.astype(np.float64), b.astype(np.float64), np.result_type(a, b, np.float32)

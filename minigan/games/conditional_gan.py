@@ -10,7 +10,7 @@ from minigan.losses import discriminator_loss, generator_loss
 from minigan.nn import Module
 from minigan.nn.module import check_sizes
 from minigan.ops import broadcast_to, concatenate, one_hot
-from minigan.ops.operands import integers, labels_below
+from minigan.ops.operands import floating, integers, labels_below
 from minigan.optim import Optimizer
 from minigan.tensor import Tensor
 
@@ -27,6 +27,7 @@ class Conditional(Module):
         self.network, self.classes = network, classes
 
     def forward(self, x: Tensor, y: Any) -> Tensor:
+        x = floating("Conditional", x)
         code = one_hot(y, self.classes, dtype=x.dtype)
         if x.ndim == 4:
             n, _, height, width = x.shape

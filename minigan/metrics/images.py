@@ -319,7 +319,10 @@ def _labels(name: str, argument: str, y: np.ndarray, n: int) -> np.ndarray:
 
 def _feature_rows(argument: str, x: np.ndarray) -> np.ndarray:
     """The features as (n, d) float64, n >= 2."""
-    x = np.asarray(backend.to_numpy(x), np.float64)
+    x = backend.to_numpy(x)
+    if x.dtype.kind not in "fiub":
+        raise TypeError(f"frechet_distance: {argument} is {x.dtype}; expected numbers")
+    x = x.astype(np.float64)
     if x.ndim != 2 or len(x) < 2 or not x.shape[1]:
         raise ValueError(f"frechet_distance: {argument} has shape {x.shape}; expected (n, d), with n of at least 2")
     if not np.isfinite(x).all():

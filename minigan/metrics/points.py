@@ -46,7 +46,7 @@ def wasserstein1(a: np.ndarray, b: np.ndarray) -> float:
     to points: this needs SciPy (ImportError names the extra) and time that grows like n**3, seconds for n = 2,000.
     Raises ValueError for other shapes, empty sets, and values that are not finite.
     """
-    a, b = np.asarray(backend.to_numpy(a), dtype=np.float64), np.asarray(backend.to_numpy(b), dtype=np.float64)
+    a, b = _numbers("a", a), _numbers("b", b)
     for name, points in (("a", a), ("b", b)):
         if not points.size or not np.isfinite(points).all():
             raise ValueError(f"{name} of shape {points.shape} must hold at least one point, and only finite values")
@@ -75,9 +75,20 @@ def _wasserstein1_plane(a: np.ndarray, b: np.ndarray) -> float:
     return float(distances[linear_sum_assignment(distances)].mean())
 
 
+def _numbers(name: str, values: np.ndarray) -> np.ndarray:
+    """An array of float64. Complex numbers, text and the like are refused."""
+    try:
+        array = backend.to_numpy(values)
+    except ValueError as error:
+        raise ValueError(f"{name} is no array of numbers: {error}") from error
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name} is {array.dtype}: give an array of numbers")
+    return array.astype(np.float64)
+
+
 def _points(name: str, points: np.ndarray) -> np.ndarray:
     """`points` as (n, 2) float64, n >= 1."""
-    points = np.asarray(backend.to_numpy(points), dtype=np.float64)
+    points = _numbers(name, points)
     if points.ndim != 2 or points.shape[1] != 2:
         raise ValueError(f"{name} has shape {points.shape}: points in the plane have shape (n, 2)")
     if len(points) == 0:

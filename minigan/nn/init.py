@@ -6,6 +6,7 @@ C * KH * KW and the fan-out O * KH * KW.
 
 import math
 from collections.abc import Callable
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -35,13 +36,13 @@ def fan_in_uniform(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarr
 def normal(std: float = 0.02, mean: float = 0.0) -> Initialiser:
     """Makes an initialiser that draws from a normal distribution; the default is DCGAN's (Radford et al. 2016)."""
     std, mean = checks.number("init.normal", "std", std, least=0), checks.number("init.normal", "mean", mean)
-    return lambda shape, rng: (mean + std * rng.standard_normal(shape, dtype=np.float32)).astype(np.float32)
+    return lambda shape, rng: (mean + std * _generator(rng).standard_normal(shape, dtype=np.float32)).astype(np.float32)
 
 
 def uniform(bound: float) -> Initialiser:
     """Makes an initialiser that draws uniformly from [-bound, bound)."""
     bound = checks.number("init.uniform", "bound", bound, least=0)
-    return lambda shape, rng: ((2 * rng.random(shape, dtype=np.float32) - 1) * bound).astype(np.float32)
+    return lambda shape, rng: ((2 * _generator(rng).random(tuple(shape), dtype=np.float32) - 1) * bound).astype(np.float32)
 
 
 def zeros(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
@@ -68,6 +69,14 @@ def parameter(layer: str, name: str, initialiser: Initialiser, shape: tuple[int,
 
 def fans(shape: tuple[int, ...]) -> tuple[int, int]:
     """(fan_in, fan_out) of a weight. Raises ValueError for fewer than two axes."""
+    if not isinstance(shape, tuple | list) or not all(isinstance(n, Integral) and n >= 1 for n in shape):
+        raise ValueError(f"init: shape is {shape!r}; expected sizes of at least 1, (in, out) or (O, C, KH, KW)")
     if len(shape) < 2:
         raise ValueError(f"init: shape {shape} has no fan-in; expected (in, out) or (O, C, KH, KW)")
     return (shape[0], shape[1]) if len(shape) == 2 else (math.prod(shape[1:]), shape[0] * math.prod(shape[2:]))
+
+
+def _generator(rng: Any) -> np.random.Generator:
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"init: rng is {rng!r}; expected a generator: numpy.random.default_rng(seed)")
+    return rng

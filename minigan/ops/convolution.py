@@ -309,6 +309,6 @@ def _windows(name: str, weight: Tensor, stride: Pair, padding: Pair, dilation: P
 def pair_of(name: str, what: str, value: Pair, least: int) -> tuple[int, int]:
     """One integer, or two, for height and width: as two."""
     both = tuple(value) if isinstance(value, tuple | list) else (value, value)
-    if len(both) != 2 or any(isinstance(v, bool) or not isinstance(v, Integral) or v < least for v in both):
-        raise ValueError(f"{name}: {what} is {value!r}; expected one integer, or two, of at least {least}")
+    if len(both) != 2 or any(isinstance(v, bool) or not isinstance(v, Integral) or not least <= v < 2**31 for v in both):
+        raise ValueError(f"{name}: {what} is {value!r}; expected one integer, or two, of at least {least} (and below 2**31)")
     return int(both[0]), int(both[1])

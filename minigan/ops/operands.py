@@ -5,6 +5,7 @@ beside floats take the floats' dtype, so that float32 stays float32; among float
 integers into float32; arithmetic among integers is done in int64, since the small ones (images of uint8) would wrap around.
 """
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -94,10 +95,12 @@ def _common_dtype(name: str, strong: list, weak: list) -> Any:
 def _as_tensor(name: str, value: Any, dtype: Any, like: Tensor | None) -> Tensor:
     if isinstance(value, Tensor):
         return value if value.dtype.kind in "fc" else value.astype(dtype)
-    if like is not None and dtype is not None and isinstance(value, int | float):
-        return Tensor._of(backend.constant(value, dtype, like._data))
     try:
+        if like is not None and dtype is not None and isinstance(value, int | float):
+            return Tensor._of(backend.constant(value, dtype, like._data))
         return Tensor(value, dtype=None if backend.is_array(value) and value.dtype.kind in "fc" else dtype)
+    except OverflowError as error:
+        raise ValueError(f"{name}: {value} is too large for {dtype}") from error
     except (TypeError, ValueError) as error:
         raise type(error)(f"{name}: {error}") from error
 
@@ -147,7 +150,7 @@ def axes_of(name: str, x: Tensor, axis: int | tuple[int, ...] | None) -> tuple[i
         return tuple(range(x.ndim))
     axes = axis if isinstance(axis, tuple | list) else (axis,)
     for i in axes:
-        if isinstance(i, bool) or not hasattr(i, "__index__"):
+        if type(i) is not int and (isinstance(i, bool) or not isinstance(i, Integral)):
             raise TypeError(f"{name}: axis is {axis!r}; expected None, an integer or a tuple of integers")
         if not -x.ndim <= i < x.ndim:
             raise ValueError(f"{name}: axis {i} does not exist in shape {x.shape}")

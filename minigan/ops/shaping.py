@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from numbers import Integral, Real
 from typing import Any
 
 from minigan import backend, checks
@@ -45,7 +46,7 @@ def broadcast_to(x: Any, shape: int | Sequence[int]) -> Tensor:
     x = operand("broadcast_to", x)
     try:
         data = x.xp.broadcast_to(x.data, shape)
-    except ValueError as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"broadcast_to: shape {x.shape} does not broadcast to {shape}") from error
     return record("broadcast_to", data, (x, lambda g, y: g))
 
@@ -55,7 +56,7 @@ def expand_dims(x: Any, axis: int | tuple[int, ...]) -> Tensor:
     x = operand("expand_dims", x)
     try:
         data = x.xp.expand_dims(x.data, axis)
-    except ValueError as error:  # NumPy's AxisError
+    except (TypeError, ValueError, OverflowError) as error:  # NumPy's AxisError is a ValueError
         raise ValueError(f"expand_dims: axis {axis} does not fit shape {x.shape}") from error
     return reshape(x, data.shape)
 
@@ -80,9 +81,14 @@ def pad(x: Any, widths: Sequence[tuple[int, int]] | int, value: float = 0.0) -> 
     """A border of `value` around x: widths is one (before, after) for each axis, or one number for all sides."""
     x = operand("pad", x)
     pairs = (
-        [(widths, widths)] * x.ndim if isinstance(widths, int) else [tuple(p) if hasattr(p, "__len__") else () for p in widths]
+        [tuple(p) if isinstance(p, list | tuple) else () for p in widths]
+        if isinstance(widths, list | tuple)
+        else [(widths, widths)] * x.ndim
     )
-    if len(pairs) != x.ndim or any(len(p) != 2 or p[0] < 0 or p[1] < 0 for p in pairs):
+    if not isinstance(value, Real):
+        raise TypeError(f"pad: value is {value!r}; expected a number")
+    whole = all(isinstance(width, Integral) and width >= 0 for p in pairs for width in p)
+    if len(pairs) != x.ndim or any(len(p) != 2 for p in pairs) or not whole:
         raise ValueError(f"pad: widths {widths} are not one (before, after), none negative, for each axis of shape {x.shape}")
     inside = tuple([slice(before, before + n) for (before, _), n in zip(pairs, x.shape, strict=True)])
     data = x.xp.pad(x.data, pairs, constant_values=value) if pairs else x.data.copy()
@@ -116,6 +122,8 @@ def split(x: Any, sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
     x = operand("split", x)
     i = axis_of("split", x, axis)
     n = x.shape[i]
+    if not isinstance(sections, list | tuple | range) and not isinstance(sections, Integral):
+        raise TypeError(f"split: sections is {sections!r}; expected a number of parts, or a list of positions")
     if isinstance(sections, int) and (sections < 1 or n % sections):
         raise ValueError(f"split: axis {axis} of shape {x.shape} does not divide into {sections} equal parts")
     cuts = range(n // sections, n, n // sections) if isinstance(sections, int) and n else sections
@@ -139,7 +147,7 @@ def getitem(x: Any, index: Any) -> Tensor:
     index = _frozen_index(index)
     try:
         data = x.data[index]
-    except (IndexError, TypeError, ValueError) as error:
+    except (IndexError, TypeError, ValueError, OverflowError) as error:
         raise IndexError(f"getitem: index {index!r} does not fit shape {x.shape}: {error}") from error
     return record("getitem", data, (x, lambda g, y: _put(g, index, x.shape)))
 
@@ -164,7 +172,7 @@ def one_hot(labels: Any, classes: int, dtype: Any = "float32") -> Tensor:
 
 
 def _parts(name: str, parts: Sequence[Any]) -> list[Tensor]:
-    if isinstance(parts, Tensor) or not len(parts):
+    if not (isinstance(parts, list | tuple) or (backend.is_array(parts) and parts.ndim)) or not len(parts):
         raise ValueError(f"{name}: expected a list of tensors, at least one; got {parts!r}")
     return tensors(name, *parts)
 

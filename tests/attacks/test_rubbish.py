@@ -80,7 +80,7 @@ def test_what_is_refused():
     x = np.zeros((3, 4), np.float32)
     with pytest.raises(ValueError, match="choose one of"):
         rubbish((3, 4), "pink")
-    with pytest.raises(ValueError, match="x holds no images"):
+    with pytest.raises(ValueError, match="at least one image"):
         fooled(by_first_pixel, x[:0])
     with pytest.raises(ValueError, match="p <= 1"):
         fooled(by_first_pixel, x, 1.5)

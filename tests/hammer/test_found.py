@@ -1,0 +1,111 @@
+"""What hostile arguments have found, made small: each call is refused, by an error that says what is wrong."""
+
+import re
+
+import numpy as np
+import pytest
+
+import minigan as mg
+from minigan import Tensor, attacks, data, games, losses, metrics, nn
+from tests.leaves import leaf
+
+
+def _images(n=2):
+    return np.full((n, 1, 4, 4), 0.5, np.float32)
+
+
+def _model(x):
+    return x.reshape(len(x), -1)[:, :3]
+
+
+Y = np.array([0, 1])
+PATCH = np.ones((1, 2, 2), np.float32)
+VECTOR = np.ones(3)
+
+FOUND = [  # (the call, the error, what its message says)
+    # a crash of the interpreter
+    (lambda: mg.seed(np.ones((2, 3)).view(np.matrix)), ValueError, "seed: n is "),
+    (lambda: mg.seed(-1), ValueError, "seed: n is -1; expected a whole number, at least 0"),
+    (lambda: mg.seed(0.5), ValueError, "seed: n is 0.5"),
+    # AttributeError, KeyError, OverflowError
+    (lambda: mg.record("op", np.ones(3), (VECTOR, lambda g, y: g)), TypeError, "record: expected pairs (input, derivative)"),
+    (lambda: mg.record("op", np.ones(3), 5), TypeError, "record: expected pairs (input, derivative)"),
+    (lambda: leaf().to(2), TypeError, "to: the backend is 2; expected"),
+    (lambda: nn.init.he_normal((2, 3), 0), TypeError, "init: rng is 0; expected a generator"),
+    (lambda: nn.init.normal(0.1)((2, 3), VECTOR), TypeError, "init: rng is array"),
+    (lambda: nn.init.xavier_uniform({1: 2}, None), ValueError, "init: shape is {1: 2}; expected sizes"),
+    (lambda: data.noise(3)(2, rng=5), TypeError, "rng is 5; expected a generator"),
+    (
+        lambda: attacks.minimal_perturbation(_model, _images(), Y, c={}),
+        ValueError,
+        "minimal_perturbation: c is {}; expected (low, high)",
+    ),
+    (lambda: mg.expand_dims(leaf(), 2**70), ValueError, "expand_dims: axis 1180591620717411303424 does not fit"),
+    (lambda: leaf()[np.uint64(2**64 - 1)], IndexError, "getitem: index"),
+    (lambda: mg.conv2d(_images(), _images(1), padding=10**30), ValueError, "conv2d: padding is 1000"),
+    (lambda: Tensor([True]) + 10**30, ValueError, "add: 1000000000000000000000000000000 is too large for int64"),
+    (
+        lambda: attacks.adversarial_patch(_model, _images(), 1, 0.2, clip=(0, np.inf)),
+        ValueError,
+        "adversarial_patch: clip[1] is inf",
+    ),
+    # complex numbers, of which only the real part went on
+    (lambda: metrics.wasserstein1(1j * VECTOR, VECTOR), TypeError, "a is complex128: give an array of numbers"),
+    (lambda: metrics.mode_coverage(1j * np.ones((2, 2)), np.ones((2, 2)), 0.1), TypeError, "samples is complex128"),
+    (lambda: metrics.frechet_distance(1j * np.ones((3, 2)), np.ones((3, 2))), TypeError, "frechet_distance: a is complex128"),
+    (lambda: data.lerp(1j * VECTOR, VECTOR, 3), TypeError, "lerp: a is complex128"),
+    (lambda: Tensor(1j * VECTOR, dtype="float32"), TypeError, "Tensor: complex128 data do not become float32"),
+    (lambda: Tensor(1j * VECTOR).astype("float32"), TypeError, "complex128 does not become float32"),
+    # errors of NumPy's or Python's own
+    (lambda: mg.grad(leaf().sum(), 5), ValueError, "grad: input 0 is a int that requires no gradient"),
+    (lambda: losses.squared_gradient_norm(5, leaf()), ValueError, "squared_gradient_norm: the output has no graph"),
+    (lambda: games.Conditional(nn.Dense(5, 2), 3)("x", Y), TypeError, "Conditional: argument 1 is a str"),
+    (lambda: nn.Dense(2, 3).to(VECTOR), mg.backend.BackendError, "unknown backend array"),
+    (lambda: mg.backend.use("numpy", VECTOR), mg.backend.BackendError, "choose None or 'numpy'"),
+    (lambda: attacks.project(lambda z: None, _images(), data.noise(3)), ValueError, "project: G makes images of NoneType"),
+    (lambda: mg.sum(leaf(), VECTOR), TypeError, "sum: axis is array"),
+    (lambda: mg.softmax(leaf(), leaf()), TypeError, "softmax: axis is Tensor"),
+    (lambda: leaf().astype("floaty"), TypeError, "astype: dtype is 'floaty'"),
+    (lambda: mg.concatenate(3), ValueError, "concatenate: expected a list of tensors"),
+    (lambda: mg.stack([leaf()], "first"), ValueError, "expand_dims: axis first does not fit"),
+    (lambda: mg.broadcast_to(leaf(), "wide"), ValueError, "broadcast_to: shape (3,) does not broadcast to wide"),
+    (lambda: mg.pad(leaf(), 0.5), ValueError, "pad: widths 0.5 are not one (before, after)"),
+    (lambda: mg.pad(leaf(), 1, "a"), TypeError, "pad: value is 'a'; expected a number"),
+    (lambda: mg.split(leaf(), 1.5), TypeError, "split: sections is 1.5; expected"),
+    (lambda: data.ring(5, modes="8"), ValueError, "ring: modes is '8'; expected a whole number"),
+    (lambda: data.ring(2.5), ValueError, "ring: n is 2.5; expected a whole number"),
+    (lambda: data.grid(5, spacing=np.nan), ValueError, "grid: spacing is nan; expected a finite number"),
+    (lambda: data.glyphs(1.5), ValueError, "glyphs: n is 1.5; expected a whole number"),
+    (lambda: data.noise(3, kind=["normal"]), ValueError, "kind is ['normal']: choose one of"),
+    (lambda: data.slerp(VECTOR, VECTOR, 2.5), ValueError, "slerp: steps is 2.5; expected a whole number"),
+    (lambda: metrics.wasserstein1([[1], [1, 2]], VECTOR), ValueError, "a is no array of numbers"),
+    (lambda: metrics.mode_coverage(np.ones((2, 2)), np.ones((2, 2)), "0.1"), ValueError, "std is '0.1'"),
+    (lambda: nn.init.normal("0.02"), ValueError, "init.normal: std is '0.02'"),
+    (lambda: nn.init.uniform(None), ValueError, "init.uniform: bound is None"),
+    (lambda: attacks.fgsm("model", _images(), Y, 0.1), TypeError, "the model is a str; expected a Module, or a function"),
+    (lambda: attacks.fgsm(_model, _images(), Y, 0.1, loss=0.5), TypeError, "loss is a float; expected a function"),
+    (lambda: attacks.fgsm(_model, _images(), Y, VECTOR), ValueError, "fgsm: epsilon is array"),
+    (lambda: attacks.fgsm(_model, _images(), Y, 0.1, clip=3), ValueError, "fgsm: clip is 3; expected (low, high), or None"),
+    (lambda: attacks.fgsm(_model, _images(), Y, 0.1, targeted=VECTOR), ValueError, "fgsm: targeted is array"),
+    (lambda: attacks.fgsm(_model, _images(), [[0], [0, 1]], 0.1), ValueError, "fgsm: y is no array of labels"),
+    (lambda: attacks.pgd(_model, _images(), Y, 0.1, steps=2.5), ValueError, "pgd: steps is 2.5; expected a whole number"),
+    (lambda: attacks.pgd(_model, _images(), Y, 0.1, step="0.1"), ValueError, "pgd: step is '0.1'; expected a finite number"),
+    (lambda: attacks.fooled(_model, 5), ValueError, "fooled: x has shape ()"),
+    (lambda: attacks.fooled(_model, _images(), "p"), ValueError, "fooled: p is 'p'; expected 0 <= p <= 1"),
+    (lambda: attacks.fooling_images(_model, _images(), 1, steps=None), ValueError, "fooling_images: steps is None"),
+    (lambda: attacks.rubbish(3), TypeError, "rubbish: shape is 3; expected sizes"),
+    (lambda: attacks.rubbish((2, 1.5)), ValueError, "rubbish: a size is 1.5; expected a whole number"),
+    (lambda: attacks.rubbish((2,), ["normal"]), ValueError, "rubbish: kind is ['normal']"),
+    (lambda: attacks.project(_model, _images(), data.noise(3), restarts="2"), ValueError, "project: restarts is '2'"),
+    (lambda: attacks.project(_model, _images(), VECTOR), TypeError, "project: prior is array"),
+    (lambda: attacks.apply_patch(_images(), PATCH, (0.1, 0.2, 0.3)), ValueError, "apply_patch: share is (0.1, 0.2, 0.3)"),
+    (lambda: attacks.apply_patch(_images(), PATCH, 0.1, angle="10"), ValueError, "apply_patch: angle is '10'"),
+    (lambda: attacks.patch_success(_model, _images(), 1, PATCH, 1, 0.1), ValueError, "patch_success: x (2, 1, 4, 4), y ()"),
+    (lambda: attacks.adversarial_loss(_model, _images(), Y, 0.1, alpha=None), ValueError, "adversarial_loss: alpha is None"),
+]
+
+
+@pytest.mark.parametrize(("call", "error", "message"), FOUND, ids=[message[:40] for *_, message in FOUND])
+def test_hostile_argument_is_refused_by_name(call, error, message):
+    with pytest.raises(error, match=re.escape(message)):
+        call()
