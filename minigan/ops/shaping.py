@@ -122,7 +122,7 @@ def split(x: Any, sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
     x = operand("split", x)
     i = axis_of("split", x, axis)
     n = x.shape[i]
-    if not isinstance(sections, list | tuple | range) and not isinstance(sections, Integral):
+    if not (isinstance(sections, list | tuple | range | Integral) or backend.is_array(sections)):
         raise TypeError(f"split: sections is {sections!r}; expected a number of parts, or a list of positions")
     if isinstance(sections, int) and (sections < 1 or n % sections):
         raise ValueError(f"split: axis {axis} of shape {x.shape} does not divide into {sections} equal parts")
