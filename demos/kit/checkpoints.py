@@ -148,7 +148,8 @@ class Checkpoint:
 
     def enter(self, name: str, steps: int, parts: dict[str, Any]) -> int:
         """A loop begins: the number of iterations that it has played already, with all that it changes as they left it."""
-        assert self.loop is None, f"the loop {name} began within {self.loop}, which cannot be resumed"
+        if self.loop:
+            raise RuntimeError(f"the loop {name} begins within the loop {self.loop.name}, which could not be resumed there")
         self.busy = True
         self.loop = Loop(self._own_name(name), steps, parts)
         if state := self.found.pop(self.loop.name, None):

@@ -144,6 +144,14 @@ def test_a_program_that_is_to_survive_its_terminal_does(begin, monkeypatch):
         signal.signal(signal.SIGHUP, before)
 
 
+def test_a_loop_within_a_loop_is_refused(begin):
+    begin()
+    outer = resumable(range(3), "outer")
+    next(outer)
+    with pytest.raises(RuntimeError, match="the loop inner begins within the loop outer"):
+        next(resumable(range(3), "inner"))
+
+
 def test_a_loop_does_not_go_on_with_a_longer_ones_end(begin):
     run = begin()
     experiment(steps=5)
