@@ -83,7 +83,7 @@ def check_finite(figures: Mapping[str, float]) -> None:
 
 
 class Checkpoint:
-    """The checkpoint of a run, which is under way from `begin` to `end`.
+    """The checkpoint of a run, which is under way from `open` to `end`.
 
     Args:
         path: of the file to write.
@@ -93,7 +93,7 @@ class Checkpoint:
 
     def __init__(self, path: Path, command: str, resume: Path | None):
         self.path, self.command, self.resume = path, command, resume
-        self.settings: dict[str, Any] = {}
+        self.settings: dict[str, Any] | None = None  # until `begin`
         self.finished: dict[str, Any] = {}  # the state of each loop that is at its end, and the results of `once`, by name
         self.found: dict[str, Any] = {}  # the same in the file that the run goes on from, as far as not yet asked for
         self.names: Counter = Counter()  # that loops and results have had
@@ -112,14 +112,12 @@ class Checkpoint:
 
     # --- from the beginning to the end -------------------------------------------------------------------------------
 
-    def begin(self, settings: Mapping[str, Any]) -> None:
-        """The run is under way: from now on, a signal saves and stops. A file that was made with other settings is refused."""
+    def open(self) -> None:
+        """From now on, a signal saves and stops."""
         global _current
         if _current:  # a run before it, which has not come to its end
             _current.release()
-        self.settings = json.loads(json.dumps(settings))
-        if self.resume:
-            self._read(self.resume)
+        _current = self
         for left_over in self.path.parent.glob(f"{self.path.name}.*.tmp"):  # by a run that was killed as it wrote
             left_over.unlink(missing_ok=True)
         if threading.current_thread() is threading.main_thread():
@@ -127,7 +125,12 @@ class Checkpoint:
                 number = getattr(signal, name, None)  # Windows has no SIGHUP
                 if number and not (name == "SIGHUP" and signal.getsignal(number) == signal.SIG_IGN):  # nohup
                     self._handlers[number] = signal.signal(number, self._signalled)
-        _current = self
+
+    def begin(self, settings: Mapping[str, Any]) -> None:
+        """Here the loops begin. A file that was made with other settings is refused."""
+        self.settings = json.loads(json.dumps(settings))
+        if self.resume:
+            self._read(self.resume)
 
     def end(self) -> None:
         """The run is over: what has not been written yet is, and signals mean what they did before."""
@@ -210,7 +213,7 @@ class Checkpoint:
 
     def save(self, bar: tqdm | None = None) -> None:
         """Write all that is finished, and where the running loop stands; not, if the file has all of it already."""
-        if self.written and self.path.exists():
+        if self.settings is None or (self.written and self.path.exists()):
             return
         busy, self.busy, self.saving, began = self.busy, True, True, time.perf_counter()
         if bar is not None and sys.stderr.isatty():

@@ -116,11 +116,12 @@ def start(options: Options, argv: Sequence[str] | None, name: str) -> argparse.N
         print(f"--resume: there is no checkpoint {resume} yet: this run starts anew", file=sys.stderr)
         resume = None
     args.checkpoint = checkpoints.Checkpoint(path, goes_on(options.prog, argv), resume)
+    args.checkpoint.open()
     return args
 
 
 def begin(args: argparse.Namespace, settings: dict[str, Any]) -> None:
-    """The run is under way, and can be resumed, by these settings: what its result depends on, besides the options of all."""
+    """The loops begin, and can be resumed, by these settings: what its result depends on, besides the options of all."""
     args.checkpoint.begin({**settings, "seed": args.seed, "backend": backend.name(), "quick": args.quick})
 
 

@@ -110,6 +110,13 @@ def test_a_signal_between_two_loops_stops_at_once_and_keeps_what_is_finished(beg
     assert_same(experiment(), first)
 
 
+def test_a_signal_before_the_first_loop_leaves_nothing_that_could_not_be_resumed(tmp_path):
+    kit.start(kit.common_options("a demo"), ["--out", str(tmp_path / "out")], "some_demo")
+    with pytest.raises(SystemExit, match=r"^stopped after 0 finished parts; this goes on: .* --resume$"):
+        signal.raise_signal(signal.SIGINT)
+    assert not list((tmp_path / "out").iterdir())
+
+
 def test_what_was_finished_is_kept_though_the_resumed_run_is_stopped_before_it_gets_there(begin):
     begin()
     first, second = experiment(), experiment(steps=3)
