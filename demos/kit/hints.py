@@ -1,5 +1,6 @@
 """What to say, once, where a game seems to go wrong, and what the lectures suggest then."""
 
+import sys
 from collections.abc import Mapping
 
 import numpy as np
@@ -43,7 +44,7 @@ class Hints:
         self.in_a_row[hint] = self.in_a_row[hint] + 1 if so and t > EARLY * self.steps else 0
         if self.in_a_row[hint] == patience and hint not in self.said:
             self.said.add(hint)
-            tqdm.write(f"after {t} iterations: {hint} (--no-hints: without such lines)", file=bar.fp)
+            tqdm.write(f"after {t} iterations: {hint} (--no-hints: without such lines)", file=sys.stderr)
 
 
 def spread(x: np.ndarray) -> float:
