@@ -76,6 +76,18 @@ def once(name: str, function: Callable, *args: Any, bar: tqdm | None = None) -> 
         return _current.once(name, function, args, bar) if _current else function(*args)
 
 
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """A block that a signal's exception would leave half done: the run stops after it."""
+    run = _current
+    if run:
+        run.busy = True
+    yield
+    if run:
+        run.busy = False
+        run._stop_if_asked()
+
+
 def check_finite(figures: Mapping[str, float]) -> None:
     """End the program with one line where one of these figures, or of the weights in the running loop, is no number."""
     if _current:

@@ -212,7 +212,8 @@ def animate(figure: plt.Figure, draw: Callable, snapshots: list[dict], path: Pat
     """Write a GIF of the snapshots; it rests on the last one before it starts again."""
     frames = snapshots + [snapshots[-1]] * FRAMES_PER_SECOND
     animation = FuncAnimation(figure, draw, frames=frames, cache_frame_data=False)
-    animation.save(path, writer=PillowWriter(fps=FRAMES_PER_SECOND), dpi=80)
+    with undisturbed():  # matplotlib fails where it is stopped before the first frame
+        animation.save(path, writer=PillowWriter(fps=FRAMES_PER_SECOND), dpi=80)
     plt.close(figure)
 
 

@@ -117,6 +117,20 @@ def test_a_signal_before_the_first_loop_leaves_nothing_that_could_not_be_resumed
     assert not list((tmp_path / "out").iterdir())
 
 
+def test_a_block_that_is_not_to_be_disturbed_is_finished_first(begin):
+    begin()
+    done = []
+
+    def block():
+        with checkpoints.undisturbed():
+            signal.raise_signal(signal.SIGTERM)
+            done.append(1)
+
+    with pytest.raises(SystemExit, match=r"^stopped after 0 finished parts"):
+        block()
+    assert done
+
+
 def test_what_was_finished_is_kept_though_the_resumed_run_is_stopped_before_it_gets_there(begin):
     begin()
     first, second = experiment(), experiment(steps=3)
