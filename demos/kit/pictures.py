@@ -12,6 +12,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.animation import FuncAnimation, PillowWriter
 
+from demos.kit.checkpoints import undisturbed
+
 REAL, FAKE = "tab:blue", "tab:orange"
 FRAMES_PER_SECOND = 8
 
