@@ -10,23 +10,24 @@ and which of its parts are not to be repeated once they are finished:
 
     found = once("seed 0", experiment, settings, 0)
 
-All else is simply run again with --resume, which takes seconds. A checkpoint holds what the loop changes, minigan's default
+What is in neither is run again with --resume. A checkpoint holds what the loop changes, minigan's default
 generators, and the results of `once`: the run goes on to the same end as without a break, bit for bit.
 """
 
 import json
 import math
+import os
 import signal
 import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from tqdm import tqdm
@@ -37,6 +38,7 @@ from minigan.npz_files import DamagedFile, read_npz, write_npz
 
 FIRST, EVERY = 10.0, 30.0  # seconds from the start to the first checkpoint, and from one to the next ...
 SHARE = 0.01  # ... unless writing one took more than this share of them
+PATIENCE = 1.0  # seconds between two Ctrl-C of which the second means: at once
 
 _current: "Checkpoint | None" = None  # of the run that is under way
 
@@ -53,17 +55,21 @@ def resumable(steps: range, name: str, bar: tqdm | None = None, **parts: Any) ->
     """
     run = _current
     done = run.enter(name, len(steps), parts) if run else 0
-    with nullcontext(bar) if bar is not None else progress(total=len(steps), desc=name) as shown:
-        shown.update(done)
-        for t in steps[done:]:
-            if run:
-                run.busy = True
-            yield t
-            shown.update()
-            if run:
-                run.after_iteration(shown)
-    if run:
-        run.leave()
+    try:
+        with nullcontext(bar) if bar is not None else progress(total=len(steps), desc=name) as shown:
+            shown.update(done)
+            for t in steps[done:]:
+                if run:
+                    run.busy = True
+                yield t
+                shown.update()
+                if run:
+                    run.after_iteration(shown)
+        if run:
+            run.leave()
+    finally:
+        if run:
+            run.loop, run.busy = None, False  # also where the body broke off, by `break` or an error
 
 
 def once(name: str, function: Callable, *args: Any, bar: tqdm | None = None) -> Any:
@@ -76,16 +82,15 @@ def once(name: str, function: Callable, *args: Any, bar: tqdm | None = None) -> 
         return _current.once(name, function, args, bar) if _current else function(*args)
 
 
-@contextmanager
-def undisturbed() -> Iterator[None]:
+def undisturbed() -> AbstractContextManager:
     """A block that a signal's exception would leave half done: the run stops after it."""
-    run = _current
-    if run:
-        run.busy = True
-    yield
-    if run:
-        run.busy = False
-        run._stop_if_asked()
+    return _current.half_done() if _current else nullcontext()
+
+
+def give_up() -> None:
+    """A run of this program that has not come to its end is over."""
+    if _current:
+        _current.release()
 
 
 def check_finite(figures: Mapping[str, float]) -> None:
@@ -99,27 +104,28 @@ class Checkpoint:
 
     Args:
         path: of the file to write.
+        demo: its name.
         command: what the user types to go on.
         resume: the file to go on from; None: a fresh run.
+        lock: what keeps other runs out of the folder, open; None: nothing does.
     """
 
-    def __init__(self, path: Path, command: str, resume: Path | None):
-        self.path, self.command, self.resume = path, command, resume
+    def __init__(self, path: Path, demo: str, command: str, resume: Path | None, lock: int | None = None):
+        self.path, self.demo, self.command, self.resume, self.lock = path, demo, command, resume, lock
         self.settings: dict[str, Any] | None = None  # until `begin`
-        self.finished: dict[str, Any] = {}  # the state of each loop that is at its end, and the results of `once`, by name
+        self.finished: dict[str, Any] = {}  # by name, of each loop the state at its end, of each `once` (result, bar's steps)
         self.found: dict[str, Any] = {}  # the same in the file that the run goes on from, as far as not yet asked for
-        self.names: Counter = Counter()  # that loops and results have had
+        self.names: Counter = Counter()  # how often each name has been used
         self.within = ""  # the `once` that is running: how the names of its loops begin
         self.loop: Loop | None = None  # the one that is running
-        self.stopping = False  # a signal has come
         self.busy = False  # something is half done: what a signal asks for has to wait
-        self.saving = False
+        self.asked = 0.0  # when a signal came, on time's monotonic clock
+        self.stopped = 0.0  # and when the run stopped
         self.written = True  # nothing has changed since the last checkpoint
         self.last = ""  # where the run stood as the last checkpoint was written
         self.problem = ""  # why the last checkpoint could not be written
-        self.began = time.perf_counter()
+        self.began = self.seen = time.perf_counter()  # the run; seen: the end of the last iteration
         self.due = self.began + FIRST
-        self.seen = self.began  # the end of the last iteration
         self._handlers: dict[int, Any] = {}
 
     # --- from the beginning to the end -------------------------------------------------------------------------------
@@ -127,8 +133,6 @@ class Checkpoint:
     def open(self) -> None:
         """From now on, a signal saves and stops."""
         global _current
-        if _current:  # a run before it, which has not come to its end
-            _current.release()
         _current = self
         for left_over in self.path.parent.glob(f"{self.path.name}.*.tmp"):  # by a run that was killed as it wrote
             left_over.unlink(missing_ok=True)
@@ -140,7 +144,7 @@ class Checkpoint:
 
     def begin(self, settings: Mapping[str, Any]) -> None:
         """Here the loops begin. A file that was made with other settings is refused."""
-        self.settings = json.loads(json.dumps(settings))
+        self.settings = json.loads(json.dumps({"demo": self.demo, **settings}))
         if self.resume:
             self._read(self.resume)
 
@@ -152,68 +156,71 @@ class Checkpoint:
         self.release()
 
     def release(self) -> None:
-        """Signals mean what they did before, and loops are no longer noted."""
-        global _current
-        _current = None
+        """The folder is free, signals mean what they did before, and loops are no longer noted."""
+        self._let_go()
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         self._handlers.clear()
+
+    def _let_go(self) -> None:
+        global _current
+        _current = None
+        if self.lock is not None:
+            os.close(self.lock)
+            self.lock = None
 
     # --- loops and results --------------------------------------------------------------------------------------------
 
     def enter(self, name: str, steps: int, parts: dict[str, Any]) -> int:
         """A loop begins: the number of iterations that it has played already, with all that it changes as they left it."""
-        if self.loop:
-            raise RuntimeError(f"the loop {name} begins within the loop {self.loop.name}, which could not be resumed there")
-        self.busy = True
-        self.loop = Loop(self._own_name(name), steps, parts)
-        if state := self.found.pop(self.loop.name, None):
-            with self._fitting():
-                self.loop.restore(state)
-        self.busy, self.seen = False, time.perf_counter()
-        self._stop_if_asked()
-        return self.loop.t
+        self._refuse_within_a_loop(name)
+        with self.half_done():
+            loop = Loop(self._own_name(name), steps, parts)
+            if loop.name in self.found:
+                with self._fitting():
+                    loop.restore(self.found[loop.name])
+                del self.found[loop.name]
+            self.loop, self.seen = loop, time.perf_counter()
+        return loop.t
 
     def after_iteration(self, bar: tqdm) -> None:
         """The loop has finished an iteration: is it time to save, or to stop?"""
         self.loop.t += 1
         self.written = self.busy = False
         before, self.seen = self.seen, time.perf_counter()
-        if self.seen + (self.seen - before) >= self.due:  # after another iteration it would be too late
-            self.save(bar)
-        self._stop_if_asked(bar)
+        if self.asked or self.seen + (self.seen - before) >= self.due:  # after another iteration it would be too late
+            self._save_and_stop(bar)
 
     def leave(self) -> None:
         """The loop is at its end."""
-        self.busy = True
-        self.check_finite()
-        self.finished[self.loop.name] = copied(self.loop.state())
-        self.loop, self.busy = None, False
-        with suppress(OSError):  # what is written to it will say what is wrong
-            self.path.parent.mkdir(parents=True, exist_ok=True)  # it may have been deleted
+        with self.half_done():
+            self.check_finite()
+            self.finished[self.loop.name] = copied(self.loop.state())
+            self.loop = None
+            with suppress(OSError):  # what is written to it will say what is wrong
+                self.path.parent.mkdir(parents=True, exist_ok=True)  # it may have been deleted
         if time.perf_counter() >= self.due:
-            self.save()
-        self._stop_if_asked()
+            self._save_and_stop()
 
     def once(self, name: str, function: Callable, args: tuple, bar: tqdm | None) -> Any:
         """What the function returns, or returned before."""
+        self._refuse_within_a_loop(name)
         name, outer, start = self._own_name(name), self.within, bar.n if bar is not None else 0
         if name in self.found:
-            with self._fitting():
+            with self.half_done(), self._fitting():
                 result, moved = self.finished[name] = self.found.pop(name)
-            if bar is not None:
-                bar.update(moved)
-            return result
+                if bar is not None:
+                    bar.update(moved)
+            return copied(result)
         self.within = f"{name}/"
-        result = copied(function(*args))  # as a resumed run would have it
-        self.busy, self.within = True, outer
-        self.finished = {other: state for other, state in self.finished.items() if not other.startswith(f"{name}/")}
-        self.finished[name] = result, bar.n - start if bar is not None else 0
-        self.written = self.busy = False
+        result = copied(function(*args))  # as a resumed run would have it; what is kept, nobody else can change
+        with self.half_done():
+            self.within, self.written = outer, False
+            self.finished = {other: state for other, state in self.finished.items() if not other.startswith(f"{name}/")}
+            self.finished[name] = result, bar.n - start if bar is not None else 0
         if time.perf_counter() >= self.due:
-            self.save(bar)
-        self._stop_if_asked(bar)
-        return result
+            self._save_and_stop(bar)
+        return copied(result)
 
     def _own_name(self, name: str) -> str:
         """The name within the `once` that is running, and with a number where it has been taken."""
@@ -221,29 +228,33 @@ class Checkpoint:
         self.names[name] += 1
         return name if self.names[name] == 1 else f"{name} ({self.names[name]})"
 
+    def _refuse_within_a_loop(self, name: str) -> None:
+        if self.loop:
+            raise RuntimeError(f"{name} begins within the loop {self.loop.name}, which could not be resumed there")
+
     # --- the file -----------------------------------------------------------------------------------------------------
 
     def save(self, bar: tqdm | None = None) -> None:
         """Write all that is finished, and where the running loop stands; not, if the file has all of it already."""
         if self.settings is None or (self.written and self.path.exists()):
             return
-        busy, self.busy, self.saving, began = self.busy, True, True, time.perf_counter()
-        if bar is not None and sys.stderr.isatty():
-            bar.display("saving ...")
-        self.check_finite()
-        entries = self.found | self.finished | ({self.loop.name: self.loop.state()} if self.loop else {})
-        arrays: dict[str, np.ndarray] = {}
-        outline = {"settings": self.settings, "entries": {n: encoded(entry, n, arrays) for n, entry in entries.items()}}
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            write_npz(self.path, {"outline": np.array(json.dumps(outline)), **arrays})
-            self.written, self.problem, self.last = True, "", self.place()
-        except (OSError, ValueError) as error:  # the run goes on, and the next one may succeed
-            self.problem = f"{self.path} could not be written: {one_line(error)}"
-            tqdm.write(self.problem, file=sys.stderr)
-        now = time.perf_counter()
-        self.due = now + max(EVERY, (now - began) / SHARE)
-        self.busy, self.saving = busy, False
+        with self.half_done():
+            began = time.perf_counter()
+            if bar is not None and sys.stderr.isatty():
+                bar.display("saving ...")
+            self.check_finite()
+            entries = self.found | self.finished | ({self.loop.name: self.loop.state()} if self.loop else {})
+            arrays: dict[str, np.ndarray] = {}
+            try:
+                outline = {"settings": self.settings, "entries": {n: encoded(entry, n, arrays) for n, entry in entries.items()}}
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                write_npz(self.path, {"outline": np.array(json.dumps(outline)), **arrays})
+                self.written, self.problem, self.last = True, "", self.place()
+            except (OSError, ValueError, TypeError) as error:  # the run goes on, and the next one may succeed
+                self.problem = f"{self.path} could not be written: {one_line(error)}"
+                tqdm.write(self.problem, file=sys.stderr)
+            now = time.perf_counter()
+            self.due = now + max(EVERY, (now - began) / SHARE)
 
     def place(self) -> str:
         """Where the run stands, in words."""
@@ -255,6 +266,8 @@ class Checkpoint:
     def _read(self, path: Path) -> None:
         """Take in a file, if its settings are the run's."""
         settings, self.found = read_checkpoint(path)
+        if (other := settings.get("demo")) != self.demo:
+            raise SystemExit(f"--resume: {path} comes from another demo: {other}")
         if settings != self.settings:
             raise SystemExit(f"--resume: {path} comes from a run with other settings: {difference(settings, self.settings)}")
         self.written, self.last = path == self.path, "what it was resumed from"
@@ -269,20 +282,50 @@ class Checkpoint:
 
     # --- stopping -----------------------------------------------------------------------------------------------------
 
-    def _signalled(self, number: int, frame: FrameType | None) -> None:
-        """Stop where nothing is half done: here, or at the end of the iteration. A second Ctrl-C does not wait for that."""
-        if self.stopping and self.busy and not self.saving:
-            self.release()
-            raise SystemExit(f"stopped at once; {self._good()}: {self.command}")
-        self.stopping = True
-        if not self.busy:
-            self._stop_if_asked()
+    @contextmanager
+    def half_done(self) -> Iterator[None]:
+        """A block in which a signal is only noted; the run stops after it, unless it is within something half done itself."""
+        busy, self.busy = self.busy, True
+        try:
+            yield
+        finally:
+            self.busy = busy
+        if self.asked and not self.busy:
+            self._save_and_stop()
 
-    def _stop_if_asked(self, bar: tqdm | None = None) -> None:
-        if self.stopping:
-            self.save(bar)
-            self.release()
-            raise SystemExit(f"stopped after {self.place()}; {self.problem or 'this goes on'}: {self.command}")
+    def _signalled(self, number: int, frame: FrameType | None) -> None:
+        """Stop where nothing is half done: here (the file is then written by this handler), or at the end of that.
+
+        Ctrl-C a second later does not wait for it. Other signals while the run is stopping are the same wish again: a
+        terminal that closes sends two.
+        """
+        now = time.monotonic()
+        if self.stopped:
+            if now > self.stopped + PATIENCE:  # whoever called the demo has gone on without it
+                self.release()
+                signal.raise_signal(number)
+        elif self.asked and number == signal.SIGINT and now > self.asked + PATIENCE:
+            self._stop(f"stopped at once; {self._good()}: {self.command}")
+        elif not self.asked:
+            self.asked = now
+            if not self.busy:
+                self._save_and_stop()
+            elif number == signal.SIGINT:
+                tqdm.write("stopping as soon as this iteration is done; Ctrl-C again: at once", file=sys.stderr)
+
+    def _save_and_stop(self, bar: tqdm | None = None) -> None:
+        """Save, and stop if a signal has asked for it."""
+        asked, self.asked = self.asked, 0.0  # `save` itself does not stop
+        self.save(bar)
+        self.asked = self.asked or asked
+        if self.asked:
+            self._stop(f"stopped after {self.place()}; {self.problem or 'this goes on'}: {self.command}")
+
+    def _stop(self, message: str) -> NoReturn:
+        """End the program, if its caller lets it. Signals that come on the way out are ignored."""
+        self.stopped = time.monotonic()
+        self._let_go()
+        raise SystemExit(message)
 
     def check_finite(self, figures: Mapping[str, float] = {}) -> None:
         """End the program with one line where these figures, or the numbers in the running loop, are nan or infinite."""
@@ -318,8 +361,8 @@ class Loop:
         """Go on from there. Raises one of WRONG for a state that does not fit."""
         if state["t"] > self.steps:
             raise ValueError(f"{self.name} has played {state['t']} iterations already, more than {self.steps}")
-        if missing := set(self.state()) ^ set(state):
-            raise ValueError(f"{self.name}: one of the two has no {', '.join(sorted(missing))}")
+        if differing := set(self.state()) ^ set(state):
+            raise ValueError(f"{self.name}: {', '.join(sorted(differing))} only in the file, or only in the run")
         for name, part in self.parts.items():
             set_state(part, state[name])
         backend.set_generators_state(state["default generators"])
@@ -372,16 +415,34 @@ def set_state(part: Any, state: Any) -> None:
 
 
 def encoded(value: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
-    """The value for JSON, with its arrays in `arrays` under names that begin with `path`."""
-    if value is None or (isinstance(value, bool | int | float | str) and not isinstance(value, np.generic)):
+    """The value for JSON, with its arrays in `arrays` under names that begin with `path`. TypeError for what it cannot hold."""
+    if type(value) in PLAIN:
         return value
+
+    def inner(v: Any, name: Any) -> Any:
+        return v if type(v) in PLAIN else encoded(v, f"{path}/{name}", arrays)
+
     if isinstance(value, Mapping):
-        return ["dict", [[encoded(key, path, arrays), encoded(v, f"{path}/{key}", arrays)] for key, v in value.items()]]
+        return ["dict", [[inner(key, "key"), inner(v, key)] for key, v in value.items()]]
     if isinstance(value, list | tuple):
-        kind = "list" if isinstance(value, list) else "tuple"
-        return [kind, [encoded(v, f"{path}/{i}", arrays) for i, v in enumerate(value)]]
-    arrays[path] = backend.to_numpy(value)
-    return ["number" if isinstance(value, np.generic) else "array", path]
+        return ["list" if isinstance(value, list) else "tuple", [inner(v, i) for i, v in enumerate(value)]]
+    if isinstance(value, np.generic) and value.dtype.kind in "biuf":
+        return ["number", [value.dtype.str, value.item()]]
+    if not backend.is_array(value) or isinstance(value, np.ma.MaskedArray) or value.dtype.kind not in "biufcU":
+        raise TypeError(f"{path} is a {type(value).__name__}, which no checkpoint can hold")
+    name = free_name(path, arrays)
+    arrays[name] = backend.to_numpy(value)
+    return ["array", name]
+
+
+def free_name(path: str, arrays: Mapping[str, Any]) -> str:
+    """A name for an array: its path, as far as files take it, and with a number where another has it."""
+    path = "".join(c if c.isprintable() else "?" for c in path[:150])
+    name, n = path, 1
+    while name in arrays:
+        n += 1
+        name = f"{path} ({n})"
+    return name
 
 
 def decoded(outline: Any, arrays: dict[str, np.ndarray]) -> Any:
@@ -389,8 +450,10 @@ def decoded(outline: Any, arrays: dict[str, np.ndarray]) -> Any:
     if not isinstance(outline, list):
         return outline
     kind, content = outline
-    if kind in ("array", "number"):
-        return arrays[content] if kind == "array" else arrays[content][()]
+    if kind == "array":
+        return arrays[content]
+    if kind == "number":
+        return np.dtype(content[0]).type(content[1])
     if kind == "dict":
         return {decoded(key, arrays): decoded(value, arrays) for key, value in content}
     return {"list": list, "tuple": tuple}[kind](decoded(value, arrays) for value in content)

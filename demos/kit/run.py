@@ -34,8 +34,6 @@ SNAPSHOTS = 48  # pictures of the samples kept along the way: the frames of the 
 QUICK_SNAPSHOTS = 8  # the same with --quick
 ROWS = 400  # lines of history kept along the way
 
-_lock: int | None = None  # the folder that this program's run writes to, open
-
 
 class Options(argparse.ArgumentParser):
     """An argument parser that says on one line what is wrong."""
@@ -105,43 +103,48 @@ def start(options: Options, argv: Sequence[str] | None, name: str) -> argparse.N
         args.data = args.data_defaults[args.quick]
     args.out = args.out or Path("runs") / name
     path = args.out / "checkpoint.npz"
-    if args.resume and args.resume is not True and not Path(args.resume).exists():
-        options.error(f"--resume: there is no checkpoint {args.resume}")
+    resume = path if args.resume is True else None if args.resume is None else Path(args.resume)
+    if resume and args.resume is not True and not resume.exists():
+        options.error(f"--resume: there is no checkpoint {resume}")
+    checkpoints.give_up()
     try:
-        open_folder(args.out)
-    except OSError as error:
-        options.error(f"--out {args.out}: {error.strerror or error}")
-    resume = path if args.resume is True else args.resume and Path(args.resume)
+        lock = open_folder(args.out)
+    except (OSError, ValueError) as error:
+        options.error(f"--out {args.out}: {getattr(error, 'strerror', None) or error}")
     if resume and not resume.exists():
         print(f"--resume: there is no checkpoint {resume} yet: this run starts anew", file=sys.stderr)
         resume = None
-    args.checkpoint = checkpoints.Checkpoint(path, goes_on(options.prog, argv), resume)
+    args.checkpoint = checkpoints.Checkpoint(path, name, goes_on(options.prog, argv), resume, lock)
     args.checkpoint.open()
     return args
 
 
 def begin(args: argparse.Namespace, settings: dict[str, Any]) -> None:
-    """The loops begin, and can be resumed, by these settings: what its result depends on, besides the options of all."""
+    """The loops begin, and can be resumed, by these settings: what the result depends on, besides the options of all."""
     args.checkpoint.begin({**settings, "seed": args.seed, "backend": backend.name(), "quick": args.quick})
 
 
-def open_folder(out: Path) -> None:
-    """Make the folder, see that it can be written to, and keep other runs out of it until this one is over.
+def open_folder(out: Path) -> int | None:
+    """Make the folder, see that it can be written to, and keep other runs out of it until what is returned is closed.
 
-    Raises OSError. The system takes the lock back from a program that was killed. Windows has no such locks.
+    Raises OSError. The system takes the lock back from a program that was killed. Windows, and some network file systems,
+    have no such locks (None).
     """
-    global _lock
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=out):
         pass
-    if fcntl:
-        if _lock is not None:
-            os.close(_lock)  # of this program's run before
-        _lock = os.open(out, os.O_RDONLY)
-        try:
-            fcntl.flock(_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise OSError("another run is writing to it: wait for its end, or choose another folder") from None
+    if not fcntl:
+        return None
+    lock = os.open(out, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return lock
+    except BlockingIOError:
+        os.close(lock)
+        raise OSError("another run is writing to it: wait for its end, or choose another folder") from None
+    except OSError:
+        os.close(lock)
+        return None
 
 
 def goes_on(program: str, argv: Sequence[str]) -> str:
@@ -215,7 +218,7 @@ class Run:
         self.steps = args.steps or settings["steps"]
         schedule = max(self.steps, settings["steps"])
         self.decay = LinearDecay([game.opt_G, game.opt_D], schedule)
-        self.hints = None if args.no_hints else Hints(game, x, self.steps)
+        self.hints = None if args.no_hints else Hints(game, x, self.steps)  # a resumed run looks afresh
         self.history: list[dict[str, float]] = []
         self.snapshots: list[dict[str, np.ndarray]] = []
         begin(args, {**settings, "steps": schedule})

@@ -100,8 +100,9 @@ def points(args, settings: Settings) -> None:
     pictures.points(args.out / "samples.png", x[:10_000], samples, f"{title} (of the data: {perfect['high_quality']:.1%})")
     pictures.points_over_time(args.out / "over_time.png", run.snapshots, x, "samples over D's opinion: red real, blue fake")
     pictures.points_animation(args.out / "animation.gif", run.snapshots, x, "red: D says real, blue: fake")
+    pictures.curves(args.out / "curves.png", run.history, "the two players over the training")
     run.finish({"samples": found, "perfect_sampler": perfect}, {"samples": samples})
-    conclude(args, run)
+    conclude(args)
     for name, row in (("G", found), ("perfect sampler", perfect)):
         print(
             f"{name:>16}: {row['modes']} modes touched, {row['modes_1pct']} with at least 1 % of the samples, "
@@ -115,9 +116,8 @@ def images(args, settings: Settings) -> None:
     digits.play(args, make_game(settings, G, D), asdict(settings))
 
 
-def conclude(args, run: Run) -> None:
-    """The curves, and what there is to look at."""
-    pictures.curves(args.out / "curves.png", run.history, "the two players over the training")
+def conclude(args) -> None:
+    """What there is to look at."""
     print(f"""
 Results are in {args.out}/
   samples.png    the data and G's samples side by side: can you tell which is which?

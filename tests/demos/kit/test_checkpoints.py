@@ -1,5 +1,6 @@
 """Runs that survive: loops and results that are saved, stopped by signals, and resumed bit for bit."""
 
+import contextlib
 import json
 import re
 import signal
@@ -143,15 +144,81 @@ def test_what_was_finished_is_kept_though_the_resumed_run_is_stopped_before_it_g
     assert_same(experiment(steps=3), second)
 
 
-def test_a_second_signal_does_not_wait_for_the_end_of_the_iteration(begin):
-    before = [signal.getsignal(number) for number in SIGNALS]
+@pytest.fixture
+def seconds(monkeypatch):
+    """What the monotonic clock shows, from 100 on."""
+    now = [100.0]
+    monkeypatch.setattr(checkpoints.time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_a_second_ctrl_c_does_not_wait_for_the_end_of_the_iteration(begin, seconds, capsys):
     begin()
     loop = resumable(range(3), "long")
     next(loop)
     signal.raise_signal(signal.SIGINT)
-    with pytest.raises(SystemExit, match=r"^stopped at once"):
+    assert "stopping as soon as this iteration is done; Ctrl-C again: at once" in capsys.readouterr().err
+    seconds[0] += 2
+    with pytest.raises(SystemExit, match=r"^stopped at once; there is no checkpoint yet, so this starts anew"):
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_a_burst_of_signals_is_one_wish(begin, seconds):
+    begin()
+    loop = resumable(range(3), "long")
+    next(loop)
+    for number in (*SIGNALS, *SIGNALS):  # a terminal that closes sends SIGHUP twice
+        signal.raise_signal(number)
+    seconds[0] += 2
+    for number in set(SIGNALS) - {signal.SIGINT}:
+        signal.raise_signal(number)
+    with pytest.raises(SystemExit, match=r"^stopped after 1 of 3 iterations; this goes on"):
+        next(loop)
+    for number in SIGNALS:  # on the way out
+        signal.raise_signal(number)
+
+
+@pytest.fixture
+def _ctrl_c():
+    """Ctrl-C is a KeyboardInterrupt, whoever started the tests."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_ctrl_c")
+def test_signals_mean_what_they_did_before_when_the_run_is_over_or_has_been_stopped_for_a_while(begin, seconds):
+    before = [signal.getsignal(number) for number in SIGNALS]
+    begin().end()
+    assert [signal.getsignal(number) for number in SIGNALS] == before
+    begin()
+    with pytest.raises(SystemExit):
+        signal.raise_signal(signal.SIGINT)
+    seconds[0] += 2
+    with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
     assert [signal.getsignal(number) for number in SIGNALS] == before
+
+
+def test_a_loop_that_is_left_early_is_not_finished_and_the_next_one_runs(begin):
+    run = begin()
+    for _ in resumable(range(5), "left"):
+        break
+    loop = resumable(range(5), "broken")
+    next(loop)
+    with pytest.raises(ZeroDivisionError):
+        loop.throw(ZeroDivisionError())
+    assert list(resumable(range(2), "whole")) == [0, 1]
+    assert run.finished.keys() == {"whole"}
+    assert not run.busy
+
+
+def test_a_result_within_a_loop_is_refused(begin):
+    begin()
+    next(loop := resumable(range(3), "outer"))
+    with pytest.raises(RuntimeError, match="inner begins within the loop outer"):
+        once("inner", list)
+    loop.close()
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no SIGHUP")
@@ -169,7 +236,7 @@ def test_a_loop_within_a_loop_is_refused(begin):
     begin()
     outer = resumable(range(3), "outer")
     next(outer)
-    with pytest.raises(RuntimeError, match="the loop inner begins within the loop outer"):
+    with pytest.raises(RuntimeError, match="inner begins within the loop outer"):
         next(resumable(range(3), "inner"))
 
 
@@ -213,6 +280,37 @@ def test_what_is_finished_is_not_repeated_and_comes_back_as_it_was(begin):
     assert [type(value) for value in again.values()] == [type(value) for value in first.values()]
     once("three", find, 3)  # another one of the same name
     assert calls == [3, 3]
+
+
+def test_what_is_kept_of_a_result_cannot_be_changed(begin):
+    run = begin()
+    once("a list", lambda: [np.zeros(2)])[0][:] = 1
+    run.end()
+    begin("--resume")
+    found = once("a list", list)
+    found[0][:] = 2
+    assert checkpoints._current.finished["a list"][0][0].tolist() == [0, 0]
+
+
+def test_names_that_would_collide_do_not(begin):
+    values = {
+        np.float64(0.1): 1, np.float64(0.2): 2, 1: np.zeros(2), "1": np.ones(3), "a/b": np.zeros(4), "a": {"b": np.ones(5)},
+        "x" * 300: np.zeros(6), "x" * 300 + "y": np.ones(7), "two\nlines": np.zeros(8),
+    }  # fmt: skip
+    run = begin()
+    assert_same(once("values", lambda: values), values)
+    run.end()
+    begin("--resume")
+    assert_same(once("values", dict), values)
+
+
+@pytest.mark.parametrize(
+    "value", [{1, 2}, object(), np.ma.zeros(2), np.array(["a", None])], ids=lambda value: type(value).__name__
+)
+def test_what_no_checkpoint_can_hold_is_refused_at_once(begin, value):
+    begin()
+    with pytest.raises(TypeError, match=r"/a/0 is a \w+, which no checkpoint can hold"):
+        once("values", lambda: {"a": [value]})
 
 
 def test_results_draw_from_generators_of_their_own(begin):
@@ -470,6 +568,16 @@ def test_a_folder_has_one_run_at_a_time(tmp_path):
     third = in_the_folder(out, "")
     assert third.communicate(timeout=30)[1] == ""
     assert third.returncode == 0
+
+
+def test_a_run_that_is_over_or_stopped_leaves_its_folder_to_others(begin, tmp_path):
+    for leave in (lambda run: run.end(), lambda run: signal.raise_signal(signal.SIGTERM)):
+        run = begin()
+        with contextlib.suppress(SystemExit):
+            leave(run)
+        other = in_the_folder(tmp_path / "out", "")
+        assert other.communicate(timeout=30)[1] == ""
+        assert other.returncode == 0
 
 
 def test_a_folder_that_cannot_be_written_to_is_refused_before_the_first_step(tmp_path, capsys):

@@ -120,7 +120,7 @@ def test_the_animation_moves(done):
 
 def test_the_checkpoint_holds_the_end_of_the_run(done):
     settings, states = read_checkpoint(done.out / "checkpoint.npz")
-    assert settings == summary_of(done.out)["settings"] | {"quick": True}
+    assert settings == summary_of(done.out)["settings"] | {"quick": True, "demo": done.name}
     state = states["training"]
     assert set(state) == {"t", "default generators", "game", "batches", "decay", "history", "snapshots"}
     assert state["t"] == summary_of(done.out)["settings"]["steps"] == state["history"][-1]["step"]
@@ -167,18 +167,6 @@ def test_a_run_that_is_stopped_leaves_a_checkpoint_to_resume_from(name, tmp_path
     assert [path.name for path in (tmp_path / "parts").iterdir()] == ["checkpoint.npz"]
     parts = run(name, tmp_path / "parts", *QUICK, "12", "--resume")
     assert_same_end(parts, whole)
-
-
-def test_a_second_ctrl_c_stops_at_once_and_ctrl_c_means_afterwards_what_it_did_before(tmp_path, small, monkeypatch):
-    def pressed_twice(self):
-        signal.raise_signal(signal.SIGINT)
-        signal.raise_signal(signal.SIGINT)
-
-    before = signal.getsignal(signal.SIGINT)
-    monkeypatch.setattr(kit.LinearDecay, "step", pressed_twice)
-    with pytest.raises(SystemExit, match=r"^stopped at once; there is no checkpoint yet, so this starts anew: .*--resume$"):
-        run("gan", tmp_path, *QUICK, "3")
-    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_a_finished_run_that_is_resumed_comes_to_the_same_end(tmp_path, small):
