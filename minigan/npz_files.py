@@ -34,13 +34,12 @@ class DamagedFile(ValueError):  # noqa: N818  as in zipfile.BadZipFile: it says 
     """A file that `write_npz` cannot have written as it is; the message is one line and names the file and what is wrong."""
 
 
-def write_npz(path: str | os.PathLike, arrays: Mapping[str, np.ndarray], keep_previous: bool = False) -> None:
+def write_npz(path: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> None:
     """Write arrays of numbers, bools or text to `path`, such that at any moment the old file or the new one is there, whole.
 
     The new file is written beside it under a name of its own (`path` + .????????.tmp), read back, flushed to the disk, and
-    only then moved to `path`. `keep_previous=True` keeps an old file that is whole, as `path` + .previous. When anything
-    fails, or is interrupted, `path` is as before and the temporary file gone. Raises OSError where the system does, and
-    ValueError for other dtypes, names that are not printable and more than `LIMIT` bytes.
+    only then moved to `path`. When anything fails, or is interrupted, `path` is as before and the temporary file gone. Raises
+    OSError where the system does, and ValueError for other dtypes, names that are not printable and more than `LIMIT` bytes.
     """
     path = Path(path)
     plain = {_checked_name(name): _plain(name, array) for name, array in arrays.items()}
@@ -55,8 +54,6 @@ def write_npz(path: str | os.PathLike, arrays: Mapping[str, np.ndarray], keep_pr
             _write_archive(file, plain)
             _seal(file)
             os.fsync(file.fileno())
-        if keep_previous:
-            _keep(path, temporary.with_suffix(".link"))
         os.replace(temporary, path)
         _sync_folder(path.parent)
     finally:
@@ -127,23 +124,6 @@ def _seal(file: BinaryIO) -> None:
     file.seek(size - _DIGITS)
     file.write(digest.encode())
     file.flush()
-
-
-def _keep(path: Path, link: Path) -> None:
-    """Call the old file .previous as well, without a moment in which `path` is missing; a damaged one is not worth it."""
-    previous = path.with_name(f"{path.name}.previous")
-    try:
-        with _opened(path, LIMIT) as file:
-            _check_seal(file)
-    except (OSError, DamagedFile):
-        return
-    try:
-        os.link(path, link)
-        os.replace(link, previous)
-    except OSError:  # a file system without hard links
-        os.replace(path, previous)
-    finally:
-        link.unlink(missing_ok=True)  # os.replace leaves it where .previous was the same file
 
 
 def _sync_folder(folder: Path) -> None:

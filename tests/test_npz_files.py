@@ -144,7 +144,7 @@ def test_until_the_new_file_is_whole_and_on_the_disk_the_old_one_stays(path, mon
 
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "disk full"), KeyboardInterrupt()], ids=["disk full", "Ctrl-C"])
-@pytest.mark.parametrize("place", ["_write_archive", "_seal", "_keep"])
+@pytest.mark.parametrize("place", ["_write_archive", "_seal"])
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(path, monkeypatch, place, error):
     write_npz(path, {"t": np.array(1)})
 
@@ -153,7 +153,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(path, monkeypat
 
     monkeypatch.setattr(npz_files, place, fail)
     with pytest.raises(type(error)):
-        write_npz(path, {"t": np.array(2)}, keep_previous=True)
+        write_npz(path, {"t": np.array(2)})
     assert os.listdir(path.parent) == [path.name]
     same(read_npz(path), {"t": np.array(1)})
 
@@ -188,7 +188,7 @@ def test_bytes_that_read_back_as_others_are_an_oserror(path, monkeypatch):
 def test_two_threads_that_write_at_once_both_succeed(path):
     def write(value):
         for _ in range(10):
-            write_npz(path, {"a": np.full(1000, value)}, keep_previous=True)
+            write_npz(path, {"a": np.full(1000, value)})
 
     threads = [threading.Thread(target=write, args=(value,)) for value in range(3)]
     for thread in threads:
@@ -196,46 +196,7 @@ def test_two_threads_that_write_at_once_both_succeed(path):
     for thread in threads:
         thread.join()
     assert len(np.unique(read_npz(path)["a"])) == 1
-    assert {name.split(".npz")[1] for name in os.listdir(path.parent)} <= {"", ".previous"}
-
-
-def test_the_previous_file_is_kept_when_asked_for(path):
-    previous = path.with_name("checkpoint.npz.previous")
-    write_npz(path, {"t": np.array(1)}, keep_previous=True)
-    assert not previous.exists()
-    for t in (2, 3):
-        write_npz(path, {"t": np.array(t)}, keep_previous=True)
-        same(read_npz(path), {"t": np.array(t)})
-        same(read_npz(previous), {"t": np.array(t - 1)})
-    write_npz(path, {"t": np.array(9)})
-    same(read_npz(previous), {"t": np.array(2)})
-    assert sorted(os.listdir(path.parent)) == [path.name, previous.name]
-
-
-def test_a_damaged_file_does_not_replace_the_previous_one(path):
-    for t in (1, 2):
-        write_npz(path, {"t": np.array(t)}, keep_previous=True)
-    path.write_bytes(path.read_bytes()[:-1])
-    write_npz(path, {"t": np.array(3)}, keep_previous=True)
-    same(read_npz(path.with_name("checkpoint.npz.previous")), {"t": np.array(1)})
-
-
-def test_without_hard_links_the_previous_file_is_kept_all_the_same(path, monkeypatch):
-    def fail(*_):
-        raise PermissionError("no hard links here")
-
-    monkeypatch.setattr(npz_files.os, "link", fail)
-    for t in (1, 2):
-        write_npz(path, {"t": np.array(t)}, keep_previous=True)
-    same(read_npz(path.with_name("checkpoint.npz.previous")), {"t": np.array(1)})
-
-
-def test_a_kill_between_the_two_renames_does_not_matter(path, monkeypatch):
-    write_npz(path, {"t": np.array(1)})
-    os.link(path, path.with_name("checkpoint.npz.previous"))
-    write_npz(path, {"t": np.array(2)}, keep_previous=True)
-    assert len(os.listdir(path.parent)) == 2
-    same(read_npz(path.with_name("checkpoint.npz.previous")), {"t": np.array(1)})
+    assert {name.split(".npz")[1] for name in os.listdir(path.parent)} <= {""}
 
 
 # --- what is refused ---

@@ -311,7 +311,7 @@ class Checkpoint:
             if not self.busy:
                 self._save_and_stop()
             elif number == signal.SIGINT:
-                tqdm.write("stopping as soon as this iteration is done; Ctrl-C again: at once", file=sys.stderr)
+                tqdm.write("stopping as soon as this step is done; Ctrl-C again: at once", file=sys.stderr)
 
     def _save_and_stop(self, bar: tqdm | None = None) -> None:
         """Save, and stop if a signal has asked for it."""

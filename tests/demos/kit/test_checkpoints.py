@@ -157,7 +157,7 @@ def test_a_second_ctrl_c_does_not_wait_for_the_end_of_the_iteration(begin, secon
     loop = resumable(range(3), "long")
     next(loop)
     signal.raise_signal(signal.SIGINT)
-    assert "stopping as soon as this iteration is done; Ctrl-C again: at once" in capsys.readouterr().err
+    assert "stopping as soon as this step is done; Ctrl-C again: at once" in capsys.readouterr().err
     seconds[0] += 2
     with pytest.raises(SystemExit, match=r"^stopped at once; there is no checkpoint yet, so this starts anew"):
         signal.raise_signal(signal.SIGINT)
