@@ -33,7 +33,7 @@ import numpy as np
 from tqdm import tqdm
 
 from demos.kit.progress import progress
-from minigan import Tensor, backend
+from minigan import Tensor, backend, checks
 from minigan.npz_files import DamagedFile, read_npz, write_npz
 
 FIRST, EVERY = 10.0, 30.0  # seconds from the start to the first checkpoint, and from one to the next ...
@@ -330,7 +330,8 @@ class Checkpoint:
     def check_finite(self, figures: Mapping[str, float] = {}) -> None:
         """End the program with one line where these figures, or the numbers in the running loop, are nan or infinite."""
         found = [name for name, value in figures.items() if not math.isfinite(value)]
-        found += self.loop.not_finite() if self.loop else []
+        if self.loop and (found or not figures):  # a nan in a network is in the figures, too, which costs less to see
+            found += self.loop.not_finite()
         if found:
             self.release()
             raise SystemExit(
@@ -359,14 +360,15 @@ class Loop:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from there. Raises one of WRONG for a state that does not fit."""
-        if state["t"] > self.steps:
-            raise ValueError(f"{self.name} has played {state['t']} iterations already, more than {self.steps}")
+        t = checks.whole("checkpoint", "t", state["t"], least=0)
+        if t > self.steps:
+            raise ValueError(f"{self.name} has played {t} iterations already, more than {self.steps}")
         if differing := set(self.state()) ^ set(state):
             raise ValueError(f"{self.name}: {', '.join(sorted(differing))} only in the file, or only in the run")
         for name, part in self.parts.items():
             set_state(part, state[name])
         backend.set_generators_state(state["default generators"])
-        self.t = state["t"]
+        self.t = t
 
     def not_finite(self) -> list[str]:
         """Which parts' numbers are not: of a game, which networks, or else optimizers. Lists and dicts may hold anything."""
@@ -387,11 +389,29 @@ WRONG = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowEr
 
 def state_of(part: Any) -> Any:
     """What is to be saved of a loop's part."""
+    if hasattr(part, "state_dict"):
+        return in_order(part.state_dict())
     if isinstance(part, Tensor):
         return part.data
-    if isinstance(part, list | dict):
-        return part
-    return in_order(part.state_dict()) if hasattr(part, "state_dict") else backend.generator_state(part)
+    return part if isinstance(part, list | dict) else backend.generator_state(part)
+
+
+class Rows(list):
+    """What is found along the way: dicts with a "step" and other numbers or arrays, under the same names in each."""
+
+    def state_dict(self) -> list[dict[str, Any]]:
+        """All rows."""
+        return list(self)
+
+    def load_state_dict(self, rows: list[dict[str, Any]]) -> None:
+        """These rows instead. Raises ValueError where a file made by hand has others."""
+        for row in rows:
+            same = isinstance(row, dict) and "step" in row and row.keys() == rows[0].keys()
+            if not same or any(np.shape(row[name]) != np.shape(rows[0][name]) for name in row):
+                raise ValueError("its rows are not alike")
+            if not all(np.isfinite(value).all() for value in row.values()):
+                raise ValueError(f"a nan or an infinity in the row of step {row['step']}")
+        self[:] = rows
 
 
 def in_order(state: Any) -> Any:
@@ -401,15 +421,15 @@ def in_order(state: Any) -> Any:
 
 def set_state(part: Any, state: Any) -> None:
     """Put a loop's part back to what `state_of` found."""
-    if isinstance(part, Tensor):
-        part.data = state
-    elif isinstance(part, list):
-        part[:] = state
-    elif isinstance(part, dict):
-        part.clear()
-        part.update(state)
-    elif hasattr(part, "state_dict"):
+    if hasattr(part, "state_dict"):
         part.load_state_dict(state)
+    elif isinstance(part, Tensor):
+        part.data = state
+    elif isinstance(part, list | dict):
+        if type(state) is not type(part):
+            raise ValueError(f"a {type(state).__name__} where a {type(part).__name__} belongs")
+        part.clear()
+        (part.extend if isinstance(part, list) else part.update)(state)
     else:
         backend.set_generator_state(part, state)
 

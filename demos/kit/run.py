@@ -219,8 +219,8 @@ class Run:
         schedule = max(self.steps, settings["steps"])
         self.decay = LinearDecay([game.opt_G, game.opt_D], schedule)
         self.hints = None if args.no_hints else Hints(game, x, self.steps)  # a resumed run looks afresh
-        self.history: list[dict[str, float]] = []
-        self.snapshots: list[dict[str, np.ndarray]] = []
+        self.history = checkpoints.Rows()
+        self.snapshots = checkpoints.Rows()
         begin(args, {**settings, "steps": schedule})
 
     def train(self) -> None:

@@ -19,7 +19,7 @@ from demos.kit import run as kit
 from demos.kit.checkpoints import once, read_checkpoint, resumable
 from demos.kit.mixtures import RING, discriminator, generator
 from demos.kit.training import adams, train
-from minigan import Tensor, backend, data, npz_files
+from minigan import Tensor, backend, data, npz_files, optim
 from minigan.games import GAN
 from tests.demos.running import ROOT
 
@@ -497,6 +497,32 @@ def test_a_file_that_is_no_checkpoint_is_refused_on_one_line(tmp_path):
         read_checkpoint(tmp_path / "text.npz")
     with pytest.raises(SystemExit, match=r"^--resume: [^\n]+$"):
         read_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"t": -1}, {"t": 1.0}, {"t": "1"}, {"t": None}, {"rows": "ab"}, {"rows": [[1, 2]]}, {"rows": [{"step": 1}, {"a": 1}]},
+        {"rows": [{"step": 1, "a": float("nan")}]}, {"rows": [{"a": 1.0}]}, {"w": np.zeros(4)}, {"w": "abc"}, {"w": None},
+        {"found": []}, {"listed": {}}, {"default generators": {}}, {"default generators": "no"}, {"rng": "{}"}, {"rng": 3},
+        {"optimizer": {}}, {"optimizer": None},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_fields_made_by_hand_that_do_not_fit_are_refused_on_one_line(begin, change):
+    def play():
+        w, rng, rows = Tensor(np.zeros(3), requires_grad=True), np.random.default_rng(0), checkpoints.Rows()
+        optimizer = optim.Adam([w], 1e-3)
+        for t in resumable(range(3), "a", w=w, rng=rng, rows=rows, optimizer=optimizer, found={}, listed=[]):
+            rows.append({"step": t, "a": 1.0})
+
+    run = begin()
+    play()
+    run.finished["a"] |= change
+    run.end()
+    begin("--resume")
+    with pytest.raises(SystemExit, match=r"^--resume: .*checkpoint.npz does not fit this run: [^\n]+$"):
+        play()
 
 
 # --- nan -------------------------------------------------------------------------------------------------------------------
