@@ -100,7 +100,7 @@ def check_finite(figures: Mapping[str, float]) -> None:
 
 
 class Checkpoint:
-    """The checkpoint of a run, which is under way from `open` to `end`.
+    """The checkpoint of a run, which is under way from `start` to `end`.
 
     Args:
         path: of the file to write.
@@ -130,7 +130,7 @@ class Checkpoint:
 
     # --- from the beginning to the end -------------------------------------------------------------------------------
 
-    def open(self) -> None:
+    def start(self) -> None:
         """From now on, a signal saves and stops."""
         global _current
         _current = self

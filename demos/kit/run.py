@@ -115,7 +115,7 @@ def start(options: Options, argv: Sequence[str] | None, name: str) -> argparse.N
         print(f"--resume: there is no checkpoint {resume} yet: this run starts anew", file=sys.stderr)
         resume = None
     args.checkpoint = checkpoints.Checkpoint(path, name, goes_on(options.prog, argv), resume, lock)
-    args.checkpoint.open()
+    args.checkpoint.start()
     return args
 
 
