@@ -3,6 +3,7 @@
 import functools
 import inspect
 import os
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -78,6 +79,14 @@ def _no_run_is_left():
     yield
     if checkpoints._current:
         checkpoints._current.release()
+
+
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C is a KeyboardInterrupt, also where the tests run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

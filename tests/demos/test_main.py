@@ -20,6 +20,7 @@ NO_LECTURE = {"ladder", "speed"}  # demos that are about no slide
 FAILS = "print('before', flush=True); raise ValueError('a reason')"
 SAVES = """
 import os, signal, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the tests run in the background
 try:
     os.kill(os.getppid(), signal.NAME)
     time.sleep(60)
@@ -242,6 +243,7 @@ def test_all_ends_well_when_no_demo_fails(scripts, tmp_path):
     assert all((tmp_path / name / "output.txt").is_file() for name in scripts)
 
 
+@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_ctrl_c_lets_the_running_demo_save_and_ends_with_one_line(scripts, tmp_path, capfd, name):
     scripts["second"] = (SAVES.replace("NAME", name), "")

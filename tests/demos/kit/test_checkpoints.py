@@ -178,15 +178,7 @@ def test_a_burst_of_signals_is_one_wish(begin, seconds):
         signal.raise_signal(number)
 
 
-@pytest.fixture
-def _ctrl_c():
-    """Ctrl-C is a KeyboardInterrupt, whoever started the tests."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("_ctrl_c")
+@pytest.mark.usefixtures("ctrl_c")
 def test_signals_mean_what_they_did_before_when_the_run_is_over_or_has_been_stopped_for_a_while(begin, seconds):
     before = [signal.getsignal(number) for number in SIGNALS]
     begin().end()
