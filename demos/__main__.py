@@ -13,6 +13,7 @@ For names that the Tab key completes, give bash a command of its own for the dem
 
 import argparse
 import ast
+import errno
 import importlib
 import signal
 import subprocess
@@ -48,10 +49,24 @@ def main(argv: Sequence[str] = ()) -> None:
         case ["all", *options]:
             run_all(options)
         case [name, *options] if name in names():
-            importlib.import_module(f"demos.{chapter_of(name)}.{name}").main(options)
+            run_one(name, options)
         case [name, *_]:
             print(unknown(name), file=sys.stderr)
             raise SystemExit(2)
+
+
+def run_one(name: str, options: Sequence[str]) -> None:
+    """Run a demo. Where its pictures do not fit on the disk, what it has learnt is in its checkpoint."""
+    try:
+        importlib.import_module(f"demos.{chapter_of(name)}.{name}").main(options)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        from demos.kit.run import goes_on
+
+        raise SystemExit(
+            f"{error.strerror}; with more room, this goes on: {goes_on(f'python -m demos {name}', options)}"
+        ) from None
 
 
 def unknown(name: str) -> str:

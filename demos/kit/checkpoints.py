@@ -41,6 +41,7 @@ SHARE = 0.01  # ... unless writing one took more than this share of them
 PATIENCE = 1.0  # seconds between two Ctrl-C of which the second means: at once
 
 _current: "Checkpoint | None" = None  # of the run that is under way
+_listening: "Checkpoint | None" = None  # of the run that catches the signals: until its end, or a while after it was stopped
 
 
 def resumable(steps: range, name: str, bar: tqdm | None = None, **parts: Any) -> Iterator[int]:
@@ -88,9 +89,9 @@ def undisturbed() -> AbstractContextManager:
 
 
 def give_up() -> None:
-    """A run of this program that has not come to its end is over."""
-    if _current:
-        _current.release()
+    """A run of this program that has not come to its end, or was stopped, is over."""
+    if _listening:
+        _listening.release()
 
 
 def check_finite(figures: Mapping[str, float]) -> None:
@@ -132,8 +133,8 @@ class Checkpoint:
 
     def start(self) -> None:
         """From now on, a signal saves and stops."""
-        global _current
-        _current = self
+        global _current, _listening
+        _current = _listening = self
         for left_over in self.path.parent.glob(f"{self.path.name}.*.tmp"):  # by a run that was killed as it wrote
             left_over.unlink(missing_ok=True)
         if threading.current_thread() is threading.main_thread():
@@ -157,6 +158,8 @@ class Checkpoint:
 
     def release(self) -> None:
         """The folder is free, signals mean what they did before, and loops are no longer noted."""
+        global _listening
+        _listening = None
         self._let_go()
         for number, handler in self._handlers.items():
             signal.signal(number, handler)

@@ -9,7 +9,7 @@ from tqdm import tqdm
 from minigan.games import Game
 
 PATIENCE = 20  # rows of the history in which it must be so, one after the other
-EARLY = 0.1  # of the training: what is wrong there mostly mends itself
+EARLY = 0.2  # of the training: what is wrong there mostly mends itself
 ALIKE = 0.1  # collapse: the samples' spread, as a share of the data's
 VANISHED = 1e-4  # the length of G's gradient, as a share of its greatest so far
 

@@ -208,6 +208,16 @@ def scripts(tmp_path, monkeypatch):
     return code
 
 
+def test_a_picture_that_does_not_fit_on_the_disk_is_one_line(monkeypatch, tmp_path):
+    def full(*arguments, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(plt.Figure, "savefig", full)
+    command = rf"python -m demos detach --quick --out {re.escape(str(tmp_path))} --resume"
+    with pytest.raises(SystemExit, match=rf"^No space left on device; with more room, this goes on: {command}$"):
+        everything.main(["detach", "--quick", "--out", str(tmp_path)])
+
+
 def test_all_goes_on_when_one_fails_and_says_so_at_the_end(scripts, tmp_path, capfd, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     with pytest.raises(SystemExit, match="1 of 3 demos failed: second") as end:

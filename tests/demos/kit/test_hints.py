@@ -42,33 +42,33 @@ def said(game, monkeypatch):
 
 
 def test_nothing_is_said_of_a_healthy_game(said):
-    assert said(first=200) == []
+    assert said(first=300) == []
 
 
 def test_a_collapse_is_noticed_once(said):
-    [line] = said(samples=np.full((100, 2), 1.5) + 0.05 * np.random.default_rng(0).standard_normal((100, 2)), first=200)
+    [line] = said(samples=np.full((100, 2), 1.5) + 0.05 * np.random.default_rng(0).standard_normal((100, 2)), first=300)
     assert "mode collapse" in line
     assert "--no-hints" in line
 
 
 def test_a_discriminator_that_is_far_ahead_is_noticed_once(said):
-    [line] = said({"D_real": 0.999, "D_fake": 0.001}, first=200)
+    [line] = said({"D_real": 0.999, "D_fake": 0.001}, first=300)
     assert "D says 1 to the data and 0 to G's samples" in line
 
 
 def test_a_gradient_that_vanishes_is_noticed_once(said, game):
     def shrink(t):
         for p in game.opt_G.params:
-            p.grad = p.grad * (1e-5 if t == 230 else 1.0)
+            p.grad = p.grad * (1e-5 if t == 330 else 1.0)
 
-    [line] = said(first=200, change=shrink)
+    [line] = said(first=300, change=shrink)
     assert "gradient has all but vanished" in line
 
 
 def test_what_goes_wrong_early_or_for_a_moment_is_left_alone(said):
-    assert said({"D_real": 0.999, "D_fake": 0.001}, np.zeros((10, 2)), first=0, rows=90) == []
-    assert said({"D_real": 0.999, "D_fake": 0.001}, first=200, rows=hints.PATIENCE - 1) == []
+    assert said({"D_real": 0.999, "D_fake": 0.001}, np.zeros((10, 2)), first=100, rows=90) == []
+    assert said({"D_real": 0.999, "D_fake": 0.001}, first=300, rows=hints.PATIENCE - 1) == []
 
 
 def test_a_critic_has_no_probabilities_to_look_at(said):
-    assert said({"loss_D": 1.0, "w_estimate": 3.0}, first=200) == []
+    assert said({"loss_D": 1.0, "w_estimate": 3.0}, first=300) == []

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 import demos.__main__ as listing
+from demos.kit import ring_and_grid
 from demos.kit import run as kit
 from demos.kit.checkpoints import read_checkpoint
+from demos.the_game import gan
 from minigan import backend
 from tests.demos.running import (
     DEMOS,
@@ -194,6 +196,32 @@ def test_a_checkpoint_of_other_settings_is_refused_in_one_line(name, other, tmp_
     out = run(name, tmp_path / "out", *QUICK, "3")
     with pytest.raises(SystemExit, match=r"^--resume: .*checkpoint.npz comes from a run with other settings: [^\n]*$"):
         run(name, tmp_path / "other", *QUICK, "5", *other, "--resume", str(out / "checkpoint.npz"))
+
+
+def test_a_longer_run_is_not_resumed_on_the_schedule_of_a_shorter_one(tmp_path, small, monkeypatch):
+    monkeypatch.setitem(gan.QUICK, "ring", 5)
+    run("gan", tmp_path, *QUICK, "8")
+    with pytest.raises(SystemExit, match=r"comes from a run with other settings: steps 8 there, 5 here$"):
+        run("gan", tmp_path, "--quick", "--resume")
+
+
+# --- what goes wrong ----------------------------------------------------------------------------------------------------
+
+
+def test_a_nan_among_the_data_stops_the_run_within_a_row_of_its_history(tmp_path, small, monkeypatch):
+    def load(name, load=ring_and_grid.load):
+        x, *rest = load(name)
+        x[500] = np.nan
+        return x, *rest
+
+    monkeypatch.setattr(ring_and_grid, "load", load)
+    with pytest.raises(SystemExit) as end:
+        run("gan", tmp_path, *QUICK, "5000")
+    assert re.fullmatch(
+        r"training: after \d+ of 5000 iterations, there is a nan or an infinity in loss_D, .*D, G; [^\n]*MINIGAN_DEBUG=1[^\n]*",
+        end.value.code,
+    )
+    assert not (tmp_path / "summary.json").exists()
 
 
 # --- options ------------------------------------------------------------------------------------------------------------
