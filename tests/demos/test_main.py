@@ -253,7 +253,7 @@ def test_all_ends_well_when_no_demo_fails(scripts, tmp_path):
     assert all((tmp_path / name / "output.txt").is_file() for name in scripts)
 
 
-@pytest.mark.usefixtures("ctrl_c")
+@pytest.mark.usefixtures("usual_signals")
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_ctrl_c_lets_the_running_demo_save_and_ends_with_one_line(scripts, tmp_path, capfd, name):
     scripts["second"] = (SAVES.replace("NAME", name), "")

@@ -23,6 +23,7 @@ from minigan import Tensor, backend, data, npz_files, optim
 from minigan.games import GAN
 from tests.demos.running import ROOT
 
+pytestmark = pytest.mark.usefixtures("usual_signals")
 SIGNALS = [number for name in ("SIGINT", "SIGTERM", "SIGHUP") if (number := getattr(signal, name, None))]
 
 
@@ -180,7 +181,6 @@ def test_a_burst_of_signals_is_one_wish(begin, seconds):
         signal.raise_signal(number)
 
 
-@pytest.mark.usefixtures("ctrl_c")
 def test_signals_mean_what_they_did_before_when_the_run_is_over_or_has_been_stopped_for_a_while(begin, seconds):
     before = [signal.getsignal(number) for number in SIGNALS]
     begin().end()
