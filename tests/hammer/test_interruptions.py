@@ -216,7 +216,7 @@ def test_a_full_disk(small_disk, whole):
         time.sleep(draw.uniform(0.2, 1.0))
         if i % 2:  # and killed
             process.kill()
-            process.wait()
+            process.communicate()
             ballast.unlink()
             process = demo("wgan", out, "--resume")
         else:
