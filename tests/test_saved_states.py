@@ -55,7 +55,10 @@ TARGETS = {
     "Noise": lambda: data.noise(3, "sphere"),
     **{name: lambda name=name: played(name) for name in players.RULES},
 }
-every_target = pytest.mark.parametrize("name", TARGETS)
+LONG = players.IMAGES  # their many parts are those of others
+every_target = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in TARGETS]
+)
 WRONG = [
     None, "", "3", "{}", "[" * 2000, '{"bit_generator": "PCG64"}', '{"device": -1}', b"rng", -1, 2**70, 1.5, float("nan"), True,
     [], [1], {}, {"0": 1}, object(), mg.Tensor([1.0, 2.0]), np.zeros(3, object), np.zeros((0, 7)), np.ma.masked_array([1.0]),
