@@ -117,6 +117,7 @@ def assert_refused(target, state, where):
     assert fingerprint(target) == before, where
 
 
+@pytest.mark.slow
 @every_target
 def test_a_state_with_a_part_of_another_kind_is_refused_and_changes_nothing(name):
     target = TARGETS[name]()

@@ -153,6 +153,7 @@ for name in names():
 """
 
 
+@pytest.mark.slow
 def test_every_help_shows_in_ascii_with_question_marks_for_other_letters():
     said = python("-c", ALL_HELP, **ASCII)
     assert said.count("usage: python -m demos ") == len(FILES)
@@ -165,6 +166,7 @@ def test_the_list_shows_in_ascii(options):
     assert python("-S", "-m", "demos", *options, **ASCII) == re.sub(r"[^\x00-\x7f]", "?", said)
 
 
+@pytest.mark.slow
 def test_a_run_ends_well_in_ascii_in_a_folder_whose_name_is_no_text(tmp_path):
     out = os.fsencode(tmp_path) + b"/r\xe9sultats \xc3\xa9"
     said = python("-m", "demos.detach", "--quick", "--out", out, **ASCII)

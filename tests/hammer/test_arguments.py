@@ -963,6 +963,7 @@ def assert_none(bad: dict) -> None:
     assert not lines, "\n".join(lines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_arguments_that_are_fine_are_taken(name):
     target = TARGETS[name]
@@ -970,6 +971,7 @@ def test_arguments_that_are_fine_are_taken(name):
         target.call(*[make() for make in target.makers])
 
 
+@pytest.mark.slow
 def test_hostile_arguments_are_refused_or_right():
     assert_none(tally(range(200))[1])
 

@@ -33,6 +33,7 @@ def run(seeds) -> None:
             gc.collect()
 
 
+@pytest.mark.slow
 def test_random_programs_are_right():
     run(range(150))
 

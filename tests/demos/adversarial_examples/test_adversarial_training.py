@@ -12,6 +12,7 @@ from demos.kit.run import common_options, start
 from minigan import Tensor, attacks, data, losses
 from tests.demos.running import assert_shows_something, broken_claims, history_of, smaller_run, summary_of
 
+pytestmark = pytest.mark.slow  # seconds for each quick run
 SETTINGS = demo.Settings(width=16)
 
 

@@ -10,6 +10,7 @@ from scipy.stats import norm, wasserstein_distance
 from demos.the_game import convergence as demo
 from tests.demos.running import assert_moves, assert_shows_something, broken_claims, smaller_run, summary_of
 
+pytestmark = pytest.mark.slow  # seconds for each quick run
 QUICK = replace(demo.Settings(), **demo.QUICK)
 
 

@@ -11,6 +11,7 @@ from demos.the_game import transform
 from demos.the_game.transform import TARGETS, Settings
 from tests.demos.running import broken_claims, smaller_run, summary_of
 
+pytestmark = pytest.mark.slow  # seconds for each quick run
 SCIPY = {"exponential": stats.expon, "Gaussian": stats.norm}
 
 

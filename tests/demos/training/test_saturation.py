@@ -14,6 +14,7 @@ from demos.training import saturation as demo
 from minigan import Tensor, losses, nn, optim
 from tests.demos.running import assert_shows_something, broken_claims, smaller_run, summary_of
 
+pytestmark = pytest.mark.slow  # seconds for each quick run
 QUICK = replace(demo.Settings(), **demo.QUICK)
 
 

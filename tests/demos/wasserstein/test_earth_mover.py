@@ -13,6 +13,8 @@ from minigan import Tensor, nn, optim
 from minigan.games import GAN, WGAN, WGANGP
 from tests.demos.running import assert_shows_something, broken_claims, smaller_run, summary_of
 
+pytestmark = pytest.mark.slow  # seconds for each quick run
+
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory):

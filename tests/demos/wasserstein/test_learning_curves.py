@@ -15,6 +15,8 @@ from minigan import nn
 from minigan.games import GAN, WGAN, WGANGP
 from tests.demos.running import assert_shows_something, broken_claims, smaller_run, summary_of
 
+pytestmark = pytest.mark.slow  # seconds for each quick run
+
 
 def test_a_run_has_every_games_figures(tmp_path):
     out = smaller_run(demo, tmp_path, steps=8, moments=4)
