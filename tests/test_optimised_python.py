@@ -12,8 +12,6 @@ import numpy as np
 import minigan as mg
 from minigan import data, games, nn, optim, testing
 
-import pytest
-
 for layer in (nn.BatchNorm1d, nn.BatchNorm2d, nn.Dense):
     print(layer.__doc__)
 G, D = nn.Sequential(nn.Dense(2, 2)), nn.Sequential(nn.Dense(2, 1))
@@ -27,7 +25,6 @@ except AssertionError as error:
 """
 
 
-@pytest.mark.slow
 def test_what_minigan_does_is_the_same_without_docstrings_and_asserts():
     done = subprocess.run([sys.executable, "-OO", "-c", PROGRAM], capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout.splitlines() == ["None", "None", "None", "5", "float32 in, but float64 out"], done.stderr
