@@ -17,6 +17,7 @@ from argparse import ArgumentTypeError
 from dataclasses import asdict, dataclass, replace
 
 from demos.kit import digits, pictures
+from demos.kit.claim import Claim
 from demos.kit.run import parser, start
 from minigan import data, nn, optim
 from minigan.games import BEGAN
@@ -45,6 +46,7 @@ def main(argv: list[str] | None = None) -> None:
     settings = replace(Settings(), steps=100, width=64) if args.quick else Settings()
     if args.gamma is not None:
         settings = replace(settings, gamma=args.gamma)
+    claim = Claim(args, {"data": args.data, **asdict(settings)})
     G, D = generator(settings), autoencoder(settings)
     game = BEGAN(
         G,
@@ -55,7 +57,8 @@ def main(argv: list[str] | None = None) -> None:
         gamma=settings.gamma,
         lambda_k=settings.lambda_k,
     )
-    digits.play(args, game, asdict(settings), panels(settings.gamma))
+    digits.play(claim, game, panels(settings.gamma))
+    claim.finish()
 
 
 def generator(settings: Settings) -> nn.Sequential:

@@ -15,6 +15,7 @@ G's samples says how many of them are what was asked for.
 from dataclasses import asdict, dataclass, replace
 
 from demos.kit import digits
+from demos.kit.claim import Claim
 from demos.kit.run import parser, start
 from minigan import data, optim
 from minigan.games import Conditional, ConditionalGAN, dcgan_discriminator, dcgan_generator
@@ -38,6 +39,7 @@ def main(argv: list[str] | None = None) -> None:
     """Train, measure, draw."""
     args = start(parser(__doc__, data=digits.DATA, quick_data="glyphs"), argv, "cgan")
     settings = replace(Settings(), steps=20, channels=8, batch=32) if args.quick else Settings()
+    claim = Claim(args, {"data": args.data, **asdict(settings)})
     G = Conditional(dcgan_generator(settings.z + CLASSES, settings.channels), CLASSES)
     D = Conditional(dcgan_discriminator(1 + CLASSES, settings.channels), CLASSES)
     game = ConditionalGAN(
@@ -47,7 +49,8 @@ def main(argv: list[str] | None = None) -> None:
         opt_G=optim.Adam(G.parameters(), settings.lr, settings.betas),
         opt_D=optim.Adam(D.parameters(), settings.lr, settings.betas),
     )
-    digits.play(args, game, asdict(settings))
+    digits.play(claim, game)
+    claim.finish()
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ between two z pass nearer to 0 than any z that G was trained on; great circles d
 from dataclasses import asdict, dataclass, replace
 
 from demos.kit import digits
+from demos.kit.claim import Claim
 from demos.kit.run import parser, start
 from minigan import data, optim
 from minigan.games import GAN, dcgan_discriminator, dcgan_generator
@@ -37,6 +38,7 @@ def main(argv: list[str] | None = None) -> None:
     """Train, measure, draw."""
     args = start(parser(__doc__, data=digits.DATA, quick_data="glyphs"), argv, "dcgan")
     settings = replace(Settings(), steps=20, channels=8, batch=32) if args.quick else Settings()
+    claim = Claim(args, {"data": args.data, **asdict(settings)})
     G, D = dcgan_generator(settings.z, settings.channels), dcgan_discriminator(channels=settings.channels)
     game = GAN(
         G,
@@ -46,7 +48,8 @@ def main(argv: list[str] | None = None) -> None:
         opt_D=optim.Adam(D.parameters(), settings.lr, settings.betas),
         r1=settings.r1,
     )
-    digits.play(args, game, asdict(settings))
+    digits.play(claim, game)
+    claim.finish()
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +41,7 @@ SHARE = 0.01  # ... unless writing one took more than this share of them
 PATIENCE = 1.0  # seconds between two Ctrl-C of which the second means: at once
 
 _current: "Checkpoint | None" = None  # of the run that is under way
+_bar: tqdm | None = None  # the one that all loops move, where they share it
 _listening: "Checkpoint | None" = None  # of the run that catches the signals: until its end, or a while after it was stopped
 
 
@@ -50,11 +51,11 @@ def resumable(steps: range, name: str, bar: tqdm | None = None, **parts: Any) ->
     Args:
         steps: what t runs through.
         name: of the bar, and of the loop among the others.
-        bar: one that several loops share, instead of a bar for this one.
+        bar: one that several loops share, instead of a bar for this one (default: that of `sharing`, if there is one).
         parts: all that the loop's body changes: things with a `state_dict`, generators, tensors, lists and dicts. minigan's
             default generators are always among them.
     """
-    run = _current
+    run, bar = _current, _bar if bar is None else bar
     done = run.enter(name, len(steps), parts) if run else 0
     try:
         with nullcontext(bar) if bar is not None else progress(total=len(steps), desc=name) as shown:
@@ -83,9 +84,25 @@ def once(name: str, function: Callable, *args: Any, bar: tqdm | None = None) -> 
         return _current.once(name, function, args, bar) if _current else function(*args)
 
 
+@contextmanager
+def sharing(bar: tqdm) -> Iterator[None]:
+    """A block whose loops all move this bar."""
+    global _bar
+    before, _bar = _bar, bar
+    try:
+        yield
+    finally:
+        _bar = before
+
+
 def undisturbed() -> AbstractContextManager:
     """A block that a signal's exception would leave half done: the run stops after it."""
     return _current.half_done() if _current else nullcontext()
+
+
+def current() -> "Checkpoint | None":
+    """The run that is under way."""
+    return _current
 
 
 def give_up() -> None:
@@ -109,10 +126,12 @@ class Checkpoint:
         command: what the user types to go on.
         resume: the file to go on from; None: a fresh run.
         lock: what keeps other runs out of the folder, open; None: nothing does.
+        jobs: how many processes the run may use; see `kit.jobs`.
     """
 
-    def __init__(self, path: Path, demo: str, command: str, resume: Path | None, lock: int | None = None):
+    def __init__(self, path: Path, demo: str, command: str, resume: Path | None, lock: int | None = None, jobs: int = 1):
         self.path, self.demo, self.command, self.resume, self.lock = path, demo, command, resume, lock
+        self.jobs = jobs
         self.settings: dict[str, Any] | None = None  # until `begin`
         self.finished: dict[str, Any] = {}  # by name, of each loop the state at its end, of each `once` (result, bar's steps)
         self.found: dict[str, Any] = {}  # the same in the file that the run goes on from, as far as not yet asked for
@@ -128,17 +147,21 @@ class Checkpoint:
         self.began = self.seen = time.perf_counter()  # the run; seen: the end of the last iteration
         self.due = self.began + FIRST
         self._handlers: dict[int, Any] = {}
+        self.superseded: list[Path] = []  # the checkpoints of tasks whose results the next one of the run has
 
     # --- from the beginning to the end -------------------------------------------------------------------------------
 
-    def start(self) -> None:
+    def start(self, signals: Sequence[str] = ("SIGINT", "SIGTERM", "SIGHUP")) -> None:
         """From now on, a signal saves and stops."""
         global _current, _listening
         _current = _listening = self
         for left_over in self.path.parent.glob(f"{self.path.name}.*.tmp"):  # by a run that was killed as it wrote
             left_over.unlink(missing_ok=True)
+        if not self.resume:
+            for left_over in self.path.parent.glob(self.part("*").name):
+                left_over.unlink(missing_ok=True)
         if threading.current_thread() is threading.main_thread():
-            for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            for name in signals:
                 number = getattr(signal, name, None)  # Windows has no SIGHUP
                 if number and not (name == "SIGHUP" and signal.getsignal(number) == signal.SIG_IGN):  # nohup
                     self._handlers[number] = signal.signal(number, self._signalled)
@@ -178,7 +201,7 @@ class Checkpoint:
         """A loop begins: the number of iterations that it has played already, with all that it changes as they left it."""
         self._refuse_within_a_loop(name)
         with self.half_done():
-            loop = Loop(self._own_name(name), steps, parts)
+            loop = Loop(self._numbered(name), steps, parts)
             if loop.name in self.found:
                 with self._fitting():
                     loop.restore(self.found[loop.name])
@@ -207,26 +230,43 @@ class Checkpoint:
 
     def once(self, name: str, function: Callable, args: tuple, bar: tqdm | None) -> Any:
         """What the function returns, or returned before."""
-        self._refuse_within_a_loop(name)
-        name, outer, start = self._own_name(name), self.within, bar.n if bar is not None else 0
+        name, outer, start = self.own_name(name), self.within, bar.n if bar is not None else 0
         if name in self.found:
-            with self.half_done(), self._fitting():
-                result, moved = self.finished[name] = self.found.pop(name)
-                if bar is not None:
-                    bar.update(moved)
-            return copied(result)
+            return self.recall(name, bar)
         self.within = f"{name}/"
         result = copied(function(*args))  # as a resumed run would have it; what is kept, nobody else can change
-        with self.half_done():
-            self.within, self.written = outer, False
-            self.finished = {other: state for other, state in self.finished.items() if not other.startswith(f"{name}/")}
-            self.finished[name] = result, bar.n - start if bar is not None else 0
-        if time.perf_counter() >= self.due:
-            self._save_and_stop(bar)
+        self.within = outer
+        self.keep(name, result, bar.n - start if bar is not None else 0, bar)
         return copied(result)
 
-    def _own_name(self, name: str) -> str:
-        """The name within the `once` that is running, and with a number where it has been taken."""
+    def recall(self, name: str, bar: tqdm | None) -> Any:
+        """The result that the file has under this name; the bar moves as far as it did then."""
+        with self.half_done(), self._fitting():
+            result, moved = self.finished[name] = self.found.pop(name)
+            if bar is not None:
+                bar.update(moved)
+        return copied(result)
+
+    def keep(self, name: str, result: Any, moved: int, bar: tqdm | None, part: Path | None = None) -> None:
+        """A result that is not to be found again, and how far the bar moved; `part`: the task's own checkpoint."""
+        with self.half_done():
+            self.written = False
+            self.finished = {other: state for other, state in self.finished.items() if not other.startswith(f"{name}/")}
+            self.finished[name] = result, moved
+            self.superseded += [part] if part else []
+        if time.perf_counter() >= self.due:
+            self._save_and_stop(bar)
+
+    def part(self, task: Any) -> Path:
+        """The checkpoint of a task that runs in another process."""
+        return self.path.with_name(f"{self.path.stem}.task-{task}.npz")
+
+    def own_name(self, name: str) -> str:
+        """The name within the `once` that is running, and with a number where it has been taken. Not within a loop."""
+        self._refuse_within_a_loop(name)
+        return self._numbered(name)
+
+    def _numbered(self, name: str) -> str:
         name = self.within + name
         self.names[name] += 1
         return name if self.names[name] == 1 else f"{name} ({self.names[name]})"
@@ -253,6 +293,8 @@ class Checkpoint:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 write_npz(self.path, {"outline": np.array(json.dumps(outline)), **arrays})
                 self.written, self.problem, self.last = True, "", self.place()
+                while self.superseded:
+                    self.superseded.pop().unlink(missing_ok=True)
             except (OSError, ValueError, TypeError) as error:  # the run goes on, and the next one may succeed
                 self.problem = f"{self.path} could not be written: {one_line(error)}"
                 tqdm.write(self.problem, file=sys.stderr)

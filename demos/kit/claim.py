@@ -1,50 +1,112 @@
-"""The frame around the demo of one claim: its options, its figures beside what was expected, and the files at the end."""
+"""The frame around a demo: its figures beside what was expected, its pictures, and the files at the end."""
 
 import argparse
-from pathlib import Path
+from collections.abc import Collection
 from typing import Any
 
-import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
+from demos.kit import results, style
+from demos.kit.comparing import Comparison
 from demos.kit.run import begin, write_summary
 
 
 class Claim:
-    """What a demo finds out: call `note` for every number, then `finish` with the picture.
+    """What a demo finds out: call `note`, or one of the bounds, for every figure, `show` for every picture, then `finish`.
 
     Args:
         args: the options, from `kit.run.start`.
-        settings: everything that the result depends on, besides the seed; for summary.json.
+        settings: everything that the result depends on, besides the seed; for summary.json. A run that is shorter than its
+            "steps" (--steps) is the beginning of the whole one: its learning rates do not fall faster.
     """
 
     def __init__(self, args: argparse.Namespace, settings: dict[str, Any]):
         self.args, self.settings = args, settings
-        self.metrics: dict[str, float] = {}
+        self.metrics: dict[str, Any] = {}
         self.expected: dict[str, str] = {}
         self.holds: dict[str, bool] = {}  # of those figures that can be right or wrong
-        begin(args, settings)
+        self.pictures: dict[str, str] = {}  # file name -> title
+        whole, steps = settings.get("steps", 0), getattr(args, "steps", None) or settings.get("steps", 0)
+        self.short = "QUICK RUN" if args.quick else "SHORT RUN" if steps < whole else ""
+        self.schedule = max(steps, whole)
+        begin(args, {**settings, "steps": self.schedule} if whole else settings)
+        if whole:
+            self.settings = {**settings, "steps": steps}
 
-    def note(self, name: str, value: float, expected: str = "", holds: bool | None = None) -> None:
-        """Note a number, what was expected in words ("at most 0.03"), and whether that came true (None: only reported)."""
+    @property
+    def judged(self) -> bool:
+        """Whether the run is long enough for its bounds."""
+        return not self.short
+
+    # --- figures ------------------------------------------------------------------------------------------------------
+
+    def note(self, name: str, value: float, expected: str = "", holds: bool | None = None, quick: bool = False) -> None:
+        """Note a number, what was expected in words ("at most 0.03"), and whether that came true (None: only reported).
+
+        quick: so few iterations as those of a --quick run can show it, too; otherwise they do not judge it.
+        """
         self.metrics[name] = float(value)
         if expected:
             self.expected[name] = expected
-        if holds is not None:
+        if holds is not None and (self.judged or quick):
             self.holds[name] = bool(holds)
+        elif holds is not None:
+            self.expected[name] = f"{expected}: not judged by a {self.short.lower()}"
 
-    def finish(self, picture: Figure, name: str) -> None:
-        """Save the picture as NAME.png, write summary.json, and print every figure beside what was expected."""
+    def at_most(self, name: str, value: float, bound: float, quick: bool = False) -> None:
+        """A number, and how large it may be."""
+        self.note(name, value, f"at most {bound:g}", value <= bound, quick)
+
+    def at_least(self, name: str, value: float, bound: float, quick: bool = False) -> None:
+        """A number, and how large it must be."""
+        self.note(name, value, f"at least {bound:g}", value >= bound, quick)
+
+    def between(self, name: str, value: float, low: float, high: float, quick: bool = False) -> None:
+        """A number, and between which others it must lie."""
+        self.note(name, value, f"from {low:g} to {high:g}", low <= value <= high, quick)
+
+    def compare(self, name: str, found: Comparison, expected: Collection[str] | None = None) -> None:
+        """A difference, with its interval; `expected`: the holds that it may come to (None: any)."""
+        interval = f"95 % from {found.low:.3g} to {found.high:.3g}: {found.verdict}"
+        if expected is None:
+            self.note(name, found.difference, interval)
+        else:
+            self.note(name, found.difference, f"{interval} (expected: {' or '.join(expected)})", found.verdict in expected)
+        self.note(f"{name} low", found.low)
+        self.note(f"{name} high", found.high)
+
+    # --- pictures and files ---------------------------------------------------------------------------------------------
+
+    def show(self, figure: Figure, name: str, title: str) -> None:
+        """Save a picture as NAME.png, under what was found; one of a quick run claims nothing."""
+        self.args.checkpoint.save()  # what has been learnt is kept, whatever becomes of the picture
+        self.pictures[name] = title if self.judged else f"{self.short}: too short to conclude from"
+        style.title(figure, self.pictures[name])
+        if self.short:
+            style.stamp(figure, self.short)
+        style.save(figure, self.args.out / f"{name}.png", sorted({"png", self.args.format}))
+
+    def finish(self, picture: Figure | None = None, name: str = "") -> None:
+        """Write summary.json, and print every figure beside what was expected. Exit status 1 if a bound does not hold."""
+        if picture is not None:  # TODO: until every demo calls show
+            self.show(picture, name, picture.get_suptitle() or name)
         self.args.checkpoint.save()
-        path = Path(self.args.out, f"{name}.png")
-        picture.savefig(path, dpi=130)
-        plt.close(picture)
-        extra = {"expected": self.expected, "holds": self.holds}
-        write_summary(self.args, self.settings, self.metrics, extra)
+        extra = {"expected": self.expected, "holds": self.holds, "pictures": self.pictures}
+        summary = write_summary(self.args, self.settings, self.metrics, extra)
+        if self.args.record:
+            results.record(self.args.checkpoint.demo, summary)
         self.args.checkpoint.end()
-        width = max(map(len, self.metrics))
+        self._print()
+        if failed := [name for name, holds in self.holds.items() if not holds]:
+            raise SystemExit(f"{self.args.checkpoint.demo}: does not hold: {', '.join(failed)}")
+
+    def _print(self) -> None:
+        figures = {name: value for name, value in self.metrics.items() if isinstance(value, float)}
+        width = max(map(len, figures), default=0)
         print(f"\n{'':{width}}  {'measured':>12}  expected")
-        for key, value in self.metrics.items():
+        for key, value in figures.items():
             verdict = {True: "", False: "   <-- does not hold"}.get(self.holds.get(key), "")
             print(f"{key:{width}}  {value:12.6g}  {self.expected.get(key, '')}{verdict}".rstrip())
-        print(f"\nResults are in {self.args.out}/: {path.name}, summary.json, checkpoint.npz")
+        endings = sorted({"png", self.args.format})
+        pictures = [f"{name}.{ending}" for name in self.pictures for ending in endings]
+        print(f"\nResults are in {self.args.out}/: {', '.join([*pictures, 'summary.json', 'checkpoint.npz'])}")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from demos.kit import pictures
+from demos.kit.claim import Claim
 from demos.kit.progress import progress
 from demos.kit.run import Run, add_data_options, common_options
 from demos.kit.training import adams, train
@@ -71,8 +72,12 @@ def load(args, n: int | None = None) -> tuple[np.ndarray, np.ndarray, tuple[np.n
     return x, y, data.glyphs(300 if args.quick else n)
 
 
-def play(args, game: Game, settings: dict, panels=pictures.DISCRIMINATOR_PANELS) -> None:
-    """Train the game, whose networks see pixels from -1 to 1, and show what G has learnt; a conditional one class by class."""
+def play(claim: Claim, game: Game, panels=pictures.DISCRIMINATOR_PANELS) -> dict[str, dict]:
+    """Train the game, whose networks see pixels from -1 to 1, and show what G has learnt; a conditional one class by class.
+
+    Returns the judge's figures of G's samples, "samples", and of unseen "real_images"; they are among the claim's.
+    """
+    args = claim.args
     x, y, others = load(args)
     conditional = isinstance(game, ConditionalGAN)
     columns = 10 if conditional else 8
@@ -84,30 +89,29 @@ def play(args, game: Game, settings: dict, panels=pictures.DISCRIMINATOR_PANELS)
     def classes(n):
         return np.arange(n) % 10 if conditional else None
 
-    run = Run(
-        args,
-        game,
-        data.batches(2 * x - 1, y, size=settings["batch"]),
-        {"data": args.data, **settings},
-        x,
-        lambda: {"samples": sample(len(fixed), classes(len(fixed)), fixed)},
-    )
+    batches = data.batches(2 * x - 1, y, size=claim.settings["batch"])
+    run = Run(claim, game, batches, x, lambda: {"samples": sample(len(fixed), classes(len(fixed)), fixed)})
     run.train()
 
     labels = classes(SAMPLES)
     samples = sample(SAMPLES, labels)
     found = quality(args, x, y, others, samples, labels)
-    title = f"{args.data} after {run.steps:,} iterations"
+    claim.metrics |= found
+    run.write(samples=samples, **({"labels": labels} if conditional else {}))
+    row = found["samples"]
+    title = f"{row['confident']:.0%} of the samples are clear digits, of {row['classes']} classes"
     if conditional:
-        pictures.images(args.out / "samples.png", by_class(x, y), by_class(samples, labels), f"{title}: a row for each class")
+        asked = f"{row['accuracy']:.0%} of the samples show the class asked for; of the worst class, {row['worst_class']:.0%}"
+        sheets = by_class(x, y), by_class(samples, labels)
+        claim.show(pictures.images(*sheets, labels=[str(c) for c in range(10)]), "samples", asked)
     else:
-        pictures.images(args.out / "samples.png", x[:144], samples[:144], title)
-    pictures.images_over_time(args.out / "over_time.png", run.snapshots, "the same noise z, over the training", 2 * columns)
+        claim.show(pictures.images(x[:144], samples[:144]), "samples", title)
+    claim.show(pictures.images_over_time(run.snapshots, 2 * columns), "over_time", f"After {run.steps:,} iterations, {title}")
     pictures.images_animation(args.out / "animation.gif", run.snapshots, columns)
-    pictures.interpolations(args.out / "interpolation.png", *ways(sample, fixed, conditional), "G between two z")
-    pictures.curves(args.out / "curves.png", run.history, "the two players over the training", panels)
-    run.finish(found, {"samples": samples} | ({"labels": labels} if conditional else {}))
+    claim.show(pictures.interpolations(*ways(sample, fixed, conditional)), "interpolation", "G on the ways between two z")
+    claim.show(pictures.curves(run.history, panels), "curves", "The two players over the training")
     report(args, found)
+    return found
 
 
 def by_class(images: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -1,20 +1,17 @@
-"""The demos' pictures. Every function writes one file; a title says what was found."""
+"""The pictures of games: each function draws one figure, over which its demo says what was found; animations write a file."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")  # files, no windows
-
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.animation import FuncAnimation, PillowWriter
+from matplotlib.figure import Figure
 
 from demos.kit.checkpoints import undisturbed
+from demos.kit.style import D_COLOUR, FAKE, G_COLOUR, HEIGHT, OPINION, OTHERS, REAL, WIDTH, slide
 
-REAL, FAKE = "tab:blue", "tab:orange"
 FRAMES_PER_SECOND = 8
 
 
@@ -29,10 +26,10 @@ class Panel:
 
 DISCRIMINATOR_PANELS = (
     Panel(
-        "loss  (dotted: at $D = 1/2$)",
+        "loss, nats\n(dotted: $D = 1/2$)",
         {
-            "loss_D": ("D's loss", REAL, 2 * np.log(2)),
-            "loss_G": ("G's loss, $-\\log D(G(z))$", FAKE, np.log(2)),
+            "loss_D": ("D's loss", D_COLOUR, 2 * np.log(2)),
+            "loss_G": ("G's loss, $-\\log D(G(z))$", G_COLOUR, np.log(2)),
         },
     ),
     Panel(
@@ -40,27 +37,26 @@ DISCRIMINATOR_PANELS = (
         {
             "D_real": ("$D(x)$, mean over real", REAL, None),
             "D_fake": ("$D(G(z))$, mean over fake", FAKE, None),
-            "D_accuracy": ("D's accuracy", "tab:green", 0.5),
+            "D_accuracy": ("D's accuracy", OTHERS[0], 0.5),
         },
         ylim=(0, 1),
     ),
 )
 
 
-def curves(path: Path, history: list[dict[str, float]], title: str, panels: Sequence[Panel] = DISCRIMINATOR_PANELS) -> None:
+def curves(history: list[dict[str, float]], panels: Sequence[Panel] = DISCRIMINATOR_PANELS) -> Figure:
     """The figures over the training; a dotted line is where a curve would come to rest."""
     step = [row["step"] for row in history]
-    figure, places = plt.subplots(len(panels), 1, figsize=(9, 3 * len(panels)), sharex=True, layout="constrained")
+    figure, places = slide(len(panels), 1, sharex=True)
     for axes, panel in zip(places, panels, strict=True):
         for key, (label, colour, rest) in panel.curves.items():
             _smooth(axes, step, [row[key] for row in history], label, colour)
             if rest is not None:
-                axes.axhline(rest, color=colour, linestyle=":", linewidth=1)
+                axes.axhline(rest, color=colour, linestyle=":", linewidth=1.5)
         axes.set(ylabel=panel.ylabel, ylim=panel.ylim)
-        axes.legend(loc="best", ncols=len(panel.curves))
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     places[-1].set_xlabel("iteration")
-    figure.suptitle(title)
-    _save(figure, path)
+    return figure
 
 
 def _smooth(axes: plt.Axes, step: Sequence[int], values: Sequence[float], label: str, colour: str) -> None:
@@ -74,34 +70,34 @@ def _smooth(axes: plt.Axes, step: Sequence[int], values: Sequence[float], label:
 # --- points in the plane ------------------------------------------------------------------------------------------------
 
 
-def points(path: Path, real: np.ndarray, fake: np.ndarray, title: str) -> None:
+def points(real: np.ndarray, fake: np.ndarray) -> Figure:
     """Data and samples side by side, on the same axes."""
-    figure, panels = plt.subplots(1, 2, figsize=(10, 5.4), sharex=True, sharey=True, layout="constrained")
+    figure, panels = slide(1, 2, sharex=True, sharey=True)
     for axes, xy, name, colour in zip(panels, (real, fake), ("data $x$", "samples $G(z)$"), (REAL, FAKE), strict=True):
-        axes.scatter(*xy.T, s=2, color=colour, alpha=0.3, linewidths=0)
-        axes.set(title=name, aspect="equal", xlim=_limits(real), ylim=_limits(real))
-    figure.suptitle(title)
-    _save(figure, path)
+        axes.scatter(*xy.T, s=4, color=colour, alpha=0.4, linewidths=0)
+        axes.set(title=name, aspect="equal", xlim=_limits(real), ylim=_limits(real), xlabel="$x_1$", ylabel="$x_2$")
+        axes.label_outer()
+    return figure
 
 
-def points_over_time(path: Path, snapshots: list[dict[str, np.ndarray]], real: np.ndarray, title: str) -> None:
-    """Six moments of the training: the samples over what D believes, and the data last."""
-    chosen = [snapshots[int(i)] for i in np.unique(np.geomspace(1, len(snapshots), 5).round() - 1)]
-    figure, panels = plt.subplots(1, len(chosen) + 1, figsize=(3 * len(chosen) + 3, 3.5), layout="constrained")
-    for axes, snapshot in zip(panels, chosen, strict=False):
-        _field_and_points(axes, snapshot, real)
-        axes.set_title(f"iteration {int(snapshot['step']):,}")
-    panels[-1].scatter(*real[:2000].T, s=2, color=REAL, linewidths=0)
-    panels[-1].set(title="data", aspect="equal", xlim=_limits(real), ylim=_limits(real), xticks=[], yticks=[])
-    figure.suptitle(title)
-    _save(figure, path)
+def points_over_time(snapshots: list[dict[str, np.ndarray]], real: np.ndarray, opinion: str = "$D(x)$") -> Figure:
+    """Four moments of the training: the samples over what D believes (0: fake, 1: real), or what `opinion` names."""
+    chosen = [snapshots[int(i)] for i in np.unique(np.geomspace(1, len(snapshots), 4).round() - 1)]
+    figure, panels = slide(1, len(chosen), height=WIDTH / 3.1, squeeze=False, sharex=True, sharey=True)
+    for axes, snapshot in zip(panels[0], chosen, strict=True):
+        field, _ = _field_and_points(axes, snapshot, real)
+        axes.set(title=f"iteration {int(snapshot['step']):,}", xlabel="$x_1$", ylabel="$x_2$")
+        axes.label_outer()
+    figure.colorbar(field, ax=panels, label=opinion, shrink=0.7)
+    return figure
 
 
 def points_animation(path: Path, snapshots: list[dict[str, np.ndarray]], real: np.ndarray, meaning: str) -> None:
     """The samples and D's opinion over the whole training, as a GIF."""
-    figure, axes = plt.subplots(figsize=(4.6, 4.6))
+    figure, axes = plt.subplots(figsize=(6.4, 6.4))
     figure.subplots_adjust(0.03, 0.03, 0.97, 0.92)  # a layout engine would lay out every frame anew
     field, dots = _field_and_points(axes, snapshots[0], real)
+    axes.set(xticks=[], yticks=[])
     title = axes.set_title("")
 
     def draw(snapshot):
@@ -114,9 +110,9 @@ def points_animation(path: Path, snapshots: list[dict[str, np.ndarray]], real: n
 
 def _field_and_points(axes: plt.Axes, snapshot: dict[str, np.ndarray], real: np.ndarray):
     low, high = _limits(real)
-    field = axes.imshow(snapshot["D"], extent=(low, high, low, high), origin="lower", cmap="RdBu_r", vmin=0, vmax=1, alpha=0.6)
+    field = axes.imshow(snapshot["D"], extent=(low, high, low, high), origin="lower", cmap=OPINION, vmin=0, vmax=1, alpha=0.8)
     dots = axes.scatter(*snapshot["samples"].T, s=3, color="black", linewidths=0)
-    axes.set(aspect="equal", xlim=(low, high), ylim=(low, high), xticks=[], yticks=[])
+    axes.set(aspect="equal", xlim=(low, high), ylim=(low, high))
     return field, dots
 
 
@@ -158,43 +154,41 @@ def strokes(weights: np.ndarray) -> np.ndarray:
     return (0.5 + weights / scale).T.reshape(-1, 1, 28, 28)
 
 
-def images(path: Path, real: np.ndarray, fake: np.ndarray, title: str, columns: int = 12) -> None:
-    """Two sheets side by side: data and samples. Where both come class by class, a row each."""
-    figure, panels = plt.subplots(1, 2, figsize=(13, 6.4 * len(real) / columns**2 + 0.7), layout="constrained")
+def images(real: np.ndarray, fake: np.ndarray, columns: int = 12, labels: Sequence[str] = ()) -> Figure:
+    """Two sheets side by side: data and samples. Where both come class by class, a row each, with these labels."""
+    figure, panels = slide(1, 2, height=min(HEIGHT, WIDTH / 2 * len(real) / columns**2 + 0.9))
     for axes, batch, name in zip(panels, (real, fake), ("data $x$", "samples $G(z)$"), strict=True):
-        axes.imshow(sheet(batch, columns), cmap="gray", vmin=0, vmax=1)
+        labelled(axes, batch, columns, list(labels))
         axes.set_title(name)
-        axes.axis("off")
-    figure.suptitle(title)
-    _save(figure, path)
+    return figure
 
 
-def interpolations(path: Path, straight: np.ndarray, spherical: np.ndarray, title: str) -> None:
+def interpolations(straight: np.ndarray, spherical: np.ndarray, labels: Sequence[str] = ()) -> Figure:
     """Rows of images (rows, columns, 1, H, W) on the ways from one z to another: along the line, and along the great circle."""
-    figure, panels = plt.subplots(1, 2, figsize=(13, 6.4 * len(straight) / straight.shape[1] + 0.7), layout="constrained")
-    for axes, rows, name in zip(panels, (straight, spherical), ("on a straight line", "on a great circle"), strict=True):
-        axes.imshow(sheet(rows.reshape(-1, *rows.shape[2:]), rows.shape[1]), cmap="gray", vmin=0, vmax=1)
+    rows, columns = straight.shape[:2]
+    figure, panels = slide(1, 2, height=min(HEIGHT, WIDTH / 2 * rows / columns + 1.4))
+    for axes, ways, name in zip(panels, (straight, spherical), ("on a straight line", "on a great circle"), strict=True):
+        labelled(axes, ways.reshape(-1, *ways.shape[2:]), columns, list(labels or [f"way {i + 1}" for i in range(rows)]))
+        pitch = ways.shape[-1] + 2
+        axes.set_xticks([0.5 * pitch, (columns - 0.5) * pitch], ["from $z$", "to $z'$"])
         axes.set_title(name)
-        axes.axis("off")
-    figure.suptitle(title)
-    _save(figure, path)
+        axes.label_outer()
+    return figure
 
 
-def images_over_time(path: Path, snapshots: list[dict[str, np.ndarray]], title: str, columns: int = 16) -> None:
+def images_over_time(snapshots: list[dict[str, np.ndarray]], columns: int = 16) -> Figure:
     """One row of images for each of several moments: the same noise z all along."""
     chosen = [snapshots[int(i)] for i in np.unique(np.geomspace(1, len(snapshots), 8).round() - 1)]
     rows = np.concatenate([snapshot["samples"][:columns] for snapshot in chosen])
-    figure, axes = plt.subplots(figsize=(columns * 0.62 + 1, len(chosen) * 0.62 + 0.6), layout="constrained")
-    axes.imshow(sheet(rows, columns), cmap="gray", vmin=0, vmax=1)
-    height = sheet(rows, columns).shape[0] / len(chosen)
-    axes.set_yticks([(i + 0.5) * height for i in range(len(chosen))], [f"{int(s['step']):,}" for s in chosen])
-    axes.set(xticks=[], ylabel="iteration", title=title)
-    _save(figure, path)
+    figure, axes = slide(height=min(HEIGHT, WIDTH * len(chosen) / columns + 1))
+    labelled(axes, rows, columns, [f"{int(s['step']):,}" for s in chosen])
+    axes.set(ylabel="iteration", xlabel="the same noise $z$ in each column")
+    return figure
 
 
 def images_animation(path: Path, snapshots: list[dict[str, np.ndarray]], columns: int = 8) -> None:
     """The same noise z through the whole training, as a GIF."""
-    figure, axes = plt.subplots(figsize=(4.6, 4.9))
+    figure, axes = plt.subplots(figsize=(6.4, 6.8))
     figure.subplots_adjust(0.02, 0.02, 0.98, 0.93)
     picture = axes.imshow(sheet(snapshots[-1]["samples"], columns), cmap="gray", vmin=0, vmax=1)
     axes.axis("off")
@@ -216,9 +210,4 @@ def animate(figure: plt.Figure, draw: Callable, snapshots: list[dict], path: Pat
     animation = FuncAnimation(figure, draw, frames=frames, cache_frame_data=False)
     with undisturbed():  # matplotlib fails where it is stopped before the first frame
         animation.save(path, writer=PillowWriter(fps=FRAMES_PER_SECOND), dpi=80)
-    plt.close(figure)
-
-
-def _save(figure: plt.Figure, path: Path) -> None:
-    figure.savefig(path, dpi=110)
     plt.close(figure)

@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 try:
     import fcntl
@@ -25,14 +25,19 @@ import numpy as np
 import minigan as mg
 from demos.kit import checkpoints
 from demos.kit.hints import Hints
+from demos.kit.jobs import cores
 from demos.kit.progress import progress
 from minigan import backend, memory
 from minigan.games import Game
 from minigan.optim import LinearDecay
 
+if TYPE_CHECKING:
+    from demos.kit.claim import Claim
+
 SNAPSHOTS = 48  # pictures of the samples kept along the way: the frames of the animation
 QUICK_SNAPSHOTS = 8  # the same with --quick
 ROWS = 400  # lines of history kept along the way
+FREE = ("record", "out", "jobs", "format", "resume", "data_dir")  # options that a recorded result does not depend on
 
 
 class Options(argparse.ArgumentParser):
@@ -44,7 +49,7 @@ class Options(argparse.ArgumentParser):
 
 
 def common_options(description: str) -> Options:
-    """The options that all demos have: --seed, --backend, --out, --quick, --resume."""
+    """The options that all demos have."""
     options = Options(
         description=description or "(python -OO has no descriptions)", formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -52,6 +57,11 @@ def common_options(description: str) -> Options:
     options.add_argument("--backend", choices=["numpy", "cupy"], default=backend.name(), help="where to compute")
     options.add_argument("--out", type=Path, help="folder for the results (default: runs/NAME)")
     options.add_argument("--quick", action="store_true", help="a small version that finishes in seconds")
+    options.add_argument(
+        "--jobs", type=positive_number, help="seeds and settings side by side (default: as many as cores; quick: 1)"
+    )
+    options.add_argument("--format", choices=["png", "svg", "pdf"], default="png", help="of the pictures (default: png)")
+    options.add_argument("--record", action="store_true", help="put the result among those that README is made from")
     options.add_argument(
         "--resume",
         nargs="?",
@@ -94,6 +104,8 @@ def start(options: Options, argv: Sequence[str] | None, name: str) -> argparse.N
     memory.keep()  # the same large arrays come and go with every step of a training
     argv = sys.argv[1:] if argv is None else argv
     args = options.parse_args(argv)
+    if args.record and (changed := [name for name in vars(args) if name not in FREE and given(options, args, name)]):
+        options.error(f"--record: of a full run by the default options, without --{', --'.join(changed)}")
     try:
         backend.use(args.backend)
     except backend.BackendError as error:
@@ -114,9 +126,19 @@ def start(options: Options, argv: Sequence[str] | None, name: str) -> argparse.N
     if resume and not resume.exists():
         print(f"--resume: there is no checkpoint {resume} yet: this run starts anew", file=sys.stderr)
         resume = None
-    args.checkpoint = checkpoints.Checkpoint(path, name, goes_on(options.prog, argv), resume, lock)
+    args.checkpoint = checkpoints.Checkpoint(path, name, goes_on(options.prog, argv), resume, lock, jobs(args))
     args.checkpoint.start()
     return args
+
+
+def jobs(args: argparse.Namespace) -> int:
+    """How many processes to use: one for each core; one for a GPU, and where starting others takes longer than the run."""
+    return args.jobs or (1 if args.quick or args.backend != "numpy" else cores())
+
+
+def given(options: Options, args: argparse.Namespace, name: str) -> bool:
+    """Whether an option is not the default."""
+    return getattr(args, name) != options.get_default(name)
 
 
 def begin(args: argparse.Namespace, settings: dict[str, Any]) -> None:
@@ -159,21 +181,25 @@ def goes_on(program: str, argv: Sequence[str]) -> str:
     return shlex.join([*program.split(), *kept, "--resume"])
 
 
-def write_summary(args: argparse.Namespace, settings: dict, metrics: dict, extra: dict | None = None) -> None:
-    """summary.json: settings, metrics, whatever is extra, versions, and the run's seconds. The run is over.
+def write_summary(args: argparse.Namespace, settings: dict, metrics: dict, extra: dict | None = None) -> dict[str, Any]:
+    """summary.json: settings, metrics, whatever is extra, versions, seconds, and those of all processors. The run is over.
 
     A figure that is nan or infinite is written as null: JSON has no such numbers.
     """
+    used = os.times()  # of this process, and of those that it has waited for
     summary = {
+        "demo": args.checkpoint.demo,
         "settings": {**settings, "seed": args.seed, "backend": backend.name()},
         "metrics": metrics,
         **(extra or {}),
         "versions": {"minigan": mg.__version__, "numpy": np.__version__, "matplotlib": matplotlib.__version__}
         | {"python": platform.python_version()},
         "seconds": round(time.perf_counter() - args.checkpoint.began, 1),
+        "cpu_seconds": round(used.user + used.system + used.children_user + used.children_system, 1),
     }
     text = json.dumps(without_nan(summary), indent=2, allow_nan=False)
     (args.out / "summary.json").write_text(text + "\n", encoding="utf-8")
+    return json.loads(text)
 
 
 def without_nan(value: Any) -> Any:
@@ -194,34 +220,29 @@ def write_history(args: argparse.Namespace, history: list[dict[str, float]]) -> 
 
 
 class Run:
-    """One training run: call `train`, then `finish`.
+    """One training run: call `train`, then `write`.
 
     Args:
-        args: the options, from `start`.
+        claim: what is to be found out, with the options and the settings, of which "steps" is how long to train.
         game, batches: what is trained, and on what.
-        settings: a dict for summary.json; its "steps" is how long the learning rates take to fall to 0, so that a shorter
-            run (--steps) is the beginning of the whole one.
         x: some of the data, in the units of the snapshots' samples.
         snapshot: a function that returns arrays to keep, by name, for the animation; "samples" are G's, of the same z.
     """
 
     def __init__(
         self,
-        args: argparse.Namespace,
+        claim: "Claim",
         game: Game,
         batches: Any,
-        settings: dict,
         x: np.ndarray,
         snapshot: Callable[[], dict[str, np.ndarray]],
     ):
-        self.args, self.game, self.batches, self.settings, self.snapshot = args, game, batches, settings, snapshot
-        self.steps = args.steps or settings["steps"]
-        schedule = max(self.steps, settings["steps"])
-        self.decay = LinearDecay([game.opt_G, game.opt_D], schedule)
-        self.hints = None if args.no_hints else Hints(game, x, self.steps)  # a resumed run looks afresh
+        self.claim, self.args, self.game, self.batches, self.snapshot = claim, claim.args, game, batches, snapshot
+        self.steps = claim.settings["steps"]
+        self.decay = LinearDecay([game.opt_G, game.opt_D], claim.schedule)
+        self.hints = None if self.args.no_hints else Hints(game, x, self.steps)  # a resumed run looks afresh
         self.history = checkpoints.Rows()
         self.snapshots = checkpoints.Rows()
-        begin(args, {**settings, "steps": schedule})
 
     def train(self) -> None:
         """Play the game to the end, under a progress bar. Ctrl-C leaves a checkpoint for --resume."""
@@ -256,14 +277,11 @@ class Run:
         if self.hints:
             self.hints.note(t, figures, bar)
 
-    def finish(self, metrics: dict[str, Any], samples: dict[str, np.ndarray]) -> None:
-        """Write checkpoint.npz, history.csv, samples.npz and summary.json. The run is over."""
-        self.args.checkpoint.save()
+    def write(self, **samples: np.ndarray) -> None:
+        """Write history.csv, and samples.npz with these arrays; its last row is among the claim's figures."""
+        self.claim.metrics["last_step"] = self.history[-1]
         write_history(self.args, self.history)
         np.savez_compressed(self.args.out / "samples.npz", **samples)
-        settings = {**self.settings, "steps": self.steps}
-        write_summary(self.args, settings, {**metrics, "last_step": self.history[-1]})
-        self.args.checkpoint.end()
 
 
 def _every(steps: int, times: int) -> int:

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from demos.kit import digits, pictures, ring_and_grid
+from demos.kit.claim import Claim
 from demos.kit.run import Run, parser, start
 from minigan import Tensor, data, metrics, nn, no_grad, optim, sigmoid
 from minigan.games import GAN
@@ -55,7 +56,9 @@ def main(argv: list[str] | None = None) -> None:
     settings = SETTINGS[args.data]
     if args.quick:
         settings = replace(settings, steps=QUICK[args.data], width=64)
-    (points if args.data in ("ring", "grid") else images)(args, settings)
+    claim = Claim(args, {"data": args.data, **asdict(settings)})
+    (points if args.data in ("ring", "grid") else images)(claim, settings)
+    claim.finish()
 
 
 def make_game(settings: Settings, G: nn.Module, D: nn.Module) -> GAN:
@@ -72,8 +75,9 @@ def make_game(settings: Settings, G: nn.Module, D: nn.Module) -> GAN:
     )
 
 
-def points(args, settings: Settings) -> None:
+def points(claim: Claim, settings: Settings) -> None:
     """A mixture of Gaussians in the plane: can G find all of them, and does it give each its share?"""
+    args = claim.args
     x, centres, std = ring_and_grid.load(args.data)
 
     w = settings.width
@@ -90,18 +94,19 @@ def points(args, settings: Settings) -> None:
             opinion = sigmoid(D(Tensor(places / scale))).numpy().reshape(60, 60)
         return {"samples": scale * game.sample(len(z), z=z), "D": opinion}
 
-    run = Run(args, game, data.batches(x / scale, size=settings.batch), {"data": args.data, **asdict(settings)}, x, snapshot)
+    run = Run(claim, game, data.batches(x / scale, size=settings.batch), x, snapshot)
     run.train()
 
     samples = scale * game.sample(10_000)
     found = metrics.mode_coverage(samples, centres, std)
     perfect = metrics.mode_coverage(x[:10_000], centres, std)
     title = f"{found['modes_1pct']} of {len(centres)} modes, {found['high_quality']:.1%} of the samples within 3 std"
-    pictures.points(args.out / "samples.png", x[:10_000], samples, f"{title} (of the data: {perfect['high_quality']:.1%})")
-    pictures.points_over_time(args.out / "over_time.png", run.snapshots, x, "samples over D's opinion: red real, blue fake")
-    pictures.points_animation(args.out / "animation.gif", run.snapshots, x, "red: D says real, blue: fake")
-    pictures.curves(args.out / "curves.png", run.history, "the two players over the training")
-    run.finish({"samples": found, "perfect_sampler": perfect}, {"samples": samples})
+    claim.show(pictures.points(x[:10_000], samples), "samples", f"{title} (of the data: {perfect['high_quality']:.1%})")
+    claim.show(pictures.points_over_time(run.snapshots, x), "over_time", title)
+    pictures.points_animation(args.out / "animation.gif", run.snapshots, x, "blue: D says real")
+    claim.show(pictures.curves(run.history), "curves", "the two players over the training")
+    claim.metrics |= {"samples": found, "perfect_sampler": perfect}
+    run.write(samples=samples)
     conclude(args)
     for name, row in (("G", found), ("perfect sampler", perfect)):
         print(
@@ -110,10 +115,10 @@ def points(args, settings: Settings) -> None:
         )
 
 
-def images(args, settings: Settings) -> None:
+def images(claim: Claim, settings: Settings) -> None:
     """Images of 28 x 28 pixels, by the same algorithm: only the last layers' sizes differ."""
     G, D = digits.dense_players(settings.z, settings.width)
-    digits.play(args, make_game(settings, G, D), asdict(settings))
+    digits.play(claim, make_game(settings, G, D))
 
 
 def conclude(args) -> None:

@@ -19,12 +19,12 @@ from itertools import product
 import matplotlib.pyplot as plt
 import numpy as np
 from scipy.stats import ttest_ind
-from tqdm import tqdm
 
 import minigan as mg
 from demos.kit import digits
-from demos.kit.checkpoints import once, resumable
+from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
+from demos.kit.jobs import each
 from demos.kit.progress import progress
 from demos.kit.run import start
 from demos.training.tricks import TrickedGAN, Tricks, players
@@ -73,9 +73,10 @@ def main(argv: list[str] | None = None) -> None:
     played: dict[Tricks, list[dict]] = {BASE: []}
     played |= {replace(BASE, **change): [] for _, *pair in ROWS.values() for change in pair}
     seeds = range(args.seed, args.seed + s.seeds)
-    with progress(total=len(played) * s.seeds * s.steps, unit="it") as bar:
-        for tricks, seed in product(played, seeds):
-            played[tricks].append(once(f"{in_words(tricks)}, seed {seed}", quality, tricks, x, judge, s, seed, bar, bar=bar))
+    tasks = {f"{in_words(tricks)}, seed {seed}": (tricks, seed) for tricks, seed in product(played, seeds)}
+    runs = each(quality, tasks, x, judge, s, steps=len(tasks) * s.steps)
+    for (tricks, _), run in zip(tasks.values(), runs, strict=True):
+        played[tricks].append(run)
     table = [compare(key, *(played[replace(BASE, **change)] for change in pair)) for key, (_, *pair) in ROWS.items()]
     table.sort(key=lambda row: row["difference"])
     measure(claim, table)
@@ -92,12 +93,12 @@ def in_words(tricks: Tricks) -> str:
     return ", ".join(f"{name} = {value}" for name, value in asdict(tricks).items() if value != base[name]) or "base"
 
 
-def quality(tricks: Tricks, x: np.ndarray, judge: metrics.Judge, s: Settings, seed: int, bar: tqdm) -> dict[str, float]:
+def quality(tricks: Tricks, seed: int, x: np.ndarray, judge: metrics.Judge, s: Settings) -> dict[str, float]:
     """The judge's figures of G's samples after a game."""
-    return metrics.image_quality(play(tricks, x, s, seed, bar), judge, x)
+    return metrics.image_quality(play(tricks, x, s, seed), judge, x)
 
 
-def play(tricks: Tricks, x: np.ndarray, s: Settings, seed: int, bar: tqdm) -> np.ndarray:
+def play(tricks: Tricks, x: np.ndarray, s: Settings, seed: int) -> np.ndarray:
     """Play the game on images in [0, 1]; G's samples, in [0, 1]."""
     mg.seed(seed)
     G, D = players(tricks, s.z, s.width)
@@ -106,7 +107,7 @@ def play(tricks: Tricks, x: np.ndarray, s: Settings, seed: int, bar: tqdm) -> np
     prior = data.noise(s.z, "sphere" if tricks.sphere else "uniform")
     game = TrickedGAN(G, D, prior, opt_G, opt_D, tricks=tricks, steps=s.steps)
     batches, decay = data.batches(2 * x - 1 if tricks.tanh else x, size=s.batch), optim.LinearDecay([opt_G, opt_D], s.steps)
-    for _ in resumable(range(s.steps), "game", bar, game=game, batches=batches, decay=decay):
+    for _ in resumable(range(s.steps), "game", game=game, batches=batches, decay=decay):
         game.step(batches)
         decay.step()
     with no_grad():  # in training mode: dropout goes on, and G has nothing else that would differ

@@ -16,14 +16,15 @@ G's samples, black, climb. Try --optimizer: sgd, omd, adam, optimistic-adam.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 from scipy.stats import spearmanr
 
 from demos.kit import pictures, ring_and_grid
+from demos.kit.claim import Claim
 from demos.kit.run import Run, parser, start
+from demos.kit.style import slide
 from minigan import Tensor, data, metrics, nn, no_grad, optim
 from minigan.games import WGAN, WGANGP
 
@@ -69,11 +70,14 @@ def main(argv: list[str] | None = None) -> None:
         settings = replace(settings, optimizer=args.optimizer, lr=RATES.get(args.optimizer, settings.lr))
     if args.quick:
         settings = replace(settings, steps=100, width=64, compared=200)
-    play(args, settings)
+    claim = Claim(args, {"data": args.data, "game": args.game, **asdict(settings)})
+    play(claim, settings)
+    claim.finish()
 
 
-def play(args, settings: Settings) -> None:
+def play(claim: Claim, settings: Settings) -> None:
     """A mixture of Gaussians in the plane, where the true distance can be computed."""
+    args = claim.args
     x, centres, std = ring_and_grid.load(args.data)
 
     w = settings.width
@@ -93,10 +97,9 @@ def play(args, settings: Settings) -> None:
         distances = {"estimate": np.array(estimate), "exact": np.array(metrics.wasserstein1(some, samples))}
         return {"samples": samples, "D": landscape, **distances}
 
-    chosen = {"data": args.data, "game": args.game, **asdict(settings)}
-    run = Run(args, game, data.batches(x, size=settings.batch), chosen, x, snapshot)
+    run = Run(claim, game, data.batches(x, size=settings.batch), x, snapshot)
     run.train()
-    conclude(args, run, game, x, centres, std)
+    conclude(claim, run, game, x, centres, std)
 
 
 def make_game(settings: Settings, G: nn.Module, critic: nn.Module) -> WGAN | WGANGP:
@@ -109,27 +112,30 @@ def make_game(settings: Settings, G: nn.Module, critic: nn.Module) -> WGAN | WGA
     return WGANGP(*players, n_critic=settings.n_critic, penalty=settings.penalty)
 
 
-def conclude(args, run: Run, game: WGAN | WGANGP, x: np.ndarray, centres: np.ndarray, std: float) -> None:
+def conclude(claim: Claim, run: Run, game: WGAN | WGANGP, x: np.ndarray, centres: np.ndarray, std: float) -> None:
     """The figures, the pictures, and what there is to look at."""
+    args = claim.args
     at_first = float(run.snapshots[0]["exact"])
     later = run.snapshots[1:]  # at the start the critic has learnt nothing yet
     step, estimate, exact = ([float(s[key]) for s in later] for key in ("step", "estimate", "exact"))
     agreement = float(spearmanr(estimate, exact).statistic) if len(later) > 1 else None  # of one moment there is none
-    n = run.settings["compared"]
+    n = claim.settings["compared"]
     floor = np.mean([metrics.wasserstein1(x[:n], x[i * n : (i + 1) * n]) for i in range(1, 6)])
     samples = game.sample(10_000)
     found, perfect = metrics.mode_coverage(samples, centres, std), metrics.mode_coverage(x[:10_000], centres, std)
     distance = {"rank_correlation": agreement, "last_exact": exact[-1], "between_two_samples_of_the_data": float(floor)}
 
     title = f"{found['modes_1pct']} of {len(centres)} modes, {found['high_quality']:.1%} of the samples within 3 std"
-    pictures.points(args.out / "samples.png", x[:10_000], samples, f"{title} (of the data: {perfect['high_quality']:.1%})")
-    meaning = "red: the critic's value f is high, blue: low"
-    pictures.points_over_time(args.out / "over_time.png", run.snapshots, x, f"samples over the critic's landscape; {meaning}")
-    pictures.points_animation(args.out / "animation.gif", run.snapshots, x, meaning)
+    claim.show(pictures.points(x[:10_000], samples), "samples", f"{title} (of the data: {perfect['high_quality']:.1%})")
+    claim.show(
+        pictures.points_over_time(run.snapshots, x, "the critic's $f$, from its least to its largest"), "over_time", title
+    )
+    pictures.points_animation(args.out / "animation.gif", run.snapshots, x, "blue: f is high")
     agrees = "" if agreement is None else f": rank correlation {agreement:.2f}"
-    draw_estimates(args.out / "distance.png", step, estimate, exact, f"the critic's estimate and the true distance{agrees}")
-    pictures.curves(args.out / "curves.png", run.history, "the two players over the training", PANELS)
-    run.finish({"samples": found, "perfect_sampler": perfect, "distance": distance}, {"samples": samples})
+    claim.show(draw_estimates(step, estimate, exact), "distance", f"the critic's estimate and the true distance{agrees}")
+    claim.show(pictures.curves(run.history, PANELS), "curves", "the two players over the training")
+    claim.metrics |= {"samples": found, "perfect_sampler": perfect, "distance": distance}
+    run.write(samples=samples)
     print(f"""
 Results are in {args.out}/
   distance.png   the critic's estimate beside the exact distance{agrees}
@@ -149,9 +155,9 @@ PANELS = (
 )
 
 
-def draw_estimates(path: Path, step: Sequence[int], estimate: Sequence[float], exact: Sequence[float], title: str) -> None:
+def draw_estimates(step: Sequence[int], estimate: Sequence[float], exact: Sequence[float]) -> plt.Figure:
     """What the critic says of the distance to the data, beside the distance, over the training and against each other."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.6), layout="constrained", width_ratios=(3, 2))
+    figure, (left, right) = slide(1, 2, width_ratios=(3, 2))
     other = left.twinx()  # the critic's unit is its own
     left.plot(step, estimate, color=pictures.FAKE, marker="o", markersize=3)
     other.plot(step, exact, color=pictures.REAL, marker="o", markersize=3)
@@ -162,9 +168,7 @@ def draw_estimates(path: Path, step: Sequence[int], estimate: Sequence[float], e
     dots = right.scatter(exact, estimate, c=step, s=18, cmap="viridis")
     right.set(xlabel="exact Wasserstein distance", ylabel="the critic's estimate")
     figure.colorbar(dots, label="iteration")
-    figure.suptitle(title)
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
+    return figure
 
 
 if __name__ == "__main__":

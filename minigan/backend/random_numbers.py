@@ -48,12 +48,14 @@ def spawn(rng: numpy.random.Generator | None = None) -> numpy.random.Generator:
 
 
 @contextmanager
-def own_generators() -> Iterator[None]:
+def own_generators(rng: numpy.random.Generator | None = None) -> Iterator[None]:
     """`with own_generators():` a block has default generators of its own, which depend on the seed and on how many such
     blocks came before it; whatever it draws or seeds, those of before go on after it as if it had drawn nothing.
+
+    `rng`: the generator of the block, where it was spawned before, perhaps in another process.
     """
     global _generator, _noise_seed, _noise_generators
-    child = spawn()
+    child = spawn(rng)
     before = _generator, _noise_seed, _noise_generators
     _generator, _noise_seed, _noise_generators = child, int(child.spawn(1)[0].integers(2**63)), {}
     try:

@@ -94,6 +94,7 @@ def usual_signals():
 @pytest.fixture
 def no_pictures(monkeypatch):
     """Pictures are not drawn."""
+    monkeypatch.setattr(Claim, "show", lambda *arguments: None)
     for name in ("curves", "points", "points_over_time", "points_animation"):
         monkeypatch.setattr(pictures, name, lambda *arguments: None)
     for name in ("images", "images_over_time", "images_animation", "interpolations"):
@@ -133,7 +134,9 @@ def main(monkeypatch, tmp_path, two_sets):
     def call(demo, **settings):
         for name, value in {"seeds": 2, **settings}.items():
             monkeypatch.setitem(demo.QUICK, name, value)
-        monkeypatch.setattr(demo, "picture", lambda *arguments: None)
+        if hasattr(demo, "picture"):
+            monkeypatch.setattr(demo, "picture", lambda *arguments: None)
+        monkeypatch.setattr(Claim, "show", lambda *arguments: None)
         monkeypatch.setattr(Claim, "finish", lambda *arguments: None)
         demo.main(["--quick", "--seed", "5", "--out", str(tmp_path)])
 

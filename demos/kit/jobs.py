@@ -1,0 +1,176 @@
+"""Seeds and settings side by side: one process for each core, and the same bits as one after the other.
+
+    runs = each(play, {f"seed {seed}": (seed,) for seed in range(8)}, settings, x, steps=8 * settings.steps)
+
+calls play(seed, settings, x) for every seed. Each call has default generators of its own, and one thread, wherever it runs.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing.connection import wait as wait_for
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from demos.kit import checkpoints
+from demos.kit.checkpoints import Checkpoint
+from demos.kit.progress import progress
+from minigan import backend, memory, threads
+
+PATIENCE = 0.2  # seconds between two looks at how far the others are
+
+
+def cores() -> int:
+    """How many processes can run side by side."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def each(function: Callable, tasks: Mapping[str, tuple], *shared: Any, steps: int) -> list[Any]:
+    """[function(*task, *shared), ...], under one progress bar; a resumed run goes on with what is not finished.
+
+    Args:
+        function: of a module's top level. What it returns: as for `checkpoints.once`.
+        tasks: a name for each call, and its arguments.
+        shared: further arguments, the same for all: large arrays are sent to each process once.
+        steps: how many iterations the calls' `resumable` loops have together.
+    """
+    run = checkpoints.current()
+    with progress(total=steps, unit="it") as bar, checkpoints.sharing(bar), one_thread():
+        if run and min(run.jobs, len(tasks)) > 1:
+            return _side_by_side(run, function, tasks, shared, bar)
+        return [checkpoints.once(name, function, *task, *shared, bar=bar) for name, task in tasks.items()]
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """A block whose convolutions use one thread, as those of a process beside others do: how many decides the last bits."""
+    before, threads.COUNT = threads.COUNT, 1
+    try:
+        yield
+    finally:
+        threads.COUNT = before
+
+
+def _side_by_side(run: Checkpoint, function: Callable, tasks: Mapping[str, tuple], shared: tuple, bar: tqdm) -> list[Any]:
+    """The same in several processes, each of which saves where its task stands in a checkpoint of its own."""
+    results: dict[str, Any] = {}
+    names = {name: run.own_name(name) for name in tasks}
+    generators = {name: backend.spawn() for name in tasks}  # in order, also of those that are finished: as `once` does
+    for name, own in names.items():
+        if own in run.found:
+            results[name] = run.recall(own, bar)
+    open_ones = [(i, name) for i, name in enumerate(tasks) if name not in results]
+    if open_ones:
+        context = multiprocessing.get_context("spawn")  # the same on every system, and safe where threads are running
+        moves = context.SimpleQueue()
+        where = backend.name(), backend.noise_name()
+        jobs = min(run.jobs, len(open_ones))
+        pool = ProcessPoolExecutor(jobs, context, _begin, (where, shared, moves))
+        try:
+            futures = {}
+            for i, name in open_ones:
+                part = run.part(i)
+                resume = run.resume.with_name(part.name) if run.resume else None
+                how = part, run.demo, run.command, resume, {**run.settings, "task": name}
+                futures[pool.submit(_work, how, generators[name], function, tasks[name])] = name, part
+            waiting = set(futures)
+            while waiting:
+                done, waiting = wait(waiting, PATIENCE, FIRST_COMPLETED)
+                while not moves.empty():
+                    bar.update(moves.get())
+                for future in done:
+                    name, part = futures[future]
+                    results[name], moved = future.result()
+                    run.keep(names[name], results[name], moved, bar, part)
+        except BrokenProcessPool:
+            run.save(bar)
+            raise SystemExit(
+                f"a process was killed (is there enough memory for {jobs}?); this goes on: {run.command}"
+            ) from None
+        finally:
+            for process in multiprocessing.active_children() if len(results) < len(tasks) else ():
+                process.terminate()  # it saves, and stops
+            pool.shutdown(cancel_futures=True)
+    return [results[name] for name in tasks]
+
+
+# --- in the other processes -----------------------------------------------------------------------------------------------
+
+_shared: tuple = ()
+_moves: Any = None
+_stopped = False
+
+
+def _begin(where: tuple[str, str], shared: tuple, moves: Any) -> None:
+    """A process begins. It ends when the one that started it does."""
+    global _shared, _moves
+    for name in ("SIGINT", "SIGHUP"):  # a terminal sends them to all; the first process passes on what they mean
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _stop)
+    threading.Thread(target=_end_with, args=(multiprocessing.parent_process().sentinel,), daemon=True).start()
+    memory.keep()
+    threads.COUNT = 1
+    name, noise = where
+    backend.use(name, noise=noise)
+    _shared, _moves = shared, moves
+
+
+def _stop(*_: Any) -> None:
+    global _stopped
+    _stopped = True
+
+
+def _end_with(parent: Any) -> None:
+    wait_for([parent])
+    os._exit(1)
+
+
+def _work(how: tuple[Path, str, str, Path | None, dict], rng: np.random.Generator, function: Callable, task: tuple) -> tuple:
+    """A task: its result, and how many iterations it had."""
+    part, demo, command, resume, settings = how
+    if _stopped:
+        raise SystemExit(command)
+    run, bar = Checkpoint(part, demo, command, resume if resume and resume.exists() else None), _Moves()
+    run.start(signals=["SIGTERM"])
+    try:
+        run.begin(settings)
+        with checkpoints.sharing(bar), backend.own_generators(rng):
+            return checkpoints.copied(function(*task, *_shared)), bar.n
+    except SystemExit:
+        _stop()
+        raise
+    finally:
+        bar.tell()
+        run.release()
+
+
+class _Moves:
+    """The bar of a task: it tells the first process, now and then, how far it has moved."""
+
+    def __init__(self):
+        self.n, self.told, self.due = 0, 0, 0.0
+
+    def update(self, n: int = 1) -> None:
+        self.n += n
+        if (now := time.monotonic()) >= self.due:
+            self.due = now + PATIENCE
+            self.tell()
+
+    def tell(self) -> None:
+        """Tell it."""
+        if self.n > self.told:
+            _moves.put(self.n - self.told)
+            self.told = self.n
+
+    def display(self, text: str = "") -> None:
+        """It has no place of its own on the screen."""

@@ -1,0 +1,52 @@
+"""The demos' recorded results, demos/results/NAME.json, and README's figures, which are made from them.
+
+python -m demos NAME --record    run a demo in full, by its default options, and record what it found
+python -m demos all --record     all of them
+python -m demos readme           put what is recorded into README's tables
+"""
+
+import hashlib
+import importlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parents[1] / "results"
+README = Path(__file__).parents[2] / "README.md"
+ROW = re.compile(r"^(\|.*\[`(\w+)`\]\((demos/[\w/]+\.py)\).*\|)[^|\n]*\|$", re.MULTILINE)  # of a demo; its last cell
+
+
+def record(name: str, summary: dict[str, Any]) -> Path:
+    """Write a run's summary, with a checksum: a digit that is changed by hand shows."""
+    path = FOLDER / f"{name}.json"
+    FOLDER.mkdir(exist_ok=True)
+    path.write_text(json.dumps({**summary, "sha256": checksum(summary)}, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    return path
+
+
+def recorded(name: str) -> dict[str, Any]:
+    """What is recorded of a demo. Raises ValueError where there is nothing, or something that no run has written."""
+    path = FOLDER / f"{name}.json"
+    if not path.is_file():
+        raise ValueError(f"{path} is missing: python -m demos {name} --record writes it")
+    summary = json.loads(path.read_text(encoding="utf-8"))
+    if summary.pop("sha256", None) != checksum(summary):
+        raise ValueError(f"{path} was changed by hand: python -m demos {name} --record writes it anew")
+    return summary
+
+
+def checksum(summary: dict[str, Any]) -> str:
+    """SHA-256 of what the summary says, however it is laid out."""
+    return hashlib.sha256(json.dumps(summary, sort_keys=True).encode()).hexdigest()
+
+
+def in_words(file: str, metrics: dict[str, Any]) -> str:
+    """What a demo says of such figures: `found(metrics)` of its module."""
+    module = importlib.import_module(file.removesuffix(".py").replace("/", "."))
+    return " ".join(module.found(metrics).split())
+
+
+def readme(text: str) -> str:
+    """README's text, with what is recorded in the last cell of every row that begins with, or has, a link to a demo."""
+    return ROW.sub(lambda row: f"{row[1]} {in_words(row[3], recorded(row[2])['metrics'])} |", text)
