@@ -8,11 +8,9 @@ CMU)
 
 h~ is h_(l-1) with a quarter of its entries set to 0 (a denoising autoencoder). What has been learnt of W_1, b_1, ... is where
 the training with labels begins; the decoders V_l are thrown away. The comparison starts from random weights, and has the
-same labels, minibatches, rate and number of steps. What to look for: the errors on unseen digits against the number of labels,
-a dot for each seed, with sigmoids and with ReLUs; and the weights of the first layer's units, which become strokes. Found: with
-100 labels pretraining removes more than a quarter of the sigmoids' errors. Nor is it that random weights do not learn: the
-errors on the labelled digits themselves are 0 from either start (Erhan et al. 2010). ReLUs gain less, and nothing with 3000
-labels.
+same labels, minibatches, rate and number of steps, so that the seeds make pairs. What to look for: the errors on unseen digits
+against the number of labels, with sigmoids and with ReLUs; and the weights of the first layer's units, which become strokes.
+Is it that random weights do not learn? The errors on the labelled digits themselves tell (Erhan et al. 2010).
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -20,15 +18,18 @@ from itertools import pairwise, product
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 
 import minigan as mg
 from demos.generative_models import autoencoders
 from demos.kit import digits
-from demos.kit.checkpoints import once
 from demos.kit.claim import Claim
 from demos.kit.classifiers import in_parts
-from demos.kit.pictures import FAKE, REAL, strokes
+from demos.kit.comparing import HELPS, compare, verdict
+from demos.kit.jobs import each
+from demos.kit.pictures import sheet, strokes
 from demos.kit.run import start
+from demos.kit.style import OTHERS, slide
 from minigan import Tensor, backend, losses, nn, no_grad, relu, sigmoid
 
 
@@ -45,12 +46,12 @@ class Settings:
     batch: int = 100
     lr: float = 4e-3  # Adam's, falling to 0, without and with labels
     labels: tuple[int, ...] = (100, 600, 3000)
-    seeds: int = 5
+    seeds: int = 6
 
 
-QUICK = {"unlabelled": 2000, "width": 128, "depth": 5, "pretraining_steps": 200, "steps": 200, "labels": (100, 300), "seeds": 1}
+QUICK = {"unlabelled": 2000, "width": 128, "depth": 5, "pretraining_steps": 200, "steps": 100, "labels": (100, 300), "seeds": 1}
 ACTIVATIONS = {"sigmoid": (nn.Sigmoid, sigmoid), "ReLU": (nn.ReLU, relu)}
-STARTS = {"random": FAKE, "pretrained": REAL}
+STARTS = {"random": ("random weights", OTHERS[3], "s--"), "pretrained": ("pretrained", OTHERS[0], "o-")}
 SHOWN = 64  # units of the first layer, in the picture
 
 
@@ -61,9 +62,13 @@ def main(argv: list[str] | None = None) -> None:
     claim = Claim(args, {"data": args.data, **asdict(s)})
     x, y, unseen = digits.load(args)
     seeds = range(args.seed, args.seed + s.seeds)
-    runs = {u: [once(f"{u}, seed {seed}", compare, u, x, y, unseen, s, seed) for seed in seeds] for u in ACTIVATIONS}
+    tasks = {f"{units}, seed {seed}": (units, seed) for units, seed in product(ACTIVATIONS, seeds)}
+    steps = s.depth * s.pretraining_steps + len(STARTS) * len(s.labels) * s.steps
+    found = iter(each(from_both_starts, tasks, x, y, unseen, s, steps=len(tasks) * steps))
+    runs = {units: [next(found) for _ in seeds] for units in ACTIVATIONS}
     measure(claim, runs, s)
-    claim.finish(picture(claim.metrics, runs, s), "pretraining")
+    claim.show(picture(runs, s), "pretraining", title(claim.metrics))
+    claim.finish()
 
 
 # --- the networks -------------------------------------------------------------------------------------------------------
@@ -119,7 +124,9 @@ def wrong(model: nn.Module, x: np.ndarray, y: np.ndarray) -> float:
     return 100 * float((forward(model, x).argmax(axis=1) != y).mean())
 
 
-def compare(units: str, x: np.ndarray, y: np.ndarray, unseen: tuple[np.ndarray, np.ndarray], s: Settings, seed: int) -> dict:
+def from_both_starts(
+    units: str, seed: int, x: np.ndarray, y: np.ndarray, unseen: tuple[np.ndarray, np.ndarray], s: Settings
+) -> dict:
     """Errors on unseen digits and on those with labels, by start and number of labels; first units at the start."""
     mg.seed(seed)
     order = backend.spawn().permutation(len(x))
@@ -136,46 +143,88 @@ def compare(units: str, x: np.ndarray, y: np.ndarray, unseen: tuple[np.ndarray, 
     return found
 
 
-# --- the figures and the picture ----------------------------------------------------------------------------------------
+# --- the figures --------------------------------------------------------------------------------------------------------
 
 
 def measure(claim: Claim, runs: dict[str, list[dict]], s: Settings) -> None:
-    """The errors; the sigmoids' with the fewest labels are those that the claim is about."""
-    few = s.labels[0]
-    better = sum(run["pretrained", few][0] < run["random", few][0] for run in runs["sigmoid"])
-    need = max(1, s.seeds - 1)
-    claim.note(f"sigmoid, {few} labels: seeds where pretraining helps", better, f"at least {need} of {s.seeds}", better >= need)
-    for (units, trainings), n, name in product(runs.items(), s.labels, STARTS):
-        unseen, labelled = np.mean([run[name, n] for run in trainings], axis=0)
-        claim.note(f"{units}, {n} labels, {name}: errors (%)", unseen, "on unseen digits, mean over the seeds")
-        claim.note(f"{units}, {n} labels, {name}: training errors (%)", labelled)
+    """The errors, and what pretraining does to them, seed by seed: much with the fewest labels, little with the most."""
+    few, many = s.labels[0], s.labels[-1]
+    claim.note("layers", s.depth)
+    claim.note("fewest labels", few)
+    claim.note("most labels", many)
+    for (units, trainings), n in product(runs.items(), s.labels):
+        errors = {name: [run[name, n][0] for run in trainings] for name in STARTS}
+        for name in STARTS:
+            claim.note(f"{units}, {n} labels, {name}: errors (%)", np.mean(errors[name]), "mean over the seeds")
+        helped = compare(errors["pretrained"], errors["random"], paired=True)
+        claim.compare(change(units, n), helped, {HELPS} if n == few else None)
     for units, trainings in runs.items():
-        gain = min(run["random", few][0] - run["pretrained", few][0] for run in trainings)
-        claim.note(f"{units}, {few} labels: fewer errors, worst seed", gain, "reported: percentage points")
+        most, least = (abs(claim.metrics[change(units, n)]) for n in (few, many))
+        claim.note(f"{units}: change with {many} labels", least, f"at most half of that with {few}", least <= most / 2)
+        known = max(run[name, few][1] for run in trainings for name in STARTS)
+        claim.at_most(f"{units}, {few} labels: errors on these (%), worst seed", known, 1)
+    better = sum(run["pretrained", few][0] < run["random", few][0] for run in runs["sigmoid"])
+    claim.at_least(f"sigmoid, {few} labels: seeds that gain, of {s.seeds}", better, max(1, s.seeds - 1), quick=True)
+    ends = [abs(claim.metrics[f"{change('ReLU', many)} {end}"]) for end in ("low", "high")]
+    claim.at_most(f"ReLU, {many} labels: farther end of the interval", max(ends), 1)
 
 
-def picture(found: dict[str, float], runs: dict[str, list[dict]], s: Settings) -> plt.Figure:
-    """Errors against the number of labels, for each kind of units; the first layer's weights from both starts."""
-    figure, places = plt.subplots(1, 4, figsize=(16, 4.6), layout="constrained", width_ratios=(5, 5, 4, 4))
+def change(units: str, n: float) -> str:
+    """The name of the figure that says what pretraining does."""
+    return f"{units}, {n:.0f} labels: change of errors (points)"
+
+
+def word(m: dict[str, float], units: str, n: float) -> str:
+    """ "helps", or what else the interval says."""
+    name = change(units, n)
+    return verdict(m[name], m[f"{name} low"], m[f"{name} high"])
+
+
+def errors(m: dict[str, float], n: float) -> str:
+    """With n labels, of each kind of units: the errors from both starts, and what the interval says."""
+    said = []
+    for units in ACTIVATIONS:
+        pretrained, random = (m[f"{units}, {n:.0f} labels, {name}: errors (%)"] for name in ("pretrained", "random"))
+        said.append(f"{units}s {pretrained:.1f} %, not {random:.1f} % ({word(m, units, n)})")
+    return f"{n:,.0f} labels: {'; '.join(said)}"
+
+
+def found(m: dict[str, float]) -> str:
+    """README's words."""
+    return f"errors on unseen digits after pretraining. {errors(m, m['fewest labels'])}. {errors(m, m['most labels'])}"
+
+
+def title(m: dict[str, float]) -> str:
+    """The picture's words."""
+    return f"Errors after pretraining. {errors(m, m['fewest labels'])}\n{errors(m, m['most labels'])}"
+
+
+# --- the picture --------------------------------------------------------------------------------------------------------
+
+
+def picture(runs: dict[str, list[dict]], s: Settings) -> Figure:
+    """Errors against the number of labels, for each kind of units; below, the first layer's weights from both starts."""
+    figure, places = slide(2, 2, height_ratios=(5, 3))
     top = 1.1 * max(run[key][0] for trainings in runs.values() for run in trainings for key in product(STARTS, s.labels))
-    for axes, (units, trainings) in zip(places, runs.items(), strict=False):
-        for name, colour in STARTS.items():
-            errors = np.array([[run[name, n][0] for n in s.labels] for run in trainings])  # (seeds, numbers of labels)
-            axes.semilogx(s.labels, errors.mean(axis=0), color=colour, label=name)
-            axes.semilogx(s.labels, errors.T, ".", color=colour)
-        axes.set(title=f"{s.depth} layers of {units}s", xlabel="labels", ylabel="errors on unseen digits (%)", ylim=(0, top))
-        axes.set_xticks(s.labels, s.labels)
-        axes.minorticks_off()
-        axes.legend()
-    for axes, (name, weights) in zip(places[2:], runs["sigmoid"][0]["weights"].items(), strict=True):
-        autoencoders.show(axes, strokes(weights), 8, f"sigmoids' first layer, {name}")
-    errors = [found[f"sigmoid, {s.labels[0]} labels, {name}: errors (%)"] for name in STARTS]
-
-    figure.suptitle(
-        f"With {s.labels[0]} labels, pretraining without labels takes a deep sigmoid network "
-        f"from {errors[0]:.1f} % errors to {errors[1]:.1f} %"
-    )
+    for axes, (units, trainings) in zip(places[0], runs.items(), strict=True):
+        draw_errors(axes, trainings, s)
+        axes.set(title=f"{s.depth} layers of {units}s", ylim=(0, top))
+    for axes, (name, weights) in zip(places[1], runs["sigmoid"][0]["weights"].items(), strict=True):
+        axes.imshow(sheet(strokes(weights), SHOWN // 4), cmap="gray", vmin=0, vmax=1)
+        axes.set(title=f"{SHOWN} units of the first layer, sigmoids: {STARTS[name][0]}", xticks=[], yticks=[])
     return figure
+
+
+def draw_errors(axes: plt.Axes, trainings: list[dict], s: Settings) -> None:
+    """A line for the means, a point for each seed."""
+    for name, (label, colour, style) in STARTS.items():
+        errors = np.array([[run[name, n][0] for n in s.labels] for run in trainings])  # (seeds, numbers of labels)
+        axes.semilogx(s.labels, errors.mean(axis=0), style, color=colour, label=label)
+        axes.semilogx(s.labels, errors.T, style[0], color=colour, markersize=4, alpha=0.6)
+    axes.set(xlabel="labels", ylabel="errors, unseen digits (%)")
+    axes.set_xticks(s.labels, [f"{n:,}" for n in s.labels])
+    axes.minorticks_off()
+    axes.legend(loc="upper right")
 
 
 if __name__ == "__main__":
