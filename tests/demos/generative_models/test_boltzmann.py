@@ -1,6 +1,7 @@
 """The Boltzmann machine: its formulas beside sums over all states, its gradient, its chains; and what a quick run finds."""
 
 from itertools import product
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -57,20 +58,37 @@ def copying(n):
 # --- a quick run --------------------------------------------------------------------------------------------------------
 
 
+GRADIENTS = {
+    "gradient: distance from the textbook's",
+    "drawn pixels: numbers of it that change without detach",
+    "probabilities: its cosine, with detach and without",
+}
+ERRORS = {how: f"{demo.NAMES[how]}: error over the mean image's, worst seed" for how in ("persistent", "from_data", "detached")}
+ERRORS["attached"] = "p without detach: error over the mean image's, best seed"
+
+
 @pytest.mark.slow
 def test_the_claim_holds(out):
     summary = summary_of(out)
-    gradients = {"gradient_error", "drawn_numbers_that_differ", "probabilities_cosine"}
-    errors = {f"{how}_error" for how in ("persistent", "from_data", "detached", "attached")}
-    assert summary["holds"] == {name: True for name in gradients | errors | {"persistent_classes", "persistent_confident"}}
-    assert {path.name for path in out.iterdir()} == {"boltzmann.png", "summary.json", "checkpoint.npz"}
-    assert_shows_something(out / "boltzmann.png")
+    assert summary["holds"] == {name: True for name in GRADIENTS | set(ERRORS.values())}
+    pictures = {"boltzmann.png", "boltzmann_training.png"}
+    assert {path.name for path in out.iterdir()} == pictures | {"summary.json", "checkpoint.npz"}
+    for name in pictures:
+        assert_shows_something(out / name)
 
 
 @pytest.mark.slow
 def test_without_detach_the_loss_runs_away(out):
     found = summary_of(out)["metrics"]
-    assert found["attached_loss"] < 2 * found["detached_loss"] < 0
+    assert found["p without detach: loss, lowest"] < 2 * found["detached p: loss, lowest"] < 0
+
+
+@pytest.mark.slow
+def test_a_missing_detach_is_found_out(tmp_path, monkeypatch):
+    """Planted: what should be detached is not."""
+    monkeypatch.setattr(Tensor, "detach", lambda self: self)
+    with pytest.raises(SystemExit, match=r"does not hold: probabilities: its cosine.*, detached p: error"):
+        demo.main(["--quick", "--out", str(tmp_path)])
 
 
 # --- the machine --------------------------------------------------------------------------------------------------------
@@ -206,50 +224,69 @@ def test_a_look_compares_the_right_free_energies(small):
 # --- the figures --------------------------------------------------------------------------------------------------------
 
 
-def a_run(error, attached, classes, confident):
+@pytest.fixture
+def claim(tmp_path):
+    return Claim(start(options(""), ["--out", str(tmp_path)], "boltzmann"), {})
+
+
+def a_run(error, attached, classes, confident, of_cd1=3):
     rows = {"error": [99.0, error], "loss": [0.0, -1.0], "gap": [0.0, 0.5]}
     run = {how: {"rows": dict(rows), "classes": classes, "confident": confident, "kl": 0.1} for how in demo.LONG + demo.SHORT}
     run["attached"]["rows"]["error"] = [99.0, attached]
+    run["from_data"]["classes"] = of_cd1
     return run
+
+
+WORST = "persistent chains: digits of 10, worst seed", "persistent chains: sure share, worst seed"
 
 
 @pytest.mark.parametrize(
     ("worse", "fails"),
     [
         ((25.0, 46.0, 8, 0.5), set()),
-        ((26.0, 46.0, 8, 0.5), {"persistent_error", "from_data_error", "detached_error"}),
-        ((25.0, 44.0, 8, 0.5), {"attached_error"}),
-        ((25.0, 46.0, 7, 0.4), {"persistent_classes", "persistent_confident"}),
+        ((26.0, 46.0, 8, 0.5), {ERRORS[how] for how in ("persistent", "from_data", "detached")}),
+        ((25.0, 44.0, 8, 0.5), {ERRORS["attached"]}),
+        ((25.0, 46.0, 7, 0.4), set(WORST)),
+        ((25.0, 46.0, 8, 0.5, 6), {"CD-1: digits of 10, best seed"}),
     ],
 )
-def test_the_worst_seed_decides(tmp_path, worse, fails):
-    args = start(options(""), ["--quick", "--out", str(tmp_path)], "boltzmann")
-    claim = Claim(args, {})
+def test_the_worst_seed_decides(claim, worse, fails):
     demo.measure(claim, [a_run(10.0, 60.0, 10, 0.9), a_run(*worse)], 50.0, demo.Settings())
     assert {name for name, holds in claim.holds.items() if not holds} == fails
-    assert len(claim.holds) == 6
-    assert claim.metrics["from_data_classes"] == 10  # of the other machine, the best seed
+    assert len(claim.holds) == 7
 
 
-def test_a_gradient_that_is_not_the_textbooks_does_not_hold(tmp_path, monkeypatch):
-    args = start(options(""), ["--quick", "--out", str(tmp_path)], "boltzmann")
-    claim, mean_image = Claim(args, {}), np.full(784, 0.3, np.float32)
-    runs = [{"from_data": {"rbm": RBM(8, mean_image)}}]
+def test_what_is_said(claim):
+    demo.measure_gradients(
+        claim, [{"error": 3e-15, "differing": 0, "cosine": 0.5}, {"error": 2e-14, "differing": 0, "cosine": 0.6}]
+    )
+    demo.measure(claim, [a_run(10.0, 60.0, 10, 0.9), a_run(20.0, 70.0, 9, 0.9)], 50.0, demo.Settings())
+    words = demo.found(claim.metrics)
+    assert "within 1e-13" in words
+    assert "at least 9 of the 10 digits, chains from the data (CD-1) to at most 3" in words
+    assert "40 % of the mean image's error with detach, 120 % without" in words
+    assert "at least 9 of the 10 digits" in demo.title(claim.metrics)
+    assert "40 % of the mean image's error" in demo.second_title(claim.metrics)
+
+
+def test_a_gradient_that_is_not_the_textbooks_does_not_hold(claim, monkeypatch):
+    rbm = RBM(8, np.full(784, 0.3, np.float32))
     images = Tensor(np.random.default_rng(0).random((10, 784), dtype=np.float32))
-    demo.measure_gradients(claim, runs, images)
-    assert claim.metrics["gradient_error"] < 1e-12  # float64 throughout
-    assert claim.holds["drawn_numbers_that_differ"]
-    assert runs[0]["from_data"]["rbm"].W.dtype == np.float32  # the machine itself is left alone
+    right = demo.gradients(rbm, images, np.random.default_rng(0))
+    assert right["error"] < 1e-12  # float64 throughout
+    assert right["differing"] == 0
+    assert rbm.W.dtype == np.float32  # the machine itself is left alone
     textbook = demo.textbook
     monkeypatch.setattr(demo, "textbook", lambda *arguments: 1.00001 * textbook(*arguments))
-    demo.measure_gradients(claim, runs, images)
-    assert not claim.holds["gradient_error"]
+    demo.measure_gradients(claim, [right, demo.gradients(rbm, images, np.random.default_rng(0))])
+    assert set(claim.holds) == GRADIENTS
+    assert not claim.holds["gradient: distance from the textbook's"]
 
 
 def test_the_seed_decides_everything():
     settings = demo.replace(demo.Settings(), hidden=4, steps=40, mean_field_steps=40, batch=5, images=10)
     x = np.random.default_rng(0).random((30, 784), dtype=np.float32)
-    one, same, other = (demo.train(x, x[:10], "persistent", settings, seed)["rbm"].W.numpy() for seed in (0, 0, 1))
+    one, same, other = (demo.train(x, x[:10], "persistent", settings, seed)[0].W.numpy() for seed in (0, 0, 1))
     np.testing.assert_array_equal(one, same)
     assert np.abs(one - other).max() > 1e-3
 
@@ -257,13 +294,20 @@ def test_the_seed_decides_everything():
 # --- what reaches what --------------------------------------------------------------------------------------------------
 
 
+def machine(name):
+    return SimpleNamespace(name=name, W=Tensor(np.zeros((784, 3))))
+
+
 def test_each_machines_chains_are_its_own_and_the_others_are_held_out(main, record, two_sets):
     x, others = two_sets.x.reshape(60, 784), two_sets.others.reshape(40, 784)
     judge = record(metrics, "train_judge", lambda *arguments, **named: "judge")
-    trained = record(demo, "train", lambda x, others, how, settings, seed: {"rbm": f"{how}, {seed}"})
-    record(demo, "from_noise", lambda rbm, chains, steps, rng: {steps: [f"chains of {rbm}"]})
+    trained = record(demo, "train", lambda x, others, how, settings, seed: (machine(f"{how}, {seed}"), {}))
+    record(demo, "from_noise", lambda rbm, chains, steps, rng: {steps: [f"chains of {rbm.name}"]})
     quality = record(metrics, "image_quality", lambda samples, *rest: {"classes": samples[0]})
-    gradients, measured = (record(demo, name) for name in ("measure_gradients", "measure"))
+    gradients = record(demo, "gradients", lambda rbm, images, rng: rbm.name)
+    compared, measured = (record(demo, name) for name in ("measure_gradients", "measure"))
+    for name in ("picture_of_samples", "picture_of_training", "title", "second_title"):
+        record(demo, name)
     main(demo, images=30, batch=10)
 
     assert [(call.seed, call.how) for call in trained] == [(seed, how) for seed in (5, 6) for how in demo.LONG + demo.SHORT]
@@ -271,9 +315,10 @@ def test_each_machines_chains_are_its_own_and_the_others_are_held_out(main, reco
         np.testing.assert_array_equal(call.x, x)
         np.testing.assert_array_equal(call.others, others[:30])
     for seed, run in zip((5, 6), measured[0].runs, strict=True):
-        assert {how: part["rbm"] for how, part in run.items()} == {how: f"{how}, {seed}" for how in demo.LONG + demo.SHORT}
+        assert list(run) == list(demo.LONG + demo.SHORT)
         for how in demo.LONG:
             assert list(run[how]["chains"].values()) == [[run[how]["classes"]]] == [[f"chains of {how}, {seed}"]]
+    assert compared[0].found == ["from_data, 5", "from_data, 6"]
     assert measured[0].mean_image == pytest.approx(((others[:30] - x.mean(axis=0)) ** 2).sum(axis=1).mean(), rel=1e-5)
     np.testing.assert_array_equal(gradients[0].images.numpy(), x[:10])
     np.testing.assert_array_equal(judge[0].x, two_sets.x)
@@ -289,12 +334,12 @@ def test_a_training_looks_at_training_images_beside_held_out_ones(how, record):
     black, white = np.zeros((30, 784), np.float32), np.ones((20, 784), np.float32)
     learnt = record(demo, "negative", demo.negative)
     looks = record(demo, "look", lambda *arguments: {"error": 0.0})
-    run = demo.train(black, white, how, settings, 0)
+    rbm, _ = demo.train(black, white, how, settings, 0)
     for call in looks:
         np.testing.assert_array_equal(call.seen.numpy(), black[:10])
         np.testing.assert_array_equal(call.unseen.numpy(), white[:10])
         np.testing.assert_array_equal(call.others, white)
-        assert call.rbm is run["rbm"]
+        assert call.rbm is rbm
     assert len(learnt) == 40
     for call in learnt:
         assert call.how == how
