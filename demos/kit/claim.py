@@ -92,6 +92,8 @@ class Claim:
             self.show(picture, name, picture.get_suptitle() or name)
         self.args.checkpoint.save()
         extra = {"expected": self.expected, "holds": self.holds, "pictures": self.pictures}
+        if self.judged:
+            extra["found"] = results.in_words(self.args.checkpoint.demo, self.metrics)
         summary = write_summary(self.args, self.settings, self.metrics, extra)
         if self.args.record:
             results.record(self.args.checkpoint.demo, summary)
