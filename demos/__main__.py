@@ -4,20 +4,23 @@
     python -m demos NAME [options]    run one demo; --quick: in seconds; --help: its options
     python -m demos all [options]     run all of them, one after the other; --help: the options
     python -m demos names             the names alone, one a line
+    python -m demos readme            put what is recorded in demos/results into README's tables
 
 For names that the Tab key completes, give bash a command of its own for the demos:
 
     demo() { python -m demos "$@"; }
-    complete -W "all $(python -m demos names)" demo
+    complete -W "all readme $(python -m demos names)" demo
 """
 
 import argparse
 import ast
 import errno
 import importlib
+import json
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
@@ -46,6 +49,8 @@ def main(argv: Sequence[str] = ()) -> None:
             print(docstring(Path(__file__)))
         case ["names"]:
             print(*names(), sep="\n")
+        case ["readme"]:
+            write_readme()
         case ["all", *options]:
             run_all(options)
         case [name, *options] if name in names():
@@ -71,7 +76,7 @@ def run_one(name: str, options: Sequence[str]) -> None:
 
 def unknown(name: str) -> str:
     """What to say to a name that no demo has, on one line."""
-    *others, last = get_close_matches(name, [*names(), "all", "names"]) or [""]
+    *others, last = get_close_matches(name, [*names(), "all", "names", "readme"]) or [""]
     advice = f"did you mean {', '.join(others)}{' or ' if others else ''}{last}?" if last else "python -m demos lists them"
     return f"there is no demo {name!r}; {advice}"
 
@@ -124,64 +129,146 @@ def print_list() -> None:
                 print(f"  {'':<22} {slide}")
 
 
+def write_readme() -> None:
+    """README's figures anew, from what is recorded."""
+    from demos.kit import results
+
+    text = results.README.read_text(encoding="utf-8")
+    try:
+        results.README.write_text(results.readme(text), encoding="utf-8")
+    except ValueError as error:
+        raise SystemExit(f"{error}") from None
+
+
 # --- all of them --------------------------------------------------------------------------------------------------------
+
+LOOK = 0.1  # seconds between two looks at the demos that are running
+TIMINGS = "speed"  # nothing may run beside it
 
 
 def run_all(argv: Sequence[str]) -> None:
-    """Run each demo in a process of its own, go on where one fails, and put their pictures on one sheet."""
-    from demos.kit.progress import progress  # here, not above: the list needs no packages
-    from demos.kit.run import Options, goes_on, seed_number
+    """Run each demo in a process of its own, go on where one fails, and put everything on one page."""
+    from demos.kit.jobs import cores  # here, not above: the list needs no packages
+    from demos.kit.progress import progress
+    from demos.kit.run import Options, goes_on, positive_number, seed_number
 
-    options = Options(prog="python -m demos all", description="Run all demos, one after the other.")
+    options = Options(prog="python -m demos all", description="Run all demos, several side by side.")
     options.add_argument("--quick", action="store_true", help="each in seconds")
     options.add_argument("--out", type=Path, default=Path("runs"), help="folder for the results (default: runs)")
     options.add_argument("--seed", type=seed_number, default=0, help="of all random numbers (default: 0)")
+    options.add_argument("--jobs", type=positive_number, default=cores(), help="demos side by side (default: the cores)")
+    options.add_argument("--format", choices=["png", "svg", "pdf"], default="png", help="of the pictures (default: png)")
+    options.add_argument("--record", action="store_true", help="put the results among those that README is made from")
     options.add_argument("--resume", action="store_true", help="go on with what was stopped; what is finished is not repeated")
     args = options.parse_args(argv)
+    if args.record and (args.quick or args.seed):
+        options.error("--record: of full runs by the default options, without --quick, --seed")
     try:
         args.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         options.error(f"--out {args.out}: {error.strerror}")
-    failed = []
-    with progress(names(), unit="demo") as bar:
-        for name in bar:
-            bar.set_description(name)
-            output = args.out / name / "output.txt"
-            try:
-                succeeded = run(command(name, args.out / name, args), output)
-            except KeyboardInterrupt:
-                bar.close()
-                print(f"stopped in {name}; this goes on: {goes_on(options.prog, argv)}", file=sys.stderr)
-                raise SystemExit(130) from None
-            if not succeeded:
-                failed.append(name)
-                bar.write(f"{name} failed: see {output}")
-    draw_contact_sheet(args.out, [name for name in names() if name not in failed])
-    if failed:
+    statuses: dict[str, int] = {}
+    with progress(total=len(names()), unit="demo") as bar:
+        try:
+            for name, status in side_by_side(args):
+                statuses[name] = status
+                bar.update()
+                if status:
+                    bar.write(f"{name}: {verdict(args.out / name, status)}")
+        except KeyboardInterrupt:
+            bar.close()
+            print(f"stopped; this goes on: {goes_on(options.prog, argv)}", file=sys.stderr)
+            raise SystemExit(130) from None
+    print_verdicts(args.out, statuses)
+    print(f"\nEverything is on one page: {write_page(args)}")
+    if failed := [name for name in names() if statuses[name]]:
         raise SystemExit(f"{len(failed)} of {len(names())} demos failed: {', '.join(failed)}")
 
 
-def command(name: str, out: Path, args: argparse.Namespace) -> list[str]:
-    """The command line that runs a demo."""
-    flags = [f"--{flag}" for flag in ("quick", "resume") if getattr(args, flag)]
-    return [sys.executable, "-m", "demos", name, "--out", str(out), "--seed", str(args.seed), *flags]
-
-
-def run(command: list[str], output: Path) -> bool:
-    """Run it, with all that it prints in a file, and tell whether it succeeded. Ctrl-C lets it save."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with open(output, "wb") as file:  # a group of its own: the terminal sends Ctrl-C to this process alone, which passes it on
-        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, process_group=0)
+def side_by_side(args: argparse.Namespace) -> Iterator[tuple[str, int]]:
+    """(name, exit status) of each demo as it ends. What took longest when it was recorded begins first."""
+    waiting = sorted(names(), key=lambda name: (name == TIMINGS, -recorded_seconds(name)))
+    running: dict[str, subprocess.Popen] = {}
     try:
         with ends_as_ctrl_c():
-            return process.wait() == 0
+            while waiting or running:
+                while waiting and len(running) < args.jobs and not (waiting[0] == TIMINGS and running):
+                    name = waiting.pop(0)
+                    running[name] = begin(command(name, args.out / name, args), args.out / name)
+                for name in [name for name, process in running.items() if process.poll() is not None]:
+                    yield name, running.pop(name).returncode
+                time.sleep(LOOK)
     except KeyboardInterrupt:
-        with suppress(ValueError):  # on Windows there are no groups: it has been told
-            process.send_signal(signal.SIGINT)
-        process.wait()
+        for process in running.values():
+            with suppress(ValueError):  # on Windows there are no groups: it has been told
+                process.send_signal(signal.SIGINT)
+        for process in running.values():
+            process.wait()
         raise
     finally:
-        process.kill()
+        for process in running.values():
+            process.kill()
+
+
+def recorded_seconds(name: str) -> float:
+    """How long a demo took when its results were recorded; 0 where they were not."""
+    path = FOLDER / "results" / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8"))["cpu_seconds"] if path.is_file() else 0.0
+
+
+def command(name: str, out: Path, args: argparse.Namespace) -> list[str]:
+    """The command line that runs a demo, on one core: the others have demos of their own."""
+    flags = [f"--{flag}" for flag in ("quick", "resume", "record") if getattr(args, flag)]
+    options = ["--seed", str(args.seed)] if args.seed else []
+    return [sys.executable, "-m", "demos", name, "--out", str(out), "--jobs", "1", "--format", args.format, *options, *flags]
+
+
+def begin(command: list[str], out: Path) -> subprocess.Popen:
+    """Start it, with all that it prints in a file. No summary of an earlier run is left."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "summary.json").unlink(missing_ok=True)
+    with open(out / "output.txt", "wb") as file:  # a group of its own: the terminal sends Ctrl-C to this process alone
+        return subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, process_group=0)
+
+
+def summary_of(out: Path) -> dict:
+    """What a run has left; nothing, if it did not come to its end."""
+    try:
+        return json.loads((out / "summary.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def verdict(out: Path, status: int) -> str:
+    """What became of a demo, in words."""
+    holds = summary_of(out).get("holds", {})
+    broken = [name for name, held in holds.items() if not held]
+    if status and not broken:
+        return f"failed: see {out / 'output.txt'}"
+    if broken:
+        return f"does not hold: {', '.join(broken)}"
+    return f"{len(holds)} of {len(holds)} hold" if holds else "nothing to judge"
+
+
+def print_verdicts(out: Path, statuses: dict[str, int]) -> None:
+    """A table: each demo, its seconds, and what held."""
+    print(f"\n{'demo':<22} {'seconds':>8}  verdict")
+    for name in names():
+        seconds = summary_of(out / name).get("seconds")
+        print(f"{name:<22} {'-' if seconds is None else f'{seconds:.0f}':>8}  {verdict(out / name, statuses[name])}")
+
+
+def write_page(args: argparse.Namespace) -> Path:
+    """index.html, chapter by chapter."""
+    from demos.kit import index_page
+
+    options = " --quick" * args.quick + f" --seed {args.seed}" * bool(args.seed)
+    chapters = {}
+    for chapter in CHAPTERS:
+        here = [name for name in demos_in(chapter) if name in names()]
+        entries = [(n, *described(FOLDER / chapter / f"{n}.py"), f"python -m demos {n}{options}") for n in here]
+        chapters[described(FOLDER / chapter / "__init__.py")[0]] = entries
+    return index_page.write(args.out, chapters)
 
 
 @contextmanager
@@ -196,28 +283,6 @@ def ends_as_ctrl_c() -> Iterator[None]:
     finally:
         for number in ends:
             signal.signal(number, signal.SIG_DFL)
-
-
-def draw_contact_sheet(out: Path, names: list[str], columns: int = 3) -> None:
-    """contact.png: the demos' pictures side by side: of a claim, the one; of a game, its samples."""
-    import matplotlib
-
-    matplotlib.use("Agg")  # files, no windows
-    import matplotlib.pyplot as plt
-
-    choices = {name: [out / name / f"{name}.png", out / name / "samples.png"] for name in names}
-    pictures = {name: next((p for p in paths if p.is_file()), None) for name, paths in choices.items()}
-    pictures = {name: path for name, path in pictures.items() if path}
-    rows = max(1, -(-len(pictures) // columns))
-    figure, places = plt.subplots(rows, columns, figsize=(5.5 * columns, 4.2 * rows), squeeze=False, layout="constrained")
-    for axes in places.flat:
-        axes.axis("off")
-    for axes, (name, path) in zip(places.flat, pictures.items(), strict=False):
-        axes.imshow(plt.imread(path))
-        axes.set_title(name, fontsize=16)
-    figure.savefig(out / "contact.png", dpi=130)
-    plt.close(figure)
-    print(f"{len(pictures)} pictures are side by side in {out / 'contact.png'}")
 
 
 if __name__ == "__main__":

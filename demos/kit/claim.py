@@ -92,6 +92,8 @@ class Claim:
             self.show(picture, name, picture.get_suptitle() or name)
         self.args.checkpoint.save()
         extra = {"expected": self.expected, "holds": self.holds, "pictures": self.pictures}
+        if self.judged:
+            extra["found"] = results.in_words(self.args.checkpoint.demo, self.metrics)
         summary = write_summary(self.args, self.settings, self.metrics, extra)
         if self.args.record:
             results.record(self.args.checkpoint.demo, summary)
@@ -102,8 +104,9 @@ class Claim:
 
     def _print(self) -> None:
         figures = {name: value for name, value in self.metrics.items() if isinstance(value, float)}
-        width = max(map(len, figures), default=0)
-        print(f"\n{'':{width}}  {'measured':>12}  expected")
+        if figures:
+            width = max(map(len, figures))
+            print(f"\n{'':{width}}  {'measured':>12}  expected")
         for key, value in figures.items():
             verdict = {True: "", False: "   <-- does not hold"}.get(self.holds.get(key), "")
             print(f"{key:{width}}  {value:12.6g}  {self.expected.get(key, '')}{verdict}".rstrip())

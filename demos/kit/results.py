@@ -14,7 +14,7 @@ from typing import Any
 
 FOLDER = Path(__file__).parents[1] / "results"
 README = Path(__file__).parents[2] / "README.md"
-ROW = re.compile(r"^(\|.*\[`(\w+)`\]\((demos/[\w/]+\.py)\).*\|)[^|\n]*\|$", re.MULTILINE)  # of a demo; its last cell
+ROW = re.compile(r"^(\|.*\[`(\w+)`\]\(demos/[\w/]+\.py\).*\|)[^|\n]*\|$", re.MULTILINE)  # of a demo; its last cell
 
 
 def record(name: str, summary: dict[str, Any]) -> Path:
@@ -41,12 +41,12 @@ def checksum(summary: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(summary, sort_keys=True).encode()).hexdigest()
 
 
-def in_words(file: str, metrics: dict[str, Any]) -> str:
-    """What a demo says of such figures: `found(metrics)` of its module."""
-    module = importlib.import_module(file.removesuffix(".py").replace("/", "."))
-    return " ".join(module.found(metrics).split())
+def in_words(name: str, metrics: dict[str, Any]) -> str:
+    """What a demo says of such figures, in Markdown: `found(metrics)` of its module."""
+    (file,) = FOLDER.parent.glob(f"*/{name}.py")
+    return " ".join(importlib.import_module(f"demos.{file.parent.name}.{name}").found(metrics).split())
 
 
 def readme(text: str) -> str:
-    """README's text, with what is recorded in the last cell of every row that begins with, or has, a link to a demo."""
-    return ROW.sub(lambda row: f"{row[1]} {in_words(row[3], recorded(row[2])['metrics'])} |", text)
+    """README's text, with what is recorded in the last cell of every row that has a link to a demo."""
+    return ROW.sub(lambda row: f"{row[1]} {in_words(row[2], recorded(row[2])['metrics'])} |", text)

@@ -27,7 +27,7 @@ from demos.kit import checkpoints
 from demos.kit.hints import Hints
 from demos.kit.jobs import cores
 from demos.kit.progress import progress
-from minigan import backend, memory
+from minigan import backend, memory, threads
 from minigan.games import Game
 from minigan.optim import LinearDecay
 
@@ -110,6 +110,8 @@ def start(options: Options, argv: Sequence[str] | None, name: str) -> argparse.N
         backend.use(args.backend)
     except backend.BackendError as error:
         options.error(str(error))
+    if args.record or args.jobs == 1:
+        threads.COUNT = 1  # the last bits of a convolution depend on how many there are
     mg.seed(args.seed)
     if "data" in args and args.data is None:
         args.data = args.data_defaults[args.quick]

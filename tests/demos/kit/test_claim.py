@@ -2,6 +2,7 @@
 
 import ast
 import json
+import math
 import re
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import matplotlib.pyplot as plt
 import pytest
 
 from demos.__main__ import FOLDER, chapter_of, names
-from demos.kit import claim
+from demos.kit import claim, results
+from demos.kit.comparing import HELPS, NOTHING, compare
 from demos.kit.run import common_options, start
 
 FILES = {name: FOLDER / chapter_of(name) / f"{name}.py" for name in names()}
@@ -17,42 +19,162 @@ CLAIMS = [name for name, file in FILES.items() if "from demos.kit.claim import" 
 every_claim = pytest.mark.parametrize("name", CLAIMS)
 
 
-def finished(tmp_path, *figures, argv=()):
+@pytest.fixture(autouse=True)
+def _words(monkeypatch):
+    """There is no demo some_claim that could say what it found."""
+    monkeypatch.setattr(results, "in_words", lambda name, metrics: f"{name}: {metrics['a']:g}")
+
+
+def begun(tmp_path, *argv, steps=None):
+    options = common_options("a claim")
+    if steps:
+        options.add_argument("--steps", type=int)
+    args = start(options, ["--out", str(tmp_path), *argv], "some_claim")
+    return claim.Claim(args, {"width": 3, **({"steps": steps} if steps else {})})
+
+
+def finished(tmp_path, *figures, argv=(), fails=""):
     """A claim with these figures, at its end."""
-    args = start(common_options("a claim"), ["--out", str(tmp_path), *argv], "some_claim")
-    found = claim.Claim(args, {"width": 3})
+    found = begun(tmp_path, *argv)
     for figure in figures:
         found.note(*figure)
-    found.finish(plt.figure(), "some_claim")
+    found.show(plt.figure(), "some_claim", "what was found")
+    if fails:
+        with pytest.raises(SystemExit, match=f"^some_claim: does not hold: {fails}$"):
+            found.finish()
+    else:
+        found.finish()
     return json.loads((tmp_path / "summary.json").read_text())
 
 
 def test_the_summary_has_every_figure_what_was_expected_and_whether_it_holds(tmp_path):
-    summary = finished(tmp_path, ("a", 1, "1", True), ("b", 2.5, "below 2", False), ("c", 3.0), ("d", 4.0, "about 4"))
-    assert set(summary) == {"settings", "metrics", "expected", "holds", "versions", "seconds"}
+    figures = ("a", 1, "1", True), ("b", 2.5, "below 2", False), ("c", 3.0), ("d", 4.0, "about 4")
+    summary = finished(tmp_path, *figures, fails="b")
+    keys = {"demo", "settings", "metrics", "expected", "holds", "pictures", "found", "versions", "seconds", "cpu_seconds"}
+    assert set(summary) == keys
     assert summary["settings"] == {"width": 3, "seed": 0, "backend": "numpy"}
     assert summary["metrics"] == {"a": 1.0, "b": 2.5, "c": 3.0, "d": 4.0}
     assert summary["expected"] == {"a": "1", "b": "below 2", "d": "about 4"}
     assert summary["holds"] == {"a": True, "b": False}
+    assert summary["pictures"] == {"some_claim": "what was found"}
+    assert summary["found"] == "some_claim: 1"
 
 
 def test_figures_are_printed_beside_what_was_expected_and_a_broken_claim_stands_out(tmp_path, capsys):
-    finished(tmp_path, ("right", 1.0, "at most 2", True), ("wrong", 3.0, "at most 2", False), ("said", 5.0))
+    finished(tmp_path, ("a", 1.0, "at most 2", True), ("wrong", 3.0, "at most 2", False), ("said", 5.0), fails="wrong")
     lines = capsys.readouterr().out.splitlines()
-    assert re.fullmatch(r"right +1  at most 2", next(line for line in lines if line.startswith("right")))
+    assert re.fullmatch(r"a +1  at most 2", next(line for line in lines if line.startswith("a ")))
     assert re.fullmatch(r"wrong +3  at most 2   <-- does not hold", next(line for line in lines if line.startswith("wrong")))
     assert re.fullmatch(r"said +5", next(line for line in lines if line.startswith("said")))
     assert f"Results are in {tmp_path}/: some_claim.png, summary.json, checkpoint.npz" in lines
 
 
-def test_the_picture_has_the_claims_name_and_is_let_go(tmp_path):
-    finished(tmp_path, ("a", 1.0))
-    assert (tmp_path / "some_claim.png").stat().st_size > 0
+def test_the_exit_status_of_a_bound_that_does_not_hold_is_1(tmp_path):
+    with pytest.raises(SystemExit) as end:
+        finished(tmp_path, ("a", 1.0, "2", False))
+    assert isinstance(end.value.code, str)  # a message: Python exits with 1
+
+
+@pytest.mark.parametrize(
+    ("bound", "arguments", "words", "right", "wrong"),
+    [
+        ("at_most", (2.0,), "at most 2", (2.0, -5.0), (2.001, math.nan, math.inf)),
+        ("at_least", (2.0,), "at least 2", (2.0, math.inf), (1.999, math.nan)),
+        ("between", (1.0, 2.0), "from 1 to 2", (1.0, 2.0), (0.99, 2.01, math.nan)),
+    ],
+)
+def test_a_bound_is_said_and_judged_by_the_same_number(tmp_path, bound, arguments, words, right, wrong):
+    found = begun(tmp_path)
+    for i, value in enumerate([*right, *wrong]):
+        getattr(found, bound)(str(i), value, *arguments)
+    assert set(found.expected.values()) == {words}
+    assert list(found.holds.values()) == [True] * len(right) + [False] * len(wrong)
+
+
+def test_a_comparison_is_noted_with_its_interval_and_judged_by_its_words(tmp_path):
+    found, helps, nothing = begun(tmp_path), compare([1, 1.1, 0.9], [3, 3.1, 2.9]), compare([1, 2, 3], [1, 2, 3.1])
+    found.compare("a", helps, {HELPS})
+    found.compare("b", nothing, {HELPS})
+    found.compare("c", nothing, {HELPS, NOTHING})
+    found.compare("d", nothing)
+    assert found.holds == {"a": True, "b": False, "c": True}
+    assert found.metrics["a"] == pytest.approx(-2)
+    assert found.metrics["a low"] < -2 < found.metrics["a high"] < 0
+    assert found.expected["a"].endswith("helps (expected: helps)")
+    assert found.expected["d"].endswith("no difference beyond chance")
+
+
+def test_a_quick_run_judges_only_what_it_can_show_and_says_so(tmp_path):
+    found = begun(tmp_path, "--quick")
+    found.at_most("a", 5.0, 2.0)
+    found.at_most("b", 5.0, 2.0, quick=True)
+    assert not found.judged
+    assert found.holds == {"b": False}
+    assert found.expected == {"a": "at most 2: not judged by a quick run", "b": "at most 2"}
+
+
+def test_fewer_steps_than_the_settings_are_not_judged_either(tmp_path):
+    found = begun(tmp_path, "--steps", "9", steps=10)
+    assert found.settings["steps"] == 9
+    assert found.schedule == 10
+    found.at_most("a", 5.0, 2.0)
+    assert found.expected == {"a": "at most 2: not judged by a short run"}
+    assert begun(tmp_path, "--steps", "11", steps=10).judged
+
+
+def test_a_picture_says_what_was_found_and_one_of_a_quick_run_that_it_claims_nothing(tmp_path):
+    for argv, title, words in (
+        ((), "what was found", []),
+        (["--quick"], "QUICK RUN: too short to conclude from", ["QUICK RUN"]),
+    ):
+        figure = plt.figure()
+        begun(tmp_path, *argv).show(figure, "some_claim", "what was found")
+        assert figure.get_suptitle() == title
+        assert [text.get_text() for text in figure.texts if text.get_text() != title] == words
+
+
+@pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
+def test_pictures_come_in_the_format_that_was_asked_for_and_are_let_go(tmp_path, ending):
+    finished(tmp_path, ("a", 1.0), argv=["--format", ending])
+    assert (tmp_path / f"some_claim.{ending}").stat().st_size > 0
+    assert (tmp_path / "some_claim.png").stat().st_size > 0  # for the page of all
     assert not plt.get_fignums()
 
 
 def test_the_options_are_those_of_all_demos(tmp_path):
     assert finished(tmp_path, ("a", 1.0), argv=["--seed", "5", "--quick"])["settings"]["seed"] == 5
+
+
+# --- what is recorded ---------------------------------------------------------------------------------------------------
+
+
+def test_a_recorded_run_can_be_read_and_a_digit_changed_by_hand_shows(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "FOLDER", tmp_path / "results")
+    summary = finished(tmp_path, ("a", 1.5), argv=["--record"])
+    assert results.recorded("some_claim") == summary
+    path = tmp_path / "results" / "some_claim.json"
+    path.write_text(path.read_text().replace("1.5", "1.6"))
+    with pytest.raises(ValueError, match=r"was changed by hand: python -m demos some_claim --record writes it anew"):
+        results.recorded("some_claim")
+    with pytest.raises(ValueError, match=r"other\.json is missing: python -m demos other --record writes it"):
+        results.recorded("other")
+
+
+@pytest.mark.parametrize("options", [["--quick"], ["--seed", "3"], ["--quick", "--seed", "3"]])
+def test_only_a_full_run_by_the_default_options_is_recorded(tmp_path, capsys, options):
+    with pytest.raises(SystemExit):
+        begun(tmp_path, "--record", *options)
+    said = capsys.readouterr().err
+    assert "--record: of a full run by the default options, without" in said
+    assert all(option in said for option in options if option.startswith("--"))
+
+
+def test_readmes_last_cells_are_made_from_what_is_recorded(monkeypatch):
+    monkeypatch.setattr(results, "recorded", lambda name: {"metrics": {"a": {"one": 1, "two": 2}[name]}})
+    text = "| [`one`](demos/x/one.py) | 17 |\n| says | [`two`](demos/x/two.py), more | old |\n| `other` | 3 |\n"
+    new = "| [`one`](demos/x/one.py) | one: 1 |\n| says | [`two`](demos/x/two.py), more | two: 2 |\n| `other` | 3 |\n"
+    assert results.readme(text) == new
+    assert results.readme(new) == new
 
 
 # --- how they are written -----------------------------------------------------------------------------------------------

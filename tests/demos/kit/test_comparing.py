@@ -1,0 +1,56 @@
+"""Intervals over seeds: the textbooks' figures, and the words that follow from them."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from demos.kit.comparing import HELPS, HURTS, NOTHING, compare, verdict
+
+RNG = np.random.default_rng(0)
+
+
+def test_welchs_interval_is_the_textbooks():
+    a, b = [27.5, 21.0, 19.0, 23.6, 17.0], [27.1, 22.0, 20.8, 23.4, 29.9, 31.2]
+    found = compare(a, b)
+    va, vb = np.var(a, ddof=1) / 5, np.var(b, ddof=1) / 6
+    degrees = (va + vb) ** 2 / (va**2 / 4 + vb**2 / 5)
+    margin = stats.t.ppf(0.975, degrees) * np.sqrt(va + vb)
+    assert found.difference == pytest.approx(np.mean(a) - np.mean(b))
+    assert (found.low, found.high) == pytest.approx((found.difference - margin, found.difference + margin))
+
+
+def test_a_paired_interval_is_that_of_the_differences():
+    a, b = RNG.standard_normal(7), RNG.standard_normal(7)
+    low, high = stats.ttest_rel(a, b).confidence_interval(0.95)
+    found = compare(a, b, paired=True)
+    assert (found.low, found.high) == pytest.approx((low, high))
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_of_two_ways_that_are_alike_one_in_twenty_comparisons_finds_a_difference(paired):
+    draws = np.random.default_rng(1).standard_normal((1000, 2, 6))
+    verdicts = [compare(a, b, paired=paired).verdict for a, b in draws]
+    assert 30 <= sum(v != NOTHING for v in verdicts) <= 72  # 50, and three standard deviations
+
+
+@pytest.mark.parametrize(("better", "words"), [("lower", HELPS), ("higher", HURTS)])
+def test_the_words_follow_from_the_interval_and_from_what_is_better(better, words):
+    found = compare([1.0, 1.1, 1.2], [5.0, 5.1, 5.3], better)
+    assert found.verdict == words == verdict(found.difference, found.low, found.high, better)
+
+
+@pytest.mark.parametrize(("a", "b"), [([1.0], [2.0]), ([1.0, 1.0], [2.0, 2.0]), ([1.0], [2.0, 3.0])])
+@pytest.mark.parametrize("paired", [False, True])
+def test_nothing_can_be_said_of_single_runs_nor_of_runs_that_are_all_alike(a, b, paired):
+    if paired and len(a) != len(b):
+        return
+    found = compare(a, b, paired=paired)
+    assert found.verdict == NOTHING
+    assert (found.low, found.high) == (-np.inf, np.inf)
+
+
+def test_a_files_null_is_an_infinity_and_a_nan_decides_nothing():
+    assert verdict(1.0, None, None) == verdict(1.0, -np.inf, np.inf) == verdict(np.nan, np.nan, np.nan) == NOTHING
+    assert compare([1.0, np.nan], [2.0, 3.0]).verdict == NOTHING
+    with pytest.raises(ValueError, match="better is 'more'"):
+        compare([1.0], [2.0], "more")
