@@ -49,17 +49,17 @@ class Settings:
     noise: float = 0.5  # standard deviation
     hole: int = 8  # pixels along its side
     mapped: int = 20_000  # images that a linear map is learnt from
+    pairs: int = 300  # of digits, whose middles are looked at
     seeds: int = 2
     factor: float = 2.0  # by which the error is to be below the obvious remedy's
 
 
 QUICK = {"width": 256, "dense_steps": 250, "dense_batch": 64, "conv_steps": 300, "conv_batch": 32, "seeds": 1, "factor": 1.0}
-QUICK |= {"mapped": 2000}
+QUICK |= {"mapped": 2000, "pairs": 100}
 NETWORKS = ("dense", "conv")
 NAMES = {"dense": "dense layers", "conv": "convolutions"}
 SHOWN = 8  # digits in the picture, to a row
 ENDS = (1, 0, 3, 6)  # ways from a 1 to a 0, and from a 3 to a 6
-PAIRS = 300  # of digits, whose middles are looked at
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -94,7 +94,7 @@ def trained_and_tested(
     """One network's restorations of the unseen digits, what lies half way between two of them, and ways between the ends."""
     Q, P = train(name, x, damage, s, seed)
     ways = between(Q, P, ends[::2], ends[1::2])
-    return {"restored": restorations(Q, P, test, others), "middles": middles(Q, P, others[: 2 * PAIRS], x), "ways": ways}
+    return {"restored": restorations(Q, P, test, others), "middles": middles(Q, P, others[: 2 * s.pairs], x), "ways": ways}
 
 
 def train(name: str, x: np.ndarray, damage: Damage, s: Settings, seed: int) -> tuple[nn.Module, nn.Module]:
@@ -232,7 +232,7 @@ def picture(x: np.ndarray, test: dict, linear: np.ndarray, runs: dict[str, list[
     for axes, task in zip(places.flat, TASKS, strict=True):
         seen = ("PCA", linear) if task == "reconstruction" else ("seen", test[task][0])
         made = [(network, runs[network][0]["restored"][task]["images"]) for network in NETWORKS]
-        draw_rows(axes, [("$x$", x), seen, *made], task)
+        draw_rows(axes, [("digit", x), seen, *made], task)
     return figure
 
 

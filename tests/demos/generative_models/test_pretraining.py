@@ -56,6 +56,17 @@ def test_the_claim_holds(out):
     assert_shows_something(out / "pretraining.png")
 
 
+@pytest.mark.slow
+def test_layers_that_do_not_learn_to_encode_are_found_out(tmp_path, monkeypatch):
+    """Planted: without labels, only the decoders, which are thrown away, are trained."""
+    loop = autoencoders.train
+    monkeypatch.setattr(
+        autoencoders, "train", lambda objective, modules, *rest, **more: loop(objective, modules[-1:], *rest, **more)
+    )
+    with pytest.raises(SystemExit, match="does not hold: sigmoid, 100 labels: seeds that gain"):
+        demo.main(["--quick", "--out", str(tmp_path)])
+
+
 def test_a_network_has_the_layers_asked_for():
     model = demo.network("sigmoid", SMALL)
     kinds = [type(layer) for layer in model]
