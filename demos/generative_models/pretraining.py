@@ -185,18 +185,18 @@ def errors(m: dict[str, float], n: float) -> str:
     said = []
     for units in ACTIVATIONS:
         pretrained, random = (m[f"{units}, {n:.0f} labels, {name}: errors (%)"] for name in ("pretrained", "random"))
-        said.append(f"{units}s {pretrained:.1f} %, not {random:.1f} % ({word(m, units, n)})")
+        said.append(f"{units}s {pretrained:.1f}, not {random:.1f} % ({word(m, units, n)})")
     return f"{n:,.0f} labels: {'; '.join(said)}"
 
 
 def found(m: dict[str, float]) -> str:
     """README's words."""
-    return f"errors on unseen digits after pretraining. {errors(m, m['fewest labels'])}. {errors(m, m['most labels'])}"
+    return f"errors on unseen digits after pretraining, {errors(m, m['fewest labels'])}. {errors(m, m['most labels'])}"
 
 
 def title(m: dict[str, float]) -> str:
     """The picture's words."""
-    return f"Errors after pretraining. {errors(m, m['fewest labels'])}\n{errors(m, m['most labels'])}"
+    return f"Errors if pretrained, {errors(m, m['fewest labels'])}\n{errors(m, m['most labels'])}"
 
 
 # --- the picture --------------------------------------------------------------------------------------------------------

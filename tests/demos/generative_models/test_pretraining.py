@@ -191,8 +191,8 @@ def test_what_is_claimed(tmp_path):
     assert claim.metrics[demo.change("sigmoid", 100)] == pytest.approx(-9)
     assert claim.metrics["sigmoid: change with 3000 labels"] == pytest.approx(1.5)
     for words in (demo.found(claim.metrics), demo.title(claim.metrics)):
-        assert "100 labels: sigmoids 23.0 %, not 32.0 % (helps); ReLUs 26.0 %, not 30.0 % (helps)" in words
-        assert "3,000 labels: sigmoids 6.5 %, not 8.0 % (helps); ReLUs 6.0 %, not 6.0 % (no difference beyond chance)" in words
+        assert "100 labels: sigmoids 23.0, not 32.0 % (helps); ReLUs 26.0, not 30.0 % (helps)" in words
+        assert "3,000 labels: sigmoids 6.5, not 8.0 % (helps); ReLUs 6.0, not 6.0 % (no difference beyond chance)" in words
 
 
 @pytest.mark.parametrize(
