@@ -192,9 +192,10 @@ def less(m: dict[str, float], task: str) -> str:
     return " to ".join(dict.fromkeys(f"{t:.1f}" for t in times))
 
 
-def least(m: dict[str, float], other: str) -> float:
-    """The other's error over the networks', where it is least: of all tasks, networks and seeds."""
-    return min(value for name, value in m.items() if f"{other}'s error over" in name)
+def least(m: dict[str, float], other: str) -> str:
+    """The other's error over the networks', where it is least (of all tasks, networks and seeds), rounded down: "2.2"."""
+    times = min(value for name, value in m.items() if f"{other}'s error over" in name)
+    return f"{np.floor(10 * times) / 10:.1f}"
 
 
 def found(m: dict[str, float]) -> str:
@@ -202,7 +203,7 @@ def found(m: dict[str, float]) -> str:
     return (
         f"squared error on unseen digits, by two networks: {less(m, 'denoising')} times less than the noisy image's, "
         f"{less(m, 'inpainting')} times less than with the mean image in a hole, {less(m, 'super-resolution')} times less than "
-        f"bilinear interpolation's; the best linear map's is at least {least(m, 'linear map'):.1f} times theirs"
+        f"bilinear interpolation's; for each of these, the best linear map's is at least {least(m, 'linear map')} times theirs"
     )
 
 
@@ -210,7 +211,7 @@ def title(m: dict[str, float]) -> str:
     """The first picture's words."""
     return (
         "Autoencoders reconstruct, clean, complete and sharpen unseen digits: the squared error is at least "
-        f"{least(m, 'remedy'):.1f} times less than the obvious remedy's"
+        f"{least(m, 'remedy')} times less than the obvious remedy's"
     )
 
 
@@ -218,8 +219,8 @@ def second_title(m: dict[str, float]) -> str:
     """The second picture's words."""
     codes, pixels = (m[f"nearest training image, dense: {where}"] for where in ("half way between codes", "between pixels"))
     return (
-        f"The best linear map has at least {least(m, 'linear map'):.1f} times the networks' error. Half way between two "
-        f"digits, a training image is at a distance of {codes:.1f} by way of codes, of {pixels:.1f} by way of pixels"
+        f"Undoing damage, the best linear map has at least {least(m, 'linear map')} times the networks' error. From half way "
+        f"between two digits, the nearest training image is {codes:.1f} away by way of codes, {pixels:.1f} by way of pixels"
     )
 
 
