@@ -219,8 +219,9 @@ def second_title(m: dict[str, float]) -> str:
     """The second picture's words."""
     codes, pixels = (m[f"nearest training image, dense: {where}"] for where in ("half way between codes", "between pixels"))
     return (
-        f"Undoing damage, the best linear map has at least {least(m, 'linear map')} times the networks' error. From half way "
-        f"between two digits, the nearest training image is {codes:.1f} away by way of codes, {pixels:.1f} by way of pixels"
+        f"Undoing damage, the best linear map has at least {least(m, 'linear map')} times the networks' error.\n"
+        f"From half way between digits to the nearest training image: {codes:.1f} by way of codes, "
+        f"{pixels:.1f} by way of pixels"
     )
 
 
