@@ -220,8 +220,7 @@ def second_title(m: dict[str, float]) -> str:
     codes, pixels = (m[f"nearest training image, dense: {where}"] for where in ("half way between codes", "between pixels"))
     return (
         f"Undoing damage, the best linear map has at least {least(m, 'linear map')} times the networks' error.\n"
-        f"From half way between digits to the nearest training image: {codes:.1f} by way of codes, "
-        f"{pixels:.1f} by way of pixels"
+        f"From half way between digits to the nearest training image: {codes:.1f} via codes, {pixels:.1f} via pixels"
     )
 
 

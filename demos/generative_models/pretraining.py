@@ -196,7 +196,7 @@ def found(m: dict[str, float]) -> str:
 
 def title(m: dict[str, float]) -> str:
     """The picture's words."""
-    return f"Errors if pretrained, {errors(m, m['fewest labels'])}\n{errors(m, m['most labels'])}"
+    return f"Errors, pretrained, {errors(m, m['fewest labels'])}\n{errors(m, m['most labels'])}"
 
 
 # --- the picture --------------------------------------------------------------------------------------------------------
