@@ -238,17 +238,21 @@ def found(m: dict[str, float]) -> str:
     """What the figures say, for README."""
     return (
         f"told to both, at least {m['accuracy_both']:.0%} of the digits are what was asked for; to G alone, at most "
-        f"{m['accuracy_G alone']:.0%}. A class with 20 images: {sharing(m)}; the 20 images themselves: {m['rare_copies']:.0f}"
+        f"{m['accuracy_G alone']:.0%}. A class with {Settings.few} images: {sharing(m)}; the "
+        f"{Settings.few} images themselves: {m['rare_copies']:.0f}"
     )
 
 
 def sharing(m: dict[str, float]) -> str:
     """What nine other classes do for a rare one, in words."""
-    said = verdict(m["sharing_end"], m["sharing_end low"], m["sharing_end high"])
+
+    def said(when):
+        return verdict(*(m[f"sharing_{when}{end}"] for end in ("", " low", " high")))
+
     return (
         f"Fréchet distance {m['rare_with_nine_end']:.0f} with nine full classes, {m['rare_alone_end']:.0f} alone "
-        f"(sharing: {said}); each at its best moment, {m['rare_with_nine_best']:.0f} and {m['rare_alone_best']:.0f} "
-        f"(difference: from {m['sharing_best low']:.0f} to {m['sharing_best high']:.0f})"
+        f"(sharing: {said('end')}); each at its best moment, {m['rare_with_nine_best']:.0f} and {m['rare_alone_best']:.0f} "
+        f"({said('best')})"
     )
 
 
@@ -276,7 +280,7 @@ def picture_of_games(games: dict[str, list[dict]]) -> plt.Figure:
 
 def title_of_rare(m: dict[str, float]) -> str:
     """What the second picture shows."""
-    return f"A class of which 20 images are left: {sharing(m)}"
+    return f"A class of which {Settings.few} images are left: {sharing(m)}"
 
 
 def picture_of_rare(rare: dict[str, list[dict]]) -> plt.Figure:
@@ -284,7 +288,7 @@ def picture_of_rare(rare: dict[str, list[dict]]) -> plt.Figure:
     figure, (left, right) = slide(1, 2, width_ratios=(4, 5))
     draw_distances(left, rare)
     nine, alone = (rare[kind][0] for kind in RARE)
-    rows = {"some of\nthe 20": alone["few"], "with nine:\nend": nine["end"], "best": nine["best"]}
+    rows = {f"some of\nthe {Settings.few}": alone["few"], "with nine:\nend": nine["end"], "best": nine["best"]}
     rows |= {"alone:\nend": alone["end"], "best ": alone["best"]}
     labelled(right, np.concatenate(list(rows.values())), FEW_SHOWN, list(rows))
     right.set_title("the rare class of the first seed")
@@ -300,7 +304,7 @@ def draw_distances(axes: plt.Axes, rare: dict[str, list[dict]]) -> None:
         label = {"with nine": "with nine full classes", "alone": "alone"}[kind]
         axes.plot(share, distances.mean(axis=0), color=colour, linestyle=line, marker=marker, label=label)
     copies = np.mean([run["copies"] for run in rare["alone"]])
-    axes.axhline(copies, color=OTHERS[3], linestyle=":", label="the 20 images themselves")
+    axes.axhline(copies, color=OTHERS[3], linestyle=":", label=f"the {Settings.few} images themselves")
     axes.set(xlabel="share of the training", ylabel="Fréchet distance of the rare class (thick: mean)", yscale="log")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12))
 

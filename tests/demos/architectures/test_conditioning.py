@@ -234,9 +234,9 @@ def rare(nine, alone):
 @pytest.mark.parametrize(
     ("nine", "end", "best", "holds"),
     [
-        ([[4, 5], [5, 6], [3, 5]], "helps", "from -7 to -4", True),
-        ([[9, 19], [10, 22], [11, 22]], "hurts", "from -3 to 4", False),
-        ([[20, 19], [30, 2], [20, 22]], "no difference beyond chance", "from -22 to 30", False),
+        ([[4, 5], [5, 6], [3, 5]], "helps", "helps", True),
+        ([[9, 19], [10, 22], [11, 22]], "hurts", "no difference beyond chance", False),
+        ([[20, 19], [30, 2], [20, 22]], "no difference beyond chance", "no difference beyond chance", False),
     ],
 )
 def test_what_sharing_does_follows_from_the_interval_of_the_pairs(tmp_path, nine, end, best, holds):
@@ -248,7 +248,7 @@ def test_what_sharing_does_follows_from_the_interval_of_the_pairs(tmp_path, nine
     assert claim.metrics["rare_with_nine_end"] == np.mean(nine, axis=0)[1]
     said = demo.sharing(claim.metrics)
     assert f"(sharing: {end})" in said
-    assert f"(difference: {best})" in said
+    assert said.endswith(f"({best})")
     assert said in demo.found(claim.metrics | {"accuracy_both": 0.9, "accuracy_G alone": 0.1})
     assert claim.metrics["rare_copies"] == 5
 
