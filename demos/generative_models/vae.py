@@ -97,9 +97,7 @@ def main(argv: list[str] | None = None) -> None:
     measure_samples(claim, vaes, gans, frechet(others[: s.judged], judge, x))
     claim.show(picture_of_learning(vaes, gans), "vae", title_of_learning(claim.metrics))
     claim.show(picture_of_steps(vaes, gans), "steps", who_helps_whom(claim.metrics))
-    claim.show(
-        picture_of_plane(plane), "plane", "All that a VAE with 2 dimensions for z can draw: P on a grid of equally likely z"
-    )
+    claim.show(picture_of_plane(plane), "plane", title_of_plane(claim.metrics))
     claim.finish()
 
 
@@ -249,10 +247,10 @@ def who_helps_whom(m: dict[str, float]) -> str:
 
 def title_of_learning(m: dict[str, float]) -> str:
     """What the first picture shows."""
-    nearer = m["frechet_gan"] < m["frechet_gan_after_a_quarter"]
+    early, late = m["frechet_gan_after_a_quarter"], m["frechet_gan"]
     return (
-        f"{moving_down(m)}; the GAN's samples have {'yet' if nearer else 'not'} come nearer to the data (Fréchet distance "
-        f"{m['frechet_gan_after_a_quarter']:.0f} after a quarter of the training, {m['frechet_gan']:.0f} at its end)"
+        f"{moving_down(m)}; the GAN's samples {'come' if late < early else 'do not come'} nearer (Fréchet distance {early:.0f} "
+        f"after a quarter, {late:.0f} at the end)"
     )
 
 
@@ -307,7 +305,7 @@ def title_of_plane(m: dict[str, float]) -> str:
     """What the third picture shows."""
     return (
         f"All that a VAE with 2 dimensions for z can draw: P on a grid of equally likely z (ELBO {m['elbo_of_a_plane']:.0f} "
-        f"nats; with 20 dimensions {m['elbo']:.0f})"
+        f"nats; with {Settings.z} dimensions {m['elbo']:.0f})"
     )
 
 
