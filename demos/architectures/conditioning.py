@@ -5,80 +5,93 @@ just training a separate GAN for each f?"; "Share knowledge across many classes.
 
 f is the class, a one-hot code appended to z for G and to x for D, or left out: four games, alike in all else. A judge that has
 learnt from real digits says which class it sees in G's samples. What to look for: a row of samples for each class asked for.
-G cannot obey what it is not told; told alone, it has no reason to, as D takes a realistic 3 for a real 7. Where D alone is
-told, nine of ten digits are of the wrong class, however well drawn, and they come out worst of all (Frechet distance).
-Then one game of all classes beside ten of one class each, at equal cost: a tenth of the iterations, and of the images, for
-each. Those ten are in the right class without being told, if they draw digits at all, but end further from the data (for lack
-of iterations or of images: an equal cost does not tell); with few images of each class, the difference is smaller.
+G cannot obey what it is not told; told alone, it has no reason to, as D takes a realistic 3 for a real 7.
+Then sharing: of one class, only 20 images are left. It learns together with nine full classes, in one game in which it is as
+frequent as they are, or alone, in a game of its own with as many iterations. How far are its samples from all real images of
+that class (Frechet distance)? A G that trains for long can learn its 20 images by heart; so both games are compared at the end
+of the training, and each at its own best moment. Every seed has another rare class.
 """
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 
 import minigan as mg
 from demos.kit import digits
-from demos.kit.checkpoints import once
 from demos.kit.claim import Claim
-from demos.kit.pictures import FAKE, REAL, sheet
+from demos.kit.classifiers import in_parts
+from demos.kit.comparing import HELPS, compare, verdict
+from demos.kit.jobs import each
+from demos.kit.pictures import labelled
 from demos.kit.progress import progress
 from demos.kit.run import start
+from demos.kit.style import FAKE, MARKERS, OTHERS, REAL, slide
 from demos.kit.training import adams, train
-from minigan import Tensor, data, metrics, nn
+from minigan import Tensor, data, metrics, nn, no_grad
 from minigan.games import GAN, Conditional, ConditionalGAN
 
 CLASSES, PIXELS = 10, 14 * 14
 SHOWN = 5  # samples of each class, of each game
+FEW_SHOWN = 10  # images of the rare class, of each kind
 FIGURES = ("accuracy", "frechet", "spread")
 TOLD = {"neither": (False, False), "G alone": (True, False), "D alone": (False, True), "both": (True, True)}  # (G, D)
+RARE = ("with nine", "alone")  # how the rare class learns
 
 
 @dataclass
 class Settings:
     """Everything that the result depends on, besides the seed."""
 
-    steps: int = 6000  # iterations; of ten separate games together, too. The learning rates fall linearly to 0
-    seeds: int = 3
+    steps: int = 6000  # iterations of each of the four games. The learning rates fall linearly to 0
+    seeds: int = 2
     z: int = 32
     width: int = 128  # of the two hidden layers of each network
     batch: int = 100
     lr: float = 2e-3
-    few: int = 100  # images of each class, in the comparison with little data
-    judged: int = 2000  # samples, as many of each class
+    few: int = 20  # images of the rare class
+    rare_steps: int = 3000  # iterations of each game with a rare class
+    rare_lr: float = 4e-3
+    rare_seeds: int = 10
+    looks: int = 12  # moments at which its samples are looked at
+    judged: int = 2000  # samples; half as many of the rare class
     judge_steps: int = 3000
 
 
-QUICK = {"steps": 300, "seeds": 1, "width": 64, "few": 20, "lr": 1e-2, "judged": 200, "judge_steps": 100}
+QUICK = {"steps": 200, "seeds": 1, "width": 64, "lr": 1e-2, "judged": 600, "judge_steps": 100}
+QUICK |= {"rare_steps": 50, "rare_seeds": 2, "looks": 2}
 
 
 def main(argv: list[str] | None = None) -> None:
-    """The four games; then ten separate games instead of one, with all the data and with little."""
+    """The four games; then a rare class, with nine others and alone."""
     args = start(digits.options(__doc__), argv, "conditioning")
     s = replace(Settings(), **QUICK) if args.quick else Settings()
     claim = Claim(args, {"data": args.data, **asdict(s)})
     x, y, (others, classes) = digits.load(args)
     x, others = large(small(x)), large(small(others))  # the judge learns from what the games learn from
     judge = metrics.train_judge(x, y, s.judge_steps) if args.quick else metrics.judge(x, y, s.judge_steps, progress=progress)
-    some = np.concatenate([np.flatnonzero(y == c)[: s.few] for c in range(CLASSES)])
-    seeds = range(args.seed, args.seed + s.seeds)
 
-    def experiments(name, play, *rest):
-        return [once(f"{name}, seed {seed}", experiment, judge, x, y, play, s, seed, *rest) for seed in seeds]
+    def tasks(kinds, seeds):
+        return {f"{kind}, seed {args.seed + i}": (kind, args.seed + i) for kind in kinds for i in range(seeds)}
 
-    found = {name: experiments(name, play, told, x, y, name) for name, told in TOLD.items()}
-    found["separate"] = experiments("separate", play_separate, x, y)
-    found["both, few images"] = experiments("both, few images", play, TOLD["both"], x[some], y[some], "both, few images")
-    found["separate, few images"] = experiments("separate, few images", play_separate, x[some], y[some])
-    measure(claim, found, metrics.image_quality(others, judge, x, classes)["accuracy"])
-    claim.finish(picture(found), "conditioning")
+    steps = len(TOLD) * s.seeds * s.steps + len(RARE) * s.rare_seeds * s.rare_steps
+    runs = each(experiment, tasks(TOLD, s.seeds) | tasks(RARE, s.rare_seeds), x, y, judge, s, steps=steps)
+    games = {told: runs[i * s.seeds : (i + 1) * s.seeds] for i, told in enumerate(TOLD)}
+    rest = runs[len(TOLD) * s.seeds :]
+    rare = dict(zip(RARE, (rest[: s.rare_seeds], rest[s.rare_seeds :]), strict=True))
+    measure(claim, games, metrics.image_quality(others, judge, x, classes)["accuracy"])
+    measure_rare(claim, rare)
+    claim.show(picture_of_games(games), "conditioning", title_of_games(claim.metrics))
+    claim.show(picture_of_rare(rare), "rare", title_of_rare(claim.metrics))
+    claim.finish()
 
 
-def experiment(judge: metrics.Judge, x: np.ndarray, y: np.ndarray, play: Callable[..., np.ndarray], *args: Any) -> dict:
-    """The figures of play(*args)'s samples, and the first of them of each class."""
-    samples = play(*args)
+def experiment(kind: str, seed: int, x: np.ndarray, y: np.ndarray, judge: metrics.Judge, s: Settings) -> dict:
+    """One game, and what is seen of it."""
+    mg.seed(seed)
+    if kind in RARE:
+        return play_rare(kind == "with nine", seed, x, y, judge, s)
+    samples = play(s, TOLD[kind], x, y, kind)
     rows = [samples[asked(len(samples)) == c][:SHOWN] for c in range(CLASSES)]
     return {**look(samples, judge, x, y), "samples": np.concatenate(rows)}
 
@@ -119,25 +132,57 @@ def players(s: Settings, told_G: bool, told_D: bool) -> tuple[nn.Module, nn.Modu
     return G, dense(PIXELS + CLASSES * told_D, s.width, 1)
 
 
-def play(s: Settings, seed: int, told: tuple[bool, bool], x: np.ndarray, y: np.ndarray, name: str) -> np.ndarray:
-    """One game of all classes; `told`: whether G, and whether D, is told the class. G's samples, class after class."""
-    mg.seed(seed)
+def conditional_game(s: Settings, told: tuple[bool, bool], lr: float) -> ConditionalGAN:
+    """A game of all classes; `told`: whether G, and whether D, is told the class."""
     G, D = (Conditional(p, CLASSES) if t else Untold(p) for p, t in zip(players(s, *told), told, strict=True))
-    game = ConditionalGAN(G, D, data.noise(s.z), *adams(G, D, s.lr, s.lr))
+    return ConditionalGAN(G, D, data.noise(s.z), *adams(G, D, lr, lr))
+
+
+def play(s: Settings, told: tuple[bool, bool], x: np.ndarray, y: np.ndarray, name: str) -> np.ndarray:
+    """One game of all classes. G's samples, class after class."""
+    game = conditional_game(s, told, s.lr)
     train(game, data.batches(small(x), y, size=s.batch), s.steps, name)
     return large(game.sample(s.judged, asked(s.judged)))
 
 
-def play_separate(s: Settings, seed: int, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """A game for each class, on its images alone, with a tenth of the iterations. All Gs' samples, class after class."""
-    mg.seed(seed)
-    samples = []
-    for c in range(CLASSES):
+def play_rare(nine: bool, seed: int, x: np.ndarray, y: np.ndarray, judge: metrics.Judge, s: Settings) -> dict:
+    """A class of which few images are left, with nine full classes or alone: its samples, and their distances, on the way."""
+    c = seed % CLASSES
+    mine = np.flatnonzero(y == c)
+    few = np.random.default_rng(seed).permutation(mine)[: s.few]
+    if nine:
+        game = conditional_game(s, TOLD["both"], s.rare_lr)
+        rows = np.concatenate([np.flatnonzero(y != c), np.resize(few, len(mine))])  # the few again and again
+        batches = data.batches(small(x[rows]), y[rows], size=s.batch)
+    else:
         G, D = players(s, False, False)
-        game, mine = GAN(G, D, data.noise(s.z), *adams(G, D, s.lr, s.lr)), small(x[y == c])
-        train(game, data.batches(mine, size=min(s.batch, len(mine))), s.steps // CLASSES, f"class {c} alone")
-        samples.append(game.sample(s.judged // CLASSES))
-    return large(np.concatenate(samples))
+        game = GAN(G, D, data.noise(s.z), *adams(G, D, s.rare_lr, s.rare_lr))
+        batches = data.batches(small(x[np.resize(few, 10 * s.batch)]), size=s.batch)
+    real = features(judge, x[mine])
+    seen: list[dict] = []
+
+    def look(game):
+        n = s.judged // 2
+        samples = large(game.sample(n, np.full(n, c)) if nine else game.sample(n))
+        distance = metrics.frechet_distance(features(judge, samples), real)
+        seen.append({"frechet": distance, "samples": samples[:FEW_SHOWN]})
+
+    train(game, batches, s.rare_steps, "a rare class", s.rare_steps // s.looks, look, seen=seen)
+    distances = np.array([moment["frechet"] for moment in seen])
+    return {
+        "frechet": distances,
+        "best": seen[int(distances.argmin())]["samples"],
+        "end": seen[-1]["samples"],
+        "few": x[few[:FEW_SHOWN]],
+        "copies": metrics.frechet_distance(features(judge, x[few]), real),
+        "nearest": float(np.median(metrics.nearest_distances(seen[-1]["samples"], x[few]))),
+    }
+
+
+def features(judge: metrics.Judge, images: np.ndarray) -> np.ndarray:
+    """What the judge sees in the images."""
+    with no_grad():
+        return in_parts(lambda images: judge.features(images).numpy(), images)
 
 
 def asked(n: int) -> np.ndarray:
@@ -147,9 +192,11 @@ def asked(n: int) -> np.ndarray:
 
 def look(samples: np.ndarray, judge: metrics.Judge, x: np.ndarray, y: np.ndarray) -> dict[str, float]:
     """The share in the class asked for, the Frechet distance from the data, and the variety within a class."""
-    labels = asked(len(samples))
-    quality = metrics.image_quality(samples, judge, x, labels)
-    return {key: quality[key] for key in ("accuracy", "frechet")} | {"spread": spread(samples, labels) / spread(x, y)}
+    labels, seen = asked(len(samples)), features(judge, samples)
+    with no_grad():
+        right = judge.head(Tensor(seen)).numpy().argmax(axis=1) == labels
+    distance = metrics.frechet_distance(seen, features(judge, x[: len(samples)]))
+    return {"accuracy": float(right.mean()), "frechet": distance, "spread": spread(samples, labels) / spread(x, y)}
 
 
 def spread(x: np.ndarray, y: np.ndarray) -> float:
@@ -157,56 +204,109 @@ def spread(x: np.ndarray, y: np.ndarray) -> float:
     return float(np.mean([x[y == c].std(axis=0).mean() for c in range(CLASSES)]))
 
 
-def measure(claim: Claim, found: dict[str, list[dict]], real: float) -> None:
-    """Who has to be told; and one game beside ten."""
-    values = {(name, key): [run[key] for run in runs] for name, runs in found.items() for key in FIGURES}
+# --- the figures --------------------------------------------------------------------------------------------------------
+
+
+def measure(claim: Claim, games: dict[str, list[dict]], real: float) -> None:
+    """Who has to be told."""
+    values = {(name, key): [run[key] for run in runs] for name, runs in games.items() for key in FIGURES}
     claim.note("accuracy_real", real, "reported: the judge on real images that it has not seen")
-    for name in ("neither", "G alone", "D alone"):
-        worst = max(values[name, "accuracy"])
-        holds = worst <= 0.15 if name != "D alone" else None
-        expected = "reported" if holds is None else "at most 0.15"
-        claim.note(f"accuracy_{name}", worst, f"{expected}; chance is 0.1 (largest of the seeds)", holds)
-    both = min(values["both", "accuracy"])
-    holds = both >= 0.9 if not claim.args.quick else None
-    claim.note("accuracy_both", both, "at least 0.9 (smallest of the seeds; not with --quick)", holds)
-    for name in list(found)[4:]:
-        claim.note(f"accuracy_{name}", min(values[name, "accuracy"]), "reported (smallest of the seeds)")
+    for name in ("neither", "G alone"):
+        claim.at_most(f"accuracy_{name}", max(values[name, "accuracy"]), 0.15, quick=True)  # chance is 0.1; worst seed
+    claim.note("accuracy_D alone", max(values["D alone", "accuracy"]), "reported: chance is 0.1 (largest of the seeds)")
+    claim.at_least("accuracy_both", min(values["both", "accuracy"]), 0.9)  # worst seed
     for key, meaning in (("frechet", "0 is best"), ("spread", "within a class, 1 for the data")):
-        for name in found:
+        for name in games:
             claim.note(f"{key}_{name}", np.mean(values[name, key]), f"reported: {meaning}; mean of the seeds")
 
 
-def picture(found: dict[str, list[dict]]) -> plt.Figure:
-    """A row of samples for each class, of each game; how often the class is right; one game beside ten."""
-    mean = {(name, key): np.mean([run[key] for run in runs]) for name, runs in found.items() for key in FIGURES}
-    figure = plt.figure(figsize=(16, 5.8), layout="constrained")
-    left, right = figure.subfigures(1, 2, width_ratios=(5, 2))
-    titles = {name: f"class told to {name}:" for name in TOLD} | {"separate": "ten separate GANs:"}
-    for axes, (name, title) in zip(left.subplots(1, 5), titles.items(), strict=True):
-        axes.imshow(sheet(found[name][0]["samples"], SHOWN), cmap="gray", vmin=0, vmax=1)
-        axes.set(title=f"{title}\n{mean[name, 'accuracy']:.0%} right", xticks=[], yticks=[])
-    left.axes[0].set_yticks([15 + 30 * c for c in range(CLASSES)], range(CLASSES))
-    left.axes[0].set_ylabel("class asked for")
-    above, below = right.subplots(2, 1)
-    bars(above, found, list(TOLD), "accuracy", "share in the class asked for")
-    bars(below, found, list(found)[3:], "frechet", "Frechet distance from the data")
-    figure.suptitle(
-        f"Told to both, {mean['both', 'accuracy']:.0%} of the digits are what was asked for; told to G alone, "
-        f"{mean['G alone', 'accuracy']:.0%}. At equal cost, ten separate GANs end "
-        f"{mean['separate', 'frechet'] / mean['both', 'frechet']:.1f} times as far from the data"
+def measure_rare(claim: Claim, rare: dict[str, list[dict]]) -> None:
+    """Whether nine other classes help a rare one: the Frechet distance of its samples from all its real images."""
+    moments = {"end": lambda distances: distances[-1], "best": np.min}
+    for when, of in moments.items():
+        nine, alone = ([of(run["frechet"]) for run in rare[kind]] for kind in RARE)
+        claim.note(f"rare_with_nine_{when}", np.mean(nine), "reported: Frechet distance, mean of the seeds")
+        claim.note(f"rare_alone_{when}", np.mean(alone), "reported: Frechet distance, mean of the seeds")
+        claim.compare(f"sharing_{when}", compare(nine, alone, paired=True), {HELPS} if when == "end" else None)
+    claim.note("rare_copies", np.mean([run["copies"] for run in rare["alone"]]), "reported: of the few images themselves")
+    for kind, name in zip(RARE, ("with_nine", "alone"), strict=True):
+        nearest = np.mean([run["nearest"] for run in rare[kind]])
+        claim.note(f"nearest_{name}", nearest, "reported: from a sample to the nearest of the few; 0: copies")
+
+
+def found(m: dict[str, float]) -> str:
+    """What the figures say, for README."""
+    return (
+        f"told to both, at least {m['accuracy_both']:.0%} of the digits are what was asked for; to G alone, at most "
+        f"{m['accuracy_G alone']:.0%}. A class with {Settings.few} images: {sharing(m)}; the "
+        f"{Settings.few} images themselves: {m['rare_copies']:.0f}"
     )
+
+
+def sharing(m: dict[str, float]) -> str:
+    """What nine other classes do for a rare one, in words."""
+
+    def said(when):
+        return verdict(*(m[f"sharing_{when}{end}"] for end in ("", " low", " high")))
+
+    return (
+        f"Fréchet distance {m['rare_with_nine_end']:.0f} with nine full classes, {m['rare_alone_end']:.0f} alone "
+        f"(sharing: {said('end')}); each at its best moment, {m['rare_with_nine_best']:.0f} and {m['rare_alone_best']:.0f} "
+        f"({said('best')})"
+    )
+
+
+# --- the pictures -------------------------------------------------------------------------------------------------------
+
+
+def title_of_games(m: dict[str, float]) -> str:
+    """What the first picture shows."""
+    return (
+        f"Told to both, at least {m['accuracy_both']:.0%} of the digits are what was asked for; told to G alone, at most "
+        f"{m['accuracy_G alone']:.0%}"
+    )
+
+
+def picture_of_games(games: dict[str, list[dict]]) -> plt.Figure:
+    """A row of samples for each class, of each game."""
+    figure, places = slide(1, len(TOLD))
+    for axes, (name, runs) in zip(places, games.items(), strict=True):
+        labelled(axes, runs[0]["samples"], SHOWN, [str(c) for c in range(CLASSES)])
+        right = np.mean([run["accuracy"] for run in runs])
+        axes.set(title=f"class told to {name}:\n{right:.0%} as asked for", ylabel="class asked for")
+        axes.label_outer()
     return figure
 
 
-def bars(axes: plt.Axes, found: dict[str, list[dict]], names: list[str], key: str, label: str) -> None:
-    """The mean over the seeds for each game, and a dot for each seed."""
-    for i, name in enumerate(names):
-        values = [run[key] for run in found[name]]
-        axes.barh(i, np.mean(values), color=FAKE if "separate" in name or name in list(TOLD)[:3] else REAL, alpha=0.5)
-        axes.scatter(values, np.full(len(values), i), s=14, color="black", zorder=2)
-    axes.set_yticks(range(len(names)), names)
-    axes.invert_yaxis()
-    axes.set(xlabel=label, xlim=(0, 1 if key == "accuracy" else None))
+def title_of_rare(m: dict[str, float]) -> str:
+    """What the second picture shows."""
+    return f"A class of which {Settings.few} images are left: {sharing(m)}"
+
+
+def picture_of_rare(rare: dict[str, list[dict]]) -> plt.Figure:
+    """The distances along the training; the images."""
+    figure, (left, right) = slide(1, 2, width_ratios=(4, 5))
+    draw_distances(left, rare)
+    nine, alone = (rare[kind][0] for kind in RARE)
+    rows = {f"some of\nthe {Settings.few}": alone["few"], "with nine:\nend": nine["end"], "best": nine["best"]}
+    rows |= {"alone:\nend": alone["end"], "best ": alone["best"]}
+    labelled(right, np.concatenate(list(rows.values())), FEW_SHOWN, list(rows))
+    right.set_title("the rare class of the first seed")
+    return figure
+
+
+def draw_distances(axes: plt.Axes, rare: dict[str, list[dict]]) -> None:
+    """The mean over the seeds, and each seed."""
+    for kind, colour, line, marker in zip(RARE, (REAL, FAKE), ("-", "--"), MARKERS, strict=False):
+        distances = np.array([run["frechet"] for run in rare[kind]])
+        share = np.arange(1, distances.shape[1] + 1) / distances.shape[1]
+        axes.plot(share, distances.T, color=colour, linestyle=line, linewidth=0.5, alpha=0.5)
+        label = {"with nine": "with nine full classes", "alone": "alone"}[kind]
+        axes.plot(share, distances.mean(axis=0), color=colour, linestyle=line, marker=marker, label=label)
+    copies = np.mean([run["copies"] for run in rare["alone"]])
+    axes.axhline(copies, color=OTHERS[3], linestyle=":", label=f"the {Settings.few} images themselves")
+    axes.set(xlabel="share of the training", ylabel="Fréchet distance of the rare class (thick: mean)", yscale="log")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12))
 
 
 if __name__ == "__main__":

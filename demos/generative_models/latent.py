@@ -7,10 +7,11 @@ they may not be intuitive, independent, or **disentangled**)." (CS/DS 552, class
     J = dG/dz at one z, by autodiff    J = U S V^T: a small step along v_i, a row of V^T, changes the image by s_i
     z* = argmin over z of |G(z) - x|^2, for a real image x; then G along the way from one z* to another
 
-What to look for: every single dimension z_i changes the image, in ways that overlap; yet of a small change, 10 singular vectors
-make 99 % (47 % in an untrained G), and along the last one, nothing moves. Half-way on a straight line between two z, |z| is
-1/sqrt(2) of what it was; slerp, on the great circle, keeps it (this G minds little). Real images have a z*, too, and G(z*) is
-as near as the nearest training image. Between two, the judge knows more digits by way of z than in a cross-fade of pixels.
+What to look for: every single dimension z_i changes the image, in ways that overlap; yet nearly all of a small change lies
+along 10 singular vectors, far more than in an untrained G, and along the last one, nothing moves. Half-way on a straight line
+between two z, |z| is 1/sqrt(2) of what it was; slerp, on the great circle, keeps it. Real images have a z*, too: how near is
+G(z*), beside the nearest training image? And of how many images between two of them is a classifier sure, by way of z, and in a
+cross-fade of pixels?
 """
 
 from collections.abc import Callable
@@ -21,11 +22,12 @@ import numpy as np
 
 import minigan as mg
 from demos.kit import digits
-from demos.kit.checkpoints import once
 from demos.kit.claim import Claim
-from demos.kit.pictures import FAKE, REAL, labelled
-from demos.kit.progress import progress
+from demos.kit.comparing import compare
+from demos.kit.jobs import each
+from demos.kit.pictures import labelled
 from demos.kit.run import start
+from demos.kit.style import FAKE, OTHERS, REAL, slide
 from minigan import Tensor, attacks, backend, data, metrics, nn, no_grad, softmax
 
 
@@ -42,7 +44,7 @@ class Settings:
     judge_steps: int = 3000
     points: int = 20  # z at which J is computed
     pairs: int = 500  # of z, to go from one to the other
-    images: int = 100  # held out, to find a z* for
+    images: int = 200  # held out, to find a z* for
     descents: int = 200  # Adam's steps on z
     restarts: int = 5
     seeds: int = 3
@@ -50,6 +52,7 @@ class Settings:
 
 QUICK = {"steps": 600, "width": 64, "judge_steps": 60, "points": 5, "pairs": 200, "images": 12, "descents": 40, "seeds": 1}
 FEW = 10  # directions whose share of all change is measured
+NEAR = 1.25  # at most, |G(z*) - x| as a multiple of the distance of the nearest training image (an untrained G: above 2)
 WALK = np.linspace(-4, 4, 9)  # how far along a direction, in the picture
 Images = Callable[[Tensor], Tensor]  # G, with pixels in [0, 1]
 
@@ -58,19 +61,21 @@ def main(argv: list[str] | None = None) -> None:
     """Train a generator for each seed, and look at its z; the figures, the picture."""
     args = start(digits.options(__doc__), argv, "latent")
     settings = replace(Settings(), **QUICK) if args.quick else Settings()
-    claim = Claim(args, {"data": args.data, **asdict(settings)})
+    claim = Claim(args, {"data": args.data, **asdict(settings), "few": FEW})
     x, y, (others, _) = digits.load(args)
     judge = (metrics.train_judge if args.quick else metrics.judge)(x, y, steps=settings.judge_steps)
-    real, seeds = others[: settings.images], range(args.seed, args.seed + settings.seeds)
-    runs = [once(f"seed {seed}", experiment, x, real, judge, settings, seed) for seed in progress(seeds, desc="seeds")]
+    seeds = {f"seed {seed}": (seed,) for seed in range(args.seed, args.seed + settings.seeds)}
+    runs = each(experiment, seeds, x, others[: settings.images], judge, settings, steps=settings.seeds * settings.steps)
     measure(claim, runs)
-    claim.finish(picture(runs, claim.metrics), "latent")
+    claim.show(picture_of_directions(runs), "latent", title_of_directions(claim.metrics))
+    claim.show(picture_of_ways(runs), "ways", title_of_ways(claim.metrics))
+    claim.finish()
 
 
 # --- the experiments ----------------------------------------------------------------------------------------------------
 
 
-def experiment(x: np.ndarray, real: np.ndarray, judge: nn.Module, settings: Settings, seed: int) -> dict:
+def experiment(seed: int, x: np.ndarray, real: np.ndarray, judge: nn.Module, settings: Settings) -> dict:
     """Train a generator on images x, and look at its z: where it leads, and where the real images are."""
     mg.seed(seed)
     untrained = digits.in_pixels(digits.dense_players(settings.z, settings.width)[0])
@@ -179,87 +184,127 @@ def sure(judge: nn.Module, images: np.ndarray) -> float:
 def measure(claim: Claim, runs: list[dict]) -> None:
     """What z's directions change, what the ways between two z keep, and how well real images are met."""
 
-    def mean(key):
-        return float(np.mean([np.mean(run[key]) for run in runs]))
+    def note(name, key, meaning):
+        claim.note(name, np.mean([np.mean(run[key]) for run in runs]), f"reported: {meaning}")
 
     kinds = ("singular", "axes", "untrained")
     singular, axes, untrained = ([run[kind][:, :FEW].sum(axis=1).mean() for run in runs] for kind in kinds)
-    share, before = min(singular), max(untrained)
-    claim.note("singular_share", share, f"of {FEW} singular vectors (least seed): above untrained_share", share > before)
-    claim.note("axes_share", max(axes), f"the same of the {FEW} dimensions that change most (most of the seeds)")
-    claim.note("untrained_share", before, "reported: singular vectors', of another G before its training (most of the seeds)")
-    claim.note("overlap", mean("overlap"), "reported: |cosine| of two dimensions' changes; 0 if independent")
-    error = max(run["predicted_error"].max() for run in runs)
-    claim.note("predicted_change_error", error, "at most 0.05: a step of 0.01 along v_1 changes x by 0.01 s_1", error <= 0.05)
+    claim.at_least("singular_share", min(singular), 0.9)  # of a small change, along FEW singular vectors (least of the seeds)
+    claim.note("untrained_share", max(untrained), "reported: the same, of another G before its training (most of the seeds)")
+    claim.note("axes_share", max(axes), f"reported: of the {FEW} dimensions that change most (most of the seeds)")
+    claim.at_most("axes_to_singular", max(np.divide(axes, singular)), 0.5)  # no direction is a dimension
+    note("overlap", "overlap", "|cosine| of two dimensions' changes; 0 if independent")
+    # A step of 0.01 along v_1 changes the image by 0.01 s_1.
+    claim.at_most("predicted_change_error", max(run["predicted_error"].max() for run in runs), 0.05, quick=True)
     for name in ("moved_first", "moved_axis", "moved_last"):
-        claim.note(name, mean(name), "reported: the image's change from z - 3 v to z + 3 v")
-    error = max(np.abs(run["slerp"] - 1).max() for run in runs)
-    claim.note("slerp_norm_error", error, "at most 1e-6: |z| is kept", error <= 1e-6)
+        note(name, name, "the image's change from z - 3 v to z + 3 v")
+    claim.at_most("slerp_norm_error", max(np.abs(run["slerp"] - 1).max() for run in runs), 1e-6, quick=True)
     half_way = np.mean([run["lerp"][:, 5].mean() for run in runs])
-    claim.note("lerp_half_way", half_way, "0.71, 1/sqrt(2), within 0.02: |z| half-way", abs(half_way - np.sqrt(0.5)) <= 0.02)
+    claim.note("lerp_half_way", half_way, "1/sqrt(2), within 0.02: |z|", abs(half_way - np.sqrt(0.5)) <= 0.02, quick=True)
     for name in ("random_sure", "lerp_sure", "slerp_sure"):
-        claim.note(name, mean(name), "reported: share of G's images of which the judge is sure")
-    claim.note("inversion_error", mean("error"), "reported: |G(z*) - x| of held-out images")
-    claim.note("nearest_image", mean("nearest"), "reported: |x' - x| of the nearest training image")
+        note(name, name, "share of G's images of which the judge is sure")
+    measure_real(claim, runs, note)
+
+
+def measure_real(claim: Claim, runs: list[dict], note: Callable[[str, str, str], None]) -> None:
+    """How near G comes to real images, and how clear the digits between two of them are."""
+    note("inversion_error", "error", "|G(z*) - x| of held-out images")
+    note("nearest_image", "nearest", "|x' - x| of the nearest training image")
+    claim.at_most("inversion_to_nearest", max(run["error"].mean() / run["nearest"].mean() for run in runs), NEAR)
     closer = min(np.mean(run["error"] < run["nearest"]) for run in runs)
     claim.note("closer_than_nearest", closer, "reported: share of images that G meets better (worst seed)")
-    claim.note("inverted_length", mean("length"), "reported: |z*| / sqrt(d); noise has 1")
+    note("inverted_length", "length", "|z*| / sqrt(d); noise has 1")
+    by_z, by_pixels = ([run[f"through_{way}_sure"] for run in runs] for way in ("z", "pixels"))
     for name in ("through_z_sure", "through_pixels_sure"):
-        claim.note(name, mean(name), "reported: share sure, half-way between two real images")
+        note(name, name, "share sure, half-way between two real images")
+    claim.compare("sure_by_z_rather_than_pixels", compare(by_z, by_pixels, better="higher", paired=True))
 
 
-# --- the picture --------------------------------------------------------------------------------------------------------
-
-PAIRS = 4  # of real images
-
-
-def picture(runs: list[dict], figures: dict[str, float]) -> plt.Figure:
-    """Above: what directions of z do. Below: what lies between two z, and between two real images."""
-    figure, places = plt.subplots(2, 2, figsize=(13, 10), layout="constrained", width_ratios=(3, 4), height_ratios=(6, 7))
-    draw_shares(places[0, 0], runs)
-    draw_walks(places[0, 1], runs[0])
-    draw_lengths(places[1, 0], runs[0])
-    draw_real(places[1, 1], runs[0])
-    figure.suptitle(
-        f"10 singular vectors of dG/dz make {figures['singular_share']:.0%} of a small change, the 10 strongest dimensions "
-        f"{figures['axes_share']:.0%}.\nHalf-way between two real images, the judge is sure of {figures['through_z_sure']:.0%} "
-        f"by way of z, of {figures['through_pixels_sure']:.0%} by way of pixels"
+def half_way(m: dict[str, float]) -> str:
+    """How clear the digits between two real ones are, in words."""
+    low, high = (100 * m[f"sure_by_z_rather_than_pixels {end}"] for end in ("low", "high"))
+    return (
+        f"{m['through_z_sure']:.0%} of the images by way of z, {m['through_pixels_sure']:.0%} in a cross-fade of pixels "
+        f"(difference: from {low:.0f} to {high:.0f} points)"
     )
+
+
+def found(m: dict[str, float]) -> str:
+    """What the figures say, for README."""
+    return (
+        f"{FEW} singular vectors of $dG/dz$ make {m['singular_share']:.0%} of a small change of the image (untrained, at most "
+        f"{m['untrained_share']:.0%}), the {FEW} strongest dimensions of z {m['axes_share']:.0%}. $G(z^*)$ is at most "
+        f"{m['inversion_to_nearest']:.2f} times as far from unseen digits as the nearest training image; half-way between two, "
+        f"a classifier is sure of {half_way(m)}"
+    )
+
+
+# --- the pictures -------------------------------------------------------------------------------------------------------
+
+PAIRS = 3  # of real images
+
+
+def picture_of_directions(runs: list[dict]) -> plt.Figure:
+    """What directions of z do."""
+    figure, (left, right) = slide(1, 2, width_ratios=(3, 4))
+    draw_shares(left, runs)
+    draw_walks(right, runs[0])
     return figure
+
+
+def title_of_directions(m: dict[str, float]) -> str:
+    """What it shows."""
+    return (
+        f"{FEW} singular vectors of $dG/dz$ make {m['singular_share']:.0%} of a small change of the image, the {FEW} strongest "
+        f"dimensions {m['axes_share']:.0%}"
+    )
+
+
+def picture_of_ways(runs: list[dict]) -> plt.Figure:
+    """What lies between two z, and between two real images."""
+    figure, (left, right) = slide(1, 2, width_ratios=(3, 5))
+    draw_lengths(left, runs[0])
+    draw_real(right, runs[0])
+    return figure
+
+
+def title_of_ways(m: dict[str, float]) -> str:
+    """What it shows."""
+    return f"Half-way between two real digits, a classifier is sure of {half_way(m)}"
 
 
 def draw_shares(axes: plt.Axes, runs: list[dict]) -> None:
     """The shares of all change, summed up."""
-    for key, colour, label in (("singular", FAKE, "singular vectors of $dG/dz$"), ("axes", REAL, "single dimensions of $z$")):
+    kinds = {"singular": (FAKE, "-", "singular vectors"), "axes": (REAL, "--", "dimensions of $z$")}
+    kinds |= {"untrained": (OTHERS[3], "-.", "singular vectors,\nG untrained")}
+    for key, (colour, line, label) in kinds.items():
         for i, run in enumerate(runs):
             total = np.append(0, np.cumsum(run[key].mean(axis=0)))
-            axes.plot(total, color=colour, label=label if i == 0 else None)
+            axes.plot(total, color=colour, linestyle=line, label=None if i else label)
     d = len(total) - 1
-    axes.plot([0, d], [0, 1], color="black", linestyle=":", label="all alike")
+    axes.plot([0, d], [0, 1], color="black", linestyle=":", linewidth=1, label="all alike")
     axes.set(xlabel="number of directions, the strongest first", ylabel="share of the squared change of the image")
     axes.set_title("the change of $G(z)$ for a small step of $z$")
-    axes.legend()
+    axes.legend(loc="lower right")
 
 
 def draw_walks(axes: plt.Axes, run: dict) -> None:
     """A row for each direction."""
     labelled(axes, np.concatenate(list(run["walks"].values())), len(WALK), list(run["walks"]))
-    axes.set_xticks([15 + 30 * i for i in (0, len(WALK) // 2, len(WALK) - 1)], [f"{WALK[0]:g}", "z", f"+{WALK[-1]:g}"])
-    axes.set_title("walks along single dimensions, and along singular vectors")
+    middle, last = len(WALK) // 2, len(WALK) - 1
+    axes.set_xticks([15 + 30 * i for i in (0, middle, last)], [f"$z - {WALK[-1]:g}\\,v$", "at $z$", f"$z + {WALK[-1]:g}\\,v$"])
+    axes.set(ylabel="direction $v$", title="along dimensions, and along singular vectors")
 
 
 def draw_lengths(axes: plt.Axes, run: dict) -> None:
     """|z| on the ways between two z."""
     t = np.linspace(0, 1, run["lerp"].shape[1])
-    axes.plot(t, run["lerp"][:30].T, color=FAKE, linewidth=0.5)
-    axes.plot(t, run["slerp"][:30].T, color=REAL, linewidth=2)
-    axes.axhline(np.sqrt(0.5), color="black", linestyle=":")
-    axes.legend(
-        [plt.Line2D([], [], color=FAKE), plt.Line2D([], [], color=REAL), plt.Line2D([], [], color="black", linestyle=":")],
-        ["on a straight line (lerp)", "on the great circle (slerp)", "$1 / \\sqrt{2}$"],
-    )
+    straight = axes.plot(t, run["lerp"][:30].T, color=FAKE, linewidth=0.5)[0]
+    circle = axes.plot(t, run["slerp"][:30].T, color=REAL, linestyle="--")[0]
+    line = axes.axhline(np.sqrt(0.5), color="black", linestyle=":")
+    axes.legend([circle, straight, line], ["on the great circle (slerp)", "on a straight line (lerp)", "$1 / \\sqrt{2}$"])
     axes.set(xlabel="way from one z to another", ylabel="$|z|$, as a multiple of that at the ends", ylim=(0, 1.1))
-    axes.set_title("between two z")
+    axes.set_title("between two $z$")
 
 
 def draw_real(axes: plt.Axes, run: dict) -> None:
@@ -268,10 +313,9 @@ def draw_real(axes: plt.Axes, run: dict) -> None:
     for i in range(min(PAIRS, len(run["through_z"]))):
         ends = run["real"][2 * i : 2 * i + 2]
         rows += [np.concatenate([ends[:1], run[key][i], ends[1:]]) for key in ("through_z", "through_pixels")]
-    labelled(axes, np.concatenate(rows), len(rows[0]), ["by z", "by pixels"] * (len(rows) // 2))
-    axes.set_xticks(
-        [15, 45, 15 + 30 * (len(rows[0]) - 2), 15 + 30 * (len(rows[0]) - 1)], ["$x$", "$G(z^*)$", "$G(z^*)$", "$x$"]
-    )
+    labelled(axes, np.concatenate(rows), len(rows[0]), ["by $z$", "by pixels"] * (len(rows) // 2))
+    columns = len(rows[0])
+    axes.set_xticks([30 * (i + 0.5) for i in (0, columns // 2, columns - 1)], ["real", "half-way", "real"])
     axes.set_title("between two real, held-out images")
 
 

@@ -1,4 +1,4 @@
-"""A VAE's encoder and decoder descend one objective, which falls all the way; a GAN's G looks better while its loss rises.
+"""A VAE's encoder and decoder share one objective, which each one's steps lower; a GAN's players raise each other's loss.
 
 Slide: "In other words, the encoder and decoder are working **cooperatively** to maximize the data log-likelihood."
 (CS/DS 552, class 7)
@@ -7,28 +7,28 @@ Slide: "In other words, the encoder and decoder are working **cooperatively** to
     D_KL = sum (mu^2 + sigma^2 - 1 - log sigma^2) / 2       z = mu + sigma epsilon,  epsilon ~ N(0, I)
 
 Written so, z is random and still a function of the encoder's mu and sigma: the gradient passes (the reparametrisation). A grey
-level counts as the probability of white, so no ELBO can exceed minus the grey levels' entropy. A GAN of dense layers learns the
-same digits. What to look for: the curves are means over twentieths of the training; the VAE's goes down alone. G's goes up, but
-the judge finds G's later samples nearer to the data. With 2 dimensions for z, all that P can draw fits on one sheet.
+level counts as the probability of white, so no ELBO can exceed minus the grey levels' entropy. A GAN of dense layers, under
+the settings of the demo `gan`, learns the same digits in about as many seconds. What to look for: the VAE's curve falls all the
+way; a GAN's two losses do not, and yet its samples come nearer to the data. Now and then, both losses are measured before and
+after each network's step: whom does it help? With 2 dimensions for z, all that P can draw fits on one sheet.
 """
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
 import matplotlib.pyplot as plt
 import numpy as np
 
 import minigan as mg
-from demos.generative_models import autoencoders
+from demos.generative_models import autoencoders, step_effects
 from demos.kit import digits
-from demos.kit.checkpoints import once
 from demos.kit.claim import Claim
 from demos.kit.classifiers import in_parts
-from demos.kit.pictures import FAKE, REAL
+from demos.kit.jobs import each
+from demos.kit.pictures import sheet
 from demos.kit.run import start
+from demos.kit.style import D_COLOUR, G_COLOUR, OTHERS, slide
 from demos.kit.training import adams, train
-from minigan import Tensor, data, losses, metrics, nn, no_grad
-from minigan.games import GAN
+from minigan import Tensor, data, losses, metrics, nn, no_grad, optim
 
 
 @dataclass
@@ -37,23 +37,26 @@ class Settings:
 
     z: int = 20  # dimensions of the VAE's code
     width: int = 400  # of its hidden layers
-    steps: int = 3000
+    steps: int = 6000
+    plane_steps: int = 1500  # of the VAE with a plane for a code
     batch: int = 128
     lr: float = 2e-3  # Adam's, falling to 0
-    gan_steps: int = 2400
-    gan_z: int = 64
+    gan_steps: int = 5000  # about as many seconds as the VAE's
+    gan_z: int = 64  # the demo gan's settings, but for the number of iterations
     gan_width: int = 256
+    gan_batch: int = 100
     gan_lr: float = 1e-3  # Adam's, betas (0.5, 0.999), falling to 0
-    seeds: int = 3
+    r1: float = 1.0  # weight of the penalty on D's gradient at the data
+    seeds: int = 2
     judged: int = 2000  # samples
+    watched: int = 500  # images on which the losses are taken before and after a step
 
 
-QUICK = {"width": 64, "steps": 300, "gan_steps": 400, "gan_width": 128, "seeds": 1, "judged": 300}
+QUICK = {"width": 64, "steps": 200, "plane_steps": 100, "gan_steps": 200, "gan_width": 64, "seeds": 1, "judged": 300}
 MNIST_ELBO = -110.0  # nats an image: what the full run on MNIST has to reach
-SHOWN = 64  # samples of each model in the picture
+SHOWN = 50  # samples of each model in the picture
+COLUMNS = 10  # of its sheets
 SIDE = 18  # of the grid of images in the latent plane
-
-Distance = Callable[[np.ndarray], float]  # of samples from the data
 
 
 class VAE(nn.Module):
@@ -64,10 +67,11 @@ class VAE(nn.Module):
         self.P = autoencoders.dense_decoder(z, width)
         self.prior = data.noise(z)
 
-    def forward(self, x: np.ndarray) -> tuple[Tensor, Tensor]:
+    def forward(self, x: np.ndarray, epsilon: np.ndarray | None = None) -> tuple[Tensor, Tensor]:
         """The two terms of -ELBO, in nats an image: -log P(x | z) for one z from Q(z | x), and D_KL(Q(z | x) | P(z))."""
         mu, log_var = mg.split(self.Q(Tensor(x)), 2, axis=1)
-        z = mu + mg.exp(0.5 * log_var) * Tensor(self.prior(len(x)))
+        epsilon = self.prior(len(x)) if epsilon is None else epsilon
+        z = mu + mg.exp(0.5 * log_var) * Tensor(epsilon)
         return autoencoders.PIXELS * losses.log_loss_with_logits(self.P(z), Tensor(x)), divergence(mu, log_var)
 
 
@@ -80,35 +84,44 @@ def main(argv: list[str] | None = None) -> None:
     """A VAE and a GAN with every seed, and one VAE with a plane for a code."""
     args = start(digits.options(__doc__), argv, "vae")
     s = replace(Settings(), **QUICK) if args.quick else Settings()
-    claim = Claim(args, {"data": args.data, **asdict(s)})
+    claim = Claim(args, {"data": args.data, **asdict(s), "every": step_effects.EVERY})
     x, y, (others, _) = digits.load(args, 10_000)
     judge = metrics.train_judge(x, y, steps=60) if args.quick else metrics.judge(x, y)
-    seeds = range(args.seed, args.seed + s.seeds)
-
-    def distance(images):
-        return metrics.image_quality(images, judge, x[:10_000])["frechet"]
-
-    vaes = [once(f"VAE, seed {seed}", train_vae, x, others, s.z, s, seed, distance) for seed in seeds]
-    gans = [once(f"GAN, seed {seed}", train_gan, x, s, seed, distance) for seed in seeds]
-    plane = once("plane", train_vae, x, others, 2, s, args.seed, distance)
+    models = {f"{kind}, seed {seed}": (kind, seed) for kind in ("GAN", "VAE") for seed in range(args.seed, args.seed + s.seeds)}
+    steps = s.seeds * (s.gan_steps + s.steps) + s.plane_steps
+    runs = each(learn, models | {"plane": ("plane", args.seed)}, x, others, judge, s, steps=steps)
+    gans, vaes, plane = runs[: s.seeds], runs[s.seeds : -1], runs[-1]
     measure_elbo(claim, vaes, plane, x, others)
     measure_descent(claim, vaes, gans)
-    measure_samples(claim, vaes, gans, distance(others[: s.judged]))
-    claim.finish(picture(claim.metrics, vaes, gans, plane), "vae")
+    measure_steps(claim, vaes, gans)
+    measure_samples(claim, vaes, gans, frechet(others[: s.judged], judge, x))
+    claim.show(picture_of_learning(vaes, gans), "vae", title_of_learning(claim.metrics))
+    claim.show(picture_of_steps(vaes, gans), "steps", who_helps_whom(claim.metrics))
+    claim.show(picture_of_plane(plane), "plane", title_of_plane(claim.metrics))
+    claim.finish()
 
 
-# --- the two models -----------------------------------------------------------------------------------------------------
+# --- the models ---------------------------------------------------------------------------------------------------------
 
 
-def train_vae(x: np.ndarray, others: np.ndarray, z: int, s: Settings, seed: int, distance: Distance) -> dict:
-    """-ELBO along the training; its two terms on images not seen; what the decoder makes of the prior, and of a plane."""
+def learn(kind: str, seed: int, x: np.ndarray, others: np.ndarray, judge: metrics.Judge, s: Settings) -> dict:
+    """One of the models, of images x; what it makes of others."""
     mg.seed(seed)
+    if kind == "GAN":
+        return train_gan(x, others, judge, s)
+    return train_vae(x, others, judge, s, *((2, s.plane_steps) if kind == "plane" else (s.z, s.steps)))
+
+
+def train_vae(x: np.ndarray, others: np.ndarray, judge: metrics.Judge, s: Settings, z: int, steps: int) -> dict:
+    """-ELBO along the training; its two terms on images not seen; what the decoder makes of the prior, and of a plane."""
     vae = VAE(z, s.width)
-    name = f"VAE, {z} dimensions, seed {seed}"
-    rows = autoencoders.train(vae, [vae], [x], name, s.steps, s.batch, s.lr, prior=vae.prior)
+    game = step_effects.WatchedVAE(vae, *(optim.Adam(player.parameters(), s.lr) for player in (vae.P, vae.Q)))
+    game.look_at(others[: s.watched])
+    figures = train(game, data.batches(x, size=s.batch), steps, f"VAE, {z} dimensions")
     samples = autoencoders.pixels(vae.P, vae.prior(s.judged))
-    found = {"curve": rows.sum(axis=1), "terms": terms(vae, others), "frechet": distance(samples), "samples": samples[:SHOWN]}
-    return found | ({"plane": autoencoders.pixels(vae.P, autoencoders.quantiles(SIDE))} if z == 2 else {})
+    run = {"curve": np.array([row["loss"] for row in figures]), "changes": step_effects.totals(figures)}
+    run |= {"terms": terms(vae, others), "frechet": frechet(samples, judge, x), "samples": samples[:SHOWN]}
+    return run | ({"plane": autoencoders.pixels(vae.P, autoencoders.quantiles(SIDE))} if z == 2 else {})
 
 
 def terms(vae: VAE, x: np.ndarray) -> np.ndarray:
@@ -118,20 +131,31 @@ def terms(vae: VAE, x: np.ndarray) -> np.ndarray:
     return np.average(parts[:, 1:], axis=0, weights=parts[:, 0])
 
 
-def train_gan(x: np.ndarray, s: Settings, seed: int, distance: Distance) -> dict:
+def train_gan(x: np.ndarray, others: np.ndarray, judge: metrics.Judge, s: Settings) -> dict:
     """Both losses along the training; how far G's samples are from the data after a quarter of it and at the end; the last."""
-    mg.seed(seed)
     G, D = digits.dense_players(s.gan_z, s.gan_width)
-    game, quarters = GAN(G, D, data.noise(s.gan_z), *adams(G, D, s.gan_lr, s.gan_lr)), []
+    game = step_effects.WatchedGAN(G, D, data.noise(s.gan_z), *adams(G, D, s.gan_lr, s.gan_lr), r1=s.r1)
+    game.look_at(2 * others[: s.watched] - 1)
+    quarters = []
 
     def look(game):
         samples = (game.sample(s.judged) + 1) / 2
-        quarters.append({"frechet": distance(samples), "samples": samples[:SHOWN]})
+        quarters.append({"frechet": frechet(samples, judge, x), "samples": samples[:SHOWN]})
 
-    batches = data.batches(2 * x - 1, size=s.batch)
+    batches = data.batches(2 * x - 1, size=s.gan_batch)
     figures = train(game, batches, s.gan_steps, "GAN", s.gan_steps // 4, look, quarters=quarters)
     curves = {name: np.array([row[name] for row in figures]) for name in ("loss_D", "loss_G")}
-    return curves | {"early": quarters[0]["frechet"], **quarters[-1]}
+    return curves | {"changes": step_effects.totals(figures), "early": quarters[0]["frechet"], **quarters[-1]}
+
+
+def frechet(samples: np.ndarray, judge: metrics.Judge, x: np.ndarray) -> float:
+    """The Frechet distance of samples from as many images of the data, in the judge's features."""
+
+    def features(images):
+        with no_grad():
+            return in_parts(lambda images: judge.features(images).numpy(), images)
+
+    return metrics.frechet_distance(features(samples), features(x[: len(samples)]))
 
 
 # --- the figures --------------------------------------------------------------------------------------------------------
@@ -141,13 +165,12 @@ def measure_elbo(claim: Claim, vaes: list[dict], plane: dict, x: np.ndarray, oth
     """The ELBO of images not seen, between what takes no model and what none can exceed."""
     without = -cross_entropy(others, x.mean(axis=0))
     least = MNIST_ELBO if claim.args.data == "mnist" and not claim.args.quick else without
-    elbo = min(-run["terms"].sum() for run in vaes)
-    claim.note("elbo", elbo, f"at least {least:.4g} nats an image (worst seed)", elbo >= least)
+    claim.at_least("elbo", min(-run["terms"].sum() for run in vaes), least, quick=True)  # nats an image, worst seed
     for name, term in zip(("minus_log_P", "D_KL"), np.mean([run["terms"] for run in vaes], axis=0), strict=True):
-        claim.note(name, term, "nats an image, mean over the seeds")
-    claim.note("elbo_of_a_plane", -plane["terms"].sum(), "z of 2 dimensions, one seed")
-    claim.note("every_pixel_by_itself", without, "log-likelihood without any z")
-    claim.note("grey_levels_minus_entropy", -cross_entropy(others, others), "no ELBO can be above")
+        claim.note(name, term, "reported: nats an image, mean over the seeds")
+    claim.note("elbo_of_a_plane", -plane["terms"].sum(), "reported: z of 2 dimensions, one seed")
+    claim.note("every_pixel_by_itself", without, "reported: log-likelihood without any z")
+    claim.note("grey_levels_minus_entropy", -cross_entropy(others, others), "reported: no ELBO can be above")
 
 
 def cross_entropy(x: np.ndarray, p: np.ndarray) -> float:
@@ -158,10 +181,11 @@ def cross_entropy(x: np.ndarray, p: np.ndarray) -> float:
 
 def measure_descent(claim: Claim, vaes: list[dict], gans: list[dict]) -> None:
     """How much of each curve's movement goes down."""
-    one, other = min(downwards(run["curve"]) for run in vaes), max(downwards(run["loss_G"]) for run in gans)
-    claim.note("downwards_vae", one, "at least 0.95 of the movement (worst seed)", one >= 0.95)
-    claim.note("downwards_G", other, "at most 0.5 (worst seed)", other <= 0.5)
-    claim.note("downwards_D", np.mean([downwards(run["loss_D"]) for run in gans]), "mean over the seeds")
+    claim.at_least("downwards_vae", min(downwards(run["curve"]) for run in vaes), 0.95)  # worst seed
+    shares = {name: [downwards(run[f"loss_{name}"]) for run in gans] for name in "DG"}
+    claim.at_most("downwards_gan", max(shares["D"] + shares["G"]), 0.8)  # of D's loss, or of G's; worst seed
+    for name, values in shares.items():
+        claim.note(f"downwards_{name}", np.mean(values), "reported: mean over the seeds")
 
 
 def downwards(curve: np.ndarray) -> float:
@@ -170,41 +194,129 @@ def downwards(curve: np.ndarray) -> float:
     return float(np.maximum(-change, 0).sum() / np.abs(change).sum())
 
 
+def measure_steps(claim: Claim, vaes: list[dict], gans: list[dict]) -> None:
+    """What each network's steps do to the loss of the other."""
+    for i, name in enumerate(("encoder", "decoder")):
+        claim.at_most(f"objective_by_{name}", max(run["changes"][i, 0] for run in vaes), 0)  # worst seed
+    for i, name in enumerate("DG"):
+        own, by_other = (np.array([run["changes"][player, i] for run in gans]) for player in (i, 1 - i))
+        claim.note(f"loss_{name}_by_{name}", own.mean(), f"reported: nats, what {name}'s steps change of its loss")
+        claim.note(f"loss_{name}_by_{'GD'[i]}", by_other.mean(), f"reported: nats, what {'GD'[i]}'s steps change of it")
+        # What of its gain the other takes back; worst seed.
+        claim.at_least(f"undone_of_{name}", (by_other / -own).min() if (own < 0).all() else np.nan, 0.25)
+
+
 def measure_samples(claim: Claim, vaes: list[dict], gans: list[dict], unseen: float) -> None:
     """Frechet distances of samples from the data, in the judge's features."""
     early, late = ([run[key] for run in gans] for key in ("early", "frechet"))
-    better = max(b / a for a, b in zip(early, late, strict=True))
-    claim.note("frechet_gan_after_a_quarter", np.mean(early), "mean over the seeds")
-    claim.note("frechet_gan", np.mean(late))
-    claim.note("frechet_gan_end_to_quarter", better, "below 1: G's samples get better (worst seed)", better < 1)
-    claim.note("frechet_vae", np.mean([run["frechet"] for run in vaes]), "mean over the seeds")
-    claim.note("frechet_unseen_images", unseen, "as near as samples can come")
+    claim.note("frechet_gan_after_a_quarter", np.mean(early), "reported: mean over the seeds")
+    claim.note("frechet_gan", np.mean(late), "reported: mean over the seeds")
+    claim.at_most("frechet_gan_end_to_quarter", max(np.divide(late, early)), 0.5)  # G's samples get better; worst seed
+    claim.note("frechet_vae", np.mean([run["frechet"] for run in vaes]), "reported: mean over the seeds")
+    claim.note("frechet_unseen_images", unseen, "reported: as near as samples can come")
 
 
-# --- the picture --------------------------------------------------------------------------------------------------------
-
-
-def picture(found: dict[str, float], vaes: list[dict], gans: list[dict], plane: dict) -> plt.Figure:
-    """Above, the VAE's curve and samples; below, the GAN's; on the right, the latent plane."""
-    figure = plt.figure(figsize=(15.5, 7.6), layout="constrained")
-    places = figure.add_gridspec(2, 3, width_ratios=(5, 4.4, 8))
-    above, below = (figure.add_subplot(places[row, 0]) for row in range(2))
-    autoencoders.draw_curves(above, vaes, {"curve": ("$-$ELBO", "tab:green")})
-    autoencoders.draw_curves(below, gans, {"loss_D": ("D's loss", REAL), "loss_G": ("G's loss", FAKE)})
-    above.set(ylabel="nats an image", title=f"the VAE's objective: {found['downwards_vae']:.1%} of its way is down")
-    share_D, share_G = found["downwards_D"], found["downwards_G"]
-    below.set(xlabel="share of the training", title=f"the GAN's losses: of D's {share_D:.0%}, of G's {share_G:.0%}")
-    for row, (name, runs) in enumerate({"vae": vaes, "gan": gans}.items()):
-        title = f"{name.upper()}'s samples, Fréchet distance {found[f'frechet_{name}']:.0f}"
-        autoencoders.show(figure.add_subplot(places[row, 1]), runs[0]["samples"], 8, title)
-    autoencoders.show(
-        figure.add_subplot(places[:, 2]), plane["plane"], SIDE, "z in 2 dimensions: P on a grid of normal quantiles"
+def found(m: dict[str, float]) -> str:
+    """What the figures say, for README."""
+    return (
+        f"{moving_down(m)} (ELBO {m['elbo']:.1f} nats on unseen digits). {who_helps_whom(m)}. Fréchet distance of the samples: "
+        f"GAN {m['frechet_gan']:.0f}, VAE {m['frechet_vae']:.0f}"
     )
-    title = (
-        f"The VAE's one objective falls, to an ELBO of {found['elbo']:.1f} nats on unseen digits; G's loss rises, though its"
+
+
+def moving_down(m: dict[str, float]) -> str:
+    """Which curve falls."""
+    return (
+        f"{m['downwards_vae']:.1%} of the movement of the VAE's objective is down, {m['downwards_D']:.0%} of that of D's loss, "
+        f"{m['downwards_G']:.0%} of G's"
     )
-    early, late = found["frechet_gan_after_a_quarter"], found["frechet_gan"]
-    figure.suptitle(f"{title} samples get better (Fréchet distance {early:.0f}, then {late:.0f})")
+
+
+def who_helps_whom(m: dict[str, float]) -> str:
+    """Whose steps lower, or raise, whose loss."""
+    lower = [name for name in ("encoder", "decoder") if m[f"objective_by_{name}"] < 0]
+    who = {2: "Encoder and decoder both lower", 1: f"Only the {''.join(lower)} lowers", 0: "Neither network lowers"}[len(lower)]
+    return (
+        f"{who} the VAE's objective; of what D's steps take off D's loss, G's put back at least {m['undone_of_D']:.0%}, and of "
+        f"what G's take off G's, D's at least {m['undone_of_G']:.0%}"
+    )
+
+
+# --- the pictures -------------------------------------------------------------------------------------------------------
+
+
+def title_of_learning(m: dict[str, float]) -> str:
+    """What the first picture shows."""
+    early, late = m["frechet_gan_after_a_quarter"], m["frechet_gan"]
+    return (
+        f"{moving_down(m)}; the GAN's samples {'come' if late < early else 'do not come'} nearer (Fréchet distance {early:.0f} "
+        f"after a quarter, {late:.0f} at the end)"
+    )
+
+
+def picture_of_learning(vaes: list[dict], gans: list[dict]) -> plt.Figure:
+    """Above, the VAE's curve and samples; below, the GAN's."""
+    figure, places = slide(2, 2, width_ratios=(4, 5))
+    draw_curves(places[0, 0], vaes, {"curve": ("-ELBO", OTHERS[0], "-")})
+    places[0, 0].set(ylabel="nats an image", title="the VAE's one objective")
+    draw_curves(places[1, 0], gans, {"loss_D": ("D's loss", D_COLOUR, "-"), "loss_G": ("G's loss", G_COLOUR, "--")})
+    places[1, 0].set(ylabel="nats", title="the GAN's two losses")
+    for axes, (name, runs) in zip(places[:, 1], {"VAE": vaes, "GAN": gans}.items(), strict=True):
+        axes.imshow(sheet(runs[0]["samples"], COLUMNS), cmap="gray", vmin=0, vmax=1)
+        axes.set_title(f"the {name}'s samples: Fréchet distance {np.mean([run['frechet'] for run in runs]):.0f}")
+        axes.axis("off")
+    return figure
+
+
+def draw_curves(axes: plt.Axes, runs: list[dict], curves: dict[str, tuple[str, str, str]]) -> None:
+    """The smoothed curves, one line a seed."""
+    share = (np.arange(autoencoders.PARTS) + 0.5) / autoencoders.PARTS
+    for key, (label, colour, line) in curves.items():
+        for i, run in enumerate(runs):
+            smooth = autoencoders.smooth(run[key])
+            axes.plot(share, smooth, color=colour, linestyle=line, label=None if i else label)
+    axes.set_xlabel("share of the training (means over twentieths)")
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+
+
+def picture_of_steps(vaes: list[dict], gans: list[dict]) -> plt.Figure:
+    """Whose steps move which loss."""
+    figure, (left, right) = slide(1, 2, width_ratios=(2, 3))
+    bars(left, ["the VAE's\nobjective"], [run["changes"][:, :1] for run in vaes], ("the encoder's", "the decoder's"), OTHERS)
+    bars(right, ["D's loss", "G's loss"], [run["changes"] for run in gans], ("D's", "G's"), (D_COLOUR, G_COLOUR))
+    right.set_ylabel("nats")
+    left.set_ylabel(f"change by 1 in {step_effects.EVERY} of the steps, on unseen digits, nats")
+    return figure
+
+
+def bars(axes: plt.Axes, names: list[str], changes: list[np.ndarray], labels: tuple[str, str], colours: tuple) -> None:
+    """A bar for each network's steps, on each loss: the mean over the seeds, and a dot for each."""
+    for i, (label, colour, hatch) in enumerate(zip(labels, colours[:2], ("", "//"), strict=True)):
+        values = np.array([change[i] for change in changes])  # (seeds, losses)
+        places = np.arange(len(names)) + 0.4 * (i - 0.5)
+        axes.bar(places, values.mean(axis=0), 0.36, color=colour, hatch=hatch, edgecolor="white", label=f"{label} steps")
+        axes.plot(np.tile(places, len(values)), values.ravel(), "o", color="black", markersize=5)
+    axes.axhline(0, color="black", linewidth=1)
+    axes.set_xticks(range(len(names)), names)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.12), ncols=2)
+
+
+def title_of_plane(m: dict[str, float]) -> str:
+    """What the third picture shows."""
+    return (
+        f"All that a VAE with 2 dimensions for z can draw: P on a grid of equally likely z (ELBO {m['elbo_of_a_plane']:.0f} "
+        f"nats; with {Settings.z} dimensions {m['elbo']:.0f})"
+    )
+
+
+def picture_of_plane(plane: dict) -> plt.Figure:
+    """The decoder's images of a grid of z."""
+    figure, axes = slide()
+    axes.imshow(sheet(plane["plane"], SIDE), cmap="gray", vmin=0, vmax=1)
+    size = SIDE * 30
+    axes.set_xticks([0, size / 2, size], ["$-\\infty$", "0", "$\\infty$"])
+    axes.set_yticks([0, size / 2, size], ["$-\\infty$", "0", "$\\infty$"])
+    axes.set(xlabel="$z_1$, normal quantiles", ylabel="$z_2$, normal quantiles")
     return figure
 
 

@@ -6,15 +6,17 @@ from scipy.special import expit
 from scipy.stats import norm
 
 import minigan as mg
-from demos.generative_models import autoencoders
+from demos.generative_models import autoencoders, step_effects
 from demos.generative_models import vae as demo
 from demos.kit import digits
 from demos.kit.claim import Claim
 from demos.kit.run import start
-from minigan import Tensor, data, metrics
+from minigan import Tensor, data, losses, metrics
 from tests.demos.running import assert_shows_something, summary_of
 
-SMALL = demo.Settings(z=3, width=8, steps=4, batch=16, gan_steps=40, gan_z=4, gan_width=8, judged=20)
+SMALL = demo.Settings(
+    z=3, width=8, steps=4, plane_steps=3, batch=16, gan_steps=40, gan_z=4, gan_width=8, gan_batch=16, judged=20, watched=10
+)
 
 
 @pytest.fixture(scope="module")
@@ -46,11 +48,12 @@ def normal(*shape):
 
 
 @pytest.mark.slow
-def test_the_claim_holds(out):
-    summary = summary_of(out)
-    assert summary["holds"] == dict.fromkeys(("elbo", "downwards_vae", "downwards_G", "frechet_gan_end_to_quarter"), True)
-    assert {path.name for path in out.iterdir()} == {"vae.png", "summary.json", "checkpoint.npz"}
-    assert_shows_something(out / "vae.png")
+def test_a_quick_run_beats_pixels_that_know_nothing_of_one_another(out):
+    assert summary_of(out)["holds"] == {"elbo": True}
+    pictures = {f"{name}.png" for name in ("vae", "steps", "plane")}
+    assert {path.name for path in out.iterdir()} == pictures | {"summary.json", "checkpoint.npz"}
+    for name in pictures:
+        assert_shows_something(out / name)
 
 
 @pytest.mark.slow
@@ -58,8 +61,44 @@ def test_the_figures_agree_with_one_another(out):
     found = summary_of(out)["metrics"]
     assert found["elbo"] == pytest.approx(-found["minus_log_P"] - found["D_KL"])
     assert found["D_KL"] > 0
-    assert found["every_pixel_by_itself"] < found["elbo_of_a_plane"] < found["elbo"] < found["grey_levels_minus_entropy"] < 0
+    assert found["every_pixel_by_itself"] < found["elbo"] < found["grey_levels_minus_entropy"] < 0
+    assert found["elbo_of_a_plane"] < found["elbo"]
     assert found["frechet_unseen_images"] < found["frechet_gan"]
+
+
+LONGER = demo.replace(SMALL, width=64, steps=300, batch=64, gan_steps=300, gan_width=64, gan_z=16, gan_batch=64, watched=200)
+
+
+def played(claim, kinds=("VAE", "GAN")):
+    """The figures of a game that is long enough for the losses to move."""
+    x = images(1000)
+    judge = metrics.Judge(np.random.default_rng(0))
+    vae, gan = (demo.learn(kind, 1000, x[200:], x[:200], judge, LONGER) for kind in kinds)
+    demo.measure_descent(claim, [vae], [gan])
+    demo.measure_steps(claim, [vae], [gan])
+    return {name for name, holds in claim.holds.items() if not holds}
+
+
+@pytest.mark.slow
+def test_in_a_longer_run_the_claim_holds(claim):
+    assert played(claim) == set()
+
+
+@pytest.mark.slow
+def test_a_g_that_descends_ds_loss_is_no_opponent(claim, monkeypatch):
+    """Planted: G's loss has the wrong sign, so that its steps help D."""
+    from minigan.games import gan
+
+    monkeypatch.setattr(gan, "generator_loss", lambda logits, saturating: -losses.generator_loss(logits, saturating))
+    assert {"undone_of_D", "undone_of_G"} <= played(claim)
+
+
+@pytest.mark.slow
+def test_a_d_that_does_not_learn_is_no_opponent(claim, monkeypatch):
+    """Planted: D's learning rate is 0."""
+    adams = demo.adams
+    monkeypatch.setattr(demo, "adams", lambda G, D, lr_G, lr_D: adams(G, D, lr_G, 0.0))
+    assert {"undone_of_D", "undone_of_G"} <= played(claim)
 
 
 # --- the ELBO -----------------------------------------------------------------------------------------------------------
@@ -161,13 +200,36 @@ def test_the_share_that_goes_down():
 
 def test_the_worst_seed_decides_about_the_curves(claim):
     falls, rises, mixed = np.linspace(9, 1, 40), np.linspace(1, 9, 40), np.repeat(np.tile([1.0, 0.0], 10), 2)
-    demo.measure_descent(claim, [{"curve": falls}], [{"loss_D": falls, "loss_G": rises}])
-    assert claim.holds == {"downwards_vae": True, "downwards_G": True}
-    gans = [{"loss_D": mixed, "loss_G": rises}, {"loss_D": falls, "loss_G": mixed}]
+    demo.measure_descent(claim, [{"curve": falls}], [{"loss_D": mixed, "loss_G": rises}])
+    assert claim.holds == {"downwards_vae": True, "downwards_gan": True}
+    gans = [{"loss_D": mixed, "loss_G": rises}, {"loss_D": rises, "loss_G": falls}]
     demo.measure_descent(claim, [{"curve": mixed}, {"curve": falls}], gans)
-    assert claim.holds == {"downwards_vae": False, "downwards_G": False}
-    assert claim.metrics["downwards_vae"] == claim.metrics["downwards_G"] == pytest.approx(10 / 19)
-    assert claim.metrics["downwards_D"] == pytest.approx((1 + 10 / 19) / 2)
+    assert claim.holds == {"downwards_vae": False, "downwards_gan": False}
+    assert claim.metrics["downwards_vae"] == pytest.approx(10 / 19)
+    assert claim.metrics["downwards_gan"] == 1
+    assert claim.metrics["downwards_D"] == pytest.approx(5 / 19)
+    assert claim.metrics["downwards_G"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("encoder", "gan", "fails"),
+    [
+        (-2.0, [[-4.0, 3.0], [2.0, -3.0]], set()),
+        (0.1, [[-4.0, 3.0], [2.0, -3.0]], {"objective_by_encoder"}),
+        (-2.0, [[-4.0, 0.1], [2.0, -3.0]], {"undone_of_G"}),
+        (-2.0, [[-4.0, 3.0], [-2.0, -3.0]], {"undone_of_D"}),
+        (-2.0, [[-4.0, 3.0], [2.0, 3.0]], {"undone_of_G"}),
+        (-2.0, [[0.0, 3.0], [2.0, -3.0]], {"undone_of_D"}),
+    ],
+)
+def test_the_worst_seed_decides_about_the_steps(claim, encoder, gan, fails):
+    vaes = [{"changes": np.array([[by, by], [-9.0, -9.0]])} for by in (-3.0, encoder)]
+    demo.measure_steps(claim, vaes, [{"changes": np.array([[-4.0, 3.0], [3.0, -3.0]])}, {"changes": np.array(gan)}])
+    assert {name for name, holds in claim.holds.items() if not holds} == fails
+    if not fails:
+        assert claim.metrics["undone_of_D"] == 0.5
+        assert claim.metrics["loss_D_by_G"] == 2.5
+        assert "both lower" in demo.who_helps_whom(claim.metrics)
 
 
 def test_the_worst_seed_decides_about_the_samples(claim):
@@ -178,30 +240,87 @@ def test_the_worst_seed_decides_about_the_samples(claim):
     assert claim.metrics == pytest.approx({f"frechet_{name}": value for name, value in expected.items()})
 
 
-def test_a_gan_that_begins_knows_nothing():
-    seen = []
-    run = demo.train_gan(images(60), SMALL, 0, lambda samples: seen.append(samples) or float(len(seen)))
+def test_a_gan_that_begins_knows_nothing(record):
+    seen = record(demo, "frechet", lambda samples, judge, x: float(len(seen)))
+    x = images(60)
+    run = demo.learn("GAN", 0, x, x, None, SMALL)
     assert run["loss_D"].shape == run["loss_G"].shape == (40,)
     assert run["loss_D"][0] == pytest.approx(2 * np.log(2), abs=0.1)
     assert run["loss_G"][0] == pytest.approx(np.log(2), abs=0.1)
-    for samples in seen:
-        assert samples.shape == (20, 1, 28, 28)
-        assert 0 <= samples.min() < 0.5 < samples.max() <= 1
-    assert np.abs(seen[0] - seen[-1]).max() > 0.01
+    for call in seen:
+        assert call.samples.shape == (20, 1, 28, 28)
+        assert 0 <= call.samples.min() < 0.5 < call.samples.max() <= 1
+    assert np.abs(seen[0].samples - seen[-1].samples).max() > 0.01
     assert (run["early"], run["frechet"]) == (1, len(seen))  # after a quarter, and at the end
-    np.testing.assert_array_equal(run["samples"], seen[-1])
+    np.testing.assert_array_equal(run["samples"], seen[-1].samples)
 
 
-def test_a_training_is_the_seeds():
+def test_a_training_is_the_seeds(record):
+    record(demo, "frechet", lambda samples, judge, x: float(samples.mean()))
     x = images(60)
-    one, same, other = (demo.train_vae(x, x, 3, SMALL, seed, np.mean) for seed in (0, 0, 1))
+    one, same, other = (demo.learn("VAE", seed, x, x, None, SMALL) for seed in (0, 0, 1))
     np.testing.assert_array_equal(one["curve"], same["curve"])
     assert one["curve"].shape == (4,)
     assert one["curve"][0] > one["curve"][-1]
     assert (one["curve"] != other["curve"]).all()
     assert one["samples"].shape == (20, 1, 28, 28)
-    assert one["frechet"] == one["samples"].mean()
-    assert demo.train_vae(x, x, 2, SMALL, 0, np.mean)["plane"].shape == (demo.SIDE**2, 1, 28, 28)
+    assert one["frechet"] == pytest.approx(one["samples"].mean())
+    plane = demo.learn("plane", 0, x, x, None, SMALL)
+    assert plane["plane"].shape == (demo.SIDE**2, 1, 28, 28)
+    assert plane["curve"].shape == (3,)
+
+
+def test_the_distance_of_the_data_from_itself_is_0_and_noise_is_far():
+    x, judge = images(600), metrics.Judge(np.random.default_rng(0))
+    assert demo.frechet(x, judge, x) == pytest.approx(0, abs=1e-3)
+    near, far = demo.frechet(x[300:], judge, x), demo.frechet(normal(300, 1, 28, 28).clip(0, 1), judge, x)
+    assert near < far / 10
+
+
+# --- whose steps do what ------------------------------------------------------------------------------------------------
+
+
+def test_the_changes_of_a_vae_add_up_to_that_of_its_objective(record):
+    record(demo, "frechet", lambda *arguments: 1.0)
+    kept = record(step_effects, "totals", step_effects.totals)
+    x = images(60)
+    demo.learn("VAE", 0, x, x, None, demo.replace(SMALL, steps=step_effects.EVERY + 2))
+    rows = [row["changes"] for row in kept[0].figures if "changes" in row]
+    assert len(rows) == 2  # of the first iteration, and of the one EVERY later
+    for (first, of_Q, same_Q), (second, of_P, same_P) in rows:
+        assert (first, second) == (0, 1)
+        assert (of_Q, of_P) == (same_Q, same_P)
+        assert of_P < 0
+
+
+def test_each_player_of_a_gan_lowers_its_own_loss_at_first_and_raises_the_others(record):
+    record(demo, "frechet", lambda *arguments: 1.0)
+    x = images(60)
+    changes = demo.learn("GAN", 0, x, x, None, demo.replace(SMALL, gan_steps=8))["changes"]
+    assert changes.shape == (2, 2)
+    assert changes[0, 0] < 0 < changes[1, 0]
+    assert changes[1, 1] < 0
+
+
+def test_looking_changes_nothing(monkeypatch):
+    x, judge = images(60), metrics.Judge(np.random.default_rng(0))
+    one = demo.learn("GAN", 0, x, x, judge, SMALL)
+    monkeypatch.setattr(step_effects, "EVERY", 7)
+    other = demo.learn("GAN", 0, x, x, judge, SMALL)
+    np.testing.assert_array_equal(one["loss_G"], other["loss_G"])
+    assert (one["changes"] != other["changes"]).all()
+
+
+def test_a_vae_in_the_frame_of_a_game_learns_as_by_one_optimizer(record):
+    record(demo, "frechet", lambda *arguments: 1.0)
+    x = images(60)
+    run = demo.learn("VAE", 0, x, x, None, SMALL)
+    mg.seed(0)
+    vae = demo.VAE(SMALL.z, SMALL.width)
+    game = step_effects.WatchedVAE(vae, *(demo.optim.Adam(player.parameters(), SMALL.lr) for player in (vae.P, vae.Q)))
+    game.look_at(x[: SMALL.watched])
+    rows = autoencoders.train(vae, [vae], [x], "VAE", SMALL.steps, SMALL.batch, SMALL.lr, prior=vae.prior)
+    np.testing.assert_allclose(run["curve"], rows.sum(axis=1), rtol=1e-5)
 
 
 # --- what reaches what --------------------------------------------------------------------------------------------------
@@ -209,41 +328,42 @@ def test_a_training_is_the_seeds():
 
 def test_the_models_learn_from_the_training_images_and_are_measured_on_the_others(main, record, two_sets):
     x, y, others = two_sets.x, two_sets.y, two_sets.others
+    for name in ("learning", "steps", "plane"):
+        record(demo, f"picture_of_{name}")
+    for name in ("title_of_learning", "title_of_plane", "who_helps_whom"):
+        record(demo, name)
     judge = record(metrics, "train_judge", lambda *arguments, **named: "judge")
-    quality = record(metrics, "image_quality", lambda *arguments: {"frechet": 3.0})
-    vaes = record(demo, "train_vae", lambda x, others, z, s, seed, distance: f"VAE of {z}, {seed}")
-    gans = record(demo, "train_gan", lambda x, s, seed, distance: f"GAN, {seed}")
-    elbo, descent, samples = (record(demo, f"measure_{name}") for name in ("elbo", "descent", "samples"))
+    distance = record(demo, "frechet", lambda samples, judge, x: 3.0)
+    learnt = record(demo, "learn", lambda kind, seed, *rest: f"{kind} {seed}")
+    elbo, descent, steps, samples = (record(demo, f"measure_{name}") for name in ("elbo", "descent", "steps", "samples"))
     main(demo, z=7)
 
-    assert {(call.z, call.seed) for call in vaes} == {(7, 5), (7, 6), (2, 5)}
-    assert [call.seed for call in gans] == [5, 6]
-    for call in (*vaes, *gans, *judge, *elbo):
+    assert {(call.kind, call.seed) for call in learnt} == {("VAE", 5), ("VAE", 6), ("GAN", 5), ("GAN", 6), ("plane", 5)}
+    for call in (*learnt, *judge, *elbo):
         np.testing.assert_array_equal(call.x, x)
-    for call in (*vaes, *elbo):
+    for call in (*learnt, *elbo):
         np.testing.assert_array_equal(call.others, others)
     np.testing.assert_array_equal(judge[0].y, y)
-    for call in (*elbo, *descent, *samples):
-        assert call.vaes == ["VAE of 7, 5", "VAE of 7, 6"]
-    for call in (*descent, *samples):
-        assert call.gans == ["GAN, 5", "GAN, 6"]
-    assert elbo[0].plane == "VAE of 2, 5"
+    for call in (*elbo, *descent, *steps, *samples):
+        assert call.vaes == ["VAE 5", "VAE 6"]
+    for call in (*descent, *steps, *samples):
+        assert call.gans == ["GAN 5", "GAN 6"]
+    assert elbo[0].plane == "plane 5"
     assert samples[0].unseen == 3
-    np.testing.assert_array_equal(quality[0].samples, others)
-    for call in (*vaes, *gans):
-        assert call.distance(others) == 3
-    np.testing.assert_array_equal(quality[0].train, x)
-    assert quality[0].judge == "judge"
+    np.testing.assert_array_equal(distance[0].samples, others)
+    np.testing.assert_array_equal(distance[0].x, x)
+    assert {call.judge for call in (*learnt, *distance)} == {"judge"}
 
 
 def test_a_vae_learns_from_some_images_and_its_elbo_is_that_of_others(record, two_sets):
-    trained = record(autoencoders, "train", lambda *arguments, **changing: np.zeros((4, 2)))
-    measured = record(demo, "terms", lambda *arguments: np.array([2.0, 1.0]))
-    found = demo.train_vae(two_sets.x, two_sets.others, 3, SMALL, 0, np.mean)
-    (x,) = trained[0].arrays
-    np.testing.assert_array_equal(x, two_sets.x)
+    record(demo, "frechet", lambda *arguments: 1.0)
+    trained = record(demo, "train", lambda game, batches, steps, name: [{"loss": 1.0, "changes": [[0, 1, 1], [1, 2, 2]]}])
+    measured = record(demo, "terms", lambda vae, x: np.array([2.0, 1.0]))
+    found = demo.learn("VAE", 0, two_sets.x, two_sets.others, None, SMALL)
+    assert next(trained[0].batches).max() < 0.5  # x is dark, the others are bright
     np.testing.assert_array_equal(measured[0].x, two_sets.others)
-    assert trained[0].modules == [measured[0].vae]
+    assert trained[0].game.vae is measured[0].vae
+    np.testing.assert_array_equal(trained[0].game.held[0], two_sets.others[: SMALL.watched])
     np.testing.assert_array_equal(found["terms"], [2, 1])
 
 
@@ -255,8 +375,9 @@ def test_what_takes_no_model_knows_the_training_images_and_is_measured_on_the_ot
     assert claim.metrics["grey_levels_minus_entropy"] == pytest.approx(-demo.cross_entropy(others, others))
 
 
-def test_a_game_is_the_seeds():
-    settings = demo.replace(SMALL, gan_steps=4)
-    one, same, other = (demo.train_gan(images(60), settings, seed, np.mean)["samples"] for seed in (0, 0, 1))
+def test_a_game_is_the_seeds(record):
+    record(demo, "frechet", lambda *arguments: 1.0)
+    settings, x = demo.replace(SMALL, gan_steps=4), images(60)
+    one, same, other = (demo.learn("GAN", seed, x, x, None, settings)["samples"] for seed in (0, 0, 1))
     np.testing.assert_array_equal(one, same)
     assert (one != other).any()
