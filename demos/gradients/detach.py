@@ -72,11 +72,11 @@ def main(argv: list[str] | None = None) -> None:
 
 def found(m: dict[str, float]) -> str:
     """The finding in words, for README."""
-    f, called = "chain: gradients in f {}", "GAN: derivatives called for G's sake {}"
+    count, called = "chain: gradients in f {}", "GAN: derivatives called for G's sake {}"
     return (
         f"c and g's gradients {agreement(m)} with detach and without; f, and a before it, have "
-        f"{m[f.format('with detach')]:.0f} gradients instead of {m[f.format('without')]:.0f}. In D's step of a GAN, "
-        f"{m[called.format('with detach')]:.0f} derivatives are called for G's sake instead of {m[called.format('without')]:.0f}"
+        f"{m[count.format('with detach')]:.0f} gradients instead of {m[count.format('without')]:.0f}. In D's step of a GAN, "
+        f"{m[called.format('with detach')]:.0f} derivatives are called for G's sake, not {m[called.format('without')]:.0f}"
     )
 
 
