@@ -3,8 +3,8 @@
 `demos/gradients/engine.py` is the first rung of a ladder. The next is `minigan/tensor.py`: the same walk, with all that makes
 it fast, general and safe. Here both get the same networks, data and noise in float64. What to look for: whether every gradient
 of D's loss and of G's loss is the same in both, but for rounding, with detach and without; whether, with detach, G's parameters
-have no gradient in either (None, not zeros), and a bias that is broadcast over the batch, or an intermediate that is used again,
-gets the sum of all that arrives; whether after 50 iterations of Algorithm 1 under SGD the GAN of the 80 lines and `games.GAN`
+have no gradient in either (None, not zeros); whether a bias that is broadcast over the batch, or an intermediate that is used
+again, gets the sum of all that arrives; whether after 50 iterations of Algorithm 1 under SGD both GANs
 have the same parameters; and the mean and the standard deviation of the samples of the GAN of the 80 lines at the end.
 """
 
@@ -56,10 +56,11 @@ def main(argv: list[str] | None = None) -> None:
 
 def found(m: dict[str, float]) -> str:
     """The finding in words, for README."""
+    gradients, parameters = largest(m, "difference of gradients"), largest(m, "difference of the parameters")
     return (
-        f"the two engines' gradients differ by at most {largest(m, 'difference of gradients'):.0e} of the largest number, the "
-        f"parameters after {m['iterations']:.0f} iterations of Algorithm 1 by {largest(m, 'difference of the parameters'):.0e}; the GAN of the 80 "
-        f"lines ends at most {m['mean of G(z), worst off by']:.2f} from the data's mean {m['mean of the data']:g}, and "
+        f"the two engines' gradients differ by at most {gradients:.0e} of the largest number, the parameters after "
+        f"{m['iterations']:.0f} iterations of Algorithm 1 by {parameters:.0e}; the GAN of the 80 lines ends at most "
+        f"{m['mean of G(z), worst off by']:.2f} from the data's mean {m['mean of the data']:g}, and "
         f"{m['std of G(z), worst off by, per cent']:.1f} % from its standard deviation {m['std of the data']:g}"
     )
 
@@ -67,8 +68,8 @@ def found(m: dict[str, float]) -> str:
 def samples_title(m: dict[str, float]) -> str:
     """What the picture of the samples shows."""
     return (
-        f"A GAN in 80 lines: at the end its samples have the mean {m['mean of G(z), first seed']:.2f} and the standard deviation "
-        f"{m['std of G(z), first seed']:.2f},\nthe data {m['mean of the data']:g} and {m['std of the data']:g}"
+        f"A GAN in 80 lines: at the end its samples have the mean {m['mean of G(z), first seed']:.2f} and the standard "
+        f"deviation {m['std of G(z), first seed']:.2f},\nthe data {m['mean of the data']:g} and {m['std of the data']:g}"
     )
 
 
@@ -272,7 +273,8 @@ def draw_differences(pairs: dict[str, list[tuple[Arrays, Arrays]]]) -> plt.Figur
     figure, axes = slide()
     foot = 1e-19
     for (name, runs), colour, marker in zip(pairs.items(), OTHERS, MARKERS, strict=False):
-        mine, theirs = ([together(run[i]) for run in runs] for i in (0, 1))
+        in_both = [[pair for pair in zip(*run, strict=True) if pair[0] is not None and pair[1] is not None] for run in runs]
+        mine, theirs = ([together([pair[i] for pair in run]) for run in in_both] for i in (0, 1))
         largest = np.concatenate([np.full(b.size, np.abs(b).max()) for b in theirs])
         a, b = np.concatenate(mine) / largest, np.concatenate(theirs) / largest
         differences = np.maximum(np.abs(a - b), foot)
