@@ -1,5 +1,6 @@
 """Is one way better than another, or do the seeds differ as much? Decided by an interval over the seeds, and said in words."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -38,7 +39,10 @@ def compare(with_it: Sequence[float], without: Sequence[float], better: str = "l
         margin = t.ppf((1 + CONFIDENCE) / 2, len(d) - 1) * d.std(ddof=1) / len(d) ** 0.5 if _varies(d) else np.inf
         low, high = difference - margin, difference + margin
     elif min(len(a), len(b)) > 1 and (_varies(a) or _varies(b)):
-        low, high = ttest_ind(a, b, equal_var=False).confidence_interval(CONFIDENCE)
+        with warnings.catch_warnings(
+            action="ignore"
+        ):  # where one side's runs are all alike: its variance is 0, and is taken so
+            low, high = ttest_ind(a, b, equal_var=False).confidence_interval(CONFIDENCE)
     else:
         low, high = -np.inf, np.inf
     return Comparison(difference, float(low), float(high), verdict(difference, low, high, better))

@@ -26,7 +26,7 @@ OTHERS = ("#009E73", "#CC79A7", "#000000", "#7F7F7F", "#F0E442")  # green, pink,
 RIGHT, WRONG = REAL, FAKE  # beside a ✓ and a ✗
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 OPINION = LinearSegmentedColormap.from_list("opinion", [FAKE, "white", REAL])  # D's, from 0, fake, to 1, real
-LINE = 105  # letters of a title that have room beside each other
+LINE = 98  # letters of a title that have room beside each other
 
 plt.rcParams.update(
     {

@@ -5,8 +5,9 @@ import re
 from contextlib import contextmanager
 
 import matplotlib.pyplot as plt
-from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 LEAST = 14  # pixels that a text is high
 SLIDE = 1280
@@ -14,19 +15,21 @@ SLIDE = 1280
 
 @contextmanager
 def texts_drawn():
-    """All texts that are drawn in this block, whatever draws them."""
-    found, draw = [], RendererAgg.draw_text
+    """(text, height of a line, its box, all in pixels) of all that is drawn in this block, whatever draws it."""
+    found, draw = [], Text.draw
 
-    def note(self, gc, x, y, s, prop, angle, ismath=False, mtext=None):
-        if mtext is not None and s.strip():
-            found.append((s, mtext.get_window_extent(self)))
-        return draw(self, gc, x, y, s, prop, angle, ismath, mtext)
+    def note(self, renderer, *args, **kwargs):
+        if self.get_visible() and (words := self.get_text().strip()):
+            box, lines = self.get_window_extent(renderer), words.count("\n") + 1
+            height = {0: box.height, 90: box.width, 270: box.width}.get(self.get_rotation() % 360, 1e3)
+            found.append((words, height / lines, box))
+        return draw(self, renderer, *args, **kwargs)
 
-    RendererAgg.draw_text = note
+    Text.draw = note
     try:
         yield found
     finally:
-        RendererAgg.draw_text = draw
+        Text.draw = draw
 
 
 def complaints(figure: Figure) -> list[str]:
@@ -35,9 +38,9 @@ def complaints(figure: Figure) -> list[str]:
         FigureCanvasAgg(figure).print_png(io.BytesIO())
     width, height = figure.bbox.width, figure.bbox.height
     scale, found = SLIDE / width, []
-    for s, box in texts:
-        if min(box.width, box.height) * scale < LEAST and max(box.width, box.height) * scale > 1 and len(s) > 1:
-            found.append(f"{s!r} is {min(box.width, box.height) * scale:.1f} pixels high")
+    for s, line, box in texts:
+        if line * scale < LEAST:
+            found.append(f"{s!r} is {line * scale:.1f} pixels high")
         if box.x0 < -2 or box.y0 < -2 or box.x1 > width + 2 or box.y1 > height + 2:
             found.append(f"{s!r} leaves the picture")
     if height * scale > 725:

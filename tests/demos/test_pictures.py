@@ -64,7 +64,7 @@ def test_a_long_title_is_broken_into_lines_that_have_room_and_formulas_stay_whol
     figure, _ = slide()
     style.title(figure, "the mean of $x + y + z$ is nearly that of the data, " * 4)
     lines = figure.get_suptitle().split("\n")
-    assert len(lines) == 2
+    assert len(lines) == 3
     assert all(line.count("$") % 2 == 0 for line in lines)
     assert not [said for said in complaints(figure) if "leaves" in said]
     plt.close(figure)

@@ -49,6 +49,12 @@ def test_nothing_can_be_said_of_single_runs_nor_of_runs_that_are_all_alike(a, b,
     assert (found.low, found.high) == (-np.inf, np.inf)
 
 
+def test_one_side_may_be_all_alike():
+    found = compare([1.0, 1.0, 1.0], [2.0, 2.1, 1.9])
+    margin = stats.t.ppf(0.975, 2) * 0.1 / np.sqrt(3)
+    assert (found.low, found.high) == pytest.approx((-1 - margin, -1 + margin))
+
+
 def test_a_files_null_is_an_infinity_and_a_nan_decides_nothing():
     assert verdict(1.0, None, None) == verdict(1.0, -np.inf, np.inf) == verdict(np.nan, np.nan, np.nan) == NOTHING
     assert compare([1.0, np.nan], [2.0, 3.0]).verdict == NOTHING
