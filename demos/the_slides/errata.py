@@ -81,7 +81,8 @@ def main(argv: list[str] | None = None) -> None:
     """Each sentence's experiment, and its panel."""
     args = start(digits.options(__doc__), argv, "errata")
     s = replace(Settings(), **QUICK) if args.quick else Settings()
-    claim, seeds = Claim(args, {"data": args.data, **asdict(s)}), range(args.seed, args.seed + s.seeds)
+    claim = Claim(args, {"data": args.data, **asdict(s), "critics": on_the_ring.CRITICS})
+    seeds = range(args.seed, args.seed + s.seeds)
     x, y, others = digits.load(args)
     judge = metrics.train_judge(x, y, steps=60) if args.quick else metrics.judge(x, y, progress=progress)
 
