@@ -5,10 +5,10 @@ Slide: "Hence, any parameters in f (or earlier in the graph) will not get update
     b = f(a)                    dc/da = dc/db db/da
     c = g(b.detach())           the walk back from c ends at b, as if b were a constant
 
-Two networks in a row, with and without detach; then D's step in a GAN, where f is G and g is D. What to look for: c and
-g's gradients agree to the last bit; f's gradients are not zeros but absent (None), so that SGD leaves f alone; and the walk
-visits none of f's operations. D's gradients are right without detach, too. What detach saves is the walk through G, and
-gradients in G that the next G step would have to throw away.
+Two networks in a row, with and without detach; then D's step in a GAN, where f is G and g is D. What to look for: whether c and
+g's gradients agree to the last bit; whether f's gradients are zeros or absent (None), and SGD leaves f alone; and how many of
+f's operations the walk visits. If D's gradients are right without detach, too, then what detach saves is the walk through G,
+and gradients in G that the next G step would have to throw away.
 """
 
 import io
@@ -22,8 +22,8 @@ import numpy as np
 
 import minigan as mg
 from demos.kit.claim import Claim
-from demos.kit.pictures import FAKE, REAL
 from demos.kit.run import common_options, start
+from demos.kit.style import OTHERS, slide
 from minigan import Tensor, losses, nn, optim
 
 
@@ -66,7 +66,35 @@ def main(argv: list[str] | None = None) -> None:
     games = [discriminator_step(settings, seed) for seed in seeds]
     report(claim, "chain", "f", "g", chains)
     report(claim, "GAN", "G", "D", games)
-    claim.finish(picture(chains[0]), "detach")
+    claim.show(picture(chains[0]), "detach", title(claim.metrics))
+    claim.finish()
+
+
+def found(m: dict[str, float]) -> str:
+    """The finding in words, for README."""
+    count, called = "chain: gradients in f {}", "GAN: derivatives called for G's sake {}"
+    return (
+        f"c and g's gradients {agreement(m)} with detach and without; f, and a before it, have "
+        f"{m[count.format('with detach')]:.0f} gradients instead of {m[count.format('without')]:.0f}. In D's step of a GAN, "
+        f"{m[called.format('with detach')]:.0f} derivatives are called for G's sake, not {m[called.format('without')]:.0f}"
+    )
+
+
+def title(m: dict[str, float]) -> str:
+    """What the picture shows."""
+    count, called = "chain: gradients in f {}", "chain: derivatives called for f's sake {}"
+    return (
+        f"With detach and without, c and g's gradients {agreement(m)};\nwith it, {m[count.format('with detach')]:.0f} "
+        f"gradients in f and a instead of {m[count.format('without')]:.0f}, and {m[called.format('with detach')]:.0f} "
+        f"derivatives called for their sake instead of {m[called.format('without')]:.0f}"
+    )
+
+
+def agreement(m: dict[str, float]) -> str:
+    """Whether what comes after b is the same with detach and without."""
+    differing = m["chain: numbers in c that differ"] + m["chain: numbers in g's gradients that differ"]
+    differing += m["GAN: numbers in c that differ"] + m["GAN: numbers in D's gradients that differ"]
+    return "are the same to the last bit" if differing == 0 else f"differ in {differing:.0f} numbers"
 
 
 def two_networks(settings: Settings, seed: int) -> Outcomes:
@@ -122,7 +150,8 @@ def report(claim: Claim, which: str, f: str, g: str, runs: list[Outcomes]) -> No
     def figure(name, measure, zero):
         values = [measure(run) for run in runs]
         value = max(values) if zero else min(values)
-        claim.note(f"{which}: {name}", value, "exactly 0" if zero else "above 0", value == 0 if zero else value > 0)
+        holds = value == 0 if zero else value > 0
+        claim.note(f"{which}: {name}", value, "exactly 0" if zero else "above 0", holds, quick=True)
 
     figure("numbers in c that differ", lambda r: differing([r["detach"].c], [r["without"].c]), zero=True)
     figure(f"numbers in {g}'s gradients that differ", gradients_that_differ, zero=True)
@@ -153,17 +182,14 @@ def arrived(outcome: Outcome) -> int:
     return sum(g is not None for g in [outcome.gradient_a, *outcome.gradients_f])
 
 
+FORWARD, BACK = OTHERS[0], OTHERS[1]
+
+
 def picture(run: Outcomes) -> plt.Figure:
-    """The graph twice: what goes forward (blue, values) and what comes back (orange, norms of gradients)."""
-    figure, rows = plt.subplots(2, 1, figsize=(9, 5.6), layout="constrained")
+    """The graph twice: what goes forward (values) and what comes back (norms of gradients)."""
+    figure, rows = slide(2, 1)
     for axes, link, formula in zip(rows, ("without", "detach"), ("c = g(b)", "c = g(b.detach())"), strict=True):
         draw_graph(axes, run[link], formula)
-    same = "the same" if gradients_that_differ(run) == differing([run["detach"].c], [run["without"].c]) == 0 else "another"
-    figure.suptitle(
-        f"With detach: {same} c and {same} gradient in g, bit for bit;\n"
-        f"{arrived(run['detach'])} gradients in f instead of {arrived(run['without'])}, "
-        f"{visits(run, 'detach')} derivatives called for f's sake instead of {visits(run, 'without')}"
-    )
     return figure
 
 
@@ -171,19 +197,20 @@ def draw_graph(axes: plt.Axes, outcome: Outcome, formula: str) -> None:
     """a - f - b - g - c, an arrow forward above each link, and one back below it where a gradient arrives."""
     for x, name in enumerate("afbgc"):
         box = "square" if name in "fg" else "circle"
-        axes.text(x, 0, f"${name}$", ha="center", va="center", fontsize=16, bbox={"boxstyle": box, "fc": "white"})
+        axes.text(x, 0, f"${name}$", ha="center", va="center", fontsize=20, bbox={"boxstyle": box, "fc": "white"})
     first = 0 if arrived(outcome) else 2  # where the walk back ends
     for x in range(4):
-        axes.annotate("", (x + 0.8, 0.12), (x + 0.2, 0.12), arrowprops={"arrowstyle": "->", "linewidth": 2, "color": REAL})
+        forward, back = {"arrowstyle": "->", "lw": 2.5, "color": FORWARD}, {"arrowstyle": "->", "lw": 2.5, "color": BACK}
+        axes.annotate("", (x + 0.8, 0.12), (x + 0.2, 0.12), arrowprops=forward)
         if x >= first:
-            axes.annotate(
-                "", (x + 0.2, -0.12), (x + 0.8, -0.12), arrowprops={"arrowstyle": "->", "linewidth": 2, "color": FAKE}
-            )
-    axes.text(first, -0.36, "the walk ends", ha="center", va="top", color=FAKE)
+            axes.annotate("", (x + 0.2, -0.12), (x + 0.8, -0.12), arrowprops=back | {"linestyle": "--"})
+    axes.text(0.5, 0.2, "forward", ha="center", va="bottom", color=FORWARD)
+    axes.text(3.5, -0.2, "back", ha="center", va="top", color=BACK)
+    axes.text(first, -0.3, "the walk ends", ha="center", va="top", color=BACK)
     for x, gradients in ((0, [outcome.gradient_a]), (1, outcome.gradients_f), (3, outcome.gradients_g)):
-        axes.text(x, -0.62, norm_in_words(gradients), ha="center", va="top", fontsize=9)
-    axes.text(4, 0.36, f"{outcome.c:.6f}", ha="center", color=REAL)
-    axes.set(xlim=(-0.5, 4.5), ylim=(-1.0, 0.6), title=formula)
+        axes.text(x, -0.6, norm_in_words(gradients), ha="center", va="top")
+    axes.text(4, 0.3, f"{outcome.c:.6f}", ha="center")
+    axes.set(xlim=(-0.5, 4.5), ylim=(-0.85, 0.55), title=f"{formula}: values go forward, gradients back")
     axes.axis("off")
 
 

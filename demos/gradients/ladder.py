@@ -1,11 +1,11 @@
 """The engine in 80 lines has minigan's gradients, takes minigan's steps, and its GAN learns a Gaussian.
 
 `demos/gradients/engine.py` is the first rung of a ladder. The next is `minigan/tensor.py`: the same walk, with all that makes
-it fast, general and safe. Here both get the same networks, data and noise in float64. What to look for: every gradient of
-D's loss and of G's loss is the same in both, but for rounding, with detach and without. With detach, G's parameters have no
-gradient in either (None, not zeros). A bias that is broadcast over the batch, and an intermediate that is used again, get
-the sum of all that arrives. After 50 iterations of Algorithm 1 under SGD, the GAN of the 80 lines and `games.GAN` have the
-same parameters. Trained to the end, the GAN of the 80 lines draws samples with the data's mean and standard deviation.
+it fast, general and safe. Here both get the same networks, data and noise in float64. What to look for: whether every gradient
+of D's loss and of G's loss is the same in both, but for rounding, with detach and without; whether, with detach, G's parameters
+have no gradient in either (None, not zeros); whether a bias that is broadcast over the batch, or an intermediate that is used
+again, gets the sum of all that arrives; whether after 50 iterations of Algorithm 1 under SGD both GANs
+have the same parameters; and the mean and the standard deviation of the samples of the GAN of the 80 lines at the end.
 """
 
 from collections.abc import Iterator
@@ -16,8 +16,9 @@ import numpy as np
 
 from demos.gradients import engine
 from demos.kit.claim import Claim
-from demos.kit.pictures import FAKE, REAL
+from demos.kit.jobs import each
 from demos.kit.run import common_options, start
+from demos.kit.style import FAKE, MARKERS, OTHERS, REAL, slide
 from minigan import Tensor, games, losses, mean, nn, optim, softplus, tanh
 
 Arrays = list[np.ndarray | None]
@@ -46,10 +47,42 @@ def main(argv: list[str] | None = None) -> None:
     seeds = range(args.seed, args.seed + settings.seeds)
     pairs = compare_gradients(claim, seeds, settings)
     compare_iterations(claim, seeds, settings)
-    trainings = [samples_over_training(seed, settings) for seed in seeds]
-    for seed, samples in zip(seeds, trainings, strict=True):
-        report_training(claim, seed, samples[-1], settings)
-    claim.finish(picture(trainings[0], pairs, settings), "ladder")
+    trainings = each(samples_over_training, {f"seed {seed}": (seed,) for seed in seeds}, settings, steps=0)
+    report_training(claim, [samples[-1] for samples in trainings], settings)
+    claim.show(draw_samples(trainings[0], settings), "ladder", samples_title(claim.metrics))
+    claim.show(draw_differences(pairs), "ladder_gradients", gradients_title(claim.metrics))
+    claim.finish()
+
+
+def found(m: dict[str, float]) -> str:
+    """The finding in words, for README."""
+    gradients, parameters = largest(m, "difference of gradients"), largest(m, "difference of the parameters")
+    return (
+        f"the two engines' gradients differ by at most {gradients:.0e} of the largest number, the parameters after "
+        f"{m['iterations']:.0f} iterations of Algorithm 1 by {parameters:.0e}; the GAN of the 80 lines ends at most "
+        f"{m['mean of G(z), worst off by']:.2f} from the data's mean {m['mean of the data']:g}, and "
+        f"{m['std of G(z), worst off by, per cent']:.1f} % from its standard deviation {m['std of the data']:g}"
+    )
+
+
+def samples_title(m: dict[str, float]) -> str:
+    """What the picture of the samples shows."""
+    return (
+        f"A GAN in 80 lines: at the end its samples have the mean {m['mean of G(z), first seed']:.2f} and the standard "
+        f"deviation {m['std of G(z), first seed']:.2f},\nthe data {m['mean of the data']:g} and {m['std of the data']:g}"
+    )
+
+
+def gradients_title(m: dict[str, float]) -> str:
+    """What the picture of the gradients shows."""
+    worst = largest(m, "difference of gradients")
+    verdict = "are minigan's, to" if worst <= ROUNDING else "differ from minigan's, by up to"
+    return f"The gradients of the 80 lines {verdict} {worst:.0e} of the largest number"
+
+
+def largest(m: dict[str, float], name: str) -> float:
+    """The largest of the figures whose names end so."""
+    return max(value for key, value in m.items() if key.endswith(name))
 
 
 # --- gradients, line by line in both ------------------------------------------------------------------------------------
@@ -170,12 +203,13 @@ def compare_gradients(claim: Claim, seeds: range, settings: Settings) -> dict[st
                 pairs[loss].append((mine, gradients_in_minigan(loss, twin(G), twin(D), x, z)))
         pairs["broadcast bias, used again"].append(gradients_of_sums(seed, settings.batch))
     for name, runs in pairs.items():
-        report_difference(claim, f"{name}: difference of gradients", max(difference(*run) for run in runs))
+        claim.at_most(f"{name}: difference of gradients", max(difference(*run) for run in runs), ROUNDING, quick=True)
     for loss, absent in zip(LOSSES, (4, 0, 0), strict=True):
         for engine_name, i in (("80 lines", 0), ("minigan", 1)):
             counts = {sum(g is None for g in run[i]) for run in pairs[loss]}
             expected = "4, all of G's" if absent else "0"
-            claim.note(f"{loss}: parameters without gradient, {engine_name}", max(counts), expected, counts == {absent})
+            name = f"{loss}: parameters without gradient, {engine_name}"
+            claim.note(name, max(counts), expected, counts == {absent}, quick=True)
     return pairs
 
 
@@ -192,76 +226,68 @@ def together(arrays: Arrays) -> np.ndarray:
     return np.concatenate([a.ravel() for a in arrays if a is not None])
 
 
-def report_difference(claim: Claim, name: str, value: float) -> None:
-    """A relative difference that should be rounding alone."""
-    claim.note(name, value, f"at most {ROUNDING:g}", value <= ROUNDING)
-
-
 def compare_iterations(claim: Claim, seeds: range, settings: Settings) -> None:
     """How far the parameters have gone, and how far they lie apart: the worst of all seeds."""
     runs = [after_iterations(seed, settings) for seed in seeds]
     name = f"{settings.iterations} iterations"
     moved = min(difference(mine, before) for before, mine, _ in runs)
-    claim.note(f"{name}: change of the parameters", moved, "above 0.1", moved > 0.1)
-    report_difference(claim, f"{name}: difference of the parameters", max(difference(*run[1:]) for run in runs))
+    claim.note("iterations", settings.iterations, "reported: of Algorithm 1, in both")
+    claim.at_least(f"{name}: change of the parameters", moved, 0.1, quick=True)
+    claim.at_most(f"{name}: difference of the parameters", max(difference(*run[1:]) for run in runs), ROUNDING, quick=True)
 
 
-def report_training(claim: Claim, seed: int, samples: np.ndarray, settings: Settings) -> None:
+def report_training(claim: Claim, runs: list[np.ndarray], settings: Settings) -> None:
     """The samples' mean and standard deviation at the end, beside the data's."""
-    off, ratio = abs(samples.mean() - settings.mean), samples.std() / settings.std
-    claim.note(f"seed {seed}: mean of G(z)", samples.mean(), f"{settings.mean:g}, within 0.1", off <= 0.1)
-    claim.note(f"seed {seed}: std of G(z)", samples.std(), f"{settings.std:g}, within 10 %", abs(ratio - 1) <= 0.1)
+    claim.note("mean of the data", settings.mean, "reported: as it was chosen")
+    claim.note("std of the data", settings.std, "reported: as it was chosen")
+    claim.note("mean of G(z), first seed", runs[0].mean(), "reported: the picture's")
+    claim.note("std of G(z), first seed", runs[0].std(), "reported: the picture's")
+    claim.at_most("mean of G(z), worst off by", max(abs(x.mean() - settings.mean) for x in runs), 0.1, quick=True)
+    off = max(abs(x.std() / settings.std - 1) for x in runs)
+    claim.at_most("std of G(z), worst off by, per cent", 100 * off, 10, quick=True)
 
 
-# --- the picture --------------------------------------------------------------------------------------------------------
+# --- the pictures -------------------------------------------------------------------------------------------------------
 
 
-def picture(samples: list[np.ndarray], pairs: dict[str, list[tuple[Arrays, Arrays]]], settings: Settings) -> plt.Figure:
-    """Left, G's samples during the training; right, how far each number of each gradient is from minigan's."""
-    figure = plt.figure(figsize=(12, 6), layout="constrained")
-    left, right = figure.subfigures(1, 2)
-    draw_samples(left.subplots(len(samples), 1, sharex=True, sharey=True), samples, settings)
-    worst = draw_differences(right.subplots(), pairs)
-    figure.suptitle(
-        f"A GAN in 80 lines: its samples have mean {samples[-1].mean():.2f} and standard deviation {samples[-1].std():.2f}, "
-        f"the data {settings.mean:g} and {settings.std:g};\n"
-        f"its gradients are minigan's, to {worst:.0e} of the largest number"
-    )
+def draw_samples(samples: list[np.ndarray], settings: Settings) -> plt.Figure:
+    """The data's density and a histogram of G(z), moment by moment."""
+    figure, panels = slide(2, -(-len(samples) // 2), sharex=True, sharey=True, squeeze=False)
+    edges = np.linspace(settings.mean - 4 * settings.std, settings.mean + 4 * settings.std, 81)
+    density = np.exp(-(((edges - settings.mean) / settings.std) ** 2) / 2) / (settings.std * np.sqrt(2 * np.pi))
+    for axes, t, x in zip(panels.flat, settings.moments, samples, strict=False):
+        heights = np.histogram(x, edges)[0] / (len(x) * np.diff(edges))
+        axes.fill_between(edges, density, color=REAL, alpha=0.3, label="data $x$")
+        axes.stairs(heights, edges, color=FAKE, linewidth=2, label="$G(z)$")
+        axes.set(ylim=(0, 1.8 * density.max()), title=f"after {t:,} iteration{'s' * (t > 1)}")
+    for axes in panels[-1]:
+        axes.set_xlabel("$x$")
+    for axes in panels[:, 0]:
+        axes.set_ylabel("density")
+    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
 
-def draw_samples(panels: list[plt.Axes], samples: list[np.ndarray], settings: Settings) -> None:
-    """The data's density and a histogram of G(z), moment by moment."""
-    edges = np.linspace(settings.mean - 4 * settings.std, settings.mean + 4 * settings.std, 81)
-    density = np.exp(-(((edges - settings.mean) / settings.std) ** 2) / 2) / (settings.std * np.sqrt(2 * np.pi))
-    for axes, t, x in zip(panels, settings.moments, samples, strict=True):
-        heights = np.histogram(x, edges)[0] / (len(x) * np.diff(edges))
-        axes.fill_between(edges, density, color=REAL, alpha=0.3, label="data $x$")
-        axes.stairs(heights, edges, color=FAKE, linewidth=1.8, label="$G(z)$")
-        axes.text(0.98, 0.85, f"after {t:,} iteration{'s' * (t > 1)}", ha="right", va="top", transform=axes.transAxes)
-        axes.set(ylim=(0, 1.8 * density.max()), yticks=[])
-    panels[0].set_title("densities of the data and of G's samples")
-    panels[0].legend(loc="upper left")
-    panels[-1].set_xlabel("x")
-
-
-def draw_differences(axes: plt.Axes, pairs: dict[str, list[tuple[Arrays, Arrays]]]) -> float:
-    """One dot for each number of a gradient; a difference of exactly 0 stands at the foot. Returns the largest difference."""
-    foot, worst = 1e-19, 0.0
-    for name, runs in pairs.items():
-        mine, theirs = ([together(run[i]) for run in runs] for i in (0, 1))
+def draw_differences(pairs: dict[str, list[tuple[Arrays, Arrays]]]) -> plt.Figure:
+    """One mark for each number of a gradient; a difference of exactly 0 stands at the foot."""
+    figure, axes = slide()
+    foot = 1e-19
+    for (name, runs), colour, marker in zip(pairs.items(), OTHERS, MARKERS, strict=False):
+        in_both = [[pair for pair in zip(*run, strict=True) if pair[0] is not None and pair[1] is not None] for run in runs]
+        mine, theirs = ([together([pair[i] for pair in run]) for run in in_both] for i in (0, 1))
         largest = np.concatenate([np.full(b.size, np.abs(b).max()) for b in theirs])
         a, b = np.concatenate(mine) / largest, np.concatenate(theirs) / largest
-        worst = max(worst, np.abs(a - b).max())
-        axes.scatter(np.abs(b), np.maximum(np.abs(a - b), foot), s=9, alpha=0.6, linewidths=0, label=name)
+        differences = np.maximum(np.abs(a - b), foot)
+        axes.scatter(np.abs(b), differences, s=20, color=colour, marker=marker, alpha=0.6, linewidths=0, label=name)
     axes.axhline(ROUNDING, color="black", linestyle=":")
-    axes.text(0.02, ROUNDING, "allowed", ha="left", va="bottom", transform=axes.get_yaxis_transform())
-    axes.text(0.02, foot * 1.3, "not different at all", ha="left", va="bottom", transform=axes.get_yaxis_transform())
-    axes.set(xscale="log", yscale="log", ylim=(foot / 3, 10 * ROUNDING))
-    axes.set(title="each number of the gradients, in units of the largest", xlabel="its size")
-    axes.set(ylabel="difference between the 80 lines and minigan")
-    axes.legend(loc="center left", markerscale=2)
-    return worst
+    axes.text(0.01, ROUNDING, "allowed", ha="left", va="bottom", transform=axes.get_yaxis_transform())
+    axes.text(0.01, foot * 1.5, "not different at all", ha="left", va="bottom", transform=axes.get_yaxis_transform())
+    axes.set(xscale="log", yscale="log", ylim=(foot / 3, 20 * ROUNDING))
+    axes.set(
+        xlabel="size of a number of a gradient, in units of the largest", ylabel="difference of the two engines, same units"
+    )
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, markerscale=2)
+    return figure
 
 
 if __name__ == "__main__":

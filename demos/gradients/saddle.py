@@ -4,10 +4,10 @@ Slide: "Does the loss have a saddle point? Where?" (CS/DS 541, class 19)
 
     L(w1, w2) = mean (x - w2 w1 x)^2 = m (1 - w1 w2)^2,  m = mean x^2
 
-At (0, 0) the gradient is 0, and the second derivatives, which minigan finds by differentiating its own gradients, are 0 on the
-diagonal and -2 m beside it: along (1, 1) the loss falls, along (1, -1) it rises. What to look for: a descent that starts
-exactly at the saddle stays there for ever, one that starts a thousandth beside it arrives at w1 w2 = 1, and one from (e, -e)
-walks straight into the saddle. It would stay there, too; only rounding errors, which grow, lead it out again in the end.
+By hand: at (0, 0) the gradient is 0, and the second derivatives are 0 on the diagonal and -2 m beside it, so that along (1, 1)
+the loss falls, and along (1, -1) it rises. minigan finds them by differentiating its own gradients. What to look for: whether a
+descent that starts exactly at the saddle stays there, whether one from a thousandth beside it arrives at w1 w2 = 1, and how
+near one from (e, -e) comes to the saddle. That one, too, would stay; only rounding errors, which grow, lead it out again.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -17,8 +17,8 @@ import numpy as np
 
 import minigan as mg
 from demos.kit.claim import Claim
-from demos.kit.pictures import FAKE, REAL
 from demos.kit.run import common_options, start
+from demos.kit.style import MARKERS, OTHERS, REAL, slide
 from minigan import Tensor, optim
 
 
@@ -41,10 +41,38 @@ def main(argv: list[str] | None = None) -> None:
     claim = Claim(args, asdict(settings))
     data = [np.random.default_rng(args.seed + i).standard_normal(settings.n) for i in range(settings.seeds)]
     where_it_is_zero(claim, data)
-    eigenvalues = [second_derivatives(claim, x, f"data {i}: ") for i, x in enumerate(data)]
+    for i, x in enumerate(data):
+        second_derivatives(claim, x, f"data {i}: ")
     paths = [descents(x, settings) for x in data]
     where_descents_go(claim, paths, data, settings)
-    claim.finish(picture(data[0], paths[0], eigenvalues[0]), "saddle")
+    claim.show(picture(data[0], paths[0]), "saddle", title(claim.metrics))
+    claim.finish()
+
+
+def found(m: dict[str, float]) -> str:
+    """The finding in words, for README."""
+    return (
+        f"at (0, 0) the gradient is {m['data 0: gradient at (0, 0)']:g}, and the second derivatives have the eigenvalues "
+        f"{m['data 0: eigenvalue - at (0, 0)']:.4f} and {m['data 0: eigenvalue + at (0, 0)']:+.4f} ($\\mp 2m$, "
+        f"m = {m['data 0: m']:.4f}): {kind(m)}; a descent from there moves by {m['from (0, 0): distance moved']:g}, one from "
+        f"a thousandth beside it ends with $w_1 w_2$ {m['beside: |w1 w2 - 1| at the end']:.0e} from 1"
+    )
+
+
+def title(m: dict[str, float]) -> str:
+    """What the picture shows."""
+    low, high = m["data 0: eigenvalue - at (0, 0)"], m["data 0: eigenvalue + at (0, 0)"]
+    return (
+        f"At (0, 0) the loss has {kind(m)}: eigenvalues {low:.4f} and {high:+.4f} ($2m$ = {2 * m['data 0: m']:.4f}).\n"
+        f"A descent from there moves by {m['from (0, 0): distance moved']:g}; one from beside it ends "
+        f"{m['beside: |w1 w2 - 1| at the end']:.0e} from $w_1 w_2 = 1$"
+    )
+
+
+def kind(m: dict[str, float]) -> str:
+    """What the signs of the eigenvalues say of (0, 0)."""
+    falls, rises = m["data 0: eigenvalue - at (0, 0)"] < 0, m["data 0: eigenvalue + at (0, 0)"] > 0
+    return "a saddle" if falls and rises else "no saddle"
 
 
 def loss(w: Tensor, x: np.ndarray) -> Tensor:
@@ -89,69 +117,63 @@ def where_it_is_zero(claim: Claim, data: list[np.ndarray]) -> None:
     w1 = np.linspace(0.2, 5.0, 50)
     points = [np.array([w, 1 / w]) for w in np.concatenate([-w1, w1])]
     largest = max(loss(Tensor(w), x).item() for w in points for x in data)
-    claim.note("largest loss where w1 w2 = 1", largest, "0, but for rounding", largest < 1e-20)
+    claim.at_most("largest loss where w1 w2 = 1", largest, 1e-20, quick=True)
 
 
-def second_derivatives(claim: Claim, x: np.ndarray, which: str) -> np.ndarray:
-    """The derivatives at (0, 0): the Hessian's eigenvalues, beside the formula's."""
+def second_derivatives(claim: Claim, x: np.ndarray, which: str) -> None:
+    """The derivatives at (0, 0), beside the formula's."""
     gradient, hessian = gradient_and_hessian(np.zeros(2), x)
-    claim.note(f"{which}gradient at (0, 0)", np.abs(gradient).max(), "exactly 0", not gradient.any())
-    eigenvalues = np.linalg.eigvalsh(hessian)
-    for value, sign in zip(eigenvalues, ("-", "+"), strict=True):
-        formula = float(f"{sign}2") * np.mean(x**2)
+    m = np.mean(x**2)
+    claim.note(f"{which}m", m, "reported: the mean of x^2")
+    claim.note(f"{which}gradient at (0, 0)", np.abs(gradient).max(), "exactly 0", not gradient.any(), quick=True)
+    for value, sign in zip(np.linalg.eigvalsh(hessian), ("-", "+"), strict=True):
+        formula = float(f"{sign}2") * m
         expected = f"{sign}2 m = {formula:.5g}, within 1e-6"
-        claim.note(f"{which}eigenvalue {sign} at (0, 0)", value, expected, abs(value - formula) < 1e-6)
-    return eigenvalues
+        claim.note(f"{which}eigenvalue {sign} at (0, 0)", value, expected, abs(value - formula) < 1e-6, quick=True)
 
 
 def where_descents_go(claim: Claim, paths: list[dict[str, np.ndarray]], data: list[np.ndarray], settings: Settings) -> None:
     """The farthest that any came from the saddle, the farthest that any ended from its aim."""
     moved = max(np.abs(p["saddle"]).max() for p in paths)
-    claim.note("from (0, 0): distance moved", moved, "exactly 0", moved == 0)
+    claim.note("from (0, 0): distance moved", moved, "exactly 0", moved == 0, quick=True)
     ends = [p["beside"][-1] for p in paths]
     largest = max(loss(Tensor(end), x).item() for end, x in zip(ends, data, strict=True))
-    claim.note(f"from {settings.beside:g} beside: loss at the end", largest, "at most 1e-12", largest <= 1e-12)
+    claim.at_most("beside: loss at the end", largest, 1e-12, quick=True)
     off = max(abs(w1 * w2 - 1) for w1, w2 in ends)
-    claim.note(f"from {settings.beside:g} beside: |w1 w2 - 1| at the end", off, "at most 1e-6", off <= 1e-6)
+    claim.at_most("beside: |w1 w2 - 1| at the end", off, 1e-6, quick=True)
     nearest = max(np.linalg.norm(p["opposite"], axis=1).min() for p in paths)
-    claim.note("from (e, -e): nearest to (0, 0)", nearest, "at most 1e-6", nearest <= 1e-6)
-    angle = max(np.abs(p["opposite"][:50].sum(axis=1)).max() for p in paths)  # w1 + w2 = 0 on the way
-    claim.note("from (e, -e): |w1 + w2| in the first 50 steps", angle, "0, but for rounding", angle < 1e-9)
+    claim.at_most("from (e, -e): nearest to (0, 0)", nearest, 1e-6, quick=True)
+    angle = max(np.abs(p["opposite"][:50].sum(axis=1)).max() for p in paths)  # w1 + w2 = 0 on the way, but for rounding
+    claim.at_most("from (e, -e): |w1 + w2| in the first 50 steps", angle, 1e-9, quick=True)
 
 
 # --- the picture --------------------------------------------------------------------------------------------------------
 
 
-def picture(x: np.ndarray, paths: dict[str, np.ndarray], eigenvalues: np.ndarray) -> plt.Figure:
+def picture(x: np.ndarray, paths: dict[str, np.ndarray]) -> plt.Figure:
     """The paths over the loss; and how far from the saddle they are, step by step."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11.5, 5.2), layout="constrained")
-    draw_loss(left, np.mean(x**2))
-    for name, label, colour, width in (("opposite", "from (e, -e)", REAL, 5), ("beside", "from beside the saddle", FAKE, 2)):
-        left.plot(*paths[name].T, marker=".", color=colour, linewidth=width, label=label)
-        right.plot(np.linalg.norm(paths[name], axis=1), color=colour, label=label)
-    moved = np.abs(paths["saddle"]).max()
-    left.plot(
-        *paths["saddle"].T, marker="*", markersize=14, color="black", linestyle="", label=f"from (0, 0): moves by {moved:g}"
-    )
-    left.legend(loc="upper left")
-    right.set(yscale="log", xlabel="step", ylabel="distance from (0, 0)", title="how far from the saddle")
-    right.legend()
-    w1, w2 = paths["beside"][-1]
-    figure.suptitle(
-        f"Saddle at (0, 0): eigenvalues {eigenvalues[0]:.4f} and {eigenvalues[1]:+.4f}, where $2m$ = {2 * np.mean(x**2):.4f}; "
-        f"a descent from beside it ends at $w_1 w_2$ = {w1 * w2:.6f}"
-    )
+    figure, (left, right) = slide(1, 2, height=6.6)
+    draw_loss(figure, left, np.mean(x**2))
+    looks = (("opposite", "from (e, -e)", 4, "-"), ("beside", "from beside (0, 0)", 2, "--"))
+    for (name, label, width, line), colour, marker in zip(looks, OTHERS[:2], MARKERS, strict=False):
+        left.plot(*paths[name].T, marker=marker, color=colour, linewidth=width, linestyle=line, label=label)
+        right.plot(np.linalg.norm(paths[name], axis=1), color=colour, linewidth=width, linestyle=line, label=label)
+    left.plot(*paths["saddle"].T, marker="*", markersize=18, color="black", linestyle="", label="from (0, 0)")
+    left.set(xlabel="$w_1$", ylabel="$w_2$", title="three descents")
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    right.set(yscale="log", xlabel="step", ylabel="distance from (0, 0)", title="how far from (0, 0) they are")
     return figure
 
 
-def draw_loss(axes: plt.Axes, m: float) -> None:
-    """Contours of L, and the curve where it is 0."""
+def draw_loss(figure: plt.Figure, axes: plt.Axes, m: float) -> None:
+    """L in shades of grey, and the curve where it is 0."""
     line = np.linspace(-2.0, 2.0, 201)
     w1, w2 = np.meshgrid(line, line)
-    axes.contourf(w1, w2, np.log10(m * (1 - w1 * w2) ** 2 + 1e-3), levels=24, cmap="Greys", alpha=0.4)
+    shades = axes.contourf(w1, w2, np.log10(m * (1 - w1 * w2) ** 2 + 1e-3), levels=24, cmap="Greys", alpha=0.4)
+    figure.colorbar(shades, ax=axes, label="$\\log_{10} (L + 0.001)$", ticks=range(-3, 2), shrink=0.8)
     for branch in (line[line < -0.5], line[line > 0.5]):
-        axes.plot(branch, 1 / branch, color="tab:green", linewidth=3, label="$L = 0$" if branch[0] > 0 else None)
-    axes.set(xlabel="$w_1$", ylabel="$w_2$", xlim=(-2, 2), ylim=(-2, 2), aspect="equal", title="loss: grey high, white low")
+        axes.plot(branch, 1 / branch, color=REAL, linewidth=3, linestyle=":", label="$L = 0$" if branch[0] > 0 else None)
+    axes.set(xlim=(-2, 2), ylim=(-2, 2), aspect="equal")
 
 
 if __name__ == "__main__":

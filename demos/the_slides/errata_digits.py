@@ -7,11 +7,13 @@ import numpy as np
 
 import minigan as mg
 from demos.kit import classifiers
-from demos.kit.checkpoints import once
 from demos.kit.claim import Claim
 from demos.kit.classifiers import Classifier
+from demos.kit.comparing import HURTS, NOTHING, compare
 from demos.kit.digits import dense_players
-from demos.kit.pictures import FAKE, REAL, labelled
+from demos.kit.jobs import each
+from demos.kit.pictures import labelled
+from demos.kit.style import MARKERS, OTHERS, slide
 from demos.kit.training import adams, train
 from demos.the_slides.errata_games import correct, literal, train_alone
 from minigan import Tensor, data, losses, metrics, nn
@@ -33,27 +35,33 @@ class OneLossGAN(GAN):
         return discriminator_figures(loss_D, loss_G, v_real, v_fake)
 
 
-def play(kind: type[GAN], x: np.ndarray, s, seed: int, steps: int, z: int, r1: float = 0.0) -> tuple[GAN, np.ndarray]:
-    """A game of dense players on images in [0, 1], the learning rates falling to 0; the game, and D(G(z)) at each step."""
-    name = f"{kind.__name__} on {len(x):,} images"
-    state, believed = once(f"{name}, seed {seed}", played, kind, x, s, seed, steps, z, r1, name)
-    game = make_game(kind, s, z, r1)
-    game.load_state_dict(state)
-    return game, believed
+KINDS: dict[str, type[GAN]] = {"correct": GAN, "literal": OneLossGAN}
 
 
-def played(kind: type[GAN], x: np.ndarray, s, seed: int, steps: int, z: int, r1: float, name: str) -> tuple[dict, np.ndarray]:
-    """The game's state at the end, and D(G(z)) at each step."""
+def play(kinds: list[str], x: np.ndarray, s, seeds: range, steps: int, z: int, r1: float = 0.0) -> list[list[tuple]]:
+    """For each kind and seed a game of dense players on images in [0, 1]; the game, and D(G(z)) at each step."""
+    tasks = {f"{kind} on {len(x):,} images, seed {seed}": (kind, seed) for kind in kinds for seed in seeds}
+    found = []
+    runs = each(played, tasks, x, s, steps, z, r1, steps=len(tasks) * steps)
+    for (kind, _), (state, believed) in zip(tasks.values(), runs, strict=True):
+        game = make_game(kind, s, z, r1)
+        game.load_state_dict(state)
+        found.append((game, believed))
+    return [found[i : i + len(seeds)] for i in range(0, len(found), len(seeds))]
+
+
+def played(kind: str, seed: int, x: np.ndarray, s, steps: int, z: int, r1: float) -> tuple[dict, np.ndarray]:
+    """The game's state at the end, and D(G(z)) at each step; the learning rates fall to 0."""
     mg.seed(seed)
     game = make_game(kind, s, z, r1)
-    figures = train(game, minibatches(x, s), steps, name)
+    figures = train(game, minibatches(x, s), steps, "game")
     return game.state_dict(), np.array([row["D_fake"] for row in figures])
 
 
-def make_game(kind: type[GAN], s, z: int, r1: float) -> GAN:
+def make_game(kind: str, s, z: int, r1: float) -> GAN:
     """The dense players and their optimizers."""
     G, D = dense_players(z, s.width)
-    return kind(G, D, data.noise(z), *adams(G, D, s.lr, s.lr), r1=r1)
+    return KINDS[kind](G, D, data.noise(z), *adams(G, D, s.lr, s.lr), r1=r1)
 
 
 def minibatches(x: np.ndarray, s) -> Iterator[np.ndarray]:
@@ -69,75 +77,76 @@ def pixels(game: GAN, n: int) -> np.ndarray:
 # --- one f_acc for both players -----------------------------------------------------------------------------------------
 
 
-def one_loss(claim: Claim, x: np.ndarray, judge: metrics.Judge, s, seeds: range) -> dict:
+def one_loss(claim: Claim, x: np.ndarray, judge: metrics.Judge, s, seeds: range) -> list[GAN]:
     """Slide: "we can instead use a different loss term for the fake data that yields the same desired behavior but trains
-    faster" (CS/DS 541, class 19), printed in f_acc itself, which D is to increase. Meant is: for G alone.
+    faster" (CS/DS 541, class 19), printed in f_acc itself, which D is to increase. Meant is: for G alone. Returns the games
+    of that kind.
     """
-    alone = {
-        f.__name__: [once(f"D alone, {f.__name__}, seed {seed}", d_alone, x, f, s, seed) for seed in seeds]
-        for f in (correct, literal)
-    }
-    found: dict = {"alone": alone}
-    for name, kind in (("correct", GAN), ("literal", OneLossGAN)):
-        runs = [play(kind, x, s, seed, s.steps, s.z) for seed in seeds]
+    tasks = {f"D alone, {name}, seed {seed}": (name, seed) for name in OBJECTIVES for seed in seeds}
+    rows = each(d_alone, tasks, x, s, steps=0)
+    alone = {name: rows[i * len(seeds) : (i + 1) * len(seeds)] for i, name in enumerate(OBJECTIVES)}
+    classes, first, games = {}, [], {}
+    for name, runs in zip(KINDS, play(list(KINDS), x, s, seeds, s.steps, s.z), strict=True):
         samples = [pixels(game, s.samples) for game, _ in runs]
-        rows = [once(f"quality of {name}", metrics.image_quality, some, judge, x) for some in samples]
-        found[name] = {"games": [game for game, _ in runs], "classes": [row["classes"] for row in rows]}
-        claim.note(f"{name}_frechet", np.mean([row["frechet"] for row in rows]), "reported: mean over the seeds")
+        quality = [metrics.image_quality(some, judge, x) for some in samples]
+        games[name], classes[name] = [game for game, _ in runs], [row["classes"] for row in quality]
+        first.append(samples[0][:20])
+        claim.note(f"{name}_frechet", np.mean([row["frechet"] for row in quality]), "reported: mean over the seeds")
         believed = np.concatenate([D_fake[-len(D_fake) // 10 :] for _, D_fake in runs])
         claim.note(f"{name}_D_fake", np.mean(believed), "reported: mean D(G(z)), last tenth of the game")
-    measure_classes(claim, found["correct"]["classes"], found["literal"]["classes"])
-    bounded, unbounded = max(map(max, found["alone"]["correct"])), min(rows[-1] for rows in found["alone"]["literal"])
-    claim.note("correct_f_acc_D_alone", bounded, "never above 0 (worst seed)", bounded <= 0)
-    claim.note("literal_f_acc_D_alone", unbounded, "above 10 at the end, and rising (worst seed)", unbounded > 10)
-    return found
+    measure_classes(claim, classes["correct"], classes["literal"])
+    claim.at_most("correct_f_acc_D_alone", max(map(max, alone["correct"])), 0, quick=True)  # at any step
+    claim.at_least("literal_f_acc_D_alone", min(row[-1] for row in alone["literal"]), 10, quick=True)  # at the end
+    claim.show(draw_one_loss(np.concatenate(first), alone), "errata_one_loss", one_loss_title(claim.metrics))
+    return games["correct"]
 
 
 def measure_classes(claim: Claim, correct: list[int], literal: list[int]) -> None:
-    """How many classes G draws by either loss; in the few iterations of --quick, it learns few by any."""
-    long = not claim.args.quick
-    claim.note("correct_classes", min(correct), "10 of 10 (worst seed; not with --quick)", min(correct) == 10 if long else None)
-    claim.note("literal_classes", max(literal), "at most 6 of 10 (best seed)", max(literal) <= 6 if long else None)
+    """How many classes G draws by either loss: of the worst seed, and of the best."""
+    claim.at_least("correct_classes", min(correct), 10)
+    claim.at_most("literal_classes", max(literal), 6)
 
 
-def d_alone(x: np.ndarray, objective, s, seed: int) -> list[float]:
+def one_loss_title(m: dict[str, float]) -> str:
+    """What the picture shows."""
+    return (
+        "“the same desired behavior but trains faster”, printed as one $f_{acc}$: G finds at most "
+        f"{m['literal_classes']:.0f} of 10 classes,\nat least {m['correct_classes']:.0f} where D keeps its own term; "
+        f"D alone raises the printed $f_{{acc}}$ to {m['literal_f_acc_D_alone']:,.0f} or more, its own to "
+        f"{m['correct_f_acc_D_alone']:.1g} at most"
+    )
+
+
+OBJECTIVES = {"correct": correct, "literal": literal}
+
+
+def d_alone(name: str, seed: int, x: np.ndarray, s) -> list[float]:
     """D's objective at each of its steps, against a G that stands still."""
     mg.seed(seed)
     G, D = dense_players(s.z, s.width)
     prior = data.noise(s.z)
-    return train_alone(D, lambda m: G(Tensor(prior(m))), minibatches(x, s), s.alone_steps, s.lr, objective)
+    return train_alone(D, lambda m: G(Tensor(prior(m))), minibatches(x, s), s.alone_steps, s.lr, OBJECTIVES[name])
 
 
-def draw_samples(axes: plt.Axes, found: dict) -> None:
-    """Samples of the first seed: two rows by the correct losses, two by the one that is printed."""
-    images = np.concatenate([pixels(found[name]["games"][0], 20) for name in ("correct", "literal")])
-    labelled(axes, images, 10, ["D: $\\log(1 - D)$", "one $f_{acc}$"], rows_each=2)
-    fewest, most = min(found["correct"]["classes"]), max(found["literal"]["classes"])
-    axes.set_title(
-        "“the same desired behavior but trains faster”, printed as one $f_{acc}$:\n"
-        f"G finds at most {most} of 10 classes; at least {fewest} where D keeps its own term"
-    )
-
-
-def draw_alone(axes: plt.Axes, found: dict) -> None:
-    """D's objective while G stands still."""
-    for name, label, colour in (("correct", "$\\log(1 - D(G(z)))$", REAL), ("literal", "$-\\log D(G(z))$", FAKE)):
-        axes.plot(np.transpose(found["alone"][name]), color=colour, linewidth=0.8)
-        axes.plot([], color=colour, label=f"fake data's term: {label}")
-    end = min(rows[-1] for rows in found["alone"]["literal"])
-    axes.set(
-        yscale="symlog",
-        xlabel="step of D alone",
-        ylabel="$f_{acc}$",
-        title=f"… because D can raise the printed $f_{{acc}}$ without end ({end:,.0f} so far);\nits own is at most 0",
-    )
-    axes.legend()
+def draw_one_loss(images: np.ndarray, alone: dict[str, list]) -> plt.Figure:
+    """Samples of the first seed, two rows by the correct losses, two by the one that is printed; D's objective, by step."""
+    figure, (left, right) = slide(1, 2, height=6.4)
+    labelled(left, images, 10, ["D's own\nterm", "one $f_{acc}$"], rows_each=2)
+    left.set(title="G's samples", ylabel="losses")
+    names = {"correct": "$\\log(1 - D(G(z)))$", "literal": "$-\\log D(G(z))$"}
+    for (name, label), colour, line in zip(names.items(), OTHERS, ("-", "--"), strict=False):
+        right.plot(np.transpose(alone[name]), color=colour, linewidth=1, linestyle=line)
+        right.plot([], color=colour, linestyle=line, label=f"fake data's term: {label}")
+    right.set(yscale="symlog", xlabel="step of D alone", ylabel="$f_{acc}$, by D (symmetric log scale)")
+    right.set_title("G stands still")
+    figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return figure
 
 
 # --- robust discriminators ----------------------------------------------------------------------------------------------
 
 
-JUDGES = {"the GAN's D": FAKE, "a classifier": REAL, "a D of digits and noise": "tab:green"}
+JUDGES = ("the GAN's D", "a classifier", "a D of digits and noise")
 
 
 class Signed(nn.Module):
@@ -159,26 +168,37 @@ def wrongness(v: Tensor, y: np.ndarray) -> Tensor:
     return mg.mean(Tensor(1.0 - 2.0 * y, dtype=v.dtype) * v)
 
 
-def robustness(claim: Claim, games: list[GAN], x, y, others, s, seeds: range) -> dict:
+def robustness(claim: Claim, games: list[GAN], x, y, others, s, seeds: range) -> None:
     """Slide: "Discriminators are less susceptible to adversarial examples" (Generative Adversarial Networks)."""
     real, classes = others[0][: s.attacked], others[1][: s.attacked]
     labels = np.repeat([1, 0], len(real))
     found: dict = {name: [] for name in JUDGES}
-    for game, seed in zip(games, seeds, strict=True):
+    tasks = {f"a D of noise and a classifier, seed {seed}": (seed,) for seed in seeds}
+    of_others = each(flips_of_others, tasks, x, y, real, classes, s, steps=len(tasks) * s.classifier_steps)
+    for game, (of_noise, of_classifier) in zip(games, of_others, strict=True):
         images = np.concatenate([real, pixels(game, len(real))])
         found["the GAN's D"].append([flips(judging(game.D), images, labels, e) for e in s.epsilons])
-        others_flip = once(f"a D of noise and a classifier, seed {seed}", flips_of_others, x, y, real, classes, s, seed)
-        found["a D of digits and noise"].append(others_flip[0])
-        found["a classifier"].append(others_flip[1])
+        found["a D of digits and noise"].append(of_noise)
+        found["a classifier"].append(of_classifier)
     rates = {name: np.array(rows)[:, s.epsilons.index(0.1)] for name, rows in found.items()}
-    worst = rates["the GAN's D"].min()
-    claim.note("flipped_GANs_D", worst, "at least 0.9 at epsilon 0.1 (worst seed)", worst >= 0.9)
+    claim.at_least("flipped_GANs_D", rates["the GAN's D"].min(), 0.9)  # at epsilon 0.1, the worst seed
+    less = compare(rates["the GAN's D"], rates["a classifier"])
+    claim.compare("flipped, the GAN's D instead of a classifier", less, {HURTS, NOTHING})
     claim.note("flipped_classifier", rates["a classifier"].mean(), "reported: mean over the seeds, at epsilon 0.1")
     claim.note("flipped_D_of_noise", rates["a D of digits and noise"].mean(), "reported: mean over the seeds, at epsilon 0.1")
-    return found
+    claim.show(draw_robustness(found, s), "errata_robustness", robustness_title(claim.metrics))
 
 
-def flips_of_others(x, y, real: np.ndarray, classes: np.ndarray, s, seed: int) -> tuple[list[float], list[float]]:
+def robustness_title(m: dict[str, float]) -> str:
+    """What the picture shows."""
+    return (
+        f"“Discriminators are less susceptible to adversarial examples”: epsilon 0.1 turns {m['flipped_GANs_D']:.0%} or more "
+        f"of what a GAN's D had right,\n{m['flipped_classifier']:.0%} of a classifier's, {m['flipped_D_of_noise']:.0%} of that "
+        "of a D of digits and noise"
+    )
+
+
+def flips_of_others(seed: int, x, y, real: np.ndarray, classes: np.ndarray, s) -> tuple[list[float], list[float]]:
     """What flips, by epsilon, of a new D's digits and noise; and of a new classifier's digits."""
     mg.seed(seed)
     D, classifier, noise = dense_players(s.z, s.width)[1], classifiers.network(s.width), data.noise(784, "uniform")
@@ -201,30 +221,30 @@ def flips(classifier: Classifier, x: np.ndarray, y: np.ndarray, epsilon: float) 
     return float((classifier.probabilities(attacked).argmax(axis=1) != y[right]).mean())
 
 
-def draw_robustness(axes: plt.Axes, found: dict, figures: dict[str, float], s) -> None:
+def draw_robustness(found: dict, s) -> plt.Figure:
     """The share that flips, by epsilon; a line for each seed."""
-    for name, colour in JUDGES.items():
-        axes.plot(s.epsilons, np.transpose(found[name]), color=colour, marker="o", markersize=3)
-        axes.plot([], color=colour, marker="o", label=name)
-    mine, other = figures["flipped_GANs_D"], figures["flipped_classifier"]
-    title = (
-        "“Discriminators are less susceptible to adversarial examples”: epsilon 0.1\n"
-        f"turns {mine:.0%} of what a GAN's D had right, {other:.0%} of a classifier's"
-    )
-    axes.set(xlabel="epsilon", ylabel="judged wrong, of those judged right", ylim=(-0.02, 1.02), title=title)
-    axes.legend(loc="center right", bbox_to_anchor=(1.0, 0.68))
+    figure, axes = slide(height=6.6)
+    for name, colour, marker, line in zip(JUDGES, OTHERS, MARKERS, ("-", "--", ":"), strict=False):
+        axes.plot(s.epsilons, np.transpose(found[name]), color=colour, marker=marker, linestyle=line)
+        axes.plot([], color=colour, marker=marker, linestyle=line, label=name)
+    axes.set(xlabel="epsilon of FGSM, for pixels in [0, 1]", ylabel="share judged wrong, of those judged right")
+    axes.set(ylim=(-0.02, 1.02))
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure
 
 
 # --- no memory ----------------------------------------------------------------------------------------------------------
 
 
-def memory(claim: Claim, games: list[GAN], x: np.ndarray, others: np.ndarray, s, seeds: range) -> dict:
+def memory(claim: Claim, games: list[GAN], x: np.ndarray, others: np.ndarray, s, seeds: range) -> None:
     """Slide: "Generative models cannot memorize training data since they do not have enough parameters" (Security and
     Fairness of Deep Learning, CMU).
     """
     few, others = x[: s.memorised], others[: s.strangers]
-    copying = [play(GAN, few, s, seed, s.memory_steps, s.memory_z, s.memory_r1)[0] for seed in seeds]
-    found = {"few": few, "samples": pixels(copying[0], 10)}
+    (runs,) = play(["correct"], few, s, seeds, s.memory_steps, s.memory_z, s.memory_r1)
+    copying = [game for game, _ in runs]
+    claim.note("memorised", len(few), "reported: digits that G is taught")
+    claim.note("strangers", len(others), "reported: held-out digits")
     weights = sum(p.size for p in copying[0].G.parameters())
     claim.note("weights_for_each_pixel", weights / few.size, f"reported: G's, for each of the {few.size:,} pixels to learn")
     for name, group, own in (("few", copying, few), ("all", games, x[: s.strangers])):
@@ -235,19 +255,23 @@ def memory(claim: Claim, games: list[GAN], x: np.ndarray, others: np.ndarray, s,
         claim.note(f"nearest_of_{name}", near, f"reported: median distance to the nearest of {n} training images")
         claim.note(f"nearest_stranger_of_{name}", far, f"reported: to the nearest of {len(others)} held out")
         if name == "few":
-            claim.note(
-                "memory_ratio", max(ratio), "below 1 (worst seed): nearer to its own few than to many others", max(ratio) < 1
-            )
-    return found
+            claim.at_most("memory_ratio", max(ratio), 1)  # the worst seed: nearer to its own few than to many others
+    claim.show(draw_memory(pixels(copying[0], 10), few), "errata_memory", memory_title(claim.metrics))
 
 
-def draw_memory(axes: plt.Axes, found: dict, figures: dict[str, float], s) -> None:
-    """Ten samples, and below each the nearest of the few images that G has learnt from."""
-    apart = ((found["samples"] - found["few"][:, None, 0][:, :, None]) ** 2).sum(axis=(2, 3, 4))  # (few, samples)
-    nearest = found["few"][apart.argmin(axis=0)]
-    labelled(axes, np.concatenate([found["samples"], nearest]), 10, ["G(z)", "nearest x"])
-    near, far = figures["nearest_of_few"], figures["nearest_stranger_of_few"]
-    axes.set_title(
-        f"“Generative models cannot memorize training data”: taught {s.memorised} digits,\n"
-        f"G's samples are {near:.1f} from the nearest, {far:.1f} from that of {s.strangers:,} others"
+def memory_title(m: dict[str, float]) -> str:
+    """What the picture shows."""
+    return (
+        f"“Generative models cannot memorize training data”: taught {m['memorised']:.0f} digits, G's samples are\n"
+        f"{m['nearest_of_few']:.1f} from the nearest of them, {m['nearest_stranger_of_few']:.1f} from the nearest of "
+        f"{m['strangers']:,.0f} others"
     )
+
+
+def draw_memory(samples: np.ndarray, few: np.ndarray) -> plt.Figure:
+    """Ten samples, and below each the nearest of the few images that G has learnt from."""
+    figure, axes = slide(height=4)
+    apart = ((samples - few[:, None, 0][:, :, None]) ** 2).sum(axis=(2, 3, 4))  # (few, samples)
+    labelled(axes, np.concatenate([samples, few[apart.argmin(axis=0)]]), 10, ["$G(z)$", "nearest\n$x$"])
+    axes.set(xlabel="ten samples of G, and below each the nearest of the digits that it was taught")
+    return figure

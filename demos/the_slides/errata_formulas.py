@@ -8,7 +8,7 @@ import numpy as np
 import minigan as mg
 from demos.kit.claim import Claim
 from demos.kit.line import network
-from demos.kit.pictures import FAKE, REAL
+from demos.kit.style import MARKERS, OTHERS, slide
 from demos.the_slides.errata_games import train_alone
 from minigan import Tensor, data, losses, nn, no_grad, optim
 from minigan.games import WGAN
@@ -18,19 +18,32 @@ from minigan.games import WGAN
 GRID = np.linspace(-20.0, 20.0, 801)  # of x on the line
 
 
-def convexity(claim: Claim, s, seed: int) -> dict:
+def convexity(claim: Claim, s, seed: int) -> None:
     """Slide: "Show that the function V(D, G) is convex" (Generative Adversarial Networks). In p_g it is, in theta it is not."""
     rng = np.random.default_rng(seed)
     p, a, b = rng.dirichlet(np.full(s.bins, 0.5), (3, s.pairs))  # histograms, (pairs, bins): of the data, and two of p_g
     violations = int(above_the_chord(lambda q: best_value(p, q), a, b).sum())
-    claim.note("convex_in_p_g_violations", violations, f"0 of {s.pairs} pairs of histograms", violations == 0)
+    claim.note("pairs", s.pairs, "reported: whose chord is compared with V half way")
+    claim.at_most("convex_in_p_g_violations", violations, 0, quick=True)
     theta = rng.uniform(-8.0, 8.0, (2, s.pairs))
     found = {"the best D": shifted_value, "a D that stands still": value_for_one_d(s, seed)}
     for name, V in found.items():
         violations = int(above_the_chord(V, *theta).sum())
         key = f"convex_in_theta_violations_{name.replace(' ', '_')}"
-        claim.note(key, violations, f"at least 1 of {s.pairs} pairs of theta", violations >= 1)
-    return found
+        claim.at_least(key, violations, 1, quick=True)
+    claim.show(draw_convexity(found), "errata_convexity", convexity_title(claim.metrics))
+
+
+def convexity_title(m: dict[str, float]) -> str:
+    """What the picture shows."""
+    held, n = m["convex_in_p_g_violations"], m["convex_in_theta_violations_the_best_D"]
+    return f"“V(D, G) is convex”: {shape(m)} (in $p_g$, {held:.0f} of {m['pairs']:,.0f} pairs disagree; in $\\theta$, {n:.0f})"
+
+
+def shape(m: dict[str, float]) -> str:
+    """In what V is convex."""
+    words = {"$p_g$": m["convex_in_p_g_violations"], "$\\theta$": m["convex_in_theta_violations_the_best_D"]}
+    return ", ".join(f"{'not ' if violations else ''}convex in {name}" for name, violations in words.items())
 
 
 def above_the_chord(V: Callable[[np.ndarray], np.ndarray], a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -69,20 +82,17 @@ def value_for_one_d(s, seed: int) -> Callable[[np.ndarray], np.ndarray]:
     return value
 
 
-def draw_convexity(axes: plt.Axes, found: dict, figures: dict[str, float], s) -> None:
+def draw_convexity(found: dict) -> plt.Figure:
     """V over theta; between two of its points the curve lies above the chord."""
+    figure, axes = slide()
     theta = np.linspace(-8, 8, 161)
-    for (name, V), colour in zip(found.items(), (REAL, FAKE), strict=True):
-        values = V(theta)
-        axes.plot(theta, values, color=colour, label=f"V for {name}")
-    i, j = 80, 160  # theta = 0 and 8, of the best D
-    values = shifted_value(theta)
-    axes.plot(theta[[i, j]], values[[i, j]], "o--", color="black", label="a chord, half way below the curve")
-    n = figures["convex_in_theta_violations_the_best_D"]
-    held = figures["convex_in_p_g_violations"]
-    title = f"“V(D, G) is convex”: in $p_g$ ({held:.0f} of {s.pairs:,} pairs disagree),\nnot in $\\theta$ ({n:.0f} do)"
-    axes.set(xlabel="$\\theta$, for $G(z) = \\theta + z$", ylabel="V", title=title)
-    axes.legend(loc="center left")
+    for (name, V), colour, line in zip(found.items(), OTHERS, ("-", "-."), strict=False):
+        axes.plot(theta, V(theta), color=colour, linestyle=line, label=f"V for {name}")
+    ends = np.array([0.0, 8.0])
+    axes.plot(ends, shifted_value(ends), "o--", color="black", label="a chord of V for the best D")
+    axes.set(xlabel="$\\theta$, where $G(z) = \\theta + z$", ylabel="V, in nats")
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure
 
 
 # --- t = 0, ..., n_critic -----------------------------------------------------------------------------------------------
@@ -102,7 +112,7 @@ class Counted:
         return np.zeros((4, 2), np.float32)
 
 
-def critic_steps(claim: Claim, n_critic: int = 5) -> dict[str, int]:
+def critic_steps(claim: Claim, n_critic: int = 5) -> None:
     """Slide: "for t = 0, ..., n_critic do" (IT3320E, lecture 10, WGAN's Algorithm 1)."""
     G, critic = nn.Dense(2, 2), nn.Dense(2, 1)
     rules = [optim.RMSProp(player.parameters(), 5e-5) for player in (G, critic)]
@@ -111,17 +121,21 @@ def critic_steps(claim: Claim, n_critic: int = 5) -> dict[str, int]:
         next(printed)
     WGAN(G, critic, data.noise(2), *rules, n_critic=n_critic).step(played)
     claim.note("critic_steps_as_printed", printed.drawn, f"reported: {n_critic + 1}, one too many")
-    claim.note("critic_steps_of_WGAN", played.drawn, f"{n_critic}", played.drawn == n_critic)
-    return {"as printed": printed.drawn, "games.WGAN": played.drawn}
+    claim.note("critic_steps_of_WGAN", played.drawn, f"{n_critic}", played.drawn == n_critic, quick=True)
+    found = {"as printed": printed.drawn, "games.WGAN": played.drawn}
+    title = f"“for t = 0, …, $n_{{critic}}$”: {printed.drawn} steps as printed, {played.drawn} are meant, and played"
+    claim.show(draw_critic_steps(found, n_critic), "errata_critic_steps", title)
 
 
-def draw_critic_steps(axes: plt.Axes, found: dict[str, int]) -> None:
-    """A dot for each step of the critic in one iteration."""
-    for place, (steps, colour) in enumerate(zip(found.values(), (FAKE, REAL), strict=True)):
-        axes.scatter(range(1, steps + 1), [place] * steps, s=400, color=colour)
+def draw_critic_steps(found: dict[str, int], n_critic: int) -> plt.Figure:
+    """A mark for each step of the critic in one iteration."""
+    figure, axes = slide(height=4)
+    for place, (steps, colour, marker) in enumerate(zip(found.values(), OTHERS, MARKERS, strict=False)):
+        axes.scatter(range(1, steps + 1), [place] * steps, s=400, color=colour, marker=marker)
     axes.set_yticks(range(len(found)), list(found))
-    axes.set(xlabel="critic steps in an iteration, $n_{critic}$ = 5", ylim=(-0.8, 1.8), xlim=(0, 7))
-    axes.set_title(f"“for t = 0, …, $n_{{critic}}$”: {found['as printed']} steps as printed, {found['games.WGAN']} are meant")
+    axes.set(xlabel=f"critic steps in an iteration, $n_{{critic}}$ = {n_critic}", ylim=(-0.8, 1.8), xlim=(0, n_critic + 2))
+    axes.set_ylabel("loop")
+    return figure
 
 
 # --- optimistic Adam ----------------------------------------------------------------------------------------------------
@@ -132,14 +146,28 @@ def optimism(claim: Claim, s, seed: int) -> dict[str, np.ndarray]:
     g = np.random.default_rng(seed).standard_normal(1000)
     with np.errstate(invalid="ignore"):  # 0/0
         undefined = int(np.isnan(as_printed(np.zeros(1000), lambda theta: g, 1)[1]).sum())
-    claim.note("optimistic_Adam_printed_NaN", undefined, "1000 of 1000 parameters after the first step", undefined == 1000)
+    claim.note(
+        "optimistic_Adam_printed_NaN", undefined, "1000 of 1000 parameters after the first step", undefined == 1000, quick=True
+    )
     steps = {rule: descend(rule, np.zeros(1000), lambda theta: g, 1)[1] for rule in (optim.Adam, optim.OptimisticAdam)}
     differing = int((steps[optim.OptimisticAdam] != 2 * steps[optim.Adam]).sum())
-    claim.note("optimistic_Adam_not_twice_Adam", differing, "0 of 1000: its first step is 2 times Adam's", differing == 0)
+    claim.at_most("optimistic_Adam_not_twice_Adam", differing, 0, quick=True)  # of 1000 parameters
     start, slope = np.ones(1), lambda theta: theta  # of theta^2 / 2
     found = {rule.__name__: descend(rule, start, slope, 6)[:, 0] for rule in (optim.Adam, optim.OptimisticAdam)}
     with np.errstate(invalid="ignore"):
-        return found | {"as printed": as_printed(start, slope, 6)[:, 0]}
+        found["as printed"] = as_printed(start, slope, 6)[:, 0]
+    claim.show(draw_optimism(found), "errata_optimism", optimism_title(claim.metrics, found))
+    return found
+
+
+def optimism_title(m: dict[str, float], found: dict[str, np.ndarray]) -> str:
+    """What the picture shows."""
+    first = (1 - found["OptimisticAdam"][1]) / (1 - found["Adam"][1])
+    return (
+        "“$\\theta_t = \\theta_{t-1} - 2 \\eta \\hat m_t / … + \\eta \\hat m_{t-1} / …$”: at t = 1, $\\hat m_0$ is 0/0, and "
+        f"{m['optimistic_Adam_printed_NaN'] / 1000:.0%} of the parameters become NaN;\nwith 0 for it, the first step is "
+        f"{first:.3g} times Adam's"
+    )
 
 
 def as_printed(theta: np.ndarray, gradient: Callable, steps: int, lr=0.125, betas=(0.9, 0.999), eps=1e-8) -> np.ndarray:
@@ -168,16 +196,13 @@ def descend(rule: type[optim.Adam], theta: np.ndarray, gradient: Callable, steps
     return np.array(thetas)
 
 
-def draw_optimism(axes: plt.Axes, found: dict[str, np.ndarray]) -> None:
+def draw_optimism(found: dict[str, np.ndarray]) -> plt.Figure:
     """The first steps on theta^2 / 2; the printed formula has none."""
-    for (name, theta), colour in zip(found.items(), (REAL, "tab:green", FAKE), strict=True):
+    figure, axes = slide(height=6)
+    for (name, theta), colour, marker in zip(found.items(), OTHERS, MARKERS, strict=False):
         defined = int(np.isfinite(theta).sum())
         label = name if defined == len(theta) else f"{name}: NaN from t = {defined} on"
-        axes.plot(theta, "o-", color=colour, label=label)
-    first = (1 - found["OptimisticAdam"][1]) / (1 - found["Adam"][1])
+        axes.plot(theta, marker=marker, color=colour, label=label)
     axes.set(xlabel="t", ylabel="$\\theta_t$, down $\\theta^2 / 2$")
-    axes.set_title(
-        "“$\\theta_t = \\theta_{t-1} - 2 \\eta \\hat m_t / … + \\eta \\hat m_{t-1} / …$”: at t = 1, $\\hat m_0$ is 0/0;\n"
-        f"with 0 for it, the first step is {first:.3g} times Adam's"
-    )
-    axes.legend()
+    figure.legend(loc="outside lower center", ncols=3)
+    return figure

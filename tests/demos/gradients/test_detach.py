@@ -8,6 +8,7 @@ import pytest
 import minigan as mg
 from demos.gradients import detach
 from minigan import Tensor, losses, nn
+from tests.demos.running import coarse_pictures
 
 
 @pytest.fixture(scope="module")
@@ -57,3 +58,16 @@ def test_the_demos_gradients_are_those_of_the_same_networks_outside_it():
     for name in ("without", "detach", "constant"):
         for mine, g in zip(run[name].gradients_g, gradients, strict=True):
             np.testing.assert_array_equal(mine, g.numpy())
+
+
+def test_the_words_follow_the_figures(summary):
+    m = summary["metrics"]
+    assert "are the same to the last bit" in detach.found(m)
+    assert "differ in 3 numbers" in detach.found(m | {"GAN: numbers in D's gradients that differ": 3})
+    assert "0 gradients in f and a instead of 5" in detach.title(m)
+
+
+def test_without_the_detach_the_run_fails(tmp_path, monkeypatch):
+    monkeypatch.setitem(detach.LINKS, "detach", lambda b: b)
+    with coarse_pictures(), pytest.raises(SystemExit, match="gradients in f with detach"):
+        detach.main(["--quick", "--jobs", "1", "--out", str(tmp_path)])

@@ -241,8 +241,22 @@ def summary(tmp_path_factory):
 
 
 def test_the_claim_holds(summary):
-    assert len(summary["holds"]) == len(summary["metrics"]) == 14
+    assert len(summary["holds"]) == len(summary["metrics"]) - 5 == 14
     assert all(summary["holds"].values()), summary["holds"]
+
+
+def test_the_words_follow_the_figures(summary):
+    m = summary["metrics"]
+    assert ladder.gradients_title(m).startswith("The gradients of the 80 lines are minigan's")
+    assert "differ from minigan's" in ladder.gradients_title(m | {"G's loss: difference of gradients": 0.5})
+    assert "the data's mean 3" in ladder.found(m)
+
+
+def test_with_a_missing_detach_the_run_fails(tmp_path, monkeypatch):
+    monkeypatch.setattr(engine.Tensor, "detach", lambda self: self)
+    monkeypatch.setattr(ladder, "Settings", partial(ladder.Settings, moments=(1, 2), seeds=1))
+    with coarse_pictures(), pytest.raises(SystemExit, match="D's loss: parameters without gradient, 80 lines"):
+        ladder.main(["--quick", "--jobs", "1", "--out", str(tmp_path)])
 
 
 def test_a_gradient_that_only_one_engine_has_counts_as_different():

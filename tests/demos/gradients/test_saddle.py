@@ -25,14 +25,29 @@ def x():
 
 
 def test_the_claim_holds(summary):
-    assert len(summary["holds"]) == len(summary["metrics"]) == 9
+    assert len(summary["holds"]) == len(summary["metrics"]) - 1 == 9
     assert all(summary["holds"].values()), summary["holds"]
+
+
+def test_the_words_follow_the_figures(summary):
+    m = summary["metrics"]
+    assert ": a saddle; " in saddle.found(m)
+    assert "no saddle" in saddle.found(m | {"data 0: eigenvalue - at (0, 0)": 0.1})
+    assert saddle.title(m).startswith("At (0, 0) the loss has a saddle:")
 
 
 def test_the_eigenvalues_are_plus_and_minus_2m(summary):
     m = np.mean(np.random.default_rng(0).standard_normal(100) ** 2)
     assert summary["metrics"]["data 0: eigenvalue - at (0, 0)"] == pytest.approx(-2 * m, abs=1e-6)
     assert summary["metrics"]["data 0: eigenvalue + at (0, 0)"] == pytest.approx(2 * m, abs=1e-6)
+
+
+def test_with_a_wrong_sign_the_run_fails(tmp_path, monkeypatch):
+    """The loss of x_hat = -w2 w1 x is 0 where w1 w2 = -1."""
+    right = saddle.loss
+    monkeypatch.setattr(saddle, "loss", lambda w, x: right(w * np.array([-1.0, 1.0]), x))
+    with coarse_pictures(), pytest.raises(SystemExit, match="largest loss where w1 w2 = 1"):
+        saddle.main(["--quick", "--jobs", "1", "--out", str(tmp_path)])
 
 
 @pytest.mark.parametrize("w", [(0.0, 0.0), (0.5, -2.0), (3.0, 1 / 3)])
