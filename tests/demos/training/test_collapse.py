@@ -129,6 +129,14 @@ def test_a_training_leaves_its_moments_the_last_at_the_end():
     assert all(of_moment.shape == (demo.QUICK.samples, 2) for of_moment in moments)
 
 
+@pytest.mark.slow
+def test_samples_are_realistic_where_d_learns_and_not_where_it_does_not():
+    settings = replace(demo.Settings(), iterations=120)
+    sound, blind = (replace(settings, lr_discriminator=lr) for lr in (settings.lr_discriminator, 1e-9))
+    assert demo.shares(demo.play(demo.COLLAPSE, 1000, sound)[-1]).sum() > 0.4
+    assert demo.shares(demo.play(demo.COLLAPSE, 1000, blind)[-1]).sum() < 0.1
+
+
 def test_the_frame_has_room_for_all_samples():
     figure = demo.draw_over_time([LOST, np.array([[9.0, -30.0], [0.0, 0.0]])], demo.QUICK)
     assert all(axes.get_ylim()[0] < -30 for axes in figure.axes)
