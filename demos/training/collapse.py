@@ -1,29 +1,31 @@
-"""Mode collapse: while D lags behind G, G runs from one mode of the data to the next; a D that keeps up brings all of them.
+"""Mode collapse: G's samples are realistic, but of a subset of the data's modes only, and stay there; some changes cure that.
 
 Slide: "Mode collapse — G generates realistic data but only for a *subset* of the domain of $P_{\\text{data}}(\\mathbf{x})$"
-(CS/DS 541, class 19)
+(CS/DS 541, class 19); "Get rid of mode collapse" (of the WGAN; GAN slides)
 
-D learns slowly here, at a third of G's rate. G's best answer to such a D is the one point that it likes best; D learns that
-this point is fake, G moves on to another mode, and so on, round the ring. ("Realistic" is generous: on the way, most of the
-samples lie on no mode.) Changes, one at a time, from the same setting: let D learn more (5 steps, the cure that is tried most;
-or G's rate), let it see more (pairs of samples, PacGAN; the minibatch's standard deviation as one more feature, which gives a
-single mode away), make it flat at the data (R1), or change the loss (WGAN-GP). What to look for: in the rows, over
-time, G hops between the pale modes, or fills them all; in the bars, the modes with at least 1 % of the samples at the end, a
-dot for each seed. Not everything that is said to help does: the standard deviation of D's last hidden layer often does not.
+The data are three Gaussians in the plane, far from each other. D takes five steps for each of G's, at twice G's rate: it soon
+knows G's samples from the data, and what lies between the modes as well. A sample on one mode then is real enough, and it
+would have to cross what D is sure is fake to reach another. Changes, one at a time, from this setting: D takes one step only,
+the WGAN-GP's loss (with the same five steps), a D that is flat at the data (R1), a D that sees more than one sample: pairs of
+them (PacGAN), or the minibatch's standard deviation as one more feature.
+What to look for: the mode that has no samples at the end, though the others look right; and, with each change, the share of
+the samples on the rarest mode, a dot for each seed: a third is even, and 0 is a mode that is lost.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
-import matplotlib.pyplot as plt
 import numpy as np
-from tqdm import tqdm
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle
 
 import minigan as mg
-from demos.kit.checkpoints import once, resumable
+from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
-from demos.kit.mixtures import GRID, RING, Mixture, discriminator, generator
-from demos.kit.progress import progress
+from demos.kit.comparing import HELPS, HURTS, NOTHING, compare, verdict
+from demos.kit.jobs import each
+from demos.kit.mixtures import Mixture, discriminator, generator
 from demos.kit.run import common_options, start
+from demos.kit.style import FAKE, OTHERS, REAL, slide
 from minigan import Tensor, data, nn, optim
 from minigan.games import GAN, WGANGP
 from minigan.games.game import Game
@@ -31,32 +33,36 @@ from minigan.games.game import Game
 
 @dataclass
 class Settings:
-    """Everything that the result depends on, besides the seed."""
+    """Everything that the result depends on, besides the seed and the changes."""
 
-    steps: int = 1200  # iterations
-    grid_steps: int = 2000
-    seeds: int = 5  # of the collapse and of the cure
-    other_seeds: int = 3  # of the other changes
+    iterations: int = 600  # the learning rates fall linearly to 0
+    seeds: int = 6
     width: int = 128  # of the two hidden layers of each network
-    batch: int = 256
-    lr: float = 1e-3
-    lr_discriminator: float = 3e-4
+    batch: int = 128
+    lr: float = 1e-3  # G's
+    lr_discriminator: float = 2e-3
     betas: tuple[float, float] = (0.5, 0.999)  # Adam's
-    moments: int = 6  # at which the samples are looked at
+    samples: int = 2500  # that are looked at
 
 
-QUICK = Settings(steps=300, grid_steps=90, seeds=1, other_seeds=1, batch=128)
-COLLAPSE, CURE = "nothing", "5 D steps"
+QUICK = replace(Settings(), iterations=60, seeds=1, width=64, batch=64, samples=1000)
+
+DATA = Mixture(lambda n: data.ring(n, modes=3, std=0.1), data.ring_centres(modes=3), 0.1)
+MODES = len(DATA.centres)
+MOMENTS = 4  # at which the samples are looked at
+COLLAPSE = "5 D steps"
 CHANGES = {  # from the setting that collapses: one each
     COLLAPSE: {},
-    CURE: {"k": 5},
-    "D's rate as high as G's": {"lr_D": 1e-3},
-    "pairs (PacGAN)": {"D": "pairs"},
-    "minibatch std, D's input": {"D": "std first"},
-    "minibatch std, D's last layer": {"D": "std last"},
-    "R1 = 2": {"r1": 2.0},
+    "1 D step": {"k": 1},
     "WGAN-GP, 5 critic steps": {"penalty": 0.1},
+    "R1 = 1": {"r1": 1.0},
+    "pairs (PacGAN)": {"D": "pairs"},
+    "minibatch std": {"D": "std"},
 }
+CURES = ("WGAN-GP, 5 critic steps", "R1 = 1")  # that must help; of the others, the intervals say what they do
+
+
+# --- the game -----------------------------------------------------------------------------------------------------------
 
 
 class MinibatchStd(nn.Module):
@@ -76,114 +82,182 @@ class Pairs(nn.Module):
 
 def make_discriminator(kind: str, w: int) -> nn.Sequential:
     """D, changed in one place."""
-    if kind == "std first":
+    if kind == "std":
         return nn.Sequential(MinibatchStd(), discriminator(w, features=3))
-    if kind == "std last":
-        return nn.Sequential(*list(discriminator(w))[:-1], MinibatchStd(), nn.Dense(w + 1, 1))
     if kind == "pairs":
         return nn.Sequential(Pairs(), discriminator(w, features=4))
     return discriminator(w)
 
 
-def make_game(settings: Settings, D: str = "", k: int = 1, lr_D: float = 0.0, r1: float = 0.0, penalty: float = 0.0) -> Game:
+def make_game(s: Settings, D: str = "", k: int = 5, r1: float = 0.0, penalty: float = 0.0) -> Game:
     """The game that collapses, or with one change."""
-    G = generator(settings.width)  # first, so that the seed decides its weights, whatever D is
-    D = make_discriminator(D, settings.width)
-    opt_G = optim.Adam(G.parameters(), settings.lr, settings.betas)
-    opt_D = optim.Adam(D.parameters(), lr_D or settings.lr_discriminator, settings.betas)
+    G = generator(s.width)  # first, so that the seed decides its weights, whatever D is
+    D = make_discriminator(D, s.width)
+    opt_G = optim.Adam(G.parameters(), s.lr, s.betas)
+    opt_D = optim.Adam(D.parameters(), s.lr_discriminator, s.betas)
     players = G, D, data.noise(2), opt_G, opt_D
-    return WGANGP(*players, penalty=penalty) if penalty else GAN(*players, k=k, r1=r1)
+    return WGANGP(*players, n_critic=k, penalty=penalty) if penalty else GAN(*players, k=k, r1=r1)
 
 
-def train(settings: Settings, seed: int, change: str, mixture: Mixture, steps: int, bar: tqdm) -> list[np.ndarray]:
+def play(change: str, seed: int, s: Settings) -> list[np.ndarray]:
     """G's samples at evenly spaced moments; the last are those of the end."""
     mg.seed(seed)
-    game, batches = make_game(settings, **CHANGES[change]), mixture.batches(settings.batch)
-    moments = []
-    bar.set_postfix_str(f"{change}, seed {seed}", refresh=False)
-    for t in resumable(range(1, steps + 1), "game", bar, game=game, batches=batches, moments=moments):
+    game, batches = make_game(s, **CHANGES[change]), DATA.batches(s.batch)
+    decay, moments = optim.LinearDecay([game.opt_G, game.opt_D], s.iterations), []
+    looks = {s.iterations * (i + 1) // MOMENTS for i in range(MOMENTS)}
+    for t in resumable(range(1, s.iterations + 1), "game", game=game, batches=batches, decay=decay, moments=moments):
         game.step(batches)
-        if t % (steps // settings.moments) == 0:
-            moments.append(game.sample(2500))
+        decay.step()
+        if t in looks:
+            moments.append(game.sample(s.samples))
     return moments
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Every change with its seeds; the collapse and the main cure on the grid as well."""
+    """Every change, on the same seeds."""
     args = start(common_options(__doc__), argv, "collapse")
-    settings = QUICK if args.quick else Settings()
-    claim = Claim(args, asdict(settings))
-    seeds = {change: settings.seeds if change in (COLLAPSE, CURE) else settings.other_seeds for change in CHANGES}
-    with progress(total=sum(seeds.values()) * settings.steps + 2 * settings.grid_steps, unit="it") as bar:
-
-        def play(name, seed, change, *rest):
-            return once(f"{name}, {change}, seed {seed}", train, settings, seed, change, *rest, bar, bar=bar)
-
-        ring = {
-            change: [play("ring", args.seed + i, change, RING, settings.steps) for i in range(n)] for change, n in seeds.items()
-        }
-        grid = {change: play("grid", args.seed, change, GRID, settings.grid_steps) for change in (COLLAPSE, CURE)}
-    report(claim, ring, grid)
-    claim.finish(draw(ring, grid), "collapse")
+    s = QUICK if args.quick else Settings()
+    claim = Claim(args, {**asdict(s), "changes": CHANGES})
+    seeds = range(args.seed, args.seed + s.seeds)
+    tasks = {f"{change}, seed {seed}": (change, seed) for change in CHANGES for seed in seeds}
+    played = iter(each(play, tasks, s, steps=len(tasks) * s.iterations))
+    runs = {change: [next(played) for _ in seeds] for change in CHANGES}
+    measure(claim, runs)
+    claim.show(draw_samples(runs), "collapse", subset(claim.metrics))
+    claim.show(draw_over_time(runs[COLLAPSE][0], s), "collapse_over_time", over_time(runs[COLLAPSE][0], args.seed))
+    claim.show(draw_changes(runs), "collapse_changes", f"To find all modes, {changes_in_words(claim.metrics)}")
+    claim.finish()
 
 
-def modes(runs: list[list[np.ndarray]]) -> list[int]:
-    """The modes with at least 1 % of the samples at the end, seed by seed."""
-    return [RING.coverage(moments[-1])["modes_1pct"] for moments in runs]
+# --- the figures --------------------------------------------------------------------------------------------------------
 
 
-def report(claim: Claim, ring: dict, grid: dict) -> None:
-    """The collapse and its cure by the number of seeds; every change by its worst and its best seed."""
-    collapsed, n = modes(ring[COLLAPSE]), len(ring[COLLAPSE])
-    few, need = sum(m <= 3 for m in collapsed), max(1, n - 1)
-    claim.note("collapse, seeds with at most 3 of 8 modes", few, f"at least {need} of {n}", few >= need)
-    full = sum(m == 8 for m in modes(ring[CURE]))
-    claim.note("cure, seeds with 8 of 8 modes", full, f"{n} of {n}", full == n)
-    for change, runs in ring.items():
-        found = [RING.coverage(moments[-1]) for moments in runs]
-        claim.note(f"{change}: modes, worst seed", min(f["modes_1pct"] for f in found), f"8 if it helps; {len(runs)} seeds")
-        claim.note(f"{change}: modes, best seed", max(f["modes_1pct"] for f in found))
-        claim.note(f"{change}: high quality, mean", np.mean([f["high_quality"] for f in found]), "0.989 for the data itself")
-        claim.note(f"{change}: KL, worst seed", max(f["kl"] for f in found), "0 is even, 2.08 one mode")
-    for change, moments in grid.items():
-        claim.note(f"grid, {change}: modes", GRID.coverage(moments[-1])["modes_1pct"], "of 25")
+def shares(samples: np.ndarray) -> np.ndarray:
+    """The share of all samples that lie within 3 std of each mode."""
+    distances = np.linalg.norm(samples[:, None] - DATA.centres, axis=2)
+    return np.mean(distances <= 3 * DATA.std, axis=0)
 
 
-# --- the picture --------------------------------------------------------------------------------------------------------
+def modes(samples: np.ndarray) -> int:
+    """How many modes have at least 1 % of the samples."""
+    return int(np.sum(shares(samples) >= 0.01))
 
 
-def draw(ring: dict, grid: dict) -> plt.Figure:
-    """Samples over time, with and without the cure, and the modes at the end for every change."""
-    moments = len(ring[COLLAPSE][0])
-    figure = plt.figure(figsize=(2.1 * moments + 6.5, 6.4), layout="constrained")
-    left, right = figure.subfigures(1, 2, width_ratios=(2.1 * moments + 2.1, 5.5))
-    panels = left.subplots(2, moments + 1)
-    for row, change in zip(panels, (COLLAPSE, CURE), strict=True):
-        for i, samples in enumerate(ring[change][0]):
-            RING.show(row[i], samples, f"{RING.coverage(samples)['modes_1pct']} of 8 modes")
-        GRID.show(row[-1], grid[change][-1], f"{GRID.coverage(grid[change][-1])['modes_1pct']} of 25 modes")
-        row[0].set_ylabel(f"change: {change}")
-    left.suptitle("G's samples over time, the same seed (last: on a grid, at the end)")
-    bars(right.subplots(), ring)
-    n, collapsed, cured = len(ring[COLLAPSE]), span(modes(ring[COLLAPSE])), span(modes(ring[CURE]))
-    seeds = "one seed" if n == 1 else f"{n} seeds"
-    figure.suptitle(f"Mode collapse: {collapsed} of 8 modes at the end ({seeds}); with {CURE}, {cured} of 8", fontsize=14)
+def measure(claim: Claim, runs: dict[str, list[list[np.ndarray]]]) -> None:
+    """The collapse: few modes, and realistic. Then what each change does to the rarest mode's share."""
+    at_end = {change: [shares(moments[-1]) for moments in of_change] for change, of_change in runs.items()}
+    collapsed, n = at_end[COLLAPSE], len(runs[COLLAPSE])
+    found = [modes(moments[-1]) for moments in runs[COLLAPSE]]
+    realistic = [share.sum() for share in collapsed]
+    claim.note("seeds", n)
+    claim.at_least("collapse, seeds that miss a mode", sum(m < MODES for m in found), n - 1)
+    claim.note("collapse, modes, mean", np.mean(found), f"reported: {MODES} are all")
+    claim.at_least("collapse, share within 3 std, worst seed", min(realistic), 0.7)
+    claim.at_least("collapse, share within 3 std, mean", np.mean(realistic), 0.8)
+    for change in CHANGES:
+        rarest = [share.min() for share in at_end[change]]
+        claim.note(f"{change}: rarest mode's share, mean", np.mean(rarest), f"reported: {1 / MODES:.3f} is even")
+        claim.note(f"{change}: share within 3 std", np.mean([share.sum() for share in at_end[change]]), "0.989: the data's")
+        if change != COLLAPSE:
+            with_all = sum(modes(moments[-1]) == MODES for moments in runs[change])
+            claim.note(f"{change}: seeds with all modes", with_all, f"reported: of {n}")
+            effect = compare(rarest, [share.min() for share in collapsed], better="higher")
+            claim.compare(f"{change}: change of that share", effect, {HELPS} if change in CURES else None)
+
+
+# --- in words -----------------------------------------------------------------------------------------------------------
+
+
+def subset(m: dict[str, float]) -> str:
+    """The collapse."""
+    realistic, found = m["collapse, share within 3 std, mean"], m["collapse, modes, mean"]
+    missing = f"{m['collapse, seeds that miss a mode']:.0f} of {m['seeds']:.0f} seeds"
+    return (
+        f"With {COLLAPSE}, G misses a mode in {missing} ({found:.1f} of {MODES} found on average), "
+        f"while {realistic:.0%} of its samples are realistic: within 3 std of a mode"
+    )
+
+
+def over_time(moments: list[np.ndarray], seed: int) -> str:
+    """Does the collapse last?"""
+    counts = [modes(samples) for samples in moments]
+    text = str(counts[-1]) if len(set(counts)) == 1 else ", ".join(map(str, counts))
+    realistic = shares(moments[-1]).sum()
+    return f"{COLLAPSE}, seed {seed}: {text} of {MODES} modes over the training; at the end, {realistic:.0%} are realistic"
+
+
+def effects(m: dict[str, float]) -> dict[str, list[str]]:
+    """Verdict -> the changes that it is said of."""
+    found: dict[str, list[str]] = {}
+    for change in CHANGES:
+        if change != COLLAPSE:
+            name = f"{change}: change of that share"
+            word = verdict(m[name], m[f"{name} low"], m[f"{name} high"], "higher")
+            found.setdefault(word, []).append(change)
+    return found
+
+
+def changes_in_words(m: dict[str, float]) -> str:
+    """What each change does."""
+    of = effects(m)
+    order = [word for word in (HELPS, NOTHING, HURTS) if word in of]
+    return "; ".join(f"{word}: {', '.join(change.split(',')[0] for change in of[word])}" for word in order)
+
+
+def found(m: dict[str, float]) -> str:
+    """For README."""
+    return f"{subset(m)}. To find all modes, from there, {changes_in_words(m)}"
+
+
+# --- the pictures -------------------------------------------------------------------------------------------------------
+
+
+def show(axes, samples: np.ndarray, reach: float, title: str) -> None:
+    """Samples over the modes, discs of 3 std."""
+    for centre in DATA.centres:
+        axes.add_patch(Circle(centre, 3 * DATA.std, facecolor=REAL, alpha=0.35, linewidth=0))
+    axes.scatter(*samples.T, s=3, color=FAKE, linewidths=0)
+    axes.set(title=title, aspect="equal", xlim=(-reach, reach), ylim=(-reach, reach), xlabel="$x_1$")
+
+
+def panels(shown: dict[str, np.ndarray]) -> Figure:
+    """Samples side by side; the frame has room for all of them."""
+    figure, places = slide(1, len(shown), height=6.0, sharey=True)
+    reach = 1.05 * max(*(np.abs(samples).max() for samples in shown.values()), np.abs(DATA.centres).max() + 3 * DATA.std)
+    for axes, (name, samples) in zip(places, shown.items(), strict=True):
+        realistic = shares(samples).sum()
+        show(axes, samples, reach, f"{name}\n{modes(samples)} of {MODES} modes,\n{realistic:.0%} within 3 std")
+    places[0].set_ylabel("$x_2$")
+    handles = [Circle((0, 0), color=REAL, alpha=0.35), *places[0].collections[:1]]
+    figure.legend(handles, ["the data's modes, 3 std", "G's samples"], loc="outside lower center", ncols=2, markerscale=4)
     return figure
 
 
-def span(counts: list[int]) -> str:
-    """3, or 3 to 5."""
-    return f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
+def draw_samples(runs: dict[str, list[list[np.ndarray]]]) -> Figure:
+    """The first seed's samples at the end: the collapse, and three changes."""
+    return panels({change: runs[change][0][-1] for change in (COLLAPSE, *CURES, "pairs (PacGAN)")})
 
 
-def bars(axes: plt.Axes, ring: dict) -> None:
-    """The mean number of modes for every change, and a dot for each seed."""
-    for i, runs in enumerate(ring.values()):
-        axes.barh(i, np.mean(modes(runs)), color="tab:orange" if np.mean(modes(runs)) < 7 else "tab:blue", alpha=0.5)
-        axes.scatter(modes(runs), i + np.linspace(-0.2, 0.2, len(runs)), s=14, color="black", zorder=2)
-    axes.set_yticks(range(len(ring)), list(ring))
-    axes.invert_yaxis()
-    axes.set(xlabel="modes with at least 1 % of the samples", xlim=(-0.3, 8.3), title="one change at a time")
+def draw_over_time(moments: list[np.ndarray], s: Settings) -> Figure:
+    """The first seed's samples in the game that collapses."""
+    return panels({f"iteration {s.iterations * (i + 1) // MOMENTS}": samples for i, samples in enumerate(moments)})
+
+
+def draw_changes(runs: dict[str, list[list[np.ndarray]]]) -> Figure:
+    """A dot for each seed: the rarest mode's share, and how many samples are realistic."""
+    figure, places = slide(1, 2, height=5.6, sharey=True)
+    for i, of_change in enumerate(runs.values()):
+        at_end = [shares(moments[-1]) for moments in of_change]
+        y = i + np.linspace(-0.2, 0.2, len(at_end)) if len(at_end) > 1 else [i]
+        for axes, values in zip(places, ([a.min() for a in at_end], [a.sum() for a in at_end]), strict=True):
+            axes.scatter(values, y, color=FAKE)
+            axes.plot([np.mean(values)] * 2, [i - 0.35, i + 0.35], color=OTHERS[2], linewidth=3)
+    for axes, whole, name in zip(places, (1 / MODES, 0.989), ("on the rarest mode", "within 3 std of a mode"), strict=True):
+        axes.axvline(whole, color=REAL, linestyle=":")
+        axes.set(xlabel=f"share of the samples {name}\n(dotted: the data's; bar: the mean)", xlim=(-0.02, None))
+    places[0].set_yticks(range(len(runs)), list(runs))
+    places[0].invert_yaxis()
+    return figure
 
 
 if __name__ == "__main__":

@@ -7,23 +7,26 @@ behavior but trains faster." (CS/DS 552, class 7); "This will update only the ge
 With D = sigma(v), the two losses' derivatives by the logit v are -D and -(1 - D): their ratio is (1 - D) / D, 1 at D = 1/2 and
 99 at D = 0.01 (the slides' gradient of log(1 - q) is -1 there, not 1, but times sigma'(v) it is nearly 0 all the same). The
 log-loss with all labels 1 is the second loss, bit for bit (its gradient, up to rounding). Here D is trained against a G that
-stands still: the ratio of the gradients of G's parameters grows with D's certainty. Then both games go on from that state.
-What to look for: with momentum, which the lectures' Algorithm 1 names, the saturating G hardly moves for hundreds of
-iterations, and then leaps too far. Adam divides a gradient by its size: either loss is half way in about 30 iterations.
+stands still: the ratio of the gradients of G's parameters grows with D's certainty. Then both games go on from that state, with
+momentum, which the lectures' Algorithm 1 names, and with Adam, which divides a gradient by its size.
+What to look for: at D = 0, the one loss is flat and the other is not; and how soon G has gone half the way to the data, by
+each loss and each rule. Where it never does, the time is said to be more than all iterations.
 """
 
 from dataclasses import asdict, dataclass, replace
 from itertools import product
 
-import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 import minigan as mg
-from demos.kit.checkpoints import once
+from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
-from demos.kit.line import Mixture, network, time_to_half
-from demos.kit.pictures import FAKE, REAL
+from demos.kit.jobs import each
+from demos.kit.line import Mixture, network
 from demos.kit.run import common_options, start
+from demos.kit.style import OTHERS, slide
 from minigan import Tensor, backend, data, losses, metrics, nn, optim, sigmoid
 from minigan.games import GAN
 
@@ -40,43 +43,46 @@ class Settings:
     lr: float = 2e-3  # with momentum
     momentum: float = 0.9
     adam: float = 1e-3  # Adam's rate; betas (0.5, 0.999)
-    seeds: int = 3
-    speedup: float = 3.0  # how many times as soon, at least, the better loss halves G's distance from the data
+    seeds: int = 5
 
 
-QUICK = {"steps": 200, "seeds": 1}
+QUICK = {"steps": 100, "seeds": 1}
 
 DATA = Mixture((1.0,), (3.0,), (0.5,))  # G starts near 0
 RULES = {
     "momentum": lambda params, s: optim.SGD(params, s.lr, s.momentum),
     "Adam": lambda params, s: optim.Adam(params, s.adam, (0.5, 0.999)),
 }
-LOSSES = {"saturating": True, "non-saturating": False}
+LOSSES = {"log(1 - D)": True, "-log D": False}  # name -> saturating?
+IN_PICTURES = {"log(1 - D)": ("$\\log(1 - D(G(z)))$", OTHERS[1], "--"), "-log D": ("$-\\log D(G(z))$", OTHERS[0], "-")}
 
 
 def main(argv: list[str] | None = None) -> None:
     """The losses, their derivatives by the logit, by G's parameters, and what becomes of G."""
     args = start(common_options(__doc__), argv, "saturation")
-    settings = replace(Settings(), **QUICK) if args.quick else Settings()
-    claim = Claim(args, asdict(settings))
+    s = replace(Settings(), **QUICK) if args.quick else Settings()
+    claim = Claim(args, asdict(s))
     measure_logits(claim, args.seed)
-    runs = [once(f"seed {seed}", play, settings, seed) for seed in range(args.seed, args.seed + settings.seeds)]
+    tasks = {f"seed {seed}": (seed,) for seed in range(args.seed, args.seed + s.seeds)}
+    steps = s.pretraining + 1 + len(RULES) * len(LOSSES) * (s.steps + 1)
+    runs = each(play, tasks, s, steps=len(tasks) * steps)
     measure_gradients(claim, runs)
-    measure_speed(claim, runs, settings)
-    claim.finish(picture(runs, claim.metrics, settings), "saturation")
+    measure_speed(claim, runs, s)
+    claim.show(picture(runs, claim.metrics, s), "saturation", gradients_in_words(claim.metrics))
+    claim.finish()
 
 
 def measure_logits(claim: Claim, seed: int) -> None:
     """Is "fake labelled 1" the same loss, to the last bit? Is the ratio of the two derivatives (1 - D) / D?"""
     pairs = [labelled_1(seed, n, scale, dtype) for n in (1, 100, 4097) for scale in (1, 60) for dtype in "fd"]
     differing, gradients = sum(differs for differs, _ in pairs), max(gradient for _, gradient in pairs)
-    claim.note("labelled_1_values_that_differ", differing, "0 of 12 batches", differing == 0)
-    claim.note("labelled_1_gradient_difference", gradients, "below 1e-6: rounding", gradients < 1e-6)
+    claim.at_most("labels 1: batches whose loss differs, of 12", differing, 0, quick=True)
+    claim.at_most("labels 1: difference of the gradients", gradients, 1e-6, quick=True)
     v = np.append(np.linspace(-30.0, 30.0, 1001), np.log(0.01 / 0.99))
     ratio = logit_gradient(v, saturating=False) / logit_gradient(v, saturating=True)
     error = np.abs(ratio / np.exp(-v) - 1).max()  # (1 - D) / D = e^-v
-    claim.note("logit_ratio_error", error, "at most 1e-6", error <= 1e-6)
-    claim.note("logit_ratio_at_D_0.01", ratio[-1], "99", abs(ratio[-1] / 99 - 1) <= 1e-6)
+    claim.at_most("derivatives by the logit: error of (1 - D) / D", error, 1e-6, quick=True)
+    claim.between("derivatives by the logit: ratio at D = 0.01", ratio[-1], 98.999, 99.001, quick=True)
 
 
 def labelled_1(seed: int, n: int, scale: float, dtype: str) -> tuple[bool, float]:
@@ -94,7 +100,7 @@ def logit_gradient(v: np.ndarray, saturating: bool) -> np.ndarray:
     return len(v) * logits.grad.numpy()  # the loss is a mean
 
 
-def play(settings: Settings, seed: int) -> dict:
+def play(seed: int, settings: Settings) -> dict:
     """Train D alone; then, from that state, play with each optimizer and each loss."""
     mg.seed(seed)
     G, D = network(settings.width, nn.ReLU), network(settings.width, nn.LeakyReLU)
@@ -113,7 +119,7 @@ def pretrain(G: nn.Module, D: nn.Module, x: np.ndarray, settings: Settings) -> n
     """Train D against G as it is. A row for each step: mean D(G(z)), the norm of each loss's gradient of G's parameters."""
     prior, batches = data.noise(1), data.batches(x, size=settings.batch)
     opt, z, rows = optim.Adam(D.parameters(), 1e-3, (0.5, 0.999)), Tensor(data.noise(1)(500)), []
-    for t in range(settings.pretraining + 1):
+    for t in resumable(range(settings.pretraining + 1), "D alone", G=G, D=D, opt=opt, prior=prior, batches=batches, rows=rows):
         believed = mg.mean(sigmoid(D(G(z)))).item()
         rows.append((believed, *(gradient_norm(G, D, z, saturating) for saturating in LOSSES.values())))
         if t < settings.pretraining:
@@ -135,9 +141,9 @@ def measure_gradients(claim: Claim, runs: list[dict]) -> None:
     """How the two gradients of G compare, when mean D(G(z)) first falls to 0.01, and after the pretraining."""
     tables = [run["pretraining"] for run in runs]
     ratios = [first[2] / first[1] for first in (rows[rows[:, 0] <= 0.01][0] for rows in tables)]
-    share = max(rows[-1, 1] / rows[-1, 2] for rows in tables)
-    claim.note("parameter_ratio_at_D_0.01", min(ratios), "at least 50 (worst seed)", min(ratios) >= 50)
-    claim.note("saturating_share_after_pretraining", share, "below 0.02 (worst seed)", share < 0.02)
+    later = [rows[-1, 2] / rows[-1, 1] for rows in tables]
+    claim.at_least("G's parameters: ratio of the gradients at D = 0.01, worst seed", min(ratios), 50, quick=True)
+    claim.at_least("G's parameters: the ratio after D's training alone, worst seed", min(later), 50, quick=True)
 
 
 def distances(G: nn.Module, D: nn.Module, x: np.ndarray, rule: str, saturating: bool, settings: Settings) -> np.ndarray:
@@ -145,50 +151,96 @@ def distances(G: nn.Module, D: nn.Module, x: np.ndarray, rule: str, saturating: 
     rules = (RULES[rule](player.parameters(), settings) for player in (G, D))
     game = GAN(G, D, data.noise(1), *rules, saturating=saturating)
     batches, found = data.batches(x, size=settings.batch), []
-    for t in range(settings.steps + 1):
+    for t in resumable(range(settings.steps + 1), "game", game=game, batches=batches, found=found):
         if t % settings.every == 0:
             found.append(metrics.wasserstein1(x[:5000, 0], game.sample(5000)[:, 0]))
         game.step(batches)
     return np.array(found)
 
 
+def time_to_half(distances: np.ndarray, every: int) -> float:
+    """The first measured iteration with at most half the distance of the start; infinity, if there is none."""
+    return min(every * np.flatnonzero(distances <= distances[0] / 2), default=np.inf)
+
+
 def measure_speed(claim: Claim, runs: list[dict], settings: Settings) -> None:
-    """Iterations until G has halved its distance from the data; all of them, where it never did."""
-    halved = {key: np.array([time_to_half(run[key], settings.every) for run in runs]) for key in product(RULES, LOSSES)}
-    for (rule, name), times in halved.items():
-        claim.note(f"{rule}_{name}_halved_after", times.mean(), "iterations, mean over the seeds")
-    speedup = (halved["momentum", "saturating"] / halved["momentum", "non-saturating"]).min()
-    claim.note("momentum_speedup", speedup, f"at least {settings.speedup} (worst seed)", speedup >= settings.speedup)
+    """Iterations until G has halved its distance from the data; a median of more than half of the seeds' may be infinite."""
+    halved = {key: [time_to_half(run[key], settings.every) for run in runs] for key in product(RULES, LOSSES)}
+    claim.note("iterations", settings.steps)
+    for (rule, loss), times in halved.items():
+        claim.note(f"{rule}, {loss}: half way after, median", np.median(times), "reported: iterations")
+    pairs = zip(halved["momentum", "log(1 - D)"], halved["momentum", "-log D"], strict=True)
+    speedup = min(min(slow, settings.steps) / fast for slow, fast in pairs)  # never: at least as long as all iterations
+    claim.at_least("momentum: -log D is so many times as soon half way, at least, worst seed", speedup, 3)
 
 
-def picture(runs: list[dict], figures: dict[str, float], settings: Settings) -> plt.Figure:
-    """The ratio of G's gradients while D learns; then both games, with each rule."""
-    figure, places = plt.subplots(1, 3, figsize=(14, 4.8), layout="constrained")
-    draw_ratios(places[0], runs)
+# --- in words -----------------------------------------------------------------------------------------------------------
+
+
+def half_way(m: dict[str, float | None], rule: str, loss: str) -> str:
+    """30, or > 600: a file's word for infinity is None."""
+    median = m[f"{rule}, {loss}: half way after, median"]
+    return f"> {m['iterations']:.0f}" if median is None or not np.isfinite(median) else f"{median:.0f}"
+
+
+def gradients_in_words(m: dict[str, float]) -> str:
+    """How much longer the gradient of G's parameters is."""
+    ratio = m["G's parameters: ratio of the gradients at D = 0.01, worst seed"]
+    return f"At D(G(z)) = 0.01, G's gradient by -log D is at least {ratio:.0f} times as long as by log(1 - D)"
+
+
+def found(m: dict[str, float]) -> str:
+    """For README."""
+    times = "; ".join(
+        f"with {rule}, G is first half way to the data after "
+        + ", ".join(f"{half_way(m, rule, loss)} iterations by {loss}" for loss in LOSSES)
+        for rule in RULES
+    )
+    return f"{gradients_in_words(m)}; {times} (medians)"
+
+
+# --- the picture --------------------------------------------------------------------------------------------------------
+
+
+def picture(runs: list[dict], figures: dict[str, float], settings: Settings) -> Figure:
+    """The two losses; the ratio of G's gradients while D learns; then both games, with each rule."""
+    figure, places = slide(2, 2)
+    draw_losses(places[0, 0])
+    draw_ratios(places[0, 1], runs)
     step = np.arange(0, settings.steps + 1, settings.every)
-    for axes, rule in zip(places[1:], RULES, strict=True):
-        for name, colour in zip(LOSSES, (FAKE, REAL), strict=True):
-            axes.plot(step, np.transpose([run[rule, name] for run in runs]), color=colour)
-        times = " and ".join(f"{figures[f'{rule}_{name}_halved_after']:.0f}" for name in LOSSES)
-        axes.set(title=f"{rule}: half way after {times} iterations", xlabel="iteration")
-        axes.set(ylabel="$W_1(p_{data}, p_g)$", ylim=(0, None))
-        axes.legend([plt.Line2D([], [], color=colour) for colour in (FAKE, REAL)], ["$\\log(1 - D(G(z)))$", "$-\\log D(G(z))$"])
-    ratio, share = figures["parameter_ratio_at_D_0.01"], figures["saturating_share_after_pretraining"]
-    title = f"$-\\log D(G(z))$ gives G a gradient {ratio:.0f} times as long as $\\log(1 - D(G(z)))$ at $D(G(z))$ = 0.01,"
-    figure.suptitle(f"{title} {1 / share:.0f} times after D's training alone")
+    for axes, rule in zip(places[1], RULES, strict=True):
+        for loss, (_, colour, style) in IN_PICTURES.items():
+            axes.plot(step, np.transpose([run[rule, loss] for run in runs]), style, color=colour, linewidth=1.5)
+        axes.axhline(np.mean([run[rule, "-log D"][0] for run in runs]) / 2, color=OTHERS[3], linestyle=":")
+        times = ", ".join(f"{label}: {half_way(figures, rule, loss)}" for loss, (label, *_) in IN_PICTURES.items())
+        axes.set(title=f"{rule}: first half way (dotted), median iteration\n{times}")
+        axes.set(xlabel="iteration", ylabel="$W_1(p_{data}, p_g)$", ylim=(0, None))
     return figure
 
 
-def draw_ratios(axes: plt.Axes, runs: list[dict]) -> None:
+def draw_losses(axes: Axes) -> None:
+    """The two losses of G over D(G(z))."""
+    d = np.linspace(0.005, 0.995, 400)
+    for loss, values in (("log(1 - D)", np.log(1 - d)), ("-log D", -np.log(d))):
+        label, colour, style = IN_PICTURES[loss]
+        axes.plot(d, values, style, color=colour, label=label)
+    axes.set(title="G's two losses (the same lines below)", xlabel="$D(G(z))$", ylabel="loss, nats")
+    axes.legend(loc="upper right")
+
+
+def draw_ratios(axes: Axes, runs: list[dict]) -> None:
     """The ratio of the gradients of G's parameters against D(G(z)), which falls while D learns."""
-    for run in runs:
+    for i, run in enumerate(runs):
         believed, saturating, other = run["pretraining"].T
-        axes.loglog(believed, other / saturating, color="tab:green")
+        axes.loglog(believed, other / saturating, color=OTHERS[2], linewidth=1.5, label="by G's parameters" if i == 0 else None)
     d = np.geomspace(1e-3, 0.7, 100)
-    axes.loglog(d, (1 - d) / d, color="black", linestyle=":", label="at the logit: $(1 - D) / D$")
-    axes.axvline(0.01, color="grey", linewidth=0.8)
-    axes.set(xlabel="mean $D(G(z))$, while D is trained alone", title="G's gradients, $-\\log D$ : $\\log(1 - D)$")
-    axes.legend()
+    axes.loglog(d, (1 - d) / d, color=OTHERS[3], linestyle=":", linewidth=3, label="by the logit: $(1 - D) / D$")
+    axes.set(
+        xlabel="mean $D(G(z))$, while D is trained alone",
+        ylabel="times as long",
+        title="gradient of $-\\log D$ beside $\\log(1 - D)$",
+    )
+    axes.legend(loc="lower left")
 
 
 if __name__ == "__main__":
