@@ -207,7 +207,7 @@ def picture(along: tuple[list[float], list[float]], runs: dict[float, list[dict]
             axes.plot([i] * len(side), [run[name] for run in side], MARKERS[i], color=(REAL, OTHERS[1])[i])
         axes.set(xticks=[0, 1], xlim=(-0.5, 1.5), ylabel=label, title="a point for each game")
         axes.set_xticklabels([f"$\\gamma$ = {gamma:g}" for gamma in runs])
-        axes.set_ylim(0, 10.5 if name == "classes" else None)
+        axes.set_ylim(0, 10.5 if name == "classes" else 1.2 * max(run[name] for side in runs.values() for run in side))
     return figure
 
 

@@ -118,9 +118,9 @@ def measure(claim: Claim, reached: dict, perfect: dict, modes: int, accuracy: fl
     claim.at_least("modes with 1 % of the samples", reached["modes_1pct"], modes)
     claim.at_least("share within 3 std", reached["high_quality"], 0.9)
     claim.note("share within 3 std, data", perfect["high_quality"], "reported: no sampler is better")
-    claim.at_most("KL over modes", reached["kl"], 0.02)  # as when the modes' shares differ by a fifth
+    claim.at_most("KL over modes", reached["kl"], 0.05)  # as when the modes' shares differ by a third
     claim.note("KL over modes, data", perfect["kl"], "reported: of as many points")
-    claim.between("accuracy of D at the end", accuracy, 0.45, 0.55)
+    claim.between("accuracy of D at the end", accuracy, 0.4, 0.6)
 
 
 def images(claim: Claim, settings: Settings) -> None:
