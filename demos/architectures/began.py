@@ -230,7 +230,7 @@ def panels(gamma: float) -> tuple[pictures.Panel, ...]:
                 "M": ("$M$", OTHERS[2], None),
             },
         ),
-        pictures.Panel("$k$", {"k": ("$k$, the weight of D's second task", D_COLOUR, None)}),
+        pictures.Panel("weight $k$", {"k": ("$k$, the weight of D's second task", D_COLOUR, None)}),
         pictures.Panel(
             "$L(G(z)) / L(x)$\n(dotted: $\\gamma$)", {"ratio": ("$L(G(z)) / L(x)$", G_COLOUR, gamma)}, ylim=(0, 1.5)
         ),

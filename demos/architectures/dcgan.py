@@ -72,7 +72,7 @@ def main(argv: list[str] | None = None) -> None:
     runs[CONV].insert(0, look(played.samples[: s.samples], played.judge, played.x))
     real = look(played.unseen, played.judge, played.x)
     measure(claim, runs, real)
-    claim.show(picture(runs, real), "shortcomings", against_dense(claim.metrics))
+    claim.show(picture(runs, real), "shortcomings", against_dense(claim.metrics).replace(": ", ":\n"))
     claim.finish()
 
 
@@ -114,8 +114,8 @@ def against_dense(m: dict[str, float]) -> str:
         word = verdict(m[key], m[f"{key} low"], m[f"{key} high"])
         sides.append(f"{m[f'Frechet distance, {kind}']:.0f} after {kind.removeprefix('dense, ')} ({word})")
     return (
-        f"Convolution, against dense layers of as many parameters: Frechet distance {m[f'Frechet distance, {CONV}']:.0f} "
-        f"instead of {' and '.join(sides)}"
+        "Convolution against dense layers with as many parameters, Frechet distance: "
+        f"{m[f'Frechet distance, {CONV}']:.0f} instead of {' and '.join(sides)}"
     )
 
 

@@ -18,7 +18,7 @@ CONV, SECONDS, ITERATIONS = "convolutional", "dense, as many seconds", "dense, a
 KINDS = (ITERATIONS, SECONDS, CONV)
 COLOURS = {ITERATIONS: OTHERS[1], SECONDS: OTHERS[3], CONV: FAKE}
 MARKERS = {ITERATIONS: "^", SECONDS: "s", CONV: "o"}
-SHEET = 12, 4  # images of the worst class: columns, rows
+SHEET = 10, 5  # images of the worst class: columns, rows
 
 
 # --- the games ------------------------------------------------------------------------------------------------------------
@@ -106,14 +106,14 @@ def picture(runs: dict[str, list[dict]], real: dict[str, Any]) -> Figure:
     draw_distances(distances, runs, real["frechet"])
     for kind in (CONV, SECONDS):
         shares = 100 * np.mean([run["clear"] for run in runs[kind]], axis=0)
-        classes.plot(range(10), shares, MARKERS[kind], color=COLOURS[kind], linestyle="", label=kind)
-    classes.plot(range(10), 100 * np.array(real["clear"]), "_", color=REAL, markersize=16, label="unseen real images")
+        classes.plot(range(10), shares, MARKERS[kind], color=COLOURS[kind], linestyle="", label=kind.replace(", ", ",\n"))
+    classes.plot(range(10), 100 * np.array(real["clear"]), "_", color=REAL, markersize=16, label="unseen\nreal images")
     classes.set(xlabel="class", ylabel="clear digits, %", xticks=range(10), ylim=(0, 105))
-    classes.legend(loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=3, columnspacing=0.8, handletextpad=0.1, frameon=False)
+    classes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
     for axes, kind in zip(sheets, (SECONDS, CONV), strict=True):
         run = runs[kind][0]
         pictures.labelled(axes, run["worst"], SHEET[0], [])
-        axes.set_title(f"{kind}: its samples of class {np.argmin(run['clear'])}")
+        axes.set_title(f"{kind}: samples of class {np.argmin(run['clear'])}")
     return figure
 
 

@@ -108,7 +108,7 @@ def points(claim: Claim, settings: Settings) -> None:
     claim.show(pictures.points(x[:10_000], samples), "samples", says)
     claim.show(pictures.points_over_time(run.snapshots, x, "$D(x)$: 0 fake, 1 real"), "over_time", says)
     pictures.points_animation(args.out / "animation.gif", run.snapshots, x, "blue: D says real")
-    guess = f"In the last tenth of the training, D is right about {accuracy:.0%} of its minibatches' points"
+    guess = f"In the last tenth of the training, D is right about {accuracy:.0%} of the points; guessing, about 50%"
     claim.show(pictures.curves(run.history), "curves", guess)
 
 
