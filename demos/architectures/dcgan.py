@@ -93,30 +93,39 @@ def measure(claim: Claim, runs: dict[str, list[dict]], real: dict[str, Any]) -> 
     claim.note("dots, unseen real images", real["dots"], "reported: in an image, bright pixels without a bright neighbour")
     for (name, (figure, better)), kind in product(FIGURES.items(), (ITERATIONS, SECONDS)):
         with_it, without = ([run[figure] for run in runs[side]] for side in (CONV, kind))
-        claim.compare(f"{name}: {CONV} less {kind}", compare(with_it, without, better), {HELPS})
+        expected = None if figure == "confident" else {HELPS}  # a judge may be as sure of digits that are out of place
+        claim.compare(f"{name}: {CONV} less {kind}", compare(with_it, without, better), expected)
 
 
 def found(m: dict[str, float]) -> str:
     """README's cell."""
-    worst = f"of its worst class, {m[f'worst class, {SECONDS}']:.0f}, {m[f'clear digits of the worst class, {SECONDS}']:.0%}"
+    clear = (
+        f"{m[f'clear digits, {CONV}']:.0%} of the samples are clear digits instead of {m[f'clear digits, {SECONDS}']:.0%} "
+        f"({word(m, 'clear digits', SECONDS)})"
+    )
     return (
-        f"{against_dense(m)}. A dense G leaves {m[f'dots, {SECONDS}']:.1f} dots beside an image's strokes, a convolutional "
-        f"one {m[f'dots, {CONV}']:.2f}; {m[f'clear digits, {SECONDS}']:.0%} of its samples are clear digits ({worst}), instead "
-        f"of {m[f'clear digits, {CONV}']:.0%}"
+        f"{against_dense(m)}. After as many seconds {clear}; a dense G's worst are its "
+        f"{m[f'worst class, {SECONDS}']:.0f}s ({m[f'clear digits of the worst class, {SECONDS}']:.0%}), and it leaves "
+        f"{m[f'dots, {SECONDS}']:.1f} dots beside an image's strokes instead of {m[f'dots, {CONV}']:.2f}"
     )
 
 
 def against_dense(m: dict[str, float]) -> str:
     """Which players end nearer to the data, in words."""
-    sides = []
-    for kind in (SECONDS, ITERATIONS):
-        key = f"Frechet distance: {CONV} less {kind}"
-        word = verdict(m[key], m[f"{key} low"], m[f"{key} high"])
-        sides.append(f"{m[f'Frechet distance, {kind}']:.0f} after {kind.removeprefix('dense, ')} ({word})")
+    sides = [
+        f"{m[f'Frechet distance, {kind}']:.0f} after {kind.removeprefix('dense, ')} ({word(m, 'Frechet distance', kind)})"
+        for kind in (SECONDS, ITERATIONS)
+    ]
     return (
         "Convolution against dense layers with as many parameters, Frechet distance: "
         f"{m[f'Frechet distance, {CONV}']:.0f} instead of {' and '.join(sides)}"
     )
+
+
+def word(m: dict[str, float], name: str, kind: str) -> str:
+    """What convolution does to a figure, against this kind of dense players."""
+    key = f"{name}: {CONV} less {kind}"
+    return verdict(m[key], m[f"{key} low"], m[f"{key} high"], FIGURES[name][1])
 
 
 if __name__ == "__main__":
