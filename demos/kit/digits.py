@@ -102,7 +102,8 @@ def play(claim: Claim, game: Game, panels=pictures.DISCRIMINATOR_PANELS, along: 
     conditional = isinstance(game, ConditionalGAN)
     columns = 10 if conditional else 8
     pairs = WAYS // 10 if args.quick else WAYS
-    fixed, *ends = np.split(game.prior(8 * columns + 2 * pairs, rng=backend.spawn()), [8 * columns, 8 * columns + pairs])
+    z = game.prior(8 * columns + 2 * pairs, rng=backend.spawn())
+    fixed, ends = z[: 8 * columns], (z[8 * columns : -pairs], z[-pairs:])
 
     def sample(n, asked_for=None, z=None):
         return (game.sample(n, asked_for, z) + 1) / 2  # tanh's [-1, 1] to pixels in [0, 1]

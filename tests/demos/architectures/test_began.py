@@ -1,6 +1,6 @@
 """BEGAN's demo: an autoencoder as D, and a thermostat set by --gamma."""
 
-from dataclasses import make_dataclass
+from dataclasses import make_dataclass, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -162,3 +162,12 @@ def test_in_a_small_version_the_ratio_settles_at_gamma_and_m_falls(gamma, tmp_pa
     # 0.80 were seen.
     assert ratio[-late:].mean() == pytest.approx(gamma, abs=0.1)
     assert m[-late:].mean() < 0.5 * m[:5].mean()
+
+
+@pytest.mark.slow
+def test_without_a_thermostat_the_ratio_does_not_settle_at_gamma(tmp_path, no_pictures, monkeypatch):
+    game = began.game
+    monkeypatch.setattr(began, "game", lambda gamma, s: game(gamma, replace(s, lambda_k=0.0, lr=2e-3)))
+    monkeypatch.setattr(digits, "SAMPLES", 100)
+    ratio = column(run("began", tmp_path, "--quick", "--steps", "1500", "--gamma", "0.75"), "ratio")
+    assert abs(ratio[-len(ratio) // 4 :].mean() - 0.75) > 0.2

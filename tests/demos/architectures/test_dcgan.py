@@ -7,10 +7,10 @@ import pytest
 
 from demos.architectures import dcgan, shortcomings
 from demos.architectures.shortcomings import CONV, ITERATIONS, SECONDS
-from demos.kit import digits
+from demos.kit import checkpoints, digits
 from demos.kit.claim import Claim
 from demos.kit.run import common_options, start
-from minigan import metrics, nn
+from minigan import data, metrics, nn
 from minigan.games import GAN
 from tests.demos.running import run, summary_of, training_of
 
@@ -120,6 +120,20 @@ def test_the_words_follow_the_interval(sign, holds, tmp_path):
     assert set(claim.holds.values()) == {holds}
     words = dcgan.found(claim.metrics)
     assert words.count("(helps)" if holds else "(hurts)") == 3
+
+
+@pytest.mark.slow
+def test_in_a_small_version_convolution_helps_and_dense_players_in_its_place_are_found_out(tmp_path):
+    s = replace(dcgan.Settings(), channels=8, samples=500)
+    x, y = data.glyphs(3_000, rng=np.random.default_rng(0))
+    judge = metrics.train_judge(x, y, steps=300)
+    dense = [shortcomings.play(ITERATIONS, seed, 120, judge, x, s) for seed in range(6)]
+    conv = [shortcomings.play(CONV, seed, 120, judge, x, s) for seed in range(3)]
+    for side, holds in ((conv, True), (dense[3:], False)):
+        claim = Claim(start(common_options(""), ["--out", str(tmp_path)], "dcgan"), {})
+        dcgan.measure(claim, {CONV: side, ITERATIONS: dense[:3], SECONDS: dense[:3]}, {"dots": 0.0})
+        assert claim.holds["Frechet distance: convolutional less dense, as many iterations"] == holds
+        checkpoints.give_up()
 
 
 @pytest.mark.slow
