@@ -61,11 +61,10 @@ def dense_discriminator(total: int) -> nn.Sequential:
 
 
 def play(kind: str, seed: int, steps: int, judge: metrics.Judge, x: np.ndarray, s: Any) -> dict[str, Any]:
-    """A game of `steps` iterations, by convolutional players; what `look` finds of G's samples, and the processor's seconds."""
+    """A game of so many iterations: what `look` finds of G's samples, and the processor's seconds."""
     mg.seed(seed)
     began = time.process_time()
     played = game(kind, s)
-    steps = steps * s.pace if kind == SECONDS else steps
     batches = data.batches(2 * x - 1, size=s.batch if kind == CONV else s.dense_batch)
     decay = optim.LinearDecay([played.opt_G, played.opt_D], steps)
     for _ in resumable(range(steps), "game", game=played, batches=batches, decay=decay):
