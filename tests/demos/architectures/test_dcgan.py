@@ -102,6 +102,22 @@ def test_every_kind_plays_every_seed_and_dense_players_more_iterations_in_the_sa
     assert asked == [*dense, (CONV, 8, 3)]  # the first has been played
 
 
+@pytest.mark.parametrize("kind", [CONV, SECONDS, ITERATIONS])
+def test_a_game_has_as_many_iterations_as_it_is_told_and_its_rates_fall_to_0(kind, monkeypatch):
+    rates = []
+    step = GAN.step
+    monkeypatch.setattr(GAN, "step", lambda self, batches: rates.append(self.opt_G.lr) or step(self, batches))
+    judge, x = metrics.Judge(np.random.default_rng(0)), data.glyphs(100, rng=np.random.default_rng(0))[0]
+    s = replace(dcgan.Settings(), channels=2, samples=20, batch=8, dense_batch=8)
+    found = shortcomings.play(kind, 7, 4, judge, x, s)
+    first = s.lr if kind == CONV else s.dense_lr
+    np.testing.assert_allclose(rates, [first * part for part in (1, 0.75, 0.5, 0.25)])
+    assert set(found) == {"frechet", "confident", "dots", "clear", "worst", "seconds"}
+    assert found["worst"].shape == (50, 1, 28, 28)
+    again = shortcomings.play(kind, 7, 4, judge, x, s)
+    assert again["frechet"] == found["frechet"]
+
+
 def one_run(i):
     return {"frechet": 10.0 + i, "confident": 0.5 + i / 100, "dots": 1.0 + i / 100, "clear": [0.5] * 10, "seconds": 2.0}
 
