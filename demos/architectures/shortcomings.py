@@ -112,7 +112,7 @@ def picture(runs: dict[str, list[dict]], real: dict[str, Any]) -> Figure:
     for axes, kind in zip(sheets, (SECONDS, CONV), strict=True):
         run = runs[kind][0]
         pictures.labelled(axes, run["worst"], SHEET[0], [])
-        axes.set_title(f"{kind}: samples of class {np.argmin(run['clear'])}")
+        axes.set_title(f"{kind}: its worst class, {np.argmin(run['clear'])}")
     return figure
 
 
