@@ -135,7 +135,7 @@ def play(claim: Claim, game: Game, panels=pictures.DISCRIMINATOR_PANELS, along: 
     names = [f"class {c}" for c in range(8)] if conditional else []
     picture = pictures.interpolations(*ways(sample, fixed, conditional), names)
     claim.show(picture, "interpolation", on_the_way(claim.metrics))
-    claim.show(pictures.curves(run.history, panels), "curves", f"The two players over {run.steps:,} iterations")
+    claim.show(pictures.curves(run.history, panels), "curves", at_the_end(run.history))
     return Played(run, samples, judge, x, others[0])
 
 
@@ -285,3 +285,13 @@ def on_the_way(m: dict[str, Any]) -> str:
         f"Half way from one z to another, {straight:.0%} of the images are clear digits on straight lines, "
         f"{circle:.0%} on great circles; of samples, {m['clear digits']:.0%}"
     )
+
+
+def at_the_end(history: list[dict[str, float]]) -> str:
+    """What the curves come to, on average over the last tenth of the training."""
+    last = history[-max(1, len(history) // 10) :]
+    if "D_accuracy" in last[0]:
+        right = np.mean([row["D_accuracy"] for row in last])
+        return f"In the last tenth of the training, D is right about {right:.0%} of the images; guessing, about 50%"
+    ratio, M = (np.mean([row[name] for row in last]) for name in ("ratio", "M"))
+    return f"In the last tenth of the training, $L(G(z))$ is {ratio:.2f} times $L(x)$, and $M$ is {M:.3f}"

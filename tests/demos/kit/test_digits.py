@@ -227,6 +227,12 @@ def test_real_images_without_a_class_are_further_away_than_all(monkeypatch):
     assert (classes == others[1]).mean() > 0.5
 
 
+def test_the_curves_title_says_what_they_come_to():
+    history = [{"D_accuracy": 0.9}] * 18 + [{"D_accuracy": 0.6}, {"D_accuracy": 0.64}]
+    assert "right about 62% of the images" in digits.at_the_end(history)
+    assert "0.70 times" in digits.at_the_end([{"ratio": 0.7, "M": 0.1}])
+
+
 def test_half_way_is_half_way():
     a, b = np.float32([[1, 0], [3, 0]]), np.float32([[0, 1], [0, 3]])
     straight, circle = digits.middles(a, b)
