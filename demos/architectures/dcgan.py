@@ -1,55 +1,131 @@
-"""DCGAN: the same game between convolutional networks (Radford, Metz and Chintala 2016).
+"""DCGAN: the same game between convolutional networks (Radford, Metz and Chintala 2016), and what dense ones lack.
 
-Slide: "GANs: Convolutional architectures" (Security and Fairness of Deep Learning, CMU)
+Slide: "GANs: Convolutional architectures" (Security and Fairness of Deep Learning, CMU); "What are potential shortcomings of
+this architecture?" (Generative Adversarial Networks)
 
 G paints: each pixel of a small image with many channels is spread over 3 x 3 or 4 x 4 pixels of a larger one with fewer
 (ConvTranspose2d), from 4 x 4 by way of 7 x 7 and 14 x 14 to 28 x 28. D does the reverse. Batch normalisation keeps the
 activations of both in range; D sees the real and the generated samples in separate minibatches. The algorithm is that of
-the demo gan for digits, R1 penalty included.
+the demo gan for digits, R1 penalty included. Dense players with as many parameters each play beside them: for as many
+iterations, and for as many seconds, in which they play several times as many.
 
-What to look for: in samples.png, strokes have clean edges, which dense networks find hard. In interpolation.png, every image
-on the way from one z to another is a digit, or nearly: G has not stored images, it has learnt what varies. Straight lines
-between two z pass nearer to 0 than any z that G was trained on; great circles do not.
+What to look for: in shortcomings.png, how far from the data each ends, the digits that fail, and the dots that a dense G leaves
+beside its strokes: no two pixels are neighbours to it. In interpolation.png, is every image on the way from one z to another
+a digit? Half way, straight lines pass nearer to 0 than any z that G was trained on; great circles do not.
 """
 
 from dataclasses import asdict, dataclass, replace
+from itertools import product
+from typing import Any
 
+import numpy as np
+
+from demos.architectures.shortcomings import CONV, ITERATIONS, KINDS, SECONDS, game, look, picture, play
 from demos.kit import digits
 from demos.kit.claim import Claim
+from demos.kit.comparing import HELPS, compare, verdict
+from demos.kit.jobs import each
 from demos.kit.run import parser, start
-from minigan import data, optim
-from minigan.games import GAN, dcgan_discriminator, dcgan_generator
 
 
 @dataclass
 class Settings:
     """Everything that the result depends on, besides the seed."""
 
-    steps: int = 6_000  # iterations; the learning rates fall linearly to 0 over them
+    steps: int = 1_600  # iterations; the learning rates fall linearly to 0 over them
+    seeds: int = 3  # games of each kind
     z: int = 64  # dimensions of the noise, standard normal
-    channels: int = 32  # of the 14 x 14 layers; twice as many in those of 7 x 7, four times in those of 4 x 4
+    channels: int = 16  # of the 14 x 14 layers; twice as many in those of 7 x 7, four times in those of 4 x 4
     batch: int = 32
-    lr: float = 1e-3
-    betas: tuple[float, float] = (0.5, 0.999)
+    lr: float = 3e-3  # Adam's, with betas (0.5, 0.999)
     r1: float = 0.5  # weight of the penalty on D's gradient at the data, which keeps D from running away from G
+    pace: int = 9  # iterations of dense players in the time of one of the convolutional ones, on one core
+    dense_batch: int = 64
+    dense_lr: float = 2e-3
+    dense_r1: float = 1.0
+    samples: int = 5_000  # of each game, for the comparison
+
+
+QUICK = {"steps": 20, "seeds": 1, "channels": 8, "pace": 2, "samples": 300}
+
+FIGURES = {"Frechet distance": ("frechet", "lower"), "clear digits": ("confident", "higher"), "dots": ("dots", "lower")}
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Train, measure, draw."""
+    """Train, measure, draw; then the other games, and what they come to."""
     args = start(parser(__doc__, data=digits.DATA, quick_data="glyphs"), argv, "dcgan")
-    settings = replace(Settings(), steps=20, channels=8, batch=32) if args.quick else Settings()
-    claim = Claim(args, {"data": args.data, **asdict(settings)})
-    G, D = dcgan_generator(settings.z, settings.channels), dcgan_discriminator(channels=settings.channels)
-    game = GAN(
-        G,
-        D,
-        prior=data.noise(settings.z),
-        opt_G=optim.Adam(G.parameters(), settings.lr, settings.betas),
-        opt_D=optim.Adam(D.parameters(), settings.lr, settings.betas),
-        r1=settings.r1,
-    )
-    digits.play(claim, game)
+    s = replace(Settings(), **QUICK) if args.quick else Settings()
+    claim = Claim(args, {"data": args.data, **asdict(s)})
+    first = game(CONV, s)
+    played = digits.play(claim, first)
+    digits.well_drawn(claim)
+    digits.smooth(claim)
+
+    seeds = range(args.seed, args.seed + s.seeds)
+    steps = dict.fromkeys(KINDS, claim.settings["steps"])
+    steps[SECONDS] *= s.pace
+    tasks = {f"{kind}, seed {seed}": (kind, seed, steps[kind]) for kind, seed in product(KINDS, seeds)}
+    del tasks[f"{CONV}, seed {args.seed}"]  # it has been played
+    found = each(play, tasks, played.judge, played.x, s, steps=sum(n for *_, n in tasks.values()))
+    runs = {kind: [run for (name, *_), run in zip(tasks.values(), found, strict=True) if name == kind] for kind in KINDS}
+    pace(claim, runs)
+    runs[CONV].insert(0, look(played.samples[: s.samples], played.judge, played.x))
+    real = look(played.unseen, played.judge, played.x)
+    measure(claim, runs, real)
+    claim.show(picture(runs, real), "shortcomings", against_dense(claim.metrics).replace(": ", ":\n"))
     claim.finish()
+
+
+def pace(claim: Claim, runs: dict[str, list[dict]]) -> None:
+    """Whether as many seconds were as many seconds."""
+    dense, conv = (np.mean([run["seconds"] for run in runs[kind]]) if runs[kind] else np.nan for kind in (SECONDS, CONV))
+    claim.note("seconds of the dense game for each of the convolutional one", dense / conv, "reported: of one core")
+
+
+def measure(claim: Claim, runs: dict[str, list[dict]], real: dict[str, Any]) -> None:
+    """The means over the seeds, and convolutional players against dense ones."""
+    for kind in KINDS:
+        for name, (figure, _) in FIGURES.items():
+            claim.note(f"{name}, {kind}", np.mean([run[figure] for run in runs[kind]]), "reported: the mean over the seeds")
+        clear = np.mean([run["clear"] for run in runs[kind]], axis=0)
+        claim.note(f"worst class, {kind}", clear.argmin(), "reported: fewest of its samples are clear digits")
+        claim.note(f"clear digits of the worst class, {kind}", clear.min(), "reported")
+    claim.note("dots, unseen real images", real["dots"], "reported: in an image, bright pixels without a bright neighbour")
+    for (name, (figure, better)), kind in product(FIGURES.items(), (ITERATIONS, SECONDS)):
+        with_it, without = ([run[figure] for run in runs[side]] for side in (CONV, kind))
+        expected = None if figure == "confident" else {HELPS}  # a judge may be as sure of digits that are out of place
+        claim.compare(f"{name}: {CONV} less {kind}", compare(with_it, without, better), expected)
+
+
+def found(m: dict[str, float]) -> str:
+    """README's cell."""
+    clear = (
+        f"{m[f'clear digits, {CONV}']:.0%} of the samples are clear digits instead of {m[f'clear digits, {SECONDS}']:.0%} "
+        f"({word(m, 'clear digits', SECONDS)})"
+    )
+    return (
+        f"{against_dense(m)}. After as many seconds {clear}; a dense G's worst are its "
+        f"{m[f'worst class, {SECONDS}']:.0f}s ({m[f'clear digits of the worst class, {SECONDS}']:.0%}), and it leaves "
+        f"{m[f'dots, {SECONDS}']:.1f} dots beside an image's strokes instead of {m[f'dots, {CONV}']:.2f}"
+    )
+
+
+def against_dense(m: dict[str, float]) -> str:
+    """Which players end nearer to the data, in words."""
+    sides = [
+        f"{m[f'Frechet distance, {kind}']:.0f} after {kind.removeprefix('dense, ')} ({word(m, 'Frechet distance', kind)})"
+        for kind in (SECONDS, ITERATIONS)
+    ]
+    return (
+        "Convolution against dense layers with as many parameters, Frechet distance: "
+        f"{m[f'Frechet distance, {CONV}']:.0f} instead of {' and '.join(sides)}"
+    )
+
+
+def word(m: dict[str, float], name: str, kind: str) -> str:
+    """What convolution does to a figure, against this kind of dense players."""
+    key = f"{name}: {CONV} less {kind}"
+    return verdict(m[key], m[f"{key} low"], m[f"{key} high"], FIGURES[name][1])
 
 
 if __name__ == "__main__":

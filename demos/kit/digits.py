@@ -2,20 +2,25 @@
 
 import argparse
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from demos.kit import pictures
 from demos.kit.claim import Claim
+from demos.kit.classifiers import in_parts
 from demos.kit.progress import progress
 from demos.kit.run import Run, add_data_options, common_options
 from demos.kit.training import adams, train
-from minigan import Tensor, backend, data, metrics, nn, no_grad
+from minigan import Tensor, backend, data, metrics, nn, no_grad, softmax
 from minigan.games import GAN, ConditionalGAN, Game
 
 DATA = ("mnist", "glyphs")
 SAMPLES = 5_000
+WAYS = 1_000  # from one z to another, half way on which G's images are judged
+CLEAR = 0.5  # of G's samples, at least so many clear digits for each among real images
+SMOOTH = 0.8  # half way from one z to another, at least so many for each among G's samples
 
 
 def options(description: str) -> argparse.ArgumentParser:
@@ -72,16 +77,33 @@ def load(args, n: int | None = None) -> tuple[np.ndarray, np.ndarray, tuple[np.n
     return x, y, data.glyphs(300 if args.quick else n)
 
 
-def play(claim: Claim, game: Game, panels=pictures.DISCRIMINATOR_PANELS) -> dict[str, dict]:
+# --- a game ---------------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Played:
+    """What is left of a game: the training, G's samples in [0, 1]; judge, data and unseen images to compare them with."""
+
+    run: Run
+    samples: np.ndarray
+    judge: metrics.Judge
+    x: np.ndarray
+    unseen: np.ndarray
+
+
+def play(claim: Claim, game: Game, panels=pictures.DISCRIMINATOR_PANELS, along: int = 0) -> Played:
     """Train the game, whose networks see pixels from -1 to 1, and show what G has learnt; a conditional one class by class.
 
-    Returns the judge's figures of G's samples, "samples", and of unseen "real_images"; they are among the claim's.
+    `along`: of how many samples the snapshots have the Frechet distance to the data, "distance"; 0: they have none.
+    Notes the judge's figures of G's samples, and of unseen real images; bounds are the demos' own (see `well_drawn`).
     """
     args = claim.args
     x, y, others = load(args)
     conditional = isinstance(game, ConditionalGAN)
     columns = 10 if conditional else 8
-    fixed = game.prior(8 * columns, rng=backend.spawn())
+    pairs = WAYS // 10 if args.quick else WAYS
+    z = game.prior(8 * columns + 2 * pairs, rng=backend.spawn())
+    fixed, ends = z[: 8 * columns], (z[8 * columns : -pairs], z[-pairs:])
 
     def sample(n, asked_for=None, z=None):
         return (game.sample(n, asked_for, z) + 1) / 2  # tanh's [-1, 1] to pixels in [0, 1]
@@ -89,34 +111,53 @@ def play(claim: Claim, game: Game, panels=pictures.DISCRIMINATOR_PANELS) -> dict
     def classes(n):
         return np.arange(n) % 10 if conditional else None
 
-    batches = data.batches(2 * x - 1, y, size=claim.settings["batch"])
-    run = Run(claim, game, batches, x, lambda: {"samples": sample(len(fixed), classes(len(fixed)), fixed)})
+    judge = judge_of(args, x, y)
+    near = features(judge, some(x, along)) if along else None
+
+    def snapshot():
+        found = {"samples": sample(len(fixed), classes(len(fixed)), fixed)}
+        if along:
+            there = features(judge, sample(along, classes(along)))
+            found["distance"] = np.array(metrics.frechet_distance(there, near))
+        return found
+
+    run = Run(claim, game, data.batches(2 * x - 1, y, size=claim.settings["batch"]), x, snapshot)
     run.train()
 
     labels = classes(SAMPLES)
     samples = sample(SAMPLES, labels)
-    found = quality(args, x, y, others, samples, labels)
+    found = quality(judge, x, others, samples, labels)
     claim.metrics |= found
+    half_way = [opinion(judge, sample(len(z), classes(len(z)), z))[1].mean() for z in middles(*ends)]
+    note(claim, found, without_one_class(judge, x, others), half_way)
     run.write(samples=samples, **({"labels": labels} if conditional else {}))
-    row = found["samples"]
-    title = f"{row['confident']:.0%} of the samples are clear digits, of {row['classes']} classes"
-    if conditional:
-        asked = f"{row['accuracy']:.0%} of the samples show the class asked for; of the worst class, {row['worst_class']:.0%}"
-        sheets = by_class(x, y), by_class(samples, labels)
-        claim.show(pictures.images(*sheets, labels=[str(c) for c in range(10)]), "samples", asked)
+    show(claim, run, (x, y), (samples, labels), columns)
+    names = [f"class {c}" for c in range(8)] if conditional else []
+    picture = pictures.interpolations(*ways(sample, fixed, conditional), names)
+    claim.show(picture, "interpolation", on_the_way(claim.metrics))
+    claim.show(pictures.curves(run.history, panels), "curves", at_the_end(run.history))
+    return Played(run, samples, judge, x, others[0])
+
+
+def show(claim: Claim, run: Run, real: tuple, fake: tuple, columns: int) -> None:
+    """The pictures of images: data and samples, each with its classes, or with None; and how the samples came to be."""
+    (x, y), (samples, labels) = real, fake
+    says = in_words(claim.metrics)
+    if labels is None:
+        sheets = pictures.images(x[:144], samples[:144])
     else:
-        claim.show(pictures.images(x[:144], samples[:144]), "samples", title)
-    claim.show(pictures.images_over_time(run.snapshots, 2 * columns), "over_time", f"After {run.steps:,} iterations, {title}")
-    pictures.images_animation(args.out / "animation.gif", run.snapshots, columns)
-    claim.show(pictures.interpolations(*ways(sample, fixed, conditional)), "interpolation", "G on the ways between two z")
-    claim.show(pictures.curves(run.history, panels), "curves", "The two players over the training")
-    report(args, found)
-    return found
+        sheets = pictures.images(by_class(x, y), by_class(samples, labels), labels=[str(c) for c in range(10)])
+    claim.show(sheets, "samples", says)
+    claim.show(pictures.images_over_time(run.snapshots, 2 * columns), "over_time", f"After {run.steps:,} iterations, {says}")
+    pictures.images_animation(claim.args.out / "animation.gif", run.snapshots, columns)
 
 
 def by_class(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """The first 12 images of each class, class after class."""
     return np.concatenate([images[labels == c][:12] for c in range(10)])
+
+
+# --- from one z to another ------------------------------------------------------------------------------------------------
 
 
 def ways(sample, z: np.ndarray, conditional: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -131,35 +172,126 @@ def ways(sample, z: np.ndarray, conditional: bool) -> tuple[np.ndarray, np.ndarr
     )
 
 
-def quality(args, x, y, others, samples, labels) -> dict[str, dict]:
-    """The judge's figures of the samples, and of real images that neither G nor the judge has seen."""
+def middles(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Half way from the z in a to those in b, (n, d) each: on straight lines, and on great circles."""
+    return tuple(np.stack([way(*ends, 3)[1] for ends in zip(a, b, strict=True)]) for way in (data.lerp, data.slerp))
+
+
+# --- the judge's figures --------------------------------------------------------------------------------------------------
+
+
+def judge_of(args: argparse.Namespace, x: np.ndarray, y: np.ndarray) -> metrics.Judge:
+    """The classifier that puts the images' quality in numbers: of the data, from the cache, or trained now."""
     if args.quick:
-        judge = metrics.train_judge(x, y, steps=60)
-    else:
-        judge = metrics.judge(x, y, progress=lambda steps: progress(steps, desc="training a judge"))
+        return metrics.train_judge(x, y, steps=60)
+    return metrics.judge(x, y, progress=lambda steps: progress(steps, desc="training a judge"))
+
+
+def quality(judge: metrics.Judge, x: np.ndarray, others: tuple, samples: np.ndarray, labels) -> dict[str, dict]:
+    """The judge's figures of the samples, and of real images that neither G nor the judge has seen."""
     return {
         "samples": metrics.image_quality(samples, judge, x, labels),
         "real_images": metrics.image_quality(others[0], judge, x, others[1]),
     }
 
 
-def report(args, found: dict[str, dict]) -> None:
-    """What there is to look at, and the figures."""
-    print(f"""
-Results are in {args.out}/
-  samples.png        the data and G's samples side by side
-  interpolation.png  G on the ways between two z: does a digit turn into another by way of digits?
-  over_time.png      how the samples came to be; animation.gif, the same, moving
-  curves.png         the two players' figures over the training
-  history.csv, summary.json, samples.npz, checkpoint.npz   the figures behind them
+def without_one_class(judge: metrics.Judge, x: np.ndarray, others: tuple[np.ndarray, np.ndarray]) -> float:
+    """The Frechet distance between the data and real images of nine classes: the mean over which one is missing."""
+    images, classes = others
+    a, b = features(judge, some(x, len(images))), features(judge, images)
+    return float(np.mean([metrics.frechet_distance(a, b[classes != c]) for c in range(10)]))
 
-                       confident  classes  KL to uniform  Frechet distance  nearest training image""")
-    for name, row in (("G's samples", found["samples"]), ("unseen real images", found["real_images"])):
-        print(
-            f"{name:>20}  {row['confident']:10.1%}{row['classes']:9}{row['kl']:15.4f}{row['frechet']:18.2f}"
-            f"{row['nearest']:24.2f}"
-        )
-    print(f"\nof unseen real images, the judge puts {found['real_images']['accuracy']:.1%} into the right class;")
-    if "accuracy" in found["samples"]:
-        row = found["samples"]
-        print(f"of G's samples, {row['accuracy']:.1%} into the class asked for; of the worst class, {row['worst_class']:.1%}")
+
+def features(judge: metrics.Judge, images: np.ndarray) -> np.ndarray:
+    """What the judge sees in the images: (n, 64)."""
+    with no_grad():
+        return in_parts(lambda part: backend.to_numpy(judge.features(part).data), images)
+
+
+def opinion(judge: metrics.Judge, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The class in which the judge puts each image, and whether it is more than 90 % sure of it."""
+    with no_grad():
+        probabilities = backend.to_numpy(softmax(judge.head(features(judge, images)), axis=1).data)
+    return probabilities.argmax(axis=1), probabilities.max(axis=1) > metrics.images.CONFIDENT
+
+
+def some(x: np.ndarray, n: int) -> np.ndarray:
+    """At most n of the data, drawn at random, and always the same."""
+    return x[np.random.default_rng(0).permutation(len(x))[:n]]
+
+
+def note(claim: Claim, found: dict[str, dict], without: float, half_way: list[float]) -> None:
+    """The figures by which a game on digits can be told from another, without bounds."""
+    row, real = found["samples"], found["real_images"]
+    claim.note("clear digits", row["confident"], "reported: share of the samples that a classifier is more than 90 % sure of")
+    claim.note("clear digits, unseen real images", real["confident"], "reported")
+    claim.note("classes", row["classes"], "reported: those with at least 1 % of the samples")
+    claim.note("Frechet distance", row["frechet"], "reported: between the classifier's features of the samples and the data")
+    claim.note("Frechet distance, unseen real images", real["frechet"], "reported")
+    claim.note("Frechet distance, real images without one class", without, "reported: the mean over which one is missing")
+    claim.note("nearest training image", row["nearest"], "reported: median distance; a copy has 0")
+    claim.note("nearest training image, unseen real images", real["nearest"], "reported")
+    for name, share in zip(("a straight line", "a great circle"), half_way, strict=True):
+        claim.note(f"clear digits half way on {name}", share, "reported: from one z to another")
+    if "accuracy" in row:
+        claim.note("of the class asked for", row["accuracy"], "reported: share of the samples")
+        claim.note("of the class asked for, worst class", row["worst_class"], "reported")
+        claim.note("of their class, unseen real images", real["accuracy"], "reported: where the classifier is right")
+
+
+def well_drawn(claim: Claim) -> None:
+    """What it means that G has learnt to draw digits: all ten, about as clear as real ones, and few of them out of place."""
+    m = claim.metrics
+    claim.at_least("classes", m["classes"], 10)
+    least, most = CLEAR * m["clear digits, unseen real images"], m["Frechet distance, real images without one class"]
+    claim.note(
+        "clear digits", m["clear digits"], f"at least {least:.3f}, {CLEAR:g} of real images'", m["clear digits"] >= least
+    )
+    expected = f"at most {most:.3g}, that of real images without one class"
+    claim.note("Frechet distance", m["Frechet distance"], expected, m["Frechet distance"] <= most)
+
+
+def smooth(claim: Claim) -> None:
+    """What it means that a digit turns into another by way of digits: half way, hardly fewer are clear than among samples.
+
+    On great circles: z is there as noise is, where on straight lines it is nearer to 0.
+    """
+    share, least = claim.metrics["clear digits half way on a great circle"], SMOOTH * claim.metrics["clear digits"]
+    claim.note(
+        "clear digits half way on a great circle", share, f"at least {least:.3f}, {SMOOTH:g} of samples'", share >= least
+    )
+
+
+# --- in words -------------------------------------------------------------------------------------------------------------
+
+
+def in_words(m: dict[str, Any]) -> str:
+    """What the figures say of the samples."""
+    distance = (
+        f"Frechet distance {m['Frechet distance']:.0f} (real images without one class: "
+        f"{m['Frechet distance, real images without one class']:.0f})"
+    )
+    if "of the class asked for" in m:
+        asked, worst = m["of the class asked for"], m["of the class asked for, worst class"]
+        return f"{asked:.0%} of the samples show the class asked for, of the worst class {worst:.0%}; {distance}"
+    clear, real = m["clear digits"], m["clear digits, unseen real images"]
+    return f"{clear:.0%} of the samples are clear digits (of real images {real:.0%}), of {m['classes']:.0f} classes; {distance}"
+
+
+def on_the_way(m: dict[str, Any]) -> str:
+    """What they say of the images between two z."""
+    straight, circle = (m[f"clear digits half way on {way}"] for way in ("a straight line", "a great circle"))
+    return (
+        f"Half way from one z to another, {straight:.0%} of the images are clear digits on straight lines, "
+        f"{circle:.0%} on great circles; of samples, {m['clear digits']:.0%}"
+    )
+
+
+def at_the_end(history: list[dict[str, float]]) -> str:
+    """What the curves come to, on average over the last tenth of the training."""
+    last = history[-max(1, len(history) // 10) :]
+    if "D_accuracy" in last[0]:
+        right = np.mean([row["D_accuracy"] for row in last])
+        return f"In the last tenth of the training, D is right about {right:.0%} of the images; guessing, about 50%"
+    ratio, M = (np.mean([row[name] for row in last]) for name in ("ratio", "M"))
+    return f"In the last tenth of the training, $L(G(z))$ is {ratio:.2f} times $L(x)$, and $M$ is {M:.3f}"

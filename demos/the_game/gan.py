@@ -8,9 +8,9 @@ Four sets of data: `ring`, eight narrow Gaussians on a circle; `grid`, 25 of the
 digits drawn from fonts, which need no download. G descends -log D(G(z)), both players use Adam, and the learning rates fall
 to 0, without which the two would circle around the solution for ever.
 
-What to look for: in samples.png the orange points should look like the blue ones. In curves.png the losses do not fall:
-they approach the values that they have when D can only guess. In animation.gif G's samples, black, follow D's opinion to
-wherever it is red ("real") or pale, and D learns from where they went; in the end it is undecided, white, at the data.
+What to look for: in samples.png the samples should look like the data. In curves.png, do the losses fall, or approach the
+values that they have when D can only guess? In over_time.png and animation.gif G's samples, black, follow D's opinion to
+wherever it is blue ("real") or pale, and D learns from where they went: is it undecided, white, at the data in the end?
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -98,39 +98,54 @@ def points(claim: Claim, settings: Settings) -> None:
     run.train()
 
     samples = scale * game.sample(10_000)
-    found = metrics.mode_coverage(samples, centres, std)
+    reached = metrics.mode_coverage(samples, centres, std)
     perfect = metrics.mode_coverage(x[:10_000], centres, std)
-    title = f"{found['modes_1pct']} of {len(centres)} modes, {found['high_quality']:.1%} of the samples within 3 std"
-    claim.show(pictures.points(x[:10_000], samples), "samples", f"{title} (of the data: {perfect['high_quality']:.1%})")
-    claim.show(pictures.points_over_time(run.snapshots, x), "over_time", title)
-    pictures.points_animation(args.out / "animation.gif", run.snapshots, x, "blue: D says real")
-    claim.show(pictures.curves(run.history), "curves", "the two players over the training")
-    claim.metrics |= {"samples": found, "perfect_sampler": perfect}
+    accuracy = float(np.mean([row["D_accuracy"] for row in run.history[-len(run.history) // 10 :]]))
+    claim.metrics |= {"samples": reached, "perfect_sampler": perfect}
+    measure(claim, reached, perfect, len(centres), accuracy)
     run.write(samples=samples)
-    conclude(args)
-    for name, row in (("G", found), ("perfect sampler", perfect)):
-        print(
-            f"{name:>16}: {row['modes']} modes touched, {row['modes_1pct']} with at least 1 % of the samples, "
-            f"{row['high_quality']:.1%} within 3 std, KL over modes {row['kl']:.4f}"
-        )
+    says = in_words(claim.metrics)
+    claim.show(pictures.points(x[:10_000], samples), "samples", says)
+    claim.show(pictures.points_over_time(run.snapshots, x, "$D(x)$: 0 fake, 1 real"), "over_time", says)
+    pictures.points_animation(args.out / "animation.gif", run.snapshots, x, "blue: D says real")
+    guess = f"In the last tenth of the training, D is right about {accuracy:.0%} of the points; guessing, about 50%"
+    claim.show(pictures.curves(run.history), "curves", guess)
+
+
+def measure(claim: Claim, reached: dict, perfect: dict, modes: int, accuracy: float) -> None:
+    """All modes, each with about its share, and points where the data are; then D can only guess."""
+    claim.note("modes", modes, "of the data")
+    claim.at_least("modes with 1 % of the samples", reached["modes_1pct"], modes)
+    claim.at_least("share within 3 std", reached["high_quality"], 0.9)
+    claim.note("share within 3 std, data", perfect["high_quality"], "reported: no sampler is better")
+    claim.at_most("KL over modes", reached["kl"], 0.05)  # as when the modes' shares differ by a third
+    claim.note("KL over modes, data", perfect["kl"], "reported: of as many points")
+    claim.between("accuracy of D at the end", accuracy, 0.4, 0.6)
 
 
 def images(claim: Claim, settings: Settings) -> None:
     """Images of 28 x 28 pixels, by the same algorithm: only the last layers' sizes differ."""
     G, D = digits.dense_players(settings.z, settings.width)
     digits.play(claim, make_game(settings, G, D))
+    digits.well_drawn(claim)
 
 
-def conclude(args) -> None:
-    """What there is to look at."""
-    print(f"""
-Results are in {args.out}/
-  samples.png    the data and G's samples side by side: can you tell which is which?
-  over_time.png  how the samples came to be
-  animation.gif  the same, moving
-  curves.png     the losses, which do not fall, and D's accuracy, which approaches 1/2: D can only guess
-  history.csv, summary.json, samples.npz, checkpoint.npz   the figures behind them
-""")
+def found(m: dict[str, float]) -> str:
+    """README's cell."""
+    if "modes" not in m:
+        return digits.in_words(m)
+    return (
+        f"{in_words(m)}; KL divergence of the modes' shares from even ones {m['KL over modes']:.4f}; D ends at an accuracy "
+        f"of {m['accuracy of D at the end']:.2f}, where guessing has 0.5"
+    )
+
+
+def in_words(m: dict[str, float]) -> str:
+    """What G has found."""
+    return (
+        f"{m['modes with 1 % of the samples']:.0f} of {m['modes']:.0f} modes, {m['share within 3 std']:.1%} of the samples "
+        f"within 3 std of one (of the data, {m['share within 3 std, data']:.1%})"
+    )
 
 
 if __name__ == "__main__":

@@ -1,12 +1,15 @@
 """BEGAN's demo: an autoencoder as D, and a thermostat set by --gamma."""
 
-from dataclasses import make_dataclass
+from dataclasses import make_dataclass, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from demos.architectures import began
 from demos.kit import digits, pictures
+from demos.kit.claim import Claim
+from demos.kit.run import common_options, start
 from minigan.games import BEGAN
 from tests.demos.running import column, run, samples_of, summary_of, training_of
 
@@ -14,11 +17,18 @@ SMALL = ("--quick", "--steps")
 
 
 def played(monkeypatch, tmp_path, *options):
-    """The game, the settings and the curves' panels that the demo plays with."""
+    """The game, the settings and the curves' panels that the demo plays with first."""
     found = []
-    monkeypatch.setattr(digits, "play", lambda args, game, settings, panels: found.append((game, settings, panels)))
-    run("began", tmp_path, *options)
+    monkeypatch.setattr(
+        digits, "play", lambda claim, game, panels, along: found.append((game, claim.settings, panels)) or stop()
+    )
+    with pytest.raises(StopIteration):
+        run("began", tmp_path, *options)
     return found[0]
+
+
+def stop():
+    raise StopIteration
 
 
 @pytest.mark.parametrize(("options", "gamma"), [((), began.Settings.gamma), (("--gamma", "0.5"), 0.5), (("--gamma", "0"), 0.0)])
@@ -85,12 +95,59 @@ def test_the_history_has_the_measure_of_convergence_and_ks_path(tmp_path, small)
 
 def test_the_curves_are_those_of_the_games_own_figures(tmp_path, small, monkeypatch):
     drawn = []
-    monkeypatch.setattr(pictures, "curves", lambda path, history, title, panels: drawn.append((history, panels)))
-    run("began", tmp_path, *SMALL, "2")
+    monkeypatch.setattr(pictures, "curves", lambda history, panels: drawn.append((history, panels)))
+    run("began", tmp_path, *SMALL, "2", "--gamma", "0.7")
     [(history, panels)] = drawn
     shown = {key for panel in panels for key in panel.curves}
     assert shown == {"L_x", "loss_G", "M", "k", "ratio"}
     assert shown <= set(history[0])
+
+
+# --- is M a measure of convergence? -------------------------------------------------------------------------------------
+
+
+def a_run(steps, M, distances, every=10):
+    """A training's history and snapshots: M of each iteration, and distances at some moments."""
+    history = [{"step": t + 1, "M": M(t + 1), "ratio": 0.7} for t in range(steps)]
+    snapshots = [{"step": np.array(i * every), "distance": np.array(d)} for i, d in enumerate(distances)]
+    return SimpleNamespace(history=history, snapshots=snapshots)
+
+
+def test_m_between_two_moments_is_compared_with_the_distance_at_the_second():
+    M, distances = began.along_the_training(a_run(30, lambda t: float(t), [90.0, 80.0, 70.0, 60.0]))
+    assert M == [5.5, 15.5, 25.5]
+    assert distances == [80.0, 70.0, 60.0]
+
+
+def test_the_late_mean_is_that_of_the_last_part():
+    assert began.late([1.0] * 9 + [5.0], 10) == 5.0
+    assert began.late([1.0, 2.0, 3.0, 4.0], 2) == 3.5
+    assert began.late([2.0], 10) == 2.0
+
+
+def test_a_ratio_beside_gamma_and_an_m_that_rises_as_the_images_get_better_do_not_hold(tmp_path):
+    claim = Claim(start(common_options(""), ["--out", str(tmp_path)], "began"), {"gamma": 0.75})
+    began.thermostat(claim, a_run(30, lambda t: float(t), [90.0, 80.0, 70.0, 60.0]))
+    assert claim.holds == {"ratio in the last quarter": True, "rank correlation of M with the Frechet distance": False}
+    run = a_run(30, lambda t: -float(t), [90.0, 80.0, 70.0, 60.0])
+    for row in run.history:
+        row["ratio"] = 0.9
+    began.thermostat(claim, run)
+    assert claim.holds == {"ratio in the last quarter": False, "rank correlation of M with the Frechet distance": True}
+
+
+def test_both_gammas_are_played_on_the_same_seeds_and_the_first_game_only_once(tmp_path, small, monkeypatch):
+    asked = []
+
+    def each(function, tasks, *shared, steps):
+        asked.extend(tasks.values())
+        return [{"M": 1.0 + i, "classes": 3, "Frechet distance": 5.0 + i} for i, _ in enumerate(tasks)]
+
+    monkeypatch.setattr(began, "each", each)
+    monkeypatch.setattr(began, "picture", lambda along, runs: {gamma: len(side) for gamma, side in runs.items()})
+    monkeypatch.setitem(began.QUICK, "seeds", 2)
+    run("began", tmp_path, *SMALL, "3", "--seed", "7")
+    assert asked == [(0.75, 8), (0.3, 7), (0.3, 8)]
 
 
 @pytest.mark.slow
@@ -105,3 +162,12 @@ def test_in_a_small_version_the_ratio_settles_at_gamma_and_m_falls(gamma, tmp_pa
     # 0.80 were seen.
     assert ratio[-late:].mean() == pytest.approx(gamma, abs=0.1)
     assert m[-late:].mean() < 0.5 * m[:5].mean()
+
+
+@pytest.mark.slow
+def test_without_a_thermostat_the_ratio_does_not_settle_at_gamma(tmp_path, no_pictures, monkeypatch):
+    game = began.game
+    monkeypatch.setattr(began, "game", lambda gamma, s: game(gamma, replace(s, lambda_k=0.0, lr=2e-3)))
+    monkeypatch.setattr(digits, "SAMPLES", 100)
+    ratio = column(run("began", tmp_path, "--quick", "--steps", "1500", "--gamma", "0.75"), "ratio")
+    assert abs(ratio[-len(ratio) // 4 :].mean() - 0.75) > 0.2

@@ -9,6 +9,8 @@ import pytest
 
 from demos.kit import digits, pictures
 from demos.kit.checkpoints import read_checkpoint
+from demos.kit.claim import Claim
+from demos.kit.run import common_options, start
 from minigan import data, metrics
 from minigan.games import ConditionalGAN
 from tests.demos.running import OTHERS, run, samples_of, summary_of
@@ -29,9 +31,15 @@ def args(**options):
 @every_one
 def test_the_data_are_glyphs_with_quick_and_else_mnist(name, tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(digits, "play", lambda args, *rest: asked.append(args.data))
+
+    def play(claim, *rest, **options):
+        asked.append(claim.args.data)
+        raise StopIteration
+
+    monkeypatch.setattr(digits, "play", play)
     for options in (["--quick"], [], ["--quick", "--data", "mnist"], ["--data", "glyphs"]):
-        run(name, tmp_path, *options)
+        with pytest.raises(StopIteration):
+            run(name, tmp_path, *options)
     assert asked == ["glyphs", "mnist", "mnist", "glyphs"]
 
 
@@ -57,7 +65,9 @@ def test_without_the_test_images_there_is_nothing_to_compare_with(mnist_folder):
 @also_gan
 def test_digits_come_from_the_folder_that_is_named(name, tmp_path, mnist_folder, small, monkeypatch):
     seen = []
-    monkeypatch.setattr(data, "batches", lambda x, y, size, make=data.batches: seen.append((x, y)) or make(x, y, size=size))
+    monkeypatch.setattr(
+        data, "batches", lambda *arrays, size, make=data.batches: seen.append(arrays) or make(*arrays, size=size)
+    )
     out = run(name, tmp_path / "out", *SMALL, "--data", "mnist", "--data-dir", str(mnist_folder))
     assert {path.name for path in out.iterdir()} == OTHERS - {"animation.gif"}  # pictures are left out here
     assert summary_of(out)["settings"]["data"] == "mnist"
@@ -111,8 +121,8 @@ def images(n):
 
 
 def test_a_quick_run_trains_its_own_judge_and_the_cache_is_left_alone(judged):
-    (x, y), others, (samples, _) = images(30), images(20), images(21)
-    digits.quality(args(), x, y, others, samples, None)
+    x, y = images(30)
+    digits.judge_of(args(), x, y)
     [(name, data_given, options)] = judged
     assert name == "train_judge"
     assert data_given == (x, y)
@@ -125,8 +135,8 @@ def test_no_quick_run_writes_into_the_users_cache(done):
 
 def test_a_whole_run_takes_the_judge_from_the_cache_and_shows_that_one_is_being_trained(judged, capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    (x, y), others, (samples, _) = images(30), images(20), images(21)
-    digits.quality(args(quick=False), x, y, others, samples, None)
+    x, y = images(30)
+    digits.judge_of(args(quick=False), x, y)
     [(name, data_given, options)] = judged
     assert name == "judge"
     assert data_given == (x, y)
@@ -138,17 +148,18 @@ def test_a_whole_run_takes_the_judge_from_the_cache_and_shows_that_one_is_being_
 def test_a_judge_that_is_cached_is_not_trained_again(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(metrics, "judge", lambda x, y, progress, make=metrics.judge: make(x, y, steps=2, progress=progress))
-    (x, y), others, (samples, _) = images(30), images(20), images(21)
-    first = digits.quality(args(quick=False), x, y, others, samples, None)
+    (x, y), (samples, _) = images(30), images(21)
+    first = digits.judge_of(args(quick=False), x, y)
     assert len(list((tmp_path / "minigan" / "judges").iterdir())) == 1
     monkeypatch.setattr(metrics.images, "train_judge", None)
-    assert digits.quality(args(quick=False), x, y, others, samples, None) == first
+    again = digits.judge_of(args(quick=False), x, y)
+    np.testing.assert_array_equal(digits.features(first, samples), digits.features(again, samples))
 
 
 def test_samples_and_unseen_images_are_judged_by_the_same_judge_against_the_same_data(judged):
     (x, y), others, (samples, labels) = images(30), images(20), images(21)
-    found = digits.quality(args(), x, y, others, samples, labels)
-    judge = metrics.Judge(np.random.default_rng(0))
+    judge = digits.judge_of(args(), x, y)
+    found = digits.quality(judge, x, others, samples, labels)
     assert found == {
         "samples": metrics.image_quality(samples, judge, x, labels),
         "real_images": metrics.image_quality(others[0], judge, x, others[1]),
@@ -164,25 +175,69 @@ def test_the_interpolation_is_a_wide_picture_of_greys(quick):
     assert width > 2 * height  # two sheets of 8 rows and 12 columns
 
 
-def test_the_end_is_told_in_figures(quick):
+def test_the_figures_that_are_noted_are_the_judges(quick):
     said, found = quick("cgan").said, summary_of(quick("cgan").out)["metrics"]
-    for row, title in (("samples", "G's samples"), ("real_images", "unseen real images")):
-        [line] = [line for line in said.splitlines() if line.strip().startswith(title)]
-        figures = line.replace(title, "").split()
-        assert figures[0] == f"{found[row]['confident']:.1%}"
-        assert figures[1:] == [
-            f"{found[row][key]:{how}}" for key, how in (("classes", ""), ("kl", ".4f"), ("frechet", ".2f"), ("nearest", ".2f"))
-        ]
-    assert f"the judge puts {found['real_images']['accuracy']:.1%} into the right class" in said
-    assert "into the class asked for" in said
+    for name, row, key in (
+        ("clear digits", "samples", "confident"),
+        ("clear digits, unseen real images", "real_images", "confident"),
+        ("classes", "samples", "classes"),
+        ("Frechet distance", "samples", "frechet"),
+        ("Frechet distance, unseen real images", "real_images", "frechet"),
+        ("of the class asked for", "samples", "accuracy"),
+        ("of their class, unseen real images", "real_images", "accuracy"),
+    ):
+        assert found[name] == found[row][key]
+        assert f"\n{name} " in said
 
 
-def test_without_classes_nothing_is_said_of_those_asked_for(capsys):
-    row = {"confident": 0.5, "classes": 3, "kl": 0.5, "frechet": 1.0, "nearest": 1.0}
-    digits.report(Namespace(out="out"), {"samples": row, "real_images": row | {"accuracy": 0.9}})
-    said = capsys.readouterr().out
-    assert "90.0% into the right class" in said
-    assert "into the class asked for" not in said
+GOOD = {"classes": 10, "clear digits": 0.6, "Frechet distance": 20.0}
+GOOD |= {"clear digits, unseen real images": 0.9, "Frechet distance, real images without one class": 40.0}
+GOOD |= {"clear digits half way on a straight line": 0.3, "clear digits half way on a great circle": 0.55}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("classes", 9),
+        ("clear digits", 0.4),
+        ("Frechet distance", 41.0),
+        ("Frechet distance", float("nan")),
+        ("clear digits half way on a great circle", 0.4),
+        (None, None),
+    ],
+)
+def test_a_game_on_digits_is_judged_by_what_real_images_reach(name, value, tmp_path):
+    claim = Claim(start(common_options(""), ["--out", str(tmp_path)], "dcgan"), {})
+    claim.metrics |= GOOD | ({name: value} if name else {})
+    digits.well_drawn(claim)
+    digits.smooth(claim)
+    assert {key for key, holds in claim.holds.items() if not holds} == ({name} - {None})
+    assert "60% of the samples" in digits.in_words(GOOD)
+    assert "show the class" not in digits.in_words(GOOD)
+
+
+def test_real_images_without_a_class_are_further_away_than_all(monkeypatch):
+    x, y = images(400)
+    others = images(300)
+    judge = metrics.train_judge(x, y, steps=60)
+    whole = digits.quality(judge, x, others, x[:300], None)["real_images"]["frechet"]
+    assert whole < digits.without_one_class(judge, x, others) < 10 * whole
+    classes, clear = digits.opinion(judge, others[0])
+    assert clear.mean() == pytest.approx(digits.quality(judge, x, others, x[:300], None)["real_images"]["confident"])
+    assert (classes == others[1]).mean() > 0.5
+
+
+def test_the_curves_title_says_what_they_come_to():
+    history = [{"D_accuracy": 0.9}] * 18 + [{"D_accuracy": 0.6}, {"D_accuracy": 0.64}]
+    assert "right about 62% of the images" in digits.at_the_end(history)
+    assert "0.70 times" in digits.at_the_end([{"ratio": 0.7, "M": 0.1}])
+
+
+def test_half_way_is_half_way():
+    a, b = np.float32([[1, 0], [3, 0]]), np.float32([[0, 1], [0, 3]])
+    straight, circle = digits.middles(a, b)
+    np.testing.assert_allclose(straight, [[0.5, 0.5], [1.5, 1.5]])
+    np.testing.assert_allclose(circle, np.sqrt([[0.5, 0.5], [4.5, 4.5]]), rtol=1e-6)
 
 
 # --- the pictures -------------------------------------------------------------------------------------------------------
@@ -250,33 +305,32 @@ def test_ways_of_a_conditional_game_are_the_same_z_in_eight_classes():
 def test_every_picture_gets_images_of_the_right_kind(name, tmp_path, small, monkeypatch):
     drawn = {}
     for picture in ("images", "interpolations", "images_over_time", "images_animation", "curves"):
-        monkeypatch.setattr(pictures, picture, lambda path, *rest, name=picture: drawn.update({path.name: (name, *rest)}))
+        monkeypatch.setattr(pictures, picture, lambda *given, name=picture, **named: drawn.update({name: (given, named)}))
     monkeypatch.setattr(digits, "SAMPLES", 150)
-    out = run(name, tmp_path, *SMALL, "--data", "glyphs")
+    monkeypatch.setattr(digits, "WAYS", 100)
+    out = run(name, tmp_path, *SMALL, "--data", "glyphs", *(["--gamma", "0.7"] if name == "began" else []))
     samples, conditional = samples_of(out)["samples"], name == "cgan"
 
-    kind, real, fake, title = drawn["samples.png"]
-    assert kind == "images"
+    (real, fake), named = drawn["images"]
     assert real.max() == 1
     assert real.min() == 0
     expected = digits.by_class(samples, np.arange(150) % 10) if conditional else samples[:144]
     np.testing.assert_array_equal(fake, expected)
-    assert title.startswith("glyphs after 3 iterations")
-    assert ("a row for each class" in title) == conditional
+    assert named == ({"labels": list("0123456789")} if conditional else {})
 
-    kind, straight, spherical, _ = drawn["interpolation.png"]
-    assert kind == "interpolations"
+    (straight, spherical, names), _ = drawn["interpolations"]
+    assert names == ([f"class {c}" for c in range(8)] if conditional else [])
     assert straight.shape == spherical.shape == (8, 12, 1, 28, 28)
     assert 0 <= min(straight.min(), spherical.min()) < max(straight.max(), spherical.max()) <= 1
 
     columns = 10 if conditional else 8
-    kind, snapshots, in_a_row = drawn["animation.gif"]
-    assert (kind, in_a_row) == ("images_animation", columns)
+    (path, snapshots, in_a_row), _ = drawn["images_animation"]
+    assert (path, in_a_row) == (out / "animation.gif", columns)
     assert [int(s["step"]) for s in snapshots] == [0, 1, 2, 3]
     assert all(s["samples"].shape == (8 * columns, 1, 28, 28) for s in snapshots)
-    kind, again, _, in_a_row = drawn["over_time.png"]
-    assert (kind, again, in_a_row) == ("images_over_time", snapshots, 2 * columns)
-    assert drawn["curves.png"][0] == "curves"
+    assert drawn["images_over_time"] == ((snapshots, 2 * columns), {})
+    (history, _), _ = drawn["curves"]
+    assert [row["step"] for row in history] == [1, 2, 3]
 
 
 def test_a_conditional_games_samples_are_asked_for_class_by_class_and_come_with_their_labels(tmp_path, small, monkeypatch):
@@ -286,8 +340,7 @@ def test_a_conditional_games_samples_are_asked_for_class_by_class_and_come_with_
 
     monkeypatch.setattr(ConditionalGAN, "sample", draw_the_class)
     seen = []
-    monkeypatch.setattr(digits, "quality", lambda args, x, y, others, samples, labels: seen.append(labels) or {"samples": {}})
-    monkeypatch.setattr(digits, "report", lambda args, found: None)
+    monkeypatch.setattr(digits, "quality", lambda *given, make=digits.quality: seen.append(given[-1]) or make(*given))
     arrays = samples_of(run("cgan", tmp_path, *SMALL))
     np.testing.assert_allclose(arrays["samples"][:, 0, 5, 5], (arrays["labels"] / 10 + 1) / 2)  # [-1, 1] to [0, 1]
     np.testing.assert_array_equal(seen[0], arrays["labels"])

@@ -1,0 +1,127 @@
+"""Convolutional and dense players, with as many parameters: how far each ends from the data, and where it fails."""
+
+import time
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+import minigan as mg
+from demos.kit import digits, pictures
+from demos.kit.checkpoints import resumable
+from demos.kit.style import FAKE, OTHERS, REAL, slide
+from demos.kit.training import adam
+from minigan import data, metrics, nn, optim
+from minigan.games import GAN, dcgan_discriminator, dcgan_generator
+
+CONV, SECONDS, ITERATIONS = "convolutional", "dense, as many seconds", "dense, as many iterations"
+KINDS = (ITERATIONS, SECONDS, CONV)
+COLOURS = {ITERATIONS: OTHERS[1], SECONDS: OTHERS[3], CONV: FAKE}
+MARKERS = {ITERATIONS: "^", SECONDS: "s", CONV: "o"}
+SHEET = 10, 5  # images of the worst class: columns, rows
+
+
+# --- the games ------------------------------------------------------------------------------------------------------------
+
+
+def game(kind: str, s: Any) -> GAN:
+    """The game of convolutional players, or of dense ones with as many parameters each."""
+    G, D = dcgan_generator(s.z, s.channels), dcgan_discriminator(channels=s.channels)
+    if kind != CONV:
+        G, D = dense_generator(s.z, parameters(G)), dense_discriminator(parameters(D))
+    lr, r1 = (s.lr, s.r1) if kind == CONV else (s.dense_lr, s.dense_r1)
+    return GAN(G, D, data.noise(s.z), adam(G, lr), adam(D, lr), r1=r1)
+
+
+def parameters(network: nn.Module) -> int:
+    """How many numbers it learns."""
+    return sum(p.size for p in network.parameters())
+
+
+def width(total: int, inputs: int, outputs: int) -> int:
+    """Of two hidden layers, so that w^2 + (inputs + outputs + 2) w + outputs parameters are about `total`."""
+    half = (inputs + outputs + 2) / 2
+    return max(1, round((half**2 + total - outputs) ** 0.5 - half))
+
+
+def dense_generator(z: int, total: int) -> nn.Sequential:
+    """(N, z) -> (N, 1, 28, 28), with about `total` parameters."""
+    w = width(total, z, 784)
+    return nn.Sequential(
+        nn.Dense(z, w), nn.LeakyReLU(0.2), nn.Dense(w, w), nn.LeakyReLU(0.2), nn.Dense(w, 784), nn.Tanh(),
+        nn.Reshape(1, 28, 28),
+    )  # fmt: skip
+
+
+def dense_discriminator(total: int) -> nn.Sequential:
+    """(N, 1, 28, 28) -> (N, 1), with about `total` parameters."""
+    w = width(total, 784, 1)
+    layers = nn.Dense(784, w), nn.LeakyReLU(0.2), nn.Dense(w, w), nn.LeakyReLU(0.2), nn.Dense(w, 1)
+    return nn.Sequential(nn.Flatten(), *layers)
+
+
+def play(kind: str, seed: int, steps: int, judge: metrics.Judge, x: np.ndarray, s: Any) -> dict[str, Any]:
+    """A game of so many iterations: what `look` finds of G's samples, and the processor's seconds."""
+    mg.seed(seed)
+    began = time.process_time()
+    played = game(kind, s)
+    batches = data.batches(2 * x - 1, size=s.batch if kind == CONV else s.dense_batch)
+    decay = optim.LinearDecay([played.opt_G, played.opt_D], steps)
+    for _ in resumable(range(steps), "game", game=played, batches=batches, decay=decay):
+        played.step(batches)
+        decay.step()
+    seconds = time.process_time() - began
+    return look((played.sample(s.samples) + 1) / 2, judge, x) | {"seconds": seconds}
+
+
+# --- what there is to see in the samples ------------------------------------------------------------------------------------
+
+
+def look(samples: np.ndarray, judge: metrics.Judge, x: np.ndarray) -> dict[str, Any]:
+    """The judge's figures of the samples; the share of clear digits in each class; dots; samples of the worst class."""
+    a, b = digits.features(judge, samples), digits.features(judge, digits.some(x, len(samples)))
+    classes, clear = digits.opinion(judge, samples)
+    shares = [float(clear[classes == c].mean()) if (classes == c).any() else 0.0 for c in range(10)]
+    sheet = np.zeros((SHEET[0] * SHEET[1], 1, 28, 28), np.float32)
+    worst = samples[classes == np.argmin(shares)][: len(sheet)]
+    sheet[: len(worst)] = worst
+    figures = {"frechet": metrics.frechet_distance(a, b), "confident": float(clear.mean()), "dots": dots(samples)}
+    return figures | {"clear": shares, "worst": sheet}
+
+
+def dots(images: np.ndarray) -> float:
+    """Bright pixels without a bright neighbour among the eight, in an image, on average: strokes have none."""
+    bright = np.pad(images[:, 0] > 0.5, ((0, 0), (1, 1), (1, 1)))
+    around = sum(np.roll(bright, (i, j), axis=(1, 2)).astype(int) for i in (-1, 0, 1) for j in (-1, 0, 1)) - bright
+    return float((bright & (around == 0)).sum() / len(images))
+
+
+# --- the picture ------------------------------------------------------------------------------------------------------------
+
+
+def picture(runs: dict[str, list[dict]], real: dict[str, Any]) -> Figure:
+    """How far each kind ends from the data; how clear each digit is; and samples of both kinds' worst class."""
+    figure, ((distances, classes), sheets) = slide(2, 2)
+    draw_distances(distances, runs, real["frechet"])
+    for kind in (CONV, SECONDS):
+        shares = 100 * np.mean([run["clear"] for run in runs[kind]], axis=0)
+        classes.plot(range(10), shares, MARKERS[kind], color=COLOURS[kind], linestyle="", label=kind.replace(", ", ",\n"))
+    classes.plot(range(10), 100 * np.array(real["clear"]), "_", color=REAL, markersize=16, label="unseen\nreal images")
+    classes.set(xlabel="class", ylabel="clear digits, %", xticks=range(10), ylim=(0, 105))
+    classes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+    for axes, kind in zip(sheets, (SECONDS, CONV), strict=True):
+        run = runs[kind][0]
+        pictures.labelled(axes, run["worst"], SHEET[0], [])
+        axes.set_title(f"{kind}: its worst class, {np.argmin(run['clear'])}")
+    return figure
+
+
+def draw_distances(axes: Any, runs: dict[str, list[dict]], real: float) -> None:
+    """A point for each game, and a line where real images are."""
+    for i, kind in enumerate(KINDS):
+        distances = [run["frechet"] for run in runs[kind]]
+        axes.plot(distances, [i] * len(distances), MARKERS[kind], color=COLOURS[kind])
+    axes.axvline(real, color=REAL, linestyle="--")
+    axes.annotate("unseen real images", (real, 2.5), xytext=(8, 0), textcoords="offset points", color=REAL, va="center")
+    axes.set(xscale="log", xlabel="Frechet distance to the data", yticks=range(3), ylim=(-0.5, 2.9))
+    axes.set_yticklabels([kind.replace(", ", ",\n") for kind in KINDS])
