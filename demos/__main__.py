@@ -254,8 +254,8 @@ def print_verdicts(out: Path, statuses: dict[str, int]) -> None:
     """A table: each demo, its seconds, and what held."""
     print(f"\n{'demo':<22} {'seconds':>8}  verdict")
     for name in names():
-        seconds = summary_of(out / name).get("seconds", float("nan"))
-        print(f"{name:<22} {seconds:8.0f}  {verdict(out / name, statuses[name])}")
+        seconds = summary_of(out / name).get("seconds")
+        print(f"{name:<22} {'-' if seconds is None else f'{seconds:.0f}':>8}  {verdict(out / name, statuses[name])}")
 
 
 def write_page(args: argparse.Namespace) -> Path:

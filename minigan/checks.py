@@ -40,6 +40,20 @@ def whole(who: str, name: str, value: Any, least: int = 1, most: float = math.in
     return int(value)
 
 
+def counts(who: str, **values: Any) -> None:
+    """Whole numbers, each at least 1, such as steps=100."""
+    for name, value in values.items():
+        whole(who, name, value)
+
+
+def interval(who: str, name: str, value: Any, above: float = -math.inf, otherwise: str = "") -> tuple[float, float]:
+    """The value as two floats, if it is (low, high) with above < low <= high. `otherwise`: what else may stand there."""
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        raise ValueError(f"{who}: {name} is {_short(value)}; expected (low, high){otherwise}")
+    low = number(who, f"{name}[0]", value[0], above=above)
+    return low, number(who, f"{name}[1]", value[1], least=low)
+
+
 def flag(who: str, name: str, value: Any) -> bool:
     """The value, if it is True or False."""
     if not isinstance(value, bool | numpy.bool_):

@@ -8,6 +8,7 @@ import pytest
 
 from minigan import Tensor, nn
 from tests.games import players
+from tests.states import assert_same
 
 IMAGE, ROW = (2, 3, 8, 8), (4, 3)
 LAYERS = {  # (how it is made, the shape of its input)
@@ -36,17 +37,6 @@ LAYERS = {  # (how it is made, the shape of its input)
 COPIES = {"deepcopy": copy.deepcopy, "pickle": lambda thing: pickle.loads(pickle.dumps(thing))}
 every_copy = pytest.mark.parametrize("make_copy", COPIES.values(), ids=COPIES)
 frozen_or_not = pytest.mark.parametrize("frozen", [False, True], ids=["", "frozen"])
-
-
-def assert_same(a, b):
-    """Two nested states, bit for bit."""
-    assert a.keys() == b.keys()
-    for name, value in a.items():
-        if isinstance(value, dict):
-            assert_same(value, b[name])
-        else:
-            np.testing.assert_array_equal(value, b[name], err_msg=name)
-            assert np.asarray(value).dtype == np.asarray(b[name]).dtype
 
 
 def outputs(layer, shape):

@@ -104,8 +104,9 @@ class Claim:
 
     def _print(self) -> None:
         figures = {name: value for name, value in self.metrics.items() if isinstance(value, float)}
-        width = max(map(len, figures), default=0)
-        print(f"\n{'':{width}}  {'measured':>12}  expected")
+        if figures:
+            width = max(map(len, figures))
+            print(f"\n{'':{width}}  {'measured':>12}  expected")
         for key, value in figures.items():
             verdict = {True: "", False: "   <-- does not hold"}.get(self.holds.get(key), "")
             print(f"{key:{width}}  {value:12.6g}  {self.expected.get(key, '')}{verdict}".rstrip())

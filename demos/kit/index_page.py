@@ -64,7 +64,8 @@ def table(summary: dict) -> str:
     """The figures that can be right or wrong."""
     rows = [
         f"<tr><td>{html.escape(name)}</td><td>{html.escape(summary['expected'].get(name, ''))}</td>"
-        f'<td class="number">{number(summary["metrics"][name])}</td><td>{"✓ holds" if holds else "✗ does not hold"}</td></tr>'
+        f'<td class="number">{number(summary["metrics"].get(name))}</td>'
+        f"<td>{'✓ holds' if holds else '✗ does not hold'}</td></tr>"
         for name, holds in summary.get("holds", {}).items()
     ]
     head = "<tr><th>figure</th><th>expected</th><th>found</th><th></th></tr>"

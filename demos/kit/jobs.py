@@ -15,7 +15,6 @@ from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.connection import wait as wait_for
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -62,45 +61,48 @@ def one_thread() -> Iterator[None]:
 
 def _side_by_side(run: Checkpoint, function: Callable, tasks: Mapping[str, tuple], shared: tuple, bar: tqdm) -> list[Any]:
     """The same in several processes, each of which saves where its task stands in a checkpoint of its own."""
-    results: dict[str, Any] = {}
     names = {name: run.own_name(name) for name in tasks}
     generators = {name: backend.spawn() for name in tasks}  # in order, also of those that are finished: as `once` does
-    for name, own in names.items():
-        if own in run.found:
-            results[name] = run.recall(own, bar)
-    open_ones = [(i, name) for i, name in enumerate(tasks) if name not in results]
-    if open_ones:
-        context = multiprocessing.get_context("spawn")  # the same on every system, and safe where threads are running
-        moves = context.SimpleQueue()
-        where = backend.name(), backend.noise_name()
-        jobs = min(run.jobs, len(open_ones))
-        pool = ProcessPoolExecutor(jobs, context, _begin, (where, shared, moves))
-        try:
-            futures = {}
-            for i, name in open_ones:
-                part = run.part(i)
-                resume = run.resume.with_name(part.name) if run.resume else None
-                how = part, run.demo, run.command, resume, {**run.settings, "task": name}
-                futures[pool.submit(_work, how, generators[name], function, tasks[name])] = name, part
-            waiting = set(futures)
-            while waiting:
-                done, waiting = wait(waiting, PATIENCE, FIRST_COMPLETED)
-                while not moves.empty():
-                    bar.update(moves.get())
-                for future in done:
-                    name, part = futures[future]
-                    results[name], moved = future.result()
-                    run.keep(names[name], results[name], moved, bar, part)
-        except BrokenProcessPool:
-            run.save(bar)
-            raise SystemExit(
-                f"a process was killed (is there enough memory for {jobs}?); this goes on: {run.command}"
-            ) from None
-        finally:
-            for process in multiprocessing.active_children() if len(results) < len(tasks) else ():
+    results = {name: run.recall(own, bar) for name, own in names.items() if own in run.found}
+    left = [name for name in tasks if name not in results]
+    if not left:
+        return [results[name] for name in tasks]
+    context = multiprocessing.get_context("spawn")  # the same on every system, and safe where threads are running
+    moves = context.SimpleQueue()
+    jobs = min(run.jobs, len(left))
+    pool = ProcessPoolExecutor(jobs, context, _begin, (backend.name(), backend.noise_name(), shared, moves))
+    try:
+        futures = {}
+        for number, name in enumerate(tasks):
+            if name in left:
+                how = _how(run, name, number)
+                futures[pool.submit(_work, how, generators[name], function, tasks[name])] = name, how["path"]
+        waiting = set(futures)
+        while waiting:
+            done, waiting = wait(waiting, PATIENCE, FIRST_COMPLETED)
+            while not moves.empty():
+                bar.update(moves.get())
+            for future in done:
+                name, part = futures[future]
+                results[name], moved = future.result()
+                run.keep(names[name], results[name], moved, bar, part)
+    except BrokenProcessPool:
+        run.save(bar)
+        raise SystemExit(f"a process was killed (is there enough memory for {jobs}?); this goes on: {run.command}") from None
+    finally:
+        if len(results) < len(tasks):  # stopped, or one of them failed
+            for process in multiprocessing.active_children():
                 process.terminate()  # it saves, and stops
-            pool.shutdown(cancel_futures=True)
+        pool.shutdown(cancel_futures=True)
     return [results[name] for name in tasks]
+
+
+def _how(run: Checkpoint, name: str, number: int) -> dict[str, Any]:
+    """The checkpoint of a task, as another process makes it."""
+    path = run.part(number)
+    resume = run.resume.with_name(path.name) if run.resume else None
+    settings = {**run.settings, "task": name}
+    return {"path": path, "demo": run.demo, "command": run.command, "resume": resume, "settings": settings}
 
 
 # --- in the other processes -----------------------------------------------------------------------------------------------
@@ -110,17 +112,16 @@ _moves: Any = None
 _stopped = False
 
 
-def _begin(where: tuple[str, str], shared: tuple, moves: Any) -> None:
+def _begin(name: str, noise: str, shared: tuple, moves: Any) -> None:
     """A process begins. It ends when the one that started it does."""
     global _shared, _moves
-    for name in ("SIGINT", "SIGHUP"):  # a terminal sends them to all; the first process passes on what they mean
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    for ignored in ("SIGINT", "SIGHUP"):  # a terminal sends them to all; the first process passes on what they mean
+        if hasattr(signal, ignored):
+            signal.signal(getattr(signal, ignored), signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _stop)
     threading.Thread(target=_end_with, args=(multiprocessing.parent_process().sentinel,), daemon=True).start()
     memory.keep()
     threads.COUNT = 1
-    name, noise = where
     backend.use(name, noise=noise)
     _shared, _moves = shared, moves
 
@@ -135,18 +136,18 @@ def _end_with(parent: Any) -> None:
     os._exit(1)
 
 
-def _work(how: tuple[Path, str, str, Path | None, dict], rng: np.random.Generator, function: Callable, task: tuple) -> tuple:
+def _work(how: dict[str, Any], rng: np.random.Generator, function: Callable, task: tuple) -> tuple[Any, int]:
     """A task: its result, and how many iterations it had."""
-    part, demo, command, resume, settings = how
     if _stopped:
-        raise SystemExit(command)
-    run, bar = Checkpoint(part, demo, command, resume if resume and resume.exists() else None), _Moves()
+        raise SystemExit
+    resume = how["resume"] if how["resume"] and how["resume"].exists() else None
+    run, bar = Checkpoint(how["path"], how["demo"], how["command"], resume), _Moves()
     run.start(signals=["SIGTERM"])
     try:
-        run.begin(settings)
+        run.begin(how["settings"])
         with checkpoints.sharing(bar), backend.own_generators(rng):
             return checkpoints.copied(function(*task, *_shared)), bar.n
-    except SystemExit:
+    except SystemExit:  # a signal, or a nan: this process takes no further task
         _stop()
         raise
     finally:

@@ -159,7 +159,7 @@ def images(real: np.ndarray, fake: np.ndarray, columns: int = 12, labels: Sequen
     figure, panels = slide(1, 2, height=min(HEIGHT, WIDTH / 2 * len(real) / columns**2 + 0.9))
     for axes, batch, name in zip(panels, (real, fake), ("data $x$", "samples $G(z)$"), strict=True):
         labelled(axes, batch, columns, list(labels))
-        axes.set_title(name)
+        axes.set(title=name, ylabel="class" if labels else "")
     return figure
 
 

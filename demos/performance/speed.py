@@ -8,7 +8,7 @@ do), `dcgan`; and one critic step of `wgan-gp` (second derivatives), and the ima
 Autograd, if they are installed, here or under another interpreter (--python torch=PATH). Each runs in its own process, in turn.
 
 What to look for: in speed.png, how close to `matmul` the sizes come as they grow; in the tables, which ops take the rest. In
-growth.png the slopes at the right end are the powers by which time and memory grow; memory follows the activations. Every
+growth.png and memory.png the slopes at the right end are the powers by which they grow; memory follows the activations. Every
 engine has two threads; minigan's are BLAS's for dense networks, and its own for convolutions (see minigan/threads.py).
 
 With --backend cupy, three sizes on the processor beside a GPU: minigan on CuPy, and PyTorch there.
@@ -20,10 +20,12 @@ import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 from demos.kit.checkpoints import once
-from demos.kit.run import begin, common_options, start, write_summary
+from demos.kit.claim import Claim
+from demos.kit.run import common_options, start
 from demos.performance import growth, speed_pictures
 from demos.performance.engines import NAMES, ON_GPU, plays
 from demos.performance.engines.sizes import SIZES
@@ -45,6 +47,7 @@ class Settings:
 FULL = Settings(tuple(SIZES), ("mlp256", "mlp1024", "dcgan"), rounds=9, seconds=0.3)
 QUICK = Settings(("tiny",), ("tiny",), rounds=2, seconds=0.02, profile=0.02)
 GPU = ("mlp256", "mlp1024", "dcgan")  # the sizes that are compared there
+DENSE = ("tiny", "mlp256", "mlp1024")  # from the smallest matrices to the largest
 ROWS = 8  # of a profile
 BUSY = 1.0  # programs that run already
 
@@ -60,53 +63,89 @@ def main(argv: list[str] | None = None) -> None:
     settings = QUICK if args.quick else FULL
     settings = replace(settings, rounds=args.rounds or settings.rounds)
     warn_if_busy()
+    pythons = dict(args.python)
+    if args.backend != "numpy":
+        settings = replace(settings, sizes=settings.sizes if args.quick else GPU, memory=())
+    claim = Claim(args, {**asdict(settings), "python": pythons})
     try:
-        (measure if args.backend == "numpy" else measure_gpu)(args, settings)
+        (measure if args.backend == "numpy" else measure_gpu)(claim, settings, pythons)
     except WorkerError as error:
         raise SystemExit(str(error)) from None
+    claim.finish()
 
 
-def measure(args: argparse.Namespace, settings: Settings) -> None:
-    """Everything, and the files at the end."""
-    times, described = all_times(args, NAMES, settings)
-    with Worker("minigan", dict(args.python).get("minigan")) as worker:
-        memory = {name: once(f"memory of {name}", worker.memory, SIZES[name], args.seed) for name in settings.memory}
+def measure(claim: Claim, settings: Settings, pythons: dict[str, str]) -> None:
+    """Everything, and the bounds."""
+    times = all_times(claim, NAMES, settings, pythons)
+    seed, seconds = claim.args.seed, settings.seconds
+    with Worker("minigan", pythons.get("minigan")) as worker:
+        memory = {name: once(f"memory of {name}", worker.memory, SIZES[name], seed) for name in settings.memory}
         print_memory(memory)
-        found = growth.measure(worker, args.seed, settings.seconds, args.quick)
-    print_growth(found)
-    speed_pictures.ratios(args.out / "speed.png", times)
-    speed_pictures.growth(args.out / "growth.png", found, {name: axis.meaning for name, axis in growth.AXES.items()})
-    write_summary(args, described, {"times": times, "memory": memory, "growth": found})
-    args.checkpoint.end()
-    print(f"""
-Results are in {args.out}/
-  speed.png      minigan's time over each engine's
-  growth.png     time and memory of an iteration against batch, width, depth and image side
-  summary.json, checkpoint.npz   the figures behind them
-""")
+        grown = growth.measure(worker, seed, seconds, claim.args.quick)
+    print_growth(grown)
+    claim.metrics |= {"memory": memory, "growth": grown}
+    judge(claim, times, grown)
+    claim.show(speed_pictures.ratios(times), "speed", "One iteration: " + against_products(claim.metrics))
+    meanings = {name: axis.meaning for name, axis in growth.AXES.items()}
+    powers = ", ".join(f"{row['slope']['ms']:.1f} ({name})" for name, row in grown.items())
+    claim.show(speed_pictures.times(grown, meanings), "growth", f"At its right end, time grows with the power {powers}")
+    powers = ", ".join(f"{row['slope']['peak']:.1f} ({name})" for name, row in grown.items())
+    claim.show(speed_pictures.memory(grown, meanings), "memory", f"At its right end, memory grows with the power {powers}")
 
 
-def measure_gpu(args: argparse.Namespace, settings: Settings) -> None:
+def measure_gpu(claim: Claim, settings: Settings, pythons: dict[str, str]) -> None:
     """The times alone, of the engines on a GPU beside those on the processor."""
-    settings = replace(settings, sizes=settings.sizes if args.quick else GPU, memory=())
-    times, described = all_times(args, ON_GPU, settings)
-    speed_pictures.ratios(args.out / "speed.png", times)
-    write_summary(args, described, {"times": times})
-    args.checkpoint.end()
-    print(f"\nResults are in {args.out}/: speed.png, summary.json, checkpoint.npz")
+    times = all_times(claim, ON_GPU, settings, pythons)
+    claim.show(speed_pictures.ratios(times), "speed", "One iteration on a GPU beside the processor")
+
+
+# --- the figures --------------------------------------------------------------------------------------------------------
+
+
+def judge(claim: Claim, times: dict[str, dict[str, dict[str, float]]], grown: dict[str, dict[str, Any]]) -> None:
+    """The larger the matrices, the less the rest counts; time and memory are those of a walk that visits each op once."""
+    ratios = [times[name]["matmul"]["ratio"] for name in DENSE if "matmul" in times.get(name, {})]
+    if len(ratios) == len(DENSE):
+        falls = all(small > large for small, large in pairwise(ratios))
+        claim.note("to_matmul_tiny", ratios[0], "reported: minigan's time over that of its matrix products alone")
+        claim.note("to_matmul_mlp1024", ratios[-1], "at most 2, less than at each smaller size", falls and ratios[-1] <= 2)
+    for name in sorted(grown.keys() & {"batch", "depth"}):  # of width and side, it depends on which of two terms is larger
+        claim.between(f"memory_with_{name}", grown[name]["slope"]["peak"], 0.6, 1.2)
+        claim.between(f"time_with_{name}", grown[name]["slope"]["ms"], 0.5, 1.3)
+
+
+def against_products(m: dict[str, Any]) -> str:
+    """How much longer than its matrix products minigan takes, small and large."""
+    if "to_matmul_tiny" not in m:
+        return "minigan's time over other engines'"
+    small, large = m["to_matmul_tiny"], m["to_matmul_mlp1024"]
+    return f"minigan takes {small:.0f} times as long as its matrix products alone at toy size, {large:.1f} times at width 1,024"
+
+
+def found(m: dict[str, Any]) -> str:
+    """README's words."""
+    if "memory_with_batch" not in m:
+        return against_products(m)
+    return (
+        f"{against_products(m)}; at the right end, its memory grows with the batch to the power "
+        f"{m['memory_with_batch']:.2f}, with the depth to the power {m['memory_with_depth']:.2f}"
+    )
 
 
 # --- times --------------------------------------------------------------------------------------------------------------
 
 
-def all_times(args: argparse.Namespace, names: Sequence[str], settings: Settings) -> tuple[dict[str, dict], dict[str, Any]]:
-    """The figures of each size, engine by engine; and the settings, with what was learnt about the engines."""
-    pythons = dict(args.python)
-    begin(args, {**asdict(settings), "python": pythons})
+def all_times(
+    claim: Claim, names: Sequence[str], settings: Settings, pythons: dict[str, str]
+) -> dict[str, dict[str, dict[str, float]]]:
+    """The figures of each size, engine by engine; they are the claim's, with what was learnt about the engines."""
     times, learnt = {}, ({}, {})
     for name in settings.sizes:
-        times[name], *learnt = once(f"times of {name}", times_and_engines, name, names, args.seed, settings, pythons, *learnt)
-    return times, {**asdict(settings), "engines": learnt[0], "absent": learnt[1]}
+        times[name], *learnt = once(
+            f"times of {name}", times_and_engines, name, names, claim.args.seed, settings, pythons, *learnt
+        )
+    claim.metrics |= {"times": times, "engines": learnt[0], "absent": learnt[1]}
+    return times
 
 
 def times_and_engines(

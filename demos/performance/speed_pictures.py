@@ -1,87 +1,72 @@
 """The pictures of the demo of speed."""
 
-from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")  # files, no windows
-
 import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
 
-COLOURS = {
-    "matmul": "tab:gray",
-    "torch": "tab:red",
-    "cupy": "tab:blue",
-    "torch_gpu": "tab:pink",
-    "jax": "tab:purple",
-    "mygrad": "tab:green",
-    "autograd": "tab:olive",
+from demos.kit.style import D_COLOUR, FAKE, G_COLOUR, OTHERS, REAL, slide
+
+COLOURS = {  # and a pattern of each engine's own
+    "matmul": (OTHERS[3], ""),
+    "torch": (FAKE, "//"),
+    "cupy": (REAL, ""),
+    "torch_gpu": (OTHERS[1], "\\\\"),
+    "jax": (G_COLOUR, ".."),
+    "mygrad": (OTHERS[0], "xx"),
+    "autograd": (D_COLOUR, "--"),
 }
 
 
-def ratios(path: Path, times: dict[str, dict[str, dict[str, float]]]) -> None:
+def ratios(times: dict[str, dict[str, dict[str, float]]]) -> Figure:
     """minigan's time over each engine's, size by size: the median of the rounds, and a line from the lowest to the highest."""
     others = [engine for engine in COLOURS if any(engine in row for row in times.values())]
     width = 0.8 / len(others)
-    figure, axes = plt.subplots(figsize=(max(6.0, 1.8 * len(times) + 2), 4.8), layout="constrained")
+    figure, axes = slide()
     for k, engine in enumerate(others):
-        at = [(i + (k + 0.5) * width - 0.4, row[engine]) for i, row in enumerate(times.values()) if engine in row]
-        x, heights = [place for place, _ in at], [figures["ratio"] for _, figures in at]
-        spread = [
-            [figures["ratio"] - figures["ratio_low"] for _, figures in at],
-            [figures["ratio_high"] - figures["ratio"] for _, figures in at],
-        ]
-        axes.bar(
-            x,
-            [height - 1 for height in heights],
-            width,
-            bottom=1,
-            yerr=spread,
-            color=COLOURS[engine],
-            label=engine,
-            error_kw={"linewidth": 1},
-        )
-        for place, figures in at:
-            axes.annotate(
-                f"{figures['ratio']:.2g}", (place, figures["ratio_high"]), (0, 2), textcoords="offset points",
-                ha="center", fontsize=8,
-            )  # fmt: skip
+        colour, pattern = COLOURS[engine]
+        places = [i + (k + 0.5) * width - 0.4 for i, row in enumerate(times.values()) if engine in row]
+        rows = [row[engine] for row in times.values() if engine in row]
+        heights = [row["ratio"] for row in rows]
+        spread = [[r["ratio"] - r["ratio_low"] for r in rows], [r["ratio_high"] - r["ratio"] for r in rows]]
+        above = [height - 1 for height in heights]
+        axes.bar(places, above, width, bottom=1, yerr=spread, color=colour, hatch=pattern, edgecolor="white", label=engine)
+        for place, row in zip(places, rows, strict=True):
+            where = {"textcoords": "offset points", "ha": "center", "rotation": 90 if len(others) > 2 else 0}
+            axes.annotate(f"{row['ratio']:.2g}", (place, row["ratio_high"]), (0, 4), **where)
     axes.axhline(1, color="black", linewidth=1)
     axes.set_yscale("log")
-    axes.margins(y=0.12)
+    axes.margins(y=0.2)
     axes.set_xticks(range(len(times)), list(times))
-    axes.set(ylabel="minigan's time / the engine's", title="one iteration: below the line, minigan is faster")
+    axes.set(ylabel="minigan's time / the engine's\n(below 1: minigan is faster)", xlabel="size")
     figure.legend(loc="outside lower center", ncols=len(others))
-    _save(figure, path)
+    return figure
 
 
-def growth(path: Path, found: dict[str, dict[str, Any]], meanings: dict[str, str]) -> None:
-    """Time above, memory below, against each quantity; both axes logarithmic, so that a power is a straight line."""
-    figure, rows = plt.subplots(2, len(found), figsize=(3.6 * len(found), 7), sharex="col", layout="constrained")
-    for (name, figures), time, memory in zip(found.items(), *rows, strict=True):
-        _curve(time, figures, "ms", "time", 1, "tab:blue", "-")
-        _curve(memory, figures, "peak", "peak", 1e-6, "tab:orange", "-")
-        _curve(memory, figures, "activations", "activations", 1e-6, "tab:gray", "--")
-        time.set_title(f"{name}\n{meanings[name]}", fontsize=10)
-        memory.set_xlabel(name)
-        memory.set_xticks(figures["values"], [str(n) for n in figures["values"]], minor=False)
-        memory.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
-    rows[0][0].set_ylabel("one iteration, ms")
-    rows[1][0].set_ylabel("memory above the state before, MB")
-    figure.suptitle("how an iteration grows (slope: of the last three points)")
-    _save(figure, path)
+def times(found: dict[str, dict[str, Any]], meanings: dict[str, str]) -> Figure:
+    """Time against each quantity; both axes logarithmic, so that a power is a straight line."""
+    return _panels(found, meanings, "one iteration, ms", {"ms": ("time", 1.0, REAL, "-")})
+
+
+def memory(found: dict[str, dict[str, Any]], meanings: dict[str, str]) -> Figure:
+    """Memory against each quantity, both axes logarithmic: the peak above the state before, and what the graphs keep."""
+    lines = {"peak": ("peak", 1e-6, FAKE, "-"), "activations": ("activations", 1e-6, OTHERS[3], "--")}
+    return _panels(found, meanings, "memory, MB", lines)
+
+
+def _panels(found: dict, meanings: dict[str, str], ylabel: str, lines: dict[str, tuple[str, float, str, str]]) -> Figure:
+    figure, places = slide(-(-len(found) // 2), 2, squeeze=False)
+    for axes, (name, figures) in zip(places.flat, found.items(), strict=True):
+        for key, (label, unit, colour, style) in lines.items():
+            _curve(axes, figures, key, label, unit, colour, style)
+        axes.set(title=f"{name} ({meanings[name]})", xlabel=name, ylabel=ylabel)
+        axes.set_xticks(figures["values"], [f"{n}" for n in figures["values"]])
+        axes.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
+        axes.legend(loc="upper left")
+        axes.margins(y=0.3)
+    return figure
 
 
 def _curve(axes: plt.Axes, figures: dict, key: str, label: str, unit: float, colour: str, style: str) -> None:
     y = [unit * value for value in figures[key]]
-    axes.loglog(
-        figures["values"], y, style, color=colour, marker="o", markersize=4, label=f"{label}: slope {figures['slope'][key]:.2f}"
-    )
-    axes.legend(loc="best", fontsize=9)
-    axes.margins(y=0.2)
-
-
-def _save(figure: plt.Figure, path: Path) -> None:
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
+    axes.loglog(figures["values"], y, style, color=colour, marker="o", label=f"{label}: power {figures['slope'][key]:.2f}")

@@ -56,19 +56,11 @@ def checked(attack: str, x: Any, y: Any, epsilon: float, clip: Clip) -> Array:
     if labels and labels != inputs:
         raise ValueError(f"{attack}: y has {len(y)} labels for {inputs[0] if inputs else 'no'} inputs; expected one for each")
     if clip is not None:
-        low, high = _range(attack, clip)
+        low, high = checks.interval(attack, "clip", clip, otherwise=", or None")
         if can_check_values(x) and x.size and not (x.min() >= low and x.max() <= high):
             found = f"[{float(x.min()):.4g}, {float(x.max()):.4g}]"
             raise ValueError(f"{attack}: x lies in {found}, outside clip={clip}; pass the range of x")
     return x
-
-
-def _range(attack: str, clip: Clip) -> tuple[float, float]:
-    """The two ends."""
-    if not isinstance(clip, tuple | list) or len(clip) != 2:
-        raise ValueError(f"{attack}: clip is {clip!r:.60}; expected (low, high), or None")
-    low = checks.number(attack, "clip[0]", clip[0])
-    return low, checks.number(attack, "clip[1]", clip[1], least=low)
 
 
 def clipped(x: Array, clip: Clip) -> Array:

@@ -48,12 +48,8 @@ def minimal_perturbation(
     """
     x = checked("minimal_perturbation", x, target, 0.0, clip)
     target = one_each(x, target)
-    for name, count in (("searches", searches), ("steps", steps)):
-        checks.whole("minimal_perturbation", name, count)
-    if not isinstance(c, tuple | list) or len(c) != 2:
-        raise ValueError(f"minimal_perturbation: c is {c!r:.60}; expected (low, high)")
-    least = checks.number("minimal_perturbation", "c[0]", c[0], above=0)
-    checks.number("minimal_perturbation", "c[1]", c[1], least=least)
+    checks.counts("minimal_perturbation", searches=searches, steps=steps)
+    c = checks.interval("minimal_perturbation", "c", c, above=0)
     search = _Search(model, x, target, clip)
     low, high = (backend.of(x).full(len(x), end, x.dtype) for end in c)
     with attacking(model):

@@ -65,12 +65,11 @@ def _places(shape: tuple[int, ...], share: Share, rng: np.random.Generator, angl
 
 
 def _interval(share: Share) -> tuple[float, float]:
-    """The smallest and the largest share."""
-    both = tuple(share) if isinstance(share, tuple | list) else (share, share)
-    if len(both) != 2:
-        raise ValueError(f"apply_patch: share is {share!r:.60}; expected one number, or (low, high)")
-    low = checks.number("apply_patch", "share", both[0], above=0)
-    return low, checks.number("apply_patch", "share", both[1], least=low)
+    """The smallest and the largest share; a single number is both."""
+    if isinstance(share, tuple | list):
+        return checks.interval("apply_patch", "share", share, above=0)
+    share = checks.number("apply_patch", "share", share, above=0)
+    return share, share
 
 
 def _bilinear(patch: Tensor, v: np.ndarray, u: np.ndarray) -> Tensor:
@@ -127,12 +126,7 @@ def adversarial_patch(
     if x.ndim != 4 or not len(x):
         raise ValueError(f"adversarial_patch: x has shape {x.shape}; expected images (N, C, H, W), at least one")
     size = int(np.ceil(np.sqrt(_interval(share)[1] * x.shape[2] * x.shape[3]))) if size is None else size
-    for name, count in (
-        ("steps", steps),
-        ("batch", batch),
-        ("size", size),
-    ):
-        checks.whole("adversarial_patch", name, count)
+    checks.counts("adversarial_patch", steps=steps, batch=batch, size=size)
     checks.whole("adversarial_patch", "target", target, least=0)
     start = rng.uniform(*clip, (x.shape[1], size, size))
     patch = Tensor(backend.xp().asarray(start, dtype=x.dtype), requires_grad=True)

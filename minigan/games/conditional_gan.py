@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-from minigan import backend
+from minigan import backend, checks
 from minigan.games.figures import Figures, discriminator_figures
-from minigan.games.game import Game, Prior, check_counts, check_no_sigmoid
+from minigan.games.game import Game, Prior, check_no_sigmoid
 from minigan.losses import discriminator_loss, generator_loss
 from minigan.nn import Module
 from minigan.nn.module import check_sizes
@@ -53,7 +53,7 @@ class ConditionalGAN(Game):
 
     def __init__(self, G: Module, D: Module, prior: Prior, opt_G: Optimizer, opt_D: Optimizer, k: int = 1, l: int = 1):
         super().__init__(G, D, prior, opt_G, opt_D)
-        check_counts("ConditionalGAN", k=k, l=l)
+        checks.counts("ConditionalGAN", k=k, l=l)
         check_no_sigmoid("ConditionalGAN", D.network if isinstance(D, Conditional) else D)
         self.k, self.l = k, l
 

@@ -182,12 +182,6 @@ class Game:
         return backend.noise_generator(None, self.opt_G.params[0].data)
 
 
-def check_counts(game: str, **counts: int) -> None:
-    """Numbers of steps, such as k and l, must be whole and at least 1."""
-    for name, count in counts.items():
-        checks.whole(game, name, count)
-
-
 def check_no_sigmoid(game: str, D: Module) -> None:
     """D returns logits, and a critic any number: a last layer that squeezes them into (0, 1) is a mistake."""
     if isinstance(D, Sequential) and isinstance(D[-1], Sigmoid):

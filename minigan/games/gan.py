@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from minigan import checks
 from minigan.games.figures import Figures, discriminator_figures
-from minigan.games.game import Game, Prior, check_counts, check_no_sigmoid
+from minigan.games.game import Game, Prior, check_no_sigmoid
 from minigan.losses import discriminator_loss, generator_loss, squared_gradient_norm
 from minigan.nn import Module
 from minigan.optim import Optimizer
@@ -42,7 +42,7 @@ class GAN(Game):
         r1: float = 0.0,
     ):
         super().__init__(G, D, prior, opt_G, opt_D)
-        check_counts("GAN", k=k, l=l)
+        checks.counts("GAN", k=k, l=l)
         check_no_sigmoid("GAN", D)
         self.k, self.l, self.saturating = k, l, checks.flag("GAN", "saturating", saturating)
         self.r1 = checks.number("GAN", "r1", r1, least=0)

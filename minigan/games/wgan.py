@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from minigan import checks
 from minigan.games.figures import Figures
-from minigan.games.game import Game, Prior, check_counts, check_no_sigmoid
+from minigan.games.game import Game, Prior, check_no_sigmoid
 from minigan.losses import critic_loss
 from minigan.nn import Module
 from minigan.ops import mean
@@ -30,7 +30,7 @@ class WGAN(Game):
         self, G: Module, critic: Module, prior: Prior, opt_G: Optimizer, opt_D: Optimizer, n_critic: int = 5, clip: float = 0.01
     ):
         super().__init__(G, critic, prior, opt_G, opt_D)
-        check_counts("WGAN", n_critic=n_critic)
+        checks.counts("WGAN", n_critic=n_critic)
         check_no_sigmoid("WGAN", critic)
         self.n_critic, self.clip = n_critic, checks.number("WGAN", "clip", clip, above=0)
 

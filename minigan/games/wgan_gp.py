@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from minigan import checks
 from minigan.games.figures import Figures
-from minigan.games.game import Game, Prior, check_counts, check_no_sigmoid
+from minigan.games.game import Game, Prior, check_no_sigmoid
 from minigan.losses import critic_loss, gradient_penalty
 from minigan.nn import Module
 from minigan.ops import mean
@@ -37,7 +37,7 @@ class WGANGP(Game):
         penalty: float = 10.0,
     ):
         super().__init__(G, critic, prior, opt_G, opt_D)
-        check_counts("WGANGP", n_critic=n_critic)
+        checks.counts("WGANGP", n_critic=n_critic)
         check_no_sigmoid("WGANGP", critic)
         self.n_critic, self.penalty = n_critic, checks.number("WGANGP", "penalty", penalty, least=0)
 

@@ -105,7 +105,9 @@ def test_a_position_in_other_data_is_refused(other, says):
 @pytest.mark.parametrize("same", [X.copy(), np.asfortranarray(X), np.repeat(X, 2, axis=0)[::2], X[::-1].copy()[::-1]])
 def test_the_memory_order_of_the_data_does_not_matter(same):
     state = data.batches(X, size=2).state_dict()
-    data.batches(same, size=2).load_state_dict(state)
+    stream = data.batches(same, size=2)
+    stream.load_state_dict(state)
+    assert stream.state_dict() == state
 
 
 def test_the_checksum_takes_little_memory_and_is_computed_once():

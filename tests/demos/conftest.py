@@ -96,9 +96,9 @@ def no_pictures(monkeypatch):
     """Pictures are not drawn."""
     monkeypatch.setattr(Claim, "show", lambda *arguments: None)
     for name in ("curves", "points", "points_over_time", "points_animation"):
-        monkeypatch.setattr(pictures, name, lambda *arguments: None)
+        monkeypatch.setattr(pictures, name, lambda *arguments, **named: None)
     for name in ("images", "images_over_time", "images_animation", "interpolations"):
-        monkeypatch.setattr(pictures, name, lambda *arguments: None)
+        monkeypatch.setattr(pictures, name, lambda *arguments, **named: None)
     monkeypatch.setattr(wgan, "draw_estimates", lambda *arguments: None)
 
 

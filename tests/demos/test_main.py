@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -15,7 +16,15 @@ import pytest
 import demos.__main__ as everything
 from tests.demos.running import ROOT
 
-DRAWS = "import sys; print('drawing'); from pathlib import Path; Path(sys.argv[1]).write_bytes(Path(sys.argv[2]).read_bytes())"
+ENDS = """
+import json, sys
+from pathlib import Path
+print("drawing")
+out = Path(sys.argv[1])
+(out / "saddle.png").write_bytes(Path(sys.argv[2]).read_bytes())
+(out / "summary.json").write_text(json.dumps({}))
+sys.exit({})
+"""
 NO_LECTURE = {"ladder", "speed"}  # demos that are about no slide
 FAILS = "print('before', flush=True); raise ValueError('a reason')"
 SAVES = """
@@ -192,18 +201,24 @@ def test_demos_run_without_docstrings(tmp_path):
 # --- all of them --------------------------------------------------------------------------------------------------------
 
 
+SUMMARY = {"holds": {"a": True}, "metrics": {"a": 1.5}, "expected": {"a": "at most 2"}, "seconds": 7.0}
+
+
 @pytest.fixture
 def scripts(tmp_path, monkeypatch):
-    """Three demos: one draws a picture of its own name, one fails, one leaves samples.png."""
+    """Three demos: one whose bound holds, with a picture; one that fails; one whose bound does not hold."""
     picture = tmp_path / "picture.png"
     figure = plt.figure(figsize=(1, 1))
     figure.savefig(picture)
     plt.close(figure)
-    code = {"first": (DRAWS, "first.png"), "second": (FAILS, ""), "third": (DRAWS, "samples.png")}
+    code = {
+        "saddle": ENDS.format({**SUMMARY, "found": "a `b` of $x_1$", "pictures": {"saddle": "what was found"}}, 0),
+        "detach": FAILS,
+        "wgan": ENDS.format({**SUMMARY, "holds": {"a": False, "b": True}}, 1),
+    }
 
     def command(name, out, args):
-        script, file = code[name]
-        return [sys.executable, "-c", script, str(out / file), str(picture)]
+        return [sys.executable, "-c", code[name], str(out), str(picture)]
 
     monkeypatch.setattr(everything, "names", lambda: list(code))
     monkeypatch.setattr(everything, "command", command)
@@ -220,52 +235,77 @@ def test_a_picture_that_does_not_fit_on_the_disk_is_one_line(monkeypatch, tmp_pa
         everything.main(["detach", "--quick", "--out", str(tmp_path)])
 
 
-def test_all_goes_on_when_one_fails_and_says_so_at_the_end(scripts, tmp_path, capfd, monkeypatch):
+@pytest.mark.parametrize("jobs", ["1", "3"])
+def test_all_goes_on_when_one_fails_and_sums_up_what_held(scripts, tmp_path, capfd, monkeypatch, jobs):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    with pytest.raises(SystemExit, match="1 of 3 demos failed: second") as end:
-        everything.main(["all", "--out", str(tmp_path / "runs")])
-    assert end.value.code not in (None, 0)  # a message: the exit status is 1
     runs = tmp_path / "runs"
-    assert (runs / "first" / "output.txt").read_text() == "drawing\n"
-    assert (runs / "third" / "samples.png").is_file()
-    failure = (runs / "second" / "output.txt").read_text()
+    (runs / "detach").mkdir(parents=True)
+    (runs / "detach" / "summary.json").write_text(json.dumps(SUMMARY))  # of an earlier run
+    with pytest.raises(SystemExit, match="2 of 3 demos failed: detach, wgan") as end:
+        everything.main(["all", "--out", str(runs), "--jobs", jobs])
+    assert end.value.code not in (None, 0)  # a message: the exit status is 1
+    assert (runs / "saddle" / "output.txt").read_text() == "drawing\n"
+    failure = (runs / "detach" / "output.txt").read_text()
     assert failure.startswith("before\n")
     assert "ValueError: a reason" in failure
-    said = capfd.readouterr()
-    assert "second failed: see " in said.out + said.err
-    assert "drawing" not in said.out + said.err
-    assert "3/3" in said.err  # the progress bar
+    said, err = capfd.readouterr()
+    assert re.search(r"^saddle +7  1 of 1 hold$", said, re.M)
+    assert re.search(rf"^detach +-  failed: see {runs}/detach/output.txt$", said, re.M)
+    assert re.search(r"^wgan +7  does not hold: a$", said, re.M)
+    assert "drawing" not in said + err
+    assert "3/3" in err  # the progress bar
 
 
-def test_the_contact_sheet_shows_the_pictures_of_those_that_succeeded(scripts, tmp_path, monkeypatch):
-    shown = []
-    monkeypatch.setattr(plt.Axes, "set_title", lambda self, name, **options: shown.append(name))
-    (tmp_path / "second").mkdir()
-    (tmp_path / "second" / "second.png").write_bytes((tmp_path / "picture.png").read_bytes())  # of an earlier run
+def test_the_page_has_each_demo_with_its_slide_its_figures_and_its_picture_and_needs_nothing_else(scripts, tmp_path):
     with pytest.raises(SystemExit):
-        everything.main(["all", "--out", str(tmp_path)])
-    assert shown == ["first", "third"]
-    assert (tmp_path / "contact.png").is_file()
+        everything.main(["all", "--out", str(tmp_path), "--quick"])
+    page = (tmp_path / "index.html").read_text()
+    assert page.index('<h3 id="saddle">') < page.index('<h3 id="detach">') < page.index('<h3 id="wgan">')
+    assert "Does the loss have a saddle point? Where?" in page
+    assert "a <code>b</code> of <i>x<sub>1</sub></i>" in page
+    assert '<td>a</td><td>at most 2</td><td class="number">1.5</td><td>✓ holds</td>' in page
+    assert "✗ does not hold" in page
+    assert "did not come to its end" in page
+    assert 'alt="what was found" src="data:image/png;base64,' in page
+    assert "<code>python -m demos saddle --quick</code>: 7 seconds" in page
+    assert not re.search(r"https?:|<script|src=\"(?!data:)|@import|url\(", page)  # no network, no script
 
 
 def test_all_ends_well_when_no_demo_fails(scripts, tmp_path):
-    del scripts["second"]
+    del scripts["detach"], scripts["wgan"]
     everything.main(["all", "--out", str(tmp_path)])  # the exit status would be an exception
-    assert (tmp_path / "contact.png").is_file()
-    assert all((tmp_path / name / "output.txt").is_file() for name in scripts)
+    assert (tmp_path / "index.html").is_file()
+
+
+def test_what_takes_longest_begins_first_and_timings_are_taken_alone(scripts, tmp_path, monkeypatch):
+    begun, seconds = [], {"saddle": 1.0, "detach": 5.0, "wgan": 2.0, "speed": 9.0}
+    scripts |= dict.fromkeys(seconds, "pass")
+    real = everything.begin
+
+    def begin(command, out):
+        begun.append((out.name, sum(process.poll() is None for process in begin.processes)))
+        begin.processes.append(real(command, out))
+        return begin.processes[-1]
+
+    begin.processes = []
+    monkeypatch.setattr(everything, "begin", begin)
+    monkeypatch.setattr(everything, "recorded_seconds", seconds.get)
+    everything.main(["all", "--out", str(tmp_path), "--jobs", "4"])
+    assert [name for name, _ in begun] == ["detach", "wgan", "saddle", "speed"]
+    assert begun[-1] == ("speed", 0)
 
 
 @pytest.mark.usefixtures("usual_signals")
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_ctrl_c_lets_the_running_demo_save_and_ends_with_one_line(scripts, tmp_path, capfd, name):
-    scripts["second"] = (SAVES.replace("NAME", name), "")
+    scripts["detach"] = SAVES.replace("NAME", name)
     with pytest.raises(SystemExit) as end:
-        everything.main(["all", "--out", str(tmp_path / "runs")])
+        everything.main(["all", "--out", str(tmp_path / "runs"), "--jobs", "1"])
     assert end.value.code == 130
-    assert (tmp_path / "runs" / "second" / "output.txt").read_text() == "saved\n"
-    assert not (tmp_path / "runs" / "third").exists()
+    assert (tmp_path / "runs" / "detach" / "output.txt").read_text() == "saved\n"
+    assert not (tmp_path / "runs" / "wgan").exists()
     last = capfd.readouterr().err.splitlines()[-1]
-    assert last == f"stopped in second; this goes on: python -m demos all --out {tmp_path / 'runs'} --resume"
+    assert last == f"stopped; this goes on: python -m demos all --out {tmp_path / 'runs'} --jobs 1 --resume"
 
 
 @pytest.mark.parametrize(
@@ -274,6 +314,9 @@ def test_ctrl_c_lets_the_running_demo_save_and_ends_with_one_line(scripts, tmp_p
         (["--seed", "-1"], "argument --seed: "),
         (["--seed", "x"], "argument --seed: "),
         (["--out", __file__], "File exists"),
+        (["--jobs", "0"], "argument --jobs: "),
+        (["--record", "--quick"], "--record: of full runs by the default options, without --quick, --seed"),
+        (["--record", "--seed", "1"], "--record: of full runs by the default options, without --quick, --seed"),
         (["--steps", "3"], "unrecognized arguments: --steps"),
     ],
 )
@@ -284,11 +327,12 @@ def test_all_refuses_wrong_options_at_once(options, said, scripts, capsys):
     assert said in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_a_demo_gets_its_own_folder_the_seed_and_the_flags():
-    module = [sys.executable, "-m", "demos", "saddle", "--out", "runs/saddle", "--seed", "3"]
-    for flags in ([], ["--quick"], ["--resume"], ["--quick", "--resume"]):
-        args = Namespace(seed=3, **{flag: f"--{flag}" in flags for flag in ("quick", "resume")})
-        assert everything.command("saddle", Path("runs/saddle"), args) == [*module, *flags]
+def test_a_demo_gets_its_own_folder_one_core_the_seed_and_the_flags():
+    module = [sys.executable, "-m", "demos", "saddle", "--out", "runs/saddle", "--jobs", "1", "--format", "svg"]
+    for flags in ([], ["--quick"], ["--resume"], ["--quick", "--resume"], ["--record"]):
+        for seed, given in ((0, []), (3, ["--seed", "3"])):
+            args = Namespace(seed=seed, format="svg", **{flag: f"--{flag}" in flags for flag in ("quick", "resume", "record")})
+            assert everything.command("saddle", Path("runs/saddle"), args) == [*module, *given, *flags]
 
 
 def test_a_real_demo_runs_in_a_process_of_its_own(tmp_path, monkeypatch):
@@ -296,5 +340,5 @@ def test_a_real_demo_runs_in_a_process_of_its_own(tmp_path, monkeypatch):
     monkeypatch.setattr(everything, "names", lambda: ["detach"])
     everything.main(["all", "--quick", "--out", str(tmp_path)])
     assert "chain: numbers in c that differ" in (tmp_path / "detach" / "output.txt").read_text()
-    for name in ("contact.png", "detach/detach.png", "detach/summary.json"):
+    for name in ("index.html", "detach/detach.png", "detach/summary.json"):
         assert (tmp_path / name).is_file()

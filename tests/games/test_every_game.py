@@ -11,6 +11,7 @@ import pytest
 import minigan as mg
 from minigan import Tensor, backend, data, games, losses, nn, optim
 from tests.games import players
+from tests.states import assert_same
 
 every_game = pytest.mark.parametrize("name", players.RULES)
 without_classes = pytest.mark.parametrize("name", [name for name in players.RULES if name not in players.CONDITIONAL])
@@ -23,16 +24,6 @@ def record(name, m=4, **options):
     """A game, its prior a function that draws float64 noise, about to play on fresh minibatches."""
     game = players.make(name, prior=players.Draws(3), **options)
     return players.Recorder(game, (players.minibatch(name, m, seed) for seed in itertools.count()))
-
-
-def assert_same(a, b):
-    """Two nested states, bit for bit."""
-    assert a.keys() == b.keys()
-    for name, value in a.items():
-        if isinstance(value, dict):
-            assert_same(value, b[name])
-        else:
-            np.testing.assert_array_equal(value, b[name], err_msg=name)
 
 
 # --- the order of events ------------------------------------------------------------------------------------------------

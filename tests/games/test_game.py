@@ -8,6 +8,7 @@ import pytest
 from minigan import Tensor, backend, data, nn, optim
 from minigan.games import GAN, Conditional, ConditionalGAN, Game, dcgan_generator
 from minigan.games import game as game_module
+from tests.states import assert_same
 
 
 def make_game(prior=None, **options):
@@ -19,16 +20,6 @@ def make_game(prior=None, **options):
 
 def make_batches(size=16):
     return data.batches(data.ring(200), size=size)
-
-
-def assert_same(a, b):
-    """Two nested states, bit for bit."""
-    assert a.keys() == b.keys()
-    for name, value in a.items():
-        if isinstance(value, dict):
-            assert_same(value, b[name])
-        else:
-            np.testing.assert_array_equal(value, b[name], err_msg=name)
 
 
 # --- minibatches and noise ----------------------------------------------------------------------------------------------

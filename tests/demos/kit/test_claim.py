@@ -123,7 +123,10 @@ def test_fewer_steps_than_the_settings_are_not_judged_either(tmp_path):
 
 
 def test_a_picture_says_what_was_found_and_one_of_a_quick_run_that_it_claims_nothing(tmp_path):
-    for argv, title, words in (((), "what was found", []), (["--quick"], "QUICK RUN: too short to conclude from", ["QUICK RUN"])):
+    for argv, title, words in (
+        ((), "what was found", []),
+        (["--quick"], "QUICK RUN: too short to conclude from", ["QUICK RUN"]),
+    ):
         figure = plt.figure()
         begun(tmp_path, *argv).show(figure, "some_claim", "what was found")
         assert figure.get_suptitle() == title
@@ -151,9 +154,9 @@ def test_a_recorded_run_can_be_read_and_a_digit_changed_by_hand_shows(tmp_path, 
     assert results.recorded("some_claim") == summary
     path = tmp_path / "results" / "some_claim.json"
     path.write_text(path.read_text().replace("1.5", "1.6"))
-    with pytest.raises(ValueError, match="was changed by hand: python -m demos some_claim --record writes it anew"):
+    with pytest.raises(ValueError, match=r"was changed by hand: python -m demos some_claim --record writes it anew"):
         results.recorded("some_claim")
-    with pytest.raises(ValueError, match="other.json is missing: python -m demos other --record writes it"):
+    with pytest.raises(ValueError, match=r"other\.json is missing: python -m demos other --record writes it"):
         results.recorded("other")
 
 

@@ -61,7 +61,9 @@ def test_a_quick_run_says_where_its_results_are_and_warns_of_nothing(done):
 
 def test_the_summary_has_settings_metrics_versions_and_seconds(done):
     summary = summary_of(done.out)
-    assert set(summary) == {"settings", "metrics", "versions", "seconds"}
+    keys = {"demo", "settings", "metrics", "expected", "holds", "pictures", "versions", "seconds", "cpu_seconds"}
+    assert set(summary) == keys
+    assert {f"{stem}.png" for stem in summary["pictures"]} == PICTURES[done.name]
     expected = {"seed": 0, "backend": backend.name(), "data": "ring" if done.name in POINTS else "glyphs"}
     assert expected.items() <= summary["settings"].items()
     assert {"minigan", "numpy", "python", "matplotlib"} <= set(summary["versions"])

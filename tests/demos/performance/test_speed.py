@@ -25,7 +25,7 @@ from minigan import games
 from minigan.ops import linear
 from tests.demos.running import ROOT, assert_shows_something, numbers, summary_of
 
-FILES = {"speed.png", "growth.png", "summary.json", "checkpoint.npz"}
+FILES = {"speed.png", "growth.png", "memory.png", "summary.json", "checkpoint.npz"}
 OTHERS = ("torch", "jax", "mygrad", "autograd")
 SMALL = {
     "gan": sizes.dense_gan(16, 6, batch=5, z=3),
@@ -87,7 +87,7 @@ def test_all_figures_are_finite_and_positive_but_for_the_slopes(done):
         slopes = figures.pop("slope")
         assert set(slopes) == {"ms", "peak", "activations"}
         assert np.isfinite(numbers(slopes)).all()
-    figures = np.array(numbers(metrics), float)
+    figures = np.array(numbers({part: metrics[part] for part in ("times", "memory", "growth")}), float)
     assert len(figures) > 20
     assert np.isfinite(figures).all()
     assert (figures > 0).all()
@@ -95,24 +95,24 @@ def test_all_figures_are_finite_and_positive_but_for_the_slopes(done):
 
 def test_the_summary_has_settings_metrics_versions_and_seconds(done):
     summary = summary_of(done.out)
-    assert set(summary) == {"settings", "metrics", "versions", "seconds"}
-    settings = summary["settings"]
-    assert set(settings["engines"]) | set(settings["absent"]) == done.engines
-    assert {"minigan", "matmul"} <= set(settings["engines"])
-    assert settings["engines"]["minigan"] == {"version": mg.__version__, "threads": 2}
-    assert set(summary["metrics"]["times"]["tiny"]) == set(settings["engines"])
+    assert {"settings", "metrics", "versions", "seconds", "holds"} <= set(summary)
+    engines, absent = summary["metrics"]["engines"], summary["metrics"]["absent"]
+    assert set(engines) | set(absent) == done.engines
+    assert {"minigan", "matmul"} <= set(engines)
+    assert engines["minigan"] == {"version": mg.__version__, "threads": 2}
+    assert set(summary["metrics"]["times"]["tiny"]) == set(engines)
     assert summary["metrics"]["times"]["tiny"]["minigan"]["ratio"] == 1
     grown = {name: figures["values"] for name, figures in summary["metrics"]["growth"].items()}
     assert grown == {name: list(values) for name, values in done.axes.items()}
 
 
 def test_an_engine_that_is_not_installed_is_left_out_and_said_so(done):
-    for engine, reason in summary_of(done.out)["settings"]["absent"].items():
+    for engine, reason in summary_of(done.out)["metrics"]["absent"].items():
         assert f"{engine} is left out: {reason}" in done.said
 
 
 def test_the_tables_show_every_engine_and_the_ops_in_both_directions(done):
-    for engine in summary_of(done.out)["settings"]["engines"]:
+    for engine in summary_of(done.out)["metrics"]["engines"]:
         assert re.search(rf"^ +{engine} ", done.said, re.MULTILINE)
     assert re.search(r"^ +affine +forward ", done.said, re.MULTILINE)
     assert re.search(r"^ +\S+ +backward ", done.said, re.MULTILINE)
@@ -181,7 +181,7 @@ def test_the_table_of_a_gpu(gpu, tmp_path):
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert {"minigan", "cupy"} <= set(summary["metrics"]["times"]["tiny"])
-    assert summary["settings"]["engines"]["cupy"]["version"].endswith("CuPy 14.0.0")
+    assert summary["metrics"]["engines"]["cupy"]["version"].endswith("CuPy 14.0.0")
     assert "cupy" in said
     assert {path.name for path in tmp_path.iterdir()} == {"speed.png", "summary.json", "checkpoint.npz"}
 

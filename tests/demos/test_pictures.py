@@ -1,0 +1,70 @@
+"""Every picture can be read on a slide, is named, and is stamped where it comes from a quick run."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+import demos.__main__ as everything
+from demos.kit import style
+from demos.kit.claim import Claim
+from demos.kit.style import slide
+from tests.demos.running import QUICK
+from tests.demos.slides import complaints
+
+EVERY = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in everything.names()]
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_every_picture_can_be_read_on_a_slide(name, tmp_path, monkeypatch):
+    found, show = {}, Claim.show
+
+    def look(self, figure, stem, title):
+        with monkeypatch.context() as m:
+            m.setattr(style, "save", lambda figure, path, formats: None)
+            show(self, figure, stem, title)
+        assert "QUICK RUN" in [text.get_text() for text in figure.texts]
+        found[stem] = complaints(figure)
+        style.title(figure, title)  # that of a full run has room, too
+        found[f"{stem}, of a full run"] = complaints(figure)
+        plt.close(figure)
+
+    monkeypatch.setattr(Claim, "show", look)
+    everything.main([name, "--quick", "--out", str(tmp_path)])
+    assert found
+    assert {stem: said for stem, said in found.items() if said} == {}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda figure, axes: axes[0].set_title("small", fontsize=6), "'small' is"),
+        (lambda figure, axes: axes[0].tick_params(labelsize=5), "pixels high"),
+        (lambda figure, axes: figure.text(0.9, 0.5, "a long text over the edge"), "leaves the picture"),
+        (lambda figure, axes: axes[0].set_xlabel(""), "its x axis has no name"),
+        (lambda figure, axes: axes[1].set_ylabel(""), "its y axis has no name"),
+        (lambda figure, axes: figure.set_figheight(9), "higher than a slide"),
+        (lambda figure, axes: figure.set_figwidth(10), "1000 pixels wide"),
+        (lambda figure, axes: figure.suptitle(""), "no title"),
+        (lambda figure, axes: [figure.add_axes((x, 0.4, 0.1, 0.1), xticks=[], yticks=[]) for x in (0.2, 0.4, 0.6)], "5 panels"),
+    ],
+)
+def test_what_is_wrong_with_a_picture_is_seen(spoil, said):
+    figure, axes = slide(1, 2)
+    for a in axes:
+        a.plot(np.arange(5.0))
+        a.set(xlabel="iteration", ylabel="loss, nats", title="two")
+    style.title(figure, "what was found")
+    assert complaints(figure) == []
+    spoil(figure, axes)
+    assert said in "; ".join(complaints(figure))
+    plt.close(figure)
+
+
+def test_a_long_title_is_broken_into_lines_that_have_room_and_formulas_stay_whole():
+    figure, _ = slide()
+    style.title(figure, "the mean of $x + y + z$ is nearly that of the data, " * 4)
+    lines = figure.get_suptitle().split("\n")
+    assert len(lines) == 2
+    assert all(line.count("$") % 2 == 0 for line in lines)
+    assert not [said for said in complaints(figure) if "leaves" in said]
+    plt.close(figure)

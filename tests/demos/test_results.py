@@ -1,0 +1,76 @@
+"""What is recorded of the demos is what their code would do, and README says what is recorded."""
+
+import json
+import re
+
+import pytest
+
+import demos.__main__ as everything
+from demos.kit import results
+
+every_demo = pytest.mark.parametrize("name", everything.names())
+README = results.README.read_text(encoding="utf-8")
+
+
+class BegunError(Exception):
+    """A demo has begun, with these settings."""
+
+
+@pytest.fixture
+def settings(monkeypatch, tmp_path):
+    """name -> everything that the demo's result depends on by its default options, as a file has it."""
+
+    def begin(args, settings):
+        raise BegunError({**settings, "seed": args.seed, "backend": args.backend})
+
+    monkeypatch.setattr("demos.kit.claim.begin", begin)
+
+    def of(name):
+        with pytest.raises(BegunError) as begun:
+            everything.main([name, "--out", str(tmp_path)])
+        return json.loads(json.dumps(begun.value.args[0]))
+
+    return of
+
+
+@every_demo
+def test_the_recorded_settings_are_those_of_the_code(name, settings):
+    assert results.recorded(name)["settings"] == settings(name)
+
+
+@every_demo
+def test_every_demo_has_a_bound_and_what_is_recorded_holds(name):
+    holds = results.recorded(name)["holds"]
+    assert holds
+    assert all(holds.values())
+
+
+@every_demo
+def test_the_words_are_those_of_the_figures_and_fit_a_table(name):
+    summary = results.recorded(name)
+    words = results.in_words(name, summary["metrics"])
+    assert words == summary["found"]
+    assert not re.search(r"[|\n]|nan|inf\b|None", words)
+
+
+def test_readme_says_what_is_recorded_of_every_demo():
+    assert sorted(row[2] for row in results.ROW.finditer(README)) == sorted(everything.names())
+    assert results.readme(README) == README
+
+
+@every_demo
+def test_a_changed_digit_shows_in_readme_and_in_the_file(name, tmp_path, monkeypatch):
+    row = next(row for row in results.ROW.finditer(README) if row[2] == name)
+    cell = README[row.end(1) : row.end()]
+    digit = re.search(r"\d", cell)
+    assert digit, "no figure was found?"
+    place = row.end(1) + digit.start()
+    spoilt = README[:place] + str((int(digit[0]) + 1) % 10) + README[place + 1 :]
+    assert results.readme(spoilt) == README != spoilt
+
+    text = (results.FOLDER / f"{name}.json").read_text(encoding="utf-8")
+    monkeypatch.setattr(results, "FOLDER", tmp_path)
+    place = text.index('"metrics"') + re.search(r"\d", text[text.index('"metrics"') :]).start()
+    (tmp_path / f"{name}.json").write_text(text[:place] + str((int(text[place]) + 1) % 10) + text[place + 1 :])
+    with pytest.raises(ValueError, match=r"was changed by hand"):
+        results.recorded(name)
