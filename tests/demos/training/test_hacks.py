@@ -14,7 +14,7 @@ from demos.kit.comparing import HELPS, HURTS, NOTHING
 from demos.kit.run import start
 from demos.training import hacks, tricks
 from demos.training.tricks import TrickedGAN, Tricks, players
-from minigan import Tensor, data, metrics, nn, optim
+from minigan import Tensor, data, losses, metrics, nn, optim
 from minigan.games import GAN
 from tests.demos.running import assert_shows_something, summary_of
 
@@ -51,6 +51,27 @@ def test_the_base_is_the_same_for_all(out):
     ]
     assert len(sides) == 7
     assert {*sides} == {found["base_frechet"]}
+
+
+DEFECTS = {
+    "none": lambda m: None,
+    "no penalty": lambda m: m.setattr(losses, "squared_gradient_norm", lambda v, x: 0.0),
+    "D does not train": lambda m: m.setattr(
+        TrickedGAN, "descend", lambda self, opt, loss: opt is self.opt_G and descend(self, opt, loss)
+    ),
+}
+descend = GAN.descend
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("defect", DEFECTS)
+def test_a_g_is_worse_where_something_is_wrong(defect, monkeypatch):
+    x, y = data.glyphs(3000)
+    judge = metrics.train_judge(x, y, steps=300)
+    DEFECTS[defect](monkeypatch)
+    s = replace(hacks.Settings(), steps=400, samples=500)
+    found = hacks.play_and_judge(Tricks(), 1000, x, judge, s)
+    assert (found["frechet"] < 800) == (defect == "none")
 
 
 # --- the figures --------------------------------------------------------------------------------------------------------
