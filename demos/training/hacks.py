@@ -7,14 +7,14 @@ no batch norm, hard labels. Its learning rate and its penalty were chosen for a 
 it, which is a weak one still. Each trick is switched on, or off, alone, on the same seeds. It helps if the Frechet distance
 between a classifier's features of G(z) and of x falls, and no change is outside the 95 % confidence interval of the ratio.
 
-One trick is tried on three games: batch norm in D with real and fake minibatches apart, not mixed into one. Standardised by
-itself, a minibatch hides what all its images have in common; what comes of that depends on R1 more than on convolutions.
+One trick is tried on two other games, as it depends on the game: batch norm in D with real and fake minibatches apart, not
+mixed into one. Standardised by itself, a minibatch hides from D what all its images have in common. Dense layers without the
+penalty, and small networks of the demo dcgan with it: both settings are in use, and to generalise from one would mislead.
 What to look for: which bars on the left cross 1; and on the right, how good G is at all, in each of the games.
 """
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from itertools import product
 from math import exp
 
 import numpy as np
@@ -49,12 +49,22 @@ class Settings:
     norm_steps: int = 1200  # with batch norm in D
     norm_lr: float = 2e-3  # which bears no more
     conv_steps: int = 500  # DCGAN's networks
+    conv_seeds: int = 12  # which differ more
     conv_batch: int = 16
     channels: int = 8
     samples: int = 2000  # that are compared with as many real images
 
 
-QUICK = {"steps": 40, "norm_steps": 30, "conv_steps": 5, "seeds": 1, "width": 32, "channels": 4, "samples": 200}
+QUICK = {
+    "steps": 40,
+    "norm_steps": 30,
+    "conv_steps": 5,
+    "seeds": 1,
+    "conv_seeds": 1,
+    "width": 32,
+    "channels": 4,
+    "samples": 200,
+}
 
 
 @dataclass(frozen=True)
@@ -80,7 +90,7 @@ TIPS = {
 }
 
 
-def apart(game: str, expected: frozenset | None = None, **changes: bool) -> Row:
+def apart(game: str, expected: frozenset, **changes: bool) -> Row:
     """Batch norm in D, with real and fake apart and mixed."""
     return Row(
         f"D's batch norm apart: {game}", {"norm": "apart", **changes}, {"norm": "mixed", **changes}, expected, words=game
@@ -89,7 +99,6 @@ def apart(game: str, expected: frozenset | None = None, **changes: bool) -> Row:
 
 NORMS = {
     "norm_dense": apart("dense, no R1", frozenset({HURTS}), r1=False),
-    "norm_dense_r1": apart("dense, R1"),
     "norm_conv_r1": apart("DCGAN, R1", frozenset({HELPS}), conv=True),
 }
 ROWS = TIPS | NORMS
@@ -105,8 +114,8 @@ def main(argv: list[str] | None = None) -> None:
     judge = metrics.train_judge(x, y, steps=60) if args.quick else metrics.judge(x, y, progress=progress)
     played: dict[Tricks, list[dict]] = {BASE: []}
     played |= {replace(BASE, **change): [] for row in ROWS.values() for change in (row.on, row.off)}
-    seeds = range(args.seed, args.seed + s.seeds)
-    tasks = {f"{in_words(tricks)}, seed {seed}": (tricks, seed) for tricks, seed in product(played, seeds)}
+    games = [(tricks, args.seed + i) for tricks in played for i in range(s.conv_seeds if tricks.conv else s.seeds)]
+    tasks = {f"{in_words(tricks)}, seed {seed}": (tricks, seed) for tricks, seed in games}
     runs = each(play_and_judge, tasks, x, judge, s, steps=sum(length(tricks, s) for tricks, _ in tasks.values()))
     for (tricks, _), run in zip(tasks.values(), runs, strict=True):
         played[tricks].append(run)
@@ -216,12 +225,12 @@ def times(m: dict[str, float], key: str) -> str:
 
 def title(m: dict[str, float]) -> str:
     """The picture's."""
-    counts = (f"{m[f'tips_that_{name}']:.0f} {name.replace('_', ' ')}" for name in ("help", "hurt", "make_no_difference"))
-    norms = ", ".join(f"{comes_to(m, key)} ({row.words})" for key, row in NORMS.items())
-    return (
-        f"{len(TIPS)} tips on a G that is still weak (Frechet distance {m['base_frechet']:.0f}; real images "
-        f"{m['real_frechet']:.0f}): {', '.join(counts)}\nbatch norm in D apart for real and fake: {norms}"
+    weak = f"Frechet distance {m['base_frechet']:.0f}, real images {m['real_frechet']:.0f}"
+    tips = ", ".join(
+        f"{m[f'tips_that_{name}']:.0f} {name.replace('_', ' ')}" for name in ("help", "hurt", "make_no_difference")
     )
+    norms = ", ".join(f"{comes_to(m, key)} ({row.words})" for key, row in NORMS.items())
+    return f"{len(TIPS)} tips on a weak G ({weak}): {tips}\nBatch norm in D, real and fake apart: {norms}"
 
 
 def picture(m: dict[str, float], sides: dict[str, list[list[dict]]]) -> Figure:
