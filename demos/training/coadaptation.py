@@ -1,34 +1,37 @@
-"""Where D looks at a (x1 - x2) alone, noise that cancels stays; dropout on its input ends that, and so does learning.
+"""Where D looks at a (x1 - x2) alone, noise that cancels stays; dropout on D's input ends that. Does a D that learns need it?
 
 Slide: "In the latter case, D gives feedback to G that images are “ok” as long as the background noise “cancels” itself"; "we
 can use dropout on the input layer x, so that each pathway must judge independently if the image is a fake." (CS/DS 552,
 class 7)
 
 At a digit's border, x1 = x2 = 0; the weaker a x1 - a x2 = 0 is true as well. A D of two pathways, relu(a (x1 - x2)) and
-relu(a (x2 - x1)), knows only the weaker one. In the toy, this D stands still and a linear G of two pixels learns: x1 - x2 goes
-to 0; x1 + x2, which has no gradient, stays as noisy as it was. With dropout, a pathway often sees x1 or x2 alone, and all the
-noise goes. But a D that may learn, from the same weights, soon sees x1 + x2 too: the noise goes without dropout.
+relu(a (x2 - x1)), knows only the weaker one. In the toy, G is linear and has two pixels, and this D stands still: x1 + x2,
+which has no gradient, stays as noisy as it was. With dropout, a pathway often sees x1 or x2 alone.
 
-On digits, D learns from the start. What to look for: pairs of border pixels with opposite weights into D's first layer, as in
-the toy. There are none: after the training, no pair is more opposite than chance had made one before it. The noise at G's
-border falls without dropout as well as with it (of ink: a dropped pixel is black, the slide's 0), and the seeds differ more
-than the two do. What the slide fears needs, here, a D that stands still.
+Then digits, at fixed learning rates: without and with dropout of D's input (of ink: a dropped pixel is black, the slide's 0),
+on the same seeds. Two figures would show a D that has co-adapted: ink stays at G's border, and pairs of border pixels have
+opposite weights into D's first layer (cosine -1). That they do show it is tried on a D into which such pathways are planted.
+What to look for: does the D that learns freely come anywhere near the planted one?
 """
 
 from dataclasses import asdict, dataclass, replace
 from itertools import product
+from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 import minigan as mg
 from demos.kit import digits
-from demos.kit.checkpoints import once
+from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
-from demos.kit.pictures import FAKE, REAL
+from demos.kit.comparing import HELPS, HURTS, NOTHING, compare, verdict
+from demos.kit.jobs import each
 from demos.kit.run import start
-from demos.kit.training import adams, train
-from minigan import Tensor, data, nn
+from demos.kit.style import FAKE, OTHERS, REAL, slide
+from demos.kit.training import adam, adams, train
+from minigan import Tensor, data, nn, optim
 from minigan.games import GAN
 
 
@@ -37,37 +40,56 @@ class Settings:
     """Everything that the result depends on, besides the seed."""
 
     dropout: float = 0.2  # of D's input, where there is any
-    seeds: int = 3
     z: int = 64
-    batch: int = 100
-    every: int = 50  # iterations between two looks at the borders
-    steps: int = 1500  # the toy: iterations; here and below, the learning rates fall linearly to 0
-    a: float = 2.0  # D's weights of x1 and x2
-    lr: float = 1e-2
-    lr_discriminator: float = 1e-3  # where D learns; where it stands still, 0
-    digit_steps: int = 2000  # digits: iterations
-    digit_lr: float = 5e-4  # of both
-    width: int = 256  # of the two hidden layers of each network
+    a: float = 2.0  # a pathway's weights of x1 and x2
+    toy_seeds: int = 3
+    toy_steps: int = 1500  # iterations; the learning rates fall linearly to 0
+    toy_batch: int = 100
+    toy_lr: float = 1e-2
+    toy_lr_discriminator: float = 1e-3  # where D learns; where it stands still, 0
+    seeds: int = 10  # digits: pairs of games without and with dropout
+    planted_seeds: int = 3  # the first of them, with a planted D
+    steps: int = 1500  # iterations, at fixed learning rates
+    lr: float = 1e-3  # of both
+    r1: float = 1.0
+    batch: int = 32
+    width: int = 128  # of the two hidden layers of each network
+    border: int = 66  # pixels at the border, at most, that are looked at: MNIST's, but one
+    every: int = 25  # iterations between two looks at the borders; the last quarter of the looks is averaged
 
 
-QUICK = {"seeds": 1, "steps": 500, "digit_steps": 100, "every": 10, "width": 32}
+QUICK = {"toy_seeds": 1, "toy_steps": 500, "seeds": 1, "planted_seeds": 1, "steps": 20, "every": 5, "width": 80}
+
+
+OPPOSITE = -0.9  # a cosine from here to -1
 
 
 def main(argv: list[str] | None = None) -> None:
-    """The toy with a D that stands still, and with one that learns; then digits; each without and with dropout."""
+    """The toy with a D that stands still, and with one that learns; digits with a D that learns, and with a planted one."""
     args = start(digits.options(__doc__), argv, "coadaptation")
-    settings = replace(Settings(), **QUICK) if args.quick else Settings()
-    claim = Claim(args, {"data": args.data, **asdict(settings)})
+    s = replace(Settings(), **QUICK) if args.quick else Settings()
+    claim = Claim(args, {"data": args.data, **asdict(s)})
     x, _, _ = digits.load(args)
-    seeds, dropouts = range(args.seed, args.seed + settings.seeds), (0.0, settings.dropout)
-    toys = {
-        (learns, p): [once(f"toy, {learns = }, {p = }, {seed = }", play_toy, settings, seed, learns, p) for seed in seeds]
-        for learns, p in product((False, True), dropouts)
-    }
-    games = {p: [once(f"digits, {p = }, {seed = }", play_digits, settings, seed, p, x) for seed in seeds] for p in dropouts}
-    measure_toys(claim, toys, settings.dropout)
+    toys = side_by_side(play_toy, "D learns", args.seed, {False: s.toy_seeds, True: s.toy_seeds}, s, steps=s.toy_steps)
+    games = side_by_side(play_digits, "planted", args.seed, {False: s.seeds, True: s.planted_seeds}, s, x, steps=s.steps)
+    measure_toys(claim, toys)
     measure_digits(claim, games)
-    claim.finish(picture(toys, games, claim.metrics, settings), "coadaptation")
+    claim.show(picture_of_toys(toys), "toy", title_of_toys(claim.metrics))
+    claim.show(picture_of_digits(games, s), "digits", title_of_digits(claim.metrics))
+    claim.finish()
+
+
+def side_by_side(play: Any, what: str, first: int, seeds: dict[bool, int], s: Settings, *shared: Any, steps: int) -> dict:
+    """(what it is, dropout) -> the runs of all seeds."""
+    kinds = list(product(seeds, (0.0, s.dropout)))
+    tasks = {
+        f"{what}: {kind}, {p = }, {seed = }": (seed, kind, p) for kind, p in kinds for seed in range(first, first + seeds[kind])
+    }
+    runs = dict(zip(tasks.values(), each(play, tasks, s, *shared, steps=len(tasks) * steps), strict=True))
+    return {(kind, p): [run for (_, *of), run in runs.items() if of == [kind, p]] for kind, p in kinds}
+
+
+# --- the toy ------------------------------------------------------------------------------------------------------------
 
 
 def pathways(a: float, dropout: float) -> nn.Sequential:
@@ -76,14 +98,14 @@ def pathways(a: float, dropout: float) -> nn.Sequential:
     return nn.Sequential(nn.Dropout(dropout), first, nn.ReLU(), nn.Dense(2, 1, weight_init=nn.init.normal(0.0, mean=-1.0)))
 
 
-def play_toy(s: Settings, seed: int, learns: bool, dropout: float) -> dict[str, np.ndarray]:
+def play_toy(seed: int, learns: bool, dropout: float, s: Settings) -> dict[str, np.ndarray]:
     """A linear G of two pixels with noise of size 1 against this D; data: x1 = x2 = 0. G's samples before and after."""
     mg.seed(seed)
     G, D = nn.Dense(s.z, 2, bias=False, weight_init=nn.init.normal(s.z**-0.5)), pathways(s.a, dropout)
-    game = GAN(G, D, data.noise(s.z), *adams(G, D, s.lr, s.lr_discriminator if learns else 0.0))
+    game = GAN(G, D, data.noise(s.z), *adams(G, D, s.toy_lr, s.toy_lr_discriminator if learns else 0.0))
     z = data.noise(s.z)(2000)
     before = game.sample(2000, z=z)
-    train(game, data.batches(np.zeros((1000, 2), np.float32), size=s.batch), s.steps, "toy")
+    train(game, data.batches(np.zeros((1000, 2), np.float32), size=s.toy_batch), s.toy_steps, "toy")
     return {"before": before, "after": game.sample(2000, z=z)}
 
 
@@ -92,17 +114,21 @@ def noise(x: np.ndarray, sign: int = 1) -> float:
     return float((x[:, 0] + sign * x[:, 1]).std())
 
 
-def measure_toys(claim: Claim, toys: dict, dropout: float) -> None:
-    """What is left of the noise, in the worst of the seeds."""
-    sums = {key: [noise(run["after"]) for run in runs] for key, runs in toys.items()}
-    stays, goes = min(sums[False, 0.0]), max(sums[False, dropout])
-    before = min(noise(run["before"]) for run in toys[False, 0.0])
-    claim.note("toy_before", before, "reported: std(x1 + x2), least noisy seed")
-    claim.note("toy", stays, "above 1: the noise that cancels stays", stays > 1)
-    claim.note("toy_difference", max(noise(run["after"], -1) for run in toys[False, 0.0]), "reported: std(x1 - x2)")
-    claim.note("toy_dropout", goes, "below 0.05: nothing stays", goes < 0.05)
-    claim.note("toy_D_learns", max(sums[True, 0.0]), "reported: above 1, if the effect outlived D's learning")
-    claim.note("toy_D_learns_dropout", max(sums[True, dropout]), "reported")
+def measure_toys(claim: Claim, toys: dict) -> None:
+    """What is left of the noise that cancels, x1 + x2, in the worst of the seeds."""
+    left = {key: [noise(run["after"]) / noise(run["before"]) for run in runs] for key, runs in toys.items()}
+    (still, still_dropout), (learns, learns_dropout) = (
+        [runs for (kind, _), runs in left.items() if kind == learning] for learning in (False, True)
+    )
+    claim.at_least("toy", min(still), 0.9, quick=True)
+    claim.at_most("toy_dropout", max(still_dropout), 0.05, quick=True)
+    differences = (noise(run["after"], -1) / noise(run["before"], -1) for run in toys[False, 0.0])
+    claim.at_most("toy_difference", max(differences), 0.05, quick=True)
+    claim.note("toy_D_learns", max(learns), "reported: 1, if the noise outlived D's learning")
+    claim.note("toy_D_learns_dropout", max(learns_dropout), "reported")
+
+
+# --- digits -------------------------------------------------------------------------------------------------------------
 
 
 class InkDropout(nn.Dropout):
@@ -112,22 +138,54 @@ class InkDropout(nn.Dropout):
         return 2.0 * super().forward((x + 1.0) / 2.0) - 1.0
 
 
-def play_digits(s: Settings, seed: int, dropout: float, x: np.ndarray) -> dict:
+class Planted(optim.Adam):
+    """Adam for a D whose first layer W (784, width) sees border pixels by pairs, through pathways as in the toy, for ever.
+
+    Each pair has two hidden units, of weights a, -a and -a, a, which see nothing else. No other unit sees the border.
+    """
+
+    def __init__(self, D: nn.Module, W: Tensor, border: np.ndarray, a: float, lr: float):
+        super().__init__(D.parameters(), lr, (0.5, 0.999))
+        self.W, (first, second) = W, border.reshape(-1, 2).T
+        one = np.arange(0, 2 * len(first), 2)  # of a pair's two units
+        self.held, self.plant = np.zeros(W.shape, bool), np.zeros(W.shape, np.float32)
+        self.held[border] = self.held[:, : 2 * len(first)] = True
+        self.plant[first, one] = self.plant[second, one + 1] = a
+        self.plant[second, one] = self.plant[first, one + 1] = -a
+        self.hold()
+
+    def step(self) -> None:
+        super().step()
+        self.hold()
+
+    def hold(self) -> None:
+        """The planted weights are what they were."""
+        self.W.data[self.held] = self.plant[self.held]
+
+
+def play_digits(seed: int, planted: bool, dropout: float, s: Settings, x: np.ndarray) -> dict[str, np.ndarray]:
     """The dense players on digits: ink in G's borders over time, and how opposite D's first layer sees its pixels."""
     mg.seed(seed)
-    border = (x == 0).all(axis=0).ravel()  # pixels that are black in all images
+    border = border_of(x, s.border)
     G, D = digits.dense_players(s.z, s.width)
     D, W, ink = nn.Sequential(InkDropout(dropout), *D), D[1].weight, []
     before = W.numpy()[border].copy()
-
-    def look(game):
-        ink.append(np.square((game.sample(500).reshape(500, -1)[:, border] + 1) / 2).mean())
-
-    game = GAN(G, D, data.noise(s.z), *adams(G, D, s.digit_lr, s.digit_lr))
+    opt_D = Planted(D, W, border, s.a, s.lr) if planted else adam(D, s.lr)
+    game = GAN(G, D, data.noise(s.z), adam(G, s.lr), opt_D, r1=s.r1)
     batches = data.batches(2 * x - 1, size=s.batch)
-    train(game, batches, s.digit_steps, f"digits, dropout {dropout}", s.every, look, ink=ink)
+    for t in resumable(range(1, s.steps + 1), "digits", game=game, batches=batches, ink=ink):
+        game.step(batches)
+        if t % s.every == 0:
+            ink.append(float(np.square((game.sample(500).reshape(500, -1)[:, border] + 1) / 2).mean()))
     after = W.numpy()[border]
-    return {"ink": ink, "before": cosines(before), "after": cosines(after), "learnt": cosines(after - before)}
+    found = {"before": cosines(before), "after": cosines(after), "learnt": cosines(after - before)}
+    return {"ink": np.array(ink), **found}
+
+
+def border_of(x: np.ndarray, most: int) -> np.ndarray:
+    """The numbers of the first pixels that are black in all images: an even number, for pairs."""
+    border = np.flatnonzero((x == 0).all(axis=0))
+    return border[: min(len(border), most) // 2 * 2]
 
 
 def cosines(W: np.ndarray) -> np.ndarray:
@@ -136,65 +194,125 @@ def cosines(W: np.ndarray) -> np.ndarray:
     return (unit @ unit.T)[np.triu_indices(len(W), 1)]
 
 
-def measure_digits(claim: Claim, games: dict[float, list[dict]]) -> None:
-    """Ink in G's borders, and opposite pairs in D's first layer."""
-    claim.note("digits_cosine_before", lowest(games, "before"), "reported: of the most opposite pair, by chance")
-    for p, runs in games.items():
-        name, ink = "digits_dropout" if p else "digits", [run["ink"][-1] for run in runs]
-        claim.note(f"{name}_cosine", lowest({p: runs}, "after"), "reported: -1 in the toy")
-        claim.note(f"{name}_cosine_learnt", lowest({p: runs}, "learnt"), "reported: of what the training added")
-        claim.note(f"{name}_ink_least", min(ink), "reported: at G's border, 0 in the data; of the seeds, the least")
-        claim.note(f"{name}_ink_most", max(ink), "reported: and the most")
-
-
-def lowest(games: dict[float, list[dict]], key: str) -> float:
-    """The cosine of the most opposite pair in these games."""
-    return float(min(run[key].min() for runs in games.values() for run in runs))
-
-
-def picture(toys: dict, games: dict, figures: dict[str, float], settings: Settings) -> plt.Figure:
-    """The toy's samples, four times; ink in G's borders over the training; the cosines in D's first layer."""
-    figure = plt.figure(figsize=(14, 7.2), layout="constrained")
-    left, right = figure.subfigures(1, 2, width_ratios=(7, 6))
-    for axes, ((learns, p), runs) in zip(left.subplots(2, 2, sharex=True, sharey=True).flat, toys.items(), strict=True):
-        draw_toy(axes, runs[0], f"D {'learns' if learns else 'stands still'}, {f'dropout {p}' if p else 'no dropout'}")
-    left.axes[0].legend(loc="upper left", markerscale=4)
-    left.suptitle("the toy: G's two border pixels (data: $x_1 = x_2 = 0$)")
-    above, below = right.subplots(2, 1)
-    draw_digits(above, below, games, settings.every)
-    right.suptitle("digits: D learns from the start")
-    figure.suptitle(
-        f"In the lecture's toy, noise that cancels stays, std($x_1 + x_2$) = {figures['toy']:.2g}; with dropout "
-        f"{figures['toy_dropout']:.1g}; but if D learns, {figures['toy_D_learns']:.1g} without.\n"
-        f"On digits, no two border pixels are opposites to D (lowest cosine {lowest(games, 'after'):.2f}, "
-        f"before the training {lowest(games, 'before'):.2f})"
+def measure_digits(claim: Claim, games: dict) -> None:
+    """Ink in G's borders, and the most opposite pair in D's first layer: without and with dropout, learnt and planted."""
+    (free, free_dropout), (planted, planted_dropout) = (
+        [runs for (kind, _), runs in games.items() if kind == plant] for plant in (False, True)
     )
+    sides = {"digits": free, "digits_dropout": free_dropout, "planted": planted, "planted_dropout": planted_dropout}
+    for name, runs in sides.items():
+        claim.note(f"{name}_ink", 10 ** np.mean(log_ink(runs)), "reported: at G's border, 0 in the data; geometric mean")
+        claim.note(f"{name}_cosine", lowest(runs, "learnt").mean(), "reported: most opposite pair, of what D learnt; mean")
+    claim.note("pairs", len(free), "reported: seeds")
+    claim.note("least_cosine", lowest(free, "learnt").min(), "reported: -1, if a D without dropout had co-adapted anywhere")
+    paired = zip(("log10_ink", "cosine"), (log_ink, lambda runs: lowest(runs, "learnt")), ("lower", "higher"), strict=True)
+    for name, figure, better in paired:
+        claim.compare(f"dropout_{name}", compare(figure(free_dropout), figure(free), better, paired=True))
+    chance = compare(lowest(free, "after"), lowest(free, "before"), "higher", paired=True)
+    claim.compare("training_cosine", chance)
+    # Do the figures show a D that has co-adapted, and that dropout ends it?
+    claim.at_most("planted_cosine_most", lowest(planted, "learnt").max(), OPPOSITE)
+    same_seeds = free[: len(planted)]
+    claim.compare("planting_log10_ink", compare(log_ink(planted), log_ink(same_seeds), paired=True), {HURTS})
+    claim.compare("planted_dropout_log10_ink", compare(log_ink(planted_dropout), log_ink(planted), paired=True), {HELPS})
+
+
+def log_ink(runs: list[dict[str, np.ndarray]]) -> np.ndarray:
+    """log10 of the ink at the end of each run: a mean over the last quarter of the looks."""
+    return np.array([np.log10(run["ink"][-max(1, len(run["ink"]) // 4) :]).mean() for run in runs])
+
+
+def lowest(runs: list[dict[str, np.ndarray]], key: str) -> np.ndarray:
+    """The cosine of the most opposite pair in each run."""
+    return np.array([run[key].min() for run in runs])
+
+
+# --- in words -----------------------------------------------------------------------------------------------------------
+
+
+def found(m: dict[str, float]) -> str:
+    """README's words."""
+    return (
+        f"a D that stands still: {m['toy']:.0%} of the noise that cancels stays, with input dropout {m['toy_dropout']:.1%}; "
+        f"a D that learns: {m['toy_D_learns']:.1%} without. Digits, {m['pairs']:.0f} pairs of games: {of_opposites(m)}; "
+        f"input dropout {on_ink(m)}. Opposites planted into D leave ink ({m['planted_ink']:.2g} instead of "
+        f"{m['digits_ink']:.1g}), with dropout {m['planted_dropout_ink']:.1g}"
+    )
+
+
+def of_opposites(m: dict[str, float]) -> str:
+    """Whether a D that learns has co-adapted."""
+    some = "some" if m["least_cosine"] <= OPPOSITE else "no"
+    cosines = f"lowest cosine {m['least_cosine']:.2f}; planted {m['planted_cosine']:.2f}"
+    return f"{some} two border pixels become opposites to D ({cosines})"
+
+
+def on_ink(m: dict[str, float]) -> str:
+    """What dropout does where D learns."""
+    name = "dropout_log10_ink"
+    word = verdict(m[name], m[f"{name} low"], m[f"{name} high"])
+    times = (
+        f"x {10 ** m[name]:.2g}, 95 %: {10 ** m[f'{name} low']:.2g} to {10 ** m[f'{name} high']:.2g}" if word != NOTHING else ""
+    )
+    return f"{word} (ink at G's border {times})" if times else f"makes {word} (ink at G's border)"
+
+
+def title_of_toys(m: dict[str, float]) -> str:
+    """The first picture's."""
+    return (
+        f"A D that stands still: {m['toy']:.0%} of the noise that cancels stays, with input dropout {m['toy_dropout']:.1%}; "
+        f"a D that learns: {m['toy_D_learns']:.1%}, with dropout {m['toy_D_learns_dropout']:.1%}"
+    )
+
+
+def title_of_digits(m: dict[str, float]) -> str:
+    """The second picture's."""
+    return f"Digits, where D learns: {of_opposites(m)};\ninput dropout {on_ink(m)}"
+
+
+# --- pictures -----------------------------------------------------------------------------------------------------------
+
+
+def picture_of_toys(toys: dict) -> Figure:
+    """G's samples of the first seed, four times."""
+    figure, axes = slide(1, 4, height=5.2, sharex=True, sharey=True)
+    for ax, ((learns, p), runs) in zip(axes, toys.items(), strict=True):
+        draw_toy(ax, runs[0], f"D {'learns' if learns else 'stands still'},\n{f'dropout {p}' if p else 'no dropout'}")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
 
-def draw_toy(axes: plt.Axes, run: dict[str, np.ndarray], name: str) -> None:
+def draw_toy(axes: Axes, run: dict[str, np.ndarray], name: str) -> None:
     """G's samples before the training and after it."""
-    axes.scatter(*run["before"].T, s=3, color="lightgrey", linewidths=0, label="before")
-    axes.scatter(*run["after"].T, s=5, color=FAKE, linewidths=0, label="after")
-    axes.set(title=f"{name}\nstd($x_1 + x_2$) = {noise(run['after']):.2g}", aspect="equal")
-    axes.set(xlabel="$x_1$", ylabel="$x_2$", xlim=(-3, 3), ylim=(-3, 3))
+    axes.plot(*run["before"].T, ".", color="lightgrey", markersize=4, label="G's samples before the training")
+    axes.plot(0, 0, "+", color=REAL, markersize=24, label="the data")
+    axes.plot(*run["after"].T, "o", color=FAKE, markersize=4, markeredgewidth=0, label="G's samples after it")
+    axes.set(title=f"{name}:\nstd($x_1 + x_2$) = {noise(run['after']):.2g}", aspect="equal")
+    axes.set(xlabel="border pixel $x_1$", ylabel="border pixel $x_2$", xlim=(-3, 3), ylim=(-3, 3))
     axes.label_outer()
 
 
-def draw_digits(above: plt.Axes, below: plt.Axes, games: dict[float, list[dict]], every: int) -> None:
-    """Ink in G's borders over the training; how opposite the pairs of border pixels are, before the training and after it."""
-    edges = np.linspace(-1, 1, 81)
-    before = np.concatenate([run["before"] for runs in games.values() for run in runs])
-    below.hist(before, edges, density=True, color="lightgrey", label="before")
-    for (p, runs), colour in zip(games.items(), (FAKE, REAL), strict=True):
-        ink, label = np.transpose([run["ink"] for run in runs]), f"dropout {p} of D's input" if p else "no dropout"
-        above.semilogy(every * np.arange(1, len(ink) + 1), ink, color=colour)[0].set_label(label)
-        after = np.concatenate([run["after"] for run in runs])
-        below.hist(after, edges, density=True, histtype="step", color=colour, label=label)
-    above.set(xlabel="iteration", ylabel="mean $x^2$", title="G's pixels that are 0 in all the data (each seed)")
-    below.set(xlabel="cosine of two border pixels' weights in D's first layer; -1: $a (x_1 - x_2)$", ylabel="density")
-    above.legend()
-    below.legend()
+def picture_of_digits(games: dict, s: Settings) -> Figure:
+    """Ink in G's borders over the training; the most opposite pairs of border pixels. Each seed."""
+    figure, (left, right) = slide(1, 2)
+    names = []
+    for place, ((planted, p), runs) in enumerate(games.items(), 1):
+        look = {"color": OTHERS[1] if planted else OTHERS[2], "linestyle": "--" if p else "-"}
+        ink = np.array([run["ink"] for run in runs])
+        t = s.every * np.arange(1, ink.shape[1] + 1)
+        names.append(f"{'planted D' if planted else 'D learns'}, {f'dropout {p}' if p else 'no dropout'}")
+        left.semilogy(t, ink.T, linewidth=0.7, alpha=0.4, **look)
+        left.semilogy(t, 10 ** np.log10(ink).mean(axis=0), linewidth=3, label=names[-1], **look)
+        low = lowest(runs, "learnt")
+        right.plot(low, [place] * len(low), "s" if p else "o", color=look["color"], markerfacecolor="none", markersize=9)
+    before = lowest(games[False, 0.0], "before")
+    right.plot(before, [0] * len(before), "|", color=OTHERS[3], markersize=14)
+    right.set_yticks(range(5), ["chance, before\nthe training", *(name.replace(", ", ",\n") for name in names)])
+    right.set(ylim=(4.5, -0.5), ylabel="D, and each of its seeds")
+    right.set(xlim=(-1.05, 0), xlabel="lowest cosine of two border pixels' weights\nthat D learnt (-1: opposites)")
+    left.set(xlabel="iteration", ylabel="mean squared ink at G's border (0 in the data)")
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return figure
 
 
 if __name__ == "__main__":

@@ -1,32 +1,35 @@
-"""Of eight published tricks to make GANs work, three still help, one hurts, and four make no difference beyond chance.
+"""Published tricks to make GANs work, one at a time: which help, which hurt, and which make no difference beyond chance.
 
 Slide: "17 tips to make GANs work (https://github.com/soumith/ganhacks)"; "Use a spherical z" (IT3320E, lecture 10)
 
-The base: G and D of dense layers on digits, G descends -log D(G(z)), 1,200 iterations, Adam for both; G ends in tanh, z lies
-on a sphere, LeakyReLU, no batch norm, hard labels. Each trick is switched on, or off, alone, on the same six seeds. It helps if
-the mean Frechet distance between the judge's features of G(z) and of x falls, and 0 is outside the difference's 95 % confidence
-interval (of eight tricks without any effect, one would be found in every third table, on average). What was found: tanh with
-[-1, 1] (759 instead of 1275), LeakyReLU (759, 946) and dropout in G at test time, too (623, 759) help; SGD for D, soft and
-noisy labels, noise on D's inputs and z on a sphere make no difference that six seeds could show. Batch norm in D with real and
-fake minibatches apart hurts (1637, one class; mixed: 713), perhaps as each is standardised by itself, which hides what a whole
-minibatch of fakes has in common. Other games, longer ones, or convolutions, may rank them differently.
-What to look for: which error bars on the left cross 0, and what the same trick does to the number of classes on the right.
+The base: G and D of dense layers on digits, with the R1 penalty, Adam for both; G ends in tanh, z lies on a sphere, LeakyReLU,
+no batch norm, hard labels. Its learning rate and its penalty were chosen for a G that is as good as some ten seconds can make
+it, which is a weak one still. Each trick is switched on, or off, alone, on the same seeds. It helps if the Frechet distance
+between a classifier's features of G(z) and of x falls, and no change is outside the 95 % confidence interval of the ratio.
+
+One trick is tried on two other games, as it depends on the game: batch norm in D with real and fake minibatches apart, not
+mixed into one. Standardised by itself, a minibatch hides from D what all its images have in common. Dense layers without the
+penalty, and small networks of the demo dcgan with it: both settings are in use, and to generalise from one would mislead.
+What to look for: which bars on the left cross 1; and on the right, how good G is at all, in each of the games.
 """
 
-from dataclasses import asdict, dataclass, replace
-from itertools import product
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from math import exp
 
-import matplotlib.pyplot as plt
 import numpy as np
-from scipy.stats import ttest_ind
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 import minigan as mg
 from demos.kit import digits
 from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
+from demos.kit.comparing import HELPS, HURTS, NOTHING, compare, verdict
 from demos.kit.jobs import each
 from demos.kit.progress import progress
 from demos.kit.run import start
+from demos.kit.style import OTHERS, RIGHT, WRONG, slide
 from demos.training.tricks import TrickedGAN, Tricks, players
 from minigan import Tensor, data, metrics, no_grad, optim
 
@@ -35,32 +38,71 @@ from minigan import Tensor, data, metrics, no_grad, optim
 class Settings:
     """Everything that the result depends on, besides the seed and the tricks."""
 
-    steps: int = 1200  # iterations; the learning rates fall linearly to 0
-    seeds: int = 6
+    steps: int = 1500  # iterations; the learning rates fall linearly to 0
+    seeds: int = 5
     z: int = 64
     width: int = 128  # of the two hidden layers of each network
-    batch: int = 64
-    lr: float = 1e-3  # Adam's, with betas (0.5, 0.999)
-    lr_sgd: float = 0.1  # of D's SGD
-    samples: int = 2000  # that the judge looks at
+    batch: int = 32
+    lr: float = 6e-3  # Adam's, with betas (0.5, 0.999)
+    lr_sgd: float = 0.15  # of D's SGD; twice as much, and D's weights overflow
+    r1: float = 5.0  # weight of the penalty
+    norm_steps: int = 1200  # with batch norm in D
+    norm_lr: float = 2e-3  # which bears no more
+    conv_steps: int = 500  # DCGAN's networks
+    conv_seeds: int = 12  # which differ more
+    conv_batch: int = 16
+    channels: int = 8
+    samples: int = 2000  # that are compared with as many real images
 
 
-QUICK = {"steps": 60, "seeds": 1, "width": 32, "batch": 32, "samples": 200}
+QUICK = {
+    "steps": 40,
+    "norm_steps": 30,
+    "conv_steps": 5,
+    "seeds": 1,
+    "conv_seeds": 1,
+    "width": 32,
+    "channels": 4,
+    "samples": 200,
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A trick, switched on and off in one game."""
+
+    name: str
+    on: Mapping  # changes of the base
+    off: Mapping
+    expected: frozenset | None = None  # what it must come to; None: whatever the seeds say
+    words: str = field(default="", kw_only=True)  # the name in README, where it is not `name`
 
 
 BASE = Tricks()
-ROWS = {  # (what it is, with the trick, without it): changes of the base
-    "tanh": ("tanh and [-1, 1], not sigmoid and [0, 1]", {}, {"tanh": False}),
-    "sphere": ("z on a sphere, not uniform", {}, {"sphere": False}),
-    "norm": ("batch norm in D: real and fake apart, not mixed", {"norm": "apart"}, {"norm": "mixed"}),
-    "leaky": ("LeakyReLU, not ReLU", {}, {"leaky": False}),
-    "soft": ("soft and noisy labels", {"soft": True}, {}),
-    "sgd": ("SGD for D, Adam for G", {"sgd": True}, {}),
-    "noise": ("noise on D's inputs", {"noise": 0.2}, {}),
-    "dropout": ("dropout in G, at test time, too", {"dropout": 0.5}, {}),
+TIPS = {
+    "tanh": Row("tanh and [-1, 1], not sigmoid and [0, 1]", {}, {"tanh": False}, words="tanh"),
+    "sphere": Row("z on a sphere, not uniform", {}, {"sphere": False}, words="z on a sphere"),
+    "leaky": Row("LeakyReLU, not ReLU", {}, {"leaky": False}, frozenset({HELPS}), words="LeakyReLU"),
+    "soft": Row("soft and noisy labels", {"soft": True}, {}),
+    "sgd": Row("SGD for D, Adam for G", {"sgd": True}, {}, words="SGD for D"),
+    "noise": Row("noise on D's inputs", {"noise": 0.2}, {}),
+    "dropout": Row("dropout in G, at test time, too", {"dropout": 0.5}, {}, words="dropout in G"),
 }
-HELPS, HURTS, NOTHING = "helps", "hurts", "no difference beyond chance"
-COLOURS = {HELPS: "tab:green", HURTS: "tab:red", NOTHING: "grey"}
+
+
+def apart(game: str, expected: frozenset, **changes: bool) -> Row:
+    """Batch norm in D, with real and fake apart and mixed."""
+    return Row(
+        f"D's batch norm apart: {game}", {"norm": "apart", **changes}, {"norm": "mixed", **changes}, expected, words=game
+    )
+
+
+NORMS = {
+    "norm_dense": apart("dense, no R1", frozenset({HURTS}), r1=False),
+    "norm_conv_r1": apart("DCGAN, R1", frozenset({HELPS}), conv=True),
+}
+ROWS = TIPS | NORMS
+LOOKS = {HELPS: (RIGHT, "o"), HURTS: (WRONG, "X"), NOTHING: (OTHERS[3], "s")}  # colour, marker
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -68,20 +110,20 @@ def main(argv: list[str] | None = None) -> None:
     args = start(digits.options(__doc__), argv, "hacks")
     s = replace(Settings(), **QUICK) if args.quick else Settings()
     claim = Claim(args, {"data": args.data, **asdict(s), "base": asdict(BASE)})
-    x, y, _ = digits.load(args)
+    x, y, (others, _) = digits.load(args)
     judge = metrics.train_judge(x, y, steps=60) if args.quick else metrics.judge(x, y, progress=progress)
     played: dict[Tricks, list[dict]] = {BASE: []}
-    played |= {replace(BASE, **change): [] for _, *pair in ROWS.values() for change in pair}
-    seeds = range(args.seed, args.seed + s.seeds)
-    tasks = {f"{in_words(tricks)}, seed {seed}": (tricks, seed) for tricks, seed in product(played, seeds)}
-    runs = each(quality, tasks, x, judge, s, steps=len(tasks) * s.steps)
+    played |= {replace(BASE, **change): [] for row in ROWS.values() for change in (row.on, row.off)}
+    games = [(tricks, args.seed + i) for tricks in played for i in range(s.conv_seeds if tricks.conv else s.seeds)]
+    tasks = {f"{in_words(tricks)}, seed {seed}": (tricks, seed) for tricks, seed in games}
+    runs = each(play_and_judge, tasks, x, judge, s, steps=sum(length(tricks, s) for tricks, _ in tasks.values()))
     for (tricks, _), run in zip(tasks.values(), runs, strict=True):
         played[tricks].append(run)
-    table = [compare(key, *(played[replace(BASE, **change)] for change in pair)) for key, (_, *pair) in ROWS.items()]
-    table.sort(key=lambda row: row["difference"])
-    measure(claim, table)
-    print("\n" + "\n".join(sentence(row) for row in table))
-    claim.finish(picture(table), "hacks")
+    real = quality(others, x, judge, s)
+    sides = {key: [played[replace(BASE, **change)] for change in (row.on, row.off)] for key, row in ROWS.items()}
+    measure(claim, s, played[BASE], real, sides)
+    claim.show(picture(claim.metrics, sides), "hacks", title(claim.metrics))
+    claim.finish()
 
 
 # --- a game -----------------------------------------------------------------------------------------------------------
@@ -93,24 +135,37 @@ def in_words(tricks: Tricks) -> str:
     return ", ".join(f"{name} = {value}" for name, value in asdict(tricks).items() if value != base[name]) or "base"
 
 
-def quality(tricks: Tricks, seed: int, x: np.ndarray, judge: metrics.Judge, s: Settings) -> dict[str, float]:
-    """The judge's figures of G's samples after a game."""
-    return metrics.image_quality(play(tricks, x, s, seed), judge, x)
+def length(tricks: Tricks, s: Settings) -> int:
+    """Iterations of a game."""
+    return s.conv_steps if tricks.conv else s.norm_steps if tricks.norm else s.steps
+
+
+def play_and_judge(tricks: Tricks, seed: int, x: np.ndarray, judge: metrics.Judge, s: Settings) -> dict[str, float]:
+    """What G's samples are like after a game."""
+    return quality(play(tricks, x, s, seed), x, judge, s)
+
+
+def quality(images: np.ndarray, x: np.ndarray, judge: metrics.Judge, s: Settings) -> dict[str, float]:
+    """Frechet distance to as many of the data, and classes that have at least 1 % of the images."""
+    found = metrics.image_quality(images[: s.samples], judge, x[: s.samples])
+    return {key: found[key] for key in ("frechet", "classes")}
 
 
 def play(tricks: Tricks, x: np.ndarray, s: Settings, seed: int) -> np.ndarray:
     """Play the game on images in [0, 1]; G's samples, in [0, 1]."""
     mg.seed(seed)
-    G, D = players(tricks, s.z, s.width)
-    opt_G = optim.Adam(G.parameters(), s.lr, (0.5, 0.999))
-    opt_D = optim.SGD(D.parameters(), s.lr_sgd) if tricks.sgd else optim.Adam(D.parameters(), s.lr, (0.5, 0.999))
+    G, D = players(tricks, s.z, s.channels if tricks.conv else s.width)
+    steps, lr = length(tricks, s), s.norm_lr if tricks.norm else s.lr
+    opt_G = optim.Adam(G.parameters(), lr, (0.5, 0.999))
+    opt_D = optim.SGD(D.parameters(), s.lr_sgd) if tricks.sgd else optim.Adam(D.parameters(), lr, (0.5, 0.999))
     prior = data.noise(s.z, "sphere" if tricks.sphere else "uniform")
-    game = TrickedGAN(G, D, prior, opt_G, opt_D, tricks=tricks, steps=s.steps)
-    batches, decay = data.batches(2 * x - 1 if tricks.tanh else x, size=s.batch), optim.LinearDecay([opt_G, opt_D], s.steps)
-    for _ in resumable(range(s.steps), "game", game=game, batches=batches, decay=decay):
+    game = TrickedGAN(G, D, prior, opt_G, opt_D, tricks=tricks, steps=steps, r1=s.r1)
+    batches = data.batches(2 * x - 1 if tricks.tanh else x, size=s.conv_batch if tricks.conv else s.batch)
+    decay = optim.LinearDecay([opt_G, opt_D], steps)
+    for _ in resumable(range(steps), "game", game=game, batches=batches, decay=decay):
         game.step(batches)
         decay.step()
-    with no_grad():  # in training mode: dropout goes on, and G has nothing else that would differ
+    with no_grad():  # in training mode: dropout goes on, and batch norm has thousands of samples to go by
         samples = G(Tensor(prior(s.samples))).numpy()
     return ((samples + 1) / 2 if tricks.tanh else samples).clip(0, 1)
 
@@ -118,70 +173,94 @@ def play(tricks: Tricks, x: np.ndarray, s: Settings, seed: int) -> np.ndarray:
 # --- the figures --------------------------------------------------------------------------------------------------------
 
 
-def compare(key: str, with_it: list[dict], without: list[dict]) -> dict:
-    """A trick's row: both sides' mean and standard deviation over the seeds, their difference, and what it comes to."""
-    row: dict = {"key": key, "name": ROWS[key][0]}
-    for side, runs in (("with", with_it), ("without", without)):
-        for figure in ("frechet", "classes", "confident"):
-            values = [run[figure] for run in runs]
-            row[f"{figure}_{side}"] = float(np.mean(values))
-            row[f"{figure}_{side}_sd"] = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
-    row["difference"] = row["frechet_with"] - row["frechet_without"]
-    row["margin"] = margin([run["frechet"] for run in with_it], [run["frechet"] for run in without])
-    beyond = abs(row["difference"]) > row["margin"]
-    row["verdict"] = NOTHING if not beyond else HELPS if row["difference"] < 0 else HURTS
-    return row
+def measure(claim: Claim, s: Settings, base: list[dict], real: dict, sides: dict[str, list[list[dict]]]) -> None:
+    """Of each trick, the ratio of the Frechet distances with it and without; how many tips help; and how good the base is."""
+    claim.note("iterations", s.steps, "reported: of the base")
+    claim.note("base_frechet", distance(base), "reported: mean of the seeds")
+    claim.note("real_frechet", real["frechet"], "reported: of real images that were not learnt from")
+    claim.at_least("base_classes", min(run["classes"] for run in base), 10)
+    for key, (on, off) in sides.items():
+        claim.note(f"{key}_with", distance(on), "reported: Frechet distance")
+        claim.note(f"{key}_without", distance(off), "reported: Frechet distance")
+        claim.note(f"{key}_classes_with", np.mean([run["classes"] for run in on]), "reported")
+        claim.note(f"{key}_classes_without", np.mean([run["classes"] for run in off]), "reported")
+        logs = ([np.log(run["frechet"]) for run in runs] for runs in (on, off))  # of a ratio: seeds differ by factors
+        claim.compare(f"{key}_log_ratio", compare(*logs), ROWS[key].expected)
+    for name, word in (("help", HELPS), ("hurt", HURTS), ("make_no_difference", NOTHING)):
+        claim.note(f"tips_that_{name}", len(of_verdict(claim.metrics, TIPS, word)), f"reported: of {len(TIPS)}")
 
 
-def margin(a: list[float], b: list[float]) -> float:
-    """Half of the 95 % confidence interval of the means' difference (Welch's t-test); of single seeds, infinite."""
-    if min(len(a), len(b)) < 2 or np.ptp(a) == np.ptp(b) == 0:
-        return float("inf")
-    low, high = ttest_ind(a, b, equal_var=False).confidence_interval(0.95)
-    return float(high - low) / 2
+def distance(runs: list[dict]) -> float:
+    """The geometric mean of the Frechet distances."""
+    return float(np.exp(np.mean([np.log(run["frechet"]) for run in runs])))
 
 
-def measure(claim: Claim, table: list[dict]) -> None:
-    """All of the table; and how many tricks help."""
-    for row in table:
-        for figure in ("frechet", "classes", "confident"):
-            for side in ("with", "without"):
-                claim.note(f"{row['key']}_{figure}_{side}", row[f"{figure}_{side}"], "")
-                claim.note(f"{row['key']}_{figure}_{side}_sd", row[f"{figure}_{side}_sd"], "")
-        claim.note(f"{row['key']}_difference", row["difference"], f"below 0 helps, if beyond {row['margin']:.3g}")
-    for name, verdict in (("help", HELPS), ("hurt", HURTS), ("make_no_difference", NOTHING)):
-        claim.note(f"tricks_that_{name}", sum(row["verdict"] == verdict for row in table), f"reported: of {len(table)}")
+def comes_to(m: dict[str, float], key: str) -> str:
+    """A trick's verdict."""
+    name = f"{key}_log_ratio"
+    return verdict(m[name], m[f"{name} low"], m[f"{name} high"])
 
 
-def sentence(row: dict) -> str:
-    """A row in words."""
-    sides = (f"{row[f'frechet_{side}']:.0f} +- {row[f'frechet_{side}_sd']:.0f} {side}" for side in ("with", "without"))
-    classes = f"{row['classes_with']:.1f} classes with, {row['classes_without']:.1f} without"
-    return f"{row['name']}: {row['verdict']} (Frechet distance {', '.join(sides)}; {classes})."
+def of_verdict(m: dict[str, float], rows: Mapping[str, Row], word: str) -> list[str]:
+    """The tricks that come to this, the strongest first."""
+    return sorted((key for key in rows if comes_to(m, key) == word), key=lambda key: -abs(m[f"{key}_log_ratio"]))
 
 
-def picture(table: list[dict]) -> plt.Figure:
-    """The tricks from the most helpful on: what each does to the Frechet distance, and to the number of classes."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(14, 5.4), layout="constrained", width_ratios=(3, 2), sharey=True)
-    for place, row in enumerate(table):
-        colour = COLOURS[row["verdict"]]
-        error = row["margin"] if np.isfinite(row["margin"]) else 0.0
-        left.errorbar(row["difference"], place, xerr=error, fmt="o", color=colour, capsize=4)
-        for side, face in (("with", colour), ("without", "white")):
-            x, sd = row[f"classes_{side}"], row[f"classes_{side}_sd"]
-            shift = place - 0.12 if side == "with" else place + 0.12
-            right.errorbar(x, shift, xerr=sd, fmt="o", color=colour, markerfacecolor=face, capsize=3)
-    left.axvline(0, color="black", linewidth=0.8)
-    left.set_yticks(range(len(table)), [row["name"] for row in table])
-    left.invert_yaxis()
-    left.set(xlabel="Frechet distance, with the trick minus without (bars: 95 % confidence)", title="left of 0: it helps")
-    right.set(xlabel="classes with at least 1 % of the samples", title="full: with the trick; hollow: without", xlim=(0, 10.5))
-    counts = {verdict: sum(row["verdict"] == verdict for row in table) for verdict in COLOURS}
-    left.legend([plt.Line2D([], [], marker="o", linestyle="", color=c) for c in COLOURS.values()], list(COLOURS))
-    figure.suptitle(
-        f"{len(table)} tricks, one at a time: {counts[HELPS]} help, {counts[HURTS]} hurt, "
-        f"{counts[NOTHING]} make no difference beyond chance"
+def found(m: dict[str, float]) -> str:
+    """README's words."""
+    base = f"dense G after {m['iterations']:,.0f} iterations, still weak (Frechet distance {m['base_frechet']:.0f}"
+    parts = [f"on a {base}, real images {m['real_frechet']:.0f})"]
+    for word, said in ((HELPS, "help"), (HURTS, "hurt"), (NOTHING, NOTHING)):
+        keys = of_verdict(m, TIPS, word)
+        names = (f"{TIPS[key].words or TIPS[key].name}{'' if word == NOTHING else times(m, key)}" for key in keys)
+        parts.append(f"{said}: {', '.join(names) or 'none'}")
+    norms = (f"{row.words}: {comes_to(m, key)}{times(m, key)}" for key, row in NORMS.items())
+    return "; ".join(parts) + f". D's batch norm apart for real and fake, not mixed: {'; '.join(norms)}"
+
+
+def times(m: dict[str, float], key: str) -> str:
+    """By how much the distance changes, in brackets."""
+    return f" (x {exp(m[f'{key}_log_ratio']):.2g})"
+
+
+def title(m: dict[str, float]) -> str:
+    """The picture's."""
+    weak = f"Frechet distance {m['base_frechet']:.0f}, real images {m['real_frechet']:.0f}"
+    tips = ", ".join(
+        f"{m[f'tips_that_{name}']:.0f} {name.replace('_', ' ')}" for name in ("help", "hurt", "make_no_difference")
     )
+    norms = ", ".join(f"{comes_to(m, key)} ({row.words})" for key, row in NORMS.items())
+    return f"{len(TIPS)} tips on a weak G ({weak}): {tips}\nBatch norm in D, real and fake apart: {norms}"
+
+
+def picture(m: dict[str, float], sides: dict[str, list[list[dict]]]) -> Figure:
+    """The tips from the most helpful on, then batch norm: the ratio of the distances, and the distances of all seeds."""
+    figure, (left, right) = slide(1, 2, width_ratios=(1, 1), sharey=True)
+    order = sorted(TIPS, key=lambda key: m[f"{key}_log_ratio"]) + list(NORMS)
+    for place, key in enumerate(order):
+        name = f"{key}_log_ratio"
+        colour, marker = LOOKS[comes_to(m, key)]
+        ends = [m[name] if np.isinf(m[f"{name} {end}"]) else m[f"{name} {end}"] for end in ("low", "high")]
+        left.plot(np.exp(ends), [place, place], color=colour, marker="|", markersize=12)
+        left.plot(exp(m[name]), place, color=colour, marker=marker, markersize=10)
+        for runs, face, shift in zip(sides[key], (colour, "white"), (-0.15, 0.15), strict=True):
+            right.scatter(
+                [run["frechet"] for run in runs], [place + shift] * len(runs), 40, face, marker=marker, edgecolors=colour
+            )
+    left.axvline(1, color="black", linewidth=1)
+    left.set_yticks(range(len(order)), [ROWS[key].name for key in order])
+    left.invert_yaxis()
+    for axes in (left, right):
+        axes.axhline(len(TIPS) - 0.5, color="black", linewidth=1, linestyle=":")
+        axes.set_xscale("log")
+    left.set_xticks([0.25, 0.5, 1, 2, 4], ["1/4", "1/2", "1", "2", "4"])
+    left.minorticks_off()
+    right.set_xticks([100, 200, 500, 1000, 2000], ["100", "200", "500", "1,000", "2,000"])
+    right.minorticks_off()
+    left.set(ylabel="trick", xlabel="Frechet distance with it / without it\n(bars: 95 % intervals)", xlim=(0.2, 5))
+    right.set(xlabel="Frechet distance of each seed\n(full: with it; hollow: without)")
+    handles = [Line2D([], [], color=colour, marker=marker, markersize=10, linestyle="") for colour, marker in LOOKS.values()]
+    figure.legend(handles, list(LOOKS), loc="outside lower center", ncols=len(LOOKS))
     return figure
 
 

@@ -8,13 +8,13 @@ import numpy as np
 
 import minigan as mg
 from minigan import Tensor, backend, losses, nn
-from minigan.games import GAN
+from minigan.games import GAN, dcgan_discriminator, dcgan_generator
 from minigan.games.figures import Figures, discriminator_figures
 
 
 @dataclass(frozen=True)
 class Tricks:
-    """The base setting: the first three tricks are on, the others off."""
+    """The base setting: dense layers and the R1 penalty; of the tricks, the first three are on, the others off."""
 
     tanh: bool = True  # G ends in tanh, pixels in [-1, 1]; else in a sigmoid, in [0, 1]
     sphere: bool = True  # z on a sphere; else uniform in a cube
@@ -24,22 +24,27 @@ class Tricks:
     sgd: bool = False  # SGD for D, Adam for G; else Adam for both
     noise: float = 0.0  # on D's inputs at the start; the standard deviation falls linearly to 0
     dropout: float = 0.0  # in G, where samples are drawn, too
+    r1: bool = True  # the penalty on D's gradient at the data
+    conv: bool = False  # DCGAN's networks, which have batch norm in both; else dense layers
 
 
 class TrickedGAN(GAN):
     """The game with D's inputs, D's labels and the minibatches as the tricks have them."""
 
-    def __init__(self, *players, tricks: Tricks, steps: int):
-        super().__init__(*players)
+    def __init__(self, *players, tricks: Tricks, steps: int, r1: float = 0.0):
+        # The penalty is on a change of the image: in [0, 1], a step of the same size changes it twice as much.
+        super().__init__(*players, r1=r1 * tricks.r1 / (1 if tricks.tanh else 4))
         self.tricks, self.steps, self.t, self.rng = tricks, steps, 0, backend.spawn()
 
     def step(self, batches: Iterator) -> Figures:
         x = self.real(batches)
+        x.requires_grad = self.r1 > 0
         v_real, v_fake = self.logits(x, self.G(self.noise(len(x))).detach())
         loss_D = self.objective(v_real, v_fake)
-        self.descend(self.opt_D, loss_D)
+        penalty = (self.r1 / 2) * losses.squared_gradient_norm(v_real, x) if self.r1 else 0.0
+        self.descend(self.opt_D, loss_D + penalty)
         with self.frozen(self.D):
-            loss_G = losses.generator_loss(self.logits(x, self.G(self.noise(len(x))))[1])
+            loss_G = losses.generator_loss(self.logits(x.detach(), self.G(self.noise(len(x))))[1])
             self.descend(self.opt_G, loss_G)
         self.t += 1
         return discriminator_figures(loss_D, loss_G, v_real, v_fake)
@@ -80,7 +85,9 @@ def soft_labels(label: int, shape: tuple[int, ...], rng: np.random.Generator) ->
 
 
 def players(tricks: Tricks, z: int, w: int) -> tuple[nn.Sequential, nn.Sequential]:
-    """G and D of dense layers; the base's are those of `digits.dense_players`."""
+    """G and D: DCGAN's with w channels; or of dense layers of width w, the base's being those of `digits.dense_players`."""
+    if tricks.conv:
+        return dcgan_generator(z, w), dcgan_discriminator(channels=w)
 
     def act():
         return nn.LeakyReLU(0.2) if tricks.leaky else nn.ReLU()

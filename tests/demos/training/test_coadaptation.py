@@ -1,15 +1,18 @@
 """Co-adaptation: the slide's D is a closed form, what it does not see has no gradient, and the figures of made-up runs."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+import minigan as mg
 from demos.kit import digits
 from demos.kit.claim import Claim
 from demos.kit.run import start
 from demos.training import coadaptation as demo
-from minigan import Tensor
+from minigan import Tensor, data, nn, optim
+from minigan.games import GAN
 from tests.demos.running import assert_shows_something, summary_of
 
 QUICK = replace(demo.Settings(), **demo.QUICK)
@@ -22,13 +25,38 @@ def claim(tmp_path):
 
 @pytest.mark.slow
 def test_the_claim_holds(tmp_path):
-    demo.main(["--quick", "--out", str(tmp_path)])
+    demo.main(["--quick", "--jobs", "1", "--out", str(tmp_path)])
     summary = summary_of(tmp_path)
-    assert summary["holds"] == {"toy": True, "toy_dropout": True}
-    assert {path.name for path in tmp_path.iterdir()} == {"coadaptation.png", "summary.json", "checkpoint.npz"}
-    assert_shows_something(tmp_path / "coadaptation.png")
-    assert summary["metrics"]["toy_difference"] < 0.01
+    assert summary["holds"] == {"toy": True, "toy_dropout": True, "toy_difference": True}
+    assert {path.name for path in tmp_path.iterdir()} == {"toy.png", "digits.png", "summary.json", "checkpoint.npz"}
+    for name in ("toy", "digits"):
+        assert_shows_something(tmp_path / f"{name}.png")
     assert summary["metrics"]["toy_D_learns"] < 0.1 < summary["metrics"]["toy"]
+
+
+DEFECTS = {
+    "none": (lambda m: None, []),
+    "no dropout": (
+        lambda m: m.setattr(nn.Dropout, "forward", lambda self, x: x),
+        ["toy_dropout", "planted_dropout_log10_ink"],
+    ),
+    "nothing is planted": (
+        lambda m: m.setattr(demo.Planted, "hold", lambda self: None),
+        ["planted_cosine_most", "planting_log10_ink", "planted_dropout_log10_ink"],
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("defect", DEFECTS)
+def test_a_planted_d_is_told_from_one_that_learns_unless_something_is_wrong(defect, tmp_path, monkeypatch):
+    monkeypatch.setattr(Claim, "judged", True)  # also the bounds that a quick run does not judge
+    monkeypatch.setattr(demo, "QUICK", demo.QUICK | {"seeds": 3, "planted_seeds": 3, "steps": 60})
+    plant, expected = DEFECTS[defect]
+    plant(monkeypatch)
+    with pytest.raises(SystemExit) if expected else nullcontext():
+        demo.main(["--quick", "--jobs", "1", "--out", str(tmp_path)])
+    assert [name for name, holds in summary_of(tmp_path)["holds"].items() if not holds] == expected
 
 
 # --- the toy ------------------------------------------------------------------------------------------------------------
@@ -52,7 +80,7 @@ def test_dropout_shows_the_pathways_one_pixel_alone():
 
 
 def test_what_a_still_d_does_not_see_stays_in_every_sample():
-    run = demo.play_toy(QUICK, 0, learns=False, dropout=0.0)
+    run = demo.play_toy(0, learns=False, dropout=0.0, s=QUICK)
     before, after = run["before"], run["after"]
     np.testing.assert_allclose(after.sum(axis=1), before.sum(axis=1), atol=1e-3)
     assert np.abs(after[:, 0] - after[:, 1]).max() < 0.01 < np.abs(before[:, 0] - before[:, 1]).max()
@@ -61,7 +89,7 @@ def test_what_a_still_d_does_not_see_stays_in_every_sample():
 
 @pytest.mark.parametrize(("learns", "dropout"), [(False, 0.2), (True, 0.0), (True, 0.2)])
 def test_dropout_or_a_d_that_learns_takes_the_noise_away(learns, dropout):
-    assert demo.noise(demo.play_toy(QUICK, 1, learns, dropout)["after"]) < 0.1
+    assert demo.noise(demo.play_toy(1, learns, dropout, QUICK)["after"]) < 0.1
 
 
 def test_the_noise_is_the_deviation_of_the_sum_or_of_the_difference():
@@ -76,19 +104,23 @@ def cloud(plus, minus=0.0):
     return np.stack([(s + d) / 2, (s - d) / 2], axis=1)
 
 
-def toys(fixed, fixed_dropout, learns=0.01):
-    """Made-up runs of two seeds: the first as given, the second so that it is not the worst."""
-    runs = {(False, 0.0): (fixed, 2.0), (False, 0.2): (fixed_dropout, 0.0), (True, 0.0): (learns, 0.0), (True, 0.2): (0.002, 0)}
-    return {key: [{"before": cloud(1.4 + plus), "after": cloud(plus, 0.3)} for plus in pair] for key, pair in runs.items()}
+def toys(still, still_dropout, difference=0.04, learns=0.01):
+    """Made-up runs of two seeds, the first of which is the worst; the noise was of size 2."""
+    runs = {(False, 0.0): (still, 1), (False, 0.2): (still_dropout, 0), (True, 0.0): (learns, 0), (True, 0.2): (0.002, 0)}
+    return {
+        key: [{"before": cloud(2, 2), "after": cloud(2 * plus, 2 * difference)} for plus in pair] for key, pair in runs.items()
+    }
 
 
 @pytest.mark.parametrize(
-    ("fixed", "dropout", "holds"), [(1.01, 0.049, (True, True)), (0.99, 0.049, (False, True)), (1.01, 0.051, (True, False))]
+    ("made_up", "missed"),
+    [((0.91, 0.04), []), ((0.89, 0.04), ["toy"]), ((0.91, 0.06), ["toy_dropout"]), ((0.91, 0.04, 0.06), ["toy_difference"])],
 )
-def test_the_worst_seed_decides(claim, fixed, dropout, holds):
-    demo.measure_toys(claim, toys(fixed, dropout), 0.2)
-    assert claim.holds == dict(zip(("toy", "toy_dropout"), holds, strict=True))
-    figures = {"toy_before": 1.4 + fixed, "toy": fixed, "toy_difference": 0.3, "toy_dropout": dropout}
+def test_the_worst_seed_decides(claim, made_up, missed):
+    demo.measure_toys(claim, toys(*made_up))
+    assert [name for name, holds in claim.holds.items() if not holds] == missed
+    still, dropout, difference = (*made_up, 0.04)[:3]
+    figures = {"toy": still, "toy_dropout": dropout, "toy_difference": difference}
     assert claim.metrics == pytest.approx(figures | {"toy_D_learns": 0.01, "toy_D_learns_dropout": 0.002})
 
 
@@ -115,7 +147,7 @@ def test_opposite_rows_have_cosine_minus_1():
 def test_digits_are_looked_at_where_all_images_are_black():
     x = np.zeros((200, 1, 28, 28), np.float32)
     x[50:, 0, 4:, :] = np.random.default_rng(0).uniform(0.1, 1, (150, 24, 28))  # black in some images is not enough
-    run = demo.play_digits(replace(QUICK, digit_steps=4, every=2), 0, 0.2, x)
+    run = demo.play_digits(0, False, 0.2, replace(QUICK, steps=4, every=2, border=200), x)
     pairs = 112 * 111 / 2
     assert len(run["before"]) == len(run["after"]) == pairs
     assert 0 < np.abs(run["after"] - run["before"]).max() < 0.5
@@ -123,62 +155,143 @@ def test_digits_are_looked_at_where_all_images_are_black():
     assert run["ink"] == pytest.approx([0.25, 0.25], abs=0.01)  # tanh starts near 0: half of the ink
 
 
-def test_the_figures_of_digits(claim):
-    def runs(*lows):
-        pairs = [{"before": (0.1, -0.2), "after": (0.3, low), "learnt": (0.5, 1.5 * low), "ink": (0.5, low**2)} for low in lows]
-        return [{key: np.array(pair) for key, pair in run.items()} for run in pairs]
+def test_of_the_border_an_even_number_of_pixels():
+    x = np.ones((2, 1, 28, 28), np.float32)
+    x[0, 0, 5, 3:8] = x[:, 0, 1, 2:5] = x[:, 0, 7, :2] = 0
+    np.testing.assert_array_equal(demo.border_of(x, 100), [30, 31, 32, 196])
+    np.testing.assert_array_equal(demo.border_of(x, 3), [30, 31])
 
-    demo.measure_digits(claim, {0.0: runs(-0.3, -0.5), 0.2: runs(-0.2, -0.1)})
-    assert claim.holds == {}
-    assert claim.metrics == pytest.approx(
-        {"digits_cosine_before": -0.2, "digits_cosine": -0.5, "digits_dropout_cosine": -0.2}
-        | {"digits_cosine_learnt": -0.75, "digits_dropout_cosine_learnt": -0.3}
-        | {"digits_ink_least": 0.09, "digits_ink_most": 0.25}
-        | {"digits_dropout_ink_least": 0.01, "digits_dropout_ink_most": 0.04}
+
+def test_a_planted_d_sees_border_pixels_by_pairs_and_stays_so():
+    mg.seed(0)
+    G, D = digits.dense_players(4, 6)
+    W, border = D[1].weight, np.array([0, 1, 5, 27])
+    before = W.numpy().copy()
+    game = GAN(G, D, data.noise(4), optim.SGD(G.parameters(), 0.1), demo.Planted(D, W, border, 2.0, 0.1))
+    for _ in range(3):
+        game.step(iter([2 * data.glyphs(20)[0] - 1]))
+    others = np.setdiff1d(np.arange(784), border)
+    np.testing.assert_array_equal(
+        W.numpy()[border], [[2, -2, 0, 0, 0, 0], [-2, 2, 0, 0, 0, 0], [0, 0, 2, -2, 0, 0], [0, 0, -2, 2, 0, 0]]
     )
+    assert (W.numpy()[others][:, :4] == 0).all()
+    assert (W.numpy()[others][:, 4:] != before[others][:, 4:]).any()
+
+
+def run(ink, low, chance=-0.3):
+    """A made-up run: ink at the end, and the most opposite pair of what was learnt."""
+    looks = np.array([9.0] * 6 + [ink / 2, ink * 2])  # of which the last quarter counts: the geometric mean is ink
+    return {"before": np.array([0.1, chance]), "after": np.array([0.2, low]), "learnt": np.array([0.5, low]), "ink": looks}
+
+
+def games(dropout=(1e-4, 2e-4, 1.5e-4), planted=(0.5, 0.6), planted_dropout=(1e-3, 2e-3), cosine=-0.95):
+    return {
+        (False, 0.0): [run(ink, low) for ink, low in ((1e-3, -0.2), (2e-3, -0.3), (2e-3, -0.4))],
+        (False, 0.2): [run(ink, low) for ink, low in zip(dropout, (-0.3, -0.3, -0.3), strict=True)],
+        (True, 0.0): [run(planted[0], -0.99), run(planted[1], cosine)],
+        (True, 0.2): [run(ink, -1.0) for ink in planted_dropout],
+    }
+
+
+def test_the_figures_of_digits(claim):
+    demo.measure_digits(claim, games())
+    found = claim.metrics
+    assert found["digits_ink"] == pytest.approx(4e-9 ** (1 / 3))
+    assert found["digits_dropout_ink"] == pytest.approx(3e-12 ** (1 / 3))
+    assert found["planted_ink"] == pytest.approx(0.3**0.5)
+    assert found["digits_cosine"] == pytest.approx(-0.3)
+    assert found["planted_cosine"] == pytest.approx(-0.97)
+    assert found["least_cosine"] == -0.4
+    assert found["planted_cosine_most"] == -0.95
+    assert found["dropout_log10_ink"] == pytest.approx(-np.log10([10, 10, 4 / 3 * 10]).mean())
+    assert found["dropout_cosine"] == pytest.approx(0)
+    assert found["training_cosine"] == pytest.approx(0)
+    assert found["planting_log10_ink"] == pytest.approx(np.log10([500, 300]).mean())  # beside the same two seeds
+    assert found["planted_dropout_log10_ink"] == pytest.approx(-np.log10([500, 300]).mean())
+
+
+@pytest.mark.parametrize(
+    ("made_up", "missed"),
+    [
+        ({}, []),
+        ({"cosine": -0.89}, ["planted_cosine_most"]),
+        ({"planted": (0.5, 1e-3)}, ["planting_log10_ink", "planted_dropout_log10_ink"]),
+        ({"planted_dropout": (0.1, 0.7)}, ["planted_dropout_log10_ink"]),
+    ],
+)
+def test_a_planted_d_has_to_be_seen(claim, made_up, missed, monkeypatch):
+    monkeypatch.setattr(Claim, "judged", True)
+    demo.measure_digits(claim, games(**made_up))
+    assert [name for name, holds in claim.holds.items() if not holds] == missed
+
+
+@pytest.mark.parametrize(
+    ("dropout", "said"),
+    [
+        ((1e-4, 2e-4, 1.5e-4), "input dropout helps (ink at G's border x 0.091, 95 %: 0.0"),
+        ((1e-2, 2e-2, 1.5e-2), "input dropout hurts (ink at G's border x 9.1, 95 %: "),
+        ((1e-3, 1e-3, 3e-3), "input dropout makes no difference beyond chance (ink at G's border)"),
+    ],
+)
+def test_the_words_follow_the_interval(claim, dropout, said):
+    demo.measure_toys(claim, toys(0.95, 0.001))
+    demo.measure_digits(claim, games(dropout))
+    for text in (demo.found(claim.metrics), demo.title_of_digits(claim.metrics)):
+        assert said in text
+        assert "no two border pixels become opposites to D (lowest cosine -0.40; planted -0.97)" in text
+    assert "95% of the noise that cancels stays, with input dropout 0.1%" in demo.title_of_toys(claim.metrics)
+    claim.metrics["least_cosine"] = -0.91
+    assert "some two border pixels become opposites to D" in demo.found(claim.metrics)
 
 
 # --- what reaches what --------------------------------------------------------------------------------------------------
 
 
 def test_toys_and_digits_are_played_without_dropout_and_with_it(main, record, two_sets):
-    def note(s, seed, *rest):
-        return (seed, *(value for value in rest if not isinstance(value, np.ndarray)))
-
-    record(demo, "play_toy", note)
-    games = record(demo, "play_digits", note)
+    record(demo, "play_toy", lambda *task: task[:3])
+    played = record(demo, "play_digits", lambda *task: task[:3])
     toys_measured, digits_measured = (record(demo, f"measure_{name}") for name in ("toys", "digits"))
-    main(demo, dropout=0.3)
-    expected = {(learns, p): [(seed, learns, p) for seed in (5, 6)] for learns in (False, True) for p in (0.0, 0.3)}
-    assert toys_measured[0].toys == expected
-    assert toys_measured[0].dropout == 0.3
-    assert digits_measured[0].games == {p: [(seed, p) for seed in (5, 6)] for p in (0.0, 0.3)}
-    for call in games:
+    for name in ("toys", "digits"):
+        record(demo, f"title_of_{name}")
+        record(demo, f"picture_of_{name}")
+    main(demo, dropout=0.3, toy_seeds=1, planted_seeds=1)
+
+    def expected(seeds):
+        return {(kind, p): [(seed, kind, p) for seed in seeds[kind]] for kind in (False, True) for p in (0.0, 0.3)}
+
+    assert toys_measured[0].toys == expected({False: (5,), True: (5,)})
+    assert digits_measured[0].games == expected({False: (5, 6), True: (5,)})
+    for call in played:
         np.testing.assert_array_equal(call.x, two_sets.x)
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
-def test_on_digits_dropout_hides_as_many_of_ds_pixels_as_it_says(dropout, record, two_sets):
-    trained = record(demo, "train", demo.train)
+def test_on_digits_dropout_hides_as_many_of_ds_pixels_as_it_says(dropout, monkeypatch, two_sets):
+    made = []
+
+    class Noted(GAN):
+        def __init__(self, *players, **settings):
+            super().__init__(*players, **settings)
+            made.append(self)
+
+    monkeypatch.setattr(demo, "GAN", Noted)
     two_sets.x[:, :, :4] = 0  # the border
-    demo.play_digits(replace(QUICK, digit_steps=2, every=1, batch=20), 0, dropout, two_sets.x)
-    D, x = trained[0].game.D, next(trained[0].batches)
-    assert x.min() >= -1
-    assert x.max() < -0.15  # the dark digits, from -1 to 1
-    seen = D[0](Tensor(np.ones((500, 1, 28, 28), np.float32))).numpy()
+    demo.play_digits(0, False, dropout, replace(QUICK, steps=2, every=1, batch=20), two_sets.x)
+    assert made[0].r1 == QUICK.r1
+    seen = made[0].D[0](Tensor(np.ones((500, 1, 28, 28), np.float32))).numpy()
     assert (seen == -1).mean() == pytest.approx(dropout, abs=0.01)
 
 
 def test_games_on_digits_are_the_seeds(two_sets):
-    x, settings = two_sets.x, replace(QUICK, digit_steps=2, every=1, width=8, batch=20)
+    x, settings = two_sets.x, replace(QUICK, steps=2, every=1, width=8, batch=20)
     x[:, :, :4] = 0  # the border
-    one, same, other = (demo.play_digits(settings, seed, 0.2, x)["after"] for seed in (0, 0, 1))
+    one, same, other = (demo.play_digits(seed, False, 0.2, settings, x)["after"] for seed in (0, 0, 1))
     np.testing.assert_array_equal(one, same)
     assert (one != other).any()
 
 
 def test_toys_are_the_seeds():
-    settings = replace(QUICK, steps=2)
-    one, same, other = (demo.play_toy(settings, seed, learns=True, dropout=0.2)["after"] for seed in (0, 0, 1))
+    settings = replace(QUICK, toy_steps=2)
+    one, same, other = (demo.play_toy(seed, learns=True, dropout=0.2, s=settings)["after"] for seed in (0, 0, 1))
     np.testing.assert_array_equal(one, same)
     assert (one != other).any()

@@ -3,35 +3,39 @@
 from copy import deepcopy
 from dataclasses import replace
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from tqdm import tqdm
 
 import minigan as mg
 from demos.kit import digits
+from demos.kit.claim import Claim
+from demos.kit.comparing import HELPS, HURTS, NOTHING
+from demos.kit.run import start
 from demos.training import hacks, tricks
 from demos.training.tricks import TrickedGAN, Tricks, players
-from minigan import Tensor, data, metrics, nn, optim
+from minigan import Tensor, data, losses, metrics, nn, optim
 from minigan.games import GAN
 from tests.demos.running import assert_shows_something, summary_of
 
 QUICK = replace(hacks.Settings(), **hacks.QUICK)
-BAR = tqdm(disable=True)
 
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hacks")
-    hacks.main(["--quick", "--out", str(folder)])
+    hacks.main(["--quick", "--jobs", "1", "--out", str(folder)])
     return folder
 
 
 @pytest.mark.slow
 def test_a_quick_run_has_every_tricks_figures_and_of_one_seed_judges_none(out):
-    found = summary_of(out)["metrics"]
+    summary = summary_of(out)
+    found = summary["metrics"]
+    assert summary["holds"] == {}
     for key in hacks.ROWS:
-        assert found[f"{key}_difference"] == pytest.approx(found[f"{key}_frechet_with"] - found[f"{key}_frechet_without"])
-    assert found["tricks_that_make_no_difference"] == len(hacks.ROWS) == 8
+        assert found[f"{key}_log_ratio"] == pytest.approx(np.log(found[f"{key}_with"] / found[f"{key}_without"]))
+    assert found["tips_that_make_no_difference"] == len(hacks.TIPS) == 7
     assert {path.name for path in out.iterdir()} == {"hacks.png", "summary.json", "checkpoint.npz"}
     assert_shows_something(out / "hacks.png")
 
@@ -40,67 +44,122 @@ def test_a_quick_run_has_every_tricks_figures_and_of_one_seed_judges_none(out):
 def test_the_base_is_the_same_for_all(out):
     found = summary_of(out)["metrics"]
     sides = [
-        found[f"{key}_frechet_{side}"]
-        for key, (_, *pair) in hacks.ROWS.items()
-        for side, change in zip(("with", "without"), pair, strict=True)
+        found[f"{key}_{side}"]
+        for key, row in hacks.TIPS.items()
+        for side, change in (("with", row.on), ("without", row.off))
         if not change
     ]
     assert len(sides) == 7
-    assert len(set(sides)) == 1
+    assert {*sides} == {found["base_frechet"]}
 
 
-# --- the table ----------------------------------------------------------------------------------------------------------
+DEFECTS = {
+    "none": lambda m: None,
+    "no penalty": lambda m: m.setattr(losses, "squared_gradient_norm", lambda v, x: 0.0),
+    "D does not train": lambda m: m.setattr(
+        TrickedGAN, "descend", lambda self, opt, loss: opt is self.opt_G and descend(self, opt, loss)
+    ),
+}
+descend = GAN.descend
 
 
-def runs(*distances):
-    return [{"frechet": d, "classes": 10, "confident": 0.5} for d in distances]
+@pytest.mark.slow
+@pytest.mark.parametrize("defect", DEFECTS)
+def test_a_g_is_worse_where_something_is_wrong(defect, monkeypatch):
+    x, y = data.glyphs(3000)
+    judge = metrics.train_judge(x, y, steps=300)
+    DEFECTS[defect](monkeypatch)
+    s = replace(hacks.Settings(), steps=400, samples=500)
+    found = hacks.play_and_judge(Tricks(), 1000, x, judge, s)
+    assert (found["frechet"] < 800) == (defect == "none")
+
+
+# --- the figures --------------------------------------------------------------------------------------------------------
+
+
+def runs(*distances, classes=10):
+    return [{"frechet": d, "classes": classes} for d in distances]
+
+
+BETTER, WORSE = (runs(100, 110, 120), runs(200, 210, 220)), (runs(200, 210, 220), runs(100, 110, 120))
+ALIKE = runs(100, 110, 120), runs(110, 115, 125)
+
+
+@pytest.fixture
+def measured(tmp_path, monkeypatch):
+    """The claim that follows from made-up runs, of which those named are other than expected."""
+    monkeypatch.setattr(Claim, "judged", True)
+
+    def call(classes=10, **others):
+        claim = Claim(start(digits.options(""), ["--quick", "--out", str(tmp_path)], "hacks"), {})
+        sides = dict.fromkeys(hacks.ROWS, ALIKE) | {"leaky": BETTER, "norm_dense": WORSE, "norm_conv_r1": BETTER} | others
+        base = [*runs(100, 100), *runs(100, classes=classes)]
+        hacks.measure(claim, hacks.Settings(), base, {"frechet": 9.0}, sides)
+        return claim, sides
+
+    return call
 
 
 @pytest.mark.parametrize(
-    ("with_it", "without", "verdict"),
+    ("made_up", "missed"),
     [
-        ((100, 110, 120), (200, 210, 220), hacks.HELPS),
-        ((200, 210, 220), (100, 110, 120), hacks.HURTS),
-        ((100, 110, 120), (122, 132, 142), hacks.NOTHING),  # 22 apart; 2.776 standard errors are 22.67
-        ((100, 110, 120), (123, 133, 143), hacks.HELPS),  # 23 apart
-        ((100,), (200,), hacks.NOTHING),  # one seed
-        ((100, 100), (200, 200), hacks.NOTHING),  # no spread to judge by
+        ({}, []),
+        ({"soft": WORSE, "tanh": BETTER, "noise": BETTER}, []),  # whichever way
+        ({"leaky": ALIKE}, ["leaky_log_ratio"]),
+        ({"leaky": WORSE}, ["leaky_log_ratio"]),
+        ({"norm_dense": ALIKE}, ["norm_dense_log_ratio"]),
+        ({"norm_conv_r1": WORSE}, ["norm_conv_r1_log_ratio"]),
+        ({"classes": 9}, ["base_classes"]),  # in one seed
     ],
 )
-def test_a_verdict_needs_a_difference_beyond_chance(with_it, without, verdict):
-    row = hacks.compare("soft", runs(*with_it), runs(*without))
-    assert row["verdict"] == verdict
-    assert row["difference"] == np.mean(with_it) - np.mean(without)
-    if len(with_it) == 3:
-        assert row["margin"] == pytest.approx(2.7764 * np.sqrt(100 / 3 + 100 / 3), rel=1e-4)  # 4 degrees of freedom
+def test_what_the_claim_asks_for(measured, made_up, missed):
+    claim, _ = measured(**made_up)
+    assert [name for name, holds in claim.holds.items() if not holds] == missed
 
 
-def test_the_sentence_has_the_verdict_and_the_figures():
-    said = hacks.sentence(hacks.compare("sgd", runs(100, 110, 120), runs(200, 210, 220)))
-    assert said.startswith("SGD for D, Adam for G: helps (Frechet distance 110 +- 10 with, 210 +- 10 without;")
+def test_a_verdict_needs_a_ratio_beyond_chance(measured):
+    m = measured(soft=WORSE, tanh=BETTER)[0].metrics
+    words = {key: hacks.comes_to(m, key) for key in hacks.TIPS}
+    assert words == dict.fromkeys(hacks.TIPS, NOTHING) | {"leaky": HELPS, "tanh": HELPS, "soft": HURTS}
+    assert m["soft_log_ratio"] == pytest.approx(np.log(200 * 210 * 220 / (100 * 110 * 120)) / 3)
+    assert m["soft_with"] == pytest.approx((200 * 210 * 220) ** (1 / 3))
+    assert [m[f"tips_that_{name}"] for name in ("help", "hurt", "make_no_difference")] == [2, 1, 4]
+
+
+def test_the_words_have_the_verdicts_and_the_ratios(measured):
+    claim, sides = measured(soft=WORSE)
+    said, title = hacks.found(claim.metrics), hacks.title(claim.metrics)
+    assert "still weak (Frechet distance 100, real images 9)" in said
+    assert "; help: LeakyReLU (x 0.52); hurt: soft and noisy labels (x 1.9); no difference beyond chance: " in said
+    assert said.endswith("dense, no R1: hurts (x 1.9); DCGAN, R1: helps (x 0.52)")
+    assert "(Frechet distance 100, real images 9): 1 help, 1 hurt, 5 make no difference" in title
+    figure = hacks.picture(claim.metrics, sides)
+    assert figure.axes[0].get_yticklabels()[0].get_text() == "LeakyReLU, not ReLU"  # the most helpful
+    plt.close(figure)
 
 
 # --- the tricks ---------------------------------------------------------------------------------------------------------
 
 
-def game(chosen, G=None, D=None, steps=10):
+def game(chosen, G=None, D=None, steps=10, r1=0.0):
     mg.seed(0)
     if G is None:
         G, D = players(chosen, 4, 8)
     rules = [optim.SGD(player.parameters(), 0.1) for player in (G, D)]
-    return TrickedGAN(G, D, data.noise(4), *rules, tricks=chosen, steps=steps)
+    return TrickedGAN(G, D, data.noise(4), *rules, tricks=chosen, steps=steps, r1=r1)
 
 
 def weights(played):
     return [p.numpy().copy() for player in (played.G, played.D) for p in player.parameters()]
 
 
-def test_the_base_is_the_gan_of_the_other_demos():
+@pytest.mark.parametrize("chosen", [Tricks(), Tricks(r1=False)])
+def test_the_base_is_the_gan_of_the_other_demos(chosen):
     x = 2 * data.glyphs(40)[0] - 1
     mg.seed(0)
     G, D = digits.dense_players(4, 8)
-    plain = GAN(G, D, data.noise(4), *(optim.SGD(player.parameters(), 0.1) for player in (G, D)))
-    tricked = game(Tricks())
+    plain = GAN(G, D, data.noise(4), *(optim.SGD(player.parameters(), 0.1) for player in (G, D)), r1=2.0 * chosen.r1)
+    tricked = game(chosen, r1=2.0)
     for _ in range(3):
         plain.step(iter([x]))
         tricked.step(iter([x]))
@@ -170,14 +229,14 @@ def test_the_noise_falls_linearly_to_0():
 def test_samples_are_pixels_and_with_dropout_the_same_z_gives_others(monkeypatch):
     x = data.glyphs(40)[0]
     for chosen in (Tricks(), Tricks(tanh=False), Tricks(sgd=True)):
-        samples = hacks.play(chosen, x, replace(QUICK, steps=1), 0, BAR)
+        samples = hacks.play(chosen, x, replace(QUICK, steps=1), 0)
         assert samples.shape == (200, 1, 28, 28)
         assert samples.min() >= 0
         assert samples.max() <= 1
         assert 0.3 < samples.mean() < 0.7  # a G that has learnt nothing draws grey
     monkeypatch.setattr(data, "noise", lambda d, kind: lambda m: np.ones((m, d), np.float32))
-    assert np.ptp(hacks.play(Tricks(), x, replace(QUICK, steps=1), 0, BAR), axis=0).max() < 1e-5
-    assert np.ptp(hacks.play(Tricks(dropout=0.5), x, replace(QUICK, steps=1), 0, BAR), axis=0).max() > 1e-3
+    assert np.ptp(hacks.play(Tricks(), x, replace(QUICK, steps=1), 0), axis=0).max() < 1e-5
+    assert np.ptp(hacks.play(Tricks(dropout=0.5), x, replace(QUICK, steps=1), 0), axis=0).max() > 1e-3
 
 
 def test_z_lies_on_a_sphere_or_in_a_cube(monkeypatch):
@@ -185,7 +244,7 @@ def test_z_lies_on_a_sphere_or_in_a_cube(monkeypatch):
     noise = data.noise
     monkeypatch.setattr(data, "noise", lambda d, kind: asked.append(kind) or noise(d, kind))
     for sphere in (True, False):
-        hacks.play(Tricks(sphere=sphere), data.glyphs(40)[0], replace(QUICK, steps=1), 0, BAR)
+        hacks.play(Tricks(sphere=sphere), data.glyphs(40)[0], replace(QUICK, steps=1), 0)
     assert asked == ["sphere", "uniform"]
 
 
@@ -194,27 +253,52 @@ def test_z_lies_on_a_sphere_or_in_a_cube(monkeypatch):
 
 def test_every_trick_is_played_with_and_without_on_the_same_seeds_and_images(main, record, two_sets):
     judge = record(metrics, "train_judge", lambda *arguments, **named: "judge")
-    played = record(hacks, "play", lambda chosen, x, s, seed, bar: (repr(chosen), seed))
-    quality = record(metrics, "image_quality", lambda samples, *rest: samples)
-    compared = record(hacks, "compare", lambda key, *sides: {"key": key, "difference": 0.0})
+    played = record(hacks, "play", lambda chosen, x, s, seed: (repr(chosen), seed))
+    quality = record(hacks, "quality", lambda images, *rest: images)
     measured = record(hacks, "measure")
-    record(hacks, "sentence", lambda row: row["key"])
-    main(hacks)
-    assert {call.key for call in compared} == {row["key"] for row in measured[0].table} == set(hacks.ROWS)
-    for call in compared:
-        _, *pair = hacks.ROWS[call.key]
-        for runs, change in zip((call.with_it, call.without), pair, strict=True):
-            assert runs == [(repr(replace(Tricks(), **change)), seed) for seed in (5, 6)]
-    for call in (*played, *judge):
+    record(hacks, "title")
+    main(hacks, conv_seeds=3)
+    for key, (on, off) in measured[0].sides.items():
+        for runs, change in ((on, hacks.ROWS[key].on), (off, hacks.ROWS[key].off)):
+            chosen = replace(Tricks(), **change)
+            assert runs == [(repr(chosen), seed) for seed in ((5, 6, 7) if chosen.conv else (5, 6))]
+    assert measured[0].sides.keys() == hacks.ROWS.keys()
+    assert measured[0].base == [(repr(Tricks()), seed) for seed in (5, 6)]
+    np.testing.assert_array_equal(measured[0].real, two_sets.others)
+    for call in (*played, *judge, *quality):
         np.testing.assert_array_equal(call.x, two_sets.x)
-    for call in quality:
-        assert call.judge == "judge"
-        np.testing.assert_array_equal(call.train, two_sets.x)
+    assert {call.judge for call in quality} == {"judge"}
+
+
+def test_the_penalty_is_on_the_same_change_of_the_image_in_either_unit():
+    assert game(Tricks(), r1=2.0).r1 == 2.0
+    assert game(Tricks(tanh=False), r1=2.0).r1 == 0.5
+    assert game(Tricks(r1=False), r1=2.0).r1 == 0
+
+
+def test_batch_norm_and_convolutions_have_settings_of_their_own(monkeypatch):
+    made = []
+
+    class Noted(TrickedGAN):
+        def step(self, batches):
+            made.append((self.steps, self.opt_D.lr, len(next(batches))))
+
+    monkeypatch.setattr(hacks, "TrickedGAN", Noted)
+    s = replace(QUICK, steps=1, lr=0.1, batch=3, norm_steps=2, norm_lr=0.2, conv_steps=3, conv_batch=4)
+    for chosen, expected in (
+        (Tricks(), (1, 0.1, 3)),
+        (Tricks(norm="mixed"), (2, 0.2, 3)),
+        (Tricks(norm="apart", conv=True), (3, 0.2, 4)),
+    ):
+        made.clear()
+        hacks.play(chosen, data.glyphs(40)[0], s, 0)
+        assert len(made) == hacks.length(chosen, s)
+        assert made[0] == pytest.approx(expected)
 
 
 def test_a_games_samples_are_the_seeds():
     x, s = data.glyphs(40)[0], replace(QUICK, steps=1)
-    one, same, other = (hacks.play(Tricks(), x, s, seed, BAR) for seed in (0, 0, 1))
+    one, same, other = (hacks.play(Tricks(), x, s, seed) for seed in (0, 0, 1))
     np.testing.assert_array_equal(one, same)
     assert (one != other).any()
 
