@@ -9,11 +9,11 @@ The same network is trained three times: as usual; on random signs of the same s
 examples, made anew for every minibatch against the network as it is. Each is attacked white box: by its own gradient,
 and as in the paper without clipping to [0, 1].
 
-What to look for: under FGSM (left) the third errs much less than the others, and random signs are hardly any help. But its
-curve falls again: a smaller step fools it more often than the one it was trained on, and so do examples made against another
-network. It has learnt to recognise the attack rather than to withstand it: the signs betray the label by which they were made
-(label leaking: Kurakin et al. 2017). PGD, many small steps that are together as long, fools it like the others (dashed). "Can
-help", the slide says; Madry et al. 2018 train on PGD's examples instead.
+What to look for: under FGSM (left) the third errs much less than the others, and random signs are hardly any help. But a
+smaller step fools it more often than the one it was trained on, and so do examples made against another network. It has learnt
+to recognise the attack rather than to withstand it: the signs betray the label by which they were made (label leaking: Kurakin
+et al. 2017). PGD (right), many small steps that are together as long, fools it like the others. "Can help", the slide says;
+Madry et al. 2018 train on PGD's examples instead. Figures are means over the seeds, bounds are for the worst of them.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -22,12 +22,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import minigan as mg
-from demos.adversarial_examples.comparing import random_signs, side_by_side
-from demos.kit import classifiers, digits, pictures
-from demos.kit.checkpoints import once, resumable
+from demos.adversarial_examples.comparing import draw_rows, in_grey, random_signs, side_by_side
+from demos.kit import classifiers, digits
+from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
 from demos.kit.classifiers import Classifier, mistakes
+from demos.kit.comparing import HELPS, compare, verdict
+from demos.kit.jobs import each
 from demos.kit.run import positive_number, start, write_history
+from demos.kit.style import MARKERS, OTHERS, slide
 from minigan import Tensor, attacks, losses, nn
 
 
@@ -35,7 +38,8 @@ from minigan import Tensor, attacks, losses, nn
 class Settings:
     """Everything that the result depends on, besides the seed."""
 
-    steps: int = 3000  # minibatches; the learning rate falls linearly to 0 over them
+    seeds: int = 3
+    steps: int = 1500  # minibatches; the learning rate falls linearly to 0 over them
     batch: int = 100
     lr: float = 3e-3  # Adam's
     width: int = 256  # of the two hidden layers
@@ -43,44 +47,92 @@ class Settings:
     epsilon: float = 0.25
     epsilons: tuple[float, ...] = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3)  # of the curves
     pgd_steps: int = 10
-    test: int = 10_000  # images that are attacked
+    test: int = 2000  # images that are attacked: chance moves an error by about a point
     fooled: float = 85.0  # the network trained as usual must err in at least so many per cent, ...
     robust: float = 20.0  # ... the one trained on adversarial examples in at most so many, ...
-    worse: float = 0.3  # ... and on clean images by no more per cent than the other
+    worse: float = 1.0  # ... and on clean images by no more per cent than the other; ...
+    pgd: float = 85.0  # ... PGD must make it err in at least so many, ...
+    control: float = 70.0  # ... and FGSM the one trained on random signs
 
 
-QUICK = {"steps": 300, "width": 64, "epsilons": (0.0, 0.1, 0.25), "pgd_steps": 5, "robust": 80.0, "worse": 30.0}
+QUICK = {"seeds": 1, "steps": 250, "width": 64, "epsilons": (0.0, 0.1, 0.25), "pgd_steps": 5}
 
-COLOURS = {"usual": pictures.REAL, "random": "tab:green", "adversarial": pictures.FAKE}
+COLOURS = dict(zip(("usual", "random", "adversarial"), OTHERS, strict=False))
 LABELS = {"usual": "trained as usual", "random": "trained on random signs", "adversarial": "adversarially trained"}
+FIGURES = ("clean", "random signs", "FGSM", "confidence", "worst epsilon", "PGD", "transfer")
 PUBLISHED = {  # per cent, for maxout networks
-    ("usual", "clean"): "0.94", ("usual", "FGSM"): "89.4", ("usual", "confidence"): "97.6",
+    ("usual", "clean"): "0.94", ("usual", "FGSM"): "89.4", ("usual", "confidence"): "97.6", ("usual", "transfer"): "40.9",
     ("random", "FGSM"): "86.2", ("random", "confidence"): "97.3",
     ("adversarial", "clean"): "0.84", ("adversarial", "FGSM"): "17.9", ("adversarial", "confidence"): "81.4",
+    ("adversarial", "transfer"): "19.6",
 }  # fmt: skip
+SHOWN = 6  # images in the picture
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Train three networks, attack each, compare."""
+    """Train three networks for each seed, attack each, compare."""
     options = digits.options(__doc__)
     options.add_argument("--steps", type=positive_number, help="minibatches of each training (default: see the settings)")
     args = start(options, argv, "adversarial_training")
     settings = replace(Settings(), **QUICK) if args.quick else Settings()
-    settings = replace(settings, steps=args.steps or settings.steps)
+    whole, settings = settings.steps, replace(settings, steps=args.steps or settings.steps)
     claim = Claim(args, {"data": args.data, **asdict(settings)})
+    claim.short = claim.short or ("SHORT RUN" if settings.steps < whole else "")  # a training of its own, to its own end
     x, y, (test_x, test_y) = digits.load(args, settings.test)
-    models, histories, rng = {}, [], np.random.default_rng(args.seed)
+    tasks = {f"seed {seed}": (seed,) for seed in range(args.seed, args.seed + settings.seeds)}
+    steps = len(tasks) * len(LABELS) * (settings.steps + len(settings.epsilons))
+    runs = each(experiment, tasks, settings, x, y, test_x, test_y, steps=steps)
+    write_history(args, runs[0]["history"])
+    measure(claim, runs, settings)
+    claim.show(picture_curves(runs, settings), "adversarial_training", curves_said(claim.metrics))
+    claim.show(picture_examples(runs[0], test_x, test_y, settings), "examples", examples_said(claim.metrics))
+    claim.finish()
+
+
+# --- what was found, in words -------------------------------------------------------------------------------------------
+
+
+def found(m: dict[str, float]) -> str:
+    """What the figures come to, for README."""
+    return f"{curves_said(m)}. {examples_said(m)}"
+
+
+def curves_said(m: dict[str, float]) -> str:
+    """What the training does under the attack that it has met, and under another."""
+    words = verdict(m["difference under FGSM"], m["difference under FGSM low"], m["difference under FGSM high"])
+    return (
+        f"Adversarial training {words} against FGSM: errors {m['adversarial, FGSM']:.1f} % instead of {m['usual, FGSM']:.1f} % "
+        f"(trained on random signs: {m['random, FGSM']:.1f} %); under PGD, still {m['adversarial, PGD']:.0f} %"
+    )
+
+
+def examples_said(m: dict[str, float]) -> str:
+    """What it costs, and what fools it more often than the step that it was trained on."""
+    others = (
+        f"in {m['adversarial, worst epsilon']:.0f} %, examples made against the usual one in {m['adversarial, transfer']:.0f} %"
+    )
+    clean = f"{m['adversarial, clean']:.1f} % instead of {m['usual, clean']:.1f} %"
+    return f"Without an attack, it errs in {clean}; the worst size of the step fools it {others}"
+
+
+# --- three ways to train ------------------------------------------------------------------------------------------------
+
+
+def experiment(seed: int, settings: Settings, x, y, test_x, test_y) -> dict:
+    """Train the three networks: their figures, their histories, and their weights."""
+    rng = np.random.default_rng(seed)
+    models, histories = {}, []
     for name, objective in objectives(settings, rng).items():
-        mg.seed(args.seed)  # the same initial weights, and the same minibatches
+        mg.seed(seed)  # the same initial weights, and the same minibatches
         models[name] = classifiers.network(settings.width)
         how = settings.steps, settings.batch, settings.lr, objective
         histories.append(classifiers.train(models[name], x, y, name, *how, rng=rng))
-    write_history(args, side_by_side(histories))
-    test = test_x, test_y, settings, args.seed
-    found = {name: once(f"{name}: figures", measure, model, *test) for name, model in models.items()}
-    note(claim, found, settings)
-    note_transfer(claim, models, test_x, test_y, settings)
-    claim.finish(picture(models, found, test_x, test_y, settings), "adversarial_training")
+    figures = {name: attack(model, test_x, test_y, settings, seed, name) for name, model in models.items()}
+    for made, tried in (("usual", "adversarial"), ("adversarial", "usual")):
+        fooling = models[made].attacked(test_x, test_y, settings.epsilon, clip=None)
+        figures[tried]["transfer"] = mistakes(models[tried], fooling, test_y)["error"]
+    weights = {name: model.model.state_dict() for name, model in models.items()}
+    return {"figures": figures, "history": side_by_side(histories), "weights": weights}
 
 
 def objectives(settings: Settings, rng: np.random.Generator) -> dict[str, classifiers.Objective | None]:
@@ -101,7 +153,7 @@ def objectives(settings: Settings, rng: np.random.Generator) -> dict[str, classi
 # --- the figures --------------------------------------------------------------------------------------------------------
 
 
-def measure(model: Classifier, x: np.ndarray, y: np.ndarray, settings: Settings, seed: int) -> dict:
+def attack(model: Classifier, x: np.ndarray, y: np.ndarray, settings: Settings, seed: int, name: str) -> dict:
     """The errors, in per cent: on clean images, with random signs, under FGSM, under PGD; the confidence; and the curves."""
 
     def under(attack, epsilon, **options):
@@ -111,7 +163,7 @@ def measure(model: Classifier, x: np.ndarray, y: np.ndarray, settings: Settings,
     steps = {"steps": settings.pgd_steps}
     fooled = [under(attacks.fgsm, epsilon) for epsilon in settings.epsilons]
     curves = {"FGSM": [found["error"] for found in fooled], "PGD": []}
-    for i in resumable(range(len(settings.epsilons)), "PGD", errors=curves["PGD"]):
+    for i in resumable(range(len(settings.epsilons)), f"{name}, attacked by PGD", errors=curves["PGD"]):
         curves["PGD"].append(under(attacks.pgd, settings.epsilons[i], **steps)["error"])
     there = settings.epsilons.index(settings.epsilon)
     return {
@@ -119,79 +171,69 @@ def measure(model: Classifier, x: np.ndarray, y: np.ndarray, settings: Settings,
         "random signs": mistakes(model, noisy, y)["error"],
         "FGSM": curves["FGSM"][there],
         "confidence": fooled[there]["confidence"],
-        "FGSM, worst epsilon": max(curves["FGSM"]),
+        "worst epsilon": max(curves["FGSM"]),
         "PGD": curves["PGD"][there],
         "curves": curves,
     }
 
 
-def note(claim: Claim, found: dict[str, dict], settings: Settings) -> None:
-    """The errors beside the published ones, and whether the claim holds."""
-    clean = found["usual"]["clean"]
-    bounds = {
-        ("usual", "FGSM"): (settings.fooled, np.inf, f"at least {settings.fooled:g}"),
-        ("adversarial", "FGSM"): (0, settings.robust, f"at most {settings.robust:g}"),
-        ("adversarial", "clean"): (0, clean + settings.worse, f"at most {clean + settings.worse:.2f}"),
+def measure(claim: Claim, runs: list[dict], settings: Settings) -> None:
+    """The errors beside the published ones, and whether the claim holds for the worst seed."""
+    found = {
+        (name, what): np.array([run["figures"][name][what] for run in runs])
+        for name in LABELS
+        for what in FIGURES
+        if what in runs[0]["figures"][name]
     }
-    for name, figures in found.items():
-        for what in ("clean", "random signs", "FGSM", "confidence", "FGSM, worst epsilon", "PGD"):
-            low, high, words = bounds.get((name, what), (None, None, ""))
-            published = f"published: {PUBLISHED[name, what]}" if (name, what) in PUBLISHED else ""
-            holds = None if low is None else low <= figures[what] <= high
-            label = "confidence in errors under FGSM" if what == "confidence" else f"errors, {what}"
-            claim.note(f"{LABELS[name]}: {label} (%)", figures[what], "; ".join(filter(None, (words, published))), holds)
+    for (name, what), errors in found.items():
+        published = PUBLISHED.get((name, what))
+        claim.note(f"{name}, {what}", errors.mean(), f"published: {published}" if published else "")
+    usual, random, adversarial = (found[name, "FGSM"] for name in LABELS)
+    claim.at_least("usual, FGSM, worst seed", usual.min(), settings.fooled, quick=True)
+    claim.at_most("adversarial, FGSM, worst seed", adversarial.max(), settings.robust)
+    claim.compare("difference under FGSM", compare(adversarial, usual, paired=True), {HELPS})
+    claim.at_least("random, FGSM, worst seed", random.min(), settings.control)
+    cost = found["adversarial", "clean"] - found["usual", "clean"]
+    claim.at_most("cost on clean images, worst seed", cost.max(), settings.worse)
+    claim.at_least("adversarial, PGD, worst seed", found["adversarial", "PGD"].min(), settings.pgd)
+    for what in ("worst epsilon", "transfer"):  # it fools more often than the attack of the training
+        claim.at_least(f"adversarial, {what} / FGSM, worst seed", (found["adversarial", what] / adversarial).min(), 1.5)
 
 
-def note_transfer(claim: Claim, models: dict[str, Classifier], x: np.ndarray, y: np.ndarray, settings: Settings) -> None:
-    """The examples made against one network, tried on the other."""
-    for made, tried, published in (("usual", "adversarial", 19.6), ("adversarial", "usual", 40.9)):
-        found = mistakes(models[tried], models[made].attacked(x, y, settings.epsilon, clip=None), y)
-        label = f"{LABELS[tried]}: errors, FGSM against the one {LABELS[made]} (%)"
-        claim.note(label, found["error"], f"published: {published}")
+# --- the pictures -------------------------------------------------------------------------------------------------------
 
 
-# --- the picture --------------------------------------------------------------------------------------------------------
-
-
-def picture(models: dict[str, Classifier], found: dict[str, dict], x, y, settings: Settings) -> plt.Figure:
-    """Errors against epsilon; and the adversarial examples that each network made of the same images."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(14, 5.4), layout="constrained")
-    for name, colour in COLOURS.items():
-        left.plot(settings.epsilons, found[name]["curves"]["FGSM"], marker="o", color=colour, label=LABELS[name])
-        left.plot(settings.epsilons, found[name]["curves"]["PGD"], marker=".", linestyle="--", color=colour)
-    left.plot([], [], color="black", linestyle="--", label=f"under PGD, {settings.pgd_steps} steps")
-    left.set(xlabel="$\\epsilon$, largest change of a pixel", ylabel="errors under FGSM, %", ylim=(-2, 102))
-    left.axvline(settings.epsilon, color="black", linewidth=0.7, linestyle=":")
-    left.legend()
-    draw_examples(right, models, x, y, settings.epsilon)
-    usual, hardened = found["usual"], found["adversarial"]
-    worst = int(np.argmax(hardened["curves"]["FGSM"]))
-    figure.suptitle(
-        f"FGSM, $\\epsilon$ = {settings.epsilon:g}: {usual['FGSM']:.1f} % errors, after adversarial training "
-        f"{hardened['FGSM']:.1f} % (on clean images {usual['clean']:.2f} % and {hardened['clean']:.2f} %);\n"
-        f"trained on random signs {found['random']['FGSM']:.1f} %. The adversarially trained errs most at $\\epsilon$ = "
-        f"{settings.epsilons[worst]:g}, in {hardened['curves']['FGSM'][worst]:.1f} %; under PGD in {hardened['PGD']:.1f} %"
-    )
+def picture_curves(runs: list[dict], settings: Settings) -> plt.Figure:
+    """Errors against epsilon, means over the seeds: under FGSM, and under PGD."""
+    figure, places = slide(1, 2, height=6.2, sharey=True)
+    for axes, name in zip(places, ("FGSM", "PGD"), strict=True):
+        for (network, colour), marker, size in zip(COLOURS.items(), MARKERS, (14, 8, 8), strict=False):
+            means = np.mean([run["figures"][network]["curves"][name] for run in runs], axis=0)
+            axes.plot(settings.epsilons, means, marker=marker, markersize=size, color=colour, label=LABELS[network])
+        axes.axvline(settings.epsilon, color="black", linewidth=1, linestyle=":")
+        axes.set(xlabel="$\\epsilon$, largest change of a pixel", ylim=(-2, 102))
+    places[0].set(ylabel="errors, %", title="under FGSM: one step (dotted: that of the training)")
+    places[1].set_title(f"under PGD: {settings.pgd_steps} smaller steps, together as long")
+    figure.legend(*places[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
 
-def draw_examples(axes: plt.Axes, models: dict[str, Classifier], x: np.ndarray, y: np.ndarray, epsilon: float) -> None:
-    """A row of adversarial examples for each network, under each the class that it sees there."""
-    some = [np.flatnonzero(y == c)[0] for c in np.unique(y)[-6:]]
-    rows = np.stack([model.attacked(x[some], y[some], epsilon, clip=None)[:, 0] for model in models.values()])
-    tiles = np.pad(rows, ((0, 0), (0, 0), (1, 7), (1, 1)), constant_values=1 + epsilon)
-    axes.imshow(np.concatenate([np.concatenate(row, axis=1) for row in tiles]), cmap="gray", vmin=-epsilon, vmax=1 + epsilon)
-    height, width = tiles.shape[2:]
-    for i, model in enumerate(models.values()):
-        for j, says in enumerate(model.probabilities(rows[i][:, None]).argmax(axis=1)):
-            colour = "tab:green" if says == y[some[j]] else "tab:red"
-            place = (width * (j + 0.5), height * (i + 1) - 3)
-            axes.text(*place, f'"{says}"', color=colour, ha="center", va="center", fontsize=12)
-    names = [LABELS[name].replace("trained ", "trained\n", 1).replace("adversarially ", "adversarially\n") for name in models]
-    axes.set_yticks([height * (i + 0.5) - 3 for i in range(len(models))], names)
-    axes.tick_params(length=0)
-    axes.set(xticks=[], title="FGSM against each network, and what it sees there")
-    axes.spines[:].set_visible(False)
+def picture_examples(run: dict, x: np.ndarray, y: np.ndarray, settings: Settings) -> plt.Figure:
+    """A row of adversarial examples against each network of the first seed, under each the class that it sees there."""
+    some = [np.flatnonzero(y == c)[0] for c in np.unique(y)[-SHOWN:]]
+    rows, seen, right = {}, {}, {}
+    for name, weights in run["weights"].items():
+        network = classifiers.network(settings.width)
+        network.model.load_state_dict(weights)
+        images = network.attacked(x[some], y[some], settings.epsilon, clip=None)
+        says, label = network.probabilities(images).argmax(axis=1), LABELS[name].replace(" ", "\n", 1)
+        rows[label] = in_grey(images, -settings.epsilon, 1 + settings.epsilon)
+        seen[label], right[label] = [str(c) for c in says], list(says == y[some])
+    figure, axes = slide(height=6.4)
+    draw_rows(axes, rows, seen, right)
+    grey = f"black: {-settings.epsilon:g}, white: {1 + settings.epsilon:g}"
+    axes.set_title(f"FGSM against each network, and the class that it sees there ({grey})")
+    return figure
 
 
 if __name__ == "__main__":

@@ -1,6 +1,11 @@
 """What the demos of attacks compare with: random signs, as the control; and other networks, trained alike."""
 
+import matplotlib.pyplot as plt
 import numpy as np
+
+from demos.kit.style import RIGHT, WRONG
+
+BELOW = 9  # pixels for the words under an image
 
 
 def random_signs(
@@ -18,3 +23,28 @@ def random_signs(
 def side_by_side(histories: list[list[dict[str, float]]]) -> list[dict[str, float]]:
     """Histories of the same steps as one, with the columns of all."""
     return [{key: value for row in rows for key, value in row.items()} for rows in zip(*histories, strict=True)]
+
+
+def draw_rows(axes: plt.Axes, rows: dict[str, np.ndarray], seen: dict[str, list[str]], right: dict[str, list[bool]]) -> None:
+    """A row of images (n, 28, 28), or (n, 28, 28, 3), in [0, 1] for each name; under each image what is seen there."""
+    cells = [np.pad(_coloured(images), ((0, 0), (1, BELOW), (1, 1), (0, 0)), constant_values=1) for images in rows.values()]
+    axes.imshow(np.concatenate([np.concatenate(row, axis=1) for row in cells]))
+    height, width = cells[0].shape[1:3]
+    for i, name in enumerate(rows):
+        for j, words in enumerate(seen.get(name, [])):
+            mark, colour = ("✓", RIGHT) if right[name][j] else ("✗", WRONG)
+            place = width * (j + 0.5), height * (i + 1) - BELOW / 2 - 1
+            axes.text(*place, f"{mark} {words}", color=colour, ha="center", va="center")
+    axes.set_yticks([height * i + (height - BELOW) / 2 for i in range(len(rows))], list(rows))
+    axes.tick_params(length=0)
+    axes.set(xticks=[])
+    axes.spines[:].set_visible(False)
+
+
+def _coloured(images: np.ndarray) -> np.ndarray:
+    return images if images.ndim == 4 else np.repeat(images[..., None], 3, axis=-1)
+
+
+def in_grey(x: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Images (n, 1, 28, 28) with pixels from low to high, (n, 28, 28) from black, 0, to white, 1."""
+    return ((x[:, 0] - low) / (high - low)).clip(0, 1)

@@ -10,23 +10,29 @@ is with respect to the image x, not to the weights, and no pixel changes by more
 [0, 1]; the table's last columns are for images clipped to it, and so is samples.npz.
 
 What to look for: in fgsm.png you still read every x', and the network misreads it. The size of the change is not the reason:
-where every pixel moves as far, but up or down by chance (the last column), the network misreads few. In curves.png linear
-classifiers fall, too: many small weights add up to a large |w|_1. And (right) the adversarial examples of one model fool others
-that it never met. Clipped, random signs do more harm: black pixels can only rise, which brightens the background. The published
-networks have maxout units.
+where every pixel moves as far, but up or down by chance, the network still reads it. In curves.png linear classifiers fall,
+too: many small weights add up to a large |w|_1. And (right) the adversarial examples of one model fool others that it never
+met. Clipped, random signs do more harm: black pixels can only rise, which brightens the background. The published networks have
+maxout units. Figures are means over the seeds; those of a worst case name it.
 """
 
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize, to_rgb
 
-from demos.adversarial_examples.comparing import random_signs, side_by_side
-from demos.kit import classifiers, digits, pictures
+import minigan as mg
+from demos.adversarial_examples.comparing import draw_rows, in_grey, random_signs, side_by_side
+from demos.kit import classifiers, digits
 from demos.kit.checkpoints import resumable
+from demos.kit.claim import Claim
 from demos.kit.classifiers import Classifier, mistakes
-from demos.kit.run import begin, positive_number, start, write_history, write_summary
+from demos.kit.comparing import HELPS, compare
+from demos.kit.jobs import each
+from demos.kit.run import positive_number, start, write_history
+from demos.kit.style import FAKE, MARKERS, OTHERS, REAL, slide
 from minigan import losses, nn
 
 
@@ -34,13 +40,25 @@ from minigan import losses, nn
 class Settings:
     """Everything that the result depends on, besides the seed."""
 
-    steps: int = 3000  # minibatches of each classifier's training; the learning rate falls linearly to 0 over them
+    seeds: int = 3
+    steps: int = 1500  # minibatches of each classifier's training; the learning rate falls linearly to 0 over them
     batch: int = 100
     lr: float = 3e-3  # Adam's
     width: int = 256  # of the ReLU network's two hidden layers
     epsilon: float = 0.25  # of the table and the pictures: the published one
     epsilons: tuple[float, ...] = (0.0, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3)  # of the curves
-    test: int = 10_000  # images that are attacked
+    half_way: float = 0.05  # the epsilon at which classifiers are told apart: where some, but not all images fool them
+    test: int = 5000  # images that are attacked: chance moves an error by less than a point
+    some: int = 1000  # of them, for the curves
+    fooled: float = 80.0  # FGSM makes every classifier err in at least so many per cent, ...
+    chance: float = 0.25  # ... random signs in at most this share of that; ...
+    sure: float = 75.0  # ... networks are at least so sure of their errors, in per cent, ...
+    good: float = 3.0  # ... and err in at most so many without an attack;
+    others: float = 50.0  # and at least so many per cent of another model's adversarial examples fool a model
+
+
+QUICK = {"seeds": 1, "steps": 150, "width": 64, "epsilons": (0.0, 0.05, 0.1, 0.25)}
+SHOWN = 6  # images in the picture
 
 
 PUBLISHED = {  # Goodfellow et al. 2015, sections 4 and 5: per cent, at epsilon 0.25
@@ -61,26 +79,32 @@ def main(argv: list[str] | None = None) -> None:
     options = digits.options(__doc__)
     options.add_argument("--steps", type=positive_number, help="minibatches of each training (default: see the settings)")
     args = start(options, argv, "fgsm")
-    settings = replace(Settings(), steps=150, width=64) if args.quick else Settings()
-    settings = replace(settings, steps=args.steps or settings.steps)
-    rng = np.random.default_rng(args.seed)
-    begin(args, {"data": args.data, **asdict(settings)})
+    settings = replace(Settings(), **QUICK) if args.quick else Settings()
+    whole, settings = settings.steps, replace(settings, steps=args.steps or settings.steps)
+    claim = Claim(args, {"data": args.data, **asdict(settings)})
+    claim.short = claim.short or ("SHORT RUN" if settings.steps < whole else "")  # a training of its own, to its own end
     x, y, (test_x, test_y) = digits.load(args, settings.test)
-    models = make_models(settings)
-    how = settings.steps, settings.batch, settings.lr
-    history = side_by_side([classifiers.train(model, x, y, name, *how) for name, model in models.items()])
-    found = {name: attack(model, test_x, test_y, settings, rng, f"attacks, {name}") for name, model in models.items()}
-    found["transfer"] = transfer(models, test_x, test_y, settings.epsilon)
-    draw_examples(args.out / "fgsm.png", models["network"], test_x, test_y, settings.epsilon, found["network"], rng)
-    draw_curves(args.out / "curves.png", settings, found)
+    tasks = {f"seed {seed}": (seed,) for seed in range(args.seed, args.seed + settings.seeds)}
+    steps = len(tasks) * len(LABELS) * (settings.steps + len(settings.epsilons))
+    runs = each(experiment, tasks, settings, x, y, test_x, test_y, steps=steps)
+    measure(claim, runs, settings)
+    model = classifiers.network(settings.width)
+    model.model.load_state_dict(runs[0]["network"])
+    show(claim, model, runs, test_x, test_y, settings)
+    write_history(args, runs[0]["history"])
     x, y = test_x[: digits.SAMPLES], test_y[: digits.SAMPLES]
-    samples = models["network"].attacked(x, y, settings.epsilon)
-    args.checkpoint.end()
-    write_history(args, history)
-    np.savez_compressed(args.out / "samples.npz", samples=samples, labels=y)
-    metrics = {**found, "published": PUBLISHED, "last_step": history[-1]}
-    write_summary(args, {"data": args.data, **asdict(settings)}, metrics)
-    report(args, settings.epsilon, found)
+    np.savez_compressed(args.out / "samples.npz", samples=model.attacked(x, y, settings.epsilon), labels=y)
+    claim.finish()
+    print("samples.npz: adversarial images against the first seed's ReLU network; history.csv: its training, and the others'")
+
+
+def found(m: dict[str, float]) -> str:
+    """What the figures come to, for README."""
+    return (
+        f"a ReLU network errs in {m['network_attacked']:.1f} % instead of {m['network_error']:.1f} %, and is "
+        f"{m['network_confidence']:.0f} % sure of its errors; with random signs of the same size it errs in "
+        f"{m['network_random']:.1f} %. Examples made against another classifier fool {m['transfer_least']:.0f} % at least"
+    )
 
 
 # --- the classifiers and their training ----------------------------------------------------------------------------------
@@ -120,110 +144,148 @@ def convolutional() -> Classifier:
 # --- the figures --------------------------------------------------------------------------------------------------------
 
 
+def experiment(seed: int, settings: Settings, x, y, test_x, test_y) -> dict:
+    """Train the classifiers, attack each: their errors, who fools whom, the network's weights, and the history."""
+    mg.seed(seed)
+    models, rng = make_models(settings), np.random.default_rng(seed)
+    how = settings.steps, settings.batch, settings.lr
+    history = side_by_side([classifiers.train(model, x, y, name, *how) for name, model in models.items()])
+    return {
+        "errors": {name: attack(model, test_x, test_y, settings, rng, name) for name, model in models.items()},
+        "transfer": transfer(models, test_x, test_y, settings.epsilon),
+        "network": models["network"].model.state_dict(),
+        "history": history,
+    }
+
+
 def attack(model: Classifier, x: np.ndarray, y: np.ndarray, settings: Settings, rng: np.random.Generator, name: str) -> dict:
-    """Errors, in per cent, without an attack, under FGSM, and with random signs; and the accuracy at every epsilon."""
+    """Errors, in per cent, without an attack, under FGSM, and with random signs; and of some images at every epsilon."""
     x, y = model.take(x, y)
     epsilon, found = settings.epsilon, {"error": mistakes(model, x, y)["error"]}
     for suffix, clip in (("", None), ("_clipped", (0.0, 1.0))):
         fooled = mistakes(model, model.attacked(x, y, epsilon, clip=clip), y)
         found |= {f"attacked{suffix}": fooled["error"], f"confidence{suffix}": fooled["confidence"]}
         found[f"random{suffix}"] = mistakes(model, random_signs(x, epsilon, rng, clip), y)["error"]
-    found |= {"accuracy": [], "accuracy_random": []}
-    for i in resumable(range(len(settings.epsilons)), name, rng=rng, found=found):
+    found |= {"curve": [], "curve_random": []}
+    x, y = x[: settings.some], y[: settings.some]
+    for i in resumable(range(len(settings.epsilons)), f"{name}, attacked", rng=rng, found=found):
         e = settings.epsilons[i]
-        found["accuracy"].append(100 - mistakes(model, model.attacked(x, y, e, clip=None), y)["error"])
-        found["accuracy_random"].append(100 - mistakes(model, random_signs(x, e, rng), y)["error"])
+        found["curve"].append(mistakes(model, model.attacked(x, y, e, clip=None), y)["error"])
+        found["curve_random"].append(mistakes(model, random_signs(x, e, rng), y)["error"])
     return found
 
 
-def transfer(models: dict[str, Classifier], x: np.ndarray, y: np.ndarray, epsilon: float) -> dict[str, dict[str, float]]:
-    """made against -> tried on -> errors, in per cent; between those that tell all digits apart."""
-    models = {name: model for name, model in models.items() if len(model.digits) == 10}
-    adversarial = {name: model.attacked(x, y, epsilon, clip=None) for name, model in models.items()}
-    return {
-        made: {tried: mistakes(model, images, y)["error"] for tried, model in models.items()}
-        for made, images in adversarial.items()
-    }
+def transfer(models: dict[str, Classifier], x: np.ndarray, y: np.ndarray, epsilon: float) -> list[list[float]]:
+    """[made against][tried on]: errors, in per cent; between those that tell all digits apart."""
+    models = [model for model in models.values() if len(model.digits) == 10]
+    adversarial = [model.attacked(x, y, epsilon, clip=None) for model in models]
+    return [[mistakes(model, images, y)["error"] for model in models] for images in adversarial]
+
+
+def measure(claim: Claim, runs: list[dict], settings: Settings) -> None:
+    """The figures beside the published ones; and whether FGSM fools, chance does not, and others are fooled, too."""
+    for name in LABELS:
+        errors = {what: np.array([run["errors"][name][what] for run in runs]) for what in runs[0]["errors"][name]}
+        for what in ("error", "attacked", "confidence", "random", "attacked_clipped", "confidence_clipped", "random_clipped"):
+            published = PUBLISHED.get(name, {}).get(what)
+            claim.note(f"{name}_{what}", errors[what].mean(), f"published: {published}" if published else "")
+        claim.metrics[f"{name}_curve"] = errors["curve"].mean(axis=0).tolist()
+        claim.at_least(f"{name}_attacked, worst seed", errors["attacked"].min(), settings.fooled, quick=True)
+        share = max(r / a if a else np.inf for r, a in zip(errors["random"], errors["attacked"], strict=True))
+        claim.at_most(f"{name}_random / attacked, worst seed", share, settings.chance)
+        if name in ("network", "convolutional"):
+            claim.at_most(f"{name}_error, worst seed", errors["error"].max(), settings.good)
+            claim.at_least(f"{name}_confidence, worst seed", errors["confidence"].min(), settings.sure)
+    tables = np.array([run["transfer"] for run in runs])
+    others = tables.mean(axis=0)[~np.eye(tables.shape[1], dtype=bool)]
+    claim.note("transfer_least", others.min())
+    claim.note("transfer_most", others.max())
+    least = tables[:, ~np.eye(tables.shape[1], dtype=bool)].min()
+    claim.at_least("transfer_least, worst seed", least, settings.others)
+    there = settings.epsilons.index(settings.half_way)
+    half_way = {name: [run["errors"][name]["curve"][there] for run in runs] for name in LABELS}
+    for better, worse, expected in (("network", "softmax", None), ("convolutional", "network", {HELPS})):
+        difference = compare(half_way[better], half_way[worse], paired=True)
+        claim.compare(f"{better} - {worse}, errors at {settings.half_way:g}", difference, expected)
+    order = [run["errors"]["softmax"]["attacked"] - run["errors"]["network"]["attacked"] for run in runs]
+    claim.at_least("softmax - network, attacked, worst seed", min(order), 0)  # the published order
 
 
 # --- the pictures -------------------------------------------------------------------------------------------------------
 
 
-def draw_examples(path: Path, model: Classifier, x, y, epsilon: float, found: dict, rng, rows: int = 3) -> None:
+def show(claim: Claim, model: Classifier, runs: list[dict], x: np.ndarray, y: np.ndarray, settings: Settings) -> None:
+    """Images before and after; and the curves."""
+    m, e = claim.metrics, f"{settings.epsilon:g}"
+    claim.show(
+        draw_examples(model, x, y, settings.epsilon, np.random.default_rng(claim.args.seed)),
+        "fgsm",
+        f"The ReLU network misreads {m['network_error']:.1f} % of the test images, {m['network_attacked']:.1f} % after an "
+        f"FGSM step of {e},\n{m['network_random']:.1f} % after a step of that size with random signs",
+    )
+    claim.show(
+        draw_curves(runs, settings),
+        "curves",
+        f"At $\\epsilon$ = {e}, the networks misread {m['network_attacked']:.1f} % and {m['convolutional_attacked']:.1f} %;\n"
+        f"examples made against another model fool {m['transfer_least']:.0f} to {m['transfer_most']:.0f} %",
+    )
+
+
+def draw_examples(model: Classifier, x: np.ndarray, y: np.ndarray, epsilon: float, rng: np.random.Generator) -> plt.Figure:
     """x, + epsilon times the sign, = x'; and the control. The first test image of each of some classes."""
-    some = [np.flatnonzero(y == c)[0] for c in np.unique(y)[-rows:]]
+    some = [np.flatnonzero(y == c)[0] for c in np.unique(y)[-SHOWN:]]
     x, y = x[some], y[some]
     adversarial, control = model.attacked(x, y, epsilon, clip=None), random_signs(x, epsilon, rng)
-    signs = np.sign(adversarial - x)
-    figure, places = plt.subplots(len(some), 4, figsize=(9.6, 2.45 * len(some) + 1), layout="constrained")
-    for images, column in ((x, 0), (signs, 1), (adversarial, 2), (control, 3)):
-        p = model.probabilities(images)
-        for axes, image, says, label in zip(places[:, column], images, p, y, strict=True):
-            scale = {"cmap": "RdBu_r"} if column == 1 else {"cmap": "gray", "vmin": -epsilon, "vmax": 1 + epsilon}
-            axes.imshow(image[0], **scale)
-            axes.set(xticks=[], yticks=[])
-            if column != 1:
-                colour = "tab:green" if says.argmax() == label else "tab:red"
-                axes.set_xlabel(f'"{says.argmax()}", {says.max():.1%} sure', color=colour, fontsize=12)
-    formulas = ("$x$", f"+ {epsilon:g} sign $\\nabla_x J$ (red +, blue -)", "$= x'$", f"$x$ ± {epsilon:g} by chance")
-    for axes, formula in zip(places[0], formulas, strict=True):
-        axes.set_title(formula, fontsize=13)
-    figure.suptitle(
-        f"The ReLU network misreads {found['error']:.1f} % of the test images, {found['attacked']:.1f} % after an\n"
-        f"FGSM step of {epsilon:g}, {found['random']:.1f} % after a step of that size with random signs"
-    )
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
+    up = (adversarial > x)[:, 0, :, :, None]
+    images = {
+        "$x$": x,
+        f"+ {epsilon:g} sign $\\nabla_x J$\n(blue: up,\norange: down)": None,
+        "$= x'$": adversarial,
+        f"$x$ ± {epsilon:g}\nby chance": control,
+    }
+    rows, seen, right = {}, {}, {}
+    for name, row in images.items():
+        if row is None:
+            rows[name] = np.where(up, to_rgb(REAL), to_rgb(FAKE))
+            continue
+        p = model.probabilities(row)
+        rows[name] = in_grey(row, 0, 1) if name == "$x$" else in_grey(row, -epsilon, 1 + epsilon)
+        seen[name] = [f"{says.argmax()}, {says.max():.0%}" for says in p]
+        right[name] = list(p.argmax(axis=1) == y)
+    figure, axes = slide()
+    draw_rows(axes, rows, seen, right)
+    axes.set_title("under each image: the class that the network sees, and how sure it is")
+    scale = ScalarMappable(Normalize(-epsilon, 1 + epsilon), "gray")
+    figure.colorbar(scale, ax=axes, label="pixels of the two lower rows (above: 0 to 1)", shrink=0.8)
+    return figure
 
 
-def draw_curves(path: Path, settings: Settings, found: dict) -> None:
-    """The accuracy against epsilon; and who is fooled by whose adversarial examples."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(13, 5.2), width_ratios=(3, 2), layout="constrained")
-    for name, colour in zip(LABELS, ("tab:green", pictures.REAL, pictures.FAKE, "tab:purple"), strict=True):
-        left.plot(settings.epsilons, found[name]["accuracy"], marker="o", color=colour, label=LABELS[name])
-        left.plot(settings.epsilons, found[name]["accuracy_random"], linestyle="--", color=colour)
-    left.plot([], [], color="black", linestyle="--", label="random signs instead")
-    left.set(xlabel="$\\epsilon$, largest change of a pixel", ylabel="accuracy, %", ylim=(-2, 102))
-    left.legend()
-    names, table = list(found["transfer"]), np.array([list(row.values()) for row in found["transfer"].values()])
-    right.imshow(table, cmap="Reds", vmin=0, vmax=100)
+def draw_curves(runs: list[dict], settings: Settings) -> plt.Figure:
+    """The errors against epsilon, means over the seeds; and who is fooled by whose adversarial examples."""
+    figure, (left, right) = slide(1, 2, width_ratios=(3, 2), height=6.4)
+    for name, colour, marker in zip(LABELS, (OTHERS[0], OTHERS[1], OTHERS[2], OTHERS[3]), MARKERS, strict=False):
+        for curve, style in (("curve", "-"), ("curve_random", ":")):
+            means = np.mean([run["errors"][name][curve] for run in runs], axis=0)
+            label = LABELS[name] if style == "-" else None
+            left.plot(settings.epsilons, means, style, marker=marker, color=colour, label=label)
+    left.plot([], [], ":", color="black", label="dotted: random signs instead")
+    left.set(xlabel="$\\epsilon$, largest change of a pixel", ylabel="errors, %", ylim=(-2, 102))
+    figure.legend(loc="outside lower center", ncols=3)
+    draw_table(figure, right, np.mean([run["transfer"] for run in runs], axis=0))
+    right.set_title(f"errors at $\\epsilon$ = {settings.epsilon:g}, %")
+    return figure
+
+
+def draw_table(figure: plt.Figure, axes: plt.Axes, table: np.ndarray) -> None:
+    """Who is fooled by whose adversarial examples."""
+    names = ["softmax", "network", "conv."]
+    colours = axes.imshow(table, cmap="cividis", vmin=0, vmax=100)
     for (i, j), value in np.ndenumerate(table):
-        right.text(j, i, f"{value:.1f} %", ha="center", va="center", color="white" if value > 60 else "black", fontsize=13)
-    right.set_xticks(range(len(names)), names)
-    right.set_yticks(range(len(names)), names, rotation=90, va="center")
-    others = table[~np.eye(len(names), dtype=bool)]
-    right.set(xlabel="tried on", ylabel="made against", title=f"errors at $\\epsilon$ = {settings.epsilon:g}")
-    figure.suptitle(
-        f"At $\\epsilon$ = {settings.epsilon:g} FGSM leaves the networks {100 - found['network']['attacked']:.1f} % and "
-        f"{100 - found['convolutional']['attacked']:.1f} % accuracy; "
-        f"examples made against another model fool {others.min():.0f} to {others.max():.0f} %"
-    )
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
-
-
-# --- in words -----------------------------------------------------------------------------------------------------------
-
-
-def report(args, epsilon: float, found: dict) -> None:
-    """What there is to look at, and the table beside the published one."""
-    print(f"""
-Results are in {args.out}/
-  fgsm.png    images before and after: which of them can you not read?
-  curves.png  the accuracy against epsilon, and the adversarial examples of one model tried on another
-  history.csv, summary.json, samples.npz, checkpoint.npz   the figures behind them
-""")
-    columns = {"error": "error", "attacked": "FGSM", "confidence": "sure of errors", "random": "random signs"}
-    columns |= {"attacked_clipped": "FGSM, clipped", "random_clipped": "random, clipped"}
-    print(f"{f'% at epsilon {epsilon:g} (published)':<30}{''.join(f'{head:>16}' for head in columns.values())}")
-    for name, label in LABELS.items():
-        print(f"{label:<30}" + "".join(f"{found[name][key]:.1f}{published(name, key)}".rjust(16) for key in columns))
-
-
-def published(name: str, key: str) -> str:
-    """The figure in brackets, if there is one."""
-    value = PUBLISHED.get(name, {}).get(key)
-    return "" if value is None else f" ({value})"
+        axes.text(j, i, f"{value:.1f}", ha="center", va="center", color="black" if value > 55 else "white")
+    axes.set_xticks(range(len(names)), names)
+    axes.set_yticks(range(len(names)), names, rotation=90, va="center")
+    axes.set(xlabel="tried on", ylabel="made against")
+    figure.colorbar(colours, ax=axes, label="errors, %", shrink=0.7)
 
 
 if __name__ == "__main__":

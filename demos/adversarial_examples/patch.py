@@ -7,7 +7,8 @@ nothing of the image that it will lie in. A scene here is a digit of 14 x 14 pix
 anywhere in photographs, and the classifier is a convolutional network trained on such scenes. What to look for: how often
 scenes never seen are taken for the target class, against the patch's share of the area, beside random pixels and a real digit
 of that class. Dashed: the same attack on a classifier of large digits in the middle, which a patch beside them hardly moves:
-patches work where a classifier must look everywhere. Some classes, such as the 1, resist: nothing else may be in the scene.
+patches work where a classifier must look everywhere. Some classes resist: nothing else may be in the scene. Each seed trains a
+classifier and attacks it with some of the ten classes as targets; figures are means over all ten.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -15,12 +16,16 @@ from dataclasses import asdict, dataclass, replace
 import matplotlib.pyplot as plt
 import numpy as np
 
+import minigan as mg
+from demos.adversarial_examples.comparing import draw_rows, in_grey
 from demos.kit import digits
 from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
 from demos.kit.classifiers import Classifier, train
-from demos.kit.pictures import FAKE, REAL, sheet
+from demos.kit.comparing import HELPS, compare
+from demos.kit.jobs import each
 from demos.kit.run import start
+from demos.kit.style import FAKE, OTHERS, slide
 from minigan import attacks, backend, metrics, nn, no_grad
 
 
@@ -28,25 +33,34 @@ from minigan import attacks, backend, metrics, nn, no_grad
 class Settings:
     """Everything that the result depends on, besides the seed."""
 
-    classifier_steps: int = 3000  # minibatches of 64
+    seeds: int = 3
+    classifier_steps: int = 2000  # minibatches of 64
     lr: float = 3e-3  # of the classifier; falls linearly to 0
     shares: tuple[float, ...] = (0.02, 0.05, 0.1, 0.15, 0.2)  # of the area; a patch is trained on all sizes from first to last
-    patch_steps: int = 300
-    held_out: int = 1000  # scenes
+    patch_steps: int = 250
+    held_out: int = 1000  # scenes: chance moves a patch's success by less than two points
     targets: int = 10  # how many of the classes are targets, from 0 on
     judge_steps: int = 3000  # of the classifier of large digits
+    good: float = 0.9  # the classifiers are right on so many scenes without a patch;
+    most: float = 0.5  # with one, so many become the target class, ...
+    random: float = 0.15  # ... with random pixels at most so many; ...
+    times: float = 5.0  # ... the first at least so many times the second; ...
+    large: float = 0.5  # ... and of large digits, at most this share of the first
 
 
 QUICK = {
-    "classifier_steps": 60,
+    "seeds": 1,
+    "classifier_steps": 100,
     "shares": (0.02, 0.1, 0.2),
-    "patch_steps": 10,
-    "held_out": 100,
+    "patch_steps": 40,
+    "held_out": 150,
     "targets": 2,
     "judge_steps": 30,
 }
 AT = 0.1  # the share of the area that the claim is about
+MORE = 0.05  # so many more scenes than by random pixels become the target class: what few iterations can show
 NAMES = {"trained": "trained patch", "random": "random pixels", "digit": "a real digit of the class"}
+SHOWN = 6  # scenes with each of the first targets' patches, in the picture
 
 
 class Everywhere(nn.Module):
@@ -57,31 +71,62 @@ class Everywhere(nn.Module):
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Train a classifier of scenes, attack it and another, draw."""
+    """Train classifiers of scenes, attack them and another, draw."""
     args = start(digits.options(__doc__), argv, "patch")
     settings = replace(Settings(), **QUICK) if args.quick else Settings()
     claim = Claim(args, {"data": args.data, **asdict(settings)})
     x, y, (others, classes) = digits.load(args)
-    rng = backend.spawn()
     held_out = others[: settings.held_out], classes[: settings.held_out]
+    judge = (metrics.train_judge if args.quick else metrics.judge)(x, y, steps=settings.judge_steps)
+    tasks = {
+        f"seed {args.seed + i}": (args.seed + i, list(range(settings.targets))[i :: settings.seeds])
+        for i in range(settings.seeds)
+    }
+    steps = settings.seeds * settings.classifier_steps + settings.targets
+    runs = each(experiment, tasks, settings, x, y, held_out, judge, steps=steps)
+    measure(claim, runs, settings)
+    claim.show(picture(runs, settings), "patch", f"A patch on {AT:.0%} of the area turns {said(claim.metrics)}")
+    claim.finish()
+
+
+def found(m: dict[str, float]) -> str:
+    """What the figures come to, for README."""
+    return f"a patch on {AT:.0%} of the area turns {said(m)}, a real digit of the class {m['digit_at_10_percent']:.0%}"
+
+
+def said(m: dict[str, float]) -> str:
+    """How many scenes it turns."""
+    return (
+        f"{m['success_at_10_percent']:.0%} of unseen scenes into its class; random pixels turn {m['random_at_10_percent']:.0%}"
+    )
+
+
+# --- the classifiers, and the patches -----------------------------------------------------------------------------------
+
+
+def experiment(seed: int, targets: list[int], settings: Settings, x, y, held_out, judge: nn.Module) -> dict:
+    """Train a classifier of scenes, and attack it and the judge: the success for each of these targets, and some scenes."""
+    mg.seed(seed)
+    rng = backend.spawn()
     scenes, seen = scatter(x, rng), (scatter(held_out[0], rng), held_out[1])
     model = classifier(scenes, y, settings, rng)
-    with no_grad():
-        right = (model(seen[0]).numpy().argmax(axis=1) == seen[1]).mean()
-    claim.note("accuracy_on_scenes", right, "reported: of the classifier, without a patch")
-    targets, patches = range(settings.targets), []
-    rates = {name: [] for name in (*NAMES, "large")}
-    for t in resumable(targets, "patches for scenes", rng=rng, patches=patches):
-        patches.append(trained(model, scenes, y, t, settings, rng))
-    for t in resumable(targets, "their success", rates=rates):
+    rates, pasted = {name: [] for name in (*NAMES, "large")}, []
+    for i in resumable(range(len(targets)), "patches", rng=rng, rates=rates, pasted=pasted):
+        t = targets[i]
+        patches = trained(model, scenes, y, t, settings, rng)
         for name in NAMES:
-            rates[name].append(success(model, *seen, patches[t][name], t, settings))
-    judge = (metrics.train_judge if args.quick else metrics.judge)(x, y, steps=settings.judge_steps)
-    for t in resumable(targets, "patches for large digits", rng=rng, rates=rates):
+            rates[name].append(success(model, *seen, patches[name], t, settings))
         rates["large"].append(success(judge, *held_out, attack(judge, x, y, t, settings, rng), t, settings))
-    rates = {name: np.array(rate) for name, rate in rates.items()}
-    measure(claim, rates, settings)
-    claim.finish(picture(model, seen, patches, rates, claim.metrics, settings), "patch")
+        some = seen[0][seen[1] != t][SHOWN * t : SHOWN * (t + 1)]
+        pasted.append(attacks.apply_patch(some, patches["trained"], AT, np.random.default_rng(t))[0].numpy())
+    right = float((says(model, seen[0]) == seen[1]).mean())
+    return {"targets": targets, "right": right, "rates": rates, "pasted": pasted, "seen": [says(model, p) for p in pasted]}
+
+
+def says(model: nn.Module, x: np.ndarray) -> np.ndarray:
+    """The class that it sees in each image."""
+    with no_grad():
+        return model(x).numpy().argmax(axis=1)
 
 
 def scatter(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -132,59 +177,71 @@ def success(model: nn.Module, x: np.ndarray, y: np.ndarray, patch: np.ndarray, t
     return [attacks.patch_success(model, x, y, patch, target, s, r) for s, r in zip(settings.shares, places, strict=True)]
 
 
-def measure(claim: Claim, rates: dict[str, np.ndarray], settings: Settings) -> None:
+# --- the figures, and the picture ---------------------------------------------------------------------------------------
+
+
+def by_target(runs: list[dict], name: str) -> np.ndarray:
+    """The success of these patches, (targets, sizes), whichever seed had the target."""
+    rows = {t: rate for run in runs for t, rate in zip(run["targets"], run["rates"][name], strict=True)}
+    return np.array([rows[t] for t in sorted(rows)])
+
+
+def measure(claim: Claim, runs: list[dict], settings: Settings) -> None:
     """The rates at a tenth of the area, and the means over the targets at every size."""
     at = settings.shares.index(AT)
+    rates = {name: by_target(runs, name) for name in (*NAMES, "large")}
     means = {name: rate.mean(axis=0) for name, rate in rates.items()}
-    claim.note("success_at_10_percent", means["trained"][at], "at least 0.70", means["trained"][at] >= 0.7)
-    claim.note("random_at_10_percent", means["random"][at], "at most 0.15", means["random"][at] <= 0.15)
+    claim.at_least("accuracy_on_scenes, worst seed", min(run["right"] for run in runs), settings.good)
+    success, random = means["trained"][at], means["random"][at]
+    claim.at_least("success_at_10_percent", success, settings.most)
+    claim.at_most("random_at_10_percent", random, settings.random)
+    claim.at_least("success / random", success / random if random else np.inf, settings.times)
+    claim.at_least("success above random", success - random, MORE, quick=True)
+    for name in ("random", "digit"):
+        difference = compare(rates["trained"][:, at], rates[name][:, at], better="higher", paired=True)
+        claim.compare(f"trained - {name}, over the targets", difference, {HELPS})
     claim.note("digit_at_10_percent", means["digit"][at], "reported: a real digit of the target class")
     claim.note("large_at_10_percent", means["large"][at], "reported: a classifier of large digits in the middle")
+    claim.at_most("large / success", means["large"][at] / success if success else np.nan, settings.large)
     for target, rate in enumerate(rates["trained"][:, at]):
-        claim.note(f"target_{target}_at_10_percent", rate, "reported")
+        claim.note(f"target_{target}_at_10_percent", rate)
     for share, *row in zip(settings.shares, *means.values(), strict=True):
         for name, rate in zip(means, row, strict=True):
             claim.note(f"{name}_at_{share:g}", rate)
 
 
-def picture(model, seen, patches: list[dict], rates: dict[str, np.ndarray], figures: dict, settings: Settings) -> plt.Figure:
+def picture(runs: list[dict], settings: Settings) -> plt.Figure:
     """Success against size; scenes with a patch, and what the classifier sees in them."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(13, 5.2), layout="constrained", width_ratios=(3, 4))
+    figure, (left, right) = slide(1, 2, height=6.6, width_ratios=(1, 1))
     percent = 100 * np.array(settings.shares)
-    left.plot(percent, rates["trained"].T, color=FAKE, alpha=0.25, linewidth=0.8)
-    for name, colour, style in (
-        ("trained", FAKE, "-"),
-        ("digit", "tab:green", "-"),
-        ("random", REAL, "-"),
-        ("large", FAKE, "--"),
-    ):
-        label = NAMES.get(name, "trained patch, large digits in the middle")
-        left.plot(percent, rates[name].mean(axis=0), style, color=colour, marker="o", label=label)
-    left.set(xlabel="the patch's share of the area, %", ylabel="taken for the target class", ylim=(0, 1.02))
-    left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2)
-    left.set_title("mean over the target classes; pale: each of them")
-    draw_scenes(right, model, seen, patches)
-    figure.suptitle(
-        f"A trained patch on 10 % of the area turns {figures['success_at_10_percent']:.0%} of unseen scenes into its class; "
-        f"random pixels, {figures['random_at_10_percent']:.0%}"
+    left.plot(percent, 100 * by_target(runs, "trained").T, color=FAKE, alpha=0.25, linewidth=1)
+    curves = (
+        ("trained", FAKE, "-", "o"),
+        ("digit", OTHERS[0], "-", "^"),
+        ("random", OTHERS[2], ":", "s"),
+        ("large", FAKE, "--", "D"),
     )
+    for name, colour, style, marker in curves:
+        label = NAMES.get(name, "trained patch, large digits in the middle")
+        means = 100 * by_target(runs, name).mean(axis=0)
+        left.plot(percent, means, style, color=colour, marker=marker, label=label)
+    left.set(xlabel="the patch's share of the area, %", ylabel="taken for the target class, %", ylim=(0, 102), xticks=percent)
+    left.set_title("means over the targets; pale: each of them")
+    figure.legend(loc="outside lower center", ncols=2)
+    draw_scenes(right, runs)
     return figure
 
 
-def draw_scenes(axes: plt.Axes, model: nn.Module, seen: tuple[np.ndarray, np.ndarray], patches: list[dict]) -> None:
-    """A row for each of five target classes: its patch, then scenes with it."""
-    rows, rng = [], np.random.default_rng(0)
-    targets = range(min(5, len(patches)))
-    right = 0
-    for target in targets:
-        scenes = seen[0][seen[1] != target][8 * target : 8 * target + 8]
-        pasted, _ = attacks.apply_patch(scenes, patches[target]["trained"], AT, rng)
-        with no_grad():
-            right += int((model(pasted).numpy().argmax(axis=1) == target).sum())
-        rows.append(pasted.numpy())
-    axes.imshow(sheet(np.concatenate(rows), 8), cmap="gray", vmin=0, vmax=1)
-    axes.set_yticks([15 + 30 * i for i in range(len(rows))], [f'"{t}"' for t in targets])
-    axes.set(xticks=[], title=f"patches on 10 %: {right} of {8 * len(rows)} taken for the class on the left")
+def draw_scenes(axes: plt.Axes, runs: list[dict]) -> None:
+    """A row for each of four target classes: scenes with its patch, and what the classifier sees there."""
+    shown = sorted((t, i, run) for run in runs for i, t in enumerate(run["targets"]) if t < 4)
+    rows, seen, right = {}, {}, {}
+    for t, i, run in shown:
+        name = f'target "{t}"'
+        rows[name], classes = in_grey(run["pasted"][i], 0, 1), run["seen"][i]
+        seen[name], right[name] = [str(c) for c in classes], list(classes == t)
+    draw_rows(axes, rows, seen, right)
+    axes.set_title(f"patches on {AT:.0%}: the class seen, ✓: the target")
 
 
 if __name__ == "__main__":

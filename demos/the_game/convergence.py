@@ -13,6 +13,7 @@ themselves: before the training they are near, too. So there is one more figure,
 best D's V exceeds -log 4. All figures are those of the worst seed.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import NormalDist
@@ -24,8 +25,10 @@ import minigan as mg
 from demos.kit import pictures
 from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
+from demos.kit.jobs import each
 from demos.kit.line import Mixture, jensen_shannon, network
 from demos.kit.run import common_options, start
+from demos.kit.style import D_COLOUR, FAKE, G_COLOUR, OTHERS, REAL, slide
 from minigan import Tensor, backend, data, losses, metrics, no_grad, optim, sigmoid
 from minigan.games import GAN
 
@@ -49,7 +52,7 @@ class Settings:
     half: float = 0.15  # ... and of D from 1/2 must stay below
 
 
-QUICK = {"steps": 300, "seeds": 1, "snapshots": 10, "value": 0.2, "w1": 0.3, "half": 0.5}  # on its way, not there
+QUICK = {"steps": 200, "seeds": 1, "snapshots": 8}  # the table arrives, the networks are on their way
 
 DATA = Mixture((0.5, 0.5), (-1.5, 1.5), (0.5, 0.5))
 STD = np.sqrt(0.5**2 + 1.5**2)
@@ -67,11 +70,36 @@ def main(argv: list[str] | None = None) -> None:
     seeds = range(args.seed, args.seed + settings.seeds)
     tables = [descend_table(settings, seed) for seed in seeds]
     measure_tables(claim, tables)
-    runs = [play(settings, seed) for seed in seeds]
+    tasks = {f"seed {seed}": (seed,) for seed in seeds}
+    runs = each(play, tasks, settings, steps=len(seeds) * settings.steps)
     measure_runs(claim, runs, settings)
     animate(args.out / "animation.gif", runs[0])
-    claim.finish(picture(tables, runs, claim.metrics), "convergence")
+    claim.show(picture(runs), "convergence", f"Two networks: {game_said(claim.metrics)}")
+    claim.show(picture_values(tables, runs), "values", f"{table_said(claim.metrics)}. Networks: {value_said(claim.metrics)}")
+    claim.finish()
     print("animation.gif: G's lines from z to x, and what D says, over the training")
+
+
+def found(m: dict[str, float]) -> str:
+    """What the figures come to, for README."""
+    return f"{table_said(m)}; two networks: {game_said(m)}, {value_said(m)}"
+
+
+def table_said(m: dict[str, float]) -> str:
+    """The proposition's own setting."""
+    falls = "falls at every step" if m["table_largest_rise"] <= 0 else "does not fall at every step"
+    tv = f"within {m['table_TV']:.4f} of $p_{{data}}$ (total variation)"
+    return f"With the best D each time, $V$ {falls}, and $p_g$ as a table ends {tv}"
+
+
+def game_said(m: dict[str, float]) -> str:
+    """How far the samples are from the data."""
+    return f"the Wasserstein distance of $p_g$ from $p_{{data}}$ ends at {m['W1_in_std']:.2f} standard deviations of the data"
+
+
+def value_said(m: dict[str, float]) -> str:
+    """How far the value is from the proof's."""
+    return f"$V$ ends within {m['value_from_-log4']:.3f} of $-\\log 4$"
 
 
 # --- the proposition's own setting: p_g is a table ------------------------------------------------------------------------
@@ -101,9 +129,9 @@ def measure_tables(claim: Claim, tables: list[dict]) -> None:
     tv = max(table["TV"][-1] for table in tables)
     gap = max(table["value"][-1] for table in tables) + np.log(4)
     rise = max(np.diff(table["value"]).max() for table in tables)
-    claim.note("table_TV", tv, "below 1e-3", tv < 1e-3)
-    claim.note("table_value_above_-log4", gap, "0 to 1e-3", 0 <= gap < 1e-3)
-    claim.note("table_largest_rise", rise, "at most 0: V falls at every step", rise <= 0)
+    claim.at_most("table_TV", tv, 1e-3, quick=True)
+    claim.between("table_value_above_-log4", gap, 0, 1e-3, quick=True)
+    claim.note("table_largest_rise", rise, "at most 0: V falls at every step", rise <= 0, quick=True)
 
 
 # --- two networks ---------------------------------------------------------------------------------------------------------
@@ -116,7 +144,7 @@ def make_game(settings: Settings) -> GAN:
     return GAN(G, D, data.noise(1), *rules, k=settings.k)
 
 
-def play(settings: Settings, seed: int) -> list[dict]:
+def play(seed: int, settings: Settings) -> list[dict]:
     """Algorithm 1 on samples of DATA: what G and D were along the way, and at the end."""
     mg.seed(seed)
     game, rng = make_game(settings), backend.spawn()
@@ -124,7 +152,7 @@ def play(settings: Settings, seed: int) -> list[dict]:
     decay = optim.LinearDecay([game.opt_G, game.opt_D], settings.steps)
     snapshots = []
     changing = {"game": game, "batches": batches, "decay": decay, "rng": rng, "snapshots": snapshots}
-    for t in resumable(range(settings.steps), f"seed {seed}", **changing):
+    for t in resumable(range(settings.steps), "training", **changing):
         if t % max(1, settings.steps // settings.snapshots) == 0:
             snapshots.append(snapshot(game, t, DATA.draw(10_000, rng)))
         game.step(batches)
@@ -155,46 +183,68 @@ def measure_runs(claim: Claim, runs: list[list[dict]], settings: Settings) -> No
         "D_from_half": (max(np.abs(s["D"] - 0.5)[populated].max() for s in last), settings.half),
     }
     for name, (figure, bound) in found.items():
-        claim.note(name, figure, f"below {bound}", figure < bound)
+        claim.at_most(name, figure, bound)
+
+
+# --- the pictures ---------------------------------------------------------------------------------------------------------
 
 
 def board(axes: plt.Axes, snapshot: dict) -> None:
     """What everyone draws on the board: both densities, D, and below them the lines from z to x."""
-    axes.fill_between(X, DATA.density(X), color=pictures.REAL, alpha=0.3, label="$p_{data}$")
-    axes.step(X, snapshot["p_g"], where="mid", color=pictures.FAKE, label="$p_g$")
-    axes.plot(X, snapshot["D"], color="black", linestyle="--", linewidth=1, label="$D(x)$")
+    axes.fill_between(X, DATA.density(X), color=REAL, alpha=0.3, label="$p_{data}$")
+    axes.step(X, snapshot["p_g"], where="mid", color=FAKE, linewidth=1.5, label="$p_g$")
+    axes.plot(X, snapshot["D"], color=D_COLOUR, linestyle="--", label="$D(x)$")
     z = Z[LINES, 0]
-    axes.plot([snapshot["lines"], z], [np.full(len(z), -0.06), np.full(len(z), -0.4)], color=pictures.FAKE, linewidth=0.7)
-    axes.set(xlim=(-4, 4), ylim=(-0.42, 1.3), yticks=[-0.4, -0.06, 0, 0.5, 1], title=f"iteration {snapshot['step']:,}")
-    axes.set_yticklabels(["$z$", "$x$", "", "½", "1"])
-    axes.legend(loc="upper center", ncols=3, fontsize=8)
+    axes.plot([snapshot["lines"], z], [np.full(len(z), -0.06), np.full(len(z), -0.4)], color=G_COLOUR, linewidth=0.7)
+    axes.set(xlim=(-4, 4), ylim=(-0.42, 1.05), yticks=[-0.4, -0.06, 0.5, 1], title=f"iteration {snapshot['step']:,}")
+    axes.set_yticklabels(["$z$", "$x$", "½", "1"])
+    axes.set(xlabel="$x$; below, lines from $z$ to $G(z)$", ylabel="density, $D(x)$")
 
 
 def animate(path: Path, snapshots: list[dict]) -> None:
     """The board over the whole training, as a GIF."""
-    figure, axes = plt.subplots(figsize=(5, 4))
-    figure.subplots_adjust(0.07, 0.07, 0.97, 0.92)  # a layout engine would lay out every frame anew
-    pictures.animate(figure, lambda snapshot: (axes.clear(), board(axes, snapshot)), snapshots, path)
+    figure, axes = plt.subplots(figsize=(6.4, 5))
+    figure.subplots_adjust(0.14, 0.14, 0.97, 0.92)  # a layout engine would lay out every frame anew
+
+    def draw(snapshot: dict) -> None:
+        axes.clear()
+        board(axes, snapshot)
+        axes.set_ylim(-0.42, 1.35)
+        axes.legend(loc="upper center", ncols=3)
+
+    pictures.animate(figure, draw, snapshots, path)
 
 
-def picture(tables: list[dict], runs: list[list[dict]], figures: dict[str, float]) -> plt.Figure:
-    """Above: the board at three moments. Below: the networks' way, and the table's."""
-    figure, places = plt.subplots(2, 3, figsize=(13, 7.5), height_ratios=(3, 2), layout="constrained")
-    for axes, i in zip(places[0], (0, len(runs[0]) // 4, -1), strict=True):
+def picture(runs: list[list[dict]]) -> plt.Figure:
+    """The board at three moments of the first game, and how far the samples are from the data in all."""
+    figure, places = slide(2, 2)
+    for axes, i in zip(places.flat, (0, len(runs[0]) // 4, -1), strict=False):
         board(axes, runs[0][i])
-    step = [s["step"] for s in runs[0]]
-    left, middle, right = places[1]
-    left.plot(step, [[run[i]["W1"] for run in runs] for i in range(len(step))], color="tab:green")
-    left.set(title="networks: $W_1(p_{data}, p_g)$ / std", xlabel="iteration", ylim=(0, None))
-    middle.plot(step, [[run[i]["value"] + np.log(4) for run in runs] for i in range(len(step))], color="black", linewidth=1)
-    middle.plot(step, [[2 * run[i]["JSD"] for run in runs] for i in range(len(step))], color="tab:purple", linewidth=1)
-    middle.set(title="$V + \\log 4$ (purple: the best D's, $2\\,JSD$)", xlabel="iteration")
-    right.semilogy(np.transpose([table["value"] + np.log(4) for table in tables]), color="tab:purple")
-    right.set(title="table: $V + \\log 4$, $D = D^*$", xlabel="step")
-    w1, gap, tv = (figures[name] for name in ("W1_in_std", "value_from_-log4", "table_TV"))
-    title = f"$W_1(p_{{data}}, p_g)$ = {w1:.3f} standard deviations, $V$ within {gap:.3f} of $-\\log 4$; as a table,"
-    figure.suptitle(f"{title} $p_g$ is within TV = {tv:.4f} of $p_{{data}}$")
+    draw_over_time(places[1, 1], runs, lambda s: s["W1"], OTHERS[0], "-")
+    places[1, 1].set(ylabel="$W_1(p_{data}, p_g)$, std", title="each seed", ylim=(0, None))
+    figure.legend(*places[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
+
+
+def picture_values(tables: list[dict], runs: list[list[dict]]) -> plt.Figure:
+    """V on its way to -log 4: p_g as a table against the best D, and the two networks."""
+    figure, (left, right) = slide(1, 2, height=5.6)
+    for table in tables:
+        left.semilogy(table["value"] + np.log(4), color=OTHERS[1])
+    left.set(title="$p_g$ as a table, $D = D^*$, each seed", xlabel="step", ylabel="$V + \\log 4$, nats")
+    draw_over_time(right, runs, lambda s: s["value"] + np.log(4), D_COLOUR, "--", "$V + \\log 4$ of the trained D")
+    draw_over_time(right, runs, lambda s: 2 * s["JSD"], OTHERS[1], "-", "of the best D: $2\\,JSD$")
+    right.set(title="two networks, each seed", ylabel="nats")
+    right.legend()
+    return figure
+
+
+def draw_over_time(axes: plt.Axes, runs: list[list[dict]], figure: Callable, colour: str, style: str, label: str = "") -> None:
+    """A curve for each run, of a figure of its snapshots."""
+    for i, run in enumerate(runs):
+        step, values = [s["step"] for s in run], [figure(s) for s in run]
+        axes.plot(step, values, color=colour, linestyle=style, label=label if i == 0 and label else None)
+    axes.set_xlabel("iteration")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """The demo of the patch: its figures, its scenes, and the patches that it compares."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -16,7 +18,7 @@ def summary(tmp_path_factory):
     with pytest.MonkeyPatch.context() as m:
         m.setattr(data, "glyphs", lambda n, make=data.glyphs: make(min(n, 300)))
         out = smaller_run(
-            patch, tmp_path_factory.mktemp("patch"), classifier_steps=20, patch_steps=3, held_out=50, judge_steps=10
+            patch, tmp_path_factory.mktemp("patch"), classifier_steps=60, patch_steps=20, held_out=50, judge_steps=10
         )
     assert (out / "patch.png").is_file()
     return summary_of(out)
@@ -24,12 +26,12 @@ def summary(tmp_path_factory):
 
 def test_the_figures_are_rates(summary):
     found = summary["metrics"]
-    assert all(0 <= value <= 1 for value in found.values())
-    assert {"success_at_10_percent", "random_at_10_percent"} == set(summary["holds"])
+    shares = [found[f"{name}_at_{share}"] for name in (*patch.NAMES, "large") for share in ("0.02", "0.1", "0.2")]
+    assert all(0 <= value <= 1 for value in shares)
+    assert set(summary["holds"]) == {"success above random"}
     assert found["success_at_10_percent"] == found["trained_at_0.1"]
     mean = np.mean([found[f"target_{t}_at_10_percent"] for t in range(2)])
     assert found["success_at_10_percent"] == pytest.approx(mean)
-    assert summary["holds"]["success_at_10_percent"] == (mean >= 0.7)
     assert summary["settings"]["data"] == "glyphs"
 
 
@@ -62,13 +64,55 @@ def test_the_digit_that_is_compared_is_cut_out_whole(digits):
         assert found["digit"].sum() == pytest.approx(scenes[y == target][0].sum(), rel=1e-6)
 
 
-@pytest.mark.parametrize(("trained", "random"), [(0.71, 0.14), (0.69, 0.14), (0.71, 0.16)])
-def test_the_claim_is_about_the_mean_over_the_targets_at_a_tenth_of_the_area(tmp_path, trained, random):
-    settings = patch.Settings(shares=(0.02, 0.1, 0.2))
-    args = start(kit_digits.options(""), ["--quick", "--out", str(tmp_path)], "patch")
-    claim = Claim(args, {})
-    rates = {"trained": trained, "random": random, "digit": 0.3, "large": 0.1}
-    rates = {name: np.array([[0.0, rate - 0.1, 1.0], [0.0, rate + 0.1, 1.0]]) for name, rate in rates.items()}
-    patch.measure(claim, rates, settings)
-    assert claim.holds == {"success_at_10_percent": trained > 0.7, "random_at_10_percent": random < 0.15}
-    assert claim.metrics["target_1_at_10_percent"] == pytest.approx(trained + 0.1)
+def runs(trained=0.8, random=0.1, digit=0.3, large=0.1, right=0.95):
+    """What two seeds may come to, with two targets each: at three sizes."""
+    rates = {"trained": trained, "random": random, "digit": digit, "large": large}
+
+    def of(target):
+        return {name: [0.0, rate + (0.02 * target if name == "trained" else 0.0), 1.0] for name, rate in rates.items()}
+
+    return [
+        {"targets": [t, t + 2], "right": r, "rates": {name: [of(t)[name], of(t + 2)[name]] for name in rates}}
+        for t, r in ((0, 0.96), (1, right))
+    ]
+
+
+def measured(runs, out):
+    claim = Claim(start(kit_digits.options(""), ["--out", str(out)], "patch"), {})
+    patch.measure(claim, runs, patch.Settings(shares=(0.02, 0.1, 0.2)))
+    return claim
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({}, []),
+        ({"right": 0.8}, ["accuracy_on_scenes, worst seed"]),
+        ({"trained": 0.45, "digit": 0.1}, ["success_at_10_percent", "success / random"]),
+        ({"random": 0.16}, ["random_at_10_percent"]),
+        ({"digit": 0.9}, ["trained - digit, over the targets"]),
+        ({"large": 0.6}, ["large / success"]),
+    ],
+)
+def test_the_bounds(tmp_path, wrong, said):
+    claim = measured(runs(**wrong), tmp_path)
+    failed = [name for name, holds in claim.holds.items() if not holds]
+    assert failed == [name for name in failed if name in said]
+    assert set(said) == set(failed)
+    assert "random pixels turn" in patch.found(claim.metrics)
+
+
+def test_each_target_is_counted_once_whichever_seed_had_it(tmp_path):
+    claim = measured(runs(), tmp_path)
+    assert [claim.metrics[f"target_{t}_at_10_percent"] for t in range(4)] == pytest.approx([0.8, 0.82, 0.84, 0.86])
+    assert claim.metrics["success_at_10_percent"] == pytest.approx(0.83)
+
+
+@pytest.mark.slow
+def test_a_patch_that_is_trained_away_from_the_target_ends_the_run(tmp_path, monkeypatch):
+    losses = sys.modules["minigan.attacks.patch"]
+    right = losses.cross_entropy
+    monkeypatch.setattr(losses, "cross_entropy", lambda *arguments: -right(*arguments))
+    monkeypatch.setattr(data, "glyphs", lambda n, make=data.glyphs: make(min(n, 600)))
+    with pytest.raises(SystemExit, match="success above random"):
+        smaller_run(patch, tmp_path, judge_steps=5, targets=1)

@@ -10,6 +10,7 @@ from scipy.stats import norm
 
 from demos.kit.line import Mixture, jensen_shannon
 from demos.the_game import optimal_discriminator as demo
+from minigan import losses
 from tests.demos.running import assert_shows_something, broken_claims, smaller_run, summary_of
 
 SMALL = {"steps": 300, "batch": 128, "lr": 5e-3, "pairs": 10}
@@ -21,6 +22,24 @@ def out(tmp_path_factory):
     return smaller_run(demo, tmp_path_factory.mktemp("optimal_discriminator"), **SMALL)
 
 
+def test_a_d_that_takes_real_for_fake_ends_the_run(tmp_path, monkeypatch):
+    right = losses.discriminator_loss
+    monkeypatch.setattr(losses, "discriminator_loss", lambda real, fake: right(fake, real))
+    with pytest.raises(SystemExit, match="gaussians_sup_error"):
+        smaller_run(demo, tmp_path, **SMALL | {"steps": 30})
+
+
+def test_the_words_follow_from_the_figures():
+    figures = {
+        "gaussians_sup_error": 0.01,
+        "mixtures_sup_error": 0.02,
+        "gaussians_value_error": 2e-4,
+        "mixtures_value_error": 1e-4,
+    }
+    assert "within 0.020 of" in demo.found(figures)
+    assert "its value within 0.0002 of" in demo.found(figures)
+
+
 def density(case, player):
     """The exact density of p_data (0) or p_g (1), by SciPy."""
     m = demo.CASES[case][player]
@@ -29,7 +48,8 @@ def density(case, player):
 
 def test_the_claim_holds(out):
     summary = summary_of(out)
-    errors = {f"{case}_{error}" for case in demo.CASES for error in ("sup_error", "mean_error", "value_error")}
+    bounds = ("sup_error", "mean_error", "value_error", "value_above_the_highest")
+    errors = {f"{case}_{bound}" for case in demo.CASES for bound in bounds}
     assert summary["holds"] == {name: True for name in ("scalar_error", *errors)}
     assert {path.name for path in out.iterdir()} == {"optimal_discriminator.png", "summary.json", "checkpoint.npz"}
     assert_shows_something(out / "optimal_discriminator.png")
@@ -65,10 +85,9 @@ def test_d_star_is_the_share_of_real_samples_among_all_at_x(case):
 
 
 def test_a_trained_d_is_d_star_and_an_untrained_one_is_not():
-    p, q = demo.CASES["gaussians"]
     x, star = demo.X, norm.pdf(demo.X) / (norm.pdf(demo.X) + norm.pdf(demo.X, 1.5, 0.7))
     populated = norm.pdf(x) + norm.pdf(x, 1.5, 0.7) > 0.05
-    trained, untrained = (demo.train(p, q, replace(QUICK, steps=steps), 1, "")["D"] for steps in (QUICK.steps, 1))
+    trained, untrained = (demo.train("gaussians", 1, replace(QUICK, steps=steps))["D"] for steps in (QUICK.steps, 1))
     assert np.abs(trained - star)[populated].max() < QUICK.sup
     assert np.abs(untrained - star)[populated].max() > 0.3
 
