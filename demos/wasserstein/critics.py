@@ -75,17 +75,33 @@ def share_at_the_bounds(game: Game) -> float:
     return float((weights >= 0.99 * weights.max()).mean())
 
 
-def peaks(game: Game, modes: int = 8, between: int = 90) -> int:
-    """The number of the ring's modes where the critic, on the way round the ring, has a peak (less than 1/4 of a way off)."""
-    circle = data.ring_centres(modes * between).astype(np.float32)
-    with no_grad():
-        f = game.D(Tensor(circle)).numpy()[:, 0]
-    at = np.flatnonzero((f > np.roll(f, 1)) & (f >= np.roll(f, -1)))
-    nearest = np.round(at / between)
-    return len(set(nearest[np.abs(at / between - nearest) < 0.25] % modes))
+def summits(surface: np.ndarray, reach: float) -> np.ndarray:
+    """(n, 2) places where a surface over the square [-reach, reach]^2 is higher than at all eight neighbours."""
+    inside = surface[1:-1, 1:-1]
+    size = len(surface)
+    neighbours = [
+        surface[1 + i : size - 1 + i, 1 + j : size - 1 + j] for i in (-1, 0, 1) for j in (-1, 0, 1) if (i, j) != (0, 0)
+    ]
+    rows, columns = np.nonzero(inside > np.max(neighbours, axis=0))
+    line = np.linspace(-reach, reach, size)
+    return np.stack([line[columns + 1], line[rows + 1]], axis=1)
 
 
-def surface(game: Game, reach: float, side: int = 80) -> np.ndarray:
+def modes_at(places: np.ndarray, modes: int = 8) -> int:
+    """How many of the ring's modes have one of the places (n, 2) nearer than a quarter of the way to the next mode."""
+    centres = data.ring_centres(modes)
+    near = np.linalg.norm(centres[0] - centres[1]) / 4
+    return int((np.linalg.norm(centres[:, None] - places[None], axis=2) < near).any(axis=1).sum())
+
+
+def highest(surface: np.ndarray, reach: float) -> np.ndarray:
+    """(2,): the place of the largest value."""
+    row, column = np.unravel_index(surface.argmax(), surface.shape)
+    line = np.linspace(-reach, reach, len(surface))
+    return np.array([line[column], line[row]])
+
+
+def surface(game: Game, reach: float, side: int = 121) -> np.ndarray:
     """(side, side) values of the critic on a square around 0, from the lower left."""
     line = np.linspace(-reach, reach, side, dtype=np.float32)
     places = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)

@@ -5,9 +5,10 @@ Slide: "Earth-Mover (EM) distance or Wasserstein-1" (IT3320E, lecture 10)
 W(P_r, P_g) = inf over plans gamma of E |x - y|, and by Kantorovich-Rubinstein duality the sup over ||f||_L <= 1 of
 E f(x) - E f(G(z)). For two parallel lines, theta apart, W = |theta|, but JSD = log 2 for every theta except 0: no slope for G
 to descend. A critic with weights clipped to [-c, c] finds W times a constant that nobody knows. One with the gradient
-penalty finds W (1 + W / (2 lambda)), by a slope K = 1 + W / (2 lambda): estimate / slope is W, in the data's unit.
-What to look for: JSD's plateau beside the V of W; the penalised critics' dots on their curves; and what clipping does
-besides: weights pile up at -c and c, and on the ring the critic is too simple to rise at every mode.
+penalty should find W (1 + W / (2 lambda)), by a slope K = 1 + W / (2 lambda): estimate / slope is W, in the data's unit.
+What to look for: JSD's plateau beside the V of W; the penalised critics' marks on their curves; and, where critics have learnt
+to tell a ring of eight modes from the same ring blurred, how many weights clipping drives to -c and c, and at how many of the
+modes each critic has a summit: a point of the plane that lies higher than all around it.
 """
 
 from dataclasses import asdict, dataclass
@@ -16,18 +17,21 @@ from itertools import count
 import matplotlib.pyplot as plt
 import numpy as np
 from scipy.stats import spearmanr
-from tqdm import tqdm
 
 import minigan as mg
-from demos.kit.checkpoints import once
+from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
+from demos.kit.jobs import each
 from demos.kit.mixtures import discriminator
-from demos.kit.progress import progress
 from demos.kit.run import common_options, start
+from demos.kit.style import D_COLOUR, MARKERS, OTHERS, REAL, slide
 from demos.wasserstein import critics
 from minigan import data, optim
 from minigan.games import GAN, WGAN, WGANGP
 from minigan.games.game import Game
+
+MODES, REACH = 8, 3.0  # of the ring; of the map around it
+CLIPPED, PENALISED = OTHERS[1], OTHERS[0]
 
 
 @dataclass
@@ -46,7 +50,7 @@ class Settings:
     batch: int = 256
 
 
-QUICK = Settings(thetas=(-0.5, 0.0, 0.1, 1.0), distances=(1.0,), seeds=1, steps=300, width=32)
+QUICK = Settings(thetas=(-0.5, 0.0, 1.0), distances=(1.0,), seeds=1, steps=250, width=32)
 
 
 def make_game(s: Settings, kind: str, prior, theta: float, penalty: float) -> Game:
@@ -59,159 +63,205 @@ def make_game(s: Settings, kind: str, prior, theta: float, penalty: float) -> Ga
     return WGANGP(*players, n_critic=1, penalty=penalty) if kind == "penalty" else GAN(*players)
 
 
-def train(s: Settings, bar: tqdm, seed: int, kind: str, theta: float = 0.0, penalty: float = 0.0, ring: bool = False) -> Game:
+def train(s: Settings, seed: int, kind: str, theta: float = 0.0, penalty: float = 0.0, ring: bool = False) -> Game:
     """The game after D has learnt to tell a line from one that lies theta to its right (or the ring from the blurred ring)."""
     mg.seed(seed)
     real, prior = (data.ring, critics.blurred_ring) if ring else (critics.line, critics.line)
     game = make_game(s, kind, prior, theta, penalty)
     decay, batches = optim.LinearDecay([game.opt_D], s.steps), (real(s.batch) for _ in count())
-    for _ in range(s.steps):
+    for _ in resumable(range(s.steps), "game", game=game, decay=decay):
         game.step(batches)
         decay.step()
-    bar.update()
     return game
+
+
+def on_lines(kind: str, theta: float, penalty: float, seed: int, s: Settings) -> dict[str, float]:
+    """What a network finds of two lines: a discriminator their JSD, a critic E f(x) - E f(G(z)) and E |grad f|."""
+    game = train(s, seed, kind, theta, penalty)
+    if kind == "gan":
+        return {"jsd": critics.jsd_by_discriminator(game, critics.line)}
+    return {"gap": critics.gap(game, critics.line), "slope": critics.slope(game, critics.line)}
+
+
+def on_ring(kind: str, seed: int, s: Settings) -> dict:
+    """A critic's weights, the share of them at the bounds, and its values on a square."""
+    game = train(s, seed, kind, penalty=s.ring_penalty, ring=True)
+    return {
+        "weights": np.concatenate([p.numpy().ravel() for p in game.D.parameters()]),
+        "at the bounds": critics.share_at_the_bounds(game),
+        "surface": critics.surface(game, REACH),
+    }
 
 
 def main(argv: list[str] | None = None) -> None:
     """Distances between lines, exact and as networks see them; the penalty's law; and two critics on the ring."""
     args = start(common_options(__doc__), argv, "earth_mover")
     s = QUICK if args.quick else Settings()
-    claim, seeds = Claim(args, asdict(s)), range(args.seed, args.seed + s.seeds)
+    claim = Claim(args, asdict(s))
+    seeds = range(args.seed, args.seed + s.seeds)
     laws = [(W, penalty) for W in s.distances for penalty in s.penalties]
-    with progress(total=s.seeds * (2 * len(s.thetas) + len(laws) + 2), unit="network") as bar:
-
-        def play(function, *setting):
-            return once(f"{function.__name__} {setting}", function, s, bar, *setting, bar=bar)
-
-        D = np.array([[play(jsd_by_d, i, theta) for theta in s.thetas] for i in seeds])
-        clipped = np.array([[play(clipped_gap, i, theta) for theta in s.thetas] for i in seeds])
-        penalised = {law: [play(penalised_critic, i, *law) for i in seeds] for law in laws}
-        on_ring = {kind: [play(critic_on_ring, i, kind) for i in seeds] for kind in ("clip", "penalty")}
+    kinds = [("gan", theta, 0.0) for theta in s.thetas] + [("clip", theta, 0.0) for theta in s.thetas]
+    kinds += [("penalty", *law) for law in laws]
+    tasks = {f"{kind}, seed {seed}": (*kind, seed) for kind in kinds for seed in seeds}
+    found = dict(zip(tasks.values(), each(on_lines, tasks, s, steps=len(tasks) * s.steps), strict=True))
+    D = np.array([[found["gan", theta, 0.0, i]["jsd"] for theta in s.thetas] for i in seeds])
+    clipped = np.array([[found["clip", theta, 0.0, i]["gap"] for theta in s.thetas] for i in seeds])
+    penalised = {law: [found["penalty", *law, i] for i in seeds] for law in laws}
+    tasks = {f"{kind} on the ring, seed {seed}": (kind, seed) for kind in ("clip", "penalty") for seed in seeds}
+    runs = each(on_ring, tasks, s, steps=len(tasks) * s.steps)
+    rings = {"clip": runs[: s.seeds], "penalty": runs[s.seeds :]}
     jsd, W = np.array([critics.exact_distances(theta) for theta in s.thetas]).T
     report_lines(claim, np.array(s.thetas), jsd, W, D, clipped)
-    report_critics(claim, penalised, on_ring)
-    claim.finish(draw(s, claim, jsd, W, D, clipped, penalised, on_ring), "earth_mover")
+    report_critics(claim, penalised)
+    report_rings(claim, rings)
+    claim.show(draw_distances(s, claim.metrics, jsd, W, D, clipped, penalised), "earth_mover", lines_title(claim.metrics))
+    claim.show(draw_critics(s, rings), "critics", ring_title(claim.metrics))
+    claim.finish()
 
 
-def jsd_by_d(s: Settings, bar: tqdm, seed: int, theta: float) -> float:
-    """The JSD of two lines by a trained D."""
-    return critics.jsd_by_discriminator(train(s, bar, seed, "gan", theta), critics.line)
-
-
-def clipped_gap(s: Settings, bar: tqdm, seed: int, theta: float) -> float:
-    """E f(x) - E f(G(z)) of a clipped critic."""
-    return critics.gap(train(s, bar, seed, "clip", theta), critics.line)
-
-
-def penalised_critic(s: Settings, bar: tqdm, seed: int, theta: float, penalty: float) -> tuple[float, float]:
-    """(E f(x) - E f(G(z)), E |grad f|) of a penalised critic."""
-    game = train(s, bar, seed, "penalty", theta, penalty)
-    return critics.gap(game, critics.line), critics.slope(game, critics.line)
-
-
-def critic_on_ring(s: Settings, bar: tqdm, seed: int, kind: str) -> dict:
-    """A critic's shape: its weights, the share of them at the bounds, the modes at a peak, and its values on a square."""
-    game = train(s, bar, seed, kind, penalty=s.ring_penalty, ring=True)
-    return {
-        "weights": np.concatenate([p.numpy().ravel() for p in game.D.parameters()]),
-        "at_the_bounds": critics.share_at_the_bounds(game),
-        "peaks": critics.peaks(game),
-        "surface": critics.surface(game, 3.0),
-    }
+# --- the figures --------------------------------------------------------------------------------------------------------
 
 
 def report_lines(claim: Claim, theta, jsd, W, D, clipped) -> None:
     """JSD, W1 and what D and the clipped critic make of them."""
     apart = theta != 0
     off = np.abs(jsd[apart] - np.log(2)).max()
-    claim.note("JSD - log 2, by definition, worst theta", off, "at most 1e-9", off <= 1e-9)
-    off = np.abs(D[:, apart] - np.log(2)).max()
-    claim.note("JSD - log 2, by a trained D, worst", off, "at most 0.02", off <= 0.02)
+    claim.at_most("JSD - log 2, by definition, worst theta", off, 1e-9, quick=True)
+    claim.at_most("JSD - log 2, by a trained D, worst", np.abs(D[:, apart] - np.log(2)).max(), 0.02, quick=True)
     claim.note("JSD at theta = 0, by a trained D, worst", np.abs(D[:, ~apart]).max(), "0")
-    off = np.abs(W - np.abs(theta)).max()
-    claim.note("W1 - |theta|, exact, worst theta", off, "at most 1e-9", off <= 1e-9)
+    claim.at_most("W1 - |theta|, exact, worst theta", np.abs(W - np.abs(theta)).max(), 1e-9, quick=True)
     agreement = min(spearmanr(row, W).statistic for row in clipped)
-    claim.note("clipped critic and W1, rank correlation", agreement, "at least 0.95", agreement >= 0.95)
+    claim.at_least("clipped critic and W1, rank correlation", agreement, 0.95, quick=True)
     factors = clipped[:, apart] / W[apart]
     spread = (factors.max(axis=1) / factors.min(axis=1)).max()
-    claim.note("clipped critic / W1, largest / smallest", spread, "at most 2: about a constant", 0 < spread <= 2)
+    claim.between("clipped critic / W1, largest / smallest", spread, 1, 2, quick=True)
     claim.note("clipped critic / W1, mean", factors.mean(), "any constant")
 
 
-def report_critics(claim: Claim, penalised: dict, on_ring: dict) -> None:
-    """The penalty's law, and what clipping does besides."""
-    for (W, penalty), found in penalised.items():
+def report_critics(claim: Claim, penalised: dict) -> None:
+    """The penalty's law."""
+    for (W, penalty), runs in penalised.items():
         K = 1 + W / (2 * penalty)
-        for name, values, law in (("gap", [g for g, _ in found], W * K), ("slope", [k for _, k in found], K)):
-            worst = max(values, key=lambda v: abs(v - law))
-            expected, holds = f"{law:.4g} within 5 %", abs(worst - law) <= 0.05 * law
-            claim.note(f"W = {W}, lambda = {penalty:g}: {name}", worst, expected, holds)
-        claim.note(f"W = {W}, lambda = {penalty:g}: gap / slope", np.mean([g / k for g, k in found]), f"{W}")
-    bounds = {kind: [run["at_the_bounds"] for run in runs] for kind, runs in on_ring.items()}
-    rises = {kind: [run["peaks"] for run in runs] for kind, runs in on_ring.items()}
-    claim.note("clipped: share of weights at -c, c", min(bounds["clip"]), "at least 0.5", min(bounds["clip"]) >= 0.5)
-    claim.note("penalised: share at its largest", max(bounds["penalty"]), "at most 0.05", max(bounds["penalty"]) <= 0.05)
-    claim.note("clipped: modes of the ring at a peak", max(rises["clip"]), "fewer than 8", max(rises["clip"]) < 8)
-    claim.note("penalised: modes of the ring at a peak", min(rises["penalty"]), "8 of 8", min(rises["penalty"]) == 8)
+        for name, law in (("gap", W * K), ("slope", K)):
+            worst = max((run[name] for run in runs), key=lambda v: abs(v - law))
+            claim.between(f"W = {W}, lambda = {penalty:g}: {name}", worst, 0.95 * law, 1.05 * law, quick=True)
+    off = max(abs(run["gap"] / run["slope"] - W) / W for (W, _), runs in penalised.items() for run in runs)
+    claim.at_most("penalised: gap / slope beside W1, worst share off", off, 0.05, quick=True)
 
 
-# --- the picture --------------------------------------------------------------------------------------------------------
+def report_rings(claim: Claim, rings: dict) -> None:
+    """What clipping does besides, to the weights and to the critic's shape."""
+    share = {kind: [run["at the bounds"] for run in runs] for kind, runs in rings.items()}
+    at_summits = {kind: [summits_at_modes(run) for run in runs] for kind, runs in rings.items()}
+    claim.at_least("clipped: share of weights at -c, c", min(share["clip"]), 0.5, quick=True)
+    claim.at_most("penalised: share of weights at the largest", max(share["penalty"]), 0.05, quick=True)
+    claim.at_most("clipped: modes at a summit, most", max(at_summits["clip"]), MODES / 2, quick=True)
+    claim.at_least("penalised: modes at a summit, fewest", min(at_summits["penalty"]), MODES)
+    for kind, name in (("clip", "clipped"), ("penalty", "penalised")):
+        away = max(from_the_modes(critics.highest(run["surface"], REACH)) for run in rings[kind])
+        claim.note(f"{name}: highest point to the nearest mode, farthest", away, "reported")
 
 
-def draw(s: Settings, claim: Claim, jsd, W, D, clipped, penalised: dict, on_ring: dict) -> plt.Figure:
-    """Distances, the clipped critic, the law; the weights and the landscapes of two critics."""
-    figure, ((distances, factor, law), (weights, clip, penalty)) = plt.subplots(2, 3, figsize=(14, 8.4), layout="constrained")
-    distances.plot(s.thetas, W, "o-", label="exact $W_1$")
-    distances.plot(s.thetas, jsd, "s", label="JSD by its definition")
-    distances.plot(s.thetas, D.mean(axis=0), "x", color="black", label="JSD by a trained D")
-    distances.axhline(np.log(2), color="tab:orange", linestyle=":")
-    distances.set(title="two parallel lines: $W_1 = |\\theta|$, JSD is $\\log 2$ or 0", xlabel="$\\theta$", ylim=(-0.05, 1.4))
-    distances.legend(loc="upper center")
-    for row in clipped:
-        factor.scatter(W, row, color="tab:orange")
-    factor.axline((0, 0), slope=claim.metrics["clipped critic / W1, mean"], color="grey", linestyle=":")
-    title = f"clipped: {claim.metrics['clipped critic / W1, mean']:.2g} times the distance"
-    factor.set(title=title, xlabel="exact $W_1$", ylabel="$E f(x) - E f(G(z))$")
-    draw_law(law, s, penalised)
-    draw_weights(weights, s, on_ring)
-    for axes, kind, name in ((clip, "clip", "clipped"), (penalty, "penalty", "penalised")):
-        axes.contourf(*[np.linspace(-3, 3, 80)] * 2, on_ring[kind][0]["surface"], levels=20, cmap="RdBu_r")
-        axes.scatter(*data.ring_centres().T, s=20, color="black")
-        axes.set(title=f"{name}: a peak at {on_ring[kind][0]['peaks']} of the ring's 8 modes", aspect="equal")
-    agreement = claim.metrics["clipped critic and W1, rank correlation"]
-    figure.suptitle(
-        f"The clipped critic ranks distances (rank correlation {agreement:.2f}), "
-        f"the penalised one measures them: gap / slope is off by at most {worst_ratio(penalised):.1%}"
+def summits_at_modes(run: dict) -> int:
+    """The number of modes at which a critic's map has a summit."""
+    return critics.modes_at(critics.summits(run["surface"], REACH), MODES)
+
+
+def from_the_modes(place: np.ndarray) -> float:
+    """How far a place is from the nearest of the ring's modes."""
+    return float(np.linalg.norm(data.ring_centres(MODES) - place, axis=1).min())
+
+
+def found(m: dict[str, float]) -> str:
+    """README's cell."""
+    return (
+        f"two lines: JSD is log 2 (by a trained D within {m['JSD - log 2, by a trained D, worst']:.2g}) wherever they lie, "
+        "$W_1$ is how far apart; a clipped critic ranks the distances "
+        f"(rank correlation {m['clipped critic and W1, rank correlation']:.2f}), a penalised one measures them "
+        f"within {m['penalised: gap / slope beside W1, worst share off']:.1%}; of a ring's {MODES} modes the penalised "
+        f"critic has a summit at {m['penalised: modes at a summit, fewest']:.0f}, the clipped one at {in_words(m)}"
     )
+
+
+def in_words(m: dict[str, float]) -> str:
+    """How many modes have a summit of the clipped critic."""
+    most = m["clipped: modes at a summit, most"]
+    return f"{most:.0f}" if most == 0 else f"at most {most:.0f}"
+
+
+def lines_title(m: dict[str, float]) -> str:
+    """Of the first picture."""
+    return (
+        f"The clipped critic ranks distances (rank correlation {m['clipped critic and W1, rank correlation']:.2f}), the "
+        f"penalised one measures them: estimate / slope is off by {m['penalised: gap / slope beside W1, worst share off']:.1%}"
+    )
+
+
+def ring_title(m: dict[str, float]) -> str:
+    """Of the second."""
+    return (
+        f"Ring against blurred ring: the penalised critic has a summit at {m['penalised: modes at a summit, fewest']:.0f} of "
+        f"{MODES} modes, the clipped one at {in_words(m)}; {m['clipped: share of weights at -c, c']:.0%} of its weights are at "
+        "the bounds"
+    )
+
+
+# --- the pictures -------------------------------------------------------------------------------------------------------
+
+
+def draw_distances(s: Settings, m: dict[str, float], jsd, W, D, clipped, penalised: dict) -> plt.Figure:
+    """The two distances, the clipped critic, and the penalised ones' law."""
+    figure, (distances, factor, law) = slide(1, 3)
+    distances.plot(s.thetas, W, "o-", color=REAL, label="exact $W_1$")
+    distances.plot(s.thetas, jsd, "s", color=OTHERS[3], markersize=11, label="JSD, by its definition")
+    distances.plot(s.thetas, D.mean(axis=0), "x", color=OTHERS[2], markeredgewidth=2, label="JSD, by a trained D")
+    distances.axhline(np.log(2), color=OTHERS[3], linestyle=":")
+    distances.set(title="two parallel lines", xlabel="$\\theta$, from one to the other", ylabel="distance", ylim=(-0.05, 1.1))
+    for i, row in enumerate(clipped):
+        factor.plot(W, row, MARKERS[i % len(MARKERS)], color=CLIPPED, label=f"seed {i + 1} of {len(clipped)}")
+    mean = m["clipped critic / W1, mean"]
+    factor.axline((0, 0), slope=mean, color="grey", linestyle=":", label=f"{mean:.2g} $W_1$")
+    factor.set(title="clipped critics", xlabel="exact $W_1$", ylabel="estimate $E f(x) - E f(G(z))$")
+    line = np.linspace(0, 1.1 * max(s.distances))
+    for penalty, colour, marker, style in zip(s.penalties, (PENALISED, D_COLOUR), "o^", ("-", "--"), strict=True):
+        law.plot(line, line * (1 + line / (2 * penalty)), style, color=colour)
+        at, gaps = zip(*[(d, run["gap"]) for (d, of), runs in penalised.items() if of == penalty for run in runs], strict=True)
+        law.plot(at, gaps, marker, color=colour, markersize=9, label=f"$\\lambda$ = {penalty:g}")
+    law.plot([], [], "-", color="grey", label="$W_1 (1 + W_1 / 2 \\lambda)$")
+    law.plot(line, line, ":", color="grey", label="$W_1$")
+    law.set(title="penalised critics", xlabel="exact $W_1$", ylabel="estimate $E f(x) - E f(G(z))$")
+    for axes in (distances, factor, law):
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16))
     return figure
 
 
-def worst_ratio(penalised: dict) -> float:
-    """How far gap / slope is from W, at worst, as a share of W."""
-    return max(abs(g / k - W) / W for (W, _), found in penalised.items() for g, k in found)
+def draw_critics(s: Settings, rings: dict) -> plt.Figure:
+    """Where the weights lie, and the two critics' maps with their summits."""
+    figure, (weights, clip, penalty) = slide(1, 3, height=6.0, width_ratios=(1, 1.25, 1.25))
+    bins = np.linspace(-4 * s.clip, 4 * s.clip, 41)
+    for kind, colour, name, style in (("clip", CLIPPED, "clipped", "-"), ("penalty", PENALISED, "penalised", "--")):
+        look = {"histtype": "step", "linewidth": 3, "linestyle": style, "color": colour, "label": name}
+        weights.hist(rings[kind][0]["weights"], bins, density=True, **look)
+    weights.set(title="the critics' weights", xlabel="weight", yscale="log", ylabel="density")
+    weights.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2))
+    for axes, kind, name in ((clip, "clip", "clipped"), (penalty, "penalty", "penalised")):
+        draw_map(figure, axes, rings[kind][0]["surface"], name)
+    handles, labels = penalty.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower right", ncols=3)
+    return figure
 
 
-def draw_law(axes: plt.Axes, s: Settings, penalised: dict) -> None:
-    """The penalised critics' estimates on the curves W (1 + W / (2 lambda))."""
-    W = np.linspace(0, 1.1 * max(s.distances))
-    for penalty, colour in zip(s.penalties, ("tab:purple", "tab:green"), strict=True):
-        axes.plot(W, W * (1 + W / (2 * penalty)), color=colour, label=f"$W (1 + W / 2 \\lambda)$, $\\lambda$ = {penalty:g}")
-        for (at, of), found in penalised.items():
-            if of == penalty:
-                axes.scatter([at] * len(found), [g for g, _ in found], color=colour)
-    axes.plot(W, W, color="grey", linestyle=":", label="$W$")
-    axes.set(title="penalised: more than the distance, by a law", xlabel="exact $W_1$", ylabel="$E f(x) - E f(G(z))$")
-    axes.legend()
-
-
-def draw_weights(axes: plt.Axes, s: Settings, on_ring: dict) -> None:
-    """Where the weights lie."""
-    for kind, colour, name in (("clip", "tab:orange", "clipped"), ("penalty", "tab:green", "penalised")):
-        bins = np.linspace(-4 * s.clip, 4 * s.clip, 81)
-        axes.hist(on_ring[kind][0]["weights"], bins, color=colour, alpha=0.6, label=name, density=True)
-    share = on_ring["clip"][0]["at_the_bounds"]
-    axes.set(title=f"clipped: {share:.0%} of the weights at $\\pm c$", xlabel="weight", yscale="log", ylabel="density")
-    axes.legend()
+def draw_map(figure: plt.Figure, axes: plt.Axes, surface: np.ndarray, name: str) -> None:
+    """A critic's values on the square around the ring, the ring's modes and the map's summits."""
+    line = np.linspace(-REACH, REACH, len(surface))
+    field = axes.contourf(line, line, surface, levels=15, cmap="cividis")
+    figure.colorbar(field, ax=axes, label="$f$", shrink=0.6)
+    places = data.ring_centres(MODES), critics.summits(surface, REACH), critics.highest(surface, REACH)[None]
+    names = "mode of the ring", "summit of $f$", "highest of all"
+    looks = ("o", 20, "none", "black"), ("^", 12, OTHERS[4], "black"), ("*", 6, "black", "black")
+    for at, label, (marker, size, colour, edge) in zip(places, names, looks, strict=True):
+        axes.plot(*at.T, marker, color=colour, markeredgecolor=edge, markeredgewidth=2, markersize=size, label=label)
+    axes.set(title=f"{name}: the critic's values $f$", aspect="equal", xlabel="$x_1$", ylabel="$x_2$")
 
 
 if __name__ == "__main__":
