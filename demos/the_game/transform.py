@@ -100,8 +100,11 @@ def found(m: dict[str, float]) -> str:
 
 def title(m: dict[str, float]) -> str:
     """What the picture shows."""
-    worst = " and ".join(f"{m[f'{name}: T(u), times that, worst']:.1f} times ({name})" for name in TARGETS)
-    return f"From the samples of the learnt T(u) to the target's: at most {worst}\nthe distance of two samples of the target"
+    exponential, gaussian = (m[f"{name}: T(u), times that, worst"] for name in TARGETS)
+    return (
+        f"Samples of the learnt T(u) lie up to {exponential:.1f} (exponential) and {gaussian:.1f} times (Gaussian)\n"
+        "as far from the target's as two samples of the target from each other"
+    )
 
 
 def exact(claim: Claim, name: str, settings: Settings) -> float:
