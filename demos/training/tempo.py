@@ -1,28 +1,29 @@
-"""How to choose k and l: D must keep up with G, and more than that brings little at the same cost.
+"""How to choose k and l: what each choice brings at the same cost, in modes, in quality, and in D's accuracy.
 
 Slide: "How to choose k , l ? More hyperparameters to optimize." (CS/DS 541, class 19)
 
 An iteration freezes G for k steps of D, and then D for l steps of G. Each cell of the grid trains the same networks by
 another (k, l), for the same number of steps of D and G together. "What kind of training curve should we expect?" D's accuracy
-on new samples: it is near 1 while G is bad, then comes down to one half, where D can only guess, but "we will probably never
-reach the equilibrium": it stays above.
-What to look for: with l > k, G runs ahead: it leaves modes out, and its samples' centre swings from one to the next instead
-of resting at 0; D's accuracy leaps with it. With k >= l, all modes are there (nearly, where k = 5 leaves l = 1 too few steps
-of G), and the curve comes down, more slowly the more D learns.
+on new samples: it is near 1 while G is bad, then comes down towards one half, where D can only guess.
+What to look for: with l > k, G runs ahead of D: does it leave modes out, and does its samples' centre swing from one to the
+next instead of resting at 0? With k >= l, D keeps up. What do still more D steps bring at the same cost? The share of
+the samples within 3 std of a mode says it, and whether the difference is more than chance.
 """
 
 from dataclasses import asdict, dataclass
 
-import matplotlib.pyplot as plt
 import numpy as np
-from tqdm import tqdm
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 import minigan as mg
-from demos.kit.checkpoints import once, resumable
+from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
+from demos.kit.comparing import HELPS, compare, verdict
+from demos.kit.jobs import each
 from demos.kit.mixtures import RING, discriminator, generator
-from demos.kit.progress import progress
 from demos.kit.run import common_options, start
+from demos.kit.style import D_COLOUR, OTHERS, slide
 from minigan import Tensor, data, no_grad, optim
 from minigan.games import GAN
 from minigan.games.figures import accuracy
@@ -35,21 +36,19 @@ class Settings:
     cost: int = 5040  # steps of D and of G together, in each cell: a multiple of every k + l
     counts: tuple[int, ...] = (1, 2, 5)  # what k and l are chosen from
     seeds: int = 3  # the figures are means over them, where they do not say otherwise
-    width: int = 128  # of the two hidden layers of each network
-    batch: int = 256
+    width: int = 64  # of the two hidden layers of each network
+    batch: int = 128
     lr: float = 1e-3
     betas: tuple[float, float] = (0.5, 0.999)  # Adam's
     moments: int = 60  # at which samples and D are looked at
-    least_modes: float = 7.0  # expected where k >= l
-    most_accuracy: float = 0.75
 
 
-QUICK = Settings(
-    cost=2400, counts=(1, 2), seeds=1, width=64, batch=128, moments=30, least_modes=5.0, most_accuracy=0.85
-)  # half-way
+QUICK = Settings(cost=840, counts=(1, 2), seeds=1, width=64, batch=64, moments=20)
+
+MORE_D = ((2, 1), (5, 1), (5, 2))  # (k, l): each beside (1, 1), and beside (l, k)
 
 
-def train(settings: Settings, seed: int, k: int, l: int, bar: tqdm) -> list[dict]:
+def play(k: int, l: int, seed: int, settings: Settings) -> list[dict]:
     """One training run: at each moment the coverage of the modes, the samples' mean, and D's accuracy."""
     mg.seed(seed)
     G, D = generator(settings.width), discriminator(settings.width)
@@ -57,7 +56,7 @@ def train(settings: Settings, seed: int, k: int, l: int, bar: tqdm) -> list[dict
     game, batches = GAN(G, D, data.noise(2), opt_G, opt_D, k=k, l=l), RING.batches(settings.batch)
     iterations = settings.cost // (k + l)
     looks, seen = set(np.linspace(1, iterations, settings.moments, dtype=int)), []
-    for t in resumable(range(1, iterations + 1), "game", bar, game=game, batches=batches, seen=seen):
+    for t in resumable(range(1, iterations + 1), "game", game=game, batches=batches, seen=seen):
         game.step(batches)
         if t in looks:
             seen.append({"cost": t * (k + l), **look(game)})
@@ -86,37 +85,18 @@ def main(argv: list[str] | None = None) -> None:
     settings = QUICK if args.quick else Settings()
     claim = Claim(args, asdict(settings))
     cells = [(k, l) for k in settings.counts for l in settings.counts]
-    iterations = sum(settings.cost // (k + l) for k, l in cells)
-    with progress(total=iterations * settings.seeds, unit="it") as bar:
-
-        def play(seed, k, l):
-            return once(f"k = {k}, l = {l}, seed {seed}", train, settings, seed, k, l, bar, bar=bar)
-
-        runs = {cell: [play(args.seed + i, *cell) for i in range(settings.seeds)] for cell in cells}
-    found = {cell: [summary(seen) for seen in of_cell] for cell, of_cell in runs.items()}
-    report(claim, found)
-    claim.finish(draw(claim, settings, runs, found), "tempo")
-
-
-def mean(found: dict, cell: tuple[int, int], key: str) -> float:
-    """Over the seeds."""
-    return float(np.mean([f[key] for f in found[cell]]))
+    seeds = range(args.seed, args.seed + settings.seeds)
+    tasks = {f"k = {k}, l = {l}, seed {seed}": (k, l, seed) for k, l in cells for seed in seeds}
+    played = each(play, tasks, settings, steps=sum(settings.cost // (k + l) for k, l, _ in tasks.values()))
+    runs = {cell: [run for run, task in zip(played, tasks.values(), strict=True) if task[:2] == cell] for cell in cells}
+    figures = {cell: [summary(seen) for seen in of_cell] for cell, of_cell in runs.items()}
+    measure(claim, figures)
+    claim.show(draw_grid(settings, figures), "tempo", as_formulas(in_modes(claim.metrics)))
+    claim.show(draw_curves(settings, runs), "tempo_curves", as_formulas(in_accuracy(claim.metrics)))
+    claim.finish()
 
 
-def report(claim: Claim, found: dict) -> None:
-    """The figures of each cell, and what the grid as a whole says."""
-    s = claim.settings
-    keeps_up = min(mean(found, (k, l), "modes_1pct") for k, l in found if k >= l)
-    behind = max(mean(found, (k, l), "modes_1pct") for k, l in found if k < l)
-    claim.note("k >= l: modes, worst cell", keeps_up, f"at least {s['least_modes']:g} of 8", keeps_up >= s["least_modes"])
-    claim.note("l > k: modes, best cell", behind, "at most 3 of 8", behind <= 3)
-    accuracies = [mean(found, (k, l), "accuracy") for k, l in found if k >= l]
-    least, most = min(accuracies), max(accuracies)
-    claim.note("k >= l: D's accuracy, least", least, "above 0.5, which is never reached", least > 0.5)
-    claim.note("k >= l: D's accuracy, most", most, f"at most {s['most_accuracy']:g}", most <= s["most_accuracy"])
-    for k, l in found:
-        for key, expected in EXPECTED.items():
-            claim.note(f"k = {k}, l = {l}: {key}", mean(found, (k, l), key), expected)
+# --- the figures --------------------------------------------------------------------------------------------------------
 
 
 EXPECTED = {
@@ -129,44 +109,110 @@ EXPECTED = {
 }
 
 
-# --- the picture --------------------------------------------------------------------------------------------------------
+def mean(figures: dict, cell: tuple[int, int], key: str) -> float:
+    """Over the seeds."""
+    return float(np.mean([f[key] for f in figures[cell]]))
 
 
-def draw(claim: Claim, settings: Settings, runs: dict, found: dict) -> plt.Figure:
-    """Four heat maps of the grid, and the curves of a few cells."""
-    figure = plt.figure(figsize=(13, 8), layout="constrained")
-    top, bottom = figure.subfigures(2, 1, height_ratios=(1, 1))
-    maps = {"modes_1pct": ("modes of 8", "viridis"), "high_quality": ("share within 3 std", "viridis")}
-    maps |= {"kl": ("KL to the uniform", "viridis_r"), "swing": ("swing of the samples' centre", "viridis_r")}
-    for axes, (key, (title, colours)) in zip(top.subplots(1, 4), maps.items(), strict=True):
-        heat_map(axes, settings.counts, found, key, colours)
-        axes.set_title(title)
-    last = settings.counts[-1]
-    for axes, cell in zip(bottom.subplots(1, 3, sharey=True), [(1, last), (1, 1), (last, 1)], strict=True):
-        curves(axes, runs[cell], f"k = {cell[0]}, l = {cell[1]}: {mean(found, cell, 'modes_1pct'):.1f} of 8 modes")
-    bottom.axes[0].set_ylabel("D's accuracy")
-    keeps_up, behind = claim.metrics["k >= l: modes, worst cell"], claim.metrics["l > k: modes, best cell"]
-    figure.suptitle(f"Where k >= l, at least {keeps_up:.1f} of 8 modes; where G runs ahead, l > k, at most {behind:.1f}")
+def measure(claim: Claim, figures: dict) -> None:
+    """What the grid as a whole says; more D steps beside fewer; the figures of each cell."""
+    keeping, ahead = [(k, l) for k, l in figures if k >= l], [(k, l) for k, l in figures if k < l]
+    claim.at_least("k >= l: modes, worst cell", min(mean(figures, cell, "modes_1pct") for cell in keeping), 7)
+    claim.at_most("l > k: modes, best cell", max(mean(figures, cell, "modes_1pct") for cell in ahead), 3)
+    claim.note("k >= l: share within 3 std, worst cell", min(mean(figures, cell, "high_quality") for cell in keeping))
+    claim.note("l > k: share within 3 std, best cell", max(mean(figures, cell, "high_quality") for cell in ahead))
+    accuracies = [mean(figures, cell, "accuracy") for cell in keeping]
+    least = min(accuracies)
+    claim.note("k >= l: D's accuracy, least", least, "above 0.5, which is never reached", least > 0.5)
+    claim.at_most("k >= l: D's accuracy, most", max(accuracies), 0.75)
+    for k, l in MORE_D:
+        if (k, l) in figures:
+            more, turned, equal = ([f["high_quality"] for f in figures[cell]] for cell in ((k, l), (l, k), (1, 1)))
+            claim.compare(
+                f"share within 3 std: k = {k}, l = {l} beside k = {l}, l = {k}", compare(more, turned, "higher"), {HELPS}
+            )
+            claim.compare(f"share within 3 std: k = {k}, l = {l} beside k = 1, l = 1", compare(more, equal, "higher"))
+    for k, l in figures:
+        for key, expected in EXPECTED.items():
+            claim.note(f"k = {k}, l = {l}: {key}", mean(figures, (k, l), key), expected)
+
+
+# --- in words -----------------------------------------------------------------------------------------------------------
+
+
+def in_modes(m: dict[str, float]) -> str:
+    """D keeps up, or G runs ahead."""
+    return (
+        f"At equal cost, with k >= l: at least {m['k >= l: modes, worst cell']:.1f} of 8 modes, and "
+        f"{m['k >= l: share within 3 std, worst cell']:.0%} of the samples within 3 std; "
+        f"with l > k: at most {m['l > k: modes, best cell']:.1f}, and {m['l > k: share within 3 std, best cell']:.0%}"
+    )
+
+
+def in_accuracy(m: dict[str, float]) -> str:
+    """Where D's accuracy ends."""
+    least, most = m["k >= l: D's accuracy, least"], m["k >= l: D's accuracy, most"]
+    return f"With k >= l, D's accuracy comes down to {least:.2f} to {most:.2f}, by the choice of k and l"
+
+
+def more_d(m: dict[str, float]) -> str:
+    """What more steps of D bring to the quality."""
+    words = []
+    for k, l in MORE_D:
+        name = f"share within 3 std: k = {k}, l = {l} beside k = 1, l = 1"
+        if name in m:
+            words.append(f"k = {k}, l = {l}: {verdict(m[name], m[f'{name} low'], m[f'{name} high'], 'higher')}")
+    return "; ".join(words)
+
+
+def as_formulas(text: str) -> str:
+    """For a picture's title, which does not break formulas."""
+    return text.replace("k >= l", "$k \\geq l$").replace("l > k", "$l > k$")
+
+
+def found(m: dict[str, float]) -> str:
+    """For README."""
+    return f"{in_modes(m)}. What more D steps bring to that share, beside k = l = 1: {more_d(m)}"
+
+
+# --- the pictures -------------------------------------------------------------------------------------------------------
+
+
+def draw_grid(settings: Settings, figures: dict) -> Figure:
+    """Three heat maps over k and l."""
+    figure, places = slide(1, 3, height=5.0)
+    maps = {"modes_1pct": ("modes found, of 8", "cividis"), "high_quality": ("share within 3 std", "cividis")}
+    maps |= {"swing": ("swing of the samples' centre", "cividis_r")}
+    for axes, (key, (title, colours)) in zip(places, maps.items(), strict=True):
+        image = heat_map(axes, settings.counts, figures, key, colours)
+        figure.colorbar(image, ax=axes, location="bottom", label=title)
     return figure
 
 
-def heat_map(axes: plt.Axes, counts: tuple[int, ...], found: dict, key: str, colours: str) -> None:
-    """A number for each (k, l)."""
-    values = np.array([[mean(found, (k, l), key) for l in counts] for k in counts])
-    axes.imshow(values, cmap=colours, origin="lower")
+def heat_map(axes: Axes, counts: tuple[int, ...], figures: dict, key: str, colours: str):
+    """A number for each (k, l); bright is better."""
+    values = np.array([[mean(figures, (k, l), key) for l in counts] for k in counts])
+    image = axes.imshow(values, cmap=colours, origin="lower")
     for (i, j), value in np.ndenumerate(values):
-        axes.text(j, i, f"{value:.2f}", ha="center", va="center", bbox={"color": "white", "alpha": 0.7, "pad": 2})
+        axes.text(j, i, f"{value:.2f}", ha="center", va="center", bbox={"color": "white", "alpha": 0.8, "pad": 2})
     axes.set_xticks(range(len(counts)), counts)
     axes.set_yticks(range(len(counts)), counts)
     axes.set(xlabel="l, G steps", ylabel="k, D steps")
+    return image
 
 
-def curves(axes: plt.Axes, seeds: list[list[dict]], title: str) -> None:
-    """D's accuracy over the training, a line for each seed."""
-    for seen in seeds:
-        axes.plot([s["cost"] for s in seen], [s["accuracy"] for s in seen], linewidth=1)
-    axes.axhline(0.5, color="black", linestyle=":", linewidth=1)
-    axes.set(title=title, xlabel="steps of D and G", ylim=(0, 1.02))
+def draw_curves(settings: Settings, runs: dict) -> Figure:
+    """D's accuracy over the training, of a few cells, a line for each seed."""
+    figure, places = slide(1, 3, height=5.0, sharey=True)
+    last = settings.counts[-1]
+    for axes, (k, l) in zip(places, [(1, last), (1, 1), (last, 1)], strict=True):
+        for seen in runs[k, l]:
+            axes.plot([s["cost"] for s in seen], [s["accuracy"] for s in seen], color=D_COLOUR, linewidth=1.5)
+        axes.axhline(0.5, color=OTHERS[2], linestyle=":")
+        axes.set(title=f"k = {k}, l = {l}", xlabel="steps of D and G together", ylim=(0, 1.02))
+        axes.xaxis.get_major_locator().set_params(nbins=4)
+    places[0].set_ylabel("D's accuracy (dotted: it guesses)")
+    return figure
 
 
 if __name__ == "__main__":
