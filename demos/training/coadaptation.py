@@ -233,8 +233,9 @@ def lowest(runs: list[dict[str, np.ndarray]], key: str) -> np.ndarray:
 def found(m: dict[str, float]) -> str:
     """README's words."""
     return (
-        f"a D that stands still: {m['toy']:.0%} of the noise that cancels stays, with input dropout {m['toy_dropout']:.1%}; "
-        f"a D that learns: {m['toy_D_learns']:.1%} without. Digits, {m['pairs']:.0f} pairs of games: {of_opposites(m)}; "
+        f"a D that stands still: {percent(m['toy'])} of the noise that cancels stays, "
+        f"with input dropout {percent(m['toy_dropout'])}; "
+        f"a D that learns: {percent(m['toy_D_learns'])} without. Digits, {m['pairs']:.0f} pairs of games: {of_opposites(m)}; "
         f"input dropout {on_ink(m)}. Opposites planted into D leave ink ({m['planted_ink']:.2g} instead of "
         f"{m['digits_ink']:.1g}), with dropout {m['planted_dropout_ink']:.1g}"
     )
@@ -260,9 +261,15 @@ def on_ink(m: dict[str, float]) -> str:
 def title_of_toys(m: dict[str, float]) -> str:
     """The first picture's."""
     return (
-        f"A D that stands still: {m['toy']:.0%} of the noise that cancels stays, with input dropout {m['toy_dropout']:.1%}; "
-        f"a D that learns: {m['toy_D_learns']:.1%}, with dropout {m['toy_D_learns_dropout']:.1%}"
+        f"A D that stands still: {percent(m['toy'])} of the noise that cancels stays, "
+        f"with input dropout {percent(m['toy_dropout'])};\n"
+        f"a D that learns: {percent(m['toy_D_learns'])}, with dropout {percent(m['toy_D_learns_dropout'])}"
     )
+
+
+def percent(share: float) -> str:
+    """A share; of a small one, the first digit that counts."""
+    return f"{share:.0%}" if share > 0.1 else f"{100 * share:.1g}%"
 
 
 def title_of_digits(m: dict[str, float]) -> str:
@@ -275,7 +282,7 @@ def title_of_digits(m: dict[str, float]) -> str:
 
 def picture_of_toys(toys: dict) -> Figure:
     """G's samples of the first seed, four times."""
-    figure, axes = slide(1, 4, height=5.2, sharex=True, sharey=True)
+    figure, axes = slide(1, 4, height=6, sharex=True, sharey=True)
     for ax, ((learns, p), runs) in zip(axes, toys.items(), strict=True):
         draw_toy(ax, runs[0], f"D {'learns' if learns else 'stands still'},\n{f'dropout {p}' if p else 'no dropout'}")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)

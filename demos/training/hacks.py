@@ -121,7 +121,7 @@ def main(argv: list[str] | None = None) -> None:
         played[tricks].append(run)
     real = quality(others, x, judge, s)
     sides = {key: [played[replace(BASE, **change)] for change in (row.on, row.off)] for key, row in ROWS.items()}
-    measure(claim, s, played[BASE], real, sides)
+    measure(claim, played[BASE], real, sides)
     claim.show(picture(claim.metrics, sides), "hacks", title(claim.metrics))
     claim.finish()
 
@@ -173,9 +173,8 @@ def play(tricks: Tricks, x: np.ndarray, s: Settings, seed: int) -> np.ndarray:
 # --- the figures --------------------------------------------------------------------------------------------------------
 
 
-def measure(claim: Claim, s: Settings, base: list[dict], real: dict, sides: dict[str, list[list[dict]]]) -> None:
+def measure(claim: Claim, base: list[dict], real: dict, sides: dict[str, list[list[dict]]]) -> None:
     """Of each trick, the ratio of the Frechet distances with it and without; how many tips help; and how good the base is."""
-    claim.note("iterations", s.steps, "reported: of the base")
     claim.note("base_frechet", distance(base), "reported: mean of the seeds")
     claim.note("real_frechet", real["frechet"], "reported: of real images that were not learnt from")
     claim.at_least("base_classes", min(run["classes"] for run in base), 10)
@@ -208,8 +207,7 @@ def of_verdict(m: dict[str, float], rows: Mapping[str, Row], word: str) -> list[
 
 def found(m: dict[str, float]) -> str:
     """README's words."""
-    base = f"dense G after {m['iterations']:,.0f} iterations, still weak (Frechet distance {m['base_frechet']:.0f}"
-    parts = [f"on a {base}, real images {m['real_frechet']:.0f})"]
+    parts = [f"on a weak dense G (Frechet distance {m['base_frechet']:.0f}, real images {m['real_frechet']:.0f})"]
     for word, said in ((HELPS, "help"), (HURTS, "hurt"), (NOTHING, NOTHING)):
         keys = of_verdict(m, TIPS, word)
         names = (f"{TIPS[key].words or TIPS[key].name}{'' if word == NOTHING else times(m, key)}" for key in keys)
@@ -220,7 +218,7 @@ def found(m: dict[str, float]) -> str:
 
 def times(m: dict[str, float], key: str) -> str:
     """By how much the distance changes, in brackets."""
-    return f" (x {exp(m[f'{key}_log_ratio']):.2g})"
+    return f" (distance x {exp(m[f'{key}_log_ratio']):.2g})"
 
 
 def title(m: dict[str, float]) -> str:

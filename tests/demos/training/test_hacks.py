@@ -94,7 +94,7 @@ def measured(tmp_path, monkeypatch):
         claim = Claim(start(digits.options(""), ["--quick", "--out", str(tmp_path)], "hacks"), {})
         sides = dict.fromkeys(hacks.ROWS, ALIKE) | {"leaky": BETTER, "norm_dense": WORSE, "norm_conv_r1": BETTER} | others
         base = [*runs(100, 100), *runs(100, classes=classes)]
-        hacks.measure(claim, hacks.Settings(), base, {"frechet": 9.0}, sides)
+        hacks.measure(claim, base, {"frechet": 9.0}, sides)
         return claim, sides
 
     return call
@@ -129,9 +129,12 @@ def test_a_verdict_needs_a_ratio_beyond_chance(measured):
 def test_the_words_have_the_verdicts_and_the_ratios(measured):
     claim, sides = measured(soft=WORSE)
     said, title = hacks.found(claim.metrics), hacks.title(claim.metrics)
-    assert "still weak (Frechet distance 100, real images 9)" in said
-    assert "; help: LeakyReLU (x 0.52); hurt: soft and noisy labels (x 1.9); no difference beyond chance: " in said
-    assert said.endswith("dense, no R1: hurts (x 1.9); DCGAN, R1: helps (x 0.52)")
+    assert "on a weak dense G (Frechet distance 100, real images 9)" in said
+    assert (
+        "; help: LeakyReLU (distance x 0.52); hurt: soft and noisy labels (distance x 1.9); no difference beyond chance: "
+        in said
+    )
+    assert said.endswith("dense, no R1: hurts (distance x 1.9); DCGAN, R1: helps (distance x 0.52)")
     assert "(Frechet distance 100, real images 9): 1 help, 1 hurt, 5 make no difference" in title
     figure = hacks.picture(claim.metrics, sides)
     assert figure.axes[0].get_yticklabels()[0].get_text() == "LeakyReLU, not ReLU"  # the most helpful
