@@ -229,7 +229,7 @@ def ends(m: dict[str, float]) -> str:
     reached = "all 10 digits" if digits == 10 else f"at least {digits:.0f} of the 10 digits"
     return (
         f"trained with persistent chains, machines lead from noise to {reached}; with chains from the data (CD-1), "
-        f"at least {np.floor(100 * common):.0f} % end in one and the same"
+        f"at least {np.floor(100 * common):.0f} % end in the same digit"
     )
 
 

@@ -263,7 +263,7 @@ def test_what_is_said(claim):
     demo.measure(claim, [a_run(10.0, 60.0, 10, 0.9), a_run(20.0, 70.0, 9, 0.9)], 50.0, demo.Settings())
     words = demo.found(claim.metrics)
     assert "within 1e-13" in words
-    assert "to at least 9 of the 10 digits; with chains from the data (CD-1), at least 90 % end in one and the same" in words
+    assert "to at least 9 of the 10 digits; with chains from the data (CD-1), at least 90 % end in the same digit" in words
     assert "40 % of the mean image's error with detach, 120 % without" in words
     assert "at least 9 of the 10 digits" in demo.title(claim.metrics)
     assert "40 % of the mean image's error" in demo.second_title(claim.metrics)
