@@ -282,7 +282,7 @@ def on_the_way(m: dict[str, Any]) -> str:
     """What they say of the images between two z."""
     straight, circle = (m[f"clear digits half way on {way}"] for way in ("a straight line", "a great circle"))
     return (
-        f"Half way from one z to another, {straight:.0%} of the images are clear digits on straight lines, "
+        f"Half way from one $z$ to another, {straight:.0%} of the images are clear digits on straight lines, "
         f"{circle:.0%} on great circles; of samples, {m['clear digits']:.0%}"
     )
 
