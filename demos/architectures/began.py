@@ -158,7 +158,7 @@ def blind_spot(claim: Claim, played: digits.Played, s: Settings) -> None:
     for name, expected in (("M", HELPS), ("Frechet distance", HURTS)):
         difference = compare([run[name] for run in low], [run[name] for run in usual])
         claim.compare(f"{name}: a low gamma", difference, {expected})
-    claim.show(picture(along_the_training(played.run), runs), "blind_spot", in_words(claim.metrics).capitalize())
+    claim.show(picture(along_the_training(played.run), runs), "blind_spot", f"W{in_words(claim.metrics)[1:]}")
 
 
 def play(gamma: float, seed: int, judge: metrics.Judge, x: np.ndarray, steps: int, s: Settings) -> dict[str, float]:
