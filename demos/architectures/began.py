@@ -67,7 +67,7 @@ def main(argv: list[str] | None = None) -> None:
     claim = Claim(args, {"data": args.data, **asdict(s)})
     played = digits.play(claim, game(s.gamma, s), panels(s.gamma), along=s.along)
     thermostat(claim, played.run)
-    if args.gamma is None:
+    if args.gamma is None and claim.settings["steps"] == s.steps:  # not of a run that --steps ends early
         blind_spot(claim, played, s)
     claim.finish()
 
@@ -214,7 +214,7 @@ def picture(along: tuple[list[float], list[float]], runs: dict[float, list[dict]
     """M beside the distance during a game, and M and the classes at the end of all."""
     figure, panels = slide(1, 3, height=5.5)
     panels[0].plot(*along, MARKERS[0], color=FAKE)
-    panels[0].set(xlabel="$M$", ylabel="Frechet distance to the data", yscale="log", title="one game, moment by moment")
+    panels[0].set(xlabel="$M$", ylabel="Frechet distance to the data", ylim=(0, None), title="one game, moment by moment")
     for axes, name, label in zip(panels[1:], ("M", "classes"), ("$M$ at the end", "classes drawn, of 10"), strict=True):
         for i, side in enumerate(runs.values()):
             axes.plot([i] * len(side), [run[name] for run in side], MARKERS[i], color=(REAL, OTHERS[1])[i])

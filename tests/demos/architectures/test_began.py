@@ -156,8 +156,8 @@ def test_both_gammas_are_played_on_the_same_seeds_and_the_first_game_only_once(t
 
     monkeypatch.setattr(began, "each", each)
     monkeypatch.setattr(began, "picture", lambda along, runs: {gamma: len(side) for gamma, side in runs.items()})
-    monkeypatch.setitem(began.QUICK, "seeds", 2)
-    run("began", tmp_path, *SMALL, "3", "--seed", "7")
+    monkeypatch.setattr(began, "QUICK", began.QUICK | {"steps": 3, "seeds": 2})
+    run("began", tmp_path, "--quick", "--seed", "7")
     assert asked == [(0.75, 8), (0.3, 7), (0.3, 8)]
 
 
