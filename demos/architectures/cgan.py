@@ -64,8 +64,8 @@ def obedient(claim: Claim) -> None:
 def found(m: dict[str, float]) -> str:
     """README's cell."""
     return (
-        f"{digits.in_words(m)}; real images that the classifier has not seen either, it puts into their class in "
-        f"{m['of their class, unseen real images']:.0%}"
+        f"{digits.in_words(m)}; the classifier that says so is right about "
+        f"{m['of their class, unseen real images']:.0%} of unseen real images"
     )
 
 

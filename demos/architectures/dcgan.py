@@ -56,16 +56,21 @@ def main(argv: list[str] | None = None) -> None:
     args = start(parser(__doc__, data=digits.DATA, quick_data="glyphs"), argv, "dcgan")
     s = replace(Settings(), **QUICK) if args.quick else Settings()
     claim = Claim(args, {"data": args.data, **asdict(s)})
-    first = game(CONV, s)
-    played = digits.play(claim, first)
+    played = digits.play(claim, game(CONV, s))
     digits.well_drawn(claim)
     digits.smooth(claim)
 
-    seeds = range(args.seed, args.seed + s.seeds)
-    steps = dict.fromkeys(KINDS, claim.settings["steps"])
-    steps[SECONDS] *= s.pace
-    tasks = {f"{kind}, seed {seed}": (kind, seed, steps[kind]) for kind, seed in product(KINDS, seeds)}
-    del tasks[f"{CONV}, seed {args.seed}"]  # it has been played
+    if claim.settings["steps"] == s.steps:  # not of a run that --steps ends early
+        against(claim, played, s)
+    claim.finish()
+
+
+def against(claim: Claim, played: digits.Played, s: Settings) -> None:
+    """The other games, and what they come to."""
+    first = claim.args.seed
+    steps = {kind: s.steps * (s.pace if kind == SECONDS else 1) for kind in KINDS}
+    tasks = {f"{kind}, seed {i}": (kind, i, steps[kind]) for kind, i in product(KINDS, range(first, first + s.seeds))}
+    del tasks[f"{CONV}, seed {first}"]  # it has been played
     found = each(play, tasks, played.judge, played.x, s, steps=sum(n for *_, n in tasks.values()))
     runs = {kind: [run for (name, *_), run in zip(tasks.values(), found, strict=True) if name == kind] for kind in KINDS}
     pace(claim, runs)
@@ -73,7 +78,6 @@ def main(argv: list[str] | None = None) -> None:
     real = look(played.unseen, played.judge, played.x)
     measure(claim, runs, real)
     claim.show(picture(runs, real), "shortcomings", against_dense(claim.metrics).replace(": ", ":\n"))
-    claim.finish()
 
 
 def pace(claim: Claim, runs: dict[str, list[dict]]) -> None:

@@ -19,6 +19,7 @@ from minigan.games import GAN, ConditionalGAN, Game
 DATA = ("mnist", "glyphs")
 SAMPLES = 5_000
 WAYS = 1_000  # from one z to another, half way on which G's images are judged
+MOVING = "\nanimation.gif: how the samples came to be; history.csv: the curves; samples.npz: the samples at the end"
 CLEAR = 0.5  # of G's samples, at least so many clear digits for each among real images
 SMOOTH = 0.8  # half way from one z to another, at least so many for each among G's samples
 
@@ -102,8 +103,9 @@ def play(claim: Claim, game: Game, panels=pictures.DISCRIMINATOR_PANELS, along: 
     conditional = isinstance(game, ConditionalGAN)
     columns = 10 if conditional else 8
     pairs = WAYS // 10 if args.quick else WAYS
-    z = game.prior(8 * columns + 2 * pairs, rng=backend.spawn())
-    fixed, ends = z[: 8 * columns], (z[8 * columns : -pairs], z[-pairs:])
+    z = game.prior(8 * columns + 2 * pairs + along, rng=backend.spawn())
+    fixed, others_z = z[: 8 * columns], z[8 * columns :]
+    ends, z_along = (others_z[:pairs], others_z[pairs : 2 * pairs]), others_z[2 * pairs :]
 
     def sample(n, asked_for=None, z=None):
         return (game.sample(n, asked_for, z) + 1) / 2  # tanh's [-1, 1] to pixels in [0, 1]
@@ -117,7 +119,7 @@ def play(claim: Claim, game: Game, panels=pictures.DISCRIMINATOR_PANELS, along: 
     def snapshot():
         found = {"samples": sample(len(fixed), classes(len(fixed)), fixed)}
         if along:
-            there = features(judge, sample(along, classes(along)))
+            there = features(judge, sample(along, classes(along), z_along))
             found["distance"] = np.array(metrics.frechet_distance(there, near))
         return found
 
@@ -136,6 +138,7 @@ def play(claim: Claim, game: Game, panels=pictures.DISCRIMINATOR_PANELS, along: 
     picture = pictures.interpolations(*ways(sample, fixed, conditional), names)
     claim.show(picture, "interpolation", on_the_way(claim.metrics))
     claim.show(pictures.curves(run.history, panels), "curves", at_the_end(run.history))
+    print(MOVING)
     return Played(run, samples, judge, x, others[0])
 
 
@@ -282,7 +285,7 @@ def on_the_way(m: dict[str, Any]) -> str:
     """What they say of the images between two z."""
     straight, circle = (m[f"clear digits half way on {way}"] for way in ("a straight line", "a great circle"))
     return (
-        f"Half way from one z to another, {straight:.0%} of the images are clear digits on straight lines, "
+        f"Half way from one $z$ to another, {straight:.0%} of the images are clear digits on straight lines, "
         f"{circle:.0%} on great circles; of samples, {m['clear digits']:.0%}"
     )
 

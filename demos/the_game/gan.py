@@ -110,6 +110,7 @@ def points(claim: Claim, settings: Settings) -> None:
     pictures.points_animation(args.out / "animation.gif", run.snapshots, x, "blue: D says real")
     guess = f"In the last tenth of the training, D is right about {accuracy:.0%} of the points; guessing, about 50%"
     claim.show(pictures.curves(run.history), "curves", guess)
+    print(digits.MOVING)
 
 
 def measure(claim: Claim, reached: dict, perfect: dict, modes: int, accuracy: float) -> None:
