@@ -150,8 +150,8 @@ def agreement(m: dict[str, float]) -> str:
     """The curves' rank correlations."""
     parts = ("in the first tenth", "after a tenth")
     pairs = {name: [m[f"{name}: rank correlation {part}, worst seed"] for part in parts] for name in GAMES}
-    each_one = ", ".join(f"{name} {words(first)} and {words(rest)}" for name, (first, rest) in pairs.items())
-    return f"rank correlation of the curve with the exact distance in the first tenth of the training, and after it: {each_one}"
+    each_one = ", ".join(f"{name} {words(first)} / {words(rest)}" for name, (first, rest) in pairs.items())
+    return f"rank correlation of curve and exact distance, in the first tenth / later: {each_one}"
 
 
 def words(rho: float | None) -> str:

@@ -152,7 +152,7 @@ def experiment(claim: Claim, s: Settings) -> None:
     }
     ends = np.array(each(play, tasks, data_sets, s, steps=len(tasks) * s.steps)).reshape(2, len(GAMES), len(every))
     report(claim, dict(zip(data_sets, ends, strict=True)))
-    claim.show(draw(dict(zip(data_sets, ends, strict=True))), "stability", f"Improved stability? {words(claim.metrics)}")
+    claim.show(draw(dict(zip(data_sets, ends, strict=True))), "stability", f"More stable? {words(claim.metrics)}")
 
 
 def report(claim: Claim, ends: dict[str, np.ndarray]) -> None:
@@ -176,15 +176,16 @@ def words(m: dict[str, float]) -> str:
     """What the shares come to."""
     shares = []
     for name in GAMES:
-        counts = " and ".join(f"{m[f'{on}, {name}: settings that end well']:.0f}" for on in ("ring", "digits"))
+        counts = " / ".join(f"{m[f'{on}, {name}: settings that end well']:.0f}" for on in ("ring", "digits"))
         shares.append(f"{name} {counts}")
-    parts = []
+    came = []
     for name in GAMES[1:]:
         key = f"share that ends well, {name} less GAN"
-        came = verdict(m[key], m[f"{key} low"], m[f"{key} high"], "higher")
-        parts.append(f"{name} {({HELPS: 'in more', HURTS: 'in fewer'}).get(came, came)}")
+        said = verdict(m[key], m[f"{key} low"], m[f"{key} high"], "higher")
+        came.append({HELPS: "more", HURTS: "fewer"}.get(said, said))
+    beside = f"both {came[0]}" if came[0] == came[1] else f"{GAMES[1]} {came[0]}, {GAMES[2]} {came[1]}"
     n = f"{m['ring: settings']:.0f}"
-    return f"of {n} settings on a ring, and {n} on digits, end well: {', '.join(shares)}; beside the GAN, {', '.join(parts)}"
+    return f"of {n} settings on a ring / {n} on digits, end well: {', '.join(shares)}; beside the GAN: {beside}"
 
 
 def draw(ends: dict[str, np.ndarray]) -> plt.Figure:
@@ -206,5 +207,5 @@ def draw(ends: dict[str, np.ndarray]) -> plt.Figure:
         axes.minorticks_off()
         axes.label_outer()
     panels[0].set_ylabel("distance at the end / that of two samples of the data")
-    panels[0].text(2.45, 1.02 * WELL, "below: ends well", ha="right", va="bottom")
+    panels[0].text(2.45, 0.75, "below the line: ends well", ha="right", va="bottom")
     return figure

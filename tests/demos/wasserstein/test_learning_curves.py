@@ -30,7 +30,7 @@ def test_a_run_has_every_games_figures(tmp_path, monkeypatch):
         assert_shows_something(path)
     said = demo.found(summary["metrics"])
     assert "|" not in said
-    assert "of 1 settings on a ring, and 1 on digits" in said
+    assert "of 1 settings on a ring / 1 on digits" in said
 
 
 def test_the_games_differ_in_nothing_else():
@@ -182,5 +182,5 @@ def test_the_shares_and_their_words(tmp_path):
     stability.report(claim, {"ring": np.array([badly, badly, well]), "digits": np.array([badly, np.r_[1.0, badly[1:]], well])})
     assert [name for name, holds in claim.holds.items() if not holds] == ["GAN: settings that end well"]
     said = stability.words(claim.metrics)
-    assert "GAN 0 and 0, WGAN, clipped 0 and 1, WGAN-GP 24 and 24" in said
-    assert "WGAN, clipped no difference beyond chance" in said
+    assert "GAN 0 / 0, WGAN, clipped 0 / 1, WGAN-GP 24 / 24" in said
+    assert "beside the GAN: WGAN, clipped no difference beyond chance, WGAN-GP" in said
