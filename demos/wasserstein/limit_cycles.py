@@ -1,27 +1,30 @@
-"""Gradient descent circles around a game's solution, or away from it; optimistic mirror descent (OMD) arrives.
+"""Gradient descent circles around a game's solution, or away from it; optimistic mirror descent (OMD) looks one step ahead.
 
 Slide: "OMD dynamics converge in terms of the last iterate." (IT3320E, lecture 10)
 
     GD:   w <- w + eta g_w                      theta <- theta - eta g_theta
     OMD:  w <- w + eta (2 g_w,t - g_w,t-1)      theta <- theta - eta (2 g_theta,t - g_theta,t-1)
 
-Three games, min over theta, max over w: theta w; a GAN with its data at 0, its fakes at theta and D(x) = sigma(w x); and a
-linear WGAN that learns a Gaussian's mean v. What to look for: GD spirals out by sqrt(1 + eta^2) a step where both players step
-at once, and goes round on an ellipse where they step in turn; clipping w, as WGAN does, makes a limit cycle of the spiral. OMD
-arrives, for every eta below 1 / sqrt(3). Optimistic Adam arrives only with care: momentum beta_1 = 1/2 delays the gradient by
-one step, as much as optimism looks ahead; and the smaller the gradients, the larger Adam's rate. Without momentum, and with
-epsilon = 2 eta, which keeps that rate below OMD's limit, it does.
+Three games, min over theta, max over w: theta w, which is bilinear; a GAN with its data at 0, its fakes at theta and
+D(x) = sigma(w x); and a linear WGAN that learns a Gaussian's mean v. What to look for: how far GD, both players at once, in
+turn, or with w clipped as a WGAN's, ends from the solution; and OMD, for rates below 1 / sqrt(3) and above. Optimistic Adam
+needs care: momentum beta_1 = 1/2 delays the gradient by one step, as much as optimism looks ahead; and the smaller the
+gradients, the larger Adam's rate, unless epsilon = 2 eta keeps it below OMD's limit. The paper (Daskalakis et al. 2018) made
+optimistic Adam for WGANs of images: the last picture has Adam and optimistic Adam at equal cost on digits, several seeds each.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import matplotlib.pyplot as plt
 import numpy as np
 
 import minigan as mg
+from demos.kit import digits
 from demos.kit.claim import Claim
-from demos.kit.run import common_options, start
+from demos.kit.run import start
+from demos.kit.style import OTHERS, slide
+from demos.wasserstein import optimism
 from minigan import Tensor, optim
 
 STEPS = 2000
@@ -40,7 +43,7 @@ class Game:
 
 V = (3.0, 4.0)  # the mean to be learnt
 GAMES = {
-    "theta w": Game(lambda theta, w: mg.sum(theta * w), (1.0,), (1.0,), (0.0,), eta=0.1),
+    "bilinear game": Game(lambda theta, w: mg.sum(theta * w), (1.0,), (1.0,), (0.0,), eta=0.1),
     # log D(0) + log(1 - D(theta)). Around 0 it is -theta w / 2 and a constant: twice the rate makes it as fast.
     "Dirac GAN": Game(lambda theta, w: -mg.sum(mg.softplus(w * theta)) - np.log(2), (1.0,), (-1.0,), (0.0,), eta=0.2),
     # E w.x - E w.(z + theta) for x ~ N(V, I), z ~ N(0, I): the example that the OMD paper's authors published
@@ -54,34 +57,44 @@ class Play:
 
     rule: Callable
     colour: str
+    style: str
     in_turn: bool = False
     clip: float | None = None
     arrives: bool = False
 
 
 PLAYS = {
-    "GD at once": Play(optim.SGD, "tab:red"),
-    "GD in turn": Play(optim.SGD, "tab:orange", in_turn=True),
-    "GD, w clipped": Play(optim.SGD, "tab:purple", clip=1.0),
-    "OMD": Play(optim.OMD, "tab:blue", arrives=True),
-    "optimistic Adam, momentum": Play(lambda p, eta: optim.OptimisticAdam(p, eta, betas=(0.5, 0.999)), "tab:gray"),
-    "optimistic Adam": Play(lambda p, eta: optim.OptimisticAdam(p, eta, (0.0, 0.999), 2 * eta), "tab:green", arrives=True),
+    "GD at once": Play(optim.SGD, OTHERS[2], "-"),
+    "GD in turn": Play(optim.SGD, OTHERS[3], "--", in_turn=True),
+    "GD, w clipped": Play(optim.SGD, OTHERS[1], "-.", clip=1.0),
+    "OMD": Play(optim.OMD, OTHERS[0], "-", arrives=True),
+    "optimistic Adam, momentum": Play(lambda p, eta: optim.OptimisticAdam(p, eta, (0.5, 0.999)), OTHERS[1], ":"),
+    "optimistic Adam": Play(lambda p, eta: optim.OptimisticAdam(p, eta, (0.0, 0.999), 2 * eta), OTHERS[2], "--", arrives=True),
 }
+PANELS = (("GD at once",), ("GD in turn",), ("GD, w clipped",), ("OMD", "optimistic Adam"))
+FILES = {"bilinear game": "limit_cycles", "Dirac GAN": "dirac_gan", "Gaussian's mean": "gaussian_mean"}
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Play the games, measure, draw. Nothing is random, and it takes seconds: --quick changes nothing."""
-    args = start(common_options(__doc__), argv, "limit_cycles")
+    """Play the games, measure, draw; then train on digits. The games are not random, and take seconds."""
+    args = start(digits.options(__doc__), argv, "limit_cycles")
+    s = optimism.QUICK if args.quick else optimism.Settings()
     settings = {name: {"eta": game.eta, "theta": game.theta, "w": game.w} for name, game in GAMES.items()}
-    claim = Claim(args, {**settings, "steps": STEPS})
+    claim = Claim(args, {**settings, "game_steps": STEPS, "data": args.data, "optimism": asdict(s)})
     paths = {name: {how: run(game, play) for how, play in PLAYS.items()} for name, game in GAMES.items()}
     distances = {name: {how: distance(path, GAMES[name]) for how, path in plays.items()} for name, plays in paths.items()}
-    spiral_and_ellipse(claim, paths["theta w"], distances["theta w"])
+    spiral_and_ellipse(claim, paths["bilinear game"], distances["bilinear game"])
     for name, plays in distances.items():
         arrivals(claim, name, plays)
     stability(claim)
     published(claim, paths["Gaussian's mean"])
-    claim.finish(picture(paths, distances["theta w"]), "limit_cycles")
+    for name, plays in paths.items():
+        claim.show(draw_paths(name, plays), FILES[name], ends(claim.metrics, name))
+    claim.show(
+        draw_distances(distances), "distances", f"{arrived(claim.metrics)}; optimistic Adam needs to be without momentum"
+    )
+    optimism.experiment(claim, s)
+    claim.finish()
 
 
 def run(game: Game, play: Play, plain: bool = False) -> np.ndarray:
@@ -113,33 +126,37 @@ def distance(path: np.ndarray, game: Game) -> np.ndarray:
 
 def spiral_and_ellipse(claim: Claim, paths: dict[str, np.ndarray], distances: dict[str, np.ndarray]) -> None:
     """GD on theta w: a step multiplies the distance by sqrt(1 + eta^2); in turn, it keeps theta^2 + w^2 + eta theta w."""
-    eta = GAMES["theta w"].eta
+    eta = GAMES["bilinear game"].eta
     norm, formula = distances["GD at once"][1000], np.sqrt(2) * (1 + eta**2) ** 500
-    claim.note("theta w, GD at once: |(theta, w)| after 1,000", norm, f"sqrt(2) (1 + eta^2)^500 = {formula:.5g}")
+    claim.note("bilinear game, GD at once: |(theta, w)| after 1,000", norm, f"sqrt(2) (1 + eta^2)^500 = {formula:.5g}")
     error = abs(norm / formula - 1)
-    claim.note("theta w, GD at once: relative error of the formula", error, "at most 1e-9", error <= 1e-9)
+    claim.at_most("bilinear game, GD at once: relative error of the formula", error, 1e-9, quick=True)
     theta, w = paths["GD in turn"][:, :, 0].T
     kept = theta**2 + w**2 + eta * theta * w
     change = np.abs(kept / kept[0] - 1).max()
-    claim.note("theta w, GD in turn: change of the ellipse", change, "0, but for rounding", change < 1e-9)
+    claim.at_most("bilinear game, GD in turn: change of the ellipse", change, 1e-9, quick=True)
 
 
 def arrivals(claim: Claim, name: str, distances: dict[str, np.ndarray]) -> None:
     """Who is at the solution after all steps? (The mean starts farther away.)"""
     bound = 1e-3 if name == "Gaussian's mean" else 1e-4
     for how, d in distances.items():
-        expected = f"at most {bound:g}" if PLAYS[how].arrives else "does not arrive: more than 0.5"
-        holds = d[-1] <= bound if PLAYS[how].arrives else d[-500:].min() > 0.5
-        claim.note(f"{name}, {how}: distance", d[-1], expected, holds)
+        if PLAYS[how].arrives:
+            claim.at_most(f"{name}, {how}: distance", d[-1], bound, quick=True)
+        else:
+            claim.at_least(f"{name}, {how}: distance, least of the last 500 steps", d[-500:].min(), 0.5, quick=True)
+        claim.note(f"{name}, {how}: at the end", d[-1])
 
 
 def stability(claim: Claim) -> None:
     """A step of OMD on theta w multiplies the distance by a factor: the largest root of r^2 - (1 - 2 i eta) r - i eta."""
     for eta in (0.57, 1 / np.sqrt(3), 0.60):
-        d = distance(run(replace(GAMES["theta w"], eta=eta), PLAYS["OMD"]), GAMES["theta w"])
+        d = distance(run(replace(GAMES["bilinear game"], eta=eta), PLAYS["OMD"]), GAMES["bilinear game"])
         factor = (d[-1] / d[STEPS // 2]) ** (2 / STEPS)
         root = np.abs(np.roots([1, -(1 - 2j * eta), -1j * eta])).max()
-        claim.note(f"theta w, OMD, eta {eta:.4f}: factor", factor, f"{root:.5f}, within 1e-3", abs(factor - root) < 1e-3)
+        claim.note(
+            f"bilinear game, OMD, eta {eta:.4f}: factor", factor, f"{root:.5f}, within 1e-3", abs(factor - root) < 1e-3, True
+        )
 
 
 def published(claim: Claim, paths: dict[str, np.ndarray]) -> None:
@@ -149,40 +166,63 @@ def published(claim: Claim, paths: dict[str, np.ndarray]) -> None:
     for how, (theta, values) in known.items():
         for i, value in enumerate(values):
             expected = f"{value}, as published, within 1e-6"
-            claim.note(f"Gaussian's mean, {how}: theta_{i + 1}", theta[i], expected, abs(theta[i] - value) < 1e-6)
+            claim.note(f"Gaussian's mean, {how}: theta_{i + 1}", theta[i], expected, abs(theta[i] - value) < 1e-6, True)
 
 
-# --- the picture --------------------------------------------------------------------------------------------------------
+def found(m: dict[str, float]) -> str:
+    """README's cell."""
+    return f"{ends(m, 'bilinear game')}; a WGAN-GP on digits: {optimism.words(m)}"
 
 
-def picture(paths: dict[str, dict[str, np.ndarray]], distances: dict[str, np.ndarray]) -> plt.Figure:
-    """The games of one dimension by theta and w, the third by theta's two; and the distances on theta w."""
-    figure, axes = plt.subplots(2, 2, figsize=(11, 10), layout="constrained")
-    for place, (name, plays) in zip(axes.flat[:3], paths.items(), strict=True):
-        draw_paths(place, name, plays)
-    for how, d in distances.items():
-        axes[1, 1].plot(d, color=PLAYS[how].colour, label=how)
-    axes[1, 1].set(yscale="log", ylim=(1e-6, 1e5), xlabel="step", title=r"$\theta w$: distance from the solution")
-    handles, labels = axes[1, 1].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3)
-    start, last = distances["OMD"][0], {how: d[-1] for how, d in distances.items()}
-    figure.suptitle(
-        rf"From a distance of {start:.1f} on $\theta w$, after {STEPS:,} steps: GD at once {last['GD at once']:,.0f}, "
-        f"in turn {last['GD in turn']:.2f}, clipped {last['GD, w clipped']:.2f}, OMD {last['OMD']:.0e}"
+def ends(m: dict[str, float], name: str) -> str:
+    """How far from the solution a game ends, in each way."""
+    start = np.linalg.norm([np.subtract(GAMES[name].theta, GAMES[name].solution), GAMES[name].w])
+    far = {how: m[f"{name}, {how}: at the end"] for ways in PANELS for how in ways}
+    return f"{name}, from a distance of {start:.1f}, after {STEPS:,} steps: " + ", ".join(
+        f"{how} {d:,.0f}" if d >= 100 else f"{how} {d:.2g}" for how, d in far.items()
     )
+
+
+def arrived(m: dict[str, float]) -> str:
+    """Who is at the solution of all games."""
+    there = [how for how in PLAYS if all(m[f"{name}, {how}: at the end"] <= 1e-3 for name in GAMES)]
+    return f"{' and '.join(there) or 'nobody'} arrived in all three games"
+
+
+# --- the pictures -------------------------------------------------------------------------------------------------------
+
+
+def draw_paths(name: str, plays: dict[str, np.ndarray]) -> plt.Figure:
+    """The players' paths, one way beside the other, with their start and the solution."""
+    figure, panels = slide(1, 4, height=5.2, sharex=True, sharey=True)
+    plane = len(GAMES[name].theta) == 2  # then w, of two dimensions as well, is left out
+    x, y = GAMES[name].solution if plane else (0.0, 0.0)
+    names = (r"$\theta_1$", r"$\theta_2$") if plane else (r"$\theta$", "$w$")
+    for axes, ways in zip(panels, PANELS, strict=True):
+        for how in ways:
+            path = plays[how][:, 0] if plane else plays[how][:, :, 0]
+            axes.plot(*path.T, PLAYS[how].style, color=PLAYS[how].colour, linewidth=1.5, label=how)
+        axes.plot(*path[0], "ks", markersize=9, label="start")
+        axes.plot(x, y, "*", color=OTHERS[4], markeredgecolor="black", markersize=18, label="solution")
+        axes.set(xlim=(x - 4, x + 4), ylim=(y - 4, y + 4), aspect="equal", xlabel=names[0], ylabel=names[1])
+        axes.set(xticks=(x - 3, x, x + 3), yticks=(y - 3, y, y + 3), title=ways[0] if len(ways) == 1 else "optimistic")
+        axes.label_outer()
+    handles, labels = panels[-1].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4)
     return figure
 
 
-def draw_paths(axes: plt.Axes, name: str, plays: dict[str, np.ndarray]) -> None:
-    """The players' paths, and a star for the solution."""
-    plane = len(GAMES[name].theta) == 2  # then w, of two dimensions as well, is left out
-    x, y = GAMES[name].solution if plane else (0.0, 0.0)
-    for how in [how for how in plays if how != "optimistic Adam, momentum"]:  # whose path would cover the others
-        path = plays[how]
-        axes.plot(*(path[:, 0].T if plane else path[:, :, 0].T), color=PLAYS[how].colour, linewidth=1)
-    axes.plot(x, y, "k*", markersize=12)
-    names = (r"$\theta_1$", r"$\theta_2$") if plane else (r"$\theta$", "$w$")
-    axes.set(title=name, xlim=(x - 4, x + 4), ylim=(y - 4, y + 4), aspect="equal", xlabel=names[0], ylabel=names[1])
+def draw_distances(distances: dict[str, dict[str, np.ndarray]]) -> plt.Figure:
+    """How far from the solution, step by step, in the three games."""
+    figure, panels = slide(1, 3, sharex=True, sharey=True)
+    for axes, (name, plays) in zip(panels, distances.items(), strict=True):
+        for how, d in plays.items():
+            axes.plot(d, PLAYS[how].style, color=PLAYS[how].colour, label=how)
+        axes.set(yscale="log", ylim=(1e-6, 1e5), xlabel="step", ylabel="distance from the solution", title=name)
+        axes.set_xticks(np.linspace(0, STEPS, 3))
+        axes.label_outer()
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import pytest
 
 import minigan as mg
 from demos.kit import ring_and_grid
+from demos.kit.claim import Claim
 from demos.wasserstein import wgan
 from minigan import data, metrics, optim
 from minigan.games import WGAN, WGANGP
@@ -18,7 +19,8 @@ SMALL = ("--quick", "--steps")
 def made(monkeypatch, tmp_path, *options):
     """The game and the settings that these options lead to."""
     found = []
-    monkeypatch.setattr(wgan, "play", lambda args, settings: found.append(settings))
+    monkeypatch.setattr(wgan, "play", lambda claim, settings: found.append(settings))
+    monkeypatch.setattr(Claim, "finish", lambda claim: None)
     wgan.main(["--out", str(tmp_path), *options])
     G, critic = mg.nn.Dense(2, 2), mg.nn.Dense(2, 1)
     return wgan.make_game(found[0], G, critic), found[0]
@@ -53,7 +55,9 @@ def test_the_exact_distance_is_that_of_the_same_samples_to_the_data_at_each_mome
 
 def test_the_rank_correlation_is_that_of_the_pictures_dots_without_the_untrained_critics(quick):
     kept = snapshots_of(quick("wgan").out)
-    ranks = [kept[name][1:].argsort().argsort() for name in ("estimate", "exact")]
+    learnt = kept["step"] > kept["step"][-1] / 10
+    assert 0 < (~learnt).sum() < 4
+    ranks = [kept[name][learnt].argsort().argsort() for name in ("estimate", "exact")]
     found = summary_of(quick("wgan").out)["metrics"]["distance"]["rank_correlation"]
     assert found == pytest.approx(np.corrcoef(*ranks)[0, 1], abs=1e-9)
 
@@ -81,10 +85,48 @@ def test_the_critics_landscape_is_drawn_from_its_lowest_to_its_highest_value(qui
 
 def test_the_end_is_told_in_figures(quick):
     said = quick("wgan").said
-    assert re.search(r"beside the exact distance: rank correlation -?\d\.\d\d", said)
+    for name in (wgan.RANKS, "modes with 1 % of the samples"):
+        assert re.search(rf"^{name} +-?\d", said, re.M)
+    found = wgan.found(summary_of(quick("wgan").out)["metrics"])
     assert re.search(
-        r"exact distance of [\d,]+ samples to [\d,]+ points of the data: \d\.\d{3} at first, \d\.\d{3} at the end", said
+        r"\(rank correlation -?\d\.\d\d after a tenth of the training\), which goes from \d\.\d\d to \d\.\d\d", found
     )
+    assert re.search(r"; \d+% of the samples lie within 3 std of a mode .* at \d of 8 modes", found)
+    assert "|" not in found
+
+
+def claim_of(tmp_path, *options):
+    options_of = wgan.parser("", data=["ring", "grid"])
+    options_of.add_argument("--optimizer")
+    return Claim(wgan.start(options_of, ["--out", str(tmp_path), *options], "wgan"), {})
+
+
+@pytest.mark.parametrize(
+    ("changed", "broken"),
+    [
+        ({}, []),
+        ({"rho": 0.5}, [wgan.RANKS]),
+        ({"rho": None}, [wgan.RANKS]),
+        ({"kl": 0.1}, [wgan.EVENNESS]),
+        ({"quality": 0.1}, ["share within 3 std"]),
+        ({"last": 1.0}, ["exact distance at the end, of that at first"]),
+    ],
+)
+def test_a_curve_that_means_nothing_and_a_generator_that_has_not_learnt_break_bounds(changed, broken, tmp_path):
+    figures = {"rho": 0.95, "kl": 0.01, "quality": 0.6, "last": 0.3} | changed
+    distance = {"rank_correlation": figures["rho"], "last_exact": figures["last"], "between_two_samples_of_the_data": 0.1}
+    reached = {"modes_1pct": 6, "high_quality": figures["quality"], "kl": figures["kl"]}
+    claim = claim_of(tmp_path)
+    wgan.measure(claim, 2.0, distance, reached, {"high_quality": 0.99}, 8)
+    assert [name for name, holds in claim.holds.items() if not holds] == broken
+
+
+@pytest.mark.parametrize("options", [("--optimizer", "sgd"), ("--data", "grid")])
+def test_what_was_chosen_by_hand_is_reported_only(options, tmp_path):
+    claim = claim_of(tmp_path, *options)
+    distance = {"rank_correlation": 0.0, "last_exact": 1.0, "between_two_samples_of_the_data": 0.1}
+    wgan.measure(claim, 1.0, distance, {"modes_1pct": 1, "high_quality": 0.0, "kl": 2.0}, {"high_quality": 0.99}, 8)
+    assert claim.holds == {}
 
 
 def test_the_estimate_in_the_history_is_minus_the_critics_loss(quick):

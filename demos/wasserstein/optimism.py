@@ -1,0 +1,119 @@
+"""Adam against optimistic Adam where the games are large: a WGAN-GP that learns digits."""
+
+from dataclasses import dataclass
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import minigan as mg
+from demos.kit import digits
+from demos.kit.checkpoints import resumable
+from demos.kit.claim import Claim
+from demos.kit.comparing import HELPS, HURTS, NOTHING, compare, verdict
+from demos.kit.jobs import each
+from demos.kit.progress import progress
+from demos.kit.style import MARKERS, OTHERS, slide
+from minigan import data, metrics, optim
+from minigan.games import WGANGP
+
+
+@dataclass
+class Settings:
+    """Everything that the result depends on, besides the seed. The rates fall linearly to 0."""
+
+    updates: int = 2400  # of both networks together: the cost of a run, the same for all
+    tempi: tuple[int, ...] = (5,)  # critic steps to one of G
+    seeds: int = 6
+    z: int = 32
+    width: int = 128  # of the two hidden layers of each network
+    batch: int = 64
+    betas: tuple[float, float] = (0.5, 0.9)  # those of the paper's experiment (Daskalakis et al. 2018)
+    penalty: float = 10.0  # lambda
+    rates: tuple[float, float] = (1e-2, 1e-2)  # Adam's and optimistic Adam's, each the best of 1e-3, 3e-3, 1e-2 on another seed
+    samples: int = 2000  # that are judged
+
+
+QUICK = Settings(updates=60, seeds=2, width=32, samples=300)
+WORST = 400.0  # Frechet distance of a run that has learnt; noise, and G before it learns, are beyond 2,000
+RULES = {"Adam": optim.Adam, "optimistic Adam": optim.OptimisticAdam}
+
+
+def iterations(s: Settings, tempo: int) -> int:
+    """How many iterations have as many updates."""
+    return s.updates // (tempo + 1)
+
+
+def play(rule: str, tempo: int, seed: int, x: np.ndarray, judge: metrics.Judge, s: Settings) -> dict[str, float]:
+    """The Frechet distance, and the share of clear digits, of a generator's samples after a game on images in [0, 1]."""
+    mg.seed(seed)
+    G, critic = digits.dense_players(s.z, s.width)
+    rate = s.rates[list(RULES).index(rule)]
+    opt_G, opt_D = (RULES[rule](player.parameters(), rate, s.betas) for player in (G, critic))
+    game = WGANGP(G, critic, data.noise(s.z), opt_G, opt_D, n_critic=tempo, penalty=s.penalty)
+    steps, batches = iterations(s, tempo), data.batches(2 * x - 1, size=s.batch)
+    decay = optim.LinearDecay([opt_G, opt_D], steps)
+    for _ in resumable(range(steps), "game", game=game, batches=batches, decay=decay):
+        game.step(batches)
+        decay.step()
+    found = metrics.image_quality((game.sample(s.samples) + 1) / 2, judge, x)
+    return {"frechet": found["frechet"], "confident": found["confident"]}
+
+
+def experiment(claim: Claim, s: Settings) -> None:
+    """Both rules at every tempo, with every seed; what they come to, and their picture."""
+    x, y, _ = digits.load(claim.args)
+    judge = metrics.train_judge(x, y, steps=60) if claim.args.quick else metrics.judge(x, y, progress=progress)
+    first = claim.args.seed
+    kinds = {f"{rule}, {tempo}:1": (rule, tempo) for tempo in s.tempi for rule in RULES}
+    tasks = {f"{name}, seed {seed}": (*kind, seed) for name, kind in kinds.items() for seed in range(first, first + s.seeds)}
+    played = each(play, tasks, x, judge, s, steps=s.seeds * sum(iterations(s, tempo) for _, tempo in kinds.values()))
+    runs = {name: played[i * s.seeds : (i + 1) * s.seeds] for i, name in enumerate(kinds)}
+    report(claim, s, runs)
+    claim.show(draw(runs), "optimism", f"A WGAN-GP on digits, {s.updates:,} updates: {words(claim.metrics)}")
+
+
+def report(claim: Claim, s: Settings, runs: dict[str, list[dict]]) -> None:
+    """What optimism does to the Frechet distance, by an interval over the seeds; and whether G has learnt at all."""
+    for tempo in s.tempi:
+        adam, optimistic = ([run["frechet"] for run in runs[f"{rule}, {tempo}:1"]] for rule in RULES)
+        for rule, distances in zip(RULES, (adam, optimistic), strict=True):
+            claim.note(f"digits, {rule}, {tempo}:1: Frechet distance, mean", np.mean(distances))
+        claim.compare(f"digits, {tempo}:1: Frechet distance, optimistic less Adam", compare(optimistic, adam))
+    worst = max(run["frechet"] for seeds in runs.values() for run in seeds)
+    claim.at_most("digits: Frechet distance, worst run", worst, WORST)
+
+
+def words(m: dict[str, float]) -> str:
+    """The conclusion, from the figures."""
+    parts = []
+    for tempo in (1, 5):
+        name = f"digits, {tempo}:1: Frechet distance, optimistic less Adam"
+        if name in m:
+            came = verdict(m[name], m[f"{name} low"], m[f"{name} high"])
+            says = {HELPS: "optimism helps", HURTS: "optimism hurts", NOTHING: "optimism makes no difference beyond chance"}[
+                came
+            ]
+            steps = "one critic step to one of G's" if tempo == 1 else f"{tempo} critic steps"
+            adam, other = (m[f"digits, {rule}, {tempo}:1: Frechet distance, mean"] for rule in RULES)
+            parts.append(f"with {steps} {says} (Frechet distance {adam:.0f} by Adam, {other:.0f} by optimistic Adam)")
+    return "; ".join(parts)
+
+
+def label(name: str) -> str:
+    """Of a row: the rule, and the critic's steps to one of G's."""
+    rule, tempo = name.removesuffix(":1").split(", ")
+    return f"{rule},\n{tempo} critic step{'s' * (tempo != '1')}"
+
+
+def draw(runs: dict[str, list[dict]]) -> plt.Figure:
+    """Each run's Frechet distance, and the means."""
+    figure, axes = slide(height=4.6)
+    for i, (name, seeds) in enumerate(reversed(runs.items())):
+        distances = [run["frechet"] for run in seeds]
+        kind = list(RULES).index(name.split(",")[0])
+        axes.plot(distances, [i] * len(distances), MARKERS[kind], color=OTHERS[kind], alpha=0.7, markersize=10)
+        axes.plot([np.mean(distances)] * 2, [i - 0.3, i + 0.3], color="black")
+    axes.set_yticks(range(len(runs)), [label(name) for name in reversed(runs)])
+    axes.set(xlabel="Frechet distance of G's digits to the data (lower is better); a mark a seed, a bar for the mean")
+    axes.set_xlim(0, None)
+    return figure
