@@ -238,7 +238,7 @@ def draw_examples(model: Classifier, x: np.ndarray, y: np.ndarray, epsilon: floa
     adversarial, control = model.attacked(x, y, epsilon, clip=None), random_signs(x, epsilon, rng)
     up = (adversarial > x)[:, 0, :, :, None]
     images = {
-        "$x$": x,
+        "image $x$": x,
         f"+ {epsilon:g} sign $\\nabla_x J$\n(blue: up,\norange: down)": None,
         "$= x'$": adversarial,
         f"$x$ ± {epsilon:g}\nby chance": control,
@@ -249,7 +249,7 @@ def draw_examples(model: Classifier, x: np.ndarray, y: np.ndarray, epsilon: floa
             rows[name] = np.where(up, to_rgb(REAL), to_rgb(FAKE))
             continue
         p = model.probabilities(row)
-        rows[name] = in_grey(row, 0, 1) if name == "$x$" else in_grey(row, -epsilon, 1 + epsilon)
+        rows[name] = in_grey(row, 0, 1) if name == "image $x$" else in_grey(row, -epsilon, 1 + epsilon)
         seen[name] = [f"{says.argmax()}, {says.max():.0%}" for says in p]
         right[name] = list(p.argmax(axis=1) == y)
     figure, axes = slide()

@@ -189,7 +189,7 @@ def picture(runs: list[dict], x: np.ndarray, settings: Settings) -> plt.Figure:
     figure.legend(loc="outside lower center", ncols=2)
     clean, attacked = (runs[0]["rows"][settings.epsilons.index(e)] for e in (0.0, AT))
     shown = np.concatenate([images[:SHOWN] for images in (x, clean["projected"], attacked["attacked"], attacked["projected"])])
-    labelled(right, shown, SHOWN, ["$x$", "its $G(z)$", "attacked", "its $G(z)$"])
+    labelled(right, shown, SHOWN, ["image $x$", "its $G(z)$", "attacked", "its $G(z)$"])
     right.set_title(f"held-out images of the first seed, $\\epsilon$ = {AT}")
     return figure
 

@@ -197,7 +197,7 @@ def board(axes: plt.Axes, snapshot: dict) -> None:
     z = Z[LINES, 0]
     axes.plot([snapshot["lines"], z], [np.full(len(z), -0.06), np.full(len(z), -0.4)], color=G_COLOUR, linewidth=0.7)
     axes.set(xlim=(-4, 4), ylim=(-0.42, 1.05), yticks=[-0.4, -0.06, 0.5, 1], title=f"iteration {snapshot['step']:,}")
-    axes.set_yticklabels(["$z$", "$x$", "½", "1"])
+    axes.set_yticklabels(["z", "x", "½", "1"])
     axes.set(xlabel="$x$; below, lines from $z$ to $G(z)$", ylabel="density, $D(x)$")
 
 

@@ -177,7 +177,7 @@ def draw_curves(axes: plt.Axes, p: Mixture, q: Mixture, best: np.ndarray, runs: 
     axes.plot(X, best, color="black", linewidth=5, alpha=0.3, label="$D^* = p_{data} / (p_{data} + p_g)$")
     for i, run in enumerate(runs):
         axes.plot(X, run["D"], color=D_COLOUR, linestyle="--", label="$D$, trained, each seed" if i == 0 else None)
-    axes.set(xlabel="$x$", ylabel="density, $D(x)$", xlim=(-5, 5), ylim=(0, 1.05))
+    axes.set(xlabel="sample $x$", ylabel="density, $D(x)$", xlim=(-5, 5), ylim=(0, 1.05))
 
 
 def draw_values(axes: plt.Axes, highest: float, runs: list[dict]) -> None:
