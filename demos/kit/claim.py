@@ -86,10 +86,8 @@ class Claim:
             style.stamp(figure, self.short)
         style.save(figure, self.args.out / f"{name}.png", sorted({"png", self.args.format}))
 
-    def finish(self, picture: Figure | None = None, name: str = "") -> None:
+    def finish(self) -> None:
         """Write summary.json, and print every figure beside what was expected. Exit status 1 if a bound does not hold."""
-        if picture is not None:  # TODO: until every demo calls show
-            self.show(picture, name, picture.get_suptitle() or name)
         self.args.checkpoint.save()
         extra = {"expected": self.expected, "holds": self.holds, "pictures": self.pictures}
         if self.judged:

@@ -25,6 +25,8 @@ PICTURES = {name: {"samples.png", "over_time.png", "curves.png"} for name in DEM
 PICTURES["wgan"] |= {"distance.png"}
 for _name in ("cgan", "dcgan", "began"):
     PICTURES[_name] |= {"interpolation.png"}
+PICTURES["dcgan"] |= {"shortcomings.png"}
+PICTURES["began"] |= {"blind_spot.png"}
 OTHERS = {"animation.gif", "history.csv", "summary.json", "samples.npz", "checkpoint.npz"}
 
 FIGURES = {name: ["loss_D", "loss_G", "D_real", "D_fake", "D_accuracy"] for name in DEMOS}  # columns of the history
