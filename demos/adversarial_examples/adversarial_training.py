@@ -101,7 +101,8 @@ def curves_said(m: dict[str, float]) -> str:
     """What the training does under the attack that it has met, and under another."""
     words = verdict(m["difference under FGSM"], m["difference under FGSM low"], m["difference under FGSM high"])
     return (
-        f"Adversarial training {words} against FGSM: errors {m['adversarial, FGSM']:.1f} % instead of {m['usual, FGSM']:.1f} %\n"
+        f"Adversarial training {words} against FGSM: errors {m['adversarial, FGSM']:.1f} % instead of "
+        f"{m['usual, FGSM']:.1f} %\n"
         f"(trained on random signs: {m['random, FGSM']:.1f} %); under PGD, still {m['adversarial, PGD']:.0f} %"
     )
 
