@@ -101,7 +101,8 @@ def curves_said(m: dict[str, float]) -> str:
     """What the training does under the attack that it has met, and under another."""
     words = verdict(m["difference under FGSM"], m["difference under FGSM low"], m["difference under FGSM high"])
     return (
-        f"Adversarial training {words} against FGSM: errors {m['adversarial, FGSM']:.1f} % instead of {m['usual, FGSM']:.1f} % "
+        f"Adversarial training {words} against FGSM: errors {m['adversarial, FGSM']:.1f} % instead of "
+        f"{m['usual, FGSM']:.1f} %\n"
         f"(trained on random signs: {m['random, FGSM']:.1f} %); under PGD, still {m['adversarial, PGD']:.0f} %"
     )
 
@@ -112,7 +113,7 @@ def examples_said(m: dict[str, float]) -> str:
         f"in {m['adversarial, worst epsilon']:.0f} %, examples made against the usual one in {m['adversarial, transfer']:.0f} %"
     )
     clean = f"{m['adversarial, clean']:.1f} % instead of {m['usual, clean']:.1f} %"
-    return f"Without an attack, it errs in {clean}; the worst size of the step fools it {others}"
+    return f"Without an attack, the adversarially trained errs in {clean};\nthe worst size of the step fools it {others}"
 
 
 # --- three ways to train ------------------------------------------------------------------------------------------------

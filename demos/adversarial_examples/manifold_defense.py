@@ -89,8 +89,8 @@ def said(m: dict[str, float]) -> str:
     """What comes back, and what it costs."""
     attacked, projected, cost = m[f"attacked_{AT:g}"], m[f"projected_{AT:g}"], 100 * m["cost_without_attack"]
     return (
-        f"FGSM of {AT} leaves a classifier {attacked:.0%} accuracy, on the nearest images that a generator can make "
-        f"{projected:.0%}; without an attack, the projection costs {cost:.1f} points"
+        f"FGSM of {AT} leaves a classifier {attacked:.0%} accuracy, on the nearest image that a generator can make "
+        f"{projected:.0%};\nwithout an attack, the projection costs {cost:.1f} points"
     )
 
 
