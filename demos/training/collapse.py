@@ -3,11 +3,11 @@
 Slide: "Mode collapse — G generates realistic data but only for a *subset* of the domain of $P_{\\text{data}}(\\mathbf{x})$"
 (CS/DS 541, class 19); "Get rid of mode collapse" (of the WGAN; GAN slides)
 
-The data are three Gaussians in the plane, far from each other. D takes five steps for each of G's, at twice G's rate: it soon
-knows G's samples from the data, and what lies between the modes as well. A sample on one mode then is real enough, and it
-would have to cross what D is sure is fake to reach another. Changes, one at a time, from this setting: D takes one step only,
-the WGAN-GP's loss (with the same five steps), a D that is flat at the data (R1), a D that sees more than one sample: pairs of
-them (PacGAN), or the minibatch's standard deviation as one more feature.
+The data are three Gaussians in the plane, far from each other. D takes five steps for each of G's, at twice G's rate. A likely
+reason for what follows, which is not measured here: D soon knows what lies between the modes, and a sample on one of them would
+have to cross what D is sure is fake to reach another. Changes, one at a time, from this
+setting: one D step only, the WGAN-GP's loss (with the same five steps), a D that is flat at the data (R1), a D that sees more
+than one sample: pairs of them (PacGAN), or the minibatch's standard deviation as one more feature.
 What to look for: the mode that has no samples at the end, though the others look right; and, with each change, the share of
 the samples on the rarest mode, a dot for each seed: a third is even, and 0 is a mode that is lost.
 """

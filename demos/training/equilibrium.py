@@ -230,8 +230,8 @@ def draw_game(axes: Axes, runs: list[dict]) -> None:
     tables = [run["all"]["G"] for run in runs]
     lines(axes, tables, "D_held_out", REAL, "$D(x)$, held-out images")
     lines(axes, tables, "D_fake", FAKE, "$D(G(z))$, new samples", "--")
-    axes.set(title="what D believes", ylabel="mean probability,\nshare (right)", xlabel="iteration")
-    axes.legend(loc="center right")
+    axes.set(title="$D(x)$, held-out (solid); $D(G(z))$, new (dashed)")  # no corner is free of curves
+    axes.set(ylabel="mean probability,\nshare (right)", xlabel="iteration")
 
 
 def draw_few(axes: Axes, runs: list[dict]) -> None:
