@@ -21,7 +21,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
@@ -198,15 +198,20 @@ def side_by_side(args: argparse.Namespace) -> Iterator[tuple[str, int]]:
                 for name in [name for name, process in running.items() if process.poll() is not None]:
                     yield name, running.pop(name).returncode
                 time.sleep(LOOK)
-    except KeyboardInterrupt:
-        for process in running.values():
+    finally:  # Ctrl-C, here or while the caller had a name
+        stop(running.values())
+
+
+def stop(processes: Collection[subprocess.Popen]) -> None:
+    """Let those that are running save; a further Ctrl-C does not wait for it."""
+    try:
+        for process in processes:
             with suppress(ValueError):  # on Windows there are no groups: it has been told
                 process.send_signal(signal.SIGINT)
-        for process in running.values():
+        for process in processes:
             process.wait()
-        raise
     finally:
-        for process in running.values():
+        for process in processes:
             process.kill()
 
 

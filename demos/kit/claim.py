@@ -10,6 +10,8 @@ from demos.kit import results, style
 from demos.kit.comparing import Comparison
 from demos.kit.run import begin, write_summary
 
+OTHERS = ["animation.gif", "history.csv", "samples.npz", "summary.json", "checkpoint.npz"]  # files, in the order of interest
+
 
 class Claim:
     """What a demo finds out: call `note`, or one of the bounds, for every figure, `show` for every picture, then `finish`.
@@ -109,5 +111,5 @@ class Claim:
             verdict = {True: "", False: "   <-- does not hold"}.get(self.holds.get(key), "")
             print(f"{key:{width}}  {value:12.6g}  {self.expected.get(key, '')}{verdict}".rstrip())
         endings = sorted({"png", self.args.format})
-        pictures = [f"{name}.{ending}" for name in self.pictures for ending in endings]
-        print(f"\nResults are in {self.args.out}/: {', '.join([*pictures, 'summary.json', 'checkpoint.npz'])}")
+        files = [f"{name}.{ending}" for name in self.pictures for ending in endings] + OTHERS
+        print(f"\nResults are in {self.args.out}/: {', '.join(name for name in files if (self.args.out / name).exists())}")

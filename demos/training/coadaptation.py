@@ -1,4 +1,4 @@
-"""Where D looks at a (x1 - x2) alone, noise that cancels stays; dropout on D's input ends that. Does a D that learns need it?
+"""Where D looks at a (x1 - x2) alone, noise that cancels stays; dropout on D's input ends that; then a D that learns.
 
 Slide: "In the latter case, D gives feedback to G that images are “ok” as long as the background noise “cancels” itself"; "we
 can use dropout on the input layer x, so that each pathway must judge independently if the image is a fake." (CS/DS 552,

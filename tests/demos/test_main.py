@@ -222,6 +222,7 @@ def scripts(tmp_path, monkeypatch):
 
     monkeypatch.setattr(everything, "names", lambda: list(code))
     monkeypatch.setattr(everything, "command", command)
+    monkeypatch.setattr(everything, "recorded_seconds", lambda name: 0.0)
     return code
 
 
