@@ -34,7 +34,7 @@ def test_what_a_quick_run_can_show_holds(tmp_path):
     summary = summary_of(tmp_path)
     assert all(summary["holds"].values())
     assert len(summary["holds"]) == 8
-    assert "correct_classes" not in summary["holds"]  # so few iterations teach no G ten classes
+    assert "classes_lost" not in summary["holds"]  # so few iterations teach no G ten classes
     pictures = {path.name for path in tmp_path.glob("*.png")}
     assert len(pictures) == 8
     assert pictures == {f"{name}.png" for name in summary["pictures"]}
