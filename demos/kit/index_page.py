@@ -82,7 +82,7 @@ def picture(path: Path, title: str) -> str:
     if not path.is_file():
         return ""
     small = io.BytesIO()
-    with path.open("rb") as file, Image.open(file) as image:
+    with Image.open(path) as image:
         image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
     data = base64.b64encode(small.getvalue()).decode()
     return f'<img alt="{html.escape(title, quote=True)}" src="data:image/png;base64,{data}">'

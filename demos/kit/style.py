@@ -74,6 +74,7 @@ def stamp(figure: Figure, words: str) -> None:
 
 def save(figure: Figure, path: Path, formats: Sequence[str]) -> None:
     """Write the figure beside `path` in these formats, and let it go."""
+    figure.draw_without_rendering()  # the layout of equal axes comes to rest with the second drawing
     for ending in formats:
         metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(ending)
         figure.savefig(path.with_suffix(f".{ending}"), metadata=metadata)

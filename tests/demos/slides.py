@@ -34,6 +34,7 @@ def texts_drawn():
 
 def complaints(figure: Figure) -> list[str]:
     """What is wrong with this figure; best nothing."""
+    figure.draw_without_rendering()  # as `style.save` does
     with texts_drawn() as texts:
         FigureCanvasAgg(figure).print_png(io.BytesIO())
     width, height = figure.bbox.width, figure.bbox.height
