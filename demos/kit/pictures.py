@@ -83,7 +83,7 @@ def points(real: np.ndarray, fake: np.ndarray) -> Figure:
 def points_over_time(snapshots: list[dict[str, np.ndarray]], real: np.ndarray, opinion: str = "$D(x)$") -> Figure:
     """Four moments of the training: the samples over what D believes (0: fake, 1: real), or what `opinion` names."""
     chosen = [snapshots[int(i)] for i in np.unique(np.geomspace(1, len(snapshots), 4).round() - 1)]
-    figure, panels = slide(1, len(chosen), height=4.9, squeeze=False, sharex=True, sharey=True)
+    figure, panels = slide(1, len(chosen), height=4.3, squeeze=False, sharex=True, sharey=True)
     for axes, snapshot in zip(panels[0], chosen, strict=True):
         field, _ = _field_and_points(axes, snapshot, real)
         axes.set(title=f"iteration {int(snapshot['step']):,}", xlabel="$x_1$", ylabel="$x_2$")
