@@ -103,7 +103,7 @@ def measure_gpu(claim: Claim, settings: Settings, pythons: dict[str, str]) -> No
 
 
 def judge(claim: Claim, times: dict[str, dict[str, dict[str, float]]], grown: dict[str, dict[str, Any]]) -> None:
-    """The larger the matrices, the less the rest counts; time and memory are those of a walk that visits each op once."""
+    """The larger the matrices, the less the rest counts; memory is that of a walk that visits each op once."""
     ratios = [times[name]["matmul"]["ratio"] for name in DENSE if "matmul" in times.get(name, {})]
     if len(ratios) == len(DENSE):
         falls = all(small > large for small, large in pairwise(ratios))
@@ -111,7 +111,7 @@ def judge(claim: Claim, times: dict[str, dict[str, dict[str, float]]], grown: di
         claim.note("to_matmul_mlp1024", ratios[-1], "at most 2, less than at each smaller size", falls and ratios[-1] <= 2)
     for name in sorted(grown.keys() & {"batch", "depth"}):  # of width and side, it depends on which of two terms is larger
         claim.between(f"memory_with_{name}", grown[name]["slope"]["peak"], 0.6, 1.2)
-        claim.between(f"time_with_{name}", grown[name]["slope"]["ms"], 0.5, 1.3)
+        claim.note(f"time_with_{name}", grown[name]["slope"]["ms"], "reported: a time depends on what else is running")
 
 
 def against_products(m: dict[str, Any]) -> str:
