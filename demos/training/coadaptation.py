@@ -26,7 +26,7 @@ import minigan as mg
 from demos.kit import digits
 from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
-from demos.kit.comparing import HELPS, HURTS, NOTHING, compare, verdict
+from demos.kit.comparing import HELPS, HURTS, compare
 from demos.kit.jobs import each
 from demos.kit.run import start
 from demos.kit.style import FAKE, OTHERS, REAL, slide
@@ -249,13 +249,9 @@ def of_opposites(m: dict[str, float]) -> str:
 
 
 def on_ink(m: dict[str, float]) -> str:
-    """What dropout does where D learns."""
-    name = "dropout_log10_ink"
-    word = verdict(m[name], m[f"{name} low"], m[f"{name} high"])
-    times = (
-        f"x {10 ** m[name]:.2g}, 95 %: {10 ** m[f'{name} low']:.2g} to {10 ** m[f'{name} high']:.2g}" if word != NOTHING else ""
-    )
-    return f"{word} (ink at G's border {times})" if times else f"makes {word} (ink at G's border)"
+    """What dropout does where D learns: an interval and no verdict, for so small an effect is not settled by so few pairs."""
+    times, low, high = (10 ** m[f"dropout_log10_ink{end}"] for end in ("", " low", " high"))
+    return f"multiplies the ink at G's border by {times:.2g} (95 %: {low:.2g} to {high:.2g})"
 
 
 def title_of_toys(m: dict[str, float]) -> str:

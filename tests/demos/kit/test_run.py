@@ -73,6 +73,8 @@ def test_the_summary_has_settings_metrics_versions_and_seconds(done):
 def test_all_figures_of_the_summary_are_finite_numbers_and_the_last_step_is_the_historys(done):
     metrics = summary_of(done.out)["metrics"]
     assert len(numbers(metrics)) > 10
+    interval = {name for name in metrics if name.endswith((" low", " high"))}  # a single seed's is infinite: null
+    assert {metrics.pop(name) for name in interval} <= {None}
     assert np.isfinite(np.array(numbers(metrics), float)).all()
     last = metrics["last_step"]
     assert last == pytest.approx({name: float(value) for name, value in history_of(done.out)[-1].items()})

