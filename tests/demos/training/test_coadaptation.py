@@ -232,7 +232,7 @@ def test_a_planted_d_has_to_be_seen(claim, made_up, missed, monkeypatch):
     [
         ((1e-4, 2e-4, 1.5e-4), "input dropout multiplies the ink at G's border by 0.091 (95 %: 0.0"),
         ((1e-2, 2e-2, 1.5e-2), "input dropout multiplies the ink at G's border by 9.1 (95 %: "),
-        ((1e-3, 1e-3, 3e-3), "input dropout multiplies the ink at G's border by 1 (95 %: 0.2"),
+        ((1e-3, 1e-3, 3e-3), "input dropout multiplies the ink at G's border by 0.91 (95 %: 0.2"),
     ],
 )
 def test_the_words_follow_the_interval(claim, dropout, said):
