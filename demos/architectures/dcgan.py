@@ -81,7 +81,7 @@ def against(claim: Claim, played: digits.Played, s: Settings) -> None:
 
 
 def pace(claim: Claim, runs: dict[str, list[dict]]) -> None:
-    """Whether as many seconds were as many seconds; the first convolutional game, with its pictures and rests, was not timed."""
+    """Whether as many seconds were as many seconds. The first convolutional game, which rests for pictures, is not timed."""
     if runs[CONV]:
         dense, conv = (np.mean([run["seconds"] for run in runs[kind]]) for kind in (SECONDS, CONV))
         claim.note("seconds of the dense game for each of the convolutional one", dense / conv, "reported: of one core")
