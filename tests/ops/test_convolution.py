@@ -458,9 +458,7 @@ WRONG = [-1, 1.0, True, np.True_, "1", None, (1, 1, 1), (1,), (1, -1), (1, 1.5),
 
 
 @pytest.mark.parametrize("value", [*WRONG, 0, (1, 0)], ids=repr)
-@pytest.mark.parametrize(
-    ("op", "what"), [(mg.conv2d, "stride"), (mg.conv2d, "dilation"), (mg.conv_transpose2d, "stride")], ids=str
-)
+@pytest.mark.parametrize(("op", "what"), [(mg.conv2d, "stride"), (mg.conv2d, "dilation"), (mg.conv_transpose2d, "stride")])
 def test_stride_and_dilation_are_integers_of_at_least_1(op, what, value):
     with pytest.raises(ValueError, match=rf"{op.__name__}: {what} is .*; expected one integer, or two, of at least 1"):
         op(np.ones((1, 1, 5, 5)), np.ones((1, 1, 2, 2)), **{what: value})
