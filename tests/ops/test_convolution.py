@@ -468,7 +468,6 @@ def test_stride_and_dilation_are_integers_of_at_least_1(op, what, value):
 @pytest.mark.parametrize(
     ("op", "what"),
     [(mg.conv2d, "padding"), (mg.conv_transpose2d, "padding"), (mg.conv_transpose2d, "output_padding")],
-    ids=str,
 )
 def test_paddings_are_integers_of_at_least_0(op, what, value):
     with pytest.raises(ValueError, match=rf"{op.__name__}: {what} is .*; expected one integer, or two, of at least 0"):
