@@ -1,4 +1,4 @@
-"""Where minigan's time goes, and what other engines need for the same: one GAN iteration, measured against five of them.
+"""Where minigan's time goes, and what other engines need for the same: one GAN iteration.
 
     D steps on real and detached fake samples, then G with D frozen; Adam for both. The same numbers in every engine.
 

@@ -182,8 +182,9 @@ def found(m: dict[str, float]) -> str:
 
 def agreement_in_words(m: dict[str, float]) -> str:
     """The estimate beside the distance."""
-    rho, name = m[RANKS], "exact distance"
-    agrees = "" if rho is None or np.isnan(rho) else f" (rank correlation {rho:.2f} after a tenth of the training)"
+    rho, all_of_it, name = m[RANKS], m["rank correlation over all of the training"], "exact distance"
+    whole = "" if all_of_it is None or np.isnan(all_of_it) else f", {all_of_it:.2f} over all of it"
+    agrees = "" if rho is None or np.isnan(rho) else f" (rank correlation {rho:.2f} after a tenth of the training{whole})"
     return (
         f"the critic's estimate beside the exact Wasserstein distance{agrees}, which goes from {m[f'{name} at first']:.2f} "
         f"to {m[f'{name} at the end']:.2f}; two samples of the data: {m[f'{name} of two samples of the data']:.2f}"
