@@ -89,7 +89,8 @@ def test_the_end_is_told_in_figures(quick):
         assert re.search(rf"^{name} +-?\d", said, re.M)
     found = wgan.found(summary_of(quick("wgan").out)["metrics"])
     assert re.search(
-        r"\(rank correlation -?\d\.\d\d after a tenth of the training, -?\d\.\d\d over all of it\), which goes from \d\.\d\d to \d\.\d\d",
+        r"\(rank correlation -?\d\.\d\d after a tenth of the training, -?\d\.\d\d over all of it\), "
+        r"which goes from \d\.\d\d to \d\.\d\d",
         found,
     )
     assert re.search(r"; \d+% of the samples lie within 3 std of a mode .* at \d of 8 modes", found)
