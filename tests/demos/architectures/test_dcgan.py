@@ -96,9 +96,9 @@ def test_every_kind_plays_every_seed_and_dense_players_more_iterations_in_the_sa
 
     monkeypatch.setattr(dcgan, "each", each)
     monkeypatch.setattr(dcgan, "picture", lambda runs, real: None)
-    monkeypatch.setattr(dcgan, "QUICK", dcgan.QUICK | {"steps": 3, "seeds": 2, "pace": 4, "samples": 10})
+    monkeypatch.setattr(dcgan, "QUICK", dcgan.QUICK | {"steps": 3, "seeds": 2, "short_seeds": 3, "pace": 4, "samples": 10})
     run("dcgan", tmp_path, "--quick", "--seed", "7")
-    dense = [(kind, seed, n) for kind, n in ((ITERATIONS, 3), (SECONDS, 12)) for seed in (7, 8)]
+    dense = [*[(ITERATIONS, seed, 3) for seed in (7, 8, 9)], *[(SECONDS, seed, 12) for seed in (7, 8)]]
     assert asked == [*dense, (CONV, 8, 3)]  # the first has been played
 
 
