@@ -70,12 +70,13 @@ def _side_by_side(run: Checkpoint, function: Callable, tasks: Mapping[str, tuple
     context = multiprocessing.get_context("spawn")  # the same on every system, and safe where threads are running
     moves = context.SimpleQueue()
     jobs = min(run.jobs, len(left))
+    run.save(bar)  # so that there is something to resume, whatever comes: the tasks' own files are nothing without it
     pool = ProcessPoolExecutor(jobs, context, _begin, (backend.name(), backend.noise_name(), shared, moves))
     try:
         futures = {}
-        for number, name in enumerate(tasks):
-            if name in left:
-                how = _how(run, name, number)
+        with _ctrl_c_waits():
+            for name in left:
+                how = _how(run, name, names[name])
                 futures[pool.submit(_work, how, generators[name], function, tasks[name])] = name, how["path"]
         waiting = set(futures)
         while waiting:
@@ -84,22 +85,40 @@ def _side_by_side(run: Checkpoint, function: Callable, tasks: Mapping[str, tuple
                 bar.update(moves.get())
             for future in done:
                 name, part = futures[future]
-                results[name], moved = future.result()
+                results[name], moved, cpu, cpu_before = future.result()
+                run.of_tasks, run.before[1] = run.of_tasks + cpu, run.before[1] + cpu_before
                 run.keep(names[name], results[name], moved, bar, part)
+            if time.perf_counter() >= run.due:
+                run.save(bar)
     except BrokenProcessPool:
-        run.save(bar)
-        raise SystemExit(f"a process was killed (is there enough memory for {jobs}?); this goes on: {run.command}") from None
+        why = f"is there enough memory for {jobs}?) or could not begin (a program of your own: has it an if __name__ == "
+        raise SystemExit(f'a process was killed ({why}"__main__"?); this goes on: {run.command}') from None
     finally:
         if len(results) < len(tasks):  # stopped, or one of them failed
+            run.save(bar)
             for process in multiprocessing.active_children():
                 process.terminate()  # it saves, and stops
         pool.shutdown(cancel_futures=True)
     return [results[name] for name in tasks]
 
 
-def _how(run: Checkpoint, name: str, number: int) -> dict[str, Any]:
+@contextmanager
+def _ctrl_c_waits() -> Iterator[None]:
+    """A block in which processes are started: those of them that are still importing shall not hear Ctrl-C either."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    with checkpoints.undisturbed():
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
+def _how(run: Checkpoint, name: str, own: str) -> dict[str, Any]:
     """The checkpoint of a task, as another process makes it."""
-    path = run.part(number)
+    path = run.part(own)
     resume = run.resume.with_name(path.name) if run.resume else None
     settings = {**run.settings, "task": name}
     return {"path": path, "demo": run.demo, "command": run.command, "resume": resume, "settings": settings}
@@ -136,17 +155,19 @@ def _end_with(parent: Any) -> None:
     os._exit(1)
 
 
-def _work(how: dict[str, Any], rng: np.random.Generator, function: Callable, task: tuple) -> tuple[Any, int]:
-    """A task: its result, and how many iterations it had."""
+def _work(how: dict[str, Any], rng: np.random.Generator, function: Callable, task: tuple) -> tuple[Any, int, float, float]:
+    """A task: its result, how many iterations it had, and its seconds of this processor, now and before it was resumed."""
     if _stopped:
         raise SystemExit
     resume = how["resume"] if how["resume"] and how["resume"].exists() else None
-    run, bar = Checkpoint(how["path"], how["demo"], how["command"], resume), _Moves()
+    run, bar, began = Checkpoint(how["path"], how["demo"], how["command"], resume), _Moves(), time.process_time()
+    run.cpu_began = began
     run.start(signals=["SIGTERM"])
     try:
         run.begin(how["settings"])
         with checkpoints.sharing(bar), backend.own_generators(rng):
-            return checkpoints.copied(function(*task, *_shared)), bar.n
+            result = checkpoints.copied(function(*task, *_shared))
+            return result, bar.n, time.process_time() - began, run.before[1]
     except SystemExit:  # a signal, or a nan: this process takes no further task
         _stop()
         raise

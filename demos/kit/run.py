@@ -9,7 +9,6 @@ import platform
 import shlex
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -110,8 +109,7 @@ def start(options: Options, argv: Sequence[str] | None, name: str) -> argparse.N
         backend.use(args.backend)
     except backend.BackendError as error:
         options.error(str(error))
-    if args.record or args.jobs == 1:
-        threads.COUNT = 1  # the last bits of a convolution depend on how many there are
+    threads.COUNT = 1  # the last bits of a convolution depend on how many there are
     mg.seed(args.seed)
     if "data" in args and args.data is None:
         args.data = args.data_defaults[args.quick]
@@ -188,7 +186,7 @@ def write_summary(args: argparse.Namespace, settings: dict, metrics: dict, extra
 
     A figure that is nan or infinite is written as null: JSON has no such numbers.
     """
-    used = os.times()  # of this process, and of those that it has waited for
+    seconds, cpu_seconds = args.checkpoint.elapsed()
     summary = {
         "demo": args.checkpoint.demo,
         "settings": {**settings, "seed": args.seed, "backend": backend.name()},
@@ -196,8 +194,8 @@ def write_summary(args: argparse.Namespace, settings: dict, metrics: dict, extra
         **(extra or {}),
         "versions": {"minigan": mg.__version__, "numpy": np.__version__, "matplotlib": matplotlib.__version__}
         | {"python": platform.python_version()},
-        "seconds": round(time.perf_counter() - args.checkpoint.began, 1),
-        "cpu_seconds": round(used.user + used.system + used.children_user + used.children_system, 1),
+        "seconds": round(seconds, 1),
+        "cpu_seconds": round(cpu_seconds, 1),
     }
     text = json.dumps(without_nan(summary), indent=2, allow_nan=False)
     (args.out / "summary.json").write_text(text + "\n", encoding="utf-8")

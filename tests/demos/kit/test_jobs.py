@@ -78,6 +78,34 @@ def test_a_process_that_is_killed_is_one_line(tmp_path):
         each(die, {"a": (1,), "b": (1,)}, steps=2)
 
 
+@pytest.mark.slow
+def test_what_one_call_leaves_behind_is_nothing_to_the_next(tmp_path):
+    """A task's file that is left of one `each` is not taken for that of another `each`."""
+    checkpoint = begun(tmp_path, 2).args.checkpoint
+    checkpoint.save()
+    parts = [checkpoint.part(name) for name in ("run 0", "run 1", "run 0 (2)")]
+    assert len(set(parts)) == 3
+    checkpoint.release()
+    parts[0].write_bytes((tmp_path / "checkpoint.npz").read_bytes())  # of other settings: refused, if it were read
+    claim = begun(tmp_path, 2, "--resume")
+    x = np.ones((2, 3), np.float32)
+    found = each(play, {"other 0": (5,), "other 1": (6,)}, x, 4, steps=8)
+    assert len(found) == 2
+    claim.args.checkpoint.end()
+    assert not parts[0].exists()
+
+
+def test_the_seconds_of_a_resumed_run_are_those_of_all_its_parts(tmp_path, monkeypatch):
+    claim = begun(tmp_path, 1)
+    claim.args.checkpoint.began -= 1000.0
+    claim.args.checkpoint.before[1] = 500.0
+    claim.args.checkpoint.save()
+    claim.args.checkpoint.release()
+    seconds, cpu = begun(tmp_path, 1, "--resume").args.checkpoint.elapsed()
+    assert seconds == pytest.approx(1000.0, abs=20.0)
+    assert cpu > 500.0
+
+
 def test_without_a_run_it_is_a_plain_loop():
     found = each(play, {"a": (1,), "b": (2,)}, np.ones((2, 3), np.float32), 2, steps=4)
     assert [len(run["sums"]) for run in found] == [2, 2]
@@ -126,18 +154,19 @@ def test_a_run_that_is_stopped_goes_on_where_its_processes_were(tmp_path, name):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     whole = subprocess.run(command("whole"), env=environment, capture_output=True, text=True, check=True).stdout
     process = subprocess.Popen(command("broken"), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    part = tmp_path / "broken" / "checkpoint.task-0.npz"
+    folder = tmp_path / "broken"
     until = time.monotonic() + 60
-    while not part.exists() and time.monotonic() < until:
+    while not (parts := sorted(folder.glob("checkpoint.task-*.npz"))) and time.monotonic() < until:
         time.sleep(0.05)
     process.send_signal(getattr(signal, name))
     _, said = process.communicate(timeout=60)
     assert process.returncode != 0
     if name != "SIGKILL":
         assert b"this goes on: python -m demos slow_runs" in said
-    t = read_checkpoint(part)[1]["loop"]["t"]
-    assert 0 < t < 40
+    assert 0 < read_checkpoint(parts[0])[1]["loop"]["t"] < 40
+    assert (folder / "checkpoint.npz").exists()  # without it, the parts would be taken for left over ones
     resumed = subprocess.run(command("broken", "--resume"), env=environment, capture_output=True, text=True, check=True)
     assert resumed.stdout == whole
+    assert "starts anew" not in resumed.stderr
     assert not list((tmp_path / "broken").glob("checkpoint.task-*"))
     assert checkpoints.read_checkpoint(tmp_path / "broken" / "checkpoint.npz")
