@@ -11,6 +11,7 @@ from demos.kit import pictures
 from demos.kit.claim import Claim
 from demos.kit.classifiers import in_parts
 from demos.kit.progress import progress
+from demos.kit.rounding import percent
 from demos.kit.run import Run, add_data_options, common_options
 from demos.kit.training import adams, train
 from minigan import Tensor, backend, data, metrics, nn, no_grad, softmax
@@ -276,17 +277,18 @@ def in_words(m: dict[str, Any]) -> str:
     )
     if "of the class asked for" in m:
         asked, worst = m["of the class asked for"], m["of the class asked for, worst class"]
-        return f"{asked:.0%} of the samples show the class asked for, of the worst class {worst:.0%}; {distance}"
+        return f"{percent(asked)} of the samples show the class asked for, of the worst class {percent(worst)}; {distance}"
     clear, real = m["clear digits"], m["clear digits, unseen real images"]
-    return f"{clear:.0%} of the samples are clear digits (of real images {real:.0%}), of {m['classes']:.0f} classes; {distance}"
+    share = f"{percent(clear)} of the samples are clear digits (of real images {percent(real)})"
+    return f"{share}, of {m['classes']:.0f} classes; {distance}"
 
 
 def on_the_way(m: dict[str, Any]) -> str:
     """What they say of the images between two z."""
     straight, circle = (m[f"clear digits half way on {way}"] for way in ("a straight line", "a great circle"))
     return (
-        f"Half way from one $z$ to another, {straight:.0%} of the images are clear digits on straight lines, "
-        f"{circle:.0%} on great circles; of samples, {m['clear digits']:.0%}"
+        f"Half way from one $z$ to another, {percent(straight)} of the images are clear digits on straight lines, "
+        f"{percent(circle)} on great circles; of samples, {percent(m['clear digits'])}"
     )
 
 
@@ -295,6 +297,6 @@ def at_the_end(history: list[dict[str, float]]) -> str:
     last = history[-max(1, len(history) // 10) :]
     if "D_accuracy" in last[0]:
         right = np.mean([row["D_accuracy"] for row in last])
-        return f"In the last tenth of the training, D is right about {right:.0%} of the images; guessing, about 50%"
+        return f"In the last tenth of the training, D is right about {percent(right)} of the images; guessing, about 50 %"
     ratio, M = (np.mean([row[name] for row in last]) for name in ("ratio", "M"))
     return f"In the last tenth of the training, $L(G(z))$ is {ratio:.2f} times $L(x)$, and $M$ is {M:.3f}"
