@@ -11,7 +11,7 @@ from demos.kit import pictures
 from demos.kit.claim import Claim
 from demos.kit.classifiers import in_parts
 from demos.kit.progress import progress
-from demos.kit.rounding import percent
+from demos.kit.rounding import at_least, at_most, percent
 from demos.kit.run import Run, add_data_options, common_options
 from demos.kit.training import adams, train
 from minigan import Tensor, backend, data, metrics, nn, no_grad, softmax
@@ -249,9 +249,12 @@ def well_drawn(claim: Claim) -> None:
     claim.at_least("classes", m["classes"], 10)
     least, most = CLEAR * m["clear digits, unseen real images"], m["Frechet distance, real images without one class"]
     claim.note(
-        "clear digits", m["clear digits"], f"at least {least:.3f}, {CLEAR:g} of real images'", m["clear digits"] >= least
+        "clear digits",
+        m["clear digits"],
+        f"at least {at_least(least, 3)}, {CLEAR:g} of real images'",
+        m["clear digits"] >= least,
     )
-    expected = f"at most {most:.3g}, that of real images without one class"
+    expected = f"at most {at_most(most, 3)}, that of real images without one class"
     claim.note("Frechet distance", m["Frechet distance"], expected, m["Frechet distance"] <= most)
 
 
@@ -262,7 +265,10 @@ def smooth(claim: Claim) -> None:
     """
     share, least = claim.metrics["clear digits half way on a great circle"], SMOOTH * claim.metrics["clear digits"]
     claim.note(
-        "clear digits half way on a great circle", share, f"at least {least:.3f}, {SMOOTH:g} of samples'", share >= least
+        "clear digits half way on a great circle",
+        share,
+        f"at least {at_least(least, 3)}, {SMOOTH:g} of samples'",
+        share >= least,
     )
 
 

@@ -1,21 +1,25 @@
 """Every picture can be read on a slide, is named, and is stamped where it comes from a quick run."""
 
+import re
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
 import demos.__main__ as everything
-from demos.kit import style
+from demos.kit import results, style
 from demos.kit.claim import Claim
 from demos.kit.style import slide
-from tests.demos.running import QUICK
+from tests.demos.running import QUICK, summary_of
 from tests.demos.slides import complaints
 
+BOUND = re.compile(r"at (?:most|least) [-\d.e+]+|from [-\d.e+]+ to [-\d.e+]+")
+OF_THE_SIZE = {"collapse, seeds that miss a mode"}  # how many seeds there are
 EVERY = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in everything.names()]
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_every_picture_can_be_read_on_a_slide(name, tmp_path, monkeypatch):
+def test_a_quick_run_has_pictures_that_can_be_read_on_a_slide_and_the_recorded_bounds(name, tmp_path, monkeypatch):
     found, show = {}, Claim.show
 
     def look(self, figure, stem, title):
@@ -32,6 +36,16 @@ def test_every_picture_can_be_read_on_a_slide(name, tmp_path, monkeypatch):
     everything.main([name, "--quick", "--out", str(tmp_path)])
     assert found
     assert {stem: said for stem, said in found.items() if said} == {}
+    mine, recorded = bounds(summary_of(tmp_path)), bounds(results.recorded(name))
+    assert {key: mine[key] for key in mine.keys() & recorded - OF_THE_SIZE} == {
+        key: recorded[key] for key in mine.keys() & recorded - OF_THE_SIZE
+    }
+
+
+def bounds(summary):
+    """Each figure's bound that is a number of the code, not one that the run has measured."""
+    expected = {name: words.split(": not judged")[0] for name, words in summary["expected"].items()}
+    return {name: words for name, words in expected.items() if BOUND.fullmatch(words)}
 
 
 @pytest.mark.parametrize(
