@@ -14,7 +14,14 @@ from tests.demos.running import QUICK, summary_of
 from tests.demos.slides import complaints
 
 BOUND = re.compile(r"at (?:most|least) [-\d.e+]+|from [-\d.e+]+ to [-\d.e+]+")
-OF_THE_SIZE = {"collapse, seeds that miss a mode"}  # how many seeds there are
+OWN = {  # bounds that a quick run has of its own: by its settings (which are compared elsewhere), or as it measures them
+    "optimal_discriminator": r"\w+_(sup|mean)_error",
+    "collapse": "collapse, seeds that miss a mode",
+    "autoencoder": r".*: remedy's error over its own, worst seed",
+    "vae": "elbo",
+    "boltzmann": r".*: error over the mean image's, worst seed",
+    "began": "classes with a low gamma",
+}
 EVERY = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in everything.names()]
 
 
@@ -37,9 +44,8 @@ def test_a_quick_run_has_pictures_that_can_be_read_on_a_slide_and_the_recorded_b
     assert found
     assert {stem: said for stem, said in found.items() if said} == {}
     mine, recorded = bounds(summary_of(tmp_path)), bounds(results.recorded(name))
-    assert {key: mine[key] for key in mine.keys() & recorded - OF_THE_SIZE} == {
-        key: recorded[key] for key in mine.keys() & recorded - OF_THE_SIZE
-    }
+    both = [key for key in mine.keys() & recorded.keys() if not re.fullmatch(OWN.get(name, ""), key)]
+    assert {key: mine[key] for key in both} == {key: recorded[key] for key in both}
 
 
 def bounds(summary):
