@@ -48,7 +48,8 @@ class Claim:
         quick: so few iterations as those of a --quick run can show it, too; otherwise they do not judge it.
         What was only reported may be judged later on. Raises ValueError for another number of that name, or another verdict.
         """
-        if name in self.holds or (name in self.metrics and self.metrics[name] != value):
+        another = name in self.metrics and str(float(self.metrics[name])) != str(float(value))  # a nan is like a nan
+        if another or name in self.holds or ": not judged by a" in self.expected.get(name, ""):
             raise ValueError(f"there is a figure {name!r} already")
         self.metrics[name] = float(value)
         if expected:

@@ -80,6 +80,15 @@ def test_what_is_wrong_with_a_picture_is_seen(spoil, said):
     plt.close(figure)
 
 
+def test_a_share_and_its_sign_stay_on_one_line():
+    figure, _ = slide()
+    style.title(figure, "97 % of them, " * 30)
+    lines = figure.get_suptitle().split("\n")
+    assert len(lines) > 2
+    assert not [line for line in lines if line.startswith("%")]
+    plt.close(figure)
+
+
 def test_a_long_title_is_broken_into_lines_that_have_room_and_formulas_stay_whole():
     figure, _ = slide()
     style.title(figure, "the mean of $x + y + z$ is nearly that of the data, " * 4)

@@ -117,6 +117,10 @@ def test_a_verdict_is_not_replaced_by_another_figure_of_the_same_name(tmp_path):
     for value, bound in ((3.0, 4.0), (1.0, 2.0)):
         with pytest.raises(ValueError, match="there is a figure 'a' already"):
             found.at_most("a", value, bound)
+    found.note("nan", math.nan, "reported")
+    found.at_most("nan", math.nan, 2.0)
+    assert not found.holds.pop("nan")
+    assert math.isnan(found.metrics.pop("nan"))
     found.note("b", 3.0)
     with pytest.raises(ValueError, match="there is a figure 'b' already"):
         found.note("b", 4.0)
@@ -130,6 +134,8 @@ def test_a_quick_run_judges_only_what_it_can_show_and_says_so(tmp_path):
     assert not found.judged
     assert found.holds == {"b": False}
     assert found.expected == {"a": "at most 2: not judged by a quick run", "b": "at most 2"}
+    with pytest.raises(ValueError, match="there is a figure 'a' already"):  # as in a full run
+        found.at_most("a", 5.0, 6.0)
 
 
 def test_fewer_steps_than_the_settings_are_not_judged_either(tmp_path):

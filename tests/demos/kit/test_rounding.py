@@ -47,7 +47,7 @@ def test_a_share_is_said_in_per_cent():
     assert percent(0.9744, 1) == "97.4 %"
 
 
-NUMBER = r"\{[^{}]*:,?\.(?:[1-9]|0[eg])\w?\}"  # that a format rounds to the nearest; .0f is for counts
+NUMBER = r"\{(?:percent\([^{}]*\)|[^{}]*:,?\.(?:[1-9]\w?|0[eg%]))\}"  # rounded to the nearest; .0f is for counts
 BETWEEN = r'(?:"\s*f?")?'  # the end of one part of a string, and the beginning of the next
 WORDS = re.compile(
     rf"(?:at least|at most|within|up to) {BETWEEN}{NUMBER}|{NUMBER}(?: %| times)? {BETWEEN}(?:or more|at least|at most)"
@@ -64,6 +64,8 @@ def test_no_demo_rounds_to_the_nearest_what_it_says_to_be_a_bound(file):
     [
         'f"at least {m:.1f}"',
         'f"at most {m[a]:.2g} %"',
+        'f"at least {m[a]:.0%}"',
+        'f"{percent(m[a])} or more"',
         'f"within "\n        f"{m:.0e} of it"',
         'f"{m:,.2f} % or more"',
         'f"{m:.3g} times "\n    "at least"',
