@@ -51,6 +51,9 @@ def main(argv: Sequence[str] = ()) -> None:
             print(*names(), sep="\n")
         case ["readme"]:
             write_readme()
+        case ["-h" | "--help" | "names" | "readme" as command, *rest]:
+            print(f"python -m demos {command} takes nothing more; {' '.join(rest)} is too much", file=sys.stderr)
+            raise SystemExit(2)
         case ["all", *options]:
             run_all(options)
         case [name, *options] if name in names():
@@ -273,7 +276,7 @@ def write_page(args: argparse.Namespace) -> Path:
         here = [name for name in demos_in(chapter) if name in names()]
         entries = [(n, *described(FOLDER / chapter / f"{n}.py"), f"python -m demos {n}{options}") for n in here]
         chapters[described(FOLDER / chapter / "__init__.py")[0]] = entries
-    return index_page.write(args.out, chapters)
+    return index_page.write(args.out, chapters, args.seed, args.quick)
 
 
 @contextmanager

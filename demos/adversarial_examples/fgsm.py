@@ -31,6 +31,7 @@ from demos.kit.claim import Claim
 from demos.kit.classifiers import Classifier, mistakes
 from demos.kit.comparing import HELPS, compare
 from demos.kit.jobs import each
+from demos.kit.rounding import at_least, at_most, percent
 from demos.kit.run import positive_number, start, write_history
 from demos.kit.style import FAKE, MARKERS, OTHERS, REAL, slide
 from minigan import losses, nn
@@ -103,7 +104,8 @@ def found(m: dict[str, float]) -> str:
     return (
         f"a ReLU network errs in {m['network_attacked']:.1f} % instead of {m['network_error']:.1f} %, and is "
         f"{m['network_confidence']:.0f} % sure of its errors; with random signs of the same size it errs in "
-        f"{m['network_random']:.1f} %. Examples made against another classifier fool {m['transfer_least']:.0f} % at least"
+        f"{m['network_random']:.1f} %. Examples made against another classifier fool at least "
+        f"{at_least(m['transfer_least, worst seed'])} %"
     )
 
 
@@ -227,7 +229,7 @@ def show(claim: Claim, model: Classifier, runs: list[dict], x: np.ndarray, y: np
         draw_curves(runs, settings),
         "curves",
         f"At $\\epsilon$ = {e}, the networks misread {m['network_attacked']:.1f} % and {m['convolutional_attacked']:.1f} %;\n"
-        f"examples made against another model fool {m['transfer_least']:.0f} to {m['transfer_most']:.0f} %",
+        f"examples made against another model fool {at_least(m['transfer_least'])} to {at_most(m['transfer_most'])} %",
     )
 
 
@@ -250,7 +252,7 @@ def draw_examples(model: Classifier, x: np.ndarray, y: np.ndarray, epsilon: floa
             continue
         p = model.probabilities(row)
         rows[name] = in_grey(row, 0, 1) if name == "image $x$" else in_grey(row, -epsilon, 1 + epsilon)
-        seen[name] = [f"{says.argmax()}, {says.max():.0%}" for says in p]
+        seen[name] = [f"{says.argmax()}, {percent(says.max())}" for says in p]
         right[name] = list(p.argmax(axis=1) == y)
     figure, axes = slide()
     draw_rows(axes, rows, seen, right)

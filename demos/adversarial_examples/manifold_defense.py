@@ -27,6 +27,7 @@ from demos.kit.claim import Claim
 from demos.kit.comparing import HELPS, compare
 from demos.kit.jobs import each
 from demos.kit.pictures import labelled
+from demos.kit.rounding import percent
 from demos.kit.run import start
 from demos.kit.style import MARKERS, OTHERS, slide
 from minigan import attacks, backend, data, metrics, nn, no_grad
@@ -82,15 +83,15 @@ def main(argv: list[str] | None = None) -> None:
 
 def found(m: dict[str, float]) -> str:
     """What the figures come to, for README."""
-    return f"{said(m)} ({m['projected_0']:.0%} instead of {m['attacked_0']:.0%})"
+    return f"{said(m)} ({percent(m['projected_0'])} instead of {percent(m['attacked_0'])})"
 
 
 def said(m: dict[str, float]) -> str:
     """What comes back, and what it costs."""
     attacked, projected, cost = m[f"attacked_{AT:g}"], m[f"projected_{AT:g}"], 100 * m["cost_without_attack"]
     return (
-        f"FGSM of {AT} leaves a classifier {attacked:.0%} accuracy, on the nearest image that a generator can make "
-        f"{projected:.0%};\nwithout an attack, the projection costs {cost:.1f} points"
+        f"FGSM of {AT} leaves a classifier {percent(attacked)} accuracy, on the nearest image that a generator can make "
+        f"{percent(projected)};\nwithout an attack, the projection costs {cost:.1f} points"
     )
 
 

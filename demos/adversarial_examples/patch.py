@@ -24,6 +24,7 @@ from demos.kit.claim import Claim
 from demos.kit.classifiers import Classifier, train
 from demos.kit.comparing import HELPS, compare
 from demos.kit.jobs import each
+from demos.kit.rounding import percent
 from demos.kit.run import start
 from demos.kit.style import FAKE, OTHERS, slide
 from minigan import attacks, backend, metrics, nn, no_grad
@@ -85,20 +86,21 @@ def main(argv: list[str] | None = None) -> None:
     steps = settings.seeds * settings.classifier_steps + settings.targets
     runs = each(experiment, tasks, settings, x, y, held_out, judge, steps=steps)
     measure(claim, runs, settings)
-    claim.show(picture(runs, settings), "patch", f"A patch on {AT:.0%} of the area turns {said(claim.metrics)}")
+    claim.show(picture(runs, settings), "patch", f"A patch on {percent(AT)} of the area turns {said(claim.metrics)}")
     claim.finish()
 
 
 def found(m: dict[str, float]) -> str:
     """What the figures come to, for README."""
-    return f"a patch on {AT:.0%} of the area turns {said(m)}, a real digit of the class {m['digit_at_10_percent']:.0%}"
+    return (
+        f"a patch on {percent(AT)} of the area turns {said(m)}, a real digit of the class {percent(m['digit_at_10_percent'])}"
+    )
 
 
 def said(m: dict[str, float]) -> str:
     """How many scenes it turns."""
-    return (
-        f"{m['success_at_10_percent']:.0%} of unseen scenes into its class; random pixels turn {m['random_at_10_percent']:.0%}"
-    )
+    turned, by_chance = m["success_at_10_percent"], m["random_at_10_percent"]
+    return f"{percent(turned)} of unseen scenes into its class; random pixels turn {percent(by_chance)}"
 
 
 # --- the classifiers, and the patches -----------------------------------------------------------------------------------
@@ -241,7 +243,7 @@ def draw_scenes(axes: plt.Axes, runs: list[dict]) -> None:
         rows[name], classes = in_grey(run["pasted"][i], 0, 1), run["seen"][i]
         seen[name], right[name] = [str(c) for c in classes], list(classes == t)
     draw_rows(axes, rows, seen, right)
-    axes.set_title(f"patches on {AT:.0%}: the class seen, ✓: the target")
+    axes.set_title(f"patches on {percent(AT)}: the class seen, ✓: the target")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, replace
 
 from demos.kit import digits
 from demos.kit.claim import Claim
+from demos.kit.rounding import percent
 from demos.kit.run import parser, start
 from minigan import data, optim
 from minigan.games import Conditional, ConditionalGAN, dcgan_discriminator, dcgan_generator
@@ -65,7 +66,7 @@ def found(m: dict[str, float]) -> str:
     """README's cell."""
     return (
         f"{digits.in_words(m)}; the classifier that says so is right about "
-        f"{m['of their class, unseen real images']:.0%} of unseen real images"
+        f"{percent(m['of their class, unseen real images'])} of unseen real images"
     )
 
 

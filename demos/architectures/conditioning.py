@@ -25,6 +25,7 @@ from demos.kit.comparing import HELPS, compare, verdict
 from demos.kit.jobs import each
 from demos.kit.pictures import labelled
 from demos.kit.progress import progress
+from demos.kit.rounding import at_least, at_most, percent
 from demos.kit.run import start
 from demos.kit.style import FAKE, MARKERS, OTHERS, REAL, slide
 from demos.kit.training import adams, train
@@ -237,8 +238,8 @@ def measure_rare(claim: Claim, rare: dict[str, list[dict]]) -> None:
 def found(m: dict[str, float]) -> str:
     """What the figures say, for README."""
     return (
-        f"told to both, at least {m['accuracy_both']:.0%} of the digits are what was asked for; to G alone, at most "
-        f"{m['accuracy_G alone']:.0%}. A class with {Settings.few} images: {sharing(m)}; the "
+        f"told to both, at least {at_least(100 * m['accuracy_both'])} % of the digits are what was asked for; to G alone, at "
+        f"most {at_most(100 * m['accuracy_G alone'])} %. A class with {Settings.few} images: {sharing(m)}; the "
         f"{Settings.few} images themselves: {m['rare_copies']:.0f}"
     )
 
@@ -250,7 +251,7 @@ def sharing(m: dict[str, float]) -> str:
         return verdict(*(m[f"sharing_{when}{end}"] for end in ("", " low", " high")))
 
     return (
-        f"Fréchet distance {m['rare_with_nine_end']:.0f} with nine full classes, {m['rare_alone_end']:.0f} alone "
+        f"Frechet distance {m['rare_with_nine_end']:.0f} with nine full classes, {m['rare_alone_end']:.0f} alone "
         f"(sharing: {said('end')}); each at its best moment, {m['rare_with_nine_best']:.0f} and {m['rare_alone_best']:.0f} "
         f"({said('best')})"
     )
@@ -262,8 +263,8 @@ def sharing(m: dict[str, float]) -> str:
 def title_of_games(m: dict[str, float]) -> str:
     """What the first picture shows."""
     return (
-        f"Told to both, at least {m['accuracy_both']:.0%} of the digits are what was asked for; told to G alone, at most "
-        f"{m['accuracy_G alone']:.0%}"
+        f"Told to both, at least {at_least(100 * m['accuracy_both'])} % of the digits are what was asked for; told to G alone, "
+        f"at most {at_most(100 * m['accuracy_G alone'])} %"
     )
 
 
@@ -273,7 +274,7 @@ def picture_of_games(games: dict[str, list[dict]]) -> plt.Figure:
     for axes, (name, runs) in zip(places, games.items(), strict=True):
         labelled(axes, runs[0]["samples"], SHOWN, [str(c) for c in range(CLASSES)])
         right = np.mean([run["accuracy"] for run in runs])
-        axes.set(title=f"class told to {name}:\n{right:.0%} as asked for", ylabel="class asked for")
+        axes.set(title=f"class told to {name}:\n{percent(right)} as asked for", ylabel="class asked for")
         axes.label_outer()
     return figure
 
@@ -305,7 +306,7 @@ def draw_distances(axes: plt.Axes, rare: dict[str, list[dict]]) -> None:
         axes.plot(share, distances.mean(axis=0), color=colour, linestyle=line, marker=marker, label=label)
     copies = np.mean([run["copies"] for run in rare["alone"]])
     axes.axhline(copies, color=OTHERS[3], linestyle=":", label=f"the {Settings.few} images themselves")
-    axes.set(xlabel="share of the training", ylabel="Fréchet distance of the rare class (thick: mean)", yscale="log")
+    axes.set(xlabel="share of the training", ylabel="Frechet distance of the rare class (thick: mean)", yscale="log")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12))
 
 

@@ -25,6 +25,7 @@ from demos.kit import digits
 from demos.kit.claim import Claim
 from demos.kit.comparing import HELPS, compare, verdict
 from demos.kit.jobs import each
+from demos.kit.rounding import percent
 from demos.kit.run import parser, start
 
 
@@ -107,12 +108,12 @@ def measure(claim: Claim, runs: dict[str, list[dict]], real: dict[str, Any]) -> 
 def found(m: dict[str, float]) -> str:
     """README's cell."""
     clear = (
-        f"{m[f'clear digits, {CONV}']:.0%} of the samples are clear digits instead of {m[f'clear digits, {SECONDS}']:.0%} "
-        f"({word(m, 'clear digits', SECONDS)})"
+        f"{percent(m[f'clear digits, {CONV}'])} of the samples are clear digits instead of "
+        f"{percent(m[f'clear digits, {SECONDS}'])} ({word(m, 'clear digits', SECONDS)})"
     )
     return (
         f"{against_dense(m)}. After as many seconds {clear}; a dense G's worst are its "
-        f"{m[f'worst class, {SECONDS}']:.0f}s ({m[f'clear digits of the worst class, {SECONDS}']:.0%}), and it leaves "
+        f"{m[f'worst class, {SECONDS}']:.0f}s ({percent(m[f'clear digits of the worst class, {SECONDS}'])}), and it leaves "
         f"{m[f'dots, {SECONDS}']:.1f} dots beside an image's strokes instead of {m[f'dots, {CONV}']:.2f}"
     )
 

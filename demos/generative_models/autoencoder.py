@@ -28,6 +28,7 @@ from demos.kit import digits
 from demos.kit.claim import Claim
 from demos.kit.jobs import each
 from demos.kit.pictures import labelled
+from demos.kit.rounding import at_least
 from demos.kit.run import start
 from demos.kit.style import MARKERS, OTHERS, slide
 from minigan import Tensor, backend, data, losses, metrics, nn
@@ -195,7 +196,7 @@ def less(m: dict[str, float], task: str) -> str:
 def least(m: dict[str, float], other: str) -> str:
     """The other's error over the networks', where it is least (of all tasks, networks and seeds), rounded down: "2.2"."""
     times = min(value for name, value in m.items() if f"{other}'s error over" in name)
-    return f"{np.floor(10 * times) / 10:.1f}"
+    return at_least(times)
 
 
 def found(m: dict[str, float]) -> str:

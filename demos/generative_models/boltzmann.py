@@ -28,6 +28,7 @@ from demos.kit import digits
 from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
 from demos.kit.jobs import each
+from demos.kit.rounding import at_least
 from demos.kit.run import start
 from minigan import Tensor, backend, data, metrics, no_grad, optim
 
@@ -229,7 +230,7 @@ def ends(m: dict[str, float]) -> str:
     reached = "all 10 digits" if digits == 10 else f"at least {digits:.0f} of the 10 digits"
     return (
         f"trained with persistent chains, machines lead from noise to {reached}; with chains from the data (CD-1), "
-        f"at least {np.floor(100 * common):.0f} % end in the same digit"
+        f"at least {at_least(100 * common)} % end in the same digit"
     )
 
 

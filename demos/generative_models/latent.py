@@ -26,6 +26,7 @@ from demos.kit.claim import Claim
 from demos.kit.comparing import compare
 from demos.kit.jobs import each
 from demos.kit.pictures import labelled
+from demos.kit.rounding import at_least, at_most, percent
 from demos.kit.run import start
 from demos.kit.style import FAKE, OTHERS, REAL, slide
 from minigan import Tensor, attacks, backend, data, metrics, nn, no_grad, softmax
@@ -224,17 +225,18 @@ def half_way(m: dict[str, float]) -> str:
     """How clear the digits between two real ones are, in words."""
     low, high = (100 * m[f"sure_by_z_rather_than_pixels {end}"] for end in ("low", "high"))
     return (
-        f"{m['through_z_sure']:.0%} of the images by way of z, {m['through_pixels_sure']:.0%} in a cross-fade of pixels "
-        f"(difference: from {low:.0f} to {high:.0f} points)"
+        f"{percent(m['through_z_sure'])} of the images by way of z, {percent(m['through_pixels_sure'])} in a cross-fade of "
+        f"pixels (difference: from {low:.0f} to {high:.0f} points)"
     )
 
 
 def found(m: dict[str, float]) -> str:
     """What the figures say, for README."""
     return (
-        f"{FEW} singular vectors of $dG/dz$ make {m['singular_share']:.0%} of a small change of the image (untrained, at most "
-        f"{m['untrained_share']:.0%}), the {FEW} strongest dimensions of z {m['axes_share']:.0%}. $G(z^*)$ is at most "
-        f"{m['inversion_to_nearest']:.2f} times as far from unseen digits as the nearest training image; half-way between two, "
+        f"{FEW} singular vectors of $dG/dz$ make at least {at_least(100 * m['singular_share'])} % of a small change of the "
+        f"image (untrained, at most {at_most(100 * m['untrained_share'])} %), the {FEW} strongest dimensions of z at most "
+        f"{at_most(100 * m['axes_share'])} %. $G(z^*)$ is at most {at_most(m['inversion_to_nearest'], 3)} times as far from "
+        "unseen digits as the nearest training image; half-way between two, "
         f"a classifier is sure of {half_way(m)}"
     )
 
@@ -255,8 +257,8 @@ def picture_of_directions(runs: list[dict]) -> plt.Figure:
 def title_of_directions(m: dict[str, float]) -> str:
     """What it shows."""
     return (
-        f"{FEW} singular vectors of $dG/dz$ make {m['singular_share']:.0%} of a small change of the image, the {FEW} strongest "
-        f"dimensions {m['axes_share']:.0%}"
+        f"{FEW} singular vectors of $dG/dz$ make at least {at_least(100 * m['singular_share'])} % of a small change of the "
+        f"image, the {FEW} strongest dimensions at most {at_most(100 * m['axes_share'])} %"
     )
 
 

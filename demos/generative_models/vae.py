@@ -25,6 +25,7 @@ from demos.kit.claim import Claim
 from demos.kit.classifiers import in_parts
 from demos.kit.jobs import each
 from demos.kit.pictures import sheet
+from demos.kit.rounding import at_least, percent
 from demos.kit.run import start
 from demos.kit.style import D_COLOUR, G_COLOUR, OTHERS, slide
 from demos.kit.training import adams, train
@@ -219,7 +220,7 @@ def measure_samples(claim: Claim, vaes: list[dict], gans: list[dict], unseen: fl
 def found(m: dict[str, float]) -> str:
     """What the figures say, for README."""
     return (
-        f"{moving_down(m)} (ELBO {m['elbo']:.1f} nats on unseen digits). {who_helps_whom(m)}. Fréchet distance of the samples: "
+        f"{moving_down(m)} (ELBO {m['elbo']:.1f} nats on unseen digits). {who_helps_whom(m)}. Frechet distance of the samples: "
         f"GAN {m['frechet_gan']:.0f}, VAE {m['frechet_vae']:.0f}"
     )
 
@@ -227,8 +228,8 @@ def found(m: dict[str, float]) -> str:
 def moving_down(m: dict[str, float]) -> str:
     """Which curve falls."""
     return (
-        f"{m['downwards_vae']:.1%} of the movement of the VAE's objective is down, {m['downwards_D']:.0%} of that of D's loss, "
-        f"{m['downwards_G']:.0%} of G's"
+        f"{percent(m['downwards_vae'], 1)} of the movement of the VAE's objective is down, "
+        f"{percent(m['downwards_D'])} of that of D's loss, {percent(m['downwards_G'])} of G's"
     )
 
 
@@ -237,8 +238,8 @@ def who_helps_whom(m: dict[str, float]) -> str:
     lower = [name for name in ("encoder", "decoder") if m[f"objective_by_{name}"] < 0]
     who = {2: "Encoder and decoder both lower", 1: f"Only the {''.join(lower)} lowers", 0: "Neither network lowers"}[len(lower)]
     return (
-        f"{who} the VAE's objective; of what D's steps take off D's loss, G's put back at least {m['undone_of_D']:.0%}, and of "
-        f"what G's take off G's, D's at least {m['undone_of_G']:.0%}"
+        f"{who} the VAE's objective; of what D's steps take off D's loss, G's put back at least "
+        f"{at_least(100 * m['undone_of_D'])} %, and of what G's take off G's, D's at least {at_least(100 * m['undone_of_G'])} %"
     )
 
 
@@ -249,7 +250,7 @@ def title_of_learning(m: dict[str, float]) -> str:
     """What the first picture shows."""
     early, late = m["frechet_gan_after_a_quarter"], m["frechet_gan"]
     return (
-        f"{moving_down(m)}; the GAN's samples {'come' if late < early else 'do not come'} nearer (Fréchet distance {early:.0f} "
+        f"{moving_down(m)}; the GAN's samples {'come' if late < early else 'do not come'} nearer (Frechet distance {early:.0f} "
         f"after a quarter, {late:.0f} at the end)"
     )
 
@@ -263,7 +264,7 @@ def picture_of_learning(vaes: list[dict], gans: list[dict]) -> plt.Figure:
     places[1, 0].set(ylabel="nats", title="the GAN's two losses")
     for axes, (name, runs) in zip(places[:, 1], {"VAE": vaes, "GAN": gans}.items(), strict=True):
         axes.imshow(sheet(runs[0]["samples"], COLUMNS), cmap="gray", vmin=0, vmax=1)
-        axes.set_title(f"the {name}'s samples: Fréchet distance {np.mean([run['frechet'] for run in runs]):.0f}")
+        axes.set_title(f"the {name}'s samples: Frechet distance {np.mean([run['frechet'] for run in runs]):.0f}")
         axes.axis("off")
     return figure
 

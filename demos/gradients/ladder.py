@@ -17,6 +17,7 @@ import numpy as np
 from demos.gradients import engine
 from demos.kit.claim import Claim
 from demos.kit.jobs import each
+from demos.kit.rounding import at_most
 from demos.kit.run import common_options, start
 from demos.kit.style import FAKE, MARKERS, OTHERS, REAL, slide
 from minigan import Tensor, games, losses, mean, nn, optim, softplus, tanh
@@ -58,10 +59,10 @@ def found(m: dict[str, float]) -> str:
     """The finding in words, for README."""
     gradients, parameters = largest(m, "difference of gradients"), largest(m, "difference of the parameters")
     return (
-        f"the two engines' gradients differ by at most {gradients:.0e} of the largest number, the parameters after "
-        f"{m['iterations']:.0f} iterations of Algorithm 1 by {parameters:.0e}; the GAN of the 80 lines ends at most "
-        f"{m['mean of G(z), worst off by']:.2f} from the data's mean {m['mean of the data']:g}, and "
-        f"{m['std of G(z), worst off by, per cent']:.1f} % from its standard deviation {m['std of the data']:g}"
+        f"the two engines' gradients differ by at most {at_most(gradients, 1)} of the largest number, the parameters after "
+        f"{m['iterations']:.0f} iterations of Algorithm 1 by {at_most(parameters, 1)}; the GAN of the 80 lines ends at most "
+        f"{at_most(m['mean of G(z), worst off by'])} from the data's mean {m['mean of the data']:g}, and "
+        f"{at_most(m['std of G(z), worst off by, per cent'])} % from its standard deviation {m['std of the data']:g}"
     )
 
 
@@ -77,7 +78,7 @@ def gradients_title(m: dict[str, float]) -> str:
     """What the picture of the gradients shows."""
     worst = largest(m, "difference of gradients")
     verdict = "are minigan's, to" if worst <= ROUNDING else "differ from minigan's, by up to"
-    return f"The gradients of the 80 lines {verdict} {worst:.0e} of the largest number"
+    return f"The gradients of the 80 lines {verdict} {at_most(worst, 1)} of the largest number"
 
 
 def largest(m: dict[str, float], name: str) -> float:

@@ -1,6 +1,7 @@
 """The frame around a demo: its figures beside what was expected, its pictures, and the files at the end."""
 
 import argparse
+import math
 from collections.abc import Collection
 from typing import Any
 
@@ -23,17 +24,16 @@ class Claim:
     """
 
     def __init__(self, args: argparse.Namespace, settings: dict[str, Any]):
-        self.args, self.settings = args, settings
+        whole = settings.get("steps", 0)  # of a run that is not shorter; 0: the demo has no such setting
+        steps = getattr(args, "steps", None) or whole
+        self.args, self.schedule = args, max(steps, whole)
+        self.settings = {**settings, "steps": steps} if whole else settings
+        self.short = "QUICK RUN" if args.quick else "SHORT RUN" if steps < whole else ""
         self.metrics: dict[str, Any] = {}
         self.expected: dict[str, str] = {}
         self.holds: dict[str, bool] = {}  # of those figures that can be right or wrong
         self.pictures: dict[str, str] = {}  # file name -> title
-        whole, steps = settings.get("steps", 0), getattr(args, "steps", None) or settings.get("steps", 0)
-        self.short = "QUICK RUN" if args.quick else "SHORT RUN" if steps < whole else ""
-        self.schedule = max(steps, whole)
         begin(args, {**settings, "steps": self.schedule} if whole else settings)
-        if whole:
-            self.settings = {**settings, "steps": steps}
 
     @property
     def judged(self) -> bool:
@@ -46,7 +46,11 @@ class Claim:
         """Note a number, what was expected in words ("at most 0.03"), and whether that came true (None: only reported).
 
         quick: so few iterations as those of a --quick run can show it, too; otherwise they do not judge it.
+        What was only reported may be judged later on. Raises ValueError for another number of that name, or another verdict.
         """
+        another = name in self.metrics and str(float(self.metrics[name])) != str(float(value))  # a nan is like a nan
+        if another or name in self.holds or ": not judged by a" in self.expected.get(name, ""):
+            raise ValueError(f"there is a figure {name!r} already")
         self.metrics[name] = float(value)
         if expected:
             self.expected[name] = expected
@@ -73,7 +77,8 @@ class Claim:
         if expected is None:
             self.note(name, found.difference, interval)
         else:
-            self.note(name, found.difference, f"{interval} (expected: {' or '.join(expected)})", found.verdict in expected)
+            holds = math.isfinite(found.difference) and found.verdict in expected  # of nan, nothing holds
+            self.note(name, found.difference, f"{interval} (expected: {' or '.join(expected)})", holds)
         self.note(f"{name} low", found.low)
         self.note(f"{name} high", found.high)
 

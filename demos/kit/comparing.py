@@ -9,6 +9,8 @@ from scipy.stats import t, ttest_ind
 
 HELPS, HURTS, NOTHING = "helps", "hurts", "no difference beyond chance"
 CONFIDENCE = 0.95
+SURE = 4  # runs that are all alike, so many on each side, are no accident
+ROUNDING = 1e-12  # figures that lie so near to each other, beside their size, are alike
 
 
 @dataclass
@@ -30,26 +32,33 @@ def compare(with_it: Sequence[float], without: Sequence[float], better: str = "l
         paired: the runs are pairs (the same seed decides more of both than the change does): Student's t of the pairs'
             differences. Otherwise Welch's (Biometrika 1947), which does not ask that both vary alike.
 
-    Of single runs, and of runs that are all alike, nothing can be said: the interval is infinite.
+    Of runs that are all alike on both sides (6 of 6 seeds find 8 modes with the change, and 1 without it), or of pairs whose
+    differences are, the interval has no width, if each side has at least 4. Of fewer such runs, and of single ones, nothing
+    can be said: the interval is infinite.
     """
     a, b = np.asarray(with_it, np.float64), np.asarray(without, np.float64)
-    difference = float(a.mean() - b.mean())
-    if paired:
-        d = a - b
-        margin = t.ppf((1 + CONFIDENCE) / 2, len(d) - 1) * d.std(ddof=1) / len(d) ** 0.5 if _varies(d) else np.inf
-        low, high = difference - margin, difference + margin
-    elif min(len(a), len(b)) > 1 and (_varies(a) or _varies(b)):
-        with warnings.catch_warnings(
-            action="ignore"
-        ):  # where one side's runs are all alike: its variance is 0, and is taken so
-            low, high = ttest_ind(a, b, equal_var=False).confidence_interval(CONFIDENCE)
-    else:
+    difference, fewest = float(a.mean() - b.mean()), min(len(a), len(b))
+    rounding = ROUNDING * max(np.abs(a).max(), np.abs(b).max())
+    alike = all(np.ptp(x) <= rounding for x in ([a - b] if paired else [a, b]))
+    if alike and fewest >= SURE:
+        difference = low = high = difference if abs(difference) > rounding else 0.0
+    elif alike or fewest == 1:
         low, high = -np.inf, np.inf
+    else:
+        low, high = _student(a - b) if paired else _welch(a, b)
     return Comparison(difference, float(low), float(high), verdict(difference, low, high, better))
 
 
-def _varies(x: np.ndarray) -> bool:
-    return len(x) > 1 and np.ptp(x) > 0
+def _student(d: np.ndarray) -> tuple[float, float]:
+    """The interval of the mean of pairs' differences."""
+    margin = t.ppf((1 + CONFIDENCE) / 2, len(d) - 1) * d.std(ddof=1) / len(d) ** 0.5
+    return d.mean() - margin, d.mean() + margin
+
+
+def _welch(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
+    """The interval of the difference of two means."""
+    with warnings.catch_warnings(action="ignore"):  # scipy's, where one side's runs are all alike: a variance of 0 is right
+        return ttest_ind(a, b, equal_var=False).confidence_interval(CONFIDENCE)
 
 
 def verdict(difference: float, low: float | None, high: float | None, better: str = "lower") -> str:

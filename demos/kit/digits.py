@@ -11,6 +11,7 @@ from demos.kit import pictures
 from demos.kit.claim import Claim
 from demos.kit.classifiers import in_parts
 from demos.kit.progress import progress
+from demos.kit.rounding import at_least, at_most, percent
 from demos.kit.run import Run, add_data_options, common_options
 from demos.kit.training import adams, train
 from minigan import Tensor, backend, data, metrics, nn, no_grad, softmax
@@ -248,9 +249,12 @@ def well_drawn(claim: Claim) -> None:
     claim.at_least("classes", m["classes"], 10)
     least, most = CLEAR * m["clear digits, unseen real images"], m["Frechet distance, real images without one class"]
     claim.note(
-        "clear digits", m["clear digits"], f"at least {least:.3f}, {CLEAR:g} of real images'", m["clear digits"] >= least
+        "clear digits",
+        m["clear digits"],
+        f"at least {at_least(least, 3)}, {CLEAR:g} of real images'",
+        m["clear digits"] >= least,
     )
-    expected = f"at most {most:.3g}, that of real images without one class"
+    expected = f"at most {at_most(most, 3)}, that of real images without one class"
     claim.note("Frechet distance", m["Frechet distance"], expected, m["Frechet distance"] <= most)
 
 
@@ -261,7 +265,10 @@ def smooth(claim: Claim) -> None:
     """
     share, least = claim.metrics["clear digits half way on a great circle"], SMOOTH * claim.metrics["clear digits"]
     claim.note(
-        "clear digits half way on a great circle", share, f"at least {least:.3f}, {SMOOTH:g} of samples'", share >= least
+        "clear digits half way on a great circle",
+        share,
+        f"at least {at_least(least, 3)}, {SMOOTH:g} of samples'",
+        share >= least,
     )
 
 
@@ -276,17 +283,18 @@ def in_words(m: dict[str, Any]) -> str:
     )
     if "of the class asked for" in m:
         asked, worst = m["of the class asked for"], m["of the class asked for, worst class"]
-        return f"{asked:.0%} of the samples show the class asked for, of the worst class {worst:.0%}; {distance}"
+        return f"{percent(asked)} of the samples show the class asked for, of the worst class {percent(worst)}; {distance}"
     clear, real = m["clear digits"], m["clear digits, unseen real images"]
-    return f"{clear:.0%} of the samples are clear digits (of real images {real:.0%}), of {m['classes']:.0f} classes; {distance}"
+    share = f"{percent(clear)} of the samples are clear digits (of real images {percent(real)})"
+    return f"{share}, of {m['classes']:.0f} classes; {distance}"
 
 
 def on_the_way(m: dict[str, Any]) -> str:
     """What they say of the images between two z."""
     straight, circle = (m[f"clear digits half way on {way}"] for way in ("a straight line", "a great circle"))
     return (
-        f"Half way from one $z$ to another, {straight:.0%} of the images are clear digits on straight lines, "
-        f"{circle:.0%} on great circles; of samples, {m['clear digits']:.0%}"
+        f"Half way from one $z$ to another, {percent(straight)} of the images are clear digits on straight lines, "
+        f"{percent(circle)} on great circles; of samples, {percent(m['clear digits'])}"
     )
 
 
@@ -295,6 +303,6 @@ def at_the_end(history: list[dict[str, float]]) -> str:
     last = history[-max(1, len(history) // 10) :]
     if "D_accuracy" in last[0]:
         right = np.mean([row["D_accuracy"] for row in last])
-        return f"In the last tenth of the training, D is right about {right:.0%} of the images; guessing, about 50%"
+        return f"In the last tenth of the training, D is right about {percent(right)} of the images; guessing, about 50 %"
     ratio, M = (np.mean([row[name] for row in last]) for name in ("ratio", "M"))
     return f"In the last tenth of the training, $L(G(z))$ is {ratio:.2f} times $L(x)$, and $M$ is {M:.3f}"

@@ -22,20 +22,25 @@ td.number { text-align: right; font-variant-numeric: tabular-nums }
 code { background: #eee; padding: 0 0.2em }
 @media print { body { font-size: 11pt; margin: 0 } img, tr { break-inside: avoid } h2, h3 { break-after: avoid } }
 """
-LETTERS = {name: f"&{name};" for name in ("theta", "eta", "epsilon", "lambda", "gamma", "sigma")} | {"vert": "|"}
+SIGNS = {name: f"&{name};" for name in ("theta", "eta", "epsilon", "lambda", "gamma", "sigma")}
+SIGNS |= {"vert": "|", "mp": "&mp;", "log": "log&nbsp;", ",": "&thinsp;"}
+NOT_JUDGED = ": not judged by a "  # and what kind of run it was: see kit/claim.py
 
 
-def write(out: Path, chapters: Mapping[str, Sequence[tuple[str, str, str, str]]]) -> Path:
+def write(out: Path, chapters: Mapping[str, Sequence[tuple[str, str, str, str]]], seed: int, quick: bool) -> Path:
     """Write out/index.html: by chapter's title, (name, what it shows, slide, command) of each demo that left a summary."""
+    heading = "minigan: QUICK RUN, too short to conclude from" if quick else "minigan: what the demos found"
     body, links = [], []
     for number, (title, demos) in enumerate(chapters.items(), 1):
         links.append(f'<li><a href="#chapter{number}">{html.escape(title)}</a></li>')
         body.append(f'<h2 id="chapter{number}">{html.escape(title)}</h2>')
         body += [entry(out / name, name, *texts) for name, *texts in demos]
+    about = "; ".join([f"seeds from {seed} on", *versions(out, [name for demos in chapters.values() for name, *_ in demos])])
     page = f"""<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>minigan: the demos</title><style>{STYLE}</style>
+<html lang="en"><head><meta charset="utf-8"><title>{heading}</title><style>{STYLE}</style>
 <link rel="icon" href="data:,"></head>
-<body><h1>minigan: what the demos found</h1>
+<body><h1>{heading}</h1>
+<p>{html.escape(about)}</p>
 <ol>{"".join(links)}</ol>
 {"".join(body)}
 </body></html>
@@ -49,9 +54,7 @@ def entry(folder: Path, name: str, shows: str, slide: str, command: str) -> str:
     """One demo's part of the page."""
     lines = [f'<h3 id="{name}">{name}</h3>', f"<p>{html.escape(shows)}</p>"]
     lines += [f"<blockquote>{html.escape(slide)}</blockquote>"] if slide else []
-    try:
-        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    if not (summary := summary_of(folder)):
         return "\n".join([*lines, f"<p><strong>It did not come to its end:</strong> see {html.escape(name)}/output.txt.</p>"])
     lines += [f"<p><strong>Found:</strong> {formulas(found)}</p>"] if (found := summary.get("found")) else []
     lines += [table(summary)]
@@ -60,16 +63,29 @@ def entry(folder: Path, name: str, shows: str, slide: str, command: str) -> str:
     return "\n".join(lines)
 
 
+def summary_of(folder: Path) -> dict:
+    """What a demo has left; nothing, if it did not come to its end."""
+    try:
+        return json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def versions(out: Path, names: Sequence[str]) -> list[str]:
+    """What the demos ran with: "numpy 2.1.0", ... One after another, where not all had the same."""
+    return list(dict.fromkeys(f"{of} {v}" for name in names for of, v in summary_of(out / name).get("versions", {}).items()))
+
+
 def table(summary: dict) -> str:
-    """The figures that can be right or wrong."""
-    rows = [
-        f"<tr><td>{html.escape(name)}</td><td>{html.escape(summary['expected'].get(name, ''))}</td>"
-        f'<td class="number">{number(summary["metrics"].get(name))}</td>'
-        f"<td>{'✓ holds' if holds else '✗ does not hold'}</td></tr>"
-        for name, holds in summary.get("holds", {}).items()
-    ]
-    head = "<tr><th>figure</th><th>expected</th><th>found</th><th></th></tr>"
-    return f"<table>{head}{''.join(rows)}</table>" if rows else "<p>A quick run: too short to be judged.</p>"
+    """The figures that can be right or wrong, and what was found; a shorter run does not judge them all."""
+    rows = []
+    for name, value in summary["metrics"].items():
+        expected, *unjudged = summary["expected"].get(name, "").split(NOT_JUDGED)
+        if (holds := summary["holds"].get(name)) is not None or unjudged:
+            verdict = "not judged" if unjudged else "✓ holds" if holds else "✗ does not hold"
+            cells = f'<td>{html.escape(expected)}</td><td class="number">{number(value)}</td><td>{verdict}</td>'
+            rows.append(f"<tr><td>{html.escape(name)}</td>{cells}</tr>")
+    return f"<table><tr><th>figure</th><th>expected</th><th>found</th><th></th></tr>{''.join(rows)}</table>"
 
 
 def number(value: float | None) -> str:
@@ -95,7 +111,7 @@ def formulas(text: str) -> str:
 
 
 def _formula(text: str) -> str:
-    text = re.sub(r"\\(\w+) ?", lambda name: LETTERS.get(name[1], name[1]), text)
+    text = re.sub(r"\\([a-zA-Z]+|,) ?", lambda name: SIGNS.get(name[1], name[1]), text)
     text = re.sub(r"_(?:\{([^}]*)\}|(\w))", lambda sub: f"<sub>{sub[1] or sub[2]}</sub>", text)
     text = re.sub(r"\^(?:\{([^}]*)\}|(.))", lambda sup: f"<sup>{sup[1] or sup[2]}</sup>", text)
     return text.replace("{", "").replace("}", "")

@@ -18,8 +18,12 @@ ROW = re.compile(r"^(\|.*\[`(\w+)`\]\(demos/[\w/]+\.py\).*\|)[^|\n]*\|$", re.MUL
 
 
 def record(name: str, summary: dict[str, Any]) -> Path:
-    """Write a run's summary, with a checksum: a digit that is changed by hand shows."""
+    """Write a run's summary, with a checksum: a digit that is changed by hand shows.
+
+    Without what it says in words: that follows from the figures, by the code as it is whenever the words are wanted.
+    """
     path = FOLDER / f"{name}.json"
+    summary = {key: value for key, value in summary.items() if key not in ("found", "pictures")}
     FOLDER.mkdir(exist_ok=True)
     path.write_text(json.dumps({**summary, "sha256": checksum(summary)}, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     return path

@@ -62,8 +62,8 @@ def title(figure: Figure, text: str) -> None:
 
 
 def _lines(text: str) -> list[str]:
-    """The text in lines; formulas, $...$, stay whole."""
-    whole = re.sub(r"\$[^$]*\$", lambda formula: formula[0].replace(" ", "\0"), text)
+    """The text in lines; formulas, $...$, and shares, 97 %, stay whole."""
+    whole = re.sub(r"\$[^$]*\$|\d %", lambda part: part[0].replace(" ", "\0"), text)
     return [line.replace("\0", " ") for line in textwrap.wrap(whole, LINE, break_long_words=False, break_on_hyphens=False)]
 
 

@@ -27,6 +27,7 @@ from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
 from demos.kit.jobs import each
 from demos.kit.line import Mixture, jensen_shannon, network
+from demos.kit.rounding import at_most
 from demos.kit.run import common_options, start
 from demos.kit.style import D_COLOUR, FAKE, G_COLOUR, OTHERS, REAL, slide
 from minigan import Tensor, backend, data, losses, metrics, no_grad, optim, sigmoid
@@ -88,7 +89,7 @@ def found(m: dict[str, float]) -> str:
 def table_said(m: dict[str, float]) -> str:
     """The proposition's own setting."""
     falls = "falls at every step" if m["table_largest_rise"] <= 0 else "does not fall at every step"
-    tv = f"within {m['table_TV']:.4f} of $p_{{data}}$ (total variation)"
+    tv = f"within {at_most(m['table_TV'])} of $p_{{data}}$ (total variation)"
     return f"With the best D each time, $V$ {falls}, and $p_g$ as a table ends {tv}"
 
 
@@ -99,7 +100,7 @@ def game_said(m: dict[str, float]) -> str:
 
 def value_said(m: dict[str, float]) -> str:
     """How far the value is from the proof's."""
-    return f"$V$ ends within {m['value_from_-log4']:.3f} of $-\\log 4$"
+    return f"$V$ ends within {at_most(m['value_from_-log4'])} of $-\\log 4$"
 
 
 # --- the proposition's own setting: p_g is a table ------------------------------------------------------------------------

@@ -19,6 +19,7 @@ import numpy as np
 
 from demos.kit import digits, pictures, ring_and_grid
 from demos.kit.claim import Claim
+from demos.kit.rounding import percent
 from demos.kit.run import Run, parser, start
 from minigan import Tensor, data, metrics, nn, no_grad, optim, sigmoid
 from minigan.games import GAN
@@ -108,7 +109,7 @@ def points(claim: Claim, settings: Settings) -> None:
     claim.show(pictures.points(x[:10_000], samples), "samples", says)
     claim.show(pictures.points_over_time(run.snapshots, x, "$D(x)$: 0 fake, 1 real"), "over_time", says)
     pictures.points_animation(args.out / "animation.gif", run.snapshots, x, "blue: D says real")
-    guess = f"In the last tenth of the training, D is right about {accuracy:.0%} of the points; guessing, about 50%"
+    guess = f"In the last tenth of the training, D is right about {percent(accuracy)} of the points; guessing, about 50 %"
     claim.show(pictures.curves(run.history), "curves", guess)
     print(digits.MOVING)
 
@@ -144,8 +145,8 @@ def found(m: dict[str, float]) -> str:
 def in_words(m: dict[str, float]) -> str:
     """What G has found."""
     return (
-        f"{m['modes with 1 % of the samples']:.0f} of {m['modes']:.0f} modes, {m['share within 3 std']:.1%} of the samples "
-        f"within 3 std of one (of the data, {m['share within 3 std, data']:.1%})"
+        f"{m['modes with 1 % of the samples']:.0f} of {m['modes']:.0f} modes, {percent(m['share within 3 std'], 1)} of the "
+        f"samples within 3 std of one (of the data, {percent(m['share within 3 std, data'], 1)})"
     )
 
 

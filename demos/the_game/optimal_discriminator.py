@@ -23,6 +23,7 @@ from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
 from demos.kit.jobs import each
 from demos.kit.line import Mixture, jensen_shannon, network
+from demos.kit.rounding import at_most
 from demos.kit.run import common_options, start
 from demos.kit.style import D_COLOUR, FAKE, REAL, slide
 from minigan import Tensor, backend, losses, nn, no_grad, optim
@@ -78,7 +79,8 @@ def found(m: dict[str, float]) -> str:
 def said(m: dict[str, float]) -> str:
     """How near D comes, in both cases."""
     sup, gap = (max(m[f"{case}_{error}"] for case in CASES) for error in ("sup_error", "value_error"))
-    return f"is within {sup:.3f} of $p_{{data}} / (p_{{data}} + p_g)$, its value within {gap:.4f} of $-\\log 4 + 2\\,JSD$"
+    optimum, value = "$p_{data} / (p_{data} + p_g)$", "$-\\log 4 + 2\\,JSD$"
+    return f"is within {at_most(sup)} of {optimum}, its value within {at_most(gap)} of {value}"
 
 
 # --- the proof's step, for numbers ----------------------------------------------------------------------------------------
@@ -163,7 +165,7 @@ def picture(runs: dict[str, list[dict]], metrics: dict[str, float]) -> plt.Figur
     for (upper, lower), (case, (p, q)) in zip(places.T, CASES.items(), strict=True):
         best, highest = optimum(p, q)
         draw_curves(upper, p, q, best, runs[case])
-        upper.set_title(f"$|D - D^*|$ at most {metrics[case + '_sup_error']:.3f} where $p_{{data}} + p_g > 0.05$")
+        upper.set_title(f"$|D - D^*|$ at most {at_most(metrics[case + '_sup_error'])} where $p_{{data}} + p_g > 0.05$")
         draw_values(lower, highest, runs[case])
         lower.set_title(f"$V$ reaches {metrics[case + '_value']:.4f};  $-\\log 4 + 2\\,JSD$ = {highest:.4f}")
     figure.legend(*places[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)

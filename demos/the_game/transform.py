@@ -25,6 +25,7 @@ import minigan as mg
 from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
 from demos.kit.jobs import each
+from demos.kit.rounding import at_most
 from demos.kit.run import common_options, start
 from demos.kit.style import FAKE, REAL, slide
 from minigan import data, games, metrics, nn, optim
@@ -94,7 +95,7 @@ def found(m: dict[str, float]) -> str:
     exponential, gaussian = (m[f"{name}: T(u), times that, worst"] for name in TARGETS)
     return (
         "the distance from the samples of a GAN's T(u) to the target's, in units of that of two samples of the target: "
-        f"at most {exponential:.1f} (exponential) and {gaussian:.1f} (Gaussian); of those of $F^{{-1}}(u)$: "
+        f"at most {at_most(exponential)} (exponential) and {at_most(gaussian)} (Gaussian); of those of $F^{{-1}}(u)$: "
         f"{m['exponential: F^-1(u), times that']:.1f} and {m['Gaussian: F^-1(u), times that']:.1f}"
     )
 
@@ -103,7 +104,7 @@ def title(m: dict[str, float]) -> str:
     """What the picture shows."""
     exponential, gaussian = (m[f"{name}: T(u), times that, worst"] for name in TARGETS)
     return (
-        f"Samples of the learnt T(u) lie up to {exponential:.1f} (exponential) and {gaussian:.1f} times (Gaussian)\n"
+        f"Samples of the learnt T(u) lie up to {at_most(exponential)} (exponential) and {at_most(gaussian)} times (Gaussian)\n"
         "as far from the target's as two samples of the target from each other"
     )
 

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from demos.kit import digits
 from demos.kit.claim import Claim
 from demos.kit.progress import progress
+from demos.kit.rounding import at_least, percent
 from demos.kit.run import start
 from demos.the_slides import errata_digits as on_digits
 from demos.the_slides import errata_formulas as formulas
@@ -100,8 +101,8 @@ def main(argv: list[str] | None = None) -> None:
 def found(m: dict[str, float]) -> str:
     """The finding in words, for README."""
     return (
-        f"FGSM with epsilon 0.1 turns {m['flipped_GANs_D']:.0%} or more of what a GAN's D had right, "
-        f"{m['flipped_classifier']:.0%} of a classifier's; taught {m['memorised']:.0f} digits, G's samples are "
+        f"FGSM with epsilon 0.1 turns {at_least(100 * m['flipped_GANs_D'])} % or more of what a GAN's D had right, "
+        f"{percent(m['flipped_classifier'])} of a classifier's; taught {m['memorised']:.0f} digits, G's samples are "
         f"{m['nearest_of_few']:.1f} from them and {m['nearest_stranger_of_few']:.1f} from the nearest of "
         f"{m['strangers']:,.0f} others; with one $f_{{acc}}$, at most {m['literal_classes']:.0f} classes instead of at least "
         f"{m['correct_classes']:.0f}; V is {formulas.shape(m)}; a WGAN whose critic lags {on_the_ring.outcome(m, 'lags')}, "

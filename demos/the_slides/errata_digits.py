@@ -13,6 +13,7 @@ from demos.kit.comparing import HURTS, NOTHING, compare
 from demos.kit.digits import dense_players
 from demos.kit.jobs import each
 from demos.kit.pictures import labelled
+from demos.kit.rounding import at_least, at_most, percent
 from demos.kit.style import MARKERS, OTHERS, slide
 from demos.kit.training import adams, train
 from demos.the_slides.errata_games import correct, literal, train_alone
@@ -115,8 +116,8 @@ def one_loss_title(m: dict[str, float]) -> str:
     return (
         "“the same desired behavior but trains faster”, printed as one $f_{acc}$: G finds at most "
         f"{m['literal_classes']:.0f} of 10 classes,\nat least {m['correct_classes']:.0f} where D keeps its own term; "
-        f"D alone raises the printed $f_{{acc}}$ to {m['literal_f_acc_D_alone']:,.0f} or more, its own to "
-        f"{m['correct_f_acc_D_alone']:.1g} at most"
+        f"D alone raises the printed $f_{{acc}}$ to {at_least(m['literal_f_acc_D_alone'])} or more, its own to "
+        f"{at_most(m['correct_f_acc_D_alone'], 1)} at most"
     )
 
 
@@ -195,9 +196,10 @@ def robustness(claim: Claim, games: list[GAN], x, y, others, s, seeds: range) ->
 def robustness_title(m: dict[str, float]) -> str:
     """What the picture shows."""
     return (
-        f"“Discriminators are less susceptible to adversarial examples”: epsilon 0.1 turns {m['flipped_GANs_D']:.0%} or more "
-        f"of what a GAN's D had right,\n{m['flipped_classifier']:.0%} of a classifier's, {m['flipped_D_of_noise']:.0%} of that "
-        "of a D of digits and noise"
+        "“Discriminators are less susceptible to adversarial examples”: epsilon 0.1 turns "
+        f"{at_least(100 * m['flipped_GANs_D'])} % or more of what a GAN's D had right,\n"
+        f"{percent(m['flipped_classifier'])} of a classifier's, {percent(m['flipped_D_of_noise'])} of that of a "
+        "D of digits and noise"
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import minigan as mg
 from demos.kit.claim import Claim
 from demos.kit.line import network
+from demos.kit.rounding import percent
 from demos.kit.style import MARKERS, OTHERS, slide
 from demos.the_slides.errata_games import train_alone
 from minigan import Tensor, data, losses, nn, no_grad, optim
@@ -165,7 +166,7 @@ def optimism_title(m: dict[str, float], found: dict[str, np.ndarray]) -> str:
     first = (1 - found["OptimisticAdam"][1]) / (1 - found["Adam"][1])
     return (
         "“$\\theta_t = \\theta_{t-1} - 2 \\eta \\hat m_t / … + \\eta \\hat m_{t-1} / …$”: at t = 1, $\\hat m_0$ is 0/0, and "
-        f"{m['optimistic_Adam_printed_NaN'] / 1000:.0%} of the parameters become NaN;\nwith 0 for it, the first step is "
+        f"{percent(m['optimistic_Adam_printed_NaN'] / 1000)} of the parameters become NaN;\nwith 0 for it, the first step is "
         f"{first:.3g} times Adam's"
     )
 

@@ -11,6 +11,7 @@ from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
 from demos.kit.jobs import each
 from demos.kit.line import Mixture, network, time_to_half
+from demos.kit.rounding import at_least, percent
 from demos.kit.style import OTHERS, REAL, slide
 from demos.kit.training import adam
 from minigan import Tensor, backend, data, losses, metrics, nn, optim
@@ -63,8 +64,8 @@ def pretrained(claim: Claim, s, seeds: range) -> None:
     slower = min(np.divide(halved["D is pre-trained"], halved["D starts fresh"]))
     claim.at_least("pretrained_D_slows_G_down", slower, 3)  # the worst seed
     title = (
-        f"“D is a pre-trained discriminator”: G, minimizing log(1 - D(G(z))),\ncomes half way {slower:.1f} times as late, or "
-        "later (worst seed)"
+        f"“D is a pre-trained discriminator”: G, minimizing log(1 - D(G(z))),\ncomes half way {at_least(slower)} times as "
+        "late, or later (worst seed)"
     )
     claim.show(draw_pretrained(found, s), "errata_pretrained", title)
 
@@ -125,8 +126,8 @@ def outcome(m: dict[str, float], name: str) -> str:
     if kl >= COLLAPSED:
         return f"collapses (KL to uniform {kl:.1f})"
     if good < 0.5:
-        return f"has not learnt ({good:.0%} of its samples lie within 3 std of a mode)"
-    return f"does not collapse ({modes:.0f} of 8 modes, {good:.0%} of the samples within 3 std or more)"
+        return f"has not learnt ({percent(good)} of its samples lie within 3 std of a mode)"
+    return f"does not collapse ({modes:.0f} of 8 modes, {at_least(100 * good)} % of the samples within 3 std or more)"
 
 
 def collapse_title(m: dict[str, float]) -> str:
@@ -161,7 +162,7 @@ def draw_collapse(found: dict[str, list]) -> plt.Figure:
     for axes, (name, runs) in zip(places, found.items(), strict=True):
         samples = runs[0][-1]["samples"]
         off = (np.abs(samples).max(axis=1) > 2.8).mean()
-        outside = f"; {off:.0%} outside the frame" if off > 0.005 else ""
+        outside = f"; {percent(off)} outside the frame" if off > 0.005 else ""
         mixtures.RING.show(axes, samples, f"a critic that {name}{outside}")
         axes.set(xticks=range(-2, 3), yticks=range(-2, 3), xlabel="$x_1$", ylabel="$x_2$")
     handles = [

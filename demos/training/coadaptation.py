@@ -265,7 +265,7 @@ def title_of_toys(m: dict[str, float]) -> str:
 
 def percent(share: float) -> str:
     """A share; of a small one, the first digit that counts."""
-    return f"{share:.0%}" if share > 0.1 else f"{100 * share:.1g}%"
+    return f"{100 * share:.0f} %" if share > 0.1 else f"{100 * share:.1g} %"
 
 
 def title_of_digits(m: dict[str, float]) -> str:

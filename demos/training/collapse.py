@@ -21,9 +21,10 @@ from matplotlib.patches import Circle
 import minigan as mg
 from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
-from demos.kit.comparing import HELPS, compare, verdict
+from demos.kit.comparing import HELPS, HURTS, NOTHING, compare, verdict
 from demos.kit.jobs import each
 from demos.kit.mixtures import Mixture, discriminator, generator
+from demos.kit.rounding import percent
 from demos.kit.run import common_options, start
 from demos.kit.style import FAKE, OTHERS, REAL, slide
 from minigan import Tensor, data, nn, optim
@@ -59,10 +60,7 @@ CHANGES = {  # from the setting that collapses: one each
     "pairs (PacGAN)": {"D": "pairs"},
     "minibatch std": {"D": "std"},
 }
-CURES = (
-    "WGAN-GP, 5 critic steps",
-    "R1 = 1",
-)  # that must help; the others do in some seeds, which six seeds are too few to judge
+CURES = ("WGAN-GP, 5 critic steps", "R1 = 1")  # that must help; what the others do is reported
 
 
 # --- the game -----------------------------------------------------------------------------------------------------------
@@ -177,7 +175,7 @@ def subset(m: dict[str, float]) -> str:
     missing = f"{m['collapse, seeds that miss a mode']:.0f} of {m['seeds']:.0f} seeds"
     return (
         f"With {COLLAPSE}, G misses a mode in {missing} ({found:.1f} of {MODES} found on average), "
-        f"while {realistic:.0%} of its samples are realistic: within 3 std of a mode"
+        f"while {percent(realistic)} of its samples are realistic: within 3 std of a mode"
     )
 
 
@@ -186,19 +184,19 @@ def over_time(moments: list[np.ndarray], seed: int) -> str:
     counts = [modes(samples) for samples in moments]
     text = str(counts[-1]) if len(set(counts)) == 1 else ", ".join(map(str, counts))
     realistic = shares(moments[-1]).sum()
-    return f"{COLLAPSE}, seed {seed}: {text} of {MODES} modes over the training; at the end, {realistic:.0%} are realistic"
+    return f"{COLLAPSE}, seed {seed}: {text} of {MODES} modes over the training; at the end, {percent(realistic)} are realistic"
 
 
 def changes_in_words(m: dict[str, float]) -> str:
-    """What the cures do; of the other changes, which have mixed effects, in how many seeds G finds all modes."""
-    of: dict[str, list[str]] = {}
-    for change in CURES:
-        name = f"{change}: change of that share"
-        of.setdefault(verdict(m[name], m[f"{name} low"], m[f"{name} high"], "higher"), []).append(change.split(",")[0])
-    cures = "; ".join(f"{word}: {', '.join(changes)}" for word, changes in of.items())
-    others = [change for change in CHANGES if change not in (COLLAPSE, *CURES)]
-    counts = ", ".join(f"{change} in {m[f'{change}: seeds with all modes']:.0f}" for change in others)
-    return f"{cures} (of {m['seeds']:.0f} seeds, {counts})"
+    """Which changes help, and which do not; and, of each, in how many seeds G finds all modes."""
+    of: dict[str, list[str]] = {HELPS: [], NOTHING: [], HURTS: []}
+    for change in CHANGES:
+        if change != COLLAPSE:
+            name = f"{change}: change of that share"
+            of[verdict(m[name], m[f"{name} low"], m[f"{name} high"], "higher")].append(change)
+    words = "; ".join(f"{word}: {', '.join(c.split(',')[0] for c in changes)}" for word, changes in of.items() if changes)
+    counts = ", ".join(f"{m[f'{change}: seeds with all modes']:.0f}" for changes in of.values() for change in changes)
+    return f"{words} (all modes in {counts} of {m['seeds']:.0f} seeds)"
 
 
 def found(m: dict[str, float]) -> str:
@@ -223,7 +221,7 @@ def panels(shown: dict[str, np.ndarray]) -> Figure:
     reach = 1.05 * max(*(np.abs(samples).max() for samples in shown.values()), np.abs(DATA.centres).max() + 3 * DATA.std)
     for axes, (name, samples) in zip(places, shown.items(), strict=True):
         realistic = shares(samples).sum()
-        show(axes, samples, reach, f"{name}\n{modes(samples)} of {MODES} modes,\n{realistic:.0%} within 3 std")
+        show(axes, samples, reach, f"{name}\n{modes(samples)} of {MODES} modes,\n{percent(realistic)} within 3 std")
     places[0].set_ylabel("$x_2$")
     handles = [Circle((0, 0), color=REAL, alpha=0.35), *places[0].collections[:1]]
     figure.legend(handles, ["the data's modes, 3 std", "G's samples"], loc="outside lower center", ncols=2, markerscale=4)

@@ -26,6 +26,7 @@ from demos.kit import digits
 from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
 from demos.kit.jobs import each
+from demos.kit.rounding import at_least, at_most
 from demos.kit.run import start
 from demos.kit.style import D_COLOUR, FAKE, G_COLOUR, OTHERS, REAL, slide
 from minigan import Tensor, backend, data, losses, nn, no_grad, optim, sigmoid
@@ -192,9 +193,9 @@ def measure(claim: Claim, runs: list[dict]) -> None:
 def at_rest(m: dict[str, float]) -> str:
     """How far from one half, and what D alone finds out."""
     return (
-        f"On digits, D's accuracy comes to rest at {m['accuracy at rest, least seed']:.2f} or more, not at 0.5; with G frozen, "
-        f"D alone reaches {m['accuracy of D alone, G frozen']:.3f}; with real images in G's place, it stays within "
-        f"{m[RIGHT_G]:.2f} of 0.5"
+        f"On digits, D's accuracy comes to rest at {at_least(m['accuracy at rest, least seed'])} or more, not at 0.5; with G "
+        f"frozen, D alone reaches {at_least(m['accuracy of D alone, G frozen'], 3)}; with real images in G's place, it stays "
+        f"within {at_most(m[RIGHT_G])} of 0.5"
     )
 
 

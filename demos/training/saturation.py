@@ -1,4 +1,4 @@
-"""While D is sure of itself, log(1 - D(G(z))) hardly moves G; -log D(G(z)) does.
+"""While D is sure of itself, log(1 - D(G(z))) has hardly any gradient, -log D(G(z)) has one; Adam makes up for that.
 
 Slide: "To accelerate training early on, we can instead use a different loss term for the fake data that yields the same desired
 behavior but trains faster." (CS/DS 552, class 7); "This will update only the generator's weights by labeling all fake images as
@@ -25,6 +25,7 @@ from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
 from demos.kit.jobs import each
 from demos.kit.line import Mixture, network
+from demos.kit.rounding import at_least
 from demos.kit.run import common_options, start
 from demos.kit.style import OTHERS, slide
 from minigan import Tensor, backend, data, losses, metrics, nn, optim, sigmoid
@@ -186,17 +187,21 @@ def half_way(m: dict[str, float | None], rule: str, loss: str) -> str:
 def gradients_in_words(m: dict[str, float]) -> str:
     """How much longer the gradient of G's parameters is."""
     ratio = m["G's parameters: ratio of the gradients at D = 0.01, worst seed"]
-    return f"At D(G(z)) = 0.01, G's gradient by -log D is at least {ratio:.0f} times as long as by log(1 - D)"
+    return f"At D(G(z)) = 0.01, G's gradient by -log D is at least {at_least(ratio)} times as long as by log(1 - D)"
 
 
 def found(m: dict[str, float]) -> str:
     """For README."""
-    times = "; ".join(
-        f"with {rule}, G is first half way to the data after "
-        + ", ".join(f"{half_way(m, rule, loss)} iterations by {loss}" for loss in LOSSES)
-        for rule in RULES
-    )
-    return f"{gradients_in_words(m)}; {times} (medians)"
+    return f"{gradients_in_words(m)}; until G is half way to the data (median): {'; '.join(sooner(m, rule) for rule in RULES)}"
+
+
+def sooner(m: dict[str, float | None], rule: str) -> str:
+    """By which loss G is half way first, and after how many iterations by each."""
+    times = {loss: m[f"{rule}, {loss}: half way after, median"] for loss in LOSSES}
+    times = {loss: np.inf if time is None else time for loss, time in times.items()}
+    first = min(times, key=times.get)
+    which = "neither loss is sooner" if len(set(times.values())) == 1 else f"{first} is sooner"
+    return f"with {rule} {which} ({', '.join(f'{half_way(m, rule, loss)} iterations by {loss}' for loss in LOSSES)})"
 
 
 # --- the picture --------------------------------------------------------------------------------------------------------

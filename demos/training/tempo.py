@@ -22,6 +22,7 @@ from demos.kit.claim import Claim
 from demos.kit.comparing import HELPS, compare, verdict
 from demos.kit.jobs import each
 from demos.kit.mixtures import RING, discriminator, generator
+from demos.kit.rounding import at_least, at_most
 from demos.kit.run import common_options, start
 from demos.kit.style import D_COLOUR, OTHERS, slide
 from minigan import Tensor, data, no_grad, optim
@@ -143,9 +144,10 @@ def measure(claim: Claim, figures: dict) -> None:
 def in_modes(m: dict[str, float]) -> str:
     """D keeps up, or G runs ahead."""
     return (
-        f"At equal cost, with k >= l: at least {m['k >= l: modes, worst cell']:.1f} of 8 modes, and "
-        f"{m['k >= l: share within 3 std, worst cell']:.0%} of the samples within 3 std; "
-        f"with l > k: at most {m['l > k: modes, best cell']:.1f}, and {m['l > k: share within 3 std, best cell']:.0%}"
+        f"At equal cost, with k >= l: at least {at_least(m['k >= l: modes, worst cell'])} of 8 modes, and "
+        f"{at_least(100 * m['k >= l: share within 3 std, worst cell'])} % of the samples within 3 std; "
+        f"with l > k: at most {at_most(m['l > k: modes, best cell'])}, and "
+        f"{at_most(100 * m['l > k: share within 3 std, best cell'])} %"
     )
 
 

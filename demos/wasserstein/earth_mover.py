@@ -23,6 +23,7 @@ from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
 from demos.kit.jobs import each
 from demos.kit.mixtures import discriminator
+from demos.kit.rounding import at_least, at_most
 from demos.kit.run import common_options, start
 from demos.kit.style import D_COLOUR, MARKERS, OTHERS, REAL, slide
 from demos.wasserstein import critics
@@ -175,11 +176,11 @@ def from_the_modes(place: np.ndarray) -> float:
 def found(m: dict[str, float]) -> str:
     """README's cell."""
     return (
-        f"two lines: JSD is log 2 (by a trained D within {m['JSD - log 2, by a trained D, worst']:.2g}) wherever they lie, "
-        "$W_1$ is how far apart; a clipped critic ranks the distances "
+        f"two lines: JSD is log 2 (by a trained D within {at_most(m['JSD - log 2, by a trained D, worst'])}) wherever they "
+        "lie, $W_1$ is how far apart; a clipped critic ranks the distances "
         f"(rank correlation {m['clipped critic and W1, rank correlation']:.2f}), a penalised one measures them "
-        f"within {m['penalised: gap / slope beside W1, worst share off']:.1%}; of a ring's {MODES} modes the penalised "
-        f"critic has a summit at {m['penalised: modes at a summit, fewest']:.0f}, the clipped one at {in_words(m)}"
+        f"within {at_most(100 * m['penalised: gap / slope beside W1, worst share off'])} %; of a ring's {MODES} modes the "
+        f"penalised critic has a summit at {m['penalised: modes at a summit, fewest']:.0f}, the clipped one at {in_words(m)}"
     )
 
 
@@ -193,7 +194,8 @@ def lines_title(m: dict[str, float]) -> str:
     """Of the first picture."""
     return (
         f"The clipped critic ranks distances (rank correlation {m['clipped critic and W1, rank correlation']:.2f}), the "
-        f"penalised one measures them: estimate / slope is off by {m['penalised: gap / slope beside W1, worst share off']:.1%}"
+        f"penalised one measures them: estimate / slope is off by "
+        f"{at_most(100 * m['penalised: gap / slope beside W1, worst share off'])} % at most"
     )
 
 
@@ -201,8 +203,8 @@ def ring_title(m: dict[str, float]) -> str:
     """Of the second."""
     return (
         f"Ring against blurred ring: the penalised critic has a summit at {m['penalised: modes at a summit, fewest']:.0f} of "
-        f"{MODES} modes, the clipped one at {in_words(m)}; {m['clipped: share of weights at -c, c']:.0%} of its weights are at "
-        "the bounds"
+        f"{MODES} modes, the clipped one at {in_words(m)}; at least "
+        f"{at_least(100 * m['clipped: share of weights at -c, c'])} % of its weights are at the bounds"
     )
 
 

@@ -9,7 +9,7 @@ import minigan as mg
 from demos.kit import digits
 from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
-from demos.kit.comparing import HELPS, HURTS, NOTHING, compare, verdict
+from demos.kit.comparing import NOTHING, compare, verdict
 from demos.kit.jobs import each
 from demos.kit.progress import progress
 from demos.kit.style import MARKERS, OTHERS, slide
@@ -90,9 +90,7 @@ def words(m: dict[str, float]) -> str:
         name = f"digits, {tempo}:1: Frechet distance, optimistic less Adam"
         if name in m:
             came = verdict(m[name], m[f"{name} low"], m[f"{name} high"])
-            says = {HELPS: "optimism helps", HURTS: "optimism hurts", NOTHING: "optimism makes no difference beyond chance"}[
-                came
-            ]
+            says = f"optimism {'makes ' * (came == NOTHING)}{came}"
             steps = "one critic step to one of G's" if tempo == 1 else f"{tempo} critic steps"
             adam, other = (m[f"digits, {rule}, {tempo}:1: Frechet distance, mean"] for rule in RULES)
             parts.append(f"with {steps} {says} (Frechet distance {adam:.0f} by Adam, {other:.0f} by optimistic Adam)")

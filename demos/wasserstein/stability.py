@@ -13,6 +13,7 @@ from demos.kit.claim import Claim
 from demos.kit.comparing import HELPS, HURTS, compare, verdict
 from demos.kit.jobs import each
 from demos.kit.mixtures import RING
+from demos.kit.rounding import percent
 from demos.kit.style import MARKERS, OTHERS, slide
 from minigan import data, metrics, nn, optim
 from minigan.games import GAN, WGAN, WGANGP
@@ -197,7 +198,7 @@ def draw(ends: dict[str, np.ndarray]) -> plt.Figure:
             shown = np.minimum(row, 100.0)
             axes.plot(i + np.linspace(-0.3, 0.3, len(row)), shown, MARKERS[i], color=OTHERS[i], markersize=9)
             low, high = wilson(int((row <= WELL).sum()), len(row))
-            names.append(f"{name}\n{(row <= WELL).sum()} of {len(row)}\n({low:.0%} to {high:.0%})")
+            names.append(f"{name}\n{(row <= WELL).sum()} of {len(row)}\n({percent(low)} to {percent(high)})")
         axes.axhline(WELL, color="grey", linestyle="--")
         axes.set(
             yscale="log", ylim=(0.7, 130), title="a ring of 8 modes" if on == "ring" else f"digits, {SIDE} x {SIDE} pixels"

@@ -23,6 +23,7 @@ from scipy.stats import spearmanr
 
 from demos.kit import pictures, ring_and_grid
 from demos.kit.claim import Claim
+from demos.kit.rounding import percent
 from demos.kit.run import Run, parser, start
 from demos.kit.style import D_COLOUR, G_COLOUR, OTHERS, slide
 from minigan import Tensor, data, metrics, nn, no_grad, optim
@@ -195,8 +196,8 @@ def quality_in_words(m: dict[str, float]) -> str:
     """What G has found."""
     hit, of = m["modes with 1 % of the samples"], m["modes"]
     return (
-        f"{m['share within 3 std']:.0%} of the samples lie within 3 std of a mode (of the data, "
-        f"{m['share within 3 std, data']:.0%}), 1 % or more at {hit:.0f} of {of:.0f} modes; "
+        f"{percent(m['share within 3 std'])} of the samples lie within 3 std of a mode (of the data, "
+        f"{percent(m['share within 3 std, data'])}), 1 % or more at {hit:.0f} of {of:.0f} modes; "
         f"KL of the nearest modes' shares from even ones {m[EVENNESS]:.3f}"
     )
 

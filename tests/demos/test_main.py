@@ -134,6 +134,14 @@ def test_a_wrong_name_is_answered_with_the_closest_ones(wrong, said, capsys):
     assert capsys.readouterr().err.startswith(said)
 
 
+@pytest.mark.parametrize("command", ["names", "readme", "-h", "--help"])
+def test_a_command_without_options_says_that_it_takes_none(command, capsys):
+    with pytest.raises(SystemExit) as end:
+        everything.main([command, "gan", "--quick"])
+    assert end.value.code == 2
+    assert capsys.readouterr().err == f"python -m demos {command} takes nothing more; gan --quick is too much\n"
+
+
 @pytest.mark.parametrize("option", ["-h", "--help"])
 def test_help_explains_the_commands(option, capsys):
     everything.main([option])

@@ -224,7 +224,7 @@ def test_the_worst_seed_decides(claim, worse, fails):
 def test_what_is_said_of_z_and_pixels_are_the_ends_of_the_interval(claim):
     demo.measure(claim, [a_run(by_z=share) for share in (0.9, 0.8, 0.85)])
     half = 4.3027 * 0.05 / np.sqrt(3)  # Student's t of three seeds
-    said = f"85% of the images by way of z, 50% in a cross-fade of pixels (difference: from {100 * (0.35 - half):.0f} to"
+    said = f"85 % of the images by way of z, 50 % in a cross-fade of pixels (difference: from {100 * (0.35 - half):.0f} to"
     assert f"{said} {100 * (0.35 + half):.0f} points)" in demo.half_way(claim.metrics)
     assert said in demo.found(claim.metrics)
 

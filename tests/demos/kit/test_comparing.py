@@ -39,14 +39,35 @@ def test_the_words_follow_from_the_interval_and_from_what_is_better(better, word
     assert found.verdict == words == verdict(found.difference, found.low, found.high, better)
 
 
-@pytest.mark.parametrize(("a", "b"), [([1.0], [2.0]), ([1.0, 1.0], [2.0, 2.0]), ([1.0], [2.0, 3.0])])
+@pytest.mark.parametrize(("a", "b"), [([1.0], [2.0]), ([1.0] * 3, [2.0] * 3), ([1.0], [2.0, 3.0]), ([1.0] * 3, [2.0] * 9)])
 @pytest.mark.parametrize("paired", [False, True])
-def test_nothing_can_be_said_of_single_runs_nor_of_runs_that_are_all_alike(a, b, paired):
+def test_nothing_can_be_said_of_single_runs_nor_of_two_or_three_that_are_all_alike(a, b, paired):
     if paired and len(a) != len(b):
         return
     found = compare(a, b, paired=paired)
     assert found.verdict == NOTHING
     assert (found.low, found.high) == (-np.inf, np.inf)
+
+
+@pytest.mark.parametrize(("with_it", "words"), [(8.0, HELPS), (0.0, HURTS), (1.0, NOTHING)])
+@pytest.mark.parametrize("paired", [False, True])
+def test_four_runs_that_are_all_alike_are_enough(with_it, words, paired):
+    found = compare([with_it] * 4, [1.0] * 4, "higher", paired=paired)
+    assert (found.difference, found.low, found.high) == (with_it - 1,) * 3
+    assert found.verdict == words
+
+
+def test_pairs_whose_differences_are_alike_are_enough_though_the_runs_vary():
+    found = compare([1.0, 2.0, 3.0, 5.0], [2.0, 3.0, 4.0, 6.0], paired=True)
+    assert (found.low, found.high, found.verdict) == (-1.0, -1.0, HELPS)
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_errors_of_rounding_are_no_difference(paired):
+    a, b = np.array([0.3, 0.1 + 0.2, 0.3, 0.3, 0.1 + 0.2]), np.array([0.1 + 0.2, 0.3, 0.3, 0.3, 0.3])
+    assert np.ptp(a - b) > 0
+    found = compare(a, b, paired=paired)
+    assert (found.difference, found.low, found.high, found.verdict) == (0.0, 0.0, 0.0, NOTHING)
 
 
 def test_one_side_may_be_all_alike():

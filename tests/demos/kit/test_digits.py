@@ -212,7 +212,7 @@ def test_a_game_on_digits_is_judged_by_what_real_images_reach(name, value, tmp_p
     digits.well_drawn(claim)
     digits.smooth(claim)
     assert {key for key, holds in claim.holds.items() if not holds} == ({name} - {None})
-    assert "60% of the samples" in digits.in_words(GOOD)
+    assert "60 % of the samples" in digits.in_words(GOOD)
     assert "show the class" not in digits.in_words(GOOD)
 
 
@@ -229,7 +229,7 @@ def test_real_images_without_a_class_are_further_away_than_all(monkeypatch):
 
 def test_the_curves_title_says_what_they_come_to():
     history = [{"D_accuracy": 0.9}] * 18 + [{"D_accuracy": 0.6}, {"D_accuracy": 0.64}]
-    assert "right about 62% of the images" in digits.at_the_end(history)
+    assert "right about 62 % of the images" in digits.at_the_end(history)
     assert "0.70 times" in digits.at_the_end([{"ratio": 0.7, "M": 0.1}])
 
 

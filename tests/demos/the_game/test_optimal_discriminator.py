@@ -37,7 +37,7 @@ def test_the_words_follow_from_the_figures():
         "mixtures_value_error": 1e-4,
     }
     assert "within 0.020 of" in demo.found(figures)
-    assert "its value within 0.0002 of" in demo.found(figures)
+    assert "its value within 0.00020 of" in demo.found(figures)
 
 
 def density(case, player):

@@ -43,8 +43,8 @@ def test_what_a_quick_run_can_show_holds(tmp_path):
 
 def test_that_nothing_has_collapsed_is_said_only_of_a_g_that_has_learnt():
     m = {"WGAN_kl_keeps_up": 0.01, "WGAN_modes_keeps_up": 8.0, "WGAN_within_3_std_keeps_up": 0.75}
-    assert "does not collapse (8 of 8 modes, 75%" in errata_games.outcome(m, "keeps up")
-    assert "has not learnt (11%" in errata_games.outcome(m | {"WGAN_within_3_std_keeps_up": 0.11}, "keeps up")
+    assert "does not collapse (8 of 8 modes, 75 %" in errata_games.outcome(m, "keeps up")
+    assert "has not learnt (11 %" in errata_games.outcome(m | {"WGAN_within_3_std_keeps_up": 0.11}, "keeps up")
     assert "collapses (KL to uniform 2.1)" in errata_games.outcome(m | {"WGAN_kl_keeps_up": 2.08}, "keeps up")
 
 

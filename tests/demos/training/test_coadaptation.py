@@ -241,7 +241,7 @@ def test_the_words_follow_the_interval(claim, dropout, said):
     for text in (demo.found(claim.metrics), demo.title_of_digits(claim.metrics)):
         assert said in text
         assert "no two border pixels become opposites to D (lowest cosine -0.40; planted -0.97)" in text
-    assert "95% of the noise that cancels stays, with input dropout 0.1%" in demo.title_of_toys(claim.metrics)
+    assert "95 % of the noise that cancels stays, with input dropout 0.1 %" in demo.title_of_toys(claim.metrics)
     claim.metrics["least_cosine"] = -0.91
     assert "some two border pixels become opposites to D" in demo.found(claim.metrics)
 

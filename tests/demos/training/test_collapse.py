@@ -74,10 +74,13 @@ def test_the_collapse_is_realistic_and_misses_modes_and_the_cures_help(tmp_path,
 
 def test_the_words_follow_the_intervals(tmp_path):
     words = demo.found(measured(tmp_path).metrics)
-    assert "G misses a mode in 5 of 6 seeds (2.2 of 3 found on average), while 92% of its samples are realistic" in words
-    assert "helps: WGAN-GP, R1 = 1 (of 6 seeds, 1 D step in 6, pairs (PacGAN) in 6, minibatch std in 1)" in words
+    assert "G misses a mode in 5 of 6 seeds (2.2 of 3 found on average), while 92 % of its samples are realistic" in words
+    helps = "helps: 1 D step, WGAN-GP, R1 = 1, pairs (PacGAN); no difference beyond chance: minibatch std"
+    assert f"{helps} (all modes in 6, 6, 6, 6, 1 of 6 seeds)" in words
     lost = demo.found(measured(tmp_path / "lost", **{"R1 = 1": LOST}).metrics)
-    assert "helps: WGAN-GP; no difference beyond chance: R1 = 1 (" in lost
+    assert "helps: 1 D step, WGAN-GP, pairs (PacGAN); no difference beyond chance: R1 = 1, minibatch std (" in lost
+    m = measured(tmp_path / "hurts").metrics | {f"R1 = 1: change of that share{end}": -0.1 for end in ("", " low", " high")}
+    assert "pairs (PacGAN); no difference beyond chance: minibatch std; hurts: R1 = 1 (all" in demo.found(m)
 
 
 def test_every_change_starts_from_the_same_generator():

@@ -128,9 +128,16 @@ def test_what_is_never_half_way_is_said_to_take_more_than_all_iterations(tmp_pat
         m = claim.metrics | {"momentum, log(1 - D): half way after, median": never}
         m["G's parameters: ratio of the gradients at D = 0.01, worst seed"] = 99
         assert demo.half_way(m, "momentum", "log(1 - D)") == "> 30"
-        assert (
-            "with momentum, G is first half way to the data after > 30 iterations by log(1 - D), 10 iterations" in demo.found(m)
-        )
+        words = "with momentum -log D is sooner (> 30 iterations by log(1 - D), 10 iterations by -log D)"
+        assert words in demo.found(m)
+
+
+def test_the_words_say_which_loss_is_sooner(tmp_path):
+    near, far = [4.0, 2.0, 1.0, 1.0], [4.0, 4.0, 4.0, 4.0]
+    for i, (slow, fast, words) in enumerate(
+        [(far, near, "with Adam -log D is"), (near, far, "with Adam log(1 - D) is"), (near, near, "with Adam neither loss is")]
+    ):
+        assert f"{words} sooner (" in demo.sooner(measured(tmp_path / str(i), slow, fast).metrics, "Adam")
 
 
 def test_losses_that_are_alike_or_exchanged_are_noticed(tmp_path):

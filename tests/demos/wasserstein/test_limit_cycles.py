@@ -138,11 +138,20 @@ def figures(adam, optimistic):
     return claim
 
 
+def test_who_arrives_is_said_by_the_distances():
+    far = {f"{name}, {how}: at the end": 1.0 for name in GAMES for how in PLAYS}
+    assert limit_cycles.arrived(far) == "nobody arrived in all 3 games; optimistic Adam with momentum in none"
+    near = (
+        far | {f"{name}, OMD: at the end": 1e-5 for name in GAMES} | {"Dirac GAN, optimistic Adam, momentum: at the end": 0.0}
+    )
+    assert limit_cycles.arrived(near) == "OMD arrived in all 3 games; optimistic Adam with momentum in 1"
+
+
 def test_the_conclusion_follows_the_interval_whichever_way():
     a, b = [100.0, 101.0, 102.0], [200.0, 201.0, 202.0]
     assert "optimism hurts" in optimism.words(figures(a, b).metrics)
     assert "optimism helps" in optimism.words(figures(b, a).metrics)
-    assert "no difference beyond chance" in optimism.words(figures(a, a).metrics)
+    assert "optimism makes no difference beyond chance" in optimism.words(figures(a, a).metrics)
 
 
 def test_a_generator_that_has_not_learnt_is_a_broken_bound():

@@ -93,7 +93,7 @@ def test_the_end_is_told_in_figures(quick):
         r"which goes from \d\.\d\d to \d\.\d\d",
         found,
     )
-    assert re.search(r"; \d+% of the samples lie within 3 std of a mode .* at \d of 8 modes", found)
+    assert re.search(r"; \d+ % of the samples lie within 3 std of a mode .* at \d of 8 modes", found)
     assert "|" not in found
 
 
