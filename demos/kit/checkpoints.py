@@ -147,9 +147,6 @@ class Checkpoint:
         self.problem = ""  # why the last checkpoint could not be written
         self.began = self.seen = time.perf_counter()  # the run; seen: the end of the last iteration
         self.due = self.began + FIRST
-        self.before = [0.0, 0.0]  # seconds, and those of all processors, of the runs that this one goes on from
-        self.of_tasks = 0.0  # seconds of the processors that tasks in other processes have had
-        self.cpu_began = 0.0  # of this process, as the run began
         self._handlers: dict[int, Any] = {}
         self.superseded: list[Path] = []  # the checkpoints of tasks whose results the next one of the run has
 
@@ -184,13 +181,6 @@ class Checkpoint:
         for left_over in self.path.parent.glob(self.part("*").name):  # of tasks that were finished without them
             left_over.unlink(missing_ok=True)
         self.release()
-
-    def elapsed(self) -> list[float]:
-        """Seconds, and those of all processors, from the very beginning, also of a run that was resumed."""
-        used = os.times()
-        others = max(used.children_user + used.children_system, self.of_tasks)  # among the children when they have ended
-        cpu = used.user + used.system - self.cpu_began + others
-        return [self.before[0] + time.perf_counter() - self.began, self.before[1] + cpu]
 
     def release(self) -> None:
         """The folder is free, signals mean what they did before, and loops are no longer noted."""
@@ -303,8 +293,7 @@ class Checkpoint:
             entries = self.found | self.finished | ({self.loop.name: self.loop.state()} if self.loop else {})
             arrays: dict[str, np.ndarray] = {}
             try:
-                outline = {"settings": self.settings, "elapsed": self.elapsed()}
-                outline["entries"] = {n: encoded(entry, n, arrays) for n, entry in entries.items()}
+                outline = {"settings": self.settings, "entries": {n: encoded(entry, n, arrays) for n, entry in entries.items()}}
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 write_npz(self.path, {"outline": np.array(json.dumps(outline)), **arrays})
                 self.written, self.problem, self.last = True, "", self.place()
@@ -331,7 +320,6 @@ class Checkpoint:
         if settings != self.settings:
             raise SystemExit(f"--resume: {path} comes from a run with other settings: {difference(settings, self.settings)}")
         self.written, self.last = path == self.path, "what it was resumed from"
-        self.before = elapsed_in(path)
 
     @contextmanager
     def _fitting(self) -> Iterator[None]:
@@ -558,11 +546,6 @@ def read_checkpoint(path: Path, option: str = "--resume") -> tuple[dict, dict[st
         raise SystemExit(f"{option}: {one_line(error)}") from None
     except (OSError, RecursionError, *WRONG) as error:
         raise SystemExit(f"{option}: {path} is no checkpoint of a demo: {one_line(error)}") from None
-
-
-def elapsed_in(path: Path) -> list[float]:
-    """What `Checkpoint.elapsed` was as the file, which can be read, was written."""
-    return [float(seconds) for seconds in json.loads(str(read_npz(path)["outline"])).get("elapsed", (0.0, 0.0))]
 
 
 def difference(there: dict, here: dict) -> str:

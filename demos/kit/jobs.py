@@ -85,8 +85,7 @@ def _side_by_side(run: Checkpoint, function: Callable, tasks: Mapping[str, tuple
                 bar.update(moves.get())
             for future in done:
                 name, part = futures[future]
-                results[name], moved, cpu, cpu_before = future.result()
-                run.of_tasks, run.before[1] = run.of_tasks + cpu, run.before[1] + cpu_before
+                results[name], moved = future.result()
                 run.keep(names[name], results[name], moved, bar, part)
             if time.perf_counter() >= run.due:
                 run.save(bar)
@@ -155,19 +154,17 @@ def _end_with(parent: Any) -> None:
     os._exit(1)
 
 
-def _work(how: dict[str, Any], rng: np.random.Generator, function: Callable, task: tuple) -> tuple[Any, int, float, float]:
-    """A task: its result, how many iterations it had, and its seconds of this processor, now and before it was resumed."""
+def _work(how: dict[str, Any], rng: np.random.Generator, function: Callable, task: tuple) -> tuple[Any, int]:
+    """A task: its result, and how many iterations it had."""
     if _stopped:
         raise SystemExit
     resume = how["resume"] if how["resume"] and how["resume"].exists() else None
-    run, bar, began = Checkpoint(how["path"], how["demo"], how["command"], resume), _Moves(), time.process_time()
-    run.cpu_began = began
+    run, bar = Checkpoint(how["path"], how["demo"], how["command"], resume), _Moves()
     run.start(signals=["SIGTERM"])
     try:
         run.begin(how["settings"])
         with checkpoints.sharing(bar), backend.own_generators(rng):
-            result = checkpoints.copied(function(*task, *_shared))
-            return result, bar.n, time.process_time() - began, run.before[1]
+            return checkpoints.copied(function(*task, *_shared)), bar.n
     except SystemExit:  # a signal, or a nan: this process takes no further task
         _stop()
         raise

@@ -9,6 +9,7 @@ import platform
 import shlex
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -126,6 +127,9 @@ def start(options: Options, argv: Sequence[str] | None, name: str) -> argparse.N
     if resume and not resume.exists():
         print(f"--resume: there is no checkpoint {resume} yet: this run starts anew", file=sys.stderr)
         resume = None
+    if resume and args.record:
+        print("--record: not of a run that was resumed, whose seconds are not all; without --resume it is", file=sys.stderr)
+        args.record = False
     args.checkpoint = checkpoints.Checkpoint(path, name, goes_on(options.prog, argv), resume, lock, jobs(args))
     args.checkpoint.start()
     return args
@@ -184,9 +188,11 @@ def goes_on(program: str, argv: Sequence[str]) -> str:
 def write_summary(args: argparse.Namespace, settings: dict, metrics: dict, extra: dict | None = None) -> dict[str, Any]:
     """summary.json: settings, metrics, whatever is extra, versions, seconds, and those of all processors. The run is over.
 
+    The seconds of a resumed run are those since then.
+
     A figure that is nan or infinite is written as null: JSON has no such numbers.
     """
-    seconds, cpu_seconds = args.checkpoint.elapsed()
+    used = os.times()  # of this process, and of those that it has waited for
     summary = {
         "demo": args.checkpoint.demo,
         "settings": {**settings, "seed": args.seed, "backend": backend.name()},
@@ -194,8 +200,8 @@ def write_summary(args: argparse.Namespace, settings: dict, metrics: dict, extra
         **(extra or {}),
         "versions": {"minigan": mg.__version__, "numpy": np.__version__, "matplotlib": matplotlib.__version__}
         | {"python": platform.python_version()},
-        "seconds": round(seconds, 1),
-        "cpu_seconds": round(cpu_seconds, 1),
+        "seconds": round(time.perf_counter() - args.checkpoint.began, 1),
+        "cpu_seconds": round(used.user + used.system + used.children_user + used.children_system, 1),
     }
     text = json.dumps(without_nan(summary), indent=2, allow_nan=False)
     (args.out / "summary.json").write_text(text + "\n", encoding="utf-8")

@@ -95,17 +95,6 @@ def test_what_one_call_leaves_behind_is_nothing_to_the_next(tmp_path):
     assert not parts[0].exists()
 
 
-def test_the_seconds_of_a_resumed_run_are_those_of_all_its_parts(tmp_path, monkeypatch):
-    claim = begun(tmp_path, 1)
-    claim.args.checkpoint.began -= 1000.0
-    claim.args.checkpoint.before[1] = 500.0
-    claim.args.checkpoint.save()
-    claim.args.checkpoint.release()
-    seconds, cpu = begun(tmp_path, 1, "--resume").args.checkpoint.elapsed()
-    assert seconds == pytest.approx(1000.0, abs=20.0)
-    assert cpu > 500.0
-
-
 def test_without_a_run_it_is_a_plain_loop():
     found = each(play, {"a": (1,), "b": (2,)}, np.ones((2, 3), np.float32), 2, steps=4)
     assert [len(run["sums"]) for run in found] == [2, 2]

@@ -291,3 +291,15 @@ def test_a_mistake_is_one_line_that_begins_with_the_command(name, capsys):
     message = refused(name, capsys, "--steps", "0")
     assert message.startswith(f"python -m demos {name}: argument --steps: 0 is not a whole number from 1 on")
     assert message.count("\n") == 1
+
+
+def test_a_resumed_run_is_not_recorded_for_its_seconds_are_not_all(tmp_path, capsys):
+    options = kit.common_options("some run")
+    kit.start(options, ["--out", str(tmp_path)], "gan")
+    kit.checkpoints.give_up()
+    (tmp_path / "checkpoint.npz").touch()
+    assert not kit.start(options, ["--out", str(tmp_path), "--record", "--resume"], "gan").record
+    assert "--record: not of a run that was resumed" in capsys.readouterr().err
+    kit.checkpoints.give_up()
+    assert kit.start(options, ["--out", str(tmp_path), "--record"], "gan").record
+    kit.checkpoints.give_up()
