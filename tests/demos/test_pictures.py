@@ -10,7 +10,7 @@ import demos.__main__ as everything
 from demos.kit import results, style
 from demos.kit.claim import Claim
 from demos.kit.style import slide
-from tests.demos.running import QUICK, summary_of
+from tests.demos.running import summary_of
 from tests.demos.slides import complaints
 
 BOUND = re.compile(r"at (?:most|least) [-\d.e+]+|from [-\d.e+]+ to [-\d.e+]+")
@@ -22,7 +22,7 @@ OWN = {  # bounds that a quick run has of its own: by its settings (which are co
     "boltzmann": r".*: error over the mean image's, worst seed",
     "began": "classes with a low gamma",
 }
-EVERY = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in everything.names()]
+EVERY = [name if name == "gan" else pytest.param(name, marks=pytest.mark.slow) for name in everything.names()]
 
 
 @pytest.mark.parametrize("name", EVERY)

@@ -124,6 +124,7 @@ def test_a_step_down_the_gradient_ends_the_run(tmp_path, monkeypatch):
         demo.main(["--quick", "--steps", "30", "--out", str(tmp_path)])
 
 
+@pytest.mark.slow
 def test_a_shorter_run_is_said_to_be_short(tmp_path, monkeypatch):
     shown = []
     monkeypatch.setattr(demo, "show", lambda claim, *rest: shown.append(claim.short))

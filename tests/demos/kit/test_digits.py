@@ -129,6 +129,7 @@ def test_a_quick_run_trains_its_own_judge_and_the_cache_is_left_alone(judged):
     assert options == {"steps": 60}
 
 
+@pytest.mark.slow
 def test_no_quick_run_writes_into_the_users_cache(done):
     assert not list(done.cache.glob("minigan*"))
 

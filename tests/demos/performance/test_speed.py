@@ -118,6 +118,7 @@ def test_the_tables_show_every_engine_and_the_ops_in_both_directions(done):
     assert re.search(r"^ +\S+ +backward ", done.said, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_the_demo_imports_no_other_engine():
     code = f"import sys, demos.performance.speed; print([name for name in {OTHERS} if name in sys.modules])"
     said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
@@ -174,6 +175,7 @@ def test_on_a_gpu_too(gpu):
     np.testing.assert_allclose(losses("cupy", SMALL["gan"]), losses("minigan", SMALL["gan"]), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_table_of_a_gpu(gpu, tmp_path):
     engines = "speed.ON_GPU = ('minigan', 'cupy')"
     code = f"from demos.performance import speed, workers; {engines}; workers.PAUSE = 0; speed.main()"

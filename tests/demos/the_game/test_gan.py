@@ -51,6 +51,7 @@ def test_the_snapshots_keep_the_samples_of_one_noise_and_ds_opinion(quick):
     assert 0 < found["D"].min() < found["D"].max() < 1
 
 
+@pytest.mark.slow
 def test_the_grid_has_25_modes_and_is_drawn_like_the_ring(tmp_path):
     out = run("gan", tmp_path, *SMALL, "4", "--data", "grid")
     assert {path.name for path in out.iterdir()} == PICTURES["gan"] | OTHERS
