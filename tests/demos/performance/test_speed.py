@@ -35,7 +35,7 @@ SMALL = {
 }
 
 
-@pytest.fixture(scope="module", params=["some", pytest.param("all", marks=pytest.mark.slow)])
+@pytest.fixture(scope="module", params=[pytest.param(name, marks=pytest.mark.slow) for name in ("some", "all")])
 def done(request, quick, tmp_path_factory):
     """A quick run: its results, what it said, its engines and axes. "some": three engines, two axes, two points on each."""
     if request.param == "all":
