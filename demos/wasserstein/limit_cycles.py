@@ -182,14 +182,11 @@ def ends(m: dict[str, float], name: str) -> str:
 
 
 def arrived(m: dict[str, float]) -> str:
-    """Who is at the solution of all games; and of how many, optimistic Adam with momentum."""
+    """Who is at the solution of all games, and who of none."""
     times = {how: sum(m[f"{name}, {how}: at the end"] <= 1e-3 for name in GAMES) for how in PLAYS}
     there = [how for how in PLAYS if times[how] == len(GAMES)]
-    with_momentum = times["optimistic Adam, momentum"]
-    return (
-        f"{' and '.join(there) or 'nobody'} arrived in all {len(GAMES)} games; "
-        f"optimistic Adam with momentum in {with_momentum or 'none'}"
-    )
+    nowhere = [how for how in PLAYS if not times[how]]
+    return f"{' and '.join(there) or 'nobody'} arrived in all {len(GAMES)} games; in none: {', '.join(nowhere) or 'nobody'}"
 
 
 # --- the pictures -------------------------------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ def test_seed_0_is_a_seed_like_any_other():
     assert draws[0] == draws[1] != draws[2]
 
 
+@pytest.mark.slow
 def test_without_a_seed_every_process_draws_differently():
     code = "from minigan import backend; print(backend.generator().random())"
     first, second = (subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout for _ in range(2))

@@ -344,6 +344,7 @@ def test_a_demo_gets_its_own_folder_one_core_the_seed_and_the_flags():
             assert everything.command("saddle", Path("runs/saddle"), args) == [*module, *given, *flags]
 
 
+@pytest.mark.slow
 def test_a_real_demo_runs_in_a_process_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(everything, "names", lambda: ["detach"])

@@ -22,7 +22,7 @@ OWN = {  # bounds that a quick run has of its own: by its settings (which are co
     "boltzmann": r".*: error over the mean image's, worst seed",
     "began": "classes with a low gamma",
 }
-EVERY = [name if name == "gan" else pytest.param(name, marks=pytest.mark.slow) for name in everything.names()]
+EVERY = [name if name == "saddle" else pytest.param(name, marks=pytest.mark.slow) for name in everything.names()]
 
 
 @pytest.mark.parametrize("name", EVERY)

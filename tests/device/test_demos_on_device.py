@@ -22,6 +22,7 @@ def test_a_demo_computes_on_the_device(name, tmp_path):
     assert list(tmp_path.glob("*.png"))
 
 
+@pytest.mark.slow
 def test_a_demo_without_a_gpu_says_what_is_missing(tmp_path):
     command = [sys.executable, "-c", "import sys; sys.modules['cupy'] = None; from demos import gan; gan.main(sys.argv[1:])"]
     ended = subprocess.run([*command, "--backend", "cupy", "--out", str(tmp_path)], cwd=ROOT, capture_output=True, text=True)

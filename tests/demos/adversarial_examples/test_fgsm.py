@@ -117,6 +117,7 @@ def test_the_bounds_are_for_the_worst_seed(tmp_path, wrong, said):
     assert "with random signs of the same size it errs in" in demo.found(claim.metrics)
 
 
+@pytest.mark.slow
 def test_a_step_down_the_gradient_ends_the_run(tmp_path, monkeypatch):
     up = Classifier.attacked
     monkeypatch.setattr(Classifier, "attacked", lambda self, x, y, epsilon, **how: 2 * x - up(self, x, y, epsilon, **how))
@@ -147,6 +148,7 @@ def test_the_history_is_that_of_all_models_and_falls(out):
         assert values[-10:].mean() < values[:10].mean()
 
 
+@pytest.mark.slow
 def test_the_seed_decides_the_run(tmp_path, monkeypatch):
     glyphs = data.glyphs
     monkeypatch.setattr(data, "glyphs", lambda n: glyphs(min(n, 60)))

@@ -23,6 +23,7 @@ def run(out, *options):
     return json.loads((out / "summary.json").read_text())
 
 
+@pytest.mark.slow
 def test_the_figures_of_a_quick_run_follow_from_its_accuracies(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(data, "glyphs", lambda n, make=data.glyphs: make(min(n, 300)))
     summary = run(tmp_path)

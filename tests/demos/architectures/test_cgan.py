@@ -25,6 +25,7 @@ def stop():
     raise StopIteration
 
 
+@pytest.mark.slow
 def test_the_labels_are_all_classes_equally_often(quick):
     labels = samples_of(quick("cgan").out)["labels"]
     assert labels.shape == (5000,)

@@ -252,6 +252,7 @@ def test_the_words_follow_the_figures(summary):
     assert "the data's mean 3" in ladder.found(m)
 
 
+@pytest.mark.slow
 def test_with_a_missing_detach_the_run_fails(tmp_path, monkeypatch):
     monkeypatch.setattr(engine.Tensor, "detach", lambda self: self)
     monkeypatch.setattr(ladder, "Settings", partial(ladder.Settings, moments=(1, 2), seeds=1))

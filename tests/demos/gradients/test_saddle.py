@@ -42,6 +42,7 @@ def test_the_eigenvalues_are_plus_and_minus_2m(summary):
     assert summary["metrics"]["data 0: eigenvalue + at (0, 0)"] == pytest.approx(2 * m, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_with_a_wrong_sign_the_run_fails(tmp_path, monkeypatch):
     """The loss of x_hat = -w2 w1 x is 0 where w1 w2 = -1."""
     right = saddle.loss

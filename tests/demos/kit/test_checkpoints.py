@@ -584,6 +584,7 @@ def in_the_folder(out, body):
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(kit.fcntl is None, reason="Windows has no locks on folders")
 def test_a_folder_has_one_run_at_a_time(tmp_path):
     out = tmp_path / "out"
@@ -603,6 +604,7 @@ def test_a_folder_has_one_run_at_a_time(tmp_path):
     assert third.returncode == 0
 
 
+@pytest.mark.slow
 def test_a_run_that_is_over_or_stopped_leaves_its_folder_to_others(begin, tmp_path):
     for leave in (lambda run: run.end(), lambda run: signal.raise_signal(signal.SIGTERM)):
         run = begin()

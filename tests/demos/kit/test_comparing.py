@@ -26,6 +26,7 @@ def test_a_paired_interval_is_that_of_the_differences():
     assert (found.low, found.high) == pytest.approx((low, high))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("paired", [False, True])
 def test_of_two_ways_that_are_alike_one_in_twenty_comparisons_finds_a_difference(paired):
     draws = np.random.default_rng(1).standard_normal((1000, 2, 6))

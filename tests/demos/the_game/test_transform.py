@@ -96,8 +96,8 @@ def test_the_seed_decides(tiny):
 
 def test_the_words_follow_the_figures(summary):
     m = summary["metrics"] | {"exponential: T(u), times that, worst": 7.24}
-    assert "at most 7.2 (exponential)" in transform.found(m)
-    assert "up to 7.2 (exponential)" in transform.title(m)
+    assert "at most 7.3 (exponential)" in transform.found(m)
+    assert "up to 7.3 (exponential)" in transform.title(m)
 
 
 def test_a_generator_that_does_not_train_fails(tmp_path, monkeypatch):
