@@ -14,8 +14,5 @@ if hasattr(sys.stdout, "reconfigure"):  # a notebook's has no encoding
 # their time waiting for each other. NumPy reads this when it is first imported, which is after this line.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-# Convolutions gain from threads that do more than the products; see minigan/threads.py.
-os.environ.setdefault("MINIGAN_THREADS", str(min(4, os.cpu_count() or 1)))
-
 # Python looks for the demos in the folders of the chapters, too: `python -m demos.gan` finds demos/the_game/gan.py.
 __path__ += sorted(str(file.parent) for file in Path(__file__).parent.glob("*/__init__.py") if file.parent.name != "kit")

@@ -26,6 +26,8 @@ from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
 
+from demos.kit.results import summary_of
+
 FOLDER = Path(__file__).parent
 CHAPTERS = {  # in the lectures' order, from a network's gradients to attacks; what belongs to no single lecture comes last
     "gradients": ("ladder", "saddle", "detach"),
@@ -237,14 +239,6 @@ def begin(command: list[str], out: Path) -> subprocess.Popen:
     (out / "summary.json").unlink(missing_ok=True)
     with open(out / "output.txt", "wb") as file:  # a group of its own: the terminal sends Ctrl-C to this process alone
         return subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, process_group=0)
-
-
-def summary_of(out: Path) -> dict:
-    """What a run has left; nothing, if it did not come to its end."""
-    try:
-        return json.loads((out / "summary.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
 
 
 def verdict(out: Path, status: int) -> str:

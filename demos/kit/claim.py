@@ -49,7 +49,7 @@ class Claim:
         What was only reported may be judged later on. Raises ValueError for another number of that name, or another verdict.
         """
         another = name in self.metrics and str(float(self.metrics[name])) != str(float(value))  # a nan is like a nan
-        if another or name in self.holds or ": not judged by a" in self.expected.get(name, ""):
+        if another or name in self.holds or results.NOT_JUDGED in self.expected.get(name, ""):
             raise ValueError(f"there is a figure {name!r} already")
         self.metrics[name] = float(value)
         if expected:
@@ -57,7 +57,7 @@ class Claim:
         if holds is not None and (self.judged or quick):
             self.holds[name] = bool(holds)
         elif holds is not None:
-            self.expected[name] = f"{expected}: not judged by a {self.short.lower()}"
+            self.expected[name] = f"{expected}{results.NOT_JUDGED}{self.short.lower()}"
 
     def at_most(self, name: str, value: float, bound: float, quick: bool = False) -> None:
         """A number, and how large it may be."""

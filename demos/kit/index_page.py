@@ -3,12 +3,13 @@
 import base64
 import html
 import io
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from PIL import Image
+
+from demos.kit.results import NOT_JUDGED, summary_of
 
 STYLE = """
 body { font: 17px/1.5 sans-serif; max-width: 1280px; margin: 2em auto; padding: 0 1em; color: #111; background: #fff }
@@ -24,7 +25,6 @@ code { background: #eee; padding: 0 0.2em }
 """
 SIGNS = {name: f"&{name};" for name in ("theta", "eta", "epsilon", "lambda", "gamma", "sigma")}
 SIGNS |= {"vert": "|", "mp": "&mp;", "log": "log&nbsp;", ",": "&thinsp;"}
-NOT_JUDGED = ": not judged by a "  # and what kind of run it was: see kit/claim.py
 
 
 def write(out: Path, chapters: Mapping[str, Sequence[tuple[str, str, str, str]]], seed: int, quick: bool) -> Path:
@@ -61,14 +61,6 @@ def entry(folder: Path, name: str, shows: str, slide: str, command: str) -> str:
     lines += [picture(folder / f"{stem}.png", title) for stem, title in summary.get("pictures", {}).items()]
     lines += [f"<p><code>{html.escape(command)}</code>: {summary['seconds']:,.0f} seconds</p>"]
     return "\n".join(lines)
-
-
-def summary_of(folder: Path) -> dict:
-    """What a demo has left; nothing, if it did not come to its end."""
-    try:
-        return json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
 
 
 def versions(out: Path, names: Sequence[str]) -> list[str]:

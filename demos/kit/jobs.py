@@ -43,20 +43,10 @@ def each(function: Callable, tasks: Mapping[str, tuple], *shared: Any, steps: in
         steps: how many iterations the calls' `resumable` loops have together.
     """
     run = checkpoints.current()
-    with progress(total=steps, unit="it") as bar, checkpoints.sharing(bar), one_thread():
+    with progress(total=steps, unit="it") as bar, checkpoints.sharing(bar):
         if run and min(run.jobs, len(tasks)) > 1:
             return _side_by_side(run, function, tasks, shared, bar)
         return [checkpoints.once(name, function, *task, *shared, bar=bar) for name, task in tasks.items()]
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """A block whose convolutions use one thread, as those of a process beside others do: how many decides the last bits."""
-    before, threads.COUNT = threads.COUNT, 1
-    try:
-        yield
-    finally:
-        threads.COUNT = before
 
 
 def _side_by_side(run: Checkpoint, function: Callable, tasks: Mapping[str, tuple], shared: tuple, bar: tqdm) -> list[Any]:

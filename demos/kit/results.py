@@ -15,6 +15,15 @@ from typing import Any
 FOLDER = Path(__file__).parents[1] / "results"
 README = Path(__file__).parents[2] / "README.md"
 ROW = re.compile(r"^(\|.*\[`(\w+)`\]\(demos/[\w/]+\.py\).*\|)[^|\n]*\|$", re.MULTILINE)  # of a demo; its last cell
+NOT_JUDGED = ": not judged by a "  # after what was expected of a figure; and then, what kind of run it was
+
+
+def summary_of(folder: Path) -> dict[str, Any]:
+    """What a run has left; nothing, if it did not come to its end."""
+    try:
+        return json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
 
 
 def record(name: str, summary: dict[str, Any]) -> Path:
