@@ -49,7 +49,7 @@ class _Debugger(modes.Watcher):
         arguments = [(f"input {i} of {op}", x) for i, (x, _) in enumerate(inputs)]
         y._origin = _origin(op, users_line(), y, arguments)
 
-    def derivative(self, call: Callable, g: Any, y: Any) -> Any:
+    def derivative(self, call: Callable, g: Any, y: Any, x: Any) -> Any:
         """The derivative, with a note on every error that says where in the user's code y was made."""
         line = y._origin.line if y._origin else "a line outside of debug mode"
         try:

@@ -3,20 +3,41 @@
 import inspect
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ContextDecorator, contextmanager
+from contextlib import AbstractContextManager, ContextDecorator, contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
 
 class Watcher:
-    """Base class of what watches the ops (debug mode, the profiler): it overrides what it wants to see, and changes nothing."""
+    """Base class of what watches the engine (debug mode, the profiler, the trace): it overrides what it wants to see.
+
+    It changes nothing. All arguments but `op`, `inputs` and `call` are Tensors, or Optimizers.
+    """
 
     def made(self, y: Any, op: str, inputs: tuple) -> None:
         """The op has made the Tensor y from `inputs`, pairs (input, derivative)."""
 
-    def derivative(self, call: Callable, g: Any, y: Any) -> Any:
-        """The walk needs call(g, y), the derivative of y's op for one of its inputs; return what the call returns."""
+    def detached(self, y: Any, x: Any) -> None:
+        """y is x.detach()."""
+
+    def froze(self, x: Any) -> None:
+        """x.requires_grad has been set to another value than it had."""
+
+    def walk_begins(self, output: Any) -> None:
+        """A walk back from this output begins (`backward` or `grad`)."""
+
+    def walk_ends(self) -> None:
+        """The innermost walk has ended, and its gradients are where they belong; or it was stopped by an error."""
+
+    def derivative(self, call: Callable, g: Any, y: Any, x: Any) -> Any:
+        """The walk needs call(g, y), the derivative of y's op for its input x; return what the call returns."""
         return call(g, y)
+
+    def changed(self, x: Any) -> None:
+        """Somebody has written into x's array: an optimizer's step, `clip_weights`, an assignment to `.data`, ..."""
+
+    def updating(self, optimizer: Any) -> None:
+        """The optimizer is about to take a step."""
 
     def updated(self, optimizer: Any) -> None:
         """The optimizer has taken a step."""
@@ -91,8 +112,35 @@ def watch_from_the_start(watcher: Watcher) -> None:
     mode.watchers += (watcher,)
 
 
-def watched(derivative: Callable) -> Callable:
-    """The derivative as this thread's watchers see it called."""
+def watched(derivative: Callable, x: Any) -> Callable:
+    """The derivative for the input x as this thread's watchers see it called."""
     for watcher in reversed(mode.watchers):
-        derivative = partial(watcher.derivative, derivative)
+        derivative = partial(_seen_by, watcher, derivative, x)
     return derivative
+
+
+def _seen_by(watcher: Watcher, derivative: Callable, x: Any, g: Any, y: Any) -> Any:
+    return watcher.derivative(derivative, g, y, x)
+
+
+def walking(output: Any) -> AbstractContextManager[None]:
+    """`with walking(output):` tells this thread's watchers of a walk back from the output."""
+    return _Walk(output) if mode.watchers else _UNWATCHED
+
+
+class _Walk:
+    """One walk, as the watchers see it."""
+
+    def __init__(self, output: Any):
+        self.output, self.watchers = output, mode.watchers
+
+    def __enter__(self) -> None:
+        for watcher in self.watchers:
+            watcher.walk_begins(self.output)
+
+    def __exit__(self, *exception) -> None:
+        for watcher in reversed(self.watchers):
+            watcher.walk_ends()
+
+
+_UNWATCHED = nullcontext()

@@ -37,7 +37,7 @@ class Profile(Watcher):
         if not self._in_derivative:
             self.lap(op, "forward", y.data.nbytes)
 
-    def derivative(self, call: Callable, g: Any, y: Any) -> Any:
+    def derivative(self, call: Callable, g: Any, y: Any, x: Any) -> Any:
         """call(g, y), measured."""
         before, self._in_derivative = self._in_derivative, True
         try:

@@ -13,7 +13,7 @@ from sys import getrefcount
 from typing import Any
 
 from minigan import backend, messages, stale_values, threads
-from minigan.modes import enable_grad, mode, no_grad, watched
+from minigan.modes import enable_grad, mode, no_grad, walking, watched
 from minigan.tensor_as_array import TensorAsArray, as_array
 
 Derivative = Callable[["Tensor", "Tensor"], "Tensor"]  # derivative(g, y) -> g_x: see `record`
@@ -60,7 +60,10 @@ class Tensor(TensorAsArray):
 
         For the lecture's b = f(a), c = g(b.detach()): the forward pass reaches c, the backward pass stops before f.
         """
-        return Tensor._of(self._data, self._version)
+        y = Tensor._of(self._data, self._version)
+        for watcher in mode.watchers:
+            watcher.detached(y, self)
+        return y
 
     def backward(self, gradient: Any = None, create_graph: bool = False) -> None:
         """Add d self / d leaf to the `.grad` of every leaf that requires a gradient.
@@ -76,15 +79,16 @@ class Tensor(TensorAsArray):
         if self.is_leaf:
             raise messages.no_graph(self)
         seed, start = _seed("backward", self, gradient), next(_order_of_creation)
-        gradients, taken = _walk(self, seed, None, create_graph), set()
-        with threads.adding_gradients, enable_grad() if create_graph else no_grad():
-            for leaf, g in gradients:
-                if leaf._grad is not None:
-                    leaf._grad = leaf._grad + g
-                else:  # without a copy, if the walk has made g, for this leaf alone, and nobody else holds its array
-                    own = g._order > start and g._data.base is None and getrefcount(g._data) <= 2 and id(g) not in taken
-                    leaf._grad = g if own and not create_graph else g.copy()
-                    taken.add(id(g))
+        with walking(self), enable_grad() if create_graph else no_grad():
+            gradients, taken = _walk(self, seed), set()
+            with threads.adding_gradients:
+                for leaf, g in gradients:
+                    if leaf._grad is not None:
+                        leaf._grad = leaf._grad + g
+                    else:  # without a copy, if the walk has made g, for this leaf alone, and nobody else holds its array
+                        own = g._order > start and g._data.base is None and getrefcount(g._data) <= 2 and id(g) not in taken
+                        leaf._grad = g if own and not create_graph else g.copy()
+                        taken.add(id(g))
 
 
 def record(name: str, data: backend.Array, *inputs: tuple[Tensor, Derivative]) -> Tensor:
@@ -122,34 +126,35 @@ def grad(output: Tensor, inputs: Tensor | Sequence[Tensor], gradient: Any = None
     for position, x in enumerate(inputs):
         if not (isinstance(x, Tensor) and x._requires_grad):
             raise messages.input_without_gradient(position, x)
-    found = {id(x): g for x, g in _walk(output, _seed("grad", output, gradient), inputs, create_graph)}
-    with enable_grad() if create_graph else no_grad():
+    seed = _seed("grad", output, gradient)
+    with walking(output), enable_grad() if create_graph else no_grad():
+        found = {id(x): g for x, g in _walk(output, seed, inputs)}
         return tuple([found[id(x)].copy() if id(x) in found else Tensor._of(x.xp.zeros_like(x._data)) for x in inputs])
 
 
-def _walk(output: Tensor, seed: Tensor, targets: list[Tensor] | None, create_graph: bool) -> list[tuple[Tensor, Tensor]]:
+def _walk(output: Tensor, seed: Tensor, targets: list[Tensor] | None = None) -> list[tuple[Tensor, Tensor]]:
     """Visit each tensor once, outputs first, and apply the chain rule; return (target, gradient) pairs (targets None: leaves).
 
-    A gradient is dropped after its tensor's visit. The first to arrive is borrowed; others are added into a new tensor.
+    A gradient is dropped after its tensor's visit. The first to arrive is borrowed; others are added into a new tensor. What
+    the derivatives compute is recorded under `enable_grad` (for create_graph), and not under `no_grad`.
     """
     order = _topological_order(output)
     wanted, useful = _wanted_and_useful(targets, order)
     arrived, found, watchers = {id(output): seed}, [], mode.watchers
-    with enable_grad() if create_graph else no_grad():
-        for y in reversed(order):
-            if (g := arrived.pop(id(y), None)) is None:
-                continue
-            if id(y) in wanted:
-                found.append((y, g))
-            for x, derivative, version in y._edges:
-                if x._version[0] != version or y._version[0] != y._version_when_made:  # written to: g_x might be wrong
-                    raise stale_values.refusal(x, version, y)
-                if derivative is not None and (useful is None or id(x) in useful):
-                    if watchers:
-                        derivative = watched(derivative)
-                    g_x = derivative(g, y)
-                    g_x = _sum_to_shape(g_x, x, y)
-                    arrived[id(x)] = arrived[id(x)] + g_x if id(x) in arrived else g_x
+    for y in reversed(order):
+        if (g := arrived.pop(id(y), None)) is None:
+            continue
+        if id(y) in wanted:
+            found.append((y, g))
+        for x, derivative, version in y._edges:
+            if x._version[0] != version or y._version[0] != y._version_when_made:  # written to: g_x might be wrong
+                raise stale_values.refusal(x, version, y)
+            if derivative is not None and (useful is None or id(x) in useful):
+                if watchers:
+                    derivative = watched(derivative, x)
+                g_x = derivative(g, y)
+                g_x = _sum_to_shape(g_x, x, y)
+                arrived[id(x)] = arrived[id(x)] + g_x if id(x) in arrived else g_x
     return found
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from minigan import backend
 from minigan.messages import describe
+from minigan.modes import mode
 
 
 class TensorAsArray:
@@ -84,8 +85,11 @@ class TensorAsArray:
             raise TypeError(f"requires_grad: {describe(self)} is {self.dtype}; only floats have gradients: .astype('float32')")
         if not isinstance(flag, bool) and type(flag).__name__ not in ("bool_", "bool"):
             raise TypeError(f"requires_grad: expected True or False, got {flag!r}")
-        self._requires_grad = bool(flag)
+        before, self._requires_grad = self._requires_grad, bool(flag)
         self._is_parameter = self._is_parameter or self._requires_grad
+        if before is not self._requires_grad:
+            for watcher in mode.watchers:
+                watcher.froze(self)
 
     requires_grad = property(
         attrgetter("_requires_grad"),
@@ -118,6 +122,8 @@ class TensorAsArray:
     def changed_in_place(self) -> None:
         """Count a change in place. Whoever writes into `.data`'s memory calls this afterwards (see `optim`)."""
         self._version[0] += 1
+        for watcher in mode.watchers:
+            watcher.changed(self)
 
     def relocate(self, name: str) -> None:
         """Move the array to the backend "numpy" or "cupy", and the gradient with it: a change in place (see `Module.to`)."""

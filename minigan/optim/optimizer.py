@@ -61,6 +61,8 @@ class Optimizer:
 
     def step(self) -> None:
         """Apply the rule to every parameter that has a gradient."""
+        for watcher in mode.watchers:
+            watcher.updating(self)
         ready = [(p, state) for p, state in zip(self.params, self.state, strict=True) if p.grad is not None]
         for p, state in ready:
             self._prepare(p, state)
