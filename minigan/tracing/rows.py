@@ -1,0 +1,174 @@
+"""What a trace is made of: tensors, and rows, each of which is one thing that happened. Numbers and text, no arrays of the step's.
+
+Tensors are referred to by their number, `Trace.tensors[number]`; rows by theirs, `Trace.rows[number - 1]`.
+"""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+
+FIRST = 6  # values that are kept of an array
+MAP = 64  # rows and columns that are kept of an array, for a heat map
+
+
+@dataclass(frozen=True)
+class Place:
+    """A line of a program: its file (from the current folder or from minigan's own, where it lies there), and its text."""
+
+    file: str
+    line: int
+    code: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True)
+class Value:
+    """What is kept of an array as it was at that moment."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    mean: float
+    norm: float
+    low: float
+    high: float
+    first: tuple[float, ...]  # at most FIRST values, in C order
+    map: np.ndarray | None  # a part of it as (rows, columns), at most MAP of each: the last axis across, the others down
+    nans: int = 0
+    infinities: int = 0
+
+    @classmethod
+    def of(cls, array: np.ndarray) -> "Value":
+        """What is kept of this NumPy array. mean, norm, low and high leave out what is not finite; nan if nothing is left."""
+        flat = np.asarray(array, dtype=float).reshape(-1)
+        finite = flat[np.isfinite(flat)]
+        some = finite.size > 0
+        return cls(
+            shape=array.shape,
+            dtype=str(array.dtype),
+            mean=float(finite.mean()) if some else np.nan,
+            norm=float(np.sqrt((finite * finite).sum())) if some else np.nan,
+            low=float(finite.min()) if some else np.nan,
+            high=float(finite.max()) if some else np.nan,
+            first=tuple(flat[:FIRST].tolist()),
+            map=_corner(array),
+            nans=int(np.isnan(flat).sum()),
+            infinities=int(np.isinf(flat).sum()),
+        )
+
+
+def _corner(array: np.ndarray) -> np.ndarray | None:
+    """At most MAP x MAP of the array's numbers; images (N, C, H, W) lie side by side: N across, C down."""
+    if not array.size:
+        return None
+    if array.ndim == 4:
+        n, c, h, w = array.shape
+        array = array[: max(1, MAP // w), : max(1, MAP // h)].transpose(1, 2, 0, 3)
+        array = array.reshape(array.shape[0] * h, -1)
+    rows = array.reshape(-1, array.shape[-1]) if array.ndim else array.reshape(1, 1)
+    return rows[:MAP, :MAP].astype(float)
+
+
+@dataclass
+class TensorEntry:
+    """A tensor that the trace has met."""
+
+    number: int
+    name: str  # a parameter's dotted path ("D.0.weight"), the user's variable ("fake"), or "" if nobody has named it
+    kind: str  # "parameter", "constant" (data, noise, labels, numbers: no op of the trace has made it) or "result"
+    value: Value  # when the trace met it; a parameter's updates are rows of their own
+    requires_grad: bool
+    made_by: int | None = None  # the row of the op, or of the cut, that made it
+    gradients: list[int] = field(default_factory=list)  # the Backward rows whose gradients arrived here
+    gradient: Value | None = None  # a parameter's .grad as the trace ended
+    why_none: str = ""  # a parameter's: why no gradient has arrived, with the line that is to blame
+
+    def __str__(self) -> str:
+        return self.name or f"#{self.number}"
+
+
+@dataclass
+class Row:
+    """One thing that happened. `place` is the user's line, or the game's: rows stand in groups under it."""
+
+    number: int
+    place: Place
+
+    kind: ClassVar[str]
+
+
+@dataclass
+class Forward(Row):
+    """An op has computed `output` from `inputs`."""
+
+    op: str
+    formula: str  # the first line of the op's docstring
+    inputs: list[int]  # tensors' numbers
+    output: int
+    player: str  # the traced module in whose `forward` it happened, such as "G"; "" outside of all
+    recorded: bool  # whether a walk could go back through it
+    within: int | None = None  # the Backward row whose derivative has called it, while that was recorded (create_graph)
+    visited: bool = False  # a walk has come here
+
+    kind = "forward"
+
+
+@dataclass
+class Cut(Row):
+    """Where gradients stop: `what` is "detach", "no_grad", "frozen" or "thawed" (frozen no more).
+
+    detach: inputs = [what was detached], outputs = [the constant]. no_grad: the inputs and outputs of the op that recorded
+    nothing, though an input requires a gradient. frozen, thawed: inputs = the parameters, outputs = [].
+    """
+
+    what: str
+    inputs: list[int]
+    outputs: list[int]
+
+    kind = "cut"
+
+
+@dataclass
+class Walk(Row):
+    """A walk back begins, from `output`: `backward()` or `grad()`."""
+
+    output: int
+    recorded: bool  # create_graph: the walk itself can be differentiated
+
+    kind = "walk"
+
+
+@dataclass
+class Backward(Row):
+    """One derivative: what arrived at the output of the row `of`, and what left for its input."""
+
+    walk: int  # the Walk's row
+    of: int  # the Forward's row; 0 for an op from before the trace
+    op: str
+    input: int  # the input's number
+    position: int  # which input of the op, from 0
+    source: str  # the derivative's source text, "g * b"
+    defined: Place  # where that stands
+    notes: list[str]  # what the functions mean that it calls: "plain: sum g"
+    arrived: Value
+    left: Value  # in the input's shape: after the sum over broadcast axes
+    summed: tuple[int, ...] = ()  # the axes of what the derivative returned that were summed, since the op had broadcast them
+    added_to: int | None = None  # the Backward row whose gradient had arrived at the same input before; they were added
+
+    kind = "backward"
+
+
+@dataclass
+class Update(Row):
+    """A parameter was changed in place."""
+
+    rule: str  # "Adam", "clip_weights", "data"
+    formula: str  # "theta <- theta - lr g"
+    parameter: int
+    before: Value
+    after: Value
+    moved: Value  # after - before
+
+    kind = "update"
