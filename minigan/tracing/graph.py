@@ -4,7 +4,7 @@ A node is a tensor: a parameter, a constant, or the output of an op, which bears
 edge is cut. In an act of more than `limit` nodes, layers that repeat become one node.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from minigan.tracing.layout import Layout, layout
 from minigan.tracing.rows import Backward, Cut, Forward, Row, Update, Walk
 
-LIMIT = 48  # nodes of an act, before repeated layers fold
+LIMIT = 40  # nodes of an act, before repeated layers fold
 PERIOD = 8  # ops of a layer that can be seen to repeat
 
 
@@ -225,7 +225,7 @@ def _title(trace: Any, rows: list[Row]) -> str:
     players = sorted({name.partition(".")[0] for name in names})
     walks = [str(trace.tensors[row.output]) for row in rows if isinstance(row, Walk)]
     if not players:
-        return f"back from {walks[-1]}" if walks else "no way back"
+        return f"back from {walks[-1]}" if walks else "no walk back"
     return f"{' and '.join(players)} learns" if len(players) == 1 else f"{' and '.join(players)} learn"
 
 
@@ -245,7 +245,7 @@ def _ends(row: Row, by_row: dict[int, Row]) -> tuple[list[int], list[int]]:
 def _node(trace: Any, number: int, row: Forward | None, ended: bool, first: int) -> Node:
     """The node of this tensor in an act that begins with the row `first`; `row` has made it there."""
     entry = trace.tensors[number]
-    shape = f"({', '.join(map(str, entry.value.shape))})" if entry.value.shape else _short(entry.value.mean)
+    shape = f"({', '.join(map(str, entry.value.shape))})" if entry.value.shape else _short(entry.value.first[0])
     if row:
         below = f"{entry.name} {shape}".strip()
         return Node(number, "loss" if ended else "op", row.op, below, row.player, row.number)
@@ -268,6 +268,7 @@ def _fold(act: Act) -> None:
         inside = [ops[i].number for i in run]
         if _is_chain(act, inside):
             _replace(act, inside, f"{len(run) // period} layers", ", ".join(ops[i].label for i in run[:period]))
+    _join_parameters(act)
 
 
 def repeats(names: Sequence[Any]) -> list[tuple[range, int]]:
@@ -297,9 +298,27 @@ def _replace(act: Act, inside: list[int], label: str, below: str) -> None:
     uses = Counter(edge.source for edge in act.edges)
     within = Counter(edge.source for edge in act.edges if edge.target in inside)
     own = [n for n, node in act.nodes.items() if node.kind == "parameter" and within[n] and within[n] == uses[n]]
-    members, last = [*own, *inside], inside[-1]
-    act.inside |= dict.fromkeys(members, last)
-    fold = Node(last, "fold", label, below, act.nodes[last].player, act.nodes[last].row, members)
-    act.nodes = {n: fold if n == last else node for n, node in act.nodes.items() if n == last or n not in act.inside}
+    last = act.nodes[inside[-1]]
+    _join(act, Node(last.number, "fold", label, below, last.player, last.row, [*own, *inside]))
+
+
+def _join_parameters(act: Act) -> None:
+    """Make one node of the parameters that several folds share: of a player that plays twice."""
+    users: dict[int, set[int]] = defaultdict(set)
+    for edge in act.edges:
+        users[edge.source].add(edge.target)
+    shared: dict[tuple, list[int]] = defaultdict(list)
+    for n, node in act.nodes.items():
+        if node.kind == "parameter" and users[n] and all(act.nodes[user].kind == "fold" for user in users[n]):
+            shared[node.player, *sorted(users[n])].append(n)
+    for (player, *_), numbers in shared.items():
+        if len(numbers) > 1:
+            _join(act, Node(numbers[-1], "parameter", f"{len(numbers)} tensors", "parameters", player, None, numbers))
+
+
+def _join(act: Act, fold: Node) -> None:
+    """Put this node in the place of its members."""
+    act.inside |= {n: fold.number for n in fold.members if n != fold.number}
+    act.nodes = {n: fold if n == fold.number else node for n, node in act.nodes.items() if n not in act.inside}
     edges = [Edge(act.node_of(e.source), act.node_of(e.target), e.cut) for e in act.edges]
     act.edges = list(dict.fromkeys(e for e in edges if e.source != e.target))

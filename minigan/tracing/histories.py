@@ -47,7 +47,10 @@ def flows_into(trace: Any, number: int) -> list[Line]:
         if reached.intersection(row.inputs):
             reached.update([row.output] if isinstance(row, Forward) else row.outputs)
     walks = [row for row in trace.rows if isinstance(row, Walk) and row.output in reached and row.output != number]
-    lines += [(f"and so reaches {trace.tensors[row.output]}, from which the walk of row {row.number} begins", row.number) for row in walks]
+    lines += [
+        (f"and so reaches {trace.tensors[row.output]}, from which the walk of row {row.number} begins", row.number)
+        for row in walks
+    ]
     return lines or [("nothing in this trace uses it", None)]
 
 
@@ -111,15 +114,16 @@ def _made(trace: Any, row: Row) -> list[tuple[str, Value]]:
 
 
 def _taken(trace: Any, row: Row) -> list[tuple[str, Value, int | None]]:
-    """What the row began with: names, values, and the rows that made them."""
-    inputs = [trace.tensors[n] for n in getattr(row, "inputs", ())]
-    taken = [(str(x), value_at(trace, x.number, row.number), x.made_by) for x in inputs]
-    if isinstance(row, Backward):
-        x = trace.tensors[row.input]
-        taken += [("the gradient that arrived", row.arrived, None), (str(x), value_at(trace, row.input, row.number), x.made_by)]
+    """What the row began with: names, values, and the tensors' numbers."""
     if isinstance(row, Update):
-        taken.append((str(trace.tensors[row.parameter]), row.before, None))
-    return taken
+        return [(str(trace.tensors[row.parameter]), row.before, None)]
+    if isinstance(row, Backward):
+        op = trace.rows[row.of - 1] if row.of else None
+        numbers = [*op.inputs, op.output] if op else [row.input]
+        arrived = [("the gradient that arrived", row.arrived, None)]
+    else:
+        numbers, arrived = getattr(row, "inputs", []), []
+    return arrived + [(str(trace.tensors[n]), value_at(trace, n, row.number), n) for n in numbers]
 
 
 def _nan_of(trace: Any, row: Row) -> str:
@@ -130,13 +134,23 @@ def _nan_of(trace: Any, row: Row) -> str:
             return f"{name} had {_count(value.nans, 'nan')} when it came in: no row made it. {_doer(row)} takes it in"
     for name, value in made:
         if value.nans:
-            infinite = [(other, maker) for other, v, maker in taken if v.infinities]
-            text = f"{_doer(row)} made {_count(value.nans, 'nan')} of {math.prod(value.shape)} numbers in {name}"
-            if not infinite:
-                return f"{text}, from inputs without one"
-            other, maker = infinite[0]
-            return f"{text}, from an infinity in {other}, {f'which row {maker} made' if maker else 'which no row made'}"
+            text = f"{_doer(row)} made {_count(value.nans, 'nan')} of {_count(math.prod(value.shape), 'number')} in {name}"
+            infinite = [(other, number) for other, v, number in taken if v.infinities]
+            return f"{text}, from {_infinity(trace, *infinite[0]) if infinite else 'inputs without one'}"
     return ""
+
+
+def _infinity(trace: Any, name: str, number: int | None) -> str:
+    """Where the infinity in this tensor, or gradient, comes from."""
+    text = f"an infinity in {name}"
+    if number is None:
+        return text
+    rows, leaves = _ancestry(trace, number)
+    for leaf in leaves:
+        if trace.tensors[leaf].value.infinities:
+            return text if leaf == number else f"{text}, which came in with {trace.tensors[leaf]}"
+    made = [row for row in rows if any(value.infinities for _, value in _made(trace, row))]
+    return f"{text}, which row {made[-1].number} made: {summary(trace, made[-1])}" if made else text
 
 
 def _doer(row: Row) -> str:

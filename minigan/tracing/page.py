@@ -164,7 +164,9 @@ class Contents:
         """What is special about a Forward."""
         said = [] if row.recorded else ["Not recorded: no walk can go back through it."]
         if row.within:
-            said.append(f"Called by the derivative of row {row.within}, which is recorded: the walk itself can be differentiated.")
+            said.append(
+                f"Called by the derivative of row {row.within}, which is recorded: the walk itself can be differentiated."
+            )
         inputs = list(dict.fromkeys(row.inputs))
         values = [[str(self.trace.tensors[n]), self.value(histories.value_at(self.trace, n, row.number)), n] for n in inputs]
         output = self.trace.tensors[row.output]
@@ -181,7 +183,9 @@ class Contents:
 
     def cut(self, row: Cut) -> dict:
         """What is special about a Cut."""
-        values = [[str(self.trace.tensors[n]), self.value(self.trace.tensors[n].value), n] for n in (*row.inputs[:1], *row.outputs)]
+        values = [
+            [str(self.trace.tensors[n]), self.value(self.trace.tensors[n].value), n] for n in (*row.inputs[:1], *row.outputs)
+        ]
         return {"f": _CUTS.get(row.what, row.what), "o": row.what, "t": [*row.inputs, *row.outputs], "v": values}
 
     def walk(self, row: Walk) -> dict:
@@ -189,7 +193,13 @@ class Contents:
         output = self.trace.tensors[row.output]
         said = ["It is recorded itself (create_graph): its gradients can be differentiated again."] if row.recorded else []
         formula = f"The gradient of {output} with respect to itself is 1; from here each op hands it on to its inputs."
-        return {"f": formula, "o": "walk", "t": [row.output], "said": said, "v": [[str(output), self.value(output.value), row.output]]}
+        return {
+            "f": formula,
+            "o": "walk",
+            "t": [row.output],
+            "said": said,
+            "v": [[str(output), self.value(output.value), row.output]],
+        }
 
     def backward(self, row: Backward) -> dict:
         """What is special about a Backward."""
