@@ -153,7 +153,7 @@ class Backward(Row):
     defined: Place  # where that stands
     notes: list[str]  # what the functions mean that it calls: "plain: sum g"
     arrived: Value
-    left: Value  # in the input's shape: after the sum over broadcast axes
+    left: Value | None  # in the input's shape: after the sum over broadcast axes; None if the derivative has failed
     summed: tuple[int, ...] = ()  # the axes of what the derivative returned that were summed, since the op had broadcast them
     added_to: int | None = None  # the Backward row whose gradient had arrived at the same input before; they were added
 
