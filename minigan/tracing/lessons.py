@@ -1,4 +1,4 @@
-"""What a trace teaches: what was recorded and never visited, which gradients are None, and why; where the first nan was made."""
+"""What a trace teaches: what was recorded and never visited, which gradients are None and why, where the first nan was made."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ class Lesson(NamedTuple):
 
 
 def lessons(trace: Any) -> list[Lesson]:
-    """The last lines of a trace: for each walk back, what it did not reach, and why; then the first nan, and what is missing."""
+    """The last lines of a trace: for each walk, what it did not reach, and why; the first nan; what is missing."""
     found = [lesson for walk in _rows(trace, Walk) for lesson in _of_walk(trace, walk)]
     found += _unused(trace)
     if not found and _rows(trace, Walk):

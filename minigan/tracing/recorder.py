@@ -171,7 +171,7 @@ class _Recorder(Watcher):
     # --- what is written down ----------------------------------------------------------------------------------------
 
     def looks_away(self, even_in_walks: bool = True) -> bool:
-        """Whether this goes unseen: an op in a derivative that is not recorded, for the source text says it; what is too much."""
+        """Whether this goes unseen: an op in an unrecorded derivative, whose source text says it; what is too much."""
         if even_in_walks and self.walks and not mode.recording:
             return True
         too_much = len(self.trace.rows) >= MOST_ROWS
@@ -254,7 +254,7 @@ class _Recorder(Watcher):
         return entry
 
     def name_variables(self, calls: list[FrameType]) -> None:
-        """Call what has no name yet as the user's variables do, the outermost call's first: what a caller calls it, not an op."""
+        """Call what has no name yet as the user's variables do, those of the outermost call first."""
         for frame in reversed([frame for frame in calls if places.is_users(frame)]):
             for name, value in frame.f_locals.items():
                 entry = self.found(value) if isinstance(value, Tensor) else self.holder(value)

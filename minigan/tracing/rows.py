@@ -1,4 +1,4 @@
-"""What a trace is made of: tensors, and rows, each of which is one thing that happened. Numbers and text, no arrays of the step's.
+"""What a trace is made of: tensors, and rows, one for each thing that happened. Numbers and text, not the step's arrays.
 
 Tensors are referred to by their number, `Trace.tensors[number]`; rows by theirs, `Trace.rows[number - 1]`.
 """
@@ -64,7 +64,7 @@ def _corner(array: np.ndarray) -> np.ndarray | None:
     if not array.size:
         return None
     if array.ndim == 4:
-        n, c, h, w = array.shape
+        h, w = array.shape[2:]
         array = array[: max(1, MAP // w), : max(1, MAP // h)].transpose(1, 2, 0, 3)
         array = array.reshape(array.shape[0] * h, -1)
     rows = array.reshape(-1, array.shape[-1]) if array.ndim else array.reshape(1, 1)

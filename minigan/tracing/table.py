@@ -1,4 +1,4 @@
-"""A trace as a table for the terminal: rows in groups under the user's lines, columns for each kind of row, the lessons last."""
+"""A trace as a table for the terminal: rows in groups under the user's lines, columns for each kind, the lessons last."""
 
 import math
 import shutil
