@@ -20,8 +20,8 @@ BLUE, WHITE, RED, BLACK = (np.array(colour, float) for colour in ((40, 80, 200),
 def html(t: Any) -> str:
     """A table of shape, dtype, op, name and figures, and below it the picture. Everything that is text is escaped."""
     values = t.numpy()
-    facts = {"shape": t.shape, "dtype": t.dtype, "op": t.op, "name": t.name, **_figures(values)}
-    rows = [f"<tr><th>{_escaped(key)}</th><td>{_escaped(v)}</td></tr>" for key, v in facts.items() if v not in (None, "")]
+    facts = {"shape": str(t.shape), "dtype": str(t.dtype), "op": t.op, "name": t.name, **_figures(values)}
+    rows = [f"<tr><th>{_escaped(key)}</th><td>{_escaped(fact)}</td></tr>" for key, fact in facts.items() if fact]
     return f"<table>{''.join(rows)}</table>{_picture(values)}"
 
 
@@ -54,7 +54,7 @@ def _map(values: np.ndarray) -> str:
     places = [np.unravel_index(i, values.shape[:-1]) for i in range(min(rows, CELLS))]
     shown = np.stack([values[place][:CELLS] for place in places]).astype("f8")
     largest = np.abs(shown[np.isfinite(shown)]).max(initial=0.0) or 1.0
-    note = f"blue {-largest:.3g}, white 0, red {largest:.3g}"
+    note = f"blue {-largest:.3g}, white 0, red {largest:.3g}" + ("" if np.isfinite(shown).all() else ", black not finite")
     if rows > CELLS or columns > CELLS:
         note += f"; the first {shown.shape[0]} of {rows:,} rows, {shown.shape[1]} of {columns:,} columns"
     return _image(_colours(shown / largest)) + _note(note)
@@ -79,7 +79,7 @@ def _images(values: np.ndarray) -> str:
     low, high = (shown[finite].min(), shown[finite].max()) if finite.any() else (0.0, 0.0)
     grey = np.where(finite, _between(shown, low, high), 0.0)
     broken = ~finite.all(axis=-1, keepdims=True)
-    note = f"black {low:.3g}, white {high:.3g}"
+    note = f"black {low:.3g}, white {high:.3g}" + (", red not finite" if broken.any() else "")
     if len(values) > IMAGES:
         note += f"; the first {IMAGES} of {len(values):,} images"
     if step > 1:
