@@ -12,7 +12,7 @@ def texts(t):
     return [lesson.text for lesson in t.lessons]
 
 
-def test_a_gan_step_says_that_G_was_cut_and_D_frozen_with_their_lines():
+def test_a_gan_step_says_that_one_was_cut_and_one_frozen_with_their_lines():
     t = steps.gan()
     cut, frozen = of(t, "cut", what="detach")[0], of(t, "cut", what="frozen")[0]
     assert cut.place.code == "fake = self.G(z).detach()"
@@ -22,7 +22,7 @@ def test_a_gan_step_says_that_G_was_cut_and_D_frozen_with_their_lines():
     assert (of_D.row, of_G.row) == (cut.number, frozen.number)
 
 
-def test_a_step_without_detach_has_nothing_to_say_about_G():
+def test_a_step_without_detach_has_nothing_to_say():
     game, batches = steps.game()
     with mg.trace(G=game.G, D=game.D) as t:
         fake = game.G(game.noise(4))
@@ -71,7 +71,7 @@ def test_why_a_gradient_is_none_without_a_walk_or_with_one_elsewhere():
 
 
 def test_frozen_before_the_trace():
-    game, batches = steps.game()
+    game, _ = steps.game()
     game.D.requires_grad_(False)
     with mg.trace(G=game.G, D=game.D) as t:
         loss = mg.losses.generator_loss(game.D(game.G(game.noise(4))))

@@ -1,5 +1,7 @@
 """The table fits its width, stands in the order of the step, and says each formula once."""
 
+import re
+
 import pytest
 
 import minigan as mg
@@ -30,8 +32,7 @@ def test_what_a_reader_looks_for():
     assert (
         "-- cut: D.0.weight, D.0.bias, D.2.weight, D.2.bias frozen: gradients pass through the ops, and none stays here" in text
     )
-    assert "D.2.weight, by row 10, affine        _transposed_times(x, g)" in text
-    assert "ops/linear.py:" in text
+    assert re.search(r"D.2.weight, by row 10, affine +_transposed_times\(x, g\) +ops/linear.py:\d+ ", text)
     assert "summed over axis 0, which the op had broadcast; added to what row" in text
     assert text.count("theta <- theta - lr m_hat / (sqrt(v_hat) + eps)") == 1
     assert text.count("_times_transposed: A B^T") == 1
