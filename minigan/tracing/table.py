@@ -87,11 +87,11 @@ class _Columns:
         figures = f"{arrived:>9}{left:>9}"
         if self.width < ONE_LINE:
             return f"{_cut_off(what, 60):<60} {figures}\n{_cut_off(f'        {formula}   {where}', self.width)}"
-        free = self.width - 73
+        free = self.width - 79
         return f"{_cut_off(what, 36):<36} {_cut_off(formula, free):<{free}} {where:<23}{figures}"
 
     def _update(self, what: str, rule: str, before: str, after: str, moved: str) -> str:
-        return f"{_cut_off(what, 36):<36} {rule:<16}{before:>10}{after:>10}{moved:>10}"
+        return f"{_cut_off(what, 36):<36} {_cut_off(rule, 14):<14}{before:>9}{after:>9}{moved:>9}"
 
     def _once(self, text: str) -> Iterator[str]:
         if text and text not in self.explained:
