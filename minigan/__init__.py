@@ -8,5 +8,6 @@ from minigan.modes import enable_grad, no_grad
 from minigan.ops import *  # noqa: F403
 from minigan.profiler import profile
 from minigan.tensor import Tensor, grad, record
+from minigan.tracing.recorder import Trace, trace
 
 __version__ = "0.1.0"

@@ -79,7 +79,7 @@ class Tensor(TensorAsArray):
         if self.is_leaf:
             raise messages.no_graph(self)
         seed, start = _seed("backward", self, gradient), next(_order_of_creation)
-        with walking(self), enable_grad() if create_graph else no_grad():
+        with enable_grad() if create_graph else no_grad(), walking(self):
             gradients, taken = _walk(self, seed), set()
             with threads.adding_gradients:
                 for leaf, g in gradients:
@@ -127,7 +127,7 @@ def grad(output: Tensor, inputs: Tensor | Sequence[Tensor], gradient: Any = None
         if not (isinstance(x, Tensor) and x._requires_grad):
             raise messages.input_without_gradient(position, x)
     seed = _seed("grad", output, gradient)
-    with walking(output), enable_grad() if create_graph else no_grad():
+    with enable_grad() if create_graph else no_grad(), walking(output):
         found = {id(x): g for x, g in _walk(output, seed, inputs)}
         return tuple([found[id(x)].copy() if id(x) in found else Tensor._of(x.xp.zeros_like(x._data)) for x in inputs])
 

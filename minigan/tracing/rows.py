@@ -1,4 +1,4 @@
-"""What a trace is made of: tensors, and rows, each of which is one thing that happened. Numbers and text, no arrays of the step's.
+"""What a trace is made of: tensors, and rows, one for each thing that happened. Numbers and text, not the step's arrays.
 
 Tensors are referred to by their number, `Trace.tensors[number]`; rows by theirs, `Trace.rows[number - 1]`.
 """
@@ -64,7 +64,7 @@ def _corner(array: np.ndarray) -> np.ndarray | None:
     if not array.size:
         return None
     if array.ndim == 4:
-        n, c, h, w = array.shape
+        h, w = array.shape[2:]
         array = array[: max(1, MAP // w), : max(1, MAP // h)].transpose(1, 2, 0, 3)
         array = array.reshape(array.shape[0] * h, -1)
     rows = array.reshape(-1, array.shape[-1]) if array.ndim else array.reshape(1, 1)
@@ -77,7 +77,7 @@ class TensorEntry:
 
     number: int
     name: str  # a parameter's dotted path ("D.0.weight"), the user's variable ("fake"), or "" if nobody has named it
-    kind: str  # "parameter", "constant" (data, noise, labels, numbers: no op of the trace has made it) or "result"
+    kind: str  # "parameter" (a leaf that requires a gradient, or did), "constant" (no op of the trace made it) or "result"
     value: Value  # when the trace met it; a parameter's updates are rows of their own
     requires_grad: bool
     made_by: int | None = None  # the row of the op, or of the cut, that made it
@@ -153,7 +153,7 @@ class Backward(Row):
     defined: Place  # where that stands
     notes: list[str]  # what the functions mean that it calls: "plain: sum g"
     arrived: Value
-    left: Value  # in the input's shape: after the sum over broadcast axes
+    left: Value | None  # in the input's shape: after the sum over broadcast axes; None if the derivative has failed
     summed: tuple[int, ...] = ()  # the axes of what the derivative returned that were summed, since the op had broadcast them
     added_to: int | None = None  # the Backward row whose gradient had arrived at the same input before; they were added
 

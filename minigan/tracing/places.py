@@ -1,0 +1,169 @@
+"""Where things stand in a program's text: the user's line of an event, an op's formula, a derivative's source.
+
+Everything is read off what Python keeps anyway: the stack of calls, docstrings, and the positions of a function's code.
+"""
+
+import contextlib
+import inspect
+import linecache
+import re
+import sys
+from collections.abc import Callable, Iterator
+from itertools import takewhile
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+from minigan.tracing.rows import Place
+
+_ENGINE = Path(__file__).parents[1]
+_ALGORITHMS = (_ENGINE / "games", _ENGINE / "attacks")  # they read like a user's program: rows stand under their lines
+_SHARED = {_ENGINE / "games" / "game.py", _ENGINE / "games" / "figures.py", _ENGINE / "attacks" / "gradient.py"}
+_NOBODYS = {contextlib.__file__, "<frozen contextlib>"}  # what lies between a `with` and the engine
+
+
+def calls(until: FrameType | None = None) -> list[FrameType]:
+    """The calls that are under way, the innermost first, as far as the frame `until`."""
+    frame, found = sys._getframe(1), []
+    while frame is not None:
+        found.append(frame)
+        frame = None if frame is until else frame.f_back
+    return found
+
+
+def is_users(frame: FrameType) -> bool:
+    """Whether this call is of the user's own code, or of an algorithm's in minigan.games or minigan.attacks."""
+    file = Path(frame.f_code.co_filename)
+    if _ENGINE in file.parents:
+        return any(folder in file.parents for folder in _ALGORITHMS) and file not in _SHARED
+    return frame.f_code.co_filename not in _NOBODYS
+
+
+def users_calls(frames: list[FrameType]) -> Iterator[FrameType]:
+    """Those of the calls that are the user's. An op of the user's own (whatever calls `record`) counts as the engine's."""
+    for inner, frame in zip([None, *frames], frames, strict=False):
+        if is_users(frame) and not (inner is not None and _is_record(inner) and frame is not frames[-1]):
+            yield frame
+
+
+def _is_record(frame: FrameType) -> bool:
+    return frame.f_code.co_name == "record" and Path(frame.f_code.co_filename) == _ENGINE / "tensor.py"
+
+
+def place_of(frame: FrameType) -> Place:
+    """The line at which this call is now."""
+    return _place(frame.f_code.co_filename, frame.f_lineno)
+
+
+def _place(file: str, line: int, code: str | None = None) -> Place:
+    code = linecache.getline(file, line).strip() if code is None else code
+    return Place(_shown(Path(file)), line, code)
+
+
+def _shown(file: Path) -> str:
+    """A file's name as a reader knows it: from minigan's folder or the current one, or its last part; "cell" in a notebook."""
+    if any("ipykernel" in part for part in file.parts) or file.name.startswith("<ipython"):
+        return "cell"
+    for folder in (_ENGINE, Path.cwd()):
+        if folder in file.parents:
+            return file.relative_to(folder).as_posix()
+    return file.name
+
+
+# --- formulas -----------------------------------------------------------------------------------------------------------
+
+
+def formula(frames: list[FrameType]) -> str:
+    """The formula of the op that is being recorded: the first line of its docstring, or "".
+
+    The op is the innermost public function of the file in which `record` is called: `conv2d`, not its helper `_conv`.
+    """
+    callers = frames[1 + next(i for i, frame in enumerate(frames) if _is_record(frame)) :]
+    if not callers:
+        return ""
+    functions = takewhile(lambda frame: frame.f_code.co_filename == callers[0].f_code.co_filename, callers)
+    functions = [frame for frame in functions if not frame.f_code.co_name.startswith("<")]
+    public = [frame for frame in functions if not frame.f_code.co_name.startswith("_")]
+    return _docstring((public[:1] or functions[-1:] or callers[:1])[0])
+
+
+def _docstring(frame: FrameType) -> str:
+    """The first line of the docstring of the function that is being called; "" where there is none."""
+    name = frame.f_code.co_name
+    scopes = [frame.f_globals, *([frame.f_back.f_locals] if frame.f_back else [])]
+    for function in (scope.get(name) for scope in scopes):
+        if getattr(inspect.unwrap(function) if callable(function) else None, "__code__", None) is frame.f_code:
+            return first_line(function)
+    return ""
+
+
+def first_line(thing: Any) -> str:
+    """The first line of something's docstring, without the full stop."""
+    return (inspect.getdoc(thing) or "").partition("\n")[0].rstrip(".")
+
+
+def rule(optimizer: Any) -> tuple[str, str]:
+    """An update rule's name, and its formula as the docstring has it: "theta <- theta - lr g". Without a state, that in g."""
+    name = type(optimizer).__name__
+    for kind in type(optimizer).__mro__:
+        found = re.findall(r"theta <- [^,:;\n]*[^,:;.\s]", kind.__doc__ or "")
+        if found:
+            return name, next((formula for formula in found if not optimizer.slots and formula.endswith(" g")), found[0])
+    return name, f"{name}.update"
+
+
+def change(frames: list[FrameType]) -> tuple[str, str]:
+    """What has changed a tensor in place that is no optimizer: its name, and its docstring's first line."""
+    caller = frames[1 + next(i for i, frame in enumerate(frames) if frame.f_code.co_name == "changed_in_place")]
+    name = caller.f_code.co_name
+    return ("data", "theta <- what was assigned to .data") if name == "_set_data" else (name, _docstring(caller))
+
+
+# --- a derivative's source ----------------------------------------------------------------------------------------------
+
+
+def source_of(derivative: Callable) -> tuple[str, Place, list[str]]:
+    """A derivative's source text (of a lambda its expression, of a function what it returns), where it stands, and notes.
+
+    The notes say what the helpers mean that it calls, by their docstrings: "_times_transposed: A B^T".
+    """
+    code = getattr(derivative, "__code__", None)
+    if code is None:
+        return getattr(derivative, "__name__", repr(derivative)), Place("", 0), []
+    text = _last_expression(code)
+    return text, _place(code.co_filename, code.co_firstlineno), _notes(derivative)
+
+
+def _last_expression(code: CodeType) -> str:
+    """The text of what the function returns; if there are several, of the last in the text."""
+    spans = [span for span in code.co_positions() if None not in span]
+    if code.co_name != "<lambda>":
+        returns = [line for line, *_ in spans if linecache.getline(code.co_filename, line).strip().startswith("return ")]
+        spans = [span for span in spans if returns and span[0] >= max(returns)]
+    spans = [(line, end, left, right) for line, end, left, right in spans if (line, left) != (end, right)]
+    if not spans:
+        return code.co_name
+    start = min((line, left) for line, _, left, _ in spans)
+    stop = max((end, right) for _, end, _, right in spans)
+    lines = [linecache.getline(code.co_filename, n).encode() for n in range(start[0], stop[0] + 1)]  # positions count bytes
+    lines[-1] = lines[-1][: stop[1]]
+    lines[0] = lines[0][start[1] :]
+    text = " ".join(line.decode().strip() for line in lines)
+    return text.removeprefix("return ") or code.co_name
+
+
+def _notes(derivative: Callable) -> list[str]:
+    """What the functions mean that the derivative has from around it, and the private ones of its file."""
+    code = derivative.__code__
+    around = zip(code.co_freevars, map(_content, derivative.__closure__ or ()), strict=True)
+    private = [(name, derivative.__globals__.get(name)) for name in code.co_names if name.startswith("_")]
+    helpers = [(name, function) for name, function in (*around, *private) if inspect.isfunction(function)]
+    called = [(name if name == f.__name__ else f"{name} = {f.__name__}", first_line(f)) for name, f in helpers]
+    return [f"{name}: {line}" for name, line in called if line]
+
+
+def _content(cell: Any) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # not yet assigned
+        return None

@@ -1,0 +1,294 @@
+"""`mg.trace`: a watcher that writes down a step, row by row, as it happens."""
+
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from itertools import takewhile
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from minigan import backend
+from minigan.modes import Watcher, mode, watching
+from minigan.nn import Module
+from minigan.tensor import Tensor
+from minigan.tracing import places
+from minigan.tracing.lessons import Lesson, lessons, why_none
+from minigan.tracing.rows import Backward, Cut, Forward, Place, Row, TensorEntry, Update, Value, Walk
+from minigan.tracing.table import table
+
+MOST_ROWS = 2000  # each keeps up to two heat maps of 16 kB
+
+
+class Trace:
+    """What `trace` has written down: `rows` in the order in which things happened, `tensors` by number, and `lessons`.
+
+    `print(t)` is a table; `t.html(path)` a page to play step by step, `t.graph()` the graph.
+    """
+
+    def __init__(self, players: list[str]):
+        self.players = players  # the names of the modules that `trace` was given
+        self.rows: list[Row] = []
+        self.tensors: dict[int, TensorEntry] = {}
+        self.lessons: list[Lesson] = []  # what was recorded and never visited, frozen, or nan: known when the block ends
+        self.left_out = 0  # things that happened after the last row that is kept
+
+    def __str__(self) -> str:
+        return table(self)
+
+    def __repr__(self) -> str:
+        return f"Trace({len(self.rows)} rows, {len(self.tensors)} tensors): print it, or write a page with .html(path)"
+
+
+@contextmanager
+def trace(**named: Module | Tensor) -> Iterator[Trace]:
+    """`with trace(G=game.G, D=game.D) as t: game.step(batches)` writes down all that the engine does in the block.
+
+    Forward ops with their formulas, cuts (`detach`, `no_grad`, frozen parameters), the walk back derivative by derivative, and
+    the updates; each under the user's line, or the game's. The step's results are the same to the last bit, with the trace or
+    without. Per thread; at most 2,000 rows (what comes later is counted in `t.left_out`).
+
+    Args:
+        named: modules, whose parameters are then called "D.0.weight" (a Sequential's "layers." is left out), or tensors.
+
+    Raises TypeError for anything else.
+    """
+    for name, thing in named.items():
+        if not isinstance(thing, Module | Tensor):
+            raise TypeError(f"trace: {name} is a {type(thing).__name__}; expected a Module or a Tensor, as in trace(G=game.G)")
+    found = Trace([name for name, thing in named.items() if isinstance(thing, Module)])
+    user = next(frame for frame in places.calls() if places.is_users(frame))
+    recorder = _Recorder(found, named, user)
+    try:
+        with watching(recorder):
+            yield found
+    finally:
+        recorder.finish()
+
+
+class _Recorder(Watcher):
+    """Writes a trace. `user` is the call in which the block stands: the calls outside of it are nobody's business."""
+
+    def __init__(self, trace: Trace, named: dict[str, Module | Tensor], user: FrameType):
+        self.trace, self.user = trace, user
+        self.known: dict[int, tuple[weakref.ref, TensorEntry]] = {}  # by id, which a new tensor may have again
+        self.holders: dict[int, tuple[weakref.ref, TensorEntry]] = {}  # the constants, by their array's id
+        self.arrays: dict[int, np.ndarray] = {}  # copies of the parameters' values, by number, as of their last change
+        self.walks: list[Walk] = []  # those under way
+        self.derivative_row: Backward | None = None  # the derivative that is running, or has just run
+        self.optimizer: Any = None  # the one that is taking a step
+        self.players = {id(m): name for name, module in named.items() if isinstance(module, Module) for m in module.modules()}
+        tensors = dict(_named_tensors(named))
+        self.names = {id(t): name for name, t in tensors.items()}
+        for t in tensors.values():
+            self.entry(t)
+
+    # --- what the engine does ----------------------------------------------------------------------------------------
+
+    def made(self, y: Tensor, op: str, inputs: tuple) -> None:
+        if self.looks_away():
+            return
+        calls, xs = places.calls(self.user), [x for x, _ in inputs]
+        entries = [self.entry(x) for x in xs]
+        output = self.entry(y, "result")
+        row = Forward(
+            *self.where(calls),
+            op=op,
+            formula=places.formula(calls),
+            inputs=[entry.number for entry in entries],
+            output=output.number,
+            player=self.player(calls),
+            recorded=y._op is not None,
+            within=self.derivative_row.number if self.walks and self.derivative_row else None,
+        )
+        output.made_by = self.add(row).number
+        if not mode.recording and y.dtype.kind == "f" and any(x.requires_grad for x in xs):
+            self.cut("no_grad", calls, [entry for x, entry in zip(xs, entries, strict=True) if x.requires_grad], [output])
+
+    def detached(self, y: Tensor, x: Tensor) -> None:
+        if not self.looks_away():
+            output = self.entry(y, "result")
+            output.made_by = self.cut("detach", places.calls(self.user), [self.entry(x)], [output]).number
+
+    def froze(self, x: Tensor) -> None:
+        is_new = self.found(x) is None and x.requires_grad  # made with requires_grad=True: not thawed
+        entry = self.entry(x)
+        entry.requires_grad = x.requires_grad
+        if entry.kind == "parameter" and not is_new and not self.looks_away():
+            self.cut("thawed" if x.requires_grad else "frozen", places.calls(self.user), [entry], [])
+
+    def walk_begins(self, output: Tensor) -> None:
+        where = self.where(places.calls(self.user))
+        self.walks.append(Walk(*where, output=self.entry(output).number, recorded=mode.recording))
+        if not self.looks_away(even_in_walks=False):
+            self.add(self.walks[-1])
+
+    def derivative(self, call: Callable, g: Tensor, y: Tensor, x: Tensor) -> Any:
+        if self.looks_away(even_in_walks=False):
+            return call(g, y)
+        row = self.derivative_row = self.add(self.backward_row(call, g, y, x))
+        g_x = call(g, y)
+        if isinstance(g_x, Tensor):
+            row.summed = _summed_axes(g_x.shape, x.shape)
+            row.left = Value.of(_sum_over(backend.to_numpy(g_x.data), row.summed, x.shape))
+        return g_x
+
+    def walk_ends(self) -> None:
+        self.walks.pop()
+        self.derivative_row = None
+
+    def changed(self, x: Tensor) -> None:
+        entry = self.entry(x)
+        before = self.arrays.get(entry.number)
+        if before is None or before.shape != x.shape or self.looks_away(even_in_walks=False):
+            return
+        calls, after = places.calls(self.user), backend.copy_to_numpy(x.data)
+        rule, formula = places.change(calls) if self.optimizer is None else places.rule(self.optimizer)
+        with np.errstate(all="ignore"):  # inf - inf
+            values = Value.of(before), Value.of(after), Value.of(after - before)
+        self.add(Update(*self.where(calls), rule, formula, entry.number, *values))
+        self.arrays[entry.number] = after
+
+    def updating(self, optimizer: Any) -> None:
+        self.optimizer = optimizer
+        for p in optimizer.params:
+            self.entry(p)
+
+    def updated(self, optimizer: Any) -> None:
+        self.optimizer = None
+
+    def finish(self) -> None:
+        """The block has ended: the last variables have their names, the parameters their gradients; what is to be learnt?"""
+        self.name_variables(places.calls(self.user))
+        for t, entry in [(ref(), entry) for ref, entry in self.known.values()]:
+            if t is not None and t.grad is not None:
+                entry.gradient = Value.of(backend.to_numpy(t.grad.data))
+        for entry in self.trace.tensors.values():
+            entry.why_none = why_none(self.trace, entry)
+        self.trace.lessons = lessons(self.trace)
+
+    # --- what is written down ----------------------------------------------------------------------------------------
+
+    def looks_away(self, even_in_walks: bool = True) -> bool:
+        """Whether this goes unseen: an op in an unrecorded derivative, whose source text says it; what is too much."""
+        if even_in_walks and self.walks and not mode.recording:
+            return True
+        too_much = len(self.trace.rows) >= MOST_ROWS
+        self.trace.left_out += too_much
+        return too_much
+
+    def where(self, calls: list[FrameType]) -> tuple[int, Place]:
+        """A new row's number, and the user's line; on the way, the user's variables give their names to what they hold."""
+        self.name_variables(calls)
+        return len(self.trace.rows) + 1, places.place_of(next(places.users_calls(calls)))
+
+    def add(self, row: Any) -> Any:
+        self.trace.rows.append(row)
+        return row
+
+    def cut(self, what: str, calls: list[FrameType], inputs: list[TensorEntry], outputs: list[TensorEntry]) -> Cut:
+        """A new row; parameters that are frozen, or used under no_grad, at one line share one."""
+        row = Cut(*self.where(calls), what, [x.number for x in inputs], [y.number for y in outputs])
+        at_this_line = takewhile(lambda earlier: earlier.place == row.place, reversed(self.trace.rows))
+        for earlier in at_this_line if what != "detach" else ():
+            if isinstance(earlier, Cut) and earlier.what == what:
+                earlier.inputs += [n for n in row.inputs if n not in earlier.inputs]
+                earlier.outputs += row.outputs
+                return earlier
+        return self.add(row)
+
+    def backward_row(self, call: Callable, g: Tensor, y: Tensor, x: Tensor) -> Backward:
+        """The row of the derivative of y's op for its input x; what leaves is not known yet."""
+        while isinstance(call, partial):  # other watchers' calls around it
+            call = call.args[1]
+        output, target = self.entry(y), self.entry(x)
+        made_by = self.trace.rows[output.made_by - 1] if output.made_by else None
+        earlier = [row for n in target.gradients if (row := self.trace.rows[n - 1]).walk == self.walks[-1].number]
+        source, defined, notes = places.source_of(call)
+        row = Backward(
+            *self.where(places.calls(self.user)),
+            walk=self.walks[-1].number,
+            of=made_by.number if isinstance(made_by, Forward) else 0,
+            op=y._op,
+            input=target.number,
+            position=next(i for i, (_, derivative, _) in enumerate(y._edges) if derivative is call),
+            source=source,
+            defined=defined,
+            notes=notes,
+            arrived=Value.of(backend.to_numpy(g.data)),
+            left=None,
+            added_to=earlier[-1].number if earlier else None,
+        )
+        target.gradients.append(row.number)
+        if isinstance(made_by, Forward):
+            made_by.visited = True
+        return row
+
+    # --- tensors -----------------------------------------------------------------------------------------------------
+
+    def found(self, t: Tensor) -> TensorEntry | None:
+        ref, entry = self.known.get(id(t), (lambda: None, None))
+        return entry if ref() is t else None
+
+    def holder(self, array: Any) -> TensorEntry | None:
+        """The entry of the constant that an op has made of the user's array."""
+        ref, entry = self.holders.get(id(array), (lambda: None, None))
+        t = ref()
+        return entry if t is not None and t._data is array else None
+
+    def entry(self, t: Tensor, kind: str = "") -> TensorEntry:
+        """The tensor's entry, a new one if the trace has not met it. An entry does not keep the tensor alive."""
+        if entry := self.found(t):
+            return entry
+        number = len(self.trace.tensors) + 1
+        name = self.names.get(id(t)) or _short(t.name or "")
+        kind = kind or ("parameter" if t.is_parameter else "constant")
+        entry = TensorEntry(number, name, kind, Value.of(backend.to_numpy(t.data)), t.requires_grad)
+        self.trace.tensors[number] = entry
+        self.known[id(t)] = weakref.ref(t), entry
+        if kind == "constant":
+            self.holders[id(t._data)] = self.known[id(t)]
+        if kind == "parameter":
+            self.arrays[number] = backend.copy_to_numpy(t.data)
+        return entry
+
+    def name_variables(self, calls: list[FrameType]) -> None:
+        """Call what has no name yet as the user's variables do, those of the outermost call first."""
+        for frame in reversed([frame for frame in calls if places.is_users(frame)]):
+            for name, value in frame.f_locals.items():
+                entry = self.found(value) if isinstance(value, Tensor) else self.holder(value)
+                if entry and not entry.name:
+                    entry.name = name
+
+    def player(self, calls: list[FrameType]) -> str:
+        """The traced module in whose `forward` this happens, or ""."""
+        owners = [id(frame.f_locals.get("self")) for frame in calls if frame.f_code.co_name == "forward"]
+        return next((self.players[owner] for owner in owners if owner in self.players), "")
+
+
+def _named_tensors(named: dict[str, Module | Tensor]) -> Iterator[tuple[str, Tensor]]:
+    """(name, tensor) of the tensors that `trace` was given, and of the modules' parameters: D.0.weight."""
+    for name, thing in named.items():
+        if isinstance(thing, Tensor):
+            yield name, thing
+        else:
+            yield from ((_short(f"{name}.{path}"), p) for path, p in thing.named_parameters())
+
+
+def _short(path: str) -> str:
+    """D.layers.0.weight -> D.0.weight"""
+    return path.replace(".layers.", ".")
+
+
+def _summed_axes(shape: tuple[int, ...], wanted: tuple[int, ...]) -> tuple[int, ...]:
+    """The axes of a gradient of this shape over which the walk sums, to get to the wanted one: those of broadcasting."""
+    extra = len(shape) - len(wanted)
+    ones = [extra + i for i, n in enumerate(wanted) if n == 1 and extra >= 0 and shape[extra + i] != 1]
+    return (*range(extra), *ones)
+
+
+def _sum_over(g: np.ndarray, axes: tuple[int, ...], shape: tuple[int, ...]) -> np.ndarray:
+    g = g.sum(axes, keepdims=True) if axes else g
+    return g.reshape(shape) if g.size == np.prod(shape, dtype=int) else g
