@@ -1,7 +1,7 @@
-"""The graph of a trace: `Trace.graph()`. It is drawn act by act: an act is a way forward, the way back, and the updates after it.
+"""The graph of a trace: `Trace.graph()`. It is drawn act by act: a way forward, the way back, and the updates after it.
 
-A node is a tensor: a parameter, a constant, or the output of an op, which bears the op's name. Where a gradient cannot pass, the
-edge is cut. In an act of more than `limit` nodes, layers that repeat become one node.
+A node is a tensor: a parameter, a constant, or the output of an op, which bears the op's name. Where a gradient cannot pass,
+the edge is cut. In an act of more than `limit` nodes, layers that repeat become one node.
 """
 
 from collections import Counter, defaultdict
@@ -209,9 +209,8 @@ def act_of(trace: Any, rows: list[Row], limit: int = LIMIT) -> Act:
         sources, targets = _ends(row, by_row)
         touched |= dict.fromkeys([*sources, *targets])
         edges |= dict.fromkeys((a, b) for a in sources for b in targets)
-        if isinstance(row, Cut):
-            stopped = [a for a in sources if trace.tensors[a].requires_grad] if row.what == "no_grad" else sources
-            cuts |= {(a, b): row.number for a in stopped for b in targets}
+        if isinstance(row, Cut):  # under no_grad, the ops of a line share a row: they have drawn their edges
+            cuts |= {edge: row.number for edge in edges if edge[0] in row.inputs and edge[1] in row.outputs}
     act.nodes = {t: _node(trace, t, made.get(t), t in ended, rows[0].number) for t in touched}
     act.edges = [Edge(a, b, cuts.get((a, b))) for a, b in edges]
     if len(act.nodes) > limit:
@@ -233,7 +232,7 @@ def _ends(row: Row, by_row: dict[int, Row]) -> tuple[list[int], list[int]]:
     """The tensors between which the row draws edges."""
     if isinstance(row, Forward):
         return row.inputs, [row.output]
-    if isinstance(row, Cut) and row.outputs:
+    if isinstance(row, Cut) and row.what == "detach":
         return row.inputs, row.outputs
     if isinstance(row, Backward):
         return [row.input], [by_row[row.of].output] if row.of else []
@@ -250,8 +249,9 @@ def _node(trace: Any, number: int, row: Forward | None, ended: bool, first: int)
         below = f"{entry.name} {shape}".strip()
         return Node(number, "loss" if ended else "op", row.op, below, row.player, row.number)
     player = entry.name.partition(".")[0] if entry.kind == "parameter" else ""
-    earlier = entry.kind == "result" and (entry.made_by or 0) < first
-    return Node(number, "earlier" if earlier else entry.kind, str(entry), shape, player if player in trace.players else "")
+    earlier = entry.made_by is not None and entry.made_by < first
+    kind = "earlier" if earlier else "parameter" if entry.kind == "parameter" else "constant"
+    return Node(number, kind, str(entry), shape, player if player in trace.players else "")
 
 
 def _short(number: float) -> str:
@@ -272,7 +272,7 @@ def _fold(act: Act) -> None:
 
 
 def repeats(names: Sequence[Any]) -> list[tuple[range, int]]:
-    """Where a pattern of at most PERIOD names follows itself at once: (the positions of all repetitions, the pattern's length)."""
+    """Where a pattern of at most PERIOD names follows itself at once: (positions of all repetitions, the pattern's length)."""
     found, i = [], 0
     while i < len(names):
         best = range(i, i + 1), 1
