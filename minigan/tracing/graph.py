@@ -13,6 +13,7 @@ from minigan.tracing.layout import Layout, layout
 from minigan.tracing.rows import Backward, Cut, Forward, Row, Update, Walk
 
 LIMIT = 40  # nodes of an act, before repeated layers fold
+WIDE = 16  # letters that a name and a shape may have, side by side
 PERIOD = 8  # ops of a layer that can be seen to repeat
 
 
@@ -47,6 +48,7 @@ class Act:
     nodes: dict[int, Node] = field(default_factory=dict)  # by number
     edges: list[Edge] = field(default_factory=list)
     inside: dict[int, int] = field(default_factory=dict)  # the number of the fold that a tensor is in
+    later: list[tuple[int, int]] = field(default_factory=list)  # what stands further right, though no edge says so
 
     def node_of(self, tensor: int) -> int:
         """The number of the node that shows this tensor."""
@@ -57,7 +59,8 @@ class Act:
         cuts = {edge: -1 - i for i, edge in enumerate(self.edges) if edge.cut is not None}
         ends = [(edge.source, edge.target) for edge in self.edges if edge not in cuts]
         ends += [pair for edge, here in cuts.items() for pair in ((edge.source, here), (here, edge.target))]
-        found = layout([*self.nodes, *cuts.values()], ends)
+        later = [(self.node_of(a), self.node_of(b)) for a, b in self.later]
+        found = layout([*self.nodes, *cuts.values()], ends, later)
         for edge, here in cuts.items():
             before, after = found.routes.pop((edge.source, here)), found.routes.pop((here, edge.target))
             found.routes[edge.source, edge.target] = before + after[1:]
@@ -213,6 +216,8 @@ def act_of(trace: Any, rows: list[Row], limit: int = LIMIT) -> Act:
             cuts |= {edge: row.number for edge in edges if edge[0] in row.inputs and edge[1] in row.outputs}
     act.nodes = {t: _node(trace, t, made.get(t), t in ended, rows[0].number) for t in touched}
     act.edges = [Edge(a, b, cuts.get((a, b))) for a, b in edges]
+    calling = {row.output: by_row[row.within] for row in made.values() if row.within}  # the derivative that called the op
+    act.later = [(by_row[row.of].output, t) for t, row in calling.items() if row.of and by_row[row.of].output in act.nodes]
     if len(act.nodes) > limit:
         _fold(act)
     return act
@@ -247,6 +252,7 @@ def _node(trace: Any, number: int, row: Forward | None, ended: bool, first: int)
     shape = f"({', '.join(map(str, entry.value.shape))})" if entry.value.shape else _short(entry.value.first[0])
     if row:
         below = f"{entry.name} {shape}".strip()
+        below = below if len(below) <= WIDE else entry.name or shape
         return Node(number, "loss" if ended else "op", row.op, below, row.player, row.number)
     player = entry.name.partition(".")[0] if entry.kind == "parameter" else ""
     earlier = entry.made_by is not None and entry.made_by < first

@@ -47,10 +47,7 @@ def flows_into(trace: Any, number: int) -> list[Line]:
         if reached.intersection(row.inputs):
             reached.update([row.output] if isinstance(row, Forward) else row.outputs)
     walks = [row for row in trace.rows if isinstance(row, Walk) and row.output in reached and row.output != number]
-    lines += [
-        (f"and so reaches {trace.tensors[row.output]}, from which the walk of row {row.number} begins", row.number)
-        for row in walks
-    ]
+    lines += [(f"and so reaches {trace.tensors[row.output]}, from which a walk back begins", row.number) for row in walks]
     return lines or [("nothing in this trace uses it", None)]
 
 
@@ -109,7 +106,7 @@ def _made(trace: Any, row: Row) -> list[tuple[str, Value]]:
     if isinstance(row, Forward):
         return [(str(trace.tensors[row.output]), trace.tensors[row.output].value)]
     if isinstance(row, Backward):
-        return [(f"the gradient of {trace.tensors[row.input]}", row.left)]
+        return [(f"the gradient of {trace.tensors[row.input]}", row.left)] if row.left else []  # an error stopped it
     return [(str(trace.tensors[row.parameter]), row.after)] if isinstance(row, Update) else []
 
 

@@ -26,10 +26,13 @@ class Layout:
     height: float
 
 
-def layout(nodes: Sequence[int], edges: Iterable[Edge]) -> Layout:
-    """The layout of an acyclic graph. The order of `nodes` breaks ties. Raises ValueError if there is a cycle."""
+def layout(nodes: Sequence[int], edges: Iterable[Edge], later: Iterable[Edge] = ()) -> Layout:
+    """The layout of an acyclic graph. The order of `nodes` breaks ties.
+
+    `later`: pairs (a, b) without an edge, where b has to stand right of a. Raises ValueError if there is a cycle.
+    """
     edges = sorted(set(edges))
-    column = columns(nodes, edges)
+    column = columns(nodes, [*edges, *later])
     paths = {(a, b): [a, *[(a, b, c) for c in range(column[a] + 1, column[b])], b] for a, b in edges}
     before, after = _neighbours(paths.values())
     order = _few_crossings(_in_columns(nodes, column, paths.values()), before, after)
@@ -114,7 +117,7 @@ def _swept(order: list[list[Node]], towards: Neighbours) -> list[list[Node]]:
         place = {node: i for i, node in enumerate(done[-1])} if done else {}
         now = {node: float(i) for i, node in enumerate(nodes)}
         mean = {node: _mean([place[m] for m in towards[node] if m in place], now[node]) for node in nodes}
-        done.append(sorted(nodes, key=lambda node: (mean[node], now[node])))  # noqa: B023 (sorted at once)
+        done.append(sorted(nodes, key=lambda node: (mean[node], now[node])))
     return done
 
 
