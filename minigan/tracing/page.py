@@ -1,7 +1,7 @@
 """A trace as one page for a browser: `Trace.html(path)`. The page asks nothing of a network; `page.html` is its template.
 
-All that the page says is worked out here, as text and numbers; the template's script shows it, row by row. A page has its limits,
-ROWS, SIZE and rows.MAP: beyond them acts that repeat are left out and heat maps shrink, and the page says so.
+All that the page says is worked out here, as text and numbers; the template's script shows it, row by row. A page has its
+limits, ROWS, SIZE and rows.MAP: beyond them acts that repeat are left out and heat maps shrink, and the page says so.
 """
 
 import base64
@@ -95,7 +95,7 @@ def _pattern(rows: list[Row]) -> list[tuple]:
 
 
 class Contents:
-    """What the template's script is given, as JSON: values, maps and places are written once, and referred to by their index."""
+    """What the template's script is given, as JSON. Values, maps and places are written once, and referred to by index."""
 
     def __init__(self, trace: Any, acts: list[Act], side: int = MAP):
         self.trace, self.acts, self.side = trace, acts, side
@@ -164,42 +164,31 @@ class Contents:
         """What is special about a Forward."""
         said = [] if row.recorded else ["Not recorded: no walk can go back through it."]
         if row.within:
-            said.append(
-                f"Called by the derivative of row {row.within}, which is recorded: the walk itself can be differentiated."
-            )
+            said.append(f"Called by the derivative of row {row.within}, which is recorded: it can be differentiated again.")
         inputs = list(dict.fromkeys(row.inputs))
-        values = [[str(self.trace.tensors[n]), self.value(histories.value_at(self.trace, n, row.number)), n] for n in inputs]
-        output = self.trace.tensors[row.output]
+        values = [self.named_value(n, row.number) for n in (*inputs, row.output)]
         back = histories.way_back(self.trace, row.output)
         return {
             "f": row.formula,
             "o": row.op,
             "t": [*inputs, row.output],
             "said": said,
-            "v": [*values, [str(output), self.value(output.value), row.output]],
+            "v": values,
             "links": [self.line(line) for line in back],
-            **({"in": row.player} if row.player else {}),
         }
 
     def cut(self, row: Cut) -> dict:
         """What is special about a Cut."""
-        values = [
-            [str(self.trace.tensors[n]), self.value(self.trace.tensors[n].value), n] for n in (*row.inputs[:1], *row.outputs)
-        ]
-        return {"f": _CUTS.get(row.what, row.what), "o": row.what, "t": [*row.inputs, *row.outputs], "v": values}
+        values = [self.named_value(n, row.number) for n in (*row.inputs[:1], *row.outputs[:1])]
+        return {"f": _CUTS[row.what], "o": row.what, "t": [*row.inputs, *row.outputs], "v": values}
 
     def walk(self, row: Walk) -> dict:
         """What is special about a Walk."""
         output = self.trace.tensors[row.output]
         said = ["It is recorded itself (create_graph): its gradients can be differentiated again."] if row.recorded else []
         formula = f"The gradient of {output} with respect to itself is 1; from here each op hands it on to its inputs."
-        return {
-            "f": formula,
-            "o": "walk",
-            "t": [row.output],
-            "said": said,
-            "v": [[str(output), self.value(output.value), row.output]],
-        }
+        values = [self.named_value(row.output, row.number)]
+        return {"f": formula, "o": "walk", "t": [row.output], "said": said, "v": values}
 
     def backward(self, row: Backward) -> dict:
         """What is special about a Backward."""
@@ -209,7 +198,9 @@ class Contents:
             said.append(f"Summed over axis {axes}: the op had broadcast {x} there.")
         if row.added_to:
             said.append(f"Added to the gradient that had arrived at {x} in row {row.added_to}.")
-        values = [["g, which arrived", self.value(row.arrived), None], [f"gradient of {x}", self.value(row.left), row.input]]
+        values = [["g, which arrived", self.value(row.arrived), None]]
+        if row.left:  # no error has stopped it
+            values.append([f"gradient of {x}", self.value(row.left), row.input])
         links = [self.line((f"the way forward: {self.summary_of(row.of)}", row.of))] if row.of else []
         output = [self.trace.rows[row.of - 1].output] if row.of else []
         told = {"f": row.source, "o": row.op, "d": str(row.defined), "t": [row.input, *output], "said": said, "v": values}
@@ -231,7 +222,7 @@ class Contents:
         sections = histories.history(self.trace, number).items()
         return told | {"h": [[heading, [self.line(line) for line in lines]] for heading, lines in sections]}
 
-    # --- what is written once -----------------------------------------------------------------------------------------------
+    # --- what is written once -----------------------------------------------------------------------------------------
 
     def line(self, line: Line) -> list | int:
         """A line: the index of its row on the page, if it says what the row says; else its text, and the index or None."""
@@ -242,6 +233,10 @@ class Contents:
     def summary_of(self, number: int) -> str:
         """A row in a line."""
         return histories.summary(self.trace, self.trace.rows[number - 1])
+
+    def named_value(self, number: int, row: int) -> list:
+        """A tensor's name, the index of its value when this row happened, and its number."""
+        return [str(self.trace.tensors[number]), self.value(histories.value_at(self.trace, number, row)), number]
 
     def value(self, value: Value) -> int:
         """The index of a value."""
