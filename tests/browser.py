@@ -1,4 +1,4 @@
-"""A Chromium without a window, driven over a pipe: what the tests of a page need of it. There is nothing to install beside Chromium."""
+"""A Chromium without a window, driven over a pipe: what the tests of a page need, with nothing to install beside it."""
 
 import base64
 import json
@@ -9,10 +9,19 @@ import time
 from pathlib import Path
 from typing import Any
 
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --disable-dev-shm-usage --hide-scrollbars --remote-debugging-pipe"
-).split()
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--hide-scrollbars",
+    "--remote-debugging-pipe",
+]
 KEYS = {
     "ArrowLeft": 37,
     "ArrowUp": 38,
