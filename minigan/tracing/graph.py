@@ -6,14 +6,15 @@ the edge is cut. In an act of more than `limit` nodes, layers that repeat become
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from minigan.tracing.layout import Layout, layout
+from minigan.tracing.layout import Layout, columns, layout
 from minigan.tracing.rows import Backward, Cut, Forward, Row, Update, Walk
 
 LIMIT = 40  # nodes of an act, before repeated layers fold
 WIDE = 16  # letters that a name and a shape may have, side by side
+FAR = 4  # columns between a tensor's uses
 PERIOD = 8  # ops of a layer that can be seen to repeat
 
 
@@ -21,13 +22,14 @@ PERIOD = 8  # ops of a layer that can be seen to repeat
 class Node:
     """A tensor in an act; or several, whose layers repeat."""
 
-    number: int  # the tensor's; of a fold, the last one's
+    number: int  # the tensor's; of a fold, the last one's; of a node that stands again further right, one below 0
     kind: str  # "parameter", "constant", "op", "loss", "fold", or "earlier": a result of an act before
     label: str
     below: str  # a second line: the tensor's name and shape
     player: str = ""
     row: int | None = None  # the Forward that made it
     members: list[int] = field(default_factory=list)  # of a fold: the tensors in it
+    again: int | None = None  # the number of the node that this one repeats
 
 
 @dataclass(frozen=True)
@@ -48,19 +50,23 @@ class Act:
     nodes: dict[int, Node] = field(default_factory=dict)  # by number
     edges: list[Edge] = field(default_factory=list)
     inside: dict[int, int] = field(default_factory=dict)  # the number of the fold that a tensor is in
-    later: list[tuple[int, int]] = field(default_factory=list)  # what stands further right, though no edge says so
+    later: list[tuple[int, int]] = field(default_factory=list)  # tensors that stand further right than others
 
     def node_of(self, tensor: int) -> int:
         """The number of the node that shows this tensor."""
         return self.inside.get(tensor, tensor)
 
+    def order(self) -> list[tuple[int, int]]:
+        """Pairs of nodes of which the second stands further right, though no edge says so."""
+        return [(self.node_of(a), self.node_of(b)) for a, b in self.later if self.node_of(a) != self.node_of(b)]
+
     def layout(self) -> Layout:
         """Where the nodes are. A cut edge has room for the cut in a column of its own: its route's last point but one."""
-        cuts = {edge: -1 - i for i, edge in enumerate(self.edges) if edge.cut is not None}
+        lowest = min([0, *self.nodes])
+        cuts = {edge: lowest - 1 - i for i, edge in enumerate(self.edges) if edge.cut is not None}
         ends = [(edge.source, edge.target) for edge in self.edges if edge not in cuts]
         ends += [pair for edge, here in cuts.items() for pair in ((edge.source, here), (here, edge.target))]
-        later = [(self.node_of(a), self.node_of(b)) for a, b in self.later]
-        found = layout([*self.nodes, *cuts.values()], ends, later)
+        found = layout([*self.nodes, *cuts.values()], ends, self.order())
         for edge, here in cuts.items():
             before, after = found.routes.pop((edge.source, here)), found.routes.pop((here, edge.target))
             found.routes[edge.source, edge.target] = before + after[1:]
@@ -88,7 +94,7 @@ class Graph:
             lines += [f"    {_mermaid_node(i, node)}" for node in act.nodes.values()]
             for edge in act.edges:
                 arrow = "-->" if edge.cut is None else f'-. "{_quoted(self._cut(edge.cut))}" .-x'
-                lines.append(f"    a{i}n{edge.source} {arrow} a{i}n{edge.target}")
+                lines.append(f"    {_id(i, edge.source)} {arrow} {_id(i, edge.target)}")
             lines.append("  end")
         return "\n".join(lines) + "\n"
 
@@ -99,12 +105,12 @@ class Graph:
             lines += [f"  subgraph cluster{i} {{", f'    label="{_escaped(act.title)}";']
             for node in act.nodes.values():
                 label = rf"{_escaped(node.label)}\n{_escaped(node.below)}"
-                lines.append(f'    a{i}n{node.number} [label="{label}", {_DOT_STYLES[node.kind]}];')
+                lines.append(f'    {_id(i, node.number)} [label="{label}", {_DOT_STYLES[node.kind]}];')
             for edge in act.edges:
                 style = ""
                 if edge.cut is not None:
                     style = f' [style=dashed, arrowhead=tee, label="{_escaped(self._cut(edge.cut))}"]'
-                lines.append(f"    a{i}n{edge.source} -> a{i}n{edge.target}{style};")
+                lines.append(f"    {_id(i, edge.source)} -> {_id(i, edge.target)}{style};")
             lines.append("  }")
         return "\n".join([*lines, "}"]) + "\n"
 
@@ -168,9 +174,14 @@ _COLOURS = {
 }
 
 
+def _id(act: int, number: int) -> str:
+    """A node's name in a text."""
+    return f"act{act}_{'again' if number < 0 else 'n'}{abs(number)}"
+
+
 def _mermaid_node(act: int, node: Node) -> str:
     opening, closing = _MERMAID_SHAPES[node.kind]
-    return f'a{act}n{node.number}{opening}"{_quoted(node.label)}<br/>{_quoted(node.below)}"{closing}'
+    return f'{_id(act, node.number)}{opening}"{_quoted(node.label)}<br/>{_quoted(node.below)}"{closing}'
 
 
 def _quoted(text: str) -> str:
@@ -212,7 +223,8 @@ def act_of(trace: Any, rows: list[Row], limit: int = LIMIT) -> Act:
         sources, targets = _ends(row, by_row)
         touched |= dict.fromkeys([*sources, *targets])
         edges |= dict.fromkeys((a, b) for a in sources for b in targets)
-        if isinstance(row, Cut):  # under no_grad, the ops of a line share a row: they have drawn their edges
+    for row in rows:
+        if isinstance(row, Cut):  # under no_grad the ops of a line, whose edges are there already, share a row
             cuts |= {edge: row.number for edge in edges if edge[0] in row.inputs and edge[1] in row.outputs}
     act.nodes = {t: _node(trace, t, made.get(t), t in ended, rows[0].number) for t in touched}
     act.edges = [Edge(a, b, cuts.get((a, b))) for a, b in edges]
@@ -220,6 +232,7 @@ def act_of(trace: Any, rows: list[Row], limit: int = LIMIT) -> Act:
     act.later = [(by_row[row.of].output, t) for t, row in calling.items() if row.of and by_row[row.of].output in act.nodes]
     if len(act.nodes) > limit:
         _fold(act)
+    _stand_again(act)
     return act
 
 
@@ -262,6 +275,22 @@ def _node(trace: Any, number: int, row: Forward | None, ended: bool, first: int)
 
 def _short(number: float) -> str:
     return f"{number:.4g}"
+
+
+def _stand_again(act: Act) -> None:
+    """Leaves that are used here, and again far to the right, stand there again: no edge crosses half the picture."""
+    column = columns(list(act.nodes), [*[(edge.source, edge.target) for edge in act.edges], *act.order()])
+    made = {edge.target for edge in act.edges}
+    edges = []
+    for n in [n for n in act.nodes if n not in made]:
+        source, first = n, None
+        for edge in sorted([edge for edge in act.edges if edge.source == n], key=lambda edge: column[edge.target]):
+            first = column[edge.target] if first is None else first
+            if column[edge.target] - first > FAR:
+                source, first = min([0, *act.nodes]) - 1, column[edge.target]
+                act.nodes[source] = replace(act.nodes[n], number=source, again=n)
+            edges.append(replace(edge, source=source))
+    act.edges = [*[edge for edge in act.edges if edge.source in made], *edges]
 
 
 # --- folding ------------------------------------------------------------------------------------------------------------

@@ -107,8 +107,8 @@ class Contents:
     def all(self, notes: list[str]) -> dict:
         """Everything."""
         rows = [self.row(row, i) for i, act in enumerate(self.acts) for row in act.rows]
-        numbers = sorted({n for act in self.acts for n in (*act.nodes, *act.inside)} | {n for row in rows for n in row["t"]})
-        tensors = {n: self.tensor(n) for n in numbers}
+        numbers = {n for act in self.acts for n in (*act.nodes, *act.inside) if n > 0} | {n for row in rows for n in row["t"]}
+        tensors = {n: self.tensor(n) for n in sorted(numbers)}
         nan = histories.first_nan(self.trace)
         return {
             "rows": rows,
@@ -131,16 +131,19 @@ class Contents:
         for node in act.nodes.values():
             x, y = found.positions[node.number]
             told = {"n": node.number, "k": node.kind, "l": node.label, "b": node.below, "p": node.player, "x": x, "y": y}
+            told["t"] = node.number if node.again is None else node.again
             if node.members:
                 made = [self.trace.tensors[n].made_by for n in node.members]
                 told["m"] = node.members
                 told["r"] = [self.position[row] for row in made if row in self.position]
             nodes.append(told)
-        edges = [
-            {"a": edge.source, "b": edge.target, "w": found.routes[edge.source, edge.target]}
-            | ({"c": self.position[edge.cut], "at": str(self.trace.rows[edge.cut - 1].place)} if edge.cut else {})
-            for edge in act.edges
-        ]
+        edges = []
+        for edge in act.edges:
+            told = {"a": edge.source, "b": edge.target, "t": act.nodes[edge.source].again or edge.source}
+            told["w"] = found.routes[edge.source, edge.target]
+            if edge.cut:
+                told |= {"c": self.position[edge.cut], "at": str(self.trace.rows[edge.cut - 1].place)}
+            edges.append(told)
         inside = {str(n): fold for n, fold in act.inside.items()}
         return {"title": act.title, "w": found.columns, "h": found.height, "nodes": nodes, "edges": edges, "in": inside}
 
