@@ -78,5 +78,5 @@ def test_edges_go_right_and_nodes_keep_their_distance(graph):
         assert all(right[0] == left[0] + 1 for left, right in pairwise(route))
     for (x, y), (u, v) in combinations(points, 2):
         assert x != u or abs(y - v) > 0.999
-    assert all(0 <= y <= found.height - 1 for _, y in points)
+    assert all(0 <= y <= found.height - 1 + 1e-9 for _, y in points)
     assert found == layout(nodes, edges)
