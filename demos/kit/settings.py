@@ -138,10 +138,5 @@ def described(kind: Any) -> str:
         return f"{described(inner[0])}, or None"
     if get_origin(kind) is Literal:
         return f"one of {', '.join(inner)}"
-    words = {
-        int: "a whole number from 1 on, such as 100",
-        float: "a number, such as 0.01",
-        bool: "true or false",
-        str: "a word",
-    }
-    return words[kind]
+    numbers = {int: "a whole number from 1 on, such as 100", float: "a number, such as 0.01"}
+    return (numbers | {bool: "true or false", str: "a word"})[kind]
