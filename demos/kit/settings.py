@@ -46,14 +46,14 @@ def settings_of(args: argparse.Namespace, settings: Settings) -> Settings:
     """The settings, with every --set. A mistake ends the program with status 2, and with what can be set, and how."""
     for name, text in args.set:
         try:
-            settings = changed(settings, name, setting(settings, name, text))
+            settings = changed(settings, name, read(settings, name, text))
         except ValueError as error:
             print(f"python -m demos {args.checkpoint.demo}: --set {name}={text}: {error}", file=sys.stderr)
             raise SystemExit(2) from None
     return settings
 
 
-def setting(settings: Any, name: str, text: str) -> Any:
+def read(settings: Any, name: str, text: str) -> Any:
     """The value that the text stands for in the field of this name. Raises ValueError where there is none."""
     known = settable(settings)
     if name not in known:

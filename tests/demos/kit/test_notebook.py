@@ -19,7 +19,9 @@ MISSING = [name for name in ("nbformat", "nbclient", "ipykernel") if importlib.u
 FAKE = """
 import sys
 from types import ModuleType, SimpleNamespace
-sys.modules["IPython"], sys.modules["ipykernel.zmqshell"] = ModuleType("IPython"), ModuleType("zmqshell")  # tqdm asks for both
+sys.modules["IPython"] = ModuleType("IPython")
+sys.modules["ipykernel.zmqshell"] = ModuleType("zmqshell")  # tqdm asks for both
+sys.modules["ipywidgets"] = None
 sys.modules["IPython"].get_ipython = lambda: SimpleNamespace(kernel=object(), config={"IPKernelApp": {}})
 """
 
@@ -86,10 +88,8 @@ def test_bars_without_widgets_warn_of_nothing():
 
 @pytest.mark.parametrize(("before", "backend"), [(FAKE, "svg"), ("", "agg")])
 def test_a_notebook_keeps_its_backend_a_program_draws_files(before, backend):
-    code = (
-        f"import matplotlib; matplotlib.use('svg')\n{before}\nimport demos.kit.style; print(matplotlib.get_backend().lower())"
-    )
-    assert printed(code) == backend
+    use, show = "import matplotlib; matplotlib.use('svg')", "print(matplotlib.get_backend().lower())"
+    assert printed(f"{use}\n{before}\nimport demos.kit.style; {show}") == backend
 
 
 # --- a real one ---------------------------------------------------------------------------------------------------------

@@ -8,6 +8,9 @@ from typing import Literal, get_args, get_type_hints
 import pytest
 
 import demos.__main__ as everything
+from demos.architectures import conditioning
+from demos.generative_models import vae
+from demos.gradients import detach
 from demos.kit import settings as kit
 from demos.performance import speed
 from demos.performance.engines.sizes import SIZES
@@ -93,7 +96,7 @@ def test_a_value_has_the_fields_type(name, text, value):
 )
 def test_a_wrong_value_is_told_what_was_expected_with_an_example(name, text, expected):
     with pytest.raises(ValueError, match=f"^expected {re.escape(expected)}"):
-        kit.setting(All(), name, text)
+        kit.read(All(), name, text)
 
 
 def test_settings_within_settings_have_dotted_names_and_the_others_stay():
@@ -102,7 +105,7 @@ def test_settings_within_settings_have_dotted_names_and_the_others_stay():
     assert (after.inner.rate, before.inner.rate) == (0.25, 0.5)
     assert kit.changed(after, "n", 4) == All(n=4, inner=Inner(0.25))
     with pytest.raises(ValueError, match="there is no such setting"):
-        kit.setting(before, "inner", "3")
+        kit.read(before, "inner", "3")
 
 
 # --- all demos ----------------------------------------------------------------------------------------------------------
@@ -176,6 +179,21 @@ def test_the_number_of_steps_is_a_setting_too_and_steps_plays_the_first_of_them(
     assert summary_of(shorter)["settings"]["steps"] == 2
     run("gan", shorter, "--quick", "--set", "steps=3", "--resume")
     assert_same_end(shorter, out)
+
+
+def test_readmes_words_are_of_the_settings_as_they_are(tmp_path, no_pictures):
+    detach.main(["--out", str(tmp_path / "usual")])
+    detach.main(["--out", str(tmp_path / "other"), "--set", "seeds=2"])
+    assert "found" in summary_of(tmp_path / "usual")
+    assert "found" not in summary_of(tmp_path / "other")
+    assert summary_of(tmp_path / "other")["settings"]["seeds"] == 2
+
+
+def test_a_title_says_the_setting_that_the_run_had():
+    figures = {f"{name}_{when}": 1.0 for name in ("rare_with_nine", "rare_alone") for when in ("end", "best")}
+    figures |= {f"sharing_{when}{end}": 0.0 for when in ("end", "best") for end in ("", " low", " high")}
+    assert conditioning.title_of_rare(figures, 7).startswith("A class of which 7 images are left")
+    assert "with 9 dimensions" in vae.title_of_plane({"elbo_of_a_plane": -150.0, "elbo": -100.0}, 9)
 
 
 def test_a_run_of_other_settings_is_not_recorded(tmp_path, capsys):
