@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,14 @@ FLAGS = [
     "--hide-scrollbars",
     "--remote-debugging-pipe",
 ]
+# Chromium's pipes have the numbers 3 and 4; copies first, for the pipes may have these numbers the other way round
+PIPES = """
+import os, sys
+reading, writing = [os.dup(int(number)) for number in sys.argv[1:3]]
+os.dup2(reading, 3)
+os.dup2(writing, 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 KEYS = {
     "ArrowLeft": 37,
     "ArrowUp": 38,
@@ -46,17 +55,10 @@ class Browser:
 
     def __init__(self, folder: Path, width: int = 1280, height: int = 720):
         (theirs_in, ours_out), (ours_in, theirs_out) = os.pipe(), os.pipe()
-
-        def as_three_and_four() -> None:
-            # copies first: the pipes may have the numbers 3 and 4 themselves, the other way round
-            reading, writing = os.dup(theirs_in), os.dup(theirs_out)
-            os.dup2(reading, 3)
-            os.dup2(writing, 4)
-
         self.process = subprocess.Popen(
-            [str(executable()), *FLAGS, f"--user-data-dir={folder}", "about:blank"],
-            preexec_fn=as_three_and_four,
-            close_fds=False,
+            [sys.executable, "-c", PIPES, str(theirs_in), str(theirs_out), str(executable())]
+            + [*FLAGS, f"--user-data-dir={folder}", "about:blank"],
+            pass_fds=(theirs_in, theirs_out),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

@@ -185,9 +185,9 @@ def _mermaid_node(act: int, node: Node) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Text within a Mermaid string."""
-    for sign, name in (("&", "&amp;"), ('"', "&quot;"), ("<", "&lt;"), (">", "&gt;"), ("#", "&num;"), ("\n", " ")):
-        text = text.replace(sign, name)
+    """Text within a Mermaid string, whose entities begin with #."""
+    for sign, code in (("#", "#35;"), ('"', "#quot;"), ("<", "#lt;"), (">", "#gt;"), ("\n", " ")):
+        text = text.replace(sign, code)
     return text
 
 
