@@ -23,10 +23,10 @@ FLAGS = [
     "--hide-scrollbars",
     "--remote-debugging-pipe",
 ]
-# Chromium's pipes have the numbers 3 and 4; copies first, for the pipes may have these numbers the other way round
+# Chromium's pipes have the numbers 3 and 4; copies from 10 on first, for the pipes may have these numbers the other way round
 PIPES = """
-import os, sys
-reading, writing = [os.dup(int(number)) for number in sys.argv[1:3]]
+import fcntl, os, sys
+reading, writing = [fcntl.fcntl(int(number), fcntl.F_DUPFD, 10) for number in sys.argv[1:3]]
 os.dup2(reading, 3)
 os.dup2(writing, 4)
 os.execv(sys.argv[3], sys.argv[3:])
@@ -55,9 +55,9 @@ class Browser:
 
     def __init__(self, folder: Path, width: int = 1280, height: int = 720):
         (theirs_in, ours_out), (ours_in, theirs_out) = os.pipe(), os.pipe()
+        chromium = [str(executable()), *FLAGS, f"--user-data-dir={folder}", "about:blank"]
         self.process = subprocess.Popen(
-            [sys.executable, "-c", PIPES, str(theirs_in), str(theirs_out), str(executable())]
-            + [*FLAGS, f"--user-data-dir={folder}", "about:blank"],
+            [sys.executable, "-c", PIPES, str(theirs_in), str(theirs_out), *chromium],
             pass_fds=(theirs_in, theirs_out),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
