@@ -298,12 +298,23 @@ def _stand_again(act: Act) -> None:
 
 def _fold(act: Act) -> None:
     """Make one node of layers that repeat, with the parameters that they alone use."""
-    ops = [node for node in act.nodes.values() if node.row is not None and node.kind == "op"]
-    for run, period in repeats([(node.player, node.label) for node in ops]):
-        inside = [ops[i].number for i in run]
-        if _is_chain(act, inside):
-            _replace(act, inside, f"{len(run) // period} layers", ", ".join(ops[i].label for i in run[:period]))
+    for ops in _chains(act):
+        for run, period in repeats([(node.player, node.label) for node in ops]):
+            inside = [ops[i].number for i in run]
+            if _is_closed(act, inside):
+                _replace(act, inside, f"{len(run) // period} layers", ", ".join(ops[i].label for i in run[:period]))
     _join_parameters(act)
+
+
+def _chains(act: Act) -> list[list[Node]]:
+    """The ops in the order of the rows, in parts in which each uses the one before it."""
+    chains: list[list[Node]] = []
+    pairs = {(edge.source, edge.target) for edge in act.edges}
+    for node in [node for node in act.nodes.values() if node.kind == "op"]:
+        if not chains or (chains[-1][-1].number, node.number) not in pairs:
+            chains.append([])
+        chains[-1].append(node)
+    return chains
 
 
 def repeats(names: Sequence[Any]) -> list[tuple[range, int]]:
@@ -323,10 +334,9 @@ def repeats(names: Sequence[Any]) -> list[tuple[range, int]]:
     return found
 
 
-def _is_chain(act: Act, inside: list[int]) -> bool:
-    """Whether nothing but the last of these ops is used outside, and each of the others by another of them."""
-    used = [edge for edge in act.edges if edge.source in inside[:-1]]
-    return all(edge.target in inside for edge in used) and {edge.source for edge in used} == set(inside[:-1])
+def _is_closed(act: Act, inside: list[int]) -> bool:
+    """Whether nothing but the last of these ops is used outside."""
+    return all(edge.target in inside for edge in act.edges if edge.source in inside[:-1])
 
 
 def _replace(act: Act, inside: list[int], label: str, below: str) -> None:
