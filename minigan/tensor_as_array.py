@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from operator import attrgetter
 from typing import Any
 
-from minigan import backend
+from minigan import backend, tensor_as_html, tensor_as_text
 from minigan.messages import describe
 from minigan.modes import mode
 
@@ -112,6 +112,26 @@ class TensorAsArray:
         doc="What backward passes have added up so far, or None. Settable: a Tensor of the same shape, or None.",
     )
 
+    # --- how it was made ---------------------------------------------------------------------------------------------
+
+    @property
+    def op(self) -> str | None:
+        """The name of the recorded op that made this tensor, such as "affine"; None for a leaf."""
+        return self._op
+
+    @property
+    def inputs(self) -> tuple[Any, ...]:
+        """The Tensors that the op computed this tensor from, in the op's order; () for a leaf."""
+        return tuple([x for x, _, _ in self._edges])
+
+    @property
+    def derivatives(self) -> tuple[Any, ...]:
+        """For each of `inputs` the function derivative(g, y) that returns its gradient, or None where none is wanted.
+
+        `g` is the gradient that arrives at this tensor, and `y` this tensor: both Tensors (see `record`).
+        """
+        return tuple([derivative for _, derivative, _ in self._edges])
+
     # --- changes in place --------------------------------------------------------------------------------------------
 
     def writable(self) -> backend.Array:
@@ -134,9 +154,11 @@ class TensorAsArray:
     # --- Python's protocols ------------------------------------------------------------------------------------------
 
     def __repr__(self) -> str:
-        notes = [repr(self._data).removeprefix("array(").removesuffix(")"), *([f"name={self.name!r}"] if self.name else [])]
-        notes += [f"op={self._op}"] if self._op else ["requires_grad=True"] if self.requires_grad else []
-        return f"Tensor({', '.join(notes)})"
+        return tensor_as_text.text(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: figures of the values, and a picture."""
+        return tensor_as_html.html(self)
 
     def __len__(self) -> int:
         if not self.ndim:

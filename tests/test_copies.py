@@ -60,6 +60,7 @@ def test_a_copied_layer_has_the_same_parameters_frozen_as_before(name, frozen, m
     layer.requires_grad_(not frozen)
     twin = make_copy(layer)
     assert [(n, p.requires_grad) for n, p in twin.named_parameters()] == [(n, not frozen) for n, _ in layer.named_parameters()]
+    assert [p.name for p in twin.parameters()] == [p.name for p in layer.parameters()]
     assert_same(twin.state_dict(), layer.state_dict())
     assert not any(np.shares_memory(p.data, q.data) for p, q in zip(twin.parameters(), layer.parameters(), strict=True))
     np.testing.assert_array_equal(outputs(twin, shape), outputs(layer, shape))

@@ -205,6 +205,14 @@ def test_a_step_that_makes_a_nan_is_found():
         rule.step()
 
 
+def test_a_step_that_makes_a_nan_names_the_parameter_by_its_place_in_the_game():
+    game = players.make("gan")
+    game.D.parameters()[1].grad = mg.Tensor(np.full(game.D.parameters()[1].shape, np.nan, np.float32))
+    says = r"^OMD's step, .*left a nan in parameter 1, tensor 'D\.layers\.0\.bias' of shape \(5,\), at "
+    with mg.debug(), pytest.raises(FloatingPointError, match=says):
+        game.opt_D.step()
+
+
 def test_infinities_integers_and_empty_arrays_pass():
     with mg.debug():
         assert mg.Tensor([np.inf]).sum().item() == np.inf

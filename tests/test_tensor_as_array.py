@@ -167,6 +167,31 @@ def test_repr_shows_values_name_and_op():
     assert "op=multiply" in repr(x * 2)
 
 
+# --- how it was made ----------------------------------------------------------------------------------------------------
+
+
+def test_a_leaf_has_no_op_and_no_inputs():
+    for t in (leaf(), Tensor([1.0]), (leaf() * 2).detach()):
+        assert (t.op, t.inputs, t.derivatives) == (None, (), ())
+
+
+def test_a_result_has_the_op_its_inputs_and_a_derivative_for_each_that_wants_one():
+    x, c = leaf(), Tensor([2.0, 3.0, 4.0])
+    y = x * c
+    assert y.op == "multiply"
+    assert len(y.inputs) == len(y.derivatives) == 2
+    assert y.inputs[0] is x
+    assert y.inputs[1] is c
+    assert y.derivatives[1] is None
+    np.testing.assert_array_equal(y.derivatives[0](Tensor(np.ones(3)), y).numpy(), c.numpy())
+
+
+@pytest.mark.parametrize("name", ["op", "inputs", "derivatives"])
+def test_how_a_tensor_was_made_cannot_be_assigned(name):
+    with pytest.raises(AttributeError):
+        setattr(leaf(), name, None)
+
+
 # --- copies -------------------------------------------------------------------------------------------------------------
 
 

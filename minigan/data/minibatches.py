@@ -41,6 +41,11 @@ class Batches(Iterator):
         taken = tuple(array[chosen] for array in self._arrays)
         return taken[0] if len(taken) == 1 else taken
 
+    def __repr__(self) -> str:
+        kinds = ", ".join(f"{array.dtype} {(self._size, *array.shape[1:])}" for array in self._arrays)
+        drawn = f"{self._cursor // self._size:,} of {self._length // self._size:,} drawn in this epoch"
+        return f"Batches of {self._size:,} out of {self._length:,}: {kinds}; {drawn}"
+
     def state_dict(self) -> dict[str, Any]:
         """The position: where the generator stood as this epoch began, and how many samples of it are used up; and in what."""
         return {"rng": self._epoch_rng, "cursor": self._cursor, **self._settings()}

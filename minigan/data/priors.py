@@ -41,6 +41,9 @@ class Noise:
         """`m` noise vectors, (m, d) float32; from `rng` if given, and then the prior's own stream stays where it is."""
         return _KINDS[self.kind](m, self.d, self.generator if rng is None else backend.noise_generator(rng))
 
+    def __repr__(self) -> str:
+        return f'noise(d={self.d}, kind="{self.kind}")'
+
     def state_dict(self) -> dict[str, str | int]:
         """What is drawn, and where the generator stands, for `load_state_dict`."""
         return {"kind": self.kind, "d": self.d, "rng": backend.generator_state(self.generator)}

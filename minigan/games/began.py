@@ -84,3 +84,7 @@ class BEGAN(Game):
         """As in every game, and k."""
         super().check_state_dict(state)
         checks.saved_number("k", state["k"], least=0, most=1)
+
+    def __repr__(self) -> str:
+        game, players = super().__repr__().split("\n", 1)
+        return f"{game}, k = {self.cast(self.k).item():.4g}\n{players}"

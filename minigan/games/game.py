@@ -7,6 +7,7 @@ freezing the other player, sampling, saving.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,8 @@ class Game:
                 raise TypeError(f"{name}: {player} and opt_{player} are {kinds}; expected a Module and an Optimizer")
             if not {id(p) for p in network.parameters()} & {id(p) for p in optimizer.params}:
                 raise ValueError(f"{name}: opt_{player} has none of {player}'s parameters; are the optimizers swapped?")
+        G.name_parameters("G.")
+        D.name_parameters("D.")
         self.G, self.D, self.prior, self.opt_G, self.opt_D = G, D, prior, opt_G, opt_D
         self._sample_rng = backend.spawn()
 
@@ -181,8 +184,21 @@ class Game:
         """What dropout, and the gradient penalty, draw from."""
         return backend.noise_generator(None, self.opt_G.params[0].data)
 
+    # --- display -----------------------------------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        """The game and its settings, and a line for each player, the prior and each optimizer."""
+        settings = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.settings)
+        rows = {"G": _in_a_line(self.G), "D": _in_a_line(self.D), "prior": shorten(repr(self.prior), 100)}
+        rows |= {"opt_G": self.opt_G, "opt_D": self.opt_D}
+        return "\n".join([f"{type(self).__name__}({settings})", *(f"  {name}: {row}" for name, row in rows.items())])
+
 
 def check_no_sigmoid(game: str, D: Module) -> None:
     """D returns logits, and a critic any number: a last layer that squeezes them into (0, 1) is a mistake."""
     if isinstance(D, Sequential) and isinstance(D[-1], Sigmoid):
         raise ValueError(f"{game}: D ends in a Sigmoid; it returns logits (a critic: any number) here; leave the Sigmoid out")
+
+
+def _in_a_line(network: Module) -> str:
+    return f"{type(network).__name__}, {sum(p.size for p in network.parameters()):,} parameters"

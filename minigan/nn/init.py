@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from minigan import backend, checks
+from minigan.nn.module import Place
 from minigan.tensor import Tensor
 
 Initialiser = Callable[[tuple[int, ...], np.random.Generator], Any]
@@ -64,7 +65,7 @@ def parameter(layer: str, name: str, initialiser: Initialiser, shape: tuple[int,
         raise ValueError(f"{layer}: {name}_init returned {values.dtype} {values.shape}; expected floats of shape {shape}")
     if not backend.of(values).isfinite(values).all():
         raise ValueError(f"{layer}: {name}_init returned a nan or an infinity")
-    return Tensor(values.copy(), requires_grad=True, name=name)
+    return Tensor(values.copy(), requires_grad=True, name=Place(name))
 
 
 def fans(shape: tuple[int, ...]) -> tuple[int, int]:

@@ -16,6 +16,10 @@ from minigan.tensor import Tensor
 _COLLECTIONS = (list, tuple, dict)
 
 
+class Place(str):
+    """A parameter's name that minigan gave it: where it is, such as layers.0.weight. The user's names are plain strings."""
+
+
 class Module:
     """Base class: write `__init__` (set attributes) and `forward`; call the module like a function.
 
@@ -68,8 +72,23 @@ class Module:
                 yield name, value
 
     def parameters(self) -> list[Tensor]:
-        """All parameters, each once: what an optimizer takes."""
-        return [parameter for _, parameter in self.named_parameters()]
+        """All parameters, each once and with a name (see `name_parameters`): what an optimizer takes."""
+        return self.name_parameters()
+
+    def name_parameters(self, prefix: str = "") -> list[Tensor]:
+        """Name the parameters by their places in this module, as in layers.0.weight, for errors and `repr`; return them.
+
+        A name that the user has given stays. A place only becomes longer: as a part of D, layers.0.weight is
+        D.layers.0.weight from then on, also when a part of D is asked; and a parameter that two networks share keeps its
+        place in the first. Set `.name` to None to have it named anew.
+        """
+        parameters = []
+        for name, parameter in self.named_parameters():
+            place, old = prefix + name, parameter.name
+            if old is None or (isinstance(old, Place) and place.endswith(f".{old}")):
+                parameter.name = Place(place)
+            parameters.append(parameter)
+        return parameters
 
     def requires_grad_(self, flag: bool = True) -> "Module":
         """Freeze (False) or thaw all parameters: whether their gradients are computed. Returns the module."""

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from minigan import backend, checks, ops
-from minigan.nn.module import Module, check_sizes
+from minigan.nn.module import Module, Place, check_sizes
 from minigan.ops.normalisation import batch_norm
 from minigan.tensor import Tensor
 
@@ -25,8 +25,8 @@ class _BatchNorm(Module):
         check_sizes(type(self).__name__, channels)
         self.momentum = checks.number(type(self).__name__, "momentum", momentum, least=0, most=1)
         self.eps = checks.number(type(self).__name__, "eps", eps, above=0)
-        self.weight = Tensor(np.ones(channels, np.float32), requires_grad=True, name="weight")
-        self.bias = Tensor(np.zeros(channels, np.float32), requires_grad=True, name="bias")
+        self.weight = Tensor(np.ones(channels, np.float32), requires_grad=True, name=Place("weight"))
+        self.bias = Tensor(np.zeros(channels, np.float32), requires_grad=True, name=Place("bias"))
         self.running_mean = backend.asarray(np.zeros(channels, np.float32))
         self.running_var = backend.asarray(np.ones(channels, np.float32))
 
@@ -83,8 +83,8 @@ class LayerNorm(Module):
         if not shape:
             raise ValueError("LayerNorm: shape is (); expected at least one size")
         check_sizes("LayerNorm", *shape)
-        self.weight = Tensor(np.ones(shape, np.float32), requires_grad=True, name="weight")
-        self.bias = Tensor(np.zeros(shape, np.float32), requires_grad=True, name="bias")
+        self.weight = Tensor(np.ones(shape, np.float32), requires_grad=True, name=Place("weight"))
+        self.bias = Tensor(np.zeros(shape, np.float32), requires_grad=True, name=Place("bias"))
 
     def forward(self, x: Any) -> Tensor:
         shape = self.weight.shape

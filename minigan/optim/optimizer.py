@@ -122,6 +122,13 @@ class Optimizer:
             for slot in [] if before_the_first_step else self.slots:
                 checks.saved_array(f"{name}.{slot}", entry[slot], p)
 
+    def __repr__(self) -> str:
+        """The rule with its constants, how much it trains, and how often it has stepped."""
+        constants = [f"lr={self.lr:g}", *(f"{name}={getattr(self, name)}" for name in self.settings)]
+        step = max(state["t"] for state in self.state)
+        extent = [f"{len(self.params)} parameters", f"{sum(p.size for p in self.params):,} numbers", f"step {step:,}"]
+        return f"{type(self).__name__}({', '.join(constants + extent)})"
+
     def _settings(self) -> dict[str, Any]:
         """What a saved state must agree with: the rule's name and constants."""
         return {"rule": type(self).__name__, **{name: getattr(self, name) for name in self.settings}}

@@ -179,3 +179,13 @@ def test_no_array_and_arrays_without_an_axis_are_refused():
         data.batches(size=2)
     with pytest.raises(ValueError, match="no axis"):
         data.batches(np.float32(3), size=1)
+
+
+def test_repr_shows_the_size_the_arrays_and_the_place_in_the_epoch():
+    stream = data.batches(np.zeros((10_000, 2), np.float32), np.arange(10_000), size=64)
+    take(stream, 12)
+    assert repr(stream) == "Batches of 64 out of 10,000: float32 (64, 2), int64 (64,); 12 of 156 drawn in this epoch"
+    take(stream, 144)
+    assert repr(stream).endswith("; 156 of 156 drawn in this epoch")
+    next(stream)
+    assert repr(stream).endswith("; 1 of 156 drawn in this epoch")

@@ -82,6 +82,12 @@ def test_noise_without_dimensions_is_refused():
         data.noise(0)
 
 
+@pytest.mark.parametrize("kind", ["normal", "uniform", "sphere"])
+def test_repr_is_the_call_that_makes_such_a_prior(kind):
+    assert repr(data.noise(3, kind)) == f'noise(d=3, kind="{kind}")'
+    assert repr(eval(repr(data.noise(3, kind)), vars(data))) == repr(data.noise(3, kind))
+
+
 # --- from one z to another ----------------------------------------------------------------------------------------------
 
 either_way = pytest.mark.parametrize("way", [data.lerp, data.slerp])

@@ -196,3 +196,10 @@ def test_a_d_that_returns_one_number_a_sample_is_refused_and_not_broadcast():
     game = games.BEGAN(G, D, data.noise(3), optim.SGD(G.parameters(), 0.1), optim.SGD(D.parameters(), 0.1))
     with pytest.raises(ValueError, match=r"l1: shapes \(4, 1\) and \(4, 2\) differ"):
         game.step(minibatches())
+
+
+def test_repr_shows_k():
+    game = make(gamma=0.7)
+    game.k = game.cast(0.25)
+    assert repr(game).splitlines()[0] == "BEGAN(gamma=0.7, lambda_k=0.001), k = 0.25"
+    assert len(repr(game).splitlines()) == 6

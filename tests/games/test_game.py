@@ -336,3 +336,49 @@ def test_every_array_of_the_saved_state_is_numpy_and_every_name_unique():
     arrays = list(itertools.chain(game.state_dict()["G"].values(), game.state_dict()["D"].values()))
     assert all(type(a) is np.ndarray for a in arrays)
     assert len(arrays) == 8
+
+
+# --- names and display --------------------------------------------------------------------------------------------------
+
+
+def test_a_game_names_the_parameters_of_its_players():
+    game = make_game()
+    game.step(make_batches())
+    layers = ["layers.0.weight", "layers.0.bias", "layers.2.weight", "layers.2.bias"]
+    assert [p.name for p in game.opt_G.params] == [f"G.{name}" for name in layers]
+    assert [p.name for p in game.opt_D.params] == [f"D.{name}" for name in layers]
+    assert list(game.state_dict()["D"]) == layers
+
+
+def test_a_stale_value_says_whose_it_is():
+    game, batches = make_game(), make_batches()
+    game.step(batches)
+    loss = game.D(game.real(batches)).sum()
+    game.opt_D.step()
+    with pytest.raises(RuntimeError, match=r"tensor 'D\.layers\.2\.weight' of shape \(8, 1\), an input of affine, was changed"):
+        loss.backward()
+
+
+def test_repr_shows_the_settings_the_players_the_prior_and_the_optimizers():
+    game = make_game(k=2)
+    game.step(make_batches())
+    assert repr(game).splitlines() == [
+        "GAN(k=2, l=1, saturating=False, r1=0.0)",
+        "  G: Sequential, 42 parameters",
+        "  D: Sequential, 33 parameters",
+        '  prior: noise(d=2, kind="normal")',
+        "  opt_G: Adam(lr=0.01, betas=(0.9, 0.999), eps=1e-08, 4 parameters, 42 numbers, step 1)",
+        "  opt_D: Adam(lr=0.01, betas=(0.9, 0.999), eps=1e-08, 4 parameters, 33 numbers, step 2)",
+    ]
+
+
+def test_a_prior_of_the_users_own_takes_one_line():
+    class Wordy:
+        def __call__(self, m):
+            return np.ones((m, 2))
+
+        def __repr__(self):
+            return "many\nwords " * 100
+
+    assert len(repr(make_game(prior=Wordy())).splitlines()) == 6
+    assert len(repr(make_game(prior=Wordy()))) < 500

@@ -1,3 +1,6 @@
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -236,7 +239,7 @@ def test_to_moves_a_shared_parameter_once(monkeypatch):
     np.testing.assert_array_equal(a.weight.data, before + 1)
 
 
-# --- display and errors -------------------------------------------------------------------------------------------------
+# --- display ------------------------------------------------------------------------------------------------------------
 
 
 def test_repr_shows_the_layers_their_parameters_and_after_a_call_their_output_shapes():
@@ -258,6 +261,108 @@ def test_repr_shows_the_layers_their_parameters_and_after_a_call_their_output_sh
 def test_repr_counts_shared_parameters_once():
     layer = Dense(2, 2)
     assert repr(Sequential(layer, layer)).endswith("# 6 parameters")
+
+
+# --- names --------------------------------------------------------------------------------------------------------------
+
+
+def names(module):
+    """The names that the parameters carry, which are not asked for: that would give them some."""
+    return [parameter.name for _, parameter in module.named_parameters()]
+
+
+def test_parameters_carry_their_places_as_names_once_they_are_asked_for():
+    zoo = Zoo()
+    assert names(zoo) == [None, "weight", "bias", "weight", None]
+    zoo.parameters()
+    assert names(zoo) == [name for name, _ in zoo.named_parameters()]
+
+
+def test_a_prefix_stands_before_the_place_and_the_parameters_are_returned():
+    model = net()
+    assert [p.name for p in model.name_parameters("D.")] == [f"D.{name}" for name, _ in model.named_parameters()]
+
+
+def test_a_part_that_is_asked_later_does_not_shorten_the_names():
+    model = net()
+    model.name_parameters("D.")
+    for part in (model, model[0], Sequential(model)):
+        part.parameters()
+    assert names(model)[0] == "D.layers.0.weight"
+
+
+def test_a_part_that_was_asked_before_gets_the_longer_names():
+    model = net()
+    model[0].parameters()
+    assert names(model[0]) == ["weight", "bias"]
+    model.parameters()
+    assert names(model[0]) == ["layers.0.weight", "layers.0.bias"]
+    Sequential(ReLU(), model).name_parameters("G.")
+    assert names(model[0]) == ["G.layers.1.layers.0.weight", "G.layers.1.layers.0.bias"]
+
+
+@pytest.mark.parametrize("given", ["w", "scale", "layers.0.scale"])
+def test_a_name_that_the_user_gave_stays(given):
+    class Scaled(Module):
+        def __init__(self):
+            self.scale = Tensor([1.0], requires_grad=True, name=given)
+
+    model = Sequential(Scaled(), Dense(2, 2))
+    model[1].weight.name = "weight"
+    for prefix in ("", "D."):
+        model.name_parameters(prefix)
+    assert names(model) == [given, "weight", "D.layers.1.bias"]
+
+
+def test_a_name_that_was_taken_away_is_given_anew():
+    model = net()
+    model.name_parameters("D.")
+    model[0].weight.name = None
+    model.parameters()
+    assert names(model)[:2] == ["layers.0.weight", "D.layers.0.bias"]
+
+
+def test_a_shared_parameter_keeps_its_first_place():
+    a, b = net(), net()
+    b[2].weight = a[2].weight
+    a.name_parameters("G.")
+    b.name_parameters("D.")
+    assert b[2].weight.name == "G.layers.2.weight"
+    layer = Dense(2, 2)
+    Sequential(layer, layer).parameters()
+    assert names(layer) == ["layers.0.weight", "layers.0.bias"]
+
+
+@pytest.mark.parametrize("make_copy", [copy.copy, copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_the_names_of_a_copy_still_grow_and_the_users_still_stay(make_copy):
+    model = net()
+    model[0].weight.name = "w"
+    model.parameters()
+    twin = make_copy(model)
+    twin.name_parameters("D.")
+    assert names(twin) == ["w", "D.layers.0.bias", "D.layers.2.weight", "D.layers.2.bias"]
+
+
+def test_names_change_no_keys_of_the_state_dict():
+    model = net()
+    keys = list(model.state_dict())
+    model.name_parameters("D.")
+    model[0].weight.name = "w"
+    assert list(model.state_dict()) == keys == [name for name, _ in model.named_parameters()]
+
+
+def test_a_stale_value_is_named_by_its_place():
+    model = net()
+    optimizer = mg.optim.SGD(model.parameters(), 0.1)
+    x = Tensor(np.ones((4, 2), np.float32))
+    mg.mean(model(x)).backward()
+    loss = mg.mean(model(x))
+    optimizer.step()
+    with pytest.raises(RuntimeError, match=r"tensor 'layers\.2\.weight' of shape \(3, 1\), an input of affine, was changed"):
+        loss.backward()
+
+
+# --- errors -------------------------------------------------------------------------------------------------------------
 
 
 def test_a_module_without_forward_says_so():

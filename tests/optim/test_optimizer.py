@@ -317,6 +317,25 @@ def test_a_rule_without_update_says_so():
         optim.Optimizer([p], 0.1).step()
 
 
+# --- display ------------------------------------------------------------------------------------------------------------
+
+
+def test_repr_shows_the_constants_the_extent_and_the_steps():
+    params = [parameter() for _ in range(3)] + [parameter(np.zeros((30, 40)))]
+    rule = optim.Adam(params, betas=(0.5, 0.9))
+    assert repr(rule) == "Adam(lr=0.001, betas=(0.5, 0.9), eps=1e-08, 4 parameters, 1,209 numbers, step 0)"
+    for _ in range(2):
+        step(rule, [1, 1, 1], None, None, None)
+    assert repr(rule).endswith("step 2)")
+
+
+@every_rule
+def test_repr_names_the_rule_and_all_its_settings(make):
+    rule = make([parameter()])
+    assert repr(rule).startswith(f"{type(rule).__name__}(lr=0.1, ")
+    assert all(f" {name}={getattr(rule, name)}, " in repr(rule) for name in rule.settings)
+
+
 # --- misuse -------------------------------------------------------------------------------------------------------------
 
 
