@@ -77,22 +77,21 @@ def _images(values: np.ndarray) -> str:
     shown = np.moveaxis(values[:IMAGES, :, ::step, ::step], 1, -1).astype("f8")
     finite = np.isfinite(shown)
     low, high = (shown[finite].min(), shown[finite].max()) if finite.any() else (0.0, 0.0)
-    grey = np.where(finite, _between(shown, low, high), 0.0)
     broken = ~finite.all(axis=-1, keepdims=True)
     note = f"black {low:.3g}, white {high:.3g}" + (", red not finite" if broken.any() else "")
     if len(values) > IMAGES:
         note += f"; the first {IMAGES} of {len(values):,} images"
     if step > 1:
         note += f"; one of {step} x {step} pixels"
-    return "".join(map(_image, np.where(broken, RED, 255 * grey))) + _note(note)
+    return "".join(map(_image, np.where(broken, RED, 255 * _between(shown, low, high)))) + _note(note)
 
 
 def _between(values: np.ndarray, low: float, high: float) -> np.ndarray:
-    """0 for low, 1 for high. Halved before the subtraction, as high - low may be too large for a float."""
+    """0 for low, 1 for high. Divided before the subtraction, as high - low may be too large for a float."""
     if low == high:
         return np.full_like(values, 0.5)
-    with np.errstate(invalid="ignore"):  # infinities: painted over
-        return (values / 2 - low / 2) / (high / 2 - low / 2)
+    largest = max(abs(low), abs(high))
+    return (values / largest - low / largest) / (high / largest - low / largest)
 
 
 # --- HTML and PNG -------------------------------------------------------------------------------------------------------

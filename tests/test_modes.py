@@ -139,6 +139,24 @@ class Diary(modes.Watcher):
         self.seen.append(("derivative", y._op))
         return call(g, y)
 
+    def detached(self, y, x):
+        self.seen.append(("detached", y.data is x.data))
+
+    def froze(self, x):
+        self.seen.append(("froze", x.requires_grad))
+
+    def walk_begins(self, output):
+        self.seen.append(("walk begins", modes.mode.recording))
+
+    def walk_ends(self):
+        self.seen.append(("walk ends", modes.mode.recording))
+
+    def changed(self, x):
+        self.seen.append(("changed", x.shape))
+
+    def updating(self, optimizer):
+        self.seen.append(("updating", type(optimizer).__name__))
+
     def updated(self, optimizer):
         self.seen.append(("updated", type(optimizer).__name__))
 
@@ -152,7 +170,38 @@ def test_a_watcher_sees_ops_derivatives_and_updates():
     kinds = [entry[:2] for entry in diary.seen]
     assert kinds[:2] == [("made", "tanh"), ("made", "sum")]
     assert [entry for entry in kinds if entry[0] == "derivative"] == [("derivative", "sum"), ("derivative", "tanh")]
-    assert kinds[-1] == ("updated", "SGD")
+    assert kinds[-3:] == [("updating", "SGD"), ("changed", x.shape), ("updated", "SGD")]
+    assert [kind for kind, *_ in diary.seen if "walk" in kind] == ["walk begins", "walk ends"]
+
+
+def test_a_watcher_sees_cuts_and_changes_in_place():
+    x = leaf()
+    with modes.watching(Diary()) as diary:
+        x.detach()
+        x.requires_grad = True  # as it was: nothing to see
+        x.requires_grad = False
+        x.data = x.data * 2
+        optim.clip_weights([x], 0.1)
+    assert diary.seen == [("detached", True), ("froze", False), ("changed", x.shape), ("changed", x.shape)]
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_a_watcher_knows_whether_a_walk_is_recorded_and_when_it_ends(create_graph):
+    x = leaf()
+    y = mg.exp(x).sum()
+    with modes.watching(Diary()) as diary:
+        mg.grad(y, x, create_graph=create_graph)
+        y.backward(create_graph=create_graph)
+    walks = [entry for entry in diary.seen if "walk" in entry[0]]
+    assert walks == [("walk begins", create_graph), ("walk ends", create_graph)] * 2
+
+
+def test_a_walk_that_fails_has_ended():
+    x = leaf()
+    y = mg.record("broken", x.data.sum(), (x, lambda g, y: 1 / 0))
+    with modes.watching(Diary()) as diary, pytest.raises(ZeroDivisionError):
+        y.backward()
+    assert diary.seen[-1][0] == "walk ends"
 
 
 def test_watchers_change_no_bit():
@@ -192,4 +241,4 @@ def test_blocks_that_overlap_end_each_their_own_watcher():
     _ = leaf() * 2
     other.__exit__(None, None, None)
     assert modes.mode.watchers == ()
-    assert (first.seen, [entry[1] for entry in second.seen]) == ([], ["multiply"])
+    assert (first.seen, [entry[1] for entry in second.seen if entry[0] == "made"]) == ([], ["multiply"])

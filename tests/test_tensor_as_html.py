@@ -96,6 +96,8 @@ ODD = {
     "huge": np.array([1e308, -1e308, 1e308]),
     "huge images": np.array([1e308, -1e308] * 64).reshape(2, 1, 8, 8),
     "tiny": np.array([5e-324, -5e-324]),
+    "tiny images": np.array([5e-324, -5e-324] * 64).reshape(2, 1, 8, 8),
+    "a constant image": np.full((1, 1, 8, 8), np.float32(0.1)),
     "zeros": np.zeros((2, 2)),
     "5-d": np.ones((2, 2, 2, 2, 2)),
 }

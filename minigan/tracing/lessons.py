@@ -34,7 +34,7 @@ def why_none(trace: Any, entry: TensorEntry) -> str:
         return "no op of this trace has used it"
     if frozen := _frozen(trace, uses[-1], entry.number):
         return f"it was frozen, {frozen}, when {uses[-1].op} used it at {uses[-1].place}"
-    for cut in _cuts_after(trace, uses[-1]):
+    for cut in _cuts_after(trace, uses[-1], entry.number):
         return _sentence(trace, cut)
     if not _rows(trace, Walk):
         return "there was no backward() in this trace"
@@ -172,6 +172,7 @@ def _parameters(still: dict[int, Forward]) -> str:
     return "its parameter" if len(still) == 1 else f"its {len(still)} parameters"
 
 
-def _cuts_after(trace: Any, row: Forward) -> list[Cut]:
-    """The cuts that the row's result runs into."""
-    return [cut for cut in _rows(trace, Cut) if cut.number > row.number and cut.outputs and row in _behind(trace, cut)]
+def _cuts_after(trace: Any, row: Forward, number: int) -> list[Cut]:
+    """The cuts at which the row, or what was computed from its result, lost the tensor of this number."""
+    cuts = [cut for cut in _rows(trace, Cut) if cut.number > row.number and cut.outputs]
+    return [cut for cut in cuts if number in cut.inputs or row in _behind(trace, cut)]

@@ -113,16 +113,17 @@ class _Recorder(Watcher):
             output.made_by = self.cut("detach", places.calls(self.user), [self.entry(x)], [output]).number
 
     def froze(self, x: Tensor) -> None:
-        is_new = self.found(x) is None
-        entry = self.entry(x, "constant" if is_new and x.requires_grad else "parameter")  # x_hat.requires_grad = True
+        is_new = self.found(x) is None and x.requires_grad  # made with requires_grad=True: not thawed
+        entry = self.entry(x)
         entry.requires_grad = x.requires_grad
-        if entry.kind == "parameter" and not self.looks_away():
+        if entry.kind == "parameter" and not is_new and not self.looks_away():
             self.cut("thawed" if x.requires_grad else "frozen", places.calls(self.user), [entry], [])
 
     def walk_begins(self, output: Tensor) -> None:
         where = self.where(places.calls(self.user))
         self.walks.append(Walk(*where, output=self.entry(output).number, recorded=mode.recording))
-        self.add(self.walks[-1])
+        if not self.looks_away(even_in_walks=False):
+            self.add(self.walks[-1])
 
     def derivative(self, call: Callable, g: Tensor, y: Tensor, x: Tensor) -> Any:
         if self.looks_away(even_in_walks=False):

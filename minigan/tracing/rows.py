@@ -77,7 +77,7 @@ class TensorEntry:
 
     number: int
     name: str  # a parameter's dotted path ("D.0.weight"), the user's variable ("fake"), or "" if nobody has named it
-    kind: str  # "parameter", "constant" (data, noise, labels, numbers: no op of the trace has made it) or "result"
+    kind: str  # "parameter" (a leaf that requires a gradient, or did), "constant" (no op of the trace made it) or "result"
     value: Value  # when the trace met it; a parameter's updates are rows of their own
     requires_grad: bool
     made_by: int | None = None  # the row of the op, or of the cut, that made it

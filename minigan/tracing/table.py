@@ -40,11 +40,12 @@ class _Columns:
     def __init__(self, trace: Any, width: int):
         self.trace, self.width = trace, width
         self.shape_width = max([len(str(entry.value.shape)) for entry in trace.tensors.values()], default=0)
+        self.shown = 1 if width < ONE_LINE else 2  # of a tensor's first values
         self.explained: set[str] = set()
 
     def header(self, row: Row) -> str:
         if isinstance(row, Forward):
-            return self._forward("      forward", "shape", "dtype", "mean", "norm", "first values")
+            return self._forward("      forward", "shape", "dtype", "mean", "norm", "first")
         if isinstance(row, Backward):
             return self._backward("      backward: derivative for", "formula", "stands at", "|arrived|", "|left|")
         if isinstance(row, Update):
@@ -57,7 +58,7 @@ class _Columns:
         if isinstance(row, Forward):
             y = self.trace.tensors[row.output]
             what = f"{number}{y} = {row.op}({self._names(row.inputs)})"
-            yield self._forward(what, *_summary(y.value), _numbers(y.value))
+            yield self._forward(what, *_summary(y.value), self._numbers(y.value))
             yield from self._once(f"{row.op}: {row.formula}" if row.formula else "")
         elif isinstance(row, Cut):
             yield from self._wrapped(f"{number}-- {self._cut(row)}")
@@ -79,18 +80,18 @@ class _Columns:
     # --- columns -----------------------------------------------------------------------------------------------------
 
     def _forward(self, what: str, shape: str, dtype: str, mean: str, norm: str, first: str) -> str:
-        left = self.width - self.shape_width - 43
-        return f"{_cut_off(what, left):<{left}} {shape:<{self.shape_width}} {dtype:<9}{mean:>9}{norm:>9}  {first:<13}".rstrip()
+        left = self.width - self.shape_width - 37 - 10 * self.shown
+        return f"{_cut_off(what, left):<{left}} {shape:<{self.shape_width}} {dtype:<8}{mean:>10}{norm:>9}  {first}".rstrip()
 
     def _backward(self, what: str, formula: str, where: str, arrived: str, left: str) -> str:
         figures = f"{arrived:>9}{left:>9}"
         if self.width < ONE_LINE:
             return f"{_cut_off(what, 60):<60} {figures}\n{_cut_off(f'        {formula}   {where}', self.width)}"
-        free = self.width - 73
+        free = self.width - 79
         return f"{_cut_off(what, 36):<36} {_cut_off(formula, free):<{free}} {where:<23}{figures}"
 
     def _update(self, what: str, rule: str, before: str, after: str, moved: str) -> str:
-        return f"{_cut_off(what, 36):<36} {rule:<16}{before:>10}{after:>10}{moved:>10}"
+        return f"{_cut_off(what, 36):<36} {_cut_off(rule, 14):<14}{before:>9}{after:>9}{moved:>9}"
 
     def _once(self, text: str) -> Iterator[str]:
         if text and text not in self.explained:
@@ -104,6 +105,13 @@ class _Columns:
 
     def _names(self, numbers: Iterable[int]) -> str:
         return ", ".join(_named(self.trace.tensors[number]) for number in numbers)
+
+    def _numbers(self, value: Value) -> str:
+        """The first values, as many as there is room for; a warning instead, where there are nans."""
+        if value.nans:
+            return f"{value.nans} nan!"
+        more = " ..." if math.prod(value.shape) > self.shown else ""
+        return " ".join(_number(v) for v in value.first[: self.shown]) + more
 
     def _cut(self, row: Cut) -> str:
         """What the cut has done to which tensors."""
@@ -138,14 +146,6 @@ def _remark(row: Backward) -> str:
 
 def _summary(value: Value) -> tuple[str, str, str, str]:
     return str(value.shape), value.dtype, _number(value.mean), _number(value.norm)
-
-
-def _numbers(value: Value) -> str:
-    """The first values, as many as there is room for; a warning instead, where there are nans."""
-    if value.nans:
-        return f"{value.nans} nan!"
-    more = " ..." if math.prod(value.shape) > 2 else ""
-    return " ".join(_number(v) for v in value.first[:2]) + more
 
 
 def _number(x: float) -> str:

@@ -16,9 +16,9 @@ def tensors():
     return [x, x * 2, x.sum(), x[0], Tensor([]), Tensor([True, False]), (x[:16, :16] * 1.0).reshape(1, 1, 16, 16)]
 
 
-def test_the_text_fetches_the_rows_that_it_shows(stand_in):
+def test_the_text_fetches_the_rows_that_it_shows(stand_in, monkeypatch):
+    fetched, get = [], stand_in.ndarray.get
+    monkeypatch.setattr(stand_in.ndarray, "get", lambda array: fetched.append(array.shape) or get(array))
     with backend.using("cupy"):
-        x = Tensor(np.ones((1000, 5)))
-        stand_in.transfers.clear()
-        repr(x)
-    assert stand_in.transfers == {"to_host": 3}
+        repr(Tensor(np.ones((1000, 5))))
+    assert fetched == [(5,)] * 3

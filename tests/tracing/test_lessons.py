@@ -1,0 +1,120 @@
+"""The last lines of a trace: what was cut off and where, what was frozen, which gradient is None and why, where a nan began."""
+
+import numpy as np
+
+import minigan as mg
+from minigan import nn, optim
+from tests.tracing import steps
+from tests.tracing.steps import named, of
+
+
+def texts(t):
+    return [lesson.text for lesson in t.lessons]
+
+
+def test_a_gan_step_says_that_one_was_cut_and_one_frozen_with_their_lines():
+    t = steps.gan()
+    cut, frozen = of(t, "cut", what="detach")[0], of(t, "cut", what="frozen")[0]
+    assert cut.place.code == "fake = self.G(z).detach()"
+    of_D, of_G = t.lessons
+    assert f"G's 3 ops were recorded and never visited: fake was detached at {cut.place}" in of_D.text
+    assert f"went through the ops of D, but its 4 parameters got no gradient: frozen at {frozen.place}" in of_G.text
+    assert (of_D.row, of_G.row) == (cut.number, frozen.number)
+
+
+def test_a_step_without_detach_has_nothing_to_say():
+    game, batches = steps.game()
+    with mg.trace(G=game.G, D=game.D) as t:
+        fake = game.G(game.noise(4))
+        loss = mg.losses.discriminator_loss(game.D(game.real(batches)), game.D(fake))
+        loss.backward()
+    assert texts(t) == ["every op that was recorded has been visited"]
+
+
+def test_the_lectures_question_should_f_be_updated():
+    f, g = nn.Dense(2, 2), nn.Dense(2, 1)
+    a = np.ones((3, 2), "float32")
+    with mg.trace(f=f, g=g) as t:
+        b = f(a)
+        c = g(b.detach()).sum()
+        c.backward()
+    assert "f's 1 op was recorded and never visited: " in texts(t)[0]
+    assert "was detached at" in named(t, "f.weight").why_none
+    assert named(t, "g.weight").why_none == ""
+    assert named(t, "f.weight").gradient is None
+
+
+def test_why_a_gradient_is_none():
+    used, idle, frozen, early = (mg.Tensor([2.0], requires_grad=True, name=n) for n in ("used", "idle", "frozen", "early"))
+    with mg.trace(used=used, idle=idle, frozen=frozen, early=early) as t:
+        frozen.requires_grad = False
+        with mg.no_grad():
+            start = early * 2
+        (used * frozen * start).backward()
+    assert named(t, "used").why_none == ""
+    assert named(t, "idle").why_none == "no op of this trace has used it"
+    assert named(t, "frozen").why_none.startswith("it was frozen, at tests/tracing/test_lessons.py:")
+    assert named(t, "early").why_none.startswith("computed under no_grad at tests/tracing/test_lessons.py:")
+
+
+def test_why_a_gradient_is_none_without_a_walk_or_with_one_elsewhere():
+    a, b = mg.Tensor([1.0], requires_grad=True), mg.Tensor([2.0], requires_grad=True)
+    with mg.trace(a=a, b=b) as nothing:
+        _ = a * b
+    assert named(nothing, "a").why_none == "there was no backward() in this trace"
+    assert texts(nothing)[-1] == "1 op was recorded, and there was no backward()"
+    with mg.trace(a=a, b=b) as elsewhere:
+        _ = b * b
+        (a * a).backward()
+    assert named(elsewhere, "b").why_none.startswith("no walk has come here")
+    assert texts(elsewhere) == [f"1 op was recorded and led to no backward(), the first at {elsewhere.rows[0].place}"]
+
+
+def test_frozen_before_the_trace():
+    game, _ = steps.game()
+    game.D.requires_grad_(False)
+    with mg.trace(G=game.G, D=game.D) as t:
+        loss = mg.losses.generator_loss(game.D(game.G(game.noise(4))))
+        loss.backward()
+    assert "went through the ops of D, but its 4 parameters got no gradient: frozen before the trace" in texts(t)[0]
+    assert named(t, "D.0.weight").why_none.startswith("it was frozen, before the trace")
+
+
+def test_thawed_in_time_is_not_frozen():
+    layer = nn.Dense(2, 1).requires_grad_(False)
+    with mg.trace(layer=layer) as t:
+        layer.requires_grad_(True)
+        layer(np.ones((1, 2), "float32")).sum().backward()
+    assert texts(t) == ["every op that was recorded has been visited"]
+
+
+def test_second_order_is_visited_too():
+    assert len(steps.wgan_gp().lessons) == 2  # G cut off, D frozen: nothing of the penalty is missing
+
+
+def test_the_first_nan():
+    t = steps.nan()
+    row = of(t, "forward", op="multiply")[0]
+    assert t.lessons[-1] == (
+        f"row {row.number}, multiply at {row.place}, made the first nan, from an infinity in u",
+        row.number,
+    )
+
+
+def test_a_nan_that_comes_in_with_the_data_and_one_of_a_derivative():
+    x = mg.Tensor([np.nan, 1.0], requires_grad=True)
+    with mg.trace() as given:
+        _ = x * 2
+    assert "got, from before the trace, the first nan" in texts(given)[-1]
+    w = mg.Tensor([0.0], requires_grad=True)
+    with np.errstate(all="ignore"), mg.trace() as t:
+        (mg.sqrt(w) * 0.0).sum().backward()  # 0 / 0
+    assert "the derivative of sqrt (g / (2.0 * y), ops/elementwise.py:" in texts(t)[-1]
+
+
+def test_updates_after_the_walk_change_no_lesson():
+    w = mg.Tensor([1.0], requires_grad=True)
+    with mg.trace() as t:
+        (w * w).backward()
+        optim.SGD([w], 0.1).step()
+    assert texts(t) == ["every op that was recorded has been visited"]

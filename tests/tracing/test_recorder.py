@@ -1,0 +1,314 @@
+"""The record of a step says what happened: which ops, cuts, derivatives and updates, with the numbers that they had."""
+
+import gc
+import threading
+import weakref
+
+import numpy as np
+import pytest
+
+import minigan as mg
+from minigan import games, nn, optim
+from minigan.tracing import recorder
+from tests.games import players
+from tests.tracing import steps
+from tests.tracing.steps import named, of
+
+
+def norm(array):
+    return pytest.approx(np.linalg.norm(np.asarray(array, dtype=float)), rel=1e-5)
+
+
+# --- forward ------------------------------------------------------------------------------------------------------------
+
+
+def test_ops_in_order_with_their_inputs_results_and_players():
+    t = steps.gan()
+    first = of(t, "forward")[0]
+    assert (first.op, first.player, first.recorded) == ("affine", "G", True)
+    assert [str(t.tensors[n]) for n in first.inputs] == ["z", "G.0.weight", "G.0.bias"]
+    assert [row.op for row in of(t, "forward", player="D")] == ["affine", "leaky_relu", "affine"] * 3
+    assert [row.number for row in t.rows] == list(range(1, len(t.rows) + 1))
+    assert t.tensors[first.output].made_by == first.number
+
+
+def test_values_are_those_of_the_arrays():
+    x = mg.Tensor([[3.0, -4.0], [0.0, 1.0]], requires_grad=True)
+    with mg.trace() as t:
+        y = x * 2
+    value = t.tensors[of(t, "forward")[0].output].value
+    assert (value.shape, value.dtype, value.first) == ((2, 2), "float32", (6.0, -8.0, 0.0, 2.0))
+    assert (value.mean, value.low, value.high, value.norm) == (0.0, -8.0, 6.0, norm(y.numpy()))
+    np.testing.assert_array_equal(value.map, y.numpy())
+
+
+def test_names_are_paths_and_variables():
+    t = steps.gan()
+    names = {entry.name for entry in t.tensors.values()}
+    assert {"G.0.weight", "D.2.bias", "x", "z", "fake", "real_logits", "fake_logits", "loss_D", "loss_G"} <= names
+
+
+def test_a_custom_op_s_own_variables_name_nothing_and_its_row_stands_at_the_callers_line():
+    def double(x):
+        """2 x"""
+        return mg.record("double", x.data * 2, (x, lambda g, y: g * 2))
+
+    w = mg.Tensor([1.0, 2.0], requires_grad=True)
+    with mg.trace() as t:
+        last = double(w)
+    (row,) = of(t, "forward")
+    assert str(t.tensors[row.inputs[0]]) == "w"
+    assert str(t.tensors[row.output]) == "last"
+    assert row.place.code == "last = double(w)"
+    assert row.formula == "2 x"
+    assert last.op == "double"
+
+
+def test_an_array_has_its_variables_name():
+    image = np.ones(3, dtype="float32")
+    w = mg.Tensor([1.0, 2.0, 3.0], requires_grad=True)
+    with mg.trace() as t:
+        _ = w * image
+    assert [str(t.tensors[n]) for n in of(t, "forward")[0].inputs] == ["w", "image"]
+
+
+def test_rows_stand_under_the_games_lines_and_the_users():
+    t = steps.gan()
+    assert {row.place.file for row in t.rows} == {"games/gan.py"}
+    assert of(t, "cut", what="detach")[0].place.code == "fake = self.G(z).detach()"
+    assert {row.place.code for row in of(steps.nan(), "forward")} == {"u = mg.log(w)", "v = u * w", "v.sum().backward()"}
+
+
+def test_tensors_or_modules_and_nothing_else():
+    x = mg.Tensor([2.0], requires_grad=True)
+    with mg.trace(slope=x) as t:
+        _ = x * x
+    assert str(t.tensors[of(t, "forward")[0].inputs[0]]) == "slope"
+    with pytest.raises(TypeError, match="trace: G is a GAN; expected a Module or a Tensor"), mg.trace(G=steps.game()[0]):
+        pass
+
+
+# --- cuts ---------------------------------------------------------------------------------------------------------------
+
+
+def test_detach_is_a_cut():
+    t = steps.gan()
+    cut = of(t, "cut", what="detach")[0]
+    assert t.tensors[cut.inputs[0]].made_by == 3
+    assert str(t.tensors[cut.outputs[0]]) == "fake"
+    assert named(t, "fake").made_by == cut.number
+    assert not named(t, "fake").requires_grad
+
+
+def test_freezing_and_thawing_take_a_row_each():
+    t = steps.gan()
+    frozen, thawed = of(t, "cut", what="frozen"), of(t, "cut", what="thawed")
+    assert [[str(t.tensors[n]) for n in cut.inputs] for cut in (*frozen, *thawed)] == [
+        ["D.0.weight", "D.0.bias", "D.2.weight", "D.2.bias"]
+    ] * 2
+    assert frozen[0].place.code.startswith("with self.frozen(self.D):")
+
+
+def test_no_grad_is_a_cut_where_a_gradient_could_have_flowed():
+    w = mg.Tensor([1.0, 2.0], requires_grad=True)
+    with mg.trace() as t, mg.no_grad():
+        y = w * 2
+        z = y + 1
+    (cut,) = of(t, "cut")
+    assert (cut.what, cut.inputs, cut.outputs) == ("no_grad", [named(t, "w").number], [named(t, "y").number])
+    assert not any(row.recorded for row in of(t, "forward"))
+    assert z.op is None
+
+
+def test_a_leaf_that_is_made_in_the_block_is_not_thawed():
+    with mg.trace() as t:
+        w = mg.Tensor([1.0], requires_grad=True)
+        (w * w).backward()
+    assert of(t, "cut") == []
+    assert named(t, "w").kind == "parameter"
+
+
+# --- backward -----------------------------------------------------------------------------------------------------------
+
+
+def test_derivatives_with_their_source_and_the_norms_of_what_arrives_and_leaves():
+    a, b = mg.Tensor([1.0, 2.0], requires_grad=True), mg.Tensor([3.0, 4.0], requires_grad=True)
+    with mg.trace() as t:
+        (a * b).backward(np.array([5.0, 6.0], dtype="float32"))
+    first, second = of(t, "backward")
+    assert (first.op, first.of, first.source, first.defined.file) == ("multiply", 1, "g * b", "ops/arithmetic.py")
+    assert (second.source, t.tensors[second.input].name) == ("g * a", "b")
+    assert (first.arrived.norm, first.left.norm) == (norm([5, 6]), norm([15, 24]))
+    assert (second.left.norm, second.left.first) == (norm([5, 12]), (5.0, 12.0))
+    assert "lambda g, y: g * b" in first.defined.code
+
+
+def test_what_is_added_up_and_what_is_summed_back():
+    t = steps.gan()
+    weights = [row for row in of(t, "backward") if t.tensors[row.input].name == "D.2.weight"]
+    assert [row.added_to for row in weights] == [None, weights[0].number]
+    biases = [row for row in of(t, "backward") if t.tensors[row.input].name == "D.2.bias"]
+    assert {row.summed for row in biases} == {(0,)}
+
+
+@pytest.mark.parametrize(("shape", "axes"), [((3, 1), (1,)), ((4,), (0,)), ((1, 4), (0,)), ((), (0, 1)), ((3, 4), ())])
+def test_the_axes_of_broadcasting(shape, axes):
+    x, ones = mg.Tensor(np.ones(shape, dtype="float32"), requires_grad=True), np.ones((3, 4), dtype="float32")
+    with mg.trace() as t:
+        (x * ones).sum().backward()
+    row = of(t, "backward")[-1]
+    assert (row.summed, row.left.shape) == (axes, shape)
+    np.testing.assert_allclose(row.left.norm, np.linalg.norm(x.grad.numpy()), rtol=1e-6)
+
+
+def test_the_gradients_of_a_leaf_are_the_rows_that_sent_them():
+    t = steps.classifier()
+    weight = named(t, "model.0.weight")
+    assert [t.rows[n - 1].source for n in weight.gradients] == ["_transposed_times(x, g)"]
+    assert weight.gradient.norm == pytest.approx(t.rows[weight.gradients[0] - 1].left.norm, rel=1e-6)
+
+
+def test_a_recorded_walk_shows_its_ops_and_they_are_visited_in_turn():
+    t = steps.wgan_gp()
+    recorded, *others = of(t, "walk")
+    assert (recorded.recorded, [walk.recorded for walk in others]) == (True, [False, False])
+    inside = [row for row in of(t, "forward") if row.within]
+    assert "matmul" in {row.op for row in inside}
+    assert all(t.rows[row.within - 1].walk == recorded.number for row in inside)
+    assert [row.visited for row in inside] == [row.recorded for row in inside]
+    assert sum(row.visited for row in inside) >= 4
+
+
+def test_an_op_from_before_the_trace():
+    x = mg.Tensor([1.0], requires_grad=True)
+    y = x * x
+    with mg.trace() as t:
+        y.backward()
+    assert {row.of for row in of(t, "backward")} == {0}
+    assert named(t, "y").kind == "constant"
+
+
+def test_a_derivative_that_fails_leaves_its_row():
+    x = mg.Tensor([1.0], requires_grad=True)
+    y = mg.record("broken", x.data * 1, (x, lambda g, y: 1 / 0))
+    with pytest.raises(ZeroDivisionError), mg.trace() as t:
+        y.backward()
+    assert of(t, "backward")[0].left is None
+    assert "failed" in str(t)
+
+
+# --- updates ------------------------------------------------------------------------------------------------------------
+
+
+def test_updates_say_how_far_and_by_which_formula():
+    w = mg.Tensor([1.0, 2.0], requires_grad=True)
+    w.grad = mg.Tensor([3.0, 4.0])
+    with mg.trace() as t:
+        optim.SGD([w], lr=0.1).step()
+    (row,) = of(t, "update")
+    assert (row.rule, row.formula) == ("SGD", "theta <- theta - lr g")
+    assert (row.before.norm, row.moved.norm) == (norm([1, 2]), norm([0.3, 0.4]))
+    np.testing.assert_allclose(row.after.first, w.numpy(), rtol=1e-6)
+
+
+def test_what_else_changes_a_parameter_is_an_update_too():
+    layer = nn.Dense(2, 2)
+    with mg.trace(layer=layer) as t:
+        optim.clip_weights(layer.parameters(), 0.01)
+        layer.weight.data = np.zeros((2, 2), dtype="float32")
+        layer.load_state_dict(layer.state_dict())
+    assert [row.rule for row in of(t, "update")] == [
+        "clip_weights",
+        "clip_weights",
+        "data",
+        "load_state_dict",
+        "load_state_dict",
+    ]
+    assert of(t, "update")[2].after.norm == 0
+
+
+# --- the trace changes nothing, and ends with its block -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", players.RULES)
+def test_every_games_step_is_the_same_to_the_last_bit(name):
+    def after_two_steps(traced):
+        mg.seed(3)
+        game, batches = players.make(name), players.stream(name)
+        for _ in range(2):
+            if traced:
+                with mg.trace(G=game.G, D=game.D) as t:
+                    figures = game.step(batches)
+                assert len(t.rows) > 20
+                str(t)
+            else:
+                figures = game.step(batches)
+        return [p.numpy().copy() for p in (*game.G.parameters(), *game.D.parameters())], dict(figures)
+
+    plain, traced = after_two_steps(False), after_two_steps(True)
+    assert plain[1] == traced[1]
+    for p, q in zip(plain[0], traced[0], strict=True):
+        np.testing.assert_array_equal(p, q)
+
+
+def test_a_small_game_has_at_most_100_rows():
+    assert len(steps.gan().rows) <= 100
+
+
+def test_a_trace_keeps_no_tensor_alive():
+    x = mg.Tensor(np.ones(3), requires_grad=True)
+
+    def forward():
+        y = x * x
+        return weakref.ref(y)
+
+    with mg.trace() as t:
+        seen = forward()
+        gc.collect()
+        assert seen() is None
+    assert len(t.rows) == 1
+
+
+def test_what_happens_outside_of_the_block_and_in_other_threads_is_not_recorded():
+    x = mg.Tensor([1.0], requires_grad=True)
+    with mg.trace() as t:
+        thread = threading.Thread(target=lambda: x * 3)
+        thread.start()
+        thread.join()
+    _ = x * 2
+    assert t.rows == []
+
+
+def test_two_traces_at_once_see_the_same():
+    x = mg.Tensor([1.0, 2.0], requires_grad=True)
+    with mg.trace() as outer, mg.trace() as inner, mg.debug():
+        mg.exp(x).sum().backward()
+    assert [(r.kind, getattr(r, "source", "")) for r in outer.rows] == [(r.kind, getattr(r, "source", "")) for r in inner.rows]
+    assert of(outer, "backward")[-1].source == "g * y"
+
+
+def test_no_more_than_so_many_rows(monkeypatch):
+    monkeypatch.setattr(recorder, "MOST_ROWS", 10)
+    x = mg.Tensor([1.0], requires_grad=True)
+    with mg.trace() as t:
+        for _ in range(12):
+            x = x * 2
+        x.backward()
+    assert len(t.rows) == 10
+    assert t.left_out == 2 + 1 + 12  # ops, the walk, derivatives
+    assert t.lessons[-1].text == "15 more things happened after the last row"
+    str(t)
+
+
+def test_repr():
+    assert repr(steps.classifier()).startswith("Trace(27 rows")
+
+
+def test_a_step_of_every_lecture_system_is_read_right():
+    t = steps.began()
+    walks = of(t, "walk")
+    assert [str(t.tensors[walk.output]) for walk in walks] == ["loss_D", "loss_G"]
+    assert len(of(t, "cut", what="detach")) >= 1
+    assert {row.rule for row in of(t, "update")} == {"Adam"}
+    wgan = steps.traced(*steps.game(games.WGAN, rule=optim.RMSProp, n_critic=2))
+    assert [row.rule for row in of(wgan, "update")] == (["RMSProp"] * 4 + ["clip_weights"] * 4) * 2 + ["RMSProp"] * 4
