@@ -16,6 +16,11 @@ every_step = pytest.mark.parametrize("step", tour.STEPS, ids=lambda step: step._
 NEEDED = ("nbclient", "ipykernel")
 
 
+@pytest.fixture(autouse=True)
+def _a_terminal_of_100_columns(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+
+
 def line_of(text):
     """The number of the only line of tour.py that begins with this."""
     (number,) = [i for i, line in enumerate(tour.SOURCE.read_text("utf-8").splitlines(), 1) if line.strip().startswith(text)]
