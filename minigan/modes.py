@@ -119,6 +119,13 @@ def watched(derivative: Callable, x: Any) -> Callable:
     return derivative
 
 
+def unwatched(derivative: Callable) -> Callable:
+    """The derivative itself, of one that `watched` has made."""
+    while isinstance(derivative, partial) and derivative.func is _seen_by:
+        derivative = derivative.args[1]
+    return derivative
+
+
 def _seen_by(watcher: Watcher, derivative: Callable, x: Any, g: Any, y: Any) -> Any:
     return watcher.derivative(derivative, g, y, x)
 

@@ -30,6 +30,7 @@ from demos.kit.classifiers import Classifier, mistakes
 from demos.kit.comparing import HELPS, compare, verdict
 from demos.kit.jobs import each
 from demos.kit.run import positive_number, start, write_history
+from demos.kit.settings import settings_of
 from demos.kit.style import MARKERS, OTHERS, slide
 from minigan import Tensor, attacks, losses, nn
 
@@ -73,8 +74,8 @@ def main(argv: list[str] | None = None) -> None:
     """Train three networks for each seed, attack each, compare."""
     options = digits.options(__doc__)
     options.add_argument("--steps", type=positive_number, help="minibatches of each training (default: see the settings)")
-    args = start(options, argv, "adversarial_training")
-    settings = replace(Settings(), **QUICK) if args.quick else Settings()
+    args = start(options, argv, "adversarial_training", Settings())
+    settings = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
     whole, settings = settings.steps, replace(settings, steps=args.steps or settings.steps)
     claim = Claim(args, {"data": args.data, **asdict(settings)})
     claim.short = claim.short or ("SHORT RUN" if settings.steps < whole else "")  # a training of its own, to its own end

@@ -33,6 +33,7 @@ from demos.kit.comparing import HELPS, compare
 from demos.kit.jobs import each
 from demos.kit.rounding import at_least, at_most, percent
 from demos.kit.run import positive_number, start, write_history
+from demos.kit.settings import settings_of
 from demos.kit.style import FAKE, MARKERS, OTHERS, REAL, slide
 from minigan import losses, nn
 
@@ -79,8 +80,8 @@ def main(argv: list[str] | None = None) -> None:
     """Train, attack, compare, draw."""
     options = digits.options(__doc__)
     options.add_argument("--steps", type=positive_number, help="minibatches of each training (default: see the settings)")
-    args = start(options, argv, "fgsm")
-    settings = replace(Settings(), **QUICK) if args.quick else Settings()
+    args = start(options, argv, "fgsm", Settings())
+    settings = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
     whole, settings = settings.steps, replace(settings, steps=args.steps or settings.steps)
     claim = Claim(args, {"data": args.data, **asdict(settings)})
     claim.short = claim.short or ("SHORT RUN" if settings.steps < whole else "")  # a training of its own, to its own end

@@ -29,6 +29,7 @@ from demos.kit.jobs import each
 from demos.kit.pictures import labelled
 from demos.kit.rounding import percent
 from demos.kit.run import start
+from demos.kit.settings import settings_of
 from demos.kit.style import MARKERS, OTHERS, slide
 from minigan import attacks, backend, data, metrics, nn, no_grad
 from minigan.games import dcgan_generator
@@ -65,8 +66,8 @@ def main(argv: list[str] | None = None) -> None:
     """Train or load generators; attack the classifier, and classify what is nearest in a generator's range."""
     options = digits.options(__doc__)
     options.add_argument("--generator", type=Path, metavar="CHECKPOINT", help="of a run of the demo dcgan, instead of training")
-    args = start(options, argv, "manifold_defense")
-    settings = replace(Settings(), **QUICK) if args.quick else Settings()
+    args = start(options, argv, "manifold_defense", Settings())
+    settings = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
     claim = Claim(args, {"data": args.data, "generator": content(args.generator), **asdict(settings)})
     loaded = load(args.generator) if args.generator else None
     x, y, held_out = digits.load(args, settings.seeds * settings.images)

@@ -26,6 +26,7 @@ from demos.kit.comparing import HELPS, compare
 from demos.kit.jobs import each
 from demos.kit.rounding import percent
 from demos.kit.run import start
+from demos.kit.settings import settings_of
 from demos.kit.style import FAKE, OTHERS, slide
 from minigan import attacks, backend, metrics, nn, no_grad
 
@@ -73,8 +74,8 @@ class Everywhere(nn.Module):
 
 def main(argv: list[str] | None = None) -> None:
     """Train classifiers of scenes, attack them and another, draw."""
-    args = start(digits.options(__doc__), argv, "patch")
-    settings = replace(Settings(), **QUICK) if args.quick else Settings()
+    args = start(digits.options(__doc__), argv, "patch", Settings())
+    settings = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
     claim = Claim(args, {"data": args.data, **asdict(settings)})
     x, y, (others, classes) = digits.load(args)
     held_out = others[: settings.held_out], classes[: settings.held_out]

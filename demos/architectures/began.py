@@ -27,6 +27,7 @@ from demos.kit.claim import Claim
 from demos.kit.comparing import HELPS, HURTS, compare, verdict
 from demos.kit.jobs import each
 from demos.kit.run import Run, parser, start
+from demos.kit.settings import settings_of
 from demos.kit.style import D_COLOUR, FAKE, G_COLOUR, MARKERS, OTHERS, REAL, slide
 from demos.kit.training import train
 from minigan import data, metrics, nn, optim
@@ -60,8 +61,8 @@ def main(argv: list[str] | None = None) -> None:
     options.add_argument(
         "--gamma", type=share, help=f"in [0, 1], in one game alone (default: {Settings.gamma}, then {Settings.low})"
     )
-    args = start(options, argv, "began")
-    s = replace(Settings(), **QUICK) if args.quick else Settings()
+    args = start(options, argv, "began", Settings())
+    s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
     if args.gamma is not None:
         s = replace(s, gamma=args.gamma)
     claim = Claim(args, {"data": args.data, **asdict(s)})
@@ -158,7 +159,7 @@ def blind_spot(claim: Claim, played: digits.Played, s: Settings) -> None:
     for name, expected in (("M", HELPS), ("Frechet distance", HURTS)):
         difference = compare([run[name] for run in low], [run[name] for run in usual])
         claim.compare(f"{name}: a low gamma", difference, {expected})
-    claim.show(picture(along_the_training(played.run), runs), "blind_spot", f"W{in_words(claim.metrics)[1:]}")
+    claim.show(picture(along_the_training(played.run), runs), "blind_spot", f"W{in_words(claim.metrics, s.low, s.gamma)[1:]}")
 
 
 def play(gamma: float, seed: int, judge: metrics.Judge, x: np.ndarray, steps: int, s: Settings) -> dict[str, float]:
@@ -197,11 +198,11 @@ def correlates(m: dict[str, float]) -> str:
     )
 
 
-def in_words(m: dict[str, float]) -> str:
+def in_words(m: dict[str, float], low: float = Settings.low, gamma: float = Settings.gamma) -> str:
     """What M does not see."""
     lower = verdict(m["M: a low gamma"], m["M: a low gamma low"], m["M: a low gamma high"]) == HELPS
     return (
-        f"with gamma {Settings.low:g} instead of {Settings.gamma:g}, M ends {'lower' if lower else 'no lower'} "
+        f"with gamma {low:g} instead of {gamma:g}, M ends {'lower' if lower else 'no lower'} "
         f"({m['M with a low gamma']:.3f}, {m['M with gamma']:.3f}) while G draws {m['classes with a low gamma']:.1f} classes "
         f"instead of {m['classes with gamma']:.1f}"
     )

@@ -27,6 +27,7 @@ from demos.kit.pictures import labelled
 from demos.kit.progress import progress
 from demos.kit.rounding import at_least, at_most, percent
 from demos.kit.run import start
+from demos.kit.settings import settings_of
 from demos.kit.style import FAKE, MARKERS, OTHERS, REAL, slide
 from demos.kit.training import adams, train
 from minigan import Tensor, data, metrics, nn, no_grad
@@ -65,8 +66,8 @@ QUICK |= {"rare_steps": 50, "rare_seeds": 2, "looks": 2}
 
 def main(argv: list[str] | None = None) -> None:
     """The four games; then a rare class, with nine others and alone."""
-    args = start(digits.options(__doc__), argv, "conditioning")
-    s = replace(Settings(), **QUICK) if args.quick else Settings()
+    args = start(digits.options(__doc__), argv, "conditioning", Settings())
+    s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
     claim = Claim(args, {"data": args.data, **asdict(s)})
     x, y, (others, classes) = digits.load(args)
     x, others = large(small(x)), large(small(others))  # the judge learns from what the games learn from
@@ -83,7 +84,7 @@ def main(argv: list[str] | None = None) -> None:
     measure(claim, games, metrics.image_quality(others, judge, x, classes)["accuracy"])
     measure_rare(claim, rare)
     claim.show(picture_of_games(games), "conditioning", title_of_games(claim.metrics))
-    claim.show(picture_of_rare(rare), "rare", title_of_rare(claim.metrics))
+    claim.show(picture_of_rare(rare, s.few), "rare", title_of_rare(claim.metrics, s.few))
     claim.finish()
 
 
@@ -279,24 +280,24 @@ def picture_of_games(games: dict[str, list[dict]]) -> plt.Figure:
     return figure
 
 
-def title_of_rare(m: dict[str, float]) -> str:
+def title_of_rare(m: dict[str, float], few: int) -> str:
     """What the second picture shows."""
-    return f"A class of which {Settings.few} images are left: {sharing(m)}"
+    return f"A class of which {few} images are left: {sharing(m)}"
 
 
-def picture_of_rare(rare: dict[str, list[dict]]) -> plt.Figure:
+def picture_of_rare(rare: dict[str, list[dict]], few: int) -> plt.Figure:
     """The distances along the training; the images."""
     figure, (left, right) = slide(1, 2, width_ratios=(4, 5))
-    draw_distances(left, rare)
+    draw_distances(left, rare, few)
     nine, alone = (rare[kind][0] for kind in RARE)
-    rows = {f"some of\nthe {Settings.few}": alone["few"], "with nine:\nend": nine["end"], "best": nine["best"]}
+    rows = {f"some of\nthe {few}": alone["few"], "with nine:\nend": nine["end"], "best": nine["best"]}
     rows |= {"alone:\nend": alone["end"], "best ": alone["best"]}
     labelled(right, np.concatenate(list(rows.values())), FEW_SHOWN, list(rows))
     right.set_title("the rare class of the first seed")
     return figure
 
 
-def draw_distances(axes: plt.Axes, rare: dict[str, list[dict]]) -> None:
+def draw_distances(axes: plt.Axes, rare: dict[str, list[dict]], few: int) -> None:
     """The mean over the seeds, and each seed."""
     for kind, colour, line, marker in zip(RARE, (REAL, FAKE), ("-", "--"), MARKERS, strict=False):
         distances = np.array([run["frechet"] for run in rare[kind]])
@@ -305,7 +306,7 @@ def draw_distances(axes: plt.Axes, rare: dict[str, list[dict]]) -> None:
         label = {"with nine": "with nine full classes", "alone": "alone"}[kind]
         axes.plot(share, distances.mean(axis=0), color=colour, linestyle=line, marker=marker, label=label)
     copies = np.mean([run["copies"] for run in rare["alone"]])
-    axes.axhline(copies, color=OTHERS[3], linestyle=":", label=f"the {Settings.few} images themselves")
+    axes.axhline(copies, color=OTHERS[3], linestyle=":", label=f"the {few} images themselves")
     axes.set(xlabel="share of the training", ylabel="Frechet distance of the rare class (thick: mean)", yscale="log")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12))
 

@@ -27,6 +27,7 @@ from demos.kit.comparing import HELPS, compare, verdict
 from demos.kit.jobs import each
 from demos.kit.rounding import percent
 from demos.kit.run import parser, start
+from demos.kit.settings import settings_of
 
 
 @dataclass
@@ -55,8 +56,8 @@ FIGURES = {"Frechet distance": ("frechet", "lower"), "clear digits": ("confident
 
 def main(argv: list[str] | None = None) -> None:
     """Train, measure, draw; then the other games, and what they come to."""
-    args = start(parser(__doc__, data=digits.DATA, quick_data="glyphs"), argv, "dcgan")
-    s = replace(Settings(), **QUICK) if args.quick else Settings()
+    args = start(parser(__doc__, data=digits.DATA, quick_data="glyphs"), argv, "dcgan", Settings())
+    s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
     claim = Claim(args, {"data": args.data, **asdict(s)})
     played = digits.play(claim, game(CONV, s))
     digits.well_drawn(claim)

@@ -30,6 +30,7 @@ from demos.kit.jobs import each
 from demos.kit.pictures import labelled
 from demos.kit.rounding import at_least
 from demos.kit.run import start
+from demos.kit.settings import settings_of
 from demos.kit.style import MARKERS, OTHERS, slide
 from minigan import Tensor, backend, data, losses, metrics, nn
 
@@ -65,8 +66,8 @@ ENDS = (1, 0, 3, 6)  # ways from a 1 to a 0, and from a 3 to a 6
 
 def main(argv: list[str] | None = None) -> None:
     """Each network with every seed, on all tasks."""
-    args = start(digits.options(__doc__), argv, "autoencoder")
-    s = replace(Settings(), **QUICK) if args.quick else Settings()
+    args = start(digits.options(__doc__), argv, "autoencoder", Settings())
+    s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
     claim = Claim(args, {"data": args.data, **asdict(s)})
     x, _, (others, classes) = digits.load(args)
     damage = Damage(x.mean(axis=0), s.noise, s.hole)

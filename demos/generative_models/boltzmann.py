@@ -30,6 +30,7 @@ from demos.kit.claim import Claim
 from demos.kit.jobs import each
 from demos.kit.rounding import at_least
 from demos.kit.run import start
+from demos.kit.settings import settings_of
 from minigan import Tensor, backend, data, metrics, no_grad, optim
 
 
@@ -69,8 +70,8 @@ def contrastive_divergence(rbm: RBM, v: Tensor, samples: Tensor) -> Tensor:
 
 def main(argv: list[str] | None = None) -> None:
     """Train four machines for each seed; the figures, the picture."""
-    args = start(digits.options(__doc__), argv, "boltzmann")
-    settings = replace(Settings(), **QUICK) if args.quick else Settings()
+    args = start(digits.options(__doc__), argv, "boltzmann", Settings())
+    settings = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
     claim = Claim(args, {"data": args.data, **asdict(settings)})
     x, y, (others, _) = digits.load(args)
     judge = (metrics.train_judge if args.quick else metrics.judge)(x, y, steps=settings.judge_steps)

@@ -28,6 +28,7 @@ from demos.kit.jobs import each
 from demos.kit.pictures import labelled
 from demos.kit.rounding import at_least, at_most, percent
 from demos.kit.run import start
+from demos.kit.settings import settings_of
 from demos.kit.style import FAKE, OTHERS, REAL, slide
 from minigan import Tensor, attacks, backend, data, metrics, nn, no_grad, softmax
 
@@ -60,8 +61,8 @@ Images = Callable[[Tensor], Tensor]  # G, with pixels in [0, 1]
 
 def main(argv: list[str] | None = None) -> None:
     """Train a generator for each seed, and look at its z; the figures, the picture."""
-    args = start(digits.options(__doc__), argv, "latent")
-    settings = replace(Settings(), **QUICK) if args.quick else Settings()
+    args = start(digits.options(__doc__), argv, "latent", Settings())
+    settings = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
     claim = Claim(args, {"data": args.data, **asdict(settings), "few": FEW})
     x, y, (others, _) = digits.load(args)
     judge = (metrics.train_judge if args.quick else metrics.judge)(x, y, steps=settings.judge_steps)

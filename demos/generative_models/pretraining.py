@@ -29,6 +29,7 @@ from demos.kit.comparing import HELPS, compare, verdict
 from demos.kit.jobs import each
 from demos.kit.pictures import sheet, strokes
 from demos.kit.run import start
+from demos.kit.settings import settings_of
 from demos.kit.style import OTHERS, slide
 from minigan import Tensor, backend, losses, nn, no_grad, relu, sigmoid
 
@@ -57,8 +58,8 @@ SHOWN = 64  # units of the first layer, in the picture
 
 def main(argv: list[str] | None = None) -> None:
     """Each kind of units with every seed; each number of labels from both starts."""
-    args = start(digits.options(__doc__), argv, "pretraining")
-    s = replace(Settings(), **QUICK) if args.quick else Settings()
+    args = start(digits.options(__doc__), argv, "pretraining", Settings())
+    s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
     claim = Claim(args, {"data": args.data, **asdict(s)})
     x, y, unseen = digits.load(args)
     seeds = range(args.seed, args.seed + s.seeds)

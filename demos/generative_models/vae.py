@@ -27,6 +27,7 @@ from demos.kit.jobs import each
 from demos.kit.pictures import sheet
 from demos.kit.rounding import at_least, percent
 from demos.kit.run import start
+from demos.kit.settings import settings_of
 from demos.kit.style import D_COLOUR, G_COLOUR, OTHERS, slide
 from demos.kit.training import adams, train
 from minigan import Tensor, data, losses, metrics, nn, no_grad, optim
@@ -83,8 +84,8 @@ def divergence(mu: Tensor, log_var: Tensor) -> Tensor:
 
 def main(argv: list[str] | None = None) -> None:
     """A VAE and a GAN with every seed, and one VAE with a plane for a code."""
-    args = start(digits.options(__doc__), argv, "vae")
-    s = replace(Settings(), **QUICK) if args.quick else Settings()
+    args = start(digits.options(__doc__), argv, "vae", Settings())
+    s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
     claim = Claim(args, {"data": args.data, **asdict(s), "every": step_effects.EVERY})
     x, y, (others, _) = digits.load(args, 10_000)
     judge = metrics.train_judge(x, y, steps=60) if args.quick else metrics.judge(x, y)
@@ -98,7 +99,7 @@ def main(argv: list[str] | None = None) -> None:
     measure_samples(claim, vaes, gans, frechet(others[: s.judged], judge, x))
     claim.show(picture_of_learning(vaes, gans), "vae", title_of_learning(claim.metrics))
     claim.show(picture_of_steps(vaes, gans), "steps", who_helps_whom(claim.metrics))
-    claim.show(picture_of_plane(plane), "plane", title_of_plane(claim.metrics))
+    claim.show(picture_of_plane(plane), "plane", title_of_plane(claim.metrics, s.z))
     claim.finish()
 
 
@@ -302,11 +303,11 @@ def bars(axes: plt.Axes, names: list[str], changes: list[np.ndarray], labels: tu
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.12), ncols=2)
 
 
-def title_of_plane(m: dict[str, float]) -> str:
+def title_of_plane(m: dict[str, float], z: int) -> str:
     """What the third picture shows."""
     return (
         f"All that a VAE with 2 dimensions for z can draw: P on a grid of equally likely z (ELBO {m['elbo_of_a_plane']:.0f} "
-        f"nats; with {Settings.z} dimensions {m['elbo']:.0f})"
+        f"nats; with {z} dimensions {m['elbo']:.0f})"
     )
 
 

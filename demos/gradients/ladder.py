@@ -19,6 +19,7 @@ from demos.kit.claim import Claim
 from demos.kit.jobs import each
 from demos.kit.rounding import at_most
 from demos.kit.run import common_options, start
+from demos.kit.settings import settings_of
 from demos.kit.style import FAKE, MARKERS, OTHERS, REAL, slide
 from minigan import Tensor, games, losses, mean, nn, optim, softplus, tanh
 
@@ -30,20 +31,21 @@ ROUNDING = 1e-12  # how far two results may lie apart, relative to the largest n
 class Settings:
     """Everything that the result depends on, besides the seed and the training's settings, which are `engine.train`'s."""
 
-    shapes: tuple = ((1, 8, 1, 32), (2, 5, 3, 16), (4, 1, 2, 7))  # of z, G's hidden layer, x, D's hidden layer
+    # of z, G's hidden layer, x, D's hidden layer:
+    shapes: tuple[tuple[int, int, int, int], ...] = ((1, 8, 1, 32), (2, 5, 3, 16), (4, 1, 2, 7))
     batch: int = 20  # of the gradients that are compared
     iterations: int = 50  # of Algorithm 1 that are compared
     mean: float = 3.0  # of the data
     std: float = 2.0
-    moments: tuple = (1, 100, 300, 3000)  # iterations whose samples are drawn; the last is the training's last
+    moments: tuple[int, ...] = (1, 100, 300, 3000)  # iterations whose samples are drawn; the last is the training's last
     samples: int = 20_000
     seeds: int = 3
 
 
 def main(argv: list[str] | None = None) -> None:
     """The comparisons and the training for every seed, the figures, the picture."""
-    args = start(common_options(__doc__), argv, "ladder")
-    settings = replace(Settings(), seeds=1) if args.quick else Settings()
+    args = start(common_options(__doc__), argv, "ladder", Settings())
+    settings = settings_of(args, replace(Settings(), seeds=1) if args.quick else Settings())
     claim = Claim(args, asdict(settings))
     seeds = range(args.seed, args.seed + settings.seeds)
     pairs = compare_gradients(claim, seeds, settings)

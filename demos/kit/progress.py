@@ -1,18 +1,22 @@
-"""Progress bars; and where the output is no terminal, a line from time to time."""
+"""Progress bars, in a notebook by widgets; and where the output is neither that nor a terminal, a line from time to time."""
 
 import sys
 import time
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
-from tqdm import tqdm
+from demos.kit.notebook import in_notebook
+
+with warnings.catch_warnings(action="ignore"):  # where a notebook has no widgets (ipywidgets), the bars are text there, too
+    from tqdm.auto import tqdm
 
 EVERY = 30.0  # seconds between two lines in a file, where nothing can be drawn over
 
 
 def progress(iterable: Iterable | None = None, **options: Any) -> tqdm:
     """A tqdm bar, with its options."""
-    if sys.stderr.isatty():
+    if in_notebook() or sys.stderr.isatty():
         return tqdm(iterable, mininterval=0.5, **options)
     return tqdm(iterable, file=_lines, mininterval=EVERY, **options)
 

@@ -27,6 +27,7 @@ from demos.kit import checkpoints
 from demos.kit.hints import Hints
 from demos.kit.jobs import cores
 from demos.kit.progress import progress
+from demos.kit.settings import add_option
 from minigan import backend, memory, threads
 from minigan.games import Game
 from minigan.optim import LinearDecay
@@ -95,12 +96,15 @@ def add_data_options(options: Options, data: Sequence[str], quick_data: str | No
         options.add_argument("--data-dir", type=Path, help="folder with the MNIST files (default: MINIGAN_DATA, or a download)")
 
 
-def start(options: Options, argv: Sequence[str] | None, name: str) -> argparse.Namespace:
+def start(options: Options, argv: Sequence[str] | None, name: str, settings: Any = None) -> argparse.Namespace:
     """Read the options, choose the backend, seed everything, and open the folder for the results.
 
+    `settings`: the demo's, by default, for --help and --set; the demo calls `settings.settings_of`. None: it has none.
     A mistake ends the program with one line, not a traceback. The run that follows calls `begin` with its settings.
     """
     options.prog = f"python -m demos {name}"
+    if settings is not None:
+        add_option(options, settings)
     memory.keep()  # the same large arrays come and go with every step of a training
     argv = sys.argv[1:] if argv is None else argv
     args = options.parse_args(argv)

@@ -13,7 +13,10 @@ from typing import Any
 
 import matplotlib
 
-matplotlib.use("Agg")  # files, no windows
+from demos.kit import notebook
+
+if not notebook.in_notebook():
+    matplotlib.use("Agg")  # files, no windows; a notebook shows the user's own pictures by a backend of its own
 
 import matplotlib.pyplot as plt
 from matplotlib.colors import LinearSegmentedColormap
@@ -73,12 +76,14 @@ def stamp(figure: Figure, words: str) -> None:
 
 
 def save(figure: Figure, path: Path, formats: Sequence[str]) -> None:
-    """Write the figure beside `path` in these formats, and let it go."""
+    """Write the figure beside `path` in these formats, and let it go. A notebook shows it, too."""
     figure.draw_without_rendering()  # the layout of equal axes comes to rest with the second drawing
     for ending in formats:
         metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(ending)
         figure.savefig(path.with_suffix(f".{ending}"), metadata=metadata)
     plt.close(figure)
+    if "png" in formats:
+        notebook.show(path.with_suffix(".png"))
 
 
 @contextmanager

@@ -21,23 +21,26 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 from demos.kit.checkpoints import once
 from demos.kit.claim import Claim
 from demos.kit.run import common_options, start
+from demos.kit.settings import settings_of
 from demos.performance import growth, speed_pictures
 from demos.performance.engines import NAMES, ON_GPU, plays
 from demos.performance.engines.sizes import SIZES
 from demos.performance.workers import PAUSE, Worker, WorkerError, compare
+
+Name = Literal["tiny", "mlp256", "mlp1024", "dcgan", "fgsm", "wgan-gp"]  # of a size
 
 
 @dataclass
 class Settings:
     """How long to measure."""
 
-    sizes: Sequence[str]
-    memory: Sequence[str]  # the sizes whose memory is compared with their activations
+    sizes: tuple[Name, ...]
+    memory: tuple[Name, ...]  # the sizes whose memory is compared with their activations
     rounds: int  # turns of every engine
     seconds: float  # of each turn
     profile: float = 0.5  # seconds under the profiler
@@ -59,13 +62,14 @@ def main(argv: list[str] | None = None) -> None:
     options.add_argument(
         "--python", type=_interpreter, action="append", default=[], metavar="NAME=PATH", help="an engine's own interpreter"
     )
-    args = start(options, argv, "speed")
+    args = start(options, argv, "speed", FULL)
     settings = QUICK if args.quick else FULL
     settings = replace(settings, rounds=args.rounds or settings.rounds)
-    warn_if_busy()
-    pythons = dict(args.python)
     if args.backend != "numpy":
         settings = replace(settings, sizes=settings.sizes if args.quick else GPU, memory=())
+    settings = settings_of(args, settings)
+    warn_if_busy()
+    pythons = dict(args.python)
     claim = Claim(args, {**asdict(settings), "python": pythons})
     try:
         (measure if args.backend == "numpy" else measure_gpu)(claim, settings, pythons)

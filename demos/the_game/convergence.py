@@ -29,6 +29,7 @@ from demos.kit.jobs import each
 from demos.kit.line import Mixture, jensen_shannon, network
 from demos.kit.rounding import at_most
 from demos.kit.run import common_options, start
+from demos.kit.settings import settings_of
 from demos.kit.style import D_COLOUR, FAKE, G_COLOUR, OTHERS, REAL, slide
 from minigan import Tensor, backend, data, losses, metrics, no_grad, optim, sigmoid
 from minigan.games import GAN
@@ -65,8 +66,8 @@ LINES = slice(250, None, 500)  # the z whose lines are drawn
 
 def main(argv: list[str] | None = None) -> None:
     """The table, then the networks; measure, draw."""
-    args = start(common_options(__doc__), argv, "convergence")
-    settings = replace(Settings(), **QUICK) if args.quick else Settings()
+    args = start(common_options(__doc__), argv, "convergence", Settings())
+    settings = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
     claim = Claim(args, asdict(settings))
     seeds = range(args.seed, args.seed + settings.seeds)
     tables = [descend_table(settings, seed) for seed in seeds]

@@ -21,6 +21,7 @@ from demos.kit import digits, pictures, ring_and_grid
 from demos.kit.claim import Claim
 from demos.kit.rounding import percent
 from demos.kit.run import Run, parser, start
+from demos.kit.settings import settings_of
 from minigan import Tensor, data, metrics, nn, no_grad, optim, sigmoid
 from minigan.games import GAN
 
@@ -53,10 +54,11 @@ QUICK = {"ring": 400, "grid": 250, "mnist": 100, "glyphs": 100}  # iterations wi
 
 def main(argv: list[str] | None = None) -> None:
     """Train, measure, draw."""
-    args = start(parser(__doc__, data=list(SETTINGS)), argv, "gan")
+    args = start(parser(__doc__, data=list(SETTINGS)), argv, "gan", SETTINGS["ring"])
     settings = SETTINGS[args.data]
     if args.quick:
         settings = replace(settings, steps=QUICK[args.data], width=64)
+    settings = settings_of(args, settings)
     claim = Claim(args, {"data": args.data, **asdict(settings)})
     (points if args.data in ("ring", "grid") else images)(claim, settings)
     claim.finish()

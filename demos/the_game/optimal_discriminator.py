@@ -25,6 +25,7 @@ from demos.kit.jobs import each
 from demos.kit.line import Mixture, jensen_shannon, network
 from demos.kit.rounding import at_most
 from demos.kit.run import common_options, start
+from demos.kit.settings import settings_of
 from demos.kit.style import D_COLOUR, FAKE, REAL, slide
 from minigan import Tensor, backend, losses, nn, no_grad, optim
 
@@ -57,8 +58,8 @@ DX = X[1] - X[0]
 
 def main(argv: list[str] | None = None) -> None:
     """Train D in both cases, ascend the scalar function, compare, draw."""
-    args = start(common_options(__doc__), argv, "optimal_discriminator")
-    settings = replace(Settings(), **QUICK) if args.quick else Settings()
+    args = start(common_options(__doc__), argv, "optimal_discriminator", Settings())
+    settings = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
     claim = Claim(args, asdict(settings))
     claim.at_most("scalar_error", scalar_error(settings, args.seed), 1e-8, quick=True)
     seeds = range(args.seed, args.seed + settings.seeds)

@@ -27,6 +27,7 @@ from demos.kit.claim import Claim
 from demos.kit.jobs import each
 from demos.kit.rounding import at_most
 from demos.kit.run import common_options, start
+from demos.kit.settings import settings_of
 from demos.kit.style import FAKE, REAL, slide
 from minigan import data, games, metrics, nn, optim
 
@@ -70,8 +71,8 @@ NEAR = 2.0  # times the distance of two samples of the target: so far a learnt T
 
 def main(argv: list[str] | None = None) -> None:
     """The exact transforms, the learnt ones for every seed, the figures, the picture."""
-    args = start(common_options(__doc__), argv, "transform")
-    settings = replace(Settings(), **QUICK) if args.quick else Settings()
+    args = start(common_options(__doc__), argv, "transform", Settings())
+    settings = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
     claim = Claim(args, asdict(settings))
     claim.note("numbers in a face", np.prod(FACE), "218 * 178 * 3 = 116412", np.prod(FACE) == 116412, quick=True)
     own = {name: exact(claim, name, settings) for name in TARGETS}

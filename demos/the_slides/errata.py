@@ -20,6 +20,7 @@ from demos.kit.claim import Claim
 from demos.kit.progress import progress
 from demos.kit.rounding import at_least, percent
 from demos.kit.run import start
+from demos.kit.settings import settings_of
 from demos.the_slides import errata_digits as on_digits
 from demos.the_slides import errata_formulas as formulas
 from demos.the_slides import errata_games as on_the_ring
@@ -80,8 +81,8 @@ QUICK |= {
 
 def main(argv: list[str] | None = None) -> None:
     """Each sentence's experiment, and its panel."""
-    args = start(digits.options(__doc__), argv, "errata")
-    s = replace(Settings(), **QUICK) if args.quick else Settings()
+    args = start(digits.options(__doc__), argv, "errata", Settings())
+    s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
     claim = Claim(args, {"data": args.data, **asdict(s), "critics": on_the_ring.CRITICS})
     seeds = range(args.seed, args.seed + s.seeds)
     x, y, others = digits.load(args)

@@ -29,6 +29,7 @@ from demos.kit.claim import Claim
 from demos.kit.comparing import HELPS, HURTS, compare
 from demos.kit.jobs import each
 from demos.kit.run import start
+from demos.kit.settings import settings_of
 from demos.kit.style import FAKE, OTHERS, REAL, slide
 from demos.kit.training import adam, adams, train
 from minigan import Tensor, data, nn, optim
@@ -66,8 +67,8 @@ OPPOSITE = -0.9  # a cosine from here to -1
 
 def main(argv: list[str] | None = None) -> None:
     """The toy with a D that stands still, and with one that learns; digits with a D that learns, and with a planted one."""
-    args = start(digits.options(__doc__), argv, "coadaptation")
-    s = replace(Settings(), **QUICK) if args.quick else Settings()
+    args = start(digits.options(__doc__), argv, "coadaptation", Settings())
+    s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
     claim = Claim(args, {"data": args.data, **asdict(s)})
     x, _, _ = digits.load(args)
     toys = side_by_side(play_toy, "D learns", args.seed, {False: s.toy_seeds, True: s.toy_seeds}, s, steps=s.toy_steps)

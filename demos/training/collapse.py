@@ -26,6 +26,7 @@ from demos.kit.jobs import each
 from demos.kit.mixtures import Mixture, discriminator, generator
 from demos.kit.rounding import percent
 from demos.kit.run import common_options, start
+from demos.kit.settings import settings_of
 from demos.kit.style import FAKE, OTHERS, REAL, slide
 from minigan import Tensor, data, nn, optim
 from minigan.games import GAN, WGANGP
@@ -116,8 +117,8 @@ def play(change: str, seed: int, s: Settings) -> list[np.ndarray]:
 
 def main(argv: list[str] | None = None) -> None:
     """Every change, on the same seeds."""
-    args = start(common_options(__doc__), argv, "collapse")
-    s = QUICK if args.quick else Settings()
+    args = start(common_options(__doc__), argv, "collapse", Settings())
+    s = settings_of(args, QUICK if args.quick else Settings())
     claim = Claim(args, {**asdict(s), "changes": CHANGES})
     seeds = range(args.seed, args.seed + s.seeds)
     tasks = {f"{change}, seed {seed}": (change, seed) for change in CHANGES for seed in seeds}

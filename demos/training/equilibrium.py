@@ -28,6 +28,7 @@ from demos.kit.claim import Claim
 from demos.kit.jobs import each
 from demos.kit.rounding import at_least, at_most
 from demos.kit.run import start
+from demos.kit.settings import settings_of
 from demos.kit.style import D_COLOUR, FAKE, G_COLOUR, OTHERS, REAL, slide
 from minigan import Tensor, backend, data, losses, nn, no_grad, optim, sigmoid
 from minigan.games import GAN
@@ -70,8 +71,8 @@ class Watched(GAN):
 
 def main(argv: list[str] | None = None) -> None:
     """The games and what follows them, for each seed; the figures, the picture."""
-    args = start(digits.options(__doc__), argv, "equilibrium")
-    s = replace(Settings(), **QUICK) if args.quick else Settings()
+    args = start(digits.options(__doc__), argv, "equilibrium", Settings())
+    s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
     claim = Claim(args, {"data": args.data, **asdict(s)})
     x, _, (others, _) = digits.load(args)
     x, others = 2 * x - 1, 2 * others - 1  # as tanh

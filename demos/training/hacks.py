@@ -29,6 +29,7 @@ from demos.kit.comparing import HELPS, HURTS, NOTHING, compare, verdict
 from demos.kit.jobs import each
 from demos.kit.progress import progress
 from demos.kit.run import start
+from demos.kit.settings import settings_of
 from demos.kit.style import OTHERS, RIGHT, WRONG, slide
 from demos.training.tricks import TrickedGAN, Tricks, players
 from minigan import Tensor, data, metrics, no_grad, optim
@@ -107,8 +108,8 @@ LOOKS = {HELPS: (RIGHT, "o"), HURTS: (WRONG, "X"), NOTHING: (OTHERS[3], "s")}  #
 
 def main(argv: list[str] | None = None) -> None:
     """Every trick with and without, on the same seeds."""
-    args = start(digits.options(__doc__), argv, "hacks")
-    s = replace(Settings(), **QUICK) if args.quick else Settings()
+    args = start(digits.options(__doc__), argv, "hacks", Settings())
+    s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
     claim = Claim(args, {"data": args.data, **asdict(s), "base": asdict(BASE)})
     x, y, (others, _) = digits.load(args)
     judge = metrics.train_judge(x, y, steps=60) if args.quick else metrics.judge(x, y, progress=progress)

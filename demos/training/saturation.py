@@ -27,6 +27,7 @@ from demos.kit.jobs import each
 from demos.kit.line import Mixture, network
 from demos.kit.rounding import at_least
 from demos.kit.run import common_options, start
+from demos.kit.settings import settings_of
 from demos.kit.style import OTHERS, slide
 from minigan import Tensor, backend, data, losses, metrics, nn, optim, sigmoid
 from minigan.games import GAN
@@ -60,8 +61,8 @@ IN_PICTURES = {"log(1 - D)": ("$\\log(1 - D(G(z)))$", OTHERS[1], "--"), "-log D"
 
 def main(argv: list[str] | None = None) -> None:
     """The losses, their derivatives by the logit, by G's parameters, and what becomes of G."""
-    args = start(common_options(__doc__), argv, "saturation")
-    s = replace(Settings(), **QUICK) if args.quick else Settings()
+    args = start(common_options(__doc__), argv, "saturation", Settings())
+    s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
     claim = Claim(args, asdict(s))
     measure_logits(claim, args.seed)
     tasks = {f"seed {seed}": (seed,) for seed in range(args.seed, args.seed + s.seeds)}

@@ -24,6 +24,7 @@ from demos.kit.jobs import each
 from demos.kit.mixtures import RING, discriminator, generator
 from demos.kit.rounding import at_least, at_most
 from demos.kit.run import common_options, start
+from demos.kit.settings import settings_of
 from demos.kit.style import D_COLOUR, OTHERS, slide
 from minigan import Tensor, data, no_grad, optim
 from minigan.games import GAN
@@ -82,8 +83,8 @@ def summary(seen: list[dict]) -> dict[str, float]:
 
 def main(argv: list[str] | None = None) -> None:
     """Every (k, l) with every seed."""
-    args = start(common_options(__doc__), argv, "tempo")
-    settings = QUICK if args.quick else Settings()
+    args = start(common_options(__doc__), argv, "tempo", Settings())
+    settings = settings_of(args, QUICK if args.quick else Settings())
     claim = Claim(args, asdict(settings))
     cells = [(k, l) for k in settings.counts for l in settings.counts]
     seeds = range(args.seed, args.seed + settings.seeds)

@@ -25,6 +25,7 @@ from demos.kit.jobs import each
 from demos.kit.mixtures import discriminator
 from demos.kit.rounding import at_least, at_most
 from demos.kit.run import common_options, start
+from demos.kit.settings import settings_of
 from demos.kit.style import D_COLOUR, MARKERS, OTHERS, REAL, slide
 from demos.wasserstein import critics
 from minigan import data, optim
@@ -96,8 +97,8 @@ def on_ring(kind: str, seed: int, s: Settings) -> dict:
 
 def main(argv: list[str] | None = None) -> None:
     """Distances between lines, exact and as networks see them; the penalty's law; and two critics on the ring."""
-    args = start(common_options(__doc__), argv, "earth_mover")
-    s = QUICK if args.quick else Settings()
+    args = start(common_options(__doc__), argv, "earth_mover", Settings())
+    s = settings_of(args, QUICK if args.quick else Settings())
     claim = Claim(args, asdict(s))
     seeds = range(args.seed, args.seed + s.seeds)
     laws = [(W, penalty) for W in s.distances for penalty in s.penalties]

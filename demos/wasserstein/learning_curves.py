@@ -26,6 +26,7 @@ from demos.kit.claim import Claim
 from demos.kit.jobs import each
 from demos.kit.mixtures import RING, discriminator, generator
 from demos.kit.run import start
+from demos.kit.settings import settings_of
 from demos.kit.style import D_COLOUR, MARKERS, OTHERS, slide
 from demos.wasserstein import stability
 from minigan import Tensor, data, metrics, no_grad, optim
@@ -50,6 +51,14 @@ class Settings:
     first: int = 5  # the iteration of the first of the moments ...
     moments: int = 40  # ... at which the losses and the distance are measured
     points: int = 500  # whose exact distance to as many samples it is
+
+
+@dataclass
+class Both:
+    """The settings of the curves, and those of the games under many settings."""
+
+    curves: Settings
+    stability: stability.Settings
 
 
 QUICK = Settings(steps=60, seeds=1, lr_generator=1e-3, width=32, moments=15, points=200)
@@ -100,9 +109,11 @@ def loss_of(game: Game, x: np.ndarray, samples: np.ndarray) -> float:
 
 def main(argv: list[str] | None = None) -> None:
     """The curves of four games, each with every seed; then three games under many settings."""
-    args = start(digits.options(__doc__), argv, "learning_curves")
-    s, many = (QUICK, stability.QUICK) if args.quick else (Settings(), stability.Settings())
-    claim = Claim(args, {"data": args.data, "curves": asdict(s), "stability": asdict(many)})
+    full = Both(Settings(), stability.Settings())
+    args = start(digits.options(__doc__), argv, "learning_curves", full)
+    both = settings_of(args, Both(QUICK, stability.QUICK) if args.quick else full)
+    s, many = both.curves, both.stability
+    claim = Claim(args, {"data": args.data, **asdict(both)})
     seeds = range(args.seed, args.seed + s.seeds)
     tasks = {f"{name}, seed {seed}": (name, seed) for name in GAMES for seed in seeds}
     played = each(train, tasks, s, steps=len(tasks) * s.steps)

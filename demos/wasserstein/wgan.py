@@ -16,6 +16,7 @@ optimistic-adam.
 """
 
 from dataclasses import asdict, dataclass, replace
+from typing import Literal
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -25,6 +26,7 @@ from demos.kit import pictures, ring_and_grid
 from demos.kit.claim import Claim
 from demos.kit.rounding import percent
 from demos.kit.run import Run, parser, start
+from demos.kit.settings import settings_of
 from demos.kit.style import D_COLOUR, G_COLOUR, OTHERS, slide
 from minigan import Tensor, data, metrics, nn, no_grad, optim
 from minigan.games import WGAN, WGANGP
@@ -35,7 +37,7 @@ class Settings:
     """Everything that the result depends on, besides the seed."""
 
     steps: int  # iterations; the learning rates fall linearly to 0 over them
-    optimizer: str
+    optimizer: Literal["rmsprop", "adam", "optimistic-adam", "sgd", "omd"]
     lr: float
     clip: float | None = None  # bound of the critic's weights (wgan)
     penalty: float | None = None  # weight of the gradient penalty (wgan-gp)
@@ -74,12 +76,13 @@ def main(argv: list[str] | None = None) -> None:
     options = parser(__doc__, data=["ring", "grid"])
     options.add_argument("--game", choices=list(SETTINGS), default="wgan", help="how the critic is bounded (default: wgan)")
     options.add_argument("--optimizer", choices=list(OPTIMIZERS), help="of both players (default: the game's)")
-    args = start(options, argv, "wgan")
+    args = start(options, argv, "wgan", SETTINGS["wgan"])
     settings = SETTINGS[args.game]
     if args.optimizer:
         settings = replace(settings, optimizer=args.optimizer, lr=RATES.get(args.optimizer, settings.lr))
     if args.quick:
         settings = replace(settings, steps=100, width=64, compared=200)
+    settings = settings_of(args, settings)
     claim = Claim(args, {"data": args.data, "game": args.game, **asdict(settings)})
     play(claim, settings)
     claim.finish()

@@ -3,7 +3,6 @@
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from itertools import takewhile
 from types import FrameType
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from minigan import backend
-from minigan.modes import Watcher, mode, watching
+from minigan.modes import Watcher, mode, unwatched, watching
 from minigan.nn import Module
 from minigan.tensor import Tensor
 from minigan.tracing import places
@@ -201,19 +200,18 @@ class _Recorder(Watcher):
 
     def backward_row(self, call: Callable, g: Tensor, y: Tensor, x: Tensor) -> Backward:
         """The row of the derivative of y's op for its input x; what leaves is not known yet."""
-        while isinstance(call, partial):  # other watchers' calls around it
-            call = call.args[1]
+        derivative = unwatched(call)
         output, target = self.entry(y), self.entry(x)
         made_by = self.trace.rows[output.made_by - 1] if output.made_by else None
         earlier = [row for n in target.gradients if (row := self.trace.rows[n - 1]).walk == self.walks[-1].number]
-        source, defined, notes = places.source_of(call)
+        source, defined, notes = places.source_of(derivative)
         row = Backward(
             *self.where(places.calls(self.user)),
             walk=self.walks[-1].number,
             of=made_by.number if isinstance(made_by, Forward) else 0,
             op=y._op,
             input=target.number,
-            position=next(i for i, (_, derivative, _) in enumerate(y._edges) if derivative is call),
+            position=next(i for i, edge in enumerate(y._edges) if edge[1] is derivative),
             source=source,
             defined=defined,
             notes=notes,

@@ -1,5 +1,6 @@
 """The record of a step says what happened: which ops, cuts, derivatives and updates, with the numbers that they had."""
 
+import functools
 import gc
 import threading
 import weakref
@@ -195,6 +196,15 @@ def test_a_derivative_that_fails_leaves_its_row():
         y.backward()
     assert of(t, "backward")[0].left is None
     assert "failed" in str(t)
+
+
+def test_a_derivative_of_any_kind():
+    x = mg.Tensor([1.0], requires_grad=True)
+    y = mg.record("halve", x.data / 2, (x, functools.partial(lambda factor, g, y: g * factor, 0.5)))
+    with mg.trace() as t, mg.profile():
+        y.backward()
+    assert of(t, "backward")[0].source.startswith("functools.partial(")
+    assert x.grad.item() == 0.5
 
 
 # --- updates ------------------------------------------------------------------------------------------------------------

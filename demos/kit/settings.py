@@ -1,0 +1,142 @@
+"""--set NAME=VALUE: any field of a demo's settings, which are a dataclass, from the command line.
+
+    args = start(parser(__doc__), argv, "cgan", Settings())  # these stand in --help
+    settings = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
+
+A value is written as in Python, without brackets and quotes: lr=0.01, betas=0.5,0.9, clip=None. What it has to be, the
+field's annotation says. Where a field holds settings itself, theirs have dotted names: curves.lr=0.01.
+"""
+
+import argparse
+import math
+import sys
+import textwrap
+from dataclasses import fields, is_dataclass, replace
+from difflib import get_close_matches
+from itertools import repeat
+from types import NoneType
+from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
+
+Settings = TypeVar("Settings")  # of a demo
+
+
+class Setting(NamedTuple):
+    """A field that can be set: its annotation, and its value."""
+
+    kind: Any
+    value: Any
+
+
+def add_option(options: argparse.ArgumentParser, settings: Any) -> None:
+    """--set; and at the end of --help, what there is to set."""
+    about = "another value for one of the settings at the end; repeat it for several"
+    options.add_argument("--set", action="append", type=assignment, default=[], metavar="NAME=VALUE", help=about)
+    options.epilog = f"settings, with their values by default (some are smaller with --quick):\n{listed(settings)}"
+
+
+def assignment(text: str) -> tuple[str, str]:
+    """NAME and VALUE, or argparse's error."""
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE, such as seeds=2")
+    return name, value
+
+
+def settings_of(args: argparse.Namespace, settings: Settings) -> Settings:
+    """The settings, with every --set. A mistake ends the program with status 2, and with what can be set, and how."""
+    for name, text in args.set:
+        try:
+            settings = changed(settings, name, read(settings, name, text))
+        except ValueError as error:
+            print(f"python -m demos {args.checkpoint.demo}: --set {name}={text}: {error}", file=sys.stderr)
+            raise SystemExit(2) from None
+    return settings
+
+
+def read(settings: Any, name: str, text: str) -> Any:
+    """The value that the text stands for in the field of this name. Raises ValueError where there is none."""
+    known = settable(settings)
+    if name not in known:
+        alike = get_close_matches(name, known, n=1)
+        meant = f"; did you mean {alike[0]}?" if alike else "."
+        raise ValueError(f"there is no such setting{meant} There are:\n{listed(settings)}")
+    kind, value = known[name]
+    try:
+        return value_of(text, kind)
+    except ValueError:
+        raise ValueError(f"expected {described(kind)}; now it is {name}={written(value)}") from None
+
+
+# --- fields ---------------------------------------------------------------------------------------------------------------
+
+
+def settable(settings: Any, prefix: str = "") -> dict[str, Setting]:
+    """All fields by their names."""
+    kinds, found = get_type_hints(type(settings)), {}
+    for field in fields(settings):
+        name, value = prefix + field.name, getattr(settings, field.name)
+        found |= settable(value, f"{name}.") if is_dataclass(value) else {name: Setting(kinds[field.name], value)}
+    return found
+
+
+def changed(settings: Settings, name: str, value: Any) -> Settings:
+    """The settings with another value in the field of this name."""
+    first, _, rest = name.partition(".")
+    return replace(settings, **{first: changed(getattr(settings, first), rest, value) if rest else value})
+
+
+def listed(settings: Any) -> str:
+    """name=value of all fields, as --set takes them, in indented lines."""
+    text = " ".join(f"{name}={written(value)}" for name, (_, value) in settable(settings).items())
+    indent = {"initial_indent": "  ", "subsequent_indent": "  "}
+    return textwrap.fill(text, 100, break_long_words=False, break_on_hyphens=False, **indent)
+
+
+# --- values ---------------------------------------------------------------------------------------------------------------
+
+
+def written(value: Any) -> str:
+    """A value as --set takes it."""
+    if not isinstance(value, tuple):
+        return str(value)
+    return separator(value[0]).join(map(written, value)) if value else ""
+
+
+def value_of(text: str, kind: Any) -> Any:
+    """The value of this kind, an annotation, that the text stands for. Raises ValueError if it stands for none."""
+    inner = get_args(kind)
+    if get_origin(kind) is tuple:
+        parts = text.split(separator(inner[0]))
+        kinds = repeat(inner[0], len(parts)) if inner[-1] is ... else inner
+        return tuple(value_of(part, kind) for part, kind in zip(parts, kinds, strict=True))
+    if NoneType in inner:
+        return None if text == "None" else value_of(text, inner[0])
+    if get_origin(kind) is Literal:
+        return inner[inner.index(text)]
+    if kind is bool:
+        return (False, True)[("false", "true").index(text.lower())]
+    if kind is str:
+        return text
+    value = kind(text)
+    if not (math.isfinite(value) if kind is float else value >= 1):  # whole numbers are of things: there is at least one
+        raise ValueError
+    return value
+
+
+def separator(part: Any) -> str:
+    """What stands between a tuple's parts, of which this is one, or the annotation of one."""
+    return ";" if isinstance(part, tuple) or get_origin(part) is tuple else ","
+
+
+def described(kind: Any) -> str:
+    """What a value has to be, in words."""
+    inner = get_args(kind)
+    if get_origin(kind) is tuple:
+        number = "" if inner[-1] is ... else f"{len(inner)} "
+        return f"{number}values with {separator(inner[0])!r} between, each {described(inner[0])}"
+    if NoneType in inner:
+        return f"{described(inner[0])}, or None"
+    if get_origin(kind) is Literal:
+        return f"one of {', '.join(inner)}"
+    numbers = {int: "a whole number from 1 on, such as 100", float: "a number, such as 0.01"}
+    return (numbers | {bool: "true or false", str: "a word"})[kind]
