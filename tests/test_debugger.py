@@ -33,7 +33,7 @@ def shortened(text):
     """As README has it: without folders and line numbers of minigan's, and without what is said of breakpoints."""
     text = re.sub(r"(Deleted b|B)reakpoint \d+ at .*\n", "", text)
     text = re.sub(r"\S*/(?=minigan/|step\.py)", "", text)
-    text = re.sub(r"(?<=\.py)\(\d+\)(?!<module>)", "(N)", text)
+    text = re.sub(r"(> minigan/\S+\.py)\(\d+\)", r"\1(...)", text)
     return re.sub(r"->Tensor\(.*", "->Tensor(...", text)  # Pythons cut it off in ways of their own
 
 

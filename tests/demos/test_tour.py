@@ -142,6 +142,7 @@ def test_a_steps_cell_is_its_functions_lines_and_shows_the_trace(step, capsys):
 def test_the_notebook_runs_from_top_to_bottom(tmp_path, monkeypatch):
     """In a process of its own: Jupyter's packages warn of one another."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     code = f"""
 import nbformat
 from nbclient import NotebookClient
