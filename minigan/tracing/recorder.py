@@ -3,6 +3,7 @@
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from html import escape
 from itertools import takewhile
 from types import FrameType
 from typing import Any
@@ -36,6 +37,9 @@ class Trace:
 
     def __str__(self) -> str:
         return table(self)
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(table(self, 120))}</pre>"
 
     def __repr__(self) -> str:
         return f"Trace({len(self.rows)} rows, {len(self.tensors)} tensors): print it, or write a page with .html(path)"
@@ -77,6 +81,7 @@ class _Recorder(Watcher):
         self.arrays: dict[int, np.ndarray] = {}  # copies of the parameters' values, by number, as of their last change
         self.walks: list[Walk] = []  # those under way
         self.derivative_row: Backward | None = None  # the derivative that is running, or has just run
+        self.grads: dict[int, tuple[Tensor, Tensor | None]] = {}  # what the walk meets, and its .grad from before
         self.optimizer: Any = None  # the one that is taking a step
         self.players = {id(m): name for name, module in named.items() if isinstance(module, Module) for m in module.modules()}
         tensors = dict(_named_tensors(named))
@@ -128,6 +133,7 @@ class _Recorder(Watcher):
         if self.looks_away(even_in_walks=False):
             return call(g, y)
         row = self.derivative_row = self.add(self.backward_row(call, g, y, x))
+        self.grads.setdefault(row.input, (x, x.grad))
         g_x = call(g, y)
         if isinstance(g_x, Tensor):
             row.summed = _summed_axes(g_x.shape, x.shape)
@@ -135,8 +141,9 @@ class _Recorder(Watcher):
         return g_x
 
     def walk_ends(self) -> None:
-        self.walks.pop()
-        self.derivative_row = None
+        walk = self.walks.pop()
+        walk.onto = [n for n, (x, before) in self.grads.items() if before is not None and x.grad is not before]
+        self.derivative_row, self.grads = None, {}
 
     def changed(self, x: Tensor) -> None:
         entry = self.entry(x)
