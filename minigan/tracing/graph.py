@@ -1,0 +1,359 @@
+"""The graph of a trace: `Trace.graph()`. It is drawn act by act: a way forward, the way back, and the updates after it.
+
+A node is a tensor: a parameter, a constant, or the output of an op, which bears the op's name. Where a gradient cannot pass,
+the edge is cut. In an act of more than `limit` nodes, layers that repeat become one node.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from minigan.tracing.layout import Layout, columns, layout
+from minigan.tracing.rows import Backward, Cut, Forward, Row, Update, Walk
+
+LIMIT = 40  # nodes of an act, before repeated layers fold
+WIDE = 16  # letters that a name and a shape may have, side by side
+FAR = 4  # columns between a tensor's uses
+PERIOD = 8  # ops of a layer that can be seen to repeat
+
+
+@dataclass
+class Node:
+    """A tensor in an act; or several, whose layers repeat."""
+
+    number: int  # the tensor's; of a fold, the last one's; of a node that stands again further right, one below 0
+    kind: str  # "parameter", "constant", "op", "loss", "fold", or "earlier": a result of an act before
+    label: str
+    below: str  # a second line: the tensor's name and shape
+    player: str = ""
+    row: int | None = None  # the Forward that made it
+    members: list[int] = field(default_factory=list)  # of a fold: the tensors in it
+    again: int | None = None  # the number of the node that this one repeats
+
+
+@dataclass(frozen=True)
+class Edge:
+    """From an input to what was computed from it; `cut`: the row where gradients stop."""
+
+    source: int
+    target: int
+    cut: int | None = None
+
+
+@dataclass
+class Act:
+    """Some rows in succession, and their graph."""
+
+    title: str
+    rows: list[Row]
+    nodes: dict[int, Node] = field(default_factory=dict)  # by number
+    edges: list[Edge] = field(default_factory=list)
+    inside: dict[int, int] = field(default_factory=dict)  # the number of the fold that a tensor is in
+    later: list[tuple[int, int]] = field(default_factory=list)  # tensors that stand further right than others
+
+    def node_of(self, tensor: int) -> int:
+        """The number of the node that shows this tensor."""
+        return self.inside.get(tensor, tensor)
+
+    def order(self) -> list[tuple[int, int]]:
+        """Pairs of nodes of which the second stands further right, though no edge says so."""
+        return [(self.node_of(a), self.node_of(b)) for a, b in self.later if self.node_of(a) != self.node_of(b)]
+
+    def layout(self) -> Layout:
+        """Where the nodes are. A cut edge has room for the cut in a column of its own: its route's last point but one."""
+        lowest = min([0, *self.nodes])
+        cuts = {edge: lowest - 1 - i for i, edge in enumerate(self.edges) if edge.cut is not None}
+        ends = [(edge.source, edge.target) for edge in self.edges if edge not in cuts]
+        ends += [pair for edge, here in cuts.items() for pair in ((edge.source, here), (here, edge.target))]
+        found = layout([*self.nodes, *cuts.values()], ends, self.order())
+        for edge, here in cuts.items():
+            before, after = found.routes.pop((edge.source, here)), found.routes.pop((here, edge.target))
+            found.routes[edge.source, edge.target] = before + after[1:]
+            del found.positions[here]
+        return found
+
+
+class Graph:
+    """The graph of a trace, as text for Mermaid or Graphviz, or as a matplotlib figure; `acts` are its parts.
+
+    Args:
+        trace: a `Trace`.
+        limit: an act of more nodes than that has its repeated layers folded.
+    """
+
+    def __init__(self, trace: Any, limit: int = LIMIT):
+        self.trace = trace
+        self.acts = [act_of(trace, rows, limit) for rows in split(trace.rows)]
+
+    def mermaid(self) -> str:
+        """A Mermaid flowchart, for a README or a notebook."""
+        lines = ["flowchart LR"]
+        for i, act in enumerate(self.acts):
+            lines += [f'  subgraph act{i}["{_quoted(act.title)}"]', "    direction LR"]
+            lines += [f"    {_mermaid_node(i, node)}" for node in act.nodes.values()]
+            for edge in act.edges:
+                arrow = "-->" if edge.cut is None else f'-. "{_quoted(self._cut(edge.cut))}" .-x'
+                lines.append(f"    {_id(i, edge.source)} {arrow} {_id(i, edge.target)}")
+            lines.append("  end")
+        return "\n".join(lines) + "\n"
+
+    def dot(self) -> str:
+        """A Graphviz digraph: `dot -Tsvg`."""
+        lines = ["digraph trace {", '  rankdir=LR; node [fontname="sans-serif"]; edge [fontname="sans-serif"];']
+        for i, act in enumerate(self.acts):
+            lines += [f"  subgraph cluster{i} {{", f'    label="{_escaped(act.title)}";']
+            for node in act.nodes.values():
+                label = rf"{_escaped(node.label)}\n{_escaped(node.below)}"
+                lines.append(f'    {_id(i, node.number)} [label="{label}", {_DOT_STYLES[node.kind]}];')
+            for edge in act.edges:
+                style = ""
+                if edge.cut is not None:
+                    style = f' [style=dashed, arrowhead=tee, label="{_escaped(self._cut(edge.cut))}"]'
+                lines.append(f"    {_id(i, edge.source)} -> {_id(i, edge.target)}{style};")
+            lines.append("  }")
+        return "\n".join([*lines, "}"]) + "\n"
+
+    def figure(self) -> Any:
+        """A matplotlib figure, an axes per act, below one another."""
+        from matplotlib.figure import Figure
+
+        layouts = [act.layout() for act in self.acts]
+        heights = [max(2.0, found.height) + 0.8 for found in layouts]
+        width = max((found.columns for found in layouts), default=1)
+        figure = Figure(figsize=(1.5 * width + 0.5, 0.75 * sum(heights, start=0.5)), layout="constrained")
+        if self.acts:
+            grid = figure.subplots(len(self.acts), squeeze=False, height_ratios=heights)
+            for axes, act, found in zip(grid[:, 0], self.acts, layouts, strict=True):
+                self._draw(axes, act, found)
+        return figure
+
+    def _draw(self, axes: Any, act: Act, found: Layout) -> None:
+        axes.set_title(act.title, loc="left")
+        axes.set(xlim=(-0.6, found.columns - 0.4), ylim=(found.height - 0.4, -0.6))
+        axes.axis("off")
+        for edge in act.edges:
+            x, y = zip(*found.routes[edge.source, edge.target], strict=True)
+            axes.plot(x, y, color="0.5", linewidth=1, zorder=1)
+            if edge.cut is not None:
+                text, gap = "✂\n" + self._cut(edge.cut).replace(", ", "\n"), {"facecolor": "white", "edgecolor": "none"}
+                axes.annotate(text, (x[-2], y[-2]), ha="center", va="center", fontsize=7, color="#8a1c5b", bbox=gap, zorder=2)
+        for node in act.nodes.values():
+            box = {"boxstyle": "round", "facecolor": _COLOURS[node.kind], "edgecolor": "0.3"}
+            text = f"{node.label}\n{node.below}".strip()
+            axes.annotate(text, found.positions[node.number], ha="center", va="center", fontsize=7, bbox=box, zorder=4)
+
+    def _cut(self, number: int) -> str:
+        row = self.trace.rows[number - 1]
+        return f"{row.what}, {row.place}"
+
+
+_DOT_STYLES = {
+    "parameter": 'shape=box, style="rounded,filled", fillcolor="#dbe9f6"',
+    "constant": "shape=box",
+    "earlier": "shape=box, style=dotted",
+    "op": "shape=ellipse",
+    "fold": "shape=box3d",
+    "loss": 'shape=ellipse, style=filled, fillcolor="#ffe9a8"',
+}
+_MERMAID_SHAPES = {
+    "parameter": ("([", "])"),
+    "constant": ("[", "]"),
+    "earlier": ("[", "]"),
+    "op": ("(", ")"),
+    "fold": ("[[", "]]"),
+    "loss": ("{{", "}}"),
+}
+_COLOURS = {
+    "parameter": "#dbe9f6",
+    "constant": "#eeeeee",
+    "earlier": "#eeeeee",
+    "op": "white",
+    "fold": "#e4f3e4",
+    "loss": "#ffe9a8",
+}
+
+
+def _id(act: int, number: int) -> str:
+    """A node's name in a text."""
+    return f"act{act}_{'again' if number < 0 else 'n'}{abs(number)}"
+
+
+def _mermaid_node(act: int, node: Node) -> str:
+    opening, closing = _MERMAID_SHAPES[node.kind]
+    return f'{_id(act, node.number)}{opening}"{_quoted(node.label)}<br/>{_quoted(node.below)}"{closing}'
+
+
+def _quoted(text: str) -> str:
+    """Text within a Mermaid string, whose entities begin with #."""
+    for sign, code in (("#", "#35;"), ('"', "#quot;"), ("<", "#lt;"), (">", "#gt;"), ("\n", " ")):
+        text = text.replace(sign, code)
+    return text
+
+
+def _escaped(text: str) -> str:
+    """Text within a Graphviz string."""
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
+
+
+# --- acts ---------------------------------------------------------------------------------------------------------------
+
+
+def split(rows: Sequence[Row]) -> list[list[Row]]:
+    """The rows of each act: after updates, whatever is not one more update begins the next act."""
+    acts: list[list[Row]] = []
+    for row in rows:
+        ends = isinstance(row, Update) or (isinstance(row, Cut) and row.what == "thawed")
+        if not acts or (not ends and any(isinstance(before, Update) for before in acts[-1])):
+            acts.append([])
+        acts[-1].append(row)
+    return acts
+
+
+def act_of(trace: Any, rows: list[Row], limit: int = LIMIT) -> Act:
+    """The act of these rows, with its graph."""
+    act = Act(_title(trace, rows), rows)
+    by_row = {row.number: row for row in trace.rows}
+    ended = {row.output for row in rows if isinstance(row, Walk)}
+    made: dict[int, Forward] = {row.output: row for row in rows if isinstance(row, Forward)}
+    cuts: dict[tuple[int, int], int] = {}
+    edges: dict[tuple[int, int], None] = {}  # in the order of the rows
+    touched: dict[int, None] = {}
+    for row in rows:
+        sources, targets = _ends(row, by_row)
+        touched |= dict.fromkeys([*sources, *targets])
+        edges |= dict.fromkeys((a, b) for a in sources for b in targets)
+    for row in rows:
+        if isinstance(row, Cut):  # under no_grad the ops of a line, whose edges are there already, share a row
+            cuts |= {edge: row.number for edge in edges if edge[0] in row.inputs and edge[1] in row.outputs}
+    act.nodes = {t: _node(trace, t, made.get(t), t in ended, rows[0].number) for t in touched}
+    act.edges = [Edge(a, b, cuts.get((a, b))) for a, b in edges]
+    calling = {row.output: by_row[row.within] for row in made.values() if row.within}  # the derivative that called the op
+    act.later = [(by_row[row.of].output, t) for t, row in calling.items() if row.of and by_row[row.of].output in act.nodes]
+    if len(act.nodes) > limit:
+        _fold(act)
+    _stand_again(act)
+    return act
+
+
+def _title(trace: Any, rows: list[Row]) -> str:
+    """What the act is for: whose parameters change, or where it goes back from."""
+    names = [str(trace.tensors[row.parameter]) for row in rows if isinstance(row, Update)]
+    players = sorted({name.partition(".")[0] for name in names})
+    walks = [str(trace.tensors[row.output]) for row in rows if isinstance(row, Walk)]
+    if not players:
+        return f"back from {walks[-1]}" if walks else "no walk back"
+    return f"{' and '.join(players)} learns" if len(players) == 1 else f"{' and '.join(players)} learn"
+
+
+def _ends(row: Row, by_row: dict[int, Row]) -> tuple[list[int], list[int]]:
+    """The tensors between which the row draws edges."""
+    if isinstance(row, Forward):
+        return row.inputs, [row.output]
+    if isinstance(row, Cut) and row.what == "detach":
+        return row.inputs, row.outputs
+    if isinstance(row, Backward):
+        return [row.input], [by_row[row.of].output] if row.of else []
+    if isinstance(row, Walk):
+        return [], [row.output]
+    return ([row.parameter], []) if isinstance(row, Update) else ([], [])
+
+
+def _node(trace: Any, number: int, row: Forward | None, ended: bool, first: int) -> Node:
+    """The node of this tensor in an act that begins with the row `first`; `row` has made it there."""
+    entry = trace.tensors[number]
+    shape = f"({', '.join(map(str, entry.value.shape))})" if entry.value.shape else _short(entry.value.first[0])
+    if row:
+        below = f"{entry.name} {shape}".strip()
+        below = below if len(below) <= WIDE else entry.name or shape
+        return Node(number, "loss" if ended else "op", row.op, below, row.player, row.number)
+    player = entry.name.partition(".")[0] if entry.kind == "parameter" else ""
+    earlier = entry.made_by is not None and entry.made_by < first
+    kind = "earlier" if earlier else "parameter" if entry.kind == "parameter" else "constant"
+    return Node(number, kind, str(entry), shape, player if player in trace.players else "")
+
+
+def _short(number: float) -> str:
+    return f"{number:.4g}"
+
+
+def _stand_again(act: Act) -> None:
+    """Leaves that are used here, and again far to the right, stand there again: no edge crosses half the picture."""
+    column = columns(list(act.nodes), [*[(edge.source, edge.target) for edge in act.edges], *act.order()])
+    made = {edge.target for edge in act.edges}
+    edges = []
+    for n in [n for n in act.nodes if n not in made]:
+        source, first = n, None
+        for edge in sorted([edge for edge in act.edges if edge.source == n], key=lambda edge: column[edge.target]):
+            first = column[edge.target] if first is None else first
+            if column[edge.target] - first > FAR:
+                source, first = min([0, *act.nodes]) - 1, column[edge.target]
+                act.nodes[source] = replace(act.nodes[n], number=source, again=n)
+            edges.append(replace(edge, source=source))
+    act.edges = [*[edge for edge in act.edges if edge.source in made], *edges]
+
+
+# --- folding ------------------------------------------------------------------------------------------------------------
+
+
+def _fold(act: Act) -> None:
+    """Make one node of layers that repeat, with the parameters that they alone use."""
+    ops = [node for node in act.nodes.values() if node.row is not None and node.kind == "op"]
+    for run, period in repeats([(node.player, node.label) for node in ops]):
+        inside = [ops[i].number for i in run]
+        if _is_chain(act, inside):
+            _replace(act, inside, f"{len(run) // period} layers", ", ".join(ops[i].label for i in run[:period]))
+    _join_parameters(act)
+
+
+def repeats(names: Sequence[Any]) -> list[tuple[range, int]]:
+    """Where a pattern of at most PERIOD names follows itself at once: (positions of all repetitions, the pattern's length)."""
+    found, i = [], 0
+    while i < len(names):
+        best = range(i, i + 1), 1
+        for period in range(1, PERIOD + 1):
+            end = i + period
+            while list(names[end : end + period]) == list(names[i : i + period]):
+                end += period
+            if period < end - i and end - i > len(best[0]):
+                best = range(i, end), period
+        if len(best[0]) > 1:
+            found.append(best)
+        i = best[0].stop
+    return found
+
+
+def _is_chain(act: Act, inside: list[int]) -> bool:
+    """Whether nothing but the last of these ops is used outside, and each of the others by another of them."""
+    used = [edge for edge in act.edges if edge.source in inside[:-1]]
+    return all(edge.target in inside for edge in used) and {edge.source for edge in used} == set(inside[:-1])
+
+
+def _replace(act: Act, inside: list[int], label: str, below: str) -> None:
+    uses = Counter(edge.source for edge in act.edges)
+    within = Counter(edge.source for edge in act.edges if edge.target in inside)
+    own = [n for n, node in act.nodes.items() if node.kind == "parameter" and within[n] and within[n] == uses[n]]
+    last = act.nodes[inside[-1]]
+    _join(act, Node(last.number, "fold", label, below, last.player, last.row, [*own, *inside]))
+
+
+def _join_parameters(act: Act) -> None:
+    """Make one node of the parameters that several folds share: of a player that plays twice."""
+    users: dict[int, set[int]] = defaultdict(set)
+    for edge in act.edges:
+        users[edge.source].add(edge.target)
+    shared: dict[tuple, list[int]] = defaultdict(list)
+    for n, node in act.nodes.items():
+        if node.kind == "parameter" and users[n] and all(act.nodes[user].kind == "fold" for user in users[n]):
+            shared[node.player, *sorted(users[n])].append(n)
+    for (player, *_), numbers in shared.items():
+        if len(numbers) > 1:
+            _join(act, Node(numbers[-1], "parameter", f"{len(numbers)} tensors", "parameters", player, None, numbers))
+
+
+def _join(act: Act, fold: Node) -> None:
+    """Put this node in the place of its members."""
+    act.inside |= {n: fold.number for n in fold.members if n != fold.number}
+    act.nodes = {n: fold if n == fold.number else node for n, node in act.nodes.items() if n not in act.inside}
+    edges = [Edge(act.node_of(e.source), act.node_of(e.target), e.cut) for e in act.edges]
+    act.edges = list(dict.fromkeys(e for e in edges if e.source != e.target))

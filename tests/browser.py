@@ -1,0 +1,160 @@
+"""A Chromium without a window, driven over a pipe: what the tests of a page need, with nothing to install beside it."""
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--hide-scrollbars",
+    "--remote-debugging-pipe",
+]
+# Chromium's pipes have the numbers 3 and 4; copies from 10 on first, for the pipes may have these numbers the other way round
+PIPES = """
+import fcntl, os, sys
+reading, writing = [fcntl.fcntl(int(number), fcntl.F_DUPFD, 10) for number in sys.argv[1:3]]
+os.dup2(reading, 3)
+os.dup2(writing, 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+KEYS = {
+    "ArrowLeft": 37,
+    "ArrowUp": 38,
+    "ArrowRight": 39,
+    "ArrowDown": 40,
+    "Home": 36,
+    "End": 35,
+    "Tab": 9,
+    "Enter": 13,
+    " ": 32,
+}
+
+
+def executable() -> str | None:
+    """Where Chromium is, or None."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    return next((found for name in names if (found := shutil.which(name))), None)
+
+
+class Browser:
+    """One page of a Chromium of its own, with a new profile in `folder`. `errors` and `requests` fill up as it works."""
+
+    def __init__(self, folder: Path, width: int = 1280, height: int = 720):
+        (theirs_in, ours_out), (ours_in, theirs_out) = os.pipe(), os.pipe()
+        chromium = [str(executable()), *FLAGS, f"--user-data-dir={folder}", "about:blank"]
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", PIPES, str(theirs_in), str(theirs_out), *chromium],
+            pass_fds=(theirs_in, theirs_out),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        os.close(theirs_in)
+        os.close(theirs_out)
+        self._in, self._out, self._buffer, self._number = ours_in, ours_out, b"", 0
+        self.errors: list[str] = []
+        self.requests: list[str] = []
+        self._loaded = False
+        self._session = None
+        targets = self.call("Target.getTargets")["targetInfos"]
+        page = next(target for target in targets if target["type"] == "page")
+        self._session = self.call("Target.attachToTarget", targetId=page["targetId"], flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Network", "Log"):
+            self.call(f"{domain}.enable")
+        self.resize(width, height)
+
+    def close(self) -> None:
+        """End Chromium."""
+        os.close(self._out)
+        self.process.terminate()
+        self.process.wait(timeout=20)
+        os.close(self._in)
+
+    def call(self, method: str, **parameters: Any) -> dict:
+        """Call a method of the Chrome DevTools Protocol."""
+        self._number += 1
+        message = {"id": self._number, "method": method, "params": parameters}
+        if self._session:
+            message["sessionId"] = self._session
+        os.write(self._out, json.dumps(message).encode() + b"\0")
+        while True:
+            said = self._next()
+            if said.get("id") == self._number:
+                if "error" in said:
+                    raise RuntimeError(f"{method}: {said['error']}")
+                return said["result"]
+
+    def _next(self) -> dict:
+        while b"\0" not in self._buffer:
+            if not (more := os.read(self._in, 1 << 20)):
+                raise RuntimeError(f"chromium ended, with status {self.process.wait()}")
+            self._buffer += more
+        text, _, self._buffer = self._buffer.partition(b"\0")
+        said = json.loads(text)
+        self._note(said.get("method"), said.get("params", {}))
+        return said
+
+    def _note(self, event: str | None, about: dict) -> None:
+        if event == "Network.requestWillBeSent":
+            self.requests.append(about["request"]["url"])
+        elif event == "Runtime.exceptionThrown":
+            self.errors.append(json.dumps(about["exceptionDetails"]))
+        elif event == "Runtime.consoleAPICalled" and about["type"] in ("error", "warning", "assert"):
+            self.errors.append(json.dumps(about["args"]))
+        elif event == "Log.entryAdded" and about["entry"]["level"] in ("error", "warning"):
+            self.errors.append(json.dumps(about["entry"]))
+        elif event == "Page.loadEventFired":
+            self._loaded = True
+
+    def open(self, path: Path) -> float:
+        """Open a file; returns the seconds until it was loaded."""
+        self.errors, self.requests, self._loaded = [], [], False
+        start = time.perf_counter()
+        self.call("Page.navigate", url=path.resolve().as_uri())
+        while not self._loaded:
+            self._next()
+        return time.perf_counter() - start
+
+    def resize(self, width: int, height: int) -> None:
+        """Give the window this size."""
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+
+    def run(self, script: str) -> Any:
+        """The value of a JavaScript expression."""
+        said = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        if "exceptionDetails" in said:
+            raise RuntimeError(json.dumps(said["exceptionDetails"]))
+        return said["result"].get("value")
+
+    def press(self, key: str) -> None:
+        """Press a key, as a user does."""
+        about = {"key": key, "code": "Space" if key == " " else key, "windowsVirtualKeyCode": KEYS[key]}
+        text = {"Enter": {"text": "\r"}, " ": {"text": " "}}.get(key, {})
+        self.call("Input.dispatchKeyEvent", type="keyDown", **about, **text)
+        self.call("Input.dispatchKeyEvent", type="keyUp", **about)
+
+    def click(self, x: float, y: float) -> None:
+        """Click at this point of the window."""
+        for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
+            self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
+    def hover(self, x: float, y: float) -> None:
+        """Move the mouse to this point of the window."""
+        self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+
+    def picture(self, path: Path) -> None:
+        """Save what the window shows as a PNG."""
+        Path(path).write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))

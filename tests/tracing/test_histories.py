@@ -1,0 +1,171 @@
+"""What is said of a tensor, and who is to blame for the first nan."""
+
+import numpy as np
+import pytest
+
+import minigan as mg
+from minigan import optim
+from minigan.tracing.histories import CHAIN, came_from, first_nan, flows_into, gradients, history, summary, value_at, way_back
+from tests.tracing import steps
+
+
+@pytest.fixture(scope="module")
+def trace():
+    mg.seed(0)
+    return steps.gan()
+
+
+def number(t, name):
+    return steps.named(t, name).number
+
+
+def test_where_a_result_came_from(trace):
+    lines = came_from(trace, number(trace, "fake"))
+    assert [row for _, row in lines[:-1]] == [4, 3, 2, 1]
+    assert lines[-1] == ("It all began with G.0.weight, G.0.bias, G.2.weight, G.2.bias and z", None)
+
+
+def test_a_leaf_came_from_no_op_and_a_parameter_has_its_updates(trace):
+    z = next(entry for entry in trace.tensors.values() if entry.name == "z")
+    assert came_from(trace, z.number) == [("a constant: no op of the trace made it", None)]
+    text, update = came_from(trace, number(trace, "D.0.weight"))
+    assert text == ("a parameter: no op of the trace made it", None)
+    assert update == ("Adam changes D.0.weight", steps.of(trace, "update")[0].number)
+
+
+def test_a_long_way_is_cut_short():
+    x = mg.Tensor([1.0], requires_grad=True)
+    with mg.trace() as t:
+        y = x
+        for _ in range(CHAIN + 5):
+            y = y * 1.0
+    lines = came_from(t, number(t, "y"))
+    assert ("and 5 rows before them", None) in lines
+    assert len(lines) == CHAIN + 2
+
+
+def test_what_a_tensor_flows_into_also_behind_a_cut(trace):
+    lines = flows_into(trace, number(trace, "G.0.weight"))
+    walks = [row.number for row in steps.of(trace, "walk")]
+    assert [row for _, row in lines[-2:]] == walks
+    assert lines[0] == (summary(trace, trace.rows[0]), 1)
+    assert flows_into(trace, steps.of(trace, "cut")[-1].outputs[0]) == [("nothing in this trace uses it", None)]
+
+
+def test_the_derivatives_that_made_a_gradient(trace):
+    weight = steps.named(trace, "D.0.weight")
+    lines = gradients(trace, weight.number)
+    assert lines[0] == ("Gradients that arrive at one tensor in one walk are added", None)
+    assert [row for _, row in lines[1:]] == weight.gradients
+    assert all("gradient of D.0.weight by affine: " in text for text, _ in lines[1:])
+
+
+def test_why_there_is_none():
+    G, D = steps.players()
+    z = np.ones((4, 2), np.float32)
+    with mg.trace(G=G, D=D) as t:
+        fake = G(z).detach()
+        loss = D(fake).mean()
+        loss.backward()
+    assert gradients(t, number(t, "G.0.weight"))[0][0].startswith("None: fake was detached at ")
+    text, row = gradients(t, number(t, "fake"))[0]
+    assert text.startswith("None: ")
+    assert "made it by detach, and no gradient passes there" in text
+    assert t.rows[row - 1].what == "detach"
+    assert gradients(t, number(t, "z"))[0][0] == "None: a constant, which requires none"
+    assert gradients(t, number(t, "loss"))[0][0].startswith("The walk begins here")
+    assert gradients(t, t.rows[0].output)[0][0] == "None: no walk has come here"
+
+
+def test_what_no_grad_made_was_not_recorded():
+    w = mg.Tensor([1.0], requires_grad=True)
+    with mg.trace() as t, mg.no_grad():
+        y = w * 2.0  # noqa: F841
+    assert "multiply was not recorded" in gradients(t, number(t, "y"))[0][0]
+
+
+def test_the_way_back_through_an_op(trace):
+    loss = steps.named(trace, "loss_D")
+    rows = [row for _, row in way_back(trace, loss.number)]
+    assert [trace.rows[row - 1].of for row in rows] == [loss.made_by] * 2
+    assert way_back(trace, number(trace, "D.0.weight")) == []
+
+
+def test_what_batch_norm_adds_up_is_said():
+    bn = mg.nn.BatchNorm1d(3)
+    x = mg.Tensor(np.random.default_rng(0).normal(size=(4, 3)).astype("float32"), requires_grad=True)
+    with mg.trace(bn=bn) as t:
+        y = bn(x)
+        (y * y).sum().backward()
+    rows = [t.rows[row - 1] for _, row in way_back(t, steps.named(t, "y").number)]
+    assert len(rows) == 3
+    assert any("sum" in note for row in rows for note in row.notes)
+
+
+def test_histories_have_no_empty_sections(trace):
+    for entry in trace.tensors.values():
+        sections = history(trace, entry.number)
+        assert set(sections) >= {"Its gradient", "Where it came from", "What it flows into"}
+        assert all(sections.values())
+
+
+def test_every_row_has_a_summary(trace):
+    assert summary(trace, trace.rows[3]).startswith("detach: ")
+    assert "frozen: D.0.weight, D.0.bias" in [summary(trace, row)[:28] for row in trace.rows]
+    assert all(summary(trace, row) for row in trace.rows)
+
+
+def test_a_value_is_that_of_its_moment(trace):
+    update = steps.of(trace, "update")[0]
+    assert value_at(trace, update.parameter, update.number) is trace.tensors[update.parameter].value
+    assert value_at(trace, update.parameter, update.number + 1) is update.after
+
+
+# --- the first nan ------------------------------------------------------------------------------------------------------
+
+
+def test_without_a_nan_there_is_no_first(trace):
+    assert first_nan(trace) is None
+
+
+def test_an_infinity_is_to_blame():
+    t = steps.nan()
+    text, row = first_nan(t)
+    assert row == 2
+    assert "multiply, " in text
+    assert "made 1 nan of 2 numbers in v, from an infinity in u, which row 1 made: u = log(w)" in text
+
+
+def test_a_nan_that_came_in():
+    x = np.array([1.0, np.nan], np.float32)
+    with mg.trace() as t:
+        y = mg.Tensor(x, name="x") * 2.0  # noqa: F841
+    assert first_nan(t)[0].startswith("x had 1 nan when it came in: no row made it. multiply, ")
+
+
+def test_an_op_that_makes_one_of_finite_numbers():
+    x = mg.Tensor([-1.0], name="x")
+    with np.errstate(all="ignore"), mg.trace() as t:
+        mg.log(x)
+    assert first_nan(t)[0].endswith("made 1 nan of 1 number in #2, from inputs without one")
+
+
+def test_a_derivative_that_makes_one():
+    w = mg.Tensor([0.0], requires_grad=True, name="w")
+    with np.errstate(all="ignore"), mg.trace() as t:
+        (mg.sqrt(w) * 0.0).sum().backward()  # 0 / 0
+    text, row = first_nan(t)
+    assert t.rows[row - 1].kind == "backward"
+    assert text.startswith("The derivative of sqrt, ")
+    assert "in the gradient of w" in text
+
+
+def test_an_update_that_makes_one():
+    w = mg.Tensor([1.0], requires_grad=True, name="w")
+    optimizer = optim.SGD([w], lr=1.0)
+    w.grad = mg.Tensor([np.nan])
+    with mg.trace() as t:
+        optimizer.step()
+    text, row = first_nan(t)
+    assert t.rows[row - 1].kind == "update"
+    assert text.startswith("SGD's step, ")
