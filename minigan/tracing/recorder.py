@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from html import escape
 from itertools import takewhile
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -14,7 +15,8 @@ from minigan import backend
 from minigan.modes import Watcher, mode, unwatched, watching
 from minigan.nn import Module
 from minigan.tensor import Tensor
-from minigan.tracing import places
+from minigan.tracing import page, places
+from minigan.tracing.graph import Graph
 from minigan.tracing.lessons import Lesson, lessons, why_none
 from minigan.tracing.rows import Backward, Cut, Forward, Place, Row, TensorEntry, Update, Value, Walk
 from minigan.tracing.table import table
@@ -34,6 +36,17 @@ class Trace:
         self.tensors: dict[int, TensorEntry] = {}
         self.lessons: list[Lesson] = []  # what was recorded and never visited, frozen, or nan: known when the block ends
         self.left_out = 0  # things that happened after the last row that is kept
+
+    def html(self, path: str | Path) -> Path:
+        """Write the page: one file, for any browser, without a network; arrow keys play the step. Returns the path.
+
+        At most 500 rows and 1 MB: repeated rows fold, heat maps shrink, and the page says so.
+        """
+        return page.write(self, path)
+
+    def graph(self) -> Graph:
+        """The graph of tensors, ops and cuts: `.mermaid()` and `.dot()` are texts, `.figure()` is matplotlib's."""
+        return Graph(self)
 
     def __str__(self) -> str:
         return table(self)
