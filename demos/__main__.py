@@ -3,13 +3,14 @@
     python -m demos                   the list
     python -m demos NAME [options]    run one demo; --quick: in seconds; --help: its options
     python -m demos all [options]     run all of them, one after the other; --help: the options
+    python -m demos tour              six steps from x * x to a GAN's step, each with its trace; see demos/tour.ipynb
     python -m demos names             the names alone, one a line
     python -m demos readme            put what is recorded in demos/results into README's tables
 
 For names that the Tab key completes, give bash a command of its own for the demos:
 
     demo() { python -m demos "$@"; }
-    complete -W "all readme $(python -m demos names)" demo
+    complete -W "all tour readme $(python -m demos names)" demo
 """
 
 import argparse
@@ -49,6 +50,8 @@ def main(argv: Sequence[str] = ()) -> None:
             print_list()
         case ["-h" | "--help"]:
             print(docstring(Path(__file__)))
+        case ["tour", *options]:
+            importlib.import_module("demos.tour").main(options)  # here, not above: the list needs no packages
         case ["names"]:
             print(*names(), sep="\n")
         case ["readme"]:
@@ -81,7 +84,7 @@ def run_one(name: str, options: Sequence[str]) -> None:
 
 def unknown(name: str) -> str:
     """What to say to a name that no demo has, on one line."""
-    *others, last = get_close_matches(name, [*names(), "all", "names", "readme"]) or [""]
+    *others, last = get_close_matches(name, [*names(), "all", "tour", "names", "readme"]) or [""]
     advice = f"did you mean {', '.join(others)}{' or ' if others else ''}{last}?" if last else "python -m demos lists them"
     return f"there is no demo {name!r}; {advice}"
 
@@ -125,6 +128,7 @@ def described(path: Path) -> tuple[str, str]:
 def print_list() -> None:
     """Print each chapter's sentence; and each demo's name, what it shows, and the sentence on the slide that it is about."""
     print("python -m demos NAME runs a demo (--quick: in seconds; --help: its options), python -m demos all runs all of them.")
+    print(f"python -m demos tour is where to begin: {described(FOLDER / 'tour.py')[0]}")
     for chapter in CHAPTERS:
         print(f"\n{described(FOLDER / chapter / '__init__.py')[0]}  (demos/{chapter}/)\n")
         for name in demos_in(chapter):

@@ -55,6 +55,11 @@ def _of_walk(trace: Any, walk: Walk) -> Iterator[Lesson]:
             yield Lesson(f"{start}: {_count(behind)} recorded and never visited: {_sentence(trace, cut)}", cut.number)
         elif cut.what == "no_grad":
             yield Lesson(f"{start}: nothing before it was recorded: {_sentence(trace, cut)}", cut.number)
+    if walk.onto:
+        names = [str(trace.tensors[n]) for n in walk.onto]
+        others = f" and {len(names) - 1} more" if names[1:] else ""
+        text = f"{start}: added to the .grad that {names[0]}{others} had already; zero_grad() forgets it"
+        yield Lesson(text, walk.number)
     still = {n: row for row in ops if row.number in visited for n in row.inputs if _is_still(trace, n, row)}
     if still:
         frozen = [cut for row in still.values() for n in row.inputs if (cut := _last_freeze(trace, n, row))]

@@ -3,7 +3,9 @@
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from html import escape
 from itertools import takewhile
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -13,7 +15,8 @@ from minigan import backend
 from minigan.modes import Watcher, mode, unwatched, watching
 from minigan.nn import Module
 from minigan.tensor import Tensor
-from minigan.tracing import places
+from minigan.tracing import page, places
+from minigan.tracing.graph import Graph
 from minigan.tracing.lessons import Lesson, lessons, why_none
 from minigan.tracing.rows import Backward, Cut, Forward, Place, Row, TensorEntry, Update, Value, Walk
 from minigan.tracing.table import table
@@ -34,8 +37,22 @@ class Trace:
         self.lessons: list[Lesson] = []  # what was recorded and never visited, frozen, or nan: known when the block ends
         self.left_out = 0  # things that happened after the last row that is kept
 
+    def html(self, path: str | Path) -> Path:
+        """Write the page: one file, for any browser, without a network; arrow keys play the step. Returns the path.
+
+        At most 500 rows and 1 MB: repeated rows fold, heat maps shrink, and the page says so.
+        """
+        return page.write(self, path)
+
+    def graph(self) -> Graph:
+        """The graph of tensors, ops and cuts: `.mermaid()` and `.dot()` are texts, `.figure()` is matplotlib's."""
+        return Graph(self)
+
     def __str__(self) -> str:
         return table(self)
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(table(self, 120))}</pre>"
 
     def __repr__(self) -> str:
         return f"Trace({len(self.rows)} rows, {len(self.tensors)} tensors): print it, or write a page with .html(path)"
@@ -77,6 +94,7 @@ class _Recorder(Watcher):
         self.arrays: dict[int, np.ndarray] = {}  # copies of the parameters' values, by number, as of their last change
         self.walks: list[Walk] = []  # those under way
         self.derivative_row: Backward | None = None  # the derivative that is running, or has just run
+        self.grads: dict[int, tuple[Tensor, Tensor | None]] = {}  # what the walk meets, and its .grad from before
         self.optimizer: Any = None  # the one that is taking a step
         self.players = {id(m): name for name, module in named.items() if isinstance(module, Module) for m in module.modules()}
         tensors = dict(_named_tensors(named))
@@ -128,6 +146,7 @@ class _Recorder(Watcher):
         if self.looks_away(even_in_walks=False):
             return call(g, y)
         row = self.derivative_row = self.add(self.backward_row(call, g, y, x))
+        self.grads.setdefault(row.input, (x, x.grad))
         g_x = call(g, y)
         if isinstance(g_x, Tensor):
             row.summed = _summed_axes(g_x.shape, x.shape)
@@ -135,8 +154,9 @@ class _Recorder(Watcher):
         return g_x
 
     def walk_ends(self) -> None:
-        self.walks.pop()
-        self.derivative_row = None
+        walk = self.walks.pop()
+        walk.onto = [n for n, (x, before) in self.grads.items() if before is not None and x.grad is not before]
+        self.derivative_row, self.grads = None, {}
 
     def changed(self, x: Tensor) -> None:
         entry = self.entry(x)

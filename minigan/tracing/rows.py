@@ -136,6 +136,7 @@ class Walk(Row):
 
     output: int
     recorded: bool  # create_graph: the walk itself can be differentiated
+    onto: list[int] = field(default_factory=list)  # parameters that had a .grad already, to which this walk has added
 
     kind = "walk"
 

@@ -10,7 +10,8 @@ from typing import Any
 from minigan.tracing.rows import Backward, Cut, Forward, Row, TensorEntry, Update, Value, Walk
 
 NARROW, WIDE = 80, 140  # columns: a narrower terminal wraps, a wider one stays half empty
-ONE_LINE = 100  # columns from which on a derivative's formula has room beside its figures
+ROOMY = 100  # columns from which on two of a tensor's values are shown, not one
+ONE_LINE = 120  # columns from which on a derivative's formula has room beside its figures
 
 
 def table(trace: Any, width: int | None = None) -> str:
@@ -40,7 +41,7 @@ class _Columns:
     def __init__(self, trace: Any, width: int):
         self.trace, self.width = trace, width
         self.shape_width = max([len(str(entry.value.shape)) for entry in trace.tensors.values()], default=0)
-        self.shown = 1 if width < ONE_LINE else 2  # of a tensor's first values
+        self.shown = 1 if width < ROOMY else 2  # of a tensor's first values
         self.explained: set[str] = set()
 
     def header(self, row: Row) -> str:
@@ -86,7 +87,7 @@ class _Columns:
     def _backward(self, what: str, formula: str, where: str, arrived: str, left: str) -> str:
         figures = f"{arrived:>9}{left:>9}"
         if self.width < ONE_LINE:
-            return f"{_cut_off(what, 60):<60} {figures}\n{_cut_off(f'        {formula}   {where}', self.width)}"
+            return f"{_cut_off(what, 54):<54}{figures}\n{_cut_off(f'        {formula}   {where}', self.width)}"
         free = self.width - 79
         return f"{_cut_off(what, 36):<36} {_cut_off(formula, free):<{free}} {where:<23}{figures}"
 

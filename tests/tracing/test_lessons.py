@@ -80,6 +80,17 @@ def test_frozen_before_the_trace():
     assert named(t, "D.0.weight").why_none.startswith("it was frozen, before the trace")
 
 
+def test_who_forgets_zero_grad_is_told():
+    w, v = mg.Tensor([1.0], requires_grad=True), mg.Tensor([2.0], requires_grad=True)
+    with mg.trace() as t:
+        (w * v).backward()
+        mg.grad(w * v, [w, v])  # adds to no .grad
+        (w * v).backward()
+    (text,) = texts(t)
+    assert f"({of(t, 'walk')[2].place}): added to the .grad that w and 1 more had already; zero_grad() forgets it" in text
+    assert w.grad.item() == 4.0
+
+
 def test_thawed_in_time_is_not_frozen():
     layer = nn.Dense(2, 1).requires_grad_(False)
     with mg.trace(layer=layer) as t:
