@@ -172,12 +172,13 @@ def test_names_that_are_syntax_are_escaped():
 
 
 def test_the_figure_shows_every_act(graph):
+    before = plt.get_fignums()
     figure = graph.figure()
     assert [axes.get_title(loc="left") for axes in figure.axes] == [act.title for act in graph.acts]
     texts = [text.get_text() for text in figure.axes[0].texts]
     assert "G.0.weight\n(2, 8)" in texts
     assert any("detach\ngames/gan.py" in text for text in texts)
-    assert not plt.get_fignums()  # pyplot does not keep it
+    assert plt.get_fignums() == before  # pyplot does not keep it
 
 
 def test_an_empty_trace_has_an_empty_graph():
