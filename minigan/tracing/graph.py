@@ -90,7 +90,7 @@ class Graph:
         """A Mermaid flowchart, for a README or a notebook."""
         lines = ["flowchart LR"]
         for i, act in enumerate(self.acts):
-            lines += [f'  subgraph act{i}["{_quoted(act.title)}"]', "    direction LR"]
+            lines += [f'  subgraph act{i}["{i + 1}. {_quoted(act.title)}"]', "    direction LR"]
             lines += [f"    {_mermaid_node(i, node)}" for node in act.nodes.values()]
             for edge in act.edges:
                 arrow = "-->" if edge.cut is None else f'-. "{_quoted(self._cut(edge.cut))}" .-x'
@@ -102,7 +102,7 @@ class Graph:
         """A Graphviz digraph: `dot -Tsvg`."""
         lines = ["digraph trace {", '  rankdir=LR; node [fontname="sans-serif"]; edge [fontname="sans-serif"];']
         for i, act in enumerate(self.acts):
-            lines += [f"  subgraph cluster{i} {{", f'    label="{_escaped(act.title)}";']
+            lines += [f"  subgraph cluster{i} {{", f'    label="{i + 1}. {_escaped(act.title)}";']
             for node in act.nodes.values():
                 label = rf"{_escaped(node.label)}\n{_escaped(node.below)}"
                 lines.append(f'    {_id(i, node.number)} [label="{label}", {_DOT_STYLES[node.kind]}];')
@@ -124,12 +124,12 @@ class Graph:
         figure = Figure(figsize=(1.5 * width + 0.5, 0.75 * sum(heights, start=0.5)), layout="constrained")
         if self.acts:
             grid = figure.subplots(len(self.acts), squeeze=False, height_ratios=heights)
-            for axes, act, found in zip(grid[:, 0], self.acts, layouts, strict=True):
+            for i, (axes, act, found) in enumerate(zip(grid[:, 0], self.acts, layouts, strict=True), start=1):
+                axes.set_title(f"{i}. {act.title}", loc="left")
                 self._draw(axes, act, found)
         return figure
 
     def _draw(self, axes: Any, act: Act, found: Layout) -> None:
-        axes.set_title(act.title, loc="left")
         axes.set(xlim=(-0.6, found.columns - 0.4), ylim=(found.height - 0.4, -0.6))
         axes.axis("off")
         for edge in act.edges:
