@@ -90,7 +90,7 @@ class Graph:
         """A Mermaid flowchart, for a README or a notebook."""
         lines = ["flowchart LR"]
         for i, act in enumerate(self.acts):
-            lines += [f'  subgraph act{i}["{i + 1}. {_quoted(act.title)}"]', "    direction LR"]
+            lines += [f'  subgraph act{i}["act {i + 1}: {_quoted(act.title)}"]', "    direction LR"]
             lines += [f"    {_mermaid_node(i, node)}" for node in act.nodes.values()]
             for edge in act.edges:
                 arrow = "-->" if edge.cut is None else f'-. "{_quoted(self._cut(edge.cut))}" .-x'
@@ -102,7 +102,7 @@ class Graph:
         """A Graphviz digraph: `dot -Tsvg`."""
         lines = ["digraph trace {", '  rankdir=LR; node [fontname="sans-serif"]; edge [fontname="sans-serif"];']
         for i, act in enumerate(self.acts):
-            lines += [f"  subgraph cluster{i} {{", f'    label="{i + 1}. {_escaped(act.title)}";']
+            lines += [f"  subgraph cluster{i} {{", f'    label="act {i + 1}: {_escaped(act.title)}";']
             for node in act.nodes.values():
                 label = rf"{_escaped(node.label)}\n{_escaped(node.below)}"
                 lines.append(f'    {_id(i, node.number)} [label="{label}", {_DOT_STYLES[node.kind]}];')
@@ -125,7 +125,7 @@ class Graph:
         if self.acts:
             grid = figure.subplots(len(self.acts), squeeze=False, height_ratios=heights)
             for i, (axes, act, found) in enumerate(zip(grid[:, 0], self.acts, layouts, strict=True), start=1):
-                axes.set_title(f"{i}. {act.title}", loc="left")
+                axes.set_title(f"act {i}: {act.title}", loc="left")
                 self._draw(axes, act, found)
         return figure
 
@@ -137,11 +137,11 @@ class Graph:
             axes.plot(x, y, color="0.5", linewidth=1, zorder=1)
             if edge.cut is not None:
                 text, gap = "✂\n" + self._cut(edge.cut).replace(", ", "\n"), {"facecolor": "white", "edgecolor": "none"}
-                axes.annotate(text, (x[-2], y[-2]), ha="center", va="center", fontsize=7, color="#8a1c5b", bbox=gap, zorder=2)
+                axes.annotate(text, (x[-2], y[-2]), ha="center", va="center", fontsize=8, color="#8a1c5b", bbox=gap, zorder=2)
         for node in act.nodes.values():
             box = {"boxstyle": "round", "facecolor": _COLOURS[node.kind], "edgecolor": "0.3"}
             text = f"{node.label}\n{node.below}".strip()
-            axes.annotate(text, found.positions[node.number], ha="center", va="center", fontsize=7, bbox=box, zorder=4)
+            axes.annotate(text, found.positions[node.number], ha="center", va="center", fontsize=9, bbox=box, zorder=4)
 
     def _cut(self, number: int) -> str:
         row = self.trace.rows[number - 1]
