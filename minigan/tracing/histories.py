@@ -152,7 +152,7 @@ def _infinity(trace: Any, name: str, number: int | None) -> str:
 
 def _doer(row: Row) -> str:
     if isinstance(row, Backward):
-        return f"The derivative of {row.op}, {row.source}, {row.defined},"
+        return f"the derivative of {row.op}, {row.source}, {row.defined},"
     if isinstance(row, Update):
         return f"{row.rule}'s step, {row.place},"
     return f"{getattr(row, 'op', row.kind)}, {row.place},"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from minigan.tracing import histories
 from minigan.tracing.rows import Backward, Cut, Forward, TensorEntry, Walk
 
 
@@ -19,7 +20,8 @@ def lessons(trace: Any) -> list[Lesson]:
     found += _unused(trace)
     if not found and _rows(trace, Walk):
         found.append(Lesson("every op that was recorded has been visited", None))
-    found += _first_nan(trace)
+    if nan := histories.first_nan(trace):
+        found.append(Lesson(f"the first nan: {nan[0]}", nan[1]))
     if trace.left_out:
         found.append(Lesson(f"{trace.left_out:,} more things happened after the last row", None))
     return found
@@ -130,21 +132,6 @@ def _unused(trace: Any) -> Iterator[Lesson]:
         yield Lesson(f"{_count(left)} recorded and led to no backward(), the first at {left[0].place}", left[0].number)
     elif left:
         yield Lesson(f"{_count(left)} recorded, and there was no backward()", left[0].number)
-
-
-def _first_nan(trace: Any) -> Iterator[Lesson]:
-    """The first row that made a nan from arguments without one."""
-    for row in trace.rows:
-        if isinstance(row, Forward) and trace.tensors[row.output].value.nans:
-            given = [trace.tensors[n] for n in row.inputs]
-            made = "made" if not any(x.value.nans for x in given) else "got, from before the trace,"
-            cause = "".join(f", from an infinity in {x}" for x in given if x.value.infinities and not x.value.nans)
-            yield Lesson(f"row {row.number}, {row.op} at {row.place}, {made} the first nan{cause}", row.number)
-            return
-        if isinstance(row, Backward) and row.left is not None and row.left.nans:
-            text = f"row {row.number}, the derivative of {row.op} ({row.source}, {row.defined}), made the first nan"
-            yield Lesson(text, row.number)
-            return
 
 
 # --- words --------------------------------------------------------------------------------------------------------------

@@ -156,7 +156,7 @@ def test_a_derivative_that_makes_one():
         (mg.sqrt(w) * 0.0).sum().backward()  # 0 / 0
     text, row = first_nan(t)
     assert t.rows[row - 1].kind == "backward"
-    assert text.startswith("The derivative of sqrt, ")
+    assert text.startswith("the derivative of sqrt, ")
     assert "in the gradient of w" in text
 
 
