@@ -211,11 +211,11 @@ class _Recorder(Watcher):
         """A new row; parameters that are frozen, or used under no_grad, at one line share one."""
         row = Cut(*self.where(calls), what, [x.number for x in inputs], [y.number for y in outputs])
         at_this_line = takewhile(lambda earlier: earlier.place == row.place, reversed(self.trace.rows))
-        for earlier in at_this_line if what != "detach" else ():
-            if isinstance(earlier, Cut) and earlier.what == what:
-                earlier.inputs += [n for n in row.inputs if n not in earlier.inputs]
-                earlier.outputs += row.outputs
-                return earlier
+        last = next((earlier for earlier in at_this_line if isinstance(earlier, Cut)), None)
+        if what != "detach" and last and last.what == what:
+            last.inputs += [n for n in row.inputs if n not in last.inputs]
+            last.outputs += row.outputs
+            return last
         return self.add(row)
 
     def backward_row(self, call: Callable, g: Tensor, y: Tensor, x: Tensor) -> Backward:

@@ -110,6 +110,14 @@ def test_freezing_and_thawing_take_a_row_each():
     assert frozen[0].place.code.startswith("with self.frozen(self.D):")
 
 
+def test_frozen_and_thawed_by_turns_on_one_line():
+    layer = nn.Dense(2, 1)
+    with mg.trace(layer=layer) as t:
+        for flag in (False, True, False):
+            layer.requires_grad_(flag)
+    assert [(cut.what, len(cut.inputs)) for cut in of(t, "cut")] == [("frozen", 2), ("thawed", 2), ("frozen", 2)]
+
+
 def test_no_grad_is_a_cut_where_a_gradient_could_have_flowed():
     w = mg.Tensor([1.0, 2.0], requires_grad=True)
     with mg.trace() as t, mg.no_grad():
