@@ -158,3 +158,13 @@ def test_ops_that_grad_had_no_need_of_are_not_called_visited():
         loss = (w * 2.0 + v * 3.0).sum()
         mg.grad(loss, [v])
     assert next(lesson.text for lesson in t.lessons).startswith("1 op was recorded and never visited")
+
+
+def test_a_parameter_that_was_frozen_before_the_trace_and_thawed_too_late():
+    w, v = (mg.Tensor([1.0, 1.0], requires_grad=True) for _ in range(2))
+    w.requires_grad = False
+    with mg.trace(w=w, v=v) as t:
+        loss = (w * v).sum()
+        w.requires_grad = True
+        loss.backward()
+    assert named(t, "w").why_none.startswith("it was frozen, before the trace, when multiply used it")

@@ -372,3 +372,32 @@ def test_a_trace_leaves_no_cycles_that_hold_tensors():
         assert made[0]() is None
     finally:
         gc.enable()
+
+
+def test_a_walk_adds_to_nothing_of_the_walk_before():
+    w = mg.Tensor([1.0, 2.0], requires_grad=True)
+    with mg.trace(w=w) as t:
+        for _ in range(2):
+            (w * w).sum().backward()
+    first, second = ([row for row in of(t, "backward", walk=walk.number) if row.added_to] for walk in of(t, "walk"))
+    assert [t.rows[row.added_to - 1].walk for row in first + second] == [first[0].walk, second[0].walk]
+
+
+def test_an_update_begins_where_the_one_before_has_ended():
+    w = mg.Tensor([1.0, 2.0], requires_grad=True)
+    optimizer = optim.SGD([w], lr=0.1)
+    with mg.trace(w=w) as t:
+        for _ in range(2):
+            w.sum().backward()
+            optimizer.step()
+    first, second = of(t, "update")
+    assert first.before.first == (1.0, 2.0)
+    assert second.before.first == first.after.first
+
+
+def test_the_position_of_an_input():
+    a, b = (mg.Tensor([2.0], requires_grad=True) for _ in range(2))
+    with mg.trace(a=a, b=b) as t:
+        (a * b).sum().backward()
+    positions = {t.tensors[row.input].name: row.position for row in of(t, "backward", op="multiply")}
+    assert positions == {"a": 0, "b": 1}
