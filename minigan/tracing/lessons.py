@@ -19,7 +19,9 @@ def lessons(trace: Any) -> list[Lesson]:
     found = [lesson for walk in _rows(trace, Walk) for lesson in _of_walk(trace, walk)]
     found += _unused(trace)
     if not found and _rows(trace, Walk):
-        found.append(Lesson("every op that was recorded has been visited", None))
+        left = [row for row in _rows(trace, Forward) if row.recorded and not row.visited]
+        text = f"{_count(left)} recorded and never visited: no gradient was asked for there, or an error stopped the walk"
+        found.append(Lesson(text, left[0].number) if left else Lesson("every op that was recorded has been visited", None))
     if nan := histories.first_nan(trace):
         found.append(Lesson(f"the first nan: {nan[0]}", nan[1]))
     if trace.left_out:
@@ -38,8 +40,10 @@ def why_none(trace: Any, entry: TensorEntry) -> str:
         return f"it was frozen, {frozen}, when {uses[-1].op} used it at {uses[-1].place}"
     for cut in _cuts_after(trace, uses[-1], entry.number):
         return _sentence(trace, cut)
-    if not _rows(trace, Walk):
+    if not (walks := _rows(trace, Walk)):
         return "there was no backward() in this trace"
+    if cut := _last_freeze(trace, entry.number, walks[-1]):
+        return f"it was frozen at {cut.place}, before the walk back"
     return "no walk has come here: it started from something that was not computed from this, or other gradients were asked for"
 
 
@@ -104,7 +108,7 @@ def _is_still(trace: Any, number: int, row: Forward) -> bool:
     return trace.tensors[number].kind == "parameter" and bool(_frozen(trace, row, number))
 
 
-def _last_freeze(trace: Any, number: int, row: Forward) -> Cut | None:
+def _last_freeze(trace: Any, number: int, row: Forward | Walk) -> Cut | None:
     """The last time before the row that this parameter was frozen or thawed, if it was frozen."""
     cuts = [cut for cut in _rows(trace, Cut) if cut.number < row.number and number in cut.inputs]
     cuts = [cut for cut in cuts if cut.what in ("frozen", "thawed")]
@@ -166,5 +170,5 @@ def _parameters(still: dict[int, Forward]) -> str:
 
 def _cuts_after(trace: Any, row: Forward, number: int) -> list[Cut]:
     """The cuts at which the row, or what was computed from its result, lost the tensor of this number."""
-    cuts = [cut for cut in _rows(trace, Cut) if cut.number > row.number and cut.outputs]
+    cuts = [cut for cut in _rows(trace, Cut) if cut.outputs and (cut.number > row.number or row.output in cut.outputs)]
     return [cut for cut in cuts if number in cut.inputs or row in _behind(trace, cut)]

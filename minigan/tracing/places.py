@@ -23,8 +23,11 @@ _NOBODYS = {contextlib.__file__, "<frozen contextlib>"}  # what lies between a `
 
 
 def calls(until: FrameType | None = None) -> list[FrameType]:
-    """The calls that are under way, the innermost first, as far as the frame `until`."""
-    frame, found = sys._getframe(1), []
+    """The calls that are under way around the caller's, the innermost first, as far as the frame `until`.
+
+    Not the caller's own: a list in one of its variables would be a cycle, which keeps a step's tensors until it is collected.
+    """
+    frame, found = sys._getframe(2), []
     while frame is not None:
         found.append(frame)
         frame = None if frame is until else frame.f_back

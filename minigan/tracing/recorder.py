@@ -97,10 +97,9 @@ class _Recorder(Watcher):
         self.grads: dict[int, tuple[Tensor, Tensor | None]] = {}  # what the walk meets, and its .grad from before
         self.optimizer: Any = None  # the one that is taking a step
         self.players = {id(m): name for name, module in named.items() if isinstance(module, Module) for m in module.modules()}
-        tensors = dict(_named_tensors(named))
-        self.names = {id(t): name for name, t in tensors.items()}
-        for t in tensors.values():
-            self.entry(t)
+        names = {id(t): (t, name) for name, t in _named_tensors(named)}  # of a tensor with several names, the last one
+        for t, name in names.values():
+            self.entry(t, name=name)
 
     # --- what the engine does ----------------------------------------------------------------------------------------
 
@@ -159,8 +158,9 @@ class _Recorder(Watcher):
         self.derivative_row, self.grads = None, {}
 
     def changed(self, x: Tensor) -> None:
+        is_new = self.found(x) is None  # what it was before, nobody has seen
         entry = self.entry(x)
-        before = self.arrays.get(entry.number)
+        before = None if is_new else self.arrays.get(entry.number)
         if before is None or before.shape != x.shape or self.looks_away(even_in_walks=False):
             return
         calls, after = places.calls(self.user), backend.copy_to_numpy(x.data)
@@ -256,12 +256,12 @@ class _Recorder(Watcher):
         t = ref()
         return entry if t is not None and t._data is array else None
 
-    def entry(self, t: Tensor, kind: str = "") -> TensorEntry:
+    def entry(self, t: Tensor, kind: str = "", name: str = "") -> TensorEntry:
         """The tensor's entry, a new one if the trace has not met it. An entry does not keep the tensor alive."""
         if entry := self.found(t):
             return entry
         number = len(self.trace.tensors) + 1
-        name = self.names.get(id(t)) or _short(t.name or "")
+        name = name or _short(t.name or "")
         kind = kind or ("parameter" if t.is_parameter else "constant")
         entry = TensorEntry(number, name, kind, Value.of(backend.to_numpy(t.data)), t.requires_grad)
         self.trace.tensors[number] = entry
@@ -275,7 +275,7 @@ class _Recorder(Watcher):
     def name_variables(self, calls: list[FrameType]) -> None:
         """Call what has no name yet as the user's variables do, those of the outermost call first."""
         for frame in reversed([frame for frame in calls if places.is_users(frame)]):
-            for name, value in frame.f_locals.items():
+            for name, value in frame.f_locals.copy().items():  # as they are now: other threads may add globals
                 entry = self.found(value) if isinstance(value, Tensor) else self.holder(value)
                 if entry and not entry.name:
                     entry.name = name

@@ -45,11 +45,14 @@ class Value:
         flat = np.asarray(array, dtype=float).reshape(-1)
         finite = flat[np.isfinite(flat)]
         some = finite.size > 0
+        largest = np.abs(finite).max(initial=0.0) or 1.0  # whose square may be too large for a float, or too small
+        with np.errstate(all="ignore"):
+            mean, norm = finite.sum() / max(finite.size, 1), largest * np.sqrt(((finite / largest) ** 2).sum())
         return cls(
             shape=array.shape,
             dtype=str(array.dtype),
-            mean=float(finite.mean()) if some else np.nan,
-            norm=float(np.sqrt((finite * finite).sum())) if some else np.nan,
+            mean=float(mean) if some else np.nan,
+            norm=float(norm) if some else np.nan,
             low=float(finite.min()) if some else np.nan,
             high=float(finite.max()) if some else np.nan,
             first=tuple(flat[:FIRST].tolist()),

@@ -10,6 +10,7 @@ from typing import Any
 from minigan.tracing.rows import Backward, Cut, Forward, Row, TensorEntry, Update, Value, Walk
 
 NARROW, WIDE = 80, 140  # columns: a narrower terminal wraps, a wider one stays half empty
+LEAST = 16  # columns for what an op does: beside the shape of very many axes, the line is too long
 ROOMY = 100  # columns from which on two of a tensor's values are shown, not one
 ONE_LINE = 120  # columns from which on a derivative's formula has room beside its figures
 
@@ -81,7 +82,7 @@ class _Columns:
     # --- columns -----------------------------------------------------------------------------------------------------
 
     def _forward(self, what: str, shape: str, dtype: str, mean: str, norm: str, first: str) -> str:
-        left = self.width - self.shape_width - 37 - 10 * self.shown
+        left = max(self.width - self.shape_width - 37 - 10 * self.shown, LEAST)
         return f"{_cut_off(what, left):<{left}} {shape:<{self.shape_width}} {dtype:<8}{mean:>10}{norm:>9}  {first}".rstrip()
 
     def _backward(self, what: str, formula: str, where: str, arrived: str, left: str) -> str:

@@ -128,3 +128,43 @@ def test_updates_after_the_walk_change_no_lesson():
         (w * w).backward()
         optim.SGD([w], 0.1).step()
     assert texts(t) == ["every op that was recorded has been visited"]
+
+
+def test_parameters_of_one_line_under_no_grad_all_have_its_reason():
+    G = nn.Sequential(nn.Dense(2, 3), nn.ReLU(), nn.Dense(3, 2))
+    w = mg.Tensor([1.0, 1.0], requires_grad=True)
+    with mg.trace(G=G) as t:
+        with mg.no_grad():
+            fake = G(mg.Tensor(np.ones((4, 2), np.float32)))
+        (w * fake).sum().backward()
+    reasons = {entry.why_none for entry in t.tensors.values() if entry.name.startswith("G.")}
+    assert len(reasons) == 1
+    assert reasons.pop().startswith("computed under no_grad at")
+
+
+def test_frozen_between_the_ops_and_the_walk():
+    w, v = (mg.Tensor([1.0, 1.0], requires_grad=True, name=name) for name in "wv")
+    with mg.trace(w=w, v=v) as t:
+        loss = (w * v).sum()
+        w.requires_grad = False
+        loss.backward()
+    assert w.grad is None
+    assert next(e.why_none for e in t.tensors.values() if e.name == "w").startswith("it was frozen at")
+
+
+def test_ops_that_grad_had_no_need_of_are_not_called_visited():
+    w, v = (mg.Tensor([1.0, 1.0], requires_grad=True, name=name) for name in "wv")
+    with mg.trace() as t:
+        loss = (w * 2.0 + v * 3.0).sum()
+        mg.grad(loss, [v])
+    assert next(lesson.text for lesson in t.lessons).startswith("1 op was recorded and never visited")
+
+
+def test_a_parameter_that_was_frozen_before_the_trace_and_thawed_too_late():
+    w, v = (mg.Tensor([1.0, 1.0], requires_grad=True) for _ in range(2))
+    w.requires_grad = False
+    with mg.trace(w=w, v=v) as t:
+        loss = (w * v).sum()
+        w.requires_grad = True
+        loss.backward()
+    assert named(t, "w").why_none.startswith("it was frozen, before the trace, when multiply used it")

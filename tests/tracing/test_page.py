@@ -163,10 +163,14 @@ def test_acts_that_repeat_are_left_out_of_a_long_page(monkeypatch):
     assert [row["n"] for row in text["rows"]] == [row.number for act in acts for row in act.rows]
 
 
-def test_a_trace_of_nothing_has_a_page():
+def nothing():
     with mg.trace() as t:
         pass
-    assert contents(page.text(t))["rows"] == []
+    return t
+
+
+def test_a_trace_of_nothing_has_a_page():
+    assert contents(page.text(nothing()))["rows"] == []
 
 
 # --- in a browser ---------------------------------------------------------------------------------------------------------
@@ -185,7 +189,7 @@ def browser(tmp_path_factory):
 def files(tmp_path_factory):
     """The pages, by name: written when they are first asked for."""
     folder, made = tmp_path_factory.mktemp("pages"), {"gan": steps.gan, "unseen": unseen, "nan": steps.nan, "dcgan": dcgan}
-    made |= {"wgan_gp": steps.wgan_gp}
+    made |= {"wgan_gp": steps.wgan_gp, "nothing": nothing}
 
     def file(name):
         path = folder / f"{name}.html"
@@ -265,6 +269,13 @@ def test_keys_move(opened, browser, trace):
     for key, row in [("ArrowRight", 2), ("ArrowRight", 3), ("ArrowLeft", 2), ("End", last), ("ArrowRight", last), ("Home", 1)]:
         browser.press(key)
         assert reader.row() == row
+
+
+def test_keys_do_nothing_on_a_page_of_nothing(opened, browser):
+    reader = opened("nothing")
+    for key in ("ArrowRight", "End", "Home"):
+        browser.press(key)
+    assert "Nothing happened" in reader.see("#card")
 
 
 def test_space_plays_and_stops(opened, browser):

@@ -337,3 +337,75 @@ def test_a_step_of_every_lecture_system_is_read_right():
     assert {row.rule for row in of(t, "update")} == {"Adam"}
     wgan = steps.traced(*steps.game(games.WGAN, rule=optim.RMSProp, n_critic=2))
     assert [row.rule for row in of(wgan, "update")] == (["RMSProp"] * 4 + ["clip_weights"] * 4) * 2 + ["RMSProp"] * 4
+
+
+def test_a_change_of_a_parameter_that_the_trace_has_not_met_is_no_row_of_no_move():
+    w = mg.Tensor([1.0, 1.0], requires_grad=True)
+    with mg.trace() as t:
+        w.data = np.float32([6.0, 6.0])  # nobody has seen what it was
+        w.data = np.float32([7.0, 7.0])
+    assert [(row.before.first, row.after.first) for row in t.rows] == [((6.0, 6.0), (7.0, 7.0))]
+
+
+@pytest.mark.parametrize("size", [1e200, 1e-200, 1e307])
+def test_values_whose_squares_are_no_floats(size):
+    with np.errstate(all="raise"), mg.trace(w=mg.Tensor(np.array([3 * size, 4 * size]) / 10, requires_grad=True)) as t:
+        pass
+    assert t.tensors[1].value.norm == pytest.approx(size / 2)
+
+
+def test_a_name_is_not_inherited_with_an_address():
+    layer = nn.Dense(2, 2)
+    with mg.trace(layer=layer) as t:
+        layer.weight = mg.Tensor(np.ones((2, 2), np.float32), requires_grad=True)
+        made = [mg.Tensor([1.0, 1.0]) * 2.0 for _ in range(50)]
+    assert len(made) == 50
+    assert sum(entry.name == "layer.weight" for entry in t.tensors.values()) == 1
+
+
+def test_a_trace_leaves_no_cycles_that_hold_tensors():
+    w = mg.Tensor([1.0, 1.0], requires_grad=True)
+    made = []
+
+    def step():
+        y = w * 2.0
+        made.append(weakref.ref(y))
+        y.sum().backward()
+
+    gc.collect()
+    gc.disable()
+    try:
+        with mg.trace(w=w):
+            step()
+        assert made[0]() is None
+    finally:
+        gc.enable()
+
+
+def test_a_walk_adds_to_nothing_of_the_walk_before():
+    w = mg.Tensor([1.0, 2.0], requires_grad=True)
+    with mg.trace(w=w) as t:
+        for _ in range(2):
+            (w * w).sum().backward()
+    first, second = ([row for row in of(t, "backward", walk=walk.number) if row.added_to] for walk in of(t, "walk"))
+    assert [t.rows[row.added_to - 1].walk for row in first + second] == [first[0].walk, second[0].walk]
+
+
+def test_an_update_begins_where_the_one_before_has_ended():
+    w = mg.Tensor([1.0, 2.0], requires_grad=True)
+    optimizer = optim.SGD([w], lr=0.1)
+    with mg.trace(w=w) as t:
+        for _ in range(2):
+            w.sum().backward()
+            optimizer.step()
+    first, second = of(t, "update")
+    assert first.before.first == (1.0, 2.0)
+    assert second.before.first == first.after.first
+
+
+def test_the_position_of_an_input():
+    a, b = (mg.Tensor([2.0], requires_grad=True) for _ in range(2))
+    with mg.trace(a=a, b=b) as t:
+        (a * b).sum().backward()
+    positions = {t.tensors[row.input].name: row.position for row in of(t, "backward", op="multiply")}
+    assert positions == {"a": 0, "b": 1}

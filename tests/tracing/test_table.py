@@ -64,3 +64,10 @@ def test_an_empty_trace():
     with mg.trace() as t:
         pass
     assert table(t, 80).strip() == ""
+
+
+@pytest.mark.parametrize("width", [80, 100, 140])
+def test_a_shape_of_very_many_axes(width):
+    with mg.trace() as t:
+        mg.Tensor([1.0]).reshape((1,) * 30) * 2.0
+    assert "multiply" in table(t, width)
