@@ -67,6 +67,8 @@ def _op(t: Any) -> str:
 
 
 def _input(x: Any) -> str:
-    """An input by its name or, without one, as the result of its op; a nameless leaf by its shape alone."""
+    """An input by its name or, without one, as the result of its op; a nameless number by its value, other leaves by shape."""
+    if not (x.name or x.op or x.ndim):
+        return f"{x.item():.3g}"
     who = " ".join(str(x.name).split()) if x.name else f"{x.op}(...)" if x.op else ""
     return f"{who} {x.shape}".lstrip()

@@ -112,7 +112,7 @@ def test_a_result_says_in_one_line_what_its_op_was_computed_from():
         "       op=affine of x (4, 2), layers.0.weight (2, 8), layers.0.bias (8,))"
     )
     assert repr(h).splitlines()[-1] == "       op=relu of affine(...) (4, 8))"
-    assert repr(leaf([3.0], name="w") * 2.0).endswith("op=multiply of w (1,), ())")
+    assert repr(leaf([3.0], name="w") * 2.0).endswith("op=multiply of w (1,), 2)")
 
 
 def test_an_op_of_many_inputs_counts_those_that_it_does_not_show():

@@ -1,5 +1,6 @@
 """What a trace teaches: what was recorded and never visited, which gradients are None and why, where the first nan was made."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -14,142 +15,152 @@ class Lesson(NamedTuple):
     row: int | None
 
 
-def lessons(trace: Any) -> list[Lesson]:
-    """The last lines of a trace: for each walk, what it did not reach, and why; the first nan; what is missing."""
-    found = [lesson for walk in _rows(trace, Walk) for lesson in _of_walk(trace, walk)]
-    found += _unused(trace)
-    if not found and _rows(trace, Walk):
-        left = [row for row in _rows(trace, Forward) if row.recorded and not row.visited]
-        text = f"{_count(left)} recorded and never visited: no gradient was asked for there, or an error stopped the walk"
-        found.append(Lesson(text, left[0].number) if left else Lesson("every op that was recorded has been visited", None))
-    if nan := histories.first_nan(trace):
-        found.append(Lesson(f"the first nan: {nan[0]}", nan[1]))
-    if trace.left_out:
-        found.append(Lesson(f"{trace.left_out:,} more things happened after the last row", None))
-    return found
+class Reading:
+    """A trace whose block has ended, read once: its rows by kind, and what lies behind each cut."""
 
+    def __init__(self, trace: Any):
+        self.trace, self.tensors = trace, trace.tensors
+        self.ops = [row for row in trace.rows if isinstance(row, Forward)]
+        self.walks = [row for row in trace.rows if isinstance(row, Walk)]
+        self.cuts = [row for row in trace.rows if isinstance(row, Cut)]
+        self.uses, self.freezes = defaultdict(list), defaultdict(list)  # by a tensor's number: ops; cuts, frozen or thawed
+        for op in self.ops:
+            for number in op.inputs:
+                self.uses[number].append(op)
+        for cut in self.cuts:
+            for number in cut.inputs if cut.what in ("frozen", "thawed") else ():
+                self.freezes[number].append(cut)
+        self.without_grad = {number: cut for cut in self.cuts if cut.what == "no_grad" for number in cut.outputs}
+        self.behind = {cut.number: self.ops_behind(cut) for cut in self.cuts if cut.outputs}
 
-def why_none(trace: Any, entry: TensorEntry) -> str:
-    """Why no gradient has arrived at a parameter in this trace; "" where one has."""
-    if entry.kind != "parameter" or entry.gradients:
-        return ""
-    uses = [row for row in _rows(trace, Forward) if entry.number in row.inputs]
-    if not uses:
-        return "no op of this trace has used it"
-    if frozen := _frozen(trace, uses[-1], entry.number):
-        return f"it was frozen, {frozen}, when {uses[-1].op} used it at {uses[-1].place}"
-    for cut in _cuts_after(trace, uses[-1], entry.number):
-        return _sentence(trace, cut)
-    if not (walks := _rows(trace, Walk)):
-        return "there was no backward() in this trace"
-    if cut := _last_freeze(trace, entry.number, walks[-1]):
-        return f"it was frozen at {cut.place}, before the walk back"
-    return "no walk has come here: it started from something that was not computed from this, or other gradients were asked for"
+    def lessons(self) -> list[Lesson]:
+        """The last lines of a trace: for each walk, what it did not reach, and why; the first nan; what is missing."""
+        found = [lesson for walk in self.walks for lesson in self.of_walk(walk)]
+        if not self.trace.left_out:  # or what is missing may be in what was left out
+            found += self.unused()
+        if not found and self.walks:
+            left = [row for row in self.ops if row.recorded and not row.visited]
+            text = f"{_count(left)} recorded and never visited: no gradient was asked for there, or an error stopped the walk"
+            found.append(Lesson(text, left[0].number) if left else Lesson("every op that was recorded has been visited", None))
+        if nan := histories.first_nan(self.trace):
+            found.append(Lesson(f"the first nan: {nan[0]}", nan[1]))
+        if self.trace.left_out:
+            found.append(Lesson(f"{self.trace.left_out:,} more things happened after the last row", None))
+        return found
 
+    def why_none(self, entry: TensorEntry) -> str:
+        """Why no gradient has arrived at a parameter in this trace; "" where one has."""
+        if entry.kind != "parameter" or entry.gradients:
+            return ""
+        if not (uses := self.uses[entry.number]):
+            return "no op of this trace has used it"
+        last = uses[-1]
+        if frozen := self.frozen(entry.number, last):
+            return f"it was frozen, {frozen}, when {last.op} used it at {last.place}"
+        later = [cut for cut in self.cuts if cut.outputs and (cut.number > last.number or last.output in cut.outputs)]
+        for cut in later:
+            if entry.number in cut.inputs or any(row is last for row in self.behind[cut.number]):
+                return self.sentence(cut)
+        if self.trace.left_out:
+            return "no walk has come here before the last row that was kept"
+        if not self.walks:
+            return "there was no backward() in this trace"
+        if cut := self.last_freeze(entry.number, self.walks[-1]):
+            return f"it was frozen at {cut.place}, before the walk back"
+        return "no walk has come here: it started from what was not computed from this, or other gradients were asked for"
 
-# --- of one walk --------------------------------------------------------------------------------------------------------
+    # --- of one walk -------------------------------------------------------------------------------------------------
 
+    def of_walk(self, walk: Walk) -> Iterator[Lesson]:
+        """What the walk's output was computed from, and the walk did not reach."""
+        start = f"backward from {self.tensors[walk.output]} ({walk.place})"
+        derivatives = [row for row in self.trace.rows if isinstance(row, Backward) and row.walk == walk.number]
+        visited, reached = {row.of for row in derivatives}, {row.input for row in derivatives}
+        ops, cuts = self.upstream(walk.output)
+        for cut in cuts:
+            behind = [row for row in self.behind[cut.number] if row.recorded and row.number not in visited]
+            if behind:
+                yield Lesson(f"{start}: {_count(behind)} recorded and never visited: {self.sentence(cut)}", cut.number)
+            elif cut.what == "no_grad":
+                yield Lesson(f"{start}: nothing before it was recorded: {self.sentence(cut)}", cut.number)
+        if walk.onto:
+            text = f"{start}: added to the .grad that {self.listed(walk.onto)} had already; zero_grad() forgets it"
+            yield Lesson(text, walk.number)
+        went_through = [row for row in ops if row.number in visited]
+        still = {n: row for row in went_through for n in row.inputs if n not in reached and self.is_still(n, row)}
+        if still:
+            frozen = [cut for n, row in still.items() if (cut := self.last_freeze(n, row))]
+            when = f"frozen at {frozen[-1].place}" if frozen else "frozen before the trace"
+            whose = f"went through the ops of {self.owners(still)}, but {_parameters(still)} got no gradient"
+            yield Lesson(f"{start}: it {whose}: {when}", frozen[-1].number if frozen else None)
 
-def _of_walk(trace: Any, walk: Walk) -> Iterator[Lesson]:
-    """What the walk's output was computed from, and the walk did not reach."""
-    start = f"backward from {trace.tensors[walk.output]} ({walk.place})"
-    visited = {row.of for row in _rows(trace, Backward) if row.walk == walk.number}
-    ops, cuts = _upstream(trace, walk.output)
-    for cut in cuts:
-        behind = [row for row in _behind(trace, cut) if row.recorded and row.number not in visited]
-        if behind:
-            yield Lesson(f"{start}: {_count(behind)} recorded and never visited: {_sentence(trace, cut)}", cut.number)
-        elif cut.what == "no_grad":
-            yield Lesson(f"{start}: nothing before it was recorded: {_sentence(trace, cut)}", cut.number)
-    if walk.onto:
-        names = [str(trace.tensors[n]) for n in walk.onto]
-        others = f" and {len(names) - 1} more" if names[1:] else ""
-        text = f"{start}: added to the .grad that {names[0]}{others} had already; zero_grad() forgets it"
-        yield Lesson(text, walk.number)
-    still = {n: row for row in ops if row.number in visited for n in row.inputs if _is_still(trace, n, row)}
-    if still:
-        frozen = [cut for row in still.values() for n in row.inputs if (cut := _last_freeze(trace, n, row))]
-        when = f"frozen at {frozen[-1].place}" if frozen else "frozen before the trace"
-        yield Lesson(
-            f"{start}: it went through the ops of {_owners(trace, still)}, but {_parameters(still)} got no gradient: {when}",
-            frozen[-1].number if frozen else None,
-        )
+    def upstream(self, output: int) -> tuple[list[Forward], list[Cut]]:
+        """The ops and the cuts that a tensor was computed through, each once; behind a cut, nothing more."""
+        ops, cuts, ahead, seen = [], {}, [output], set()
+        while ahead:
+            number = ahead.pop()
+            made_by = self.tensors[number].made_by
+            if number in seen or made_by is None:
+                continue
+            seen.add(number)
+            row = self.without_grad.get(number) or self.trace.rows[made_by - 1]
+            if isinstance(row, Cut):
+                cuts[row.number] = row
+            else:
+                ops.append(row)
+                ahead += row.inputs
+        return ops, list(cuts.values())
 
+    def ops_behind(self, cut: Cut) -> list[Forward]:
+        """The ops that were computed before the cut."""
+        found = {row.number: row for number in cut.inputs for row in self.upstream(number)[0]}
+        return [found[number] for number in sorted(found)]
 
-def _upstream(trace: Any, output: int) -> tuple[list[Forward], list[Cut]]:
-    """The ops and the cuts that a tensor was computed through, each once; behind a cut, nothing more."""
-    ops, cuts, ahead, seen = [], [], [output], set()
-    while ahead:
-        number = ahead.pop()
-        made_by = trace.tensors[number].made_by
-        if number in seen or made_by is None:
-            continue
-        seen.add(number)
-        row = trace.rows[made_by - 1]
-        without = [cut for cut in _rows(trace, Cut) if cut.what == "no_grad" and number in cut.outputs]
-        if isinstance(row, Cut) or without:
-            cuts += [cut for cut in [row, *without] if isinstance(cut, Cut) and cut not in cuts]
-        else:
-            ops.append(row)
-            ahead += row.inputs
-    return ops, cuts
+    # --- frozen parameters -------------------------------------------------------------------------------------------
 
+    def is_still(self, number: int, row: Forward) -> bool:
+        """Whether this input of the row is a parameter that was frozen at that moment."""
+        return self.tensors[number].kind == "parameter" and bool(self.frozen(number, row))
 
-def _behind(trace: Any, cut: Cut) -> list[Forward]:
-    """The ops that were computed before the cut."""
-    found: dict[int, Forward] = {}
-    for number in cut.inputs:
-        found |= {row.number: row for row in _upstream(trace, number)[0]}
-    return [found[number] for number in sorted(found)]
+    def last_freeze(self, number: int, row: Forward | Walk) -> Cut | None:
+        """The last time before the row that this parameter was frozen or thawed, if it was frozen."""
+        before = [cut for cut in self.freezes[number] if cut.number < row.number]
+        return before[-1] if before and before[-1].what == "frozen" else None
 
+    def frozen(self, number: int, row: Forward) -> str:
+        """Where the parameter was frozen when the row used it; "" if it was not."""
+        if cut := self.last_freeze(number, row):
+            return f"at {cut.place}"
+        first = next(iter(self.freezes[number]), None)
+        was_frozen = (first.what == "thawed" and first.number > row.number) if first else not self.tensors[number].requires_grad
+        return "before the trace" if was_frozen else ""
 
-def _is_still(trace: Any, number: int, row: Forward) -> bool:
-    """Whether this input of the row is a parameter that was frozen at that moment."""
-    return trace.tensors[number].kind == "parameter" and bool(_frozen(trace, row, number))
+    # --- the rest ----------------------------------------------------------------------------------------------------
 
+    def unused(self) -> Iterator[Lesson]:
+        """Ops that no walk has visited, that no cut has cut off, and whose results no loss was made of: forgotten, perhaps."""
+        known = {row.number for rows in self.behind.values() for row in rows}
+        known |= {row.number for walk in self.walks for row in self.upstream(walk.output)[0]}
+        left = [row for row in self.ops if row.recorded and not row.visited and row.number not in known]
+        if left and self.walks:
+            yield Lesson(f"{_count(left)} recorded and led to no backward(), the first at {left[0].place}", left[0].number)
+        elif left:
+            yield Lesson(f"{_count(left)} recorded, and there was no backward()", left[0].number)
 
-def _last_freeze(trace: Any, number: int, row: Forward | Walk) -> Cut | None:
-    """The last time before the row that this parameter was frozen or thawed, if it was frozen."""
-    cuts = [cut for cut in _rows(trace, Cut) if cut.number < row.number and number in cut.inputs]
-    cuts = [cut for cut in cuts if cut.what in ("frozen", "thawed")]
-    return cuts[-1] if cuts and cuts[-1].what == "frozen" else None
+    def sentence(self, cut: Cut) -> str:
+        """What the cut has done, and where."""
+        if cut.what == "detach":
+            return f"{self.tensors[cut.outputs[0]]} was detached at {cut.place}"
+        return f"computed under no_grad at {cut.place}"
 
+    def owners(self, still: dict[int, Forward]) -> str:
+        """The traced modules to which the frozen parameters belong."""
+        return " and ".join(sorted({row.player or self.tensors[n].name.partition(".")[0] for n, row in still.items()}))
 
-def _frozen(trace: Any, row: Forward, number: int) -> str:
-    """Where the parameter was frozen when the row used it; "" if it was not."""
-    if cut := _last_freeze(trace, number, row):
-        return f"at {cut.place}"
-    cuts = [cut for cut in _rows(trace, Cut) if number in cut.inputs and cut.what in ("frozen", "thawed")]
-    was_frozen = (cuts[0].what == "thawed" and cuts[0].number > row.number) if cuts else not trace.tensors[number].requires_grad
-    return "before the trace" if was_frozen else ""
-
-
-# --- the rest -----------------------------------------------------------------------------------------------------------
-
-
-def _unused(trace: Any) -> Iterator[Lesson]:
-    """Ops that no walk has visited, that no cut has cut off, and whose results no loss was made of: forgotten, perhaps."""
-    behind = {row.number for cut in _rows(trace, Cut) for row in _behind(trace, cut)}
-    before = {row.number for walk in _rows(trace, Walk) for row in _upstream(trace, walk.output)[0]}
-    left = [r for r in _rows(trace, Forward) if r.recorded and not r.visited and r.number not in behind | before]
-    if left and _rows(trace, Walk):
-        yield Lesson(f"{_count(left)} recorded and led to no backward(), the first at {left[0].place}", left[0].number)
-    elif left:
-        yield Lesson(f"{_count(left)} recorded, and there was no backward()", left[0].number)
-
-
-# --- words --------------------------------------------------------------------------------------------------------------
-
-
-def _rows(trace: Any, kind: type) -> list[Any]:
-    return [row for row in trace.rows if isinstance(row, kind)]
-
-
-def _sentence(trace: Any, cut: Cut) -> str:
-    """What the cut has done, and where."""
-    if cut.what == "detach":
-        return f"{trace.tensors[cut.outputs[0]]} was detached at {cut.place}"
-    return f"computed under no_grad at {cut.place}"
+    def listed(self, numbers: list[int]) -> str:
+        """D.0.weight and 3 more"""
+        others = f" and {len(numbers) - 1} more" if numbers[1:] else ""
+        return f"{self.tensors[numbers[0]]}{others}"
 
 
 def _count(rows: list[Forward]) -> str:
@@ -159,16 +170,5 @@ def _count(rows: list[Forward]) -> str:
     return f"{whose}{len(rows)} {'op was' if len(rows) == 1 else 'ops were'}"
 
 
-def _owners(trace: Any, still: dict[int, Forward]) -> str:
-    """The traced modules to which the frozen parameters belong."""
-    return " and ".join(sorted({row.player or trace.tensors[n].name.partition(".")[0] for n, row in still.items()}))
-
-
 def _parameters(still: dict[int, Forward]) -> str:
     return "its parameter" if len(still) == 1 else f"its {len(still)} parameters"
-
-
-def _cuts_after(trace: Any, row: Forward, number: int) -> list[Cut]:
-    """The cuts at which the row, or what was computed from its result, lost the tensor of this number."""
-    cuts = [cut for cut in _rows(trace, Cut) if cut.outputs and (cut.number > row.number or row.output in cut.outputs)]
-    return [cut for cut in cuts if number in cut.inputs or row in _behind(trace, cut)]

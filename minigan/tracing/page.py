@@ -32,14 +32,16 @@ def write(trace: Any, path: str | Path) -> Path:
 
 
 def text(trace: Any) -> str:
-    """The page: as large maps as SIZE allows."""
-    acts, notes = shown(trace)
+    """The page: as large maps as SIZE allows, and then as many rows."""
     template = (Path(__file__).parent / "page.html").read_text(encoding="utf-8")
-    for side in (MAP, MAP // 2, MAP // 4, MAP // 8, 0):
-        smaller = [f"The page would be too large: its maps show at most {side} x {side} numbers."] if side < MAP else []
-        page = template.replace("@DATA@", _script(Contents(trace, acts, side).all(notes + smaller)))
-        if len(page.encode()) <= SIZE:
-            break
+    told: dict[int, dict] = {}  # the tensors' histories
+    for most in (ROWS, ROWS // 2, ROWS // 4):
+        acts, notes = shown(trace, most)
+        for side in (MAP, MAP // 2, MAP // 4, MAP // 8, 0):
+            smaller = [f"The page would be too large: its maps show at most {side} x {side} numbers."] if side < MAP else []
+            page = template.replace("@DATA@", _script(Contents(trace, acts, side, told).all(notes + smaller)))
+            if len(page.encode()) <= SIZE:
+                return page
     return page
 
 
@@ -52,18 +54,18 @@ def _script(contents: dict) -> str:
 # --- what is on the page --------------------------------------------------------------------------------------------------
 
 
-def shown(trace: Any) -> tuple[list[Act], list[str]]:
+def shown(trace: Any, most: int) -> tuple[list[Act], list[str]]:
     """The acts of the page, and what it has to say about those, and the rows, that are not on it."""
     parts, notes = split(trace.rows), []
-    if len(trace.rows) > ROWS:
+    if len(trace.rows) > most:
         parts, notes = _without_repetitions(trace, parts)
-    left, kept = ROWS, []
+    left, kept = most, []
     for rows in parts:
         kept.append(rows[:left])
         left -= len(kept[-1])
-    missing = sum(map(len, parts)) - ROWS
+    missing = sum(map(len, parts)) - most
     if missing > 0:
-        notes.append(f"A page shows {ROWS} rows: the last {missing} of this trace are not here.")
+        notes.append(f"This page shows {most} rows: the last {missing} of this trace are not here.")
     acts = [act_of(trace, rows, LIMIT) for rows in kept if rows]
     folds = [node for act in acts for node in act.nodes.values() if node.kind == "fold"]
     if folds:
@@ -97,8 +99,8 @@ def _pattern(rows: list[Row]) -> list[tuple]:
 class Contents:
     """What the template's script is given, as JSON. Values, maps and places are written once, and referred to by index."""
 
-    def __init__(self, trace: Any, acts: list[Act], side: int = MAP):
-        self.trace, self.acts, self.side = trace, acts, side
+    def __init__(self, trace: Any, acts: list[Act], side: int, told: dict[int, dict]):
+        self.trace, self.acts, self.side, self.told = trace, acts, side, told
         self.values: dict[str, int] = {}
         self.maps: dict[str, int] = {}
         self.places: dict[tuple[str, str], int] = {}
@@ -189,7 +191,7 @@ class Contents:
         """What is special about a Walk."""
         output = self.trace.tensors[row.output]
         said = ["It is recorded itself (create_graph): its gradients can be differentiated again."] if row.recorded else []
-        formula = f"The gradient of {output} with respect to itself is 1; from here each op hands it on to its inputs."
+        formula = f"The gradient of {output} is 1, or what was given; from here each op hands it on to its inputs."
         values = [self.named_value(row.output, row.number)]
         return {"f": formula, "o": "walk", "t": [row.output], "said": said, "v": values}
 
@@ -222,7 +224,9 @@ class Contents:
         told = {"l": str(entry), "k": entry.kind, "v": self.value(entry.value)}
         if entry.gradient:
             told["g"] = self.value(entry.gradient)
-        sections = histories.history(self.trace, number).items()
+        if number not in self.told:
+            self.told[number] = histories.history(self.trace, number)
+        sections = self.told[number].items()
         return told | {"h": [[heading, [self.line(line) for line in lines]] for heading, lines in sections]}
 
     # --- what is written once -----------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
+from minigan.optim import Optimizer
 from minigan.tracing.rows import Place
 
 _ENGINE = Path(__file__).parents[1]
@@ -116,9 +117,11 @@ def rule(optimizer: Any) -> tuple[str, str]:
 
 
 def change(frames: list[FrameType]) -> tuple[str, str]:
-    """What has changed a tensor in place that is no optimizer: its name, and its docstring's first line."""
+    """What has changed a tensor in place: a rule and its formula, or a function's name and its docstring's first line."""
     caller = frames[1 + next(i for i, frame in enumerate(frames) if frame.f_code.co_name == "changed_in_place")]
     name = caller.f_code.co_name
+    if caller.f_code is Optimizer.step.__code__:
+        return rule(caller.f_locals["self"])
     return ("data", "theta <- what was assigned to .data") if name == "_set_data" else (name, _docstring(caller))
 
 
@@ -132,7 +135,7 @@ def source_of(derivative: Callable) -> tuple[str, Place, list[str]]:
     """
     code = getattr(derivative, "__code__", None)
     if code is None:
-        return getattr(derivative, "__name__", repr(derivative)), Place("", 0), []
+        return getattr(derivative, "__name__", type(derivative).__name__), Place("", 0), []
     text = _last_expression(code)
     return text, _place(code.co_filename, code.co_firstlineno), _notes(derivative)
 

@@ -17,7 +17,7 @@ from minigan.nn import Module
 from minigan.tensor import Tensor
 from minigan.tracing import page, places
 from minigan.tracing.graph import Graph
-from minigan.tracing.lessons import Lesson, lessons, why_none
+from minigan.tracing.lessons import Lesson, Reading
 from minigan.tracing.rows import Backward, Cut, Forward, Place, Row, TensorEntry, Update, Value, Walk
 from minigan.tracing.table import table
 
@@ -94,9 +94,12 @@ class _Recorder(Watcher):
         self.arrays: dict[int, np.ndarray] = {}  # copies of the parameters' values, by number, as of their last change
         self.walks: list[Walk] = []  # those under way
         self.derivative_row: Backward | None = None  # the derivative that is running, or has just run
+        self.taken: set[str] = set()  # the names that tensors have
         self.grads: dict[int, tuple[Tensor, Tensor | None]] = {}  # what the walk meets, and its .grad from before
-        self.optimizer: Any = None  # the one that is taking a step
-        self.players = {id(m): name for name, module in named.items() if isinstance(module, Module) for m in module.modules()}
+        modules = [(name, module) for name, module in named.items() if isinstance(module, Module)]
+        self.players = {id(part): name for name, module in modules for part in module.modules()}
+        self.players |= {id(module): name for name, module in modules}
+        self.whole = {id(module) for _, module in modules}
         names = {id(t): (t, name) for name, t in _named_tensors(named)}  # of a tensor with several names, the last one
         for t, name in names.values():
             self.entry(t, name=name)
@@ -129,9 +132,12 @@ class _Recorder(Watcher):
             output.made_by = self.cut("detach", places.calls(self.user), [self.entry(x)], [output]).number
 
     def froze(self, x: Tensor) -> None:
-        is_new = self.found(x) is None and x.requires_grad  # made with requires_grad=True: not thawed
+        was_met = self.found(x) is not None
         entry = self.entry(x)
+        is_new = x.requires_grad and (not was_met or entry.kind == "constant")  # a parameter from now on: not thawed
         entry.requires_grad = x.requires_grad
+        if is_new and entry.kind == "constant":
+            entry.kind, self.arrays[entry.number] = "parameter", backend.copy_to_numpy(x.data)
         if entry.kind == "parameter" and not is_new and not self.looks_away():
             self.cut("thawed" if x.requires_grad else "frozen", places.calls(self.user), [entry], [])
 
@@ -149,7 +155,7 @@ class _Recorder(Watcher):
         g_x = call(g, y)
         if isinstance(g_x, Tensor):
             row.summed = _summed_axes(g_x.shape, x.shape)
-            row.left = Value.of(_sum_over(backend.to_numpy(g_x.data), row.summed, x.shape))
+            row.left = Value.of(_sum_over(backend.to_numpy(g_x.data), row.summed, x.shape).astype(x.dtype, copy=False))
         return g_x
 
     def walk_ends(self) -> None:
@@ -164,19 +170,15 @@ class _Recorder(Watcher):
         if before is None or before.shape != x.shape or self.looks_away(even_in_walks=False):
             return
         calls, after = places.calls(self.user), backend.copy_to_numpy(x.data)
-        rule, formula = places.change(calls) if self.optimizer is None else places.rule(self.optimizer)
+        rule, formula = places.change(calls)
         with np.errstate(all="ignore"):  # inf - inf
             values = Value.of(before), Value.of(after), Value.of(after - before)
         self.add(Update(*self.where(calls), rule, formula, entry.number, *values))
         self.arrays[entry.number] = after
 
     def updating(self, optimizer: Any) -> None:
-        self.optimizer = optimizer
         for p in optimizer.params:
             self.entry(p)
-
-    def updated(self, optimizer: Any) -> None:
-        self.optimizer = None
 
     def finish(self) -> None:
         """The block has ended: the last variables have their names, the parameters their gradients; what is to be learnt?"""
@@ -184,9 +186,10 @@ class _Recorder(Watcher):
         for t, entry in [(ref(), entry) for ref, entry in self.known.values()]:
             if t is not None and t.grad is not None:
                 entry.gradient = Value.of(backend.to_numpy(t.grad.data))
+        reading = Reading(self.trace)
         for entry in self.trace.tensors.values():
-            entry.why_none = why_none(self.trace, entry)
-        self.trace.lessons = lessons(self.trace)
+            entry.why_none = reading.why_none(entry)
+        self.trace.lessons = reading.lessons()
 
     # --- what is written down ----------------------------------------------------------------------------------------
 
@@ -231,7 +234,7 @@ class _Recorder(Watcher):
             of=made_by.number if isinstance(made_by, Forward) else 0,
             op=y._op,
             input=target.number,
-            position=next(i for i, edge in enumerate(y._edges) if edge[1] is derivative),
+            position=next(i for i, edge in enumerate(y._edges) if edge[0] is x and edge[1] is derivative),
             source=source,
             defined=defined,
             notes=notes,
@@ -261,7 +264,7 @@ class _Recorder(Watcher):
         if entry := self.found(t):
             return entry
         number = len(self.trace.tensors) + 1
-        name = name or _short(t.name or "")
+        name = self.unique(name or _short(t.name or ""), number)
         kind = kind or ("parameter" if t.is_parameter else "constant")
         entry = TensorEntry(number, name, kind, Value.of(backend.to_numpy(t.data)), t.requires_grad)
         self.trace.tensors[number] = entry
@@ -278,12 +281,19 @@ class _Recorder(Watcher):
             for name, value in frame.f_locals.copy().items():  # as they are now: other threads may add globals
                 entry = self.found(value) if isinstance(value, Tensor) else self.holder(value)
                 if entry and not entry.name:
-                    entry.name = name
+                    entry.name = self.unique(name, entry.number)
+
+    def unique(self, name: str, number: int) -> str:
+        """The name; of a variable that has held another tensor before, with the tensor's number: z, and z#29."""
+        known = name in self.taken
+        self.taken.add(name)
+        return f"{name}#{number}" if known and name else name
 
     def player(self, calls: list[FrameType]) -> str:
         """The traced module in whose `forward` this happens, or ""."""
         owners = [id(frame.f_locals.get("self")) for frame in calls if frame.f_code.co_name == "forward"]
-        return next((self.players[owner] for owner in owners if owner in self.players), "")
+        whole = [owner for owner in owners if owner in self.whole]  # a part may be in two modules
+        return next((self.players[owner] for owner in (*whole, *owners) if owner in self.players), "")
 
 
 def _named_tensors(named: dict[str, Module | Tensor]) -> Iterator[tuple[str, Tensor]]:

@@ -21,7 +21,7 @@ class Place:
     code: str = ""
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}"
+        return f"{self.file}:{self.line}" if self.line else ""
 
 
 @dataclass(frozen=True)

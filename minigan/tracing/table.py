@@ -86,10 +86,10 @@ class _Columns:
         return f"{_cut_off(what, left):<{left}} {shape:<{self.shape_width}} {dtype:<8}{mean:>10}{norm:>9}  {first}".rstrip()
 
     def _backward(self, what: str, formula: str, where: str, arrived: str, left: str) -> str:
-        figures = f"{arrived:>9}{left:>9}"
+        figures = f"{arrived:>9} {left:>9}"
         if self.width < ONE_LINE:
             return f"{_cut_off(what, 54):<54}{figures}\n{_cut_off(f'        {formula}   {where}', self.width)}"
-        free = self.width - 79
+        free = self.width - 80
         return f"{_cut_off(what, 36):<36} {_cut_off(formula, free):<{free}} {where:<23}{figures}"
 
     def _update(self, what: str, rule: str, before: str, after: str, moved: str) -> str:

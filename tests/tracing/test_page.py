@@ -148,13 +148,21 @@ def test_a_page_that_would_be_too_large_has_smaller_maps_and_says_so(monkeypatch
 def test_a_page_shows_500_rows_and_says_so():
     told = contents(page.text(updates(page.ROWS + 7, Value.of(np.zeros(3)))))
     assert len(told["rows"]) == page.ROWS
-    assert told["notes"] == ["A page shows 500 rows: the last 7 of this trace are not here."]
+    assert told["notes"] == ["This page shows 500 rows: the last 7 of this trace are not here."]
+
+
+def test_where_even_maps_are_too_much_rows_are_left_out(monkeypatch):
+    t = updates(page.ROWS, Value.of(np.zeros(3)))
+    monkeypatch.setattr(page, "SIZE", len(page.text(t)) * 3 // 4)
+    text = page.text(t)
+    assert len(text) <= page.SIZE
+    assert "This page shows 250 rows: the last 250 of this trace are not here." in contents(text)["notes"]
 
 
 def test_acts_that_repeat_are_left_out_of_a_long_page(monkeypatch):
     t = steps.traced(*steps.game(games.WGAN))  # five steps of D
     monkeypatch.setattr(page, "ROWS", 150)
-    acts, notes = page.shown(t)
+    acts, notes = page.shown(t, page.ROWS)
     assert [act.title for act in acts][:3] == ["D learns", "D learns", "G learns"]
     assert len(notes) == 1
     assert "Acts 1 to 5 do the same" in notes[0]

@@ -211,7 +211,7 @@ def test_a_derivative_of_any_kind():
     y = mg.record("halve", x.data / 2, (x, functools.partial(lambda factor, g, y: g * factor, 0.5)))
     with mg.trace() as t, mg.profile():
         y.backward()
-    assert of(t, "backward")[0].source.startswith("functools.partial(")
+    assert of(t, "backward")[0].source == "partial"
     assert x.grad.item() == 0.5
 
 
