@@ -77,6 +77,8 @@ class Act:
 class Graph:
     """The graph of a trace, as text for Mermaid or Graphviz, or as a matplotlib figure; `acts` are its parts.
 
+    Acts without an op are left out: a game's step ends with the detached figures that it reports.
+
     Args:
         trace: a `Trace`.
         limit: an act of more nodes than that has its repeated layers folded.
@@ -84,7 +86,8 @@ class Graph:
 
     def __init__(self, trace: Any, limit: int = LIMIT):
         self.trace = trace
-        self.acts = [act_of(trace, rows, limit) for rows in split(trace.rows)]
+        acts = [act_of(trace, rows, limit) for rows in split(trace.rows)]
+        self.acts = [act for act in acts if any(node.kind in ("op", "loss", "fold") for node in act.nodes.values())] or acts
 
     def mermaid(self) -> str:
         """A Mermaid flowchart, for a README or a notebook."""
@@ -140,7 +143,8 @@ class Graph:
                 axes.annotate(text, (x[-2], y[-2]), ha="center", va="center", fontsize=8, color="#8a1c5b", bbox=gap, zorder=2)
         for node in act.nodes.values():
             box = {"boxstyle": "round", "facecolor": _COLOURS[node.kind], "edgecolor": "0.3"}
-            text = f"{node.label}\n{node.below}".strip()
+            below = node.below.replace(", ", ",\n") if node.kind == "fold" else node.below
+            text = f"{node.label}\n{below}".strip()
             axes.annotate(text, found.positions[node.number], ha="center", va="center", fontsize=9, bbox=box, zorder=4)
 
     def _cut(self, number: int) -> str:
