@@ -4,6 +4,7 @@ import numpy as np
 
 import minigan as mg
 from minigan import nn, optim
+from minigan.tracing import recorder
 from tests.tracing import steps
 from tests.tracing.steps import named, of
 
@@ -168,3 +169,26 @@ def test_a_parameter_that_was_frozen_before_the_trace_and_thawed_too_late():
         w.requires_grad = True
         loss.backward()
     assert named(t, "w").why_none.startswith("it was frozen, before the trace, when multiply used it")
+
+
+def test_once_frozen_and_once_not_is_a_gradient():
+    w = mg.Tensor([2.0], requires_grad=True)
+    with mg.trace() as t:
+        w.requires_grad = False
+        still = w * 3
+        w.requires_grad = True
+        (still * w).sum().backward()
+    assert texts(t) == ["every op that was recorded has been visited"]
+
+
+def test_a_trace_that_was_cut_off_draws_no_conclusion_from_what_is_missing(monkeypatch):
+    monkeypatch.setattr(recorder, "MOST_ROWS", 5)
+    w = mg.Tensor([2.0], requires_grad=True)
+    with mg.trace(w=w) as t:
+        y = w
+        for _ in range(9):
+            y = y * 1.5
+        y.backward()
+    (text,) = texts(t)
+    assert "more things happened after the last row" in text
+    assert named(t, "w").why_none == "no walk has come here before the last row that was kept"

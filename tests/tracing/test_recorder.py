@@ -325,6 +325,62 @@ def test_a_trace_writes_its_page_and_draws_its_graph(tmp_path):
     assert "detach" in t.graph().mermaid()
 
 
+def test_a_constant_that_comes_to_require_a_gradient_is_a_parameter_from_then_on():
+    x = mg.Tensor([1.0])
+    with mg.trace() as t:
+        _ = x * 2
+        x.requires_grad = True
+        (x * 3).sum().backward()
+        x.data = np.array([5.0], dtype="float32")
+        x.requires_grad = False
+    assert named(t, "x").kind == "parameter"
+    assert [row.moved.first for row in of(t, "update")] == [(4.0,)]
+    assert [cut.what for cut in of(t, "cut")] == ["frozen"]
+
+
+def test_a_part_of_two_modules_belongs_to_the_one_that_runs():
+    shared = nn.Dense(2, 2)
+    A, B = nn.Sequential(shared, nn.ReLU()), nn.Sequential(shared, nn.Tanh())
+    x = np.ones((1, 2), "float32")
+    with mg.trace(A=A, B=B) as t:
+        A(x)
+        B(x)
+        shared(x)
+    assert [row.player for row in of(t, "forward")] == ["A", "A", "B", "B", "B"]
+
+
+def test_after_an_update_that_failed_another_change_is_not_the_optimizers():
+    class Broken(optim.SGD):
+        def update(self, theta, g, state):
+            raise ArithmeticError
+
+    w = mg.Tensor([1.0], requires_grad=True)
+    w.grad = mg.Tensor([1.0])
+    with mg.trace(w=w) as t:
+        with pytest.raises(ArithmeticError):
+            Broken([w], 0.1).step()
+        w.data = np.array([2.0], dtype="float32")
+    assert [row.rule for row in of(t, "update")] == ["data"]
+
+
+def test_what_leaves_has_the_inputs_dtype():
+    x = mg.Tensor([1.0], requires_grad=True)
+    with mg.trace() as t:
+        (x * mg.Tensor(np.ones(1))).sum().backward()
+    assert of(t, "backward")[-1].left.dtype == "float32"
+
+
+def test_a_variable_that_is_bound_again_has_a_name_of_its_own():
+    x = mg.Tensor([1.0], requires_grad=True)
+    with mg.trace() as t:
+        for _ in range(3):
+            h = x * 2
+    names = [str(t.tensors[row.output]) for row in of(t, "forward")]
+    assert names[0] == "h"
+    assert len(set(names)) == 3
+    assert h.op == "multiply"
+
+
 def test_repr():
     assert repr(steps.classifier()).startswith("Trace(27 rows")
 
