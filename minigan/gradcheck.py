@@ -301,8 +301,9 @@ class _Comparison:
             )
             return f"; x is at a kink, with {kink}; the analytic slope {advice}"
         if _close(analytic, np.zeros_like(numeric)):
-            array = "does the derivative compute with an array, x.data or .detach(), where it should with a Tensor?"
-            return f"; the analytic gradient is zero: {'is an input missing from record()?' if self.function.order == 1 else array}"
+            if self.function.order == 1:
+                return "; the analytic gradient is zero: is an input missing from record()?"
+            return "; the analytic one is zero: does the derivative compute with arrays, x.data, where it should with Tensors?"
         if _close(analytic, -numeric):
             return "; they differ by the sign"
         factor = np.sum(analytic * numeric) / max(np.sum(numeric * numeric), 1e-300)
@@ -372,6 +373,17 @@ class _Together(_Comparison):
 
     def rows(self) -> list[str]:
         return []
+
+
+def slope_is_right(fn: Callable, arrays: Sequence[np.ndarray]) -> bool:
+    """Is the slope along one random direction of all inputs right? Also True where it cannot be measured: two steps differ."""
+    function = _Function(fn, list(arrays), np.random.default_rng(2))
+    gradients = function.gradients()
+    far, near = (_Together(function, -1, gradients, _Tolerance(eps, 1e-5, 1e-7, False, True)) for eps in (1e-5, 2e-6))
+    far.directions = near.directions = function.rng.standard_normal((1, far.x.size))
+    if not far.wrong.any() or not np.isfinite(far.numeric).all() or not near.wrong.any():
+        return True
+    return bool(abs(far.numeric - near.numeric)[0] > 0.1 * abs(far.analytic - far.numeric)[0])
 
 
 class _Kink:
