@@ -247,16 +247,16 @@ class _Comparison:
         """Where the gradient is not the slope."""
         with np.errstate(invalid="ignore"):
             allowed = self.tolerance.atol + self.tolerance.rtol * np.abs(self.numeric) + self.rounding
-            wrong = ~(np.abs(self.analytic - self.numeric) <= allowed)  # also where one of them is nan
+            wrong = np.array(~(np.abs(self.analytic - self.numeric) <= allowed))  # also where one of them is nan
         wrong &= ~(self.unknown | (self.analytic == self.numeric.astype(np.float64)))  # both may be too large for float64
         if self.tolerance.kinks:
-            for at in zip(*np.nonzero(wrong), strict=True):
+            for at in [at for at in np.ndindex(self.shape) if wrong[at]]:
                 wrong[at] = not self.kink(at).holds(self.analytic[at])
         return wrong
 
     def kink(self, at: tuple) -> "_Kink":
         """The slopes just below and just above x, along the v that belongs to this place."""
-        v, eps = self.directions.reshape(*self.shape, *self.x.shape)[at], self.tolerance.eps
+        v, eps = self.directions.reshape(self.shape + self.x.shape)[at], self.tolerance.eps
         below = _difference(self.at(-eps, v), self.at(-2 * eps, v)) / eps
         above = _difference(self.at(2 * eps, v), self.at(eps, v)) / eps
         return _Kink(below, above, self.numeric[at])
@@ -332,15 +332,13 @@ class _Comparison:
         numeric, method = self.numeric, "central"
         if self.function.order == 1 and self.is_analytic():
             numeric, method = self.complex_slopes, "complex step"
-        smooth = np.abs(self.analytic - self.numeric) <= 1e-7 + 1e-5 * np.abs(self.numeric) + self.rounding
+        smooth = np.asarray(np.abs(self.analytic - self.numeric)) <= 1e-7 + 1e-5 * np.abs(self.numeric) + self.rounding
         scale = max(np.max(np.abs(numeric), initial=0.0), 1e-300)
         error = np.max(np.abs(self.analytic - numeric), initial=0.0, where=smooth) / scale
         name, order = self.function.names[self.i], ORDINALS.get(self.function.order, str(self.function.order))
         verdict = f"wrong at {int(self.wrong.sum())} of {self.wrong.size}" if self.wrong.any() else "ok"
-        found = [(at, self.kink(at)) for at in zip(*np.nonzero(~smooth), strict=True)]
-        notes = [
-            f"  {self.place} {tuple(map(int, at))}: {kink}, takes {self.analytic[at]:.6g}" for at, kink in found if kink.is_one
-        ]
+        found = [(at, self.kink(at)) for at in np.ndindex(self.shape) if not smooth[at]]
+        notes = [f"  {self.place} {at}: {kink}, takes {self.analytic[at]:.6g}" for at, kink in found if kink.is_one]
         return [f"{order:10}  {name:30}  {error:<10.1e}  {method:14}  {verdict}", *notes]
 
     def is_analytic(self) -> bool:
