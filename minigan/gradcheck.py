@@ -373,6 +373,17 @@ class _Together(_Comparison):
     def analytic(self) -> np.ndarray:
         return self.directions @ np.concatenate([g.ravel() for g in self.gradient])
 
+    @cached_property
+    def wrong(self) -> np.ndarray:
+        """Where the gradients do not add up to the slope: by more than a thousandth of what is added."""
+        added = np.abs(self.directions) @ np.concatenate([np.abs(g).ravel() for g in self.gradient])
+        with np.errstate(invalid="ignore"):
+            wrong = np.abs(self.analytic - self.numeric) > 1e-6 + 1e-3 * added + self.rounding
+        wrong &= np.isfinite(added) & ~self.unknown
+        for at in [at for at in np.ndindex(self.shape) if wrong[at]]:
+            wrong[at] = not self.kink(at).holds(self.analytic[at])
+        return wrong
+
     def at(self, step: float, v: np.ndarray) -> np.ndarray:
         arrays, ends = list(self.function.arrays), np.cumsum([self.function.arrays[i].size for i in self.function.floats])
         for i, part in zip(self.function.floats, np.split(self.x + step * v, ends[:-1]), strict=True):

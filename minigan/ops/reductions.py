@@ -91,7 +91,7 @@ def norm(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
     def derivative(g, y):
         length = y.reshape(_kept_shape(x, axes))
-        return g.reshape(_kept_shape(x, axes)) * (x / where(length.data == 0, 1.0, length))
+        return g.reshape(_kept_shape(x, axes)) * (x / where(length.data == 0, math.inf, length))  # at 0, all derivatives are 0
 
     return record("norm", x.xp.sqrt((x.data * x.data).sum(axes, keepdims=keepdims)), (x, derivative))
 
