@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 
 from minigan import backend, checks
+from minigan.games.game import Game
+from minigan.gradcheck_game import module_as_function, player_as_function
+from minigan.nn import Module
 from minigan.tensor import Tensor, grad
 
 MOST_ELEMENTS = 200  # an input with more is probed along random directions instead of element by element
@@ -41,8 +44,9 @@ def gradcheck(
     that can be differentiated again is compared with the one that cannot.
 
     Args:
-        fn: or a `nn.Module`: its parameters are then checked beside its inputs, and called by their names, or a game: see
-            `gradcheck_game`.
+        fn: also a `nn.Module`, as a function of its inputs and its parameters (which are called by their names), or a game:
+            `gradcheck(game, minibatch)` checks the first derivative of every loss of one step, for every parameter of the
+            player whose loss it is. Both are checked on copies, in float64.
         inputs: float64 arrays or Tensors; integer and boolean ones are passed on as constants.
         order: how often to differentiate.
         eps, rtol, atol: the step, and the difference allowed, atol + rtol |numeric| + the rounding error of the difference.
@@ -62,10 +66,11 @@ def gradcheck(
     checks.number("gradcheck", "eps", eps, above=0)
     for name, value in (("rtol", rtol), ("atol", atol)):
         checks.number("gradcheck", name, value, least=0)
-    function = _Function(fn, [_checked(i, x) for i, x in enumerate(inputs)], np.random.default_rng(0))
-    function.check_repeatable()
-    for comparison in _comparisons(function, order, _Tolerance(eps, rtol, atol, complex_step, kinks)):
-        comparison.judge()
+    for function, most in _functions(fn, inputs):
+        function.check_repeatable()
+        tolerance = _Tolerance(eps, rtol, atol, complex_step, kinks)
+        for comparison in _comparisons(function, 1 if isinstance(fn, Game) else order, tolerance, most):
+            comparison.judge()
     return True
 
 
@@ -76,14 +81,31 @@ def gradcheck_report(fn: Callable[..., Any], *inputs: Any, order: int = 2, eps: 
     with the central difference, that is, where `fn` is analytic; else the central difference. At kinks, the slopes below and
     above are listed beside the subgradient that was returned.
     """
-    function = _Function(fn, [_checked(i, x) for i, x in enumerate(inputs)], np.random.default_rng(0))
     rows = [f"{'derivative':10}  {'by':30}  {'difference':10}  {'method':14}  verdict"]
-    for comparison in _comparisons(function, order, _Tolerance(eps, 1e-5, 1e-7, False, True)):
-        rows += comparison.rows()
+    for function, most in _functions(fn, inputs):
+        tolerance = _Tolerance(eps, 1e-5, 1e-7, False, True)
+        for comparison in _comparisons(function, 1 if isinstance(fn, Game) else order, tolerance, most):
+            rows += comparison.rows()
     return "\n".join(rows)
 
 
 # --- what is compared ---------------------------------------------------------------------------------------------------
+
+
+def _functions(fn: Any, inputs: tuple) -> Iterator[tuple["_Function", int]]:
+    """What is to be checked, and from how many elements on along directions: of a game, each player."""
+    rng = np.random.default_rng(0)
+    if isinstance(fn, Game):
+        for player in ("D", "G"):
+            losses, values, names, parts = player_as_function(fn, *inputs, player)
+            yield _Function(losses, values, rng, 1, names, parts), FEW_DIRECTIONS
+        return
+    arrays = [_checked(i, x) for i, x in enumerate(inputs)]
+    names = [f"input {i}" for i in range(len(arrays))]
+    if isinstance(fn, Module) and fn.parameters():
+        fn, values, own = module_as_function(fn, len(arrays))
+        arrays, names = arrays + values, names + own
+    yield _Function(fn, arrays, rng, 1, names), MOST_ELEMENTS
 
 
 @dataclass(frozen=True)
@@ -156,12 +178,12 @@ class _Function:
         return part
 
 
-def _comparisons(function: _Function, order: int, tolerance: _Tolerance) -> Iterator["_Comparison"]:
+def _comparisons(function: _Function, order: int, tolerance: _Tolerance, most: int = MOST_ELEMENTS) -> Iterator["_Comparison"]:
     """Each gradient beside the slopes; and then the same for the gradient as a function."""
     gradients = function.gradients()
     for i, g in zip(function.floats, gradients, strict=True):
         linear = i >= function.arriving  # a few directions show every mistake in a linear map
-        yield _Comparison(function, i, g, tolerance, FEW_DIRECTIONS if linear else MOST_ELEMENTS)
+        yield _Comparison(function, i, g, tolerance, FEW_DIRECTIONS if linear else most)
     if tolerance.kinks and function.order == 1:
         yield _Together(function, -1, gradients, tolerance)
     if order > 1:

@@ -47,18 +47,20 @@ def arrays(
         low, high: -3 and 3 if None.
         away_from: kinks to which no value comes closer than 0.01.
         distinct: no two values closer than 0.01, for ops with ties.
-        special: half of the values are 0, -0, 1, -1, tiny (1e-30) or huge (1000: its exponential overflows), and many are
-            equal. A bound that is None does not hold for them; one that is infinite brings the infinity in. At kinks and
-            ties, `assert_gradients` needs kinks=True.
+        special: most of the values are 0, -0, 1, -1, tiny (1e-30) or huge (1000: its exponential overflows; twice, for a
+            tie), in turn, so that 12 elements hold them all. A bound that is None does not hold for them; one that is infinite
+            brings the infinity in. At kinks and ties, `assert_gradients` needs kinks=True.
     """
-    shape = draw(shape) if isinstance(shape, st.SearchStrategy) else draw(shapes()) if shape is None else shape
+    if shape is None:
+        shape = shapes(min_side=1, max_dims=2) | st.just((3, 4)) if special else shapes()
+    shape = draw(shape) if isinstance(shape, st.SearchStrategy) else shape
     size = int(np.prod(shape))
     numbers = _numbers(*_bounds(low, high), away_from)
-    if special:
-        numbers = st.sampled_from(_special(low, high, away_from)) | numbers
     values = np.array(draw(st.lists(numbers, min_size=size, max_size=size)), dtype=np.float64)
-    if special and size > 1 and draw(st.booleans()):
-        values = np.resize(values[: (size + 1) // 2], size)  # the second half repeats the first
+    if special and size:
+        turn = _special(low, high, away_from)
+        turn = np.resize(np.roll(turn, -draw(st.integers(0, len(turn) - 1))), size)
+        values = np.where(np.isnan(turn), values, turn)
     if distinct and size:
         low, high = _bounds(low, high)
         ranks = np.argsort(np.argsort(values, kind="stable"), kind="stable")
@@ -76,11 +78,12 @@ def _bounds(low: float | None, high: float | None) -> tuple[float, float]:
 
 
 def _special(low: float | None, high: float | None, away_from: Sequence[float]) -> list[float]:
-    """The special numbers within the bounds; the bounds themselves."""
-    edges = [bound for bound in (low, high) if bound is not None]
+    """The special numbers within the bounds, in turn with the bounds themselves and, as nan, ordinary numbers."""
     least, most = -np.inf if low is None else low, np.inf if high is None else high
-    found = [x for x in (0.0, -0.0, 1.0, -1.0, 1e-30, -1e-30, 1000.0, -1000.0) if least <= x <= most]
-    return [x for x in [*found, *edges] if all(abs(x - kink) >= 0.01 for kink in away_from)]
+    numbers = [0.0, np.nan, 1000.0, 1000.0, -0.0, 1.0, np.nan, 1e-30, -1000.0, -1000.0, -1.0, -1e-30]
+    edges = [bound for bound in (low, high) if bound is not None]
+    apart = [x for x in [*numbers, *edges] if not any(abs(x - kink) < 0.01 for kink in away_from)]
+    return [x for x in apart if np.isnan(x) or least <= x <= most]
 
 
 def _numbers(low: float, high: float, away_from: Sequence[float]) -> st.SearchStrategy:
@@ -127,6 +130,8 @@ def broadcastable(draw, count: int = 2, **options: Any) -> tuple[np.ndarray, ...
         rest = tuple(draw(st.sampled_from([n, 1] if i == stretched else [n, n, 1])) for n in common[1:])
         shape = (*common[:1], *rest) if i != stretched else () if scalar else rest
         group.append(draw(arrays(shape, **options)))
+    if options.get("special") and draw(st.booleans()):
+        group = [np.resize(group[0], x.shape) for x in group]  # equal arguments
     return tuple(group)
 
 
