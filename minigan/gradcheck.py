@@ -18,6 +18,7 @@ MOST_ELEMENTS = 200  # an input with more is probed along random directions inst
 DIRECTIONS = 20
 FEW_DIRECTIONS = 3
 EXACT = (1e-11, 1e-11)  # rtol and atol of the complex step
+QUIET = {"over": "ignore", "invalid": "ignore", "divide": "ignore"}  # infinities and nans are judged: no need to warn of them
 ORDINALS = {1: "first", 2: "second", 3: "third"}
 
 
@@ -66,10 +67,9 @@ def gradcheck(
     checks.number("gradcheck", "eps", eps, above=0)
     for name, value in (("rtol", rtol), ("atol", atol)):
         checks.number("gradcheck", name, value, least=0)
-    for function, most in _functions(fn, inputs):
-        function.check_repeatable()
-        tolerance = _Tolerance(eps, rtol, atol, complex_step, kinks)
-        for comparison in _comparisons(function, 1 if isinstance(fn, Game) else order, tolerance, most):
+    tolerance = _Tolerance(eps, rtol, atol, complex_step, kinks)
+    with np.errstate(**QUIET):
+        for comparison in _comparisons_of_all(fn, inputs, order, tolerance):
             comparison.judge()
     return True
 
@@ -82,14 +82,20 @@ def gradcheck_report(fn: Callable[..., Any], *inputs: Any, order: int = 2, eps: 
     above are listed beside the subgradient that was returned.
     """
     rows = [f"{'derivative':10}  {'by':30}  {'difference':10}  {'method':14}  verdict"]
-    for function, most in _functions(fn, inputs):
-        tolerance = _Tolerance(eps, 1e-5, 1e-7, False, True)
-        for comparison in _comparisons(function, 1 if isinstance(fn, Game) else order, tolerance, most):
+    with np.errstate(**QUIET):
+        for comparison in _comparisons_of_all(fn, inputs, order, _Tolerance(eps, 1e-5, 1e-7, False, True)):
             rows += comparison.rows()
     return "\n".join(rows)
 
 
 # --- what is compared ---------------------------------------------------------------------------------------------------
+
+
+def _comparisons_of_all(fn: Any, inputs: tuple, order: int, tolerance: "_Tolerance") -> Iterator["_Comparison"]:
+    """Every gradient to be judged."""
+    for function, most in _functions(fn, inputs):
+        function.check_repeatable()
+        yield from _comparisons(function, 1 if isinstance(fn, Game) else order, tolerance, most)
 
 
 def _functions(fn: Any, inputs: tuple) -> Iterator[tuple["_Function", int]]:
@@ -227,8 +233,7 @@ class _Comparison:
 
     def at(self, step: float, v: np.ndarray) -> np.ndarray:
         """The terms of L at x + step v."""
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            return self.function.weighted(self.i, self.x + step * v)
+        return self.function.weighted(self.i, self.x + step * v)
 
     @cached_property
     def numeric(self) -> np.ndarray:
@@ -267,9 +272,8 @@ class _Comparison:
     @cached_property
     def wrong(self) -> np.ndarray:
         """Where the gradient is not the slope."""
-        with np.errstate(invalid="ignore"):
-            allowed = self.tolerance.atol + self.tolerance.rtol * np.abs(self.numeric) + self.rounding
-            wrong = np.array(~(np.abs(self.analytic - self.numeric) <= allowed))  # also where one of them is nan
+        allowed = self.tolerance.atol + self.tolerance.rtol * np.abs(self.numeric) + self.rounding
+        wrong = np.array(~(np.abs(self.analytic - self.numeric) <= allowed))  # also where one of them is nan
         wrong &= ~(self.unknown | (self.analytic == self.numeric.astype(np.float64)))  # both may be too large for float64
         if self.tolerance.kinks:
             for at in [at for at in np.ndindex(self.shape) if wrong[at]]:
@@ -279,9 +283,15 @@ class _Comparison:
     def kink(self, at: tuple) -> "_Kink":
         """The slopes just below and just above x, along the v that belongs to this place."""
         v, eps = self.directions.reshape(self.shape + self.x.shape)[at], self.tolerance.eps
+        below, above = self.slopes_beside(eps, v)
+        closer = self.slopes_beside(eps / 8, v)
+        return _Kink(below, above, np.abs(closer[1] - closer[0]).sum(), self.numeric[at])
+
+    def slopes_beside(self, eps: float, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Of each term of L, the slopes a little below x and a little above it."""
         below = _difference(self.at(-eps, v), self.at(-2 * eps, v)) / eps
         above = _difference(self.at(2 * eps, v), self.at(eps, v)) / eps
-        return _Kink(below, above, self.numeric[at])
+        return below, above
 
     # --- what is said about it -------------------------------------------------------------------------------------------
 
@@ -336,16 +346,17 @@ class _Comparison:
                 "lies between: pass kinks=True to accept it, or move x away" if kink.holds(analytic[at]) else "lies outside"
             )
             return f"; x is at a kink, with {kink}; the analytic slope {advice}"
-        if _close(analytic, np.zeros_like(numeric)):
+        scale = 1e-6 * np.max(np.abs(numeric))
+        if np.max(np.abs(analytic)) <= 100 * scale:
             if self.function.order == 1:
                 return "; the analytic gradient is zero: is an input missing from record()?"
             return "; the analytic one is zero: does the derivative compute with arrays, x.data, where it should with Tensors?"
-        if _close(analytic, -numeric):
+        if _close(analytic, -numeric, 1e-4, scale):
             return "; they differ by the sign"
         factor = np.sum(analytic * numeric) / max(np.sum(numeric * numeric), 1e-300)
-        if _close(analytic, factor * numeric):
+        if _close(analytic, factor * numeric, 1e-4, scale):
             return f"; they differ by the factor {factor:.6g}"
-        if analytic.ndim > 1 and _close(analytic, np.swapaxes(numeric, -1, -2)):
+        if analytic.ndim > 1 and _close(analytic, np.swapaxes(numeric, -1, -2), 1e-4, scale):
             return "; one is the other's transpose"
         return ""
 
@@ -354,13 +365,13 @@ class _Comparison:
         numeric, method = self.numeric, "central"
         if self.function.order == 1 and self.is_analytic():
             numeric, method = self.complex_slopes, "complex step"
-        smooth = np.asarray(np.abs(self.analytic - self.numeric)) <= 1e-7 + 1e-5 * np.abs(self.numeric) + self.rounding
+        kinks = {at: kink for at in np.ndindex(self.shape) if (kink := self.kink(at)).is_one}
+        smooth = np.array([at not in kinks for at in np.ndindex(self.shape)], bool).reshape(self.shape)
         scale = max(np.max(np.abs(numeric), initial=0.0), 1e-300)
         error = np.max(np.abs(self.analytic - numeric), initial=0.0, where=smooth) / scale
         name, order = self.function.names[self.i], ORDINALS.get(self.function.order, str(self.function.order))
         verdict = f"wrong at {int(self.wrong.sum())} of {self.wrong.size}" if self.wrong.any() else "ok"
-        found = [(at, self.kink(at)) for at in np.ndindex(self.shape) if not smooth[at]]
-        notes = [f"  {self.place} {at}: {kink}, takes {self.analytic[at]:.6g}" for at, kink in found if kink.is_one]
+        notes = [f"  {self.place} {at}: {kink}, takes {self.analytic[at]:.6g}" for at, kink in kinks.items()]
         return [f"{order:10}  {name:30}  {error:<10.1e}  {method:14}  {verdict}", *notes]
 
     def is_analytic(self) -> bool:
@@ -399,8 +410,7 @@ class _Together(_Comparison):
     def wrong(self) -> np.ndarray:
         """Where the gradients do not add up to the slope: by more than a thousandth of what is added."""
         added = np.abs(self.directions) @ np.concatenate([np.abs(g).ravel() for g in self.gradient])
-        with np.errstate(invalid="ignore"):
-            wrong = np.abs(self.analytic - self.numeric) > 1e-6 + 1e-3 * added + self.rounding
+        wrong = np.abs(self.analytic - self.numeric) > 1e-6 + 1e-3 * added + self.rounding
         wrong &= np.isfinite(added) & ~self.unknown
         for at in [at for at in np.ndindex(self.shape) if wrong[at]]:
             wrong[at] = not self.kink(at).holds(self.analytic[at])
@@ -432,13 +442,19 @@ def slope_is_right(fn: Callable, arrays: Sequence[np.ndarray]) -> bool:
 
 
 class _Kink:
-    """The slopes just below and just above a point, of each term of L; `central` is L's central difference there."""
+    """The slopes `below` and `above` a point, of each term of L; is there a kink, or a jump, or only curvature between them?
 
-    def __init__(self, below: np.ndarray, above: np.ndarray, central: float):
+    `closer` is the gap between the slopes an eighth of the way from the point, `central` L's central difference there.
+    """
+
+    def __init__(self, below: np.ndarray, above: np.ndarray, closer: float, central: float):
         self.below, self.above = below.sum(), above.sum()
         self.low, self.high = np.minimum(below, above).sum(), np.maximum(below, above).sum()
         self.slack = 1e-3 * (1e-3 + abs(self.low) + abs(self.high))  # one-sided differences are not as accurate
-        self.is_one = bool(self.high - self.low > self.slack or not self.low - self.slack <= central <= self.high + self.slack)
+        gap = self.high - self.low
+        bent = gap > self.slack and closer > gap / 2  # curvature would leave an eighth of the gap
+        jumps = not self.low - gap - self.slack <= central <= self.high + gap + self.slack
+        self.is_one = bool(bent or jumps)
 
     def holds(self, slope: float) -> bool:
         """Is there a kink, and does the slope lie between those of its sides?"""
@@ -472,11 +488,10 @@ def _gradients(fn: Callable, inputs: Sequence[Tensor], u: Sequence, create_graph
 
 def _difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """a - b; 0 where both are the same infinity."""
-    with np.errstate(invalid="ignore"):
-        return np.where(a == b, 0.0, a - b)
+    return np.where(a == b, 0.0, a - b)
 
 
-def _close(a: np.ndarray, b: np.ndarray, rtol: float = 1e-4, atol: float = 1e-6) -> bool:
+def _close(a: np.ndarray, b: np.ndarray, rtol: float, atol: float) -> bool:
     return a.shape == b.shape and np.allclose(a, b, rtol=rtol, atol=atol, equal_nan=True)
 
 
