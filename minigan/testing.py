@@ -55,7 +55,7 @@ def arrays(
         shape = shapes(min_side=1, max_dims=2) | st.just((3, 4)) if special else shapes() | st.just((2, 3))
     shape = draw(shape) if isinstance(shape, st.SearchStrategy) else shape
     size = int(np.prod(shape))
-    numbers = _numbers(*_bounds(low, high), away_from)
+    numbers = _numbers(*_bounds(low, high), (*away_from, 0.0, 1.0, -1.0) if special else away_from)
     values = np.array(draw(st.lists(numbers, min_size=size, max_size=size)), dtype=np.float64)
     if special and size:
         turn = _special(low, high, away_from)
@@ -116,15 +116,14 @@ def _in_some_memory_order(draw, array: np.ndarray) -> np.ndarray:
 def broadcastable(draw, count: int = 2, **options: Any) -> tuple[np.ndarray, ...]:
     """`count` arrays whose shapes broadcast with one another; `options` are those of `arrays`.
 
-    One of them, each as often, is stretched: half of the time it is a scalar, (), else it lacks the leading axis, and each of
-    its other axes may have size 1. In the others any axis but the leading one may. So a test of 50 examples meets a scalar, a
-    missing axis and an axis of size 1 on either side; and it meets arrays of one shape, and sizes of 0.
+    One of them (or none) is stretched: half of the time it is a scalar, (), else it lacks the leading axis, and each of its
+    other axes may have size 1. In the others any axis but the leading one may. Sizes of 0 are included.
     """
     ndim = draw(st.sampled_from([0, 2, 3, 2, 1, 2, 3, 2, 2, 2]))
     common = tuple(draw(st.sampled_from([2, 3])) for _ in range(ndim))
     if ndim and draw(st.sampled_from([*[False] * 15, True])):
         common = (0, *common[1:])
-    stretched, scalar = draw(st.integers(0, count - 1)), draw(st.booleans())
+    stretched, scalar = draw(st.integers(0, count)), draw(st.booleans())
     group = []
     for i in range(count):
         rest = tuple(draw(st.sampled_from([n, 1] if i == stretched else [n, n, 1])) for n in common[1:])

@@ -85,7 +85,10 @@ def cumsum(x: Any, axis: int | None = None) -> Tensor:
 
 
 def norm(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """The Euclidean length, sqrt(sum x^2), over axes: d/dx = x / |x|, and 0 where x = 0."""
+    """The Euclidean length, sqrt(sum x^2), over axes: d/dx = x / |x|, and 0 where x = 0.
+
+    So it is where all squares round to 0: in float32, where no |x| is above 1e-23.
+    """
     x = floating("norm", x)
     axes = axes_of("norm", x, axis)
 
