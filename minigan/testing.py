@@ -314,7 +314,7 @@ def _check_stretched(fn: Callable, i: int, arrays: list, shape: tuple[int, ...])
     if not right:
         where = f"input {i} of shape {arrays[i].shape} stretched to {shape}"
         try:
-            gradcheck(fn, *arrays, order=1)
+            gradcheck(fn, *arrays, order=1, kinks=True)
         except GradcheckError as error:
             raise GradcheckError(f"{error}; {where}") from None
         raise GradcheckError(f"the gradients are wrong for {where}")

@@ -390,7 +390,9 @@ def table() -> dict[str, Planted]:
             AT_KINKS,
         ),
         "prod: y / x": Planted(
-            unary(lambda x: x.prod(-1), lambda g, y, x: spread(g * y, x, -1) / x), SPECIAL_ROWS, FIRST + NOT_FINITE
+            unary(lambda x: x.prod(-1), lambda g, y, x: spread(g * y, x, -1) / x),
+            SPECIAL_ROWS,
+            NOT_FINITE + "|second derivative",
         ),
         "square: slope 1 at 1": Planted(
             unary(np.square, lambda g, y, x: g * mg.where(x.data == 1, 1.0, 2.0 * x)), SPECIAL, FIRST + "input 0"
