@@ -4,13 +4,16 @@ Needs hypothesis: pip install 'minigan[tests]'. An example of use stands in the 
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from minigan.gradcheck import gradcheck
+from minigan import backend
+from minigan.gradcheck import QUIET, GradcheckError, gradcheck, slope_is_right
+from minigan.modes import Watcher, watching
 from minigan.tensor import Tensor, grad
 
 
@@ -29,24 +32,58 @@ def axes(draw, ndim: int):
 
 @st.composite
 def arrays(
-    draw, shape: Any = None, low: float = -3.0, high: float = 3.0, away_from: Sequence[float] = (), distinct: bool = False
+    draw,
+    shape: Any = None,
+    low: float | None = None,
+    high: float | None = None,
+    away_from: Sequence[float] = (),
+    distinct: bool = False,
+    special: bool = False,
 ):
     """float64 arrays with values in [low, high], in any memory order: contiguous, transposed, reversed or strided.
 
     Args:
         shape: a shape or a strategy for one; `shapes()` if None.
+        low, high: -3 and 3 if None.
         away_from: kinks to which no value comes closer than 0.01.
         distinct: no two values closer than 0.01, for ops with ties.
+        special: most of the values are 0, -0, 1, -1, tiny (1e-30) or huge (1000: its exponential overflows; twice, for a
+            tie), in turn, so that 12 elements hold them all. A bound that is None does not hold for them; one that is infinite
+            brings the infinity in. At kinks and ties, `assert_gradients` needs kinks=True.
     """
-    shape = draw(shape) if isinstance(shape, st.SearchStrategy) else draw(shapes()) if shape is None else shape
+    if shape is None:
+        shape = shapes(min_side=1, max_dims=2) | st.just((3, 4)) if special else shapes() | st.just((2, 3))
+    shape = draw(shape) if isinstance(shape, st.SearchStrategy) else shape
     size = int(np.prod(shape))
-    values = np.array(draw(st.lists(_numbers(low, high, away_from), min_size=size, max_size=size)), dtype=np.float64)
+    numbers = _numbers(*_bounds(low, high), (*away_from, 0.0, 1.0, -1.0) if special else away_from)
+    values = np.array(draw(st.lists(numbers, min_size=size, max_size=size)), dtype=np.float64)
+    if special and size:
+        turn = _special(low, high, away_from)
+        turn = np.resize(np.roll(turn, -draw(st.integers(0, len(turn) - 1))), size)
+        values = np.where(np.isnan(turn), values, turn)
     if distinct and size:
+        low, high = _bounds(low, high)
         ranks = np.argsort(np.argsort(values, kind="stable"), kind="stable")
         values = low + (high - low) * (ranks + 0.5) / size  # their order, evenly spaced
         for kink in away_from:
             values = values + np.where(np.abs(values - kink) < 0.01, 0.02, 0.0)
     return draw(_in_some_memory_order(values.reshape(shape)))
+
+
+def _bounds(low: float | None, high: float | None) -> tuple[float, float]:
+    """The bounds of ordinary numbers."""
+    low = -3.0 if low is None or np.isinf(low) else low
+    high = 3.0 if high is None or np.isinf(high) else high
+    return (low, high) if low <= high else (low, low + 3.0) if low > 0 else (high - 3.0, high)
+
+
+def _special(low: float | None, high: float | None, away_from: Sequence[float]) -> list[float]:
+    """The special numbers within the bounds, in turn with the bounds themselves and, as nan, ordinary numbers."""
+    least, most = -np.inf if low is None else low, np.inf if high is None else high
+    numbers = [0.0, np.nan, 1000.0, 1000.0, -0.0, 1.0, np.nan, 1e-30, -1000.0, -1000.0, -1.0, -1e-30]
+    edges = [bound for bound in (low, high) if bound is not None]
+    apart = [x for x in [*numbers, *edges] if not any(abs(x - kink) < 0.01 for kink in away_from)]
+    return [x for x in apart if np.isnan(x) or least <= x <= most]
 
 
 def _numbers(low: float, high: float, away_from: Sequence[float]) -> st.SearchStrategy:
@@ -77,41 +114,214 @@ def _in_some_memory_order(draw, array: np.ndarray) -> np.ndarray:
 
 @st.composite
 def broadcastable(draw, count: int = 2, **options: Any) -> tuple[np.ndarray, ...]:
-    """`count` arrays whose shapes broadcast with one another: sizes of 1, missing axes, () and sizes of 0 included."""
-    common = tuple(draw(st.sampled_from([2, 3, 2, 3, 1, 0])) for _ in range(draw(st.sampled_from([2, 1, 3, 2, 0]))))
-    kept = [common[draw(st.sampled_from([0, 0, *range(len(common) + 1)])) :] for _ in range(count)]
-    return tuple(draw(arrays(tuple(draw(st.sampled_from([n, 1])) for n in shape), **options)) for shape in kept)
+    """`count` arrays whose shapes broadcast with one another; `options` are those of `arrays`.
+
+    One of them (or none) is stretched: half of the time it is a scalar, (), else it lacks the leading axis, and each of its
+    other axes may have size 1. In the others any axis but the leading one may. Sizes of 0 are included.
+    """
+    ndim = draw(st.sampled_from([0, 2, 3, 2, 1, 2, 3, 2, 2, 2]))
+    common = tuple(draw(st.sampled_from([2, 3])) for _ in range(ndim))
+    if ndim and draw(st.sampled_from([*[False] * 15, True])):
+        common = (0, *common[1:])
+    stretched, scalar = draw(st.integers(0, count)), draw(st.booleans())
+    group = []
+    for i in range(count):
+        rest = tuple(draw(st.sampled_from([n, 1] if i == stretched else [n, n, 1])) for n in common[1:])
+        shape = (*common[:1], *rest) if i != stretched else () if scalar else rest
+        group.append(draw(arrays(shape, **options)))
+    if options.get("special") and draw(st.booleans()):
+        group = [np.resize(group[0], x.shape) for x in group]  # equal arguments
+    return tuple(group)
 
 
-def assert_gradients(fn: Callable[..., Tensor], *inputs: Any, order: int = 2, **tolerances: float) -> None:
+# --- what an op has to do ----------------------------------------------------------------------------------------------
+
+
+def assert_gradients(fn: Callable[..., Tensor], *inputs: Any, order: int = 2, **options: Any) -> None:
     """Everything that minigan promises of an op: checked for `fn(*inputs)`, float64 arrays (others are constants).
 
-    Its gradients up to `order` (see `gradcheck`); float32 in, float32 out and float32 gradients, close to the float64 ones;
-    and that neither the inputs nor the arriving gradient are written to. Raises AssertionError.
+    Its gradients up to `order`; `options` are those of `gradcheck` (kinks=True for inputs at kinks and ties). float32 in,
+    float32 out, float32 from every derivative, and gradients close to the float64 ones. Value and gradient as in extended
+    precision, without an overflow on the way. Where inputs broadcast, right gradients for each of them as a scalar, and without
+    the leading axis and with a last axis of size 1. The same gradients for inputs and arriving gradients in every memory order,
+    read-only, broadcast, and where the op is used again before the backward pass. And nothing is written to: neither the
+    inputs, nor the output, nor the arriving gradient. Raises AssertionError.
     """
-    exact, single = [_forward_and_back(fn, inputs, dtype) for dtype in (np.float64, np.float32)]
-    gradcheck(fn, *inputs, order=order, **tolerances)
-    for one, other in zip(exact, single, strict=True):
-        if other.dtype != np.float32:  # no assert statement, which `python -O` would leave out
-            raise AssertionError(f"float32 in, but {other.dtype} out")
-        scale = 1.0 + np.max(np.abs(one), initial=0.0)
-        np.testing.assert_allclose(other, one, rtol=1e-3, atol=1e-4 * scale, err_msg="float32 differs from float64")
+    with np.errstate(**QUIET):
+        overflows: list[str] = []
+        with np.errstate(over="call", call=lambda kind, flag: overflows.append(kind)):
+            exact = _forward_and_back(fn, inputs, np.float64)
+        with watching(_DtypeWatcher()) as watcher:
+            single = _forward_and_back(fn, inputs, np.float32)
+        gradcheck(fn, *inputs, order=order, **options)
+        _check_float32(exact, single, watcher)
+        if max(np.ndim(x) for x in inputs):
+            _check_memory_orders(fn, inputs, exact)
+        _check_broadcasting(fn, inputs, exact[0].shape)
+        _check_extended(fn, inputs, exact, bool(overflows))
 
 
-def _forward_and_back(fn: Callable, inputs: Sequence, dtype: Any) -> list[np.ndarray]:
-    """The output and the gradients, in a dtype; checks that nothing was written to."""
-    tensors = [Tensor(_cast(x, dtype), requires_grad=_cast(x, dtype).dtype.kind == "f") for x in inputs]
+def _forward_and_back(fn: Callable, inputs: Sequence, dtype: Any, arrange: Callable = np.array) -> list[np.ndarray]:
+    """The output and the gradients, in a dtype and a memory order; checks that nothing was written to."""
+    tensors = [Tensor(arrange(_cast(x, dtype)), requires_grad=_cast(x, dtype).dtype.kind == "f") for x in inputs]
     before = [t.numpy().copy() for t in tensors]
     y = fn(*tensors)
-    seed = np.random.default_rng(1).standard_normal(y.shape).astype(dtype)
-    kept = seed.copy()
+    seed = arrange(_seed(y.shape).astype(dtype))
+    output, kept = y.numpy().copy(), seed.copy()
+    if arrange is not np.array:
+        with suppress(Exception):  # an op may keep what the backward pass needs in one place for all its calls
+            fn(*[Tensor(np.flip(values), requires_grad=t.requires_grad) for t, values in zip(tensors, before, strict=True)])
     gradients = grad(y, [t for t in tensors if t.requires_grad], gradient=seed)
-    np.testing.assert_array_equal(seed, kept, err_msg="the arriving gradient was written to")
-    for t, values in zip(tensors, before, strict=True):
-        np.testing.assert_array_equal(t.numpy(), values, err_msg="an input was written to")
+    _assert_close(seed, kept, 0, 0, "the arriving gradient was written to")
+    _assert_close(y.numpy(), output, 0, 0, "the output was written to")
+    for i, (t, values) in enumerate(zip(tensors, before, strict=True)):
+        _assert_close(t.numpy(), values, 0, 0, f"an input was written to: input {i}")
     return [y.numpy(), *(g.numpy() for g in gradients)]
+
+
+def _seed(shape: tuple[int, ...]) -> np.ndarray:
+    """An arriving gradient."""
+    return np.random.default_rng(1).standard_normal(shape)
 
 
 def _cast(x: Any, dtype: Any) -> np.ndarray:
     array = np.asarray(x)
     return array.astype(dtype) if array.dtype.kind == "f" else array
+
+
+def _assert_close(actual: np.ndarray, expected: np.ndarray, rtol: float, atol: float, message: str) -> None:
+    if not np.array_equal(actual, expected):  # the usual case; what NumPy's assertion does takes longer
+        np.testing.assert_allclose(actual, expected, rtol=rtol, atol=atol, err_msg=message)
+
+
+def _names(results: Sequence) -> list[str]:
+    return ["the output", *[f"the gradient for floating input {i}" for i in range(len(results) - 1)]]
+
+
+# --- dtypes -------------------------------------------------------------------------------------------------------------
+
+
+class _DtypeWatcher(Watcher):
+    """Notes the derivatives that return a wider dtype than their op's: the walk casts back, and hides it."""
+
+    def __init__(self):
+        self.leaks: list[str] = []
+
+    def derivative(self, call: Callable, g: Any, y: Any, x: Any) -> Any:
+        g_x = call(g, y)
+        if isinstance(g_x, Tensor) and g_x.dtype.itemsize > max(x.dtype.itemsize, y.dtype.itemsize):
+            position = [a is x for a, _, _ in y._edges].index(True)
+            self.leaks.append(f"{y._op}: float32 in, but the derivative for input {position} returns {g_x.dtype}")
+        return g_x
+
+
+def _check_float32(exact: Sequence, single: Sequence, watcher: _DtypeWatcher) -> None:
+    """float32 in, float32 out, and the float64 results to within float32's accuracy."""
+    for name, one, other in zip(_names(exact), exact, single, strict=True):
+        if other.dtype != np.float32:  # no assert statement, which `python -O` would leave out
+            raise AssertionError(f"float32 in, but {other.dtype} out")
+        if watcher.leaks:
+            raise AssertionError(watcher.leaks[0])
+        scale = 1.0 + _largest(one)
+        message = f"float32 differs from float64: {name}"
+        _assert_close(other, one.astype(np.float32), 1e-3, 1e-4 * scale, message)
+
+
+def _largest(x: np.ndarray) -> float:
+    """The largest finite magnitude."""
+    return float(np.max(np.abs(x), initial=0.0, where=np.isfinite(x)))
+
+
+def _check_extended(fn: Callable, inputs: Sequence, exact: Sequence, overflowed: bool) -> None:
+    """Value and gradient are those of the same formula in extended precision, rounded; no overflow on the way to them.
+
+    Where an exponential overflows, or where a difference of nearly equal numbers loses its digits, a finite difference of the
+    same formula may not show it. An op that does not know extended precision is not checked.
+    """
+    if backend.name() != "numpy":
+        return
+    try:
+        extended = [y.astype(np.float64) for y in _forward_and_back(fn, inputs, np.longdouble)]
+    except (TypeError, ValueError, RuntimeError):
+        return
+    for name, one, other in zip(_names(exact), exact, extended, strict=True):
+        message = f"float64 differs from extended precision: {name}"
+        _assert_close(one, other, 1e-6, 1e-9 * (1.0 + _largest(other)), message)
+    if overflowed and all(np.isfinite(y).all() for y in extended):
+        raise AssertionError("an overflow on the way to a finite result: in float64 a number is too large for its exponential")
+
+
+# --- memory orders ------------------------------------------------------------------------------------------------------
+
+
+def _check_memory_orders(fn: Callable, inputs: Sequence, exact: Sequence) -> None:
+    """The gradients do not depend on how inputs and arriving gradients lie in memory, nor on who else may write to it."""
+    for arrange in (_fortran_order, _backwards):
+        _compare_orders(arrange.__doc__, exact, _forward_and_back(fn, inputs, np.float64, arrange))
+    tensors = [Tensor(_cast(x, np.float64), requires_grad=_cast(x, np.float64).dtype.kind == "f") for x in inputs]
+    y, wanted = fn(*tensors), [t for t in tensors if t.requires_grad]
+    one = np.broadcast_to(np.float64(0.7), y.shape)
+    results = [[y.numpy(), *(g.numpy() for g in grad(y, wanted, gradient=seed))] for seed in (np.array(one), one)]
+    _compare_orders("broadcast, all strides 0", *results)
+
+
+def _compare_orders(order: str, expected: Sequence, results: Sequence) -> None:
+    for name, one, other in zip(_names(expected), expected, results, strict=True):
+        message = f"{name} is another one with inputs and arriving gradient {order}"
+        _assert_close(other, one, 1e-9, 1e-12 * (1.0 + _largest(one)), message)
+
+
+def _fortran_order(array: np.ndarray) -> np.ndarray:
+    """in Fortran order and read-only"""
+    array = np.array(array, order="F")
+    array.flags.writeable = False
+    return array
+
+
+def _backwards(array: np.ndarray) -> np.ndarray:
+    """backwards in memory, every other place"""
+    wide = np.zeros([2 * n for n in array.shape], array.dtype)
+    view = wide[(..., *[slice(None, None, -2)] * array.ndim)]
+    view[...] = array
+    return view
+
+
+# --- broadcasting -------------------------------------------------------------------------------------------------------
+
+
+def _check_broadcasting(fn: Callable, inputs: Sequence, shape: tuple[int, ...]) -> None:
+    """If the inputs broadcast with one another: stretch each in turn, in every way, and check the slope along one direction.
+
+    The strategies cannot do this: of what Hypothesis draws, a run of 50 examples may well miss one way on one side. For what
+    fn refuses, and where stretching leads out of its domain, there is nothing to check.
+    """
+    arrays = [_cast(x, np.float64) for x in inputs]
+    floats = [i for i, x in enumerate(arrays) if x.dtype.kind == "f"]
+    if len(floats) < 2 or _common_shape(arrays) != shape or (shape and max(shape) == 1) or 0 in shape:
+        return  # (where all sizes are 1, a matrix product looks like a product)
+    full = [np.array(np.broadcast_to(x, (2, *shape))) if i in floats else x for i, x in enumerate(arrays)]
+    for i in floats:
+        for narrow in [full[i][(0,) * full[i].ndim], *([full[i][0, ..., :1]] if shape else [])]:
+            _check_stretched(fn, i, [*full[:i], np.array(narrow), *full[i + 1 :]], full[i].shape)
+
+
+def _check_stretched(fn: Callable, i: int, arrays: list, shape: tuple[int, ...]) -> None:
+    try:
+        y, same = [fn(*map(Tensor, a)).numpy() for a in (arrays, np.broadcast_arrays(*arrays))]
+        right = y.shape != shape or not np.allclose(y, same, equal_nan=True) or slope_is_right(fn, arrays)
+    except (TypeError, ValueError, IndexError):
+        return
+    if not right:
+        where = f"input {i} of shape {arrays[i].shape} stretched to {shape}"
+        try:
+            gradcheck(fn, *arrays, order=1, kinks=True)
+        except GradcheckError as error:
+            raise GradcheckError(f"{error}; {where}") from None
+        raise GradcheckError(f"the gradients are wrong for {where}")
+
+
+def _common_shape(arrays: Sequence) -> tuple[int, ...] | None:
+    try:
+        return np.broadcast_shapes(*[x.shape for x in arrays])
+    except ValueError:
+        return None

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from minigan import GradcheckError, Tensor, gradcheck, record
+from minigan import GradcheckError, Tensor, data, games, gradcheck, nn, optim, record
+from minigan.gradcheck import gradcheck_report
 from minigan.modes import mode
+from tests.games import players
 
 X = np.array([[0.5, -1.5, 2.0], [1.0, 0.7, -0.3]])
 SQUARE = np.array([[0.5, -1.5], [1.0, 0.7]])
@@ -235,3 +237,193 @@ def test_a_gradient_that_is_another_one_where_it_is_recorded_is_found(factor, ri
     else:
         with pytest.raises(mg.GradcheckError, match="input 0: with create_graph=True the gradient is another one"):
             mg.gradcheck(square, np.array([1.0, -2.0]))
+
+
+# --- what the error says ------------------------------------------------------------------------------------------------
+
+
+def test_error_names_order_input_index_values_factor_and_arriving_gradient():
+    said = (
+        r"^gradcheck: first derivative: input 0, index \(\d, \d\): analytic \S+, numeric \S+ \(6 of 6 differ\); "
+        r"they differ by the factor 1.5; the arriving gradient: \[\[ 0.1257 -0.1321  0.6404\] \[ 0.1049 -0.5357  0.3616\]\]$"
+    )
+    with pytest.raises(GradcheckError, match=said):
+        gradcheck(op_with(lambda g, x: g * 3 * x), X)
+
+
+def test_error_of_order_2_names_the_gradient_and_by_what_it_was_differentiated():
+    def op(a, b):
+        return record("op", a.data * b.data, (a, lambda g, y: g * Tensor(b.data)), (b, lambda g, y: g * a))
+
+    said = r"second derivative \(of the gradient for input 0\): input 1, index .*where it should with Tensors"
+    with pytest.raises(GradcheckError, match=said) as caught:
+        gradcheck(op, X, X + 1)
+    assert "record()" not in str(caught.value)
+
+
+def test_error_names_the_arriving_gradient_that_a_derivative_cuts_off():
+    with pytest.raises(GradcheckError, match=r"second derivative .*: the arriving gradient, index \(\d, \d\): analytic 0"):
+        gradcheck(op_with(lambda g, x: Tensor(g.data) * 2 * x), X)
+
+
+def test_error_names_the_output_of_several():
+    bad = op_with(lambda g, x: g * 2.002 * x)
+    with pytest.raises(GradcheckError, match=r"first derivative \(of output 1\): input 0, .*factor 1.001"):
+        gradcheck(lambda x: (x * 2, bad(x)), X)
+
+
+# --- kinks --------------------------------------------------------------------------------------------------------------
+
+AT_A_KINK = np.array([[0.0, -1.5, 2.0], [0.0, 0.7, -0.3]])
+KINKED = {
+    "relu": (mg.relu, AT_A_KINK),
+    "leaky_relu": (mg.leaky_relu, AT_A_KINK),
+    "elu 2": (lambda x: mg.elu(x, 2.0), AT_A_KINK),
+    "abs": (mg.abs, AT_A_KINK),
+    "sign": (mg.sign, AT_A_KINK[:, 1:]),
+    "clip": (lambda x: mg.clip(x, -1.5, 2.0), AT_A_KINK),
+    "max": (lambda x: mg.max(x, axis=0), np.array([[1.0, 2.0], [1.0, 0.0], [1.0, 2.0]])),
+    "max_pool2d": (lambda x: mg.max_pool2d(x, 2, 1), np.ones((1, 1, 3, 3))),
+    "norm": (mg.norm, np.zeros(3)),
+}
+
+
+def slope_at_0(slope):
+    """relu, with this slope at 0."""
+    return op_with(lambda g, x: g * np.where(x.data == 0, slope, x.data > 0), lambda a: np.maximum(a, 0))
+
+
+@pytest.mark.parametrize("name", KINKED)
+def test_a_subgradient_at_a_kink_passes_if_kinks_are_allowed(name):
+    assert gradcheck(*KINKED[name], kinks=True)
+
+
+@pytest.mark.parametrize("name", ["relu", "leaky_relu", "elu 2", "clip", "max_pool2d"])
+def test_a_kink_is_an_error_otherwise_which_names_both_slopes_and_what_to_do(name):
+    with pytest.raises(GradcheckError, match=r"x is at a kink, with slope \S+ below and \S+ above; .* pass kinks=True"):
+        gradcheck(*KINKED[name])
+
+
+@pytest.mark.parametrize("op", [mg.maximum, mg.minimum])
+def test_half_to_each_of_two_that_tie_passes(op):
+    assert gradcheck(op, X, X.copy(), kinks=True)
+    assert gradcheck(op, X, X[:1], kinks=True)
+
+
+@pytest.mark.parametrize(("slope", "right"), [(0, True), (0.3, True), (1, True), (7, False), (-0.1, False), (np.nan, False)])
+def test_at_relus_kink_any_slope_from_0_to_1_is_right(slope, right):
+    if right:
+        assert gradcheck(slope_at_0(slope), AT_A_KINK, kinks=True)
+    else:
+        with pytest.raises(GradcheckError, match=r"lies outside|not finite"):
+            gradcheck(slope_at_0(slope), AT_A_KINK, kinks=True)
+
+
+def test_kinks_excuse_nothing_at_smooth_points():
+    with pytest.raises(GradcheckError, match=r"factor 1.001"):
+        gradcheck(op_with(lambda g, x: g * 2.002 * x), AT_A_KINK, kinks=True)
+
+
+def test_shares_of_a_tie_that_are_right_alone_must_be_right_together():
+    def generous(a, b):
+        pairs = [(t, lambda g, y, t=t, o=o: g * (t.data >= o.data)) for t, o in ((a, b), (b, a))]
+        return record("generous", np.maximum(a.data, b.data), *pairs)
+
+    with pytest.raises(GradcheckError, match="all inputs together, direction"):
+        gradcheck(generous, X, X.copy(), kinks=True)
+
+
+# --- large numbers ------------------------------------------------------------------------------------------------------
+
+
+def test_where_float64_overflows_slopes_are_measured_in_extended_precision():
+    x = np.array([1000.0, 0.5, -1000.0])
+    assert gradcheck(mg.exp, x)
+    assert gradcheck(mg.softplus, x)
+    with pytest.raises(GradcheckError, match=r"index \(0,\): analytic nan, numeric 0.1257.*not finite"):
+        gradcheck(lambda x: mg.log(1.0 + mg.exp(x)), x)
+
+
+def test_one_large_output_does_not_hide_the_others():
+    off = op_with(lambda g, x: g * (2 * x + Tensor(np.array([0.0, 1e-4]))))
+    with pytest.raises(GradcheckError, match=r"index \(1,\)"):
+        gradcheck(off, np.array([1e7, 0.01]), order=1)
+
+
+# --- the report ---------------------------------------------------------------------------------------------------------
+
+
+def test_report_says_how_accurate_each_gradient_is_and_by_which_method():
+    header, first, second, by_u = gradcheck_report(mg.exp, X).splitlines()
+    assert header.split() == ["derivative", "by", "difference", "method", "verdict"]
+    assert "complex step" in first
+    assert float(first.split()[3]) < 1e-14
+    assert [line.split()[0] for line in (first, second, by_u)] == ["first", "second", "second"]
+    assert "the arriving gradient" in by_u
+    assert all(line.endswith("ok") for line in (first, second, by_u))
+
+
+def test_report_counts_what_is_wrong_instead_of_raising():
+    assert "wrong at 6 of 6" in gradcheck_report(op_with(lambda g, x: g * 3 * x), X, order=1)
+
+
+def test_report_names_the_subgradient_at_each_kink():
+    report = gradcheck_report(mg.maximum, np.array([1.0, 2.0]), np.array([1.0, 0.0]), order=1)
+    assert report.count("index (0,): slope 0 below and 0.12573 above, takes 0.0628651") == 2
+    assert "central" in gradcheck_report(mg.abs, X, order=1)
+
+
+def test_complex_step_passes_no_wrong_gradient_of_what_is_not_analytic():
+    flat = op_with(lambda g, x: g * 0.0, np.abs)
+    with pytest.raises(GradcheckError):
+        gradcheck(flat, np.ones(3), order=1, complex_step=True)
+
+
+# --- modules and games --------------------------------------------------------------------------------------------------
+
+
+class Wrong(nn.Dense):
+    """A dense layer whose weight gets a gradient that is too large by a hundredth."""
+
+    def forward(self, x):
+        pairs = [(x, lambda g, y: g @ self.weight.T), (self.weight, lambda g, y: x.T @ g * 1.01), (self.bias, lambda g, y: g)]
+        return record("wrong", x.data @ self.weight.data + self.bias.data, *pairs)
+
+
+def test_module_is_checked_for_its_parameters_by_name_and_stays_as_it_was():
+    module = nn.Sequential(nn.Dense(3, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Dropout(0.3), nn.Dense(4, 2))
+    before = module.state_dict()
+    assert gradcheck(module, SQUARE @ X[:2])
+    assert all(np.array_equal(value, before[name]) for name, value in module.state_dict().items())
+    with pytest.raises(GradcheckError, match=r"first derivative: layers\.0\.weight, index \(\d, \d\): .* factor 1.01"):
+        gradcheck(nn.Sequential(Wrong(3, 4), nn.Tanh()), X)
+
+
+@pytest.mark.parametrize("name", players.RULES)
+def test_every_game_is_right_in_every_loss_and_stays_as_it_was(name):
+    game = players.make(name)
+    before, generators = [*players.values(game.G), *players.values(game.D)], mg.backend.generators_state()
+    assert gradcheck(game, players.minibatch(name))
+    assert players.equal(before, [*players.values(game.G), *players.values(game.D)])
+    assert mg.backend.generators_state() == generators
+
+
+@pytest.mark.parametrize("player", ["D", "G"])
+def test_error_in_a_game_names_the_loss_and_the_parameter(player):
+    G, D = players.mlp(3, 5, 2), players.mlp(2, 5, 1)
+    network = D if player == "D" else G
+    network.layers[0] = Wrong(*network.layers[0].weight.shape)
+    game = games.GAN(G, D, data.noise(3), optim.SGD(G.parameters(), 0.1), optim.SGD(D.parameters(), 0.1), k=2)
+    said = rf"\(of loss_{player}, step 1\): {player}\.layers\.0\.weight, index \(\d, \d\): .*factor 1.01"
+    with pytest.raises(GradcheckError, match=said):
+        gradcheck(game, players.minibatch("gan"))
+    assert gradcheck_report(game, players.minibatch("gan")).count("wrong") == 1
+
+
+def test_game_with_a_prior_that_cannot_repeat_itself_is_refused():
+    G, D = players.mlp(3, 5, 2), players.mlp(2, 5, 1)
+    rng = np.random.default_rng(0)
+    prior = lambda m: rng.standard_normal((m, 3))  # noqa: E731
+    game = games.GAN(G, D, prior, optim.SGD(G.parameters(), 0.1), optim.SGD(D.parameters(), 0.1))
+    with pytest.raises(ValueError, match="fn returns different values for the same inputs"):
+        gradcheck(game, players.minibatch("gan"))

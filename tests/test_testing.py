@@ -168,3 +168,122 @@ def test_public_names_have_docstrings():
     assert all(
         f.__doc__ for f in (testing.arrays, testing.axes, testing.broadcastable, testing.shapes, testing.assert_gradients)
     )
+
+
+# --- what assert_gradients finds beyond wrong numbers -------------------------------------------------------------------
+
+
+def product(da):
+    """a * b, with this derivative(g, a, b) for a."""
+    return lambda a, b: mg.record("product", a.data * b.data, (a, lambda g, y: da(g, a, b)), (b, lambda g, y: g * a))
+
+
+@pytest.mark.parametrize(
+    "inputs", [(X, X[0]), (X[0], X), (X, X), (np.array(2.0), np.array(3.0))], ids=lambda pair: pair[0].shape
+)
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda g, a: g[0] if g.ndim > a.ndim else g,
+        lambda g, a: g.mean(tuple(range(g.ndim - a.ndim))) if g.ndim > a.ndim else g,
+        lambda g, a: g.reshape(-1)[0] if a.ndim == 0 else g,
+    ],
+    ids=["first", "mean", "first for a scalar"],
+)
+def test_rejects_a_gradient_summed_back_wrongly_whichever_shapes_it_is_given(wrong, inputs):
+    with pytest.raises(AssertionError, match=r"first derivative: input 0, .*input 0 of shape .* stretched to|input 0, index"):
+        assert_gradients(product(lambda g, a, b: wrong(g * b, a)), *inputs)
+
+
+def test_a_matrix_product_is_not_taken_for_a_product():
+    def matmul(a, b):
+        pairs = (a, lambda g, y: g @ b.T), (b, lambda g, y: a.T @ g)  # right for matrices, not for stacks of them
+        return mg.record("matmul", a.data @ b.data, *pairs)
+
+    for n in (1, 2):
+        assert_gradients(matmul, np.ones((n, n)), np.eye(n) + 0.5)
+
+
+def test_rejects_a_derivative_that_leaks_float64_which_the_walk_would_hide():
+    with pytest.raises(AssertionError, match="product: float32 in, but the derivative for input 0 returns float64"):
+        assert_gradients(product(lambda g, a, b: (g * b).astype("float64")), X, X)
+    assert_gradients(lambda x: (x.astype("float64") * 2.0).astype(x.dtype), X)  # its own business
+
+
+def test_rejects_a_derivative_that_reads_the_arriving_gradient_as_it_lies_in_memory():
+    lying = lambda g: mg.record("lying", g.data.ravel("K").reshape(g.shape), (g, lambda h, y: h))  # noqa: E731
+    with pytest.raises(AssertionError, match=r"gradient for floating input 0 is another one .* in Fortran order and read-only"):
+        assert_gradients(product(lambda g, a, b: lying(g) * b), X, X)
+
+
+def test_rejects_a_derivative_that_keeps_the_arriving_gradient_of_a_single_number():
+    first = lambda g: mg.record("first", np.full(g.shape, g.data.strides == (0, 0)) + g.data, (g, lambda h, y: h))  # noqa: E731
+    with pytest.raises(AssertionError, match="broadcast, all strides 0"):
+        assert_gradients(product(lambda g, a, b: first(g) * b), X, X)
+
+
+def test_rejects_a_derivative_that_writes_into_the_output():
+    def op(x):
+        def derivative(g, y):
+            y.data[...] = 0
+            return g * 2.0
+
+        return mg.record("op", x.data * 2, (x, derivative))
+
+    with pytest.raises(AssertionError, match="the output was written to"):
+        assert_gradients(op, X)
+
+
+def test_rejects_an_op_that_keeps_what_it_needs_in_one_place_for_all_calls():
+    last = {}
+
+    def op(x):
+        last["x"] = x
+        return mg.record("op", x.data**2, (x, lambda g, y: g * 2.0 * last["x"]))
+
+    with pytest.raises(AssertionError, match="is another one"):
+        assert_gradients(op, X, order=1)
+
+
+def test_rejects_values_that_overflow_or_lose_their_digits():
+    large = np.array([[1000.0, 0.5]])
+    naive = lambda x: mg.record("naive", np.log(1 + np.exp(x.data)), (x, lambda g, y: g * mg.sigmoid(x)))  # noqa: E731
+    with pytest.raises(AssertionError, match="float64 differs from extended precision: the output"):
+        assert_gradients(naive, large)
+    lossy = lambda x: mg.record("lossy", (x.data + 1e10) - 1e10, (x, lambda g, y: g))  # noqa: E731
+    with pytest.raises(AssertionError):
+        assert_gradients(lossy, X, atol=1, order=1)
+    assert_gradients(mg.softplus, large)
+    assert_gradients(mg.exp, large)
+
+
+def test_accepts_subgradients_if_kinks_are_allowed():
+    x = np.array([[0.0, -0.0, 1.0, -1.0]])
+    assert_gradients(mg.relu, x, kinks=True)
+    assert_gradients(mg.maximum, x, x, kinks=True)
+    with pytest.raises(AssertionError, match="pass kinks=True"):
+        assert_gradients(mg.relu, x)
+
+
+# --- special numbers ----------------------------------------------------------------------------------------------------
+
+
+@given(arrays((3, 4), special=True))
+def test_twelve_special_elements_hold_every_special_number(x):
+    assert {0.0, 1.0, -1.0, 1000.0, -1000.0, 1e-30, -1e-30} <= set(x.ravel())
+    assert set(np.signbit(x[x == 0])) == {True, False}
+    assert (x == 1000).sum() == (x == -1000).sum() == 2
+
+
+@given(arrays(special=True, low=0.5, high=np.inf, away_from=[1]))
+def test_special_numbers_keep_to_bounds_and_away_from_kinks(x):
+    assert (x >= 0.5).all()
+    assert (x != 1).all()
+
+
+def test_infinities_are_drawn_if_a_bound_is_infinite():
+    assert np.inf in find(arrays(special=True, high=np.inf), lambda x: np.inf in x, settings=TRY_LONG)
+
+
+def test_equal_arguments_are_drawn_among_special_ones():
+    assert find(broadcastable(special=True), lambda p: p[0].size > 1 and np.array_equal(*p), settings=TRY_LONG)

@@ -17,6 +17,11 @@ the op that are tensors or numbers: the two of maximum share a tie, also where o
 | x**0 | 0, also at x = 0 |
 | prod with zeros | the product of the others |
 | sqrt at 0, log at 0 | inf: no subgradient exists |
+
+Where a gradient is differentiated again, these shares are constants: relu, abs, maximum and max have second derivative 0, also
+at a kink or a tie (norm too, at 0). For a function that is composed of several, and smooth, this need not be right:
+maximum(x, 1) * minimum(x, 1) is x; its gradient at 1 is 1/2 + 1/2, as it should be, but its second derivative there is
+2 (1/2) (1/2), not 0.
 """
 
 from minigan.ops.activations import (

@@ -85,13 +85,16 @@ def cumsum(x: Any, axis: int | None = None) -> Tensor:
 
 
 def norm(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """The Euclidean length, sqrt(sum x^2), over axes: d/dx = x / |x|, and 0 where x = 0."""
+    """The Euclidean length, sqrt(sum x^2), over axes: d/dx = x / |x|, and 0 where x = 0.
+
+    So it is where all squares round to 0: in float32, where no |x| is above 1e-23.
+    """
     x = floating("norm", x)
     axes = axes_of("norm", x, axis)
 
     def derivative(g, y):
         length = y.reshape(_kept_shape(x, axes))
-        return g.reshape(_kept_shape(x, axes)) * (x / where(length.data == 0, 1.0, length))
+        return g.reshape(_kept_shape(x, axes)) * (x / where(length.data == 0, math.inf, length))  # at 0, all derivatives are 0
 
     return record("norm", x.xp.sqrt((x.data * x.data).sum(axes, keepdims=keepdims)), (x, derivative))
 

@@ -140,6 +140,22 @@ def test_maximum_with_a_number_at_a_tie(low):
     assert slope(lambda x: mg.maximum(x, low), 3) == 0.5
 
 
+@pytest.mark.parametrize("op", [mg.maximum, mg.minimum])
+def test_second_derivative_at_a_tie_is_0(op):
+    assert mg.gradcheck(op, np.array([1.0, -2.0]), np.array([1.0, -2.0]), kinks=True)
+
+
+def test_a_product_of_two_shares_at_a_tie_has_a_right_first_and_a_wrong_second_derivative():
+    x = np.array([1.0])
+    both = lambda x: mg.maximum(x, 1.0) * mg.minimum(x, 1.0)  # noqa: E731 (this is x)
+    assert mg.gradcheck(both, x, order=1)
+    with pytest.raises(mg.GradcheckError, match="second derivative"):
+        mg.gradcheck(both, x, kinks=True)
+    t = mg.Tensor(x, requires_grad=True)
+    (g,) = mg.grad(both(t), t, create_graph=True)
+    assert (g.item(), mg.grad(g, t)[0].item()) == (1.0, 0.5)
+
+
 # --- maximum, minimum, clip, where --------------------------------------------------------------------------------------
 
 

@@ -171,6 +171,12 @@ def test_norm_at_0_has_gradient_0():
     assert np.isfinite(h.numpy()).all()
 
 
+def test_norm_at_0_has_second_derivative_0():
+    x = mg.Tensor(np.zeros(2), requires_grad=True)
+    (g,) = mg.grad(mg.norm(x), x, create_graph=True)
+    np.testing.assert_array_equal(mg.grad(g.sum(), x)[0].numpy(), 0)
+
+
 # --- logsumexp ----------------------------------------------------------------------------------------------------------
 
 

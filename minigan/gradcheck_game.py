@@ -1,0 +1,104 @@
+"""What `gradcheck` makes of things with parameters: a module as a function of them, and each player of a game as another."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+
+from minigan import backend
+from minigan.games.game import Game
+from minigan.modes import Watcher, watching
+from minigan.nn import Module
+from minigan.optim import SGD, Optimizer
+from minigan.tensor import Tensor, record
+
+
+def module_as_function(module: Module, n: int) -> tuple[Callable, list[np.ndarray], list[str]]:
+    """The module as a function of its n inputs and its parameters; the parameters in float64, and their names.
+
+    Every call goes to a fresh copy: running statistics do not move, and random numbers repeat.
+    """
+    names, parameters = zip(*module.named_parameters(), strict=True)
+
+    def fn(*values):
+        with _same_random_numbers():
+            return _copy(module, parameters, values[n:])(*values[:n])
+
+    return fn, [p.numpy().astype(np.float64) for p in parameters], list(names)
+
+
+def player_as_function(game: Game, minibatch: Any, player: str) -> tuple[Callable, list[np.ndarray], list[str], list[str]]:
+    """The player's losses in one step of the game, as a function of its parameters, with the gradients that the step computes.
+
+    Returns the function, the parameters in float64, their names, and the names of the losses. The optimizers change nothing:
+    all losses of a step are those of the same parameters.
+    """
+    parameters = [*game.G.parameters(), *game.D.parameters()]
+    own = getattr(game, player).parameters()
+    start = _step(game, parameters, [p.numpy().astype(np.float64) for p in parameters], minibatch, keep=False)
+    names, values = [p.name for p in own], {id(p): t.numpy() for p, t in zip(parameters, start.parameters, strict=True)}
+
+    def fn(*moved):
+        new = values | {id(p): t.numpy() for p, t in zip(own, moved, strict=True)}
+        seen = _step(game, parameters, [new[id(p)] for p in parameters], minibatch, keep=True)
+        pairs = [(t, _derivative(seen.gradients[player], name)) for name, t in zip(names, moved, strict=True)]
+        return record("losses", np.array(seen.losses[player]), *pairs)
+
+    losses = [f"loss_{player}, step {k + 1}" for k in range(len(start.losses[player]))]
+    return fn, [values[id(p)] for p in own], names, losses
+
+
+def _derivative(gradients: list[dict[str, np.ndarray]], name: str) -> Callable:
+    """The derivative of a vector of losses for the parameter of this name, made of the gradient of each."""
+    return lambda g, y: Tensor(sum(float(g_k) * gradient[name] for g_k, gradient in zip(g.numpy(), gradients, strict=True)))
+
+
+class _Losses(Watcher):
+    """Notes each player's losses and gradients when its optimizer is to step, and keeps parameters in place."""
+
+    def __init__(self, game: Game, parameters: list[Tensor], keep: bool):
+        self.game, self.parameters, self.output = game, parameters, None
+        self.kept = {id(t): t.numpy().copy() for t in parameters} if keep else {}
+        self.losses: dict[str, list] = {"G": [], "D": []}
+        self.gradients: dict[str, list] = {"G": [], "D": []}
+
+    def walk_begins(self, output: Tensor) -> None:
+        self.output = output
+
+    def updating(self, optimizer: Optimizer) -> None:
+        player = "G" if optimizer is self.game.opt_G else "D"
+        self.losses[player].append(self.output.item())
+        self.gradients[player].append({p.name: p.grad.numpy().copy() for p in optimizer.params})
+
+    def changed(self, x: Tensor) -> None:
+        """Clipping would undo the small move whose effect is to be seen."""
+        if id(x) in self.kept and not np.array_equal(x.numpy(), self.kept[id(x)]):
+            x.data = self.kept[id(x)]
+
+
+def _step(game: Game, parameters: list[Tensor], values: list[np.ndarray], minibatch: Any, keep: bool) -> _Losses:
+    """One step of a copy of the game, with these values of its parameters and optimizers whose learning rate is 0."""
+    new = [Tensor(v, requires_grad=p.requires_grad, name=p.name) for p, v in zip(parameters, values, strict=True)]
+    game = _copy(game, parameters, new)
+    game.opt_G, game.opt_D = (SGD(player.parameters(), lr=0.0) for player in (game.G, game.D))
+    with _same_random_numbers(), watching(_Losses(game, new, keep)) as seen:
+        game.step(itertools.repeat(minibatch))
+    return seen
+
+
+def _copy(owner: Any, parameters: Any, values: Any) -> Any:
+    """A copy of a module or a game in which these tensors stand in the places of its parameters."""
+    return deepcopy(owner, {id(p): t for p, t in zip(parameters, values, strict=True)})
+
+
+@contextmanager
+def _same_random_numbers() -> Iterator[None]:
+    """minigan's default generators stand after the block where they stood before it."""
+    state = backend.generators_state()
+    try:
+        yield
+    finally:
+        backend.set_generators_state(state)

@@ -1,0 +1,71 @@
+"""Every planted mistake is caught, whatever the seed, and the error says what is wrong; right ops pass."""
+
+import re
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, seed, settings
+
+from minigan.testing import assert_gradients
+from tests.planted_mistakes import PLANTED, RIGHT
+
+SEEDS = 100
+
+
+def run(number, op, inputs, options):
+    """A test of 50 examples, as Hypothesis runs it with this seed; the error that it ends with, or None."""
+
+    @seed(number)
+    @settings(
+        max_examples=50,
+        database=None,
+        deadline=None,
+        derandomize=False,
+        phases=[Phase.generate],
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(inputs)
+    def test(group):
+        assert_gradients(op, *group, **options)
+
+    try:
+        test()
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def check_planted(name, number):
+    planted = PLANTED[name]
+    error = run(number, planted.op, planted.inputs, planted.options)
+    assert error is not None, "not caught"
+    assert re.search(planted.says, error, re.DOTALL), error
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_mistake_is_caught_and_named(name):
+    check_planted(name, 0)
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_right_op_passes(name):
+    assert run(0, *RIGHT[name]) is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PLANTED)
+def test_mistake_is_caught_with_every_seed(name):
+    for number in range(1, SEEDS + 1):
+        check_planted(name, number)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RIGHT)
+def test_right_op_passes_with_every_seed(name):
+    for number in range(1, SEEDS + 1):
+        assert run(number, *RIGHT[name]) is None
+
+
+def test_there_are_enough_of_them():
+    assert len(PLANTED) >= 60
+    assert len({name.split(":")[0] for name in PLANTED}) >= 12
