@@ -3,7 +3,7 @@
 from minigan import attacks, backend, data, games, losses, memory, metrics, nn, optim
 from minigan.backend import seed
 from minigan.debug_mode import debug
-from minigan.gradcheck import GradcheckError, gradcheck
+from minigan.gradcheck import GradcheckError, gradcheck, gradcheck_report
 from minigan.modes import enable_grad, no_grad
 from minigan.ops import *  # noqa: F403
 from minigan.profiler import profile

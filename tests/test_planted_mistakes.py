@@ -8,7 +8,10 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from minigan.testing import assert_gradients
 from tests.planted_mistakes import PLANTED, RIGHT
 
-SEEDS = 100
+SEEDS = [
+    pytest.param(range(1, 4), id="3 seeds", marks=pytest.mark.slow),
+    pytest.param(range(4, 101), id="97 seeds", marks=pytest.mark.hammer),
+]
 
 
 def run(number, op, inputs, options):
@@ -52,17 +55,17 @@ def test_right_op_passes(name):
     assert run(0, *RIGHT[name]) is None
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize("seeds", SEEDS)
 @pytest.mark.parametrize("name", PLANTED)
-def test_mistake_is_caught_with_every_seed(name):
-    for number in range(1, SEEDS + 1):
+def test_mistake_is_caught_with_every_seed(name, seeds):
+    for number in seeds:
         check_planted(name, number)
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize("seeds", SEEDS)
 @pytest.mark.parametrize("name", RIGHT)
-def test_right_op_passes_with_every_seed(name):
-    for number in range(1, SEEDS + 1):
+def test_right_op_passes_with_every_seed(name, seeds):
+    for number in seeds:
         assert run(number, *RIGHT[name]) is None
 
 
