@@ -42,15 +42,18 @@ def batch_norm(x: Any, weight: Any, bias: Any, eps: float) -> tuple[Tensor, Arra
         dx *= _per_pixel(weight.data * per_std, rows)
         return _images(dx, x)
 
-    def either(fast: Callable[[Array], Array], plain: Callable) -> Callable:
-        return lambda g, y: plain(g, x, weight, eps) if mode.recording else Tensor(fast(_rows(g.data)))
+    def d_weight(g: Array) -> Array:
+        return _sums(g, x_mu) * per_std
+
+    def fast(derivative: Callable[[Array], Array], g: Tensor) -> Tensor:
+        return Tensor(derivative(_rows(g.data)))
 
     y = record(
         "batch_norm",
         _images(scaled, x),
-        (x, either(d_x, plain_d_x)),
-        (weight, either(lambda g: _sums(g, x_mu) * per_std, plain_d_weight)),
-        (bias, either(_sums, plain_d_bias)),
+        (x, lambda g, y: plain_d_x(g, x, weight, eps) if mode.recording else fast(d_x, g)),
+        (weight, lambda g, y: plain_d_weight(g, x, weight, eps) if mode.recording else fast(d_weight, g)),
+        (bias, lambda g, y: plain_d_bias(g, x, weight, eps) if mode.recording else fast(_sums, g)),
     )
     return y, mu + rest, variance
 

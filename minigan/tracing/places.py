@@ -14,6 +14,7 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
+from minigan import ops
 from minigan.optim import Optimizer
 from minigan.tracing.rows import Place
 
@@ -159,12 +160,14 @@ def _last_expression(code: CodeType) -> str:
 
 
 def _notes(derivative: Callable) -> list[str]:
-    """What the functions mean that the derivative has from around it, and the private ones of its file."""
+    """What the functions mean that the derivative calls and that are no ops: those from around it, and its file's own."""
     code = derivative.__code__
     around = zip(code.co_freevars, map(_content, derivative.__closure__ or ()), strict=True)
-    private = [(name, derivative.__globals__.get(name)) for name in code.co_names if name.startswith("_")]
-    helpers = [(name, function) for name, function in (*around, *private) if inspect.isfunction(function)]
-    called = [(name if name == f.__name__ else f"{name} = {f.__name__}", first_line(f)) for name, f in helpers]
+    helpers = [(name, derivative.__globals__.get(name)) for name in code.co_names if name not in ops.__all__]
+    functions = [
+        (name, f) for name, f in (*around, *helpers) if inspect.isfunction(f) and f.__module__ == derivative.__module__
+    ]
+    called = [(name if name == f.__name__ else f"{name} = {f.__name__}", first_line(f)) for name, f in functions]
     return [f"{name}: {line}" for name, line in called if line]
 
 
