@@ -44,7 +44,7 @@ def jax() -> Adapter:
 def torch() -> Adapter:
     import torch
 
-    return lambda f: lambda g, *xs: torch.func.vjp(f, *xs)[1](g), lambda a: torch.tensor(a.copy()), np.asarray
+    return lambda f: lambda g, *xs: torch.func.vjp(f, *xs)[1](g), lambda a: torch.tensor(a.copy()), lambda t: t.numpy(force=True)
 
 
 def mygrad() -> Adapter:
@@ -67,4 +67,7 @@ def tinygrad() -> Adapter:
     def vjp(f: Callable) -> Callable:
         return lambda g, *xs: f(*xs).gradient(*xs, gradient=g)
 
-    return vjp, Tensor, lambda t: t.clone(Device.DEFAULT).numpy()  # a constant is on no device, until it is cloned
+    def array(a: np.ndarray) -> Tensor:
+        return Tensor(a.reshape(-1)).reshape(a.shape)  # of a 0-d array it makes a constant, and equal constants are one
+
+    return vjp, array, lambda t: t.clone(Device.DEFAULT).numpy()  # a constant is on no device until it is cloned

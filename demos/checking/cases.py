@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 
 Shape = tuple[int, ...]
 
-ONE: tuple[tuple[Shape, ...], ...] = (((),), ((3,),), ((2, 2),))  # the shapes of x
-TWO = (((), ()), ((2,), (2,)), ((2, 3), (3,)), ((2, 1), (1, 3)), ((), (2, 2)))  # of x and y
-VECTOR, MATRIX, SQUARE, RECTANGLE = (((3,),),), (((2, 3),), ((2, 1),)), (((2, 2),),), (((2, 3),), ((3, 2),))
+# Few shapes, and the same for all: some engines compile each op anew for each.
+ONE: tuple[tuple[Shape, ...], ...] = (((),), ((3,),))  # the shapes of x
+TWO = (((), ()), ((3,), (3,)), ((2, 3), (3,)), ((2, 1), (3,)))  # of x and y
+VECTOR, SQUARE, RECTANGLE = (((3,),),), (((2, 2),),), (((2, 3),),)
 SPECIAL = (0.0, 1.0, -1.0, 0.5, 2.0, 1e-8, 1e-3, -2.0)  # values at which formulas have gaps; ties come from equal ones
 
 
@@ -76,7 +77,6 @@ ELEMENTWISE = [
     Case("minimum", "np.minimum(x, y)", TWO, others={"tinygrad": "x.minimum(y)"}),
     Case("fmax", "np.fmax(x, y)", TWO),
     Case("remainder", "np.remainder(x, y)", TWO, low=0.3),
-    Case("float_power", "np.float_power(x, y)", TWO, low=0.2, truth="np.power(x, y)"),
     Case("clip", "np.clip(x, -1., 1.)", others={"tinygrad": "x.clip(-1., 1.)"}),
     Case("where", "np.where(x > 0, x, y)", TWO, others={"tinygrad": "(x > 0).where(x, y)"}),
     Case("copysign", "np.copysign(x, y)", TWO),
@@ -91,7 +91,7 @@ def _reduction(name: str, tiny: str = "", torch: str = "", low: float = -3.0, tr
         others = {"tinygrad": f"x.{tiny}({axis})"} if tiny else {}
         others |= {"torch": torch.format(args)} if torch else {}
         where = " axis=0" if args else ""
-        cases.append(Case(name + where, f"np.{name}(x{args})", MATRIX, low, others=others, truth=truth.format(args)))
+        cases.append(Case(name + where, f"np.{name}(x{args})", RECTANGLE, low, others=others, truth=truth.format(args)))
     return cases
 
 
@@ -107,17 +107,17 @@ REDUCTIONS = [
     *_reduction("ptp"),
     *_reduction("nansum"),
     *_reduction("nanmean"),
-    Case("cumsum", "np.cumsum(x, axis=0)", MATRIX, others={"tinygrad": "x.cumsum(0)"}),
-    Case("cumprod", "np.cumprod(x, axis=0)", MATRIX, others={"tinygrad": "x.cumprod(0)"}),
+    Case("cumsum", "np.cumsum(x, axis=0)", RECTANGLE, others={"tinygrad": "x.cumsum(0)"}),
+    Case("cumprod", "np.cumprod(x, axis=0)", RECTANGLE, others={"tinygrad": "x.cumprod(0)"}),
     Case("cumprod of a vector", "np.cumprod(x, axis=0)", VECTOR, others={"tinygrad": "x.cumprod(0)"}),
     Case("sort", "np.sort(x)", VECTOR, others={"torch": "np.sort(x)[0]", "tinygrad": "x.sort()[0]"}),
     Case("partition", "np.partition(x, 1)", VECTOR, truth="np.sort(x)"),
-    Case("average", "np.average(x, axis=0)", MATRIX),
-    Case("norm", "np.linalg.norm(x)", MATRIX, others={"minigan": "np.norm(x)"}),
-    Case("norm axis=1", "np.linalg.norm(x, axis=1)", MATRIX, others={"minigan": "np.norm(x, axis=1)", "torch": "np.linalg.norm(x, dim=1)"}),
+    Case("average", "np.average(x, axis=0)", RECTANGLE),
+    Case("norm", "np.linalg.norm(x)", RECTANGLE, others={"minigan": "np.norm(x)"}),
+    Case("norm axis=1", "np.linalg.norm(x, axis=1)", RECTANGLE, others={"minigan": "np.norm(x, axis=1)", "torch": "np.linalg.norm(x, dim=1)"}),
     Case("norm of a vector", "np.linalg.norm(x)", VECTOR, others={"minigan": "np.norm(x)"}),
-    Case("norm 1 axis=1", "np.linalg.norm(x, 1, axis=1)", MATRIX, others={"torch": "np.linalg.norm(x, 1, dim=1)"}),
-    Case("norm 3 axis=1", "np.linalg.norm(x, 3, axis=1)", MATRIX, others={"torch": "np.linalg.norm(x, 3, dim=1)"}),
+    Case("norm 1 axis=1", "np.linalg.norm(x, 1, axis=1)", RECTANGLE, others={"torch": "np.linalg.norm(x, 1, dim=1)"}),
+    Case("norm 3 axis=1", "np.linalg.norm(x, 3, axis=1)", RECTANGLE, others={"torch": "np.linalg.norm(x, 3, dim=1)"}),
     Case("norm inf axis=1", "np.linalg.norm(x, inf, axis=1)", RECTANGLE, others={"torch": "np.linalg.norm(x, inf, dim=1)"}),
     Case("norm inf of a vector", "np.linalg.norm(x, inf)", VECTOR),
     Case("norm fro keepdims", "np.linalg.norm(x, 'fro', axis=(0, 1), keepdims=True)", RECTANGLE, others={"torch": "np.linalg.norm(x, 'fro', dim=(0, 1), keepdim=True)"}),
@@ -195,7 +195,7 @@ SHAPING = [
     Case("insert", "np.insert(x, 1, y)", (((3,), ()),)),
     Case("resize", "np.resize(x, (3, 2))", VECTOR),
     Case("vander", "np.vander(x)", VECTOR, truth="np.stack([x * x, x, np.ones_like(x)], axis=-1)"),
-    Case("interp", "np.interp(x, P, Q)", VECTOR),
+    Case("interp", "np.interp(x, P, Q)", VECTOR, truth="np.where(x < -1, -4 * x - 3, np.where(x < 2, x + 2, 5 * x - 6))"),
 ]
 
 PRODUCTS = [
@@ -246,7 +246,7 @@ LINALG = [
     Case("matrix_power -1", "np.linalg.matrix_power(x, -1)", SQUARE, truth=f"{_INV} / ({_DET})"),
     Case("norm nuc", "np.linalg.norm(x, 'nuc')", SQUARE, truth=f"np.sqrt(np.sum(x * x) + 2 * np.abs({_DET}))"),
     Case("svd values", "np.linalg.svd(x, compute_uv=False)", SQUARE, truth="e.singular_values(x)", others={"torch": "np.linalg.svdvals(x)"}),
-    Case("eigvalsh", "np.linalg.eigvalsh(x)", SQUARE, truth="e.eigenvalues(x)"),
+    Case("eigvalsh", "np.linalg.eigvalsh(x + x.T)", SQUARE, truth="e.eigenvalues(x + x.T)"),
 ]
 
 SPECIAL_FUNCTIONS = [
@@ -257,8 +257,8 @@ SPECIAL_FUNCTIONS = [
     Case("gammaln", "special.gammaln(x)", low=0.3, truth="e.gammaln(x)"),
     Case("gamma", "special.gamma(x)", low=0.3, truth="np.exp(e.gammaln(x))"),
     Case("digamma", "special.digamma(x)", low=0.3, truth="e.digamma(x)"),
-    Case("betaln", "special.betaln(x, y)", TWO, low=0.3, truth="e.betaln(x, y)"),
-    Case("beta", "special.beta(x, y)", TWO, low=0.3, truth="np.exp(e.betaln(x, y))"),
+    Case("betaln", "special.betaln(x, y)", TWO[:2], low=0.3, truth="e.betaln(x, y)"),
+    Case("beta", "special.beta(x, y)", TWO[:2], low=0.3, truth="np.exp(e.betaln(x, y))"),
     Case("special.i0", "special.i0(x)", truth="e.i0(x)"),
     Case("i1", "special.i1(x)", truth="e.i1(x)"),
     Case("i0e", "special.i0e(x)", low=0.2, truth="e.i0(x) * np.exp(-x)"),
@@ -278,7 +278,7 @@ SPECIAL_FUNCTIONS = [
     Case("zeta(2, x)", "special.zeta(2., x)", low=0.5, truth="e.trigamma(x)"),
     Case("polygamma 1", "special.polygamma(1, x)", low=0.5, truth="e.trigamma(x)"),
     Case("multigammaln", "special.multigammaln(x, 1)", low=0.6, truth="e.gammaln(x)"),
-    Case("logsumexp", "special.logsumexp(x, axis=-1)", MATRIX, truth="e.logsumexp(x)", others={"minigan": "np.logsumexp(x, axis=-1)", "torch": "np.logsumexp(x, -1)", "mygrad": "np.logsumexp(x, axis=-1)", "tinygrad": "x.logsumexp(-1)"}),
+    Case("logsumexp", "special.logsumexp(x, axis=-1)", RECTANGLE, truth="e.logsumexp(x)", others={"minigan": "np.logsumexp(x, axis=-1)", "torch": "np.logsumexp(x, -1)", "mygrad": "np.logsumexp(x, axis=-1)", "tinygrad": "x.logsumexp(-1)"}),
 ]
 
 _SIGMOID = "1 / (1 + np.exp(-x))"
@@ -307,8 +307,8 @@ NEURAL = [
     Case("relu6", "nn.relu6(x)", truth="np.clip(x, 0, 6)", others={"tinygrad": "x.relu6()"}),
     Case("hard_swish", "nn.hard_swish(x)", truth="x * np.clip(x + 3, 0, 6) / 6", others={"torch": "nn.hardswish(x)", "tinygrad": "x.hardswish()"}),
     Case("glu", "nn.glu(x, -1)", (((2, 2),),), truth="x[:, :1] / (1 + np.exp(-x[:, 1:]))", others={"mygrad": "nn.glu(x, -1)"}),
-    Case("softmax", "nn.softmax(x, -1)", MATRIX, truth="np.exp(x - e.logsumexp(x)[:, None])", others={"tinygrad": "x.softmax(-1)"}),
-    Case("log_softmax", "nn.log_softmax(x, -1)", MATRIX, truth="x - e.logsumexp(x)[:, None]", others={"tinygrad": "x.log_softmax(-1)", "mygrad": "nn.logsoftmax(x, -1)"}),
+    Case("softmax", "nn.softmax(x, -1)", RECTANGLE, truth="np.exp(x - e.logsumexp(x)[:, None])", others={"tinygrad": "x.softmax(-1)"}),
+    Case("log_softmax", "nn.log_softmax(x, -1)", RECTANGLE, truth="x - e.logsumexp(x)[:, None]", others={"tinygrad": "x.log_softmax(-1)", "mygrad": "nn.logsoftmax(x, -1)"}),
     Case("standardize", "nn.standardize(x)", (((2, 3),),), truth="(x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-5)", others={"torch": "nn.layer_norm(x, (3,))", "tinygrad": "x.layernorm()"}),
     Case("normalize", "nn.normalize(x)", (((2, 3),),), truth="x / np.sqrt(np.sum(x * x, axis=1, keepdims=True))", others={"torch": "nn.normalize(x)", "tinygrad": "x.normalize()"}),
     Case("huber", "nn.huber_loss(x, y)", (((2,), (2,)),), truth="np.mean(np.where(np.abs(x - y) < 1, (x - y) ** 2 / 2, np.abs(x - y) - 0.5))"),

@@ -22,8 +22,8 @@ class Engine:
 
 
 _FUNCTIONAL = {  # of the engines that have grad(f, argument)
-    "first": "print(grad(L, {i})({args}))",
-    "second": "print(grad(lambda {names}: {v}grad(L, {i})({names}){sum}, {j})({args}))",
+    "first": "print(grad(L{all})({args}){at_i})",
+    "second": "print(grad(lambda {args}: ({v}grad(L{all})({args}){at_i}){sum}{all})({args}){at_j})",
 }
 ENGINES = {
     "minigan": Engine(
@@ -58,6 +58,7 @@ ENGINES = {
         "Tensor({0}, dtype=dtypes.{1})",
         "print(L({args}).gradient({x})[0].tolist())",
         "print(({v}L({args}).gradient({x})[0]){sum}.gradient({z})[0].tolist())",
+        scalar="Tensor([{0}], dtype=dtypes.float64).reshape(())",
     ),
 }
 
@@ -77,11 +78,8 @@ def line(
     args = ", ".join(names)
     product = _weighted(spec, f"({call})" if out else call, out, dtype)
     v, total = _parts(spec, xs[i].shape, dtype)
-    end = (spec.first if j is None else spec.second).format(
-        i=i, j=j, x=names[i], z=names[j or 0], args=args, names=args, v=v, sum=total
-    )
-    if j is not None and total and spec.second is _FUNCTIONAL["second"]:
-        end = end.replace(v + "grad(", "(" + v + "grad(").replace(total + ",", ")" + total + ",")
+    several = {"all": f", {tuple(range(len(xs)))}", "at_i": f"[{i}]", "at_j": f"[{j}]"} if len(xs) > 1 else dict.fromkeys(("all", "at_i", "at_j"), "")
+    end = (spec.first if j is None else spec.second).format(args=args, x=names[i], z=names[j or 0], v=v, sum=total, **several)
     return "; ".join([*begin, *inputs, f"L = lambda {args}: {product}", end])
 
 

@@ -8,7 +8,7 @@ import re
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
@@ -26,6 +26,7 @@ from minigan.testing import arrays
 
 OK, WRONG, LEAK, RAISES, MISSING = "ok", "wrong", "dtype leak", "raises", "not implemented"
 TOLERANCE = {"float64": 1e-4, "float32": 1e-2}  # times 1 + |the derivative|: far from rounding, and from what users would accept
+DIRECTIONS = 4  # in which a function must be smooth where it counts as differentiable
 PATIENCE = 5.0  # seconds for making a counterexample smaller
 ORDERS = {"mygrad": 1}  # how often an engine differentiates, where not twice
 
@@ -139,9 +140,13 @@ def _resolves(thing: Any, path: str) -> bool:
 @st.composite
 def inputs(draw, case: Case):
     """Arrays in the shapes of the case: any numbers, or those where formulas have gaps, which are often equal."""
-    special = st.sampled_from([x for x in case.special if case.low <= x <= case.high] or [case.low])
+    special = st.sampled_from(_special(case))
     shapes = draw(st.sampled_from(case.shapes))
     return [draw(st.one_of(_filled(shape, special), arrays(shape, case.low, case.high))) for shape in shapes]
+
+
+def _special(case: Case) -> list[float]:
+    return [x for x in case.special if case.low <= x <= case.high] or [case.low]
 
 
 @st.composite
@@ -166,6 +171,9 @@ def _smallest(asked: Asked, seed: int, examples: int) -> Fault | None:
             asked.faults.append(fault)
         return fault is not None
 
+    for number in _special(asked.case):  # in every run; Hypothesis draws what it likes
+        shows_fault([np.full(shape, number) for shape in asked.case.shapes[0]])
+    end = None
     try:
         find(inputs(asked.case), shows_fault, settings=settings(**options), random=Random(seed))
     except (hypothesis_errors.NoSuchExample, hypothesis_errors.Flaky):  # none; or the time was over
@@ -255,11 +263,14 @@ def single_precision(asked: Asked, xs: list[np.ndarray]) -> Fault | None:
         asked.leaks.append("value float64 of float32 inputs")
         return None
     fault = first_order(asked, xs, "float32")
+    if fault:
+        check_differentiable(asked, fault)
     return fault if fault and reproduced(asked, fault) else None
 
 
 def confirmed(asked: Asked, fault: Fault) -> Fault | None:
-    """The fault, if gradcheck refuses the engine's function, too, and the line prints what was found."""
+    """The fault, if this is no tie, gradcheck refuses the engine's function, too, and the line prints what was found."""
+    check_differentiable(asked, fault)
     try:
         gradcheck(lift(asked.f, *asked.adapter), *fault.xs, order=1 if fault.j is None else 2)
     except GradcheckError:
@@ -267,6 +278,21 @@ def confirmed(asked: Asked, fault: Fault) -> Fault | None:
             return fault
     asked.unconfirmed += 1
     return None
+
+
+def check_differentiable(asked: Asked, fault: Fault) -> None:
+    """Raise NotSmoothError at a tie: there, each partial derivative may exist, and the function still has a kink (the median
+    of equal numbers). Elsewhere the slope in any direction is that of the partial derivatives together."""
+    xs = [x.astype(fault.dtype) for x in fault.xs]
+    w, rng, order = weights(fault.out), np.random.default_rng(0), 1 if fault.j is None else 2
+    places = [(i, k) for i, x in enumerate(xs) for k in np.ndindex(x.shape)]
+    slopes = np.array([_truth(asked, xs, w, _direction(xs, i, k)) for i, k in places])
+    for _ in range(DIRECTIONS):
+        direction = [rng.uniform(-1, 1, x.shape) for x in xs]
+        expected = np.dot(slopes, np.concatenate([d.ravel() for d in direction]))
+        _truth(asked, xs, w, direction, order)
+        if abs(_truth(asked, xs, w, direction) - expected) > TOLERANCE["float64"] * (1 + abs(expected)):
+            raise extended.NotSmoothError("a tie")
 
 
 def reproduced(asked: Asked, fault: Fault) -> bool:
@@ -307,6 +333,3 @@ def _close(got: float, true: float, dtype: str) -> bool:
     return bool(abs(float(got) - true) <= TOLERANCE[dtype] * (1 + abs(true)))
 
 
-def as_dict(found: Verdict) -> dict[str, Any]:
-    """For JSON."""
-    return asdict(found)
