@@ -315,3 +315,11 @@ NEURAL = [
 ]
 
 CASES = [*ELEMENTWISE, *REDUCTIONS, *SHAPING, *PRODUCTS, *LINALG, *SPECIAL_FUNCTIONS, *NEURAL]
+FAMILIES = {  # the names of their ops
+    "elementwise": {case.name for case in ELEMENTWISE},
+    "reductions": {case.name for case in REDUCTIONS},
+    "shapes": {case.name for case in SHAPING},
+    "products": {case.name for case in [*PRODUCTS, *LINALG]},
+    "special": {case.name for case in SPECIAL_FUNCTIONS},
+    "networks": {case.name for case in NEURAL},
+}
