@@ -38,11 +38,11 @@ class Settings:
 
     engines: tuple[str, ...] = NAMES
     every: int = 1  # 1: all cases; n: each n-th
-    examples: int = 10  # that Hypothesis draws for each case
+    examples: int = 6  # that Hypothesis draws for each case
     parts: int = 3  # processes of each engine, one after the other or side by side
 
 
-QUICK = Settings(engines=("minigan",), every=4, examples=5, parts=1)
+QUICK = Settings(engines=("minigan",), every=4, examples=4, parts=1)
 
 
 def main(argv: list[str] | None = None) -> None:
