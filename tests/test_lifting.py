@@ -1,4 +1,4 @@
-"""Another engine's functions, tested by minigan's gradcheck: a toy engine's here, and those that are installed."""
+"""Another engine's functions, tested by minigan's gradcheck: a toy engine's, and those that are installed."""
 
 import os
 
@@ -11,53 +11,13 @@ from demos.checking.verdicts import ORDERS
 from minigan import GradcheckError, gradcheck
 from minigan.lifting import lift
 from minigan.testing import arrays, assert_gradients
+from tests.toy_engine import Toy, half_sine, sine, sine_then_wrong, vjp
 
 X, Y = np.array([[0.5, -1.5], [2.0, 0.7]]), np.array([[1.0, 0.3], [-0.8, 1.9]])
 
 
-class Toy:
-    """The other engine: an array, and for each parent what the arriving gradient, a Toy, becomes on its way there."""
-
-    def __init__(self, value, *parents):
-        self.value, self.parents = np.asarray(value), parents
-
-    def __add__(self, other):
-        return Toy(self.value + other.value, (self, lambda g: g), (other, lambda g: g))
-
-    def __mul__(self, other):
-        return Toy(self.value * other.value, (self, lambda g: g * other), (other, lambda g: g * self))
-
-
-def sine(x):
-    return Toy(np.sin(x.value), (x, lambda g: g * cosine(x)))
-
-
-def cosine(x):
-    return Toy(np.cos(x.value), (x, lambda g: g * sine(x) * Toy(-np.ones_like(x.value))))
-
-
-def vjp(f):
-    def gradients(g, *xs):
-        total = {id(x): Toy(np.zeros_like(x.value)) for x in xs}
-
-        def go_back(y, g):  # path by path: slow, and right
-            if id(y) in total:
-                total[id(y)] = total[id(y)] + g
-            for parent, derivative in y.parents:
-                go_back(parent, derivative(g))
-
-        go_back(f(*xs), g)
-        return [total[id(x)] for x in xs]
-
-    return gradients
-
-
-def value(t):
-    return t.value
-
-
 def lifted(f):
-    return lift(f, vjp, Toy, value)
+    return lift(f, vjp, Toy, Toy.numpy)
 
 
 def test_a_right_function_passes_to_order_3():
@@ -68,18 +28,6 @@ def test_a_right_function_passes_to_order_3():
 @settings(max_examples=20)
 def test_a_right_function_passes_in_every_shape_order_and_dtype(x):
     assert_gradients(lifted(lambda x: sine(x) * x), x)
-
-
-def wrong_cosine(x):
-    return Toy(np.cos(x.value), (x, lambda g: g * sine(x)))
-
-
-def half_sine(x):
-    return Toy(np.sin(x.value), (x, lambda g: g * cosine(x) * Toy(np.full(x.value.shape, 0.5))))
-
-
-def sine_then_wrong(x):
-    return Toy(np.sin(x.value), (x, lambda g: g * wrong_cosine(x)))
 
 
 def test_a_wrong_first_derivative_is_found():
@@ -100,7 +48,7 @@ def not_summed(x, y):
 
 def test_a_gradient_in_the_outputs_shape_is_refused_and_not_summed():
     with pytest.raises(GradcheckError, match=r"lift: the gradient for input 1 is float64 \(2, 2\), not float64 \(2,\)"):
-        gradcheck(lift(not_summed, vjp_of_leaves, Toy, value), X, np.array([1.0, 2.0]))
+        gradcheck(lift(not_summed, vjp_of_leaves, Toy, Toy.numpy), X, np.array([1.0, 2.0]))
 
 
 def vjp_of_leaves(f):
