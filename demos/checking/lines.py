@@ -22,8 +22,8 @@ class Engine:
 
 
 _FUNCTIONAL = {  # of the engines that have grad(f, argument)
-    "first": "print(grad(L{all})({args}){at_i})",
-    "second": "print(grad(lambda {args}: ({v}grad(L{all})({args}){at_i}){sum}{all})({args}){at_j})",
+    "first": "print(grad(L{i})({args}))",
+    "second": "print(grad(lambda {args}: ({v}grad(L{i})({args})){sum}{j})({args}))",
 }
 ENGINES = {
     "minigan": Engine(
@@ -78,8 +78,8 @@ def line(
     args = ", ".join(names)
     product = _weighted(spec, f"({call})" if out else call, out, dtype)
     v, total = _parts(spec, xs[i].shape, dtype)
-    several = {"all": f", {tuple(range(len(xs)))}", "at_i": f"[{i}]", "at_j": f"[{j}]"} if len(xs) > 1 else dict.fromkeys(("all", "at_i", "at_j"), "")
-    end = (spec.first if j is None else spec.second).format(args=args, x=names[i], z=names[j or 0], v=v, sum=total, **several)
+    numbers = {"i": f", {i}" if i else "", "j": f", {j}" if j else ""}  # of the argument; the first is the usual one
+    end = (spec.first if j is None else spec.second).format(args=args, x=names[i], z=names[j or 0], v=v, sum=total, **numbers)
     return "; ".join([*begin, *inputs, f"L = lambda {args}: {product}", end])
 
 

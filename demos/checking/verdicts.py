@@ -98,7 +98,7 @@ def _verdict(engine: str, case: Case, seed: int, examples: int) -> Verdict:
     about = {"engine": engine, "case": case.name, "unconfirmed": asked.unconfirmed, "order": asked.order}
     if fault:
         program = line(engine, asked.call, fault.xs, fault.out, fault.i, fault.j, fault.dtype)
-        return Verdict(status=WRONG, what=fault.what, got=str(fault.got), true=str(fault.true), line=program, **about)
+        return Verdict(status=WRONG, what=fault.what, got=_short(fault.got), true=_short(fault.true), line=program, **about)
     if asked.leaks:
         return Verdict(status=LEAK, what=asked.leaks[0], **about)
     if asked.unlike == asked.tried:
@@ -107,6 +107,11 @@ def _verdict(engine: str, case: Case, seed: int, examples: int) -> Verdict:
         missing = any("NotImplementedError" in text or "not implemented" in text for text in asked.failures)
         return Verdict(status=MISSING if missing else RAISES, what=asked.failures[0], **about)
     return Verdict(status=OK, **about)
+
+
+def _short(number: float | tuple) -> str:
+    """As many digits as are sure."""
+    return str(number) if isinstance(number, tuple) else f"{0.0 if abs(number) < 1e-9 else number:.5g}"
 
 
 def ask(engine: str, case: Case) -> Asked | None:
@@ -172,7 +177,8 @@ def _smallest(asked: Asked, seed: int, examples: int) -> Fault | None:
         return fault is not None
 
     for xs in _always(asked.case):
-        shows_fault(xs)
+        if shows_fault(xs) and asked.case.shapes[0] == ((),):
+            any(shows_fault([np.array(number)]) for number in xs[0])
     end = None
     try:
         find(inputs(asked.case), shows_fault, settings=settings(**options), random=Random(seed))
