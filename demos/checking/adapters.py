@@ -48,7 +48,11 @@ def jax() -> Adapter:
 def torch() -> Adapter:
     import torch
 
-    return lambda f: lambda g, *xs: torch.func.vjp(f, *xs)[1](g), lambda a: torch.tensor(a.copy()), lambda t: t.numpy(force=True)
+    return (
+        lambda f: lambda g, *xs: torch.func.vjp(f, *xs)[1](g),
+        lambda a: torch.tensor(a.copy()),
+        lambda t: t.numpy(force=True),
+    )
 
 
 def mygrad() -> Adapter:

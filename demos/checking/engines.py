@@ -2,8 +2,8 @@
 
 minigan.lifting.lift makes another engine's op a function that minigan's gradcheck and strategies can test: to order 2, and in
 float32. About 270 ops (demos/checking/cases.py) are asked of each engine that is installed, in processes of its own: minigan,
-autograd, JAX, PyTorch, MyGrad, tinygrad. A gradient counts as wrong only if two methods say so, where the function is smooth:
-the engine's own function, by finite differences; and the formula's derivative in extended precision (demos/checking/verdicts.py).
+autograd, JAX, PyTorch, MyGrad, tinygrad. A gradient counts as wrong only where the function is smooth, and two methods say so:
+finite differences of the engine's own function, and the formula's derivative in extended precision (see verdicts.py).
 
 What to look for: in engines.png, which ops are wrong in which engine; in engines.html, and below, the smallest example that
 Hypothesis finds of each, as a line of Python that runs without minigan. An engine that is not installed is left out:
@@ -75,12 +75,14 @@ def title(m: dict[str, Any]) -> str:
     """What the picture shows."""
     wrong = {name: m[f"{name}: {WRONG}"] for name in m["engines"] if name != "minigan"}
     others = f"; {len(m['wrong']):.0f} wrong gradients in {sum(map(bool, wrong.values()))} other engines" if wrong else ""
-    return f"Of {m[f'minigan: ops asked']:.0f} ops, minigan's gradients are wrong in {m[f'minigan: {WRONG}']:.0f}{others}"
+    return f"Of {m['minigan: ops asked']:.0f} ops, minigan's gradients are wrong in {m[f'minigan: {WRONG}']:.0f}{others}"
 
 
 def found(m: dict[str, Any]) -> str:
     """The finding in words, for README."""
-    others = [f"{n} {v}: {m[f'{n}: {WRONG}']:.0f} of {m[f'{n}: ops asked']:.0f}" for n, v in m["engines"].items() if n != "minigan"]
+    others = [
+        f"{n} {v}: {m[f'{n}: {WRONG}']:.0f} of {m[f'{n}: ops asked']:.0f}" for n, v in m["engines"].items() if n != "minigan"
+    ]
     beside = f"; {', '.join(others)}; each confirmed by a second method" if others else ""
     return f"ops with a wrong gradient: minigan {m[f'minigan: {WRONG}']:.0f} of {m['minigan: ops asked']:.0f}{beside}"
 

@@ -38,7 +38,10 @@ def _agree(values: list, h: float, order: int) -> bool:
 
 def _slope(values: list, h: float, order: int, first: int) -> np.longdouble:
     weights = WEIGHTS[first, order]
-    return sum(w * v for w, v in zip(weights, values[first + REACH : first + 2 * REACH + 1], strict=True)) / np.longdouble(h) ** order
+    return (
+        sum(w * v for w, v in zip(weights, values[first + REACH : first + 2 * REACH + 1], strict=True))
+        / np.longdouble(h) ** order
+    )
 
 
 def _weights(points: Sequence[int], order: int) -> list[np.longdouble]:

@@ -51,7 +51,9 @@ ENGINES = {
         **_FUNCTIONAL,
     ),
     "mygrad": Engine(
-        "import mygrad as np; from mygrad.nnet import activations as nn", "np.tensor({0}, dtype='{1}')", "L({args}).backward(); print({x}.grad)"
+        "import mygrad as np; from mygrad.nnet import activations as nn",
+        "np.tensor({0}, dtype='{1}')",
+        "L({args}).backward(); print({x}.grad)",
     ),
     "tinygrad": Engine(
         "from tinygrad import Tensor, dtypes",

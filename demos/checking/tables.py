@@ -40,17 +40,21 @@ def write_html(path: Path, versions: dict[str, str], absent: dict[str, str], ver
     found = {(v.case, v.engine): v for v in verdicts}
     head = "".join(f"<th>{engine} {html.escape(version)}</th>" for engine, version in versions.items())
     rows = [
-        f"<tr><td><code>{html.escape(case.name)}</code></td>" + "".join(_cell(found.get((case.name, e))) for e in versions) + "</tr>"
+        f"<tr><td><code>{html.escape(case.name)}</code></td>"
+        + "".join(_cell(found.get((case.name, e))) for e in versions)
+        + "</tr>"
         for case in CASES
         if any((case.name, e) in found for e in versions)
     ]
     lines = [
-        f"<h3>{v.engine} {html.escape(versions[v.engine])}: {html.escape(v.case)}</h3><p>{html.escape(v.what)}: {html.escape(v.got)}, "
-        f"should be {html.escape(v.true)}</p><pre>{html.escape(v.line)}</pre>"
+        f"<h3>{v.engine} {html.escape(versions[v.engine])}: {html.escape(v.case)}</h3>"
+        f"<p>{html.escape(f'{v.what}: {v.got}, should be {v.true}')}</p><pre>{html.escape(v.line)}</pre>"
         for v in verdicts
         if v.status == WRONG
     ]
-    out = [f"<p>{engine} is left out: {html.escape(why)}; <code>pip install {engine}</code></p>" for engine, why in absent.items()]
+    out = [
+        f"<p>{engine} is left out: {html.escape(why)}; <code>pip install {engine}</code></p>" for engine, why in absent.items()
+    ]
     path.write_text(
         f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Gradients of other engines</title><style>{STYLE}
@@ -84,7 +88,9 @@ def picture(versions: dict[str, str], verdicts: list[Verdict]) -> plt.Figure:
     figure, panels = slide(2, 1, height_ratios=(1, 1))
     for axes, names in zip(panels, (asked, bad), strict=True):
         codes = np.array([[statuses.index(found.get((name, e), MISSING)) for name in names] for e in engines])
-        axes.pcolormesh(codes, cmap=ListedColormap(COLOURS.values()), vmin=-0.5, vmax=len(statuses) - 0.5, edgecolors="white", linewidth=0.3)
+        axes.pcolormesh(
+            codes, cmap=ListedColormap(COLOURS.values()), vmin=-0.5, vmax=len(statuses) - 0.5, edgecolors="white", linewidth=0.3
+        )
         axes.set_yticks(np.arange(len(engines)) + 0.5, [f"{e} {v.split('+')[0]}" for e, v in versions.items()])
         axes.invert_yaxis()
     edges = [sum(name in FAMILIES[family] for name in asked) for family in FAMILIES]
@@ -96,7 +102,9 @@ def picture(versions: dict[str, str], verdicts: list[Verdict]) -> plt.Figure:
     panels[1].set_xticks(np.arange(len(bad)) + 0.5, bad, rotation=90, fontsize=11)
     for row, engine in enumerate(engines):
         for column, name in enumerate(bad):
-            panels[1].text(column + 0.5, row + 0.5, LETTERS.get(found.get((name, engine), ""), ""), ha="center", va="center", fontsize=12)
+            panels[1].text(
+                column + 0.5, row + 0.5, LETTERS.get(found.get((name, engine), ""), ""), ha="center", va="center", fontsize=12
+            )
     handles = [Patch(color=colour, label=status) for status, colour in COLOURS.items()]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return figure

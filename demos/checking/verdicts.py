@@ -8,6 +8,7 @@ import re
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -25,7 +26,10 @@ from minigan.lifting import lift
 from minigan.testing import arrays
 
 OK, WRONG, LEAK, RAISES, MISSING = "ok", "wrong", "dtype leak", "raises", "not implemented"
-TOLERANCE = {"float64": 1e-4, "float32": 1e-2}  # times 1 + |the derivative|: far from rounding, and from what users would accept
+TOLERANCE = {
+    "float64": 1e-4,
+    "float32": 1e-2,
+}  # times 1 + |the derivative|: far from rounding, and from what users would accept
 TRIES = 4  # counterexamples, from the smallest on, that are put to the second method
 DIRECTIONS = 4  # in which a function must be smooth where it counts as differentiable
 PATIENCE = 1.5  # seconds for making a counterexample smaller
@@ -117,7 +121,7 @@ def _short(number: float | tuple) -> str:
 def ask(engine: str, case: Case) -> Asked | None:
     """The case as this engine's function; None if the engine has no such name."""
     call = case.others.get(engine, case.call)
-    if engine == "tinygrad" and call == case.call and re.search(r"\b(np|special|nn)\.", call) or not call:
+    if (engine == "tinygrad" and call == case.call and re.search(r"\b(np|special|nn)\.", call)) or not call:
         return None
     names: dict[str, Any] = {}
     exec(ENGINES[engine].imports, names)
@@ -180,10 +184,8 @@ def _smallest(asked: Asked, seed: int, examples: int) -> Fault | None:
         if shows_fault(xs) and asked.case.shapes[0] == ((),):
             any(shows_fault([np.array(number)]) for number in xs[0])
     end = None
-    try:
+    with suppress(hypothesis_errors.NoSuchExample, hypothesis_errors.Flaky):  # none; or the time was over
         find(inputs(asked.case), shows_fault, settings=settings(**options), random=Random(seed))
-    except (hypothesis_errors.NoSuchExample, hypothesis_errors.Flaky):  # none; or the time was over
-        pass
     return next((fault for fault in sorted(faults, key=_complexity)[:TRIES] if confirmed(asked, fault)), None)
 
 
@@ -196,7 +198,13 @@ def _always(case: Case) -> list[list[np.ndarray]]:
 
 def _complexity(fault: Fault) -> tuple:
     numbers = [v for x in fault.xs for v in x.ravel().tolist()]
-    return (fault.dtype == "float32", len(numbers), sum(len(repr(v)) for v in numbers), sum(map(abs, numbers)), sum(v < 0 for v in numbers))
+    return (
+        fault.dtype == "float32",
+        len(numbers),
+        sum(len(repr(v)) for v in numbers),
+        sum(map(abs, numbers)),
+        sum(v < 0 for v in numbers),
+    )
 
 
 # --- one example --------------------------------------------------------------------------------------------------------
@@ -244,7 +252,9 @@ def first_order(asked: Asked, xs: list[np.ndarray], dtype: str) -> Fault | None:
         if g.shape != xs[i].shape:
             return Fault(xs, out, i, None, dtype, "shape of the gradient", g.shape, xs[i].shape)
     places = [(i, k) for i, x in enumerate(xs) for k in np.ndindex(x.shape)]
-    slopes = [_truth(asked, xs, w, _direction(xs, i, k)) for i, k in places]  # all: at a tie in one input, the others do not count
+    slopes = [
+        _truth(asked, xs, w, _direction(xs, i, k)) for i, k in places
+    ]  # all: at a tie in one input, the others do not count
     for (i, k), slope in zip(places, slopes, strict=True):
         if not _close(got := float(gradients[i][k]), slope, dtype):
             return Fault(xs, out, i, None, dtype, f"gradient for {'xyz'[i]}{list(k) if k else ''}", got, slope)
@@ -319,7 +329,9 @@ def reproduced(asked: Asked, fault: Fault) -> bool:
         return False
     if isinstance(fault.got, tuple):
         return True
-    numbers = [float(n) for n in re.findall(r"[-+]?(?:\d+\.?\d*(?:e[-+]?\d+)?|\.\d+|nan|inf)", re.sub(r"float\d+|dtype=\S+", "", text))]
+    numbers = [
+        float(n) for n in re.findall(r"[-+]?(?:\d+\.?\d*(?:e[-+]?\d+)?|\.\d+|nan|inf)", re.sub(r"float\d+|dtype=\S+", "", text))
+    ]
     return any(np.isclose(n, fault.got, rtol=1e-2, atol=1e-6, equal_nan=True) for n in numbers)
 
 
@@ -333,10 +345,10 @@ def _direction(xs: list[np.ndarray], i: int, k: tuple[int, ...]) -> list[np.ndar
 def _truth(asked: Asked, xs: list, w: np.ndarray, direction: list, order: int = 1) -> float:
     """The derivative of L = sum(w f) at xs along the direction, in extended precision."""
 
-    def L(t: np.longdouble) -> np.longdouble:
+    def along(t: np.longdouble) -> np.longdouble:
         return np.sum(w * asked.truth(*[x.astype(np.longdouble) + t * d for x, d in zip(xs, direction, strict=True)]))
 
-    return extended.derivative(L, order)
+    return extended.derivative(along, order)
 
 
 def _mixed(asked: Asked, xs: list, w: np.ndarray, a: list, b: list) -> float:
@@ -347,5 +359,3 @@ def _mixed(asked: Asked, xs: list, w: np.ndarray, a: list, b: list) -> float:
 
 def _close(got: float, true: float, dtype: str) -> bool:
     return bool(abs(float(got) - true) <= TOLERANCE[dtype] * (1 + abs(true)))
-
-

@@ -1,6 +1,9 @@
 """The engines' demo: planted mistakes are found, kinks are not, and what is said of them runs without minigan."""
 
+import importlib.metadata
 import json
+import os
+import re
 import subprocess
 import sys
 
@@ -12,9 +15,11 @@ from demos.checking import adapters, engines, extended, lines, tables, verdicts,
 from demos.checking.cases import CASES, FAMILIES, Case
 from demos.checking.verdicts import LEAK, MISSING, OK, RAISES, WRONG, Verdict, verdict
 from tests import toy_engine
-from tests.demos.running import smaller_run, summary_of
+from tests.demos.running import ROOT, smaller_run, summary_of
 
 SCALAR = (((),),)
+ROW = r"^\| (autograd|JAX|PyTorch|tinygrad|MyGrad) ([\d.]+) \| `.*` \| .* \| `(.*)` \| (.*) \| (.*) \|$"
+README_ROWS = re.findall(ROW, (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
 
 
 @pytest.fixture
@@ -111,7 +116,9 @@ def test_every_truth_can_be_computed_in_extended_precision(case):
 def test_special_functions_are_scipys(name):
     count = {"betaln": 2, "hyp1f1": 3}.get(name, 1)
     x = [np.linspace(0.3 + 0.1 * i, 2.9, 9) for i in range(count)]
-    np.testing.assert_allclose(np.asarray(getattr(extended, name)(*x), float), getattr(special, name)(*x), rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(
+        np.asarray(getattr(extended, name)(*x), float), getattr(special, name)(*x), rtol=1e-12, atol=1e-15
+    )
 
 
 def test_trigamma_and_logsumexp_are_scipys():
@@ -181,3 +188,32 @@ def test_every_case_has_a_name_of_its_own_and_a_family():
     names = [case.name for case in CASES]
     assert len(set(names)) == len(names)
     assert sum(map(len, FAMILIES.values())) == len(names)
+
+
+# --- README ---------------------------------------------------------------------------------------------------------------
+
+
+def test_readme_lists_what_was_found():
+    assert len(README_ROWS) >= 15
+    assert len({engine for engine, *_ in README_ROWS}) >= 3
+
+
+@pytest.mark.parametrize("engine", ["autograd", "JAX", "PyTorch", "tinygrad", "MyGrad"])
+def test_readmes_lines_print_what_it_says_without_minigan(engine):
+    package = {"PyTorch": "torch"}.get(engine, engine.lower())
+    pytest.importorskip(package, reason=f"{package} is not installed")
+    rows = [row[1:] for row in README_ROWS if row[0] == engine]
+    if importlib.metadata.version(package).split("+")[0] != rows[0][0]:
+        pytest.skip(f"{package} is another version than README's")
+    program = [lines.ENGINES[package].imports, *(f"print({line})" for _, line, _, _ in rows)]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"DEV": "PYTHON"}
+    command = [sys.executable, "-W", "ignore", "-c", "import sys; sys.modules['minigan'] = None\n" + "\n".join(program)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    said = done.stdout.splitlines()
+    assert len(said) == len(rows), done.stderr
+    for (_, line, prints, true), words in zip(rows, said, strict=True):
+        if re.fullmatch(r"[-\d.nan]+", prints):
+            assert float(words) == pytest.approx(float(prints), rel=1e-3, nan_ok=True), line
+            assert float(words) != pytest.approx(float(true), rel=1e-2), line
+        else:
+            assert words == prints != true, line
