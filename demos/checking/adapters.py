@@ -2,7 +2,7 @@
 
 An adapter returns (vjp, array, numpy): vjp(f)(g, *xs) are the gradients of sum(g f(*xs)), and the others make the engine's
 array of a NumPy one, and a NumPy array of the engine's. Its engine is imported when it is called. MyGrad differentiates once,
-the others as often as one likes.
+the others as often as one likes. JAX is to be told beforehand that float64 is wanted.
 """
 
 from collections.abc import Callable
@@ -48,11 +48,10 @@ def jax() -> Adapter:
 def torch() -> Adapter:
     import torch
 
-    return (
-        lambda f: lambda g, *xs: torch.func.vjp(f, *xs)[1](g),
-        lambda a: torch.tensor(a.copy()),
-        lambda t: t.numpy(force=True),
-    )
+    def vjp(f: Callable) -> Callable:
+        return lambda g, *xs: torch.func.vjp(f, *xs)[1](g)
+
+    return vjp, lambda a: torch.tensor(a.copy()), lambda t: t.numpy(force=True)
 
 
 def mygrad() -> Adapter:
