@@ -18,7 +18,7 @@ class Engine:
     array: str
     first: str  # a program's end: the gradient of sum(w f) with respect to {x}
     second: str = ""  # the gradient of sum(v that) with respect to {z}; "": the engine has none
-    scalar: str = ""  # in place of `array`, for float64 numbers
+    scalar: str = ""  # in place of `array`, for numbers; those of other dtypes than float64 only if it has the place {1}
 
 
 _FUNCTIONAL = {  # of the engines that have grad(f, argument)
@@ -60,7 +60,7 @@ ENGINES = {
         "Tensor({0}, dtype=dtypes.{1})",
         "print(L({args}).gradient({x})[0].tolist())",
         "print(({v}L({args}).gradient({x})[0]){sum}.gradient({z})[0].tolist())",
-        scalar="Tensor([{0}], dtype=dtypes.float64).reshape(())",
+        scalar="Tensor([{0}], dtype=dtypes.{1}).reshape(())",
     ),
 }
 
@@ -90,7 +90,8 @@ def _uses(call: str, name: str) -> bool:
 
 
 def _literal(spec: Engine, x: np.ndarray, dtype: str) -> str:
-    form = spec.scalar if spec.scalar and x.shape == () and dtype == "float64" else spec.array
+    number = spec.scalar and x.shape == () and (dtype == "float64" or "{1}" in spec.scalar)
+    form = spec.scalar if number else spec.array
     return form.format(x.tolist(), dtype)
 
 
