@@ -1,7 +1,7 @@
 """What the engines are asked for: an op, the shapes and the range of its inputs, and its formula in extended precision.
 
 A case's call is written with NumPy's names (`np`), SciPy's (`special`) and those of neural networks (`nn`); what they stand for
-in an engine, `engines.ENGINES` says. An engine that spells a call in another way has its spelling in `others`; one that has no
+in an engine, `lines.ENGINES` says. An engine that spells a call in another way has its spelling in `others`; one that has no
 such name is not asked. The inputs are x, y, z. The truth is the same formula where NumPy can compute it in longdouble, and
 otherwise written out; `e` is `demos.checking.extended`.
 """
