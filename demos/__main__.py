@@ -39,6 +39,7 @@ CHAPTERS = {  # in the lectures' order, from a network's gradients to attacks; w
     "wasserstein": ("earth_mover", "learning_curves", "wgan", "limit_cycles"),
     "adversarial_examples": ("fgsm", "adversarial_training", "patch", "manifold_defense"),
     "the_slides": ("errata",),
+    "checking": ("engines",),
     "performance": ("speed",),
 }
 

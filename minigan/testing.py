@@ -13,8 +13,11 @@ from hypothesis.extra import numpy as hnp
 
 from minigan import backend
 from minigan.gradcheck import QUIET, GradcheckError, gradcheck, slope_is_right
+from minigan.lifting import lift
 from minigan.modes import Watcher, watching
 from minigan.tensor import Tensor, grad
+
+__all__ = ["arrays", "assert_gradients", "axes", "broadcastable", "lift", "shapes"]
 
 
 def shapes(min_dims: int = 0, max_dims: int = 3, min_side: int = 0, max_side: int = 4) -> st.SearchStrategy:

@@ -25,7 +25,7 @@ out = Path(sys.argv[1])
 (out / "summary.json").write_text(json.dumps({}))
 sys.exit({})
 """
-NO_LECTURE = {"ladder", "speed"}  # demos that are about no slide
+NO_LECTURE = {"ladder", "speed", "engines"}  # demos that are about no slide
 FAILS = "print('before', flush=True); raise ValueError('a reason')"
 SAVES = """
 import os, signal, time

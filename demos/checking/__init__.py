@@ -1,0 +1,1 @@
+"""Checking gradients: minigan's tests of gradients, turned on other engines."""

@@ -1,0 +1,136 @@
+"""minigan's tests of gradients, turned on other engines: which of their gradients are wrong, and the smallest example of each.
+
+minigan.lifting.lift makes another engine's op a function that minigan's gradcheck and strategies can test: to order 2, and in
+float32. About 270 ops (demos/checking/cases.py) are asked of each engine that is installed, in processes of its own: minigan,
+autograd, JAX, PyTorch, MyGrad, tinygrad. A gradient counts as wrong only where the function is smooth, and two methods say so:
+finite differences of the engine's own function, and the formula's derivative in extended precision (see verdicts.py).
+
+What to look for: in engines.png, which ops are wrong in which engine; in engines.html, and below, the smallest example that
+Hypothesis finds of each, as a line of Python that runs without minigan. An engine that is not installed is left out:
+pip install autograd jax mygrad tinygrad torch
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from demos.checking import tables
+from demos.checking.cases import CASES
+from demos.checking.verdicts import LEAK, MISSING, RAISES, WRONG, Verdict
+from demos.kit.checkpoints import once
+from demos.kit.claim import Claim
+from demos.kit.progress import progress
+from demos.kit.run import common_options, start
+
+NAMES = ("jax", "tinygrad", "torch", "autograd", "mygrad", "minigan")  # the slowest first
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class Settings:
+    """What is asked, and how long."""
+
+    engines: tuple[str, ...] = NAMES
+    every: int = 1  # 1: all cases; n: each n-th
+    examples: int = 6  # that Hypothesis draws for each case
+    parts: int = 3  # processes of each engine, one after the other or side by side
+
+
+QUICK = Settings(engines=("minigan",), every=4, examples=4, parts=1)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Ask the engines; print, draw and judge."""
+    args = start(common_options(__doc__), argv, "engines")
+    settings = QUICK if args.quick else Settings()
+    claim = Claim(args, asdict(settings))
+    answers = once("answers", ask_all, asdict(settings), args.seed, args.checkpoint.jobs)
+    versions, absent, verdicts = collected(answers)
+    claim.metrics |= {"engines": versions, "absent": absent, "wrong": [asdict(v) for v in verdicts if v.status == WRONG]}
+    tables.print_all(versions, absent, verdicts)
+    tables.write_html(args.out / "engines.html", versions, absent, verdicts)
+    judge(claim, versions, verdicts)
+    claim.show(tables.picture(versions, verdicts), "engines", title(claim.metrics))
+    claim.finish()
+
+
+def judge(claim: Claim, versions: dict[str, str], verdicts: list[Verdict]) -> None:
+    """minigan has no wrong gradient and no leak; what the others have depends on their versions."""
+    for engine in versions:
+        counts = Counter(v.status for v in verdicts if v.engine == engine)
+        claim.note(f"{engine}: ops asked", sum(counts.values()) - counts[MISSING], "reported: those that it has")
+        for status in (WRONG, LEAK, RAISES):
+            own = engine == "minigan"
+            expected = "exactly 0" if own else "reported: depends on its version"
+            claim.note(f"{engine}: {status}", counts[status], expected, counts[status] == 0 if own else None, quick=own)
+
+
+def title(m: dict[str, Any]) -> str:
+    """What the picture shows."""
+    wrong = {name: m[f"{name}: {WRONG}"] for name in m["engines"] if name != "minigan"}
+    others = f"; {len(m['wrong']):.0f} wrong gradients in {sum(map(bool, wrong.values()))} other engines" if wrong else ""
+    return f"Of {m['minigan: ops asked']:.0f} ops, minigan's gradients are wrong in {m[f'minigan: {WRONG}']:.0f}{others}"
+
+
+def found(m: dict[str, Any]) -> str:
+    """The finding in words, for README."""
+    others = [
+        f"{n} {v}: {m[f'{n}: {WRONG}']:.0f} of {m[f'{n}: ops asked']:.0f}" for n, v in m["engines"].items() if n != "minigan"
+    ]
+    beside = f"; {', '.join(others)}; each confirmed by a second method" if others else ""
+    return f"ops with a wrong gradient: minigan {m[f'minigan: {WRONG}']:.0f} of {m['minigan: ops asked']:.0f}{beside}"
+
+
+# --- the engines' processes -----------------------------------------------------------------------------------------------
+
+
+def ask_all(settings: dict[str, Any], seed: int, jobs: int) -> list[str]:
+    """What each process says, as JSON: [engine, answer]."""
+    stride = settings["every"] * settings["parts"]
+    tasks = [(engine, part * settings["every"]) for engine in settings["engines"] for part in range(settings["parts"])]
+    answers = []
+    with progress(total=len(tasks), unit="part") as bar, ThreadPoolExecutor(jobs) as pool:
+        running = [pool.submit(ask, engine, seed, settings["examples"], first, stride) for engine, first in tasks]
+        try:
+            for done in as_completed(running):
+                answers.append(done.result())
+                bar.update()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+    return answers
+
+
+def ask(engine: str, seed: int, examples: int, first: int, every: int) -> str:
+    """One process, and what it says."""
+    words = [engine, *map(str, (seed, examples, first, every))]
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    command = [sys.executable, "-m", "demos.checking.worker", *words]
+    process = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path})
+    if process.returncode:
+        last = (process.stderr.strip().splitlines() or ["no word"])[-1]
+        return json.dumps([engine, {"missing": f"its process ended with code {process.returncode}: {last}"}])
+    return json.dumps([engine, json.loads(process.stdout)])
+
+
+def collected(answers: list[str]) -> tuple[dict[str, str], dict[str, str], list[Verdict]]:
+    """The versions of the engines that answered, why others did not, and all verdicts, in the order of the cases."""
+    versions, absent, verdicts = {}, {}, []
+    for engine, answer in map(json.loads, answers):
+        if "missing" in answer:
+            absent[engine] = answer["missing"]
+        else:
+            versions[engine] = answer["version"]
+            verdicts += [Verdict(**v) for v in answer["verdicts"]]
+    places = {case.name: n for n, case in enumerate(CASES)}
+    order = [name for name in reversed(NAMES) if name in versions]
+    return {n: versions[n] for n in order}, absent, sorted(verdicts, key=lambda v: (order.index(v.engine), places[v.case]))
+
+
+if __name__ == "__main__":
+    main()

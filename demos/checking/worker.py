@@ -1,0 +1,40 @@
+"""An engine in a process of its own: python -m demos.checking.worker ENGINE SEED EXAMPLES FIRST EVERY
+
+Prints one line of JSON: the engine's version and its verdicts, of the cases FIRST, FIRST + EVERY, ...; or why it is missing.
+"""
+
+import contextlib
+import importlib
+import importlib.metadata
+import json
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from demos.checking.cases import CASES
+from demos.checking.verdicts import verdict
+
+
+def answer(engine: str, seed: int, examples: int, first: int, every: int) -> dict:
+    """What the process has to say."""
+    if not shutil.which("clang"):
+        os.environ.setdefault("DEV", "PYTHON")  # tinygrad compiles for the processor, or interprets
+    try:
+        importlib.import_module(engine)
+    except ImportError as error:
+        return {"missing": str(error)}
+    verdicts = [asdict(verdict(engine, case, seed, examples)) for case in CASES[first::every]]
+    return {"version": importlib.metadata.version(engine), "verdicts": verdicts}
+
+
+def main(words: Sequence[str]) -> None:
+    """Answer; what an engine prints on its own goes elsewhere."""
+    with contextlib.redirect_stdout(sys.stderr):
+        found = answer(words[0], *map(int, words[1:]))
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
