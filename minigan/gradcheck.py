@@ -17,6 +17,7 @@ from minigan.tensor import Tensor, grad
 MOST_ELEMENTS = 200  # an input with more is probed along random directions instead of element by element
 DIRECTIONS = 20
 FEW_DIRECTIONS = 3
+LARGE = 1e-4 * np.finfo(np.float64).max
 EXACT = (1e-11, 1e-11)  # rtol and atol of the complex step
 QUIET = {"over": "ignore", "invalid": "ignore", "divide": "ignore"}  # infinities and nans are judged: no need to warn of them
 ORDINALS = {1: "first", 2: "second", 3: "third"}
@@ -279,6 +280,7 @@ class _Comparison:
         allowed = self.tolerance.atol + self.tolerance.rtol * np.abs(self.numeric) + self.rounding
         wrong = np.array(~(np.abs(self.analytic - self.numeric) <= allowed))  # also where one of them is nan
         wrong &= ~(self.unknown | (self.analytic == self.numeric.astype(np.float64)))  # both may be too large for float64
+        wrong &= ~(np.isinf(self.analytic) & (np.sign(self.analytic) * self.numeric > LARGE))  # or a number on the way was
         if self.tolerance.kinks:
             for at in [at for at in np.ndindex(self.shape) if wrong[at]]:
                 wrong[at] = not self.kink(at).holds(self.analytic[at])

@@ -287,3 +287,12 @@ def test_infinities_are_drawn_if_a_bound_is_infinite():
 
 def test_equal_arguments_are_drawn_among_special_ones():
     assert find(broadcastable(special=True), lambda p: p[0].size > 1 and np.array_equal(*p), settings=TRY_LONG)
+
+
+def test_a_gradient_that_overflows_in_float32_because_the_value_does_is_right():
+    x = np.array([88.722839])  # exp(x) is just too large for float32, half of it is not
+
+    def exp(t):
+        return mg.record("exp", t.xp.exp(t.data), (t, lambda g, y: g * y))
+
+    assert_gradients(exp, x)
