@@ -18,7 +18,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from demos.checking import tables
 from demos.checking.cases import CASES
@@ -27,8 +27,10 @@ from demos.kit.checkpoints import once
 from demos.kit.claim import Claim
 from demos.kit.progress import progress
 from demos.kit.run import common_options, start
+from demos.kit.settings import settings_of
 
-NAMES = ("jax", "tinygrad", "torch", "autograd", "mygrad", "minigan")  # the slowest first
+Name = Literal["jax", "tinygrad", "torch", "autograd", "mygrad", "minigan"]  # the slowest first
+NAMES = get_args(Name)
 ROOT = Path(__file__).parents[2]
 
 
@@ -36,7 +38,7 @@ ROOT = Path(__file__).parents[2]
 class Settings:
     """What is asked, and how long."""
 
-    engines: tuple[str, ...] = NAMES
+    engines: tuple[Name, ...] = NAMES  # minigan is always asked
     every: int = 1  # 1: all cases; n: each n-th
     examples: int = 6  # that Hypothesis draws for each case
     parts: int = 3  # processes of each engine, one after the other or side by side
@@ -47,8 +49,8 @@ QUICK = Settings(engines=("minigan",), every=4, examples=4, parts=1)
 
 def main(argv: list[str] | None = None) -> None:
     """Ask the engines; print, draw and judge."""
-    args = start(common_options(__doc__), argv, "engines")
-    settings = QUICK if args.quick else Settings()
+    args = start(common_options(__doc__), argv, "engines", Settings())
+    settings = settings_of(args, QUICK if args.quick else Settings())
     claim = Claim(args, asdict(settings))
     answers = once("answers", ask_all, asdict(settings), args.seed, args.checkpoint.jobs)
     versions, absent, verdicts = collected(answers)
@@ -92,8 +94,8 @@ def found(m: dict[str, Any]) -> str:
 
 def ask_all(settings: dict[str, Any], seed: int, jobs: int) -> list[str]:
     """What each process says, as JSON: [engine, answer]."""
-    stride = settings["every"] * settings["parts"]
-    tasks = [(engine, part * settings["every"]) for engine in settings["engines"] for part in range(settings["parts"])]
+    stride, engines = settings["every"] * settings["parts"], dict.fromkeys([*settings["engines"], "minigan"])
+    tasks = [(engine, part * settings["every"]) for engine in engines for part in range(settings["parts"])]
     answers = []
     with progress(total=len(tasks), unit="part") as bar, ThreadPoolExecutor(jobs) as pool:
         running = [pool.submit(ask, engine, seed, settings["examples"], first, stride) for engine, first in tasks]

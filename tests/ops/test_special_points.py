@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import minigan as mg
 from minigan.testing import arrays, assert_gradients, broadcastable, shapes
-from tests.examples import few
+from tests.examples import fewest
 
 ROWS = shapes(min_dims=1, max_dims=2, min_side=1, max_side=4) | st.just((3, 4))
 ALSO_INFINITE = {"low": -np.inf, "high": np.inf}
@@ -21,46 +21,46 @@ PAIRS = {name: {} for name in ("add", "subtract", "multiply", "maximum", "minimu
 
 
 @pytest.mark.parametrize("name", ELEMENTWISE)
-@few
+@fewest
 @given(data=st.data())
 def test_elementwise(name, data):
     assert_gradients(getattr(mg, name), data.draw(arrays(special=True, **ELEMENTWISE[name])), kinks=True)
 
 
 @pytest.mark.parametrize("name", REDUCTIONS)
-@few
+@fewest
 @given(x=arrays(ROWS, special=True))
 def test_reductions(name, x):
     assert_gradients(getattr(mg, name), x, kinks=True)
 
 
 @pytest.mark.parametrize("name", PAIRS)
-@few
+@fewest
 @given(data=st.data())
 def test_pairs(name, data):
     assert_gradients(getattr(mg, name), *data.draw(broadcastable(special=True, **PAIRS[name])), kinks=True)
 
 
-@few
+@fewest
 @given(arrays(ROWS, special=True))
 def test_norm(x):
     assert_gradients(mg.norm, np.where(np.abs(x) < 1e-20, 0.0, x), kinks=True)
 
 
-@few
+@fewest
 @given(arrays(special=True))
 def test_clip(x):
     assert_gradients(lambda x: mg.clip(x, -1, 1), x, kinks=True)
 
 
 @pytest.mark.parametrize("p", [0, 1, 2, 3])
-@few
+@fewest
 @given(x=arrays(special=True))
 def test_power_of_a_number(p, x):
     assert_gradients(lambda x: mg.power(x, p), x)
 
 
-@few
+@fewest
 @given(arrays((1, 1, 3, 3), special=True))
 def test_max_pool(x):
     assert_gradients(lambda x: mg.max_pool2d(x, 2, 1), x, kinks=True)

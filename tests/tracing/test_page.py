@@ -286,6 +286,7 @@ def test_keys_do_nothing_on_a_page_of_nothing(opened, browser):
     assert "Nothing happened" in reader.see("#card")
 
 
+@pytest.mark.slow
 def test_space_plays_and_stops(opened, browser):
     reader = opened("gan")
     browser.press(" ")

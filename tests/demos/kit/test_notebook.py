@@ -86,6 +86,7 @@ def test_bars_without_widgets_warn_of_nothing():
     assert printed(f"import warnings; warnings.simplefilter('always'){code}") == "[0, 1]"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("before", "backend"), [(FAKE, "svg"), ("", "agg")])
 def test_a_notebook_keeps_its_backend_a_program_draws_files(before, backend):
     use, show = "import matplotlib; matplotlib.use('svg')", "print(matplotlib.get_backend().lower())"
