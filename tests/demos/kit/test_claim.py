@@ -160,10 +160,11 @@ def test_a_picture_says_what_was_found_and_one_of_a_quick_run_that_it_claims_not
 
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
 def test_pictures_come_in_the_format_that_was_asked_for_and_are_let_go(tmp_path, ending):
+    before = plt.get_fignums()
     finished(tmp_path, ("a", 1.0), argv=["--format", ending])
     assert (tmp_path / f"some_claim.{ending}").stat().st_size > 0
     assert (tmp_path / "some_claim.png").stat().st_size > 0  # for the page of all
-    assert not plt.get_fignums()
+    assert plt.get_fignums() == before
 
 
 def test_the_options_are_those_of_all_demos(tmp_path):
