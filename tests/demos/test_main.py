@@ -200,7 +200,7 @@ def test_help_needs_no_docstrings():
 def test_demos_run_without_docstrings(tmp_path):
     said = python("-OO", "-c", ALL_HELP)
     assert said.count("usage: python -m demos ") == len(FILES)
-    assert "None" not in said
+    assert "None" not in said.replace("=None", "")  # a setting's value may be
     for name in ("detach", "gan"):
         assert "Results are in" in python("-OO", "-m", "demos", name, "--quick", "--out", tmp_path / name)
     assert python("-OO", "-c", "from minigan import nn; print(nn.BatchNorm1d.__doc__)") == "None\n"
