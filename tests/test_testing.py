@@ -1,5 +1,7 @@
 """The tools for testing ops: what the strategies draw, and what `assert_gradients` rejects."""
 
+import unittest
+
 import numpy as np
 import pytest
 from hypothesis import Phase, find, given, settings
@@ -296,3 +298,20 @@ def test_a_gradient_that_overflows_in_float32_because_the_value_does_is_right():
         return mg.record("exp", t.xp.exp(t.data), (t, lambda g, y: g * y))
 
     assert_gradients(exp, x)
+
+
+def test_in_a_unittest_a_wrong_op_shrinks_to_the_smallest_array():
+    def wrong(x):
+        return mg.record("wrong", x.data * x.data, (x, lambda g, y: g * x))  # not 2 x
+
+    class TestWrong(unittest.TestCase):
+        @settings(database=None, derandomize=True)
+        @given(arrays())
+        def test_gradients(self, x):
+            assert_gradients(wrong, x)
+
+    result = unittest.TestResult()
+    TestWrong("test_gradients").run(result)
+    ((_, text),) = result.failures
+    assert "they differ by the factor 0.5" in text
+    assert "x=array(1.)" in text
