@@ -107,6 +107,8 @@ def _functions(fn: Any, inputs: tuple) -> Iterator[tuple["_Function", int]]:
     """What is to be checked, and from how many elements on along directions: of a game, each player."""
     rng = np.random.default_rng(0)
     if isinstance(fn, Game):
+        if len(inputs) != 1:
+            raise TypeError(f"gradcheck: a game takes one minibatch, gradcheck(game, minibatch); got {len(inputs)}")
         for player in ("D", "G"):
             losses, values, names, parts = player_as_function(fn, *inputs, player)
             yield _Function(losses, values, rng, 1, names, parts), FEW_DIRECTIONS

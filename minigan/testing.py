@@ -169,6 +169,8 @@ def _forward_and_back(fn: Callable, inputs: Sequence, dtype: Any, arrange: Calla
     tensors = [Tensor(arrange(_cast(x, dtype)), requires_grad=_cast(x, dtype).dtype.kind == "f") for x in inputs]
     before = [t.numpy().copy() for t in tensors]
     y = fn(*tensors)
+    if not isinstance(y, Tensor):
+        raise TypeError(f"assert_gradients: fn returned a {type(y).__name__}; expected one Tensor")
     seed = arrange(_seed(y.shape).astype(dtype))
     output, kept = y.numpy().copy(), seed.copy()
     if arrange is not np.array:

@@ -296,3 +296,9 @@ def test_a_gradient_that_overflows_in_float32_because_the_value_does_is_right():
         return mg.record("exp", t.xp.exp(t.data), (t, lambda g, y: g * y))
 
     assert_gradients(exp, x)
+
+
+@pytest.mark.parametrize("result", [None, (), np.zeros(2)])
+def test_what_returns_no_tensor_is_refused(result):
+    with pytest.raises(TypeError, match=f"fn returned a {type(result).__name__}; expected one Tensor"):
+        assert_gradients(lambda x: result, np.ones(2))
