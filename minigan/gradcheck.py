@@ -58,7 +58,8 @@ def gradcheck(
             to rounding (rtol and atol are then 1e-11). For functions that are analytic and computed by analytic ops only: not
             abs, max, relu, sigmoid and what else compares numbers. A function that does not qualify fails.
         kinks: where the slopes below and above x differ (relu, abs and clip at their kinks, maximum and max_pool2d at ties),
-            accept a gradient that lies between them, and one that lies between along common directions of all inputs.
+            accept a gradient that lies between them, and one that lies between along common directions of all inputs. A kink
+            of more than two pieces, as of a sort at three equal numbers, is judged by the two along each axis.
             Otherwise a kink is an error, which names both slopes.
 
     Raises TypeError for float32 inputs (their rounding errors exceed the differences), for no floating input, and for a `fn`
@@ -107,13 +108,15 @@ def _functions(fn: Any, inputs: tuple) -> Iterator[tuple["_Function", int]]:
     """What is to be checked, and from how many elements on along directions: of a game, each player."""
     rng = np.random.default_rng(0)
     if isinstance(fn, Game):
+        if len(inputs) != 1:
+            raise TypeError(f"gradcheck: a game takes one minibatch, gradcheck(game, minibatch); got {len(inputs)}")
         for player in ("D", "G"):
             losses, values, names, parts = player_as_function(fn, *inputs, player)
             yield _Function(losses, values, rng, 1, names, parts), FEW_DIRECTIONS
         return
     arrays = [_checked(i, x) for i, x in enumerate(inputs)]
     names = [f"input {i}" for i in range(len(arrays))]
-    if isinstance(fn, Module) and fn.parameters():
+    if isinstance(fn, Module):
         fn, values, own = module_as_function(fn, len(arrays))
         arrays, names = arrays + values, names + own
     yield _Function(fn, arrays, rng, 1, names), MOST_ELEMENTS

@@ -21,13 +21,13 @@ def module_as_function(module: Module, n: int) -> tuple[Callable, list[np.ndarra
 
     Every call goes to a fresh copy: running statistics do not move, and random numbers repeat.
     """
-    names, parameters = zip(*module.named_parameters(), strict=True)
+    names, parameters = [name for name, _ in module.named_parameters()], module.parameters()
 
     def fn(*values):
         with _same_random_numbers():
             return _copy(module, parameters, values[n:])(*values[:n])
 
-    return fn, [p.numpy().astype(np.float64) for p in parameters], list(names)
+    return fn, [p.numpy().astype(np.float64) for p in parameters], names
 
 
 def player_as_function(game: Game, minibatch: Any, player: str) -> tuple[Callable, list[np.ndarray], list[str], list[str]]:

@@ -169,6 +169,8 @@ def _forward_and_back(fn: Callable, inputs: Sequence, dtype: Any, arrange: Calla
     tensors = [Tensor(arrange(_cast(x, dtype)), requires_grad=_cast(x, dtype).dtype.kind == "f") for x in inputs]
     before = [t.numpy().copy() for t in tensors]
     y = fn(*tensors)
+    if not isinstance(y, Tensor):
+        raise TypeError(f"assert_gradients: fn returned a {type(y).__name__}; expected one Tensor")
     seed = arrange(_seed(y.shape).astype(dtype))
     output, kept = y.numpy().copy(), seed.copy()
     if arrange is not np.array:
@@ -194,7 +196,10 @@ def _cast(x: Any, dtype: Any) -> np.ndarray:
 
 def _assert_close(actual: np.ndarray, expected: np.ndarray, rtol: float, atol: float, message: str) -> None:
     if not np.array_equal(actual, expected):  # the usual case; what NumPy's assertion does takes longer
-        np.testing.assert_allclose(actual, expected, rtol=rtol, atol=atol, err_msg=message)
+        try:
+            np.testing.assert_allclose(actual, expected, rtol=rtol, atol=atol)
+        except AssertionError as error:
+            raise AssertionError(f"assert_gradients: {message}{error}") from None
 
 
 def _names(results: Sequence) -> list[str]:
@@ -222,7 +227,7 @@ def _check_float32(exact: Sequence, single: Sequence, watcher: _DtypeWatcher) ->
     """float32 in, float32 out, and the float64 results to within float32's accuracy."""
     for name, one, other in zip(_names(exact), exact, single, strict=True):
         if other.dtype != np.float32:  # no assert statement, which `python -O` would leave out
-            raise AssertionError(f"float32 in, but {other.dtype} out")
+            raise AssertionError(f"float32 in, but {other.dtype} out: {name}")
         if watcher.leaks:
             raise AssertionError(watcher.leaks[0])
         scale = 1.0 + _largest(one)
@@ -276,7 +281,7 @@ def _check_memory_orders(fn: Callable, inputs: Sequence, exact: Sequence) -> Non
 
 def _compare_orders(order: str, expected: Sequence, results: Sequence) -> None:
     for name, one, other in zip(_names(expected), expected, results, strict=True):
-        message = f"{name} is another one with inputs and arriving gradient {order}"
+        message = f"{name} is another one with inputs and arriving gradient {order}, or after another call of fn"
         _assert_close(other, one, 1e-9, 1e-12 * (1.0 + _largest(one)), message)
 
 

@@ -427,3 +427,13 @@ def test_game_with_a_prior_that_cannot_repeat_itself_is_refused():
     game = games.GAN(G, D, prior, optim.SGD(G.parameters(), 0.1), optim.SGD(D.parameters(), 0.1))
     with pytest.raises(ValueError, match="fn returns different values for the same inputs"):
         gradcheck(game, players.minibatch("gan"))
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_game_without_its_one_minibatch_is_refused(count):
+    with pytest.raises(TypeError, match=f"a game takes one minibatch.*got {count}"):
+        gradcheck(players.make("gan"), *[players.minibatch("gan")] * count)
+
+
+def test_a_module_without_parameters_repeats_its_random_numbers_too():
+    assert gradcheck(nn.Dropout(0.5), np.linspace(0.5, 2.0, 6))

@@ -315,3 +315,9 @@ def test_in_a_unittest_a_wrong_op_shrinks_to_the_smallest_array():
     ((_, text),) = result.failures
     assert "they differ by the factor 0.5" in text
     assert "x=array(1.)" in text
+
+
+@pytest.mark.parametrize("result", [None, (), np.zeros(2)])
+def test_what_returns_no_tensor_is_refused(result):
+    with pytest.raises(TypeError, match=f"fn returned a {type(result).__name__}; expected one Tensor"):
+        assert_gradients(lambda x: result, np.ones(2))
