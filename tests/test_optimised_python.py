@@ -27,7 +27,7 @@ except AssertionError as error:
 
 def test_what_minigan_does_is_the_same_without_docstrings_and_asserts():
     done = subprocess.run([sys.executable, "-OO", "-c", PROGRAM], capture_output=True, text=True, timeout=60, check=False)
-    assert done.stdout.splitlines() == ["None", "None", "None", "5", "float32 in, but float64 out"], done.stderr
+    assert done.stdout.splitlines() == ["None", "None", "None", "5", "float32 in, but float64 out: the output"], done.stderr
 
 
 def test_no_assert_statement_carries_a_check():
