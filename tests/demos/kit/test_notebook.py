@@ -35,6 +35,9 @@ def ipython(monkeypatch):
         fake, display = ModuleType("IPython"), ModuleType("IPython.display")
         fake.get_ipython, fake.version_info = lambda: shell, (9, 0)  # matplotlib looks at both
         display.display, display.Image = shown.append, lambda filename: filename
+        core = ModuleType("IPython.core")
+        core.pylabtools = ModuleType("pylabtools")  # older matplotlibs look at this, too
+        monkeypatch.setitem(sys.modules, "IPython.core", core)
         monkeypatch.setitem(sys.modules, "IPython", fake)
         monkeypatch.setitem(sys.modules, "IPython.display", display)
         return shown
