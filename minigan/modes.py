@@ -11,7 +11,7 @@ from typing import Any
 class Watcher:
     """Base class of what watches the engine (debug mode, the profiler, the trace): it overrides what it wants to see.
 
-    It changes nothing. All arguments but `op`, `inputs` and `call` are Tensors, or Optimizers.
+    It should change nothing. All arguments but `op`, `inputs` and `call` are Tensors, or Optimizers.
     """
 
     def made(self, y: Any, op: str, inputs: tuple) -> None:

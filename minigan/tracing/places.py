@@ -60,9 +60,8 @@ def place_of(frame: FrameType) -> Place:
     return _place(frame.f_code.co_filename, frame.f_lineno)
 
 
-def _place(file: str, line: int, code: str | None = None) -> Place:
-    code = linecache.getline(file, line).strip() if code is None else code
-    return Place(_shown(Path(file)), line, code)
+def _place(file: str, line: int) -> Place:
+    return Place(_shown(Path(file)), line, linecache.getline(file, line).strip())
 
 
 def _shown(file: Path) -> str:
