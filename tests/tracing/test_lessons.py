@@ -172,10 +172,10 @@ def test_a_parameter_that_was_frozen_before_the_trace_and_thawed_too_late():
 
 
 def test_once_frozen_and_once_not_is_a_gradient():
-    w = mg.Tensor([2.0], requires_grad=True)
+    v, w = mg.Tensor([3.0], requires_grad=True), mg.Tensor([2.0], requires_grad=True)
     with mg.trace() as t:
         w.requires_grad = False
-        still = w * 3
+        still = v * w
         w.requires_grad = True
         (still * w).sum().backward()
     assert texts(t) == ["every op that was recorded has been visited"]
