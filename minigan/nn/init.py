@@ -60,10 +60,11 @@ def parameter(layer: str, name: str, initialiser: Initialiser, shape: tuple[int,
     """The layer's parameter of this name and shape, in memory of its own, with the initialiser's values: finite floats."""
     if not callable(initialiser):
         raise TypeError(f"{layer}: {name}_init is a {type(initialiser).__name__}; expected a function (shape, rng) -> array")
-    values = backend.numbers(initialiser(shape, rng))
+    drawn = initialiser(shape, rng)
+    values = backend.numbers(drawn)
     if values.shape != shape or values.dtype.kind != "f":
         raise ValueError(f"{layer}: {name}_init returned {values.dtype} {values.shape}; expected floats of shape {shape}")
-    if not backend.of(values).isfinite(values).all():
+    if not np.isfinite(backend.to_numpy(drawn)).all():  # on the CPU, where initialisers draw: no wait for a GPU
         raise ValueError(f"{layer}: {name}_init returned a nan or an infinity")
     return Tensor(values.copy(), requires_grad=True, name=Place(name))
 
