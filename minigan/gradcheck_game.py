@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from minigan import backend
+from minigan import random_numbers
 from minigan.games.game import Game
 from minigan.modes import Watcher, watching
 from minigan.nn import Module
@@ -97,8 +97,8 @@ def _copy(owner: Any, parameters: Any, values: Any) -> Any:
 @contextmanager
 def _same_random_numbers() -> Iterator[None]:
     """minigan's default generators stand after the block where they stood before it."""
-    state = backend.generators_state()
+    state = random_numbers.generators_state()
     try:
         yield
     finally:
-        backend.set_generators_state(state)
+        random_numbers.set_generators_state(state)

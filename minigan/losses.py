@@ -6,7 +6,7 @@ A discriminator returns logits: log D = -softplus(-v) and log(1 - D) = -softplus
 from collections.abc import Callable
 from typing import Any
 
-from minigan import backend
+from minigan import random_numbers
 from minigan.modes import enable_grad, mode
 from minigan.ops import abs, log, log_softmax, mean, norm, sigmoid, softplus, square, sum, where
 from minigan.ops.operands import can_check_values, floating, labels_below, operands
@@ -81,7 +81,7 @@ def critic_loss(f_real: Tensor, f_fake: Tensor) -> Tensor:
 
 
 def gradient_penalty(
-    critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, rng: backend.Generator | None = None
+    critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, rng: random_numbers.Generator | None = None
 ) -> Tensor:
     """mean (|grad f(x_hat)|_2 - 1)^2 over x_hat between real and fake, differentiable (Gulrajani et al. 2017, equation 3).
 
@@ -92,7 +92,7 @@ def gradient_penalty(
     _same_shape("gradient_penalty", real, fake)
     if not real.size:
         raise ValueError(f"gradient_penalty: no elements in shape {real.shape}")
-    u = backend.noise_generator(rng, real.data).random((len(real), *[1] * (real.ndim - 1)))
+    u = random_numbers.noise_generator(rng, real.data).random((len(real), *[1] * (real.ndim - 1)))
     x_hat = fake + Tensor(u, dtype=real.dtype) * (real - fake)
     x_hat.requires_grad = True
     with enable_grad():

@@ -164,11 +164,11 @@ def test_accepts_an_input_that_fn_does_not_use():
 def test_changes_neither_inputs_nor_the_generator():
     x = X.copy()
     t = Tensor(x, requires_grad=True)
-    state = mg.backend.generator_state(mg.backend.generator())
+    state = mg.random_numbers.generator_state(mg.random_numbers.generator())
     assert gradcheck(mg.exp, t)
     np.testing.assert_array_equal(x, X)
     assert t.grad is None
-    assert mg.backend.generator_state(mg.backend.generator()) == state
+    assert mg.random_numbers.generator_state(mg.random_numbers.generator()) == state
 
 
 # --- refused ------------------------------------------------------------------------------------------------------------
@@ -189,7 +189,7 @@ def test_refuses_integers_alone_and_orders_below_1():
 
 def test_refuses_random_functions():
     with pytest.raises(ValueError, match="fn returns different values for the same inputs"):
-        gradcheck(lambda x: x * mg.backend.generator().standard_normal(), X)
+        gradcheck(lambda x: x * mg.random_numbers.generator().standard_normal(), X)
 
 
 @pytest.mark.parametrize("result", [1.0, None, X, (1.0,)])
@@ -402,10 +402,10 @@ def test_module_is_checked_for_its_parameters_by_name_and_stays_as_it_was():
 @pytest.mark.parametrize("name", players.RULES)
 def test_every_game_is_right_in_every_loss_and_stays_as_it_was(name):
     game = players.make(name)
-    before, generators = [*players.values(game.G), *players.values(game.D)], mg.backend.generators_state()
+    before, generators = [*players.values(game.G), *players.values(game.D)], mg.random_numbers.generators_state()
     assert gradcheck(game, players.minibatch(name))
     assert players.equal(before, [*players.values(game.G), *players.values(game.D)])
-    assert mg.backend.generators_state() == generators
+    assert mg.random_numbers.generators_state() == generators
 
 
 @pytest.mark.parametrize("player", ["D", "G"])

@@ -232,9 +232,9 @@ def test_a_prior_of_the_users_own_may_refuse_before_anything_else_is_loaded():
 @pytest.mark.parametrize("kind", ["MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64"])
 def test_the_state_of_every_kind_of_generator_can_be_set(kind):
     rngs = [np.random.Generator(getattr(np.random, kind)(seed)) for seed in (1, 2)]
-    mg.backend.set_generator_state(rngs[1], mg.backend.generator_state(rngs[0]))
+    mg.random_numbers.set_generator_state(rngs[1], mg.random_numbers.generator_state(rngs[0]))
     assert rngs[0].random() == rngs[1].random()
     with pytest.raises(ValueError, match=f"rng is not a state of numpy's {kind}"):
-        mg.backend.set_generator_state(
-            rngs[0], mg.backend.generator_state(np.random.Generator(np.random.MT19937(1)))[:-9] + "}"
+        mg.random_numbers.set_generator_state(
+            rngs[0], mg.random_numbers.generator_state(np.random.Generator(np.random.MT19937(1)))[:-9] + "}"
         )

@@ -28,7 +28,7 @@ from demos.kit.rounding import percent
 from demos.kit.run import start
 from demos.kit.settings import settings_of
 from demos.kit.style import FAKE, OTHERS, slide
-from minigan import attacks, backend, metrics, nn, no_grad
+from minigan import attacks, metrics, nn, no_grad, random_numbers
 
 
 @dataclass
@@ -110,7 +110,7 @@ def said(m: dict[str, float]) -> str:
 def experiment(seed: int, targets: list[int], settings: Settings, x, y, held_out, judge: nn.Module) -> dict:
     """Train a classifier of scenes, and attack it and the judge: the success for each of these targets, and some scenes."""
     mg.seed(seed)
-    rng = backend.spawn()
+    rng = random_numbers.spawn()
     scenes, seen = scatter(x, rng), (scatter(held_out[0], rng), held_out[1])
     model = classifier(scenes, y, settings, rng)
     rates, pasted = {name: [] for name in (*NAMES, "large")}, []

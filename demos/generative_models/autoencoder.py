@@ -32,7 +32,7 @@ from demos.kit.rounding import at_least
 from demos.kit.run import start
 from demos.kit.settings import settings_of
 from demos.kit.style import MARKERS, OTHERS, slide
-from minigan import Tensor, backend, data, losses, metrics, nn
+from minigan import Tensor, data, losses, metrics, nn, random_numbers
 
 
 @dataclass
@@ -106,7 +106,7 @@ def train(name: str, x: np.ndarray, damage: Damage, s: Settings, seed: int) -> t
         Q, P = autoencoders.dense_encoder(s.code, s.width), autoencoders.dense_decoder(s.code, s.width)
     else:
         Q, P = autoencoders.conv_encoder(s.code, s.channels), autoencoders.conv_decoder(s.code, s.channels)
-    rng = backend.spawn()
+    rng = random_numbers.spawn()
     steps, batch, lr = (getattr(s, f"{name}_{setting}") for setting in ("steps", "batch", "lr"))
 
     def objective(x):

@@ -31,7 +31,7 @@ from demos.kit.jobs import each
 from demos.kit.rounding import at_least
 from demos.kit.run import start
 from demos.kit.settings import settings_of
-from minigan import Tensor, backend, data, metrics, no_grad, optim
+from minigan import Tensor, data, metrics, no_grad, optim, random_numbers
 
 
 @dataclass
@@ -105,7 +105,7 @@ def trained(how: str, seed: int, x: np.ndarray, others: np.ndarray, judge: metri
 def train(x: np.ndarray, others: np.ndarray, how: str, settings: Settings, seed: int) -> tuple[RBM, dict]:
     """A machine trained on images x (n, 784), the negative samples made as `how` says; and what was seen on the way."""
     mg.seed(seed)
-    rng, rbm = backend.spawn(), RBM(settings.hidden, x.mean(axis=0))
+    rng, rbm = random_numbers.spawn(), RBM(settings.hidden, x.mean(axis=0))
     batches, optimizer = data.batches(x, size=settings.batch), optim.SGD(rbm.parameters(), settings.lr)
     seen, unseen = (draw(Tensor(images[: settings.images]), rng) for images in (x, others))
     samples, rows = draw(Tensor(np.full((settings.batch, 784), 0.5, np.float32)), rng), []

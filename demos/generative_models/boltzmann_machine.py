@@ -3,14 +3,14 @@
 import numpy as np
 
 import minigan as mg
-from minigan import Tensor, backend, nn, no_grad, sigmoid, softplus
+from minigan import Tensor, nn, no_grad, random_numbers, sigmoid, softplus
 
 
 class RBM(nn.Module):
     """The restricted Boltzmann machine: p(v, h) ~ e^(v.b + h.c + v W h), pixels v and hidden units h all 0 or 1."""
 
     def __init__(self, hidden: int, mean_image: np.ndarray):
-        W = 0.01 * backend.generator().standard_normal((len(mean_image), hidden), dtype=np.float32)
+        W = 0.01 * random_numbers.generator().standard_normal((len(mean_image), hidden), dtype=np.float32)
         p = 0.98 * mean_image + 0.01
         self.W = Tensor(W, requires_grad=True)
         self.b = Tensor(np.log(p / (1 - p)), requires_grad=True)  # with W = 0, p(v) is the mean image

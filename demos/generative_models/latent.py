@@ -30,7 +30,7 @@ from demos.kit.rounding import at_least, at_most, percent
 from demos.kit.run import start
 from demos.kit.settings import settings_of
 from demos.kit.style import FAKE, OTHERS, REAL, slide
-from minigan import Tensor, attacks, backend, data, metrics, nn, no_grad, softmax
+from minigan import Tensor, attacks, backend, data, metrics, nn, no_grad, random_numbers, softmax
 
 
 @dataclass
@@ -81,7 +81,7 @@ def experiment(seed: int, x: np.ndarray, real: np.ndarray, judge: nn.Module, set
     """Train a generator on images x, and look at its z: where it leads, and where the real images are."""
     mg.seed(seed)
     untrained = digits.in_pixels(digits.dense_players(settings.z, settings.width)[0])
-    G, prior = digits.in_pixels(digits.train_generator(x, settings)), data.noise(settings.z, rng=backend.spawn())
+    G, prior = digits.in_pixels(digits.train_generator(x, settings)), data.noise(settings.z, rng=random_numbers.spawn())
     run = {"untrained": directions(untrained, prior, settings)["singular"]} | directions(G, prior, settings)
     run |= {"walks": walks(G, run["z"][0], run["V"][0])} | ways(G, prior, judge, settings)
     return run | inversion(G, prior, judge, x, real, settings)

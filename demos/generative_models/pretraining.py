@@ -31,7 +31,7 @@ from demos.kit.pictures import sheet, strokes
 from demos.kit.run import start
 from demos.kit.settings import settings_of
 from demos.kit.style import OTHERS, slide
-from minigan import Tensor, backend, losses, nn, no_grad, relu, sigmoid
+from minigan import Tensor, losses, nn, no_grad, random_numbers, relu, sigmoid
 
 
 @dataclass
@@ -84,7 +84,7 @@ def network(units: str, s: Settings) -> nn.Sequential:
 
 def pretrain(model: nn.Sequential, x: np.ndarray, s: Settings, name: str) -> None:
     """One hidden layer after the other learns to encode what the layers below it make of x."""
-    h, rng = x.reshape(len(x), -1), backend.spawn()
+    h, rng = x.reshape(len(x), -1), random_numbers.spawn()
     for l in range(s.depth):
         layer, activation = model[1 + 2 * l], model[2 + 2 * l]
         decoder = nn.Dense(*layer.weight.shape[::-1])
@@ -130,7 +130,7 @@ def from_both_starts(
 ) -> dict:
     """Errors on unseen digits and on those with labels, by start and number of labels; first units at the start."""
     mg.seed(seed)
-    order = backend.spawn().permutation(len(x))
+    order = random_numbers.spawn().permutation(len(x))
     x, y = x[order], y[order]
     model = network(units, s)
     states = {"random": model.state_dict()}

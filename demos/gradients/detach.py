@@ -101,7 +101,7 @@ def agreement(m: dict[str, float]) -> str:
 def two_networks(settings: Settings, seed: int) -> Outcomes:
     """c = g(b), a mean over the batch, where b = f(a)."""
     mg.seed(seed)
-    a = mg.backend.generator().standard_normal((settings.batch, settings.a), dtype=np.float32)
+    a = mg.random_numbers.generator().standard_normal((settings.batch, settings.a), dtype=np.float32)
     f = nn.Sequential(nn.Dense(settings.a, settings.hidden), nn.Tanh(), nn.Dense(settings.hidden, settings.b))
     g = nn.Sequential(nn.Dense(settings.b, settings.hidden), nn.Tanh(), nn.Dense(settings.hidden, 1))
     return outcomes(f, g, a, lambda g, b: g(b).mean(), settings.lr)
@@ -110,7 +110,7 @@ def two_networks(settings: Settings, seed: int) -> Outcomes:
 def discriminator_step(settings: Settings, seed: int) -> Outcomes:
     """D's step of Algorithm 1: a is the noise z, f is G, g is D, and c is what D minimises."""
     mg.seed(seed)
-    rng = mg.backend.generator()
+    rng = mg.random_numbers.generator()
     z, x = (rng.standard_normal((settings.batch, n), dtype=np.float32) for n in (settings.a, settings.b))
     G = nn.Sequential(nn.Dense(settings.a, settings.hidden), nn.ReLU(), nn.Dense(settings.hidden, settings.b))
     D = nn.Sequential(nn.Dense(settings.b, settings.hidden), nn.LeakyReLU(0.2), nn.Dense(settings.hidden, 1))

@@ -34,7 +34,7 @@ import numpy as np
 from tqdm import tqdm
 
 from demos.kit.progress import progress
-from minigan import Tensor, backend, checks
+from minigan import Tensor, backend, checks, random_numbers
 from minigan.npz_files import DamagedFile, read_npz, write_npz
 
 FIRST, EVERY = 10.0, 30.0  # seconds from the start to the first checkpoint, and from one to the next ...
@@ -81,7 +81,7 @@ def once(name: str, function: Callable, *args: Any, bar: tqdm | None = None) -> 
     What it draws does not depend on what was drawn before it, nor does what comes after it on what it draws: it has default
     generators of its own. `bar`: one that it moves.
     """
-    with backend.own_generators():
+    with random_numbers.own_generators():
         return _current.once(name, function, args, bar) if _current else function(*args)
 
 
@@ -405,7 +405,7 @@ class Loop:
     def state(self) -> dict[str, Any]:
         """All that it takes to go on."""
         parts = {name: state_of(part) for name, part in self.parts.items()}
-        return {"t": self.t, "default generators": backend.generators_state(), **parts}
+        return {"t": self.t, "default generators": random_numbers.generators_state(), **parts}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from there. Raises one of WRONG for a state that does not fit."""
@@ -416,7 +416,7 @@ class Loop:
             raise ValueError(f"{self.name}: {', '.join(sorted(differing))} only in the file, or only in the run")
         for name, part in self.parts.items():
             set_state(part, state[name])
-        backend.set_generators_state(state["default generators"])
+        random_numbers.set_generators_state(state["default generators"])
         self.t = t
 
     def not_finite(self) -> list[str]:
@@ -442,7 +442,7 @@ def state_of(part: Any) -> Any:
         return in_order(part.state_dict())
     if isinstance(part, Tensor):
         return part.data
-    return part if isinstance(part, list | dict) else backend.generator_state(part)
+    return part if isinstance(part, list | dict) else random_numbers.generator_state(part)
 
 
 class Rows(list):
@@ -480,7 +480,7 @@ def set_state(part: Any, state: Any) -> None:
         part.clear()
         (part.extend if isinstance(part, list) else part.update)(state)
     else:
-        backend.set_generator_state(part, state)
+        random_numbers.set_generator_state(part, state)
 
 
 def encoded(value: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:

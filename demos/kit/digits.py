@@ -14,7 +14,7 @@ from demos.kit.progress import progress
 from demos.kit.rounding import at_least, at_most, percent
 from demos.kit.run import Run, add_data_options, common_options
 from demos.kit.training import adams, train
-from minigan import Tensor, backend, data, metrics, nn, no_grad, softmax
+from minigan import Tensor, backend, data, metrics, nn, no_grad, random_numbers, softmax
 from minigan.games import GAN, ConditionalGAN, Game
 
 DATA = ("mnist", "glyphs")
@@ -104,7 +104,7 @@ def play(claim: Claim, game: Game, panels=pictures.DISCRIMINATOR_PANELS, along: 
     conditional = isinstance(game, ConditionalGAN)
     columns = 10 if conditional else 8
     pairs = WAYS // 10 if args.quick else WAYS
-    z = game.prior(8 * columns + 2 * pairs + along, rng=backend.spawn())
+    z = game.prior(8 * columns + 2 * pairs + along, rng=random_numbers.spawn())
     fixed, others_z = z[: 8 * columns], z[8 * columns :]
     ends, z_along = (others_z[:pairs], others_z[pairs : 2 * pairs]), others_z[2 * pairs :]
 

@@ -23,7 +23,7 @@ from tqdm import tqdm
 from demos.kit import checkpoints
 from demos.kit.checkpoints import Checkpoint
 from demos.kit.progress import progress
-from minigan import backend, memory, threads
+from minigan import backend, memory, random_numbers, threads
 
 PATIENCE = 0.2  # seconds between two looks at how far the others are
 
@@ -52,7 +52,7 @@ def each(function: Callable, tasks: Mapping[str, tuple], *shared: Any, steps: in
 def _side_by_side(run: Checkpoint, function: Callable, tasks: Mapping[str, tuple], shared: tuple, bar: tqdm) -> list[Any]:
     """The same in several processes, each of which saves where its task stands in a checkpoint of its own."""
     names = {name: run.own_name(name) for name in tasks}
-    generators = {name: backend.spawn() for name in tasks}  # in order, also of those that are finished: as `once` does
+    generators = {name: random_numbers.spawn() for name in tasks}  # in order, also of those that are finished: as `once` does
     results = {name: run.recall(own, bar) for name, own in names.items() if own in run.found}
     left = [name for name in tasks if name not in results]
     if not left:
@@ -153,7 +153,7 @@ def _work(how: dict[str, Any], rng: np.random.Generator, function: Callable, tas
     run.start(signals=["SIGTERM"])
     try:
         run.begin(how["settings"])
-        with checkpoints.sharing(bar), backend.own_generators(rng):
+        with checkpoints.sharing(bar), random_numbers.own_generators(rng):
             return checkpoints.copied(function(*task, *_shared)), bar.n
     except SystemExit:  # a signal, or a nan: this process takes no further task
         _stop()

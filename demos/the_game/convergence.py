@@ -31,7 +31,7 @@ from demos.kit.rounding import at_most
 from demos.kit.run import common_options, start
 from demos.kit.settings import settings_of
 from demos.kit.style import D_COLOUR, FAKE, G_COLOUR, OTHERS, REAL, slide
-from minigan import Tensor, backend, data, losses, metrics, no_grad, optim, sigmoid
+from minigan import Tensor, data, losses, metrics, no_grad, optim, random_numbers, sigmoid
 from minigan.games import GAN
 
 
@@ -149,7 +149,7 @@ def make_game(settings: Settings) -> GAN:
 def play(seed: int, settings: Settings) -> list[dict]:
     """Algorithm 1 on samples of DATA: what G and D were along the way, and at the end."""
     mg.seed(seed)
-    game, rng = make_game(settings), backend.spawn()
+    game, rng = make_game(settings), random_numbers.spawn()
     batches = data.batches(DATA.draw(100_000, rng), size=settings.batch)
     decay = optim.LinearDecay([game.opt_G, game.opt_D], settings.steps)
     snapshots = []

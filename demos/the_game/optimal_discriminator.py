@@ -27,7 +27,7 @@ from demos.kit.rounding import at_most
 from demos.kit.run import common_options, start
 from demos.kit.settings import settings_of
 from demos.kit.style import D_COLOUR, FAKE, REAL, slide
-from minigan import Tensor, backend, losses, nn, no_grad, optim
+from minigan import Tensor, losses, nn, no_grad, optim, random_numbers
 
 
 @dataclass
@@ -107,7 +107,7 @@ def train(case: str, seed: int, settings: Settings) -> dict[str, np.ndarray]:
     """Train D on samples of p (real) and q (fake): its curve on X at the end, and the exact value of V along the way."""
     mg.seed(seed)
     p, q = CASES[case]
-    rng, D = backend.generator(), network(settings.width)
+    rng, D = random_numbers.generator(), network(settings.width)
     opt = optim.Adam(D.parameters(), settings.lr)
     decay = optim.LinearDecay(opt, settings.steps)
     step, values = [], []

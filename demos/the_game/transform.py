@@ -112,7 +112,7 @@ def title(m: dict[str, float]) -> str:
 
 def exact(claim: Claim, name: str, settings: Settings) -> float:
     """T = F^-1, and how far two samples of the target are from each other: the distance that is returned."""
-    target, rng = TARGETS[name], mg.backend.spawn()
+    target, rng = TARGETS[name], mg.random_numbers.spawn()
     own = distance(target, lambda n: target.draw(rng, n), settings)
     claim.note(f"{name}: distance of two samples", own)
     ratio = distance(target, lambda n: target.inverse(rng.random(n)), settings) / own
@@ -122,7 +122,7 @@ def exact(claim: Claim, name: str, settings: Settings) -> float:
 
 def distance(target: Target, sample: Callable[[int], np.ndarray], settings: Settings) -> float:
     """Wasserstein-1 between n fresh samples and n of the target, the mean over several pairs."""
-    rng, n = mg.backend.spawn(), settings.n
+    rng, n = mg.random_numbers.spawn(), settings.n
     return float(np.mean([metrics.wasserstein1(target.draw(rng, n), sample(n)) for _ in range(settings.pairs)]))
 
 
@@ -133,7 +133,7 @@ def train(name: str, seed: int, settings: Settings) -> tuple[dict, dict]:
     """G's parameters after the game: averaged over the second half of it, and the last ones."""
     mg.seed(seed)
     game = make_game(settings)
-    batches = fresh(TARGETS[name], settings.batch, rng := mg.backend.spawn())
+    batches = fresh(TARGETS[name], settings.batch, rng := mg.random_numbers.spawn())
     decay = optim.LinearDecay([game.opt_G, game.opt_D], settings.steps)
     means = [np.zeros(p.shape) for p in game.G.parameters()]
     for t in resumable(range(settings.steps), "game", game=game, rng=rng, decay=decay, means=means):

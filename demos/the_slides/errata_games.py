@@ -14,7 +14,7 @@ from demos.kit.line import Mixture, network, time_to_half
 from demos.kit.rounding import at_least, percent
 from demos.kit.style import OTHERS, REAL, slide
 from demos.kit.training import adam
-from minigan import Tensor, backend, data, losses, metrics, nn, optim
+from minigan import Tensor, data, losses, metrics, nn, optim, random_numbers
 from minigan.games import GAN, WGANGP
 
 Objective = Callable[[Tensor, Tensor], Tensor]  # of D, from its logits of real and fake samples; D ascends it
@@ -73,7 +73,7 @@ def pretrained(claim: Claim, s, seeds: range) -> None:
 def distances(seed: int, pretraining: int, s) -> list[float]:
     """The game with the saturating loss and momentum, after D's training alone: W1 of G's samples, every few iterations."""
     mg.seed(seed)
-    G, D, x = network(s.line_width, nn.ReLU), network(s.line_width, nn.LeakyReLU), POINTS.draw(20_000, backend.spawn())
+    G, D, x = network(s.line_width, nn.ReLU), network(s.line_width, nn.LeakyReLU), POINTS.draw(20_000, random_numbers.spawn())
     batches, prior, found = data.batches(x, size=s.line_batch), data.noise(1), []
     train_alone(D, lambda m: G(Tensor(prior(m))), batches, pretraining, s.line_lr)
     game = GAN(G, D, prior, *(optim.SGD(player.parameters(), s.momentum_lr, 0.9) for player in (G, D)), saturating=True)

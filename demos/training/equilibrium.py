@@ -30,7 +30,7 @@ from demos.kit.rounding import at_least, at_most
 from demos.kit.run import start
 from demos.kit.settings import settings_of
 from demos.kit.style import D_COLOUR, FAKE, G_COLOUR, OTHERS, REAL, slide
-from minigan import Tensor, backend, data, losses, nn, no_grad, optim, sigmoid
+from minigan import Tensor, data, losses, nn, no_grad, optim, random_numbers, sigmoid
 from minigan.games import GAN
 from minigan.optim import Optimizer
 
@@ -92,7 +92,7 @@ def experiments(seed: int, x: np.ndarray, others: np.ndarray, settings: Settings
     _, few = play(x[: settings.few], others, settings.few_steps, settings, seed)
     game, on_all = play(x, others, settings.steps, settings, seed)
     alone = go_on(game.D, x, lambda n: game.sample(n, z=game.prior(n)), others, settings, game=game)
-    D, half, rng = digits.dense_players(settings.z, settings.width)[1], len(x) // 2, backend.spawn()
+    D, half, rng = digits.dense_players(settings.z, settings.width)[1], len(x) // 2, random_numbers.spawn()
     control = go_on(D, x[:half], lambda n: rng.choice(x[half:], n), others, settings, rng=rng)
     return {"few": few, "all": on_all, "alone": alone, "control": control}
 

@@ -29,7 +29,7 @@ from demos.kit.rounding import at_least
 from demos.kit.run import common_options, start
 from demos.kit.settings import settings_of
 from demos.kit.style import OTHERS, slide
-from minigan import Tensor, backend, data, losses, metrics, nn, optim, sigmoid
+from minigan import Tensor, data, losses, metrics, nn, optim, random_numbers, sigmoid
 from minigan.games import GAN
 
 
@@ -106,7 +106,7 @@ def play(seed: int, settings: Settings) -> dict:
     """Train D alone; then, from that state, play with each optimizer and each loss."""
     mg.seed(seed)
     G, D = network(settings.width, nn.ReLU), network(settings.width, nn.LeakyReLU)
-    x = DATA.draw(20_000, backend.spawn())
+    x = DATA.draw(20_000, random_numbers.spawn())
     run = {"pretraining": pretrain(G, D, x, settings)}
     state = G.state_dict(), D.state_dict()
     for rule, name in product(RULES, LOSSES):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import minigan as mg
-from minigan import Tensor, backend, losses, nn
+from minigan import Tensor, losses, nn, random_numbers
 from minigan.games import GAN, dcgan_discriminator, dcgan_generator
 from minigan.games.figures import Figures, discriminator_figures
 
@@ -34,7 +34,7 @@ class TrickedGAN(GAN):
     def __init__(self, *players, tricks: Tricks, steps: int, r1: float = 0.0):
         # The penalty is on a change of the image: in [0, 1], a step of the same size changes it twice as much.
         super().__init__(*players, r1=r1 * tricks.r1 / (1 if tricks.tanh else 4))
-        self.tricks, self.steps, self.t, self.rng = tricks, steps, 0, backend.spawn()
+        self.tricks, self.steps, self.t, self.rng = tricks, steps, 0, random_numbers.spawn()
 
     def step(self, batches: Iterator) -> Figures:
         x = self.real(batches)
@@ -50,12 +50,12 @@ class TrickedGAN(GAN):
         return discriminator_figures(loss_D, loss_G, v_real, v_fake)
 
     def state_dict(self) -> dict[str, Any]:
-        return super().state_dict() | {"t": self.t, "labels_and_noise": backend.generator_state(self.rng)}
+        return super().state_dict() | {"t": self.t, "labels_and_noise": random_numbers.generator_state(self.rng)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         super().load_state_dict(state)
         self.t = int(state["t"])
-        backend.set_generator_state(self.rng, state["labels_and_noise"])
+        random_numbers.set_generator_state(self.rng, state["labels_and_noise"])
 
     def logits(self, x: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
         """D's logits of both minibatches, judged apart or as one."""

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigan import backend, checks
+from minigan import backend, checks, random_numbers
 from minigan.attacks.gradient import Model, attacking, checked
 from minigan.backend import Array
 from minigan.data.priors import Noise
@@ -56,7 +56,7 @@ def project(
         raise TypeError(f"project: prior is {prior!r:.60}; expected a function m -> array, such as data.noise(64)")
     several = backend.of(x).repeat(x, restarts, axis=0)
     own_stream = rng is None or not isinstance(prior, Noise)
-    start = prior(len(several)) if own_stream else prior(len(several), rng=backend.generator(rng))
+    start = prior(len(several)) if own_stream else prior(len(several), rng=random_numbers.generator(rng))
     z = Tensor(backend.asarray(start, dtype=x.dtype).copy(), requires_grad=True)
     with attacking(G):
         _descend(G, several, z, steps, lr)

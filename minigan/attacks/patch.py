@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigan import backend, checks
+from minigan import backend, checks, random_numbers
 from minigan.attacks.gradient import Model, attacking, checked, clipped
 from minigan.backend import Array
 from minigan.losses import cross_entropy
@@ -38,7 +38,7 @@ def apply_patch(
     patch = patch if isinstance(patch, Tensor) else Tensor(patch, dtype=x.dtype)
     if x.ndim != 4 or patch.ndim != 3 or patch.shape != (x.shape[1], patch.shape[2], patch.shape[2]):
         raise ValueError(f"apply_patch: x {x.shape}, patch {patch.shape}; expected (N, C, H, W) and (C, P, P)")
-    v, u, inside = _places(x.shape, share, backend.generator(rng), angle)
+    v, u, inside = _places(x.shape, share, random_numbers.generator(rng), angle)
     values = _bilinear(patch, *(c * patch.shape[-1] for c in (v, u)))
     place = backend.xp().asarray(inside)
     return where(place[:, None], values, Tensor(x)).astype(x.dtype), place
@@ -122,7 +122,7 @@ def adversarial_patch(
     """
     if clip is None:
         raise ValueError("adversarial_patch: clip is None; expected (low, high), between which the patch starts")
-    x, rng = checked("adversarial_patch", x, None, 0.0, clip), backend.generator(rng)
+    x, rng = checked("adversarial_patch", x, None, 0.0, clip), random_numbers.generator(rng)
     if x.ndim != 4 or not len(x):
         raise ValueError(f"adversarial_patch: x has shape {x.shape}; expected images (N, C, H, W), at least one")
     size = int(np.ceil(np.sqrt(_interval(share)[1] * x.shape[2] * x.shape[3]))) if size is None else size
@@ -165,7 +165,7 @@ def patch_success(
     The other arguments are `apply_patch`'s. nan if all labels are `target`. Raises as `apply_patch`, and ValueError for a
     number of labels that is not x's.
     """
-    x, rng = checked("patch_success", x, y, 0.0, None), backend.generator(rng)
+    x, rng = checked("patch_success", x, y, 0.0, None), random_numbers.generator(rng)
     y, target = backend.asarray(integers("patch_success", y)), checks.whole("patch_success", "target", target, least=0)
     if y.shape != x.shape[:1]:
         raise ValueError(f"patch_success: x {x.shape}, y {y.shape}; expected (N, C, H, W) and (N,)")

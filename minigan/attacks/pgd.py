@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from minigan import backend, checks
+from minigan import backend, checks, random_numbers
 from minigan.attacks.gradient import Clip, Loss, Model, attacking, checked, clipped, input_gradient
 from minigan.backend import Array
 from minigan.losses import cross_entropy
@@ -35,7 +35,7 @@ def pgd(
     steps = checks.whole("pgd", "steps", steps)
     step = 2.5 * epsilon / steps if step is None else checks.number("pgd", "step", step, least=0)
     low, high = clipped(x - x.dtype.type(epsilon), clip), clipped(x + x.dtype.type(epsilon), clip)
-    start = 0.0 if rng is None else epsilon * backend.xp().asarray(backend.generator(rng).uniform(-1, 1, x.shape))
+    start = 0.0 if rng is None else epsilon * backend.xp().asarray(random_numbers.generator(rng).uniform(-1, 1, x.shape))
     adversarial = (x + start).clip(low, high).astype(x.dtype)
     with attacking(model):
         for _ in range(steps):

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from minigan import backend, checks
+from minigan import backend, checks, random_numbers
 from minigan.attacks.gradient import Clip, Model, attacking, checked, clipped, input_gradient, one_each
 from minigan.backend import Array
 from minigan.losses import cross_entropy
@@ -33,7 +33,7 @@ def rubbish(shape: Sequence[int], kind: str = "normal", rng: np.random.Generator
     if not isinstance(shape, tuple | list):
         raise TypeError(f"rubbish: shape is {shape!r}; expected sizes, such as (100, 1, 28, 28)")
     sizes = tuple(checks.whole("rubbish", "a size", n, least=0) for n in shape)
-    return backend.xp().asarray(KINDS[kind](sizes, backend.generator(rng)))
+    return backend.xp().asarray(KINDS[kind](sizes, random_numbers.generator(rng)))
 
 
 def fooled(model: Model, x: Any, p: float = 0.5) -> float:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from minigan import backend, checks
+from minigan import checks, random_numbers
 
 FONTS = (  # fonts that every matplotlib has, whose digits are ordinary: no old-style figures, no dotted zeros, no symbols
     *("DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-Oblique", "DejaVuSans-BoldOblique"),
@@ -34,7 +34,7 @@ def glyphs(n: int, rng: np.random.Generator | None = None) -> tuple[np.ndarray, 
     default generator. Raises ValueError for n < 0 and ImportError without matplotlib.
     """
     n = checks.whole("glyphs", "n", n, least=0)
-    rng = backend.generator(rng)
+    rng = random_numbers.generator(rng)
     fields, half_sizes, strokes = _templates()
     labels = rng.integers(10, size=n)
     template = 10 * rng.integers(len(FONTS), size=n) + labels  # (n,) row of `fields`

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigan import backend, checks
+from minigan import backend, checks, random_numbers
 
 
 def batches(*arrays: np.ndarray, size: int, rng: np.random.Generator | None = None) -> "Batches":
@@ -19,7 +19,7 @@ def batches(*arrays: np.ndarray, size: int, rng: np.random.Generator | None = No
 
     Raises ValueError where there is no array, the lengths differ, or `size` is not between 1 and the length.
     """
-    return Batches(arrays, size, backend.spawn(rng))
+    return Batches(arrays, size, random_numbers.spawn(rng))
 
 
 class Batches(Iterator):
@@ -56,7 +56,7 @@ class Batches(Iterator):
         cursor = checks.saved_whole("cursor", state["cursor"], most=self._length)
         if cursor % self._size:
             raise ValueError(f"load_state_dict: cursor is {cursor}; expected a multiple of the batch size, {self._size}")
-        backend.set_generator_state(self._rng, state["rng"])
+        random_numbers.set_generator_state(self._rng, state["rng"])
         self._start_epoch()
         self._cursor = cursor
 
@@ -70,7 +70,7 @@ class Batches(Iterator):
         return functools.reduce(lambda found, array: _checksum(array, found), self._arrays, 0)
 
     def _start_epoch(self) -> None:
-        self._epoch_rng = backend.generator_state(self._rng)  # short, where the order itself may be long
+        self._epoch_rng = random_numbers.generator_state(self._rng)  # short, where the order itself may be long
         self._order = self._rng.permutation(self._length)
         self._cursor = 0
 

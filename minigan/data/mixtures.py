@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minigan import backend, checks
+from minigan import checks, random_numbers
 
 
 def ring(n: int, modes: int = 8, radius: float = 2.0, std: float = 0.02, rng: np.random.Generator | None = None) -> np.ndarray:
@@ -43,6 +43,6 @@ def grid_centres(side: int = 5, spacing: float = 2.0) -> np.ndarray:
 def _mixture(name: str, n: int, centres: np.ndarray, std: float, rng: np.random.Generator | None) -> np.ndarray:
     """(n, 2) float32 samples: a uniformly drawn centre each, plus isotropic Gaussian noise."""
     n, std = checks.whole(name, "n", n, least=0), checks.number(name, "std", std, least=0)
-    rng = backend.generator(rng)
+    rng = random_numbers.generator(rng)
     chosen = centres[rng.integers(len(centres), size=n)]
     return (chosen + std * rng.standard_normal((n, 2))).astype(np.float32)

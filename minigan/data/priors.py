@@ -5,8 +5,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from minigan import backend, checks
-from minigan.backend import Array, Generator
+from minigan import backend, checks, random_numbers
+from minigan.backend import Array
+from minigan.random_numbers import Generator
 
 
 def _normal(m: int, d: int, rng: Generator) -> Array:
@@ -39,24 +40,24 @@ class Noise:
 
     def __call__(self, m: int, rng: Generator | None = None) -> Array:
         """`m` noise vectors, (m, d) float32; from `rng` if given, and then the prior's own stream stays where it is."""
-        return _KINDS[self.kind](m, self.d, self.generator if rng is None else backend.noise_generator(rng))
+        return _KINDS[self.kind](m, self.d, self.generator if rng is None else random_numbers.noise_generator(rng))
 
     def __repr__(self) -> str:
         return f'noise(d={self.d}, kind="{self.kind}")'
 
     def state_dict(self) -> dict[str, str | int]:
         """What is drawn, and where the generator stands, for `load_state_dict`."""
-        return {"kind": self.kind, "d": self.d, "rng": backend.generator_state(self.generator)}
+        return {"kind": self.kind, "d": self.d, "rng": random_numbers.generator_state(self.generator)}
 
     def load_state_dict(self, state: dict[str, str | int]) -> None:
         """Continue the stream from where `state_dict` found it. Raises ValueError for that of another prior."""
         self.check_state_dict(state)
-        backend.set_generator_state(self.generator, state["rng"])
+        random_numbers.set_generator_state(self.generator, state["rng"])
 
     def check_state_dict(self, state: dict[str, str | int], part: str = "") -> None:
         """Raise ValueError for a state that `load_state_dict` would refuse. `part`: what messages call this prior."""
         checks.saved_names(part, state, ["rng"], {"kind": self.kind, "d": self.d})
-        backend.checked_generator_state(self.generator, state["rng"], f"{part}.rng".lstrip("."))
+        random_numbers.checked_generator_state(self.generator, state["rng"], f"{part}.rng".lstrip("."))
 
 
 def noise(d: int, kind: str = "normal", rng: Generator | None = None) -> Noise:
@@ -69,7 +70,7 @@ def noise(d: int, kind: str = "normal", rng: Generator | None = None) -> Noise:
     """
     if not isinstance(kind, str) or kind not in _KINDS:
         raise ValueError(f"noise: kind is {kind!r}: choose one of {', '.join(map(repr, _KINDS))}")
-    return Noise(checks.whole("noise", "d", d), kind, backend.spawn_noise(rng))
+    return Noise(checks.whole("noise", "d", d), kind, random_numbers.spawn_noise(rng))
 
 
 def lerp(a: np.ndarray, b: np.ndarray, steps: int) -> np.ndarray:

@@ -6,7 +6,7 @@ D begins; ReLU in G, LeakyReLU in D; weights from normal(0, 0.02).
 
 import numpy as np
 
-from minigan import backend
+from minigan import random_numbers
 from minigan.nn import (
     BatchNorm2d,
     Conv2d,
@@ -24,7 +24,7 @@ from minigan.nn import (
 
 def dcgan_generator(z: int = 100, channels: int = 64, rng: np.random.Generator | None = None) -> Sequential:
     """Noise (N, z) -> (N, 4 channels, 4, 4) -> (N, 2 channels, 7, 7) -> (N, channels, 14, 14) -> images (N, 1, 28, 28)."""
-    rng = backend.generator(rng)
+    rng = random_numbers.generator(rng)
     return initialise(
         Sequential(
             Dense(z, 4 * channels * 4 * 4, bias=False, rng=rng),  # the normalisation would subtract a bias again
@@ -46,7 +46,7 @@ def dcgan_generator(z: int = 100, channels: int = 64, rng: np.random.Generator |
 
 def dcgan_discriminator(in_channels: int = 1, channels: int = 64, rng: np.random.Generator | None = None) -> Sequential:
     """Images (N, in_channels, 28, 28) -> (N, channels, 14, 14) -> (N, 2 channels, 7, 7) -> (N, 4 channels, 4, 4) -> (N, 1)."""
-    rng = backend.generator(rng)
+    rng = random_numbers.generator(rng)
     return initialise(
         Sequential(
             Conv2d(in_channels, channels, 4, stride=2, padding=1, rng=rng),
@@ -66,7 +66,7 @@ def dcgan_discriminator(in_channels: int = 1, channels: int = 64, rng: np.random
 
 def initialise(network: Sequential, rng: np.random.Generator | None = None) -> Sequential:
     """The paper's start: weights from normal(0, 0.02), those of batch normalisation around 1; biases 0."""
-    rng = backend.generator(rng)
+    rng = random_numbers.generator(rng)
     for layer in network:
         if isinstance(layer, Conv2d | ConvTranspose2d | Dense | BatchNorm2d):
             centre = 1.0 if isinstance(layer, BatchNorm2d) else 0.0

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from minigan import backend, checks
+from minigan import backend, checks, random_numbers
 from minigan.data.priors import Noise
 from minigan.games.figures import Figures
 from minigan.modes import no_grad
@@ -52,7 +52,7 @@ class Game:
         G.name_parameters("G.")
         D.name_parameters("D.")
         self.G, self.D, self.prior, self.opt_G, self.opt_D = G, D, prior, opt_G, opt_D
-        self._sample_rng = backend.spawn()
+        self._sample_rng = random_numbers.spawn()
 
     def step(self, batches: Iterator) -> Figures:
         """One iteration of the game's algorithm. `batches` yields minibatches: arrays, or tuples of arrays."""
@@ -142,13 +142,13 @@ class Game:
         """n noise vectors; a prior of the user's own, a plain function, has one stream only."""
         if not isinstance(self.prior, Noise):
             return self.prior(n)
-        return self.prior(n, rng=self._sample_rng if rng is None else backend.generator(rng))
+        return self.prior(n, rng=self._sample_rng if rng is None else random_numbers.generator(rng))
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next step depends on, but for the minibatches, which have a state of their own."""
         state = {name: getattr(self, name).state_dict() for name in self._saved_parts()}
-        state |= {"sample_rng": backend.generator_state(self._sample_rng)}
-        state |= {"rng": backend.generator_state(self._dropout_rng())}
+        state |= {"sample_rng": random_numbers.generator_state(self._sample_rng)}
+        state |= {"rng": random_numbers.generator_state(self._dropout_rng())}
         return state | self._settings()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -159,15 +159,15 @@ class Game:
         self.check_state_dict(state)
         for name in self._saved_parts():
             getattr(self, name).load_state_dict(state[name])
-        backend.set_generator_state(self._dropout_rng(), state["rng"])
-        backend.set_generator_state(self._sample_rng, state["sample_rng"])
+        random_numbers.set_generator_state(self._dropout_rng(), state["rng"])
+        random_numbers.set_generator_state(self._sample_rng, state["sample_rng"])
 
     def check_state_dict(self, state: dict[str, Any]) -> None:
         """Raise ValueError for a state that `load_state_dict` would refuse. A subclass checks what it adds to the state."""
         settings = self._settings()
         checks.saved_names("", state, set(self.state_dict()) - set(settings), settings)
         for name, rng in (("rng", self._dropout_rng()), ("sample_rng", self._sample_rng)):
-            backend.checked_generator_state(rng, state[name], name)
+            random_numbers.checked_generator_state(rng, state[name], name)
         for name in self._saved_parts():
             part = getattr(self, name)
             if hasattr(part, "check_state_dict"):  # a prior of the user's own may have none: it is loaded first, and may refuse
@@ -180,9 +180,9 @@ class Game:
         """What a saved state must agree with: the kind of the game, and its constants."""
         return {"game": type(self).__name__, **{name: getattr(self, name) for name in self.settings}}
 
-    def _dropout_rng(self) -> backend.Generator:
+    def _dropout_rng(self) -> random_numbers.Generator:
         """What dropout, and the gradient penalty, draw from."""
-        return backend.noise_generator(None, self.opt_G.params[0].data)
+        return random_numbers.noise_generator(None, self.opt_G.params[0].data)
 
     # --- display -----------------------------------------------------------------------------------------------------
 

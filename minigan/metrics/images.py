@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from minigan import backend, data, losses, nn, optim
+from minigan import backend, data, losses, nn, optim, random_numbers
 from minigan.metrics.points import kl_to_uniform
 from minigan.modes import enable_grad, no_grad
 from minigan.npz_files import DamagedFile, read_npz, write_npz
@@ -79,7 +79,7 @@ def train_judge(
     Raises ValueError or TypeError for images and labels of the wrong kind, and for steps < 1.
     """
     x, y = _training_data("train_judge", x, y, steps)
-    rng = backend.generator(np.random.default_rng(0) if rng is None else rng)
+    rng = random_numbers.generator(np.random.default_rng(0) if rng is None else rng)
     judge = Judge(rng=rng)  # it is made before the minibatches, which own `rng` from then on
     minibatches = data.batches(x, y, size=min(_SIZE, len(x)), rng=rng)
     optimizer = optim.Adam(judge.parameters(), lr=_LR)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from minigan import backend, ops
+from minigan import ops, random_numbers
 from minigan.nn import init
 from minigan.nn.module import Module, check_sizes
 from minigan.ops.convolution import Pair, pair_of
@@ -78,7 +78,7 @@ def _parameters(layer: str, channels: tuple, sizes: tuple, bias: bool, weight_in
     """weight (*channels, KH, KW), and bias (out_channels,) or None."""
     n_in, n_out, kernel = sizes
     check_sizes(layer, n_in, n_out)
-    rng = backend.generator(rng)
+    rng = random_numbers.generator(rng)
     shape = (*channels, *kernel)
     weight = init.parameter(layer, "weight", weight_init, shape, rng)
     if not bias:

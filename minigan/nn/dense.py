@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from minigan import backend
+from minigan import random_numbers
 from minigan.nn import init
 from minigan.nn.module import Module, check_sizes
 from minigan.ops.linear import affine
@@ -31,7 +31,7 @@ class Dense(Module):
         rng: np.random.Generator | None = None,
     ):
         check_sizes("Dense", in_features, out_features)
-        rng = backend.generator(rng)
+        rng = random_numbers.generator(rng)
         self.weight = init.parameter("Dense", "weight", weight_init, (in_features, out_features), rng)
         self.bias = None
         if bias:

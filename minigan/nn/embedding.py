@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from minigan import backend
+from minigan import random_numbers
 from minigan.nn import init
 from minigan.nn.module import Module, check_sizes
 from minigan.ops.operands import labels_below
@@ -19,7 +19,7 @@ class Embedding(Module):
 
     def __init__(self, n: int, d: int, rng: np.random.Generator | None = None):
         check_sizes("Embedding", n, d)
-        self.weight = init.parameter("Embedding", "weight", init.normal(1.0), (n, d), backend.generator(rng))
+        self.weight = init.parameter("Embedding", "weight", init.normal(1.0), (n, d), random_numbers.generator(rng))
 
     def forward(self, labels: Any) -> Tensor:
         return self.weight[labels_below(repr(self), labels, self.weight.shape[0])]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from minigan import backend, checks
+from minigan import checks, random_numbers
 from minigan.ops.elementwise import exp, minimum
 from minigan.ops.operands import axes_of, floating
 from minigan.ops.reductions import count, logsumexp, sum
@@ -63,14 +63,14 @@ def log_sigmoid(x: Any) -> Tensor:
     return -softplus(-floating("log_sigmoid", x))
 
 
-def dropout(x: Any, p: float = 0.5, rng: backend.Generator | None = None) -> Tensor:
+def dropout(x: Any, p: float = 0.5, rng: random_numbers.Generator | None = None) -> Tensor:
     """Each element set to 0 with probability p, the others divided by 1 - p, so that the mean stays (0 <= p < 1).
 
     `rng` draws which; minigan's default generator if None. Always on: the layer `nn.Dropout` knows about eval mode.
     """
     x = floating("dropout", x)
     p = checks.number("dropout", "p", p, least=0, below=1)
-    drawn = backend.noise_generator(rng, x.data).random(x.shape, dtype="float32")
+    drawn = random_numbers.noise_generator(rng, x.data).random(x.shape, dtype="float32")
     mask = x.xp.asarray(drawn >= p).astype(x.dtype)
     mask *= 1 / (1 - p)
     return record("dropout", x.data * mask, (x, lambda g, y: g * mask))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minigan import backend, data
+from minigan import data, random_numbers
 
 KINDS = ["normal", "uniform", "sphere"]
 
@@ -46,11 +46,11 @@ def test_two_priors_do_not_share_a_stream():
 
 
 def test_the_seed_of_minigan_decides_even_if_others_draw_in_between():
-    backend.seed(3)
+    random_numbers.seed(3)
     prior = data.noise(2)
     data.ring(7)
     first = prior(4)
-    backend.seed(3)
+    random_numbers.seed(3)
     np.testing.assert_array_equal(data.noise(2)(4), first)
 
 

@@ -4,34 +4,34 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from minigan import Tensor, backend, data
-from minigan.backend.device_generator import DeviceGenerator
+from minigan import Tensor, backend, data, random_numbers
+from minigan.device_generator import DeviceGenerator
 from tests.games import players
 
 
 def test_noise_is_drawn_where_tensors_live_or_on_the_cpu(device):
-    here = backend.noise_generator()
-    assert here is backend.generator()
+    here = random_numbers.noise_generator()
+    assert here is random_numbers.generator()
     with backend.using("cupy", noise="numpy"):
-        assert backend.noise_generator() is here
-        assert backend.spawn_noise().random(2).shape == (2,)
+        assert random_numbers.noise_generator() is here
+        assert random_numbers.spawn_noise().random(2).shape == (2,)
     with backend.using("cupy"):
-        there = backend.noise_generator()
+        there = random_numbers.noise_generator()
         assert isinstance(there, DeviceGenerator)
-        assert backend.noise_generator() is there
+        assert random_numbers.noise_generator() is there
         with backend.using("numpy"):
-            assert backend.noise_generator() is here
+            assert random_numbers.noise_generator() is here
         rng = np.random.default_rng(0)
-        assert backend.noise_generator(rng) is backend.spawn_noise(rng) is rng
-        assert backend.noise_generator(there) is there
+        assert random_numbers.noise_generator(rng) is random_numbers.spawn_noise(rng) is rng
+        assert random_numbers.noise_generator(there) is there
 
 
 def test_it_is_the_array_that_says_where(device):
     x = Tensor(np.ones(3))
     there = x.to("cupy")
-    assert isinstance(backend.noise_generator(like=there.data), DeviceGenerator)
+    assert isinstance(random_numbers.noise_generator(like=there.data), DeviceGenerator)
     with backend.using("cupy"):
-        assert backend.noise_generator(like=x.data) is backend.generator()
+        assert random_numbers.noise_generator(like=x.data) is random_numbers.generator()
 
 
 def test_mg_seed_starts_the_devices_generator_afresh(device):
@@ -57,7 +57,7 @@ def test_looking_at_the_noise_does_not_change_the_minibatches(device):
             game = players.make("gan")
             if look:
                 game.state_dict()
-                backend.noise_generator().random(3)
+                random_numbers.noise_generator().random(3)
             orders.append(next(data.batches(np.arange(100), size=10)).tolist())
     assert orders[0] == orders[1]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from minigan import Tensor, backend, games, nn, optim, threads
+from minigan import Tensor, games, nn, optim, random_numbers, threads
 from minigan.games.dcgan import initialise
 from minigan.ops import convolution
 from tests.games import players, reference
@@ -164,9 +164,9 @@ def test_a_generator_of_random_numbers_decides_where_they_start(build):
 @pytest.mark.parametrize("build", [games.dcgan_generator, games.dcgan_discriminator])
 def test_with_a_generator_handed_in_minigans_own_is_left_alone(build):
     mg.seed(0)
-    before = backend.generator_state(backend.generator())
+    before = random_numbers.generator_state(random_numbers.generator())
     build(channels=1, rng=np.random.default_rng(5))
-    assert backend.generator_state(backend.generator()) == before
+    assert random_numbers.generator_state(random_numbers.generator()) == before
 
 
 def test_without_one_minigans_seed_decides():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from minigan import Tensor, backend, data, games, losses, nn, optim
+from minigan import Tensor, backend, data, games, losses, nn, optim, random_numbers
 from tests.games import players
 from tests.states import assert_same
 
@@ -152,7 +152,7 @@ def test_gradients_of_both_players_steps_through_d_of_g_are_the_finite_differenc
     game = players.make(name, players.Draws(3), "float64", rule=optim.SGD, lr=0.0, **options)
     if name == "began":
         game.k = game.cast(0.3)
-    recorder, rng = players.Recorder(game, iter([players.minibatch(name)])), copy.deepcopy(backend.generator())
+    recorder, rng = players.Recorder(game, iter([players.minibatch(name)])), copy.deepcopy(random_numbers.generator())
     recorder.play()
     (batch,), (z_of_d, z_of_g) = recorder.of("x"), map(Tensor, recorder.of("z"))
     x, y = (Tensor(batch[0]), (batch[1],)) if isinstance(batch, tuple) else (Tensor(batch), ())

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from minigan import backend, data, games, nn, optim
+from minigan import data, games, nn, optim, random_numbers
 from tests.games import players, reference
 
 D_STEP = ["x", "z", "G()", "D()", "D()", "D()", "step D"]  # D passes: real, fake, between
@@ -35,7 +35,7 @@ def test_25_iterations_agree_with_a_reference_by_hand_second_derivatives_include
     G, f, rng = players.by_hand(game.G), players.by_hand(game.D), np.random.default_rng(0)
     rules = [reference.Adam(0.01, 0.0, 0.9), reference.Adam(0.01, 0.0, 0.9)]
     for _ in range(25):
-        xs, mixing = list(rng.normal([2.0, -1.0], 0.5, (n_critic, 6, 2))), copy.deepcopy(backend.generator())
+        xs, mixing = list(rng.normal([2.0, -1.0], 0.5, (n_critic, 6, 2))), copy.deepcopy(random_numbers.generator())
         figures = game.step(iter(xs))
         us = [mixing.random((6, 1)) for _ in xs]
         expected = reference.wgan_step(G, f, *rules, xs, game.prior.taken(), us=us, penalty_weight=penalty)
@@ -51,7 +51,7 @@ def test_10_iterations_on_images_agree_with_a_reference_by_hand():
     G, f, rng = players.by_hand(game.G), players.by_hand(game.D), np.random.default_rng(0)
     rules = [reference.Adam(0.01), reference.Adam(0.01)]
     for _ in range(10):
-        xs, mixing = list(rng.uniform(-1, 1, (2, 4, 1, 4, 4))), copy.deepcopy(backend.generator())
+        xs, mixing = list(rng.uniform(-1, 1, (2, 4, 1, 4, 4))), copy.deepcopy(random_numbers.generator())
         game.step(iter(xs))
         us = [mixing.random((4, 1, 1, 1)) for _ in xs]
         reference.wgan_step(G, f, *rules, xs, game.prior.taken(), us=us, penalty_weight=10.0)
@@ -169,10 +169,10 @@ def test_where_the_critics_slope_is_1_everywhere_the_penalty_is_0():
 
 def test_the_mixing_weights_come_from_minigans_own_generator_and_resume_with_it():
     game = make(n_critic=2)
-    before = copy.deepcopy(backend.generator())
+    before = copy.deepcopy(random_numbers.generator())
     game.step(players.minibatch("wgan_gp", 4, seed) for seed in itertools.count())
     before.random(8)
-    assert backend.generator_state(before) == backend.generator_state(backend.generator())
+    assert random_numbers.generator_state(before) == random_numbers.generator_state(random_numbers.generator())
 
 
 def test_the_defaults_of_the_penalised_game_are_the_papers():

@@ -24,7 +24,7 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from minigan import attacks, backend, data, games, losses, metrics, nn, optim
+from minigan import attacks, backend, data, games, losses, metrics, nn, optim, random_numbers
 from minigan.tensor import Tensor
 
 DOCUMENTED = (ValueError, TypeError, IndexError, RuntimeError)
@@ -626,7 +626,7 @@ def _targets() -> dict[str, Target]:
         "backend.use": Target(backend.use, const("numpy"), const(None)),
         "backend.using": Target(lambda n: backend.using(n).__enter__(), const("numpy"), names=("backend",)),
         "to_numpy": Target(backend.to_numpy, a(2, 3)),
-        "generator": Target(backend.generator, rng),
+        "generator": Target(random_numbers.generator, rng),
         # attacks
         "fgsm": Target(
             attacks.fgsm,

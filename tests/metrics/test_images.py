@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import minigan as mg
-from minigan import backend, data, metrics, nn, ops
+from minigan import data, metrics, nn, ops, random_numbers
 from minigan.metrics import images
 from minigan.npz_files import read_npz, write_npz
 
@@ -296,7 +296,7 @@ def test_a_judge_from_the_cache_is_the_one_that_training_gives(tmp_path):
 
 def test_training_and_judging_leave_the_course_of_a_game_beside_them_alone(tmp_path):
     def next_numbers():
-        return backend.generator_state(backend.generator()), backend.spawn().random(3).tolist()
+        return random_numbers.generator_state(random_numbers.generator()), random_numbers.spawn().random(3).tolist()
 
     mg.seed(5)
     expected = next_numbers()

@@ -69,11 +69,11 @@ def test_by_default_weight_and_bias_fill_the_interval_of_the_fan_in():
 
 
 def test_initial_values_come_from_the_generator_that_is_given():
-    state = mg.backend.generator_state(mg.backend.generator())
+    state = mg.random_numbers.generator_state(mg.random_numbers.generator())
     a, b, c = (Dense(3, 2, rng=np.random.default_rng(n)).weight.data for n in (1, 1, 2))
     np.testing.assert_array_equal(a, b)
     assert not np.array_equal(a, c)
-    assert mg.backend.generator_state(mg.backend.generator()) == state
+    assert mg.random_numbers.generator_state(mg.random_numbers.generator()) == state
 
 
 def test_two_layers_differ():

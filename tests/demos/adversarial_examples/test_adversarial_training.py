@@ -124,7 +124,8 @@ def test_all_three_start_alike(monkeypatch, tmp_path):
 
     def watched(classifier, x, y, *rest, **changing):
         starts.append(
-            [p.data.copy() for p in classifier.model.parameters()] + [mg.backend.generator_state(mg.backend.generator())]
+            [p.data.copy() for p in classifier.model.parameters()]
+            + [mg.random_numbers.generator_state(mg.random_numbers.generator())]
         )
         return train(classifier, x, y, *rest, **changing)
 

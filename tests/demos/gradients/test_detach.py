@@ -50,7 +50,7 @@ def test_a_gradient_that_is_cut_off_by_hand_is_none_too():
 def test_the_demos_gradients_are_those_of_the_same_networks_outside_it():
     run = detach.discriminator_step(detach.Settings(), seed=3)
     mg.seed(3)
-    rng = mg.backend.generator()
+    rng = mg.random_numbers.generator()
     z, x = (Tensor(rng.standard_normal((64, n), dtype=np.float32)) for n in (3, 4))
     G = nn.Sequential(nn.Dense(3, 32), nn.ReLU(), nn.Dense(32, 4))
     D = nn.Sequential(nn.Dense(4, 32), nn.LeakyReLU(0.2), nn.Dense(32, 1))

@@ -19,7 +19,7 @@ from demos.kit import run as kit
 from demos.kit.checkpoints import once, read_checkpoint, resumable
 from demos.kit.mixtures import RING, discriminator, generator
 from demos.kit.training import adams, train
-from minigan import Tensor, backend, data, npz_files, optim
+from minigan import Tensor, data, npz_files, optim, random_numbers
 from minigan.games import GAN
 from tests.demos.running import ROOT
 
@@ -52,8 +52,8 @@ def experiment(stop_at=None, by=signal.SIGINT, steps=8):
             signal.raise_signal(by)
         figures = game.step(batches)
         rows.append((t, figures, rng.standard_normal(2), np.float32(t), [None, "text", True]))
-        found["sum"] += figures["loss_D"] + float(backend.generator().random())  # the default one, too, ...
-        found["sum"] += float(backend.spawn().random())  # ... and how many others have come from it
+        found["sum"] += figures["loss_D"] + float(random_numbers.generator().random())  # the default one, too, ...
+        found["sum"] += float(random_numbers.spawn().random())  # ... and how many others have come from it
         found[1, "a"] = found[1, "a"] + 1
         w.data = w.data + rng.standard_normal(3)
     return [
@@ -62,7 +62,7 @@ def experiment(stop_at=None, by=signal.SIGINT, steps=8):
         w.data,
         [list(row) for row in rows],
         found,
-        backend.spawn().random(),
+        random_numbers.spawn().random(),
     ]
 
 
@@ -324,19 +324,24 @@ def test_results_draw_from_generators_of_their_own(begin):
     def draw(seed):
         if seed is not None:
             mg.seed(seed)
-        return backend.generator().random(), backend.spawn().random()
+        return random_numbers.generator().random(), random_numbers.spawn().random()
 
     run, found = begin(), []
-    found += [once("unseeded", draw, None), once("seeded", draw, 5), once("unseeded", draw, None), backend.spawn().random()]
+    found += [
+        once("unseeded", draw, None),
+        once("seeded", draw, 5),
+        once("unseeded", draw, None),
+        random_numbers.spawn().random(),
+    ]
     run.end()
     assert found[0] != found[2]
     begin("--resume")
-    assert backend.generator().random() == np.random.default_rng(0).random()  # has not been disturbed
+    assert random_numbers.generator().random() == np.random.default_rng(0).random()  # has not been disturbed
     begin("--resume")
     once("unseeded", draw, None)  # left out this time
     once("seeded", draw, 5)
     once("unseeded", draw, None)
-    assert backend.spawn().random() == found[3]
+    assert random_numbers.spawn().random() == found[3]
 
 
 def test_a_loop_within_a_result_is_resumed_and_forgotten_when_the_result_is_there(begin):

@@ -23,7 +23,7 @@ def play(seed, x, steps):
     """A network that follows x, with weights and noise from the default generators."""
     if seed >= 0:
         mg.seed(seed)
-    model, rng, sums = nn.Dense(3, 3), mg.backend.spawn(), []
+    model, rng, sums = nn.Dense(3, 3), mg.random_numbers.spawn(), []
     for _ in resumable(range(steps), "game", model=model, rng=rng, sums=sums):
         sums.append(float(model(Tensor(x + rng.standard_normal(x.shape).astype(np.float32))).sum().item()))
     return {"sums": sums, "weights": model.weight.numpy(), "process": os.getpid(), "threads": threads.COUNT}
@@ -46,7 +46,7 @@ def runs(tmp_path, jobs, seeds=(5, 6, -1, -1), *options):
     claim = begun(tmp_path, jobs, *options)
     x = np.ones((2, 3), np.float32)
     found = each(play, {f"run {i}": (seed,) for i, seed in enumerate(seeds)}, x, 4, steps=4 * len(seeds))
-    after = float(mg.backend.spawn().random())  # what comes after it does not depend on it
+    after = float(mg.random_numbers.spawn().random())  # what comes after it does not depend on it
     claim.args.checkpoint.end()
     return found, after
 
@@ -112,10 +112,10 @@ checkpoints.FIRST = checkpoints.EVERY = 0.2
 
 
 def slow(seed, pause):
-    from minigan import backend
+    from minigan import random_numbers
     mg.seed(seed)
     checkpoints.current().due = 0.0  # save at once
-    rng, sums = backend.spawn(), []
+    rng, sums = random_numbers.spawn(), []
     for _ in checkpoints.resumable(range(40), "loop", rng=rng, sums=sums):
         sums.append(float(rng.random()))
         time.sleep(pause)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from minigan.backend.device_generator import DeviceGenerator
+from minigan.device_generator import DeviceGenerator
 
 MASK = 2**64 - 1
 
