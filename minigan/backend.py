@@ -11,7 +11,7 @@ import functools
 import importlib
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
@@ -117,6 +117,28 @@ def noise_name() -> str:
 def of(array: Array) -> ModuleType:
     """The module that computes on this array: numpy for NumPy's, cupy for CuPy's, whatever the current backend is."""
     return numpy if isinstance(array, numpy.ndarray) else importlib.import_module("cupy")
+
+
+def fused(formula: Callable) -> Callable:
+    """Decorates a formula on arrays: under CuPy it becomes one kernel, instead of one for each of its operations.
+
+    The formula is Python, the same for both. Its first argument is an array, on whose device it is computed; arrays that it
+    changes in place are changed. Numbers among the arguments take that array's dtype on the way into a kernel, which has no
+    weak ones; so there they may meet arrays only: what is computed from numbers alone (1 - beta) is computed by the caller.
+    """
+
+    @functools.wraps(formula)
+    def call(x: Array, *others: Any) -> Any:
+        if isinstance(x, numpy.ndarray):
+            return formula(x, *others)
+        return _kernel(of(x), formula)(x, *[x.dtype.type(v) if isinstance(v, int | float) else v for v in others])
+
+    return call
+
+
+@functools.cache
+def _kernel(module: ModuleType, formula: Callable) -> Callable:
+    return module.fuse(formula)
 
 
 def is_array(value: object) -> bool:
