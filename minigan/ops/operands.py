@@ -5,6 +5,7 @@ beside floats take the floats' dtype, so that float32 stays float32; among float
 integers into float32; arithmetic among integers is done in int64, since the small ones (images of uint8) would wrap around.
 """
 
+from collections.abc import Callable
 from numbers import Integral
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from minigan import backend, debug_mode
 from minigan.backend import Array
-from minigan.tensor import Tensor
+from minigan.tensor import Tensor, record
 
 
 def operand(name: str, x: Any) -> Tensor:
@@ -103,6 +104,20 @@ def _as_tensor(name: str, value: Any, dtype: Any, like: Tensor | None) -> Tensor
         raise ValueError(f"{name}: {value} is too large for {dtype}") from error
     except (TypeError, ValueError) as error:
         raise type(error)(f"{name}: {error}") from error
+
+
+def linear(name: str, formula: Callable[..., Array], x: Tensor, by: Tensor, *numbers: float) -> Tensor:
+    """The op y = formula(x, by, *numbers), where y = a x element by element, and a depends on the rest: its derivative is itself.
+
+    The gradient for x is a g, the formula of g. `by` is a constant: it gets none. (But a change of it in place is seen.)
+    """
+    by = Tensor._of(by._data, by._version)
+    data = formula(x._data, by._data, *numbers)
+    return record(name, data, (x, lambda g, y: linear(name, formula, g, by, *numbers)), (by, _no_gradient))
+
+
+def _no_gradient(g: Tensor, y: Tensor) -> Tensor:
+    raise AssertionError("the derivative for a constant is never asked for")
 
 
 def labels_below(name: str, labels: Any, classes: int) -> backend.Array:
