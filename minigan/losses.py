@@ -6,7 +6,8 @@ A discriminator returns logits: log D = -softplus(-v) and log(1 - D) = -softplus
 from collections.abc import Callable
 from typing import Any
 
-from minigan import random_numbers
+from minigan import backend, random_numbers
+from minigan.backend import Array, fused
 from minigan.modes import enable_grad, mode
 from minigan.ops import abs, log, log_softmax, mean, norm, sigmoid, softplus, square, sum, where
 from minigan.ops.operands import can_check_values, floating, labels_below, operands
@@ -37,8 +38,7 @@ def log_loss_with_logits(v: Any, y: Any) -> Tensor:
     _check_labels("log_loss_with_logits", v, y)
     if not v.size:
         raise ValueError(f"log_loss_with_logits: no elements in shape {v.shape}")
-    terms = v.xp.maximum(v.data, 0) - y.data * v.data  # exactly 0 for y = 1, v > 0, and for y = 0, v < 0
-    terms += v.xp.log1p(v.xp.exp(-v.xp.abs(v.data)))
+    terms = _log_loss_terms(v.data, y.data)
     share = 1.0 / terms.size
     return record(
         "log_loss_with_logits",
@@ -46,6 +46,14 @@ def log_loss_with_logits(v: Any, y: Any) -> Tensor:
         (v, lambda g, loss: g * ((sigmoid(v) - y) * share)),
         (y, lambda g, loss: g * (-v * share)),
     )
+
+
+@fused
+def _log_loss_terms(v: Array, y: Array) -> Array:
+    xp = backend.of(v)
+    terms = xp.maximum(v, 0) - y * v  # exactly 0 for y = 1, v > 0, and for y = 0, v < 0
+    terms += xp.log1p(xp.exp(-xp.abs(v)))
+    return terms
 
 
 def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:

@@ -163,7 +163,7 @@ def _weight_grad_array(x: Array, g: Array, windows: Windows) -> Array:
 def _input_grad_array(g: Array, weight: Array, windows: Windows, size: tuple[int, int]) -> Array:
     """g (N, O, OH, OW), weight (O, C, KH, KW) -> (N, C, H, W)"""
     no_gaps = windows.dilation == (1, 1) and all(p < k for p, k in zip(windows.padding, windows.kernel, strict=True))
-    few = weight.shape[1] <= 4  # channels: moving so little memory about costs less than the larger product
+    few = weight.shape[1] <= 4 and backend.pieces_pay(g)  # channels: to move so little memory costs less than the larger product
     way = _input_grad_by_blocks if no_gaps and not few else _input_grad_by_adding
     return way(g, weight, windows, size)
 
@@ -210,10 +210,10 @@ def _input_grad_by_blocks(g: Array, weight: Array, windows: Windows, size: tuple
 def _chunk_by_chunk(work: Callable[[slice], Array | None], images: Array, numbers: int) -> Array | None:
     """work(chunk) for chunks of images whose columns, so many numbers an image, fit a core's cache; the results' sum.
 
-    A chunk then takes half the time or less that it would take as part of a whole. On a GPU there is one chunk.
+    A chunk then takes half the time or less that it would take as part of a whole.
     """
     n = len(images)
-    if backend.on_device(images):
+    if not backend.pieces_pay(images):
         return work(slice(0, n))
     size = max(1, CHUNK // max(1, numbers * images.itemsize))
 

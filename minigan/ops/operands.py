@@ -129,7 +129,7 @@ def labels_below(name: str, labels: Any, classes: int) -> backend.Array:
 
 
 def integers(name: str, labels: Any) -> backend.Array:
-    """Class labels as an array, not yet moved to the GPU, so that they can be checked."""
+    """Class labels as an array, not yet moved to the current backend, so that they can be checked."""
     labels = labels.data if isinstance(labels, Tensor) else labels if backend.is_array(labels) else np.asarray(labels)
     if labels.dtype.kind not in "iu":
         raise TypeError(f"{name}: labels are {labels.dtype}; expected integers, 0, 1, ...")
@@ -137,8 +137,8 @@ def integers(name: str, labels: Any) -> backend.Array:
 
 
 def can_check_values(array: Array) -> bool:
-    """Whether an op checks the values of this argument: on a GPU, which Python would have to wait for, only in debug mode."""
-    return not backend.on_device(array) or debug_mode.is_on()
+    """Whether an op checks the values of this argument: those that Python would have to wait for only in debug mode."""
+    return backend.at_hand(array) or debug_mode.is_on()
 
 
 def check_broadcast(name: str, *shapes: tuple[int, ...]) -> None:

@@ -281,9 +281,9 @@ def fuse(function):
     """One kernel: of arrays and typed numbers, and nothing else."""
 
     def kernel(*args):
-        if not all(isinstance(a, ndarray | _np.generic) for a in args):
+        if not all(isinstance(a, ndarray | _np.generic | _NumberInAKernel) for a in args):
             raise TypeError(f"a kernel of {[type(a) for a in args]}")
-        return function(*[a if isinstance(a, ndarray) else _NumberInAKernel(a) for a in args])
+        return function(*[_NumberInAKernel(a) if isinstance(a, _np.generic) else a for a in args])
 
     return kernel
 
