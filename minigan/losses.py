@@ -100,14 +100,18 @@ def gradient_penalty(
     _same_shape("gradient_penalty", real, fake)
     if not real.size:
         raise ValueError(f"gradient_penalty: no elements in shape {real.shape}")
-    u = random_numbers.noise_generator(rng, real.data).random((len(real), *[1] * (real.ndim - 1)))
-    x_hat = fake + Tensor(u, dtype=real.dtype) * (real - fake)
-    x_hat.requires_grad = True
+    u = backend.asarray(random_numbers.noise_generator(rng, real.data).random((len(real), *[1] * (real.ndim - 1))))
+    x_hat = Tensor(_between(real.data, fake.data, u), requires_grad=True)
     with enable_grad():
         f = sum(critic(x_hat))
     (g,) = grad(f, x_hat, create_graph=mode.recording)
     x_hat.requires_grad = False  # the critic learns from it; x_hat gets no .grad
     return mean(square(norm(g.reshape(len(g), -1), axis=1) - 1.0))
+
+
+@fused
+def _between(real: Array, fake: Array, u: Array) -> Array:
+    return fake + u.astype(real.dtype) * (real - fake)
 
 
 def cross_entropy(logits: Any, labels: Any) -> Tensor:

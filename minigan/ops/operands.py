@@ -107,7 +107,7 @@ def _as_tensor(name: str, value: Any, dtype: Any, like: Tensor | None) -> Tensor
 
 
 def linear(name: str, formula: Callable[..., Array], x: Tensor, by: Tensor, *numbers: float) -> Tensor:
-    """The op y = formula(x, by, *numbers), where y = a x element by element, and a depends on the rest: its derivative is itself.
+    """The op y = formula(x, by, *numbers) where y = a x, element by element, and a depends on the rest: its own derivative.
 
     The gradient for x is a g, the formula of g. `by` is a constant: it gets none. (But a change of it in place is seen.)
     """

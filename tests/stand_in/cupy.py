@@ -175,7 +175,7 @@ for _function in (operator.neg, operator.pos, operator.abs, operator.invert):
 
 
 class _NumberInAKernel:
-    """A number that a fused function gets. There are no weak ones in a kernel: two of them would make a third in another dtype."""
+    """A number that a fused function gets: it may meet arrays only. Of two of them, CuPy makes a third in another dtype."""
 
     def __init__(self, value):
         self.value = value
