@@ -194,7 +194,8 @@ def _input_grad_by_blocks(g: Array, weight: Array, windows: Windows, size: tuple
     (th, top, bottom, vh, skip_h), (tw, left, right, vw, skip_w) = (
         _blocks(*each) for each in zip(windows.kernel, windows.stride, windows.padding, size, (oh, ow), strict=True)
     )
-    kernels = _zeros_around(weight, (0, th * sh - windows.kernel[0]), (0, tw * sw - windows.kernel[1]))
+    fill = (0, th * sh - windows.kernel[0]), (0, tw * sw - windows.kernel[1])
+    kernels = _zeros_around(weight, *fill) if any(fill[0] + fill[1]) else weight
     kernels = kernels.reshape(o, c, th, sh, tw, sw)[:, :, ::-1, :, ::-1]  # v - t: the last block meets g first
     matrix = kernels.transpose(2, 4, 0, 3, 5, 1).reshape(th * tw * o, sh * sw * c)
     x = backend.of(g).empty((n, vh, sh, vw, sw, c), dtype=_dtype(g, weight))

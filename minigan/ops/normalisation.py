@@ -26,72 +26,73 @@ def batch_norm(x: Any, weight: Any, bias: Any, eps: float) -> tuple[Tensor, Arra
     rows = _rows(x.data)
     n = rows.size // rows.shape[-1]
     total = backend.sums(rows)
-    centred = _without(_wide(rows), _per_pixel(total, rows), n)
-    left = backend.sums(centred.reshape(rows.shape))  # what rounding has left of the mean
-    _take_out(centred, _per_pixel(left, rows), n)
-    x_mu = centred.reshape(rows.shape)
-    mean, variance, per_std, scale = _statistics(total, left, backend.sums(x_mu, x_mu), weight.data, n, eps)
-    data = _scaled(centred, _per_pixel(scale, rows), _per_pixel(bias.data, rows))
-    kept: list[Any] = []  # the gradient that came last, and its sums, which all three derivatives need
+    wide = _less_mean(_wide(rows), _per_pixel(total, rows), n)
+    centred = wide.reshape(rows.shape)
+    left = backend.sums(centred)  # what rounding has left of the mean is taken into account channel by channel
+    squares = backend.sums(centred, centred)
+    mean, variance, offset, per_std, scale, shift = _statistics(total, left, squares, weight.data, bias.data, n, eps)
+    last = (lambda: None, ())  # the gradient that came last, and what all three derivatives need of it
 
-    def sums(g: Tensor) -> tuple[Array, Array, Array]:
-        """g as rows, sum g, sum g (x - mean)"""
-        g_rows = _rows(g.data)
-        if not kept or kept[0]() is not g:
-            kept[:] = [weakref.ref(g), backend.sums(g_rows), backend.sums(g_rows, x_mu)]
-        return g_rows, kept[1], kept[2]
+    def of_the_channels(g: Tensor) -> tuple[Array, ...]:
+        """sum g, sum g x^, and two terms of d/dx, for each channel."""
+        nonlocal last
+        before, found = last
+        if before() is not g:
+            g_rows = _rows(g.data)
+            found = _gradient_sums(backend.sums(g_rows), backend.sums(g_rows, centred), offset, per_std, n)
+            last = weakref.ref(g), found
+        return found
 
     def d_x(g: Tensor) -> Tensor:
-        g_rows, sum_g, sum_gx = sums(g)
-        slope, rest = _of_the_mean(sum_g, sum_gx, per_std, n)
-        dx = _d_x(_wide(g_rows), centred, _per_pixel(slope, rows), _per_pixel(rest, rows), _per_pixel(scale, rows))
+        _, _, rest, slope = of_the_channels(g)
+        g_wide = _wide(_rows(g.data))
+        dx = _d_x(g_wide, wide, _per_pixel(rest, rows), _per_pixel(slope, rows), _per_pixel(scale, rows))
         return Tensor(_images(dx, x))
 
     y = record(
         "batch_norm",
-        _images(data, x),
+        _images(_scaled(wide, _per_pixel(scale, rows), _per_pixel(shift, rows)), x),
         (x, lambda g, y: plain_d_x(g, x, weight, eps) if mode.recording else d_x(g)),
-        (weight, lambda g, y: plain_d_weight(g, x, weight, eps) if mode.recording else Tensor(sums(g)[2] * per_std)),
-        (bias, lambda g, y: plain_d_bias(g, x, weight, eps) if mode.recording else Tensor(sums(g)[1])),
+        (weight, lambda g, y: plain_d_weight(g, x, weight, eps) if mode.recording else Tensor(of_the_channels(g)[1])),
+        (bias, lambda g, y: plain_d_bias(g, x, weight, eps) if mode.recording else Tensor(of_the_channels(g)[0])),
     )
     return y, mean, variance
 
 
 @fused
-def _without(x: Array, total: Array, n: int) -> Array:
+def _less_mean(x: Array, total: Array, n: int) -> Array:
     return x - total / n
 
 
 @fused
-def _take_out(x: Array, total: Array, n: int) -> None:
-    x -= total / n
-
-
-@fused
-def _statistics(total: Array, left: Array, squares: Array, weight: Array, n: int, eps: float) -> tuple[Array, ...]:
-    """Of each channel: mean, variance, 1 / sqrt(var + eps), and that times the weight."""
-    variance = squares / n
+def _statistics(total: Array, left: Array, squares: Array, weight: Array, bias: Array, n: int, eps: float) -> tuple[Array, ...]:
+    """Of each channel: the mean, the variance, the offset of x - mean, 1 / sqrt(var + eps); y = scale (x - mean) + shift."""
+    offset = left / n
+    variance = squares / n - offset * offset
     per_std = 1 / backend.of(total).sqrt(variance + eps)
-    return total / n + left / n, variance, per_std, weight * per_std
+    scale = weight * per_std
+    return total / n + offset, variance, offset, per_std, scale, bias - scale * offset
 
 
 @fused
-def _scaled(x: Array, scale: Array, bias: Array) -> Array:
+def _scaled(x: Array, scale: Array, shift: Array) -> Array:
     y = x * scale
-    y += bias
+    y += shift
     return y
 
 
 @fused
-def _of_the_mean(sum_g: Array, sum_gx: Array, per_std: Array, n: int) -> tuple[Array, Array]:
-    """What changes with x by way of the variance, for each (x - mean), and by way of the mean."""
-    return sum_gx * (per_std * per_std) / n, sum_g / n
+def _gradient_sums(sum_g: Array, sum_gx: Array, offset: Array, per_std: Array, n: int) -> tuple[Array, ...]:
+    """d/dbias, d/dweight, and with x as it was centred: d/dx = scale (g - rest - slope x)."""
+    d_weight = (sum_gx - offset * sum_g) * per_std
+    slope = d_weight * per_std / n
+    return sum_g, d_weight, sum_g / n - slope * offset, slope
 
 
 @fused
-def _d_x(g: Array, x_mu: Array, slope: Array, rest: Array, scale: Array) -> Array:
-    """scale (g - rest - slope x_mu)"""
-    dx = x_mu * -slope
+def _d_x(g: Array, x: Array, rest: Array, slope: Array, scale: Array) -> Array:
+    """scale (g - rest - slope x)"""
+    dx = x * -slope
     dx += g
     dx -= rest
     dx *= scale
