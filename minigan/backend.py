@@ -45,7 +45,7 @@ def _load(name: str) -> ModuleType:
             float(((x + x) @ x)[0, 0])  # a kernel that NVRTC compiles, a product by cuBLAS, and a wait for both
             _working.add(cupy)
     except Exception as error:  # of many types: how far it came tells what is missing
-        said = str(error.__cause__ or error).strip().partition("\n")[0]
+        said = " ".join(str(error).split())
         raise BackendError(f"the cupy backend needs {needs} ({said})") from None
     return cupy
 
