@@ -229,6 +229,33 @@ def concatenate(arrays: Sequence[Array], axis: int = 0, out: Array | None = None
     return xp.concatenate(arrays, axis, out=out)
 
 
+def sums(a: Array, b: Array | None = None) -> Array:
+    """(N, P, C) -> the sums of a, or of a * b, over all but the last axis: (C,).
+
+    NumPy gets them image by image, and then over the images: several times as fast as `sum` over the first axes; and in one
+    long sum, float32 would lose two digits more.
+    """
+    if on_device(a):
+        return a.sum((0, 1)) if b is None else _sums_of_products(a, b)
+    each = numpy.ones(a.shape[1], a.dtype) @ a if b is None else numpy.einsum("npc,npc->nc", a, b)
+    return each.sum(axis=0)
+
+
+@fused
+def _sums_of_products(a: Array, b: Array) -> Array:
+    return of(a).sum(a * b, axis=(0, 1))
+
+
+def pieces_pay(array: Array) -> bool:
+    """Whether to go over such an array piece by piece: NumPy's stay in a core's cache, but each call is a launch on a GPU."""
+    return isinstance(array, numpy.ndarray)
+
+
+def at_hand(array: Array) -> bool:
+    """Whether Python can look at the values at once, and need not wait for a GPU to finish."""
+    return isinstance(array, numpy.ndarray)
+
+
 def synchronize() -> None:
     """Wait until the device has finished; nothing to do under NumPy."""
     if _current.name == "cupy":

@@ -163,7 +163,9 @@ def _weight_grad_array(x: Array, g: Array, windows: Windows) -> Array:
 def _input_grad_array(g: Array, weight: Array, windows: Windows, size: tuple[int, int]) -> Array:
     """g (N, O, OH, OW), weight (O, C, KH, KW) -> (N, C, H, W)"""
     no_gaps = windows.dilation == (1, 1) and all(p < k for p, k in zip(windows.padding, windows.kernel, strict=True))
-    few = weight.shape[1] <= 4  # channels: moving so little memory about costs less than the larger product
+    few = weight.shape[1] <= 4 and backend.pieces_pay(
+        g
+    )  # channels: to move so little memory costs less than the larger product
     way = _input_grad_by_blocks if no_gaps and not few else _input_grad_by_adding
     return way(g, weight, windows, size)
 
@@ -192,7 +194,8 @@ def _input_grad_by_blocks(g: Array, weight: Array, windows: Windows, size: tuple
     (th, top, bottom, vh, skip_h), (tw, left, right, vw, skip_w) = (
         _blocks(*each) for each in zip(windows.kernel, windows.stride, windows.padding, size, (oh, ow), strict=True)
     )
-    kernels = _zeros_around(weight, (0, th * sh - windows.kernel[0]), (0, tw * sw - windows.kernel[1]))
+    fill = (0, th * sh - windows.kernel[0]), (0, tw * sw - windows.kernel[1])
+    kernels = _zeros_around(weight, *fill) if any(fill[0] + fill[1]) else weight
     kernels = kernels.reshape(o, c, th, sh, tw, sw)[:, :, ::-1, :, ::-1]  # v - t: the last block meets g first
     matrix = kernels.transpose(2, 4, 0, 3, 5, 1).reshape(th * tw * o, sh * sw * c)
     x = backend.of(g).empty((n, vh, sh, vw, sw, c), dtype=_dtype(g, weight))
@@ -210,10 +213,10 @@ def _input_grad_by_blocks(g: Array, weight: Array, windows: Windows, size: tuple
 def _chunk_by_chunk(work: Callable[[slice], Array | None], images: Array, numbers: int) -> Array | None:
     """work(chunk) for chunks of images whose columns, so many numbers an image, fit a core's cache; the results' sum.
 
-    A chunk then takes half the time or less that it would take as part of a whole. On a GPU there is one chunk.
+    A chunk then takes half the time or less that it would take as part of a whole.
     """
     n = len(images)
-    if backend.on_device(images):
+    if not backend.pieces_pay(images):
         return work(slice(0, n))
     size = max(1, CHUNK // max(1, numbers * images.itemsize))
 
