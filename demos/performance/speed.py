@@ -101,6 +101,8 @@ def measure(claim: Claim, settings: Settings, pythons: dict[str, str]) -> None:
 def measure_gpu(claim: Claim, settings: Settings, pythons: dict[str, str]) -> None:
     """The times alone, of the engines on a GPU beside those on the processor."""
     times = all_times(claim, ON_GPU, settings, pythons)
+    if not claim.metrics["engines"].keys() & {"cupy", "torch_gpu"}:
+        raise SystemExit("no engine is left that computes on a GPU: there is nothing to compare")
     claim.show(speed_pictures.ratios(times), "speed", "One iteration on a GPU beside the processor")
 
 

@@ -195,6 +195,18 @@ def test_the_table_of_a_gpu(gpu, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"speed.png", "summary.json", "checkpoint.npz"}
 
 
+def test_a_table_of_a_gpu_without_an_engine_there_ends_in_one_message(monkeypatch, tmp_path):
+    """Such as a GPU that takes one program at a time, which is the demo itself."""
+    monkeypatch.setattr(workers, "PAUSE", 0)
+    monkeypatch.setattr(speed, "ON_GPU", ("minigan", "torch_gpu"))
+    (tmp_path / "torch.py").write_text("raise ImportError('there is no PyTorch')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    claim = SimpleNamespace(args=SimpleNamespace(seed=0), metrics={})
+    with pytest.raises(SystemExit, match="no engine is left that computes on a GPU"):
+        speed.measure_gpu(claim, replace(speed.QUICK, profile=0.0), {})
+    assert claim.metrics["absent"] == {"torch_gpu": "there is no PyTorch"}
+
+
 def test_without_a_gpu_its_engines_are_left_out():
     try:
         with mg.backend.using("cupy"):
