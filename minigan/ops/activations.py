@@ -18,7 +18,9 @@ def relu(x: Any) -> Tensor:
 
 @fused
 def _where_positive(g: Array, x: Array) -> Array:
-    return g * (x > 0).astype(x.dtype)
+    y = (x > 0).astype(x.dtype)
+    y *= g
+    return y
 
 
 def leaky_relu(x: Any, slope: float = 0.2) -> Tensor:
@@ -27,7 +29,7 @@ def leaky_relu(x: Any, slope: float = 0.2) -> Tensor:
     if type(slope) is not float or not 0 <= slope < 1:
         slope = checks.number("leaky_relu", "slope", slope, least=0, below=1)
     data = _leaky_relu(x.data, slope)
-    return record("leaky_relu", data, (x, lambda g, y: linear("leaky_relu's slope", _times_slope, g, x, slope)))
+    return record("leaky_relu", data, (x, lambda g, y: linear("leaky_relu's slope", _times_slope, g, x, slope, 1 - slope)))
 
 
 @fused
@@ -36,8 +38,12 @@ def _leaky_relu(x: Array, slope: float) -> Array:
 
 
 @fused
-def _times_slope(g: Array, x: Array, slope: float) -> Array:
-    return g * backend.of(x).maximum((x > 0).astype(x.dtype), slope)  # 1, or the slope
+def _times_slope(g: Array, x: Array, slope: float, rest: float) -> Array:
+    y = (x > 0).astype(x.dtype)  # 1 or 0, and then 1 or slope: rest is 1 - slope
+    y *= rest
+    y += slope
+    y *= g
+    return y
 
 
 def elu(x: Any, alpha: float = 1.0) -> Tensor:
@@ -103,7 +109,10 @@ def dropout(x: Any, p: float = 0.5, rng: random_numbers.Generator | None = None)
 @fused
 def _kept(x: Array, drawn: Array, p: float, factor: float) -> Array:
     """factor x where what was drawn is at least p, else 0."""
-    return x * ((drawn >= p).astype(x.dtype) * factor)
+    y = (drawn >= p).astype(x.dtype)
+    y *= factor
+    y *= x
+    return y
 
 
 def softmax(x: Any, axis: int = -1) -> Tensor:
