@@ -50,9 +50,12 @@ def abs(x: Any) -> Tensor:
 
 
 def sign(x: Any) -> Tensor:
-    """-1, 0 or 1; the derivative is 0 everywhere."""
+    """-1, 0 or 1, and nan for nan; the derivative is 0 everywhere."""
     x = operand("sign", x)
-    return record("sign", x.xp.sign(x.data), (x, lambda g, y: Tensor(y.xp.zeros_like(y.data))))
+    data = x.xp.sign(x.data)
+    if backend.on_device(data):
+        data = x.xp.where(x.data == x.data, data, x.data)  # CuPy 13's own is 0 for nan, which would go unnoticed
+    return record("sign", data, (x, lambda g, y: Tensor(y.xp.zeros_like(y.data))))
 
 
 def sin(x: Any) -> Tensor:
