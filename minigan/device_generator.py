@@ -4,6 +4,7 @@ The n-th number is a hash of the counter at n: none needs those before it, so th
 all there is to save. The state of CuPy's own generators cannot be read, and so not be saved.
 """
 
+import functools
 import importlib
 import math
 from types import ModuleType
@@ -11,8 +12,10 @@ from typing import Any
 
 import numpy
 
-_STEP = numpy.array([0x9E3779B97F4A7C15], numpy.uint64)[0]  # 2^64 / the golden ratio, odd: the counter meets every value
-_FACTOR_1, _FACTOR_2 = numpy.array([0xBF58476D1CE4E5B9, 0x94D049BB133111EB], numpy.uint64)
+from minigan.backend import Array, fused, of
+
+_STEP = numpy.uint64(0x9E3779B97F4A7C15)  # 2^64 / the golden ratio, odd: the counter meets every value
+_FACTOR_1, _FACTOR_2 = numpy.uint64(0xBF58476D1CE4E5B9), numpy.uint64(0x94D049BB133111EB)
 
 
 class DeviceGenerator:
@@ -20,7 +23,7 @@ class DeviceGenerator:
 
     def __init__(self, xp: ModuleType, seed: int):
         self._module = xp.__name__  # modules cannot be copied or pickled
-        self._counter = xp.full((1,), numpy.uint64(seed), "uint64")
+        self._counter = seed
 
     @property
     def xp(self) -> ModuleType:
@@ -29,46 +32,79 @@ class DeviceGenerator:
 
     def state(self) -> int:
         """Where the counter stands."""
-        return int(self._counter[0])
+        return self._counter
 
     def set_state(self, state: int) -> None:
         """Go on from there."""
-        self._counter[...] = numpy.uint64(state)
+        self._counter = state
 
-    def bits(self, n: int) -> Any:
+    def bits(self, n: int) -> Array:
         """The next n random integers, of 64 bits."""
-        z = self.xp.arange(1, n + 1, dtype="uint64")
-        z *= _STEP
-        z += self._counter
-        self._counter += _wrapped(n * int(_STEP))
-        z ^= z >> numpy.uint64(30)
-        z *= _FACTOR_1
-        z ^= z >> numpy.uint64(27)
-        z *= _FACTOR_2
-        z ^= z >> numpy.uint64(31)
-        return z
+        return _bits(_places(self.xp, n), self._advance(n))
 
-    def random(self, size: int | tuple[int, ...] = (), dtype: Any = "float64") -> Any:
+    def random(self, size: int | tuple[int, ...] = (), dtype: Any = "float64") -> Array:
         """Uniform on [0, 1)."""
-        dtype = numpy.dtype(dtype)
-        digits = 24 if dtype == "float32" else 53  # of the mantissa
-        u = (self.bits(_count(size)) >> numpy.uint64(64 - digits)).astype(dtype)
-        u *= 0.5**digits
-        return u.reshape(size)
+        n, uniform = _count(size), _UNIFORM[numpy.dtype(dtype).name]
+        return uniform(_places(self.xp, n), self._advance(n)).reshape(size)
 
-    def standard_normal(self, size: int | tuple[int, ...] = (), dtype: Any = "float64") -> Any:
+    def standard_normal(self, size: int | tuple[int, ...] = (), dtype: Any = "float64") -> Array:
         """Normal with mean 0 and variance 1: of each pair of uniform numbers, two (Box and Muller 1958)."""
-        n = _count(size)
-        u, v = self.random((2, (n + 1) // 2), dtype)
-        radius = self.xp.sqrt(-2.0 * self.xp.log(1.0 - u))  # 1 - u is in (0, 1]
-        v *= 2 * math.pi
-        return self.xp.concatenate([radius * self.xp.cos(v), radius * self.xp.sin(v)])[:n].reshape(size)
+        n, normal = _count(size), _NORMAL[numpy.dtype(dtype).name]
+        pairs = (n + 1) // 2
+        return normal(_places(self.xp, n), self._advance(2 * pairs), pairs).reshape(size)
+
+    def _advance(self, n: int) -> int:
+        """The counter, which then goes on by n numbers."""
+        before = self._counter
+        self._counter = (before + n * int(_STEP)) % 2**64
+        return before
+
+
+@functools.lru_cache(maxsize=8)  # a game draws the same numbers of numbers again and again
+def _places(xp: ModuleType, n: int) -> Array:
+    """1 ... n"""
+    return xp.arange(1, n + 1, dtype="uint64")
+
+
+@fused
+def _bits(place: Array, counter: int) -> Array:
+    z = place * _STEP + counter
+    z = (z ^ (z >> numpy.uint64(30))) * _FACTOR_1
+    z = (z ^ (z >> numpy.uint64(27))) * _FACTOR_2
+    return z ^ (z >> numpy.uint64(31))
+
+
+@fused
+def _uniform32(place: Array, counter: int) -> Array:
+    return (_bits(place, counter) >> numpy.uint64(40)).astype("float32") * 2.0**-24  # the mantissa has 24 binary digits
+
+
+@fused
+def _uniform64(place: Array, counter: int) -> Array:
+    return (_bits(place, counter) >> numpy.uint64(11)).astype("float64") * 2.0**-53
+
+
+@fused
+def _normal32(place: Array, counter: int, pairs: int) -> Array:
+    return _box_muller(_uniform32, place, counter, pairs)
+
+
+@fused
+def _normal64(place: Array, counter: int, pairs: int) -> Array:
+    return _box_muller(_uniform64, place, counter, pairs)
+
+
+_UNIFORM, _NORMAL = {"float32": _uniform32, "float64": _uniform64}, {"float32": _normal32, "float64": _normal64}
+
+
+def _box_muller(uniform: Any, place: Array, counter: int, pairs: int) -> Array:
+    """The uniform numbers at 1 ... pairs are the radii, the next ones the angles; the first normal numbers are the cosines."""
+    xp, second = of(place), place > pairs
+    pair = xp.where(second, place - pairs, place)
+    radius = xp.sqrt(-2.0 * xp.log(1.0 - uniform(pair, counter)))  # 1 - u is in (0, 1]
+    angle = 2.0 * math.pi * uniform(pair + pairs, counter)
+    return radius * xp.where(second, xp.sin(angle), xp.cos(angle))
 
 
 def _count(size: int | tuple[int, ...]) -> int:
     return math.prod(size) if isinstance(size, tuple) else size
-
-
-def _wrapped(n: int) -> numpy.uint64:
-    """n modulo 2^64."""
-    return numpy.uint64(n % 2**64)

@@ -6,7 +6,8 @@ A discriminator returns logits: log D = -softplus(-v) and log(1 - D) = -softplus
 from collections.abc import Callable
 from typing import Any
 
-from minigan import random_numbers
+from minigan import backend, random_numbers
+from minigan.backend import Array, fused
 from minigan.modes import enable_grad, mode
 from minigan.ops import abs, log, log_softmax, mean, norm, sigmoid, softplus, square, sum, where
 from minigan.ops.operands import can_check_values, floating, labels_below, operands
@@ -37,8 +38,7 @@ def log_loss_with_logits(v: Any, y: Any) -> Tensor:
     _check_labels("log_loss_with_logits", v, y)
     if not v.size:
         raise ValueError(f"log_loss_with_logits: no elements in shape {v.shape}")
-    terms = v.xp.maximum(v.data, 0) - y.data * v.data  # exactly 0 for y = 1, v > 0, and for y = 0, v < 0
-    terms += v.xp.log1p(v.xp.exp(-v.xp.abs(v.data)))
+    terms = _log_loss_terms(v.data, y.data)
     share = 1.0 / terms.size
     return record(
         "log_loss_with_logits",
@@ -46,6 +46,14 @@ def log_loss_with_logits(v: Any, y: Any) -> Tensor:
         (v, lambda g, loss: g * ((sigmoid(v) - y) * share)),
         (y, lambda g, loss: g * (-v * share)),
     )
+
+
+@fused
+def _log_loss_terms(v: Array, y: Array) -> Array:
+    xp = backend.of(v)
+    terms = xp.maximum(v, 0) - y * v  # exactly 0 for y = 1, v > 0, and for y = 0, v < 0
+    terms += xp.log1p(xp.exp(-xp.abs(v)))
+    return terms
 
 
 def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
@@ -92,14 +100,18 @@ def gradient_penalty(
     _same_shape("gradient_penalty", real, fake)
     if not real.size:
         raise ValueError(f"gradient_penalty: no elements in shape {real.shape}")
-    u = random_numbers.noise_generator(rng, real.data).random((len(real), *[1] * (real.ndim - 1)))
-    x_hat = fake + Tensor(u, dtype=real.dtype) * (real - fake)
-    x_hat.requires_grad = True
+    u = backend.asarray(random_numbers.noise_generator(rng, real.data).random((len(real), *[1] * (real.ndim - 1))))
+    x_hat = Tensor(_between(real.data, fake.data, u), requires_grad=True)
     with enable_grad():
         f = sum(critic(x_hat))
     (g,) = grad(f, x_hat, create_graph=mode.recording)
     x_hat.requires_grad = False  # the critic learns from it; x_hat gets no .grad
     return mean(square(norm(g.reshape(len(g), -1), axis=1) - 1.0))
+
+
+@fused
+def _between(real: Array, fake: Array, u: Array) -> Array:
+    return fake + u.astype(real.dtype) * (real - fake)
 
 
 def cross_entropy(logits: Any, labels: Any) -> Tensor:

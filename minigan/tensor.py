@@ -214,7 +214,7 @@ def _seed(caller: str, output: Tensor, gradient: Any) -> Tensor:
     if gradient is None:
         if output.size != 1:
             raise messages.not_a_scalar(caller, output)
-        return Tensor._of(output.xp.ones_like(output._data))
+        return Tensor._of(backend.constant(1.0, output.dtype, output._data).reshape(output.shape))
     g = gradient if isinstance(gradient, Tensor) else Tensor(gradient)
     if g.shape != output.shape or g.dtype.kind != "f":
         raise messages.unfit_gradient(caller, output, g)

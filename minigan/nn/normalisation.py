@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from minigan import backend, checks, ops
+from minigan.backend import Array
 from minigan.nn.module import Module, Place, check_sizes
 from minigan.ops.normalisation import batch_norm
 from minigan.tensor import Tensor
@@ -44,17 +45,22 @@ class _BatchNorm(Module):
                 f"{self!r}: a minibatch of shape {x.shape} has fewer than two values a channel; use more, or eval()"
             )
         y, mean, var = batch_norm(x, self.weight, self.bias, self.eps)
-        self._update_running_statistics(mean, var * (n / (n - 1)))
+        keep, take = 1 - self.momentum, self.momentum
+        _follow(self.running_mean, self.running_var, mean, var, keep, take, n / (n - 1))  # in place: buffers have no gradient
         return y
-
-    def _update_running_statistics(self, mean: backend.Array, var: backend.Array) -> None:
-        """In place: they are buffers, and no gradient looks at them."""
-        for running, batch in ((self.running_mean, mean), (self.running_var, var)):
-            running *= 1 - self.momentum
-            running += self.momentum * batch.astype(running.dtype)
 
     def extra_repr(self) -> str:
         return f"{len(self.running_mean)}, momentum={self.momentum}, eps={self.eps}"
+
+
+@backend.fused
+def _follow(
+    running_mean: Array, running_var: Array, mean: Array, var: Array, keep: float, take: float, unbiased: float
+) -> None:
+    running_mean *= keep
+    running_mean += take * mean.astype(running_mean.dtype)
+    running_var *= keep
+    running_var += take * (unbiased * var).astype(running_var.dtype)
 
 
 class BatchNorm1d(_BatchNorm):

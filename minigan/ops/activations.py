@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from minigan import checks, random_numbers
+from minigan import backend, checks, random_numbers
+from minigan.backend import Array, fused
 from minigan.ops.elementwise import exp, minimum
-from minigan.ops.operands import axes_of, floating
+from minigan.ops.operands import axes_of, floating, linear
 from minigan.ops.reductions import count, logsumexp, sum
 from minigan.tensor import Tensor, record
 
@@ -12,7 +13,12 @@ from minigan.tensor import Tensor, record
 def relu(x: Any) -> Tensor:
     """max(x, 0); the derivative at 0 is 0."""
     x = floating("relu", x)
-    return record("relu", x.xp.maximum(x.data, 0), (x, lambda g, y: g * (y.data > 0).astype(y.dtype)))
+    return record("relu", x.xp.maximum(x.data, 0), (x, lambda g, y: linear("relu's slope", _where_positive, g, y)))
+
+
+@fused
+def _where_positive(g: Array, x: Array) -> Array:
+    return g * (x > 0).astype(x.dtype)
 
 
 def leaky_relu(x: Any, slope: float = 0.2) -> Tensor:
@@ -20,42 +26,62 @@ def leaky_relu(x: Any, slope: float = 0.2) -> Tensor:
     x = floating("leaky_relu", x)
     if type(slope) is not float or not 0 <= slope < 1:
         slope = checks.number("leaky_relu", "slope", slope, least=0, below=1)
+    data = _leaky_relu(x.data, slope)
+    return record("leaky_relu", data, (x, lambda g, y: linear("leaky_relu's slope", _times_slope, g, x, slope)))
 
-    def derivative(g, y):
-        steepness = (x.data > 0).astype(x.dtype)  # 1 or 0, and then 1 or slope
-        steepness *= 1 - slope
-        steepness += slope
-        return g * steepness
 
-    return record("leaky_relu", x.xp.maximum(x.data, slope * x.data), (x, derivative))
+@fused
+def _leaky_relu(x: Array, slope: float) -> Array:
+    return backend.of(x).maximum(x, slope * x)
+
+
+@fused
+def _times_slope(g: Array, x: Array, slope: float) -> Array:
+    return g * backend.of(x).maximum((x > 0).astype(x.dtype), slope)  # 1, or the slope
 
 
 def elu(x: Any, alpha: float = 1.0) -> Tensor:
     """x above 0, alpha (e^x - 1) below (alpha >= 0); the derivative at 0 is the smaller of the branches', min(1, alpha)."""
     x, alpha = floating("elu", x), checks.number("elu", "alpha", alpha, least=0)
-    below = x.xp.expm1(x.xp.minimum(x.data, 0))
-    below *= alpha
 
     def derivative(g, y):
         below = (x.data <= 0 if alpha <= 1 else x.data < 0).astype(x.dtype)
         return g * (1 - below) + g * (alpha * below) * exp(minimum(x, 0.0))
 
-    return record("elu", x.xp.maximum(x.data, 0) + below, (x, derivative))
+    return record("elu", _elu(x.data, alpha), (x, derivative))
+
+
+@fused
+def _elu(x: Array, alpha: float) -> Array:
+    xp = backend.of(x)
+    return xp.maximum(x, 0) + alpha * xp.expm1(xp.minimum(x, 0))
 
 
 def sigmoid(x: Any) -> Tensor:
     """The logistic function 1 / (1 + e^-x); d sigma = sigma (1 - sigma)."""
     x = floating("sigmoid", x)
-    e = x.xp.exp(-x.xp.abs(x.data))  # in (0, 1]: 1 / (1 + e) for x >= 0, e / (1 + e) for x < 0
-    return record("sigmoid", x.xp.maximum(e, x.data >= 0) / (1 + e), (x, lambda g, y: g * (y * (1.0 - y))))
+    return record("sigmoid", _sigmoid(x.data), (x, lambda g, y: g * (y * (1.0 - y))))
+
+
+@fused
+def _sigmoid(x: Array) -> Array:
+    xp = backend.of(x)
+    e = xp.exp(-xp.abs(x))  # in (0, 1]: 1 / (1 + e) for x >= 0, e / (1 + e) for x < 0
+    return xp.maximum(e, x >= 0) / (1 + e)
 
 
 def softplus(x: Any) -> Tensor:
     """log(1 + e^x), computed as max(x, 0) + log(1 + e^-|x|); d softplus = sigma."""
     x = floating("softplus", x)
-    data = x.xp.log1p(x.xp.exp(-x.xp.abs(x.data)))
-    data += x.xp.maximum(x.data, 0)
-    return record("softplus", data, (x, lambda g, y: g * sigmoid(x)))
+    return record("softplus", _softplus(x.data), (x, lambda g, y: g * sigmoid(x)))
+
+
+@fused
+def _softplus(x: Array) -> Array:
+    xp = backend.of(x)
+    y = xp.log1p(xp.exp(-xp.abs(x)))
+    y += xp.maximum(x, 0)
+    return y
 
 
 def log_sigmoid(x: Any) -> Tensor:
@@ -71,9 +97,13 @@ def dropout(x: Any, p: float = 0.5, rng: random_numbers.Generator | None = None)
     x = floating("dropout", x)
     p = checks.number("dropout", "p", p, least=0, below=1)
     drawn = random_numbers.noise_generator(rng, x.data).random(x.shape, dtype="float32")
-    mask = x.xp.asarray(drawn >= p).astype(x.dtype)
-    mask *= 1 / (1 - p)
-    return record("dropout", x.data * mask, (x, lambda g, y: g * mask))
+    return linear("dropout", _kept, x, Tensor._of(x.xp.asarray(drawn)), p, 1 / (1 - p))
+
+
+@fused
+def _kept(x: Array, drawn: Array, p: float, factor: float) -> Array:
+    """factor x where what was drawn is at least p, else 0."""
+    return x * ((drawn >= p).astype(x.dtype) * factor)
 
 
 def softmax(x: Any, axis: int = -1) -> Tensor:

@@ -11,7 +11,7 @@ In memory images lie channels last, (N, H, W, C) behind an (N, C, H, W) view: a 
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any
 
@@ -163,7 +163,9 @@ def _weight_grad_array(x: Array, g: Array, windows: Windows) -> Array:
 def _input_grad_array(g: Array, weight: Array, windows: Windows, size: tuple[int, int]) -> Array:
     """g (N, O, OH, OW), weight (O, C, KH, KW) -> (N, C, H, W)"""
     no_gaps = windows.dilation == (1, 1) and all(p < k for p, k in zip(windows.padding, windows.kernel, strict=True))
-    few = weight.shape[1] <= 4  # channels: moving so little memory about costs less than the larger product
+    few = weight.shape[1] <= 4 and backend.pieces_pay(
+        g
+    )  # channels: to move so little memory costs less than the larger product
     way = _input_grad_by_blocks if no_gaps and not few else _input_grad_by_adding
     return way(g, weight, windows, size)
 
@@ -192,14 +194,15 @@ def _input_grad_by_blocks(g: Array, weight: Array, windows: Windows, size: tuple
     (th, top, bottom, vh, skip_h), (tw, left, right, vw, skip_w) = (
         _blocks(*each) for each in zip(windows.kernel, windows.stride, windows.padding, size, (oh, ow), strict=True)
     )
-    kernels = _zeros_around(weight, (0, th * sh - windows.kernel[0]), (0, tw * sw - windows.kernel[1]))
+    fill = (0, th * sh - windows.kernel[0]), (0, tw * sw - windows.kernel[1])
+    kernels = _zeros_around(weight, *fill) if any(fill[0] + fill[1]) else weight
     kernels = kernels.reshape(o, c, th, sh, tw, sw)[:, :, ::-1, :, ::-1]  # v - t: the last block meets g first
     matrix = kernels.transpose(2, 4, 0, 3, 5, 1).reshape(th * tw * o, sh * sw * c)
+    ones = Windows((th, tw), (1, 1), (0, 0), (1, 1))
     x = backend.of(g).empty((n, vh, sh, vw, sw, c), dtype=_dtype(g, weight))
 
     def paint(chunk: slice) -> None:
-        around = _zeros_around(g[chunk], (top, bottom), (left, right))
-        columns = im2col(around, Windows((th, tw), (1, 1), (0, 0), (1, 1)))  # (N*VH*VW, TH*TW*O)
+        columns = im2col(g[chunk], ones, ((top, bottom), (left, right)))  # (N*VH*VW, TH*TW*O)
         x[chunk] = (columns @ matrix).reshape(-1, vh, vw, sh, sw, c).transpose(0, 1, 3, 2, 4, 5)
 
     _chunk_by_chunk(paint, g, vh * vw * len(matrix))
@@ -210,10 +213,10 @@ def _input_grad_by_blocks(g: Array, weight: Array, windows: Windows, size: tuple
 def _chunk_by_chunk(work: Callable[[slice], Array | None], images: Array, numbers: int) -> Array | None:
     """work(chunk) for chunks of images whose columns, so many numbers an image, fit a core's cache; the results' sum.
 
-    A chunk then takes half the time or less that it would take as part of a whole. On a GPU there is one chunk.
+    A chunk then takes half the time or less that it would take as part of a whole.
     """
     n = len(images)
-    if backend.on_device(images):
+    if not backend.pieces_pay(images):
         return work(slice(0, n))
     size = max(1, CHUNK // max(1, numbers * images.itemsize))
 
@@ -239,15 +242,23 @@ def _blocks(k: int, s: int, p: int, size: int, windows: int) -> tuple[int, int, 
     return t, t - 1 - first, last - (windows - 1), last - first + 1, p - s * first
 
 
-def im2col(x: Array, windows: Windows) -> Array:
-    """Every window as a row: (N, C, H, W) -> (N*OH*OW, KH*KW*C)"""
-    (n, c, h, w), (ph, pw), (sh, sw), (dh, dw) = x.shape, windows.padding, windows.stride, windows.dilation
-    (oh, ow), (kh, kw) = windows.counts((h, w)), windows.kernel
-    x = _zeros_around(x, (ph, ph), (pw, pw))
-    of_image, of_channel, of_row, of_pixel = x.strides
-    strides = (of_image, sh * of_row, sw * of_pixel, dh * of_row, dw * of_pixel, of_channel)
-    view = backend.of(x).lib.stride_tricks.as_strided(x, (n, oh, ow, kh, kw, c), strides)
-    return view.reshape(n * oh * ow, kh * kw * c)  # copies, in runs of kw * c numbers where there are no gaps
+def im2col(x: Array, windows: Windows, around: tuple[Pair, Pair] | None = None) -> Array:
+    """Every window as a row: (N, C, H, W) -> (N*OH*OW, KH*KW*C)
+
+    `around`: the zeros above and below the image, and on its left and right; by default, the windows' padding.
+    """
+    (n, c, h, w), (sh, sw), (dh, dw) = x.shape, windows.stride, windows.dilation
+    rows, columns = around or [(p, p) for p in windows.padding]
+    oh, ow = replace(windows, padding=(0, 0)).counts((h + sum(rows), w + sum(columns)))
+    shape = n, oh, ow, *windows.kernel, c
+    if backend.pieces_pay(x):
+        x = _zeros_around(x, rows, columns)
+        of_image, of_channel, of_row, of_pixel = x.strides
+        strides = (of_image, sh * of_row, sw * of_pixel, dh * of_row, dw * of_pixel, of_channel)
+        each = backend.of(x).lib.stride_tricks.as_strided(x, shape, strides)
+    else:
+        each = backend.windows(x, shape, (rows[0], columns[0]), windows.stride, windows.dilation)
+    return each.reshape(n * oh * ow, -1)  # copies, in runs of kw * c numbers where there are no gaps
 
 
 def _zeros_around(x: Array, rows: tuple[int, int], columns: tuple[int, int]) -> Array:

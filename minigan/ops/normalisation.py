@@ -1,10 +1,10 @@
 """Batch normalisation as one op. Composed of other ops, it would read and write the images three times as often."""
 
-from collections.abc import Callable
+import weakref
 from typing import Any
 
 from minigan import backend
-from minigan.backend import Array
+from minigan.backend import Array, fused
 from minigan.modes import mode
 from minigan.ops.elementwise import sqrt
 from minigan.ops.operands import tensors
@@ -25,37 +25,78 @@ def batch_norm(x: Any, weight: Any, bias: Any, eps: float) -> tuple[Tensor, Arra
     x, weight, bias = tensors("batch_norm", x, weight, bias)
     rows = _rows(x.data)
     n = rows.size // rows.shape[-1]
-    mu = _sums(rows) / n
-    centred = _wide(rows) - _per_pixel(mu, rows)
-    rest = _sums(centred.reshape(rows.shape)) / n  # what rounding has left of the mean
-    centred -= _per_pixel(rest, rows)
-    x_mu = centred.reshape(rows.shape)
-    variance = _sums(x_mu, x_mu) / n
-    per_std = (variance + eps) ** -0.5  # 1 / sqrt(var + eps)
-    scaled = centred * _per_pixel(weight.data * per_std, rows)
-    scaled += _per_pixel(bias.data, rows)
+    total = backend.sums(rows)
+    wide = _less_mean(_wide(rows), _per_pixel(total, rows), n)
+    centred = wide.reshape(rows.shape)
+    left = backend.sums(centred)  # what rounding has left of the mean is taken into account channel by channel
+    squares = backend.sums(centred, centred)
+    mean, variance, offset, per_std, scale, shift = _statistics(total, left, squares, weight.data, bias.data, n, eps)
+    last = (lambda: None, ())  # the gradient that came last, and what all three derivatives need of it
 
-    def d_x(g: Array) -> Array:
-        dx = centred * _per_pixel(_sums(g, x_mu) * (-per_std * per_std / n), rows)
-        dx += _wide(g)
-        dx -= _per_pixel(_sums(g) / n, rows)
-        dx *= _per_pixel(weight.data * per_std, rows)
-        return _images(dx, x)
+    def of_the_channels(g: Tensor) -> tuple[Array, ...]:
+        """sum g, sum g x^, and two terms of d/dx, for each channel."""
+        nonlocal last
+        before, found = last
+        if before() is not g:
+            g_rows = _rows(g.data)
+            found = _gradient_sums(backend.sums(g_rows), backend.sums(g_rows, centred), offset, per_std, n)
+            last = weakref.ref(g), found
+        return found
 
-    def d_weight(g: Array) -> Array:
-        return _sums(g, x_mu) * per_std
-
-    def fast(derivative: Callable[[Array], Array], g: Tensor) -> Tensor:
-        return Tensor(derivative(_rows(g.data)))
+    def d_x(g: Tensor) -> Tensor:
+        _, _, rest, slope = of_the_channels(g)
+        g_wide = _wide(_rows(g.data))
+        dx = _d_x(g_wide, wide, _per_pixel(rest, rows), _per_pixel(slope, rows), _per_pixel(scale, rows))
+        return Tensor(_images(dx, x))
 
     y = record(
         "batch_norm",
-        _images(scaled, x),
-        (x, lambda g, y: plain_d_x(g, x, weight, eps) if mode.recording else fast(d_x, g)),
-        (weight, lambda g, y: plain_d_weight(g, x, weight, eps) if mode.recording else fast(d_weight, g)),
-        (bias, lambda g, y: plain_d_bias(g, x, weight, eps) if mode.recording else fast(_sums, g)),
+        _images(_scaled(wide, _per_pixel(scale, rows), _per_pixel(shift, rows)), x),
+        (x, lambda g, y: plain_d_x(g, x, weight, eps) if mode.recording else d_x(g)),
+        (weight, lambda g, y: plain_d_weight(g, x, weight, eps) if mode.recording else Tensor(of_the_channels(g)[1])),
+        (bias, lambda g, y: plain_d_bias(g, x, weight, eps) if mode.recording else Tensor(of_the_channels(g)[0])),
     )
-    return y, mu + rest, variance
+    return y, mean, variance
+
+
+@fused
+def _less_mean(x: Array, total: Array, n: int) -> Array:
+    return x - total / n
+
+
+@fused
+def _statistics(total: Array, left: Array, squares: Array, weight: Array, bias: Array, n: int, eps: float) -> tuple[Array, ...]:
+    """Of each channel: the mean, the variance, the offset of x - mean, 1 / sqrt(var + eps); y = scale (x - mean) + shift."""
+    offset = left / n
+    variance = squares / n - offset * offset
+    per_std = 1 / backend.of(total).sqrt(variance + eps)
+    scale = weight * per_std
+    return total / n + offset, variance, offset, per_std, scale, bias - scale * offset
+
+
+@fused
+def _scaled(x: Array, scale: Array, shift: Array) -> Array:
+    y = x * scale
+    y += shift
+    return y
+
+
+@fused
+def _gradient_sums(sum_g: Array, sum_gx: Array, offset: Array, per_std: Array, n: int) -> tuple[Array, ...]:
+    """d/dbias, d/dweight, and with x as it was centred: d/dx = scale (g - rest - slope x)."""
+    d_weight = (sum_gx - offset * sum_g) * per_std
+    slope = d_weight * per_std / n
+    return sum_g, d_weight, sum_g / n - slope * offset, slope
+
+
+@fused
+def _d_x(g: Array, x: Array, rest: Array, slope: Array, scale: Array) -> Array:
+    """scale (g - rest - slope x)"""
+    dx = x * -slope
+    dx += g
+    dx -= rest
+    dx *= scale
+    return dx
 
 
 # --- the same, plainly: what the fast form is tested against ------------------------------------------------------------
@@ -112,29 +153,19 @@ def _rows(x: Array) -> Array:
 
 
 def _wide(rows: Array) -> Array:
-    """(N, P, C) -> (N, P*C): NumPy is twice as fast on a few long rows as on many short ones."""
-    return rows.reshape(len(rows), -1)
+    """(N, P, C) -> (N, P*C) for NumPy, which is twice as fast on a few long rows as on many short ones."""
+    return rows.reshape(len(rows), -1) if backend.pieces_pay(rows) else rows
 
 
 def _per_pixel(v: Array, rows: Array) -> Array:
-    """A number for each channel, (C,), once for each of the P pixels: (P*C,)"""
-    return backend.of(v).tile(v, rows.shape[1])
+    """A number for each channel, (C,), once for each of the P pixels where rows are wide: (P*C,)"""
+    return backend.of(v).tile(v, rows.shape[1]) if backend.pieces_pay(rows) else v
 
 
 def _images(rows: Array, x: Tensor) -> Array:
-    """(N, P*C) -> x's shape and dtype, the channels last in memory."""
+    """(N, P, C) or (N, P*C) -> x's shape and dtype, the channels last in memory."""
     rows = rows.astype(x.dtype, copy=False)
     if x.ndim == 2:
         return rows.reshape(x.shape)
     rows = rows.reshape(x.shape[0], *x.shape[2:], x.shape[1])
     return rows.transpose(0, rows.ndim - 1, *range(1, rows.ndim - 1))
-
-
-def _sums(a: Array, b: Array | None = None) -> Array:
-    """(N, P, C) -> the sums over each channel of a, or of a * b, (C,): image by image, and then over the images.
-
-    Several times as fast as `sum` over the first axes; and in one long sum, float32 would lose two digits more.
-    """
-    xp = backend.of(a)
-    each = xp.ones(a.shape[1], a.dtype) @ a if b is None else xp.einsum("npc,npc->nc", a, b)
-    return each.sum(axis=0)

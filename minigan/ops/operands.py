@@ -5,6 +5,7 @@ beside floats take the floats' dtype, so that float32 stays float32; among float
 integers into float32; arithmetic among integers is done in int64, since the small ones (images of uint8) would wrap around.
 """
 
+from collections.abc import Callable
 from numbers import Integral
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from minigan import backend, debug_mode
 from minigan.backend import Array
-from minigan.tensor import Tensor
+from minigan.tensor import Tensor, record
 
 
 def operand(name: str, x: Any) -> Tensor:
@@ -105,6 +106,20 @@ def _as_tensor(name: str, value: Any, dtype: Any, like: Tensor | None) -> Tensor
         raise type(error)(f"{name}: {error}") from error
 
 
+def linear(name: str, formula: Callable[..., Array], x: Tensor, by: Tensor, *numbers: float) -> Tensor:
+    """The op y = formula(x, by, *numbers) where y = a x, element by element, and a depends on the rest: its own derivative.
+
+    The gradient for x is a g, the formula of g. `by` is a constant: it gets none. (But a change of it in place is seen.)
+    """
+    by = Tensor._of(by._data, by._version)
+    data = formula(x._data, by._data, *numbers)
+    return record(name, data, (x, lambda g, y: linear(name, formula, g, by, *numbers)), (by, _no_gradient))
+
+
+def _no_gradient(g: Tensor, y: Tensor) -> Tensor:
+    raise AssertionError("the derivative for a constant is never asked for")
+
+
 def labels_below(name: str, labels: Any, classes: int) -> backend.Array:
     """Class labels as an array of integers; refused where they are none, or not from 0 to classes - 1."""
     labels = integers(name, labels)
@@ -114,7 +129,7 @@ def labels_below(name: str, labels: Any, classes: int) -> backend.Array:
 
 
 def integers(name: str, labels: Any) -> backend.Array:
-    """Class labels as an array, not yet moved to the GPU, so that they can be checked."""
+    """Class labels as an array, not yet moved to the current backend, so that they can be checked."""
     labels = labels.data if isinstance(labels, Tensor) else labels if backend.is_array(labels) else np.asarray(labels)
     if labels.dtype.kind not in "iu":
         raise TypeError(f"{name}: labels are {labels.dtype}; expected integers, 0, 1, ...")
@@ -122,8 +137,8 @@ def integers(name: str, labels: Any) -> backend.Array:
 
 
 def can_check_values(array: Array) -> bool:
-    """Whether an op checks the values of this argument: on a GPU, which Python would have to wait for, only in debug mode."""
-    return not backend.on_device(array) or debug_mode.is_on()
+    """Whether an op checks the values of this argument: those that Python would have to wait for only in debug mode."""
+    return backend.at_hand(array) or debug_mode.is_on()
 
 
 def check_broadcast(name: str, *shapes: tuple[int, ...]) -> None:

@@ -22,7 +22,7 @@ Block = tuple[Array, Array, dict[str, Any]]  # theta, g, state: what `Optimizer.
 def blocks(ready: Sequence[Ready], slots: Sequence[str], joined: "Joined") -> Iterator[Block]:
     """(theta, g, state) again and again, for `update` to write into, until it has seen all elements of all parameters."""
     small = [(p, state) for p, state in ready if p.size <= SMALL]
-    if len(small) > 1 and _alike(small):
+    if len(small) > 1 and _alike(small) and backend.pieces_pay(small[0][0].data):
         yield from _chunks(*joined.vectors(small, slots), slots)
         joined.hand_back(small)
         ready = [(p, state) for p, state in ready if p.size > SMALL]
@@ -31,7 +31,7 @@ def blocks(ready: Sequence[Ready], slots: Sequence[str], joined: "Joined") -> It
 
 
 def _alike(ready: Sequence[Ready]) -> bool:
-    """Whether one vector can hold these parameters: of one dtype, on one device, and stepped equally often."""
+    """Whether one vector can hold these parameters: of one kind and dtype, and stepped equally often."""
     kinds = {(type(p.data), p.dtype, state["t"]) for p, state in ready}
     return len(kinds) == 1
 
@@ -99,7 +99,10 @@ def _joined(arrays: list[Array]) -> tuple[Array, list[Array]]:
 def _chunks(theta: Array, g: Array, state: dict[str, Any], slots: Sequence[str]) -> Iterator[Block]:
     """A large parameter's (theta, g, state), chunk by chunk; a small one's as they are."""
     count, arrays = theta.size // CHUNK, [state[slot] for slot in slots]
-    if count < 2 or backend.on_device(theta) or not all([a.flags.c_contiguous for a in (theta, *arrays)]):
+    if not backend.pieces_pay(theta):
+        yield theta, g, state
+        return
+    if count < 2 or not all([a.flags.c_contiguous for a in (theta, *arrays)]):
         g = backend.of(g).asarray(g, order="C")  # a convolution's has another order, in which NumPy is slow
         yield theta, g, state
         return

@@ -8,8 +8,8 @@ the rules share is in `optimizer`, which also counts each step as a change in pl
 from collections.abc import Iterable
 from typing import Any
 
-from minigan import checks
-from minigan.backend import Array
+from minigan import backend, checks
+from minigan.backend import Array, fused
 from minigan.optim.optimizer import Optimizer, check_eps
 from minigan.tensor import Tensor
 
@@ -28,13 +28,22 @@ class SGD(Optimizer):
         self.slots = ("b",) if momentum else ()
 
     def update(self, theta: Array, g: Array, state: State) -> None:
-        if not self.momentum:
-            theta -= self.lr * g
-            return
-        b = state["b"]
-        b *= self.momentum
-        b += g
-        theta -= self.lr * b
+        if self.momentum:
+            _momentum(theta, g, state["b"], self.lr, self.momentum)
+        else:
+            _descent(theta, g, self.lr)
+
+
+@fused
+def _descent(theta: Array, g: Array, lr: float) -> None:
+    theta -= lr * g
+
+
+@fused
+def _momentum(theta: Array, g: Array, b: Array, lr: float, momentum: float) -> None:
+    b *= momentum
+    b += g
+    theta -= lr * b
 
 
 class RMSProp(Optimizer):
@@ -51,10 +60,15 @@ class RMSProp(Optimizer):
         self.eps = checks.number("RMSProp", "eps", eps, least=0)
 
     def update(self, theta: Array, g: Array, state: State) -> None:
-        v = state["v"]
-        v *= self.alpha
-        v += (1 - self.alpha) * g**2
-        theta -= self.lr * (g / (v**0.5 + self.eps))
+        _rmsprop(theta, g, state["v"], self.lr, self.alpha, 1 - self.alpha, self.eps)
+
+
+@fused
+def _rmsprop(theta: Array, g: Array, v: Array, lr: float, alpha: float, rest: float, eps: float) -> None:
+    """rest: 1 - alpha"""
+    v *= alpha
+    v += rest * (g * g)
+    theta -= lr * (g / (backend.of(v).sqrt(v) + eps))
 
 
 class OMD(Optimizer):
@@ -67,8 +81,13 @@ class OMD(Optimizer):
     elementwise = True
 
     def update(self, theta: Array, g: Array, state: State) -> None:
-        theta -= self.lr * (2 * g - state["g"])
-        state["g"][...] = g  # a copy: the gradient's own memory may be overwritten
+        _optimistic_descent(theta, g, state["g"], self.lr)
+
+
+@fused
+def _optimistic_descent(theta: Array, d: Array, before: Array, lr: float) -> None:
+    theta -= lr * (2 * d - before)
+    before[...] = d  # a copy: the gradient's own memory may be overwritten
 
 
 class Adam(Optimizer):
@@ -95,17 +114,28 @@ class Adam(Optimizer):
         self.eps = checks.number(rule, "eps", eps, least=0)
 
     def update(self, theta: Array, g: Array, state: State) -> None:
-        theta -= self.direction(g, state, self.lr)
+        _adam(theta, g, state["m"], state["v"], *self._numbers(self.lr, state["t"]))
 
-    def direction(self, g: Array, state: State, lr: float = 1.0) -> Array:
-        """Update m and v; return lr m_hat / (sqrt(v_hat) + eps)."""
-        (beta1, beta2), m, v, t = self.betas, state["m"], state["v"], state["t"]
-        m *= beta1
-        m += (1 - beta1) * g
-        v *= beta2
-        v += (1 - beta2) * g**2
-        v_hat = v / (1 - beta2**t)
-        return lr / (1 - beta1**t) * (m / (v_hat**0.5 + self.eps))  # 1 - beta1^t divides lr, a number, not m: saves a pass
+    def _numbers(self, lr: float, t: int) -> tuple[float, ...]:
+        """What the formula needs besides arrays, in step t."""
+        beta1, beta2 = self.betas
+        return beta1, 1 - beta1, beta2, 1 - beta2, lr / (1 - beta1**t), 1 - beta2**t, self.eps
+
+
+@fused
+def _adam(theta: Array, g: Array, m: Array, v: Array, *numbers: float) -> None:
+    theta -= _direction(g, m, v, *numbers)
+
+
+@fused
+def _direction(g, m, v, beta1, one_minus_beta1, beta2, one_minus_beta2, lr_corrected, correction2, eps) -> Array:
+    """Update m and v; return lr m_hat / (sqrt(v_hat) + eps)."""
+    m *= beta1
+    m += one_minus_beta1 * g
+    v *= beta2
+    v += one_minus_beta2 * (g * g)
+    v_hat = v / correction2  # 1 - beta2^t
+    return lr_corrected * (m / (backend.of(v).sqrt(v_hat) + eps))  # 1 - beta1^t divides lr, a number, not m: saves a pass
 
 
 class OptimisticAdam(Adam):
@@ -121,6 +151,9 @@ class OptimisticAdam(Adam):
     elementwise = True
 
     def update(self, theta: Array, g: Array, state: State) -> None:
-        d = self.direction(g, state)
-        theta -= self.lr * (2 * d - state["d"])
-        state["d"][...] = d
+        _optimistic_adam(theta, g, state["m"], state["v"], state["d"], self.lr, *self._numbers(1.0, state["t"]))
+
+
+@fused
+def _optimistic_adam(theta: Array, g: Array, m: Array, v: Array, before: Array, lr: float, *numbers: float) -> None:
+    _optimistic_descent(theta, _direction(g, m, v, *numbers), before, lr)

@@ -159,7 +159,8 @@ def _binary(function):
 
 def _foreign(other):
     """Something, such as a Tensor, that has operators of its own for this."""
-    return not isinstance(other, (ndarray, _np.ndarray, list, tuple, *_NUMBERS)) and hasattr(other, "__array_ufunc__")
+    known = (ndarray, _np.ndarray, list, tuple, _NumberInAKernel, *_NUMBERS)
+    return not isinstance(other, known) and hasattr(other, "__array_ufunc__")
 
 
 for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor", "lshift", "rshift"):
@@ -171,6 +172,13 @@ for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
 ndarray.__hash__ = None
 for _function in (operator.neg, operator.pos, operator.abs, operator.invert):
     setattr(ndarray, f"__{_function.__name__}__", lambda self, _function=_function: _result(_function(self._a)))
+
+
+class _NumberInAKernel:
+    """A number that a fused function gets: it may meet arrays only. Of two of them, CuPy makes a third in another dtype."""
+
+    def __init__(self, value):
+        self.value = value
 
 
 # --- functions ----------------------------------------------------------------------------------------------------------
@@ -270,6 +278,31 @@ def eye(n, dtype=float):
     return _result(_np.eye(n, dtype=dtype))
 
 
+def fuse(function):
+    """One kernel: of arrays and typed numbers, and nothing else."""
+
+    def kernel(*args):
+        if not all(isinstance(a, ndarray | _np.generic | _NumberInAKernel) for a in args):
+            raise TypeError(f"a kernel of {[type(a) for a in args]}")
+        return function(*[_NumberInAKernel(a) if isinstance(a, _np.generic) else a for a in args])
+
+    return kernel
+
+
+class ElementwiseKernel:
+    """The one kernel in C that there is: the windows of images, zeros outside."""
+
+    def __init__(self, inputs, outputs, code, name, reduce_dims=True):
+        assert name == "windows"
+
+    def __call__(self, x, top, left, sh, sw, dh, dw, y):
+        for _, p, q, i, j, _ in _np.ndindex(1, *y.shape[1:5], 1):
+            h, w = p * sh + i * dh - top, q * sw + j * dw - left
+            inside = 0 <= h < x.shape[2] and 0 <= w < x.shape[3]
+            y._a[:, p, q, i, j] = x._a[:, :, h, w] if inside else 0
+        return y
+
+
 promote_types = _np.promote_types
 
 
@@ -313,6 +346,8 @@ def _operand(value):
     """What an operation computes with: the device's data, or a number; nothing of the host's."""
     if isinstance(value, ndarray):
         return value._a
+    if isinstance(value, _NumberInAKernel):
+        return value.value
     if isinstance(value, _NUMBERS):
         return value
     raise TypeError(f"Unsupported type {type(value)}")
@@ -332,7 +367,7 @@ def _argument(a):
         raise TypeError(f"Unsupported type {type(a)}")
     if isinstance(a, list) and any(isinstance(part, ndarray | _np.ndarray) for part in a):
         return [_operand(part) for part in a]
-    return a._a if isinstance(a, ndarray) else a
+    return a._a if isinstance(a, ndarray) else a.value if isinstance(a, _NumberInAKernel) else a
 
 
 def _index(index):
