@@ -1,5 +1,6 @@
 """Print a pip constraint for every lower bound in pyproject.toml: numpy>=2.0 becomes numpy==2.0."""
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -8,4 +9,4 @@ project = settings["project"]
 extras = [requirement for extra in project["optional-dependencies"].values() for requirement in extra]
 for requirement in [*settings["build-system"]["requires"], *project["dependencies"], *extras]:
     if not requirement.startswith("minigan["):  # another extra
-        print(requirement.replace(">=", "=="))
+        print(re.sub(r"\[.*\]", "", requirement).replace(">=", "=="))  # pip's constraints have no extras

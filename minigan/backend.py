@@ -22,32 +22,31 @@ Array = Any  # numpy.ndarray or cupy.ndarray
 _Masked = numpy.ma.MaskedArray  # as an ordinary array, what it masks out would count again, without a word
 _MASK_LOST = "a masked array would lose its mask here: pass .filled(value) or .compressed(), or mask with where()"
 
-_CUPY_HELP = (
-    "the cupy backend needs an NVIDIA GPU with its driver and the cupy package: "
-    "pip install 'minigan[cuda12]' (or 'minigan[cuda13]'), or choose the numpy backend"
-)
+_PIP = "pip install 'minigan[cuda12]' (or 'minigan[cuda13]')"
 
 
 class BackendError(RuntimeError):
-    """The array module asked for is unknown or cannot work here; the message says what is missing."""
+    """The array module asked for is unknown or cannot work here; the message says what to install."""
 
 
 def _load(name: str) -> ModuleType:
-    """The array module of that name, imported and, for CuPy, tried on the device once."""
+    """The array module of that name. CuPy looks for its libraries late, so it is tried here, not in the midst of a training."""
     if isinstance(name, str) and name == "numpy":
         return numpy
     if not isinstance(name, str) or name != "cupy":
         raise BackendError(f"unknown backend {name!r}: choose 'numpy' or 'cupy'")
+    needs = f"CuPy: {_PIP}"
     try:
         cupy = importlib.import_module("cupy")
-        if cupy in _working:
-            return cupy
-        cupy.zeros(1).sum().item()  # allocates and computes: fails here, not in the middle of a training run
-    except ImportError as error:
-        raise BackendError(f"cupy cannot be imported ({error}): {_CUPY_HELP}") from error
-    except Exception as error:  # CuPy reports a missing driver or device by many exception types
-        raise BackendError(f"cupy is installed but cannot compute ({error}): {_CUPY_HELP}") from error
-    _working.add(cupy)
+        if cupy not in _working:
+            needs = "an NVIDIA GPU and NVIDIA's driver, new enough for this CuPy"
+            x = cupy.zeros((2, 2), "float32")
+            needs = f"NVIDIA's NVRTC and cuBLAS: {_PIP}; before CuPy 14, a CUDA toolkit"
+            float(((x + x) @ x)[0, 0])  # a kernel that NVRTC compiles, a product by cuBLAS, and a wait for both
+            _working.add(cupy)
+    except Exception as error:  # of many types: how far it came tells what is missing
+        said = " ".join(str(error).split())
+        raise BackendError(f"the cupy backend needs {needs} ({said})") from None
     return cupy
 
 
@@ -304,4 +303,7 @@ def add_at(array: Array, index: object, values: Array) -> None:
     of(array).add.at(array, index, values)
 
 
-use(os.environ.get("MINIGAN_BACKEND") or "numpy")
+try:
+    use(os.environ.get("MINIGAN_BACKEND") or "numpy")
+except BackendError as error:
+    raise BackendError(f"MINIGAN_BACKEND={os.environ['MINIGAN_BACKEND']}: {error}") from None

@@ -266,7 +266,7 @@ TRAPS: dict[int, tuple[str, list[str]]] = {
     39: (
         "seeds, hash order, streams that interfere",
         [
-            "tests/backend/test_random_numbers.py::test_seed_0_is_a_seed_like_any_other",
+            "tests/test_random_numbers.py::test_seed_0_is_a_seed_like_any_other",
             "tests/nn/test_dense.py::test_initial_values_do_not_depend_on_the_hash_seed",
             "tests/games/test_game.py::test_sampling_does_not_change_the_course_of_the_game",
             "tests/games/test_every_game.py::test_looking_at_samples_does_not_change_the_course_of_the_game",

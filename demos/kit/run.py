@@ -113,7 +113,7 @@ def start(options: Options, argv: Sequence[str] | None, name: str, settings: Any
     try:
         backend.use(args.backend)
     except backend.BackendError as error:
-        options.error(str(error))
+        options.exit(2, f"{options.prog}: --backend {args.backend}: {error}\n")  # no other option helps
     threads.COUNT = 1  # the last bits of a convolution depend on how many there are
     mg.seed(args.seed)
     if "data" in args and args.data is None:

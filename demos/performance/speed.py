@@ -11,7 +11,8 @@ What to look for: in speed.png, how close to `matmul` the sizes come as they gro
 growth.png and memory.png the slopes at the right end are the powers by which they grow; memory follows the activations. Every
 engine has two threads; minigan's are BLAS's for dense networks, and its own for convolutions (see minigan/threads.py).
 
-With --backend cupy, three sizes on the processor beside a GPU: minigan on CuPy, and PyTorch there.
+With --backend cupy, three sizes on the processor beside a GPU: minigan on CuPy, and PyTorch there; the times alone. Every
+engine's iteration ends when one of its losses has been read, for which a GPU must have done its work.
 """
 
 import argparse
@@ -43,7 +44,7 @@ class Settings:
     memory: tuple[Name, ...]  # the sizes whose memory is compared with their activations
     rounds: int  # turns of every engine
     seconds: float  # of each turn
-    profile: float = 0.5  # seconds under the profiler
+    profile: float = 0.5  # seconds under the profiler; 0: without it
     pause: float = PAUSE
 
 
@@ -66,7 +67,7 @@ def main(argv: list[str] | None = None) -> None:
     settings = QUICK if args.quick else FULL
     settings = replace(settings, rounds=args.rounds or settings.rounds)
     if args.backend != "numpy":
-        settings = replace(settings, sizes=settings.sizes if args.quick else GPU, memory=())
+        settings = replace(settings, sizes=settings.sizes if args.quick else GPU, memory=(), profile=0.0)
     settings = settings_of(args, settings)
     warn_if_busy()
     pythons = dict(args.python)
@@ -100,6 +101,8 @@ def measure(claim: Claim, settings: Settings, pythons: dict[str, str]) -> None:
 def measure_gpu(claim: Claim, settings: Settings, pythons: dict[str, str]) -> None:
     """The times alone, of the engines on a GPU beside those on the processor."""
     times = all_times(claim, ON_GPU, settings, pythons)
+    if not claim.metrics["engines"].keys() & {"cupy", "torch_gpu"}:
+        raise SystemExit("no engine is left that computes on a GPU: there is nothing to compare")
     claim.show(speed_pictures.ratios(times), "speed", "One iteration on a GPU beside the processor")
 
 
@@ -189,11 +192,9 @@ def _times_of(
         for worker in present:
             worker.make(SIZES[name], seed)
         times = {engine: found.summary() for engine, found in compare(present, settings.rounds, settings.seconds).items()}
-        calls = max(3, round(1e3 * settings.profile / times["minigan"]["ms"]))
-        profile = present[0].ask(profile=calls)["table"].splitlines()
-    print_times(name, times, engines)
-    print(f"\n  minigan's ops over {calls} iterations:\n")
-    print("\n".join(f"    {line}" for line in profile[: ROWS + 1]))
+        print_times(name, times, engines)
+        if settings.profile:
+            print_profile(present[0], max(3, round(1e3 * settings.profile / times["minigan"]["ms"])))
     return times
 
 
@@ -221,6 +222,13 @@ def print_times(name: str, times: dict[str, dict[str, float]], engines: dict[str
         if engine != "minigan":
             line += f"{row['ratio']:>20.2f}   {row['ratio_low']:.2f} - {row['ratio_high']:.2f}"
         print(line)
+
+
+def print_profile(worker: Worker, calls: int) -> None:
+    """The most expensive of the ops on the processor. (On a GPU, an op's time would be that of handing it over.)"""
+    profile = worker.ask(profile=calls)["table"].splitlines()
+    print(f"\n  minigan's ops over {calls} iterations:\n")
+    print("\n".join(f"    {line}" for line in profile[: ROWS + 1]))
 
 
 # --- memory and growth --------------------------------------------------------------------------------------------------

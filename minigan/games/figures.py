@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from minigan import backend
-from minigan.ops import mean, sigmoid, stack
+from minigan.ops import mean, sigmoid
 from minigan.tensor import Tensor
 
 
@@ -11,27 +11,34 @@ class Figures(Mapping):
     """The figures of one step, by name: floats when they are read.
 
     Until then each is a detached tensor, or a function without arguments that computes one: a step that nobody looks at costs
-    nothing more, and a GPU need not stop. Reading one waits for the GPU, once for all of them.
+    nothing more, and a GPU need not stop. `figures[name]` computes that one and waits for it. Whoever goes through them, as
+    `items`, `dict(figures)` and `print` do, waits once for all of them.
     """
 
     def __init__(self, **figures: Tensor | Callable[[], Tensor]):
         self._values = {name: v.detach() if isinstance(v, Tensor) else v for name, v in figures.items()}
 
     def __getitem__(self, name: str) -> float:
-        value = self._values[name]
-        value = value() if callable(value) else value
-        if isinstance(value, Tensor) and backend.on_device(value.data):
-            self._values = dict(zip(self._values, self.stacked().numpy().tolist(), strict=True))
-            value = self._values[name]
-        return float(value)
-
-    def stacked(self) -> Tensor:
-        """All figures, one after another, on their device."""
-        values = [v() if callable(v) else v for v in self._values.values()]
-        return stack([(v if isinstance(v, Tensor) else Tensor(v)).reshape(()) for v in values])
+        self._read(name)
+        return self._values[name]
 
     def __iter__(self) -> Iterator[str]:
+        self._read(*self._values)  # `items` and the like begin here, and then ask for one figure after another
         return iter(self._values)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._values  # a Mapping's own way is to read it
+
+    def _read(self, *names: str) -> None:
+        """Turn these figures into floats. Those on a GPU come in one copy, for which Python waits once."""
+        found = {name: self._values[name] for name in names}
+        found = {name: v() if callable(v) else v for name, v in found.items()}
+        there = {name: v.data for name, v in found.items() if isinstance(v, Tensor) and backend.on_device(v.data)}
+        if len(there) > 1:
+            copied = backend.to_numpy(backend.concatenate([array.reshape(1) for array in there.values()]))
+            found |= zip(there, copied.tolist(), strict=True)
+        for name, value in found.items():
+            self._values[name] = float(value)
 
     def __len__(self) -> int:
         return len(self._values)

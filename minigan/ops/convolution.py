@@ -10,6 +10,7 @@ In memory images lie channels last, (N, H, W, C) behind an (N, C, H, W) view: a 
 """
 
 import itertools
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from numbers import Integral
@@ -258,7 +259,7 @@ def im2col(x: Array, windows: Windows, around: tuple[Pair, Pair] | None = None) 
         each = backend.of(x).lib.stride_tricks.as_strided(x, shape, strides)
     else:
         each = backend.windows(x, shape, (rows[0], columns[0]), windows.stride, windows.dilation)
-    return each.reshape(n * oh * ow, -1)  # copies, in runs of kw * c numbers where there are no gaps
+    return each.reshape(n * oh * ow, math.prod(shape[3:]))  # copies, in runs of kw * c numbers where there are no gaps
 
 
 def _zeros_around(x: Array, rows: tuple[int, int], columns: tuple[int, int]) -> Array:

@@ -51,13 +51,55 @@ def test_a_step_copies_the_minibatches_to_the_device_and_nothing_else(name, stan
         game, batches = players.make(name), players.stream(name)
         game.step(batches)  # the first makes constants and the rules' states
         stand_in.transfers.clear()
-        figures = game.step(batches)
+        game.step(batches)
         assert stand_in.transfers == {"to_device": MINIBATCHES[name] * (2 if name in players.CONDITIONAL else 1)}
-        stand_in.transfers.clear()
-        assert all(isinstance(value, float) for value in figures.values())
+
+
+@every_game
+def test_one_figure_is_one_copy_and_nothing_is_computed_for_the_others(name, stand_in, monkeypatch):
+    figures = figures_of_a_step(name, stand_in)
+    with monkeypatch.context() as m:
+        m.setattr(stand_in, "_result", lambda *_: pytest.fail("something was computed"))
+        assert isinstance(figures["loss_D"], float)
         assert stand_in.transfers == {"to_host": 1}
-        dict(figures)
-        assert stand_in.transfers == {"to_host": 1}
+        assert all(key in figures for key in players.FIGURES[name])
+        assert figures["loss_D"] == figures.get("loss_D")
+    assert stand_in.transfers == {"to_host": 1}
+    dict(figures)
+    assert stand_in.transfers == {"to_host": 2}
+
+
+@pytest.mark.parametrize(
+    "read",
+    [dict, repr, lambda f: {**f}, lambda f: list(f.items()), lambda f: list(f.values()), lambda f: f == {}],
+    ids=["dict", "repr", "**", "items", "values", "=="],
+)
+@every_game
+def test_all_figures_are_one_copy_and_kept(name, read, stand_in):
+    figures = figures_of_a_step(name, stand_in)
+    read(figures)
+    assert stand_in.transfers == {"to_host": 1}
+    assert all(isinstance(figures[key], float) for key in players.FIGURES[name])
+    assert stand_in.transfers == {"to_host": 1}
+
+
+def figures_of_a_step(name, stand_in):
+    """Unread, and with the counts at 0."""
+    with backend.using("cupy"):
+        figures = players.make(name).step(players.stream(name))
+    stand_in.transfers.clear()
+    return figures
+
+
+@every_game
+def test_a_figure_is_the_same_read_alone_and_with_the_others(name, device):
+    def compute():
+        mg.seed(0)
+        return players.make(name, dtype="float64").step(players.stream(name))
+
+    with backend.using("cupy"):
+        alone, together = compute(), dict(compute())
+    assert {key: alone[key] for key in reversed(players.FIGURES[name])} == together
 
 
 @every_game

@@ -1,5 +1,8 @@
 """The figures of a step: floats when they are read, and nothing computed before."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
@@ -34,15 +37,41 @@ def test_mean_probability_is_the_mean_of_sigma_without_a_graph():
     assert not p.requires_grad
 
 
-def test_a_figure_that_nobody_reads_is_not_computed():
+def test_a_figure_is_computed_when_it_is_read_and_once():
     computed = []
-    figures = Figures(loss_D=Tensor(1.5), D_real=lambda: computed.append("D_real") or Tensor(0.5))
+
+    def later(name):
+        return lambda: computed.append(name) or Tensor(0.5)
+
+    figures = Figures(loss_D=Tensor(1.5), D_real=later("D_real"), D_fake=later("D_fake"))
     assert figures["loss_D"] == 1.5
-    assert computed == []
-    assert figures["D_real"] == 0.5
-    assert computed == ["D_real"]
+    assert "D_real" in figures
+    assert "D_accuracy" not in figures
+    assert (len(figures), computed) == (3, [])
+    assert figures["D_fake"] == figures.get("D_fake") == 0.5
+    assert computed == ["D_fake"]
+    assert list(figures.values()) == list(figures.values()) == [1.5, 0.5, 0.5]
+    assert computed == ["D_fake", "D_real"]
+
+
+def test_a_figure_that_does_not_exist_is_a_key_error():
+    with pytest.raises(KeyError, match="D_rael"):
+        Figures(loss_D=Tensor(1.5))["D_rael"]
 
 
 def test_figures_let_go_of_the_graph():
-    figures = Figures(loss_D=(leaf() * 2).sum())
-    assert not figures.stacked().requires_grad
+    w = leaf()
+    figures, alive = Figures(loss_D=(w * 2).sum()), weakref.ref(w)
+    del w
+    gc.collect()
+    assert alive() is None
+    assert len(figures) == 1
+
+
+def test_what_a_figure_is_computed_from_is_let_go_when_it_has_been_read():
+    logits = Tensor(np.zeros((4, 1)))
+    figures, alive = Figures(D_real=lambda logits=logits: mean_probability(logits)), weakref.ref(logits)
+    del logits
+    assert figures["D_real"] == 0.5
+    gc.collect()
+    assert alive() is None

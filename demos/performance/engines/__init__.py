@@ -1,10 +1,10 @@
 """The same iterations in several engines, for comparing their speed: one file an engine, and `sizes`, what they all play.
 
 An engine's module has `make(size, seed)`, which returns a function `step` without arguments: it plays one iteration on the
-next minibatch and returns its losses. It also says its VERSION and on how many THREADS it computes. Each runs in a worker
-process of its own, `python -m demos.performance.engines NAME` (see `__main__`, and ../workers.py), perhaps under another
-interpreter: so a module here imports NumPy, its engine and `sizes`, and no other engine. Those for a GPU are the same engines
-with another word.
+next minibatch and returns a function for each of its losses, which reads it: on a GPU, that waits. It is the worker that reads,
+alike in all engines. A module also says its VERSION and on how many THREADS it computes. Each runs in a worker process of its
+own, `python -m demos.performance.engines NAME` (see `__main__`, and ../workers.py), perhaps under another interpreter: so a
+module here imports NumPy, its engine and `sizes`, and no other engine. Those for a GPU are the same engines with another word.
 """
 
 PROCESSORS = 2  # that a worker may use

@@ -2,7 +2,6 @@
 
 import itertools
 import os
-from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
@@ -11,7 +10,7 @@ from autograd import value_and_grad
 
 from demos.performance.engines import sizes
 from demos.performance.engines.numpy_adam import Adam
-from demos.performance.engines.sizes import Network, Size
+from demos.performance.engines.sizes import Network, Size, Step
 
 VERSION = version("autograd")
 THREADS = int(os.environ["OPENBLAS_NUM_THREADS"])
@@ -36,7 +35,7 @@ def softplus(v: Any) -> Any:
     return np.logaddexp(v, 0.0)
 
 
-def make(size: Size, seed: int) -> Callable[[], tuple[float, float]]:
+def make(size: Size, seed: int) -> Step:
     """One iteration of the GAN; the losses of D and G."""
     G, D = sizes.start(size, seed)
     adam_G, adam_D = (Adam(flat(network)) for network in (G, D))
@@ -56,7 +55,7 @@ def make(size: Size, seed: int) -> Callable[[], tuple[float, float]]:
         adam_D.step(flat(g))
         loss_G, g = generator_loss(G, z_G)
         adam_G.step(flat(g))
-        return float(loss_D), float(loss_G)
+        return loss_D.item, loss_G.item
 
     return step
 

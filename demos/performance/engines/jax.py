@@ -13,7 +13,7 @@ from jax import lax
 from jax.nn import log_softmax, softplus
 
 from demos.performance.engines import PROCESSORS, sizes
-from demos.performance.engines.sizes import Network, Size
+from demos.performance.engines.sizes import Network, Size, Step
 
 VERSION = jax.__version__
 THREADS = PROCESSORS
@@ -84,7 +84,7 @@ def before_the_first_step(weights: Any) -> tuple:
     return zeros, zeros, jnp.float32(0)
 
 
-def make(size: Size, seed: int) -> Callable[[], tuple[float, float]]:
+def make(size: Size, seed: int) -> Step:
     """One iteration of the size's task."""
     iteration = jax.jit({"gan": gan, "wgan-gp": critic, "fgsm": fgsm}[size.task](size))
     batches = itertools.cycle(jax.tree.map(jnp.asarray, sizes.minibatches(size, seed)))
@@ -94,7 +94,7 @@ def make(size: Size, seed: int) -> Callable[[], tuple[float, float]]:
     def step():
         nonlocal state
         state, losses, *_ = jax.block_until_ready(iteration(state, *next(batches)))
-        return tuple(map(float, losses))
+        return tuple(loss.item for loss in losses)
 
     return step
 

@@ -5,11 +5,11 @@ are gathered, no activation, no update.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
-from demos.performance.engines.sizes import Network, Size
+from demos.performance.engines.sizes import Network, Size, Step
 
 VERSION = np.__version__
 THREADS = int(os.environ["OPENBLAS_NUM_THREADS"])
@@ -53,7 +53,7 @@ def products(network: Network, batch: int, side: int) -> Iterator[tuple[int, int
             side = (side - 1) * stride - 2 * padding + k
 
 
-def make(size: Size, seed: int) -> Callable[[], tuple]:
+def make(size: Size, seed: int) -> Step:
     """One iteration's products; there are no losses."""
     rng = np.random.default_rng(seed)
     G, D = ([Product(rng, *p) for p in products(network, size.batch, size.shape[-1])] for network in (size.G, size.D))

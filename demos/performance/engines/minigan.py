@@ -8,7 +8,7 @@ import numpy as np
 
 import minigan as mg
 from demos.performance.engines import sizes
-from demos.performance.engines.sizes import Network, Size
+from demos.performance.engines.sizes import Network, Size, Step
 from minigan import games, losses, memory, nn, optim, threads
 
 memory.keep()  # as the demos do
@@ -48,7 +48,7 @@ def adam(player: nn.Module) -> optim.Adam:
     return optim.Adam(player.parameters(), sizes.LR, sizes.BETAS, sizes.EPS)
 
 
-def make(size: Size, seed: int) -> Callable[[], tuple[float, float]]:
+def make(size: Size, seed: int) -> Step:
     """One iteration of the size's task."""
     return {"gan": gan, "wgan-gp": critic, "fgsm": fgsm}[size.task](size, seed)
 
@@ -60,19 +60,19 @@ def game(size: Size, minibatches: list, seed: int) -> games.GAN:
     return games.GAN(G, D, lambda m: next(noise), adam(G), adam(D))
 
 
-def gan(size: Size, seed: int) -> Callable[[], tuple[float, float]]:
+def gan(size: Size, seed: int) -> Step:
     """The losses of D and G."""
     minibatches = sizes.minibatches(size, seed)
     played, batches = game(size, minibatches, seed), itertools.cycle(minibatches)
 
     def step():
         figures = played.step(batches)
-        return figures["loss_D"], figures["loss_G"]
+        return lambda: figures["loss_D"], lambda: figures["loss_G"]
 
     return step
 
 
-def critic(size: Size, seed: int) -> Callable[[], tuple[float, float]]:
+def critic(size: Size, seed: int) -> Step:
     """The critic's loss without the penalty, and the penalty."""
     G, D = map(network, (size.G, size.D), sizes.start(size, seed))
     optimizer, batches = adam(D), itertools.cycle(sizes.minibatches(size, seed))
@@ -88,12 +88,12 @@ def critic(size: Size, seed: int) -> Callable[[], tuple[float, float]]:
         optimizer.zero_grad()
         (loss + sizes.PENALTY * penalty).backward()
         optimizer.step()
-        return loss.item(), penalty.item()
+        return loss.item, penalty.item
 
     return step
 
 
-def fgsm(size: Size, seed: int) -> Callable[[], tuple[float, float]]:
+def fgsm(size: Size, seed: int) -> Step:
     """The loss, and the sum of the first image's absolute gradient."""
     D = network(size.D, sizes.start(size, seed)[1]).requires_grad_(False)
     batches = itertools.cycle(sizes.minibatches(size, seed))
@@ -103,7 +103,7 @@ def fgsm(size: Size, seed: int) -> Callable[[], tuple[float, float]]:
         x = mg.Tensor(x, requires_grad=True)
         loss = losses.cross_entropy(D(x), labels)
         (g,) = mg.grad(loss, x)
-        return loss.item(), float(np.abs(g.data[0]).sum())
+        return loss.item, mg.sum(mg.abs(g[0])).item
 
     return step
 

@@ -2,7 +2,6 @@
 
 import itertools
 import os
-from collections.abc import Callable
 from typing import Any
 
 import mygrad as mg
@@ -10,7 +9,7 @@ from mygrad.nnet.activations import leaky_relu, relu
 
 from demos.performance.engines import sizes
 from demos.performance.engines.numpy_adam import Adam
-from demos.performance.engines.sizes import Network, Size
+from demos.performance.engines.sizes import Network, Size, Step
 
 VERSION = mg.__version__
 THREADS = int(os.environ["OPENBLAS_NUM_THREADS"])
@@ -35,7 +34,7 @@ def softplus(v: Any) -> Any:
     return mg.logaddexp(v, 0.0)
 
 
-def make(size: Size, seed: int) -> Callable[[], tuple[float, float]]:
+def make(size: Size, seed: int) -> Step:
     """One iteration of the GAN; the losses of D and G."""
     G, D = ([[mg.tensor(w) for w in layer] for layer in network] for network in sizes.start(size, seed))
     frozen = [[w.data for w in layer] for layer in D]  # the same memory
@@ -53,6 +52,6 @@ def make(size: Size, seed: int) -> Callable[[], tuple[float, float]]:
         loss_G = mg.mean(softplus(-forward(size.D, frozen, forward(size.G, G, z_G))))
         loss_G.backward()
         adam_G.step([w.grad for w in of_G])
-        return loss_D.item(), loss_G.item()
+        return loss_D.item, loss_G.item
 
     return step

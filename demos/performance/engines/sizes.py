@@ -9,6 +9,7 @@ A dense or convolutional layer has a bias, unless a last number False follows. W
 (outputs, channels, kernel, kernel) and, transposed, (channels, outputs, kernel, kernel).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +22,7 @@ MINIBATCHES = 4  # that every engine plays in turn
 
 Layer = tuple[Any, ...]
 Network = list[Layer]
+Step = Callable[[], tuple[Callable[[], float], ...]]  # plays an iteration; for each of its losses, what reads it
 
 
 @dataclass(frozen=True)

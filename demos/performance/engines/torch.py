@@ -1,7 +1,7 @@
 """The sizes in PyTorch: eager, with its defaults."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy, softplus
 
 from demos.performance.engines import PROCESSORS, sizes
-from demos.performance.engines.sizes import Network, Size
+from demos.performance.engines.sizes import Network, Size, Step
 
 VERSION = torch.__version__
 THREADS = PROCESSORS
@@ -59,12 +59,12 @@ def tensors(size: Size, seed: int) -> Iterator[tuple[torch.Tensor, ...]]:
     return (tuple(array.to(DEVICE) for array in batch) for batch in itertools.cycle(minibatches))
 
 
-def make(size: Size, seed: int) -> Callable[[], tuple[float, float]]:
+def make(size: Size, seed: int) -> Step:
     """One iteration of the size's task."""
     return {"gan": gan, "wgan-gp": critic, "fgsm": fgsm}[size.task](size, seed)
 
 
-def gan(size: Size, seed: int) -> Callable[[], tuple[float, float]]:
+def gan(size: Size, seed: int) -> Step:
     """The losses of D and G."""
     G, D = map(network, (size.G, size.D), sizes.start(size, seed))
     opt_G, opt_D, batches = adam(G), adam(D), tensors(size, seed)
@@ -83,12 +83,12 @@ def gan(size: Size, seed: int) -> Callable[[], tuple[float, float]]:
         loss_G.backward()
         opt_G.step()
         D.requires_grad_(True)
-        return loss_D.item(), loss_G.item()
+        return loss_D.item, loss_G.item
 
     return step
 
 
-def critic(size: Size, seed: int) -> Callable[[], tuple[float, float]]:
+def critic(size: Size, seed: int) -> Step:
     """The critic's loss without the penalty, and the penalty."""
     G, D = map(network, (size.G, size.D), sizes.start(size, seed))
     optimizer, batches = adam(D), tensors(size, seed)
@@ -103,12 +103,12 @@ def critic(size: Size, seed: int) -> Callable[[], tuple[float, float]]:
         optimizer.zero_grad()
         (loss + sizes.PENALTY * penalty).backward()
         optimizer.step()
-        return loss.item(), penalty.item()
+        return loss.item, penalty.item
 
     return step
 
 
-def fgsm(size: Size, seed: int) -> Callable[[], tuple[float, float]]:
+def fgsm(size: Size, seed: int) -> Step:
     """The loss, and the sum of the first image's absolute gradient."""
     D = network(size.D, sizes.start(size, seed)[1]).requires_grad_(False)
     batches = tensors(size, seed)
@@ -118,6 +118,6 @@ def fgsm(size: Size, seed: int) -> Callable[[], tuple[float, float]]:
         x = x.detach().requires_grad_()
         loss = cross_entropy(D(x), labels)
         (g,) = torch.autograd.grad(loss, x)
-        return loss.item(), g[0].abs().sum().item()
+        return loss.item, g[0].abs().sum().item
 
     return step

@@ -20,6 +20,7 @@ import pytest
 import minigan as mg
 from demos.performance import growth, speed, workers
 from demos.performance.engines import NAMES, matmul, memory, minigan, plays, sizes
+from demos.performance.engines.__main__ import LEAST, WARM_UP, timed
 from demos.performance.engines.sizes import SIZES
 from minigan import games
 from minigan.ops import linear
@@ -150,6 +151,11 @@ def losses(engine, size, n=4, python=None):
         return np.array(worker.ask(losses=n)["losses"])
 
 
+def read(step):
+    """The losses of one iteration."""
+    return [loss() for loss in step()]
+
+
 @pytest.mark.parametrize(
     ("engine", "name"),
     [*itertools.product(("torch", "jax"), SMALL), *itertools.product(("mygrad", "autograd"), ["gan"])],
@@ -185,7 +191,20 @@ def test_the_table_of_a_gpu(gpu, tmp_path):
     assert {"minigan", "cupy"} <= set(summary["metrics"]["times"]["tiny"])
     assert summary["metrics"]["engines"]["cupy"]["version"].endswith("CuPy 14.0.0")
     assert "cupy" in said
+    assert "affine" not in said, "a profile of the processor's ops"
     assert {path.name for path in tmp_path.iterdir()} == {"speed.png", "summary.json", "checkpoint.npz"}
+
+
+def test_a_table_of_a_gpu_without_an_engine_there_ends_in_one_message(monkeypatch, tmp_path):
+    """Such as a GPU that takes one program at a time, which is the demo itself."""
+    monkeypatch.setattr(workers, "PAUSE", 0)
+    monkeypatch.setattr(speed, "ON_GPU", ("minigan", "torch_gpu"))
+    (tmp_path / "torch.py").write_text("raise ImportError('there is no PyTorch')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    claim = SimpleNamespace(args=SimpleNamespace(seed=0), metrics={})
+    with pytest.raises(SystemExit, match="no engine is left that computes on a GPU"):
+        speed.measure_gpu(claim, replace(speed.QUICK, profile=0.0), {})
+    assert claim.metrics["absent"] == {"torch_gpu": "there is no PyTorch"}
 
 
 def test_without_a_gpu_its_engines_are_left_out():
@@ -201,7 +220,7 @@ def test_without_a_gpu_its_engines_are_left_out():
 def test_a_start_is_the_seeds_and_the_losses_move(name):
     size = SMALL[name]
     first, again, other = (minigan.make(size, seed) for seed in (3, 3, 4))
-    a, b, c = ([step() for _ in range(3)] for step in (first, again, other))
+    a, b, c = ([read(step) for _ in range(3)] for step in (first, again, other))
     assert a == b
     assert a != c
     assert len({tuple(row) for row in a}) == 3
@@ -216,7 +235,7 @@ def test_the_dense_iteration_is_goodfellows_with_adam():
     with mg.no_grad():
         real, fake = D(mg.Tensor(x)).numpy().astype(float), D(G(mg.Tensor(z))).numpy().astype(float)
     expected = np.log1p(np.exp(-real)).mean() + np.log1p(np.exp(fake)).mean()
-    assert minigan.make(size, 3)()[0] == pytest.approx(expected, rel=1e-5)
+    assert read(minigan.make(size, 3))[0] == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_dcgan_is_minigans_own():
@@ -230,10 +249,11 @@ def test_the_penalty_is_that_of_the_losses(monkeypatch):
     size = SMALL["wgan-gp"]
     G, D = (minigan.network(*both) for both in zip((size.G, size.D), sizes.start(size, 3), strict=True))
     x, z, u = sizes.minibatches(size, 3)[0]
+    of_the_minibatch = SimpleNamespace(random=u.reshape)
     with monkeypatch.context() as m:
-        m.setattr(mg.backend, "noise_generator", lambda rng, beside: SimpleNamespace(random=lambda shape: u.reshape(shape)))
+        m.setattr(mg.random_numbers, "noise_generator", lambda rng, beside: of_the_minibatch)
         expected = mg.losses.gradient_penalty(D, mg.Tensor(x), G(mg.Tensor(z))).item()
-    assert minigan.make(size, 3)()[1] == pytest.approx(expected, rel=1e-6)
+    assert read(minigan.make(size, 3))[1] == pytest.approx(expected, rel=1e-6)
 
 
 def test_mygrad_and_autograd_play_the_dense_gans_alone():
@@ -405,6 +425,38 @@ def test_an_engines_own_printing_is_no_answer():
     assert made == {}
     assert "affine" in table["table"]
     assert np.shape(played["losses"]) == (1, 2)
+
+
+def test_an_iteration_is_timed_until_its_first_loss_has_been_read():
+    done = []
+
+    def step():
+        done.append("step")
+        return lambda: done.append("loss_D"), lambda: done.append("loss_G")
+
+    calls = timed(step, 0.0)["calls"] + WARM_UP
+    assert done == ["step", "loss_D"] * calls
+    assert timed(lambda: (), 0.0)["calls"] == LEAST
+
+
+def test_a_timed_iteration_waits_for_the_gpu_once(gpu):
+    """Under CuPy's stand-in, which counts, in a process of its own: an iteration, its first loss, and nothing else."""
+    code = """
+import cupy
+from demos.performance.engines import __main__ as worker, cupy as engine, sizes
+step = engine.make(sizes.dense_gan(16, 6, batch=5, z=3), 3)
+cupy.transfers.clear()
+waits = []
+
+def noted():
+    waits.append(cupy.transfers["to_host"])
+    return step()
+
+calls = worker.timed(noted, 0.0)["calls"] + worker.WARM_UP
+print(waits == list(range(calls)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "True"
 
 
 def test_times_are_taken_in_turn_to_and_fro_and_the_first_round_does_not_count(monkeypatch):
