@@ -216,8 +216,16 @@ def copy_to_numpy(array: Array) -> numpy.ndarray:
 
 
 def writable(array: Array) -> Array:
-    """The array, or a copy of it where NumPy forbids writing (broadcast views, memory-mapped files)."""
-    return array.copy() if isinstance(array, numpy.ndarray) and not array.flags.writeable else array
+    """The array; a copy of it where NumPy forbids writing (memory-mapped files), or where elements share memory.
+
+    They do in a broadcast view, which CuPy would let us write into: every update would reach all of them.
+    """
+    axes = [] if array.flags.c_contiguous else sorted(zip(map(abs, array.strides), array.shape, strict=True))
+    reach, shared = array.itemsize, False
+    for stride, n in axes:  # from the smallest stride on: each must step beyond all that the ones before it reach
+        shared |= n > 1 and stride < reach
+        reach += stride * (n - 1)
+    return array.copy() if shared or not getattr(array.flags, "writeable", True) else array
 
 
 def concatenate(arrays: Sequence[Array], axis: int = 0, out: Array | None = None) -> Array:

@@ -214,7 +214,7 @@ def _of_arrays(name):
 
 
 for _name in (
-    *("add", "subtract", "multiply", "divide", "power", "maximum", "minimum", "negative", "abs", "sign", "square", "sqrt"),
+    *("add", "subtract", "multiply", "divide", "power", "maximum", "minimum", "negative", "abs", "square", "sqrt"),
     *("exp", "expm1", "log", "log1p", "sin", "cos", "tanh", "isfinite", "isnan", "matmul"),
 ):
     globals()[_name] = ufunc(getattr(_np, _name))
@@ -223,6 +223,7 @@ for _name in (
     *("ones_like", "zeros_like", "sum", "mean"),
 ):
     globals()[_name] = _of_arrays(_name)
+sign = ufunc(lambda x: _np.where(_np.isnan(x), 0, _np.sign(x)))  # CuPy 13's
 
 
 def broadcast_to(a, shape):
@@ -232,7 +233,7 @@ def broadcast_to(a, shape):
 def array(data, dtype=None, copy=True, order="K"):
     if isinstance(data, ndarray):
         found = _np.array(data._a, dtype=dtype, order=order)
-        same = found.dtype == data.dtype and found.strides == data.strides
+        same = found.dtype == data.dtype and (order == "K" or found.strides == data.strides)
         return data if same and not copy else _result(_np.array(data._a, dtype=dtype, order=order))
     transfers["to_device"] += 1
     return ndarray(_np.array(data, dtype=dtype, order=order))

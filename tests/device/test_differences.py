@@ -1,0 +1,155 @@
+"""What CuPy does otherwise than NumPy without a word: minigan gives NumPy's result, or an error in debug mode."""
+
+import numpy as np
+import pytest
+
+import minigan as mg
+from minigan import Tensor, attacks, backend, losses, nn
+from tests.device.comparing import assert_agree, on_both
+from tests.device.test_rules import RULES, every_rule
+
+# --- views whose elements share memory: CuPy writes into them ---------------------------------------------------------------
+
+
+@every_rule
+def test_a_broadcast_parameter_is_copied_before_it_is_updated(name, device):
+    def compute():
+        one = backend.asarray(np.ones(1, np.float32))
+        p = Tensor(backend.xp().broadcast_to(one, (3,)), requires_grad=True)
+        rule = RULES[name]([p])
+        for _ in range(2):
+            rule.zero_grad()
+            (p * np.float32([1.0, -2.0, 3.0])).sum().backward()
+            rule.step()
+        return p, one
+
+    assert_agree(*on_both(compute), 1e-6)
+
+
+def test_a_broadcast_parameter_is_copied_before_it_is_loaded_or_clipped(device):
+    def compute():
+        net = nn.Dense(2, 3)
+        net.bias = Tensor(backend.xp().broadcast_to(backend.asarray(np.ones(1, np.float32)), (3,)), requires_grad=True)
+        net.load_state_dict({**net.state_dict(), "bias": np.float32([1.0, 2.0, 3.0])})
+        loaded = net.bias.numpy().copy()
+        mg.optim.clip_weights(net.parameters(), 2.5)
+        return loaded, net.bias
+
+    assert_agree(*on_both(compute), 0)
+
+
+@pytest.mark.parametrize("overlapping", [lambda a: backend.of(a).broadcast_to(a[:, :1], (3, 4)), lambda a: windows(a, 8)])
+def test_views_whose_elements_share_memory_are_copied(overlapping, device):
+    with backend.using("cupy"):
+        view = overlapping(backend.asarray(np.arange(12.0).reshape(3, 4)))
+        copy = backend.writable(view)
+        assert copy is not view
+        np.testing.assert_array_equal(backend.to_numpy(copy), backend.to_numpy(view))
+        assert backend.writable(copy) is copy
+
+
+def windows(a, step):
+    """Three windows of two elements, one every `step` bytes."""
+    return backend.of(a).lib.stride_tricks.as_strided(a, (3, 2), (step, 8))
+
+
+@pytest.mark.parametrize("view", [lambda a: a.T, lambda a: a[::2, ::-1], lambda a: a[:1, 1:], lambda a: windows(a, 16)])
+def test_views_whose_elements_do_not_are_shared(view, device):
+    with backend.using("cupy"):
+        view = view(backend.asarray(np.arange(12.0).reshape(3, 4)))
+        assert backend.writable(view) is view
+
+
+# --- integers out of range: CuPy wraps them around --------------------------------------------------------------------------
+
+OUT_OF_RANGE = {
+    "too large": (lambda x: x[[0, 7]], r"from 0 to 7 for axis 0 of shape \(3, 4\); expected -3 to 2"),
+    "too small": (lambda x: x[:, [-5, 1]], "from -5 to 1 for axis 1 .* expected -4 to 3"),
+    "the second of two": (lambda x: x[[0, 1], [3, 4]], "from 3 to 4 for axis 1"),
+    "a single one": (lambda x: x[Tensor(np.array(3))], "from 3 to 3 for axis 0"),
+    "after an ellipsis": (lambda x: x[..., [4]], "from 4 to 4 for axis 1"),
+    "after a new axis": (lambda x: x[None, [3]], "from 3 to 3 for axis 0"),
+    "after a mask": (lambda x: x.reshape(2, 2, 3)[np.ones((2, 2), bool), [3]], "from 3 to 3 for axis 2"),
+    "after a boolean": (lambda x: x[True, [3]], "from 3 to 3 for axis 0"),
+    "take": (lambda x: mg.take(x, [1, 4], axis=1), "from 1 to 4 for axis 1"),
+    "take of all": (lambda x: mg.take(x, [12]), r"from 12 to 12 for axis 0 of shape \(12,\)"),
+}
+
+
+@pytest.mark.parametrize("name", OUT_OF_RANGE)
+def test_indices_out_of_range_are_refused_in_debug_mode(name, device):
+    index, says = OUT_OF_RANGE[name]
+    with backend.using("cupy"), mg.debug(), pytest.raises(IndexError, match=f"^getitem: indices {says}"):
+        index(Tensor(np.zeros((3, 4))))
+
+
+def test_more_indices_than_axes_are_refused_in_debug_mode_too(device):
+    with backend.using("cupy"), mg.debug(), pytest.raises(IndexError, match=r"^getitem: index .* does not fit shape \(3,\)"):
+        Tensor(np.zeros(3))[[0], [0]]
+
+
+def test_indices_in_range_are_numpys_in_debug_mode(device):
+    def compute():
+        x = Tensor(np.arange(12.0).reshape(3, 4))
+        with mg.debug():
+            return x[[-3, 2]], x[..., [-4, 3]], x[None, [0], 1:], x[np.zeros((0,), int)], mg.take(x, [-12, 11])
+
+    assert_agree(*on_both(compute), 0)
+
+
+def test_outside_of_debug_mode_nothing_waits_to_look_at_indices(stand_in):
+    with backend.using("cupy"):
+        x, index = Tensor(np.zeros((3, 4)), requires_grad=True), Tensor(np.array([2, 0, 2]))
+        stand_in.transfers.clear()
+        (x[index] + mg.take(x, index)[:, None]).sum().backward()
+        assert not stand_in.transfers
+
+
+LOOKUPS = {
+    "one_hot": lambda labels: mg.one_hot(labels, 4),
+    "Embedding": lambda labels: nn.Embedding(4, 2)(labels),
+    "cross_entropy": lambda labels: losses.cross_entropy(Tensor(np.zeros((2, 4))), labels),
+}
+
+
+@pytest.mark.parametrize("name", LOOKUPS)
+def test_labels_out_of_range_are_refused_in_debug_mode(name, device):
+    with backend.using("cupy"):
+        labels = Tensor(np.array([0, 7]))
+        with mg.debug(), pytest.raises(ValueError, match=rf"^{name}.*: labels from 0 to 7; expected 0 to 3$"):
+            LOOKUPS[name](labels)
+
+
+# --- the sign of nan: CuPy 13 says 0 ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_sign_of_nan_is_nan(dtype, device):
+    def compute():
+        x = Tensor(np.array([np.nan, -np.nan, np.inf, -np.inf, 0.0, -0.0, 2.0, -3.0], dtype), requires_grad=True)
+        return mg.sign(x), mg.grad(mg.abs(x).sum(), x)[0], mg.sign(Tensor(np.array([-2, 0, 3])))
+
+    assert_agree(*on_both(compute), 0)
+
+
+def test_debug_mode_sees_a_nan_pass_through_the_sign(device):
+    with backend.using("cupy"), mg.debug(), pytest.raises(FloatingPointError, match="input 0 of sign has a nan already"):
+        mg.sign(Tensor([1.0, np.nan]))
+
+
+ATTACKS = {
+    "fgsm": lambda model, x: attacks.fgsm(model, x, [0], 0.1),
+    "pgd": lambda model, x: attacks.pgd(model, x, [0], 0.1, steps=1),
+    "fooling_images": lambda model, x: attacks.fooling_images(model, x, 0, steps=1),
+}
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_an_attack_with_a_nan_for_its_gradient_shows_it(name, device):
+    def compute():
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return ATTACKS[name](lambda x: mg.sqrt(x) * np.float32([0.0, 1.0]), np.float32([[0.0, 0.25]]))  # 0 / (2 sqrt(0))
+
+    here, there = on_both(compute)
+    assert np.isnan(here).tolist() == [[True, False]]
+    assert_agree(here, there, 1e-6)
