@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from operator import attrgetter
 from typing import Any
 
+import numpy
+
 from minigan import backend, tensor_as_html, tensor_as_text
 from minigan.messages import describe
 from minigan.modes import mode
@@ -198,7 +200,24 @@ class TensorAsArray:
 
 
 def as_array(data: Any, dtype: Any = None) -> backend.Array:
-    """What a Tensor holds, of what a user gives: an array, a number or a list of numbers. A Tensor is refused."""
+    """What a Tensor holds: `data` as an array of numbers or booleans on the current backend.
+
+    An array is shared and keeps its dtype; numbers and lists become float32, lists of booleans stay boolean; `dtype` converts.
+    Raises TypeError or ValueError for anything else, a Tensor included. (Complex arrays serve gradcheck's complex step.)
+    """
     if isinstance(data, TensorAsArray):
         raise TypeError("Tensor: the argument is a Tensor already; use it as it is, or .detach(), .astype(), .to()")
-    return backend.numbers(data, dtype)
+    try:
+        array = data if backend.is_array(data) else numpy.asarray(data)
+    except ValueError as error:
+        raise ValueError(f"Tensor: cannot make an array of this {type(data).__name__}: {error}") from error
+    if array.dtype.kind not in "fiubc" or (array.dtype.kind == "c" and not backend.is_array(data)):
+        raise TypeError(f"Tensor: {array.dtype} data (from a {type(data).__name__}); expected numbers")
+    if dtype is not None and numpy.dtype(dtype).kind not in "fiubc":
+        raise TypeError(f"Tensor: dtype {dtype!r} is not one of numbers or booleans")
+    if array.dtype.kind == "c" and dtype is not None and numpy.dtype(dtype).kind != "c":
+        raise TypeError(f"Tensor: {array.dtype} data do not become {dtype}: their imaginary part would be lost")
+    from_python = isinstance(data, int | float | list | tuple) and not hasattr(data, "dtype")  # np.float64 is a float
+    if dtype is None and from_python and array.dtype.kind != "b":
+        dtype = "float32"
+    return backend.asarray(array if dtype is None else array.astype(dtype, copy=False))

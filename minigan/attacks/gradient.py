@@ -12,6 +12,7 @@ from minigan.modes import enable_grad
 from minigan.nn import Module, eval_mode
 from minigan.ops.operands import can_check_values
 from minigan.tensor import Tensor, grad
+from minigan.tensor_as_array import as_array
 
 Model = Callable[[Tensor], Tensor]
 Loss = Callable[[Tensor, Any], Tensor]
@@ -45,7 +46,7 @@ def attacking(model: Model) -> Iterator[None]:
 
 def checked(attack: str, x: Any, y: Any, epsilon: float, clip: Clip) -> Array:
     """x as an array, if it can be attacked under these conditions. Raises TypeError or ValueError if not."""
-    x = x.data if isinstance(x, Tensor) else backend.numbers(x)
+    x = x.data if isinstance(x, Tensor) else as_array(x)
     if x.dtype.kind != "f":
         raise TypeError(f"{attack}: x is {x.dtype}; expected floats, such as pixels / 255")
     checks.number(attack, "epsilon", epsilon, least=0)

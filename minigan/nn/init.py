@@ -14,6 +14,7 @@ import numpy as np
 from minigan import backend, checks
 from minigan.nn.module import Place
 from minigan.tensor import Tensor
+from minigan.tensor_as_array import as_array
 
 Initialiser = Callable[[tuple[int, ...], np.random.Generator], Any]
 
@@ -61,7 +62,7 @@ def parameter(layer: str, name: str, initialiser: Initialiser, shape: tuple[int,
     if not callable(initialiser):
         raise TypeError(f"{layer}: {name}_init is a {type(initialiser).__name__}; expected a function (shape, rng) -> array")
     drawn = initialiser(shape, rng)
-    values = backend.numbers(drawn)
+    values = as_array(drawn)
     if values.shape != shape or values.dtype.kind != "f":
         raise ValueError(f"{layer}: {name}_init returned {values.dtype} {values.shape}; expected floats of shape {shape}")
     if not np.isfinite(backend.to_numpy(drawn)).all():  # on the CPU, where initialisers draw: no wait for a GPU

@@ -258,7 +258,7 @@ def im2col(x: Array, windows: Windows, around: tuple[Pair, Pair] | None = None) 
         strides = (of_image, sh * of_row, sw * of_pixel, dh * of_row, dw * of_pixel, of_channel)
         each = backend.of(x).lib.stride_tricks.as_strided(x, shape, strides)
     else:
-        each = backend.windows(x, shape, (rows[0], columns[0]), windows.stride, windows.dilation)
+        each = backend.windows(backend.of(x), x, shape, (rows[0], columns[0]), windows.stride, windows.dilation)
     return each.reshape(n * oh * ow, math.prod(shape[3:]))  # copies, in runs of kw * c numbers where there are no gaps
 
 

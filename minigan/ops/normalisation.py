@@ -25,11 +25,11 @@ def batch_norm(x: Any, weight: Any, bias: Any, eps: float) -> tuple[Tensor, Arra
     x, weight, bias = tensors("batch_norm", x, weight, bias)
     rows = _rows(x.data)
     n = rows.size // rows.shape[-1]
-    total = backend.sums(rows)
+    total = _sums(rows)
     wide = _less_mean(_wide(rows), _per_pixel(total, rows), n)
     centred = wide.reshape(rows.shape)
-    left = backend.sums(centred)  # what rounding has left of the mean is taken into account channel by channel
-    squares = backend.sums(centred, centred)
+    left = _sums(centred)  # what rounding has left of the mean is taken into account channel by channel
+    squares = _sums(centred, centred)
     mean, variance, offset, per_std, scale, shift = _statistics(total, left, squares, weight.data, bias.data, n, eps)
     last = (lambda: None, ())  # the gradient that came last, and what all three derivatives need of it
 
@@ -39,7 +39,7 @@ def batch_norm(x: Any, weight: Any, bias: Any, eps: float) -> tuple[Tensor, Arra
         before, found = last
         if before() is not g:
             g_rows = _rows(g.data)
-            found = _gradient_sums(backend.sums(g_rows), backend.sums(g_rows, centred), offset, per_std, n)
+            found = _gradient_sums(_sums(g_rows), _sums(g_rows, centred), offset, per_std, n)
             last = weakref.ref(g), found
         return found
 
@@ -169,3 +169,21 @@ def _images(rows: Array, x: Tensor) -> Array:
         return rows.reshape(x.shape)
     rows = rows.reshape(x.shape[0], *x.shape[2:], x.shape[1])
     return rows.transpose(0, rows.ndim - 1, *range(1, rows.ndim - 1))
+
+
+def _sums(a: Array, b: Array | None = None) -> Array:
+    """(N, P, C) -> the sums of a, or of a * b, over all but the last axis: (C,).
+
+    NumPy's image by image, and then over the images: several times as fast as `sum` over the first axes; and in one long sum,
+    float32 would lose two digits more.
+    """
+    if not backend.pieces_pay(a):
+        return a.sum((0, 1)) if b is None else _sum_of_products(a, b)
+    xp = backend.of(a)
+    each = xp.ones(a.shape[1], a.dtype) @ a if b is None else xp.einsum("npc,npc->nc", a, b)
+    return each.sum(axis=0)
+
+
+@fused
+def _sum_of_products(a: Array, b: Array) -> Array:
+    return backend.of(a).sum(a * b, axis=(0, 1))

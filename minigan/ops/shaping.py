@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
 
-from minigan import backend, checks
-from minigan.ops.operands import axes_of, axis_of, can_check_values, labels_below, operand, tensors
+import numpy
+
+from minigan import backend, checks, debug_mode
+from minigan.ops.operands import axes_of, axis_of, labels_below, operand, tensors
 from minigan.tensor import Tensor, record
 
 
@@ -145,40 +147,26 @@ def getitem(x: Any, index: Any) -> Tensor:
     """x[index], as in NumPy: slices, integers, None, Ellipsis, boolean masks, integer arrays (repeats included)."""
     x = operand("getitem", x)
     index = _frozen_index(index)
-    if backend.on_device(x.data) and can_check_values(x.data):
-        _refuse_to_wrap(index, x.shape)
     try:
+        if debug_mode.is_on():  # CuPy's own indexing wraps integers around that are out of range, without a word
+            numpy.broadcast_to(numpy.int8(0), x.shape)[_on_the_host(index)]
         data = x.data[index]
     except (IndexError, TypeError, ValueError, OverflowError) as error:
         raise IndexError(f"getitem: index {index!r} does not fit shape {x.shape}: {error}") from error
     return record("getitem", data, (x, lambda g, y: _put(g, index, x.shape)))
 
 
-def _refuse_to_wrap(index: Any, shape: tuple[int, ...]) -> None:
-    """Raise IndexError for arrays of integers out of range, as NumPy does: CuPy starts again from 0, without a word."""
-    parts = index if isinstance(index, tuple) else (index,)
-    axes = [_axes_of_part(i) for i in parts]
-    for k, i in enumerate(parts):
-        axis = len(shape) - sum(axes[k:]) if any(part is Ellipsis for part in parts[:k]) else sum(axes[:k])
-        if _may_repeat(i) and i.size and axis < len(shape):  # more indices than axes are refused anyway
-            low, high, n = int(i.min()), int(i.max()), shape[axis]
-            if low < -n or high >= n:
-                found = f"indices from {low} to {high} for axis {axis} of shape {shape}"
-                raise IndexError(f"getitem: {found}; expected {-n} to {n - 1}")
-
-
-def _axes_of_part(i: Any) -> int:
-    """How many axes this part of an index takes: a mask its own, Ellipsis what the others leave, here 0."""
-    if backend.is_array(i) and i.dtype.kind == "b":
-        return i.ndim
-    return 0 if i is None or i is Ellipsis or isinstance(i, bool) else 1
+def _on_the_host(index: Any) -> Any:
+    if isinstance(index, tuple):
+        return tuple([_on_the_host(i) for i in index])
+    return backend.to_numpy(index) if backend.is_array(index) else index
 
 
 def _put(g: Tensor, index: Any, shape: tuple[int, ...]) -> Tensor:
     """getitem's derivative: zeros of this shape, to which g is added at the index, repeats each time."""
     data = g.xp.zeros(shape, dtype=g.dtype)
     if _may_repeat(index):
-        backend.add_at(data, index, g.data)
+        g.xp.add.at(data, index, g.data)
     else:
         data[index] = g.data
     return record("put", data, (g, lambda g2, y: getitem(g2, index)))

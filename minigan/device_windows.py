@@ -1,0 +1,27 @@
+"""The windows of images on a GPU, as one kernel. Strided views, as under NumPy, need the image with zeros around it first."""
+
+import functools
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+INPUTS = "raw T x, int64 top, int64 left, int64 sh, int64 sw, int64 dh, int64 dw"
+CODE = """
+    const auto at = _ind.get();  // n, p, q, i, j, c: the place in y
+    const ptrdiff_t h = at[1] * sh + at[3] * dh - top, w = at[2] * sw + at[4] * dw - left;
+    const ptrdiff_t from[] = {at[0], at[5], h, w};
+    y = 0 <= h && h < x.shape()[2] && 0 <= w && w < x.shape()[3] ? x[from] : T(0);
+"""
+
+
+def windows(xp: ModuleType, x: Any, shape: tuple[int, ...], start: tuple, stride: tuple, gap: tuple) -> Any:
+    """y[n, p, q, i, j, c] = x[n, c, p stride + i gap - start, q stride + j gap - start] for x (N, C, H, W), and 0 outside of it.
+
+    shape: that of y. start, stride, gap: two integers each, for height and width.
+    """
+    return _kernel(xp)(x, *start, *stride, *gap, xp.empty(shape, x.dtype))
+
+
+@functools.cache
+def _kernel(xp: ModuleType) -> Callable:
+    return xp.ElementwiseKernel(INPUTS, "T y", CODE, "windows", reduce_dims=False)
