@@ -21,6 +21,7 @@ import numpy
 from minigan.device_windows import windows as windows  # what `ops.convolution` uses in the place of strided views
 
 Array = Any  # numpy.ndarray or cupy.ndarray
+_working: set[ModuleType] = set()  # CuPy, once it has been tried
 
 
 def use(name: str, noise: str | None = None) -> None:
@@ -46,26 +47,20 @@ def fused(formula: Callable) -> Callable:
     only (CuPy 13 and 14 give results of numbers alone other dtypes): so `1 - beta` is computed by the caller.
     """
 
+    kernel = functools.cache(lambda xp: xp.fuse(formula))  # made when it is first needed
+
     @functools.wraps(formula)
     def call(x: Array, *others: Any) -> Any:
         if isinstance(x, numpy.ndarray):
             return formula(x, *others)
-        return _kernel(of(x), formula)(x, *[x.dtype.type(v) if isinstance(v, int | float) else v for v in others])
+        return kernel(of(x))(x, *[x.dtype.type(v) if isinstance(v, int | float) else v for v in others])
 
     return call
-
-
-@functools.cache
-def _kernel(module: ModuleType, formula: Callable) -> Callable:
-    return module.fuse(formula)
 
 
 def to_numpy(array: Array) -> numpy.ndarray:
     """A NumPy array of the same values: the array itself under NumPy, a copy from the device under CuPy."""
     return array.get() if on_device(array) else numpy.asarray(_not_masked(array))
-
-
-# --- choosing ---------------------------------------------------------------------------------------------------------------
 
 
 class BackendError(RuntimeError):
@@ -136,12 +131,6 @@ def _load(name: str) -> ModuleType:
     return cupy
 
 
-_working: set[ModuleType] = set()  # what has been tried
-
-
-# --- making and moving arrays -------------------------------------------------------------------------------------------------
-
-
 def is_array(value: object) -> bool:
     """Is this an array of NumPy or of CuPy (and not a number, a list or a Tensor)?"""
     return isinstance(value, numpy.ndarray) or type(value).__module__.partition(".")[0] == "cupy"
@@ -189,9 +178,9 @@ def copy_to_numpy(array: Array) -> numpy.ndarray:
 
 
 def writable(array: Array) -> Array:
-    """The array; a copy where NumPy forbids writing (memory-mapped files), or where CuPy would write to many elements at once."""
-    shared = any([stride == 0 and n > 1 for stride, n in zip(array.strides, array.shape, strict=True)])  # a broadcast view
-    return array.copy() if shared or not getattr(array.flags, "writeable", True) else array
+    """The array, or a copy where NumPy forbids writing: to memory-mapped files, and to broadcast views, as CuPy does not."""
+    shared = any([stride == 0 and n > 1 for stride, n in zip(array.strides, array.shape, strict=True)])
+    return array.copy() if (shared and array.size) or not getattr(array.flags, "writeable", True) else array
 
 
 # --- what is done otherwise on a GPU ------------------------------------------------------------------------------------------
@@ -213,21 +202,11 @@ def synchronize() -> None:
         xp().cuda.get_current_stream().synchronize()
 
 
-def concatenate(arrays: Sequence[Array], axis: int = 0, out: Array | None = None) -> Array:
+def concatenate(arrays: Sequence[Array], axis: int = 0) -> Array:
     """The arrays one after another. CuPy copies a table from the CPU for more than eight: it gets eight at a time."""
     while on_device(arrays[0]) and len(arrays) > 8:
         arrays = [of(arrays[0]).concatenate(arrays[i : i + 8], axis) for i in range(0, len(arrays), 8)]
-    return of(arrays[0]).concatenate(arrays, axis, out=out)
-
-
-def sign(x: Array) -> Array:
-    """-1, 0 or 1, and nan for nan; CuPy 13's own is 0 there, and would hide it."""
-    return numpy.sign(x) if isinstance(x, numpy.ndarray) else _sign(x)
-
-
-@fused
-def _sign(x: Array) -> Array:
-    return of(x).where(x == x, of(x).sign(x), x)
+    return of(arrays[0]).concatenate(arrays, axis)
 
 
 try:

@@ -15,7 +15,7 @@ CODE = """
 
 
 def windows(xp: ModuleType, x: Any, shape: tuple[int, ...], start: tuple, stride: tuple, gap: tuple) -> Any:
-    """y[n, p, q, i, j, c] = x[n, c, p stride + i gap - start, q stride + j gap - start] for x (N, C, H, W), and 0 outside of it.
+    """y[n, p, q, i, j, c] = x[n, c, p stride + i gap - start, q stride + j gap - start], and 0 outside of x (N, C, H, W).
 
     shape: that of y. start, stride, gap: two integers each, for height and width.
     """

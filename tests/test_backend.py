@@ -276,15 +276,5 @@ def test_a_constant_is_the_number_in_the_dtype(value, dtype):
     assert np.signbit(c) == np.signbit(value)
 
 
-def test_numpy_has_no_memory_pool():
-    assert backend.memory() == {"used": 0, "held": 0}
-
-
-def test_add_at_adds_for_every_repetition():
-    a = np.zeros(3)
-    backend.add_at(a, np.array([0, 2, 2]), np.array([1.0, 10.0, 100.0]))
-    np.testing.assert_array_equal(a, [1.0, 0.0, 110.0])
-
-
 def test_synchronize_has_nothing_to_do_under_numpy():
     assert backend.synchronize() is None

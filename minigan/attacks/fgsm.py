@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from minigan import backend, checks
+from minigan import checks
 from minigan.attacks.gradient import Clip, Loss, Model, attacking, checked, clipped, input_gradient
 from minigan.backend import Array
 from minigan.losses import cross_entropy
+from minigan.ops import sign
 
 
 def fgsm(
@@ -34,5 +35,5 @@ def fgsm(
     targeted = checks.flag("fgsm", "targeted", targeted)
     with attacking(model):
         g = input_gradient(model, x, y, loss)
-    eta = (-epsilon if targeted else epsilon) * backend.sign(g)
+    eta = (-epsilon if targeted else epsilon) * sign(g).data
     return clipped(x + eta.astype(x.dtype), clip)

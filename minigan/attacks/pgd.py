@@ -8,6 +8,7 @@ from minigan import backend, checks, random_numbers
 from minigan.attacks.gradient import Clip, Loss, Model, attacking, checked, clipped, input_gradient
 from minigan.backend import Array
 from minigan.losses import cross_entropy
+from minigan.ops import sign
 
 
 def pgd(
@@ -40,6 +41,6 @@ def pgd(
     with attacking(model):
         for _ in range(steps):
             g = input_gradient(model, adversarial, y, loss)
-            eta = (-step if targeted else step) * backend.sign(g)
+            eta = (-step if targeted else step) * sign(g).data
             adversarial = (adversarial + eta).clip(low, high).astype(x.dtype)
     return adversarial

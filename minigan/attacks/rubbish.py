@@ -14,7 +14,7 @@ from minigan.attacks.gradient import Clip, Model, attacking, checked, clipped, i
 from minigan.backend import Array
 from minigan.losses import cross_entropy
 from minigan.modes import no_grad
-from minigan.ops import softmax
+from minigan.ops import sign, softmax
 
 KINDS = {
     "normal": lambda shape, rng: rng.standard_normal(shape, dtype=np.float32),
@@ -70,5 +70,5 @@ def fooling_images(model: Model, x: Any, target: Any, steps: int = 20, step: flo
     with attacking(model):
         for _ in range(steps):
             g = input_gradient(model, x, target, cross_entropy)
-            x = clipped(x - (step * backend.sign(g)).astype(x.dtype), clip)
+            x = clipped(x - (step * sign(g).data).astype(x.dtype), clip)
     return x

@@ -3,6 +3,7 @@
 from typing import Any
 
 from minigan import backend
+from minigan.backend import Array, fused
 from minigan.ops.operands import check_broadcast, floating, operand, operands, tensors, wide
 from minigan.tensor import Tensor, record
 
@@ -52,7 +53,13 @@ def abs(x: Any) -> Tensor:
 def sign(x: Any) -> Tensor:
     """-1, 0 or 1, and nan for nan; the derivative is 0 everywhere."""
     x = operand("sign", x)
-    return record("sign", backend.sign(x.data), (x, lambda g, y: Tensor(y.xp.zeros_like(y.data))))
+    return record("sign", _sign(x.data), (x, lambda g, y: Tensor(y.xp.zeros_like(y.data))))
+
+
+@fused
+def _sign(x: Array) -> Array:
+    xp = backend.of(x)
+    return xp.where(x == x, xp.sign(x), x)  # CuPy 13's sign of nan is 0, which would hide it
 
 
 def sin(x: Any) -> Tensor:
@@ -111,7 +118,7 @@ def minimum(a: Any, b: Any) -> Tensor:
     return record("minimum", data, (a, lambda g, y: g * _win(b, a)), (b, lambda g, y: g * _win(a, b)))
 
 
-def _win(a: Tensor, b: Tensor) -> backend.Array:
+def _win(a: Tensor, b: Tensor) -> Array:
     """1 where a > b, 1/2 where they tie, 0 where b is larger."""
     win = (a.data > b.data).astype(a.dtype)
     win += (a.data == b.data).astype(a.dtype) * 0.5

@@ -52,8 +52,9 @@ class Joined:
         """The parameters, their gradients and their states, as vectors."""
         if not self._hold(ready, slots):
             self._take(ready, slots)
-        backend.concatenate([p.data.reshape(-1) for p, _ in ready], out=self.theta)
-        backend.concatenate([p.grad.data.reshape(-1) for p, _ in ready], out=self.g)
+        xp = backend.of(self.theta)
+        xp.concatenate([p.data.reshape(-1) for p, _ in ready], out=self.theta)
+        xp.concatenate([p.grad.data.reshape(-1) for p, _ in ready], out=self.g)
         self.state["t"] = ready[0][1]["t"]
         return self.theta, self.g, self.state
 

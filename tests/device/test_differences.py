@@ -38,23 +38,19 @@ def test_a_broadcast_parameter_is_copied_before_it_is_loaded_or_clipped(device):
     assert_agree(*on_both(compute), 0)
 
 
-@pytest.mark.parametrize("overlapping", [lambda a: backend.of(a).broadcast_to(a[:, :1], (3, 4)), lambda a: windows(a, 8)])
-def test_views_whose_elements_share_memory_are_copied(overlapping, device):
+@pytest.mark.parametrize("shape", [(3, 4), (2, 3, 4)])
+def test_broadcast_views_are_copied(shape, device):
     with backend.using("cupy"):
-        view = overlapping(backend.asarray(np.arange(12.0).reshape(3, 4)))
+        a = backend.asarray(np.arange(12.0).reshape(3, 4))
+        view = backend.of(a).broadcast_to(a[:, :1], shape)
         copy = backend.writable(view)
         assert copy is not view
         np.testing.assert_array_equal(backend.to_numpy(copy), backend.to_numpy(view))
         assert backend.writable(copy) is copy
 
 
-def windows(a, step):
-    """Three windows of two elements, one every `step` bytes."""
-    return backend.of(a).lib.stride_tricks.as_strided(a, (3, 2), (step, 8))
-
-
-@pytest.mark.parametrize("view", [lambda a: a.T, lambda a: a[::2, ::-1], lambda a: a[:1, 1:], lambda a: windows(a, 16)])
-def test_views_whose_elements_do_not_are_shared(view, device):
+@pytest.mark.parametrize("view", [lambda a: a.T, lambda a: a[::2, ::-1], lambda a: a[:1, 1:], lambda a: a[:0]])
+def test_other_views_are_not(view, device):
     with backend.using("cupy"):
         view = view(backend.asarray(np.arange(12.0).reshape(3, 4)))
         assert backend.writable(view) is view
@@ -63,23 +59,27 @@ def test_views_whose_elements_do_not_are_shared(view, device):
 # --- integers out of range: CuPy wraps them around --------------------------------------------------------------------------
 
 OUT_OF_RANGE = {
-    "too large": (lambda x: x[[0, 7]], r"from 0 to 7 for axis 0 of shape \(3, 4\); expected -3 to 2"),
-    "too small": (lambda x: x[:, [-5, 1]], "from -5 to 1 for axis 1 .* expected -4 to 3"),
-    "the second of two": (lambda x: x[[0, 1], [3, 4]], "from 3 to 4 for axis 1"),
-    "a single one": (lambda x: x[Tensor(np.array(3))], "from 3 to 3 for axis 0"),
-    "after an ellipsis": (lambda x: x[..., [4]], "from 4 to 4 for axis 1"),
-    "after a new axis": (lambda x: x[None, [3]], "from 3 to 3 for axis 0"),
-    "after a mask": (lambda x: x.reshape(2, 2, 3)[np.ones((2, 2), bool), [3]], "from 3 to 3 for axis 2"),
-    "after a boolean": (lambda x: x[True, [3]], "from 3 to 3 for axis 0"),
-    "take": (lambda x: mg.take(x, [1, 4], axis=1), "from 1 to 4 for axis 1"),
-    "take of all": (lambda x: mg.take(x, [12]), r"from 12 to 12 for axis 0 of shape \(12,\)"),
+    "too large": (lambda x: x[[0, 7]], "index 7 is out of bounds for axis 0 with size 3"),
+    "too small": (lambda x: x[:, [-5, 1]], "index -5 .* axis 1 with size 4"),
+    "the second of two": (lambda x: x[[0, 1], [3, 4]], "index 4 .* axis 1"),
+    "a single one": (lambda x: x[Tensor(np.array(3))], "index 3 .* axis 0"),
+    "after an ellipsis": (lambda x: x[..., [4]], "index 4 .* axis 1"),
+    "after a new axis": (lambda x: x[None, [3]], "index 3 .* size 3"),
+    "after a mask": (lambda x: x.reshape(2, 2, 3)[np.ones((2, 2), bool), [3]], "index 3 .* axis 2"),
+    "after a boolean": (lambda x: x[True, [3]], "index 3 .* size 3"),
+    "take": (lambda x: mg.take(x, [1, 4], axis=1), "index 4 .* axis 1"),
+    "take of all": (lambda x: mg.take(x, [12]), "index 12 .* axis 0 with size 12"),
 }
 
 
 @pytest.mark.parametrize("name", OUT_OF_RANGE)
 def test_indices_out_of_range_are_refused_in_debug_mode(name, device):
     index, says = OUT_OF_RANGE[name]
-    with backend.using("cupy"), mg.debug(), pytest.raises(IndexError, match=f"^getitem: indices {says}"):
+    with (
+        backend.using("cupy"),
+        mg.debug(),
+        pytest.raises(IndexError, match=f"(?s)^getitem: index .* does not fit shape .*: {says}"),
+    ):
         index(Tensor(np.zeros((3, 4))))
 
 
