@@ -278,3 +278,37 @@ def test_a_constant_is_the_number_in_the_dtype(value, dtype):
 
 def test_synchronize_has_nothing_to_do_under_numpy():
     assert backend.synchronize() is None
+
+
+# --- one formula, one kernel --------------------------------------------------------------------------------------------------
+
+
+@backend.fused
+def moved(x, g, rate):
+    """x moved against g, in place, and how far it has moved."""
+    x -= rate * g
+    return rate * g
+
+
+def test_under_numpy_a_fused_formula_is_the_formula():
+    x, g = np.ones(3), np.arange(3.0)
+    assert moved(x, g, 0.5).tolist() == [0.0, 0.5, 1.0]
+    assert x.tolist() == [1.0, 0.5, 0.0]
+    assert moved.__doc__.startswith("x moved against g")
+
+
+def test_under_cupy_it_is_one_kernel_that_is_made_once_and_gets_numbers_of_its_arrays_dtype(monkeypatch):
+    made, got = [], []
+
+    def fuse(formula):
+        made.append(formula)
+        return lambda *args: got.append([type(a) for a in args])
+
+    cupy = types.ModuleType("cupy")
+    cupy.fuse = fuse
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    x = types.SimpleNamespace(dtype=np.dtype("float16"))
+    for rate in (0.5, 1):
+        moved(x, x, rate)
+    assert [formula.__name__ for formula in made] == ["moved"]
+    assert [kinds[2] for kinds in got] == [np.float16, np.float16]

@@ -49,7 +49,7 @@ class BEGAN(Game):
         super().__init__(G, D, prior, opt_G, opt_D)
         self.gamma = checks.number("BEGAN", "gamma", gamma, least=0, most=1)
         self.lambda_k = checks.number("BEGAN", "lambda_k", lambda_k, least=0)
-        self.k = self.cast(0.0)  # on the networks' device: a Python float would make the GPU wait in every step
+        self.k = self.cast(0.0)  # a Tensor: a Python float would have to be waited for in every step
 
     def step(self, batches: Iterator) -> Figures:
         """One iteration: a step of D, a step of G against the updated D, and the new k."""

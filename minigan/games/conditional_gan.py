@@ -76,7 +76,7 @@ class ConditionalGAN(Game):
         return discriminator_figures(loss_D, loss_G, real_logits, fake_logits)
 
     def minibatch(self, batches: Iterator) -> tuple[Any, backend.Array]:
-        """The next (x, y), y as integers, checked before they go to a GPU, where nobody looks at them any more."""
+        """The next (x, y), y as integers, checked before they are moved: later nobody looks at them any more."""
         batch = super().minibatch(batches)
         if not (isinstance(batch, tuple | list) and len(batch) == 2):
             kind = f"a {type(batch).__name__}" + (f" of {len(batch)}" if isinstance(batch, tuple | list) else "")

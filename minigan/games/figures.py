@@ -11,8 +11,8 @@ class Figures(Mapping):
     """The figures of one step, by name: floats when they are read.
 
     Until then each is a detached tensor, or a function without arguments that computes one: a step that nobody looks at costs
-    nothing more, and a GPU need not stop. `figures[name]` computes that one and waits for it. Whoever goes through them, as
-    `items`, `dict(figures)` and `print` do, waits once for all of them.
+    nothing more, and waits for nothing. `figures[name]` computes that one and waits for it. Whoever goes through them, as `items`,
+    `dict(figures)` and `print` do, waits once for all of them.
     """
 
     def __init__(self, **figures: Tensor | Callable[[], Tensor]):
@@ -30,10 +30,10 @@ class Figures(Mapping):
         return name in self._values  # a Mapping's own way is to read it
 
     def _read(self, *names: str) -> None:
-        """Turn these figures into floats. Those on a GPU come in one copy, for which Python waits once."""
+        """Turn these figures into floats. Those that must be waited for come in one copy."""
         found = {name: self._values[name] for name in names}
         found = {name: v() if callable(v) else v for name, v in found.items()}
-        there = {name: v.data for name, v in found.items() if isinstance(v, Tensor) and backend.on_device(v.data)}
+        there = {name: v.data for name, v in found.items() if isinstance(v, Tensor) and not backend.at_hand(v.data)}
         if len(there) > 1:
             copied = backend.to_numpy(backend.concatenate([array.reshape(1) for array in there.values()]))
             found |= zip(there, copied.tolist(), strict=True)

@@ -65,7 +65,7 @@ def parameter(layer: str, name: str, initialiser: Initialiser, shape: tuple[int,
     values = as_array(drawn)
     if values.shape != shape or values.dtype.kind != "f":
         raise ValueError(f"{layer}: {name}_init returned {values.dtype} {values.shape}; expected floats of shape {shape}")
-    if not np.isfinite(backend.to_numpy(drawn)).all():  # on the CPU, where initialisers draw: no wait for a GPU
+    if not np.isfinite(backend.to_numpy(drawn)).all():  # where it was drawn: nobody waits
         raise ValueError(f"{layer}: {name}_init returned a nan or an infinity")
     return Tensor(values.copy(), requires_grad=True, name=Place(name))
 

@@ -13,11 +13,12 @@ from minigan.tensor import Tensor, record
 def relu(x: Any) -> Tensor:
     """max(x, 0); the derivative at 0 is 0."""
     x = floating("relu", x)
-    return record("relu", x.xp.maximum(x.data, 0), (x, lambda g, y: linear("relu's slope", _where_positive, g, y)))
+    return record("relu", x.xp.maximum(x.data, 0), (x, lambda g, y: linear(_where_positive, g, y)))
 
 
 @fused
 def _where_positive(g: Array, x: Array) -> Array:
+    """g where x > 0, 0 elsewhere."""
     y = (x > 0).astype(x.dtype)
     y *= g
     return y
@@ -29,7 +30,7 @@ def leaky_relu(x: Any, slope: float = 0.2) -> Tensor:
     if type(slope) is not float or not 0 <= slope < 1:
         slope = checks.number("leaky_relu", "slope", slope, least=0, below=1)
     data = _leaky_relu(x.data, slope)
-    return record("leaky_relu", data, (x, lambda g, y: linear("leaky_relu's slope", _times_slope, g, x, slope, 1 - slope)))
+    return record("leaky_relu", data, (x, lambda g, y: linear(_times_slope, g, x, slope, 1 - slope)))
 
 
 @fused
@@ -39,7 +40,8 @@ def _leaky_relu(x: Array, slope: float) -> Array:
 
 @fused
 def _times_slope(g: Array, x: Array, slope: float, rest: float) -> Array:
-    y = (x > 0).astype(x.dtype)  # 1 or 0, and then 1 or slope: rest is 1 - slope
+    """g where x > 0, slope g elsewhere; rest is 1 - slope."""
+    y = (x > 0).astype(x.dtype)  # 1 or 0, and then 1 or slope
     y *= rest
     y += slope
     y *= g
@@ -103,11 +105,11 @@ def dropout(x: Any, p: float = 0.5, rng: random_numbers.Generator | None = None)
     x = floating("dropout", x)
     p = checks.number("dropout", "p", p, least=0, below=1)
     drawn = random_numbers.noise_generator(rng, x.data).random(x.shape, dtype="float32")
-    return linear("dropout", _kept, x, Tensor._of(x.xp.asarray(drawn)), p, 1 / (1 - p))
+    return linear(_dropout, x, Tensor._of(x.xp.asarray(drawn)), p, 1 / (1 - p))
 
 
 @fused
-def _kept(x: Array, drawn: Array, p: float, factor: float) -> Array:
+def _dropout(x: Array, drawn: Array, p: float, factor: float) -> Array:
     """factor x where what was drawn is at least p, else 0."""
     y = (drawn >= p).astype(x.dtype)
     y *= factor

@@ -1,4 +1,4 @@
-"""Conversions: the same values in another dtype, on another device, or in memory of their own. Gradients are converted back."""
+"""Conversions: the same values in another dtype, on another backend, in memory of their own. Gradients are converted back."""
 
 from typing import Any
 

@@ -59,7 +59,7 @@ def sign(x: Any) -> Tensor:
 @fused
 def _sign(x: Array) -> Array:
     xp = backend.of(x)
-    return xp.where(x == x, xp.sign(x), x)  # CuPy 13's sign of nan is 0, which would hide it
+    return xp.where(x == x, xp.sign(x), x)  # not every backend's own sign of nan is nan
 
 
 def sin(x: Any) -> Tensor:

@@ -106,14 +106,14 @@ def _as_tensor(name: str, value: Any, dtype: Any, like: Tensor | None) -> Tensor
         raise type(error)(f"{name}: {error}") from error
 
 
-def linear(name: str, formula: Callable[..., Array], x: Tensor, by: Tensor, *numbers: float) -> Tensor:
+def linear(formula: Callable[..., Array], x: Tensor, by: Tensor, *numbers: float) -> Tensor:
     """The op y = formula(x, by, *numbers) where y = a x, element by element, and a depends on the rest: its own derivative.
 
     The gradient for x is a g, the formula of g. `by` is a constant: it gets none. (But a change of it in place is seen.)
     """
     by = Tensor._of(by._data, by._version)
     data = formula(x._data, by._data, *numbers)
-    return record(name, data, (x, lambda g, y: linear(name, formula, g, by, *numbers)), (by, _no_gradient))
+    return record(formula.__name__.strip("_"), data, (x, lambda g, y: linear(formula, g, by, *numbers)), (by, _no_gradient))
 
 
 def _no_gradient(g: Tensor, y: Tensor) -> Tensor:

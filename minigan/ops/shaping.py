@@ -148,7 +148,7 @@ def getitem(x: Any, index: Any) -> Tensor:
     x = operand("getitem", x)
     index = _frozen_index(index)
     try:
-        if debug_mode.is_on():  # CuPy's own indexing wraps integers around that are out of range, without a word
+        if debug_mode.is_on():  # other backends than NumPy may wrap indices around without a word
             numpy.broadcast_to(numpy.int8(0), x.shape)[_on_the_host(index)]
         data = x.data[index]
     except (IndexError, TypeError, ValueError, OverflowError) as error:

@@ -1,8 +1,9 @@
 """The update rules: nothing but their formulas, for one parameter theta with gradient g.
 
 `update` writes into theta and into the arrays of `state`, whose names are in `slots`; state["t"] counts this parameter's steps
-from 1. `elementwise` says that each element is treated by itself, so that small parameters can be joined (see `blocks`). What
-the rules share is in `optimizer`, which also counts each step as a change in place.
+from 1. The formula, below each class, is `fused` (see `backend`). What it needs that is computed from numbers alone, such
+as 1 - beta, it gets from `update`. `elementwise` says that each element is treated by itself, so that small parameters can be
+joined (see `blocks`). What the rules share is in `optimizer`, which also counts each step as a change in place.
 """
 
 from collections.abc import Iterable
@@ -64,10 +65,9 @@ class RMSProp(Optimizer):
 
 
 @fused
-def _rmsprop(theta: Array, g: Array, v: Array, lr: float, alpha: float, rest: float, eps: float) -> None:
-    """rest: 1 - alpha"""
+def _rmsprop(theta: Array, g: Array, v: Array, lr: float, alpha: float, one_minus_alpha: float, eps: float) -> None:
     v *= alpha
-    v += rest * (g * g)
+    v += one_minus_alpha * (g * g)
     theta -= lr * (g / (backend.of(v).sqrt(v) + eps))
 
 

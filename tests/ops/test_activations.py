@@ -160,3 +160,14 @@ def test_softmax_is_stable_in_each_row_by_itself(v, dtype):
 @pytest.mark.parametrize("name", PLAIN)
 def test_nan_goes_through(name):
     assert math.isnan(getattr(mg, name)(np.array([math.nan])).item())
+
+
+@pytest.mark.parametrize("activation", [mg.relu, mg.leaky_relu])
+def test_a_slope_whose_x_or_y_has_changed_before_it_is_used_again_is_refused(activation):
+    x, w = (mg.Tensor(np.array(values), requires_grad=True) for values in ([1.0, -2.0], [3.0, 4.0]))
+    y = activation(x)
+    (g,) = mg.grad((y * w).sum(), x, create_graph=True)
+    changed = y if activation is mg.relu else x  # what the slope is computed from
+    changed.data = -changed.data
+    with pytest.raises(RuntimeError, match="was changed in place after the forward pass"):
+        g.sum().backward()
