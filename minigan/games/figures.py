@@ -11,8 +11,8 @@ class Figures(Mapping):
     """The figures of one step, by name: floats when they are read.
 
     Until then each is a detached tensor, or a function without arguments that computes one: a step that nobody looks at costs
-    nothing more, and waits for nothing. `figures[name]` computes that one and waits for it. Whoever goes through them, as `items`,
-    `dict(figures)` and `print` do, waits once for all of them.
+    nothing more, and waits for nothing. `figures[name]` computes that one and waits for it. To go through them, as in
+    `dict(figures)` and `print`, waits once for all of them.
     """
 
     def __init__(self, **figures: Tensor | Callable[[], Tensor]):
