@@ -153,3 +153,23 @@ def test_an_attack_with_a_nan_for_its_gradient_shows_it(name, device):
     here, there = on_both(compute)
     assert np.isnan(here).tolist() == [[True, False]]
     assert_agree(here, there, 1e-6)
+
+
+# --- two backends in one computation ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("op", [mg.relu, mg.leaky_relu, mg.dropout, mg.tanh, lambda x: nn.BatchNorm1d(2)(x)])
+def test_a_gradient_from_elsewhere_is_refused(op, device):
+    with backend.using("cupy"):
+        x = Tensor(np.ones((3, 2), np.float32), requires_grad=True)
+        y = op(x)
+    g = Tensor(np.ones((3, 2), np.float32))
+    for walk in (lambda: y.backward(g), lambda: mg.grad(y, x, gradient=g)):
+        with pytest.raises(TypeError, match="on different backends: gradient on numpy, output on cupy; move one with"):
+            walk()
+
+
+def test_images_of_two_backends_are_refused(device):
+    here = Tensor(np.ones((3, 2), np.float32))
+    with pytest.raises(TypeError, match="gradient_penalty: the arguments live on different backends: argument 1 on cupy"):
+        losses.gradient_penalty(lambda x: x * x, here.to("cupy"), here)
