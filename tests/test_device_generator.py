@@ -73,6 +73,14 @@ def test_it_goes_on_from_a_saved_state():
     np.testing.assert_array_equal(other.random(5), expected)
 
 
+@pytest.mark.parametrize("n", [1, 2, 7])
+def test_normal_numbers_are_drawn_in_pairs_and_none_is_used_again(n):
+    rng, other = DeviceGenerator(np, 5), DeviceGenerator(np, 5)
+    rng.standard_normal(n)
+    other.bits(n + n % 2)
+    assert rng.bits(3).tolist() == other.bits(3).tolist()
+
+
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda rng: pickle.loads(pickle.dumps(rng))])
 def test_a_copy_goes_its_own_way(duplicate):
     rng = DeviceGenerator(np, 3)
