@@ -83,6 +83,17 @@ def test_indices_out_of_range_are_refused_in_debug_mode(name, device):
         index(Tensor(np.zeros((3, 4))))
 
 
+@pytest.mark.parametrize("name", OUT_OF_RANGE)
+def test_indices_out_of_range_are_refused_though_the_backend_takes_them(name, stand_in, monkeypatch):
+    """The stand-in indexes as NumPy does: here it takes anything, as CuPy does."""
+    index, says = OUT_OF_RANGE[name]
+    with backend.using("cupy"):
+        x = Tensor(np.zeros((3, 4)))
+        monkeypatch.setattr(stand_in.ndarray, "__getitem__", lambda self, index: self)
+        with mg.debug(), pytest.raises(IndexError, match=f"(?s)^getitem: index .* does not fit shape .*: {says}"):
+            index(x)
+
+
 def test_more_indices_than_axes_are_refused_in_debug_mode_too(device):
     with backend.using("cupy"), mg.debug(), pytest.raises(IndexError, match=r"^getitem: index .* does not fit shape \(3,\)"):
         Tensor(np.zeros(3))[[0], [0]]
