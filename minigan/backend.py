@@ -193,7 +193,7 @@ def pieces_pay(array: Array) -> bool:
 
 
 def at_hand(array: Array) -> bool:
-    """Whether Python can look at the values at once, and need not wait for a GPU to finish."""
+    """Whether Python can look at the values at once, and need not wait for a GPU to finish: the same arrays, another reason."""
     return isinstance(array, numpy.ndarray)
 
 

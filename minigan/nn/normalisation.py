@@ -46,7 +46,9 @@ class _BatchNorm(Module):
             )
         y, mean, var = batch_norm(x, self.weight, self.bias, self.eps)
         keep, take = 1 - self.momentum, self.momentum
-        _follow(self.running_mean, self.running_var, mean, var, keep, take, n / (n - 1))  # in place: buffers have no gradient
+        _update_running(
+            self.running_mean, self.running_var, mean, var, keep, take, n / (n - 1)
+        )  # in place: buffers have no gradient
         return y
 
     def extra_repr(self) -> str:
@@ -54,7 +56,7 @@ class _BatchNorm(Module):
 
 
 @backend.fused
-def _follow(
+def _update_running(
     running_mean: Array, running_var: Array, mean: Array, var: Array, keep: float, take: float, unbiased: float
 ) -> None:
     running_mean *= keep

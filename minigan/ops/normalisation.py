@@ -28,9 +28,9 @@ def batch_norm(x: Any, weight: Any, bias: Any, eps: float) -> tuple[Tensor, Arra
     total = _sums(rows)
     wide = _less_mean(_wide(rows), _per_pixel(total, rows), n)
     centred = wide.reshape(rows.shape)
-    left = _sums(centred)  # what rounding has left of the mean is taken into account channel by channel
+    left_over = _sums(centred)  # by rounding, of the mean: taken into account channel by channel
     squares = _sums(centred, centred)
-    mean, variance, offset, per_std, scale, shift = _statistics(total, left, squares, weight.data, bias.data, n, eps)
+    mean, variance, offset, per_std, scale, shift = _statistics(total, left_over, squares, weight.data, bias.data, n, eps)
     last = (lambda: None, 0, 0, ())  # the gradient that came last, its version, which derivative asked, and what it got
 
     def of_the_channels(g: Tensor, asks: int) -> tuple[Array, ...]:
@@ -69,9 +69,11 @@ def _less_mean(x: Array, total: Array, n: int) -> Array:
 
 
 @fused
-def _statistics(total: Array, left: Array, squares: Array, weight: Array, bias: Array, n: int, eps: float) -> tuple[Array, ...]:
+def _statistics(
+    total: Array, left_over: Array, squares: Array, weight: Array, bias: Array, n: int, eps: float
+) -> tuple[Array, ...]:
     """Of each channel: the mean, the variance, the offset of x - mean, 1 / sqrt(var + eps); y = scale (x - mean) + shift."""
-    xp, offset = backend.of(total), left / n
+    xp, offset = backend.of(total), left_over / n
     variance = xp.maximum(squares / n - offset * offset, 0)  # rounding can leave less than 0 of a constant channel
     per_std = 1 / xp.sqrt(variance + eps)
     scale = weight * per_std
@@ -87,7 +89,7 @@ def _scaled(x: Array, scale: Array, shift: Array) -> Array:
 
 @fused
 def _gradient_sums(sum_g: Array, sum_gx: Array, offset: Array, per_std: Array, n: int) -> tuple[Array, ...]:
-    """d/dbias, d/dweight, and with x as it was centred: d/dx = scale (g - rest - slope x)."""
+    """d/dbias, d/dweight, and d/dx = scale (g - rest - slope x). x is as it was centred: x^ = (x - offset) per_std."""
     d_weight = (sum_gx - offset * sum_g) * per_std
     slope = d_weight * per_std / n
     return sum_g, d_weight, sum_g / n - slope * offset, slope
