@@ -61,6 +61,7 @@ PAIR = (3, 7)
 CLASSES = (0, 1)  # what the models call them
 TRAINED = {"linear": "logistic regression", "network": "ReLU network"}
 MODELS = TRAINED | {"untrained": "ReLU network, untrained"}
+RATIOS = {name: "|w|_1 / |w|_2" if name == "linear" else "|g|_1 / |g|_2" for name in MODELS}
 HALVINGS = 24  # of the interval from 0 to MOST in which the epsilon lies
 MOST = 4.0
 
@@ -91,7 +92,7 @@ def found(m: dict[str, float]) -> str:
     """What the figures come to, for README."""
     times = [m[f"linear: |w|_1 / |w|_2 at {size}"] for size in ("7 x 7", "28 x 28")]
     return (
-        f"FGSM takes $\\epsilon \\Vert w \\Vert_1$ off a linear model's margin, within "
+        f"FGSM takes $\\epsilon$ times w's 1-norm off a linear model's margin, within "
         f"{at_most(m['margin lost - epsilon |w|_1, worst image'])}: at 7 x 7 pixels {times[0]:.1f} times as much as signs by "
         f"chance, at 28 x 28 {times[1]:.0f} times. The $\\epsilon$ that turns half of the images goes like "
         f"$n^{{{power(m, 'untrained')}}}$ in untrained networks (1 / sqrt(n): -0.5), but {after_training(m)}"
@@ -113,7 +114,7 @@ def after_training(m: dict[str, float]) -> str:
 
 def power(m: dict[str, float], name: str) -> str:
     """The exponent of n, of the epsilon that turns half of the images."""
-    return f"{m[f'{name}: exponent of epsilon']:.2f}"
+    return f"{round(m[f'{name}: exponent of epsilon'], 2) + 0.0:.2f}"  # + 0.0: not -0.00
 
 
 def in_the_signs(m: dict[str, float], settings: Settings) -> str:
@@ -261,7 +262,7 @@ def measure(claim: Claim, runs: list[dict], settings: Settings) -> None:
     claim.at_most("errors, %, worst model", errors.max(), settings.good)
     steepest, flattest = settings.steepest, settings.flattest
     for name in MODELS:
-        ratio = f"{name}: {'|w|_1 / |w|_2' if name == 'linear' else '|g|_1 / |g|_2'}"
+        ratio = f"{name}: {RATIOS[name]}"
         for i, side in enumerate(settings.sides):
             claim.note(f"{name}: epsilon at {side} x {side}", found[name]["epsilon"][:, i].mean())
             claim.note(f"{ratio} at {side} x {side}", found[name]["spread"][:, i].mean())
