@@ -22,7 +22,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import minigan as mg
-from demos.adversarial_examples.comparing import side_by_side
+from demos.adversarial_examples.comparing import draw_rows, in_grey, side_by_side
 from demos.kit import classifiers, digits
 from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
@@ -31,7 +31,7 @@ from demos.kit.jobs import each
 from demos.kit.rounding import at_most
 from demos.kit.run import positive_number, start, write_history
 from demos.kit.settings import settings_of
-from demos.kit.style import HEIGHT, MARKERS, OPINION, OTHERS, RIGHT, WIDTH, WRONG, slide
+from demos.kit.style import MARKERS, OPINION, OTHERS, slide
 from minigan import Tensor, losses, mean, nn, no_grad
 from minigan.nn import init
 
@@ -62,6 +62,7 @@ CLASSES = (0, 1)  # what the models call them
 TRAINED = {"linear": "logistic regression", "network": "ReLU network"}
 MODELS = TRAINED | {"untrained": "ReLU network, untrained"}
 RATIOS = {name: "|w|_1 / |w|_2" if name == "linear" else "|g|_1 / |g|_2" for name in MODELS}
+SHOWN = 1  # image of each digit, in the picture
 HALVINGS = 24  # of the interval from 0 to MOST in which the epsilon lies
 MOST = 4.0
 
@@ -314,30 +315,31 @@ def draw_lines(runs: list[dict], settings: Settings) -> plt.Figure:
 
 
 def draw_signs(model: Classifier, x: np.ndarray, y: np.ndarray, settings: Settings) -> plt.Figure:
-    """The weights and their sign; and of each digit the image with the median margin, before and after the step."""
-    figure = plt.figure(figsize=(WIDTH, HEIGHT), layout="constrained")
-    places = figure.subplot_mosaic([["0", "w", "sign", "0 after"], ["1", "w", "sign", "1 after"]], width_ratios=(3, 4, 4, 3))
+    """The weights, their sign, and images of both digits before and after the step: for 3s it is up, for 7s down."""
+    figure, (left, middle, right) = slide(1, 3, height=5.6, width_ratios=(3, 3, 3))
     w, e = weights(model).reshape(28, 28), settings.epsilon
     norm, reach = np.abs(w).sum(), np.abs(w).max()
-    for name, pixels, most in (("w", w, reach), ("sign", np.sign(w), 1)):
-        places[name].imshow(pixels, cmap=OPINION, vmin=-most, vmax=most)
-    places["w"].set(title="weights $w$", xlabel=f"blue: for {PAIR[1]}; orange: for {PAIR[0]}\n$|w|_1$ = {norm:.1f}")
-    places["sign"].set(title="sign($w$)", xlabel=f"{e:g} of it in each pixel:\n$w \\cdot x$ changes by {e * norm:.1f}")
-    for label, sign in zip(CLASSES, "+-", strict=True):
-        mine = x[y == label]
-        image = mine[np.argsort(logits(model, mine))[len(mine) // 2]][None]
-        after = model.attacked(image, np.array([label]), e, clip=None)
-        before_and_after = (f"{label}", image, "$x$", 0.0), (f"{label} after", after, f"$x {sign} {e:g}$ sign($w$)", e)
-        for place, shown, title, beyond in before_and_after:
-            v = float(logits(model, shown)[0])
-            mark, colour = ("✓", RIGHT) if (v > 0) == (label == 1) else ("✗", WRONG)
-            places[place].imshow(shown[0, 0], cmap="gray", vmin=-beyond, vmax=1 + beyond)
-            places[place].set_title(title)
-            places[place].set_xlabel(f"{mark} {PAIR[int(v > 0)]}: $w \\cdot x + b$ = {v:+.1f}", color=colour)
-    for axes in places.values():
+    for axes, pixels, most in ((left, w, reach), (middle, np.sign(w), 1)):
+        axes.imshow(pixels, cmap=OPINION, vmin=-most, vmax=most)
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_visible(False)
+    left.set(title="weights $w$", xlabel=f"blue: for {PAIR[1]}; orange: for {PAIR[0]}\n$|w|_1$ = {norm:.1f}")
+    middle.set(title="sign($w$)", xlabel=f"{e:g} of it in each pixel:\n$w \\cdot x$ changes by {e * norm:.1f}")
+    some = np.concatenate([usual(model, x, y == label) for label in CLASSES])
+    before, labels = x[some], y[some]
+    images = {"$x$": before, f"$x$ ± {e:g}\nsign($w$)": model.attacked(before, labels, e, clip=None)}
+    rows = {name: in_grey(shown, *((0, 1) if name == "$x$" else (-e, 1 + e))) for name, shown in images.items()}
+    v = {name: logits(model, shown) for name, shown in images.items()}
+    seen = {name: [f"{PAIR[int(each > 0)]}: {each:+.1f}" for each in v[name]] for name in images}
+    draw_rows(right, rows, seen, {name: list((v[name] > 0) == labels) for name in images})
+    right.set_title("the model says, by the sign of $w \\cdot x + b$")
     return figure
+
+
+def usual(model: Classifier, x: np.ndarray, mine: np.ndarray) -> np.ndarray:
+    """Which of the images that are `mine` have the logits in the middle."""
+    places = np.flatnonzero(mine)[np.argsort(logits(model, x[mine]))]
+    return places[(len(places) - SHOWN) // 2 :][:SHOWN]
 
 
 if __name__ == "__main__":
