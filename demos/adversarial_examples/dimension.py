@@ -332,7 +332,7 @@ def draw_signs(model: Classifier, x: np.ndarray, y: np.ndarray, settings: Settin
     v = {name: logits(model, shown) for name, shown in images.items()}
     seen = {name: [f"{PAIR[int(each > 0)]}: {each:+.1f}" for each in v[name]] for name in images}
     draw_rows(right, rows, seen, {name: list((v[name] > 0) == labels) for name in images})
-    right.set_title("the model says, by the sign of $w \\cdot x + b$")
+    right.set_title("what the model says, and $w \\cdot x + b$")
     return figure
 
 
