@@ -1,17 +1,19 @@
 """A network sees another digit after the smallest of changes, and sees digits in noise.
 
-Slide: "Examples that are similar to examples in the true distribution, but that fool a classifier" (IT3320E, lecture 10)
+Slide: "Examples that are similar to examples in the true distribution, but that fool a classifier" (IT3320E, lecture 10);
+"Deep Neural Networks are Easily Fooled" (Generative Adversarial Networks)
 
     minimise c |r|^2 + J(x + r, target),  x + r in [0, 1]^n        (Szegedy et al. 2014, section 4.1, who have c |r| by L-BFGS)
 
 The larger c, the smaller r: for each image, the largest c that still reaches the target is looked for. How small the r is, is
 measured by what a real change would be: the distance from x to the nearest training image of the target's class. The control
 is a change as long in a random direction. Rubbish is similar to no example (Goodfellow et al. 2015, section 8): the paper's
-error is the share of noise from N(0, I) to which the network gives some class with a probability above 1/2, for a softmax has no
-way to say "none". And noise in [0, 1] is pushed towards a class along the sign of the gradient (Nguyen et al. 2015).
+error is the share of noise from N(0, I) to which the network gives some class with a probability above 1/2: a softmax cannot
+say "none". And noise in [0, 1] is pushed towards a class along the sign of the gradient (Nguyen et al. 2015).
 
-What to look for: in minimal.png you still read x in x + r, and the nearest image of the target's class is far away; in
-rubbish.png there is nothing to read. Figures are means over the seeds, bounds are for the worst of them.
+What to look for: in minimal.png you still read x in x + r, and the nearest image of the target's class is far away; the least
+change leads just over the border, where the network is not sure. In rubbish.png it often is, and there is nothing to read.
+Figures are means over the seeds, bounds are for the worst of them.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -26,7 +28,7 @@ from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
 from demos.kit.classifiers import Classifier, mistakes
 from demos.kit.jobs import each
-from demos.kit.rounding import at_least, at_most, percent
+from demos.kit.rounding import at_most, percent
 from demos.kit.run import positive_number, start, write_history
 from demos.kit.settings import settings_of
 from demos.kit.style import slide
@@ -94,7 +96,7 @@ def main(argv: list[str] | None = None) -> None:
 def found(m: dict[str, float]) -> str:
     """What the figures come to, for README."""
     return (
-        f"at least {at_least(100 * m['reach the target, worst seed'])} % of unseen digits become a class that was chosen, by a "
+        f"{percent(m['reach the target'], 1)} of unseen digits become a class that was chosen, by a "
         f"change whose mean length is at most {at_most(100 * m['|r| / distance to the class, worst seed'])} % of the distance "
         f"to a real image of it; as long a change by chance turns {percent(m['turned by chance'], 1)}. Of noise from N(0, I), "
         f"the network takes {percent(m['noise accepted'])} for a digit"
