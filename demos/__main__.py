@@ -37,7 +37,7 @@ CHAPTERS = {  # in the lectures' order, from a network's gradients to attacks; w
     "generative_models": ("autoencoder", "pretraining", "vae", "boltzmann", "latent"),
     "architectures": ("cgan", "conditioning", "dcgan", "began"),
     "wasserstein": ("earth_mover", "learning_curves", "wgan", "limit_cycles"),
-    "adversarial_examples": ("fgsm", "adversarial_training", "patch", "manifold_defense"),
+    "adversarial_examples": ("fgsm", "dimension", "fooled", "adversarial_training", "patch", "manifold_defense"),
     "the_slides": ("errata",),
     "checking": ("engines",),
     "performance": ("speed",),

@@ -1,0 +1,346 @@
+"""Why small changes suffice: FGSM takes epsilon |w|_1 off a linear model's margin, a sum of n small changes that all help.
+
+Slide: "Why small changes?" (IT3320E, lecture 10)
+
+    w.(x + eta) = w.x + w.eta,  eta = epsilon sign(w):   w.eta = epsilon |w|_1        (Goodfellow et al. 2015, section 3)
+
+The paper counts epsilon m n, where m is the mean of |w_i|. Signs by chance cancel, and change w.x by about epsilon |w|_2: FGSM
+does |w|_1 / |w|_2 times as much, at most sqrt(n). Does the epsilon that turns half of the images, which is the median of
+|margin| / |w|_1, fall like 1 / sqrt(n), then? 3s are told from 7s, in the same images pooled to 7 x 7, to 14 x 14, and as they
+are. Of networks as they are initialised it is true (Simon-Gabriel et al. 2019). Of trained models it is not: w.x is a sum of n
+parts, too ("the formal argument is not convincing": Tanay and Griffin 2016), and the distance |margin| / |w|_2 grows about as
+fast as |w|_1 / |w|_2 does. Longer or faster trainings made it n^-0.27 at the steepest (linear), and n^0.16 (network).
+
+What to look for: in signs.png (the paper's figure 2), that what turns the digits is no digit; in dimension.png which lines are
+parallel to the dashed ones. So many pixels explain why FGSM turns what chance leaves as it is; not why an epsilon so small is
+enough, for fewer pixels need no larger one. A model may be wrong: what is turned is what it says. Means are over the seeds.
+"""
+
+from dataclasses import asdict, dataclass, replace
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import minigan as mg
+from demos.adversarial_examples.comparing import draw_rows, in_grey, side_by_side
+from demos.kit import classifiers, digits
+from demos.kit.checkpoints import resumable
+from demos.kit.claim import Claim
+from demos.kit.classifiers import Classifier, mistakes
+from demos.kit.jobs import each
+from demos.kit.rounding import at_most
+from demos.kit.run import positive_number, start, write_history
+from demos.kit.settings import settings_of
+from demos.kit.style import MARKERS, OPINION, OTHERS, slide
+from minigan import Tensor, losses, mean, nn, no_grad
+from minigan.nn import init
+
+
+@dataclass
+class Settings:
+    """Everything that the result depends on, besides the seed."""
+
+    seeds: int = 3
+    steps: int = 1500  # minibatches of each classifier's training; the learning rate falls linearly to 0 over them
+    batch: int = 100
+    lr: float = 3e-3  # Adam's
+    width: int = 64  # of the network's hidden layer
+    sides: tuple[int, ...] = (7, 14, 28)  # of the images: n is their square
+    networks: int = 100  # untrained, for each side: each on its own is far off, this way or that
+    few: int = 200  # images for each of them
+    epsilon: float = 0.25  # of the picture, and of the sum |w|_1: the published one
+    exact: float = 1e-6  # what a margin loses is epsilon |w|_1 within so much, in float64; ...
+    formula: float = 1e-3  # ... and the epsilon that turns half is that of the formula, within this share;
+    good: float = 5.0  # each classifier errs in at most so many per cent
+    steepest: float = -0.75  # 1 / sqrt(n) is found where the exponent is nearer to -1/2 than to -1, the paper's if m stays, ...
+    flattest: float = -0.25  # ... and than to 0: no dependence
+
+
+QUICK = {"seeds": 1, "steps": 150, "networks": 3}
+PAIR = (3, 7)
+CLASSES = (0, 1)  # what the models call them
+TRAINED = {"linear": "logistic regression", "network": "ReLU network"}
+MODELS = TRAINED | {"untrained": "ReLU network, untrained"}
+RATIOS = {name: "|w|_1 / |w|_2" if name == "linear" else "|g|_1 / |g|_2" for name in MODELS}
+SHOWN = 1  # image of each digit, in the picture
+HALVINGS = 24  # of the interval from 0 to MOST in which the epsilon lies
+MOST = 4.0
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Train, look for the epsilon, draw."""
+    options = digits.options(__doc__)
+    options.add_argument("--steps", type=positive_number, help="minibatches of each training (default: see the settings)")
+    args = start(options, argv, "dimension", Settings())
+    settings = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
+    whole, settings = settings.steps, replace(settings, steps=args.steps or settings.steps)
+    claim = Claim(args, {"data": args.data, **asdict(settings)})
+    claim.short = claim.short or ("SHORT RUN" if settings.steps < whole else "")  # a training of its own, to its own end
+    x, y, (test_x, test_y) = digits.load(args, 10_000)
+    tasks = {f"seed {seed}": (seed,) for seed in range(args.seed, args.seed + settings.seeds)}
+    steps = len(tasks) * len(settings.sides) * (len(TRAINED) * settings.steps + settings.networks)
+    runs = each(experiment, tasks, settings, *of_the_pair(x, y), *of_the_pair(test_x, test_y), steps=steps)
+    measure(claim, runs, settings)
+    claim.show(draw_lines(runs, settings), "dimension", said(claim.metrics))
+    model = linear(settings.sides[-1])
+    model.model.load_state_dict(runs[0]["weights"])
+    claim.show(draw_signs(model, *of_the_pair(test_x, test_y), settings), "signs", in_the_signs(claim.metrics, settings))
+    write_history(args, runs[0]["history"])
+    claim.finish()
+
+
+def found(m: dict[str, float]) -> str:
+    """What the figures come to, for README."""
+    times = [m[f"linear: |w|_1 / |w|_2 at {size}"] for size in ("7 x 7", "28 x 28")]
+    return (
+        f"FGSM takes $\\epsilon$ times w's 1-norm off a linear model's margin, within "
+        f"{at_most(m['margin lost - epsilon |w|_1, worst image'])}: at 7 x 7 pixels {times[0]:.1f} times as much as signs by "
+        f"chance, at 28 x 28 {times[1]:.0f} times. The $\\epsilon$ that turns half of the images goes like "
+        f"$n^{{{power(m, 'untrained')}}}$ in untrained networks (1 / sqrt(n): -0.5), but {after_training(m)}"
+    )
+
+
+def said(m: dict[str, float]) -> str:
+    """What the lines show."""
+    return (
+        f"The $\\epsilon$ that turns half of the images goes like $n^{{{power(m, 'untrained')}}}$ in untrained networks;\n"
+        f"{after_training(m)}"
+    )
+
+
+def after_training(m: dict[str, float]) -> str:
+    """The exponents of trained models, in words."""
+    return f"after training like $n^{{{power(m, 'linear')}}}$ (linear) and $n^{{{power(m, 'network')}}}$ (network)"
+
+
+def power(m: dict[str, float], name: str) -> str:
+    """The exponent of n, of the epsilon that turns half of the images."""
+    return f"{round(m[f'{name}: exponent of epsilon'], 2) + 0.0:.2f}"  # + 0.0: not -0.00
+
+
+def in_the_signs(m: dict[str, float], settings: Settings) -> str:
+    """What the digits show."""
+    gone = m[f"epsilon |w|_1 at {settings.epsilon:g}"]
+    return (
+        f"A step of {settings.epsilon:g} in each pixel takes {settings.epsilon:g} $|w|_1$ = {gone:.1f} off the margin;\n"
+        f"half of the images have less than {m['linear: median margin']:.1f}"
+    )
+
+
+# --- the images and the models ------------------------------------------------------------------------------------------
+
+
+def of_the_pair(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The images of the two digits, and 0 for the first, 1 for the second."""
+    return Classifier(nn.Sequential(), digits=PAIR).take(x, y)
+
+
+def pooled(x: np.ndarray, side: int) -> np.ndarray:
+    """(n, 1, 28, 28) images in squares' means: (n, 1, side, side)."""
+    k = x.shape[-1] // side
+    return x.reshape(len(x), 1, side, k, side, k).mean(axis=(3, 5))
+
+
+def linear(side: int) -> Classifier:
+    """Logistic regression: one logit, w.x + b.
+
+    w begins at 0: at a pixel that is always black it stays what it was, and would count in |w|_1.
+    """
+    dense = nn.Dense(side * side, 1, weight_init=init.zeros)
+    return Classifier(nn.Sequential(nn.Flatten(), dense, nn.Reshape()), losses.log_loss_with_logits, CLASSES)
+
+
+def network(side: int, width: int) -> Classifier:
+    """A hidden layer of ReLUs, and one logit."""
+    layers = nn.Flatten(), nn.Dense(side * side, width), nn.ReLU(), nn.Dense(width, 1), nn.Reshape()
+    return Classifier(nn.Sequential(*layers), losses.log_loss_with_logits, CLASSES)
+
+
+def weights(classifier: Classifier) -> np.ndarray:
+    """w of the linear model, in float64."""
+    return classifier.model[1].weight.numpy()[:, 0].astype(np.float64)
+
+
+def in_float64(classifier: Classifier) -> Classifier:
+    """The same model with float64 parameters."""
+    for p in classifier.model.parameters():
+        p.data = p.data.astype("float64")
+    return classifier
+
+
+# --- the figures --------------------------------------------------------------------------------------------------------
+
+
+def experiment(seed: int, s: Settings, x, y, test_x, test_y) -> dict:
+    """Train a model of each kind on images of each size: the errors, the epsilons, and what else is said of w."""
+    mg.seed(seed)
+    run = {name: {"error": [], "epsilon": [], "spread": []} for name in MODELS}
+    parts, histories, state = [], [], {}
+    for side in s.sides:
+        small, test = pooled(x, side), pooled(test_x, side)
+        for name, model in (("linear", linear(side)), ("network", network(side, s.width))):
+            histories.append(classifiers.train(model, small, y, f"{name} {side} x {side}", s.steps, s.batch, s.lr))
+            run[name]["error"].append(mistakes(model, test, test_y)["error"])
+            run[name]["epsilon"].append(turns_half(model, test))
+            run[name]["spread"].append(spread(model, test))
+            if name == "linear":
+                state = model.model.state_dict()
+                parts.append(of_the_linear(model, test, test_y, s.epsilon))
+        for what, values in of_the_untrained(test[: s.few], side, s).items():
+            run["untrained"][what].append(float(np.exp(np.log(values).mean())))
+    return {"models": run, "parts": parts, "weights": state, "history": side_by_side(histories)}
+
+
+def of_the_untrained(x: np.ndarray, side: int, s: Settings) -> dict[str, list[float]]:
+    """The figures of several networks as they are initialised."""
+    found = {"epsilon": [], "spread": []}
+    for _ in resumable(range(s.networks), f"untrained {side} x {side}", found=found):
+        model = network(side, s.width)
+        found["epsilon"].append(turns_half(model, x))
+        found["spread"].append(spread(model, x))
+    return found
+
+
+def logits(classifier: Classifier, x: np.ndarray) -> np.ndarray:
+    """The model's logit of each image."""
+    with nn.eval_mode(classifier.model), no_grad():
+        return classifiers.in_parts(lambda part: classifier.model(Tensor(part)).numpy(), x)
+
+
+def less_margin(v: Tensor, y: np.ndarray) -> Tensor:
+    """A loss with the log-loss's signs: -v for class 1, v for class 0.
+
+    The log-loss's gradient is sigma(-|v|), which float32 rounds to 0 where a model is too sure; sign(0) is no attack.
+    """
+    return mean((1 - 2 * y.astype(np.float32)) * v)
+
+
+def turns_half(classifier: Classifier, x: np.ndarray) -> float:
+    """The epsilon of FGSM that turns half of the images: the model says the other class of the two."""
+    says = logits(classifier, x) > 0
+    attacked = replace(classifier, loss=less_margin)
+    low, high = 0.0, MOST
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        turned = (logits(classifier, attacked.attacked(x, says, middle, clip=None)) > 0) != says
+        low, high = (low, middle) if turned.mean() >= 0.5 else (middle, high)
+    return high
+
+
+def spread(classifier: Classifier, x: np.ndarray) -> float:
+    """|g|_1 / |g|_2 of the logit's gradient g by the image, w of a linear model: the median over the images."""
+    with nn.eval_mode(classifier.model):
+        image = Tensor(x, requires_grad=True)
+        (gradient,) = mg.grad(mg.sum(classifier.model(image)), image)
+    g = np.abs(gradient.numpy().reshape(len(x), -1).astype(np.float64))
+    return float(np.median(g.sum(axis=1) / np.sqrt((g**2).sum(axis=1))))
+
+
+def of_the_linear(classifier: Classifier, x: np.ndarray, y: np.ndarray, epsilon: float) -> dict[str, float]:
+    """How far what FGSM takes off the margins is from epsilon |w|_1; and the parts of |margin| / |w|_1."""
+    classifier, w, x = in_float64(classifier), weights(classifier), x.astype(np.float64)
+    before, after = ((2 * y - 1) * logits(classifier, z) for z in (x, classifier.attacked(x, y, epsilon, clip=None)))
+    norm, margin = np.abs(w).sum(), np.sort(np.abs(before))[(len(before) - 1) // 2]  # half have this margin, or less
+    off = np.abs(before - after - epsilon * norm).max()
+    return {"off": off, "margin": margin, "norm": norm, "distance": margin / np.sqrt((w**2).sum())}
+
+
+def exponent(values, settings: Settings) -> float:
+    """The slope of the line through log(value) over log(n)."""
+    return float(np.polyfit(np.log(np.square(settings.sides)), np.log(values), 1)[0])
+
+
+def measure(claim: Claim, runs: list[dict], settings: Settings) -> None:
+    """Is the sum |w|_1? What falls, and what grows, with the number of pixels?"""
+    parts = {what: np.array([[row[what] for row in run["parts"]] for run in runs]) for what in runs[0]["parts"][0]}
+    claim.at_most("margin lost - epsilon |w|_1, worst image", parts["off"].max(), settings.exact, quick=True)
+    claim.note(f"epsilon |w|_1 at {settings.epsilon:g}", settings.epsilon * parts["norm"][0, -1])
+    claim.note("linear: median margin", parts["margin"][0, -1])
+    found = {name: {what: of_all(runs, name, what) for what in ("epsilon", "spread")} for name in MODELS}
+    off = np.abs(found["linear"]["epsilon"] * parts["norm"] / parts["margin"] - 1).max()
+    claim.at_most("linear: epsilon beside |margin| / |w|_1, worst share", off, settings.formula, quick=True)
+    errors = np.array([of_all(runs, name, "error") for name in TRAINED])
+    claim.at_most("errors, %, worst model", errors.max(), settings.good)
+    steepest, flattest = settings.steepest, settings.flattest
+    for name in MODELS:
+        ratio = f"{name}: {RATIOS[name]}"
+        for i, side in enumerate(settings.sides):
+            claim.note(f"{name}: epsilon at {side} x {side}", found[name]["epsilon"][:, i].mean())
+            claim.note(f"{ratio} at {side} x {side}", found[name]["spread"][:, i].mean())
+        grows = [exponent(values, settings) for values in found[name]["spread"]]
+        between_all(claim, f"{ratio}, exponent", grows, -flattest, -steepest)
+        falls = [exponent(values, settings) for values in found[name]["epsilon"]]
+        bounds = (steepest, flattest) if name == "untrained" else (flattest, -flattest)  # nearer to 0 than to -1/2, or 1/2
+        between_all(claim, f"{name}: exponent of epsilon", falls, *bounds)
+    distances = [exponent(values, settings) for values in parts["distance"]]
+    claim.note("linear: exponent of |margin| / |w|_2", np.mean(distances), "reported: what makes up for it")
+
+
+def of_all(runs: list[dict], name: str, what: str) -> np.ndarray:
+    """A figure of a model: (seeds, sides)."""
+    return np.array([run["models"][name][what] for run in runs])
+
+
+def between_all(claim: Claim, name: str, values: list[float], low: float, high: float) -> None:
+    """The mean over the seeds, and bounds for each seed."""
+    claim.note(name, np.mean(values))
+    claim.at_least(f"{name}, lowest", min(values), low)
+    claim.at_most(f"{name}, highest", max(values), high)
+
+
+# --- the pictures -------------------------------------------------------------------------------------------------------
+
+
+def draw_lines(runs: list[dict], settings: Settings) -> plt.Figure:
+    """Over n, in logarithms: the epsilon that turns half of the images, and how many times FGSM does what chance does."""
+    figure, panels = slide(1, 2, height=5.6)
+    n, looks = np.square(settings.sides), zip(MODELS.items(), OTHERS, MARKERS, ("-", "--", "-."), strict=False)
+    for (name, label), colour, marker, style in looks:
+        for axes, what in zip(panels, ("epsilon", "spread"), strict=True):
+            lines = of_all(runs, name, what)
+            axes.plot(n, lines.T, style, color=colour, alpha=0.3, linewidth=1)
+            axes.plot(n, lines.mean(axis=0), style, color=colour, marker=marker, label=label)
+    for axes, what, power in zip(panels, ("epsilon", "spread"), (-0.5, 0.5), strict=True):
+        start = 0.8 * min(of_all(runs, name, what)[:, 0].mean() for name in MODELS)  # below the lines
+        axes.plot(n, start * (n / n[0]) ** power, ":", color="black", label="$1 / \\sqrt{n}$ (left), $\\sqrt{n}$ (right)")
+        axes.set(xscale="log", yscale="log", xlabel="$n$, pixels")
+        axes.set_xticks(n, [f"{side} x {side}" for side in settings.sides])
+        axes.minorticks_off()
+    for axes, ticks in zip(panels, ((0.01, 0.02, 0.05, 0.1), (5, 10, 20)), strict=True):
+        axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    panels[0].set(title="$\\epsilon$ that turns half of the images", ylabel="$\\epsilon$")
+    panels[1].set(title="FGSM does so many times what random signs do", ylabel="$|g|_1\\, /\\, |g|_2$  (linear: $g = w$)")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    return figure
+
+
+def draw_signs(model: Classifier, x: np.ndarray, y: np.ndarray, settings: Settings) -> plt.Figure:
+    """The weights, their sign, and images of both digits before and after the step: for 3s it is up, for 7s down."""
+    figure, (left, middle, right) = slide(1, 3, height=5.6, width_ratios=(3, 3, 3))
+    w, e = weights(model).reshape(28, 28), settings.epsilon
+    norm, reach = np.abs(w).sum(), np.abs(w).max()
+    for axes, pixels, most in ((left, w, reach), (middle, np.sign(w), 1)):
+        axes.imshow(pixels, cmap=OPINION, vmin=-most, vmax=most)
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+    left.set(title="weights $w$", xlabel=f"blue: for {PAIR[1]}; orange: for {PAIR[0]}\n$|w|_1$ = {norm:.1f}")
+    middle.set(title="sign($w$)", xlabel=f"{e:g} of it in each pixel:\n$w \\cdot x$ changes by {e * norm:.1f}")
+    some = np.concatenate([usual(model, x, y == label) for label in CLASSES])
+    before, labels = x[some], y[some]
+    images = {"$x$": before, f"$x$ ± {e:g}\nsign($w$)": model.attacked(before, labels, e, clip=None)}
+    rows = {name: in_grey(shown, *((0, 1) if name == "$x$" else (-e, 1 + e))) for name, shown in images.items()}
+    v = {name: logits(model, shown) for name, shown in images.items()}
+    seen = {name: [f"{PAIR[int(each > 0)]}: {each:+.1f}" for each in v[name]] for name in images}
+    draw_rows(right, rows, seen, {name: list((v[name] > 0) == labels) for name in images})
+    right.set_title("what the model says, and $w \\cdot x + b$")
+    return figure
+
+
+def usual(model: Classifier, x: np.ndarray, mine: np.ndarray) -> np.ndarray:
+    """Which of the images that are `mine` have the logits in the middle."""
+    places = np.flatnonzero(mine)[np.argsort(logits(model, x[mine]))]
+    return places[(len(places) - SHOWN) // 2 :][:SHOWN]
+
+
+if __name__ == "__main__":
+    main()
