@@ -53,7 +53,7 @@ def radius(name: str, eta: float) -> float:
 
 
 def limit(name: str) -> float:
-    """The rate up to which the largest eigenvalue is below 1, by bisection."""
+    """The rate up to which the largest eigenvalue is below 1, by bisection. With a decay d: (1 - d) sqrt((1 + d) / (3 - d))."""
     low, high = 0.01, 1.0
     for _ in range(50):
         middle = (low + high) / 2
@@ -65,7 +65,7 @@ def experiment(claim: Claim) -> None:
     """Measured rates beside the eigenvalues, for every predictor and rate; and the picture."""
     runs = {(name, eta): play(name, eta) for name in PREDICTORS for eta in ETAS}
     report(claim, runs)
-    claim.show(draw(runs), "predictors", words(claim.metrics).capitalize())
+    claim.show(draw(runs), "predictors", words(claim.metrics))
 
 
 def factor(distances: np.ndarray) -> float:
@@ -96,16 +96,16 @@ def words(m: dict[str, float]) -> str:
 def draw(runs: dict[tuple[str, float], np.ndarray]) -> plt.Figure:
     """The distances at one rate, and the factors at all of them beside the eigenvalues."""
     figure, (left, right) = slide(1, 2, height=6.4)
-    etas = np.linspace(0.005, max(ETAS) + 0.02, 400)
+    etas = np.union1d(np.linspace(0.005, max(ETAS) + 0.02, 400), ETAS)
     for name, marker in zip(PREDICTORS, MARKERS, strict=False):
-        left.semilogy(runs[name, SHOWN], color=COLOURS[name])
+        left.semilogy(runs[name, SHOWN], marker=marker, markevery=STEPS // 5, color=COLOURS[name])
         right.plot(etas, [radius(name, eta) for eta in etas], color=COLOURS[name], linewidth=1.5)
         measured = [factor(runs[name, eta]) for eta in ETAS]
         right.plot(ETAS, measured, marker, color=COLOURS[name], label=name)
     right.plot(etas, np.hypot(1, etas), ":", color="black", label="GD: $\\sqrt{1 + \\eta^2}$")
     right.axhline(1, color="black", linewidth=0.8)
     left.set(xlabel="step", ylabel="distance from the solution", title=f"rate $\\eta$ = {SHOWN}")
-    right.set(xlabel="rate $\\eta$", ylabel="factor of a step", ylim=(0.68, 1.22))
+    right.set(xlabel="rate $\\eta$", ylabel="factor of a step", ylim=(0.68, 1.28))
     right.set_title("marks: measured; lines: largest |eigenvalue|")
     figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
