@@ -89,8 +89,8 @@ def report(claim: Claim, runs: dict[tuple[str, float], np.ndarray]) -> None:
 
 def words(m: dict[str, float]) -> str:
     """Up to which rate each predictor converges."""
-    limits = ", ".join(f"{name} {m[f'OMD, {name}: eta up to which it converges']:.2g}" for name in PREDICTORS)
-    return f"OMD on the bilinear game converges for rates below: {limits}"
+    limits = ", ".join(f"{m[f'OMD, {name}: eta up to which it converges']:.2g} ({name})" for name in PREDICTORS)
+    return f"OMD on the bilinear game converges for rates below {limits}"
 
 
 def draw(runs: dict[tuple[str, float], np.ndarray]) -> plt.Figure:

@@ -54,7 +54,7 @@ def test_the_claim_holds_after_all_steps(tmp_path):
     assert len(found["holds"]) == 2 + 6 * len(GAMES) + 3 + 4 + len(PREDICTORS) * len(ETAS) + 1
     said = limit_cycles.found(found["metrics"])
     assert "GD at once 29,641" in said
-    assert "last gradient 0.58" in said
+    assert "0.58 (last gradient)" in said
     assert "optimism" in said
     assert "|" not in said
 

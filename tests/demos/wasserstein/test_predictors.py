@@ -84,6 +84,6 @@ def test_another_predictor_breaks_the_claim(tmp_path):
 
 def test_the_words_have_every_predictors_limit(tmp_path):
     assert predictors.words(reported(tmp_path).metrics) == (
-        "OMD on the bilinear game converges for rates below: "
-        "last gradient 0.58, average of 2 0.45, average of 5 0.26, decay 0.5 0.39, decay 0.9 0.095"
+        "OMD on the bilinear game converges for rates below "
+        "0.58 (last gradient), 0.45 (average of 2), 0.26 (average of 5), 0.39 (decay 0.5), 0.095 (decay 0.9)"
     )
