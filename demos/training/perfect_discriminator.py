@@ -174,7 +174,7 @@ def report(claim: Claim, runs: dict[str, list[list[dict]]]) -> None:
     claim.at_least("-log D: gradient, at the end / by a fresh D", growth, 1)
     growth = min(run["-log D: variance"][-1] / run["-log D: variance"][0] for run in plain)
     claim.at_least("-log D: variance, at the end / by a fresh D", growth, 10)
-    later = min(run["-log D: variance"][-1] / run["-log D: variance"][run["right"] == 1][0] for run in plain)
+    later = min(run["-log D: variance"][-1] / next(iter(run["-log D: variance"][run["right"] == 1]), np.inf) for run in plain)
     claim.note("-log D: variance, at the end / when D is first right about all", later)
     monotone = min(spearmanr(run["step"], run["-log D: variance"]).statistic for run in plain)
     claim.at_least("-log D: variance, rank correlation with the step", monotone, 0.9)
@@ -197,9 +197,9 @@ def words(m: dict[str, float]) -> str:
     noisy = m["log(1 - D), noise: gradient, longest / at the end"]
     cure = m["-log D: variance at the end, without / with noise"]
     return (
-        f"While D becomes perfect, the gradient of log(1 - D) falls {at_least(fall)} times; that of -log D does not, but its "
-        f"variance grows {at_least(growth)} times after D is right about all. With noise on D's inputs the one falls at most "
-        f"{at_most(noisy)} times, the other's variance is {at_least(cure)} times smaller"
+        f"While D becomes perfect, the gradient of log(1 - D) falls at least {at_least(fall)} times; that of -log D does not, but "
+        f"its variance grows at least {at_least(growth)} times after D is right about all. With noise on D's inputs the one falls "
+        f"at most {at_most(noisy)} times, the other's variance is at least {at_least(cure)} times smaller"
     )
 
 
