@@ -197,9 +197,9 @@ def words(m: dict[str, float]) -> str:
     noisy = m["log(1 - D), noise: gradient, longest / at the end"]
     cure = m["-log D: variance at the end, without / with noise"]
     return (
-        f"While D becomes perfect, the gradient of log(1 - D) falls at least {at_least(fall)} times; that of -log D does not, but "
-        f"its variance grows at least {at_least(growth)} times after D is right about all. With noise on D's inputs the one falls "
-        f"at most {at_most(noisy)} times, the other's variance is at least {at_least(cure)} times smaller"
+        f"While D becomes perfect, the gradient of log(1 - D) falls at least {at_least(fall)} times; that of -log D does not, "
+        f"but its variance grows at least {at_least(growth)} times after D is right about all. With noise on D's inputs the "
+        f"one falls at most {at_most(noisy)} times, the other's variance is at least {at_least(cure)} times smaller"
     )
 
 
@@ -216,13 +216,13 @@ def picture(runs: dict[str, list[list[dict]]]) -> Figure:
     figure, places = slide(2, 2)
     draw_opinions(places[0, 0], runs)
     names = ("log(1 - D): norm", "-log D: norm", "-log D: variance")
-    titles = ("gradient of $\\log(1 - D)$", "gradient of $-\\log D$", "variance of the gradient of $-\\log D$")
+    titles = ("gradient of $\\log(1 - D)$", "gradient of $-\\log D$", "gradient of $-\\log D$, among minibatches")
     for axes, name, title in zip(places.flat[1:], names, titles, strict=True):
         for kind, (colour, style) in KINDS.items():
             curves = np.transpose([columns(rows)[name] for rows in runs[kind]])
             lines = axes.semilogy(columns(runs[kind][0])["step"], curves, style, color=colour, linewidth=1.5)
             lines[0].set_label(kind)
-        axes.set(xlabel="step of D", title=title)
+        axes.set(xlabel="step of D", ylabel=name.split()[-1], title=title)
     for rows in runs["without noise"]:
         places[0, 1].semilogy(*(columns(rows)[name] for name in ("step", "bound")), ":", color=OTHERS[3], linewidth=1.5)
     places[0, 1].lines[-1].set_label("theorem 2.4's bound, without noise")
