@@ -21,6 +21,7 @@ import numpy
 from minigan.device_windows import windows as windows  # what `ops.convolution` uses in the place of strided views
 
 Array = Any  # numpy.ndarray or cupy.ndarray
+_NUMPYS = numpy.ndarray, numpy.generic  # the second is what NumPy's operations make of arrays of shape ()
 _working: set[ModuleType] = set()  # CuPy, once it has been tried
 
 
@@ -51,7 +52,7 @@ def fused(formula: Callable) -> Callable:
 
     @functools.wraps(formula)
     def call(x: Array, *others: Any) -> Any:
-        if isinstance(x, numpy.ndarray):
+        if isinstance(x, _NUMPYS):
             return formula(x, *others)
         return kernel(of(x))(x, *[x.dtype.type(v) if isinstance(v, int | float) else v for v in others])
 
@@ -192,7 +193,7 @@ def pieces_pay(array: Array) -> bool:
 
 
 def at_hand(array: Array) -> bool:
-    """Whether Python can look at the values at once, and need not wait for a GPU to finish."""
+    """Whether Python can look at the values at once, and need not wait for a GPU to finish: the same arrays, another reason."""
     return isinstance(array, numpy.ndarray)
 
 

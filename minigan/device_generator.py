@@ -16,6 +16,7 @@ from minigan.backend import Array, fused, of
 
 _STEP = numpy.uint64(0x9E3779B97F4A7C15)  # 2^64 / the golden ratio, odd: the counter meets every value
 _FACTOR_1, _FACTOR_2 = numpy.uint64(0xBF58476D1CE4E5B9), numpy.uint64(0x94D049BB133111EB)
+_KEPT = 1 << 20  # 1 ... n is kept for n up to this, 8 megabytes: to save a launch is nothing beside more numbers
 
 
 class DeviceGenerator:
@@ -60,9 +61,13 @@ class DeviceGenerator:
         return before
 
 
-@functools.lru_cache(maxsize=8)  # a game draws the same numbers of numbers again and again
 def _places(xp: ModuleType, n: int) -> Array:
     """1 ... n"""
+    return _counted(xp, n) if n <= _KEPT else xp.arange(1, n + 1, dtype="uint64")
+
+
+@functools.lru_cache(maxsize=8)  # a game draws the same numbers of numbers again and again: that saves a launch
+def _counted(xp: ModuleType, n: int) -> Array:
     return xp.arange(1, n + 1, dtype="uint64")
 
 

@@ -10,7 +10,7 @@ from minigan import backend, random_numbers
 from minigan.backend import Array, fused
 from minigan.modes import enable_grad, mode
 from minigan.ops import abs, log, log_softmax, mean, norm, sigmoid, softplus, square, sum, where
-from minigan.ops.operands import can_check_values, floating, labels_below, operands
+from minigan.ops.operands import can_check_values, floating, labels_below, operands, tensors
 from minigan.tensor import Tensor, grad, record
 
 
@@ -96,7 +96,7 @@ def gradient_penalty(
     real, fake (N, ...): x_hat = u real + (1 - u) fake, with one u from [0, 1] for each sample, drawn from `rng`, or else
     minigan's default generator. There is one norm for each sample, over all its features. No gradient reaches real and fake.
     """
-    real, fake = (floating("gradient_penalty", x).detach() for x in (real, fake))
+    real, fake = (floating("gradient_penalty", x).detach() for x in tensors("gradient_penalty", real, fake))
     _same_shape("gradient_penalty", real, fake)
     if not real.size:
         raise ValueError(f"gradient_penalty: no elements in shape {real.shape}")

@@ -44,10 +44,13 @@ def not_a_scalar(caller: str, output: Any) -> Exception:
 
 
 def unfit_gradient(caller: str, output: Any, g: Any) -> Exception:
-    """`gradient=` has not the output's shape, or is not made of floats."""
+    """`gradient=` has not the output's shape, is not made of floats, or lives elsewhere."""
     if g.shape != output.shape:
         return ValueError(f"{caller}: gradient has shape {g.shape}, but {describe(output)} needs its own shape")
-    return TypeError(f"{caller}: gradient is {g.dtype}; pass a floating dtype")
+    if g.dtype.kind != "f":
+        return TypeError(f"{caller}: gradient is {g.dtype}; pass a floating dtype")
+    where = f"gradient on {g.xp.__name__}, output on {output.xp.__name__}"
+    return TypeError(f"{caller}: gradient and output live on different backends: {where}; move one with .to()")
 
 
 # --- the walk -----------------------------------------------------------------------------------------------------------

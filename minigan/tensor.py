@@ -216,6 +216,6 @@ def _seed(caller: str, output: Tensor, gradient: Any) -> Tensor:
             raise messages.not_a_scalar(caller, output)
         return Tensor._of(backend.constant(1.0, output.dtype, output._data).reshape(output.shape))
     g = gradient if isinstance(gradient, Tensor) else Tensor(gradient)
-    if g.shape != output.shape or g.dtype.kind != "f":
+    if g.shape != output.shape or g.dtype.kind != "f" or g.xp is not output.xp:
         raise messages.unfit_gradient(caller, output, g)
     return g.astype(output.dtype)

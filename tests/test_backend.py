@@ -290,11 +290,22 @@ def moved(x, g, rate):
     return rate * g
 
 
+@backend.fused
+def product(x, factor):
+    return factor * x
+
+
 def test_under_numpy_a_fused_formula_is_the_formula():
     x, g = np.ones(3), np.arange(3.0)
     assert moved(x, g, 0.5).tolist() == [0.0, 0.5, 1.0]
     assert x.tolist() == [1.0, 0.5, 0.0]
     assert moved.__doc__.startswith("x moved against g")
+
+
+def test_numpys_scalars_are_numpys():
+    """NumPy makes them of arrays of shape (): 2 * g, which a user's rule hands on to the rule that it is made of."""
+    found = product(2 * np.array(1.5, np.float32), 2.0)
+    assert (found, found.dtype) == (6.0, np.float32)
 
 
 def test_under_cupy_it_is_one_kernel_that_is_made_once_and_gets_numbers_of_its_arrays_dtype(monkeypatch):

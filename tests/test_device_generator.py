@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from minigan import device_generator
 from minigan.device_generator import DeviceGenerator
 
 MASK = 2**64 - 1
@@ -71,6 +72,24 @@ def test_it_goes_on_from_a_saved_state():
     other = DeviceGenerator(np, 0)
     other.set_state(state)
     np.testing.assert_array_equal(other.random(5), expected)
+
+
+@pytest.mark.parametrize("n", [1, 2, 7])
+def test_normal_numbers_are_drawn_in_pairs_and_none_is_used_again(n):
+    rng, other = DeviceGenerator(np, 5), DeviceGenerator(np, 5)
+    rng.standard_normal(n)
+    other.bits(n + n % 2)
+    assert rng.bits(3).tolist() == other.bits(3).tolist()
+
+
+def test_it_keeps_no_memory_for_many_numbers(monkeypatch):
+    monkeypatch.setattr(device_generator, "_KEPT", 100)
+    device_generator._counted.cache_clear()
+    rng, made = DeviceGenerator(np, 5), []
+    monkeypatch.setattr(np, "arange", lambda *args, arange=np.arange, **kinds: made.append(args) or arange(*args, **kinds))
+    for n in (97, 97, 101, 101):
+        rng.bits(n)
+    assert made == [(1, 98), (1, 102), (1, 102)]
 
 
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda rng: pickle.loads(pickle.dumps(rng))])

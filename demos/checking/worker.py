@@ -22,11 +22,12 @@ def answer(engine: str, seed: int, examples: int, first: int, every: int) -> dic
     if not shutil.which("clang"):
         os.environ.setdefault("DEV", "PYTHON")  # tinygrad compiles for the processor, or interprets
     try:
-        importlib.import_module(engine)
+        module = importlib.import_module(engine)
     except ImportError as error:
         return {"missing": str(error)}
     verdicts = [asdict(verdict(engine, case, seed, examples)) for case in CASES[first::every]]
-    return {"version": importlib.metadata.version(engine), "verdicts": verdicts}
+    version = getattr(module, "__version__", None) or importlib.metadata.version(engine)  # minigan need not be installed
+    return {"version": version, "verdicts": verdicts}
 
 
 def main(words: Sequence[str]) -> None:

@@ -62,10 +62,11 @@ def parameter(layer: str, name: str, initialiser: Initialiser, shape: tuple[int,
     if not callable(initialiser):
         raise TypeError(f"{layer}: {name}_init is a {type(initialiser).__name__}; expected a function (shape, rng) -> array")
     drawn = initialiser(shape, rng)
-    values = as_array(drawn)
+    with backend.using("numpy"):  # to be looked at where it was drawn: nobody waits
+        values = as_array(drawn)
     if values.shape != shape or values.dtype.kind != "f":
         raise ValueError(f"{layer}: {name}_init returned {values.dtype} {values.shape}; expected floats of shape {shape}")
-    if not np.isfinite(backend.to_numpy(drawn)).all():  # where it was drawn: nobody waits
+    if not np.isfinite(backend.to_numpy(values)).all():
         raise ValueError(f"{layer}: {name}_init returned a nan or an infinity")
     return Tensor(values.copy(), requires_grad=True, name=Place(name))
 

@@ -45,8 +45,8 @@ class _BatchNorm(Module):
                 f"{self!r}: a minibatch of shape {x.shape} has fewer than two values a channel; use more, or eval()"
             )
         y, mean, var = batch_norm(x, self.weight, self.bias, self.eps)
-        keep, take = 1 - self.momentum, self.momentum
-        _follow(self.running_mean, self.running_var, mean, var, keep, take, n / (n - 1))  # in place: buffers have no gradient
+        buffers, keep, take = (self.running_mean, self.running_var), 1 - self.momentum, self.momentum
+        _update_running(*buffers, mean, var, keep, take, n / (n - 1))  # in place: no gradient looks at them
         return y
 
     def extra_repr(self) -> str:
@@ -54,7 +54,7 @@ class _BatchNorm(Module):
 
 
 @backend.fused
-def _follow(
+def _update_running(
     running_mean: Array, running_var: Array, mean: Array, var: Array, keep: float, take: float, unbiased: float
 ) -> None:
     running_mean *= keep

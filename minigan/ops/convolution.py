@@ -164,9 +164,7 @@ def _weight_grad_array(x: Array, g: Array, windows: Windows) -> Array:
 def _input_grad_array(g: Array, weight: Array, windows: Windows, size: tuple[int, int]) -> Array:
     """g (N, O, OH, OW), weight (O, C, KH, KW) -> (N, C, H, W)"""
     no_gaps = windows.dilation == (1, 1) and all(p < k for p, k in zip(windows.padding, windows.kernel, strict=True))
-    few = weight.shape[1] <= 4 and backend.pieces_pay(
-        g
-    )  # channels: to move so little memory costs less than the larger product
+    few = weight.shape[1] <= 4 and backend.pieces_pay(g)  # channels: moving so little costs less than the larger product
     way = _input_grad_by_blocks if no_gaps and not few else _input_grad_by_adding
     return way(g, weight, windows, size)
 

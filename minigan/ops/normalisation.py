@@ -28,23 +28,27 @@ def batch_norm(x: Any, weight: Any, bias: Any, eps: float) -> tuple[Tensor, Arra
     total = _sums(rows)
     wide = _less_mean(_wide(rows), _per_pixel(total, rows), n)
     centred = wide.reshape(rows.shape)
-    left = _sums(centred)  # what rounding has left of the mean is taken into account channel by channel
+    left_over = _sums(centred)  # by rounding, of the mean: taken into account channel by channel
     squares = _sums(centred, centred)
-    mean, variance, offset, per_std, scale, shift = _statistics(total, left, squares, weight.data, bias.data, n, eps)
-    last = (lambda: None, ())  # the gradient that came last, and what all three derivatives need of it
+    mean, variance, offset, per_std, scale, shift = _statistics(total, left_over, squares, weight.data, bias.data, n, eps)
+    last = (lambda: None, 0, 0, ())  # the gradient that came last, its version, which derivative asked, and what it got
 
-    def of_the_channels(g: Tensor) -> tuple[Array, ...]:
-        """sum g, sum g x^, and two terms of d/dx, for each channel."""
+    def of_the_channels(g: Tensor, asks: int) -> tuple[Array, ...]:
+        """sum g, sum g x^, and two terms of d/dx, for each channel: computed once for the three derivatives.
+
+        A walk asks for 1, x, then for 2, weight, then for 3, bias: who does not come later than the last belongs to another
+        walk, before which somebody may have written into the same g.
+        """
         nonlocal last
-        before, found = last
-        if before() is not g:
+        before, version, asked, found = last
+        if before() is not g or version != g._version[0] or asks <= asked:
             g_rows = _rows(g.data)
             found = _gradient_sums(_sums(g_rows), _sums(g_rows, centred), offset, per_std, n)
-            last = weakref.ref(g), found
+        last = weakref.ref(g), g._version[0], asks, found
         return found
 
     def d_x(g: Tensor) -> Tensor:
-        _, _, rest, slope = of_the_channels(g)
+        _, _, rest, slope = of_the_channels(g, 1)
         g_wide = _wide(_rows(g.data))
         dx = _d_x(g_wide, wide, _per_pixel(rest, rows), _per_pixel(slope, rows), _per_pixel(scale, rows))
         return Tensor(_images(dx, x))
@@ -53,8 +57,8 @@ def batch_norm(x: Any, weight: Any, bias: Any, eps: float) -> tuple[Tensor, Arra
         "batch_norm",
         _images(_scaled(wide, _per_pixel(scale, rows), _per_pixel(shift, rows)), x),
         (x, lambda g, y: plain_d_x(g, x, weight, eps) if mode.recording else d_x(g)),
-        (weight, lambda g, y: plain_d_weight(g, x, weight, eps) if mode.recording else Tensor(of_the_channels(g)[1])),
-        (bias, lambda g, y: plain_d_bias(g, x, weight, eps) if mode.recording else Tensor(of_the_channels(g)[0])),
+        (weight, lambda g, y: plain_d_weight(g, x, weight, eps) if mode.recording else Tensor(of_the_channels(g, 2)[1])),
+        (bias, lambda g, y: plain_d_bias(g, x, weight, eps) if mode.recording else Tensor(of_the_channels(g, 3)[0])),
     )
     return y, mean, variance
 
@@ -65,11 +69,13 @@ def _less_mean(x: Array, total: Array, n: int) -> Array:
 
 
 @fused
-def _statistics(total: Array, left: Array, squares: Array, weight: Array, bias: Array, n: int, eps: float) -> tuple[Array, ...]:
+def _statistics(
+    total: Array, left_over: Array, squares: Array, weight: Array, bias: Array, n: int, eps: float
+) -> tuple[Array, ...]:
     """Of each channel: the mean, the variance, the offset of x - mean, 1 / sqrt(var + eps); y = scale (x - mean) + shift."""
-    offset = left / n
-    variance = squares / n - offset * offset
-    per_std = 1 / backend.of(total).sqrt(variance + eps)
+    xp, offset = backend.of(total), left_over / n
+    variance = xp.maximum(squares / n - offset * offset, 0)  # rounding can leave less than 0 of a constant channel
+    per_std = 1 / xp.sqrt(variance + eps)
     scale = weight * per_std
     return total / n + offset, variance, offset, per_std, scale, bias - scale * offset
 
@@ -83,7 +89,7 @@ def _scaled(x: Array, scale: Array, shift: Array) -> Array:
 
 @fused
 def _gradient_sums(sum_g: Array, sum_gx: Array, offset: Array, per_std: Array, n: int) -> tuple[Array, ...]:
-    """d/dbias, d/dweight, and with x as it was centred: d/dx = scale (g - rest - slope x)."""
+    """d/dbias, d/dweight, and d/dx = scale (g - rest - slope x). x is as it was centred: x^ = (x - offset) per_std."""
     d_weight = (sum_gx - offset * sum_g) * per_std
     slope = d_weight * per_std / n
     return sum_g, d_weight, sum_g / n - slope * offset, slope

@@ -109,7 +109,8 @@ def _as_tensor(name: str, value: Any, dtype: Any, like: Tensor | None) -> Tensor
 def linear(formula: Callable[..., Array], x: Tensor, by: Tensor, *numbers: float) -> Tensor:
     """The op y = formula(x, by, *numbers) where y = a x, element by element, and a depends on the rest: its own derivative.
 
-    The gradient for x is a g, the formula of g. `by` is a constant: it gets none. (But a change of it in place is seen.)
+    The gradient for x is a g, the formula of g. `by` counts as a constant, without its history; but it is among the inputs, so
+    that the walk refuses it where it has been written to.
     """
     by = Tensor._of(by._data, by._version)
     data = formula(x._data, by._data, *numbers)

@@ -16,9 +16,9 @@ class Optimizer:
 
     A subclass is a rule. It defines `update`, and names in `slots` the arrays that make up the state: zeros of the parameter's
     dtype before the first step. `settings` names its constants: a saved state must agree with them. If its `update` treats
-    each element by itself and writes in place, it sets `elementwise` to True: `update` is then called once for many small
-    parameters, joined to a vector, and several times for a large one. A subclass of the rule has to set this again, since its
-    own `update` may look at a whole parameter.
+    each element by itself and writes in place, it sets `elementwise` to True: under NumPy, `update` is then called once for
+    many small parameters, joined to a vector, and several times for a large one. A subclass of the rule has to set this again,
+    since its own `update` may look at a whole parameter.
 
     `lr` can be set between steps. A parameter whose gradient is None is left alone, and so is its state; one that is listed
     twice is stepped once. Raises ValueError or TypeError for an empty list, for things that are not Tensors, and for Tensors

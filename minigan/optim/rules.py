@@ -154,7 +154,7 @@ class Adam(Optimizer):
         _adam(theta, g, state["m"], state["v"], *self._numbers(self.lr, state["t"]))
 
     def _numbers(self, lr: float, t: int) -> tuple[float, ...]:
-        """What the formula needs besides arrays, in step t."""
+        """What step t needs besides arrays, in the order of `_direction`'s arguments."""
         beta1, beta2 = self.betas
         return beta1, 1 - beta1, beta2, 1 - beta2, lr / (1 - beta1**t), 1 - beta2**t, self.eps
 

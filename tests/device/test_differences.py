@@ -83,6 +83,17 @@ def test_indices_out_of_range_are_refused_in_debug_mode(name, device):
         index(Tensor(np.zeros((3, 4))))
 
 
+@pytest.mark.parametrize("name", OUT_OF_RANGE)
+def test_indices_out_of_range_are_refused_though_the_backend_takes_them(name, stand_in, monkeypatch):
+    """The stand-in indexes as NumPy does: here it takes anything, as CuPy does."""
+    index, says = OUT_OF_RANGE[name]
+    with backend.using("cupy"):
+        x = Tensor(np.zeros((3, 4)))
+        monkeypatch.setattr(stand_in.ndarray, "__getitem__", lambda self, index: self)
+        with mg.debug(), pytest.raises(IndexError, match=f"(?s)^getitem: index .* does not fit shape .*: {says}"):
+            index(x)
+
+
 def test_more_indices_than_axes_are_refused_in_debug_mode_too(device):
     with backend.using("cupy"), mg.debug(), pytest.raises(IndexError, match=r"^getitem: index .* does not fit shape \(3,\)"):
         Tensor(np.zeros(3))[[0], [0]]
@@ -153,3 +164,23 @@ def test_an_attack_with_a_nan_for_its_gradient_shows_it(name, device):
     here, there = on_both(compute)
     assert np.isnan(here).tolist() == [[True, False]]
     assert_agree(here, there, 1e-6)
+
+
+# --- two backends in one computation ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("op", [mg.relu, mg.leaky_relu, mg.dropout, mg.tanh, lambda x: nn.BatchNorm1d(2)(x)])
+def test_a_gradient_from_elsewhere_is_refused(op, device):
+    with backend.using("cupy"):
+        x = Tensor(np.ones((3, 2), np.float32), requires_grad=True)
+        y = op(x)
+    g = Tensor(np.ones((3, 2), np.float32))
+    for walk in (lambda: y.backward(g), lambda: mg.grad(y, x, gradient=g)):
+        with pytest.raises(TypeError, match="on different backends: gradient on numpy, output on cupy; move one with"):
+            walk()
+
+
+def test_images_of_two_backends_are_refused(device):
+    here = Tensor(np.ones((3, 2), np.float32))
+    with pytest.raises(TypeError, match="gradient_penalty: the arguments live on different backends: argument 1 on cupy"):
+        losses.gradient_penalty(lambda x: x * x, here.to("cupy"), here)

@@ -119,6 +119,12 @@ def test_an_initialiser_that_returns_something_else_is_refused(name, make, error
         TAKES_AN_INITIALISER[name](lambda shape, rng: make(shape))
 
 
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast")
+def test_numbers_too_large_for_float32_are_refused():
+    with pytest.raises(ValueError, match="weight_init returned a nan or an infinity"):
+        nn.Dense(2, 3, weight_init=lambda shape, rng: [[1e39] * 3] * 2)
+
+
 @every_layer
 def test_values_in_place_of_an_initialiser_are_refused(name):
     with pytest.raises(TypeError, match=rf"^{name}: weight_init is a ndarray; expected a function \(shape, rng\) -> array"):

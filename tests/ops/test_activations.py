@@ -76,6 +76,13 @@ def test_dropout_refuses_probabilities_outside_0_to_1(p):
         mg.dropout(np.ones(2), p)
 
 
+def test_dropout_keeps_where_what_was_drawn_is_p():
+    """It draws from [0, 1): with p = 0 and 0 drawn, the element stays."""
+    drawn = np.random.default_rng(0).random(8, dtype="float32")
+    kept = mg.dropout(np.ones(8), float(drawn[3]), rng=np.random.default_rng(0)).numpy() > 0
+    np.testing.assert_array_equal(kept, drawn >= drawn[3])
+
+
 def test_dropout_follows_the_seed_or_its_own_generator():
     x = np.ones(100)
     mg.seed(0)

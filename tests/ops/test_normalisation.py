@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import minigan as mg
+from minigan.ops import normalisation
 from minigan.ops.normalisation import batch_norm, plain_batch_norm
 
 EPS = 1e-5
@@ -143,3 +144,60 @@ def test_around_a_large_mean_the_result_is_centred_to_the_last_digits():
     y, mean, _ = batch_norm(x, np.ones(2, "float32"), np.zeros(2, "float32"), EPS)
     np.testing.assert_allclose(y.data.mean((0, 2, 3), dtype="float64"), 0.0, atol=2e-7)
     np.testing.assert_allclose(mean, x.mean((0, 2, 3), dtype="float64"), rtol=1e-7)
+
+
+def test_around_a_large_mean_the_gradients_are_right():
+    """The mean is rounded: what x - mean has still of it, here 0.2 to 0.8, has to be allowed for in each of them."""
+    rng = np.random.default_rng(0)
+    x, w, b = (1e6 + rng.normal(size=(3000, 3))).astype("float32"), np.ones(3, "float32"), np.zeros(3, "float32")
+    g = (2.0 + (x - x.astype("float64").mean(0)) + rng.normal(size=x.shape)).astype("float32")
+    inputs = [mg.Tensor(a, requires_grad=True) for a in (x, w, b)]
+    exact = [mg.Tensor(a.astype("float64"), requires_grad=True) for a in (x, w, b)]
+    _, found = gradients(batch_norm, inputs, g)
+    _, expected = gradients(plain_batch_norm, exact, g.astype("float64"))
+    for a, e in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a.data, e.data, rtol=1e-3, atol=1e-3)
+    _, _, var = batch_norm(*inputs, EPS)
+    np.testing.assert_allclose(var, x.var(0, dtype="float64"), rtol=1e-3)
+
+
+def test_rounding_leaves_no_variance_below_0():
+    x = np.tile(np.linspace(1e6, 1e7, 300, dtype="float32"), (2861, 1))  # constant channels, whose means are rounded
+    y, _, var = batch_norm(x, np.ones(300, "float32"), np.zeros(300, "float32"), EPS)
+    assert (var >= 0).all()
+    assert np.isfinite(y.data).all()
+
+
+@pytest.mark.parametrize("inputs", [[0, 1, 2], [1, 2], [2], [0], [2, 0]])
+@pytest.mark.parametrize("write", ["into the array", "another array"])
+def test_the_same_gradient_with_other_values_is_another_gradient(inputs, write):
+    """What the three derivatives share is computed anew for each walk."""
+    leaves = arguments((4, 3))
+    y, wanted = batch_norm(*leaves, EPS)[0], [leaves[i] for i in inputs]
+    g = mg.Tensor(np.random.default_rng(1).normal(size=(4, 3)))
+    before = mg.grad(y, wanted, gradient=g)
+    if write == "into the array":
+        g.data[...] *= 3.0
+    else:
+        g.data = 3.0 * g.data
+    for a, b in zip(mg.grad(y, wanted, gradient=g), before, strict=True):
+        np.testing.assert_allclose(a.data, 3.0 * b.data, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("first", "then"), [(0, 1), (0, 2), (1, 2), (2, 0)])
+def test_the_same_gradient_is_another_one_where_the_walks_lead_to_different_inputs(first, then):
+    leaves = arguments((4, 3))
+    y, g = batch_norm(*leaves, EPS)[0], mg.Tensor(np.random.default_rng(1).normal(size=(4, 3)))
+    mg.grad(y, leaves[first], gradient=g)
+    g.data = 3.0 * g.data
+    (found,) = mg.grad(y, leaves[then], gradient=g)
+    (expected,) = mg.grad(y, leaves[then], gradient=mg.Tensor(g.data.copy()))
+    np.testing.assert_array_equal(found.data, expected.data)
+
+
+def test_the_three_derivatives_share_their_sums(monkeypatch):
+    leaves, counts = arguments((4, 3)), []
+    y, sums = batch_norm(*leaves, EPS)[0], normalisation._sums
+    monkeypatch.setattr(normalisation, "_sums", lambda *arrays: counts.append(len(arrays)) or sums(*arrays))
+    mg.grad(y.sum(), leaves)
+    assert counts == [1, 2]

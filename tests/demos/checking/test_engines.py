@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from scipy import special
 
+import minigan
 from demos.checking import adapters, engines, extended, lines, tables, verdicts, worker
 from demos.checking.cases import CASES, FAMILIES, Case
 from demos.checking.verdicts import LEAK, MISSING, OK, RAISES, WRONG, Verdict, verdict
@@ -162,6 +163,14 @@ def test_an_engine_that_is_not_installed_is_left_out_and_named(capsys):
     assert (versions, list(absent), found) == ({"minigan": "1.0"}, ["jax"], [verdict])
     tables.print_all(versions, absent, found)
     assert "jax       left out: No module named 'jax' (pip install jax)" in capsys.readouterr().out
+
+
+def test_minigan_answers_from_a_clone_that_is_not_installed(monkeypatch):
+    def version(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    assert worker.answer("minigan", 0, 1, 0, len(CASES))["version"] == minigan.__version__
 
 
 def test_a_worker_that_ends_is_said(monkeypatch):
