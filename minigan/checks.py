@@ -21,14 +21,18 @@ def number(
     most: float = math.inf,
     above: float = -math.inf,
     below: float = math.inf,
+    otherwise: str = "",
 ) -> float:
-    """The value as a float, if it is a finite number with least <= value <= most and above < value < below."""
+    """The value as a float, if it is a finite number with least <= value <= most and above < value < below.
+
+    `otherwise`: what else may stand there.
+    """
     try:
         found = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
     except OverflowError:  # an integer of hundreds of digits
         found = math.inf
     if not (math.isfinite(found) and least <= found <= most and above < found < below):
-        raise ValueError(f"{who}: {name} is {_short(value)}; expected {_interval(name, least, most, above, below)}")
+        raise ValueError(f"{who}: {name} is {_short(value)}; expected {_interval(name, least, most, above, below)}{otherwise}")
     return found
 
 

@@ -49,6 +49,8 @@ TARGETS = {
     "RMSProp": lambda: stepped(optim.RMSProp),
     "Adam": lambda: stepped(optim.Adam),
     "OMD": lambda: stepped(optim.OMD),
+    "OMD, average": lambda: stepped(optim.OMD, predictor=2),
+    "OMD, decay": lambda: stepped(optim.OMD, predictor=0.5),
     "OptimisticAdam": lambda: stepped(optim.OptimisticAdam),
     "LinearDecay": decay,
     "Batches": stream,

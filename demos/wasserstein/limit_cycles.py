@@ -11,6 +11,10 @@ turn, or with w clipped as a WGAN's, ends from the solution; and OMD, for rates 
 needs care: momentum beta_1 = 1/2 delays the gradient by one step, as much as optimism looks ahead; and the smaller the
 gradients, the larger Adam's rate, unless epsilon = 2 eta keeps it below OMD's limit. The paper (Daskalakis et al. 2018) made
 optimistic Adam for WGANs of images: the last picture has Adam and optimistic Adam at equal cost on digits, several seeds each.
+
+On the slide, OMD steps by g_t + M_t+1 - M_t, where M_t+1 is a guess at the next gradient (g_t+1; the slide says g_t): the last
+one, as above, or an average of the last n, or a decayed average (Rakhlin and Sridharan 2013; Syrgkanis et al. 2015). On theta w
+a step is a product with a matrix, whose largest |eigenvalue| is the factor of the distance: below 1, OMD converges.
 """
 
 from collections.abc import Callable
@@ -25,7 +29,7 @@ from demos.kit.claim import Claim
 from demos.kit.run import start
 from demos.kit.settings import settings_of
 from demos.kit.style import OTHERS, slide
-from demos.wasserstein import optimism
+from demos.wasserstein import optimism, predictors
 from minigan import Tensor, optim
 
 STEPS = 2000
@@ -81,7 +85,7 @@ def main(argv: list[str] | None = None) -> None:
     args = start(digits.options(__doc__), argv, "limit_cycles", optimism.Settings())
     s = settings_of(args, optimism.QUICK if args.quick else optimism.Settings())
     settings = {name: {"eta": game.eta, "theta": game.theta, "w": game.w} for name, game in GAMES.items()}
-    claim = Claim(args, {**settings, "game_steps": STEPS, "data": args.data, "optimism": asdict(s)})
+    claim = Claim(args, {**settings, "game_steps": STEPS, "etas": predictors.ETAS, "data": args.data, "optimism": asdict(s)})
     paths = {name: {how: run(game, play) for how, play in PLAYS.items()} for name, game in GAMES.items()}
     distances = {name: {how: distance(path, GAMES[name]) for how, path in plays.items()} for name, plays in paths.items()}
     spiral_and_ellipse(claim, paths["bilinear game"], distances["bilinear game"])
@@ -92,6 +96,7 @@ def main(argv: list[str] | None = None) -> None:
     for name, plays in paths.items():
         claim.show(draw_paths(name, plays), FILES[name], ends(claim.metrics, name))
     claim.show(draw_distances(distances), "distances", arrived(claim.metrics))
+    predictors.experiment(claim)
     optimism.experiment(claim, s)
     claim.finish()
 
@@ -170,7 +175,7 @@ def published(claim: Claim, paths: dict[str, np.ndarray]) -> None:
 
 def found(m: dict[str, float]) -> str:
     """README's cell."""
-    return f"{ends(m, 'bilinear game')}; a WGAN-GP on digits: {optimism.words(m)}"
+    return f"{ends(m, 'bilinear game')}; {predictors.words(m)}; a WGAN-GP on digits: {optimism.words(m)}"
 
 
 def ends(m: dict[str, float], name: str) -> str:

@@ -7,7 +7,8 @@ joined (see `blocks`). What the rules share is in `optimizer`, which also counts
 """
 
 from collections.abc import Iterable
-from typing import Any
+from numbers import Integral
+from typing import Any, Literal
 
 from minigan import backend, checks
 from minigan.backend import Array, fused
@@ -72,22 +73,58 @@ def _rmsprop(theta: Array, g: Array, v: Array, lr: float, alpha: float, one_minu
 
 
 class OMD(Optimizer):
-    """Optimistic mirror descent (Daskalakis et al. 2018): theta <- theta - lr (2 g_t - g_(t-1)), with g_0 = 0.
+    """Optimistic mirror descent (Rakhlin and Sridharan 2013): theta <- theta - lr (g_t + M_(t+1) - M_t).
 
-    In a game, where gradient descent circles around the equilibrium, looking ahead by g_t - g_(t-1) makes it spiral inwards.
+    In a game, where gradient descent circles around the equilibrium, looking ahead makes it spiral inwards. `predictor`: what
+    M_(t+1), which predicts the next gradient, is made of. Gradients before the first are taken to be 0.
+
+    "last"                    M_(t+1) = g_t, so that the step is -lr (2 g_t - g_(t-1)) (Daskalakis et al. 2018)
+    n, a whole number         M_(t+1) = (g_t + ... + g_(t-n+1)) / n
+    decay, between 0 and 1    M_(t+1) = decay M_t + (1 - decay) g_t
     """
 
-    slots = ("g",)
+    settings = ("predictor",)
     elementwise = True
 
+    def __init__(self, params: Iterable[Tensor], lr: float, predictor: Literal["last"] | int | float = "last"):
+        super().__init__(params, lr)
+        self.predictor = predictor if isinstance(predictor, str) and predictor == "last" else _average("OMD", predictor)
+        self.slots = ("g",) if predictor == "last" else ("M",) if predictor < 1 else tuple([f"g{i}" for i in range(predictor)])
+
     def update(self, theta: Array, g: Array, state: State) -> None:
-        _optimistic_descent(theta, g, state["g"], self.lr)
+        if self.predictor == "last":
+            _optimistic_descent(theta, g, state["g"], self.lr)
+        elif self.predictor < 1:
+            _decayed_descent(theta, g, state["M"], self.lr, 1 - self.predictor)
+        else:
+            oldest = state[f"g{state['t'] % self.predictor}"]  # the last n gradients lie in n slots; the next takes its place
+            _averaged_descent(theta, g, oldest, self.lr, 1 / self.predictor)
+
+
+def _average(rule: str, predictor: Any) -> int | float:
+    """Of how many gradients, or with which decay."""
+    if isinstance(predictor, Integral):
+        return checks.whole(rule, "predictor", predictor)
+    return checks.number(rule, "predictor", predictor, above=0, below=1, otherwise=", a whole number from 1 on, or 'last'")
 
 
 @fused
 def _optimistic_descent(theta: Array, d: Array, before: Array, lr: float) -> None:
     theta -= lr * (2 * d - before)
     before[...] = d  # a copy: the gradient's own memory may be overwritten
+
+
+@fused
+def _averaged_descent(theta: Array, g: Array, oldest: Array, lr: float, one_nth: float) -> None:
+    theta -= lr * (g + one_nth * (g - oldest))  # of two averages of n neighbours, n - 1 are the same
+    oldest[...] = g
+
+
+@fused
+def _decayed_descent(theta: Array, g: Array, M: Array, lr: float, one_minus_decay: float) -> None:
+    change = one_minus_decay * (g - M)
+    theta -= lr * (g + change)
+    M += change
 
 
 class Adam(Optimizer):

@@ -14,6 +14,8 @@ RULES = {
     "RMSProp": lambda params: optim.RMSProp(params, 0.003, eps=0.01),
     "Adam": lambda params: optim.Adam(params, 0.003, eps=0.01),
     "OMD": lambda params: optim.OMD(params, 0.01),
+    "OMD, average": lambda params: optim.OMD(params, 0.01, 3),
+    "OMD, decay": lambda params: optim.OMD(params, 0.01, 0.6),
     "OptimisticAdam": lambda params: optim.OptimisticAdam(params, 0.003, eps=0.01),
 }
 every_rule = pytest.mark.parametrize("name", RULES)

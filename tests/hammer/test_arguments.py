@@ -575,7 +575,7 @@ def _targets() -> dict[str, Target]:
         "SGD": Target(optim.SGD, lambda: [x(2, 3)()], const(0.1), const(0.5)),
         "RMSProp": Target(optim.RMSProp, lambda: [x(2, 3)()], const(0.1), const(0.9), const(1e-8)),
         "Adam": Target(optim.Adam, lambda: [x(2, 3)()], const(0.1), const((0.5, 0.9)), const(1e-8)),
-        "OMD": Target(optim.OMD, lambda: [x(2, 3)()], const(0.1)),
+        "OMD": Target(optim.OMD, lambda: [x(2, 3)()], const(0.1), const(0.5)),
         "OptimisticAdam": Target(optim.OptimisticAdam, lambda: [x(2, 3)()], const(0.1), const((0.5, 0.9)), const(1e-8)),
         "lr": Target(lambda v: _set("lr")(optim.SGD([x(2, 3)()], 0.1), v), const(0.2)),
         "step": Target(lambda g: _optimized(optim.Adam, g), x(2, 3), names=("grad",), writes=True),

@@ -10,6 +10,8 @@ RULES = {
     "momentum": lambda params, **options: optim.SGD(params, **{"lr": 0.1, "momentum": 0.9, **options}),
     "rmsprop": lambda params, **options: optim.RMSProp(params, **{"lr": 0.1, **options}),
     "omd": lambda params, **options: optim.OMD(params, **{"lr": 0.1, **options}),
+    "omd, average": lambda params, **options: optim.OMD(params, **{"lr": 0.1, "predictor": 3, **options}),
+    "omd, decay": lambda params, **options: optim.OMD(params, **{"lr": 0.1, "predictor": 0.6, **options}),
     "adam": lambda params, **options: optim.Adam(params, **{"lr": 0.1, **options}),
     "optimistic adam": lambda params, **options: optim.OptimisticAdam(params, **{"lr": 0.1, **options}),
 }

@@ -291,7 +291,7 @@ def test_loading_refuses_another_shape_and_then_loads_nothing(make):
     optimizer = make([parameter([1.0]), parameter([1.0, 2.0])])
     step(optimizer, [1.0], [1.0, 2.0])
     other = make([parameter([1.0]), parameter([1.0])], lr=0.3)
-    with pytest.raises(ValueError, match=r"load_state_dict: params\.1\.\w has shape \(1,\), the state \(2,\)"):
+    with pytest.raises(ValueError, match=r"load_state_dict: params\.1\.\w+ has shape \(1,\), the state \(2,\)"):
         other.load_state_dict(optimizer.state_dict())
     assert other.lr == 0.3
     assert other.state == [{"t": 0}, {"t": 0}]

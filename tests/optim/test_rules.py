@@ -38,6 +38,14 @@ def naive_omd(theta, gradients, lr):
     return theta
 
 
+def naive_omd_with_averages(theta, gradients, lr, weights):
+    """M_(t+1) written out: the gradients from g_t back to g_1, times the weights; M_1 = 0."""
+    predictions = [sum(w * g for w, g in zip(weights, gradients[t - 1 :: -1], strict=False)) if t else 0 for t in range(51)]
+    for t, g in enumerate(gradients):
+        theta = theta - lr * (g + predictions[t + 1] - predictions[t])
+    return theta
+
+
 def adams_direction(gradients, t, beta1, beta2, eps):
     """That of step t >= 1, the averages written out."""
     m = (1 - beta1) * sum(beta1 ** (t - s) * gradients[s - 1] for s in range(1, t + 1))
@@ -67,6 +75,9 @@ def naive_optimistic_adam(theta, gradients, lr, *options):
         (lambda p: optim.RMSProp(p, 0.03), lambda x, g: naive_rmsprop(x, g, 0.03, 0.99, 1e-8)),
         (lambda p: optim.RMSProp(p, 0.03, 0.8, 1e-2), lambda x, g: naive_rmsprop(x, g, 0.03, 0.8, 1e-2)),
         (lambda p: optim.OMD(p, 0.03), lambda x, g: naive_omd(x, g, 0.03)),
+        (lambda p: optim.OMD(p, 0.03, 1), lambda x, g: naive_omd(x, g, 0.03)),
+        (lambda p: optim.OMD(p, 0.03, 4), lambda x, g: naive_omd_with_averages(x, g, 0.03, [1 / 4] * 4)),
+        (lambda p: optim.OMD(p, 0.03, 0.7), lambda x, g: naive_omd_with_averages(x, g, 0.03, 0.3 * 0.7 ** np.arange(50))),
         (optim.Adam, lambda x, g: naive_adam(x, g, 1e-3, 0.9, 0.999, 1e-8)),
         (lambda p: optim.Adam(p, 0.02, (0.5, 0.9), 1e-3), lambda x, g: naive_adam(x, g, 0.02, 0.5, 0.9, 1e-3)),
         (lambda p: optim.Adam(p, 0.02, betas=(0.0, 0.9)), lambda x, g: naive_adam(x, g, 0.02, 0.0, 0.9, 1e-8)),
@@ -77,7 +88,8 @@ def naive_optimistic_adam(theta, gradients, lr, *options):
         ),
     ],
     ids=[
-        *("sgd", "momentum 0.9", "momentum 0.5", "rmsprop", "rmsprop with options", "omd"),
+        *("sgd", "momentum 0.9", "momentum 0.5", "rmsprop", "rmsprop with options"),
+        *("omd", "omd, average of 1", "omd, average of 4", "omd, decayed average"),
         *("adam", "adam with options", "adam without momentum", "optimistic adam", "optimistic adam with options"),
     ],
 )
@@ -325,6 +337,41 @@ def test_omd_is_stable_below_1_over_the_square_root_of_3(lr, inwards):
     distances = bilinear(lambda p: optim.OMD(p, lr), 400)
     assert (distances[-1] < 0.01) == inwards
     assert (distances[-1] > 100) != inwards
+
+
+def test_five_steps_of_omd_with_averages_are_those_computed_by_hand():
+    """lr 1, g = 6, 12, -6, 0, 0. Of three: M = 2, 6, 4, 2, -2; with decay 1/2: M = 3, 15/2, 3/4, 3/8, 3/16, and M_1 = 0."""
+    gradients, starts = np.array([6, 12, -6, 0, 0]), [0.0]
+    for predictor, M in ((3, [2, 6, 4, 2, -2]), (0.5, [3, 7.5, 0.75, 0.375, 0.1875])):
+        by_hand = -np.cumsum(gradients + np.diff([0, *M]))
+        np.testing.assert_allclose(trajectory(optim.OMD([parameter(starts)], 1.0, predictor), gradients), by_hand, atol=1e-14)
+
+
+def test_the_default_is_the_last_gradient_which_is_the_average_of_one():
+    rng = np.random.default_rng(0)
+    start, gradients = rng.standard_normal(1), rng.standard_normal((50, 1))
+    last, one, default = (optim.OMD([parameter(start)], 0.0625, *p) for p in (["last"], [1], []))
+    steps = [trajectory(rule, gradients[:, 0]) for rule in (last, default)]
+    assert steps[0] == steps[1]
+    np.testing.assert_allclose(trajectory(one, gradients[:, 0]), steps[0], rtol=1e-13)
+
+
+def test_a_parameter_that_waits_keeps_its_own_last_gradients():
+    """b misses a step, so the place of its oldest gradient is another one than a's."""
+    a, b, alone = parameter([0.0]), parameter([0.0]), parameter([0.0])
+    rule = optim.OMD([a, b], 0.1, 2)
+    for t, g in enumerate([1.0, -3.0, 2.0, 5.0, 0.5]):
+        step(rule, [7.0], None if t == 1 else [g])
+    trajectory(optim.OMD([alone], 0.1, 2), [1.0, 2.0, 5.0, 0.5])
+    assert b.item() == alone.item()
+
+
+@pytest.mark.parametrize("predictors", [("last", 1), (2, 3), (2, 0.5), (0.5, 0.6)])
+def test_a_state_with_another_predictor_is_refused(predictors):
+    saved, other = (optim.OMD([parameter()], 0.1, predictor) for predictor in predictors)
+    step(saved, [1, 2, 3])
+    with pytest.raises(ValueError, match=r"load_state_dict: predictor is .* here, and was .* where the state was saved"):
+        other.load_state_dict(saved.state_dict())
 
 
 # --- what the rules refuse ----------------------------------------------------------------------------------------------

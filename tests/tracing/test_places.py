@@ -107,7 +107,7 @@ def test_every_op_of_a_dcgan_step_has_a_formula():
         (lambda p: optim.SGD(p, 0.1, momentum=0.9), "theta <- theta - lr b"),
         (lambda p: optim.RMSProp(p, 0.1), "theta <- theta - lr g / (sqrt(v) + eps)"),
         (lambda p: optim.Adam(p), "theta <- theta - lr m_hat / (sqrt(v_hat) + eps)"),
-        (lambda p: optim.OMD(p, 0.1), "theta <- theta - lr (2 g_t - g_(t-1))"),
+        (lambda p: optim.OMD(p, 0.1), "theta <- theta - lr (g_t + M_(t+1) - M_t)"),
         (lambda p: optim.OptimisticAdam(p), "theta <- theta - 2 lr d_t + lr d_(t-1)"),
     ],
 )

@@ -143,8 +143,8 @@ def test_in_a_small_version_convolution_helps_and_dense_players_in_its_place_are
     s = replace(dcgan.Settings(), channels=8, samples=500)
     x, y = data.glyphs(3_000, rng=np.random.default_rng(0))
     judge = metrics.train_judge(x, y, steps=300)
-    dense = [shortcomings.play(ITERATIONS, seed, 120, judge, x, s) for seed in range(6)]
-    conv = [shortcomings.play(CONV, seed, 120, judge, x, s) for seed in range(3)]
+    dense = [shortcomings.play(ITERATIONS, seed, 240, judge, x, s) for seed in range(6)]
+    conv = [shortcomings.play(CONV, seed, 240, judge, x, s) for seed in range(3)]
     for side, holds in ((conv, True), (dense[3:], False)):
         claim = Claim(start(common_options(""), ["--out", str(tmp_path)], "dcgan"), {})
         dcgan.measure(claim, {CONV: side, ITERATIONS: dense[:3], SECONDS: dense[:3]}, {"dots": 0.0})

@@ -10,6 +10,7 @@ from demos.kit.claim import Claim
 from demos.kit.run import common_options, start
 from demos.wasserstein import limit_cycles, optimism
 from demos.wasserstein.limit_cycles import GAMES, PLAYS, distance, run
+from demos.wasserstein.predictors import ETAS, PREDICTORS
 from minigan import data, metrics
 from tests.demos.running import broken_claims, coarse_pictures, summary_of
 
@@ -42,7 +43,7 @@ def short(monkeypatch):
 @pytest.mark.slow
 def test_after_half_of_the_steps_the_claim_holds_but_for_those_that_are_still_on_their_way(summary):
     assert {name for name, holds in summary["holds"].items() if not holds} == LATE
-    assert len(summary["holds"]) == 2 + 4 * len(GAMES) + 3 + 4
+    assert len(summary["holds"]) == 2 + 4 * len(GAMES) + 3 + 4 + len(PREDICTORS) * len(ETAS) + 1
     assert all(summary["metrics"][name] < 0.05 for name in LATE)
 
 
@@ -50,9 +51,10 @@ def test_after_half_of_the_steps_the_claim_holds_but_for_those_that_are_still_on
 def test_the_claim_holds_after_all_steps(tmp_path):
     assert broken_claims(limit_cycles, tmp_path) == []
     found = summary_of(tmp_path)
-    assert len(found["holds"]) == 2 + 6 * len(GAMES) + 3 + 4
+    assert len(found["holds"]) == 2 + 6 * len(GAMES) + 3 + 4 + len(PREDICTORS) * len(ETAS) + 1
     said = limit_cycles.found(found["metrics"])
     assert "GD at once 29,641" in said
+    assert "0.58 (last gradient)" in said
     assert "optimism" in said
     assert "|" not in said
 
