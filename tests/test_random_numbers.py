@@ -34,7 +34,7 @@ def test_seed_0_is_a_seed_like_any_other():
 
 @pytest.mark.slow
 def test_without_a_seed_every_process_draws_differently():
-    code = "from minigan import backend; print(random_numbers.generator().random())"
+    code = "from minigan import random_numbers; print(random_numbers.generator().random())"
     first, second = (subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout for _ in range(2))
     assert first != second
 
