@@ -146,7 +146,7 @@ class Game:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next step depends on, but for the minibatches, which have a state of their own."""
-        state = {name: getattr(self, name).state_dict() for name in self._saved_parts()}
+        state = {name: getattr(self, name).state_dict() for name in self.saved_parts()}
         state |= {"sample_rng": random_numbers.generator_state(self._sample_rng)}
         state |= {"rng": random_numbers.generator_state(self._dropout_rng())}
         return state | self._settings()
@@ -157,7 +157,7 @@ class Game:
         All parts are checked before the first is loaded: a game whose state is refused stays as it was.
         """
         self.check_state_dict(state)
-        for name in self._saved_parts():
+        for name in self.saved_parts():
             getattr(self, name).load_state_dict(state[name])
         random_numbers.set_generator_state(self._dropout_rng(), state["rng"])
         random_numbers.set_generator_state(self._sample_rng, state["sample_rng"])
@@ -168,12 +168,13 @@ class Game:
         checks.saved_names("", state, set(self.state_dict()) - set(settings), settings)
         for name, rng in (("rng", self._dropout_rng()), ("sample_rng", self._sample_rng)):
             random_numbers.checked_generator_state(rng, state[name], name)
-        for name in self._saved_parts():
+        for name in self.saved_parts():
             part = getattr(self, name)
             if hasattr(part, "check_state_dict"):  # a prior of the user's own may have none: it is loaded first, and may refuse
                 part.check_state_dict(state[name], name)
 
-    def _saved_parts(self) -> list[str]:
+    def saved_parts(self) -> list[str]:
+        """The attributes that have a state of their own. A game with a third network adds its name, and its optimizer's."""
         return [*(["prior"] if hasattr(self.prior, "state_dict") else []), "G", "D", "opt_G", "opt_D"]
 
     def _settings(self) -> dict[str, Any]:
