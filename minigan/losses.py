@@ -138,6 +138,23 @@ def l1(a: Any, b: Any) -> Tensor:
     return mean(abs(a - b))
 
 
+def pull_away_term(code: Any) -> Tensor:
+    """f_PT = mean (cosine of S_i and S_j)^2 over all i != j, for codes S (N, ...): Zhao et al. 2016, section 2.4.
+
+    0 where all codes are at right angles to each other, 1 where they are alike, or opposite. A code of zeros has no direction:
+    its cosines count as 0.
+    """
+    code = floating("pull_away_term", code)
+    n = len(code)
+    if n < 2:
+        raise ValueError(f"pull_away_term: codes of shape {code.shape}; of less than two, there is no pair")
+    S = code.reshape(n, -1)
+    length = norm(S, axis=1, keepdims=True)
+    S = S / where(length.data > 0, length, 1.0)
+    cosines = where(code.xp.eye(n, dtype=bool), 0.0, S @ S.T)  # i = j does not count
+    return sum(square(cosines)) / (n * (n - 1))
+
+
 def _floats(name: str, a: Any, b: Any) -> tuple[Tensor, Tensor]:
     """Both as Tensors of one floating dtype; integers, such as images of uint8, become float32."""
     a, b = operands(name, a, b)

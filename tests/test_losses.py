@@ -37,6 +37,11 @@ def naive_cross_entropy(v):
     return -np.mean([math.log(p[i, label]) for i, label in enumerate(LABELS)])
 
 
+def naive_pull_away(S):
+    n, unit = len(S), [s / np.sqrt(s @ s) for s in S]
+    return sum((unit[i] @ unit[j]) ** 2 for i in range(n) for j in range(n) if i != j) / (n * (n - 1))
+
+
 CASES = {
     "log_loss": (losses.log_loss, lambda p, y: -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p)), (P, Y)),
     "log_loss_with_logits": (
@@ -59,6 +64,7 @@ CASES = {
     "cross_entropy": (lambda v: losses.cross_entropy(v, LABELS), naive_cross_entropy, (LOGITS,)),
     "mse": (losses.mse, lambda a, b: np.mean((a - b) ** 2), (V, W)),
     "l1": (losses.l1, lambda a, b: np.mean(np.abs(a - b)), (V, W)),
+    "pull_away": (losses.pull_away_term, naive_pull_away, (LOGITS,)),
 }
 
 

@@ -184,6 +184,8 @@ SETTINGS = {
     "clip": ("wgan", {"clip": 0.1}, "clip is 0.1 here, and was 0.01"),
     "penalty": ("wgan_gp", {"penalty": 1.0}, "penalty is 1.0 here, and was 10.0"),
     "gamma": ("began", {"gamma": 0.7}, "gamma is 0.7 here, and was 0.5"),
+    "margin": ("ebgan", {"margin": 2.0}, "margin is 2.0 here, and was 10.0"),
+    "pull_away": ("ebgan", {"pull_away": 0.1}, "pull_away is 0.1 here, and was 0.0"),
     "l": ("cgan", {"l": 3}, "l is 3 here, and was 1"),
 }
 

@@ -3,6 +3,7 @@
 from minigan.games.began import BEGAN
 from minigan.games.conditional_gan import Conditional, ConditionalGAN
 from minigan.games.dcgan import dcgan_discriminator, dcgan_generator
+from minigan.games.ebgan import EBGAN, Autoencoder
 from minigan.games.figures import Figures
 from minigan.games.game import Game
 from minigan.games.gan import GAN
@@ -11,9 +12,11 @@ from minigan.games.wgan_gp import WGANGP
 
 __all__ = [
     "BEGAN",
+    "EBGAN",
     "GAN",
     "WGAN",
     "WGANGP",
+    "Autoencoder",
     "Conditional",
     "ConditionalGAN",
     "Figures",

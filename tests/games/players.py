@@ -17,13 +17,16 @@ RULES = {  # a different one in each game, so that each is met with float32, sav
     "cgan": optim.OptimisticAdam,
     "cgan_images": optim.Adam,
     "began": optim.Adam,
+    "ebgan": optim.RMSProp,
 }
 IMAGES = ("dcgan", "cgan_images")
 CONDITIONAL = ("cgan", "cgan_images")
+AUTOENCODERS = ("began", "ebgan")  # whose D returns an image of its input's shape, not a number
 FIGURES = {name: ["loss_D", "loss_G", "D_real", "D_fake", "D_accuracy"] for name in RULES} | {
     "wgan": ["loss_D", "loss_G", "w_estimate"],
     "wgan_gp": ["loss_D", "loss_G", "w_estimate", "penalty"],
     "began": ["loss_D", "loss_G", "L_x", "ratio", "k", "M"],
+    "ebgan": ["loss_D", "loss_G", "D_real", "D_fake"],
 }
 
 
@@ -75,6 +78,8 @@ def by_hand(module):
     """The reference's network with copies of the module's parameters."""
     if isinstance(module, games.Conditional):
         return reference.Net(*by_hand(module.network).layers, classes=module.classes)
+    if isinstance(module, games.Autoencoder):
+        return reference.Net(*by_hand(module.encoder).layers, *by_hand(module.decoder).layers)
     return reference.Net(*[_layer_by_hand(layer) for layer in module])
 
 
@@ -136,14 +141,17 @@ def make(name, prior=None, dtype="float32", rule=None, lr=0.01, **options):
         G, D = image_players(z=3, in_channels=1) if name == "dcgan" else image_players(3 + CLASSES, 1 + CLASSES)
     else:
         extra = CLASSES if name == "cgan" else 0
-        G, D = mlp(3 + extra, 5, 2), mlp(2 + extra, 5, 4 if name == "began" else 1)
+        G, D = mlp(3 + extra, 5, 2), mlp(2 + extra, 5, 4 if name in AUTOENCODERS else 1)
         if name == "began":
             D = nn.Sequential(*D, nn.Tanh(), nn.Dense(4, 2))
+        if name == "ebgan":
+            D = games.Autoencoder(D, nn.Sequential(nn.Tanh(), nn.Dense(4, 2)))
     if name in CONDITIONAL:
         G, D = games.Conditional(G, CLASSES), games.Conditional(D, CLASSES)
     if dtype == "float64":
         in_float64(G, D)
     kinds = {"gan": games.GAN, "dcgan": games.GAN, "wgan": games.WGAN, "wgan_gp": games.WGANGP, "began": games.BEGAN}
+    kinds |= {"ebgan": games.EBGAN}
     kind, rule = kinds.get(name, games.ConditionalGAN), rule or RULES[name]
     return kind(G, D, prior or data.noise(3), rule(G.parameters(), lr=lr), rule(D.parameters(), lr=lr), **options)
 
