@@ -1,0 +1,294 @@
+"""EBGAN: D is an energy, low at the data, and fakes are lifted up to a margin (Zhao, Mathieu and LeCun 2016).
+
+Slide: "GAN variants (> 100): Energy-based GAN (EBGAN)" (IT3320E, lecture 10)
+
+    E(v) = |v - D(v)|        D descends E(x) + max(0, m - E(G(z)))        G descends E(G(z)) + 0.1 f_PT
+    f_PT = mean over i != j of (cosine of S_i and S_j)^2, S the codes of G's samples: the pull-away term
+
+Against a G that stands still, the best D has E = 0 where the data are denser, and E = m where the fakes are: its loss is
+m (1 - TV), TV the total variation distance (the integral of |p - q| / 2). Theorem 1: in a Nash equilibrium TV is 0, so that D's
+loss is m. On the line an autoencoder can be any energy, and both can be seen: D alone, then the game.
+
+What to look for: D's loss rises to m while G learns, and the energy becomes flat where the data are. Then on digits: is there
+a digit that G no longer draws, and does the pull-away term bring it back?
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from itertools import product
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy.stats import norm
+
+import minigan as mg
+from demos.architectures import began
+from demos.kit import digits, line
+from demos.kit.claim import Claim
+from demos.kit.comparing import HELPS, NOTHING, compare, verdict
+from demos.kit.jobs import each
+from demos.kit.pictures import sheet
+from demos.kit.rounding import at_most
+from demos.kit.run import start
+from demos.kit.settings import settings_of
+from demos.kit.style import FAKE, MARKERS, OTHERS, REAL, slide
+from demos.kit.training import adams, train
+from minigan import Tensor, data, losses, metrics, nn, no_grad, relu
+from minigan.games import EBGAN, Autoencoder
+
+
+@dataclass
+class Settings:
+    """Everything that the result depends on, besides the seed."""
+
+    steps: int = 2_500  # iterations on digits; the learning rates fall linearly to 0 over them
+    seeds: int = 4  # games with the pull-away term, and without
+    margin: float = 10.0  # m, in the unit of |v - D(v)|, pixels from -1 to 1
+    pull_away: float = 0.1  # weight of the pull-away term
+    z: int = 64  # dimensions of the noise, uniform in [-1, 1]
+    width: int = 256  # of the hidden layers
+    code: int = 64  # of D's narrowest layer
+    batch: int = 64
+    lr: float = 1e-3  # Adam's, betas (0.5, 0.999)
+    line_steps: int = 4_000  # on the line
+    line_seeds: int = 3
+    line_margin: float = 1.0
+    line_width: int = 64
+    line_batch: int = 256
+    line_lr: float = 1e-3
+
+
+QUICK = {"steps": 60, "seeds": 1, "width": 64, "line_steps": 60, "line_seeds": 1}
+
+WITH, WITHOUT = "with the pull-away term", "without it"
+SHIFTS = (0.0, 0.5, 1.0, 2.0, 3.0)  # of N(0, 1), for D alone
+TARGET = line.Mixture((0.5, 0.5), (-1.5, 1.5), (0.5, 0.5))  # the data of the game on the line
+GRID = np.linspace(-4, 4, 321)
+DRAWN = 20_000  # numbers, for the means and the histograms on the line
+SHOWN = 60  # images of a game in the picture
+COMPARED = 500  # samples whose codes are compared with each other
+
+
+def main(argv: list[str] | None = None) -> None:
+    """D alone and the game, on the line; then digits with the pull-away term, and without."""
+    args = start(digits.options(__doc__), argv, "ebgan", Settings())
+    s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
+    claim = Claim(args, {"data": args.data, **asdict(s)})
+    seeds = range(args.seed, args.seed + s.line_seeds)
+    tasks = {f"D alone, shift {shift:g}, seed {seed}": (shift, seed) for shift, seed in product(SHIFTS, seeds)}
+    alone = each(play_alone, tasks, s, steps=len(tasks) * s.line_steps)
+    on_the_line = each(play_on_the_line, {f"seed {seed}": (seed,) for seed in seeds}, s, steps=len(seeds) * s.line_steps)
+    x, y, _ = digits.load(args)
+    judge = digits.judge_of(args, x, y)
+    seeds = range(args.seed, args.seed + s.seeds)
+    tasks = {f"{kind}, seed {seed}": (kind, seed) for kind, seed in product((WITH, WITHOUT), seeds)}
+    found = each(play, tasks, judge, x, s, steps=len(tasks) * s.steps)
+    runs = {WITH: found[: s.seeds], WITHOUT: found[s.seeds :]}
+    theory(claim, alone, on_the_line, s)
+    pull_away(claim, runs)
+    claim.show(draw_line(alone, on_the_line, s), "equilibrium", in_theory(claim.metrics))
+    claim.show(draw_digits(runs), "pull_away", on_digits(claim.metrics))
+    claim.finish()
+
+
+# --- on the line ----------------------------------------------------------------------------------------------------------
+
+
+def play_alone(shift: float, seed: int, s: Settings) -> dict[str, float]:
+    """D learns while G stands still: N(0, 1) against N(shift, 1). Its loss at the end, over m, and what theory says."""
+    mg.seed(seed)
+    G = nn.Dense(1, 1)
+    G.weight.data, G.bias.data = np.ones((1, 1), np.float32), np.full(1, shift, np.float32)
+    game = game_on_the_line(G, 0.0, s)
+    normal = line.Mixture((1.0,), (0.0,), (1.0,))
+    train(game, stream(normal, s.line_batch, seed), s.line_steps, "D alone")
+    return {"shift": shift, "loss": loss_of_d(game, normal, seed), "theory": 1 - (2 * norm.cdf(shift / 2) - 1)}
+
+
+def play_on_the_line(seed: int, s: Settings) -> dict[str, np.ndarray]:
+    """Both learn: D's loss over m, step for step; the energies on the grid at the end, and how the samples lie."""
+    mg.seed(seed)
+    game = game_on_the_line(line.network(s.line_width), s.line_lr, s)
+    figures = train(game, stream(TARGET, s.line_batch, seed), s.line_steps, "the game on the line")
+    with no_grad():
+        energy = game.energy(Tensor(GRID.astype(np.float32)[:, None])).numpy()
+    samples = game.sample(DRAWN)[:, 0]
+    return {
+        "loss": np.array([row["loss_D"] for row in figures]) / s.line_margin,
+        "energy": energy.copy(),
+        "density": np.histogram(samples, GRID, density=True)[0],
+        "variation": total_variation(samples),
+    }
+
+
+def game_on_the_line(G: nn.Module, lr: float, s: Settings) -> EBGAN:
+    """Against G, whose learning rate is lr, a D that can be any energy: its code is not narrower than the line."""
+    D = line.network(s.line_width)
+    return EBGAN(G, D, data.noise(1), *adams(G, D, lr, s.line_lr), margin=s.line_margin)
+
+
+def stream(mixture: line.Mixture, size: int, seed: int) -> Iterator:
+    """Minibatches of the mixture that can be saved."""
+    return data.batches(mixture.draw(DRAWN, np.random.default_rng(seed)), size=size)
+
+
+def loss_of_d(game: EBGAN, mixture: line.Mixture, seed: int) -> float:
+    """D's loss over m, on numbers that it has not seen."""
+    with no_grad():
+        x = Tensor(mixture.draw(DRAWN, np.random.default_rng(seed + 1000)))
+        fake = Tensor(game.sample(DRAWN))
+        loss = mg.mean(game.energy(x)) + mg.mean(relu(game.margin - game.energy(fake)))
+        return loss.item() / game.margin
+
+
+def total_variation(samples: np.ndarray, cells: int = 80) -> float:
+    """Between samples and mixture: half the sum of |differences| of their probabilities in as many cells, and outside."""
+    edges = np.linspace(GRID[0], GRID[-1], cells + 1)
+    cdf = sum(w * norm.cdf(edges, a, b) for w, a, b in zip(TARGET.weights, TARGET.means, TARGET.stds, strict=True))
+    p, q = np.diff(cdf), np.histogram(samples, edges)[0] / len(samples)
+    return float(np.abs(p - q).sum() + abs(q.sum() - p.sum())) / 2
+
+
+def theory(claim: Claim, alone: list[dict], on_the_line: list[dict], s: Settings) -> None:
+    """D alone measures the total variation distance; in the game, its loss ends at m."""
+    off = max(abs(run["loss"] - run["theory"]) for run in alone)
+    claim.at_most("D alone: loss / m beside 1 - TV, largest error", off, 0.05)
+    ends = [late(run["loss"]) for run in on_the_line]
+    worst = max(ends, key=lambda end: abs(end - 1))
+    claim.between("game on the line: loss of D / m at the end, worst seed", worst, 0.9, 1.1)
+    starts = [float(np.mean(run["loss"][: max(1, len(run["loss"]) // 100)])) for run in on_the_line]
+    claim.note("game on the line: loss of D / m, the least on the way", min(smooth(run["loss"]).min() for run in on_the_line))
+    claim.note("game on the line: loss of D / m in the first hundredth", np.mean(starts), "reported: the mean over the seeds")
+    variation = max(run["variation"] for run in on_the_line)
+    claim.note("game on the line: TV of the samples at the end, worst seed", variation, "reported: 0 is what theory says")
+
+
+def late(curve: np.ndarray) -> float:
+    """The mean over the last tenth."""
+    return float(np.mean(curve[-max(1, len(curve) // 10) :]))
+
+
+def smooth(curve: np.ndarray) -> np.ndarray:
+    """Means over hundredths."""
+    return np.array([part.mean() for part in np.array_split(curve, min(100, len(curve)))])
+
+
+# --- on digits ------------------------------------------------------------------------------------------------------------
+
+
+def play(kind: str, seed: int, judge: metrics.Judge, x: np.ndarray, s: Settings) -> dict:
+    """A game: how many classes have 1 % of the samples, how far these are from the data, and how alike their codes."""
+    mg.seed(seed)
+    G, D = players(s)
+    weight = s.pull_away if kind == WITH else 0.0
+    game = EBGAN(G, D, data.noise(s.z, "uniform"), *adams(G, D, s.lr, s.lr), margin=s.margin, pull_away=weight)
+    train(game, data.batches(2 * x - 1, size=s.batch), s.steps, "game")
+    samples = game.sample(digits.SAMPLES)
+    with no_grad():
+        alike = losses.pull_away_term(D.encoder(Tensor(samples[:COMPARED]))).item()
+    samples = (samples + 1) / 2
+    counts = np.bincount(digits.opinion(judge, samples)[0], minlength=10)
+    a, b = digits.features(judge, samples), digits.features(judge, digits.some(x, len(samples)))
+    return {
+        "classes": int((100 * counts >= len(samples)).sum()),
+        "Frechet distance": metrics.frechet_distance(a, b),
+        "f_PT": alike,
+        "samples": samples[:SHOWN],
+    }
+
+
+def players(s: Settings) -> tuple[nn.Sequential, Autoencoder]:
+    """BEGAN's networks, D's cut in two at the code."""
+    layers = list(began.autoencoder(s))
+    return began.generator(s), Autoencoder(nn.Sequential(*layers[:4]), nn.Sequential(*layers[4:]))
+
+
+FIGURES = {"classes": "higher", "Frechet distance": "lower", "f_PT": "lower"}
+
+
+def pull_away(claim: Claim, runs: dict[str, list[dict]]) -> None:
+    """What the term does to G: to what it is a term of, to the classes, and to the distance."""
+    for kind, name in product(runs, FIGURES):
+        claim.note(f"{name} {kind}", np.mean([run[name] for run in runs[kind]]), "reported: the mean over the seeds")
+    claim.at_least(f"classes {WITH}, worst seed", min(run["classes"] for run in runs[WITH]), 10)
+    for name, expected in (("classes", {HELPS, NOTHING}), ("Frechet distance", None), ("f_PT", {HELPS})):
+        with_it, without = ([run[name] for run in runs[kind]] for kind in (WITH, WITHOUT))
+        claim.compare(f"{name}: the pull-away term", compare(with_it, without, FIGURES[name]), expected)
+
+
+# --- in words -------------------------------------------------------------------------------------------------------------
+
+
+def found(m: dict[str, float]) -> str:
+    """README's cell."""
+    return f"{in_theory(m)}. {on_digits(m)}"
+
+
+def in_theory(m: dict[str, float]) -> str:
+    """What D's loss is."""
+    return (
+        "On the line, D alone measures the total variation distance: its loss is m (1 - TV) within "
+        f"{at_most(m['D alone: loss / m beside 1 - TV, largest error'])} m; in the game it comes to "
+        f"{m['game on the line: loss of D / m at the end, worst seed']:.2f} m"
+    )
+
+
+def on_digits(m: dict[str, float]) -> str:
+    """What the pull-away term does."""
+    classes, distance = (f"{name}: the pull-away term" for name in ("classes", "Frechet distance"))
+    words = {key: verdict(m[key], m[f"{key} low"], m[f"{key} high"], FIGURES[key.split(":")[0]]) for key in (classes, distance)}
+    return (
+        f"On digits, with the pull-away term G draws {m[f'classes {WITH}']:.1f} classes instead of "
+        f"{m[f'classes {WITHOUT}']:.1f} ({words[classes]}), at a Frechet distance of {m[f'Frechet distance {WITH}']:.0f} "
+        f"instead of {m[f'Frechet distance {WITHOUT}']:.0f} ({words[distance]})"
+    )
+
+
+# --- the pictures ---------------------------------------------------------------------------------------------------------
+
+
+def draw_line(alone: list[dict], on_the_line: list[dict], s: Settings) -> Figure:
+    """D's loss alone, beside theory, and along the game; the energy and the samples at the end of the first game."""
+    figure, panels = slide(1, 3, height=5.5)
+    shifts = np.linspace(0, SHIFTS[-1], 100)
+    panels[0].plot(shifts, 2 - 2 * norm.cdf(shifts / 2), color=OTHERS[3], label="theory, $1 - TV$")
+    panels[0].plot([run["shift"] for run in alone], [run["loss"] for run in alone], "o", color=OTHERS[0], label="D alone")
+    panels[0].set(xlabel="between the means of data and fakes", ylabel="D's loss / $m$", title="D alone", ylim=(0, 1.1))
+    panels[0].legend()
+    for run in on_the_line:
+        curve = smooth(run["loss"])
+        panels[1].plot((np.arange(len(curve)) + 0.5) * s.line_steps / len(curve), curve, color=OTHERS[0], linewidth=1.5)
+    panels[1].axhline(1, color=OTHERS[3], linestyle=":")
+    panels[1].set(xlabel="iteration", ylabel="D's loss / $m$ (dotted: theorem 1)", title="the game", ylim=(0, None))
+    draw_end(panels[2], on_the_line[0], s)
+    return figure
+
+
+def draw_end(axes: Axes, run: dict, s: Settings) -> None:
+    """The energy over the line, above the data's density and that of the samples."""
+    axes.plot(GRID, run["energy"] / s.line_margin, color=OTHERS[2], label="energy / $m$")
+    axes.plot(GRID, TARGET.density(GRID), color=REAL, label="data")
+    axes.stairs(run["density"], GRID, color=FAKE, label="samples")
+    axes.set(xlabel="$x$", ylabel="energy / $m$, density", title="the end of the first game", ylim=(0, 1.6))
+    axes.legend(loc="upper center")
+
+
+def draw_digits(runs: dict[str, list[dict]]) -> Figure:
+    """Samples of the first game with the term and without; the classes and the distance of all."""
+    figure, panels = slide(1, 4, height=5.5, width_ratios=(3, 3, 2, 2))
+    for axes, kind in zip(panels, runs, strict=False):
+        axes.imshow(sheet(runs[kind][0]["samples"], 6), cmap="gray", vmin=0, vmax=1)
+        axes.set_title(kind)
+        axes.axis("off")
+    for axes, name, label in zip(panels[2:], FIGURES, ("classes drawn, of 10", "Frechet distance"), strict=False):
+        for i, side in enumerate(runs.values()):
+            axes.plot([i] * len(side), [run[name] for run in side], MARKERS[i], color=(REAL, OTHERS[1])[i])
+        axes.set(xticks=[0, 1], xlim=(-0.5, 1.5), ylabel=label, title="a point for each game")
+        axes.set_xticklabels(["with", "without"])
+        axes.set_ylim(0, 10.5 if name == "classes" else 1.2 * max(run[name] for side in runs.values() for run in side))
+    return figure
+
+
+if __name__ == "__main__":
+    main()
