@@ -227,10 +227,11 @@ def found(m: dict[str, float]) -> str:
 
 def in_theory(m: dict[str, float]) -> str:
     """What D's loss is."""
+    off = m["D alone: loss / m beside 1 - TV, largest error"]
+    end = m["game on the line: loss of D / m at the end, worst seed"]
     return (
         "On the line, D alone measures the total variation distance: its loss is m (1 - TV) within "
-        f"{at_most(m['D alone: loss / m beside 1 - TV, largest error'])} m; in the game it comes to "
-        f"{m['game on the line: loss of D / m at the end, worst seed']:.2f} m"
+        f"{at_most(off)} m; in the game it comes to {end:.2f} m"
     )
 
 
