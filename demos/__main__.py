@@ -35,7 +35,7 @@ CHAPTERS = {  # in the lectures' order, from a network's gradients to attacks; w
     "the_game": ("transform", "gan", "optimal_discriminator", "convergence"),
     "training": ("saturation", "perfect_discriminator", "tempo", "equilibrium", "collapse", "coadaptation", "hacks"),
     "generative_models": ("autoencoder", "pretraining", "vae", "boltzmann", "latent"),
-    "architectures": ("cgan", "conditioning", "dcgan", "began", "ebgan"),
+    "architectures": ("cgan", "conditioning", "dcgan", "lapgan", "began", "ebgan"),
     "wasserstein": ("earth_mover", "learning_curves", "wgan", "limit_cycles"),
     "adversarial_examples": ("fgsm", "dimension", "fooled", "adversarial_training", "patch", "manifold_defense"),
     "the_slides": ("errata",),

@@ -1,0 +1,221 @@
+"""LAPGAN: an image is drawn coarse to fine, by one GAN for each level of a Laplacian pyramid (Denton et al. 2015).
+
+Slide: the references, "Deep generative image models using a laplacian pyramid of adversarial networks" (IT3320E, lecture 10)
+
+    training   I_(k+1) = d(I_k), l_k = u(I_(k+1)), h_k = I_k - l_k;  D_k tells l_k + h_k from l_k + G_k(z, l_k)
+    sampling   I_2 = G_2(z), 7 x 7;  then I_k = u(I_(k+1)) + G_k(z, u(I_(k+1))) for 14 x 14 and 28 x 28
+
+d is the mean of 2 x 2 pixels, u repeats each pixel. Every level is trained by itself, on real coarse images: no network ever
+sees what the level above has made. Beside it plays a single GAN of 28 x 28, its G and its D with as many parameters as the
+three together, for as many seconds.
+
+What to look for: what each level adds, and how much of the distance to the data is the coarse images' fault: the finer levels
+also draw on real coarse images.
+"""
+
+import time
+from dataclasses import asdict, dataclass, replace
+from itertools import product
+
+import numpy as np
+from matplotlib.figure import Figure
+
+import minigan as mg
+from demos.architectures import pyramid, shortcomings
+from demos.kit import digits
+from demos.kit.claim import Claim
+from demos.kit.comparing import compare, verdict
+from demos.kit.jobs import each
+from demos.kit.pictures import sheet
+from demos.kit.run import start
+from demos.kit.settings import settings_of
+from demos.kit.style import FAKE, MARKERS, OTHERS, REAL, slide
+from demos.kit.training import adams, train
+from minigan import data, metrics, nn
+from minigan.games import GAN
+
+
+@dataclass
+class Settings:
+    """Everything that the result depends on, besides the seed."""
+
+    steps: int = 2_000  # iterations of each level; the learning rates fall linearly to 0 over them
+    pace: float = 1.0  # iterations of the single GAN in the time of one of each level
+    seeds: int = 4
+    z: int = 32  # dimensions of the noise, standard normal, of each level and of the single GAN
+    width: int = 128  # of the hidden layers of a level's networks
+    batch: int = 64
+    lr: float = 2e-3  # Adam's, betas (0.5, 0.999)
+    r1: float = 1.0  # weight of the penalty on D's gradient at the data
+
+
+QUICK = {"steps": 40, "seeds": 1, "width": 32}
+
+LAPGAN, SINGLE = "LAPGAN", "one scale"
+LEVELS = 2  # of residuals: 28 x 28 and 14 x 14; what is left has 7 x 7
+SHOWN = 20  # samples of a game in the picture, ten to a row
+
+
+def main(argv: list[str] | None = None) -> None:
+    """The pyramid of real images; LAPGAN and a single GAN with every seed."""
+    args = start(digits.options(__doc__), argv, "lapgan", Settings())
+    s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
+    claim = Claim(args, {"data": args.data, **asdict(s)})
+    x, y, (others, _) = digits.load(args)
+    error = np.abs(pyramid.rebuild(pyramid.build(others, LEVELS)) - others).max()
+    claim.at_most("largest error of a pixel that is taken apart and rebuilt", error, 1e-6, quick=True)
+    judge = digits.judge_of(args, x, y)
+    tasks = {f"{kind}, seed {args.seed + i}": (kind, args.seed + i) for kind, i in product((LAPGAN, SINGLE), range(s.seeds))}
+    steps = s.seeds * ((LEVELS + 1) * s.steps + round(s.pace * s.steps))
+    found = each(play, tasks, judge, x, s, steps=steps)
+    runs = {LAPGAN: found[: s.seeds], SINGLE: found[s.seeds :]}
+    measure(claim, runs)
+    claim.show(picture(runs), "lapgan", in_words(claim.metrics))
+    claim.finish()
+
+
+# --- the games ------------------------------------------------------------------------------------------------------------
+
+
+def play(kind: str, seed: int, judge: metrics.Judge, x: np.ndarray, s: Settings) -> dict:
+    """Train; the samples' distance to the data, the share of clear digits, and the processor's seconds."""
+    mg.seed(seed)
+    x, began = 2 * x - 1, time.process_time()
+    games = levels(x, s) if kind == LAPGAN else [single(s)]
+    if kind == LAPGAN:
+        for k, (game, images) in enumerate(zip(games, gaussian(x), strict=True)):
+            batches = data.batches(images, size=s.batch) if k == LEVELS else pyramid.Pairs(images, s.batch)
+            train(game, batches, s.steps, f"level {k}")
+    else:
+        train(games[0], data.batches(x, size=s.batch), round(s.pace * s.steps), "one scale")
+    run = {"seconds": time.process_time() - began}
+    course = sample(games, digits.SAMPLES)
+    run |= look(course[-1], judge, x) | {"course": [images[:SHOWN] for images in course]}
+    if kind == LAPGAN:
+        small = gaussian(digits.some(x, digits.SAMPLES))[-1]
+        run["Frechet distance, real coarse images"] = look(refine(games, small)[-1], judge, x)["Frechet distance"]
+    return run
+
+
+def gaussian(x: np.ndarray) -> list[np.ndarray]:
+    """[I_0, I_1, I_2]"""
+    images = [x]
+    for _ in range(LEVELS):
+        images.append(pyramid.down(images[-1]))
+    return images
+
+
+def levels(x: np.ndarray, s: Settings) -> list[GAN]:
+    """The games of 28 x 28, of 14 x 14, and of 7 x 7, which has no condition."""
+    games, images = [], gaussian(x)
+    for k, side in enumerate((28, 14)):
+        G = pyramid.Residual(dense(s.z + side * side, side * side, s.width), s.z, side)
+        D = pyramid.OfSum(nn.Sequential(nn.Flatten(), *dense(side * side, 1, s.width)))
+        games.append(GAN(G, D, pyramid.RealCondition(s.z, images[k + 1]), *adams(G, D, s.lr, s.lr), r1=s.r1))
+    G = nn.Sequential(*dense(s.z, 7 * 7, s.width), nn.Tanh(), nn.Reshape(1, 7, 7))
+    D = nn.Sequential(nn.Flatten(), *dense(7 * 7, 1, s.width))
+    return [*games, GAN(G, D, data.noise(s.z), *adams(G, D, s.lr, s.lr), r1=s.r1)]
+
+
+def dense(inputs: int, outputs: int, width: int) -> nn.Sequential:
+    """Two hidden layers."""
+    first, second = nn.Dense(inputs, width), nn.Dense(width, width)
+    return nn.Sequential(first, nn.LeakyReLU(), second, nn.LeakyReLU(), nn.Dense(width, outputs))
+
+
+def single(s: Settings) -> GAN:
+    """Players of 28 x 28 alone, each with about as many parameters as those of all levels together."""
+    games = levels(np.zeros((1, 1, 28, 28), np.float32), s)
+    total_G, total_D = (sum(shortcomings.parameters(getattr(game, player)) for game in games) for player in "GD")
+    G, D = shortcomings.dense_generator(s.z, total_G), shortcomings.dense_discriminator(total_D)
+    return GAN(G, D, data.noise(s.z), *adams(G, D, s.lr, s.lr), r1=s.r1)
+
+
+def sample(games: list[GAN], n: int) -> list[np.ndarray]:
+    """n samples after each level, the coarsest first."""
+    *_, coarsest = games
+    return refine(games, coarsest.sample(n))
+
+
+def refine(games: list[GAN], images: np.ndarray) -> list[np.ndarray]:
+    """The images, and what the finer levels make of them: I_k = u(I_(k+1)) + h_k, where h_k = G_k(z, u(I_(k+1)))."""
+    course = [images]
+    for game in games[-2::-1]:
+        low = pyramid.up(course[-1])
+        pairs = game.sample(len(low), z=pyramid.beside(game.prior.noise(len(low)), low))
+        course.append(pairs.sum(axis=1, keepdims=True))
+    return course
+
+
+def look(images: np.ndarray, judge: metrics.Judge, x: np.ndarray) -> dict[str, float]:
+    """How far images are from the data (both from -1 to 1), and how many are clear digits."""
+    samples, real = (((v + 1) / 2).clip(0, 1) for v in (images, digits.some(x, len(images))))
+    distance = metrics.frechet_distance(digits.features(judge, samples), digits.features(judge, real))
+    return {"Frechet distance": distance, "clear digits": float(digits.opinion(judge, samples)[1].mean())}
+
+
+# --- the figures ----------------------------------------------------------------------------------------------------------
+
+
+def measure(claim: Claim, runs: dict[str, list[dict]]) -> None:
+    """LAPGAN beside one scale, and beside itself where the coarse images are real."""
+    means = {kind: {name: np.mean([run[name] for run in side]) for name in BETTER} for kind, side in runs.items()}
+    for kind, name in product(runs, BETTER):
+        claim.note(f"{name}, {kind}", means[kind][name], "reported: the mean over the seeds")
+    real = "Frechet distance, real coarse images"
+    claim.note(real, np.mean([run[real] for run in runs[LAPGAN]]), "reported: LAPGAN's finer levels, by themselves")
+    seconds = [np.mean([run["seconds"] for run in side]) for side in runs.values()]
+    claim.note("seconds of the single GAN for each of LAPGAN", seconds[1] / seconds[0], "reported: of one core")
+    ratio = means[LAPGAN]["Frechet distance"] / means[SINGLE]["Frechet distance"]
+    claim.at_most("Frechet distance, LAPGAN / one scale", ratio, 1)
+    for name, better in BETTER.items():
+        lapgan, one = ([run[name] for run in side] for side in runs.values())
+        claim.compare(f"{name}: LAPGAN less one scale", compare(lapgan, one, better))
+
+
+BETTER = {"Frechet distance": "lower", "clear digits": "higher"}
+
+
+def found(m: dict[str, float]) -> str:
+    """README's cell."""
+    error = m["largest error of a pixel that is taken apart and rebuilt"]
+    return f"the pyramid is exact within {error:.1e}. {in_words(m)}"
+
+
+def in_words(m: dict[str, float]) -> str:
+    """Whether levels are better than one scale."""
+    key = "Frechet distance: LAPGAN less one scale"
+    word = verdict(m[key], m[f"{key} low"], m[f"{key} high"])
+    near, far = (m[f"Frechet distance, {kind}"] for kind in (LAPGAN, SINGLE))
+    return (
+        f"Level by level, dense players end at a Frechet distance of {near:.0f}; on one scale, with as many parameters and "
+        f"seconds, at {far:.0f} (LAPGAN: {word}). From real coarse images on, "
+        f"the finer levels alone: {m['Frechet distance, real coarse images']:.0f}"
+    )
+
+
+def picture(runs: dict[str, list[dict]]) -> Figure:
+    """How LAPGAN's samples come to be, level by level; samples of the single GAN; and the distance of every game."""
+    figure, (course, one, distances) = slide(1, 3, height=6, width_ratios=(4, 4, 2))
+    steps = [images for images in runs[LAPGAN][0]["course"]]
+    steps = [images.repeat(28 // images.shape[2], axis=2).repeat(28 // images.shape[3], axis=3) for images in steps]
+    rows = [images[first : first + 10] for first in (0, 10) for images in steps]
+    for axes, images, title in (
+        (course, np.concatenate(rows), "LAPGAN: 7 x 7, 14 x 14, 28 x 28"),
+        (one, runs[SINGLE][0]["course"][-1], "one scale"),
+    ):
+        axes.imshow(sheet(((images + 1) / 2).clip(0, 1), 10), cmap="gray", vmin=0, vmax=1)
+        axes.set_title(title)
+        axes.axis("off")
+    for i, (side, colour) in enumerate(zip(runs.values(), (FAKE, OTHERS[3]), strict=True)):
+        distances.plot([i] * len(side), [run["Frechet distance"] for run in side], MARKERS[i], color=colour)
+    real = [run["Frechet distance, real coarse images"] for run in runs[LAPGAN]]
+    distances.plot([0] * len(real), real, MARKERS[2], color=REAL, label="on real\n7 x 7 images")
+    distances.set(xticks=[0, 1], xlim=(-0.5, 1.5), ylim=(0, None), ylabel="Frechet distance", title="a point for each game")
+    distances.set_xticklabels([LAPGAN, SINGLE])
+    distances.legend()
+    return figure
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""The Laplacian pyramid of images (Burt and Adelson 1983), and what makes each of its levels a game for a plain `GAN`.
+
+    I_(k+1) = d(I_k)        l_k = u(I_(k+1))        h_k = I_k - l_k        so that I_k = l_k + h_k, whatever d and u are
+
+A conditional GAN is a GAN of pairs: real ones (h_k, l_k), and generated ones (G_k(z, l_k), l_k).
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from minigan import Tensor, backend, concatenate, data, nn, random_numbers
+
+
+def down(images: np.ndarray) -> np.ndarray:
+    """d: (N, 1, 2 H, 2 W) -> (N, 1, H, W), the mean of each 2 x 2 pixels."""
+    n, c, height, width = images.shape
+    return images.reshape(n, c, height // 2, 2, width // 2, 2).mean(axis=(3, 5))
+
+
+def up(images: np.ndarray) -> np.ndarray:
+    """u: (N, 1, H, W) -> (N, 1, 2 H, 2 W), each pixel four times: d(u(I)) = I."""
+    return images.repeat(2, axis=2).repeat(2, axis=3)
+
+
+def build(images: np.ndarray, levels: int) -> list[np.ndarray]:
+    """[h_0, h_1, ..., I_K]: the residual of each level, the finest first, and the smallest image."""
+    parts = []
+    for _ in range(levels):
+        small = down(images)
+        parts.append(images - up(small))
+        images = small
+    return [*parts, images]
+
+
+def rebuild(parts: list[np.ndarray]) -> np.ndarray:
+    """I_0 of the parts, from the smallest image on: I_k = u(I_(k+1)) + h_k."""
+    *residuals, images = parts
+    for h in residuals[::-1]:
+        images = up(images) + h
+    return images
+
+
+# --- a level as a game ----------------------------------------------------------------------------------------------------
+
+
+class Pairs(Iterator):
+    """Real minibatches of a level: (h, l) of images, as (N, 2, H, W)."""
+
+    def __init__(self, images: np.ndarray, size: int):
+        self.batches = data.batches(images, size=size)
+
+    def __next__(self) -> np.ndarray:
+        images = next(self.batches)
+        low = up(down(images))
+        return np.concatenate([images - low, low], axis=1)
+
+    def state_dict(self) -> dict[str, Any]:
+        return self.batches.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.batches.load_state_dict(state)
+
+
+class RealCondition:
+    """A level's prior: noise z beside the pixels of l, (N, z + H W). l is of real images: no level waits for another."""
+
+    def __init__(self, z: int, small: np.ndarray):
+        self.noise, self.small, self.rng = data.noise(z), small, random_numbers.spawn()
+
+    def __call__(self, m: int) -> np.ndarray:
+        low = up(self.small[self.rng.integers(len(self.small), size=m)])
+        return beside(self.noise(m), low)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"noise": self.noise.state_dict(), "rng": random_numbers.generator_state(self.rng)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.noise.load_state_dict(state["noise"])
+        random_numbers.set_generator_state(self.rng, state["rng"])
+
+
+def beside(z: np.ndarray, low: np.ndarray) -> np.ndarray:
+    """What G_k takes: (N, z) and (N, 1, H, W) as one array."""
+    return np.concatenate([backend.to_numpy(z), low.reshape(len(low), -1)], axis=1).astype(np.float32)
+
+
+class Residual(nn.Module):
+    """G_k: z and l -> the pair (h, l), h by a network from (N, z + H W) to (N, H W)."""
+
+    def __init__(self, network: nn.Module, z: int, side: int):
+        self.network, self.z, self.side = network, z, side
+
+    def forward(self, z_and_low: Tensor) -> Tensor:
+        low = z_and_low[:, self.z :].reshape(-1, 1, self.side, self.side)
+        return concatenate([self.network(z_and_low).reshape(*low.shape), low], axis=1)
+
+
+class OfSum(nn.Module):
+    """D_k: judges the pair (h, l) by l + h, as in the paper: of h alone, nobody could say whether it belongs to l."""
+
+    def __init__(self, network: nn.Module):
+        self.network = network
+
+    def forward(self, pair: Tensor) -> Tensor:
+        return self.network(pair[:, :1] + pair[:, 1:])
