@@ -53,7 +53,7 @@ QUICK = {"steps": 40, "seeds": 1, "width": 32}
 
 LAPGAN, SINGLE = "LAPGAN", "one scale"
 LEVELS = 2  # of residuals: 28 x 28 and 14 x 14; what is left has 7 x 7
-SHOWN = 20  # samples of a game in the picture, ten to a row
+COLUMNS, SHOWN = 8, 72  # samples of a game in the picture, and how many are in a row
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -196,24 +196,21 @@ def in_words(m: dict[str, float]) -> str:
 
 def picture(runs: dict[str, list[dict]]) -> Figure:
     """How LAPGAN's samples come to be, level by level; samples of the single GAN; and the distance of every game."""
-    figure, (course, one, distances) = slide(1, 3, height=6, width_ratios=(4, 4, 2))
-    steps = [images for images in runs[LAPGAN][0]["course"]]
-    steps = [images.repeat(28 // images.shape[2], axis=2).repeat(28 // images.shape[3], axis=3) for images in steps]
-    rows = [images[first : first + 10] for first in (0, 10) for images in steps]
-    for axes, images, title in (
-        (course, np.concatenate(rows), "LAPGAN: 7 x 7, 14 x 14, 28 x 28"),
-        (one, runs[SINGLE][0]["course"][-1], "one scale"),
-    ):
-        axes.imshow(sheet(((images + 1) / 2).clip(0, 1), 10), cmap="gray", vmin=0, vmax=1)
+    figure, (course, one, distances) = slide(1, 3, height=6, width_ratios=(4, 4, 3))
+    steps = [pyramid.enlarged(images, 28) for images in runs[LAPGAN][0]["course"]]
+    rows = [images[i : i + COLUMNS] for i in range(0, SHOWN // len(steps), COLUMNS) for images in steps]
+    sheets = {"LAPGAN: 7 x 7, 14 x 14, 28 x 28": np.concatenate(rows), "one scale": runs[SINGLE][0]["course"][-1]}
+    for axes, (title, images) in zip((course, one), sheets.items(), strict=True):
+        axes.imshow(sheet(((images + 1) / 2).clip(0, 1), COLUMNS), cmap="gray", vmin=0, vmax=1)
         axes.set_title(title)
         axes.axis("off")
     for i, (side, colour) in enumerate(zip(runs.values(), (FAKE, OTHERS[3]), strict=True)):
         distances.plot([i] * len(side), [run["Frechet distance"] for run in side], MARKERS[i], color=colour)
     real = [run["Frechet distance, real coarse images"] for run in runs[LAPGAN]]
-    distances.plot([0] * len(real), real, MARKERS[2], color=REAL, label="on real\n7 x 7 images")
+    distances.plot([0] * len(real), real, MARKERS[2], color=REAL, label="from real 7 x 7 images")
     distances.set(xticks=[0, 1], xlim=(-0.5, 1.5), ylim=(0, None), ylabel="Frechet distance", title="a point for each game")
     distances.set_xticklabels([LAPGAN, SINGLE])
-    distances.legend()
+    distances.legend(loc="upper center", bbox_to_anchor=(0.5, -0.08))
     return figure
 
 

@@ -24,6 +24,13 @@ def up(images: np.ndarray) -> np.ndarray:
     return images.repeat(2, axis=2).repeat(2, axis=3)
 
 
+def enlarged(images: np.ndarray, side: int) -> np.ndarray:
+    """The images as squares of `side` pixels, for pictures."""
+    while images.shape[-1] < side:
+        images = up(images)
+    return images
+
+
 def build(images: np.ndarray, levels: int) -> list[np.ndarray]:
     """[h_0, h_1, ..., I_K]: the residual of each level, the finest first, and the smallest image."""
     parts = []
