@@ -84,8 +84,8 @@ def test_the_players_are_begans_with_d_cut_at_its_narrowest():
     assert [p.shape for p in D.parameters()] == sizes
 
 
-@pytest.mark.parametrize(("kind", "weight"), [(demo.WITH, 0.1), (demo.WITHOUT, 0.0)])
-def test_only_one_kind_has_the_term(kind, weight, monkeypatch):
+@pytest.mark.parametrize(("kind", "weight"), [(demo.WITHOUT, 0.0), (demo.WITH, 0.1), (demo.STRONG, 20.0)])
+def test_each_kind_has_its_weight(kind, weight, monkeypatch):
     seen = []
 
     def stop(game, *rest):
@@ -135,6 +135,6 @@ def runs(classes, alike):
 )
 def test_what_the_term_does_is_decided_by_an_interval_and_said(with_it, without, broken, word, tmp_path):
     claim = a_claim(tmp_path)
-    demo.pull_away(claim, {demo.WITH: with_it, demo.WITHOUT: without})
+    demo.pull_away(claim, {demo.WITHOUT: without, demo.WITH: with_it, demo.STRONG: with_it})
     assert list(claim.holds.values()).count(False) == broken
     assert word in demo.on_digits(claim.metrics)

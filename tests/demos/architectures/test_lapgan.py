@@ -195,6 +195,9 @@ def test_every_level_learns_from_real_images_of_its_own_size(monkeypatch):
     demo.play(demo.LAPGAN, 0, None, x, TINY)
     real = demo.gaussian(2 * x - 1)
     assert [batch.shape[1:] for _, batch in seen] == [(2, 28, 28), (2, 14, 14), (1, 7, 7)]
+    for (_, batch), images_of_level in zip(seen[:2], real, strict=False):
+        whole = batch.sum(axis=1, keepdims=True)
+        assert max(np.abs(images_of_level - image).max(axis=(1, 2, 3)).min() for image in whole) < 1e-6
     for (game, _), small in itertools.islice(zip(seen, real[1:], strict=False), 2):
         np.testing.assert_allclose(game.prior.small, small, atol=1e-6)
 
