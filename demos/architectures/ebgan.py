@@ -9,9 +9,9 @@ Against a G that stands still, the best D has E = 0 where the data are denser, a
 m (1 - TV), TV the total variation distance (the integral of |p - q| / 2). Theorem 1: in a Nash equilibrium TV is 0, so that D's
 loss is m. On the line an autoencoder can be any energy, and both can be seen: D alone, then the game.
 
-What to look for: D's loss rises to m while G learns, and the energy becomes flat where the data are. Then on digits: are
-there digits that G does not draw, and does the pull-away term bring them back? Its weight is the paper's; beside energies of 10
-and more that is little, so that a strong one is tried, too.
+What to look for: D's loss rises towards m while G learns; the energy is low where the data are, and m between them. Then on
+digits: does the pull-away term make samples more different? Its weight is the paper's; beside energies of 10 and more that is
+little, so that a strong one is tried, too.
 """
 
 from collections.abc import Iterator
@@ -71,7 +71,7 @@ SHIFTS = (0.0, 0.5, 1.0, 2.0, 3.0)  # of N(0, 1), for D alone
 TARGET = line.Mixture((0.5, 0.5), (-1.5, 1.5), (0.5, 0.5))  # the data of the game on the line
 GRID = np.linspace(-4, 4, 321)
 DRAWN = 20_000  # numbers, for the means and the histograms on the line
-SHOWN = 60  # images of a game in the picture
+SHOWN = 72  # images of a game in the picture, eight to a row
 COMPARED = 500  # samples whose codes are compared with each other
 
 
@@ -244,14 +244,16 @@ def in_theory(m: dict[str, float]) -> str:
 
 def on_digits(m: dict[str, float]) -> str:
     """What the pull-away term does."""
-    classes, distance = (
-        f"{m[f'{name} {WITH}']:.{digits}f} instead of {m[f'{name} {WITHOUT}']:.{digits}f} ({word(m, name, WITH)})"
-        for name, digits in (("classes", 1), ("Frechet distance", 0))
+    names = {"classes": ("classes", 1), "Frechet distance": ("Frechet distance", 0), "f_PT": ("f_PT of the samples", 2)}
+    weak = "; ".join(
+        f"{said} {m[f'{name} {WITH}']:.{digits}f} / {m[f'{name} {WITHOUT}']:.{digits}f} ({word(m, name, WITH)})"
+        for name, (said, digits) in names.items()
     )
-    alike = ", ".join(f"{m[f'f_PT {kind}']:.2f} {kind} ({word(m, 'f_PT', kind)})" for kind in TERMS)
+    distance, alike = (
+        f"{m[f'{name} {STRONG}']:.{names[name][1]}f} ({word(m, name, STRONG)})" for name in ("Frechet distance", "f_PT")
+    )
     return (
-        f"On digits, with the pull-away term G draws {classes} classes, at a Frechet distance of {distance}. "
-        f"f_PT of the samples is {m[f'f_PT {WITHOUT}']:.2f} without the term, {alike}"
+        f"On digits, with the pull-away term / without it: {weak}. With a strong one: Frechet distance {distance}, f_PT {alike}"
     )
 
 
@@ -270,7 +272,7 @@ def draw_line(alone: list[dict], on_the_line: list[dict], s: Settings) -> Figure
     shifts = np.linspace(0, SHIFTS[-1], 100)
     panels[0].plot(shifts, 2 - 2 * norm.cdf(shifts / 2), color=OTHERS[3], label="theory, $1 - TV$")
     panels[0].plot([run["shift"] for run in alone], [run["loss"] for run in alone], "o", color=OTHERS[0], label="D alone")
-    panels[0].set(xlabel="between the means of data and fakes", ylabel="D's loss / $m$", title="D alone", ylim=(0, 1.1))
+    panels[0].set(xlabel="distance between the two means", ylabel="D's loss / $m$", title="D alone", ylim=(0, 1.1))
     panels[0].legend()
     for run in on_the_line:
         curve = smooth(run["loss"])
@@ -295,9 +297,9 @@ def draw_end(axes: Axes, run: dict, s: Settings) -> None:
 
 def draw_digits(runs: dict[str, list[dict]]) -> Figure:
     """Samples of the first game without the term and with it; the classes and the distance of all."""
-    figure, panels = slide(1, 4, height=5.5, width_ratios=(3, 3, 2.5, 2.5))
+    figure, panels = slide(1, 4, height=5.5, width_ratios=(3.5, 3.5, 2.5, 2.5))
     for axes, kind in zip(panels, (WITHOUT, WITH), strict=False):
-        axes.imshow(sheet(runs[kind][0]["samples"], 6), cmap="gray", vmin=0, vmax=1)
+        axes.imshow(sheet(runs[kind][0]["samples"], 8), cmap="gray", vmin=0, vmax=1)
         axes.set_title(kind)
         axes.axis("off")
     for axes, name, label in zip(panels[2:], FIGURES, ("classes drawn, of 10", "Frechet distance"), strict=False):
