@@ -39,17 +39,20 @@ from minigan.games import GAN
 class Settings:
     """Everything that the result depends on, besides the seed."""
 
-    steps: int = 2_000  # iterations of each level; the learning rates fall linearly to 0 over them
-    pace: float = 1.0  # iterations of the single GAN in the time of one of each level
+    steps: int = 800  # iterations at 28 x 28, and at 14 x 14; the learning rates fall linearly to 0 over them
+    coarse_steps: int = 3_000  # at 7 x 7
+    single_steps: int = 6_000  # of the single GAN: about as many seconds as LAPGAN's
     seeds: int = 4
-    z: int = 32  # dimensions of the noise, standard normal, of each level and of the single GAN
-    width: int = 128  # of the hidden layers of a level's networks
-    batch: int = 64
+    z: int = 32  # dimensions of the noise of dense players; finer levels have a plane of noise
+    width: int = 256  # of the hidden layers at 7 x 7; those of the single GAN follow from the number of parameters
+    batch: int = 64  # of dense players
+    channels: int = 8  # of the convolutions at 28 x 28 and 14 x 14
+    conv_batch: int = 32
     lr: float = 2e-3  # Adam's, betas (0.5, 0.999)
     r1: float = 1.0  # weight of the penalty on D's gradient at the data
 
 
-QUICK = {"steps": 40, "seeds": 1, "width": 32}
+QUICK = {"steps": 20, "coarse_steps": 60, "single_steps": 60, "seeds": 1, "width": 32, "channels": 4}
 
 LAPGAN, SINGLE = "LAPGAN", "one scale"
 LEVELS = 2  # of residuals: 28 x 28 and 14 x 14; what is left has 7 x 7
@@ -66,7 +69,7 @@ def main(argv: list[str] | None = None) -> None:
     claim.at_most("largest error of a pixel that is taken apart and rebuilt", error, 1e-6, quick=True)
     judge = digits.judge_of(args, x, y)
     tasks = {f"{kind}, seed {args.seed + i}": (kind, args.seed + i) for kind, i in product((LAPGAN, SINGLE), range(s.seeds))}
-    steps = s.seeds * ((LEVELS + 1) * s.steps + round(s.pace * s.steps))
+    steps = s.seeds * (LEVELS * s.steps + s.coarse_steps + s.single_steps)
     found = each(play, tasks, judge, x, s, steps=steps)
     runs = {LAPGAN: found[: s.seeds], SINGLE: found[s.seeds :]}
     measure(claim, runs)
@@ -83,11 +86,9 @@ def play(kind: str, seed: int, judge: metrics.Judge, x: np.ndarray, s: Settings)
     x, began = 2 * x - 1, time.process_time()
     games = levels(x, s) if kind == LAPGAN else [single(s)]
     if kind == LAPGAN:
-        for k, (game, images) in enumerate(zip(games, gaussian(x), strict=True)):
-            batches = data.batches(images, size=s.batch) if k == LEVELS else pyramid.Pairs(images, s.batch)
-            train(game, batches, s.steps, f"level {k}")
+        train_levels(games, gaussian(x), s)
     else:
-        train(games[0], data.batches(x, size=s.batch), round(s.pace * s.steps), "one scale")
+        train(games[0], data.batches(x, size=s.batch), s.single_steps, "one scale")
     run = {"seconds": time.process_time() - began}
     course = sample(games, digits.SAMPLES)
     run |= look(course[-1], judge, x) | {"course": [images[:SHOWN] for images in course]}
@@ -95,6 +96,13 @@ def play(kind: str, seed: int, judge: metrics.Judge, x: np.ndarray, s: Settings)
         small = gaussian(digits.some(x, digits.SAMPLES))[-1]
         run["Frechet distance, real coarse images"] = look(refine(games, small)[-1], judge, x)["Frechet distance"]
     return run
+
+
+def train_levels(games: list[GAN], images: list[np.ndarray], s: Settings) -> None:
+    """Each level by itself, on real images of its size."""
+    for side, game, x in zip((28, 14), games, images, strict=False):
+        train(game, pyramid.Pairs(x, s.conv_batch), s.steps, f"{side} x {side}")
+    train(games[-1], data.batches(images[-1], size=s.batch), s.coarse_steps, "7 x 7")
 
 
 def gaussian(x: np.ndarray) -> list[np.ndarray]:
@@ -107,20 +115,34 @@ def gaussian(x: np.ndarray) -> list[np.ndarray]:
 
 def levels(x: np.ndarray, s: Settings) -> list[GAN]:
     """The games of 28 x 28, of 14 x 14, and of 7 x 7, which has no condition."""
-    games, images = [], gaussian(x)
-    for k, side in enumerate((28, 14)):
-        G = pyramid.Residual(dense(s.z + side * side, side * side, s.width), s.z, side)
-        D = pyramid.OfSum(nn.Sequential(nn.Flatten(), *dense(side * side, 1, s.width)))
-        games.append(GAN(G, D, pyramid.RealCondition(s.z, images[k + 1]), *adams(G, D, s.lr, s.lr), r1=s.r1))
-    G = nn.Sequential(*dense(s.z, 7 * 7, s.width), nn.Tanh(), nn.Reshape(1, 7, 7))
-    D = nn.Sequential(nn.Flatten(), *dense(7 * 7, 1, s.width))
-    return [*games, GAN(G, D, data.noise(s.z), *adams(G, D, s.lr, s.lr), r1=s.r1)]
+    games = []
+    for side, small in zip((28, 14), gaussian(x)[1:], strict=True):
+        G, D = pyramid.Residual(painter(s.channels)), pyramid.OfSum(critic(side, s.channels))
+        games.append(GAN(G, D, pyramid.RealCondition(small), *adams(G, D, s.lr, s.lr), r1=s.r1))
+    w, z = s.width, s.z
+    G = nn.Sequential(
+        nn.Dense(z, w), nn.LeakyReLU(), nn.Dense(w, w), nn.LeakyReLU(), nn.Dense(w, 49), nn.Tanh(), nn.Reshape(1, 7, 7),
+    )  # fmt: skip
+    D = nn.Sequential(nn.Flatten(), nn.Dense(49, w), nn.LeakyReLU(), nn.Dense(w, w), nn.LeakyReLU(), nn.Dense(w, 1))
+    return [*games, GAN(G, D, data.noise(z), *adams(G, D, s.lr, s.lr), r1=s.r1)]
 
 
-def dense(inputs: int, outputs: int, width: int) -> nn.Sequential:
-    """Two hidden layers."""
-    first, second = nn.Dense(inputs, width), nn.Dense(width, width)
-    return nn.Sequential(first, nn.LeakyReLU(), second, nn.LeakyReLU(), nn.Dense(width, outputs))
+def painter(c: int) -> nn.Sequential:
+    """(N, 2, H, W) -> (N, 4, H, W)"""
+    return nn.Sequential(
+        nn.Conv2d(2, c, 3, padding=1), nn.LeakyReLU(),
+        nn.Conv2d(c, c, 3, padding=1), nn.LeakyReLU(),
+        nn.Conv2d(c, 4, 3, padding=1),
+    )  # fmt: skip
+
+
+def critic(side: int, c: int) -> nn.Sequential:
+    """(N, 1, side, side) -> (N, 1)"""
+    return nn.Sequential(
+        nn.Conv2d(1, c, 4, stride=2, padding=1), nn.LeakyReLU(),
+        nn.Conv2d(c, 2 * c, 4, stride=2, padding=1), nn.LeakyReLU(),
+        nn.Flatten(), nn.Dense(2 * c * (side // 4) ** 2, 1),
+    )  # fmt: skip
 
 
 def single(s: Settings) -> GAN:
@@ -141,8 +163,7 @@ def refine(games: list[GAN], images: np.ndarray) -> list[np.ndarray]:
     """The images, and what the finer levels make of them: I_k = u(I_(k+1)) + h_k, where h_k = G_k(z, u(I_(k+1)))."""
     course = [images]
     for game in games[-2::-1]:
-        low = pyramid.up(course[-1])
-        pairs = game.sample(len(low), z=pyramid.beside(game.prior.noise(len(low)), low))
+        pairs = game.sample(len(images), z=game.prior.beside_noise(course[-1]))
         course.append(pairs.sum(axis=1, keepdims=True))
     return course
 

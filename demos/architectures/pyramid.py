@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from minigan import Tensor, backend, concatenate, data, nn, random_numbers
+from minigan import Tensor, backend, concatenate, data, nn, random_numbers, upsample2d
 
 
 def down(images: np.ndarray) -> np.ndarray:
@@ -71,14 +71,19 @@ class Pairs(Iterator):
 
 
 class RealCondition:
-    """A level's prior: noise z beside the pixels of l, (N, z + H W). l is of real images: no level waits for another."""
+    """A level's prior: I_(k+1) of real images and a plane of noise, (N, 2, H / 2, W / 2). No level waits for another."""
 
-    def __init__(self, z: int, small: np.ndarray):
-        self.noise, self.small, self.rng = data.noise(z), small, random_numbers.spawn()
+    def __init__(self, small: np.ndarray):
+        self.small, self.rng = small, random_numbers.spawn()
+        self.noise = data.noise(small[0].size)
 
     def __call__(self, m: int) -> np.ndarray:
-        low = up(self.small[self.rng.integers(len(self.small), size=m)])
-        return beside(self.noise(m), low)
+        return self.beside_noise(self.small[self.rng.integers(len(self.small), size=m)])
+
+    def beside_noise(self, small: np.ndarray) -> np.ndarray:
+        """What G_k takes to go on from these images."""
+        z = backend.to_numpy(self.noise(len(small))).reshape(small.shape)
+        return np.concatenate([small, z], axis=1)
 
     def state_dict(self) -> dict[str, Any]:
         return {"noise": self.noise.state_dict(), "rng": random_numbers.generator_state(self.rng)}
@@ -88,20 +93,17 @@ class RealCondition:
         random_numbers.set_generator_state(self.rng, state["rng"])
 
 
-def beside(z: np.ndarray, low: np.ndarray) -> np.ndarray:
-    """What G_k takes: (N, z) and (N, 1, H, W) as one array."""
-    return np.concatenate([backend.to_numpy(z), low.reshape(len(low), -1)], axis=1).astype(np.float32)
-
-
 class Residual(nn.Module):
-    """G_k: z and l -> the pair (h, l), h by a network from (N, z + H W) to (N, H W)."""
+    """G_k: I_(k+1) and z -> the pair (h, l). `network`: (N, 2, H, W) -> (N, 4, H, W), the four pixels under each of I_(k+1)."""
 
-    def __init__(self, network: nn.Module, z: int, side: int):
-        self.network, self.z, self.side = network, z, side
+    def __init__(self, network: nn.Module):
+        self.network = network
 
-    def forward(self, z_and_low: Tensor) -> Tensor:
-        low = z_and_low[:, self.z :].reshape(-1, 1, self.side, self.side)
-        return concatenate([self.network(z_and_low).reshape(*low.shape), low], axis=1)
+    def forward(self, small_and_z: Tensor) -> Tensor:
+        n, _, height, width = small_and_z.shape
+        h = self.network(small_and_z).reshape(n, 2, 2, height, width)
+        h = h.transpose(0, 3, 1, 4, 2).reshape(n, 1, 2 * height, 2 * width)
+        return concatenate([h, upsample2d(small_and_z[:, :1])], axis=1)
 
 
 class OfSum(nn.Module):

@@ -18,7 +18,7 @@ from tests.demos.running import assert_shows_something, smaller_run, summary_of
 from tests.games import players, reference
 from tests.states import assert_same
 
-TINY = replace(demo.Settings(), steps=2, z=3, width=6, batch=4)
+TINY = replace(demo.Settings(), steps=2, z=3, width=6, channels=2, batch=4, conv_batch=4)
 
 
 def images(n=10, side=28, seed=0):
@@ -27,7 +27,7 @@ def images(n=10, side=28, seed=0):
 
 @pytest.mark.slow
 def test_a_run_leaves_its_picture_and_figures(tmp_path):
-    out = smaller_run(demo, tmp_path, steps=4, width=8)
+    out = smaller_run(demo, tmp_path, steps=3, coarse_steps=4, single_steps=4, width=8)
     assert {path.name for path in out.iterdir()} == {"lapgan.png", "summary.json", "checkpoint.npz"}
     assert_shows_something(out / "lapgan.png")
     assert summary_of(out)["holds"] == {"largest error of a pixel that is taken apart and rebuilt": True}
@@ -77,14 +77,14 @@ def test_gs_condition_is_a_real_coarse_image_and_its_noise_is_fresh():
     """A known mistake: levels that learn from what the level above has made, not from real coarse images."""
     mg.seed(0)
     small = images(5, 14)
-    prior = pyramid.RealCondition(3, small)
-    first, second = prior(8), prior(8)
-    known = {row.tobytes() for row in pyramid.up(small).reshape(5, -1)}
-    assert {row.tobytes() for row in np.concatenate([first, second])[:, 3:].copy()} <= known
-    assert len(np.unique(np.concatenate([first, second])[:, 0])) == 16
+    prior = pyramid.RealCondition(small)
+    drawn = np.concatenate([prior(8), prior(8)])
+    assert {image.tobytes() for image in drawn[:, 0].copy()} <= {image.tobytes() for image in small}
+    assert len(np.unique(drawn[:, 1])) == drawn[:, 1].size
+    assert drawn[:, 1].std() == pytest.approx(1, abs=0.05)
 
 
-@pytest.mark.parametrize("make", [lambda x: pyramid.Pairs(x, 4), lambda x: Called(pyramid.RealCondition(3, x))])
+@pytest.mark.parametrize("make", [lambda x: pyramid.Pairs(x, 4), lambda x: Called(pyramid.RealCondition(x))])
 def test_a_levels_data_and_prior_go_on_where_they_stood(make):
     mg.seed(1)
     there = make(images())
@@ -108,30 +108,39 @@ class Called:
         return self.prior(4)
 
 
-def level(dtype="float32", k=1):
-    """The game of 14 x 14 pixels: small networks, smooth ones, so that finite differences meet no kink."""
+def level(dtype="float32"):
+    """The game of 8 x 8 pixels: small networks, and smooth ones, so that finite differences meet no kink."""
     mg.seed(0)
-    G = pyramid.Residual(players.mlp(3 + 196, 5, 196), 3, 14)
-    D = pyramid.OfSum(nn.Sequential(nn.Flatten(), *players.mlp(196, 5, 1)))
+    network = nn.Sequential(nn.Conv2d(2, 3, 3, padding=1), nn.Tanh(), nn.Conv2d(3, 4, 3, padding=1))
+    judge = nn.Sequential(nn.Conv2d(1, 2, 4, stride=2, padding=1), nn.Tanh(), nn.Flatten(), nn.Dense(32, 1))
+    G, D = pyramid.Residual(network), pyramid.OfSum(judge)
     if dtype == "float64":
         players.in_float64(G, D)
     rules = optim.Adam(G.parameters(), 0.01), optim.Adam(D.parameters(), 0.01)
-    return GAN(G, D, pyramid.RealCondition(3, images(8, 7)), *rules)
+    return GAN(G, D, pyramid.RealCondition(images(8, 4)), *rules)
+
+
+def under(four):
+    """(N, 4, H, W) -> (N, 1, 2 H, 2 W): the first two channels are the upper pixels under each place, from left to right."""
+    whole = np.zeros((len(four), 1, 2 * four.shape[2], 2 * four.shape[3]), four.dtype)
+    for channel, (i, j) in enumerate(itertools.product((0, 1), (0, 1))):
+        whole[:, 0, i::2, j::2] = four[:, channel]
+    return whole
 
 
 def test_g_makes_the_residual_and_hands_its_condition_on():
-    game, low = level(), pyramid.up(images(4, 7))
-    z = np.random.default_rng(0).standard_normal((4, 3)).astype(np.float32)
-    pair = game.sample(4, z=pyramid.beside(z, low))
-    np.testing.assert_array_equal(pair[:, 1:], low)
-    made = game.G.network(Tensor(np.concatenate([z, low.reshape(4, -1)], axis=1))).numpy()
-    np.testing.assert_allclose(pair[:, 0].reshape(4, -1), made, rtol=1e-5, atol=1e-6)
+    game, small = level(), images(4, 4)
+    planes = game.prior.beside_noise(small)
+    pair = game.sample(4, z=planes)
+    np.testing.assert_array_equal(planes[:, :1], small)
+    np.testing.assert_array_equal(pair[:, 1:], pyramid.up(small))
+    np.testing.assert_allclose(pair[:, :1], under(game.G.network(Tensor(planes)).numpy()), rtol=1e-5, atol=1e-6)
 
 
 def test_d_sees_the_residual_together_with_its_condition():
     """A known mistake: a D that judges h without l takes any residual for real, wherever it belongs."""
     game = level()
-    h, low, other = images(4, 14), images(4, 14, seed=1), images(4, 14, seed=2)
+    h, low, other = (images(4, 8, seed) for seed in range(3))
     judged = [game.D(Tensor(np.concatenate([h, l], axis=1))).numpy() for l in (low, other)]
     assert np.abs(judged[0] - judged[1]).min() > 1e-4
     np.testing.assert_allclose(judged[0], game.D.network(Tensor(h + low)).numpy(), rtol=1e-5, atol=1e-6)
@@ -139,7 +148,7 @@ def test_d_sees_the_residual_together_with_its_condition():
 
 def test_a_levels_gradients_are_the_slopes_of_its_losses():
     game = level("float64")
-    assert mg.gradcheck(game, next(pyramid.Pairs(images(4, 14), 4)), rtol=1e-6)
+    assert mg.gradcheck(game, next(pyramid.Pairs(images(4, 8), 4)), rtol=1e-6)
 
 
 def test_25_iterations_of_a_level_agree_with_a_reference_by_hand():
@@ -147,34 +156,39 @@ def test_25_iterations_of_a_level_agree_with_a_reference_by_hand():
     game = level("float64")
     rules = reference.Adam(0.01), reference.Adam(0.01)
 
-    class G(reference.Net):
-        def forward(self, z_and_low, y=None):
-            h, caches = super().forward(z_and_low)
-            return h + z_and_low[:, 3:], caches  # l + h, flat: what D takes
+    class ByHand(reference.Net):
+        """The network, its pixels put in their places, and l added: what D takes."""
 
-    G = G(*players.by_hand(game.G.network).layers)
-    D = reference.Net(*players.by_hand(game.D.network).layers[1:])
+        def forward(self, planes, y=None):
+            four, caches = super().forward(planes)
+            return under(four) + pyramid.up(planes[:, :1]), caches
+
+        def backward(self, d_whole, caches):
+            d_four = [d_whole[:, 0, i::2, j::2] for i, j in itertools.product((0, 1), (0, 1))]
+            return super().backward(np.stack(d_four, axis=1), caches)
+
+    G, D = ByHand(*players.by_hand(game.G.network).layers), players.by_hand(game.D.network)
     drawn, prior = [], game.prior
     game.prior = lambda m: drawn.append(prior(m).astype("float64")) or drawn[-1]
-    batches = pyramid.Pairs(images(40, 14).astype("float64"), 6)
+    batches = pyramid.Pairs(images(40, 8).astype("float64"), 6)
     for _ in range(25):
         pair = next(batches)
         figures = dict(game.step(iter([pair])))
-        whole = pair.sum(axis=1).reshape(6, -1)
+        whole = pair.sum(axis=1, keepdims=True)
         expected = reference.gan_step(G, D, *rules, [whole], drawn[-2:])
         assert figures.pop("D_accuracy") == pytest.approx(expected.pop("D_accuracy"))  # a share, in float32
         assert figures == pytest.approx(expected, abs=1e-8)
     players.assert_agree(game.G.network, G)
-    players.assert_agree(game.D.network, reference.Net(reference.Reshape(-1), *D.layers))
+    players.assert_agree(game.D.network, D)
 
 
 def test_a_saved_level_goes_on_bit_for_bit():
-    game, batches = level(), pyramid.Pairs(images(20, 14), 4)
+    game, batches = level(), pyramid.Pairs(images(20, 8), 4)
     game.step(batches)
     state, position = game.state_dict(), batches.state_dict()
     for _ in range(3):
         figures = dict(game.step(batches))
-    resumed, again = level(), pyramid.Pairs(images(20, 14), 4)
+    resumed, again = level(), pyramid.Pairs(images(20, 8), 4)
     resumed.load_state_dict(state)
     again.load_state_dict(position)
     for _ in range(3):
@@ -208,7 +222,7 @@ def test_a_sample_is_built_from_the_coarsest_on():
     course = demo.sample(games, 5)
     assert [v.shape for v in course] == [(5, 1, 7, 7), (5, 1, 14, 14), (5, 1, 28, 28)]
     for game in games[:-1]:
-        for p in game.G.parameters():
+        for p in game.G.network[-1].parameters():
             p.data = np.zeros_like(p.data)  # no residual
     course = demo.refine(games, course[0])
     np.testing.assert_array_equal(course[-1], pyramid.enlarged(course[0], 28))
