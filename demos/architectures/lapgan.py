@@ -1,6 +1,6 @@
 """LAPGAN: an image is drawn coarse to fine, by one GAN for each level of a Laplacian pyramid (Denton et al. 2015).
 
-Slide: the references, "Deep generative image models using a laplacian pyramid of adversarial networks" (IT3320E, lecture 10)
+Slide: "Deep generative image models using a laplacian pyramid of adversarial networks" (IT3320E, lecture 10, references)
 
     training   I_(k+1) = d(I_k), l_k = u(I_(k+1)), h_k = I_k - l_k;  D_k tells l_k + h_k from l_k + G_k(z, l_k)
     sampling   I_2 = G_2(z), 7 x 7;  then I_k = u(I_(k+1)) + G_k(z, u(I_(k+1))) for 14 x 14 and 28 x 28
