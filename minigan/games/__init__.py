@@ -1,5 +1,6 @@
 """Adversarial games, one a file. Each has `step`, `sample`, `state_dict` and `load_state_dict`; see `Game`."""
 
+from minigan.games.adversarial_autoencoder import AdversarialAutoencoder
 from minigan.games.began import BEGAN
 from minigan.games.conditional_gan import Conditional, ConditionalGAN
 from minigan.games.dcgan import dcgan_discriminator, dcgan_generator
@@ -14,6 +15,7 @@ __all__ = [
     "GAN",
     "WGAN",
     "WGANGP",
+    "AdversarialAutoencoder",
     "Conditional",
     "ConditionalGAN",
     "Figures",
