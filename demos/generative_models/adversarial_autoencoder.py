@@ -38,10 +38,10 @@ class Settings:
     """Everything that the result depends on, besides the seed."""
 
     code: int = 8
-    width: int = 400  # of Q's and P's hidden layers
-    width_D: int = 256
-    steps: int = 6000
-    batch: int = 128
+    width: int = 256  # of Q's and P's hidden layers
+    width_D: int = 128
+    steps: int = 4000
+    batch: int = 100
     lr: float = 2e-3  # Adam's in the reconstruction phase, falling to 0, as all others
     lr_D: float = 1e-3
     lr_Q: float = 5e-4  # in the regularisation phase

@@ -17,13 +17,16 @@ RULES = {  # a different one in each game, so that each is met with float32, sav
     "cgan": optim.OptimisticAdam,
     "cgan_images": optim.Adam,
     "began": optim.Adam,
+    "aae": optim.Adam,
 }
 IMAGES = ("dcgan", "cgan_images")
 CONDITIONAL = ("cgan", "cgan_images")
+ENCODING = ("aae",)  # with an encoder Q: in their steps, D does not see what G makes
 FIGURES = {name: ["loss_D", "loss_G", "D_real", "D_fake", "D_accuracy"] for name in RULES} | {
     "wgan": ["loss_D", "loss_G", "w_estimate"],
     "wgan_gp": ["loss_D", "loss_G", "w_estimate", "penalty"],
     "began": ["loss_D", "loss_G", "L_x", "ratio", "k", "M"],
+    "aae": ["error", "loss_D", "loss_Q", "D_real", "D_fake", "D_accuracy"],
 }
 
 
@@ -132,6 +135,8 @@ class Draws:
 
 def make(name, prior=None, dtype="float32", rule=None, lr=0.01, **options):
     """A small game of the kind; images are 8 x 8, points have two coordinates, noise three."""
+    if name in ENCODING:
+        return make_encoding(name, prior or data.noise(3), dtype, rule or RULES[name], lr, **options)
     if name in IMAGES:
         G, D = image_players(z=3, in_channels=1) if name == "dcgan" else image_players(3 + CLASSES, 1 + CLASSES)
     else:
@@ -146,6 +151,15 @@ def make(name, prior=None, dtype="float32", rule=None, lr=0.01, **options):
     kinds = {"gan": games.GAN, "dcgan": games.GAN, "wgan": games.WGAN, "wgan_gp": games.WGANGP, "began": games.BEGAN}
     kind, rule = kinds.get(name, games.ConditionalGAN), rule or RULES[name]
     return kind(G, D, prior or data.noise(3), rule(G.parameters(), lr=lr), rule(D.parameters(), lr=lr), **options)
+
+
+def make_encoding(name, prior, dtype, rule, lr, **options):
+    """The same, of a game with an encoder."""
+    Q, G, D = mlp(2, 5, 3), mlp(3, 5, 2), mlp(3, 5, 1)
+    if dtype == "float64":
+        in_float64(Q, G, D)
+    both, of_D, of_Q = (rule(params, lr=lr) for params in (Q.parameters() + G.parameters(), D.parameters(), Q.parameters()))
+    return games.AdversarialAutoencoder(G, D, prior, both, of_D, Q, of_Q, **options)
 
 
 def minibatch(name, m=4, seed=0):
