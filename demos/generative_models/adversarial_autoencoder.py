@@ -5,7 +5,7 @@ Slide: "Adversarial autoencoder (AAE)" (IT3320E, lecture 10)
     Q and P descend |x - P(Q(x))|^2;  then D ascends log D(z) + log(1 - D(Q(x))),  and Q descends -log D(Q(x))
 
 A plain autoencoder's codes lie where its training happened to put them, and what it makes of noise z is no digit. D compares
-codes with z, not images with images; as Q learns to deceive it, the codes come to be distributed as z is (Makhzani et al. 2015).
+codes with z, not images with images; Q learns to deceive it, and the codes become distributed as z is (Makhzani et al. 2015).
 What to look for: of each number of the code, how its distribution on unseen digits differs from the prior's, N(0, 1)
 (Kolmogorov and Smirnov's distance: the largest difference of the two distribution functions); what P makes of draws of the
 prior; and how much of the reconstruction that costs. Both models have the same networks, and as many steps of reconstruction.
@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Circle
 from scipy.stats import kstest, norm
 
 import minigan as mg
@@ -26,9 +27,10 @@ from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
 from demos.kit.jobs import each
 from demos.kit.pictures import sheet
+from demos.kit.rounding import at_most
 from demos.kit.run import start
 from demos.kit.settings import settings_of
-from demos.kit.style import FAKE, OTHERS, REAL, slide
+from demos.kit.style import FAKE, REAL, slide
 from minigan import Tensor, data, losses, metrics, nn, optim
 from minigan.games import AdversarialAutoencoder
 
@@ -38,21 +40,26 @@ class Settings:
     """Everything that the result depends on, besides the seed."""
 
     code: int = 8
-    width: int = 256  # of Q's and P's hidden layers
-    width_D: int = 128
+    width: int = 256  # of Q's and P's two hidden layers
+    d_width: int = 128
     steps: int = 4000
     batch: int = 100
     lr: float = 2e-3  # Adam's in the reconstruction phase, falling to 0, as all others
-    lr_D: float = 1e-3
-    lr_Q: float = 5e-4  # in the regularisation phase
+    d_lr: float = 1e-3
+    q_lr: float = 5e-4  # in the regularisation phase
     betas: tuple[float, float] = (0.5, 0.999)  # of the latter two
     codes: int = 2000  # of unseen digits, whose distribution is judged
     judged: int = 5000  # samples
     seeds: int = 3
 
 
-QUICK = {"width": 64, "width_D": 32, "steps": 100, "codes": 300, "judged": 300, "seeds": 1}
-FARTHEST, DEAREST, NEARER = 0.05, 1.15, 0.5  # the bounds: of the codes' distance; of the error, and the samples', over the plain's
+QUICK = {"width": 64, "d_width": 32, "steps": 100, "codes": 300, "judged": 300, "seeds": 1}
+APART, DEARER, NEARER = (
+    0.05,
+    1.15,
+    0.5,
+)  # bounds: of the codes' distance; of the error and the samples' distance over the plain's
+PRIOR, FITTED = ", z from the prior", ", z like the codes"
 KINDS = ("plain", "adversarial")
 COLOURS = {"plain": FAKE, "adversarial": REAL}
 SHOWN, COLUMNS = 60, 10  # samples in the picture
@@ -78,11 +85,15 @@ def main(argv: list[str] | None = None) -> None:
 
 def players(s: Settings) -> tuple[nn.Sequential, nn.Sequential, nn.Sequential]:
     """Q, P, whose pixels are in [0, 1], and D, which judges codes."""
-    Q = autoencoders.dense_encoder(s.code, s.width)
-    P = nn.Sequential(*autoencoders.dense_decoder(s.code, s.width), nn.Sigmoid())
-    w = s.width_D
-    D = nn.Sequential(nn.Dense(s.code, w), nn.LeakyReLU(0.2), nn.Dense(w, w), nn.LeakyReLU(0.2), nn.Dense(w, 1))
-    return Q, P, D
+    Q = nn.Sequential(nn.Flatten(), *dense(784, s.width, s.code))
+    P = nn.Sequential(*dense(s.code, s.width, 784), nn.Sigmoid(), nn.Reshape(1, 28, 28))
+    return Q, P, nn.Sequential(*dense(s.code, s.d_width, 1))
+
+
+def dense(inputs: int, width: int, outputs: int) -> list[nn.Module]:
+    """The layers of a network with two hidden ones."""
+    hidden = nn.Dense(inputs, width), nn.LeakyReLU(0.2), nn.Dense(width, width), nn.LeakyReLU(0.2)
+    return [*hidden, nn.Dense(width, outputs)]
 
 
 def learn(kind: str, seed: int, x: np.ndarray, others: np.ndarray, judge: metrics.Judge, s: Settings) -> dict:
@@ -109,9 +120,9 @@ def train_adversarial(Q: nn.Module, P: nn.Module, D: nn.Module, x: np.ndarray, s
         D,
         prior=data.noise(s.code),
         opt_G=optim.Adam(Q.parameters() + P.parameters(), s.lr),
-        opt_D=optim.Adam(D.parameters(), s.lr_D, s.betas),
+        opt_D=optim.Adam(D.parameters(), s.d_lr, s.betas),
         Q=Q,
-        opt_Q=optim.Adam(Q.parameters(), s.lr_Q, s.betas),
+        opt_Q=optim.Adam(Q.parameters(), s.q_lr, s.betas),
     )
     batches, decay = data.batches(x, size=s.batch), optim.LinearDecay([game.opt_G, game.opt_D, game.opt_Q], s.steps)
     for _ in resumable(range(s.steps), "adversarial", game=game, batches=batches, decay=decay):
@@ -152,19 +163,20 @@ def distances(codes: np.ndarray) -> np.ndarray:
 def measure(claim: Claim, runs: dict[str, list[dict]]) -> None:
     """The codes against the prior, the error and the samples against the plain autoencoder's; the worst seed."""
     plain, ours = runs["plain"], runs["adversarial"]
-    claim.at_most("codes' distance from the prior", max(run["distances"].max() for run in ours), FARTHEST)
-    claim.note("codes' distance, training images", max(run["distances, training"].max() for run in ours), "reported: worst seed")
-    claim.note("codes' distance, plain", min(run["distances"].max() for run in plain), "reported: best seed")
+    claim.at_most("KS distance from the prior", max(run["distances"].max() for run in ours), APART)
+    seen = max(run["distances, training"].max() for run in ours)
+    claim.note("KS distance from the prior, training images", seen, "reported: worst seed")
+    claim.note("KS distance from the prior, plain", min(run["distances"].max() for run in plain), "reported: best seed")
     costs = [a["error"] / b["error"] for a, b in zip(ours, plain, strict=True)]
-    claim.at_most("squared error, over the plain one's", max(costs), DEAREST)
+    claim.at_most("squared error over that of plain", max(costs), DEARER)
     for kind, side in runs.items():
         claim.note(f"squared error, {kind}", np.mean([run["error"] for run in side]), "reported: a pixel, mean over the seeds")
     ratios = [a["frechet"]["prior"] / b["frechet"]["prior"] for a, b in zip(ours, plain, strict=True)]
-    claim.at_most("Frechet distance, over the plain one's", max(ratios), NEARER)
+    claim.at_most("Frechet distance over that of plain", max(ratios), NEARER)
     for kind, side in runs.items():
-        for name, noise in (("prior", "the prior"), ("fitted", "the codes' normal distribution")):
+        for name, noise in (("prior", PRIOR), ("fitted", FITTED)):
             distance = np.mean([run["frechet"][name] for run in side])
-            claim.note(f"Frechet distance, {kind}, z from {noise}", distance, "reported: mean over the seeds")
+            claim.note(f"Frechet distance, {kind}{noise}", distance, "reported: mean over the seeds")
 
 
 def found(m: dict[str, float]) -> str:
@@ -174,8 +186,12 @@ def found(m: dict[str, float]) -> str:
 
 def words(m: dict[str, float]) -> str:
     """What the discriminator brings, and what it costs."""
+    ours, plain, fitted = (m[f"Frechet distance, {name}"] for name in (KINDS[1] + PRIOR, KINDS[0] + PRIOR, KINDS[0] + FITTED))
+    near, far = m["KS distance from the prior"], m["KS distance from the prior, plain"]
     return (
-        f"{m}"
+        f"each number of the code is within {at_most(near)} of N(0, 1) (KS distance; plain: up to {far:.2f}), for "
+        f"{m['squared error over that of plain']:.2f} times the squared error; Frechet distance of P's images of the prior: "
+        f"{ours:.0f} (plain: {plain:.0f}; plain, z drawn like the codes, by a normal distribution: {fitted:.0f})"
     )
 
 
@@ -183,9 +199,35 @@ def words(m: dict[str, float]) -> str:
 
 
 def picture(runs: dict[str, list[dict]], classes: np.ndarray) -> Figure:
-    """For each model: the distributions of the code's numbers, two of them against each other, and what P makes of noise."""
-    figure, places = slide(2, 3, width_ratios=(1, 1, 1.6))
+    """For each model, of the first seed: its codes' distribution, two of their numbers, and what P makes of the prior."""
+    figure, places = slide(2, 3, width_ratios=(1, 1, 1.5))
+    for row, kind in zip(places, KINDS, strict=True):
+        run = runs[kind][0]
+        draw_distributions(row[0], run["codes"], kind)
+        draw_plane(row[1], run["codes"], classes)
+        row[2].imshow(sheet(run["samples"], COLUMNS), cmap="gray", vmin=0, vmax=1)
+        distance = np.mean([run["frechet"]["prior"] for run in runs[kind]])
+        row[2].set_title(f"$P(z)$, $z$ from the prior: Frechet distance {distance:.0f}")
+        row[2].axis("off")
     return figure
+
+
+def draw_distributions(axes: Axes, codes: np.ndarray, kind: str) -> None:
+    """The distribution function of each number of the code, and the prior's."""
+    line = np.linspace(-4, 4, 200)
+    for column in codes.T:
+        axes.step(np.sort(column), (np.arange(len(column)) + 1) / len(column), color=COLOURS[kind], linewidth=1)
+    axes.plot(line, norm.cdf(line), "--", color="black", label="$N(0, 1)$")
+    axes.set(xlim=(-6, 6), xlabel="a number of the code", ylabel="share below", title=f"{kind}: unseen digits")
+    axes.legend(loc="upper left")
+
+
+def draw_plane(axes: Axes, codes: np.ndarray, classes: np.ndarray) -> None:
+    """The first two numbers of each code, by the digit's class, and circles that 39 and 86 % of the prior lie within."""
+    axes.scatter(*codes.T[:2], c=classes, cmap="tab10", s=3, linewidths=0)
+    for radius in (1, 2):
+        axes.add_patch(Circle((0, 0), radius, fill=False, linestyle="--"))
+    axes.set(xlim=(-6, 6), ylim=(-6, 6), aspect="equal", xlabel="$z_1$", ylabel="$z_2$", title="by class; prior: 1 and 2 std")
 
 
 if __name__ == "__main__":

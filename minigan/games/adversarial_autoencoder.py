@@ -1,4 +1,4 @@
-"""The adversarial autoencoder: Makhzani, Shlens, Jaitly, Goodfellow and Frey 2015. Its codes look as if drawn from the prior."""
+"""The adversarial autoencoder: Makhzani et al. 2015. D sees to it that the codes are distributed as the prior is."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ class AdversarialAutoencoder(Game):
         D descends -log D(z) - log(1 - D(Q(x))), with z from the prior
         Q descends -log D(Q(x))
 
-    P, the decoder, is the game's G. Where D cannot tell the codes from z, they are distributed alike, and P(z) is like the data.
+    P, the decoder, is the game's G. Where D cannot tell the codes from z, they are distributed alike, and P(z) as x.
 
     Args:
         G, D, prior, opt_G, opt_D: see `Game`; G returns arrays like x, D logits of codes: the prior's z are real, Q(x) fake.

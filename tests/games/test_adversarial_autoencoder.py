@@ -24,16 +24,19 @@ def minibatches(m=4):
 
 def watched(game):
     """The game, whose steps note in a list, in order: which optimizer steps, and all parameters before it and after."""
-    notes = []
-    for name in ("opt_G", "opt_D", "opt_Q"):
+    notes, steps = [], {name: getattr(game, name).step for name in ("opt_G", "opt_D", "opt_Q")}
 
-        def step(name=name, step=getattr(game, name).step):
+    def watch(name):
+        def step():
             before = {network: players.values(getattr(game, network)) for network in NETWORKS}
-            step()
+            steps[name]()
             after = {network: players.values(getattr(game, network)) for network in NETWORKS}
             notes.append((name, before, after, {n: [p.grad for p in getattr(game, n).parameters()] for n in NETWORKS}))
 
         getattr(game, name).step = step
+
+    for name in steps:
+        watch(name)
     return notes
 
 
