@@ -134,9 +134,8 @@ def look(Q: nn.Module, P: nn.Module, x: np.ndarray, others: np.ndarray, judge: m
     """The error and the codes on images not seen, and how far images made of noise are from the data."""
     codes, seen = autoencoders.encode(Q, others), autoencoders.encode(Q, x[: s.judged])
     z = data.noise(s.code)(s.judged)
-    fitted = seen.mean(axis=0) + z @ np.linalg.cholesky(np.cov(seen, rowvar=False)).T.astype(np.float32)
     near = digits.features(judge, digits.some(x, s.judged))
-    samples = {name: draw(P, noise) for name, noise in (("prior", z), ("fitted", fitted))}
+    samples = {name: draw(P, noise) for name, noise in (("prior", z), ("fitted", like(seen, z)))}
     return {
         "error": float(np.square(draw(P, codes) - others, dtype=np.float64).mean()),
         "distances": distances(codes[: s.codes]),
@@ -150,6 +149,11 @@ def look(Q: nn.Module, P: nn.Module, x: np.ndarray, others: np.ndarray, judge: m
 def draw(P: nn.Module, codes: np.ndarray) -> np.ndarray:
     """The images (n, 1, 28, 28) that P makes of the codes (n, d)."""
     return digits.in_parts(lambda z: digits.draw(P, z), codes)
+
+
+def like(codes: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """Draws z of N(0, I), turned into draws of the normal distribution with these codes' mean and covariance."""
+    return codes.mean(axis=0) + z @ np.linalg.cholesky(np.cov(codes, rowvar=False)).T.astype(z.dtype)
 
 
 def distances(codes: np.ndarray) -> np.ndarray:

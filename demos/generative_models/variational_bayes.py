@@ -5,14 +5,15 @@ Slide: "Adversarial variational bayes: Unifying variational autoencoders and [GA
     T ascends  E_Q log sigma(T(x, z)) + E_P log(1 - sigma(T(x, z)))        the best: T = log Q(z | x) - log P(z)
     P and Q ascend  E log P(x | z) - T(x, z),  z = Q(x, epsilon)           a VAE's ELBO, without Q's density
 
-The toy of Mescheder, Nowozin and Geiger (2017, figure 4): four images of four pixels, one of them white; z lies in the plane. Of
-the four Q(z | x), none may overlap another if P is to tell which x it was, and together they should fill P(z). Four normal
-distributions cannot. What to look for: the codes of the four images, by a VAE and by a Q of any shape; log P(x), by
-quadrature over z, exact, and at most -log 4; and how unevenly the codes fill the prior: the KL divergence over 100 cells that
-the prior makes equally likely. Is T's mean the divergence? Where Q is normal, it is known: on the right, the two beside each other.
+The toy of Mescheder, Nowozin and Geiger (2017, section 6.2): four images of four pixels, one white; z lies in the plane.
+Of the four Q(z | x), none may overlap another if P is to tell which x it was, and together they should fill P(z). Four normal
+distributions cannot. What to look for: the codes of the four images, by a VAE and by a Q of any shape; log P(x), at most -log 4
+(exact: by quadrature over z); and how unevenly the codes fill the prior: the KL divergence over 100 cells that the prior makes
+equally likely. Is T's mean the divergence D_KL(Q(z | x) | P(z))? Where Q is normal, that is known: on the right, both.
 """
 
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -32,6 +33,7 @@ from demos.kit.settings import settings_of
 from demos.kit.style import D_COLOUR, FAKE, OTHERS, REAL, slide
 from demos.kit.training import train
 from minigan import Tensor, data, losses, nn, no_grad, optim
+from minigan.data.priors import Noise
 from minigan.games import AdversarialVariationalBayes
 
 
@@ -82,7 +84,7 @@ def main(argv: list[str] | None = None) -> None:
 def network(inputs: int, width: int, outputs: int) -> nn.Sequential:
     """Three hidden layers."""
     sizes = (inputs, width, width, width)
-    hidden = [layer for a, b in zip(sizes, sizes[1:], strict=False) for layer in (nn.Dense(a, b), nn.ELU())]
+    hidden = [layer for a, b in pairwise(sizes) for layer in (nn.Dense(a, b), nn.ELU())]
     return nn.Sequential(*hidden, nn.Dense(width, outputs))
 
 
@@ -128,7 +130,7 @@ def learn(kind: str, seed: int, s: Settings) -> dict:
     return found | ({"D_KL": divergence(Q), "curve": np.array(curve)} if kind == BOTH else {})
 
 
-def train_vae(Q: Normal, P: nn.Module, epsilon: data.Noise, s: Settings) -> None:
+def train_vae(Q: Normal, P: nn.Module, epsilon: Noise, s: Settings) -> None:
     """The divergence by its formula."""
 
     def objective(x: np.ndarray) -> tuple[Tensor, Tensor]:
@@ -139,7 +141,7 @@ def train_vae(Q: Normal, P: nn.Module, epsilon: data.Noise, s: Settings) -> None
     autoencoders.train(objective, [Q, P], [repeated(s.batch)], VAE, s.steps, s.batch, s.lr, epsilon=epsilon)
 
 
-def train_game(Q: nn.Module, P: nn.Module, T: nn.Module, epsilon: data.Noise, s: Settings) -> list[list[float]]:
+def train_game(Q: nn.Module, P: nn.Module, T: nn.Module, epsilon: Noise, s: Settings) -> list[list[float]]:
     """The divergence by T. Of a normal Q, a row every few steps: the step, what T says, and what it is."""
     game = AdversarialVariationalBayes(
         P,
@@ -156,7 +158,7 @@ def train_game(Q: nn.Module, P: nn.Module, T: nn.Module, epsilon: data.Noise, s:
         rows.append([mean_of_t(Q, T, epsilon, WATCHED), divergence(Q)])
 
     batches = data.batches(repeated(s.batch), size=s.batch)
-    train(game, batches, s.steps, "T", s.every if isinstance(Q, Normal) else 0, look, rows=rows)
+    train(game, batches, s.steps, "T", s.every, look if isinstance(Q, Normal) else None, rows=rows)
     return rows
 
 
@@ -168,7 +170,7 @@ def repeated(n: int) -> np.ndarray:
 # --- what they come to --------------------------------------------------------------------------------------------------
 
 
-def look(Q: nn.Module, P: nn.Module, epsilon: data.Noise, s: Settings) -> dict:
+def look(Q: nn.Module, P: nn.Module, epsilon: Noise, s: Settings) -> dict:
     """The images' codes; how they fill the prior; how often P tells the right image; and log P(x)."""
     z = codes(Q, epsilon, s.codes)
     with no_grad():
@@ -177,13 +179,13 @@ def look(Q: nn.Module, P: nn.Module, epsilon: data.Noise, s: Settings) -> dict:
     return {"codes": z, "gaps": gaps(z.reshape(-1, 2)), "right": right, "log P": log_likelihood(P)}
 
 
-def codes(Q: nn.Module, epsilon: data.Noise, n: int) -> np.ndarray:
+def codes(Q: nn.Module, epsilon: Noise, n: int) -> np.ndarray:
     """(4, n, 2): of each image, n draws from Q(z | x)."""
     with no_grad():
         return Q(Tensor(np.repeat(X, n, axis=0)), Tensor(epsilon(4 * n))).numpy().reshape(4, n, 2)
 
 
-def mean_of_t(Q: nn.Module, T: nn.Module, epsilon: data.Noise, n: int) -> float:
+def mean_of_t(Q: nn.Module, T: nn.Module, epsilon: Noise, n: int) -> float:
     """The mean of T over n draws from each Q(z | x)."""
     with no_grad():
         return float(T(Tensor(np.repeat(X, n, axis=0)), Tensor(codes(Q, epsilon, n).reshape(-1, 2))).numpy().mean())
