@@ -85,15 +85,16 @@ def main(argv: list[str] | None = None) -> None:
 
 def players(s: Settings) -> tuple[nn.Sequential, nn.Sequential, nn.Sequential]:
     """Q, P, whose pixels are in [0, 1], and D, which judges codes."""
-    Q = nn.Sequential(nn.Flatten(), *dense(784, s.width, s.code))
-    P = nn.Sequential(*dense(s.code, s.width, 784), nn.Sigmoid(), nn.Reshape(1, 28, 28))
-    return Q, P, nn.Sequential(*dense(s.code, s.d_width, 1))
+    w, v = s.width, s.d_width
+    Q = nn.Sequential(nn.Flatten(), *hidden(784, w), *hidden(w, w), nn.Dense(w, s.code))
+    P = nn.Sequential(*hidden(s.code, w), *hidden(w, w), nn.Dense(w, 784), nn.Sigmoid(), nn.Reshape(1, 28, 28))
+    D = nn.Sequential(nn.Dense(s.code, v), nn.LeakyReLU(0.2), nn.Dense(v, v), nn.LeakyReLU(0.2), nn.Dense(v, 1))
+    return Q, P, D
 
 
-def dense(inputs: int, width: int, outputs: int) -> list[nn.Module]:
-    """The layers of a network with two hidden ones."""
-    hidden = nn.Dense(inputs, width), nn.LeakyReLU(0.2), nn.Dense(width, width), nn.LeakyReLU(0.2)
-    return [*hidden, nn.Dense(width, outputs)]
+def hidden(inputs: int, outputs: int) -> tuple[nn.Module, ...]:
+    """A layer of Q's or P's. Without batch norm, Q's steps against D would move all codes together, back and forth."""
+    return nn.Dense(inputs, outputs), nn.BatchNorm1d(outputs), nn.LeakyReLU(0.2)
 
 
 def learn(kind: str, seed: int, x: np.ndarray, others: np.ndarray, judge: metrics.Judge, s: Settings) -> dict:
@@ -101,7 +102,7 @@ def learn(kind: str, seed: int, x: np.ndarray, others: np.ndarray, judge: metric
     mg.seed(seed)
     Q, P, D = players(s)
     (train_plain if kind == "plain" else train_adversarial)(Q, P, D, x, s)
-    return look(Q, P, x, others, judge, s)
+    return look(Q.eval(), P.eval(), x, others, judge, s)
 
 
 def train_plain(Q: nn.Module, P: nn.Module, D: nn.Module, x: np.ndarray, s: Settings) -> None:
