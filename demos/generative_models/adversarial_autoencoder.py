@@ -42,23 +42,19 @@ class Settings:
     code: int = 8
     width: int = 256  # of Q's and P's two hidden layers
     d_width: int = 128
-    steps: int = 4000
+    steps: int = 6000
     batch: int = 100
-    lr: float = 2e-3  # Adam's in the reconstruction phase, falling to 0, as all others
-    d_lr: float = 1e-3
-    q_lr: float = 5e-4  # in the regularisation phase
-    betas: tuple[float, float] = (0.5, 0.999)  # of the latter two
+    lr: float = 1e-3  # Adam's in the reconstruction phase, falling to 0, as the other two
+    d_lr: float = 4e-3
+    q_lr: float = 3e-4  # of Q in the regularisation phase: low beside D's, or D does not keep up
+    betas: tuple[float, float] = (0.5, 0.999)  # of D's and Q's Adam in the regularisation phase
     codes: int = 2000  # of unseen digits, whose distribution is judged
     judged: int = 5000  # samples
     seeds: int = 3
 
 
 QUICK = {"width": 64, "d_width": 32, "steps": 100, "codes": 300, "judged": 300, "seeds": 1}
-APART, DEARER, NEARER = (
-    0.05,
-    1.15,
-    0.5,
-)  # bounds: of the codes' distance; of the error and the samples' distance over the plain's
+APART, DEARER, NEARER = 0.05, 1.15, 0.5  # bounds: codes from the prior; error, and samples from the data, over the plain one's
 PRIOR, FITTED = ", z from the prior", ", z like the codes"
 KINDS = ("plain", "adversarial")
 COLOURS = {"plain": FAKE, "adversarial": REAL}
