@@ -42,7 +42,7 @@ class Settings:
     code: int = 8
     width: int = 256  # of Q's and P's two hidden layers
     d_width: int = 128
-    steps: int = 6000
+    steps: int = 4000
     batch: int = 100
     lr: float = 1e-3  # Adam's in the reconstruction phase, falling to 0, as the other two
     d_lr: float = 4e-3
