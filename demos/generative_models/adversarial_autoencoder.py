@@ -220,7 +220,7 @@ def draw_distributions(axes: Axes, codes: np.ndarray, kind: str) -> None:
         axes.step(np.sort(column), (np.arange(len(column)) + 1) / len(column), color=COLOURS[kind], linewidth=1)
     axes.plot(line, norm.cdf(line), "--", color="black", label="$N(0, 1)$")
     axes.set(xlim=(-6, 6), xlabel="a number of the code", ylabel="share below", title=f"{kind}: unseen digits")
-    axes.legend(loc="upper left")
+    axes.legend(loc="lower right")
 
 
 def draw_plane(axes: Axes, codes: np.ndarray, classes: np.ndarray) -> None:
