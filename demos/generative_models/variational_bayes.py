@@ -42,14 +42,14 @@ class Settings:
     """Everything that the result depends on, besides the seed."""
 
     width: int = 64  # of the three hidden layers of Q and P
-    t_width: int = 128  # of T's
+    t_width: int = 96  # of T's
     epsilon: int = 8  # dimensions of the noise of a Q of any shape
-    steps: int = 6000
-    batch: int = 256
+    steps: int = 4000
+    batch: int = 128
     lr: float = 1e-3  # Adam's, of P and Q, falling to 0
     t_lr: float = 2e-3  # of T
     codes: int = 5000  # of each image, for the figures
-    every: int = 50  # steps between two looks at the divergence
+    every: int = 100  # steps between two looks at the divergence
     seeds: int = 3
 
 
