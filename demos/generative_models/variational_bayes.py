@@ -74,7 +74,7 @@ def main(argv: list[str] | None = None) -> None:
     found = each(learn, tasks, s, steps=len(tasks) * s.steps)
     runs = {kind: found[i * s.seeds : (i + 1) * s.seeds] for i, kind in enumerate(KINDS)}
     measure(claim, runs)
-    claim.show(picture(runs), "variational_bayes", words(claim.metrics))
+    claim.show(picture(runs), "variational_bayes", f"W{words(claim.metrics)[1:]}")
     claim.finish()
 
 
