@@ -5,7 +5,7 @@ Slide: "Adversarial variational bayes: Unifying variational autoencoders and [GA
     T ascends  E_Q log sigma(T(x, z)) + E_P log(1 - sigma(T(x, z)))        the best: T = log Q(z | x) - log P(z)
     P and Q ascend  E log P(x | z) - T(x, z),  z = Q(x, epsilon)           a VAE's ELBO, without Q's density
 
-The toy of Mescheder, Nowozin and Geiger (2017, section 6.2): four images of four pixels, one white; z lies in the plane.
+The toy of Mescheder, Nowozin and Geiger (2017, section 6): four images of four pixels, one white; z lies in the plane.
 Of the four Q(z | x), none may overlap another if P is to tell which x it was, and together they should fill P(z). Four normal
 distributions cannot. What to look for: the codes of the four images, by a VAE and by a Q of any shape; log P(x), at most -log 4
 (exact: by quadrature over z); and how unevenly the codes fill the prior: the KL divergence over 100 cells that the prior makes
@@ -54,7 +54,10 @@ class Settings:
 
 
 QUICK = {"width": 16, "t_width": 16, "steps": 100, "batch": 64, "codes": 500, "every": 20, "seeds": 1}
-OFF = 0.05  # the bound: by what share T's mean may be off the divergence
+# The bound: by what share T's mean may be off the divergence. It is missed: T is late, and says too little of a Q that has just
+# become narrower, which lets it; by 4 and 5 % with two seeds, by 29 % with the third. Twice the batch and a wider T had 1.4 %
+# with another seed. For a Q of any shape, which is what T is for, the divergence is not known.
+OFF = 0.05
 X = np.eye(4, dtype=np.float32)  # the images
 KINDS = ("normal Q, exact D_KL", "any Q, D_KL by T", "normal Q, D_KL by T")
 VAE, AVB, BOTH = KINDS
@@ -236,9 +239,10 @@ def found(m: dict[str, float]) -> str:
 
 def words(m: dict[str, float]) -> str:
     """How far T is off, and what it is good for."""
+    off = m["mean of T beside D_KL, where Q is normal: off by"]
     return (
-        f"where Q is normal, T's mean is within {at_most(100 * m['mean of T beside D_KL, where Q is normal: off by'])} % of "
-        f"D_KL; a Q of any shape {in_words(m, 'gaps', 'lower')} in the prior (KL {m[f'gaps, {AVB}']:.3f} nats; a VAE: "
+        f"where Q is normal, T's mean is off D_KL by up to {at_most(100 * off)} %; a Q of any shape "
+        f"{in_words(m, 'gaps', 'lower')} in the prior (KL {m[f'gaps, {AVB}']:.3f} nats; a VAE: "
         f"{m[f'gaps, {VAE}']:.3f}) and {in_words(m, 'log P', 'higher')} (log P(x) {m[f'log P, {AVB}']:.3f}; "
         f"{m[f'log P, {VAE}']:.3f}; best: {-np.log(4):.3f})"
     )
