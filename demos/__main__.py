@@ -34,8 +34,21 @@ CHAPTERS = {  # in the lectures' order, from a network's gradients to attacks; w
     "gradients": ("ladder", "saddle", "detach"),
     "the_game": ("transform", "gan", "optimal_discriminator", "convergence"),
     "training": ("saturation", "perfect_discriminator", "tempo", "equilibrium", "collapse", "coadaptation", "hacks"),
+<<<<<<< HEAD
     "generative_models": ("autoencoder", "pretraining", "vae", "boltzmann", "latent"),
     "architectures": ("cgan", "conditioning", "dcgan", "lapgan", "began", "ebgan"),
+=======
+    "generative_models": (
+        "autoencoder",
+        "pretraining",
+        "vae",
+        "adversarial_autoencoder",
+        "variational_bayes",
+        "boltzmann",
+        "latent",
+    ),
+    "architectures": ("cgan", "conditioning", "dcgan", "began"),
+>>>>>>> aae
     "wasserstein": ("earth_mover", "learning_curves", "wgan", "limit_cycles"),
     "adversarial_examples": ("fgsm", "dimension", "fooled", "adversarial_training", "patch", "manifold_defense"),
     "the_slides": ("errata",),

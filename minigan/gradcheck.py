@@ -10,7 +10,7 @@ import numpy as np
 
 from minigan import backend, checks
 from minigan.games.game import Game
-from minigan.gradcheck_game import module_as_function, player_as_function
+from minigan.gradcheck_game import module_as_function, player_as_function, players
 from minigan.nn import Module
 from minigan.tensor import Tensor, grad
 
@@ -110,7 +110,7 @@ def _functions(fn: Any, inputs: tuple) -> Iterator[tuple["_Function", int]]:
     if isinstance(fn, Game):
         if len(inputs) != 1:
             raise TypeError(f"gradcheck: a game takes one minibatch, gradcheck(game, minibatch); got {len(inputs)}")
-        for player in ("D", "G"):
+        for player in players(fn):
             losses, values, names, parts = player_as_function(fn, *inputs, player)
             yield _Function(losses, values, rng, 1, names, parts), FEW_DIRECTIONS
         return

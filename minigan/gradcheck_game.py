@@ -30,14 +30,22 @@ def module_as_function(module: Module, n: int) -> tuple[Callable, list[np.ndarra
     return fn, [p.numpy().astype(np.float64) for p in parameters], names
 
 
+def players(game: Game) -> list[str]:
+    """Each optimizer is a player: G and D, and what else opt_... in a game's saved parts belongs to."""
+    return sorted(name.removeprefix("opt_") for name in game.saved_parts() if name.startswith("opt_"))
+
+
 def player_as_function(game: Game, minibatch: Any, player: str) -> tuple[Callable, list[np.ndarray], list[str], list[str]]:
     """The player's losses in one step of the game, as a function of its parameters, with the gradients that the step computes.
+
+    Its parameters are those of its optimizer: an encoder's, too, where they are trained with G's.
 
     Returns the function, the parameters in float64, their names, and the names of the losses. The optimizers change nothing:
     all losses of a step are those of the same parameters.
     """
-    parameters = [*game.G.parameters(), *game.D.parameters()]
-    own = getattr(game, player).parameters()
+    networks = [part for part in (getattr(game, name) for name in game.saved_parts()) if isinstance(part, Module)]
+    parameters = list({id(p): p for network in networks for p in network.parameters()}.values())
+    own = getattr(game, f"opt_{player}").params
     start = _step(game, parameters, [p.numpy().astype(np.float64) for p in parameters], minibatch, keep=False)
     names, values = [p.name for p in own], {id(p): t.numpy() for p, t in zip(parameters, start.parameters, strict=True)}
 
@@ -62,14 +70,14 @@ class _Losses(Watcher):
     def __init__(self, game: Game, parameters: list[Tensor], keep: bool):
         self.game, self.parameters, self.output = game, parameters, None
         self.kept = {id(t): t.numpy().copy() for t in parameters} if keep else {}
-        self.losses: dict[str, list] = {"G": [], "D": []}
-        self.gradients: dict[str, list] = {"G": [], "D": []}
+        self.losses: dict[str, list] = {player: [] for player in players(game)}
+        self.gradients: dict[str, list] = {player: [] for player in players(game)}
 
     def walk_begins(self, output: Tensor) -> None:
         self.output = output
 
     def updating(self, optimizer: Optimizer) -> None:
-        player = "G" if optimizer is self.game.opt_G else "D"
+        player = next(name for name in self.losses if getattr(self.game, f"opt_{name}") is optimizer)
         self.losses[player].append(self.output.item())
         self.gradients[player].append({p.name: p.grad.numpy().copy() for p in optimizer.params})
 
@@ -83,7 +91,8 @@ def _step(game: Game, parameters: list[Tensor], values: list[np.ndarray], miniba
     """One step of a copy of the game, with these values of its parameters and optimizers whose learning rate is 0."""
     new = [Tensor(v, requires_grad=p.requires_grad, name=p.name) for p, v in zip(parameters, values, strict=True)]
     game = _copy(game, parameters, new)
-    game.opt_G, game.opt_D = (SGD(player.parameters(), lr=0.0) for player in (game.G, game.D))
+    for player in players(game):
+        setattr(game, f"opt_{player}", SGD(getattr(game, f"opt_{player}").params, lr=0.0))
     with _same_random_numbers(), watching(_Losses(game, new, keep)) as seen:
         game.step(itertools.repeat(minibatch))
     return seen

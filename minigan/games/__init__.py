@@ -1,5 +1,7 @@
 """Adversarial games, one a file. Each has `step`, `sample`, `state_dict` and `load_state_dict`; see `Game`."""
 
+from minigan.games.adversarial_autoencoder import AdversarialAutoencoder
+from minigan.games.adversarial_variational_bayes import AdversarialVariationalBayes
 from minigan.games.began import BEGAN
 from minigan.games.conditional_gan import Conditional, ConditionalGAN
 from minigan.games.dcgan import dcgan_discriminator, dcgan_generator
@@ -16,7 +18,12 @@ __all__ = [
     "GAN",
     "WGAN",
     "WGANGP",
+<<<<<<< HEAD
     "Autoencoder",
+=======
+    "AdversarialAutoencoder",
+    "AdversarialVariationalBayes",
+>>>>>>> aae
     "Conditional",
     "ConditionalGAN",
     "Figures",

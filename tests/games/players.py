@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 
+import minigan as mg
 from minigan import Tensor, backend, data, games, nn, optim
 from tests import leaves
 from tests.games import reference
@@ -17,16 +18,30 @@ RULES = {  # a different one in each game, so that each is met with float32, sav
     "cgan": optim.OptimisticAdam,
     "cgan_images": optim.Adam,
     "began": optim.Adam,
+<<<<<<< HEAD
     "ebgan": optim.RMSProp,
 }
 IMAGES = ("dcgan", "cgan_images")
 CONDITIONAL = ("cgan", "cgan_images")
 AUTOENCODERS = ("began", "ebgan")  # whose D returns an image of its input's shape, not a number
+=======
+    "aae": optim.Adam,
+    "avb": optim.Adam,
+}
+IMAGES = ("dcgan", "cgan_images")
+CONDITIONAL = ("cgan", "cgan_images")
+OWN_ORDER = ("aae", "avb")  # autoencoders: D does not see what G makes, but codes, and an iteration begins with G's step
+>>>>>>> aae
 FIGURES = {name: ["loss_D", "loss_G", "D_real", "D_fake", "D_accuracy"] for name in RULES} | {
     "wgan": ["loss_D", "loss_G", "w_estimate"],
     "wgan_gp": ["loss_D", "loss_G", "w_estimate", "penalty"],
     "began": ["loss_D", "loss_G", "L_x", "ratio", "k", "M"],
+<<<<<<< HEAD
     "ebgan": ["loss_D", "loss_G", "D_real", "D_fake"],
+=======
+    "aae": ["error", "loss_D", "loss_Q", "D_real", "D_fake", "D_accuracy"],
+    "avb": ["loss_D", "D_KL", "minus_log_P", "minus_ELBO"],
+>>>>>>> aae
 }
 
 
@@ -76,6 +91,8 @@ def in_float64(*modules):
 
 def by_hand(module):
     """The reference's network with copies of the module's parameters."""
+    if isinstance(module, Pair):
+        return by_hand(module.network)
     if isinstance(module, games.Conditional):
         return reference.Net(*by_hand(module.network).layers, classes=module.classes)
     if isinstance(module, games.Autoencoder):
@@ -137,6 +154,8 @@ class Draws:
 
 def make(name, prior=None, dtype="float32", rule=None, lr=0.01, **options):
     """A small game of the kind; images are 8 x 8, points have two coordinates, noise three."""
+    if name in OWN_ORDER:
+        return make_autoencoder(name, prior or data.noise(3), dtype, rule or RULES[name], lr, **options)
     if name in IMAGES:
         G, D = image_players(z=3, in_channels=1) if name == "dcgan" else image_players(3 + CLASSES, 1 + CLASSES)
     else:
@@ -156,10 +175,34 @@ def make(name, prior=None, dtype="float32", rule=None, lr=0.01, **options):
     return kind(G, D, prior or data.noise(3), rule(G.parameters(), lr=lr), rule(D.parameters(), lr=lr), **options)
 
 
+class Pair(nn.Module):
+    """A network of two inputs (n, a) and (n, b), side by side."""
+
+    def __init__(self, network):
+        self.network = network
+
+    def forward(self, a, b):
+        return self.network(mg.concatenate([a, b], axis=1))
+
+
+def make_autoencoder(name, prior, dtype, rule, lr, epsilon=None, **options):
+    """The same, of a game with an encoder, Q; avb's has two numbers of noise."""
+    Q, G, D = mlp(2, 5, 3), mlp(3, 5, 2), mlp(3, 5, 1)
+    if name == "avb":
+        Q, D = Pair(mlp(2 + 2, 5, 3)), Pair(mlp(2 + 3, 5, 1))
+    if dtype == "float64":
+        in_float64(Q, G, D)
+    both, of_D, of_Q = (rule(params, lr=lr) for params in (Q.parameters() + G.parameters(), D.parameters(), Q.parameters()))
+    if name == "aae":
+        return games.AdversarialAutoencoder(G, D, prior, both, of_D, Q, of_Q, **options)
+    return games.AdversarialVariationalBayes(G, D, prior, both, of_D, Q, epsilon or data.noise(2), **options)
+
+
 def minibatch(name, m=4, seed=0):
     """x, or (x, y), as NumPy arrays of float64."""
     rng = np.random.default_rng(seed)
     x = np.tanh(rng.standard_normal((m, 1, 8, 8))) if name in IMAGES else rng.normal([2.0, -1.0], 0.5, (m, 2))
+    x = 1 / (1 + np.exp(-x)) if name == "avb" else x  # probabilities
     return (x, rng.integers(0, CLASSES, m)) if name in CONDITIONAL else x
 
 
