@@ -1,5 +1,6 @@
 """Adversarial games, one a file. Each has `step`, `sample`, `state_dict` and `load_state_dict`; see `Game`."""
 
+from minigan.games.ali import ALI, Joint
 from minigan.games.began import BEGAN
 from minigan.games.conditional_gan import Conditional, ConditionalGAN
 from minigan.games.dcgan import dcgan_discriminator, dcgan_generator
@@ -10,6 +11,7 @@ from minigan.games.wgan import WGAN
 from minigan.games.wgan_gp import WGANGP
 
 __all__ = [
+    "ALI",
     "BEGAN",
     "GAN",
     "WGAN",
@@ -18,6 +20,7 @@ __all__ = [
     "ConditionalGAN",
     "Figures",
     "Game",
+    "Joint",
     "dcgan_discriminator",
     "dcgan_generator",
 ]
