@@ -33,11 +33,11 @@ def module_as_function(module: Module, n: int) -> tuple[Callable, list[np.ndarra
 def player_as_function(game: Game, minibatch: Any, player: str) -> tuple[Callable, list[np.ndarray], list[str], list[str]]:
     """The player's losses in one step of the game, as a function of its parameters, with the gradients that the step computes.
 
-    Returns the function, the parameters in float64, their names, and the names of the losses. The optimizers change nothing:
-    all losses of a step are those of the same parameters.
+    Its parameters are the network's, and those that its optimizer trains with them, such as an encoder's. Returns the
+    function, the parameters in float64, their names, and the names of the losses. The optimizers change nothing: all losses of
+    a step are those of the same parameters.
     """
-    parameters = [*game.G.parameters(), *game.D.parameters()]
-    own = getattr(game, player).parameters()
+    parameters, own = [*_trained(game, "G"), *_trained(game, "D")], _trained(game, player)
     start = _step(game, parameters, [p.numpy().astype(np.float64) for p in parameters], minibatch, keep=False)
     names, values = [p.name for p in own], {id(p): t.numpy() for p, t in zip(parameters, start.parameters, strict=True)}
 
@@ -49,6 +49,12 @@ def player_as_function(game: Game, minibatch: Any, player: str) -> tuple[Callabl
 
     losses = [f"loss_{player}, step {k + 1}" for k in range(len(start.losses[player]))]
     return fn, [values[id(p)] for p in own], names, losses
+
+
+def _trained(game: Game, player: str) -> list[Tensor]:
+    """The parameters of the player's network, and what else its optimizer trains; each once."""
+    both = [*getattr(game, player).parameters(), *getattr(game, f"opt_{player}").params]
+    return list({id(p): p for p in both}.values())
 
 
 def _derivative(gradients: list[dict[str, np.ndarray]], name: str) -> Callable:
@@ -83,7 +89,7 @@ def _step(game: Game, parameters: list[Tensor], values: list[np.ndarray], miniba
     """One step of a copy of the game, with these values of its parameters and optimizers whose learning rate is 0."""
     new = [Tensor(v, requires_grad=p.requires_grad, name=p.name) for p, v in zip(parameters, values, strict=True)]
     game = _copy(game, parameters, new)
-    game.opt_G, game.opt_D = (SGD(player.parameters(), lr=0.0) for player in (game.G, game.D))
+    game.opt_G, game.opt_D = (SGD(_trained(game, player), lr=0.0) for player in "GD")
     with _same_random_numbers(), watching(_Losses(game, new, keep)) as seen:
         game.step(itertools.repeat(minibatch))
     return seen

@@ -32,8 +32,8 @@ class ALI(Game):
         D descends        -mean log D(x, Q(x)) - mean log(1 - D(P(z), z))
         P and Q descend   -mean log(1 - D(x, Q(x))) - mean log D(P(z), z), with fresh z
 
-    P, the decoder, is the game's G. Where D cannot tell the pairs apart, Q(x) is distributed as z, and P(z) as x; and if Q draws
-    no noise, P and Q are inverse to each other (BiGAN's theorem 2), though neither has seen P(Q(x)). Dumoulin et al.,
+    P, the decoder, is the game's G. Where D cannot tell the pairs apart, Q(x) is distributed as z, and P(z) as x; and if Q
+    draws no noise, P and Q are inverse to each other (BiGAN's theorem 2), though neither has seen P(Q(x)). Dumoulin et al.,
     Algorithm 1, take both gradients before either step; here, as in all games, P and Q meet the updated D.
 
     Args:

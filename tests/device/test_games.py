@@ -9,7 +9,7 @@ from tests.device.comparing import assert_agree, everything_is_on, on_both
 from tests.games import players
 
 every_game = pytest.mark.parametrize("name", players.RULES)
-MINIBATCHES = {"gan": 1, "dcgan": 1, "wgan": 5, "wgan_gp": 5, "cgan": 1, "cgan_images": 1, "began": 1}  # in a step
+MINIBATCHES = {"gan": 1, "dcgan": 1, "wgan": 5, "wgan_gp": 5, "cgan": 1, "cgan_images": 1, "began": 1, "ali": 1}  # in a step
 
 
 def play(name, steps, **options):
