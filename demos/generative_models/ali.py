@@ -61,7 +61,7 @@ QUICK = {"steps": 60, "width": 32, "D_width": 32, "grid_steps": 60, "judge_steps
 SIDE = 14  # pixels
 PAIRS, INDEPENDENT = "pairs", "independent pairs"
 KINDS = {PAIRS: (OTHERS[0], MARKERS[0]), INDEPENDENT: (OTHERS[1], MARKERS[1])}  # in the picture
-SHOWN = 16  # digits in the picture
+SHOWN = 20  # digits in the picture
 
 
 class Apart(nn.Module):
@@ -81,6 +81,8 @@ def main(argv: list[str] | None = None) -> None:
     claim = Claim(args, {"data": args.data, **asdict(s)})
     x, y, (unseen, classes) = digits.load(args, s.judged)
     x, unseen = smaller(x), smaller(unseen)
+    first = in_turn(classes)
+    unseen, classes = unseen[first], classes[first]
     judge = judge_of(x, y, s)
     claim.note("judge's errors", mistakes(judge, unseen, classes)["error"], "reported: per cent of unseen digits")
     seeds = range(args.seed, args.seed + s.seeds)
@@ -165,6 +167,12 @@ def smaller(images: np.ndarray) -> np.ndarray:
     return images.reshape(len(images), 1, SIDE, 2, SIDE, 2).mean(axis=(3, 5))
 
 
+def in_turn(classes: np.ndarray) -> np.ndarray:
+    """Positions of all images: the first of each class, the second of each, as far as the picture goes; then the others."""
+    shown = [np.flatnonzero(classes == c)[i] for i in range(SHOWN // 10) for c in range(10)]
+    return np.concatenate([shown, np.setdiff1d(np.arange(len(classes)), shown)])
+
+
 def judge_of(x: np.ndarray, y: np.ndarray, s: Settings) -> Classifier:
     """A classifier of images of this size."""
     judge = Classifier(nn.Sequential(nn.Flatten(), nn.Dense(SIDE * SIDE, 128), nn.ReLU(), nn.Dense(128, 10)))
@@ -218,17 +226,19 @@ def found(m: dict[str, float]) -> str:
 
 def picture_of_digits(runs: dict[str, list[dict]]) -> plt.Figure:
     """The share of the same class, a point for each game; and digits with what becomes of them."""
-    figure, (left, right) = slide(1, 2, width_ratios=(2, 5), height=4.8)
+    figure, (left, right) = slide(1, 2, width_ratios=(2, 5), height=5.5)
     for i, (kind, (colour, marker)) in enumerate(KINDS.items()):
         left.plot([i] * len(runs[kind]), [run["same class"] for run in runs[kind]], marker, color=colour)
     left.axhline(0.1, color="black", linestyle=":", linewidth=1.5)
     left.set(ylim=(0, 1), xlim=(-0.5, 1.5), ylabel="share of unseen digits", title="P(Q(x)) is of the class of x")
     left.set_xticks([0, 1], ["pairs", "independent\npairs"])
-    rows = [runs[PAIRS][0]["x"], *(runs[kind][0]["back"] for kind in KINDS)]
-    image = sheet(np.concatenate(rows), len(rows[0]))
-    right.imshow(image, cmap="gray", vmin=0, vmax=1)
-    right.set_yticks([(SIDE + 2) * (i + 0.5) for i in range(3)], ["$x$", "$P(Q(x))$,\npairs", "$P(Q(x))$,\nindependent"])
-    right.set(xticks=[], title="unseen digits")
+    kinds = [runs[PAIRS][0]["x"], *(runs[kind][0]["back"] for kind in KINDS)]
+    rows = [images[i : i + 10] for i in range(0, SHOWN, 10) for images in kinds]
+    right.imshow(sheet(np.concatenate(rows), 10), cmap="gray", vmin=0, vmax=1)
+    labels = ["$x$", "$P(Q(x))$, pairs", "$P(Q(x))$, independent"] * (SHOWN // 10)
+    right.set_yticks([(SIDE + 2) * (i + 0.5) for i in range(len(rows))], labels)
+    right.tick_params(length=0)
+    right.set(xticks=[], title="two unseen digits of each class, and what becomes of them")
     for spine in right.spines.values():
         spine.set_visible(False)
     return figure

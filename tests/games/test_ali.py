@@ -134,6 +134,7 @@ def test_a_step_of_each_player_changes_its_own_networks_alone():
 # --- what it comes to ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_codes_of_points_on_a_line_come_back():
     """x = 2 z + 1: P and Q become inverse to each other, though neither has seen P(Q(x))."""
     mg.seed(0)
