@@ -24,7 +24,6 @@ from dataclasses import asdict, dataclass, replace
 
 import matplotlib.pyplot as plt
 import numpy as np
-from scipy.stats import gaussian_kde
 
 import minigan as mg
 from demos.generative_models.sghmc import SGHMC
@@ -151,29 +150,34 @@ def toy(n: int, seed: int, s: Settings) -> np.ndarray:
 
 
 class Plane:
-    """The plane of the first two principal components of points."""
+    """The plane of the first two principal components of points, and the points' density there, by Gaussian kernels."""
 
     def __init__(self, points: np.ndarray):
         self.mean = points.mean(axis=0)
         self.axes = np.linalg.svd(points - self.mean, full_matrices=False)[2][:2].T
         self.points = self.project(points)
+        self.bandwidth = self.points.std(axis=0) * len(points) ** (-1 / 6)  # Scott's rule, in two dimensions
+        low, size = self.points.min(axis=0), np.ptp(self.points, axis=0)
+        self.lines = np.linspace(low - 0.3 * size, low + 1.3 * size, PLACES)  # of the grid on which densities are compared
 
     def project(self, points: np.ndarray) -> np.ndarray:
         """(n, dimensions) -> (n, 2)"""
         return (points - self.mean) @ self.axes
 
+    def density(self, points: np.ndarray) -> np.ndarray:
+        """On the grid, of points in the plane; those that are beyond it count at its border."""
+        inside = np.clip(points, self.lines[0], self.lines[-1])
+        kernels = np.exp(-0.5 * np.square((self.lines[:, None] - inside) / self.bandwidth))  # (PLACES, n, 2)
+        return kernels[..., 0] @ kernels[..., 1].T
+
     def divergence(self, samples: np.ndarray) -> float:
-        """The Jensen-Shannon divergence between the points and samples, of kernel density estimates on a grid, in nats."""
-        low, size = self.points.min(axis=0), np.ptp(self.points, axis=0)
-        lines = np.linspace(low - 0.3 * size, low + 1.3 * size, PLACES)
-        grid = np.stack(np.meshgrid(*lines.T)).reshape(2, -1)
-        densities = [gaussian_kde(points.T)(grid) for points in (self.points, self.project(samples))]
-        return jensen_shannon(*densities)
+        """The Jensen-Shannon divergence between the points' density and that of samples, in nats."""
+        return jensen_shannon(self.density(self.points), self.density(self.project(samples)))
 
 
 def jensen_shannon(p: np.ndarray, q: np.ndarray) -> float:
     """(KL(p | m) + KL(q | m)) / 2 in nats, m = (p + q) / 2, of two arrays made to sum to 1."""
-    p, q = (np.maximum(v, 1e-300) / np.maximum(v, 1e-300).sum() for v in (p, q))
+    p, q = (np.maximum(v / v.sum(), 1e-12) for v in (p, q))  # 0 log 0 = 0
     m = (p + q) / 2
     return float(np.sum(p * np.log(p / m)) + np.sum(q * np.log(q / m))) / 2
 
