@@ -43,9 +43,9 @@ from minigan.games import GAN
 class Settings:
     """Everything that the result depends on, besides the seed."""
 
-    steps: int = 1500  # updates of every network
+    steps: int = 2000  # updates of every network
     generators: int = 10
-    eta: float = 1e-6  # SGHMC's learning rate
+    eta: float = 5e-7  # SGHMC's learning rate
     friction: float = 0.1  # alpha
     burn_in: float = 0.2  # share of the steps before the first sample of a chain is kept
     kept: int = 40  # samples of each chain
