@@ -214,12 +214,16 @@ def test_the_plane_sees_the_directions_of_largest_variance_and_a_shift_in_them()
 
 @pytest.mark.parametrize(("many", "holds"), [((0.1, 0.2, 0.12), True), ((0.5, 0.4, 0.3), False)])
 def test_many_samples_have_to_come_nearer_than_one(tmp_path, many, holds):
-    claim = Claim(start(common_options(""), ["--out", str(tmp_path)], "bayesian_gan"), {})
+    claim = Claim(
+        start(common_options(""), ["--out", str(tmp_path)], "bayesian_gan"), {"judged": 8, "kept": 2, "generators": 2}
+    )
+    points = np.array([[0.0, 0], [0, 0], [1, 0], [0, 1], [5, 5], [5, 5], [5, 5], [5, 6]])  # two of each of four G
     one = [{"divergence": d, "two of the data": 0.01} for d in (0.3, 0.5, 0.4)]
-    chains = [{"divergence": d, "last samples": 0.2, "one sample": 0.4 + i / 50} for i, d in enumerate(many)]
+    chains = [{"divergence": d, "last samples": 0.2, "one sample": 0.4 + i / 50, "samples": points} for i, d in enumerate(many)]
     demo.measure(claim, {demo.ML: one, demo.BAYES: chains})
     assert claim.holds == {"posterior, not one sample": holds}
     assert claim.metrics["posterior / one G"] == pytest.approx(np.mean(many) / 0.4)
+    assert claim.metrics["samples that are a point"] == 0.5
     assert "0.400" in demo.found(claim.metrics)
 
 
