@@ -35,6 +35,7 @@ CHAPTERS = {  # in the lectures' order, from a network's gradients to attacks; w
     "the_game": ("transform", "gan", "optimal_discriminator", "convergence"),
     "training": ("saturation", "perfect_discriminator", "tempo", "equilibrium", "collapse", "coadaptation", "hacks"),
 <<<<<<< HEAD
+<<<<<<< HEAD
     "generative_models": ("autoencoder", "pretraining", "vae", "boltzmann", "latent"),
     "architectures": ("cgan", "conditioning", "dcgan", "lapgan", "began", "ebgan"),
 =======
@@ -47,6 +48,9 @@ CHAPTERS = {  # in the lectures' order, from a network's gradients to attacks; w
         "boltzmann",
         "latent",
     ),
+=======
+    "generative_models": ("autoencoder", "pretraining", "vae", "boltzmann", "latent", "ali", "bayesian_gan"),
+>>>>>>> ali
     "architectures": ("cgan", "conditioning", "dcgan", "began"),
 >>>>>>> aae
     "wasserstein": ("earth_mover", "learning_curves", "wgan", "limit_cycles"),

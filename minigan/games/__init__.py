@@ -1,7 +1,11 @@
 """Adversarial games, one a file. Each has `step`, `sample`, `state_dict` and `load_state_dict`; see `Game`."""
 
+<<<<<<< HEAD
 from minigan.games.adversarial_autoencoder import AdversarialAutoencoder
 from minigan.games.adversarial_variational_bayes import AdversarialVariationalBayes
+=======
+from minigan.games.ali import ALI, Joint
+>>>>>>> ali
 from minigan.games.began import BEGAN
 from minigan.games.conditional_gan import Conditional, ConditionalGAN
 from minigan.games.dcgan import dcgan_discriminator, dcgan_generator
@@ -13,6 +17,7 @@ from minigan.games.wgan import WGAN
 from minigan.games.wgan_gp import WGANGP
 
 __all__ = [
+    "ALI",
     "BEGAN",
     "EBGAN",
     "GAN",
@@ -28,6 +33,7 @@ __all__ = [
     "ConditionalGAN",
     "Figures",
     "Game",
+    "Joint",
     "dcgan_discriminator",
     "dcgan_generator",
 ]

@@ -10,10 +10,14 @@ from tests.games import players
 
 every_game = pytest.mark.parametrize("name", players.RULES)
 <<<<<<< HEAD
+<<<<<<< HEAD
 MINIBATCHES = {name: 5 if name in ("wgan", "wgan_gp") else 1 for name in players.RULES}  # in a step
 =======
 MINIBATCHES = dict.fromkeys(players.RULES, 1) | {"wgan": 5, "wgan_gp": 5}  # in a step
 >>>>>>> aae
+=======
+MINIBATCHES = {"gan": 1, "dcgan": 1, "wgan": 5, "wgan_gp": 5, "cgan": 1, "cgan_images": 1, "began": 1, "ali": 1}  # in a step
+>>>>>>> ali
 
 
 def play(name, steps, **options):

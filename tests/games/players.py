@@ -19,6 +19,7 @@ RULES = {  # a different one in each game, so that each is met with float32, sav
     "cgan_images": optim.Adam,
     "began": optim.Adam,
 <<<<<<< HEAD
+<<<<<<< HEAD
     "ebgan": optim.RMSProp,
 }
 IMAGES = ("dcgan", "cgan_images")
@@ -32,6 +33,13 @@ IMAGES = ("dcgan", "cgan_images")
 CONDITIONAL = ("cgan", "cgan_images")
 OWN_ORDER = ("aae", "avb")  # autoencoders: D does not see what G makes, but codes, and an iteration begins with G's step
 >>>>>>> aae
+=======
+    "ali": optim.Adam,
+}
+IMAGES = ("dcgan", "cgan_images")
+CONDITIONAL = ("cgan", "cgan_images")
+ENCODING = ("ali",)  # with a third network, Q, which learns with G
+>>>>>>> ali
 FIGURES = {name: ["loss_D", "loss_G", "D_real", "D_fake", "D_accuracy"] for name in RULES} | {
     "wgan": ["loss_D", "loss_G", "w_estimate"],
     "wgan_gp": ["loss_D", "loss_G", "w_estimate", "penalty"],
@@ -163,16 +171,36 @@ def make(name, prior=None, dtype="float32", rule=None, lr=0.01, **options):
         G, D = mlp(3 + extra, 5, 2), mlp(2 + extra, 5, 4 if name in AUTOENCODERS else 1)
         if name == "began":
             D = nn.Sequential(*D, nn.Tanh(), nn.Dense(4, 2))
+<<<<<<< HEAD
         if name == "ebgan":
             D = games.Autoencoder(D, nn.Sequential(nn.Tanh(), nn.Dense(4, 2)))
+=======
+    if name in ENCODING:
+        D = games.Joint(mlp(2 + 3, 5, 1))
+    options |= encoder(name)
+>>>>>>> ali
     if name in CONDITIONAL:
         G, D = games.Conditional(G, CLASSES), games.Conditional(D, CLASSES)
     if dtype == "float64":
-        in_float64(G, D)
+        in_float64(G, D, *encoder_of(options))
     kinds = {"gan": games.GAN, "dcgan": games.GAN, "wgan": games.WGAN, "wgan_gp": games.WGANGP, "began": games.BEGAN}
+<<<<<<< HEAD
     kinds |= {"ebgan": games.EBGAN}
+=======
+    kinds |= {"ali": games.ALI}
+>>>>>>> ali
     kind, rule = kinds.get(name, games.ConditionalGAN), rule or RULES[name]
-    return kind(G, D, prior or data.noise(3), rule(G.parameters(), lr=lr), rule(D.parameters(), lr=lr), **options)
+    trained = [p for network in (G, *encoder_of(options)) for p in network.parameters()]
+    return kind(G, D, prior or data.noise(3), rule(trained, lr=lr), rule(D.parameters(), lr=lr), **options)
+
+
+def encoder(name):
+    """The argument Q of the games that have one."""
+    return {"Q": mlp(2, 5, 3)} if name in ENCODING else {}
+
+
+def encoder_of(options):
+    return [options["Q"]] if "Q" in options else []
 
 
 class Pair(nn.Module):

@@ -1,0 +1,316 @@
+"""Not one G but many, samples of a posterior: together they come nearer to the data than each alone, if not than Adam's one G.
+
+Slide: "Bayesian GAN" (IT3320E, lecture 10, which cites Saatchi and Wilson 2017)
+
+    p(theta_G | z, theta_D)    ~  prod D(G(z))                     N(theta_G; 0, I)       (equation 1)
+    p(theta_D | z, x, theta_G) ~  prod D(x)  prod (1 - D(G(z)))    N(theta_D; 0, I)       (equation 2)
+    v <- (1 - alpha) v + eta grad log p + N(0, 2 alpha eta),  theta <- theta + v          (SGHMC, algorithm 1)
+
+The products go over all N data and as many z: a minibatch's mean counts N times (appendix A.1). The data lie on ten planes in
+100 dimensions, as in the paper's section 4.1 (and with the constants of its code; the text has one plane). Both kinds see the
+same networks and number of updates: one G with Adam; or 10 that take turns against one D, sampled along their chains.
+
+In the algorithm's box, sums over the other players' samples stand inside the logarithm, log sum p: of numbers of size exp(N),
+the largest takes all. Here, as in the authors' code for this experiment, D's log-likelihood is the mean over the generators.
+That code's other changes are not followed: it divides noise and prior by N, and hands both to Adam, which scales them anew.
+
+What to look for: the clouds in the plane of the data's first two principal components, and what becomes of the Jensen-Shannon
+divergence between data and samples there, of which 0 is best and log 2 worst. Most of the chains' G collapse to a point: what
+covers the data is their number, not each of them.
+
+A bound that was set before the first run, and is missed: a divergence of at most half that of the one G. Other eta (2e-7 to
+3e-6, which diverges) and more updates (2500) brought it to 0.85 of that at best, on another seed.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import minigan as mg
+from demos.generative_models.sghmc import SGHMC
+from demos.kit.checkpoints import resumable
+from demos.kit.claim import Claim
+from demos.kit.comparing import HELPS, compare
+from demos.kit.jobs import each
+from demos.kit.rounding import percent
+from demos.kit.run import common_options, start
+from demos.kit.settings import settings_of
+from demos.kit.style import FAKE, OTHERS, REAL, slide
+from demos.kit.training import adams, train
+from minigan import Tensor, data, losses, nn, no_grad
+from minigan.data.priors import Noise
+from minigan.games import GAN
+
+
+@dataclass
+class Settings:
+    """Everything that the result depends on, besides the seed."""
+
+    steps: int = 2000  # updates of every network
+    generators: int = 10
+    eta: float = 5e-7  # SGHMC's learning rate
+    friction: float = 0.1  # alpha
+    burn_in: float = 0.2  # share of the steps before the first sample of a chain is kept
+    kept: int = 40  # samples of each chain
+    width: int = 128
+    z: int = 10  # dimensions of the noise
+    batch: int = 64
+    lr: float = 1e-3  # Adam's, of the one G; betas (0.5, 0.999); falls to 0
+    points: int = 10_000  # N, the number of data
+    space: int = 100  # dimensions of the data
+    planes: int = 10
+    judged: int = 2000  # points of which a divergence is measured
+    looks: int = 10  # moments at which it is
+    seeds: int = 5
+
+
+QUICK = {"steps": 40, "generators": 2, "kept": 4, "width": 16, "points": 500, "judged": 200, "looks": 2, "seeds": 1}
+
+ML, BAYES = "one G", "posterior"
+KINDS = {ML: (FAKE, "--"), BAYES: (OTHERS[0], "-")}  # in the picture
+PLACES = 50  # of the grid on which densities are compared, in each direction
+
+
+class BayesianGAN:
+    """Several G, each a chain of samples of its posterior, and one D, a chain of samples of its own.
+
+    Args:
+        Gs, D: the networks. D returns logits.
+        prior: see `Game`.
+        N: the number of data.
+        eta, friction: see `SGHMC`.
+    """
+
+    def __init__(self, Gs: list[nn.Module], D: nn.Module, prior: Noise, N: int, eta: float, friction: float):
+        self.Gs, self.D, self.prior, self.N = Gs, D, prior, N
+        self.opt_G = SGHMC([p for G in Gs for p in G.parameters()], eta, friction)
+        self.opt_D = SGHMC(D.parameters(), eta, friction)
+
+    def step(self, batches: Iterator) -> None:
+        """Algorithm 1 with M = 1: the next sample of every G, each by z of its own, then of D, by fresh z. U = -log p."""
+        x = Tensor(next(batches))
+        U_G = mg.stack([self.N * losses.generator_loss(self.D(self.fakes(G, len(x)))) - log_prior(G) for G in self.Gs])
+        self.descend(self.opt_G, mg.sum(U_G))
+
+        fakes = mg.concatenate([self.fakes(G, len(x)).detach() for G in self.Gs])  # the mean over all G
+        U_D = self.N * losses.discriminator_loss(self.D(x), self.D(fakes)) - log_prior(self.D)
+        self.descend(self.opt_D, U_D)
+
+    def fakes(self, G: nn.Module, m: int) -> Tensor:
+        """m samples of one G, of fresh z."""
+        return G(Tensor(self.prior(m)))
+
+    def descend(self, optimizer: SGHMC, U: Tensor) -> None:
+        """A step of SGHMC in the landscape U."""
+        optimizer.zero_grad()
+        U.backward()
+        optimizer.step()
+
+    def sample(self, n: int) -> np.ndarray:
+        """n samples, equally many of each G as it is now."""
+        with no_grad():
+            return np.concatenate([self.fakes(G, n // len(self.Gs)).numpy() for G in self.Gs])
+
+    def parts(self) -> dict:
+        """All that a step changes; see `checkpoints.resumable`."""
+        networks = {f"G{i}": G for i, G in enumerate(self.Gs)} | {"D": self.D}
+        return networks | {"opt_G": self.opt_G, "opt_D": self.opt_D, "prior": self.prior}
+
+
+def log_prior(network: nn.Module) -> Tensor:
+    """log N(theta; 0, I), but for a constant."""
+    return -0.5 * mg.sum(mg.stack([mg.sum(mg.square(p)) for p in network.parameters()]))
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Play both with every seed, compare the divergences, draw."""
+    args = start(common_options(__doc__), argv, "bayesian_gan", Settings())
+    s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
+    claim = Claim(args, asdict(s))
+    tasks = {f"{kind}, seed {seed}": (kind, seed) for kind in KINDS for seed in range(args.seed, args.seed + s.seeds)}
+    played = each(play, tasks, s, steps=len(tasks) * s.steps)
+    runs = {kind: played[i * s.seeds : (i + 1) * s.seeds] for i, kind in enumerate(KINDS)}
+    measure(claim, runs)
+    claim.show(picture(runs), "bayesian_gan", words(claim.metrics))
+    claim.finish()
+
+
+# --- the data, and how far samples are from them --------------------------------------------------------------------------
+
+
+def toy(n: int, seed: int, s: Settings) -> np.ndarray:
+    """n points in space, x = A (z + m), z ~ N(0, I) in the plane, with an A and an m of each plane; standardised.
+
+    A and m are those of the seed, the points are drawn anew.
+    """
+    nature, rng = np.random.default_rng(seed), mg.random_numbers.generator()
+    m, A = 5 * nature.standard_normal((s.planes, 2)), 5 * nature.standard_normal((s.planes, s.space, 2))
+    mean = np.einsum("cij,cj->ci", A, m)
+    variance = np.square(A).sum(axis=2).mean(axis=0) + mean.var(axis=0)
+    c = rng.integers(s.planes, size=n)
+    x = np.einsum("nij,nj->ni", A[c], rng.standard_normal((n, 2)) + m[c])
+    return ((x - mean.mean(axis=0)) / np.sqrt(variance)).astype(np.float32)
+
+
+class Plane:
+    """The plane of the first two principal components of points, and the points' density there, by Gaussian kernels."""
+
+    def __init__(self, points: np.ndarray):
+        self.mean = points.mean(axis=0)
+        self.axes = np.linalg.svd(points - self.mean, full_matrices=False)[2][:2].T
+        self.points = self.project(points)
+        self.bandwidth = self.points.std(axis=0) * len(points) ** (-1 / 6)  # Scott's rule, in two dimensions
+        low, size = self.points.min(axis=0), np.ptp(self.points, axis=0)
+        self.lines = np.linspace(low - 0.3 * size, low + 1.3 * size, PLACES)  # of the grid on which densities are compared
+
+    def project(self, points: np.ndarray) -> np.ndarray:
+        """(n, dimensions) -> (n, 2)"""
+        return (points - self.mean) @ self.axes
+
+    def density(self, points: np.ndarray) -> np.ndarray:
+        """On the grid, of points in the plane; those that are beyond it count at its border."""
+        inside = np.clip(points, self.lines[0], self.lines[-1])
+        kernels = np.exp(-0.5 * np.square((self.lines[:, None] - inside) / self.bandwidth))  # (PLACES, n, 2)
+        return kernels[..., 0] @ kernels[..., 1].T
+
+    def divergence(self, samples: np.ndarray) -> float:
+        """The Jensen-Shannon divergence between the points' density and that of samples, in nats."""
+        return jensen_shannon(self.density(self.points), self.density(self.project(samples)))
+
+
+def jensen_shannon(p: np.ndarray, q: np.ndarray) -> float:
+    """(KL(p | m) + KL(q | m)) / 2 in nats, m = (p + q) / 2, of two arrays made to sum to 1."""
+    p, q = (np.maximum(v / v.sum(), 1e-12) for v in (p, q))  # 0 log 0 = 0
+    m = (p + q) / 2
+    return float(np.sum(p * np.log(p / m)) + np.sum(q * np.log(q / m))) / 2
+
+
+# --- the games ------------------------------------------------------------------------------------------------------------
+
+
+def generator(s: Settings) -> nn.Sequential:
+    """(N, z) -> (N, space)"""
+    return nn.Sequential(dense(s.z, s.width), nn.ReLU(), dense(s.width, s.space))
+
+
+def discriminator(s: Settings) -> nn.Sequential:
+    """(N, space) -> (N, 1), logits"""
+    return nn.Sequential(dense(s.space, s.width), nn.ReLU(), dense(s.width, 1))
+
+
+def dense(inputs: int, outputs: int) -> nn.Dense:
+    """A layer that starts with weights of He's size."""
+    return nn.Dense(inputs, outputs, weight_init=nn.init.he_normal)
+
+
+def play(kind: str, seed: int, s: Settings) -> dict:
+    """One G with Adam, or the chains of several: divergences along the training, and samples in the plane at its end."""
+    mg.seed(seed)
+    x, plane = toy(s.points, seed, s), Plane(toy(s.judged, seed, s))
+    run = {"data": plane.points, "two of the data": plane.divergence(toy(s.judged, seed, s))}
+    batches, curve = data.batches(x, size=s.batch), []
+    if kind == ML:
+        G, D = generator(s), discriminator(s)
+        game = GAN(G, D, data.noise(s.z), *adams(G, D, s.lr, s.lr))
+
+        def look(game):
+            curve.append(plane.divergence(game.sample(s.judged)))
+
+        train(game, batches, s.steps, "one G", s.steps // s.looks, look, curve=curve)
+        samples = game.sample(s.judged)
+    else:
+        game = BayesianGAN(
+            [generator(s) for _ in range(s.generators)], discriminator(s), data.noise(s.z), s.points, s.eta, s.friction
+        )
+        samples, now = sample_posterior(game, batches, plane, curve, s)
+        run["last samples"] = plane.divergence(now)
+        run["one sample"] = float(np.mean([plane.divergence(part) for part in np.split(now, s.generators)]))
+    return run | {"curve": np.array(curve), "divergence": plane.divergence(samples), "samples": plane.project(samples)}
+
+
+def sample_posterior(game: BayesianGAN, batches: Iterator, plane: Plane, curve: list, s: Settings) -> tuple:
+    """Points of all the samples of the posterior that are kept, and of the last of each chain."""
+    first, share = int(s.burn_in * s.steps), s.generators * max(1, s.judged // (s.kept * s.generators))
+    every, points = max(1, (s.steps - first) // s.kept), []
+    for t in resumable(range(1, s.steps + 1), "posterior", batches=batches, curve=curve, points=points, **game.parts()):
+        game.step(batches)
+        if t > first and (t - first) % every == 0:
+            points.append(game.sample(share))
+        if t % (s.steps // s.looks) == 0:
+            curve.append(plane.divergence(np.concatenate(points) if points else game.sample(s.judged)))
+    return np.concatenate(points), game.sample(s.judged)
+
+
+# --- the figures --------------------------------------------------------------------------------------------------------
+
+
+def measure(claim: Claim, runs: dict[str, list[dict]]) -> None:
+    """Jensen-Shannon divergences, means over the seeds, and their ratio."""
+    one, many = ([run["divergence"] for run in runs[kind]] for kind in KINDS)
+    alone, together = ([run[name] for run in runs[BAYES]] for name in ("one sample", "last samples"))
+    claim.note("one G", np.mean(one), "reported: Jensen-Shannon divergence from the data, nats")
+    claim.note("posterior", np.mean(many), "reported: of the samples kept of all chains")
+    claim.note("last samples", np.mean(together), "reported: of all chains' last samples, together")
+    claim.note("one sample", np.mean(alone), "reported: of one chain's last sample")
+    claim.note(
+        "two of the data", np.mean([run["two of the data"] for run in runs[ML]]), "reported: as near as samples can come"
+    )
+    points = np.mean([collapsed(run["samples"], claim.settings) for run in runs[BAYES]])
+    claim.note("samples that are a point", points, "reported: share of the samples kept of all chains")
+    claim.note("posterior / one G", np.mean(many) / np.mean(one), "reported: 0.5 or less was expected")
+    claim.compare("posterior, not one G", compare(many, one, paired=True))
+    claim.compare("posterior, not one sample", compare(many, alone, paired=True), {HELPS})
+
+
+def collapsed(samples: np.ndarray, settings: dict) -> float:
+    """The share of the G that were kept whose points are all one."""
+    each = max(1, settings["judged"] // (settings["kept"] * settings["generators"]))
+    return float(np.mean(np.ptp(samples.reshape(-1, each, 2), axis=1).max(axis=1) < 1e-3 * samples.std()))
+
+
+def words(m: dict[str, float]) -> str:
+    """What many G are good for."""
+    return (
+        f"Jensen-Shannon divergence from the data (means of the seeds): one G with Adam {m['one G']:.3f}; one sample of a "
+        f"posterior over G {m['one sample']:.3f}, ten of them {m['last samples']:.3f}, all that were kept "
+        f"{m['posterior']:.3f}; {percent(m['samples that are a point'])} of these G draw but one point"
+    )
+
+
+def found(m: dict[str, float]) -> str:
+    """For README."""
+    return words(m)
+
+
+# --- the picture --------------------------------------------------------------------------------------------------------
+
+
+def picture(runs: dict[str, list[dict]]) -> plt.Figure:
+    """Clouds in the plane, of the first seed; and the divergences along the training, of all."""
+    figure, places = slide(2, 2)
+    one, many = (runs[kind][0] for kind in KINDS)
+    clouds = {"data: their first two principal components": (one["data"], REAL)}
+    clouds |= {"one G, Adam (grey: data)": (one["samples"], FAKE), "posterior (grey: data)": (many["samples"], OTHERS[0])}
+    low, high = one["data"].min(axis=0), one["data"].max(axis=0)
+    margin = 0.2 * (high - low)
+    for axes, (title, (points, colour)) in zip(places.flat, clouds.items(), strict=False):
+        axes.scatter(*one["data"].T, s=4, color="lightgrey", linewidths=0)
+        axes.scatter(*points.T, s=4, color=colour, linewidths=0)
+        (left, bottom), (right, top) = low - margin, high + margin
+        axes.set(title=title, xlim=(left, right), ylim=(bottom, top), xticks=[], yticks=[])
+    axes = places[1, 1]
+    for kind, (colour, line) in KINDS.items():
+        for i, run in enumerate(runs[kind]):
+            share = np.arange(1, len(run["curve"]) + 1) / len(run["curve"])
+            axes.plot(share, run["curve"], line, color=colour, linewidth=1.5, label=kind if i == 0 else None)
+    axes.set(
+        xlabel="share of the training", ylabel="divergence", ylim=(0, np.log(2)), title="Jensen-Shannon divergence, all seeds"
+    )
+    axes.legend()
+    return figure
+
+
+if __name__ == "__main__":
+    main()
