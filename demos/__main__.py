@@ -33,7 +33,17 @@ FOLDER = Path(__file__).parent
 CHAPTERS = {  # in the lectures' order, from a network's gradients to attacks; what belongs to no single lecture comes last
     "gradients": ("ladder", "saddle", "detach"),
     "the_game": ("transform", "gan", "optimal_discriminator", "convergence"),
-    "training": ("saturation", "perfect_discriminator", "tempo", "equilibrium", "collapse", "coadaptation", "hacks"),
+    "training": (
+        "saturation",
+        "perfect_discriminator",
+        "tempo",
+        "equilibrium",
+        "collapse",
+        "coadaptation",
+        "hacks",
+        "improved",
+        "semi_supervised",
+    ),
     "generative_models": ("autoencoder", "pretraining", "vae", "boltzmann", "latent"),
     "architectures": ("cgan", "conditioning", "dcgan", "began"),
     "wasserstein": ("earth_mover", "learning_curves", "wgan", "limit_cycles"),

@@ -3,9 +3,11 @@
 from minigan.games.began import BEGAN
 from minigan.games.conditional_gan import Conditional, ConditionalGAN
 from minigan.games.dcgan import dcgan_discriminator, dcgan_generator
+from minigan.games.feature_matching import FeatureMatchingGAN
 from minigan.games.figures import Figures
 from minigan.games.game import Game
 from minigan.games.gan import GAN
+from minigan.games.semi_supervised import SemiSupervisedGAN
 from minigan.games.wgan import WGAN
 from minigan.games.wgan_gp import WGANGP
 
@@ -16,8 +18,10 @@ __all__ = [
     "WGANGP",
     "Conditional",
     "ConditionalGAN",
+    "FeatureMatchingGAN",
     "Figures",
     "Game",
+    "SemiSupervisedGAN",
     "dcgan_discriminator",
     "dcgan_generator",
 ]
