@@ -126,14 +126,14 @@ def train(kind: str, seed: int, x: np.ndarray, y: np.ndarray, unseen: tuple[np.n
         game.descend(opt_D, losses.cross_entropy(D(Tensor(images)), classes))
 
     step: Callable = alone if kind == "alone" else lambda: game.step(unlabelled)
-    decay, every, steps, errors = optim.LinearDecay([opt_G, opt_D], s.steps), s.steps // s.looks, [], []
-    parts = {"game": game, "unlabelled": unlabelled, "decay": decay, "steps": steps, "errors": errors}
+    decay, every, rows = optim.LinearDecay([opt_G, opt_D], s.steps), s.steps // s.looks, []
+    parts = {"game": game, "unlabelled": unlabelled, "decay": decay, "rows": rows}
     for t in resumable(range(1, s.steps + 1), f"{kind}, seed {seed}", **parts):
         step()
         decay.step()
         if t % every == 0:
-            steps.append(t)
-            errors.append(mistakes(Classifier(D), *unseen)["error"])
+            rows.append((t, mistakes(Classifier(D), *unseen)["error"]))
+    steps, errors = np.transpose(rows)
     return {"step": steps, "error": errors, "labelled": x[chosen], "samples": game.sample(SHOWN)}
 
 

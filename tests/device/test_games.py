@@ -9,7 +9,8 @@ from tests.device.comparing import assert_agree, everything_is_on, on_both
 from tests.games import players
 
 every_game = pytest.mark.parametrize("name", players.RULES)
-MINIBATCHES = {"gan": 1, "dcgan": 1, "wgan": 5, "wgan_gp": 5, "cgan": 1, "cgan_images": 1, "began": 1}  # in a step
+MINIBATCHES = dict.fromkeys(players.RULES, 1) | {"wgan": 5, "wgan_gp": 5}  # in a step
+ARRAYS = dict.fromkeys(players.RULES, 1) | {"cgan": 2, "cgan_images": 2, "semi_supervised": 3}  # in a minibatch: x, y; labelled
 
 
 def play(name, steps, **options):
@@ -52,7 +53,7 @@ def test_a_step_copies_the_minibatches_to_the_device_and_nothing_else(name, stan
         game.step(batches)  # the first makes constants and the rules' states
         stand_in.transfers.clear()
         game.step(batches)
-        assert stand_in.transfers == {"to_device": MINIBATCHES[name] * (2 if name in players.CONDITIONAL else 1)}
+        assert stand_in.transfers == {"to_device": MINIBATCHES[name] * ARRAYS[name]}
 
 
 @every_game
@@ -110,7 +111,7 @@ def test_noise_that_the_user_draws_on_the_host_is_copied_once(name, stand_in):
         stand_in.transfers.clear()
         game.step(batches)
     draws = MINIBATCHES[name] + 1
-    assert stand_in.transfers == {"to_device": MINIBATCHES[name] * (2 if name in players.CONDITIONAL else 1) + draws}
+    assert stand_in.transfers == {"to_device": MINIBATCHES[name] * ARRAYS[name] + draws}
 
 
 def test_a_minibatch_that_lives_on_the_device_is_not_copied(stand_in):

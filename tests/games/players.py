@@ -17,13 +17,17 @@ RULES = {  # a different one in each game, so that each is met with float32, sav
     "cgan": optim.OptimisticAdam,
     "cgan_images": optim.Adam,
     "began": optim.Adam,
+    "feature_matching": optim.Adam,
+    "semi_supervised": optim.Adam,
 }
 IMAGES = ("dcgan", "cgan_images")
 CONDITIONAL = ("cgan", "cgan_images")
+MATCHING = ("feature_matching", "semi_supervised")  # G has nothing to do with what D says, but with a middle layer
 FIGURES = {name: ["loss_D", "loss_G", "D_real", "D_fake", "D_accuracy"] for name in RULES} | {
     "wgan": ["loss_D", "loss_G", "w_estimate"],
     "wgan_gp": ["loss_D", "loss_G", "w_estimate", "penalty"],
     "began": ["loss_D", "loss_G", "L_x", "ratio", "k", "M"],
+    "semi_supervised": ["loss_D", "loss_G", "L_supervised", "L_unsupervised", "D_real", "D_fake"],
 }
 
 
@@ -136,16 +140,41 @@ def make(name, prior=None, dtype="float32", rule=None, lr=0.01, **options):
         G, D = image_players(z=3, in_channels=1) if name == "dcgan" else image_players(3 + CLASSES, 1 + CLASSES)
     else:
         extra = CLASSES if name == "cgan" else 0
-        G, D = mlp(3 + extra, 5, 2), mlp(2 + extra, 5, 4 if name == "began" else 1)
+        outputs = {"began": 4, "semi_supervised": CLASSES}.get(name, 1)
+        G, D = mlp(3 + extra, 5, 2), mlp(2 + extra, 5, outputs)
         if name == "began":
             D = nn.Sequential(*D, nn.Tanh(), nn.Dense(4, 2))
     if name in CONDITIONAL:
         G, D = games.Conditional(G, CLASSES), games.Conditional(D, CLASSES)
     if dtype == "float64":
         in_float64(G, D)
-    kinds = {"gan": games.GAN, "dcgan": games.GAN, "wgan": games.WGAN, "wgan_gp": games.WGANGP, "began": games.BEGAN}
-    kind, rule = kinds.get(name, games.ConditionalGAN), rule or RULES[name]
-    return kind(G, D, prior or data.noise(3), rule(G.parameters(), lr=lr), rule(D.parameters(), lr=lr), **options)
+    rule, options = rule or RULES[name], further(name, D) | options
+    return KINDS[name](G, D, prior or data.noise(3), rule(G.parameters(), lr=lr), rule(D.parameters(), lr=lr), **options)
+
+
+KINDS = {
+    "gan": games.GAN,
+    "dcgan": games.GAN,
+    "wgan": games.WGAN,
+    "wgan_gp": games.WGANGP,
+    "cgan": games.ConditionalGAN,
+    "cgan_images": games.ConditionalGAN,
+    "began": games.BEGAN,
+    "feature_matching": games.FeatureMatchingGAN,
+    "semi_supervised": games.SemiSupervisedGAN,
+}
+
+
+def further(name, D):
+    """What a game of the kind takes besides the players, the prior and the rules."""
+    found = {"features": D[:-1] if isinstance(D, nn.Sequential) else D} if name in MATCHING else {}
+    return found | ({"labelled": labelled()} if name == "semi_supervised" else {})
+
+
+def labelled(n=12, size=4):
+    """Minibatches of points with classes, which can be saved; the same each time."""
+    rng = np.random.default_rng(5)
+    return data.batches(rng.normal([2.0, -1.0], 0.5, (n, 2)), rng.integers(0, CLASSES, n), size=size, rng=rng)
 
 
 def minibatch(name, m=4, seed=0):

@@ -17,7 +17,8 @@ every_game = pytest.mark.parametrize("name", players.RULES)
 without_classes = pytest.mark.parametrize("name", [name for name in players.RULES if name not in players.CONDITIONAL])
 with_logits = pytest.mark.parametrize("name", [name for name in players.RULES if name != "began"])
 
-D_STEPS = {"gan": 1, "dcgan": 1, "wgan": 5, "wgan_gp": 5, "cgan": 1, "cgan_images": 1, "began": 1}  # in an iteration
+D_STEPS = dict.fromkeys(players.RULES, 1) | {"wgan": 5, "wgan_gp": 5}  # in an iteration
+THREE_PASSES = ("wgan_gp", "semi_supervised")  # of D in a D step: for the penalty, or for data with labels
 
 
 def record(name, m=4, **options):
@@ -33,8 +34,9 @@ def record(name, m=4, **options):
 def test_all_d_steps_come_before_the_g_step_and_every_step_draws_anew(name):
     recorder = record(name)
     recorder.play(3)
-    d_step = ["x", "z", "G()", "D()", "D()", *(["D()"] if name == "wgan_gp" else []), "step D"]
-    assert recorder.names() == (d_step * D_STEPS[name] + ["z", "G()", "D()", "step G"]) * 3
+    d_step = ["x", "z", "G()", "D()", "D()", *(["D()"] if name in THREE_PASSES else []), "step D"]
+    g_step = ["z", "G()", *([] if name in players.MATCHING else ["D()"]), "step G"]
+    assert recorder.names() == (d_step * D_STEPS[name] + g_step) * 3
     zs = recorder.of("z")
     assert len({z.tobytes() for z in zs}) == len(zs) == 3 * (D_STEPS[name] + 1)
 
@@ -52,7 +54,7 @@ def test_d_sees_the_data_first_and_then_in_a_pass_of_their_own_the_fakes_just_ma
             np.testing.assert_array_equal(first[0][0], x.astype("float32"))
             np.testing.assert_array_equal(second[0][0], made[1])
     for i, (event, _) in enumerate(events):
-        if event == "step G":
+        if event == "step G" and name not in players.MATCHING:
             np.testing.assert_array_equal(events[i - 1][1][0][0], events[i - 2][1][1])
 
 
@@ -119,14 +121,22 @@ def loss_of_d(name, game, x, y, z, rng):
     if name == "began":
         return (mg.abs(x - game.D(x)).mean() - 0.3 * mg.abs(fake - game.D(fake)).mean()).item()
     real, judged = game.D(x, *y).numpy(), game.D(fake, *y).numpy()
+    supervised = 0.0
+    if name == "semi_supervised":  # the logit of "real" is log Z; classes are told apart given that x is real
+        real, judged = (np.log(np.exp(l).sum(axis=1)) for l in (real, judged))
+        labelled, classes = next(players.labelled())
+        l = game.D(Tensor(labelled)).numpy()
+        supervised = -np.mean(np.log(np.exp(l)[np.arange(len(l)), classes] / np.exp(l).sum(axis=1)))
     if name.startswith("wgan"):
         penalty = 10 * losses.gradient_penalty(game.D, x, fake, rng).item() if name == "wgan_gp" else 0.0
         return judged.mean() - real.mean() + penalty
-    return np.log1p(np.exp(-real)).mean() + np.log1p(np.exp(judged)).mean()
+    return supervised + np.log1p(np.exp(-real)).mean() + np.log1p(np.exp(judged)).mean()
 
 
-def loss_of_g(name, game, y, z):
+def loss_of_g(name, game, x, y, z):
     fake = game.G(z, *y)
+    if name in players.MATCHING:
+        return ((game.features(x).numpy().mean(axis=0) - game.features(fake).numpy().mean(axis=0)) ** 2).sum()
     judged = game.D(fake, *y)
     if name == "began":
         return np.abs(fake.numpy() - judged.numpy()).mean()
@@ -159,7 +169,7 @@ def test_gradients_of_both_players_steps_through_d_of_g_are_the_finite_differenc
     pick = np.random.default_rng(0)
     for player, loss in (
         (game.D, lambda: loss_of_d(name, game, x, y, z_of_d, copy.deepcopy(rng))),
-        (game.G, lambda: loss_of_g(name, game, y, z_of_g)),
+        (game.G, lambda: loss_of_g(name, game, x, y, z_of_g)),
     ):
         found = players.gradients(player)
         largest = max(np.abs(g).max() for g in found)
@@ -312,7 +322,8 @@ def test_looking_at_samples_does_not_change_the_course_of_the_game(name):
 def test_each_player_is_an_attribute_with_the_letter_of_the_lecture(name):
     G, D = nn.Dense(3, 2), nn.Dense(2, 2)
     kind = type(players.make(name))
-    game = kind(G, D, data.noise(3), optim.SGD(G.parameters(), 0.1), optim.SGD(D.parameters(), 0.1))
+    rules = optim.SGD(G.parameters(), 0.1), optim.SGD(D.parameters(), 0.1)
+    game = kind(G, D, data.noise(3), *rules, **players.further(name, D))
     assert (game.G, game.D) == (G, D)
 
 
@@ -387,15 +398,16 @@ def test_an_iterator_that_ends_is_refused(name):
 def test_optimizers_that_are_swapped_are_refused(name):
     game = players.make(name)
     with pytest.raises(ValueError, match="opt_G has none of G's parameters; are the optimizers swapped"):
-        type(game)(game.G, game.D, game.prior, game.opt_D, game.opt_G)
+        type(game)(game.G, game.D, game.prior, game.opt_D, game.opt_G, **players.further(name, game.D))
 
 
 @with_logits
 def test_a_d_that_ends_in_a_sigmoid_is_refused_with_the_remedy(name):
     kind = type(players.make(name))
     G, D = nn.Dense(3, 2), nn.Sequential(nn.Dense(2, 1), nn.Sigmoid())
+    rules = optim.SGD(G.parameters(), 0.1), optim.SGD(D.parameters(), 0.1)
     with pytest.raises(ValueError, match=rf"{kind.__name__}: D ends in a Sigmoid; .* leave the Sigmoid out"):
-        kind(G, D, data.noise(3), optim.SGD(G.parameters(), 0.1), optim.SGD(D.parameters(), 0.1))
+        kind(G, D, data.noise(3), *rules, **players.further(name, D))
 
 
 @without_classes
