@@ -1,4 +1,4 @@
-"""A hundred labels, and a GAN: D, who tells ten kinds of digits from fake ones, errs less than if it learnt from the labels alone.
+"""From a hundred labels: D of a GAN, who tells ten digits apart and all of them from fakes, errs less than a classifier alone.
 
 Slide: "Difficult to train Salimans2016" (IT3320E, lecture 10); Salimans et al. 2016, "Improved techniques for training GANs",
 section 5
@@ -7,10 +7,10 @@ section 5
     D descends -E log softmax(l(x))_y - (E log D(x) + E log(1 - D(G(z)))),  with labels, without labels, fake
     G descends |E f(x) - E f(G(z))|^2,  f a middle layer of D
 
-The logits that say which digit it is say, together, that it is one: what D learns of all the images, of which none but a hundred
-has a label, serves the classifier. Beside it, the same network learns from the same labels alone, from the same weights, by
-the same number of minibatches of them. What to look for: the errors on unseen digits while both learn; and G's images, which are
-to have the data's mean features, and need not look like digits to be of use.
+The logits that say which digit it is say, together, that it is one: what D learns of all the images, of which only a hundred
+have a label, serves the classifier. Beside it, the same network learns from the same labels alone, from the same weights, by
+the same number of minibatches of them. What to look for: the errors on unseen digits while both learn; and G's images, which
+are to have the data's mean features, and need not look like digits to be of use.
 """
 
 from collections.abc import Callable
@@ -85,7 +85,7 @@ class Noise(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return x
-        return x + self.std * random_numbers.noise_generator(None, x.data).standard_normal(x.shape, dtype="float32")
+        return x + Tensor(self.std * random_numbers.noise_generator(None, x.data).standard_normal(x.shape, dtype="float32"))
 
 
 def classifier(s: Settings) -> nn.Sequential:
