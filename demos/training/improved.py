@@ -49,8 +49,8 @@ class Settings:
     alpha: float = 0.9  # the label of real samples
     beta: float = 0.1  # that of fake ones, in two-sided smoothing
     toy_steps: int = 5000
-    toy_lr: float = 0.05
-    toy_weight: float = 1.0  # of the past
+    toy_lr: float = 0.01
+    toy_weight: float = 0.3  # of the past
     steps: int = 1500  # on the ring; the learning rates fall linearly to 0
     seeds: int = 6
     width: int = 128  # of the two hidden layers of each network
