@@ -330,12 +330,6 @@ def _layer(make, np_f, leaves, draw=lambda rng, *xs: (), **more):
     )
 
 
-def _projected_differences(x, w):
-    """M_ib - M_jb of minibatch discrimination with two kernels: (N, N, 2, C)."""
-    M = (x @ w).reshape(len(x), 2, -1)
-    return M[:, None] - M[None]
-
-
 def copied(value, via):
     return {"copy": copy.copy, "deepcopy": copy.deepcopy, "pickle": lambda v: pickle.loads(pickle.dumps(v))}[via](value)
 
@@ -644,12 +638,6 @@ OPS: dict[str, Op] = {
         lambda x, w, b: _normalised(x, w, b, tuple(range(-w.ndim, 0)), w.shape),
         lambda rng, x: [x.shape[-(k := int(rng.integers(1, x.ndim + 1))) :], x.shape[-k:]],
         kink=lambda x, w, b, *_: np.min(x.var(tuple(range(-w.ndim, 0))), initial=math.inf) - 0.02,
-    ),
-    "MinibatchDiscrimination": _layer(
-        lambda w: nn.MinibatchDiscrimination(len(w), 2, w.shape[1] // 2),
-        lambda x, w: np.concatenate([x, np.exp(-np.abs(_projected_differences(x, w)).sum(3)).sum(1)], axis=1),
-        lambda rng, x: [(x.shape[-1], 2 * int(rng.integers(1, 4)))],
-        kink=lambda x, w, *_: _least(_projected_differences(x, w)[~np.eye(len(x), dtype=bool)]) if x.ndim == 2 else 0.0,
     ),
     "Embedding": Op(
         _embedding,
