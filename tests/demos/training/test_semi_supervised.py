@@ -95,6 +95,7 @@ def test_noise_is_on_in_training_alone():
     noise = demo.Noise(0.3)
     assert noise(x).numpy().std() == pytest.approx(0.3, rel=0.05)
     assert noise(x).dtype == np.float32
+    assert noise(x).numpy().mean() == pytest.approx(0, abs=0.02)
     assert noise.eval()(x) is x
 
 
