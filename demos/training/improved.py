@@ -1,6 +1,8 @@
 """Four techniques against GANs that do not train: smoothed labels, matched features, whole minibatches, a price on change.
 
-Slide: "Difficult to train Salimans2016" (IT3320E, lecture 10); Salimans et al. 2016, "Improved techniques for training GANs"
+Slide: "Difficult to train Salimans2016" (IT3320E, lecture 10)
+
+Of Salimans et al. 2016, "Improved techniques for training GANs", section 3:
 
     one-sided label smoothing    D's label of real samples is alpha: the best D becomes alpha p / (p + q)
     feature matching             G descends |E f(x) - E f(G(z))|^2, f a middle layer of D

@@ -1,7 +1,8 @@
 """From a hundred labels: D of a GAN, who tells ten digits apart and all of them from fakes, errs less than a classifier alone.
 
-Slide: "Difficult to train Salimans2016" (IT3320E, lecture 10); Salimans et al. 2016, "Improved techniques for training GANs",
-section 5
+Slide: "Difficult to train Salimans2016" (IT3320E, lecture 10)
+
+Of Salimans et al. 2016, "Improved techniques for training GANs", section 5:
 
     Z(x) = sum of exp l_k(x) over the ten classes,  D(x) = Z(x) / (Z(x) + 1)
     D descends -E log softmax(l(x))_y - (E log D(x) + E log(1 - D(G(z)))),  with labels, without labels, fake
