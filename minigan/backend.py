@@ -37,7 +37,7 @@ def use(name: str, noise: str | None = None) -> None:
 
 def of(array: Array) -> ModuleType:
     """The module that computes on this array: numpy for NumPy's, cupy for CuPy's, whatever the current backend is."""
-    return numpy if isinstance(array, numpy.ndarray) else importlib.import_module("cupy")
+    return numpy if isinstance(array, _NUMPYS) else importlib.import_module("cupy")
 
 
 def fused(formula: Callable) -> Callable:

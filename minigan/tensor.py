@@ -139,6 +139,7 @@ def _walk(output: Tensor, seed: Tensor, targets: list[Tensor] | None = None) -> 
     the derivatives compute is recorded under `enable_grad` (for create_graph), and not under `no_grad`.
     """
     order = _topological_order(output)
+    seed = seed if mode.recording else Tensor._of(seed._data, seed._version)  # by which an op knows the walk
     wanted, useful = _wanted_and_useful(targets, order)
     arrived, found, watchers = {id(output): seed}, [], mode.watchers
     for y in reversed(order):

@@ -16,12 +16,13 @@ et al. 2017). PGD (right), many small steps that are together as long, fools it 
 Madry et al. 2018 train on PGD's examples instead. Figures are means over the seeds, bounds are for the worst of them.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 import numpy as np
 
 import minigan as mg
+from demos.adversarial_examples.beginning import begin
 from demos.adversarial_examples.comparing import draw_rows, in_grey, random_signs, side_by_side
 from demos.kit import classifiers, digits
 from demos.kit.checkpoints import resumable
@@ -29,8 +30,7 @@ from demos.kit.claim import Claim
 from demos.kit.classifiers import Classifier, mistakes
 from demos.kit.comparing import HELPS, compare, verdict
 from demos.kit.jobs import each
-from demos.kit.run import positive_number, start, write_history
-from demos.kit.settings import settings_of
+from demos.kit.run import write_history
 from demos.kit.style import MARKERS, OTHERS, slide
 from minigan import Tensor, attacks, losses, nn
 
@@ -72,13 +72,7 @@ SHOWN = 6  # images in the picture
 
 def main(argv: list[str] | None = None) -> None:
     """Train three networks for each seed, attack each, compare."""
-    options = digits.options(__doc__)
-    options.add_argument("--steps", type=positive_number, help="minibatches of each training (default: see the settings)")
-    args = start(options, argv, "adversarial_training", Settings())
-    settings = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    whole, settings = settings.steps, replace(settings, steps=args.steps or settings.steps)
-    claim = Claim(args, {"data": args.data, **asdict(settings)})
-    claim.short = claim.short or ("SHORT RUN" if settings.steps < whole else "")  # a training of its own, to its own end
+    args, settings, claim = begin(__doc__, argv, "adversarial_training", Settings(), QUICK)
     x, y, (test_x, test_y) = digits.load(args, settings.test)
     tasks = {f"seed {seed}": (seed,) for seed in range(args.seed, args.seed + settings.seeds)}
     steps = len(tasks) * len(LABELS) * (settings.steps + len(settings.epsilons))

@@ -16,12 +16,13 @@ parallel to the dashed ones. So many pixels explain why FGSM turns what chance l
 enough, for fewer pixels need no larger one. A model may be wrong: what is turned is what it says. Means are over the seeds.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import matplotlib.pyplot as plt
 import numpy as np
 
 import minigan as mg
+from demos.adversarial_examples.beginning import begin
 from demos.adversarial_examples.comparing import draw_rows, in_grey, side_by_side
 from demos.kit import classifiers, digits
 from demos.kit.checkpoints import resumable
@@ -29,8 +30,7 @@ from demos.kit.claim import Claim
 from demos.kit.classifiers import Classifier, mistakes
 from demos.kit.jobs import each
 from demos.kit.rounding import at_most
-from demos.kit.run import positive_number, start, write_history
-from demos.kit.settings import settings_of
+from demos.kit.run import write_history
 from demos.kit.style import MARKERS, OPINION, OTHERS, slide
 from minigan import Tensor, losses, mean, nn, no_grad
 from minigan.nn import init
@@ -69,13 +69,7 @@ MOST = 4.0
 
 def main(argv: list[str] | None = None) -> None:
     """Train, look for the epsilon, draw."""
-    options = digits.options(__doc__)
-    options.add_argument("--steps", type=positive_number, help="minibatches of each training (default: see the settings)")
-    args = start(options, argv, "dimension", Settings())
-    settings = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    whole, settings = settings.steps, replace(settings, steps=args.steps or settings.steps)
-    claim = Claim(args, {"data": args.data, **asdict(settings)})
-    claim.short = claim.short or ("SHORT RUN" if settings.steps < whole else "")  # a training of its own, to its own end
+    args, settings, claim = begin(__doc__, argv, "dimension", Settings(), QUICK)
     x, y, (test_x, test_y) = digits.load(args, 10_000)
     tasks = {f"seed {seed}": (seed,) for seed in range(args.seed, args.seed + settings.seeds)}
     steps = len(tasks) * len(settings.sides) * (len(TRAINED) * settings.steps + settings.networks)

@@ -16,7 +16,7 @@ met. Clipped, random signs do more harm: black pixels can only rise, which brigh
 maxout units. Figures are means over the seeds; those of a worst case name it.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -24,6 +24,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize, to_rgb
 
 import minigan as mg
+from demos.adversarial_examples.beginning import begin
 from demos.adversarial_examples.comparing import draw_rows, in_grey, random_signs, side_by_side
 from demos.kit import classifiers, digits
 from demos.kit.checkpoints import resumable
@@ -32,8 +33,7 @@ from demos.kit.classifiers import Classifier, mistakes
 from demos.kit.comparing import HELPS, compare
 from demos.kit.jobs import each
 from demos.kit.rounding import at_least, at_most, percent
-from demos.kit.run import positive_number, start, write_history
-from demos.kit.settings import settings_of
+from demos.kit.run import write_history
 from demos.kit.style import FAKE, MARKERS, OTHERS, REAL, slide
 from minigan import losses, nn
 
@@ -78,13 +78,7 @@ LABELS = {
 
 def main(argv: list[str] | None = None) -> None:
     """Train, attack, compare, draw."""
-    options = digits.options(__doc__)
-    options.add_argument("--steps", type=positive_number, help="minibatches of each training (default: see the settings)")
-    args = start(options, argv, "fgsm", Settings())
-    settings = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    whole, settings = settings.steps, replace(settings, steps=args.steps or settings.steps)
-    claim = Claim(args, {"data": args.data, **asdict(settings)})
-    claim.short = claim.short or ("SHORT RUN" if settings.steps < whole else "")  # a training of its own, to its own end
+    args, settings, claim = begin(__doc__, argv, "fgsm", Settings(), QUICK)
     x, y, (test_x, test_y) = digits.load(args, settings.test)
     tasks = {f"seed {seed}": (seed,) for seed in range(args.seed, args.seed + settings.seeds)}
     steps = len(tasks) * len(LABELS) * (settings.steps + len(settings.epsilons))

@@ -16,12 +16,13 @@ change leads just over the border, where the network is not sure. In rubbish.png
 Figures are means over the seeds, bounds are for the worst of them.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 import numpy as np
 
 import minigan as mg
+from demos.adversarial_examples.beginning import begin
 from demos.adversarial_examples.comparing import draw_rows, in_grey
 from demos.kit import classifiers, digits
 from demos.kit.checkpoints import resumable
@@ -29,8 +30,7 @@ from demos.kit.claim import Claim
 from demos.kit.classifiers import Classifier, mistakes
 from demos.kit.jobs import each
 from demos.kit.rounding import at_most, percent
-from demos.kit.run import positive_number, start, write_history
-from demos.kit.settings import settings_of
+from demos.kit.run import write_history
 from demos.kit.style import slide
 from minigan import attacks, backend
 
@@ -75,13 +75,7 @@ PUBLISHED = "published: 98.35 % (maxout)"
 
 def main(argv: list[str] | None = None) -> None:
     """Train, look for the smallest changes, show noise, draw."""
-    options = digits.options(__doc__)
-    options.add_argument("--steps", type=positive_number, help="minibatches of each training (default: see the settings)")
-    args = start(options, argv, "fooled", Settings())
-    settings = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    whole, settings = settings.steps, replace(settings, steps=args.steps or settings.steps)
-    claim = Claim(args, {"data": args.data, **asdict(settings)})
-    claim.short = claim.short or ("SHORT RUN" if settings.steps < whole else "")  # a training of its own, to its own end
+    args, settings, claim = begin(__doc__, argv, "fooled", Settings(), QUICK)
     x, y, held_out = digits.load(args)
     tasks = {f"seed {seed}": (seed,) for seed in range(args.seed, args.seed + settings.seeds)}
     steps = len(tasks) * (settings.steps + len(parts(settings)))

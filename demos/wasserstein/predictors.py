@@ -18,9 +18,8 @@ PREDICTORS = {  # name -> OMD's predictor
     "decay 0.9": 0.9,
 }
 COLOURS = dict(zip(PREDICTORS, (OTHERS[0], OTHERS[1], OTHERS[2], OTHERS[3], REAL), strict=True))
-TURN = np.array(
-    [[0.0, 1.0], [-1.0, 0.0]]
-)  # the players' gradients at z = (theta, w), by which both descend: (w, -theta) = TURN z
+# The players' gradients at z = (theta, w), by which both descend: (w, -theta) = TURN z.
+TURN = np.array([[0.0, 1.0], [-1.0, 0.0]])
 
 
 def play(name: str, eta: float) -> np.ndarray:

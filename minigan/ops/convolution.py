@@ -12,7 +12,7 @@ In memory images lie channels last, (N, H, W, C) behind an (N, C, H, W) view: a 
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
@@ -22,6 +22,7 @@ from minigan.ops.operands import floating, pair
 from minigan.tensor import Derivative, Tensor, record
 
 Pair = int | tuple[int, int]
+Around = tuple[tuple[int, int], tuple[int, int]]
 CHUNK = 2 << 20  # bytes of the columns that a core works on at a time
 
 
@@ -38,10 +39,14 @@ class Windows:
         """How many pixels one window spans."""
         return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True))
 
-    def counts(self, size: tuple[int, int]) -> tuple[int, int]:
+    def zeros(self) -> Around:
+        """Those around an image: (above, below), (left, right)."""
+        return tuple((p, p) for p in self.padding)
+
+    def counts(self, size: tuple[int, int], around: Around | None = None) -> tuple[int, int]:
         """How many windows fit on an image of this size; what the stride leaves over at its end is in none."""
-        each = zip(size, self.padding, self.effective_kernel_size(), self.stride, strict=True)
-        return tuple((n + 2 * p - r) // s + 1 for n, p, r, s in each)
+        each = zip(size, around or self.zeros(), self.effective_kernel_size(), self.stride, strict=True)
+        return tuple((n + sum(zeros) - r) // s + 1 for n, zeros, r, s in each)
 
     def taps(self, counts: tuple[int, int]) -> Iterator[tuple[int, int, slice, slice]]:
         """For each kernel position (i, j): the rows and the columns of the padded image that it meets, window by window."""
@@ -241,14 +246,14 @@ def _blocks(k: int, s: int, p: int, size: int, windows: int) -> tuple[int, int, 
     return t, t - 1 - first, last - (windows - 1), last - first + 1, p - s * first
 
 
-def im2col(x: Array, windows: Windows, around: tuple[Pair, Pair] | None = None) -> Array:
+def im2col(x: Array, windows: Windows, around: Around | None = None) -> Array:
     """Every window as a row: (N, C, H, W) -> (N*OH*OW, KH*KW*C)
 
     `around`: the zeros above and below the image, and on its left and right; by default, the windows' padding.
     """
     (n, c, h, w), (sh, sw), (dh, dw) = x.shape, windows.stride, windows.dilation
-    rows, columns = around or [(p, p) for p in windows.padding]
-    oh, ow = replace(windows, padding=(0, 0)).counts((h + sum(rows), w + sum(columns)))
+    rows, columns = around = around or windows.zeros()
+    oh, ow = windows.counts((h, w), around)
     shape = n, oh, ow, *windows.kernel, c
     if backend.pieces_pay(x):
         x = _zeros_around(x, rows, columns)

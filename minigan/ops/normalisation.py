@@ -31,24 +31,20 @@ def batch_norm(x: Any, weight: Any, bias: Any, eps: float) -> tuple[Tensor, Arra
     left_over = _sums(centred)  # by rounding, of the mean: taken into account channel by channel
     squares = _sums(centred, centred)
     mean, variance, offset, per_std, scale, shift = _statistics(total, left_over, squares, weight.data, bias.data, n, eps)
-    last = (lambda: None, 0, 0, ())  # the gradient that came last, its version, which derivative asked, and what it got
+    last = (lambda: None, 0, ())  # the gradient that came last, its version, and what it gave
 
-    def of_the_channels(g: Tensor, asks: int) -> tuple[Array, ...]:
-        """sum g, sum g x^, and two terms of d/dx, for each channel: computed once for the three derivatives.
-
-        A walk asks for 1, x, then for 2, weight, then for 3, bias: who does not come later than the last belongs to another
-        walk, before which somebody may have written into the same g.
-        """
+    def of_the_channels(g: Tensor) -> tuple[Array, ...]:
+        """sum g, sum g x^, and two terms of d/dx, for each channel: computed once for the three derivatives of a walk."""
         nonlocal last
-        before, version, asked, found = last
-        if before() is not g or version != g._version[0] or asks <= asked:
+        before, version, found = last
+        if before() is not g or version != g._version[0]:
             g_rows = _rows(g.data)
             found = _gradient_sums(_sums(g_rows), _sums(g_rows, centred), offset, per_std, n)
-        last = weakref.ref(g), g._version[0], asks, found
+            last = weakref.ref(g), g._version[0], found
         return found
 
     def d_x(g: Tensor) -> Tensor:
-        _, _, rest, slope = of_the_channels(g, 1)
+        _, _, rest, slope = of_the_channels(g)
         g_wide = _wide(_rows(g.data))
         dx = _d_x(g_wide, wide, _per_pixel(rest, rows), _per_pixel(slope, rows), _per_pixel(scale, rows))
         return Tensor(_images(dx, x))
@@ -57,8 +53,8 @@ def batch_norm(x: Any, weight: Any, bias: Any, eps: float) -> tuple[Tensor, Arra
         "batch_norm",
         _images(_scaled(wide, _per_pixel(scale, rows), _per_pixel(shift, rows)), x),
         (x, lambda g, y: plain_d_x(g, x, weight, eps) if mode.recording else d_x(g)),
-        (weight, lambda g, y: plain_d_weight(g, x, weight, eps) if mode.recording else Tensor(of_the_channels(g, 2)[1])),
-        (bias, lambda g, y: plain_d_bias(g, x, weight, eps) if mode.recording else Tensor(of_the_channels(g, 3)[0])),
+        (weight, lambda g, y: plain_d_weight(g, x, weight, eps) if mode.recording else Tensor(of_the_channels(g)[1])),
+        (bias, lambda g, y: plain_d_bias(g, x, weight, eps) if mode.recording else Tensor(of_the_channels(g)[0])),
     )
     return y, mean, variance
 

@@ -101,11 +101,9 @@ def _joined(arrays: list[Array]) -> tuple[Array, list[Array]]:
 def _chunks(theta: Array, g: Array, state: dict[str, Any], slots: Sequence[str]) -> Iterator[Block]:
     """A large parameter's (theta, g, state), chunk by chunk; a small one's as they are."""
     count, arrays = theta.size // CHUNK, [state[slot] for slot in slots]
-    if not backend.pieces_pay(theta):
-        yield theta, g, state
-        return
-    if count < 2 or not all([a.flags.c_contiguous for a in (theta, *arrays)]):
-        g = backend.of(g).asarray(g, order="C")  # a convolution's has another order, in which NumPy is slow
+    if not backend.pieces_pay(theta) or count < 2 or not all([a.flags.c_contiguous for a in (theta, *arrays)]):
+        if backend.pieces_pay(g):  # a convolution's has another order, in which NumPy is slow
+            g = backend.of(g).asarray(g, order="C")
         yield theta, g, state
         return
     g = g.reshape(-1)

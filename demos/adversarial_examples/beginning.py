@@ -1,0 +1,27 @@
+"""How the demos that train classifiers on digits begin: options, settings, a claim."""
+
+from argparse import Namespace
+from dataclasses import asdict, replace
+from typing import TypeVar
+
+from demos.kit import digits
+from demos.kit.claim import Claim
+from demos.kit.run import positive_number, start
+from demos.kit.settings import settings_of
+
+Settings = TypeVar("Settings")  # a dataclass with `steps`
+
+
+def begin(about: str, argv: list[str] | None, demo: str, whole: Settings, quick: dict) -> tuple[Namespace, Settings, Claim]:
+    """The arguments; the settings with --quick, --set and --steps; the claim that they are to bear out.
+
+    A training with fewer steps is one of its own, to its own end, and says that it was short.
+    """
+    options = digits.options(about)
+    options.add_argument("--steps", type=positive_number, help="minibatches of each training (default: see the settings)")
+    args = start(options, argv, demo, whole)
+    settings = settings_of(args, replace(whole, **quick) if args.quick else whole)
+    steps = args.steps or settings.steps
+    claim = Claim(args, {"data": args.data, **asdict(replace(settings, steps=steps))})
+    claim.short = claim.short or ("SHORT RUN" if steps < settings.steps else "")
+    return args, replace(settings, steps=steps), claim
