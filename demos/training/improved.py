@@ -55,11 +55,11 @@ class Settings:
     toy_weight: float = 0.3  # of the past
     steps: int = 1500  # on the ring; the learning rates fall linearly to 0
     seeds: int = 6
-    width: int = 128  # of the two hidden layers of each network
-    batch: int = 128
+    width: int = 64  # of the two hidden layers of each network
+    batch: int = 64
     lr: float = 1e-3  # Adam's, with betas (0.5, 0.999)
     weight: float = 0.01  # of the past, on the ring
-    kernels: int = 16  # of minibatch discrimination, ...
+    kernels: int = 8  # of minibatch discrimination, ...
     dims: int = 4  # ... of so many numbers each
     samples: int = 2500  # that are looked at
 
