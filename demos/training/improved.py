@@ -231,7 +231,9 @@ def title(m: dict[str, float]) -> str:
     """The picture's: of the ring, the share alone."""
     verdicts = {word: [kind for kind in TECHNIQUES if comes_to(m, kind, "share") == word] for word in LOOKS}
     said = "; ".join(f"{word}: {', '.join(kinds)}" for word, kinds in verdicts.items() if kinds)
-    return f"{of_formulas(m)}\nOn the ring (share within 3 std): {said}"
+    error, near = max(m[f"{side}: |D - D*|, worst"] for side in SIDES), m["toy game, with its past: distance from (1, 1)"]
+    formulas = f"$D$ is within {at_most(error)} of $D^*$, the toy game with its past ends within {at_most(near)} of (1, 1)"
+    return f"{formulas}\nOn the ring (share within 3 std): {said}"
 
 
 def of_formulas(m: dict[str, float]) -> str:
@@ -240,7 +242,8 @@ def of_formulas(m: dict[str, float]) -> str:
     near, far = (m[f"toy game, {kind}: distance from (1, 1)"] for kind in ("with its past", "without"))
     return (
         f"With smoothed labels, a trained D is within {at_most(error)} of $(\\alpha p + \\beta q) / (p + q)$; with "
-        f"historical averaging, the toy game ends within {at_most(near)} of its equilibrium, without at least {at_least(far)} away"
+        f"historical averaging, the paper's toy game ends within {at_most(near)} of its equilibrium, without it at least "
+        f"{at_least(far)} away"
     )
 
 
