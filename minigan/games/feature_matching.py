@@ -1,4 +1,4 @@
-"""Feature matching: Salimans et al. 2016, section 3.1. G has the data's mean features in D, instead of fooling D."""
+"""Feature matching: Salimans et al. 2016, section 3.1. G's samples are to have the data's mean features, not to fool D."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ class FeatureMatchingGAN(Game):
         D descends -(E log D(x) + E log(1 - D(G(z))))
         G descends |E f(x) - E f(G(z))|^2
 
-    f(x), a middle layer of D, is what D looks at to tell real from fake. It is D who learns it; G takes it as it is.
+    f, a middle layer of D, is what D looks at to tell real from fake. D alone learns it; G takes it as it is.
 
     Args:
         G, D, prior, opt_G, opt_D: see `Game`; D returns logits.

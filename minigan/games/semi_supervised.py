@@ -1,4 +1,4 @@
-"""The semi-supervised GAN: Salimans et al. 2016, section 5. D is a classifier, whose further class is "fake"."""
+"""The semi-supervised GAN: Salimans et al. 2016, section 5. D is a classifier with one more class, "fake"."""
 
 from collections.abc import Iterator
 
