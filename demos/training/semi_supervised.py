@@ -12,6 +12,8 @@ The logits that say which digit it is say, together, that it is one: what D lear
 have a label, serves the classifier. Beside it, the same network learns from the same labels alone, from the same weights, by
 the same number of minibatches of them. What to look for: the errors on unseen digits while both learn; and G's images, which
 are to have the data's mean features, and need not look like digits to be of use.
+
+With 100 labels the paper's D errs on 0.93 % of MNIST: five hidden layers with weight normalisation, and 30 times as many steps.
 """
 
 from collections.abc import Callable
@@ -59,6 +61,7 @@ class Settings:
 
 QUICK = {"steps": 60, "width": 64, "batch": 50, "looks": 3, "seeds": 1}
 KINDS = {"alone": ("from the labels alone", OTHERS[3], "s--"), "gan": ("and as D of a GAN", REAL, "o-")}
+HALF = 0.5  # of the errors alone: no more are expected of the GAN's D, with any draw of the labels
 SHOWN = 100  # images of G's, and with labels, in the picture
 
 
@@ -153,16 +156,18 @@ def measure(claim: Claim, runs: dict[str, list[dict]], s: Settings) -> None:
         claim.note(f"{kind}: errors (%)", np.mean(found), "mean over the draws of the labels")
         claim.note(f"{kind}: errors (%), worst", max(found))
     ratio = max(a / b for a, b in zip(errors["gan"], errors["alone"], strict=True))
-    claim.at_most("errors, with the GAN / alone, worst", ratio, 0.5)
+    claim.at_most("errors, with the GAN / alone, worst", ratio, HALF)
     claim.compare("change of errors (points)", compare(errors["gan"], errors["alone"], paired=True), {HELPS})
 
 
 def words(m: dict[str, float]) -> str:
     """The errors."""
+    ratio = m["errors, with the GAN / alone, worst"]
+    missed = "" if ratio <= HALF else ": fewer, but not the half that was expected"
     return (
         f"From {m['labels']:.0f} labels alone, the network errs on {m['alone: errors (%)']:.1f} % of unseen digits; as D of a "
         f"GAN, with the other images unlabelled, on {m['gan: errors (%)']:.1f} %; with each draw of the labels, at most "
-        f"{at_most(m['errors, with the GAN / alone, worst'])} times as many"
+        f"{at_most(ratio)} times as many{missed}"
     )
 
 
@@ -181,7 +186,7 @@ def picture(runs: dict[str, list[dict]]) -> Figure:
         for i, run in enumerate(runs[kind]):
             left.plot(run["step"], run["error"], style, color=colour, markersize=4, label=None if i else label)
     left.set(xlabel="step", ylabel="errors, unseen digits (%)", ylim=(0, None))
-    left.legend(loc="upper right")
+    left.legend(loc="lower left")
     first = runs["gan"][0]
     show(middle, first["labelled"], REAL, "all images with a label")
     show(right, first["samples"], FAKE, "$G$'s images")
