@@ -29,16 +29,6 @@ def test_a_run_leaves_its_picture_and_figures(tmp_path):
     assert_shows_something(out / "semi_supervised.png")
 
 
-@pytest.mark.slow
-def test_d_of_the_gan_learns_from_images_without_labels():
-    """On letters-like glyphs, which are easier than digits, a few hundred steps are enough to see it."""
-    x, y = data.glyphs(3000, np.random.default_rng(0))
-    unseen = data.glyphs(500, np.random.default_rng(1))
-    s = replace(demo.Settings(), steps=300, width=64, labels=20, looks=1)
-    gan, alone = (demo.train(kind, 1000, x, y, unseen, s)["error"][-1] for kind in ("gan", "alone"))
-    assert gan < alone
-
-
 # --- the labels, and the networks -----------------------------------------------------------------------------------------
 
 
