@@ -33,9 +33,23 @@ FOLDER = Path(__file__).parent
 CHAPTERS = {  # in the lectures' order, from a network's gradients to attacks; what belongs to no single lecture comes last
     "gradients": ("ladder", "saddle", "detach"),
     "the_game": ("transform", "gan", "optimal_discriminator", "convergence"),
+<<<<<<< HEAD
     "training": ("saturation", "perfect_discriminator", "tempo", "equilibrium", "collapse", "coadaptation", "hacks"),
 <<<<<<< HEAD
 <<<<<<< HEAD
+=======
+    "training": (
+        "saturation",
+        "perfect_discriminator",
+        "tempo",
+        "equilibrium",
+        "collapse",
+        "coadaptation",
+        "hacks",
+        "improved",
+        "semi_supervised",
+    ),
+>>>>>>> salimans
     "generative_models": ("autoencoder", "pretraining", "vae", "boltzmann", "latent"),
     "architectures": ("cgan", "conditioning", "dcgan", "lapgan", "began", "ebgan"),
 =======

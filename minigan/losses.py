@@ -114,6 +114,18 @@ def _between(real: Array, fake: Array, u: Array) -> Array:
     return fake + u.astype(real.dtype) * (real - fake)
 
 
+def feature_matching_loss(f_real: Tensor, f_fake: Tensor) -> Tensor:
+    """What G minimises to match features: |mean f(x) - mean f(G(z))|^2 (Salimans et al. 2016, section 3.1).
+
+    f_real, f_fake (N, ...), the means over N. The means are to agree: sample by sample, every f(G(z)) would be drawn to
+    the mean. No gradient reaches f_real, which G does not change. Raises ValueError for features of other shapes.
+    """
+    f_real, f_fake = (floating("feature_matching_loss", f) for f in (f_real, f_fake))
+    if f_real.shape[1:] != f_fake.shape[1:]:
+        raise ValueError(f"feature_matching_loss: shapes {f_real.shape} and {f_fake.shape} differ after the first axis")
+    return sum(square(mean(f_real.detach(), axis=0) - mean(f_fake, axis=0)))
+
+
 def cross_entropy(logits: Any, labels: Any) -> Tensor:
     """-mean log softmax(logits)[label]: logits (N, C), labels (N,) integers in [0, C)."""
     logits = floating("cross_entropy", logits)

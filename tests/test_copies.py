@@ -25,6 +25,7 @@ LAYERS = {  # (how it is made, the shape of its input)
     "LayerNorm": (lambda: nn.LayerNorm(3), ROW),
     "LeakyReLU": (lambda: nn.LeakyReLU(0.1), ROW),
     "MaxPool2d": (lambda: nn.MaxPool2d(2), IMAGE),
+    "MinibatchDiscrimination": (lambda: nn.MinibatchDiscrimination(3, 2, 4), ROW),
     "ReLU": (lambda: nn.ReLU(), ROW),
     "Reshape": (lambda: nn.Reshape(3, 1), ROW),
     "Sequential": (lambda: nn.Sequential(nn.Dense(3, 2), nn.BatchNorm1d(2), nn.Tanh(), nn.Dense(2, 1)), ROW),

@@ -93,6 +93,13 @@ def test_a_batch_of_copies_has_the_loss_of_one():
     assert losses.generator_loss(Tensor(np.full((7, 1), 0.3))).item() == pytest.approx(math.log(1 + math.exp(-0.3)), rel=1e-14)
 
 
+def test_feature_matching_compares_the_means_over_the_batch():
+    f_real, f_fake = RNG.standard_normal((5, 3)), RNG.standard_normal((4, 3))
+    value = losses.feature_matching_loss(Tensor(f_real), Tensor(f_fake)).item()
+    assert value == pytest.approx(np.sum((f_real.mean(axis=0) - f_fake.mean(axis=0)) ** 2), rel=1e-13)
+    assert_gradients(lambda f: losses.feature_matching_loss(Tensor(f_real).astype(f.dtype), f), f_fake)
+
+
 # --- log loss -----------------------------------------------------------------------------------------------------------
 
 

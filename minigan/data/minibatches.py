@@ -52,13 +52,19 @@ class Batches(Iterator):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from a saved position. Raises ValueError, and stays where it is, for other data or another batch size."""
-        checks.saved_names("", state, ["rng", "cursor"], self._settings())
-        cursor = checks.saved_whole("cursor", state["cursor"], most=self._length)
-        if cursor % self._size:
-            raise ValueError(f"load_state_dict: cursor is {cursor}; expected a multiple of the batch size, {self._size}")
+        self.check_state_dict(state)
         random_numbers.set_generator_state(self._rng, state["rng"])
         self._start_epoch()
-        self._cursor = cursor
+        self._cursor = checks.saved_whole("cursor", state["cursor"])
+
+    def check_state_dict(self, state: dict[str, Any], part: str = "") -> None:
+        """Raise ValueError for a state that `load_state_dict` would refuse. `part`: what messages call this stream."""
+        checks.saved_names(part, state, ["rng", "cursor"], self._settings())
+        name = f"{part}.cursor".lstrip(".")
+        cursor = checks.saved_whole(name, state["cursor"], most=self._length)
+        if cursor % self._size:
+            raise ValueError(f"load_state_dict: {name} is {cursor}; expected a multiple of the batch size, {self._size}")
+        random_numbers.checked_generator_state(self._rng, state["rng"], f"{part}.rng".lstrip("."))
 
     def _settings(self) -> dict[str, int]:
         """What a saved position must agree with: it means nothing in other data."""

@@ -9,10 +9,15 @@ from minigan.games.ali import ALI, Joint
 from minigan.games.began import BEGAN
 from minigan.games.conditional_gan import Conditional, ConditionalGAN
 from minigan.games.dcgan import dcgan_discriminator, dcgan_generator
+<<<<<<< HEAD
 from minigan.games.ebgan import EBGAN, Autoencoder
+=======
+from minigan.games.feature_matching import FeatureMatchingGAN
+>>>>>>> salimans
 from minigan.games.figures import Figures
 from minigan.games.game import Game
 from minigan.games.gan import GAN
+from minigan.games.semi_supervised import SemiSupervisedGAN
 from minigan.games.wgan import WGAN
 from minigan.games.wgan_gp import WGANGP
 
@@ -31,9 +36,14 @@ __all__ = [
 >>>>>>> aae
     "Conditional",
     "ConditionalGAN",
+    "FeatureMatchingGAN",
     "Figures",
     "Game",
+<<<<<<< HEAD
     "Joint",
+=======
+    "SemiSupervisedGAN",
+>>>>>>> salimans
     "dcgan_discriminator",
     "dcgan_generator",
 ]

@@ -6,6 +6,7 @@ from minigan.nn.convolution import Conv2d, ConvTranspose2d
 from minigan.nn.dense import Dense
 from minigan.nn.dropout import Dropout
 from minigan.nn.embedding import Embedding
+from minigan.nn.minibatch import MinibatchDiscrimination
 from minigan.nn.module import Module, Sequential, eval_mode
 from minigan.nn.normalisation import BatchNorm1d, BatchNorm2d, LayerNorm
 from minigan.nn.pooling import AvgPool2d, MaxPool2d, Upsample
@@ -27,6 +28,7 @@ __all__ = [
     "LayerNorm",
     "LeakyReLU",
     "MaxPool2d",
+    "MinibatchDiscrimination",
     "Module",
     "ReLU",
     "Reshape",

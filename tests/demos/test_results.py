@@ -9,6 +9,7 @@ import demos.__main__ as everything
 from demos.kit import results
 
 every_demo = pytest.mark.parametrize("name", everything.names())
+MISSED = {"semi_supervised": ["errors, with the GAN / alone, worst"]}  # as README's words say
 README = results.README.read_text(encoding="utf-8")
 MISSED = {  # bounds that the record does not reach, and says so
 <<<<<<< HEAD
@@ -51,7 +52,11 @@ def test_the_recorded_settings_are_those_of_the_code(name, settings):
 def test_every_demo_has_a_bound_and_what_is_recorded_holds(name):
     holds = results.recorded(name)["holds"]
     assert holds
+<<<<<<< HEAD
     assert {figure for figure, held in holds.items() if not held} == MISSED.get(name, set())
+=======
+    assert [bound for bound, held in holds.items() if not held] == MISSED.get(name, [])
+>>>>>>> salimans
 
 
 @every_demo

@@ -15,6 +15,7 @@ LAYERS = {
     "BatchNorm1d": (lambda: nn.BatchNorm1d(3), (5, 3)),
     "BatchNorm2d": (lambda: nn.BatchNorm2d(2), (3, 2, 4, 4)),
     "LayerNorm": (lambda: nn.LayerNorm((2, 3)), (4, 2, 3)),
+    "MinibatchDiscrimination": (lambda: nn.MinibatchDiscrimination(3, 2, 4), (5, 3)),
     "Dropout": (lambda: nn.Dropout(0.4), (5, 6)),
     "MaxPool2d": (lambda: nn.MaxPool2d(2), (2, 3, 4, 4)),
     "AvgPool2d": (lambda: nn.AvgPool2d(3, 2, 1), (2, 3, 5, 4)),

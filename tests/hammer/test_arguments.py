@@ -528,6 +528,14 @@ def _targets() -> dict[str, Target]:
             lambda *o: nn.BatchNorm2d(*o)(np.ones((2, 3, 4, 4), np.float32)), const(3), const(0.1), const(1e-5)
         ),
         "LayerNorm": Target(nn.LayerNorm, const(3), const(1e-5)),
+        "MinibatchDiscrimination": Target(
+            lambda a, b, c, i, r: nn.MinibatchDiscrimination(a, b, c, i, r)(np.ones((2, a), np.float32)),
+            const(3),
+            const(2),
+            const(2),
+            const(nn.init.he_normal),
+            rng,
+        ),
         "Dropout": Target(lambda p: nn.Dropout(p)(x(2, 3)()), const(0.5)),
         "Embedding": Target(nn.Embedding, const(3), const(2), rng),
         "Embedding, labels": Target(lambda v: nn.Embedding(3, 2)(v), labels(4), names=("Embedding",)),
@@ -568,6 +576,7 @@ def _targets() -> dict[str, Target]:
         "l1": Target(losses.l1, x(2, 3), x(2, 3)),
         "discriminator_loss": Target(losses.discriminator_loss, x(4, 1), x(4, 1), names=("mean",)),
         "generator_loss": Target(losses.generator_loss, x(4, 1), const(False), names=("mean",)),
+        "feature_matching_loss": Target(losses.feature_matching_loss, x(4, 3), x(4, 3), names=("mean",)),
         "critic_loss": Target(losses.critic_loss, x(4, 1), x(4, 1), names=("mean",)),
         "gradient_penalty": Target(losses.gradient_penalty, lambda: nn.Dense(3, 1), a(4, 3), a(4, 3), rng),
         "squared_gradient_norm": Target(losses.squared_gradient_norm, lambda: _graph(), x(2, 3)),
