@@ -43,39 +43,43 @@ def project(
     lr: float = 0.1,
     restarts: int = 10,
     rng: np.random.Generator | None = None,
+    weight: float = 0.0,
 ) -> Projection:
-    """min over z of |G(z) - x|^2, by Adam on z from several starts, of which each image keeps the best.
+    """min over z of |G(z) - x|^2 + weight |z|^2, by Adam on z from several starts, of which each image keeps the best.
 
     Args:
         G: a Module (in eval mode meanwhile) or a function, from noise (N, d) to images of x's shape.
         x: floats (N, ...), in the range of G's images. prior: a function m -> (m, d) noise, as `data.noise(64)`: the starts.
         steps, lr: of Adam; lr falls linearly to 0. restarts: starts for each image.
         rng: draws the starts, if the prior is minigan's; if None, the prior's own stream does.
+        weight: of how unlikely z is, if it was normal noise that G has learnt from: far from 0, G draws what is no data.
 
     The starts of all images are one batch, N restarts noise vectors. Returns a `Projection`; nothing of G is changed. Raises
-    ValueError for steps or restarts below 1, and where G's images do not have x's shape.
+    ValueError for steps or restarts below 1, a weight below 0, and where G's images do not have x's shape.
     """
     x = checked("project", x, None, 0.0, None)
     steps, restarts = checks.whole("project", "steps", steps), checks.whole("project", "restarts", restarts)
+    weight = checks.number("project", "weight", weight, least=0)
     if not callable(prior):
         raise TypeError(f"project: prior is {prior!r:.60}; expected a function m -> array, such as data.noise(64)")
     several = backend.of(x).repeat(x, restarts, axis=0)
     z = Tensor(backend.asarray(_draw(prior, len(several), rng), dtype=x.dtype).copy(), requires_grad=True)
     with attacking(G):
-        _descend(G, several, z, steps, lr)
+        _descend(G, several, z, steps, lr, weight)
         images, distance = _distances(G, several, z.detach())
-    best = distance.data.reshape(len(x), restarts).argmin(axis=1) + restarts * backend.of(x).arange(len(x))
+    height = distance.data + weight * (z.data**2).sum(axis=1)
+    best = height.reshape(len(x), restarts).argmin(axis=1) + restarts * backend.of(x).arange(len(x))
     return Projection(images.data[best], z.data[best], distance.data[best])
 
 
-def _descend(G: Model, x: Array, z: Tensor, steps: int, lr: float) -> None:
-    """Adam's steps down sum |G(z) - x|^2, each z on its own."""
+def _descend(G: Model, x: Array, z: Tensor, steps: int, lr: float, weight: float) -> None:
+    """Adam's steps down |G(z) - x|^2 + weight |z|^2, each z on its own."""
     optimizer = Adam([z], lr)
     decay = LinearDecay(optimizer, steps)
     for _ in range(steps):
         with enable_grad():
             _, distance = _distances(G, x, z)
-            loss = total(distance)
+            loss = total(distance) + weight * total(square(z))
         (z.grad,) = grad(loss, z)
         optimizer.step()
         decay.step()
