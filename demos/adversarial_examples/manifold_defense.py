@@ -238,7 +238,7 @@ def robustly_trained(judge: nn.Module, pixels, prior, known, s: Settings, rng: n
 
 def look_for_pairs(C: nn.Module, pixels, prior, s: Settings, rng: np.random.Generator) -> dict:
     """The overpowered attack at its full length: how many pairs it finds; of all, what the classifier sees in each image."""
-    found = attacks.overpowered(C, pixels, prior, 2 * s.pairs, s.eta, 3 * s.attack_steps, LR, RATE, rng)
+    found = attacks.overpowered(C, pixels, prior, s.pairs, s.eta, 3 * s.attack_steps, LR, RATE, rng)
     images = [backend.to_numpy(part) for part in (found.images, found.others)]
     with no_grad():
         p, q = (softmax(C(Tensor(part)), axis=1).numpy() for part in images)
@@ -342,15 +342,13 @@ def picture_pairs(run: dict) -> plt.Figure:
     figure, axes = slide(height=7.0)
     rows, seen, right = {}, {}, {}
     for when, pairs in run["pairs"].items():
-        for name, images, classes, sure in zip(
-            ("$G(z)$", "$G(z')$"), pairs["images"], pairs["seen"], pairs["sure"], strict=True
-        ):
+        for i, name in enumerate(("$G(z)$", "$G(z')$")):
             label = f"{name},\n{when}"
-            rows[label] = images[:, 0].clip(0, 1)
-            seen[label] = [f"{c}: {100 * p:.0f} %" for c, p in zip(classes, sure, strict=True)]
+            rows[label] = pairs["images"][i][:, 0]
+            seen[label] = [f"{c}: {100 * p:.0f} %" for c, p in zip(pairs["seen"][i], pairs["sure"][i], strict=True)]
             right[label] = list(np.equal(*pairs["seen"]))
     draw_rows(axes, rows, seen, right)
-    axes.set_title("the pairs that disagree most, before and after training on such pairs; under each, what is seen there")
+    axes.set_title("the pairs that disagree most, before and after training on such pairs (✗: seen as two classes)")
     return figure
 
 

@@ -121,8 +121,8 @@ def overpowered(
     n: int,
     eta: float,
     steps: int = 200,
-    lr: float = 0.05,
-    rate: float = 0.1,
+    lr: float = 0.1,
+    rate: float = 0.03,
     rng: np.random.Generator | None = None,
 ) -> Pairs:
     """max over z, z' with |G(z) - G(z')|_2 <= eta of L(C(G(z)), C(G(z'))): two images that G makes, alike, of unlike classes.
