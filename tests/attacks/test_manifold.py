@@ -32,6 +32,22 @@ def test_onto_a_linear_range_it_is_least_squares():
     np.testing.assert_allclose(found.images, (z.T @ A).reshape(5, 2, 4), atol=5e-3)
 
 
+def test_with_a_weight_it_is_ridge_regression():
+    x = rng(1).standard_normal((5, 2, 4))
+    found = project(linear, x, lambda m: rng(2).standard_normal((m, 3)), steps=400, lr=0.1, restarts=2, weight=0.7)
+    z = np.linalg.solve(A @ A.T + 0.7 * np.eye(3), A @ x.reshape(5, 8).T)
+    np.testing.assert_allclose(found.z, z.T, atol=1e-3)
+    np.testing.assert_allclose(found.distance, ((found.images - x) ** 2).sum(axis=(1, 2)), rtol=1e-9)  # without the weight
+
+
+def test_a_weight_decides_between_starts_too():
+    """G(z) = z^2: at z = 1 and z = -1.1, the latter a bit nearer to x = 1.21; the weight makes up for it."""
+    starts = np.array([[1.0], [-1.1]])
+    for weight, z in ((0.0, -1.1), (1.0, 1.0)):
+        found = project(lambda z: z * z, np.array([[1.21]]), lambda m: starts, steps=1, lr=0.0, restarts=2, weight=weight)
+        assert found.z.item() == z
+
+
 @pytest.fixture(scope="module")
 def G():  # noqa: N802
     r = rng()
@@ -101,7 +117,7 @@ def test_the_generator_of_random_numbers_decides_the_starts(G):
 
 def test_what_is_refused(G):
     x = np.zeros((2, 1, 6, 6), np.float32)
-    for wrong in ({"steps": 0}, {"restarts": 0}):
+    for wrong in ({"steps": 0}, {"restarts": 0}, {"weight": -1.0}):
         with pytest.raises(ValueError, match="at least 1"):
             project(G, x, data.noise(4), **wrong)
     with pytest.raises(ValueError, match="expected those of x"):

@@ -694,6 +694,7 @@ def _targets() -> dict[str, Target]:
             const(0.1),
             const(2),
             rng,
+            const(0.1),
             counts=(3, 5),
         ),
         "overpowered": Target(
