@@ -68,6 +68,7 @@ def bounds(summary):
         (lambda figure, axes: [figure.add_axes((x, 0.4, 0.1, 0.1), xticks=[], yticks=[]) for x in (0.2, 0.4, 0.6)], "5 panels"),
     ],
 )
+@pytest.mark.slow
 def test_what_is_wrong_with_a_picture_is_seen(spoil, said):
     figure, axes = slide(1, 2)
     for a in axes:

@@ -249,7 +249,7 @@ class Reader:
         self.clicks += 1
 
 
-@pytest.mark.parametrize("name", ["gan", "nan", "dcgan", "wgan_gp"])
+@pytest.mark.parametrize("name", ["gan", "nan", *[pytest.param(name, marks=pytest.mark.slow) for name in ("dcgan", "wgan_gp")]])
 @pytest.mark.parametrize("size", SIZES)
 def test_pages_open_soon_and_fit(name, size, opened, browser, files):
     files(name)

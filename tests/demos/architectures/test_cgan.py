@@ -33,6 +33,7 @@ def test_the_labels_are_all_classes_equally_often(quick):
     assert np.bincount(labels).tolist() == [500] * 10
 
 
+@pytest.mark.slow
 def test_the_summary_says_how_many_samples_are_of_the_class_asked_for(quick):
     found = summary_of(quick("cgan").out)["metrics"]
     samples = found["samples"]
