@@ -14,9 +14,12 @@ more than 90 %: on the way from one digit to another any classifier changes its 
 eta = 2 is less than half of the way from an unseen digit to the nearest training image, 4.3.
 
 Two additions to the paper: an encoder, trained on G's own noisy images, says where to start, which saves restarts; and a
-weight on |z|^2 keeps z where G has learnt to draw. The limits: more steps draw G nearer to the attack's pattern, too; and this
-attacker knows the classifier, but not that G stands before it. One who attacks through both gets further (Athalye, Carlini and
-Wagner 2018): see `attacked_through_G`. Each seed has a generator and held-out images of its own; figures are means over them.
+weight on |z|^2 keeps z where G has learnt to draw. The limits: part of the change by FGSM lies within G's range, and no
+projection undoes it (as far from x, those of images under random signs are known in 88 %). Tried on another seed, and no
+better: a G trained 2.5 times as long, with a third of the Frechet distance; 20 dimensions of z; ten restarts; a classifier
+trained on projections. More steps draw G nearer to the attack's pattern. And this attacker does not know that G stands before
+the classifier. One step of FGSM through encoder, G and classifier gets no further (`attacked_through_G`); many steps do
+(Athalye, Carlini and Wagner 2018). Each seed has a generator and held-out images of its own; figures are means over them.
 """
 
 import hashlib
@@ -42,6 +45,8 @@ from demos.kit.style import MARKERS, OTHERS, slide
 from demos.kit.training import train
 from minigan import Tensor, attacks, backend, data, losses, metrics, nn, no_grad, optim, random_numbers, softmax
 from minigan.games import dcgan_generator
+
+BACK = 0.85  # of the images under attack, so many are to be seen as what they are again
 
 
 @dataclass
@@ -69,7 +74,7 @@ class Settings:
     minibatches: int = 100
     alpha: float = 0.5  # weight of the pairs
     lost: float = 0.5  # FGSM takes so much accuracy, ...
-    back: float = 0.85  # ... on the nearest G(z), the classifier is right in so many, ...
+    back: float = BACK  # ... on the nearest G(z), the classifier is right in so many, ...
     cost: float = 0.03  # ... and without an attack, the projection takes at most so much; ...
     found: float = 0.5  # ... so many pairs are found before the robust training, ...
     left: float = 0.5  # ... and at most this share of them after it
@@ -106,16 +111,16 @@ def main(argv: list[str] | None = None) -> None:
 
 def found(m: dict[str, float]) -> str:
     """What the figures come to, for README."""
-    instead = f"({percent(m['projected_0'])} instead of {percent(m['attacked_0'])})"
-    return f"{defence_said(m)} {instead}. {pairs_said(m, Settings())}"
+    return f"{defence_said(m)}. {pairs_said(m, Settings())}"
 
 
 def defence_said(m: dict[str, float]) -> str:
     """What comes back, and what it costs."""
     attacked, projected, cost = m[f"attacked_{AT:g}"], m[f"projected_{AT:g}"], 100 * m["cost_without_attack"]
+    missed = "" if projected >= BACK else f"{percent(BACK)} were expected; "
     return (
-        f"FGSM of {AT} leaves a classifier {percent(attacked)} accuracy, on the nearest image that a generator can make "
-        f"{percent(projected)};\nwithout an attack, the projection costs {cost:.1f} points"
+        f"Under FGSM of {AT}, a classifier knows {percent(attacked)} of digits, projected onto G's range {percent(projected)}"
+        f"\n({missed}without an attack, the projection costs {cost:.1f} points)"
     )
 
 
@@ -123,8 +128,8 @@ def pairs_said(m: dict[str, float], s: Settings) -> str:
     """What the attack within the range finds before and after the robust training, and what that costs."""
     clean = f"{percent(m['clean_after'], 1)} of unseen digits instead of {percent(m['clean_before'], 1)}"
     return (
-        f"Of pairs of its images at most {s.eta:g} apart, {percent(m['pairs_before'])} are found that the classifier is sure "
-        f"are different digits;\nafter training on such pairs {percent(m['pairs_after'])}, and it knows {clean}"
+        f"Of pairs of G's images at most {s.eta:g} apart, an attack makes {percent(m['pairs_before'])} two digits to the "
+        f"classifier;\nafter training on such pairs {percent(m['pairs_after'])}, and it knows {clean}"
     )
 
 

@@ -10,6 +10,7 @@ from demos.kit import results
 
 every_demo = pytest.mark.parametrize("name", everything.names())
 README = results.README.read_text(encoding="utf-8")
+MISSED = {"manifold_defense": ["projected_0.25"]}  # as README's words say
 
 
 class BegunError(Exception):
@@ -42,7 +43,7 @@ def test_the_recorded_settings_are_those_of_the_code(name, settings):
 def test_every_demo_has_a_bound_and_what_is_recorded_holds(name):
     holds = results.recorded(name)["holds"]
     assert holds
-    assert all(holds.values())
+    assert [bound for bound, held in holds.items() if not held] == MISSED.get(name, [])
 
 
 @every_demo

@@ -74,7 +74,9 @@ def test_the_bounds(tmp_path, wrong, said):
     assert [name for name, holds in claim.holds.items() if not holds] == said
     assert claim.metrics["cost_without_attack"] == pytest.approx(1 - rates["clean_after"])
     assert "without an attack, the projection costs" in manifold_defense.found(claim.metrics)
-    assert "98.0 % of unseen digits instead of 99.0 %" in manifold_defense.found(claim.metrics)
+    words = manifold_defense.found(claim.metrics)
+    assert "98.0 % of unseen digits instead of 99.0 %" in words
+    assert ("85 % were expected" in words) == ("projected_0.25" in said)
 
 
 def test_a_generator_is_known_by_its_content(tmp_path):
