@@ -16,8 +16,9 @@ et al. 2017). PGD (right), many small steps that are together as long, fools it 
 Madry et al. 2018 train on PGD's examples instead. Figures are means over the seeds, bounds are for the worst of them.
 
 And outliers (outliers.png): noise on every pixel, other fonts, black on white, shifted digits, and digits of which a quarter is
-covered. What was expected before the first run: it helps with noise, of which no pixel's change turns the network much any
-more, as random signs do; it makes no difference to the others, which are far from any step of the training.
+covered. Expected before the first run: it helps with noise, of which no pixel's change turns the network much any more, as
+random signs do; it makes no difference to the others, which are far from any step of the training. With noise, it came out the
+other way.
 """
 
 from dataclasses import dataclass

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from demos.kit.claim import Claim
-from demos.kit.comparing import HELPS, HURTS, compare, verdict
+from demos.kit.comparing import HELPS, HURTS, NOTHING, compare, verdict
 from demos.kit.pictures import labelled
 from demos.kit.style import MARKERS, OTHERS, slide
 from minigan import data
@@ -41,12 +41,13 @@ def errors(runs: list[dict], name: str, kind: str) -> np.ndarray:
 
 
 def measure_outliers(claim: Claim, runs: list[dict]) -> None:
-    """The errors of each network on each kind, and what adversarial training changes."""
+    """The errors of each network on each kind, and what adversarial training changes, or training on random signs."""
     for kind in KINDS:
         for name in NAMES:
             claim.note(f"{name}, {kind}", errors(runs, name, kind).mean())
-        found = compare(errors(runs, "adversarial", kind), errors(runs, "usual", kind), paired=True)
-        claim.compare(f"outliers, {kind}", found)
+        usual = errors(runs, "usual", kind)
+        claim.compare(f"outliers, {kind}", compare(errors(runs, "adversarial", kind), usual, paired=True))
+        claim.compare(f"outliers, {kind}, random signs", compare(errors(runs, "random", kind), usual, paired=True))
 
 
 def word(m: dict[str, float], kind: str) -> str:
@@ -61,10 +62,10 @@ def outliers_said(m: dict[str, float]) -> str:
         kinds = [kind for kind in KINDS if word(m, kind) == words]
         return ", ".join(f"{kind} ({m[f'adversarial, {kind}']:.0f} % instead of {m[f'usual, {kind}']:.0f} %)" for kind in kinds)
 
-    parts = [f"it {words} with {listed(words)}" for words in (HELPS, HURTS) if listed(words)]
+    parts = [f"{words} with {listed(words)}" for words in (HELPS, HURTS) if listed(words)]
     left = [kind for kind in KINDS if word(m, kind) not in (HELPS, HURTS)]
-    parts += [f"no difference beyond chance with {', '.join(left)}"] if left else []
-    return f"Outliers at test time: {'; '.join(parts)}"
+    parts += [f"{NOTHING}: {', '.join(left)}"] if left else []
+    return "Errors on outliers: adversarial training " + ";\n".join(parts)
 
 
 # --- the picture --------------------------------------------------------------------------------------------------------
@@ -72,17 +73,17 @@ def outliers_said(m: dict[str, float]) -> str:
 
 def picture_outliers(runs: list[dict], x: np.ndarray, y: np.ndarray, labels: dict[str, str], m: dict[str, float]) -> plt.Figure:
     """A row of images of each kind; beside it the errors of the three networks, a point for each seed, and the verdict."""
-    figure, (left, right) = slide(1, 2, height=6.2, width_ratios=(3, 4))
+    figure, places = slide(len(KINDS), 2, height=7.0, width_ratios=(3, 4), sharex="col")
     made = outliers(x, y)
-    labelled(left, np.concatenate([made[kind][0][:SHOWN] for kind in KINDS]).clip(0, 1), SHOWN, list(KINDS))
-    for i, kind in enumerate(KINDS):
+    for kind, (left, right) in zip(KINDS, places, strict=True):
+        labelled(left, made[kind][0][:SHOWN].clip(0, 1), SHOWN, [kind])
         for j, name in enumerate(NAMES):
             found = errors(runs, name, kind)
-            height = np.full(len(found), i + 0.2 * (j - 1))
-            label = labels[name] if i == 0 else None
-            right.plot(found, height, MARKERS[j], color=OTHERS[j], label=label, linestyle="", markersize=8)
-        right.text(102, i, word(m, kind).replace(" beyond", "\nbeyond"), va="center")
-    right.set(xlabel="errors, %; a point for each seed", xlim=(0, 100), ylim=(len(KINDS) - 0.5, -0.5), yticks=[])
-    right.grid(axis="x", alpha=0.3)
+            label = labels[name] if kind == KINDS[0] else None
+            right.plot(found, np.full(len(found), -j), MARKERS[j], color=OTHERS[j], label=label, linestyle="", markersize=8)
+        right.text(102, -1, word(m, kind).replace(" beyond", "\nbeyond"), va="center")
+        right.set(xlim=(0, 100), ylim=(-2.6, 0.6), yticks=[])
+        right.grid(axis="x", alpha=0.3)
+    places[-1, 1].set_xlabel("errors, %; a point for each seed")
     figure.legend(loc="outside lower center", ncols=3)
     return figure
