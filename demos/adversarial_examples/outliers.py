@@ -65,7 +65,7 @@ def outliers_said(m: dict[str, float]) -> str:
     parts = [f"{words} with {listed(words)}" for words in (HELPS, HURTS) if listed(words)]
     left = [kind for kind in KINDS if word(m, kind) not in (HELPS, HURTS)]
     parts += [f"{NOTHING}: {', '.join(left)}"] if left else []
-    return "Errors on outliers: adversarial training " + ";\n".join(parts)
+    return "Errors on outliers: adversarial training " + "; ".join(parts)
 
 
 # --- the picture --------------------------------------------------------------------------------------------------------
