@@ -35,6 +35,14 @@ def one_of(network):
     return optim.SGD(network.parameters(), 0.1)
 
 
+def shadow(**options):
+    return attacks.project(lambda z: z, X2, data.noise(2), steps=1, restarts=1, **options)
+
+
+def pairs(**options):
+    return attacks.overpowered(lambda x: x, lambda z: z, data.noise(2), **({"n": 2, "eta": 0.1, "steps": 1} | options))
+
+
 def patch(**options):
     options = {"target": 0, "share": 0.1, "steps": 1, "batch": 2, "angle": 0.0} | options
     return attacks.adversarial_patch(see, images(), **options)
@@ -97,6 +105,12 @@ ARGUMENTS = {  # (the argument's name, a call with it, values that it may have, 
     "project steps": ints("steps", lambda v: attacks.project(lambda z: z, X2, data.noise(2), steps=v, restarts=1), 1),
     "project restarts": ints("restarts", lambda v: attacks.project(lambda z: z, X2, data.noise(2), steps=1, restarts=v), 1),
     "project lr": ("lr", lambda v: attacks.project(lambda z: z, X2, data.noise(2), steps=1, restarts=1, lr=v), [0, 1], [-1]),
+    "project weight": ("weight", lambda v: shadow(weight=v), [0, 1], [-1]),
+    "overpowered n": ints("n", lambda v: pairs(n=v), 1),
+    "overpowered eta": ("eta", lambda v: pairs(eta=v), [0.1], [0, -1]),
+    "overpowered steps": ints("steps", lambda v: pairs(steps=v), 1),
+    "overpowered lr": ("lr", lambda v: pairs(lr=v), [0, 1], [-1]),
+    "overpowered rate": ("rate", lambda v: pairs(rate=v), [0, 1], [-1]),
     "minimal steps": ints("steps", lambda v: shrink(steps=v), 1),
     "minimal searches": ints("searches", lambda v: shrink(searches=v), 1),
     "minimal c": (r"c\[0\]", lambda v: shrink(c=(v, 2)), [1], [0]),

@@ -14,6 +14,11 @@ smaller step fools it more often than the one it was trained on, and so do examp
 to recognise the attack rather than to withstand it: the signs betray the label by which they were made (label leaking: Kurakin
 et al. 2017). PGD (right), many small steps that are together as long, fools it like the others. "Can help", the slide says;
 Madry et al. 2018 train on PGD's examples instead. Figures are means over the seeds, bounds are for the worst of them.
+
+And outliers (outliers.png): noise on every pixel, other fonts, black on white, shifted digits, and digits of which a quarter is
+covered. Expected before the first run: it helps with noise, of which no pixel's change turns the network much any more, as
+random signs do; it makes no difference to the others, which are far from any step of the training. With noise, it came out the
+other way.
 """
 
 from dataclasses import dataclass
@@ -24,6 +29,7 @@ import numpy as np
 import minigan as mg
 from demos.adversarial_examples.beginning import begin
 from demos.adversarial_examples.comparing import draw_rows, in_grey, random_signs, side_by_side
+from demos.adversarial_examples.outliers import measure_outliers, outliers, outliers_said, picture_outliers
 from demos.kit import classifiers, digits
 from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
@@ -81,6 +87,7 @@ def main(argv: list[str] | None = None) -> None:
     measure(claim, runs, settings)
     claim.show(picture_curves(runs, settings), "adversarial_training", curves_said(claim.metrics))
     claim.show(picture_examples(runs[0], test_x, test_y, settings), "examples", examples_said(claim.metrics))
+    claim.show(picture_outliers(runs, test_x, test_y, LABELS, claim.metrics), "outliers", outliers_said(claim.metrics))
     claim.finish()
 
 
@@ -89,7 +96,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def found(m: dict[str, float]) -> str:
     """What the figures come to, for README."""
-    return f"{curves_said(m)}. {examples_said(m)}"
+    return f"{curves_said(m)}. {examples_said(m)}. {outliers_said(m)}"
 
 
 def curves_said(m: dict[str, float]) -> str:
@@ -169,6 +176,7 @@ def attack(model: Classifier, x: np.ndarray, y: np.ndarray, settings: Settings, 
         "confidence": fooled[there]["confidence"],
         "worst epsilon": max(curves["FGSM"]),
         "PGD": curves["PGD"][there],
+        "outliers": {kind: mistakes(model, *images)["error"] for kind, images in outliers(x, y).items()},
         "curves": curves,
     }
 
@@ -194,6 +202,7 @@ def measure(claim: Claim, runs: list[dict], settings: Settings) -> None:
     claim.at_least("adversarial, PGD, worst seed", found["adversarial", "PGD"].min(), settings.pgd)
     for what in ("worst epsilon", "transfer"):  # it fools more often than the attack of the training
         claim.at_least(f"adversarial, {what} / FGSM, worst seed", (found["adversarial", what] / adversarial).min(), 1.5)
+    measure_outliers(claim, runs)
 
 
 # --- the pictures -------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Adversarial examples: inputs changed a little so that a model errs. All work on any Module, or function from x to outputs."""
 
 from minigan.attacks.fgsm import fgsm
-from minigan.attacks.manifold import project
+from minigan.attacks.manifold import disagreement, overpowered, project
 from minigan.attacks.minimal import minimal_perturbation
 from minigan.attacks.patch import adversarial_patch, apply_patch, patch_success
 from minigan.attacks.pgd import pgd
@@ -12,10 +12,12 @@ __all__ = [
     "adversarial_loss",
     "adversarial_patch",
     "apply_patch",
+    "disagreement",
     "fgsm",
     "fooled",
     "fooling_images",
     "minimal_perturbation",
+    "overpowered",
     "patch_success",
     "pgd",
     "project",

@@ -1,7 +1,8 @@
 """The robust manifold defence: classify not x, but the nearest image that a generator can make. Ilyas et al. 2017.
 
 A generator's range is a manifold near the data; a small adversarial change leads off it, and projecting onto it undoes the
-change. (Algorithm "Invert and Classify"; Defense-GAN, Samangouei et al. 2018, is the same with several starts.)
+change. (Algorithm "Invert and Classify"; Defense-GAN, Samangouei et al. 2018, is the same with several starts.) What is left to
+an attacker are changes within the range: the paper's "overpowered attack", and its remedy, training on what that finds.
 """
 
 from collections.abc import Callable
@@ -14,12 +15,16 @@ from minigan.attacks.gradient import Model, attacking, checked
 from minigan.backend import Array
 from minigan.data.priors import Noise
 from minigan.modes import enable_grad
-from minigan.ops import square
+from minigan.ops import exp, log_softmax, square
 from minigan.ops import sum as total
 from minigan.optim import Adam, LinearDecay
 from minigan.tensor import Tensor, grad
 
 Prior = Callable[[int], Any]
+
+BETAS = (0.5, 0.9)  # of Adam on pairs: they turn around a saddle point, and a long memory of gradients keeps them turning
+
+# --- onto the range -----------------------------------------------------------------------------------------------------
 
 
 class Projection(NamedTuple):
@@ -38,41 +43,43 @@ def project(
     lr: float = 0.1,
     restarts: int = 10,
     rng: np.random.Generator | None = None,
+    weight: float = 0.0,
 ) -> Projection:
-    """min over z of |G(z) - x|^2, by Adam on z from several starts, of which each image keeps the best.
+    """min over z of |G(z) - x|^2 + weight |z|^2, by Adam on z from several starts, of which each image keeps the best.
 
     Args:
         G: a Module (in eval mode meanwhile) or a function, from noise (N, d) to images of x's shape.
         x: floats (N, ...), in the range of G's images. prior: a function m -> (m, d) noise, as `data.noise(64)`: the starts.
         steps, lr: of Adam; lr falls linearly to 0. restarts: starts for each image.
         rng: draws the starts, if the prior is minigan's; if None, the prior's own stream does.
+        weight: of how unlikely z is, if it was normal noise that G has learnt from: far from 0, G draws what is no data.
 
     The starts of all images are one batch, N restarts noise vectors. Returns a `Projection`; nothing of G is changed. Raises
-    ValueError for steps or restarts below 1, and where G's images do not have x's shape.
+    ValueError for steps or restarts below 1, a weight below 0, and where G's images do not have x's shape.
     """
     x = checked("project", x, None, 0.0, None)
     steps, restarts = checks.whole("project", "steps", steps), checks.whole("project", "restarts", restarts)
+    weight = checks.number("project", "weight", weight, least=0)
     if not callable(prior):
         raise TypeError(f"project: prior is {prior!r:.60}; expected a function m -> array, such as data.noise(64)")
     several = backend.of(x).repeat(x, restarts, axis=0)
-    own_stream = rng is None or not isinstance(prior, Noise)
-    start = prior(len(several)) if own_stream else prior(len(several), rng=random_numbers.generator(rng))
-    z = Tensor(backend.asarray(start, dtype=x.dtype).copy(), requires_grad=True)
+    z = Tensor(backend.asarray(_draw(prior, len(several), rng), dtype=x.dtype).copy(), requires_grad=True)
     with attacking(G):
-        _descend(G, several, z, steps, lr)
+        _descend(G, several, z, steps, lr, weight)
         images, distance = _distances(G, several, z.detach())
-    best = distance.data.reshape(len(x), restarts).argmin(axis=1) + restarts * backend.of(x).arange(len(x))
+    height = distance.data + weight * (z.data**2).sum(axis=1)
+    best = height.reshape(len(x), restarts).argmin(axis=1) + restarts * backend.of(x).arange(len(x))
     return Projection(images.data[best], z.data[best], distance.data[best])
 
 
-def _descend(G: Model, x: Array, z: Tensor, steps: int, lr: float) -> None:
-    """Adam's steps down sum |G(z) - x|^2, each z on its own."""
+def _descend(G: Model, x: Array, z: Tensor, steps: int, lr: float, weight: float) -> None:
+    """Adam's steps down |G(z) - x|^2 + weight |z|^2, each z on its own."""
     optimizer = Adam([z], lr)
     decay = LinearDecay(optimizer, steps)
     for _ in range(steps):
         with enable_grad():
             _, distance = _distances(G, x, z)
-            loss = total(distance)
+            loss = total(distance) + weight * total(square(z))
         (z.grad,) = grad(loss, z)
         optimizer.step()
         decay.step()
@@ -85,3 +92,93 @@ def _distances(G: Model, x: Array, z: Tensor) -> tuple[Tensor, Tensor]:
         found = images.shape[1:] if isinstance(images, Tensor) else f"of {type(images).__name__}"
         raise ValueError(f"project: G makes images {found}; expected those of x, {x.shape[1:]}")
     return images, total(square(images - x).reshape(len(x), -1), axis=1)
+
+
+def _draw(prior: Prior, m: int, rng: np.random.Generator | None) -> Any:
+    """m noise vectors."""
+    own_stream = rng is None or not isinstance(prior, Noise)
+    return prior(m) if own_stream else prior(m, rng=random_numbers.generator(rng))
+
+
+# --- within the range ---------------------------------------------------------------------------------------------------
+
+
+class Pairs(NamedTuple):
+    """What `overpowered` finds: images G(z) and G(z') (n, ...), their z (n, d), |G(z) - G(z')| and the `disagreement` (n,)."""
+
+    images: Array
+    others: Array
+    z: Array
+    other_z: Array
+    distance: Array
+    disagreement: Array
+
+
+def overpowered(
+    classifier: Model,
+    G: Model,
+    prior: Prior,
+    n: int,
+    eta: float,
+    steps: int = 200,
+    lr: float = 0.1,
+    rate: float = 0.03,
+    rng: np.random.Generator | None = None,
+) -> Pairs:
+    """max over z, z' with |G(z) - G(z')|_2 <= eta of L(C(G(z)), C(G(z'))): two images that G makes, alike, of unlike classes.
+
+    By gradient steps on the Lagrangian of each pair, in turn:
+        z, z' ascend L(C(G(z)), C(G(z'))) - lambda (|G(z) - G(z')|^2 / eta^2 - 1) by Adam;
+        lambda <- max(0, lambda + rate (|G(z) - G(z')|^2 / eta^2 - 1)).
+    L is `disagreement`. Of all steps, each pair keeps the one with the largest L among those that are near enough.
+
+    Args:
+        classifier, G: Modules (in eval mode meanwhile) or functions, from images to logits, and from noise (n, d) to images.
+        prior: a function m -> (m, d) noise, as `data.noise(64)`: all z and z' start from it, independently. (From z' = z, both
+            would have the same gradient, and never part.)
+        n: pairs. eta: the largest distance in image space, above 0. steps, lr: of Adam. rng: as for `project`.
+
+    Returns `Pairs`; nothing of the networks is changed. A pair that was never near enough comes back as z' = z, with L = 0.
+    Raises ValueError for n or steps below 1, for eta not above 0 and for a rate below 0.
+    """
+    n, steps = checks.whole("overpowered", "n", n), checks.whole("overpowered", "steps", steps)
+    eta, rate = checks.number("overpowered", "eta", eta, above=0), checks.number("overpowered", "rate", rate, least=0)
+    z, other = (Tensor(backend.asarray(_draw(prior, n, rng)).copy(), requires_grad=True) for _ in range(2))
+    optimizer, multiplier, best = Adam([z, other], lr, BETAS), backend.of(z.data).ones(n, z.dtype), None
+    decay = LinearDecay(optimizer, steps)
+    with attacking(classifier), attacking(G), enable_grad():
+        for _ in range(steps):
+            images, others = G(z), G(other)
+            L = disagreement(classifier(images), classifier(others))
+            excess = total(square(images - others).reshape(n, -1), axis=1) / eta**2 - 1.0
+            now = Pairs(images.data, others.data, z.data.copy(), other.data.copy(), eta * (excess.data + 1) ** 0.5, L.data)
+            best = _better(best or _twins(now), now, eta)
+            g = grad(total(L - Tensor(multiplier) * excess), [z, other])
+            z.grad, other.grad = -g[0], -g[1]  # Adam descends
+            optimizer.step()
+            decay.step()
+            multiplier = (multiplier + rate * excess.data).clip(0)
+    return best
+
+
+def disagreement(logits: Tensor, others: Tensor) -> Tensor:
+    """sum over the classes of (p - p') (log p - log p') for p, p' = softmax(logits), softmax(others), each (n, classes): (n,).
+
+    The Kullback-Leibler divergence from each to the other: 0 if and only if p = p'. (The paper's cross-entropies are this and
+    both entropies: they are large for a classifier that gives the same unsure answer twice.)
+    """
+    log_p, log_q = log_softmax(logits, axis=1), log_softmax(others, axis=1)
+    return total((exp(log_p) - exp(log_q)) * (log_p - log_q), axis=1)
+
+
+def _twins(pairs: Pairs) -> Pairs:
+    """The first image of each pair, twice."""
+    nothing = 0 * pairs.distance
+    return Pairs(pairs.images, pairs.images, pairs.z, pairs.z, nothing, nothing)
+
+
+def _better(best: Pairs, now: Pairs, eta: float) -> Pairs:
+    """Of each pair: as it is now, if it is near enough and disagrees more."""
+    take = (now.distance <= eta) & (now.disagreement > best.disagreement)
+    where = backend.of(take).where
+    return Pairs(*(where(take.reshape(-1, *[1] * (a.ndim - 1)), a, b) for a, b in zip(now, best, strict=True)))

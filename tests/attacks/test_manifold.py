@@ -1,11 +1,15 @@
-"""The projection onto a generator's range: of a linear generator, in closed form; of a network's own images, themselves."""
+"""The projection onto a generator's range: of a linear generator, in closed form; of a network's own images, themselves.
+
+The overpowered attack: of a linear generator and a linear classifier, in closed form; of networks, what it has to keep to.
+"""
 
 import numpy as np
 import pytest
 
-from minigan import Tensor, data, nn
-from minigan.attacks import project
+from minigan import Tensor, data, gradcheck, nn
+from minigan.attacks import disagreement, overpowered, project
 from minigan.ops import concatenate
+from tests.attacks.victims import assert_untouched, dense, left_behind, moody
 
 
 def rng(seed=0):
@@ -26,6 +30,22 @@ def test_onto_a_linear_range_it_is_least_squares():
     np.testing.assert_allclose(found.z, z.T, atol=1e-3)
     np.testing.assert_allclose(found.distance, squares, rtol=1e-4)
     np.testing.assert_allclose(found.images, (z.T @ A).reshape(5, 2, 4), atol=5e-3)
+
+
+def test_with_a_weight_it_is_ridge_regression():
+    x = rng(1).standard_normal((5, 2, 4))
+    found = project(linear, x, lambda m: rng(2).standard_normal((m, 3)), steps=400, lr=0.1, restarts=2, weight=0.7)
+    z = np.linalg.solve(A @ A.T + 0.7 * np.eye(3), A @ x.reshape(5, 8).T)
+    np.testing.assert_allclose(found.z, z.T, atol=1e-3)
+    np.testing.assert_allclose(found.distance, ((found.images - x) ** 2).sum(axis=(1, 2)), rtol=1e-9)  # without the weight
+
+
+def test_a_weight_decides_between_starts_too():
+    """G(z) = z^2: at z = 1 and z = -1.1, the latter a bit nearer to x = 1.21; the weight makes up for it."""
+    starts = np.array([[1.0], [-1.1]])
+    for weight, z in ((0.0, -1.1), (1.0, 1.0)):
+        found = project(lambda z: z * z, np.array([[1.21]]), lambda m: starts, steps=1, lr=0.0, restarts=2, weight=weight)
+        assert found.z.item() == z
 
 
 @pytest.fixture(scope="module")
@@ -102,3 +122,128 @@ def test_what_is_refused(G):
             project(G, x, data.noise(4), **wrong)
     with pytest.raises(ValueError, match="expected those of x"):
         project(G, x[:, :, :5], data.noise(4))
+
+
+# --- the overpowered attack ---------------------------------------------------------------------------------------------
+
+B = rng(8).standard_normal(8)  # of a linear classifier of two classes: v = B x + 0.3
+
+
+def two_classes(x):
+    v = (x.reshape(-1, 8) @ B + 0.3).reshape(-1, 1)
+    return concatenate([0.0 * v, v], 1)
+
+
+def starts(*z):
+    """A prior that gives these arrays, one at each call."""
+    left = list(z)
+    return lambda m: left.pop(0)[:m]
+
+
+def distances(found):
+    return np.sqrt(((found.images - found.others) ** 2).reshape(len(found.z), -1).sum(axis=1))
+
+
+def test_of_a_linear_generator_and_classifier_the_optimum_is_known():
+    """v and v' lie as far apart as |A (z - z')| <= eta allows, on both sides of 0: d and -d. L = 2 d (2 sigmoid(d) - 1)."""
+    eta = 0.7
+    projected = A.T @ np.linalg.solve(A @ A.T, A @ B)  # the part of B that changes of G's images can meet
+    d = eta / 2 * np.linalg.norm(projected)
+    optimum = 2 * d * np.tanh(d / 2)
+    r = rng(5)
+    found = overpowered(two_classes, linear, lambda m: r.standard_normal((m, 3)), 12, eta, steps=300, lr=0.1)
+    assert (found.disagreement <= optimum * (1 + 1e-9)).all()
+    assert found.disagreement.max() >= 0.98 * optimum
+    assert np.median(found.disagreement) >= 0.5 * optimum
+    assert (distances(found) <= eta * (1 + 1e-12)).all()
+
+
+def test_what_is_found_keeps_to_eta_and_belongs_together(G):
+    r = rng(1)
+    classifier = dense("float32")
+    state, before = G.state_dict(), left_behind(classifier)
+    found = overpowered(classifier, G, data.noise(4), 20, 0.6, steps=60, rng=r)
+    for name, value in G.state_dict().items():
+        np.testing.assert_array_equal(value, state[name])
+    assert_untouched(classifier, before)
+    G.eval()
+    for z, images in ((found.z, found.images), (found.other_z, found.others)):
+        np.testing.assert_allclose(G(z).data, images, atol=1e-5)
+    np.testing.assert_allclose(distances(found), found.distance, atol=1e-3)  # 1 + (d^2 / eta^2 - 1) loses digits near d = 0
+    assert (distances(found) <= 0.6 * (1 + 1e-5)).all()
+    L = disagreement(classifier(found.images), classifier(found.others)).data
+    np.testing.assert_allclose(L, found.disagreement, rtol=1e-3, atol=1e-5)
+    assert found.images.dtype == np.float32
+    random = overpowered(classifier, G, data.noise(4), 20, 0.6, steps=1, rng=rng(1))
+    assert found.disagreement.mean() > 3 * random.disagreement.mean()
+
+
+def test_both_networks_are_in_eval_mode_meanwhile_and_as_they_were_after_it(G):
+    classifier = moody()
+    G.train()
+    before = left_behind(classifier), left_behind(G)
+    overpowered(classifier, G, data.noise(4), 3, 0.5, steps=2, rng=rng())
+    assert_untouched(classifier, before[0])
+    assert_untouched(G, before[1])
+
+
+def test_the_gradient_of_what_is_ascended(G):
+    """Through the classifier and G, to z and to z'."""
+    classifier, smooth = dense(), nn.Sequential(nn.Dense(4, 36, rng=rng()), nn.Tanh(), nn.Reshape(1, 6, 6))
+    for p in smooth.parameters():
+        p.data = p.data.astype(np.float64)
+    z, other = rng(3).standard_normal((2, 5, 4))
+    gradcheck(lambda z, other: disagreement(classifier(smooth(z)), classifier(smooth(other))), z, other, order=1)
+
+
+def test_the_disagreement_is_the_divergence_both_ways():
+    logits, others = rng(3).standard_normal((2, 6, 4))
+    p, q = (np.exp(v) / np.exp(v).sum(axis=1, keepdims=True) for v in (logits, others))
+    both = (p * np.log(p / q) + q * np.log(q / p)).sum(axis=1)
+    np.testing.assert_allclose(disagreement(Tensor(logits), Tensor(others)).data, both)
+    np.testing.assert_array_equal(disagreement(Tensor(logits), Tensor(logits)).data, 0.0)
+
+
+def test_each_pair_has_a_multiplier_of_its_own():
+    """One for all, on the mean of the distances, would let a pair that is near pay for one that is far."""
+    z, other = rng(1).standard_normal((2, 4, 3)) * np.array([0.1, 0.1, 3, 3]).reshape(4, 1)
+    together = overpowered(two_classes, linear, starts(z, other), 4, 0.7, steps=40)
+    for i in range(4):
+        alone = overpowered(two_classes, linear, starts(z[i : i + 1], other[i : i + 1]), 1, 0.7, steps=40)
+        np.testing.assert_allclose(alone.z[0], together.z[i], atol=1e-9)
+        np.testing.assert_allclose(alone.disagreement[0], together.disagreement[i], atol=1e-9)
+
+
+def test_the_multiplier_is_never_negative():
+    """A classifier that sees no difference leaves pairs where they are near enough; a multiplier below 0 would part them."""
+    seen = []
+
+    def recorded(z):
+        seen.append(z.data.copy())
+        return z * 1.0
+
+    z, other = np.array([[2.0]]), np.array([[-2.0]])
+    overpowered(lambda x: 0.0 * concatenate([x, x], 1), recorded, starts(z, other), 1, 1.0, steps=250, lr=0.1)
+    apart = np.array([abs(a - b).item() for a, b in zip(seen[::2], seen[1::2], strict=True)])
+    assert apart[0] == 4.0
+    near = np.flatnonzero(apart <= 1.0)[0]
+    assert (apart[near:] <= 1.0).all()
+    assert apart[-1] >= apart[near:].min() - 1e-12
+    assert np.ptp(apart[-100:]) < 0.01
+
+
+def test_from_the_same_start_no_pair_ever_parts(G):
+    """Why z and z' are drawn independently: the gradients are the same at z' = z."""
+    z = rng(1).standard_normal((5, 4)).astype(np.float32)
+    found = overpowered(dense("float32"), G, starts(z, z), 5, 0.6, steps=30)
+    np.testing.assert_array_equal(found.z, found.other_z)
+    np.testing.assert_allclose(found.disagreement, 0.0, atol=1e-6)
+    r = rng(1)
+    found = overpowered(dense("float32"), G, lambda m: r.standard_normal((m, 4)).astype(np.float32), 5, 0.6, steps=60)
+    assert (found.disagreement > 1e-5).all()
+
+
+def test_what_the_overpowered_attack_refuses(G):
+    for wrong in ({"n": 0}, {"steps": 0}, {"eta": 0.0}, {"eta": -1.0}):
+        with pytest.raises(ValueError, match="overpowered"):
+            overpowered(dense("float32"), G, data.noise(4), **({"n": 2, "eta": 0.5} | wrong))

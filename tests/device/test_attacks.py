@@ -48,8 +48,9 @@ def test_rubbish_projections_and_success_are_numpys(device):
         rng = np.random.default_rng(2)
         rubbish = attacks.rubbish((5, 1, 6, 6), rng=rng)
         projected = attacks.project(G, x, data.noise(3, rng=rng), steps=5, rng=rng)
+        pairs = attacks.overpowered(model, G, data.noise(3, rng=rng), 4, 2.0, steps=5, rng=rng)
         patch = np.full((1, 3, 3), 0.5, np.float32)
-        return rubbish, projected, attacks.patch_success(model, x, y, patch, 1, 0.2, rng=rng)
+        return rubbish, projected, pairs, attacks.patch_success(model, x, y, patch, 1, 0.2, rng=rng)
 
     assert_agree(*on_both(compute), 1e-5)
 

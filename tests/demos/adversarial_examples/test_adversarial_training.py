@@ -8,6 +8,7 @@ import pytest
 import minigan as mg
 from demos.adversarial_examples import adversarial_training as demo
 from demos.adversarial_examples.comparing import random_signs
+from demos.adversarial_examples.outliers import KINDS, SHIFT, outliers
 from demos.kit import classifiers
 from demos.kit.claim import Claim
 from demos.kit.run import common_options, start
@@ -26,7 +27,7 @@ def out(tmp_path_factory):
 def test_what_a_run_leaves(out):
     summary = summary_of(out)
     assert summary["holds"] == {"usual, FGSM, worst seed": True}  # what so few steps can show
-    pictures = {"adversarial_training.png", "examples.png"}
+    pictures = {"adversarial_training.png", "examples.png", "outliers.png"}
     assert {p.name for p in out.iterdir()} == pictures | {"checkpoint.npz", "history.csv", "summary.json"}
     assert_shows_something(out / "adversarial_training.png")
     assert list(history_of(out)[0]) == ["step", *(f"{name}_{w}" for name in demo.LABELS for w in ("loss", "error"))]
@@ -35,7 +36,7 @@ def test_what_a_run_leaves(out):
 def figures(clean, fgsm, pgd, worst=30.0, transfer=40.0):
     curves = {"FGSM": [clean, fgsm], "PGD": [clean, pgd]}
     found = {"clean": clean, "random signs": 5.0, "FGSM": fgsm, "confidence": 80.0, "worst epsilon": worst, "PGD": pgd}
-    return found | {"transfer": transfer, "curves": curves}
+    return found | {"transfer": transfer, "curves": curves, "outliers": dict.fromkeys(KINDS, fgsm)}
 
 
 def runs(usual=99.0, random=98.0, adversarial=5.0, clean=2.0, pgd=100.0, worst=30.0):
@@ -130,7 +131,7 @@ def test_all_three_start_alike(monkeypatch, tmp_path):
         return train(classifier, x, y, *rest, **changing)
 
     glyphs = data.glyphs
-    monkeypatch.setattr(data, "glyphs", lambda n: glyphs(min(n, 120)))
+    monkeypatch.setattr(data, "glyphs", lambda n, rng=None: glyphs(min(n, 120), rng))
     monkeypatch.setattr(classifiers, "train", watched)
     demo.main(["--quick", "--steps", "2", "--out", str(tmp_path)])
     assert len(starts) == 3
@@ -149,3 +150,36 @@ def test_figures_by_hand(model, digits):
     assert found["clean"] == found["curves"]["FGSM"][0] == found["curves"]["PGD"][0]
     assert len(found["curves"]["FGSM"]) == len(SETTINGS.epsilons)
     assert found["worst epsilon"] == max(found["curves"]["FGSM"])
+
+
+def test_outliers_are_what_their_names_say():
+    x, y = data.glyphs(30)
+    before = x.copy()
+    made = outliers(x, y)
+    assert list(made) == list(KINDS)
+    for images, classes in made.values():
+        assert images.shape == x.shape
+        assert images.dtype == np.float32
+        assert len(classes) == len(x)
+    np.testing.assert_array_equal(x, before)
+    np.testing.assert_allclose(made["inverted"][0] + x, 1.0)
+    assert (made["noise"][0] - x).std() == pytest.approx(0.5, rel=0.05)
+    for image, shifted, covered in zip(x[:, 0], made["shifted"][0][:, 0], made["a quarter covered"][0][:, 0], strict=True):
+        padded = np.pad(image, SHIFT)
+        corners = [(i, j) for i in (0, 2 * SHIFT) for j in (0, 2 * SHIFT)]
+        assert any((padded[i : i + 28, j : j + 28] == shifted).all() for i, j in corners)
+        kept = covered == image
+        assert sum(kept[i : i + 14, j : j + 14].all() for i in (0, 14) for j in (0, 14)) >= 3
+    assert (made["a quarter covered"][0].sum(axis=(1, 2, 3)) <= x.sum(axis=(1, 2, 3))).all()
+    again = outliers(x, y)
+    for kind in KINDS:
+        np.testing.assert_array_equal(made[kind][0], again[kind][0])
+
+
+def test_the_outliers_of_each_network_are_its_own(model, digits):
+    x, y = digits
+    classifier = classifiers.Classifier(model)
+    found = demo.attack(classifier, x, y, SETTINGS, 5, "it")["outliers"]
+    images, classes = outliers(x, y)["inverted"]
+    wrong = model(Tensor(images)).numpy().argmax(axis=1) != classes
+    assert found["inverted"] == pytest.approx(100 * wrong.mean())

@@ -1,0 +1,89 @@
+"""Outliers at test time: digits as no training image was, and how often networks err on them."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from demos.kit.claim import Claim
+from demos.kit.comparing import HELPS, HURTS, NOTHING, compare, verdict
+from demos.kit.pictures import labelled
+from demos.kit.style import MARKERS, OTHERS, slide
+from minigan import data
+
+KINDS = ("noise", "other fonts", "inverted", "shifted", "a quarter covered")
+NAMES = ("usual", "random", "adversarial")  # the networks: trained as usual, on random signs, on adversarial examples
+STD = 0.5  # of the noise on each pixel
+SHIFT = 4  # pixels, along one of the diagonals
+SHOWN = 7  # images of each kind in the picture
+
+
+def outliers(x: np.ndarray, y: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Images (n, 1, 28, 28) of each kind, and their classes; always the same. All but the fonts are made of the test images."""
+    rng = np.random.default_rng(0)
+    noisy = x + STD * rng.standard_normal(x.shape, dtype=x.dtype)
+    corner = rng.integers(2, size=(2, len(x)))
+    shifted, covered = np.zeros_like(x), x.copy()
+    for i, (down, right) in enumerate(corner.T):
+        there, here = slice(SHIFT, None), slice(None, -SHIFT)
+        to, start = ((there, here) if down else (here, there)), ((there, here) if right else (here, there))
+        shifted[i, 0, to[0], start[0]] = x[i, 0, to[1], start[1]]
+        covered[i, 0, 14 * down : 14 * (down + 1), 14 * right : 14 * (right + 1)] = 0
+    fonts, classes = data.glyphs(len(x), rng=rng)
+    made = {"noise": noisy, "inverted": 1 - x, "shifted": shifted, "a quarter covered": covered}
+    return {kind: (fonts, classes) if kind == "other fonts" else (made[kind], y) for kind in KINDS}
+
+
+# --- the figures --------------------------------------------------------------------------------------------------------
+
+
+def errors(runs: list[dict], name: str, kind: str) -> np.ndarray:
+    """The errors of a network, in per cent, a number for each seed."""
+    return np.array([run["figures"][name]["outliers"][kind] for run in runs])
+
+
+def measure_outliers(claim: Claim, runs: list[dict]) -> None:
+    """The errors of each network on each kind, and what adversarial training changes, or training on random signs."""
+    for kind in KINDS:
+        for name in NAMES:
+            claim.note(f"{name}, {kind}", errors(runs, name, kind).mean())
+        usual = errors(runs, "usual", kind)
+        claim.compare(f"outliers, {kind}", compare(errors(runs, "adversarial", kind), usual, paired=True))
+        claim.compare(f"outliers, {kind}, random signs", compare(errors(runs, "random", kind), usual, paired=True))
+
+
+def word(m: dict[str, float], kind: str) -> str:
+    """What adversarial training does to the errors on a kind."""
+    return verdict(*(m[f"outliers, {kind}{end}"] for end in ("", " low", " high")))
+
+
+def outliers_said(m: dict[str, float]) -> str:
+    """What adversarial training does to each kind, in words."""
+
+    def listed(words):
+        kinds = [kind for kind in KINDS if word(m, kind) == words]
+        return ", ".join(f"{kind} ({m[f'adversarial, {kind}']:.0f} % instead of {m[f'usual, {kind}']:.0f} %)" for kind in kinds)
+
+    parts = [f"{words} with {listed(words)}" for words in (HELPS, HURTS) if listed(words)]
+    left = [kind for kind in KINDS if word(m, kind) not in (HELPS, HURTS)]
+    parts += [f"{NOTHING}: {', '.join(left)}"] if left else []
+    return "Errors on outliers: adversarial training " + "; ".join(parts)
+
+
+# --- the picture --------------------------------------------------------------------------------------------------------
+
+
+def picture_outliers(runs: list[dict], x: np.ndarray, y: np.ndarray, labels: dict[str, str], m: dict[str, float]) -> plt.Figure:
+    """A row of images of each kind; beside it the errors of the three networks, a point for each seed, and the verdict."""
+    figure, places = slide(len(KINDS), 2, height=7.0, width_ratios=(3, 4), sharex="col")
+    made = outliers(x, y)
+    for kind, (left, right) in zip(KINDS, places, strict=True):
+        labelled(left, made[kind][0][:SHOWN].clip(0, 1), SHOWN, [kind])
+        for j, name in enumerate(NAMES):
+            found = errors(runs, name, kind)
+            label = labels[name] if kind == KINDS[0] else None
+            right.plot(found, np.full(len(found), -j), MARKERS[j], color=OTHERS[j], label=label, linestyle="", markersize=8)
+        right.text(102, -1, word(m, kind).replace(" beyond", "\nbeyond"), va="center")
+        right.set(xlim=(0, 100), ylim=(-2.6, 0.6), yticks=[])
+        right.grid(axis="x", alpha=0.3)
+    places[-1, 1].set_xlabel("errors, %; a point for each seed")
+    figure.legend(loc="outside lower center", ncols=3)
+    return figure
