@@ -33,40 +33,15 @@ FOLDER = Path(__file__).parent
 CHAPTERS = {  # in the lectures' order, from a network's gradients to attacks; what belongs to no single lecture comes last
     "gradients": ("ladder", "saddle", "detach"),
     "the_game": ("transform", "gan", "optimal_discriminator", "convergence"),
-<<<<<<< HEAD
-    "training": ("saturation", "perfect_discriminator", "tempo", "equilibrium", "collapse", "coadaptation", "hacks"),
-<<<<<<< HEAD
-<<<<<<< HEAD
-=======
     "training": (
-        "saturation",
-        "perfect_discriminator",
-        "tempo",
-        "equilibrium",
-        "collapse",
-        "coadaptation",
-        "hacks",
-        "improved",
-        "semi_supervised",
+        *("saturation", "perfect_discriminator", "tempo", "equilibrium", "collapse", "coadaptation", "hacks"),
+        *("improved", "semi_supervised"),
     ),
->>>>>>> salimans
-    "generative_models": ("autoencoder", "pretraining", "vae", "boltzmann", "latent"),
-    "architectures": ("cgan", "conditioning", "dcgan", "lapgan", "began", "ebgan"),
-=======
     "generative_models": (
-        "autoencoder",
-        "pretraining",
-        "vae",
-        "adversarial_autoencoder",
-        "variational_bayes",
-        "boltzmann",
-        "latent",
+        *("autoencoder", "pretraining", "vae", "adversarial_autoencoder", "variational_bayes", "boltzmann", "latent"),
+        *("ali", "bayesian_gan"),
     ),
-=======
-    "generative_models": ("autoencoder", "pretraining", "vae", "boltzmann", "latent", "ali", "bayesian_gan"),
->>>>>>> ali
-    "architectures": ("cgan", "conditioning", "dcgan", "began"),
->>>>>>> aae
+    "architectures": ("cgan", "conditioning", "dcgan", "lapgan", "began", "ebgan"),
     "wasserstein": ("earth_mover", "learning_curves", "wgan", "limit_cycles"),
     "adversarial_examples": ("fgsm", "dimension", "fooled", "adversarial_training", "patch", "manifold_defense"),
     "the_slides": ("errata",),

@@ -1,19 +1,13 @@
 """Adversarial games, one a file. Each has `step`, `sample`, `state_dict` and `load_state_dict`; see `Game`."""
 
-<<<<<<< HEAD
 from minigan.games.adversarial_autoencoder import AdversarialAutoencoder
 from minigan.games.adversarial_variational_bayes import AdversarialVariationalBayes
-=======
 from minigan.games.ali import ALI, Joint
->>>>>>> ali
 from minigan.games.began import BEGAN
 from minigan.games.conditional_gan import Conditional, ConditionalGAN
 from minigan.games.dcgan import dcgan_discriminator, dcgan_generator
-<<<<<<< HEAD
 from minigan.games.ebgan import EBGAN, Autoencoder
-=======
 from minigan.games.feature_matching import FeatureMatchingGAN
->>>>>>> salimans
 from minigan.games.figures import Figures
 from minigan.games.game import Game
 from minigan.games.gan import GAN
@@ -28,22 +22,16 @@ __all__ = [
     "GAN",
     "WGAN",
     "WGANGP",
-<<<<<<< HEAD
-    "Autoencoder",
-=======
     "AdversarialAutoencoder",
     "AdversarialVariationalBayes",
->>>>>>> aae
+    "Autoencoder",
     "Conditional",
     "ConditionalGAN",
     "FeatureMatchingGAN",
     "Figures",
     "Game",
-<<<<<<< HEAD
     "Joint",
-=======
     "SemiSupervisedGAN",
->>>>>>> salimans
     "dcgan_discriminator",
     "dcgan_generator",
 ]

@@ -9,21 +9,15 @@ import demos.__main__ as everything
 from demos.kit import results
 
 every_demo = pytest.mark.parametrize("name", everything.names())
-MISSED = {"semi_supervised": ["errors, with the GAN / alone, worst"]}  # as README's words say
 README = results.README.read_text(encoding="utf-8")
-<<<<<<< HEAD
-MISSED = {  # bounds that the record does not reach, and says so
-<<<<<<< HEAD
+MISSED = {  # bounds that the record does not reach, and README's words say so
     "ebgan": {"f_PT: the pull-away term"},
     "lapgan": {"Frechet distance, LAPGAN / one scale"},
-=======
     "adversarial_autoencoder": {"KS distance from the prior"},
     "variational_bayes": {"mean of T beside D_KL, where Q is normal: off by"},
->>>>>>> aae
+    "semi_supervised": {"errors, with the GAN / alone, worst"},
+    "manifold_defense": {"projected_0.25"},
 }
-=======
-MISSED = {"manifold_defense": ["projected_0.25"]}  # as README's words say
->>>>>>> manifold
 
 
 class BegunError(Exception):
@@ -56,15 +50,7 @@ def test_the_recorded_settings_are_those_of_the_code(name, settings):
 def test_every_demo_has_a_bound_and_what_is_recorded_holds(name):
     holds = results.recorded(name)["holds"]
     assert holds
-<<<<<<< HEAD
-<<<<<<< HEAD
     assert {figure for figure, held in holds.items() if not held} == MISSED.get(name, set())
-=======
-    assert [bound for bound, held in holds.items() if not held] == MISSED.get(name, [])
->>>>>>> salimans
-=======
-    assert [bound for bound, held in holds.items() if not held] == MISSED.get(name, [])
->>>>>>> manifold
 
 
 @every_demo

@@ -9,20 +9,8 @@ from tests.device.comparing import assert_agree, everything_is_on, on_both
 from tests.games import players
 
 every_game = pytest.mark.parametrize("name", players.RULES)
-<<<<<<< HEAD
-<<<<<<< HEAD
-<<<<<<< HEAD
-MINIBATCHES = {name: 5 if name in ("wgan", "wgan_gp") else 1 for name in players.RULES}  # in a step
-=======
-MINIBATCHES = dict.fromkeys(players.RULES, 1) | {"wgan": 5, "wgan_gp": 5}  # in a step
->>>>>>> aae
-=======
-MINIBATCHES = {"gan": 1, "dcgan": 1, "wgan": 5, "wgan_gp": 5, "cgan": 1, "cgan_images": 1, "began": 1, "ali": 1}  # in a step
->>>>>>> ali
-=======
 MINIBATCHES = dict.fromkeys(players.RULES, 1) | {"wgan": 5, "wgan_gp": 5}  # in a step
 ARRAYS = dict.fromkeys(players.RULES, 1) | {"cgan": 2, "cgan_images": 2, "semi_supervised": 3}  # in a minibatch: x, y; labelled
->>>>>>> salimans
 
 
 def play(name, steps, **options):
@@ -122,13 +110,8 @@ def test_noise_that_the_user_draws_on_the_host_is_copied_once(name, stand_in):
         game.step(batches)
         stand_in.transfers.clear()
         game.step(batches)
-<<<<<<< HEAD
     draws = 1 if name in players.OWN_ORDER else MINIBATCHES[name] + 1
-    assert stand_in.transfers == {"to_device": MINIBATCHES[name] * (2 if name in players.CONDITIONAL else 1) + draws}
-=======
-    draws = MINIBATCHES[name] + 1
     assert stand_in.transfers == {"to_device": MINIBATCHES[name] * ARRAYS[name] + draws}
->>>>>>> salimans
 
 
 def test_a_minibatch_that_lives_on_the_device_is_not_copied(stand_in):

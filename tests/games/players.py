@@ -18,51 +18,27 @@ RULES = {  # a different one in each game, so that each is met with float32, sav
     "cgan": optim.OptimisticAdam,
     "cgan_images": optim.Adam,
     "began": optim.Adam,
-<<<<<<< HEAD
-<<<<<<< HEAD
-<<<<<<< HEAD
     "ebgan": optim.RMSProp,
-}
-IMAGES = ("dcgan", "cgan_images")
-CONDITIONAL = ("cgan", "cgan_images")
-AUTOENCODERS = ("began", "ebgan")  # whose D returns an image of its input's shape, not a number
-=======
     "aae": optim.Adam,
     "avb": optim.Adam,
-}
-IMAGES = ("dcgan", "cgan_images")
-CONDITIONAL = ("cgan", "cgan_images")
-OWN_ORDER = ("aae", "avb")  # autoencoders: D does not see what G makes, but codes, and an iteration begins with G's step
->>>>>>> aae
-=======
     "ali": optim.Adam,
-}
-IMAGES = ("dcgan", "cgan_images")
-CONDITIONAL = ("cgan", "cgan_images")
-ENCODING = ("ali",)  # with a third network, Q, which learns with G
->>>>>>> ali
-=======
     "feature_matching": optim.Adam,
     "semi_supervised": optim.Adam,
 }
 IMAGES = ("dcgan", "cgan_images")
 CONDITIONAL = ("cgan", "cgan_images")
+AUTOENCODERS = ("began", "ebgan")  # whose D returns an image of its input's shape, not a number
+OWN_ORDER = ("aae", "avb")  # autoencoders: D does not see what G makes, but codes, and an iteration begins with G's step
+ENCODING = ("ali",)  # with a third network, Q, which learns with G
 MATCHING = ("feature_matching", "semi_supervised")  # G has nothing to do with what D says, but with a middle layer
->>>>>>> salimans
 FIGURES = {name: ["loss_D", "loss_G", "D_real", "D_fake", "D_accuracy"] for name in RULES} | {
     "wgan": ["loss_D", "loss_G", "w_estimate"],
     "wgan_gp": ["loss_D", "loss_G", "w_estimate", "penalty"],
     "began": ["loss_D", "loss_G", "L_x", "ratio", "k", "M"],
-<<<<<<< HEAD
-<<<<<<< HEAD
     "ebgan": ["loss_D", "loss_G", "D_real", "D_fake"],
-=======
     "aae": ["error", "loss_D", "loss_Q", "D_real", "D_fake", "D_accuracy"],
     "avb": ["loss_D", "D_KL", "minus_log_P", "minus_ELBO"],
->>>>>>> aae
-=======
     "semi_supervised": ["loss_D", "loss_G", "L_supervised", "L_unsupervised", "D_real", "D_fake"],
->>>>>>> salimans
 }
 
 
@@ -181,45 +157,54 @@ def make(name, prior=None, dtype="float32", rule=None, lr=0.01, **options):
         G, D = image_players(z=3, in_channels=1) if name == "dcgan" else image_players(3 + CLASSES, 1 + CLASSES)
     else:
         extra = CLASSES if name == "cgan" else 0
-<<<<<<< HEAD
-        G, D = mlp(3 + extra, 5, 2), mlp(2 + extra, 5, 4 if name in AUTOENCODERS else 1)
-=======
-        outputs = {"began": 4, "semi_supervised": CLASSES}.get(name, 1)
+        outputs = {"began": 4, "ebgan": 4, "semi_supervised": CLASSES}.get(name, 1)
         G, D = mlp(3 + extra, 5, 2), mlp(2 + extra, 5, outputs)
->>>>>>> salimans
         if name == "began":
             D = nn.Sequential(*D, nn.Tanh(), nn.Dense(4, 2))
-<<<<<<< HEAD
         if name == "ebgan":
             D = games.Autoencoder(D, nn.Sequential(nn.Tanh(), nn.Dense(4, 2)))
-=======
     if name in ENCODING:
         D = games.Joint(mlp(2 + 3, 5, 1))
-    options |= encoder(name)
->>>>>>> ali
     if name in CONDITIONAL:
         G, D = games.Conditional(G, CLASSES), games.Conditional(D, CLASSES)
+    options = further(name, D) | options
     if dtype == "float64":
-<<<<<<< HEAD
         in_float64(G, D, *encoder_of(options))
-    kinds = {"gan": games.GAN, "dcgan": games.GAN, "wgan": games.WGAN, "wgan_gp": games.WGANGP, "began": games.BEGAN}
-<<<<<<< HEAD
-    kinds |= {"ebgan": games.EBGAN}
-=======
-    kinds |= {"ali": games.ALI}
->>>>>>> ali
-    kind, rule = kinds.get(name, games.ConditionalGAN), rule or RULES[name]
-    trained = [p for network in (G, *encoder_of(options)) for p in network.parameters()]
-    return kind(G, D, prior or data.noise(3), rule(trained, lr=lr), rule(D.parameters(), lr=lr), **options)
+    rule, trained = rule or RULES[name], [p for network in (G, *encoder_of(options)) for p in network.parameters()]
+    return KINDS[name](G, D, prior or data.noise(3), rule(trained, lr=lr), rule(D.parameters(), lr=lr), **options)
 
 
-def encoder(name):
-    """The argument Q of the games that have one."""
-    return {"Q": mlp(2, 5, 3)} if name in ENCODING else {}
+KINDS = {
+    "gan": games.GAN,
+    "dcgan": games.GAN,
+    "wgan": games.WGAN,
+    "wgan_gp": games.WGANGP,
+    "cgan": games.ConditionalGAN,
+    "cgan_images": games.ConditionalGAN,
+    "began": games.BEGAN,
+    "ebgan": games.EBGAN,
+    "ali": games.ALI,
+    "feature_matching": games.FeatureMatchingGAN,
+    "semi_supervised": games.SemiSupervisedGAN,
+}
+
+
+def further(name, D):
+    """What a game of the kind takes besides the players, the prior and the rules."""
+    found = {"Q": mlp(2, 5, 3)} if name in ENCODING else {}
+    found |= {"features": D[:-1] if isinstance(D, nn.Sequential) else D} if name in MATCHING else {}
+    return found | ({"labelled": labelled()} if name == "semi_supervised" else {})
 
 
 def encoder_of(options):
+    """The third network, where there is one."""
     return [options["Q"]] if "Q" in options else []
+
+
+def labelled(n=12, size=4):
+    """Minibatches of points with classes, which can be saved; the same each time."""
+    rng = np.random.default_rng(5)
+    return data.batches(rng.normal([2.0, -1.0], 0.5, (n, 2)), rng.integers(0, CLASSES, n), size=size, rng=rng)
 
 
 class Pair(nn.Module):
@@ -243,36 +228,6 @@ def make_autoencoder(name, prior, dtype, rule, lr, epsilon=None, **options):
     if name == "aae":
         return games.AdversarialAutoencoder(G, D, prior, both, of_D, Q, of_Q, **options)
     return games.AdversarialVariationalBayes(G, D, prior, both, of_D, Q, epsilon or data.noise(2), **options)
-=======
-        in_float64(G, D)
-    rule, options = rule or RULES[name], further(name, D) | options
-    return KINDS[name](G, D, prior or data.noise(3), rule(G.parameters(), lr=lr), rule(D.parameters(), lr=lr), **options)
-
-
-KINDS = {
-    "gan": games.GAN,
-    "dcgan": games.GAN,
-    "wgan": games.WGAN,
-    "wgan_gp": games.WGANGP,
-    "cgan": games.ConditionalGAN,
-    "cgan_images": games.ConditionalGAN,
-    "began": games.BEGAN,
-    "feature_matching": games.FeatureMatchingGAN,
-    "semi_supervised": games.SemiSupervisedGAN,
-}
-
-
-def further(name, D):
-    """What a game of the kind takes besides the players, the prior and the rules."""
-    found = {"features": D[:-1] if isinstance(D, nn.Sequential) else D} if name in MATCHING else {}
-    return found | ({"labelled": labelled()} if name == "semi_supervised" else {})
-
-
-def labelled(n=12, size=4):
-    """Minibatches of points with classes, which can be saved; the same each time."""
-    rng = np.random.default_rng(5)
-    return data.batches(rng.normal([2.0, -1.0], 0.5, (n, 2)), rng.integers(0, CLASSES, n), size=size, rng=rng)
->>>>>>> salimans
 
 
 def minibatch(name, m=4, seed=0):

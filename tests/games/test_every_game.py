@@ -15,25 +15,13 @@ from tests.states import assert_same
 
 every_game = pytest.mark.parametrize("name", players.RULES)
 without_classes = pytest.mark.parametrize("name", [name for name in players.RULES if name not in players.CONDITIONAL])
-<<<<<<< HEAD
-with_logits = pytest.mark.parametrize("name", [name for name in players.RULES if name not in players.AUTOENCODERS])
-
-<<<<<<< HEAD
-<<<<<<< HEAD
-D_STEPS = {name: 5 if name in ("wgan", "wgan_gp") else 1 for name in players.RULES}  # in an iteration
-=======
 in_the_usual_order = pytest.mark.parametrize("name", [name for name in players.RULES if name not in players.OWN_ORDER])
-with_logits = pytest.mark.parametrize("name", [name for name in players.RULES if name not in ("began", *players.OWN_ORDER)])
+OTHERS = (*players.AUTOENCODERS, *players.OWN_ORDER)
+with_logits = pytest.mark.parametrize("name", [name for name in players.RULES if name not in OTHERS])
 
-D_STEPS = dict.fromkeys(players.RULES, 1) | {"wgan": 5, "wgan_gp": 5}  # in an iteration
->>>>>>> aae
-=======
-D_STEPS = {"gan": 1, "dcgan": 1, "wgan": 5, "wgan_gp": 5, "cgan": 1, "cgan_images": 1, "began": 1, "ali": 1}  # in an iteration
->>>>>>> ali
-=======
 D_STEPS = dict.fromkeys(players.RULES, 1) | {"wgan": 5, "wgan_gp": 5}  # in an iteration
 THREE_PASSES = ("wgan_gp", "semi_supervised")  # of D in a D step: for the penalty, or for data with labels
->>>>>>> salimans
+G_PASSES = dict.fromkeys(players.RULES, 1) | dict.fromkeys(players.MATCHING, 0) | dict.fromkeys(players.ENCODING, 2)  # of D
 
 
 def record(name, m=4, **options):
@@ -49,13 +37,8 @@ def record(name, m=4, **options):
 def test_all_d_steps_come_before_the_g_step_and_every_step_draws_anew(name):
     recorder = record(name)
     recorder.play(3)
-<<<<<<< HEAD
-    d_step = ["x", "z", "G()", "D()", "D()", *(["D()"] if name == "wgan_gp" else []), "step D"]
-    g_step = ["z", "G()", "D()", *(["D()"] if name in players.ENCODING else []), "step G"]
-=======
     d_step = ["x", "z", "G()", "D()", "D()", *(["D()"] if name in THREE_PASSES else []), "step D"]
-    g_step = ["z", "G()", *([] if name in players.MATCHING else ["D()"]), "step G"]
->>>>>>> salimans
+    g_step = ["z", "G()", *["D()"] * G_PASSES[name], "step G"]
     assert recorder.names() == (d_step * D_STEPS[name] + g_step) * 3
     zs = recorder.of("z")
     assert len({z.tobytes() for z in zs}) == len(zs) == 3 * (D_STEPS[name] + 1)
@@ -74,14 +57,9 @@ def test_d_sees_the_data_first_and_then_in_a_pass_of_their_own_the_fakes_just_ma
             np.testing.assert_array_equal(first[0][0], x.astype("float32"))
             np.testing.assert_array_equal(second[0][0], made[1])
     for i, (event, _) in enumerate(events):
-<<<<<<< HEAD
-        if event == "step G":
-            made = i - (3 if name in players.ENCODING else 2)
+        if event == "step G" and G_PASSES[name]:
+            made = i - G_PASSES[name] - 1
             np.testing.assert_array_equal(events[made + 1][1][0][0], events[made][1][1])
-=======
-        if event == "step G" and name not in players.MATCHING:
-            np.testing.assert_array_equal(events[i - 1][1][0][0], events[i - 2][1][1])
->>>>>>> salimans
 
 
 @every_game
@@ -144,13 +122,10 @@ def test_gradients_that_somebody_left_behind_do_not_count(name):
 def loss_of_d(name, game, x, y, z, rng):
     """What D descends in a step, written with forward passes alone (k = 0.3 in BEGAN)."""
     fake = game.G(z, *y).detach()
-<<<<<<< HEAD
     if name == "ebgan":
         return distances(game, x).mean() + np.maximum(0, game.margin - distances(game, fake)).mean()
-=======
     if name in players.ENCODING:
         return losses.discriminator_loss(game.D(x, game.Q(x)), game.D(fake, z)).item()
->>>>>>> ali
     if name == "began":
         return (mg.abs(x - game.D(x)).mean() - 0.3 * mg.abs(fake - game.D(fake)).mean()).item()
     real, judged = game.D(x, *y).numpy(), game.D(fake, *y).numpy()
@@ -168,14 +143,11 @@ def loss_of_d(name, game, x, y, z, rng):
 
 def loss_of_g(name, game, x, y, z):
     fake = game.G(z, *y)
-<<<<<<< HEAD
     if name in players.ENCODING:  # the labels of both pairs swapped
         encoded, decoded = game.D(x, game.Q(x)).numpy(), game.D(fake, z).numpy()
         return np.log1p(np.exp(encoded)).mean() + np.log1p(np.exp(-decoded)).mean()
-=======
     if name in players.MATCHING:
         return ((game.features(x).numpy().mean(axis=0) - game.features(fake).numpy().mean(axis=0)) ** 2).sum()
->>>>>>> salimans
     judged = game.D(fake, *y)
     if name == "ebgan":
         return distances(game, fake).mean()
@@ -215,11 +187,7 @@ def test_gradients_of_both_players_steps_through_d_of_g_are_the_finite_differenc
     pick = np.random.default_rng(0)
     for player, loss in (
         (game.D, lambda: loss_of_d(name, game, x, y, z_of_d, copy.deepcopy(rng))),
-<<<<<<< HEAD
         *[(player, lambda: loss_of_g(name, game, x, y, z_of_g)) for player in (game.G, *players.encoder_of(vars(game)))],
-=======
-        (game.G, lambda: loss_of_g(name, game, x, y, z_of_g)),
->>>>>>> salimans
     ):
         found = players.gradients(player)
         largest = max(np.abs(g).max() for g in found)
@@ -370,18 +338,12 @@ def test_looking_at_samples_does_not_change_the_course_of_the_game(name):
 
 @in_the_usual_order
 def test_each_player_is_an_attribute_with_the_letter_of_the_lecture(name):
-<<<<<<< HEAD
-    G, D, others = nn.Dense(3, 2), nn.Dense(2, 2), players.encoder(name)
-    kind, trained = type(players.make(name)), [p for network in (G, *others.values()) for p in network.parameters()]
-    game = kind(G, D, data.noise(3), optim.SGD(trained, 0.1), optim.SGD(D.parameters(), 0.1), **others)
-=======
     G, D = nn.Dense(3, 2), nn.Dense(2, 2)
-    kind = type(players.make(name))
-    rules = optim.SGD(G.parameters(), 0.1), optim.SGD(D.parameters(), 0.1)
-    game = kind(G, D, data.noise(3), *rules, **players.further(name, D))
->>>>>>> salimans
+    kind, others = type(players.make(name)), players.further(name, D)
+    trained = [p for network in (G, *players.encoder_of(others)) for p in network.parameters()]
+    game = kind(G, D, data.noise(3), optim.SGD(trained, 0.1), optim.SGD(D.parameters(), 0.1), **others)
     assert (game.G, game.D) == (G, D)
-    assert all(getattr(game, letter) is network for letter, network in others.items())
+    assert all(getattr(game, name) is other for name, other in others.items())
 
 
 # --- saving -------------------------------------------------------------------------------------------------------------
@@ -455,11 +417,7 @@ def test_an_iterator_that_ends_is_refused(name):
 def test_optimizers_that_are_swapped_are_refused(name):
     game = players.make(name)
     with pytest.raises(ValueError, match="opt_G has none of G's parameters; are the optimizers swapped"):
-<<<<<<< HEAD
-        type(game)(game.G, game.D, game.prior, game.opt_D, game.opt_G, **players.encoder(name))
-=======
         type(game)(game.G, game.D, game.prior, game.opt_D, game.opt_G, **players.further(name, game.D))
->>>>>>> salimans
 
 
 @with_logits
@@ -468,11 +426,7 @@ def test_a_d_that_ends_in_a_sigmoid_is_refused_with_the_remedy(name):
     G, D = nn.Dense(3, 2), nn.Sequential(nn.Dense(2, 1), nn.Sigmoid())
     rules = optim.SGD(G.parameters(), 0.1), optim.SGD(D.parameters(), 0.1)
     with pytest.raises(ValueError, match=rf"{kind.__name__}: D ends in a Sigmoid; .* leave the Sigmoid out"):
-<<<<<<< HEAD
-        kind(G, D, data.noise(3), optim.SGD(G.parameters(), 0.1), optim.SGD(D.parameters(), 0.1), **players.encoder(name))
-=======
         kind(G, D, data.noise(3), *rules, **players.further(name, D))
->>>>>>> salimans
 
 
 @without_classes
