@@ -4,7 +4,6 @@ import itertools
 
 import numpy as np
 
-import minigan as mg
 from minigan import Tensor, backend, data, games, nn, optim
 from tests import leaves
 from tests.games import reference
@@ -88,7 +87,7 @@ def in_float64(*modules):
 
 def by_hand(module):
     """The reference's network with copies of the module's parameters."""
-    if isinstance(module, Pair):
+    if isinstance(module, games.Joint):
         return by_hand(module.network)
     if isinstance(module, games.Conditional):
         return reference.Net(*by_hand(module.network).layers, classes=module.classes)
@@ -207,21 +206,11 @@ def labelled(n=12, size=4):
     return data.batches(rng.normal([2.0, -1.0], 0.5, (n, 2)), rng.integers(0, CLASSES, n), size=size, rng=rng)
 
 
-class Pair(nn.Module):
-    """A network of two inputs (n, a) and (n, b), side by side."""
-
-    def __init__(self, network):
-        self.network = network
-
-    def forward(self, a, b):
-        return self.network(mg.concatenate([a, b], axis=1))
-
-
 def make_autoencoder(name, prior, dtype, rule, lr, epsilon=None, **options):
     """The same, of a game with an encoder, Q; avb's has two numbers of noise."""
     Q, G, D = mlp(2, 5, 3), mlp(3, 5, 2), mlp(3, 5, 1)
     if name == "avb":
-        Q, D = Pair(mlp(2 + 2, 5, 3)), Pair(mlp(2 + 3, 5, 1))
+        Q, D = games.Joint(mlp(2 + 2, 5, 3)), games.Joint(mlp(2 + 3, 5, 1))
     if dtype == "float64":
         in_float64(Q, G, D)
     both, of_D, of_Q = (rule(params, lr=lr) for params in (Q.parameters() + G.parameters(), D.parameters(), Q.parameters()))

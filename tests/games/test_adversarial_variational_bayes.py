@@ -115,7 +115,7 @@ def test_t_learns_log_q_minus_log_p_and_not_its_negative():
 
 def test_the_likelihood_is_summed_over_the_pixels_and_t_is_not_divided_by_them():
     """Means over the pixels beside T, a mean over the batch, would weigh D_KL as many times too much as there are pixels."""
-    Q, P, T = players.Pair(nn.Dense(12 + 1, 3)), nn.Sequential(nn.Dense(3, 12), nn.Reshape(3, 4)), players.Pair(nn.Dense(15, 1))
+    Q, P, T = games.Joint(nn.Dense(12 + 1, 3)), nn.Sequential(nn.Dense(3, 12), nn.Reshape(3, 4)), games.Joint(nn.Dense(15, 1))
 
     class Flat(nn.Module):
         def __init__(self, network):
@@ -215,7 +215,7 @@ def test_the_encoder_and_its_noise_are_saved():
 
 def make_by(opt_G, opt_D, T=None):
     """A game whose optimizers have the parameters of the networks that these letters name."""
-    networks = {"Q": players.Pair(nn.Dense(4, 3)), "P": nn.Dense(3, 2), "T": T or players.Pair(nn.Dense(5, 1))}
+    networks = {"Q": games.Joint(nn.Dense(4, 3)), "P": nn.Dense(3, 2), "T": T or games.Joint(nn.Dense(5, 1))}
     rules = [optim.SGD([p for name in names for p in networks[name].parameters()], 0.1) for names in (opt_G, opt_D)]
     args = networks["P"], networks["T"], data.noise(3), *rules, networks["Q"], data.noise(2)
     return games.AdversarialVariationalBayes(*args)
