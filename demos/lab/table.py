@@ -1,0 +1,151 @@
+"""The laboratory's table: one run, or two side by side, played by one thread that answers the page between two iterations."""
+
+import json
+import queue
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from demos.lab.code import BOUNDS, CHOICES, Settings
+from demos.lab.pane import REACH, SIDE, Pane
+
+PAGE = Path(__file__).with_name("page.html")
+PAUSE = 0.04  # seconds between two frames, at least: more than 25 a second nobody sees
+LONGEST = 0.1  # seconds of iterations between two frames, at most
+PLAYER = 4_500_000  # bytes of recorded frames, at most
+SPEEDS = (1, 5, 20, 100)  # iterations between two frames
+
+
+class Table:
+    """What the page's commands do. They are put into a queue, and done by the table's own thread, one after another."""
+
+    def __init__(self):
+        self.panes = [Pane(Settings())]
+        self.playing, self.speed, self.said = False, 5, ""
+        self.commands: queue.SimpleQueue = queue.SimpleQueue()
+        self.frame, self.number, self.news = "", 0, threading.Condition()
+        self.reader: object | None = None  # the page that is open now
+        self.recorded: list[str] = []  # frames for the player, and every how many of them there is one
+        self.every, self.shown = 1, 0
+        self.show()
+        threading.Thread(target=self.run, daemon=True).start()
+
+    # --- commands, by their names ------------------------------------------------------------------------------------
+
+    def do(self, asked: dict[str, Any]) -> None:
+        """What the page asks for. Raises ValueError for anything else."""
+        name, pane = asked.get("do"), asked.get("pane", 0)
+        if not (isinstance(name, str) and type(pane) is int and 0 <= pane < len(self.panes)):
+            raise ValueError("expected a command, and one of the panes")
+        if name in ("play", "pause"):
+            self.playing = name == "play"
+        elif name == "speed" and asked.get("to") in SPEEDS:
+            self.speed = asked["to"]
+        elif name in ("iterate", "substep", "undo"):
+            self.playing = False
+            for each in self.panes:
+                getattr(each, name)()
+        elif name == "restart":
+            for each in self.panes:
+                each.begin(each.settings)
+            self.forget()
+        elif name == "set":
+            self.panes[pane].change(asked.get("to"))
+        elif name == "panes" and asked.get("to") in (1, 2):
+            self.playing = False
+            self.panes[1:] = [Pane(self.panes[0].settings)] if asked["to"] == 2 else []
+            if asked["to"] == 2:
+                self.panes[0].begin(self.panes[0].settings)  # both from the seed on
+            self.forget()
+        else:
+            raise ValueError(f"there is no command {name[:40]!r} like this")
+
+    def forget(self) -> None:
+        """The player shows one run from its start."""
+        self.recorded, self.every, self.shown = [], 1, 0
+
+    # --- from other threads --------------------------------------------------------------------------------------------
+
+    def ask(self, command: Callable[[], Any]) -> Any:
+        """The command's result, or its error, from the table's thread."""
+        answer: queue.SimpleQueue = queue.SimpleQueue()
+        self.commands.put((command, answer))
+        kind, result = answer.get(timeout=30)
+        if kind == "error":
+            raise result
+        return result
+
+    def wait_for(self, number: int, seconds: float) -> tuple[str, int]:
+        """The newest frame and its number, when it is newer than this, or when so much time has passed."""
+        with self.news:
+            self.news.wait_for(lambda: self.number > number, seconds)
+            return self.frame, self.number
+
+    def page(self, recorded: bool = False) -> str:
+        """The page; with what was recorded, it needs nobody to talk to."""
+        about = {"choices": CHOICES, "bounds": BOUNDS, "side": SIDE, "reach": REACH, "speeds": SPEEDS, "frames": None}
+        text = json.dumps(about)
+        if recorded:
+            text = text.replace('"frames": null', f'"frames": [{",".join(self.recorded)}]')
+        return PAGE.read_text(encoding="utf-8").replace("/* what is known */ null", text.replace("</", "<\\/"))
+
+    # --- the table's own thread ------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Play, and answer, for ever."""
+        while True:
+            try:
+                command, answer = self.commands.get(timeout=0.001 if self.playing and self.reader else 0.25)
+            except queue.Empty:
+                if self.playing and self.reader:
+                    self.play()
+                continue
+            try:
+                answer.put(("result", command()))
+            except Exception as error:  # the page shows it; the table stays
+                answer.put(("error", error))
+            self.show()
+
+    def play(self) -> None:
+        """Some iterations, and a frame."""
+        start = time.perf_counter()
+        try:
+            for _ in range(self.speed):
+                for pane in self.panes:
+                    pane.iterate()
+                if time.perf_counter() - start > LONGEST or not self.commands.empty():
+                    break
+        except Exception as error:  # such as a nan's, in debug mode
+            self.playing, self.said = False, f"{error}"
+        self.show()
+        time.sleep(max(0.0, PAUSE - (time.perf_counter() - start)))
+
+    def show(self) -> None:
+        """A new frame for the page, and perhaps for the player."""
+        frames = [pane.frame() for pane in self.panes]
+        state = {"playing": self.playing, "speed": self.speed, "said": self.said, "panes": frames}
+        with self.news:
+            self.frame, self.number = json.dumps(state), self.number + 1
+            self.news.notify_all()
+        if self.shown % self.every == 0:
+            self.record(frames)
+        self.shown += 1
+
+    def record(self, frames: list[dict[str, Any]]) -> None:
+        """One frame for the player, with as many digits as can be seen; when there are too many, every other one goes."""
+        self.recorded.append(json.dumps({"playing": False, "said": "", "panes": [smaller(frame) for frame in frames]}))
+        if sum(map(len, self.recorded)) > PLAYER:
+            del self.recorded[1::2]
+            self.every *= 2
+
+
+def smaller(frame: dict[str, Any]) -> dict[str, Any]:
+    """A frame of the player: arrays with three digits; the curves are the last frame's alone, which the page cuts off."""
+
+    def rounded(value: Any) -> Any:
+        return [rounded(v) for v in value] if isinstance(value, list) else round(value, 2)
+
+    short = {name: rounded(frame[name]) for name in ("data", "samples", "arrows", "opinion", "grid")}
+    return frame | short | {"history": frame["history"][-1:], "script": ""}
