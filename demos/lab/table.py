@@ -61,6 +61,7 @@ class Table:
             self.forget()
         else:
             raise ValueError(f"there is no command {name[:40]!r} like this")
+        self.show()
 
     def forget(self) -> None:
         """The player shows one run from its start."""
@@ -106,7 +107,6 @@ class Table:
                 answer.put(("result", command()))
             except Exception as error:  # the page shows it; the table stays
                 answer.put(("error", error))
-            self.show()
 
     def play(self) -> None:
         """Some iterations, and a frame."""
