@@ -27,8 +27,8 @@ class Table:
         self.commands: queue.SimpleQueue = queue.SimpleQueue()
         self.frame, self.number, self.news = "", 0, threading.Condition()
         self.reader: object | None = None  # the page that is open now
-        self.recorded: list[str] = []  # frames for the player, and every how many of them there is one
-        self.every, self.shown = 1, 0
+        self.recorded: list[tuple[int, str]] = []  # iterations, and frames for the player; ...
+        self.every, self.shown = 1, 0  # ... every how many of those that were shown there is one
         self.show()
         threading.Thread(target=self.run, daemon=True).start()
 
@@ -47,6 +47,8 @@ class Table:
             self.playing = False
             for each in self.panes:
                 getattr(each, name)()
+            now = self.panes[0].iteration
+            self.recorded = [(at, frame) for at, frame in self.recorded if at < now or name != "undo"]
         elif name == "restart":
             for each in self.panes:
                 each.begin(each.settings)
@@ -89,7 +91,7 @@ class Table:
         about = {"choices": CHOICES, "bounds": BOUNDS, "side": SIDE, "reach": REACH, "speeds": SPEEDS, "frames": None}
         text = json.dumps(about)
         if recorded:
-            text = text.replace('"frames": null', f'"frames": [{",".join(self.recorded)}]')
+            text = text.replace('"frames": null', f'"frames": [{",".join(frame for _, frame in self.recorded)}]')
         return PAGE.read_text(encoding="utf-8").replace("/* what is known */ null", text.replace("</", "<\\/"))
 
     # --- the table's own thread ------------------------------------------------------------------------------------------
@@ -135,8 +137,9 @@ class Table:
 
     def record(self, frames: list[dict[str, Any]]) -> None:
         """One frame for the player, with as many digits as can be seen; when there are too many, every other one goes."""
-        self.recorded.append(json.dumps({"playing": False, "said": "", "panes": [smaller(frame) for frame in frames]}))
-        if sum(map(len, self.recorded)) > PLAYER:
+        text = json.dumps({"playing": False, "said": "", "panes": [smaller(frame) for frame in frames]})
+        self.recorded.append((frames[0]["iteration"], text))
+        if sum(len(text) for _, text in self.recorded) > PLAYER:
             del self.recorded[1::2]
             self.every *= 2
 
