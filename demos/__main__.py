@@ -55,7 +55,7 @@ def main(argv: Sequence[str] = ()) -> None:
         case ["tour", *options]:
             importlib.import_module("demos.tour").main(options)  # here, not above: the list needs no packages
         case ["lab", *options]:
-            importlib.import_module("demos.lab.server").main(options)
+            importlib.import_module("demos.laboratory").main(options)
         case ["names"]:
             print(*names(), sep="\n")
         case ["readme"]:
@@ -133,7 +133,7 @@ def print_list() -> None:
     """Print each chapter's sentence; and each demo's name, what it shows, and the sentence on the slide that it is about."""
     print("python -m demos NAME runs a demo (--quick: in seconds; --help: its options), python -m demos all runs all of them.")
     print(f"python -m demos tour is where to begin: {described(FOLDER / 'tour.py')[0]}")
-    print("python -m demos lab is for a class: the game, live, on a page in the browser, down to the single derivative")
+    print(f"python -m demos lab is for a class: {described(FOLDER / 'laboratory.py')[0]}")
     for chapter in CHAPTERS:
         print(f"\n{described(FOLDER / chapter / '__init__.py')[0]}  (demos/{chapter}/)\n")
         for name in demos_in(chapter):

@@ -5,14 +5,10 @@ import json
 import secrets
 import threading
 import time
-import webbrowser
-from argparse import ArgumentTypeError
-from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import SimpleQueue
 from typing import Any
 
-from demos.kit.run import Options
 from demos.lab.table import Table
 
 BODY = 100_000  # bytes of a request, at most: some thousand drawn points
@@ -21,30 +17,6 @@ CONNECTIONS = 24  # at a time
 PATIENCE = 5.0  # seconds for a request to arrive
 BEAT = 0.5  # seconds between two signs of life
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:"
-
-
-def main(argv: list[str] | None = None) -> None:
-    """Open the table in the browser, and serve it until Ctrl-C."""
-    options = Options(prog="python -m demos lab", description=__doc__)
-    options.add_argument("--port", type=port, default=0, help="on 127.0.0.1 (default: a free one)")
-    options.add_argument("--no-browser", action="store_true", help="print the address only")
-    args = options.parse_args(argv)
-    try:
-        server = Server(args.port)
-    except OSError as error:
-        options.error(f"--port {args.port}: {error.strerror}")
-    print(f"The laboratory table: {server.address}\nCtrl-C ends it.", flush=True)
-    if not args.no_browser:
-        webbrowser.open(server.address)
-    with suppress(KeyboardInterrupt):
-        server.serve_forever()
-
-
-def port(text: str) -> int:
-    """A port's number, or argparse's error."""
-    if not (text.isdecimal() and int(text) < 2**16):
-        raise ArgumentTypeError(f"{text!r} is no port: expected a number below 65,536")
-    return int(text)
 
 
 class Server(ThreadingHTTPServer):

@@ -420,6 +420,7 @@ def test_what_did_batch_norms_backward_add_up(opened, trace):
 
 # --- for everybody ------------------------------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("name", ["gan", "nan", "dcgan"])
 def test_text_stands_out(name, opened, browser):
     opened(name)

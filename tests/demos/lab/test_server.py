@@ -11,7 +11,8 @@ import pytest
 
 from demos.lab import server as server_module
 from demos.lab import table as table_module
-from demos.lab.server import BODY, CONNECTIONS, Server, main
+from demos.lab.server import BODY, CONNECTIONS, Server
+from demos.laboratory import main
 
 
 @pytest.fixture
