@@ -62,7 +62,8 @@ class Visitor:
         """Click the button with these words."""
         place = self.run(f"""(() => {{
             const root = {"document" if pane is None else f"panes[{pane}].root"};
-            const found = [...root.querySelectorAll("button, summary")].find(b => b.offsetParent && b.textContent === {words!r});
+            const all = [...root.querySelectorAll("button, summary")].filter(b => b.offsetParent);
+            const found = all.find(b => b.textContent === {words!r});
             found.scrollIntoView({{block: "nearest"}});
             const box = found.getBoundingClientRect();
             return [box.left + box.width / 2, box.top + box.height / 2];
