@@ -75,14 +75,15 @@ class Settings:
         """These settings with what was asked for. Raises ValueError for anything that there is not."""
         if not isinstance(asked, dict):
             raise ValueError("settings are names with values")
-        return replace(self, **{str(name): self._checked(str(name), value) for name, value in asked.items()})
+        new = replace(self, **{str(name): self._checked(str(name), value) for name, value in asked.items()})
+        if new.data == "drawn" and not new.points:
+            raise ValueError("data: draw some points first")
+        return new
 
     def _checked(self, name: str, value: Any) -> Any:
         if name in CHOICES:
             if value not in CHOICES[name]:
                 raise ValueError(f"{name}: choose one of {', '.join(CHOICES[name])}")
-            if value == "drawn" and not self.points:
-                raise ValueError("data: draw some points first")
             return value
         if name == "points":
             return _points(value)

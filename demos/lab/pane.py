@@ -29,6 +29,7 @@ class Moment:
 
     iteration: int
     settings: Settings
+    figures: dict[str, Any]
     parts: list[tuple[int, str]]
     things: dict[str, Any]
     states: dict[str, Any]
@@ -45,7 +46,7 @@ class Pane:
 
     def begin(self, settings: Settings) -> None:
         """From the seed on."""
-        self.give_up()
+        self.close()
         self.settings, self.iteration, self.figures = settings, 0, {}
         self.parts, self.things = [(0, code.beginning(settings))], {"HingeGAN": hinge.HingeGAN}
         self.history: list[dict[str, float]] = []
@@ -63,16 +64,15 @@ class Pane:
         new = self.settings.of(asked)
         if any(getattr(new, name) != getattr(self.settings, name) for name in code.AGAIN):
             return self.begin(new)
-        lines, before = code.change(self.settings, new), self.settings
-        self.settings = new
-        if lines:
+        if lines := code.change(self.settings, new):
             self.give_up()  # an iteration has one setting, from its start to its end
             self.things = dict(self.things)
             with self.own_generators():
                 exec(lines, self.things)
             self.parts = [*self.parts, (self.iteration, lines)]
-            if before.data != new.data or before.points != new.points:
-                self.some = self.things["x"][:SAMPLES]
+            self.some = self.things["x"][:SAMPLES]
+        self.settings = new
+        if lines:
             self.keep()
         return None
 
@@ -81,8 +81,13 @@ class Pane:
         if self.walker is not None:
             self.walk("finish")
             return
-        with self.own_generators():
-            self.ended(self.things["game"].step(self.things["batches"]))
+        try:
+            with self.own_generators():
+                figures = self.things["game"].step(self.things["batches"])
+        except Exception:
+            self.back_to(self.iteration)
+            raise
+        self.ended(figures)
 
     def substep(self) -> None:
         """To the end of the next sub-step."""
@@ -92,8 +97,13 @@ class Pane:
 
     def undo(self) -> None:
         """Back to the iteration before; or, in the midst of one, to its beginning."""
-        target = self.iteration if self.walker is not None else max(self.iteration - 1, 0)
-        self.give_up(back=False)
+        if self.walker is not None:
+            self.give_up()
+        else:
+            self.back_to(max(self.iteration - 1, 0))
+
+    def back_to(self, target: int) -> None:
+        """The run as it was after so many iterations."""
         while self.past[-1].iteration > target and len(self.past) > 1:
             self.past.pop()
         self.restore(self.past[-1])
@@ -117,6 +127,7 @@ class Pane:
         if at_its_end:
             self.walker = None
             if walker.error is not None:
+                self.back_to(self.iteration)
                 raise walker.error
             if walker.figures is not None:
                 self.ended(walker.figures)
@@ -128,21 +139,26 @@ class Pane:
         if self.iteration % EVERY == 0:
             self.keep()
 
-    def give_up(self, back: bool = True) -> None:
+    def give_up(self) -> None:
         """End an iteration that is under way, as if it had not begun."""
         if self.walker is not None:
+            self.close()
+            self.back_to(self.iteration)
+
+    def close(self) -> None:
+        """End the thread of an iteration that is under way."""
+        if self.walker is not None:
             self.walk("give up")
-            if back:
-                self.undo()
 
     def keep(self) -> None:
         """Be able to come back here."""
         with self.own_generators():
             states = {name: copy.deepcopy(self.things[name].state_dict()) for name in ("game", "batches")}
-        self.past.append(Moment(self.iteration, self.settings, self.parts, self.things, states))
+        self.past.append(Moment(self.iteration, self.settings, self.figures, self.parts, self.things, states))
 
     def restore(self, moment: Moment) -> None:
-        self.iteration, self.settings, self.parts, self.things = moment.iteration, moment.settings, moment.parts, moment.things
+        self.iteration, self.settings, self.figures = moment.iteration, moment.settings, moment.figures
+        self.parts, self.things = moment.parts, moment.things
         with self.own_generators():
             for name, state in moment.states.items():
                 self.things[name].load_state_dict(state)
@@ -180,7 +196,7 @@ class Pane:
         line = np.linspace(-reach, reach, CELLS + 1)
         return np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2).astype(np.float32)
 
-    def measure(self, samples: np.ndarray) -> dict[str, float]:
+    def measure(self, samples: np.ndarray) -> dict[str, float | str]:
         """The last step's figures, the exact distance, the modes; they also become a row of the curves."""
         row = {"iteration": self.iteration, **{name: float(value) for name, value in dict(self.figures).items()}}
         if np.isfinite(samples).all():
@@ -193,9 +209,9 @@ class Pane:
             self.history.append({name: round(value, 6) for name, value in row.items() if np.isfinite(value)})
         if len(self.history) > ROWS:
             del self.history[-2:0:-2]  # every other one, but for the first and the last
-        return row
+        return {name: value if np.isfinite(value) else str(value) for name, value in row.items()}  # JSON has no nan
 
 
 def listed(array: np.ndarray) -> list:
-    """Numbers for JSON, which has no nan."""
+    """Numbers for JSON: a nan is a 0."""
     return np.nan_to_num(np.round(array.astype(float), 7), nan=0.0, posinf=1e9, neginf=-1e9).tolist()

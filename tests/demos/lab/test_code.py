@@ -87,8 +87,7 @@ def test_a_script_is_the_run_to_the_last_bit(name, tmp_path):
 
 def test_a_script_knows_what_was_drawn_undone_and_changed_before_the_start(tmp_path):
     pane = Pane(Settings(width=8, batch=16))
-    pane.change({"points": DRAWN})
-    pane.change({"data": "drawn"})
+    pane.change({"points": DRAWN, "data": "drawn"})
     for _ in range(14):
         pane.iterate()
     pane.change({"optimizer": "OMD"})
