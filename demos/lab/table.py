@@ -15,6 +15,7 @@ PAGE = Path(__file__).with_name("page.html")
 PAUSE = 0.04  # seconds between two frames, at least: more than 25 a second nobody sees
 LONGEST = 0.1  # seconds of iterations between two frames, at most
 PLAYER = 4_500_000  # bytes of recorded frames, at most
+PATIENCE = 30  # seconds for a command to be done
 SPEEDS = (1, 5, 20, 100)  # iterations between two frames
 
 
@@ -39,31 +40,45 @@ class Table:
         name, pane = asked.get("do"), asked.get("pane", 0)
         if not (isinstance(name, str) and type(pane) is int and 0 <= pane < len(self.panes)):
             raise ValueError("expected a command, and one of the panes")
+        self.said = ""
         if name in ("play", "pause"):
             self.playing = name == "play"
         elif name == "speed" and asked.get("to") in SPEEDS:
-            self.speed = asked["to"]
+            self.speed = int(asked["to"])
         elif name in ("iterate", "substep", "undo"):
             self.playing = False
-            for each in self.panes:
+            for each in self.panes if name == "undo" else self.last():
                 getattr(each, name)()
             now = self.panes[0].iteration
             self.recorded = [(at, frame) for at, frame in self.recorded if at < now or name != "undo"]
         elif name == "restart":
-            for each in self.panes:
-                each.begin(each.settings)
-            self.forget()
+            self.begin()
         elif name == "set":
+            before = self.panes[pane].parts[0]
             self.panes[pane].change(asked.get("to"))
+            if self.panes[pane].parts[0] != before:  # it has begun anew, and so do all
+                self.begin()
         elif name == "panes" and asked.get("to") in (1, 2):
             self.playing = False
+            for each in self.panes[1:]:
+                each.close()
             self.panes[1:] = [Pane(self.panes[0].settings)] if asked["to"] == 2 else []
             if asked["to"] == 2:
-                self.panes[0].begin(self.panes[0].settings)  # both from the seed on
+                self.begin()
             self.forget()
         else:
             raise ValueError(f"there is no command {name[:40]!r} like this")
         self.show()
+
+    def last(self) -> list[Pane]:
+        """The panes that are to play now, so that none is more than an iteration ahead of the other."""
+        return [pane for pane in self.panes if pane.iteration == min(each.iteration for each in self.panes)]
+
+    def begin(self) -> None:
+        """All panes from the seed on."""
+        for pane in self.panes:
+            pane.begin(pane.settings)
+        self.forget()
 
     def forget(self) -> None:
         """The player shows one run from its start."""
@@ -75,7 +90,10 @@ class Table:
         """The command's result, or its error, from the table's thread."""
         answer: queue.SimpleQueue = queue.SimpleQueue()
         self.commands.put((command, answer))
-        kind, result = answer.get(timeout=30)
+        try:
+            kind, result = answer.get(timeout=PATIENCE)
+        except queue.Empty:
+            raise ValueError("the table is still busy with what was asked for") from None
         if kind == "error":
             raise result
         return result
@@ -115,25 +133,30 @@ class Table:
         start = time.perf_counter()
         try:
             for _ in range(self.speed):
-                for pane in self.panes:
+                for pane in self.last():
                     pane.iterate()
                 if time.perf_counter() - start > LONGEST or not self.commands.empty():
                     break
+            self.show()
         except Exception as error:  # such as a nan's, in debug mode
             self.playing, self.said = False, f"{error}"
-        self.show()
+            self.tell(self.state | {"playing": False, "said": self.said})
         time.sleep(max(0.0, PAUSE - (time.perf_counter() - start)))
 
     def show(self) -> None:
         """A new frame for the page, and perhaps for the player."""
         frames = [pane.frame() for pane in self.panes]
-        state = {"playing": self.playing, "speed": self.speed, "said": self.said, "panes": frames}
-        with self.news:
-            self.frame, self.number = json.dumps(state), self.number + 1
-            self.news.notify_all()
+        self.tell({"playing": self.playing, "speed": self.speed, "said": self.said, "panes": frames})
         if self.shown % self.every == 0:
             self.record(frames)
         self.shown += 1
+
+    def tell(self, state: dict[str, Any]) -> None:
+        """The page shows this state."""
+        text = json.dumps(state, allow_nan=False)
+        with self.news:
+            self.state, self.frame, self.number = state, text, self.number + 1
+            self.news.notify_all()
 
     def record(self, frames: list[dict[str, Any]]) -> None:
         """One frame for the player, with as many digits as can be seen; when there are too many, every other one goes."""
