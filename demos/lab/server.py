@@ -3,8 +3,10 @@
 import hmac
 import json
 import secrets
+import socket
 import threading
 import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import SimpleQueue
 from typing import Any
@@ -32,6 +34,7 @@ class Server(ThreadingHTTPServer):
         self.address = f"http://127.0.0.1:{self.server_port}/{self.token}/"
         self.free, self.lock = threading.BoundedSemaphore(CONNECTIONS), threading.Lock()
         self.left, self.filled = float(BURST), time.monotonic()
+        self.arriving: dict[socket.socket, float] = {}  # connections with requests under way, since when
 
     def may(self) -> bool:
         """Whether there may be another request now."""
@@ -42,8 +45,21 @@ class Server(ThreadingHTTPServer):
             self.left -= there_is_one
             return there_is_one
 
+    def arrived(self, request: Any) -> None:
+        """The request is here, the whole of it."""
+        self.arriving.pop(request, None)
+
+    def service_actions(self) -> None:
+        """Now and then: end the connections whose requests arrive too slowly."""
+        for request, since in list(self.arriving.items()):
+            if time.monotonic() - since > PATIENCE:
+                self.arrived(request)
+                with suppress(OSError):
+                    request.shutdown(socket.SHUT_RDWR)
+
     def process_request(self, request: Any, client_address: Any) -> None:
         if self.free.acquire(blocking=False):
+            self.arriving[request] = time.monotonic()
             super().process_request(request, client_address)
         else:
             self.shutdown_request(request)
@@ -52,6 +68,7 @@ class Server(ThreadingHTTPServer):
         try:
             super().process_request_thread(request, client_address)
         finally:
+            self.arrived(request)
             self.free.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -67,14 +84,16 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """The page, its events, or what it saves."""
         table = self.server.table
-        match self.asked():
+        name = self.asked()
+        self.server.arrived(self.connection)
+        match name:
             case "":
                 self.reply(200, "text/html", table.page())
             case "events":
                 self.events()
             case "player":
                 self.reply(200, "text/html", table.ask(lambda: table.page(recorded=True)), "laboratory.html")
-            case "script0" | "script1" as name:
+            case "script0" | "script1":
                 self.reply(200, "text/x-python", table.ask(lambda: self.script(int(name[-1]))), "run.py")
             case str():
                 self.reply(404, "text/plain", "there is no such page")
@@ -84,15 +103,17 @@ class Handler(BaseHTTPRequestHandler):
         if self.asked() is None:
             return
         length = self.headers.get("Content-Length", "")
-        if not length.isdecimal() or int(length) > BODY:
+        if not length.isdecimal() or len(length) > 9 or int(length) > BODY:
             self.reply(413, "text/plain", f"a command has at most {BODY:,} bytes")
             return
+        body = self.rfile.read(int(length))
+        self.server.arrived(self.connection)
         try:
-            asked = json.loads(self.rfile.read(int(length)))
+            asked = json.loads(body)
             if not isinstance(asked, dict):
                 raise ValueError("expected a command")
             self.server.table.ask(lambda: self.server.table.do(asked))
-        except (ValueError, TypeError, RecursionError) as error:
+        except Exception as error:
             self.reply(400, "text/plain", f"{error}")
         else:
             self.reply(200, "text/plain", "done")
@@ -101,12 +122,12 @@ class Handler(BaseHTTPRequestHandler):
         """What of the table's is asked for; None, and a refusal, where something is foreign."""
         token, _, name = self.path.lstrip("/").partition("/")
         host, origin = self.headers.get("Host", ""), self.headers.get("Origin")
-        if not self.server.may():
-            self.reply(429, "text/plain", "too many requests")
-        elif host not in self.server.hosts or origin not in (None, *(f"http://{known}" for known in self.server.hosts)):
+        if host not in self.server.hosts or origin not in (None, *(f"http://{known}" for known in self.server.hosts)):
             self.reply(403, "text/plain", "from this machine's own page only")
         elif not hmac.compare_digest(token.encode(), self.server.token.encode()):
             self.reply(403, "text/plain", "this is not the address that was printed")
+        elif not self.server.may():  # after the strangers, who could use up what is the page's
+            self.reply(429, "text/plain", "too many requests")
         else:
             return name
         return None
@@ -119,8 +140,8 @@ class Handler(BaseHTTPRequestHandler):
         """Frame after frame, as long as the page is open. A page that is opened later takes the table over."""
         table, me, number = self.server.table, object(), -1
         table.reader = me
-        self.head(200, "text/event-stream")
         try:
+            self.head(200, "text/event-stream")
             while table.reader is me:
                 frame, newest = table.wait_for(number, BEAT)
                 self.wfile.write(f"data: {frame}\n\n".encode() if newest > number else b": I am here\n\n")

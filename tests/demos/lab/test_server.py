@@ -5,12 +5,14 @@ import json
 import socket
 import threading
 import time
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import pytest
 
 from demos.lab import server as server_module
 from demos.lab import table as table_module
+from demos.lab.pane import Pane
 from demos.lab.server import BODY, CONNECTIONS, Server
 from demos.laboratory import main
 
@@ -149,9 +151,12 @@ def test_a_body_that_is_too_long_is_not_read(server):
 
 
 def test_a_thousand_requests_a_second_are_too_many_and_later_there_are_answers_again(server):
-    found = [ask(server, "/x")[0] for _ in range(300)]
+    assert {ask(server, "/x")[0] for _ in range(300)} == {403}
+    assert do(server, do="iterate")[0] == 200  # strangers use up nothing of the page's
+    server.left = 20.0
+    found = [ask(server, "x")[0] for _ in range(300)]
     assert found.count(429) > 50
-    assert set(found) == {403, 429}
+    assert set(found) == {404, 429}
     until(lambda: do(server, do="iterate")[0] == 200)
 
 
@@ -162,6 +167,57 @@ def test_connections_that_say_nothing_keep_nobody_out_for_long(server, monkeypat
     until(lambda: _answers(server))
     for connection in silent:
         connection.close()
+
+
+def test_a_request_that_trickles_in_keeps_nobody_out_for_long(server, monkeypatch):
+    monkeypatch.setattr(server_module, "PATIENCE", 0.4)
+    slow = [socket.create_connection(("127.0.0.1", server.server_port)) for _ in range(CONNECTIONS)]
+    head = f"POST /{server.token}/do HTTP/1.1\r\nHost: 127.0.0.1:{server.server_port}\r\nContent-Length: 999\r\n\r\n"
+    for i, connection in enumerate(slow):
+        connection.sendall(head[: len(head) if i % 2 else 9].encode())
+
+    def trickle():
+        for connection in slow:
+            with suppress(OSError):
+                connection.send(b"x")
+        return _answers(server)
+
+    until(trickle)
+    for connection in slow:
+        connection.close()
+
+
+def test_an_error_in_the_tables_thread_is_told_and_the_table_goes_on(server, monkeypatch):
+    page = Page(server)
+    with monkeypatch.context() as patch:
+        patch.setattr(Pane, "frame", lambda _: 1 / 0)
+        status, text = do(server, do="iterate")
+        assert (status, text) == (400, "division by zero")
+        do(server, do="play")
+        until(lambda: not server.table.playing)
+        while "division" not in page.next()["said"]:
+            pass
+    assert do(server, do="iterate")[0] == 200
+    assert page_said(server) == ""
+    page.close()
+
+
+def page_said(server):
+    return json.loads(server.table.frame)["said"]
+
+
+def test_a_page_that_is_gone_before_its_first_frame_leaves_the_table_at_rest(server, monkeypatch):
+    do(server, do="play")
+    with monkeypatch.context() as patch:
+        patch.setattr(server_module.Handler, "head", lambda *_: (_ for _ in ()).throw(BrokenPipeError))
+        with pytest.raises(http.client.HTTPException):
+            ask(server, "events")
+    until(lambda: server.table.reader is None and not server.table.playing)
+
+
+def test_a_speed_is_a_whole_number(server):
+    do(server, do="speed", to=20.0)
+    assert type(server.table.speed) is int
 
 
 def _answers(server):
@@ -261,6 +317,31 @@ def test_two_panes_begin_alike(server):
     do(server, do="iterate")
     a, b = (json.loads(server.table.frame)["panes"][i]["samples"] for i in (0, 1))
     assert a != b
+
+
+def test_two_panes_stay_together(server):
+    do(server, do="panes", to=2)
+    do(server, do="set", pane=1, to={"k": 5})
+    at = lambda: [pane.iteration for pane in server.table.panes]  # noqa: E731
+    while at() != [1, 0]:
+        do(server, do="substep")
+    do(server, do="iterate")
+    assert at() == [1, 1]
+    do(server, do="iterate")
+    do(server, do="substep")
+    do(server, do="set", pane=1, to={"width": 16})  # both from the seed on
+    assert at() == [0, 0]
+    assert [at for at, _ in server.table.recorded] == [0]
+
+
+def test_a_pane_that_is_closed_leaves_no_thread_behind(server):
+    before = threading.active_count()
+    for _ in range(5):
+        do(server, do="panes", to=2)
+        do(server, do="substep")
+        do(server, do="panes", to=1)
+        do(server, do="undo")
+    until(lambda: threading.active_count() <= before)
 
 
 @pytest.mark.parametrize("port", ["x", "-1", "65536", "1.5"])
