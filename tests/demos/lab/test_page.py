@@ -97,10 +97,11 @@ def test_a_lesson(table):
     box = table.run("(b => [b.left, b.top, b.width, b.height])(panes[0].plane.getBoundingClientRect())")
     at = [(box[0] + box[2] * a, box[1] + box[3] * b) for a, b in ((0.3, 0.3), (0.35, 0.3), (0.4, 0.35), (0.6, 0.7))]
     table.browser.drag(*at)
+    table.browser.drag(at[0], (2, 2))  # beyond the plane
     for key in ("ArrowLeft", "ArrowUp", "Enter"):  # and without a mouse
         table.browser.press(key)
     drawn = table.run("panes[0].drawn")
-    assert len(drawn) == 25
+    assert len(drawn) == 30
     assert np.allclose(drawn[0], (-0.6, 0.6), atol=0.06)
     assert np.allclose(drawn[-1], (-0.05, 0.05), atol=0.06)
     table.step("Use the drawing", "state.panes[0].settings.data === 'drawn' && panes[0].drawn === null")
@@ -125,6 +126,8 @@ def test_a_lesson(table):
     table.choose("lr_D", "-1")
     table.until("document.getElementById('said').textContent.startsWith('lr_D: expected')")
     assert table.run("panes[0].inputs.lr_D.value") == "0.0125"
+    table.choose("lr_G", "")  # no number
+    table.until("document.getElementById('said').textContent.startsWith('lr_G: expected')")
     table.choose("game", "WGAN-GP")
     table.until("state.panes[0].settings.game === 'WGAN-GP'")
     table.step("One iteration", f"state.panes[0].iteration === {played + 1}")
@@ -202,6 +205,15 @@ def test_keys_play_it(table):
     table.until("state.playing")
     table.browser.press(" ")
     table.until("!state.playing")
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_run_that_diverges_is_shown(table):
+    for name, value in (("optimizer", "SGD"), ("lr_D", "10"), ("lr_G", "10")):
+        table.choose(name, value)
+    table.until("state.panes[0].settings.lr_G === 10")
+    table.press("Play")
+    table.until("panes[0].root.querySelector('.figures').textContent.includes('nan')")
 
 
 def test_reloading_goes_on_where_it_was(table):
