@@ -51,6 +51,7 @@ def run_script(pane, tmp_path):
         {"points": [[0, 0, 0]]},
         {"points": [["0", 0]]},
         {"points": [[3, 0]]},
+        {"points": [[2.1, 0]]},
         {"points": [[float("nan"), 0]]},
         {"points": [[True, 0]]},
         {"points": [[0.0, 0.0]] * 3001},

@@ -120,6 +120,36 @@ def test_what_is_undone_has_left_no_figures():
     assert pane.frame()["figures"] == before["figures"]
 
 
+def test_what_is_undone_is_no_longer_shown():
+    pane = Pane(SMALL)
+    pane.iterate()
+    before = pane.frame()
+    assert before["figures"].keys() > {"loss_D", "distance", "modes"}
+    history = list(before["history"])
+    pane.change({"data": "grid"})
+    assert pane.frame()["figures"]["of"] == 25
+    pane.iterate()
+    assert pane.frame()["history"][-1]["iteration"] == 2
+    pane.undo(), pane.undo(), pane.iterate()
+    after = pane.frame()
+    assert (after["data"], after["history"]) == (before["data"], history)
+
+
+def test_an_optimizer_a_rate_and_l_change_together():
+    pane = Pane(SMALL)
+    pane.change({"l": 4})
+    assert pane.things["game"].l == 4
+    pane.change({"optimizer": "SGD", "lr_D": 0.5})
+    assert type(pane.things["game"].opt_D).__name__ == "SGD"
+    assert pane.things["game"].opt_D.lr == 0.5
+
+
+def test_the_plane_and_the_grid_of_z_reach_as_far_as_they_say():
+    assert (PLANE[0].tolist(), PLANE[-1].tolist()) == ([-1.5, -1.5], [1.5, 1.5])
+    for noise, reach in (("uniform", 1.0), ("normal", 2.0)):
+        assert np.abs(Pane(Settings(noise=noise, width=2)).lattice()).max() == reach
+
+
 def test_a_change_in_the_midst_of_an_iteration_stays():
     pane = Pane(SMALL)
     pane.iterate()

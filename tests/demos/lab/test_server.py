@@ -81,6 +81,8 @@ def test_the_page_comes_with_what_it_needs_to_know(server):
     assert known["frames"] is None
     assert "default-src 'none'" in headers["Content-Security-Policy"]
     assert "http" not in headers["Content-Security-Policy"]
+    assert headers["Cache-Control"] == "no-store"
+    assert (headers["Referrer-Policy"], headers["X-Frame-Options"]) == ("no-referrer", "DENY")
 
 
 def test_only_this_machine_can_reach_it(server):
@@ -292,6 +294,19 @@ def test_what_is_saved(server):
     assert (status, headers["Content-Disposition"]) == (200, 'attachment; filename="laboratory.html"')
     frames = json.loads(text.partition("const KNOWN = ")[2].partition(";\n")[0])["frames"]
     assert [frame["panes"][0]["iteration"] for frame in frames] == [0, 1, 2, 3]
+
+
+def test_a_player_has_nothing_of_what_was_undone(server):
+    for command in ("iterate", "iterate", "iterate", "undo", "undo", "iterate"):
+        do(server, do=command)
+    assert [at for at, _ in server.table.recorded] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("command", ["iterate", "substep", "undo"])
+def test_a_single_step_pauses_the_game(server, command):
+    do(server, do="play")
+    do(server, do=command)
+    assert not server.table.playing
 
 
 def test_a_long_recording_stays_below_its_size(server, monkeypatch):
