@@ -15,4 +15,6 @@ if hasattr(sys.stdout, "reconfigure"):  # a notebook's has no encoding
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # Python looks for the demos in the folders of the chapters, too: `python -m demos.gan` finds demos/the_game/gan.py.
-__path__ += sorted(str(file.parent) for file in Path(__file__).parent.glob("*/__init__.py") if file.parent.name != "kit")
+__path__ += sorted(
+    str(file.parent) for file in Path(__file__).parent.glob("*/__init__.py") if file.parent.name not in ("kit", "lab")
+)

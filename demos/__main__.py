@@ -4,13 +4,14 @@
     python -m demos NAME [options]    run one demo; --quick: in seconds; --help: its options
     python -m demos all [options]     run all of them, one after the other; --help: the options
     python -m demos tour              six steps from x * x to a GAN's step, each with its trace; see demos/tour.ipynb
+    python -m demos lab               the laboratory table: play the game on a page in the browser
     python -m demos names             the names alone, one a line
     python -m demos readme            put what is recorded in demos/results into README's tables
 
 For names that the Tab key completes, give bash a command of its own for the demos:
 
     demo() { python -m demos "$@"; }
-    complete -W "all tour readme $(python -m demos names)" demo
+    complete -W "all tour lab readme $(python -m demos names)" demo
 """
 
 import argparse
@@ -59,6 +60,8 @@ def main(argv: Sequence[str] = ()) -> None:
             print(docstring(Path(__file__)))
         case ["tour", *options]:
             importlib.import_module("demos.tour").main(options)  # here, not above: the list needs no packages
+        case ["lab", *options]:
+            importlib.import_module("demos.laboratory").main(options)
         case ["names"]:
             print(*names(), sep="\n")
         case ["readme"]:
@@ -91,7 +94,7 @@ def run_one(name: str, options: Sequence[str]) -> None:
 
 def unknown(name: str) -> str:
     """What to say to a name that no demo has, on one line."""
-    *others, last = get_close_matches(name, [*names(), "all", "tour", "names", "readme"]) or [""]
+    *others, last = get_close_matches(name, [*names(), "all", "tour", "lab", "names", "readme"]) or [""]
     advice = f"did you mean {', '.join(others)}{' or ' if others else ''}{last}?" if last else "python -m demos lists them"
     return f"there is no demo {name!r}; {advice}"
 
@@ -136,6 +139,7 @@ def print_list() -> None:
     """Print each chapter's sentence; and each demo's name, what it shows, and the sentence on the slide that it is about."""
     print("python -m demos NAME runs a demo (--quick: in seconds; --help: its options), python -m demos all runs all of them.")
     print(f"python -m demos tour is where to begin: {described(FOLDER / 'tour.py')[0]}")
+    print(f"python -m demos lab is for a class: {described(FOLDER / 'laboratory.py')[0]}")
     for chapter in CHAPTERS:
         print(f"\n{described(FOLDER / chapter / '__init__.py')[0]}  (demos/{chapter}/)\n")
         for name in demos_in(chapter):

@@ -43,6 +43,39 @@ KEYS = {
     " ": 32,
 }
 
+# A page's texts, [contrast with what is behind it, text, colour, background], the faintest first
+CONTRAST = """(() => {
+  const numbers = colour => colour.match(/[\\d.]+/g).map(Number);
+  const light = colour => {
+    const [r, g, b] = numbers(colour).map(c => c / 255).map(c => c <= .03928 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4);
+    return .2126 * r + .7152 * g + .0722 * b;
+  };
+  const solid = colour => colour.startsWith("rgb") && (numbers(colour)[3] ?? 1) === 1;
+  const ground = element => {
+    const near = element.closest(".chip, .badge")?.querySelector("circle, rect")
+      ?? element.closest(".node")?.querySelector("rect.box:not(:has(~ rect.box))");
+    if (near) return getComputedStyle(near).fill;
+    for (let e = element; e; e = e.parentElement) {
+      const colour = getComputedStyle(e).backgroundColor;
+      if (solid(colour)) return colour;
+    }
+    return "rgb(255, 255, 255)";
+  };
+  const found = [];
+  for (const element of document.querySelectorAll("body *")) {
+    if (element.closest(".hidden, script, noscript, title, [aria-hidden]")) continue;
+    if (getComputedStyle(element).visibility === "hidden") continue;
+    const own = [...element.childNodes].some(n => n.nodeType === 3 && n.textContent.trim());
+    const input = element.matches("input[type=search]");
+    if (!own && !input) continue;
+    const style = getComputedStyle(element, input ? "::placeholder" : null);
+    const text = element instanceof SVGElement ? style.fill : style.color;
+    const [a, b] = [light(text), light(ground(element))];
+    found.push([(Math.max(a, b) + .05) / (Math.min(a, b) + .05), element.textContent.slice(0, 40), text, ground(element)]);
+  }
+  return found.sort((a, b) => a[0] - b[0]);
+})()"""
+
 
 def executable() -> str | None:
     """Where Chromium is, or None."""
@@ -119,11 +152,11 @@ class Browser:
         elif event == "Page.loadEventFired":
             self._loaded = True
 
-    def open(self, path: Path) -> float:
-        """Open a file; returns the seconds until it was loaded."""
+    def open(self, page: Path | str) -> float:
+        """Open a file, or an address; returns the seconds until it was loaded."""
         self.errors, self.requests, self._loaded = [], [], False
         start = time.perf_counter()
-        self.call("Page.navigate", url=path.resolve().as_uri())
+        self.call("Page.navigate", url=page if isinstance(page, str) else page.resolve().as_uri())
         while not self._loaded:
             self._next()
         return time.perf_counter() - start
@@ -154,6 +187,13 @@ class Browser:
     def hover(self, x: float, y: float) -> None:
         """Move the mouse to this point of the window."""
         self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+
+    def drag(self, *points: tuple[float, float]) -> None:
+        """Press the button at the first of these points, and move over the others."""
+        for i, (x, y) in enumerate(points):
+            kind = "mouseMoved" if i else "mousePressed"
+            self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", buttons=1, clickCount=1)
+        self.call("Input.dispatchMouseEvent", type="mouseReleased", x=x, y=y, button="left", clickCount=1)
 
     def picture(self, path: Path) -> None:
         """Save what the window shows as a PNG."""

@@ -45,7 +45,7 @@ def test_the_commands_install_extras_that_exist_and_run_modules_that_exist():
     assert all(re.search(rf"^{extra} = \[", project, flags=re.MULTILINE) for extra in extras)
     named = re.findall(r"-m\s+demos (\w+)", README)
     assert len(named) > 5
-    assert set(named) <= {*names(), "all", "tour", "readme", "NAME"}
+    assert set(named) <= {*names(), "all", "tour", "lab", "readme", "NAME"}
 
 
 def test_every_demo_is_in_a_table():

@@ -40,7 +40,7 @@ except KeyboardInterrupt:
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
 
 
-CHAPTERS = {file.parent for file in everything.FOLDER.glob("*/__init__.py")} - {everything.FOLDER / "kit"}
+CHAPTERS = {file.parent for file in everything.FOLDER.glob("*/__init__.py") if file.parent.name not in ("kit", "lab")}
 FILES = {path.stem: path for chapter in CHAPTERS for path in chapter.glob("*.py") if "def main(argv" in path.read_text("utf-8")}
 every_demo = pytest.mark.parametrize("name", sorted(FILES))
 

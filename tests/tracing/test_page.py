@@ -13,7 +13,7 @@ import minigan as mg
 from minigan import data, games, optim
 from minigan.tracing import page
 from minigan.tracing.rows import MAP, Place, TensorEntry, Update, Value
-from tests.browser import Browser, executable
+from tests.browser import CONTRAST, Browser, executable
 from tests.tracing import steps
 
 SIZES = [(1280, 720), (1920, 1080)]
@@ -419,38 +419,6 @@ def test_what_did_batch_norms_backward_add_up(opened, trace):
 
 
 # --- for everybody ------------------------------------------------------------------------------------------------------
-
-CONTRAST = """(() => {
-  const numbers = colour => colour.match(/[\\d.]+/g).map(Number);
-  const light = colour => {
-    const [r, g, b] = numbers(colour).map(c => c / 255).map(c => c <= .03928 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4);
-    return .2126 * r + .7152 * g + .0722 * b;
-  };
-  const solid = colour => colour.startsWith("rgb") && (numbers(colour)[3] ?? 1) === 1;
-  const ground = element => {
-    const near = element.closest(".chip, .badge")?.querySelector("circle, rect")
-      ?? element.closest(".node")?.querySelector("rect.box:not(:has(~ rect.box))");
-    if (near) return getComputedStyle(near).fill;
-    for (let e = element; e; e = e.parentElement) {
-      const colour = getComputedStyle(e).backgroundColor;
-      if (solid(colour)) return colour;
-    }
-    return "rgb(255, 255, 255)";
-  };
-  const found = [];
-  for (const element of document.querySelectorAll("body *")) {
-    if (element.closest(".hidden, script, noscript, title, [aria-hidden]")) continue;
-    if (getComputedStyle(element).visibility === "hidden") continue;
-    const own = [...element.childNodes].some(n => n.nodeType === 3 && n.textContent.trim());
-    const input = element.matches("input[type=search]");
-    if (!own && !input) continue;
-    const style = getComputedStyle(element, input ? "::placeholder" : null);
-    const text = element instanceof SVGElement ? style.fill : style.color;
-    const [a, b] = [light(text), light(ground(element))];
-    found.push([(Math.max(a, b) + .05) / (Math.min(a, b) + .05), element.textContent.slice(0, 40), text, ground(element)]);
-  }
-  return found.sort((a, b) => a[0] - b[0]);
-})()"""
 
 
 @pytest.mark.parametrize("name", ["gan", "nan", "dcgan"])

@@ -1,0 +1,293 @@
+"""A run on the table: sub-steps, the way back, and what it shows."""
+
+import json
+import random
+import threading
+
+import numpy as np
+import pytest
+
+import minigan as mg
+from demos.lab import pane as pane_module
+from demos.lab.code import GAMES, Settings
+from demos.lab.pane import EVERY, PLANE, Pane
+from minigan import Tensor, no_grad, random_numbers
+from tests.demos.lab.test_code import parameters
+
+SMALL = Settings(width=8, batch=16)
+
+
+def same(a, b):
+    return all(np.array_equal(p, q) for p, q in zip(a, b, strict=True))
+
+
+def substeps(pane):
+    """The names of an iteration's sub-steps, played one by one."""
+    names, start = [], pane.iteration
+    while pane.iteration == start:
+        pane.substep()
+        names += [pane.walker.substep["name"]] if pane.walker else []
+    return names
+
+
+def test_a_gans_substeps_are_those_of_the_algorithms_box():
+    of_d = ["x and z", "G(z)", "D(x)", "D(G(z))", "loss_D", "loss", "backward", "update D: Adam"]
+    of_g = ["x and z", "G(z)", "D(G(z))", "loss_G", "backward", "update G: Adam"]
+    assert substeps(Pane(SMALL)) == of_d + of_g
+
+
+def test_k_and_l_repeat_the_players_substeps():
+    pane = Pane(Settings(width=8, batch=16, k=3, l=2))
+    names = substeps(pane)
+    assert names.count("update D: Adam") == 3
+    assert names.count("update G: Adam") == 2
+
+
+@pytest.mark.parametrize("game", GAMES)
+def test_substeps_compute_what_an_iteration_computes_to_the_last_bit(game):
+    settings = Settings(game=game, width=8, batch=16)
+    a, b = Pane(settings), Pane(settings)
+    substeps(a)
+    a.substep()  # and the next one from its midst
+    a.iterate()
+    b.iterate()
+    b.iterate()
+    assert (a.iteration, b.iteration) == (2, 2)
+    assert same(parameters(a), parameters(b))
+    assert dict(a.figures) == dict(b.figures)
+
+
+def test_d_has_changed_after_its_update_and_g_has_not():
+    pane = Pane(SMALL)
+    before = pane.frame()
+    while pane.walker is None or not pane.walker.substep["name"].startswith("update D"):
+        pane.substep()
+        at = pane.walker.substep["name"].startswith("update D")
+        now = pane.frame()
+        assert (now["opinion"] == before["opinion"]) is not at
+        assert now["samples"] == before["samples"]
+
+
+def test_every_row_of_a_substep_has_its_formula_and_its_line():
+    pane = Pane(SMALL)
+    rows = []
+    while pane.iteration == 0:
+        pane.substep()
+        rows += pane.walker.substep["rows"] if pane.walker else []
+    kinds = {row["kind"] for row in rows}
+    assert kinds == {"forward", "backward", "update", "walk", "cut"}
+    assert all(row["at"].rpartition(":")[2].isdigit() for row in rows)
+    assert all(row["formula"] and row["value"] for row in rows if row["kind"] in ("forward", "backward", "update"))
+    softplus = next(row for row in rows if row["kind"] == "backward" and "softplus" in row["text"])
+    assert (softplus["formula"], softplus["at"].partition(":")[0]) == ("g * sigmoid(x)", "ops/activations.py")
+
+
+def test_an_iteration_that_is_given_up_has_not_been():
+    pane, other = Pane(SMALL), Pane(SMALL)
+    for _ in range(3):
+        pane.iterate(), other.iterate()
+    for _ in range(9):  # beyond D's update
+        pane.substep()
+    pane.undo()
+    assert pane.walker is None
+    assert pane.iteration == 3
+    assert same(parameters(pane), parameters(other))
+    pane.iterate(), other.iterate()
+    assert same(parameters(pane), parameters(other))
+
+
+@pytest.mark.parametrize("game", ["GAN", "WGAN-GP"])
+def test_undo_goes_back_one_by_one_to_the_bit(game):
+    pane, seen = Pane(Settings(game=game, width=8, batch=16)), []
+    for _ in range(EVERY + 4):
+        seen.append(parameters(pane))
+        pane.iterate()
+    for i in reversed(range(EVERY + 4)):
+        pane.undo()
+        assert pane.iteration == i
+        assert same(parameters(pane), seen[i])
+    pane.undo()  # there is nothing before
+    assert pane.iteration == 0
+
+
+def test_what_is_undone_has_left_no_figures():
+    pane = Pane(SMALL)
+    for _ in range(EVERY):
+        pane.iterate()
+    before = pane.frame()
+    pane.iterate()
+    pane.undo()
+    assert pane.frame()["figures"] == before["figures"]
+
+
+def test_what_is_undone_is_no_longer_shown():
+    pane = Pane(SMALL)
+    pane.iterate()
+    before = pane.frame()
+    assert before["figures"].keys() > {"loss_D", "distance", "modes"}
+    history = list(before["history"])
+    pane.change({"data": "grid"})
+    assert pane.frame()["figures"]["of"] == 25
+    pane.iterate()
+    assert pane.frame()["history"][-1]["iteration"] == 2
+    pane.undo(), pane.undo(), pane.iterate()
+    after = pane.frame()
+    assert (after["data"], after["history"]) == (before["data"], history)
+
+
+def test_an_optimizer_a_rate_and_l_change_together():
+    pane = Pane(SMALL)
+    pane.change({"l": 4})
+    assert pane.things["game"].l == 4
+    pane.change({"optimizer": "SGD", "lr_D": 0.5})
+    assert type(pane.things["game"].opt_D).__name__ == "SGD"
+    assert pane.things["game"].opt_D.lr == 0.5
+
+
+def test_the_plane_and_the_grid_of_z_reach_as_far_as_they_say():
+    assert (PLANE[0].tolist(), PLANE[-1].tolist()) == ([-1.5, -1.5], [1.5, 1.5])
+    for noise, reach in (("uniform", 1.0), ("normal", 2.0)):
+        assert np.abs(Pane(Settings(noise=noise, width=2)).lattice()).max() == reach
+
+
+def test_a_change_in_the_midst_of_an_iteration_stays():
+    pane = Pane(SMALL)
+    pane.iterate()
+    for asked in ({"lr_D": 0.5}, {"k": 3}):
+        pane.substep()
+        pane.change(asked)
+    assert (pane.settings.lr_D, pane.settings.k) == (0.5, 3)
+    assert (pane.things["game"].opt_D.lr, pane.things["game"].k) == (0.5, 3)
+
+
+def test_a_step_that_fails_has_not_been(monkeypatch):
+    for play in (Pane.iterate, substeps):
+        pane, other = Pane(SMALL), Pane(SMALL)
+        pane.iterate(), other.iterate()
+        with monkeypatch.context() as patch:
+            patch.setattr(type(pane.things["opt_G"]), "step", lambda _: 1 / 0)
+            pane.keep()  # so that the way back needs no step
+            with pytest.raises(ZeroDivisionError):
+                play(pane)
+        pane.iterate(), other.iterate()
+        assert same(parameters(pane), parameters(other))
+
+
+def test_a_new_beginning_leaves_no_thread_behind():
+    pane, before = Pane(SMALL), threading.active_count()
+    for _ in range(3):
+        pane.substep()
+        pane.begin(SMALL)
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_any_sequence_is_what_its_lines_compute(seed):
+    rng, pane = random.Random(seed), Pane(Settings(width=4, batch=4))
+    choices = [("game", list(GAMES)), ("optimizer", ["Adam", "SGD", "OMD"]), ("lr_D", [0.0, 0.1]), ("k", [1, 3])]
+    choices += [("data", ["ring", "moons"]), ("batch", [1, 8]), ("seed", [1, 2])]
+    for _ in range(60):
+        match rng.choice(["iterate", "iterate", "substep", "substep", "undo", "change"]):
+            case "change":
+                name, values = rng.choice(choices[: -1 if rng.random() < 0.9 else None])
+                asked = {name: rng.choice(values)}
+                pane.change(asked)
+                assert asked.items() <= pane.settings.shown().items()
+            case name:
+                getattr(pane, name)()
+    if pane.walker is not None:
+        pane.undo()
+    replay = {"print": lambda *_: None}
+    with random_numbers.own_generators():
+        exec(pane.script(), replay)
+    assert same(parameters(pane), [p.numpy() for p in (*replay["G"].parameters(), *replay["D"].parameters())])
+
+
+def test_two_panes_do_not_disturb_each_other():
+    settings = Settings(game="WGAN-GP", width=8, batch=16)  # draws from minigan's default generator
+    a, b, alone = Pane(settings), Pane(settings), Pane(settings)
+    for _ in range(3):
+        a.iterate(), b.substep(), b.iterate()
+    for _ in range(3):
+        alone.iterate()
+    assert same(parameters(a), parameters(alone))
+    assert same(parameters(b), parameters(alone))
+
+
+def test_minigans_own_generator_is_left_alone():
+    mg.seed(5)
+    Pane(Settings(game="WGAN-GP", width=8, batch=16)).iterate()
+    assert random_numbers.generator().random() == np.random.default_rng(5).random()
+
+
+def test_a_setting_that_is_refused_changes_nothing():
+    pane = Pane(SMALL)
+    pane.substep()
+    with pytest.raises(ValueError, match="whole number"):
+        pane.change({"k": 0})
+    assert pane.settings == SMALL
+    assert pane.walker is not None
+
+
+def test_a_rate_changes_in_the_midst_of_a_run_and_the_networks_stay():
+    pane = Pane(SMALL)
+    pane.iterate()
+    before = parameters(pane)
+    pane.change({"lr_D": 0.5, "game": "hinge", "optimizer": "SGD"})
+    assert same(parameters(pane), before)
+    assert pane.things["game"].opt_D.lr == 0.5
+    pane.change({"width": 4})
+    assert pane.iteration == 0
+
+
+# --- what it shows ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("game", GAMES)
+def test_arrows_are_minus_the_gradient_and_the_map_is_d(game):
+    pane = Pane(Settings(game=game, width=8, batch=16))
+    pane.iterate()
+    frame, playing = pane.frame(), pane.things["game"]
+    x = Tensor(np.array(frame["samples"]), requires_grad=True, dtype="float32")
+    logits = playing.D(x)
+    if game.startswith("GAN"):  # -log D, or log(1 - D), of each sample
+        p = mg.sigmoid(logits)
+        loss = mg.log(1 - p).sum() if game == "GAN, saturating" else -mg.log(p).sum()
+    else:
+        loss = -logits.sum()
+    np.testing.assert_allclose(frame["arrows"], -mg.grad(loss, x)[0].numpy(), atol=1e-6)
+    with no_grad():
+        opinion = playing.D(Tensor(PLANE))
+        opinion = mg.sigmoid(opinion) if game.startswith("GAN") else opinion
+    np.testing.assert_allclose(frame["opinion"], opinion.numpy().reshape(-1), atol=1e-6)
+
+
+def test_looking_changes_nothing():
+    a, b = Pane(SMALL), Pane(SMALL)
+    for _ in range(3):
+        a.iterate(), b.iterate()
+        a.frame()
+        b.substep(), b.frame(), b.undo()
+    assert same(parameters(a), parameters(b))
+
+
+def test_the_curves_keep_their_ends_and_stay_short(monkeypatch):
+    monkeypatch.setattr(pane_module, "ROWS", 20)
+    pane = Pane(Settings(width=2, batch=2))
+    for _ in range(100):
+        pane.iterate()
+        pane.measure(np.full((256, 2), np.nan))
+    steps = [row["iteration"] for row in pane.history]
+    assert len(steps) <= 20
+    assert (steps[0], steps[-1]) == (1, 100)
+    assert steps == sorted(set(steps))
+
+
+def test_a_nan_is_shown_and_stops_nothing():
+    pane = Pane(Settings(width=4, batch=8, lr_G=10.0, lr_D=10.0, optimizer="SGD", game="WGAN-GP"))
+    with np.errstate(all="ignore"):
+        for _ in range(60):
+            pane.iterate()
+        frame = pane.frame()
+    assert frame["figures"]["loss_D"] in ("nan", "inf", "-inf")
+    json.dumps(frame, allow_nan=False)  # a browser reads no nan
