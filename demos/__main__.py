@@ -34,7 +34,7 @@ CHAPTERS = {  # in the lectures' order, from a network's gradients to attacks; w
     "gradients": ("ladder", "saddle", "detach"),
     "the_game": ("transform", "gan", "optimal_discriminator", "convergence"),
     "training": ("saturation", "perfect_discriminator", "tempo", "equilibrium", "collapse", "coadaptation", "hacks"),
-    "generative_models": ("autoencoder", "pretraining", "vae", "boltzmann", "latent"),
+    "generative_models": ("autoencoder", "pretraining", "vae", "fair", "boltzmann", "latent"),
     "architectures": ("cgan", "conditioning", "dcgan", "began"),
     "wasserstein": ("earth_mover", "learning_curves", "wgan", "limit_cycles"),
     "adversarial_examples": ("fgsm", "dimension", "fooled", "adversarial_training", "patch", "manifold_defense"),
