@@ -142,9 +142,11 @@ def experiment(
     vae = FairVAE(settings.z, settings.width)
     weight = settings.weight if kind == "fair" else 0.0
     name = f"{kind}, seed {seed}"
-    autoencoders.train(
-        lambda x, s: vae.terms(x, s, weight), [vae], [x, s], name, settings.steps, settings.batch, settings.lr
-    )  # fmt: skip
+
+    def objective(x, s):
+        return vae.terms(x, s, weight)
+
+    autoencoders.train(objective, [vae], [x, s], name, settings.steps, settings.batch, settings.lr)
     z, other_z = codes(vae, x, s), codes(vae, others, other_s)
     found = {"s": rightly_read(z, s, other_z, other_s, 2, settings, f"{name}: s")}
     found["class"] = rightly_read(z, y, other_z, classes, 10, settings, f"{name}: class")
@@ -223,7 +225,7 @@ def said(m: dict[str, float]) -> str:
 def picture(runs: dict[str, list[dict]]) -> plt.Figure:
     """What is read from z, seed by seed; and digits, decoded with either s."""
     figure, (left, right) = slide(1, 2, height=5.2, width_ratios=(2, 3))
-    for i, (what, it) in enumerate(WHAT.items()):
+    for i, what in enumerate(WHAT):
         for j, kind in enumerate(KINDS):
             values = [100 * run[what] for run in runs[kind]]
             label = KINDS[kind] if i == 0 else None
