@@ -1,4 +1,4 @@
-"""The demo of the variational fair autoencoder: the MMD, the slant, gradients of the loss, a quick run."""
+"""The demo of the variational fair autoencoder: the MMD, the colours, gradients of the loss, a quick run."""
 
 import numpy as np
 import pytest
@@ -60,7 +60,7 @@ def test_the_losses_gradients_reach_both_networks_and_are_right():
     for p in parameters:
         p.data = p.data.astype("float64")
     rng = np.random.default_rng(0)
-    x, s, epsilon = rng.random((6, 784)), np.array([0, 1, 1, 0, 0, 1]), rng.standard_normal((6, 2))
+    x, s, epsilon = rng.random((6, demo.PIXELS)), np.array([0, 1, 1, 0, 0, 1]), rng.standard_normal((6, 2))
     vae.prior = lambda n: epsilon
     chosen = [(p, i) for p in parameters for i in rng.choice(p.size, min(3, p.size), replace=False)]
 
@@ -82,7 +82,7 @@ def test_the_losses_gradients_reach_both_networks_and_are_right():
 def test_encoder_and_decoder_are_told_s():
     mg.seed(0)
     vae = demo.FairVAE(2, 4)
-    x, zeros, ones = normal(3, 784).astype("float32"), np.zeros(3), np.ones(3)
+    x, zeros, ones = normal(3, demo.PIXELS).astype("float32"), np.zeros(3), np.ones(3)
     assert not np.allclose(vae.encode(x, zeros)[0].numpy(), vae.encode(x, ones)[0].numpy())
     z = Tensor(normal(3, 2).astype("float32"))
     assert not np.allclose(vae.decode(z, zeros).numpy(), vae.decode(z, ones).numpy())
@@ -91,19 +91,12 @@ def test_encoder_and_decoder_are_told_s():
 # --- the data -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_column_leans_to_the_side_that_s_says():
-    x = np.zeros((2, 1, 28, 28))
-    x[:, 0, :, 14] = 1
-    left, right = demo.slanted(x, np.array([0, 1]), 0.4).reshape(2, 28, 28)
-    middle = np.arange(28)
-    top, bottom = (np.average(middle, weights=right[row]) for row in (0, 27))
-    assert top - bottom == pytest.approx(0.4 * 27)
-    assert np.average(middle, weights=left[0]) - np.average(middle, weights=left[27]) == pytest.approx(-0.4 * 27)
-
-
-def test_no_slant_changes_nothing():
+def test_s_is_a_digits_colour():
     x = np.random.default_rng(0).random((3, 1, 28, 28))
-    np.testing.assert_allclose(demo.slanted(x, np.array([0, 1, 1]), 0.0), x.reshape(3, -1), rtol=1e-6)
+    red, green = demo.coloured(x, np.array([0, 1, 0])).reshape(3, 2, 784).transpose(1, 0, 2)
+    grey = x.reshape(3, -1).astype("float32")
+    np.testing.assert_array_equal(red, grey * [[1], [0], [1]])
+    np.testing.assert_array_equal(green, grey * [[0], [1], [0]])
 
 
 # --- the demo -----------------------------------------------------------------------------------------------------------
@@ -125,9 +118,9 @@ def test_the_figures_are_of_the_worst_seed(tmp_path):
     told = [{"s": s, "class": c, "error": 0.01} for s, c in ((0.9, 0.95), (0.7, 0.94))]
     fair = [{"s": s, "class": c, "error": 0.01} for s, c in ((0.51, 0.90), (0.56, 0.94))]
     demo.measure(claim, {"told s": told, "fair": fair})
-    assert claim.metrics["the slant from z, with the term, worst seed"] == 0.56
+    assert claim.metrics["the colour from z, with the term, worst seed"] == 0.56
     assert claim.metrics["the class from z, lost by the term, worst seed"] == pytest.approx(0.05)
-    assert claim.metrics["the slant from z, without the term, worst seed"] == 0.7
+    assert claim.metrics["the colour from z, without the term, worst seed"] == 0.7
     assert list(claim.holds.values()) == [False, False, True]
 
 
