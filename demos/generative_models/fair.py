@@ -2,11 +2,12 @@
 
 Slide: "Variational autoencoders (see also: Variational fair autoencoder)" (CMU)
 
-    loss = -ELBO + lambda MMD^2(z of s = 0, z of s = 1)        Q(z | x, s),  P(x | z, s)
+    loss = -ELBO - alpha log q(y | z) + lambda MMD^2(z of s = 0, z of s = 1)        Q(z | x, s),  P(x | z, s)
     MMD^2 = mean k(z0, z0') + mean k(z1, z1') - 2 mean k(z0, z1),  k(z, z') = exp(-|z - z'|^2 / d)        (equations 6, 7)
 
-s is what the code is to be silent about: here, whether a digit is red or green, each with a chance of 1/2. Encoder and decoder are told s, so z need not say it; but nothing forbids it, either. The term on the codes forbids it: two
-sets of points have an MMD of 0 only if they have the same distribution.
+s is what the code is to be silent about: here, whether a digit is red or green, each with a chance of 1/2. Encoder and decoder
+are told s, so z need not say it; but nothing forbids it, either. The term on the codes forbids it: two sets of points have an
+MMD of 0 only if they have the same distribution. (Without the term for the class y, a red 3 may get the code of a green 8.)
 
 What to look for: how often a classifier that sees z alone is right about s, and about the class, with the term and without. And
 in the picture, the same z decoded with one s and with the other: the digit stays, and its colour is what was asked for.
@@ -36,46 +37,52 @@ class Settings:
 
     seeds: int = 3
     z: int = 16  # dimensions of the code
-    width: int = 256  # of all hidden layers
-    steps: int = 4000
-    batch: int = 128
-    lr: float = 1e-3  # Adam's, falling to 0
-    weight: float = 1000.0  # lambda, in nats
-    judge_steps: int = 3000  # of the classifiers that look for s, and for the class, in z
+    width: int = 128  # of all hidden layers
+    steps: int = 1500
+    batch: int = 1024  # large, for the MMD of two small samples is mostly chance
+    lr: float = 3e-3  # Adam's, falling to 0
+    alpha: float = 100.0  # weight of the class
+    weight: float = 2000.0  # lambda, in nats
+    judge_steps: int = 1500  # of the classifiers that look for s, and for the class, in z
     images: int = 20_000  # to learn from
     unseen: int = 5000  # and others
 
 
-QUICK = {"seeds": 1, "steps": 150, "judge_steps": 100, "images": 2000, "unseen": 500, "width": 64}
+QUICK = {"seeds": 1, "steps": 150, "judge_steps": 100, "images": 3000, "unseen": 500, "width": 64}
 KINDS = {"told s": "without the term", "fair": "with the term"}
 WHAT = {"s": "the colour", "class": "the class"}
-PIXELS = 2 * autoencoders.PIXELS  # red ones, and green ones
+GREY = 14 * 14  # pixels of an image
+PIXELS = 2 * GREY  # red ones, and green ones
 SHOWN = 10  # digits in the picture
 COLOURS = np.array([[1.0, 0.35, 0.25], [0.25, 0.9, 0.45]])  # red, green
 
 
 class FairVAE(nn.Module):
-    """The encoder Q(z | x, s) and the decoder P(x | z, s): s is one more number beside the pixels, and beside the code."""
+    """The encoder Q(z | x, s), the decoder P(x | z, s), and q(y | z): s is one more number beside the pixels, and beside z."""
 
     def __init__(self, z: int, width: int):
         self.Q = nn.Sequential(nn.Dense(PIXELS + 1, width), nn.ReLU(), nn.Dense(width, 2 * z))
         self.P = nn.Sequential(nn.Dense(z + 1, width), nn.ReLU(), nn.Dense(width, PIXELS))
+        self.q = nn.Dense(z, 10)  # of the class
+        weight = self.Q[0].weight.data
+        weight[GREY:PIXELS] = weight[:GREY]  # to begin with, Q reads both colours alike
         self.prior = data.noise(z)
 
     def encode(self, x: np.ndarray, s: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
-        """mu, log sigma^2, and a z = mu + sigma epsilon: (n, z) each. x (n, 2 * 784), s (n,) of zeros and ones."""
+        """mu, log sigma^2, and a z = mu + sigma epsilon: (n, z) each. x (n, PIXELS), s (n,) of zeros and ones."""
         mu, log_var = mg.split(self.Q(beside(Tensor(x), s)), 2, axis=1)
         return mu, log_var, mu + mg.exp(0.5 * log_var) * Tensor(self.prior(len(x)))
 
     def decode(self, z: Tensor, s: np.ndarray) -> Tensor:
-        """The pixels' logits, (n, 2 * 784)."""
+        """The pixels' logits, (n, PIXELS)."""
         return self.P(beside(z, s))
 
-    def terms(self, x: np.ndarray, s: np.ndarray, weight: float) -> tuple[Tensor, Tensor, Tensor]:
-        """-log P(x | z, s), D_KL(Q(z | x, s) | P(z)), and weight MMD^2, in nats an image."""
+    def terms(self, x: np.ndarray, s: np.ndarray, y: np.ndarray, alpha: float, weight: float) -> tuple[Tensor, ...]:
+        """-log P(x | z, s), D_KL(Q(z | x, s) | P(z)), -alpha log q(y | z), and weight MMD^2, in nats an image."""
         mu, log_var, z = self.encode(x, s)
         reconstruction = PIXELS * losses.log_loss_with_logits(self.decode(z, s), Tensor(x))
-        return reconstruction, divergence(mu, log_var), weight * squared_mmd(z[s == 0], z[s == 1])
+        of_class = alpha * losses.cross_entropy(self.q(z), y)
+        return reconstruction, divergence(mu, log_var), of_class, weight * squared_mmd(z[s == 0], z[s == 1])
 
 
 def beside(x: Tensor, s: np.ndarray) -> Tensor:
@@ -84,8 +91,17 @@ def beside(x: Tensor, s: np.ndarray) -> Tensor:
 
 
 def squared_mmd(a: Tensor, b: Tensor) -> Tensor:
-    """|mean phi(a) - mean phi(b)|^2 for the kernel k(z, z') = phi(z) . phi(z') = exp(-|z - z'|^2 / d): a (n, d), b (m, d)."""
-    return mg.mean(kernel(a, a)) + mg.mean(kernel(b, b)) - 2.0 * mg.mean(kernel(a, b))
+    """An unbiased estimate of |E phi(a) - E phi(b)|^2, k(z, z') = phi(z) . phi(z') = exp(-|z - z'|^2 / d): a (n, d), b (m, d).
+
+    The means of k(a, a') and k(b, b') leave out a = a': with those, codes that are all alike would have the least of it.
+    """
+    return mean_of_others(kernel(a, a)) + mean_of_others(kernel(b, b)) - 2.0 * mg.mean(kernel(a, b))
+
+
+def mean_of_others(k: Tensor) -> Tensor:
+    """The mean of k (n, n) but for its diagonal, which is 1."""
+    n = len(k)
+    return (mg.sum(k) - float(n)) / float(n * (n - 1))
 
 
 def kernel(a: Tensor, b: Tensor) -> Tensor:
@@ -113,8 +129,8 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def coloured(x: np.ndarray, s: np.ndarray) -> np.ndarray:
-    """Images (n, 1, 28, 28) in red where s is 0 and in green where it is 1: (n, 2 * 784), the red pixels, then the green."""
-    grey = x.reshape(len(x), -1)
+    """Images (n, 1, 28, 28), halved, in red where s is 0 and in green where it is 1: (n, PIXELS), the red ones, then the green."""
+    grey = x.reshape(len(x), 14, 2, 14, 2).mean(axis=(2, 4)).reshape(len(x), GREY)
     return np.concatenate([(1 - s[:, None]) * grey, s[:, None] * grey], axis=1).astype("float32")
 
 
@@ -133,10 +149,10 @@ def experiment(
     weight = settings.weight if kind == "fair" else 0.0
     name = f"{kind}, seed {seed}"
 
-    def objective(x, s):
-        return vae.terms(x, s, weight)
+    def objective(x, s, y):
+        return vae.terms(x, s, y, settings.alpha, weight)
 
-    autoencoders.train(objective, [vae], [x, s], name, settings.steps, settings.batch, settings.lr)
+    autoencoders.train(objective, [vae], [x, s, y], name, settings.steps, settings.batch, settings.lr)
     z, other_z = codes(vae, x, s), codes(vae, others, other_s)
     found = {"s": rightly_read(z, s, other_z, other_s, 2, settings, f"{name}: s")}
     found["class"] = rightly_read(z, y, other_z, classes, 10, settings, f"{name}: class")
@@ -171,7 +187,7 @@ def squared_error(vae: FairVAE, x: np.ndarray, s: np.ndarray) -> float:
 
 
 def both_ways(vae: FairVAE, x: np.ndarray, s: np.ndarray) -> np.ndarray:
-    """The images; their codes decoded with s = 0, and with s = 1: (3, n, 2 * 784)."""
+    """The images; their codes decoded with s = 0, and with s = 1: (3, n, PIXELS)."""
     with no_grad():
         z = vae.encode(x, s)[0]  # mu: the likeliest code
         ways = [sigmoid(vae.decode(z, np.full(len(x), way))).numpy() for way in (0, 1)]
@@ -227,10 +243,10 @@ def picture(runs: dict[str, list[dict]]) -> plt.Figure:
     left.set_xticklabels(WHAT.values())
     figure.legend(loc="outside lower center", ncols=3)
     shown = runs["fair"][0]["shown"]
-    pixels = shown.reshape(len(shown), -1, 2, 28, 28).transpose(0, 3, 1, 4, 2)  # (rows of images, 28, images, 28, colours)
-    pixels = pixels.reshape(28 * len(shown), -1, 2)
+    pixels = shown.reshape(len(shown), -1, 2, 14, 14).transpose(0, 3, 1, 4, 2)  # (rows of images, 14, images, 14, colours)
+    pixels = pixels.reshape(14 * len(shown), -1, 2)
     right.imshow(pixels @ COLOURS)
-    right.set_yticks([14 + 28 * i for i in range(len(shown))], ["image", "its $z$,\nred", "its $z$,\ngreen"])
+    right.set_yticks([6.5 + 14 * i for i in range(len(shown))], ["image", "its $z$,\nred", "its $z$,\ngreen"])
     right.set(xticks=[], title="the same code, decoded in either colour")
     right.tick_params(length=0)
     return figure
