@@ -1,0 +1,256 @@
+"""A code that keeps what a digit is and forgets its colour: the variational fair autoencoder (Louizos et al. 2016).
+
+Slide: "Variational autoencoders (see also: Variational fair autoencoder)" (CMU)
+
+    loss = -ELBO - alpha log q(y | z) + lambda MMD^2(z of s = 0, z of s = 1)        Q(z | x, s),  P(x | z, s)
+    MMD^2 = mean k(z0, z0') + mean k(z1, z1') - 2 mean k(z0, z1),  k(z, z') = exp(-|z - z'|^2 / d)        (equations 6, 7)
+
+s is what the code is to be silent about: here, whether a digit is red or green, each with a chance of 1/2. Encoder and decoder
+are told s, so z need not say it; but nothing forbids it, either. The term on the codes forbids it: two sets of points have an
+MMD of 0 only if they have the same distribution. (Without the term for the class y, a red 3 may get the code of a green 8.)
+
+What to look for: how often a classifier that sees z alone is right about s, and about the class, with the term and without. And
+in the picture, the same z decoded with one s and with the other: the digit stays, and its colour is what was asked for.
+"""
+
+from dataclasses import asdict, dataclass, replace
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import minigan as mg
+from demos.generative_models import autoencoders
+from demos.generative_models.vae import divergence
+from demos.kit import digits
+from demos.kit.claim import Claim
+from demos.kit.classifiers import in_parts
+from demos.kit.jobs import each
+from demos.kit.run import start
+from demos.kit.settings import settings_of
+from demos.kit.style import OTHERS, slide
+from minigan import Tensor, data, losses, nn, no_grad, sigmoid
+
+
+@dataclass
+class Settings:
+    """Everything that the result depends on, besides the seed."""
+
+    seeds: int = 3
+    z: int = 16  # dimensions of the code
+    width: int = 128  # of all hidden layers
+    steps: int = 1500
+    batch: int = 1024  # large, for the MMD of two small samples is mostly chance
+    lr: float = 3e-3  # Adam's, falling to 0
+    alpha: float = 100.0  # weight of the class
+    weight: float = 3000.0  # lambda, in nats
+    judge_steps: int = 1500  # of the classifiers that look for s, and for the class, in z
+    images: int = 20_000  # to learn from
+    unseen: int = 5000  # and others
+
+
+QUICK = {"seeds": 1, "steps": 150, "judge_steps": 100, "images": 3000, "unseen": 500, "width": 64}
+KINDS = {"told s": "without the term", "fair": "with the term"}
+WHAT = {"s": "the colour", "class": "the class"}
+GREY = 14 * 14  # pixels of an image
+PIXELS = 2 * GREY  # red ones, and green ones
+SHOWN = 10  # digits in the picture
+COLOURS = np.array([[1.0, 0.35, 0.25], [0.25, 0.9, 0.45]])  # red, green
+
+
+class FairVAE(nn.Module):
+    """The encoder Q(z | x, s), the decoder P(x | z, s), and q(y | z): s is one more number beside the pixels, and beside z."""
+
+    def __init__(self, z: int, width: int):
+        self.Q = nn.Sequential(nn.Dense(PIXELS + 1, width), nn.ReLU(), nn.Dense(width, 2 * z))
+        self.P = nn.Sequential(nn.Dense(z + 1, width), nn.ReLU(), nn.Dense(width, PIXELS))
+        self.q = nn.Dense(z, 10)  # of the class
+        weight = self.Q[0].weight.data
+        weight[GREY:PIXELS] = weight[:GREY]  # to begin with, Q reads both colours alike
+        self.prior = data.noise(z)
+
+    def encode(self, x: np.ndarray, s: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+        """mu, log sigma^2, and a z = mu + sigma epsilon: (n, z) each. x (n, PIXELS), s (n,) of zeros and ones."""
+        mu, log_var = mg.split(self.Q(beside(Tensor(x), s)), 2, axis=1)
+        return mu, log_var, mu + mg.exp(0.5 * log_var) * Tensor(self.prior(len(x)))
+
+    def decode(self, z: Tensor, s: np.ndarray) -> Tensor:
+        """The pixels' logits, (n, PIXELS)."""
+        return self.P(beside(z, s))
+
+    def terms(self, x: np.ndarray, s: np.ndarray, y: np.ndarray, alpha: float, weight: float) -> tuple[Tensor, ...]:
+        """-log P(x | z, s), D_KL(Q(z | x, s) | P(z)), -alpha log q(y | z), and weight MMD^2, in nats an image."""
+        mu, log_var, z = self.encode(x, s)
+        reconstruction = PIXELS * losses.log_loss_with_logits(self.decode(z, s), Tensor(x))
+        of_class = alpha * losses.cross_entropy(self.q(z), y)
+        return reconstruction, divergence(mu, log_var), of_class, weight * squared_mmd(z[s == 0], z[s == 1])
+
+
+def beside(x: Tensor, s: np.ndarray) -> Tensor:
+    """(n, d) and (n,) -> (n, d + 1)"""
+    return mg.concatenate([x, Tensor(s[:, None].astype("float32"))], axis=1)
+
+
+def squared_mmd(a: Tensor, b: Tensor) -> Tensor:
+    """An unbiased estimate of |E phi(a) - E phi(b)|^2, k(z, z') = phi(z) . phi(z') = exp(-|z - z'|^2 / d): a (n, d), b (m, d).
+
+    The means of k(a, a') and k(b, b') leave out a = a': with those, codes that are all alike would have the least of it.
+    """
+    return mean_of_others(kernel(a, a)) + mean_of_others(kernel(b, b)) - 2.0 * mg.mean(kernel(a, b))
+
+
+def mean_of_others(k: Tensor) -> Tensor:
+    """The mean of k (n, n) but for its diagonal, which is 1."""
+    n = len(k)
+    return (mg.sum(k) - float(n)) / float(n * (n - 1))
+
+
+def kernel(a: Tensor, b: Tensor) -> Tensor:
+    """(n, d) and (m, d) -> (n, m): |a - b|^2 = |a|^2 + |b|^2 - 2 a . b"""
+    squares = mg.sum(a**2, axis=1).reshape(-1, 1) + mg.sum(b**2, axis=1).reshape(1, -1)
+    return mg.exp((2.0 * a @ b.T - squares) / float(a.shape[1]))
+
+
+def main(argv: list[str] | None = None) -> None:
+    """With each seed, a code that is told s, and one that must not say it; what do classifiers find in them?"""
+    args = start(digits.options(__doc__), argv, "fair", Settings())
+    s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
+    claim = Claim(args, {"data": args.data, **asdict(s)})
+    x, y, (others, classes) = digits.load(args, s.unseen)
+    tasks = {f"{kind}, seed {seed}": (kind, seed) for kind in KINDS for seed in range(args.seed, args.seed + s.seeds)}
+    steps = len(tasks) * (s.steps + len(WHAT) * s.judge_steps)
+    found = iter(each(experiment, tasks, x[: s.images], y[: s.images], others, classes, s, steps=steps))
+    runs = {kind: [next(found) for _ in range(s.seeds)] for kind in KINDS}
+    measure(claim, runs)
+    claim.show(picture(runs), "fair", said(claim.metrics))
+    claim.finish()
+
+
+# --- the data -----------------------------------------------------------------------------------------------------------
+
+
+def coloured(x: np.ndarray, s: np.ndarray) -> np.ndarray:
+    """Images (n, 1, 28, 28), halved, in red where s is 0, in green where it is 1: (n, PIXELS), the red ones, then the green."""
+    grey = x.reshape(len(x), 14, 2, 14, 2).mean(axis=(2, 4)).reshape(len(x), GREY)
+    return np.concatenate([(1 - s[:, None]) * grey, s[:, None] * grey], axis=1).astype("float32")
+
+
+# --- the figures --------------------------------------------------------------------------------------------------------
+
+
+def experiment(
+    kind: str, seed: int, x: np.ndarray, y: np.ndarray, others: np.ndarray, classes: np.ndarray, settings: Settings
+) -> dict:
+    """Train a VAE; how often are classifiers right that look for s, and for the class, in its codes of images not seen?"""
+    mg.seed(seed)
+    rng = np.random.default_rng(seed)
+    s, other_s = rng.integers(2, size=len(x)), rng.integers(2, size=len(others))
+    x, others = coloured(x, s), coloured(others, other_s)
+    vae = FairVAE(settings.z, settings.width)
+    weight = settings.weight if kind == "fair" else 0.0
+    name = f"{kind}, seed {seed}"
+
+    def objective(x, s, y):
+        return vae.terms(x, s, y, settings.alpha, weight)
+
+    autoencoders.train(objective, [vae], [x, s, y], name, settings.steps, settings.batch, settings.lr)
+    z, other_z = codes(vae, x, s), codes(vae, others, other_s)
+    found = {"s": rightly_read(z, s, other_z, other_s, 2, settings, f"{name}: s")}
+    found["class"] = rightly_read(z, y, other_z, classes, 10, settings, f"{name}: class")
+    return found | {"error": squared_error(vae, others, other_s), "shown": both_ways(vae, others[:SHOWN], other_s[:SHOWN])}
+
+
+def codes(vae: FairVAE, x: np.ndarray, s: np.ndarray) -> np.ndarray:
+    """A z from Q(z | x, s) for each image."""
+    with no_grad():
+        return in_parts(lambda x, s: vae.encode(x, s)[2].numpy(), x, s)
+
+
+def rightly_read(
+    z: np.ndarray, y: np.ndarray, other_z: np.ndarray, other_y: np.ndarray, classes: int, s: Settings, name: str
+) -> float:
+    """How often a network with two hidden layers, trained on codes z with labels y, is right about others."""
+    layers = nn.Dense(s.z, s.width), nn.ReLU(), nn.Dense(s.width, s.width), nn.ReLU(), nn.Dense(s.width, classes)
+    model = nn.Sequential(*layers)
+
+    def objective(z, y):
+        return (losses.cross_entropy(model(Tensor(z)), y),)
+
+    autoencoders.train(objective, [model], [z, y], name, s.judge_steps, s.batch, s.lr)
+    with no_grad():
+        return float((model(Tensor(other_z)).numpy().argmax(axis=1) == other_y).mean())
+
+
+def squared_error(vae: FairVAE, x: np.ndarray, s: np.ndarray) -> float:
+    """Of the images decoded from their codes, the mean of a pixel."""
+    with no_grad():
+        return float(np.mean((sigmoid(vae.decode(vae.encode(x, s)[2], s)).numpy() - x) ** 2))
+
+
+def both_ways(vae: FairVAE, x: np.ndarray, s: np.ndarray) -> np.ndarray:
+    """The images; their codes decoded with s = 0, and with s = 1: (3, n, PIXELS)."""
+    with no_grad():
+        z = vae.encode(x, s)[0]  # mu: the likeliest code
+        ways = [sigmoid(vae.decode(z, np.full(len(x), way))).numpy() for way in (0, 1)]
+    return np.stack([x, *ways])
+
+
+def measure(claim: Claim, runs: dict[str, list[dict]]) -> None:
+    """What can be read from z, for the worst seed; and what that costs."""
+    for kind, words in KINDS.items():
+        for what, it in WHAT.items():
+            claim.note(
+                f"{it} from z, {words}", np.mean([run[what] for run in runs[kind]]), "reported: share, mean over the seeds"
+            )
+        claim.note(f"squared error, {words}", np.mean([run["error"] for run in runs[kind]]), "reported: of a pixel")
+    told, fair = (runs[kind] for kind in KINDS)
+    claim.at_most("the colour from z, with the term, worst seed", max(run["s"] for run in fair), 0.55)
+    lost = [a["class"] - b["class"] for a, b in zip(told, fair, strict=True)]
+    claim.at_most("the class from z, lost by the term, worst seed", max(lost), 0.03)
+    claim.at_least("the colour from z, without the term, worst seed", min(run["s"] for run in told), 0.6)
+
+
+# --- in words, and in a picture -----------------------------------------------------------------------------------------
+
+
+def found(m: dict[str, float]) -> str:
+    """README's cell."""
+    return said(m)
+
+
+def said(m: dict[str, float]) -> str:
+    """What z says, with the term and without."""
+    with_it, without = (
+        [100 * m[f"{it} from z, {words}"] for it in WHAT.values()] for words in (KINDS["fair"], KINDS["told s"])
+    )
+    return (
+        f"A network that sees z alone is right about the colour in {with_it[0]:.1f} % instead of {without[0]:.1f} % "
+        f"(chance: 50 %), and about the class in {with_it[1]:.1f} % instead of {without[1]:.1f} %"
+    )
+
+
+def picture(runs: dict[str, list[dict]]) -> plt.Figure:
+    """What is read from z, seed by seed; and digits, decoded with either s."""
+    figure, (left, right) = slide(1, 2, height=5.2, width_ratios=(2, 3))
+    for i, what in enumerate(WHAT):
+        for j, kind in enumerate(KINDS):
+            values = [100 * run[what] for run in runs[kind]]
+            label = KINDS[kind] if i == 0 else None
+            left.bar(i + 0.36 * (j - 0.5), np.mean(values), 0.32, color=OTHERS[j], label=label, hatch=("", "//")[j], alpha=0.8)
+            left.plot([i + 0.36 * (j - 0.5)] * len(values), values, "k.", markersize=9)
+    left.plot([-0.4, 0.4], [50, 50], "k:", linewidth=1.5)
+    left.plot([0.6, 1.4], [10, 10], "k:", linewidth=1.5, label="chance")
+    left.set(xticks=[0, 1], ylabel="right, %", ylim=(0, 104), title="what can be read from $z$ (a point a seed)")
+    left.set_xticklabels(WHAT.values())
+    figure.legend(loc="outside lower center", ncols=3)
+    shown = runs["fair"][0]["shown"]
+    pixels = shown.reshape(len(shown), -1, 2, 14, 14).transpose(0, 3, 1, 4, 2)  # (rows of images, 14, images, 14, colours)
+    pixels = pixels.reshape(14 * len(shown), -1, 2)
+    right.imshow(pixels @ COLOURS)
+    right.set_yticks([6.5 + 14 * i for i in range(len(shown))], ["image", "its $z$,\nred", "its $z$,\ngreen"])
+    right.set(xticks=[], title="the same code, decoded in either colour")
+    right.tick_params(length=0)
+    return figure
+
+
+if __name__ == "__main__":
+    main()
