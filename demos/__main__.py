@@ -34,10 +34,15 @@ FOLDER = Path(__file__).parent
 CHAPTERS = {  # in the lectures' order, from a network's gradients to attacks; what belongs to no single lecture comes last
     "gradients": ("ladder", "saddle", "detach"),
     "the_game": ("transform", "gan", "optimal_discriminator", "convergence"),
+    "training": (
+        *("saturation", "perfect_discriminator", "tempo", "equilibrium", "collapse", "coadaptation", "hacks"),
+        *("improved", "semi_supervised"),
+    ),
     "generative_models": (
         *("autoencoder", "pretraining", "vae", "fair", "adversarial_autoencoder", "variational_bayes", "boltzmann", "latent"),
         *("ali", "bayesian_gan"),
     ),
+    "architectures": ("cgan", "conditioning", "dcgan", "lapgan", "began", "ebgan"),
     "wasserstein": ("earth_mover", "learning_curves", "wgan", "limit_cycles"),
     "adversarial_examples": ("fgsm", "dimension", "fooled", "adversarial_training", "patch", "manifold_defense"),
     "the_slides": ("errata",),

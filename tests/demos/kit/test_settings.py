@@ -122,14 +122,14 @@ def said(name, capsys, *options):
 @pytest.mark.parametrize("name", everything.names())
 def test_an_unknown_name_is_answered_with_the_settings_which_can_all_be_set(name, tmp_path, capsys):
     options = ["--quick", "--out", str(tmp_path)]
-    message = said(name, capsys, *options, "--set", "nosuch=1")
+    message = said(name, capsys, *options, "--set", "qqq=1")
     first, *lines = message.splitlines()
-    assert first == f"python -m demos {name}: --set nosuch=1: there is no such setting. There are:"
+    assert first == f"python -m demos {name}: --set qqq=1: there is no such setting. There are:"
     present = " ".join(lines).split()
     assert len(present) >= 4
     again = [part for value in present for part in ("--set", value)]
-    assert said(name, capsys, *options, *again, "--set", "nosuch=1") == message
-    assert said(name, capsys, *options, "--set", "nosuch=1", "--set", present[0]) == message
+    assert said(name, capsys, *options, *again, "--set", "qqq=1") == message
+    assert said(name, capsys, *options, "--set", "qqq=1", "--set", present[0]) == message
 
 
 @pytest.mark.parametrize("name", ["gan", "learning_curves", "speed"])
