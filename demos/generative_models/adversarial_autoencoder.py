@@ -55,9 +55,9 @@ class Settings:
 
 QUICK = {"width": 64, "d_width": 32, "steps": 100, "codes": 300, "judged": 300, "seeds": 1}
 # Bounds: of the codes' distance from the prior; and of the error, and of the samples' distance from the data, over the plain
-# one's. The first is missed by 0.004 (the worst of 24 samples of 2,000 from N(0, 1) itself has 0.034). On other seeds, none of
-# these brought the codes nearer: twice Q's rate, a lower one of the reconstruction, both, 6,000 steps, twice the batch, and the
-# regularisation alone in the last steps, which more than doubled the error.
+# one's. The first is missed by 0.004 (the worst of 24 samples of 2,000 from N(0, 1) itself has 0.034). On one or two
+# other seeds, none of these reached it: twice Q's rate, a lower one of the reconstruction, both, 6,000 steps, twice the batch,
+# and the regularisation alone in the last steps, which more than doubled the error.
 APART, DEARER, NEARER = 0.05, 1.15, 0.5
 PRIOR, FITTED = ", z from the prior", ", z like the codes"
 KINDS = ("plain", "adversarial")
