@@ -23,7 +23,7 @@ td.number { text-align: right; font-variant-numeric: tabular-nums }
 code { background: #eee; padding: 0 0.2em }
 @media print { body { font-size: 11pt; margin: 0 } img, tr { break-inside: avoid } h2, h3 { break-after: avoid } }
 """
-SIGNS = {name: f"&{name};" for name in ("theta", "eta", "epsilon", "lambda", "gamma", "sigma")}
+SIGNS = {name: f"&{name};" for name in ("alpha", "beta", "theta", "eta", "epsilon", "lambda", "gamma", "sigma")}
 SIGNS |= {"vert": "|", "mp": "&mp;", "log": "log&nbsp;", ",": "&thinsp;"}
 
 

@@ -14,7 +14,6 @@ MISSED = {  # bounds that the record does not reach, and README's words say so
     "ebgan": {"f_PT: the pull-away term"},
     "lapgan": {"Frechet distance, LAPGAN / one scale"},
     "adversarial_autoencoder": {"KS distance from the prior"},
-    "variational_bayes": {"mean of T beside D_KL, where Q is normal: off by"},
     "semi_supervised": {"errors, with the GAN / alone, worst"},
     "manifold_defense": {"projected_0.25"},
 }

@@ -13,7 +13,7 @@ from demos.kit.run import common_options, start
 from minigan import Tensor, data, nn
 from tests.demos.running import assert_shows_something, broken_claims, smaller_run, summary_of
 
-TINY = replace(demo.Settings(), width=8, t_width=8, steps=4, batch=16, codes=20, every=2, seeds=1)
+TINY = replace(demo.Settings(), width=8, t_width=8, steps=4, moving=3, batch=16, codes=20, every=2, seeds=1)
 
 
 @pytest.mark.slow
@@ -39,6 +39,12 @@ def test_each_model_learns_and_says_what_it_can(kind):
     if kind == demo.BOTH:
         assert found["curve"].shape == (2, 2)
         assert found["curve"][-1, 1] == found["D_KL"]  # the last look is at the end
+
+
+def test_p_and_q_come_to_rest():
+    D_KL = demo.learn(demo.BOTH, 0, replace(TINY, steps=6, moving=3, every=1))["curve"][:, 1]
+    assert len(set(D_KL[:3])) == 3
+    assert len(set(D_KL[2:])) == 1
 
 
 def test_all_images_are_equally_frequent_in_a_minibatch():
