@@ -295,9 +295,8 @@ def collapsed(samples: np.ndarray, settings: dict) -> float:
 def words(m: dict[str, float]) -> str:
     """What many G are good for."""
     return (
-        f"Jensen-Shannon divergence from the data (means of the seeds): one G with Adam {m['one G']:.3f}; all samples of a "
-        f"posterior over G {m['posterior']:.3f}, ten of them {m['last samples']:.3f}, one {m['one sample']:.3f}; "
-        f"ten G with Adam {m['ten G']:.3f}, without a posterior"
+        f"Jensen-Shannon divergence from the data (means of the seeds): one G with Adam {m['one G']:.3f}; samples of a "
+        f"posterior over G {m['posterior']:.3f}, one of them {m['one sample']:.3f}; ten G with Adam {m['ten G']:.3f}"
     )
 
 
