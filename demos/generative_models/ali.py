@@ -198,14 +198,14 @@ def classes_of(judge: Classifier, images: np.ndarray) -> np.ndarray:
 def measure(claim: Claim, runs: dict[str, list[dict]], planes: list[dict]) -> None:
     """How often P(Q(x)) is of x's class, or mode; how far Q(P(z)) is from z. The worst seed."""
     shares = {kind: [run["same class"] for run in runs[kind]] for kind in KINDS}
-    claim.note("same class", min(shares[PAIRS]), "reported: 0.7 or more was expected")
-    claim.note("same class, independent pairs", max(shares[INDEPENDENT]), "reported: at most 0.15 was expected")
+    claim.at_least("same class", min(shares[PAIRS]), 0.7)
+    claim.at_most("same class, independent pairs", max(shares[INDEPENDENT]), 0.15)
     claim.compare("same class: pairs, not independent ones", compare(*shares.values(), better="higher"), {HELPS})
     for kind in KINDS:
         for name, meaning in (("classes", "those with at least 1 % of P's samples"), ("clear", "share of P's samples")):
             claim.note(f"{name}, {kind}", min(run[name] for run in runs[kind]), f"reported: {meaning}")
-    claim.note("same mode", min(run["same mode"] for run in planes), "reported: 0.5 or more was expected; by chance, 0.04")
-    claim.note("way of z", max(run["way of z"] for run in planes), "reported: |Q(P(z)) - z|, median; 0.5 or less was expected")
+    claim.at_least("same mode", min(run["same mode"] for run in planes), 0.5)  # by chance: 0.04
+    claim.at_most("way of z", max(run["way of z"] for run in planes), 0.5)  # |Q(P(z)) - z|, median
     claim.note("modes", min(run["modes"] for run in planes), "reported: of 25, those with one of P's samples")
 
 
