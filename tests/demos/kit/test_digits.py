@@ -169,6 +169,7 @@ def test_samples_and_unseen_images_are_judged_by_the_same_judge_against_the_same
     assert "accuracy" in found["real_images"]
 
 
+@pytest.mark.slow
 def test_the_interpolation_is_a_wide_picture_of_greys(quick):
     image = pytest.importorskip("PIL.Image")
     with image.open(quick("cgan").out / "interpolation.png") as picture:
