@@ -144,9 +144,9 @@ def print_list() -> None:
         print(f"\n{described(FOLDER / chapter / '__init__.py')[0]}  (demos/{chapter}/)\n")
         for name in demos_in(chapter):
             first, slide = described(FOLDER / chapter / f"{name}.py")
-            print(f"  {name:<22} {first}")
+            print(f"  {name:<24} {first}")
             if slide:
-                print(f"  {'':<22} {slide}")
+                print(f"  {'':<24} {slide}")
 
 
 def write_readme() -> None:
