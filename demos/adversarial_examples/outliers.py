@@ -73,17 +73,17 @@ def outliers_said(m: dict[str, float]) -> str:
 
 def picture_outliers(runs: list[dict], x: np.ndarray, y: np.ndarray, labels: dict[str, str], m: dict[str, float]) -> plt.Figure:
     """A row of images of each kind; beside it the errors of the three networks, a point for each seed, and the verdict."""
-    figure, places = slide(len(KINDS), 2, height=7.0, width_ratios=(3, 4), sharex="col")
+    figure, (left, right) = slide(1, 2, height=6.4, width_ratios=(3, 4))
     made = outliers(x, y)
-    for kind, (left, right) in zip(KINDS, places, strict=True):
-        labelled(left, made[kind][0][:SHOWN].clip(0, 1), SHOWN, [kind])
+    labelled(left, np.concatenate([made[kind][0][:SHOWN].clip(0, 1) for kind in KINDS]), SHOWN, list(KINDS))
+    for i, kind in enumerate(KINDS):
         for j, name in enumerate(NAMES):
             found = errors(runs, name, kind)
-            label = labels[name] if kind == KINDS[0] else None
-            right.plot(found, np.full(len(found), -j), MARKERS[j], color=OTHERS[j], label=label, linestyle="", markersize=8)
-        right.text(102, -1, word(m, kind).replace(" beyond", "\nbeyond"), va="center")
-        right.set(xlim=(0, 100), ylim=(-2.6, 0.6), yticks=[])
-        right.grid(axis="x", alpha=0.3)
-    places[-1, 1].set_xlabel("errors, %; a point for each seed")
+            places, label = np.full(len(found), -4 * i - j), labels[name] if i == 0 else None
+            right.plot(found, places, MARKERS[j], color=OTHERS[j], label=label, linestyle="", markersize=8)
+        right.text(102, -4 * i - 1, word(m, kind).replace(" beyond", "\nbeyond"), va="center")
+        right.axhline(-4 * i - 3, color="lightgrey", linewidth=1)
+    right.set(xlim=(0, 100), ylim=(-4 * len(KINDS) + 1, 1), yticks=[], xlabel="errors, %; a point for each seed")
+    right.grid(axis="x", alpha=0.3)
     figure.legend(loc="outside lower center", ncols=3)
     return figure

@@ -76,7 +76,9 @@ def main(argv: list[str] | None = None) -> None:
     found = each(learn, tasks, x, others, judge, s, steps=len(tasks) * s.steps)
     runs = {"plain": found[: s.seeds], "adversarial": found[s.seeds :]}
     measure(claim, runs)
-    claim.show(picture(runs, classes[: s.codes]), "adversarial_autoencoder", f"E{words(claim.metrics)[1:]}")
+    claim.show(picture(runs), "adversarial_autoencoder", f"E{words(claim.metrics)[1:]}")
+    within = f"each number within {at_most(claim.metrics['KS distance from the prior'])} of the prior (KS distance)"
+    claim.show(picture_of_codes(runs, classes[: s.codes]), "codes", f"Codes of unseen digits: the adversarial ones, {within}")
     claim.finish()
 
 
@@ -204,17 +206,25 @@ def words(m: dict[str, float]) -> str:
 # --- the picture --------------------------------------------------------------------------------------------------------
 
 
-def picture(runs: dict[str, list[dict]], classes: np.ndarray) -> Figure:
-    """For each model, of the first seed: its codes' distribution, two of their numbers, and what P makes of the prior."""
-    figure, places = slide(2, 3, width_ratios=(1, 1, 1.5))
-    for row, kind in zip(places, KINDS, strict=True):
+def picture(runs: dict[str, list[dict]]) -> Figure:
+    """For each model, of the first seed: its codes' distribution, and what P makes of the prior."""
+    figure, places = slide(2, 2, width_ratios=(1, 1.3))
+    for (left, right), kind in zip(places, KINDS, strict=True):
         run = runs[kind][0]
-        draw_distributions(row[0], run["codes"], kind)
-        draw_plane(row[1], run["codes"], classes)
-        row[2].imshow(sheet(run["samples"], COLUMNS), cmap="gray", vmin=0, vmax=1)
+        draw_distributions(left, run["codes"], kind)
+        right.imshow(sheet(run["samples"], COLUMNS), cmap="gray", vmin=0, vmax=1)
         distance = np.mean([run["frechet"]["prior"] for run in runs[kind]])
-        row[2].set_title(f"$P(z)$, $z$ from the prior: Frechet distance {distance:.0f}")
-        row[2].axis("off")
+        right.set_title(f"$P(z)$, $z$ from the prior: Frechet distance {distance:.0f}")
+        right.axis("off")
+    return figure
+
+
+def picture_of_codes(runs: dict[str, list[dict]], classes: np.ndarray) -> Figure:
+    """For each model, of the first seed: two numbers of each code."""
+    figure, places = slide(1, 2, height=6)
+    for axes, kind in zip(places, KINDS, strict=True):
+        draw_plane(axes, runs[kind][0]["codes"], classes)
+        axes.set_title(f"{kind}: colours by class; circles: 1 and 2 std of the prior")
     return figure
 
 
@@ -233,7 +243,7 @@ def draw_plane(axes: Axes, codes: np.ndarray, classes: np.ndarray) -> None:
     axes.scatter(*codes.T[:2], c=classes, cmap="tab10", s=3, linewidths=0)
     for radius in (1, 2):
         axes.add_patch(Circle((0, 0), radius, fill=False, linestyle="--"))
-    axes.set(xlim=(-6, 6), ylim=(-6, 6), aspect="equal", xlabel="$z_1$", ylabel="$z_2$", title="by class; prior: 1 and 2 std")
+    axes.set(xlim=(-6, 6), ylim=(-6, 6), aspect="equal", xlabel="$z_1$", ylabel="$z_2$")
 
 
 if __name__ == "__main__":

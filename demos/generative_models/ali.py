@@ -261,7 +261,9 @@ def picture_of_plane(run: dict) -> plt.Figure:
     for axes, key, title in zip(places, ("x", "codes", "back"), titles, strict=True):
         axes.scatter(*run[key].T, s=5, color=colours, linewidths=0)
         reach = 3.5 if key == "codes" else 1.4 * np.abs(GRID.centres).max()
+        letter = "z" if key == "codes" else "x"
         axes.set(title=title, aspect="equal", xlim=(-reach, reach), ylim=(-reach, reach))
+        axes.set(xlabel=f"${letter}_1$", ylabel=f"${letter}_2$")
     angle = np.linspace(0, 2 * np.pi, 200)
     for radius in (1, 2):
         places[1].plot(radius * np.cos(angle), radius * np.sin(angle), ":", color="black", linewidth=1)

@@ -324,7 +324,7 @@ def picture(runs: dict[str, list[dict]]) -> plt.Figure:
         for i, run in enumerate(runs[kind]):
             share = np.arange(1, len(run["curve"]) + 1) / len(run["curve"])
             axes.plot(share, run["curve"], line, color=colour, linewidth=1.5, label=kind if i == 0 else None)
-    axes.set(xlabel="share of the updates", ylim=(0, 0.5), title="Jensen-Shannon divergence, all seeds")
+    axes.set(xlabel="share of the updates", ylabel="nats", ylim=(0, 0.5), title="Jensen-Shannon divergence, all seeds")
     axes.legend()
     return figure
 

@@ -27,7 +27,12 @@ def test_a_quick_run_leaves_its_picture_and_claims_nothing(tmp_path):
 @pytest.mark.slow
 def test_a_run_leaves_its_picture_and_figures(tmp_path):
     out = smaller_run(demo, tmp_path, steps=2, width=8, d_width=8)
-    assert {path.name for path in out.iterdir()} == {"adversarial_autoencoder.png", "summary.json", "checkpoint.npz"}
+    assert {path.name for path in out.iterdir()} == {
+        "adversarial_autoencoder.png",
+        "codes.png",
+        "summary.json",
+        "checkpoint.npz",
+    }
 
 
 # --- the models -----------------------------------------------------------------------------------------------------------
