@@ -73,7 +73,7 @@ def outliers_said(m: dict[str, float]) -> str:
 
 def picture_outliers(runs: list[dict], x: np.ndarray, y: np.ndarray, labels: dict[str, str], m: dict[str, float]) -> plt.Figure:
     """A row of images of each kind; beside it the errors of the three networks, a point for each seed, and the verdict."""
-    figure, (left, right) = slide(1, 2, height=6.4, width_ratios=(3, 4))
+    figure, (left, right) = slide(1, 2, height=5.6, width_ratios=(1, 1))
     made = outliers(x, y)
     labelled(left, np.concatenate([made[kind][0][:SHOWN].clip(0, 1) for kind in KINDS]), SHOWN, list(KINDS))
     for i, kind in enumerate(KINDS):
@@ -83,7 +83,8 @@ def picture_outliers(runs: list[dict], x: np.ndarray, y: np.ndarray, labels: dic
             right.plot(found, places, MARKERS[j], color=OTHERS[j], label=label, linestyle="", markersize=8)
         right.text(102, -4 * i - 1, word(m, kind).replace(" beyond", "\nbeyond"), va="center")
         right.axhline(-4 * i - 3, color="lightgrey", linewidth=1)
-    right.set(xlim=(0, 100), ylim=(-4 * len(KINDS) + 1, 1), yticks=[], xlabel="errors, %; a point for each seed")
+    right.set(xlim=(0, 100), ylim=(-4 * len(KINDS) + 1, 1), xlabel="errors, %; a point for each seed")
+    right.set_yticks([-4 * i - 1 for i in range(len(KINDS))], list(KINDS))
     right.grid(axis="x", alpha=0.3)
     figure.legend(loc="outside lower center", ncols=3)
     return figure
