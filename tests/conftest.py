@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import minigan as mg
+from tests.browser import Browser, executable
 
 _PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("dev", max_examples=25, **_PATIENT)
@@ -19,6 +20,16 @@ def pytest_collection_finish():
     """What has been collected stays to the end, so the garbage collector need not look at it again."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """A browser for all tests of pages; they are skipped where there is none."""
+    if not executable():
+        pytest.skip("no chromium")
+    found = Browser(tmp_path_factory.mktemp("profile"))
+    yield found
+    found.close()
 
 
 @pytest.fixture(autouse=True)

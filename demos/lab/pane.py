@@ -1,6 +1,5 @@
 """A run: the lines of code that it has come to, the objects that these have made, and what they show."""
 
-import copy
 from collections import deque
 from dataclasses import dataclass
 from typing import Any
@@ -63,7 +62,8 @@ class Pane:
         """Other settings. Raises ValueError for what is none, and then nothing has changed."""
         new = self.settings.of(asked)
         if any(getattr(new, name) != getattr(self.settings, name) for name in code.AGAIN):
-            return self.begin(new)
+            self.begin(new)
+            return
         if lines := code.change(self.settings, new):
             self.give_up()  # an iteration has one setting, from its start to its end
             self.things = dict(self.things)
@@ -74,7 +74,6 @@ class Pane:
         self.settings = new
         if lines:
             self.keep()
-        return None
 
     def iterate(self) -> None:
         """One iteration, or the rest of one."""
@@ -153,7 +152,7 @@ class Pane:
     def keep(self) -> None:
         """Be able to come back here."""
         with self.own_generators():
-            states = {name: copy.deepcopy(self.things[name].state_dict()) for name in ("game", "batches")}
+            states = {name: self.things[name].state_dict() for name in ("game", "batches")}
         self.past.append(Moment(self.iteration, self.settings, self.figures, self.parts, self.things, states))
 
     def restore(self, moment: Moment) -> None:

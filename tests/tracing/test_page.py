@@ -13,7 +13,7 @@ import minigan as mg
 from minigan import data, games, optim
 from minigan.tracing import page
 from minigan.tracing.rows import MAP, Place, TensorEntry, Update, Value
-from tests.browser import CONTRAST, Browser, executable
+from tests.browser import CONTRAST
 from tests.tracing import steps
 
 SIZES = [(1280, 720), (1920, 1080)]
@@ -182,15 +182,6 @@ def test_a_trace_of_nothing_has_a_page():
 
 
 # --- in a browser ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    if not executable():
-        pytest.skip("no chromium")
-    found = Browser(tmp_path_factory.mktemp("profile"))
-    yield found
-    found.close()
 
 
 @pytest.fixture(scope="module")

@@ -9,20 +9,11 @@ import numpy as np
 import pytest
 
 from demos.lab.server import Server
-from tests.browser import CONTRAST, Browser, executable
+from tests.browser import CONTRAST
 from tests.demos.lab.test_code import END, parameters
 from tests.demos.running import ROOT
 
 SIZES = [(1280, 720), (1920, 1080), (390, 844)]
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    if not executable():
-        pytest.skip("no chromium")
-    found = Browser(tmp_path_factory.mktemp("profile"))
-    yield found
-    found.close()
 
 
 @pytest.fixture
