@@ -321,6 +321,11 @@ def test_a_long_recording_stays_below_its_size(server, monkeypatch):
     assert table.every > 1
 
 
+def test_what_was_recorded_cannot_end_the_pages_script(server):
+    server.table.recorded = [(0, '{"x": "</script>"}')]
+    assert server.table.page(recorded=True).count("</script>") == server.table.page().count("</script>") == 1
+
+
 def test_two_panes_begin_alike(server):
     do(server, do="iterate")
     do(server, do="panes", to=2)
