@@ -65,6 +65,13 @@ def flag(who: str, name: str, value: Any) -> bool:
     return bool(value)
 
 
+def communicator(who: str, comm: Any, *methods: str) -> tuple[int, int]:
+    """This process's rank, and the number of ranks, of an mpi4py communicator that has these methods, or else TypeError."""
+    if not all(hasattr(comm, name) for name in ("rank", "size", *methods)):
+        raise TypeError(f"{who}: comm is {_short(comm)}; expected a communicator of mpi4py, such as MPI.COMM_WORLD")
+    return int(comm.rank), int(comm.size)
+
+
 def _interval(name: str, least: float, most: float, above: float, below: float) -> str:
     left = f"{least:g} <= " if least > -math.inf else f"{above:g} < " if above > -math.inf else ""
     right = f" <= {most:g}" if most < math.inf else f" < {below:g}" if below < math.inf else ""

@@ -5,7 +5,7 @@ drawn where the step computes.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
@@ -21,6 +21,7 @@ Generator = numpy.random.Generator | DeviceGenerator
 _generator = numpy.random.default_rng()
 _noise_seed = int(_generator.integers(2**63))
 _noise_generators: dict[ModuleType, DeviceGenerator] = {}  # each made when it is first asked for
+_view: Callable[[numpy.random.Generator], numpy.random.Generator] | None = None  # what noise is drawn from, if not as it is
 
 
 def seed(n: int) -> None:
@@ -64,13 +65,26 @@ def own_generators(rng: numpy.random.Generator | None = None) -> Iterator[None]:
         _generator, _noise_seed, _noise_generators = before
 
 
+@contextmanager
+def noise_from(view: Callable[[numpy.random.Generator], numpy.random.Generator]) -> Iterator[None]:
+    """`with noise_from(view):` in a block, noise on the CPU is drawn from view(rng), with the bit generator of rng: that of
+    the default generator, or of a new prior's (see `data.shared_noise`).
+    """
+    global _view
+    before, _view = _view, view
+    try:
+        yield
+    finally:
+        _view = before
+
+
 def generators_state() -> dict[str, Any]:
     """Where minigan's default generators stand, and how many others have come from them, for `set_generators_state`."""
     noise = noise_generator()
     return {
         "default": generator_state(_generator),
         "spawned": _generator.bit_generator.seed_seq.n_children_spawned,
-        "noise": None if noise is _generator else generator_state(noise),
+        "noise": generator_state(noise) if isinstance(noise, DeviceGenerator) else None,
     }
 
 
@@ -89,7 +103,7 @@ def noise_generator(rng: Generator | None = None, like: Array | None = None) -> 
         return rng if isinstance(rng, DeviceGenerator) else generator(rng)
     module = xp() if like is None else of(like)
     if module is numpy or (name() == "cupy" and noise_name() == "numpy"):
-        return _generator
+        return _view(_generator) if _view else _generator
     if module not in _noise_generators:
         _noise_generators[module] = DeviceGenerator(module, _noise_seed)
     return _noise_generators[module]
@@ -100,7 +114,9 @@ def spawn_noise(rng: Generator | None = None) -> Generator:
     if rng is not None:
         return noise_generator(rng)
     rng = spawn()
-    return rng if noise_name() == "numpy" else DeviceGenerator(xp(), int(rng.integers(2**63)))
+    if noise_name() == "numpy":
+        return _view(rng) if _view else rng
+    return DeviceGenerator(xp(), int(rng.integers(2**63)))
 
 
 def generator_state(rng: Generator) -> str:

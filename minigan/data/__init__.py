@@ -5,6 +5,7 @@ from minigan.data.minibatches import batches
 from minigan.data.mixtures import grid, grid_centres, ring, ring_centres
 from minigan.data.mnist_files import DataError, mnist
 from minigan.data.priors import lerp, noise, slerp
+from minigan.data.shares import share, shared_noise
 
 __all__ = [
     "DataError",
@@ -17,5 +18,7 @@ __all__ = [
     "noise",
     "ring",
     "ring_centres",
+    "share",
+    "shared_noise",
     "slerp",
 ]

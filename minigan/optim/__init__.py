@@ -1,7 +1,8 @@
 """Optimizers. `rules` has their formulas, and nothing else; `optimizer` what they share; `blocks` what makes them fast."""
 
+from minigan.optim.averaged import Averaged
 from minigan.optim.optimizer import Optimizer
 from minigan.optim.rules import OMD, SGD, Adam, OptimisticAdam, RMSProp
 from minigan.optim.schedule import LinearDecay, clip_weights
 
-__all__ = ["OMD", "SGD", "Adam", "LinearDecay", "OptimisticAdam", "Optimizer", "RMSProp", "clip_weights"]
+__all__ = ["OMD", "SGD", "Adam", "Averaged", "LinearDecay", "OptimisticAdam", "Optimizer", "RMSProp", "clip_weights"]

@@ -1,0 +1,140 @@
+"""Several processes, ranks, that train the same networks: each on its share of a minibatch, along the mean of the gradients."""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from itertools import accumulate, zip_longest
+from typing import Any
+
+import numpy as np
+
+from minigan import backend, checks
+from minigan.backend import Array
+from minigan.optim.optimizer import Optimizer
+from minigan.tensor import Tensor
+
+
+class Averaged(Optimizer):
+    """An optimizer's rule, stepped along the mean of the gradients of all ranks, so that their parameters stay the same.
+
+    Args:
+        optimizer: the rule, on all ranks for the same parameters. They begin with rank 0's values.
+        comm: the ranks, an mpi4py communicator such as MPI.COMM_WORLD.
+        patience: seconds that a rank waits for the others, here and in each `step`. Then one was lost, or is too slow (it may
+            be drawing pictures): the error goes to stderr, and all ranks end.
+
+    Where a loss is a mean over samples, R ranks do what one does with the whole minibatch (see `data.share`). What else looks
+    at the minibatch looks at a rank's share of it, and the result depends on R: the figures that a game's `step` returns,
+    BEGAN's k, feature matching, minibatch discrimination, and batch normalisation, whose running statistics differ between
+    ranks; those of the rank that saves are saved. A parameter without a gradient counts as 0, and on all ranks stays without.
+
+    State and rate are the rule's own: what is saved goes on with or without `Averaged`, on any number of ranks, all of which
+    load it. Raises TypeError for what is no optimizer or communicator, ValueError on all ranks where their rules, rates or
+    parameters differ.
+    """
+
+    def __init__(self, optimizer: Optimizer, comm: Any, patience: float = 20.0):
+        if not isinstance(optimizer, Optimizer):
+            raise TypeError(f"Averaged: optimizer is a {type(optimizer).__name__}; expected one, such as Adam(...)")
+        self.rank, self.size = checks.communicator("Averaged", comm, "Iallreduce", "Iallgather", "Ibcast", "Abort")
+        self.optimizer, self.comm = optimizer, comm
+        self.patience = checks.number("Averaged", "patience", patience, above=0)
+        self._check_that_all_agree()
+        first = self._message([p.data for p in self.params])
+        self._collect("Ibcast", first)
+        for p, values in zip(self.params, self._of_each(first), strict=True):
+            p.writable()[...] = values
+            p.changed_in_place()
+
+    params = property(lambda self: self.optimizer.params)
+    state = property(lambda self: self.optimizer.state)
+    lr = property(lambda self: self.optimizer.lr, lambda self, value: setattr(self.optimizer, "lr", value))
+
+    def step(self) -> None:
+        """Put the mean of all ranks' gradients in the place of this rank's, and apply the rule."""
+        xp, given = self.params[0].xp, [p.grad is not None for p in self.params]
+        grads = [p.grad.data if p.grad is not None else xp.zeros_like(p.data) for p in self.params]
+        own = self._message([*grads, xp.asarray(given)])  # how many ranks have a gradient is summed with them
+        mean = backend.of(own).empty_like(own)
+        self._collect("Iallreduce", own, mean)
+        mean /= self.size
+        counts = backend.to_numpy(mean[-len(given) :])
+        for p, g, count in zip(self.params, self._of_each(mean), counts, strict=True):
+            p.grad = Tensor._of(g) if count else None
+        self.optimizer.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The rule's."""
+        return self.optimizer.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a `state_dict` of the rule, on all ranks from the same."""
+        self.optimizer.load_state_dict(state)
+
+    def check_state_dict(self, state: dict[str, Any], part: str = "") -> None:
+        """See `Optimizer`."""
+        self.optimizer.check_state_dict(state, part)
+
+    def __repr__(self) -> str:
+        return f"Averaged({self.optimizer!r}, rank {self.rank} of {self.size})"
+
+    # --- messages ----------------------------------------------------------------------------------------------------
+
+    def _check_that_all_agree(self) -> None:
+        """Compare what the ranks say of their rules and parameters, line by line."""
+        lines = [repr(self.optimizer), *(f"{p.dtype} {p.shape} as parameter {i}" for i, p in enumerate(self.params))]
+        text = "\n".join(lines).encode()
+        lengths = np.empty(self.size, np.int64)
+        self._collect("Iallgather", np.array([len(text)]), lengths)
+        texts = np.empty((self.size, lengths.max()), np.uint8)
+        self._collect("Iallgather", np.frombuffer(text.ljust(texts.shape[1]), np.uint8), texts)
+        first, *others = [row.tobytes().decode().rstrip().split("\n") for row in texts]
+        for rank, other in enumerate(others, 1):
+            for there, here in zip_longest(other, first, fillvalue="no more parameters"):
+                if there != here:
+                    raise ValueError(f"Averaged: rank {rank} has {there}, rank 0 {here}; all ranks must train the same")
+
+    def _message(self, arrays: list[Array]) -> Array:
+        """The arrays in one vector, float32 or finer, in memory that MPI can read: the GPU's only if it says so."""
+        dtype = np.result_type("float32", *[p.dtype for p in self.params])
+        vector = backend.concatenate([a.reshape(-1).astype(dtype, copy=False) for a in arrays])
+        if not backend.on_device(vector):
+            return vector
+        if "cuda" not in (self.comm.Get_info().Get("mpi_memory_alloc_kinds") or ""):
+            return backend.to_numpy(vector)
+        self.params[0].xp.cuda.get_current_stream().synchronize()  # MPI does not wait for the kernels that write it
+        return vector
+
+    def _of_each(self, vector: Array) -> Iterator[Array]:
+        """The parts of a vector that have the parameters' shapes, where the parameters live."""
+        vector, sizes = self.params[0].xp.asarray(vector), [p.size for p in self.params]
+        return (vector[end - p.size : end].reshape(p.shape) for p, end in zip(self.params, accumulate(sizes), strict=True))
+
+    def _collect(self, operation: str, *buffers: Array) -> None:
+        """Take part in an operation of all ranks, and return when it is done; if a rank is lost, end all the others."""
+        why = f"waited {self.patience:g} s for the others: one was lost, or is slower than patience={self.patience:g} allows"
+        try:
+            if _finished(getattr(self.comm, operation)(*buffers), self.patience):
+                return
+        except RuntimeError as error:  # such as mpi4py's
+            why = f"cannot reach the others: {error}"
+        why = f"Averaged: rank {self.rank} of {self.size} {why}; all ranks end here"
+        print(why + "\n", end="", file=sys.stderr, flush=True)  # in one piece, where several ranks write
+        self.comm.Abort(1)  # an error alone would not end this rank: at its exit MPI_Finalize would wait for the lost one
+        raise RuntimeError(why)
+
+
+def _finished(request: Any, patience: float) -> bool:
+    """Wait until MPI has finished, or for so many seconds; which of the two?"""
+    waited, last = 0.0, time.monotonic()
+    while not request.Test():
+        if waited > patience:
+            return False
+        if waited < 5e-3 and hasattr(os, "sched_yield"):  # not on Windows
+            os.sched_yield()  # the shortest sleep is longer than most messages take
+        else:
+            time.sleep(min(waited / 1000, 1e-3))  # where ranks share a core, another one needs it
+        now = time.monotonic()
+        waited, last = waited + min(now - last, 1.0), now  # a rank that was itself stopped has not waited
+    return True
