@@ -1,0 +1,90 @@
+"""What the tests with several ranks share: communicators without MPI, and programs under mpiexec."""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+class Comm:
+    """As far as minigan needs it, an mpi4py communicator between threads of this process; `threads` makes them."""
+
+    def __init__(self, rank=0, size=1, meeting=None):
+        self.rank, self.size = rank, size
+        self.meeting = meeting or SimpleNamespace(barrier=threading.Barrier(size, timeout=20), sent=[None] * size)
+        self.calls, self.aborted, self.kinds = [], [], "mpi,system"
+
+    def _exchanged(self, name, buffer):
+        self.calls.append((name, buffer))
+        self.meeting.sent[self.rank] = buffer.copy()
+        self.meeting.barrier.wait()
+        sent = list(self.meeting.sent)
+        self.meeting.barrier.wait()
+        return sent
+
+    def Iallreduce(self, own, found):  # noqa: N802
+        found[...] = sum(self._exchanged("Iallreduce", own))
+        return DONE
+
+    def Iallgather(self, own, found):  # noqa: N802
+        found[...] = np.stack(self._exchanged("Iallgather", own)).reshape(found.shape)
+        return DONE
+
+    def Ibcast(self, buffer):  # noqa: N802
+        buffer[...] = self._exchanged("Ibcast", buffer)[0]
+        return DONE
+
+    def Abort(self, code):  # noqa: N802
+        self.aborted.append(code)
+
+    def Get_info(self):  # noqa: N802
+        return SimpleNamespace(Get={"mpi_memory_alloc_kinds": self.kinds}.get)
+
+
+DONE = SimpleNamespace(Test=lambda: True)
+
+
+def on_ranks(size, work):
+    """[work(comm) of each rank], on as many threads; an exception in the place of its result."""
+    meeting = Comm(size=size).meeting
+    results = [None] * size
+
+    def run(rank):
+        try:
+            results[rank] = work(Comm(rank, size, meeting))
+        except Exception as error:
+            results[rank] = error
+
+    threads = [threading.Thread(target=run, args=(rank,)) for rank in range(size)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+@pytest.fixture
+def mpiexec(tmp_path):
+    """mpiexec(n, "program", *arguments, options=[]) runs a program of this many ranks in a new folder, `mpiexec.folder`."""
+    found = shutil.which("mpiexec")
+    if not found or not importlib.util.find_spec("mpi4py"):
+        pytest.skip("no mpi4py" if found else "no mpiexec")
+    said = subprocess.run([found, "--version"], capture_output=True, text=True).stdout
+    usual = ["--oversubscribe", "--allow-run-as-root"] if "Open MPI" in said or "OpenRTE" in said else []
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
+
+    def run(n, program, *arguments, options=(), timeout=120):
+        command = [found, *usual, *options, "-n", str(n), sys.executable, *program, *map(str, arguments)]
+        return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=timeout)
+
+    run.folder, run.mpich = tmp_path, not usual
+    return run
