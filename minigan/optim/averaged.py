@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from itertools import accumulate, zip_longest
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -83,15 +83,15 @@ class Averaged(Optimizer):
 
     def _check_that_all_agree(self) -> None:
         """Compare what the ranks say of their rules and parameters, line by line."""
-        lines = [repr(self.optimizer), *(f"{p.dtype} {p.shape} as parameter {i}" for i, p in enumerate(self.params))]
-        text = "\n".join(lines).encode()
+        kinds = [f"{p.dtype} {p.shape} as parameter {i}" for i, p in enumerate(self.params)]
+        text = "\n".join([f"{len(kinds)} parameters", *kinds, repr(self.optimizer)]).encode()
         lengths = np.empty(self.size, np.int64)
         self._collect("Iallgather", np.array([len(text)]), lengths)
         texts = np.empty((self.size, lengths.max()), np.uint8)
         self._collect("Iallgather", np.frombuffer(text.ljust(texts.shape[1]), np.uint8), texts)
         first, *others = [row.tobytes().decode().rstrip().split("\n") for row in texts]
         for rank, other in enumerate(others, 1):
-            for there, here in zip_longest(other, first, fillvalue="no more parameters"):
+            for there, here in zip(other, first, strict=False):
                 if there != here:
                     raise ValueError(f"Averaged: rank {rank} has {there}, rank 0 {here}; all ranks must train the same")
 
