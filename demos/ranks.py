@@ -263,7 +263,7 @@ def panel(axes: Any, each: dict[str, Any], kind: str) -> None:
     axes.set_xticks(RANKS, [str(ranks) for ranks in RANKS])
     ticks = [r for r in RANKS if r in (1, 4, 16, 64)]
     axes.set_yticks(ticks, [str(r) for r in ticks])
-    axes.set_ylim(0.25, 80)
+    axes.set_ylim(0.2, 80)
     axes.set_ylabel("times as fast")
 
 
