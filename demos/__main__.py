@@ -3,15 +3,17 @@
     python -m demos                   the list
     python -m demos NAME [options]    run one demo; --quick: in seconds; --help: its options
     python -m demos all [options]     run all of them, one after the other; --help: the options
+    python -m demos sweep NAME        run one with many settings and seeds; --help: how
     python -m demos tour              six steps from x * x to a GAN's step, each with its trace; see demos/tour.ipynb
     python -m demos lab               the laboratory table: play the game on a page in the browser
+    python -m demos ranks             where several processes pay, for one large network
     python -m demos names             the names alone, one a line
     python -m demos readme            put what is recorded in demos/results into README's tables
 
 For names that the Tab key completes, give bash a command of its own for the demos:
 
     demo() { python -m demos "$@"; }
-    complete -W "all tour lab readme $(python -m demos names)" demo
+    complete -W "all sweep tour lab ranks readme $(python -m demos names)" demo
 """
 
 import argparse
@@ -62,6 +64,11 @@ def main(argv: Sequence[str] = ()) -> None:
             importlib.import_module("demos.tour").main(options)  # here, not above: the list needs no packages
         case ["lab", *options]:
             importlib.import_module("demos.laboratory").main(options)
+        case ["ranks", *options]:
+            importlib.import_module("demos.ranks").main(options)
+        case ["sweep", *options]:
+            with ends_as_ctrl_c():
+                importlib.import_module("demos.sweep").main(options)
         case ["names"]:
             print(*names(), sep="\n")
         case ["readme"]:
@@ -94,7 +101,7 @@ def run_one(name: str, options: Sequence[str]) -> None:
 
 def unknown(name: str) -> str:
     """What to say to a name that no demo has, on one line."""
-    *others, last = get_close_matches(name, [*names(), "all", "tour", "lab", "names", "readme"]) or [""]
+    *others, last = get_close_matches(name, [*names(), "all", "sweep", "tour", "lab", "ranks", "names", "readme"]) or [""]
     advice = f"did you mean {', '.join(others)}{' or ' if others else ''}{last}?" if last else "python -m demos lists them"
     return f"there is no demo {name!r}; {advice}"
 

@@ -106,6 +106,11 @@ def current() -> "Checkpoint | None":
     return _current
 
 
+def stopped() -> bool:
+    """Whether a signal has stopped the last run of this program."""
+    return bool(_listening and _listening.stopped)
+
+
 def give_up() -> None:
     """A run of this program that has not come to its end, or was stopped, is over."""
     if _listening:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t, ttest_ind
 
 HELPS, HURTS, NOTHING = "helps", "hurts", "no difference beyond chance"
 CONFIDENCE = 0.95
@@ -49,14 +48,24 @@ def compare(with_it: Sequence[float], without: Sequence[float], better: str = "l
     return Comparison(difference, float(low), float(high), verdict(difference, low, high, better))
 
 
+def interval(values: Sequence[float]) -> tuple[float, float, float]:
+    """The mean of the runs, and its 95 % confidence interval (Student's t), which is as wide as `compare` says for few runs."""
+    found = compare(values, [0.0] * len(values), paired=True)
+    return found.difference, found.low, found.high
+
+
 def _student(d: np.ndarray) -> tuple[float, float]:
     """The interval of the mean of pairs' differences."""
+    from scipy.stats import t  # here, not above: it takes as long to import as NumPy and matplotlib together
+
     margin = t.ppf((1 + CONFIDENCE) / 2, len(d) - 1) * d.std(ddof=1) / len(d) ** 0.5
     return d.mean() - margin, d.mean() + margin
 
 
 def _welch(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
     """The interval of the difference of two means."""
+    from scipy.stats import ttest_ind
+
     with warnings.catch_warnings(action="ignore"):  # scipy's, where one side's runs are all alike: a variance of 0 is right
         return ttest_ind(a, b, equal_var=False).confidence_interval(CONFIDENCE)
 

@@ -1,31 +1,32 @@
-"""Seeds and settings side by side: one process for each core, and the same bits as one after the other.
+"""Seeds and settings side by side: one process for each core, or as many as there are elsewhere (see `executors`).
 
     runs = each(play, {f"seed {seed}": (seed,) for seed in range(8)}, settings, x, steps=8 * settings.steps)
 
-calls play(seed, settings, x) for every seed. Each call has default generators of its own, and one thread, wherever it runs.
+calls play(seed, settings, x) for every seed, with the same bits as one after the other: each call has default generators of its
+own, and one thread, wherever it runs. Its result is in a checkpoint of its own as soon as there is one.
 """
 
-import multiprocessing
 import os
+import pickle
 import signal
-import threading
+import socket
+import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from multiprocessing.connection import wait as wait_for
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from demos.kit import checkpoints
+from demos.kit import checkpoints, executors
 from demos.kit.checkpoints import Checkpoint
 from demos.kit.progress import progress
 from minigan import backend, memory, random_numbers, threads
 
-PATIENCE = 0.2  # seconds between two looks at how far the others are
+PATIENCE = 0.5  # seconds between two notes of how far a task is
 
 
 def cores() -> int:
@@ -44,7 +45,7 @@ def each(function: Callable, tasks: Mapping[str, tuple], *shared: Any, steps: in
     """
     run = checkpoints.current()
     with progress(total=steps, unit="it") as bar, checkpoints.sharing(bar):
-        if run and min(run.jobs, len(tasks)) > 1:
+        if run and (executors.elsewhere() or min(run.jobs, len(tasks)) > 1):
             return _side_by_side(run, function, tasks, shared, bar)
         return [checkpoints.once(name, function, *task, *shared, bar=bar) for name, task in tasks.items()]
 
@@ -54,132 +55,122 @@ def _side_by_side(run: Checkpoint, function: Callable, tasks: Mapping[str, tuple
     names = {name: run.own_name(name) for name in tasks}
     generators = {name: random_numbers.spawn() for name in tasks}  # in order, also of those that are finished: as `once` does
     results = {name: run.recall(own, bar) for name, own in names.items() if own in run.found}
-    left = [name for name in tasks if name not in results]
-    if not left:
-        return [results[name] for name in tasks]
-    context = multiprocessing.get_context("spawn")  # the same on every system, and safe where threads are running
-    moves = context.SimpleQueue()
-    jobs = min(run.jobs, len(left))
+    seen: Counter = Counter()  # of each task, the iterations that the bar has been told of
     run.save(bar)  # so that there is something to resume, whatever comes: the tasks' own files are nothing without it
-    pool = ProcessPoolExecutor(jobs, context, _begin, (backend.name(), backend.noise_name(), shared, moves))
+
+    def look() -> dict[str, int]:
+        left = (name for name in tasks if name not in results)
+        found = {name: note for name in left if (note := _noted(_note(run.part(names[name]))))}
+        for name, (_, n) in found.items():
+            bar.update(n - seen[name])
+            seen[name] = n
+        if time.perf_counter() >= run.due:
+            run.save(bar)
+        return {name: process for name, (process, _) in found.items()}
+
     try:
-        futures = {}
-        with _ctrl_c_waits():
-            for name in left:
-                how = _how(run, name, names[name])
-                futures[pool.submit(_work, how, generators[name], function, tasks[name])] = name, how["path"]
-        waiting = set(futures)
-        while waiting:
-            done, waiting = wait(waiting, PATIENCE, FIRST_COMPLETED)
-            while not moves.empty():
-                bar.update(moves.get())
-            for future in done:
-                name, part = futures[future]
-                results[name], moved = future.result()
-                run.keep(names[name], results[name], moved, bar, part)
-            if time.perf_counter() >= run.due:
-                run.save(bar)
-    except BrokenProcessPool:
-        why = f"is there enough memory for {jobs}?) or could not begin (a program of your own: has it an if __name__ == "
-        raise SystemExit(f'a process was killed ({why}"__main__"?); this goes on: {run.command}') from None
+        with _parcel(run.path, shared) as parcel:
+            calls = {
+                name: (_work, _how(run, name, names[name]), generators[name], parcel, function, task)
+                for name, task in tasks.items()
+                if name not in results
+            }
+            with closing(executors.completed(calls, run.jobs, look, run.command)) as arriving:
+                for name, (result, n) in arriving:
+                    bar.update(n - seen[name])
+                    results[name] = result
+                    run.keep(names[name], result, n, bar, run.part(names[name]))
     finally:
+        for own in names.values():
+            _note(run.part(own)).unlink(missing_ok=True)
         if len(results) < len(tasks):  # stopped, or one of them failed
             run.save(bar)
-            for process in multiprocessing.active_children():
-                process.terminate()  # it saves, and stops
-        pool.shutdown(cancel_futures=True)
     return [results[name] for name in tasks]
 
 
 @contextmanager
-def _ctrl_c_waits() -> Iterator[None]:
-    """A block in which processes are started: those of them that are still importing shall not hear Ctrl-C either."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    with checkpoints.undisturbed():
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, before)
+def _parcel(path: Path, content: Any) -> Iterator[Path]:
+    """A file with the arguments that are the same for all tasks. When it is gone, the run is, and so should its tasks be."""
+    with tempfile.NamedTemporaryFile(prefix=f"{path.name}.", suffix=".tmp", dir=path.parent, delete=False) as file:
+        pickle.dump(content, file, pickle.HIGHEST_PROTOCOL)
+    try:
+        yield Path(file.name).resolve()
+    finally:
+        Path(file.name).unlink(missing_ok=True)
 
 
 def _how(run: Checkpoint, name: str, own: str) -> dict[str, Any]:
-    """The checkpoint of a task, as another process makes it."""
-    path = run.part(own)
-    resume = run.resume.with_name(path.name) if run.resume else None
-    settings = {**run.settings, "task": name}
-    return {"path": path, "demo": run.demo, "command": run.command, "resume": resume, "settings": settings}
+    """The checkpoint of a task, and the backend, as another process makes them."""
+    path = run.part(own).resolve()
+    resume = run.resume.resolve().with_name(path.name) if run.resume else None
+    how = {"path": path, "demo": run.demo, "command": run.command, "resume": resume, "settings": {**run.settings, "task": name}}
+    return {**how, "backend": (backend.name(), backend.noise_name()), "first": (socket.gethostname(), os.getpid())}
+
+
+def _note(part: Path) -> Path:
+    """The file beside a task's checkpoint that says which process is at it, and how many iterations it has had."""
+    return part.with_suffix(".txt")
+
+
+def _noted(note: Path) -> tuple[int, int] | None:
+    """What it says; None: nothing, or only half of it."""
+    with suppress(OSError, ValueError):
+        process, n = map(int, note.read_text().split())
+        return process, n
+    return None
 
 
 # --- in the other processes -----------------------------------------------------------------------------------------------
 
-_shared: tuple = ()
-_moves: Any = None
-_stopped = False
+_unpacked: tuple[Path | None, tuple] = (None, ())  # the parcel that was opened last, and what was in it
 
 
-def _begin(name: str, noise: str, shared: tuple, moves: Any) -> None:
-    """A process begins. It ends when the one that started it does."""
-    global _shared, _moves
-    for ignored in ("SIGINT", "SIGHUP"):  # a terminal sends them to all; the first process passes on what they mean
-        if hasattr(signal, ignored):
-            signal.signal(getattr(signal, ignored), signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _stop)
-    threading.Thread(target=_end_with, args=(multiprocessing.parent_process().sentinel,), daemon=True).start()
+def _work(how: dict[str, Any], rng: np.random.Generator, parcel: Path, function: Callable, task: tuple) -> tuple[Any, int]:
+    """A task: its result, and how many iterations it had."""
+    global _unpacked
+    if how["first"] == (socket.gethostname(), os.getpid()):
+        raise TypeError("on: an executor of threads, which would share minigan's generators; expected one of processes")
     memory.keep()
     threads.COUNT = 1
-    backend.use(name, noise=noise)
-    _shared, _moves = shared, moves
-
-
-def _stop(*_: Any) -> None:
-    global _stopped
-    _stopped = True
-
-
-def _end_with(parent: Any) -> None:
-    wait_for([parent])
-    os._exit(1)
-
-
-def _work(how: dict[str, Any], rng: np.random.Generator, function: Callable, task: tuple) -> tuple[Any, int]:
-    """A task: its result, and how many iterations it had."""
-    if _stopped:
-        raise SystemExit
-    resume = how["resume"] if how["resume"] and how["resume"].exists() else None
-    run, bar = Checkpoint(how["path"], how["demo"], how["command"], resume), _Moves()
+    backend.use(how["backend"][0], noise=how["backend"][1])
+    path, bar = how["path"], _Moves(_note(how["path"]), parcel)
+    resume = next((found for found in (path, how["resume"]) if found and found.exists()), None)
+    run = Checkpoint(path, how["demo"], how["command"], resume)
     run.start(signals=["SIGTERM"])
     try:
+        if _unpacked[0] != parcel:
+            _unpacked = parcel, pickle.loads(parcel.read_bytes())
         run.begin(how["settings"])
         with checkpoints.sharing(bar), random_numbers.own_generators(rng):
-            return checkpoints.copied(function(*task, *_shared)), bar.n
-    except SystemExit:  # a signal, or a nan: this process takes no further task
-        _stop()
-        raise
+            result = run.once("result", function, (*task, *_unpacked[1]), bar)
+        run.save()  # whatever becomes of the first process, nobody has to find this again
+        return result, bar.n
     finally:
         bar.tell()
         run.release()
+        if run.stopped and parcel.exists():  # by a signal to this process alone: it ends, as others do by it
+            signal.raise_signal(signal.SIGTERM)
 
 
 class _Moves:
-    """The bar of a task: it tells the first process, now and then, how far it has moved."""
+    """The bar of a task: it notes for the first process, now and then, how far it has moved."""
 
-    def __init__(self):
-        self.n, self.told, self.due = 0, 0, 0.0
+    def __init__(self, note: Path, parcel: Path):
+        self.note, self.parcel, self.n = note, parcel, 0
+        self.tell()
 
     def update(self, n: int = 1) -> None:
         self.n += n
-        if (now := time.monotonic()) >= self.due:
-            self.due = now + PATIENCE
+        if time.monotonic() >= self.due:
             self.tell()
+            if not self.parcel.exists():
+                checkpoints.current().asked = time.monotonic()  # as a signal would: after this iteration
 
     def tell(self) -> None:
-        """Tell it."""
-        if self.n > self.told:
-            _moves.put(self.n - self.told)
-            self.told = self.n
+        """Note it."""
+        self.due = time.monotonic() + PATIENCE
+        with suppress(OSError):  # the folder may be gone, or full: the run will say so
+            self.note.write_text(f"{os.getpid()} {self.n}")
 
     def display(self, text: str = "") -> None:
         """It has no place of its own on the screen."""

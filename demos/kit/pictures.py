@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.animation import FuncAnimation, PillowWriter
 from matplotlib.figure import Figure
 
+from demos.kit import style
 from demos.kit.checkpoints import undisturbed
 from demos.kit.style import D_COLOUR, FAKE, G_COLOUR, HEIGHT, OPINION, OTHERS, REAL, WIDTH, slide
 
@@ -207,7 +208,8 @@ def images_animation(path: Path, snapshots: list[dict[str, np.ndarray]], columns
 def animate(figure: plt.Figure, draw: Callable, snapshots: list[dict], path: Path) -> None:
     """Write a GIF of the snapshots; it rests on the last one before it starts again."""
     frames = snapshots + [snapshots[-1]] * FRAMES_PER_SECOND
-    animation = FuncAnimation(figure, draw, frames=frames, cache_frame_data=False)
-    with undisturbed():  # matplotlib fails where it is stopped before the first frame
-        animation.save(path, writer=PillowWriter(fps=FRAMES_PER_SECOND), dpi=80)
+    if style.drawing:
+        animation = FuncAnimation(figure, draw, frames=frames, cache_frame_data=False)
+        with undisturbed():  # matplotlib fails where it is stopped before the first frame
+            animation.save(path, writer=PillowWriter(fps=FRAMES_PER_SECOND), dpi=80)
     plt.close(figure)

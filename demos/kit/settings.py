@@ -79,6 +79,14 @@ def settable(settings: Any, prefix: str = "") -> dict[str, Setting]:
     return found
 
 
+def kinds(settings: type, prefix: str = "") -> dict[str, Any]:
+    """The annotations of all fields of a dataclass of settings, by their names."""
+    found: dict[str, Any] = {}
+    for name, kind in get_type_hints(settings).items():
+        found |= kinds(kind, f"{prefix}{name}.") if is_dataclass(kind) else {prefix + name: kind}
+    return found
+
+
 def changed(settings: Settings, name: str, value: Any) -> Settings:
     """The settings with another value in the field of this name."""
     first, _, rest = name.partition(".")
@@ -121,6 +129,11 @@ def value_of(text: str, kind: Any) -> Any:
     if not (math.isfinite(value) if kind is float else value >= 1):  # whole numbers are of things: there is at least one
         raise ValueError
     return value
+
+
+def has_commas(kind: Any) -> bool:
+    """Whether a value of this kind, an annotation, is written with commas."""
+    return any(get_origin(inner) is tuple for inner in (kind, *get_args(kind)))
 
 
 def separator(part: Any) -> str:

@@ -27,9 +27,11 @@ REAL, FAKE = "#0072B2", "#D55E00"  # blue: the data; vermilion: G's samples
 G_COLOUR, D_COLOUR = "#E69F00", "#56B4E9"  # orange: what is G's; sky blue: what is D's, or the critic's
 OTHERS = ("#009E73", "#CC79A7", "#000000", "#7F7F7F", "#F0E442")  # green, pink, black, grey, yellow: what is neither's
 RIGHT, WRONG = REAL, FAKE  # beside a ✓ and a ✗
+SERIES = (REAL, FAKE, *OTHERS[:4])  # of lines that are alike
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 OPINION = LinearSegmentedColormap.from_list("opinion", [FAKE, "white", REAL])  # D's, from 0, fake, to 1, real
 LINE = 98  # letters of a title that have room beside each other
+drawing = True  # False: no picture is written; a sweep has one of its own
 
 plt.rcParams.update(
     {
@@ -77,6 +79,9 @@ def stamp(figure: Figure, words: str) -> None:
 
 def save(figure: Figure, path: Path, formats: Sequence[str]) -> None:
     """Write the figure beside `path` in these formats, and let it go. A notebook shows it, too."""
+    if not drawing:
+        plt.close(figure)
+        return
     figure.draw_without_rendering()  # the layout of equal axes comes to rest with the second drawing
     for ending in formats:
         metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(ending)

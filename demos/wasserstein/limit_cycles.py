@@ -30,6 +30,7 @@ from demos.kit.run import start
 from demos.kit.settings import settings_of
 from demos.kit.style import OTHERS, slide
 from demos.wasserstein import optimism, predictors
+from demos.wasserstein.optimism import Settings
 from minigan import Tensor, optim
 
 STEPS = 2000
@@ -82,8 +83,8 @@ FILES = {"bilinear game": "limit_cycles", "Dirac GAN": "dirac_gan", "Gaussian's 
 
 def main(argv: list[str] | None = None) -> None:
     """Play the games, measure, draw; then train on digits. The games are not random, and take seconds."""
-    args = start(digits.options(__doc__), argv, "limit_cycles", optimism.Settings())
-    s = settings_of(args, optimism.QUICK if args.quick else optimism.Settings())
+    args = start(digits.options(__doc__), argv, "limit_cycles", Settings())
+    s = settings_of(args, optimism.QUICK if args.quick else Settings())
     settings = {name: {"eta": game.eta, "theta": game.theta, "w": game.w} for name, game in GAMES.items()}
     claim = Claim(args, {**settings, "game_steps": STEPS, "etas": predictors.ETAS, "data": args.data, "optimism": asdict(s)})
     paths = {name: {how: run(game, play) for how, play in PLAYS.items()} for name, game in GAMES.items()}

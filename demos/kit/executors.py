@@ -1,0 +1,150 @@
+"""Calls in other processes: this machine's by default, MPI's, or those of any other `concurrent.futures` executor.
+
+mpiexec -n 8 python -m mpi4py.futures -m demos hacks     rank 0 is the demo, the seven others play its games
+
+with on(executor):                                       of processes, on whatever machines, that see the results' folder
+    hacks.main(["--out", "/shared/hacks"])
+"""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from functools import cache
+from multiprocessing.connection import wait as wait_for
+from typing import Any
+
+from tqdm import tqdm
+
+from demos.kit import checkpoints
+
+PATIENCE = 0.2  # seconds between two looks at how far the others are
+
+_executor: Executor | None = None
+
+
+@contextmanager
+def on(executor: Executor) -> Iterator[None]:
+    """A block whose calls run on this executor, which stays open. Of processes: threads would share minigan's generators."""
+    global _executor
+    before, _executor = _executor, executor
+    try:
+        yield
+    finally:
+        _executor = before
+
+
+def elsewhere() -> Executor | None:
+    """The executor of `on`, or MPI's in the first rank under `python -m mpi4py.futures`; None: neither."""
+    return _executor or ("mpi4py.futures" in sys.modules and _of_mpi()) or None
+
+
+@cache
+def _of_mpi() -> Executor | None:
+    from mpi4py import MPI, futures
+
+    return futures.MPIPoolExecutor() if MPI.COMM_WORLD.size > 1 and MPI.COMM_WORLD.rank == 0 else None
+
+
+def completed(
+    calls: Mapping[str, tuple], jobs: int, look: Callable[[], Mapping[str, int]], goes_on: str
+) -> Iterator[tuple[str, Any]]:
+    """(name, function(*arguments)) of each call as it arrives. An error in a call is the program's.
+
+    Args:
+        calls: (function, *arguments), by names.
+        jobs: how many processes of this machine, where there is no other executor.
+        look: called from time to time; returns the process, by its number, of each call that has begun.
+        goes_on: the command that does, for messages.
+
+    Where a process dies, its call is named and repeated, once. Its pool ends with it: what the others were at begins again,
+    too, or goes on from a checkpoint, as the function sees fit.
+    """
+    left, deaths = dict(calls), Counter()
+    while left:
+        other = elsewhere()
+        pool = other or _processes(min(jobs, len(left)))
+        family: dict[int, multiprocessing.Process] = {}
+        futures: dict[Future, str] = {}
+        try:
+            with _ctrl_c_waits():
+                futures |= {pool.submit(*call): name for name, call in left.items()}
+            waiting = set(futures)
+            while waiting:
+                done, waiting = wait(waiting, PATIENCE, FIRST_COMPLETED)
+                family |= {process.pid: process for process in multiprocessing.active_children()}
+                look()
+                for future in sorted(done, key=lambda future: future.exception() is not None):  # first what has arrived
+                    yield futures[future], future.result()
+                    del left[futures[future]]
+        except BrokenExecutor:
+            begun = {name: pid for name, pid in look().items() if name in left}
+            victims = _killed(family, begun)
+            deaths.update(victims)
+            if other or not victims or max(deaths.values()) > 1:
+                raise SystemExit(f"{_why(victims)}; this goes on: {goes_on}") from None
+            tqdm.write(f"{_why(victims)}; it is repeated", file=sys.stderr)
+        finally:
+            for future in futures:
+                future.cancel()
+            if not other:
+                for process in multiprocessing.active_children() if left else ():
+                    process.terminate()  # it saves, and stops
+                pool.shutdown()
+
+
+def _killed(family: Mapping[int, multiprocessing.Process], begun: Mapping[str, int]) -> dict[str, str]:
+    """The calls whose processes have died, and how; where none of them has, of all that had begun: an idle one has."""
+    for process in family.values():
+        process.join(5)
+    how = {pid: f"exit status {process.exitcode}" for pid, process in family.items() if process.exitcode}
+    by_itself = {pid: words for pid, words in how.items() if family[pid].exitcode != -signal.SIGTERM}  # which the pool sends
+    found = {name: f"process {pid}, {how[pid]}" for name, pid in begun.items() if pid in (by_itself or how)}
+    return found or {name: f"process {pid}" for name, pid in begun.items()}
+
+
+def _why(victims: Mapping[str, str]) -> str:
+    """What has happened, in words."""
+    if victims:
+        return "; ".join(f"{how}, was killed (is there enough memory?) as it was at {name}" for name, how in victims.items())
+    return 'processes were killed, or could not begin (a program of your own: has it an if __name__ == "__main__"?)'
+
+
+# --- this machine's processes ---------------------------------------------------------------------------------------------
+
+
+def _processes(jobs: int) -> ProcessPoolExecutor:
+    context = multiprocessing.get_context("spawn")  # the same on every system, and safe where threads are running
+    return ProcessPoolExecutor(jobs, context, _begin)
+
+
+@contextmanager
+def _ctrl_c_waits() -> Iterator[None]:
+    """A block in which processes are started: those of them that are still importing shall not hear Ctrl-C either."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    with checkpoints.undisturbed():
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
+def _begin() -> None:
+    """A process begins. It ends when the one that started it does."""
+    for ignored in ("SIGINT", "SIGHUP"):  # a terminal sends them to all; the first process passes on what they mean
+        if hasattr(signal, ignored):
+            signal.signal(getattr(signal, ignored), signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(multiprocessing.parent_process().sentinel,), daemon=True).start()
+
+
+def _end_with(parent: Any) -> None:
+    wait_for([parent])
+    os._exit(1)
