@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     finally:
         if lock is not None:
             os.close(lock)
-    show(args, grid, points, {run: results.summary_of(args.out / name) for name, run in runs.items()}, "--quick" in rest)
+    show(args, grid, points, {run: results.summary_of(args.out / name) for name, run in runs.items()})
 
 
 # --- what to play ---------------------------------------------------------------------------------------------------------
@@ -226,7 +226,7 @@ def show(args: argparse.Namespace, grid: Mapping[str, list[str]], points: Sequen
         by_point[point].append(finished.get((point, seed), {}).get("metrics", {}).get(figure))
     cells = {point: Cell([v for v in all_ if v is not None], all_.count(None)) for point, all_ in by_point.items()}
     best = judge(cells, better)
-    words = expected.get(figure, "").split(results.NOT_JUDGED)[0]
+    words, _, short = expected.get(figure, "").partition(results.NOT_JUDGED)
     text = table(grid, cells, figure, words)
     (args.out / "table.txt").write_text(text, encoding="utf-8")
     print(f"\n{text}")
@@ -234,8 +234,8 @@ def show(args: argparse.Namespace, grid: Mapping[str, list[str]], points: Sequen
     at = ", ".join(f"{name} = {value}" for name, value in zip(grid, best, strict=True)) if best else ""
     seeds = max(len(cell.values) + cell.failed for cell in cells.values())
     style.title(drawn, f"{args.demo}, {seeds} seeds a setting: {figure}" + (f" is best at {at}" if at else ""))
-    if quick:
-        style.stamp(drawn, "QUICK RUN")
+    if short:
+        style.stamp(drawn, f"{short.upper()}S")
     style.save(drawn, args.out / "sweep.png", ["png"])
     print(f"Results are in {args.out}/: sweep.png, sweep.csv, table.txt, and a folder for each run")
     if others := [n for n in names if n != figure and better_of(expected.get(n, ""))]:
@@ -297,7 +297,7 @@ def picture(grid: Mapping[str, list[str]], cells: Mapping[Point, Cell], figure: 
             for x, cell in zip(at, line, strict=True):
                 if np.isfinite(cell.low):
                     axes.plot([x, x], [cell.low, cell.high], color=colour, linewidth=1.5)
-                axes.plot([x] * len(cell.values), cell.values, ".", color=colour, alpha=0.4, markersize=5)
+                axes.plot([x] * len(cell.values), cell.values, ".", color=colour, alpha=0.5, markersize=11)
         axes.set(xticks=range(len(values)), xticklabels=values, xlabel=name, xlim=(-0.5, len(values) - 0.5))
         if better_of(expected):
             axes.axhline(float(expected.split()[-1]), color="black", linestyle=":", linewidth=1)

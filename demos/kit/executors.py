@@ -85,7 +85,7 @@ def completed(
         except BrokenExecutor:
             begun = {name: pid for name, pid in look().items() if name in left}
             victims = _killed(family, begun)
-            deaths.update(victims)
+            deaths.update(list(victims))
             if other or not victims or max(deaths.values()) > 1:
                 raise SystemExit(f"{_why(victims)}; this goes on: {goes_on}") from None
             tqdm.write(f"{_why(victims)}; it is repeated", file=sys.stderr)
