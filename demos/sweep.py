@@ -208,7 +208,7 @@ class Cell:
             self.mean, self.low, self.high = interval(self.values)
 
 
-def show(args: argparse.Namespace, grid: Mapping[str, list[str]], points: Sequence[Point], found: Mapping, quick: bool) -> None:
+def show(args: argparse.Namespace, grid: Mapping[str, list[str]], points: Sequence[Point], found: Mapping) -> None:
     """Write sweep.csv, with all figures of all runs; table.txt and sweep.png with one of them. Print the table."""
     finished = {run: summary for run, summary in found.items() if summary}
     if not finished:
