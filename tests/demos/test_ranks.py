@@ -6,7 +6,6 @@ import pytest
 
 from demos import ranks
 from tests.demos.running import assert_shows_something
-from tests.ranks import mpiexec  # noqa: F401 (a fixture)
 
 
 def figures_of(out):
@@ -29,7 +28,7 @@ def test_alone_it_measures_one_rank_says_so_and_draws(tmp_path, capsys, monkeypa
 
 
 @pytest.mark.mpi
-def test_by_mpiexec_it_measures_1_and_2_ranks_and_rank_0_alone_writes(mpiexec):  # noqa: F811
+def test_by_mpiexec_it_measures_1_and_2_ranks_and_rank_0_alone_writes(mpiexec):
     done = mpiexec(2, ["-m", "demos.ranks"], "--quick", "--out", mpiexec.folder / "out")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("written:") == 1

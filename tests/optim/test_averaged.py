@@ -12,7 +12,7 @@ from minigan import Tensor, optim
 from minigan.modes import Watcher, watching
 from tests.optim import parallel
 from tests.optim.stepping import every_rule, parameter
-from tests.ranks import Comm, mpiexec, on_ranks  # noqa: F401 (a fixture)
+from tests.ranks import Comm, on_ranks
 from tests.states import assert_same
 
 PROGRAM = [parallel.__file__]
@@ -214,7 +214,7 @@ GAMES += [("gan", rule) for rule in ("momentum", "RMSProp", "OMD")]
 @pytest.mark.mpi
 @pytest.mark.parametrize("ranks", [1, 2, 4])
 @pytest.mark.parametrize(("name", "rule"), GAMES)
-def test_ranks_play_the_game_that_one_process_plays(name, rule, ranks, mpiexec):  # noqa: F811
+def test_ranks_play_the_game_that_one_process_plays(name, rule, ranks, mpiexec):
     done = mpiexec(ranks, PROGRAM, name, 50, "--rule", rule)
     assert done.returncode == 0, done.stderr
     game, batches = parallel.alone(name, 50, rule)
@@ -226,7 +226,7 @@ def test_ranks_play_the_game_that_one_process_plays(name, rule, ranks, mpiexec):
 
 
 @pytest.mark.mpi
-def test_with_batch_norm_the_number_of_ranks_matters(mpiexec):  # noqa: F811
+def test_with_batch_norm_the_number_of_ranks_matters(mpiexec):
     assert mpiexec(2, PROGRAM, "batch_norm", 50).returncode == 0
     game, _ = parallel.alone("batch_norm", 50)
     first, second = (load(mpiexec.folder / f"end{rank}.pkl")[1] for rank in range(2))
@@ -238,7 +238,7 @@ def test_with_batch_norm_the_number_of_ranks_matters(mpiexec):  # noqa: F811
 
 
 @pytest.mark.mpi
-def test_a_run_goes_on_from_rank_0s_checkpoint_bit_for_bit_and_on_one_rank(mpiexec):  # noqa: F811
+def test_a_run_goes_on_from_rank_0s_checkpoint_bit_for_bit_and_on_one_rank(mpiexec):
     assert mpiexec(2, PROGRAM, "dropout", 20).returncode == 0
     whole = load(mpiexec.folder / "end0.pkl")
     lost = mpiexec(2, PROGRAM, "dropout", 20, "--every", 5, "--lose", "SIGKILL", "--at", 13)
@@ -255,7 +255,7 @@ def test_a_run_goes_on_from_rank_0s_checkpoint_bit_for_bit_and_on_one_rank(mpiex
 WAYS = {"killed": "SIGKILL", "stopped": "SIGSTOP", "raised": "raise"}
 
 
-def lose(mpiexec, how, ranks, options, seconds, *more):  # noqa: F811
+def lose(mpiexec, how, ranks, options, seconds, *more):
     """Lose a rank after 10 steps; what the run said. All is over in so many seconds, and no process is left."""
     if options and not mpiexec.mpich:
         pytest.skip("an option of MPICH's mpiexec")
@@ -272,7 +272,7 @@ def lose(mpiexec, how, ranks, options, seconds, *more):  # noqa: F811
 @pytest.mark.mpi
 @pytest.mark.parametrize("options", [(), ("-disable-auto-cleanup",)], ids=["", "no-cleanup"])
 @pytest.mark.parametrize("how", WAYS.values(), ids=WAYS)
-def test_a_lost_rank_ends_all_the_others(how, options, mpiexec):  # noqa: F811
+def test_a_lost_rank_ends_all_the_others(how, options, mpiexec):
     said = lose(mpiexec, how, 2, options, 15, "--patience", 2)
     if how != "SIGKILL" or options:  # without them, mpiexec ends all at once
         assert "Averaged: rank 0 of 2 waited 2 s for the others: one was lost" in said
@@ -281,12 +281,12 @@ def test_a_lost_rank_ends_all_the_others(how, options, mpiexec):  # noqa: F811
 
 @pytest.mark.mpi
 @pytest.mark.slow
-def test_a_lost_rank_ends_three_others_within_30_s_by_default(mpiexec):  # noqa: F811
+def test_a_lost_rank_ends_three_others_within_30_s_by_default(mpiexec):
     assert "waited 20 s for the others" in lose(mpiexec, "SIGSTOP", 4, (), 30)
 
 
 @pytest.mark.mpi
-def test_a_rank_that_never_comes_ends_the_others_as_they_are_made(mpiexec):  # noqa: F811
+def test_a_rank_that_never_comes_ends_the_others_as_they_are_made(mpiexec):
     code = """if True:
         import os, signal
         import numpy as np

@@ -1,18 +1,23 @@
 """Seeds side by side: the same bits as one after the other, one bar, and runs that survive here, too."""
 
+import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import minigan as mg
 from demos.kit import checkpoints
-from demos.kit.checkpoints import read_checkpoint, resumable
+from demos.kit.checkpoints import Checkpoint, read_checkpoint, resumable
 from demos.kit.claim import Claim
+from demos.kit.executors import on
 from demos.kit.jobs import each
 from demos.kit.run import common_options, start
 from minigan import Tensor, nn, threads
@@ -35,6 +40,18 @@ def fail(seed):
 
 def die(seed):
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_once(seed, folder, how):
+    """A run whose process is killed in its midst, the first time that it is played."""
+    mg.seed(seed)
+    first, rng, sums = Path(folder) / f"{seed} has begun", mg.random_numbers.spawn(), []
+    for t in resumable(range(6), "game", rng=rng, sums=sums):
+        sums.append(float(rng.random()))
+        if how and seed == 1 and t == 3 and not first.exists():
+            first.write_text("")
+            os.kill(os.getpid(), getattr(signal, how))
+    return sums
 
 
 def begun(tmp_path, jobs, *options):
@@ -72,10 +89,36 @@ def test_an_error_in_another_process_is_this_ones_too(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_process_that_is_killed_is_one_line(tmp_path):
+@pytest.mark.parametrize("how", ["SIGKILL", "SIGTERM", "SIGSEGV"])
+def test_the_run_of_a_process_that_dies_is_named_and_repeated(tmp_path, capfd, how):
+    begun(tmp_path, 1)
+    tasks = {f"seed {seed}": (seed,) for seed in range(3)}
+    whole = each(die_once, tasks, str(tmp_path), "", steps=18)
+    checkpoint = begun(tmp_path / "again", 2).args.checkpoint
+    assert each(die_once, tasks, str(tmp_path), how, steps=18) == whole
+    (said,) = [line for line in capfd.readouterr().err.splitlines() if "is repeated" in line]
+    assert re.search(r"process \d+, exit status -\d+, was killed .* as it was at seed 1; it is repeated$", said)
+    checkpoint.end()
+    assert [path.name for path in (tmp_path / "again").iterdir()] == ["checkpoint.npz"]
+
+
+@pytest.mark.slow
+def test_one_that_dies_again_ends_the_program_with_one_line(tmp_path):
     begun(tmp_path, 2)
-    with pytest.raises(SystemExit, match=r"a process was killed .*; this goes on: python -m demos some_runs .*--resume$"):
+    with pytest.raises(
+        SystemExit, match=r"^process \d+, .* was killed .* at [ab](; .*)?; this goes on: .* some_runs .*--resume$"
+    ):
         each(die, {"a": (1,), "b": (1,)}, steps=2)
+
+
+@pytest.mark.slow
+def test_processes_that_cannot_begin_are_one_line(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM.replace('if __name__ == "__main__":', "if True:"))
+    command = [sys.executable, str(program), "--out", str(tmp_path / "out"), "--jobs", "2"]
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert 'has it an if __name__ == "__main__"?); this goes on: ' in done.stderr.splitlines()[-1]
 
 
 @pytest.mark.slow
@@ -152,10 +195,117 @@ def test_a_run_that_is_stopped_goes_on_where_its_processes_were(tmp_path, name):
     assert process.returncode != 0
     if name != "SIGKILL":
         assert b"this goes on: python -m demos slow_runs" in said
-    assert 0 < read_checkpoint(parts[0])[1]["loop"]["t"] < 40
+    assert 0 < read_checkpoint(parts[0])[1]["result/loop"]["t"] < 40
     assert (folder / "checkpoint.npz").exists()  # without it, the parts would be taken for left over ones
     resumed = subprocess.run(command("broken", "--resume"), env=environment, capture_output=True, text=True, check=True)
     assert resumed.stdout == whole
     assert "starts anew" not in resumed.stderr
     assert not list((tmp_path / "broken").glob("checkpoint.task-*"))
     assert checkpoints.read_checkpoint(tmp_path / "broken" / "checkpoint.npz")
+
+
+FEW = """
+import os, pathlib, time
+from demos.kit import checkpoints
+from demos.kit.claim import Claim
+from demos.kit.jobs import each
+from demos.kit.run import common_options, start
+
+
+def play(seed, log):
+    with open(log, "a") as file:
+        file.write(f"{seed}\\n")
+    while seed and os.environ.get("WAIT"):
+        time.sleep(0.1)
+    return seed * 1.5
+
+
+if __name__ == "__main__":
+    args = start(common_options("few runs"), None, "few_runs")
+    Claim(args, {})
+    print(each(play, {f"seed {s}": (s,) for s in range(4)}, str(args.out.parent / "log"), steps=0))
+    args.checkpoint.end()
+"""
+
+
+@pytest.mark.slow
+def test_what_has_arrived_is_kept_at_once(tmp_path):
+    """The program is killed long before its own next checkpoint is due."""
+    program, log = tmp_path / "program.py", tmp_path / "log"
+    program.write_text(FEW)
+    command = [sys.executable, str(program), "--jobs", "2", "--out", str(tmp_path / "out")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, env={**environment, "WAIT": "1"})
+    part = Checkpoint(tmp_path / "out" / "checkpoint.npz", "", "", None).part("seed 0")
+    until = time.monotonic() + 30
+    while not (part.exists() and len(log.read_text().split()) == 3) and time.monotonic() < until:
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    assert sorted(log.read_text().split()) == ["0", "1", "2"]
+    done = subprocess.run([*command, "--resume"], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "[0.0, 1.5, 3.0, 4.5]\n"
+    assert sorted(log.read_text().split()) == ["0", "1", "1", "2", "2", "3"]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["checkpoint.npz"]
+
+
+# --- other executors ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_any_executor_of_processes_will_do_and_stays_open(tmp_path):
+    (alone, _), context = runs(tmp_path / "a", 1), multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, context) as executor:
+        with on(executor):
+            (there, _), (again, _) = runs(tmp_path / "b", 1), runs(tmp_path / "c", 1)
+        (process,) = executor._processes
+    for other in (there, again):
+        assert [run["sums"] for run in other] == [run["sums"] for run in alone]
+        assert {run["process"] for run in other} == {process}
+
+
+def test_an_executor_of_threads_is_refused(tmp_path):
+    with ThreadPoolExecutor(2) as executor, on(executor), pytest.raises(TypeError, match="expected one of processes"):
+        runs(tmp_path, 1)
+    checkpoints.give_up()
+
+
+@pytest.mark.slow
+def test_one_whose_processes_die_ends_the_program_with_one_line(tmp_path):
+    begun(tmp_path, 1)
+    with (
+        ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as executor,
+        on(executor),
+        pytest.raises(SystemExit, match=r"was killed .* at a; this goes on: python -m demos some_runs .*--resume"),
+    ):
+        each(die, {"a": (1,)}, steps=1)
+
+
+@pytest.mark.mpi
+def test_the_same_bits_on_mpis_ranks(mpiexec):
+    """Two rounds of `each`; three ranks, of which two play."""
+    program = mpiexec.folder / "program.py"
+    program.write_text(PROGRAM.replace("print(each(", "print(each(slow, {'a': (7,)}, 0.0, steps=40), each("))
+    alone, together = (mpiexec(n, [*how, str(program)], "--out", "out") for n, how in ((1, ()), (3, ("-m", "mpi4py.futures"))))
+    assert alone.stdout == together.stdout != ""
+    assert together.returncode == 0, together.stderr
+
+
+@pytest.mark.mpi
+def test_an_error_on_a_rank_is_the_programs_and_a_killed_rank_leaves_what_was_done(mpiexec):
+    program = mpiexec.folder / "program.py"
+    command = ["-m", "mpi4py.futures", str(program)], "--out", "out"
+    kill = "if seed == 2 and len(sums) == 20 and not checkpoints.current().resume: os.kill(os.getpid(), 9)"
+    program.write_text(PROGRAM.replace("import sys", "import os, sys").replace("time.sleep(pause)", kill))
+    lost = mpiexec(3, *command)
+    assert lost.returncode != 0
+    assert "[[" not in lost.stdout
+    folder = mpiexec.folder / "out"
+    assert len(list(folder.glob("checkpoint.task-*.npz"))) >= 1
+    resumed = mpiexec(3, *command, "--resume")
+    program.write_text(PROGRAM)
+    assert resumed.stdout == mpiexec(1, [str(program)], "--out", "whole", "--jobs", "1").stdout
+    program.write_text(PROGRAM.replace("import sys", "import sys, math").replace("time.sleep(pause)", "math.sqrt(-seed)"))
+    failed = mpiexec(3, *command)
+    assert failed.returncode != 0
+    assert "ValueError: math domain error" in failed.stderr
