@@ -115,7 +115,7 @@ def _note(part: Path) -> Path:
 def _noted(note: Path) -> tuple[int, int] | None:
     """What it says; None: nothing, or only half of it."""
     with suppress(OSError, ValueError):
-        process, n = map(int, note.read_text().split())
+        process, n = map(int, note.read_text(encoding="ascii").split())
         return process, n
     return None
 
@@ -170,7 +170,7 @@ class _Moves:
         """Note it."""
         self.due = time.monotonic() + PATIENCE
         with suppress(OSError):  # the folder may be gone, or full: the run will say so
-            self.note.write_text(f"{os.getpid()} {self.n}")
+            self.note.write_text(f"{os.getpid()} {self.n}", encoding="ascii")
 
     def display(self, text: str = "") -> None:
         """It has no place of its own on the screen."""
