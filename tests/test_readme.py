@@ -1,8 +1,10 @@
 """The README: its commands exist, its code runs, and its table points at the lines that it quotes."""
 
+import pickle
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import minigan as mg
@@ -36,6 +38,32 @@ def test_the_python_examples_run(capsys):
         exec(block, namespace)
     assert "loss_D" in capsys.readouterr().out
     assert namespace["points"].shape == (500, 2)
+
+
+@pytest.mark.mpi
+def test_the_program_of_several_ranks_plays_what_one_plays_and_goes_on(mpiexec):
+    (block,) = [block for block in re.findall(r"```py\n(.*?)```", README, re.DOTALL) if "optim.Averaged" in block]
+    shorter = (
+        block.replace("(start, 1000)", "(start, int(sys.argv[1]))")
+        .replace("% 100", "% 5")
+        .replace("import os", "import sys, os")
+    )
+    assert shorter.count("sys.argv") == shorter.count("% 5") == 1
+    program, file = mpiexec.folder / "parallel.py", mpiexec.folder / "checkpoint.pkl"
+    program.write_text(shorter, encoding="utf-8")
+
+    def played(*runs):
+        file.unlink(missing_ok=True)
+        for n, steps in runs:
+            done = mpiexec(n, [str(program)], steps)
+            assert done.returncode == 0, done.stderr
+        t, game, _ = pickle.loads(file.read_bytes())
+        return t, np.concatenate([a.ravel() for a in game["G"].values()])
+
+    (t, alone), (t_too, four), (t_then, in_parts) = played((1, 20)), played((4, 20)), played((2, 10), (1, 20))
+    assert t == t_too == t_then == 20
+    np.testing.assert_allclose(four, alone, atol=1e-5)
+    np.testing.assert_allclose(in_parts, alone, atol=1e-5)
 
 
 def test_the_commands_install_extras_that_exist_and_run_modules_that_exist():
