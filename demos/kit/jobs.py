@@ -139,7 +139,8 @@ def _work(how: dict[str, Any], rng: np.random.Generator, parcel: Path, function:
     run.start(signals=["SIGTERM"])
     try:
         if _unpacked[0] != parcel:
-            _unpacked = parcel, pickle.loads(parcel.read_bytes())
+            with open(parcel, "rb") as file:
+                _unpacked = parcel, pickle.load(file)
         run.begin(how["settings"])
         with checkpoints.sharing(bar), random_numbers.own_generators(rng):
             result = run.once("result", function, (*task, *_unpacked[1]), bar)
