@@ -15,10 +15,12 @@ import importlib
 import itertools
 import json
 import os
+import re
 import shlex
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+import traceback
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +29,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from demos.__main__ import chapter_of, names, unknown
 from demos.kit import checkpoints, executors, results, settings, style
 from demos.kit.comparing import HURTS, NOTHING, compare, interval
 from demos.kit.jobs import cores
@@ -34,6 +37,7 @@ from demos.kit.progress import progress
 from demos.kit.run import Options, goes_on, open_folder, positive_number, seed_number
 
 BETTER = {"at least": "higher", "at most": "lower"}  # how what is expected of a figure begins -> which are better
+LETTERS = 100  # that have room beside each other below the panels
 Point = tuple[str, ...]  # a value for each setting, as --set takes it
 
 
@@ -80,12 +84,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def module_of(options: Options, name: str) -> Any:
     """The demo."""
-    found = [
-        path for path in Path(__file__).parent.glob("*/*.py") if path.stem == name and "\ndef main(argv" in path.read_text()
-    ]
-    if not found:
-        options.error(f"there is no demo {name!r}; python -m demos lists them")
-    return importlib.import_module(f"demos.{found[0].parent.name}.{name}")
+    if name not in names():
+        options.error(unknown(name))
+    return importlib.import_module(f"demos.{chapter_of(name)}.{name}")
 
 
 def grid_of(options: Options, kind: type, assignments: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
@@ -117,15 +118,16 @@ def folder_of(options: Options, args: argparse.Namespace, rest: list[str]) -> in
         there = shlex.join([before["demo"], *before["options"]])
         options.error(f"--resume: the runs in {args.out} are of {there}, not of {shlex.join([args.demo, *rest])}")
     if not args.resume and before is not None:
-        for left_over in [*args.out.glob("*/summary.json"), *args.out.glob("*/checkpoint*.npz")]:
-            left_over.unlink()
+        for pattern in ("summary.json", "checkpoint*.npz"):  # of its runs: other folders may lie beside theirs
+            for left_over in args.out.glob(f"*_seed=*/{pattern}"):
+                left_over.unlink()
     file.write_text(json.dumps(whole) + "\n", encoding="utf-8")
     return lock
 
 
 def name_of(grid: Mapping[str, Any], point: Point, seed: int) -> str:
     """A run's, and its folder's."""
-    parts = [f"{name}={value}" for name, value in zip(grid, point, strict=True)]
+    parts = sorted(f"{name}={value}" for name, value in zip(grid, point, strict=True))  # whatever comes first in the command
     return "_".join([*parts, f"seed={seed}"]).replace("/", "-")
 
 
@@ -179,6 +181,9 @@ def play(demo: str, argv: list[str], out: Path) -> str:
             importlib.import_module(demo).main(argv)
         except SystemExit as end:  # where a bound does not hold, too
             status = end.code
+        except Exception as error:  # the demo cannot play by these settings: the others can
+            traceback.print_exc()
+            status = f"{type(error).__name__}: {checkpoints.one_line(error)}"
         stopped = checkpoints.stopped()
         checkpoints.give_up()
     if stopped:
@@ -211,15 +216,14 @@ class Cell:
 def show(args: argparse.Namespace, grid: Mapping[str, list[str]], points: Sequence[Point], found: Mapping) -> None:
     """Write sweep.csv, with all figures of all runs; table.txt and sweep.png with one of them. Print the table."""
     finished = {run: summary for run, summary in found.items() if summary}
-    if not finished:
-        raise SystemExit(f"no run came to its end: see output.txt in the folders below {args.out}")
-    first = next(iter(finished.values()))
-    expected, names = first["expected"], [n for n, value in first["metrics"].items() if isinstance(value, float)]
-    figure = args.figure or next((n for n in names if better_of(expected.get(n, ""))), names[0])
-    if figure not in names:
-        raise SystemExit(f"--figure {figure}: there is no such figure; there are: {'; '.join(names)}")
+    figures, expected = figures_of(finished.values())
+    if not figures:
+        raise SystemExit(f"no run came to an end with figures: see output.txt in the folders below {args.out}")
+    figure = args.figure or next((n for n in figures if better_of(expected.get(n, ""))), figures[0])
+    if figure not in figures:
+        raise SystemExit(f"--figure {figure}: there is no such figure; there are: {'; '.join(figures)}")
     better = better_of(expected.get(figure, ""))
-    write_csv(args.out / "sweep.csv", grid, finished, names)
+    write_csv(args.out / "sweep.csv", grid, finished, figures)
 
     by_point: dict[Point, list] = {point: [] for point in points}
     for point, seed in found:
@@ -231,20 +235,35 @@ def show(args: argparse.Namespace, grid: Mapping[str, list[str]], points: Sequen
     (args.out / "table.txt").write_text(text, encoding="utf-8")
     print(f"\n{text}")
     drawn = picture(grid, cells, figure, words)
-    at = ", ".join(f"{name} = {value}" for name, value in zip(grid, best, strict=True)) if best else ""
-    seeds = max(len(cell.values) + cell.failed for cell in cells.values())
-    style.title(drawn, f"{args.demo}, {seeds} seeds a setting: {figure}" + (f" is best at {at}" if at else ""))
+    style.title(drawn, f"{args.demo}, {args.seeds} seeds a setting: {figure}{in_words(grid, cells, best)}")
     if short:
         style.stamp(drawn, f"{short.upper()}S")
     style.save(drawn, args.out / "sweep.png", ["png"])
     print(f"Results are in {args.out}/: sweep.png, sweep.csv, table.txt, and a folder for each run")
-    if others := [n for n in names if n != figure and better_of(expected.get(n, ""))]:
+    if others := [n for n in figures if n != figure and better_of(expected.get(n, ""))]:
         print(f"Other figures with a bound, for --resume --figure NAME: {'; '.join(others)}")
+
+
+def figures_of(summaries: Iterable[Mapping[str, Any]]) -> tuple[list[str], dict[str, str]]:
+    """The names of all figures that are a number in at least one run, and what is expected of them."""
+    found: dict[str, Any] = {}
+    expected: dict[str, str] = {}
+    for summary in summaries:
+        found = summary["metrics"] | {name: value for name, value in found.items() if value is not None}
+        expected = summary["expected"] | expected
+    return [name for name, value in found.items() if isinstance(value, float)], expected
+
+
+def bound_of(expected: str) -> tuple[str, float] | None:
+    """Which figures are better, "lower" or "higher", and the bound; None where what is expected is none."""
+    found = re.match(r"(at least|at most) ([-+.\de]+)(?=$|[:,])", expected)
+    return (BETTER[found[1]], float(found[2])) if found else None
 
 
 def better_of(expected: str) -> str | None:
     """Which figures are better, as far as the bound says so."""
-    return next((better for words, better in BETTER.items() if expected.startswith(words)), None)
+    bound = bound_of(expected)
+    return bound and bound[0]
 
 
 def judge(cells: Mapping[Point, Cell], better: str | None) -> Point | None:
@@ -257,6 +276,15 @@ def judge(cells: Mapping[Point, Cell], better: str | None) -> Point | None:
         found = compare(cells[point].values, cells[best].values, better).verdict
         cells[point].verdict = "best" if point == best else {HURTS: "worse", NOTHING: NOTHING}.get(found, "")
     return best
+
+
+def in_words(grid: Mapping[str, Any], cells: Mapping[Point, Cell], best: Point | None) -> str:
+    """What is best, for a title, if anything is worse."""
+    if best is None or len(cells) == 1:
+        return ""
+    at = ", ".join(f"{name} = {value}" for name, value in zip(grid, best, strict=True))
+    worse = any(cell.verdict == "worse" for cell in cells.values())
+    return f" is best at {at}" if worse else f": {NOTHING} from the best mean, at {at}"
 
 
 def table(grid: Mapping[str, list[str]], cells: Mapping[Point, Cell], figure: str, expected: str) -> str:
@@ -286,7 +314,7 @@ def picture(grid: Mapping[str, list[str]], cells: Mapping[Point, Cell], figure: 
 
     With more than two settings, a panel has one line: all runs with a value, whatever the others were.
     """
-    drawn, panels = style.slide(1, len(grid), squeeze=False, sharey=True)
+    bound, (drawn, panels) = bound_of(expected), style.slide(1, len(grid), squeeze=False, sharey=True)
     for i, (axes, (name, values)) in enumerate(zip(panels[0], grid.items(), strict=True)):
         for j, (label, line) in enumerate(lines_of(grid, cells, i)):
             shift = 0.06 * (j - (len(grid[other_of(grid, i)]) - 1) / 2) if label else 0.0
@@ -299,13 +327,16 @@ def picture(grid: Mapping[str, list[str]], cells: Mapping[Point, Cell], figure: 
                     axes.plot([x, x], [cell.low, cell.high], color=colour, linewidth=1.5)
                 axes.plot([x] * len(cell.values), cell.values, ".", color=colour, alpha=0.5, markersize=11)
         axes.set(xticks=range(len(values)), xticklabels=values, xlabel=name, xlim=(-0.5, len(values) - 0.5))
-        if better_of(expected):
-            axes.axhline(float(expected.split()[-1]), color="black", linestyle=":", linewidth=1)
+        if len(grid) * sum(len(value) + 2 for value in values) > LETTERS:
+            axes.tick_params(axis="x", labelrotation=90)
+        if bound:
+            axes.axhline(bound[1], color="black", linestyle=":", linewidth=1)
         if len(grid) == 2:
-            axes.legend(title=other_of(grid, i))
-    panels[0, 0].set_ylabel(
-        f"{figure}\n(bars: 95 % intervals; dots: seeds{'; dotted: ' + expected if better_of(expected) else ''})"
-    )
+            columns = max(1, LETTERS // 2 // (max(map(len, grid[other_of(grid, i)])) + 8))
+            axes.legend(title=other_of(grid, i), loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns)
+    dots = "seeds" if len(grid) < 3 else "runs"
+    bars = f"bars: 95 % intervals; dots: {dots}{'; dotted: ' + expected if bound else ''}"
+    panels[0, 0].set_ylabel(f"{figure}\n({bars})")
     return drawn
 
 
