@@ -110,13 +110,13 @@ def folder_of(options: Options, args: argparse.Namespace, rest: list[str]) -> in
     """Open the folder, for this sweep alone: its runs are of one demo with the same other options."""
     whole, file = {"demo": args.demo, "options": rest}, args.out / "sweep.json"
     try:
-        lock = open_folder(args.out)
         before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+        if args.resume and before not in (None, whole):
+            there = shlex.join([before["demo"], *before["options"]])
+            options.error(f"--resume: the runs in {args.out} are of {there}, not of {shlex.join([args.demo, *rest])}")
+        lock = open_folder(args.out)
     except (OSError, ValueError) as error:
         options.error(f"--out {args.out}: {getattr(error, 'strerror', None) or error}")
-    if args.resume and before not in (None, whole):
-        there = shlex.join([before["demo"], *before["options"]])
-        options.error(f"--resume: the runs in {args.out} are of {there}, not of {shlex.join([args.demo, *rest])}")
     if not args.resume and before is not None:
         for pattern in ("summary.json", "checkpoint*.npz"):  # of its runs: other folders may lie beside theirs
             for left_over in args.out.glob(f"*_seed=*/{pattern}"):

@@ -4,7 +4,7 @@
     settings = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
 
 A value is written as in Python, without brackets and quotes: lr=0.01, betas=0.5,0.9, clip=None. What it has to be, the
-field's annotation says. Where a field holds settings itself, theirs have dotted names: curves.lr=0.01.
+field's annotation says. Where a field holds settings itself, theirs have dotted names: curves.lr_critic=0.01.
 """
 
 import argparse

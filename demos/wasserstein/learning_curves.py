@@ -36,7 +36,7 @@ from minigan.losses import critic_loss, discriminator_loss
 
 
 @dataclass
-class Settings:
+class Curves:
     """Everything that the curves depend on, besides the seed. All rates fall linearly to 0."""
 
     steps: int = 400  # iterations
@@ -54,19 +54,19 @@ class Settings:
 
 
 @dataclass
-class Both:
+class Settings:
     """The settings of the curves, and those of the games under many settings."""
 
-    curves: Settings
+    curves: Curves
     stability: stability.Settings
 
 
-QUICK = Settings(steps=60, seeds=1, lr_generator=1e-3, width=32, moments=15, points=200)
+QUICK = Curves(steps=60, seeds=1, lr_generator=1e-3, width=32, moments=15, points=200)
 PENALTIES = {"WGAN-GP, lambda 1": 1.0, "WGAN-GP, lambda 10": 10.0}
 GAMES = ("WGAN, clipped", *PENALTIES, "GAN")
 
 
-def make_game(s: Settings, name: str) -> Game:
+def make_game(s: Curves, name: str) -> Game:
     """The same networks and rates for all; RMSProp where weights are clipped, as in the lecture's algorithm, else Adam."""
     G, D = generator(s.width), discriminator(s.width)
     optimizer = optim.RMSProp if "clipped" in name else (lambda params, lr: optim.Adam(params, lr, betas=s.betas))
@@ -78,12 +78,12 @@ def make_game(s: Settings, name: str) -> Game:
     return WGAN(*players, n_critic=s.n_critic, clip=s.clip)
 
 
-def moments(s: Settings) -> np.ndarray:
+def moments(s: Curves) -> np.ndarray:
     """The iterations at which to look, in geometric progression."""
     return np.unique(np.geomspace(s.first, s.steps, s.moments).round().astype(int))
 
 
-def train(name: str, seed: int, s: Settings) -> dict[str, np.ndarray]:
+def train(name: str, seed: int, s: Curves) -> dict[str, np.ndarray]:
     """One training run: -loss_D and the exact distance at each moment, and G's samples at the end."""
     mg.seed(seed)
     game, batches = make_game(s, name), RING.batches(s.batch)
@@ -109,9 +109,9 @@ def loss_of(game: Game, x: np.ndarray, samples: np.ndarray) -> float:
 
 def main(argv: list[str] | None = None) -> None:
     """The curves of four games, each with every seed; then three games under many settings."""
-    full = Both(Settings(), stability.Settings())
+    full = Settings(Curves(), stability.Settings())
     args = start(digits.options(__doc__), argv, "learning_curves", full)
-    both = settings_of(args, Both(QUICK, stability.QUICK) if args.quick else full)
+    both = settings_of(args, Settings(QUICK, stability.QUICK) if args.quick else full)
     s, many = both.curves, both.stability
     claim = Claim(args, {"data": args.data, **asdict(both)})
     seeds = range(args.seed, args.seed + s.seeds)
@@ -129,7 +129,7 @@ def main(argv: list[str] | None = None) -> None:
 # --- the figures --------------------------------------------------------------------------------------------------------
 
 
-def report(claim: Claim, runs: dict, s: Settings) -> None:
+def report(claim: Claim, runs: dict, s: Curves) -> None:
     """How each curve agrees with the distance, over the training and after its first tenth, and where each game ends."""
     late = moments(s) > s.steps / 10
     for name, trainings in runs.items():
@@ -181,12 +181,12 @@ def after(m: dict[str, float]) -> str:
 # --- the pictures -------------------------------------------------------------------------------------------------------
 
 
-def ticks(s: Settings) -> list[int]:
+def ticks(s: Curves) -> list[int]:
     """Round iterations of a logarithmic axis."""
     return [t for t in (5, 10, 20, 50, 100, 200, 400) if s.first <= t <= s.steps]
 
 
-def draw_agreement(runs: dict, s: Settings) -> plt.Figure:
+def draw_agreement(runs: dict, s: Curves) -> plt.Figure:
     """For each game, D's loss against the distance, moment by moment."""
     figure, panels = slide(2, 2)
     for axes, name in zip(panels.flat, GAMES, strict=True):
@@ -206,7 +206,7 @@ def draw_agreement(runs: dict, s: Settings) -> plt.Figure:
     return figure
 
 
-def draw_curves(runs: dict, s: Settings) -> plt.Figure:
+def draw_curves(runs: dict, s: Curves) -> plt.Figure:
     """For each game, the loss and the distance over the training of the first seed, each from its least to its largest."""
     figure, panels = slide(2, 2, sharex=True, sharey=True)
     for axes, name in zip(panels.flat, GAMES, strict=True):

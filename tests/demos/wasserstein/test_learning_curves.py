@@ -73,7 +73,7 @@ def claim_of(tmp_path):
 
 
 def test_the_worst_seed_of_the_wgans_decides(tmp_path):
-    s = demo.Settings()
+    s = demo.Curves()
     exact = np.linspace(5.0, 1.0, len(demo.moments(s)))
     samples = demo.RING.sample(100)
 
@@ -107,7 +107,7 @@ def test_the_estimate_is_minus_the_loss_on_the_points_whose_distance_is_measured
 
 
 def test_a_training_is_looked_at_in_even_ratios():
-    s = demo.Settings()
+    s = demo.Curves()
     at = demo.moments(s)
     assert (at[0], at[-1]) == (s.first, s.steps)
     assert np.ptp(np.diff(np.log(at))[-10:]) < 0.02
