@@ -142,6 +142,7 @@ def _begin() -> None:
     for ignored in ("SIGINT", "SIGHUP"):  # a terminal sends them to all; the first process passes on what they mean
         if hasattr(signal, ignored):
             signal.signal(getattr(signal, ignored), signal.SIG_IGN)
+    tqdm.set_lock(threading.RLock())  # of its own bars; tqdm's usual one is the system's, and left behind by who is killed
     threading.Thread(target=_end_with, args=(multiprocessing.parent_process().sentinel,), daemon=True).start()
 
 

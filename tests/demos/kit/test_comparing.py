@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from demos.kit.comparing import HELPS, HURTS, NOTHING, compare, verdict
+from demos.kit.comparing import HELPS, HURTS, NOTHING, compare, interval, verdict
 
 RNG = np.random.default_rng(0)
 
@@ -24,6 +24,26 @@ def test_a_paired_interval_is_that_of_the_differences():
     low, high = stats.ttest_rel(a, b).confidence_interval(0.95)
     found = compare(a, b, paired=True)
     assert (found.low, found.high) == pytest.approx((low, high))
+
+
+def test_the_interval_of_a_mean_is_students():
+    values = [5.1, 4.9, 5.6, 5.8, 4.4]
+    low, high = stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
+    assert interval(values) == pytest.approx((np.mean(values), low, high))
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        ([3.0], (3.0, -np.inf, np.inf)),
+        ([3.0] * 3, (3.0, -np.inf, np.inf)),
+        ([3.0] * 4, (3.0, 3.0, 3.0)),
+        ([0.0] * 4, (0.0, 0.0, 0.0)),
+        ([-1.0, 1.0], (0.0, -stats.t.ppf(0.975, 1), stats.t.ppf(0.975, 1))),
+    ],
+)
+def test_the_interval_of_few_runs_or_of_those_that_are_all_alike(values, found):
+    assert interval(values) == pytest.approx(found)
 
 
 @pytest.mark.slow

@@ -108,6 +108,38 @@ def test_settings_within_settings_have_dotted_names_and_the_others_stay():
         kit.read(before, "inner", "3")
 
 
+def test_the_kinds_of_a_class_are_those_of_its_values_and_need_none():
+    found = kit.kinds(All)
+    assert found == {name: setting.kind for name, setting in kit.settable(All()).items()}
+    assert list(found)[-1] == "inner.rate"
+    assert found["inner.rate"] is float
+    assert found["clip"] == float | None
+
+    @dataclass
+    class Outer:
+        both: All
+        n: int
+
+    found = kit.kinds(Outer)
+    assert found["both.inner.rate"] is float
+    assert found["both.shapes"] == tuple[tuple[int, int], ...]
+    assert found["n"] is int
+    assert len(found) == 10 + 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "commas"),
+    [
+        *((kind, name in ("betas", "counts", "shapes")) for name, kind in KINDS.items()),
+        (tuple[int, ...] | None, True),
+        (tuple[Literal["a", "b"], ...], True),
+        (int | None, False),
+    ],
+)
+def test_values_of_tuples_have_commas(kind, commas):
+    assert kit.has_commas(kind) == commas
+
+
 # --- all demos ----------------------------------------------------------------------------------------------------------
 
 
