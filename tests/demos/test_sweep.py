@@ -79,8 +79,8 @@ def stand_in(monkeypatch):
         claim.at_most("errors", mine.n, 3)
         claim.finish()
 
-    monkeypatch.setitem(sys.modules, "demos.the_game.stand_in", SimpleNamespace(**locals(), __name__="demos.the_game.stand_in"))
-    sys.modules["demos.the_game.stand_in"].Settings = Settings
+    name = "demos.the_game.stand_in"
+    monkeypatch.setitem(sys.modules, name, SimpleNamespace(__name__=name, Settings=Settings, main=main))
     monkeypatch.setattr(sweep, "names", lambda: ["stand_in"])
     monkeypatch.setattr(sweep, "chapter_of", lambda name: "the_game")
     monkeypatch.setattr(style, "drawing", True)
