@@ -19,6 +19,7 @@ import re
 import shlex
 import signal
 import sys
+import textwrap
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing, redirect_stderr, redirect_stdout, suppress
@@ -235,7 +236,8 @@ def show(args: argparse.Namespace, grid: Mapping[str, list[str]], points: Sequen
     (args.out / "table.txt").write_text(text, encoding="utf-8")
     print(f"\n{text}")
     drawn = picture(grid, cells, figure, words)
-    style.title(drawn, f"{args.demo}, {args.seeds} seeds a setting: {figure}{in_words(grid, cells, best)}")
+    seeds = f"{args.seeds} seed{'s' * (args.seeds > 1)} a setting"
+    style.title(drawn, f"{args.demo}, {seeds}: {figure}{in_words(grid, cells, best)}")
     if short:
         style.stamp(drawn, f"{short.upper()}S")
     style.save(drawn, args.out / "sweep.png", ["png"])
@@ -336,7 +338,7 @@ def picture(grid: Mapping[str, list[str]], cells: Mapping[Point, Cell], figure: 
             axes.legend(title=other_of(grid, i), loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns)
     dots = "seeds" if len(grid) < 3 else "runs"
     bars = f"bars: 95 % intervals; dots: {dots}{'; dotted: ' + expected if bound else ''}"
-    panels[0, 0].set_ylabel(f"{figure}\n({bars})")
+    panels[0, 0].set_ylabel("\n".join(line for text in (figure, f"({bars})") for line in textwrap.wrap(text, LETTERS * 2 // 3)))
     return drawn
 
 

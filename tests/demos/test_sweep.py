@@ -466,6 +466,18 @@ def test_the_picture_has_a_panel_for_each_setting_with_its_values_the_bound_and_
     sweep.style.plt.close(figure)
 
 
+def test_a_figures_long_name_has_lines_that_fit_beside_the_panel():
+    grid, cells = of(["k"])
+    figure = sweep.picture(
+        grid, cells, "rank correlation of the estimate with the exact distance, after a tenth of the training", ""
+    )
+    figure.draw_without_rendering()
+    label = figure.axes[0].yaxis.label.get_window_extent()
+    assert label.y0 >= 0
+    assert label.y1 <= figure.bbox.height
+    sweep.style.plt.close(figure)
+
+
 def test_the_picture_of_a_setting_of_which_no_run_has_ended(tmp_path):
     grid, cells = {"lr": ["1", "2"]}, {("1",): Cell([], 2), ("2",): Cell([1.0, 2.0], 0)}
     sweep.style.save(sweep.picture(grid, cells, "score", ""), tmp_path / "a.png", ["png"])
@@ -479,7 +491,7 @@ def test_the_picture_is_stamped_where_the_runs_are_short(tmp_path, monkeypatch):
     monkeypatch.setattr(style, "title", lambda figure, words: said.append(words))
     with coarse_pictures():
         sweep.show(Namespace(out=tmp_path, figure=None, demo="gan", seeds=1), {"k": ["1"]}, [("1",)], found)
-    assert said == ["gan, 1 seeds a setting: a", "QUICK RUNS"]
+    assert said == ["gan, 1 seed a setting: a", "QUICK RUNS"]
     assert table_of(tmp_path)[0] == "a (at least 3)"
     assert_shows_something(tmp_path / "sweep.png")
 
