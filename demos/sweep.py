@@ -151,7 +151,7 @@ def play_all(
         found = {}
         for name in missing:
             with suppress(OSError, ValueError):  # it has not begun, or just does
-                found[name] = int(process_of(args.out / name).read_text())
+                found[name] = int(process_of(args.out / name).read_text(encoding="ascii"))
         return found
 
     for name in missing:
@@ -174,7 +174,7 @@ def process_of(out: Path) -> Path:
 def play(demo: str, argv: list[str], out: Path) -> str:
     """A run, in another process, with all that it prints in a file: why it has come to no end, if it has not."""
     out.mkdir(parents=True, exist_ok=True)
-    process_of(out).write_text(f"{os.getpid()}")
+    process_of(out).write_text(f"{os.getpid()}", encoding="ascii")
     style.drawing = False
     status: Any = None
     with open(out / "output.txt", "w", encoding="utf-8") as file, redirect_stdout(file), redirect_stderr(file):
@@ -202,14 +202,15 @@ def play(demo: str, argv: list[str], out: Path) -> str:
 class Cell:
     """What the seeds of one point of the grid came to: the figure of each, their mean and its interval, and the verdict."""
 
-    values: list[float]
-    failed: int  # runs that came to no end, or to a nan
+    by_seed: list[float | None]  # None: of a run that came to no end, or to a nan
     mean: float = float("nan")
     low: float = float("-inf")
     high: float = float("inf")
     verdict: str = ""
 
     def __post_init__(self):
+        self.values = [value for value in self.by_seed if value is not None]
+        self.failed = len(self.by_seed) - len(self.values)
         if self.values:
             self.mean, self.low, self.high = interval(self.values)
 
@@ -229,7 +230,7 @@ def show(args: argparse.Namespace, grid: Mapping[str, list[str]], points: Sequen
     by_point: dict[Point, list] = {point: [] for point in points}
     for point, seed in found:
         by_point[point].append(finished.get((point, seed), {}).get("metrics", {}).get(figure))
-    cells = {point: Cell([v for v in all_ if v is not None], all_.count(None)) for point, all_ in by_point.items()}
+    cells = {point: Cell(values) for point, values in by_point.items()}
     best = judge(cells, better)
     words, _, short = expected.get(figure, "").partition(results.NOT_JUDGED)
     text = table(grid, cells, figure, words)
@@ -314,7 +315,7 @@ def write_csv(path: Path, grid: Mapping[str, Any], finished: Mapping[tuple[Point
 def picture(grid: Mapping[str, list[str]], cells: Mapping[Point, Cell], figure: str, expected: str) -> Figure:
     """For each setting a panel: the figure against its values, a line for each value of the other one.
 
-    With more than two settings, a panel has one line: all runs with a value, whatever the others were.
+    With more than two settings, a panel has one line: each seed's mean over all its runs with a value.
     """
     bound, (drawn, panels) = bound_of(expected), style.slide(1, len(grid), squeeze=False, sharey=True)
     for i, (axes, (name, values)) in enumerate(zip(panels[0], grid.items(), strict=True)):
@@ -336,8 +337,7 @@ def picture(grid: Mapping[str, list[str]], cells: Mapping[Point, Cell], figure: 
         if len(grid) == 2:
             columns = max(1, LETTERS // 2 // (max(map(len, grid[other_of(grid, i)])) + 8))
             axes.legend(title=other_of(grid, i), loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns)
-    dots = "seeds" if len(grid) < 3 else "runs"
-    bars = f"bars: 95 % intervals; dots: {dots}{'; dotted: ' + expected if bound else ''}"
+    bars = f"bars: 95 % intervals; dots: seeds{', means' * (len(grid) > 2)}{'; dotted: ' + expected if bound else ''}"
     panels[0, 0].set_ylabel("\n".join(line for text in (figure, f"({bars})") for line in textwrap.wrap(text, LETTERS * 2 // 3)))
     return drawn
 
@@ -354,5 +354,11 @@ def lines_of(grid: Mapping[str, list[str]], cells: Mapping[Point, Cell], i: int)
         return [("", list(cells.values()))]
     if len(grid) == 2:
         return [(v, [cells[(v, w) if i else (w, v)] for w in values[i]]) for v in values[1 - i]]
-    pooled = [[cell for point, cell in cells.items() if point[i] == value] for value in values[i]]
-    return [("", [Cell([v for cell in some for v in cell.values], 0) for some in pooled])]
+    pooled = [[cell.by_seed for point, cell in cells.items() if point[i] == value] for value in values[i]]
+    return [("", [Cell([mean_of(runs) for runs in zip(*some, strict=True)]) for some in pooled])]
+
+
+def mean_of(values: Iterable[float | None]) -> float | None:
+    """The mean of the runs of a seed, as far as they have come to an end."""
+    ended = [value for value in values if value is not None]
+    return float(np.mean(ended)) if ended else None

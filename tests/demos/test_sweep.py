@@ -344,15 +344,15 @@ def test_what_the_demo_refuses_ends_the_sweep_with_its_words(swept, options, sai
 
 
 def cells_of(*values, failed=0):
-    return {(str(i),): Cell(list(some), failed) for i, some in enumerate(values)}
+    return {(str(i),): Cell([*some, *[None] * failed]) for i, some in enumerate(values)}
 
 
 def test_a_cell_has_the_mean_and_students_interval():
-    cell = Cell([1.0, 2.0, 4.0], 1)
+    cell = Cell([1.0, None, 2.0, 4.0])
     margin = student.ppf(0.975, 2) * np.sqrt(7 / 3) / np.sqrt(3)
     assert (cell.mean, cell.low, cell.high) == pytest.approx((7 / 3, 7 / 3 - margin, 7 / 3 + margin))
-    assert (Cell([1.0], 0).low, Cell([1.0], 0).high) == (-np.inf, np.inf)
-    assert np.isnan(Cell([], 3).mean)
+    assert (Cell([1.0]).low, Cell([1.0]).high) == (-np.inf, np.inf)
+    assert np.isnan(Cell([None] * 3).mean)
 
 
 @pytest.mark.parametrize(
@@ -376,7 +376,7 @@ def test_the_title_says_best_only_where_something_is_worse():
 
 
 def test_the_tables_lines():
-    cells = {("0.1", "1"): Cell([1.0, 2.0], 0, verdict="worse"), ("10.0", "2"): Cell([5.0], 2, verdict="best")}
+    cells = {("0.1", "1"): Cell([1.0, 2.0], verdict="worse"), ("10.0", "2"): Cell([5.0, None, None], verdict="best")}
     assert sweep.table({"lr": [], "k": []}, cells, "score", "at least 2") == (
         "score (at least 2)\n"
         "  lr  k          runs  mean    95 % interval  beside the best\n"
@@ -422,7 +422,7 @@ def of(names):
     """A grid of these settings, and a cell for each of its points; its values tell the point."""
     grid = {name: GRID[name] for name in names}
     points = list(sweep.itertools.product(*grid.values()))
-    return grid, {point: Cell([i * 10.0, i * 10.0 + 2], 0) for i, point in enumerate(points)}
+    return grid, {point: Cell([i * 10.0, i * 10.0 + 2]) for i, point in enumerate(points)}
 
 
 def means_of(grid, i, cells):
@@ -440,12 +440,14 @@ def test_of_two_settings_there_is_a_line_for_each_value_of_the_other():
     assert means_of(grid, 1, cells) == [("0.1", [1, 11, 21]), ("0.2", [31, 41, 51])]
 
 
-def test_of_three_settings_a_line_is_of_all_runs_with_a_value():
+def test_of_three_settings_a_line_is_of_each_seeds_mean():
     grid, cells = of(["lr", "k", "on"])
     assert means_of(grid, 0, cells) == [("", [26, 86])]
     assert means_of(grid, 1, cells) == [("", [36, 56, 76])]
     assert means_of(grid, 2, cells) == [("", [51, 61])]
-    assert len(sweep.lines_of(grid, cells, 2)[0][1][0].values) == 12
+    assert sweep.lines_of(grid, cells, 2)[0][1][0].by_seed == [50, 52]
+    next(iter(cells.values())).by_seed[1] = None  # a run that broke off: of its seed, the others count
+    assert sweep.lines_of(grid, cells, 0)[0][1][0].by_seed == [25, 32]
 
 
 @pytest.mark.parametrize("names", [["k"], ["lr", "k"], ["lr", "k", "on"]])
@@ -461,7 +463,7 @@ def test_the_picture_has_a_panel_for_each_setting_with_its_values_the_bound_and_
         if legend := axes.get_legend():
             assert not legend.get_window_extent().overlaps(axes.get_window_extent())
             assert legend.get_window_extent().y1 <= figure.bbox.height
-    dots = "runs" if len(names) == 3 else "seeds"
+    dots = "seeds, means" if len(names) == 3 else "seeds"
     assert figure.axes[0].get_ylabel() == f"score\n(bars: 95 % intervals; dots: {dots}; dotted: at least 3)"
     sweep.style.plt.close(figure)
 
@@ -479,7 +481,7 @@ def test_a_figures_long_name_has_lines_that_fit_beside_the_panel():
 
 
 def test_the_picture_of_a_setting_of_which_no_run_has_ended(tmp_path):
-    grid, cells = {"lr": ["1", "2"]}, {("1",): Cell([], 2), ("2",): Cell([1.0, 2.0], 0)}
+    grid, cells = {"lr": ["1", "2"]}, {("1",): Cell([None] * 2), ("2",): Cell([1.0, 2.0])}
     sweep.style.save(sweep.picture(grid, cells, "score", ""), tmp_path / "a.png", ["png"])
     assert_shows_something(tmp_path / "a.png")
 
