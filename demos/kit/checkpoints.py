@@ -163,9 +163,8 @@ class Checkpoint:
         _current = _listening = self
         for left_over in self.path.parent.glob(f"{self.path.name}.*.tmp"):  # by a run that was killed as it wrote
             left_over.unlink(missing_ok=True)
-        if not self.resume:
-            for left_over in self.path.parent.glob(self.part("*").name):
-                left_over.unlink(missing_ok=True)
+        if not self.resume or self.resume.resolve().parent != self.path.resolve().parent:
+            self._forget_tasks()
         if threading.current_thread() is threading.main_thread():
             for name in signals:
                 number = getattr(signal, name, None)  # Windows has no SIGHUP
@@ -183,8 +182,7 @@ class Checkpoint:
         self.save()
         if self.problem:
             print(f"there is no checkpoint of the end: {self.problem}", file=sys.stderr)
-        for left_over in self.path.parent.glob(self.part("*").name):  # of tasks that were finished without them
-            left_over.unlink(missing_ok=True)
+        self._forget_tasks()  # those that were finished without them
         self.release()
 
     def release(self) -> None:
@@ -269,6 +267,11 @@ class Checkpoint:
         """The checkpoint of a task that runs in another process, by its own name; "*": a pattern for all of them."""
         number = task if task == "*" else f"{zlib.crc32(task.encode()):08x}"
         return self.path.with_name(f"{self.path.stem}.task-{number}.npz")
+
+    def _forget_tasks(self) -> None:
+        """Remove the tasks' checkpoints, and what else lies beside them under their names."""
+        for left_over in self.path.parent.glob(self.part("*").stem):
+            left_over.unlink(missing_ok=True)
 
     def own_name(self, name: str) -> str:
         """The name within the `once` that is running, and with a number where it has been taken. Not within a loop."""

@@ -29,7 +29,7 @@ _executor: Executor | None = None
 
 
 @contextmanager
-def on(executor: Executor) -> Iterator[None]:
+def on(executor: Executor | None) -> Iterator[None]:
     """A block whose calls run on this executor, which stays open. Of processes: threads would share minigan's generators."""
     global _executor
     before, _executor = _executor, executor
@@ -83,7 +83,7 @@ def completed(
                     yield futures[future], future.result()
                     del left[futures[future]]
         except BrokenExecutor:
-            begun = {name: pid for name, pid in look().items() if name in left}
+            begun = {name: pid for name, pid in look().items() if name in left and (other or pid in family)}
             victims = _killed(family, begun)
             deaths.update(list(victims))
             if other or not victims or max(deaths.values()) > 1:

@@ -11,6 +11,7 @@ import pickle
 import signal
 import socket
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -57,6 +58,7 @@ def _side_by_side(run: Checkpoint, function: Callable, tasks: Mapping[str, tuple
     results = {name: run.recall(own, bar) for name, own in names.items() if own in run.found}
     seen: Counter = Counter()  # of each task, the iterations that the bar has been told of
     run.save(bar)  # so that there is something to resume, whatever comes: the tasks' own files are nothing without it
+    _forget_notes(run, names)  # a run that was killed has left some
 
     def look() -> dict[str, int]:
         left = (name for name in tasks if name not in results)
@@ -81,8 +83,7 @@ def _side_by_side(run: Checkpoint, function: Callable, tasks: Mapping[str, tuple
                     results[name] = result
                     run.keep(names[name], result, n, bar, run.part(names[name]))
     finally:
-        for own in names.values():
-            _note(run.part(own)).unlink(missing_ok=True)
+        _forget_notes(run, names)
         if len(results) < len(tasks):  # stopped, or one of them failed
             run.save(bar)
     return [results[name] for name in tasks]
@@ -91,12 +92,13 @@ def _side_by_side(run: Checkpoint, function: Callable, tasks: Mapping[str, tuple
 @contextmanager
 def _parcel(path: Path, content: Any) -> Iterator[Path]:
     """A file with the arguments that are the same for all tasks. When it is gone, the run is, and so should its tasks be."""
-    with tempfile.NamedTemporaryFile(prefix=f"{path.name}.", suffix=".tmp", dir=path.parent, delete=False) as file:
-        pickle.dump(content, file, pickle.HIGHEST_PROTOCOL)
+    handle, name = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".tmp", dir=path.parent)
     try:
-        yield Path(file.name).resolve()
+        with open(handle, "wb") as file:
+            pickle.dump(content, file, pickle.HIGHEST_PROTOCOL)
+        yield Path(name).resolve()
     finally:
-        Path(file.name).unlink(missing_ok=True)
+        Path(name).unlink(missing_ok=True)
 
 
 def _how(run: Checkpoint, name: str, own: str) -> dict[str, Any]:
@@ -112,6 +114,11 @@ def _note(part: Path) -> Path:
     return part.with_suffix(".txt")
 
 
+def _forget_notes(run: Checkpoint, names: Mapping[str, str]) -> None:
+    for own in names.values():
+        _note(run.part(own)).unlink(missing_ok=True)
+
+
 def _noted(note: Path) -> tuple[int, int] | None:
     """What it says; None: nothing, or only half of it."""
     with suppress(OSError, ValueError):
@@ -123,13 +130,22 @@ def _noted(note: Path) -> tuple[int, int] | None:
 # --- in the other processes -----------------------------------------------------------------------------------------------
 
 _unpacked: tuple[Path | None, tuple] = (None, ())  # the parcel that was opened last, and what was in it
+_playing = threading.Lock()
 
 
 def _work(how: dict[str, Any], rng: np.random.Generator, parcel: Path, function: Callable, task: tuple) -> tuple[Any, int]:
-    """A task: its result, and how many iterations it had."""
-    global _unpacked
-    if how["first"] == (socket.gethostname(), os.getpid()):
+    """A task: its result, and how many iterations it had. A process plays one at a time."""
+    if how["first"] == (socket.gethostname(), os.getpid()) or not _playing.acquire(blocking=False):
         raise TypeError("on: an executor of threads, which would share minigan's generators; expected one of processes")
+    try:
+        return _played(how, rng, parcel, function, task)
+    finally:
+        _playing.release()
+
+
+def _played(how: dict[str, Any], rng: np.random.Generator, parcel: Path, function: Callable, task: tuple) -> tuple[Any, int]:
+    """The same, under a checkpoint of its own."""
+    global _unpacked
     memory.keep()
     threads.COUNT = 1
     backend.use(how["backend"][0], noise=how["backend"][1])
@@ -142,7 +158,7 @@ def _work(how: dict[str, Any], rng: np.random.Generator, parcel: Path, function:
             with open(parcel, "rb") as file:
                 _unpacked = parcel, pickle.load(file)
         run.begin(how["settings"])
-        with checkpoints.sharing(bar), random_numbers.own_generators(rng):
+        with executors.on(None), checkpoints.sharing(bar), random_numbers.own_generators(rng):
             result = run.once("result", function, (*task, *_unpacked[1]), bar)
         run.save()  # whatever becomes of the first process, nobody has to find this again
         return result, bar.n

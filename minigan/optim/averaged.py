@@ -22,12 +22,13 @@ class Averaged(Optimizer):
         optimizer: the rule, on all ranks for the same parameters. They begin with rank 0's values.
         comm: the ranks, an mpi4py communicator such as MPI.COMM_WORLD.
         patience: seconds that a rank waits for the others, here and in each `step`. Then one was lost, or is too slow (it may
-            be drawing pictures): the error goes to stderr, and all ranks end.
+            be drawing pictures): the error goes to stderr, and all ranks end. After the last step nobody waits.
 
     Where a loss is a mean over samples, R ranks do what one does with the whole minibatch (see `data.share`). What else looks
     at the minibatch looks at a rank's share of it, and the result depends on R: the figures that a game's `step` returns,
-    BEGAN's k, feature matching, minibatch discrimination, and batch normalisation, whose running statistics differ between
-    ranks; those of the rank that saves are saved. A parameter without a gradient counts as 0, and on all ranks stays without.
+    feature matching, minibatch discrimination, batch normalisation with its running statistics, and BEGAN's k. The last two
+    differ between ranks; those of the rank that saves are saved, so BEGAN goes on from there to other bits. A parameter
+    without a gradient counts as 0, and on all ranks stays without.
 
     State and rate are the rule's own: what is saved goes on with or without `Averaged`, on any number of ranks, all of which
     load it. Raises TypeError for what is no optimizer or communicator, ValueError on all ranks where their rules, rates or

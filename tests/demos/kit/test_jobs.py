@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import pickle
 import re
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from demos.kit import checkpoints
+from demos.kit import checkpoints, jobs
 from demos.kit.checkpoints import Checkpoint, read_checkpoint, resumable
 from demos.kit.claim import Claim
 from demos.kit.executors import on
@@ -54,13 +55,21 @@ def die_once(seed, folder, how):
     return sums
 
 
-def begun(tmp_path, jobs, *options):
-    args = start(common_options("some runs"), ["--out", str(tmp_path), "--jobs", str(jobs), *options], "some_runs")
+def outer(first):
+    return each(inner, {"x": (first,), "y": (first + 1,)}, steps=2)
+
+
+def inner(value):
+    return value
+
+
+def begun(tmp_path, side_by_side, *options):
+    args = start(common_options("some runs"), ["--out", str(tmp_path), "--jobs", str(side_by_side), *options], "some_runs")
     return Claim(args, {})
 
 
-def runs(tmp_path, jobs, seeds=(5, 6, -1, -1), *options):
-    claim = begun(tmp_path, jobs, *options)
+def runs(tmp_path, side_by_side, seeds=(5, 6, -1, -1), *options):
+    claim = begun(tmp_path, side_by_side, *options)
     x = np.ones((2, 3), np.float32)
     found = each(play, {f"run {i}": (seed,) for i, seed in enumerate(seeds)}, x, 4, steps=4 * len(seeds))
     after = float(mg.random_numbers.spawn().random())  # what comes after it does not depend on it
@@ -146,7 +155,7 @@ def test_without_a_run_it_is_a_plain_loop():
 PROGRAM = """
 import sys, time
 import minigan as mg
-from demos.kit import checkpoints
+from demos.kit import checkpoints, jobs
 from demos.kit.claim import Claim
 from demos.kit.jobs import each
 from demos.kit.run import common_options, start
@@ -206,7 +215,7 @@ def test_a_run_that_is_stopped_goes_on_where_its_processes_were(tmp_path, name):
 
 FEW = """
 import os, pathlib, time
-from demos.kit import checkpoints
+from demos.kit import checkpoints, jobs
 from demos.kit.claim import Claim
 from demos.kit.jobs import each
 from demos.kit.run import common_options, start
@@ -268,6 +277,54 @@ def test_an_executor_of_threads_is_refused(tmp_path):
     with ThreadPoolExecutor(2) as executor, on(executor), pytest.raises(TypeError, match="expected one of processes"):
         runs(tmp_path, 1)
     checkpoints.give_up()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("context", [name for name in multiprocessing.get_all_start_methods() if name != "forkserver"])
+def test_runs_within_runs_play_where_the_outer_one_does(tmp_path, context):
+    """A forked process knows of the executor, too, whose queues nobody empties there."""
+    claim = begun(tmp_path, 1)
+    with ProcessPoolExecutor(1, multiprocessing.get_context(context)) as executor, on(executor):
+        found = each(outer, {"a": (1,), "b": (2,)}, steps=4)
+    claim.args.checkpoint.end()
+    assert found == [[1, 2], [2, 3]]
+
+
+def test_two_runs_at_once_in_one_process_are_refused(tmp_path):
+    """The threads of another process, such as a worker with several."""
+    checkpoint = begun(tmp_path, 1).args.checkpoint
+    how = jobs._how(checkpoint, "a", "a") | {"first": ("elsewhere", 1)}
+    checkpoint.release()
+    with jobs._parcel(checkpoint.path, ()) as parcel:
+        call = how, np.random.default_rng(0), parcel, play, (1, np.ones((2, 3), np.float32), 1)
+        with jobs._playing, pytest.raises(TypeError, match="expected one of processes"):
+            jobs._work(*call)
+        assert len(jobs._work(*call)[0]["sums"]) == 1
+
+
+def test_what_cannot_be_sent_to_other_processes_leaves_no_file(tmp_path):
+    with pytest.raises((AttributeError, pickle.PicklingError)), jobs._parcel(tmp_path / "checkpoint.npz", lambda: None):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_killed_runs_have_left_in_the_folder_is_removed(tmp_path):
+    """Notes and halves of files, by a run of other tasks; by one that was resumed from another folder, checkpoints, too."""
+    checkpoint = begun(tmp_path / "a", 1).args.checkpoint
+    checkpoint.end()
+
+    def leave():
+        part = Checkpoint(tmp_path / "b" / "checkpoint.npz", "", "", None).part("other")
+        part.parent.mkdir(exist_ok=True)
+        for path in (part, part.with_suffix(".txt"), part.with_name(f"{part.name}.01234567.tmp")):
+            path.write_text("1 2")
+
+    for options in ([], ["--resume", str(tmp_path / "a" / "checkpoint.npz")]):
+        leave()
+        checkpoint = begun(tmp_path / "b", 1, *options).args.checkpoint
+        assert not list((tmp_path / "b").glob("checkpoint.task-*"))
+        checkpoint.end()
+        assert [path.name for path in (tmp_path / "b").iterdir()] == ["checkpoint.npz"]
 
 
 @pytest.mark.slow
