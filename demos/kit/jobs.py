@@ -56,6 +56,8 @@ def _side_by_side(run: Checkpoint, function: Callable, tasks: Mapping[str, tuple
     names = {name: run.own_name(name) for name in tasks}
     generators = {name: random_numbers.spawn() for name in tasks}  # in order, also of those that are finished: as `once` does
     results = {name: run.recall(own, bar) for name, own in names.items() if own in run.found}
+    if len(results) == len(tasks):
+        return [results[name] for name in tasks]
     seen: Counter = Counter()  # of each task, the iterations that the bar has been told of
     run.save(bar)  # so that there is something to resume, whatever comes: the tasks' own files are nothing without it
     _forget_notes(run, names)  # a run that was killed has left some
