@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
@@ -100,8 +101,9 @@ def completed(
 
 def _killed(family: Mapping[int, multiprocessing.Process], begun: Mapping[str, int]) -> dict[str, str]:
     """The calls whose processes have died, and how; where none of them has, of all that had begun: an idle one has."""
-    for process in family.values():
-        process.join(5)
+    until = time.monotonic() + 5
+    while any(process.exitcode is None for process in family.values()) and time.monotonic() < until:
+        time.sleep(0.02)  # some save first; and the pool looks, too: `join` returns where the other has the status
     how = {pid: f"exit status {process.exitcode}" for pid, process in family.items() if process.exitcode}
     by_itself = {pid: words for pid, words in how.items() if family[pid].exitcode != -signal.SIGTERM}  # which the pool sends
     found = {name: f"process {pid}, {how[pid]}" for name, pid in begun.items() if pid in (by_itself or how)}

@@ -1,8 +1,9 @@
 """Averaged: several ranks that step as one does, and end, all of them, where one is lost."""
 
 import pickle
-import subprocess
 import time
+from contextlib import suppress
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -255,6 +256,16 @@ def test_a_run_goes_on_from_rank_0s_checkpoint_bit_for_bit_and_on_one_rank(mpiex
 WAYS = {"killed": "SIGKILL", "stopped": "SIGSTOP", "raised": "raise"}
 
 
+def processes_in(folder):
+    """The numbers of the processes that run in this folder; none where the system does not say."""
+    found = []
+    for cwd in Path("/proc").glob("[0-9]*/cwd"):
+        with suppress(OSError):  # it has ended, or is not ours
+            if cwd.resolve() == folder:
+                found.append(int(cwd.parent.name))
+    return found
+
+
 def lose(mpiexec, how, ranks, options, seconds, *more):
     """Lose a rank after 10 steps; what the run said. All is over in so many seconds, and no process is left."""
     if options and not mpiexec.mpich:
@@ -263,9 +274,7 @@ def lose(mpiexec, how, ranks, options, seconds, *more):
     done = mpiexec(ranks, PROGRAM, "gan", 2000, "--lose", how, "--at", 10, *more, options=options)
     assert time.monotonic() - begin < seconds
     assert done.returncode != 0
-    listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True).stdout
-    left = [line for line in listed.splitlines() if PROGRAM[0] in line and " gan 2000 " in line]
-    assert not left
+    assert not processes_in(mpiexec.folder)
     return done.stderr
 
 
