@@ -274,6 +274,8 @@ def lose(mpiexec, how, ranks, options, seconds, *more):
     done = mpiexec(ranks, PROGRAM, "gan", 2000, "--lose", how, "--at", 10, *more, options=options)
     assert time.monotonic() - begin < seconds
     assert done.returncode != 0
+    while processes_in(mpiexec.folder) and time.monotonic() - begin < seconds:
+        time.sleep(0.1)  # mpiexec does not wait until those that it ends have
     assert not processes_in(mpiexec.folder)
     return done.stderr
 
