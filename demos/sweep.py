@@ -285,7 +285,7 @@ def in_words(grid: Mapping[str, Any], cells: Mapping[Point, Cell], best: Point |
     """What is best, for a title, if anything is worse."""
     if best is None or len(cells) == 1:
         return ""
-    at = ", ".join(f"{name} = {value}" for name, value in zip(grid, best, strict=True))
+    at = ", ".join(f"{name}={value}" for name, value in zip(grid, best, strict=True))
     worse = any(cell.verdict == "worse" for cell in cells.values())
     return f" is best at {at}" if worse else f": {NOTHING} from the best mean, at {at}"
 

@@ -368,8 +368,8 @@ def test_each_setting_is_compared_with_the_best(better, verdicts):
 
 def test_the_title_says_best_only_where_something_is_worse():
     clear, even = cells_of([1.0, 1.1], [9.0, 9.1]), cells_of([1.0, 3.0], [1.1, 3.1])
-    assert sweep.in_words({"lr": []}, clear, sweep.judge(clear, "higher")) == " is best at lr = 1"
-    assert sweep.in_words({"lr": []}, even, sweep.judge(even, "higher")) == f": {NOTHING} from the best mean, at lr = 1"
+    assert sweep.in_words({"lr": []}, clear, sweep.judge(clear, "higher")) == " is best at lr=1"
+    assert sweep.in_words({"lr": []}, even, sweep.judge(even, "higher")) == f": {NOTHING} from the best mean, at lr=1"
     assert sweep.in_words({"lr": []}, clear, sweep.judge(clear, None)) == ""
     alone = cells_of([1.0])
     assert sweep.in_words({"lr": []}, alone, sweep.judge(alone, "lower")) == ""
