@@ -1,9 +1,12 @@
 """Calls in other processes: this machine's by default, MPI's, or those of any other `concurrent.futures` executor.
 
-mpiexec -n 8 python -m mpi4py.futures -m demos hacks     rank 0 is the demo, the seven others play its games
+On eight ranks of MPI, of which the first is the demo, and seven play its games; and on any other executor, Dask's for example,
+of processes that see the folder of the results:
 
-with on(executor):                                       of processes, on whatever machines, that see the results' folder
-    hacks.main(["--out", "/shared/hacks"])
+    mpiexec -n 8 python -m mpi4py.futures -m demos hacks
+
+    with on(executor):
+        hacks.main(["--out", "/shared/hacks"])
 """
 
 import multiprocessing
