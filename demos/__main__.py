@@ -147,6 +147,8 @@ def print_list() -> None:
     print("python -m demos NAME runs a demo (--quick: in seconds; --help: its options), python -m demos all runs all of them.")
     print(f"python -m demos tour is where to begin: {described(FOLDER / 'tour.py')[0]}")
     print(f"python -m demos lab is for a class: {described(FOLDER / 'laboratory.py')[0]}")
+    print(f"python -m demos sweep is for an experiment: {described(FOLDER / 'sweep.py')[0]}")
+    print(f"python -m demos ranks is for a large network: {described(FOLDER / 'ranks.py')[0]}")
     for chapter in CHAPTERS:
         print(f"\n{described(FOLDER / chapter / '__init__.py')[0]}  (demos/{chapter}/)\n")
         for name in demos_in(chapter):
