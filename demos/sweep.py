@@ -22,7 +22,7 @@ import sys
 import textwrap
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing, redirect_stderr, redirect_stdout, suppress
+from contextlib import closing, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -140,25 +140,17 @@ def play_all(
 ) -> None:
     """Play those that are not finished, side by side, under a bar that says how long it will take."""
     missing = [name for name in runs if not results.summary_of(args.out / name)]
-    calls = {}
+    calls, notes = {}, {}
     for name in missing:
         point, seed = runs[name]
         values = [f"--set={setting}={value}" for setting, value in zip(grid, point, strict=True)]
         out = args.out.resolve() / name
+        out.mkdir(parents=True, exist_ok=True)
         calls[name] = play, demo, [*rest, *values, f"--seed={seed}", f"--out={out}", "--jobs=1", "--resume"], out
-
-    def look() -> dict[str, int]:
-        found = {}
-        for name in missing:
-            with suppress(OSError, ValueError):  # it has not begun, or just does
-                found[name] = int(process_of(args.out / name).read_text(encoding="ascii"))
-        return found
-
-    for name in missing:
-        process_of(args.out / name).unlink(missing_ok=True)
+        notes[name] = out / "process.txt"
     with (
         progress(total=len(runs), initial=len(runs) - len(missing), unit="run") as bar,
-        closing(executors.completed(calls, args.jobs, look, command)) as arriving,
+        closing(executors.completed(calls, notes, args.jobs, command)) as arriving,
     ):
         for name, problem in arriving:
             bar.update()
@@ -166,15 +158,8 @@ def play_all(
                 bar.write(f"{name}: {problem}", file=sys.stderr)
 
 
-def process_of(out: Path) -> Path:
-    """The file that says which process is at a run."""
-    return out / "process.txt"
-
-
 def play(demo: str, argv: list[str], out: Path) -> str:
     """A run, in another process, with all that it prints in a file: why it has come to no end, if it has not."""
-    out.mkdir(parents=True, exist_ok=True)
-    process_of(out).write_text(f"{os.getpid()}", encoding="ascii")
     style.drawing = False
     status: Any = None
     with open(out / "output.txt", "w", encoding="utf-8") as file, redirect_stdout(file), redirect_stderr(file):
@@ -191,7 +176,6 @@ def play(demo: str, argv: list[str], out: Path) -> str:
         signal.raise_signal(signal.SIGTERM)  # what had stopped it
     if status == 2:
         raise SystemExit((out / "output.txt").read_text(encoding="utf-8").strip())
-    process_of(out).unlink(missing_ok=True)
     return "" if results.summary_of(out) else str(status)
 
 

@@ -18,9 +18,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from multiprocessing.connection import wait as wait_for
+from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
@@ -56,28 +57,30 @@ def _of_mpi() -> Executor | None:
 
 
 def completed(
-    calls: Mapping[str, tuple], jobs: int, look: Callable[[], Mapping[str, int]], goes_on: str
+    calls: Mapping[str, tuple], notes: Mapping[str, Path], jobs: int, goes_on: str, look: Callable[[], None] = lambda: None
 ) -> Iterator[tuple[str, Any]]:
     """(name, function(*arguments)) of each call as it arrives. An error in a call is the program's.
 
     Args:
         calls: (function, *arguments), by names.
+        notes: for each call a file, while it lasts, that says which process is at it; see `note`.
         jobs: how many processes of this machine, where there is no other executor.
-        look: called from time to time; returns the process, by its number, of each call that has begun.
         goes_on: the command that does, for messages.
+        look: called from time to time.
 
     Where a process dies, its call is named and repeated, once. Its pool ends with it: what the others were at begins again,
     too, or goes on from a checkpoint, as the function sees fit.
     """
     left, deaths = dict(calls), Counter()
     while left:
+        _forget(notes)  # a program that was killed has left some
         other = elsewhere()
         pool = other or _processes(min(jobs, len(left)))
         family: dict[int, multiprocessing.Process] = {}
         futures: dict[Future, str] = {}
         try:
             with _ctrl_c_waits():
-                futures |= {pool.submit(*call): name for name, call in left.items()}
+                futures |= {pool.submit(_noted, notes[name], *call): name for name, call in left.items()}
             waiting = set(futures)
             while waiting:
                 done, waiting = wait(waiting, PATIENCE, FIRST_COMPLETED)
@@ -87,8 +90,7 @@ def completed(
                     yield futures[future], future.result()
                     del left[futures[future]]
         except BrokenExecutor:
-            begun = {name: pid for name, pid in look().items() if name in left and (other or pid in family)}
-            victims = _killed(family, begun)
+            victims = _killed(family, {name: found[0] for name in left if (found := read_note(notes[name]))})
             deaths.update(list(victims))
             if other or not victims or max(deaths.values()) > 1:
                 raise SystemExit(f"{_why(victims)}; this goes on: {goes_on}") from None
@@ -100,6 +102,34 @@ def completed(
                 for process in multiprocessing.active_children() if left else ():
                     process.terminate()  # it saves, and stops
                 pool.shutdown()
+            _forget(notes)
+
+
+def note(file: Path, n: int = 0) -> None:
+    """Note that this process is at the call of this file, and how far it has come."""
+    with suppress(OSError):  # the folder may be gone, or full: the run will say so
+        file.write_text(f"{os.getpid()} {n}", encoding="ascii")
+
+
+def read_note(file: Path) -> tuple[int, int] | None:
+    """The process's number, and how far it has come; None: it has not begun, or is just writing."""
+    with suppress(OSError, ValueError):
+        process, n = map(int, file.read_text(encoding="ascii").split())
+        return process, n
+    return None
+
+
+def _noted(file: Path, function: Callable, *arguments: Any) -> Any:
+    note(file)
+    try:
+        return function(*arguments)
+    finally:  # not where the process dies
+        file.unlink(missing_ok=True)
+
+
+def _forget(notes: Mapping[str, Path]) -> None:
+    for file in notes.values():
+        file.unlink(missing_ok=True)
 
 
 def _killed(family: Mapping[int, multiprocessing.Process], begun: Mapping[str, int]) -> dict[str, str]:

@@ -15,7 +15,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -58,34 +58,30 @@ def _side_by_side(run: Checkpoint, function: Callable, tasks: Mapping[str, tuple
     results = {name: run.recall(own, bar) for name, own in names.items() if own in run.found}
     if len(results) == len(tasks):
         return [results[name] for name in tasks]
+    notes = {name: run.part(own).with_suffix(".txt").resolve() for name, own in names.items() if name not in results}
     seen: Counter = Counter()  # of each task, the iterations that the bar has been told of
     run.save(bar)  # so that there is something to resume, whatever comes: the tasks' own files are nothing without it
-    _forget_notes(run, names)  # a run that was killed has left some
 
-    def look() -> dict[str, int]:
-        left = (name for name in tasks if name not in results)
-        found = {name: note for name in left if (note := _noted(_note(run.part(names[name]))))}
-        for name, (_, n) in found.items():
-            bar.update(n - seen[name])
-            seen[name] = n
+    def look() -> None:
+        for name, file in notes.items():
+            if name not in results and (found := executors.read_note(file)):
+                bar.update(found[1] - seen[name])
+                seen[name] = found[1]
         if time.perf_counter() >= run.due:
             run.save(bar)
-        return {name: process for name, (process, _) in found.items()}
 
     try:
         with _parcel(run.path, shared) as parcel:
             calls = {
-                name: (_work, _how(run, name, names[name]), generators[name], parcel, function, task)
-                for name, task in tasks.items()
-                if name not in results
+                name: (_work, _how(run, name, names[name]), generators[name], parcel, note, function, tasks[name])
+                for name, note in notes.items()
             }
-            with closing(executors.completed(calls, run.jobs, look, run.command)) as arriving:
+            with closing(executors.completed(calls, notes, run.jobs, run.command, look)) as arriving:
                 for name, (result, n) in arriving:
                     bar.update(n - seen[name])
                     results[name] = result
                     run.keep(names[name], result, n, bar, run.part(names[name]))
     finally:
-        _forget_notes(run, names)
         if len(results) < len(tasks):  # stopped, or one of them failed
             run.save(bar)
     return [results[name] for name in tasks]
@@ -111,49 +107,32 @@ def _how(run: Checkpoint, name: str, own: str) -> dict[str, Any]:
     return {**how, "backend": (backend.name(), backend.noise_name()), "first": (socket.gethostname(), os.getpid())}
 
 
-def _note(part: Path) -> Path:
-    """The file beside a task's checkpoint that says which process is at it, and how many iterations it has had."""
-    return part.with_suffix(".txt")
-
-
-def _forget_notes(run: Checkpoint, names: Mapping[str, str]) -> None:
-    for own in names.values():
-        _note(run.part(own)).unlink(missing_ok=True)
-
-
-def _noted(note: Path) -> tuple[int, int] | None:
-    """What it says; None: nothing, or only half of it."""
-    with suppress(OSError, ValueError):
-        process, n = map(int, note.read_text(encoding="ascii").split())
-        return process, n
-    return None
-
-
 # --- in the other processes -----------------------------------------------------------------------------------------------
 
 _unpacked: tuple[Path | None, tuple] = (None, ())  # the parcel that was opened last, and what was in it
 _playing = threading.Lock()
 
 
-def _work(how: dict[str, Any], rng: np.random.Generator, parcel: Path, function: Callable, task: tuple) -> tuple[Any, int]:
+def _work(how: dict[str, Any], rng: np.random.Generator, parcel: Path, note: Path, function: Callable, task: tuple) -> tuple:
     """A task: its result, and how many iterations it had. A process plays one at a time."""
     if how["first"] == (socket.gethostname(), os.getpid()) or not _playing.acquire(blocking=False):
         raise TypeError("on: an executor of threads, which would share minigan's generators; expected one of processes")
     try:
-        return _played(how, rng, parcel, function, task)
+        return _played(how, rng, parcel, _Moves(note, parcel), function, task)
     finally:
         _playing.release()
 
 
-def _played(how: dict[str, Any], rng: np.random.Generator, parcel: Path, function: Callable, task: tuple) -> tuple[Any, int]:
+def _played(
+    how: dict[str, Any], rng: np.random.Generator, parcel: Path, bar: "_Moves", function: Callable, task: tuple
+) -> tuple[Any, int]:
     """The same, under a checkpoint of its own."""
     global _unpacked
     memory.keep()
     threads.COUNT = 1
     backend.use(how["backend"][0], noise=how["backend"][1])
-    path, bar = how["path"], _Moves(_note(how["path"]), parcel)
-    resume = next((found for found in (path, how["resume"]) if found and found.exists()), None)
-    run = Checkpoint(path, how["demo"], how["command"], resume)
+    resume = next((path for path in (how["path"], how["resume"]) if path and path.exists()), None)
+    run = Checkpoint(how["path"], how["demo"], how["command"], resume)
     run.start(signals=["SIGTERM"])
     try:
         if _unpacked[0] != parcel:
@@ -175,8 +154,7 @@ class _Moves:
     """The bar of a task: it notes for the first process, now and then, how far it has moved."""
 
     def __init__(self, note: Path, parcel: Path):
-        self.note, self.parcel, self.n = note, parcel, 0
-        self.tell()
+        self.note, self.parcel, self.n, self.due = note, parcel, 0, 0.0
 
     def update(self, n: int = 1) -> None:
         self.n += n
@@ -188,8 +166,7 @@ class _Moves:
     def tell(self) -> None:
         """Note it."""
         self.due = time.monotonic() + PATIENCE
-        with suppress(OSError):  # the folder may be gone, or full: the run will say so
-            self.note.write_text(f"{os.getpid()} {self.n}", encoding="ascii")
+        executors.note(self.note, self.n)
 
     def display(self, text: str = "") -> None:
         """It has no place of its own on the screen."""

@@ -537,7 +537,7 @@ def at_work(out, process, seconds=60):
     until = time.monotonic() + seconds
     while time.monotonic() < until and process.poll() is None:
         texts = {file.parent.name: file.read_text() for file in out.glob("*/process.txt")}
-        found = {name: int(text) for name, text in texts.items() if text}
+        found = {name: int(text.split()[0]) for name, text in texts.items() if text}
         if len(found) == 2 and all((out / name / "output.txt").exists() for name in found):
             return found
         time.sleep(0.02)

@@ -156,7 +156,7 @@ def test_without_a_run_it_is_a_plain_loop():
 PROGRAM = """
 import sys, time
 import minigan as mg
-from demos.kit import checkpoints, jobs
+from demos.kit import checkpoints
 from demos.kit.claim import Claim
 from demos.kit.jobs import each
 from demos.kit.run import common_options, start
@@ -215,8 +215,7 @@ def test_a_run_that_is_stopped_goes_on_where_its_processes_were(tmp_path, name):
 
 
 FEW = """
-import os, pathlib, time
-from demos.kit import checkpoints, jobs
+import os, time
 from demos.kit.claim import Claim
 from demos.kit.jobs import each
 from demos.kit.run import common_options, start
@@ -297,7 +296,7 @@ def test_two_runs_at_once_in_one_process_are_refused(tmp_path):
     how = jobs._how(checkpoint, "a", "a") | {"first": ("elsewhere", 1)}
     checkpoint.release()
     with jobs._parcel(checkpoint.path, ()) as parcel:
-        call = how, np.random.default_rng(0), parcel, play, (1, np.ones((2, 3), np.float32), 1)
+        call = how, np.random.default_rng(0), parcel, tmp_path / "note.txt", play, (1, np.ones((2, 3), np.float32), 1)
         with jobs._playing, pytest.raises(TypeError, match="expected one of processes"):
             jobs._work(*call)
         assert len(jobs._work(*call)[0]["sums"]) == 1
