@@ -230,7 +230,12 @@ def table(found: dict[str, Any], size: int) -> str:
 def end_of(ups: Sequence[float]) -> str:
     """Where more ranks stop to pay, and how fast it is there."""
     end = last_that_pays(ups)
-    return f"{end}{' or more' * (end == RANKS[-1])} ({ups[RANKS.index(end)]:.1f} times as fast)"
+    return f"{in_words(end)} ({ups[RANKS.index(end)]:.1f} times as fast)"
+
+
+def in_words(end: int) -> str:
+    """A number of ranks; the largest of the model is not where it ends."""
+    return f"{end} or more" if end == RANKS[-1] else f"{end}"
 
 
 def draw(found: dict[str, Any], path: Path) -> None:
@@ -246,7 +251,9 @@ def draw(found: dict[str, Any], path: Path) -> None:
         handles, labels = places[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
         ends = [max(last_that_pays(network["strong"]) for network in each["model"].values()) for each in found.values()]
-        title(figure, f"Of one batch for all, even the fastest network stops paying at {' and '.join(map(str, ends))} ranks")
+        title(
+            figure, f"Of one batch for all, even the fastest network stops paying at {' and '.join(map(in_words, ends))} ranks"
+        )
         save(figure, path, ["png"])
 
 
