@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from minigan import backend
-from minigan.gradcheck import QUIET, GradcheckError, gradcheck, slope_is_right
-from minigan.lifting import lift
+from minigan.gradcheck.comparison import QUIET, GradcheckError, gradcheck, slope_is_right
+from minigan.gradcheck.lift import lift
 from minigan.modes import Watcher, watching
 from minigan.tensor import Tensor, grad
 

@@ -284,15 +284,15 @@ TRAPS: dict[int, tuple[str, list[str]]] = {
     41: (
         "a gradient check that accepts what is wrong",
         [
-            "tests/test_gradcheck.py::test_rejects_a_factor_and_names_it",
-            "tests/test_gradcheck.py::test_rejects_a_sign_and_says_so",
-            "tests/test_gradcheck.py::test_rejects_a_transpose_and_says_so",
-            "tests/test_gradcheck.py::test_rejects_a_gradient_that_is_not_summed_back_from_repetition",
-            "tests/test_gradcheck.py::test_rejects_a_derivative_that_uses_an_array_captured_earlier",
-            "tests/test_gradcheck.py::test_a_coarse_step_is_too_inaccurate_for_the_tolerance",
+            "tests/gradcheck/test_check.py::test_rejects_a_factor_and_names_it",
+            "tests/gradcheck/test_check.py::test_rejects_a_sign_and_says_so",
+            "tests/gradcheck/test_check.py::test_rejects_a_transpose_and_says_so",
+            "tests/gradcheck/test_check.py::test_rejects_a_gradient_that_is_not_summed_back_from_repetition",
+            "tests/gradcheck/test_check.py::test_rejects_a_derivative_that_uses_an_array_captured_earlier",
+            "tests/gradcheck/test_check.py::test_a_coarse_step_is_too_inaccurate_for_the_tolerance",
         ],
     ),
-    42: ("differences taken in float32", ["tests/test_gradcheck.py::test_refuses_narrow_floats_with_the_reason"]),
+    42: ("differences taken in float32", ["tests/gradcheck/test_check.py::test_refuses_narrow_floats_with_the_reason"]),
     43: (
         "tests that never draw the odd shapes",
         [

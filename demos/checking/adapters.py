@@ -1,4 +1,4 @@
-"""Each engine's way back: what `minigan.lifting.lift` wants besides the function.
+"""Each engine's way back: what `minigan.gradcheck.lift.lift` wants besides the function.
 
 An adapter returns (vjp, array, numpy): vjp(f)(g, *xs) are the gradients of sum(g f(*xs)), and the others make the engine's
 array of a NumPy one, and a NumPy array of the engine's. Its engine is imported when it is called. MyGrad differentiates once,

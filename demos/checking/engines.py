@@ -1,6 +1,6 @@
 """minigan's tests of gradients, turned on other engines: which of their gradients are wrong, and the smallest example of each.
 
-minigan.lifting.lift makes another engine's op a function that minigan's gradcheck and strategies can test: to order 2, and in
+minigan.testing.lift makes another engine's op a function that minigan's gradcheck and strategies can test: to order 2, and in
 float32. About 270 ops (demos/checking/cases.py) are asked of each engine that is installed, in processes of its own: minigan,
 autograd, JAX, PyTorch, MyGrad, tinygrad. A gradient counts as wrong only where the function is smooth, and two methods say so:
 finite differences of the engine's own function, and the formula's derivative in extended precision (see verdicts.py).

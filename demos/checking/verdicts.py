@@ -22,7 +22,7 @@ from demos.checking import adapters, extended
 from demos.checking.cases import Case
 from demos.checking.lines import CONSTANTS, ENGINES, line, printed, weights
 from minigan.gradcheck import GradcheckError, gradcheck
-from minigan.lifting import lift
+from minigan.gradcheck.lift import lift
 from minigan.testing import arrays
 
 OK, WRONG, LEAK, RAISES, MISSING = "ok", "wrong", "dtype leak", "raises", "not implemented"

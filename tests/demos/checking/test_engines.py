@@ -15,8 +15,8 @@ import minigan
 from demos.checking import adapters, engines, extended, lines, tables, verdicts, worker
 from demos.checking.cases import CASES, FAMILIES, Case
 from demos.checking.verdicts import LEAK, MISSING, OK, RAISES, WRONG, Verdict, verdict
-from tests import toy_engine
 from tests.demos.running import ROOT, smaller_run, summary_of
+from tests.gradcheck import toy_engine
 
 SCALAR = (((),),)
 ROW = r"^\| (autograd|JAX|PyTorch|tinygrad|MyGrad) ([\d.]+) \| `.*` \| .* \| `(.*)` \| (.*) \| (.*) \|$"
@@ -27,7 +27,7 @@ README_ROWS = re.findall(ROW, (ROOT / "README.md").read_text(encoding="utf-8"), 
 def toy(monkeypatch):
     """The toy engine is one of those that can be asked, for functions of one number."""
     spec = lines.Engine(
-        "import numpy; import tests.toy_engine as np",
+        "import numpy; import tests.gradcheck.toy_engine as np",
         "np.Toy(numpy.array({0}, '{1}'))",
         "print(np.vjp(L)(np.Toy(1.0), {args})[0].value)",
         "print(np.vjp(lambda x: np.vjp(L)(np.Toy(1.0), x)[0])(np.Toy(1.0), {args})[0].value)",

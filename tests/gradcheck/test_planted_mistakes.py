@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from minigan.testing import assert_gradients
-from tests.planted_mistakes import PLANTED, RIGHT
+from tests.gradcheck.planted_mistakes import PLANTED, RIGHT
 
 SEEDS = [
     pytest.param(range(1, 4), id="3 seeds", marks=pytest.mark.slow),

@@ -10,7 +10,7 @@ import numpy as np
 
 from minigan import backend, checks
 from minigan.games.game import Game
-from minigan.gradcheck_game import module_as_function, player_as_function, players
+from minigan.gradcheck.games import module_as_function, player_as_function, players
 from minigan.nn import Module
 from minigan.tensor import Tensor, grad
 

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from demos.checking import adapters
 from demos.checking.verdicts import ORDERS
 from minigan import GradcheckError, gradcheck
-from minigan.lifting import lift
+from minigan.gradcheck.lift import lift
 from minigan.testing import arrays, assert_gradients
-from tests.toy_engine import Toy, half_sine, sine, sine_then_wrong, vjp
+from tests.gradcheck.toy_engine import Toy, half_sine, sine, sine_then_wrong, vjp
 
 X, Y = np.array([[0.5, -1.5], [2.0, 0.7]]), np.array([[1.0, 0.3], [-0.8, 1.9]])
 
