@@ -16,18 +16,38 @@ from minigan.optim import SGD, Optimizer
 from minigan.tensor import Tensor, record
 
 
-def module_as_function(module: Module, n: int) -> tuple[Callable, list[np.ndarray], list[str]]:
-    """The module as a function of its n inputs and its parameters; the parameters in float64, and their names.
+def module_as_function(module: Module, arrays: list[np.ndarray]) -> tuple[Callable, list[np.ndarray], list[str]]:
+    """The module as a function of its inputs and its parameters; the parameters in float64, and their names.
 
-    Every call goes to a fresh copy: running statistics do not move, and random numbers repeat.
+    Every call goes to a fresh copy: running statistics do not move, and random numbers repeat. Raises ValueError for a module
+    whose output depends on the calls before: its derivative would be that of another function in each call.
     """
     names, parameters = [name for name, _ in module.named_parameters()], module.parameters()
+    _check_stateless(module, [Tensor(x) for x in arrays])
+    n = len(arrays)
 
     def fn(*values):
         with _same_random_numbers():
             return _copy(module, parameters, values[n:])(*values[:n])
 
     return fn, [p.numpy().astype(np.float64) for p in parameters], names
+
+
+def _check_stateless(module: Module, inputs: list[Tensor]) -> None:
+    """Call two copies of the module, the second with the buffers that the first has after its call."""
+    first, second = deepcopy(module), deepcopy(module)
+    with _same_random_numbers():
+        before = first(*inputs)
+    second.load_state_dict(first.state_dict())
+    with _same_random_numbers():
+        after = second(*inputs)
+    if not np.array_equal(before.numpy(), after.numpy(), equal_nan=True):
+        own, new = module.state_dict(), first.state_dict()
+        changed = ", ".join(name for name in own if not np.array_equal(own[name], new[name], equal_nan=True))
+        raise ValueError(
+            f"gradcheck: two calls of {type(module).__name__} differ, since each call changes {changed}; "
+            "check it in eval mode, or with this state held fixed"
+        )
 
 
 def players(game: Game) -> list[str]:

@@ -287,7 +287,7 @@ def table() -> dict[str, Planted]:
             st.tuples(arrays(away_from=[0])),
             "input was written to: input 0|read-only",
         ),
-        "square: x of the last call": Planted(Kept(always=True), ONE, "is another one|input 0"),
+        "square: x of the last call": Planted(Kept(always=True), ONE, "another call of fn|another backward pass|input 0"),
         "square: x of the first call": Planted(Kept(always=False), ONE, FIRST + "input 0|float32"),
         # one input, wrong everywhere
         "exp: x for y": Planted(unary(np.exp, lambda g, y, x: g * x), ONE, FIRST + "input 0"),

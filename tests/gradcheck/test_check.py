@@ -52,7 +52,9 @@ def test_rejects_nan_and_says_so():
 def test_rejects_one_wrong_element_and_says_where():
     wrong = np.ones((2, 3))
     wrong[1, 2] = 1.01
-    with pytest.raises(GradcheckError, match=r"input 0, index \(1, 2\): analytic -?\S+, numeric -?\S+ \(1 of 6 differ\)"):
+    with pytest.raises(
+        GradcheckError, match=r"input 0, index \(1, 2\): analytic -?\S+, numeric -?\S+ \+- \S+ \(1 of 6 differ\)"
+    ):
         gradcheck(op_with(lambda g, x: g * 2 * x * wrong), X, order=1)
 
 
@@ -198,44 +200,18 @@ def test_refuses_functions_that_return_no_tensor(result):
         gradcheck(lambda x: result, X)
 
 
-# --- complex step -------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "fn",
-    [mg.exp, mg.sin, mg.tanh, mg.log1p, lambda x: x**3 / (x * x + 2.0), lambda x: (x @ x.T).sum(0), mg.cumsum],
-    ids=lambda fn: getattr(fn, "__name__", "fn"),
-)
-def test_complex_step_agrees_to_rounding(fn):
-    assert mg.gradcheck(fn, np.random.default_rng(0).uniform(0.5, 1.5, (3, 3)), complex_step=True)
-
-
-def test_complex_step_sees_an_error_of_1e_9():
-    off = lambda x: mg.record("off", np.exp(x.data), (x, lambda g, y: g * y * (1 + 1e-9)))  # noqa: E731
-    assert mg.gradcheck(off, np.ones(3), order=1)
-    with pytest.raises(mg.GradcheckError, match="factor 1"):
-        mg.gradcheck(off, np.ones(3), order=1, complex_step=True)
-
-
-def test_complex_step_fails_what_is_not_analytic_rather_than_pass_it():
-    with pytest.raises(mg.GradcheckError):
-        mg.gradcheck(mg.abs, np.ones(3), order=1, complex_step=True)
-
-
-def test_complex_arrays_refuse_gradients():
-    with pytest.raises(TypeError, match="only floats have gradients"):
-        mg.Tensor(np.ones(2, complex), requires_grad=True)
+# --- other ways back ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("factor", "right"), [(1.0, True), (-1.0, False), (1.01, False)])
-def test_a_gradient_that_is_another_one_where_it_is_recorded_is_found(factor, right):
+def test_a_gradient_that_differs_where_it_is_recorded_is_found(factor, right):
     def square(x):
         return mg.record("square", x.data**2, (x, lambda g, y: g * (2.0 * (factor if mode.recording else 1.0)) * x))
 
     if right:
         assert mg.gradcheck(square, np.array([1.0, -2.0]))
     else:
-        with pytest.raises(mg.GradcheckError, match="input 0: with create_graph=True the gradient is another one"):
+        with pytest.raises(mg.GradcheckError, match="input 0: with create_graph=True the gradient differs"):
             mg.gradcheck(square, np.array([1.0, -2.0]))
 
 
@@ -244,7 +220,7 @@ def test_a_gradient_that_is_another_one_where_it_is_recorded_is_found(factor, ri
 
 def test_error_names_order_input_index_values_factor_and_arriving_gradient():
     said = (
-        r"^gradcheck: first derivative: input 0, index \(\d, \d\): analytic \S+, numeric \S+ \(6 of 6 differ\); "
+        r"^gradcheck: first derivative: input 0, index \(\d, \d\): analytic \S+, numeric \S+ \+- \S+ \(6 of 6 differ\); "
         r"they differ by the factor 1.5; the arriving gradient: \[\[ 0.1257 -0.1321  0.6404\] \[ 0.1049 -0.5357  0.3616\]\]$"
     )
     with pytest.raises(GradcheckError, match=said):
@@ -353,11 +329,11 @@ def test_one_large_output_does_not_hide_the_others():
 # --- the report ---------------------------------------------------------------------------------------------------------
 
 
-def test_report_says_how_accurate_each_gradient_is_and_by_which_method():
+def test_report_says_how_accurate_each_gradient_is_and_how_well_that_is_known():
     header, first, second, by_u = gradcheck_report(mg.exp, X).splitlines()
-    assert header.split() == ["derivative", "by", "difference", "method", "verdict"]
-    assert "complex step" in first
-    assert float(first.split()[3]) < 1e-14
+    assert header.split() == ["derivative", "by", "difference", "own", "error", "verdict"]
+    difference, own_error = map(float, first.split()[3:5])
+    assert difference < own_error < 1e-9
     assert [line.split()[0] for line in (first, second, by_u)] == ["first", "second", "second"]
     assert "the arriving gradient" in by_u
     assert all(line.endswith("ok") for line in (first, second, by_u))
@@ -370,13 +346,6 @@ def test_report_counts_what_is_wrong_instead_of_raising():
 def test_report_names_the_subgradient_at_each_kink():
     report = gradcheck_report(mg.maximum, np.array([1.0, 2.0]), np.array([1.0, 0.0]), order=1)
     assert report.count("index (0,): slope 0 below and 0.12573 above, takes 0.0628651") == 2
-    assert "central" in gradcheck_report(mg.abs, X, order=1)
-
-
-def test_complex_step_passes_no_wrong_gradient_of_what_is_not_analytic():
-    flat = op_with(lambda g, x: g * 0.0, np.abs)
-    with pytest.raises(GradcheckError):
-        gradcheck(flat, np.ones(3), order=1, complex_step=True)
 
 
 # --- modules and games --------------------------------------------------------------------------------------------------

@@ -1,0 +1,149 @@
+"""`gradcheck`: is a function's gradient the slope of the function? Of ops, modules and games, to any order."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from minigan import backend, checks
+from minigan.games.game import Game
+from minigan.gradcheck.comparison import FEW_DIRECTIONS, MOST_ELEMENTS, Comparison, GradcheckError, Together, Tolerance, close
+from minigan.gradcheck.function import Function
+from minigan.gradcheck.games import module_as_function, player_as_function, players
+from minigan.nn import Module
+from minigan.tensor import Tensor
+
+EPS = 1e-5
+QUIET = {"over": "ignore", "invalid": "ignore", "divide": "ignore"}  # infinities and nans are judged: no need to warn of them
+
+
+def gradcheck(
+    fn: Callable[..., Any],
+    *inputs: Any,
+    order: int = 2,
+    eps: float | None = None,
+    rtol: float = 1e-5,
+    atol: float = 0.0,
+    kinks: bool = False,
+) -> bool:
+    """Is minigan's gradient of `fn` the gradient of `fn`? Returns True, or raises `GradcheckError` that says where not.
+
+    `fn(*inputs)` returns a Tensor (or a tuple of them), which is projected on random numbers u to a scalar L = sum(u fn): u is
+    the gradient that arrives at the output. L's gradient is compared with the central difference
+    (L(x + h) - L(x - h)) / 2h, for each element of each input (or, for an input of more than 200 elements, along 20
+    random directions). At order 2 the same is done for the gradient, as a function of the inputs and of u. The gradient must
+    also be the same in a second backward pass, where it can be differentiated again, and where only some inputs require one.
+
+    What counts is the relative error, however small or large fn, x and the slopes are. First, h is 1e-5. Where the slopes do
+    not agree, steps of all sizes are tried, in extended precision if fn knows it (see `gradcheck.slopes`). Where the numeric
+    slope's own error would hide the gradient's, or nothing is finite, the check fails, and says that it cannot tell.
+
+    Args:
+        fn: also a `nn.Module`, as a function of its inputs and its parameters (which are called by their names), or a game:
+            `gradcheck(game, minibatch)` checks the first derivative of every loss of one step, for every parameter of the
+            player whose loss it is. Both are checked on copies, in float64.
+        inputs: float64 arrays or Tensors; integer and boolean ones are passed on as constants.
+        order: how often to differentiate.
+        eps: the only step h to be tried. By default the step follows x and fn.
+        rtol, atol: the difference allowed, atol + rtol |slope|, to which the numeric slope's error is added.
+        kinks: where the slopes below and above x differ (relu, abs and clip at their kinks, maximum and max_pool2d at ties),
+            accept a gradient that lies between them, and one that lies between along common directions of all inputs. A kink
+            of more than two pieces, as of a sort at three equal numbers, is judged by the two along each axis.
+            Otherwise a kink is an error, which names both slopes.
+
+    Raises TypeError for float32 inputs (their rounding errors exceed the differences), for no floating input, and for a `fn`
+    that returns no Tensor; ValueError for a `fn` of which two calls differ.
+    """
+    checks.whole("gradcheck", "order", order)
+    for name, value in (("rtol", rtol), ("atol", atol)):
+        checks.number("gradcheck", name, value, least=0)
+    if eps is not None:
+        checks.number("gradcheck", "eps", eps, above=0)
+    tolerance = Tolerance(eps or EPS, rtol, atol, kinks, fixed=eps is not None)
+    with np.errstate(**QUIET):
+        compared = [comparison.judge() for comparison in _comparisons_of_all(fn, inputs, order, tolerance)]
+    if not sum(compared) and any(np.size(x) for x in inputs):
+        raise GradcheckError("gradcheck: nothing could be compared: every input is infinite, or makes fn so")
+    return True
+
+
+def gradcheck_report(fn: Callable[..., Any], *inputs: Any, order: int = 2) -> str:
+    """How accurate each gradient is: `gradcheck`'s comparisons as the rows of a table. Nothing is an error here.
+
+    The largest difference between gradient and numeric slope, and the numeric slope's own error, are relative to the largest
+    slope. At kinks, the slopes below and above are listed next to the subgradient that was returned.
+    """
+    rows = [f"{'derivative':10}  {'by':30}  {'difference':10}  {'own error':10}  verdict"]
+    with np.errstate(**QUIET):
+        for comparison in _comparisons_of_all(fn, inputs, order, Tolerance(EPS, 1e-5, 0.0, kinks=True, fixed=False)):
+            rows += comparison.rows()
+    return "\n".join(rows)
+
+
+def slope_is_right(fn: Callable, arrays: list[np.ndarray]) -> bool:
+    """Is the slope along one random direction of all inputs right? Also True where it cannot be measured."""
+    function = Function(fn, arrays, np.random.default_rng(2))
+    direction = function.rng.standard_normal((1, sum(arrays[i].size for i in function.floats)))
+    together = Together(function, function.gradients, Tolerance(EPS, 1e-5, 0.0, kinks=True, fixed=False), direction)
+    try:
+        together.judge()
+    except GradcheckError:
+        return False
+    return True
+
+
+# --- what is compared ---------------------------------------------------------------------------------------------------
+
+
+def _comparisons_of_all(fn: Any, inputs: tuple, order: int, tolerance: Tolerance) -> Iterator[Comparison]:
+    """Every gradient to be judged."""
+    rng = np.random.default_rng(0)
+    if isinstance(fn, Game):
+        if len(inputs) != 1:
+            raise TypeError(f"gradcheck: a game takes one minibatch, gradcheck(game, minibatch); got {len(inputs)}")
+        finer = replace(tolerance, eps=tolerance.eps / (1 if tolerance.fixed else 100))  # 1e-5 carries some ReLU over its kink
+        for player in players(fn):
+            losses, values, names, parts = player_as_function(fn, *inputs, player)
+            function = Function(losses, values, rng, 1, names, parts)
+            function.check_repeatable()
+            yield from _comparisons(function, 1, finer, FEW_DIRECTIONS)
+        return
+    arrays = [_checked(i, x) for i, x in enumerate(inputs)]
+    names = [f"input {i}" for i in range(len(arrays))]
+    if isinstance(fn, Module):
+        fn, values, own = module_as_function(fn, arrays)
+        arrays, names = arrays + values, names + own
+    function = Function(fn, arrays, rng, 1, names)
+    function.check_repeatable()
+    yield from _comparisons(function, order, tolerance, MOST_ELEMENTS)
+    _compare_ways_back(function, order, tolerance)
+
+
+def _comparisons(function: Function, order: int, tolerance: Tolerance, most: int) -> Iterator[Comparison]:
+    """Each gradient next to the slopes; and then the same for the gradient as a function."""
+    for i in function.floats:
+        linear = i >= function.arriving  # a few directions show every mistake in a linear map
+        yield Comparison(function, i, function.gradients[i], tolerance, FEW_DIRECTIONS if linear else most)
+    if tolerance.kinks and function.order == 1:
+        yield Together(function, function.gradients, tolerance)
+    if order > 1:
+        yield from _comparisons(function.gradient(), order - 1, tolerance, most)
+
+
+def _compare_ways_back(function: Function, order: int, tolerance: Tolerance) -> None:
+    """Raise GradcheckError if a gradient depends on which backward pass through its graph it comes from."""
+    for way, gradients in function.other_ways_back(order):
+        for i, other in gradients.items():
+            g, length = function.gradients[i], min(np.max(np.abs(function.arrays[i]), initial=0.0) or 1.0, 1.0)
+            noise = 1e-9 * np.max(np.abs(g), initial=0.0, where=np.isfinite(g)) + 1e-12 * function.size / length
+            if not close(other, g, tolerance.rtol, tolerance.atol + noise):
+                apart = np.nanmax(np.abs(other - g))
+                raise GradcheckError(f"gradcheck: {function.names[i]}: {way} the gradient differs, by up to {apart:.4g}")
+
+
+def _checked(i: int, x: Any) -> np.ndarray:
+    array = x.numpy() if isinstance(x, Tensor) else backend.to_numpy(x)
+    if array.dtype.kind == "f" and array.dtype != np.float64:
+        raise TypeError(f"gradcheck: input {i} is {array.dtype}: its rounding errors would drown the differences; pass float64")
+    return array

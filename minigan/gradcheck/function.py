@@ -1,0 +1,160 @@
+"""A function under test, at the point where it is differentiated: its values, and the gradients that minigan computes."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from copy import copy
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from minigan import backend
+from minigan.tensor import Tensor, grad
+
+Gradients = dict[int, np.ndarray]  # by the number of the input
+
+
+class Function:
+    """A function of arrays, a point, and random gradients u that arrive at its outputs: L = sum(u fn) is differentiated.
+
+    `names` are those of its inputs, `parts` those of its outputs, for messages; order 1 is the user's function itself, order 2
+    its gradient.
+    """
+
+    def __init__(self, fn: Callable, arrays: list, rng: np.random.Generator, order: int = 1, names=None, parts=None):
+        self.fn, self.arrays, self.rng, self.order = fn, arrays, rng, order
+        self.arriving = len(arrays)  # where, among the inputs, the arriving gradients begin
+        self.inner_size = 0.0  # of the numbers of which the terms may be small differences
+        self.names = names or [f"input {i}" for i in range(len(arrays))]
+        self.floats = [i for i, x in enumerate(arrays) if x.dtype.kind == "f"]
+        if not self.floats:
+            raise TypeError("gradcheck: needs a floating input")
+        self.outputs = self.call(arrays)
+        self.parts = parts or ([""] if len(self.outputs) == 1 else [f"output {k}" for k in range(len(self.outputs))])
+        self.u = [rng.standard_normal(y.shape) for y in self.outputs]
+
+    def call(self, arrays: list) -> list[np.ndarray]:
+        """The outputs, as arrays."""
+        return [y.numpy() for y in _outputs(self.fn(*_as_inputs(arrays, self.floats)))]
+
+    def check_repeatable(self) -> None:
+        """Raise ValueError if another call returns other values."""
+        again = self.call(self.arrays)
+        if any(not np.array_equal(a, b, equal_nan=True) for a, b in zip(self.outputs, again, strict=True)):
+            raise ValueError(
+                "gradcheck: two calls of fn differ: fn returns different values for the same inputs; fix the random numbers "
+                "that it draws, or the state that it changes in each call (eval mode?)"
+            )
+
+    def terms(self, moved: dict[int, np.ndarray]) -> np.ndarray:
+        """The terms of L = sum(u fn) with these arrays in place of some inputs, as one vector; nan if fn refuses them."""
+        try:
+            outputs = self.call([moved.get(i, x) for i, x in enumerate(self.arrays)])
+        except (ValueError, ArithmeticError):
+            outputs = []
+        if [y.shape for y in outputs] != [u.shape for u in self.u]:
+            return np.full(sum(u.size for u in self.u), np.nan)
+        return np.concatenate([(u * y).ravel() for u, y in zip(self.u, outputs, strict=True)])
+
+    @property
+    def size(self) -> float:
+        """The size of L's terms, as far as they are finite."""
+        terms = self.terms({})
+        return np.sum(np.abs(terms), where=np.isfinite(terms)) + self.inner_size
+
+    @cached_property
+    def gradients(self) -> Gradients:
+        """dL / dx for each floating input x, as minigan computes it."""
+        return self._way_back(self.floats)(create_graph=False)
+
+    def other_ways_back(self, order: int) -> Iterator[tuple[str, Gradients]]:
+        """The same gradients, in words and numbers: walks through one graph again, and with some of the inputs constant."""
+        way_back = self._way_back(self.floats)
+        way_back(create_graph=False)
+        if order > 1:
+            yield "with create_graph=True", way_back(create_graph=True)
+        yield "in another backward pass through the same graph", way_back(create_graph=False)
+        alone = {f"where only {self.names[i]} requires a gradient": [i] for i in self.floats}
+        without = {f"where {self.names[i]} requires none": [j for j in self.floats if j != i] for i in self.floats}
+        for words, wanted in (alone | (without if len(self.floats) > 2 else {})).items():
+            with suppress(ValueError):  # raised by an fn that itself asks for the gradient of an input
+                yield words, self._way_back(wanted)(create_graph=False)
+
+    def _way_back(self, wanted: list[int]) -> Callable[[bool], Gradients]:
+        """Run fn forward, with gradients for these inputs; return the backward pass."""
+        inputs = _as_inputs(self.arrays, wanted)
+        outputs = _outputs(self.fn(*inputs))
+
+        def way_back(create_graph: bool) -> Gradients:
+            gradients = _gradients(outputs, [inputs[i] for i in wanted], self.u, create_graph)
+            return {i: g.numpy() for i, g in zip(wanted, gradients, strict=True)}
+
+        return way_back
+
+    # --- functions made of this one --------------------------------------------------------------------------------------
+
+    def gradient(self) -> "Function":
+        """The gradient as a function to be checked itself: of the inputs and of the arriving gradients u."""
+        n = len(self.arrays)
+
+        def gradient(*inputs):
+            wanted = [inputs[i] for i in self.floats]
+            return tuple(_gradients(_outputs(self.fn(*inputs[:n])), wanted, inputs[n:], create_graph=True))
+
+        names = [*self.names, *[f"the arriving gradient{part and ' of '}{part}" for part in self.parts]]
+        parts = [f"the gradient for {self.names[i]}" for i in self.floats]
+        function = Function(gradient, [*self.arrays, *self.u], self.rng, self.order + 1, names, parts)
+        function.arriving = n
+        function.inner_size = self.size
+        return function
+
+    def part(self, k: int) -> "Function":
+        """The same function, but for all outputs except one."""
+        part = Function(lambda *x: _outputs(self.fn(*x))[k], self.arrays, self.rng, self.order, self.names, [self.parts[k]])
+        part.u = [self.u[k]]
+        return part
+
+    def moving(self, terms: np.ndarray) -> "Function":
+        """The same function with L the sum of these of its terms, a mask of them."""
+        masks = np.split(terms, np.cumsum([u.size for u in self.u])[:-1])
+        return self._with(u=[u * mask.reshape(u.shape) for u, mask in zip(self.u, masks, strict=True)])
+
+    @cached_property
+    def extended(self) -> "Function | None":
+        """The same function in extended precision; None if it, or this machine, has none."""
+        if backend.name() != "numpy" or np.finfo(np.longdouble).eps == np.finfo(np.float64).eps:
+            return None
+        function = self._with(arrays=[x.astype(np.longdouble) if i in self.floats else x for i, x in enumerate(self.arrays)])
+        try:
+            results = [*function.call(function.arrays), *function.gradients.values()]
+        except Exception:  # whatever fn raises when it does not know this dtype
+            return None
+        return function if all(y.dtype == np.longdouble for y in results) else None
+
+    def _with(self, **changes: list) -> "Function":
+        function = copy(self)
+        function.__dict__.pop("gradients", None)
+        function.__dict__.pop("extended", None)
+        function.__dict__.update(changes)
+        return function
+
+
+def _gradients(outputs: Sequence[Tensor], inputs: Sequence[Tensor], u: Sequence, create_graph: bool) -> list[Tensor]:
+    """dL / dx, L = sum(u fn), for each of the inputs x."""
+    total = None
+    for y, arriving in zip(outputs, u, strict=True):
+        found = grad(y, inputs, gradient=arriving, create_graph=create_graph)
+        total = found if total is None else [a + b for a, b in zip(total, found, strict=True)]
+    return list(total)
+
+
+def _as_inputs(arrays: list, wanted: Sequence[int]) -> list[Tensor]:
+    return [Tensor(backend.asarray(x), requires_grad=i in wanted) for i, x in enumerate(arrays)]
+
+
+def _outputs(result: Any) -> tuple[Tensor, ...]:
+    outputs = tuple(result) if isinstance(result, tuple | list) else (result,)
+    for y in outputs:
+        if not isinstance(y, Tensor):
+            raise TypeError(f"gradcheck: fn returned a {type(y).__name__}; expected a Tensor")
+    return outputs

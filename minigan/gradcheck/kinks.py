@@ -1,0 +1,37 @@
+"""Kinks and jumps: points where a function has one slope below and another above."""
+
+import numpy as np
+
+from minigan.gradcheck.slopes import Terms, difference, rounding
+
+
+class Kink:
+    """Is there a kink, or a jump, at 0 or closer to it than `step`, or only curvature?
+
+    Each term of L has a slope below 0 and a slope above, and its derivative may be anything between: so may the sum of them.
+    """
+
+    def __init__(self, terms: Terms, step: float):
+        far, near = (_slopes_beside(terms, h) for h in (step, step / 8))
+        self.below, self.above = (side.sum() for side in far)
+        low, high = (np.array([limit(*sides).sum() for sides in (far, near)]) for limit in (np.minimum, np.maximum))
+        ends = terms(step), terms(-step)
+        central = difference(*ends).sum() / (2 * step)
+        noise = 16 * rounding(np.abs(ends[0]).sum(where=ends[0] != ends[1]), ends[0].dtype) / step
+        gap, slack = high - low, 1e-3 * (np.abs(low) + np.abs(high)) + noise  # one-sided differences are not as accurate
+        bent = gap[0] > slack[0] and gap[1] > gap[0] / 2  # curvature would leave an eighth of the gap
+        jumps = (central < low - gap - slack) | (central > high + gap + slack)
+        self.is_one = bool(bent or jumps.any())
+        self.low, self.high, self.slack = low.min(), high.max(), slack.max()
+
+    def holds(self, slope: float) -> bool:
+        """Is there a kink, and does the slope lie between those of its sides?"""
+        return self.is_one and bool(self.low - self.slack <= slope <= self.high + self.slack)
+
+    def __str__(self) -> str:
+        return f"slope {self.below:.6g} below and {self.above:.6g} above"
+
+
+def _slopes_beside(terms: Terms, h: float) -> tuple[np.ndarray, np.ndarray]:
+    """Of each term, the slope a little below 0 and the slope a little above it."""
+    return difference(terms(-h), terms(-2 * h)) / h, difference(terms(2 * h), terms(h)) / h

@@ -1,0 +1,67 @@
+"""The slope of a function at a point, measured by central differences, and how far off it may be.
+
+    (L(h) - L(-h)) / 2h = L'(0) + the truncation error, which falls with h + the rounding error of L, divided by h
+
+No step h is right for every function: 1e-5 is far too large for log at 1e-6, and lost at 1e12. So steps of all sizes are
+taken; where the slope stops changing, its error is smallest.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+Terms = Callable[[float], np.ndarray]  # step -> the terms of L there, a vector: L is their sum
+STEPS = 8.0 ** -np.arange(1, 11)  # from an eighth down to 1e-9; times a power of 2, x + h loses no digits of h
+
+
+@dataclass(frozen=True)
+class Slope:
+    """A measured slope, and how far it may be off. `hidden` is the steepest that the terms can be which no step has moved."""
+
+    value: float
+    error: float
+    step: float
+    hidden: float
+    steepest: float  # of all steps
+    size: float  # of the terms that move
+    moving: np.ndarray  # which terms move
+
+
+def measure(terms: Terms, unit: float, inner: np.ndarray) -> Slope | None:
+    """The slope of L at 0, for an L that changes over lengths of about `unit` or less; None if L is infinite or nan there.
+
+    The error of each step's slope is taken to be the sum of three: its rounding error; the change since the step before, which
+    is larger than what the truncation still leaves; and what the smaller steps' slopes differ by, beyond their rounding error.
+    The slope with the smallest sum counts. `inner` is the size of larger numbers of which each term is a small difference.
+    """
+    steps = 2.0 ** np.round(np.log2(unit)) * STEPS
+    sides = np.array([[terms(h), terms(-h)] for h in steps])
+    change = difference(sides[:, 0], sides[:, 1])
+    usable = np.isfinite(change).all(axis=1)
+    if np.count_nonzero(usable) < 2:
+        return None
+    steps, sides, change = steps[usable], sides[usable], change[usable]
+    moving = (change != 0).any(axis=0)
+    if np.isinf(sides).any() and not moving.any():
+        return None
+    size = np.abs(sides).max(axis=1) + inner
+    sizes = np.sum(size, axis=1, where=moving)
+    hidden = np.sum(size[0], where=~moving & np.isfinite(size[0]))
+    slopes, roundings = change.sum(axis=1) / (2 * steps), rounding(sizes, sides.dtype) / (2 * steps)
+    errors = roundings + np.abs(slopes - np.concatenate([slopes[1:2], slopes[:-1]]))
+    for k, slope in enumerate(slopes[:-1]):
+        errors[k] += max(0.0, np.max(np.abs(slope - slopes[k + 1 :]) - roundings[k + 1 :]))
+    best = np.argmin(errors)
+    hidden = rounding(hidden, sides.dtype) / (2 * steps[0])
+    return Slope(slopes[best], errors[best], steps[best], hidden, np.max(np.abs(slopes)), sizes[best], moving)
+
+
+def rounding(size: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """The rounding error of a difference of two sums of terms of this size: a few units in the last place."""
+    return 8 * np.finfo(dtype).eps * (size + np.finfo(dtype).tiny)
+
+
+def difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """a - b; 0 where both are the same infinity."""
+    return np.where(a == b, 0.0, a - b)

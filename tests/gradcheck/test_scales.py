@@ -1,0 +1,232 @@
+"""gradcheck's verdict does not depend on how large or small a function, its argument and its slopes are."""
+
+import numpy as np
+import pytest
+
+import minigan as mg
+from minigan import GradcheckError, Tensor, data, games, gradcheck, nn, optim, record
+from minigan.gradcheck import gradcheck_report
+from minigan.testing import assert_gradients
+from tests.ops.gradient_cases import CASES
+from tests.ops.test_coverage import SCALES, scaled
+
+X = np.linspace(-2.0, 2.0, 5)
+
+
+def op(forward, derivative):
+    """An op of one input: derivative(g, y, x)."""
+    return lambda x: record("op", forward(x.data), (x, lambda g, y: derivative(g, y, x)))
+
+
+def sine(size, factor):
+    return op(lambda x: size * np.sin(x), lambda g, y, x: g * (factor * size) * mg.cos(x))
+
+
+def sigmoid_cut_at(low, high):
+    return op(lambda x: np.exp(-np.logaddexp(0, -x)), lambda g, y, x: g * y * (1 - y) * ((x.data > low) & (x.data < high)))
+
+
+def at(*numbers):
+    return np.array(numbers)
+
+
+WRONG = {  # function, point, what the error says
+    **{f"sine of {s:g} times {f}": (sine(s, f), X, "index") for s in (1e-100, 1e-8, 1e8) for f in (-1.0, 0.0, 3.0, 1.01)},
+    "offset": (op(lambda x: 1e6 + 1e-6 * np.sin(x), lambda g, y, x: g * -1e-6 * mg.cos(x)), X, "index"),
+    "sigmoid cut to 0 below": (sigmoid_cut_at(-17, 1e9), at(-20.0, 1.0), "index .0,"),
+    "sigmoid cut to 0 above": (sigmoid_cut_at(-1e9, 17), at(20.0, 1.0), "index .0,"),
+    "tanh cut to 0 above": (op(np.tanh, lambda g, y, x: g * (1 - y * y) * (x.data < 9)), at(10.0, 1.0), "index .0,"),
+    "identity at 1e11": (op(np.copy, lambda g, y, x: 3.0 * g), at(1e11), "factor 3"),
+    "1 / x at 1e-8": (op(np.reciprocal, lambda g, y, x: -1.01 * g * y * y), at(1e-8), "factor 1.01"),
+    "square at 1e80": (op(np.square, lambda g, y, x: 2.02 * g * x), at(1e80), "factor 1.01"),
+    "x abs(x) at 0": (op(lambda x: x * np.abs(x), lambda g, y, x: g * (2 * mg.abs(x) + 1e-6)), at(0.0), "analytic"),
+    "exp at 12000": (op(np.exp, lambda g, y, x: -g * y), at(12000.0), "nothing could be compared"),
+    "exp at 12000, slope 0": (op(np.exp, lambda g, y, x: g * 0.0), at(12000.0), "nothing could be compared"),
+    "exp at 12000 next to 1": (mg.exp, at(12000.0, 1.0), "index .0,.*nothing could be compared"),
+    "exp at infinity": (mg.exp, at(np.inf), "nothing could be compared"),
+    "log at -1": (mg.log, at(-1.0), "nothing could be compared"),
+    "sine in float32": (
+        op(lambda x: np.sin(x.astype("f4")).astype(x.dtype), lambda g, y, x: g * mg.cos(x)),
+        at(0.5),
+        "lower prec",
+    ),
+    "noise": (op(lambda x: np.sin(x) + 1e-9 * np.sin(1e12 * x), lambda g, y, x: g * mg.cos(x)), at(0.5), "check cannot tell"),
+    "jump": (op(lambda x: np.where(x > 0, x, -1.0), lambda g, y, x: g), at(0.0), "kink|cannot tell"),
+}
+RIGHT = {
+    "identity at 1e12": (lambda x: x * 1.0, at(1e12)),
+    "log at 1e-6": (mg.log, at(1e-6, 1e-12, 1e-30)),
+    "sqrt at 1e-8": (mg.sqrt, at(1e-8)),
+    "1 / x at 1e-3": (lambda x: 1 / x, at(1e-3, -1e-9)),
+    "x abs(x) at 0": (lambda x: x * mg.abs(x), at(0.0)),
+    "cube at 0": (lambda x: x**3, at(0.0, 1e-9)),
+    "tanh and sigmoid of 15": (lambda x: mg.tanh(x) * mg.sigmoid(-x), at(15.0, -18.0, 19.5)),
+    "wave of length 1e-6": (lambda x: mg.sin(1e6 * x), at(0.0, 1e-7, 0.3)),
+    "step of width 1e-6": (lambda x: mg.tanh(1e6 * x), at(0.0, 1e-7)),
+    "steep and flat": (lambda x: x**4, at(1e7, 0.01, 1e-4)),
+    "differences of large numbers": (lambda x: (x + 1e8) - 1e8, at(0.5, 0.3)),
+    "rows of softmax 1000 apart": (mg.softmax, at([100.0, 200.0, 461.0], [0.0, 1000.0, 1000.0])),
+    "constants that are infinite": (lambda x: mg.where([True, False], x, -np.inf).max(), at(1.0, 2.0)),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_or_cannot_be_told_is_refused(name):
+    fn, x, says = WRONG[name]
+    with pytest.raises(GradcheckError, match=says):
+        gradcheck(fn, x, order=1)
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_what_is_right_is_accepted(name):
+    assert gradcheck(*RIGHT[name])
+
+
+@pytest.mark.parametrize("kinks", [True, False])
+def test_a_kink_next_to_x_does_no_harm(kinks):
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        assert gradcheck(mg.relu, 1e-5 * rng.standard_normal(6), kinks=kinks)
+        assert gradcheck(lambda x: mg.clip(x, -1, 1e-4), 1e-4 + 1e-6 * rng.standard_normal(6), kinks=kinks)
+
+
+def test_report_judges_by_the_sizes_that_it_prints():
+    row = gradcheck_report(sine(1e-8, -1.0), X, order=1).splitlines()[1]
+    assert float(row.split()[3]) == 2.0
+    assert row.endswith("wrong at 5 of 5")
+
+
+# --- every op -----------------------------------------------------------------------------------------------------------
+
+
+def off_by_1_percent(y):
+    return record("off", y.data.copy(), (y, lambda g, z: g * 1.01))
+
+
+@pytest.mark.hammer
+@pytest.mark.parametrize("seeds", [range(k, k + 10) for k in range(0, 100, 10)], ids=str)
+def test_at_every_scale_right_ops_pass_and_mistakes_of_1_percent_do_not(seeds):
+    for seed in seeds:
+        for case, (name, fn, inputs) in enumerate(CASES):
+            rng = np.random.default_rng([seed, case])
+            size, length = rng.choice(SCALES), rng.choice([1e-6, 1e-4, 1e-2, 1.0, 1e2, 1e4, 1e6])
+            arrays = [x * np.exp(rng.uniform(-1, 1, x.shape)) * length for x in inputs()]
+            leaves = [Tensor(x, requires_grad=True) for x in arrays]
+            with np.errstate(all="ignore"):
+                y = fn(*leaves)
+                parts = y if isinstance(y, tuple) else (y,)
+                gradients = [g.numpy() for part in parts for g in mg.grad(part, leaves, gradient=np.ones(part.shape))]
+                largest = max(np.max(np.abs(z), initial=0.0) for z in [*gradients, *[part.numpy() for part in parts]])
+            if not largest < 1e150:
+                continue  # the op does not allow it
+            assert gradcheck(scaled(fn, size), *arrays), (name, seed)
+            if any(g.any() for g in gradients):
+                with pytest.raises(GradcheckError, match=r"factor 1\.01|index|direction"):
+                    gradcheck(scaled(fn, size, off_by_1_percent), *arrays, order=1)
+
+
+# --- games --------------------------------------------------------------------------------------------------------------
+
+
+class Wrong(nn.Dense):
+    """A dense layer whose weight gets -3 times its gradient."""
+
+    def forward(self, x):
+        pairs = [(x, lambda g, y: g @ self.weight.T), (self.weight, lambda g, y: x.T @ g * -3.0), (self.bias, lambda g, y: g)]
+        return record("wrong", x.data @ self.weight.data + self.bias.data, *pairs)
+
+
+@pytest.mark.parametrize("wrong", ["G.0", "G.2", "D.0", None])
+@pytest.mark.parametrize("bias", [-15.0, 15.0, -30.0])
+def test_a_wrong_layer_is_found_where_the_discriminator_is_sure(wrong, bias):
+    networks = {
+        "G": nn.Sequential(nn.Dense(3, 4), nn.Tanh(), nn.Dense(4, 2)),
+        "D": nn.Sequential(nn.Dense(2, 4), nn.Tanh(), nn.Dense(4, 1)),
+    }
+    networks["D"].layers[2].bias.data = np.array([bias], np.float32)
+    if wrong:
+        player, k = wrong.split(".")
+        networks[player].layers[int(k)] = Wrong(*networks[player].layers[int(k)].weight.shape)
+    rules = [optim.SGD(network.parameters(), 0.1) for network in networks.values()]
+    game = games.GAN(*networks.values(), data.noise(3), *rules, saturating=True)
+    x = np.random.default_rng(0).standard_normal((6, 2))
+    if wrong:
+        with pytest.raises(GradcheckError, match=rf"{player}\.layers\.{k}\.weight.*factor -3"):
+            gradcheck(game, x)
+    else:
+        assert gradcheck(game, x)
+
+
+# --- ways back ----------------------------------------------------------------------------------------------------------
+
+
+def overwriting(x):
+    """Right once: its derivative computes in the buffer that it has kept."""
+    kept = 2 * x.data
+
+    def derivative(g, y):
+        np.multiply(kept, g.data, out=kept)
+        return Tensor(kept.copy())
+
+    return record("overwriting", x.data**2, (x, derivative))
+
+
+def product(factor):
+    """a b c; the gradient for the first input is wrong by this factor(*inputs)."""
+
+    def fn(*inputs):
+        a, b, c = inputs
+        first = factor(*[x.requires_grad for x in inputs])
+        pairs = (a, lambda g, y: g * b * c * first), (b, lambda g, y: g * a * c), (c, lambda g, y: g * a * b)
+        return record("product", a.data * b.data * c.data, *pairs)
+
+    return fn
+
+
+@pytest.mark.parametrize("check", [gradcheck, assert_gradients])
+def test_a_gradient_that_depends_on_the_way_back_is_refused(check):
+    with pytest.raises(GradcheckError, match="input 0: in another backward pass through the same graph the gradient differs"):
+        check(overwriting, X, order=1)
+    with pytest.raises(GradcheckError, match="input 0: where only input 0 requires a gradient the gradient differs"):
+        check(product(lambda a, b, c: 2.0 if not (b or c) else 1.0), X, X + 1, X + 2)
+    with pytest.raises(GradcheckError, match="input 0: where input 2 requires none the gradient differs"):
+        check(product(lambda a, b, c: 2.0 if b and not c else 1.0), X, X + 1, X + 2)
+
+
+# --- state --------------------------------------------------------------------------------------------------------------
+
+
+class PowerIteration(nn.Module):
+    """x W / |W|, with one step of the power iteration a call."""
+
+    def __init__(self):
+        self.weight = Tensor(np.random.default_rng(0).standard_normal((3, 3)), requires_grad=True)
+        self.u = np.ones(3)
+
+    def forward(self, x):
+        v = self.weight.data.T @ self.u
+        v /= np.linalg.norm(v)
+        self.u = self.weight.data @ v
+        self.u /= np.linalg.norm(self.u)
+        return x @ (self.weight / (Tensor(self.u) @ self.weight @ Tensor(v)))
+
+
+def test_of_a_layer_with_a_state_it_is_said_that_two_calls_differ():
+    layer, x = PowerIteration(), np.ones((1, 3))
+    with pytest.raises(ValueError, match=r"two calls of PowerIteration differ, since each call changes u"):
+        gradcheck(layer, x)
+    with pytest.raises(ValueError, match=r"two calls of Sequential differ, since each call changes layers.0.u"):
+        gradcheck(nn.Sequential(PowerIteration(), nn.Dropout(0.5)), x)
+    with pytest.raises(ValueError, match=r"two calls of fn differ"):
+        gradcheck(lambda x: layer(x), x)
+
+
+def test_a_state_that_begins_to_move_later_is_found_instead_of_blaming_the_function():
+    calls = []
+
+    def drifting(x):
+        calls.append(x)
+        return x * (1.0 + 1e-3 * max(0, len(calls) - 6))
+
+    with pytest.raises(ValueError, match=r"two calls of fn differ"):
+        gradcheck(drifting, X)
