@@ -173,10 +173,10 @@ class Comparison:
             return "; nothing could be compared: fn is infinite or nan around x"
         best = min(slopes, key=lambda slope: slope.error + slope.hidden)
         self.numeric[place], self.error[place] = best.value, best.error + best.hidden
-        kink = Kink(self.at(place), best.step)
+        kink = Kink(self.at(place), min(best.step, self.steps[place]))
         if self.tolerance.kinks and kink.holds(self.analytic[place]):
             return None
-        if not kink.is_one and abs(self.analytic[place] - best.value) <= best.error + best.hidden:
+        if abs(self.analytic[place] - best.value) <= best.error + best.hidden:
             return "; the check cannot tell: the numeric slope's error is too large"
         if best.value == 0 < best.steepest:
             return "; fn is flat near x and moves farther away: is it computed in a lower precision?"
