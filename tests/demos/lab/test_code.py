@@ -94,7 +94,7 @@ def test_a_script_knows_what_was_drawn_undone_and_changed_before_the_start(tmp_p
     pane.change({"optimizer": "OMD"})
     for _ in range(5):
         pane.iterate()
-    for _ in range(6):
+    for _ in range(7):  # five iterations, the change, and one iteration more
         pane.undo()
     assert pane.iteration == 13
     assert pane.settings.optimizer == "Adam"  # it was chosen after the iteration that was undone
