@@ -140,6 +140,7 @@ class Walk(Row):
     output: int
     recorded: bool  # create_graph: the walk itself can be differentiated
     onto: list[int] = field(default_factory=list)  # parameters that had a .grad already, to which this walk has added
+    grads: dict[int, Value] = field(default_factory=dict)  # the .grad that it has left, by the parameter's number
 
     kind = "walk"
 

@@ -318,11 +318,9 @@ def test_no_more_than_so_many_rows(monkeypatch):
     str(t)
 
 
-def test_a_trace_writes_its_page_and_draws_its_graph(tmp_path):
-    t = steps.gan()
-    path = t.html(tmp_path / "step.html")
+def test_a_trace_writes_its_page(tmp_path):
+    path = steps.gan().html(tmp_path / "step.html")
     assert "games/gan.py:57" in path.read_text(encoding="utf-8")
-    assert "detach" in t.graph().mermaid()
 
 
 def test_a_constant_that_comes_to_require_a_gradient_is_a_parameter_from_then_on():
