@@ -27,7 +27,6 @@ class Node:
     label: str
     below: str  # a second line: the tensor's name and shape
     player: str = ""
-    row: int | None = None  # the Forward that made it
     members: list[int] = field(default_factory=list)  # of a fold: the tensors in it
     again: int | None = None  # the number of the node that this one repeats
 
@@ -144,7 +143,7 @@ def _node(trace: Any, number: int, row: Forward | None, ended: bool, first: int)
     if row:
         below = f"{entry.name} {shape}".strip()
         below = below if len(below) <= WIDE else entry.name or shape
-        return Node(number, "loss" if ended else "op", row.op, below, row.player, row.number)
+        return Node(number, "loss" if ended else "op", row.op, below, row.player)
     player = entry.name.partition(".")[0] if entry.kind == "parameter" else ""
     earlier = entry.made_by is not None and entry.made_by < first
     kind = "earlier" if earlier else "parameter" if entry.kind == "parameter" else "constant"
@@ -222,7 +221,7 @@ def _replace(act: Act, inside: list[int], label: str, below: str) -> None:
     within = Counter(edge.source for edge in act.edges if edge.target in inside)
     own = [n for n, node in act.nodes.items() if node.kind == "parameter" and within[n] and within[n] == uses[n]]
     last = act.nodes[inside[-1]]
-    _join(act, Node(last.number, "fold", label, below, last.player, last.row, [*own, *inside]))
+    _join(act, Node(last.number, "fold", label, below, last.player, [*own, *inside]))
 
 
 def _join_parameters(act: Act) -> None:
@@ -236,7 +235,7 @@ def _join_parameters(act: Act) -> None:
             shared[node.player, *sorted(users[n])].append(n)
     for (player, *_), numbers in shared.items():
         if len(numbers) > 1:
-            _join(act, Node(numbers[-1], "parameter", f"{len(numbers)} tensors", "parameters", player, None, numbers))
+            _join(act, Node(numbers[-1], "parameter", f"{len(numbers)} tensors", "parameters", player, numbers))
 
 
 def _join(act: Act, fold: Node) -> None:

@@ -177,11 +177,8 @@ class _Recorder(Watcher):
             self.entry(p)
 
     def finish(self) -> None:
-        """The block has ended: the last variables have their names, the parameters their gradients; what is to be learnt?"""
+        """The block has ended, and the last variables have their names: what is to be learnt?"""
         self.name_variables(places.calls(self.user))
-        for t, entry in [(ref(), entry) for ref, entry in self.known.values()]:
-            if t is not None and t.grad is not None:
-                entry.gradient = Value.of(backend.to_numpy(t.grad.data))
         reading = Reading(self.trace)
         for entry in self.trace.tensors.values():
             entry.why_none = reading.why_none(entry)
@@ -230,7 +227,6 @@ class _Recorder(Watcher):
             of=made_by.number if isinstance(made_by, Forward) else 0,
             op=y._op,
             input=target.number,
-            position=next(i for i, edge in enumerate(y._edges) if edge[0] is x and edge[1] is derivative),
             source=source,
             defined=defined,
             notes=notes,

@@ -354,20 +354,6 @@ def test_what_was_recorded_cannot_end_the_pages_script(server):
     assert server.table.page(recorded=True).count("</script>") == server.table.page().count("</script>") == 1
 
 
-def test_two_panes_begin_alike_where_the_run_is(server):
-    do(server, do="iterate")
-    do(server, do="panes", to=2)
-    assert [pane.iteration for pane in server.table.panes] == [1, 1]
-    for _ in range(2):
-        do(server, do="iterate")
-    a, b = (json.loads(server.table.frame)["panes"][i]["samples"] for i in (0, 1))
-    assert a == b
-    do(server, do="set", pane=1, to={"lr_G": 1.0})
-    do(server, do="iterate")
-    a, b = (json.loads(server.table.frame)["panes"][i]["samples"] for i in (0, 1))
-    assert a != b
-
-
 def test_two_panes_stay_together(server):
     do(server, do="panes", to=2)
     do(server, do="set", pane=1, to={"k": 5})
