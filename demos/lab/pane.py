@@ -161,8 +161,8 @@ class Pane:
 
     def what_is_not_finite(self) -> str:
         """Who has a nan or an infinity, D before G, which steps after it; "" if nobody has."""
-        game = self.things["game"]
-        players = [p for p in "DG" if not all(np.isfinite(t.numpy()).all() for t in getattr(game, p).parameters())]
+        parameters = {player: self.things[f"opt_{player}"].params for player in "DG"}
+        players = [player for player, tensors in parameters.items() if not all(np.isfinite(t.numpy()).all() for t in tensors)]
         losses = [name for name in ("loss_D", "loss_G") if self.iteration and not np.isfinite(self.figures[name])]
         if not (players or losses):
             return ""
@@ -257,4 +257,5 @@ class Pane:
 def listed(array: np.ndarray) -> list:
     """Numbers for JSON, which has no nan and no infinity: None, which is not shown."""
     numbers = np.round(array.astype(float), 7)
-    return np.where(np.isfinite(numbers), numbers, None).tolist()
+    finite = np.isfinite(numbers)
+    return (numbers if finite.all() else np.where(finite, numbers, None)).tolist()

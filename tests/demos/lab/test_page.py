@@ -205,9 +205,16 @@ def test_tab_reaches_every_control_and_each_has_a_name(table):
     assert table.run(f"{controls}.filter({unnamed}).map(e => e.outerHTML.slice(0, 90))") == []
 
 
-@pytest.mark.parametrize("clicked", ["", "Undo", "This run as code", "data", "samples"])
+@pytest.mark.parametrize("clicked", ["", "Undo", "This run as code", "data", "samples", "game", "lr_D"])
 def test_keys_play_it_whatever_was_clicked(table, clicked):
-    if clicked:
+    if clicked in ("game", "lr_D"):  # a choice, made with the mouse; a number, with Enter
+        table.run(
+            f"window.input = panes[0].inputs.{clicked}; input.focus(); document.onpointerdown(); input.value = input.value"
+        )
+        table.run("input.dispatchEvent(new Event('change', {bubbles: true}))")
+        if clicked == "lr_D":
+            table.browser.press("Enter")
+    elif clicked:
         table.press(clicked)
     table.browser.press("ArrowRight")
     table.until("state.panes[0].iteration === 1")
