@@ -482,7 +482,7 @@ def test_which_derivative_is_smallest(name, opened, browser, files):
     norms = [rows["values"][row["v"][1][1]]["q"][1] for row in rows["rows"] if row["k"] == "backward"]
     smallest = rows["values"][rows["rows"][reader.row() - 1]["v"][1][1]]["q"][1]
     assert smallest == min(norm for norm in norms if norm != "nan")
-    assert reader.see("#rows h3").startswith("Norms of the gradients")
+    assert reader.see("#rows h3") == "Gradients, by their norms"
     assert f"norm {smallest}" in browser.run("document.querySelector('#rows .row').getAttribute('aria-label')")
     assert reader.clicks <= 3
     reader.click("#bynorm")
