@@ -29,8 +29,8 @@ GAMES = {
     "WGAN-GP": "WGANGP({players}, n_critic={k}, penalty=1.0)",
     "hinge": "HingeGAN({players})",
 }
-OWN = {"optimizer": "Adam", "k": 1, "lr_D": 0.002, "lr_G": 0.002}  # what a game is played with at first ...
-PAPERS = {  # ... unless its paper names a rule and rates
+OWN = {"optimizer": "Adam", "k": 1, "lr_D": 0.002, "lr_G": 0.002}  # a game's settings when it is chosen ...
+PAPERS = {  # ... if its paper names no others
     "WGAN": {"optimizer": "RMSProp", "k": 5, "lr_D": 5e-5, "lr_G": 5e-5},  # Arjovsky et al. 2017
     "WGAN-GP": {"optimizer": "Adam", "k": 5, "lr_D": 1e-4, "lr_G": 1e-4},  # Gulrajani et al. 2017
 }
@@ -77,7 +77,7 @@ class Settings:
     points: tuple[tuple[float, float], ...] = ()  # that were drawn on the page
 
     def of(self, asked: Any) -> "Settings":
-        """These settings with what was asked for; another game brings its rule, k and rates. Raises ValueError if it can't."""
+        """These settings with those asked for; another game brings its rule, k and rates. Raises ValueError for unknown ones."""
         if not isinstance(asked, dict):
             raise ValueError("settings are names with values")
         checked = {str(name): self._checked(str(name), value) for name, value in asked.items()}

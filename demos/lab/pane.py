@@ -105,7 +105,7 @@ class Pane:
         self.walk("substep")
 
     def undo(self) -> None:
-        """Take back what was last: the sub-steps of an iteration, a change of settings, a new beginning, or an iteration."""
+        """Take back the last step: the sub-steps of an iteration, a change of settings, a restart, or an iteration."""
         if self.walker is not None:
             self.give_up()
         elif self.has_just_changed():
@@ -155,12 +155,12 @@ class Pane:
         """An iteration has ended."""
         self.figures = figures
         self.iteration += 1
-        self.trouble = self.what_is_not_finite()
+        self.trouble = self.find_trouble()
         if self.iteration % EVERY == 0 and not self.trouble:
             self.keep()
 
-    def what_is_not_finite(self) -> str:
-        """Who has a nan or an infinity, D before G, which steps after it; "" if nobody has."""
+    def find_trouble(self) -> str:
+        """Whose parameters are nan or infinite: D first, for it steps first; or which loss is. "" if all are finite."""
         parameters = {player: self.things[f"opt_{player}"].params for player in "DG"}
         players = [player for player, tensors in parameters.items() if not all(np.isfinite(t.numpy()).all() for t in tensors)]
         losses = [name for name in ("loss_D", "loss_G") if self.iteration and not np.isfinite(self.figures[name])]
@@ -197,7 +197,7 @@ class Pane:
         with self.own_generators():
             for name, state in moment.states.items():
                 self.things[name].load_state_dict(state)
-        self.trouble = self.what_is_not_finite()
+        self.trouble = self.find_trouble()
         self.choose_points()
 
     # --- what it shows -------------------------------------------------------------------------------------------------
@@ -245,8 +245,8 @@ class Pane:
             if self.settings.data in MODES:
                 name, options, std = MODES[self.settings.data]
                 centres = getattr(self.things["data"], name)(**options)
-                found = metrics.mode_coverage(samples, centres, std)
-                row |= {"modes": found["modes"], "of": len(centres), "high_quality": found["high_quality"]}
+                coverage = metrics.mode_coverage(samples, centres, std)
+                row |= {"modes": coverage["modes"], "of": len(centres), "high_quality": coverage["high_quality"]}
         if not self.history or self.history[-1]["iteration"] < self.iteration:
             self.history.append({name: round(value, 6) for name, value in row.items() if np.isfinite(value)})
         if len(self.history) > ROWS:

@@ -86,7 +86,7 @@ class Table:
             self.said = f"{s.game} has {source}k = {s.k} and rate {s.lr_D:g}, {s.optimizer}. Undo takes this back."
 
     def undo(self) -> None:
-        """Take back what was last: settings, where they have just changed, or an iteration in each pane."""
+        """Take back the last step: a change in the panes that have just changed, or else an iteration in each pane."""
         self.playing = False
         run = self.panes[0].parts[0]
         for pane in [pane for pane in self.panes if pane.has_just_changed()] or self.panes:
