@@ -77,7 +77,7 @@ class Settings:
     points: tuple[tuple[float, float], ...] = ()  # that were drawn on the page
 
     def of(self, asked: Any) -> "Settings":
-        """These settings with those asked for; another game brings its rule, k and rates. Raises ValueError for unknown ones."""
+        """These settings with those asked for; another game brings its rule, k and rates. Raises ValueError for others."""
         if not isinstance(asked, dict):
             raise ValueError("settings are names with values")
         checked = {str(name): self._checked(str(name), value) for name, value in asked.items()}
