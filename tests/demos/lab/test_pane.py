@@ -183,7 +183,7 @@ def test_a_new_beginning_leaves_no_thread_behind():
     assert threading.active_count() == before
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_any_sequence_is_what_its_lines_compute(seed):
     rng, pane = random.Random(seed), Pane(Settings(width=4, batch=4))
     choices = [("game", list(GAMES)), ("optimizer", ["Adam", "SGD", "OMD"]), ("lr_D", [0.0, 0.1]), ("k", [1, 3])]

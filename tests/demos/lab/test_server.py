@@ -371,7 +371,7 @@ def test_two_panes_stay_together(server):
 
 def test_a_pane_that_is_closed_leaves_no_thread_behind(server):
     before = threading.active_count()
-    for _ in range(5):
+    for _ in range(2):
         do(server, do="panes", to=2)
         do(server, do="substep")
         do(server, do="panes", to=1)
