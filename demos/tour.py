@@ -212,7 +212,8 @@ OPENING = """# A tour: six steps from x * x to a GAN's step
 
 Each step is a few lines to change and to run again (Shift-Enter), with the trace of what the engine does: the ops of the
 forward pass, the cuts, the walk back with one derivative a row, and the optimizer's updates. All that it needs is minigan.
-Where a row says `cell:4`, it means the cell's fourth line."""
+Click into a trace, and the arrow keys go from row to row; `print(t)` shows it as a table. Where a row says `cell:4`, it means
+the cell's fourth line."""
 
 
 def notebook() -> str:
@@ -221,7 +222,7 @@ def notebook() -> str:
     cells = [cell("markdown", OPENING), cell("code", "\n".join(imports))]
     for said in map(text_of, STEPS):
         cells.append(cell("markdown", f"## {said.title}\n\n{said.before}"))
-        cells.append(cell("code", f"{said.code}\nprint(t)"))
+        cells.append(cell("code", f"{said.code}\nt"))
         cells.append(cell("markdown", said.after))
     for number, each in enumerate(cells):
         each["id"] = f"cell-{number}"

@@ -7,6 +7,8 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +162,18 @@ class Browser:
         while not self._loaded:
             self._next()
         return time.perf_counter() - start
+
+    @contextmanager
+    def inside_the_frame(self) -> Iterator[None]:
+        """In the block, `run` works in the page's only frame."""
+        (frame,) = [target for target in self.call("Target.getTargets")["targetInfos"] if target["type"] == "iframe"]
+        page, self._session = self._session, None
+        attached = self.call("Target.attachToTarget", targetId=frame["targetId"], flatten=True)
+        self._session = attached["sessionId"]
+        try:
+            yield
+        finally:
+            self._session = page
 
     def resize(self, width: int, height: int) -> None:
         """Give the window this size."""

@@ -29,6 +29,11 @@ GAMES = {
     "WGAN-GP": "WGANGP({players}, n_critic={k}, penalty=1.0)",
     "hinge": "HingeGAN({players})",
 }
+OWN = {"optimizer": "Adam", "k": 1, "lr_D": 0.002, "lr_G": 0.002}  # a game's settings when it is chosen ...
+PAPERS = {  # ... if its paper names no others
+    "WGAN": {"optimizer": "RMSProp", "k": 5, "lr_D": 5e-5, "lr_G": 5e-5},  # Arjovsky et al. 2017
+    "WGAN-GP": {"optimizer": "Adam", "k": 5, "lr_D": 1e-4, "lr_G": 1e-4},  # Gulrajani et al. 2017
+}
 RULES = {
     "Adam": "optim.Adam({theta}, {lr}, betas=(0.5, 0.999))",
     "SGD": "optim.SGD({theta}, {lr})",
@@ -72,10 +77,12 @@ class Settings:
     points: tuple[tuple[float, float], ...] = ()  # that were drawn on the page
 
     def of(self, asked: Any) -> "Settings":
-        """These settings with what was asked for. Raises ValueError for anything that there is not."""
+        """These settings with those asked for; another game brings its rule, k and rates. Raises ValueError for others."""
         if not isinstance(asked, dict):
             raise ValueError("settings are names with values")
-        new = replace(self, **{str(name): self._checked(str(name), value) for name, value in asked.items()})
+        checked = {str(name): self._checked(str(name), value) for name, value in asked.items()}
+        before, after = (PAPERS.get(game, OWN) for game in (self.game, checked.get("game", self.game)))
+        new = replace(self, **((after if after != before else {}) | checked))
         if new.data == "drawn" and not new.points:
             raise ValueError("data: draw some points first")
         return new

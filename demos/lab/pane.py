@@ -1,7 +1,9 @@
 """A run: the lines of code that it has come to, the objects that these have made, and what they show."""
 
 from collections import deque
+from copy import deepcopy
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -32,6 +34,7 @@ class Moment:
     parts: list[tuple[int, str]]
     things: dict[str, Any]
     states: dict[str, Any]
+    history: list[dict[str, float]]  # the run's own list, which grows
 
 
 class Pane:
@@ -39,24 +42,30 @@ class Pane:
 
     def __init__(self, settings: Settings):
         self.walker: Walker | None = None
+        self.past: deque[Moment] = deque(maxlen=PAST)
         self.begin(settings)
 
     # --- what a class does with it -------------------------------------------------------------------------------------
 
     def begin(self, settings: Settings) -> None:
-        """From the seed on."""
-        self.close()
-        self.settings, self.iteration, self.figures = settings, 0, {}
+        """From the seed on. `undo` leads back to the run before."""
+        if self.past:
+            self.give_up()
+            self.keep_exactly()
+        self.settings, self.iteration, self.figures, self.trouble = settings, 0, {}, ""
         self.parts, self.things = [(0, code.beginning(settings))], {"HingeGAN": hinge.HingeGAN}
         self.history: list[dict[str, float]] = []
-        self.past: deque[Moment] = deque(maxlen=PAST)
         with random_numbers.own_generators():
             exec(code.HEAD + self.parts[0][1], self.things)
             self.rng = random_numbers.generator()  # the run's own, whatever other panes draw
-        rng = np.random.default_rng([settings.seed, 3])
-        self.z = self.things["prior"](SAMPLES, rng=rng)
-        self.some = self.things["x"][:SAMPLES]
+        self.choose_points()
         self.keep()
+
+    def copy(self) -> "Pane":
+        """Another pane with the same run, and the same way back."""
+        self.give_up()
+        shared = [thing for thing in self.things.values() if isinstance(thing, ModuleType)]
+        return deepcopy(self, {id(thing): thing for thing in (*shared, self.things["__builtins__"])})
 
     def change(self, asked: Any) -> None:
         """Other settings. Raises ValueError for what is none, and then nothing has changed."""
@@ -66,12 +75,13 @@ class Pane:
             return
         if lines := code.change(self.settings, new):
             self.give_up()  # an iteration has one setting, from its start to its end
+            self.keep_exactly()
             self.things = dict(self.things)
             with self.own_generators():
                 exec(lines, self.things)
             self.parts = [*self.parts, (self.iteration, lines)]
-            self.some = self.things["x"][:SAMPLES]
         self.settings = new
+        self.choose_points()
         if lines:
             self.keep()
 
@@ -95,11 +105,21 @@ class Pane:
         self.walk("substep")
 
     def undo(self) -> None:
-        """Back to the iteration before; or, in the midst of one, to its beginning."""
+        """Take back the last step: the sub-steps of an iteration, a change of settings, a restart, or an iteration."""
         if self.walker is not None:
             self.give_up()
+        elif self.has_just_changed():
+            self.past.pop()
+            self.restore(self.past[-1])
         else:
             self.back_to(max(self.iteration - 1, 0))
+
+    def has_just_changed(self) -> bool:
+        """Whether settings have changed, or the run has begun, since the last iteration."""
+        if self.walker is not None or len(self.past) < 2:
+            return False
+        before, last = self.past[-2], self.past[-1]
+        return last.iteration == self.iteration and last.parts is not before.parts
 
     def back_to(self, target: int) -> None:
         """The run as it was after so many iterations."""
@@ -108,7 +128,7 @@ class Pane:
         self.restore(self.past[-1])
         while self.iteration < target:
             self.iterate()
-        self.history = [row for row in self.history if row["iteration"] <= target]
+        self.history[:] = [row for row in self.history if row["iteration"] <= target]
 
     def script(self) -> str:
         """The run as a program."""
@@ -135,8 +155,19 @@ class Pane:
         """An iteration has ended."""
         self.figures = figures
         self.iteration += 1
-        if self.iteration % EVERY == 0:
+        self.trouble = self.find_trouble()
+        if self.iteration % EVERY == 0 and not self.trouble:
             self.keep()
+
+    def find_trouble(self) -> str:
+        """Whose parameters are nan or infinite: D first, for it steps first; or which loss is. "" if all are finite."""
+        parameters = {player: self.things[f"opt_{player}"].params for player in "DG"}
+        players = [player for player, tensors in parameters.items() if not all(np.isfinite(t.numpy()).all() for t in tensors)]
+        losses = [name for name in ("loss_D", "loss_G") if self.iteration and not np.isfinite(self.figures[name])]
+        if not (players or losses):
+            return ""
+        whose = f"parameters of {' and then of '.join(players)}" if players else " and ".join(losses)
+        return f"Iteration {self.iteration:,}: {whose} became nan or infinite. Undo it, and choose smaller rates."
 
     def give_up(self) -> None:
         """End an iteration that is under way, as if it had not begun."""
@@ -153,17 +184,28 @@ class Pane:
         """Be able to come back here."""
         with self.own_generators():
             states = {name: self.things[name].state_dict() for name in ("game", "batches")}
-        self.past.append(Moment(self.iteration, self.settings, self.figures, self.parts, self.things, states))
+        self.past.append(Moment(self.iteration, self.settings, self.figures, self.parts, self.things, states, self.history))
+
+    def keep_exactly(self) -> None:
+        """Be able to come back here without an iteration that is played again."""
+        if self.past[-1].iteration != self.iteration:
+            self.keep()
 
     def restore(self, moment: Moment) -> None:
         self.iteration, self.settings, self.figures = moment.iteration, moment.settings, moment.figures
-        self.parts, self.things = moment.parts, moment.things
+        self.parts, self.things, self.history = moment.parts, moment.things, moment.history
         with self.own_generators():
             for name, state in moment.states.items():
                 self.things[name].load_state_dict(state)
-        self.some = self.things["x"][:SAMPLES]
+        self.trouble = self.find_trouble()
+        self.choose_points()
 
     # --- what it shows -------------------------------------------------------------------------------------------------
+
+    def choose_points(self) -> None:
+        """The z of the samples, the same from frame to frame, and points of the data."""
+        self.z = self.things["prior"](SAMPLES, rng=np.random.default_rng([self.settings.seed, 3]))
+        self.some = self.things["x"][:SAMPLES]
 
     def frame(self) -> dict[str, Any]:
         """Everything that the page draws, from the networks as they are now."""
@@ -173,7 +215,7 @@ class Pane:
             opinion = (sigmoid(opinion) if self.has_probabilities() else opinion).numpy()
             warped = game.G(Tensor(self.lattice())).numpy()
         found = {"iteration": self.iteration, "settings": self.settings.shown(), "substep": self.walker and self.walker.substep}
-        found |= {"probability": self.has_probabilities(), "figures": dict(self.measure(samples))}
+        found |= {"trouble": self.trouble, "probability": self.has_probabilities(), "figures": dict(self.measure(samples))}
         found |= {"data": listed(self.some), "samples": listed(samples), "arrows": listed(self.arrows(samples))}
         found |= {"opinion": listed(opinion.reshape(-1)), "grid": listed(warped), "script": self.script()}
         return found | {"history": self.history}
@@ -203,7 +245,8 @@ class Pane:
             if self.settings.data in MODES:
                 name, options, std = MODES[self.settings.data]
                 centres = getattr(self.things["data"], name)(**options)
-                row["modes"], row["of"] = metrics.mode_coverage(samples, centres, std)["modes"], len(centres)
+                coverage = metrics.mode_coverage(samples, centres, std)
+                row |= {"modes": coverage["modes"], "of": len(centres), "high_quality": coverage["high_quality"]}
         if not self.history or self.history[-1]["iteration"] < self.iteration:
             self.history.append({name: round(value, 6) for name, value in row.items() if np.isfinite(value)})
         if len(self.history) > ROWS:
@@ -212,5 +255,7 @@ class Pane:
 
 
 def listed(array: np.ndarray) -> list:
-    """Numbers for JSON: a nan is a 0."""
-    return np.nan_to_num(np.round(array.astype(float), 7), nan=0.0, posinf=1e9, neginf=-1e9).tolist()
+    """Numbers for JSON, which has no nan and no infinity: None, which is not shown."""
+    numbers = np.round(array.astype(float), 7)
+    finite = np.isfinite(numbers)
+    return (numbers if finite.all() else np.where(finite, numbers, None)).tolist()

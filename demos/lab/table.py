@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from demos.lab.code import BOUNDS, CHOICES, Settings
+from demos.lab.code import BOUNDS, CHOICES, OWN, PAPERS, Settings
 from demos.lab.pane import REACH, SIDE, Pane
 
 PAGE = Path(__file__).with_name("page.html")
@@ -41,44 +41,63 @@ class Table:
         if not (isinstance(name, str) and type(pane) is int and 0 <= pane < len(self.panes)):
             raise ValueError("expected a command, and one of the panes")
         self.said = ""
+        trouble = next((pane.trouble for pane in self.panes if pane.trouble), "")
+        if trouble and name in ("play", "iterate", "substep"):
+            raise ValueError(trouble)
         if name in ("play", "pause"):
             self.playing = name == "play"
         elif name == "speed" and asked.get("to") in SPEEDS:
             self.speed = int(asked["to"])
-        elif name in ("iterate", "substep", "undo"):
+        elif name in ("iterate", "substep"):
             self.playing = False
-            for each in self.panes if name == "undo" else self.last():
+            for each in self.last():
                 getattr(each, name)()
-            now = self.panes[0].iteration
-            self.recorded = [(at, frame) for at, frame in self.recorded if at < now or name != "undo"]
+        elif name == "undo":
+            self.undo()
         elif name == "restart":
-            self.begin()
+            for each in self.panes:
+                each.begin(each.settings)
+            self.forget()
         elif name == "set":
-            before = self.panes[pane].parts[0]
-            self.panes[pane].change(asked.get("to"))
-            if self.panes[pane].parts[0] != before:  # it has begun anew, and so do all
-                self.begin()
+            self.change(self.panes[pane], asked.get("to"))
         elif name == "panes" and asked.get("to") in (1, 2):
             self.playing = False
-            for each in self.panes[1:]:
+            if asked["to"] == 2 and len(self.panes) == 1:
+                self.panes.append(self.panes[0].copy())
+            for each in self.panes[int(asked["to"]) :]:
                 each.close()
-            self.panes[1:] = [Pane(self.panes[0].settings)] if asked["to"] == 2 else []
-            if asked["to"] == 2:
-                self.begin()
-            self.forget()
+                self.panes.remove(each)
         else:
             raise ValueError(f"there is no command {name[:40]!r} like this")
         self.show()
 
+    def change(self, pane: Pane, asked: Any) -> None:
+        """Other settings in a pane. If its run begins anew, all do."""
+        before, run = pane.settings, pane.parts[0]
+        pane.change(asked)
+        if pane.parts[0] is not run:
+            for other in self.panes:
+                if other is not pane:
+                    other.begin(other.settings)
+            self.forget()
+        s = pane.settings
+        if s.game != before.game and any(getattr(s, name) != getattr(before, name) for name in OWN):
+            source = "its paper's " if s.game in PAPERS else ""
+            self.said = f"{s.game} has {source}k = {s.k} and rate {s.lr_D:g}, {s.optimizer}. Undo takes this back."
+
+    def undo(self) -> None:
+        """Take back the last step: a change in the panes that have just changed, or else an iteration in each pane."""
+        self.playing = False
+        run = self.panes[0].parts[0]
+        for pane in [pane for pane in self.panes if pane.has_just_changed()] or self.panes:
+            pane.undo()
+        self.recorded = [(at, frame) for at, frame in self.recorded if at < self.panes[0].iteration]
+        if self.panes[0].parts[0] is not run:
+            self.forget()
+
     def last(self) -> list[Pane]:
         """The panes that are to play now, so that none is more than an iteration ahead of the other."""
         return [pane for pane in self.panes if pane.iteration == min(each.iteration for each in self.panes)]
-
-    def begin(self) -> None:
-        """All panes from the seed on."""
-        for pane in self.panes:
-            pane.begin(pane.settings)
-        self.forget()
 
     def forget(self) -> None:
         """The player shows one run from its start."""
@@ -135,7 +154,8 @@ class Table:
             for _ in range(self.speed):
                 for pane in self.last():
                     pane.iterate()
-                if time.perf_counter() - start > LONGEST or not self.commands.empty():
+                self.playing = not any(pane.trouble for pane in self.panes)
+                if not self.playing or time.perf_counter() - start > LONGEST or not self.commands.empty():
                     break
             self.show()
         except Exception as error:  # such as a nan's, in debug mode
@@ -171,7 +191,7 @@ def smaller(frame: dict[str, Any]) -> dict[str, Any]:
     """A frame of the player: arrays with three digits; the curves are the last frame's alone, which the page cuts off."""
 
     def rounded(value: Any) -> Any:
-        return [rounded(v) for v in value] if isinstance(value, list) else round(value, 2)
+        return [rounded(v) for v in value] if isinstance(value, list) else value and round(value, 2)
 
     short = {name: rounded(frame[name]) for name in ("data", "samples", "arrows", "opinion", "grid")}
     return frame | short | {"history": frame["history"][-1:], "script": ""}

@@ -1,4 +1,4 @@
-"""The graph of a trace: `Trace.graph()`. It is drawn act by act: a way forward, the way back, and the updates after it.
+"""The graph of a trace, as its page draws it, act by act: a way forward, the way back, and the updates after it.
 
 A node is a tensor: a parameter, a constant, or the output of an op, which bears the op's name. Where a gradient cannot pass,
 the edge is cut. In an act of more than `limit` nodes, layers that repeat become one node.
@@ -27,7 +27,6 @@ class Node:
     label: str
     below: str  # a second line: the tensor's name and shape
     player: str = ""
-    row: int | None = None  # the Forward that made it
     members: list[int] = field(default_factory=list)  # of a fold: the tensors in it
     again: int | None = None  # the number of the node that this one repeats
 
@@ -72,132 +71,6 @@ class Act:
             found.routes[edge.source, edge.target] = before + after[1:]
             del found.positions[here]
         return found
-
-
-class Graph:
-    """The graph of a trace, as text for Mermaid or Graphviz, or as a matplotlib figure; `acts` are its parts.
-
-    Acts without an op are left out: a game's step ends with the detached figures that it reports.
-
-    Args:
-        trace: a `Trace`.
-        limit: an act of more nodes than that has its repeated layers folded.
-    """
-
-    def __init__(self, trace: Any, limit: int = LIMIT):
-        self.trace = trace
-        acts = [act_of(trace, rows, limit) for rows in split(trace.rows)]
-        self.acts = [act for act in acts if any(node.kind in ("op", "loss", "fold") for node in act.nodes.values())] or acts
-
-    def mermaid(self) -> str:
-        """A Mermaid flowchart, for a README or a notebook."""
-        lines = ["flowchart LR"]
-        for i, act in enumerate(self.acts):
-            lines += [f'  subgraph act{i}["act {i + 1}: {_quoted(act.title)}"]', "    direction LR"]
-            lines += [f"    {_mermaid_node(i, node)}" for node in act.nodes.values()]
-            for edge in act.edges:
-                arrow = "-->" if edge.cut is None else f'-. "{_quoted(self._cut(edge.cut))}" .-x'
-                lines.append(f"    {_id(i, edge.source)} {arrow} {_id(i, edge.target)}")
-            lines.append("  end")
-        return "\n".join(lines) + "\n"
-
-    def dot(self) -> str:
-        """A Graphviz digraph: `dot -Tsvg`."""
-        lines = ["digraph trace {", '  rankdir=LR; node [fontname="sans-serif"]; edge [fontname="sans-serif"];']
-        for i, act in enumerate(self.acts):
-            lines += [f"  subgraph cluster{i} {{", f'    label="act {i + 1}: {_escaped(act.title)}";']
-            for node in act.nodes.values():
-                label = rf"{_escaped(node.label)}\n{_escaped(node.below)}"
-                lines.append(f'    {_id(i, node.number)} [label="{label}", {_DOT_STYLES[node.kind]}];')
-            for edge in act.edges:
-                style = ""
-                if edge.cut is not None:
-                    style = f' [style=dashed, arrowhead=tee, label="{_escaped(self._cut(edge.cut))}"]'
-                lines.append(f"    {_id(i, edge.source)} -> {_id(i, edge.target)}{style};")
-            lines.append("  }")
-        return "\n".join([*lines, "}"]) + "\n"
-
-    def figure(self) -> Any:
-        """A matplotlib figure, an axes per act, below one another."""
-        from matplotlib.figure import Figure
-
-        layouts = [act.layout() for act in self.acts]
-        heights = [max(2.0, found.height) + 0.8 for found in layouts]
-        width = max((found.columns for found in layouts), default=1)
-        figure = Figure(figsize=(1.5 * width + 0.5, 0.75 * sum(heights, start=0.5)), layout="constrained")
-        if self.acts:
-            grid = figure.subplots(len(self.acts), squeeze=False, height_ratios=heights)
-            for i, (axes, act, found) in enumerate(zip(grid[:, 0], self.acts, layouts, strict=True), start=1):
-                axes.set_title(f"act {i}: {act.title}", loc="left")
-                self._draw(axes, act, found)
-        return figure
-
-    def _draw(self, axes: Any, act: Act, found: Layout) -> None:
-        axes.set(xlim=(-0.6, found.columns - 0.4), ylim=(found.height - 0.4, -0.6))
-        axes.axis("off")
-        for edge in act.edges:
-            x, y = zip(*found.routes[edge.source, edge.target], strict=True)
-            axes.plot(x, y, color="0.5", linewidth=1, zorder=1)
-            if edge.cut is not None:
-                text, gap = "✂\n" + self._cut(edge.cut).replace(", ", "\n"), {"facecolor": "white", "edgecolor": "none"}
-                axes.annotate(text, (x[-2], y[-2]), ha="center", va="center", fontsize=8, color="#8a1c5b", bbox=gap, zorder=2)
-        for node in act.nodes.values():
-            box = {"boxstyle": "round", "facecolor": _COLOURS[node.kind], "edgecolor": "0.3"}
-            below = node.below.replace(", ", ",\n") if node.kind == "fold" else node.below
-            text = f"{node.label}\n{below}".strip()
-            axes.annotate(text, found.positions[node.number], ha="center", va="center", fontsize=9, bbox=box, zorder=4)
-
-    def _cut(self, number: int) -> str:
-        row = self.trace.rows[number - 1]
-        return f"{row.what}, {row.place}"
-
-
-_DOT_STYLES = {
-    "parameter": 'shape=box, style="rounded,filled", fillcolor="#dbe9f6"',
-    "constant": "shape=box",
-    "earlier": "shape=box, style=dotted",
-    "op": "shape=ellipse",
-    "fold": "shape=box3d",
-    "loss": 'shape=ellipse, style=filled, fillcolor="#ffe9a8"',
-}
-_MERMAID_SHAPES = {
-    "parameter": ("([", "])"),
-    "constant": ("[", "]"),
-    "earlier": ("[", "]"),
-    "op": ("(", ")"),
-    "fold": ("[[", "]]"),
-    "loss": ("{{", "}}"),
-}
-_COLOURS = {
-    "parameter": "#dbe9f6",
-    "constant": "#eeeeee",
-    "earlier": "#eeeeee",
-    "op": "white",
-    "fold": "#e4f3e4",
-    "loss": "#ffe9a8",
-}
-
-
-def _id(act: int, number: int) -> str:
-    """A node's name in a text."""
-    return f"act{act}_{'again' if number < 0 else 'n'}{abs(number)}"
-
-
-def _mermaid_node(act: int, node: Node) -> str:
-    opening, closing = _MERMAID_SHAPES[node.kind]
-    return f'{_id(act, node.number)}{opening}"{_quoted(node.label)}<br/>{_quoted(node.below)}"{closing}'
-
-
-def _quoted(text: str) -> str:
-    """Text within a Mermaid string, whose entities begin with #."""
-    for sign, code in (("#", "#35;"), ('"', "#quot;"), ("<", "#lt;"), (">", "#gt;"), ("\n", " ")):
-        text = text.replace(sign, code)
-    return text
-
-
-def _escaped(text: str) -> str:
-    """Text within a Graphviz string."""
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
 
 
 # --- acts ---------------------------------------------------------------------------------------------------------------
@@ -270,7 +143,7 @@ def _node(trace: Any, number: int, row: Forward | None, ended: bool, first: int)
     if row:
         below = f"{entry.name} {shape}".strip()
         below = below if len(below) <= WIDE else entry.name or shape
-        return Node(number, "loss" if ended else "op", row.op, below, row.player, row.number)
+        return Node(number, "loss" if ended else "op", row.op, below, row.player)
     player = entry.name.partition(".")[0] if entry.kind == "parameter" else ""
     earlier = entry.made_by is not None and entry.made_by < first
     kind = "earlier" if earlier else "parameter" if entry.kind == "parameter" else "constant"
@@ -348,7 +221,7 @@ def _replace(act: Act, inside: list[int], label: str, below: str) -> None:
     within = Counter(edge.source for edge in act.edges if edge.target in inside)
     own = [n for n, node in act.nodes.items() if node.kind == "parameter" and within[n] and within[n] == uses[n]]
     last = act.nodes[inside[-1]]
-    _join(act, Node(last.number, "fold", label, below, last.player, last.row, [*own, *inside]))
+    _join(act, Node(last.number, "fold", label, below, last.player, [*own, *inside]))
 
 
 def _join_parameters(act: Act) -> None:
@@ -362,7 +235,7 @@ def _join_parameters(act: Act) -> None:
             shared[node.player, *sorted(users[n])].append(n)
     for (player, *_), numbers in shared.items():
         if len(numbers) > 1:
-            _join(act, Node(numbers[-1], "parameter", f"{len(numbers)} tensors", "parameters", player, None, numbers))
+            _join(act, Node(numbers[-1], "parameter", f"{len(numbers)} tensors", "parameters", player, numbers))
 
 
 def _join(act: Act, fold: Node) -> None:

@@ -1,4 +1,4 @@
-"""What a trace knows of one tensor: where it came from, what it flows into, what made its gradient, or why it has none.
+"""What a trace knows of one tensor: where it came from, what it flows into. Of its gradient, each walk knows: `lessons`.
 
 Everything is a list of lines: a text, and the number of the row that it is about (None: about none).
 """
@@ -17,7 +17,6 @@ Line = tuple[str, int | None]
 def history(trace: Any, number: int) -> dict[str, list[Line]]:
     """All there is to say of a tensor, by heading; headings without a line are left out."""
     sections = {
-        "Its gradient": gradients(trace, number),
         "Where it came from": came_from(trace, number),
         "What it flows into": flows_into(trace, number),
         "The way back through it": way_back(trace, number),
@@ -49,34 +48,6 @@ def flows_into(trace: Any, number: int) -> list[Line]:
     walks = [row for row in trace.rows if isinstance(row, Walk) and row.output in reached and row.output != number]
     lines += [(f"and so reaches {trace.tensors[row.output]}, from which a walk back begins", row.number) for row in walks]
     return lines or [("nothing in this trace uses it", None)]
-
-
-def gradients(trace: Any, number: int) -> list[Line]:
-    """The derivatives that made the tensor's gradient; or why there is none."""
-    entry = trace.tensors[number]
-    if entry.gradients:
-        lines = _lines(trace, [trace.rows[n - 1] for n in entry.gradients])
-        if any(trace.rows[n - 1].added_to for n in entry.gradients):
-            lines.insert(0, ("Gradients that arrive at one tensor in one walk are added", None))
-        return lines
-    walks = [row for row in trace.rows if isinstance(row, Walk) and row.output == number]
-    if walks:
-        return [("The walk begins here, with the gradient 1 (or with what was handed over)", walks[0].number)]
-    if entry.why_none:
-        return [(f"None: {entry.why_none}", None)]
-    return [(f"None: {_no_gradient(trace, entry)}", entry.made_by)]
-
-
-def _no_gradient(trace: Any, entry: TensorEntry) -> str:
-    """Why no gradient has arrived at a tensor that is no parameter."""
-    maker = trace.rows[entry.made_by - 1] if entry.made_by else None
-    if isinstance(maker, Cut):
-        return f"{maker.place} made it by {maker.what}, and no gradient passes there"
-    if maker is None and not entry.requires_grad:
-        return f"{_what(entry)}, which requires none"
-    if isinstance(maker, Forward) and not maker.recorded:
-        return f"{maker.op} was not recorded: it ran under no_grad, or none of its inputs requires a gradient"
-    return "no walk has come here"
 
 
 def way_back(trace: Any, number: int) -> list[Line]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from minigan.tracing import histories
+from minigan.tracing.histories import Line
 from minigan.tracing.rows import Backward, Cut, Forward, TensorEntry, Walk
 
 
@@ -32,6 +33,7 @@ class Reading:
                 self.freezes[number].append(cut)
         self.without_grad = {number: cut for cut in self.cuts if cut.what == "no_grad" for number in cut.outputs}
         self.behind = {cut.number: self.ops_behind(cut) for cut in self.cuts if cut.outputs}
+        self.ways = {walk.number: self.ways_to(walk.output) for walk in self.walks}
 
     def lessons(self) -> list[Lesson]:
         """The last lines of a trace: for each walk, what it did not reach, and why; the first nan; what is missing."""
@@ -52,24 +54,71 @@ class Reading:
         """Why no gradient has arrived at a parameter in this trace; "" where one has."""
         if entry.kind != "parameter" or entry.gradients:
             return ""
-        if not (uses := self.uses[entry.number]):
+        if not self.uses[entry.number]:
             return "no op of this trace has used it"
-        last = uses[-1]
-        if frozen := self.frozen(entry.number, last):
-            return f"it was frozen, {frozen}, when {last.op} used it at {last.place}"
-        later = [cut for cut in self.cuts if cut.outputs and (cut.number > last.number or last.output in cut.outputs)]
-        for cut in later:
-            if entry.number in cut.inputs or any(row is last for row in self.behind[cut.number]):
-                return self.sentence(cut)
         if self.trace.left_out:
             return "no walk has come here before the last row that was kept"
         if not self.walks:
             return "there was no backward() in this trace"
-        if cut := self.last_freeze(entry.number, self.walks[-1]):
-            return f"it was frozen at {cut.place}, before the walk back"
-        return "no walk has come here: it started from what was not computed from this, or other gradients were asked for"
+        near = [walk for walk in self.walks if entry.number in self.ways[walk.number]]
+        if not near:
+            return "no walk has come here: no walk's output was computed from it"
+        return self.why_not(entry.number, near[-1])
 
     # --- of one walk -------------------------------------------------------------------------------------------------
+
+    def gradients(self, number: int, walks: list[Walk]) -> list[Line]:
+        """The derivatives by which these walks have made the tensor's gradient; or why the last of them has made none."""
+        lines = []
+        for walk in walks:
+            rows = [row for n in self.tensors[number].gradients if (row := self.trace.rows[n - 1]).walk == walk.number]
+            if (rows or walk.output == number) and len(walks) > 1:
+                lines.append((histories.summary(self.trace, walk), walk.number))
+            if walk.output == number:
+                lines.append(("The walk begins here, with the gradient 1 (or with what was handed over)", walk.number))
+            if any(row.added_to for row in rows):
+                lines.append(("Gradients that arrive at one tensor in one walk are added", None))
+            lines += [(histories.summary(self.trace, row), row.number) for row in rows]
+        if walks and not lines:
+            lines.append((f"None in this walk: {self.why_not(number, walks[-1])}", None))
+        return lines
+
+    def why_not(self, number: int, walk: Walk) -> str:
+        """Why this walk has brought no gradient to a tensor."""
+        entry, way = self.tensors[number], self.ways[walk.number]
+        if entry.kind == "constant" and not entry.requires_grad:
+            return "a constant, which requires none"
+        if number not in way:
+            return f"{self.tensors[walk.output]} was not computed from it"
+        if cut := way[number]:
+            return self.sentence(cut)
+        maker = self.trace.rows[entry.made_by - 1] if entry.made_by else None
+        if isinstance(maker, Cut):
+            return f"{maker.place} made it by {maker.what}, and no gradient passes there"
+        if isinstance(maker, Forward) and not maker.recorded:
+            return f"none of the inputs of {maker.op}, which made it, requires a gradient"
+        for op in reversed(self.uses[number]):
+            if way.get(op.output, walk) is None and (frozen := self.frozen(number, op)):
+                return f"it was frozen, {frozen}, when {op.op} used it at {op.place}"
+        if cut := self.last_freeze(number, walk):
+            return f"it was frozen at {cut.place}, before the walk back"
+        return "the walk did not come here: other gradients were asked for, or it was cut short"
+
+    def ways_to(self, output: int) -> dict[int, Cut | None]:
+        """All tensors that this one was computed from, each with the cut on the way to it; None where one way is open."""
+        found: dict[int, Cut | None] = {}
+        ahead, behind_cuts = [(output, None)], []
+        while ahead or behind_cuts:
+            number, cut = (ahead or behind_cuts).pop()  # the open ways first
+            made_by = self.tensors[number].made_by
+            if number in found:
+                continue
+            found[number] = cut
+            if made_by is not None:
+                row = self.trace.rows[made_by - 1]
+                cut = cut or self.without_grad.get(number) or (row if isinstance(row, Cut) else None)
+                (behind_cuts if cut else ahead).extend((n, cut) for n in row.inputs)
+        return found
 
     def of_walk(self, walk: Walk) -> Iterator[Lesson]:
         """What the walk's output was computed from, and the walk did not reach."""

@@ -15,6 +15,7 @@ import numpy as np
 from minigan.tracing import histories
 from minigan.tracing.graph import LIMIT, Act, act_of, split
 from minigan.tracing.histories import Line
+from minigan.tracing.lessons import Reading
 from minigan.tracing.rows import MAP, Backward, Cut, Forward, Row, Update, Value, Walk
 
 ROWS = 500  # on a page
@@ -31,15 +32,22 @@ def write(trace: Any, path: str | Path) -> Path:
     return path
 
 
+def frame(trace: Any) -> str:
+    """The page in a frame, for a notebook. The frame's page can reach nothing of the notebook's."""
+    inside = text(trace).replace("&", "&amp;").replace("'", "&#39;")
+    return f"<iframe sandbox='allow-scripts' style='width: 100%; height: 680px; border: 0' srcdoc='{inside}'></iframe>"
+
+
 def text(trace: Any) -> str:
     """The page: as large maps as SIZE allows, and then as many rows."""
     template = (Path(__file__).parent / "page.html").read_text(encoding="utf-8")
+    reading = Reading(trace)
     told: dict[int, dict] = {}  # the tensors' histories
     for most in (ROWS, ROWS // 2, ROWS // 4):
         acts, notes = shown(trace, most)
         for side in (MAP, MAP // 2, MAP // 4, MAP // 8, 0):
             smaller = [f"The page would be too large: its maps show at most {side} x {side} numbers."] if side < MAP else []
-            page = template.replace("@DATA@", _script(Contents(trace, acts, side, told).all(notes + smaller)))
+            page = template.replace("@DATA@", _script(Contents(reading, acts, side, told).all(notes + smaller)))
             if len(page.encode()) <= SIZE:
                 return page
     return page
@@ -99,8 +107,8 @@ def _pattern(rows: list[Row]) -> list[tuple]:
 class Contents:
     """What the template's script is given, as JSON. Values, maps and places are written once, and referred to by index."""
 
-    def __init__(self, trace: Any, acts: list[Act], side: int, told: dict[int, dict]):
-        self.trace, self.acts, self.side, self.told = trace, acts, side, told
+    def __init__(self, reading: Reading, acts: list[Act], side: int, told: dict[int, dict]):
+        self.reading, self.trace, self.acts, self.side, self.told = reading, reading.trace, acts, side, told
         self.values: dict[str, int] = {}
         self.maps: dict[str, int] = {}
         self.places: dict[tuple[str, str], int] = {}
@@ -109,13 +117,14 @@ class Contents:
     def all(self, notes: list[str]) -> dict:
         """Everything."""
         rows = [self.row(row, i) for i, act in enumerate(self.acts) for row in act.rows]
-        numbers = {n for act in self.acts for n in (*act.nodes, *act.inside) if n > 0} | {n for row in rows for n in row["t"]}
-        tensors = {n: self.tensor(n) for n in sorted(numbers)}
+        met = [{n for n in (*act.nodes, *act.inside) if n > 0} for act in self.acts]
+        for row in rows:
+            met[row["a"]] |= {*row["t"]}
         nan = histories.first_nan(self.trace)
         return {
             "rows": rows,
-            "acts": [self.act(act) for act in self.acts],
-            "tensors": tensors,
+            "acts": [self.act(act) | self.gradients(act, sorted(numbers)) for act, numbers in zip(self.acts, met, strict=True)],
+            "tensors": {n: self.tensor(n) for n in sorted(set().union(*met))},
             "lessons": [self.line(line) for line in self.trace.lessons],
             "nan": self.line(nan) if nan else None,
             "notes": notes,
@@ -148,6 +157,16 @@ class Contents:
             edges.append(told)
         inside = {str(n): fold for n, fold in act.inside.items()}
         return {"title": act.title, "w": found.columns, "h": found.height, "nodes": nodes, "edges": edges, "in": inside}
+
+    def gradients(self, act: Act, tensors: list[int]) -> dict:
+        """What the act's own walks have brought to its tensors: the derivatives, and the parameters' .grad."""
+        walks = [row for row in act.rows if isinstance(row, Walk)]
+        lines = {n: self.reading.gradients(n, walks) or [("None: this act has no walk back", None)] for n in tensors}
+        grads = {n: value for walk in walks for n, value in walk.grads.items()}
+        return {
+            "g": {n: [self.line(line) for line in found] for n, found in lines.items()},
+            "v": {n: self.value(value) for n, value in grads.items()},
+        }
 
     def row(self, row: Row, act: int) -> dict:
         """A row: what it says, its values, and the tensors and the edge of the graph that it is about."""
@@ -215,15 +234,16 @@ class Contents:
         """What is special about an Update."""
         values = [["before", self.value(row.before), row.parameter], ["moved by", self.value(row.moved), None]]
         values.append(["after", self.value(row.after), row.parameter])
-        lines = [self.line(line) for line in histories.gradients(self.trace, row.parameter)]
+        earlier = [other for other in self.trace.rows[: row.number - 1] if isinstance(other, Update)]
+        last = max((other.number for other in earlier if other.parameter == row.parameter), default=0)
+        walks = [walk for walk in self.reading.walks if last < walk.number < row.number]
+        lines = [self.line(line) for line in self.reading.gradients(row.parameter, walks)]
         return {"f": row.formula, "o": row.rule, "t": [row.parameter], "v": values, "links": lines}
 
     def tensor(self, number: int) -> dict:
         """A tensor: its value and its history."""
         entry = self.trace.tensors[number]
         told = {"l": str(entry), "k": entry.kind, "v": self.value(entry.value)}
-        if entry.gradient:
-            told["g"] = self.value(entry.gradient)
         if number not in self.told:
             self.told[number] = histories.history(self.trace, number)
         sections = self.told[number].items()

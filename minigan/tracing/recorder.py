@@ -3,7 +3,6 @@
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from html import escape
 from itertools import takewhile
 from pathlib import Path
 from types import FrameType
@@ -16,7 +15,6 @@ from minigan.modes import Watcher, mode, unwatched, watching
 from minigan.nn import Module
 from minigan.tensor import Tensor
 from minigan.tracing import page, places
-from minigan.tracing.graph import Graph
 from minigan.tracing.lessons import Lesson, Reading
 from minigan.tracing.rows import Backward, Cut, Forward, Place, Row, TensorEntry, Update, Value, Walk
 from minigan.tracing.table import table
@@ -27,7 +25,7 @@ MOST_ROWS = 2000  # each keeps up to two heat maps of 16 kB
 class Trace:
     """What `trace` has written down: `rows` in the order in which things happened, `tensors` by number, and `lessons`.
 
-    `print(t)` is a table; `t.html(path)` a page to play step by step, `t.graph()` the graph.
+    `print(t)` is a table; `t.html(path)` a page to play step by step, which a notebook shows by itself.
     """
 
     def __init__(self, players: list[str]):
@@ -44,15 +42,11 @@ class Trace:
         """
         return page.write(self, path)
 
-    def graph(self) -> Graph:
-        """The graph of tensors, ops and cuts: `.mermaid()` and `.dot()` are texts, `.figure()` is matplotlib's."""
-        return Graph(self)
-
     def __str__(self) -> str:
         return table(self)
 
     def _repr_html_(self) -> str:
-        return f"<pre>{escape(table(self, 120))}</pre>"
+        return page.frame(self)
 
     def __repr__(self) -> str:
         return f"Trace({len(self.rows)} rows, {len(self.tensors)} tensors): print it, or write a page with .html(path)"
@@ -160,7 +154,9 @@ class _Recorder(Watcher):
 
     def walk_ends(self) -> None:
         walk = self.walks.pop()
-        walk.onto = [n for n, (x, before) in self.grads.items() if before is not None and x.grad is not before]
+        changed = {n: (x.grad, before) for n, (x, before) in self.grads.items() if x.grad is not before}
+        walk.grads = {n: Value.of(backend.to_numpy(grad.data)) for n, (grad, _) in changed.items() if grad is not None}
+        walk.onto = [n for n, (_, before) in changed.items() if before is not None]
         self.derivative_row, self.grads = None, {}
 
     def changed(self, x: Tensor) -> None:
@@ -181,11 +177,8 @@ class _Recorder(Watcher):
             self.entry(p)
 
     def finish(self) -> None:
-        """The block has ended: the last variables have their names, the parameters their gradients; what is to be learnt?"""
+        """The block has ended, and the last variables have their names: what is to be learnt?"""
         self.name_variables(places.calls(self.user))
-        for t, entry in [(ref(), entry) for ref, entry in self.known.values()]:
-            if t is not None and t.grad is not None:
-                entry.gradient = Value.of(backend.to_numpy(t.grad.data))
         reading = Reading(self.trace)
         for entry in self.trace.tensors.values():
             entry.why_none = reading.why_none(entry)
@@ -234,7 +227,6 @@ class _Recorder(Watcher):
             of=made_by.number if isinstance(made_by, Forward) else 0,
             op=y._op,
             input=target.number,
-            position=next(i for i, edge in enumerate(y._edges) if edge[0] is x and edge[1] is derivative),
             source=source,
             defined=defined,
             notes=notes,

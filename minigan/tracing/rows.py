@@ -85,7 +85,6 @@ class TensorEntry:
     requires_grad: bool
     made_by: int | None = None  # the row of the op, or of the cut, that made it
     gradients: list[int] = field(default_factory=list)  # the Backward rows whose gradients arrived here
-    gradient: Value | None = None  # a parameter's .grad as the trace ended
     why_none: str = ""  # a parameter's: why no gradient has arrived, with the line that is to blame
 
     def __str__(self) -> str:
@@ -140,6 +139,7 @@ class Walk(Row):
     output: int
     recorded: bool  # create_graph: the walk itself can be differentiated
     onto: list[int] = field(default_factory=list)  # parameters that had a .grad already, to which this walk has added
+    grads: dict[int, Value] = field(default_factory=dict)  # the .grad that it has left, by the parameter's number
 
     kind = "walk"
 
@@ -152,7 +152,6 @@ class Backward(Row):
     of: int  # the Forward's row; 0 for an op from before the trace
     op: str
     input: int  # the input's number
-    position: int  # which input of the op, from 0
     source: str  # the derivative's source text, "g * b"
     defined: Place  # where that stands
     notes: list[str]  # what the functions mean that it calls: "plain: sum g"

@@ -1,10 +1,14 @@
 """The last lines of a trace: what was cut off and where, what was frozen, which gradient is None and why, where a nan began."""
 
+import functools
+
 import numpy as np
+import pytest
 
 import minigan as mg
 from minigan import nn, optim
 from minigan.tracing import recorder
+from minigan.tracing.lessons import Reading
 from tests.tracing import steps
 from tests.tracing.steps import named, of
 
@@ -42,7 +46,7 @@ def test_the_lectures_question_should_f_be_updated():
     assert "f's 1 op was recorded and never visited: " in texts(t)[0]
     assert "was detached at" in named(t, "f.weight").why_none
     assert named(t, "g.weight").why_none == ""
-    assert named(t, "f.weight").gradient is None
+    assert named(t, "f.weight").number not in of(t, "walk")[0].grads
 
 
 def test_why_a_gradient_is_none():
@@ -192,3 +196,74 @@ def test_a_trace_that_was_cut_off_draws_no_conclusion_from_what_is_missing(monke
     (text,) = texts(t)
     assert "more things happened after the last row" in text
     assert named(t, "w").why_none == "no walk has come here before the last row that was kept"
+
+
+# --- what a walk has brought to a tensor --------------------------------------------------------------------------------
+
+
+made = functools.cache(lambda step: step())  # traces that nothing changes
+
+
+def brought(t, name, walk):
+    """The lines on the gradient of the last tensor of this name, of one of the trace's walks."""
+    return [text for text, _ in Reading(t).gradients(named(t, name).number, [of(t, "walk")[walk]])]
+
+
+CUT, FROZEN = (
+    "fake was detached at games/gan.py:",
+    "it was frozen, at games/gan.py:",
+)
+
+
+@pytest.mark.parametrize(
+    ("step", "name", "walk", "why"),
+    [
+        (steps.gan, "G.0.weight", 0, CUT),
+        (steps.gan, "D.0.weight", 1, FROZEN),
+        (steps.gan, "z", 0, "a constant, which requires none"),
+        (steps.gan, "fake", 0, " made it by detach, and no gradient passes there"),
+        (steps.gan, "loss_D", 1, "loss_G was not computed from it"),
+        (steps.wgan_gp, "G.0.weight", 0, " was not computed from it"),  # the penalty's walk, from a point of its own
+        (steps.wgan_gp, "G.0.weight", 1, "fake was detached at games/wgan_gp.py:"),
+        (steps.wgan_gp, "D.0.weight", 0, "other gradients were asked for"),
+        (steps.wgan_gp, "D.0.weight", 2, "it was frozen, at games/wgan_gp.py:"),
+    ],
+)
+def test_each_walk_says_why_it_has_brought_no_gradient(step, name, walk, why):
+    (text,) = brought(made(step), name, walk)
+    assert text.startswith("None in this walk: ")
+    assert why in text
+
+
+def test_each_walk_has_its_own_derivatives():
+    t = steps.traced(*steps.game(k=2))
+    weight = named(t, "D.0.weight")
+    for walk in of(t, "walk")[:2]:
+        added, *lines = Reading(t).gradients(weight.number, [walk])
+        assert added == ("Gradients that arrive at one tensor in one walk are added", None)
+        assert [t.rows[row - 1].walk for _, row in lines] == [walk.number] * 2
+        assert all("gradient of D.0.weight by affine: " in text for text, _ in lines)
+        assert walk.grads[weight.number].norm > 0
+    assert of(t, "walk")[0].grads[weight.number].first != of(t, "walk")[1].grads[weight.number].first
+
+
+def test_of_several_walks_each_is_named():
+    t = made(steps.wgan_gp)
+    walks = of(t, "walk")
+    second_order = next(row for row in of(t, "backward", walk=walks[1].number) if t.rows[row.of - 1].within)
+    lines = Reading(t).gradients(named(t, "D.0.weight").number, walks[:2])
+    assert lines[0] == (f"walk back from {t.tensors[walks[1].output]}", walks[1].number)
+    assert {t.rows[row - 1].walk for _, row in lines[2:]} == {walks[1].number}
+    assert any(row == second_order.number for _, row in Reading(t).gradients(second_order.input, walks[:2]))
+    assert ("The walk begins here, with the gradient 1 (or with what was handed over)", walks[0].number) in Reading(
+        t
+    ).gradients(walks[0].output, walks[:2])
+    assert Reading(t).gradients(1, []) == []
+
+
+def test_what_no_grad_made_was_not_recorded():
+    w, v = mg.Tensor([1.0], requires_grad=True), mg.Tensor([1.0])
+    with mg.trace(w=w) as t:
+        y = v * 2.0
+        (w * y).backward()
+    assert brought(t, "y", 0) == ["None in this walk: none of the inputs of multiply, which made it, requires a gradient"]

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from minigan import data, games, optim
+from minigan import data, games, nn, optim
 from minigan.tracing import page
 from minigan.tracing.rows import MAP, Place, TensorEntry, Update, Value
 from tests.browser import CONTRAST
 from tests.tracing import steps
 
-SIZES = [(1280, 720), (1920, 1080)]
+SIZES = [(1280, 800), (1920, 1080), (390, 844)]
 
 
 def contents(text):
@@ -52,6 +52,25 @@ def dcgan():
     return steps.traced(game, data.batches(images, size=8))
 
 
+def deep():
+    """A GAN whose networks have three layers: its graph has more columns."""
+    layers = lambda act, out: [nn.Dense(2, 8), act(), nn.Dense(8, 8), act(), nn.Dense(8, out)]  # noqa: E731
+    G, D = nn.Sequential(*layers(nn.ReLU, 2)), nn.Sequential(*layers(nn.LeakyReLU, 1))
+    game = games.GAN(G, D, data.noise(2), optim.Adam(G.parameters()), optim.Adam(D.parameters()))
+    return steps.traced(game, data.batches(data.ring(100), size=4))
+
+
+def long():
+    """More columns than fit into any window."""
+    w = mg.Tensor([1.0, 2.0], requires_grad=True, name="w")
+    with mg.trace(w=w) as t:
+        y = w
+        for op in 12 * [mg.exp, mg.sin, mg.tanh]:
+            y = op(y)
+        y.sum().backward()
+    return t
+
+
 def updates(n, value):
     """A trace that is nothing but n updates of a parameter."""
     entry = TensorEntry(1, "w", "parameter", value, True)
@@ -82,7 +101,8 @@ def test_every_row_is_on_the_page_with_its_formula_and_places(trace, told):
 def test_every_tensor_has_its_history_and_every_lesson_its_row(trace, told):
     for number, tensor in told["tensors"].items():
         assert tensor["l"] == str(trace.tensors[int(number)])
-        assert tensor["h"][0][0] == "Its gradient"
+        assert tensor["h"][0][0] == "Where it came from"
+        assert any(number in act["g"] for act in told["acts"])
     assert told["lessons"] == [[lesson.text, lesson.row - 1] for lesson in trace.lessons]
 
 
@@ -188,7 +208,7 @@ def test_a_trace_of_nothing_has_a_page():
 def files(tmp_path_factory):
     """The pages, by name: written when they are first asked for."""
     folder, made = tmp_path_factory.mktemp("pages"), {"gan": steps.gan, "unseen": unseen, "nan": steps.nan, "dcgan": dcgan}
-    made |= {"wgan_gp": steps.wgan_gp, "nothing": nothing}
+    made |= {"wgan_gp": steps.wgan_gp, "nothing": nothing, "deep": deep, "long": long}
 
     def file(name):
         path = folder / f"{name}.html"
@@ -241,7 +261,7 @@ class Reader:
 
 
 @pytest.mark.parametrize("name", ["gan", "nan", *[pytest.param(name, marks=pytest.mark.slow) for name in ("dcgan", "wgan_gp")]])
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", SIZES[:2])
 def test_pages_open_soon_and_fit(name, size, opened, browser, files):
     files(name)
     start = time.perf_counter()
@@ -253,9 +273,25 @@ def test_pages_open_soon_and_fit(name, size, opened, browser, files):
     assert browser.run("document.documentElement.scrollHeight") <= size[1]
 
 
+@pytest.mark.parametrize(
+    ("size", "name", "fits"),
+    [*((SIZES[0], name, name != "long") for name in ("wgan_gp", "dcgan", "deep", "long")), (SIZES[2], "gan", False)],
+)
+def test_no_box_of_the_graph_is_cut(size, name, fits, opened, browser):
+    """A graph that does not fit moves by whole columns."""
+    outside = """(() => { const panel = document.getElementById("graph").getBoundingClientRect(), boxes = Object.values(nodes);
+        const found = boxes.map(n => n.element.querySelector("rect.box").getBoundingClientRect());
+        return found.map(box => Math.max(panel.left - box.left, box.right - panel.right) / box.width); })()"""
+    opened(name, size)
+    for row in ("0", "rows.findIndex(row => row.k === 'backward')", "rows.length - 1"):
+        shares = browser.run(f"go({row}), {outside}")
+        assert [share for share in shares if 0.02 < share < 0.98] == []
+        assert max(shares) < 0.02 or not fits
+
+
 def test_letters_are_larger_on_a_larger_window(opened, browser):
     sizes = []
-    for size in SIZES:
+    for size in SIZES[:2]:
         opened("gan", size)
         sizes.append(browser.run("parseFloat(getComputedStyle(document.body).fontSize)"))
     assert sizes[0] >= 13
@@ -272,9 +308,23 @@ def test_keys_move(opened, browser, trace):
 
 def test_keys_do_nothing_on_a_page_of_nothing(opened, browser):
     reader = opened("nothing")
-    for key in ("ArrowRight", "End", "Home"):
+    for key in ("ArrowRight", "ArrowDown", "End", "Home"):
         browser.press(key)
+    reader.click("#bynorm")
     assert "Nothing happened" in reader.see("#card")
+
+
+def test_up_and_down_go_to_the_next_row_of_the_list_whatever_was_clicked(opened, browser):
+    reader = opened("gan")
+    for clicked in ("body", "#card", "#next", "#graph .node", "#search", "#acts button", "#bynorm", "#rows .row"):
+        reader.click(clicked)
+        shown = browser.run("[...document.querySelectorAll('#rows .row')].map(button => +button.dataset.row)")
+        browser.run(f"go({shown[0]})")
+        for key, place in (("ArrowDown", 1), ("ArrowDown", 2), ("ArrowUp", 1), ("ArrowUp", 0), ("ArrowUp", 0)):
+            browser.press(key)
+            assert (clicked, reader.row()) == (clicked, shown[place] + 1)
+    assert browser.run("document.activeElement.dataset.row") == str(shown[0])
+    assert browser.run("document.querySelectorAll('#rows [tabindex=\"0\"]').length") == 1  # one stop of Tab
 
 
 @pytest.mark.slow
@@ -385,11 +435,72 @@ def test_which_op_made_this_gradient(opened, trace):
     assert reader.clicks <= 3
 
 
-def test_why_is_this_gradient_none(opened):
-    reader = opened("unseen")
+@pytest.mark.parametrize("name", ["unseen", "gan", "wgan_gp"])
+def test_why_is_this_gradient_none(name, opened):
+    """As D learns, also where G learns after it."""
+    reader = opened(name)
     reader.click(".node", "G.0.weight")
-    assert "None: fake was detached at " in reader.see("#tensor")
+    assert "None in this walk: fake was detached at " in reader.see("#tensor")
+    assert "gradient (" not in reader.see("#tensor")
     assert reader.clicks <= 3
+
+
+def test_a_tensor_tells_of_the_walk_of_the_act(opened, browser, trace):
+    """Of a tensor that was clicked, also when the player has come to the next act; and an update, of the last walk."""
+    reader = opened("gan")
+    reader.click(".node", "D.0.weight")
+    assert "gradient (2, 8)" in reader.see("#tensor")
+    reader.click("#acts button", "G learns")
+    assert reader.see("#tensor h3") == "Its gradient in act 2, G learns"
+    assert "None in this walk: it was frozen, at games/gan.py:" in reader.see("#tensor")
+    assert "gradient (" not in reader.see("#tensor")
+    reader.click("#acts button", "no walk back")
+    assert "None in this act, which does not use it" in reader.see("#tensor")
+    told = contents(page.text(steps.traced(*steps.game(k=2))))
+    walks = [i for i, row in enumerate(told["rows"]) if row["k"] == "walk"]
+    changes = [i for i, row in enumerate(told["rows"]) if row["k"] == "update" and row["s"].endswith("D.0.weight")]
+    for i, first, after in zip(changes, walks[:2], walks[1:], strict=True):
+        of_update = [line for line in told["rows"][i]["links"] if isinstance(line, int)]
+        assert len(of_update) == 2
+        assert all(first < at < after for at in of_update)
+
+
+@pytest.mark.parametrize("name", ["gan", "wgan_gp", "nan"])
+def test_which_derivative_is_smallest(name, opened, browser, files):
+    reader = opened(name)
+    reader.click("#bynorm")
+    reader.click("#rows .row")
+    rows = contents(files(name).read_text(encoding="utf-8"))
+    norms = [rows["values"][row["v"][1][1]]["q"][1] for row in rows["rows"] if row["k"] == "backward"]
+    smallest = rows["values"][rows["rows"][reader.row() - 1]["v"][1][1]]["q"][1]
+    assert smallest == min(norm for norm in norms if norm != "nan")
+    assert reader.see("#rows h3") == "Gradients, by their norms"
+    assert f"norm {smallest}" in browser.run("document.querySelector('#rows .row').getAttribute('aria-label')")
+    assert reader.clicks <= 3
+    reader.click("#bynorm")
+    browser.press("Home")
+    assert reader.see("#bynorm") == "norm, largest first"
+    reader.click("#rows .row")
+    largest = rows["values"][rows["rows"][reader.row() - 1]["v"][1][1]]["q"][1]
+    assert largest == ("nan" if "nan" in norms else max(norms))
+    reader.click("#inorder")
+    assert browser.run("document.querySelectorAll('#rows .row').length") == len(rows["rows"])
+
+
+def test_a_notebook_shows_the_page_itself(browser, tmp_path, trace):
+    cell = tmp_path / "cell.html"
+    cell.write_text(f"<body style='width: 960px'>{trace._repr_html_()}</body>", encoding="utf-8")
+    browser.resize(1280, 800)
+    browser.open(cell)
+    with browser.inside_the_frame():
+        assert browser.run("document.querySelector('h1').textContent") == "The record of a step"
+        assert browser.run("go(5); document.getElementById('counter').innerText") == f"row 6 of {len(trace.rows)}"
+        assert browser.run("document.getElementById('graph').clientHeight") > 150
+        assert browser.run("document.documentElement.scrollWidth") <= 960
+        with pytest.raises(RuntimeError, match="SecurityError"):
+            browser.run("parent.document.title")
+    assert browser.errors == []
+    assert browser.requests == [cell.as_uri()]
 
 
 def test_where_did_this_nan_come_from(opened, browser):
@@ -463,15 +574,6 @@ def test_enter_on_a_box_is_a_click(opened, browser):
     browser.run("Object.values(nodes).find(n => n.l === 'G.0.weight').element.focus()")
     browser.press("Enter")
     assert reader.see("#tensor .name") == "G.0.weight, parameter"
-
-
-def test_the_list_is_one_stop_of_tab_and_its_arrows_move(opened, browser):
-    reader = opened("gan")
-    browser.run("document.querySelector('#rows [aria-current]').focus()")
-    browser.press("ArrowDown")
-    assert reader.row() == 2
-    assert browser.run("document.activeElement.dataset.row") == "1"
-    assert browser.run("document.querySelectorAll('#rows [tabindex=\"0\"]').length") == 1
 
 
 def test_nothing_moves_by_itself_for_those_who_want_that(opened, browser):

@@ -174,7 +174,7 @@ def test_the_gradients_of_a_leaf_are_the_rows_that_sent_them():
     t = steps.classifier()
     weight = named(t, "model.0.weight")
     assert [t.rows[n - 1].source for n in weight.gradients] == ["_transposed_times(x, g)"]
-    assert weight.gradient.norm == pytest.approx(t.rows[weight.gradients[0] - 1].left.norm, rel=1e-6)
+    assert of(t, "walk")[0].grads[weight.number].norm == pytest.approx(t.rows[weight.gradients[0] - 1].left.norm, rel=1e-6)
 
 
 def test_a_recorded_walk_shows_its_ops_and_they_are_visited_in_turn():
@@ -318,11 +318,9 @@ def test_no_more_than_so_many_rows(monkeypatch):
     str(t)
 
 
-def test_a_trace_writes_its_page_and_draws_its_graph(tmp_path):
-    t = steps.gan()
-    path = t.html(tmp_path / "step.html")
+def test_a_trace_writes_its_page(tmp_path):
+    path = steps.gan().html(tmp_path / "step.html")
     assert "games/gan.py:57" in path.read_text(encoding="utf-8")
-    assert "detach" in t.graph().mermaid()
 
 
 def test_a_constant_that_comes_to_require_a_gradient_is_a_parameter_from_then_on():
@@ -457,11 +455,3 @@ def test_an_update_begins_where_the_one_before_has_ended():
     first, second = of(t, "update")
     assert first.before.first == (1.0, 2.0)
     assert second.before.first == first.after.first
-
-
-def test_the_position_of_an_input():
-    a, b = (mg.Tensor([2.0], requires_grad=True) for _ in range(2))
-    with mg.trace(a=a, b=b) as t:
-        (a * b).sum().backward()
-    positions = {t.tensors[row.input].name: row.position for row in of(t, "backward", op="multiply")}
-    assert positions == {"a": 0, "b": 1}

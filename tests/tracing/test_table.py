@@ -54,12 +54,6 @@ def test_a_nan_stands_out():
     assert "1 nan!" in table(steps.nan(), 120)
 
 
-def test_a_notebook_shows_the_table():
-    html = steps.nan()._repr_html_()
-    assert html.startswith("<pre>")
-    assert "&lt;- the walk back begins" in html
-
-
 def test_an_empty_trace():
     with mg.trace() as t:
         pass

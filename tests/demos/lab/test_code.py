@@ -20,12 +20,19 @@ def parameters(pane):
     return [p.numpy().copy() for p in (*game.G.parameters(), *game.D.parameters())]
 
 
-def run_script(pane, tmp_path):
-    """The parameters at the end of the saved program, in a process of its own, where nothing of the laboratory is imported."""
-    path = tmp_path / "run.py"
-    path.write_text(f"{pane.script()}\n{END}\nassert not [name for name in sys.modules if name.startswith('demos')]\n")
-    subprocess.run([sys.executable, path, tmp_path / "end.npz"], check=True, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)})
-    return list(np.load(tmp_path / "end.npz").values())
+def assert_scripts_are_the_runs(panes, folder):
+    """The saved programs end with the panes' parameters, in a process of their own, which imports nothing of the laboratory."""
+    for i, pane in enumerate(panes):
+        (folder / f"run{i}.py").write_text(f"{pane.script()}\n{END}\n")
+    main = f"""import runpy, sys
+for i in range({len(panes)}):
+    sys.argv[1:] = [f"end{{i}}.npz"]
+    runpy.run_path(f"run{{i}}.py")
+assert not [name for name in sys.modules if name.startswith("demos")]"""
+    subprocess.run([sys.executable, "-c", main], check=True, cwd=folder, env={"PYTHONPATH": str(ROOT)})
+    for i, pane in enumerate(panes):
+        for mine, theirs in zip(parameters(pane), np.load(folder / f"end{i}.npz").values(), strict=True):
+            np.testing.assert_array_equal(mine, theirs)
 
 
 @pytest.mark.parametrize(
@@ -74,16 +81,15 @@ def test_numbers_become_those_of_the_settings_kind():
     assert (s.lr_D, type(s.lr_D), s.k, type(s.k)) == (1.0, float, 2, int)
 
 
-@pytest.mark.parametrize("name", GAMES)
-def test_a_script_is_the_run_to_the_last_bit(name, tmp_path):
-    pane = Pane(Settings(game=name, width=8, batch=16))
-    for asked in ({"lr_D": 0.01}, {"batch": 8, "data": "spiral"}, {"optimizer": "RMSProp"}, {"k": 2, "lr_G": 0.02}):
-        for _ in range(3):
-            pane.iterate()
-        pane.change(asked)
-    pane.iterate()
-    for mine, theirs in zip(parameters(pane), run_script(pane, tmp_path), strict=True):
-        np.testing.assert_array_equal(mine, theirs)
+def test_a_script_of_every_game_is_the_run_to_the_last_bit(tmp_path):
+    panes = [Pane(Settings(game=name, width=8, batch=16)) for name in GAMES]
+    for pane in panes:
+        for asked in ({"lr_D": 0.01}, {"batch": 8, "data": "spiral"}, {"optimizer": "RMSProp"}, {"k": 2, "lr_G": 0.02}):
+            for _ in range(3):
+                pane.iterate()
+            pane.change(asked)
+        pane.iterate()
+    assert_scripts_are_the_runs(panes, tmp_path)
 
 
 def test_a_script_knows_what_was_drawn_undone_and_changed_before_the_start(tmp_path):
@@ -94,7 +100,7 @@ def test_a_script_knows_what_was_drawn_undone_and_changed_before_the_start(tmp_p
     pane.change({"optimizer": "OMD"})
     for _ in range(5):
         pane.iterate()
-    for _ in range(6):
+    for _ in range(7):  # five iterations, the change, and one iteration more
         pane.undo()
     assert pane.iteration == 13
     assert pane.settings.optimizer == "Adam"  # it was chosen after the iteration that was undone
@@ -102,8 +108,7 @@ def test_a_script_knows_what_was_drawn_undone_and_changed_before_the_start(tmp_p
     pane.substep()
     pane.iterate()
     assert "OMD" not in pane.script()
-    for mine, theirs in zip(parameters(pane), run_script(pane, tmp_path), strict=True):
-        np.testing.assert_array_equal(mine, theirs)
+    assert_scripts_are_the_runs([pane], tmp_path)
 
 
 @pytest.mark.parametrize("name", [*DATA, *RULES])

@@ -1,5 +1,6 @@
 """The laboratory in a browser: what a class does with it."""
 
+import json
 import subprocess
 import sys
 import threading
@@ -13,7 +14,7 @@ from tests.browser import CONTRAST
 from tests.demos.lab.test_code import END, parameters
 from tests.demos.running import ROOT
 
-SIZES = [(1280, 720), (1920, 1080), (390, 844)]
+SIZES = [(1280, 800), (1920, 1080), (390, 844)]
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ class Visitor:
         """Click the button with these words."""
         place = self.run(f"""(() => {{
             const root = {"document" if pane is None else f"panes[{pane}].root"};
-            const all = [...root.querySelectorAll("button, summary")].filter(b => b.offsetParent);
+            const all = [...root.querySelectorAll("button, summary, .shown label")].filter(b => b.offsetParent);
             const found = all.find(b => b.textContent === {words!r});
             found.scrollIntoView({{block: "nearest"}});
             const box = found.getBoundingClientRect();
@@ -108,7 +109,7 @@ def test_a_lesson(table):
     assert table.run("document.querySelector('.rows').textContent").count("affine") >= 3
     assert "games/gan.py" in table.run("document.querySelector('.at').textContent")
     table.step("One iteration", f"state.panes[0].iteration === {played + 1} && !state.panes[0].substep")
-    table.step("Undo one iteration", f"state.panes[0].iteration === {played}")
+    table.step("Undo", f"state.panes[0].iteration === {played}")
 
     start = time.perf_counter()
     table.choose("lr_D", "0.0125")
@@ -119,12 +120,12 @@ def test_a_lesson(table):
     assert table.run("panes[0].inputs.lr_D.value") == "0.0125"
     table.choose("lr_G", "")  # no number
     table.until("document.getElementById('said').textContent.startsWith('lr_G: expected')")
-    table.choose("game", "WGAN-GP")
-    table.until("state.panes[0].settings.game === 'WGAN-GP'")
+    table.choose("game", "hinge")
+    table.until("state.panes[0].settings.game === 'hinge'")
     table.step("One iteration", f"state.panes[0].iteration === {played + 1}")
 
     table.press("This run as code")
-    table.until("document.querySelector('.code').textContent.includes('game = WGANGP(G, D')")
+    table.until("document.querySelector('.code').textContent.includes('game = HingeGAN(G, D')")
     table.press("Save script")
     script = table.saved("run.py")
     subprocess.run([sys.executable, "-c", f"{script.read_text()}\n{END}", table.folder / "end.npz"], check=True, cwd=ROOT)
@@ -132,24 +133,35 @@ def test_a_lesson(table):
     for mine, other in zip(parameters(table.server.table.panes[0]), theirs, strict=True):
         np.testing.assert_array_equal(mine, other)
 
-    table.step("Two side by side", "panes.length === 2 && state.panes[1].iteration === 0")
-    table.choose("lr_G", "0.05", pane=1)
-    table.until("state.panes[1].settings.lr_G === 0.05")
-    table.step("One iteration", "state.panes.every(pane => pane.iteration === 1)")
-    table.step("One iteration", "state.panes.every(pane => pane.iteration === 2)")
+    table.step("Two side by side", f"panes.length === 2 && state.panes.every(pane => pane.iteration === {played + 1})")
+    samples = table.run("state.panes.map(pane => pane.samples)")
+    assert samples[0] == samples[1]
+    table.choose("game", "WGAN-GP", pane=1)
+    table.until("state.panes[1].settings.game === 'WGAN-GP'")
+    table.step("One iteration", f"state.panes.every(pane => pane.iteration === {played + 2})")
     samples = table.run("state.panes.map(pane => pane.samples)")
     assert samples[0] != samples[1]
+    table.step("Undo", f"state.panes.every(pane => pane.iteration === {played + 1})")
+    table.step("One iteration", f"state.panes.every(pane => pane.iteration === {played + 2})")
 
     table.press("Save player")
     player = table.saved("laboratory.html")
     assert player.stat().st_size < 5_000_000
     table.browser.open(player)
-    assert table.run("panes.length") == 2
     assert not table.run("document.getElementById('play').offsetParent")
+    assert table.run("document.title") == "A recorded run: GAN"
     frames = table.run("KNOWN.frames.length")
+    table.browser.press("ArrowRight")
+    assert table.run("at") == 1
     table.run("turn(KNOWN.frames.length - 1)")
-    assert table.run("state.panes[1].iteration") == 2
+    assert table.run("panes.length") == 2
+    assert table.run("document.querySelector('h1').innerText") == "A recorded run: hinge and WGAN-GP"
+    assert table.run("state.panes[1].iteration") == played + 2
     assert np.allclose(table.run("state.panes.map(pane => pane.samples)"), samples, atol=0.006)
+    text = table.run("document.body.innerText")
+    for words in ("Pane 1: hinge on drawn data", "Pane 2: WGAN-GP on drawn data", "blue: D says high", "black: G's samples"):
+        assert words in text
+    assert table.run("panes[1].inputs.k.innerText + ' ' + panes[1].inputs.lr_D.innerText") == "5 0.0001"
     table.run("turn(0)")
     table.press("Play")
     table.until(f"at === {frames - 1}")
@@ -157,6 +169,7 @@ def test_a_lesson(table):
 
 @pytest.mark.parametrize("size", SIZES)
 def test_it_fits_every_width_and_its_text_stands_out(table, size):
+    """Two panes have their curves on the first screen, one pane uses it to its end; on a phone the plane comes first."""
     table.browser.resize(*size)
     table.press("One sub-step")
     table.until("state.panes[0].substep")
@@ -170,6 +183,18 @@ def test_it_fits_every_width_and_its_text_stands_out(table, size):
         assert found[0][0] >= 4.5, found[0]
         smallest = table.run("Math.min(...[...document.querySelectorAll('.plane')].map(c => c.getBoundingClientRect().width))")
         assert smallest > 250
+        lowest = "Math.max(...[...document.querySelectorAll('.{}')].map(e => e.getBoundingClientRect().bottom))"
+        if size[0] > 390:
+            assert (
+                table.run(lowest.format("curve"))
+                <= table.run("document.querySelector('.step').getBoundingClientRect().top")
+                < size[1]
+            )
+            assert panes == 2 or table.run(lowest.format("shown")) > size[1] - 40
+        else:
+            top = "document.querySelector('.{}').getBoundingClientRect().top"
+            assert table.run(top.format("plane")) < size[1] / 2 < table.run(top.format("asked"))
+        assert table.run("document.querySelector('.key').getBoundingClientRect().bottom") < size[1] / 3
 
 
 def test_tab_reaches_every_control_and_each_has_a_name(table):
@@ -184,27 +209,119 @@ def test_tab_reaches_every_control_and_each_has_a_name(table):
     assert table.run(f"{controls}.filter({unnamed}).map(e => e.outerHTML.slice(0, 90))") == []
 
 
-def test_keys_play_it(table):
-    table.run("document.activeElement.blur()")
-    table.browser.press("ArrowRight")
-    table.until("state.panes[0].iteration === 1")
-    table.browser.press("ArrowDown")
-    table.until("state.panes[0].substep !== null")
-    table.browser.press("ArrowLeft")
-    table.until("state.panes[0].iteration === 1 && state.panes[0].substep === null")
+def test_keys_play_it_whatever_was_clicked(table):
+    for i, clicked in enumerate(("", "One sub-step", "This run as code", "samples", "game", "lr_D"), start=1):
+        if clicked in ("game", "lr_D"):  # a choice, made with the mouse; a number, with Enter
+            table.run(f"window.input = panes[0].inputs.{clicked}; input.focus(); document.onpointerdown()")
+            table.run("input.dispatchEvent(new Event('change', {bubbles: true}))")
+            table.browser.press("Enter" if clicked == "lr_D" else "ArrowRight")
+        elif clicked:
+            table.press(clicked)
+        if clicked != "game":
+            table.browser.press("ArrowRight")
+        table.until(f"state.panes[0].iteration === {i}")
+        table.browser.press("ArrowDown")
+        table.until("state.panes[0].substep !== null")
+        table.browser.press("ArrowLeft")
+        table.until(f"state.panes[0].iteration === {i} && state.panes[0].substep === null")
     table.browser.press(" ")
     table.until("state.playing")
     table.browser.press(" ")
     table.until("!state.playing")
+    table.run("document.getElementById('substep').focus()")  # a button that the keyboard has reached has its own space bar
+    table.browser.press(" ")
+    table.until("state.panes[0].substep !== null")
+    assert table.run("document.activeElement.id") == "substep"
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_a_run_that_diverges_is_shown(table):
-    for name, value in (("optimizer", "SGD"), ("lr_D", "10"), ("lr_G", "10")):
-        table.choose(name, value)
-    table.until("state.panes[0].settings.lr_G === 10")
-    table.press("Play")
-    table.until("panes[0].root.querySelector('.figures').textContent.includes('nan')")
+@pytest.mark.parametrize(
+    ("pane", "asked", "who"),
+    [
+        (0, {"optimizer": "SGD", "lr_D": "5", "lr_G": "5"}, "parameters of D and then of G"),
+        (1, {"optimizer": "SGD", "lr_D": "10", "lr_G": "0", "game": "GAN with R1"}, "parameters of D"),
+        (1, {"game": "WGAN-GP", "optimizer": "momentum", "lr_D": "9", "lr_G": "0"}, "parameters of D"),
+    ],
+)
+def test_a_run_that_diverges_stops_and_says_where(table, pane, asked, who):
+    if pane:
+        table.step("Two side by side", "panes.length === 2")
+    for setting, value in asked.items():
+        table.choose(setting, value, pane)
+        table.until(f"String(state.panes[{pane}].settings.{setting}) === {value!r}")
+    table.step("Play", f"!state.playing && state.panes[{pane}].trouble")
+    at = table.iteration(pane)
+    text = table.run(f"panes[{pane}].root.querySelector('.trouble').innerText")
+    assert text.startswith(f"Iteration {at:,}: {who}")
+    painted = table.run(f"[...panes[{pane}].plane.getContext('2d').getImageData(panes[{pane}].plane.width / 2, 99, 1, 1).data]")
+    if who.endswith("G"):
+        assert painted[:3] == [255, 255, 255]  # no opinion, neither real nor fake
+        assert "256 of 256 samples are nan or infinite" in table.run(f"panes[{pane}].root.innerText")
+    assert table.run("['play', 'iterate', 'substep'].map(id => document.getElementById(id).disabled)") == [True, True, True]
+    table.browser.press("ArrowRight")
+    table.run(f"panes[{pane}].root.querySelector('.trouble button').click()")
+    table.until(f"state.panes.every(pane => pane.iteration === {at - 1} && !pane.trouble)")
+    assert not table.run("document.getElementById('play').disabled")
+    assert not table.run(f"panes[{pane}].root.querySelector('.trouble').offsetParent")
+
+
+def test_another_game_brings_its_papers_rates_says_so_and_undo_takes_them_back(table):
+    for game, words, wanted in [
+        ("WGAN-GP", "its paper's k = 5 and rate 0.0001, Adam", [5, 1e-4, "Adam"]),
+        ("WGAN", "its paper's k = 5 and rate 5e-05, RMSProp", [5, 5e-5, "RMSProp"]),
+        ("hinge", "hinge has k = 1 and rate 0.002, Adam", [1, 0.002, "Adam"]),
+    ]:
+        table.choose("game", game)
+        table.until(f"document.getElementById('said').textContent.includes({json.dumps(words)})")
+        assert table.run("(s => [s.k, s.lr_G, s.optimizer])(state.panes[0].settings)") == wanted
+    for game, k in (("WGAN", 5), ("WGAN-GP", 5), ("GAN", 1)):
+        table.step("Undo", f"state.panes[0].settings.game === '{game}'")
+        assert table.run("state.panes[0].settings.k") == k
+
+
+def test_samples_beyond_the_plane_are_counted(table):
+    for samples, words in [([[0, 0], [1.6, 0], [0, -9]], "2 of 3 samples are outside"), ([[0, 0]], "")]:
+        table.run(f"show({{...state, panes: [{{...state.panes[0], samples: {samples}}}]}})")
+        assert table.run("document.querySelector('.outside').innerText") == words
+
+
+def test_modes_come_with_the_share_of_samples_near_to_one(table):
+    figures = "panes[0].root.querySelector('.figures').innerText.replace(/\\s+/g, ' ')"
+    table.run("show({...state, panes: [{...state.panes[0], figures: {iteration: 7, modes: 8, of: 8, high_quality: .414}}]})")
+    assert "modes 8 of 8 within 3 std 41 %" in table.run(figures)
+    table.choose("data", "moons")
+    table.until("state.panes[0].settings.data === 'moons'")
+    assert "std" not in table.run(figures)
+
+
+def test_a_curve_has_a_box_where_it_may_have_values_and_labels_where_it_has_some(table):
+    painted = """(() => { const texts = [], before = CanvasRenderingContext2D.prototype.fillText;
+        CanvasRenderingContext2D.prototype.fillText = function (text) { texts.push(text); before.apply(this, arguments); };
+        panes[0].paint(); CanvasRenderingContext2D.prototype.fillText = before; return texts; })()"""
+    shown = "panes[0].charts.map(canvas => canvas.offsetParent !== null)"
+    assert table.run(shown) == [True, True, True]
+    assert [text for text in table.run(painted) if "e" in text and "arrow" not in text] == []
+    table.run("panes[0].history = [{iteration: 0, loss_D: 3e30, loss_G: -2e-7, distance: 0}]; panes[0].paint()")
+    assert {"3e+30", "-2e-7"} <= set(table.run(painted))
+    table.choose("game", "WGAN")
+    table.until("state.panes[0].settings.game === 'WGAN'")
+    assert table.run(shown) == [True, False, True]  # a critic has no D(x)
+    assert "blue: D says high" in table.run("document.querySelector('.key').innerText")
+
+
+def test_a_restart_and_a_second_pane_lose_nothing(table):
+    for i in (1, 2, 3):
+        table.step("One iteration", f"state.panes[0].iteration === {i}")
+    samples, rows = table.run("[state.panes[0].samples, state.panes[0].history.length]")
+    table.step("Two side by side", "panes.length === 2")
+    assert table.run("state.panes.map(pane => [pane.iteration, pane.samples, pane.history.length])") == [[3, samples, rows]] * 2
+    table.step("Two side by side", "panes.length === 1")
+    table.step("Restart", "state.panes[0].iteration === 0")
+    table.step("Undo", "state.panes[0].iteration === 3")
+    table.choose("width", "8")
+    table.until("state.panes[0].iteration === 0")
+    table.step("Undo", "state.panes[0].iteration === 3")
+    assert table.run("[state.panes[0].samples, state.panes[0].history.length]") == [samples, rows]
 
 
 def test_reloading_goes_on_where_it_was(table):

@@ -130,7 +130,9 @@ def test_what_is_undone_is_no_longer_shown():
     assert pane.frame()["figures"]["of"] == 25
     pane.iterate()
     assert pane.frame()["history"][-1]["iteration"] == 2
-    pane.undo(), pane.undo(), pane.iterate()
+    for _ in range(3):
+        pane.undo()
+    pane.iterate()
     after = pane.frame()
     assert (after["data"], after["history"]) == (before["data"], history)
 
@@ -181,7 +183,7 @@ def test_a_new_beginning_leaves_no_thread_behind():
     assert threading.active_count() == before
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_any_sequence_is_what_its_lines_compute(seed):
     rng, pane = random.Random(seed), Pane(Settings(width=4, batch=4))
     choices = [("game", list(GAMES)), ("optimizer", ["Adam", "SGD", "OMD"]), ("lr_D", [0.0, 0.1]), ("k", [1, 3])]
@@ -283,11 +285,75 @@ def test_the_curves_keep_their_ends_and_stay_short(monkeypatch):
     assert steps == sorted(set(steps))
 
 
-def test_a_nan_is_shown_and_stops_nothing():
-    pane = Pane(Settings(width=4, batch=8, lr_G=10.0, lr_D=10.0, optimizer="SGD", game="WGAN-GP"))
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize(("player", "who"), [("D", "parameters of D and then of G"), ("G", "parameters of G")])
+def test_who_breaks_down_is_known_from_the_first_iteration_on(player, who, value, monkeypatch):
+    pane = Pane(SMALL)
+    step = type(pane.things["opt_D"]).step
+
+    def diverges(rule):
+        step(rule)
+        if pane.iteration == 6 and rule is pane.things[f"opt_{player}"]:
+            rule.params[0].data = np.full(rule.params[0].shape, value, "float32")
+
+    monkeypatch.setattr(type(pane.things["opt_D"]), "step", diverges)
     with np.errstate(all="ignore"):
-        for _ in range(60):
+        for _ in range(7):
+            assert not pane.trouble
             pane.iterate()
         frame = pane.frame()
-    assert frame["figures"]["loss_D"] in ("nan", "inf", "-inf")
+    assert frame["trouble"].startswith(f"Iteration 7: {who} became nan or infinite.")
+    assert [None, None] in frame["samples"]  # and not [0, 0]
     json.dumps(frame, allow_nan=False)  # a browser reads no nan
+    pane.undo()
+    assert not pane.trouble
+    assert pane.iteration == 6
+
+
+def test_an_infinite_loss_is_trouble_though_all_parameters_are_finite():
+    pane = Pane(SMALL)
+    pane.ended({"loss_D": 1.0, "loss_G": np.inf})
+    assert pane.trouble.startswith("Iteration 1: loss_G became nan or infinite.")
+
+
+@pytest.mark.parametrize("asked", [{"lr_D": 0.5}, {"data": "grid"}, {"game": "WGAN-GP"}, {"seed": 3}])
+def test_a_change_is_undone_to_the_bit_and_a_new_beginning_too(asked):
+    pane, other = Pane(SMALL), Pane(SMALL)
+    for _ in range(EVERY + 3):
+        pane.iterate(), other.iterate()
+    before = other.frame(), pane.frame()
+    pane.substep()  # a change gives up what is under way
+    pane.change(asked)
+    assert pane.settings != SMALL
+    pane.undo()
+    assert pane.settings == SMALL
+    assert pane.frame() == before[1] == before[0]
+    for _ in range(EVERY):
+        pane.iterate(), other.iterate()
+    assert same(parameters(pane), parameters(other))
+    pane.undo(), other.undo()
+    assert pane.iteration == other.iteration == 2 * EVERY + 2
+
+
+@pytest.mark.parametrize("game", ["WGAN-GP", "hinge"])
+def test_a_copy_goes_on_and_back_as_the_run_itself(game):
+    pane = Pane(Settings(width=8, batch=16))
+    for _ in range(EVERY + 3):
+        pane.iterate()
+    pane.change({"game": game})
+    pane.iterate()
+    pane.substep()
+    twin = pane.copy()
+    assert twin.frame() == pane.frame()
+    for _ in range(3):
+        twin.iterate()
+    assert pane.iteration == EVERY + 4
+    for _ in range(3):
+        pane.iterate()
+    assert twin.script() == pane.script()
+    assert same(parameters(pane), parameters(twin))
+    for _ in range(9):
+        pane.undo(), twin.undo()
+    assert (pane.iteration, pane.settings) == (twin.iteration, twin.settings)
+    assert pane.settings.game == "GAN"
+    assert same(parameters(pane), parameters(twin))
