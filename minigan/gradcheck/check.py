@@ -8,13 +8,14 @@ import numpy as np
 
 from minigan import backend, checks
 from minigan.games.game import Game
-from minigan.gradcheck.comparison import FEW_DIRECTIONS, MOST_ELEMENTS, Comparison, GradcheckError, Together, Tolerance, close
+from minigan.gradcheck.comparison import FEW_DIRECTIONS, MOST_ELEMENTS, Comparison, GradcheckError, Together, Tolerance
 from minigan.gradcheck.function import Function
 from minigan.gradcheck.games import module_as_function, player_as_function, players
+from minigan.gradcheck.wording import close
 from minigan.nn import Module
 from minigan.tensor import Tensor
 
-EPS = 1e-5
+DEFAULT = Tolerance(eps=1e-5, rtol=1e-5, atol=0.0, kinks=False, fixed=False)
 QUIET = {"over": "ignore", "invalid": "ignore", "divide": "ignore"}  # infinities and nans are judged: no need to warn of them
 
 
@@ -23,8 +24,8 @@ def gradcheck(
     *inputs: Any,
     order: int = 2,
     eps: float | None = None,
-    rtol: float = 1e-5,
-    atol: float = 0.0,
+    rtol: float = DEFAULT.rtol,
+    atol: float = DEFAULT.atol,
     kinks: bool = False,
 ) -> bool:
     """Is minigan's gradient of `fn` the gradient of `fn`? Returns True, or raises `GradcheckError` that says where not.
@@ -61,32 +62,19 @@ def gradcheck(
         checks.number("gradcheck", name, value, least=0)
     if eps is not None:
         checks.number("gradcheck", "eps", eps, above=0)
-    tolerance = Tolerance(eps or EPS, rtol, atol, kinks, fixed=eps is not None)
+    tolerance = Tolerance(eps or DEFAULT.eps, rtol, atol, kinks, fixed=eps is not None)
     with np.errstate(**QUIET):
-        compared = [comparison.judge() for comparison in _comparisons_of_all(fn, inputs, order, tolerance)]
+        compared = [comparison.judge() for comparison in comparisons_of_all(fn, inputs, order, tolerance)]
     if not sum(compared) and any(np.size(x) for x in inputs):
         raise GradcheckError("gradcheck: nothing could be compared: every input is infinite, or makes fn so")
     return True
-
-
-def gradcheck_report(fn: Callable[..., Any], *inputs: Any, order: int = 2) -> str:
-    """How accurate each gradient is: `gradcheck`'s comparisons as the rows of a table. Nothing is an error here.
-
-    The largest difference between gradient and numeric slope, and the numeric slope's own error, are relative to the largest
-    slope. At kinks, the slopes below and above are listed next to the subgradient that was returned.
-    """
-    rows = [f"{'derivative':10}  {'by':30}  {'difference':10}  {'own error':10}  verdict"]
-    with np.errstate(**QUIET):
-        for comparison in _comparisons_of_all(fn, inputs, order, Tolerance(EPS, 1e-5, 0.0, kinks=True, fixed=False)):
-            rows += comparison.rows()
-    return "\n".join(rows)
 
 
 def slope_is_right(fn: Callable, arrays: list[np.ndarray]) -> bool:
     """Is the slope along one random direction of all inputs right? Also True where it cannot be measured."""
     function = Function(fn, arrays, np.random.default_rng(2))
     direction = function.rng.standard_normal((1, sum(arrays[i].size for i in function.floats)))
-    together = Together(function, function.gradients, Tolerance(EPS, 1e-5, 0.0, kinks=True, fixed=False), direction)
+    together = Together(function, function.gradients, replace(DEFAULT, kinks=True), direction)
     try:
         together.judge()
     except GradcheckError:
@@ -97,7 +85,7 @@ def slope_is_right(fn: Callable, arrays: list[np.ndarray]) -> bool:
 # --- what is compared ---------------------------------------------------------------------------------------------------
 
 
-def _comparisons_of_all(fn: Any, inputs: tuple, order: int, tolerance: Tolerance) -> Iterator[Comparison]:
+def comparisons_of_all(fn: Any, inputs: tuple, order: int, tolerance: Tolerance) -> Iterator[Comparison]:
     """Every gradient to be judged."""
     rng = np.random.default_rng(0)
     if isinstance(fn, Game):
