@@ -178,7 +178,7 @@ def assert_gradients(fn: Callable[..., Tensor], *inputs: Any, order: int = 2, **
         overflows: list[str] = []
         with np.errstate(over="call", call=lambda kind, flag: overflows.append(kind)):
             exact = _forward_and_back(fn, inputs, np.float64)
-        sizes = _sizes(exact, inputs)
+        sizes = np.maximum(_sizes(exact, inputs), _sizes(_forward_and_back(fn, _moved(inputs), np.float64), inputs))
         with watching(_DtypeWatcher()) as watcher:
             single = _forward_and_back(fn, inputs, np.float32)
         if not any(x.size and np.isinf(x).all() for x in map(np.asarray, inputs)):  # where there are no slopes
@@ -216,6 +216,12 @@ def _sizes(results: Sequence[np.ndarray], inputs: Sequence) -> list[float]:
     gradients = [_largest(g) for g in results[1:]]
     y = _largest(results[0]) + max([g * x for g, x in zip(gradients, lengths, strict=True)], default=0.0)
     return [y, *[g + 0.01 * y / max(x / 1000, 1.0) for g, x in zip(gradients, lengths, strict=True)]]
+
+
+def _moved(inputs: Sequence) -> list[np.ndarray]:
+    """Inputs a little away from these, where a result may be 0, or a gradient, because of what these numbers are."""
+    rng, arrays = np.random.default_rng(2), [np.asarray(x) for x in inputs]
+    return [x * (1 + 1e-2 * rng.standard_normal(x.shape)) if x.dtype.kind == "f" else x for x in arrays]
 
 
 def _seed(shape: tuple[int, ...]) -> np.ndarray:

@@ -39,7 +39,7 @@ def gradcheck(
     What counts is the relative error, however small or large fn, x and the slopes are. First, h is 1e-5. Where the slopes do
     not agree, steps of all sizes are tried, in extended precision if fn knows it (see `gradcheck.slopes`). Where the numeric
     slope's own error would hide the gradient's, or nothing is finite, the check fails, and says that it cannot tell. Slopes
-    below 1e-16 of fn's size count as 0 (below 1e-13 without extended precision): rounding makes them.
+    below 1e-14 of fn's size may be made of rounding errors, and are not judged (below 1e-11 without extended precision).
 
     Args:
         fn: also a `nn.Module`, as a function of its inputs and its parameters (which are called by their names), or a game:

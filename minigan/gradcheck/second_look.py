@@ -48,24 +48,24 @@ def complaint(comparison: Comparison, place: tuple) -> str | None:
         return None
     if abs(claimed - best.value) <= best.error + best.hidden:
         return CANNOT_TELL
-    if best.value == 0 < best.steepest:
+    if best.value == 0 < best.usual:
         return "; fn is flat near x and moves farther away: is it computed in a lower precision?"
     return wording.diagnosis(comparison, place, kink)
 
 
 def measured(comparison: Comparison, precise: Comparison, place: tuple) -> list[Slope]:
     """The slope by steps of about 1 and, where x is much smaller or larger, by steps of about its size."""
-    size, inner = float(comparison.sizes[place]), _inner_sizes(comparison, place)
-    units = [1.0] if size == 0 or 1e-3 <= size <= 1e3 else [1.0, size]
-    return [slope for unit in units if (slope := measure(precise.at(place), unit, inner))]
+    terms, largest = precise.at(place), np.max(comparison.sizes)
+    units = {1.0, *[float(size) for size in (comparison.sizes[place], largest) if size and not 1e-3 <= size <= 1e3]}
+    return [slope for unit in units if (slope := measure(terms, unit, _inner_sizes(comparison, place, unit)))]
 
 
-def _inner_sizes(comparison: Comparison, place: tuple) -> np.ndarray:
+def _inner_sizes(comparison: Comparison, place: tuple, unit: float) -> np.ndarray:
     """How large the numbers are of which each term is computed as a small difference: its rounding error tells."""
     least = comparison.function.inner_size
     if comparison.extended is None:
         return np.array(least)
-    rough, exact, step = comparison.at(place), comparison.extended.at(place), comparison.steps[place]
+    rough, exact, step = comparison.at(place), comparison.extended.at(place), 1e-5 * unit
     errors = np.max([np.abs(rough(h) - exact(h)) for h in (step, -step)], axis=0)
     return np.maximum(np.where(np.isfinite(errors), errors, 0.0) / np.finfo(np.float64).eps, least)
 
@@ -86,8 +86,8 @@ def _is_known(comparison: Comparison, place: tuple, slope: Slope) -> bool:
     a, n = _of_moving_terms(comparison, place, slope), slope.value
     rest, own = abs(comparison.analytic[place] - a), _own_rounding(comparison, place)
     finite = np.isfinite(comparison.analytic)
-    steepest = np.max(np.abs(comparison.analytic), where=finite, initial=slope.steepest)
-    small = max(USEFUL * max(abs(a), abs(n), rest), 1e-6 * steepest)
+    usual = np.max(np.abs(comparison.analytic), where=finite, initial=slope.usual)
+    small = max(USEFUL * max(abs(a), abs(n), rest), 1e-6 * usual)
     if a != n and slope.error > max(small, own * slope.size):
         return False
     return bool(rest == 0 or slope.hidden <= max(small, own * comparison.function.size))

@@ -17,13 +17,13 @@ STEPS = 4.0 ** -np.arange(1, 16)  # from a quarter down to 1e-9; times a power o
 
 @dataclass(frozen=True)
 class Slope:
-    """A measured slope, and how far it may be off. `hidden` is the steepest that the terms can be which no step has moved."""
+    """A measured slope, and how far it may be off. `hidden` is how steep the terms can be that no step has moved."""
 
     value: float
     error: float
     step: float
     hidden: float
-    steepest: float  # of all steps
+    usual: float  # how steep L is on average, as far as the steps go
     size: float  # of the terms that move
     moving: np.ndarray  # which terms move
 
@@ -54,8 +54,8 @@ def measure(terms: Terms, unit: float, inner: np.ndarray) -> Slope | None:
     for k, slope in enumerate(slopes[:-1]):
         errors[k] += max(0.0, np.max(np.abs(slope - slopes[k + 1 :]) - roundings[k + 1 :]))
     best = np.argmin(errors)
-    hidden = rounding(hidden, sides.dtype) / (2 * steps[0])
-    return Slope(slopes[best], errors[best], steps[best], hidden, np.max(np.abs(slopes)), sizes[best], moving)
+    hidden, usual = rounding(hidden, sides.dtype) / (2 * steps[0]), np.ptp(np.sum(sides, axis=2, where=moving)) / steps[0]
+    return Slope(slopes[best], errors[best], steps[best], hidden, usual, sizes[best], moving)
 
 
 def rounding(size: np.ndarray, dtype: np.dtype) -> np.ndarray:

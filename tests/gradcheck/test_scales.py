@@ -120,7 +120,7 @@ def test_at_every_scale_right_ops_pass_and_mistakes_of_1_percent_do_not(seeds):
             if not largest < 1e150:
                 continue  # the op does not allow it
             assert gradcheck(scaled(fn, size), *arrays), (name, seed)
-            if any(g.any() for g in gradients):
+            if max(np.max(np.abs(g), initial=0.0) for g in gradients) > 1e-13 * largest:  # smaller ones are not judged
                 with pytest.raises(GradcheckError, match=r"factor 1\.01|index|direction"):
                     gradcheck(scaled(fn, size, off_by_1_percent), *arrays, order=1)
 
