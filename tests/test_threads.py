@@ -51,7 +51,7 @@ def test_the_first_piece_is_the_callers_and_the_others_run_beside_it(monkeypatch
     together = threading.Barrier(2)  # which nobody passes alone
 
     def work(start, stop):
-        together.wait(10)
+        together.wait(60)
         return threading.current_thread().name
 
     first, second = threads.over(2, work)
