@@ -40,7 +40,8 @@ class Tensor(TensorAsArray):
     )
 
     def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None, name: str | None = None):
-        self._hold(as_array(data, dtype), [0])
+        array = as_array(data, dtype)
+        self._hold(array, stale_values.version_of_memory(array))
         self.name, self.requires_grad = name, requires_grad
 
     @classmethod
@@ -104,12 +105,12 @@ def record(name: str, data: backend.Array, *inputs: tuple[Tensor, Derivative]) -
     """
     if not backend.is_array(data):  # NumPy's reductions return scalars
         data = backend.asarray(data, dtype=inputs[0][0].dtype if isinstance(data, float | int) and inputs else None)
-    y = Tensor.__new__(Tensor)._hold(data, stale_values.version_of(data, inputs))
+    y = Tensor.__new__(Tensor)._hold(data, stale_values.version_of_result(data, inputs))
     if mode.recording and any([x._requires_grad for x, _ in inputs]) and data.dtype.kind == "f":
-        if not all([type(pair) is tuple and callable(pair[1]) for pair in inputs]):
-            raise messages.not_a_derivative(name)
         y._op, y._requires_grad, y._version_when_made = name, True, y._version[0]
-        y._edges = [(x, derivative if x._requires_grad else None, x._version[0]) for x, derivative in inputs]
+        y._edges = [(x, d if x._requires_grad else None, x._version[0]) for x, d in inputs if callable(d)]
+        if len(y._edges) < len(inputs):
+            raise messages.not_a_derivative(name)
     y._order = next(_order_of_creation)
     for watcher in mode.watchers:
         watcher.made(y, name, inputs)

@@ -53,7 +53,7 @@ def abs(x: Any) -> Tensor:
 def sign(x: Any) -> Tensor:
     """-1, 0 or 1, and nan for nan; the derivative is 0 everywhere."""
     x = operand("sign", x)
-    return record("sign", _sign(x.data), (x, lambda g, y: Tensor(y.xp.zeros_like(y.data))))
+    return record("sign", _sign(x.data), (x, lambda g, y: Tensor._of(y.xp.zeros_like(y.data))))
 
 
 @fused

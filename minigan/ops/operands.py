@@ -13,6 +13,7 @@ import numpy as np
 
 from minigan import backend, debug_mode
 from minigan.backend import Array
+from minigan.stale_values import version_of_memory
 from minigan.tensor import Tensor, record
 
 
@@ -49,7 +50,7 @@ def pair(name: str, a: Any, b: Any, widen: bool = True) -> tuple[Tensor, Tensor]
         if isinstance(b, int | float):
             return a, _constant(b, a)
         if type(b) is type(a._data) and b.dtype is a._data.dtype:
-            return a, Tensor._of(b)
+            return a, Tensor._of(b, version_of_memory(b))
     elif isinstance(a, int | float) and isinstance(b, Tensor) and b._data.dtype.kind == "f":
         return _constant(a, b), b
     return tensors(name, a, b, widen=widen)
