@@ -11,6 +11,7 @@ import numpy as np
 from minigan import backend, checks
 from minigan.games.game import Game
 from minigan.gradcheck_game import module_as_function, player_as_function, players
+from minigan.modes import no_grad
 from minigan.nn import Module
 from minigan.tensor import Tensor, grad
 
@@ -275,7 +276,8 @@ class _Comparison:
     def complex_slopes(self) -> np.ndarray:
         """The slopes by complex step: for an analytic L, L(x + i h v) = L(x) + i h L'(x) v + O(h^2)."""
         h = 1e-20
-        return np.array([np.sum(np.imag(self.at(1j * h, v))) / h for v in self.directions]).reshape(self.shape)
+        with no_grad():  # ops refuse to record a complex result
+            return np.array([np.sum(np.imag(self.at(1j * h, v))) / h for v in self.directions]).reshape(self.shape)
 
     @cached_property
     def wrong(self) -> np.ndarray:

@@ -106,7 +106,9 @@ def record(name: str, data: backend.Array, *inputs: tuple[Tensor, Derivative]) -
     if not backend.is_array(data):  # NumPy's reductions return scalars
         data = backend.asarray(data, dtype=inputs[0][0].dtype if isinstance(data, float | int) and inputs else None)
     y = Tensor.__new__(Tensor)._hold(data, stale_values.version_of_result(data, inputs))
-    if mode.recording and any([x._requires_grad for x, _ in inputs]) and data.dtype.kind == "f":
+    if mode.recording and any([x._requires_grad for x, _ in inputs]) and data.dtype.kind in "fc":
+        if data.dtype.kind == "c":
+            raise messages.complex_result(name, data)
         y._op, y._requires_grad, y._version_when_made = name, True, y._version[0]
         y._edges = [(x, d if x._requires_grad else None, x._version[0]) for x, d in inputs if callable(d)]
         if len(y._edges) < len(inputs):
