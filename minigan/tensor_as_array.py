@@ -208,9 +208,11 @@ class TensorAsArray:
         return array.copy() if copy else array
 
     def __reduce__(self):
-        """For `copy` and `pickle`: the values without their history, and the flags: a frozen parameter stays one."""
+        """For `copy` and `pickle`: the values (without `.grad`), and the flags: a frozen parameter stays one."""
+        if self._edges:
+            raise messages.copied_history(self)
         flags = {"_is_parameter": self.is_parameter}
-        return type(self), (self._data.copy(), self.requires_grad and self.is_leaf, None, self.name), (None, flags)
+        return type(self), (self._data.copy(), self.requires_grad, None, self.name), (None, flags)
 
 
 def as_array(data: Any, dtype: Any = None) -> backend.Array:
