@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy
 
+from minigan.contexts import contextmanager
 from minigan.device_windows import windows as windows  # what `ops.convolution` uses in the place of strided views
 
 Array = Any  # numpy.ndarray or cupy.ndarray

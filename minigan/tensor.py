@@ -27,7 +27,7 @@ class Tensor(TensorAsArray):
         data: a number or a nested list of numbers (they become float32; booleans stay booleans), or an array, which is
             shared, not copied, unless it has to change its dtype or to move to the current backend.
         requires_grad: whether `.backward()` computes a gradient for this tensor. Floating dtypes only.
-        dtype: converts the data. name: shown by `repr` and by errors.
+        dtype: converts the data. name: a string, shown by `repr` and by errors.
     """
 
     __slots__ = (  # noqa: RUF023 (in the order in which they matter)
@@ -53,7 +53,7 @@ class Tensor(TensorAsArray):
         self._data, self._requires_grad, self._grad = array, False, None
         self._op, self._edges, self._order = None, (), 0
         self._version, self._version_when_made = version, 0  # version: [writes], one list for all who share the memory
-        self._is_parameter, self._origin, self.name = False, None, None
+        self._is_parameter, self._origin, self._name = False, None, None
         return self
 
     def detach(self) -> "Tensor":

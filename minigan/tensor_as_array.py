@@ -22,7 +22,7 @@ class TensorAsArray:
     leaf, frozen now or not. `_origin` is where debug mode has seen it made (`debug_mode.Origin`).
     """
 
-    __slots__ = ("__weakref__", "_is_parameter", "_origin", "_version", "_version_when_made", "name")
+    __slots__ = ("__weakref__", "_is_parameter", "_name", "_origin", "_version", "_version_when_made")
     __array_ufunc__ = None  # NumPy then leaves `np.ones(3) * t` to the Tensor, and refuses np.exp(t) aloud
 
     # --- the array ---------------------------------------------------------------------------------------------------
@@ -69,6 +69,13 @@ class TensorAsArray:
         if self.size != 1:
             raise ValueError(f"item: {describe(self)} has {self.size} elements, not one; use .numpy()")
         return self._data.item()
+
+    def _set_name(self, name: str | None) -> None:
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"name: expected a string or None, got {name!r}, of type {type(name).__name__}")
+        self._name = name
+
+    name = property(attrgetter("_name"), _set_name, doc="What `repr` and errors call the tensor: a string, or None.")
 
     # --- the flag and the gradient -----------------------------------------------------------------------------------
 

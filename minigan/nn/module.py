@@ -8,13 +8,13 @@ A parameter's or buffer's name is made of the keys that lead to it from the modu
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from numbers import Integral
 from typing import Any
 
 import numpy
 
 from minigan import backend, checks
+from minigan.contexts import contextmanager
 from minigan.tensor import Tensor
 
 _COLLECTIONS = (list, tuple, dict)
