@@ -8,7 +8,7 @@ A version belongs to memory: all tensors in the same memory share one list, [cou
 `w.detach()`; w and the constant that an op makes of the array `w.numpy()`; two views of one array, even if they do not overlap.
 
 Some changes remain unseen:
-- The user writes into an array.
+- The user writes into an array, or batch norm into its running statistics, or `load_state_dict` into a buffer.
 - Two arrays share memory, but have no common base (`a.base`), such as two `np.frombuffer` of one buffer.
 - The user makes a parameter of an op's result, `Tensor(y.data)`, and an optimizer steps. (With `y.numpy()` the change is seen.)
 """
