@@ -12,12 +12,12 @@ import importlib
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy
 
+from minigan.contexts import contextmanager
 from minigan.device_windows import windows as windows  # what `ops.convolution` uses in the place of strided views
 
 Array = Any  # numpy.ndarray or cupy.ndarray
@@ -176,6 +176,26 @@ def move(array: Array, name: str) -> Array:
 def copy_to_numpy(array: Array) -> numpy.ndarray:
     """A NumPy array of the same values in memory of its own: what a saved state holds."""
     return numpy.array(to_numpy(array))
+
+
+def owner(array: Array) -> Array:
+    """The array that owns the memory: this one, or that of which it is a view."""
+    base = array.base
+    while base is not None and hasattr(base, "base"):  # the last base may be a file or a buffer
+        array = base if is_array(base) else array
+        base = base.base
+    return array
+
+
+def overlaps(arrays: Sequence[Array]) -> Iterator[tuple[int, int]]:
+    """The positions (i, j), i < j, of all pairs of arrays that share elements: who writes into one, writes into the other."""
+    views: dict[int, list[tuple[int, numpy.ndarray]]] = {}  # those of the same memory
+    for j, array in enumerate(arrays):
+        others, place = views.setdefault(id(owner(array)), []), array
+        if on_device(array):  # NumPy compares addresses, and reads nothing there
+            place = numpy.asarray(SimpleNamespace(__array_interface__={**array.__cuda_array_interface__, "version": 3}))
+        yield from ((i, j) for i, other in others if numpy.shares_memory(other, place))
+        others.append((j, place))
 
 
 def writable(array: Array) -> Array:

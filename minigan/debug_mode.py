@@ -4,11 +4,11 @@ import linecache
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from minigan import modes
+from minigan.contexts import contextmanager
 from minigan.messages import describe
 
 _HERE = str(Path(__file__).parent)

@@ -3,10 +3,10 @@
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from minigan.contexts import contextmanager
 from minigan.modes import Watcher, watching
 
 

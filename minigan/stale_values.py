@@ -3,20 +3,38 @@
 A derivative reads its inputs' arrays when the walk calls it, and by then somebody may have written into them: an optimizer that
 steps too early, `clip_weights`, `load_state_dict`. Each of them raises the tensor's version, a count of changes in place. An op
 notes the versions of its inputs and of its output; the walk compares, and refuses where they differ.
+
+A version belongs to memory: all tensors in the same memory share one list, [count]. Examples are a view and its input; w and
+`w.detach()`; w and the constant that an op makes of the array `w.numpy()`; two views of one array, even if they do not overlap.
+
+Some changes remain unseen:
+- The user writes into an array, or batch norm into its running statistics, or `load_state_dict` into a buffer.
+- Two arrays share memory, but have no common base (`a.base`), such as two `np.frombuffer` of one buffer.
+- The user makes a parameter of an op's result, `Tensor(y.data)`, and an optimizer steps. (With `y.numpy()` the change is seen.)
 """
 
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
-from minigan.backend import Array
+from minigan.backend import Array, owner
 from minigan.messages import describe
 
+_known: dict[int, tuple[weakref.ref, list[int]]] = {}  # versions by the id of the array that owns the memory, while it lives
 
-def version_of(data: Array, inputs: Sequence[tuple[Any, Any]]) -> list[int]:
-    """The version of an op's result: new, or that of the input whose memory it shows.
 
-    A view (a reshape, a slice) and its input are changed together, so they share one list.
-    """
+def version_of_memory(array: Array, new: list[int] | None = None) -> list[int]:
+    """The version of the memory that this array shows: the one that is known, or else, from now on, `new` (None: [0])."""
+    array = owner(array)
+    key = id(array)
+    if (found := _known.get(key)) is None:
+        found = (weakref.ref(array, lambda _, known=_known: known.pop(key)), new or [0])
+        found = _known.setdefault(key, found)  # another thread may have been first
+    return found[1]
+
+
+def version_of_result(data: Array, inputs: Sequence[tuple[Any, Any]]) -> list[int]:
+    """The version of an op's result: new, or that of the memory that it shows, as a reshape and a slice do."""
     base = data.base
     try:
         for x, _ in inputs:
@@ -24,7 +42,8 @@ def version_of(data: Array, inputs: Sequence[tuple[Any, Any]]) -> list[int]:
                 return x._version
     except (AttributeError, TypeError, ValueError) as error:
         raise TypeError("record: expected pairs (input, derivative), of a Tensor and a function derivative(g, y)") from error
-    return [0]
+    found = None if base is None else _known.get(id(owner(data)))
+    return found[1] if found else [0]
 
 
 def refusal(x: Any, version: int, y: Any) -> RuntimeError:
@@ -33,5 +52,5 @@ def refusal(x: Any, version: int, y: Any) -> RuntimeError:
     return RuntimeError(
         f"backward through {y._op}: {describe(tensor)}, {role} of {y._op}, was changed in place after the "
         f"forward pass (version {then}, now {tensor._version[0]}): an optimizer's step, clip_weights, "
-        "load_state_dict or an assignment to .data came too early. Run the forward pass again first"
+        "load_state_dict or an assignment to .data came too early. Run the forward pass again first, or let it use a copy"
     )

@@ -27,7 +27,7 @@ class Tensor(TensorAsArray):
         data: a number or a nested list of numbers (they become float32; booleans stay booleans), or an array, which is
             shared, not copied, unless it has to change its dtype or to move to the current backend.
         requires_grad: whether `.backward()` computes a gradient for this tensor. Floating dtypes only.
-        dtype: converts the data. name: shown by `repr` and by errors.
+        dtype: converts the data. name: a string, shown by `repr` and by errors.
     """
 
     __slots__ = (  # noqa: RUF023 (in the order in which they matter)
@@ -40,7 +40,8 @@ class Tensor(TensorAsArray):
     )
 
     def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None, name: str | None = None):
-        self._hold(as_array(data, dtype), [0])
+        array = as_array(data, dtype)
+        self._hold(array, stale_values.version_of_memory(array))
         self.name, self.requires_grad = name, requires_grad
 
     @classmethod
@@ -52,7 +53,7 @@ class Tensor(TensorAsArray):
         self._data, self._requires_grad, self._grad = array, False, None
         self._op, self._edges, self._order = None, (), 0
         self._version, self._version_when_made = version, 0  # version: [writes], one list for all who share the memory
-        self._is_parameter, self._origin, self.name = False, None, None
+        self._is_parameter, self._origin, self._name = False, None, None
         return self
 
     def detach(self) -> "Tensor":
@@ -104,12 +105,14 @@ def record(name: str, data: backend.Array, *inputs: tuple[Tensor, Derivative]) -
     """
     if not backend.is_array(data):  # NumPy's reductions return scalars
         data = backend.asarray(data, dtype=inputs[0][0].dtype if isinstance(data, float | int) and inputs else None)
-    y = Tensor.__new__(Tensor)._hold(data, stale_values.version_of(data, inputs))
-    if mode.recording and any([x._requires_grad for x, _ in inputs]) and data.dtype.kind == "f":
-        if not all([type(pair) is tuple and callable(pair[1]) for pair in inputs]):
-            raise messages.not_a_derivative(name)
+    y = Tensor.__new__(Tensor)._hold(data, stale_values.version_of_result(data, inputs))
+    if mode.recording and any([x._requires_grad for x, _ in inputs]) and data.dtype.kind in "fc":
+        if data.dtype.kind == "c":
+            raise messages.complex_result(name, data)
         y._op, y._requires_grad, y._version_when_made = name, True, y._version[0]
-        y._edges = [(x, derivative if x._requires_grad else None, x._version[0]) for x, derivative in inputs]
+        y._edges = [(x, d if x._requires_grad else None, x._version[0]) for x, d in inputs if callable(d)]
+        if len(y._edges) < len(inputs):
+            raise messages.not_a_derivative(name)
     y._order = next(_order_of_creation)
     for watcher in mode.watchers:
         watcher.made(y, name, inputs)

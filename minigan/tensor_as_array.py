@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy
 
-from minigan import backend, tensor_as_html, tensor_as_text
+from minigan import backend, messages, stale_values, tensor_as_html, tensor_as_text
 from minigan.messages import describe
 from minigan.modes import mode
 
@@ -22,7 +22,7 @@ class TensorAsArray:
     leaf, frozen now or not. `_origin` is where debug mode has seen it made (`debug_mode.Origin`).
     """
 
-    __slots__ = ("__weakref__", "_is_parameter", "_origin", "_version", "_version_when_made", "name")
+    __slots__ = ("__weakref__", "_is_parameter", "_name", "_origin", "_version", "_version_when_made")
     __array_ufunc__ = None  # NumPy then leaves `np.ones(3) * t` to the Tensor, and refuses np.exp(t) aloud
 
     # --- the array ---------------------------------------------------------------------------------------------------
@@ -44,7 +44,8 @@ class TensorAsArray:
             raise ValueError(f"data: {describe(self)} cannot take an array of shape {array.shape}")
         if self.requires_grad and array.dtype.kind != "f":
             raise TypeError(f"data: {describe(self)} requires a gradient and cannot take {array.dtype}: use a float dtype")
-        self._data = array if array is self._data else array.copy()  # unlike Tensor(array), which shares the user's memory
+        if array is not self._data:
+            self._move(array.copy())  # unlike Tensor(array), which shares the user's memory
         self.changed_in_place()
         self.grad = self.grad  # .grad follows .data's dtype
 
@@ -60,6 +61,7 @@ class TensorAsArray:
 
     def numpy(self):
         """The values as a NumPy array: the tensor's own memory under NumPy, a copy under CuPy. No gradient flows through."""
+        stale_values.version_of_memory(self._data, self._version)  # tensors made of the array share it
         return backend.to_numpy(self._data)
 
     def item(self) -> float:
@@ -67,6 +69,13 @@ class TensorAsArray:
         if self.size != 1:
             raise ValueError(f"item: {describe(self)} has {self.size} elements, not one; use .numpy()")
         return self._data.item()
+
+    def _set_name(self, name: str | None) -> None:
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"name: expected a string or None, got {name!r}, of type {type(name).__name__}")
+        self._name = name
+
+    name = property(attrgetter("_name"), _set_name, doc="What `repr` and errors call the tensor: a string, or None.")
 
     # --- the flag and the gradient -----------------------------------------------------------------------------------
 
@@ -88,7 +97,9 @@ class TensorAsArray:
         if not isinstance(flag, bool) and type(flag).__name__ not in ("bool_", "bool"):
             raise TypeError(f"requires_grad: expected True or False, got {flag!r}")
         before, self._requires_grad = self._requires_grad, bool(flag)
-        self._is_parameter = self._is_parameter or self._requires_grad
+        if self._requires_grad and not self._is_parameter:
+            self._is_parameter = True
+            stale_values.version_of_memory(self._data, self._version)  # arrays of this memory are known from now on
         if before is not self._requires_grad:
             for watcher in mode.watchers:
                 watcher.froze(self)
@@ -138,7 +149,9 @@ class TensorAsArray:
 
     def writable(self) -> backend.Array:
         """The array for writing into (see `changed_in_place`); copied first where NumPy would refuse."""
-        self._data = backend.writable(self._data)
+        array = backend.writable(self._data)
+        if array is not self._data:
+            self._move(array)
         return self._data
 
     def changed_in_place(self) -> None:
@@ -149,9 +162,17 @@ class TensorAsArray:
 
     def relocate(self, name: str) -> None:
         """Move the array to the backend "numpy" or "cupy", and the gradient with it: a change in place (see `Module.to`)."""
-        self._data = backend.move(self._data, name)
+        array = backend.move(self._data, name)
+        if array is not self._data:
+            self._move(array)
         self.changed_in_place()
         self.grad = self.grad
+
+    def _move(self, array: backend.Array) -> None:
+        """Hold another array. What looks at the old one counts as changed, as this tensor does; later changes are its own."""
+        count = self._version[0]
+        self._version[0] += 1
+        self._data, self._version = array, stale_values.version_of_memory(array, [count])
 
     # --- Python's protocols ------------------------------------------------------------------------------------------
 
@@ -194,9 +215,11 @@ class TensorAsArray:
         return array.copy() if copy else array
 
     def __reduce__(self):
-        """For `copy` and `pickle`: the values without their history, and the flags: a frozen parameter stays one."""
+        """For `copy` and `pickle`: the values (without `.grad`), and the flags: a frozen parameter stays one."""
+        if self._edges:
+            raise messages.copied_history(self)
         flags = {"_is_parameter": self.is_parameter}
-        return type(self), (self._data.copy(), self.requires_grad and self.is_leaf, None, self.name), (None, flags)
+        return type(self), (self._data.copy(), self.requires_grad, None, self.name), (None, flags)
 
 
 def as_array(data: Any, dtype: Any = None) -> backend.Array:
@@ -207,17 +230,18 @@ def as_array(data: Any, dtype: Any = None) -> backend.Array:
     """
     if isinstance(data, TensorAsArray):
         raise TypeError("Tensor: the argument is a Tensor already; use it as it is, or .detach(), .astype(), .to()")
+    given = backend.is_array(data)
     try:
-        array = data if backend.is_array(data) else numpy.asarray(data)
+        array = data if given else numpy.asarray(data)
     except ValueError as error:
         raise ValueError(f"Tensor: cannot make an array of this {type(data).__name__}: {error}") from error
-    if array.dtype.kind not in "fiubc" or (array.dtype.kind == "c" and not backend.is_array(data)):
+    if array.dtype.kind not in "fiubc" or (array.dtype.kind == "c" and not given):
         raise TypeError(f"Tensor: {array.dtype} data (from a {type(data).__name__}); expected numbers")
     if dtype is not None and numpy.dtype(dtype).kind not in "fiubc":
         raise TypeError(f"Tensor: dtype {dtype!r} is not one of numbers or booleans")
     if array.dtype.kind == "c" and dtype is not None and numpy.dtype(dtype).kind != "c":
         raise TypeError(f"Tensor: {array.dtype} data do not become {dtype}: their imaginary part would be lost")
-    from_python = isinstance(data, int | float | list | tuple) and not hasattr(data, "dtype")  # np.float64 is a float
+    from_python = not given and isinstance(data, int | float | list | tuple) and not hasattr(data, "dtype")  # as np.float64 has
     if dtype is None and from_python and array.dtype.kind != "b":
         dtype = "float32"
     return backend.asarray(array if dtype is None else array.astype(dtype, copy=False))

@@ -19,7 +19,19 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-COUNT = max(1, int(os.environ.get("MINIGAN_THREADS") or 1))
+MOST = 1024
+
+
+def _count() -> int:
+    """How many threads MINIGAN_THREADS asks for: one where it is not set, or empty."""
+    text = os.environ.get("MINIGAN_THREADS", "").strip() or "1"
+    count = int(text) if text.isdecimal() and len(text) <= len(str(MOST)) else 0
+    if not 1 <= count <= MOST:
+        raise ValueError(f"MINIGAN_THREADS is {text[:40]!r}; expected a whole number from 1 to {MOST} (unset or empty: 1)")
+    return count
+
+
+COUNT = _count()
 adding_gradients = threading.RLock()  # held by the thread that adds to leaves' gradients: two that read, add and write lose one
 
 

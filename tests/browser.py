@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -115,7 +114,7 @@ class Browser:
         """End Chromium."""
         os.close(self._out)
         self.process.terminate()
-        self.process.wait(timeout=20)
+        self.process.wait(timeout=60)
         os.close(self._in)
 
     def call(self, method: str, **parameters: Any) -> dict:
@@ -154,14 +153,12 @@ class Browser:
         elif event == "Page.loadEventFired":
             self._loaded = True
 
-    def open(self, page: Path | str) -> float:
-        """Open a file, or an address; returns the seconds until it was loaded."""
+    def open(self, page: Path | str) -> None:
+        """Open a file, or an address."""
         self.errors, self.requests, self._loaded = [], [], False
-        start = time.perf_counter()
         self.call("Page.navigate", url=page if isinstance(page, str) else page.resolve().as_uri())
         while not self._loaded:
             self._next()
-        return time.perf_counter() - start
 
     @contextmanager
     def inside_the_frame(self) -> Iterator[None]:

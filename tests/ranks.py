@@ -20,7 +20,7 @@ class Comm:
 
     def __init__(self, rank=0, size=1, meeting=None):
         self.rank, self.size = rank, size
-        self.meeting = meeting or SimpleNamespace(barrier=threading.Barrier(size, timeout=20), sent=[None] * size)
+        self.meeting = meeting or SimpleNamespace(barrier=threading.Barrier(size, timeout=60), sent=[None] * size)
         self.calls, self.aborted, self.kinds = [], [], "mpi,system"
 
     def _exchanged(self, name, buffer):

@@ -20,6 +20,12 @@ def _game(D=None, **options):
     return games.GAN(G, D, prior, optim.SGD(G.parameters(), 0.1), optim.SGD(D.parameters(), 0.1), **options)
 
 
+def _twice(block):
+    for _ in range(2):
+        with block:
+            pass
+
+
 def _other(game, D=None, **options):
     """A game of another kind; with classes, of three."""
     extra, width = (3 if game is games.ConditionalGAN else 0), (2 if game is games.BEGAN else 1)
@@ -170,6 +176,8 @@ MISUSE = [  # (what the user does, the call, the error, what its message says)
         r"gradient_penalty: shapes \(4, 1\) and \(4, 2\) differ",
     ),
     ("one_hot of floats", lambda: mg.one_hot([0.5], 3), TypeError, "one_hot: labels are float64; expected integers"),
+    ("name that is a number", lambda: Tensor([1.0], name=5), TypeError, "name: expected a string or None, got 5, of type int"),
+    ("named by a tensor", lambda: setattr(ones(2), "name", ones(1)), TypeError, "name: expected a string or None, got Tensor"),
     # optimizers
     (
         "nothing to train",
@@ -285,6 +293,16 @@ MISUSE = [  # (what the user does, the call, the error, what its message says)
         "gradcheck: input 0 is float32.*float64",
     ),
     ("gradcheck of no tensor", lambda: mg.gradcheck(lambda x: 3, np.ones(2)), TypeError, "gradcheck: fn returned a int"),
+    *[
+        (f"{name} opened twice", lambda make=make: _twice(make()), RuntimeError, rf"^{name}: .* call {name}\(\.\.\.\) again")
+        for name, make in {
+            "trace": mg.trace,
+            "profile": mg.profile,
+            "debug": mg.debug,
+            "using": lambda: backend.using("numpy"),
+            "eval_mode": lambda: nn.eval_mode(nn.ReLU()),
+        }.items()
+    ],
     ("module without forward", lambda: nn.Module()(ones(2)), NotImplementedError, "Module has no forward: define forward"),
 ]
 

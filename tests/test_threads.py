@@ -51,7 +51,7 @@ def test_the_first_piece_is_the_callers_and_the_others_run_beside_it(monkeypatch
     together = threading.Barrier(2)  # which nobody passes alone
 
     def work(start, stop):
-        together.wait(10)
+        together.wait(60)
         return threading.current_thread().name
 
     first, second = threads.over(2, work)
@@ -105,10 +105,17 @@ def test_numpys_error_settings_hold_in_every_thread(monkeypatch):
     assert (second["over"], second["divide"]) == ("ignore", "call")
 
 
-@pytest.mark.parametrize(("value", "count"), [("3", 3), ("1", 1), ("", 1), ("0", 1), ("-2", 1), (" 2 ", 2)])
+@pytest.mark.parametrize(("value", "count"), [("3", 3), ("1", 1), ("", 1), ("  ", 1), (" 2 ", 2), ("1024", 1024)])
 def test_the_number_of_threads_is_the_environments(value, count, monkeypatch):
     monkeypatch.setenv("MINIGAN_THREADS", value)
     assert runpy.run_path(threads.__file__)["COUNT"] == count
+
+
+@pytest.mark.parametrize("value", ["x", "0", "-1", "1e9", "2.0", "1000000000", "two", "²", "9" * 5000])
+def test_a_number_of_threads_that_cannot_be_is_named_with_its_variable(value, monkeypatch):
+    monkeypatch.setenv("MINIGAN_THREADS", value)
+    with pytest.raises(ValueError, match=f"^MINIGAN_THREADS is '{value[:40]}'; expected a whole number from 1 to 1024"):
+        runpy.run_path(threads.__file__)
 
 
 def test_without_the_variable_there_is_one_thread(monkeypatch):

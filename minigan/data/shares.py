@@ -4,12 +4,12 @@ So R ranks see together what one process sees, and what one of them saves is com
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from minigan import backend, checks, random_numbers
+from minigan.contexts import contextmanager
 
 
 def share(batches: Iterator, comm: Any) -> "Share":

@@ -3,17 +3,22 @@
 A module's parameters are its attributes that are Tensors made with requires_grad=True (frozen or not); its buffers, saved but
 never trained, those that are arrays; its submodules those that are Modules. Members of lists, tuples and dicts count too.
 Nothing has to be registered; a result or a constant that is kept in an attribute is neither.
+
+A parameter's or buffer's name is made of the keys that lead to it from the module: layers.0.weight.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from numbers import Integral
 from typing import Any
 
+import numpy
+
 from minigan import backend, checks
+from minigan.contexts import contextmanager
 from minigan.tensor import Tensor
 
 _COLLECTIONS = (list, tuple, dict)
+Keys = tuple[Any, ...]  # the way from a module to an attribute, such as ("layers", 0, "weight")
 
 
 class Place(str):
@@ -42,34 +47,35 @@ class Module:
 
     # --- submodules and parameters -----------------------------------------------------------------------------------
 
-    def named_attributes(self, prefix: str = "") -> Iterator[tuple[str, Any]]:
-        """(dotted name, value) of all parameters, buffers and Modules in this module and, depth first, its submodules."""
-        for name, value in self._attributes():
-            if isinstance(value, Module) or backend.is_array(value) or (isinstance(value, Tensor) and value.is_parameter):
-                yield prefix + name, value
+    def attributes(self, outer: Keys = ()) -> Iterator[tuple[Keys, Any]]:
+        """(keys, value) of all parameters, buffers and Modules in this module and, depth first, its submodules."""
+        for keys, value in self._own_attributes():
             if isinstance(value, Module):
-                yield from value.named_attributes(f"{prefix}{name}.")
+                yield outer + keys, value
+                yield from value.attributes(outer + keys)
+            elif value.is_parameter if isinstance(value, Tensor) else backend.is_array(value):
+                yield outer + keys, value
 
-    def _attributes(self) -> Iterator[tuple[str, Any]]:
-        """(name, value) of this module's own attributes; a list's members by their position, as in layers.0."""
+    def _own_attributes(self) -> Iterator[tuple[Keys, Any]]:
+        """(keys, value) of this module's own attributes; a list's members by their position, as in ("layers", 0)."""
         for key, value in vars(self).items():
             if isinstance(value, _COLLECTIONS):
-                yield from _members(key, value)
+                yield from _members((key,), value)
             else:
-                yield key, value
+                yield (key,), value
 
     def modules(self) -> Iterator["Module"]:
         """This module and all its submodules, each once."""
-        modules = [self, *(value for _, value in self.named_attributes() if isinstance(value, Module))]
+        modules = [self, *(value for _, value in self.attributes() if isinstance(value, Module))]
         yield from {id(module): module for module in modules}.values()
 
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
         """(name, parameter), each parameter once, also where submodules share it."""
         seen = set()
-        for name, value in self.named_attributes():
+        for keys, value in self.attributes():
             if isinstance(value, Tensor) and id(value) not in seen:
                 seen.add(id(value))
-                yield name, value
+                yield _name(keys), value
 
     def parameters(self) -> list[Tensor]:
         """All parameters, each once and with a name (see `name_parameters`): what an optimizer takes."""
@@ -111,6 +117,10 @@ class Module:
         """Switch to evaluation mode, submodules included. Returns the module."""
         return self.train(False)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For `copy` and `pickle`: a result that was kept in an attribute has no history in the copy."""
+        return {name: _without_history(value) for name, value in vars(self).items()}
+
     # --- saving and moving -------------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
@@ -125,7 +135,7 @@ class Module:
         self.check_state_dict(state)
         for name, value in self._saved_attributes().items():
             array = value.writable() if isinstance(value, Tensor) else value
-            array[...] = backend.of(array).asarray(state[name])
+            _write(array, state[name])
             if isinstance(value, Tensor):
                 value.changed_in_place()
 
@@ -135,9 +145,23 @@ class Module:
         checks.saved_names(part, state, own)
         for name, value in own.items():
             checks.saved_array(f"{part}.{name}".lstrip("."), state[name], _array(value))
+        names, arrays = list(own), [_array(value) for value in own.values()]
+        for i, j in backend.overlaps(arrays):
+            if not _hold_both(arrays[i], arrays[j], state[names[i]], state[names[j]]):
+                places = " and ".join(f"{part}.{names[k]}".lstrip(".") for k in (i, j))
+                raise ValueError(f"load_state_dict: {places} share memory, and the state has other values for each: load one")
 
     def _saved_attributes(self) -> dict[str, Any]:
-        return {name: value for name, value in self.named_attributes() if not isinstance(value, Module)}
+        """The parameters and buffers by their names. Raises ValueError where two have one name."""
+        saved, places = {}, {}
+        for keys, value in self.attributes():
+            if isinstance(value, Module):
+                continue
+            name = _name(keys)
+            if saved.setdefault(name, value) is not value:
+                raise ValueError(f"state_dict: the attributes {places[name]} and {keys} are both called {name}: rename one")
+            places[name] = keys
+        return saved
 
     def to(self, name: str) -> "Module":
         """Move all parameters and buffers to the backend "numpy" or "cupy". Returns the module."""
@@ -157,7 +181,7 @@ class Module:
 
     def __repr__(self) -> str:
         """A layer in one line; a network as its layers, with their output shapes (after the first call) and parameters."""
-        submodules = [(name, module) for name, module in self._attributes() if isinstance(module, Module)]
+        submodules = [(_name(keys), module) for keys, module in self._own_attributes() if isinstance(module, Module)]
         if not submodules:
             return f"{type(self).__name__}({self.extra_repr()})"
         lines = [f"  ({name}): {module._row()}".replace("\n", "\n  ") for name, module in submodules]
@@ -192,17 +216,49 @@ def check_sizes(layer: str, *sizes: int) -> None:
         raise ValueError(f"{layer}: sizes must be whole numbers of at least 1, got {', '.join(map(repr, sizes))}")
 
 
-def _members(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+def _members(keys: Keys, value: Any) -> Iterator[tuple[Keys, Any]]:
     """The value; of a list, tuple or dict, however nested, its members."""
     if isinstance(value, _COLLECTIONS):
         for key, member in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from _members(f"{name}.{key}", member)
+            yield from _members((*keys, key), member)
     else:
-        yield name, value
+        yield keys, value
+
+
+def _without_history(value: Any) -> Any:
+    """The value. What an op has made is detached, also as a member of a list, tuple or dict."""
+    if isinstance(value, Tensor):
+        return value if value.is_leaf else value.detach()
+    if isinstance(value, _COLLECTIONS) and not all([t.is_leaf for _, t in _members((), value) if isinstance(t, Tensor)]):
+        if isinstance(value, dict):
+            return {key: _without_history(member) for key, member in value.items()}
+        return type(value)([_without_history(member) for member in value])
+    return value
+
+
+def _name(keys: Keys) -> str:
+    return ".".join(map(str, keys))
 
 
 def _array(value: Any) -> backend.Array:
     return value.data if isinstance(value, Tensor) else value
+
+
+def _write(array: backend.Array, values: numpy.ndarray) -> None:
+    array[...] = backend.of(array).asarray(values)
+
+
+def _hold_both(a: backend.Array, b: backend.Array, for_a: numpy.ndarray, for_b: numpy.ndarray) -> bool:
+    """Whether two arrays that share memory can hold these values at the same time. Tried out, and undone."""
+    if backend.writable(a) is not a:  # then each gets memory of its own
+        return True
+    before = backend.copy_to_numpy(a), backend.copy_to_numpy(b)
+    _write(a, for_a)
+    _write(b, for_b)
+    both = numpy.array_equal(backend.to_numpy(a), for_a.astype(a.dtype), equal_nan=True)
+    _write(a, before[0])
+    _write(b, before[1])
+    return both
 
 
 class Sequential(Module):

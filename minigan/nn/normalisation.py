@@ -97,8 +97,11 @@ class LayerNorm(Module):
         if x.shape[x.ndim - len(shape) :] != shape:
             raise ValueError(f"{self!r}: the input has shape {x.shape}; expected (..., {', '.join(map(str, shape))})")
         axes = tuple(range(-len(shape), 0))
+        half = x.dtype == "float16"  # the square of 300 is too large for it
+        x = x.astype("float32") if half else x
         centred = x - ops.mean(x, axes, keepdims=True)
-        return centred / ops.sqrt(ops.var(x, axes, keepdims=True) + self.eps) * self.weight + self.bias
+        normalised = centred / ops.sqrt(ops.var(x, axes, keepdims=True) + self.eps)
+        return (normalised.astype("float16") if half else normalised) * self.weight + self.bias
 
     def extra_repr(self) -> str:
         return f"{self.weight.shape}, eps={self.eps}"

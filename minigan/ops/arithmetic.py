@@ -6,7 +6,7 @@ broadcast axes.
 
 from typing import Any
 
-from minigan.ops.operands import operands, wide
+from minigan.ops.operands import operands, signed, wide
 from minigan.tensor import Tensor, record
 
 
@@ -19,6 +19,8 @@ def add(a: Any, b: Any) -> Tensor:
 def subtract(a: Any, b: Any) -> Tensor:
     """a - b, elementwise."""
     a, b = operands("subtract", a, b)
+    if a.data.dtype.kind == "u":
+        a, b = signed("subtract", a), signed("subtract", b)
     return record("subtract", a.data - b.data, (a, lambda g, y: g), (b, lambda g, y: -g))
 
 
@@ -38,7 +40,7 @@ def divide(a: Any, b: Any) -> Tensor:
 
 def negative(x: Any) -> Tensor:
     """-x."""
-    x = wide("negative", x)
+    x = signed("negative", wide("negative", x))
     return record("negative", -x.data, (x, lambda g, y: -g))
 
 

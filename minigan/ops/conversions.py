@@ -20,7 +20,7 @@ def astype(x: Tensor, dtype: Any) -> Tensor:
         data = x.data.astype(dtype)
     except (TypeError, ValueError) as error:
         raise TypeError(f"astype: dtype is {dtype!r}; expected one such as 'float32' ({error})") from error
-    return record("astype", data, (x, lambda g, y: g)) if data.dtype.kind == "f" else Tensor._of(data)
+    return record("astype", data, (x, lambda g, y: g)) if data.dtype.kind in "fc" else Tensor._of(data)
 
 
 def to(x: Tensor, name: str) -> Tensor:

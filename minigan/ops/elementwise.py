@@ -1,5 +1,6 @@
 """Elementwise functions. g is the gradient that arrives at the output y; what is written with y reuses the forward result."""
 
+import math
 from typing import Any
 
 from minigan import backend
@@ -53,7 +54,7 @@ def abs(x: Any) -> Tensor:
 def sign(x: Any) -> Tensor:
     """-1, 0 or 1, and nan for nan; the derivative is 0 everywhere."""
     x = operand("sign", x)
-    return record("sign", _sign(x.data), (x, lambda g, y: Tensor(y.xp.zeros_like(y.data))))
+    return record("sign", _sign(x.data), (x, lambda g, y: Tensor._of(y.xp.zeros_like(y.data))))
 
 
 @fused
@@ -88,12 +89,14 @@ def power(x: Any, p: Any) -> Tensor:
     if isinstance(p, int | float):
         return _power_of_number(x, p)
     x, p = operands("power", x, p)
-    return record(
-        "power",
-        x.data**p.data,
-        (x, lambda g, y: g * p * power(x, where((p.data == 0) & (x.data == 0), 1.0, p - 1.0))),  # 0 0^1 instead of 0 0^-1
-        (p, lambda g, y: g * y * log(where(x.data == 0, 1.0, x))),
-    )
+
+    def d_x(g, y):
+        """p x^(p - 1). Where p is 0, x^(p - 1) may be infinite: there it is y p / x, and y p / inf at x = 0."""
+        is_zero = p.data == 0
+        quotient = p / where(is_zero, where(x.data == 0, math.inf, x), 1.0)
+        return g * where(is_zero, y * quotient, p * power(x, where(is_zero, 1.0, p - 1.0)))
+
+    return record("power", x.data**p.data, (x, d_x), (p, lambda g, y: g * y * log(where(x.data == 0, 1.0, x))))
 
 
 def _power_of_number(x: Any, p: int | float) -> Tensor:

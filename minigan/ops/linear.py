@@ -90,7 +90,7 @@ def _einsum(terms: list[str], out: str, xs: list[Tensor], sizes: dict[str, int])
     def derivative(i):
         others, other_terms = xs[:i] + xs[i + 1 :], terms[:i] + terms[i + 1 :]
         lost = [c for c in terms[i] if c not in out and not any(c in term for term in other_terms)]  # summed in x_i alone
-        ones = [Tensor(xs[i].xp.ones(sizes[c], dtype=xs[i].dtype)) for c in lost]
+        ones = [Tensor._of(xs[i].xp.ones(sizes[c], dtype=xs[i].dtype)) for c in lost]
         return lambda g, y: _einsum([out, *other_terms, *lost], terms[i], [g, *others, *ones], sizes)
 
     data = xs[0].xp.einsum(f"{','.join(terms)}->{out}", *[x.data for x in xs], optimize=len(xs) > 2)
@@ -108,7 +108,7 @@ def _without_diagonals(terms: list[str], xs: list[Tensor], sizes: dict[str, int]
                 fresh = next(unused)
                 sizes[fresh] = sizes[letter]
                 terms.append(letter + fresh)
-                xs.append(Tensor(xs[i].xp.eye(sizes[letter], dtype=xs[i].dtype)))
+                xs.append(Tensor._of(xs[i].xp.eye(sizes[letter], dtype=xs[i].dtype)))
                 letter = fresh
             seen += letter
         terms[i] = seen

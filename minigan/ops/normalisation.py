@@ -47,14 +47,14 @@ def batch_norm(x: Any, weight: Any, bias: Any, eps: float) -> tuple[Tensor, Arra
         _, _, rest, slope = of_the_channels(g)
         g_wide = _wide(_rows(g.data))
         dx = _d_x(g_wide, wide, _per_pixel(rest, rows), _per_pixel(slope, rows), _per_pixel(scale, rows))
-        return Tensor(_images(dx, x))
+        return Tensor._of(_images(dx, x))
 
     y = record(
         "batch_norm",
         _images(_scaled(wide, _per_pixel(scale, rows), _per_pixel(shift, rows)), x),
         (x, lambda g, y: plain_d_x(g, x, weight, eps) if mode.recording else d_x(g)),
-        (weight, lambda g, y: plain_d_weight(g, x, weight, eps) if mode.recording else Tensor(of_the_channels(g)[1])),
-        (bias, lambda g, y: plain_d_bias(g, x, weight, eps) if mode.recording else Tensor(of_the_channels(g)[0])),
+        (weight, lambda g, y: plain_d_weight(g, x, weight, eps) if mode.recording else Tensor._of(of_the_channels(g)[1])),
+        (bias, lambda g, y: plain_d_bias(g, x, weight, eps) if mode.recording else Tensor._of(of_the_channels(g)[0])),
     )
     return y, mean, variance
 

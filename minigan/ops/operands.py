@@ -3,6 +3,7 @@
 dtype rules, once for all ops: Python numbers and NumPy scalars are weak (they take the tensors' dtype); integers and booleans
 beside floats take the floats' dtype, so that float32 stays float32; among floats the wider wins; an op that needs floats turns
 integers into float32; arithmetic among integers is done in int64, since the small ones (images of uint8) would wrap around.
+Only uint64 stays uint64. Next to other integers it becomes int64 too, and is refused where a number is too large for that.
 """
 
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import numpy as np
 
 from minigan import backend, debug_mode
 from minigan.backend import Array
+from minigan.stale_values import version_of_memory
 from minigan.tensor import Tensor, record
 
 
@@ -22,9 +24,14 @@ def operand(name: str, x: Any) -> Tensor:
 
 
 def wide(name: str, x: Any) -> Tensor:
-    """The argument of arithmetic, such as square: as it is if it is a float, integers as int64."""
+    """The argument of arithmetic, such as square: as it is if it is a float or uint64, other integers as int64."""
     x = x if isinstance(x, Tensor) else tensors(name, x)[0]
-    return x.astype("int64") if x._data.dtype.kind in "iu" else x
+    return x.astype("int64") if x._data.dtype.kind in "iu" and x._data.dtype != "uint64" else x
+
+
+def signed(name: str, x: Tensor) -> Tensor:
+    """The argument of an op whose result may be negative: uint64 as int64, if it fits."""
+    return _as_tensor(name, x, "int64", None) if x._data.dtype.kind == "u" else x
 
 
 def floating(name: str, x: Any) -> Tensor:
@@ -49,7 +56,7 @@ def pair(name: str, a: Any, b: Any, widen: bool = True) -> tuple[Tensor, Tensor]
         if isinstance(b, int | float):
             return a, _constant(b, a)
         if type(b) is type(a._data) and b.dtype is a._data.dtype:
-            return a, Tensor._of(b)
+            return a, Tensor._of(b, version_of_memory(b))
     elif isinstance(a, int | float) and isinstance(b, Tensor) and b._data.dtype.kind == "f":
         return _constant(a, b), b
     return tensors(name, a, b, widen=widen)
@@ -70,7 +77,7 @@ def tensors(name: str, *values: Any, widen: bool = False) -> list[Tensor]:
         if not (isinstance(v, Tensor | bool | int | float | list | tuple) or backend.is_array(v) or hasattr(v, "dtype")):
             raise TypeError(f"{name}: argument {position + 1} is a {type(v).__name__}; expected a Tensor, an array or a number")
     dtype = _common_dtype(name, strong, [v for v in values if not (isinstance(v, Tensor) or backend.is_array(v))])
-    dtype = "int64" if widen and np.dtype(dtype).kind in "iu" else dtype
+    dtype = "int64" if widen and np.dtype(dtype).kind in "iu" and dtype != "uint64" else dtype
     like = next((v for v in strong if isinstance(v, Tensor)), None)
     result = [_as_tensor(name, v, dtype, like) for v in values]
     if len({type(t._data) for t in result}) > 1:
@@ -90,10 +97,18 @@ def _common_dtype(name: str, strong: list, weak: list) -> Any:
         return "float32"
     if all(d.kind == "b" for d in dtypes):
         return "bool" if kinds <= {"b"} else "int64"
+    if all(d == "uint64" for d in dtypes) and all(isinstance(v, Integral) and v >= 0 for v in weak):
+        return "uint64"
     return dtypes[0] if len(set(dtypes)) == 1 and not weak else "int64"  # wide enough for any number beside it
 
 
 def _as_tensor(name: str, value: Any, dtype: Any, like: Tensor | None) -> Tensor:
+    if dtype == "int64" and getattr(value, "dtype", None) == "uint64":
+        value = value if isinstance(value, Tensor) else Tensor(value)
+        if value.size and (most := int(value.data.max())) >= 2**63:
+            raise ValueError(
+                f"{name}: {most} is too large for int64, in which signed integers are computed; pass floats instead"
+            )
     if isinstance(value, Tensor):
         return value if value.dtype.kind in "fc" else value.astype(dtype)
     try:

@@ -24,7 +24,10 @@ def max_pool2d(x: Any, kernel_size: Pair, stride: Pair | None = None, padding: P
 
 def avg_pool2d(x: Any, kernel_size: Pair, stride: Pair | None = None, padding: Pair = 0) -> Tensor:
     """The mean of each window, padded zeros included. Arguments and result as for `max_pool2d`."""
-    taps = _taps("avg_pool2d", floating("avg_pool2d", x), kernel_size, stride, padding, 0.0)
+    x = floating("avg_pool2d", x)
+    if x.dtype == "float16":  # the sum may be too large for it
+        return avg_pool2d(x.astype("float32"), kernel_size, stride, padding).astype("float16")
+    taps = _taps("avg_pool2d", x, kernel_size, stride, padding, 0.0)
     total = taps[0]
     for tap in taps[1:]:
         total = total + tap

@@ -9,11 +9,14 @@ from minigan.ops.operands import axes_of, axis_of, floating, operand, wide
 from minigan.tensor import Tensor, record
 
 Axis = int | tuple[int, ...] | None
+HALF = "e"  # NumPy's character for float16, in which sums are too large though the result fits: they are made in float32
 
 
 def sum(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """The sum over axes: every element that was added gets the gradient of the sum."""
     x = wide("sum", x)
+    if x._data.dtype.char == HALF:
+        return sum(x.astype("float32"), axis, keepdims).astype("float16")
     axes = axes_of("sum", x, axis)
     return record("sum", x.data.sum(axes, keepdims=keepdims), (x, lambda g, y: _spread(g, x, axes)))
 
@@ -29,6 +32,8 @@ def mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
 def var(x: Any, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
     """The variance over axes: sum (x - mean)^2 / (n - ddof), ddof = 0 as in NumPy. d/dx = 2 (x - mean) / (n - ddof)."""
     x = floating("var", x)
+    if x._data.dtype.char == HALF:
+        return var(x.astype("float32"), axis, ddof, keepdims).astype("float16")
     axes = axes_of("var", x, axis)
     n = count("var", x, axes)
     if n <= checks.whole("var", "ddof", ddof, least=0):
@@ -87,9 +92,12 @@ def cumsum(x: Any, axis: int | None = None) -> Tensor:
 def norm(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """The Euclidean length, sqrt(sum x^2), over axes: d/dx = x / |x|, and 0 where x = 0.
 
-    So it is where all squares round to 0: in float32, where no |x| is above 1e-23.
+    So it is where all squares round to 0: in float32, where no |x| is above 1e-23. Where one is above 1e19, the length is
+    infinite, with NumPy's warning; in float64, above 1e154.
     """
     x = floating("norm", x)
+    if x._data.dtype.char == HALF:
+        return norm(x.astype("float32"), axis, keepdims).astype("float16")
     axes = axes_of("norm", x, axis)
 
     def derivative(g, y):

@@ -80,7 +80,10 @@ def flip(x: Any, axis: int | tuple[int, ...] | None = None) -> Tensor:
 
 
 def pad(x: Any, widths: Sequence[tuple[int, int]] | int, value: float = 0.0) -> Tensor:
-    """A border of `value` around x: widths is one (before, after) for each axis, or one number for all sides."""
+    """A border of `value` around x: widths is one (before, after) for each axis, or one number for all sides.
+
+    Integers that cannot hold the value are widened, as by `where`.
+    """
     x = operand("pad", x)
     pairs = (
         [tuple(p) if isinstance(p, list | tuple) else () for p in widths]
@@ -89,6 +92,8 @@ def pad(x: Any, widths: Sequence[tuple[int, int]] | int, value: float = 0.0) -> 
     )
     if not isinstance(value, Real):
         raise TypeError(f"pad: value is {value!r}; expected a number")
+    if not _holds(x.dtype, value):
+        x = tensors("pad", x, value)[0]
     whole = all(isinstance(width, Integral) and width >= 0 for p in pairs for width in p)
     if len(pairs) != x.ndim or any(len(p) != 2 for p in pairs) or not whole:
         raise ValueError(f"pad: widths {widths} are not one (before, after), none negative, for each axis of shape {x.shape}")
@@ -170,6 +175,14 @@ def _put(g: Tensor, index: Any, shape: tuple[int, ...]) -> Tensor:
     else:
         data[index] = g.data
     return record("put", data, (g, lambda g2, y: getitem(g2, index)))
+
+
+def _holds(dtype: numpy.dtype, value: float) -> bool:
+    """Whether an array of this dtype can hold exactly this number. uint8 can hold 255, but neither -1 nor 0.5."""
+    if dtype.kind in "fc":
+        return True
+    least, most = (0, 1) if dtype.kind == "b" else (numpy.iinfo(dtype).min, numpy.iinfo(dtype).max)
+    return least <= value <= most and value % 1 == 0
 
 
 def one_hot(labels: Any, classes: int, dtype: Any = "float32") -> Tensor:

@@ -6,6 +6,7 @@ from typing import Any
 
 from minigan import backend, checks
 from minigan.backend import Array
+from minigan.messages import describe
 from minigan.modes import mode
 from minigan.optim.blocks import Joined, blocks
 from minigan.tensor import Tensor
@@ -21,8 +22,8 @@ class Optimizer:
     since its own `update` may look at a whole parameter.
 
     `lr` can be set between steps. A parameter whose gradient is None is left alone, and so is its state; one that is listed
-    twice is stepped once. Raises ValueError or TypeError for an empty list, for things that are not Tensors, and for Tensors
-    that an op has made.
+    twice is stepped once. Raises ValueError or TypeError for an empty list, for things that are not Tensors, for Tensors that
+    an op has made, and for two that share memory.
     """
 
     slots: tuple[str, ...] = ()
@@ -36,6 +37,11 @@ class Optimizer:
 
     def __init__(self, params: Iterable[Tensor], lr: float):
         self.params = checked_parameters(type(self).__name__, params)
+        for i, j in backend.overlaps([p.data for p in self.params]):
+            raise ValueError(
+                f"{type(self).__name__}: parameters {i}, {describe(self.params[i])}, and {j}, {describe(self.params[j])}, "
+                "share memory: the step of one would change the other; use one Tensor for both, or .copy() the array"
+            )
         self.lr = lr
         self.state: list[dict[str, Any]] = [{"t": 0} for _ in self.params]
 

@@ -2,7 +2,6 @@
 
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from itertools import takewhile
 from pathlib import Path
 from types import FrameType
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from minigan import backend
+from minigan.contexts import contextmanager
 from minigan.modes import Watcher, mode, unwatched, watching
 from minigan.nn import Module
 from minigan.tensor import Tensor

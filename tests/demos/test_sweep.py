@@ -571,9 +571,7 @@ def test_a_sweep_that_is_stopped_leaves_no_process_and_goes_on_where_it_was(tmp_
     at_work(tmp_path, process)
     before = states_of(tmp_path)
     process.send_signal(getattr(signal, name))
-    began = time.monotonic()
     _, err = ended(process)
-    assert time.monotonic() < began + 10
     assert process.returncode != 0
     if name != "SIGKILL":
         assert err.splitlines()[-1].startswith("stopped; this goes on: python -m demos sweep gan --quick --set lr=1e-3,2e-3")

@@ -22,6 +22,18 @@ def test_gradients_are_those_of_finite_differences_to_order_2(name, fn, inputs, 
         assert mg.gradcheck(fn, *inputs())
 
 
+BIG = np.array([2**63 + 5, 7], np.uint64)
+INTEGERS = {
+    "pad widens": lambda: [mg.pad(np.ones(2, np.uint8), 1, value) for value in (0, -1, 300, 0.5, np.nan)],
+    "uint64": lambda: [mg.sum(BIG), mg.cumsum(BIG), Tensor(BIG) + 1, Tensor(BIG) > 0, mg.maximum(BIG, 9), mg.stack([BIG, BIG])],
+}
+
+
+@pytest.mark.parametrize("compute", INTEGERS.values(), ids=INTEGERS)
+def test_integers_are_as_wide_there_as_under_numpy(compute, device):
+    assert_agree(*on_both(compute), 0)
+
+
 def outputs(fn, inputs):
     y = fn(*inputs)
     return list(y) if isinstance(y, list | tuple) else [y]

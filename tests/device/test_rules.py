@@ -104,6 +104,31 @@ def test_a_step_between_forward_and_backward_is_noticed_there_too(device):
             loss.backward()
 
 
+def test_a_step_is_noticed_by_what_was_made_of_the_parameters_memory_there(device):
+    with backend.using("cupy"):
+        values = backend.asarray(np.ones((2, 3), np.float32))
+        w, v = Tensor(values, requires_grad=True), Tensor(np.ones((2, 3), np.float32), requires_grad=True)
+        rows = backend.xp().broadcast_to(w.data[0], (2, 3))
+        losses = [(v * a).sum() for a in (w.data, values, Tensor(w.data.T).T, rows, w.detach())]
+        on_the_host = (v * Tensor(w.numpy())).sum()  # a copy
+        w.grad = Tensor(values.copy())
+        optim.SGD([w], 0.1).step()
+        for loss in losses:
+            with pytest.raises(RuntimeError, match="changed in place"):
+                loss.backward()
+        on_the_host.backward()
+        np.testing.assert_array_equal(v.grad.numpy(), 1)
+
+
+def test_two_parameters_in_one_memory_are_refused_there_too(device):
+    with backend.using("cupy"):
+        values = backend.asarray(np.ones((4, 3), np.float32))
+        a, b, c = (Tensor(part, requires_grad=True) for part in (values[:2], values[2:], values[1:3, ::2]))
+        optim.SGD([a, b], 0.1)
+        with pytest.raises(ValueError, match=r"parameters 1, .*, and 2, .*, share memory"):
+            optim.SGD([Tensor(values.copy(), requires_grad=True), b, c], 0.1)
+
+
 @every_rule
 def test_a_network_that_moves_trains_on(name, device):
     def compute(moves):

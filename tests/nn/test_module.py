@@ -1,5 +1,6 @@
 import copy
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -210,6 +211,63 @@ def test_loading_between_forward_and_backward_makes_the_backward_pass_an_error()
         loss.backward()
 
 
+def _parameter(*shape):
+    return Tensor(np.ones(shape), requires_grad=True)
+
+
+ONE_NAME = {  # (the attributes, the names of two places that make one key of the state dict)
+    "keys": ({"table": {0: _parameter(2), "0": _parameter(3)}}, "('table', 0) and ('table', '0') are both called table.0"),
+    "dots": (
+        {"a": Sequential(), "a.layers": [np.ones(2)]},
+        "('a', 'layers', 0) and ('a.layers', 0) are both called a.layers.0",
+    ),
+    "dots in a dict": (
+        {"a": {"b.c": _parameter(2), "b": {"c": np.ones(2)}}},
+        "('a', 'b.c') and ('a', 'b', 'c') are both called a.b.c",
+    ),
+}
+
+
+@pytest.mark.parametrize(("attributes", "message"), ONE_NAME.values(), ids=ONE_NAME)
+def test_two_places_with_one_name_are_refused_by_both(attributes, message):
+    module, outer = Module(), Module()
+    vars(module).update(attributes)
+    if isinstance(vars(module).get("a"), Sequential):
+        module.a.layers.append(_parameter(2))
+    for call in (module.state_dict, lambda: module.load_state_dict({})):
+        with pytest.raises(ValueError, match=f"^state_dict: the attributes {re.escape(message)}: rename one"):
+            call()
+    outer.part = module
+    with pytest.raises(ValueError, match=r"^state_dict: the attributes \('part', "):
+        outer.state_dict()
+
+
+def test_one_parameter_under_two_keys_of_one_name_is_saved_once():
+    module, p = Module(), _parameter(2)
+    module.table = {0: p, "0": p}
+    assert list(module.state_dict()) == ["table.0"]
+
+
+SHARING = {  # two attributes of one memory
+    "one array": lambda a: (Tensor(a, requires_grad=True), Tensor(a, requires_grad=True)),
+    "overlapping": lambda a: (Tensor(a[:2], requires_grad=True), Tensor(a[1:], requires_grad=True)),
+    "transposed": lambda a: (Tensor(a, requires_grad=True), Tensor(a.T, requires_grad=True)),
+    "a buffer": lambda a: (Tensor(a, requires_grad=True), a[1]),
+    "one tensor": lambda a: (Tensor(a, requires_grad=True),) * 2,
+}
+
+
+@pytest.mark.parametrize("make", SHARING.values(), ids=SHARING)
+def test_a_state_that_one_memory_cannot_hold_is_refused(make):
+    module = Module()
+    module.a, module.b = make(np.arange(9.0).reshape(3, 3))
+    state, other = module.state_dict(), {name: values + 1 for name, values in module.state_dict().items()}
+    module.load_state_dict(other)
+    with pytest.raises(ValueError, match=r"^load_state_dict: a and b share memory, and the state has other values for each"):
+        module.load_state_dict({**other, "b": state["b"] + 5})
+    np.testing.assert_equal(module.state_dict(), other)
+
+
 def test_to_moves_parameters_and_buffers_wherever_they_are(monkeypatch):
     zoo = Zoo()
     monkeypatch.setattr(backend, "move", lambda array, name: array + 1)
@@ -341,6 +399,17 @@ def test_the_names_of_a_copy_still_grow_and_the_users_still_stay(make_copy):
     twin = make_copy(model)
     twin.name_parameters("D.")
     assert names(twin) == ["w", "D.layers.0.bias", "D.layers.2.weight", "D.layers.2.bias"]
+
+
+@pytest.mark.parametrize("make_copy", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_copy_has_the_results_that_a_module_keeps_without_their_history(make_copy):
+    model, x = net(), Tensor(np.ones((1, 2), np.float32))
+    model.last, model.kept = model(x), {"features": [model[0](x), (x,)], "layers": model.layers}
+    twin = make_copy(model)
+    results = [twin.last, twin.kept["features"][0]]
+    assert [(y.requires_grad, y.is_leaf, y.is_parameter) for y in results] == [(False, True, False)] * 2
+    np.testing.assert_array_equal(twin.last.numpy(), model.last.numpy())
+    assert (twin.kept["layers"], model.last.requires_grad) == (twin.layers, True)
 
 
 def test_names_change_no_keys_of_the_state_dict():

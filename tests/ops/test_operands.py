@@ -231,6 +231,49 @@ def test_small_integers_do_not_wrap_around(name, dtype):
     np.testing.assert_allclose(found.numpy().astype("float64"), expected.numpy(), rtol=1e-5)
 
 
+BIG = np.array([2**63 + 5, 7], np.uint64)
+BEYOND_INT64 = {  # name: (the op, what it makes of BIG)
+    "sum": (mg.sum, 2**63 + 12),
+    "cumsum": (mg.cumsum, [2**63 + 5, 2**63 + 12]),
+    "prod": (lambda x: mg.prod(x[1:] * 2**60), 7 * 2**60),
+    "einsum": (lambda x: mg.einsum("i->", x), 2**63 + 12),
+    "matmul": (lambda x: mg.matmul(x, np.array([1, 2], np.uint64)), 2**63 + 19),
+    "add": (lambda x: x + 1, [2**63 + 6, 8]),
+    "add its own kind": (lambda x: x[:1] + x[1:], [2**63 + 12]),
+    "multiply": (lambda x: x * 1, BIG.tolist()),
+    "square": (lambda x: mg.square(x[1:] + (2**32 - 8)), [(2**32 - 1) ** 2]),
+    "abs": (mg.abs, BIG.tolist()),
+    "greater": (lambda x: x > 0, [True, True]),
+    "equal": (lambda x: x == 2**63 + 5, [True, False]),
+    "maximum": (lambda x: mg.maximum(x, 9), [2**63 + 5, 9]),
+    "clip": (lambda x: mg.clip(x, 10, 2**63 + 1), [2**63 + 1, 10]),
+    "where": (lambda x: mg.where(x > 9, x, 0), [2**63 + 5, 0]),
+    "stack": (lambda x: mg.stack([x, x])[1], BIG.tolist()),
+}
+REFUSED = {
+    "subtract": lambda x: x - 1,
+    "negative": lambda x: -x,
+    "add": lambda x: x + (-1),
+    "multiply": lambda x: x * np.int64(-2),
+    "less": lambda x: x < np.array([1]),
+    "concatenate": lambda x: mg.concatenate([x, np.array([1])]),
+}
+
+
+@pytest.mark.parametrize(("op", "expected"), BEYOND_INT64.values(), ids=BEYOND_INT64)
+def test_uint64_is_right_beyond_int64(op, expected):
+    y = op(Tensor(BIG))
+    assert y.dtype in (np.uint64, np.bool_)
+    assert y.numpy().tolist() == expected
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_uint64_that_does_not_fit_int64_is_refused_where_signs_come_in(name):
+    with pytest.raises(ValueError, match=f"^{name}: 9223372036854775813 is too large for int64"):
+        REFUSED[name](Tensor(BIG))
+    assert REFUSED[name](Tensor(BIG[1:])).dtype in (np.int64, np.bool_)
+
+
 @pytest.mark.parametrize(
     "op", [lambda m: mg.reshape(m, 4), lambda m: mg.stack([m, m]), lambda m: mg.where(m > 9, m, m), mg.flip]
 )

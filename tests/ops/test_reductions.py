@@ -160,6 +160,33 @@ def test_cumsum(data):
     assert_gradients(lambda x: mg.cumsum(x, axis), x)
 
 
+# --- float16 ------------------------------------------------------------------------------------------------------------
+
+HALF = {  # name: (the op, x: a sum on the way is too large for float16, or too small, and the result is not)
+    "norm": (mg.norm, [300.0, 400.0]),
+    "norm of small numbers": (lambda x: mg.norm(x, axis=0, keepdims=True), [3e-5, 4e-5]),
+    "var": (mg.var, [300.0, -300.0] * 50 + [0.0] * 400),
+    "var of equal numbers": (mg.var, [60_000.0] * 4),
+    "sum": (mg.sum, [60_000.0, 60_000.0, -60_000.0, -59_000.0]),
+    "mean": (mg.mean, [60_000.0] * 4),
+    "avg_pool2d": (lambda x: mg.avg_pool2d(x.reshape(1, 1, 2, 2), 2), [60_000.0] * 4),
+    "LayerNorm": (lambda x: mg.nn.LayerNorm(4)(x).astype("float16"), [300.0, -300.0, 300.0, 100.0]),
+}
+
+
+@pytest.mark.parametrize(("op", "values"), HALF.values(), ids=HALF)
+def test_what_fits_float16_is_right_though_a_sum_on_the_way_does_not(op, values):
+    results = []
+    for dtype in ("float16", "float64"):
+        x = mg.Tensor(np.array(np.float16(values), dtype), requires_grad=True)
+        y = op(x)
+        results.append((y.numpy(), mg.grad(y.sum() if y.size > 1 else y.reshape(()), x)[0].numpy()))
+    (y, g), (exact_y, exact_g) = results
+    assert (y.dtype, g.dtype) == (np.float16, np.float16)
+    np.testing.assert_allclose(y, exact_y, rtol=2e-3)
+    np.testing.assert_allclose(g, exact_g, rtol=2e-3, atol=1e-3 * np.abs(exact_g).max())
+
+
 # --- norm ---------------------------------------------------------------------------------------------------------------
 
 

@@ -147,6 +147,27 @@ def test_pad_refuses_widths_that_do_not_fit(widths):
         mg.pad(np.ones((2, 3)), widths)
 
 
+BORDERS = [0, 1, 7, -1, 200, 300, 0.5, -2.0, True, np.nan, -np.inf, 2**40, np.float64(3), np.int16(-3)]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "held"),
+    [
+        ("bool", [0, 1, True]),
+        ("uint8", [0, 1, 7, 200, True, 3]),
+        ("int8", [0, 1, 7, -1, -2, True, 3, -3]),
+        ("int64", [0, 1, 7, -1, 200, 300, -2, True, 2**40, 3, -3]),
+        ("uint64", [0, 1, 7, 200, 300, True, 2**40, 3]),
+    ],
+)
+def test_pad_keeps_a_dtype_that_holds_the_value_and_widens_others_as_where_does(dtype, held):
+    x = np.array([[1, 0], [1, 1]], dtype)
+    for value in BORDERS:
+        y = mg.pad(x, 1, value)
+        np.testing.assert_array_equal(y.numpy(), np.pad(x.astype(object), 1, constant_values=value).astype(y.dtype))
+        assert y.dtype == (dtype if value in held else mg.where(True, x, value).dtype), value
+
+
 @few
 @given(st.data())
 def test_concatenate_and_stack(data):

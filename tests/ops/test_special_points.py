@@ -53,6 +53,18 @@ def test_clip(x):
     assert_gradients(lambda x: mg.clip(x, -1, 1), x, kinks=True)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("p", [0.0, 1.0, 2.0])
+def test_powers_of_numbers_next_to_0_whose_inverse_or_its_square_is_infinite(p, dtype):
+    least = 1 / float(np.finfo(dtype).max)
+    x = np.array([0, 0.5 * least, least, 1.5 * least, 0.5 * least**0.5, 1.0], dtype)
+    leaf = mg.Tensor(np.concatenate([x, -x]), requires_grad=True)
+    (first,) = mg.grad(mg.power(leaf, mg.Tensor(np.full(12, p, dtype))).sum(), leaf, create_graph=True)
+    (second,) = mg.grad(first.sum(), leaf)
+    np.testing.assert_array_equal(first.numpy(), {0.0: 0, 1.0: 1, 2.0: 2 * leaf.data}[p] + np.zeros(12, dtype))
+    np.testing.assert_array_equal(second.numpy(), {0.0: 0, 1.0: 0, 2.0: 2}[p])
+
+
 @pytest.mark.parametrize("p", [0, 1, 2, 3])
 @fewest
 @given(x=arrays(special=True))

@@ -1,5 +1,6 @@
 """Averaged: several ranks that step as one does, and end, all of them, where one is lost."""
 
+import itertools
 import pickle
 import time
 from contextlib import suppress
@@ -151,13 +152,14 @@ def failing(comm, request):
     return comm
 
 
-def test_who_has_waited_too_long_says_so_and_ends_all(capsys):
-    p, comm = parameter(), failing(Comm(), lambda: SimpleNamespace(Test=lambda: False))
+def test_who_has_waited_too_long_says_so_and_ends_all(capsys, monkeypatch):
+    now, asked = itertools.count(0.0, 0.01), []
+    p, comm = parameter(), failing(Comm(), lambda: SimpleNamespace(Test=lambda: bool(asked.append(1))))
     rule = optim.Averaged(optim.SGD([p], 0.1), comm, patience=0.05)
-    begin = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: next(now))
     with pytest.raises(RuntimeError, match=r"rank 0 of 1 waited 0.05 s"):
         rule.step()
-    assert 0.05 <= time.monotonic() - begin < 2
+    assert 5 <= len(asked) <= 7
     assert comm.aborted == [1]
     words = "waited 0.05 s for the others: one was lost, or is slower than patience=0.05 allows; all ranks end here"
     assert capsys.readouterr().err == f"Averaged: rank 0 of 1 {words}\n"
@@ -266,15 +268,14 @@ def processes_in(folder):
     return found
 
 
-def lose(mpiexec, how, ranks, options, seconds, *more):
-    """Lose a rank after 10 steps; what the run said. All is over in so many seconds, and no process is left."""
+def lose(mpiexec, how, ranks, options, *more):
+    """Lose a rank after 10 steps; what the run said. It ends, and no process is left."""
     if options and not mpiexec.mpich:
         pytest.skip("an option of MPICH's mpiexec")
-    begin = time.monotonic()
     done = mpiexec(ranks, PROGRAM, "gan", 2000, "--lose", how, "--at", 10, *more, options=options)
-    assert time.monotonic() - begin < seconds
     assert done.returncode != 0
-    while processes_in(mpiexec.folder) and time.monotonic() - begin < seconds:
+    hang = time.monotonic() + 60
+    while processes_in(mpiexec.folder) and time.monotonic() < hang:
         time.sleep(0.1)  # mpiexec does not wait until those that it ends have
     assert not processes_in(mpiexec.folder)
     return done.stderr
@@ -284,7 +285,7 @@ def lose(mpiexec, how, ranks, options, seconds, *more):
 @pytest.mark.parametrize("options", [(), ("-disable-auto-cleanup",)], ids=["", "no-cleanup"])
 @pytest.mark.parametrize("how", WAYS.values(), ids=WAYS)
 def test_a_lost_rank_ends_all_the_others(how, options, mpiexec):
-    said = lose(mpiexec, how, 2, options, 15, "--patience", 2)
+    said = lose(mpiexec, how, 2, options, "--patience", 2)
     if how != "SIGKILL":  # then mpiexec may end all at once, now and then even where it is told not to
         assert "Averaged: rank 0 of 2 waited 2 s for the others: one was lost" in said
     assert ("a rank's own" in said) == (how == "raise")
@@ -292,8 +293,8 @@ def test_a_lost_rank_ends_all_the_others(how, options, mpiexec):
 
 @pytest.mark.mpi
 @pytest.mark.slow
-def test_a_lost_rank_ends_three_others_within_30_s_by_default(mpiexec):
-    assert "waited 20 s for the others" in lose(mpiexec, "SIGSTOP", 4, (), 30)
+def test_a_lost_rank_ends_three_others_after_20_s_by_default(mpiexec):
+    assert "waited 20 s for the others" in lose(mpiexec, "SIGSTOP", 4, ())
 
 
 @pytest.mark.mpi

@@ -146,6 +146,34 @@ def test_two_optimizers_may_share_a_parameter():
     assert p.item() == -11
 
 
+VALUES = np.linspace(-1, 1, 40_000).reshape(200, 200)  # halves of it are too large to be joined
+TWO_VIEWS = {
+    "one array": lambda a: (a, a),
+    "overlapping halves": lambda a: (a[:120], a[80:]),
+    "transposed": lambda a: (a[:3, :3], a[:3, :3].T),
+    "one number": lambda a: (a[:2], a[1:3, :1]),
+    "every other one, and some": lambda a: (a[::2], a[2:3]),
+}
+
+
+@pytest.mark.parametrize("views", TWO_VIEWS.values(), ids=TWO_VIEWS)
+def test_two_parameters_in_one_memory_are_refused(views):
+    first, second = (Tensor(a, requires_grad=True, name=name) for a, name in zip(views(VALUES.copy()), "ab", strict=True))
+    message = r"parameters 0, tensor 'a' of shape .*, and 2, tensor 'b' of shape .*, share memory: .*one Tensor for both"
+    with pytest.raises(ValueError, match=message):
+        optim.Adam([first, parameter(), second])
+
+
+@every_rule
+def test_parameters_beside_each_other_in_one_array_are_all_stepped(make):
+    whole = VALUES[:2].copy()
+    parts = [Tensor(a, requires_grad=True) for a in (whole[0], whole[1, ::2], whole[1, 1::2])]
+    alone = Tensor(VALUES[:2].copy(), requires_grad=True)
+    step(make(parts), whole[0] + 1, whole[1, ::2] + 1, whole[1, 1::2] + 1)
+    step(make([alone]), VALUES[:2] + 1)
+    np.testing.assert_allclose(whole, alone.numpy(), rtol=1e-12)
+
+
 def test_steps_record_no_graph():
     p = parameter()
     for optimizer in (make([p]) for make in RULES.values()):

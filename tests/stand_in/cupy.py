@@ -37,6 +37,7 @@ class ndarray:  # noqa: N801
     itemsize = property(lambda self: self._a.itemsize)
     strides = property(lambda self: self._a.strides)
     T = property(lambda self: self.transpose())
+    __cuda_array_interface__ = property(lambda self: self._a.__array_interface__)
 
     @property
     def flags(self):

@@ -247,7 +247,7 @@ def test_what_has_arrived_is_kept_at_once(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(command, env={**environment, "WAIT": "1"})
     part = Checkpoint(tmp_path / "out" / "checkpoint.npz", "", "", None).part("seed 0")
-    until = time.monotonic() + 30
+    until = time.monotonic() + 60
     while not (part.exists() and len(log.read_text().split()) == 3) and time.monotonic() < until:
         time.sleep(0.05)
     process.kill()

