@@ -170,7 +170,7 @@ def pull_away_term(code: Any) -> Tensor:
 def _floats(name: str, a: Any, b: Any) -> tuple[Tensor, Tensor]:
     """Both as Tensors of one floating dtype; integers, such as images of uint8, become float32."""
     a, b = operands(name, a, b)
-    return (a, b) if a.dtype.kind in "fc" else (floating(name, a), floating(name, b))
+    return (a, b) if a.dtype.kind == "f" else (floating(name, a), floating(name, b))
 
 
 def _same_shape(name: str, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:

@@ -16,14 +16,6 @@ def not_a_derivative(op: str) -> Exception:
     return TypeError(f"record: {op}: expected pairs (input, derivative), with a function derivative(g, y)")
 
 
-def complex_result(op: str, data: Any) -> Exception:
-    """An op has met a complex constant: its result would carry no gradient on."""
-    return TypeError(
-        f"{op}: the result is {data.dtype}, but an input requires a gradient, and gradients pass through real numbers alone: "
-        "compute with the real and the imaginary part as two arrays, or .detach() that input"
-    )
-
-
 def copied_history(t: Any) -> Exception:
     """`copy` and `pickle` cannot take the graph along, and without it a copy would silently be a constant."""
     return RuntimeError(f"copy: {describe(t)} is the result of {t._op}, and its history is not copied: copy its .detach()")

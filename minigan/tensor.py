@@ -108,7 +108,7 @@ def record(name: str, data: backend.Array, *inputs: tuple[Tensor, Derivative]) -
     y = Tensor.__new__(Tensor)._hold(data, stale_values.version_of_result(data, inputs))
     if mode.recording and any([x._requires_grad for x, _ in inputs]) and data.dtype.kind in "fc":
         if data.dtype.kind == "c":
-            raise messages.complex_result(name, data)
+            raise TypeError(f"{name}: the result is {data.dtype}; gradients pass through real numbers alone")
         y._op, y._requires_grad, y._version_when_made = name, True, y._version[0]
         y._edges = [(x, d if x._requires_grad else None, x._version[0]) for x, d in inputs if callable(d)]
         if len(y._edges) < len(inputs):

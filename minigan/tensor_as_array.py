@@ -226,7 +226,7 @@ def as_array(data: Any, dtype: Any = None) -> backend.Array:
     """What a Tensor holds: `data` as an array of numbers or booleans on the current backend.
 
     An array is shared and keeps its dtype; numbers and lists become float32, lists of booleans stay boolean; `dtype` converts.
-    Raises TypeError or ValueError for anything else, a Tensor included. (Complex arrays serve gradcheck's complex step.)
+    Raises TypeError or ValueError for anything else: complex numbers, which have no gradients here, and Tensors, too.
     """
     if isinstance(data, TensorAsArray):
         raise TypeError("Tensor: the argument is a Tensor already; use it as it is, or .detach(), .astype(), .to()")
@@ -235,12 +235,10 @@ def as_array(data: Any, dtype: Any = None) -> backend.Array:
         array = data if given else numpy.asarray(data)
     except ValueError as error:
         raise ValueError(f"Tensor: cannot make an array of this {type(data).__name__}: {error}") from error
-    if array.dtype.kind not in "fiubc" or (array.dtype.kind == "c" and not given):
-        raise TypeError(f"Tensor: {array.dtype} data (from a {type(data).__name__}); expected numbers")
-    if dtype is not None and numpy.dtype(dtype).kind not in "fiubc":
-        raise TypeError(f"Tensor: dtype {dtype!r} is not one of numbers or booleans")
-    if array.dtype.kind == "c" and dtype is not None and numpy.dtype(dtype).kind != "c":
-        raise TypeError(f"Tensor: {array.dtype} data do not become {dtype}: their imaginary part would be lost")
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"Tensor: {array.dtype} data (from a {type(data).__name__}); expected real numbers")
+    if dtype is not None and numpy.dtype(dtype).kind not in "fiub":
+        raise TypeError(f"Tensor: dtype {dtype!r} is not one of real numbers or booleans")
     from_python = not given and isinstance(data, int | float | list | tuple) and not hasattr(data, "dtype")  # as np.float64 has
     if dtype is None and from_python and array.dtype.kind != "b":
         dtype = "float32"

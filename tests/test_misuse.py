@@ -89,7 +89,7 @@ MISUSE = [  # (what the user does, the call, the error, what its message says)
     ("None added", lambda: ones(2) + None, TypeError, "add: argument 2 is a NoneType; expected"),
     ("text added", lambda: "a" + ones(2), TypeError, "add: argument 1 is a str; expected"),
     ("text clipped", lambda: mg.clip(ones(2), "low"), TypeError, "clip: argument 2 is a str"),
-    ("tensor of None", lambda: Tensor(None), TypeError, "Tensor: .*NoneType.*expected numbers"),
+    ("tensor of None", lambda: Tensor(None), TypeError, "Tensor: .*NoneType.*expected real numbers"),
     ("tensor of a tensor", lambda: Tensor(ones(2)), TypeError, r"Tensor: .* already; use it .* \.detach\(\)"),
     ("ragged list", lambda: Tensor([[1.0], [1.0, 2.0]]), ValueError, "Tensor: cannot make an array of this list"),
     ("einsum without subscripts", lambda: mg.einsum(ones(2)), TypeError, "einsum: the first argument is a Tensor"),
@@ -383,7 +383,7 @@ NUMBERS_GO_IN = (
 @pytest.mark.parametrize("name", NUMBERS_GO_IN)
 @pytest.mark.parametrize("array", KINDS.values(), ids=KINDS)
 def test_arrays_of_anything_but_numbers_are_refused(name, array):
-    with pytest.raises(TypeError, match=rf"{re.escape(str(array.dtype))} data .*; expected numbers"):
+    with pytest.raises(TypeError, match=rf"{re.escape(str(array.dtype))} data .*; expected real numbers"):
         ARRAYS_GO_IN[name](array)
 
 

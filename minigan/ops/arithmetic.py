@@ -33,7 +33,7 @@ def multiply(a: Any, b: Any) -> Tensor:
 def divide(a: Any, b: Any) -> Tensor:
     """a / b, elementwise; integers are divided as float32."""
     a, b = operands("divide", a, b)
-    if a.dtype.kind not in "fc":
+    if a.dtype.kind != "f":
         a, b = a.astype("float32"), b.astype("float32")
     return record("divide", a.data / b.data, (a, lambda g, y: g / b), (b, lambda g, y: -g * y / b))  # -a / b^2 = -y / b
 

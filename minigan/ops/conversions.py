@@ -15,12 +15,12 @@ def astype(x: Tensor, dtype: Any) -> Tensor:
     try:
         if x.dtype == dtype:
             return x
-        if x.dtype.kind == "c" and numpy.dtype(dtype).kind != "c":
-            raise TypeError(f"astype: {x.dtype} does not become {dtype}: its imaginary part would be lost")
+        if numpy.dtype(dtype).kind not in "fiub":
+            raise TypeError("there are real numbers and booleans alone")
         data = x.data.astype(dtype)
     except (TypeError, ValueError) as error:
         raise TypeError(f"astype: dtype is {dtype!r}; expected one such as 'float32' ({error})") from error
-    return record("astype", data, (x, lambda g, y: g)) if data.dtype.kind in "fc" else Tensor._of(data)
+    return record("astype", data, (x, lambda g, y: g)) if data.dtype.kind == "f" else Tensor._of(data)
 
 
 def to(x: Tensor, name: str) -> Tensor:

@@ -37,7 +37,7 @@ def signed(name: str, x: Tensor) -> Tensor:
 def floating(name: str, x: Any) -> Tensor:
     """The argument of an op that needs a float, such as exp; integers become float32."""
     x = x if isinstance(x, Tensor) else tensors(name, x)[0]
-    return x if x._data.dtype.kind in "fc" else x.astype("float32")
+    return x if x._data.dtype.kind == "f" else x.astype("float32")
 
 
 def operands(name: str, a: Any, b: Any, widen: bool = True) -> tuple[Tensor, Tensor]:
@@ -89,7 +89,7 @@ def tensors(name: str, *values: Any, widen: bool = False) -> list[Tensor]:
 def _common_dtype(name: str, strong: list, weak: list) -> Any:
     """The dtype that numbers, integers and booleans take beside the others; None where each keeps its own."""
     dtypes = [v.dtype for v in strong]
-    floats = [d for d in dtypes if d.kind in "fc"]
+    floats = [d for d in dtypes if d.kind == "f"]
     if floats:
         return max(floats, key=lambda d: d.itemsize)
     kinds = {"i" if type(v) is int else _as_tensor(name, v, None, None).dtype.kind for v in weak}
@@ -110,11 +110,11 @@ def _as_tensor(name: str, value: Any, dtype: Any, like: Tensor | None) -> Tensor
                 f"{name}: {most} is too large for int64, in which signed integers are computed; pass floats instead"
             )
     if isinstance(value, Tensor):
-        return value if value.dtype.kind in "fc" else value.astype(dtype)
+        return value if value.dtype.kind == "f" else value.astype(dtype)
     try:
         if like is not None and dtype is not None and isinstance(value, int | float):
             return Tensor._of(backend.constant(value, dtype, like._data))
-        return Tensor(value, dtype=None if backend.is_array(value) and value.dtype.kind in "fc" else dtype)
+        return Tensor(value, dtype=None if backend.is_array(value) and value.dtype.kind == "f" else dtype)
     except OverflowError as error:
         raise ValueError(f"{name}: {value} is too large for {dtype}") from error
     except (TypeError, ValueError) as error:

@@ -179,7 +179,7 @@ def _put(g: Tensor, index: Any, shape: tuple[int, ...]) -> Tensor:
 
 def _holds(dtype: numpy.dtype, value: float) -> bool:
     """Whether an array of this dtype can hold exactly this number. uint8 can hold 255, but neither -1 nor 0.5."""
-    if dtype.kind in "fc":
+    if dtype.kind == "f":
         return True
     least, most = (0, 1) if dtype.kind == "b" else (numpy.iinfo(dtype).min, numpy.iinfo(dtype).max)
     return least <= value <= most and value % 1 == 0

@@ -169,7 +169,7 @@ def test_numbers_lists_and_numpys_arrays_are_moved_to_the_current_backend(device
 
 @pytest.mark.parametrize("data", ["abc", [None], ["a", "b"], object()])
 def test_what_is_no_number_is_refused_as_under_numpy(data, device):
-    with backend.using("cupy"), pytest.raises(TypeError, match="expected numbers"):
+    with backend.using("cupy"), pytest.raises(TypeError, match="expected real numbers"):
         Tensor(data)
 
 

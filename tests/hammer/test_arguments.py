@@ -236,7 +236,6 @@ TENSORS = {
     "scalar tensor": lambda: Tensor(0.5),
     "empty tensor": lambda: Tensor(np.zeros((0, 3), np.float32)),
     "nan tensor": lambda: Tensor([float("nan")] * 3, requires_grad=True),
-    "complex tensor": lambda: Tensor(np.ones(3, np.complex128)),
     "float16 tensor": lambda: Tensor(np.ones(3, np.float16), requires_grad=True),
 }
 

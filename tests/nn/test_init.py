@@ -109,7 +109,7 @@ def test_layers_that_are_given_one_array_do_not_share_it(name):
         (lambda shape: np.ones(shape, int), ValueError, "weight_init returned int64 .*; expected floats of shape"),
         (lambda shape: np.full(shape, np.nan), ValueError, "weight_init returned a nan or an infinity"),
         (lambda shape: np.full(shape, np.inf), ValueError, "weight_init returned a nan or an infinity"),
-        (lambda shape: None, TypeError, "expected numbers"),
+        (lambda shape: None, TypeError, "expected real numbers"),
         (lambda shape: np.ma.ones(shape), TypeError, "masked array"),
     ],
     ids=["shape", "dtype", "nan", "inf", "None", "masked"],
