@@ -6,7 +6,7 @@ from minigan import backend, checks, random_numbers
 from minigan.backend import Array, fused
 from minigan.ops.elementwise import exp, minimum
 from minigan.ops.operands import axes_of, floating, linear
-from minigan.ops.reductions import count, logsumexp, sum
+from minigan.ops.reductions import count, largest, log_sum_exp, sum
 from minigan.tensor import Tensor, record
 
 
@@ -132,5 +132,5 @@ def log_softmax(x: Any, axis: int = -1) -> Tensor:
     x = floating("log_softmax", x)
     axes = axes_of("log_softmax", x, axis)
     count("log_softmax", x, axes)
-    x = x - x.data.max(axes, keepdims=True)  # changes no result, as a constant for each row; near 0, floats are finer
-    return x - logsumexp(x, axes, keepdims=True)
+    x = x - largest(x, axes)  # changes no result, as a constant for each row; near 0, floats are finer
+    return x - log_sum_exp(x, axes)

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from minigan import checks
+from minigan.backend import Array
 from minigan.ops.elementwise import exp, where
 from minigan.ops.operands import axes_of, axis_of, floating, operand, wide
 from minigan.tensor import Tensor, record
@@ -108,18 +109,25 @@ def norm(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 
 def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """log(sum(exp(x))) over axes, without overflow: the largest element is taken out first. d/dx = exp(x - y)."""
+    """log(sum(exp(x))) over axes, without overflow: the largest element is taken out first. d/dx = softmax(x)."""
     x = floating("logsumexp", x)
     axes = axes_of("logsumexp", x, axis)
     count("logsumexp", x, axes)
+    top = largest(x, axes)
+    y = log_sum_exp(x - top, axes) + top
+    return y if keepdims else y.squeeze(axes)
+
+
+def largest(x: Tensor, axes: tuple[int, ...]) -> Array:
+    """The largest element of each sum: a constant that can be taken out. Infinite ones stay."""
     top = x.data.max(axes, keepdims=True)
-    top = x.xp.where(x.xp.isfinite(top), top, 0)  # all -inf: the sum is 0 and its log -inf
-    with_axes = x.xp.log(x.xp.exp(x.data - top).sum(axes, keepdims=True)) + top
+    return x.xp.where(x.xp.isfinite(top), top, 0)
 
-    def derivative(g, y):
-        return _spread(g, x, axes) * exp(x - y.reshape(_kept_shape(x, axes)))
 
-    return record("logsumexp", with_axes if keepdims else with_axes.squeeze(axes), (x, derivative))
+def log_sum_exp(x: Tensor, axes: tuple[int, ...]) -> Tensor:
+    """log(sum(exp(x))) of numbers of which the largest is 0, with reduced axes of size 1. d/dx = exp(x - y)."""
+    data = x.xp.log(x.xp.exp(x.data).sum(axes, keepdims=True))
+    return record("logsumexp", data, (x, lambda g, y: _spread(g, x, axes) * exp(x - y)))
 
 
 # --- what the reductions share ------------------------------------------------------------------------------------------

@@ -222,3 +222,9 @@ def test_logsumexp_takes_minus_infinity_as_nothing():
     y = mg.logsumexp(x)
     assert y.item() == 0
     np.testing.assert_array_equal(mg.grad(y, x)[0].numpy(), [0, 1])
+
+
+@pytest.mark.parametrize(("dtype", "value"), [("float16", 6e4), ("float32", 1e6), ("float64", 1e17)])
+def test_the_gradient_of_logsumexp_does_not_go_by_the_digits_that_large_numbers_lose(dtype, value):
+    x = mg.Tensor(np.full(4, value, dtype), requires_grad=True)
+    np.testing.assert_allclose(mg.grad(mg.logsumexp(x), x)[0].numpy(), 0.25, rtol=1e-3)
