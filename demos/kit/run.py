@@ -108,7 +108,9 @@ def start(options: Options, argv: Sequence[str] | None, name: str, settings: Any
     memory.keep()  # the same large arrays come and go with every step of a training
     argv = sys.argv[1:] if argv is None else argv
     args = options.parse_args(argv)
-    if args.record and (changed := [name for name in vars(args) if name not in FREE and given(options, args, name)]):
+    changed = [name for name in vars(args) if name not in FREE and given(options, args, name)]
+    args.usual = set(changed) <= {"seed", "quick"}
+    if args.record and changed:
         options.error(f"--record: of a full run by the default options, without --{', --'.join(changed)}")
     try:
         backend.use(args.backend)
