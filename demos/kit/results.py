@@ -58,14 +58,18 @@ def checksum(summary: dict[str, Any]) -> str:
 
 def found_of(name: str) -> Callable[[dict[str, Any]], str]:
     """`found(metrics)` of a demo's module, which says its figures in Markdown. Raises ValueError where there is none."""
-    files = list(FOLDER.parent.glob(f"*/{name}.py"))
-    if not files:
+    from demos.__main__ import chapter_of, clashes, names  # not above: it imports this module
+
+    if name not in names():
         return lambda metrics: ""  # the program is not in a chapter, so README has no row for it
-    found = getattr(importlib.import_module(f"demos.{files[0].parent.name}.{name}"), "found", None)
+    if name in (same := clashes()):
+        raise ValueError(same[name])
+    module = importlib.import_module(f"demos.{chapter_of(name)}.{name}")
+    found = getattr(module, "found", None)
     try:
         inspect.signature(found).bind({})
     except TypeError:
-        raise ValueError(f"{files[0]} needs found(m): a sentence about the figures m, a dict by their names") from None
+        raise ValueError(f"{module.__file__} needs found(m): a sentence about the figures m, a dict by their names") from None
     return found
 
 

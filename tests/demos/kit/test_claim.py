@@ -194,7 +194,8 @@ def mine(tmp_path, monkeypatch):
     """Runs a demo of one's own, with these words, and returns its summary, if it has one."""
     monkeypatch.undo()
     (tmp_path / "own" / "some").mkdir(parents=True)
-    monkeypatch.setattr(results, "FOLDER", tmp_path / "own" / "results")
+    monkeypatch.setattr("demos.__main__.FOLDER", tmp_path / "own")
+    monkeypatch.setattr("demos.__main__.CHAPTERS", {"some": (), "other": ()})
     monkeypatch.setattr("demos.__path__", [*demos.__path__, str(tmp_path / "own")])
 
     def call(words, *options):
@@ -218,6 +219,15 @@ def test_a_demo_without_words_for_its_figures_is_refused_before_it_trains(mine, 
     said = "mine.py needs found(m): a sentence about the figures m, a dict by their names\n"
     assert capsys.readouterr().err.endswith(said)
     assert not list((tmp_path / "out").iterdir())
+
+
+def test_of_two_demos_with_one_name_none_speaks_for_the_other(mine, tmp_path, capsys):
+    (tmp_path / "own" / "other").mkdir()
+    (tmp_path / "own" / "other" / "mine.py").write_text(DEMO)
+    with pytest.raises(SystemExit) as end:
+        mine("def found(m): return ''")
+    assert end.value.code == 2
+    assert capsys.readouterr().err == "demos/some/mine.py and demos/other/mine.py have the same name: rename one\n"
 
 
 @pytest.mark.parametrize("options", [("--quick",), ()])
