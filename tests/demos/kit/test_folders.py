@@ -2,6 +2,7 @@
 
 import re
 import signal
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pytest
@@ -74,6 +75,7 @@ def test_a_run_moves_an_earlier_one_aside_unless_both_are_quick_ones_in_their_ow
     if now:
         assert files_of(tmp_path / now) == before
     else:
+        assert out == Path("runs/quick/some_demo")
         assert not list(tmp_path.rglob("earlier"))
     moved = now not in (None, HERE)
     assert capsys.readouterr().err == (f"{out} had the results of an earlier run: they are now in {now}\n" if moved else "")
