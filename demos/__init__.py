@@ -4,11 +4,20 @@ import os
 import sys
 from pathlib import Path
 
+from demos.kit import console
+
+console.open_streams()
+
 # What the demos print has a few letters that not every terminal or pipe can show (LC_ALL=C knows ASCII alone), and a folder's
 # name may be no text at all. A "?" instead of a letter is better than a traceback instead of the results.
 # (Python itself sees to sys.stderr.)
 if hasattr(sys.stdout, "reconfigure"):  # a notebook's has no encoding
     sys.stdout.reconfigure(errors="replace")
+
+if sys.argv[0] == "-m":  # python -m demos ...: a command, not another program that imports a demo
+    sys.stdout = sys.__stdout__ = console.Unread.of(sys.stdout)
+    sys.stderr = sys.__stderr__ = console.Unread.of(sys.stderr)
+    sys.excepthook = console.excepthook
 
 # The demos' matrices are small: a second BLAS thread gains little, and where anything else runs beside it, the two spend
 # their time waiting for each other. NumPy reads this when it is first imported, which is after this line.

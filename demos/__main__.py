@@ -2,6 +2,7 @@
 
     python -m demos                   the list
     python -m demos NAME [options]    run one demo; --quick: in seconds; --help: its options
+                                      results: runs/NAME, of a quick run runs/quick/NAME
     python -m demos all [options]     run all of them, one after the other; --help: the options
     python -m demos sweep NAME        run one with many settings and seeds; --help: how
     python -m demos tour              six steps from x * x to a GAN's step, each with its trace; see demos/tour.ipynb
@@ -18,7 +19,6 @@ For names that the Tab key completes, give bash a command of its own for the dem
 
 import argparse
 import ast
-import errno
 import importlib
 import json
 import signal
@@ -29,7 +29,10 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
+from types import ModuleType
+from typing import NoReturn
 
+from demos.kit import console, folders
 from demos.kit.results import summary_of
 
 FOLDER = Path(__file__).parent
@@ -51,11 +54,18 @@ CHAPTERS = {  # in the lectures' order, from a network's gradients to attacks; w
     "checking": ("engines",),
     "performance": ("speed",),
 }
+COMMANDS = ("all", "sweep", "tour", "lab", "ranks", "names", "readme")  # names that no demo can have
 
 
 def main(argv: Sequence[str] = ()) -> None:
     """List the demos, run one, or run them all."""
-    match list(argv):
+    with console.errors_in_one_line(argv):
+        run(list(argv))
+
+
+def run(argv: list[str]) -> None:
+    """The command."""
+    match argv:
         case []:
             print_list()
         case ["-h" | "--help"]:
@@ -74,34 +84,37 @@ def main(argv: Sequence[str] = ()) -> None:
         case ["readme"]:
             write_readme()
         case ["-h" | "--help" | "names" | "readme" as command, *rest]:
-            print(f"python -m demos {command} takes nothing more; {' '.join(rest)} is too much", file=sys.stderr)
-            raise SystemExit(2)
+            refuse(f"python -m demos {command} takes nothing more; {' '.join(rest)} is too much")
         case ["all", *options]:
             run_all(options)
-        case [name, *options] if name in names():
-            run_one(name, options)
-        case [name, *_]:
-            print(unknown(name), file=sys.stderr)
-            raise SystemExit(2)
+        case [name, *options]:
+            module_of(name).main(options)
 
 
-def run_one(name: str, options: Sequence[str]) -> None:
-    """Run a demo. Where its pictures do not fit on the disk, what it has learnt is in its checkpoint."""
+def module_of(name: str) -> ModuleType:
+    """Import a demo. If it does not exist or cannot be read, the program ends with one line."""
+    if name not in names():
+        refuse(unknown(name))
+    if name in (same := clashes()):
+        refuse(same[name])
+    file = FOLDER / chapter_of(name) / f"{name}.py"
     try:
-        importlib.import_module(f"demos.{chapter_of(name)}.{name}").main(options)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        from demos.kit.run import goes_on
+        parsed(file)
+    except ValueError as error:
+        refuse(f"{file} cannot be read: {error}")
+    if missing := console.missing_packages():
+        raise SystemExit(missing)
+    return importlib.import_module(f"demos.{chapter_of(name)}.{name}")
 
-        raise SystemExit(
-            f"{error.strerror}; with more room, this goes on: {goes_on(f'python -m demos {name}', options)}"
-        ) from None
+
+def refuse(line: str) -> NoReturn:
+    """End the program with this line and status 2."""
+    raise console.ended(line, 2)
 
 
 def unknown(name: str) -> str:
     """What to say to a name that no demo has, on one line."""
-    *others, last = get_close_matches(name, [*names(), "all", "sweep", "tour", "lab", "ranks", "names", "readme"]) or [""]
+    *others, last = get_close_matches(name, [*names(), *COMMANDS]) or [""]
     advice = f"did you mean {', '.join(others)}{' or ' if others else ''}{last}?" if last else "python -m demos lists them"
     return f"there is no demo {name!r}; {advice}"
 
@@ -110,13 +123,13 @@ def unknown(name: str) -> str:
 
 
 def names() -> list[str]:
-    """All demos, chapter by chapter."""
-    return [name for chapter in CHAPTERS for name in demos_in(chapter)]
+    """All demos, chapter by chapter; once each."""
+    return list(dict.fromkeys(name for chapter in CHAPTERS for name in demos_in(chapter)))
 
 
 def demos_in(chapter: str) -> list[str]:
     """The demos of a chapter: its files with a function main(argv). Those that CHAPTERS does not know come last."""
-    found = {path.stem for path in (FOLDER / chapter).glob("*.py") if has_main(path)}
+    found = {path.stem for path in (FOLDER / chapter).glob("*.py") if is_demo(path)}
     return [name for name in CHAPTERS[chapter] if name in found] + sorted(found - set(CHAPTERS[chapter]))
 
 
@@ -125,19 +138,52 @@ def chapter_of(name: str) -> str:
     return next(chapter for chapter in CHAPTERS if name in demos_in(chapter))
 
 
-def has_main(path: Path) -> bool:
-    """Whether the file is a demo, not a part of one."""
-    return "\ndef main(argv" in path.read_text(encoding="utf-8")
+def is_demo(path: Path) -> bool:
+    """Whether it is a demo: not a part of one, not a folder, not an editor's. If it cannot be opened, it may be one."""
+    if not path.stem.isidentifier() or not path.is_file():
+        return False
+    try:
+        return b"\ndef main(argv" in path.read_bytes()
+    except FileNotFoundError:  # it has just been removed
+        return False
+    except OSError:
+        return True
+
+
+def clashes() -> dict[str, str]:
+    """For each name that two demos have, or a demo and a command: one line that names both."""
+    having: dict[str, list[str]] = {name: [f"the command {name}"] for name in COMMANDS}
+    for chapter in CHAPTERS:
+        for name in demos_in(chapter):
+            having.setdefault(name, []).append(f"demos/{chapter}/{name}.py")
+    return {
+        name: f"{' and '.join(places)} have the same name: rename one" for name, places in having.items() if len(places) > 1
+    }
+
+
+def parsed(path: Path) -> ast.Module:
+    """The syntax tree of a file. Raises ValueError with one line if Python cannot read it."""
+    try:
+        return ast.parse(path.read_bytes())
+    except SyntaxError as error:
+        raise ValueError(f"line {error.lineno}: {error.msg}" if error.lineno else error.msg) from None
+    except OSError as error:
+        raise ValueError(error.strerror) from None
+    except (MemoryError, RecursionError):
+        raise ValueError("too many brackets") from None
 
 
 def docstring(path: Path) -> str:
     """A file's docstring, read from its text: `python -OO` keeps none in __doc__."""
-    return ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    return ast.get_docstring(parsed(path)) or "(without a description)"
 
 
 def described(path: Path) -> tuple[str, str]:
     """The first line of a file's docstring, and its paragraph Slide: "sentence" (lecture), on one line."""
-    paragraphs = docstring(path).split("\n\n")
+    try:
+        paragraphs = docstring(path).split("\n\n")
+    except ValueError as error:
+        return f"cannot be read: {error}", ""
     slides = [" ".join(p.split()).removeprefix("Slide: ") for p in paragraphs if p.startswith("Slide: ")]
     return paragraphs[0].splitlines()[0], slides[0] if slides else ""
 
@@ -156,6 +202,8 @@ def print_list() -> None:
             print(f"  {name:<24} {first}")
             if slide:
                 print(f"  {'':<24} {slide}")
+    for line in clashes().values():
+        print(line, file=sys.stderr)
 
 
 def write_readme() -> None:
@@ -177,53 +225,87 @@ TIMINGS = "speed"  # nothing may run beside it
 
 def run_all(argv: Sequence[str]) -> None:
     """Run each demo in a process of its own, go on where one fails, and put everything on one page."""
-    from demos.kit.jobs import cores  # here, not above: the list needs no packages
+    if missing := console.missing_packages():
+        raise SystemExit(missing)
+    from demos.kit import index_page  # here, not above: the list needs no packages
+    from demos.kit.jobs import cores
     from demos.kit.progress import progress
-    from demos.kit.run import Options, goes_on, positive_number, seed_number
+    from demos.kit.run import Options, goes_on, path_option, positive_number, seed_number
 
     options = Options(prog="python -m demos all", description="Run all demos, several side by side.")
     options.add_argument("--quick", action="store_true", help="each in seconds")
-    options.add_argument("--out", type=Path, default=Path("runs"), help="folder for the results (default: runs)")
+    options.add_argument("--out", type=path_option, help="folder for the results (default: runs; quick: runs/quick)")
     options.add_argument("--seed", type=seed_number, default=0, help="of all random numbers (default: 0)")
     options.add_argument("--jobs", type=positive_number, default=cores(), help="demos side by side (default: the cores)")
     options.add_argument("--format", choices=["png", "svg", "pdf"], default="png", help="of the pictures (default: png)")
     options.add_argument("--record", action="store_true", help="put the results among those that README is made from")
     options.add_argument("--resume", action="store_true", help="go on with what was stopped; what is finished is not repeated")
     args = options.parse_args(argv)
+    args.out = args.out or folders.default_folder(args.quick)
     if args.record and (args.quick or args.seed):
         options.error("--record: of full runs by the default options, without --quick, --seed")
+    for line in clashes().values():
+        options.error(line)
+    them = names()
+    chapters = entries(them, args)  # now, because files may appear or disappear while the demos run
     try:
-        args.out.mkdir(parents=True, exist_ok=True)
+        lock = folders.open_folder(args.out)
+        if moved := make_room(them, args):
+            print(f"earlier runs of {moved} demos are now in {args.out / 'NAME' / folders.EARLIER}", file=sys.stderr)
     except OSError as error:
-        options.error(f"--out {args.out}: {error.strerror}")
-    statuses: dict[str, int] = {}
-    with progress(total=len(names()), unit="demo") as bar:
-        try:
-            for name, status in side_by_side(args):
+        options.error(f"--out {args.out}: {error.strerror or error}")
+    statuses: dict[str, int | str] = {}
+    try:
+        with progress(total=len(them), unit="demo") as bar:
+            for name, status in side_by_side(them, args):
                 statuses[name] = status
                 bar.update()
                 if status:
                     bar.write(f"{name}: {verdict(args.out / name, status)}")
-        except KeyboardInterrupt:
-            bar.close()
-            print(f"stopped; this goes on: {goes_on(options.prog, argv)}", file=sys.stderr)
-            raise SystemExit(130) from None
-    print_verdicts(args.out, statuses)
-    print(f"\nEverything is on one page: {write_page(args)}")
-    if failed := [name for name in names() if statuses[name]]:
-        raise SystemExit(f"{len(failed)} of {len(names())} demos failed: {', '.join(failed)}")
+    except KeyboardInterrupt:
+        print(f"stopped; this goes on: {goes_on(options.prog, argv)}", file=sys.stderr)
+        raise SystemExit(130) from None
+    finally:
+        folders.close_folder(lock)
+    print_verdicts(args.out, statuses, them)
+    print(f"\nEverything is on one page: {index_page.write(args.out, chapters, args.seed, args.quick)}")
+    if failed := [name for name in them if statuses[name]]:
+        raise SystemExit(f"{len(failed)} of {len(them)} demos failed: {', '.join(failed)}")
 
 
-def side_by_side(args: argparse.Namespace) -> Iterator[tuple[str, int]]:
-    """(name, exit status) of each demo as it ends. What took longest when it was recorded begins first."""
-    waiting = sorted(names(), key=lambda name: (name == TIMINGS, -recorded_seconds(name)))
+def make_room(them: Sequence[str], args: argparse.Namespace) -> int:
+    """Before the first demo begins, move aside all earlier runs that are not resumed, and the page. Returns how many runs."""
+    moved = 0
+    for name in them:
+        out = args.out / name
+        if not out.is_dir() or (args.resume and (out / "checkpoint.npz").exists()):
+            continue
+        with suppress(OSError):  # another run is writing to it: the demo will print that
+            lock = folders.open_folder(out)
+            try:
+                if left := folders.left_by_a_run(out):
+                    left |= folders.named(out, [folders.LOG])
+                moved += folders.make_room(out, name, args.quick, left) is not None
+            finally:
+                folders.close_folder(lock)
+    if not args.resume and args.out != folders.default_folder(True) and (args.out / "index.html").exists():
+        folders.move_aside(args.out, [args.out / "index.html"])
+    return moved
+
+
+def side_by_side(them: Sequence[str], args: argparse.Namespace) -> Iterator[tuple[str, int | str]]:
+    """(name, exit status or error) of each demo as it ends. What took longest when it was recorded begins first."""
+    waiting = sorted(them, key=lambda name: (name == TIMINGS, -recorded_seconds(name)))
     running: dict[str, subprocess.Popen] = {}
     try:
         with ends_as_ctrl_c():
             while waiting or running:
                 while waiting and len(running) < args.jobs and not (waiting[0] == TIMINGS and running):
                     name = waiting.pop(0)
-                    running[name] = begin(command(name, args.out / name, args), args.out / name)
+                    try:
+                        running[name] = begin(command(name, args.out / name, args), args.out / name)
+                    except OSError as error:
+                        yield name, f"{error}"
                 for name in [name for name, process in running.items() if process.poll() is not None]:
                     yield name, running.pop(name).returncode
                 time.sleep(LOOK)
@@ -265,8 +347,10 @@ def begin(command: list[str], out: Path) -> subprocess.Popen:
         return subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, process_group=0)
 
 
-def verdict(out: Path, status: int) -> str:
+def verdict(out: Path, status: int | str) -> str:
     """What became of a demo, in words."""
+    if isinstance(status, str):
+        return f"failed: {status}"
     holds = summary_of(out).get("holds", {})
     broken = [name for name, held in holds.items() if not held]
     if status and not broken:
@@ -276,25 +360,23 @@ def verdict(out: Path, status: int) -> str:
     return f"{len(holds)} of {len(holds)} hold" if holds else "nothing to judge"
 
 
-def print_verdicts(out: Path, statuses: dict[str, int]) -> None:
+def print_verdicts(out: Path, statuses: dict[str, int | str], them: Sequence[str]) -> None:
     """A table: each demo, its seconds, and what held."""
     print(f"\n{'demo':<22} {'seconds':>8}  verdict")
-    for name in names():
+    for name in them:
         seconds = summary_of(out / name).get("seconds")
         print(f"{name:<22} {'-' if seconds is None else f'{seconds:.0f}':>8}  {verdict(out / name, statuses[name])}")
 
 
-def write_page(args: argparse.Namespace) -> Path:
-    """index.html, chapter by chapter."""
-    from demos.kit import index_page
-
+def entries(them: Collection[str], args: argparse.Namespace) -> dict[str, list[tuple[str, str, str, str]]]:
+    """The page's chapters: for each demo its name, first line, slide and command."""
     options = " --quick" * args.quick + f" --seed {args.seed}" * bool(args.seed)
     chapters = {}
     for chapter in CHAPTERS:
-        here = [name for name in demos_in(chapter) if name in names()]
-        entries = [(n, *described(FOLDER / chapter / f"{n}.py"), f"python -m demos {n}{options}") for n in here]
-        chapters[described(FOLDER / chapter / "__init__.py")[0]] = entries
-    return index_page.write(args.out, chapters, args.seed, args.quick)
+        here = [name for name in demos_in(chapter) if name in them]
+        about = [(n, *described(FOLDER / chapter / f"{n}.py"), f"python -m demos {n}{options}") for n in here]
+        chapters[described(FOLDER / chapter / "__init__.py")[0]] = about
+    return chapters
 
 
 @contextmanager

@@ -23,8 +23,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import minigan as mg
+from demos.kit.folders import close_folder, default_folder, make_room, named, open_folder
 from demos.kit.jobs import cores
-from demos.kit.run import Options, seed_number
+from demos.kit.run import Options, path_option, seed_number
 from demos.kit.style import FAKE, MARKERS, OTHERS, REAL, pale, save, slide, title
 from minigan import data, games, memory, nn, optim
 
@@ -33,6 +34,7 @@ NETWORKS = {
     "10 Gbit/s": (1e10 / 8, 20e-6),
     "100 Gbit/s": (1e11 / 8, 2e-6),
 }  # bytes/s, latency in s
+FILES = ("table.md", "ranks.json", "ranks.png")
 RANKS = (1, 2, 4, 8, 16, 32, 64)  # of the model
 ENOUGH = 1.2  # a doubling of the ranks that makes it less faster than this does not pay
 COLOURS = dict(zip(NETWORKS, (FAKE, OTHERS[0], REAL), strict=True))
@@ -65,19 +67,26 @@ def models(quick: bool) -> dict[str, Model]:
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure on all ranks; rank 0 prints, writes and draws."""
     options = Options(prog="python -m demos ranks", description="Where several ranks pay; run it by mpiexec.")
-    options.add_argument("--out", type=Path, default=Path("runs/ranks"), help="folder for the results (default: runs/ranks)")
+    options.add_argument("--out", type=path_option, help="for the results (default: runs/ranks; quick: runs/quick/ranks)")
     options.add_argument("--quick", action="store_true", help="small networks, in seconds")
     options.add_argument("--seed", type=seed_number, default=0, help="of all random numbers (default: 0)")
     args = options.parse_args(argv)
+    args.out = args.out or default_folder(args.quick) / "ranks"
     memory.keep()
     mg.seed(args.seed)
     comm = world()
+    first = comm is None or comm.rank == 0
+    try:
+        lock = open_folder(args.out) if first else None
+    except OSError as error:
+        options.error(f"--out {args.out}: {error.strerror or error}")
     repeats = 3 if args.quick else 9
     found = {name: measured(model, comm, repeats) for name, model in models(args.quick).items()}
-    if comm is None or comm.rank == 0:
+    if first:
         for each in found.values():
             each["model"] = modelled(each)
         write(args, found, comm.size if comm else 1)
+    close_folder(lock)
 
 
 def world() -> Any:
@@ -187,8 +196,8 @@ def last_that_pays(ups: Sequence[float]) -> int:
 
 
 def write(args: Any, found: dict[str, Any], size: int) -> None:
-    """table.md, ranks.json and ranks.png; the table is printed, too."""
-    args.out.mkdir(parents=True, exist_ok=True)
+    """table.md, ranks.json and ranks.png, as FILES has them; the table is printed, too."""
+    make_room(args.out, "ranks", args.quick, named(args.out, FILES))
     text = table(found, size)
     print(text)
     (args.out / "table.md").write_text(text + "\n", encoding="utf-8")

@@ -4,9 +4,9 @@
     python -m demos sweep gan --set betas=0,0.9 --set betas=0.5,0.9     values with commas of their own: one --set for each
     mpiexec -n 8 python -m mpi4py.futures -m demos sweep gan ...        on eight ranks, of which seven play
 
-Every run is the demo's own, without pictures, in a folder below --out. Options that do not stand here are the demo's: --quick,
---steps 500, --data grid. With --resume, what is finished is not repeated: after a break, and with more values, more seeds, or
-another --figure.
+Every run is the demo's own, without pictures, in a folder below --out (runs/sweep_NAME, of quick runs runs/quick/sweep_NAME).
+Options that do not stand here are the demo's: --quick, --steps 500, --data grid. With --resume, what is finished is not
+repeated: after a break, and with more values, more seeds, or another --figure.
 """
 
 import argparse
@@ -14,7 +14,6 @@ import csv
 import importlib
 import itertools
 import json
-import os
 import re
 import shlex
 import signal
@@ -23,22 +22,25 @@ import textwrap
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from demos.__main__ import chapter_of, names, unknown
+from demos.__main__ import module_of
 from demos.kit import checkpoints, executors, results, settings, style
 from demos.kit.comparing import HURTS, NOTHING, compare, interval
+from demos.kit.console import ended, errors_in_one_line
+from demos.kit.folders import close_folder, default_folder, make_room, named, open_folder
 from demos.kit.jobs import cores
 from demos.kit.progress import progress
-from demos.kit.run import Options, goes_on, open_folder, positive_number, seed_number
+from demos.kit.run import Options, goes_on, path_option, positive_number, seed_number
 
 BETTER = {"at least": "higher", "at most": "lower"}  # how what is expected of a figure begins -> which are better
 LETTERS = 100  # that have room beside each other below the panels
+FILES = ("sweep.json", "sweep.csv", "sweep.png", "table.txt", "*_seed=*")  # of a sweep; other folders may be there, too
 Point = tuple[str, ...]  # a value for each setting, as --set takes it
 
 
@@ -57,14 +59,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     options.add_argument("--seeds", type=positive_number, default=4, help="how many for each setting (default: 4)")
     options.add_argument("--seed", type=seed_number, default=0, help="the first (default: 0)")
     options.add_argument("--figure", help="to compare the settings by (default: the demo's first that has a bound)")
-    options.add_argument("--out", type=Path, help="folder for the results (default: runs/sweep_NAME)")
+    options.add_argument("--out", type=path_option, help="folder for the results (default: runs/sweep_NAME)")
     options.add_argument("--jobs", type=positive_number, default=cores(), help="runs side by side (default: the cores)")
     options.add_argument("--resume", action="store_true", help="do not repeat what is finished")
     argv = sys.argv[1:] if argv is None else list(argv)
     args, rest = options.parse_known_args(argv)
-    module = module_of(options, args.demo)
+    module = module_of(args.demo)
+    if not is_dataclass(getattr(module, "Settings", None)):
+        options.error(f"{module.__file__} has no dataclass Settings, whose fields --set could change")
     grid = grid_of(options, module.Settings, args.set)
-    args.out = args.out or Path("runs") / f"sweep_{args.demo}"
+    args.out = args.out or default_folder("--quick" in rest) / f"sweep_{args.demo}"
     lock = folder_of(options, args, rest)
     seeds = range(args.seed, args.seed + args.seeds)
     points = list(itertools.product(*grid.values()))
@@ -74,20 +78,18 @@ def main(argv: Sequence[str] | None = None) -> None:
         play_all(runs, module.__name__, grid, rest, args, command)
     except KeyboardInterrupt:
         raise SystemExit(f"stopped; this goes on: {command}") from None
+    except RefusedError as error:
+        raise ended(f"{error}", 2) from None
     finally:
-        if lock is not None:
-            os.close(lock)
-    show(args, grid, points, {run: results.summary_of(args.out / name) for name, run in runs.items()})
+        close_folder(lock)
+    found = {run: results.summary_of(args.out / name) for name, run in runs.items()}
+    show(args, grid, points, found)
+    if failed := [name for name, run in runs.items() if not found[run]]:
+        where = f"see {args.out}/NAME/output.txt of {', '.join(failed)}"
+        raise SystemExit(f"{len(failed)} of {len(runs)} runs failed: {where}")
 
 
 # --- what to play ---------------------------------------------------------------------------------------------------------
-
-
-def module_of(options: Options, name: str) -> Any:
-    """The demo."""
-    if name not in names():
-        options.error(unknown(name))
-    return importlib.import_module(f"demos.{chapter_of(name)}.{name}")
 
 
 def grid_of(options: Options, kind: type, assignments: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
@@ -98,9 +100,9 @@ def grid_of(options: Options, kind: type, assignments: Sequence[tuple[str, str]]
             options.error(f"--set {name}={text}: there is no such setting; there are {', '.join(kinds)}")
         for part in [text] if settings.has_commas(kinds[name]) else text.split(","):
             try:
-                value = settings.written(settings.value_of(part, kinds[name]))
+                value = settings.written(settings.checked(part, name, kinds[name]))
             except ValueError:
-                options.error(f"--set {name}={text}: {part!r}: expected {settings.described(kinds[name])}")
+                options.error(f"--set {name}={text}: {part!r}: expected {settings.described(kinds[name], name)}")
             if value in grid.setdefault(name, []):
                 options.error(f"--set {name}={text}: {value} comes twice")
             grid[name].append(value)
@@ -119,9 +121,9 @@ def folder_of(options: Options, args: argparse.Namespace, rest: list[str]) -> in
     except (OSError, ValueError) as error:
         options.error(f"--out {args.out}: {getattr(error, 'strerror', None) or error}")
     if not args.resume and before is not None:
-        for pattern in ("summary.json", "checkpoint*.npz"):  # of its runs: other folders may lie beside theirs
-            for left_over in args.out.glob(f"*_seed=*/{pattern}"):
-                left_over.unlink()
+        there = make_room(args.out, f"sweep_{args.demo}", "--quick" in rest, named(args.out, FILES))
+        if there:
+            print(f"{args.out} had the results of an earlier sweep: they are now in {there}", file=sys.stderr)
     file.write_text(json.dumps(whole) + "\n", encoding="utf-8")
     return lock
 
@@ -135,13 +137,17 @@ def name_of(grid: Mapping[str, Any], point: Point, seed: int) -> str:
 # --- the runs -------------------------------------------------------------------------------------------------------------
 
 
+class RefusedError(Exception):
+    """The demo refuses the options of a run. The sweep ends with the demo's words."""
+
+
 def play_all(
     runs: Mapping[str, tuple[Point, int]], demo: str, grid: Mapping[str, Any], rest: list[str], args: Any, command: str
 ) -> None:
     """Play those that are not finished, side by side, under a bar that says how long it will take."""
     missing = [name for name in runs if not results.summary_of(args.out / name)]
     calls, notes = {}, {}
-    for name in missing:
+    for name in sorted(missing, key=lambda name: runs[name][1]):  # by seeds: each setting is tried early
         point, seed = runs[name]
         values = [f"--set={setting}={value}" for setting, value in zip(grid, point, strict=True)]
         out = args.out.resolve() / name
@@ -164,7 +170,8 @@ def play(demo: str, argv: list[str], out: Path) -> str:
     status: Any = None
     with open(out / "output.txt", "w", encoding="utf-8") as file, redirect_stdout(file), redirect_stderr(file):
         try:
-            importlib.import_module(demo).main(argv)
+            with errors_in_one_line(argv):
+                importlib.import_module(demo).main(argv)
         except SystemExit as end:  # where a bound does not hold, too
             status = end.code
         except Exception as error:  # the demo cannot play by these settings: the others can
@@ -175,7 +182,7 @@ def play(demo: str, argv: list[str], out: Path) -> str:
     if stopped:
         signal.raise_signal(signal.SIGTERM)  # what had stopped it
     if status == 2:
-        raise SystemExit((out / "output.txt").read_text(encoding="utf-8").strip())
+        raise RefusedError((out / "output.txt").read_text(encoding="utf-8").splitlines()[-1])
     return "" if results.summary_of(out) else str(status)
 
 

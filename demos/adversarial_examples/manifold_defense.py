@@ -39,7 +39,7 @@ from demos.kit.comparing import HELPS, compare
 from demos.kit.jobs import each
 from demos.kit.pictures import labelled
 from demos.kit.rounding import percent
-from demos.kit.run import start
+from demos.kit.run import path_option, start
 from demos.kit.settings import settings_of
 from demos.kit.style import MARKERS, OTHERS, slide
 from demos.kit.training import train
@@ -90,7 +90,9 @@ SHOWN = 10  # images in the picture
 def main(argv: list[str] | None = None) -> None:
     """Train or load generators; attack the classifier, and classify what is nearest in a generator's range; then, pairs."""
     options = digits.options(__doc__)
-    options.add_argument("--generator", type=Path, metavar="CHECKPOINT", help="of a run of the demo dcgan, instead of training")
+    options.add_argument(
+        "--generator", type=path_option, metavar="CHECKPOINT", help="of a run of the demo dcgan, instead of training"
+    )
     args = start(options, argv, "manifold_defense", Settings())
     settings = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
     claim = Claim(args, {"data": args.data, "generator": content(args.generator), **asdict(settings)})

@@ -16,7 +16,6 @@ generators, and the results of `once`: the run goes on to the same end as withou
 
 import json
 import math
-import os
 import signal
 import sys
 import threading
@@ -33,6 +32,7 @@ from typing import Any, NoReturn
 import numpy as np
 from tqdm import tqdm
 
+from demos.kit import folders
 from demos.kit.progress import progress
 from minigan import Tensor, backend, checks, random_numbers
 from minigan.npz_files import DamagedFile, read_npz, write_npz
@@ -133,11 +133,21 @@ class Checkpoint:
         resume: the file to go on from; None: a fresh run.
         lock: what keeps other runs out of the folder, open; None: nothing does.
         jobs: how many processes the run may use; see `kit.jobs`.
+        typed: the command as it was typed (default: `command`).
     """
 
-    def __init__(self, path: Path, demo: str, command: str, resume: Path | None, lock: int | None = None, jobs: int = 1):
-        self.path, self.demo, self.command, self.resume, self.lock = path, demo, command, resume, lock
-        self.jobs = jobs
+    def __init__(
+        self,
+        path: Path,
+        demo: str,
+        command: str,
+        resume: Path | None,
+        lock: int | None = None,
+        jobs: int = 1,
+        typed: str = "",
+    ):
+        self.path, self.demo, self.command, self.typed = path, demo, command, typed or command
+        self.resume, self.lock, self.jobs = resume, lock, jobs
         self.settings: dict[str, Any] | None = None  # until `begin`
         self.finished: dict[str, Any] = {}  # by name, of each loop the state at its end, of each `once` (result, bar's steps)
         self.found: dict[str, Any] = {}  # the same in the file that the run goes on from, as far as not yet asked for
@@ -149,6 +159,7 @@ class Checkpoint:
         self.stopped = 0.0  # and when the run stopped
         self.written = True  # nothing has changed since the last checkpoint
         self.last = ""  # where the run stood as the last checkpoint was written
+        self.here = False  # that checkpoint is in `path`, not where the run was resumed from
         self.problem = ""  # why the last checkpoint could not be written
         self.began = self.seen = time.perf_counter()  # the run; seen: the end of the last iteration
         self.due = self.began + FIRST
@@ -163,8 +174,6 @@ class Checkpoint:
         _current = _listening = self
         for left_over in self.path.parent.glob(f"{self.path.name}.*.tmp"):  # by a run that was killed as it wrote
             left_over.unlink(missing_ok=True)
-        if not self.resume or self.resume.resolve().parent != self.path.resolve().parent:
-            self._forget_tasks()
         if threading.current_thread() is threading.main_thread():
             for name in signals:
                 number = getattr(signal, name, None)  # Windows has no SIGHUP
@@ -182,7 +191,7 @@ class Checkpoint:
         self.save()
         if self.problem:
             print(f"there is no checkpoint of the end: {self.problem}", file=sys.stderr)
-        self._forget_tasks()  # those that were finished without them
+        self.forget_tasks()  # those that were finished without them
         self.release()
 
     def release(self) -> None:
@@ -197,9 +206,8 @@ class Checkpoint:
     def _let_go(self) -> None:
         global _current
         _current = None
-        if self.lock is not None:
-            os.close(self.lock)
-            self.lock = None
+        folders.close_folder(self.lock)
+        self.lock = None
 
     # --- loops and results --------------------------------------------------------------------------------------------
 
@@ -268,7 +276,7 @@ class Checkpoint:
         number = task if task == "*" else f"{zlib.crc32(task.encode()):08x}"
         return self.path.with_name(f"{self.path.stem}.task-{number}.npz")
 
-    def _forget_tasks(self) -> None:
+    def forget_tasks(self) -> None:
         """Remove the tasks' checkpoints, and what else lies beside them under their names."""
         for left_over in self.path.parent.glob(self.part("*").stem):
             left_over.unlink(missing_ok=True)
@@ -304,7 +312,7 @@ class Checkpoint:
                 outline = {"settings": self.settings, "entries": {n: encoded(entry, n, arrays) for n, entry in entries.items()}}
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 write_npz(self.path, {"outline": np.array(json.dumps(outline)), **arrays})
-                self.written, self.problem, self.last = True, "", self.place()
+                self.written, self.here, self.problem, self.last = True, True, "", self.place()
                 while self.superseded:
                     self.superseded.pop().unlink(missing_ok=True)
             except (OSError, ValueError, TypeError) as error:  # the run goes on, and the next one may succeed
@@ -327,7 +335,8 @@ class Checkpoint:
             raise SystemExit(f"--resume: {path} comes from another demo: {other}")
         if settings != self.settings:
             raise SystemExit(f"--resume: {path} comes from a run with other settings: {difference(settings, self.settings)}")
-        self.written, self.last = path == self.path, "what it was resumed from"
+        self.written = self.here = path == self.path
+        self.last = "what it was resumed from"
 
     @contextmanager
     def _fitting(self) -> Iterator[None]:
@@ -362,7 +371,7 @@ class Checkpoint:
                 self.release()
                 signal.raise_signal(number)
         elif self.asked and number == signal.SIGINT and now > self.asked + PATIENCE:
-            self._stop(f"stopped at once; {self._good()}: {self.command}")
+            self._stop(f"stopped at once; {self.kept()}; {self.again()}")
         elif not self.asked:
             self.asked = now
             if not self.busy:
@@ -376,7 +385,8 @@ class Checkpoint:
         self.save(bar)
         self.asked = self.asked or asked
         if self.asked:
-            self._stop(f"stopped after {self.place()}; {self.problem or 'this goes on'}: {self.command}")
+            lost = f"{self.problem}; {self.kept()}; " if self.problem else ""
+            self._stop(f"stopped after {self.place()}; {lost}{self.again()}")
 
     def _stop(self, message: str) -> NoReturn:
         """End the program, if its caller lets it. Signals that come on the way out are ignored."""
@@ -391,14 +401,22 @@ class Checkpoint:
             found += self.loop.not_finite()
         if found:
             self.release()
+            where = f"{self.loop.name if self.loop else 'the run'}: after {self.place()}"
             raise SystemExit(
-                f"{self.loop.name if self.loop else 'the run'}: after {self.place()}, there is a nan or an infinity in "
-                f"{', '.join(found)}; {self._good()}, and stops at the op that makes it: MINIGAN_DEBUG=1 {self.command}"
+                f"{where}, there is a nan or an infinity in {', '.join(found)}; {self.kept()}; "
+                f"with MINIGAN_DEBUG=1, it stops at the op that makes it; {self.again('MINIGAN_DEBUG=1 ')}"
             )
 
-    def _good(self) -> str:
-        """What --resume will do."""
-        return f"this goes on after {self.last}" if self.last else "there is no checkpoint yet, so this starts anew"
+    def kept(self) -> str:
+        """How much of the run is on the disk."""
+        if not self.last:
+            return "nothing was saved"
+        return "nothing is lost" if self.written else f"saved: {self.last}, without what came later"
+
+    def again(self, variables: str = "") -> str:
+        """The command that continues the run, or starts it again."""
+        command = self.command if self.here else self.typed
+        return f"this {'goes on' if self.last or self.resume else 'starts anew'}: {variables}{command}"
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import sys
 from collections.abc import Collection
 from typing import Any
 
@@ -33,6 +34,8 @@ class Claim:
         self.expected: dict[str, str] = {}
         self.holds: dict[str, bool] = {}  # of those figures that can be right or wrong
         self.pictures: dict[str, str] = {}  # file name -> title
+        if args.usual:
+            self._require_words()
         begin(args, {**settings, "steps": self.schedule} if whole else settings)
 
     @property
@@ -97,15 +100,35 @@ class Claim:
         """Write summary.json, and print every figure beside what was expected. Exit status 1 if a bound does not hold."""
         self.args.checkpoint.save()
         extra = {"expected": self.expected, "holds": self.holds, "pictures": self.pictures}
-        if self.judged and not getattr(self.args, "set", None):  # README's words are about the settings as they are
-            extra["found"] = results.in_words(self.args.checkpoint.demo, self.metrics)
+        found, problem = ("", "") if getattr(self.args, "set", None) else self._say()
+        if found and self.judged:  # README's words are about the settings as they are
+            extra["found"] = found
         summary = write_summary(self.args, self.settings, self.metrics, extra)
         if self.args.record:
             results.record(self.args.checkpoint.demo, summary)
         self.args.checkpoint.end()
         self._print()
+        if problem:
+            raise SystemExit(f"{self.args.checkpoint.demo}: {problem}")
         if failed := [name for name, holds in self.holds.items() if not holds]:
             raise SystemExit(f"{self.args.checkpoint.demo}: does not hold: {', '.join(failed)}")
+
+    def _require_words(self) -> None:
+        """End the program now, not after the training, if the demo has no function found."""
+        try:
+            results.found_of(self.args.checkpoint.demo)
+        except ValueError as error:
+            print(error, file=sys.stderr)
+            raise SystemExit(2) from None
+
+    def _say(self) -> tuple[str, str]:
+        """The figures in words, or the error of the demo's function. A quick run calls it, too, to find errors early."""
+        try:
+            return results.in_words(self.args.checkpoint.demo, self.metrics), ""
+        except Exception as error:
+            if not self.args.usual:  # by other options, some figures may be missing
+                return "", ""
+            return "", f"its found(m) fails: {type(error).__name__}: {error}; m has: {', '.join(self.metrics)}"
 
     def _print(self) -> None:
         figures = {name: value for name, value in self.metrics.items() if isinstance(value, float)}

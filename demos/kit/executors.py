@@ -96,9 +96,10 @@ def completed(
                 raise SystemExit(f"{_why(victims)}; this goes on: {goes_on}") from None
             tqdm.write(f"{_why(victims)}; it is repeated", file=sys.stderr)
         finally:
-            for future in futures:
-                future.cancel()
-            if not other:
+            if other:
+                for future in futures:
+                    future.cancel()
+            else:  # not cancelled: the pool, when it sees its processes end, could not set their errors
                 for process in multiprocessing.active_children() if left else ():
                     process.terminate()  # it saves, and stops
                 pool.shutdown()

@@ -7,8 +7,10 @@ python -m demos readme           put what is recorded into README's tables
 
 import hashlib
 import importlib
+import inspect
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +56,26 @@ def checksum(summary: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(summary, sort_keys=True).encode()).hexdigest()
 
 
+def found_of(name: str) -> Callable[[dict[str, Any]], str]:
+    """`found(metrics)` of a demo's module, which says its figures in Markdown. Raises ValueError where there is none."""
+    from demos.__main__ import chapter_of, clashes, names  # not above: it imports this module
+
+    if name not in names():
+        return lambda metrics: ""  # the program is not in a chapter, so README has no row for it
+    if name in (same := clashes()):
+        raise ValueError(same[name])
+    module = importlib.import_module(f"demos.{chapter_of(name)}.{name}")
+    found = getattr(module, "found", None)
+    try:
+        inspect.signature(found).bind({})
+    except TypeError:
+        raise ValueError(f"{module.__file__} needs found(m): a sentence about the figures m, a dict by their names") from None
+    return found
+
+
 def in_words(name: str, metrics: dict[str, Any]) -> str:
-    """What a demo says of such figures, in Markdown: `found(metrics)` of its module."""
-    (file,) = FOLDER.parent.glob(f"*/{name}.py")
-    return " ".join(importlib.import_module(f"demos.{file.parent.name}.{name}").found(metrics).split())
+    """The figures in the words of the demo."""
+    return " ".join(found_of(name)(metrics).split())
 
 
 def readme(text: str) -> str:

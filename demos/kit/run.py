@@ -8,22 +8,16 @@ import os
 import platform
 import shlex
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
-
 import matplotlib
 import numpy as np
 
 import minigan as mg
-from demos.kit import checkpoints
+from demos.kit import checkpoints, folders
 from demos.kit.hints import Hints
 from demos.kit.jobs import cores
 from demos.kit.progress import progress
@@ -56,7 +50,7 @@ def common_options(description: str) -> Options:
     )
     options.add_argument("--seed", type=seed_number, default=0, help="of all random numbers (default: 0)")
     options.add_argument("--backend", choices=["numpy", "cupy"], default=backend.name(), help="where to compute")
-    options.add_argument("--out", type=Path, help="folder for the results (default: runs/NAME)")
+    options.add_argument("--out", type=path_option, help="folder for the results (default: runs/NAME; quick: runs/quick/NAME)")
     options.add_argument("--quick", action="store_true", help="a small version that finishes in seconds")
     options.add_argument(
         "--jobs", type=positive_number, help="seeds and settings side by side (default: as many as cores; quick: 1)"
@@ -67,6 +61,7 @@ def common_options(description: str) -> Options:
         "--resume",
         nargs="?",
         const=True,
+        type=path_option,
         metavar="CHECKPOINT",
         help="go on from a checkpoint (default: the one in --out), to the same end as without a break",
     )
@@ -93,7 +88,9 @@ def add_data_options(options: Options, data: Sequence[str], quick_data: str | No
     options.add_argument("--data", choices=data, help=f"what to learn (default: {default})")
     options.set_defaults(data_defaults=(data[0], quick_data or data[0]))
     if "mnist" in data:
-        options.add_argument("--data-dir", type=Path, help="folder with the MNIST files (default: MINIGAN_DATA, or a download)")
+        options.add_argument(
+            "--data-dir", type=path_option, help="folder with the MNIST files (default: MINIGAN_DATA, or a download)"
+        )
 
 
 def start(options: Options, argv: Sequence[str] | None, name: str, settings: Any = None) -> argparse.Namespace:
@@ -108,7 +105,9 @@ def start(options: Options, argv: Sequence[str] | None, name: str, settings: Any
     memory.keep()  # the same large arrays come and go with every step of a training
     argv = sys.argv[1:] if argv is None else argv
     args = options.parse_args(argv)
-    if args.record and (changed := [name for name in vars(args) if name not in FREE and given(options, args, name)]):
+    changed = [name for name in vars(args) if name not in FREE and given(options, args, name)]
+    args.usual = set(changed) <= {"seed", "quick"}
+    if args.record and changed:
         options.error(f"--record: of a full run by the default options, without --{', --'.join(changed)}")
     try:
         backend.use(args.backend)
@@ -116,16 +115,22 @@ def start(options: Options, argv: Sequence[str] | None, name: str, settings: Any
         options.exit(2, f"{options.prog}: --backend {args.backend}: {error}\n")  # no other option helps
     threads.COUNT = 1  # the last bits of a convolution depend on how many there are
     mg.seed(args.seed)
-    if "data" in args and args.data is None:
+    default = "data" in args and args.data is None
+    if default:
         args.data = args.data_defaults[args.quick]
-    args.out = args.out or Path("runs") / name
-    path = args.out / "checkpoint.npz"
-    resume = path if args.resume is True else None if args.resume is None else Path(args.resume)
+    if getattr(args, "data_dir", None) and args.data != "mnist":
+        why = f"{args.data}{', the default' * default}{' with --quick' * (default and args.quick)}"
+        options.error(f"--data-dir: only --data mnist is read from a folder; here the data are {why}")
+    args.out = args.out or folders.default_folder(args.quick) / name
+    here = args.out / "checkpoint.npz"
+    resume = here if args.resume is True else args.resume
     if resume and args.resume is not True and not resume.exists():
         options.error(f"--resume: there is no checkpoint {resume}")
+    if resume and resume.exists() and here.exists() and resume.samefile(here):
+        resume = here
     checkpoints.give_up()
     try:
-        lock = open_folder(args.out)
+        lock = folders.open_folder(args.out)
     except (OSError, ValueError) as error:
         options.error(f"--out {args.out}: {getattr(error, 'strerror', None) or error}")
     if resume and not resume.exists():
@@ -134,7 +139,8 @@ def start(options: Options, argv: Sequence[str] | None, name: str, settings: Any
     if resume and args.record:
         print("--record: not of a run that was resumed, whose seconds are not all; without --resume it is", file=sys.stderr)
         args.record = False
-    args.checkpoint = checkpoints.Checkpoint(path, name, goes_on(options.prog, argv), resume, lock, jobs(args))
+    commands = {"command": goes_on(options.prog, argv), "typed": shlex.join([*options.prog.split(), *argv])}
+    args.checkpoint = checkpoints.Checkpoint(here, name, resume=resume, lock=lock, jobs=jobs(args), **commands)
     args.checkpoint.start()
     return args
 
@@ -150,31 +156,26 @@ def given(options: Options, args: argparse.Namespace, name: str) -> bool:
 
 
 def begin(args: argparse.Namespace, settings: dict[str, Any]) -> None:
-    """The loops begin, and can be resumed, by these settings: what the result depends on, besides the options of all."""
-    args.checkpoint.begin({**settings, "seed": args.seed, "backend": backend.name(), "quick": args.quick})
+    """The loops begin, and can be resumed, by these settings: what the result depends on, besides the options of all.
 
-
-def open_folder(out: Path) -> int | None:
-    """Make the folder, see that it can be written to, and keep other runs out of it until what is returned is closed.
-
-    Raises OSError. The system takes the lock back from a program that was killed. Windows, and some network file systems,
-    have no such locks (None).
+    The results of another run in the folder are moved aside.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=out):
-        pass
-    if not fcntl:
-        return None
-    lock = os.open(out, os.O_RDONLY)
+    run = args.checkpoint
+    run.begin({**settings, "seed": args.seed, "backend": backend.name(), "quick": args.quick})
+    if run.resume == run.path:
+        return
+    beside = run.resume and run.resume.parent.samefile(args.out)  # a copy of a checkpoint: its tasks' are there, too
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return lock
-    except BlockingIOError:
-        os.close(lock)
-        raise OSError("another run is writing to it: wait for its end, or choose another folder") from None
-    except OSError:
-        os.close(lock)
-        return None
+        with checkpoints.undisturbed():
+            there = folders.make_room(args.out, run.demo, args.quick, folders.left_by_a_run(args.out))
+    except OSError as error:
+        raise SystemExit(f"--out {args.out}: the earlier run in it cannot be moved aside: {error}") from None
+    if there:
+        print(f"{args.out} had the results of an earlier run: they are now in {there}", file=sys.stderr)
+    if not beside:
+        run.forget_tasks()
+    elif there:
+        run.resume = there / run.resume.name
 
 
 def goes_on(program: str, argv: Sequence[str]) -> str:
@@ -303,9 +304,19 @@ def _in_words(figures: Any) -> str:
     return ", ".join(f"{name} {value:.2f}" for name, value in figures.items())
 
 
+def path_option(text: str) -> Path:
+    """A path, or argparse's error: Python takes no name for the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected a path, not an empty text")
+    return Path(text)
+
+
 def positive_number(text: str) -> int:
     """A whole number above 0, or argparse's error."""
-    return _whole_number(text, 1)
+    value = _whole_number(text, 1)
+    if value > sys.maxsize:  # of which no range has as many
+        raise argparse.ArgumentTypeError(f"{text} is too large")
+    return value
 
 
 def seed_number(text: str) -> int:

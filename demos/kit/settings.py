@@ -18,6 +18,14 @@ from types import NoneType
 from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 Settings = TypeVar("Settings")  # of a demo
+LIMITS = {  # of the numbers in fields with this word in their names, as minigan takes them: the least, and one too large
+    "lr": (0.0, math.inf),
+    "rates": (0.0, math.inf),
+    "betas": (0.0, 1.0),
+    "r1": (0.0, math.inf),
+    "penalty": (0.0, math.inf),
+    "std": (0.0, math.inf),
+}
 
 
 class Setting(NamedTuple):
@@ -62,9 +70,9 @@ def read(settings: Any, name: str, text: str) -> Any:
         raise ValueError(f"there is no such setting{meant} There are:\n{listed(settings)}")
     kind, value = known[name]
     try:
-        return value_of(text, kind)
+        return checked(text, name, kind)
     except ValueError:
-        raise ValueError(f"expected {described(kind)}; now it is {name}={written(value)}") from None
+        raise ValueError(f"expected {described(kind, name)}; now it is {name}={written(value)}") from None
 
 
 # --- fields ---------------------------------------------------------------------------------------------------------------
@@ -131,6 +139,21 @@ def value_of(text: str, kind: Any) -> Any:
     return value
 
 
+def checked(text: str, name: str, kind: Any) -> Any:
+    """The same for the field of this name, which may have limits. Raises ValueError for a number beyond them, too."""
+    value, (low, high) = value_of(text, kind), limits(name)
+    numbers = value if isinstance(value, tuple) else (value,)
+    if any(isinstance(number, float) and not low <= number < high for number in numbers):
+        raise ValueError
+    return value
+
+
+def limits(name: str) -> tuple[float, float]:
+    """The limits of a field, by the words of its name."""
+    words = name.split(".")[-1].split("_")
+    return next((LIMITS[word] for word in words if word in LIMITS), (-math.inf, math.inf))
+
+
 def has_commas(kind: Any) -> bool:
     """Whether a value of this kind, an annotation, is written with commas."""
     return any(get_origin(inner) is tuple for inner in (kind, *get_args(kind)))
@@ -141,15 +164,17 @@ def separator(part: Any) -> str:
     return ";" if isinstance(part, tuple) or get_origin(part) is tuple else ","
 
 
-def described(kind: Any) -> str:
-    """What a value has to be, in words."""
+def described(kind: Any, name: str = "") -> str:
+    """What a value has to be, in words; in the field of this name."""
     inner = get_args(kind)
     if get_origin(kind) is tuple:
         number = "" if inner[-1] is ... else f"{len(inner)} "
-        return f"{number}values with {separator(inner[0])!r} between, each {described(inner[0])}"
+        return f"{number}values with {separator(inner[0])!r} between, each {described(inner[0], name)}"
     if NoneType in inner:
-        return f"{described(inner[0])}, or None"
+        return f"{described(inner[0], name)}, or None"
     if get_origin(kind) is Literal:
         return f"one of {', '.join(inner)}"
-    numbers = {int: "a whole number from 1 on, such as 100", float: "a number, such as 0.01"}
+    low, high = limits(name)
+    bounds = f", at least {low:g}" * (low > -math.inf) + f" and below {high:g}" * (high < math.inf)
+    numbers = {int: "a whole number from 1 on, such as 100", float: f"a number, such as 0.01{bounds}"}
     return (numbers | {bool: "true or false", str: "a word"})[kind]

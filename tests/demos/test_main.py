@@ -13,7 +13,9 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pytest
 
+import demos
 import demos.__main__ as everything
+from demos.kit import folders
 from tests.demos.running import ROOT
 
 ENDS = """
@@ -78,17 +80,114 @@ def test_a_demo_of_the_lectures_quotes_its_slide(name):
     assert re.fullmatch(r'".+".* \(.+\)\.?', slide)  # with the lecture's name at the end
 
 
-def test_a_demo_without_a_place_is_listed_last_in_its_chapter_and_a_part_of_a_demo_is_none(tmp_path, monkeypatch):
+MAIN = "def main(argv=None):\n    print('runs')\n"
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch):
+    """A folder of demos in two chapters; in b, first_pictures is none."""
     for chapter, name in (("a", "zebra"), ("a", "wgan"), ("a", "gan"), ("b", "first")):
         (tmp_path / chapter).mkdir(exist_ok=True)
-        text = f'"""The {name}.\n\nSlide: "a\n  b" (L)\n"""\n\ndef main(argv=None):\n    """Run."""\n'
-        (tmp_path / chapter / f"{name}.py").write_text(text)
+        (tmp_path / chapter / "__init__.py").write_text(f'"""Chapter {chapter}"""')
+        (tmp_path / chapter / f"{name}.py").write_text(f'"""The {name}.\n\nSlide: "a\n  b" (L)\n"""\n\n{MAIN}')
     (tmp_path / "b" / "first_pictures.py").write_text("def main():\n    pass\n")
+    for name in ("tour", "laboratory", "sweep", "ranks"):
+        (tmp_path / f"{name}.py").write_text(f'"""The {name}."""')
     monkeypatch.setattr(everything, "FOLDER", tmp_path)
     monkeypatch.setattr(everything, "CHAPTERS", {"b": ("to_come", "first"), "a": ("gan", "wgan")})
+    monkeypatch.setattr("demos.__path__", [*demos.__path__, str(tmp_path)])
+    yield tmp_path
+    for name in [name for name in sys.modules if re.match(r"demos\.[ab]\b", name)]:
+        del sys.modules[name]
+
+
+def test_a_demo_without_a_place_is_listed_last_in_its_chapter_and_a_part_of_a_demo_is_none(tree):
     assert everything.names() == ["first", "gan", "wgan", "zebra"]
     assert everything.chapter_of("zebra") == "a"
-    assert everything.described(tmp_path / "a" / "zebra.py") == ("The zebra.", '"a b" (L)')
+    assert everything.described(tree / "a" / "zebra.py") == ("The zebra.", '"a b" (L)')
+
+
+def left_by_an_editor(folder):
+    """What is no demo, though its name ends in .py."""
+    (folder / ".#gan.py").symlink_to("user@host.1234:5678")  # Emacs's lock
+    (folder / "nowhere.py").symlink_to("nothing")
+    (folder / "._gan.py").write_bytes(b"\x00\x05\x16\x07" + MAIN.encode())  # macOS's
+    (folder / "gan copy.py").write_text(MAIN)
+    (folder / "folder.py").mkdir()
+
+
+BROKEN = {  # what is in a demo's file -> why Python cannot read it
+    "latin": (f'"""Fr\xe9chet."""\n{MAIN}'.encode("latin-1"), r"line 1: \(unicode error\) 'utf-8' codec can't decode .*"),
+    "wrong": (f'"""Wrong."""\n{MAIN}x = (\n'.encode(), r"line 4: '\(' was never closed"),
+    "null": (f'"""Null."""\n{MAIN}\0'.encode(), ".*null bytes"),
+}
+
+
+def test_what_editors_leave_in_a_chapter_is_passed_over(tree, capsys):
+    left_by_an_editor(tree / "a")
+    assert everything.names() == ["first", "gan", "wgan", "zebra"]
+    everything.main([])
+    assert re.findall(r"^  (\S+) +The", capsys.readouterr().out, re.M) == everything.names()
+
+
+@pytest.mark.parametrize("name", list(BROKEN))
+def test_a_demo_that_python_cannot_read_is_named_on_one_line_and_the_others_work(name, tree, capsys):
+    content, why = BROKEN[name]
+    (tree / "a" / f"{name}.py").write_bytes(content)
+    everything.main([])
+    said = capsys.readouterr().out
+    assert re.search(rf"^  {name} +cannot be read: {why}$", said, re.M)
+    assert re.findall(r"^  (\S+) +The", said, re.M) == ["first", "gan", "wgan", "zebra"]
+    with pytest.raises(SystemExit) as end:
+        everything.main([name])
+    assert end.value.code == 2
+    assert re.fullmatch(rf"{tree}/a/{name}.py cannot be read: {why}\n", capsys.readouterr().err)
+    everything.main(["gan"])
+    assert capsys.readouterr().out == "runs\n"
+
+
+def test_a_file_that_may_not_be_opened_is_named_too_and_one_in_another_encoding_that_says_so_is_read(tree, capsys, monkeypatch):
+    (tree / "a" / "coded.py").write_bytes(
+        f'# -*- coding: latin-1 -*-\n"""The Fr\xe9chet distance."""\n{MAIN}'.encode("latin-1")
+    )
+    (tree / "a" / "bare.py").write_text(f"\n{MAIN}")
+    read_bytes = Path.read_bytes
+
+    def refuse(path):
+        if path.name == "zebra.py":
+            raise PermissionError(13, "Permission denied")
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    everything.main([])
+    said = capsys.readouterr().out
+    assert re.search(r"^  zebra +cannot be read: Permission denied$", said, re.M)
+    assert re.search(r"^  coded +The Fr\xe9chet distance\.$", said, re.M)
+    assert re.search(r"^  bare +\(without a description\)$", said, re.M)
+
+
+@pytest.mark.parametrize(
+    ("where", "line"),
+    [
+        ("b/gan.py", "demos/b/gan.py and demos/a/gan.py have the same name: rename one"),
+        ("b/tour.py", "the command tour and demos/b/tour.py have the same name: rename one"),
+        ("a/all.py", "the command all and demos/a/all.py have the same name: rename one"),
+    ],
+)
+def test_of_two_with_one_name_none_is_chosen_and_one_line_names_both(where, line, tree, capsys):
+    (tree / where).write_text(f'"""The other one."""\n{MAIN}')
+    name = Path(where).stem
+    everything.main([])
+    assert capsys.readouterr().err == f"{line}\n"
+    everything.main(["names"])
+    assert capsys.readouterr().out.split().count(name) == 1
+    for command in (["gan"], ["sweep", "gan", "--set", "lr=1"], ["all"]) if name == "gan" else (["all"],):
+        with pytest.raises(SystemExit) as end:
+            everything.main(command)
+        assert end.value.code == 2
+        assert line in capsys.readouterr().err
+    everything.main(["zebra"])
+    assert capsys.readouterr().out == "runs\n"
 
 
 def test_listing_needs_no_packages():
@@ -240,7 +339,8 @@ def test_a_picture_that_does_not_fit_on_the_disk_is_one_line(monkeypatch, tmp_pa
 
     monkeypatch.setattr(plt.Figure, "savefig", full)
     command = rf"python -m demos detach --quick --out {re.escape(str(tmp_path))} --resume"
-    with pytest.raises(SystemExit, match=rf"^No space left on device; with more room, this goes on: {command}$"):
+    said = rf"^No space left on device; nothing is lost; with more room, this goes on: {command}$"
+    with pytest.raises(SystemExit, match=said):
         everything.main(["detach", "--quick", "--out", str(tmp_path)])
 
 
@@ -278,6 +378,78 @@ def test_the_page_has_each_demo_with_its_slide_its_figures_and_its_picture_and_n
     assert 'alt="what was found" src="data:image/png;base64,' in page
     assert "<code>python -m demos saddle --quick</code>: 7 seconds" in page
     assert not re.search(r"https?:|<script|src=\"(?!data:)|@import|url\(", page)  # no network, no script
+
+
+def test_all_goes_on_with_its_list_though_files_come_and_go(tree, tmp_path, monkeypatch, capsys):
+    changes = f"from pathlib import Path; p = Path({str(tree)!r}); (p / 'a/gan.py').rename(p / 'a/new.py')"
+    code = {"first": changes, "gan": "raise SystemExit('there is no demo gan')"}
+    monkeypatch.setattr(everything, "command", lambda name, *rest: [sys.executable, "-c", code.get(name, "")])
+    with pytest.raises(SystemExit, match=r"^1 of 4 demos failed: gan$"):
+        everything.main(["all", "--out", str(tmp_path / "out"), "--jobs", "1"])
+    said = capsys.readouterr().out
+    assert re.findall(r"^(\w+) +- +(failed|nothing)", said, re.M) == [
+        *(("first", "nothing"), ("gan", "failed"), ("wgan", "nothing"), ("zebra", "nothing"))
+    ]
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert re.findall(r'<h3 id="(\w+)">', page) == ["first", "gan", "wgan", "zebra"]
+    assert "The gan." in page
+
+
+def test_a_demo_that_cannot_begin_has_failed_and_the_others_run(scripts, tmp_path, capsys):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "saddle").write_text("in the way")
+    with pytest.raises(SystemExit, match=r"^3 of 3 demos failed: saddle, detach, wgan$"):
+        everything.main(["all", "--out", str(tmp_path / "out")])
+    said = capsys.readouterr().out
+    assert re.search(r"^saddle +-  failed: .*File exists.*/out/saddle'$", said, re.M)
+    assert re.search(r"^wgan +7  does not hold: a$", said, re.M)
+
+
+def earlier(tmp_path):
+    """All files of earlier runs, and of which demo they are."""
+    return {str(path.relative_to(tmp_path)): path.read_text() for path in tmp_path.rglob("earlier/*/*")}
+
+
+def test_all_moves_earlier_runs_and_their_page_aside_before_the_first_demo_begins(scripts, tmp_path, monkeypatch, capsys):
+    del scripts["saddle"], scripts["wgan"]
+    scripts |= {"one": "import time; time.sleep(60)", "two": ""}
+    monkeypatch.chdir(tmp_path)
+    for folder in ("runs/one", "runs/two", "runs/quick/one"):
+        Path(folder).mkdir(parents=True)
+        for name in ("checkpoint.npz", "output.txt", "summary.json"):
+            (Path(folder) / name).write_text('{"pictures": {}}')
+    Path("runs/index.html").write_text("the page")
+    before = {f"runs/{name}/earlier/1/{file}" for name in ("one", "two") for file in os.listdir("runs/one")}
+
+    def begin(command, out):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(everything, "begin", begin)
+    for options, moved in ((["--quick"], set()), (["--resume"], set()), ([], before | {"runs/earlier/1/index.html"})):
+        with pytest.raises(SystemExit) as end:
+            everything.main(["all", *options])
+        assert end.value.code == 130
+        assert set(earlier(tmp_path)) == moved
+        said = capsys.readouterr().err
+        assert ("earlier runs of 2 demos are now in runs/NAME/earlier\n" in said) == bool(moved)
+    assert not Path("runs/quick/one/checkpoint.npz").exists()
+    with pytest.raises(SystemExit):
+        everything.main(["all", "--resume"])
+    assert set(earlier(tmp_path)) == moved
+
+
+@pytest.mark.skipif(folders.fcntl is None, reason="Windows has no locks on folders")
+def test_all_leaves_a_folder_alone_in_which_a_run_is_under_way_and_its_own_is_one_alls_at_a_time(scripts, tmp_path, capsys):
+    (tmp_path / "saddle").mkdir()
+    (tmp_path / "saddle" / "checkpoint.npz").write_text("of a run that is under way")
+    for folder in (tmp_path / "saddle", tmp_path):
+        lock = folders.open_folder(folder)
+        with pytest.raises(SystemExit) as end:
+            everything.main(["all", "--out", str(tmp_path)])
+        os.close(lock)
+    assert not earlier(tmp_path)
+    assert end.value.code == 2
+    assert "another run is writing to it" in capsys.readouterr().err
 
 
 def test_all_ends_well_when_no_demo_fails(scripts, tmp_path):

@@ -14,7 +14,9 @@ def figures_of(out):
 
 def test_alone_it_measures_one_rank_says_so_and_draws(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(ranks, "world", lambda: None)
+    (tmp_path / "table.md").write_text("of an earlier run")
     ranks.main(["--quick", "--out", str(tmp_path)])
+    assert (tmp_path / "earlier" / "1" / "table.md").read_text() == "of an earlier run"
     said = capsys.readouterr().out
     assert "only one rank was measured: mpiexec -n 4 python -m demos ranks" in said
     table = (tmp_path / "table.md").read_text(encoding="utf-8")

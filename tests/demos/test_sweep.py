@@ -4,6 +4,7 @@ import csv
 import importlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from demos.kit.claim import Claim
 from demos.kit.comparing import NOTHING
 from demos.kit.run import parser, start
 from demos.sweep import Cell
+from minigan import Tensor, optim
 from tests.demos.running import ROOT, assert_shows_something, coarse_pictures, summary_of
 
 # --- a demo that takes no time, and an executor of this process ---------------------------------------------------------
@@ -39,6 +41,7 @@ class Settings:
     word: str = "so"
     clip: float | None = None
     on: bool = True
+    lr: float = 0.1
 
 
 class Here(Executor):
@@ -58,7 +61,8 @@ class Here(Executor):
 def stand_in(monkeypatch):
     """`python -m demos stand_in`: a score that is the rate plus a tenth of the seed, n errors. The runs that it has played.
 
-    rate=99: its run breaks off at a nan; rate=98: by an error; rate=97: its score is no number; rate=96: it refuses that.
+    rate=99: its run breaks off at a nan; rate=98: by an error; rate=97: its score is no number; rate=96: it refuses that;
+    rate=95: minigan does.
     """
     played = []
 
@@ -74,6 +78,8 @@ def stand_in(monkeypatch):
         if mine.rate == 96:
             print("stand_in: not by this rate", file=sys.stderr)
             raise SystemExit(2)
+        if mine.rate == 95:
+            optim.SGD([Tensor([0.0], requires_grad=True)], 0.1, momentum=mine.rate)
         claim.note("plain", args.seed)
         claim.at_least("score", float("nan") if mine.rate == 97 else mine.rate + args.seed / 10, 2)
         claim.at_most("errors", mine.n, 3)
@@ -81,8 +87,7 @@ def stand_in(monkeypatch):
 
     name = "demos.the_game.stand_in"
     monkeypatch.setitem(sys.modules, name, SimpleNamespace(__name__=name, Settings=Settings, main=main))
-    monkeypatch.setattr(sweep, "names", lambda: ["stand_in"])
-    monkeypatch.setattr(sweep, "chapter_of", lambda name: "the_game")
+    monkeypatch.setattr(sweep, "module_of", lambda _: sys.modules[name])
     monkeypatch.setattr(style, "drawing", True)
     with executors.on(Here()), coarse_pictures():
         yield played
@@ -145,11 +150,13 @@ def test_values_are_split_at_commas_unless_they_have_commas_of_their_own(assignm
 @pytest.mark.parametrize(
     ("assignments", "said"),
     [
-        (["ratte=1"], "--set ratte=1: there is no such setting; there are rate, n, betas, word, clip, on"),
+        (["ratte=1"], "--set ratte=1: there is no such setting; there are rate, n, betas, word, clip, on, lr"),
         (["rate=1,fast"], "--set rate=1,fast: 'fast': expected a number, such as 0.01"),
         (["rate="], "--set rate=: '': expected a number"),
         (["rate=1,,2"], "--set rate=1,,2: '': expected a number"),
         (["rate=nan"], "'nan': expected a number"),
+        (["lr=0.1,-1"], "--set lr=0.1,-1: '-1': expected a number, such as 0.01, at least 0"),
+        (["betas=2,3"], "'2,3': expected 2 values with ',' between, each a number, such as 0.01, at least 0 and below 1"),
         (["n=0"], "'0': expected a whole number from 1 on"),
         (["betas=0.5"], "'0.5': expected 2 values with ',' between"),
         (["betas=0,0.9,0.5,0.9"], "'0,0.9,0.5,0.9': expected 2 values with ',' between"),
@@ -186,6 +193,14 @@ def test_wrong_options_are_refused_at_once(options, said, capsys):
     assert err.count("\n") == 1
 
 
+def test_a_demo_without_settings_is_refused(stand_in, monkeypatch, capsys):
+    monkeypatch.setattr(sweep, "module_of", lambda name: SimpleNamespace(__file__="mine.py"))
+    with pytest.raises(SystemExit) as end:
+        sweep.main(["mine", "--set", "lr=1"])
+    assert end.value.code == 2
+    assert "mine.py has no dataclass Settings, whose fields --set could change" in capsys.readouterr().err
+
+
 def test_dotted_names_are_settings_too():
     module = importlib.import_module("demos.wasserstein.learning_curves")
     options = sweep.Options(prog="sweep")
@@ -196,7 +211,7 @@ def test_dotted_names_are_settings_too():
 
 @pytest.mark.parametrize("name", everything.names())
 def test_every_demo_has_a_class_of_settings_which_can_all_be_swept(name, monkeypatch):
-    module = sweep.module_of(sweep.Options(), name)
+    module = sweep.module_of(name)
     assert is_dataclass(module.Settings)
     seen = []
 
@@ -221,8 +236,8 @@ def test_a_runs_name_does_not_depend_on_the_order_of_the_settings_and_is_that_of
 
 def test_each_run_has_its_values_its_seed_and_the_other_options(swept):
     out = swept(*sets("rate=1,2", "betas=0,0.9"), "--steps", "7", "--seed=3", seeds=2)
-    assert [(mine.rate, mine.betas, seed) for mine, seed in swept.played] == [
-        (rate, (0.0, 0.9), seed) for rate in (1.0, 2.0) for seed in (3, 4)
+    assert [(mine.rate, mine.betas, seed) for mine, seed in swept.played] == [  # what is wrong with a value shows early
+        (rate, (0.0, 0.9), seed) for seed in (3, 4) for rate in (1.0, 2.0)
     ]
     assert json.loads((out / "sweep.json").read_text()) == {"demo": "stand_in", "options": ["--steps", "7"]}
     found = summary_of(out / "betas=0.0,0.9_rate=2.0_seed=4")
@@ -239,7 +254,7 @@ def test_more_values_and_more_seeds_play_those_that_are_missing(swept):
     before = states_of(out)
     swept.played.clear()
     swept(*sets("n=1", "rate=2,1,3"), "--resume", seeds=2)  # in another order
-    assert [(mine.rate, seed) for mine, seed in swept.played] == [(2.0, 1), (1.0, 1), (3.0, 0), (3.0, 1)]
+    assert [(mine.rate, seed) for mine, seed in swept.played] == [(3.0, 0), (2.0, 1), (1.0, 1), (3.0, 1)]
     assert {name: state for name, state in states_of(out).items() if name in before} == before
     assert len(rows_of(out)) == 6
     assert len(table_of(out)) == 2 + 3
@@ -272,19 +287,32 @@ def test_resumed_with_other_options_it_is_refused_and_says_which(swept, capsys):
     swept(*sets("n=1"), "--steps", "7", "--resume")  # the folder has been let go
 
 
-def test_a_fresh_start_forgets_its_runs_and_nothing_beside_them(swept):
+def files_of(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_fresh_start_moves_an_earlier_sweep_aside_and_nothing_beside_it(swept, capsys):
     out = swept(*sets("n=1,2"))
-    others = [out / "gan" / "summary.json", out / "gan" / "checkpoint.npz"]
-    others[0].parent.mkdir()
-    for file in others:
-        file.write_text("another's")
-    mine = out / "n=2_seed=0"
-    (mine / "checkpoint.task-1.npz").write_text("left over")
+    before = files_of(out)
+    assert {"sweep.json", "sweep.csv", "sweep.png", "table.txt", "n=2_seed=0/summary.json"} <= before.keys()
+    (out / "gan").mkdir()
+    (out / "gan" / "summary.json").write_text("another's")
     swept.played.clear()
     swept(*sets("n=1"))
     assert [(mine.n, seed) for mine, seed in swept.played] == [(1, 0)]
-    assert not {"summary.json", "checkpoint.npz", "checkpoint.task-1.npz"} & {path.name for path in mine.iterdir()}
-    assert all(file.read_text() == "another's" for file in others)
+    assert files_of(out / "earlier" / "1") == before
+    assert not (out / "n=2_seed=0").exists()
+    assert files_of(out / "gan") == {"summary.json": b"another's"}
+    assert f"{out} had the results of an earlier sweep: they are now in {out}/earlier/1\n" in capsys.readouterr().err
+
+
+def test_quick_sweeps_have_a_folder_of_their_own_that_holds_the_last_one(stand_in, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sweep, "show", lambda *arguments: None)
+    for options in (["--quick"], [], ["--quick"], []):
+        sweep.main(["stand_in", *sets("n=1"), "--seeds", "1", *options])
+    folders = {str(file.parent.relative_to(tmp_path / "runs")) for file in tmp_path.rglob("sweep.json")}
+    assert folders == {"sweep_stand_in", "sweep_stand_in/earlier/1", "quick/sweep_stand_in"}
 
 
 def test_the_folder_is_one_sweeps_at_a_time(swept, tmp_path, capsys):
@@ -307,8 +335,11 @@ def test_the_folder_is_one_sweeps_at_a_time(swept, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("rate", "why"), [("99", "nan or an infinity in loss"), ("98", "ValueError: of such a rate nothing comes\n")]
 )
-def test_a_run_that_fails_is_named_and_the_others_are_played(swept, capsys, rate, why):
-    out = swept(*sets(f"rate={rate},1"), seeds=2)
+def test_a_run_that_fails_is_named_and_the_others_are_played(swept, tmp_path, capsys, rate, why):
+    out = tmp_path / "out"
+    failed = re.escape(f"2 of 4 runs failed: see {out}/NAME/output.txt of rate={rate}.0_seed=0, rate={rate}.0_seed=1")
+    with pytest.raises(SystemExit, match=f"^{failed}$"):  # a message: the exit status is 1
+        swept(*sets(f"rate={rate},1"), seeds=2)
     err = capsys.readouterr().err
     for seed in (0, 1):
         line = next(line for line in err.splitlines(keepends=True) if line.startswith(f"rate={rate}.0_seed={seed}: "))
@@ -333,11 +364,19 @@ def test_where_all_runs_fail_it_says_where_to_look(swept, tmp_path):
         swept(*sets("rate=99"))
 
 
-@pytest.mark.parametrize(("options", "said"), [([], "stand_in: not by this rate"), (["--wrong"], "unrecognized arguments")])
-def test_what_the_demo_refuses_ends_the_sweep_with_its_words(swept, options, said):
+@pytest.mark.parametrize(
+    ("rate", "options", "said"),
+    [
+        ("96,1", [], "stand_in: not by this rate"),
+        ("1,95", [], "--set rate=95.0: SGD: momentum is 95.0; expected 0 <= momentum < 1"),
+        ("1", ["--wrong"], "python -m demos stand_in: unrecognized arguments: --wrong (--help lists the options)"),
+    ],
+)
+def test_what_the_demo_or_minigan_refuses_ends_the_sweep_with_its_words(swept, rate, options, said, capsys):
     with pytest.raises(SystemExit) as end:
-        swept(*sets("rate=96,1"), *options)
-    assert said in end.value.code
+        swept(*sets(f"rate={rate}"), *options, seeds=3)
+    assert end.value.code == 2
+    assert capsys.readouterr().err == f"{said}\n"
 
 
 # --- the table ------------------------------------------------------------------------------------------------------------

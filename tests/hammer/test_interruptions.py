@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from demos.kit import run as kit
+from demos.kit import folders
 from tests.demos.running import ROOT
 
 DEMOS = {  # quick runs, long enough to be killed on the way
@@ -33,7 +34,7 @@ kept.SHARE = 1e9
 main(sys.argv[1:])
 """
 hammer = pytest.mark.hammer
-pytestmark = pytest.mark.skipif(kit.fcntl is None, reason="for POSIX systems")
+pytestmark = pytest.mark.skipif(folders.fcntl is None, reason="for POSIX systems")
 
 
 def demo(name, out, *options, every=0.15):
@@ -223,7 +224,12 @@ def test_a_full_disk(small_disk, whole):
             ballast.unlink()
         said = process.communicate(timeout=300)[1]
         if process.returncode == 1:  # it had come to its pictures
-            assert said.splitlines()[-1].startswith("No space left on device; with more room, this goes on: python -m demos ")
+            kept = re.fullmatch(
+                r"No space left on device[^;]*; (nothing was saved|nothing is lost|saved: .*); with more room, this .*: .*",
+                said.splitlines()[-1],
+            )
+            assert kept, said
+            assert (out / "checkpoint.npz").exists() == (kept[1] != "nothing was saved")
             process = demo("wgan", out, "--resume")
             said = process.communicate(timeout=300)[1]
         assert process.returncode == 0, said

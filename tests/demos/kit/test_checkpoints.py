@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from demos.kit import checkpoints
+from demos.kit import checkpoints, console, folders
 from demos.kit import run as kit
 from demos.kit.checkpoints import once, read_checkpoint, resumable
 from demos.kit.mixtures import RING, discriminator, generator
@@ -114,7 +114,9 @@ def test_a_signal_between_two_loops_stops_at_once_and_keeps_what_is_finished(beg
 
 def test_a_signal_before_the_first_loop_leaves_nothing_that_could_not_be_resumed(tmp_path):
     kit.start(kit.common_options("a demo"), ["--out", str(tmp_path / "out")], "some_demo")
-    with pytest.raises(SystemExit, match=r"^stopped after 0 finished parts; this goes on: .* --resume$"):
+    with pytest.raises(
+        SystemExit, match=r"^stopped after 0 finished parts; this starts anew: python -m demos some_demo --out \S+$"
+    ):
         signal.raise_signal(signal.SIGINT)
     assert not list((tmp_path / "out").iterdir())
 
@@ -161,7 +163,7 @@ def test_a_second_ctrl_c_does_not_wait_for_the_end_of_the_iteration(begin, secon
     signal.raise_signal(signal.SIGINT)
     assert "stopping as soon as this step is done; Ctrl-C again: at once" in capsys.readouterr().err
     seconds[0] += 2
-    with pytest.raises(SystemExit, match=r"^stopped at once; there is no checkpoint yet, so this starts anew"):
+    with pytest.raises(SystemExit, match=r"^stopped at once; nothing was saved; this starts anew"):
         signal.raise_signal(signal.SIGINT)
 
 
@@ -439,13 +441,52 @@ def test_a_full_disk_is_said_and_the_run_goes_on_and_saves_when_there_is_room(be
     assert run.path.exists()
 
 
+@pytest.mark.parametrize(
+    ("full", "resume", "left", "command"),  # full: from which checkpoint on there is no room
+    [
+        (0, "", "nothing was saved", "starts anew: python -m demos some_demo --out {out}"),
+        (
+            1,
+            "",
+            "saved: 9 of 50 iterations, without what came later",
+            "goes on: python -m demos some_demo --out {out} --resume",
+        ),
+        (9, "", "nothing is lost", "goes on: python -m demos some_demo --out {out} --resume"),
+        (
+            *(0, "{other}", "saved: what it was resumed from, without what came later"),
+            "goes on: python -m demos some_demo --out {out} --resume {other}",
+        ),
+    ],
+)
+def test_on_a_full_disk_what_is_left_of_a_run_is_said_with_the_command_that_makes_the_best_of_it(
+    begin, clock, tmp_path, full, resume, left, command
+):
+    folders = {"out": tmp_path / "out", "other": tmp_path / "other.npz"}
+    begin().end()
+    (tmp_path / "out" / "checkpoint.npz").rename(folders["other"])
+    clock.written.clear()
+    run = begin(*(["--resume", resume.format(**folders)] if resume else []))
+    for _ in resumable(range(50), "a second each"):
+        clock.time += 1
+        clock.fails = len(clock.written) >= full
+    run.save()
+    for error, said in (
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (MemoryError("Unable to allocate 35 PiB"), "not enough memory: Unable to allocate 35 PiB"),
+    ):
+        with pytest.raises(SystemExit) as end, console.errors_in_one_line([]):
+            raise error
+        assert end.value.code == f"{said}; {left}; with more room, this {command.format(**folders)}"
+
+
 def test_a_run_that_is_stopped_and_cannot_save_says_so(begin, clock):
     begin()
     clock.fails = True
     loop = resumable(range(5), "x")
     assert [next(loop), next(loop)] == [0, 1]
     signal.raise_signal(signal.SIGINT)
-    with pytest.raises(SystemExit, match=r"^stopped after 2 of 5 iterations; .*could not be written: .*No space left"):
+    lost = r"could not be written: .*No space left on device; nothing was saved; this starts anew: python -m demos some_demo"
+    with pytest.raises(SystemExit, match=rf"^stopped after 2 of 5 iterations; .*{lost} --out \S+$"):
         next(loop)
 
 
@@ -555,8 +596,9 @@ def test_a_nan_in_a_network_stops_the_run_and_is_not_saved(begin, clock):
     with pytest.raises(SystemExit) as end:
         train(game, batches, 60, "a game", 1, poison, seen=seen)
     assert re.fullmatch(
-        r"a game: after 3\d of 60 iterations, there is a nan or an infinity in D, G; this goes on after "
-        r"9 of 60 iterations, and stops at the op that makes it: MINIGAN_DEBUG=1 python -m demos some_demo .*--resume",
+        r"a game: after 3\d of 60 iterations, there is a nan or an infinity in D, G; saved: 9 of 60 "
+        r"iterations, without what came later; with MINIGAN_DEBUG=1, it stops at the op that makes it; "
+        r"this goes on: MINIGAN_DEBUG=1 python -m demos some_demo .*--resume",
         end.value.code,
     )
     _, states = read_checkpoint(run.path)
@@ -569,7 +611,7 @@ def test_a_nan_at_the_end_of_a_loop_stops_the_run_too(begin):
     loop = resumable(range(2), "steps", w=w)
     assert [next(loop), next(loop)] == [0, 1]
     w.data = w.data + np.inf
-    with pytest.raises(SystemExit, match=r"^steps: after 2 of 2 iterations, there is a nan or an infinity in w; there is no"):
+    with pytest.raises(SystemExit, match=r"^steps: after 2 of 2 iterations, there is a nan or an infinity in w; nothing was"):
         next(loop)
 
 
@@ -589,7 +631,7 @@ def in_the_folder(out, body):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(kit.fcntl is None, reason="Windows has no locks on folders")
+@pytest.mark.skipif(folders.fcntl is None, reason="Windows has no locks on folders")
 def test_a_folder_has_one_run_at_a_time(tmp_path):
     out = tmp_path / "out"
     first = in_the_folder(out, "print('in', flush=True); time.sleep(60)")
@@ -615,7 +657,8 @@ def test_a_run_that_is_over_or_stopped_leaves_its_folder_to_others(begin, tmp_pa
         with contextlib.suppress(SystemExit):
             leave(run)
         other = in_the_folder(tmp_path / "out", "")
-        assert other.communicate(timeout=60)[1] == ""
+        _, err = other.communicate(timeout=60)
+        assert re.fullmatch(r"\S+/out had the results of an earlier run: they are now in \S+/earlier/\d\n", err)
         assert other.returncode == 0
 
 

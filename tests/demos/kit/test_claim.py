@@ -1,16 +1,19 @@
 """What the demos of single claims have in common: their frame, and how they are written."""
 
 import ast
+import importlib
 import json
 import math
 import re
+import sys
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pytest
 
+import demos
 from demos.__main__ import FOLDER, chapter_of, names
-from demos.kit import claim, results
+from demos.kit import checkpoints, claim, results
 from demos.kit.comparing import HELPS, HURTS, NOTHING, compare
 from demos.kit.run import common_options, start
 
@@ -165,6 +168,89 @@ def test_pictures_come_in_the_format_that_was_asked_for_and_are_let_go(tmp_path,
     assert (tmp_path / f"some_claim.{ending}").stat().st_size > 0
     assert (tmp_path / "some_claim.png").stat().st_size > 0  # for the page of all
     assert plt.get_fignums() == before
+
+
+# --- what a demo says of its figures -----------------------------------------------------------------------------------------
+
+DEMO = """
+from demos.kit.claim import Claim
+from demos.kit.run import common_options, start
+
+def main(argv=None):
+    options = common_options("mine")
+    options.add_argument("--less", action="store_true")
+    args = start(options, argv, "mine")
+    claim = Claim(args, {})
+    claim.note("plain", 1.0)
+    if not args.less:
+        claim.note("score", 2.0)
+    claim.finish()
+
+"""
+
+
+@pytest.fixture
+def mine(tmp_path, monkeypatch):
+    """Runs a demo of one's own, with these words, and returns its summary, if it has one."""
+    monkeypatch.undo()
+    (tmp_path / "own" / "some").mkdir(parents=True)
+    monkeypatch.setattr("demos.__main__.FOLDER", tmp_path / "own")
+    monkeypatch.setattr("demos.__main__.CHAPTERS", {"some": (), "other": ()})
+    monkeypatch.setattr("demos.__path__", [*demos.__path__, str(tmp_path / "own")])
+
+    def call(words, *options):
+        (tmp_path / "own" / "some" / "mine.py").write_text(DEMO + words)
+        try:
+            importlib.import_module("demos.some.mine").main(["--out", str(tmp_path / "out"), *options])
+        finally:
+            checkpoints.give_up()
+            del sys.modules["demos.some.mine"]
+        return json.loads((tmp_path / "out" / "summary.json").read_text())
+
+    return call
+
+
+@pytest.mark.parametrize("options", [(), ("--quick",), ("--seed", "3")])
+@pytest.mark.parametrize("words", ["", "found = 'a word'", "def found(): return ''", "def found(m, n): return ''"])
+def test_a_demo_without_words_for_its_figures_is_refused_before_it_trains(mine, words, options, tmp_path, capsys):
+    with pytest.raises(SystemExit) as end:
+        mine(words, *options)
+    assert end.value.code == 2
+    said = "mine.py needs found(m): a sentence about the figures m, a dict by their names\n"
+    assert capsys.readouterr().err.endswith(said)
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_of_two_demos_with_one_name_none_speaks_for_the_other(mine, tmp_path, capsys):
+    (tmp_path / "own" / "other").mkdir()
+    (tmp_path / "own" / "other" / "mine.py").write_text(DEMO)
+    with pytest.raises(SystemExit) as end:
+        mine("def found(m): return ''")
+    assert end.value.code == 2
+    assert capsys.readouterr().err == "demos/some/mine.py and demos/other/mine.py have the same name: rename one\n"
+
+
+@pytest.mark.parametrize("options", [("--quick",), ()])
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("def found(m): return f'{m[\"scoer\"]}'", "KeyError: 'scoer'; m has: plain, score"),
+        ("def found(m): m['score']", "AttributeError: 'NoneType' object has no attribute 'split'; m has: plain, score"),
+        ("def found(m): return scoer", "NameError: name 'scoer' is not defined; m has: plain, score"),
+    ],
+)
+def test_words_that_fail_are_seen_in_a_quick_run_and_take_no_results_with_them(mine, words, said, options, tmp_path):
+    with pytest.raises(SystemExit, match=f"^mine: its found\\(m\\) fails: {re.escape(said)}$"):
+        mine(words, *options)
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert (summary["metrics"], "found" in summary) == ({"plain": 1.0, "score": 2.0}, False)
+
+
+def test_by_other_options_figures_may_be_missing_and_words_too(mine):
+    words = "def found(m): return f'a score of {m[\"score\"]:g}'"
+    assert mine(words)["found"] == "a score of 2"
+    assert "found" not in mine(words, "--quick")
+    assert "found" not in mine(words, "--less")
 
 
 def test_the_options_are_those_of_all_demos(tmp_path):

@@ -39,6 +39,7 @@ class All:
     betas: tuple[float, float] = (0.5, 0.9)
     counts: tuple[int, ...] = (1, 2)
     shapes: tuple[tuple[int, int], ...] = ((1, 2), (3, 4))
+    ring_r1: float | None = None
     inner: Inner = field(default_factory=Inner)
 
 
@@ -80,15 +81,26 @@ def test_a_value_has_the_fields_type(name, text, value):
         ("n", "0.5", "a whole number from 1 on, such as 100; now it is n=3"),
         ("n", "0", "a whole number from 1 on"),
         ("n", "True", "a whole number from 1 on"),
-        ("lr", "fast", "a number, such as 0.01; now it is lr=0.1"),
+        ("lr", "fast", "a number, such as 0.01, at least 0; now it is lr=0.1"),
+        ("lr", "-1", "a number, such as 0.01, at least 0; now it is lr=0.1"),
         ("lr", "nan", "a number"),
         ("lr", "1e999", "a number"),
         ("lr", "", "a number"),
         ("on", "1", "true or false; now it is on=True"),
         ("rule", "SGD", "one of sgd, adam; now it is rule=sgd"),
         ("clip", "none", "a number, such as 0.01, or None; now it is clip=None"),
-        ("betas", "0.5", "2 values with ',' between, each a number, such as 0.01; now it is betas=0.5,0.9"),
+        (
+            "betas",
+            "0.5",
+            "2 values with ',' between, each a number, such as 0.01, at least 0 and below 1; now it is betas=0.5,",
+        ),
         ("betas", "0.5,0.9,0.9", "2 values"),
+        (
+            "betas",
+            "2,3",
+            "2 values with ',' between, each a number, such as 0.01, at least 0 and below 1; now it is betas=0.5,0.9",
+        ),
+        ("ring_r1", "-3", "a number, such as 0.01, at least 0, or None; now it is ring_r1=None"),
         ("counts", "1,x", "values with ',' between, each a whole number from 1 on, such as 100; now it is counts=1,2"),
         ("shapes", "1,2;3", "values with ';' between, each 2 values with ',' between, each a whole number"),
         ("inner.rate", "x", "a number, such as 0.01; now it is inner.rate=0.5"),
@@ -124,7 +136,7 @@ def test_the_kinds_of_a_class_are_those_of_its_values_and_need_none():
     assert found["both.inner.rate"] is float
     assert found["both.shapes"] == tuple[tuple[int, int], ...]
     assert found["n"] is int
-    assert len(found) == 10 + 1
+    assert len(found) == 11 + 1
 
 
 @pytest.mark.parametrize(
