@@ -28,6 +28,7 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
@@ -129,8 +130,14 @@ def names() -> list[str]:
 
 def demos_in(chapter: str) -> list[str]:
     """The demos of a chapter: its files with a function main(argv). Those that CHAPTERS does not know come last."""
-    found = {path.stem for path in (FOLDER / chapter).glob("*.py") if is_demo(path)}
+    found = files_of_demos(FOLDER / chapter, (FOLDER / chapter).stat().st_mtime_ns)
     return [name for name in CHAPTERS[chapter] if name in found] + sorted(found - set(CHAPTERS[chapter]))
+
+
+@lru_cache
+def files_of_demos(folder: Path, changed: int) -> frozenset[str]:
+    """The names of a folder's demos: looked up anew when a file has come or gone."""
+    return frozenset(path.stem for path in folder.glob("*.py") if is_demo(path))
 
 
 def chapter_of(name: str) -> str:

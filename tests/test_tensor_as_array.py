@@ -209,7 +209,7 @@ def test_copies_hold_values_and_flag_in_their_own_memory(make_copy):
 @pytest.mark.parametrize("make_copy", [copy.deepcopy, lambda t: pickle.loads(pickle.dumps(t))])
 def test_a_history_is_not_copied_and_a_copy_without_it_is_refused(make_copy, inside):
     y = leaf([1.0])
-    for _ in range(50_000):
+    for _ in range(5_000):
         y = y + 1.0
     with pytest.raises(RuntimeError, match=r"copy: a tensor of shape \(1,\) is the result of add, .*\.detach\(\)"):
         make_copy(inside(y))

@@ -84,7 +84,7 @@ def test_what_is_right_is_accepted(name):
 
 @pytest.mark.parametrize("kinks", [True, False])
 def test_a_kink_next_to_x_does_no_harm(kinks):
-    for seed in range(30):
+    for seed in range(3):
         rng = np.random.default_rng(seed)
         assert gradcheck(mg.relu, 1e-5 * rng.standard_normal(6), kinks=kinks)
         assert gradcheck(lambda x: mg.clip(x, -1, 1e-4), 1e-4 + 1e-6 * rng.standard_normal(6), kinks=kinks)
