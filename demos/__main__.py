@@ -28,7 +28,7 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
@@ -130,14 +130,8 @@ def names() -> list[str]:
 
 def demos_in(chapter: str) -> list[str]:
     """The demos of a chapter: its files with a function main(argv). Those that CHAPTERS does not know come last."""
-    found = files_of_demos(FOLDER / chapter, (FOLDER / chapter).stat().st_mtime_ns)
+    found = {path.stem for path in (FOLDER / chapter).glob("*.py") if is_demo(path)}
     return [name for name in CHAPTERS[chapter] if name in found] + sorted(found - set(CHAPTERS[chapter]))
-
-
-@lru_cache
-def files_of_demos(folder: Path, changed: int) -> frozenset[str]:
-    """The names of a folder's demos: looked up anew when a file has come or gone."""
-    return frozenset(path.stem for path in folder.glob("*.py") if is_demo(path))
 
 
 def chapter_of(name: str) -> str:
@@ -150,11 +144,17 @@ def is_demo(path: Path) -> bool:
     if not path.stem.isidentifier() or not path.is_file():
         return False
     try:
-        return b"\ndef main(argv" in path.read_bytes()
+        return has_main(path, path.stat().st_mtime_ns)
     except FileNotFoundError:  # it has just been removed
         return False
     except OSError:
         return True
+
+
+@cache
+def has_main(path: Path, changed: int) -> bool:
+    """Whether a file has the function main(argv): read again when it has changed."""
+    return b"\ndef main(argv" in path.read_bytes()
 
 
 def clashes() -> dict[str, str]:

@@ -168,6 +168,8 @@ class Browser:
         attached = self.call("Target.attachToTarget", targetId=frame["targetId"], flatten=True)
         self._session = attached["sessionId"]
         try:
+            # a frame has a process of its own, which learns its size after it has loaded
+            self.run("new Promise(known => { const ask = () => innerHeight > 0 ? known() : setTimeout(ask, 20); ask(); })")
             yield
         finally:
             self._session = page
