@@ -68,12 +68,11 @@ def test_readme_says_what_is_recorded_of_every_demo():
 @every_demo
 def test_a_changed_digit_shows_in_readme_and_in_the_file(name, tmp_path, monkeypatch):
     row = next(row for row in results.ROW.finditer(README) if row[2] == name)
-    cell = README[row.end(1) : row.end()]
-    digit = re.search(r"\d", cell)
+    digit = re.search(r"\d", row[0][row.end(1) - row.start() :])
     assert digit, "no figure was found?"
-    place = row.end(1) + digit.start()
-    spoilt = README[:place] + str((int(digit[0]) + 1) % 10) + README[place + 1 :]
-    assert results.readme(spoilt) == README != spoilt
+    place = row.end(1) - row.start() + digit.start()
+    spoilt = row[0][:place] + str((int(digit[0]) + 1) % 10) + row[0][place + 1 :]
+    assert results.readme(spoilt) == row[0] != spoilt
 
     text = (results.FOLDER / f"{name}.json").read_text(encoding="utf-8")
     monkeypatch.setattr(results, "FOLDER", tmp_path)

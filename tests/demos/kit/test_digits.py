@@ -177,6 +177,7 @@ def test_the_interpolation_is_a_wide_picture_of_greys(quick):
     assert width > 2 * height  # two sheets of 8 rows and 12 columns
 
 
+@pytest.mark.slow
 def test_the_figures_that_are_noted_are_the_judges(quick):
     said, found = quick("cgan").said, summary_of(quick("cgan").out)["metrics"]
     for name, row, key in (
