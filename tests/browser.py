@@ -168,8 +168,9 @@ class Browser:
         attached = self.call("Target.attachToTarget", targetId=frame["targetId"], flatten=True)
         self._session = attached["sessionId"]
         try:
-            # a frame has a process of its own, which learns its size after it has loaded
+            # a frame has a process of its own, which learns its size after it has loaded, and draws for it
             self.run("new Promise(known => { const ask = () => innerHeight > 0 ? known() : setTimeout(ask, 20); ask(); })")
+            self.run("new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
             yield
         finally:
             self._session = page
