@@ -189,13 +189,20 @@ def owner(array: Array) -> Array:
 
 def overlaps(arrays: Sequence[Array]) -> Iterator[tuple[int, int]]:
     """The positions (i, j), i < j, of all pairs of arrays that share elements: who writes into one, writes into the other."""
-    views: dict[int, list[tuple[int, numpy.ndarray]]] = {}  # those of the same memory
-    for j, array in enumerate(arrays):
-        others, place = views.setdefault(id(owner(array)), []), array
-        if on_device(array):  # NumPy compares addresses, and reads nothing there
-            place = numpy.asarray(SimpleNamespace(__array_interface__={**array.__cuda_array_interface__, "version": 3}))
-        yield from ((i, j) for i, other in others if numpy.shares_memory(other, place))
-        others.append((j, place))
+    places = [_place(array) for array in arrays]
+    bounds = [numpy.lib.array_utils.byte_bounds(place) for place in places]
+    before: list[int] = []  # those that begin before, by address, and end later
+    for j in sorted(range(len(arrays)), key=bounds.__getitem__):
+        before = [i for i in before if bounds[i][1] > bounds[j][0]]
+        yield from ((min(i, j), max(i, j)) for i in before if numpy.shares_memory(places[i], places[j]))
+        before.append(j)
+
+
+def _place(array: Array) -> numpy.ndarray:
+    """A NumPy array with the addresses of this one: for comparisons, which read nothing there."""
+    if not on_device(array):
+        return array
+    return numpy.asarray(SimpleNamespace(__array_interface__={**array.__cuda_array_interface__, "version": 3}))
 
 
 def writable(array: Array) -> Array:

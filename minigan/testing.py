@@ -181,9 +181,11 @@ def assert_gradients(fn: Callable[..., Tensor], *inputs: Any, order: int = 2, **
         sizes = np.maximum(_sizes(exact, inputs), _sizes(_forward_and_back(fn, _moved(inputs), np.float64), inputs))
         with watching(_DtypeWatcher()) as watcher:
             single = _forward_and_back(fn, inputs, np.float32)
+        nearest = _nearest_float32(inputs)
+        same = all(np.array_equal(x, near, equal_nan=True) for x, near in zip(inputs, nearest, strict=True))
         if not any(x.size and np.isinf(x).all() for x in map(np.asarray, inputs)):  # where there are no slopes
             gradcheck(fn, *inputs, order=order, **options)
-        _check_float32(exact, single, sizes, watcher)
+        _check_float32(exact if same else _forward_and_back(fn, nearest, np.float64), single, sizes, watcher)
         if max(np.ndim(x) for x in inputs):
             _check_memory_orders(fn, inputs, exact, sizes)
         _check_broadcasting(fn, inputs, exact[0].shape)
@@ -222,6 +224,12 @@ def _moved(inputs: Sequence) -> list[np.ndarray]:
     """Inputs a little away from these, where a result may be 0, or a gradient, because of what these numbers are."""
     rng, arrays = np.random.default_rng(2), [np.asarray(x) for x in inputs]
     return [x * (1 + 1e-2 * rng.standard_normal(x.shape)) if x.dtype.kind == "f" else x for x in arrays]
+
+
+def _nearest_float32(inputs: Sequence) -> list[np.ndarray]:
+    """The inputs that float32 knows: where they are rounded, a result differs, and the op is right. Too large ones stay."""
+    near = [_cast(_cast(x, np.float32), np.float64) for x in inputs]
+    return [np.where(np.isfinite(a), a, x) if a.dtype.kind == "f" else a for a, x in zip(near, inputs, strict=True)]
 
 
 def _seed(shape: tuple[int, ...]) -> np.ndarray:

@@ -13,6 +13,8 @@ from minigan.gradcheck.slopes import difference, rounding
 MOST_ELEMENTS = 200  # an input with more is probed along random directions instead of element by element
 DIRECTIONS = 20
 FEW_DIRECTIONS = 3
+HIDDEN = 2e-3  # of a slope next to it: mistakes of 1 % would soon be within rtol
+TINY = np.finfo(np.float64).tiny
 
 
 class GradcheckError(AssertionError):
@@ -131,7 +133,48 @@ class Comparison:
             visible = np.minimum(visible, second_look.USEFUL * np.maximum(np.abs(a), np.abs(n)))
         agree = np.isfinite(a) & (np.abs(a - n) <= self.tolerance.atol + self.relative(a, n) + visible)
         blind = (np.isinf(self.ends[0]).any(axis=1) & ~self.changes.any(axis=1)).reshape(self.shape)
-        return np.asarray(~self.unknown & (blind | ~agree))
+        flat = (a == 0) & (n == 0) & ~self.unknown
+        return np.asarray(~self.unknown & (blind | ~agree | (flat & self.moves_after_all(flat))))
+
+    def moves_after_all(self, flat: np.ndarray) -> bool:
+        """Does L move, in extended precision, where every slope seems to be 0?"""
+        if self.place == "direction" or not flat.any() or self.tolerance.fixed or not self.extended:
+            return False
+        terms = self.extended.along(np.where(flat, self.steps * self.function.rng.choice([-1.0, 1.0], flat.shape), 0.0))
+        ends = terms(1.0), terms(-1.0)
+        return bool((np.abs(difference(*ends)) > rounding(np.abs(ends[0]), ends[0].dtype)).any())
+
+    @cached_property
+    def last_digits(self) -> np.ndarray:
+        """How far the gradient moves when the last digits of float64 inputs change: no gradient in float64 is known better."""
+        function, rng = self.function, np.random.default_rng(4)
+        moved = [np.zeros(self.shape)]
+        for _ in range(3):
+            arrays = list(function.arrays)
+            for i in function.floats:
+                arrays[i] = arrays[i] * (1 + 8 * np.finfo(np.float64).eps * rng.standard_normal(arrays[i].shape))
+            moved.append(np.abs(self.of(function.at(arrays)).analytic - self.analytic))
+        return np.max(moved, axis=0)
+
+    # --- terms that others hide -----------------------------------------------------------------------------------------
+
+    def weights(self) -> np.ndarray | None:
+        """Factors that make the terms of L equally steep; None if none is so flat that the others would hide its mistakes."""
+        if not np.isfinite(self.ends).all():
+            return None
+        steep = np.abs(self.changes)
+        shares = np.max(steep / (steep.max(axis=1, keepdims=True, initial=0.0) + TINY), axis=0, initial=0.0)
+        if not ((shares > 0) & (shares < HIDDEN)).any():
+            return None
+        if self.extended:
+            noise = np.max(np.abs(self.changes - self.extended.changes), axis=0)
+        else:
+            noise = rounding(np.max(np.abs(self.ends), axis=(0, 1)) + self.function.inner_size, self.ends.dtype)
+        steepest = np.max(steep / (2 * self.steps.reshape(-1, 1)), axis=0)
+        known = (noise <= 1e-3 * np.max(steep, axis=0)) & (steepest > 0)
+        if not known.any():
+            return None
+        return np.where(known, np.min(steepest, where=known, initial=np.inf) / np.where(known, steepest, 1.0), 0.0)
 
     # --- the verdict -------------------------------------------------------------------------------------------------------
 
@@ -186,16 +229,19 @@ class Together(Comparison):
         if directions is None:
             directions = np.concatenate([np.ones((1, joined.size)), function.rng.standard_normal((2, joined.size))])
         self.directions = directions
+        self.rounding = 0.0
 
     @cached_property
     def x(self) -> np.ndarray:
         return np.concatenate([self.function.arrays[i].ravel() for i in self.function.floats])
 
     def of(self, function: Function) -> Comparison:
-        return Together(function, function.gradients, self.tolerance, self.directions)
+        other = Together(function, function.gradients, self.tolerance, self.directions)
+        other.rounding = self.rounding
+        return other
 
     def relative(self, claimed: np.ndarray, measured: np.ndarray) -> np.ndarray:
-        return 1e-3 * np.max(np.abs(self.directions) @ np.abs(self.gradient))
+        return 1e-3 * np.max(np.abs(self.directions) @ np.abs(self.gradient)) + self.rounding
 
     def along(self, v: np.ndarray) -> Callable[[float], np.ndarray]:
         arrays = [self.function.arrays[i] for i in self.function.floats]
@@ -210,6 +256,7 @@ class Together(Comparison):
 
     def judge(self) -> int:
         """Raise GradcheckError if the gradients do not add up to the slopes."""
+        self.rounding = float(np.max(self.error))
         for place in map(tuple, np.argwhere(self.suspect & np.isfinite(self.analytic))):
             if (complaint := second_look.complaint(self, place)) not in (None, *second_look.UNDECIDED):
                 raise GradcheckError(wording.message(self, place, complaint))

@@ -47,4 +47,4 @@ def _rows(comparison: Comparison) -> list[str]:
 def _best(comparison: Comparison, place: tuple) -> Slope:
     """The slope that is known best."""
     found = measured(comparison, comparison.extended or comparison, place)
-    return min(found, key=lambda slope: slope.error, default=Slope(*[np.nan] * 7))
+    return min(found, key=lambda slope: slope.error, default=Slope(*[np.nan] * 8))

@@ -35,7 +35,7 @@ def complaint(comparison: Comparison, place: tuple) -> str | None:
         for slope in found:
             if _agrees(precise, place, slope):
                 comparison.numeric[place], comparison.error[place] = slope.value, slope.error
-                return _lost_digits(comparison, precise, place)
+                return _lost_digits(comparison, precise, place, slope)
         slopes += found
         if any(_is_known(precise, place, slope) for slope in found):
             break
@@ -65,9 +65,9 @@ def _inner_sizes(comparison: Comparison, place: tuple, unit: float) -> np.ndarra
     least = comparison.function.inner_size
     if comparison.extended is None:
         return np.array(least)
-    rough, exact, step = comparison.at(place), comparison.extended.at(place), 1e-5 * unit
-    errors = np.max([np.abs(rough(h) - exact(h)) for h in (step, -step)], axis=0)
-    return np.maximum(np.where(np.isfinite(errors), errors, 0.0) / np.finfo(np.float64).eps, least)
+    rough, exact, steps = comparison.at(place), comparison.extended.at(place), unit * 2.0 ** -np.arange(8, 16)
+    errors = [np.abs(rough(h) - exact(h)) for h in (*steps, *-steps)]  # several, for one of them may be 0 by chance
+    return np.maximum(np.max(np.nan_to_num(errors, nan=0.0, posinf=0.0), axis=0) / np.finfo(np.float64).eps, least)
 
 
 def _agrees(comparison: Comparison, place: tuple, slope: Slope) -> bool:
@@ -77,7 +77,7 @@ def _agrees(comparison: Comparison, place: tuple, slope: Slope) -> bool:
         return bool(np.isinf(a) and np.sign(a) * n > LARGE)
     moving, own = _of_moving_terms(comparison, place, slope), _own_rounding(comparison, place)
     allowed = comparison.tolerance.atol + comparison.relative(moving, n) + slope.error + own * slope.size
-    rest_is_hidden = abs(a - moving) <= slope.hidden + own * comparison.function.size
+    rest_is_hidden = abs(a - moving) <= slope.hidden + own * (comparison.function.size + slope.inner)
     return bool(abs(moving - n) <= allowed and rest_is_hidden and _is_known(comparison, place, slope))
 
 
@@ -90,7 +90,7 @@ def _is_known(comparison: Comparison, place: tuple, slope: Slope) -> bool:
     small = max(USEFUL * max(abs(a), abs(n), rest), 1e-6 * usual)
     if a != n and slope.error > max(small, own * slope.size):
         return False
-    return bool(rest == 0 or slope.hidden <= max(small, own * comparison.function.size))
+    return bool(rest == 0 or slope.hidden <= max(small, own * (comparison.function.size + slope.inner)))
 
 
 def _of_moving_terms(comparison: Comparison, place: tuple, slope: Slope) -> float:
@@ -102,14 +102,16 @@ def _of_moving_terms(comparison: Comparison, place: tuple, slope: Slope) -> floa
 
 def _own_rounding(comparison: Comparison, place: tuple) -> float:
     """How far rounding may take a right formula, such as 1 - y^2 where y is nearly 1, for terms of size 1."""
-    return 1000 * np.finfo(comparison.x.dtype).eps / max(comparison.sizes[place] / 1000, 1)
+    return 10_000 * np.finfo(comparison.x.dtype).eps / max(comparison.sizes[place] / 1000, 1)
 
 
-def _lost_digits(comparison: Comparison, extended: Comparison, place: tuple) -> str | None:
+def _lost_digits(comparison: Comparison, extended: Comparison, place: tuple, slope: Slope) -> str | None:
     """A complaint if the gradient differs by more than rounding from what its formula gives in extended precision."""
     a, exact = comparison.analytic[place], extended.analytic[place]
-    lost = 1e-9 * comparison.function.size / min(comparison.sizes[place] or 1, 1) + np.finfo(np.float64).tiny
-    if abs(a - exact) <= comparison.tolerance.atol + comparison.relative(a, exact) + lost:
+    length = min(comparison.sizes[place] or 1, 1, 1000 * slope.step)  # over which L changes
+    lost = 1e-9 * (comparison.function.size + slope.inner) / length + np.finfo(np.float64).tiny
+    allowed = comparison.tolerance.atol + comparison.relative(a, exact) + lost
+    if abs(a - exact) <= allowed or abs(a - exact) <= allowed + extended.last_digits[place]:
         return None
     g, g_exact = (c.gradient if c.place == "direction" else c.analytic[place] for c in (comparison, extended))
     too_large = np.isinf(g) & (np.sign(g) * g_exact > LARGE)

@@ -25,6 +25,7 @@ class Slope:
     hidden: float
     usual: float  # how steep L is on average, as far as the steps go
     size: float  # of the terms that move
+    inner: float  # of the larger numbers of which the terms are small differences
     moving: np.ndarray  # which terms move
 
 
@@ -55,7 +56,7 @@ def measure(terms: Terms, unit: float, inner: np.ndarray) -> Slope | None:
         errors[k] += max(0.0, np.max(np.abs(slope - slopes[k + 1 :]) - roundings[k + 1 :]))
     best = np.argmin(errors)
     hidden, usual = rounding(hidden, sides.dtype) / (2 * steps[0]), np.ptp(np.sum(sides, axis=2, where=moving)) / steps[0]
-    return Slope(slopes[best], errors[best], steps[best], hidden, usual, sizes[best], moving)
+    return Slope(slopes[best], errors[best], steps[best], hidden, usual, sizes[best], np.sum(inner), moving)
 
 
 def rounding(size: np.ndarray, dtype: np.dtype) -> np.ndarray:

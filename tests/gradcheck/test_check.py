@@ -198,6 +198,17 @@ def test_refuses_random_functions():
 def test_refuses_functions_that_return_no_tensor(result):
     with pytest.raises(TypeError, match=r"gradcheck: fn returned a .*; expected a Tensor"):
         gradcheck(lambda x: result, X)
+    with pytest.raises(TypeError, match=r"gradcheck: fn returned no Tensor"):
+        gradcheck(lambda x: (), X)
+
+
+def test_refuses_words_for_kinks():
+    with pytest.raises(TypeError, match="gradcheck: kinks is 'no'; expected True or False"):
+        gradcheck(mg.exp, X, kinks="no")
+
+
+def test_numbers_in_another_byte_order_are_float64():
+    assert gradcheck(mg.sin, X.astype(">f8"))
 
 
 # --- other ways back ---------------------------------------------------------------------------------------------------

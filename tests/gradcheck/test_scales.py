@@ -193,6 +193,86 @@ def test_a_gradient_that_depends_on_the_way_back_is_refused(check):
         check(product(lambda a, b, c: 2.0 if b and not c else 1.0), X, X + 1, X + 2)
 
 
+# --- terms of very different sizes, and terms that cancel -------------------------------------------------------------------
+
+
+def off_by(y, factor):
+    return record("off", y.data.copy(), (y, lambda g, _: g * factor))
+
+
+@pytest.mark.parametrize("ratio", [1e4, 1e7, 1e12])
+@pytest.mark.parametrize("factor", [1.01, -1.0, 0.0])
+def test_a_large_output_hides_no_small_one_that_has_the_same_input(ratio, factor):
+    for together in (lambda *y: y, lambda *y: mg.concatenate(y), lambda *y: mg.stack(y)):
+        assert gradcheck(lambda x, join=together: join(ratio * mg.sin(x), off_by(mg.sin(x), 1.0)), X)
+        with pytest.raises(GradcheckError):
+            gradcheck(lambda x, join=together: join(ratio * mg.sin(x), off_by(mg.sin(x), factor)), X, order=1)
+
+
+def test_a_row_without_a_gradient_is_found_next_to_steeper_ones():
+    rows = np.array([1.0, 4.0, 7.0, 13.0])
+    right = op(lambda w: np.exp(w * rows), lambda g, y, w: g * y * rows)
+    wrong = op(lambda w: np.exp(w * rows), lambda g, y, w: g * y * rows * (rows > 2))
+    assert gradcheck(right, np.ones(1))
+    with pytest.raises(GradcheckError, match=r"input 0 \(fn weighted\), index \(0,\)"):
+        gradcheck(wrong, np.ones(1), order=1)
+
+
+@pytest.mark.parametrize("size", [1e-11, 1e-12, 1e-13])
+def test_a_slope_that_float64_cannot_see_is_found_in_extended_precision(size):
+    assert gradcheck(lambda x: 1 + size * x, at(0.5, 0.7))
+    with pytest.raises(GradcheckError, match="numeric"):
+        gradcheck(op(lambda x: 1 + size * x, lambda g, y, x: 0.0 * g), at(0.5, 0.7), order=1)
+
+
+def centred(x):
+    e = mg.exp(x)
+    return (e - e.mean(0)).sum(0)
+
+
+MATRIX, WEIGHT = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]), at(0.3, 0.7)
+ROTATION = np.array([[np.cos(0.3), -np.sin(0.3)], [np.sin(0.3), np.cos(0.3)]])
+MINIBATCH = np.random.default_rng(0).standard_normal((4, 3))
+NEARLY_ZERO = {
+    "squared error at its minimum": (lambda w: ((MATRIX @ w - MATRIX @ WEIGHT) ** 2).mean(), WEIGHT),
+    "a residual of rounding errors": (lambda w: (w / 3 - 0.1 / 3) ** 2, np.array(0.1)),
+    "gradient penalty at its minimum": (lambda w: (mg.norm(w) - 1) ** 2, at(0.6, 0.8)),
+    "orthogonality at a rotation": (lambda w: ((w @ w.T - np.eye(2)) ** 2).sum(), ROTATION),
+    "the mean of batch norm": (lambda x: nn.BatchNorm1d(3)(x).mean(0), MINIBATCH),
+    "the mean of layer norm": (lambda x: nn.LayerNorm(3)(x).mean(-1), MINIBATCH),
+    "the sum of softmax": (lambda x: mg.softmax(x).sum(-1) - 1, MINIBATCH),
+    "a number times its inverse": (lambda x: mg.exp(x) * mg.exp(-x) - 1, MINIBATCH),
+    "log after exp": (lambda x: mg.log(mg.exp(x)) - x, MINIBATCH),
+    "centred": (centred, MINIBATCH),
+    "distances from the mean": (lambda x: (x - x.mean()).sum(), MINIBATCH),
+    "on the circle": (lambda x: mg.sin(x) ** 2 + mg.cos(x) ** 2 - 1, MINIBATCH),
+    "a minimum": (lambda x: (x * x - 1) ** 2, at(1.0)),
+    "a steep minimum": (lambda x: 1e8 * (x * x - 1) ** 2 + (1 - x) ** 2, at(1.0)),
+    "a steep tail": (lambda x: mg.tanh(1e6 * (x - 0.3)), at(0.3 - 15e-6)),
+}
+
+
+@pytest.mark.parametrize("kinks", [False, True])
+@pytest.mark.parametrize("name", NEARLY_ZERO)
+def test_where_numbers_cancel_a_right_gradient_is_accepted(name, kinks):
+    fn, x = NEARLY_ZERO[name]
+    assert gradcheck(fn, x, kinks=kinks)
+
+
+def test_a_way_back_that_is_wrong_at_a_small_element_is_refused():
+    def fn(a, b):
+        wrong = at(1.0, 1.0) if b.requires_grad else at(1.0, 1.01)
+        return record("fn", a.data * b.data, (a, lambda g, y: g * b * wrong), (b, lambda g, y: g * a))
+
+    with pytest.raises(GradcheckError, match="where only input 0 requires a gradient the gradient differs"):
+        gradcheck(fn, np.ones(2), at(1e8, 1.0), order=1)
+
+
+@pytest.mark.parametrize(("fn", "x"), [(mg.sin, 1e5 / 3), (lambda x: mg.log(1 - x), 1 - 1e-6)])
+def test_numbers_that_float32_rounds_are_no_mistake_of_the_op(fn, x):
+    assert_gradients(fn, at(x))
+
+
 # --- state --------------------------------------------------------------------------------------------------------------
 
 

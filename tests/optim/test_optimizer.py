@@ -153,6 +153,7 @@ TWO_VIEWS = {
     "transposed": lambda a: (a[:3, :3], a[:3, :3].T),
     "one number": lambda a: (a[:2], a[1:3, :1]),
     "every other one, and some": lambda a: (a[::2], a[2:3]),
+    "one buffer": lambda a: [np.frombuffer(buffer) for buffer in [bytearray(a)] * 2],
 }
 
 
