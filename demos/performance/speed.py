@@ -131,12 +131,10 @@ def against_products(m: dict[str, Any]) -> str:
 
 def found(m: dict[str, Any]) -> str:
     """README's words."""
-    if "memory_with_batch" not in m:
-        return against_products(m)
-    return (
-        f"{against_products(m)}; at the right end, its memory grows with the batch to the power "
-        f"{m['memory_with_batch']:.2f}, with the depth to the power {m['memory_with_depth']:.2f}"
-    )
+    grows = [
+        f"with the {by} to the power {m[f'memory_with_{by}']:.2f}" for by in ("batch", "depth") if f"memory_with_{by}" in m
+    ]
+    return f"{against_products(m)}{'; at the right end, its memory grows ' if grows else ''}{', '.join(grows)}"
 
 
 # --- times --------------------------------------------------------------------------------------------------------------
