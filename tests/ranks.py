@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -83,8 +84,12 @@ def mpiexec(tmp_path):
     env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
 
     def run(n, program, *arguments, options=(), timeout=120):
-        command = [found, *usual, *options, "-n", str(n), sys.executable, *program, *map(str, arguments)]
-        return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=timeout)
+        with tempfile.NamedTemporaryFile("r") as words:  # mpiexec may end before it has passed on what a rank has written
+            rank = ["sh", "-c", 'exec "$@" 2>>"$0"', words.name, sys.executable, *program, *map(str, arguments)]
+            command = [found, *usual, *options, "-n", str(n), *rank]
+            done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=timeout)
+            done.stderr += words.read()
+        return done
 
     run.folder, run.mpich = tmp_path, not usual
     return run
