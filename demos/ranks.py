@@ -27,7 +27,8 @@ from demos.kit.folders import close_folder, default_folder, make_room, named, op
 from demos.kit.jobs import cores
 from demos.kit.run import Options, path_option, seed_number
 from demos.kit.style import FAKE, MARKERS, OTHERS, REAL, pale, save, slide, title
-from minigan import data, games, memory, nn, optim
+from minigan import data, games, nn, optim
+from minigan.backend import memory
 
 NETWORKS = {
     "1 Gbit/s": (1e9 / 8, 50e-6),

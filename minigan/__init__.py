@@ -1,13 +1,21 @@
-"""minigan: adversarial networks from first principles, on NumPy or CuPy. Read `tensor`, then `ops`, then `games.gan`."""
+"""minigan: adversarial networks from first principles, on NumPy or CuPy. Read `engine.tensor`, then `ops`, then `games.gan`."""
 
-from minigan import attacks, backend, data, games, losses, memory, metrics, nn, optim
-from minigan.debug_mode import debug
+import sys
+
+from minigan import attacks, backend, data, games, losses, metrics, nn, optim
+from minigan.backend import memory, random_numbers, threads
+from minigan.backend.random_numbers import seed
+from minigan.engine import tensor
+from minigan.engine.modes import enable_grad, no_grad
+from minigan.engine.tensor import Tensor, grad, record
 from minigan.gradcheck import GradcheckError, gradcheck, gradcheck_report
-from minigan.modes import enable_grad, no_grad
 from minigan.ops import *  # noqa: F403
-from minigan.profiler import profile
-from minigan.random_numbers import seed
-from minigan.tensor import Tensor, grad, record
-from minigan.tracing.recorder import Trace, trace
+from minigan.watching.debug import debug
+from minigan.watching.profile import profile
+from minigan.watching.trace.recorder import Trace, trace
 
 __version__ = "0.1.0"
+
+# shorter names, also for `import`: minigan.tensor is minigan.engine.tensor (and pickles of version 0.1 look there)
+for _module in (tensor, memory, random_numbers, threads):
+    sys.modules[f"minigan.{_module.__name__.rpartition('.')[2]}"] = _module

@@ -6,12 +6,12 @@ A discriminator returns logits: log D = -softplus(-v) and log(1 - D) = -softplus
 from collections.abc import Callable
 from typing import Any
 
-from minigan import backend, random_numbers
-from minigan.backend import Array, fused
-from minigan.modes import enable_grad, mode
+from minigan import backend
+from minigan.backend import Array, fused, random_numbers
+from minigan.engine.modes import enable_grad, mode
+from minigan.engine.tensor import Tensor, grad, record
 from minigan.ops import abs, log, log_softmax, mean, norm, sigmoid, softplus, square, sum, where
 from minigan.ops.operands import can_check_values, floating, labels_below, operands, tensors
-from minigan.tensor import Tensor, grad, record
 
 
 def log_loss(p: Any, y: Any) -> Tensor:

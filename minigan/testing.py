@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from minigan import backend
+from minigan.engine.modes import Watcher, watching
+from minigan.engine.tensor import Tensor, grad
 from minigan.gradcheck.check import QUIET, gradcheck, slope_is_right
 from minigan.gradcheck.comparison import GradcheckError
 from minigan.gradcheck.lift import lift
-from minigan.modes import Watcher, watching
-from minigan.tensor import Tensor, grad
 
 __all__ = ["arrays", "assert_gradients", "axes", "broadcastable", "lift", "shapes"]
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import minigan as mg
-from tests.browser import Browser, executable
-from tests.ranks import mpiexec  # noqa: F401 (a fixture of tests with several ranks)
+from tests.helpers.browser import Browser, executable
+from tests.helpers.ranks import mpiexec  # noqa: F401 (a fixture of tests with several ranks)
 
 _PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("dev", max_examples=25, **_PATIENT)

@@ -8,7 +8,7 @@ import pytest
 
 import minigan as mg
 from minigan import attacks, checks, data, games, metrics, nn, optim
-from tests.leaves import leaf
+from tests.helpers.leaves import leaf
 
 NO_NUMBERS = [None, "1", True, math.nan, math.inf, -math.inf, 1j, [1], np.array([1.0]), np.array(1.0), mg.Tensor(1.0)]
 

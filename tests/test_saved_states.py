@@ -8,7 +8,7 @@ import pytest
 import minigan as mg
 from minigan import data, nn, optim
 from tests.games import players
-from tests.leaves import leaf
+from tests.helpers.leaves import leaf
 
 
 def network():

@@ -43,7 +43,8 @@ from demos.kit.run import path_option, start
 from demos.kit.settings import settings_of
 from demos.kit.style import MARKERS, OTHERS, slide
 from demos.kit.training import train
-from minigan import Tensor, attacks, backend, data, losses, metrics, nn, no_grad, optim, random_numbers, softmax
+from minigan import Tensor, attacks, backend, data, losses, metrics, nn, no_grad, optim, softmax
+from minigan.backend import random_numbers
 from minigan.games import dcgan_generator
 
 BACK = 0.85  # of the images under attack, so many are to be seen as what they are again

@@ -28,7 +28,8 @@ from demos.kit.rounding import percent
 from demos.kit.run import start
 from demos.kit.settings import settings_of
 from demos.kit.style import FAKE, OTHERS, slide
-from minigan import attacks, metrics, nn, no_grad, random_numbers
+from minigan import attacks, metrics, nn, no_grad
+from minigan.backend import random_numbers
 
 
 @dataclass

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from minigan import Tensor, backend, concatenate, data, nn, random_numbers, upsample2d
+from minigan import Tensor, backend, concatenate, data, nn, upsample2d
+from minigan.backend import random_numbers
 
 
 def down(images: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ Adapter = tuple[Callable, Callable, Callable]
 def minigan() -> Adapter:
     """An op of minigan's needs no adapter; by this one it is treated like the others."""
     from minigan import Tensor, grad
-    from minigan.modes import enable_grad
+    from minigan.engine.modes import enable_grad
 
     @enable_grad()  # also where a walk over the lifted function asks, which records nothing
     def recorded(f: Callable, g: Tensor, *xs: Tensor) -> tuple[Tensor, ...]:

@@ -32,7 +32,8 @@ from demos.kit.rounding import at_least
 from demos.kit.run import start
 from demos.kit.settings import settings_of
 from demos.kit.style import MARKERS, OTHERS, slide
-from minigan import Tensor, data, losses, metrics, nn, random_numbers
+from minigan import Tensor, data, losses, metrics, nn
+from minigan.backend import random_numbers
 
 
 @dataclass

@@ -31,7 +31,8 @@ from demos.kit.jobs import each
 from demos.kit.rounding import at_least
 from demos.kit.run import start
 from demos.kit.settings import settings_of
-from minigan import Tensor, data, metrics, no_grad, optim, random_numbers
+from minigan import Tensor, data, metrics, no_grad, optim
+from minigan.backend import random_numbers
 
 
 @dataclass

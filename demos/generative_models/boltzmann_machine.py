@@ -3,7 +3,8 @@
 import numpy as np
 
 import minigan as mg
-from minigan import Tensor, nn, no_grad, random_numbers, sigmoid, softplus
+from minigan import Tensor, nn, no_grad, sigmoid, softplus
+from minigan.backend import random_numbers
 
 
 class RBM(nn.Module):

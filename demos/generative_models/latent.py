@@ -30,7 +30,8 @@ from demos.kit.rounding import at_least, at_most, percent
 from demos.kit.run import start
 from demos.kit.settings import settings_of
 from demos.kit.style import FAKE, OTHERS, REAL, slide
-from minigan import Tensor, attacks, backend, data, metrics, nn, no_grad, random_numbers, softmax
+from minigan import Tensor, attacks, backend, data, metrics, nn, no_grad, softmax
+from minigan.backend import random_numbers
 
 
 @dataclass

@@ -31,7 +31,8 @@ from demos.kit.pictures import sheet, strokes
 from demos.kit.run import start
 from demos.kit.settings import settings_of
 from demos.kit.style import OTHERS, slide
-from minigan import Tensor, losses, nn, no_grad, random_numbers, relu, sigmoid
+from minigan import Tensor, losses, nn, no_grad, relu, sigmoid
+from minigan.backend import random_numbers
 
 
 @dataclass

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
-from minigan import checks, random_numbers
-from minigan.backend import Array
+from minigan import checks
+from minigan.backend import Array, random_numbers
+from minigan.engine.tensor import Tensor
 from minigan.optim import Optimizer
-from minigan.tensor import Tensor
 
 
 class SGHMC(Optimizer):

@@ -1,7 +1,7 @@
 """The engine in 80 lines has minigan's gradients, takes minigan's steps, and its GAN learns a Gaussian.
 
-`demos/gradients/engine.py` is the first rung of a ladder. The next is `minigan/tensor.py`: the same walk, with all that makes
-it fast, general and safe. Here both get the same networks, data and noise in float64. What to look for: whether every gradient
+`demos/gradients/engine.py` is the first rung of a ladder. The next is `minigan/engine/tensor.py`: the same backward pass, but
+fast, general and safe. Here both get the same networks, data and noise in float64. What to look for: whether every gradient
 of D's loss and of G's loss is the same in both, but for rounding, with detach and without; whether, with detach, G's parameters
 have no gradient in either (None, not zeros); whether a bias that is broadcast over the batch, or an intermediate that is used
 again, gets the sum of all that arrives; whether after 50 iterations of Algorithm 1 under SGD both GANs

@@ -34,8 +34,9 @@ from tqdm import tqdm
 
 from demos.kit import folders
 from demos.kit.progress import progress
-from minigan import Tensor, backend, checks, random_numbers
-from minigan.npz_files import DamagedFile, read_npz, write_npz
+from minigan import Tensor, backend, checks
+from minigan.backend import random_numbers
+from minigan.data.npz_files import DamagedFile, read_npz, write_npz
 
 FIRST, EVERY = 10.0, 30.0  # seconds from the start to the first checkpoint, and from one to the next ...
 SHARE = 0.01  # ... unless writing one took more than this share of them

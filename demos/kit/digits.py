@@ -14,7 +14,8 @@ from demos.kit.progress import progress
 from demos.kit.rounding import at_least, at_most, percent
 from demos.kit.run import Run, add_data_options, common_options
 from demos.kit.training import adams, train
-from minigan import Tensor, backend, data, metrics, nn, no_grad, random_numbers, softmax
+from minigan import Tensor, backend, data, metrics, nn, no_grad, softmax
+from minigan.backend import random_numbers
 from minigan.games import GAN, ConditionalGAN, Game
 
 DATA = ("mnist", "glyphs")

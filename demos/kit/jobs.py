@@ -25,7 +25,8 @@ from tqdm import tqdm
 from demos.kit import checkpoints, executors
 from demos.kit.checkpoints import Checkpoint
 from demos.kit.progress import progress
-from minigan import backend, memory, random_numbers, threads
+from minigan import backend
+from minigan.backend import memory, random_numbers, threads
 
 PATIENCE = 0.5  # seconds between two notes of how far a task is
 

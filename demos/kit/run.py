@@ -22,7 +22,8 @@ from demos.kit.hints import Hints
 from demos.kit.jobs import cores
 from demos.kit.progress import progress
 from demos.kit.settings import add_option
-from minigan import backend, memory, threads
+from minigan import backend
+from minigan.backend import memory, threads
 from minigan.games import Game
 from minigan.optim import LinearDecay
 

@@ -11,7 +11,8 @@ import numpy as np
 from demos.lab import code, hinge
 from demos.lab.code import Settings
 from demos.lab.walker import Walker
-from minigan import Tensor, grad, metrics, no_grad, random_numbers, sigmoid
+from minigan import Tensor, grad, metrics, no_grad, sigmoid
+from minigan.backend import random_numbers
 from minigan.losses import generator_loss
 
 EVERY = 10  # iterations between two that a run can go back to at once; to others, it plays again from the last one

@@ -4,9 +4,9 @@ import threading
 from typing import Any
 
 import minigan as mg
-from minigan.modes import Watcher, watching
-from minigan.tracing.histories import summary
-from minigan.tracing.rows import Backward, Cut, Forward, Row, Update, Value, Walk
+from minigan.engine.modes import Watcher, watching
+from minigan.watching.trace.histories import summary
+from minigan.watching.trace.rows import Backward, Cut, Forward, Row, Update, Value, Walk
 
 
 class GivenUp(BaseException):

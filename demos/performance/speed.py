@@ -9,7 +9,7 @@ Autograd, if they are installed, here or under another interpreter (--python tor
 
 What to look for: in speed.png, how close to `matmul` the sizes come as they grow; in the tables, which ops take the rest. In
 growth.png and memory.png the slopes at the right end are the powers by which they grow; memory follows the activations. Every
-engine has two threads; minigan's are BLAS's for dense networks, and its own for convolutions (see minigan/threads.py).
+engine has two threads; minigan's are BLAS's for dense networks, and its own for convolutions (see minigan/backend/threads.py).
 
 With --backend cupy, three sizes on the processor beside a GPU: minigan on CuPy, and PyTorch there; the times alone. Every
 engine's iteration ends when one of its losses has been read, for which a GPU must have done its work.

@@ -31,7 +31,8 @@ from demos.kit.rounding import at_most
 from demos.kit.run import common_options, start
 from demos.kit.settings import settings_of
 from demos.kit.style import D_COLOUR, FAKE, G_COLOUR, OTHERS, REAL, slide
-from minigan import Tensor, data, losses, metrics, no_grad, optim, random_numbers, sigmoid
+from minigan import Tensor, data, losses, metrics, no_grad, optim, sigmoid
+from minigan.backend import random_numbers
 from minigan.games import GAN
 
 

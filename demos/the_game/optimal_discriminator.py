@@ -27,7 +27,8 @@ from demos.kit.rounding import at_most
 from demos.kit.run import common_options, start
 from demos.kit.settings import settings_of
 from demos.kit.style import D_COLOUR, FAKE, REAL, slide
-from minigan import Tensor, losses, nn, no_grad, optim, random_numbers
+from minigan import Tensor, losses, nn, no_grad, optim
+from minigan.backend import random_numbers
 
 
 @dataclass

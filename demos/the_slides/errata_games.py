@@ -14,7 +14,8 @@ from demos.kit.line import Mixture, network, time_to_half
 from demos.kit.rounding import at_least, percent
 from demos.kit.style import OTHERS, REAL, slide
 from demos.kit.training import adam
-from minigan import Tensor, data, losses, metrics, nn, optim, random_numbers
+from minigan import Tensor, data, losses, metrics, nn, optim
+from minigan.backend import random_numbers
 from minigan.games import GAN, WGANGP
 
 Objective = Callable[[Tensor, Tensor], Tensor]  # of D, from its logits of real and fake samples; D ascends it

@@ -35,7 +35,8 @@ from demos.kit.settings import settings_of
 from demos.kit.style import D_COLOUR, FAKE, OTHERS, REAL, RIGHT, WRONG, slide
 from demos.kit.training import adams
 from demos.training.techniques import History, ImprovedGAN, smoothed_loss
-from minigan import Tensor, data, nn, no_grad, optim, random_numbers
+from minigan import Tensor, data, nn, no_grad, optim
+from minigan.backend import random_numbers
 from minigan.games import FeatureMatchingGAN
 from minigan.games.game import Game
 

@@ -29,7 +29,8 @@ from demos.kit.rounding import at_least
 from demos.kit.run import common_options, start
 from demos.kit.settings import settings_of
 from demos.kit.style import OTHERS, slide
-from minigan import Tensor, data, losses, metrics, nn, optim, random_numbers, sigmoid
+from minigan import Tensor, data, losses, metrics, nn, optim, sigmoid
+from minigan.backend import random_numbers
 from minigan.games import GAN
 
 

@@ -36,7 +36,8 @@ from demos.kit.run import start
 from demos.kit.settings import settings_of
 from demos.kit.style import FAKE, OTHERS, REAL, slide
 from demos.kit.training import adams
-from minigan import Tensor, data, losses, nn, optim, random_numbers
+from minigan import Tensor, data, losses, nn, optim
+from minigan.backend import random_numbers
 from minigan.games import SemiSupervisedGAN
 
 

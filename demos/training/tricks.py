@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 import minigan as mg
-from minigan import Tensor, losses, nn, random_numbers
+from minigan import Tensor, losses, nn
+from minigan.backend import random_numbers
 from minigan.games import GAN, dcgan_discriminator, dcgan_generator
 from minigan.games.figures import Figures, discriminator_figures
 

@@ -8,11 +8,11 @@ import numpy as np
 
 from minigan import backend, checks
 from minigan.backend import Array
-from minigan.modes import enable_grad
+from minigan.engine.array_protocol import as_array
+from minigan.engine.modes import enable_grad
+from minigan.engine.tensor import Tensor, grad
 from minigan.nn import Module, eval_mode
 from minigan.ops.operands import can_check_values
-from minigan.tensor import Tensor, grad
-from minigan.tensor_as_array import as_array
 
 Model = Callable[[Tensor], Tensor]
 Loss = Callable[[Tensor, Any], Tensor]

@@ -10,15 +10,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigan import backend, checks, random_numbers
+from minigan import backend, checks
 from minigan.attacks.gradient import Model, attacking, checked
-from minigan.backend import Array
+from minigan.backend import Array, random_numbers
 from minigan.data.priors import Noise
-from minigan.modes import enable_grad
+from minigan.engine.modes import enable_grad
+from minigan.engine.tensor import Tensor, grad
 from minigan.ops import exp, log_softmax, square
 from minigan.ops import sum as total
 from minigan.optim import Adam, LinearDecay
-from minigan.tensor import Tensor, grad
 
 Prior = Callable[[int], Any]
 

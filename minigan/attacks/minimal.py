@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 from minigan import backend, checks
 from minigan.attacks.gradient import Clip, Model, attacking, checked, clipped, one_each
 from minigan.backend import Array
+from minigan.engine.modes import enable_grad
+from minigan.engine.tensor import Tensor, grad
 from minigan.losses import cross_entropy
-from minigan.modes import enable_grad
 from minigan.ops import square
 from minigan.ops import sum as total
 from minigan.optim import Adam, LinearDecay
-from minigan.tensor import Tensor, grad
 
 
 class Minimal(NamedTuple):

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from minigan import backend, checks, random_numbers
+from minigan import backend, checks
 from minigan.attacks.gradient import Model, attacking, checked, clipped
-from minigan.backend import Array
+from minigan.backend import Array, random_numbers
+from minigan.engine.modes import enable_grad, no_grad
+from minigan.engine.tensor import Tensor, grad
 from minigan.losses import cross_entropy
-from minigan.modes import enable_grad, no_grad
 from minigan.ops import take, where
 from minigan.ops.operands import integers, operand
 from minigan.optim import Adam, LinearDecay
-from minigan.tensor import Tensor, grad
 
 Share = float | tuple[float, float]
 CHUNK = 1000  # images that go through the model at a time

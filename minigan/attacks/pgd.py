@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from minigan import backend, checks, random_numbers
+from minigan import backend, checks
 from minigan.attacks.gradient import Clip, Loss, Model, attacking, checked, clipped, input_gradient
-from minigan.backend import Array
+from minigan.backend import Array, random_numbers
 from minigan.losses import cross_entropy
 from minigan.ops import sign
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from minigan import backend, checks, random_numbers
+from minigan import backend, checks
 from minigan.attacks.gradient import Clip, Model, attacking, checked, clipped, input_gradient, one_each
-from minigan.backend import Array
+from minigan.backend import Array, random_numbers
+from minigan.engine.modes import no_grad
 from minigan.losses import cross_entropy
-from minigan.modes import no_grad
 from minigan.ops import sign, softmax
 
 KINDS = {

@@ -5,8 +5,8 @@ from typing import Any
 from minigan import checks
 from minigan.attacks.fgsm import fgsm
 from minigan.attacks.gradient import Clip, Loss, Model
+from minigan.engine.tensor import Tensor
 from minigan.losses import cross_entropy
-from minigan.tensor import Tensor
 
 
 def adversarial_loss(

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy
 
+from minigan.backend.cupy_im2col import windows as windows  # what `ops.convolution` uses in the place of strided views
 from minigan.contexts import contextmanager
-from minigan.device_windows import windows as windows  # what `ops.convolution` uses in the place of strided views
 
 Array = Any  # numpy.ndarray or cupy.ndarray
 _NUMPYS = numpy.ndarray, numpy.generic  # the second is what NumPy's operations make of arrays of shape ()
@@ -66,6 +66,8 @@ def to_numpy(array: Array) -> numpy.ndarray:
 
 class BackendError(RuntimeError):
     """The array module asked for is unknown or cannot work here; the message says what to install."""
+
+    __module__ = "minigan.backend"  # the name that users catch it by
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy
 
-from minigan.backend import Array, fused, of
+from minigan.backend.arrays import Array, fused, of
 
 _STEP = numpy.uint64(0x9E3779B97F4A7C15)  # 2^64 / the golden ratio, odd: the counter meets every value
 _FACTOR_1, _FACTOR_2 = numpy.uint64(0xBF58476D1CE4E5B9), numpy.uint64(0x94D049BB133111EB)

@@ -13,8 +13,8 @@ from typing import Any
 import numpy
 
 from minigan import checks
-from minigan.backend import Array, name, noise_name, of, xp
-from minigan.device_generator import DeviceGenerator
+from minigan.backend.arrays import Array, name, noise_name, of, xp
+from minigan.backend.cupy_generator import DeviceGenerator
 
 Generator = numpy.random.Generator | DeviceGenerator
 

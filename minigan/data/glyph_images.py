@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from minigan import checks, random_numbers
+from minigan import checks
+from minigan.backend import random_numbers
 
 FONTS = (  # fonts that every matplotlib has, whose digits are ordinary: no old-style figures, no dotted zeros, no symbols
     *("DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-Oblique", "DejaVuSans-BoldOblique"),

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from minigan import backend, checks, random_numbers
+from minigan import backend, checks
+from minigan.backend import random_numbers
 
 
 def batches(*arrays: np.ndarray, size: int, rng: np.random.Generator | None = None) -> "Batches":

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from minigan import checks, random_numbers
+from minigan import checks
+from minigan.backend import random_numbers
 
 
 def ring(n: int, modes: int = 8, radius: float = 2.0, std: float = 0.02, rng: np.random.Generator | None = None) -> np.ndarray:

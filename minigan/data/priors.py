@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from minigan import backend, checks, random_numbers
-from minigan.backend import Array
-from minigan.random_numbers import Generator
+from minigan import backend, checks
+from minigan.backend import Array, random_numbers
+from minigan.backend.random_numbers import Generator
 
 
 def _normal(m: int, d: int, rng: Generator) -> Array:

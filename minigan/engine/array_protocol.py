@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy
 
-from minigan import backend, messages, stale_values, tensor_as_html, tensor_as_text
-from minigan.messages import describe
-from minigan.modes import mode
+from minigan import backend
+from minigan.engine import as_html, as_text, errors, versions
+from minigan.engine.errors import describe
+from minigan.engine.modes import mode
 
 
 class TensorAsArray:
@@ -61,7 +62,7 @@ class TensorAsArray:
 
     def numpy(self):
         """The values as a NumPy array: the tensor's own memory under NumPy, a copy under CuPy. No gradient flows through."""
-        stale_values.version_of_memory(self._data, self._version)  # tensors made of the array share it
+        versions.version_of_memory(self._data, self._version)  # tensors made of the array share it
         return backend.to_numpy(self._data)
 
     def item(self) -> float:
@@ -99,7 +100,7 @@ class TensorAsArray:
         before, self._requires_grad = self._requires_grad, bool(flag)
         if self._requires_grad and not self._is_parameter:
             self._is_parameter = True
-            stale_values.version_of_memory(self._data, self._version)  # arrays of this memory are known from now on
+            versions.version_of_memory(self._data, self._version)  # arrays of this memory are known from now on
         if before is not self._requires_grad:
             for watcher in mode.watchers:
                 watcher.froze(self)
@@ -172,16 +173,16 @@ class TensorAsArray:
         """Hold another array. What looks at the old one counts as changed, as this tensor does; later changes are its own."""
         count = self._version[0]
         self._version[0] += 1
-        self._data, self._version = array, stale_values.version_of_memory(array, [count])
+        self._data, self._version = array, versions.version_of_memory(array, [count])
 
     # --- Python's protocols ------------------------------------------------------------------------------------------
 
     def __repr__(self) -> str:
-        return tensor_as_text.text(self)
+        return as_text.text(self)
 
     def _repr_html_(self) -> str:
         """What a notebook shows: figures of the values, and a picture."""
-        return tensor_as_html.html(self)
+        return as_html.html(self)
 
     def __len__(self) -> int:
         if not self.ndim:
@@ -217,7 +218,7 @@ class TensorAsArray:
     def __reduce__(self):
         """For `copy` and `pickle`: the values (without `.grad`), and the flags: a frozen parameter stays one."""
         if self._edges:
-            raise messages.copied_history(self)
+            raise errors.copied_history(self)
         flags = {"_is_parameter": self.is_parameter}
         return type(self), (self._data.copy(), self.requires_grad, None, self.name), (None, flags)
 

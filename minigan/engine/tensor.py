@@ -12,9 +12,11 @@ from operator import attrgetter
 from sys import getrefcount
 from typing import Any
 
-from minigan import backend, messages, stale_values, threads
-from minigan.modes import enable_grad, mode, no_grad, walking, watched
-from minigan.tensor_as_array import TensorAsArray, as_array
+from minigan import backend
+from minigan.backend import threads
+from minigan.engine import errors, versions
+from minigan.engine.array_protocol import TensorAsArray, as_array
+from minigan.engine.modes import enable_grad, mode, no_grad, walking, watched
 
 Derivative = Callable[["Tensor", "Tensor"], "Tensor"]  # derivative(g, y) -> g_x: see `record`
 _order_of_creation = itertools.count(1)
@@ -41,7 +43,7 @@ class Tensor(TensorAsArray):
 
     def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None, name: str | None = None):
         array = as_array(data, dtype)
-        self._hold(array, stale_values.version_of_memory(array))
+        self._hold(array, versions.version_of_memory(array))
         self.name, self.requires_grad = name, requires_grad
 
     @classmethod
@@ -78,7 +80,7 @@ class Tensor(TensorAsArray):
         after the forward pass gets none. Raises RuntimeError without a graph, without `gradient`, and for stale values.
         """
         if self.is_leaf:
-            raise messages.no_graph(self)
+            raise errors.no_graph(self)
         seed, start = _seed("backward", self, gradient), next(_order_of_creation)
         with enable_grad() if create_graph else no_grad(), walking(self):
             gradients, taken = _walk(self, seed), set()
@@ -105,14 +107,14 @@ def record(name: str, data: backend.Array, *inputs: tuple[Tensor, Derivative]) -
     """
     if not backend.is_array(data):  # NumPy's reductions return scalars
         data = backend.asarray(data, dtype=inputs[0][0].dtype if isinstance(data, float | int) and inputs else None)
-    y = Tensor.__new__(Tensor)._hold(data, stale_values.version_of_result(data, inputs))
+    y = Tensor.__new__(Tensor)._hold(data, versions.version_of_result(data, inputs))
     if mode.recording and any([x._requires_grad for x, _ in inputs]) and data.dtype.kind in "fc":
         if data.dtype.kind == "c":
             raise TypeError(f"{name}: the result is {data.dtype}; gradients pass through real numbers alone")
         y._op, y._requires_grad, y._version_when_made = name, True, y._version[0]
         y._edges = [(x, d if x._requires_grad else None, x._version[0]) for x, d in inputs if callable(d)]
         if len(y._edges) < len(inputs):
-            raise messages.not_a_derivative(name)
+            raise errors.not_a_derivative(name)
     y._order = next(_order_of_creation)
     for watcher in mode.watchers:
         watcher.made(y, name, inputs)
@@ -128,7 +130,7 @@ def grad(output: Tensor, inputs: Tensor | Sequence[Tensor], gradient: Any = None
     inputs = [inputs] if isinstance(inputs, Tensor) or not isinstance(inputs, Iterable) else list(inputs)
     for position, x in enumerate(inputs):
         if not (isinstance(x, Tensor) and x._requires_grad):
-            raise messages.input_without_gradient(position, x)
+            raise errors.input_without_gradient(position, x)
     seed = _seed("grad", output, gradient)
     with enable_grad() if create_graph else no_grad(), walking(output):
         found = {id(x): g for x, g in _walk(output, seed, inputs)}
@@ -152,7 +154,7 @@ def _walk(output: Tensor, seed: Tensor, targets: list[Tensor] | None = None) -> 
             found.append((y, g))
         for x, derivative, version in y._edges:
             if x._version[0] != version or y._version[0] != y._version_when_made:  # written to: g_x might be wrong
-                raise stale_values.refusal(x, version, y)
+                raise versions.refusal(x, version, y)
             if derivative is not None and (useful is None or id(x) in useful):
                 if watchers:
                     derivative = watched(derivative, x)
@@ -199,12 +201,12 @@ def _sum_to_shape(g: Tensor, x: Tensor, y: Tensor) -> Tensor:
     Where the op has broadcast x, each element of x was used many times: its gradient is the sum.
     """
     if not isinstance(g, Tensor):
-        raise messages.derivative_returned(g, x, y)
+        raise errors.derivative_returned(g, x, y)
     if g._data.shape != x._data.shape:
         extra = g.ndim - x.ndim  # axes that broadcasting has put in front
         inner = g.shape[max(extra, 0) :]  # must be x's shape, but for axes of size 1
         if not 0 <= extra <= max(y.ndim - x.ndim, 0) or any([n not in (1, m) for n, m in zip(x.shape, inner, strict=True)]):
-            raise messages.derivative_returned(g, x, y)
+            raise errors.derivative_returned(g, x, y)
         ones = tuple([extra + i for i, n in enumerate(x.shape) if n == 1])
         g = g.sum((*range(extra), *ones))
         g = g.reshape(x.shape) if ones else g
@@ -214,12 +216,12 @@ def _sum_to_shape(g: Tensor, x: Tensor, y: Tensor) -> Tensor:
 def _seed(caller: str, output: Tensor, gradient: Any) -> Tensor:
     """The gradient that the walk starts with: 1 for a single element, or what the user gave."""
     if not isinstance(output, Tensor):
-        raise messages.not_a_tensor(caller, output)
+        raise errors.not_a_tensor(caller, output)
     if gradient is None:
         if output.size != 1:
-            raise messages.not_a_scalar(caller, output)
+            raise errors.not_a_scalar(caller, output)
         return Tensor._of(backend.constant(1.0, output.dtype, output._data).reshape(output.shape))
     g = gradient if isinstance(gradient, Tensor) else Tensor(gradient)
     if g.shape != output.shape or g.dtype.kind != "f" or g.xp is not output.xp:
-        raise messages.unfit_gradient(caller, output, g)
+        raise errors.unfit_gradient(caller, output, g)
     return g.astype(output.dtype)

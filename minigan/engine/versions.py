@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from minigan.backend import Array, owner
-from minigan.messages import describe
+from minigan.engine.errors import describe
 
 _known: dict[int, tuple[weakref.ref, list[int]]] = {}  # versions by the id of the array that owns the memory, while it lives
 

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 
 from minigan import backend
+from minigan.engine.modes import no_grad
+from minigan.engine.tensor import Tensor
 from minigan.games.figures import Figures, discriminator_figures
 from minigan.games.game import CHUNK, Game, Prior, check_no_sigmoid
 from minigan.losses import discriminator_loss
-from minigan.modes import no_grad
 from minigan.nn import Module, eval_mode
 from minigan.ops import concatenate
 from minigan.optim import Optimizer
-from minigan.tensor import Tensor
 
 
 class Joint(Module):

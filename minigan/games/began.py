@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from minigan import backend, checks
+from minigan.engine.modes import no_grad
 from minigan.games.figures import Figures
 from minigan.games.game import Game, Prior
 from minigan.losses import l1
-from minigan.modes import no_grad
 from minigan.nn import Module
 from minigan.ops import abs, clip
 from minigan.optim import Optimizer

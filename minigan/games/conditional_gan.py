@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from minigan import backend, checks
+from minigan.engine.tensor import Tensor
 from minigan.games.figures import Figures, discriminator_figures
 from minigan.games.game import Game, Prior, check_no_sigmoid
 from minigan.losses import discriminator_loss, generator_loss
@@ -12,7 +13,6 @@ from minigan.nn.module import check_sizes
 from minigan.ops import broadcast_to, concatenate, one_hot
 from minigan.ops.operands import floating, integers, labels_below
 from minigan.optim import Optimizer
-from minigan.tensor import Tensor
 
 
 class Conditional(Module):

@@ -6,7 +6,7 @@ D begins; ReLU in G, LeakyReLU in D; weights from normal(0, 0.02).
 
 import numpy as np
 
-from minigan import random_numbers
+from minigan.backend import random_numbers
 from minigan.nn import (
     BatchNorm2d,
     Conv2d,

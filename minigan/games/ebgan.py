@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 from minigan import checks
+from minigan.engine.tensor import Tensor
 from minigan.games.figures import Figures
 from minigan.games.game import Game, Prior
 from minigan.losses import pull_away_term
 from minigan.nn import Module
 from minigan.ops import mean, norm, relu
 from minigan.optim import Optimizer
-from minigan.tensor import Tensor
 
 
 class Autoencoder(Module):

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
+from minigan.engine.tensor import Tensor
 from minigan.games.figures import Figures, discriminator_figures
 from minigan.games.game import Game, Prior, check_no_sigmoid
 from minigan.losses import discriminator_loss, feature_matching_loss
 from minigan.nn import Module
 from minigan.optim import Optimizer
-from minigan.tensor import Tensor
 
 
 class FeatureMatchingGAN(Game):

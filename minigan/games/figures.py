@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from minigan import backend
+from minigan.engine.tensor import Tensor
 from minigan.ops import mean, sigmoid
-from minigan.tensor import Tensor
 
 
 class Figures(Mapping):

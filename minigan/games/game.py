@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from minigan import backend, checks, random_numbers
+from minigan import backend, checks
+from minigan.backend import random_numbers
 from minigan.data.priors import Noise
+from minigan.engine.modes import no_grad
+from minigan.engine.tensor import Tensor
 from minigan.games.figures import Figures
-from minigan.modes import no_grad
 from minigan.nn import Module, Sequential, Sigmoid, eval_mode
 from minigan.optim import Optimizer
-from minigan.tensor import Tensor
 
 Prior = Callable[[int], Any]
 CHUNK = 1000  # samples in one forward pass: of images, more would need gigabytes

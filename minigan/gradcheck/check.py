@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from minigan import backend, checks
+from minigan.engine.tensor import Tensor
 from minigan.games.game import Game
 from minigan.gradcheck.comparison import FEW_DIRECTIONS, MOST_ELEMENTS, Comparison, GradcheckError, Together, Tolerance
 from minigan.gradcheck.function import Function
 from minigan.gradcheck.games import module_as_function, player_as_function, players
 from minigan.gradcheck.wording import close
 from minigan.nn import Module
-from minigan.tensor import Tensor
 
 DEFAULT = Tolerance(eps=1e-5, rtol=1e-5, atol=0.0, kinks=False, fixed=False)
 QUIET = {"over": "ignore", "invalid": "ignore", "divide": "ignore"}  # infinities and nans are judged: no need to warn of them

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from minigan import backend
-from minigan.tensor import Tensor, grad
+from minigan.engine.tensor import Tensor, grad
 
 Gradients = dict[int, np.ndarray]  # by the number of the input
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from minigan import random_numbers
+from minigan.backend import random_numbers
+from minigan.engine.modes import Watcher, watching
+from minigan.engine.tensor import Tensor, record
 from minigan.games.game import Game
-from minigan.modes import Watcher, watching
 from minigan.nn import Module
 from minigan.optim import SGD, Optimizer
-from minigan.tensor import Tensor, record
 
 
 def module_as_function(module: Module, arrays: list[np.ndarray]) -> tuple[Callable, list[np.ndarray], list[str]]:

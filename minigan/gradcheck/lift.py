@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from minigan import backend
+from minigan.engine.tensor import Tensor, record
 from minigan.gradcheck.comparison import GradcheckError
-from minigan.tensor import Tensor, record
 
 Vjp = Callable[[Callable[..., Any]], Callable[..., Sequence[Any]]]  # f -> ((g, *xs) -> the gradients of sum(g f(*xs)))
 

@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from minigan import backend, data, losses, nn, optim, random_numbers
+from minigan import backend, data, losses, nn, optim
+from minigan.backend import random_numbers
+from minigan.data.npz_files import DamagedFile, read_npz, write_npz
+from minigan.engine.modes import enable_grad, no_grad
+from minigan.engine.tensor import Tensor
 from minigan.metrics.points import kl_to_uniform
-from minigan.modes import enable_grad, no_grad
-from minigan.npz_files import DamagedFile, read_npz, write_npz
 from minigan.ops import softmax
 from minigan.ops.operands import labels_below
-from minigan.tensor import Tensor
 
 CLASSES = 10
 FEATURES = 64  # of the judge

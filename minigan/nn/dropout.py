@@ -3,8 +3,8 @@
 from typing import Any
 
 from minigan import checks, ops
+from minigan.engine.tensor import Tensor
 from minigan.nn.module import Module
-from minigan.tensor import Tensor
 
 
 class Dropout(Module):

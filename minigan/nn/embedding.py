@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from minigan import random_numbers
+from minigan.backend import random_numbers
+from minigan.engine.tensor import Tensor
 from minigan.nn import init
 from minigan.nn.module import Module, check_sizes
 from minigan.ops.operands import labels_below
-from minigan.tensor import Tensor
 
 
 class Embedding(Module):

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from minigan import backend, checks
+from minigan.engine.array_protocol import as_array
+from minigan.engine.tensor import Tensor
 from minigan.nn.module import Place
-from minigan.tensor import Tensor
-from minigan.tensor_as_array import as_array
 
 Initialiser = Callable[[tuple[int, ...], np.random.Generator], Any]
 

@@ -4,11 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from minigan import ops, random_numbers
+from minigan import ops
+from minigan.backend import random_numbers
+from minigan.engine.tensor import Tensor
 from minigan.nn import init
 from minigan.nn.module import Module, check_sizes
 from minigan.ops.operands import floating
-from minigan.tensor import Tensor
 
 
 class MinibatchDiscrimination(Module):

@@ -15,7 +15,7 @@ import numpy
 
 from minigan import backend, checks
 from minigan.contexts import contextmanager
-from minigan.tensor import Tensor
+from minigan.engine.tensor import Tensor
 
 _COLLECTIONS = (list, tuple, dict)
 Keys = tuple[Any, ...]  # the way from a module to an attribute, such as ("layers", 0, "weight")

@@ -7,9 +7,9 @@ import numpy as np
 
 from minigan import backend, checks, ops
 from minigan.backend import Array
+from minigan.engine.tensor import Tensor
 from minigan.nn.module import Module, Place, check_sizes
 from minigan.ops.normalisation import batch_norm
-from minigan.tensor import Tensor
 
 
 class _BatchNorm(Module):

@@ -3,9 +3,9 @@
 from typing import Any
 
 from minigan import ops
+from minigan.engine.tensor import Tensor
 from minigan.nn.module import Module
 from minigan.ops.convolution import Pair
-from minigan.tensor import Tensor
 
 
 class MaxPool2d(Module):

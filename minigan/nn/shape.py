@@ -4,8 +4,8 @@ import math
 from typing import Any
 
 from minigan import checks, ops
+from minigan.engine.tensor import Tensor
 from minigan.nn.module import Module
-from minigan.tensor import Tensor
 
 
 class Flatten(Module):

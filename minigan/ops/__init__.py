@@ -24,6 +24,7 @@ maximum(x, 1) * minimum(x, 1) is x; its gradient at 1 is 1/2 + 1/2, as it should
 2 (1/2) (1/2), not 0.
 """
 
+from minigan.engine.tensor import Tensor
 from minigan.ops.activations import (
     dropout,
     elu,
@@ -87,7 +88,6 @@ from minigan.ops.shaping import (
     take,
     transpose,
 )
-from minigan.tensor import Tensor
 
 
 def _not_a_parameter(t: Tensor) -> Tensor:

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from minigan import backend, checks, random_numbers
-from minigan.backend import Array, fused
+from minigan import backend, checks
+from minigan.backend import Array, fused, random_numbers
+from minigan.engine.tensor import Tensor, record
 from minigan.ops.elementwise import exp, minimum
 from minigan.ops.operands import axes_of, floating, linear
 from minigan.ops.reductions import count, largest, log_sum_exp, sum
-from minigan.tensor import Tensor, record
 
 
 def relu(x: Any) -> Tensor:

@@ -6,8 +6,8 @@ broadcast axes.
 
 from typing import Any
 
+from minigan.engine.tensor import Tensor, record
 from minigan.ops.operands import operands, signed, wide
-from minigan.tensor import Tensor, record
 
 
 def add(a: Any, b: Any) -> Tensor:

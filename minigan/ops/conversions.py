@@ -5,7 +5,7 @@ from typing import Any
 import numpy
 
 from minigan import backend
-from minigan.tensor import Tensor, record
+from minigan.engine.tensor import Tensor, record
 
 
 def astype(x: Tensor, dtype: Any) -> Tensor:

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
-from minigan import backend, threads
-from minigan.backend import Array
+from minigan import backend
+from minigan.backend import Array, threads
+from minigan.engine.tensor import Derivative, Tensor, record
 from minigan.ops.operands import floating, pair
-from minigan.tensor import Derivative, Tensor, record
 
 Pair = int | tuple[int, int]
 Around = tuple[tuple[int, int], tuple[int, int]]

@@ -5,8 +5,8 @@ from typing import Any
 
 from minigan import backend
 from minigan.backend import Array, fused
+from minigan.engine.tensor import Tensor, record
 from minigan.ops.operands import check_broadcast, floating, operand, operands, tensors, wide
-from minigan.tensor import Tensor, record
 
 
 def exp(x: Any) -> Tensor:

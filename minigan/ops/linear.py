@@ -3,8 +3,8 @@
 import string
 from typing import Any
 
+from minigan.engine.tensor import Tensor, record
 from minigan.ops.operands import check_broadcast, pair, tensors
-from minigan.tensor import Tensor, record
 
 
 def matmul(a: Any, b: Any) -> Tensor:

@@ -5,11 +5,11 @@ from typing import Any
 
 from minigan import backend
 from minigan.backend import Array, fused
-from minigan.modes import mode
+from minigan.engine.modes import mode
+from minigan.engine.tensor import Tensor, record
 from minigan.ops.elementwise import sqrt
 from minigan.ops.operands import tensors
 from minigan.ops.reductions import mean, sum, var
-from minigan.tensor import Tensor, record
 
 
 def batch_norm(x: Any, weight: Any, bias: Any, eps: float) -> tuple[Tensor, Array, Array]:

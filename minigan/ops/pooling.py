@@ -2,11 +2,11 @@
 
 from typing import Any
 
+from minigan.engine.tensor import Tensor
 from minigan.ops.convolution import Pair, Windows, pair_of
 from minigan.ops.operands import floating, operand
 from minigan.ops.reductions import max
 from minigan.ops.shaping import broadcast_to, pad, reshape, stack
-from minigan.tensor import Tensor
 
 
 def max_pool2d(x: Any, kernel_size: Pair, stride: Pair | None = None, padding: Pair = 0) -> Tensor:

@@ -5,9 +5,9 @@ from typing import Any
 
 from minigan import checks
 from minigan.backend import Array
+from minigan.engine.tensor import Tensor, record
 from minigan.ops.elementwise import exp, where
 from minigan.ops.operands import axes_of, axis_of, floating, operand, wide
-from minigan.tensor import Tensor, record
 
 Axis = int | tuple[int, ...] | None
 HALF = "e"  # NumPy's character for float16, in which sums are too large though the result fits: they are made in float32

@@ -11,8 +11,8 @@ import numpy as np
 
 from minigan import backend, checks
 from minigan.backend import Array
+from minigan.engine.tensor import Tensor
 from minigan.optim.optimizer import Optimizer
-from minigan.tensor import Tensor
 
 
 class Averaged(Optimizer):

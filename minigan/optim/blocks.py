@@ -11,7 +11,7 @@ from typing import Any
 
 from minigan import backend
 from minigan.backend import Array
-from minigan.tensor import Tensor
+from minigan.engine.tensor import Tensor
 
 CHUNK = 1 << 15  # elements that are updated at a time
 SMALL = 1 << 14  # elements up to which a parameter is joined: of a larger one, the copy costs more

@@ -6,10 +6,10 @@ from typing import Any
 
 from minigan import backend, checks
 from minigan.backend import Array
-from minigan.messages import describe
-from minigan.modes import mode
+from minigan.engine.errors import describe
+from minigan.engine.modes import mode
+from minigan.engine.tensor import Tensor
 from minigan.optim.blocks import Joined, blocks
-from minigan.tensor import Tensor
 
 
 class Optimizer:

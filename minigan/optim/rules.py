@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 from minigan import backend, checks
 from minigan.backend import Array, fused
+from minigan.engine.tensor import Tensor
 from minigan.optim.optimizer import Optimizer, check_eps
-from minigan.tensor import Tensor
 
 State = dict[str, Any]
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from minigan import checks
+from minigan.engine.tensor import Tensor
 from minigan.optim.optimizer import Optimizer, checked_parameters
-from minigan.tensor import Tensor
 
 
 class LinearDecay:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from minigan import modes
 from minigan.contexts import contextmanager
-from minigan.messages import describe
+from minigan.engine import modes
+from minigan.engine.errors import describe
 
-_HERE = str(Path(__file__).parent)
+_HERE = str(Path(__file__).parents[1])
 
 
 @contextmanager

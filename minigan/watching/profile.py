@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from minigan.contexts import contextmanager
-from minigan.modes import Watcher, watching
+from minigan.engine.modes import Watcher, watching
 
 
 @dataclass

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from minigan import device_generator
-from minigan.device_generator import DeviceGenerator
+from minigan.backend import cupy_generator
+from minigan.backend.cupy_generator import DeviceGenerator
 
 MASK = 2**64 - 1
 
@@ -83,8 +83,8 @@ def test_normal_numbers_are_drawn_in_pairs_and_none_is_used_again(n):
 
 
 def test_it_keeps_no_memory_for_many_numbers(monkeypatch):
-    monkeypatch.setattr(device_generator, "_KEPT", 100)
-    device_generator._counted.cache_clear()
+    monkeypatch.setattr(cupy_generator, "_KEPT", 100)
+    cupy_generator._counted.cache_clear()
     rng, made = DeviceGenerator(np, 5), []
     monkeypatch.setattr(np, "arange", lambda *args, arange=np.arange, **kinds: made.append(args) or arange(*args, **kinds))
     for n in (97, 97, 101, 101):

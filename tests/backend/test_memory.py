@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from minigan import memory
+from minigan.backend import memory
 
 
 def answers(monkeypatch, *results):

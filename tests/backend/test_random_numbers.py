@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from minigan import backend, data, nn, random_numbers
+from minigan import backend, data, nn
+from minigan.backend import random_numbers
 
 
 def drawn():

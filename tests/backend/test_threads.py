@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minigan import threads
+from minigan.backend import threads
 
 
 def _run(program, *options, **environment):
@@ -127,7 +127,7 @@ def test_without_the_variable_there_is_one_thread(monkeypatch):
 def test_a_forked_process_makes_threads_of_its_own():
     program = """
 import os
-from minigan import threads
+from minigan.backend import threads
 numbers = lambda start, stop: list(range(start, stop))
 assert threads.over(4, numbers) == [[0, 1], [2, 3]]
 child = os.fork()
@@ -146,7 +146,7 @@ def test_a_process_that_is_forked_while_another_thread_adds_gradients_is_not_stu
 import os, threading, time
 import numpy as np
 import minigan as mg
-from minigan import threads
+from minigan.backend import threads
 
 def hold():
     with threads.adding_gradients:

@@ -6,7 +6,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from minigan import data, random_numbers
+from minigan import data
+from minigan.backend import random_numbers
 
 
 def take(stream, count):

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from minigan import data, random_numbers
+from minigan import data
+from minigan.backend import random_numbers
 
 
 def nearest(samples, centres):

@@ -13,8 +13,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from minigan import npz_files
-from minigan.npz_files import DamagedFile, read_npz, write_npz
+from minigan.data import npz_files
+from minigan.data.npz_files import DamagedFile, read_npz, write_npz
 
 ARRAYS = {
     "game/G/layers.0.weight": np.arange(12, dtype=np.float32).reshape(3, 4),
@@ -162,7 +162,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(path, monkeypat
 def test_a_disk_that_is_full_is_an_oserror_and_nothing_more(path):
     code = f"""
 import os, resource, signal, numpy as np
-from minigan.npz_files import write_npz
+from minigan.data.npz_files import write_npz
 write_npz({str(path)!r}, {{"t": np.array(1)}})
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))

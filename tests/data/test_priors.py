@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minigan import data, random_numbers
+from minigan import data
+from minigan.backend import random_numbers
 
 KINDS = ["normal", "uniform", "sphere"]
 

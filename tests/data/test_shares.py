@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from minigan import data, games, losses, nn, ops, optim, random_numbers
+from minigan import data, games, losses, nn, ops, optim
+from minigan.backend import random_numbers
 from minigan.data.shares import RowsGenerator
-from tests.ranks import Comm
+from tests.helpers.ranks import Comm
 
 X, Y = np.arange(60.0).reshape(30, 2), np.arange(30)
 SIZES = [1, 2, 3, 6]

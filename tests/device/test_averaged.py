@@ -6,7 +6,7 @@ import pytest
 import minigan as mg
 from minigan import Tensor, backend, data, nn, optim
 from tests.device.comparing import assert_agree, on_both
-from tests.ranks import Comm
+from tests.helpers.ranks import Comm
 
 
 def on_a_device(kinds):

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from minigan import Tensor, backend, data, random_numbers
-from minigan.device_generator import DeviceGenerator
+from minigan import Tensor, backend, data
+from minigan.backend import random_numbers
+from minigan.backend.cupy_generator import DeviceGenerator
 from tests.games import players
 
 

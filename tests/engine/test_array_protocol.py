@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from minigan import Tensor
-from tests.leaves import leaf
+from tests.helpers.leaves import leaf
 
 # --- construction -------------------------------------------------------------------------------------------------------
 

@@ -12,8 +12,8 @@ import pytest
 
 import minigan as mg
 from minigan import Tensor
-from minigan.tensor_as_html import png
-from tests.leaves import leaf
+from minigan.engine.as_html import png
+from tests.helpers.leaves import leaf
 
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 

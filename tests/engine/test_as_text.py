@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import minigan as mg
 from minigan import Tensor, nn
 from minigan.testing import shapes
-from tests.leaves import leaf
+from tests.helpers.leaves import leaf
 
 
 def squeezed(text):

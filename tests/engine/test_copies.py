@@ -8,7 +8,7 @@ import pytest
 
 from minigan import Tensor, nn
 from tests.games import players
-from tests.states import assert_same
+from tests.helpers.states import assert_same
 
 IMAGE, ROW = (2, 3, 8, 8), (4, 3)
 LAYERS = {  # (how it is made, the shape of its input)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from minigan import modes, optim
-from tests.leaves import leaf
+from minigan import optim
+from minigan.engine import modes
+from tests.helpers.leaves import leaf
 
 
 def test_no_grad_records_nothing():

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 import minigan as mg
 from minigan import Tensor, testing
-from minigan.modes import Watcher, watching
-from tests.examples import few
-from tests.leaves import calls, leaf
+from minigan.engine.modes import Watcher, watching
+from tests.helpers.examples import few
+from tests.helpers.leaves import calls, leaf
 
 
 def counting_identity(x, calls):

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from minigan import Tensor, stale_values
-from tests.leaves import leaf
+from minigan import Tensor
+from minigan.engine import versions
+from tests.helpers.leaves import leaf
 
 
 def assign(x):
@@ -240,13 +241,13 @@ def test_a_parameter_on_memory_that_cannot_be_written_to_moves_and_is_known_ther
 
 
 def test_versions_are_forgotten_with_the_memory():
-    before = set(stale_values._known)
+    before = set(versions._known)
     for _ in range(100):
         w = leaf()
         (w * Tensor(np.ones(3)) * np.ones(3)).sum().backward()
-    assert len(set(stale_values._known) - before) <= 3
+    assert len(set(versions._known) - before) <= 3
     del w
-    assert set(stale_values._known) <= before
+    assert set(versions._known) <= before
 
 
 def test_threads_that_see_an_array_first_together_find_one_version():
@@ -255,7 +256,7 @@ def test_threads_that_see_an_array_first_together_find_one_version():
 
     def look(name):
         together.wait(60)
-        found[name] = [stale_values.version_of_memory(a) for a in arrays]
+        found[name] = [versions.version_of_memory(a) for a in arrays]
 
     workers = [threading.Thread(target=look, args=(name,)) for name in range(4)]
     for worker in workers:

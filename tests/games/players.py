@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 
 from minigan import Tensor, backend, data, games, nn, optim
-from tests import leaves
 from tests.games import reference
+from tests.helpers import leaves
 
 CLASSES = 3
 RULES = {  # a different one in each game, so that each is met with float32, saving and the rest

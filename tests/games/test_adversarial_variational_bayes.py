@@ -9,7 +9,7 @@ import minigan as mg
 from minigan import Tensor, data, games, nn, optim
 from tests.games import players, reference, reference_autoencoders
 from tests.games.test_every_game import differences
-from tests.states import assert_same
+from tests.helpers.states import assert_same
 
 
 def make(dtype="float64", rule=optim.Adam, lr=0.01):

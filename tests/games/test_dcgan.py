@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from minigan import Tensor, games, nn, optim, random_numbers, threads
+from minigan import Tensor, games, nn, optim
+from minigan.backend import random_numbers, threads
 from minigan.games.dcgan import initialise
 from minigan.ops import convolution
 from tests.games import players, reference

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from minigan import Tensor, backend, data, games, losses, nn, optim, random_numbers
+from minigan import Tensor, backend, data, games, losses, nn, optim
+from minigan.backend import random_numbers
 from tests.games import players
-from tests.states import assert_same
+from tests.helpers.states import assert_same
 
 every_game = pytest.mark.parametrize("name", players.RULES)
 without_classes = pytest.mark.parametrize("name", [name for name in players.RULES if name not in players.CONDITIONAL])

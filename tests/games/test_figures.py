@@ -9,7 +9,7 @@ import pytest
 from minigan import Tensor
 from minigan.games import Figures
 from minigan.games.figures import accuracy, mean_probability
-from tests.leaves import leaf
+from tests.helpers.leaves import leaf
 
 
 def test_figures_are_a_mapping_of_floats():

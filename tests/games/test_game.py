@@ -5,10 +5,11 @@ import itertools
 import numpy as np
 import pytest
 
-from minigan import Tensor, data, nn, optim, random_numbers
+from minigan import Tensor, data, nn, optim
+from minigan.backend import random_numbers
 from minigan.games import GAN, Conditional, ConditionalGAN, Game, dcgan_generator
 from minigan.games import game as game_module
-from tests.states import assert_same
+from tests.helpers.states import assert_same
 
 
 def make_game(prior=None, **options):

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from minigan import data, games, nn, optim, random_numbers
+from minigan import data, games, nn, optim
+from minigan.backend import random_numbers
 from tests.games import players, reference
 
 D_STEP = ["x", "z", "G()", "D()", "D()", "D()", "step D"]  # D passes: real, fake, between

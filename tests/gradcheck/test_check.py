@@ -5,8 +5,8 @@ import pytest
 
 import minigan as mg
 from minigan import GradcheckError, Tensor, data, games, gradcheck, nn, optim, record
+from minigan.engine.modes import mode
 from minigan.gradcheck import gradcheck_report
-from minigan.modes import mode
 from tests.games import players
 
 X = np.array([[0.5, -1.5, 2.0], [1.0, 0.7, -0.3]])

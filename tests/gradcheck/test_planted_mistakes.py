@@ -10,7 +10,7 @@ from tests.gradcheck.planted_mistakes import PLANTED, RIGHT
 
 SEEDS = [
     pytest.param(range(1, 4), id="3 seeds", marks=pytest.mark.slow),
-    pytest.param(range(4, 101), id="97 seeds", marks=pytest.mark.hammer),
+    pytest.param(range(4, 101), id="97 seeds", marks=pytest.mark.stress),
 ]
 
 

@@ -103,7 +103,7 @@ def off_by_1_percent(y):
     return record("off", y.data.copy(), (y, lambda g, z: g * 1.01))
 
 
-@pytest.mark.hammer
+@pytest.mark.stress
 @pytest.mark.parametrize("seeds", [range(k, k + 10) for k in range(0, 100, 10)], ids=str)
 def test_at_every_scale_right_ops_pass_and_mistakes_of_1_percent_do_not(seeds):
     for seed in seeds:

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import minigan as mg
-from minigan import data, metrics, nn, ops, random_numbers
+from minigan import data, metrics, nn, ops
+from minigan.backend import random_numbers
+from minigan.data.npz_files import read_npz, write_npz
 from minigan.metrics import images
-from minigan.npz_files import read_npz, write_npz
 
 STEPS = 120  # enough for 94 % on glyphs, in about a second
 TRAIN_X, TRAIN_Y = data.glyphs(2000, np.random.default_rng(0))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import minigan as mg
 from minigan.testing import arrays, assert_gradients, shapes
-from tests.examples import few
+from tests.helpers.examples import few
 
 FORMULAS = {
     "relu": (mg.relu, lambda x: np.where(x > 0, x, 0), (0,)),

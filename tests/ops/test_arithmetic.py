@@ -6,7 +6,7 @@ from hypothesis import given
 
 import minigan as mg
 from minigan.testing import arrays, assert_gradients, broadcastable, shapes
-from tests.examples import few
+from tests.helpers.examples import few
 
 SMOOTH = {"add": (mg.add, np.add), "subtract": (mg.subtract, np.subtract), "multiply": (mg.multiply, np.multiply)}
 COMPARISONS = ["equal", "not_equal", "less", "less_equal", "greater", "greater_equal"]

@@ -5,7 +5,7 @@ from hypothesis import given
 
 import minigan as mg
 from minigan import Tensor, testing
-from tests.leaves import leaf
+from tests.helpers.leaves import leaf
 
 
 @given(testing.arrays(testing.shapes(max_dims=2, max_side=3)))

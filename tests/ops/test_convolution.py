@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import minigan as mg
-from minigan import threads
+from minigan.backend import threads
 from minigan.ops import convolution
 from minigan.ops.convolution import Windows, _input_grad_by_adding, _input_grad_by_blocks
 from minigan.testing import assert_gradients
-from tests.leaves import dtypes_of_new_tensors
+from tests.helpers.leaves import dtypes_of_new_tensors
 
 RNG = np.random.default_rng(0)
 LAYOUTS = {

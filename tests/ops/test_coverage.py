@@ -7,7 +7,7 @@ import pytest
 
 import minigan as mg
 from minigan import ops
-from tests.leaves import dtypes_of_new_tensors
+from tests.helpers.leaves import dtypes_of_new_tensors
 from tests.ops.gradient_cases import CASES, GRADCHECKED
 
 CONSTANT = {"equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "one_hot"}  # no gradient flows

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import minigan as mg
 from minigan.testing import arrays, assert_gradients, broadcastable, shapes
-from tests.examples import few
+from tests.helpers.examples import few
 
 
 def slope(op, *values, wrt=0):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import minigan as mg
 from minigan.testing import arrays, assert_gradients, axes, shapes
-from tests.examples import few
+from tests.helpers.examples import few
 
 
 def logsumexp(x, axis, keepdims):

@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 
 import minigan as mg
 from minigan.testing import arrays, assert_gradients, axes, shapes
-from tests.examples import few
+from tests.helpers.examples import few
 
 SHORT = shapes(max_side=3)
 LONG = shapes(min_dims=1, max_dims=3, min_side=1, max_side=3)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import minigan as mg
 from minigan.testing import arrays, assert_gradients, broadcastable, shapes
-from tests.examples import fewest
+from tests.helpers.examples import fewest
 
 ROWS = shapes(min_dims=1, max_dims=2, min_side=1, max_side=4) | st.just((3, 4))
 ALSO_INFINITE = {"low": -np.inf, "high": np.inf}

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from minigan import Tensor, optim
-from minigan.modes import Watcher, watching
+from minigan.engine.modes import Watcher, watching
+from tests.helpers.ranks import Comm, on_ranks
+from tests.helpers.states import assert_same
 from tests.optim import parallel
 from tests.optim.stepping import every_rule, parameter
-from tests.ranks import Comm, on_ranks
-from tests.states import assert_same
 
 PROGRAM = [parallel.__file__]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SECTION = README.split("\n## See a step")[1].split("\n## ")[0]
 TRACE, SCRIPT = re.findall(r"```python\n(.*?)```", SECTION, flags=re.DOTALL)

@@ -7,7 +7,7 @@ import pytest
 
 import minigan as mg
 from minigan import backend, data, games, losses, metrics, nn, optim
-from minigan.tensor import Tensor
+from minigan.engine.tensor import Tensor
 
 
 def ones(*shape):

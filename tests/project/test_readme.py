@@ -10,7 +10,7 @@ import pytest
 import minigan as mg
 from demos.__main__ import names
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 LINKS = sorted(set(re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", README)))
 FORMULAS = re.findall(r"\| `([^`]+)` \[[^]]*\]\(([^)#]+)#L(\d+)\) \|", README)

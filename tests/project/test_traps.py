@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from minigan.modes import mode
-from minigan.tensor import Tensor
+from minigan.engine.modes import mode
+from minigan.engine.tensor import Tensor
 from tests.ops.gradient_cases import CASES
 
-TESTS = Path(__file__).parent
-T, OPS, GAN = "tests/test_tensor.py::", "tests/ops/test_", "tests/games/test_gan.py::"
+TESTS = Path(__file__).parents[1]
+T, OPS, GAN = "tests/engine/test_tensor.py::", "tests/ops/test_", "tests/games/test_gan.py::"
 
 TRAPS: dict[int, tuple[str, list[str]]] = {
     1: ("the same parent twice", [T + "test_the_same_input_twice_gets_both_gradients"]),
@@ -35,9 +35,9 @@ TRAPS: dict[int, tuple[str, list[str]]] = {
     4: (
         "recursion on a long chain",
         [
-            "tests/test_traps.py::test_chain_of_30_000_ops_can_be_deleted_unwalked",
+            "tests/project/test_traps.py::test_chain_of_30_000_ops_can_be_deleted_unwalked",
             T + "test_long_chain_of_ops",
-            "tests/test_tensor_as_array.py::test_a_history_is_not_copied_and_a_copy_without_it_is_refused",
+            "tests/engine/test_array_protocol.py::test_a_history_is_not_copied_and_a_copy_without_it_is_refused",
         ],
     ),
     5: (
@@ -67,18 +67,18 @@ TRAPS: dict[int, tuple[str, list[str]]] = {
     11: (
         "no_grad and exceptions, nesting, generators, threads",
         [
-            "tests/test_modes.py::test_exception_inside_no_grad_switches_recording_on_again",
-            "tests/test_modes.py::test_exception_inside_a_derivative_switches_recording_on_again",
-            "tests/test_modes.py::test_nested_no_grad_ends_with_the_outer_block",
-            "tests/test_modes.py::test_no_grad_refuses_to_decorate_a_generator",
-            "tests/test_modes.py::test_no_grad_holds_for_its_own_thread_only",
+            "tests/engine/test_modes.py::test_exception_inside_no_grad_switches_recording_on_again",
+            "tests/engine/test_modes.py::test_exception_inside_a_derivative_switches_recording_on_again",
+            "tests/engine/test_modes.py::test_nested_no_grad_ends_with_the_outer_block",
+            "tests/engine/test_modes.py::test_no_grad_refuses_to_decorate_a_generator",
+            "tests/engine/test_modes.py::test_no_grad_holds_for_its_own_thread_only",
         ],
     ),
     12: (
         "a detach that leaks, a D step that reaches G",
         [
             T + "test_detach_shares_memory_and_stops_the_gradient",
-            "tests/test_traps.py::test_detached_factor_counts_as_a_constant",
+            "tests/project/test_traps.py::test_detached_factor_counts_as_a_constant",
             GAN + "test_a_d_step_computes_no_gradient_of_g",
             GAN + "test_a_players_step_changes_that_player_only",
             "tests/games/test_every_game.py::test_fakes_are_detached_no_d_step_leaves_a_gradient_in_g",
@@ -88,14 +88,14 @@ TRAPS: dict[int, tuple[str, list[str]]] = {
     14: (
         "derivatives that write into what they get",
         [
-            "tests/test_traps.py::test_no_op_writes_into_its_inputs_or_the_arriving_gradient",
+            "tests/project/test_traps.py::test_no_op_writes_into_its_inputs_or_the_arriving_gradient",
             "tests/test_testing.py::test_rejects_a_derivative_that_writes_into_the_arriving_gradient",
         ],
     ),
     15: (
         "parameters changed between forward and backward",
         [
-            "tests/test_stale_values.py::test_change_between_forward_and_backward_is_an_error_also_through_views",
+            "tests/engine/test_versions.py::test_change_between_forward_and_backward_is_an_error_also_through_views",
             "tests/optim/test_optimizer.py::test_a_step_between_forward_and_backward_makes_the_backward_pass_an_error",
             "tests/optim/test_schedule.py::test_clipping_between_forward_and_backward_makes_the_backward_pass_an_error",
         ],
@@ -103,7 +103,7 @@ TRAPS: dict[int, tuple[str, list[str]]] = {
     16: (
         "shared, strided and read-only arrays of the user's",
         [
-            "tests/test_tensor_as_array.py::test_array_is_shared_whatever_its_strides",
+            "tests/engine/test_array_protocol.py::test_array_is_shared_whatever_its_strides",
             T + "test_read_only_array_can_be_differentiated",
         ],
     ),
@@ -123,7 +123,7 @@ TRAPS: dict[int, tuple[str, list[str]]] = {
     19: (
         "gradients of another shape than their input",
         [
-            "tests/test_traps.py::test_every_gradient_has_its_inputs_shape_and_dtype",
+            "tests/project/test_traps.py::test_every_gradient_has_its_inputs_shape_and_dtype",
             OPS + "arithmetic.py::test_both_operands_stretched_get_gradients_of_their_own_shapes",
             OPS + "linear.py::test_value_and_gradients_over_all_ranks",
         ],
@@ -183,7 +183,7 @@ TRAPS: dict[int, tuple[str, list[str]]] = {
     28: (
         "nan in the branch of where not taken",
         [
-            "tests/test_traps.py::test_choosing_the_argument_first_is_the_remedy_for_nan_behind_where",
+            "tests/project/test_traps.py::test_choosing_the_argument_first_is_the_remedy_for_nan_behind_where",
             OPS + "elementwise.py::test_nan_or_inf_in_the_branch_not_taken_reaches_neither_value_nor_gradient",
             OPS + "elementwise.py::test_choosing_the_argument_first_keeps_nan_out_of_the_gradient",
         ],
@@ -209,28 +209,28 @@ TRAPS: dict[int, tuple[str, list[str]]] = {
     32: (
         "integers where floats are needed",
         [
-            "tests/test_tensor_as_array.py::test_integers_and_booleans_refuse_a_gradient_and_name_the_remedy",
+            "tests/engine/test_array_protocol.py::test_integers_and_booleans_refuse_a_gradient_and_name_the_remedy",
             OPS + "operands.py::test_integers_are_divided_as_float32",
         ],
     ),
     33: (
         "NumPy on the left",
         [
-            "tests/test_tensor_as_array.py::test_operators_keep_the_graph_with_numpy_or_python_on_the_left",
-            "tests/test_tensor_as_array.py::test_in_place_operator_on_an_array_is_refused",
-            "tests/test_tensor_as_array.py::test_numpy_ufuncs_refuse_tensors_aloud",
+            "tests/engine/test_array_protocol.py::test_operators_keep_the_graph_with_numpy_or_python_on_the_left",
+            "tests/engine/test_array_protocol.py::test_in_place_operator_on_an_array_is_refused",
+            "tests/engine/test_array_protocol.py::test_numpy_ufuncs_refuse_tensors_aloud",
         ],
     ),
     34: (
         "Python's protocols",
         [
-            "tests/test_tensor_as_array.py::test_hash_is_by_identity",
-            "tests/test_tensor_as_array.py::test_in_compares_values",
-            "tests/test_tensor_as_array.py::test_iteration_stops_and_rows_are_differentiable",
-            "tests/test_tensor_as_array.py::test_truth_of_several_elements_is_refused",
+            "tests/engine/test_array_protocol.py::test_hash_is_by_identity",
+            "tests/engine/test_array_protocol.py::test_in_compares_values",
+            "tests/engine/test_array_protocol.py::test_iteration_stops_and_rows_are_differentiable",
+            "tests/engine/test_array_protocol.py::test_truth_of_several_elements_is_refused",
         ],
     ),
-    35: ("arguments on two backends", ["tests/test_traps.py::test_arguments_on_two_backends_are_refused_by_position"]),
+    35: ("arguments on two backends", ["tests/project/test_traps.py::test_arguments_on_two_backends_are_refused_by_position"]),
     36: (
         "Adam's first step, missing gradients, state",
         [
@@ -265,7 +265,7 @@ TRAPS: dict[int, tuple[str, list[str]]] = {
     39: (
         "seeds, hash order, streams that interfere",
         [
-            "tests/test_random_numbers.py::test_seed_0_is_a_seed_like_any_other",
+            "tests/backend/test_random_numbers.py::test_seed_0_is_a_seed_like_any_other",
             "tests/nn/test_dense.py::test_initial_values_do_not_depend_on_the_hash_seed",
             "tests/games/test_game.py::test_sampling_does_not_change_the_course_of_the_game",
             "tests/games/test_every_game.py::test_looking_at_samples_does_not_change_the_course_of_the_game",
@@ -303,8 +303,8 @@ TRAPS: dict[int, tuple[str, list[str]]] = {
     44: (
         "tests that hide or disturb one another",
         [
-            "tests/test_traps.py::test_no_test_name_stands_twice_in_a_file",
-            "tests/test_traps.py::test_every_test_starts_recording_and_not_watched",
+            "tests/project/test_traps.py::test_no_test_name_stands_twice_in_a_file",
+            "tests/project/test_traps.py::test_every_test_starts_recording_and_not_watched",
         ],
     ),
     45: ("ops without a gradient check", [OPS + "coverage.py::test_every_public_op_stands_in_the_table_of_gradient_checks"]),

@@ -1,1 +1,1 @@
-"""Long runs that try to break minigan: python -m pytest -m hammer."""
+"""Long runs that try to break minigan: python -m pytest -m stress."""

@@ -19,8 +19,8 @@ import pytest
 
 from minigan import data, metrics
 from minigan.data import DataError
+from minigan.data.npz_files import DamagedFile, read_npz, write_npz
 from minigan.metrics import images
-from minigan.npz_files import DamagedFile, read_npz, write_npz
 
 MB = 2**20
 NUMBERS = [0, 1, 2, 10, 127, 128, 255, 2**15, 2**16 - 1, 2**27, 2**31 - 1, 2**31, 2**32 - 1, 2**48, 2**63 - 1, 2**64 - 1]
@@ -29,7 +29,7 @@ MEMORY = 4 * MB  # that a case may take, beside the bytes of its file
 
 def cases(few, many):
     """A few of the cases in every run of the tests, and all of them in the long one."""
-    return pytest.mark.parametrize("count", [few, pytest.param(many, marks=pytest.mark.hammer)])
+    return pytest.mark.parametrize("count", [few, pytest.param(many, marks=pytest.mark.stress)])
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ import pytest
 
 import minigan as mg
 from minigan import Tensor, attacks, data, games, losses, metrics, nn
-from tests.leaves import leaf
+from tests.helpers.leaves import leaf
 
 
 def _images(n=2):

@@ -33,7 +33,7 @@ kept.FIRST = kept.EVERY = {every}
 kept.SHARE = 1e9
 main(sys.argv[1:])
 """
-hammer = pytest.mark.hammer
+stress = pytest.mark.stress
 pytestmark = pytest.mark.skipif(folders.fcntl is None, reason="for POSIX systems")
 
 
@@ -161,7 +161,7 @@ def test_a_run_that_is_stopped_now_and_then_ends_like_one_that_is_not(number, tm
 # --- long ----------------------------------------------------------------------------------------------------------------
 
 
-@hammer
+@stress
 @pytest.mark.parametrize("name", list(DEMOS))
 def test_forty_kills_of_each_demo(name, tmp_path, whole, record_property):
     kills = within = 0
@@ -172,7 +172,7 @@ def test_forty_kills_of_each_demo(name, tmp_path, whole, record_property):
     assert kills >= 40
 
 
-@hammer
+@stress
 @pytest.mark.parametrize("name", list(DEMOS))
 @pytest.mark.parametrize(("number", "stops"), [(signal.SIGINT, 40), (signal.SIGTERM, 10)])
 def test_fifty_stops_of_each_demo(name, number, stops, tmp_path, whole):
@@ -183,7 +183,7 @@ def test_fifty_stops_of_each_demo(name, number, stops, tmp_path, whole):
     print(f"\n{name}: stopped {done} times by signal {number.name}; all ends the same")
 
 
-@hammer
+@stress
 def test_two_processes_in_one_folder(tmp_path, whole):
     undisturbed, _ = whole("wgan")
     for i in range(20):
@@ -205,7 +205,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", str(tmp_path)], check=True)
 
 
-@hammer
+@stress
 def test_a_full_disk(small_disk, whole):
     undisturbed, seconds = whole("wgan")
     out, ballast = small_disk / "out", small_disk / "ballast"

@@ -1,4 +1,4 @@
-"""Random programs (see `programs`): a few hundred by default, 60,000 and many threads with -m hammer."""
+"""Random programs (see `programs`): a few hundred by default, 60,000 and many threads with -m stress."""
 
 import gc
 import threading
@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from tests.hammer import programs
-from tests.hammer.programs import Program, Step, check, draw_program, failure, shrunk
+from tests.stress import programs
+from tests.stress.programs import Program, Step, check, draw_program, failure, shrunk
 
 CHUNK = 1000
 
@@ -38,7 +38,7 @@ def test_random_programs_are_right():
     run(range(150))
 
 
-@pytest.mark.hammer
+@pytest.mark.stress
 @pytest.mark.parametrize("start", range(1000, 61_000, CHUNK))
 def test_many_random_programs_are_right(start):
     run(range(start, start + CHUNK))
@@ -146,13 +146,13 @@ def test_threads_do_not_disturb_one_another():
     threads_that_share_a_leaf(0, 20)
 
 
-@pytest.mark.hammer
+@pytest.mark.stress
 @pytest.mark.parametrize("start", range(100_000, 108_000, 1000))
 def test_many_programs_in_threads_do_not_disturb_one_another(start):
     threads_of_their_own(start, CHUNK // 4)
 
 
-@pytest.mark.hammer
+@pytest.mark.stress
 @pytest.mark.parametrize("seed", range(1, 41))
 def test_many_threads_share_a_leaf(seed):
     threads_that_share_a_leaf(seed, 50)

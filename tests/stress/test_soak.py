@@ -54,7 +54,7 @@ def soak(name: str, steps: int, warm: int) -> tuple[int, int]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads Linux's /proc")
-@pytest.mark.hammer
+@pytest.mark.stress
 @pytest.mark.parametrize("name", GAMES)
 def test_memory_of_a_long_game_does_not_grow(name):
     mg.seed(0)

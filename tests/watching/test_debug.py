@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from minigan import debug_mode, optim
+from minigan import optim
+from minigan.watching import debug
 from tests.games import players
 
-HERE = r"test_debug_mode\.py:\d+: "
+HERE = r"test_debug\.py:\d+: "
 
 
 def leaf(*values):
@@ -243,7 +244,7 @@ def test_graph_from_before_debug_mode_can_be_walked_in_it():
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_off_by_default():
-    assert not debug_mode.is_on()
+    assert not debug.is_on()
     assert np.isnan(mg.log(leaf(-1.0)).item())
 
 
@@ -251,28 +252,28 @@ def test_nested_blocks_end_with_the_outer_one():
     with mg.debug():
         with mg.debug():
             pass
-        assert debug_mode.is_on()
-    assert not debug_mode.is_on()
+        assert debug.is_on()
+    assert not debug.is_on()
 
 
 def test_exception_in_the_block_switches_it_off_again():
     with pytest.raises(ZeroDivisionError), mg.debug():
         raise ZeroDivisionError
-    assert not debug_mode.is_on()
+    assert not debug.is_on()
 
 
 def test_nan_found_switches_recording_and_debug_mode_back():
     x = leaf(1.0)
     with pytest.raises(FloatingPointError), mg.debug():
         broken(x, lambda g, y: g * np.nan).backward()
-    assert not debug_mode.is_on()
+    assert not debug.is_on()
     assert (x * 2).requires_grad
 
 
 def test_it_holds_for_its_own_thread_only():
     seen = []
     with mg.debug():
-        thread = threading.Thread(target=lambda: seen.append(debug_mode.is_on()))
+        thread = threading.Thread(target=lambda: seen.append(debug.is_on()))
         thread.start()
         thread.join()
     assert seen == [False]
@@ -294,6 +295,6 @@ def test_environment_variable_of_0_or_none_leaves_it_off(environment):
 
 
 def test_environment_variable_holds_in_every_thread():
-    program = "import threading; from minigan import debug_mode; "
-    program += "t = threading.Thread(target=lambda: print(debug_mode.is_on())); t.start(); t.join()"
+    program = "import threading; from minigan.watching import debug; "
+    program += "t = threading.Thread(target=lambda: print(debug.is_on())); t.start(); t.join()"
     assert _run(program, MINIGAN_DEBUG="yes") == "True\n"

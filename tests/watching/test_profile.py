@@ -42,7 +42,7 @@ def test_bytes_are_those_of_the_arrays_made():
 
 def test_the_seconds_are_those_that_passed(monkeypatch):
     ticks = iter(range(100))
-    monkeypatch.setattr("minigan.profiler.time.perf_counter", lambda: float(next(ticks)))
+    monkeypatch.setattr("minigan.watching.profile.time.perf_counter", lambda: float(next(ticks)))
     with mg.profile() as p:
         mg.exp(np.ones(2))
         mg.exp(np.ones(2))
@@ -52,7 +52,7 @@ def test_the_seconds_are_those_that_passed(monkeypatch):
 
 def test_the_table_lists_the_most_expensive_first_with_its_share(capsys, monkeypatch):
     ticks = iter([0.0, 1.0, 4.0])
-    monkeypatch.setattr("minigan.profiler.time.perf_counter", lambda: next(ticks))
+    monkeypatch.setattr("minigan.watching.profile.time.perf_counter", lambda: next(ticks))
     with mg.profile():
         mg.exp(np.ones(2))
         mg.sin(np.ones(2))

@@ -9,7 +9,8 @@ import numpy as np
 import minigan as mg
 from demos.performance.engines import sizes
 from demos.performance.engines.sizes import Network, Size, Step
-from minigan import games, losses, memory, nn, optim, threads
+from minigan import games, losses, nn, optim
+from minigan.backend import memory, threads
 
 memory.keep()  # as the demos do
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from minigan.tracing.layout import Layout, columns, layout
-from minigan.tracing.rows import Backward, Cut, Forward, Row, Update, Walk
+from minigan.watching.trace.layout import Layout, columns, layout
+from minigan.watching.trace.rows import Backward, Cut, Forward, Row, Update, Walk
 
 LIMIT = 40  # nodes of an act, before repeated layers fold
 WIDE = 16  # letters that a name and a shape may have, side by side

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from minigan.tracing.rows import Backward, Cut, Forward, Row, TensorEntry, Update, Value, Walk
+from minigan.watching.trace.rows import Backward, Cut, Forward, Row, TensorEntry, Update, Value, Walk
 
 CHAIN = 24  # rows of a way back that are told one by one
 

@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from minigan.tracing import histories
-from minigan.tracing.histories import Line
-from minigan.tracing.rows import Backward, Cut, Forward, TensorEntry, Walk
+from minigan.watching.trace import histories
+from minigan.watching.trace.histories import Line
+from minigan.watching.trace.rows import Backward, Cut, Forward, TensorEntry, Walk
 
 
 class Lesson(NamedTuple):

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from minigan.tracing import histories
-from minigan.tracing.graph import LIMIT, Act, act_of, split
-from minigan.tracing.histories import Line
-from minigan.tracing.lessons import Reading
-from minigan.tracing.rows import MAP, Backward, Cut, Forward, Row, Update, Value, Walk
+from minigan.watching.trace import histories
+from minigan.watching.trace.graph import LIMIT, Act, act_of, split
+from minigan.watching.trace.histories import Line
+from minigan.watching.trace.lessons import Reading
+from minigan.watching.trace.rows import MAP, Backward, Cut, Forward, Row, Update, Value, Walk
 
 ROWS = 500  # on a page
 SIZE = 1_000_000  # bytes of a page

@@ -16,11 +16,11 @@ from typing import Any
 
 from minigan import ops
 from minigan.optim import Optimizer
-from minigan.tracing.rows import Place
+from minigan.watching.trace.rows import Place
 
-_ENGINE = Path(__file__).parents[1]
-_ALGORITHMS = (_ENGINE / "games", _ENGINE / "attacks")  # they read like a user's program: rows stand under their lines
-_SHARED = {_ENGINE / "games" / "game.py", _ENGINE / "games" / "figures.py", _ENGINE / "attacks" / "gradient.py"}
+_MINIGAN = Path(__file__).parents[2]
+_ALGORITHMS = (_MINIGAN / "games", _MINIGAN / "attacks")  # they read like a user's program: rows stand under their lines
+_SHARED = {_MINIGAN / "games" / "game.py", _MINIGAN / "games" / "figures.py", _MINIGAN / "attacks" / "gradient.py"}
 _NOBODYS = {contextlib.__file__, "<frozen contextlib>"}  # what lies between a `with` and the engine
 
 
@@ -39,7 +39,7 @@ def calls(until: FrameType | None = None) -> list[FrameType]:
 def is_users(frame: FrameType) -> bool:
     """Whether this call is of the user's own code, or of an algorithm's in minigan.games or minigan.attacks."""
     file = Path(frame.f_code.co_filename)
-    if _ENGINE in file.parents:
+    if _MINIGAN in file.parents:
         return any(folder in file.parents for folder in _ALGORITHMS) and file not in _SHARED
     return frame.f_code.co_filename not in _NOBODYS
 
@@ -52,7 +52,7 @@ def users_calls(frames: list[FrameType]) -> Iterator[FrameType]:
 
 
 def _is_record(frame: FrameType) -> bool:
-    return frame.f_code.co_name == "record" and Path(frame.f_code.co_filename) == _ENGINE / "tensor.py"
+    return frame.f_code.co_name == "record" and Path(frame.f_code.co_filename) == _MINIGAN / "engine" / "tensor.py"
 
 
 def place_of(frame: FrameType) -> Place:
@@ -68,7 +68,7 @@ def _shown(file: Path) -> str:
     """A file's name as a reader knows it: from minigan's folder or the current one, or its last part; "cell" in a notebook."""
     if any("ipykernel" in part for part in file.parts) or file.name.startswith("<ipython"):
         return "cell"
-    for folder in (_ENGINE, Path.cwd()):
+    for folder in (_MINIGAN, Path.cwd()):
         if folder in file.parents:
             return file.relative_to(folder).as_posix()
     return file.name

@@ -11,13 +11,13 @@ import numpy as np
 
 from minigan import backend
 from minigan.contexts import contextmanager
-from minigan.modes import Watcher, mode, unwatched, watching
+from minigan.engine.modes import Watcher, mode, unwatched, watching
+from minigan.engine.tensor import Tensor
 from minigan.nn import Module
-from minigan.tensor import Tensor
-from minigan.tracing import page, places
-from minigan.tracing.lessons import Lesson, Reading
-from minigan.tracing.rows import Backward, Cut, Forward, Place, Row, TensorEntry, Update, Value, Walk
-from minigan.tracing.table import table
+from minigan.watching.trace import page, places
+from minigan.watching.trace.lessons import Lesson, Reading
+from minigan.watching.trace.rows import Backward, Cut, Forward, Place, Row, TensorEntry, Update, Value, Walk
+from minigan.watching.trace.table import table
 
 MOST_ROWS = 2000  # each keeps up to two heat maps of 16 kB
 

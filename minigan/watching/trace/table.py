@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any
 
-from minigan.tracing.rows import Backward, Cut, Forward, Row, TensorEntry, Update, Value, Walk
+from minigan.watching.trace.rows import Backward, Cut, Forward, Row, TensorEntry, Update, Value, Walk
 
 NARROW, WIDE = 80, 140  # columns: a narrower terminal wraps, a wider one stays half empty
 LEAST = 16  # columns for what an op does: beside the shape of very many axes, the line is too long

@@ -13,7 +13,7 @@ from demos.kit.checkpoints import read_checkpoint
 from demos.kit.claim import Claim
 from demos.kit.run import start
 from minigan import Tensor, attacks, data, metrics, nn, sigmoid
-from minigan.npz_files import write_npz
+from minigan.data.npz_files import write_npz
 from tests.demos.running import coarse_pictures
 
 

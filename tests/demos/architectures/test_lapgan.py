@@ -16,7 +16,7 @@ from minigan import Tensor, nn, optim
 from minigan.games import GAN
 from tests.demos.running import assert_shows_something, smaller_run, summary_of
 from tests.games import players, reference
-from tests.states import assert_same
+from tests.helpers.states import assert_same
 
 TINY = replace(demo.Settings(), steps=2, z=3, width=6, channels=2, batch=4, conv_batch=4)
 

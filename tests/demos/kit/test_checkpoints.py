@@ -18,7 +18,9 @@ from demos.kit import run as kit
 from demos.kit.checkpoints import once, read_checkpoint, resumable
 from demos.kit.mixtures import RING, discriminator, generator
 from demos.kit.training import adams, train
-from minigan import Tensor, data, npz_files, optim, random_numbers
+from minigan import Tensor, data, optim
+from minigan.backend import random_numbers
+from minigan.data import npz_files
 from minigan.games import GAN
 from tests.demos.running import ROOT
 

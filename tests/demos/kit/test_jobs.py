@@ -21,7 +21,8 @@ from demos.kit.claim import Claim
 from demos.kit.executors import on
 from demos.kit.jobs import each
 from demos.kit.run import common_options, start
-from minigan import Tensor, nn, threads
+from minigan import Tensor, nn
+from minigan.backend import threads
 from tests.demos.running import ROOT
 
 
@@ -166,7 +167,7 @@ checkpoints.FIRST = checkpoints.EVERY = 0.2
 
 
 def slow(seed, pause):
-    from minigan import random_numbers
+    from minigan.backend import random_numbers
     mg.seed(seed)
     checkpoints.current().due = 0.0  # save at once
     rng, sums = random_numbers.spawn(), []

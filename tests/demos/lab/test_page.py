@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from demos.lab.server import Server
-from tests.browser import CONTRAST
 from tests.demos.lab.test_code import END, parameters
 from tests.demos.running import ROOT
+from tests.helpers.browser import CONTRAST
 
 SIZES = [(1280, 800), (1920, 1080), (390, 844)]
 

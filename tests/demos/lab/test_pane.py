@@ -11,7 +11,8 @@ import minigan as mg
 from demos.lab import pane as pane_module
 from demos.lab.code import GAMES, Settings
 from demos.lab.pane import EVERY, PLANE, Pane
-from minigan import Tensor, no_grad, random_numbers
+from minigan import Tensor, no_grad
+from minigan.backend import random_numbers
 from tests.demos.lab.test_code import parameters
 
 SMALL = Settings(width=8, batch=16)

@@ -5,8 +5,8 @@ import pytest
 
 import minigan as mg
 from minigan import nn
-from minigan.tracing.graph import act_of, repeats, split
-from tests.tracing import steps
+from minigan.watching.trace.graph import act_of, repeats, split
+from tests.watching.trace import steps
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ import pytest
 
 import minigan as mg
 from minigan import optim
-from minigan.tracing.histories import CHAIN, came_from, first_nan, flows_into, history, summary, value_at, way_back
-from tests.tracing import steps
+from minigan.watching.trace.histories import CHAIN, came_from, first_nan, flows_into, history, summary, value_at, way_back
+from tests.watching.trace import steps
 
 
 @pytest.fixture(scope="module")

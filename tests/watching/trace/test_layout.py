@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minigan.tracing.layout import _apart, columns, crossings, layout
+from minigan.watching.trace.layout import _apart, columns, crossings, layout
 
 
 def test_a_parameter_stands_just_before_the_op_that_uses_it():

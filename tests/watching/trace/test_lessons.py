@@ -7,10 +7,10 @@ import pytest
 
 import minigan as mg
 from minigan import nn, optim
-from minigan.tracing import recorder
-from minigan.tracing.lessons import Reading
-from tests.tracing import steps
-from tests.tracing.steps import named, of
+from minigan.watching.trace import recorder
+from minigan.watching.trace.lessons import Reading
+from tests.watching.trace import steps
+from tests.watching.trace.steps import named, of
 
 
 def texts(t):
@@ -58,8 +58,8 @@ def test_why_a_gradient_is_none():
         (used * frozen * start).backward()
     assert named(t, "used").why_none == ""
     assert named(t, "idle").why_none == "no op of this trace has used it"
-    assert named(t, "frozen").why_none.startswith("it was frozen, at tests/tracing/test_lessons.py:")
-    assert named(t, "early").why_none.startswith("computed under no_grad at tests/tracing/test_lessons.py:")
+    assert named(t, "frozen").why_none.startswith("it was frozen, at tests/watching/trace/test_lessons.py:")
+    assert named(t, "early").why_none.startswith("computed under no_grad at tests/watching/trace/test_lessons.py:")
 
 
 def test_why_a_gradient_is_none_without_a_walk_or_with_one_elsewhere():

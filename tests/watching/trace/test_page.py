@@ -11,10 +11,10 @@ import pytest
 
 import minigan as mg
 from minigan import data, games, nn, optim
-from minigan.tracing import page
-from minigan.tracing.rows import MAP, Place, TensorEntry, Update, Value
-from tests.browser import CONTRAST
-from tests.tracing import steps
+from minigan.watching.trace import page
+from minigan.watching.trace.rows import MAP, Place, TensorEntry, Update, Value
+from tests.helpers.browser import CONTRAST
+from tests.watching.trace import steps
 
 SIZES = [(1280, 800), (1920, 1080), (390, 844)]
 

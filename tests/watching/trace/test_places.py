@@ -8,10 +8,10 @@ import pytest
 
 import minigan as mg
 from minigan import losses, nn, ops, optim
-from minigan.tracing import places
-from minigan.tracing.rows import Place
-from tests.tracing import steps
-from tests.tracing.steps import of
+from minigan.watching.trace import places
+from minigan.watching.trace.rows import Place
+from tests.watching.trace import steps
+from tests.watching.trace.steps import of
 
 matrix = np.random.default_rng(0).uniform(0.2, 0.8, (4, 4)).astype("float32")
 
@@ -150,4 +150,4 @@ def test_a_module_of_the_users_own_stands_under_its_own_lines():
         Doubling()(leaf())
     (row,) = of(t, "forward")
     assert row.place.code == "return x * 2"
-    assert re.fullmatch(r"tests/tracing/test_places\.py", row.place.file)
+    assert re.fullmatch(r"tests/watching/trace/test_places\.py", row.place.file)

@@ -10,10 +10,10 @@ import pytest
 
 import minigan as mg
 from minigan import games, nn, optim
-from minigan.tracing import recorder
+from minigan.watching.trace import recorder
 from tests.games import players
-from tests.tracing import steps
-from tests.tracing.steps import named, of
+from tests.watching.trace import steps
+from tests.watching.trace.steps import named, of
 
 
 def norm(array):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from minigan.tracing.rows import FIRST, MAP, Place, Value
+from minigan.watching.trace.rows import FIRST, MAP, Place, Value
 
 floats = hnp.arrays("float32", hnp.array_shapes(min_dims=0, max_dims=4, max_side=7), elements=st.floats(-9, 9, width=32))
 

@@ -5,8 +5,8 @@ import re
 import pytest
 
 import minigan as mg
-from minigan.tracing.table import table
-from tests.tracing import steps
+from minigan.watching.trace.table import table
+from tests.watching.trace import steps
 
 
 @pytest.mark.parametrize("width", [80, 100, 120, 140])
