@@ -6,6 +6,7 @@
 
 from minigan.backend.arrays import (
     Array,
+    ArrayModule,
     BackendError,
     asarray,
     at_hand,
@@ -33,6 +34,7 @@ from minigan.backend.arrays import (
 
 __all__ = [
     "Array",
+    "ArrayModule",
     "BackendError",
     "asarray",
     "at_hand",

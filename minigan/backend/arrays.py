@@ -13,16 +13,19 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy
+from numpy.typing import NDArray
 
 from minigan.backend.cupy_im2col import windows as windows  # what `ops.convolution` uses in the place of strided views
 from minigan.contexts import contextmanager
 
-Array = Any  # numpy.ndarray or cupy.ndarray
+Array = NDArray[Any]  # or cupy.ndarray, which has the same methods: type checkers know NumPy's
 _NUMPYS = numpy.ndarray, numpy.generic  # the second is what NumPy's operations make of arrays of shape ()
-_working: set[ModuleType] = set()  # CuPy, once it has been tried
+Args = ParamSpec("Args")
+T = TypeVar("T")
+_working: set[Any] = set()  # CuPy, once it has been tried
 
 
 def use(name: str, noise: str | None = None) -> None:
@@ -35,12 +38,13 @@ def use(name: str, noise: str | None = None) -> None:
     _current.choice = _Current.start
 
 
-def of(array: Array) -> ModuleType:
+def of(array: Any) -> "ArrayModule":
     """The module that computes on this array: numpy for NumPy's, cupy for CuPy's, whatever the current backend is."""
-    return numpy if isinstance(array, _NUMPYS) else importlib.import_module("cupy")
+    module: Any = numpy if isinstance(array, _NUMPYS) else importlib.import_module("cupy")
+    return module
 
 
-def fused(formula: Callable) -> Callable:
+def fused(formula: Callable[Args, T]) -> Callable[Args, T]:
     """Decorates a formula on arrays: under CuPy it becomes one kernel, instead of one for each of its operations.
 
     The formula is Python, the same for both. Its first argument is an array, on whose device it is computed; what it changes in
@@ -51,7 +55,7 @@ def fused(formula: Callable) -> Callable:
     kernel = functools.cache(lambda xp: xp.fuse(formula))  # made when it is first needed
 
     @functools.wraps(formula)
-    def call(x: Array, *others: Any) -> Any:
+    def call(x: Any, *others: Any) -> Any:
         if isinstance(x, _NUMPYS):
             return formula(x, *others)
         return kernel(of(x))(x, *[x.dtype.type(v) if isinstance(v, int | float) else v for v in others])
@@ -59,9 +63,22 @@ def fused(formula: Callable) -> Callable:
     return call
 
 
-def to_numpy(array: Array) -> numpy.ndarray:
+def to_numpy(array: Any) -> NDArray[Any]:
     """A NumPy array of the same values: the array itself under NumPy, a copy from the device under CuPy."""
     return array.get() if on_device(array) else numpy.asarray(_not_masked(array))
+
+
+class ArrayModule(ModuleType):
+    """NumPy or CuPy as type checkers see it: a module whose functions return arrays."""
+
+    if TYPE_CHECKING:
+        add: Any
+        cuda: Any
+        random: Any
+        fuse: Any
+        ElementwiseKernel: Any
+
+        def __getattr__(self, name: str) -> Callable[..., Array]: ...
 
 
 class BackendError(RuntimeError):
@@ -85,7 +102,7 @@ def name() -> str:
     return _current.choice[0]
 
 
-def xp() -> ModuleType:
+def xp() -> "ArrayModule":
     """The current array module, where new arrays are made."""
     return _current.choice[1]
 
@@ -100,20 +117,20 @@ class _Current(threading.local):
 
     start = ("numpy", numpy, "numpy")
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.choice = _Current.start
 
 
 _current = _Current()
 
 
-def _choice(name: str, noise: str | None) -> tuple[str, ModuleType, str]:
+def _choice(name: str, noise: str | None) -> tuple[str, Any, str]:
     if noise is not None and not (isinstance(noise, str) and noise in ("numpy", name)):
         raise BackendError(f"noise={noise!r} with the {name} backend: choose None or 'numpy'")
     return name, _load(name), noise or name
 
 
-def _load(name: str) -> ModuleType:
+def _load(name: str) -> Any:
     """The array module of that name. CuPy looks for its libraries late, so it is tried here, not in the midst of a training."""
     if not isinstance(name, str) or name not in ("numpy", "cupy"):
         raise BackendError(f"unknown backend {name!r}: choose 'numpy' or 'cupy'")
@@ -144,7 +161,7 @@ def on_device(value: object) -> bool:
     return not isinstance(value, numpy.ndarray) and is_array(value)
 
 
-def asarray(data: object, dtype: object = None) -> Array:
+def asarray(data: Any, dtype: Any = None) -> Array:
     """`data` as an array of the current backend: shared where it is one already, else copied or moved.
 
     An array that lives on a GPU stays there: only who asks for it, by `to_numpy` or `move`, waits for a copy.
@@ -166,21 +183,21 @@ def constant(value: float, dtype: Any, like: Array) -> Array:
 
 
 @functools.lru_cache(maxsize=1000)
-def _kept_constant(module: ModuleType, value: float, digits: str, dtype: numpy.dtype) -> Array:
+def _kept_constant(module: "ArrayModule", value: float, digits: str, dtype: numpy.dtype[Any]) -> Array:
     return module.full((), value, dtype)
 
 
-def move(array: Array, name: str) -> Array:
+def move(array: Any, name: str) -> Any:
     """The array on the named backend; itself where it is there already."""
     return to_numpy(array) if isinstance(name, str) and name == "numpy" else _load(name).asarray(array)
 
 
-def copy_to_numpy(array: Array) -> numpy.ndarray:
+def copy_to_numpy(array: Any) -> NDArray[Any]:
     """A NumPy array of the same values in memory of its own: what a saved state holds."""
     return numpy.array(to_numpy(array))
 
 
-def owner(array: Array) -> Array:
+def owner(array: Any) -> Any:
     """The array that owns the memory: this one, or that of which it is a view."""
     base = array.base
     while base is not None and hasattr(base, "base"):  # the last base may be a file or a buffer
@@ -200,7 +217,7 @@ def overlaps(arrays: Sequence[Array]) -> Iterator[tuple[int, int]]:
         before.append(j)
 
 
-def _place(array: Array) -> numpy.ndarray:
+def _place(array: Any) -> NDArray[Any]:
     """A NumPy array with the addresses of this one: for comparisons, which read nothing there."""
     if not on_device(array):
         return array

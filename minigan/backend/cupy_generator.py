@@ -7,12 +7,11 @@ all there is to save. The state of CuPy's own generators cannot be read, and so 
 import functools
 import importlib
 import math
-from types import ModuleType
 from typing import Any
 
 import numpy
 
-from minigan.backend.arrays import Array, fused, of
+from minigan.backend.arrays import Array, ArrayModule, fused, of
 
 _STEP = numpy.uint64(0x9E3779B97F4A7C15)  # 2^64 / the golden ratio, odd: the counter meets every value
 _FACTOR_1, _FACTOR_2 = numpy.uint64(0xBF58476D1CE4E5B9), numpy.uint64(0x94D049BB133111EB)
@@ -22,12 +21,12 @@ _KEPT = 1 << 20  # 1 ... n is kept for n up to this, 8 megabytes: to save a laun
 class DeviceGenerator:
     """As far as minigan draws noise, the methods of numpy.random.Generator; the results are arrays of the module `xp`."""
 
-    def __init__(self, xp: ModuleType, seed: int):
+    def __init__(self, xp: ArrayModule, seed: int):
         self._module = xp.__name__  # modules cannot be copied or pickled
         self._counter = seed
 
     @property
-    def xp(self) -> ModuleType:
+    def xp(self) -> ArrayModule:
         """The module of the arrays that it draws."""
         return importlib.import_module(self._module)
 
@@ -61,13 +60,13 @@ class DeviceGenerator:
         return before
 
 
-def _places(xp: ModuleType, n: int) -> Array:
+def _places(xp: ArrayModule, n: int) -> Array:
     """1 ... n"""
     return _counted(xp, n) if n <= _KEPT else xp.arange(1, n + 1, dtype="uint64")
 
 
 @functools.lru_cache(maxsize=8)  # a game draws the same numbers of numbers again and again: that saves a launch
-def _counted(xp: ModuleType, n: int) -> Array:
+def _counted(xp: ArrayModule, n: int) -> Array:
     return xp.arange(1, n + 1, dtype="uint64")
 
 

@@ -2,9 +2,9 @@
 
 import functools
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
+Pair = tuple[int, int]
 INPUTS = "raw T x, int64 top, int64 left, int64 sh, int64 sw, int64 dh, int64 dw"
 CODE = """
     const auto at = _ind.get();  // n, p, q, i, j, c: the place in y
@@ -14,7 +14,7 @@ CODE = """
 """
 
 
-def windows(xp: ModuleType, x: Any, shape: tuple[int, ...], start: tuple, stride: tuple, gap: tuple) -> Any:
+def windows(xp: Any, x: Any, shape: tuple[int, ...], start: Pair, stride: Pair, gap: Pair) -> Any:
     """y[n, p, q, i, j, c] = x[n, c, p stride + i gap - start, q stride + j gap - start], and 0 outside of x (N, C, H, W).
 
     shape: that of y. start, stride, gap: two integers each, for height and width.
@@ -23,5 +23,5 @@ def windows(xp: ModuleType, x: Any, shape: tuple[int, ...], start: tuple, stride
 
 
 @functools.cache
-def _kernel(xp: ModuleType) -> Callable:
+def _kernel(xp: Any) -> Callable[..., Any]:
     return xp.ElementwiseKernel(INPUTS, "T y", CODE, "windows", reduce_dims=False)

@@ -7,7 +7,6 @@ drawn where the step computes.
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import ModuleType
 from typing import Any
 
 import numpy
@@ -20,7 +19,7 @@ Generator = numpy.random.Generator | DeviceGenerator
 
 _generator = numpy.random.default_rng()
 _noise_seed = int(_generator.integers(2**63))
-_noise_generators: dict[ModuleType, DeviceGenerator] = {}  # each made when it is first asked for
+_noise_generators: dict[Any, DeviceGenerator] = {}  # each made when it is first asked for
 _view: Callable[[numpy.random.Generator], numpy.random.Generator] | None = None  # what noise is drawn from, if not as it is
 
 
@@ -134,7 +133,7 @@ def set_generator_state(rng: Generator, state: str) -> None:
         rng.bit_generator.state = found
 
 
-def checked_generator_state(rng: Generator, state: str, part: str = "rng") -> dict:
+def checked_generator_state(rng: Generator, state: str, part: str = "rng") -> dict[str, Any]:
     """What the text says. Raises ValueError, for this part of a saved state, where it is none that the generator can take."""
     text, on_device = checks.saved_text(part, state), isinstance(rng, DeviceGenerator)
     try:
@@ -154,7 +153,7 @@ def checked_generator_state(rng: Generator, state: str, part: str = "rng") -> di
     return found
 
 
-def _takes(rng: Generator, found: dict) -> bool:
+def _takes(rng: Generator, found: dict[str, Any]) -> bool:
     """Whether a generator of this kind, put into this state, is in this state."""
     if isinstance(rng, DeviceGenerator):
         return type(found["device"]) is int and 0 <= found["device"] < 2**64

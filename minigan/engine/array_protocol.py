@@ -3,19 +3,29 @@
 No differentiation here. Conversions through which gradients flow (`astype`, `to`) are ops: see `minigan.ops.conversions`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, Self
 
 import numpy
+from numpy.typing import NDArray
 
 from minigan import backend
 from minigan.engine import as_html, as_text, errors, versions
 from minigan.engine.errors import describe
+from minigan.engine.methods import TensorMethods
 from minigan.engine.modes import mode
 
 
-class TensorAsArray:
+def _attribute(path: str, assign: Callable[[Any, Any], None] | None = None, doc: str = "") -> Any:
+    """A property that reads the attribute behind this path.
+
+    attrgetter is written in C: a debugger that steps into `x.shape * 2` does not stop in here.
+    """
+    return property(attrgetter(path), assign, doc=doc)
+
+
+class TensorAsArray(TensorMethods):
     """The base class of `Tensor`, with the bookkeeping that differentiation itself does not need.
 
     `_version` is [count of changes in place], one list for all tensors that share this memory; `_version_when_made` is that
@@ -24,22 +34,31 @@ class TensorAsArray:
     """
 
     __slots__ = ("__weakref__", "_is_parameter", "_name", "_origin", "_version", "_version_when_made")
+    _data: backend.Array  # in the slots of `Tensor`, as the next four
+    _requires_grad: bool
+    _grad: Self | None
+    _op: str | None
+    _edges: Sequence[tuple[Any, Any, int]]
+    _version: list[int]
+    _version_when_made: int
+    _is_parameter: bool
+    _name: str | None
+    _origin: Any
     __array_ufunc__ = None  # NumPy then leaves `np.ones(3) * t` to the Tensor, and refuses np.exp(t) aloud
 
     # --- the array ---------------------------------------------------------------------------------------------------
 
-    # attrgetter is written in C: a debugger that steps into `x.shape * 2` does not stop in here.
-    shape = property(attrgetter("_data.shape"), doc="The array's shape, a tuple.")
-    ndim = property(attrgetter("_data.ndim"), doc="The number of axes.")
-    size = property(attrgetter("_data.size"), doc="The number of elements.")
-    dtype = property(attrgetter("_data.dtype"), doc="The array's dtype.")
+    shape: tuple[int, ...] = _attribute("_data.shape", doc="The array's shape, a tuple.")
+    ndim: int = _attribute("_data.ndim", doc="The number of axes.")
+    size: int = _attribute("_data.size", doc="The number of elements.")
+    dtype: numpy.dtype[Any] = _attribute("_data.dtype", doc="The array's dtype.")
 
     @property
-    def xp(self) -> Any:
+    def xp(self) -> backend.ArrayModule:
         """The module that computes on this array: numpy or cupy."""
         return backend.of(self._data)
 
-    def _set_data(self, value: backend.Array) -> None:
+    def _set_data(self, value: Any) -> None:
         array = backend.move(as_array(value.data if isinstance(value, TensorAsArray) else value), self.xp.__name__)
         if array.shape != self.shape:
             raise ValueError(f"data: {describe(self)} cannot take an array of shape {array.shape}")
@@ -50,8 +69,8 @@ class TensorAsArray:
         self.changed_in_place()
         self.grad = self.grad  # .grad follows .data's dtype
 
-    data = property(
-        attrgetter("_data"),
+    data: backend.Array = _attribute(
+        "_data",
         _set_data,
         doc="""The array. Assign an array of the same shape to change the tensor in place.
 
@@ -60,7 +79,7 @@ class TensorAsArray:
         """,
     )
 
-    def numpy(self):
+    def numpy(self) -> NDArray[Any]:
         """The values as a NumPy array: the tensor's own memory under NumPy, a copy under CuPy. No gradient flows through."""
         versions.version_of_memory(self._data, self._version)  # tensors made of the array share it
         return backend.to_numpy(self._data)
@@ -76,7 +95,7 @@ class TensorAsArray:
             raise TypeError(f"name: expected a string or None, got {name!r}, of type {type(name).__name__}")
         self._name = name
 
-    name = property(attrgetter("_name"), _set_name, doc="What `repr` and errors call the tensor: a string, or None.")
+    name: str | None = _attribute("_name", _set_name, doc="What `repr` and errors call the tensor: a string, or None.")
 
     # --- the flag and the gradient -----------------------------------------------------------------------------------
 
@@ -105,8 +124,8 @@ class TensorAsArray:
             for watcher in mode.watchers:
                 watcher.froze(self)
 
-    requires_grad = property(
-        attrgetter("_requires_grad"),
+    requires_grad: bool = _attribute(
+        "_requires_grad",
         _set_requires_grad,
         doc="Whether gradients flow to this tensor. Settable on leaves, the tensors that no op has made.",
     )
@@ -120,8 +139,8 @@ class TensorAsArray:
             value = value.to(self.xp.__name__).astype(self.dtype)
         self._grad = value
 
-    grad = property(
-        attrgetter("_grad"),
+    grad: Self | None = _attribute(
+        "_grad",
         _set_grad,
         doc="What backward passes have added up so far, or None. Settable: a Tensor of the same shape, or None.",
     )
@@ -209,13 +228,13 @@ class TensorAsArray:
     def __contains__(self, value: Any) -> bool:
         return bool((self == value).data.any())
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None):
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         if self.requires_grad:
             raise TypeError(f"{describe(self)} requires a gradient, which NumPy would lose: use minigan's op, or .detach()")
         array = self.numpy() if dtype is None else self.numpy().astype(dtype, copy=False)
         return array.copy() if copy else array
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         """For `copy` and `pickle`: the values (without `.grad`), and the flags: a frozen parameter stays one."""
         if self._edges:
             raise errors.copied_history(self)

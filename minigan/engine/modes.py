@@ -5,7 +5,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ContextDecorator, contextmanager, nullcontext
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
+
+Derivative = Callable[[Any, Any], Any]  # of Tensors: see `tensor.record`
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 class Watcher:
@@ -14,7 +17,7 @@ class Watcher:
     It should change nothing. All arguments but `op`, `inputs` and `call` are Tensors, or Optimizers.
     """
 
-    def made(self, y: Any, op: str, inputs: tuple) -> None:
+    def made(self, y: Any, op: str, inputs: tuple[Any, ...]) -> None:
         """The op has made the Tensor y from `inputs`, pairs (input, derivative)."""
 
     def detached(self, y: Any, x: Any) -> None:
@@ -29,7 +32,7 @@ class Watcher:
     def walk_ends(self) -> None:
         """The innermost walk has ended, and its gradients are where they belong; or it was stopped by an error."""
 
-    def derivative(self, call: Callable, g: Any, y: Any, x: Any) -> Any:
+    def derivative(self, call: Callable[[Any, Any], Any], g: Any, y: Any, x: Any) -> Any:
         """The walk needs call(g, y), the derivative of y's op for its input x; return what the call returns."""
         return call(g, y)
 
@@ -44,7 +47,7 @@ class Watcher:
 
 
 class _Mode(threading.local):
-    def __init__(self):
+    def __init__(self) -> None:
         self.recording = True
         self.before: list[bool] = []  # what `recording` was before each open block of this thread
         self.watchers = _from_the_start  # the innermost last
@@ -62,7 +65,7 @@ class _Recording(ContextDecorator):
     def __init__(self, on: bool):
         self.on = on
 
-    def __call__(self, function):
+    def __call__(self, function: Decorated) -> Decorated:
         if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
             name = "enable_grad" if self.on else "no_grad"
             raise TypeError(
@@ -75,7 +78,7 @@ class _Recording(ContextDecorator):
         mode.before.append(mode.recording)
         mode.recording = self.on
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         mode.recording = mode.before.pop()
 
 
@@ -112,21 +115,21 @@ def watch_from_the_start(watcher: Watcher) -> None:
     mode.watchers += (watcher,)
 
 
-def watched(derivative: Callable, x: Any) -> Callable:
+def watched(derivative: Derivative, x: Any) -> Derivative:
     """The derivative for the input x as this thread's watchers see it called."""
     for watcher in reversed(mode.watchers):
         derivative = partial(_seen_by, watcher, derivative, x)
     return derivative
 
 
-def unwatched(derivative: Callable) -> Callable:
+def unwatched(derivative: Derivative) -> Derivative:
     """The derivative itself, of one that `watched` has made."""
     while isinstance(derivative, partial) and derivative.func is _seen_by:
         derivative = derivative.args[1]
     return derivative
 
 
-def _seen_by(watcher: Watcher, derivative: Callable, x: Any, g: Any, y: Any) -> Any:
+def _seen_by(watcher: Watcher, derivative: Derivative, x: Any, g: Any, y: Any) -> Any:
     return watcher.derivative(derivative, g, y, x)
 
 
@@ -145,7 +148,7 @@ class _Walk:
         for watcher in self.watchers:
             watcher.walk_begins(self.output)
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         for watcher in reversed(self.watchers):
             watcher.walk_ends()
 

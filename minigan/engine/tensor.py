@@ -121,7 +121,9 @@ def record(name: str, data: backend.Array, *inputs: tuple[Tensor, Derivative]) -
     return y
 
 
-def grad(output: Tensor, inputs: Tensor | Sequence[Tensor], gradient: Any = None, create_graph: bool = False) -> tuple:
+def grad(
+    output: Tensor, inputs: Tensor | Sequence[Tensor], gradient: Any = None, create_graph: bool = False
+) -> tuple[Tensor, ...]:
     """The gradients d output / d input: a tuple of Tensors, each in memory of its own. No tensor's `.grad` is touched.
 
     `gradient` and `create_graph` are `Tensor.backward`'s. An input that the output does not depend on gets zeros; one that
@@ -182,7 +184,7 @@ def _topological_order(output: Tensor) -> list[Tensor]:
     return sorted(found.values(), key=attrgetter("_order"))
 
 
-def _wanted_and_useful(targets: list[Tensor] | None, order: list[Tensor]) -> tuple[set, set | None]:
+def _wanted_and_useful(targets: list[Tensor] | None, order: list[Tensor]) -> tuple[set[int], set[int] | None]:
     """The ids of the tensors whose gradients are wanted, and of those from which the walk can reach one of them (None: all)."""
     leaves = [x for x in order if not x._edges]
     wanted = {id(x) for x in (leaves if targets is None else targets) if x._requires_grad}

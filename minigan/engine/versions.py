@@ -20,7 +20,9 @@ from typing import Any
 from minigan.backend import Array, owner
 from minigan.engine.errors import describe
 
-_known: dict[int, tuple[weakref.ref, list[int]]] = {}  # versions by the id of the array that owns the memory, while it lives
+_known: dict[
+    int, tuple[weakref.ref[Any], list[int]]
+] = {}  # versions by the id of the array that owns the memory, while it lives
 
 
 def version_of_memory(array: Array, new: list[int] | None = None) -> list[int]:

@@ -24,6 +24,8 @@ maximum(x, 1) * minimum(x, 1) is x; its gradient at 1 is 1/2 + 1/2, as it should
 2 (1/2) (1/2), not 0.
 """
 
+from typing import Any
+
 from minigan.engine.tensor import Tensor
 from minigan.ops.activations import (
     dropout,
@@ -98,60 +100,43 @@ def _not_a_parameter(t: Tensor) -> Tensor:
 
 
 # Python's operators and the methods are the ops themselves: a debugger that steps into `a * b` lands in `multiply`.
-Tensor.__add__ = add
-Tensor.__sub__ = subtract
-Tensor.__mul__ = multiply
-Tensor.__truediv__ = divide
-Tensor.__pow__ = power
-Tensor.__matmul__ = matmul
-Tensor.__radd__ = lambda b, a: add(a, b)
-Tensor.__rsub__ = lambda b, a: subtract(a, b)
-Tensor.__rmul__ = lambda b, a: multiply(a, b)
-Tensor.__rtruediv__ = lambda b, a: divide(a, b)
-Tensor.__rpow__ = lambda b, a: power(a, b)
-Tensor.__rmatmul__ = lambda b, a: matmul(a, b)
-Tensor.__iadd__ = lambda a, b: add(_not_a_parameter(a), b)
-Tensor.__isub__ = lambda a, b: subtract(_not_a_parameter(a), b)
-Tensor.__imul__ = lambda a, b: multiply(_not_a_parameter(a), b)
-Tensor.__itruediv__ = lambda a, b: divide(_not_a_parameter(a), b)
-Tensor.__neg__ = negative
-Tensor.__abs__ = abs
-Tensor.__getitem__ = getitem
-Tensor.__eq__ = equal
-Tensor.__ne__ = not_equal
-Tensor.__lt__ = less
-Tensor.__le__ = less_equal
-Tensor.__gt__ = greater
-Tensor.__ge__ = greater_equal
-
-Tensor.abs = abs
-Tensor.astype = astype
-Tensor.broadcast_to = broadcast_to
-Tensor.clip = clip
-Tensor.copy = copy
-Tensor.cumsum = cumsum
-Tensor.exp = exp
-Tensor.expand_dims = expand_dims
-Tensor.flip = flip
-Tensor.log = log
-Tensor.logsumexp = logsumexp
-Tensor.max = max
-Tensor.mean = mean
-Tensor.min = min
-Tensor.norm = norm
-Tensor.prod = prod
-Tensor.relu = relu
-Tensor.reshape = reshape
-Tensor.sigmoid = sigmoid
-Tensor.softmax = softmax
-Tensor.sqrt = sqrt
-Tensor.squeeze = squeeze
-Tensor.sum = sum
-Tensor.T = property(transpose, doc="The tensor with its axes reversed.")
-Tensor.tanh = tanh
-Tensor.to = to
-Tensor.transpose = transpose
-Tensor.var = var
+# `engine.methods` declares the same names, with their types.
+OPERATORS: dict[str, Any] = {
+    "__add__": add,
+    "__sub__": subtract,
+    "__mul__": multiply,
+    "__truediv__": divide,
+    "__pow__": power,
+    "__matmul__": matmul,
+    "__radd__": lambda b, a: add(a, b),
+    "__rsub__": lambda b, a: subtract(a, b),
+    "__rmul__": lambda b, a: multiply(a, b),
+    "__rtruediv__": lambda b, a: divide(a, b),
+    "__rpow__": lambda b, a: power(a, b),
+    "__rmatmul__": lambda b, a: matmul(a, b),
+    "__iadd__": lambda a, b: add(_not_a_parameter(a), b),
+    "__isub__": lambda a, b: subtract(_not_a_parameter(a), b),
+    "__imul__": lambda a, b: multiply(_not_a_parameter(a), b),
+    "__itruediv__": lambda a, b: divide(_not_a_parameter(a), b),
+    "__neg__": negative,
+    "__abs__": abs,
+    "__getitem__": getitem,
+    "__eq__": equal,
+    "__ne__": not_equal,
+    "__lt__": less,
+    "__le__": less_equal,
+    "__gt__": greater,
+    "__ge__": greater_equal,
+    "T": property(transpose, doc="The tensor with its axes reversed."),
+}
+METHODS = (
+    *(abs, astype, broadcast_to, clip, copy, cumsum, exp, expand_dims, flip, log, logsumexp, max, mean, min, norm, prod, relu),
+    *(reshape, sigmoid, softmax, sqrt, squeeze, sum, tanh, to, transpose, var),
+)
+for _name, _op in OPERATORS.items():
+    setattr(Tensor, _name, _op)
+for _op in METHODS:
+    setattr(Tensor, _op.__name__, _op)
 
 __all__ = [
     "abs",

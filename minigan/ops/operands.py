@@ -87,7 +87,7 @@ def tensors(name: str, *values: Any, widen: bool = False) -> list[Tensor]:
     return result
 
 
-def _common_dtype(name: str, strong: list, weak: list) -> Any:
+def _common_dtype(name: str, strong: list[Any], weak: list[Any]) -> Any:
     """The dtype that numbers, integers and booleans take beside the others; None where each keeps its own."""
     dtypes = [v.dtype for v in strong]
     floats = [d for d in dtypes if d.kind == "f"]
