@@ -14,9 +14,9 @@ from hypothesis.extra import numpy as hnp
 from minigan import backend
 from minigan.engine.modes import Watcher, watching
 from minigan.engine.tensor import Tensor, grad
-from minigan.gradcheck.check import QUIET, gradcheck, slope_is_right
-from minigan.gradcheck.comparison import GradcheckError
+from minigan.gradcheck.check import gradcheck, quiet, slope_is_right
 from minigan.gradcheck.lift import lift
+from minigan.gradcheck.verdict import GradcheckError
 
 __all__ = ["arrays", "assert_gradients", "axes", "broadcastable", "lift", "shapes"]
 
@@ -174,7 +174,7 @@ def assert_gradients(fn: Callable[..., Tensor], *inputs: Any, order: int = 2, **
     read-only, broadcast, and where the op is used again before the backward pass. And nothing is written to: neither the
     inputs, nor the output, nor the arriving gradient. Raises AssertionError.
     """
-    with np.errstate(**QUIET):
+    with quiet():
         overflows: list[str] = []
         with np.errstate(over="call", call=lambda kind, flag: overflows.append(kind)):
             exact = _forward_and_back(fn, inputs, np.float64)
