@@ -6,7 +6,7 @@ from typing import Any
 import minigan as mg
 from minigan.engine.modes import Watcher, watching
 from minigan.watching.trace.histories import summary
-from minigan.watching.trace.rows import Backward, Cut, Forward, Row, Update, Value, Walk
+from minigan.watching.trace.rows import Backward, BackwardPass, Cut, Forward, Row, Update, Value
 
 
 class GivenUp(BaseException):
@@ -76,7 +76,7 @@ class Walker(Watcher):
         row = self.trace.rows[-1] if len(self.trace.rows) > self.start else None
         if row is None or isinstance(row, Cut):
             return
-        phase, player = "backward" if isinstance(row, Walk | Backward) else row.kind, getattr(row, "player", "")
+        phase, player = "backward" if isinstance(row, BackwardPass | Backward) else row.kind, getattr(row, "player", "")
         about = (row.place, phase, player)
         parameters = {n for n in getattr(row, "inputs", ()) if self.trace.tensors[n].kind == "parameter"}
         within = getattr(row, "within", None)  # an op of a derivative that is recorded

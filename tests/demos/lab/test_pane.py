@@ -76,7 +76,7 @@ def test_every_row_of_a_substep_has_its_formula_and_its_line():
         pane.substep()
         rows += pane.walker.substep["rows"] if pane.walker else []
     kinds = {row["kind"] for row in rows}
-    assert kinds == {"forward", "backward", "update", "walk", "cut"}
+    assert kinds == {"forward", "backward", "update", "backward pass", "cut"}
     assert all(row["at"].rpartition(":")[2].isdigit() for row in rows)
     assert all(row["formula"] and row["value"] for row in rows if row["kind"] in ("forward", "backward", "update"))
     softplus = next(row for row in rows if row["kind"] == "backward" and "softplus" in row["text"])

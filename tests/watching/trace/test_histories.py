@@ -1,11 +1,11 @@
-"""What is said of a tensor, whatever walks have brought to it, and who is to blame for the first nan."""
+"""The history of a tensor, apart from its gradients, and the origin of the first nan."""
 
 import numpy as np
 import pytest
 
 import minigan as mg
 from minigan import optim
-from minigan.watching.trace.histories import CHAIN, came_from, first_nan, flows_into, history, summary, value_at, way_back
+from minigan.watching.trace.histories import CHAIN, came_from, derivatives_of, first_nan, flows_into, history, summary, value_at
 from tests.watching.trace import steps
 
 
@@ -46,17 +46,17 @@ def test_a_long_way_is_cut_short():
 
 def test_what_a_tensor_flows_into_also_behind_a_cut(trace):
     lines = flows_into(trace, number(trace, "G.0.weight"))
-    walks = [row.number for row in steps.of(trace, "walk")]
-    assert [row for _, row in lines[-2:]] == walks
+    passes = [row.number for row in steps.of(trace, "backward pass")]
+    assert [row for _, row in lines[-2:]] == passes
     assert lines[0] == (summary(trace, trace.rows[0]), 1)
     assert flows_into(trace, steps.of(trace, "cut")[-1].outputs[0]) == [("nothing in this trace uses it", None)]
 
 
 def test_the_way_back_through_an_op(trace):
     loss = steps.named(trace, "loss_D")
-    rows = [row for _, row in way_back(trace, loss.number)]
+    rows = [row for _, row in derivatives_of(trace, loss.number)]
     assert [trace.rows[row - 1].of for row in rows] == [loss.made_by] * 2
-    assert way_back(trace, number(trace, "D.0.weight")) == []
+    assert derivatives_of(trace, number(trace, "D.0.weight")) == []
 
 
 def test_what_batch_norm_adds_up_is_said():
@@ -65,9 +65,9 @@ def test_what_batch_norm_adds_up_is_said():
     with mg.trace(bn=bn) as t:
         y = bn(x)
         (y * y).sum().backward()
-    rows = [t.rows[row - 1] for _, row in way_back(t, steps.named(t, "y").number)]
+    rows = [t.rows[row - 1] for _, row in derivatives_of(t, steps.named(t, "y").number)]
     assert len(rows) == 3
-    assert any("sum" in note for row in rows for note in row.notes)
+    assert any("sum" in note for row in rows for note in row.helpers)
 
 
 def test_histories_have_no_empty_sections(trace):
@@ -108,7 +108,7 @@ def test_a_nan_that_came_in():
     x = np.array([1.0, np.nan], np.float32)
     with mg.trace() as t:
         y = mg.Tensor(x, name="x") * 2.0  # noqa: F841
-    assert first_nan(t)[0].startswith("x had 1 nan when it came in: no row made it. multiply, ")
+    assert first_nan(t)[0].startswith("x had 1 nan already: no row made it. multiply, ")
 
 
 def test_an_op_that_makes_one_of_finite_numbers():
