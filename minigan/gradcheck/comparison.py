@@ -50,7 +50,7 @@ class Comparison:
 
     @cached_property
     def probe(self) -> str:
-        """What each v is: "index", one element, or "direction", a random one."""
+        """Each v is one element ("index"), or a random direction ("direction")."""
         return "index" if self.x.size <= self.most else "direction"
 
     @cached_property

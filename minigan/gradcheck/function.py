@@ -123,12 +123,8 @@ class Function:
         part.u = [self.u[k]]
         return part
 
-    def moving(self, terms: np.ndarray) -> "Function":
-        """The same function, but L is the sum of these terms only (a mask)."""
-        return self.weighted(terms)
-
     def weighted(self, weights: np.ndarray) -> "Function":
-        """The same function with each term of L times its weight."""
+        """The same function with each term of L times its weight, or without the terms that a mask excludes."""
         parts = np.split(weights, np.cumsum([u.size for u in self.u])[:-1])
         names = [f"{name} (fn weighted)" for name in self.names]
         return self._with(u=[u * part.reshape(u.shape) for u, part in zip(self.u, parts, strict=True)], names=names)

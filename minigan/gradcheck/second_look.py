@@ -90,7 +90,7 @@ def _is_known(comparison: Comparison, index: Index, slope: Slope) -> bool:
 def _of_moving_terms(comparison: Comparison, index: Index, slope: Slope) -> float:
     """The gradient's slope for the terms that move. The others' slope is hidden by their rounding errors."""
     if not slope.moving.all():
-        comparison = comparison.of(comparison.function.moving(slope.moving))
+        comparison = comparison.of(comparison.function.weighted(slope.moving))
     analytic: float = comparison.analytic[index]
     return analytic
 
@@ -102,7 +102,7 @@ def _own_rounding(comparison: Comparison, index: Index) -> float:
 
 
 def _lost_digits(comparison: Comparison, extended: Comparison, index: Index, slope: Slope) -> str | None:
-    """A complaint if the gradient differs by more than rounding from what its formula gives in extended precision."""
+    """A complaint if the gradient differs by more than rounding from its formula's result in extended precision."""
     a, exact = comparison.analytic[index], extended.analytic[index]
     length = min(comparison.sizes[index] or 1, 1, 1000 * slope.step)  # over which L changes
     lost = 1e-9 * (comparison.function.size + slope.inner) / length + np.finfo(np.float64).tiny

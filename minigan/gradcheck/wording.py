@@ -35,7 +35,7 @@ def diagnosis(comparison: Comparison, index: Index, kink: Kink) -> str:
     if not np.isfinite(a).all():
         return "; the analytic gradient is not finite"
     if kink.is_one:
-        advice = "lies between: pass kinks=True to accept it, or move x away" if kink.holds(a[index]) else "lies outside"
+        advice = "is between them: pass kinks=True to accept it, or move x away" if kink.holds(a[index]) else "is outside"
         return f"; x is at a kink, with {kink}; the analytic slope {advice}"
     largest = np.max(np.abs(n), initial=0.0, where=np.isfinite(n)) or 1.0
     a, n = a / largest, n / largest

@@ -33,7 +33,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Edge:
-    """From an input to what was computed from it; `cut`: the row where gradients stop."""
+    """From an input to a tensor that was computed from it; `cut`: the row where gradients stop."""
 
     source: int
     target: int

@@ -1,4 +1,4 @@
-"""The history of one tensor in a trace: where it came from, and what it flows into. For its gradient see `lessons`.
+"""The history of one tensor in a trace: how it was made, and where it is used. For its gradient see `lessons`.
 
 Everything is a list of lines: a text, and the number of the row that it is about (or None).
 """
@@ -16,14 +16,14 @@ Line = tuple[str, int | None]
 def history(trace: Rows, number: int) -> dict[str, list[Line]]:
     """The lines about a tensor, by heading; headings without a line are left out."""
     sections = {
-        "Where it came from": came_from(trace, number),
-        "What it flows into": flows_into(trace, number),
+        "How it was made": made_from(trace, number),
+        "Where it is used": used_by(trace, number),
         "The derivatives of its op": derivatives_of(trace, number),
     }
     return {heading: lines for heading, lines in sections.items() if lines}
 
 
-def came_from(trace: Rows, number: int) -> list[Line]:
+def made_from(trace: Rows, number: int) -> list[Line]:
     """The rows that made the tensor, the last one first, and the leaves at their beginning."""
     entry = trace.tensors[number]
     changes = [row for row in trace.rows if isinstance(row, Update) and row.parameter == number]
@@ -36,7 +36,7 @@ def came_from(trace: Rows, number: int) -> list[Line]:
     return [*lines, (f"It all began with {_listed(str(trace.tensors[leaf]) for leaf in leaves)}", None)]
 
 
-def flows_into(trace: Rows, number: int) -> list[Line]:
+def used_by(trace: Rows, number: int) -> list[Line]:
     """The rows that use the tensor, and the backward passes whose outputs depend on it, also behind a cut."""
     uses = [row for row in trace.rows if isinstance(row, Forward) or (isinstance(row, Cut) and row.what == "detach")]
     lines = _lines(trace, [row for row in uses if number in row.inputs])
@@ -59,7 +59,7 @@ def derivatives_of(trace: Rows, number: int) -> list[Line]:
 
 
 def first_nan(trace: Rows) -> Line | None:
-    """The first row with a nan, and what made it; None if there is no nan."""
+    """The first row with a nan, with its origin; None if there is no nan."""
     for row in trace.rows:
         if text := _nan_of(trace, row):
             return text, row.number
@@ -94,7 +94,7 @@ def _taken(trace: Rows, row: Row) -> list[tuple[str, Value, int | None]]:
 
 
 def _nan_of(trace: Rows, row: Row) -> str:
-    """What made the nans of this row, the first that has some; "" if it has none."""
+    """The origin of the nans of this row, the first that has some; "" if it has none."""
     taken, made = _taken(trace, row), _made(trace, row)
     for name, value, _ in taken:
         if value.nans:

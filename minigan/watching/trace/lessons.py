@@ -1,4 +1,4 @@
-"""What a trace teaches: ops that were recorded and never visited, why a gradient is None, and where the first nan was made."""
+"""The lessons of a trace: ops that were never visited, why a gradient is None, and where the first nan was made."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ class Reading:
     def lessons(self) -> list[Lesson]:
         """The last lines of a trace: for each backward pass, what it did not reach, and why; the first nan; what is missing."""
         found = [lesson for backward_pass in self.passes for lesson in self.of_pass(backward_pass)]
-        if not self.trace.left_out:  # or what is missing may be in what was left out
+        if not self.trace.left_out:  # or they may be used in the rows left out
             found += self.unused()
         if not found and self.passes:
             left = [row for row in self.ops if row.recorded and not row.visited]
@@ -100,7 +100,7 @@ class Reading:
         return "the backward pass did not reach it: other gradients were asked for, or an error stopped it"
 
     def sources_of(self, output: int) -> dict[int, Cut | None]:
-        """All tensors that this one was computed from, each with the cut between them; None where one path has no cut."""
+        """All tensors that this one was computed from, each with the cut on the path to it; None if one path has no cut."""
         found: dict[int, Cut | None] = {}
         ahead: list[tuple[int, Cut | None]] = [(output, None)]
         behind_cuts: list[tuple[int, Cut | None]] = []
@@ -115,7 +115,7 @@ class Reading:
         return found
 
     def of_pass(self, backward_pass: BackwardPass) -> Iterator[Lesson]:
-        """What the output was computed from, and the backward pass did not reach."""
+        """The ops and parameters before the output that the backward pass did not reach."""
         start = f"backward from {self.tensors[backward_pass.output]} ({backward_pass.place})"
         number = backward_pass.number
         derivatives = [row for row in self.trace.rows if isinstance(row, Backward) and row.backward_pass == number]

@@ -61,7 +61,7 @@ def _script(contents: Json) -> str:
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-# --- what is on the page --------------------------------------------------------------------------------------------------
+# --- the contents --------------------------------------------------------------------------------------------------------
 
 
 def shown(trace: Rows, most: int) -> tuple[list[Act], list[str]]:
@@ -129,7 +129,7 @@ class Contents:
             "tensors": {n: self.tensor(n) for n in sorted(set().union(*met))},
             "lessons": [self.line(line) for line in self.trace.lessons],
             "nan": self.line(nan) if nan else None,
-            "notes": omissions,
+            "omissions": omissions,
             "players": list(self.trace.players),
             "total": len(self.trace.rows),
             "values": [json.loads(value) for value in self.values],
@@ -187,7 +187,7 @@ class Contents:
             "p": self.places.setdefault((str(row.place), row.place.code), len(self.places)),
             "s": histories.summary(self.trace, row),
             "t": [],
-            "said": [],
+            "remarks": [],
             "v": [],
         }
         if histories.has_nan(self.trace, row):
@@ -221,7 +221,7 @@ class Contents:
             "f": row.formula,
             "o": row.op,
             "t": [*inputs, row.output],
-            "said": remarks,
+            "remarks": remarks,
             "v": values,
             "links": [self.line(line) for line in derivatives],
         }
@@ -237,7 +237,7 @@ class Contents:
         remarks = ["It is recorded itself (create_graph): its gradients can be differentiated again."] if row.recorded else []
         formula = f"The gradient of {output} is 1, or the one passed to it; from here each op passes it on to its inputs."
         values = [self.named_value(row.output, row.number)]
-        return {"f": formula, "o": "backward pass", "t": [row.output], "said": remarks, "v": values}
+        return {"f": formula, "o": "backward pass", "t": [row.output], "remarks": remarks, "v": values}
 
     def backward(self, row: Backward) -> Json:
         """The fields of a Backward alone."""
@@ -253,7 +253,14 @@ class Contents:
         op = self.trace.op_of(row)
         links = [self.line((f"the op: {self.summary_of(row.of)}", row.of))] if op else []
         output = [op.output] if op else []
-        fields = {"f": row.source, "o": row.op, "d": str(row.defined), "t": [row.input, *output], "said": remarks, "v": values}
+        fields = {
+            "f": row.source,
+            "o": row.op,
+            "d": str(row.defined),
+            "t": [row.input, *output],
+            "remarks": remarks,
+            "v": values,
+        }
         return fields | {"links": links} | ({"e": [row.input, *output]} if output else {})
 
     def update(self, row: Update) -> Json:
@@ -275,7 +282,7 @@ class Contents:
         sections = self.known[number].items()
         return fields | {"h": [[heading, [self.line(line) for line in lines]] for heading, lines in sections]}
 
-    # --- what is written once -----------------------------------------------------------------------------------------
+    # --- values and lines ---------------------------------------------------------------------------------------------
 
     def line(self, line: Line) -> list[str | int | None] | int:
         """A line: the index of its row on the page, if it has the row's text; else its own text, and the index or None."""

@@ -92,7 +92,7 @@ class _Recorder(Watcher):
         for t, name in names.values():
             self.entry(t, name=name)
 
-    # --- what the engine does ----------------------------------------------------------------------------------------
+    # --- the engine's events -----------------------------------------------------------------------------------------
 
     def made(self, y: Tensor, op: str, inputs: tuple[Any, ...]) -> None:
         if self.looks_away():

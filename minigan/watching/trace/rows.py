@@ -1,4 +1,4 @@
-"""What a trace is made of: tensors, and rows, one for each thing that happened. Numbers and text, not the step's arrays.
+"""The contents of a trace: tensors, and rows, one for each thing that happened. Numbers and text, not the step's arrays.
 
 Tensors are referred to by their number, `tensors[number]`; rows by theirs, `rows[number - 1]`: see `Rows`, the last class.
 """
@@ -146,7 +146,7 @@ class BackwardPass(Row):
 
 @dataclass
 class Backward(Row):
-    """One derivative: what arrived at the output of the row `of`, and what left for its input."""
+    """One derivative: the gradient that arrived at the output of the row `of`, and the one that left for its input."""
 
     backward_pass: int  # the BackwardPass's row
     of: int  # the Forward's row; 0 for an op that ran before the trace
@@ -154,10 +154,10 @@ class Backward(Row):
     input: int  # the input's number
     source: str  # the derivative's source text, "g * b"
     defined: SourceLine  # the source text's line
-    helpers: list[str]  # what the functions compute that it calls: "plain: sum g"
+    helpers: list[str]  # the functions that it calls, with their docstrings: "plain: sum g"
     arrived: Value
     left: Value | None  # in the input's shape: after the sum over broadcast axes; None if the derivative has failed
-    summed: tuple[int, ...] = ()  # the axes of what the derivative returned that were summed, since the op had broadcast them
+    summed: tuple[int, ...] = ()  # the axes of the derivative's result that were summed, since the op had broadcast them
     added_to: int | None = None  # the Backward row whose gradient had arrived at the same input before; they were added
 
     kind = "backward"

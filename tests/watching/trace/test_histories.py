@@ -5,7 +5,7 @@ import pytest
 
 import minigan as mg
 from minigan import optim
-from minigan.watching.trace.histories import CHAIN, came_from, derivatives_of, first_nan, flows_into, history, summary, value_at
+from minigan.watching.trace.histories import CHAIN, derivatives_of, first_nan, history, made_from, summary, used_by, value_at
 from tests.watching.trace import steps
 
 
@@ -20,15 +20,15 @@ def number(t, name):
 
 
 def test_where_a_result_came_from(trace):
-    lines = came_from(trace, number(trace, "fake"))
+    lines = made_from(trace, number(trace, "fake"))
     assert [row for _, row in lines[:-1]] == [4, 3, 2, 1]
     assert lines[-1] == ("It all began with G.0.weight, G.0.bias, G.2.weight, G.2.bias and z", None)
 
 
 def test_a_leaf_came_from_no_op_and_a_parameter_has_its_updates(trace):
     z = next(entry for entry in trace.tensors.values() if entry.name == "z")
-    assert came_from(trace, z.number) == [("a constant: no op of the trace made it", None)]
-    text, update = came_from(trace, number(trace, "D.0.weight"))
+    assert made_from(trace, z.number) == [("a constant: no op of the trace made it", None)]
+    text, update = made_from(trace, number(trace, "D.0.weight"))
     assert text == ("a parameter: no op of the trace made it", None)
     assert update == ("Adam changes D.0.weight", steps.of(trace, "update")[0].number)
 
@@ -39,17 +39,17 @@ def test_a_long_way_is_cut_short():
         y = x
         for _ in range(CHAIN + 5):
             y = y * 1.0
-    lines = came_from(t, t.rows[-1].output)
+    lines = made_from(t, t.rows[-1].output)
     assert ("and 5 rows before them", None) in lines
     assert len(lines) == CHAIN + 2
 
 
 def test_what_a_tensor_flows_into_also_behind_a_cut(trace):
-    lines = flows_into(trace, number(trace, "G.0.weight"))
+    lines = used_by(trace, number(trace, "G.0.weight"))
     passes = [row.number for row in steps.of(trace, "backward pass")]
     assert [row for _, row in lines[-2:]] == passes
     assert lines[0] == (summary(trace, trace.rows[0]), 1)
-    assert flows_into(trace, steps.of(trace, "cut")[-1].outputs[0]) == [("nothing in this trace uses it", None)]
+    assert used_by(trace, steps.of(trace, "cut")[-1].outputs[0]) == [("nothing in this trace uses it", None)]
 
 
 def test_the_way_back_through_an_op(trace):
@@ -73,7 +73,7 @@ def test_what_batch_norm_adds_up_is_said():
 def test_histories_have_no_empty_sections(trace):
     for entry in trace.tensors.values():
         sections = history(trace, entry.number)
-        assert set(sections) >= {"Where it came from", "What it flows into"}
+        assert set(sections) >= {"How it was made", "Where it is used"}
         assert all(sections.values())
 
 

@@ -93,7 +93,7 @@ def test_every_row_is_on_the_page_with_its_formula_and_places(trace, told):
         assert told["places"][shown["p"]] == [str(row.place), row.place.code]
         if row.kind == "backward":
             assert (shown["f"], shown["d"]) == (row.source, str(row.defined))
-            assert set(row.helpers) <= set(shown["said"])
+            assert set(row.helpers) <= set(shown["remarks"])
         if row.kind in ("forward", "update"):
             assert shown["f"] == row.formula
 
@@ -101,7 +101,7 @@ def test_every_row_is_on_the_page_with_its_formula_and_places(trace, told):
 def test_every_tensor_has_its_history_and_every_lesson_its_row(trace, told):
     for number, tensor in told["tensors"].items():
         assert tensor["l"] == str(trace.tensors[int(number)])
-        assert tensor["h"][0][0] == "Where it came from"
+        assert tensor["h"][0][0] == "How it was made"
         assert any(number in act["g"] for act in told["acts"])
     assert told["lessons"] == [[lesson.text, lesson.row - 1] for lesson in trace.lessons]
 
@@ -162,13 +162,13 @@ def test_a_page_that_would_be_too_large_has_smaller_maps_and_says_so(monkeypatch
     monkeypatch.setattr(page, "SIZE", len(whole) // 2)
     small = page.text(t)
     assert len(small) <= len(whole) // 2
-    assert contents(small)["notes"] == ["The page would be too large: its maps show at most 32 x 32 numbers."]
+    assert contents(small)["omissions"] == ["The page would be too large: its maps show at most 32 x 32 numbers."]
 
 
 def test_a_page_shows_500_rows_and_says_so():
     told = contents(page.text(updates(page.ROWS + 7, Value.of(np.zeros(3)))))
     assert len(told["rows"]) == page.ROWS
-    assert told["notes"] == ["This page shows 500 rows: the last 7 of this trace are not here."]
+    assert told["omissions"] == ["This page shows 500 rows: the last 7 of this trace are not here."]
 
 
 def test_where_even_maps_are_too_much_rows_are_left_out(monkeypatch):
@@ -176,7 +176,7 @@ def test_where_even_maps_are_too_much_rows_are_left_out(monkeypatch):
     monkeypatch.setattr(page, "SIZE", len(page.text(t)) * 3 // 4)
     text = page.text(t)
     assert len(text) <= page.SIZE
-    assert "This page shows 250 rows: the last 250 of this trace are not here." in contents(text)["notes"]
+    assert "This page shows 250 rows: the last 250 of this trace are not here." in contents(text)["omissions"]
 
 
 def test_acts_that_repeat_are_left_out_of_a_long_page(monkeypatch):
