@@ -5,7 +5,7 @@ No differentiation here. Conversions through which gradients flow (`astype`, `to
 
 from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
-from typing import Any, Self
+from typing import Any, Protocol, Self, TypeVar
 
 import numpy
 from numpy.typing import NDArray
@@ -15,6 +15,16 @@ from minigan.engine import as_html, as_text, errors, versions
 from minigan.engine.errors import describe
 from minigan.engine.methods import TensorMethods
 from minigan.engine.modes import mode
+
+
+T = TypeVar("T", covariant=True)
+
+
+class Attribute(Protocol[T]):
+    """A property as type checkers see it: what is read has type T, and more than that can be assigned."""
+
+    def __get__(self, instance: Any, owner: type | None = None) -> T: ...
+    def __set__(self, instance: Any, value: Any) -> None: ...
 
 
 def _attribute(path: str, assign: Callable[[Any, Any], None] | None = None, doc: str = "") -> Any:
@@ -48,10 +58,10 @@ class TensorAsArray(TensorMethods):
 
     # --- the array ---------------------------------------------------------------------------------------------------
 
-    shape: tuple[int, ...] = _attribute("_data.shape", doc="The array's shape, a tuple.")
-    ndim: int = _attribute("_data.ndim", doc="The number of axes.")
-    size: int = _attribute("_data.size", doc="The number of elements.")
-    dtype: numpy.dtype[Any] = _attribute("_data.dtype", doc="The array's dtype.")
+    shape: Attribute[tuple[int, ...]] = _attribute("_data.shape", doc="The array's shape, a tuple.")
+    ndim: Attribute[int] = _attribute("_data.ndim", doc="The number of axes.")
+    size: Attribute[int] = _attribute("_data.size", doc="The number of elements.")
+    dtype: Attribute[numpy.dtype[Any]] = _attribute("_data.dtype", doc="The array's dtype.")
 
     @property
     def xp(self) -> backend.ArrayModule:
@@ -69,7 +79,7 @@ class TensorAsArray(TensorMethods):
         self.changed_in_place()
         self.grad = self.grad  # .grad follows .data's dtype
 
-    data: backend.Array = _attribute(
+    data: Attribute[backend.Array] = _attribute(
         "_data",
         _set_data,
         doc="""The array. Assign an array of the same shape to change the tensor in place.
@@ -84,8 +94,8 @@ class TensorAsArray(TensorMethods):
         versions.version_of_memory(self._data, self._version)  # tensors made of the array share it
         return backend.to_numpy(self._data)
 
-    def item(self) -> float:
-        """The value of a tensor of one element as a Python number."""
+    def item(self) -> Any:
+        """The value of a tensor of one element as a Python number: a float, an int or a bool."""
         if self.size != 1:
             raise ValueError(f"item: {describe(self)} has {self.size} elements, not one; use .numpy()")
         return self._data.item()
@@ -95,7 +105,7 @@ class TensorAsArray(TensorMethods):
             raise TypeError(f"name: expected a string or None, got {name!r}, of type {type(name).__name__}")
         self._name = name
 
-    name: str | None = _attribute("_name", _set_name, doc="What `repr` and errors call the tensor: a string, or None.")
+    name: Attribute[str | None] = _attribute("_name", _set_name, doc="What `repr` and errors call the tensor: a string, or None.")
 
     # --- the flag and the gradient -----------------------------------------------------------------------------------
 
@@ -124,7 +134,7 @@ class TensorAsArray(TensorMethods):
             for watcher in mode.watchers:
                 watcher.froze(self)
 
-    requires_grad: bool = _attribute(
+    requires_grad: Attribute[bool] = _attribute(
         "_requires_grad",
         _set_requires_grad,
         doc="Whether gradients flow to this tensor. Settable on leaves, the tensors that no op has made.",
@@ -139,7 +149,7 @@ class TensorAsArray(TensorMethods):
             value = value.to(self.xp.__name__).astype(self.dtype)
         self._grad = value
 
-    grad: Self | None = _attribute(
+    grad: Attribute[Self | None] = _attribute(
         "_grad",
         _set_grad,
         doc="What backward passes have added up so far, or None. Settable: a Tensor of the same shape, or None.",

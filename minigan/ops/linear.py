@@ -3,7 +3,7 @@
 import string
 from typing import Any
 
-from minigan.engine.tensor import Tensor, record
+from minigan.engine.tensor import Derivative, Tensor, record
 from minigan.ops.operands import check_broadcast, pair, tensors
 from minigan.ops.shaping import broadcast_to
 
@@ -93,7 +93,7 @@ def einsum(subscripts: str, *operands: Any) -> Tensor:
 def _einsum(terms: list[str], out: str, xs: list[Tensor], sizes: dict[str, int]) -> Tensor:
     """einsum of operands without diagonals, recorded."""
 
-    def derivative(i):
+    def derivative(i: int) -> Derivative:
         others, other_terms = xs[:i] + xs[i + 1 :], terms[:i] + terms[i + 1 :]
         lost = [c for c in terms[i] if c not in out and not any(c in term for term in other_terms)]  # summed in x_i alone
         ones = [Tensor._of(xs[i].xp.ones(sizes[c], dtype=xs[i].dtype)) for c in lost]
