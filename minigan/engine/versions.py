@@ -15,15 +15,15 @@ Some changes are not seen:
 
 import weakref
 from collections.abc import Sequence
+from functools import partial
 from sys import getrefcount
 from typing import Any
 
 from minigan.backend import Array, owner
 from minigan.engine.errors import describe
 
-_known: dict[
-    int, tuple[weakref.ref[Any], list[int]]
-] = {}  # versions by the id of the array that owns the memory, while it lives
+# the version of each memory, by the id of the array that owns it, while that array lives
+_known: dict[int, tuple[weakref.ref[Any], list[int]]] = {}
 
 
 def version_of_memory(array: Array, new: list[int] | None = None) -> list[int]:
@@ -31,9 +31,14 @@ def version_of_memory(array: Array, new: list[int] | None = None) -> list[int]:
     array = owner(array)
     key = id(array)
     if (found := _known.get(key)) is None:
-        found = (weakref.ref(array, lambda _, known=_known: known.pop(key)), new or [0])
+        found = (weakref.ref(array, partial(_forget, _known, key)), new or [0])
         found = _known.setdefault(key, found)  # another thread may have been first
     return found[1]
+
+
+def _forget(known: dict[int, Any], key: int, _: Any) -> None:
+    """The array is gone. (`known` is an argument, for at the end of the program module names may be gone too.)"""
+    known.pop(key)
 
 
 def version_of_result(data: Array, inputs: Sequence[tuple[Any, Any]]) -> list[int]:
@@ -42,7 +47,8 @@ def version_of_result(data: Array, inputs: Sequence[tuple[Any, Any]]) -> list[in
     try:
         for x, _ in inputs:
             if data is x._data or (base is not None and (base is x._data or base is x._data.base)):
-                return x._version
+                version: list[int] = x._version
+                return version
     except (AttributeError, TypeError, ValueError) as error:
         raise TypeError("record: expected pairs (input, derivative), of a Tensor and a function derivative(g, y)") from error
     found = None if base is None else _known.get(id(owner(data)))
