@@ -3,6 +3,7 @@
 import re
 import signal
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from tests.demos.running import (
     assert_same_end,
     assert_samples,
     assert_shows_something,
+    column,
     history_of,
     numbers,
     refused,
@@ -180,6 +182,18 @@ def test_a_checkpoint_may_be_named(tmp_path, small):
     first = run("gan", tmp_path / "first", *QUICK, "10")
     second = run("gan", tmp_path / "second", *QUICK, "12", "--resume", str(first / "checkpoint.npz"))
     assert [row["step"] for row in history_of(second)] == [str(t) for t in range(1, 13)]
+
+
+def test_a_checkpoint_of_an_older_version_is_resumed_to_the_same_end(tmp_path, no_pictures):
+    """The file was written by the code of November 2026, as Ctrl-C stopped it after 4 of 20 iterations."""
+    options = "--quick", "--steps", "20", "--set", "width=8", "--set", "batch=32"
+    old = Path(__file__).parents[1] / "data" / "gan_stopped_after_4_of_20.npz"
+    assert read_checkpoint(old)[1]["training"]["t"] == 4
+    whole = run("gan", tmp_path / "whole", *options)
+    resumed = run("gan", tmp_path / "resumed", *options, "--resume", str(old))
+    for name in history_of(whole)[0]:
+        np.testing.assert_allclose(column(resumed, name), column(whole, name), rtol=1e-4, err_msg=name)  # of another computer
+    np.testing.assert_allclose(samples_of(resumed)["samples"], samples_of(whole)["samples"], rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize(
