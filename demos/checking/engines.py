@@ -23,10 +23,11 @@ from typing import Any, Literal, get_args
 from demos.checking import tables
 from demos.checking.cases import CASES
 from demos.checking.verdicts import LEAK, MISSING, RAISES, WRONG, Verdict
-from demos.kit.checkpoints import once
 from demos.kit.claim import Claim
-from demos.kit.progress import progress
-from demos.kit.run import common_options, start
+from demos.kit.loops import once
+from demos.kit.run import open_claim, start
+from demos.kit.runner.options import common_options
+from demos.kit.runner.progress import progress
 from demos.kit.settings import settings_of
 
 Name = Literal["jax", "tinygrad", "torch", "autograd", "mygrad", "minigan"]  # the slowest first
@@ -51,7 +52,7 @@ def main(argv: list[str] | None = None) -> None:
     """Ask the engines; print, draw and judge."""
     args = start(common_options(__doc__), argv, "engines", Settings())
     settings = settings_of(args, QUICK if args.quick else Settings())
-    claim = Claim(args, asdict(settings))
+    claim = open_claim(args, asdict(settings))
     answers = once("answers", ask_all, asdict(settings), args.seed, args.checkpoint.jobs)
     versions, absent, verdicts = collected(answers)
     claim.metrics |= {"engines": versions, "absent": absent, "wrong": [asdict(v) for v in verdicts if v.status == WRONG]}

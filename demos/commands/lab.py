@@ -4,7 +4,7 @@ import webbrowser
 from argparse import ArgumentTypeError
 from contextlib import suppress
 
-from demos.kit.run import Options
+from demos.kit.runner.options import Options
 from demos.lab.server import Server
 
 

@@ -29,14 +29,17 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from demos.__main__ import module_of
-from demos.kit import checkpoints, executors, results, settings, style
+from demos.commands.demo import module_of
+from demos.kit import settings, style
 from demos.kit.comparing import HURTS, NOTHING, compare, interval
-from demos.kit.console import ended, errors_in_one_line
-from demos.kit.folders import close_folder, default_folder, make_room, named, open_folder
-from demos.kit.jobs import cores
-from demos.kit.progress import progress
-from demos.kit.run import Options, goes_on, path_option, positive_number, seed_number
+from demos.kit.runner import executors, results
+from demos.kit.runner.checkpoint import running
+from demos.kit.runner.codec import one_line
+from demos.kit.runner.console import ended, ends_as_ctrl_c, errors_in_one_line
+from demos.kit.runner.folders import close_folder, default_folder, make_room, named, open_folder
+from demos.kit.runner.jobs import cores
+from demos.kit.runner.options import Options, path_option, positive_number, resume_command, seed_number
+from demos.kit.runner.progress import progress
 
 BETTER = {"at least": "higher", "at most": "lower"}  # how what is expected of a figure begins -> which are better
 LETTERS = 100  # that have room beside each other below the panels
@@ -44,6 +47,7 @@ FILES = ("sweep.json", "sweep.csv", "sweep.png", "table.txt", "*_seed=*")  # of 
 Point = tuple[str, ...]  # a value for each setting, as --set takes it
 
 
+@ends_as_ctrl_c()
 def main(argv: Sequence[str] | None = None) -> None:
     """Play all runs that are not finished; write the table and the picture."""
     options = Options(
@@ -73,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     seeds = range(args.seed, args.seed + args.seeds)
     points = list(itertools.product(*grid.values()))
     runs = {name_of(grid, point, seed): (point, seed) for point in points for seed in seeds}
-    command = goes_on(options.prog, argv)
+    command = resume_command(options.prog, argv)
     try:
         play_all(runs, module.__name__, grid, rest, args, command)
     except KeyboardInterrupt:
@@ -176,9 +180,9 @@ def play(demo: str, argv: list[str], out: Path) -> str:
             status = end.code
         except Exception as error:  # the demo cannot play by these settings: the others can
             traceback.print_exc()
-            status = f"{type(error).__name__}: {checkpoints.one_line(error)}"
-        stopped = checkpoints.stopped()
-        checkpoints.give_up()
+            status = f"{type(error).__name__}: {one_line(error)}"
+        stopped = running.stopped
+        running.close()
     if stopped:
         signal.raise_signal(signal.SIGTERM)  # what had stopped it
     if status == 2:

@@ -8,6 +8,7 @@ import errno
 import io
 import os
 import re
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -101,9 +102,23 @@ def end_of(error: BaseException, argv: Sequence[str]) -> SystemExit | None:
 
 def left_of_the_run() -> str:
     """How much of the current run is on the disk, and the command that continues it; "" if there is no run."""
-    checkpoints = sys.modules.get("demos.kit.checkpoints")  # without this module, there is no run
-    run = checkpoints and checkpoints.current()
+    checkpoint = sys.modules.get("demos.kit.runner.checkpoint")  # without this module, there is no run
+    run = checkpoint and checkpoint.running.checkpoint
     return f"; {run.kept()}; with more room, {run.again()}" if run else ""
+
+
+@contextmanager
+def ends_as_ctrl_c() -> Iterator[None]:
+    """What else asks a program to end (kill, a terminal that closes) is a Ctrl-C, unless it is ignored (nohup)."""
+    ends = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    ends = [number for number in ends if signal.getsignal(number) == signal.SIG_DFL]
+    for number in ends:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number in ends:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def ended(line: str, status: int) -> SystemExit:

@@ -26,7 +26,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from demos.kit import checkpoints
+from demos.kit.runner.checkpoint import running
 
 PATIENCE = 0.2  # seconds between two looks at how far the others are
 
@@ -57,7 +57,11 @@ def _of_mpi() -> Executor | None:
 
 
 def completed(
-    calls: Mapping[str, tuple], notes: Mapping[str, Path], jobs: int, goes_on: str, look: Callable[[], None] = lambda: None
+    calls: Mapping[str, tuple],
+    notes: Mapping[str, Path],
+    jobs: int,
+    resume_command: str,
+    look: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[str, Any]]:
     """(name, function(*arguments)) of each call as it arrives. An error in a call is the program's.
 
@@ -65,7 +69,7 @@ def completed(
         calls: (function, *arguments), by names.
         notes: for each call a file, while it lasts, that says which process is at it; see `note`.
         jobs: how many processes of this machine, where there is no other executor.
-        goes_on: the command that does, for messages.
+        resume_command: the command that goes on with the run, for messages.
         look: called from time to time.
 
     Where a process dies, its call is named and repeated, once. Its pool ends with it: what the others were at begins again,
@@ -93,7 +97,7 @@ def completed(
             victims = _killed(family, {name: found[0] for name in left if (found := read_note(notes[name]))})
             deaths.update(list(victims))
             if other or not victims or max(deaths.values()) > 1:
-                raise SystemExit(f"{_why(victims)}; this goes on: {goes_on}") from None
+                raise SystemExit(f"{_why(victims)}; this goes on: {resume_command}") from None
             tqdm.write(f"{_why(victims)}; it is repeated", file=sys.stderr)
         finally:
             if other:
@@ -165,7 +169,7 @@ def _ctrl_c_waits() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    with checkpoints.undisturbed():
+    with running.undisturbed():
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
             yield

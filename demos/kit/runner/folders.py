@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 from glob import escape
 from pathlib import Path
 
-from demos.kit.results import summary_of
+from demos.kit.runner.results import summary_of
 
 try:
     import fcntl

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from demos.kit.results import NOT_JUDGED, summary_of
+from demos.kit.runner.results import NOT_JUDGED, summary_of
 
 STYLE = """
 body { font: 17px/1.5 sans-serif; max-width: 1280px; margin: 2em auto; padding: 0 1em; color: #111; background: #fff }

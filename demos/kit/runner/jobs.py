@@ -1,9 +1,6 @@
 """Seeds and settings side by side: one process for each core, or as many as there are elsewhere (see `executors`).
 
-    runs = each(play, {f"seed {seed}": (seed,) for seed in range(8)}, settings, x, steps=8 * settings.steps)
-
-calls play(seed, settings, x) for every seed, with the same bits as one after the other: each call has default generators of its
-own, and one thread, wherever it runs. Its result is in a checkpoint of its own as soon as there is one.
+A task's result is in a checkpoint of its own as soon as there is one. `kit.loops.run_tasks` is what demos call.
 """
 
 import os
@@ -22,9 +19,8 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from demos.kit import checkpoints, executors
-from demos.kit.checkpoints import Checkpoint
-from demos.kit.progress import progress
+from demos.kit.runner import executors
+from demos.kit.runner.checkpoint import Checkpoint, running
 from minigan import backend, memory, random_numbers, threads
 
 PATIENCE = 0.5  # seconds between two notes of how far a task is
@@ -35,27 +31,11 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def each(function: Callable, tasks: Mapping[str, tuple], *shared: Any, steps: int) -> list[Any]:
-    """[function(*task, *shared), ...], under one progress bar; a resumed run goes on with what is not finished.
-
-    Args:
-        function: of a module's top level. What it returns: as for `checkpoints.once`.
-        tasks: a name for each call, and its arguments.
-        shared: further arguments, the same for all: large arrays are sent to each process once.
-        steps: how many iterations the calls' `resumable` loops have together.
-    """
-    run = checkpoints.current()
-    with progress(total=steps, unit="it") as bar, checkpoints.sharing(bar):
-        if run and (executors.elsewhere() or min(run.jobs, len(tasks)) > 1):
-            return _side_by_side(run, function, tasks, shared, bar)
-        return [checkpoints.once(name, function, *task, *shared, bar=bar) for name, task in tasks.items()]
-
-
-def _side_by_side(run: Checkpoint, function: Callable, tasks: Mapping[str, tuple], shared: tuple, bar: tqdm) -> list[Any]:
-    """The same in several processes, each of which saves where its task stands in a checkpoint of its own."""
+def side_by_side(run: Checkpoint, function: Callable, tasks: Mapping[str, tuple], shared: tuple, bar: tqdm) -> list[Any]:
+    """[function(*task, *shared), ...] in several processes; each saves where its task stands in a checkpoint of its own."""
     names = {name: run.own_name(name) for name in tasks}
     generators = {name: random_numbers.spawn() for name in tasks}  # in order, also of those that are finished: as `once` does
-    results = {name: run.recall(own, bar) for name, own in names.items() if own in run.found}
+    results = {name: run.take_result(own, bar) for name, own in names.items() if own in run.found}
     if len(results) == len(tasks):
         return [results[name] for name in tasks]
     notes = {name: run.part(own).with_suffix(".txt").resolve() for name, own in names.items() if name not in results}
@@ -80,7 +60,7 @@ def _side_by_side(run: Checkpoint, function: Callable, tasks: Mapping[str, tuple
                 for name, (result, n) in arriving:
                     bar.update(n - seen[name])
                     results[name] = result
-                    run.keep(names[name], result, n, bar, run.part(names[name]))
+                    run.add_result(names[name], result, n, bar, run.part(names[name]))
     finally:
         if len(results) < len(tasks):  # stopped, or one of them failed
             run.save(bar)
@@ -133,19 +113,19 @@ def _played(
     backend.use(how["backend"][0], noise=how["backend"][1])
     resume = next((path for path in (how["path"], how["resume"]) if path and path.exists()), None)
     run = Checkpoint(how["path"], how["demo"], how["command"], resume)
-    run.start(signals=["SIGTERM"])
+    running.catch_signals(run, ["SIGTERM"])
     try:
         if _unpacked[0] != parcel:
             with open(parcel, "rb") as file:
                 _unpacked = parcel, pickle.load(file)
-        run.begin(how["settings"])
-        with executors.on(None), checkpoints.sharing(bar), random_numbers.own_generators(rng):
+        run.open(how["settings"])
+        with executors.on(None), running.sharing(bar), random_numbers.own_generators(rng):
             result = run.once("result", function, (*task, *_unpacked[1]), bar)
         run.save()  # whatever becomes of the first process, nobody has to find this again
         return result, bar.n
     finally:
         bar.tell()
-        run.release()
+        run.close(finished=False)
         if run.stopped and parcel.exists():  # by a signal to this process alone: it ends, as others do by it
             signal.raise_signal(signal.SIGTERM)
 
@@ -161,7 +141,7 @@ class _Moves:
         if time.monotonic() >= self.due:
             self.tell()
             if not self.parcel.exists():
-                checkpoints.current().asked = time.monotonic()  # as a signal would: after this iteration
+                running.checkpoint.asked = time.monotonic()  # as a signal would: after this iteration
 
     def tell(self) -> None:
         """Note it."""

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterable
 from typing import Any
 
-from demos.kit.notebook import in_notebook
+from demos.kit.runner.notebook import in_notebook
 
 with warnings.catch_warnings(action="ignore"):  # where a notebook has no widgets (ipywidgets), the bars are text there, too
     from tqdm.auto import tqdm

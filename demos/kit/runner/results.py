@@ -14,8 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).parents[1] / "results"
-README = Path(__file__).parents[2] / "README.md"
+from demos import catalogue
+
+FOLDER = Path(__file__).parents[2] / "results"
+README = Path(__file__).parents[3] / "README.md"
 ROW = re.compile(r"^(\|.*\[`(\w+)`\]\(demos/[\w/]+\.py\).*\|)[^|\n]*\|$", re.MULTILINE)  # of a demo; its last cell
 NOT_JUDGED = ": not judged by a "  # after what was expected of a figure; and then, what kind of run it was
 
@@ -58,13 +60,11 @@ def checksum(summary: dict[str, Any]) -> str:
 
 def found_of(name: str) -> Callable[[dict[str, Any]], str]:
     """`found(metrics)` of a demo's module, which says its figures in Markdown. Raises ValueError where there is none."""
-    from demos.__main__ import chapter_of, clashes, names  # not above: it imports this module
-
-    if name not in names():
+    if name not in catalogue.names():
         return lambda metrics: ""  # the program is not in a chapter, so README has no row for it
-    if name in (same := clashes()):
+    if name in (same := catalogue.clashes()):
         raise ValueError(same[name])
-    module = importlib.import_module(f"demos.{chapter_of(name)}.{name}")
+    module = importlib.import_module(catalogue.module_name(name))
     found = getattr(module, "found", None)
     try:
         inspect.signature(found).bind({})

@@ -18,13 +18,15 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
-import demos.__main__ as everything
-from demos import sweep
-from demos.kit import checkpoints, executors, run, settings, style
-from demos.kit.claim import Claim
+from demos import catalogue
+from demos.commands import sweep
+from demos.commands.sweep import Cell
+from demos.kit import run, settings, style
 from demos.kit.comparing import NOTHING
-from demos.kit.run import parser, start
-from demos.sweep import Cell
+from demos.kit.loops import check_finite
+from demos.kit.run import open_claim, start
+from demos.kit.runner import executors
+from demos.kit.runner.options import parser
 from minigan import Tensor, optim
 from tests.demos.running import ROOT, assert_shows_something, coarse_pictures, summary_of
 
@@ -69,10 +71,10 @@ def stand_in(monkeypatch):
     def main(argv):
         args = start(parser("a stand-in"), argv, "stand_in", Settings())
         mine = settings.settings_of(args, Settings())
-        claim = Claim(args, asdict(mine))
+        claim = open_claim(args, asdict(mine))
         played.append((mine, args.seed))
         if mine.rate == 99:
-            checkpoints.check_finite({"loss": float("nan")})
+            check_finite({"loss": float("nan")})
         if mine.rate == 98:
             raise ValueError("of such a rate\nnothing comes")
         if mine.rate == 96:
@@ -209,7 +211,7 @@ def test_dotted_names_are_settings_too():
     }
 
 
-@pytest.mark.parametrize("name", everything.names())
+@pytest.mark.parametrize("name", catalogue.names())
 def test_every_demo_has_a_class_of_settings_which_can_all_be_swept(name, monkeypatch):
     module = sweep.module_of(name)
     assert is_dataclass(module.Settings)

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import demos.__main__ as listing
+from demos.__main__ import main
 from demos.kit import ring_and_grid
 from demos.kit import run as kit
-from demos.kit.checkpoints import read_checkpoint
+from demos.kit.runner.checkpoint import running
+from demos.kit.runner.codec import read_checkpoint
+from demos.kit.runner.options import common_options
 from demos.the_game import gan
 from minigan import backend
 from tests.demos.running import (
@@ -301,7 +303,7 @@ def test_help_explains_the_options_and_begins_with_what_the_demo_shows(name, cap
 
 
 def test_the_list_of_demos_has_every_one_with_what_it_shows(capsys):
-    listing.main()
+    main()
     lines = capsys.readouterr().out
     for name, module in DEMOS.items():
         assert re.search(rf"^  {name} +{re.escape(module.__doc__.splitlines()[0])}$", lines, re.MULTILINE)
@@ -316,12 +318,12 @@ def test_a_mistake_is_one_line_that_begins_with_the_command(name, capsys):
 
 
 def test_a_resumed_run_is_not_recorded_for_its_seconds_are_not_all(tmp_path, capsys):
-    options = kit.common_options("some run")
+    options = common_options("some run")
     kit.start(options, ["--out", str(tmp_path)], "gan")
-    kit.checkpoints.give_up()
+    running.close()
     (tmp_path / "checkpoint.npz").touch()
     assert not kit.start(options, ["--out", str(tmp_path), "--record", "--resume"], "gan").record
     assert "--record: not of a run that was resumed" in capsys.readouterr().err
-    kit.checkpoints.give_up()
+    running.close()
     assert kit.start(options, ["--out", str(tmp_path), "--record"], "gan").record
-    kit.checkpoints.give_up()
+    running.close()

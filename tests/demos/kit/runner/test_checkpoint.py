@@ -13,10 +13,14 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from demos.kit import checkpoints, console, folders
 from demos.kit import run as kit
-from demos.kit.checkpoints import once, read_checkpoint, resumable
+from demos.kit.loops import once, resumable
 from demos.kit.mixtures import RING, discriminator, generator
+from demos.kit.runner import checkpoint, codec, console, folders, opening, options
+from demos.kit.runner.checkpoint import running
+from demos.kit.runner.codec import read_checkpoint
+from demos.kit.runner.loop import Rows, state_of
+from demos.kit.runner.progress import progress
 from demos.kit.training import adams, train
 from minigan import Tensor, data, npz_files, optim, random_numbers
 from minigan.games import GAN
@@ -30,9 +34,9 @@ SIGNALS = [number for name in ("SIGINT", "SIGTERM", "SIGHUP") if (number := geta
 def begin(tmp_path):
     """Starts a run in a folder of the test, with these settings."""
 
-    def start(*options, **settings):
-        args = kit.start(kit.common_options("a demo"), ["--out", str(tmp_path / "out"), *options], "some_demo")
-        kit.begin(args, settings)
+    def start(*argv, **settings):
+        args = kit.start(options.common_options("a demo"), ["--out", str(tmp_path / "out"), *argv], "some_demo")
+        opening.open_checkpoint(args, settings)
         return args.checkpoint
 
     return start
@@ -56,7 +60,7 @@ def experiment(stop_at=None, by=signal.SIGINT, steps=8):
         found[1, "a"] = found[1, "a"] + 1
         w.data = w.data + rng.standard_normal(3)
     return [
-        checkpoints.state_of(game),
+        state_of(game),
         batches.state_dict(),
         w.data,
         [list(row) for row in rows],
@@ -76,7 +80,7 @@ def assert_same(a, b):
 
 def outline(value):
     arrays = {}
-    return json.dumps(checkpoints.encoded(value, "", arrays)), arrays
+    return json.dumps(codec.encoded(value, "", arrays)), arrays
 
 
 # --- loops --------------------------------------------------------------------------------------------------------------
@@ -90,10 +94,10 @@ def test_a_loop_that_a_signal_stops_is_resumed_bit_for_bit(by, begin, capsys):
         SystemExit, match=r"^stopped after 4 of 8 iterations; this goes on: python -m demos some_demo --out .* --resume$"
     ):
         experiment(stop_at=3, by=by)  # the iteration that it comes in is finished
-    assert checkpoints._current is None
+    assert running.checkpoint is None
     run = begin("--resume")
     assert_same(experiment(), whole)
-    run.end()
+    run.close()
     begin("--resume")
     assert_same(experiment(), whole)  # a loop that is finished is not played again
 
@@ -113,7 +117,7 @@ def test_a_signal_between_two_loops_stops_at_once_and_keeps_what_is_finished(beg
 
 
 def test_a_signal_before_the_first_loop_leaves_nothing_that_could_not_be_resumed(tmp_path):
-    kit.start(kit.common_options("a demo"), ["--out", str(tmp_path / "out")], "some_demo")
+    kit.start(options.common_options("a demo"), ["--out", str(tmp_path / "out")], "some_demo")
     with pytest.raises(
         SystemExit, match=r"^stopped after 0 finished parts; this starts anew: python -m demos some_demo --out \S+$"
     ):
@@ -126,7 +130,7 @@ def test_a_block_that_is_not_to_be_disturbed_is_finished_first(begin):
     done = []
 
     def block():
-        with checkpoints.undisturbed():
+        with running.undisturbed():
             signal.raise_signal(signal.SIGTERM)
             done.append(1)
 
@@ -152,7 +156,7 @@ def test_what_was_finished_is_kept_though_the_resumed_run_is_stopped_before_it_g
 def seconds(monkeypatch):
     """What the monotonic clock shows, from 100 on."""
     now = [100.0]
-    monkeypatch.setattr(checkpoints.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(checkpoint.time, "monotonic", lambda: now[0])
     return now
 
 
@@ -184,7 +188,7 @@ def test_a_burst_of_signals_is_one_wish(begin, seconds):
 
 def test_signals_mean_what_they_did_before_when_the_run_is_over_or_has_been_stopped_for_a_while(begin, seconds):
     before = [signal.getsignal(number) for number in SIGNALS]
-    begin().end()
+    begin().close()
     assert [signal.getsignal(number) for number in SIGNALS] == before
     begin()
     with pytest.raises(SystemExit):
@@ -201,7 +205,7 @@ def test_a_run_that_was_stopped_leaves_no_handler_behind_when_the_next_one_start
         begin()
         with pytest.raises(SystemExit):
             signal.raise_signal(signal.SIGTERM)
-    begin().end()
+    begin().close()
     assert [signal.getsignal(number) for number in SIGNALS] == before
 
 
@@ -248,7 +252,7 @@ def test_a_loop_within_a_loop_is_refused(begin):
 def test_a_loop_does_not_go_on_with_a_longer_ones_end(begin):
     run = begin()
     experiment(steps=5)
-    run.end()
+    run.close()
     begin("--resume")
     with pytest.raises(SystemExit, match=r"^--resume: .*checkpoint.npz does not fit this run: an experiment has played 5 "):
         experiment(steps=3)
@@ -258,7 +262,7 @@ def test_a_game_of_other_networks_does_not_fit_and_says_so_on_one_line(begin):
     run = begin()
     G, D = generator(4), discriminator(4)
     train(GAN(G, D, data.noise(2), *adams(G, D, 1e-3, 1e-3)), RING.batches(8), 2, "a game")
-    run.end()
+    run.close()
     begin("--resume")
     G = generator(5)
     with pytest.raises(SystemExit, match=r"^--resume: .*checkpoint.npz does not fit this run: [^\n]*$"):
@@ -277,7 +281,7 @@ def test_what_is_finished_is_not_repeated_and_comes_back_as_it_was(begin):
 
     run = begin()
     first = once("three", find, 3)
-    run.end()
+    run.close()
     begin("--resume")
     again = once("three", find, 3)
     assert calls == [3]
@@ -290,11 +294,11 @@ def test_what_is_finished_is_not_repeated_and_comes_back_as_it_was(begin):
 def test_what_is_kept_of_a_result_cannot_be_changed(begin):
     run = begin()
     once("a list", lambda: [np.zeros(2)])[0][:] = 1
-    run.end()
+    run.close()
     begin("--resume")
     found = once("a list", list)
     found[0][:] = 2
-    assert checkpoints._current.finished["a list"][0][0].tolist() == [0, 0]
+    assert running.checkpoint.finished["a list"][0][0].tolist() == [0, 0]
 
 
 def test_names_that_would_collide_do_not(begin):
@@ -304,7 +308,7 @@ def test_names_that_would_collide_do_not(begin):
     }  # fmt: skip
     run = begin()
     once("values", lambda: values)
-    run.end()
+    run.close()
     begin("--resume")
     found = once("values", dict)
     assert list(found) == list(values)
@@ -334,7 +338,7 @@ def test_results_draw_from_generators_of_their_own(begin):
         once("unseeded", draw, None),
         random_numbers.spawn().random(),
     ]
-    run.end()
+    run.close()
     assert found[0] != found[2]
     begin("--resume")
     assert random_numbers.generator().random() == np.random.default_rng(0).random()  # has not been disturbed
@@ -368,12 +372,12 @@ def test_a_shared_bar_moves_though_a_result_is_not_repeated(begin):
         bar.update(3)
         return list(resumable(range(2), "x", bar))
 
-    run, bar = begin(), checkpoints.progress(total=5)
+    run, bar = begin(), progress(total=5)
     once("a", find, bar, bar=bar)
     assert bar.n == 5
-    run.end()
+    run.close()
     begin("--resume")
-    bar = checkpoints.progress(total=5)
+    bar = progress(total=5)
     once("a", find, bar, bar=bar)
     assert bar.n == 5
 
@@ -385,7 +389,7 @@ def test_a_shared_bar_moves_though_a_result_is_not_repeated(begin):
 def clock(monkeypatch):
     """The seconds that iterations and writing take; and when a checkpoint was written, in seconds from the start."""
     now = SimpleNamespace(time=100.0, writing=0.01, written=[], fails=False)
-    write = checkpoints.write_npz
+    write = codec.write_npz
 
     def slow(path, arrays):
         now.written.append(round(now.time - 100.0, 6))
@@ -394,8 +398,8 @@ def clock(monkeypatch):
             raise OSError(28, "No space left on device")
         write(path, arrays)
 
-    monkeypatch.setattr(checkpoints.time, "perf_counter", lambda: now.time)
-    monkeypatch.setattr(checkpoints, "write_npz", slow)
+    monkeypatch.setattr(checkpoint.time, "perf_counter", lambda: now.time)
+    monkeypatch.setattr(codec, "write_npz", slow)
     return now
 
 
@@ -462,7 +466,7 @@ def test_on_a_full_disk_what_is_left_of_a_run_is_said_with_the_command_that_make
     begin, clock, tmp_path, full, resume, left, command
 ):
     folders = {"out": tmp_path / "out", "other": tmp_path / "other.npz"}
-    begin().end()
+    begin().close()
     (tmp_path / "out" / "checkpoint.npz").rename(folders["other"])
     clock.written.clear()
     run = begin(*(["--resume", resume.format(**folders)] if resume else []))
@@ -496,7 +500,7 @@ def test_a_folder_that_vanishes_is_made_again(begin):
     experiment()
     assert run.path.parent.is_dir()
     run.path.parent.rmdir()
-    run.end()
+    run.close()
     assert run.path.is_file()
 
 
@@ -514,7 +518,7 @@ def test_what_a_killed_run_was_writing_is_cleared_away(begin, tmp_path):
 def test_other_settings_are_refused_and_the_message_says_which(begin):
     run = begin(width=3, lr=(1e-3, 1e-4))
     experiment()
-    run.end()
+    run.close()
     with pytest.raises(SystemExit) as end:
         begin("--resume", width=4, lr=(1e-3, 1e-4), depth=2)
     assert re.search(
@@ -563,7 +567,7 @@ def test_a_file_that_is_no_checkpoint_is_refused_on_one_line(tmp_path):
 )  # fmt: skip
 def test_fields_made_by_hand_that_do_not_fit_are_refused_on_one_line(begin, change):
     def play():
-        w, rng, rows = Tensor(np.zeros(3), requires_grad=True), np.random.default_rng(0), checkpoints.Rows()
+        w, rng, rows = Tensor(np.zeros(3), requires_grad=True), np.random.default_rng(0), Rows()
         optimizer = optim.Adam([w], 1e-3)
         for t in resumable(range(3), "a", w=w, rng=rng, rows=rows, optimizer=optimizer, found={}, listed=[]):
             rows.append({"step": t, "a": 1.0})
@@ -571,7 +575,7 @@ def test_fields_made_by_hand_that_do_not_fit_are_refused_on_one_line(begin, chan
     run = begin()
     play()
     run.finished["a"] |= change
-    run.end()
+    run.close()
     begin("--resume")
     with pytest.raises(SystemExit, match=r"^--resume: .*checkpoint.npz does not fit this run: [^\n]+$"):
         play()
@@ -623,8 +627,9 @@ def in_the_folder(out, body):
     code = f"""
         import sys, time
         from demos.kit import run as kit
-        args = kit.start(kit.common_options("a demo"), ["--out", {str(out)!r}], "some_demo")
-        kit.begin(args, {{}})
+        from demos.kit.runner import opening, options
+        args = kit.start(options.common_options("a demo"), ["--out", {str(out)!r}], "some_demo")
+        opening.open_checkpoint(args, {{}})
     """
     command = [sys.executable, "-c", textwrap.dedent(code) + body]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -652,7 +657,7 @@ def test_a_folder_has_one_run_at_a_time(tmp_path):
 
 @pytest.mark.slow
 def test_a_run_that_is_over_or_stopped_leaves_its_folder_to_others(begin, tmp_path):
-    for leave in (lambda run: run.end(), lambda run: signal.raise_signal(signal.SIGTERM)):
+    for leave in (lambda run: run.close(), lambda run: signal.raise_signal(signal.SIGTERM)):
         run = begin()
         with contextlib.suppress(SystemExit):
             leave(run)
@@ -666,15 +671,16 @@ def test_a_folder_that_cannot_be_written_to_is_refused_before_the_first_step(tmp
     (tmp_path / "file").write_text("")
     for out in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(SystemExit) as end:
-            kit.start(kit.common_options("a demo"), ["--out", str(out)], "some_demo")
+            kit.start(options.common_options("a demo"), ["--out", str(out)], "some_demo")
         assert end.value.code == 2
         assert re.fullmatch(rf"python -m demos some_demo: --out {re.escape(str(out))}: [^\n]+\n", capsys.readouterr().err)
 
 
 def test_the_command_that_goes_on_has_the_same_options():
-    options = ["--steps", "9", "--resume", "old.npz", "--quick"]
-    assert kit.goes_on("python -m demos gan", options) == "python -m demos gan --steps 9 --quick --resume"
+    argv = ["--steps", "9", "--resume", "old.npz", "--quick"]
+    assert options.resume_command("python -m demos gan", argv) == "python -m demos gan --steps 9 --quick --resume"
     assert (
-        kit.goes_on("python -m demos gan", ["--resume=old.npz", "--out", "a b"]) == "python -m demos gan --out 'a b' --resume"
+        options.resume_command("python -m demos gan", ["--resume=old.npz", "--out", "a b"])
+        == "python -m demos gan --out 'a b' --resume"
     )
-    assert kit.goes_on("python -m demos gan", ["--resume", "--quick"]) == "python -m demos gan --quick --resume"
+    assert options.resume_command("python -m demos gan", ["--resume", "--quick"]) == "python -m demos gan --quick --resume"

@@ -10,8 +10,9 @@ import sys
 
 import pytest
 
-import demos.__main__ as everything
-from demos.kit import console
+from demos import catalogue
+from demos.__main__ import main
+from demos.kit.runner import console
 from tests.demos.running import ROOT, summary_of
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="for a POSIX shell")
@@ -82,7 +83,7 @@ def test_where_files_have_no_room_one_line_says_what_is_left(blocks, left, tmp_p
 def test_a_missing_package_is_named_with_what_installs_it_before_anything_runs(command, package, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(SystemExit, match=rf"^there is no {package} here: pip install -e '\.\[demos\]' installs "):
-        everything.main(command)
+        main(command)
 
 
 @pytest.mark.parametrize(
@@ -114,9 +115,9 @@ def test_ctrl_c_while_packages_are_imported_is_one_line(module, tmp_path):
 
 @pytest.mark.usefixtures("usual_signals")
 def test_ctrl_c_in_the_list_is_one_line(monkeypatch, capsys):
-    monkeypatch.setattr(everything, "names", lambda: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr(catalogue, "names", lambda: signal.raise_signal(signal.SIGINT))
     with pytest.raises(SystemExit) as end:
-        everything.main(["names"])
+        main(["names"])
     assert end.value.code == 130
     assert capsys.readouterr().err == "stopped\n"
 
@@ -135,7 +136,7 @@ def test_ctrl_c_in_the_list_is_one_line(monkeypatch, capsys):
 )
 def test_a_setting_that_minigan_refuses_is_named_with_what_is_allowed(command, name, said, tmp_path, capsys):
     with pytest.raises(SystemExit) as end:
-        everything.main([command, "--quick", "--out", str(tmp_path), "--set", name])
+        main([command, "--quick", "--out", str(tmp_path), "--set", name])
     assert end.value.code == 2
     assert capsys.readouterr().err.splitlines()[-1] == said
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pytest
 
-import demos.__main__ as everything
-from demos.kit import results
+from demos.__main__ import main
 from demos.kit import run as kit
-from demos.kit.checkpoints import once
-from demos.kit.claim import Claim
+from demos.kit.loops import once
+from demos.kit.runner import results
+from demos.kit.runner.options import common_options
 from tests.demos.running import coarse_pictures, summary_of
 
 pytestmark = pytest.mark.usefixtures("usual_signals")
@@ -25,8 +25,8 @@ def play(tmp_path, monkeypatch):
     monkeypatch.setattr(results, "in_words", lambda name, metrics: "")  # there is no file some_demo.py
 
     def call(learnt, *options, stopped=False):
-        args = kit.start(kit.common_options("a demo"), list(options), "some_demo")
-        claim = Claim(args, {})
+        args = kit.start(common_options("a demo"), list(options), "some_demo")
+        claim = kit.open_claim(args, {})
         claim.note("learnt", once("learning", lambda: learnt))
         claim.show(plt.figure(), "drawn", "what was learnt")
         if stopped:
@@ -97,8 +97,8 @@ def test_a_copy_of_a_checkpoint_is_resumed_with_its_tasks_and_the_run_beside_it_
     out = play(1.0)
     (out / "copy.npz").write_bytes((out / "checkpoint.npz").read_bytes())
     (out / "checkpoint.task-1.npz").write_text("of a task")
-    args = kit.start(kit.common_options("a demo"), [f"--resume={out}/copy.npz"], "some_demo")
-    kit.begin(args, {})
+    args = kit.start(common_options("a demo"), [f"--resume={out}/copy.npz"], "some_demo")
+    kit.opening.open_checkpoint(args, {})
     assert files_of(out / "earlier" / "1")["checkpoint.task-1.npz"] == b"of a task"
     assert args.checkpoint.resume.with_name("checkpoint.task-1.npz").is_file()
     assert not files_of(out)
@@ -149,7 +149,7 @@ def test_settings_of_another_run_are_refused_before_anything_is_moved(play):
 @pytest.mark.parametrize("option", ["--out=", "--out"])
 def test_an_empty_name_is_no_folder(command, option, tmp_path, capsys):
     with pytest.raises(SystemExit) as end:
-        everything.main([*command, option, *([""] if option == "--out" else [])])
+        main([*command, option, *([""] if option == "--out" else [])])
     assert end.value.code == 2
     said = capsys.readouterr().err
     assert re.fullmatch(r"python -m demos \w+: argument --out: expected a path, not an empty text [^\n]*\n", said)

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from demos.kit import hints
-from demos.kit.hints import Hints
 from demos.kit.mixtures import RING, discriminator, generator
-from demos.kit.progress import progress
+from demos.kit.runner import hints
+from demos.kit.runner.hints import Hints
+from demos.kit.runner.progress import progress
 from demos.kit.training import adams
 from minigan import data
 from minigan.games import GAN

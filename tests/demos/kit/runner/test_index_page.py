@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-import demos.__main__ as everything
-from demos.kit import index_page, results
+from demos import catalogue
+from demos.kit.runner import index_page, results
 
 VERSIONS = {"minigan": "1.0", "numpy": "2.1.0"}
 SUMMARY = {
@@ -65,7 +65,7 @@ def test_a_formula_is_html(latex, html):
     assert index_page.formulas(latex) == html
 
 
-@pytest.mark.parametrize("name", everything.names())
+@pytest.mark.parametrize("name", catalogue.names())
 def test_every_formula_that_a_demo_finds_can_be_shown(name):
     words = results.in_words(name, results.recorded(name)["metrics"])
     assert set(re.findall(r"\\([a-zA-Z]+|.)", words)) <= set(index_page.SIGNS)

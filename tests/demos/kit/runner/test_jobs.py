@@ -15,12 +15,13 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from demos.kit import checkpoints, jobs
-from demos.kit.checkpoints import Checkpoint, read_checkpoint, resumable
-from demos.kit.claim import Claim
-from demos.kit.executors import on
-from demos.kit.jobs import each
-from demos.kit.run import common_options, start
+from demos.kit.loops import resumable, run_tasks
+from demos.kit.run import open_claim, start
+from demos.kit.runner import jobs
+from demos.kit.runner.checkpoint import Checkpoint, running
+from demos.kit.runner.codec import read_checkpoint
+from demos.kit.runner.executors import on
+from demos.kit.runner.options import common_options
 from minigan import Tensor, nn, threads
 from tests.demos.running import ROOT
 
@@ -56,7 +57,7 @@ def die_once(seed, folder, how):
 
 
 def outer(first):
-    return each(inner, {"x": (first,), "y": (first + 1,)}, steps=2)
+    return run_tasks(inner, {"x": (first,), "y": (first + 1,)}, steps=2)
 
 
 def inner(value):
@@ -65,15 +66,15 @@ def inner(value):
 
 def begun(tmp_path, side_by_side, *options):
     args = start(common_options("some runs"), ["--out", str(tmp_path), "--jobs", str(side_by_side), *options], "some_runs")
-    return Claim(args, {})
+    return open_claim(args, {})
 
 
 def runs(tmp_path, side_by_side, seeds=(5, 6, -1, -1), *options):
     claim = begun(tmp_path, side_by_side, *options)
     x = np.ones((2, 3), np.float32)
-    found = each(play, {f"run {i}": (seed,) for i, seed in enumerate(seeds)}, x, 4, steps=4 * len(seeds))
+    found = run_tasks(play, {f"run {i}": (seed,) for i, seed in enumerate(seeds)}, x, 4, steps=4 * len(seeds))
     after = float(mg.random_numbers.spawn().random())  # what comes after it does not depend on it
-    claim.args.checkpoint.end()
+    claim.args.checkpoint.close()
     return found, after
 
 
@@ -94,7 +95,7 @@ def test_the_results_are_the_same_bits_and_in_order_whether_the_runs_set_a_seed_
 def test_an_error_in_another_process_is_this_ones_too(tmp_path):
     begun(tmp_path, 2)
     with pytest.raises(ValueError, match="seed 1 fails"):
-        each(fail, {"a": (1,), "b": (1,)}, steps=2)
+        run_tasks(fail, {"a": (1,), "b": (1,)}, steps=2)
 
 
 @pytest.mark.slow
@@ -102,13 +103,13 @@ def test_an_error_in_another_process_is_this_ones_too(tmp_path):
 def test_the_run_of_a_process_that_dies_is_named_and_repeated(tmp_path, capfd, how):
     begun(tmp_path, 1)
     tasks = {f"seed {seed}": (seed,) for seed in range(3)}
-    whole = each(die_once, tasks, str(tmp_path), "", steps=18)
+    whole = run_tasks(die_once, tasks, str(tmp_path), "", steps=18)
     checkpoint = begun(tmp_path / "again", 2).args.checkpoint
-    assert each(die_once, tasks, str(tmp_path), how, steps=18) == whole
+    assert run_tasks(die_once, tasks, str(tmp_path), how, steps=18) == whole
     (said,) = [line for line in capfd.readouterr().err.splitlines() if "is repeated" in line]
     others = "(; .*)?" if how == "SIGTERM" else ""  # with which the pool ends the others
     assert re.search(rf"process \d+, exit status -\d+, was killed .* as it was at seed 1{others}; it is repeated$", said)
-    checkpoint.end()
+    checkpoint.close()
     assert [path.name for path in (tmp_path / "again").iterdir()] == ["checkpoint.npz"]
 
 
@@ -118,7 +119,7 @@ def test_one_that_dies_again_ends_the_program_with_one_line(tmp_path, capfd):
     with pytest.raises(
         SystemExit, match=r"^process \d+, .* was killed .* at [ab](; .*)?; this goes on: .* some_runs .*--resume$"
     ):
-        each(die, {"a": (1,), "b": (1,)}, steps=2)
+        run_tasks(die, {"a": (1,), "b": (1,)}, steps=2)
     assert 1 <= capfd.readouterr().err.count("is repeated") <= 2  # of each, once
 
 
@@ -134,43 +135,44 @@ def test_processes_that_cannot_begin_are_one_line(tmp_path):
 
 @pytest.mark.slow
 def test_what_one_call_leaves_behind_is_nothing_to_the_next(tmp_path):
-    """A task's file that is left of one `each` is not taken for that of another `each`."""
+    """A task's file that is left of one `run_tasks` is not taken for that of another `run_tasks`."""
     checkpoint = begun(tmp_path, 2).args.checkpoint
     checkpoint.save()
     parts = [checkpoint.part(name) for name in ("run 0", "run 1", "run 0 (2)")]
     assert len(set(parts)) == 3
-    checkpoint.release()
+    checkpoint.close(finished=False)
     parts[0].write_bytes((tmp_path / "checkpoint.npz").read_bytes())  # of other settings: refused, if it were read
     claim = begun(tmp_path, 2, "--resume")
     x = np.ones((2, 3), np.float32)
-    found = each(play, {"other 0": (5,), "other 1": (6,)}, x, 4, steps=8)
+    found = run_tasks(play, {"other 0": (5,), "other 1": (6,)}, x, 4, steps=8)
     assert len(found) == 2
-    claim.args.checkpoint.end()
+    claim.args.checkpoint.close()
     assert not parts[0].exists()
 
 
 def test_without_a_run_it_is_a_plain_loop():
-    found = each(play, {"a": (1,), "b": (2,)}, np.ones((2, 3), np.float32), 2, steps=4)
+    found = run_tasks(play, {"a": (1,), "b": (2,)}, np.ones((2, 3), np.float32), 2, steps=4)
     assert [len(run["sums"]) for run in found] == [2, 2]
 
 
 PROGRAM = """
 import sys, time
 import minigan as mg
-from demos.kit import checkpoints
-from demos.kit.claim import Claim
-from demos.kit.jobs import each
-from demos.kit.run import common_options, start
+from demos.kit.loops import resumable, run_tasks
+from demos.kit.run import open_claim, start
+from demos.kit.runner import checkpoint
+from demos.kit.runner.checkpoint import running
+from demos.kit.runner.options import common_options
 
-checkpoints.FIRST = checkpoints.EVERY = 0.2
+checkpoint.FIRST = checkpoint.EVERY = 0.2
 
 
 def slow(seed, pause):
     from minigan import random_numbers
     mg.seed(seed)
-    checkpoints.current().due = 0.0  # save at once
+    running.checkpoint.due = 0.0  # save at once
     rng, sums = random_numbers.spawn(), []
-    for _ in checkpoints.resumable(range(40), "loop", rng=rng, sums=sums):
+    for _ in resumable(range(40), "loop", rng=rng, sums=sums):
         sums.append(float(rng.random()))
         time.sleep(pause)
     return sums
@@ -178,9 +180,9 @@ def slow(seed, pause):
 
 if __name__ == "__main__":
     args = start(common_options("slow runs"), None, "slow_runs")
-    Claim(args, {})
-    print(each(slow, {f"seed {s}": (s,) for s in range(3)}, 0.05 if "--quick" in sys.argv else 0.05, steps=120))
-    args.checkpoint.end()
+    open_claim(args, {})
+    print(run_tasks(slow, {f"seed {s}": (s,) for s in range(3)}, 0.05 if "--quick" in sys.argv else 0.05, steps=120))
+    args.checkpoint.close()
 """
 
 
@@ -212,14 +214,14 @@ def test_a_run_that_is_stopped_goes_on_where_its_processes_were(tmp_path, name):
     assert resumed.stdout == whole
     assert "starts anew" not in resumed.stderr
     assert not list((tmp_path / "broken").glob("checkpoint.task-*"))
-    assert checkpoints.read_checkpoint(tmp_path / "broken" / "checkpoint.npz")
+    assert read_checkpoint(tmp_path / "broken" / "checkpoint.npz")
 
 
 FEW = """
 import os, time
-from demos.kit.claim import Claim
-from demos.kit.jobs import each
-from demos.kit.run import common_options, start
+from demos.kit.loops import run_tasks
+from demos.kit.run import open_claim, start
+from demos.kit.runner.options import common_options
 
 
 def play(seed, log):
@@ -232,9 +234,9 @@ def play(seed, log):
 
 if __name__ == "__main__":
     args = start(common_options("few runs"), None, "few_runs")
-    Claim(args, {})
-    print(each(play, {f"seed {s}": (s,) for s in range(4)}, str(args.out.parent / "log"), steps=0))
-    args.checkpoint.end()
+    open_claim(args, {})
+    print(run_tasks(play, {f"seed {s}": (s,) for s in range(4)}, str(args.out.parent / "log"), steps=0))
+    args.checkpoint.close()
 """
 
 
@@ -277,7 +279,7 @@ def test_any_executor_of_processes_will_do_and_stays_open(tmp_path):
 def test_an_executor_of_threads_is_refused(tmp_path):
     with ThreadPoolExecutor(2) as executor, on(executor), pytest.raises(TypeError, match="expected one of processes"):
         runs(tmp_path, 1)
-    checkpoints.give_up()
+    running.close()
 
 
 @pytest.mark.slow
@@ -286,8 +288,8 @@ def test_runs_within_runs_play_where_the_outer_one_does(tmp_path, context):
     """A forked process knows of the executor, too, whose queues nobody empties there."""
     claim = begun(tmp_path, 1)
     with ProcessPoolExecutor(1, multiprocessing.get_context(context)) as executor, on(executor):
-        found = each(outer, {"a": (1,), "b": (2,)}, steps=4)
-    claim.args.checkpoint.end()
+        found = run_tasks(outer, {"a": (1,), "b": (2,)}, steps=4)
+    claim.args.checkpoint.close()
     assert found == [[1, 2], [2, 3]]
 
 
@@ -295,7 +297,7 @@ def test_two_runs_at_once_in_one_process_are_refused(tmp_path):
     """The threads of another process, such as a worker with several."""
     checkpoint = begun(tmp_path, 1).args.checkpoint
     how = jobs._how(checkpoint, "a", "a") | {"first": ("elsewhere", 1)}
-    checkpoint.release()
+    checkpoint.close(finished=False)
     with jobs._parcel(checkpoint.path, ()) as parcel:
         call = how, np.random.default_rng(0), parcel, tmp_path / "note.txt", play, (1, np.ones((2, 3), np.float32), 1)
         with jobs._playing, pytest.raises(TypeError, match="expected one of processes"):
@@ -312,7 +314,7 @@ def test_what_cannot_be_sent_to_other_processes_leaves_no_file(tmp_path):
 def test_what_killed_runs_have_left_in_the_folder_is_removed(tmp_path):
     """Notes and halves of files, by a run of other tasks; by one that was resumed from another folder, checkpoints, too."""
     checkpoint = begun(tmp_path / "a", 1).args.checkpoint
-    checkpoint.end()
+    checkpoint.close()
 
     def leave():
         part = Checkpoint(tmp_path / "b" / "checkpoint.npz", "", "", None).part("other")
@@ -324,7 +326,7 @@ def test_what_killed_runs_have_left_in_the_folder_is_removed(tmp_path):
         leave()
         checkpoint = begun(tmp_path / "b", 1, *options).args.checkpoint
         assert not list((tmp_path / "b").glob("checkpoint.task-*"))
-        checkpoint.end()
+        checkpoint.close()
         assert [path.name for path in (tmp_path / "b").iterdir() if path.name != "earlier"] == ["checkpoint.npz"]
 
 
@@ -336,14 +338,14 @@ def test_one_whose_processes_die_ends_the_program_with_one_line(tmp_path):
         on(executor),
         pytest.raises(SystemExit, match=r"was killed .* at a; this goes on: python -m demos some_runs .*--resume"),
     ):
-        each(die, {"a": (1,)}, steps=1)
+        run_tasks(die, {"a": (1,)}, steps=1)
 
 
 @pytest.mark.mpi
 def test_the_same_bits_on_mpis_ranks(mpiexec):
-    """Two rounds of `each`; three ranks, of which two play."""
+    """Two rounds of `run_tasks`; three ranks, of which two play."""
     program = mpiexec.folder / "program.py"
-    program.write_text(PROGRAM.replace("print(each(", "print(each(slow, {'a': (7,)}, 0.0, steps=40), each("))
+    program.write_text(PROGRAM.replace("print(run_tasks(", "print(run_tasks(slow, {'a': (7,)}, 0.0, steps=40), run_tasks("))
     alone, together = (mpiexec(n, [*how, str(program)], "--out", "out") for n, how in ((1, ()), (3, ("-m", "mpi4py.futures"))))
     assert alone.stdout == together.stdout != ""
     assert together.returncode == 0, together.stderr
@@ -353,7 +355,7 @@ def test_the_same_bits_on_mpis_ranks(mpiexec):
 def test_an_error_on_a_rank_is_the_programs_and_a_killed_rank_leaves_what_was_done(mpiexec):
     program = mpiexec.folder / "program.py"
     command = ["-m", "mpi4py.futures", str(program)], "--out", "out"
-    kill = "if seed == 2 and len(sums) == 20 and not checkpoints.current().resume: os.kill(os.getpid(), 9)"
+    kill = "if seed == 2 and len(sums) == 20 and not running.checkpoint.resume: os.kill(os.getpid(), 9)"
     program.write_text(PROGRAM.replace("import sys", "import os, sys").replace("time.sleep(pause)", kill))
     lost = mpiexec(3, *command)
     assert lost.returncode != 0

@@ -9,7 +9,8 @@ from types import ModuleType, SimpleNamespace
 import matplotlib.pyplot as plt
 import pytest
 
-from demos.kit import notebook, progress, style
+from demos.kit import style
+from demos.kit.runner import notebook, progress
 from tests.demos.running import ROOT
 
 KERNEL = SimpleNamespace(kernel=object(), config={"IPKernelApp": {}})
@@ -84,7 +85,7 @@ def printed(code):
 
 
 def test_bars_without_widgets_warn_of_nothing():
-    code = f"{FAKE}\nimport demos.kit.progress as p; print(list(p.progress(range(2))))"
+    code = f"{FAKE}\nimport demos.kit.runner.progress as p; print(list(p.progress(range(2))))"
     assert printed(code) == "[0, 1]"
     assert printed(f"import warnings; warnings.simplefilter('always'){code}") == "[0, 1]"
 

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from demos.kit import progress as module
-from demos.kit.progress import progress
+from demos.kit.runner import progress as module
+from demos.kit.runner.progress import progress
 
 
 @pytest.fixture

@@ -5,10 +5,11 @@ import re
 
 import pytest
 
-import demos.__main__ as everything
-from demos.kit import results
+from demos import catalogue
+from demos.__main__ import main
+from demos.kit.runner import results
 
-every_demo = pytest.mark.parametrize("name", everything.names())
+every_demo = pytest.mark.parametrize("name", catalogue.names())
 README = results.README.read_text(encoding="utf-8")
 MISSED = {  # bounds that the record does not reach, and README's words say so
     "ebgan": {"f_PT: the pull-away term"},
@@ -31,11 +32,11 @@ def settings(monkeypatch, tmp_path):
     def begin(args, settings):
         raise BegunError({**settings, "seed": args.seed, "backend": args.backend})
 
-    monkeypatch.setattr("demos.kit.claim.begin", begin)
+    monkeypatch.setattr("demos.kit.runner.opening.open_checkpoint", begin)
 
     def of(name):
         with pytest.raises(BegunError) as begun:
-            everything.main([name, "--out", str(tmp_path)])
+            main([name, "--out", str(tmp_path)])
         return json.loads(json.dumps(begun.value.args[0]))
 
     return of
@@ -61,7 +62,7 @@ def test_the_figures_can_be_said_in_a_table(name):
 
 
 def test_readme_says_what_is_recorded_of_every_demo():
-    assert sorted(row[2] for row in results.ROW.finditer(README)) == sorted(everything.names())
+    assert sorted(row[2] for row in results.ROW.finditer(README)) == sorted(catalogue.names())
     assert results.readme(README) == README
 
 

@@ -1,0 +1,59 @@
+"""Run a demo by its name, or list what there is, chapter by chapter in the order of the lectures.
+
+    python -m demos                   the list
+    python -m demos NAME [options]    run one demo; --quick: in seconds; --help: its options
+                                      results: runs/NAME, of a quick run runs/quick/NAME
+    python -m demos all [options]     run all of them, one after the other; --help: the options
+    python -m demos sweep NAME        run one with many settings and seeds; --help: how
+    python -m demos tour              six steps from x * x to a GAN's step, each with its trace; see demos/tour.ipynb
+    python -m demos lab               the laboratory table: play the game on a page in the browser
+    python -m demos ranks             where several processes pay, for one large network
+    python -m demos names             the names alone, one a line
+    python -m demos readme            put what is recorded in demos/results into README's tables
+
+For names that the Tab key completes, give bash a command of its own for the demos:
+
+    demo() { python -m demos "$@"; }
+    complete -W "all sweep tour lab ranks readme $(python -m demos names)" demo
+"""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+from demos import catalogue
+from demos.commands import listing
+from demos.commands.demo import module_of, refuse
+from demos.kit.runner import console
+
+
+def main(argv: Sequence[str] = ()) -> None:
+    """Run a command, or a demo. An error that needs no traceback is one line."""
+    with console.errors_in_one_line(argv):
+        run(list(argv))
+
+
+def run(argv: list[str]) -> None:
+    """The same. What needs packages is imported here, not above: the list needs none."""
+    match argv:
+        case []:
+            listing.print_list()
+        case ["-h" | "--help"]:
+            print(catalogue.docstring(Path(__file__)))
+        case ["names"]:
+            print(*catalogue.names(), sep="\n")
+        case ["readme"]:
+            import_module("demos.commands.readme").main()
+        case ["-h" | "--help" | "names" | "readme" as command, *rest]:
+            refuse(f"python -m demos {command} takes nothing more; {' '.join(rest)} is too much")
+        case ["tour", *options]:
+            import_module("demos.tour").main(options)
+        case ["all" | "sweep" | "lab" | "ranks" as command, *options]:
+            import_module(f"demos.commands.{command}").main(options)
+        case [name, *options]:
+            module_of(name).main(options)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
