@@ -112,21 +112,21 @@ def _played(
     threads.COUNT = 1
     backend.use(how["backend"][0], noise=how["backend"][1])
     resume = next((path for path in (how["path"], how["resume"]) if path and path.exists()), None)
-    run = Checkpoint(how["path"], how["demo"], how["command"], resume)
-    running.catch_signals(run, ["SIGTERM"])
+    checkpoint = Checkpoint(how["path"], how["demo"], how["command"], resume)
+    running.catch_signals(checkpoint, ["SIGTERM"])
     try:
         if _unpacked[0] != parcel:
             with open(parcel, "rb") as file:
                 _unpacked = parcel, pickle.load(file)
-        run.open(how["settings"])
+        checkpoint.open(how["settings"])
         with executors.on(None), running.sharing(bar), random_numbers.own_generators(rng):
-            result = run.once("result", function, (*task, *_unpacked[1]), bar)
-        run.save()  # whatever becomes of the first process, nobody has to find this again
+            result = checkpoint.once("result", function, (*task, *_unpacked[1]), bar)
+        checkpoint.save()  # whatever becomes of the first process, nobody has to find this again
         return result, bar.n
     finally:
         bar.tell()
-        run.close(finished=False)
-        if run.stopped and parcel.exists():  # by a signal to this process alone: it ends, as others do by it
+        checkpoint.close(finished=False)
+        if checkpoint.stopped and parcel.exists():  # by a signal to this process alone: it ends, as others do by it
             signal.raise_signal(signal.SIGTERM)
 
 

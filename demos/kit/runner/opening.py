@@ -45,19 +45,19 @@ def open_checkpoint(args: argparse.Namespace, settings: dict[str, Any]) -> None:
 
     The results of another run in the folder are moved aside.
     """
-    run = args.checkpoint
-    run.open({**settings, "seed": args.seed, "backend": backend.name(), "quick": args.quick})
-    if run.resume == run.path:
+    checkpoint, resume = args.checkpoint, args.checkpoint.resume
+    checkpoint.open({**settings, "seed": args.seed, "backend": backend.name(), "quick": args.quick})
+    if resume == checkpoint.path:
         return
-    beside = run.resume and run.resume.parent.samefile(args.out)  # a copy of a checkpoint: its tasks' are there, too
+    beside = resume and resume.parent.samefile(args.out)  # a copy of a checkpoint: its tasks' are there, too
     try:
         with running.undisturbed():
-            there = folders.make_room(args.out, run.demo, args.quick, folders.left_by_a_run(args.out))
+            there = folders.make_room(args.out, checkpoint.demo, args.quick, folders.left_by_a_run(args.out))
     except OSError as error:
         raise SystemExit(f"--out {args.out}: the earlier run in it cannot be moved aside: {error}") from None
     if there:
         print(f"{args.out} had the results of an earlier run: they are now in {there}", file=sys.stderr)
     if not beside:
-        run.forget_tasks()
+        checkpoint.forget_tasks()
     elif there:
-        run.resume = there / run.resume.name
+        checkpoint.resume = there / resume.name

@@ -1,6 +1,6 @@
 """How often a right gradient is called wrong: 40 ops of two engines, known to be right, under many seeds.
 
-python -m demos.checking.false_alarms [RUNS [ENGINE]]     100 runs of each op; autograd and torch
+python -m tests.demos.checking.false_alarms [RUNS [ENGINE]]     100 runs of each op; autograd and torch
 """
 
 import sys
