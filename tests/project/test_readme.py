@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from demos.__main__ import names
+from demos.catalogue import names
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
