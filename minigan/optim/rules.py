@@ -188,8 +188,8 @@ def _direction(
     v *= beta2
     v += one_minus_beta2 * (g * g)
     v_hat = v / correction2  # 1 - beta2^t
-    direction: Array = m / (backend.of(v).sqrt(v_hat) + eps)
-    return lr_corrected * direction  # 1 - beta1^t divides lr, a number, not m: saves a pass
+    step: Array = lr_corrected * (m / (backend.of(v).sqrt(v_hat) + eps))  # 1 - beta1^t divides lr, not m: saves a pass
+    return step
 
 
 class OptimisticAdam(Adam):
