@@ -77,7 +77,7 @@ FOUND = [  # (the call, the error, what its message says)
     (lambda: data.glyphs(1.5), ValueError, "glyphs: n is 1.5; expected a whole number"),
     (lambda: data.noise(3, kind=["normal"]), ValueError, "kind is ['normal']: choose one of"),
     (lambda: data.slerp(VECTOR, VECTOR, 2.5), ValueError, "slerp: steps is 2.5; expected a whole number"),
-    (lambda: metrics.wasserstein1([[1], [1, 2]], VECTOR), ValueError, "a is no array of numbers"),
+    (lambda: metrics.wasserstein1([[1], [1, 2]], VECTOR), ValueError, "a is not an array of numbers"),
     (lambda: metrics.mode_coverage(np.ones((2, 2)), np.ones((2, 2)), "0.1"), ValueError, "std is '0.1'"),
     (lambda: nn.init.normal("0.02"), ValueError, "init.normal: std is '0.02'"),
     (lambda: nn.init.uniform(None), ValueError, "init.uniform: bound is None"),
