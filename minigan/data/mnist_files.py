@@ -6,7 +6,6 @@ import http.client
 import io
 import math
 import os
-import tempfile
 import threading
 import time
 import urllib.error
@@ -17,6 +16,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from minigan.data.whole_files import write_whole
 
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -93,7 +94,12 @@ def _cached(name: str, download: bool) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"{path}: the cache cannot be used ({error}). {_REMEDY}") from error
-    _write(_download(name, path), path)
+    content = _download(name, path)
+    try:
+        with write_whole(path) as file:
+            file.write(content)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written: {error}. {_REMEDY}") from error
     return path
 
 
@@ -107,22 +113,6 @@ def _problem(path: Path, size: int, sha256: str) -> str | None:
         return f"it has {path.stat().st_size} bytes instead of {size}"
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     return None if found == sha256 else f"its SHA-256 is {found} instead of {sha256}"
-
-
-def _write(content: bytes, path: Path) -> None:
-    """Write a temporary file next to `path`, and rename it when it is complete."""
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as out:
-                out.write(content)
-                out.flush()
-                os.fsync(handle)
-            os.replace(temporary, path)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error}. {_REMEDY}") from error
 
 
 # --- download ---------------------------------------------------------------------------------------------------------

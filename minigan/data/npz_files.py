@@ -3,13 +3,11 @@
 `np.load` reads these files. They differ from `np.savez`'s in the zip's comment: the format's version and a SHA-256.
 """
 
-import contextlib
 import hashlib
 import io
 import math
 import os
 import re
-import secrets
 import stat
 import struct
 import zipfile
@@ -18,6 +16,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+
+from minigan.data.whole_files import write_whole
 
 VERSION = 1  # of the format
 LIMIT = 2**30  # bytes: larger files are neither written nor read
@@ -36,11 +36,10 @@ class DamagedFile(ValueError):  # noqa: N818  named as zipfile.BadZipFile
 
 
 def write_npz(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray]) -> None:
-    """Write arrays of numbers, bools or text to `path`, which at any moment holds the old file or the new one, complete.
+    """Write arrays of numbers, bools or text to `path`, completely or not at all (see `write_whole`).
 
-    The new file gets a temporary name next to it (`path` + .????????.tmp), is read back, flushed to the disk, and then renamed
-    to `path`. After a failure or an interruption, `path` is unchanged and the temporary file is removed. Raises OSError where
-    the system does, and ValueError for other dtypes, names that are not printable and more than `LIMIT` bytes.
+    Before the new file replaces the old one, it is read back. Raises OSError where the system does, and ValueError for other
+    dtypes, names that are not printable and more than `LIMIT` bytes.
     """
     path = Path(path)
     plain = {_checked_name(name): _plain(name, array) for name, array in arrays.items()}
@@ -49,17 +48,9 @@ def write_npz(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray]) ->
         raise ValueError(
             f"write_npz: {len(plain)} arrays take {size} bytes; at most {ARRAYS} arrays and {LIMIT} bytes fit a file"
         )
-    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with temporary.open("x+b") as file:
-            _write_archive(file, plain)
-            _seal(file)
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        _sync_folder(path.parent)
-    finally:
-        with contextlib.suppress(OSError):  # the folder has vanished, which an earlier error reports
-            temporary.unlink(missing_ok=True)
+    with write_whole(path) as file:
+        _write_archive(file, plain)
+        _seal(file)
 
 
 def read_npz(path: str | os.PathLike[str], limit: int = LIMIT) -> dict[str, np.ndarray]:
@@ -124,17 +115,6 @@ def _seal(file: BinaryIO) -> None:
     digest = _sha256(file, size - _DIGITS)
     file.seek(size - _DIGITS)
     file.write(digest.encode())
-    file.flush()
-
-
-def _sync_folder(folder: Path) -> None:
-    """Flush the folder, where the system can, so that the new name survives a power cut."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
