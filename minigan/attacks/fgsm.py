@@ -23,7 +23,7 @@ def fgsm(
     If the loss were linear in x, no other change of at most epsilon in each pixel would raise it more.
 
     Args:
-        model: a Module (in eval mode during the attack) or a function, from a batch x (N, ...) to what the loss takes.
+        model: a Module (in eval mode during the attack) or a function, from a batch x (N, ...) to outputs.
         x: floats (N, ...). y: the true labels. targeted: y are the labels that the model should see, and the step goes down.
         epsilon: the largest change of a pixel, in x's unit, at least 0.
         loss: a function (outputs, y) -> scalar. clip: the pixels' range, or None.

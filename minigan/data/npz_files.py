@@ -26,7 +26,7 @@ CHUNK = 1 << 20  # bytes that are hashed at a time
 
 _DIGITS = 64  # of the SHA-256 of all bytes but these, which are the file's last
 _SEAL = re.compile(rb"minigan (\d{1,9}) sha256=([0-9a-f]{64})\Z")
-_MEMBER = struct.Struct("<4s5H3I2H")  # what zip writes before each member; the fields are named in `_next_member`
+_MEMBER = struct.Struct("<4s5H3I2H")  # a zip member's header; the fields are named in `_next_member`
 _DTYPE = rb"\|b1|\|[iu]1|<[iuf][248]|<c8|<c16|<U[1-9]\d{0,7}"  # bool, integers, floats, complex, text: never object
 _HEADER = re.compile(rb"\{'descr': '(" + _DTYPE + rb")', 'fortran_order': False, 'shape': \(([\d, ]*)\), \} *\n")
 

@@ -1,6 +1,6 @@
 """Each rank's rows of the minibatches and of the noise. All ranks draw the same, from one seed, and each takes its own rows.
 
-So R ranks together see what one process sees, and a state that one rank saves can be loaded by any number of ranks.
+So R ranks together see the data of one process, and a state that one rank saves can be loaded by any number of ranks.
 """
 
 from collections.abc import Iterator
