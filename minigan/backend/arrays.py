@@ -74,6 +74,7 @@ class ArrayModule(ModuleType):
     if TYPE_CHECKING:
         add: Any
         cuda: Any
+        linalg: Any
         random: Any
         fuse: Any
         ElementwiseKernel: Any
