@@ -2,9 +2,10 @@
 
 import os
 import sys
-from pathlib import Path
+from itertools import pairwise
 
-from demos.kit import console
+from demos import catalogue
+from demos.kit.runner import console
 
 console.open_streams()
 
@@ -23,7 +24,10 @@ if sys.argv[0] == "-m":  # python -m demos ...: a command, not another program t
 # their time waiting for each other. NumPy reads this when it is first imported, which is after this line.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-# Python looks for the demos in the folders of the chapters, too: `python -m demos.gan` finds demos/the_game/gan.py.
-__path__ += sorted(
-    str(file.parent) for file in Path(__file__).parent.glob("*/__init__.py") if file.parent.name not in ("kit", "lab")
-)
+# `python -m demos.gan` finds demos/the_game/gan.py: for the program that such a command line starts, and for its processes,
+# Python looks for demos in the chapters' folders, too. All other programs import demos.the_game.gan, and there is no demos.gan.
+if (
+    any(option == "-m" and name.startswith("demos.") for option, name in pairwise(sys.orig_argv))
+    or "--multiprocessing-fork" in sys.orig_argv
+):
+    __path__ += [str(catalogue.FOLDER / chapter) for chapter in catalogue.CHAPTERS]

@@ -2,7 +2,7 @@
 
 import sys
 
-from minigan import attacks, backend, data, games, losses, metrics, nn, optim
+from minigan import attacks, backend, data, games, losses, metrics, nn, ops, optim
 from minigan.backend import memory, random_numbers, threads
 from minigan.backend.random_numbers import seed
 from minigan.engine import tensor
@@ -15,6 +15,34 @@ from minigan.watching.profile import profile
 from minigan.watching.trace.recorder import Trace, trace
 
 __version__ = "0.1.0"
+__all__ = [
+    "GradcheckError",
+    "Tensor",
+    "Trace",
+    "attacks",
+    "backend",
+    "data",
+    "debug",
+    "enable_grad",
+    "games",
+    "grad",
+    "gradcheck",
+    "gradcheck_report",
+    "losses",
+    "memory",
+    "metrics",
+    "nn",
+    "no_grad",
+    "optim",
+    "profile",
+    "random_numbers",
+    "record",
+    "seed",
+    "tensor",
+    "threads",
+    "trace",
+]
+__all__ += ops.__all__
 
 # shorter names, also for `import`: minigan.tensor is minigan.engine.tensor (and pickles of version 0.1 look there)
 for _module in (tensor, memory, random_numbers, threads):

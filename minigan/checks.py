@@ -1,6 +1,6 @@
-"""What a user hands over besides arrays, checked: numbers, sizes, and the parts of a saved state. Each check raises ValueError.
+"""Checks of a user's arguments: numbers, sizes, and the parts of a saved state. Each check raises ValueError.
 
-Every message is "who: what is found; expected ...". A nan, an infinity, a boolean and text are no numbers here.
+Every message is "who: name is value; expected ...". A nan, an infinity, a boolean and text do not count as numbers.
 """
 
 import math
@@ -25,7 +25,7 @@ def number(
 ) -> float:
     """The value as a float, if it is a finite number with least <= value <= most and above < value < below.
 
-    `otherwise`: what else may stand there.
+    `otherwise`: the end of the message, such as ", or None".
     """
     try:
         found = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
@@ -37,8 +37,8 @@ def number(
 
 
 def whole(who: str, name: str, value: Any, least: int = 1, most: float = math.inf) -> int:
-    """The value as an int, if it is a whole number with least <= value <= most. 2.0 is none: it is likely to be a mistake."""
-    if not (isinstance(value, Integral) and not isinstance(value, bool) and least <= value <= most):
+    """The value as an int, if it is a whole number with least <= value <= most. 2.0 is refused: it is probably a mistake."""
+    if not (isinstance(value, Integral) and not isinstance(value, bool) and least <= int(value) <= most):
         bound = f"at least {least}" if most == math.inf else f"from {least} to {most}"
         raise ValueError(f"{who}: {name} is {_short(value)}; expected a whole number, {bound}")
     return int(value)
@@ -51,7 +51,7 @@ def counts(who: str, **values: Any) -> None:
 
 
 def interval(who: str, name: str, value: Any, above: float = -math.inf, otherwise: str = "") -> tuple[float, float]:
-    """The value as two floats, if it is (low, high) with above < low <= high. `otherwise`: what else may stand there."""
+    """The value as two floats, if it is (low, high) with above < low <= high. `otherwise`: as for `number`."""
     if not isinstance(value, tuple | list) or len(value) != 2:
         raise ValueError(f"{who}: {name} is {_short(value)}; expected (low, high){otherwise}")
     low = number(who, f"{name}[0]", value[0], above=above)
@@ -66,7 +66,7 @@ def flag(who: str, name: str, value: Any) -> bool:
 
 
 def communicator(who: str, comm: Any, *methods: str) -> tuple[int, int]:
-    """This process's rank, and the number of ranks, of an mpi4py communicator that has these methods, or else TypeError."""
+    """This process's rank and the number of ranks in an mpi4py communicator. TypeError if it lacks one of these methods."""
     if not all(hasattr(comm, name) for name in ("rank", "size", *methods)):
         raise TypeError(f"{who}: comm is {_short(comm)}; expected a communicator of mpi4py, such as MPI.COMM_WORLD")
     return int(comm.rank), int(comm.size)
@@ -82,7 +82,7 @@ def _interval(name: str, least: float, most: float, above: float, below: float) 
 
 
 def _short(value: Any) -> str:
-    """The value, as a message shows it: in one line, and not a page of it."""
+    """The value's repr for a message: one line, cut if it is long."""
     try:
         text = " ".join(repr(value).split())
     except ValueError:  # an integer with more digits than Python prints
@@ -91,12 +91,12 @@ def _short(value: Any) -> str:
 
 
 # --- the parts of a saved state -----------------------------------------------------------------------------------------
-# A state may come from a file, where anything can stand. Whoever loads one checks all of its parts, and then changes itself:
-# all or nothing. `part` is the dotted name under which the message knows it, such as G.layers.0.weight.
+# A state may come from a file and contain anything. An object checks all parts of a state before it loads any of them.
+# `part` is a part's dotted name in messages, such as G.layers.0.weight.
 
 
 def saved_names(part: str, state: Any, names: Collection[str], settings: Mapping[str, Any] | None = None) -> None:
-    """Refuse what is no dict of just these names and settings. A setting must have the value that it has here."""
+    """Refuse anything but a dict of exactly these names and settings. Each setting must have the value given here."""
     if not isinstance(state, Mapping):
         raise ValueError(f"load_state_dict: {part or 'the state'} is a {type(state).__name__}; expected a dict")
     settings, dotted = settings or {}, part and f"{part}."
@@ -113,7 +113,7 @@ def saved_names(part: str, state: Any, names: Collection[str], settings: Mapping
 
 
 def saved_number(part: str, value: Any, least: float = -math.inf, most: float = math.inf) -> float:
-    """A finite number; of shape (), if it is an array, as files give it back."""
+    """A finite number, or an array of shape () that holds one: files return such arrays."""
     return number("load_state_dict", part, _plain(value), least, most)
 
 
@@ -131,7 +131,7 @@ def saved_text(part: str, value: Any) -> str:
 
 
 def saved_array(part: str, value: Any, own: Any) -> None:
-    """Refuse what does not fit into the array `own`: another shape, or values that its dtype cannot hold."""
+    """Refuse a value that does not fit into the array `own`: another shape, or a dtype that cannot be cast to its own."""
     if not isinstance(value, numpy.ndarray) or isinstance(value, numpy.ma.MaskedArray):
         raise ValueError(f"load_state_dict: {part} is a {type(value).__name__}; expected an array of shape {own.shape}")
     if value.shape != own.shape:
@@ -141,7 +141,7 @@ def saved_array(part: str, value: Any, own: Any) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """The value in Python's own types, which can be compared with any other."""
+    """The value in Python's own types, which can be compared with one another."""
     if isinstance(value, numpy.ndarray | numpy.generic):
         return value.tolist()
     return list(value) if isinstance(value, tuple) else value

@@ -1,4 +1,4 @@
-"""contextlib's `contextmanager`, with an error that helps where the same object is given to `with` a second time."""
+"""contextlib's `contextmanager`, with a helpful error where one object is used in a second `with` block."""
 
 import contextlib
 import functools

@@ -1,4 +1,4 @@
-"""Losses: means over the batch, as scalars. v stands for a logit, D = sigma(v) for the probability "real".
+"""Losses: means over the batch, as scalars. v is a logit, D = sigma(v) the probability "real".
 
 A discriminator returns logits: log D = -softplus(-v) and log(1 - D) = -softplus(v) stay exact where D itself rounds to 0 or 1.
 """
@@ -15,14 +15,14 @@ from minigan.ops.operands import can_check_values, floating, labels_below, opera
 
 
 def log_loss(p: Any, y: Any) -> Tensor:
-    """-mean(y log p + (1 - y) log(1 - p)), for probabilities p and labels y in [0, 1], of p's shape or one for many.
+    """-mean(y log p + (1 - y) log(1 - p)), for probabilities p and labels y in [0, 1], which may be broadcast to p's shape.
 
-    A term whose factor is 0 counts as 0. With y = 1, p = 0 it is infinite, as it should be. Near 1, the p of a sigmoid rounds
-    to 1: prefer `log_loss_with_logits`. Raises ValueError for p or y outside [0, 1].
+    A term whose factor is 0 counts as 0. With y = 1, p = 0 the loss is infinite. A sigmoid near 1 rounds to 1: prefer
+    `log_loss_with_logits`. Raises ValueError for p or y outside [0, 1].
     """
     p, y = _floats("log_loss", p, y)
     if can_check_values(p.data) and not ((p.data >= 0) & (p.data <= 1)).all():
-        raise ValueError("log_loss: p must lie in [0, 1]; logits go to log_loss_with_logits")
+        raise ValueError("log_loss: p must lie in [0, 1]; for logits, use log_loss_with_logits")
     _check_labels("log_loss", p, y)
     log_p = log(where((y.data > 0) | (p.data > 0), p, 1.0))  # 0 log 0 = 0
     log_q = log(where((y.data < 1) | (p.data < 1), 1.0 - p, 1.0))
@@ -51,19 +51,19 @@ def log_loss_with_logits(v: Any, y: Any) -> Tensor:
 @fused
 def _log_loss_terms(v: Array, y: Array) -> Array:
     xp = backend.of(v)
-    terms = xp.maximum(v, 0) - y * v  # exactly 0 for y = 1, v > 0, and for y = 0, v < 0
+    terms: Array = xp.maximum(v, 0) - y * v  # exactly 0 for y = 1, v > 0, and for y = 0, v < 0
     terms += xp.log1p(xp.exp(-xp.abs(v)))
     return terms
 
 
 def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    """What D minimises: -(mean log D(x) + mean log(1 - D(G(z)))), Algorithm 1 of Goodfellow et al. 2014."""
+    """D's loss: -(mean log D(x) + mean log(1 - D(G(z)))), Algorithm 1 of Goodfellow et al. 2014."""
     real_logits, fake_logits = (floating("discriminator_loss", v) for v in (real_logits, fake_logits))
     return mean(softplus(-real_logits)) + mean(softplus(fake_logits))
 
 
 def generator_loss(fake_logits: Tensor, saturating: bool = False) -> Tensor:
-    """What G minimises: mean(-log D(G(z))), or, saturating, mean(log(1 - D(G(z)))), which is flat while D says "fake"."""
+    """G's loss: mean(-log D(G(z))), or, saturating, mean(log(1 - D(G(z)))), which is flat where D(G(z)) is near 0."""
     fake_logits = floating("generator_loss", fake_logits)
     return -mean(softplus(fake_logits)) if saturating else mean(softplus(-fake_logits))
 
@@ -72,18 +72,18 @@ def squared_gradient_norm(output: Tensor, x: Tensor) -> Tensor:
     """mean |d output / dx|^2 over the batch, itself differentiable: half of it, for real x, is R1 (Mescheder et al. 2018).
 
     Each row of output (N, 1) must depend on its own row of x (N, ...) alone; x requires a gradient. BatchNorm in training mode
-    mixes the rows: then this is the gradient of the sum of all outputs, and moving all rows alike counts as no change.
+    mixes the rows: then this is the gradient of the sum of all outputs, and a common shift of all rows counts as no change.
     """
     if not isinstance(output, Tensor) or not output.requires_grad:
         raise ValueError(
-            "squared_gradient_norm: the output has no graph: compute it outside no_grad, from x with requires_grad"
+            "squared_gradient_norm: the output has no graph: compute it outside no_grad, from x with requires_grad=True"
         )
     (g,) = grad(sum(output), x, create_graph=True)
     return mean(sum(square(g), axis=tuple(range(1, g.ndim))))
 
 
 def critic_loss(f_real: Tensor, f_fake: Tensor) -> Tensor:
-    """What a critic minimises: mean f(fake) - mean f(real), the negative of a distance's estimate (Arjovsky et al. 2017)."""
+    """A critic's loss: mean f(fake) - mean f(real), the negative of the estimated distance (Arjovsky et al. 2017)."""
     f_real, f_fake = (floating("critic_loss", f) for f in (f_real, f_fake))
     return mean(f_fake) - mean(f_real)
 
@@ -94,7 +94,7 @@ def gradient_penalty(
     """mean (|grad f(x_hat)|_2 - 1)^2 over x_hat between real and fake, differentiable (Gulrajani et al. 2017, equation 3).
 
     real, fake (N, ...): x_hat = u real + (1 - u) fake, with one u from [0, 1] for each sample, drawn from `rng`, or else
-    minigan's default generator. There is one norm for each sample, over all its features. No gradient reaches real and fake.
+    minigan's default generator. Each sample has one norm, over all its features. No gradient reaches real and fake.
     """
     real, fake = (floating("gradient_penalty", x).detach() for x in tensors("gradient_penalty", real, fake))
     _same_shape("gradient_penalty", real, fake)
@@ -111,14 +111,15 @@ def gradient_penalty(
 
 @fused
 def _between(real: Array, fake: Array, u: Array) -> Array:
-    return fake + u.astype(real.dtype) * (real - fake)
+    x_hat: Array = fake + u.astype(real.dtype) * (real - fake)
+    return x_hat
 
 
 def feature_matching_loss(f_real: Tensor, f_fake: Tensor) -> Tensor:
-    """What G minimises to match features: |mean f(x) - mean f(G(z))|^2 (Salimans et al. 2016, section 3.1).
+    """G's loss of feature matching: |mean f(x) - mean f(G(z))|^2 (Salimans et al. 2016, section 3.1).
 
-    f_real, f_fake (N, ...), the means over N. The means are to agree: sample by sample, every f(G(z)) would be drawn to
-    the mean. No gradient reaches f_real, which G does not change. Raises ValueError for features of other shapes.
+    f_real, f_fake (N, ...), with the means over N. Only the means have to agree: a loss for each sample would pull every
+    f(G(z)) to the mean. No gradient reaches f_real. Raises ValueError if the features' shapes differ after the first axis.
     """
     f_real, f_fake = (floating("feature_matching_loss", f) for f in (f_real, f_fake))
     if f_real.shape[1:] != f_fake.shape[1:]:
@@ -153,13 +154,12 @@ def l1(a: Any, b: Any) -> Tensor:
 def pull_away_term(code: Any) -> Tensor:
     """f_PT = mean (cosine of S_i and S_j)^2 over all i != j, for codes S (N, ...): Zhao et al. 2016, section 2.4.
 
-    0 where all codes are at right angles to each other, 1 where they are alike, or opposite. A code of zeros has no direction:
-    its cosines count as 0.
+    0 if all codes are orthogonal, 1 if all are equal or opposite in direction. The cosines of a zero code count as 0.
     """
     code = floating("pull_away_term", code)
     n = len(code)
     if n < 2:
-        raise ValueError(f"pull_away_term: codes of shape {code.shape}; of less than two, there is no pair")
+        raise ValueError(f"pull_away_term: codes of shape {code.shape}; expected at least two codes")
     S = code.reshape(n, -1)
     length = norm(S, axis=1, keepdims=True)
     S = S / where(length.data > 0, length, 1.0)
@@ -168,20 +168,20 @@ def pull_away_term(code: Any) -> Tensor:
 
 
 def _floats(name: str, a: Any, b: Any) -> tuple[Tensor, Tensor]:
-    """Both as Tensors of one floating dtype; integers, such as images of uint8, become float32."""
+    """Both as Tensors of one floating dtype; integers, such as uint8 images, become float32."""
     a, b = operands(name, a, b)
     return (a, b) if a.dtype.kind == "f" else (floating(name, a), floating(name, b))
 
 
 def _same_shape(name: str, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """a and b. A loss that broadcast (N, 1) against (N,) would average over N x N pairs."""
+    """a and b, of one shape. A loss that broadcast (N, 1) against (N,) would average over N x N pairs."""
     if a.shape != b.shape:
         raise ValueError(f"{name}: shapes {a.shape} and {b.shape} differ; reshape one")
     return a, b
 
 
 def _check_labels(name: str, p: Tensor, y: Tensor) -> None:
-    """Labels may be broadcast to the predictions' shape, but not the other way round: that would average over N x N pairs."""
+    """Labels may be broadcast to the predictions' shape, but not the reverse: that would average over N x N pairs."""
     if y.ndim > p.ndim or any(n not in (1, m) for n, m in zip(y.shape[::-1], p.shape[::-1], strict=False)):
         raise ValueError(f"{name}: shape {p.shape} does not fit labels of shape {y.shape}; reshape them")
     if can_check_values(y.data) and not ((y.data >= 0) & (y.data <= 1)).all():

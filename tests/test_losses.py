@@ -471,7 +471,7 @@ def test_the_penalty_refuses_real_and_fake_of_different_shapes(other):
 
 @pytest.mark.parametrize("p", [[-0.1], [1.1], [3.0], [math.nan]])
 def test_log_loss_refuses_what_is_no_probability(p):
-    with pytest.raises(ValueError, match=r"p must lie in \[0, 1\]; logits go to log_loss_with_logits"):
+    with pytest.raises(ValueError, match=r"p must lie in \[0, 1\]; for logits, use log_loss_with_logits"):
         losses.log_loss(np.array(p), np.array([1.0]))
 
 

@@ -31,12 +31,11 @@ from demos.adversarial_examples.beginning import begin
 from demos.adversarial_examples.comparing import draw_rows, in_grey, random_signs, side_by_side
 from demos.adversarial_examples.outliers import measure_outliers, outliers, outliers_said, picture_outliers
 from demos.kit import classifiers, digits
-from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
 from demos.kit.classifiers import Classifier, mistakes
 from demos.kit.comparing import HELPS, compare, verdict
-from demos.kit.jobs import each
-from demos.kit.run import write_history
+from demos.kit.loops import resumable, run_tasks
+from demos.kit.runner.summary import write_history
 from demos.kit.style import MARKERS, OTHERS, slide
 from minigan import Tensor, attacks, losses, nn
 
@@ -82,7 +81,7 @@ def main(argv: list[str] | None = None) -> None:
     x, y, (test_x, test_y) = digits.load(args, settings.test)
     tasks = {f"seed {seed}": (seed,) for seed in range(args.seed, args.seed + settings.seeds)}
     steps = len(tasks) * len(LABELS) * (settings.steps + len(settings.epsilons))
-    runs = each(experiment, tasks, settings, x, y, test_x, test_y, steps=steps)
+    runs = run_tasks(experiment, tasks, settings, x, y, test_x, test_y, steps=steps)
     write_history(args, runs[0]["history"])
     measure(claim, runs, settings)
     claim.show(picture_curves(runs, settings), "adversarial_training", curves_said(claim.metrics))

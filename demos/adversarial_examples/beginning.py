@@ -6,7 +6,8 @@ from typing import TypeVar
 
 from demos.kit import digits
 from demos.kit.claim import Claim
-from demos.kit.run import positive_number, start
+from demos.kit.run import open_claim, start
+from demos.kit.runner.options import positive_number
 from demos.kit.settings import settings_of
 
 Settings = TypeVar("Settings")  # a dataclass with `steps`
@@ -22,6 +23,6 @@ def begin(about: str, argv: list[str] | None, demo: str, whole: Settings, quick:
     args = start(options, argv, demo, whole)
     settings = settings_of(args, replace(whole, **quick) if args.quick else whole)
     steps = args.steps or settings.steps
-    claim = Claim(args, {"data": args.data, **asdict(replace(settings, steps=steps))})
+    claim = open_claim(args, {"data": args.data, **asdict(replace(settings, steps=steps))})
     claim.short = claim.short or ("SHORT RUN" if steps < settings.steps else "")
     return args, replace(settings, steps=steps), claim

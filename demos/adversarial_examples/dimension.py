@@ -25,12 +25,11 @@ import minigan as mg
 from demos.adversarial_examples.beginning import begin
 from demos.adversarial_examples.comparing import draw_rows, in_grey, side_by_side
 from demos.kit import classifiers, digits
-from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
 from demos.kit.classifiers import Classifier, mistakes
-from demos.kit.jobs import each
+from demos.kit.loops import resumable, run_tasks
 from demos.kit.rounding import at_most
-from demos.kit.run import write_history
+from demos.kit.runner.summary import write_history
 from demos.kit.style import MARKERS, OPINION, OTHERS, slide
 from minigan import Tensor, losses, mean, nn, no_grad
 from minigan.nn import init
@@ -73,7 +72,7 @@ def main(argv: list[str] | None = None) -> None:
     x, y, (test_x, test_y) = digits.load(args, 10_000)
     tasks = {f"seed {seed}": (seed,) for seed in range(args.seed, args.seed + settings.seeds)}
     steps = len(tasks) * len(settings.sides) * (len(TRAINED) * settings.steps + settings.networks)
-    runs = each(experiment, tasks, settings, *of_the_pair(x, y), *of_the_pair(test_x, test_y), steps=steps)
+    runs = run_tasks(experiment, tasks, settings, *of_the_pair(x, y), *of_the_pair(test_x, test_y), steps=steps)
     measure(claim, runs, settings)
     claim.show(draw_lines(runs, settings), "dimension", said(claim.metrics))
     model = linear(settings.sides[-1])

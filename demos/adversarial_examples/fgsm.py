@@ -27,13 +27,12 @@ import minigan as mg
 from demos.adversarial_examples.beginning import begin
 from demos.adversarial_examples.comparing import draw_rows, in_grey, random_signs, side_by_side
 from demos.kit import classifiers, digits
-from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
 from demos.kit.classifiers import Classifier, mistakes
 from demos.kit.comparing import HELPS, compare
-from demos.kit.jobs import each
+from demos.kit.loops import resumable, run_tasks
 from demos.kit.rounding import at_least, at_most, percent
-from demos.kit.run import write_history
+from demos.kit.runner.summary import write_history
 from demos.kit.style import FAKE, MARKERS, OTHERS, REAL, slide
 from minigan import losses, nn
 
@@ -82,7 +81,7 @@ def main(argv: list[str] | None = None) -> None:
     x, y, (test_x, test_y) = digits.load(args, settings.test)
     tasks = {f"seed {seed}": (seed,) for seed in range(args.seed, args.seed + settings.seeds)}
     steps = len(tasks) * len(LABELS) * (settings.steps + len(settings.epsilons))
-    runs = each(experiment, tasks, settings, x, y, test_x, test_y, steps=steps)
+    runs = run_tasks(experiment, tasks, settings, x, y, test_x, test_y, steps=steps)
     measure(claim, runs, settings)
     model = classifiers.network(settings.width)
     model.model.load_state_dict(runs[0]["network"])

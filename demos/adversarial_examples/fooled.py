@@ -25,12 +25,11 @@ import minigan as mg
 from demos.adversarial_examples.beginning import begin
 from demos.adversarial_examples.comparing import draw_rows, in_grey
 from demos.kit import classifiers, digits
-from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
 from demos.kit.classifiers import Classifier, mistakes
-from demos.kit.jobs import each
+from demos.kit.loops import resumable, run_tasks
 from demos.kit.rounding import at_most, percent
-from demos.kit.run import write_history
+from demos.kit.runner.summary import write_history
 from demos.kit.style import slide
 from minigan import attacks, backend
 
@@ -79,7 +78,7 @@ def main(argv: list[str] | None = None) -> None:
     x, y, held_out = digits.load(args)
     tasks = {f"seed {seed}": (seed,) for seed in range(args.seed, args.seed + settings.seeds)}
     steps = len(tasks) * (settings.steps + len(parts(settings)))
-    runs = each(experiment, tasks, settings, x, y, *held_out, steps=steps)
+    runs = run_tasks(experiment, tasks, settings, x, y, *held_out, steps=steps)
     measure(claim, runs, settings)
     claim.show(draw_minimal(runs[0]["shown"]), "minimal", in_the_changes(claim.metrics))
     claim.show(draw_rubbish(runs[0]["noise"]), "rubbish", in_the_noise(claim.metrics))

@@ -33,13 +33,14 @@ import minigan as mg
 from demos.adversarial_examples.comparing import draw_rows, random_signs
 from demos.architectures.shortcomings import CONV, game
 from demos.kit import digits
-from demos.kit.checkpoints import WRONG, one_line, read_checkpoint, resumable
 from demos.kit.claim import Claim
 from demos.kit.comparing import HELPS, compare
-from demos.kit.jobs import each
+from demos.kit.loops import resumable, run_tasks
 from demos.kit.pictures import labelled
 from demos.kit.rounding import percent
-from demos.kit.run import path_option, start
+from demos.kit.run import open_claim, start
+from demos.kit.runner.codec import WRONG, one_line, read_checkpoint
+from demos.kit.runner.options import path_option
 from demos.kit.settings import settings_of
 from demos.kit.style import MARKERS, OTHERS, slide
 from demos.kit.training import train
@@ -96,14 +97,14 @@ def main(argv: list[str] | None = None) -> None:
     )
     args = start(options, argv, "manifold_defense", Settings())
     settings = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = Claim(args, {"data": args.data, "generator": content(args.generator), **asdict(settings)})
+    claim = open_claim(args, {"data": args.data, "generator": content(args.generator), **asdict(settings)})
     loaded = load(args.generator) if args.generator else None
     x, y, held_out = digits.load(args, settings.seeds * settings.images)
     judge = (metrics.train_judge if args.quick else metrics.judge)(x, y, steps=settings.judge_steps)
     tasks = {f"seed {args.seed + i}": (args.seed + i, i) for i in range(settings.seeds)}
     each_seed = settings.encoder_steps + settings.rounds + len(settings.epsilons)
     moves = settings.seeds * (each_seed + (0 if loaded else settings.steps))
-    runs = each(experiment, tasks, settings, (x, y), held_out, judge, loaded, steps=moves)
+    runs = run_tasks(experiment, tasks, settings, (x, y), held_out, judge, loaded, steps=moves)
     measure(claim, runs, settings)
     claim.show(picture(runs, held_out[0], settings), "manifold_defense", defence_said(claim.metrics))
     claim.show(picture_pairs(runs[0]), "pairs", pairs_said(claim.metrics, settings))

@@ -19,13 +19,12 @@ import numpy as np
 import minigan as mg
 from demos.adversarial_examples.comparing import draw_rows, in_grey
 from demos.kit import digits
-from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
 from demos.kit.classifiers import Classifier, train
 from demos.kit.comparing import HELPS, compare
-from demos.kit.jobs import each
+from demos.kit.loops import resumable, run_tasks
 from demos.kit.rounding import percent
-from demos.kit.run import start
+from demos.kit.run import open_claim, start
 from demos.kit.settings import settings_of
 from demos.kit.style import FAKE, OTHERS, slide
 from minigan import attacks, metrics, nn, no_grad
@@ -77,7 +76,7 @@ def main(argv: list[str] | None = None) -> None:
     """Train classifiers of scenes, attack them and another, draw."""
     args = start(digits.options(__doc__), argv, "patch", Settings())
     settings = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = Claim(args, {"data": args.data, **asdict(settings)})
+    claim = open_claim(args, {"data": args.data, **asdict(settings)})
     x, y, (others, classes) = digits.load(args)
     held_out = others[: settings.held_out], classes[: settings.held_out]
     judge = (metrics.train_judge if args.quick else metrics.judge)(x, y, steps=settings.judge_steps)
@@ -86,7 +85,7 @@ def main(argv: list[str] | None = None) -> None:
         for i in range(settings.seeds)
     }
     steps = settings.seeds * settings.classifier_steps + settings.targets
-    runs = each(experiment, tasks, settings, x, y, held_out, judge, steps=steps)
+    runs = run_tasks(experiment, tasks, settings, x, y, held_out, judge, steps=steps)
     measure(claim, runs, settings)
     claim.show(picture(runs, settings), "patch", f"A patch on {percent(AT)} of the area turns {said(claim.metrics)}")
     claim.finish()

@@ -25,8 +25,9 @@ import minigan as mg
 from demos.kit import digits, pictures
 from demos.kit.claim import Claim
 from demos.kit.comparing import HELPS, HURTS, compare, verdict
-from demos.kit.jobs import each
-from demos.kit.run import Run, parser, start
+from demos.kit.loops import run_tasks
+from demos.kit.run import Run, open_claim, start
+from demos.kit.runner.options import parser
 from demos.kit.settings import settings_of
 from demos.kit.style import D_COLOUR, FAKE, G_COLOUR, MARKERS, OTHERS, REAL, slide
 from demos.kit.training import train
@@ -65,7 +66,7 @@ def main(argv: list[str] | None = None) -> None:
     s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
     if args.gamma is not None:
         s = replace(s, gamma=args.gamma)
-    claim = Claim(args, {"data": args.data, **asdict(s)})
+    claim = open_claim(args, {"data": args.data, **asdict(s)})
     played = digits.play(claim, game(s.gamma, s), panels(s.gamma), along=s.along)
     thermostat(claim, played.run)
     if args.gamma is None and claim.settings["steps"] == s.steps:  # not of a run that --steps ends early
@@ -146,7 +147,7 @@ def blind_spot(claim: Claim, played: digits.Played, s: Settings) -> None:
     tasks = {f"gamma {gamma}, seed {seed}": (gamma, seed) for gamma, seed in product(gammas, seeds)}
     del tasks[f"gamma {s.gamma}, seed {claim.args.seed}"]  # it has been played
     steps = claim.settings["steps"]
-    found = each(play, tasks, played.judge, played.x, steps, s, steps=steps * len(tasks))
+    found = run_tasks(play, tasks, played.judge, played.x, steps, s, steps=steps * len(tasks))
     runs = {gamma: [run for (g, _), run in zip(tasks.values(), found, strict=True) if g == gamma] for gamma in gammas}
     runs[s.gamma].insert(0, look(played.run.history, played.samples, played.judge, played.x))
     usual, low = (runs[gamma] for gamma in gammas)

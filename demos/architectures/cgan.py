@@ -17,7 +17,8 @@ from dataclasses import asdict, dataclass, replace
 from demos.kit import digits
 from demos.kit.claim import Claim
 from demos.kit.rounding import percent
-from demos.kit.run import parser, start
+from demos.kit.run import open_claim, start
+from demos.kit.runner.options import parser
 from demos.kit.settings import settings_of
 from minigan import data, optim
 from minigan.games import Conditional, ConditionalGAN, dcgan_discriminator, dcgan_generator
@@ -41,7 +42,7 @@ def main(argv: list[str] | None = None) -> None:
     """Train, measure, draw."""
     args = start(parser(__doc__, data=digits.DATA, quick_data="glyphs"), argv, "cgan", Settings())
     settings = settings_of(args, replace(Settings(), steps=20, channels=8, batch=32) if args.quick else Settings())
-    claim = Claim(args, {"data": args.data, **asdict(settings)})
+    claim = open_claim(args, {"data": args.data, **asdict(settings)})
     G = Conditional(dcgan_generator(settings.z + CLASSES, settings.channels), CLASSES)
     D = Conditional(dcgan_discriminator(1 + CLASSES, settings.channels), CLASSES)
     game = ConditionalGAN(

@@ -22,11 +22,11 @@ from demos.kit import digits
 from demos.kit.claim import Claim
 from demos.kit.classifiers import in_parts
 from demos.kit.comparing import HELPS, compare, verdict
-from demos.kit.jobs import each
+from demos.kit.loops import run_tasks
 from demos.kit.pictures import labelled
-from demos.kit.progress import progress
 from demos.kit.rounding import at_least, at_most, percent
-from demos.kit.run import start
+from demos.kit.run import open_claim, start
+from demos.kit.runner.progress import progress
 from demos.kit.settings import settings_of
 from demos.kit.style import FAKE, MARKERS, OTHERS, REAL, slide
 from demos.kit.training import adams, train
@@ -68,7 +68,7 @@ def main(argv: list[str] | None = None) -> None:
     """The four games; then a rare class, with nine others and alone."""
     args = start(digits.options(__doc__), argv, "conditioning", Settings())
     s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = Claim(args, {"data": args.data, **asdict(s)})
+    claim = open_claim(args, {"data": args.data, **asdict(s)})
     x, y, (others, classes) = digits.load(args)
     x, others = large(small(x)), large(small(others))  # the judge learns from what the games learn from
     judge = metrics.train_judge(x, y, s.judge_steps) if args.quick else metrics.judge(x, y, s.judge_steps, progress=progress)
@@ -77,7 +77,7 @@ def main(argv: list[str] | None = None) -> None:
         return {f"{kind}, seed {args.seed + i}": (kind, args.seed + i) for kind in kinds for i in range(seeds)}
 
     steps = len(TOLD) * s.seeds * s.steps + len(RARE) * s.rare_seeds * s.rare_steps
-    runs = each(experiment, tasks(TOLD, s.seeds) | tasks(RARE, s.rare_seeds), x, y, judge, s, steps=steps)
+    runs = run_tasks(experiment, tasks(TOLD, s.seeds) | tasks(RARE, s.rare_seeds), x, y, judge, s, steps=steps)
     games = {told: runs[i * s.seeds : (i + 1) * s.seeds] for i, told in enumerate(TOLD)}
     rest = runs[len(TOLD) * s.seeds :]
     rare = dict(zip(RARE, (rest[: s.rare_seeds], rest[s.rare_seeds :]), strict=True))

@@ -24,9 +24,10 @@ from demos.architectures.shortcomings import CONV, ITERATIONS, KINDS, SECONDS, g
 from demos.kit import digits
 from demos.kit.claim import Claim
 from demos.kit.comparing import HELPS, compare, verdict
-from demos.kit.jobs import each
+from demos.kit.loops import run_tasks
 from demos.kit.rounding import percent
-from demos.kit.run import parser, start
+from demos.kit.run import open_claim, start
+from demos.kit.runner.options import parser
 from demos.kit.settings import settings_of
 
 
@@ -58,7 +59,7 @@ def main(argv: list[str] | None = None) -> None:
     """Train, measure, draw; then the other games, and what they come to."""
     args = start(parser(__doc__, data=digits.DATA, quick_data="glyphs"), argv, "dcgan", Settings())
     s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = Claim(args, {"data": args.data, **asdict(s)})
+    claim = open_claim(args, {"data": args.data, **asdict(s)})
     played = digits.play(claim, game(CONV, s))
     digits.well_drawn(claim)
     digits.smooth(claim)
@@ -75,7 +76,7 @@ def against(claim: Claim, played: digits.Played, s: Settings) -> None:
     seeds = {kind: range(first, first + (s.short_seeds if kind == ITERATIONS else s.seeds)) for kind in KINDS}
     tasks = {f"{kind}, seed {i}": (kind, i, steps[kind]) for kind in KINDS for i in seeds[kind]}
     del tasks[f"{CONV}, seed {first}"]  # it has been played
-    found = each(play, tasks, played.judge, played.x, s, steps=sum(n for *_, n in tasks.values()))
+    found = run_tasks(play, tasks, played.judge, played.x, s, steps=sum(n for *_, n in tasks.values()))
     runs = {kind: [run for (name, *_), run in zip(tasks.values(), found, strict=True) if name == kind] for kind in KINDS}
     pace(claim, runs)
     runs[CONV].insert(0, look(played.samples[: s.samples], played.judge, played.x))

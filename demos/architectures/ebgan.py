@@ -28,10 +28,10 @@ from demos.architectures import began
 from demos.kit import digits, line
 from demos.kit.claim import Claim
 from demos.kit.comparing import HELPS, NOTHING, compare, verdict
-from demos.kit.jobs import each
+from demos.kit.loops import run_tasks
 from demos.kit.pictures import sheet
 from demos.kit.rounding import at_most
-from demos.kit.run import start
+from demos.kit.run import open_claim, start
 from demos.kit.settings import settings_of
 from demos.kit.style import FAKE, MARKERS, OTHERS, REAL, slide
 from demos.kit.training import adams, train
@@ -79,16 +79,16 @@ def main(argv: list[str] | None = None) -> None:
     """D alone and the game, on the line; then digits with the pull-away term, and without."""
     args = start(digits.options(__doc__), argv, "ebgan", Settings())
     s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = Claim(args, {"data": args.data, **asdict(s)})
+    claim = open_claim(args, {"data": args.data, **asdict(s)})
     seeds = range(args.seed, args.seed + s.line_seeds)
     tasks = {f"D alone, shift {shift:g}, seed {seed}": (shift, seed) for shift, seed in product(SHIFTS, seeds)}
-    alone = each(play_alone, tasks, s, steps=len(tasks) * s.alone_steps)
-    on_the_line = each(play_on_the_line, {f"seed {seed}": (seed,) for seed in seeds}, s, steps=len(seeds) * s.line_steps)
+    alone = run_tasks(play_alone, tasks, s, steps=len(tasks) * s.alone_steps)
+    on_the_line = run_tasks(play_on_the_line, {f"seed {seed}": (seed,) for seed in seeds}, s, steps=len(seeds) * s.line_steps)
     x, y, _ = digits.load(args)
     judge = digits.judge_of(args, x, y)
     seeds = range(args.seed, args.seed + s.seeds)
     tasks = {f"{kind}, seed {seed}": (kind, seed) for kind, seed in product(KINDS, seeds)}
-    found = each(play, tasks, judge, x, s, steps=len(tasks) * s.steps)
+    found = run_tasks(play, tasks, judge, x, s, steps=len(tasks) * s.steps)
     runs = {kind: found[i * s.seeds : (i + 1) * s.seeds] for i, kind in enumerate(KINDS)}
     theory(claim, alone, on_the_line, s)
     pull_away(claim, runs)

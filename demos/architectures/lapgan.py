@@ -25,10 +25,10 @@ from demos.architectures import pyramid, shortcomings
 from demos.kit import digits
 from demos.kit.claim import Claim
 from demos.kit.comparing import compare, verdict
-from demos.kit.jobs import each
+from demos.kit.loops import run_tasks
 from demos.kit.pictures import sheet
 from demos.kit.rounding import at_most
-from demos.kit.run import start
+from demos.kit.run import open_claim, start
 from demos.kit.settings import settings_of
 from demos.kit.style import FAKE, MARKERS, OTHERS, REAL, slide
 from demos.kit.training import adams, train
@@ -65,14 +65,14 @@ def main(argv: list[str] | None = None) -> None:
     """The pyramid of real images; LAPGAN and a single GAN with every seed."""
     args = start(digits.options(__doc__), argv, "lapgan", Settings())
     s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = Claim(args, {"data": args.data, **asdict(s)})
+    claim = open_claim(args, {"data": args.data, **asdict(s)})
     x, y, (others, _) = digits.load(args)
     error = np.abs(pyramid.rebuild(pyramid.build(others, LEVELS)) - others).max()
     claim.at_most("largest error of a pixel that is taken apart and rebuilt", error, 1e-6, quick=True)
     judge = digits.judge_of(args, x, y)
     tasks = {f"{kind}, seed {args.seed + i}": (kind, args.seed + i) for kind, i in product((LAPGAN, SINGLE), range(s.seeds))}
     steps = s.seeds * (LEVELS * s.steps + s.coarse_steps + s.single_steps)
-    found = each(play, tasks, judge, x, s, steps=steps)
+    found = run_tasks(play, tasks, judge, x, s, steps=steps)
     runs = {LAPGAN: found[: s.seeds], SINGLE: found[s.seeds :]}
     measure(claim, runs)
     claim.show(picture(runs), "lapgan", in_words(claim.metrics))

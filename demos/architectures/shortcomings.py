@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 import minigan as mg
 from demos.kit import digits, pictures
-from demos.kit.checkpoints import resumable
+from demos.kit.loops import resumable
 from demos.kit.style import FAKE, OTHERS, REAL, slide
 from demos.kit.training import adam
 from minigan import data, metrics, nn, optim

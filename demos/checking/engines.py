@@ -11,27 +11,25 @@ pip install autograd jax mygrad tinygrad torch
 """
 
 import json
-import os
 import subprocess
-import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 from demos.checking import tables
 from demos.checking.cases import CASES
 from demos.checking.verdicts import LEAK, MISSING, RAISES, WRONG, Verdict
-from demos.kit.checkpoints import once
 from demos.kit.claim import Claim
-from demos.kit.progress import progress
-from demos.kit.run import common_options, start
+from demos.kit.loops import once
+from demos.kit.run import open_claim, start
+from demos.kit.runner import engine_process
+from demos.kit.runner.options import common_options
+from demos.kit.runner.progress import progress
 from demos.kit.settings import settings_of
 
 Name = Literal["jax", "tinygrad", "torch", "autograd", "mygrad", "minigan"]  # the slowest first
 NAMES = get_args(Name)
-ROOT = Path(__file__).parents[2]
 
 
 @dataclass
@@ -51,7 +49,7 @@ def main(argv: list[str] | None = None) -> None:
     """Ask the engines; print, draw and judge."""
     args = start(common_options(__doc__), argv, "engines", Settings())
     settings = settings_of(args, QUICK if args.quick else Settings())
-    claim = Claim(args, asdict(settings))
+    claim = open_claim(args, asdict(settings))
     answers = once("answers", ask_all, asdict(settings), args.seed, args.checkpoint.jobs)
     versions, absent, verdicts = collected(answers)
     claim.metrics |= {"engines": versions, "absent": absent, "wrong": [asdict(v) for v in verdicts if v.status == WRONG]}
@@ -111,9 +109,8 @@ def ask_all(settings: dict[str, Any], seed: int, jobs: int) -> list[str]:
 def ask(engine: str, seed: int, examples: int, first: int, every: int) -> str:
     """One process, and what it says."""
     words = [engine, *map(str, (seed, examples, first, every))]
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    command = [sys.executable, "-m", "demos.checking.worker", *words]
-    process = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path})
+    command = engine_process.command("demos.checking.worker", *words)
+    process = subprocess.run(command, capture_output=True, text=True, env=engine_process.environment())
     if process.returncode:
         last = (process.stderr.strip().splitlines() or ["no word"])[-1]
         return json.dumps([engine, {"missing": f"its process ended with code {process.returncode}: {last}"}])

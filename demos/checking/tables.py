@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 
 from demos.checking.cases import CASES, FAMILIES
 from demos.checking.verdicts import LEAK, MISSING, OK, RAISES, WRONG, Verdict
-from demos.kit.index_page import STYLE
+from demos.kit.runner.index_page import STYLE
 from demos.kit.style import FAKE, OTHERS, slide
 
 COLOURS = {MISSING: "#EEEEEE", OK: "#BBD9EC", RAISES: OTHERS[4], LEAK: OTHERS[1], WRONG: FAKE}

@@ -23,12 +23,11 @@ from scipy.stats import kstest, norm
 import minigan as mg
 from demos.generative_models import autoencoders
 from demos.kit import digits
-from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
-from demos.kit.jobs import each
+from demos.kit.loops import resumable, run_tasks
 from demos.kit.pictures import sheet
 from demos.kit.rounding import at_most
-from demos.kit.run import start
+from demos.kit.run import open_claim, start
 from demos.kit.settings import settings_of
 from demos.kit.style import FAKE, REAL, slide
 from minigan import Tensor, data, losses, metrics, nn, optim
@@ -69,11 +68,11 @@ def main(argv: list[str] | None = None) -> None:
     """Each model with every seed."""
     args = start(digits.options(__doc__), argv, "adversarial_autoencoder", Settings())
     s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = Claim(args, {"data": args.data, **asdict(s)})
+    claim = open_claim(args, {"data": args.data, **asdict(s)})
     x, y, (others, classes) = digits.load(args)
     judge = digits.judge_of(args, x, y)
     tasks = {f"{kind}, seed {seed}": (kind, seed) for kind in KINDS for seed in range(args.seed, args.seed + s.seeds)}
-    found = each(learn, tasks, x, others, judge, s, steps=len(tasks) * s.steps)
+    found = run_tasks(learn, tasks, x, others, judge, s, steps=len(tasks) * s.steps)
     runs = {"plain": found[: s.seeds], "adversarial": found[s.seeds :]}
     measure(claim, runs)
     claim.show(picture(runs), "adversarial_autoencoder", f"E{words(claim.metrics)[1:]}")

@@ -31,11 +31,11 @@ from demos.kit.claim import Claim
 from demos.kit.classifiers import Classifier, mistakes
 from demos.kit.classifiers import train as train_classifier
 from demos.kit.comparing import HELPS, compare
-from demos.kit.jobs import each
+from demos.kit.loops import run_tasks
 from demos.kit.mixtures import GRID
 from demos.kit.pictures import sheet
 from demos.kit.rounding import at_least, at_most
-from demos.kit.run import start
+from demos.kit.run import open_claim, start
 from demos.kit.settings import settings_of
 from demos.kit.style import MARKERS, OTHERS, slide
 from demos.kit.training import train
@@ -84,7 +84,7 @@ def main(argv: list[str] | None = None) -> None:
     """Games on digits, by pairs and by independent ones, and games on Gaussians in the plane; measure, draw."""
     args = start(digits.options(__doc__), argv, "ali", Settings())
     s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = Claim(args, {"data": args.data, **asdict(s)})
+    claim = open_claim(args, {"data": args.data, **asdict(s)})
     x, y, (unseen, classes) = digits.load(args, s.judged)
     x, unseen = smaller(x), smaller(unseen)
     first = in_turn(classes)
@@ -93,9 +93,9 @@ def main(argv: list[str] | None = None) -> None:
     claim.note("judge's errors", mistakes(judge, unseen, classes)["error"], "reported: per cent of unseen digits")
     seeds = range(args.seed, args.seed + s.seeds)
     tasks = {f"{kind}, seed {seed}": (kind, seed) for kind in KINDS for seed in seeds}
-    played = each(learn_digits, tasks, x, unseen, judge, s, steps=len(tasks) * s.steps)
+    played = run_tasks(learn_digits, tasks, x, unseen, judge, s, steps=len(tasks) * s.steps)
     runs = {kind: played[i * s.seeds : (i + 1) * s.seeds] for i, kind in enumerate(KINDS)}
-    planes = each(learn_grid, {f"grid, seed {seed}": (seed,) for seed in seeds}, s, steps=s.seeds * s.grid_steps)
+    planes = run_tasks(learn_grid, {f"grid, seed {seed}": (seed,) for seed in seeds}, s, steps=s.seeds * s.grid_steps)
     measure(claim, runs, planes)
     claim.show(picture_of_digits(runs), "ali", in_words(claim.metrics))
     claim.show(picture_of_plane(planes[0]), "plane", of_plane(claim.metrics))

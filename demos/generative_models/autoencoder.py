@@ -26,10 +26,10 @@ from demos.generative_models import autoencoders
 from demos.generative_models.damage import TASKS, Damage
 from demos.kit import digits
 from demos.kit.claim import Claim
-from demos.kit.jobs import each
+from demos.kit.loops import run_tasks
 from demos.kit.pictures import labelled
 from demos.kit.rounding import at_least
-from demos.kit.run import start
+from demos.kit.run import open_claim, start
 from demos.kit.settings import settings_of
 from demos.kit.style import MARKERS, OTHERS, slide
 from minigan import Tensor, data, losses, metrics, nn
@@ -69,7 +69,7 @@ def main(argv: list[str] | None = None) -> None:
     """Each network with every seed, on all tasks."""
     args = start(digits.options(__doc__), argv, "autoencoder", Settings())
     s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = Claim(args, {"data": args.data, **asdict(s)})
+    claim = open_claim(args, {"data": args.data, **asdict(s)})
     x, _, (others, classes) = digits.load(args)
     damage = Damage(x.mean(axis=0), s.noise, s.hole)
     test = {task: damage(task, others, np.random.default_rng(0)) for task in TASKS}
@@ -77,7 +77,7 @@ def main(argv: list[str] | None = None) -> None:
     seeds = range(args.seed, args.seed + s.seeds)
     tasks = {f"{name}, seed {seed}": (name, seed) for name, seed in product(NETWORKS, seeds)}
     steps = s.seeds * (s.dense_steps + s.conv_steps)
-    found = iter(each(trained_and_tested, tasks, x, damage, test, others, ends, s, steps=steps))
+    found = iter(run_tasks(trained_and_tested, tasks, x, damage, test, others, ends, s, steps=steps))
     runs = {name: [next(found) for _ in seeds] for name in NETWORKS}
     maps = {task: mapped(x[: s.mapped], damage, task, *test[task]) for task in TASKS[1:]}
     maps["reconstruction"] = autoencoders.pca(x, others, s.code)

@@ -10,8 +10,8 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 
-from demos.kit.checkpoints import resumable
 from demos.kit.classifiers import in_parts
+from demos.kit.loops import resumable
 from demos.kit.pictures import sheet
 from minigan import Tensor, data, nn, no_grad, optim, sigmoid
 
@@ -92,7 +92,7 @@ def train(
     """Train the modules by Adam, the learning rate falling to 0, under a progress bar with this name.
 
     `objective(*minibatch)` returns the terms whose sum is to fall; the result has a row of them for each step. `changing`: what
-    else it changes; see `checkpoints.resumable`.
+    else it changes; see `loops.resumable`.
     """
     parameters = [p for module in modules for p in module.parameters()]
     batches, optimizer = data.batches(*arrays, size=batch), optim.Adam(parameters, lr)

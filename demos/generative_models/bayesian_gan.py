@@ -32,11 +32,11 @@ import numpy as np
 
 import minigan as mg
 from demos.generative_models.sghmc import SGHMC
-from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
 from demos.kit.comparing import HELPS, compare
-from demos.kit.jobs import each
-from demos.kit.run import common_options, start
+from demos.kit.loops import resumable, run_tasks
+from demos.kit.run import open_claim, start
+from demos.kit.runner.options import common_options
 from demos.kit.settings import settings_of
 from demos.kit.style import FAKE, OTHERS, slide
 from demos.kit.training import adams, train
@@ -122,7 +122,7 @@ class BayesianGAN:
             return np.concatenate([self.fakes(G, n // len(self.Gs)).numpy() for G in self.Gs])
 
     def parts(self) -> dict:
-        """All that a step changes; see `checkpoints.resumable`."""
+        """All that a step changes; see `loops.resumable`."""
         networks = {f"G{i}": G for i, G in enumerate(self.Gs)} | {"D": self.D}
         return networks | {"opt_G": self.opt_G, "opt_D": self.opt_D, "prior": self.prior}
 
@@ -136,9 +136,9 @@ def main(argv: list[str] | None = None) -> None:
     """Play all with every seed, compare the divergences, draw."""
     args = start(common_options(__doc__), argv, "bayesian_gan", Settings())
     s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = Claim(args, asdict(s))
+    claim = open_claim(args, asdict(s))
     tasks = {f"{kind}, seed {seed}": (kind, seed) for kind in KINDS for seed in range(args.seed, args.seed + s.seeds)}
-    played = each(play, tasks, s, steps=len(tasks) * s.steps)
+    played = run_tasks(play, tasks, s, steps=len(tasks) * s.steps)
     runs = {kind: played[i * s.seeds : (i + 1) * s.seeds] for i, kind in enumerate(KINDS)}
     measure(claim, runs)
     claim.show(picture(runs), "bayesian_gan", words(claim.metrics))

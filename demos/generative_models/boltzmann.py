@@ -25,11 +25,10 @@ import minigan as mg
 from demos.generative_models.boltzmann_machine import RBM, draw, from_noise
 from demos.generative_models.boltzmann_pictures import SHOWN, picture_of_samples, picture_of_training
 from demos.kit import digits
-from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
-from demos.kit.jobs import each
+from demos.kit.loops import resumable, run_tasks
 from demos.kit.rounding import at_least
-from demos.kit.run import start
+from demos.kit.run import open_claim, start
 from demos.kit.settings import settings_of
 from minigan import Tensor, data, metrics, no_grad, optim
 from minigan.backend import random_numbers
@@ -73,14 +72,14 @@ def main(argv: list[str] | None = None) -> None:
     """Train four machines for each seed; the figures, the picture."""
     args = start(digits.options(__doc__), argv, "boltzmann", Settings())
     settings = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = Claim(args, {"data": args.data, **asdict(settings)})
+    claim = open_claim(args, {"data": args.data, **asdict(settings)})
     x, y, (others, _) = digits.load(args)
     judge = (metrics.train_judge if args.quick else metrics.judge)(x, y, steps=settings.judge_steps)
     x, others = x.reshape(-1, 784), others.reshape(-1, 784)[: settings.images]
     seeds = range(args.seed, args.seed + settings.seeds)
     tasks = {f"{NAMES[how]}, seed {seed}": (how, seed) for seed, how in product(seeds, LONG + SHORT)}
     steps = len(seeds) * (len(LONG) * settings.steps + len(SHORT) * settings.mean_field_steps)
-    found = iter(each(trained, tasks, x, others, judge, settings, steps=steps))
+    found = iter(run_tasks(trained, tasks, x, others, judge, settings, steps=steps))
     runs = [{how: next(found) for how in LONG + SHORT} for _ in seeds]
     measure_gradients(claim, [run["from_data"]["gradients"] for run in runs])
     measure(claim, runs, float(np.square(others - x.mean(axis=0)).sum(axis=1).mean()), settings)

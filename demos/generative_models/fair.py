@@ -24,8 +24,8 @@ from demos.generative_models.vae import divergence
 from demos.kit import digits
 from demos.kit.claim import Claim
 from demos.kit.classifiers import in_parts
-from demos.kit.jobs import each
-from demos.kit.run import start
+from demos.kit.loops import run_tasks
+from demos.kit.run import open_claim, start
 from demos.kit.settings import settings_of
 from demos.kit.style import OTHERS, slide
 from minigan import Tensor, data, losses, nn, no_grad, sigmoid
@@ -114,11 +114,11 @@ def main(argv: list[str] | None = None) -> None:
     """With each seed, a code that is told s, and one that must not say it; what do classifiers find in them?"""
     args = start(digits.options(__doc__), argv, "fair", Settings())
     s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = Claim(args, {"data": args.data, **asdict(s)})
+    claim = open_claim(args, {"data": args.data, **asdict(s)})
     x, y, (others, classes) = digits.load(args, s.unseen)
     tasks = {f"{kind}, seed {seed}": (kind, seed) for kind in KINDS for seed in range(args.seed, args.seed + s.seeds)}
     steps = len(tasks) * (s.steps + len(WHAT) * s.judge_steps)
-    found = iter(each(experiment, tasks, x[: s.images], y[: s.images], others, classes, s, steps=steps))
+    found = iter(run_tasks(experiment, tasks, x[: s.images], y[: s.images], others, classes, s, steps=steps))
     runs = {kind: [next(found) for _ in range(s.seeds)] for kind in KINDS}
     measure(claim, runs)
     claim.show(picture(runs), "fair", said(claim.metrics))

@@ -24,10 +24,10 @@ import minigan as mg
 from demos.kit import digits
 from demos.kit.claim import Claim
 from demos.kit.comparing import compare
-from demos.kit.jobs import each
+from demos.kit.loops import run_tasks
 from demos.kit.pictures import labelled
 from demos.kit.rounding import at_least, at_most, percent
-from demos.kit.run import start
+from demos.kit.run import open_claim, start
 from demos.kit.settings import settings_of
 from demos.kit.style import FAKE, OTHERS, REAL, slide
 from minigan import Tensor, attacks, backend, data, metrics, nn, no_grad, softmax
@@ -64,11 +64,11 @@ def main(argv: list[str] | None = None) -> None:
     """Train a generator for each seed, and look at its z; the figures, the picture."""
     args = start(digits.options(__doc__), argv, "latent", Settings())
     settings = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = Claim(args, {"data": args.data, **asdict(settings), "few": FEW})
+    claim = open_claim(args, {"data": args.data, **asdict(settings), "few": FEW})
     x, y, (others, _) = digits.load(args)
     judge = (metrics.train_judge if args.quick else metrics.judge)(x, y, steps=settings.judge_steps)
     seeds = {f"seed {seed}": (seed,) for seed in range(args.seed, args.seed + settings.seeds)}
-    runs = each(experiment, seeds, x, others[: settings.images], judge, settings, steps=settings.seeds * settings.steps)
+    runs = run_tasks(experiment, seeds, x, others[: settings.images], judge, settings, steps=settings.seeds * settings.steps)
     measure(claim, runs)
     claim.show(picture_of_directions(runs), "latent", title_of_directions(claim.metrics))
     claim.show(picture_of_ways(runs), "ways", title_of_ways(claim.metrics))

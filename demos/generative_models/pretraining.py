@@ -26,9 +26,9 @@ from demos.kit import digits
 from demos.kit.claim import Claim
 from demos.kit.classifiers import in_parts
 from demos.kit.comparing import HELPS, compare, verdict
-from demos.kit.jobs import each
+from demos.kit.loops import run_tasks
 from demos.kit.pictures import sheet, strokes
-from demos.kit.run import start
+from demos.kit.run import open_claim, start
 from demos.kit.settings import settings_of
 from demos.kit.style import OTHERS, slide
 from minigan import Tensor, losses, nn, no_grad, relu, sigmoid
@@ -61,12 +61,12 @@ def main(argv: list[str] | None = None) -> None:
     """Each kind of units with every seed; each number of labels from both starts."""
     args = start(digits.options(__doc__), argv, "pretraining", Settings())
     s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = Claim(args, {"data": args.data, **asdict(s)})
+    claim = open_claim(args, {"data": args.data, **asdict(s)})
     x, y, unseen = digits.load(args)
     seeds = range(args.seed, args.seed + s.seeds)
     tasks = {f"{units}, seed {seed}": (units, seed) for units, seed in product(ACTIVATIONS, seeds)}
     steps = s.depth * s.pretraining_steps + len(STARTS) * len(s.labels) * s.steps
-    found = iter(each(from_both_starts, tasks, x, y, unseen, s, steps=len(tasks) * steps))
+    found = iter(run_tasks(from_both_starts, tasks, x, y, unseen, s, steps=len(tasks) * steps))
     runs = {units: [next(found) for _ in seeds] for units in ACTIVATIONS}
     measure(claim, runs, s)
     claim.show(picture(runs, s), "pretraining", title(claim.metrics))

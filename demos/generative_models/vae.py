@@ -23,10 +23,10 @@ from demos.generative_models import autoencoders, step_effects
 from demos.kit import digits
 from demos.kit.claim import Claim
 from demos.kit.classifiers import in_parts
-from demos.kit.jobs import each
+from demos.kit.loops import run_tasks
 from demos.kit.pictures import sheet
 from demos.kit.rounding import at_least, percent
-from demos.kit.run import start
+from demos.kit.run import open_claim, start
 from demos.kit.settings import settings_of
 from demos.kit.style import D_COLOUR, G_COLOUR, OTHERS, slide
 from demos.kit.training import adams, train
@@ -86,12 +86,12 @@ def main(argv: list[str] | None = None) -> None:
     """A VAE and a GAN with every seed, and one VAE with a plane for a code."""
     args = start(digits.options(__doc__), argv, "vae", Settings())
     s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = Claim(args, {"data": args.data, **asdict(s), "every": step_effects.EVERY})
+    claim = open_claim(args, {"data": args.data, **asdict(s), "every": step_effects.EVERY})
     x, y, (others, _) = digits.load(args, 10_000)
     judge = metrics.train_judge(x, y, steps=60) if args.quick else metrics.judge(x, y)
     models = {f"{kind}, seed {seed}": (kind, seed) for kind in ("GAN", "VAE") for seed in range(args.seed, args.seed + s.seeds)}
     steps = s.seeds * (s.gan_steps + s.steps) + s.plane_steps
-    runs = each(learn, models | {"plane": ("plane", args.seed)}, x, others, judge, s, steps=steps)
+    runs = run_tasks(learn, models | {"plane": ("plane", args.seed)}, x, others, judge, s, steps=steps)
     gans, vaes, plane = runs[: s.seeds], runs[s.seeds : -1], runs[-1]
     measure_elbo(claim, vaes, plane, x, others)
     measure_descent(claim, vaes, gans)

@@ -24,12 +24,12 @@ from scipy.stats import norm
 
 import minigan as mg
 from demos.generative_models import autoencoders, vae
-from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
 from demos.kit.comparing import HELPS, HURTS, NOTHING, compare, verdict
-from demos.kit.jobs import each
+from demos.kit.loops import resumable, run_tasks
 from demos.kit.rounding import at_most
-from demos.kit.run import common_options, start
+from demos.kit.run import open_claim, start
+from demos.kit.runner.options import common_options
 from demos.kit.settings import settings_of
 from demos.kit.style import D_COLOUR, FAKE, OTHERS, REAL, slide
 from minigan import Tensor, data, losses, nn, no_grad, optim
@@ -72,10 +72,10 @@ def main(argv: list[str] | None = None) -> None:
     """Each model with every seed."""
     args = start(common_options(__doc__), argv, "variational_bayes", Settings())
     s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = Claim(args, asdict(s))
+    claim = open_claim(args, asdict(s))
     seeds = range(args.seed, args.seed + s.seeds)
     tasks = {f"{kind}, seed {seed}": (kind, seed) for kind in KINDS for seed in seeds}
-    found = each(learn, tasks, s, steps=len(tasks) * s.steps)
+    found = run_tasks(learn, tasks, s, steps=len(tasks) * s.steps)
     runs = {kind: found[i * s.seeds : (i + 1) * s.seeds] for i, kind in enumerate(KINDS)}
     measure(claim, runs)
     claim.show(picture(runs), "variational_bayes", f"W{words(claim.metrics)[1:]}")

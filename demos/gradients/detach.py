@@ -22,7 +22,8 @@ import numpy as np
 
 import minigan as mg
 from demos.kit.claim import Claim
-from demos.kit.run import common_options, start
+from demos.kit.run import open_claim, start
+from demos.kit.runner.options import common_options
 from demos.kit.settings import settings_of
 from demos.kit.style import OTHERS, slide
 from minigan import Tensor, losses, nn, optim
@@ -61,7 +62,7 @@ def main(argv: list[str] | None = None) -> None:
     """Both experiments for every seed, the figures, the picture."""
     args = start(common_options(__doc__), argv, "detach", Settings())
     settings = settings_of(args, replace(Settings(), seeds=1) if args.quick else Settings())
-    claim = Claim(args, asdict(settings))
+    claim = open_claim(args, asdict(settings))
     seeds = range(args.seed, args.seed + settings.seeds)
     chains = [two_networks(settings, seed) for seed in seeds]
     games = [discriminator_step(settings, seed) for seed in seeds]

@@ -16,9 +16,10 @@ import numpy as np
 
 from demos.gradients import engine
 from demos.kit.claim import Claim
-from demos.kit.jobs import each
+from demos.kit.loops import run_tasks
 from demos.kit.rounding import at_most
-from demos.kit.run import common_options, start
+from demos.kit.run import open_claim, start
+from demos.kit.runner.options import common_options
 from demos.kit.settings import settings_of
 from demos.kit.style import FAKE, MARKERS, OTHERS, REAL, slide
 from minigan import Tensor, games, losses, mean, nn, optim, softplus, tanh
@@ -46,11 +47,11 @@ def main(argv: list[str] | None = None) -> None:
     """The comparisons and the training for every seed, the figures, the picture."""
     args = start(common_options(__doc__), argv, "ladder", Settings())
     settings = settings_of(args, replace(Settings(), seeds=1) if args.quick else Settings())
-    claim = Claim(args, asdict(settings))
+    claim = open_claim(args, asdict(settings))
     seeds = range(args.seed, args.seed + settings.seeds)
     pairs = compare_gradients(claim, seeds, settings)
     compare_iterations(claim, seeds, settings)
-    trainings = each(samples_over_training, {f"seed {seed}": (seed,) for seed in seeds}, settings, steps=0)
+    trainings = run_tasks(samples_over_training, {f"seed {seed}": (seed,) for seed in seeds}, settings, steps=0)
     report_training(claim, [samples[-1] for samples in trainings], settings)
     claim.show(draw_samples(trainings[0], settings), "ladder", samples_title(claim.metrics))
     claim.show(draw_differences(pairs), "ladder_gradients", gradients_title(claim.metrics))

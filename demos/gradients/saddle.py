@@ -17,7 +17,8 @@ import numpy as np
 
 import minigan as mg
 from demos.kit.claim import Claim
-from demos.kit.run import common_options, start
+from demos.kit.run import open_claim, start
+from demos.kit.runner.options import common_options
 from demos.kit.settings import settings_of
 from demos.kit.style import MARKERS, OTHERS, REAL, slide
 from minigan import Tensor, optim
@@ -39,7 +40,7 @@ def main(argv: list[str] | None = None) -> None:
     """The figures for every seed, and the picture of the first."""
     args = start(common_options(__doc__), argv, "saddle", Settings())
     settings = settings_of(args, replace(Settings(), seeds=1) if args.quick else Settings())
-    claim = Claim(args, asdict(settings))
+    claim = open_claim(args, asdict(settings))
     data = [np.random.default_rng(args.seed + i).standard_normal(settings.n) for i in range(settings.seeds)]
     where_it_is_zero(claim, data)
     for i, x in enumerate(data):

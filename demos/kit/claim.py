@@ -2,15 +2,15 @@
 
 import argparse
 import math
-import sys
 from collections.abc import Collection
 from typing import Any
 
 from matplotlib.figure import Figure
 
-from demos.kit import results, style
+from demos.kit import style
 from demos.kit.comparing import Comparison
-from demos.kit.run import begin, write_summary
+from demos.kit.runner import results
+from demos.kit.runner.summary import write_summary
 
 OTHERS = ["animation.gif", "history.csv", "samples.npz", "summary.json", "checkpoint.npz"]  # files, in the order of interest
 
@@ -18,25 +18,21 @@ OTHERS = ["animation.gif", "history.csv", "samples.npz", "summary.json", "checkp
 class Claim:
     """What a demo finds out: call `note`, or one of the bounds, for every figure, `show` for every picture, then `finish`.
 
+    `kit.run.open_claim` makes one, and opens the checkpoint of its run.
+
     Args:
         args: the options, from `kit.run.start`.
-        settings: everything that the result depends on, besides the seed; for summary.json. A run that is shorter than its
-            "steps" (--steps) is the beginning of the whole one: its learning rates do not fall faster.
+        settings: everything that the result depends on, besides the seed; for summary.json.
+        schedule: the "steps" of a whole run; one that is shorter is not judged.
     """
 
-    def __init__(self, args: argparse.Namespace, settings: dict[str, Any]):
-        whole = settings.get("steps", 0)  # of a run that is not shorter; 0: the demo has no such setting
-        steps = getattr(args, "steps", None) or whole
-        self.args, self.schedule = args, max(steps, whole)
-        self.settings = {**settings, "steps": steps} if whole else settings
-        self.short = "QUICK RUN" if args.quick else "SHORT RUN" if steps < whole else ""
+    def __init__(self, args: argparse.Namespace, settings: dict[str, Any], schedule: int = 0):
+        self.args, self.settings, self.schedule = args, settings, schedule
+        self.short = "QUICK RUN" if args.quick else "SHORT RUN" if settings.get("steps", 0) < schedule else ""
         self.metrics: dict[str, Any] = {}
         self.expected: dict[str, str] = {}
         self.holds: dict[str, bool] = {}  # of those figures that can be right or wrong
         self.pictures: dict[str, str] = {}  # file name -> title
-        if args.usual:
-            self._require_words()
-        begin(args, {**settings, "steps": self.schedule} if whole else settings)
 
     @property
     def judged(self) -> bool:
@@ -106,20 +102,12 @@ class Claim:
         summary = write_summary(self.args, self.settings, self.metrics, extra)
         if self.args.record:
             results.record(self.args.checkpoint.demo, summary)
-        self.args.checkpoint.end()
+        self.args.checkpoint.close()
         self._print()
         if problem:
             raise SystemExit(f"{self.args.checkpoint.demo}: {problem}")
         if failed := [name for name, holds in self.holds.items() if not holds]:
             raise SystemExit(f"{self.args.checkpoint.demo}: does not hold: {', '.join(failed)}")
-
-    def _require_words(self) -> None:
-        """End the program now, not after the training, if the demo has no function found."""
-        try:
-            results.found_of(self.args.checkpoint.demo)
-        except ValueError as error:
-            print(error, file=sys.stderr)
-            raise SystemExit(2) from None
 
     def _say(self) -> tuple[str, str]:
         """The figures in words, or the error of the demo's function. A quick run calls it, too, to find errors early."""

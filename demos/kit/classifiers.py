@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from demos.kit.checkpoints import resumable
+from demos.kit.loops import resumable
 from minigan import Tensor, attacks, backend, data, losses, nn, no_grad, optim, sigmoid, softmax
 
 CHUNK = 1000  # images that go through a classifier at a time, to keep the temporary arrays small
@@ -75,7 +75,7 @@ def train(
     """Train by Adam, the learning rate falling to 0, under a progress bar with this name.
 
     `objective(model, x, y)` is what falls; None: the loss. `changing`: what else it changes; see
-    `checkpoints.resumable`. Returns a history of it, and of the errors in the minibatch, in per cent.
+    `loops.resumable`. Returns a history of it, and of the errors in the minibatch, in per cent.
     """
     model = classifier.model.train()
     objective = objective or (lambda model, x, y: classifier.loss(model(Tensor(x)), y))

@@ -10,9 +10,10 @@ import numpy as np
 from demos.kit import pictures
 from demos.kit.claim import Claim
 from demos.kit.classifiers import in_parts
-from demos.kit.progress import progress
 from demos.kit.rounding import at_least, at_most, percent
-from demos.kit.run import Run, add_data_options, common_options
+from demos.kit.run import Run
+from demos.kit.runner.options import add_data_options, common_options
+from demos.kit.runner.progress import progress
 from demos.kit.training import adams, train
 from minigan import Tensor, backend, data, metrics, nn, no_grad, softmax
 from minigan.backend import random_numbers

@@ -10,7 +10,7 @@ from matplotlib.animation import FuncAnimation, PillowWriter
 from matplotlib.figure import Figure
 
 from demos.kit import style
-from demos.kit.checkpoints import undisturbed
+from demos.kit.runner.checkpoint import running
 from demos.kit.style import D_COLOUR, FAKE, G_COLOUR, HEIGHT, OPINION, OTHERS, REAL, WIDTH, slide
 
 FRAMES_PER_SECOND = 8
@@ -210,6 +210,6 @@ def animate(figure: plt.Figure, draw: Callable, snapshots: list[dict], path: Pat
     frames = snapshots + [snapshots[-1]] * FRAMES_PER_SECOND
     if style.drawing:
         animation = FuncAnimation(figure, draw, frames=frames, cache_frame_data=False)
-        with undisturbed():  # matplotlib fails where it is stopped before the first frame
+        with running.undisturbed():  # matplotlib fails where it is stopped before the first frame
             animation.save(path, writer=PillowWriter(fps=FRAMES_PER_SECOND), dpi=80)
     plt.close(figure)

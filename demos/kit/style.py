@@ -13,7 +13,7 @@ from typing import Any
 
 import matplotlib
 
-from demos.kit import notebook
+from demos.kit.runner import notebook
 
 if not notebook.in_notebook():
     matplotlib.use("Agg")  # files, no windows; a notebook shows the user's own pictures by a backend of its own

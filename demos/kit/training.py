@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from demos.kit.checkpoints import resumable
+from demos.kit.loops import resumable
 from minigan import nn, optim
 from minigan.games import Figures, Game
 
@@ -29,7 +29,7 @@ def train(
 ) -> list[Figures]:
     """Play on, the learning rates falling linearly to 0, under a progress bar with this name; look(game) every few steps.
 
-    `changing`: what `look` changes; see `checkpoints.resumable`. Returns the figures of all steps.
+    `changing`: what `look` changes; see `loops.resumable`. Returns the figures of all steps.
     """
     decay, figures = optim.LinearDecay([game.opt_G, game.opt_D], steps), []
     parts = {"game": game, "batches": batches, "decay": decay, "figures": figures, **changing}

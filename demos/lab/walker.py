@@ -93,7 +93,7 @@ class Walker(Watcher):
     def changed(self, *_: Any) -> None:
         self.look()
 
-    def walk_begins(self, *_: Any) -> None:
+    def backward_begins(self, *_: Any) -> None:
         self.look()
 
     def derivative(self, call: Any, g: Any, y: Any, x: Any) -> Any:

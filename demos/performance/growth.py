@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from demos.kit.checkpoints import once
+from demos.kit.loops import once
 from demos.performance.engines.sizes import Size, dense_gan, small_dcgan
 from demos.performance.workers import Worker
 

@@ -24,9 +24,10 @@ from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any, Literal
 
-from demos.kit.checkpoints import once
 from demos.kit.claim import Claim
-from demos.kit.run import common_options, start
+from demos.kit.loops import once
+from demos.kit.run import open_claim, start
+from demos.kit.runner.options import common_options
 from demos.kit.settings import settings_of
 from demos.performance import growth, speed_pictures
 from demos.performance.engines import NAMES, ON_GPU, plays
@@ -71,7 +72,7 @@ def main(argv: list[str] | None = None) -> None:
     settings = settings_of(args, settings)
     warn_if_busy()
     pythons = dict(args.python)
-    claim = Claim(args, {**asdict(settings), "python": pythons})
+    claim = open_claim(args, {**asdict(settings), "python": pythons})
     try:
         (measure if args.backend == "numpy" else measure_gpu)(claim, settings, pythons)
     except WorkerError as error:

@@ -11,19 +11,17 @@ import os
 import signal
 import statistics
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
+from demos.kit.runner import engine_process
 from demos.performance.engines.sizes import Size
 
-ROOT = Path(__file__).parents[2]  # the clone: minigan and demos, and no packages of this interpreter's
 PAUSE = 0.2  # seconds before each turn
 PATIENCE = 120.0  # seconds for an answer; the slowest, an engine's first on a busy machine, takes some ten
 
@@ -49,16 +47,14 @@ class Worker:
     def __init__(self, engine: str, python: str | None = None, convolutional: bool = False):
         self.engine = engine
         self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (open until `close`)
-        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-        command = [python or sys.executable, "-m", "demos.performance.engines", engine]
         self.process = subprocess.Popen(
-            command,
+            engine_process.command("demos.performance.engines", engine, python=python),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.errors,
             text=True,
             start_new_session=True,  # so that `_kill` reaches what the worker has started, too
-            env={**os.environ, "PYTHONPATH": path, "MINIGAN_BACKEND": "numpy", **_threads(engine, convolutional)},
+            env=engine_process.environment(MINIGAN_BACKEND="numpy", **_threads(engine, convolutional)),
         )
         try:
             hello = self._answer()

@@ -23,12 +23,12 @@ import numpy as np
 
 import minigan as mg
 from demos.kit import pictures
-from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
-from demos.kit.jobs import each
 from demos.kit.line import Mixture, jensen_shannon, network
+from demos.kit.loops import resumable, run_tasks
 from demos.kit.rounding import at_most
-from demos.kit.run import common_options, start
+from demos.kit.run import open_claim, start
+from demos.kit.runner.options import common_options
 from demos.kit.settings import settings_of
 from demos.kit.style import D_COLOUR, FAKE, G_COLOUR, OTHERS, REAL, slide
 from minigan import Tensor, data, losses, metrics, no_grad, optim, sigmoid
@@ -69,12 +69,12 @@ def main(argv: list[str] | None = None) -> None:
     """The table, then the networks; measure, draw."""
     args = start(common_options(__doc__), argv, "convergence", Settings())
     settings = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = Claim(args, asdict(settings))
+    claim = open_claim(args, asdict(settings))
     seeds = range(args.seed, args.seed + settings.seeds)
     tables = [descend_table(settings, seed) for seed in seeds]
     measure_tables(claim, tables)
     tasks = {f"seed {seed}": (seed,) for seed in seeds}
-    runs = each(play, tasks, settings, steps=len(seeds) * settings.steps)
+    runs = run_tasks(play, tasks, settings, steps=len(seeds) * settings.steps)
     measure_runs(claim, runs, settings)
     animate(args.out / "animation.gif", runs[0])
     claim.show(picture(runs), "convergence", f"Two networks: {game_said(claim.metrics)}")

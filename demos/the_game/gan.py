@@ -20,7 +20,8 @@ import numpy as np
 from demos.kit import digits, pictures, ring_and_grid
 from demos.kit.claim import Claim
 from demos.kit.rounding import percent
-from demos.kit.run import Run, parser, start
+from demos.kit.run import Run, open_claim, start
+from demos.kit.runner.options import parser
 from demos.kit.settings import settings_of
 from minigan import Tensor, data, metrics, nn, no_grad, optim, sigmoid
 from minigan.games import GAN
@@ -59,7 +60,7 @@ def main(argv: list[str] | None = None) -> None:
     if args.quick:
         settings = replace(settings, steps=QUICK[args.data], width=64)
     settings = settings_of(args, settings)
-    claim = Claim(args, {"data": args.data, **asdict(settings)})
+    claim = open_claim(args, {"data": args.data, **asdict(settings)})
     (points if args.data in ("ring", "grid") else images)(claim, settings)
     claim.finish()
 

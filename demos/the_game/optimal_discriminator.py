@@ -19,12 +19,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import minigan as mg
-from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
-from demos.kit.jobs import each
 from demos.kit.line import Mixture, jensen_shannon, network
+from demos.kit.loops import resumable, run_tasks
 from demos.kit.rounding import at_most
-from demos.kit.run import common_options, start
+from demos.kit.run import open_claim, start
+from demos.kit.runner.options import common_options
 from demos.kit.settings import settings_of
 from demos.kit.style import D_COLOUR, FAKE, REAL, slide
 from minigan import Tensor, losses, nn, no_grad, optim
@@ -61,11 +61,11 @@ def main(argv: list[str] | None = None) -> None:
     """Train D in both cases, ascend the scalar function, compare, draw."""
     args = start(common_options(__doc__), argv, "optimal_discriminator", Settings())
     settings = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = Claim(args, asdict(settings))
+    claim = open_claim(args, asdict(settings))
     claim.at_most("scalar_error", scalar_error(settings, args.seed), 1e-8, quick=True)
     seeds = range(args.seed, args.seed + settings.seeds)
     tasks = {f"{case}, seed {seed}": (case, seed) for case in CASES for seed in seeds}
-    trained = dict(zip(tasks.values(), each(train, tasks, settings, steps=len(tasks) * settings.steps), strict=True))
+    trained = dict(zip(tasks.values(), run_tasks(train, tasks, settings, steps=len(tasks) * settings.steps), strict=True))
     runs = {case: [trained[case, seed] for seed in seeds] for case in CASES}
     for case in CASES:
         measure(claim, case, runs[case], settings)

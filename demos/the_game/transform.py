@@ -22,11 +22,11 @@ import numpy as np
 from scipy.special import ndtri
 
 import minigan as mg
-from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
-from demos.kit.jobs import each
+from demos.kit.loops import resumable, run_tasks
 from demos.kit.rounding import at_most
-from demos.kit.run import common_options, start
+from demos.kit.run import open_claim, start
+from demos.kit.runner.options import common_options
 from demos.kit.settings import settings_of
 from demos.kit.style import FAKE, REAL, slide
 from minigan import data, games, metrics, nn, optim
@@ -73,12 +73,12 @@ def main(argv: list[str] | None = None) -> None:
     """The exact transforms, the learnt ones for every seed, the figures, the picture."""
     args = start(common_options(__doc__), argv, "transform", Settings())
     settings = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = Claim(args, asdict(settings))
+    claim = open_claim(args, asdict(settings))
     claim.note("numbers in a face", np.prod(FACE), "218 * 178 * 3 = 116412", np.prod(FACE) == 116412, quick=True)
     own = {name: exact(claim, name, settings) for name in TARGETS}
     pairs = product(TARGETS, range(args.seed, args.seed + settings.seeds))
     tasks = {f"{name}, seed {seed}": (name, seed) for name, seed in pairs}
-    states = each(train, tasks, settings, steps=len(tasks) * settings.steps)
+    states = run_tasks(train, tasks, settings, steps=len(tasks) * settings.steps)
     learnt: dict[str, games.GAN] = {}
     for (run, (name, _)), (averaged, last) in zip(tasks.items(), states, strict=True):
         T = restored(averaged, settings)

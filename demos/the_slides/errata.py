@@ -16,10 +16,9 @@ learn much more slowly than others.)
 from dataclasses import asdict, dataclass, replace
 
 from demos.kit import digits
-from demos.kit.claim import Claim
-from demos.kit.progress import progress
 from demos.kit.rounding import at_least, percent
-from demos.kit.run import start
+from demos.kit.run import open_claim, start
+from demos.kit.runner.progress import progress
 from demos.kit.settings import settings_of
 from demos.the_slides import errata_digits as on_digits
 from demos.the_slides import errata_formulas as formulas
@@ -83,7 +82,7 @@ def main(argv: list[str] | None = None) -> None:
     """Each sentence's experiment, and its panel."""
     args = start(digits.options(__doc__), argv, "errata", Settings())
     s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = Claim(args, {"data": args.data, **asdict(s), "critics": on_the_ring.CRITICS})
+    claim = open_claim(args, {"data": args.data, **asdict(s), "critics": on_the_ring.CRITICS})
     seeds = range(args.seed, args.seed + s.seeds)
     x, y, others = digits.load(args)
     judge = metrics.train_judge(x, y, steps=60) if args.quick else metrics.judge(x, y, progress=progress)

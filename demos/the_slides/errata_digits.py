@@ -11,7 +11,7 @@ from demos.kit.claim import Claim
 from demos.kit.classifiers import Classifier
 from demos.kit.comparing import HURTS, NOTHING, compare
 from demos.kit.digits import dense_players
-from demos.kit.jobs import each
+from demos.kit.loops import run_tasks
 from demos.kit.pictures import labelled
 from demos.kit.rounding import at_least, at_most, percent
 from demos.kit.style import MARKERS, OTHERS, slide
@@ -43,7 +43,7 @@ def play(kinds: list[str], x: np.ndarray, s, seeds: range, steps: int, z: int, r
     """For each kind and seed a game of dense players on images in [0, 1]; the game, and D(G(z)) at each step."""
     tasks = {f"{kind} on {len(x):,} images, seed {seed}": (kind, seed) for kind in kinds for seed in seeds}
     found = []
-    runs = each(played, tasks, x, s, steps, z, r1, steps=len(tasks) * steps)
+    runs = run_tasks(played, tasks, x, s, steps, z, r1, steps=len(tasks) * steps)
     for (kind, _), (state, believed) in zip(tasks.values(), runs, strict=True):
         game = make_game(kind, s, z, r1)
         game.load_state_dict(state)
@@ -84,7 +84,7 @@ def one_loss(claim: Claim, x: np.ndarray, judge: metrics.Judge, s, seeds: range)
     of that kind.
     """
     tasks = {f"D alone, {name}, seed {seed}": (name, seed) for name in OBJECTIVES for seed in seeds}
-    rows = each(d_alone, tasks, x, s, steps=0)
+    rows = run_tasks(d_alone, tasks, x, s, steps=0)
     alone = {name: rows[i * len(seeds) : (i + 1) * len(seeds)] for i, name in enumerate(OBJECTIVES)}
     classes, distances, first, games = {}, {}, [], {}
     for name, runs in zip(KINDS, play(list(KINDS), x, s, seeds, s.steps, s.z), strict=True):
@@ -178,7 +178,7 @@ def robustness(claim: Claim, games: list[GAN], x, y, others, s, seeds: range) ->
     labels = np.repeat([1, 0], len(real))
     found: dict = {name: [] for name in JUDGES}
     tasks = {f"a D of noise and a classifier, seed {seed}": (seed,) for seed in seeds}
-    of_others = each(flips_of_others, tasks, x, y, real, classes, s, steps=len(tasks) * s.classifier_steps)
+    of_others = run_tasks(flips_of_others, tasks, x, y, real, classes, s, steps=len(tasks) * s.classifier_steps)
     for game, (of_noise, of_classifier) in zip(games, of_others, strict=True):
         images = np.concatenate([real, pixels(game, len(real))])
         found["the GAN's D"].append([flips(judging(game.D), images, labels, e) for e in s.epsilons])

@@ -7,10 +7,9 @@ import numpy as np
 
 import minigan as mg
 from demos.kit import mixtures
-from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
-from demos.kit.jobs import each
 from demos.kit.line import Mixture, network, time_to_half
+from demos.kit.loops import resumable, run_tasks
 from demos.kit.rounding import at_least, percent
 from demos.kit.style import OTHERS, REAL, slide
 from demos.kit.training import adam
@@ -57,7 +56,7 @@ def pretrained(claim: Claim, s, seeds: range) -> None:
     """
     starts = {"D starts fresh": 0, "D is pre-trained": s.pretraining}
     tasks = {f"{name}, seed {seed}": (seed, steps) for name, steps in starts.items() for seed in seeds}
-    runs = each(distances, tasks, s, steps=0)
+    runs = run_tasks(distances, tasks, s, steps=0)
     found = {name: np.array(runs[i * len(seeds) : (i + 1) * len(seeds)]) for i, name in enumerate(starts)}
     halved = {name: [time_to_half(row, s.every) for row in rows] for name, rows in found.items()}
     for name, times in halved.items():
@@ -105,7 +104,7 @@ COLLAPSED = 0.5  # nats; log 8 = 2.08 is a single mode of the eight
 def collapse(claim: Claim, s, seeds: range) -> None:
     """Slide: "Get rid of mode collapse" (IT3320E, lecture 10). WGAN does so as long as its critic keeps up with G."""
     tasks = {f"a critic that {name}, seed {seed}": (seed, *critic) for name, critic in CRITICS.items() for seed in seeds}
-    runs = each(ring_game, tasks, s, steps=len(tasks) * s.ring_steps)
+    runs = run_tasks(ring_game, tasks, s, steps=len(tasks) * s.ring_steps)
     found = {name: runs[i * len(seeds) : (i + 1) * len(seeds)] for i, name in enumerate(CRITICS)}
     for name, group in found.items():
         late = [np.mean([look["kl"] for look in run[-3:]]) for run in group]  # of three moments: G may be on its way

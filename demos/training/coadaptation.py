@@ -24,11 +24,10 @@ from matplotlib.figure import Figure
 
 import minigan as mg
 from demos.kit import digits
-from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
 from demos.kit.comparing import HELPS, HURTS, compare
-from demos.kit.jobs import each
-from demos.kit.run import start
+from demos.kit.loops import resumable, run_tasks
+from demos.kit.run import open_claim, start
 from demos.kit.settings import settings_of
 from demos.kit.style import FAKE, OTHERS, REAL, slide
 from demos.kit.training import adam, adams, train
@@ -69,7 +68,7 @@ def main(argv: list[str] | None = None) -> None:
     """The toy with a D that stands still, and with one that learns; digits with a D that learns, and with a planted one."""
     args = start(digits.options(__doc__), argv, "coadaptation", Settings())
     s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = Claim(args, {"data": args.data, **asdict(s)})
+    claim = open_claim(args, {"data": args.data, **asdict(s)})
     x, _, _ = digits.load(args)
     toys = side_by_side(play_toy, "D learns", args.seed, {False: s.toy_seeds, True: s.toy_seeds}, s, steps=s.toy_steps)
     games = side_by_side(play_digits, "planted", args.seed, {False: s.seeds, True: s.planted_seeds}, s, x, steps=s.steps)
@@ -86,7 +85,7 @@ def side_by_side(play: Any, what: str, first: int, seeds: dict[bool, int], s: Se
     tasks = {
         f"{what}: {kind}, {p = }, {seed = }": (seed, kind, p) for kind, p in kinds for seed in range(first, first + seeds[kind])
     }
-    runs = dict(zip(tasks.values(), each(play, tasks, s, *shared, steps=len(tasks) * steps), strict=True))
+    runs = dict(zip(tasks.values(), run_tasks(play, tasks, s, *shared, steps=len(tasks) * steps), strict=True))
     return {(kind, p): [run for (_, *of), run in runs.items() if of == [kind, p]] for kind, p in kinds}
 
 

@@ -19,13 +19,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
 import minigan as mg
-from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
 from demos.kit.comparing import HELPS, HURTS, NOTHING, compare, verdict
-from demos.kit.jobs import each
+from demos.kit.loops import resumable, run_tasks
 from demos.kit.mixtures import Mixture, discriminator, generator
 from demos.kit.rounding import percent
-from demos.kit.run import common_options, start
+from demos.kit.run import open_claim, start
+from demos.kit.runner.options import common_options
 from demos.kit.settings import settings_of
 from demos.kit.style import FAKE, OTHERS, REAL, slide
 from minigan import Tensor, data, nn, optim
@@ -119,10 +119,10 @@ def main(argv: list[str] | None = None) -> None:
     """Every change, on the same seeds."""
     args = start(common_options(__doc__), argv, "collapse", Settings())
     s = settings_of(args, QUICK if args.quick else Settings())
-    claim = Claim(args, {**asdict(s), "changes": CHANGES})
+    claim = open_claim(args, {**asdict(s), "changes": CHANGES})
     seeds = range(args.seed, args.seed + s.seeds)
     tasks = {f"{change}, seed {seed}": (change, seed) for change in CHANGES for seed in seeds}
-    played = iter(each(play, tasks, s, steps=len(tasks) * s.iterations))
+    played = iter(run_tasks(play, tasks, s, steps=len(tasks) * s.iterations))
     runs = {change: [next(played) for _ in seeds] for change in CHANGES}
     measure(claim, runs)
     claim.show(draw_samples(runs), "collapse", subset(claim.metrics))

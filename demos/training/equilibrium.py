@@ -23,11 +23,10 @@ from matplotlib.figure import Figure
 
 import minigan as mg
 from demos.kit import digits
-from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
-from demos.kit.jobs import each
+from demos.kit.loops import resumable, run_tasks
 from demos.kit.rounding import at_least, at_most
-from demos.kit.run import start
+from demos.kit.run import open_claim, start
 from demos.kit.settings import settings_of
 from demos.kit.style import D_COLOUR, FAKE, G_COLOUR, OTHERS, REAL, slide
 from minigan import Tensor, data, losses, nn, no_grad, optim, sigmoid
@@ -74,12 +73,12 @@ def main(argv: list[str] | None = None) -> None:
     """The games and what follows them, for each seed; the figures, the picture."""
     args = start(digits.options(__doc__), argv, "equilibrium", Settings())
     s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = Claim(args, {"data": args.data, **asdict(s)})
+    claim = open_claim(args, {"data": args.data, **asdict(s)})
     x, _, (others, _) = digits.load(args)
     x, others = 2 * x - 1, 2 * others - 1  # as tanh
     tasks = {f"seed {seed}": (seed,) for seed in range(args.seed, args.seed + s.seeds)}
     steps = s.steps + s.few_steps + 2 * (s.alone + 1)
-    runs = each(experiments, tasks, x, others, s, steps=len(tasks) * steps)
+    runs = run_tasks(experiments, tasks, x, others, s, steps=len(tasks) * steps)
     measure(claim, runs)
     claim.show(picture(runs), "equilibrium", at_rest(claim.metrics))
     claim.finish()

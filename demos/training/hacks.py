@@ -23,12 +23,11 @@ from matplotlib.lines import Line2D
 
 import minigan as mg
 from demos.kit import digits
-from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
 from demos.kit.comparing import HELPS, HURTS, NOTHING, compare, verdict
-from demos.kit.jobs import each
-from demos.kit.progress import progress
-from demos.kit.run import start
+from demos.kit.loops import resumable, run_tasks
+from demos.kit.run import open_claim, start
+from demos.kit.runner.progress import progress
 from demos.kit.settings import settings_of
 from demos.kit.style import OTHERS, RIGHT, WRONG, slide
 from demos.training.tricks import TrickedGAN, Tricks, players
@@ -110,14 +109,14 @@ def main(argv: list[str] | None = None) -> None:
     """Every trick with and without, on the same seeds."""
     args = start(digits.options(__doc__), argv, "hacks", Settings())
     s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = Claim(args, {"data": args.data, **asdict(s), "base": asdict(BASE)})
+    claim = open_claim(args, {"data": args.data, **asdict(s), "base": asdict(BASE)})
     x, y, (others, _) = digits.load(args)
     judge = metrics.train_judge(x, y, steps=60) if args.quick else metrics.judge(x, y, progress=progress)
     played: dict[Tricks, list[dict]] = {BASE: []}
     played |= {replace(BASE, **change): [] for row in ROWS.values() for change in (row.on, row.off)}
     games = [(tricks, args.seed + i) for tricks in played for i in range(s.conv_seeds if tricks.conv else s.seeds)]
     tasks = {f"{in_words(tricks)}, seed {seed}": (tricks, seed) for tricks, seed in games}
-    runs = each(play_and_judge, tasks, x, judge, s, steps=sum(length(tricks, s) for tricks, _ in tasks.values()))
+    runs = run_tasks(play_and_judge, tasks, x, judge, s, steps=sum(length(tricks, s) for tricks, _ in tasks.values()))
     for (tricks, _), run in zip(tasks.values(), runs, strict=True):
         played[tricks].append(run)
     real = quality(others, x, judge, s)

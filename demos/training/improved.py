@@ -23,14 +23,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 import minigan as mg
-from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
 from demos.kit.comparing import HELPS, HURTS, NOTHING, compare, verdict
-from demos.kit.jobs import each
 from demos.kit.line import Mixture, network
+from demos.kit.loops import resumable, run_tasks
 from demos.kit.mixtures import RING, generator
 from demos.kit.rounding import at_least, at_most, percent
-from demos.kit.run import common_options, start
+from demos.kit.run import open_claim, start
+from demos.kit.runner.options import common_options
 from demos.kit.settings import settings_of
 from demos.kit.style import D_COLOUR, FAKE, OTHERS, REAL, RIGHT, WRONG, slide
 from demos.kit.training import adams
@@ -91,12 +91,12 @@ def main(argv: list[str] | None = None) -> None:
     """D on the line, the toy game, and the ring."""
     args = start(common_options(__doc__), argv, "improved", Settings())
     s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = Claim(args, asdict(s))
+    claim = open_claim(args, asdict(s))
     tasks = {f"{side}, seed {args.seed + i}": (side, args.seed + i) for side in SIDES for i in range(s.line_seeds)}
-    found = each(smooth, tasks, s, steps=len(tasks) * s.line_steps)
+    found = run_tasks(smooth, tasks, s, steps=len(tasks) * s.line_steps)
     curves = {side: found[i * s.line_seeds : (i + 1) * s.line_seeds] for i, side in enumerate(SIDES)}
     tasks = {f"{kind}, seed {args.seed + i}": (kind, args.seed + i) for kind in (PLAIN, *TECHNIQUES) for i in range(s.seeds)}
-    found = each(play, tasks, s, steps=len(tasks) * s.steps)
+    found = run_tasks(play, tasks, s, steps=len(tasks) * s.steps)
     runs = {kind: found[i * s.seeds : (i + 1) * s.seeds] for i, kind in enumerate((PLAIN, *TECHNIQUES))}
     paths = {kind: toy(s, weight) for kind, weight in (("without", 0.0), ("with", s.toy_weight))}
     measure(claim, curves, paths, runs, s)

@@ -23,11 +23,11 @@ from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
 import minigan as mg
-from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
-from demos.kit.jobs import each
+from demos.kit.loops import resumable, run_tasks
 from demos.kit.rounding import at_least, at_most
-from demos.kit.run import common_options, start
+from demos.kit.run import open_claim, start
+from demos.kit.runner.options import common_options
 from demos.kit.settings import settings_of
 from demos.kit.style import OTHERS, slide
 from minigan import Tensor, data, losses, nn, no_grad, optim, sigmoid
@@ -60,10 +60,10 @@ def main(argv: list[str] | None = None) -> None:
     """Train a D without noise and one with, against the same G; measure, draw."""
     args = start(common_options(__doc__), argv, "perfect_discriminator", Settings())
     s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = Claim(args, asdict(s))
+    claim = open_claim(args, asdict(s))
     seeds = range(args.seed, args.seed + s.seeds)
     tasks = {f"seed {seed}, {kind}": (seed, kind) for kind in KINDS for seed in seeds}
-    played = each(train, tasks, s, steps=len(tasks) * (s.steps + 1))
+    played = run_tasks(train, tasks, s, steps=len(tasks) * (s.steps + 1))
     runs = {kind: played[i * s.seeds : (i + 1) * s.seeds] for i, kind in enumerate(KINDS)}
     report(claim, runs)
     claim.show(picture(runs), "perfect_discriminator", words(claim.metrics))

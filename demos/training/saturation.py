@@ -21,12 +21,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import minigan as mg
-from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
-from demos.kit.jobs import each
 from demos.kit.line import Mixture, network
+from demos.kit.loops import resumable, run_tasks
 from demos.kit.rounding import at_least
-from demos.kit.run import common_options, start
+from demos.kit.run import open_claim, start
+from demos.kit.runner.options import common_options
 from demos.kit.settings import settings_of
 from demos.kit.style import OTHERS, slide
 from minigan import Tensor, data, losses, metrics, nn, optim, sigmoid
@@ -64,11 +64,11 @@ def main(argv: list[str] | None = None) -> None:
     """The losses, their derivatives by the logit, by G's parameters, and what becomes of G."""
     args = start(common_options(__doc__), argv, "saturation", Settings())
     s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = Claim(args, asdict(s))
+    claim = open_claim(args, asdict(s))
     measure_logits(claim, args.seed)
     tasks = {f"seed {seed}": (seed,) for seed in range(args.seed, args.seed + s.seeds)}
     steps = s.pretraining + 1 + len(RULES) * len(LOSSES) * (s.steps + 1)
-    runs = each(play, tasks, s, steps=len(tasks) * steps)
+    runs = run_tasks(play, tasks, s, steps=len(tasks) * steps)
     measure_gradients(claim, runs)
     measure_speed(claim, runs, s)
     claim.show(picture(runs, claim.metrics, s), "saturation", gradients_in_words(claim.metrics))

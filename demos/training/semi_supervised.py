@@ -25,14 +25,13 @@ from matplotlib.figure import Figure
 
 import minigan as mg
 from demos.kit import digits
-from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
 from demos.kit.classifiers import Classifier, mistakes
 from demos.kit.comparing import HELPS, compare
-from demos.kit.jobs import each
+from demos.kit.loops import resumable, run_tasks
 from demos.kit.pictures import sheet
 from demos.kit.rounding import at_most
-from demos.kit.run import start
+from demos.kit.run import open_claim, start
 from demos.kit.settings import settings_of
 from demos.kit.style import FAKE, OTHERS, REAL, slide
 from demos.kit.training import adams
@@ -70,11 +69,11 @@ def main(argv: list[str] | None = None) -> None:
     """Both kinds of training for every draw of the labels; count the errors on unseen digits, draw."""
     args = start(digits.options(__doc__), argv, "semi_supervised", Settings())
     s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = Claim(args, {"data": args.data, **asdict(s)})
+    claim = open_claim(args, {"data": args.data, **asdict(s)})
     x, y, unseen = digits.load(args)
     seeds = range(args.seed, args.seed + s.seeds)
     tasks = {f"{kind}, seed {seed}": (kind, seed) for kind in ("gan", "alone") for seed in seeds}
-    found = each(train, tasks, x, y, unseen, s, steps=len(tasks) * s.steps)
+    found = run_tasks(train, tasks, x, y, unseen, s, steps=len(tasks) * s.steps)
     runs = {"gan": found[: s.seeds], "alone": found[s.seeds :]}
     measure(claim, runs, s)
     claim.show(picture(runs), "semi_supervised", words(claim.metrics))

@@ -17,13 +17,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import minigan as mg
-from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
 from demos.kit.comparing import HELPS, compare, verdict
-from demos.kit.jobs import each
+from demos.kit.loops import resumable, run_tasks
 from demos.kit.mixtures import RING, discriminator, generator
 from demos.kit.rounding import at_least, at_most
-from demos.kit.run import common_options, start
+from demos.kit.run import open_claim, start
+from demos.kit.runner.options import common_options
 from demos.kit.settings import settings_of
 from demos.kit.style import D_COLOUR, OTHERS, slide
 from minigan import Tensor, data, no_grad, optim
@@ -85,11 +85,11 @@ def main(argv: list[str] | None = None) -> None:
     """Every (k, l) with every seed."""
     args = start(common_options(__doc__), argv, "tempo", Settings())
     settings = settings_of(args, QUICK if args.quick else Settings())
-    claim = Claim(args, asdict(settings))
+    claim = open_claim(args, asdict(settings))
     cells = [(k, l) for k in settings.counts for l in settings.counts]
     seeds = range(args.seed, args.seed + settings.seeds)
     tasks = {f"k = {k}, l = {l}, seed {seed}": (k, l, seed) for k, l in cells for seed in seeds}
-    played = each(play, tasks, settings, steps=sum(settings.cost // (k + l) for k, l, _ in tasks.values()))
+    played = run_tasks(play, tasks, settings, steps=sum(settings.cost // (k + l) for k, l, _ in tasks.values()))
     runs = {cell: [run for run, task in zip(played, tasks.values(), strict=True) if task[:2] == cell] for cell in cells}
     figures = {cell: [summary(seen) for seen in of_cell] for cell, of_cell in runs.items()}
     measure(claim, figures)

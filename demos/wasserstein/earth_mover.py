@@ -19,12 +19,12 @@ import numpy as np
 from scipy.stats import spearmanr
 
 import minigan as mg
-from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
-from demos.kit.jobs import each
+from demos.kit.loops import resumable, run_tasks
 from demos.kit.mixtures import discriminator
 from demos.kit.rounding import at_least, at_most
-from demos.kit.run import common_options, start
+from demos.kit.run import open_claim, start
+from demos.kit.runner.options import common_options
 from demos.kit.settings import settings_of
 from demos.kit.style import D_COLOUR, MARKERS, OTHERS, REAL, slide
 from demos.wasserstein import critics
@@ -99,18 +99,18 @@ def main(argv: list[str] | None = None) -> None:
     """Distances between lines, exact and as networks see them; the penalty's law; and two critics on the ring."""
     args = start(common_options(__doc__), argv, "earth_mover", Settings())
     s = settings_of(args, QUICK if args.quick else Settings())
-    claim = Claim(args, asdict(s))
+    claim = open_claim(args, asdict(s))
     seeds = range(args.seed, args.seed + s.seeds)
     laws = [(W, penalty) for W in s.distances for penalty in s.penalties]
     kinds = [("gan", theta, 0.0) for theta in s.thetas] + [("clip", theta, 0.0) for theta in s.thetas]
     kinds += [("penalty", *law) for law in laws]
     tasks = {f"{kind}, seed {seed}": (*kind, seed) for kind in kinds for seed in seeds}
-    found = dict(zip(tasks.values(), each(on_lines, tasks, s, steps=len(tasks) * s.steps), strict=True))
+    found = dict(zip(tasks.values(), run_tasks(on_lines, tasks, s, steps=len(tasks) * s.steps), strict=True))
     D = np.array([[found["gan", theta, 0.0, i]["jsd"] for theta in s.thetas] for i in seeds])
     clipped = np.array([[found["clip", theta, 0.0, i]["gap"] for theta in s.thetas] for i in seeds])
     penalised = {law: [found["penalty", *law, i] for i in seeds] for law in laws}
     tasks = {f"{kind} on the ring, seed {seed}": (kind, seed) for kind in ("clip", "penalty") for seed in seeds}
-    runs = each(on_ring, tasks, s, steps=len(tasks) * s.steps)
+    runs = run_tasks(on_ring, tasks, s, steps=len(tasks) * s.steps)
     rings = {"clip": runs[: s.seeds], "penalty": runs[s.seeds :]}
     jsd, W = np.array([critics.exact_distances(theta) for theta in s.thetas]).T
     report_lines(claim, np.array(s.thetas), jsd, W, D, clipped)

@@ -21,11 +21,10 @@ from scipy.stats import spearmanr
 
 import minigan as mg
 from demos.kit import digits
-from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
-from demos.kit.jobs import each
+from demos.kit.loops import resumable, run_tasks
 from demos.kit.mixtures import RING, discriminator, generator
-from demos.kit.run import start
+from demos.kit.run import open_claim, start
 from demos.kit.settings import settings_of
 from demos.kit.style import D_COLOUR, MARKERS, OTHERS, slide
 from demos.wasserstein import stability
@@ -113,10 +112,10 @@ def main(argv: list[str] | None = None) -> None:
     args = start(digits.options(__doc__), argv, "learning_curves", full)
     both = settings_of(args, Settings(QUICK, stability.QUICK) if args.quick else full)
     s, many = both.curves, both.stability
-    claim = Claim(args, {"data": args.data, **asdict(both)})
+    claim = open_claim(args, {"data": args.data, **asdict(both)})
     seeds = range(args.seed, args.seed + s.seeds)
     tasks = {f"{name}, seed {seed}": (name, seed) for name in GAMES for seed in seeds}
-    played = each(train, tasks, s, steps=len(tasks) * s.steps)
+    played = run_tasks(train, tasks, s, steps=len(tasks) * s.steps)
     runs = {name: played[i * s.seeds : (i + 1) * s.seeds] for i, name in enumerate(GAMES)}
     report(claim, runs, s)
     claim.show(draw_agreement(runs, s), "learning_curves", agreement(claim.metrics))

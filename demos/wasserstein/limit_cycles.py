@@ -26,7 +26,7 @@ import numpy as np
 import minigan as mg
 from demos.kit import digits
 from demos.kit.claim import Claim
-from demos.kit.run import start
+from demos.kit.run import open_claim, start
 from demos.kit.settings import settings_of
 from demos.kit.style import OTHERS, slide
 from demos.wasserstein import optimism, predictors
@@ -86,7 +86,9 @@ def main(argv: list[str] | None = None) -> None:
     args = start(digits.options(__doc__), argv, "limit_cycles", Settings())
     s = settings_of(args, optimism.QUICK if args.quick else Settings())
     settings = {name: {"eta": game.eta, "theta": game.theta, "w": game.w} for name, game in GAMES.items()}
-    claim = Claim(args, {**settings, "game_steps": STEPS, "etas": predictors.ETAS, "data": args.data, "optimism": asdict(s)})
+    claim = open_claim(
+        args, {**settings, "game_steps": STEPS, "etas": predictors.ETAS, "data": args.data, "optimism": asdict(s)}
+    )
     paths = {name: {how: run(game, play) for how, play in PLAYS.items()} for name, game in GAMES.items()}
     distances = {name: {how: distance(path, GAMES[name]) for how, path in plays.items()} for name, plays in paths.items()}
     spiral_and_ellipse(claim, paths["bilinear game"], distances["bilinear game"])

@@ -7,11 +7,10 @@ import numpy as np
 
 import minigan as mg
 from demos.kit import digits
-from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
 from demos.kit.comparing import NOTHING, compare, verdict
-from demos.kit.jobs import each
-from demos.kit.progress import progress
+from demos.kit.loops import resumable, run_tasks
+from demos.kit.runner.progress import progress
 from demos.kit.style import MARKERS, OTHERS, slide
 from minigan import data, metrics, optim
 from minigan.games import WGANGP
@@ -66,7 +65,7 @@ def experiment(claim: Claim, s: Settings) -> None:
     first = claim.args.seed
     kinds = {f"{rule}, {tempo}:1": (rule, tempo) for tempo in s.tempi for rule in RULES}
     tasks = {f"{name}, seed {seed}": (*kind, seed) for name, kind in kinds.items() for seed in range(first, first + s.seeds)}
-    played = each(play, tasks, x, judge, s, steps=s.seeds * sum(iterations(s, tempo) for _, tempo in kinds.values()))
+    played = run_tasks(play, tasks, x, judge, s, steps=s.seeds * sum(iterations(s, tempo) for _, tempo in kinds.values()))
     runs = {name: played[i * s.seeds : (i + 1) * s.seeds] for i, name in enumerate(kinds)}
     report(claim, s, runs)
     claim.show(draw(runs), "optimism", f"A WGAN-GP on digits, {s.updates:,} updates: {words(claim.metrics)}")

@@ -8,10 +8,9 @@ import numpy as np
 
 import minigan as mg
 from demos.kit import digits
-from demos.kit.checkpoints import resumable
 from demos.kit.claim import Claim
 from demos.kit.comparing import HELPS, HURTS, compare, verdict
-from demos.kit.jobs import each
+from demos.kit.loops import resumable, run_tasks
 from demos.kit.mixtures import RING
 from demos.kit.rounding import percent
 from demos.kit.style import MARKERS, OTHERS, slide
@@ -151,7 +150,7 @@ def experiment(claim: Claim, s: Settings) -> None:
         for name in GAMES
         for i, c in enumerate(every)
     }
-    ends = np.array(each(play, tasks, data_sets, s, steps=len(tasks) * s.steps)).reshape(2, len(GAMES), len(every))
+    ends = np.array(run_tasks(play, tasks, data_sets, s, steps=len(tasks) * s.steps)).reshape(2, len(GAMES), len(every))
     report(claim, dict(zip(data_sets, ends, strict=True)))
     claim.show(draw(dict(zip(data_sets, ends, strict=True))), "stability", f"More stable? {words(claim.metrics)}")
 

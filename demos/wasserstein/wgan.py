@@ -25,7 +25,8 @@ from scipy.stats import spearmanr
 from demos.kit import pictures, ring_and_grid
 from demos.kit.claim import Claim
 from demos.kit.rounding import percent
-from demos.kit.run import Run, parser, start
+from demos.kit.run import Run, open_claim, start
+from demos.kit.runner.options import parser
 from demos.kit.settings import settings_of
 from demos.kit.style import D_COLOUR, G_COLOUR, OTHERS, slide
 from minigan import Tensor, data, metrics, nn, no_grad, optim
@@ -83,7 +84,7 @@ def main(argv: list[str] | None = None) -> None:
     if args.quick:
         settings = replace(settings, steps=100, width=64, compared=200)
     settings = settings_of(args, settings)
-    claim = Claim(args, {"data": args.data, "game": args.game, **asdict(settings)})
+    claim = open_claim(args, {"data": args.data, "game": args.game, **asdict(settings)})
     play(claim, settings)
     claim.finish()
 

@@ -1,4 +1,4 @@
-"""Adversarial examples: inputs changed a little so that a model errs. All work on any Module, or function from x to outputs."""
+"""Adversarial examples: small changes of inputs that make a model err. A model is a Module, or a function from x to outputs."""
 
 from minigan.attacks.fgsm import fgsm
 from minigan.attacks.manifold import disagreement, overpowered, project

@@ -23,13 +23,13 @@ def fgsm(
     If the loss were linear in x, no other change of at most epsilon in each pixel would raise it more.
 
     Args:
-        model: a Module (in eval mode during the attack) or a function, from a batch x (N, ...) to what the loss takes.
-        x: floats (N, ...). y: the true labels; targeted: those that the model is to see instead, and the step goes down.
+        model: a Module (in eval mode during the attack) or a function, from a batch x (N, ...) to outputs.
+        x: floats (N, ...). y: the true labels. targeted: y are the labels that the model should see, and the step goes down.
         epsilon: the largest change of a pixel, in x's unit, at least 0.
-        loss: a function (outputs, y) -> scalar. clip: the range that pixels have, or None.
+        loss: a function (outputs, y) -> scalar. clip: the pixels' range, or None.
 
-    Returns a new array of x's shape and dtype. The model's parameters, their gradients and flags stay as they were.
-    Raises ValueError for an epsilon below 0 or infinite, x outside `clip`, and a number of labels that is not x's.
+    Returns a new array of x's shape and dtype. The model's parameters, their gradients and flags do not change.
+    Raises ValueError for an epsilon below 0 or infinite, x outside `clip`, and a number of labels other than N.
     """
     x = checked("fgsm", x, y, epsilon, clip)
     targeted = checks.flag("fgsm", "targeted", targeted)

@@ -1,8 +1,8 @@
 """The robust manifold defence: classify not x, but the nearest image that a generator can make. Ilyas et al. 2017.
 
-A generator's range is a manifold near the data; a small adversarial change leads off it, and projecting onto it undoes the
-change. (Algorithm "Invert and Classify"; Defense-GAN, Samangouei et al. 2018, is the same with several starts.) What is left to
-an attacker are changes within the range: the paper's "overpowered attack", and its remedy, training on what that finds.
+A generator's range is a manifold near the data. A small adversarial change leads off it, and the projection onto it undoes the
+change. (Algorithm "Invert and Classify"; Defense-GAN, Samangouei et al. 2018, is the same with several starts.) An attacker can
+still make changes within the range: the paper's "overpowered attack". Its remedy is training on the pairs that this finds.
 """
 
 from collections.abc import Callable
@@ -22,13 +22,13 @@ from minigan.optim import Adam, LinearDecay
 
 Prior = Callable[[int], Any]
 
-BETAS = (0.5, 0.9)  # of Adam on pairs: they turn around a saddle point, and a long memory of gradients keeps them turning
+BETAS = (0.5, 0.9)  # of Adam on pairs: they circle a saddle point, and a long memory of gradients keeps them circling
 
 # --- onto the range -----------------------------------------------------------------------------------------------------
 
 
 class Projection(NamedTuple):
-    """What `project` finds: the images G(z) (N, ...), their z (N, d), and the squared distances |G(z) - x|^2 (N,)."""
+    """The result of `project`: the images G(z) (N, ...), their z (N, d), and the squared distances |G(z) - x|^2 (N,)."""
 
     images: Array
     z: Array
@@ -49,13 +49,13 @@ def project(
 
     Args:
         G: a Module (in eval mode meanwhile) or a function, from noise (N, d) to images of x's shape.
-        x: floats (N, ...), in the range of G's images. prior: a function m -> (m, d) noise, as `data.noise(64)`: the starts.
+        x: floats (N, ...), in the range of G's images. prior: draws the starts, a function m -> (m, d) like `data.noise(64)`.
         steps, lr: of Adam; lr falls linearly to 0. restarts: starts for each image.
-        rng: draws the starts, if the prior is minigan's; if None, the prior's own stream does.
-        weight: of how unlikely z is, if it was normal noise that G has learnt from: far from 0, G draws what is no data.
+        rng: draws the starts instead of the prior's own stream, if the prior is minigan's.
+        weight: of |z|^2, which measures how unlikely z is as normal noise: far from 0, G's images are unlike the data.
 
-    The starts of all images are one batch, N restarts noise vectors. Returns a `Projection`; nothing of G is changed. Raises
-    ValueError for steps or restarts below 1, a weight below 0, and where G's images do not have x's shape.
+    The starts of all images are one batch of N * restarts noise vectors. Returns a `Projection`; G is not changed. Raises
+    ValueError for steps or restarts below 1, a weight below 0, and images of G in another shape than x's.
     """
     x = checked("project", x, None, 0.0, None)
     steps, restarts = checks.whole("project", "steps", steps), checks.whole("project", "restarts", restarts)
@@ -73,7 +73,7 @@ def project(
 
 
 def _descend(G: Model, x: Array, z: Tensor, steps: int, lr: float, weight: float) -> None:
-    """Adam's steps down |G(z) - x|^2 + weight |z|^2, each z on its own."""
+    """Minimise |G(z) - x|^2 + weight |z|^2 by Adam, each z on its own."""
     optimizer = Adam([z], lr)
     decay = LinearDecay(optimizer, steps)
     for _ in range(steps):
@@ -89,22 +89,23 @@ def _distances(G: Model, x: Array, z: Tensor) -> tuple[Tensor, Tensor]:
     """G(z), and |G(z) - x|^2 of each image."""
     images = G(z)
     if not isinstance(images, Tensor) or images.shape != x.shape:
-        found = images.shape[1:] if isinstance(images, Tensor) else f"of {type(images).__name__}"
-        raise ValueError(f"project: G makes images {found}; expected those of x, {x.shape[1:]}")
+        made = f"images {images.shape[1:]}" if isinstance(images, Tensor) else f"a {type(images).__name__}"
+        raise ValueError(f"project: G returns {made}; expected images of x's shape, {x.shape[1:]}")
     return images, total(square(images - x).reshape(len(x), -1), axis=1)
 
 
 def _draw(prior: Prior, m: int, rng: np.random.Generator | None) -> Any:
     """m noise vectors."""
-    own_stream = rng is None or not isinstance(prior, Noise)
-    return prior(m) if own_stream else prior(m, rng=random_numbers.generator(rng))
+    if isinstance(prior, Noise) and rng is not None:
+        return prior(m, rng=random_numbers.generator(rng))
+    return prior(m)
 
 
 # --- within the range ---------------------------------------------------------------------------------------------------
 
 
 class Pairs(NamedTuple):
-    """What `overpowered` finds: images G(z) and G(z') (n, ...), their z (n, d), |G(z) - G(z')| and the `disagreement` (n,)."""
+    """The result of `overpowered`: images G(z), G(z') (n, ...), their z (n, d), |G(z) - G(z')| and the `disagreement` (n,)."""
 
     images: Array
     others: Array
@@ -125,27 +126,28 @@ def overpowered(
     rate: float = 0.03,
     rng: np.random.Generator | None = None,
 ) -> Pairs:
-    """max over z, z' with |G(z) - G(z')|_2 <= eta of L(C(G(z)), C(G(z'))): two images that G makes, alike, of unlike classes.
+    """max over z, z' with |G(z) - G(z')|_2 <= eta of L(C(G(z)), C(G(z'))): two similar images of G, of different classes.
 
     By gradient steps on the Lagrangian of each pair, in turn:
         z, z' ascend L(C(G(z)), C(G(z'))) - lambda (|G(z) - G(z')|^2 / eta^2 - 1) by Adam;
         lambda <- max(0, lambda + rate (|G(z) - G(z')|^2 / eta^2 - 1)).
-    L is `disagreement`. Of all steps, each pair keeps the one with the largest L among those that are near enough.
+    L is `disagreement`. Each pair keeps the step with the largest L of all steps with |G(z) - G(z')|_2 <= eta.
 
     Args:
         classifier, G: Modules (in eval mode meanwhile) or functions, from images to logits, and from noise (n, d) to images.
-        prior: a function m -> (m, d) noise, as `data.noise(64)`: all z and z' start from it, independently. (From z' = z, both
-            would have the same gradient, and never part.)
+        prior: a function m -> (m, d) noise like `data.noise(64)`, which draws each z and z' independently. (From z' = z, both
+            would have the same gradient, and stay equal.)
         n: pairs. eta: the largest distance in image space, above 0. steps, lr: of Adam. rng: as for `project`.
 
-    Returns `Pairs`; nothing of the networks is changed. A pair that was never near enough comes back as z' = z, with L = 0.
+    Returns `Pairs`; the networks are not changed. A pair that was never near enough is returned as z' = z, with L = 0.
     Raises ValueError for n or steps below 1, for eta not above 0 and for a rate below 0.
     """
     n, steps = checks.whole("overpowered", "n", n), checks.whole("overpowered", "steps", steps)
     eta, rate = checks.number("overpowered", "eta", eta, above=0), checks.number("overpowered", "rate", rate, least=0)
     z, other = (Tensor(backend.asarray(_draw(prior, n, rng)).copy(), requires_grad=True) for _ in range(2))
-    optimizer, multiplier, best = Adam([z, other], lr, BETAS), backend.of(z.data).ones(n, z.dtype), None
+    optimizer, multiplier = Adam([z, other], lr, BETAS), backend.of(z.data).ones(n, z.dtype)
     decay = LinearDecay(optimizer, steps)
+    best: Pairs | None = None
     with attacking(classifier), attacking(G), enable_grad():
         for _ in range(steps):
             images, others = G(z), G(other)
@@ -158,14 +160,14 @@ def overpowered(
             optimizer.step()
             decay.step()
             multiplier = (multiplier + rate * excess.data).clip(0)
-    return best
+    return best  # type: ignore[return-value] # None only without steps
 
 
 def disagreement(logits: Tensor, others: Tensor) -> Tensor:
     """sum over the classes of (p - p') (log p - log p') for p, p' = softmax(logits), softmax(others), each (n, classes): (n,).
 
-    The Kullback-Leibler divergence from each to the other: 0 if and only if p = p'. (The paper's cross-entropies are this and
-    both entropies: they are large for a classifier that gives the same unsure answer twice.)
+    The sum of both Kullback-Leibler divergences: 0 if and only if p = p'. (The paper's cross-entropies add both entropies:
+    they are large for a classifier that gives the same unsure answer twice.)
     """
     log_p, log_q = log_softmax(logits, axis=1), log_softmax(others, axis=1)
     return total((exp(log_p) - exp(log_q)) * (log_p - log_q), axis=1)
@@ -178,7 +180,7 @@ def _twins(pairs: Pairs) -> Pairs:
 
 
 def _better(best: Pairs, now: Pairs, eta: float) -> Pairs:
-    """Of each pair: as it is now, if it is near enough and disagrees more."""
+    """The present pairs where they are near enough and disagree more, else the best so far."""
     take = (now.distance <= eta) & (now.disagreement > best.disagreement)
     where = backend.of(take).where
     return Pairs(*(where(take.reshape(-1, *[1] * (a.ndim - 1)), a, b) for a, b in zip(now, best, strict=True)))

@@ -1,6 +1,6 @@
 """The smallest change that makes a classifier see another class. Szegedy et al. 2014, "Intriguing properties".
 
-Section 4.1 minimises c |r| + loss(x + r, target) over r with x + r in the box, and looks for the best c by a line search. The
+Section 4.1 minimises c |r| + loss(x + r, target) over r with x + r in the box, and finds the best c by a line search. The
 larger c, the smaller r: the best is the largest c that still succeeds (the paper writes "minimum").
 """
 
@@ -18,7 +18,7 @@ from minigan.optim import Adam, LinearDecay
 
 
 class Minimal(NamedTuple):
-    """What `minimal_perturbation` finds: the inputs x + r, and for each whether the model now sees the target."""
+    """The result of `minimal_perturbation`: the inputs x + r, and whether the model sees the target in each."""
 
     adversarial: Array
     succeeded: Array
@@ -38,13 +38,13 @@ def minimal_perturbation(
 
     Args:
         model: a Module (in eval mode during the attack) or a function, from x (N, ...) to logits (N, C).
-        x: floats (N, ...). target: N classes, or one for all. clip: the box: the range that pixels have, or None.
-        c: the interval, (low, high), in which each input's best c is looked for: every search halves it, in log c.
+        x: floats (N, ...). target: N classes, or one for all. clip: the box, which is the pixels' range, or None.
+        c: the interval (low, high) of each input's best c: every search halves it, in log c.
         searches: how many. steps, lr: of Adam in each search; lr, in x's unit, falls linearly to 0.
 
     Returns new arrays: x + r, of x's shape and dtype, and succeeded (N,); where no r was found, x itself. r is 0 where the
-    model sees the target already. The model's parameters, their gradients and flags stay as they were. Raises ValueError for x
-    outside `clip`, a number of targets that is not x's, searches or steps below 1, and c that is not 0 < low <= high.
+    model sees the target already. The model's parameters, their gradients and flags do not change. Raises ValueError for x
+    outside `clip`, a number of targets other than N, searches or steps below 1, and c that is not 0 < low <= high.
     """
     x = checked("minimal_perturbation", x, target, 0.0, clip)
     target = one_each(x, target)
@@ -69,7 +69,7 @@ class _Search:
         self.distance = backend.of(x).full(len(x), float("inf"))
 
     def minimise(self, c: Array, steps: int, lr: float) -> Array:
-        """Adam from x on, for these c (N,): whether each input is in the target class in the end."""
+        """Minimise by Adam from x, for these c (N,). Returns whether each input ends in the target class."""
         a = Tensor(self.x.copy(), requires_grad=True)
         optimizer = Adam([a], lr)
         decay = LinearDecay(optimizer, steps)
@@ -81,7 +81,7 @@ class _Search:
         return self._gradient(a, c)[1]
 
     def _gradient(self, a: Tensor, c: Array) -> tuple[Tensor, Array]:
-        """d (c |a - x|^2 + loss) / da, for each input on its own; and where the model sees the target at a."""
+        """d (c |a - x|^2 + loss) / da, for each input on its own; and whether the model sees the target in a."""
         with enable_grad():
             squares = total(square(a - self.x).reshape(len(a), -1), axis=1)
             logits = self.model(a)

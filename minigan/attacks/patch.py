@@ -1,6 +1,6 @@
-"""The adversarial patch: one small image that turns any scene it lies in into the target class. Brown et al. 2017.
+"""The adversarial patch: one small image that makes a model see the target class in any scene. Brown et al. 2017.
 
-It is trained over the transformations that it has to survive: the expectation over transformations of Athalye et al. 2018.
+It is trained on random transformations of itself: the expectation over transformations of Athalye et al. 2018.
 """
 
 from typing import Any
@@ -24,15 +24,15 @@ CHUNK = 1000  # images that go through the model at a time
 def apply_patch(
     x: Any, patch: Any, share: Share, rng: np.random.Generator | None = None, angle: float = 22.5
 ) -> tuple[Tensor, Array]:
-    """Paste the patch into every image: at a random place, whole, turned by a random angle; and where it lies.
+    """Paste the patch into every image, at a random place and angle, without cutting it. Returns the images and the places.
 
     Args:
         x: images (N, C, H, W), floats. patch: (C, P, P), a Tensor or an array; sampled bilinearly, and differentiable.
         share: the patch's share of an image's area; (low, high): each image's own, drawn uniformly between the two.
-        rng: draws all of it; minigan's default generator if None. angle: the largest rotation, in degrees.
+        rng: draws places, angles and shares; minigan's default generator if None. angle: the largest rotation, in degrees.
 
     Returns a Tensor of x's shape and dtype, and the places, booleans (N, H, W): pixels outside are x's, to the last bit.
-    Raises ValueError for shapes that do not fit, angles outside [0, 180] and a share that does not fit in when turned.
+    Raises ValueError for shapes that do not fit, angles outside [0, 180] and a share too large for the turned patch to fit.
     """
     x = checked("apply_patch", x, None, 0.0, None)
     patch = patch if isinstance(patch, Tensor) else Tensor(patch, dtype=x.dtype)
@@ -44,8 +44,10 @@ def apply_patch(
     return where(place[:, None], values, Tensor(x)).astype(x.dtype), place
 
 
-def _places(shape: tuple[int, ...], share: Share, rng: np.random.Generator, angle: float) -> tuple[np.ndarray, ...]:
-    """Every pixel's coordinates in the patch's own frame, from 0 to 1 inside it, (N, H, W) each; and where that is."""
+def _places(
+    shape: tuple[int, ...], share: Share, rng: np.random.Generator, angle: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Every pixel's coordinates in the patch's frame, from 0 to 1 inside the patch, and whether it is inside: 3 (N, H, W)."""
     n, _, height, width = shape
     low, high = _interval(share)
     angle = checks.number("apply_patch", "angle", angle, least=0, most=180)
@@ -76,7 +78,7 @@ def _bilinear(patch: Tensor, v: np.ndarray, u: np.ndarray) -> Tensor:
     """The patch (C, P, P) at these places (N, H, W), in units of its pixels (centres at 1/2, 3/2, ...): (N, C, H, W)."""
     channels, size, _ = patch.shape
     channel = size * size * np.arange(channels).reshape(-1, 1, 1)
-    values = 0.0
+    values = Tensor(0.0, dtype=patch.dtype)
     for row, vertical in _neighbours(v, size):
         for column, horizontal in _neighbours(u, size):
             index = (row * size + column)[:, None] + channel
@@ -86,13 +88,13 @@ def _bilinear(patch: Tensor, v: np.ndarray, u: np.ndarray) -> Tensor:
 
 
 def _neighbours(c: np.ndarray, size: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The two pixels on either side of each coordinate, and their weights; beyond the outermost centres, those."""
+    """The two pixels next to each coordinate, and their weights; beyond the outermost centres, the outermost pixels."""
     c = (c - 0.5).clip(0, size - 1)
     before = np.floor(c).astype(np.int64)
     return [(before, 1 - (c - before)), ((before + 1).clip(0, size - 1), c - before)]
 
 
-# --- training, and success ----------------------------------------------------------------------------------------------
+# --- training and success -----------------------------------------------------------------------------------------------
 
 
 def adversarial_patch(
@@ -112,12 +114,12 @@ def adversarial_patch(
 
     Args:
         model: a Module (in eval mode meanwhile) or a function, from images (N, C, H, W) to logits.
-        x: the images to train on. target: the class they are to be taken for. share, angle: as for `apply_patch`.
-        steps, batch, lr: of Adam, each step on that many images, drawn anew with their transformations; lr falls linearly to 0.
-        size: P, the patch's pixels a side; if None, those that it covers in an image where it is largest.
-        clip: the range of its pixels. rng: draws the start, uniform on it, and everything else; minigan's generator if None.
+        x: the images to train on. target: the class that the model should see. share, angle: as for `apply_patch`.
+        steps, lr: of Adam; lr falls linearly to 0. batch: the images of a step, drawn at random as their transformations are.
+        size: P, the patch's side in pixels; if None, its largest side in an image.
+        clip: the pixels' range, in which the start is uniform. rng: draws everything; minigan's default generator if None.
 
-    Returns an array (C, P, P) of x's dtype. The model's parameters, their gradients and flags stay as they were. Raises as
+    Returns an array (C, P, P) of x's dtype. The model's parameters, their gradients and flags do not change. Raises as
     `apply_patch`, and ValueError for no images, x outside `clip`, and steps, batch or size below 1.
     """
     if clip is None:
@@ -142,7 +144,9 @@ def adversarial_patch(
     return patch.data
 
 
-def _gradient(model, images, patch, target, share, rng, angle) -> tuple[Tensor]:
+def _gradient(
+    model: Model, images: Array, patch: Tensor, target: int, share: Share, rng: np.random.Generator, angle: float
+) -> tuple[Tensor, ...]:
     """d loss / d patch on these images, each with its own transformation."""
     with enable_grad():
         pasted, _ = apply_patch(images, patch, share, rng, angle)
@@ -160,10 +164,10 @@ def patch_success(
     rng: np.random.Generator | None = None,
     angle: float = 22.5,
 ) -> float:
-    """Of the images x (N, C, H, W) whose labels y (N,) are not `target`, the share taken for it with the patch in them.
+    """Of the images x (N, C, H, W) whose labels y (N,) are not `target`, the share in which a patch makes the model see it.
 
     The other arguments are `apply_patch`'s. nan if all labels are `target`. Raises as `apply_patch`, and ValueError for a
-    number of labels that is not x's.
+    number of labels other than N.
     """
     x, rng = checked("patch_success", x, y, 0.0, None), random_numbers.generator(rng)
     y, target = backend.asarray(integers("patch_success", y)), checks.whole("patch_success", "target", target, least=0)

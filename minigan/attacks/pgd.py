@@ -28,7 +28,7 @@ def pgd(
     Args:
         model, x, y, epsilon, loss, clip, targeted: as for `fgsm`.
         step: the change of a pixel in one step; 2.5 epsilon / steps if None.
-        rng: draws the start uniformly from the inputs allowed; if None, the start is x.
+        rng: draws the start uniformly from the allowed inputs; if None, the start is x.
 
     Returns and raises as `fgsm`; also ValueError for steps below 1 and a step below 0.
     """
@@ -37,7 +37,7 @@ def pgd(
     step = 2.5 * epsilon / steps if step is None else checks.number("pgd", "step", step, least=0)
     low, high = clipped(x - x.dtype.type(epsilon), clip), clipped(x + x.dtype.type(epsilon), clip)
     start = 0.0 if rng is None else epsilon * backend.xp().asarray(random_numbers.generator(rng).uniform(-1, 1, x.shape))
-    adversarial = (x + start).clip(low, high).astype(x.dtype)
+    adversarial: Array = (x + start).clip(low, high).astype(x.dtype)
     with attacking(model):
         for _ in range(steps):
             g = input_gradient(model, adversarial, y, loss)

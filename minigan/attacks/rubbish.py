@@ -1,10 +1,10 @@
-"""Rubbish that a classifier is sure about: noise, as it is and pushed towards a class.
+"""Rubbish about which a classifier is sure: noise, plain or pushed towards a class.
 
 Goodfellow, Shlens and Szegedy 2015, section 8 ("rubbish class examples"); Nguyen, Yosinski and Clune 2015, "Deep Neural
 Networks are Easily Fooled". Such an image is of no class: any confident answer is an error.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from minigan.engine.modes import no_grad
 from minigan.losses import cross_entropy
 from minigan.ops import sign, softmax
 
-KINDS = {
+KINDS: dict[str, Callable[[tuple[int, ...], np.random.Generator], np.ndarray]] = {
     "normal": lambda shape, rng: rng.standard_normal(shape, dtype=np.float32),
     "uniform": lambda shape, rng: rng.random(shape, dtype=np.float32),
 }
@@ -37,7 +37,7 @@ def rubbish(shape: Sequence[int], kind: str = "normal", rng: np.random.Generator
 
 
 def fooled(model: Model, x: Any, p: float = 0.5) -> float:
-    """The share of the images x (N, ...) to which the model gives some class with a probability above p: the paper's error.
+    """The share of the images x (N, ...) in which the model sees some class with a probability above p: the paper's error.
 
     The model is a Module (in eval mode meanwhile) or a function, from x to logits (N, C). Raises ValueError for no images and
     for p outside [0, 1].
@@ -53,22 +53,22 @@ def fooled(model: Model, x: Any, p: float = 0.5) -> float:
 
 
 def fooling_images(model: Model, x: Any, target: Any, steps: int = 20, step: float = 0.02, clip: Clip = (0.0, 1.0)) -> Array:
-    """Rubbish pushed towards a class: x <- clip(x + step sign(grad log p(target | x))), `steps` times, however far.
+    """Rubbish pushed towards a class: x <- clip(x + step sign(grad log p(target | x))), `steps` times, at any distance.
 
     Args:
         model: a Module (in eval mode during the attack) or a function, from x (N, ...) to logits (N, C).
-        x: where it starts, such as `rubbish((100, 1, 28, 28), "uniform")`. target: N classes, or one for all.
-        clip: the range that pixels have, or None (for normal noise).
+        x: the start, such as `rubbish((100, 1, 28, 28), "uniform")`. target: N classes, or one for all.
+        clip: the pixels' range, or None (for normal noise).
 
-    Returns a new array of x's shape and dtype. The model's parameters, their gradients and flags stay as they were. Raises
-    TypeError for x that are no floats, ValueError for steps below 1, a step below 0, and as `fgsm`.
+    Returns a new array of x's shape and dtype. The model's parameters, their gradients and flags do not change. Raises
+    TypeError unless x holds floats, ValueError for steps below 1, a step below 0, and as `fgsm`.
     """
-    x = checked("fooling_images", x, target, 0.0, clip)
-    target = one_each(x, target)
+    images = checked("fooling_images", x, target, 0.0, clip)
+    target = one_each(images, target)
     checks.whole("fooling_images", "steps", steps)
     checks.number("fooling_images", "step", step, least=0)
     with attacking(model):
         for _ in range(steps):
-            g = input_gradient(model, x, target, cross_entropy)
-            x = clipped(x - (step * sign(g).data).astype(x.dtype), clip)
-    return x
+            g = input_gradient(model, images, target, cross_entropy)
+            images = clipped(images - (step * sign(g).data).astype(images.dtype), clip)
+    return images

@@ -1,4 +1,4 @@
-"""Adversarial training: learning from what fools you (Goodfellow et al. 2015, section 6)."""
+"""Adversarial training: the model learns from its own adversarial examples (Goodfellow et al. 2015, section 6)."""
 
 from typing import Any
 
@@ -18,10 +18,10 @@ def adversarial_loss(
     loss: Loss = cross_entropy,
     clip: Clip = (0.0, 1.0),
 ) -> Tensor:
-    """alpha loss(model(x), y) + (1 - alpha) loss(model(x'), y), with x' = fgsm(x): made anew against the model as it is now.
+    """alpha loss(model(x), y) + (1 - alpha) loss(model(x'), y), with x' = fgsm(x) against the present model.
 
-    x' is a constant: no gradient flows through the sign. It is made in eval mode; both terms are computed in the mode that the
-    model is in. Arguments as for `fgsm`; alpha in [0, 1], the paper's 1/2. Raises as `fgsm`, and ValueError for other alpha.
+    x' is a constant: no gradient flows through the sign. It is computed in eval mode, and both terms in the model's own mode.
+    Arguments as for `fgsm`; alpha in [0, 1], the paper's 1/2. Raises as `fgsm`, and ValueError for other alpha.
     """
     alpha = checks.number("adversarial_loss", "alpha", alpha, least=0, most=1)
     adversarial = fgsm(model, x, y, epsilon, loss, clip)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from minigan.backend.cupy_im2col import windows as windows  # what `ops.convolution` uses in the place of strided views
 from minigan.contexts import contextmanager
 
-Array = NDArray[Any]  # or cupy.ndarray, which has the same methods: type checkers know NumPy's
+Array = numpy.ndarray  # for type checkers; a cupy.ndarray has the same methods
 _NUMPYS = numpy.ndarray, numpy.generic  # the second is what NumPy's operations make of arrays of shape ()
 Args = ParamSpec("Args")
 T = TypeVar("T")
@@ -74,6 +74,7 @@ class ArrayModule(ModuleType):
     if TYPE_CHECKING:
         add: Any
         cuda: Any
+        linalg: Any
         random: Any
         fuse: Any
         ElementwiseKernel: Any

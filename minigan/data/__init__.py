@@ -1,4 +1,4 @@
-"""Data to learn from, all of it NumPy arrays on the host: mixtures in the plane, noise, digit images, minibatches."""
+"""Training data: mixtures in the plane, noise, digit images, minibatches. All but noise are NumPy arrays on the host."""
 
 from minigan.data.glyph_images import glyphs
 from minigan.data.minibatches import batches

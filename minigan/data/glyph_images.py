@@ -1,19 +1,20 @@
-"""Digit images without a download: the digits of matplotlib's own fonts, each image distorted in its own way.
+"""Digit images without a download: the digits of matplotlib's own fonts, each image distorted at random.
 
-Every digit of every font becomes a signed distance field once: at each point of a fine grid, how far inside (positive)
-or outside (negative) the stroke it lies. An image looks the field up at its transformed pixel centres; adding to a
-distance thickens the stroke, and a distance of less than half a pixel from the edge is a shade of grey.
+Every digit of every font becomes a signed distance field once: on a fine grid, the distance to the stroke's edge, positive
+inside and negative outside. An image reads the field at its transformed pixel centres. A number added to all distances
+thickens the stroke. A pixel less than half a pixel from the edge is grey.
 """
 
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from minigan import checks
 from minigan.backend import random_numbers
 
-FONTS = (  # fonts that every matplotlib has, whose digits are ordinary: no old-style figures, no dotted zeros, no symbols
+FONTS = (  # in every matplotlib, with ordinary digits: no old-style figures, no dotted zeros, no symbols
     *("DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-Oblique", "DejaVuSans-BoldOblique"),
     *("DejaVuSerif", "DejaVuSerif-Bold", "DejaVuSerif-Italic", "DejaVuSerif-BoldItalic"),
     *("STIXGeneral", "STIXGeneralBol", "STIXGeneralItalic", "STIXGeneralBolIta"),
@@ -27,12 +28,16 @@ _STEP = 0.5  # between a field's grid points, in pixels
 _REACH = 14.0  # a field covers [-14, 14]^2, with the digit's centre at 0
 CHUNK = 1000  # images drawn at a time, to keep the temporary arrays small
 
+Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
+Integers = NDArray[np.int64]
 
-def glyphs(n: int, rng: np.random.Generator | None = None) -> tuple[np.ndarray, np.ndarray]:
+
+def glyphs(n: int, rng: np.random.Generator | None = None) -> tuple[Singles, Integers]:
     """`n` images of digits, (n, 1, 28, 28) float32 in [0, 1], white on black; labels (n,) int64, uniform in 0 ... 9.
 
-    The font, shear, rotation, size, stroke width and position are drawn for every image, from `rng` or else minigan's
-    default generator. Raises ValueError for n < 0 and ImportError without matplotlib.
+    Every image has its own font, shear, rotation, size, stroke width and position, drawn from `rng` or else minigan's default
+    generator. Raises ValueError for n < 0 and ImportError without matplotlib.
     """
     n = checks.whole("glyphs", "n", n, least=0)
     rng = random_numbers.generator(rng)
@@ -51,13 +56,13 @@ def glyphs(n: int, rng: np.random.Generator | None = None) -> tuple[np.ndarray, 
 # --- one image's distortion -------------------------------------------------------------------------------------------
 
 
-def _stroke_changes(strokes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """By how many pixels each stroke's edge moves outwards (n,): towards a half-width drawn from 1.2 to 2 pixels."""
+def _stroke_changes(strokes: Singles, rng: np.random.Generator) -> Floats:
+    """How many pixels each stroke's edge moves outwards (n,), towards a half-width drawn from 1.2 to 2 pixels."""
     wanted = rng.uniform(1.2, 2.0, len(strokes))
-    return np.clip(wanted - strokes, -0.35, 0.6)  # thinner, and hairlines vanish; thicker, and the holes fill
+    return np.clip(wanted - strokes, -0.35, 0.6)  # any thinner, hairlines vanish; any thicker, holes fill
 
 
-def _placements(half_sizes: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _placements(half_sizes: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Linear maps (n, 2, 2) from a digit to its image, and shifts (n, 2), that keep the digit off the border.
 
     `half_sizes` (n, 2) are half a digit's width and height in pixels; vectors are (x, y) with y upwards.
@@ -76,43 +81,44 @@ def _placements(half_sizes: np.ndarray, rng: np.random.Generator) -> tuple[np.nd
     return shrink[:, None, None] * forward, rng.uniform(-1, 1, (n, 2)) * free
 
 
-def _matrices(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray) -> np.ndarray:
+def _matrices(a: Floats, b: Floats, c: Floats, d: Floats) -> Floats:
     """The matrices [[a, b], [c, d]]: four (n,) arrays to one (n, 2, 2)."""
     return np.stack([np.stack([a, b], axis=-1), np.stack([c, d], axis=-1)], axis=-2)
 
 
-def _draw(fields: np.ndarray, template: np.ndarray, forward: np.ndarray, shift: np.ndarray, thicker: np.ndarray) -> np.ndarray:
-    """Images (n, 28, 28): each pixel centre taken back to its template, the field read there, the edge smoothed."""
+def _draw(fields: Singles, template: Integers, forward: Floats, shift: Floats, thicker: Floats) -> Floats:
+    """Images (n, 28, 28): each pixel's centre is mapped back to its template, where the field gives the pixel's grey."""
     centres = np.arange(_SIZE) - (_SIZE - 1) / 2
     x, y = np.meshgrid(centres, -centres)  # the first row is the top
     pixels = np.stack([x.ravel(), y.ravel()])  # (2, 784)
     points = np.linalg.inv(forward) @ (pixels - shift[:, :, None])  # (n, 2, 784)
     distance = _bilinear(fields, template, points.astype(np.float32)) + thicker[:, None]
-    scale = np.sqrt(np.linalg.det(forward))[:, None]  # image pixels per template pixel
+    scale: Floats = np.sqrt(np.linalg.det(forward))[:, None]  # image pixels per template pixel
     return np.clip(0.5 + scale * distance, 0, 1).reshape(-1, _SIZE, _SIZE)
 
 
-def _bilinear(fields: np.ndarray, template: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Fields (t, side, side) number `template` (n,) at the points (n, 2, p), between grid points bilinearly: (n, p)."""
+def _bilinear(fields: Singles, template: Integers, points: Singles) -> Floats:
+    """fields[template] (n, side, side), interpolated bilinearly at the points (n, 2, p): (n, p)."""
     side = fields.shape[1]
-    at = np.clip((points + _REACH) / _STEP, 0, side - 1.001)  # in grid steps; off the grid it is black all the same
+    at = np.clip((points + _REACH) / _STEP, 0, side - 1.001)  # in grid steps; beyond the grid all is black
     corner = at.astype(np.int32)
     fx, fy = np.moveaxis(at - corner, 1, 0)
     flat = fields.reshape(-1)
     index = (template[:, None] * side + corner[:, 1]) * side + corner[:, 0]
     below = flat[index] * (1 - fx) + flat[index + 1] * fx
     above = flat[index + side] * (1 - fx) + flat[index + side + 1] * fx
-    return below * (1 - fy) + above * fy
+    distance: Floats = below * (1 - fy) + above * fy
+    return distance
 
 
 # --- the fonts' digits as signed distance fields ----------------------------------------------------------------------
 
 
 @lru_cache(maxsize=1)
-def _templates() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For each digit of each font, font by font (t = 10 * fonts of them), in pixels:
+def _templates() -> tuple[Singles, Floats, Singles]:
+    """The t = 10 * fonts templates, font by font, in pixels.
 
-    signed distance fields (t, side, side) float32, half widths and heights (t, 2), half stroke widths (t,).
+    Signed distance fields (t, side, side), half widths and heights (t, 2), half stroke widths (t,).
     """
     line = np.arange(-_REACH, _REACH + _STEP / 2, _STEP)
     fields, half_sizes = [], []
@@ -125,7 +131,7 @@ def _templates() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return stacked, np.array(half_sizes), stacked.max(axis=(1, 2))
 
 
-def _outline(font: str, digit: str) -> tuple[np.ndarray, np.ndarray]:
+def _outline(font: str, digit: str) -> tuple[Floats, Floats]:
     """The edges of a digit's outline, from (e, 2) to (e, 2), scaled to `_HEIGHT` and centred on 0."""
     try:
         import matplotlib
@@ -137,7 +143,7 @@ def _outline(font: str, digit: str) -> tuple[np.ndarray, np.ndarray]:
     maker.FONT_SCALE = float(unit)  # in the font's own units the points are integers, which no version of FreeType rounds
     points, codes = maker.get_text_path(font_manager.FontProperties(fname=file), digit)
     outline = path.Path(50 / unit * np.asarray(points), codes)  # 50: how finely curves are cut
-    contours = outline.to_polygons()  # each closed: its last point is its first
+    contours = [np.asarray(contour, np.float64) for contour in outline.to_polygons()]  # closed: the last point is the first
     points = np.concatenate(contours)
     low, high = points.min(axis=0), points.max(axis=0)
     scale = _HEIGHT / (high[1] - low[1])
@@ -145,7 +151,7 @@ def _outline(font: str, digit: str) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([c[:-1] for c in contours]), np.concatenate([c[1:] for c in contours])
 
 
-def _signed_distance(starts: np.ndarray, ends: np.ndarray, line: np.ndarray) -> np.ndarray:
+def _signed_distance(starts: Floats, ends: Floats, line: Floats) -> Floats:
     """Each grid point's distance to the nearest edge, positive inside: (side, side), row y, column x."""
     x, y = line[None, :, None], line[:, None, None]  # edges along the last axis
     ax, ay = starts.T
@@ -153,10 +159,11 @@ def _signed_distance(starts: np.ndarray, ends: np.ndarray, line: np.ndarray) -> 
     along = ((x - ax) * dx + (y - ay) * dy) / np.maximum(dx**2 + dy**2, 1e-12)  # 0 at the edge's start, 1 at its end
     along = np.clip(along, 0, 1)
     squared = (x - ax - along * dx) ** 2 + (y - ay - along * dy) ** 2
-    return np.sqrt(squared.min(axis=2)) * np.where(_inside(starts, ends, line), 1, -1)
+    distance: Floats = np.sqrt(squared.min(axis=2))
+    return distance * np.where(_inside(starts, ends, line), 1, -1)
 
 
-def _inside(starts: np.ndarray, ends: np.ndarray, line: np.ndarray) -> np.ndarray:
+def _inside(starts: Floats, ends: Floats, line: Floats) -> NDArray[np.bool_]:
     """Does the outline wind around the grid point (side, side)? Count the edges to its right, upward minus downward."""
     (ax, ay), (bx, by), y = starts.T, ends.T, line[:, None]
     upward = np.where(by > ay, 1, -1)
@@ -164,4 +171,5 @@ def _inside(starts: np.ndarray, ends: np.ndarray, line: np.ndarray) -> np.ndarra
     level = np.where(by == ay, 1, by - ay)  # a level edge crosses no row
     crossing = ax + (y - ay) * (bx - ax) / level
     right = crosses[:, None, :] & (crossing[:, None, :] > line[None, :, None])  # (side, side, edges)
-    return (right * upward).sum(axis=2) != 0
+    winds: NDArray[np.bool_] = (right * upward).sum(axis=2) != 0
+    return winds

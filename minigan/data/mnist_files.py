@@ -3,18 +3,21 @@
 import gzip
 import hashlib
 import http.client
+import io
 import math
 import os
-import tempfile
 import threading
 import time
 import urllib.error
 import urllib.request
 import zlib
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+from minigan.data.whole_files import write_whole
 
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -27,25 +30,27 @@ FILES = {  # name -> bytes, SHA-256
     "t10k-labels-idx1-ubyte.gz": (4542, "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
 }
 TIMEOUT = 30.0  # seconds that a mirror may stay silent
-PATIENCE = 600.0  # seconds that a file may take: 17 kB each second are enough
-LIMIT = 2**27  # bytes that a file may hold, unpacked: almost three times those of MNIST
+PATIENCE = 600.0  # seconds that a file may take: 17 kB a second are enough
+LIMIT = 2**27  # bytes that an unpacked file may have: almost three times those of MNIST
 
 _PREFIXES = {"train": "train", "test": "t10k"}
 CHUNK = 1 << 16  # bytes read at a time
-_REMEDY = "Name a folder that holds the MNIST files with MINIGAN_DATA, or do without them: --data glyphs"
+_REMEDY = "Set MINIGAN_DATA to a folder with the MNIST files, or use other data: --data glyphs"
 
 
 class DataError(RuntimeError):
-    """Data files are missing, damaged or cannot be downloaded; the message names the file, and what helps."""
+    """Data files are missing, damaged or cannot be downloaded. The message names the file and a remedy."""
 
 
-def mnist(split: str = "train", root: str | os.PathLike | None = None, download: bool = True) -> tuple[np.ndarray, np.ndarray]:
+def mnist(
+    split: str = "train", root: str | os.PathLike[str] | None = None, download: bool = True
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """MNIST: images (n, 1, 28, 28) float32 in [0, 1] and labels (n,) int64 in 0 ... 9.
 
     `split` is "train" (60,000 images) or "test" (10,000). The files come from the folder `root`, or else the folder in
-    the environment variable MINIGAN_DATA: IDX files under their published names, gzip or plain, taken as they are. If
-    neither is given, they come from the user's cache (~/.cache/minigan/mnist), and `download=True` fetches what is
-    missing there. Raises `DataError` for missing or damaged files and failed downloads, ValueError for another split.
+    the environment variable MINIGAN_DATA: IDX files under their published names, gzip or plain, with no checksum test. If
+    neither is given, they come from the user's cache (~/.cache/minigan/mnist), and `download=True` fetches missing ones.
+    Raises `DataError` for missing or damaged files and failed downloads, ValueError for another split.
     """
     if split not in _PREFIXES:
         raise ValueError(f"split is {split!r}: choose 'train' or 'test'")
@@ -68,7 +73,7 @@ def mnist(split: str = "train", root: str | os.PathLike | None = None, download:
 def _find(folder: Path, name: str) -> Path:
     """The file in a folder that the user named, gzip or plain."""
     for path in (folder / name, folder / name.removesuffix(".gz")):
-        if os.path.isfile(path):  # False where it cannot be told, too
+        if os.path.isfile(path):  # also False for a path that the system cannot look up
             return path
     raise DataError(f"no {name} in the folder {folder}, nor {name.removesuffix('.gz')}: it should hold {_all_names()}")
 
@@ -78,7 +83,7 @@ def _all_names() -> str:
 
 
 def _cached(name: str, download: bool) -> Path:
-    """The file in the user's cache, with the right checksum; downloaded if need be and allowed."""
+    """The file in the user's cache, with the right checksum; downloaded if necessary and allowed."""
     path = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "minigan" / "mnist" / name
     try:
         problem = _problem(path, *FILES[name])
@@ -89,15 +94,20 @@ def _cached(name: str, download: bool) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"{path}: the cache cannot be used ({error}). {_REMEDY}") from error
-    _write(_download(name, path), path)
+    content = _download(name, path)
+    try:
+        with write_whole(path) as file:
+            file.write(content)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written: {error}. {_REMEDY}") from error
     return path
 
 
 def _problem(path: Path, size: int, sha256: str) -> str | None:
-    """What is wrong with the file, which is read only if it has the right size; None for nothing."""
+    """The file's defect, or None. The file is read only if it has the right size."""
     if not path.exists():
         return "it is missing"
-    if not path.is_file():  # to open a named pipe would wait for its writer
+    if not path.is_file():  # opening a named pipe would wait for its writer
         raise OSError("this is not a file")
     if path.stat().st_size != size:
         return f"it has {path.stat().st_size} bytes instead of {size}"
@@ -105,32 +115,16 @@ def _problem(path: Path, size: int, sha256: str) -> str | None:
     return None if found == sha256 else f"its SHA-256 is {found} instead of {sha256}"
 
 
-def _write(content: bytes, path: Path) -> None:
-    """Write a temporary file beside `path`; it gets its name only when it is whole."""
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as out:
-                out.write(content)
-                out.flush()
-                os.fsync(handle)
-            os.replace(temporary, path)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error}. {_REMEDY}") from error
-
-
 # --- download ---------------------------------------------------------------------------------------------------------
 
 
 def _download(name: str, path: Path) -> bytes:
-    """A file's content, from the first mirror that delivers it whole; `path` is where it is wanted."""
+    """The file's content, from the first mirror that delivers all of it. `path`: its destination, for the message."""
     failures = []
     for mirror in MIRRORS:
         try:
             return _fetch(mirror + name, *FILES[name])
-        except (OSError, http.client.HTTPException, ValueError, DataError) as error:  # ValueError: redirected to no URL
+        except (OSError, http.client.HTTPException, ValueError, DataError) as error:  # ValueError: redirected to an invalid URL
             failures.append(f"{mirror}{name}: {error or type(error).__name__}")
             if isinstance(error, urllib.error.HTTPError):
                 error.close()  # it holds the connection
@@ -139,13 +133,13 @@ def _download(name: str, path: Path) -> bytes:
 
 
 def _fetch(url: str, size: int, sha256: str) -> bytes:
-    """What the URL delivers, received in a thread: no timeout limits how long a server may take over a reply's header."""
+    """The URL's content, received in a thread: no timeout limits how long a server may take to send a reply's header."""
     outcome: list[bytes | BaseException] = []
     deadline = time.monotonic() + PATIENCE
     thread = threading.Thread(target=_receive, args=(url, size, deadline, outcome), daemon=True)
     thread.start()
     while thread.is_alive() and time.monotonic() < deadline:
-        thread.join(0.1)  # no longer: on Windows it does not hear Ctrl-C
+        thread.join(0.1)  # short, because Ctrl-C does not interrupt it on Windows
     content = outcome[0] if outcome else TimeoutError(f"not finished after {PATIENCE:g} seconds")
     if isinstance(content, BaseException):
         raise content
@@ -158,7 +152,7 @@ def _fetch(url: str, size: int, sha256: str) -> bytes:
 
 
 def _receive(url: str, size: int, deadline: float, outcome: list[bytes | BaseException]) -> None:
-    """Append the first `size` bytes that the URL delivers, or all if there are fewer, or the exception that came up."""
+    """Append the URL's first `size` bytes, or all if there are fewer; or else the exception."""
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT) as response, _progress(url, size) as bar:
             content = bytearray()
@@ -170,7 +164,7 @@ def _receive(url: str, size: int, deadline: float, outcome: list[bytes | BaseExc
                 bar.update(len(chunk))
         if time.monotonic() < deadline:
             outcome.append(bytes(content))
-    except BaseException as error:  # it goes on in the thread that waits
+    except BaseException as error:  # the waiting thread raises it
         outcome.append(error)
 
 
@@ -190,7 +184,7 @@ def _progress(url: str, size: int) -> Any:
 def _read_idx(path: Path, item: tuple[int, ...]) -> np.ndarray:
     """The uint8 array (n, *item) in an IDX file, gzip or plain: 0, 0, 8 (uint8), ndim; the shape, big-endian; the bytes.
 
-    Memory is taken as the bytes arrive, never for what the header merely says.
+    Memory grows with the bytes that arrive, whatever size the header claims.
     """
     ndim = 1 + len(item)
     try:
@@ -214,7 +208,7 @@ def _read_idx(path: Path, item: tuple[int, ...]) -> np.ndarray:
     return np.frombuffer(raw, np.uint8).reshape(shape)
 
 
-def _read_shape(file: BinaryIO, ndim: int) -> tuple[int, ...]:
+def _read_shape(file: io.BufferedIOBase, ndim: int) -> tuple[int, ...]:
     start, shape = file.read(4), file.read(4 * ndim)
     if start != bytes([0, 0, 8, ndim]):
         raise DataError(f"starts with the bytes {start.hex(' ')} instead of IDX's 00 00 08 0{ndim}")

@@ -1,14 +1,13 @@
-"""Plain arrays in an .npz file: written whole or not at all, and read without trusting a byte of it.
+"""Plain arrays in an .npz file: written completely or not at all, and read without trusting its contents.
 
-`np.load` reads these files, too. They differ from `np.savez`'s by the zip's comment: the format's version and a SHA-256.
+`np.load` reads these files. They differ from `np.savez`'s in the zip's comment: the format's version and a SHA-256.
 """
 
-import contextlib
 import hashlib
+import io
 import math
 import os
 import re
-import secrets
 import stat
 import struct
 import zipfile
@@ -18,28 +17,29 @@ from typing import BinaryIO
 
 import numpy as np
 
+from minigan.data.whole_files import write_whole
+
 VERSION = 1  # of the format
 LIMIT = 2**30  # bytes: larger files are neither written nor read
 ARRAYS = 10_000  # in a file, at most
 CHUNK = 1 << 20  # bytes that are hashed at a time
 
-_DIGITS = 64  # of a SHA-256: the file's last bytes, and the digest of all the bytes before them
+_DIGITS = 64  # of the SHA-256 of all bytes but these, which are the file's last
 _SEAL = re.compile(rb"minigan (\d{1,9}) sha256=([0-9a-f]{64})\Z")
-_MEMBER = struct.Struct("<4s5H3I2H")  # what zip writes before each member; the fields are named in `_next_member`
+_MEMBER = struct.Struct("<4s5H3I2H")  # a zip member's header; the fields are named in `_next_member`
 _DTYPE = rb"\|b1|\|[iu]1|<[iuf][248]|<c8|<c16|<U[1-9]\d{0,7}"  # bool, integers, floats, complex, text: never object
 _HEADER = re.compile(rb"\{'descr': '(" + _DTYPE + rb")', 'fortran_order': False, 'shape': \(([\d, ]*)\), \} *\n")
 
 
-class DamagedFile(ValueError):  # noqa: N818  as in zipfile.BadZipFile: it says what the file is
-    """A file that `write_npz` cannot have written as it is; the message is one line and names the file and what is wrong."""
+class DamagedFile(ValueError):  # noqa: N818  named as zipfile.BadZipFile
+    """A file whose contents `write_npz` did not write. The message is one line: the file and its defect."""
 
 
-def write_npz(path: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write arrays of numbers, bools or text to `path`, such that at any moment the old file or the new one is there, whole.
+def write_npz(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays of numbers, bools or text to `path`, completely or not at all (see `write_whole`).
 
-    The new file is written beside it under a name of its own (`path` + .????????.tmp), read back, flushed to the disk, and
-    only then moved to `path`. When anything fails, or is interrupted, `path` is as before and the temporary file gone. Raises
-    OSError where the system does, and ValueError for other dtypes, names that are not printable and more than `LIMIT` bytes.
+    Before the new file replaces the old one, it is read back. Raises OSError where the system does, and ValueError for other
+    dtypes, names that are not printable and more than `LIMIT` bytes.
     """
     path = Path(path)
     plain = {_checked_name(name): _plain(name, array) for name, array in arrays.items()}
@@ -48,24 +48,16 @@ def write_npz(path: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> None
         raise ValueError(
             f"write_npz: {len(plain)} arrays take {size} bytes; at most {ARRAYS} arrays and {LIMIT} bytes fit a file"
         )
-    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with temporary.open("x+b") as file:
-            _write_archive(file, plain)
-            _seal(file)
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        _sync_folder(path.parent)
-    finally:
-        with contextlib.suppress(OSError):  # a folder that has vanished: what went wrong before says more
-            temporary.unlink(missing_ok=True)
+    with write_whole(path) as file:
+        _write_archive(file, plain)
+        _seal(file)
 
 
-def read_npz(path: str | os.PathLike, limit: int = LIMIT) -> dict[str, np.ndarray]:
-    """The arrays in a file of `write_npz`'s. Memory: the arrays, which take no more than the file, and about 1 MB.
+def read_npz(path: str | os.PathLike[str], limit: int = LIMIT) -> dict[str, np.ndarray]:
+    """The arrays in a file written by `write_npz`. Memory: the arrays, which take no more than the file, and about 1 MB.
 
-    Raises `DamagedFile` for everything else: another kind of file, a newer or older format, a wrong checksum, more than
-    `limit` bytes, and contents that no array can have though their checksum is right. OSError where the system does.
+    Raises `DamagedFile` for another kind of file, a newer or older format, a wrong checksum, more than `limit` bytes, and
+    invalid contents with a right checksum. Raises OSError where the system does.
     """
     path = Path(path)
     try:
@@ -82,7 +74,7 @@ def read_npz(path: str | os.PathLike, limit: int = LIMIT) -> dict[str, np.ndarra
     except DamagedFile as error:
         raise DamagedFile(f"{path}: {error}") from None
     except MemoryError:
-        raise DamagedFile(f"{path}: needs more memory than there is") from None
+        raise DamagedFile(f"{path}: needs more memory than is available") from None
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------
@@ -106,7 +98,7 @@ def _plain(name: str, array: np.ndarray) -> np.ndarray:
 
 
 def _write_archive(file: BinaryIO, arrays: dict[str, np.ndarray]) -> None:
-    """The zip archive, with a seal of zeros; then read back, each member against the CRC of what was to be written."""
+    """Write the zip archive, with a seal of zeros, and read it back: each member must have the CRC that was written."""
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
             with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w") as member:  # ZipInfo: no date, so equal bits
@@ -115,7 +107,7 @@ def _write_archive(file: BinaryIO, arrays: dict[str, np.ndarray]) -> None:
     file.flush()
     with zipfile.ZipFile(file) as archive:
         if (bad := archive.testzip()) is not None:
-            raise OSError(f"{file.name}: {bad} reads back as something else than what was written")
+            raise OSError(f"{file.name}: {bad} differs when it is read back")
 
 
 def _seal(file: BinaryIO) -> None:
@@ -123,24 +115,13 @@ def _seal(file: BinaryIO) -> None:
     digest = _sha256(file, size - _DIGITS)
     file.seek(size - _DIGITS)
     file.write(digest.encode())
-    file.flush()
-
-
-def _sync_folder(folder: Path) -> None:
-    """The new name, too, shall survive a power cut, on systems where a folder can be opened and flushed."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
-def _opened(path: Path, limit: int) -> BinaryIO:
-    """The file, opened: to open a named pipe would wait for its writer."""
+def _opened(path: Path, limit: int) -> io.BufferedReader:
+    """The file, opened if it is a regular one: opening a named pipe would wait for its writer."""
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
         raise DamagedFile("is not a file")
@@ -150,7 +131,7 @@ def _opened(path: Path, limit: int) -> BinaryIO:
 
 
 def _check_seal(file: BinaryIO) -> int:
-    """Where the seal starts, which version and checksum must be right."""
+    """The position of the seal, whose version and checksum must be right."""
     size = file.seek(0, os.SEEK_END)
     start = file.seek(max(0, size - 100))
     seal = _SEAL.search(file.read(100))
@@ -159,12 +140,12 @@ def _check_seal(file: BinaryIO) -> int:
     if int(seal[1]) != VERSION:
         raise DamagedFile(f"has format {int(seal[1])}; this minigan reads format {VERSION}")
     if _sha256(file, size - _DIGITS).encode() != seal[2]:
-        raise DamagedFile("is damaged: its checksum is another one")
+        raise DamagedFile("is damaged: checksum mismatch")
     return start + seal.start()
 
 
 def _sha256(file: BinaryIO, size: int) -> str:
-    """Of the file's first `size` bytes, a piece at a time."""
+    """Of the file's first `size` bytes, read in chunks."""
     digest = hashlib.sha256()
     file.seek(0)
     while size > 0 and (chunk := file.read(min(size, CHUNK))):
@@ -174,12 +155,12 @@ def _sha256(file: BinaryIO, size: int) -> str:
 
 
 def _next_member(file: BinaryIO, end: int) -> tuple[str, int] | None:
-    """The name and size of the member that starts here; None where the list of all members starts, which repeats it."""
+    """The name and size of the member that starts here; None where the central directory starts, which repeats them."""
     fixed = file.read(_MEMBER.size)
-    if fixed[:4] in (b"PK\1\2", b"PK\5\6"):  # the list, or the end of an archive without members
+    if fixed[:4] in (b"PK\1\2", b"PK\5\6"):  # the directory, or the end of an archive without members
         return None
     if len(fixed) < _MEMBER.size or fixed[:4] != b"PK\3\4":
-        raise DamagedFile("is no zip archive of arrays")
+        raise DamagedFile("is not a zip archive of arrays")
     _, _, flags, method, _, _, _, packed, size, name_length, extra_length = _MEMBER.unpack(fixed)
     raw = file.read(name_length)
     try:
@@ -194,8 +175,8 @@ def _next_member(file: BinaryIO, end: int) -> tuple[str, int] | None:
     return name.removesuffix(".npy"), size
 
 
-def _read_array(file: BinaryIO, name: str, size: int) -> np.ndarray:
-    """The array in the next `size` bytes: memory is taken only for what its header says and is there."""
+def _read_array(file: io.BufferedReader, name: str, size: int) -> np.ndarray:
+    """The array in the next `size` bytes. Memory is allocated only if the header's size is theirs."""
     start = file.read(min(size, 10))
     header = file.read(min(size - len(start), int.from_bytes(start[8:], "little")))
     match = _HEADER.fullmatch(header) if start[:8] == b"\x93NUMPY\1\0" else None
@@ -205,13 +186,13 @@ def _read_array(file: BinaryIO, name: str, size: int) -> np.ndarray:
     try:
         shape = tuple(int(length) for length in match[2].decode().split(",") if length.strip())
         array = np.empty(shape, dtype) if math.prod(shape) * dtype.itemsize == rest else None
-    except ValueError:  # two numbers without a comma, or a length beyond NumPy's beside one of 0
+    except ValueError:  # two numbers without a comma, or a length beyond NumPy's limit next to one of 0
         array = None
     if array is None:
-        raise DamagedFile(f"the array {name!r} has {rest} bytes, but its header says {header[:100]!r}")
+        raise DamagedFile(f"the array {name!r} has {rest} bytes, but its header is {header[:100]!r}")
     raw = array.reshape(-1).view(np.uint8)
-    if file.readinto(raw) != rest:
+    if file.readinto(raw.data) != rest:
         raise DamagedFile(f"the array {name!r} is cut short")
     if (dtype.kind == "b" and raw.max(initial=0) > 1) or (dtype.kind == "U" and raw.view("<u4").max(initial=0) > 0x10FFFF):
-        raise DamagedFile(f"the array {name!r} holds what is no {'bool' if dtype.kind == 'b' else 'text'}")
+        raise DamagedFile(f"the array {name!r} contains invalid {'bools' if dtype.kind == 'b' else 'text'}")
     return array

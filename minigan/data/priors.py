@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from minigan import backend, checks
 from minigan.backend import Array, random_numbers
@@ -20,7 +22,8 @@ def _uniform(m: int, d: int, rng: Generator) -> Array:
 
 def _sphere(m: int, d: int, rng: Generator) -> Array:
     z = rng.standard_normal((m, d))  # a normal vector points in every direction equally often
-    return (math.sqrt(d) * z / backend.of(z).linalg.norm(z, axis=1, keepdims=True)).astype("float32")
+    length: Array = backend.of(z).linalg.norm(z, axis=1, keepdims=True)
+    return (math.sqrt(d) * z / length).astype("float32")
 
 
 _KINDS: dict[str, Callable[[int, int, Generator], Array]] = {
@@ -39,23 +42,23 @@ class Noise:
         self.generator = rng
 
     def __call__(self, m: int, rng: Generator | None = None) -> Array:
-        """`m` noise vectors, (m, d) float32; from `rng` if given, and then the prior's own stream stays where it is."""
+        """`m` noise vectors, (m, d) float32; from `rng` if given, which leaves the prior's own stream unchanged."""
         return _KINDS[self.kind](m, self.d, self.generator if rng is None else random_numbers.noise_generator(rng))
 
     def __repr__(self) -> str:
         return f'noise(d={self.d}, kind="{self.kind}")'
 
-    def state_dict(self) -> dict[str, str | int]:
-        """What is drawn, and where the generator stands, for `load_state_dict`."""
+    def state_dict(self) -> dict[str, Any]:
+        """The kind, d and the generator's state, for `load_state_dict`."""
         return {"kind": self.kind, "d": self.d, "rng": random_numbers.generator_state(self.generator)}
 
-    def load_state_dict(self, state: dict[str, str | int]) -> None:
-        """Continue the stream from where `state_dict` found it. Raises ValueError for that of another prior."""
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue the stream from a `state_dict`. Raises ValueError for one of another prior."""
         self.check_state_dict(state)
         random_numbers.set_generator_state(self.generator, state["rng"])
 
-    def check_state_dict(self, state: dict[str, str | int], part: str = "") -> None:
-        """Raise ValueError for a state that `load_state_dict` would refuse. `part`: what messages call this prior."""
+    def check_state_dict(self, state: dict[str, Any], part: str = "") -> None:
+        """Raise ValueError for a state that `load_state_dict` would refuse. `part`: this prior's name in messages."""
         checks.saved_names(part, state, ["rng"], {"kind": self.kind, "d": self.d})
         random_numbers.checked_generator_state(self.generator, state["rng"], f"{part}.rng".lstrip("."))
 
@@ -63,8 +66,8 @@ class Noise:
 def noise(d: int, kind: str = "normal", rng: Generator | None = None) -> Noise:
     """A prior over d-dimensional noise: `noise(64)(m)` is an (m, 64) float32 array.
 
-    `kind`: "normal" is N(0, I); "uniform" is uniform on [-1, 1]^d; "sphere" is uniform on the sphere of radius sqrt(d),
-    where a normal vector of many dimensions nearly lies. The prior owns `rng`, or else a generator that depends on
+    `kind`: "normal" is N(0, I); "uniform" is uniform on [-1, 1]^d; "sphere" is uniform on the sphere of radius sqrt(d), the
+    approximate length of a normal vector of many dimensions. The prior owns `rng`, or else a generator that depends on
     minigan's seed alone and, under CuPy, draws on the GPU (see `backend.use`). Raises ValueError for an unknown kind or d
     below 1.
     """
@@ -76,37 +79,40 @@ def noise(d: int, kind: str = "normal", rng: Generator | None = None) -> Noise:
 def lerp(a: np.ndarray, b: np.ndarray, steps: int) -> np.ndarray:
     """`steps` points on the straight line from a (d,) to b (d,), both included: (steps, d).
 
-    In many dimensions, two normal vectors are nearly orthogonal: halfway, the line is 1/sqrt(2) as far from 0 as its ends,
-    where noise practically never lies and G was never trained. Compare `slerp`.
+    In many dimensions, two normal vectors are nearly orthogonal. Halfway, the line is 1/sqrt(2) as far from 0 as its ends;
+    noise is practically never that short, so G was not trained on it. Compare `slerp`.
     """
-    a, b, dtype = _ends("lerp", a, b, steps)
+    start, end, dtype = _ends("lerp", a, b, steps)
     t = np.linspace(0.0, 1.0, steps)[:, None]
-    return ((1 - t) * a + t * b).astype(dtype)
+    return ((1 - t) * start + t * end).astype(dtype)
 
 
 def slerp(a: np.ndarray, b: np.ndarray, steps: int) -> np.ndarray:
     """`steps` points on the great circle from a (d,) to b (d,), both included (Shoemake 1985): (steps, d).
 
-    Directions turn at an even speed, and the distance from 0 goes evenly from that of a to that of b. Raises ValueError for
-    a or b = 0, or in opposite directions: there is no one way from one to the other.
+    The direction turns at constant speed, and the length changes linearly from |a| to |b|. Raises ValueError for a or b = 0
+    and for opposite directions, between which the great circle is not unique.
     """
-    a, b, dtype = _ends("slerp", a, b, steps)
-    lengths = np.linalg.norm(a), np.linalg.norm(b)
+    start, end, dtype = _ends("slerp", a, b, steps)
+    lengths = np.linalg.norm(start), np.linalg.norm(end)
     if not min(lengths) > 0:
         raise ValueError("slerp: a or b is 0, which has no direction")
-    cosine = np.clip(np.dot(a / lengths[0], b / lengths[1]), -1.0, 1.0)
+    start, end = start / lengths[0], end / lengths[1]
+    cosine = np.clip(np.dot(start, end), -1.0, 1.0)
     angle = np.arccos(cosine)
     if np.isclose(angle, np.pi):
         raise ValueError("slerp: a and b have opposite directions; every great circle through one goes through the other")
     t = np.linspace(0.0, 1.0, steps)[:, None]
-    angle = max(angle, 1e-6)  # sin(t x) / sin(x) = t for small x: the same direction is no special case
-    from_a, from_b = np.sin((1 - t) * angle) / np.sin(angle), np.sin(t * angle) / np.sin(angle)
-    directions = from_a * (a / lengths[0]) + from_b * (b / lengths[1])
-    return (((1 - t) * lengths[0] + t * lengths[1]) * directions).astype(dtype)
+    angle = max(angle, 1e-6)  # sin(t x) / sin(x) = t for small x, so that equal directions need no case of their own
+    directions = np.sin((1 - t) * angle) / np.sin(angle) * start + np.sin(t * angle) / np.sin(angle) * end
+    points: np.ndarray = ((1 - t) * lengths[0] + t * lengths[1]) * directions
+    return points.astype(dtype)
 
 
-def _ends(name: str, a: np.ndarray, b: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray, np.dtype]:
-    """Both ends in float64, as angles near 0 and pi need it, and the dtype of the result."""
+def _ends(
+    name: str, a: np.ndarray, b: np.ndarray, steps: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], np.dtype[Any]]:
+    """Both ends in float64, which angles near 0 and pi need, and the dtype of the result."""
     a, b = backend.to_numpy(a), backend.to_numpy(b)
     checks.whole(name, "steps", steps, least=2)
     if a.ndim != 1 or a.shape != b.shape:

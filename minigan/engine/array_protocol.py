@@ -1,11 +1,11 @@
-"""A Tensor as an array: what a user reads off it and assigns to it, and Python's protocols (len, bool, iteration, ...).
+"""A Tensor as an array: its attributes, assignment to them, and Python's protocols (len, bool, iteration, copy, ...).
 
-No differentiation here. Conversions through which gradients flow (`astype`, `to`) are ops: see `minigan.ops.conversions`.
+Nothing here is differentiated. Conversions that gradients flow through (`astype`, `to`) are ops: see `minigan.ops.conversions`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
-from typing import Any, Self
+from typing import Any, Protocol, Self, TypeVar
 
 import numpy
 from numpy.typing import NDArray
@@ -15,6 +15,15 @@ from minigan.engine import as_html, as_text, errors, versions
 from minigan.engine.errors import describe
 from minigan.engine.methods import TensorMethods
 from minigan.engine.modes import mode
+
+T = TypeVar("T", covariant=True)
+
+
+class Attribute(Protocol[T]):
+    """A property as type checkers see it: what is read has type T, and more than that can be assigned."""
+
+    def __get__(self, instance: Any, owner: type | None = None) -> T: ...
+    def __set__(self, instance: Any, value: Any) -> None: ...
 
 
 def _attribute(path: str, assign: Callable[[Any, Any], None] | None = None, doc: str = "") -> Any:
@@ -26,11 +35,11 @@ def _attribute(path: str, assign: Callable[[Any, Any], None] | None = None, doc:
 
 
 class TensorAsArray(TensorMethods):
-    """The base class of `Tensor`, with the bookkeeping that differentiation itself does not need.
+    """The base class of `Tensor`: everything that differentiation itself does not need.
 
-    `_version` is [count of changes in place], one list for all tensors that share this memory; `_version_when_made` is that
-    count when an op made this tensor (see `stale_values`). `_is_parameter` is whether the tensor has required a gradient as a
-    leaf, frozen now or not. `_origin` is where debug mode has seen it made (`debug_mode.Origin`).
+    `_version` is [count of changes in place], one list for all tensors that share this memory. `_version_when_made` is the
+    count when an op made this tensor (see `versions`). `_is_parameter`: whether the tensor required a gradient as a leaf at
+    some time, even if it is frozen now. `_origin`: the line that made it, if debug mode saw it (`debug.Origin`).
     """
 
     __slots__ = ("__weakref__", "_is_parameter", "_name", "_origin", "_version", "_version_when_made")
@@ -44,14 +53,14 @@ class TensorAsArray(TensorMethods):
     _is_parameter: bool
     _name: str | None
     _origin: Any
-    __array_ufunc__ = None  # NumPy then leaves `np.ones(3) * t` to the Tensor, and refuses np.exp(t) aloud
+    __array_ufunc__ = None  # NumPy leaves `np.ones(3) * t` to the Tensor, and np.exp(t) raises TypeError
 
     # --- the array ---------------------------------------------------------------------------------------------------
 
-    shape: tuple[int, ...] = _attribute("_data.shape", doc="The array's shape, a tuple.")
-    ndim: int = _attribute("_data.ndim", doc="The number of axes.")
-    size: int = _attribute("_data.size", doc="The number of elements.")
-    dtype: numpy.dtype[Any] = _attribute("_data.dtype", doc="The array's dtype.")
+    shape: Attribute[tuple[int, ...]] = _attribute("_data.shape", doc="The array's shape, a tuple.")
+    ndim: Attribute[int] = _attribute("_data.ndim", doc="The number of axes.")
+    size: Attribute[int] = _attribute("_data.size", doc="The number of elements.")
+    dtype: Attribute[numpy.dtype[Any]] = _attribute("_data.dtype", doc="The array's dtype.")
 
     @property
     def xp(self) -> backend.ArrayModule:
@@ -69,23 +78,23 @@ class TensorAsArray(TensorMethods):
         self.changed_in_place()
         self.grad = self.grad  # .grad follows .data's dtype
 
-    data: backend.Array = _attribute(
+    data: Attribute[backend.Array] = _attribute(
         "_data",
         _set_data,
         doc="""The array. Assign an array of the same shape to change the tensor in place.
 
-        A backward pass over what was computed from the old values then raises RuntimeError. Writing into the array by hand
-        (`t.data[0] = 1`) cannot be seen; do it before the forward pass, not after.
+        A backward pass through results of the old values then raises RuntimeError. minigan cannot see a write into the array
+        by hand (`t.data[0] = 1`): do it before the forward pass, not after.
         """,
     )
 
     def numpy(self) -> NDArray[Any]:
-        """The values as a NumPy array: the tensor's own memory under NumPy, a copy under CuPy. No gradient flows through."""
+        """The values as a NumPy array: the tensor's own memory under NumPy, a copy under CuPy. No gradient passes through."""
         versions.version_of_memory(self._data, self._version)  # tensors made of the array share it
         return backend.to_numpy(self._data)
 
-    def item(self) -> float:
-        """The value of a tensor of one element as a Python number."""
+    def item(self) -> Any:
+        """The value of a tensor of one element as a Python number: a float, an int or a bool."""
         if self.size != 1:
             raise ValueError(f"item: {describe(self)} has {self.size} elements, not one; use .numpy()")
         return self._data.item()
@@ -95,18 +104,20 @@ class TensorAsArray(TensorMethods):
             raise TypeError(f"name: expected a string or None, got {name!r}, of type {type(name).__name__}")
         self._name = name
 
-    name: str | None = _attribute("_name", _set_name, doc="What `repr` and errors call the tensor: a string, or None.")
+    name: Attribute[str | None] = _attribute(
+        "_name", _set_name, doc="The tensor's name in `repr` and in errors: a string, or None."
+    )
 
     # --- the flag and the gradient -----------------------------------------------------------------------------------
 
     @property
     def is_leaf(self) -> bool:
-        """Whether no op has made this tensor (or none that is recorded)."""
+        """Whether the tensor has no recorded op."""
         return not self._edges
 
     @property
     def is_parameter(self) -> bool:
-        """A leaf that requires a gradient, or did before it was frozen: what a `Module` looks for."""
+        """Whether it is a leaf that requires a gradient, or did before it was frozen. A `Module` collects these."""
         return self._is_parameter and not self._edges
 
     def _set_requires_grad(self, flag: bool) -> None:
@@ -116,7 +127,7 @@ class TensorAsArray(TensorMethods):
             raise TypeError(f"requires_grad: {describe(self)} is {self.dtype}; only floats have gradients: .astype('float32')")
         if not isinstance(flag, bool) and type(flag).__name__ not in ("bool_", "bool"):
             raise TypeError(f"requires_grad: expected True or False, got {flag!r}")
-        before, self._requires_grad = self._requires_grad, bool(flag)
+        before, self._requires_grad = self._requires_grad, bool(flag)  # type: ignore[misc] # a slot of Tensor
         if self._requires_grad and not self._is_parameter:
             self._is_parameter = True
             versions.version_of_memory(self._data, self._version)  # arrays of this memory are known from now on
@@ -124,10 +135,10 @@ class TensorAsArray(TensorMethods):
             for watcher in mode.watchers:
                 watcher.froze(self)
 
-    requires_grad: bool = _attribute(
+    requires_grad: Attribute[bool] = _attribute(
         "_requires_grad",
         _set_requires_grad,
-        doc="Whether gradients flow to this tensor. Settable on leaves, the tensors that no op has made.",
+        doc="Whether gradients flow to this tensor. Settable on leaves: tensors without a recorded op.",
     )
 
     def _set_grad(self, value: Any) -> None:
@@ -137,12 +148,12 @@ class TensorAsArray(TensorMethods):
             if value.shape != self.shape:
                 raise ValueError(f"grad: {describe(self)} cannot take a gradient of shape {value.shape}")
             value = value.to(self.xp.__name__).astype(self.dtype)
-        self._grad = value
+        self._grad = value  # type: ignore[misc] # a slot of Tensor
 
-    grad: Self | None = _attribute(
+    grad: Attribute[Self | None] = _attribute(
         "_grad",
         _set_grad,
-        doc="What backward passes have added up so far, or None. Settable: a Tensor of the same shape, or None.",
+        doc="The sum of the gradients of all backward passes so far, or None. Settable: a Tensor of the same shape, or None.",
     )
 
     # --- how it was made ---------------------------------------------------------------------------------------------
@@ -154,7 +165,7 @@ class TensorAsArray(TensorMethods):
 
     @property
     def inputs(self) -> tuple[Any, ...]:
-        """The Tensors that the op computed this tensor from, in the op's order; () for a leaf."""
+        """The op's inputs, Tensors in the op's order; () for a leaf."""
         return tuple([x for x, _, _ in self._edges])
 
     @property
@@ -168,14 +179,14 @@ class TensorAsArray(TensorMethods):
     # --- changes in place --------------------------------------------------------------------------------------------
 
     def writable(self) -> backend.Array:
-        """The array for writing into (see `changed_in_place`); copied first where NumPy would refuse."""
+        """The array, to write into it (see `changed_in_place`). It is copied first if NumPy forbids writing."""
         array = backend.writable(self._data)
         if array is not self._data:
             self._move(array)
         return self._data
 
     def changed_in_place(self) -> None:
-        """Count a change in place. Whoever writes into `.data`'s memory calls this afterwards (see `optim`)."""
+        """Count a change in place. Code that writes into `.data`'s memory calls this afterwards (see `optim`)."""
         self._version[0] += 1
         for watcher in mode.watchers:
             watcher.changed(self)
@@ -189,10 +200,11 @@ class TensorAsArray(TensorMethods):
         self.grad = self.grad
 
     def _move(self, array: backend.Array) -> None:
-        """Hold another array. What looks at the old one counts as changed, as this tensor does; later changes are its own."""
+        """Hold another array. Tensors in the old memory count as changed, and so does this one. Later changes are its own."""
         count = self._version[0]
         self._version[0] += 1
-        self._data, self._version = array, versions.version_of_memory(array, [count])
+        self._data = array  # type: ignore[misc] # a slot of Tensor
+        self._version = versions.version_of_memory(array, [count])
 
     # --- Python's protocols ------------------------------------------------------------------------------------------
 
@@ -200,7 +212,7 @@ class TensorAsArray(TensorMethods):
         return as_text.text(self)
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: figures of the values, and a picture."""
+        """The tensor in a notebook: numbers about the values, and a picture."""
         return as_html.html(self)
 
     def __len__(self) -> int:
@@ -223,7 +235,7 @@ class TensorAsArray(TensorMethods):
     def __index__(self) -> int:
         if self.dtype.kind not in "iu":
             raise TypeError(f"index: {describe(self)} is {self.dtype}; only integers can index")
-        return self.item()
+        return int(self.item())
 
     def __contains__(self, value: Any) -> bool:
         return bool((self == value).data.any())
@@ -235,7 +247,7 @@ class TensorAsArray(TensorMethods):
         return array.copy() if copy else array
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """For `copy` and `pickle`: the values (without `.grad`), and the flags: a frozen parameter stays one."""
+        """For `copy` and `pickle`: the values without `.grad`, and the flags. A frozen parameter stays a parameter."""
         if self._edges:
             raise errors.copied_history(self)
         flags = {"_is_parameter": self.is_parameter}
@@ -243,10 +255,10 @@ class TensorAsArray(TensorMethods):
 
 
 def as_array(data: Any, dtype: Any = None) -> backend.Array:
-    """What a Tensor holds: `data` as an array of numbers or booleans on the current backend.
+    """`data` as an array of real numbers or booleans on the current backend.
 
-    An array is shared and keeps its dtype; numbers and lists become float32, lists of booleans stay boolean; `dtype` converts.
-    Raises TypeError or ValueError for anything else: complex numbers, which have no gradients here, and Tensors, too.
+    An array is shared and keeps its dtype. Numbers and lists become float32, lists of booleans stay boolean. `dtype` converts.
+    Raises TypeError or ValueError for all else, such as complex numbers and Tensors.
     """
     if isinstance(data, TensorAsArray):
         raise TypeError("Tensor: the argument is a Tensor already; use it as it is, or .detach(), .astype(), .to()")

@@ -1,4 +1,4 @@
-"""A Tensor in a notebook: figures of its values, and a picture: images as images, all else as a map of colours."""
+"""A Tensor in a notebook: numbers about its values, and a picture. Images are shown as images, all else as a map of colours."""
 
 import base64
 import html as markup
@@ -12,23 +12,23 @@ import numpy as np
 CELLS = 64  # rows and columns of a map, at most
 IMAGES = 16  # side by side, at most
 PIXELS = 128  # of a side of an image, at most
-LEAST = 8  # pixels of a side: what is smaller is no image
+LEAST = 8  # pixels of a side: smaller arrays are shown as maps
 SIZE = 256  # to which a small picture is enlarged, in the screen's pixels
 BLUE, WHITE, RED, BLACK = (np.array(colour, float) for colour in ((40, 80, 200), (255, 255, 255), (200, 40, 40), (0, 0, 0)))
 
 
 def html(t: Any) -> str:
-    """A table of shape, dtype, op, name and figures, and below it the picture. Everything that is text is escaped."""
+    """A table of shape, dtype, op, name and numbers, and the picture below it. All text is escaped."""
     values = t.numpy()
-    facts = {"shape": str(t.shape), "dtype": str(t.dtype), "op": t.op, "name": t.name, **_figures(values)}
+    facts = {"shape": str(t.shape), "dtype": str(t.dtype), "op": t.op, "name": t.name, **_numbers(values)}
     rows = [f"<tr><th>{_escaped(key)}</th><td>{_escaped(fact)}</td></tr>" for key, fact in facts.items() if fact]
     return f"<table>{''.join(rows)}</table>{_picture(values)}"
 
 
-def _figures(values: np.ndarray) -> dict[str, str]:
+def _numbers(values: np.ndarray) -> dict[str, str]:
     """min, mean, max and std of the finite values, and how many are not finite."""
     finite = values[np.isfinite(values)]
-    found = {}
+    found: dict[str, str] = {}
     if finite.size:
         with np.errstate(all="ignore"):  # float64 itself may overflow
             numbers = {"min": finite.min(), "mean": finite.mean(dtype="f8"), "max": finite.max(), "std": finite.std(dtype="f8")}
@@ -38,7 +38,7 @@ def _figures(values: np.ndarray) -> dict[str, str]:
 
 
 def _picture(values: np.ndarray) -> str:
-    if values.size < 2:  # the figures say it all
+    if values.size < 2:  # the table shows it already
         return ""
     if values.ndim == 4 and values.shape[1] in (1, 3) and min(values.shape[2:]) >= LEAST:
         return _images(values)

@@ -14,7 +14,7 @@ INPUTS = 4  # of an op that has many
 
 
 def text(t: Any) -> str:
-    """The class, the values (the first and the last of many), shape, dtype, name, and what the tensor was computed from."""
+    """The class, the values (of many, the first and the last), shape, dtype, name, and the op with its inputs."""
     parts = [_values(t.data), _facts(t), *([_op(t)] if t.op else [])]
     start = f"{type(t).__name__}("
     in_one_line = start + ", ".join(parts) + ")"
@@ -24,7 +24,7 @@ def text(t: Any) -> str:
 
 
 def _values(array: backend.Array) -> str:
-    """The values in NumPy's way, each row of the last axis in a line. Only what is shown is fetched from a GPU."""
+    """The values as NumPy shows them, a line for each row of the last axis. Only these rows are copied from a GPU."""
     if not array.ndim or not array.size:
         return np.array2string(backend.to_numpy(array))
     axes = array.shape[:-1]
@@ -39,10 +39,9 @@ def _values(array: backend.Array) -> str:
 
 
 def _rows(rows: list[np.ndarray]) -> list[str]:
-    """The numbers of each row, in columns that stand below one another."""
-    options = {"separator": ", ", "threshold": 0, "edgeitems": EDGE, "max_line_width": 1_000_000}
-    lines = np.array2string(np.stack(rows), **options).splitlines()
-    return [line[2:].rstrip("],") for line in lines]  # without the [[ or the space and the [ in front
+    """The numbers of each row, aligned in columns."""
+    text = np.array2string(np.stack(rows), separator=", ", threshold=0, edgeitems=EDGE, max_line_width=1_000_000)
+    return [line[2:].rstrip("],") for line in text.splitlines()]  # without the [[ or the space and the [ in front
 
 
 def _in_brackets(row: str, i: int, axes: tuple[int, ...]) -> str:
@@ -60,7 +59,7 @@ def _facts(t: Any) -> str:
 
 
 def _op(t: Any) -> str:
-    """The op and what it was called with: op=affine of x (4, 2), layers.0.weight (2, 8), layers.0.bias (8,)."""
+    """The op and its inputs: op=affine of x (4, 2), layers.0.weight (2, 8), layers.0.bias (8,)."""
     shown = [_input(x) for x in t.inputs[:INPUTS]]
     more = len(t.inputs) - len(shown)
     return f"op={t.op} of {', '.join(shown)}" + (f" and {more} more" if more else "")

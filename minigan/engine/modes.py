@@ -1,4 +1,4 @@
-"""What this thread's ops do besides computing: whether they record their history (`no_grad`), and who watches them."""
+"""The modes of this thread: whether ops record their history (`no_grad`), and which watchers they report to."""
 
 import inspect
 import threading
@@ -12,44 +12,46 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 class Watcher:
-    """Base class of what watches the engine (debug mode, the profiler, the trace): it overrides what it wants to see.
+    """The base class of debug mode, the profiler and the trace. A watcher overrides the events it needs; it changes nothing.
 
-    It should change nothing. All arguments but `op`, `inputs` and `call` are Tensors, or Optimizers.
+    All arguments but `op`, `inputs` and `call` are Tensors or Optimizers.
     """
 
+    needs_checks = False  # whether ops check values, such as indices, also where that means to wait for a GPU
+
     def made(self, y: Any, op: str, inputs: tuple[Any, ...]) -> None:
-        """The op has made the Tensor y from `inputs`, pairs (input, derivative)."""
+        """The op made the Tensor y from `inputs`, pairs (input, derivative)."""
 
     def detached(self, y: Any, x: Any) -> None:
         """y is x.detach()."""
 
     def froze(self, x: Any) -> None:
-        """x.requires_grad has been set to another value than it had."""
+        """x.requires_grad was changed."""
 
-    def walk_begins(self, output: Any) -> None:
-        """A walk back from this output begins (`backward` or `grad`)."""
+    def backward_begins(self, output: Any) -> None:
+        """A backward pass from this output begins (`backward` or `grad`)."""
 
-    def walk_ends(self) -> None:
-        """The innermost walk has ended, and its gradients are where they belong; or it was stopped by an error."""
+    def backward_ends(self) -> None:
+        """The innermost backward pass ended: its gradients are stored, or an error stopped it."""
 
     def derivative(self, call: Callable[[Any, Any], Any], g: Any, y: Any, x: Any) -> Any:
-        """The walk needs call(g, y), the derivative of y's op for its input x; return what the call returns."""
+        """The backward pass needs call(g, y), the derivative of y's op for its input x. Return the result of the call."""
         return call(g, y)
 
     def changed(self, x: Any) -> None:
-        """Somebody has written into x's array: an optimizer's step, `clip_weights`, an assignment to `.data`, ..."""
+        """x's array was written to: by an optimizer's step, `clip_weights`, an assignment to `.data`, ..."""
 
     def updating(self, optimizer: Any) -> None:
         """The optimizer is about to take a step."""
 
     def updated(self, optimizer: Any) -> None:
-        """The optimizer has taken a step."""
+        """The optimizer took a step."""
 
 
 class _Mode(threading.local):
     def __init__(self) -> None:
         self.recording = True
-        self.before: list[bool] = []  # what `recording` was before each open block of this thread
+        self.before: list[bool] = []  # the value of `recording` before each open block of this thread
         self.watchers = _from_the_start  # the innermost last
 
 
@@ -60,7 +62,7 @@ mode = _Mode()
 
 
 class _Recording(ContextDecorator):
-    """Switches recording on or off for a block or a function, and back again whatever happens inside."""
+    """Switches recording on or off for a block or a function, and back at its end, also after an error."""
 
     def __init__(self, on: bool):
         self.on = on
@@ -70,7 +72,7 @@ class _Recording(ContextDecorator):
             name = "enable_grad" if self.on else "no_grad"
             raise TypeError(
                 f"{name}: {function.__name__} is a generator or async, and would run outside the block: "
-                f"write `with {name}():` inside it, around what lies between two yields or awaits"
+                f"write `with {name}():` inside it, between two yields or awaits"
             )
         return super().__call__(function)
 
@@ -83,14 +85,14 @@ class _Recording(ContextDecorator):
 
 
 def no_grad() -> _Recording:
-    """`with no_grad():` or `@no_grad()`: ops record nothing, so their results have no history. Per thread."""
+    """`with no_grad():` or `@no_grad()`: ops record no history. Per thread."""
     return _Recording(False)
 
 
 def enable_grad() -> _Recording:
-    """`with enable_grad():` or `@enable_grad()`: ops record, also where the caller is under `no_grad`. Per thread.
+    """`with enable_grad():` or `@enable_grad()`: ops record, even if the caller is under `no_grad`. Per thread.
 
-    For functions that need a gradient even there, such as an attack.
+    For functions that always need a gradient, such as an attack.
     """
     return _Recording(True)
 
@@ -100,7 +102,7 @@ def enable_grad() -> _Recording:
 
 @contextmanager
 def watching(watcher: Watcher) -> Iterator[Watcher]:
-    """`with watching(watcher):` adds a watcher of this thread for a block, inside those that it has already."""
+    """`with watching(watcher):` adds a watcher of this thread for a block, inside the earlier ones."""
     mode.watchers += (watcher,)
     try:
         yield watcher
@@ -109,21 +111,26 @@ def watching(watcher: Watcher) -> Iterator[Watcher]:
 
 
 def watch_from_the_start(watcher: Watcher) -> None:
-    """Add a watcher of this thread from now on, and of every thread that starts later."""
+    """Add a watcher to this thread, and to every thread that starts later."""
     global _from_the_start
     _from_the_start += (watcher,)
     mode.watchers += (watcher,)
 
 
+def checking_values() -> bool:
+    """Whether a watcher of this thread needs all checks of values: debug mode does."""
+    return any([watcher.needs_checks for watcher in mode.watchers])
+
+
 def watched(derivative: Derivative, x: Any) -> Derivative:
-    """The derivative for the input x as this thread's watchers see it called."""
+    """The derivative for the input x, called through this thread's watchers."""
     for watcher in reversed(mode.watchers):
         derivative = partial(_seen_by, watcher, derivative, x)
     return derivative
 
 
 def unwatched(derivative: Derivative) -> Derivative:
-    """The derivative itself, of one that `watched` has made."""
+    """The derivative inside the result of `watched`."""
     while isinstance(derivative, partial) and derivative.func is _seen_by:
         derivative = derivative.args[1]
     return derivative
@@ -133,24 +140,24 @@ def _seen_by(watcher: Watcher, derivative: Derivative, x: Any, g: Any, y: Any) -
     return watcher.derivative(derivative, g, y, x)
 
 
-def walking(output: Any) -> AbstractContextManager[None]:
-    """`with walking(output):` tells this thread's watchers of a walk back from the output."""
-    return _Walk(output) if mode.watchers else _UNWATCHED
+def backward_pass(output: Any) -> AbstractContextManager[None]:
+    """`with backward_pass(output):` reports a backward pass from the output to this thread's watchers."""
+    return _BackwardPass(output) if mode.watchers else _UNWATCHED
 
 
-class _Walk:
-    """One walk, as the watchers see it."""
+class _BackwardPass:
+    """One backward pass, reported to the watchers."""
 
     def __init__(self, output: Any):
         self.output, self.watchers = output, mode.watchers
 
     def __enter__(self) -> None:
         for watcher in self.watchers:
-            watcher.walk_begins(self.output)
+            watcher.backward_begins(self.output)
 
     def __exit__(self, *exception: object) -> None:
         for watcher in reversed(self.watchers):
-            watcher.walk_ends()
+            watcher.backward_ends()
 
 
 _UNWATCHED = nullcontext()

@@ -1,35 +1,34 @@
-"""Reverse-mode automatic differentiation: what a Tensor remembers, and the walk back over it.
+"""Reverse-mode automatic differentiation: a Tensor, how an op records its derivatives, and the backward pass.
 
-A Tensor that an op made remembers its inputs and, for each input, the derivative: a function that gets the output's gradient
-and returns that input's. `record` writes this down in the forward pass; `_walk` reads it backwards. The ops' formulas are in
-`minigan.ops`, which also binds the operators (`a * b`) and the methods (`a.sum()`). Beside this file: `tensor_as_array`,
-`stale_values`, `messages` (the errors' texts) and `modes` (`no_grad`; debug mode and the profiler, which watch the ops).
+A Tensor that an op made remembers its inputs and, for each input, the derivative: a function from the output's gradient to the
+input's. `record` stores them in the forward pass; `_backpropagate` calls them in reverse order. The ops' formulas are in
+`minigan.ops`, which also adds the operators (`a * b`) and the methods (`a.sum()`) to Tensor.
 """
 
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
-from sys import getrefcount
 from typing import Any
 
 from minigan import backend
 from minigan.backend import threads
 from minigan.engine import errors, versions
 from minigan.engine.array_protocol import TensorAsArray, as_array
-from minigan.engine.modes import enable_grad, mode, no_grad, walking, watched
+from minigan.engine.modes import backward_pass, enable_grad, mode, no_grad, watched
 
 Derivative = Callable[["Tensor", "Tensor"], "Tensor"]  # derivative(g, y) -> g_x: see `record`
+Gradients = tuple["Tensor", ...]
 _order_of_creation = itertools.count(1)
 
 
 class Tensor(TensorAsArray):
-    """An array that can be differentiated. (What is written into it by hand, `t.data[0] = 1`, goes unseen: see `data`.)
+    """An array that can be differentiated.
 
     Args:
-        data: a number or a nested list of numbers (they become float32; booleans stay booleans), or an array, which is
-            shared, not copied, unless it has to change its dtype or to move to the current backend.
+        data: a number or a nested list of numbers (they become float32; booleans stay booleans), or an array. An array is
+            shared, not copied, unless its dtype changes or it moves to the current backend.
         requires_grad: whether `.backward()` computes a gradient for this tensor. Floating dtypes only.
-        dtype: converts the data. name: a string, shown by `repr` and by errors.
+        dtype: converts the data. name: a string that `repr` and errors show.
     """
 
     __slots__ = (  # noqa: RUF023 (in the order in which they matter)
@@ -59,9 +58,9 @@ class Tensor(TensorAsArray):
         return self
 
     def detach(self) -> "Tensor":
-        """The same values, in the same memory, without the history: no gradient passes through the result.
+        """The same values in the same memory, without the history: no gradient passes through the result.
 
-        For the lecture's b = f(a), c = g(b.detach()): the forward pass reaches c, the backward pass stops before f.
+        With b = f(a) and c = g(b.detach()), the forward pass reaches c, and the backward pass stops before f.
         """
         y = Tensor._of(self._data, self._version)
         for watcher in mode.watchers:
@@ -76,79 +75,53 @@ class Tensor(TensorAsArray):
             create_graph: record the backward pass too, so that the gradients can be differentiated again. `.grad` and the
                 leaf then keep each other alive (a reference cycle); `minigan.grad` avoids it.
 
-        A second backward pass over the same graph adds the same gradients again. A leaf whose `requires_grad` was cleared
-        after the forward pass gets none. Raises RuntimeError without a graph, without `gradient`, and for stale values.
+        A second backward pass over the same graph adds the same gradients again. A leaf that was frozen after the forward
+        pass gets none. Raises RuntimeError without a graph, without a needed `gradient`, and for stale values.
         """
         if self.is_leaf:
             raise errors.no_graph(self)
         seed, start = _seed("backward", self, gradient), next(_order_of_creation)
-        with enable_grad() if create_graph else no_grad(), walking(self):
-            gradients, taken = _walk(self, seed), set()
+        with enable_grad() if create_graph else no_grad(), backward_pass(self):
+            gradients, taken = _backpropagate(self, seed), set[int]()
             with threads.adding_gradients:
                 for leaf, g in gradients:
-                    if leaf._grad is not None:
-                        leaf._grad = leaf._grad + g
-                    else:  # without a copy, if the walk has made g, for this leaf alone, and nobody else holds its array
-                        own = g._order > start and g._data.base is None and getrefcount(g._data) <= 2 and id(g) not in taken
-                        leaf._grad = g if own and not create_graph else g.copy()
-                        taken.add(id(g))
+                    own = versions.is_for_one_leaf(g, start, taken) and not create_graph
+                    leaf._grad = leaf._grad + g if leaf._grad is not None else g if own else g.copy()
 
 
 def record(name: str, data: backend.Array, *inputs: tuple[Tensor, Derivative]) -> Tensor:
-    """Make the output of an op: every op ends in this call, the engine's own and the user's.
+    """Make the output of an op. Every op ends in this call, the engine's own and the user's.
 
     Args:
         name: the op's name, for errors. data: the forward result, an array.
         inputs: one pair (input, derivative) for each Tensor that the result depends on. `derivative(g, y)` gets the
-            gradient g that arrives at the output, and the output y itself; it returns the gradient for that input, written
-            in ops, so that it can be differentiated again. The walk sums over broadcast axes, and restores the dtype.
+            gradient g that arrives at the output, and the output y. It returns the gradient for that input, written in ops,
+            so that it can be differentiated again. The backward pass sums over broadcast axes and restores the dtype.
 
     Example: square = lambda x: record("square", x.data * x.data, (x, lambda g, y: g * 2 * x))
     """
-    if not backend.is_array(data):  # NumPy's reductions return scalars
+    if not isinstance(data, backend.Array) and not backend.is_array(data):  # NumPy's reductions return scalars
         data = backend.asarray(data, dtype=inputs[0][0].dtype if isinstance(data, float | int) and inputs else None)
     y = Tensor.__new__(Tensor)._hold(data, versions.version_of_result(data, inputs))
     if mode.recording and any([x._requires_grad for x, _ in inputs]) and data.dtype.kind in "fc":
-        if data.dtype.kind == "c":
-            raise TypeError(f"{name}: the result is {data.dtype}; gradients pass through real numbers alone")
         y._op, y._requires_grad, y._version_when_made = name, True, y._version[0]
         y._edges = [(x, d if x._requires_grad else None, x._version[0]) for x, d in inputs if callable(d)]
-        if len(y._edges) < len(inputs):
-            raise errors.not_a_derivative(name)
+        if len(y._edges) < len(inputs) or data.dtype.kind == "c":
+            raise errors.not_differentiable(name, data)
     y._order = next(_order_of_creation)
     for watcher in mode.watchers:
         watcher.made(y, name, inputs)
     return y
 
 
-def grad(
-    output: Tensor, inputs: Tensor | Sequence[Tensor], gradient: Any = None, create_graph: bool = False
-) -> tuple[Tensor, ...]:
-    """The gradients d output / d input: a tuple of Tensors, each in memory of its own. No tensor's `.grad` is touched.
+def _backpropagate(output: Tensor, seed: Tensor, targets: list[Tensor] | None = None) -> list[tuple[Tensor, Tensor]]:
+    """Visit each tensor once, outputs first, and apply the chain rule. Return (target, gradient) pairs (targets None: leaves).
 
-    `gradient` and `create_graph` are `Tensor.backward`'s. An input that the output does not depend on gets zeros; one that
-    does not require a gradient raises ValueError.
-    """
-    inputs = [inputs] if isinstance(inputs, Tensor) or not isinstance(inputs, Iterable) else list(inputs)
-    for position, x in enumerate(inputs):
-        if not (isinstance(x, Tensor) and x._requires_grad):
-            raise errors.input_without_gradient(position, x)
-    seed = _seed("grad", output, gradient)
-    with enable_grad() if create_graph else no_grad(), walking(output):
-        found = {id(x): g for x, g in _walk(output, seed, inputs)}
-        return tuple([found[id(x)].copy() if id(x) in found else Tensor._of(x.xp.zeros_like(x._data)) for x in inputs])
-
-
-def _walk(output: Tensor, seed: Tensor, targets: list[Tensor] | None = None) -> list[tuple[Tensor, Tensor]]:
-    """Visit each tensor once, outputs first, and apply the chain rule; return (target, gradient) pairs (targets None: leaves).
-
-    A gradient is dropped after its tensor's visit. The first to arrive is borrowed; others are added into a new tensor. What
-    the derivatives compute is recorded under `enable_grad` (for create_graph), and not under `no_grad`.
+    A gradient is dropped after the visit. The first to arrive is borrowed; others are added into a new tensor.
     """
     order = _topological_order(output)
-    seed = seed if mode.recording else Tensor._of(seed._data, seed._version)  # by which an op knows the walk
     wanted, useful = _wanted_and_useful(targets, order)
-    arrived, found, watchers = {id(output): seed}, [], mode.watchers
+    arrived, found = {id(output): seed}, []
     for y in reversed(order):
         if (g := arrived.pop(id(y), None)) is None:
             continue
@@ -158,7 +131,7 @@ def _walk(output: Tensor, seed: Tensor, targets: list[Tensor] | None = None) -> 
             if x._version[0] != version or y._version[0] != y._version_when_made:  # written to: g_x might be wrong
                 raise versions.refusal(x, version, y)
             if derivative is not None and (useful is None or id(x) in useful):
-                if watchers:
+                if mode.watchers:
                     derivative = watched(derivative, x)
                 g_x = derivative(g, y)
                 g_x = _sum_to_shape(g_x, x, y)
@@ -169,11 +142,11 @@ def _walk(output: Tensor, seed: Tensor, targets: list[Tensor] | None = None) -> 
 def _topological_order(output: Tensor) -> list[Tensor]:
     """All tensors that gradients of the output pass through, in the order of creation: an op's inputs come before its output.
 
-    Read backwards, each tensor comes after everything computed from it, when its gradient is complete. Why that matters:
+    In reverse, each tensor comes after everything computed from it, when its gradient is complete. Why that matters:
         b = a + a
         c = b + b
-    1 arrives at b by each of two edges, so 2 goes on by each of b's two: dc/da = 4. A walk that went on from b at each
-    arrival would send the sum so far, 1 and then 2, by both edges: a would get 2 + 4 = 6.
+    1 arrives at b by each of two edges, so b passes 2 on by each of its own two: dc/da = 4. Without the order, b would pass
+    on the sum so far at each arrival, 1 and then 2: a would get 2 + 4 = 6.
     """
     found, ahead = {id(output): output}, [output]
     while ahead:
@@ -185,7 +158,7 @@ def _topological_order(output: Tensor) -> list[Tensor]:
 
 
 def _wanted_and_useful(targets: list[Tensor] | None, order: list[Tensor]) -> tuple[set[int], set[int] | None]:
-    """The ids of the tensors whose gradients are wanted, and of those from which the walk can reach one of them (None: all)."""
+    """The ids of the tensors whose gradients are wanted, and of those whose gradients lead to one of them (None: all)."""
     leaves = [x for x in order if not x._edges]
     wanted = {id(x) for x in (leaves if targets is None else targets) if x._requires_grad}
     if targets is None and len(wanted) == len(leaves):  # the usual case: no leaf was frozen after the forward pass
@@ -198,25 +171,37 @@ def _wanted_and_useful(targets: list[Tensor] | None, order: list[Tensor]) -> tup
 
 
 def _sum_to_shape(g: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """The gradient that y's op returned for its input x, in x's shape and dtype.
-
-    Where the op has broadcast x, each element of x was used many times: its gradient is the sum.
-    """
+    """The gradient for y's input x, in x's shape and dtype. An element that was broadcast gets the sum of its gradients."""
     if not isinstance(g, Tensor):
         raise errors.derivative_returned(g, x, y)
     if g._data.shape != x._data.shape:
-        extra = g.ndim - x.ndim  # axes that broadcasting has put in front
+        extra = g.ndim - x.ndim  # axes that broadcasting put in front
         inner = g.shape[max(extra, 0) :]  # must be x's shape, but for axes of size 1
         if not 0 <= extra <= max(y.ndim - x.ndim, 0) or any([n not in (1, m) for n, m in zip(x.shape, inner, strict=True)]):
             raise errors.derivative_returned(g, x, y)
         ones = tuple([extra + i for i, n in enumerate(x.shape) if n == 1])
-        g = g.sum((*range(extra), *ones))
-        g = g.reshape(x.shape) if ones else g
+        g = g.sum((*range(extra), *ones)).reshape(x.shape)
     return g if g._data.dtype == x._data.dtype else g.astype(x._data.dtype)
 
 
+def grad(output: Tensor, inputs: Tensor | Sequence[Tensor], gradient: Any = None, create_graph: bool = False) -> Gradients:
+    """The gradients d output / d input, each in memory of its own. No tensor's `.grad` changes.
+
+    `gradient`, `create_graph`: as in `Tensor.backward`. An input that the output does not depend on gets zeros; one that does
+    not require a gradient raises ValueError.
+    """
+    inputs = [inputs] if isinstance(inputs, Tensor) or not isinstance(inputs, Iterable) else list(inputs)
+    for position, x in enumerate(inputs):
+        if not (isinstance(x, Tensor) and x._requires_grad):
+            raise errors.input_without_gradient(position, x)
+    seed = _seed("grad", output, gradient)
+    with enable_grad() if create_graph else no_grad(), backward_pass(output):
+        found = {id(x): g for x, g in _backpropagate(output, seed, inputs)}
+        return tuple([found[id(x)].copy() if id(x) in found else Tensor._of(x.xp.zeros_like(x._data)) for x in inputs])
+
+
 def _seed(caller: str, output: Tensor, gradient: Any) -> Tensor:
-    """The gradient that the walk starts with: 1 for a single element, or what the user gave."""
+    """The gradient that the backward pass starts with: 1 for a single element, or the user's."""
     if not isinstance(output, Tensor):
         raise errors.not_a_tensor(caller, output)
     if gradient is None:

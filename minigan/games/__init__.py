@@ -1,4 +1,4 @@
-"""Adversarial games, one a file. Each has `step`, `sample`, `state_dict` and `load_state_dict`; see `Game`."""
+"""Adversarial games, one per file. Each has `step`, `sample`, `state_dict` and `load_state_dict`; see `Game`."""
 
 from minigan.games.adversarial_autoencoder import AdversarialAutoencoder
 from minigan.games.adversarial_variational_bayes import AdversarialVariationalBayes

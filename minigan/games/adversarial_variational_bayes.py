@@ -1,9 +1,7 @@
 """Adversarial variational Bayes: Algorithm 1 of Mescheder, Nowozin and Geiger 2017. A VAE whose Q(z | x) has any shape."""
 
-from collections.abc import Iterator
-
 from minigan.games.figures import Figures
-from minigan.games.game import Game, Prior, check_no_sigmoid
+from minigan.games.game import Game, Minibatches, Prior, check_no_sigmoid
 from minigan.losses import discriminator_loss, log_loss_with_logits
 from minigan.nn import Module
 from minigan.ops import mean
@@ -11,19 +9,19 @@ from minigan.optim import Optimizer
 
 
 class AdversarialVariationalBayes(Game):
-    """A VAE whose encoder, z = Q(x, epsilon), has no known density: a discriminator T(x, z) finds log Q(z | x) - log P(z).
+    """A VAE whose encoder z = Q(x, epsilon) has no known density: a discriminator T(x, z) learns log Q(z | x) - log P(z).
 
         T ascends         mean log sigma(T(x, Q(x, epsilon))) + mean log(1 - sigma(T(x, z)))      with z from the prior
         P and Q ascend    mean log P(x | Q(x, epsilon)) - mean T(x, Q(x, epsilon))
 
     The best T is log Q(z | x) - log P(z), whose mean over Q is D_KL(Q(z | x) | P(z)), so that the second objective is the ELBO.
-    T changes with Q, but E grad T = 0 for Q's parameters in T (Proposition 2): Q's gradient passes through z alone.
-    As in the algorithm's box, all gradients are taken before the steps, from the same x, epsilon and z.
+    The best T depends on Q, but E grad T = 0 for Q's parameters in T (Proposition 2): Q's gradient passes through z alone.
+    As in the algorithm's box, all gradients are those before the steps, from the same x, epsilon and z.
 
     T is the game's D, P its G.
 
     Args:
-        G: P, from (N, d) to the logits of pixels in [0, 1], in x's shape: P(x | z) is Bernoulli. `sample` returns logits, too.
+        G: P, from (N, d) to the logits of pixels in [0, 1], in x's shape: P(x | z) is Bernoulli. `sample` returns logits too.
         D: T, a network of (x, z), returns (N, 1).
         prior: P(z); see `Game`.
         opt_G, opt_D: opt_G has P's and Q's parameters.
@@ -38,12 +36,12 @@ class AdversarialVariationalBayes(Game):
         super().__init__(G, D, prior, opt_G, opt_D)
         check_no_sigmoid("AdversarialVariationalBayes", D)
         if not {id(p) for p in Q.parameters()} <= {id(p) for p in opt_G.params}:
-            raise ValueError("AdversarialVariationalBayes: opt_G lacks parameters of Q; it has to have P's and Q's")
+            raise ValueError("AdversarialVariationalBayes: opt_G lacks parameters of Q; it needs P's and Q's")
         Q.name_parameters("Q.")
         self.Q, self.epsilon = Q, epsilon
 
-    def step(self, batches: Iterator) -> Figures:
-        """One iteration: P and Q by T as it is, and T by the z that Q made before."""
+    def step(self, batches: Minibatches) -> Figures:
+        """One iteration: a step of P and Q against T, and a step of T on the codes from before that step."""
         x = self.real(batches)
         z, epsilon = self.noise(len(x)), self.cast(self.epsilon(len(x)))
         code = self.Q(x, epsilon)

@@ -1,15 +1,15 @@
 """Adversarially learned inference: Dumoulin et al. 2016; the same game is BiGAN: Donahue, Krähenbühl and Darrell 2016."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from minigan import backend
 from minigan.engine.modes import no_grad
 from minigan.engine.tensor import Tensor
 from minigan.games.figures import Figures, discriminator_figures
-from minigan.games.game import CHUNK, Game, Prior, check_no_sigmoid
+from minigan.games.game import CHUNK, Game, Minibatches, Prior, check_no_sigmoid
 from minigan.losses import discriminator_loss
 from minigan.nn import Module, eval_mode
 from minigan.ops import concatenate
@@ -17,7 +17,7 @@ from minigan.optim import Optimizer
 
 
 class Joint(Module):
-    """A network of the pair (x, z), made of a network of vectors: x, flattened, and behind it z."""
+    """Makes a network of the pair (x, z) from a network of vectors: flattens x and appends z."""
 
     def __init__(self, network: Module):
         self.network = network
@@ -27,14 +27,14 @@ class Joint(Module):
 
 
 class ALI(Game):
-    """min over P and Q, max over D of E log D(x, Q(x)) + E log(1 - D(P(z), z)): D judges pairs, and Q learns to encode.
+    """min over P and Q, max over D of E log D(x, Q(x)) + E log(1 - D(P(z), z)): D classifies pairs, and Q learns to encode.
 
         D descends        -mean log D(x, Q(x)) - mean log(1 - D(P(z), z))
         P and Q descend   -mean log(1 - D(x, Q(x))) - mean log D(P(z), z), with fresh z
 
-    P, the decoder, is the game's G. Where D cannot tell the pairs apart, Q(x) is distributed as z, and P(z) as x; and if Q
-    draws no noise, P and Q are inverse to each other (BiGAN's theorem 2), though neither has seen P(Q(x)). Dumoulin et al.,
-    Algorithm 1, take both gradients before either step; here, as in all games, P and Q meet the updated D.
+    P, the decoder, is the game's G. If D cannot tell the pairs apart, Q(x) is distributed as z, and P(z) as x. If, in addition,
+    Q draws no noise, P and Q are inverse to each other (BiGAN's theorem 2), although no loss contains P(Q(x)). Algorithm 1 of
+    Dumoulin et al. takes both gradients before either step; here, as in all games, P and Q step against the updated D.
 
     Args:
         G, D, prior, opt_G, opt_D: see `Game`; D is a network of (x, z), such as a `Joint`; opt_G has P's and Q's parameters.
@@ -52,7 +52,7 @@ class ALI(Game):
         Q.name_parameters("Q.")
         self.Q = Q
 
-    def step(self, batches: Iterator) -> Figures:
+    def step(self, batches: Minibatches) -> Figures:
         """One iteration: a step of D, then a step of P and Q against the updated D."""
         x = self.real(batches)
         z = self.noise(len(x))
@@ -62,13 +62,13 @@ class ALI(Game):
         self.descend(self.opt_D, loss_D)
 
         z = self.noise(len(x))
-        with self.frozen(self.D):  # the same loss with swapped labels; both terms, or Q would not learn
+        with self.frozen(self.D):  # the same loss with swapped labels; without the second term Q would not learn
             loss_G = discriminator_loss(self.D(self.G(z), z), self.D(x, self.Q(x)))
             self.descend(self.opt_G, loss_G)
 
         return discriminator_figures(loss_D, loss_G, encoded, decoded)
 
-    def encode(self, x: Any) -> np.ndarray:
+    def encode(self, x: Any) -> NDArray[Any]:
         """Q(x) as a NumPy array, in eval mode; `sample(len(z), z=z)` decodes it."""
         x = self.cast(x)
         with no_grad(), eval_mode(self.Q):

@@ -1,12 +1,11 @@
-"""Boundary equilibrium GAN: Berthelot, Schumm and Metz 2017. D is an autoencoder, and judges by how well it reconstructs."""
+"""Boundary equilibrium GAN: Berthelot, Schumm and Metz 2017. D is an autoencoder; its reconstruction error is the criterion."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from minigan import backend, checks
 from minigan.engine.modes import no_grad
 from minigan.games.figures import Figures
-from minigan.games.game import Game, Prior
+from minigan.games.game import Game, Minibatches, Prior
 from minigan.losses import l1
 from minigan.nn import Module
 from minigan.ops import abs, clip
@@ -14,7 +13,7 @@ from minigan.optim import Optimizer
 
 
 class BEGAN(Game):
-    """D reconstructs real samples well and generated ones badly; G makes samples that D reconstructs well.
+    """D reconstructs real samples well and generated samples badly; G makes samples that D reconstructs well.
 
     With L(v) = mean |v - D(v)|:
 
@@ -22,16 +21,16 @@ class BEGAN(Game):
         G descends L(G(z)), with fresh z
         k <- clip(k + lambda_k (gamma L(x) - L(G(z))), 0, 1)
 
-    so that k, from 0 on, gives D's second task just the weight at which L(G(z)) = gamma L(x).
+    k starts at 0 and moves to the weight of D's second term at which L(G(z)) = gamma L(x).
 
     Args:
         G, D, prior, opt_G, opt_D: see `Game`; D returns an array of its input's shape. The paper: z uniform in [-1, 1],
             Adam with lr 1e-4, falling.
-        gamma: in [0, 1]: the ratio L(G(z)) / L(x) that k steers towards. Low: G's samples become alike.
-        lambda_k: how fast k follows.
+        gamma: in [0, 1], the target of the ratio L(G(z)) / L(x). If it is low, G's samples become similar.
+        lambda_k: the step size of k.
 
     `step` returns `loss_D`, `loss_G` = L(G(z)) of the G step, `L_x` = L(x), `ratio` = L(G(z)) / L(x), `k` (after the step)
-    and `M` = L(x) + |gamma L(x) - L(G(z))|, the paper's measure of convergence. M does not notice when all samples are alike.
+    and `M` = L(x) + |gamma L(x) - L(G(z))|, the paper's measure of convergence. M does not detect mode collapse.
     """
 
     settings = ("gamma", "lambda_k")
@@ -49,9 +48,9 @@ class BEGAN(Game):
         super().__init__(G, D, prior, opt_G, opt_D)
         self.gamma = checks.number("BEGAN", "gamma", gamma, least=0, most=1)
         self.lambda_k = checks.number("BEGAN", "lambda_k", lambda_k, least=0)
-        self.k = self.cast(0.0)  # a Tensor: a Python float would have to be waited for in every step
+        self.k = self.cast(0.0)  # a Tensor: with a Python float, every step would wait for the device
 
-    def step(self, batches: Iterator) -> Figures:
+    def step(self, batches: Minibatches) -> Figures:
         """One iteration: a step of D, a step of G against the updated D, and the new k."""
         x = self.real(batches)
         z = self.noise(len(x))
@@ -63,7 +62,7 @@ class BEGAN(Game):
         z = self.noise(len(x))
         with self.frozen(self.D):
             fake = self.G(z)
-            loss_G = l1(self.D(fake), fake)  # G moves both: the reconstruction, and what is reconstructed
+            loss_G = l1(self.D(fake), fake)  # G changes both the sample and its reconstruction
             self.descend(self.opt_G, loss_G)
 
         with no_grad():
@@ -76,7 +75,7 @@ class BEGAN(Game):
         return super().state_dict() | {"k": backend.copy_to_numpy(self.cast(self.k).data)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a `state_dict`, bit for bit."""
+        """Continue from a `state_dict`, bit for bit."""
         super().load_state_dict(state)
         self.k = self.cast(state["k"])
 

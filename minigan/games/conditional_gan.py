@@ -1,12 +1,11 @@
-"""The conditional GAN: Mirza and Osindero 2014. Both players are told the class, so that G can be asked for one."""
+"""The conditional GAN: Mirza and Osindero 2014. Both players get the class as an input, so that G can be asked for one."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from minigan import backend, checks
 from minigan.engine.tensor import Tensor
 from minigan.games.figures import Figures, discriminator_figures
-from minigan.games.game import Game, Prior, check_no_sigmoid
+from minigan.games.game import Game, Minibatches, Prior, check_no_sigmoid
 from minigan.losses import discriminator_loss, generator_loss
 from minigan.nn import Module
 from minigan.nn.module import check_sizes
@@ -16,10 +15,10 @@ from minigan.optim import Optimizer
 
 
 class Conditional(Module):
-    """A network of (x, y), made of a network of x: the class y is appended to x as a one-hot code.
+    """Makes a network of (x, y) from a network of x: appends the class y to x as a one-hot code.
 
-    x (N, F) becomes (N, F + classes): for G's noise, for dense networks. Images (N, C, H, W) become (N, C + classes, H, W):
-    each class has a plane, all ones where it is y's and zeros elsewhere. y: (N,) integers in [0, classes).
+    x (N, F), such as noise, becomes (N, F + classes). Images (N, C, H, W) become (N, C + classes, H, W): each class has a
+    plane, ones for y's class and zeros for the others. y: (N,) integers in [0, classes).
     """
 
     def __init__(self, network: Module, classes: int):
@@ -38,7 +37,7 @@ class Conditional(Module):
 class ConditionalGAN(Game):
     """min over G, max over D of E log D(x, y) + E log(1 - D(G(z, y), y)), for data x with classes y.
 
-    D must see y as well: a convincing 3 is still wrong where a 7 was asked for.
+    D needs y as well: a convincing 3 is still wrong if a 7 was asked for.
 
     Args:
         G, D: networks of (z, y) and of (x, y), y an integer array (N,); `Conditional` makes them from ordinary ones.
@@ -57,7 +56,7 @@ class ConditionalGAN(Game):
         check_no_sigmoid("ConditionalGAN", D.network if isinstance(D, Conditional) else D)
         self.k, self.l = k, l
 
-    def step(self, batches: Iterator) -> Figures:
+    def step(self, batches: Minibatches) -> Figures:
         """One iteration: k steps of D, then l steps of G against the updated D."""
         for _ in range(self.k):
             x, y = self.labelled(batches)
@@ -75,16 +74,16 @@ class ConditionalGAN(Game):
 
         return discriminator_figures(loss_D, loss_G, real_logits, fake_logits)
 
-    def minibatch(self, batches: Iterator) -> tuple[Any, backend.Array]:
-        """The next (x, y), y as integers, checked before they are moved: later nobody looks at them any more."""
+    def minibatch(self, batches: Minibatches) -> tuple[Any, backend.Array]:
+        """The next (x, y), with y as integers. They are checked here, before they are moved to a device."""
         batch = super().minibatch(batches)
         if not (isinstance(batch, tuple | list) and len(batch) == 2):
             kind = f"a {type(batch).__name__}" + (f" of {len(batch)}" if isinstance(batch, tuple | list) else "")
             raise TypeError(f"step: batches yielded {kind}; expected (x, y), as from data.batches(x, y, size=64)")
         return batch[0], _classes("step", batch[1], self.G)
 
-    def labelled(self, batches: Iterator) -> tuple[Tensor, backend.Array]:
-        """The next minibatch of (x, y): x in the networks' dtype, one class for each."""
+    def labelled(self, batches: Minibatches) -> tuple[Tensor, backend.Array]:
+        """The next minibatch (x, y): x in the networks' dtype, one class for each sample."""
         x, y = self.minibatch(batches)
         x = self.cast(x)
         if y.shape != x.shape[:1]:
@@ -92,9 +91,9 @@ class ConditionalGAN(Game):
         return x, y
 
     def condition(self, n: int, y: Any) -> tuple[Any, ...]:
-        """The n classes that G is asked for."""
+        """The n classes of the samples, G's second argument."""
         if y is None:
-            raise TypeError("sample: ConditionalGAN needs to know what to sample: pass y, n classes, or one for all")
+            raise TypeError("sample: ConditionalGAN needs classes: pass y, n classes, or one for all")
         y = _classes("sample", y, self.G)
         if y.shape not in ((), (n,)):
             raise ValueError(f"sample: y has shape {y.shape}; expected {n} classes, or one for all")
@@ -102,5 +101,5 @@ class ConditionalGAN(Game):
 
 
 def _classes(name: str, y: Any, G: Module) -> backend.Array:
-    """Classes as an integer array; of a network that says how many there are, checked."""
+    """Classes as an integer array; for a `Conditional` G, checked to be below its number of classes."""
     return labels_below(name, y, G.classes) if isinstance(G, Conditional) else backend.asarray(integers(name, y))

@@ -1,7 +1,7 @@
 """The networks of DCGAN (Radford, Metz and Chintala 2016) for images of 28 x 28 pixels in [-1, 1]; `GAN` trains them.
 
-All convolutions, with stride 2 in place of pooling; batch normalisation in both networks, but not where G ends and where
-D begins; ReLU in G, LeakyReLU in D; weights from normal(0, 0.02).
+Convolutions with stride 2 in place of pooling; batch normalisation in both networks, except at G's output and D's input; ReLU
+in G, LeakyReLU in D; weights from normal(0, 0.02).
 """
 
 import numpy as np
@@ -27,7 +27,7 @@ def dcgan_generator(z: int = 100, channels: int = 64, rng: np.random.Generator |
     rng = random_numbers.generator(rng)
     return initialise(
         Sequential(
-            Dense(z, 4 * channels * 4 * 4, bias=False, rng=rng),  # the normalisation would subtract a bias again
+            Dense(z, 4 * channels * 4 * 4, bias=False, rng=rng),  # batch normalisation would subtract a bias
             Reshape(4 * channels, 4, 4),
             BatchNorm2d(4 * channels),
             ReLU(),
@@ -65,7 +65,7 @@ def dcgan_discriminator(in_channels: int = 1, channels: int = 64, rng: np.random
 
 
 def initialise(network: Sequential, rng: np.random.Generator | None = None) -> Sequential:
-    """The paper's start: weights from normal(0, 0.02), those of batch normalisation around 1; biases 0."""
+    """The paper's initial values: weights from normal(0, 0.02), around 1 for batch normalisation; biases 0."""
     rng = random_numbers.generator(rng)
     for layer in network:
         if isinstance(layer, Conv2d | ConvTranspose2d | Dense | BatchNorm2d):

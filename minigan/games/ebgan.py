@@ -1,11 +1,9 @@
-"""Energy-based GAN: Zhao, Mathieu and LeCun 2016. D is an autoencoder; what it reconstructs badly has a high energy."""
-
-from collections.abc import Iterator
+"""Energy-based GAN: Zhao, Mathieu and LeCun 2016. D is an autoencoder; a sample's energy is its reconstruction error."""
 
 from minigan import checks
 from minigan.engine.tensor import Tensor
 from minigan.games.figures import Figures
-from minigan.games.game import Game, Prior
+from minigan.games.game import Game, Minibatches, Prior
 from minigan.losses import pull_away_term
 from minigan.nn import Module
 from minigan.ops import mean, norm, relu
@@ -13,7 +11,7 @@ from minigan.optim import Optimizer
 
 
 class Autoencoder(Module):
-    """decoder(encoder(x)): a D whose code can be seen."""
+    """decoder(encoder(x)): a D with an accessible code."""
 
     def __init__(self, encoder: Module, decoder: Module):
         self.encoder, self.decoder = encoder, decoder
@@ -23,7 +21,7 @@ class Autoencoder(Module):
 
 
 class EBGAN(Game):
-    """D gives real samples a low energy, and generated ones at least m; G makes samples of low energy.
+    """D gives real samples a low energy, and generated samples an energy of at least m; G makes samples of low energy.
 
     With the energy E(v) = |v - D(v)| of each sample (the paper's sections 2.1 and 2.3),
 
@@ -34,12 +32,12 @@ class EBGAN(Game):
 
     Args:
         G, D, prior, opt_G, opt_D: see `Game`; D returns an array of its input's shape.
-        margin: m, in the unit of |v - D(v)|, which grows with the root of the number of pixels: 10 is the paper's for MNIST.
-        pull_away: weight of `losses.pull_away_term` on the codes D.encoder(G(z)), as an `Autoencoder` has them: G's samples
-            repel each other. The paper's EBGAN-PT has 0.1.
+        margin: m, in the unit of |v - D(v)|, which grows with the root of the number of pixels. The paper has 10 for MNIST.
+        pull_away: weight of `losses.pull_away_term` on the codes D.encoder(G(z)): G's samples repel each other. D must have an
+            encoder, as an `Autoencoder` does. The paper's EBGAN-PT has 0.1.
 
     `step` returns `loss_D` and `loss_G` (without the pull-away term) and, of the D step, the mean energies `D_real` = E(x) and
-    `D_fake` = E(G(z)). Raises TypeError for pull_away with a D that has no encoder, ValueError for a D that is no autoencoder.
+    `D_fake` = E(G(z)). Raises TypeError for pull_away without an encoder, ValueError for a D that is not an autoencoder.
     """
 
     settings = ("margin", "pull_away")
@@ -53,28 +51,32 @@ class EBGAN(Game):
         if self.pull_away and not hasattr(D, "encoder"):
             raise TypeError("EBGAN: pull_away needs D's code, and D has no encoder; make it an Autoencoder(encoder, decoder)")
 
-    def step(self, batches: Iterator) -> Figures:
+    def step(self, batches: Minibatches) -> Figures:
         """One iteration: a step of D, then a step of G against the updated D."""
         x = self.real(batches)
         z = self.noise(len(x))
         fake = self.G(z).detach()
         E_real, E_fake = self.energy(x), self.energy(fake)
-        loss_D = mean(E_real) + mean(relu(self.margin - E_fake))  # each sample has a hinge of its own
+        loss_D = mean(E_real) + mean(relu(self.margin - E_fake))  # one hinge for each sample
         self.descend(self.opt_D, loss_D)
 
         z = self.noise(len(x))
         with self.frozen(self.D):
             fake = self.G(z)
-            loss_G = mean(self.energy(fake))  # G moves both: the reconstruction, and what is reconstructed
-            repelling = self.pull_away * pull_away_term(self.D.encoder(fake)) if self.pull_away else 0.0
+            loss_G = mean(self.energy(fake))  # G changes both the sample and its reconstruction
+            repelling = self.pull_away * pull_away_term(self.code(fake)) if self.pull_away else 0.0
             self.descend(self.opt_G, loss_G + repelling)
 
         E_real, E_fake = E_real.detach(), E_fake.detach()  # so that the graph can be freed
         return Figures(loss_D=loss_D, loss_G=loss_G, D_real=lambda: mean(E_real), D_fake=lambda: mean(E_fake))
 
     def energy(self, v: Tensor) -> Tensor:
-        """|v - D(v)|, (N,): how far each sample is from its reconstruction."""
+        """|v - D(v)|, (N,): the distance of each sample from its reconstruction."""
         reconstruction = self.D(v)
         if reconstruction.shape != v.shape:
-            raise ValueError(f"EBGAN: D made shape {reconstruction.shape} of {v.shape}; it is an autoencoder here")
+            raise ValueError(f"EBGAN: D maps shape {v.shape} to {reconstruction.shape}; expected an autoencoder")
         return norm((v - reconstruction).reshape(len(v), -1), axis=1)
+
+    def code(self, v: Tensor) -> Tensor:
+        """D.encoder(v), as an `Autoencoder` has it."""
+        return self.D.encoder(v)  # type: ignore[attr-defined,no-any-return] # `__init__` checks that D has one

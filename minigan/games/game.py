@@ -1,8 +1,8 @@
 """An adversarial game: two networks that learn against each other, G to make samples, D to tell them from real ones.
 
-Each has its own loss and its own optimizer, and steps down its own gradient while the other one stands still. A game is its
-`step`: one iteration of the algorithm, written as on the slide. Here is what all games share: drawing minibatches and noise,
-freezing the other player, sampling, saving.
+Each has its own loss and its own optimizer, and descends its own gradient while the other is fixed. A game is its `step`: one
+iteration of the algorithm, written as on the slide. This file has the games' common code: it draws minibatches and noise,
+freezes the other player, samples and saves.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,6 +11,7 @@ from textwrap import shorten
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from minigan import backend, checks
 from minigan.backend import random_numbers
@@ -21,8 +22,9 @@ from minigan.games.figures import Figures
 from minigan.nn import Module, Sequential, Sigmoid, eval_mode
 from minigan.optim import Optimizer
 
-Prior = Callable[[int], Any]
-CHUNK = 1000  # samples in one forward pass: of images, more would need gigabytes
+Prior = Callable[[int], Any]  # m -> array of m noise vectors
+Minibatches = Iterator[Any]  # of arrays, or of tuples of arrays
+CHUNK = 1000  # samples in one forward pass: with images, more would need gigabytes
 
 
 class Game:
@@ -35,7 +37,7 @@ class Game:
 
     `settings` names the attributes that are constants of the game: a saved state must agree with them.
 
-    Raises TypeError or ValueError for arguments of the wrong type, and for an optimizer of another player's parameters.
+    Raises TypeError for arguments of the wrong type, and ValueError for an optimizer without its player's parameters.
     """
 
     settings: tuple[str, ...] = ()
@@ -55,19 +57,19 @@ class Game:
         self.G, self.D, self.prior, self.opt_G, self.opt_D = G, D, prior, opt_G, opt_D
         self._sample_rng = random_numbers.spawn()
 
-    def step(self, batches: Iterator) -> Figures:
+    def step(self, batches: Minibatches) -> Figures:
         """One iteration of the game's algorithm. `batches` yields minibatches: arrays, or tuples of arrays."""
         raise NotImplementedError(f"{type(self).__name__} has no step: define step(self, batches)")
 
-    # --- what a step is made of --------------------------------------------------------------------------------------
+    # --- the parts of a step -----------------------------------------------------------------------------------------
 
-    def real(self, batches: Iterator) -> Tensor:
+    def real(self, batches: Minibatches) -> Tensor:
         """The next minibatch of x, in the networks' dtype: the array, or the first of the tuple."""
         batch = self.minibatch(batches)
         return self.cast(batch[0] if isinstance(batch, tuple | list) else batch)
 
-    def minibatch(self, batches: Iterator) -> Any:
-        """What the iterator yields next, as it is."""
+    def minibatch(self, batches: Minibatches) -> Any:
+        """The iterator's next item, unchanged."""
         if not isinstance(batches, Iterator):
             raise TypeError(
                 f"step: batches is a {type(batches).__name__}; expected an iterator, such as data.batches(x, size=64)"
@@ -87,14 +89,14 @@ class Game:
     def cast(self, array: Any) -> Tensor:
         """The array as a constant on the current backend, in the dtype of G's parameters.
 
-        One float64 minibatch would turn a whole float32 iteration into float64, at half the speed.
+        A float64 minibatch would turn a whole float32 iteration into float64, at half the speed.
         """
         t = array.detach() if isinstance(array, Tensor) else Tensor(array)
         return t.astype(self.opt_G.params[0].dtype)
 
     @contextmanager
     def frozen(self, player: Module) -> Iterator[None]:
-        """Gradients pass through the player, but its parameters get none; their flags are restored afterwards."""
+        """For a block, gradients pass through the player, but its parameters get none. Afterwards their flags are restored."""
         parameters = player.parameters()
         flags = [p.requires_grad for p in parameters]
         try:
@@ -113,14 +115,13 @@ class Game:
 
     # --- sampling and saving -----------------------------------------------------------------------------------------
 
-    def sample(self, n: int, y: Any = None, z: Any = None, rng: np.random.Generator | None = None) -> np.ndarray:
+    def sample(self, n: int, y: Any = None, z: Any = None, rng: np.random.Generator | None = None) -> NDArray[Any]:
         """n samples G(z) as a NumPy array, in eval mode.
 
         Args:
             y: for conditional games, and only for them: n classes, or one for all.
-            z: the noise; if None, the prior's, drawn with `rng` or else with a generator that only sampling uses, so that
-                looking at the game does not change its training. (A prior that is a plain function has one stream only:
-                pass z.)
+            z: the noise; if None, the prior's, drawn with `rng` or else with a generator that only sampling uses: samples
+                do not change the training. (A prior that is a plain function has one stream for both: pass z.)
 
         Raises TypeError for y in a game without classes, ValueError for a z that is not n vectors.
         """
@@ -134,29 +135,26 @@ class Game:
             return np.concatenate([backend.to_numpy(self.G(z[part], *(c[part] for c in condition)).data) for part in parts])
 
     def condition(self, n: int, y: Any) -> tuple[Any, ...]:
-        """What G takes besides z to make n samples of the classes y: nothing, in a game without classes."""
+        """G's arguments after z for n samples of the classes y. A game without classes has none."""
         if y is not None:
             raise TypeError(f"sample: {type(self).__name__} has no classes; leave y out")
         return ()
 
     def _sample_noise(self, n: int, rng: np.random.Generator | None) -> Any:
-        """n noise vectors; a prior of the user's own, a plain function, has one stream only."""
+        """n noise vectors. A prior that is a plain function has one stream for training and sampling."""
         if not isinstance(self.prior, Noise):
             return self.prior(n)
         return self.prior(n, rng=self._sample_rng if rng is None else random_numbers.generator(rng))
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that the next step depends on, but for the minibatches, which have a state of their own."""
+        """Everything that the next step depends on, except the minibatches: they have their own state."""
         state = {name: getattr(self, name).state_dict() for name in self.saved_parts()}
         state |= {"sample_rng": random_numbers.generator_state(self._sample_rng)}
         state |= {"rng": random_numbers.generator_state(self._dropout_rng())}
         return state | self._settings()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a `state_dict`, bit for bit. Raises ValueError for that of another game, or of one with other settings.
-
-        All parts are checked before the first is loaded: a game whose state is refused stays as it was.
-        """
+        """Continue from a `state_dict`, bit for bit. Raises ValueError, and loads nothing, if the game or a setting differs."""
         self.check_state_dict(state)
         for name in self.saved_parts():
             getattr(self, name).load_state_dict(state[name])
@@ -171,19 +169,19 @@ class Game:
             random_numbers.checked_generator_state(rng, state[name], name)
         for name in self.saved_parts():
             part = getattr(self, name)
-            if hasattr(part, "check_state_dict"):  # a prior of the user's own may have none: it is loaded first, and may refuse
+            if hasattr(part, "check_state_dict"):  # a user's prior may have none: it is loaded first, and may raise
                 part.check_state_dict(state[name], name)
 
     def saved_parts(self) -> list[str]:
-        """The attributes that have a state of their own. A game with a third network adds its name, and its optimizer's."""
+        """The attributes with a state of their own. A game with a third network adds the network and its optimizer."""
         return [*(["prior"] if hasattr(self.prior, "state_dict") else []), "G", "D", "opt_G", "opt_D"]
 
     def _settings(self) -> dict[str, Any]:
-        """What a saved state must agree with: the kind of the game, and its constants."""
+        """The game's class and constants: a saved state must agree with them."""
         return {"game": type(self).__name__, **{name: getattr(self, name) for name in self.settings}}
 
     def _dropout_rng(self) -> random_numbers.Generator:
-        """What dropout, and the gradient penalty, draw from."""
+        """The generator of dropout and of the gradient penalty."""
         return random_numbers.noise_generator(None, self.opt_G.params[0].data)
 
     # --- display -----------------------------------------------------------------------------------------------------
@@ -191,13 +189,13 @@ class Game:
     def __repr__(self) -> str:
         """The game and its settings, and a line for each player, the prior and each optimizer."""
         settings = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.settings)
-        rows = {"G": _in_a_line(self.G), "D": _in_a_line(self.D), "prior": shorten(repr(self.prior), 100)}
+        rows: dict[str, Any] = {"G": _in_a_line(self.G), "D": _in_a_line(self.D), "prior": shorten(repr(self.prior), 100)}
         rows |= {"opt_G": self.opt_G, "opt_D": self.opt_D}
         return "\n".join([f"{type(self).__name__}({settings})", *(f"  {name}: {row}" for name, row in rows.items())])
 
 
 def check_no_sigmoid(game: str, D: Module) -> None:
-    """D returns logits, and a critic any number: a last layer that squeezes them into (0, 1) is a mistake."""
+    """Refuse a last layer that is a Sigmoid: D returns logits, and a critic any number."""
     if isinstance(D, Sequential) and isinstance(D[-1], Sigmoid):
         raise ValueError(f"{game}: D ends in a Sigmoid; it returns logits (a critic: any number) here; leave the Sigmoid out")
 

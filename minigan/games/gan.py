@@ -1,10 +1,8 @@
 """The generative adversarial network: Algorithm 1 of Goodfellow et al. 2014."""
 
-from collections.abc import Iterator
-
 from minigan import checks
 from minigan.games.figures import Figures, discriminator_figures
-from minigan.games.game import Game, Prior, check_no_sigmoid
+from minigan.games.game import Game, Minibatches, Prior, check_no_sigmoid
 from minigan.losses import discriminator_loss, generator_loss, squared_gradient_norm
 from minigan.nn import Module
 from minigan.optim import Optimizer
@@ -24,7 +22,7 @@ class GAN(Game):
 
     `step` returns the losses `loss_D` (without the r1 term) and `loss_G` of the last step of each player and, of the last
     D step, the mean probabilities `D_real` = D(x) and `D_fake` = D(G(z)), and `D_accuracy`, the share of samples that D
-    judges right.
+    classifies correctly.
     """
 
     settings = ("k", "l", "saturating", "r1")
@@ -47,13 +45,13 @@ class GAN(Game):
         self.k, self.l, self.saturating = k, l, checks.flag("GAN", "saturating", saturating)
         self.r1 = checks.number("GAN", "r1", r1, least=0)
 
-    def step(self, batches: Iterator) -> Figures:
+    def step(self, batches: Minibatches) -> Figures:
         """One iteration: k steps of D, then l steps of G against the updated D."""
         for _ in range(self.k):
             x = self.real(batches)
             x.requires_grad = self.r1 > 0
             z = self.noise(len(x))
-            # detach: D's gradient is the same without it, but the walk would go on into G and leave gradients there.
+            # detach: D's gradient is the same without it, but the backward pass would continue into G and leave gradients there
             fake = self.G(z).detach()
             real_logits, fake_logits = self.D(x), self.D(fake)
             loss_D = discriminator_loss(real_logits, fake_logits)

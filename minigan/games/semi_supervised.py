@@ -1,10 +1,8 @@
 """The semi-supervised GAN: Salimans et al. 2016, section 5. D is a classifier with one more class, "fake"."""
 
-from collections.abc import Iterator
-
 from minigan.games.feature_matching import FeatureMatchingGAN
 from minigan.games.figures import Figures, mean_probability
-from minigan.games.game import Prior
+from minigan.games.game import Minibatches, Prior
 from minigan.losses import cross_entropy, discriminator_loss
 from minigan.nn import Module
 from minigan.ops import logsumexp
@@ -12,13 +10,13 @@ from minigan.optim import Optimizer
 
 
 class SemiSupervisedGAN(FeatureMatchingGAN):
-    """A classifier D of K classes that learns from few labels, and, as a discriminator, from data without labels and from G.
+    """D, a classifier of K classes, learns from few labels and, as a discriminator, from unlabelled data and from G.
 
     D has K logits l_1(x), ..., l_K(x); that of class K + 1, "fake", is fixed to 0. So, with Z(x) = sum over k of exp l_k(x),
 
-        p(fake | x) = 1 / (Z(x) + 1),  D(x) = 1 - p(fake | x) = Z(x) / (Z(x) + 1) = sigma(log Z(x)):
+        p(fake | x) = 1 / (Z(x) + 1),  D(x) = 1 - p(fake | x) = Z(x) / (Z(x) + 1) = sigma(log Z(x)).
 
-    as a discriminator, D has the logit log Z(x), a logsumexp.
+    As a discriminator, D has the logit log Z(x), a logsumexp.
 
         D descends L_supervised + L_unsupervised
         L_supervised = -E log p(y | x, x is not fake) = -E log softmax(l(x))_y, over the K classes alone
@@ -28,8 +26,8 @@ class SemiSupervisedGAN(FeatureMatchingGAN):
     Args:
         G, prior, opt_G, opt_D, features: see `FeatureMatchingGAN`.
         D: x -> K logits, (N, K).
-        labelled: an iterator of minibatches (x, y), y integers in [0, K): such as data.batches(x, y, size=100). It is a part
-            of the game's state. The minibatches that `step` takes have no labels.
+        labelled: an iterator of minibatches (x, y), y integers in [0, K), such as data.batches(x, y, size=100). It is a part
+            of the game's state. The minibatches of `step` have no labels.
 
     `step` returns `loss_D` = L_supervised + L_unsupervised, `loss_G`, `L_supervised`, `L_unsupervised`, and the mean
     probabilities `D_real` = D(x) and `D_fake` = D(G(z)).
@@ -43,13 +41,13 @@ class SemiSupervisedGAN(FeatureMatchingGAN):
         opt_G: Optimizer,
         opt_D: Optimizer,
         features: Module,
-        labelled: Iterator,
+        labelled: Minibatches,
     ):
         super().__init__(G, D, prior, opt_G, opt_D, features)
         self.labelled = labelled
 
-    def step(self, batches: Iterator) -> Figures:
-        """One iteration: a step of D, on x with and without labels and on fakes; a step of G against the updated D."""
+    def step(self, batches: Minibatches) -> Figures:
+        """One iteration: a step of D on labelled x, unlabelled x and fakes, then a step of G against the updated D."""
         x = self.real(batches)
         x_labelled, y = self.minibatch(self.labelled)
         z = self.noise(len(x))
@@ -66,5 +64,5 @@ class SemiSupervisedGAN(FeatureMatchingGAN):
         return Figures(**losses, D_real=D_real, D_fake=D_fake)
 
     def saved_parts(self) -> list[str]:
-        """As in every game, and where the minibatches with labels stand."""
+        """As in every game, and the stream of labelled minibatches."""
         return [*super().saved_parts(), *(["labelled"] if hasattr(self.labelled, "state_dict") else [])]

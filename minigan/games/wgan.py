@@ -1,10 +1,8 @@
 """The Wasserstein GAN: Algorithm 1 of Arjovsky, Chintala and Bottou 2017, "Wasserstein GAN"."""
 
-from collections.abc import Iterator
-
 from minigan import checks
 from minigan.games.figures import Figures
-from minigan.games.game import Game, Prior, check_no_sigmoid
+from minigan.games.game import Game, Minibatches, Prior, check_no_sigmoid
 from minigan.losses import critic_loss
 from minigan.nn import Module
 from minigan.ops import mean
@@ -18,8 +16,8 @@ class WGAN(Game):
         G, critic, prior, opt_G, opt_D: see `Game`; the critic returns any number, (N, 1), and is `.D` as in every game.
             The paper's optimizers: RMSProp with lr 5e-5, and minibatches of 64.
         n_critic: critic steps in an iteration, each on a fresh minibatch of x and fresh z.
-        clip: after each of them, every weight is clipped into [-clip, clip]. This bounds the critic's slope, by a K that
-            nobody knows: its estimates can be compared with one another, but have no unit.
+        clip: after each critic step, every weight is clipped to [-clip, clip]. This bounds the critic's slope by an unknown K:
+            its estimates can be compared with one another, but have no unit.
 
     `step` returns, of the last critic step, `loss_D` and `w_estimate` = mean f(x) - mean f(G(z)) = -loss_D, and `loss_G`.
     """
@@ -34,8 +32,8 @@ class WGAN(Game):
         check_no_sigmoid("WGAN", critic)
         self.n_critic, self.clip = n_critic, checks.number("WGAN", "clip", clip, above=0)
 
-    def step(self, batches: Iterator) -> Figures:
-        """One iteration: n_critic steps of the critic, then one of G against the critic as it is then."""
+    def step(self, batches: Minibatches) -> Figures:
+        """One iteration: n_critic steps of the critic, then one step of G against the updated critic."""
         for _ in range(self.n_critic):
             x = self.real(batches)
             z = self.noise(len(x))

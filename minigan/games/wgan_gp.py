@@ -1,10 +1,8 @@
 """The Wasserstein GAN with gradient penalty: Algorithm 1 of Gulrajani et al. 2017, "Improved Training of Wasserstein GANs"."""
 
-from collections.abc import Iterator
-
 from minigan import checks
 from minigan.games.figures import Figures
-from minigan.games.game import Game, Prior, check_no_sigmoid
+from minigan.games.game import Game, Minibatches, Prior, check_no_sigmoid
 from minigan.losses import critic_loss, gradient_penalty
 from minigan.nn import Module
 from minigan.ops import mean
@@ -12,11 +10,11 @@ from minigan.optim import Optimizer
 
 
 class WGANGP(Game):
-    """As `WGAN`, but the critic's slope is drawn to 1 by a term of its loss, instead of clipping its weights.
+    """A `WGAN` whose critic has a term in its loss that pulls its slope to 1, instead of clipped weights.
 
     Args:
-        G, critic, prior, opt_G, opt_D, n_critic: see `WGAN`; no BatchNorm in the critic, which would make the slope at one
-            sample depend on the others. The paper's optimizers: Adam with lr 1e-4 and betas (0, 0.9).
+        G, critic, prior, opt_G, opt_D, n_critic: see `WGAN`. The critic must not have BatchNorm: the slope at one sample would
+            depend on the others. The paper's optimizers: Adam with lr 1e-4 and betas (0, 0.9).
         penalty: the paper's lambda. The estimate has the data's unit, but overshoots: its best value at a distance W between
             two far points is W (1 + W / (2 lambda)).
 
@@ -41,8 +39,8 @@ class WGANGP(Game):
         check_no_sigmoid("WGANGP", critic)
         self.n_critic, self.penalty = n_critic, checks.number("WGANGP", "penalty", penalty, least=0)
 
-    def step(self, batches: Iterator) -> Figures:
-        """One iteration: n_critic steps of the critic, then one of G against the critic as it is then."""
+    def step(self, batches: Minibatches) -> Figures:
+        """One iteration: n_critic steps of the critic, then one step of G against the updated critic."""
         for _ in range(self.n_critic):
             x = self.real(batches)
             z = self.noise(len(x))

@@ -96,7 +96,7 @@ class _Losses(Watcher):
         self.losses: dict[str, list[float]] = {player: [] for player in players(game)}
         self.gradients: dict[str, list[dict[str, np.ndarray]]] = {player: [] for player in players(game)}
 
-    def walk_begins(self, output: Tensor) -> None:
+    def backward_begins(self, output: Tensor) -> None:
         self.output = output
 
     def updating(self, optimizer: Any) -> None:

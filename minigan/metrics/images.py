@@ -1,4 +1,4 @@
-"""How good images of digits are, in numbers: the opinion of a "judge", a small classifier, and distances to real images.
+"""The quality of digit images in numbers: classes as a "judge" sees them, a small classifier, and distances to real images.
 
 Images are (n, 1, 28, 28), in [0, 1]; classes are 0 ... 9. The judge is trained on the data that the samples imitate.
 """
@@ -9,9 +9,10 @@ import warnings
 from collections.abc import Callable, Iterable
 from numbers import Integral
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
+from numpy.typing import NDArray
 
 from minigan import backend, data, losses, nn, optim
 from minigan.backend import random_numbers
@@ -25,16 +26,16 @@ from minigan.ops.operands import labels_below
 CLASSES = 10
 FEATURES = 64  # of the judge
 CONFIDENT = 0.9  # a probability above this counts as confident
-NEAREST = 1000  # samples, at most, whose nearest training image is looked for
+NEAREST = 1000  # samples, at most, whose nearest training image is searched
 
-_VERSION = 1  # of the judge's layers and training: another number, and judges in the cache are trained anew
+_VERSION = 1  # of the judge's layers and training: a change invalidates the judges in the cache
 _STEPS, _SIZE, _LR = 3000, 64, 3e-3  # of the judge's training: minibatches, images in each, Adam's first learning rate
 _LIMIT = 2**20  # bytes of a judge in the cache: it takes less than half of that
 CHUNK = 500  # images that go through the judge at a time, to keep the temporary arrays small
 NEIGHBOUR_CHUNK = 200  # samples compared with all training images at a time: 48 MB for MNIST
-_SLACK = 1e-6  # by how much rounding may take a pixel out of [0, 1]
+_SLACK = 1e-6  # the distance from [0, 1] that rounding may give a pixel
 
-Progress = Callable[[Iterable], Iterable]
+Progress = Callable[[Iterable[Any]], Iterable[Any]]
 
 
 class Judge(nn.Module):
@@ -56,7 +57,7 @@ class Judge(nn.Module):
         self.head = nn.Dense(FEATURES, CLASSES, rng=rng)
 
     def features(self, x: Any) -> Tensor:
-        """What the judge sees in the images: (N, 64), none of it negative."""
+        """The features of images: (N, 64), none negative."""
         return self.body(x)
 
     def forward(self, x: Any) -> Tensor:
@@ -69,19 +70,19 @@ class Judge(nn.Module):
 def train_judge(
     x: np.ndarray, y: np.ndarray, steps: int = _STEPS, rng: np.random.Generator | None = None, progress: Progress = iter
 ) -> Judge:
-    """A judge trained on images x (n, 1, 28, 28) in [0, 1] and their labels y (n,): some 98.8 % right on MNIST's test set.
+    """A judge trained on images x (n, 1, 28, 28) in [0, 1] and their labels y (n,): about 98.8 % right on MNIST's test set.
 
     Args:
         steps: minibatches of 64; 3,000 take about 20 seconds.
         rng: draws the initial weights and the minibatches. None: a generator of seed 0, so that the same data always give
-            the same judge. minigan's default generator is never drawn from: a game beside it runs on as if alone.
+            the same judge. minigan's default generator is not used, so that a game draws the same with and without a judge.
         progress: wraps the iterable of the steps, as `tqdm.tqdm` does.
 
     Raises ValueError or TypeError for images and labels of the wrong kind, and for steps < 1.
     """
     x, y = _training_data("train_judge", x, y, steps)
     rng = random_numbers.generator(np.random.default_rng(0) if rng is None else rng)
-    judge = Judge(rng=rng)  # it is made before the minibatches, which own `rng` from then on
+    judge = Judge(rng=rng)  # made before the minibatches, which own `rng` from then on
     minibatches = data.batches(x, y, size=min(_SIZE, len(x)), rng=rng)
     optimizer = optim.Adam(judge.parameters(), lr=_LR)
     decay = optim.LinearDecay(optimizer, steps)
@@ -96,101 +97,118 @@ def train_judge(
 
 
 def judge(
-    x: np.ndarray, y: np.ndarray, steps: int = _STEPS, root: str | os.PathLike | None = None, progress: Progress = iter
+    x: np.ndarray, y: np.ndarray, steps: int = _STEPS, root: str | os.PathLike[str] | None = None, progress: Progress = iter
 ) -> Judge:
-    """The judge that `train_judge(x, y, steps)` trains, from the cache if it was trained before, and into it if not.
+    """The judge of `train_judge(x, y, steps)`, from the cache; or else it is trained and cached.
 
-    `root` is the cache's folder; None: ~/.cache/minigan/judges. A file's name says which data, number of steps and kind of
-    judge it belongs to. One that is damaged is replaced, and without a cache that can be written the judge is trained each
-    time: a RuntimeWarning says so.
-    Raises what `train_judge` does.
+    `root` is the cache's folder; None: ~/.cache/minigan/judges. A file's name is a hash of the data, the number of steps and
+    the judge's version. A damaged file is replaced; in a cache that cannot be written the judge is trained each time; both
+    give a RuntimeWarning. Raises as `train_judge`.
     """
     x, y = _training_data("judge", x, y, steps)
     file = _cache(root) / f"{_fingerprint(x, y, steps)}.npz"
-    found = _load(file)
-    if found is None:
-        found = train_judge(x, y, steps, progress=progress)
-        _store(found, file)
-    return found
+    trained = _load(file)
+    if trained is None:
+        trained = train_judge(x, y, steps, progress=progress)
+        _store(trained, file)
+    return trained
 
 
-def _cache(root: str | os.PathLike | None) -> Path:
+def _cache(root: str | os.PathLike[str] | None) -> Path:
     if root is not None:
         return Path(root).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "minigan" / "judges"
 
 
 def _fingerprint(x: np.ndarray, y: np.ndarray, steps: int) -> str:
-    """SHA-256 of all that decides what the judge becomes."""
+    """SHA-256 of everything that determines the trained judge."""
     digest = hashlib.sha256(f"judge {_VERSION}, {steps} steps".encode())
     for array in (x, y):
         digest.update(f", {array.dtype.str} {array.shape}: ".encode())
-        digest.update(array)
+        digest.update(array.data)
     return digest.hexdigest()
 
 
 def _load(file: Path) -> Judge | None:
-    """The judge in the file; None where there is none, and with a warning where it is damaged."""
-    found = Judge(rng=np.random.default_rng(0))  # these weights are overwritten
-    expected = {name: (array.dtype, array.shape) for name, array in found.state_dict().items()}
+    """The judge in the file; None without a file, and with a warning for a damaged one."""
+    judge = Judge(rng=np.random.default_rng(0))  # these weights are overwritten
+    expected = {name: (array.dtype, array.shape) for name, array in judge.state_dict().items()}
     try:
         state = read_npz(file, _LIMIT)
         if {name: (array.dtype, array.shape) for name, array in state.items()} != expected:
-            raise DamagedFile(f"{file}: holds the arrays of something else")
+            raise DamagedFile(f"{file}: contains other arrays than a judge's")
         if not all(np.isfinite(array).all() for array in state.values()):
             raise DamagedFile(f"{file}: has weights that are nan or infinite")
     except DamagedFile as error:
-        warnings.warn(f"judge: {error}; it is trained anew", RuntimeWarning, stacklevel=3)
+        warnings.warn(f"judge: {error}; it is trained again", RuntimeWarning, stacklevel=3)
         return None
     except OSError:
         return None
-    found.load_state_dict(state)
-    return found.eval()
+    judge.load_state_dict(state)
+    return judge.eval()
 
 
 def _store(judge: Judge, file: Path) -> None:
-    """Write the judge, whole or not at all; training takes seconds, so a cache that cannot be written costs only a warning."""
+    """Write the judge, completely or not at all. Training takes seconds, so a failure to write gives only a warning."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         write_npz(file, judge.state_dict())
     except OSError as error:
-        warnings.warn(f"judge: it is not kept for the next time: {error}", RuntimeWarning, stacklevel=3)
+        warnings.warn(f"judge: it is not cached: {error}", RuntimeWarning, stacklevel=3)
 
 
-# --- the figures ------------------------------------------------------------------------------------------------------
+# --- the metrics ------------------------------------------------------------------------------------------------------
 
 
-def image_quality(
-    samples: np.ndarray, judge: Judge, train: np.ndarray, labels: np.ndarray | None = None
-) -> dict[str, float | int | list]:
-    """How good samples (n, 1, 28, 28) are, beside training images `train` (m, 1, 28, 28), in the eyes of the judge.
+class _Obedience(TypedDict, total=False):
+    accuracy: float
+    worst_class: float
+    class_accuracy: list[float | None]
 
-    Every figure has a blind spot, and none means much alone: compare the row of as many held-out real images, drawn at
+
+class _Balance(TypedDict):
+    classes: int
+    shares: list[float]
+    kl: float
+
+
+class Quality(_Obedience, _Balance):
+    """The dict that `image_quality` returns: with labels, also the accuracies."""
+
+    confident: float
+    frechet: float
+    nearest: float
+
+
+def image_quality(samples: np.ndarray, judge: Judge, train: np.ndarray, labels: np.ndarray | None = None) -> Quality:
+    """The quality of samples (n, 1, 28, 28), compared with training images `train` (m, 1, 28, 28), as the judge sees them.
+
+    Every metric has a blind spot, and none means much alone. Compare them with those of n held-out real images, drawn at
     random (MNIST's first 5,000 test images are harder than its last).
 
-    With `labels` (n,), the classes that the samples were asked for:
+    With `labels` (n,), the classes that G was asked for:
 
-    - `accuracy`: the share that the judge puts into the class asked for; `class_accuracy`: the same for each class (a list
-      of 10, None for a class never asked for); `worst_class`: the lowest of these. A generator that knows a single good image
-      of each class gets 1, and so does one that the judge takes for a digit without it looking like one.
+    - `accuracy`: the share of samples in which the judge sees the class asked for; `class_accuracy`: the same for each class
+      (a list of 10, None for a class never asked for); `worst_class`: the lowest of these. A generator with a single good
+      image of each class scores 1; so does one whose images fool the judge and do not look like digits.
 
     And always:
 
-    - `confident`: the share to which the judge gives a class with probability above 0.9. Blind to variety; and a classifier
-      can be sure of itself on images like none that it was trained on.
+    - `confident`: the share of samples with a class of probability above 0.9. Blind to variety; and a classifier can be
+      confident on images unlike any that it was trained on.
     - `shares`: the share of the samples in each class (a list of 10); `classes`: how many classes have at least 1 %; `kl`:
-      KL(shares || uniform) in nats: 0 is balanced, log(10) = 2.3 a single class. Blind to what happens inside a class, and to
-      quality: noise, too, is put into some class. Real data need not be quite uniform (MNIST's kl is 0.002).
+      KL(shares || uniform) in nats: 0 is balanced, log(10) = 2.3 a single class. Blind to variety within a class, and to
+      quality: the judge puts noise into some class. Real data need not be quite uniform (MNIST's kl is 0.002).
     - `frechet`: `frechet_distance` between the judge's features of the samples and of training images, min(n, m) of them.
-      Sees both quality and variety, but only the features' mean and covariance; falls as n grows, so compare equal n; its unit
-      is this judge's, so compare under the same judge only. Copies of the training images score best of all.
-    - `nearest`: the median of `nearest_distances` over at most 1,000 of the samples, to all m training images. Far below the
-      figure of held-out images, it says that G has memorised; near 0, that it copies. A shifted copy goes unnoticed, and
-      blurred or faint samples lie nearer than sharp ones.
+      It measures both quality and variety, but only by the features' mean and covariance. It falls as n grows, so compare
+      equal n; its unit depends on the judge, so compare under one judge. Copies of the training images score best of all.
+    - `nearest`: the median of `nearest_distances` over at most 1,000 of the samples, to all m training images. Far below that
+      of held-out images, G has memorised; near 0, it copies. A shifted copy goes unnoticed, and blurred or faint samples are
+      nearer than sharp ones.
 
-    Memory stays small: images go through the judge, which is put into eval mode, 500 at a time. Which training images
-    and samples are drawn depends on n and m alone. Raises ValueError or TypeError for images of another shape or outside
-    [0, 1], fewer than 2 of them, and labels that are not n integers from 0 to 9.
+    The judge is put into eval mode and gets 500 images at a time, which limits memory. The choice of training images and
+    samples depends on n and m alone. Raises ValueError or TypeError for images of another shape or outside [0, 1], fewer than
+    2 of them, and labels that are not n integers from 0 to 9.
     """
     if not isinstance(judge, Judge):
         raise TypeError(f"image_quality: judge is a {type(judge).__name__}; expected a Judge, as from metrics.judge(x, y)")
@@ -201,7 +219,7 @@ def image_quality(
     probabilities = _probabilities(judge, features)
     classes = probabilities.argmax(axis=1)
     return {
-        **({} if asked is None else _obedience(classes, asked)),
+        **_obedience(classes, asked),
         "confident": float((probabilities.max(axis=1) > CONFIDENT).mean()),
         **_balance(classes),
         "frechet": frechet_distance(features, _features(judge, _some(train, len(samples)))),
@@ -221,14 +239,14 @@ def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
         raise ValueError(f"frechet_distance: a {a.shape} and b {b.shape} have different numbers of features")
     cov_a, cov_b = (np.atleast_2d(np.cov(x, rowvar=False)) for x in (a, b))
     values, vectors = np.linalg.eigh(cov_a)
-    root_a = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T  # rounding takes eigenvalues of 0 below it
+    root_a = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T  # rounding makes eigenvalues of 0 negative
     squares = np.linalg.eigvalsh(root_a @ cov_b @ root_a)
     shared = np.sqrt(np.maximum(squares, 0)).sum()
     shift = a.mean(axis=0) - b.mean(axis=0)
     return max(0.0, float(shift @ shift + np.trace(cov_a) + np.trace(cov_b) - 2 * shared))
 
 
-def nearest_distances(samples: np.ndarray, train: np.ndarray) -> np.ndarray:
+def nearest_distances(samples: np.ndarray, train: np.ndarray) -> NDArray[np.float64]:
     """Each sample's Euclidean distance, over its 784 pixels, to the nearest training image: (n,) float64.
 
     samples (n, 1, 28, 28), train (m, 1, 28, 28). A copy has distance 0. Raises ValueError or TypeError as `image_quality`.
@@ -240,21 +258,23 @@ def nearest_distances(samples: np.ndarray, train: np.ndarray) -> np.ndarray:
     for start in range(0, len(samples), NEIGHBOUR_CHUNK):
         chunk = slice(start, start + NEIGHBOUR_CHUNK)
         nearest = (half_squares - samples[chunk] @ train.T).argmin(axis=1)  # (|s - t|^2 - |s|^2) / 2: the same order
-        # That sum has lost the digits of a small distance, so the winner's is computed from the difference.
+        # That sum loses the digits of a small distance, so the smallest distance is computed from the difference.
         distances[chunk] = np.linalg.norm(samples[chunk].astype(np.float64) - train[nearest], axis=1)
     return distances
 
 
-def _obedience(classes: np.ndarray, asked: np.ndarray) -> dict[str, float | list]:
-    """How often the class that the judge sees is the one asked for."""
+def _obedience(classes: np.ndarray, asked: np.ndarray | None) -> _Obedience:
+    """How often the judge sees the class asked for."""
+    if asked is None:
+        return {}
     right = classes == asked
     each = [float(right[asked == c].mean()) if (asked == c).any() else None for c in range(CLASSES)]
     worst = min(share for share in each if share is not None)
     return {"accuracy": float(right.mean()), "worst_class": worst, "class_accuracy": each}
 
 
-def _balance(classes: np.ndarray) -> dict[str, float | int | list]:
-    """How the samples spread over the classes."""
+def _balance(classes: np.ndarray) -> _Balance:
+    """The distribution of the samples over the classes."""
     counts = np.bincount(classes, minlength=CLASSES)
     return {
         "classes": int((100 * counts >= len(classes)).sum()),
@@ -277,11 +297,11 @@ def _probabilities(judge: Judge, features: np.ndarray) -> np.ndarray:
 
 
 def _some(x: np.ndarray, n: int) -> np.ndarray:
-    """At most n of the images: a random choice, since the data may be sorted by class, but always the same one."""
+    """At most n of the images: always the same choice, but a random one, since the data may be sorted by class."""
     return x if len(x) <= n else x[np.random.default_rng(0).choice(len(x), n, replace=False)]
 
 
-# --- what is refused --------------------------------------------------------------------------------------------------
+# --- checks -----------------------------------------------------------------------------------------------------------
 
 
 def _training_data(name: str, x: np.ndarray, y: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray]:
@@ -305,7 +325,7 @@ def _images(name: str, argument: str, x: np.ndarray, least: int = 1) -> np.ndarr
     if np.isnan(low):
         raise ValueError(f"{name}: {argument} has NaN values: leave those images out, or find out where they come from")
     if low < -_SLACK or high > 1 + _SLACK:
-        remedy = "divide by 255" if x.dtype.kind in "iu" else "a Tanh's output becomes such images by (x + 1) / 2"
+        remedy = "divide by 255" if x.dtype.kind in "iu" else "convert a Tanh's output by (x + 1) / 2"
         raise ValueError(f"{name}: {argument} has values from {low} to {high}; expected [0, 1]: {remedy}")
     return np.ascontiguousarray(x, np.float32)
 

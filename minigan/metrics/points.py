@@ -1,17 +1,20 @@
-"""How good points are: which modes samples in the plane reach, and how far they lie from the data. Arrays in, numbers out."""
+"""The quality of points: the modes that samples in the plane reach, and their distance from data. Arrays in, numbers out."""
 
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from minigan import backend, checks
 
-# The `high_quality` that a perfect sampler reaches: in the plane a Gaussian puts exp(-3**2 / 2) of its mass beyond
-# 3 std. More than this 0.989 is no better than perfect: the samples are too narrow inside the modes.
+# The `high_quality` of a perfect sampler, 0.989: in the plane a Gaussian has exp(-3**2 / 2) of its mass beyond 3 std.
+# A larger share is not better: the samples are too narrow inside the modes.
 perfect_high_quality = 1 - math.exp(-4.5)
 
+Floats = NDArray[np.float64]
 
-def mode_coverage(samples: np.ndarray, centres: np.ndarray, std: float) -> dict[str, int | float]:
+
+def mode_coverage(samples: np.ndarray, centres: np.ndarray, std: float) -> dict[str, float]:
     """How samples (n, 2) cover a mixture of Gaussians with these centres (m, 2) and this standard deviation.
 
     - `modes`: the modes with at least one sample within 3 std (a stray sample is enough)
@@ -19,8 +22,8 @@ def mode_coverage(samples: np.ndarray, centres: np.ndarray, std: float) -> dict[
     - `high_quality`: the share of samples within 3 std of their nearest centre; compare `perfect_high_quality`
     - `kl`: KL(samples over their nearest modes || uniform) in nats: 0 is balanced, log(m) is a single mode
 
-    Samples with NaN or infinity are never of high quality and near to no mode, so `kl` leaves them out; it is log(m)
-    where no other is left. Raises ValueError for wrong shapes, no samples, centres that are not finite, or std <= 0.
+    Samples with NaN or infinity are not of high quality and have no nearest mode, so `kl` leaves them out; it is log(m)
+    if no others are left. Raises ValueError for wrong shapes, no samples, centres that are not finite, or std <= 0.
     """
     samples, centres = _points("samples", samples), _points("centres", centres)
     if not np.isfinite(centres).all():
@@ -43,7 +46,7 @@ def wasserstein1(a: np.ndarray, b: np.ndarray) -> float:
     """The exact Wasserstein-1 distance, in data units, between two sets of equally weighted points.
 
     On the line, (n,) against (m,), by sorting. In the plane, (n, 2) against (n, 2), by the optimal assignment of points
-    to points: this needs SciPy (ImportError names the extra) and time that grows like n**3, seconds for n = 2,000.
+    to points: this needs SciPy (ImportError without it) and time that grows like n**3, seconds for n = 2,000.
     Raises ValueError for other shapes, empty sets, and values that are not finite.
     """
     a, b = _numbers("a", a), _numbers("b", b)
@@ -75,20 +78,20 @@ def _wasserstein1_plane(a: np.ndarray, b: np.ndarray) -> float:
     return float(distances[linear_sum_assignment(distances)].mean())
 
 
-def _numbers(name: str, values: np.ndarray) -> np.ndarray:
+def _numbers(name: str, values: np.ndarray) -> Floats:
     """An array of float64. Complex numbers, text and the like are refused."""
     try:
         array = backend.to_numpy(values)
     except ValueError as error:
-        raise ValueError(f"{name} is no array of numbers: {error}") from error
+        raise ValueError(f"{name} is not an array of numbers: {error}") from error
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{name} is {array.dtype}: give an array of numbers")
     return array.astype(np.float64)
 
 
-def _points(name: str, points: np.ndarray) -> np.ndarray:
-    """`points` as (n, 2) float64, n >= 1."""
-    points = _numbers(name, points)
+def _points(name: str, values: np.ndarray) -> Floats:
+    """The values as (n, 2) float64, n >= 1."""
+    points = _numbers(name, values)
     if points.ndim != 2 or points.shape[1] != 2:
         raise ValueError(f"{name} has shape {points.shape}: points in the plane have shape (n, 2)")
     if len(points) == 0:
@@ -96,9 +99,10 @@ def _points(name: str, points: np.ndarray) -> np.ndarray:
     return points
 
 
-def _distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def _distances(a: Floats, b: Floats) -> Floats:
     """Between each point of `a` (n, 2) and each of `b` (m, 2): (n, m)."""
-    return np.hypot(a[:, None, 0] - b[None, :, 0], a[:, None, 1] - b[None, :, 1])
+    distances: Floats = np.hypot(a[:, None, 0] - b[None, :, 0], a[:, None, 1] - b[None, :, 1])
+    return distances
 
 
 def kl_to_uniform(counts: np.ndarray) -> float:

@@ -12,8 +12,6 @@ from minigan.nn.normalisation import BatchNorm1d, BatchNorm2d, LayerNorm
 from minigan.nn.pooling import AvgPool2d, MaxPool2d, Upsample
 from minigan.nn.shape import Flatten, Reshape
 
-evaluating = eval_mode  # another name for it
-
 __all__ = [
     "ELU",
     "AvgPool2d",
@@ -39,6 +37,5 @@ __all__ = [
     "Tanh",
     "Upsample",
     "eval_mode",
-    "evaluating",
     "init",
 ]

@@ -1,7 +1,5 @@
 """Convolutional layers, on images (N, C, H, W)."""
 
-from typing import Any
-
 import numpy as np
 
 from minigan import ops
@@ -17,7 +15,7 @@ class Conv2d(Module):
 
     Args:
         kernel_size, stride, padding: one integer, or two, for height and width.
-        bias: whether there is one number more for each output channel.
+        bias: whether to add one number for each output channel.
         weight_init: initialiser of `weight` (out_channels, in_channels, KH, KW); the default is uniform on
             +-1 / sqrt(in_channels KH KW), as is the bias.
         rng: draws the initial values; minigan's default generator if None.
@@ -38,7 +36,7 @@ class Conv2d(Module):
         self.stride, self.padding = stride, padding
         self.weight, self.bias = _parameters("Conv2d", (out_channels, in_channels), self.sizes, bias, weight_init, rng)
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         return ops.conv2d(x, self.weight, self.bias, self.stride, self.padding)
 
     def extra_repr(self) -> str:
@@ -48,8 +46,8 @@ class Conv2d(Module):
 class ConvTranspose2d(Module):
     """A transposed convolution: (N, in_channels, H, W) -> (N, out_channels, OH, OW); see `ops.conv_transpose2d`.
 
-    Arguments as for `Conv2d`, but `weight` is (in_channels, out_channels, KH, KW), and its default bound, as in PyTorch,
-    1 / sqrt(out_channels KH KW). With kernel_size 4, stride 2, padding 1 the sides double.
+    Arguments as for `Conv2d`, but `weight` is (in_channels, out_channels, KH, KW), and its default bound, as in PyTorch, is
+    1 / sqrt(out_channels KH KW). With kernel_size 4, stride 2, padding 1, height and width double.
     """
 
     def __init__(
@@ -68,14 +66,21 @@ class ConvTranspose2d(Module):
         self.stride, self.padding, self.output_padding = stride, padding, output_padding
         self.weight, self.bias = _parameters("ConvTranspose2d", (in_channels, out_channels), self.sizes, bias, weight_init, rng)
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         return ops.conv_transpose2d(x, self.weight, self.bias, self.stride, self.padding, self.output_padding)
 
     def extra_repr(self) -> str:
         return _described(self)
 
 
-def _parameters(layer: str, channels: tuple, sizes: tuple, bias: bool, weight_init: init.Initialiser, rng: Any) -> tuple:
+def _parameters(
+    layer: str,
+    channels: tuple[int, int],
+    sizes: tuple[int, int, tuple[int, int]],
+    bias: bool,
+    weight_init: init.Initialiser,
+    rng: np.random.Generator | None,
+) -> tuple[Tensor, Tensor | None]:
     """weight (*channels, KH, KW), and bias (out_channels,) or None."""
     n_in, n_out, kernel = sizes
     check_sizes(layer, n_in, n_out)
@@ -87,7 +92,7 @@ def _parameters(layer: str, channels: tuple, sizes: tuple, bias: bool, weight_in
     return weight, init.parameter(layer, "bias", init.uniform(init.fans(shape)[0] ** -0.5), (n_out,), rng)
 
 
-def _described(layer: Module) -> str:
+def _described(layer: Conv2d | ConvTranspose2d) -> str:
     n_in, n_out, kernel = layer.sizes
     names = ("stride", "padding", "output_padding")
     options = "".join(f", {name}={getattr(layer, name)}" for name in names if hasattr(layer, name))

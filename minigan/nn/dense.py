@@ -1,7 +1,5 @@
 """The dense (fully connected) layer."""
 
-from typing import Any
-
 import numpy as np
 
 from minigan.backend import random_numbers
@@ -17,7 +15,7 @@ class Dense(Module):
 
     Args:
         in_features, out_features: sizes of the last axis, before and after.
-        bias: whether there is a b.
+        bias: whether to add b.
         weight_init: initialiser of `weight` (in, out); the default is uniform on +-1 / sqrt(in_features), as is the bias.
         rng: draws the initial values; minigan's default generator if None.
     """
@@ -37,7 +35,7 @@ class Dense(Module):
         if bias:
             self.bias = init.parameter("Dense", "bias", init.uniform(1 / in_features**0.5), (out_features,), rng)
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         x = floating("Dense", x)
         if x.shape[-1:] != self.weight.shape[:1]:
             raise ValueError(f"{self!r}: the input has shape {x.shape}; expected (..., {self.weight.shape[0]})")

@@ -1,6 +1,4 @@
-"""Minibatch discrimination: a layer through which a discriminator sees how alike the samples of a minibatch are."""
-
-from typing import Any
+"""Minibatch discrimination: a layer that shows a discriminator how similar the samples of a minibatch are."""
 
 import numpy as np
 
@@ -13,14 +11,14 @@ from minigan.ops.operands import floating
 
 
 class MinibatchDiscrimination(Module):
-    """x (N, A) -> (N, A + B): each sample's features, and B numbers more: how near the others of the minibatch are.
+    """x (N, A) -> (N, A + B): appends to each sample B numbers, its closeness to the samples of the minibatch.
 
         M_i = x_i T, as B rows of C numbers
-        c_b(x_i, x_j) = exp(-|M_ib - M_jb|_1), between 0, far apart, and 1, alike
+        c_b(x_i, x_j) = exp(-|M_ib - M_jb|_1), between 0 (far apart) and 1 (equal)
         o(x_i)_b = sum over j of c_b(x_i, x_j), appended to x_i
 
-    (Salimans et al. 2016, section 3.2.) The sum has j = i, too, as in the paper; the authors' code leaves it out. It is 1
-    for all samples: the bias of the layer that follows makes up for it. Real and fake samples go through it apart.
+    (Salimans et al. 2016, section 3.2.) The sum includes j = i, as in the paper; the authors' code omits this term. It is 1
+    for every sample, and the next layer's bias can cancel it. Real and fake samples pass through the layer separately.
 
     Args:
         in_features, kernels, dims: A, B and C.
@@ -41,7 +39,7 @@ class MinibatchDiscrimination(Module):
         shape = (in_features, kernels * dims)
         self.weight = init.parameter("MinibatchDiscrimination", "weight", weight_init, shape, random_numbers.generator(rng))
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         x = floating("MinibatchDiscrimination", x)
         if x.ndim != 2 or x.shape[1] != len(self.weight):
             raise ValueError(f"{self!r}: the input has shape {x.shape}; expected (N, {len(self.weight)})")

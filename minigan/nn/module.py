@@ -1,45 +1,46 @@
-"""Module: what layers and networks have in common.
+"""Module: the base class of layers and networks.
 
-A module's parameters are its attributes that are Tensors made with requires_grad=True (frozen or not); its buffers, saved but
-never trained, those that are arrays; its submodules those that are Modules. Members of lists, tuples and dicts count too.
-Nothing has to be registered; a result or a constant that is kept in an attribute is neither.
+Nothing has to be registered. A module's parameters are its attributes that are Tensors made with requires_grad=True (frozen or
+not). Its buffers, saved but never trained, are its arrays. Its submodules are its Modules. Members of lists, tuples and dicts
+count too; other Tensors, results or constants, do not.
 
-A parameter's or buffer's name is made of the keys that lead to it from the module: layers.0.weight.
+The name of a parameter or buffer consists of the keys that lead to it from the module: layers.0.weight.
 """
 
 from collections.abc import Iterator
 from numbers import Integral
-from typing import Any
+from typing import Any, Self, overload
 
 import numpy
+from numpy.typing import NDArray
 
 from minigan import backend, checks
 from minigan.contexts import contextmanager
 from minigan.engine.tensor import Tensor
 
 _COLLECTIONS = (list, tuple, dict)
-Keys = tuple[Any, ...]  # the way from a module to an attribute, such as ("layers", 0, "weight")
+Keys = tuple[Any, ...]  # the path from a module to an attribute, such as ("layers", 0, "weight")
 
 
 class Place(str):
-    """A parameter's name that minigan gave it: where it is, such as layers.0.weight. The user's names are plain strings."""
+    """A parameter's name that minigan chose: its path, such as layers.0.weight. The user's names are plain strings."""
 
 
 class Module:
     """Base class: write `__init__` (set attributes) and `forward`; call the module like a function.
 
-    `training` says whether the module is in training mode (`train()`, `eval()`); batch norm and dropout look at it.
+    `training` is True in training mode and False in eval mode (`train()`, `eval()`); batch norm and dropout read it.
     """
 
     training = True
     output_shape: tuple[int, ...] | None = None
 
     def forward(self, *inputs: Any) -> Any:
-        """The module's function. A subclass writes it."""
+        """The module's function. A subclass defines it, with parameters and a result of its own."""
         raise NotImplementedError(f"{type(self).__name__} has no forward: define forward(self, x)")
 
-    def __call__(self, *inputs: Any) -> Any:
-        y = self.forward(*inputs)
+    def __call__(self, *inputs: Any) -> Tensor:
+        y: Tensor = self.forward(*inputs)
         shape = getattr(y, "shape", None)
         if shape != self.output_shape:
             self.output_shape = shape  # what `repr` shows
@@ -71,22 +72,22 @@ class Module:
 
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
         """(name, parameter), each parameter once, also where submodules share it."""
-        seen = set()
+        seen: set[int] = set()
         for keys, value in self.attributes():
             if isinstance(value, Tensor) and id(value) not in seen:
                 seen.add(id(value))
                 yield _name(keys), value
 
     def parameters(self) -> list[Tensor]:
-        """All parameters, each once and with a name (see `name_parameters`): what an optimizer takes."""
+        """All parameters, each once and with a name (see `name_parameters`), for an optimizer."""
         return self.name_parameters()
 
     def name_parameters(self, prefix: str = "") -> list[Tensor]:
-        """Name the parameters by their places in this module, as in layers.0.weight, for errors and `repr`; return them.
+        """Name the parameters by their paths in this module, such as layers.0.weight, for errors and `repr`. Return them.
 
-        A name that the user has given stays. A place only becomes longer: as a part of D, layers.0.weight is
-        D.layers.0.weight from then on, also when a part of D is asked; and a parameter that two networks share keeps its
-        place in the first. Set `.name` to None to have it named anew.
+        The user's names stay. A path only becomes longer: once named D.layers.0.weight, a parameter keeps this name when a
+        submodule of D names its parameters. A parameter that two networks share keeps its path in the first. To have a
+        parameter named again, set its `.name` to None.
         """
         parameters = []
         for name, parameter in self.named_parameters():
@@ -96,8 +97,8 @@ class Module:
             parameters.append(parameter)
         return parameters
 
-    def requires_grad_(self, flag: bool = True) -> "Module":
-        """Freeze (False) or thaw all parameters: whether their gradients are computed. Returns the module."""
+    def requires_grad_(self, flag: bool = True) -> Self:
+        """Set whether gradients of the parameters are computed: False freezes them. Returns the module."""
         for parameter in self.parameters():
             parameter.requires_grad = flag
         return self
@@ -107,31 +108,28 @@ class Module:
         for parameter in self.parameters():
             parameter.grad = None
 
-    def train(self, mode: bool = True) -> "Module":
+    def train(self, mode: bool = True) -> Self:
         """Switch to training mode, submodules included. Returns the module."""
         for module in self.modules():
             module.training = mode
         return self
 
-    def eval(self) -> "Module":
+    def eval(self) -> Self:
         """Switch to evaluation mode, submodules included. Returns the module."""
         return self.train(False)
 
     def __getstate__(self) -> dict[str, Any]:
-        """For `copy` and `pickle`: a result that was kept in an attribute has no history in the copy."""
+        """For `copy` and `pickle`: results kept in attributes lose their history in the copy."""
         return {name: _without_history(value) for name, value in vars(self).items()}
 
     # --- saving and moving -------------------------------------------------------------------------------------------
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, NDArray[Any]]:
         """Copies of all parameters and buffers, as NumPy arrays by name."""
         return {name: backend.copy_to_numpy(_array(value)) for name, value in self._saved_attributes().items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over the values of a `state_dict`. Raises ValueError where names, shapes or dtypes differ.
-
-        Nothing is loaded unless everything fits.
-        """
+        """Load the values of a `state_dict`. Raises ValueError, and loads nothing, if a name, shape or dtype differs."""
         self.check_state_dict(state)
         for name, value in self._saved_attributes().items():
             array = value.writable() if isinstance(value, Tensor) else value
@@ -140,7 +138,7 @@ class Module:
                 value.changed_in_place()
 
     def check_state_dict(self, state: dict[str, Any], part: str = "") -> None:
-        """Raise ValueError for a state that `load_state_dict` would refuse. `part`: what messages call this module."""
+        """Raise ValueError for a state that `load_state_dict` would refuse. `part`: the module's name in messages."""
         own = self._saved_attributes()
         checks.saved_names(part, state, own)
         for name, value in own.items():
@@ -149,11 +147,12 @@ class Module:
         for i, j in backend.overlaps(arrays):
             if not _hold_both(arrays[i], arrays[j], state[names[i]], state[names[j]]):
                 places = " and ".join(f"{part}.{names[k]}".lstrip(".") for k in (i, j))
-                raise ValueError(f"load_state_dict: {places} share memory, and the state has other values for each: load one")
+                raise ValueError(f"load_state_dict: {places} share memory, but their values in the state differ: load one")
 
     def _saved_attributes(self) -> dict[str, Any]:
         """The parameters and buffers by their names. Raises ValueError where two have one name."""
-        saved, places = {}, {}
+        saved: dict[str, Any] = {}
+        places: dict[str, Keys] = {}
         for keys, value in self.attributes():
             if isinstance(value, Module):
                 continue
@@ -163,7 +162,7 @@ class Module:
             places[name] = keys
         return saved
 
-    def to(self, name: str) -> "Module":
+    def to(self, name: str) -> Self:
         """Move all parameters and buffers to the backend "numpy" or "cupy". Returns the module."""
         for parameter in self.parameters():
             parameter.relocate(name)
@@ -176,7 +175,7 @@ class Module:
     # --- display -----------------------------------------------------------------------------------------------------
 
     def extra_repr(self) -> str:
-        """What `repr` shows between the brackets of this layer."""
+        """The text between the brackets in this layer's `repr`."""
         return ""
 
     def __repr__(self) -> str:
@@ -191,7 +190,7 @@ class Module:
         return repr(self) + ("" if "\n" in repr(self) else self._notes())
 
     def _notes(self) -> str:
-        """What the layer or network made of its last input, and how many parameters it has."""
+        """The shape of the last output, and the number of parameters."""
         count = sum(p.size for p in self.parameters())
         shape = f"({', '.join(['N', *map(str, self.output_shape[1:])])})" if self.output_shape else ""
         notes = [f"-> {shape}"] * bool(shape) + [f"{count:,} parameters"] * bool(count)
@@ -200,7 +199,7 @@ class Module:
 
 @contextmanager
 def eval_mode(module: Module) -> Iterator[None]:
-    """The module in eval mode for a block; every submodule's mode is restored afterwards."""
+    """Put the module in eval mode for a block. Afterwards every submodule is in its former mode."""
     modes = [(each, each.training) for each in module.modules()]
     try:
         module.eval()
@@ -211,13 +210,13 @@ def eval_mode(module: Module) -> Iterator[None]:
 
 
 def check_sizes(layer: str, *sizes: int) -> None:
-    """Refuse sizes that are no whole numbers of at least 1."""
+    """Raise ValueError for sizes that are not whole numbers of at least 1."""
     if not all(isinstance(n, Integral) and not isinstance(n, bool) and n >= 1 for n in sizes):
         raise ValueError(f"{layer}: sizes must be whole numbers of at least 1, got {', '.join(map(repr, sizes))}")
 
 
 def _members(keys: Keys, value: Any) -> Iterator[tuple[Keys, Any]]:
-    """The value; of a list, tuple or dict, however nested, its members."""
+    """The value itself, or the members of a list, tuple or dict, however nested."""
     if isinstance(value, _COLLECTIONS):
         for key, member in value.items() if isinstance(value, dict) else enumerate(value):
             yield from _members((*keys, key), member)
@@ -226,7 +225,7 @@ def _members(keys: Keys, value: Any) -> Iterator[tuple[Keys, Any]]:
 
 
 def _without_history(value: Any) -> Any:
-    """The value. What an op has made is detached, also as a member of a list, tuple or dict."""
+    """The value, detached if an op made it; so are the members of a list, tuple or dict."""
     if isinstance(value, Tensor):
         return value if value.is_leaf else value.detach()
     if isinstance(value, _COLLECTIONS) and not all([t.is_leaf for _, t in _members((), value) if isinstance(t, Tensor)]):
@@ -244,13 +243,13 @@ def _array(value: Any) -> backend.Array:
     return value.data if isinstance(value, Tensor) else value
 
 
-def _write(array: backend.Array, values: numpy.ndarray) -> None:
+def _write(array: backend.Array, values: NDArray[Any]) -> None:
     array[...] = backend.of(array).asarray(values)
 
 
-def _hold_both(a: backend.Array, b: backend.Array, for_a: numpy.ndarray, for_b: numpy.ndarray) -> bool:
-    """Whether two arrays that share memory can hold these values at the same time. Tried out, and undone."""
-    if backend.writable(a) is not a:  # then each gets memory of its own
+def _hold_both(a: backend.Array, b: backend.Array, for_a: NDArray[Any], for_b: NDArray[Any]) -> bool:
+    """Whether two arrays that share memory can hold these values at the same time: tries it, and restores the old values."""
+    if backend.writable(a) is not a:  # each will get memory of its own
         return True
     before = backend.copy_to_numpy(a), backend.copy_to_numpy(b)
     _write(a, for_a)
@@ -262,7 +261,10 @@ def _hold_both(a: backend.Array, b: backend.Array, for_a: numpy.ndarray, for_b: 
 
 
 class Sequential(Module):
-    """Layers one after another: `Sequential(Dense(2, 64), ReLU(), Dense(64, 1))`. Indexing gives a layer or a slice."""
+    """Layers one after another: `Sequential(Dense(2, 64), ReLU(), Dense(64, 1))`.
+
+    An index returns a layer, a slice another `Sequential` of the same layers.
+    """
 
     def __init__(self, *layers: Module):
         for i, layer in enumerate(layers):
@@ -270,7 +272,7 @@ class Sequential(Module):
                 raise TypeError(f"Sequential: argument {i + 1} is a {type(layer).__name__}; expected a layer")
         self.layers = list(layers)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Tensor) -> Tensor:
         for layer in self.layers:
             x = layer(x)
         return x
@@ -280,6 +282,12 @@ class Sequential(Module):
 
     def __iter__(self) -> Iterator[Module]:
         return iter(self.layers)
+
+    @overload
+    def __getitem__(self, index: int) -> Module: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "Sequential": ...
 
     def __getitem__(self, index: int | slice) -> Module:
         return Sequential(*self.layers[index]) if isinstance(index, slice) else self.layers[index]

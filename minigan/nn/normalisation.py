@@ -1,7 +1,6 @@
 """Normalisation: of each channel over the minibatch (batch norm), or of each sample over its features (layer norm)."""
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -17,7 +16,7 @@ class _BatchNorm(Module):
 
     In training mode, mean and (biased) variance are the minibatch's, and the running statistics are updated:
     running <- (1 - momentum) running + momentum batch, with the unbiased variance, as in PyTorch. In eval mode the running
-    statistics are used. Raises ValueError in training mode for a minibatch with one value a channel, whose variance would be 0.
+    statistics are used. In training mode, raises ValueError for one value per channel: its variance would be 0.
     """
 
     ndims: tuple[int, ...] = ()
@@ -31,12 +30,12 @@ class _BatchNorm(Module):
         self.running_mean = backend.asarray(np.zeros(channels, np.float32))
         self.running_var = backend.asarray(np.ones(channels, np.float32))
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         channels = len(self.running_mean)
         if x.ndim not in self.ndims or x.shape[1] != channels:
             raise ValueError(f"{self!r}: the input has shape {x.shape}; expected ({', '.join(['N', str(channels), '...'])})")
         if not self.training:
-            shape = (1, channels, *[1] * (x.ndim - 2))  # of one number a channel
+            shape = (1, channels, *[1] * (x.ndim - 2))  # one number per channel
             scale = self.weight / (self.running_var + self.eps) ** 0.5
             return (x - self.running_mean.reshape(shape)) * scale.reshape(shape) + self.bias.reshape(shape)
         n = math.prod(x.shape) // channels
@@ -46,7 +45,7 @@ class _BatchNorm(Module):
             )
         y, mean, var = batch_norm(x, self.weight, self.bias, self.eps)
         buffers, keep, take = (self.running_mean, self.running_var), 1 - self.momentum, self.momentum
-        _update_running(*buffers, mean, var, keep, take, n / (n - 1))  # in place: no gradient looks at them
+        _update_running(*buffers, mean, var, keep, take, n / (n - 1))  # in place: no gradient depends on them
         return y
 
     def extra_repr(self) -> str:
@@ -78,9 +77,10 @@ class BatchNorm2d(_BatchNorm):
 
 
 class LayerNorm(Module):
-    """y = weight (x - mean) / sqrt(var + eps) + bias over the last axes of each sample, of the sizes `shape`.
+    """y = weight (x - mean) / sqrt(var + eps) + bias, with mean and variance over the last axes of each sample.
 
-    `shape`: an integer (the last axis) or a tuple; `weight` and `bias` have it. No difference between the modes.
+    `shape`: the sizes of these axes, a tuple, or an integer for the last axis alone. It is the shape of `weight` and `bias`.
+    Training and eval mode do the same.
     """
 
     def __init__(self, shape: int | tuple[int, ...], eps: float = 1e-5):
@@ -92,12 +92,12 @@ class LayerNorm(Module):
         self.weight = Tensor(np.ones(shape, np.float32), requires_grad=True, name=Place("weight"))
         self.bias = Tensor(np.zeros(shape, np.float32), requires_grad=True, name=Place("bias"))
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         shape = self.weight.shape
         if x.shape[x.ndim - len(shape) :] != shape:
             raise ValueError(f"{self!r}: the input has shape {x.shape}; expected (..., {', '.join(map(str, shape))})")
         axes = tuple(range(-len(shape), 0))
-        half = x.dtype == "float16"  # the square of 300 is too large for it
+        half = x.dtype == "float16"  # in which the square of 300 overflows
         x = x.astype("float32") if half else x
         centred = x - ops.mean(x, axes, keepdims=True)
         normalised = centred / ops.sqrt(ops.var(x, axes, keepdims=True) + self.eps)

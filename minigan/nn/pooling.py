@@ -1,7 +1,5 @@
 """Pooling and upsampling as layers, on images (N, C, H, W)."""
 
-from typing import Any
-
 from minigan import ops
 from minigan.engine.tensor import Tensor
 from minigan.nn.module import Module
@@ -14,7 +12,7 @@ class MaxPool2d(Module):
     def __init__(self, kernel_size: Pair, stride: Pair | None = None, padding: Pair = 0):
         self.options = (kernel_size, stride, padding)
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         return ops.max_pool2d(x, *self.options)
 
     def extra_repr(self) -> str:
@@ -27,7 +25,7 @@ class AvgPool2d(Module):
     def __init__(self, kernel_size: Pair, stride: Pair | None = None, padding: Pair = 0):
         self.options = (kernel_size, stride, padding)
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         return ops.avg_pool2d(x, *self.options)
 
     def extra_repr(self) -> str:
@@ -40,7 +38,7 @@ class Upsample(Module):
     def __init__(self, scale: Pair = 2):
         self.scale = scale
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         return ops.upsample2d(x, self.scale)
 
     def extra_repr(self) -> str:

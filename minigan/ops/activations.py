@@ -52,7 +52,7 @@ def elu(x: Any, alpha: float = 1.0) -> Tensor:
     """x above 0, alpha (e^x - 1) below (alpha >= 0); the derivative at 0 is the smaller of the branches', min(1, alpha)."""
     x, alpha = floating("elu", x), checks.number("elu", "alpha", alpha, least=0)
 
-    def derivative(g, y):
+    def derivative(g: Tensor, y: Tensor) -> Tensor:
         below = (x.data <= 0 if alpha <= 1 else x.data < 0).astype(x.dtype)
         return g * (1 - below) + g * (alpha * below) * exp(minimum(x, 0.0))
 

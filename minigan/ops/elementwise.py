@@ -90,7 +90,7 @@ def power(x: Any, p: Any) -> Tensor:
         return _power_of_number(x, p)
     x, p = operands("power", x, p)
 
-    def d_x(g, y):
+    def d_x(g: Tensor, y: Tensor) -> Tensor:
         """p x^(p - 1). Where p is 0, x^(p - 1) may be infinite: there it is y p / x, and y p / inf at x = 0."""
         is_zero = p.data == 0
         quotient = p / where(is_zero, where(x.data == 0, math.inf, x), 1.0)
@@ -139,7 +139,7 @@ def clip(x: Any, low: float | None = None, high: float | None = None) -> Tensor:
     low = None if low is None else bounds[0].data.copy()
     high = None if high is None else bounds[-1].data.copy()
 
-    def derivative(g, y):
+    def derivative(g: Tensor, y: Tensor) -> Tensor:
         g = g if low is None else g * (x.data > low)
         return g if high is None else g * (x.data < high)
 

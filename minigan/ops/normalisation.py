@@ -1,12 +1,12 @@
 """Batch normalisation as one op. Composed of other ops, it would read and write the images three times as often."""
 
-import weakref
 from typing import Any
 
 from minigan import backend
 from minigan.backend import Array, fused
 from minigan.engine.modes import mode
-from minigan.engine.tensor import Tensor, record
+from minigan.engine.shared_derivative import record_shared
+from minigan.engine.tensor import Tensor
 from minigan.ops.elementwise import sqrt
 from minigan.ops.operands import tensors
 from minigan.ops.reductions import mean, sum, var
@@ -31,31 +31,18 @@ def batch_norm(x: Any, weight: Any, bias: Any, eps: float) -> tuple[Tensor, Arra
     left_over = _sums(centred)  # by rounding, of the mean: taken into account channel by channel
     squares = _sums(centred, centred)
     mean, variance, offset, per_std, scale, shift = _statistics(total, left_over, squares, weight.data, bias.data, n, eps)
-    last = (lambda: None, 0, ())  # the gradient that came last, its version, and what it gave
 
-    def of_the_channels(g: Tensor) -> tuple[Array, ...]:
-        """sum g, sum g x^, and two terms of d/dx, for each channel: computed once for the three derivatives of a walk."""
-        nonlocal last
-        before, version, found = last
-        if before() is not g or version != g._version[0]:
-            g_rows = _rows(g.data)
-            found = _gradient_sums(_sums(g_rows), _sums(g_rows, centred), offset, per_std, n)
-            last = weakref.ref(g), g._version[0], found
-        return found
+    def derivatives(g: Tensor, y: Tensor) -> tuple[Tensor, ...]:
+        """d/dx, d/dweight and d/dbias."""
+        if mode.recording:
+            return plain_d_x(g, x, weight, eps), plain_d_weight(g, x, weight, eps), plain_d_bias(g, x, weight, eps)
+        rows_of_g = _rows(g.data)
+        d_bias, d_weight, rest, slope = _gradient_sums(_sums(rows_of_g), _sums(rows_of_g, centred), offset, per_std, n)
+        dx = _d_x(_wide(rows_of_g), wide, _per_pixel(rest, rows), _per_pixel(slope, rows), _per_pixel(scale, rows))
+        return Tensor._of(_images(dx, x)), Tensor._of(d_weight), Tensor._of(d_bias)
 
-    def d_x(g: Tensor) -> Tensor:
-        _, _, rest, slope = of_the_channels(g)
-        g_wide = _wide(_rows(g.data))
-        dx = _d_x(g_wide, wide, _per_pixel(rest, rows), _per_pixel(slope, rows), _per_pixel(scale, rows))
-        return Tensor._of(_images(dx, x))
-
-    y = record(
-        "batch_norm",
-        _images(_scaled(wide, _per_pixel(scale, rows), _per_pixel(shift, rows)), x),
-        (x, lambda g, y: plain_d_x(g, x, weight, eps) if mode.recording else d_x(g)),
-        (weight, lambda g, y: plain_d_weight(g, x, weight, eps) if mode.recording else Tensor._of(of_the_channels(g)[1])),
-        (bias, lambda g, y: plain_d_bias(g, x, weight, eps) if mode.recording else Tensor._of(of_the_channels(g)[0])),
-    )
+    data = _images(_scaled(wide, _per_pixel(scale, rows), _per_pixel(shift, rows)), x)
+    y = record_shared("batch_norm", data, (x, weight, bias), derivatives)
     return y, mean, variance
 
 
@@ -101,13 +88,7 @@ def _d_x(g: Array, x: Array, rest: Array, slope: Array, scale: Array) -> Array:
     return dx
 
 
-# --- the same, plainly: what the fast form is tested against ------------------------------------------------------------
-
-
-def plain_batch_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
-    """y, composed of ops."""
-    x_hat, _ = _normalised(x, eps)
-    return _per_channel(weight, x) * x_hat + _per_channel(bias, x)
+# --- the same in ops, for a gradient that is differentiated again ------------------------------------------------------------
 
 
 def plain_d_x(g: Tensor, x: Tensor, weight: Tensor, eps: float) -> Tensor:

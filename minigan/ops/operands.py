@@ -14,9 +14,9 @@ import numpy as np
 
 from minigan import backend
 from minigan.backend import Array
+from minigan.engine.modes import checking_values
 from minigan.engine.tensor import Tensor, record
 from minigan.engine.versions import version_of_memory
-from minigan.watching import debug
 
 
 def operand(name: str, x: Any) -> Tensor:
@@ -155,7 +155,7 @@ def integers(name: str, labels: Any) -> backend.Array:
 
 def can_check_values(array: Array) -> bool:
     """Whether an op checks the values of this argument: those that Python would have to wait for only in debug mode."""
-    return backend.at_hand(array) or debug.is_on()
+    return backend.at_hand(array) or checking_values()
 
 
 def check_broadcast(name: str, *shapes: tuple[int, ...]) -> None:

@@ -40,7 +40,7 @@ def var(x: Any, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Ten
     if n <= checks.whole("var", "ddof", ddof, least=0):
         raise ValueError(f"var: ddof={ddof} needs more than {n} elements (shape {x.shape}, axis {axis})")
 
-    def derivative(g, y):
+    def derivative(g: Tensor, y: Tensor) -> Tensor:
         return _spread(g * (2.0 / (n - ddof)), x, axes) * (x - mean(x, axes, keepdims=True))
 
     return record("var", x.data.var(axes, ddof=ddof, keepdims=keepdims), (x, derivative))
@@ -70,7 +70,7 @@ def prod(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     x = wide("prod", x)
     axes = axes_of("prod", x, axis)
 
-    def derivative(g, y):
+    def derivative(g: Tensor, y: Tensor) -> Tensor:
         kept = [i for i in range(x.ndim) if i not in axes]
         order = (*kept, *axes)
         n = math.prod(x.shape[i] for i in axes)
@@ -101,7 +101,7 @@ def norm(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
         return norm(x.astype("float32"), axis, keepdims).astype("float16")
     axes = axes_of("norm", x, axis)
 
-    def derivative(g, y):
+    def derivative(g: Tensor, y: Tensor) -> Tensor:
         length = y.reshape(_kept_shape(x, axes))
         return g.reshape(_kept_shape(x, axes)) * (x / where(length.data == 0, math.inf, length))  # at 0, all derivatives are 0
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy
 
 from minigan import backend, checks
+from minigan.engine.modes import checking_values
 from minigan.engine.tensor import Tensor, record
 from minigan.ops.operands import axes_of, axis_of, labels_below, operand, tensors
-from minigan.watching import debug
 
 
 def reshape(x: Any, *shape: int | tuple[int, ...]) -> Tensor:
@@ -154,7 +154,7 @@ def getitem(x: Any, index: Any) -> Tensor:
     x = operand("getitem", x)
     index = _frozen_index(index)
     try:
-        if debug.is_on():  # other backends than NumPy may wrap indices around without a word
+        if checking_values():  # other backends than NumPy may wrap indices around without a word
             numpy.broadcast_to(numpy.int8(0), x.shape)[_on_the_host(index)]
         data = x.data[index]
     except (IndexError, TypeError, ValueError, OverflowError) as error:

@@ -1,4 +1,4 @@
-"""Optimizers. `rules` has their formulas, and nothing else; `optimizer` what they share; `blocks` what makes them fast."""
+"""Optimizers. `rules` has their formulas alone, `optimizer` their common code, `blocks` the code that makes them fast."""
 
 from minigan.optim.averaged import Averaged
 from minigan.optim.optimizer import Optimizer

@@ -1,9 +1,9 @@
-"""The update rules: nothing but their formulas, for one parameter theta with gradient g.
+"""The update rules: only their formulas, for one parameter theta with gradient g.
 
-`update` writes into theta and into the arrays of `state`, whose names are in `slots`; state["t"] counts this parameter's steps
-from 1. The formula, below each class, is `fused` (see `backend`). What it needs that is computed from numbers alone, such
-as 1 - beta, it gets from `update`. `elementwise` says that each element is treated by itself, so that small parameters can be
-joined (see `blocks`). What the rules share is in `optimizer`, which also counts each step as a change in place.
+`update` writes into theta and into the arrays of `state`, which `slots` names; state["t"] counts this parameter's steps from 1.
+The formula is below each class and `fused` (see `backend`). Numbers that depend on numbers alone, such as 1 - beta, are its
+arguments. `elementwise` means that the update of an element depends on this element alone: small parameters can be joined (see
+`blocks`). The rules' common code is in `optimizer`.
 """
 
 from collections.abc import Iterable
@@ -13,9 +13,8 @@ from typing import Any, Literal
 from minigan import backend, checks
 from minigan.backend import Array, fused
 from minigan.engine.tensor import Tensor
+from minigan.optim.blocks import State
 from minigan.optim.optimizer import Optimizer, check_eps
-
-State = dict[str, Any]
 
 
 class SGD(Optimizer):
@@ -75,8 +74,8 @@ def _rmsprop(theta: Array, g: Array, v: Array, lr: float, alpha: float, one_minu
 class OMD(Optimizer):
     """Optimistic mirror descent (Rakhlin and Sridharan 2013): theta <- theta - lr (g_t + M_(t+1) - M_t).
 
-    In a game, where gradient descent circles around the equilibrium, looking ahead makes it spiral inwards. `predictor`: what
-    M_(t+1), which predicts the next gradient, is made of. Gradients before the first are taken to be 0.
+    In a game, where gradient descent circles around the equilibrium, the prediction makes it spiral inwards. `predictor`
+    defines M_(t+1), the prediction of the next gradient. Gradients before the first count as 0.
 
     "last"                    M_(t+1) = g_t, so that the step is -lr (2 g_t - g_(t-1)) (Daskalakis et al. 2018)
     n, a whole number         M_(t+1) = (g_t + ... + g_(t-n+1)) / n
@@ -89,7 +88,12 @@ class OMD(Optimizer):
     def __init__(self, params: Iterable[Tensor], lr: float, predictor: Literal["last"] | int | float = "last"):
         super().__init__(params, lr)
         self.predictor = predictor if isinstance(predictor, str) and predictor == "last" else _average("OMD", predictor)
-        self.slots = ("g",) if predictor == "last" else ("M",) if predictor < 1 else tuple([f"g{i}" for i in range(predictor)])
+        if predictor == "last":
+            self.slots = ("g",)
+        elif predictor < 1:
+            self.slots = ("M",)
+        else:
+            self.slots = tuple([f"g{i}" for i in range(int(predictor))])
 
     def update(self, theta: Array, g: Array, state: State) -> None:
         if self.predictor == "last":
@@ -97,12 +101,12 @@ class OMD(Optimizer):
         elif self.predictor < 1:
             _decayed_descent(theta, g, state["M"], self.lr, 1 - self.predictor)
         else:
-            oldest = state[f"g{state['t'] % self.predictor}"]  # the last n gradients lie in n slots; the next takes its place
+            oldest = state[f"g{state['t'] % self.predictor}"]  # n slots hold the last n gradients; g replaces the oldest
             _averaged_descent(theta, g, oldest, self.lr, 1 / self.predictor)
 
 
 def _average(rule: str, predictor: Any) -> int | float:
-    """Of how many gradients, or with which decay."""
+    """The number of gradients in the average, or its decay."""
     if isinstance(predictor, Integral):
         return checks.whole(rule, "predictor", predictor)
     return checks.number(rule, "predictor", predictor, above=0, below=1, otherwise=", a whole number from 1 on, or 'last'")
@@ -116,7 +120,7 @@ def _optimistic_descent(theta: Array, d: Array, before: Array, lr: float) -> Non
 
 @fused
 def _averaged_descent(theta: Array, g: Array, oldest: Array, lr: float, one_nth: float) -> None:
-    theta -= lr * (g + one_nth * (g - oldest))  # of two averages of n neighbours, n - 1 are the same
+    theta -= lr * (g + one_nth * (g - oldest))  # consecutive averages of n gradients share n - 1 of them
     oldest[...] = g
 
 
@@ -135,7 +139,7 @@ class Adam(Optimizer):
     theta <- theta - lr m_hat / (sqrt(v_hat) + eps)
     """
 
-    slots = ("m", "v")
+    slots: tuple[str, ...] = ("m", "v")
     settings = ("betas", "eps")
     elementwise = True
     check_dtype = check_eps
@@ -147,14 +151,15 @@ class Adam(Optimizer):
         rule = type(self).__name__
         if not isinstance(betas, tuple | list) or len(betas) != 2:
             raise ValueError(f"{rule}: betas is {betas}; expected two numbers, (beta1, beta2)")
-        self.betas = tuple([checks.number(rule, f"betas[{i}]", beta, least=0, below=1) for i, beta in enumerate(betas)])
+        beta1, beta2 = [checks.number(rule, f"betas[{i}]", beta, least=0, below=1) for i, beta in enumerate(betas)]
+        self.betas = beta1, beta2
         self.eps = checks.number(rule, "eps", eps, least=0)
 
     def update(self, theta: Array, g: Array, state: State) -> None:
         _adam(theta, g, state["m"], state["v"], *self._numbers(self.lr, state["t"]))
 
     def _numbers(self, lr: float, t: int) -> tuple[float, ...]:
-        """What step t needs besides arrays, in the order of `_direction`'s arguments."""
+        """The numbers of step t, in the order of `_direction`'s arguments."""
         beta1, beta2 = self.betas
         return beta1, 1 - beta1, beta2, 1 - beta2, lr / (1 - beta1**t), 1 - beta2**t, self.eps
 
@@ -165,23 +170,35 @@ def _adam(theta: Array, g: Array, m: Array, v: Array, *numbers: float) -> None:
 
 
 @fused
-def _direction(g, m, v, beta1, one_minus_beta1, beta2, one_minus_beta2, lr_corrected, correction2, eps) -> Array:
+def _direction(
+    g: Array,
+    m: Array,
+    v: Array,
+    beta1: float,
+    one_minus_beta1: float,
+    beta2: float,
+    one_minus_beta2: float,
+    lr_corrected: float,
+    correction2: float,
+    eps: float,
+) -> Array:
     """Update m and v; return lr m_hat / (sqrt(v_hat) + eps)."""
     m *= beta1
     m += one_minus_beta1 * g
     v *= beta2
     v += one_minus_beta2 * (g * g)
     v_hat = v / correction2  # 1 - beta2^t
-    return lr_corrected * (m / (backend.of(v).sqrt(v_hat) + eps))  # 1 - beta1^t divides lr, a number, not m: saves a pass
+    step: Array = lr_corrected * (m / (backend.of(v).sqrt(v_hat) + eps))  # 1 - beta1^t divides lr, not m: saves a pass
+    return step
 
 
 class OptimisticAdam(Adam):
-    """Optimistic Adam (Daskalakis et al. 2018, Algorithm 1): as OMD, with Adam's direction in g's place.
+    """Optimistic Adam (Daskalakis et al. 2018, Algorithm 1): OMD with Adam's direction in place of g.
 
     d_t = m_hat_t / (sqrt(v_hat_t) + eps)   theta <- theta - 2 lr d_t + lr d_(t-1)
 
-    d_(t-1) is the direction of the step before, with the bias corrections of that step. Before the first step it is 0 (the
-    formula leaves 0/0 there; published versions differ), so the first step is twice Adam's.
+    d_(t-1) is the previous step's direction, with that step's bias corrections. Before the first step it is 0 (the formula
+    gives 0/0; published versions differ), so the first step is twice Adam's.
     """
 
     slots = ("m", "v", "d")

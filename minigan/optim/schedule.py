@@ -1,4 +1,4 @@
-"""What happens to learning rates and weights between the steps of an optimizer."""
+"""Changes of learning rates and weights between the steps of an optimizer."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from minigan.optim.optimizer import Optimizer, checked_parameters
 
 
 class LinearDecay:
-    """Takes the learning rates of optimizers linearly to 0: after t of `steps` calls of `step`, lr is lr_0 (1 - t / steps)."""
+    """Lowers learning rates linearly to 0: after t of `steps` calls of `step`, lr is lr_0 (1 - t / steps)."""
 
     def __init__(self, optimizers: Optimizer | Sequence[Optimizer], steps: int):
         self.optimizers = list(optimizers) if isinstance(optimizers, Iterable) else [optimizers]
@@ -20,19 +20,19 @@ class LinearDecay:
         self.t = 0
 
     def step(self) -> None:
-        """One step further down; the rates stay at 0 after the last."""
+        """Lower the rates by one step. After the last step they stay at 0."""
         self.t = min(self.t + 1, self.steps)
         for optimizer, lr in zip(self.optimizers, self.start, strict=True):
             optimizer.lr = lr * (1 - self.t / self.steps)
 
     def state_dict(self) -> dict[str, Any]:
-        """How far the decay has come, of how many steps, and the rates it started from."""
+        """The steps taken, the number of steps, and the initial rates."""
         return {"t": self.t, "steps": self.steps, "start": {str(i): lr for i, lr in enumerate(self.start)}}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a `state_dict`. The optimizers restore their present rates themselves.
+        """Continue from a `state_dict`. The optimizers restore their current rates themselves.
 
-        Raises ValueError, and changes nothing, for a decay over another number of steps or of optimizers.
+        Raises ValueError, and changes nothing, for a different number of steps or optimizers.
         """
         names = [str(i) for i in range(len(self.optimizers))]
         checks.saved_names("", state, ["t", "start"], {"steps": self.steps})
@@ -43,9 +43,9 @@ class LinearDecay:
 
 
 def clip_weights(params: Iterable[Tensor], c: float) -> None:
-    """Clip every element of the parameters into [-c, c], in place: what keeps WGAN's critic Lipschitz. NaN stays NaN.
+    """Clip every element of the parameters to [-c, c], in place: this keeps WGAN's critic Lipschitz. NaN stays NaN.
 
-    Raises ValueError unless c > 0, and for things that are no parameters.
+    Raises ValueError unless c > 0, and ValueError or TypeError for anything but parameters.
     """
     c = checks.number("clip_weights", "c", c, above=0)
     for p in checked_parameters("clip_weights", params):

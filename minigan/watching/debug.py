@@ -45,6 +45,8 @@ class Origin(NamedTuple):
 class _Debugger(modes.Watcher):
     """Finds nans, and stores the user's line that made each tensor, and each infinity."""
 
+    needs_checks = True
+
     def made(self, y: Any, op: str, inputs: tuple[Any, ...]) -> None:
         arguments = [(f"input {i} of {op}", x) for i, (x, _) in enumerate(inputs)]
         y._origin = _origin(op, users_line(), y, arguments)

@@ -120,7 +120,7 @@ def test_what_is_refused(G):
     for wrong in ({"steps": 0}, {"restarts": 0}):
         with pytest.raises(ValueError, match="at least 1"):
             project(G, x, data.noise(4), **wrong)
-    with pytest.raises(ValueError, match="expected those of x"):
+    with pytest.raises(ValueError, match="expected images of x's shape"):
         project(G, x[:, :, :5], data.noise(4))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from demos import __main__ as demos
+from demos.__main__ import main
 from minigan import backend
 
 
@@ -181,7 +181,7 @@ def test_what_is_missing_is_said_where_the_environment_asks_for_cupy(missing):
 
 def test_what_is_missing_is_said_on_one_line_where_a_demo_is_asked_for_cupy(missing, tmp_path, capsys):
     with pytest.raises(SystemExit) as end:
-        demos.main(["gan", "--backend", "cupy", "--quick", "--out", str(tmp_path / "out")])
+        main(["gan", "--backend", "cupy", "--quick", "--out", str(tmp_path / "out")])
     said = capsys.readouterr()
     assert (end.value.code, said.out) == (2, "")
     assert said.err.startswith("python -m demos gan: --backend cupy: the cupy backend needs")

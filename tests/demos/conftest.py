@@ -3,6 +3,7 @@
 import functools
 import inspect
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,13 +15,16 @@ import matplotlib
 import numpy as np
 import pytest
 
-from demos.kit import checkpoints, digits, pictures
+import demos
+from demos import catalogue
+from demos.kit import digits, pictures
 from demos.kit import run as kit
 from demos.kit.claim import Claim
+from demos.kit.runner.checkpoint import running
 from demos.the_game import gan
 from demos.wasserstein import wgan
 from minigan import data, metrics
-from tests.demos.running import DEMOS, QUICK, ROOT
+from tests.demos.running import DEMOS, MAIN, QUICK, ROOT
 
 
 def quick_run(name, out, cache, log):
@@ -73,7 +77,7 @@ def done(request, quick):
 def _no_run_is_left():
     """A run that a test leaves before its end would catch the signals of those that follow."""
     yield
-    checkpoints.give_up()
+    running.close()
 
 
 @pytest.fixture
@@ -173,3 +177,25 @@ def mnist_folder(tmp_path):
             header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes()
             (folder / f"{split}-{kind}-ubyte").write_bytes(header + array.tobytes())
     return folder
+
+
+# --- a folder of demos -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch):
+    """A folder of demos in two chapters; in b, first_pictures is none."""
+    for chapter, name in (("a", "zebra"), ("a", "wgan"), ("a", "gan"), ("b", "first")):
+        (tmp_path / chapter).mkdir(exist_ok=True)
+        (tmp_path / chapter / "__init__.py").write_text(f'"""Chapter {chapter}"""')
+        (tmp_path / chapter / f"{name}.py").write_text(f'"""The {name}.\n\nSlide: "a\n  b" (L)\n"""\n\n{MAIN}')
+    (tmp_path / "b" / "first_pictures.py").write_text("def main():\n    pass\n")
+    (tmp_path / "commands").mkdir()
+    for name in ("tour", "commands/lab", "commands/sweep", "commands/ranks"):
+        (tmp_path / f"{name}.py").write_text(f'"""The {name}."""')
+    monkeypatch.setattr(catalogue, "FOLDER", tmp_path)
+    monkeypatch.setattr(catalogue, "CHAPTERS", {"b": ("to_come", "first"), "a": ("gan", "wgan")})
+    monkeypatch.setattr("demos.__path__", [*demos.__path__, str(tmp_path)])
+    yield tmp_path
+    for name in [name for name in sys.modules if re.match(r"demos\.[ab]\b", name)]:
+        del sys.modules[name]

@@ -6,9 +6,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-import demos.__main__ as everything
-from demos.kit import results, style
+from demos import catalogue
+from demos.__main__ import main
+from demos.kit import style
 from demos.kit.claim import Claim
+from demos.kit.runner import results
 from demos.kit.style import slide
 from tests.demos.running import summary_of
 from tests.demos.slides import complaints
@@ -22,7 +24,7 @@ OWN = {  # bounds that a quick run has of its own: by its settings (which are co
     "boltzmann": r".*: error over the mean image's, worst seed",
     "began": "classes with a low gamma",
 }
-EVERY = [name if name == "saddle" else pytest.param(name, marks=pytest.mark.slow) for name in everything.names()]
+EVERY = [name if name == "saddle" else pytest.param(name, marks=pytest.mark.slow) for name in catalogue.names()]
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -40,7 +42,7 @@ def test_a_quick_run_has_pictures_that_can_be_read_on_a_slide_and_the_recorded_b
         plt.close(figure)
 
     monkeypatch.setattr(Claim, "show", look)
-    everything.main([name, "--quick", "--out", str(tmp_path)])
+    main([name, "--quick", "--out", str(tmp_path)])
     assert found
     assert {stem: said for stem, said in found.items() if said} == {}
     mine, recorded = bounds(summary_of(tmp_path)), bounds(results.recorded(name))

@@ -9,8 +9,8 @@ from importlib.util import find_spec
 
 import pytest
 
-import demos.__main__ as everything
-from demos import tour
+from demos import catalogue, tour
+from demos.__main__ import main
 from tests.demos.running import ROOT
 
 every_step = pytest.mark.parametrize("step", tour.STEPS, ids=lambda step: step.__name__)
@@ -84,7 +84,7 @@ def test_the_gans_step_cuts_g_off_and_freezes_d():
 
 
 def test_the_terminal_shows_each_steps_question_lines_trace_and_suggestions(capsys):
-    everything.main(["tour"])
+    main(["tour"])
     said = capsys.readouterr().out
     places = []
     for number in range(1, len(tour.STEPS) + 1):
@@ -104,9 +104,9 @@ def test_nothing_is_written_unless_asked(tmp_path, monkeypatch, capsys):
 
 
 def test_it_is_listed_first_and_is_no_demo_with_results(capsys):
-    everything.main([])
+    main([])
     assert capsys.readouterr().out.splitlines()[1].startswith("python -m demos tour is where to begin: Six steps")
-    assert "tour" not in everything.names()
+    assert "tour" not in catalogue.names()
 
 
 def test_it_runs_under_optimised_python_which_keeps_no_docstrings():

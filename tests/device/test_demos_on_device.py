@@ -24,7 +24,8 @@ def test_a_demo_computes_on_the_device(name, tmp_path):
 
 @pytest.mark.slow
 def test_a_demo_without_a_gpu_says_what_is_missing(tmp_path):
-    command = [sys.executable, "-c", "import sys; sys.modules['cupy'] = None; from demos import gan; gan.main(sys.argv[1:])"]
+    program = "import sys; sys.modules['cupy'] = None; from demos.the_game import gan; gan.main(sys.argv[1:])"
+    command = [sys.executable, "-c", program]
     ended = subprocess.run([*command, "--backend", "cupy", "--out", str(tmp_path)], cwd=ROOT, capture_output=True, text=True)
     assert ended.returncode == 2
     assert "Traceback" not in ended.stderr

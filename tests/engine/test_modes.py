@@ -146,10 +146,10 @@ class Diary(modes.Watcher):
     def froze(self, x):
         self.seen.append(("froze", x.requires_grad))
 
-    def walk_begins(self, output):
+    def backward_begins(self, output):
         self.seen.append(("walk begins", modes.mode.recording))
 
-    def walk_ends(self):
+    def backward_ends(self):
         self.seen.append(("walk ends", modes.mode.recording))
 
     def changed(self, x):

@@ -192,7 +192,7 @@ def test_the_optimizers_have_the_parameters_that_their_phases_train():
 
 @pytest.mark.parametrize("names", [("P", "D", "Q"), ("QP", "D", "QP"), ("QP", "D", "D"), ("QP", "D", "QD")])
 def test_optimizers_of_other_parameters_are_refused(names):
-    with pytest.raises(ValueError, match="AdversarialAutoencoder: opt_G has to have P's and Q's parameters, opt_Q Q's alone"):
+    with pytest.raises(ValueError, match="AdversarialAutoencoder: opt_G needs P's and Q's parameters, opt_Q Q's alone"):
         make_by(*names)
 
 

@@ -175,7 +175,7 @@ def test_samples_of_one_noise_differ_by_their_class():
 @pytest.mark.parametrize(
     ("y", "error", "message"),
     [
-        (None, TypeError, r"sample: ConditionalGAN needs to know what to sample: pass y, n classes, or one for all"),
+        (None, TypeError, r"sample: ConditionalGAN needs classes: pass y, n classes, or one for all"),
         ([0, 1], ValueError, r"sample: y has shape \(2,\); expected 3 classes, or one for all"),
         ([[0], [1], [2]], ValueError, r"sample: y has shape \(3, 1\)"),
         ([0.0, 1.0, 2.0], TypeError, r"sample: labels are float64; expected integers"),

@@ -143,7 +143,7 @@ def test_codes_may_be_maps_and_a_code_of_zeros_has_gradients():
 
 
 def test_one_sample_has_no_other_to_repel():
-    with pytest.raises(ValueError, match=r"pull_away_term: codes of shape \(1, 2\); of less than two, there is no pair"):
+    with pytest.raises(ValueError, match=r"pull_away_term: codes of shape \(1, 2\); expected at least two codes"):
         losses.pull_away_term(Tensor(np.ones((1, 2))))
 
 
@@ -187,7 +187,7 @@ def test_a_d_without_an_encoder_is_refused_where_its_code_is_needed():
 def test_a_d_that_returns_one_number_a_sample_is_refused_and_not_broadcast():
     G, D = nn.Dense(3, 2), nn.Dense(2, 1)
     game = games.EBGAN(G, D, data.noise(3), optim.SGD(G.parameters(), 0.1), optim.SGD(D.parameters(), 0.1))
-    with pytest.raises(ValueError, match=r"EBGAN: D made shape \(4, 1\) of \(4, 2\); it is an autoencoder here"):
+    with pytest.raises(ValueError, match=r"EBGAN: D maps shape \(4, 2\) to \(4, 1\); expected an autoencoder"):
         game.step(minibatches())
 
 

@@ -454,13 +454,13 @@ DAMAGES = {
     "a single array": (saved(np.save, X[:2]), "checksum"),
     "compressed": (saved(np.savez_compressed, **metrics.Judge().state_dict()), "checksum"),
     "pickled code": (saved(np.savez, weight=np.array([Trap()], object)), "checksum"),
-    "another network": (lambda file: write_npz(file, {"layers.0.weight": np.zeros((2, 2))}), "arrays of something else"),
+    "another network": (lambda file: write_npz(file, {"layers.0.weight": np.zeros((2, 2))}), "other arrays than a judge's"),
     "one nan": (changed(one_nan), "nan or infinite"),
     "infinite": (changed(lambda _, array: array + np.float32(np.inf)), "nan or infinite"),
-    "another dtype": (changed(lambda _, array: array.astype(np.float64)), "arrays of something else"),
-    "complex": (changed(lambda _, array: array.astype(np.complex64)), "arrays of something else"),
-    "text": (changed(lambda _, array: np.full(array.shape, "a")), "arrays of something else"),
-    "other shapes": (changed(lambda _, array: array.T), "arrays of something else"),
+    "another dtype": (changed(lambda _, array: array.astype(np.float64)), "other arrays than a judge's"),
+    "complex": (changed(lambda _, array: array.astype(np.complex64)), "other arrays than a judge's"),
+    "text": (changed(lambda _, array: np.full(array.shape, "a")), "other arrays than a judge's"),
+    "other shapes": (changed(lambda _, array: array.T), "other arrays than a judge's"),
     "far too large": (lambda file: os.truncate(file, 2**20 + 1), "has 1048577 bytes; at most 1048576"),
     "a pipe": (lambda file: (file.unlink(), os.mkfifo(file)), "is not a file"),
 }
@@ -472,7 +472,7 @@ def test_a_damaged_file_is_trained_anew_and_replaced(tmp_path, judge, untrained,
     (file,) = tmp_path.iterdir()
     good = file.read_bytes()
     damage(file)
-    with pytest.warns(RuntimeWarning, match=f"^judge: {file}: .*{message}.*; it is trained anew$") as warned:
+    with pytest.warns(RuntimeWarning, match=f"^judge: {file}: .*{message}.*; it is trained again$") as warned:
         assert same_weights(metrics.judge(X, Y, root=tmp_path), judge)
     assert [w.filename for w in warned] == [__file__]
     assert len(untrained) == 2
@@ -492,11 +492,11 @@ def raiser(error):
 def test_a_cache_that_cannot_be_written_costs_only_the_training_and_a_warning(tmp_path, judge, untrained, monkeypatch):
     (tmp_path / "file").write_text("not a folder")
     for root in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.warns(RuntimeWarning, match="^judge: it is not kept for the next time: .*file") as warned:
+        with pytest.warns(RuntimeWarning, match="^judge: it is not cached: .*file") as warned:
             assert metrics.judge(X, Y, root=root) is judge
         assert [w.filename for w in warned] == [__file__]
     monkeypatch.setattr(np.lib.format, "write_array", raiser(OSError("disk full")))
-    with pytest.warns(RuntimeWarning, match="^judge: it is not kept for the next time: disk full$"):
+    with pytest.warns(RuntimeWarning, match="^judge: it is not cached: disk full$"):
         assert metrics.judge(X, Y, root=tmp_path / "full") is judge
     assert list((tmp_path / "full").iterdir()) == []
     assert len(untrained) == 3

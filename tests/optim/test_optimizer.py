@@ -386,8 +386,8 @@ def test_bad_learning_rates_are_refused(make, lr):
         ([], ValueError, "no parameters; pass module.parameters()"),
         ([np.ones(3)], TypeError, "parameter 0 is a ndarray; expected a Tensor"),
         (["weight"], TypeError, "parameter 0 is a str; expected a Tensor"),
-        ([Tensor(np.arange(3))], ValueError, r"parameter 0 \(int64\) is no leaf that requires a gradient"),
-        ([parameter() * 2], ValueError, "is no leaf that requires a gradient"),
+        ([Tensor(np.arange(3))], ValueError, r"parameter 0 \(int64\) is not a leaf with requires_grad=True"),
+        ([parameter() * 2], ValueError, "is not a leaf with requires_grad=True"),
     ],
     ids=["none", "array", "name", "integers", "result"],
 )

@@ -142,8 +142,8 @@ def test_clip_weights_refuses_a_bound_that_is_not_above_0(c):
         ([], ValueError, "clip_weights: no parameters"),
         (nn.Dense(1, 1), TypeError, r"clip_weights: params is a Dense; expected .* \(module\.parameters\(\)\)"),
         ([np.ones(3)], TypeError, "clip_weights: parameter 0 is a ndarray"),
-        ([parameter(), parameter() * 2], ValueError, r"clip_weights: parameter 1 .* is no leaf"),
-        ([Tensor(np.ones(3))], ValueError, "is no leaf that requires a gradient"),
+        ([parameter(), parameter() * 2], ValueError, r"clip_weights: parameter 1 .* is not a leaf"),
+        ([Tensor(np.ones(3))], ValueError, "is not a leaf with requires_grad=True"),
     ],
     ids=["none", "module", "buffer", "result", "constant"],
 )

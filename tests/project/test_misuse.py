@@ -186,7 +186,7 @@ MISUSE = [  # (what the user does, the call, the error, what its message says)
         r"SGD: no parameters.*module\.parameters\(\)",
     ),
     ("names to train", lambda: optim.Adam(nn.Dense(1, 1).named_parameters()), TypeError, "Adam: parameter 0 is a tuple"),
-    ("results to train", lambda: _optimizer_of(ones(2) * 2), ValueError, "SGD: parameter 0 .*no leaf that requires a gradient"),
+    ("results to train", lambda: _optimizer_of(ones(2) * 2), ValueError, "SGD: parameter 0 .* is not a leaf with"),
     ("integers to train", lambda: _optimizer_of(Tensor(np.arange(2))), ValueError, "SGD: parameter 0 .*int64"),
     ("negative rate", lambda: _optimizer_of(ones(2), lr=-1), ValueError, "SGD: lr is -1; expected"),
     ("rate as text", lambda: _optimizer_of(ones(2), lr="0.1"), ValueError, "SGD: lr is '0.1'; expected a finite number"),

@@ -55,7 +55,7 @@ def opens_text_without_an_encoding(node):
     owner = getattr(getattr(node.func, "value", None), "id", "")
     return (
         name in ("open", "read_text", "write_text")
-        and owner not in ("gzip", "os", "archive", "Image", "webbrowser")  # which hold bytes
+        and owner not in ("gzip", "os", "archive", "Image", "webbrowser", "checkpoint")  # which hold bytes
         and not any(keyword.arg == "encoding" for keyword in node.keywords)
     )
 

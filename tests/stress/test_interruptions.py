@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from demos.kit import folders
+from demos.kit.runner import folders
 from tests.demos.running import ROOT
 
 DEMOS = {  # quick runs, long enough to be killed on the way
@@ -27,7 +27,7 @@ DEMOS = {  # quick runs, long enough to be killed on the way
 }
 OFTEN = """
 import sys
-import demos.kit.checkpoints as kept
+import demos.kit.runner.checkpoint as kept
 from demos.__main__ import main
 kept.FIRST = kept.EVERY = {every}
 kept.SHARE = 1e9

@@ -129,7 +129,7 @@ class _Recorder(Watcher):
         if entry.kind == "parameter" and not is_new and not self.looks_away():
             self.cut("thawed" if x.requires_grad else "frozen", source_text.calls(self.user), [entry], [])
 
-    def walk_begins(self, output: Tensor) -> None:
+    def backward_begins(self, output: Tensor) -> None:
         where = self.where(source_text.calls(self.user))
         self.passes.append(BackwardPass(*where, output=self.entry(output).number, recorded=mode.recording))
         if not self.looks_away(in_backward_passes=False):
@@ -146,7 +146,7 @@ class _Recorder(Watcher):
             row.left = Value.of(_sum_over(backend.to_numpy(g_x.data), row.summed, x.shape).astype(x.dtype, copy=False))
         return g_x
 
-    def walk_ends(self) -> None:
+    def backward_ends(self) -> None:
         backward_pass = self.passes.pop()
         changed = {n: (x.grad, before) for n, (x, before) in self.grads.items() if x.grad is not before}
         backward_pass.grads = {n: Value.of(backend.to_numpy(grad.data)) for n, (grad, _) in changed.items() if grad is not None}

@@ -11,7 +11,8 @@ from demos.adversarial_examples.comparing import random_signs
 from demos.adversarial_examples.outliers import KINDS, SHIFT, outliers
 from demos.kit import classifiers
 from demos.kit.claim import Claim
-from demos.kit.run import common_options, start
+from demos.kit.run import start
+from demos.kit.runner.options import common_options
 from minigan import Tensor, attacks, data, losses
 from tests.demos.running import assert_shows_something, history_of, smaller_run, summary_of
 

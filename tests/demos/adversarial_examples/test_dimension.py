@@ -7,7 +7,8 @@ from demos.adversarial_examples import dimension as demo
 from demos.adversarial_examples.dimension import Settings
 from demos.kit import classifiers
 from demos.kit.claim import Claim
-from demos.kit.run import common_options, start
+from demos.kit.run import start
+from demos.kit.runner.options import common_options
 from minigan import data
 from tests.demos.running import assert_shows_something, coarse_pictures, history_of, summary_of
 

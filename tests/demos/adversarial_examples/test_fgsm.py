@@ -8,7 +8,8 @@ from demos.adversarial_examples.comparing import random_signs
 from demos.kit import classifiers
 from demos.kit.claim import Claim
 from demos.kit.classifiers import Classifier
-from demos.kit.run import common_options, start
+from demos.kit.run import start
+from demos.kit.runner.options import common_options
 from minigan import data, losses, nn
 from tests.demos.running import assert_shows_something, coarse_pictures, history_of, samples_of, summary_of
 

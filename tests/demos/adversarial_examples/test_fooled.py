@@ -7,7 +7,8 @@ from demos.adversarial_examples import fooled as demo
 from demos.adversarial_examples.fooled import Settings
 from demos.kit import classifiers
 from demos.kit.claim import Claim
-from demos.kit.run import common_options, start
+from demos.kit.run import start
+from demos.kit.runner.options import common_options
 from minigan import attacks, data
 from tests.demos.running import assert_shows_something, coarse_pictures, summary_of
 

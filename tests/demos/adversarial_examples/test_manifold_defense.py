@@ -9,9 +9,9 @@ import pytest
 from demos.adversarial_examples import manifold_defense
 from demos.architectures import dcgan
 from demos.kit import digits
-from demos.kit.checkpoints import read_checkpoint
 from demos.kit.claim import Claim
 from demos.kit.run import start
+from demos.kit.runner.codec import read_checkpoint
 from minigan import Tensor, attacks, data, metrics, nn, sigmoid
 from minigan.data.npz_files import write_npz
 from tests.demos.running import coarse_pictures

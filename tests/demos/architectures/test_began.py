@@ -9,7 +9,8 @@ import pytest
 from demos.architectures import began
 from demos.kit import digits, pictures
 from demos.kit.claim import Claim
-from demos.kit.run import common_options, start
+from demos.kit.run import start
+from demos.kit.runner.options import common_options
 from minigan.games import BEGAN
 from tests.demos.running import column, run, samples_of, summary_of, training_of
 
@@ -154,11 +155,11 @@ def test_the_words_follow_the_interval(high, words):
 def test_both_gammas_are_played_on_the_same_seeds_and_the_first_game_only_once(tmp_path, small, monkeypatch):
     asked = []
 
-    def each(function, tasks, *shared, steps):
+    def run_tasks(function, tasks, *shared, steps):
         asked.extend(tasks.values())
         return [{"M": 1.0 + i, "classes": 3, "Frechet distance": 5.0 + i} for i, _ in enumerate(tasks)]
 
-    monkeypatch.setattr(began, "each", each)
+    monkeypatch.setattr(began, "run_tasks", run_tasks)
     monkeypatch.setattr(began, "picture", lambda along, runs: {gamma: len(side) for gamma, side in runs.items()})
     monkeypatch.setattr(began, "QUICK", began.QUICK | {"steps": 3, "seeds": 2})
     run("began", tmp_path, "--quick", "--seed", "7")

@@ -7,9 +7,11 @@ import pytest
 
 from demos.architectures import dcgan, shortcomings
 from demos.architectures.shortcomings import CONV, ITERATIONS, SECONDS
-from demos.kit import checkpoints, digits
+from demos.kit import digits
 from demos.kit.claim import Claim
-from demos.kit.run import common_options, start
+from demos.kit.run import start
+from demos.kit.runner.checkpoint import running
+from demos.kit.runner.options import common_options
 from minigan import data, metrics, nn
 from minigan.games import GAN
 from tests.demos.running import run, summary_of, training_of
@@ -89,12 +91,12 @@ def test_a_dot_is_a_bright_pixel_without_a_bright_neighbour():
 def test_every_kind_plays_every_seed_and_dense_players_more_iterations_in_the_same_time(tmp_path, small, monkeypatch):
     asked = []
 
-    def each(function, tasks, *shared, steps):
+    def run_tasks(function, tasks, *shared, steps):
         assert steps == sum(n for *_, n in tasks.values())
         asked.extend(tasks.values())
         return [one_run(i) for i in range(len(tasks))]
 
-    monkeypatch.setattr(dcgan, "each", each)
+    monkeypatch.setattr(dcgan, "run_tasks", run_tasks)
     monkeypatch.setattr(dcgan, "picture", lambda runs, real: None)
     monkeypatch.setattr(dcgan, "QUICK", dcgan.QUICK | {"steps": 3, "seeds": 2, "short_seeds": 3, "pace": 4, "samples": 10})
     run("dcgan", tmp_path, "--quick", "--seed", "7")
@@ -149,7 +151,7 @@ def test_in_a_small_version_convolution_helps_and_dense_players_in_its_place_are
         claim = Claim(start(common_options(""), ["--out", str(tmp_path)], "dcgan"), {})
         dcgan.measure(claim, {CONV: side, ITERATIONS: dense[:3], SECONDS: dense[:3]}, {"dots": 0.0})
         assert claim.holds["Frechet distance: convolutional less dense, as many iterations"] == holds
-        checkpoints.give_up()
+        running.close()
 
 
 @pytest.mark.slow

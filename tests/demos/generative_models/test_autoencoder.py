@@ -9,7 +9,8 @@ from demos.generative_models import autoencoder as demo
 from demos.generative_models import autoencoders, damage
 from demos.generative_models.damage import TASKS, Damage
 from demos.kit.claim import Claim
-from demos.kit.run import common_options, start
+from demos.kit.run import start
+from demos.kit.runner.options import common_options
 from minigan import Tensor, data
 from tests.demos.running import assert_shows_something, summary_of
 

@@ -9,7 +9,8 @@ import pytest
 import minigan as mg
 from demos.generative_models import bayesian_gan as demo
 from demos.kit.claim import Claim
-from demos.kit.run import common_options, start
+from demos.kit.run import start
+from demos.kit.runner.options import common_options
 from minigan import nn
 from tests.demos.running import assert_shows_something, smaller_run, summary_of
 from tests.games import players, reference

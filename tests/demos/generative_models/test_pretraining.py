@@ -9,7 +9,8 @@ from demos.generative_models import autoencoders
 from demos.generative_models import pretraining as demo
 from demos.kit.claim import Claim
 from demos.kit.pictures import strokes
-from demos.kit.run import common_options, start
+from demos.kit.run import start
+from demos.kit.runner.options import common_options
 from minigan import Tensor, data, nn
 from tests.demos.running import assert_shows_something, summary_of
 

@@ -9,7 +9,8 @@ import minigan as mg
 from demos.generative_models import autoencoders
 from demos.generative_models import variational_bayes as demo
 from demos.kit.claim import Claim
-from demos.kit.run import common_options, start
+from demos.kit.run import start
+from demos.kit.runner.options import common_options
 from minigan import Tensor, data, nn
 from tests.demos.running import assert_shows_something, broken_claims, smaller_run, summary_of
 

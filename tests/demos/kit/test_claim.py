@@ -12,13 +12,15 @@ import matplotlib.pyplot as plt
 import pytest
 
 import demos
-from demos.__main__ import FOLDER, chapter_of, names
-from demos.kit import checkpoints, claim, results
+from demos.catalogue import chapter_of, file_of, names
 from demos.kit.comparing import HELPS, HURTS, NOTHING, compare
-from demos.kit.run import common_options, start
+from demos.kit.run import open_claim, start
+from demos.kit.runner import results
+from demos.kit.runner.checkpoint import running
+from demos.kit.runner.options import common_options
 
-FILES = {name: FOLDER / chapter_of(name) / f"{name}.py" for name in names()}
-CLAIMS = [name for name, file in FILES.items() if "from demos.kit.claim import" in file.read_text("utf-8")]
+FILES = {name: file_of(name) for name in names()}
+CLAIMS = [name for name, file in FILES.items() if "open_claim(args" in file.read_text("utf-8")]
 every_claim = pytest.mark.parametrize("name", CLAIMS)
 
 
@@ -33,7 +35,7 @@ def begun(tmp_path, *argv, steps=None):
     if steps:
         options.add_argument("--steps", type=int)
     args = start(options, ["--out", str(tmp_path), *argv], "some_claim")
-    return claim.Claim(args, {"width": 3, **({"steps": steps} if steps else {})})
+    return open_claim(args, {"width": 3, **({"steps": steps} if steps else {})})
 
 
 def finished(tmp_path, *figures, argv=(), fails=""):
@@ -173,14 +175,14 @@ def test_pictures_come_in_the_format_that_was_asked_for_and_are_let_go(tmp_path,
 # --- what a demo says of its figures -----------------------------------------------------------------------------------------
 
 DEMO = """
-from demos.kit.claim import Claim
-from demos.kit.run import common_options, start
+from demos.kit.run import open_claim, start
+from demos.kit.runner.options import common_options
 
 def main(argv=None):
     options = common_options("mine")
     options.add_argument("--less", action="store_true")
     args = start(options, argv, "mine")
-    claim = Claim(args, {})
+    claim = open_claim(args, {})
     claim.note("plain", 1.0)
     if not args.less:
         claim.note("score", 2.0)
@@ -194,8 +196,8 @@ def mine(tmp_path, monkeypatch):
     """Runs a demo of one's own, with these words, and returns its summary, if it has one."""
     monkeypatch.undo()
     (tmp_path / "own" / "some").mkdir(parents=True)
-    monkeypatch.setattr("demos.__main__.FOLDER", tmp_path / "own")
-    monkeypatch.setattr("demos.__main__.CHAPTERS", {"some": (), "other": ()})
+    monkeypatch.setattr("demos.catalogue.FOLDER", tmp_path / "own")
+    monkeypatch.setattr("demos.catalogue.CHAPTERS", {"some": (), "other": ()})
     monkeypatch.setattr("demos.__path__", [*demos.__path__, str(tmp_path / "own")])
 
     def call(words, *options):
@@ -203,7 +205,7 @@ def mine(tmp_path, monkeypatch):
         try:
             importlib.import_module("demos.some.mine").main(["--out", str(tmp_path / "out"), *options])
         finally:
-            checkpoints.give_up()
+            running.close()
             del sys.modules["demos.some.mine"]
         return json.loads((tmp_path / "out" / "summary.json").read_text())
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from demos.kit import digits, pictures
-from demos.kit.checkpoints import read_checkpoint
 from demos.kit.claim import Claim
-from demos.kit.run import common_options, start
+from demos.kit.run import start
+from demos.kit.runner.codec import read_checkpoint
+from demos.kit.runner.options import common_options
 from minigan import data, metrics
 from minigan.games import ConditionalGAN
 from tests.demos.running import OTHERS, run, samples_of, summary_of

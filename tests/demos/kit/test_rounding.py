@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from demos.__main__ import FOLDER
+from demos.catalogue import FOLDER
 from demos.kit.rounding import at_least, at_most, percent
 
 

@@ -3,14 +3,17 @@
 import re
 import signal
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-import demos.__main__ as listing
+from demos.__main__ import main
 from demos.kit import ring_and_grid
 from demos.kit import run as kit
-from demos.kit.checkpoints import read_checkpoint
+from demos.kit.runner.checkpoint import running
+from demos.kit.runner.codec import read_checkpoint
+from demos.kit.runner.options import common_options
 from demos.the_game import gan
 from minigan import backend
 from tests.demos.running import (
@@ -23,6 +26,7 @@ from tests.demos.running import (
     assert_same_end,
     assert_samples,
     assert_shows_something,
+    column,
     history_of,
     numbers,
     refused,
@@ -182,6 +186,18 @@ def test_a_checkpoint_may_be_named(tmp_path, small):
     assert [row["step"] for row in history_of(second)] == [str(t) for t in range(1, 13)]
 
 
+def test_a_checkpoint_of_an_older_version_is_resumed_to_the_same_end(tmp_path, no_pictures):
+    """The file was written by the code of November 2026, as Ctrl-C stopped it after 4 of 20 iterations."""
+    options = "--quick", "--steps", "20", "--set", "width=8", "--set", "batch=32"
+    old = Path(__file__).parents[1] / "data" / "gan_stopped_after_4_of_20.npz"
+    assert read_checkpoint(old)[1]["training"]["t"] == 4
+    whole = run("gan", tmp_path / "whole", *options)
+    resumed = run("gan", tmp_path / "resumed", *options, "--resume", str(old))
+    for name in history_of(whole)[0]:
+        np.testing.assert_allclose(column(resumed, name), column(whole, name), rtol=1e-4, err_msg=name)  # of another computer
+    np.testing.assert_allclose(samples_of(resumed)["samples"], samples_of(whole)["samples"], rtol=1e-3, atol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("name", "other"),
     [
@@ -287,7 +303,7 @@ def test_help_explains_the_options_and_begins_with_what_the_demo_shows(name, cap
 
 
 def test_the_list_of_demos_has_every_one_with_what_it_shows(capsys):
-    listing.main()
+    main()
     lines = capsys.readouterr().out
     for name, module in DEMOS.items():
         assert re.search(rf"^  {name} +{re.escape(module.__doc__.splitlines()[0])}$", lines, re.MULTILINE)
@@ -302,12 +318,12 @@ def test_a_mistake_is_one_line_that_begins_with_the_command(name, capsys):
 
 
 def test_a_resumed_run_is_not_recorded_for_its_seconds_are_not_all(tmp_path, capsys):
-    options = kit.common_options("some run")
+    options = common_options("some run")
     kit.start(options, ["--out", str(tmp_path)], "gan")
-    kit.checkpoints.give_up()
+    running.close()
     (tmp_path / "checkpoint.npz").touch()
     assert not kit.start(options, ["--out", str(tmp_path), "--record", "--resume"], "gan").record
     assert "--record: not of a run that was resumed" in capsys.readouterr().err
-    kit.checkpoints.give_up()
+    running.close()
     assert kit.start(options, ["--out", str(tmp_path), "--record"], "gan").record
-    kit.checkpoints.give_up()
+    running.close()

@@ -7,7 +7,7 @@ from typing import Literal, get_args, get_type_hints
 
 import pytest
 
-import demos.__main__ as everything
+from demos import catalogue
 from demos.architectures import conditioning
 from demos.generative_models import vae
 from demos.gradients import detach
@@ -158,12 +158,12 @@ def test_values_of_tuples_have_commas(kind, commas):
 def said(name, capsys, *options):
     """What a demo says as it refuses its options, with status 2."""
     with pytest.raises(SystemExit) as end:
-        importlib.import_module(f"demos.{everything.chapter_of(name)}.{name}").main(list(options))
+        importlib.import_module(f"demos.{catalogue.chapter_of(name)}.{name}").main(list(options))
     assert end.value.code == 2
     return capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", everything.names())
+@pytest.mark.parametrize("name", catalogue.names())
 def test_an_unknown_name_is_answered_with_the_settings_which_can_all_be_set(name, tmp_path, capsys):
     options = ["--quick", "--out", str(tmp_path)]
     message = said(name, capsys, *options, "--set", "qqq=1")
@@ -179,7 +179,7 @@ def test_an_unknown_name_is_answered_with_the_settings_which_can_all_be_set(name
 @pytest.mark.parametrize("name", ["gan", "learning_curves", "speed"])
 def test_help_lists_the_settings_with_their_defaults(name, capsys):
     with pytest.raises(SystemExit):
-        importlib.import_module(f"demos.{everything.chapter_of(name)}.{name}").main(["--help"])
+        importlib.import_module(f"demos.{catalogue.chapter_of(name)}.{name}").main(["--help"])
     text = capsys.readouterr().out
     assert re.search(r"^  --set NAME=VALUE ", text, re.MULTILINE)
     expected = {"gan": "width=128 ", "learning_curves": "stability.steps=300", "speed": "rounds=9"}[name]

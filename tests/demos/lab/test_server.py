@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from demos.commands.lab import main
 from demos.lab import server as server_module
 from demos.lab import table as table_module
 from demos.lab.pane import Pane
 from demos.lab.server import BODY, CONNECTIONS, RATE, Server
-from demos.laboratory import main
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from scipy.special import softmax
 from scipy.stats import norm, wasserstein_distance
 
 from demos.kit.claim import Claim
-from demos.kit.run import common_options, start
+from demos.kit.run import start
+from demos.kit.runner.options import common_options
 from demos.the_game import convergence as demo
 from tests.demos.running import assert_moves, assert_shows_something, broken_claims, smaller_run, summary_of
 

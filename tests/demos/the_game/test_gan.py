@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from demos.kit.claim import Claim
-from demos.kit.run import common_options, start
+from demos.kit.run import start
+from demos.kit.runner.options import common_options
 from demos.the_game import gan
 from minigan import data
 from tests.demos.running import (

@@ -24,7 +24,7 @@ QUICK = replace(errata.Settings(), **errata.QUICK)
 def claim(tmp_path):
     claim = Claim(start(digits.options(""), ["--jobs", "1", "--out", str(tmp_path)], "errata"), {})
     yield claim
-    claim.args.checkpoint.release()
+    claim.args.checkpoint.close(finished=False)
 
 
 @pytest.mark.slow

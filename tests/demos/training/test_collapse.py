@@ -7,7 +7,8 @@ import pytest
 
 import minigan as mg
 from demos.kit.claim import Claim
-from demos.kit.run import common_options, start
+from demos.kit.run import start
+from demos.kit.runner.options import common_options
 from demos.training import collapse as demo
 from minigan import Tensor
 from minigan.games import GAN, WGANGP

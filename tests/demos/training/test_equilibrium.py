@@ -7,9 +7,8 @@ import pytest
 from scipy.special import expit
 
 import minigan as mg
-from demos.kit.claim import Claim
 from demos.kit.digits import options
-from demos.kit.run import start
+from demos.kit.run import open_claim, start
 from demos.training import equilibrium as demo
 from minigan import Tensor, data, nn, optim
 from tests.demos.running import assert_shows_something, summary_of
@@ -147,7 +146,7 @@ def a_run(accuracy=0.9, turn=0.02, few=0.1, alone=0.995, control=0.5):
 )
 def test_the_worst_seed_decides(tmp_path, worse, fails):
     args = start(options(""), ["--out", str(tmp_path)], "equilibrium")
-    claim = Claim(args, {})
+    claim = open_claim(args, {})
     demo.measure(claim, [a_run(), a_run(**worse)])
     assert {name for name, holds in claim.holds.items() if not holds} == fails
     assert len(claim.holds) == 5

@@ -9,7 +9,8 @@ import pytest
 import minigan as mg
 from demos.kit.claim import Claim
 from demos.kit.mixtures import RING
-from demos.kit.run import common_options, start
+from demos.kit.run import start
+from demos.kit.runner.options import common_options
 from demos.training import improved as demo
 from demos.training.techniques import History, ImprovedGAN, smoothed_loss
 from minigan import Tensor, data, losses, nn, optim

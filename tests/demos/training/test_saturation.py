@@ -11,7 +11,8 @@ from scipy.special import expit
 import minigan as mg
 from demos.kit.claim import Claim
 from demos.kit.line import network
-from demos.kit.run import common_options, start
+from demos.kit.run import start
+from demos.kit.runner.options import common_options
 from demos.training import saturation as demo
 from minigan import Tensor, losses, nn, optim
 from tests.demos.running import assert_shows_something, broken_claims, smaller_run, summary_of

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from demos.kit.claim import Claim
-from demos.kit.run import common_options, start
+from demos.kit.run import start
+from demos.kit.runner.options import common_options
 from demos.training import tempo as demo
 from tests.demos.running import assert_shows_something, smaller_run, summary_of
 

@@ -8,7 +8,8 @@ from scipy.stats import spearmanr
 
 import minigan as mg
 from demos.kit.claim import Claim
-from demos.kit.run import common_options, start
+from demos.kit.run import start
+from demos.kit.runner.options import common_options
 from demos.wasserstein import learning_curves as demo
 from demos.wasserstein import stability
 from minigan import nn

@@ -7,7 +7,8 @@ import pytest
 
 from demos.kit import digits
 from demos.kit.claim import Claim
-from demos.kit.run import common_options, start
+from demos.kit.run import start
+from demos.kit.runner.options import common_options
 from demos.wasserstein import limit_cycles, optimism
 from demos.wasserstein.limit_cycles import GAMES, PLAYS, distance, run
 from demos.wasserstein.predictors import ETAS, PREDICTORS

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from demos.kit.claim import Claim
-from demos.kit.run import common_options, start
+from demos.kit.run import start
+from demos.kit.runner.options import common_options
 from demos.wasserstein import limit_cycles, predictors
 from demos.wasserstein.predictors import PREDICTORS, limit, matrix, play, radius
 from minigan import optim

@@ -1,0 +1,122 @@
+"""Which demos there are, chapter by chapter, and what they say about themselves.
+
+All of it is read from the files. Nothing is imported, so that the list of demos needs no packages.
+"""
+
+import ast
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+CHAPTERS = {  # in the lectures' order, from a network's gradients to attacks; what belongs to no single lecture comes last
+    "gradients": ("ladder", "saddle", "detach"),
+    "the_game": ("transform", "gan", "optimal_discriminator", "convergence"),
+    "training": (
+        *("saturation", "perfect_discriminator", "tempo", "equilibrium", "collapse", "coadaptation", "hacks"),
+        *("improved", "semi_supervised"),
+    ),
+    "generative_models": (
+        *("autoencoder", "pretraining", "vae", "fair", "adversarial_autoencoder", "variational_bayes", "boltzmann", "latent"),
+        *("ali", "bayesian_gan"),
+    ),
+    "architectures": ("cgan", "conditioning", "dcgan", "lapgan", "began", "ebgan"),
+    "wasserstein": ("earth_mover", "learning_curves", "wgan", "limit_cycles"),
+    "adversarial_examples": ("fgsm", "dimension", "fooled", "adversarial_training", "patch", "manifold_defense"),
+    "the_slides": ("errata",),
+    "checking": ("engines",),
+    "performance": ("speed",),
+}
+COMMANDS = ("all", "sweep", "tour", "lab", "ranks", "names", "readme")  # names that no demo can have
+
+
+def names() -> list[str]:
+    """All demos, chapter by chapter; once each."""
+    return list(dict.fromkeys(name for chapter in CHAPTERS for name in demos_in(chapter)))
+
+
+def demos_in(chapter: str) -> list[str]:
+    """The demos of a chapter: its files with a function main(argv). Those that CHAPTERS does not know come last."""
+    found = {path.stem for path in (FOLDER / chapter).glob("*.py") if is_demo(path)}
+    return [name for name in CHAPTERS[chapter] if name in found] + sorted(found - set(CHAPTERS[chapter]))
+
+
+def chapter_of(name: str) -> str:
+    """The chapter that has the demo."""
+    return next(chapter for chapter in CHAPTERS if name in demos_in(chapter))
+
+
+def file_of(name: str) -> Path:
+    """The demo's file."""
+    return FOLDER / chapter_of(name) / f"{name}.py"
+
+
+def module_name(name: str) -> str:
+    """The demo's module, as it is imported."""
+    return f"demos.{chapter_of(name)}.{name}"
+
+
+def is_demo(path: Path) -> bool:
+    """Whether it is a demo: not a part of one, not a folder, not an editor's. If it cannot be opened, it may be one."""
+    if not path.stem.isidentifier() or not path.is_file():
+        return False
+    try:
+        return has_main(path, path.stat().st_mtime_ns)
+    except FileNotFoundError:  # it has just been removed
+        return False
+    except OSError:
+        return True
+
+
+@cache
+def has_main(path: Path, changed: int) -> bool:
+    """Whether a file has the function main(argv): read again when it has changed."""
+    return b"\ndef main(argv" in path.read_bytes()
+
+
+def clashes() -> dict[str, str]:
+    """For each name that two demos have, or a demo and a command: one line that names both."""
+    having: dict[str, list[str]] = {name: [f"the command {name}"] for name in COMMANDS}
+    for chapter in CHAPTERS:
+        for name in demos_in(chapter):
+            having.setdefault(name, []).append(f"demos/{chapter}/{name}.py")
+    return {
+        name: f"{' and '.join(places)} have the same name: rename one" for name, places in having.items() if len(places) > 1
+    }
+
+
+def unknown(name: str) -> str:
+    """What to say to a name that no demo has, on one line."""
+    *others, last = get_close_matches(name, [*names(), *COMMANDS]) or [""]
+    advice = f"did you mean {', '.join(others)}{' or ' if others else ''}{last}?" if last else "python -m demos lists them"
+    return f"there is no demo {name!r}; {advice}"
+
+
+# --- what a file says about itself --------------------------------------------------------------------------------------
+
+
+def parsed(path: Path) -> ast.Module:
+    """The syntax tree of a file. Raises ValueError with one line if Python cannot read it."""
+    try:
+        return ast.parse(path.read_bytes())
+    except SyntaxError as error:
+        raise ValueError(f"line {error.lineno}: {error.msg}" if error.lineno else error.msg) from None
+    except OSError as error:
+        raise ValueError(error.strerror) from None
+    except (MemoryError, RecursionError):
+        raise ValueError("too many brackets") from None
+
+
+def docstring(path: Path) -> str:
+    """A file's docstring, read from its text: `python -OO` keeps none in __doc__."""
+    return ast.get_docstring(parsed(path)) or "(without a description)"
+
+
+def described(path: Path) -> tuple[str, str]:
+    """The first line of a file's docstring, and its paragraph Slide: "sentence" (lecture), on one line."""
+    try:
+        paragraphs = docstring(path).split("\n\n")
+    except ValueError as error:
+        return f"cannot be read: {error}", ""
+    slides = [" ".join(p.split()).removeprefix("Slide: ") for p in paragraphs if p.startswith("Slide: ")]
+    return paragraphs[0].splitlines()[0], slides[0] if slides else ""

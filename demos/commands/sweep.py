@@ -1,0 +1,359 @@
+"""Seeds x settings: a demo again and again, and one of its figures against each setting, with intervals over the seeds.
+
+    python -m demos sweep gan --set lr=1e-4,3e-4,1e-3 --set k=1,2,5 --seeds 8
+    python -m demos sweep gan --set betas=0,0.9 --set betas=0.5,0.9     values with commas of their own: one --set for each
+    mpiexec -n 8 python -m mpi4py.futures -m demos sweep gan ...        on eight ranks, of which seven play
+
+Every run is the demo's own, without pictures, in a folder below --out (runs/sweep_NAME, of quick runs runs/quick/sweep_NAME).
+Options that do not stand here are the demo's: --quick, --steps 500, --data grid. With --resume, what is finished is not
+repeated: after a break, and with more values, more seeds, or another --figure.
+"""
+
+import argparse
+import csv
+import importlib
+import itertools
+import json
+import re
+import shlex
+import signal
+import sys
+import textwrap
+import traceback
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing, redirect_stderr, redirect_stdout
+from dataclasses import dataclass, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from demos.commands.demo import module_of
+from demos.kit import settings, style
+from demos.kit.comparing import HURTS, NOTHING, compare, interval
+from demos.kit.runner import executors, results
+from demos.kit.runner.checkpoint import running
+from demos.kit.runner.codec import one_line
+from demos.kit.runner.console import ended, ends_as_ctrl_c, errors_in_one_line
+from demos.kit.runner.folders import close_folder, default_folder, make_room, named, open_folder
+from demos.kit.runner.jobs import cores
+from demos.kit.runner.options import Options, path_option, positive_number, resume_command, seed_number
+from demos.kit.runner.progress import progress
+
+BETTER = {"at least": "higher", "at most": "lower"}  # how what is expected of a figure begins -> which are better
+LETTERS = 100  # that have room beside each other below the panels
+FILES = ("sweep.json", "sweep.csv", "sweep.png", "table.txt", "*_seed=*")  # of a sweep; other folders may be there, too
+Point = tuple[str, ...]  # a value for each setting, as --set takes it
+
+
+@ends_as_ctrl_c()
+def main(argv: Sequence[str] | None = None) -> None:
+    """Play all runs that are not finished; write the table and the picture."""
+    options = Options(
+        prog="python -m demos sweep",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    options.add_argument("demo", help="its name")
+    options.add_argument(
+        "--set", action="append", required=True, type=settings.assignment, metavar="NAME=VALUES", help="what to go through"
+    )
+    options.add_argument("--seeds", type=positive_number, default=4, help="how many for each setting (default: 4)")
+    options.add_argument("--seed", type=seed_number, default=0, help="the first (default: 0)")
+    options.add_argument("--figure", help="to compare the settings by (default: the demo's first that has a bound)")
+    options.add_argument("--out", type=path_option, help="folder for the results (default: runs/sweep_NAME)")
+    options.add_argument("--jobs", type=positive_number, default=cores(), help="runs side by side (default: the cores)")
+    options.add_argument("--resume", action="store_true", help="do not repeat what is finished")
+    argv = sys.argv[1:] if argv is None else list(argv)
+    args, rest = options.parse_known_args(argv)
+    module = module_of(args.demo)
+    if not is_dataclass(getattr(module, "Settings", None)):
+        options.error(f"{module.__file__} has no dataclass Settings, whose fields --set could change")
+    grid = grid_of(options, module.Settings, args.set)
+    args.out = args.out or default_folder("--quick" in rest) / f"sweep_{args.demo}"
+    lock = folder_of(options, args, rest)
+    seeds = range(args.seed, args.seed + args.seeds)
+    points = list(itertools.product(*grid.values()))
+    runs = {name_of(grid, point, seed): (point, seed) for point in points for seed in seeds}
+    command = resume_command(options.prog, argv)
+    try:
+        play_all(runs, module.__name__, grid, rest, args, command)
+    except KeyboardInterrupt:
+        raise SystemExit(f"stopped; this goes on: {command}") from None
+    except RefusedError as error:
+        raise ended(f"{error}", 2) from None
+    finally:
+        close_folder(lock)
+    found = {run: results.summary_of(args.out / name) for name, run in runs.items()}
+    show(args, grid, points, found)
+    if failed := [name for name, run in runs.items() if not found[run]]:
+        where = f"see {args.out}/NAME/output.txt of {', '.join(failed)}"
+        raise SystemExit(f"{len(failed)} of {len(runs)} runs failed: {where}")
+
+
+# --- what to play ---------------------------------------------------------------------------------------------------------
+
+
+def grid_of(options: Options, kind: type, assignments: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
+    """The values of each setting, as --set takes them."""
+    kinds, grid = settings.kinds(kind), {}
+    for name, text in assignments:
+        if name not in kinds:
+            options.error(f"--set {name}={text}: there is no such setting; there are {', '.join(kinds)}")
+        for part in [text] if settings.has_commas(kinds[name]) else text.split(","):
+            try:
+                value = settings.written(settings.checked(part, name, kinds[name]))
+            except ValueError:
+                options.error(f"--set {name}={text}: {part!r}: expected {settings.described(kinds[name], name)}")
+            if value in grid.setdefault(name, []):
+                options.error(f"--set {name}={text}: {value} comes twice")
+            grid[name].append(value)
+    return grid
+
+
+def folder_of(options: Options, args: argparse.Namespace, rest: list[str]) -> int | None:
+    """Open the folder, for this sweep alone: its runs are of one demo with the same other options."""
+    whole, file = {"demo": args.demo, "options": rest}, args.out / "sweep.json"
+    try:
+        before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+        if args.resume and before not in (None, whole):
+            there = shlex.join([before["demo"], *before["options"]])
+            options.error(f"--resume: the runs in {args.out} are of {there}, not of {shlex.join([args.demo, *rest])}")
+        lock = open_folder(args.out)
+    except (OSError, ValueError) as error:
+        options.error(f"--out {args.out}: {getattr(error, 'strerror', None) or error}")
+    if not args.resume and before is not None:
+        there = make_room(args.out, f"sweep_{args.demo}", "--quick" in rest, named(args.out, FILES))
+        if there:
+            print(f"{args.out} had the results of an earlier sweep: they are now in {there}", file=sys.stderr)
+    file.write_text(json.dumps(whole) + "\n", encoding="utf-8")
+    return lock
+
+
+def name_of(grid: Mapping[str, Any], point: Point, seed: int) -> str:
+    """A run's, and its folder's."""
+    parts = sorted(f"{name}={value}" for name, value in zip(grid, point, strict=True))  # whatever comes first in the command
+    return "_".join([*parts, f"seed={seed}"]).replace("/", "-")
+
+
+# --- the runs -------------------------------------------------------------------------------------------------------------
+
+
+class RefusedError(Exception):
+    """The demo refuses the options of a run. The sweep ends with the demo's words."""
+
+
+def play_all(
+    runs: Mapping[str, tuple[Point, int]], demo: str, grid: Mapping[str, Any], rest: list[str], args: Any, command: str
+) -> None:
+    """Play those that are not finished, side by side, under a bar that says how long it will take."""
+    missing = [name for name in runs if not results.summary_of(args.out / name)]
+    calls, notes = {}, {}
+    for name in sorted(missing, key=lambda name: runs[name][1]):  # by seeds: each setting is tried early
+        point, seed = runs[name]
+        values = [f"--set={setting}={value}" for setting, value in zip(grid, point, strict=True)]
+        out = args.out.resolve() / name
+        out.mkdir(parents=True, exist_ok=True)
+        calls[name] = play, demo, [*rest, *values, f"--seed={seed}", f"--out={out}", "--jobs=1", "--resume"], out
+        notes[name] = out / "process.txt"
+    with (
+        progress(total=len(runs), initial=len(runs) - len(missing), unit="run") as bar,
+        closing(executors.completed(calls, notes, args.jobs, command)) as arriving,
+    ):
+        for name, problem in arriving:
+            bar.update()
+            if problem:
+                bar.write(f"{name}: {problem}", file=sys.stderr)
+
+
+def play(demo: str, argv: list[str], out: Path) -> str:
+    """A run, in another process, with all that it prints in a file: why it has come to no end, if it has not."""
+    style.drawing = False
+    status: Any = None
+    with open(out / "output.txt", "w", encoding="utf-8") as file, redirect_stdout(file), redirect_stderr(file):
+        try:
+            with errors_in_one_line(argv):
+                importlib.import_module(demo).main(argv)
+        except SystemExit as end:  # where a bound does not hold, too
+            status = end.code
+        except Exception as error:  # the demo cannot play by these settings: the others can
+            traceback.print_exc()
+            status = f"{type(error).__name__}: {one_line(error)}"
+        stopped = running.stopped
+        running.close()
+    if stopped:
+        signal.raise_signal(signal.SIGTERM)  # what had stopped it
+    if status == 2:
+        raise RefusedError((out / "output.txt").read_text(encoding="utf-8").splitlines()[-1])
+    return "" if results.summary_of(out) else str(status)
+
+
+# --- the table and the picture --------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Cell:
+    """What the seeds of one point of the grid came to: the figure of each, their mean and its interval, and the verdict."""
+
+    by_seed: list[float | None]  # None: of a run that came to no end, or to a nan
+    mean: float = float("nan")
+    low: float = float("-inf")
+    high: float = float("inf")
+    verdict: str = ""
+
+    def __post_init__(self):
+        self.values = [value for value in self.by_seed if value is not None]
+        self.failed = len(self.by_seed) - len(self.values)
+        if self.values:
+            self.mean, self.low, self.high = interval(self.values)
+
+
+def show(args: argparse.Namespace, grid: Mapping[str, list[str]], points: Sequence[Point], found: Mapping) -> None:
+    """Write sweep.csv, with all figures of all runs; table.txt and sweep.png with one of them. Print the table."""
+    finished = {run: summary for run, summary in found.items() if summary}
+    figures, expected = figures_of(finished.values())
+    if not figures:
+        raise SystemExit(f"no run came to an end with figures: see output.txt in the folders below {args.out}")
+    figure = args.figure or next((n for n in figures if better_of(expected.get(n, ""))), figures[0])
+    if figure not in figures:
+        raise SystemExit(f"--figure {figure}: there is no such figure; there are: {'; '.join(figures)}")
+    better = better_of(expected.get(figure, ""))
+    write_csv(args.out / "sweep.csv", grid, finished, figures)
+
+    by_point: dict[Point, list] = {point: [] for point in points}
+    for point, seed in found:
+        by_point[point].append(finished.get((point, seed), {}).get("metrics", {}).get(figure))
+    cells = {point: Cell(values) for point, values in by_point.items()}
+    best = judge(cells, better)
+    words, _, short = expected.get(figure, "").partition(results.NOT_JUDGED)
+    text = table(grid, cells, figure, words)
+    (args.out / "table.txt").write_text(text, encoding="utf-8")
+    print(f"\n{text}")
+    drawn = picture(grid, cells, figure, words)
+    seeds = f"{args.seeds} seed{'s' * (args.seeds > 1)} a setting"
+    style.title(drawn, f"{args.demo}, {seeds}: {figure}{in_words(grid, cells, best)}")
+    if short:
+        style.stamp(drawn, f"{short.upper()}S")
+    style.save(drawn, args.out / "sweep.png", ["png"])
+    print(f"Results are in {args.out}/: sweep.png, sweep.csv, table.txt, and a folder for each run")
+    if others := [n for n in figures if n != figure and better_of(expected.get(n, ""))]:
+        print(f"Other figures with a bound, for --resume --figure NAME: {'; '.join(others)}")
+
+
+def figures_of(summaries: Iterable[Mapping[str, Any]]) -> tuple[list[str], dict[str, str]]:
+    """The names of all figures that are a number in at least one run, and what is expected of them."""
+    found: dict[str, Any] = {}
+    expected: dict[str, str] = {}
+    for summary in summaries:
+        found = summary["metrics"] | {name: value for name, value in found.items() if value is not None}
+        expected = summary["expected"] | expected
+    return [name for name, value in found.items() if isinstance(value, float)], expected
+
+
+def bound_of(expected: str) -> tuple[str, float] | None:
+    """Which figures are better, "lower" or "higher", and the bound; None where what is expected is none."""
+    found = re.match(r"(at least|at most) ([-+.\de]+)(?=$|[:,])", expected)
+    return (BETTER[found[1]], float(found[2])) if found else None
+
+
+def better_of(expected: str) -> str | None:
+    """Which figures are better, as far as the bound says so."""
+    bound = bound_of(expected)
+    return bound and bound[0]
+
+
+def judge(cells: Mapping[Point, Cell], better: str | None) -> Point | None:
+    """Say of each point whether it is worse than the best one, beyond chance. The best one."""
+    ended = [point for point, cell in cells.items() if cell.values]
+    if not better:
+        return None
+    best = (min if better == "lower" else max)(ended, key=lambda point: cells[point].mean)
+    for point in ended:
+        found = compare(cells[point].values, cells[best].values, better).verdict
+        cells[point].verdict = "best" if point == best else {HURTS: "worse", NOTHING: NOTHING}.get(found, "")
+    return best
+
+
+def in_words(grid: Mapping[str, Any], cells: Mapping[Point, Cell], best: Point | None) -> str:
+    """What is best, for a title, if anything is worse."""
+    if best is None or len(cells) == 1:
+        return ""
+    at = ", ".join(f"{name}={value}" for name, value in zip(grid, best, strict=True))
+    worse = any(cell.verdict == "worse" for cell in cells.values())
+    return f" is best at {at}" if worse else f": {NOTHING} from the best mean, at {at}"
+
+
+def table(grid: Mapping[str, list[str]], cells: Mapping[Point, Cell], figure: str, expected: str) -> str:
+    """A line for each point."""
+    head = [*grid, "runs", "mean", "95 % interval", "beside the best"]
+    rows = []
+    for point, cell in cells.items():
+        runs = f"{len(cell.values)}" + f" ({cell.failed} failed)" * bool(cell.failed)
+        between = f"{cell.low:.4g} to {cell.high:.4g}" if np.isfinite(cell.low) else "-"
+        rows.append([*point, runs, f"{cell.mean:.4g}", between, cell.verdict])
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+    lines = ["  ".join(f"{text:>{width}}" for text, width in zip(row, widths, strict=True)).rstrip() for row in [head, *rows]]
+    return "\n".join([f"{figure} ({expected})" if expected else figure, *lines]) + "\n"
+
+
+def write_csv(path: Path, grid: Mapping[str, Any], finished: Mapping[tuple[Point, int], dict], names: list[str]) -> None:
+    """A line for each run: its settings, its seed, its seconds and all its figures."""
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow([*grid, "seed", "seconds", *names])
+        for (point, seed), summary in finished.items():
+            writer.writerow([*point, seed, summary["seconds"], *(summary["metrics"].get(name) for name in names)])
+
+
+def picture(grid: Mapping[str, list[str]], cells: Mapping[Point, Cell], figure: str, expected: str) -> Figure:
+    """For each setting a panel: the figure against its values, a line for each value of the other one.
+
+    With more than two settings, a panel has one line: each seed's mean over all its runs with a value.
+    """
+    bound, (drawn, panels) = bound_of(expected), style.slide(1, len(grid), squeeze=False, sharey=True)
+    for i, (axes, (name, values)) in enumerate(zip(panels[0], grid.items(), strict=True)):
+        for j, (label, line) in enumerate(lines_of(grid, cells, i)):
+            shift = 0.06 * (j - (len(grid[other_of(grid, i)]) - 1) / 2) if label else 0.0
+            at = np.arange(len(values)) + shift
+            colour, marker = style.SERIES[j % len(style.SERIES)], style.MARKERS[j % len(style.MARKERS)]
+            means = [cell.mean for cell in line]
+            axes.plot(at, means, color=colour, marker=marker, label=label)
+            for x, cell in zip(at, line, strict=True):
+                if np.isfinite(cell.low):
+                    axes.plot([x, x], [cell.low, cell.high], color=colour, linewidth=1.5)
+                axes.plot([x] * len(cell.values), cell.values, ".", color=colour, alpha=0.5, markersize=11)
+        axes.set(xticks=range(len(values)), xticklabels=values, xlabel=name, xlim=(-0.5, len(values) - 0.5))
+        if len(grid) * sum(len(value) + 2 for value in values) > LETTERS:
+            axes.tick_params(axis="x", labelrotation=90)
+        if bound:
+            axes.axhline(bound[1], color="black", linestyle=":", linewidth=1)
+        if len(grid) == 2:
+            columns = max(1, LETTERS // 2 // (max(map(len, grid[other_of(grid, i)])) + 8))
+            axes.legend(title=other_of(grid, i), loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns)
+    bars = f"bars: 95 % intervals; dots: seeds{', means' * (len(grid) > 2)}{'; dotted: ' + expected if bound else ''}"
+    panels[0, 0].set_ylabel("\n".join(line for text in (figure, f"({bars})") for line in textwrap.wrap(text, LETTERS * 2 // 3)))
+    return drawn
+
+
+def other_of(grid: Mapping[str, Any], i: int) -> str:
+    """The other one of two settings."""
+    return list(grid)[1 - i]
+
+
+def lines_of(grid: Mapping[str, list[str]], cells: Mapping[Point, Cell], i: int) -> list[tuple[str, list[Cell]]]:
+    """The lines of the panel of setting i, each with its label and a cell for each value."""
+    values = list(grid.values())
+    if len(grid) == 1:
+        return [("", list(cells.values()))]
+    if len(grid) == 2:
+        return [(v, [cells[(v, w) if i else (w, v)] for w in values[i]]) for v in values[1 - i]]
+    pooled = [[cell.by_seed for point, cell in cells.items() if point[i] == value] for value in values[i]]
+    return [("", [Cell([mean_of(runs) for runs in zip(*some, strict=True)]) for some in pooled])]
+
+
+def mean_of(values: Iterable[float | None]) -> float | None:
+    """The mean of the runs of a seed, as far as they have come to an end."""
+    ended = [value for value in values if value is not None]
+    return float(np.mean(ended)) if ended else None

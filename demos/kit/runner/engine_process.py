@@ -1,0 +1,18 @@
+"""An engine's process: a module of the clone, under this interpreter or another one."""
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]  # the clone: minigan and demos, and no packages of this interpreter's
+
+
+def command(module: str, *words: str, python: str | None = None) -> list[str]:
+    """The command line that runs the module; `python`: the interpreter, this one if None."""
+    return [python or sys.executable, "-m", module, *words]
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """The environment in which an interpreter finds the clone, with these variables."""
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    return {**os.environ, "PYTHONPATH": path, **variables}

@@ -1,0 +1,109 @@
+"""All demos on one page: what the slide says, what was expected and found, the pictures. One file that needs nothing else."""
+
+import base64
+import html
+import io
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from demos.kit.runner.results import NOT_JUDGED, summary_of
+
+STYLE = """
+body { font: 17px/1.5 sans-serif; max-width: 1280px; margin: 2em auto; padding: 0 1em; color: #111; background: #fff }
+h2 { margin-top: 2.5em; border-bottom: 2px solid #0072B2 }
+h3 { margin-top: 2em }
+blockquote { margin: 0.6em 0; padding-left: 1em; border-left: 4px solid #56B4E9; font-style: italic }
+img { width: 100%; border: 1px solid #ccc; margin: 0.6em 0 }
+table { border-collapse: collapse; margin: 0.6em 0 }
+td, th { padding: 0.15em 0.8em; text-align: left; border-bottom: 1px solid #ddd }
+td.number { text-align: right; font-variant-numeric: tabular-nums }
+code { background: #eee; padding: 0 0.2em }
+@media print { body { font-size: 11pt; margin: 0 } img, tr { break-inside: avoid } h2, h3 { break-after: avoid } }
+"""
+SIGNS = {name: f"&{name};" for name in ("alpha", "beta", "theta", "eta", "epsilon", "lambda", "gamma", "sigma")}
+SIGNS |= {"vert": "|", "mp": "&mp;", "log": "log&nbsp;", ",": "&thinsp;"}
+
+
+def write(out: Path, chapters: Mapping[str, Sequence[tuple[str, str, str, str]]], seed: int, quick: bool) -> Path:
+    """Write out/index.html: by chapter's title, (name, what it shows, slide, command) of each demo that left a summary."""
+    heading = "minigan: QUICK RUN, too short to conclude from" if quick else "minigan: what the demos found"
+    body, links = [], []
+    for number, (title, demos) in enumerate(chapters.items(), 1):
+        links.append(f'<li><a href="#chapter{number}">{html.escape(title)}</a></li>')
+        body.append(f'<h2 id="chapter{number}">{html.escape(title)}</h2>')
+        body += [entry(out / name, name, *texts) for name, *texts in demos]
+    about = "; ".join([f"seeds from {seed} on", *versions(out, [name for demos in chapters.values() for name, *_ in demos])])
+    page = f"""<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>{heading}</title><style>{STYLE}</style>
+<link rel="icon" href="data:,"></head>
+<body><h1>{heading}</h1>
+<p>{html.escape(about)}</p>
+<ol>{"".join(links)}</ol>
+{"".join(body)}
+</body></html>
+"""
+    path = out / "index.html"
+    path.write_text(page, encoding="utf-8")
+    return path
+
+
+def entry(folder: Path, name: str, shows: str, slide: str, command: str) -> str:
+    """One demo's part of the page."""
+    lines = [f'<h3 id="{name}">{name}</h3>', f"<p>{html.escape(shows)}</p>"]
+    lines += [f"<blockquote>{html.escape(slide)}</blockquote>"] if slide else []
+    if not (summary := summary_of(folder)):
+        return "\n".join([*lines, f"<p><strong>It did not come to its end:</strong> see {html.escape(name)}/output.txt.</p>"])
+    lines += [f"<p><strong>Found:</strong> {formulas(found)}</p>"] if (found := summary.get("found")) else []
+    lines += [table(summary)]
+    lines += [picture(folder / f"{stem}.png", title) for stem, title in summary.get("pictures", {}).items()]
+    lines += [f"<p><code>{html.escape(command)}</code>: {summary['seconds']:,.0f} seconds</p>"]
+    return "\n".join(lines)
+
+
+def versions(out: Path, names: Sequence[str]) -> list[str]:
+    """What the demos ran with: "numpy 2.1.0", ... One after another, where not all had the same."""
+    return list(dict.fromkeys(f"{of} {v}" for name in names for of, v in summary_of(out / name).get("versions", {}).items()))
+
+
+def table(summary: dict) -> str:
+    """The figures that can be right or wrong, and what was found; a shorter run does not judge them all."""
+    rows = []
+    for name, value in summary["metrics"].items():
+        expected, *unjudged = summary["expected"].get(name, "").split(NOT_JUDGED)
+        if (holds := summary["holds"].get(name)) is not None or unjudged:
+            verdict = "not judged" if unjudged else "✓ holds" if holds else "✗ does not hold"
+            cells = f'<td>{html.escape(expected)}</td><td class="number">{number(value)}</td><td>{verdict}</td>'
+            rows.append(f"<tr><td>{html.escape(name)}</td>{cells}</tr>")
+    return f"<table><tr><th>figure</th><th>expected</th><th>found</th><th></th></tr>{''.join(rows)}</table>"
+
+
+def number(value: float | None) -> str:
+    """A figure, or what stands for a nan or an infinity."""
+    return "no number" if value is None else f"{value:,.4g}"
+
+
+def picture(path: Path, title: str) -> str:
+    """A picture within the page, with at most 256 colours: a third of the size."""
+    if not path.is_file():
+        return ""
+    small = io.BytesIO()
+    with Image.open(path) as image:
+        image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
+    data = base64.b64encode(small.getvalue()).decode()
+    return f'<img alt="{html.escape(title, quote=True)}" src="data:image/png;base64,{data}">'
+
+
+def formulas(text: str) -> str:
+    """Markdown with `code` and simple $formulas$ as HTML."""
+    text = re.sub(r"`([^`]*)`", r"<code>\1</code>", html.escape(text))
+    return re.sub(r"\$([^$]*)\$", lambda formula: f"<i>{_formula(formula[1])}</i>", text)
+
+
+def _formula(text: str) -> str:
+    text = re.sub(r"\\([a-zA-Z]+|,) ?", lambda name: SIGNS.get(name[1], name[1]), text)
+    text = re.sub(r"_(?:\{([^}]*)\}|(\w))", lambda sub: f"<sub>{sub[1] or sub[2]}</sub>", text)
+    text = re.sub(r"\^(?:\{([^}]*)\}|(.))", lambda sup: f"<sup>{sup[1] or sup[2]}</sup>", text)
+    return text.replace("{", "").replace("}", "")

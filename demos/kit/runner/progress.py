@@ -1,0 +1,42 @@
+"""Progress bars, in a notebook by widgets; and where the output is neither that nor a terminal, a line from time to time."""
+
+import sys
+import time
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+from demos.kit.runner.notebook import in_notebook
+
+with warnings.catch_warnings(action="ignore"):  # where a notebook has no widgets (ipywidgets), the bars are text there, too
+    from tqdm.auto import tqdm
+
+EVERY = 30.0  # seconds between two lines in a file, where nothing can be drawn over
+
+
+def progress(iterable: Iterable | None = None, **options: Any) -> tqdm:
+    """A tqdm bar, with its options."""
+    if in_notebook() or sys.stderr.isatty():
+        return tqdm(iterable, mininterval=0.5, **options)
+    return tqdm(iterable, file=_lines, mininterval=EVERY, **options)
+
+
+class _Lines:
+    """A file for bars: of all that they draw, it writes a line every EVERY seconds."""
+
+    encoding = "ascii"  # so that tqdm draws its bars of #
+
+    def __init__(self):
+        self.last = time.monotonic()
+
+    def write(self, text: str) -> None:
+        line, now = text.strip(), time.monotonic()
+        if line and now >= self.last + EVERY:
+            self.last = now
+            print(line, file=sys.stderr, flush=True)
+
+    def flush(self) -> None:
+        """Lines are flushed as they are written."""
+
+
+_lines = _Lines()

@@ -1,0 +1,56 @@
+"""The files that a run leaves at its end: summary.json and history.csv."""
+
+import argparse
+import csv
+import json
+import math
+import os
+import platform
+import time
+from typing import Any
+
+import matplotlib
+import numpy as np
+
+import minigan as mg
+from minigan import backend
+
+
+def write_summary(args: argparse.Namespace, settings: dict, metrics: dict, extra: dict | None = None) -> dict[str, Any]:
+    """summary.json: settings, metrics, whatever is extra, versions, seconds, and those of all processors. The run is over.
+
+    The seconds of a resumed run are those since then.
+
+    A figure that is nan or infinite is written as null: JSON has no such numbers.
+    """
+    used = os.times()  # of this process, and of those that it has waited for
+    summary = {
+        "demo": args.checkpoint.demo,
+        "settings": {**settings, "seed": args.seed, "backend": backend.name()},
+        "metrics": metrics,
+        **(extra or {}),
+        "versions": {"minigan": mg.__version__, "numpy": np.__version__, "matplotlib": matplotlib.__version__}
+        | {"python": platform.python_version()},
+        "seconds": round(time.perf_counter() - args.checkpoint.began, 1),
+        "cpu_seconds": round(used.user + used.system + used.children_user + used.children_system, 1),
+    }
+    text = json.dumps(without_nan(summary), indent=2, allow_nan=False)
+    (args.out / "summary.json").write_text(text + "\n", encoding="utf-8")
+    return json.loads(text)
+
+
+def without_nan(value: Any) -> Any:
+    """The value, with None for every number in it that is nan or infinite."""
+    if isinstance(value, dict):
+        return {key: without_nan(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def write_history(args: argparse.Namespace, history: list[dict[str, float]]) -> None:
+    """history.csv: a line for each of some moments of the training."""
+    with open(args.out / "history.csv", "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(history[0]))
+        writer.writeheader()
+        writer.writerows(history)

@@ -1,0 +1,156 @@
+"""The folders of results: no run replaces another's, but for the last quick one in its own folder."""
+
+import re
+import signal
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pytest
+
+from demos.__main__ import main
+from demos.kit import run as kit
+from demos.kit.loops import once
+from demos.kit.runner import results
+from demos.kit.runner.options import common_options
+from tests.demos.running import coarse_pictures, summary_of
+
+pytestmark = pytest.mark.usefixtures("usual_signals")
+HERE = "runs/some_demo"
+
+
+@pytest.fixture(autouse=True)
+def play(tmp_path, monkeypatch):
+    """Runs a demo that learns a number and draws it, in an empty current folder; some are stopped as they draw."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(results, "in_words", lambda name, metrics: "")  # there is no file some_demo.py
+
+    def call(learnt, *options, stopped=False):
+        args = kit.start(common_options("a demo"), list(options), "some_demo")
+        claim = kit.open_claim(args, {})
+        claim.note("learnt", once("learning", lambda: learnt))
+        claim.show(plt.figure(), "drawn", "what was learnt")
+        if stopped:
+            with pytest.raises(SystemExit):
+                signal.raise_signal(signal.SIGINT)
+        else:
+            claim.finish()
+        return args.out
+
+    with coarse_pictures():
+        yield call
+
+
+def files_of(folder):
+    """All files, byte for byte, but those of earlier runs."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+@pytest.mark.parametrize(
+    ("first", "second", "now"),  # options; and where the first one's results are after the second
+    [
+        ([], [], f"{HERE}/earlier/1"),
+        ([], ["--seed", "3"], f"{HERE}/earlier/1"),
+        ([], ["--out", f"./{HERE}/"], f"{HERE}/earlier/1"),
+        ([], ["--quick"], HERE),
+        ([], ["--quick", "--out", HERE], f"{HERE}/earlier/1"),
+        (["--out", "mine"], ["--out", "mine"], "mine/earlier/1"),
+        (["--out", "mine", "--quick"], ["--out", "mine"], "mine/earlier/1"),
+        (["--out", "mine"], ["--out", "mine", "--quick"], "mine/earlier/1"),
+        ([], ["--resume", "other/checkpoint.npz"], f"{HERE}/earlier/1"),
+        (["--quick"], ["--quick"], None),
+    ],
+    ids=str,
+)
+def test_a_run_moves_an_earlier_one_aside_unless_both_are_quick_ones_in_their_own_folder(
+    play, first, second, now, stopped, tmp_path, capsys
+):
+    play(0.0, "--out", "other")
+    out = play(1.0, *first, stopped=stopped)
+    before = files_of(out)
+    assert {"checkpoint.npz", "drawn.png"} <= set(before)
+    capsys.readouterr()
+    learnt = summary_of(play(2.0, *second))["metrics"]["learnt"]
+    assert learnt == (0.0 if "--resume" in second else 2.0)
+    if now:
+        assert files_of(tmp_path / now) == before
+    else:
+        assert out == Path("runs/quick/some_demo")
+        assert not list(tmp_path.rglob("earlier"))
+    moved = now not in (None, HERE)
+    assert capsys.readouterr().err == (f"{out} had the results of an earlier run: they are now in {now}\n" if moved else "")
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+@pytest.mark.parametrize(
+    "resume", [["--resume"], [f"--resume={HERE}/checkpoint.npz"], [f"--resume=runs/../{HERE}/checkpoint.npz"]]
+)
+def test_a_run_that_goes_on_with_the_one_in_its_folder_stays_there_and_learns_nothing_anew(play, stopped, resume):
+    before = files_of(play(1.0, stopped=stopped))
+    out = play(2.0, *resume)
+    assert summary_of(out)["metrics"]["learnt"] == 1.0
+    assert files_of(out)["checkpoint.npz"] == before["checkpoint.npz"]
+    assert not (out / "earlier").exists()
+
+
+def test_a_copy_of_a_checkpoint_is_resumed_with_its_tasks_and_the_run_beside_it_moves_aside(play):
+    out = play(1.0)
+    (out / "copy.npz").write_bytes((out / "checkpoint.npz").read_bytes())
+    (out / "checkpoint.task-1.npz").write_text("of a task")
+    args = kit.start(common_options("a demo"), [f"--resume={out}/copy.npz"], "some_demo")
+    kit.opening.open_checkpoint(args, {})
+    assert files_of(out / "earlier" / "1")["checkpoint.task-1.npz"] == b"of a task"
+    assert args.checkpoint.resume.with_name("checkpoint.task-1.npz").is_file()
+    assert not files_of(out)
+
+
+def test_each_earlier_run_has_a_number_of_its_own(play):
+    for learnt in (1.0, 2.0, 3.0):
+        out = play(learnt)
+    (out / "earlier" / "1" / "summary.json").unlink()  # whoever wants to make room may
+    for path in (out / "earlier" / "1").iterdir():
+        path.unlink()
+    (out / "earlier" / "1").rmdir()
+    play(4.0)
+    assert {path.name: summary_of(path)["metrics"]["learnt"] for path in (out / "earlier").iterdir()} == {"2": 2.0, "3": 3.0}
+
+
+def test_a_folder_that_is_not_the_demos_own_keeps_the_other_files_in_it(play, tmp_path):
+    for options in ((), ("--out", "mine")):
+        out = play(1.0, *options)
+        for name in ("notes.txt", "photo.png", "weights.npz"):
+            (out / name).write_text("another's")
+        (out / "folder").mkdir()
+        play(2.0, *options)
+    others = {"notes.txt", "photo.png", "weights.npz", "folder"}
+    assert others <= {path.name for path in (tmp_path / HERE / "earlier" / "1").iterdir()}
+    assert others <= {path.name for path in (tmp_path / "mine").iterdir()}
+
+
+def test_an_earlier_run_that_cannot_be_moved_stays_and_the_new_one_says_so(play):
+    out = play(1.0)
+    (out / "earlier").write_text("in the way")
+    before = files_of(out)
+    with pytest.raises(SystemExit, match=rf"^--out {HERE}: the earlier run in it cannot be moved aside: [^\n]+$"):
+        play(2.0)
+    assert files_of(out) == before
+
+
+def test_settings_of_another_run_are_refused_before_anything_is_moved(play):
+    play(0.0, "--seed", "1", "--out", "other")
+    out = play(1.0)
+    before = files_of(out)
+    with pytest.raises(SystemExit, match="comes from a run with other settings"):
+        play(2.0, "--resume", "other/checkpoint.npz")
+    assert files_of(out) == before
+
+
+@pytest.mark.parametrize("command", [["gan"], ["all"], ["sweep", "gan", "--set", "lr=1"], ["ranks"]])
+@pytest.mark.parametrize("option", ["--out=", "--out"])
+def test_an_empty_name_is_no_folder(command, option, tmp_path, capsys):
+    with pytest.raises(SystemExit) as end:
+        main([*command, option, *([""] if option == "--out" else [])])
+    assert end.value.code == 2
+    said = capsys.readouterr().err
+    assert re.fullmatch(r"python -m demos \w+: argument --out: expected a path, not an empty text [^\n]*\n", said)
+    assert not list(tmp_path.iterdir())
