@@ -3,12 +3,14 @@
 All of it comes from what Python keeps anyway: the stack of calls, docstrings, and the positions of a function's code.
 """
 
+import ast
 import contextlib
 import inspect
 import linecache
 import re
 import sys
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
 from itertools import takewhile
 from pathlib import Path
 from types import CodeType, FrameType
@@ -16,6 +18,7 @@ from typing import Any
 
 from minigan import ops
 from minigan.engine.modes import Derivative
+from minigan.engine.shared_derivative import shared_function
 from minigan.optim import Optimizer
 from minigan.watching.trace.rows import SourceLine
 
@@ -135,11 +138,29 @@ def source_of(derivative: Derivative) -> tuple[str, SourceLine, list[str]]:
 
     The helpers are the functions that it calls, with their docstrings: "_times_transposed: A B^T".
     """
+    if shared := shared_function(derivative):
+        return _source_of_shared(*shared)
     code = getattr(derivative, "__code__", None)
     if code is None:
         return getattr(derivative, "__name__", type(derivative).__name__), SourceLine("", 0), []
     text = _last_expression(code)
-    return text, _source_line(code.co_filename, code.co_firstlineno), _helpers(derivative)
+    return text, _source_line(code.co_filename, code.co_firstlineno), _helpers(derivative, (*code.co_freevars, *code.co_names))
+
+
+def _source_of_shared(function: Callable[..., Any], i: int) -> tuple[str, SourceLine, list[str]]:
+    """The same for a function that returns a tuple of gradients: the i-th expression of its first return."""
+    try:
+        lines, first = inspect.getsourcelines(function)
+    except OSError:  # there is no file to read
+        return function.__name__, SourceLine("", 0), []
+    text = textwrap.dedent("".join(lines))
+    tuples = [
+        node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple)
+    ]
+    expression = min(tuples, key=lambda node: node.lineno).elts[i]
+    names = [node.id for node in ast.walk(expression) if isinstance(node, ast.Name)]
+    line = _source_line(function.__code__.co_filename, first + expression.lineno - 1)
+    return ast.get_source_segment(text, expression) or function.__name__, line, _helpers(function, names)
 
 
 def _last_expression(code: CodeType) -> str:
@@ -164,14 +185,11 @@ def _last_expression(code: CodeType) -> str:
     return text.removeprefix("return ") or code.co_name
 
 
-def _helpers(derivative: Any) -> list[str]:
-    """The functions that the derivative calls, apart from ops: those of its closure and of its file, with their docstrings."""
-    code = derivative.__code__
-    around = zip(code.co_freevars, map(_content, derivative.__closure__ or ()), strict=True)
-    helpers = [(name, derivative.__globals__.get(name)) for name in code.co_names if name not in ops.__all__]
-    functions = [
-        (name, f) for name, f in (*around, *helpers) if inspect.isfunction(f) and f.__module__ == derivative.__module__
-    ]
+def _helpers(derivative: Any, names: Sequence[str]) -> list[str]:
+    """The functions of these names in the derivative's closure and file, apart from ops, with their docstrings."""
+    closure = dict(zip(derivative.__code__.co_freevars, map(_content, derivative.__closure__ or ()), strict=True))
+    values = [(name, closure.get(name, None if name in ops.__all__ else derivative.__globals__.get(name))) for name in names]
+    functions = [(name, f) for name, f in values if inspect.isfunction(f) and f.__module__ == derivative.__module__]
     called = [(name if name == f.__name__ else f"{name} = {f.__name__}", first_line(f)) for name, f in functions]
     return [f"{name}: {line}" for name, line in called if line]
 

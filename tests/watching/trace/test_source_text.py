@@ -71,7 +71,11 @@ def test_a_derivative_without_code_has_its_name():
 def test_helpers_are_explained_by_their_docstrings():
     x, weight, bias = leaf(), leaf(), mg.Tensor(np.ones(4, "float32"), requires_grad=True)
     helpers = [source_text.source_of(derivative)[2] for _, derivative, _ in ops.linear.affine(x, weight, bias)._edges]
-    assert helpers == [["_times_transposed: A B^T"], ["_transposed_times: A^T B"], []]
+    assert helpers == [
+        ["_times_transposed: A B^T"],
+        ["_transposed_times: A^T B"],
+        ["_sum_of_rows: sum g over the rows, (N, m) -> (m,)"],
+    ]
     images = mg.Tensor(np.random.default_rng(0).normal(size=(2, 3, 4, 4)).astype("float32"), requires_grad=True)
     (_, derivative, _), *_ = nn.BatchNorm2d(3)(images)._edges
     assert source_text.source_of(derivative)[2] == ["plain_d_x: weight / sqrt(var + eps) (g - mean g - x^ mean(g x^))"]
