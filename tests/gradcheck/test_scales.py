@@ -8,7 +8,7 @@ from minigan import GradcheckError, Tensor, data, games, gradcheck, nn, optim, r
 from minigan.gradcheck import gradcheck_report
 from minigan.testing import assert_gradients
 from tests.ops.gradient_cases import CASES
-from tests.ops.test_coverage import SCALES, scaled
+from tests.ops.test_every_op import SCALES, scaled
 
 X = np.linspace(-2.0, 2.0, 5)
 
