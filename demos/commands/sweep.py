@@ -98,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise SystemExit(f"{len(failed)} of {len(runs)} runs failed: {where}")
 
 
-# --- what to play ---------------------------------------------------------------------------------------------------------
+# --- the grid ------------------------------------------------------------------------------------------------------------
 
 
 def grid_of(options: Options, kind: type, assignments: Sequence[tuple[str, str]]) -> dict[str, list[str]]:

@@ -8,7 +8,7 @@ import numpy as np
 
 HELPS, HURTS, NOTHING = "helps", "hurts", "no difference beyond chance"
 CONFIDENCE = 0.95
-SURE = 4  # equal runs on each side from which on their equality is not an accident
+SURE = 4  # with at least this many equal runs on each side, the equality is not chance
 ROUNDING = 1e-12  # numbers whose relative difference is at most this are equal
 
 

@@ -102,7 +102,7 @@ class Settings:
         return kind(value)
 
     def shown(self) -> dict[str, Any]:
-        """The settings for the page, without the points, which it has."""
+        """The settings for the page, without the points: the page has them."""
         return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "points"}
 
 

@@ -60,12 +60,12 @@ class Checkpoint:
         self.resume, self.lock, self.jobs = resume, lock, jobs
         self.settings: dict[str, Any] | None = None  # until `open`
         self.finished: dict[str, Any] = {}  # by name: of a loop its final state, of a `once` (result, steps of the bar)
-        self.found: dict[str, Any] = {}  # the same from the resumed file, without those already used
+        self.restored: dict[str, Any] = {}  # the same from the resumed file, without those already used
         self.names: Counter = Counter()  # the number of uses of each name
         self.within = ""  # the running `once`: the prefix of its loops' names
         self.loop: Loop | None = None  # the running one
         self.busy = False  # the state is inconsistent: a signal has to wait
-        self.asked = 0.0  # when a signal arrived, on time's monotonic clock
+        self.signal_time = 0.0  # when a signal arrived, on time's monotonic clock
         self.stopped = 0.0  # when the run stopped
         self.written = True  # nothing has changed since the last checkpoint
         self.last = ""  # the progress at the last checkpoint, in words
@@ -92,7 +92,7 @@ class Checkpoint:
             if bar is not None and sys.stderr.isatty():
                 bar.display("saving ...")
             self.check_finite()
-            entries = self.found | self.finished | ({self.loop.name: self.loop.state()} if self.loop else {})
+            entries = self.restored | self.finished | ({self.loop.name: self.loop.state()} if self.loop else {})
             try:
                 write_checkpoint(self.path, self.settings, entries)
                 self.written, self.here, self.problem, self.last = True, True, "", self.place()
@@ -129,10 +129,10 @@ class Checkpoint:
         self._refuse_within_a_loop(name)
         with self.half_done():
             loop = Loop(self._numbered(name), steps, parts)
-            if loop.name in self.found:
+            if loop.name in self.restored:
                 with self._fitting():
-                    loop.restore(self.found[loop.name])
-                del self.found[loop.name]
+                    loop.restore(self.restored[loop.name])
+                del self.restored[loop.name]
             self.loop, self.iteration_end = loop, time.perf_counter()
         try:
             yield loop
@@ -146,7 +146,7 @@ class Checkpoint:
         self.written = self.busy = False
         before, self.iteration_end = self.iteration_end, time.perf_counter()
         next_end = self.iteration_end + (self.iteration_end - before)
-        if self.asked or next_end >= self.due:  # the next iteration would end too late
+        if self.signal_time or next_end >= self.due:  # the next iteration would end too late
             self._save_and_stop(bar)
 
     def _finish_loop(self) -> None:
@@ -162,7 +162,7 @@ class Checkpoint:
     def once(self, name: str, function: Callable, args: tuple, bar: tqdm | None) -> Any:
         """The function's result, or its saved result."""
         name, outer, start = self.own_name(name), self.within, bar.n if bar is not None else 0
-        if name in self.found:
+        if name in self.restored:
             return self.take_result(name, bar)
         self.within = f"{name}/"
         result = copied(function(*args))  # as a resumed run would read it; a copy, which the caller cannot change
@@ -173,7 +173,7 @@ class Checkpoint:
     def take_result(self, name: str, bar: tqdm | None) -> Any:
         """The saved result of this name. Moves the bar as far as the first time."""
         with self.half_done(), self._fitting():
-            result, moved = self.finished[name] = self.found.pop(name)
+            result, moved = self.finished[name] = self.restored.pop(name)
             if bar is not None:
                 bar.update(moved)
         return copied(result)
@@ -223,7 +223,7 @@ class Checkpoint:
 
     def _read(self, path: Path) -> None:
         """Read a file. Ends the program if its settings differ from the run's."""
-        settings, self.found = read_checkpoint(path)
+        settings, self.restored = read_checkpoint(path)
         if (other := settings.get("demo")) != self.demo:
             raise SystemExit(f"--resume: {path} comes from another demo: {other}")
         if settings != self.settings:
@@ -249,7 +249,7 @@ class Checkpoint:
             yield
         finally:
             self.busy = busy
-        if self.asked and not self.busy:
+        if self.signal_time and not self.busy:
             self._save_and_stop()
 
     def signalled(self, number: int, frame: FrameType | None) -> None:
@@ -263,10 +263,10 @@ class Checkpoint:
             if now > self.stopped + PATIENCE:  # the caller of the demo continued after the stop
                 self.close(finished=False)
                 signal.raise_signal(number)
-        elif self.asked and number == signal.SIGINT and now > self.asked + PATIENCE:
+        elif self.signal_time and number == signal.SIGINT and now > self.signal_time + PATIENCE:
             self._stop(f"stopped at once; {self.kept()}; {self.again()}")
-        elif not self.asked:
-            self.asked = now
+        elif not self.signal_time:
+            self.signal_time = now
             if not self.busy:
                 self._save_and_stop()
             elif number == signal.SIGINT:
@@ -274,10 +274,10 @@ class Checkpoint:
 
     def _save_and_stop(self, bar: tqdm | None = None) -> None:
         """Save, then stop if a signal has arrived."""
-        asked, self.asked = self.asked, 0.0  # `save` itself does not stop
+        asked, self.signal_time = self.signal_time, 0.0  # `save` itself does not stop
         self.save(bar)
-        self.asked = self.asked or asked
-        if self.asked:
+        self.signal_time = self.signal_time or asked
+        if self.signal_time:
             lost = f"{self.problem}; {self.kept()}; " if self.problem else ""
             self._stop(f"stopped after {self.place()}; {lost}{self.again()}")
 

@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from types import TracebackType
 
 PACKAGES = ("numpy", "matplotlib", "tqdm", "scipy")  # NumPy, and pyproject's extra "demos"
-INSTALL = "pip install -e '.[demos]' installs what the demos need"
+INSTALL = "pip install -e '.[demos]' installs the packages of the demos"
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 REFUSED = re.compile(r"[\w.]+: \S")  # minigan's errors begin with the name of the function or class
 

@@ -36,7 +36,7 @@ def side_by_side(run: Checkpoint, function: Callable, tasks: Mapping[str, tuple]
     """[function(*task, *shared), ...] in several processes; each saves the state of its task in its own checkpoint."""
     names = {name: run.own_name(name) for name in tasks}
     generators = {name: random_numbers.spawn() for name in tasks}  # in order, also for finished tasks, as in `once`
-    results = {name: run.take_result(own, bar) for name, own in names.items() if own in run.found}
+    results = {name: run.take_result(own, bar) for name, own in names.items() if own in run.restored}
     if len(results) == len(tasks):
         return [results[name] for name in tasks]
     notes = {name: run.part(own).with_suffix(".txt").resolve() for name, own in names.items() if name not in results}
@@ -142,7 +142,7 @@ class _TaskBar:
         if time.monotonic() >= self.due:
             self.tell()
             if not self.parcel.exists():
-                running.checkpoint.asked = time.monotonic()  # stop as by a signal, after this iteration
+                running.checkpoint.signal_time = time.monotonic()  # stop as by a signal, after this iteration
 
     def tell(self) -> None:
         """Write the note."""

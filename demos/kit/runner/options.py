@@ -63,7 +63,7 @@ def parser(description: str, data: Sequence[str] = (), quick_data: str | None = 
 def add_data_options(options: Options, data: Sequence[str], quick_data: str | None = None) -> None:
     """--data, and --data-dir where MNIST is among the choices. `quick_data`: see `parser`."""
     default = f"{data[0]}, with --quick {quick_data}" if quick_data else data[0]
-    options.add_argument("--data", choices=data, help=f"what to learn (default: {default})")
+    options.add_argument("--data", choices=data, help=f"the data to learn (default: {default})")
     options.set_defaults(data_defaults=(data[0], quick_data or data[0]))
     if "mnist" in data:
         options.add_argument(

@@ -114,7 +114,7 @@ def test_a_signal_between_two_loops_stops_at_once_and_keeps_what_is_finished(beg
     with pytest.raises(SystemExit, match=r"^stopped after 1 finished part; to continue"):
         signal.raise_signal(signal.SIGTERM)
     run = begin("--resume")
-    assert run.found.keys() == {"an experiment"}
+    assert run.restored.keys() == {"an experiment"}
     assert_same(experiment(), first)
 
 
@@ -148,7 +148,7 @@ def test_what_was_finished_is_kept_though_the_resumed_run_is_stopped_before_it_g
         with pytest.raises(SystemExit):
             signal.raise_signal(signal.SIGINT)
         run = begin("--resume")
-        assert {"an experiment", "an experiment (2)"} <= run.found.keys()
+        assert {"an experiment", "an experiment (2)"} <= run.restored.keys()
         once(new, list)  # so that the file is written again
     assert_same(experiment(), first)
     assert_same(experiment(steps=3), second)
@@ -366,7 +366,7 @@ def test_a_loop_within_a_result_is_resumed_and_forgotten_when_the_result_is_ther
     with pytest.raises(SystemExit, match=r"stopped after 6 of 8"):
         once("second", find, 5)
     run = begin("--resume")
-    assert run.found.keys() == {"first", "second/an experiment"}
+    assert run.restored.keys() == {"first", "second/an experiment"}
     assert once("first", find) == whole == once("second", find)
     assert run.finished.keys() == {"first", "second"}
 
@@ -649,7 +649,7 @@ def test_a_folder_has_one_run_at_a_time(tmp_path):
     _, said = second.communicate(timeout=60)
     assert second.returncode == 2
     assert said == (
-        f"python -m demos some_demo: --out {out}: another run is writing to it: wait for its end, or choose another folder "
+        f"python -m demos some_demo: --out {out}: another run is writing to it: wait for its end, or choose a different folder "
         "(--help lists the options)\n"
     )
     first.kill()  # which gives the folder back
