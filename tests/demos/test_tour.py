@@ -105,7 +105,7 @@ def test_nothing_is_written_unless_asked(tmp_path, monkeypatch, capsys):
 
 def test_it_is_listed_first_and_is_no_demo_with_results(capsys):
     main([])
-    assert capsys.readouterr().out.splitlines()[1].startswith("python -m demos tour is where to begin: Six steps")
+    assert capsys.readouterr().out.splitlines()[1].startswith("python -m demos tour is the place to start: Six steps")
     assert "tour" not in catalogue.names()
 
 
