@@ -14,15 +14,15 @@ class Tensor:
         self.depth = 1 + max([x.depth for x, _ in edges], default=0)  # greater than any input's
 
     def detach(self):
-        return Tensor(self.data)  # the same values without the edges: the walk back ends here
+        return Tensor(self.data)  # the same values without the edges: the backward pass ends here
 
     def backward(self):
         """Set x.grad = d self / dx for all x that self depends on, in topological order: outputs before inputs."""
         arrived = {self: np.ones_like(self.data)}
         while arrived:
-            # b = a + a; c = b + b: dc/da = 4. If b did not wait, but passed on 1 and then 1 + 1, a would get 6.
+            # b = a + a; c = b + b: dc/da = 4. If b passed on 1 and then 1 + 1 without waiting, a would get 6.
             y = max(arrived, key=lambda x: x.depth)
-            y.grad = g = arrived.pop(y)  # complete: whatever was computed from y is deeper, and done
+            y.grad = g = arrived.pop(y)  # complete: every tensor computed from y is deeper, and done
             for x, derivative in y.edges:
                 g_x = derivative(g)
                 extra = tuple(range(g_x.ndim - x.data.ndim))  # the axis along which a bias was broadcast

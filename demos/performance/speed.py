@@ -107,7 +107,7 @@ def measure_gpu(claim: Claim, settings: Settings, pythons: dict[str, str]) -> No
     claim.show(speed_pictures.ratios(times), "speed", "One iteration on a GPU beside the processor")
 
 
-# --- the figures --------------------------------------------------------------------------------------------------------
+# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def judge(claim: Claim, times: dict[str, dict[str, dict[str, float]]], grown: dict[str, dict[str, Any]]) -> None:

@@ -161,7 +161,7 @@ def columns(rows: list[dict[str, float]]) -> dict[str, np.ndarray]:
     return {key: np.array([row[key] for row in rows]) for key in rows[0]}
 
 
-# --- the figures --------------------------------------------------------------------------------------------------------
+# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def late(values: np.ndarray) -> float:

@@ -170,7 +170,7 @@ def play(tricks: Tricks, x: np.ndarray, s: Settings, seed: int) -> np.ndarray:
     return ((samples + 1) / 2 if tricks.tanh else samples).clip(0, 1)
 
 
-# --- the figures --------------------------------------------------------------------------------------------------------
+# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def measure(claim: Claim, base: list[dict], real: dict, sides: dict[str, list[list[dict]]]) -> None:

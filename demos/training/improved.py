@@ -195,7 +195,7 @@ def coverage(samples: np.ndarray) -> dict[str, float]:
     return {"modes": found["modes_1pct"], "share": found["high_quality"]}
 
 
-# --- the figures --------------------------------------------------------------------------------------------------------
+# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def measure(claim: Claim, curves: dict, paths: dict, runs: dict, s: Settings) -> None:

@@ -145,7 +145,7 @@ def train(kind: str, seed: int, x: np.ndarray, y: np.ndarray, unseen: tuple[np.n
     return {"step": steps, "error": errors, "labelled": x[chosen], "samples": game.sample(SHOWN)}
 
 
-# --- the figures --------------------------------------------------------------------------------------------------------
+# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def measure(claim: Claim, runs: dict[str, list[dict]], s: Settings) -> None:

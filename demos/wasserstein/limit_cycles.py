@@ -128,7 +128,7 @@ def distance(path: np.ndarray, game: Game) -> np.ndarray:
     return np.linalg.norm(path - np.array([game.solution, np.zeros(len(game.solution))]), axis=(1, 2))
 
 
-# --- the figures --------------------------------------------------------------------------------------------------------
+# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def spiral_and_ellipse(claim: Claim, paths: dict[str, np.ndarray], distances: dict[str, np.ndarray]) -> None:

@@ -127,7 +127,7 @@ def play(name: str, c: Choice, on: str, seed: int, data_sets: dict[str, tuple[np
     return float(np.mean([distance(a, b) for a, b in parts])) / own
 
 
-# --- the figures --------------------------------------------------------------------------------------------------------
+# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def wilson(hits: int, n: int, z: float = 1.959964) -> tuple[float, float]:
