@@ -106,7 +106,8 @@ def found(m: dict[str, float]) -> str:
         f"samples are {m['nearest_of_few']:.1f} from the nearest of them and {m['nearest_stranger_of_few']:.1f} from the "
         f"nearest of {m['strangers']:,.0f} others; with one $f_{{acc}}$ for both players, G draws at most "
         f"{m['literal_classes']:.0f} classes instead of at least {m['correct_classes']:.0f}; V is {formulas.shape(m)}; "
-        f"a WGAN whose critic lags {on_the_ring.outcome(m, 'lags')}, one whose critic keeps up {on_the_ring.outcome(m, 'keeps up')}"
+        f"a WGAN whose critic lags {on_the_ring.outcome(m, 'lags')}, "
+        f"one whose critic keeps up {on_the_ring.outcome(m, 'keeps up')}"
     )
 
 
