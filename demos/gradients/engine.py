@@ -20,9 +20,9 @@ class Tensor:
         """Set x.grad = d self / dx for all x that self depends on, in topological order: outputs before inputs."""
         arrived = {self: np.ones_like(self.data)}
         while arrived:
-            # b = a + a; c = b + b: dc/da = 4. If b passed on 1 and then 1 + 1 without waiting, a would get 6.
+            # b = a + a; c = b + b: dc/da = 4. If b did not wait, but passed on 1 and then 1 + 1, a would get 6.
             y = max(arrived, key=lambda x: x.depth)
-            y.grad = g = arrived.pop(y)  # complete: every tensor computed from y is deeper, and done
+            y.grad = g = arrived.pop(y)  # complete: all that was computed from y is deeper, and done
             for x, derivative in y.edges:
                 g_x = derivative(g)
                 extra = tuple(range(g_x.ndim - x.data.ndim))  # the axis along which a bias was broadcast

@@ -156,7 +156,7 @@ def picture(x: np.ndarray, paths: dict[str, np.ndarray]) -> plt.Figure:
     """The paths over the loss; and how far from the saddle they are, step by step."""
     figure, (left, right) = slide(1, 2, height=6.6)
     draw_loss(figure, left, np.mean(x**2))
-    looks = (("opposite", "from (e, -e)", 4, "-"), ("beside", "from beside (0, 0)", 2, "--"))
+    looks = (("opposite", "from (e, -e)", 4, "-"), ("beside", "from near (0, 0)", 2, "--"))
     for (name, label, width, line), colour, marker in zip(looks, OTHERS[:2], MARKERS, strict=False):
         left.plot(*paths[name].T, marker=marker, color=colour, linewidth=width, linestyle=line, label=label)
         right.plot(np.linalg.norm(paths[name], axis=1), color=colour, linewidth=width, linestyle=line, label=label)

@@ -135,7 +135,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def shares(samples: np.ndarray) -> np.ndarray:
-    """The share of all samples that lie within 3 std of each mode."""
+    """The share of all samples within 3 std of each mode."""
     distances = np.linalg.norm(samples[:, None] - DATA.centres, axis=2)
     return np.mean(distances <= 3 * DATA.std, axis=0)
 
