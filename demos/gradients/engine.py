@@ -1,6 +1,6 @@
 """The engine in 80 lines: reverse mode, detach, dense layers, log-loss, SGD; and a GAN that learns a Gaussian.
 
-Run it: mean and std of G(z) approach the data's, 3 and 2. The names are minigan's; next, read minigan/engine/tensor.py.
+Run it: mean and std of G(z) approach the data's, 3 and 2. The names are minigan's; next: minigan/engine/tensor.py.
 """
 
 import numpy as np
