@@ -1,4 +1,4 @@
-"""Published tricks to make GANs work, one at a time: which help, which hurt, which make no difference beyond chance?
+"""Published tricks to make GANs work, one at a time: which help, which hurt, and which make no difference beyond chance.
 
 Slide: "17 tips to make GANs work (https://github.com/soumith/ganhacks)"; "Use a spherical z" (IT3320E, lecture 10)
 
