@@ -77,9 +77,9 @@ def found(m: dict[str, float]) -> str:
     count, called = "chain: gradients in f {}", "GAN: derivatives called for G's sake {}"
     return (
         f"c and g's gradients {agreement(m)} with detach and without; f and its input a get "
-        f"{m[count.format('with detach')]:.0f} gradients instead of {m[count.format('without')]:.0f}. In D's step of a GAN, "
-        f"the backward pass calls {m[called.format('with detach')]:.0f} derivatives of G's ops instead of "
-        f"{m[called.format('without')]:.0f}"
+        f"{m[count.format('with detach')]:.0f} gradients with it, {m[count.format('without')]:.0f} without. In D's step of a "
+        f"GAN, the backward pass calls {m[called.format('with detach')]:.0f} derivatives for G's sake with it, "
+        f"{m[called.format('without')]:.0f} without"
     )
 
 

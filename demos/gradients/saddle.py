@@ -57,7 +57,7 @@ def found(m: dict[str, float]) -> str:
         f"at (0, 0) the gradient is {m['data 0: gradient at (0, 0)']:g}, and the second derivatives have the eigenvalues "
         f"{m['data 0: eigenvalue - at (0, 0)']:.4f} and {m['data 0: eigenvalue + at (0, 0)']:+.4f} ($\\mp 2m$, "
         f"m = {m['data 0: m']:.4f}): {kind(m)}; a descent from there moves by {m['from (0, 0): distance moved']:g}, one from "
-        f"0.001 away ends with $w_1 w_2$ within {m['beside: |w1 w2 - 1| at the end']:.0e} of 1"
+        f"0.001 away ends with $w_1 w_2$ {m['beside: |w1 w2 - 1| at the end']:.0e} from 1"
     )
 
 

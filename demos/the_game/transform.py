@@ -95,8 +95,8 @@ def found(m: dict[str, float]) -> str:
     """The finding in words, for README."""
     exponential, gaussian = (m[f"{name}: T(u), times that, worst"] for name in TARGETS)
     return (
-        "distance to the target's samples, in units of the distance between two samples of the target: for a GAN's T(u) "
-        f"at most {at_most(exponential)} (exponential) and {at_most(gaussian)} (Gaussian), for $F^{{-1}}(u)$ "
+        "distance to the target's samples, in units of the distance between two samples of the target: a GAN's T(u), "
+        f"at most {at_most(exponential)} (exponential) and {at_most(gaussian)} (Gaussian); $F^{{-1}}(u)$, "
         f"{m['exponential: F^-1(u), times that']:.1f} and {m['Gaussian: F^-1(u), times that']:.1f}"
     )
 
