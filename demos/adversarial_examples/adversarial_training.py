@@ -94,7 +94,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def found(m: dict[str, float]) -> str:
-    """What the figures come to, for README."""
+    """The result, for README."""
     return f"{curves_said(m)}. {examples_said(m)}. {outliers_said(m)}"
 
 
@@ -152,7 +152,7 @@ def objectives(settings: Settings, rng: np.random.Generator) -> dict[str, classi
     return {"usual": None, "random": beside_random_signs, "adversarial": beside_adversarial}
 
 
-# --- the figures --------------------------------------------------------------------------------------------------------
+# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def attack(model: Classifier, x: np.ndarray, y: np.ndarray, settings: Settings, seed: int, name: str) -> dict:

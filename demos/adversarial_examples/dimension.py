@@ -83,7 +83,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def found(m: dict[str, float]) -> str:
-    """What the figures come to, for README."""
+    """The result, for README."""
     times = [m[f"linear: |w|_1 / |w|_2 at {size}"] for size in ("7 x 7", "28 x 28")]
     return (
         f"FGSM takes $\\epsilon$ times w's 1-norm off a linear model's margin, within "
@@ -161,7 +161,7 @@ def in_float64(classifier: Classifier) -> Classifier:
     return classifier
 
 
-# --- the figures --------------------------------------------------------------------------------------------------------
+# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def experiment(seed: int, s: Settings, x, y, test_x, test_y) -> dict:

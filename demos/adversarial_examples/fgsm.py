@@ -94,7 +94,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def found(m: dict[str, float]) -> str:
-    """What the figures come to, for README."""
+    """The result, for README."""
     return (
         f"a ReLU network errs in {m['network_attacked']:.1f} % instead of {m['network_error']:.1f} %, and is "
         f"{m['network_confidence']:.0f} % sure of its errors; with random signs of the same size it errs in "
@@ -137,7 +137,7 @@ def convolutional() -> Classifier:
     return Classifier(model)
 
 
-# --- the figures --------------------------------------------------------------------------------------------------------
+# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def experiment(seed: int, settings: Settings, x, y, test_x, test_y) -> dict:

@@ -87,7 +87,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def found(m: dict[str, float]) -> str:
-    """What the figures come to, for README."""
+    """The result, for README."""
     return (
         f"{percent(m['reach the target'], 1)} of unseen digits become a class that was chosen, by a "
         f"change whose mean length is at most {at_most(100 * m['|r| / distance to the class, worst seed'])} % of the distance "
@@ -113,7 +113,7 @@ def in_the_noise(m: dict[str, float]) -> str:
     )
 
 
-# --- the figures --------------------------------------------------------------------------------------------------------
+# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def experiment(seed: int, s: Settings, x, y, test_x, test_y) -> dict:

@@ -114,7 +114,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def found(m: dict[str, float]) -> str:
-    """What the figures come to, for README."""
+    """The result, for README."""
     return f"{defence_said(m)}. {pairs_said(m, Settings())}"
 
 
@@ -264,7 +264,7 @@ def look_for_pairs(C: nn.Module, pixels, prior, s: Settings, rng: np.random.Gene
     }
 
 
-# --- the figures --------------------------------------------------------------------------------------------------------
+# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def defend(judge: nn.Module, robust: nn.Module, pixels, encoder: nn.Module, held_out, epsilon: float, s: Settings) -> dict:

@@ -32,7 +32,7 @@ def outliers(x: np.ndarray, y: np.ndarray) -> dict[str, tuple[np.ndarray, np.nda
     return {kind: (fonts, classes) if kind == "other fonts" else (made[kind], y) for kind in KINDS}
 
 
-# --- the figures --------------------------------------------------------------------------------------------------------
+# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def errors(runs: list[dict], name: str, kind: str) -> np.ndarray:

@@ -92,7 +92,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def found(m: dict[str, float]) -> str:
-    """What the figures come to, for README."""
+    """The result, for README."""
     return (
         f"a patch on {percent(AT)} of the area turns {said(m)}, a real digit of the class {percent(m['digit_at_10_percent'])}"
     )
@@ -180,7 +180,7 @@ def success(model: nn.Module, x: np.ndarray, y: np.ndarray, patch: np.ndarray, t
     return [attacks.patch_success(model, x, y, patch, target, s, r) for s, r in zip(settings.shares, places, strict=True)]
 
 
-# --- the figures, and the picture ---------------------------------------------------------------------------------------
+# --- the metrics, and the picture ---------------------------------------------------------------------------------------
 
 
 def by_target(runs: list[dict], name: str) -> np.ndarray:

@@ -183,7 +183,7 @@ def look(history: list, samples: np.ndarray, judge: metrics.Judge, x: np.ndarray
 
 
 def found(m: dict[str, float]) -> str:
-    """README's cell."""
+    """The result, for README."""
     words = f"L(G(z)) / L(x) settles at {m['ratio in the last quarter']:.2f}; {correlates(m)}"
     if "M with a low gamma" not in m:  # --gamma was given: one game alone
         return words

@@ -65,7 +65,7 @@ def obedient(claim: Claim) -> None:
 
 
 def found(m: dict[str, float]) -> str:
-    """README's cell."""
+    """The result, for README."""
     return (
         f"{digits.in_words(m)}; the classifier that says so is right about "
         f"{percent(m['of their class, unseen real images'])} of unseen real images"

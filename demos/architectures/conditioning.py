@@ -206,7 +206,7 @@ def spread(x: np.ndarray, y: np.ndarray) -> float:
     return float(np.mean([x[y == c].std(axis=0).mean() for c in range(CLASSES)]))
 
 
-# --- the figures --------------------------------------------------------------------------------------------------------
+# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def measure(claim: Claim, games: dict[str, list[dict]], real: float) -> None:
@@ -237,7 +237,7 @@ def measure_rare(claim: Claim, rare: dict[str, list[dict]]) -> None:
 
 
 def found(m: dict[str, float]) -> str:
-    """What the figures say, for README."""
+    """The result, for README."""
     return (
         f"told to both, at least {at_least(100 * m['accuracy_both'])} % of the digits are what was asked for; to G alone, at "
         f"most {at_most(100 * m['accuracy_G alone'])} %. A class with {Settings.few} images: {sharing(m)}; the "

@@ -108,7 +108,7 @@ def measure(claim: Claim, runs: dict[str, list[dict]], real: dict[str, Any]) -> 
 
 
 def found(m: dict[str, float]) -> str:
-    """README's cell."""
+    """The result, for README."""
     clear = (
         f"{percent(m[f'clear digits, {CONV}'])} of the samples are clear digits instead of "
         f"{percent(m[f'clear digits, {SECONDS}'])} ({word(m, 'clear digits', SECONDS)})"

@@ -228,7 +228,7 @@ def pull_away(claim: Claim, runs: dict[str, list[dict]]) -> None:
 
 
 def found(m: dict[str, float]) -> str:
-    """README's cell."""
+    """The result, for README."""
     return f"{in_theory(m)}. {on_digits(m)}"
 
 

@@ -177,7 +177,7 @@ def look(images: np.ndarray, judge: metrics.Judge, x: np.ndarray) -> dict[str, f
     return {"Frechet distance": distance, "clear digits": float(digits.opinion(judge, samples)[1].mean())}
 
 
-# --- the figures ----------------------------------------------------------------------------------------------------------
+# --- the metrics ----------------------------------------------------------------------------------------------------------
 
 
 def measure(claim: Claim, runs: dict[str, list[dict]]) -> None:
@@ -200,7 +200,7 @@ BETTER = {"Frechet distance": "lower", "clear digits": "higher"}
 
 
 def found(m: dict[str, float]) -> str:
-    """README's cell."""
+    """The result, for README."""
     error = at_most(m["largest error of a pixel that is taken apart and rebuilt"])
     return f"the pyramid is exact within {error}. {in_words(m)}"
 
