@@ -67,7 +67,7 @@ def obedient(claim: Claim) -> None:
 def found(m: dict[str, float]) -> str:
     """The result, for README."""
     return (
-        f"{digits.in_words(m)}; this classifier is right about "
+        f"{digits.in_words(m)}; the classifier that decides this is right about "
         f"{percent(m['of their class, unseen real images'])} of unseen real images"
     )
 
