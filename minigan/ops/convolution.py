@@ -17,7 +17,7 @@ from numbers import Integral
 from typing import Any
 
 from minigan import backend
-from minigan.backend import Array, threads
+from minigan.backend import Array, cupy_im2col, threads
 from minigan.engine.tensor import Derivative, Tensor, record
 from minigan.ops.operands import floating, pair
 
@@ -169,7 +169,7 @@ def _weight_grad_array(x: Array, g: Array, windows: Windows) -> Array:
 def _input_grad_array(g: Array, weight: Array, windows: Windows, size: tuple[int, int]) -> Array:
     """g (N, O, OH, OW), weight (O, C, KH, KW) -> (N, C, H, W)"""
     no_gaps = windows.dilation == (1, 1) and all(p < k for p, k in zip(windows.padding, windows.kernel, strict=True))
-    few = weight.shape[1] <= 4 and backend.pieces_pay(g)  # channels: moving so little costs less than the larger product
+    few = weight.shape[1] <= 4 and backend.chunking_pays(g)  # channels: moving so little costs less than the larger product
     way = _input_grad_by_blocks if no_gaps and not few else _input_grad_by_adding
     return way(g, weight, windows, size)
 
@@ -220,7 +220,7 @@ def _chunk_by_chunk(work: Callable[[slice], Array | None], images: Array, number
     A chunk then takes half the time or less that it would take as part of a whole.
     """
     n = len(images)
-    if not backend.pieces_pay(images):
+    if not backend.chunking_pays(images):
         return work(slice(0, n))
     size = max(1, CHUNK // max(1, numbers * images.itemsize))
 
@@ -255,13 +255,13 @@ def im2col(x: Array, windows: Windows, around: Around | None = None) -> Array:
     rows, columns = around = around or windows.zeros()
     oh, ow = windows.counts((h, w), around)
     shape = n, oh, ow, *windows.kernel, c
-    if backend.pieces_pay(x):
+    if backend.chunking_pays(x):
         x = _zeros_around(x, rows, columns)
         of_image, of_channel, of_row, of_pixel = x.strides
         strides = (of_image, sh * of_row, sw * of_pixel, dh * of_row, dw * of_pixel, of_channel)
         each = backend.of(x).lib.stride_tricks.as_strided(x, shape, strides)
     else:
-        each = backend.windows(backend.of(x), x, shape, (rows[0], columns[0]), windows.stride, windows.dilation)
+        each = cupy_im2col.im2col(backend.of(x), x, shape, (rows[0], columns[0]), windows.stride, windows.dilation)
     return each.reshape(n * oh * ow, math.prod(shape[3:]))  # copies, in runs of kw * c numbers where there are no gaps
 
 

@@ -137,12 +137,12 @@ def _rows(x: Array) -> Array:
 
 def _wide(rows: Array) -> Array:
     """(N, P, C) -> (N, P*C) for NumPy, which is twice as fast on a few long rows as on many short ones."""
-    return rows.reshape(len(rows), -1) if backend.pieces_pay(rows) else rows
+    return rows.reshape(len(rows), -1) if backend.chunking_pays(rows) else rows
 
 
 def _per_pixel(v: Array, rows: Array) -> Array:
     """A number for each channel, (C,), once for each of the P pixels where rows are wide: (P*C,)"""
-    return backend.of(v).tile(v, rows.shape[1]) if backend.pieces_pay(rows) else v
+    return backend.of(v).tile(v, rows.shape[1]) if backend.chunking_pays(rows) else v
 
 
 def _images(rows: Array, x: Tensor) -> Array:
@@ -160,7 +160,7 @@ def _sums(a: Array, b: Array | None = None) -> Array:
     NumPy's image by image, and then over the images: several times as fast as `sum` over the first axes; and in one long sum,
     float32 would lose two digits more.
     """
-    if not backend.pieces_pay(a):
+    if not backend.chunking_pays(a):
         return a.sum((0, 1)) if b is None else _sum_of_products(a, b)
     xp = backend.of(a)
     each = xp.ones(a.shape[1], a.dtype) @ a if b is None else xp.einsum("npc,npc->nc", a, b)

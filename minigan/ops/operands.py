@@ -155,7 +155,7 @@ def integers(name: str, labels: Any) -> backend.Array:
 
 def can_check_values(array: Array) -> bool:
     """Whether an op checks the values of this argument: those that Python would have to wait for only in debug mode."""
-    return backend.at_hand(array) or checking_values()
+    return backend.readable_without_sync(array) or checking_values()
 
 
 def check_broadcast(name: str, *shapes: tuple[int, ...]) -> None:
