@@ -13,7 +13,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType, SimpleNamespace
-from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar, TypeVarTuple
 
 import numpy
 from numpy.typing import NDArray
@@ -156,7 +156,7 @@ def _load(name: str) -> ArrayModule:
     return cupy
 
 
-def is_array(value: object) -> bool:
+def is_array(value: object) -> TypeGuard[Array]:
     """Is this an array of NumPy or of CuPy (and not a number, a list or a Tensor)?"""
     return isinstance(value, numpy.ndarray) or type(value).__module__.partition(".")[0] == "cupy"
 

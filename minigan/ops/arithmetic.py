@@ -4,19 +4,17 @@ In every derivative, g is the gradient that arrives at the output y. Broadcastin
 broadcast axes.
 """
 
-from typing import Any
-
 from minigan.engine.tensor import Tensor, record
-from minigan.ops.operands import operands, signed, wide
+from minigan.ops.operands import Operand, operands, signed, wide
 
 
-def add(a: Any, b: Any) -> Tensor:
+def add(a: Operand, b: Operand) -> Tensor:
     """a + b, elementwise."""
     a, b = operands("add", a, b)
     return record("add", a.data + b.data, (a, lambda g, y: g), (b, lambda g, y: g))
 
 
-def subtract(a: Any, b: Any) -> Tensor:
+def subtract(a: Operand, b: Operand) -> Tensor:
     """a - b, elementwise."""
     a, b = operands("subtract", a, b)
     if a.data.dtype.kind == "u":
@@ -24,13 +22,13 @@ def subtract(a: Any, b: Any) -> Tensor:
     return record("subtract", a.data - b.data, (a, lambda g, y: g), (b, lambda g, y: -g))
 
 
-def multiply(a: Any, b: Any) -> Tensor:
+def multiply(a: Operand, b: Operand) -> Tensor:
     """a * b, elementwise."""
     a, b = operands("multiply", a, b)
     return record("multiply", a.data * b.data, (a, lambda g, y: g * b), (b, lambda g, y: g * a))
 
 
-def divide(a: Any, b: Any) -> Tensor:
+def divide(a: Operand, b: Operand) -> Tensor:
     """a / b, elementwise; integers are divided as float32."""
     a, b = operands("divide", a, b)
     if a.dtype.kind != "f":
@@ -38,7 +36,7 @@ def divide(a: Any, b: Any) -> Tensor:
     return record("divide", a.data / b.data, (a, lambda g, y: g / b), (b, lambda g, y: -g * y / b))  # -a / b^2 = -y / b
 
 
-def negative(x: Any) -> Tensor:
+def negative(x: Operand) -> Tensor:
     """-x."""
     x = signed("negative", wide("negative", x))
     return record("negative", -x.data, (x, lambda g, y: -g))
@@ -47,37 +45,37 @@ def negative(x: Any) -> Tensor:
 # --- comparisons: boolean tensors, through which no gradient flows -------------------------------------------------------
 
 
-def equal(a: Any, b: Any) -> Tensor:
+def equal(a: Operand, b: Operand) -> Tensor:
     """a == b, elementwise."""
     a, b = operands("equal", a, b)
     return record("equal", a.data == b.data)
 
 
-def not_equal(a: Any, b: Any) -> Tensor:
+def not_equal(a: Operand, b: Operand) -> Tensor:
     """a != b, elementwise."""
     a, b = operands("not_equal", a, b)
     return record("not_equal", a.data != b.data)
 
 
-def less(a: Any, b: Any) -> Tensor:
+def less(a: Operand, b: Operand) -> Tensor:
     """a < b, elementwise."""
     a, b = operands("less", a, b)
     return record("less", a.data < b.data)
 
 
-def less_equal(a: Any, b: Any) -> Tensor:
+def less_equal(a: Operand, b: Operand) -> Tensor:
     """a <= b, elementwise."""
     a, b = operands("less_equal", a, b)
     return record("less_equal", a.data <= b.data)
 
 
-def greater(a: Any, b: Any) -> Tensor:
+def greater(a: Operand, b: Operand) -> Tensor:
     """a > b, elementwise."""
     a, b = operands("greater", a, b)
     return record("greater", a.data > b.data)
 
 
-def greater_equal(a: Any, b: Any) -> Tensor:
+def greater_equal(a: Operand, b: Operand) -> Tensor:
     """a >= b, elementwise."""
     a, b = operands("greater_equal", a, b)
     return record("greater_equal", a.data >= b.data)

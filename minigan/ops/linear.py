@@ -1,14 +1,13 @@
 """Matrix products, and sums of products in general."""
 
 import string
-from typing import Any
 
 from minigan.engine.tensor import Derivative, Tensor, record
-from minigan.ops.operands import check_broadcast, pair, tensors
+from minigan.ops.operands import Operand, check_broadcast, pair, tensors
 from minigan.ops.shaping import broadcast_to
 
 
-def matmul(a: Any, b: Any) -> Tensor:
+def matmul(a: Operand, b: Operand) -> Tensor:
     """a @ b as in NumPy: matrices in the last two axes, (..., n, k) @ (..., k, m) -> (..., n, m), the others broadcast.
 
     A vector on the left is a row, on the right a column; its axis is dropped from the result.
@@ -73,7 +72,7 @@ def _sum_of_rows(g: Tensor) -> Tensor:
     return record("sum", g.data.sum(0), (g, lambda h, y: broadcast_to(h, g.shape)))
 
 
-def einsum(subscripts: str, *operands: Any) -> Tensor:
+def einsum(subscripts: str, *operands: Operand) -> Tensor:
     """Sums of products in Einstein's notation, as in NumPy: `einsum("ij,jk->ik", a, b)` is a @ b.
 
     Without "->" the output has the letters that occur once, in alphabetical order. The gradient for one operand is an einsum

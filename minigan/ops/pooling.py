@@ -1,15 +1,13 @@
 """Pooling and upsampling of images (N, C, H, W): compositions of slices, so that their derivatives need no code."""
 
-from typing import Any
-
 from minigan.engine.tensor import Tensor
 from minigan.ops.convolution import Pair, Windows, pair_of
-from minigan.ops.operands import floating, operand
+from minigan.ops.operands import Operand, floating, operand
 from minigan.ops.reductions import max
 from minigan.ops.shaping import broadcast_to, pad, reshape, stack
 
 
-def max_pool2d(x: Any, kernel_size: Pair, stride: Pair | None = None, padding: Pair = 0) -> Tensor:
+def max_pool2d(x: Operand, kernel_size: Pair, stride: Pair | None = None, padding: Pair = 0) -> Tensor:
     """The largest pixel of each window; several that tie share the gradient equally.
 
     Args:
@@ -22,7 +20,7 @@ def max_pool2d(x: Any, kernel_size: Pair, stride: Pair | None = None, padding: P
     return max(stack(_taps("max_pool2d", floating("max_pool2d", x), kernel_size, stride, padding, -float("inf"))), axis=0)
 
 
-def avg_pool2d(x: Any, kernel_size: Pair, stride: Pair | None = None, padding: Pair = 0) -> Tensor:
+def avg_pool2d(x: Operand, kernel_size: Pair, stride: Pair | None = None, padding: Pair = 0) -> Tensor:
     """The mean of each window, padded zeros included. Arguments and result as for `max_pool2d`."""
     x = floating("avg_pool2d", x)
     if x.dtype == "float16":  # the sum may be too large for it
@@ -34,7 +32,7 @@ def avg_pool2d(x: Any, kernel_size: Pair, stride: Pair | None = None, padding: P
     return total * (1.0 / len(taps))
 
 
-def upsample2d(x: Any, scale: Pair = 2) -> Tensor:
+def upsample2d(x: Operand, scale: Pair = 2) -> Tensor:
     """Every pixel repeated `scale` times along height and width (nearest neighbour): (N, C, H, W) -> (N, C, H s, W s)."""
     x = _images("upsample2d", operand("upsample2d", x))
     (n, c, h, w), (sh, sw) = x.shape, pair_of("upsample2d", "scale", scale, least=1)
