@@ -1,7 +1,7 @@
-"""Arithmetic: each op is its forward line and, beside it, one derivative per input.
+"""Arithmetic: each op is its forward line and, next to it, one derivative per input.
 
-In every derivative, g is the gradient that arrives at the output y. Broadcasting is not mentioned: the walk sums over the
-broadcast axes.
+In every derivative, g is the gradient that arrives at the output y. The derivatives ignore broadcasting: the backward pass sums
+over the broadcast axes.
 """
 
 from minigan.engine.tensor import Tensor, record
@@ -29,7 +29,7 @@ def multiply(a: Operand, b: Operand) -> Tensor:
 
 
 def divide(a: Operand, b: Operand) -> Tensor:
-    """a / b, elementwise; integers are divided as float32."""
+    """a / b, elementwise. Integers are divided as float32."""
     a, b = operands("divide", a, b)
     if a.dtype.kind != "f":
         a, b = a.astype("float32"), b.astype("float32")
@@ -42,7 +42,7 @@ def negative(x: Operand) -> Tensor:
     return record("negative", -x.data, (x, lambda g, y: -g))
 
 
-# --- comparisons: boolean tensors, through which no gradient flows -------------------------------------------------------
+# --- comparisons: boolean tensors, without a gradient -------------------------------------------------------------------
 
 
 def equal(a: Operand, b: Operand) -> Tensor:

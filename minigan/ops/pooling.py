@@ -1,4 +1,4 @@
-"""Pooling and upsampling of images (N, C, H, W): compositions of slices, so that their derivatives need no code."""
+"""Pooling and upsampling of images (N, C, H, W). They are compositions of slices, so their derivatives need no code."""
 
 from minigan.engine.tensor import Tensor
 from minigan.ops.convolution import Pair, Windows, pair_of
@@ -8,12 +8,12 @@ from minigan.ops.shaping import broadcast_to, pad, reshape, stack
 
 
 def max_pool2d(x: Operand, kernel_size: Pair, stride: Pair | None = None, padding: Pair = 0) -> Tensor:
-    """The largest pixel of each window; several that tie share the gradient equally.
+    """The largest pixel of each window. Pixels that tie share the gradient equally.
 
     Args:
         x: (N, C, H, W).
         kernel_size, stride (None: the kernel's size, so that windows do not overlap): one integer, or two.
-        padding: on both sides, at most half the kernel; what is padded is never the largest.
+        padding: on both sides, at most half the kernel. A padded pixel is never the largest.
 
     Returns (N, C, OH, OW), OH = floor((H + 2 padding - KH) / stride) + 1.
     """
@@ -23,7 +23,7 @@ def max_pool2d(x: Operand, kernel_size: Pair, stride: Pair | None = None, paddin
 def avg_pool2d(x: Operand, kernel_size: Pair, stride: Pair | None = None, padding: Pair = 0) -> Tensor:
     """The mean of each window, padded zeros included. Arguments and result as for `max_pool2d`."""
     x = floating("avg_pool2d", x)
-    if x.dtype == "float16":  # the sum may be too large for it
+    if x.dtype == "float16":  # the sum may overflow in it
         return avg_pool2d(x.astype("float32"), kernel_size, stride, padding).astype("float16")
     taps = _taps("avg_pool2d", x, kernel_size, stride, padding, 0.0)
     total = taps[0]
@@ -40,11 +40,11 @@ def upsample2d(x: Operand, scale: Pair = 2) -> Tensor:
 
 
 def _taps(name: str, x: Tensor, kernel_size: Pair, stride: Pair | None, padding: Pair, border: float) -> list[Tensor]:
-    """One (N, C, OH, OW) image for each position in the window: the pixel that every window has there."""
+    """For each position in the window, an (N, C, OH, OW) image: the pixels at this position of all windows."""
     _images(name, x)
     kernel = pair_of(name, "kernel_size", kernel_size, least=1)
     steps = kernel if stride is None else pair_of(name, "stride", stride, least=1)
-    (ph, pw) = pair_of(name, "padding", padding, least=0)
+    ph, pw = pair_of(name, "padding", padding, least=0)
     if 2 * ph > kernel[0] or 2 * pw > kernel[1]:
         raise ValueError(f"{name}: padding {padding} is more than half of kernel_size {kernel}")
     windows = Windows(kernel, steps, (ph, pw), (1, 1))

@@ -29,7 +29,7 @@ def transpose(x: Operand, *axes: int | tuple[int, ...]) -> Tensor:
     x = operand("transpose", x)
     if not axes or axes[0] is None:
         return record("transpose", x.data.T, (x, lambda g, y: transpose(g)))
-    order = axes_of("transpose", x, axes[0] if len(axes) == 1 else axes)  # type: ignore[arg-type] # it refuses nested tuples
+    order = axes_of("transpose", x, axes[0] if len(axes) == 1 else axes)  # type: ignore[arg-type] # nested tuples raise
     if len(order) != x.ndim:
         raise ValueError(f"transpose: axes {order} do not name every axis of shape {x.shape}")
     back = tuple([order.index(i) for i in range(x.ndim)])
