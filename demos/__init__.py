@@ -1,4 +1,4 @@
-"""Demonstrations, chapter by chapter: each shows one thing, by a number and a picture. `python -m demos` lists them."""
+"""Demonstrations, chapter by chapter. Each shows one thing, with numbers and pictures. `python -m demos` lists them."""
 
 import os
 import sys
@@ -9,10 +9,10 @@ from demos.kit.runner import console
 
 console.open_streams()
 
-# What the demos print has a few letters that not every terminal or pipe can show (LC_ALL=C knows ASCII alone), and a folder's
-# name may be no text at all. A "?" instead of a letter is better than a traceback instead of the results.
-# (Python itself sees to sys.stderr.)
-if hasattr(sys.stdout, "reconfigure"):  # a notebook's has no encoding
+# The demos print a few letters that not every terminal or pipe can show (LC_ALL=C has only ASCII), and a folder's name may
+# contain invalid text. A "?" instead of a letter is better than a traceback instead of the results.
+# (Python does the same for sys.stderr.)
+if hasattr(sys.stdout, "reconfigure"):  # a notebook's stdout has no reconfigure
     sys.stdout.reconfigure(errors="replace")
 
 if sys.argv[0] == "-m":  # python -m demos ...: a command, not another program that imports a demo
@@ -20,12 +20,12 @@ if sys.argv[0] == "-m":  # python -m demos ...: a command, not another program t
     sys.stderr = sys.__stderr__ = console.Unread.of(sys.stderr)
     sys.excepthook = console.excepthook
 
-# The demos' matrices are small: a second BLAS thread gains little, and where anything else runs beside it, the two spend
-# their time waiting for each other. NumPy reads this when it is first imported, which is after this line.
+# The demos' matrices are small: a second BLAS thread gains little, and on a busy machine the two threads wait for each other.
+# NumPy reads this variable when it is first imported, which is after this line.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # `python -m demos.gan` finds demos/the_game/gan.py: for the program that such a command line starts, and for its processes,
-# Python looks for demos in the chapters' folders, too. All other programs import demos.the_game.gan, and there is no demos.gan.
+# Python also looks for demos in the chapters' folders. All other programs import demos.the_game.gan, and there is no demos.gan.
 if (
     any(option == "-m" and name.startswith("demos.") for option, name in pairwise(sys.orig_argv))
     or "--multiprocessing-fork" in sys.orig_argv

@@ -1,17 +1,17 @@
-"""Run a demo by its name, or list what there is, chapter by chapter in the order of the lectures.
+"""Run a demo by its name, or list all demos, chapter by chapter in the order of the lectures.
 
     python -m demos                   the list
     python -m demos NAME [options]    run one demo; --quick: in seconds; --help: its options
-                                      results: runs/NAME, of a quick run runs/quick/NAME
-    python -m demos all [options]     run all of them, one after the other; --help: the options
+                                      results: runs/NAME; of a quick run: runs/quick/NAME
+    python -m demos all [options]     run all demos, several at a time; --help: the options
     python -m demos sweep NAME        run one with many settings and seeds; --help: how
     python -m demos tour              six steps from x * x to a GAN's step, each with its trace; see demos/tour.ipynb
-    python -m demos lab               the laboratory table: play the game on a page in the browser
-    python -m demos ranks             where several processes pay, for one large network
-    python -m demos names             the names alone, one a line
-    python -m demos readme            put what is recorded in demos/results into README's tables
+    python -m demos lab               the playground: play the GAN game on a page in the browser
+    python -m demos ranks             measure when several processes are worth it for one large network
+    python -m demos names             only the names, one a line
+    python -m demos readme            update README's tables from demos/results
 
-For names that the Tab key completes, give bash a command of its own for the demos:
+To complete names with the Tab key, define a command in bash:
 
     demo() { python -m demos "$@"; }
     complete -W "all sweep tour lab ranks readme $(python -m demos names)" demo
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] = ()) -> None:
 
 
 def run(argv: list[str]) -> None:
-    """The same. What needs packages is imported here, not above: the list needs none."""
+    """The same. Modules that need packages are imported here, not above: the list needs none."""
     match argv:
         case []:
             listing.print_list()
@@ -46,7 +46,7 @@ def run(argv: list[str]) -> None:
         case ["readme"]:
             import_module("demos.commands.readme").main()
         case ["-h" | "--help" | "names" | "readme" as command, *rest]:
-            refuse(f"python -m demos {command} takes nothing more; {' '.join(rest)} is too much")
+            refuse(f"python -m demos {command} takes no arguments; got {' '.join(rest)}")
         case ["tour", *options]:
             import_module("demos.tour").main(options)
         case ["all" | "sweep" | "lab" | "ranks" as command, *options]:

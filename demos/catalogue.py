@@ -1,6 +1,6 @@
-"""Which demos there are, chapter by chapter, and what they say about themselves.
+"""The list of demos, chapter by chapter, with their descriptions.
 
-All of it is read from the files. Nothing is imported, so that the list of demos needs no packages.
+All of it is read from the files. Nothing is imported, so that the list needs no packages.
 """
 
 import ast
@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-CHAPTERS = {  # in the lectures' order, from a network's gradients to attacks; what belongs to no single lecture comes last
+CHAPTERS = {  # in the order of the lectures; chapters that belong to no single lecture come last
     "gradients": ("ladder", "saddle", "detach"),
     "the_game": ("transform", "gan", "optimal_discriminator", "convergence"),
     "training": (
@@ -27,7 +27,7 @@ CHAPTERS = {  # in the lectures' order, from a network's gradients to attacks; w
     "checking": ("engines",),
     "performance": ("speed",),
 }
-COMMANDS = ("all", "sweep", "tour", "lab", "ranks", "names", "readme")  # names that no demo can have
+COMMANDS = ("all", "sweep", "tour", "lab", "ranks", "names", "readme")  # a demo cannot have these names
 
 
 def names() -> list[str]:
@@ -36,9 +36,9 @@ def names() -> list[str]:
 
 
 def demos_in(chapter: str) -> list[str]:
-    """The demos of a chapter: its files with a function main(argv). Those that CHAPTERS does not know come last."""
-    found = {path.stem for path in (FOLDER / chapter).glob("*.py") if is_demo(path)}
-    return [name for name in CHAPTERS[chapter] if name in found] + sorted(found - set(CHAPTERS[chapter]))
+    """The demos of a chapter: its files with a function main(argv). Those that are not in CHAPTERS come last."""
+    stems = {path.stem for path in (FOLDER / chapter).glob("*.py") if is_demo(path)}
+    return [name for name in CHAPTERS[chapter] if name in stems] + sorted(stems - set(CHAPTERS[chapter]))
 
 
 def chapter_of(name: str) -> str:
@@ -52,12 +52,12 @@ def file_of(name: str) -> Path:
 
 
 def module_name(name: str) -> str:
-    """The demo's module, as it is imported."""
+    """The full name of the demo's module."""
     return f"demos.{chapter_of(name)}.{name}"
 
 
 def is_demo(path: Path) -> bool:
-    """Whether it is a demo: not a part of one, not a folder, not an editor's. If it cannot be opened, it may be one."""
+    """Whether a file is a demo, not a part of one or an editor's file. A file that cannot be opened may be one."""
     if not path.stem.isidentifier() or not path.is_file():
         return False
     try:
@@ -70,12 +70,12 @@ def is_demo(path: Path) -> bool:
 
 @cache
 def has_main(path: Path, changed: int) -> bool:
-    """Whether a file has the function main(argv): read again when it has changed."""
+    """Whether a file has the function main(argv). `changed`: its time stamp, so that a changed file is read again."""
     return b"\ndef main(argv" in path.read_bytes()
 
 
 def clashes() -> dict[str, str]:
-    """For each name that two demos have, or a demo and a command: one line that names both."""
+    """For each name that two demos share, or a demo and a command: one line that names both."""
     having: dict[str, list[str]] = {name: [f"the command {name}"] for name in COMMANDS}
     for chapter in CHAPTERS:
         for name in demos_in(chapter):
@@ -86,13 +86,13 @@ def clashes() -> dict[str, str]:
 
 
 def unknown(name: str) -> str:
-    """What to say to a name that no demo has, on one line."""
+    """The one-line error for a name that no demo has."""
     *others, last = get_close_matches(name, [*names(), *COMMANDS]) or [""]
     advice = f"did you mean {', '.join(others)}{' or ' if others else ''}{last}?" if last else "python -m demos lists them"
     return f"there is no demo {name!r}; {advice}"
 
 
-# --- what a file says about itself --------------------------------------------------------------------------------------
+# --- the description in a file -----------------------------------------------------------------------------------------
 
 
 def parsed(path: Path) -> ast.Module:

@@ -1,11 +1,11 @@
 """Six steps from x * x to a GAN's step, each a few lines to change, with their trace.
 
-    python -m demos tour              each step's lines, its trace, and what it shows
-    python -m demos tour --notebook   write demos/tour.ipynb anew: the same steps, as cells to change and run
+    python -m demos tour              each step's lines, its trace, and an explanation
+    python -m demos tour --notebook   write demos/tour.ipynb again: the same steps, as cells to change and run
 
-A trace (`mg.trace`) lists what happens, row by row: the ops of the forward pass, the cuts, the walk back with one derivative
-a row, and the optimizer's updates. The notebook is made from this file: a step is a function, whose docstring and lines become
-its cells.
+A trace (`mg.trace`) lists the computation row by row: the ops of the forward pass, the cuts, the backward pass with one
+derivative a row, and the optimizer's updates. The notebook is made from this file: a step is a function; its docstring and
+lines become its cells.
 """
 
 import argparse
@@ -27,12 +27,12 @@ NOTEBOOK = SOURCE.with_suffix(".ipynb")
 def square() -> mg.Trace:
     """1. What is the derivative of x * x?
 
-    Forward, `multiply` computes y and remembers its two inputs, each with a derivative. Backward, the walk starts with a
-    gradient of 1 at y and calls both derivatives: for a * b, the gradient for a is g * b, and for b it is g * a.
+    Forward, `multiply` computes y and remembers its two inputs, each with a derivative. The backward pass starts with a
+    gradient of 1 at y and calls both derivatives: for a * b, the gradient of a is g * b, and that of b is g * a.
 
     Shown: x is both a and b. Two gradients of 3 arrive at x and are added: dy/dx = 3 + 3 = 2x.
 
-    Change: x * x * x; or mg.exp(x); or a second y.backward(): is x.grad then another one?
+    Change: x * x * x; or mg.exp(x); or call y.backward() twice: does x.grad change?
     """
     x = mg.Tensor(3.0, requires_grad=True)
     with mg.trace() as t:
@@ -45,12 +45,12 @@ def square() -> mg.Trace:
 def two_ways() -> mg.Trace:
     """2. The chain rule, and a tensor that is used twice
 
-    b = f(a) and c = g(a, b): a reaches c directly, and by way of b. The chain rule multiplies along a way and adds up the
-    ways. The walk waits at b until b's gradient is complete, and only then goes on to a.
+    b = f(a) and c = g(a, b): there are two paths from a to c, a direct one and one through b. The chain rule multiplies along
+    each path and adds up the paths. The backward pass waits at b until b's gradient is complete, and then continues to a.
 
-    Shown: the row that says "added to": dc/da = b + a db/da, and here db/da = b.
+    Shown: the row with "added to": dc/da = b + a db/da, and here db/da = b.
 
-    Change: c = mg.log(b), one way only; or c = b * b: which tensor's gradient is now a sum?
+    Change: c = mg.log(b), with one path; or c = b * b: which tensor's gradient is now a sum?
     """
     a = mg.Tensor(2.0, requires_grad=True)
     with mg.trace() as t:
@@ -64,12 +64,12 @@ def two_ways() -> mg.Trace:
 def dense_layer() -> mg.Trace:
     """3. A dense layer: one bias for all samples
 
-    x is a minibatch, one sample a row. In x @ W + b, the same b is added to every row: it is broadcast. So b has an effect on
-    the loss through each row, and these are ways, too: its gradient is their sum.
+    x is a minibatch, one sample a row. In x @ W + b, the same b is added to every row: it is broadcast. So b affects the loss
+    through each row. Each row is one path, and the gradient of b is their sum.
 
     Shown: a gradient of shape (3, 2) arrives for b, and "summed over axis 0" makes it (2,), b's own shape.
 
-    Change: x with five samples; or b of shape (3, 1), a number for each sample: over which axis is the sum then?
+    Change: x with five samples; or b of shape (3, 1), a number for each sample: over which axis is the sum now?
     """
     x = mg.Tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
     W = mg.Tensor([[0.5, -0.5], [0.25, 1.0]], requires_grad=True)
@@ -85,13 +85,13 @@ def dense_layer() -> mg.Trace:
 def detached() -> mg.Trace:
     """4. c = g(b.detach()): should f be updated?
 
-    b = f(a), and g gets b's values without b's history. Forward, nothing changes. Backward, the walk comes from c through g as
-    far as the detached b. That is a constant to it, and f lies behind.
+    b = f(a), and g gets b's values without b's history. The forward pass does not change. The backward pass goes from c
+    through g to the detached b. It is a constant, so the pass ends there and does not reach f.
 
-    Shown: no. The trace's last sentence says that f's op was recorded and never visited, and which line is to blame. f's
-    gradients are None, not zeros, and an optimizer leaves f as it is.
+    Shown: no. The trace's last sentence names f's op, which was recorded and never visited, and the line that cut it off. f's
+    gradients are None, not zeros, and an optimizer leaves f unchanged.
 
-    Change: g(b) instead of g(b.detach()); or detach a and not b: who is updated then?
+    Change: g(b) instead of g(b.detach()); or detach a and not b: which of f and g is now updated?
     """
     mg.seed(0)
     f, g = nn.Dense(2, 3), nn.Dense(3, 1)
@@ -107,14 +107,14 @@ def detached() -> mg.Trace:
 def classifier() -> mg.Trace:
     """5. A step of training: forward, backward, update
 
-    A network with one hidden layer says to which of three classes each of six samples belongs. The cross-entropy is small if
-    it is sure of the right ones. The walk goes back from the loss to each parameter, and SGD moves each one a little against
-    its gradient.
+    A network with one hidden layer assigns one of three classes to each of six samples. The cross-entropy is small if the right
+    classes have high probabilities. The backward pass computes the gradient of the loss for each parameter, and SGD moves each
+    parameter a little against its gradient.
 
-    Shown: the last rows: by how much each parameter moved, |moved| = lr |gradient|.
+    Shown: the last rows: the distance that each parameter moved, |moved| = lr |gradient|.
 
     Change: lr=1.0; or optim.Adam(model.parameters()), whose first step moves nearly every number by 0.001; or a second
-    `loss.backward()` after the first: how far does each parameter move then?
+    `loss.backward()` after the first: how far does each parameter move now?
     """
     mg.seed(0)
     model = nn.Sequential(nn.Dense(2, 4), nn.ReLU(), nn.Dense(4, 3))
@@ -132,14 +132,14 @@ def classifier() -> mg.Trace:
 def gan_step() -> mg.Trace:
     """6. A GAN's step: first D, then G
 
-    D's step: D should tell real x from fake ones, and G must not help it. So G's output is detached. G's step: now the gradient
-    has to come to G through D, but D must stay as it is. So D's parameters are frozen while G learns.
+    D's step: D learns to distinguish real x from fake x, and G must not change. So G's output is detached. G's step: the
+    gradient must reach G through D, but D must not change. So D's parameters are frozen while G learns.
 
-    Shown: the trace's last two sentences, one for each walk. From loss_D, G's ops were never visited. From loss_G, the walk
-    went through D's ops and left no gradient in D. Only D's parameters move in D's step, and only G's in G's.
+    Shown: the trace's last two sentences, one for each backward pass. From loss_D, G's ops were never visited. From loss_G, the
+    backward pass went through D's ops and left no gradient in D. D's step moves only D's parameters, and G's step only G's.
 
-    Change: leave .detach() out: what does D's walk visit then, and do D's own gradients change? Or leave out
-    `with game.frozen(D):`. Or put `game.step(batches)` in place of all six lines: in minigan/games/gan.py they are
+    Change: remove .detach(): which ops does the backward pass from loss_D visit now, and do D's own gradients change? Or remove
+    `with game.frozen(D):`. Or replace all six lines with `game.step(batches)`: in minigan/games/gan.py they are
     Algorithm 1, with a fresh z for G.
     """
     mg.seed(0)
@@ -164,7 +164,7 @@ STEPS = (square, two_ways, dense_layer, detached, classifier, gan_step)
 def main(argv: Sequence[str] | None = None) -> None:
     """Print the steps, or write the notebook."""
     options = argparse.ArgumentParser(prog="python -m demos tour", description="Six steps from x * x to a GAN's step.")
-    options.add_argument("--notebook", action="store_true", help="write demos/tour.ipynb anew, from demos/tour.py")
+    options.add_argument("--notebook", action="store_true", help="write demos/tour.ipynb again from demos/tour.py")
     if options.parse_args(argv).notebook:
         NOTEBOOK.write_text(notebook(), encoding="utf-8")
         print(f"written: {NOTEBOOK}")
@@ -174,19 +174,19 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def show(step: Callable[[], mg.Trace]) -> None:
-    """A step's question, its lines, the trace and what it shows."""
-    said = text_of(step)
-    print(f"{said.title}\n{'=' * len(said.title)}\n\n{said.before}\n")
-    print(textwrap.indent(said.code, "    "), end="\n\n")
+    """Print a step's question, its lines, the trace and the explanation."""
+    text = text_of(step)
+    print(f"{text.title}\n{'=' * len(text.title)}\n\n{text.before}\n")
+    print(textwrap.indent(text.code, "    "), end="\n\n")
     print(step())
-    print(f"\n{said.after}\n\n")
+    print(f"\n{text.after}\n\n")
 
 
 # --- a step as text -----------------------------------------------------------------------------------------------------
 
 
 class Text(NamedTuple):
-    """What a step's function says: its docstring, up to "Shown:" and from there on, and its lines, without the return."""
+    """A step's function as text: its docstring before "Shown:" and from there on, and its lines without the return."""
 
     title: str
     before: str
@@ -195,7 +195,7 @@ class Text(NamedTuple):
 
 
 def text_of(step: Callable[[], mg.Trace]) -> Text:
-    """Read from this file, not from __doc__, where `python -OO` keeps none."""
+    """The text of a step, read from this file: `python -OO` has no __doc__."""
     source = SOURCE.read_text(encoding="utf-8")
     functions = {node.name: node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)}
     function = functions[step.__name__]
@@ -210,20 +210,19 @@ def text_of(step: Callable[[], mg.Trace]) -> Text:
 
 OPENING = """# A tour: six steps from x * x to a GAN's step
 
-Each step is a few lines to change and to run again (Shift-Enter), with the trace of what the engine does: the ops of the
-forward pass, the cuts, the walk back with one derivative a row, and the optimizer's updates. All that it needs is minigan.
-Click into a trace, and the arrow keys go from row to row; `print(t)` shows it as a table. Where a row says `cell:4`, it means
-the cell's fourth line."""
+Each step is a few lines to change and to run again (Shift-Enter), with the trace of the engine's work: the ops of the forward
+pass, the cuts, the backward pass with one derivative a row, and the optimizer's updates. Only minigan is needed. Click into a
+trace, and the arrow keys go from row to row; `print(t)` shows it as a table. In a row, `cell:4` is the cell's fourth line."""
 
 
 def notebook() -> str:
-    """The notebook's text: for each step a cell that asks, one with its lines, and one that says what is shown. No outputs."""
+    """The notebook's text, without outputs: for each step, a cell with the question, one with the lines, one to explain."""
     imports = [line for line in SOURCE.read_text(encoding="utf-8").splitlines() if re.match("(import|from) minigan", line)]
     cells = [cell("markdown", OPENING), cell("code", "\n".join(imports))]
-    for said in map(text_of, STEPS):
-        cells.append(cell("markdown", f"## {said.title}\n\n{said.before}"))
-        cells.append(cell("code", f"{said.code}\nt"))
-        cells.append(cell("markdown", said.after))
+    for text in map(text_of, STEPS):
+        cells.append(cell("markdown", f"## {text.title}\n\n{text.before}"))
+        cells.append(cell("code", f"{text.code}\nt"))
+        cells.append(cell("markdown", text.after))
     for number, each in enumerate(cells):
         each["id"] = f"cell-{number}"
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}

@@ -15,35 +15,10 @@ from minigan.watching.profile import profile
 from minigan.watching.trace.recorder import Trace, trace
 
 __version__ = "0.1.0"
-__all__ = [
-    "GradcheckError",
-    "Tensor",
-    "Trace",
-    "attacks",
-    "backend",
-    "data",
-    "debug",
-    "enable_grad",
-    "games",
-    "grad",
-    "gradcheck",
-    "gradcheck_report",
-    "losses",
-    "memory",
-    "metrics",
-    "nn",
-    "no_grad",
-    "optim",
-    "profile",
-    "random_numbers",
-    "record",
-    "seed",
-    "tensor",
-    "threads",
-    "trace",
-]
+__all__ = ["GradcheckError", "Tensor", "Trace", "attacks", "backend", "data", "debug", "enable_grad", "games", "grad"]
+__all__ += ["gradcheck", "gradcheck_report", "losses", "memory", "metrics", "nn", "no_grad", "optim", "profile"]
+__all__ += ["random_numbers", "record", "seed", "tensor", "threads", "trace"]
 __all__ += ops.__all__
 
 # shorter names, also for `import`: minigan.tensor is minigan.engine.tensor (and pickles of version 0.1 look there)
-for _module in (tensor, memory, random_numbers, threads):
-    sys.modules[f"minigan.{_module.__name__.rpartition('.')[2]}"] = _module
+sys.modules.update({f"minigan.{m.__name__.rpartition('.')[2]}": m for m in (tensor, memory, random_numbers, threads)})

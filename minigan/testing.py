@@ -16,8 +16,8 @@ from minigan import backend
 from minigan.engine.modes import Watcher, watching
 from minigan.engine.tensor import Tensor, grad
 from minigan.gradcheck.check import gradcheck, slope_is_right
-from minigan.gradcheck.comparison import GradcheckError
 from minigan.gradcheck.lift import lift
+from minigan.gradcheck.verdict import GradcheckError
 
 __all__ = ["arrays", "assert_gradients", "axes", "broadcastable", "lift", "shapes"]
 

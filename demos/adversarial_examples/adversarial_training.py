@@ -1,4 +1,4 @@
-"""Adversarial training: a network that learns from its own adversarial examples is harder to fool, by the attack it has met.
+"""Adversarial training: a network that learns from its own adversarial examples resists the attack that it was trained on.
 
 Slide: "One simple technique that can help is to *train* explicitly on adversarial examples. This is easy, since we can create
 adversarial examples at will, and can improve robustness to outliers at test time." (CS/DS 541, class 19)
@@ -6,19 +6,18 @@ adversarial examples at will, and can improve robustness to outliers at test tim
     alpha J(x, y) + (1 - alpha) J(x + epsilon sign(grad_x J(x, y)), y)          (Goodfellow et al. 2015, section 6)
 
 The same network is trained three times: as usual; on random signs of the same size, as the control; and on adversarial
-examples, made anew for every minibatch against the network as it is. Each is attacked white box: by its own gradient,
-and as in the paper without clipping to [0, 1].
+examples, made anew for every minibatch against the current network. Each attack is white box: it uses the network's own
+gradient, and as in the paper does not clip to [0, 1].
 
-What to look for: under FGSM (left) the third errs much less than the others, and random signs are hardly any help. But a
-smaller step fools it more often than the one it was trained on, and so do examples made against another network. It has learnt
-to recognise the attack rather than to withstand it: the signs betray the label by which they were made (label leaking: Kurakin
-et al. 2017). PGD (right), many small steps that are together as long, fools it like the others. "Can help", the slide says;
-Madry et al. 2018 train on PGD's examples instead. Figures are means over the seeds, bounds are for the worst of them.
+What to look for: under FGSM (left) the third network errs much less than the others; random signs hardly help. But a smaller
+step than that of the training fools it more often, and so do examples made against another network. It has learnt to recognise
+the attack rather than to withstand it: the signs reveal the label for which they were made (label leaking: Kurakin et al.
+2017). PGD (right), many small steps of the same total length, fools it like the others. The slide promises only "can help";
+Madry et al. 2018 train on PGD's examples instead. Numbers are means over the seeds; bounds are for the worst seed.
 
-And outliers (outliers.png): noise on every pixel, other fonts, black on white, shifted digits, and digits of which a quarter is
-covered. Expected before the first run: it helps with noise, of which no pixel's change turns the network much any more, as
-random signs do; it makes no difference to the others, which are far from any step of the training. With noise, it came out the
-other way.
+Outliers (outliers.png): noise on every pixel, other fonts, black on white, shifted digits, and digits with a quarter covered.
+Expected before the first run: it helps against noise, as random signs do, because a pixel's change then has less effect; it
+makes no difference to the others, which are far from any step of the training. In fact it makes the errors under noise worse.
 """
 
 from dataclasses import dataclass
@@ -53,12 +52,12 @@ class Settings:
     epsilon: float = 0.25
     epsilons: tuple[float, ...] = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3)  # of the curves
     pgd_steps: int = 10
-    test: int = 2000  # images that are attacked: chance moves an error by about a point
-    fooled: float = 85.0  # the network trained as usual must err in at least so many per cent, ...
-    robust: float = 20.0  # ... the one trained on adversarial examples in at most so many, ...
-    worse: float = 1.0  # ... and on clean images by no more per cent than the other; ...
-    pgd: float = 85.0  # ... PGD must make it err in at least so many, ...
-    control: float = 70.0  # ... and FGSM the one trained on random signs
+    test: int = 2000  # images that are attacked; their choice moves an error by about a point
+    fooled: float = 85.0  # %: least error under FGSM of the network trained as usual
+    robust: float = 20.0  # %: most error under FGSM of the adversarially trained network
+    worse: float = 1.0  # points: most additional error of the latter on clean images
+    pgd: float = 85.0  # %: least error of the latter under PGD
+    control: float = 70.0  # %: least error under FGSM of the network trained on random signs
 
 
 QUICK = {"seeds": 1, "steps": 250, "width": 64, "epsilons": (0.0, 0.1, 0.25), "pgd_steps": 5}
@@ -90,16 +89,16 @@ def main(argv: list[str] | None = None) -> None:
     claim.finish()
 
 
-# --- what was found, in words -------------------------------------------------------------------------------------------
+# --- the result, in words -----------------------------------------------------------------------------------------------
 
 
 def found(m: dict[str, float]) -> str:
-    """What the figures come to, for README."""
+    """The result, for README."""
     return f"{curves_said(m)}. {examples_said(m)}. {outliers_said(m)}"
 
 
 def curves_said(m: dict[str, float]) -> str:
-    """What the training does under the attack that it has met, and under another."""
+    """The errors under the attack of the training, and under PGD."""
     words = verdict(m["difference under FGSM"], m["difference under FGSM low"], m["difference under FGSM high"])
     return (
         f"Adversarial training {words} against FGSM: errors {m['adversarial, FGSM']:.1f} % instead of "
@@ -109,19 +108,19 @@ def curves_said(m: dict[str, float]) -> str:
 
 
 def examples_said(m: dict[str, float]) -> str:
-    """What it costs, and what fools it more often than the step that it was trained on."""
+    """The error without an attack, and under attacks that fool it more often than the step of the training."""
     others = (
         f"in {m['adversarial, worst epsilon']:.0f} %, examples made against the usual one in {m['adversarial, transfer']:.0f} %"
     )
     clean = f"{m['adversarial, clean']:.1f} % instead of {m['usual, clean']:.1f} %"
-    return f"Without an attack, the adversarially trained errs in {clean};\nthe worst size of the step fools it {others}"
+    return f"Without an attack, the adversarially trained network errs in {clean};\nthe worst step size fools it {others}"
 
 
 # --- three ways to train ------------------------------------------------------------------------------------------------
 
 
 def experiment(seed: int, settings: Settings, x, y, test_x, test_y) -> dict:
-    """Train the three networks: their figures, their histories, and their weights."""
+    """Train the three networks: their metrics, histories and weights."""
     rng = np.random.default_rng(seed)
     models, histories = {}, []
     for name, objective in objectives(settings, rng).items():
@@ -138,7 +137,7 @@ def experiment(seed: int, settings: Settings, x, y, test_x, test_y) -> dict:
 
 
 def objectives(settings: Settings, rng: np.random.Generator) -> dict[str, classifiers.Objective | None]:
-    """What each network descends."""
+    """The loss of each network; None: the usual one."""
     epsilon, alpha = settings.epsilon, settings.alpha
 
     def beside_random_signs(model: nn.Module, x: np.ndarray, y: np.ndarray) -> Tensor:
@@ -152,7 +151,7 @@ def objectives(settings: Settings, rng: np.random.Generator) -> dict[str, classi
     return {"usual": None, "random": beside_random_signs, "adversarial": beside_adversarial}
 
 
-# --- the figures --------------------------------------------------------------------------------------------------------
+# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def attack(model: Classifier, x: np.ndarray, y: np.ndarray, settings: Settings, seed: int, name: str) -> dict:
@@ -181,7 +180,7 @@ def attack(model: Classifier, x: np.ndarray, y: np.ndarray, settings: Settings, 
 
 
 def measure(claim: Claim, runs: list[dict], settings: Settings) -> None:
-    """The errors beside the published ones, and whether the claim holds for the worst seed."""
+    """The errors with the published ones, and the bounds for the worst seed."""
     found = {
         (name, what): np.array([run["figures"][name][what] for run in runs])
         for name in LABELS
@@ -199,7 +198,7 @@ def measure(claim: Claim, runs: list[dict], settings: Settings) -> None:
     cost = found["adversarial", "clean"] - found["usual", "clean"]
     claim.at_most("cost on clean images, worst seed", cost.max(), settings.worse)
     claim.at_least("adversarial, PGD, worst seed", found["adversarial", "PGD"].min(), settings.pgd)
-    for what in ("worst epsilon", "transfer"):  # it fools more often than the attack of the training
+    for what in ("worst epsilon", "transfer"):  # they fool more often than the attack of the training
         claim.at_least(f"adversarial, {what} / FGSM, worst seed", (found["adversarial", what] / adversarial).min(), 1.5)
     measure_outliers(claim, runs)
 
@@ -223,7 +222,7 @@ def picture_curves(runs: list[dict], settings: Settings) -> plt.Figure:
 
 
 def picture_examples(run: dict, x: np.ndarray, y: np.ndarray, settings: Settings) -> plt.Figure:
-    """A row of adversarial examples against each network of the first seed, under each the class that it sees there."""
+    """Adversarial examples against each network of the first seed, a row for each; under each image the class seen."""
     some = [np.flatnonzero(y == c)[0] for c in np.unique(y)[-SHOWN:]]
     rows, seen, right = {}, {}, {}
     for name, weights in run["weights"].items():

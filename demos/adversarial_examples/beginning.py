@@ -1,4 +1,4 @@
-"""How the demos that train classifiers on digits begin: options, settings, a claim."""
+"""The start of demos that train classifiers on digits: options, settings, a claim."""
 
 from argparse import Namespace
 from dataclasses import asdict, replace
@@ -14,9 +14,9 @@ Settings = TypeVar("Settings")  # a dataclass with `steps`
 
 
 def begin(about: str, argv: list[str] | None, demo: str, whole: Settings, quick: dict) -> tuple[Namespace, Settings, Claim]:
-    """The arguments; the settings with --quick, --set and --steps; the claim that they are to bear out.
+    """The arguments; the settings with --quick, --set and --steps; the claim.
 
-    A training with fewer steps is one of its own, to its own end, and says that it was short.
+    With fewer steps the learning rate still falls to 0, and the claim is marked as a short run.
     """
     options = digits.options(about)
     options.add_argument("--steps", type=positive_number, help="minibatches of each training (default: see the settings)")

@@ -1,19 +1,20 @@
-"""Why small changes suffice: FGSM takes epsilon |w|_1 off a linear model's margin, a sum of n small changes that all help.
+"""Why small changes suffice: FGSM lowers a linear model's margin by epsilon |w|_1, a sum of n small changes.
 
 Slide: "Why small changes?" (IT3320E, lecture 10)
 
     w.(x + eta) = w.x + w.eta,  eta = epsilon sign(w):   w.eta = epsilon |w|_1        (Goodfellow et al. 2015, section 3)
 
-The paper counts epsilon m n, where m is the mean of |w_i|. Signs by chance cancel, and change w.x by about epsilon |w|_2: FGSM
-does |w|_1 / |w|_2 times as much, at most sqrt(n). Does the epsilon that turns half of the images, which is the median of
-|margin| / |w|_1, fall like 1 / sqrt(n), then? 3s are told from 7s, in the same images pooled to 7 x 7, to 14 x 14, and as they
-are. Of networks as they are initialised it is true (Simon-Gabriel et al. 2019). Of trained models it is not: w.x is a sum of n
-parts, too ("the formal argument is not convincing": Tanay and Griffin 2016), and the distance |margin| / |w|_2 grows about as
-fast as |w|_1 / |w|_2 does. Longer or faster trainings made it n^-0.27 at the steepest (linear), and n^0.16 (network).
+The paper writes epsilon m n, where m is the mean of |w_i|. Random signs partly cancel, and change w.x by about epsilon |w|_2.
+FGSM changes it |w|_1 / |w|_2 times as much, at most sqrt(n) times. The epsilon that turns half of the images is the median of
+|margin| / |w|_1: does it fall like 1 / sqrt(n)? The models separate 3s from 7s, in the same images at 7 x 7, 14 x 14 and
+28 x 28 pixels. For untrained networks, it does (Simon-Gabriel et al. 2019). For trained models, it does not: w.x is a sum of n
+parts as well ("the formal argument is not convincing": Tanay and Griffin 2016), and the distance |margin| / |w|_2 grows
+about as fast as |w|_1 / |w|_2. With longer or faster training the extremes were n^-0.27 (linear) and n^0.16 (network).
 
-What to look for: in signs.png (the paper's figure 2), that what turns the digits is no digit; in dimension.png which lines are
-parallel to the dashed ones. So many pixels explain why FGSM turns what chance leaves as it is; not why an epsilon so small is
-enough, for fewer pixels need no larger one. A model may be wrong: what is turned is what it says. Means are over the seeds.
+What to look for: in signs.png (the paper's figure 2), the change that turns digits is not like a digit. In dimension.png,
+which lines are parallel to the dotted ones? The number of pixels explains why FGSM turns images that random signs do not turn.
+It does not explain why such a small epsilon is enough: the same epsilon is enough with fewer pixels. An image is turned if the
+model's answer changes, right or wrong. Means are over the seeds.
 """
 
 from dataclasses import dataclass, replace
@@ -45,24 +46,24 @@ class Settings:
     lr: float = 3e-3  # Adam's
     width: int = 64  # of the network's hidden layer
     sides: tuple[int, ...] = (7, 14, 28)  # of the images: n is their square
-    networks: int = 100  # untrained, for each side: each on its own is far off, this way or that
-    few: int = 200  # images for each of them
+    networks: int = 100  # untrained, for each side: a single one is far from the mean
+    few: int = 200  # images for each untrained network
     epsilon: float = 0.25  # of the picture, and of the sum |w|_1: the published one
-    exact: float = 1e-6  # what a margin loses is epsilon |w|_1 within so much, in float64; ...
-    formula: float = 1e-3  # ... and the epsilon that turns half is that of the formula, within this share;
-    good: float = 5.0  # each classifier errs in at most so many per cent
-    steepest: float = -0.75  # 1 / sqrt(n) is found where the exponent is nearer to -1/2 than to -1, the paper's if m stays, ...
-    flattest: float = -0.25  # ... and than to 0: no dependence
+    exact: float = 1e-6  # a margin's loss equals epsilon |w|_1 within this, in float64; ...
+    formula: float = 1e-3  # ... and the epsilon that turns half equals the formula's, within this share
+    good: float = 5.0  # %: most error of each classifier
+    steepest: float = -0.75  # 1 / sqrt(n): the exponent is nearer to -1/2 than to -1 (the paper's, for constant m), ...
+    flattest: float = -0.25  # ... and than to 0 (no dependence)
 
 
 QUICK = {"seeds": 1, "steps": 150, "networks": 3}
 PAIR = (3, 7)
-CLASSES = (0, 1)  # what the models call them
+CLASSES = (0, 1)  # the models' labels
 TRAINED = {"linear": "logistic regression", "network": "ReLU network"}
 MODELS = TRAINED | {"untrained": "ReLU network, untrained"}
 RATIOS = {name: "|w|_1 / |w|_2" if name == "linear" else "|g|_1 / |g|_2" for name in MODELS}
 SHOWN = 1  # image of each digit, in the picture
-HALVINGS = 24  # of the interval from 0 to MOST in which the epsilon lies
+HALVINGS = 24  # of the interval from 0 to MOST, which contains the epsilon
 MOST = 4.0
 
 
@@ -83,18 +84,18 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def found(m: dict[str, float]) -> str:
-    """What the figures come to, for README."""
+    """The result, for README."""
     times = [m[f"linear: |w|_1 / |w|_2 at {size}"] for size in ("7 x 7", "28 x 28")]
     return (
-        f"FGSM takes $\\epsilon$ times w's 1-norm off a linear model's margin, within "
-        f"{at_most(m['margin lost - epsilon |w|_1, worst image'])}: at 7 x 7 pixels {times[0]:.1f} times as much as signs by "
-        f"chance, at 28 x 28 {times[1]:.0f} times. The $\\epsilon$ that turns half of the images goes like "
+        f"FGSM lowers a linear model's margin by $\\epsilon$ times w's 1-norm, within "
+        f"{at_most(m['margin lost - epsilon |w|_1, worst image'])}: at 7 x 7 pixels {times[0]:.1f} times as much as random "
+        f"signs, at 28 x 28 {times[1]:.0f} times. The $\\epsilon$ that turns half of the images goes like "
         f"$n^{{{power(m, 'untrained')}}}$ in untrained networks (1 / sqrt(n): -0.5), but {after_training(m)}"
     )
 
 
 def said(m: dict[str, float]) -> str:
-    """What the lines show."""
+    """The title of the lines."""
     return (
         f"The $\\epsilon$ that turns half of the images goes like $n^{{{power(m, 'untrained')}}}$ in untrained networks;\n"
         f"{after_training(m)}"
@@ -107,12 +108,12 @@ def after_training(m: dict[str, float]) -> str:
 
 
 def power(m: dict[str, float], name: str) -> str:
-    """The exponent of n, of the epsilon that turns half of the images."""
+    """The exponent of n for the epsilon that turns half of the images."""
     return f"{round(m[f'{name}: exponent of epsilon'], 2) + 0.0:.2f}"  # + 0.0: not -0.00
 
 
 def in_the_signs(m: dict[str, float], settings: Settings) -> str:
-    """What the digits show."""
+    """The title of the digits."""
     gone = m[f"epsilon |w|_1 at {settings.epsilon:g}"]
     return (
         f"A step of {settings.epsilon:g} in each pixel takes {settings.epsilon:g} $|w|_1$ = {gone:.1f} off the margin;\n"
@@ -129,7 +130,7 @@ def of_the_pair(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def pooled(x: np.ndarray, side: int) -> np.ndarray:
-    """(n, 1, 28, 28) images in squares' means: (n, 1, side, side)."""
+    """(n, 1, 28, 28) -> (n, 1, side, side): means over squares."""
     k = x.shape[-1] // side
     return x.reshape(len(x), 1, side, k, side, k).mean(axis=(3, 5))
 
@@ -137,7 +138,7 @@ def pooled(x: np.ndarray, side: int) -> np.ndarray:
 def linear(side: int) -> Classifier:
     """Logistic regression: one logit, w.x + b.
 
-    w begins at 0: at a pixel that is always black it stays what it was, and would count in |w|_1.
+    w starts at 0: at pixels that are always black it does not change, and other values would count in |w|_1.
     """
     dense = nn.Dense(side * side, 1, weight_init=init.zeros)
     return Classifier(nn.Sequential(nn.Flatten(), dense, nn.Reshape()), losses.log_loss_with_logits, CLASSES)
@@ -161,11 +162,11 @@ def in_float64(classifier: Classifier) -> Classifier:
     return classifier
 
 
-# --- the figures --------------------------------------------------------------------------------------------------------
+# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def experiment(seed: int, s: Settings, x, y, test_x, test_y) -> dict:
-    """Train a model of each kind on images of each size: the errors, the epsilons, and what else is said of w."""
+    """Train a model of each kind on images of each size: errors, epsilons, and properties of w."""
     mg.seed(seed)
     run = {name: {"error": [], "epsilon": [], "spread": []} for name in MODELS}
     parts, histories, state = [], [], {}
@@ -185,7 +186,7 @@ def experiment(seed: int, s: Settings, x, y, test_x, test_y) -> dict:
 
 
 def of_the_untrained(x: np.ndarray, side: int, s: Settings) -> dict[str, list[float]]:
-    """The figures of several networks as they are initialised."""
+    """The metrics of several networks at their initialisation."""
     found = {"epsilon": [], "spread": []}
     for _ in resumable(range(s.networks), f"untrained {side} x {side}", found=found):
         model = network(side, s.width)
@@ -203,13 +204,13 @@ def logits(classifier: Classifier, x: np.ndarray) -> np.ndarray:
 def less_margin(v: Tensor, y: np.ndarray) -> Tensor:
     """A loss with the log-loss's signs: -v for class 1, v for class 0.
 
-    The log-loss's gradient is sigma(-|v|), which float32 rounds to 0 where a model is too sure; sign(0) is no attack.
+    The log-loss's gradient is sigma(-|v|). Float32 rounds it to 0 if a model is very sure, and sign(0) does not attack.
     """
     return mean((1 - 2 * y.astype(np.float32)) * v)
 
 
 def turns_half(classifier: Classifier, x: np.ndarray) -> float:
-    """The epsilon of FGSM that turns half of the images: the model says the other class of the two."""
+    """The epsilon of FGSM that turns half of the images: the model chooses the other class."""
     says = logits(classifier, x) > 0
     attacked = replace(classifier, loss=less_margin)
     low, high = 0.0, MOST
@@ -221,7 +222,7 @@ def turns_half(classifier: Classifier, x: np.ndarray) -> float:
 
 
 def spread(classifier: Classifier, x: np.ndarray) -> float:
-    """|g|_1 / |g|_2 of the logit's gradient g by the image, w of a linear model: the median over the images."""
+    """The median over the images of |g|_1 / |g|_2; g is the gradient of the logit by the image (w of a linear model)."""
     with nn.eval_mode(classifier.model):
         image = Tensor(x, requires_grad=True)
         (gradient,) = mg.grad(mg.sum(classifier.model(image)), image)
@@ -230,10 +231,10 @@ def spread(classifier: Classifier, x: np.ndarray) -> float:
 
 
 def of_the_linear(classifier: Classifier, x: np.ndarray, y: np.ndarray, epsilon: float) -> dict[str, float]:
-    """How far what FGSM takes off the margins is from epsilon |w|_1; and the parts of |margin| / |w|_1."""
+    """The largest error of epsilon |w|_1 as the margins' loss under FGSM; the parts of |margin| / |w|_1."""
     classifier, w, x = in_float64(classifier), weights(classifier), x.astype(np.float64)
     before, after = ((2 * y - 1) * logits(classifier, z) for z in (x, classifier.attacked(x, y, epsilon, clip=None)))
-    norm, margin = np.abs(w).sum(), np.sort(np.abs(before))[(len(before) - 1) // 2]  # half have this margin, or less
+    norm, margin = np.abs(w).sum(), np.sort(np.abs(before))[(len(before) - 1) // 2]  # half have at most this margin
     off = np.abs(before - after - epsilon * norm).max()
     return {"off": off, "margin": margin, "norm": norm, "distance": margin / np.sqrt((w**2).sum())}
 
@@ -244,7 +245,7 @@ def exponent(values, settings: Settings) -> float:
 
 
 def measure(claim: Claim, runs: list[dict], settings: Settings) -> None:
-    """Is the sum |w|_1? What falls, and what grows, with the number of pixels?"""
+    """Is the sum |w|_1? How do the epsilon and the ratio of norms change with the number of pixels?"""
     parts = {what: np.array([[row[what] for row in run["parts"]] for run in runs]) for what in runs[0]["parts"][0]}
     claim.at_most("margin lost - epsilon |w|_1, worst image", parts["off"].max(), settings.exact, quick=True)
     claim.note(f"epsilon |w|_1 at {settings.epsilon:g}", settings.epsilon * parts["norm"][0, -1])
@@ -270,7 +271,7 @@ def measure(claim: Claim, runs: list[dict], settings: Settings) -> None:
 
 
 def of_all(runs: list[dict], name: str, what: str) -> np.ndarray:
-    """A figure of a model: (seeds, sides)."""
+    """A metric of a model: (seeds, sides)."""
     return np.array([run["models"][name][what] for run in runs])
 
 
@@ -285,7 +286,7 @@ def between_all(claim: Claim, name: str, values: list[float], low: float, high: 
 
 
 def draw_lines(runs: list[dict], settings: Settings) -> plt.Figure:
-    """Over n, in logarithms: the epsilon that turns half of the images, and how many times FGSM does what chance does."""
+    """Against n, on logarithmic scales: the epsilon that turns half of the images; FGSM's effect over random signs'."""
     figure, panels = slide(1, 2, height=5.6)
     n, looks = np.square(settings.sides), zip(MODELS.items(), OTHERS, MARKERS, ("-", "--", "-."), strict=False)
     for (name, label), colour, marker, style in looks:
@@ -308,7 +309,7 @@ def draw_lines(runs: list[dict], settings: Settings) -> plt.Figure:
 
 
 def draw_signs(model: Classifier, x: np.ndarray, y: np.ndarray, settings: Settings) -> plt.Figure:
-    """The weights, their sign, and images of both digits before and after the step: for 3s it is up, for 7s down."""
+    """The weights, their signs, and images of both digits before and after the step: up for 3s, down for 7s."""
     figure, (left, middle, right) = slide(1, 3, height=5.6, width_ratios=(3, 3, 3))
     w, e = weights(model).reshape(28, 28), settings.epsilon
     norm, reach = np.abs(w).sum(), np.abs(w).max()
@@ -330,7 +331,7 @@ def draw_signs(model: Classifier, x: np.ndarray, y: np.ndarray, settings: Settin
 
 
 def usual(model: Classifier, x: np.ndarray, mine: np.ndarray) -> np.ndarray:
-    """Which of the images that are `mine` have the logits in the middle."""
+    """The indices of those images in `mine` that have the middle logits."""
     places = np.flatnonzero(mine)[np.argsort(logits(model, x[mine]))]
     return places[(len(places) - SHOWN) // 2 :][:SHOWN]
 

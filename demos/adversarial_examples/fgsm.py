@@ -1,4 +1,4 @@
-"""Adversarial examples: a step in the direction that hurts most makes a good classifier wrong, and sure of it.
+"""Adversarial examples: a small step along the sign of the gradient makes a good classifier wrong, and sure of its errors.
 
     x' = x + epsilon sign(grad_x J(x, y))        the fast gradient sign method (Goodfellow, Shlens and Szegedy 2015)
 
@@ -6,14 +6,14 @@ Slide: "One way to systematically confuse a trained NN is to "adjust" an input x
 (CS/DS 541, class 19)
 
 Four classifiers: logistic regression on 3 against 7, softmax regression, a ReLU network, and a convolutional one. The gradient
-is with respect to the image x, not to the weights, and no pixel changes by more than epsilon. As in the paper, pixels may leave
-[0, 1]; the table's last columns are for images clipped to it, and so is samples.npz.
+is with respect to the image x, not to the weights; no pixel changes by more than epsilon. As in the paper, pixels may leave
+[0, 1]; the metrics with "clipped" in their names, and samples.npz, are for images clipped to it.
 
-What to look for: in fgsm.png you still read every x', and the network misreads it. The size of the change is not the reason:
-where every pixel moves as far, but up or down by chance, the network still reads it. In curves.png linear classifiers fall,
-too: many small weights add up to a large |w|_1. And (right) the adversarial examples of one model fool others that it never
-met. Clipped, random signs do more harm: black pixels can only rise, which brightens the background. The published networks have
-maxout units. Figures are means over the seeds; those of a worst case name it.
+What to look for: in fgsm.png you can read every x', but the network misreads it. The size of the change is not the reason: if
+every pixel moves as far at random, up or down, the network still reads the image. In curves.png linear classifiers fail as
+well: many small weights add up to a large |w|_1. On the right, adversarial examples made against one model fool other models.
+Clipped random signs do more harm: black pixels can only rise, so the background becomes brighter. The published networks have
+maxout units. Numbers are means over the seeds, except where a worst case is named.
 """
 
 from dataclasses import dataclass
@@ -48,14 +48,14 @@ class Settings:
     width: int = 256  # of the ReLU network's two hidden layers
     epsilon: float = 0.25  # of the table and the pictures: the published one
     epsilons: tuple[float, ...] = (0.0, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3)  # of the curves
-    half_way: float = 0.05  # the epsilon at which classifiers are told apart: where some, but not all images fool them
-    test: int = 5000  # images that are attacked: chance moves an error by less than a point
+    half_way: float = 0.05  # the epsilon to compare classifiers at: some, but not all images fool them
+    test: int = 5000  # images that are attacked; their choice moves an error by less than a point
     some: int = 1000  # of them, for the curves
-    fooled: float = 80.0  # FGSM makes every classifier err in at least so many per cent, ...
-    chance: float = 0.25  # ... random signs in at most this share of that; ...
-    sure: float = 75.0  # ... networks are at least so sure of their errors, in per cent, ...
-    good: float = 3.0  # ... and err in at most so many without an attack;
-    others: float = 50.0  # and at least so many per cent of another model's adversarial examples fool a model
+    fooled: float = 80.0  # %: least error of every classifier under FGSM
+    chance: float = 0.25  # most error with random signs, as a share of that under FGSM
+    sure: float = 75.0  # %: least confidence of networks in their errors
+    good: float = 3.0  # %: most error of networks without an attack
+    others: float = 50.0  # %: least error on adversarial examples made against another model
 
 
 QUICK = {"seeds": 1, "steps": 150, "width": 64, "epsilons": (0.0, 0.05, 0.1, 0.25)}
@@ -90,16 +90,16 @@ def main(argv: list[str] | None = None) -> None:
     x, y = test_x[: digits.SAMPLES], test_y[: digits.SAMPLES]
     np.savez_compressed(args.out / "samples.npz", samples=model.attacked(x, y, settings.epsilon), labels=y)
     claim.finish()
-    print("samples.npz: adversarial images against the first seed's ReLU network; history.csv: its training, and the others'")
+    print("samples.npz: adversarial images against the first seed's ReLU network; history.csv: the first seed's trainings")
 
 
 def found(m: dict[str, float]) -> str:
-    """What the figures come to, for README."""
+    """The result, for README."""
     return (
-        f"a ReLU network errs in {m['network_attacked']:.1f} % instead of {m['network_error']:.1f} %, and is "
-        f"{m['network_confidence']:.0f} % sure of its errors; with random signs of the same size it errs in "
-        f"{m['network_random']:.1f} %. Examples made against another classifier fool at least "
-        f"{at_least(m['transfer_least, worst seed'])} %"
+        f"FGSM raises the error rate of a ReLU network from {m['network_error']:.1f} % to {m['network_attacked']:.1f} %, with "
+        f"{m['network_confidence']:.0f} % mean confidence in its errors; random signs of the same size raise it to "
+        f"{m['network_random']:.1f} %. A classifier misreads at least {at_least(m['transfer_least, worst seed'])} % of the "
+        f"examples made against another"
     )
 
 
@@ -117,7 +117,7 @@ def make_models(settings: Settings) -> dict[str, Classifier]:
 
 
 def logistic_regression(digits: tuple[int, int] = (3, 7)) -> Classifier:
-    """One digit against another: a single logit w.x + b."""
+    """One digit against the other: a single logit w.x + b."""
     model = nn.Sequential(nn.Flatten(), nn.Dense(784, 1), nn.Reshape())
     return Classifier(model, losses.log_loss_with_logits, digits)
 
@@ -137,11 +137,11 @@ def convolutional() -> Classifier:
     return Classifier(model)
 
 
-# --- the figures --------------------------------------------------------------------------------------------------------
+# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def experiment(seed: int, settings: Settings, x, y, test_x, test_y) -> dict:
-    """Train the classifiers, attack each: their errors, who fools whom, the network's weights, and the history."""
+    """Train the classifiers, attack each: their errors, the transfer table, the network's weights, the history."""
     mg.seed(seed)
     models, rng = make_models(settings), np.random.default_rng(seed)
     how = settings.steps, settings.batch, settings.lr
@@ -155,7 +155,7 @@ def experiment(seed: int, settings: Settings, x, y, test_x, test_y) -> dict:
 
 
 def attack(model: Classifier, x: np.ndarray, y: np.ndarray, settings: Settings, rng: np.random.Generator, name: str) -> dict:
-    """Errors, in per cent, without an attack, under FGSM, and with random signs; and of some images at every epsilon."""
+    """Errors in per cent, without an attack, under FGSM, and with random signs; and at every epsilon, on some images."""
     x, y = model.take(x, y)
     epsilon, found = settings.epsilon, {"error": mistakes(model, x, y)["error"]}
     for suffix, clip in (("", None), ("_clipped", (0.0, 1.0))):
@@ -172,14 +172,14 @@ def attack(model: Classifier, x: np.ndarray, y: np.ndarray, settings: Settings, 
 
 
 def transfer(models: dict[str, Classifier], x: np.ndarray, y: np.ndarray, epsilon: float) -> list[list[float]]:
-    """[made against][tried on]: errors, in per cent; between those that tell all digits apart."""
+    """[made against][tried on]: errors in per cent, between the classifiers of all ten digits."""
     models = [model for model in models.values() if len(model.digits) == 10]
     adversarial = [model.attacked(x, y, epsilon, clip=None) for model in models]
     return [[mistakes(model, images, y)["error"] for model in models] for images in adversarial]
 
 
 def measure(claim: Claim, runs: list[dict], settings: Settings) -> None:
-    """The figures beside the published ones; and whether FGSM fools, chance does not, and others are fooled, too."""
+    """The numbers with the published ones; bounds for FGSM, random signs, and examples made against other models."""
     for name in LABELS:
         errors = {what: np.array([run["errors"][name][what] for run in runs]) for what in runs[0]["errors"][name]}
         for what in ("error", "attacked", "confidence", "random", "attacked_clipped", "confidence_clipped", "random_clipped"):
@@ -257,7 +257,7 @@ def draw_examples(model: Classifier, x: np.ndarray, y: np.ndarray, epsilon: floa
 
 
 def draw_curves(runs: list[dict], settings: Settings) -> plt.Figure:
-    """The errors against epsilon, means over the seeds; and who is fooled by whose adversarial examples."""
+    """Errors against epsilon, means over the seeds; the transfer table."""
     figure, (left, right) = slide(1, 2, width_ratios=(3, 2), height=6.4)
     for name, colour, marker in zip(LABELS, (OTHERS[0], OTHERS[1], OTHERS[2], OTHERS[3]), MARKERS, strict=False):
         for curve, style in (("curve", "-"), ("curve_random", ":")):
@@ -273,7 +273,7 @@ def draw_curves(runs: list[dict], settings: Settings) -> plt.Figure:
 
 
 def draw_table(figure: plt.Figure, axes: plt.Axes, table: np.ndarray) -> None:
-    """Who is fooled by whose adversarial examples."""
+    """Errors of each model on adversarial examples made against each."""
     names = ["softmax", "network", "conv."]
     colours = axes.imshow(table, cmap="cividis", vmin=0, vmax=100)
     for (i, j), value in np.ndenumerate(table):

@@ -1,19 +1,19 @@
-"""A network sees another digit after the smallest of changes, and sees digits in noise.
+"""A network sees a different digit after a very small change, and sees digits in noise.
 
 Slide: "Examples that are similar to examples in the true distribution, but that fool a classifier" (IT3320E, lecture 10);
 "Deep Neural Networks are Easily Fooled" (Generative Adversarial Networks)
 
     minimise c |r|^2 + J(x + r, target),  x + r in [0, 1]^n        (Szegedy et al. 2014, section 4.1, who have c |r| by L-BFGS)
 
-The larger c, the smaller r: for each image, the largest c that still reaches the target is looked for. How small the r is, is
-measured by what a real change would be: the distance from x to the nearest training image of the target's class. The control
-is a change as long in a random direction. Rubbish is similar to no example (Goodfellow et al. 2015, section 8): the paper's
-error is the share of noise from N(0, I) to which the network gives some class with a probability above 1/2: a softmax cannot
-say "none". And noise in [0, 1] is pushed towards a class along the sign of the gradient (Nguyen et al. 2015).
+The larger c, the smaller r: for each image, a search finds the largest c that still reaches the target. |r| is compared with
+the distance from x to the nearest training image of the target's class. The control is a change of the same length in a random
+direction. Rubbish resembles no example (Goodfellow et al. 2015, section 8). The paper's error is the share of noise from
+N(0, I) to which the network gives some class a probability above 1/2: a softmax has no answer "none". Noise in [0, 1] is also
+pushed towards a class along the sign of the gradient (Nguyen et al. 2015).
 
-What to look for: in minimal.png you still read x in x + r, and the nearest image of the target's class is far away; the least
-change leads just over the border, where the network is not sure. In rubbish.png it often is, and there is nothing to read.
-Figures are means over the seeds, bounds are for the worst of them.
+What to look for: in minimal.png you can still read x in x + r, and the nearest image of the target's class is far away. The
+smallest change ends just across the border, where the network is not sure. In rubbish.png it is often sure, although there is
+nothing to read. Numbers are means over the seeds; bounds are for the worst seed.
 """
 
 from dataclasses import dataclass
@@ -43,17 +43,17 @@ class Settings:
     batch: int = 100
     lr: float = 3e-3  # Adam's
     width: int = 256  # of the two hidden layers
-    images: int = 200  # that are changed; each has a target of its own
-    part: int = 50  # of them, at a time
+    images: int = 200  # to change, each towards its own target
+    part: int = 50  # of these images, at a time
     searches: int = 10  # halvings of the interval for c
     descents: int = 100  # of Adam, for each c
     noise: int = 5000  # images of noise
-    pushed: int = 100  # of them in [0, 1], by the attack's 20 steps of 0.02
-    good: float = 3.0  # the classifier errs in at most so many per cent;
-    reached: float = 0.95  # of the images, at least so many reach the target, ...
-    length: float = 0.3  # ... by an r whose mean length is at most so much of the distance to the target's class; ...
-    chance: float = 0.1  # ... as long a change by chance turns at most so many;
-    accepted: float = 0.9  # of the noise from N(0, I), the network is sure of at least so much
+    pushed: int = 100  # images of noise in [0, 1], by the attack's 20 steps of 0.02
+    good: float = 3.0  # %: most error of the classifier
+    reached: float = 0.95  # least share of the images that reach the target
+    length: float = 0.3  # most mean |r|, as a share of the distance to the target's class
+    chance: float = 0.1  # most share of the images that a random change of the same length turns
+    accepted: float = 0.9  # least share of the noise from N(0, I) of which the network is sure
 
 
 QUICK = {
@@ -73,7 +73,7 @@ PUBLISHED = "published: 98.35 % (maxout)"
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Train, look for the smallest changes, show noise, draw."""
+    """Train, search the smallest changes, classify noise, draw."""
     args, settings, claim = begin(__doc__, argv, "fooled", Settings(), QUICK)
     x, y, held_out = digits.load(args)
     tasks = {f"seed {seed}": (seed,) for seed in range(args.seed, args.seed + settings.seeds)}
@@ -87,17 +87,17 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def found(m: dict[str, float]) -> str:
-    """What the figures come to, for README."""
+    """The result, for README."""
     return (
-        f"{percent(m['reach the target'], 1)} of unseen digits become a class that was chosen, by a "
-        f"change whose mean length is at most {at_most(100 * m['|r| / distance to the class, worst seed'])} % of the distance "
-        f"to a real image of it; as long a change by chance turns {percent(m['turned by chance'], 1)}. Of noise from N(0, I), "
-        f"the network takes {percent(m['noise accepted'])} for a digit"
+        f"{percent(m['reach the target'], 1)} of unseen digits change to a chosen class by a change whose mean length is at "
+        f"most {at_most(100 * m['|r| / distance to the class, worst seed'])} % of the distance to a real image of it; a "
+        f"random change of the same length turns {percent(m['turned by chance'], 1)}. The network takes "
+        f"{percent(m['noise accepted'])} of noise from N(0, I) for a digit"
     )
 
 
 def in_the_changes(m: dict[str, float]) -> str:
-    """What the first picture shows."""
+    """The first picture's title."""
     return (
         f"{percent(m['reach the target'], 1)} of the images reach the target, by a change as long as "
         f"{percent(m['|r| / distance to the class'])} of the way\nto the nearest real image of that class; "
@@ -106,18 +106,18 @@ def in_the_changes(m: dict[str, float]) -> str:
 
 
 def in_the_noise(m: dict[str, float]) -> str:
-    """What the second picture shows."""
+    """The second picture's title."""
     return (
         f"The network takes {percent(m['noise accepted'])} of the noise from N(0, I) for a digit (p > {SURE:g}),\n"
         f"and {percent(m['pushed noise accepted'])} of the noise that is pushed towards one"
     )
 
 
-# --- the figures --------------------------------------------------------------------------------------------------------
+# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def experiment(seed: int, s: Settings, x, y, test_x, test_y) -> dict:
-    """Train a network; change images as little as will do; show it noise."""
+    """Train a network; change images as little as possible; classify noise."""
     mg.seed(seed)
     model, rng = classifiers.network(s.width), np.random.default_rng(seed)
     history = classifiers.train(model, x, y, "network", s.steps, s.batch, s.lr)
@@ -141,12 +141,12 @@ def experiment(seed: int, s: Settings, x, y, test_x, test_y) -> dict:
 
 
 def parts(s: Settings) -> range:
-    """Where each part of the images begins."""
+    """The start of each part of the images."""
     return range(0, s.images, s.part)
 
 
 def change(model: Classifier, x: np.ndarray, target: np.ndarray, s: Settings) -> tuple[np.ndarray, np.ndarray]:
-    """The images after the smallest change that was found, and which of them reach the target."""
+    """The images after the smallest change found, and which of them reach the target."""
     changed, reached = [], []
     for i in resumable(range(len(parts(s))), "smallest changes", changed=changed, reached=reached):
         mine = slice(parts(s)[i], parts(s)[i] + s.part)
@@ -157,12 +157,12 @@ def change(model: Classifier, x: np.ndarray, target: np.ndarray, s: Settings) ->
 
 
 def norms(r: np.ndarray) -> np.ndarray:
-    """|r|_2 of each."""
+    """|r|_2 of each r."""
     return np.sqrt((r.reshape(len(r), -1).astype(np.float64) ** 2).sum(axis=1))
 
 
 def nearest(images: np.ndarray, target: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How far each image is from the nearest of x whose class is its target, and which that is."""
+    """For each image, the distance to the nearest of x whose class is its target, and the index of that image."""
     distances, which = np.full(len(images), np.inf), np.zeros(len(images), int)
     for c in np.unique(target):
         mine, there = np.flatnonzero(target == c), np.flatnonzero(y == c)
@@ -172,13 +172,13 @@ def nearest(images: np.ndarray, target: np.ndarray, x: np.ndarray, y: np.ndarray
 
 
 def at_random(x: np.ndarray, lengths: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The control: every image changed by as much, in a random direction."""
+    """The control: every image changed by the same length, in a random direction."""
     r = rng.standard_normal(x.shape)
     return (x + r * (lengths / norms(r)).reshape(-1, 1, 1, 1)).astype(np.float32)
 
 
 def rubbish(model: Classifier, rng: np.random.Generator, s: Settings) -> dict:
-    """How much of the noise the network accepts, how sure it is of that, and some of the noise."""
+    """The share of noise that the network accepts, its confidence in that, and some of the noise."""
     normal = backend.to_numpy(attacks.rubbish((s.noise, 1, 28, 28), rng=rng))
     uniform = attacks.rubbish((s.pushed, 1, 28, 28), "uniform", rng)
     pushed = backend.to_numpy(attacks.fooling_images(model.model, uniform, np.arange(s.pushed) % 10))
@@ -195,7 +195,7 @@ def rubbish(model: Classifier, rng: np.random.Generator, s: Settings) -> dict:
 
 
 def shown(model: Classifier, images, changed, labels, target, reached, x, y) -> dict[str, np.ndarray]:
-    """Of the first images that reach their targets: x, x + r, the nearest of the target's class, and what the network says."""
+    """The first images that reach their targets: x, x + r, the nearest of the target's class, and the probabilities of all."""
     some = np.flatnonzero(reached)[:SHOWN]
     there = nearest(images[some], target[some], x, y)[1]
     found = {"x": images[some], "changed": changed[some], "nearest": x[there], "labels": labels[some], "target": target[some]}
@@ -203,7 +203,7 @@ def shown(model: Classifier, images, changed, labels, target, reached, x, y) -> 
 
 
 def measure(claim: Claim, runs: list[dict], settings: Settings) -> None:
-    """How many reach the target, how short the way is, what chance does; and how much noise is accepted."""
+    """The shares that reach the target and that random changes turn, the length of r, and the share of noise accepted."""
     claim.at_most("error, %, worst seed", max(run["error"] for run in runs), settings.good)
     both(claim, "reach the target", [run["reached"] for run in runs], at_least=settings.reached)
     both(claim, "|r| / distance to the class", [run["ratio"] for run in runs], at_most=settings.length)
@@ -246,7 +246,7 @@ def draw_minimal(some: dict[str, np.ndarray]) -> plt.Figure:
 
 
 def draw_rubbish(noise: dict[str, tuple[np.ndarray, np.ndarray]]) -> plt.Figure:
-    """Noise of each kind, and what the network sees there."""
+    """Noise of each kind, and the class that the network sees."""
     names = {
         "normal": ("N(0, I)", -3, 3),
         "uniform": ("uniform in\n[0, 1]", 0, 1),

@@ -1,4 +1,4 @@
-"""An attacked image is projected onto a generator's range, and the classifier sees what was meant again; then, what is left.
+"""An attacked image is projected onto a generator's range, and the classifier is right again; and the attacks that remain.
 
 Slide: "Paper review: Ilyas, The Robust Manifold Defense: Adversarial Training using Generative Models, 2017." (IT3320E,
 lecture 10)
@@ -7,19 +7,20 @@ lecture 10)
     max over z, z' with |G(z) - G(z')|_2 <= eta of L(C(G(z)), C(G(z')))                          (the overpowered attack)
     C descends J(C(x), y) + alpha L on the pairs that the attack finds, anew in every round      (the robust training)
 
-G has learnt what digits look like, and x + epsilon sign(g) does not look like one. What to look for: the accuracy under attack
-with and without the projection, for every epsilon; what the projection costs without one; and pairs.png: two images that G
-makes, alike to us, of which the classifier is sure, each time of another digit. The pair found counts if it is sure of both by
-more than 90 %: on the way from one digit to another any classifier changes its mind somewhere, but it need not be sure there.
-eta = 2 is less than half of the way from an unseen digit to the nearest training image, 4.3.
+G has learnt the look of digits, and x + epsilon sign(g) does not look like a digit.
 
-Two additions to the paper: an encoder, trained on G's own noisy images, says where to start, which saves restarts; and a
-weight on |z|^2 keeps z where G has learnt to draw. The limits: part of the change by FGSM lies within G's range, and no
-projection undoes it (as far from x, those of images under random signs are known in 88 %). Tried on another seed, and no
-better: a G trained 2.5 times as long, with a third of the Frechet distance; 20 dimensions of z; ten restarts; a classifier
-trained on projections. More steps draw G nearer to the attack's pattern. And this attacker does not know that G stands before
-the classifier. One step of FGSM through encoder, G and classifier gets no further (`attacked_through_G`); many steps do
-(Athalye, Carlini and Wagner 2018). Each seed has a generator and held-out images of its own; figures are means over them.
+What to look for: the accuracy under attack with and without the projection, for every epsilon; the projection's cost without an
+attack; and pairs.png: two images by G that look alike to us, but are different digits to the classifier. A pair counts if the
+classifier is more than 90 % sure of both: between two digits any classifier changes its answer somewhere, but it need not be
+sure there. eta = 2 is less than half the distance from an unseen digit to the nearest training image, 4.3.
+
+Two additions to the paper: an encoder, trained on G's own noisy images, gives the start and saves restarts; a weight on |z|^2
+keeps z where G has learnt to draw. The limits: part of the change by FGSM is within G's range, and no projection removes it
+(the projections of images with random signs are as far from x, but 88 % of them are classified rightly). On another seed, none
+of these was better: a G trained 2.5 times as long, with a third of the Frechet distance; 20 dimensions of z; ten restarts; a
+classifier trained on projections. More steps move G(z) towards the attack's pattern. Also, this attacker does not know G.
+One step of FGSM through encoder, G and classifier is not more successful (`attacked_through_G`); many steps are (Athalye,
+Carlini and Wagner 2018). Each seed has its own generator and held-out images; numbers are means over the seeds.
 """
 
 import hashlib
@@ -48,7 +49,7 @@ from minigan import Tensor, attacks, backend, data, losses, metrics, nn, no_grad
 from minigan.backend import random_numbers
 from minigan.games import dcgan_generator
 
-BACK = 0.85  # of the images under attack, so many are to be seen as what they are again
+BACK = 0.85  # least accuracy on the projections of attacked images
 
 
 @dataclass
@@ -68,29 +69,29 @@ class Settings:
     images: int = 200  # held out, for each seed
     epsilons: tuple[float, ...] = (0.0, 0.1, 0.2, 0.25, 0.3)
     descents: int = 20  # Adam's steps on z
-    weight: float = 0.3  # of |z|^2 beside |G(z) - x|^2
+    weight: float = 0.3  # of |z|^2, added to |G(z) - x|^2
     eta: float = 2.0  # of the attack within the range
-    pairs: int = 64  # it looks for so many at a time
-    attack_steps: int = 60  # in the training, and three times as many before and after it
+    pairs: int = 64  # that it searches at a time
+    attack_steps: int = 60  # of that attack in the robust training; three times as many before and after it
     rounds: int = 6  # of the robust training: an attack, then minibatches
     minibatches: int = 100
     alpha: float = 0.5  # weight of the pairs
-    lost: float = 0.5  # FGSM takes so much accuracy, ...
-    back: float = BACK  # ... on the nearest G(z), the classifier is right in so many, ...
-    cost: float = 0.03  # ... and without an attack, the projection takes at most so much; ...
-    found: float = 0.5  # ... so many pairs are found before the robust training, ...
-    left: float = 0.5  # ... and at most this share of them after it
+    lost: float = 0.5  # least loss of accuracy by FGSM
+    back: float = BACK
+    cost: float = 0.03  # most loss of accuracy by the projection, without an attack
+    found: float = 0.5  # least share of pairs found before the robust training
+    left: float = 0.5  # most pairs found after it, as a share of those before
 
 
 QUICK = {"seeds": 1, "steps": 15, "channels": 8, "encoder_steps": 30, "judge_steps": 60, "images": 30}
 QUICK |= {"epsilons": (0.0, 0.25), "descents": 5, "pairs": 8, "attack_steps": 5, "rounds": 1, "minibatches": 10}
 LR, RATE = 0.1, 0.03  # of the attack within the range: Adam's, and the multipliers'
-AT = 0.25  # the epsilon that the claim is about
+AT = 0.25  # the claim's epsilon
 SHOWN = 10  # images in the picture
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Train or load generators; attack the classifier, and classify what is nearest in a generator's range; then, pairs."""
+    """Train or load generators; attack the classifier, classify the projections; then search pairs."""
     options = digits.options(__doc__)
     options.add_argument(
         "--generator", type=path_option, metavar="CHECKPOINT", help="of a run of the demo dcgan, instead of training"
@@ -109,31 +110,32 @@ def main(argv: list[str] | None = None) -> None:
     claim.show(picture(runs, held_out[0], settings), "manifold_defense", defence_said(claim.metrics))
     claim.show(picture_pairs(runs[0]), "pairs", pairs_said(claim.metrics, settings))
     if args.quick:
-        print("\nA generator makes no digits after so few iterations: this shows the attack, and no defense yet.")
+        print("\nA generator does not draw digits after so few iterations: this shows the attack, not the defense.")
     claim.finish()
 
 
 def found(m: dict[str, float]) -> str:
-    """What the figures come to, for README."""
+    """The result, for README."""
     return f"{defence_said(m)}. {pairs_said(m, Settings())}"
 
 
 def defence_said(m: dict[str, float]) -> str:
-    """What comes back, and what it costs."""
+    """The accuracy with and without the projection, and the projection's cost."""
     attacked, projected, cost = m[f"attacked_{AT:g}"], m[f"projected_{AT:g}"], 100 * m["cost_without_attack"]
     missed = "" if projected >= BACK else f"{percent(BACK)} were expected; "
     return (
-        f"Under FGSM of {AT}, a classifier knows {percent(attacked)} of digits, projected onto G's range {percent(projected)}"
-        f"\n({missed}without an attack, the projection costs {cost:.1f} points)"
+        f"Under FGSM of {AT}, a classifier is right on {percent(attacked)} of digits, and on {percent(projected)} of their "
+        f"projections onto G's range\n({missed}without an attack, the projection costs {cost:.1f} points)"
     )
 
 
 def pairs_said(m: dict[str, float], s: Settings) -> str:
-    """What the attack within the range finds before and after the robust training, and what that costs."""
+    """The pairs found before and after the robust training, and its cost."""
     clean = f"{percent(m['clean_after'], 1)} of unseen digits instead of {percent(m['clean_before'], 1)}"
     return (
-        f"Of pairs of G's images at most {s.eta:g} apart, an attack makes {percent(m['pairs_before'])} two digits to the "
-        f"classifier;\nafter training on such pairs {percent(m['pairs_after'])}, and it knows {clean}"
+        f"An attack searches pairs of G's images at most {s.eta:g} apart: the classifier sees two digits in "
+        f"{percent(m['pairs_before'])};\nafter training on such pairs in {percent(m['pairs_after'])}, and it is right on "
+        f"{clean}"
     )
 
 
@@ -141,7 +143,7 @@ def pairs_said(m: dict[str, float], s: Settings) -> str:
 
 
 def content(checkpoint: Path | None) -> str:
-    """What a checkpoint holds, in short, wherever it lies: a run is only resumed with the same."""
+    """A checkpoint's name and checksum, independent of its folder: a run can only resume with the same content."""
     if checkpoint is None:
         return "trained"
     try:
@@ -151,21 +153,21 @@ def content(checkpoint: Path | None) -> str:
 
 
 def load(checkpoint: Path) -> tuple[nn.Module, int]:
-    """The generator in a checkpoint of the demo dcgan, and the dimensions of its noise."""
+    """The generator in a checkpoint of the demo dcgan, and the number of dimensions of its noise."""
     settings, states = read_checkpoint(checkpoint, "--generator")
     try:
         G = dcgan_generator(settings["z"], settings["channels"])
         G.load_state_dict(states["training"]["game"]["G"])
     except WRONG as error:
-        raise SystemExit(f"--generator: {checkpoint} is no checkpoint of the demo dcgan ({one_line(error)})") from None
+        raise SystemExit(f"--generator: {checkpoint} is not a checkpoint of the demo dcgan ({one_line(error)})") from None
     return G.eval(), settings["z"]
 
 
-# --- the defence, and the attack that is left ---------------------------------------------------------------------------
+# --- the defence, and the remaining attack ------------------------------------------------------------------------------
 
 
 def experiment(seed: int, i: int, s: Settings, known, held_out, judge: nn.Module, loaded: tuple[nn.Module, int] | None) -> dict:
-    """Train a generator; defend the i-th part of the held-out images by it; attack within its range, and train against that."""
+    """Train a generator; defend the i-th part of the held-out images; attack within G's range, and train against that."""
     mg.seed(seed)
     if loaded:
         G, z = loaded
@@ -193,7 +195,7 @@ def experiment(seed: int, i: int, s: Settings, known, held_out, judge: nn.Module
 
 
 def train_encoder(pixels, prior, z: int, s: Settings, rng: np.random.Generator) -> nn.Module:
-    """E, which says what z an image of G's has, under random signs too: a start for the descents. G stays as it is."""
+    """E, which predicts the z of G's images, random signs included: a start for the descents. G does not change."""
     conv = nn.Conv2d(1, 16, 5, stride=2, padding=2), nn.ReLU(), nn.Conv2d(16, 32, 3, stride=2, padding=1), nn.ReLU()
     E = nn.Sequential(*conv, nn.Flatten(), nn.Dense(32 * 7 * 7, 128), nn.ReLU(), nn.Dense(128, z))
     optimizer = optim.Adam(E.parameters(), 2e-3)
@@ -210,7 +212,7 @@ def train_encoder(pixels, prior, z: int, s: Settings, rng: np.random.Generator) 
 
 
 def nearest(pixels, encoder: nn.Module, x: np.ndarray, s: Settings) -> np.ndarray:
-    """The images in G's range to which the descents from the encoder's z lead."""
+    """The images in G's range that the descents from the encoder's z reach."""
 
     def descend(part):
         with no_grad():
@@ -222,7 +224,7 @@ def nearest(pixels, encoder: nn.Module, x: np.ndarray, s: Settings) -> np.ndarra
 
 
 def robustly_trained(judge: nn.Module, pixels, prior, known, s: Settings, rng: np.random.Generator) -> nn.Module:
-    """The classifier trained further, on images and on the pairs that the overpowered attack finds against it as it is."""
+    """The classifier, trained further on images and on pairs that the overpowered attack finds against it in each round."""
     C = metrics.Judge(rng=np.random.default_rng(0))
     C.load_state_dict(judge.state_dict())
     optimizer, batches, pool = optim.Adam(C.parameters(), 1e-3), data.batches(*known, size=64), []
@@ -246,7 +248,7 @@ def robustly_trained(judge: nn.Module, pixels, prior, known, s: Settings, rng: n
 
 
 def look_for_pairs(C: nn.Module, pixels, prior, s: Settings, rng: np.random.Generator) -> dict:
-    """The overpowered attack at its full length: how many pairs it finds; of all, what the classifier sees in each image."""
+    """The overpowered attack at full length: the share of pairs found, and the classes seen in the most different pairs."""
     found = attacks.overpowered(C, pixels, prior, s.pairs, s.eta, 3 * s.attack_steps, LR, RATE, rng)
     images = [backend.to_numpy(part) for part in (found.images, found.others)]
     with no_grad():
@@ -264,11 +266,11 @@ def look_for_pairs(C: nn.Module, pixels, prior, s: Settings, rng: np.random.Gene
     }
 
 
-# --- the figures --------------------------------------------------------------------------------------------------------
+# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def defend(judge: nn.Module, robust: nn.Module, pixels, encoder: nn.Module, held_out, epsilon: float, s: Settings) -> dict:
-    """The first attacked images and the nearest of G's; how many of each the classifiers put into the right class."""
+    """The first attacked images and their projections; the classifiers' accuracy on attacked images and projections."""
     x, y = held_out
     attacked, against_robust = (backend.to_numpy(attacks.fgsm(C, x, y, epsilon)) for C in (judge, robust))
     projected = nearest(pixels, encoder, attacked, s)
@@ -288,13 +290,13 @@ def defend(judge: nn.Module, robust: nn.Module, pixels, encoder: nn.Module, held
 
 
 def accuracy(judge: nn.Module, x: np.ndarray, y: np.ndarray) -> float:
-    """The share of the images that the classifier puts into the right class."""
+    """The share of the images that the classifier gets right."""
     with no_grad():
         return float((judge(x).numpy().argmax(axis=1) == y).mean())
 
 
 def measure(claim: Claim, runs: list[dict], settings: Settings) -> None:
-    """What the projection gives back and costs; how many pairs are left after the robust training."""
+    """The projection's gain and cost; the pairs that are left after the robust training."""
 
     def rows(key):
         return np.array([[row[key] for row in run["rows"]] for run in runs])
@@ -347,7 +349,7 @@ def picture(runs: list[dict], x: np.ndarray, settings: Settings) -> plt.Figure:
 
 
 def picture_pairs(run: dict) -> plt.Figure:
-    """The pairs of the first seed that disagree most, before and after the robust training, and what is seen in each image."""
+    """The first seed's pairs that disagree most, before and after the robust training, and the class seen in each image."""
     figure, axes = slide(height=7.0)
     rows, seen, right = {}, {}, {}
     for when, pairs in run["pairs"].items():

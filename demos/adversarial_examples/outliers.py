@@ -1,4 +1,4 @@
-"""Outliers at test time: digits as no training image was, and how often networks err on them."""
+"""Outliers at test time: digits unlike any training image, and the networks' errors on them."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -17,7 +17,7 @@ SHOWN = 7  # images of each kind in the picture
 
 
 def outliers(x: np.ndarray, y: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Images (n, 1, 28, 28) of each kind, and their classes; always the same. All but the fonts are made of the test images."""
+    """Images (n, 1, 28, 28) of each kind, and their classes; always the same. All but the fonts are made from x."""
     rng = np.random.default_rng(0)
     noisy = x + STD * rng.standard_normal(x.shape, dtype=x.dtype)
     corner = rng.integers(2, size=(2, len(x)))
@@ -32,16 +32,16 @@ def outliers(x: np.ndarray, y: np.ndarray) -> dict[str, tuple[np.ndarray, np.nda
     return {kind: (fonts, classes) if kind == "other fonts" else (made[kind], y) for kind in KINDS}
 
 
-# --- the figures --------------------------------------------------------------------------------------------------------
+# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def errors(runs: list[dict], name: str, kind: str) -> np.ndarray:
-    """The errors of a network, in per cent, a number for each seed."""
+    """The errors of a network in per cent, one for each seed."""
     return np.array([run["figures"][name]["outliers"][kind] for run in runs])
 
 
 def measure_outliers(claim: Claim, runs: list[dict]) -> None:
-    """The errors of each network on each kind, and what adversarial training changes, or training on random signs."""
+    """The errors of each network on each kind; their change by adversarial training, and by random signs."""
     for kind in KINDS:
         for name in NAMES:
             claim.note(f"{name}, {kind}", errors(runs, name, kind).mean())
@@ -51,12 +51,12 @@ def measure_outliers(claim: Claim, runs: list[dict]) -> None:
 
 
 def word(m: dict[str, float], kind: str) -> str:
-    """What adversarial training does to the errors on a kind."""
+    """The verdict on adversarial training for a kind."""
     return verdict(*(m[f"outliers, {kind}{end}"] for end in ("", " low", " high")))
 
 
 def outliers_said(m: dict[str, float]) -> str:
-    """What adversarial training does to each kind, in words."""
+    """The effect of adversarial training on each kind, in words."""
 
     def listed(words):
         kinds = [kind for kind in KINDS if word(m, kind) == words]
@@ -72,7 +72,7 @@ def outliers_said(m: dict[str, float]) -> str:
 
 
 def picture_outliers(runs: list[dict], x: np.ndarray, y: np.ndarray, labels: dict[str, str], m: dict[str, float]) -> plt.Figure:
-    """A row of images of each kind; beside it the errors of the three networks, a point for each seed, and the verdict."""
+    """A row of images of each kind; to the right the three networks' errors, a point for each seed, and the verdict."""
     figure, (left, right) = slide(1, 2, height=5.6, width_ratios=(1, 1))
     made = outliers(x, y)
     labelled(left, np.concatenate([made[kind][0][:SHOWN].clip(0, 1) for kind in KINDS]), SHOWN, list(KINDS))

@@ -1,14 +1,16 @@
-"""One small image, pasted anywhere, turned and scaled, makes a classifier see the class of the attacker's choice.
+"""One small image, pasted at any place, angle and size, makes a classifier see the class that the attacker chose.
 
 Slide: "Universal, robust, targeted adversarial image patches in the real world" (IT3320E, lecture 10)
 
-Brown et al. 2017 train one patch over random images, places, angles and sizes. It is no small change, but it needs to know
-nothing of the image that it will lie in. A scene here is a digit of 14 x 14 pixels somewhere in 28 x 28, as objects lie
-anywhere in photographs, and the classifier is a convolutional network trained on such scenes. What to look for: how often
-scenes never seen are taken for the target class, against the patch's share of the area, beside random pixels and a real digit
-of that class. Dashed: the same attack on a classifier of large digits in the middle, which a patch beside them hardly moves:
-patches work where a classifier must look everywhere. Some classes resist: nothing else may be in the scene. Each seed trains a
-classifier and attacks it with some of the ten classes as targets; figures are means over all ten.
+Brown et al. 2017 train one patch over random images, places, angles and sizes. The change is not small, but it does not depend
+on the image. A scene here is a digit of 14 x 14 pixels at a random place in 28 x 28, like an object in a photograph. The
+classifier is a convolutional network trained on such scenes.
+
+What to look for: how often are unseen scenes taken for the target class, against the patch's share of the area, compared with
+random pixels and with a real digit of that class? Dashed: the same attack on a classifier of large, central digits. A patch
+next to such a digit has little effect: patches work if a classifier must look everywhere. Some classes resist: their scenes
+must contain nothing else. Each seed trains a classifier and attacks it with some of the ten classes as targets; numbers are
+means over all ten.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -40,14 +42,14 @@ class Settings:
     lr: float = 3e-3  # of the classifier; falls linearly to 0
     shares: tuple[float, ...] = (0.02, 0.05, 0.1, 0.15, 0.2)  # of the area; a patch is trained on all sizes from first to last
     patch_steps: int = 250
-    held_out: int = 1000  # scenes: chance moves a patch's success by less than two points
-    targets: int = 10  # how many of the classes are targets, from 0 on
+    held_out: int = 1000  # scenes; their choice moves a patch's success by less than two points
+    targets: int = 10  # number of target classes, from 0 on
     judge_steps: int = 3000  # of the classifier of large digits
-    good: float = 0.9  # the classifiers are right on so many scenes without a patch;
-    most: float = 0.5  # with one, so many become the target class, ...
-    random: float = 0.15  # ... with random pixels at most so many; ...
-    times: float = 5.0  # ... the first at least so many times the second; ...
-    large: float = 0.5  # ... and of large digits, at most this share of the first
+    good: float = 0.9  # least accuracy on scenes without a patch
+    most: float = 0.5  # least success of the patch
+    random: float = 0.15  # most success of random pixels
+    times: float = 5.0  # least ratio of these two
+    large: float = 0.5  # most success with large digits, as a share of that with scenes
 
 
 QUICK = {
@@ -59,14 +61,14 @@ QUICK = {
     "targets": 2,
     "judge_steps": 30,
 }
-AT = 0.1  # the share of the area that the claim is about
-MORE = 0.05  # so many more scenes than by random pixels become the target class: what few iterations can show
+AT = 0.1  # the claim's share of the area
+MORE = 0.05  # least success minus that of random pixels: few iterations can reach it
 NAMES = {"trained": "trained patch", "random": "random pixels", "digit": "a real digit of the class"}
 SHOWN = 6  # scenes with each of the first targets' patches, in the picture
 
 
 class Everywhere(nn.Module):
-    """Each channel's maximum over the image: where it is does not matter. (N, C, H, W) -> (N, C)."""
+    """Each channel's maximum over the image, at any place: (N, C, H, W) -> (N, C)."""
 
     def forward(self, x):
         return x.max(axis=(2, 3))
@@ -92,14 +94,14 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def found(m: dict[str, float]) -> str:
-    """What the figures come to, for README."""
+    """The result, for README."""
     return (
         f"a patch on {percent(AT)} of the area turns {said(m)}, a real digit of the class {percent(m['digit_at_10_percent'])}"
     )
 
 
 def said(m: dict[str, float]) -> str:
-    """How many scenes it turns."""
+    """The patch's success and that of random pixels, in words."""
     turned, by_chance = m["success_at_10_percent"], m["random_at_10_percent"]
     return f"{percent(turned)} of unseen scenes into its class; random pixels turn {percent(by_chance)}"
 
@@ -108,7 +110,7 @@ def said(m: dict[str, float]) -> str:
 
 
 def experiment(seed: int, targets: list[int], settings: Settings, x, y, held_out, judge: nn.Module) -> dict:
-    """Train a classifier of scenes, and attack it and the judge: the success for each of these targets, and some scenes."""
+    """Train a classifier of scenes, attack it and the judge: the success for each of these targets, and some scenes."""
     mg.seed(seed)
     rng = random_numbers.spawn()
     scenes, seen = scatter(x, rng), (scatter(held_out[0], rng), held_out[1])
@@ -127,13 +129,13 @@ def experiment(seed: int, targets: list[int], settings: Settings, x, y, held_out
 
 
 def says(model: nn.Module, x: np.ndarray) -> np.ndarray:
-    """The class that it sees in each image."""
+    """The model's class of each image."""
     with no_grad():
         return model(x).numpy().argmax(axis=1)
 
 
 def scatter(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Scenes: each image (n, 1, 28, 28) at half its size, as bright as before, at a random place of a black one."""
+    """Scenes: each image (n, 1, 28, 28) at half its size, with a white maximum, at a random place of a black image."""
     small = x.reshape(-1, 14, 2, 14, 2).mean(axis=(2, 4))
     small /= small.max(axis=(1, 2), keepdims=True).clip(1e-6)
     top, left = rng.integers(0, 15, (2, len(x), 1, 1))
@@ -162,7 +164,7 @@ def attack(model: nn.Module, x: np.ndarray, y: np.ndarray, target: int, settings
 
 
 def trained(model: nn.Module, x: np.ndarray, y: np.ndarray, target: int, settings: Settings, rng) -> dict[str, np.ndarray]:
-    """A trained patch, one of random pixels, and a digit of the class, cut out of the first scene with one that is whole."""
+    """A trained patch, random pixels, and a digit of the class, cut out of its first scene."""
     patch = attack(model, x, y, target, settings, rng)
     scene = x[y == target][0, 0]
     rows, columns = (np.flatnonzero(scene.any(axis=axis)) for axis in (1, 0))
@@ -175,16 +177,16 @@ def trained(model: nn.Module, x: np.ndarray, y: np.ndarray, target: int, setting
 
 
 def success(model: nn.Module, x: np.ndarray, y: np.ndarray, patch: np.ndarray, target: int, settings: Settings) -> list[float]:
-    """The success rate at each size, on the same places and angles for every patch."""
+    """The success rate at each size, at the same places and angles for every patch."""
     places = [np.random.default_rng(i) for i in range(len(settings.shares))]
     return [attacks.patch_success(model, x, y, patch, target, s, r) for s, r in zip(settings.shares, places, strict=True)]
 
 
-# --- the figures, and the picture ---------------------------------------------------------------------------------------
+# --- the metrics, and the picture ---------------------------------------------------------------------------------------
 
 
 def by_target(runs: list[dict], name: str) -> np.ndarray:
-    """The success of these patches, (targets, sizes), whichever seed had the target."""
+    """The success of these patches, (targets, sizes), collected from all seeds."""
     rows = {t: rate for run in runs for t, rate in zip(run["targets"], run["rates"][name], strict=True)}
     return np.array([rows[t] for t in sorted(rows)])
 
@@ -214,7 +216,7 @@ def measure(claim: Claim, runs: list[dict], settings: Settings) -> None:
 
 
 def picture(runs: list[dict], settings: Settings) -> plt.Figure:
-    """Success against size; scenes with a patch, and what the classifier sees in them."""
+    """Success against size; scenes with a patch, and the class seen."""
     figure, (left, right) = slide(1, 2, height=6.6, width_ratios=(1, 1))
     percent = 100 * np.array(settings.shares)
     left.plot(percent, 100 * by_target(runs, "trained").T, color=FAKE, alpha=0.25, linewidth=1)
@@ -236,7 +238,7 @@ def picture(runs: list[dict], settings: Settings) -> plt.Figure:
 
 
 def draw_scenes(axes: plt.Axes, runs: list[dict]) -> None:
-    """A row for each of four target classes: scenes with its patch, and what the classifier sees there."""
+    """A row for each of four target classes: scenes with its patch, and the class seen."""
     shown = sorted((t, i, run) for run in runs for i, t in enumerate(run["targets"]) if t < 4)
     rows, seen, right = {}, {}, {}
     for t, i, run in shown:

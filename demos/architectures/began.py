@@ -1,16 +1,16 @@
-"""BEGAN: D is an autoencoder, and the game has a thermostat (Berthelot, Schumm and Metz 2017).
+"""BEGAN: D is an autoencoder, and a controller balances the game (Berthelot, Schumm and Metz 2017).
 
 Slide: "Boundary equilibrium GAN (BEGAN)" (IT3320E, lecture 10)
 
     L(v) = mean |v - D(v)|        D descends L(x) - k L(G(z))        G descends L(G(z))
     k <- clip(k + lambda_k (gamma L(x) - L(G(z))), 0, 1)
 
-D learns to reconstruct the data and to fail on G's samples; G makes samples that D reconstructs well. k rises when D is ahead
-and falls when G is, so that L(G(z)) / L(x) stays near gamma.
+D learns to reconstruct the data and to fail on G's samples; G makes samples that D reconstructs well. k rises while
+L(G(z)) < gamma L(x), and falls otherwise, so that L(G(z)) / L(x) stays near gamma.
 
-What to look for: in curves.png, whether the ratio settles at gamma, and M = L(x) + |gamma L(x) - L(G(z))| falls as the images
-get better, which no loss of a GAN does. In blind_spot.png, what else makes M fall: with a low gamma, G need not vary. M asks
-how well D reconstructs, not how many digits there are.
+What to look for: in curves.png, does the ratio settle at gamma? M = L(x) + |gamma L(x) - L(G(z))| should fall as the images get
+better; no loss of a GAN does so. In blind_spot.png, M also falls for another reason: with a low gamma, G need not vary. M
+measures how well D reconstructs, not how many digits G draws.
 """
 
 from argparse import ArgumentTypeError
@@ -41,7 +41,7 @@ class Settings:
 
     steps: int = 2_500  # iterations; the learning rates fall linearly to 0 over them
     seeds: int = 3  # games with each gamma
-    gamma: float = 0.75  # the ratio L(G(z)) / L(x) that k steers towards
+    gamma: float = 0.75  # the target of the ratio L(G(z)) / L(x)
     low: float = 0.3  # another gamma, the lowest that the paper uses
     lambda_k: float = 0.01  # how fast k follows; the paper's 0.001 is for runs a hundred times as long
     z: int = 64  # dimensions of the noise, uniform in [-1, 1]
@@ -57,7 +57,7 @@ QUICK = {"steps": 60, "seeds": 1, "width": 64, "along": 100}
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Train, measure, draw; then the other games."""
+    """Train, measure, draw; then play the other games."""
     options = parser(__doc__, data=digits.DATA, quick_data="glyphs")
     options.add_argument(
         "--gamma", type=share, help=f"in [0, 1], in one game alone (default: {Settings.gamma}, then {Settings.low})"
@@ -69,7 +69,7 @@ def main(argv: list[str] | None = None) -> None:
     claim = open_claim(args, {"data": args.data, **asdict(s)})
     played = digits.play(claim, game(s.gamma, s), panels(s.gamma), along=s.along)
     thermostat(claim, played.run)
-    if args.gamma is None and claim.settings["steps"] == s.steps:  # not of a run that --steps ends early
+    if args.gamma is None and claim.settings["steps"] == s.steps:  # not if --steps ends the run early
         blind_spot(claim, played, s)
     claim.finish()
 
@@ -78,7 +78,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def game(gamma: float, s: Settings) -> BEGAN:
-    """The players, and gamma."""
+    """A game with this gamma."""
     G, D = generator(s), autoencoder(s)
     return BEGAN(
         G,
@@ -112,7 +112,7 @@ def autoencoder(settings: Settings) -> nn.Sequential:
 
 
 def dense(inputs: int, outputs: int) -> nn.Dense:
-    """A layer that starts with larger weights than usual: with small ones, all of G's samples begin alike, and stay so."""
+    """A layer with larger initial weights than usual: with small ones, all of G's samples start alike and stay alike."""
     return nn.Dense(inputs, outputs, weight_init=nn.init.he_normal)
 
 
@@ -129,7 +129,7 @@ def thermostat(claim: Claim, run: Run) -> None:
 
 
 def along_the_training(run: Run) -> tuple[list[float], list[float]]:
-    """At the moments of the snapshots: M, the mean since the one before; and the Frechet distance."""
+    """At each snapshot: the mean of M since the last snapshot, and the Frechet distance."""
     moments = [int(snapshot["step"]) for snapshot in run.snapshots]
     between = pairwise(moments)
     means = [np.mean([row["M"] for row in run.history if a < row["step"] <= b]) for a, b in between]
@@ -137,15 +137,15 @@ def along_the_training(run: Run) -> tuple[list[float], list[float]]:
 
 
 def late(values: list[float], part: int) -> float:
-    """The mean over the last part: a quarter, a tenth, ... of the training."""
+    """The mean over the last 1 / part of the training."""
     return float(np.mean(values[-max(1, len(values) // part) :]))
 
 
 def blind_spot(claim: Claim, played: digits.Played, s: Settings) -> None:
-    """The same with a low gamma: what becomes of M, of the classes, and of the distance?"""
+    """The same with a low gamma: M, the number of classes, and the distance."""
     gammas, seeds = (s.gamma, s.low), range(claim.args.seed, claim.args.seed + s.seeds)
     tasks = {f"gamma {gamma}, seed {seed}": (gamma, seed) for gamma, seed in product(gammas, seeds)}
-    del tasks[f"gamma {s.gamma}, seed {claim.args.seed}"]  # it has been played
+    del tasks[f"gamma {s.gamma}, seed {claim.args.seed}"]  # already played
     steps = claim.settings["steps"]
     found = run_tasks(play, tasks, played.judge, played.x, steps, s, steps=steps * len(tasks))
     runs = {gamma: [run for (g, _), run in zip(tasks.values(), found, strict=True) if g == gamma] for gamma in gammas}
@@ -164,7 +164,7 @@ def blind_spot(claim: Claim, played: digits.Played, s: Settings) -> None:
 
 
 def play(gamma: float, seed: int, judge: metrics.Judge, x: np.ndarray, steps: int, s: Settings) -> dict[str, float]:
-    """A game with this gamma: what it comes to."""
+    """Play a game with this gamma; see `look`."""
     mg.seed(seed)
     played = game(gamma, s)
     history = train(played, data.batches(2 * x - 1, size=s.batch), steps, "game")
@@ -172,7 +172,7 @@ def play(gamma: float, seed: int, judge: metrics.Judge, x: np.ndarray, steps: in
 
 
 def look(history: list, samples: np.ndarray, judge: metrics.Judge, x: np.ndarray) -> dict[str, float]:
-    """M at the end, the mean over the last tenth; how many classes have 1 % of the samples; their distance to the data."""
+    """M at the end, the mean over the last tenth; the number of classes with 1 % of the samples; their distance to the data."""
     counts = np.bincount(digits.opinion(judge, samples)[0], minlength=10)
     a, b = digits.features(judge, samples), digits.features(judge, digits.some(x, len(samples)))
     return {
@@ -183,7 +183,7 @@ def look(history: list, samples: np.ndarray, judge: metrics.Judge, x: np.ndarray
 
 
 def found(m: dict[str, float]) -> str:
-    """README's cell."""
+    """The result, for README."""
     words = f"L(G(z)) / L(x) settles at {m['ratio in the last quarter']:.2f}; {correlates(m)}"
     if "M with a low gamma" not in m:  # --gamma was given: one game alone
         return words
@@ -192,7 +192,7 @@ def found(m: dict[str, float]) -> str:
 
 
 def correlates(m: dict[str, float]) -> str:
-    """Whether M is a measure of convergence."""
+    """How well M measures convergence, in words."""
     return (
         "over a training, the rank correlation of M with the Frechet distance is "
         f"{m['rank correlation of M with the Frechet distance']:.2f}"
@@ -200,7 +200,7 @@ def correlates(m: dict[str, float]) -> str:
 
 
 def in_words(m: dict[str, float], low: float = Settings.low, gamma: float = Settings.gamma) -> str:
-    """What M does not see."""
+    """M and the number of classes with a low gamma, in words."""
     lower = verdict(m["M: a low gamma"], m["M: a low gamma low"], m["M: a low gamma high"]) == HELPS
     return (
         f"with gamma {low:g} instead of {gamma:g}, M ends {'lower' if lower else 'no lower'} "
@@ -213,7 +213,7 @@ def in_words(m: dict[str, float], low: float = Settings.low, gamma: float = Sett
 
 
 def picture(along: tuple[list[float], list[float]], runs: dict[float, list[dict]]) -> Figure:
-    """M beside the distance during a game, and M and the classes at the end of all."""
+    """M against the distance during a game; M and the number of classes at the end of all games."""
     figure, panels = slide(1, 3, height=5.5)
     panels[0].plot(*along, MARKERS[0], color=FAKE)
     panels[0].set(xlabel="$M$", ylabel="Frechet distance to the data", ylim=(0, None), title="one game, moment by moment")
@@ -235,7 +235,7 @@ def share(text: str) -> float:
 
 
 def panels(gamma: float) -> tuple[pictures.Panel, ...]:
-    """What the game's figures are, and where they would come to rest."""
+    """The panels of the game's curves, with gamma."""
     return (
         pictures.Panel(
             "reconstruction error",

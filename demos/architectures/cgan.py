@@ -1,15 +1,15 @@
-"""The conditional GAN: G is told which digit to draw, and D which one it should be looking at (Mirza and Osindero 2014).
+"""The conditional GAN: G gets the class to draw, and D the class that it should see (Mirza and Osindero 2014).
 
 Slide: "a realistic 3 is still a fake 7!" (CS/DS 552, class 7)
 
     min over G, max over D of   E log D(x, y) + E log(1 - D(G(z, y), y))
 
-The class y enters both networks as a one-hot code: G's as ten more dimensions of the noise, D's as ten more planes of the
-image. D needs it as well: a convincing 3 is still wrong where a 7 was asked for, and only a D that knows y can say so.
+The class y enters both networks as a one-hot code: ten more dimensions of G's noise, ten more planes of D's image. D needs it
+as well: a convincing 3 is wrong if a 7 was asked for, and only a D that knows y can notice this.
 
 What to look for: in samples.png, is every row one class, and do the digits differ within a row? In interpolation.png the noise
 is the same in every row: does z mean the same (slant, thickness, width) for all classes? A classifier that has never seen G's
-samples says how many of them are what was asked for.
+samples counts how many of them show the class asked for.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -59,15 +59,15 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def obedient(claim: Claim) -> None:
-    """Ask for a digit, get that digit; by chance, a tenth would be right."""
+    """Do the samples show the class asked for? By chance, a tenth would."""
     for name, least in (("of the class asked for", 0.9), ("of the class asked for, worst class", 0.8)):
         claim.at_least(name, claim.metrics[name], least)
 
 
 def found(m: dict[str, float]) -> str:
-    """README's cell."""
+    """The result, for README."""
     return (
-        f"{digits.in_words(m)}; the classifier that says so is right about "
+        f"{digits.in_words(m)}; the classifier that decides this is right about "
         f"{percent(m['of their class, unseen real images'])} of unseen real images"
     )
 

@@ -1,15 +1,17 @@
-"""A G that is told the class obeys if D is told as well; otherwise its digits are what was asked for by chance alone.
+"""G draws the class asked for only if both G and D get the class; otherwise its digits are right by chance alone.
 
 Slide: "Why is f necessary in D?"; "Need to know what class was generated — a realistic 3 is still a fake 7!"; "Why better than
 just training a separate GAN for each f?"; "Share knowledge across many classes." (CS/DS 552, class 7)
 
-f is the class, a one-hot code appended to z for G and to x for D, or left out: four games, alike in all else. A judge that has
-learnt from real digits says which class it sees in G's samples. What to look for: a row of samples for each class asked for.
-G cannot obey what it is not told; told alone, it has no reason to, as D takes a realistic 3 for a real 7.
-Then sharing: of one class, only 20 images are left. It learns together with nine full classes, in one game in which it is as
-frequent as they are, or alone, in a game of its own with as many iterations. How far are its samples from all real images of
-that class (Frechet distance)? A G that trains for long can learn its 20 images by heart; so both games are compared at the end
-of the training, and each at its own best moment. Every seed has another rare class.
+f is the class, a one-hot code that is appended to z for G and to x for D, or left out: four games that differ in nothing else.
+A judge, trained on real digits, classifies G's samples.
+
+What to look for: a row of samples for each class asked for. A G without the class cannot obey. If only G gets the class, it has
+no reason to obey: D accepts a realistic 3 as a real 7. Then sharing: one class has only 20 images left. It learns with nine
+full classes, in one game in which it is as frequent as they are; or alone, in its own game with the same number of iterations.
+How far are its samples from all real images of that class (Frechet distance)? A G that trains for long can learn its 20 images
+by heart, so the games are compared at the end of the training, and also each at its best moment. The rare class depends on the
+seed.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -55,8 +57,8 @@ class Settings:
     rare_steps: int = 3000  # iterations of each game with a rare class
     rare_lr: float = 4e-3
     rare_seeds: int = 10
-    looks: int = 12  # moments at which its samples are looked at
-    judged: int = 2000  # samples; half as many of the rare class
+    looks: int = 12  # number of measurements during such a game
+    judged: int = 2000  # samples; of the rare class half as many
     judge_steps: int = 3000
 
 
@@ -70,7 +72,7 @@ def main(argv: list[str] | None = None) -> None:
     s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
     claim = open_claim(args, {"data": args.data, **asdict(s)})
     x, y, (others, classes) = digits.load(args)
-    x, others = large(small(x)), large(small(others))  # the judge learns from what the games learn from
+    x, others = large(small(x)), large(small(others))  # the judge and the games learn from the same images
     judge = metrics.train_judge(x, y, s.judge_steps) if args.quick else metrics.judge(x, y, s.judge_steps, progress=progress)
 
     def tasks(kinds, seeds):
@@ -89,7 +91,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def experiment(kind: str, seed: int, x: np.ndarray, y: np.ndarray, judge: metrics.Judge, s: Settings) -> dict:
-    """One game, and what is seen of it."""
+    """Play one game, and measure its samples."""
     mg.seed(seed)
     if kind in RARE:
         return play_rare(kind == "with nine", seed, x, y, judge, s)
@@ -99,7 +101,7 @@ def experiment(kind: str, seed: int, x: np.ndarray, y: np.ndarray, judge: metric
 
 
 def small(x: np.ndarray) -> np.ndarray:
-    """Images (n, 1, 28, 28) in [0, 1] as the games see them: the means of 2 x 2 pixels, from -1 to 1, (n, 196)."""
+    """Images (n, 1, 28, 28) in [0, 1] -> the games' (n, 196) in [-1, 1]: the means of 2 x 2 pixels."""
     return 2 * mg.avg_pool2d(Tensor(x), 2).numpy().reshape(-1, PIXELS) - 1
 
 
@@ -112,7 +114,7 @@ def large(x: np.ndarray) -> np.ndarray:
 
 
 class Untold(nn.Module):
-    """A network of (x, y) that does not look at y."""
+    """A network of (x, y) that ignores y."""
 
     def __init__(self, network: nn.Module):
         self.network = network
@@ -129,13 +131,13 @@ def dense(inputs: int, width: int, outputs: int) -> nn.Sequential:
 
 
 def players(s: Settings, told_G: bool, told_D: bool) -> tuple[nn.Module, nn.Module]:
-    """G of z and D of x, with room for a class where they are told it."""
+    """G of z and D of x, with inputs for the class if they are told it."""
     G = nn.Sequential(*dense(s.z + CLASSES * told_G, s.width, PIXELS), nn.Tanh())
     return G, dense(PIXELS + CLASSES * told_D, s.width, 1)
 
 
 def conditional_game(s: Settings, told: tuple[bool, bool], lr: float) -> ConditionalGAN:
-    """A game of all classes; `told`: whether G, and whether D, is told the class."""
+    """A game of all classes; `told`: whether G gets the class, and whether D does."""
     G, D = (Conditional(p, CLASSES) if t else Untold(p) for p, t in zip(players(s, *told), told, strict=True))
     return ConditionalGAN(G, D, data.noise(s.z), *adams(G, D, lr, lr))
 
@@ -148,7 +150,7 @@ def play(s: Settings, told: tuple[bool, bool], x: np.ndarray, y: np.ndarray, nam
 
 
 def play_rare(nine: bool, seed: int, x: np.ndarray, y: np.ndarray, judge: metrics.Judge, s: Settings) -> dict:
-    """A class of which few images are left, with nine full classes or alone: its samples, and their distances, on the way."""
+    """Learn a class of which few images are left, with nine full classes or alone; measure its samples several times."""
     c = seed % CLASSES
     mine = np.flatnonzero(y == c)
     few = np.random.default_rng(seed).permutation(mine)[: s.few]
@@ -182,13 +184,13 @@ def play_rare(nine: bool, seed: int, x: np.ndarray, y: np.ndarray, judge: metric
 
 
 def features(judge: metrics.Judge, images: np.ndarray) -> np.ndarray:
-    """What the judge sees in the images."""
+    """The judge's features of the images."""
     with no_grad():
         return in_parts(lambda images: judge.features(images).numpy(), images)
 
 
 def asked(n: int) -> np.ndarray:
-    """The classes of n samples: as many of each, class after class."""
+    """The classes of n samples: the same number of each, class after class."""
     return np.repeat(np.arange(CLASSES), n // CLASSES)
 
 
@@ -206,11 +208,11 @@ def spread(x: np.ndarray, y: np.ndarray) -> float:
     return float(np.mean([x[y == c].std(axis=0).mean() for c in range(CLASSES)]))
 
 
-# --- the figures --------------------------------------------------------------------------------------------------------
+# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def measure(claim: Claim, games: dict[str, list[dict]], real: float) -> None:
-    """Who has to be told."""
+    """The four games' accuracy, distance and spread."""
     values = {(name, key): [run[key] for run in runs] for name, runs in games.items() for key in FIGURES}
     claim.note("accuracy_real", real, "reported: the judge on real images that it has not seen")
     for name in ("neither", "G alone"):
@@ -237,16 +239,16 @@ def measure_rare(claim: Claim, rare: dict[str, list[dict]]) -> None:
 
 
 def found(m: dict[str, float]) -> str:
-    """What the figures say, for README."""
+    """The result, for README."""
     return (
-        f"told to both, at least {at_least(100 * m['accuracy_both'])} % of the digits are what was asked for; to G alone, at "
-        f"most {at_most(100 * m['accuracy_G alone'])} %. A class with {Settings.few} images: {sharing(m)}; the "
+        f"if G and D get the class, at least {at_least(100 * m['accuracy_both'])} % of the digits show it; if only G gets it, "
+        f"at most {at_most(100 * m['accuracy_G alone'])} %. A class with {Settings.few} images: {sharing(m)}; the "
         f"{Settings.few} images themselves: {m['rare_copies']:.0f}"
     )
 
 
 def sharing(m: dict[str, float]) -> str:
-    """What nine other classes do for a rare one, in words."""
+    """The effect of nine other classes on a rare one, in words."""
 
     def said(when):
         return verdict(*(m[f"sharing_{when}{end}"] for end in ("", " low", " high")))
@@ -262,7 +264,7 @@ def sharing(m: dict[str, float]) -> str:
 
 
 def title_of_games(m: dict[str, float]) -> str:
-    """What the first picture shows."""
+    """The first picture's title."""
     return (
         f"Told to both, at least {at_least(100 * m['accuracy_both'])} % of the digits are what was asked for; told to G alone, "
         f"at most {at_most(100 * m['accuracy_G alone'])} %"
@@ -281,12 +283,12 @@ def picture_of_games(games: dict[str, list[dict]]) -> plt.Figure:
 
 
 def title_of_rare(m: dict[str, float], few: int) -> str:
-    """What the second picture shows."""
+    """The second picture's title."""
     return f"A class of which {few} images are left: {sharing(m)}"
 
 
 def picture_of_rare(rare: dict[str, list[dict]], few: int) -> plt.Figure:
-    """The distances along the training; the images."""
+    """The distances during the training; the images."""
     figure, (left, right) = slide(1, 2, width_ratios=(4, 5))
     draw_distances(left, rare, few)
     nine, alone = (rare[kind][0] for kind in RARE)

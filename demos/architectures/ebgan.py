@@ -1,17 +1,17 @@
-"""EBGAN: D is an energy, low at the data, and fakes are lifted up to a margin (Zhao, Mathieu and LeCun 2016).
+"""EBGAN: D is an energy, low at the data, and raised at fakes up to a margin (Zhao, Mathieu and LeCun 2016).
 
 Slide: "GAN variants (> 100): Energy-based GAN (EBGAN)" (IT3320E, lecture 10)
 
     E(v) = |v - D(v)|        D descends E(x) + max(0, m - E(G(z)))        G descends E(G(z)) + 0.1 f_PT
     f_PT = mean over i != j of (cosine of S_i and S_j)^2, S the codes of G's samples: the pull-away term
 
-Against a G that stands still, the best D has E = 0 where the data are denser, and E = m where the fakes are: its loss is
-m (1 - TV), TV the total variation distance (the integral of |p - q| / 2). Theorem 1: in a Nash equilibrium TV is 0, so that D's
-loss is m. On the line an autoencoder can be any energy, and both can be seen: D alone, then the game.
+Against a fixed G, the best D has E = 0 where the data are denser, and E = m where the fakes are denser. Its loss is m (1 - TV),
+where TV is the total variation distance (the integral of |p - q| / 2). Theorem 1: in a Nash equilibrium TV is 0, so D's loss is
+m. On the line an autoencoder can be any energy, so both can be tested: first D alone, then the game.
 
-What to look for: D's loss rises towards m while G learns; the energy is low where the data are, and m between them. Then on
-digits: does the pull-away term make samples more different? Its weight is the paper's; beside energies of 10 and more that is
-little, so that a strong one is tried, too.
+What to look for: D's loss rises towards m while G learns; the energy is low at the data, and m between them. Then on digits:
+does the pull-away term make samples more different? The paper's weight is small compared with energies of 10 and more, so a
+large weight is tried as well.
 """
 
 from collections.abc import Iterator
@@ -53,14 +53,14 @@ class Settings:
     code: int = 64  # of D's narrowest layer
     batch: int = 64
     lr: float = 2e-3  # Adam's, betas (0.5, 0.999)
-    alone_steps: int = 1_000  # of D against a G that stands still, on the line
+    alone_steps: int = 1_000  # of D against a fixed G, on the line
     line_steps: int = 4_000  # of the game there
     line_seeds: int = 3
     line_margin: float = 1.0
     line_width: int = 32
     line_batch: int = 256
     line_lr_generator: float = 3e-4
-    line_lr_discriminator: float = 5e-3  # D is to be near its best at any time: only then does its loss measure how far G is
+    line_lr_discriminator: float = 5e-3  # high: only the loss of a D near its best measures G's distance
 
 
 QUICK = {"steps": 60, "seeds": 1, "width": 64, "alone_steps": 60, "line_steps": 60, "line_seeds": 1}
@@ -76,7 +76,7 @@ COMPARED = 500  # samples whose codes are compared with each other
 
 
 def main(argv: list[str] | None = None) -> None:
-    """D alone and the game, on the line; then digits with the pull-away term, and without."""
+    """D alone and the game, on the line; then digits with and without the pull-away term."""
     args = start(digits.options(__doc__), argv, "ebgan", Settings())
     s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
     claim = open_claim(args, {"data": args.data, **asdict(s)})
@@ -101,7 +101,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def play_alone(shift: float, seed: int, s: Settings) -> dict[str, float]:
-    """D learns while G stands still: N(0, 1) against N(shift, 1). Its loss at the end, over m, and what theory says."""
+    """D learns against a fixed G: N(0, 1) against N(shift, 1). Its loss / m at the end, and the theory's."""
     mg.seed(seed)
     G = nn.Dense(1, 1)
     G.weight.data, G.bias.data = np.ones((1, 1), np.float32), np.full(1, shift, np.float32)
@@ -112,7 +112,7 @@ def play_alone(shift: float, seed: int, s: Settings) -> dict[str, float]:
 
 
 def play_on_the_line(seed: int, s: Settings) -> dict[str, np.ndarray]:
-    """Both learn: D's loss over m, step for step; the energies on the grid at the end, and how the samples lie."""
+    """Both learn: D's loss / m in each step; at the end the energies on the grid, the samples' density and their TV."""
     mg.seed(seed)
     game = game_on_the_line(line.network(s.line_width), s.line_lr_generator, s)
     figures = train(game, stream(TARGET, s.line_batch, seed), s.line_steps, "the game on the line")
@@ -128,18 +128,18 @@ def play_on_the_line(seed: int, s: Settings) -> dict[str, np.ndarray]:
 
 
 def game_on_the_line(G: nn.Module, lr: float, s: Settings) -> EBGAN:
-    """Against G, whose learning rate is lr, a D that can be any energy: its code is not narrower than the line."""
+    """G, with learning rate lr, against a D that can be any energy: its code is not narrower than the line."""
     D = line.network(s.line_width, nn.LeakyReLU)
     return EBGAN(G, D, data.noise(1), *adams(G, D, lr, s.line_lr_discriminator), margin=s.line_margin)
 
 
 def stream(mixture: line.Mixture, size: int, seed: int) -> Iterator:
-    """Minibatches of the mixture that can be saved."""
+    """Minibatches of the mixture, whose state can be saved."""
     return data.batches(mixture.draw(DRAWN, np.random.default_rng(seed)), size=size)
 
 
 def loss_of_d(game: EBGAN, mixture: line.Mixture, seed: int) -> float:
-    """D's loss over m, on numbers that it has not seen."""
+    """D's loss / m, on unseen numbers."""
     with no_grad():
         x = Tensor(mixture.draw(DRAWN, np.random.default_rng(seed + 1000)))
         fake = Tensor(game.sample(DRAWN))
@@ -148,7 +148,7 @@ def loss_of_d(game: EBGAN, mixture: line.Mixture, seed: int) -> float:
 
 
 def total_variation(samples: np.ndarray, cells: int = 80) -> float:
-    """Between samples and mixture: half the sum of |differences| of their probabilities in as many cells, and outside."""
+    """Between samples and mixture: half the sum of |differences| of their probabilities in the cells and outside."""
     edges = np.linspace(GRID[0], GRID[-1], cells + 1)
     cdf = sum(w * norm.cdf(edges, a, b) for w, a, b in zip(TARGET.weights, TARGET.means, TARGET.stds, strict=True))
     p, q = np.diff(cdf), np.histogram(samples, edges)[0] / len(samples)
@@ -183,7 +183,7 @@ def smooth(curve: np.ndarray) -> np.ndarray:
 
 
 def play(kind: str, seed: int, judge: metrics.Judge, x: np.ndarray, s: Settings) -> dict:
-    """A game: how many classes have 1 % of the samples, how far these are from the data, and how alike their codes."""
+    """Play a game: how many classes have 1 % of the samples, the samples' distance to the data, and f_PT of their codes."""
     mg.seed(seed)
     G, D = players(s)
     weight = {WITHOUT: 0.0, WITH: s.pull_away, STRONG: s.strong}[kind]
@@ -204,7 +204,7 @@ def play(kind: str, seed: int, judge: metrics.Judge, x: np.ndarray, s: Settings)
 
 
 def players(s: Settings) -> tuple[nn.Sequential, Autoencoder]:
-    """BEGAN's networks, D's cut in two at the code."""
+    """BEGAN's networks; D is split into encoder and decoder."""
     layers = list(began.autoencoder(s))
     return began.generator(s), Autoencoder(nn.Sequential(*layers[:4]), nn.Sequential(*layers[4:]))
 
@@ -214,7 +214,7 @@ FIGURES = {"classes": "higher", "Frechet distance": "lower", "f_PT": "lower"}
 
 
 def pull_away(claim: Claim, runs: dict[str, list[dict]]) -> None:
-    """What the term does to G: to what it is a term of, to the classes, and to the distance."""
+    """The term's effect on the number of classes, the distance, and f_PT."""
     for kind, name in product(runs, FIGURES):
         claim.note(f"{name} {kind}", np.mean([run[name] for run in runs[kind]]), "reported: the mean over the seeds")
     claim.at_least(f"classes {WITH}, worst seed", min(run["classes"] for run in runs[WITH]), 10)
@@ -228,22 +228,22 @@ def pull_away(claim: Claim, runs: dict[str, list[dict]]) -> None:
 
 
 def found(m: dict[str, float]) -> str:
-    """README's cell."""
+    """The result, for README."""
     return f"{in_theory(m)}. {on_digits(m)}"
 
 
 def in_theory(m: dict[str, float]) -> str:
-    """What D's loss is."""
+    """D's loss, in words."""
     off = m["D alone: loss / m beside 1 - TV, largest error"]
     end = m["game on the line: loss of D / m at the end, worst seed"]
     return (
         "On the line, D alone measures the total variation distance: its loss is m (1 - TV) within "
-        f"{at_most(off)} m; in the game it comes to {end:.2f} m"
+        f"{at_most(off)} m; in the game it ends at {end:.2f} m"
     )
 
 
 def on_digits(m: dict[str, float]) -> str:
-    """What the pull-away term does."""
+    """The effect of the pull-away term, in words."""
     names = {"classes": ("classes", 1), "Frechet distance": ("Frechet distance", 0), "f_PT": ("f_PT of the samples", 2)}
     weak = "; ".join(
         f"{said} {m[f'{name} {WITH}']:.{digits}f} / {m[f'{name} {WITHOUT}']:.{digits}f} ({word(m, name, WITH)})"
@@ -258,7 +258,7 @@ def on_digits(m: dict[str, float]) -> str:
 
 
 def word(m: dict[str, float], name: str, kind: str) -> str:
-    """What a term does to a figure."""
+    """The verdict on a term for a metric."""
     key = f"{name}: {TERMS[kind]}"
     return verdict(m[key], m[f"{key} low"], m[f"{key} high"], FIGURES[name])
 
@@ -267,7 +267,7 @@ def word(m: dict[str, float], name: str, kind: str) -> str:
 
 
 def draw_line(alone: list[dict], on_the_line: list[dict], s: Settings) -> Figure:
-    """D's loss alone, beside theory, and along the game; the energy and the samples at the end of the first game."""
+    """D's loss: alone, with the theory, and during the game; the energy and the samples at the end of the first game."""
     figure, panels = slide(1, 3, height=5.5)
     shifts = np.linspace(0, SHIFTS[-1], 100)
     panels[0].plot(shifts, 2 - 2 * norm.cdf(shifts / 2), color=OTHERS[3], label="theory, $1 - TV$")
@@ -287,7 +287,7 @@ def draw_line(alone: list[dict], on_the_line: list[dict], s: Settings) -> Figure
 
 
 def draw_end(axes: Axes, run: dict, s: Settings) -> None:
-    """The energy over the line, above the data's density and that of the samples."""
+    """The energy on the line, and the densities of data and samples."""
     axes.plot(GRID, run["energy"] / s.line_margin, color=OTHERS[2], label="energy / $m$")
     axes.plot(GRID, TARGET.density(GRID), color=REAL, label="data")
     axes.stairs(run["density"], GRID, color=FAKE, label="samples")
@@ -296,7 +296,7 @@ def draw_end(axes: Axes, run: dict, s: Settings) -> None:
 
 
 def draw_digits(runs: dict[str, list[dict]]) -> Figure:
-    """Samples of the first game without the term and with it; the classes and the distance of all."""
+    """Samples of the first game without the term and with it; the number of classes and the distance of all games."""
     figure, panels = slide(1, 4, height=5.5, width_ratios=(3.5, 3.5, 2.5, 2.5))
     for axes, kind in zip(panels, (WITHOUT, WITH), strict=False):
         axes.imshow(sheet(runs[kind][0]["samples"], 8), cmap="gray", vmin=0, vmax=1)

@@ -5,12 +5,12 @@ Slide: "Deep generative image models using a laplacian pyramid of adversarial ne
     training   I_(k+1) = d(I_k), l_k = u(I_(k+1)), h_k = I_k - l_k;  D_k tells l_k + h_k from l_k + G_k(z, l_k)
     sampling   I_2 = G_2(z), 7 x 7;  then I_k = u(I_(k+1)) + G_k(z, u(I_(k+1))) for 14 x 14 and 28 x 28
 
-d is the mean of 2 x 2 pixels, u repeats each pixel. Every level is trained by itself, on real coarse images: no network ever
-sees what the level above has made. The networks of 7 x 7 are dense, the finer ones convolutional. Beside it plays a single,
-dense GAN of 28 x 28, its G and its D with as many parameters as those of the three levels together, for as many seconds.
+d is the mean of 2 x 2 pixels; u repeats each pixel. Every level is trained by itself, on real coarse images: no network sees
+the output of the level above. The networks of 7 x 7 are dense, the finer ones convolutional. LAPGAN is compared with a single
+dense GAN of 28 x 28, whose G and D have as many parameters as those of the three levels together. It trains for the same time.
 
-What to look for: what each level adds, and where the distance to the data comes from: the finer levels also draw on real coarse
-images. LAPGAN was expected to end at most as far from the data as the single GAN. At this size it does not.
+What to look for: the details that each level adds, and the source of the distance to the data: the finer levels also start from
+real coarse images. LAPGAN was expected to end at most as far from the data as the single GAN. At this size it does not.
 """
 
 import time
@@ -42,7 +42,7 @@ class Settings:
 
     steps: int = 700  # iterations at 28 x 28, and at 14 x 14; the learning rates fall linearly to 0 over them
     coarse_steps: int = 3_000  # at 7 x 7
-    single_steps: int = 6_000  # of the single GAN: about as many seconds as LAPGAN's
+    single_steps: int = 6_000  # of the single GAN: about the same time as LAPGAN's
     seeds: int = 3
     z: int = 32  # dimensions of the noise of dense players; finer levels have a plane of noise
     width: int = 256  # of the hidden layers at 7 x 7; those of the single GAN follow from the number of parameters
@@ -57,7 +57,7 @@ class Settings:
 QUICK = {"steps": 20, "coarse_steps": 60, "single_steps": 60, "seeds": 1, "width": 32, "channels": 4}
 
 LAPGAN, SINGLE = "LAPGAN", "one scale"
-LEVELS = 2  # of residuals: 28 x 28 and 14 x 14; what is left has 7 x 7
+LEVELS = 2  # of residuals: 28 x 28 and 14 x 14; the smallest images are 7 x 7
 COLUMNS, SHOWN = 8, 72  # samples of a game in the picture, and how many are in a row
 
 
@@ -116,7 +116,7 @@ def gaussian(x: np.ndarray) -> list[np.ndarray]:
 
 
 def levels(x: np.ndarray, s: Settings) -> list[GAN]:
-    """The games of 28 x 28, of 14 x 14, and of 7 x 7, which has no condition."""
+    """The games of 28 x 28, 14 x 14 and 7 x 7; the last has no condition."""
     games = []
     for side, small in zip((28, 14), gaussian(x)[1:], strict=True):
         G, D = pyramid.Residual(painter(s.channels)), pyramid.OfSum(critic(side, s.channels))
@@ -148,7 +148,7 @@ def critic(side: int, c: int) -> nn.Sequential:
 
 
 def single(s: Settings) -> GAN:
-    """Players of 28 x 28 alone, each with about as many parameters as those of all levels together."""
+    """A GAN of 28 x 28. Each player has about as many parameters as its counterparts of all levels together."""
     games = levels(np.zeros((1, 1, 28, 28), np.float32), s)
     total_G, total_D = (sum(shortcomings.parameters(getattr(game, player)) for game in games) for player in "GD")
     G, D = shortcomings.dense_generator(s.z, total_G), shortcomings.dense_discriminator(total_D)
@@ -162,7 +162,7 @@ def sample(games: list[GAN], n: int) -> list[np.ndarray]:
 
 
 def refine(games: list[GAN], images: np.ndarray) -> list[np.ndarray]:
-    """The images, and what the finer levels make of them: I_k = u(I_(k+1)) + h_k, where h_k = G_k(z, u(I_(k+1)))."""
+    """The images, refined by the finer levels: [images, ..., I_0], I_k = u(I_(k+1)) + h_k, h_k = G_k(z, u(I_(k+1)))."""
     course = [images]
     for game in games[-2::-1]:
         pairs = game.sample(len(images), z=game.prior.beside_noise(course[-1]))
@@ -171,17 +171,17 @@ def refine(games: list[GAN], images: np.ndarray) -> list[np.ndarray]:
 
 
 def look(images: np.ndarray, judge: metrics.Judge, x: np.ndarray) -> dict[str, float]:
-    """How far images are from the data (both from -1 to 1), and how many are clear digits."""
+    """The distance of images to the data (both from -1 to 1), and the share of clear digits."""
     samples, real = (((v + 1) / 2).clip(0, 1) for v in (images, digits.some(x, len(images))))
     distance = metrics.frechet_distance(digits.features(judge, samples), digits.features(judge, real))
     return {"Frechet distance": distance, "clear digits": float(digits.opinion(judge, samples)[1].mean())}
 
 
-# --- the figures ----------------------------------------------------------------------------------------------------------
+# --- the metrics ----------------------------------------------------------------------------------------------------------
 
 
 def measure(claim: Claim, runs: dict[str, list[dict]]) -> None:
-    """LAPGAN beside one scale, and beside itself where the coarse images are real."""
+    """LAPGAN compared with one scale, and with itself on real coarse images."""
     means = {kind: {name: np.mean([run[name] for run in side]) for name in BETTER} for kind, side in runs.items()}
     for kind, name in product(runs, BETTER):
         claim.note(f"{name}, {kind}", means[kind][name], "reported: the mean over the seeds")
@@ -200,25 +200,25 @@ BETTER = {"Frechet distance": "lower", "clear digits": "higher"}
 
 
 def found(m: dict[str, float]) -> str:
-    """README's cell."""
+    """The result, for README."""
     error = at_most(m["largest error of a pixel that is taken apart and rebuilt"])
     return f"the pyramid is exact within {error}. {in_words(m)}"
 
 
 def in_words(m: dict[str, float]) -> str:
-    """Whether levels are better than one scale."""
+    """LAPGAN's distance and the single GAN's, in words."""
     key = "Frechet distance: LAPGAN less one scale"
     word = verdict(m[key], m[f"{key} low"], m[f"{key} high"])
     near, far = (m[f"Frechet distance, {kind}"] for kind in (LAPGAN, SINGLE))
     return (
         f"LAPGAN ends at a Frechet distance of {near:.0f}; one scale, with as many parameters and seconds, at {far:.0f} "
-        f"(LAPGAN: {word}). From real coarse images on, the finer levels come to "
+        f"(LAPGAN: {word}). From real coarse images, the finer levels reach "
         f"{m['Frechet distance, real coarse images']:.0f}"
     )
 
 
 def picture(runs: dict[str, list[dict]]) -> Figure:
-    """How LAPGAN's samples come to be, level by level; samples of the single GAN; and the distance of every game."""
+    """LAPGAN's samples, level by level; samples of the single GAN; the distance of every game."""
     figure, (course, one, distances) = slide(1, 3, height=6, width_ratios=(4, 4, 3))
     steps = [pyramid.enlarged(images, 28) for images in runs[LAPGAN][0]["course"]]
     rows = [images[i : i + COLUMNS] for i in range(0, SHOWN // len(steps), COLUMNS) for images in steps]

@@ -1,4 +1,4 @@
-"""The Laplacian pyramid of images (Burt and Adelson 1983), and what makes each of its levels a game for a plain `GAN`.
+"""The Laplacian pyramid of images (Burt and Adelson 1983), and classes that turn each level into a game of a plain `GAN`.
 
     I_(k+1) = d(I_k)        l_k = u(I_(k+1))        h_k = I_k - l_k        so that I_k = l_k + h_k, whatever d and u are
 
@@ -15,7 +15,7 @@ from minigan.backend import random_numbers
 
 
 def down(images: np.ndarray) -> np.ndarray:
-    """d: (N, 1, 2 H, 2 W) -> (N, 1, H, W), the mean of each 2 x 2 pixels."""
+    """d: (N, 1, 2 H, 2 W) -> (N, 1, H, W), the means of 2 x 2 pixels."""
     n, c, height, width = images.shape
     return images.reshape(n, c, height // 2, 2, width // 2, 2).mean(axis=(3, 5))
 
@@ -43,7 +43,7 @@ def build(images: np.ndarray, levels: int) -> list[np.ndarray]:
 
 
 def rebuild(parts: list[np.ndarray]) -> np.ndarray:
-    """I_0 of the parts, from the smallest image on: I_k = u(I_(k+1)) + h_k."""
+    """I_0 from its parts, the smallest image first: I_k = u(I_(k+1)) + h_k."""
     *residuals, images = parts
     for h in residuals[::-1]:
         images = up(images) + h
@@ -72,7 +72,7 @@ class Pairs(Iterator):
 
 
 class RealCondition:
-    """A level's prior: I_(k+1) of real images and a plane of noise, (N, 2, H / 2, W / 2). No level waits for another."""
+    """A level's prior: I_(k+1) of real images and a plane of noise, (N, 2, H / 2, W / 2). Levels train independently."""
 
     def __init__(self, small: np.ndarray):
         self.small, self.rng = small, random_numbers.spawn()
@@ -82,7 +82,7 @@ class RealCondition:
         return self.beside_noise(self.small[self.rng.integers(len(self.small), size=m)])
 
     def beside_noise(self, small: np.ndarray) -> np.ndarray:
-        """What G_k takes to go on from these images."""
+        """The input of G_k for these images: each with a plane of noise."""
         z = backend.to_numpy(self.noise(len(small))).reshape(small.shape)
         return np.concatenate([small, z], axis=1)
 
@@ -108,7 +108,7 @@ class Residual(nn.Module):
 
 
 class OfSum(nn.Module):
-    """D_k: judges the pair (h, l) by l + h, as in the paper: of h alone, nobody could say whether it belongs to l."""
+    """D_k: judges the pair (h, l) by l + h, as in the paper; h alone does not show whether it belongs to l."""
 
     def __init__(self, network: nn.Module):
         self.network = network

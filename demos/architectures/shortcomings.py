@@ -1,4 +1,4 @@
-"""Convolutional and dense players, with as many parameters: how far each ends from the data, and where it fails."""
+"""Convolutional and dense players with the same number of parameters: their distances to the data, and their failures."""
 
 import time
 from typing import Any
@@ -25,7 +25,7 @@ SHEET = 10, 5  # images of the worst class: columns, rows
 
 
 def game(kind: str, s: Any) -> GAN:
-    """The game of convolutional players, or of dense ones with as many parameters each."""
+    """The game of convolutional players, or of dense ones with the same number of parameters."""
     G, D = dcgan_generator(s.z, s.channels), dcgan_discriminator(channels=s.channels)
     if kind != CONV:
         G, D = dense_generator(s.z, parameters(G)), dense_discriminator(parameters(D))
@@ -34,12 +34,12 @@ def game(kind: str, s: Any) -> GAN:
 
 
 def parameters(network: nn.Module) -> int:
-    """How many numbers it learns."""
+    """The number of its parameters."""
     return sum(p.size for p in network.parameters())
 
 
 def width(total: int, inputs: int, outputs: int) -> int:
-    """Of two hidden layers, so that w^2 + (inputs + outputs + 2) w + outputs parameters are about `total`."""
+    """The width w of two hidden layers with w^2 + (inputs + outputs + 2) w + outputs parameters, about `total`."""
     half = (inputs + outputs + 2) / 2
     return max(1, round((half**2 + total - outputs) ** 0.5 - half))
 
@@ -61,7 +61,7 @@ def dense_discriminator(total: int) -> nn.Sequential:
 
 
 def play(kind: str, seed: int, steps: int, judge: metrics.Judge, x: np.ndarray, s: Any) -> dict[str, Any]:
-    """A game of so many iterations: what `look` finds of G's samples, and the processor's seconds."""
+    """Play a game of `steps` iterations: `look` at G's samples, and the processor's seconds."""
     mg.seed(seed)
     began = time.process_time()
     played = game(kind, s)
@@ -74,11 +74,11 @@ def play(kind: str, seed: int, steps: int, judge: metrics.Judge, x: np.ndarray, 
     return look((played.sample(s.samples) + 1) / 2, judge, x) | {"seconds": seconds}
 
 
-# --- what there is to see in the samples ------------------------------------------------------------------------------------
+# --- the samples ------------------------------------------------------------------------------------------------------------
 
 
 def look(samples: np.ndarray, judge: metrics.Judge, x: np.ndarray) -> dict[str, Any]:
-    """The judge's figures of the samples; the share of clear digits in each class; dots; samples of the worst class."""
+    """The judge's metrics of the samples; the share of clear digits in each class; dots; samples of the worst class."""
     a, b = digits.features(judge, samples), digits.features(judge, digits.some(x, len(samples)))
     classes, clear = digits.opinion(judge, samples)
     shares = [float(clear[classes == c].mean()) if (classes == c).any() else 0.0 for c in range(10)]
@@ -90,7 +90,7 @@ def look(samples: np.ndarray, judge: metrics.Judge, x: np.ndarray) -> dict[str, 
 
 
 def dots(images: np.ndarray) -> float:
-    """Bright pixels without a bright neighbour among the eight, in an image, on average: strokes have none."""
+    """The mean number of bright pixels in an image without a bright neighbour among the eight; strokes have none."""
     bright = np.pad(images[:, 0] > 0.5, ((0, 0), (1, 1), (1, 1)))
     around = sum(np.roll(bright, (i, j), axis=(1, 2)).astype(int) for i in (-1, 0, 1) for j in (-1, 0, 1)) - bright
     return float((bright & (around == 0)).sum() / len(images))
@@ -100,7 +100,7 @@ def dots(images: np.ndarray) -> float:
 
 
 def picture(runs: dict[str, list[dict]], real: dict[str, Any]) -> Figure:
-    """How far each kind ends from the data; how clear each digit is; and samples of both kinds' worst class."""
+    """Each kind's distance to the data; the share of clear digits in each class; samples of both kinds' worst class."""
     figure, ((distances, classes), sheets) = slide(2, 2)
     draw_distances(distances, runs, real["frechet"])
     for kind in (CONV, SECONDS):
@@ -117,7 +117,7 @@ def picture(runs: dict[str, list[dict]], real: dict[str, Any]) -> Figure:
 
 
 def draw_distances(axes: Any, runs: dict[str, list[dict]], real: float) -> None:
-    """A point for each game, and a line where real images are."""
+    """A point for each game, and a line for real images."""
     for i, kind in enumerate(KINDS):
         distances = [run["frechet"] for run in runs[kind]]
         axes.plot(distances, [i] * len(distances), MARKERS[kind], color=COLOURS[kind])

@@ -1,1 +1,1 @@
-"""Checking gradients: minigan's tests of gradients, turned on other engines."""
+"""minigan's tests of gradients, applied to other engines."""

@@ -1,8 +1,8 @@
-"""Each engine's way back: what `minigan.gradcheck.lift.lift` wants besides the function.
+"""Each engine's backward pass, as `minigan.gradcheck.lift.lift` needs it.
 
-An adapter returns (vjp, array, numpy): vjp(f)(g, *xs) are the gradients of sum(g f(*xs)), and the others make the engine's
-array of a NumPy one, and a NumPy array of the engine's. Its engine is imported when it is called. MyGrad differentiates once,
-the others as often as one likes. JAX is to be told beforehand that float64 is wanted.
+An adapter returns (vjp, array, numpy): vjp(f)(g, *xs) are the gradients of sum(g f(*xs)); array converts a NumPy array to the
+engine's, numpy converts back. The call of an adapter imports its engine. MyGrad differentiates once, the others any number of
+times. JAX must be set to float64 beforehand.
 """
 
 from collections.abc import Callable
@@ -15,11 +15,11 @@ Adapter = tuple[Callable, Callable, Callable]
 
 
 def minigan() -> Adapter:
-    """An op of minigan's needs no adapter; by this one it is treated like the others."""
+    """minigan's ops need no adapter; with this one they are tested like the others."""
     from minigan import Tensor, grad
     from minigan.engine.modes import enable_grad
 
-    @enable_grad()  # also where a walk over the lifted function asks, which records nothing
+    @enable_grad()  # also during the backward pass of a lifted function, which records nothing
     def recorded(f: Callable, g: Tensor, *xs: Tensor) -> tuple[Tensor, ...]:
         return grad((g * f(*xs)).sum(), xs, create_graph=True)
 
@@ -74,6 +74,6 @@ def tinygrad() -> Adapter:
         return lambda g, *xs: f(*xs).gradient(*xs, gradient=g)
 
     def array(a: np.ndarray) -> Tensor:
-        return Tensor(a.reshape(-1)).reshape(a.shape)  # of a 0-d array it makes a constant, and equal constants are one
+        return Tensor(a.reshape(-1)).reshape(a.shape)  # a 0-d array would become a constant, and equal constants are one
 
     return vjp, array, lambda t: t.clone(Device.DEFAULT).numpy()  # a constant is on no device until it is cloned

@@ -1,25 +1,25 @@
-"""What the engines are asked for: an op, the shapes and the range of its inputs, and its formula in extended precision.
+"""The test cases: an op, the shapes and the range of its inputs, and its formula in extended precision.
 
-A case's call is written with NumPy's names (`np`), SciPy's (`special`) and those of neural networks (`nn`); what they stand for
-in an engine, `lines.ENGINES` says. An engine that spells a call in another way has its spelling in `others`; one that has no
-such name is not asked. The inputs are x, y, z. The truth is the same formula where NumPy can compute it in longdouble, and
-otherwise written out; `e` is `demos.checking.extended`.
+A case's call uses NumPy's names (`np`), SciPy's (`special`) and those of neural networks (`nn`); `lines.ENGINES` maps them to
+each engine. `others` has the calls of engines that spell it differently; an engine without such a name is not tested. The
+inputs are x, y, z. The truth is the call itself if NumPy can compute it in longdouble, else it is written out; `e` is
+`demos.checking.extended`.
 """
 
 from dataclasses import dataclass, field
 
 Shape = tuple[int, ...]
 
-# Few shapes, and the same for all: some engines compile each op anew for each.
+# Few shapes, and the same for all: some engines compile each op again for each shape.
 ONE: tuple[tuple[Shape, ...], ...] = (((),), ((3,),))  # the shapes of x
 TWO = (((), ()), ((3,), (3,)), ((2, 3), (3,)), ((2, 1), (3,)))  # of x and y
 VECTOR, SQUARE, RECTANGLE = (((3,),),), (((2, 2),),), (((2, 3),),)
-SPECIAL = (0.0, 1.0, -1.0, 0.5, 2.0, 1e-8, 1e-3, -2.0)  # values at which formulas have gaps; ties come from equal ones
+SPECIAL = (0.0, 1.0, -1.0, 0.5, 2.0, 1e-8, 1e-3, -2.0)  # values at which formulas have gaps; equal ones make ties
 
 
 @dataclass(frozen=True)
 class Case:
-    """An op as it is called, and where."""
+    """A call of an op, and its inputs' shapes and range."""
 
     name: str
     call: str
@@ -32,7 +32,7 @@ class Case:
 
 
 def _unary() -> list[Case]:
-    """np.name(x), and the methods that tinygrad has of it."""
+    """np.name(x), and tinygrad's methods for it."""
     rows = [("sin", "sin"), ("cos", "cos"), ("sinh", "sinh"), ("cosh", "cosh"), ("tanh", "tanh"), ("arctan", "atan")]
     rows += [("arcsinh", "asinh"), ("exp", "exp"), ("exp2", "exp2"), ("expm1", ""), ("square", "square"), ("abs", "abs")]
     rows += [("sign", "sign"), ("negative", "neg"), ("deg2rad", ""), ("cbrt", "")]

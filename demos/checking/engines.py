@@ -1,12 +1,13 @@
-"""minigan's tests of gradients, turned on other engines: which of their gradients are wrong, and the smallest example of each.
+"""minigan's tests of gradients, applied to other engines: which gradients are wrong, and the smallest example of each.
 
-minigan.testing.lift makes another engine's op a function that minigan's gradcheck and strategies can test: to order 2, and in
-float32. About 270 ops (demos/checking/cases.py) are asked of each engine that is installed, in processes of its own: minigan,
-autograd, JAX, PyTorch, MyGrad, tinygrad. A gradient counts as wrong only where the function is smooth, and two methods say so:
-finite differences of the engine's own function, and the formula's derivative in extended precision (see verdicts.py).
+minigan.testing.lift turns another engine's op into a function that minigan's gradcheck and strategies can test, to order 2 and
+in float32. About 270 ops (demos/checking/cases.py) are tested in each engine that is installed, in processes of its own:
+minigan, autograd, JAX, PyTorch, MyGrad, tinygrad. A gradient counts as wrong only if the function is smooth there and two
+methods agree: finite differences of the engine's own function, and the formula's derivative in extended precision (see
+verdicts.py).
 
 What to look for: in engines.png, which ops are wrong in which engine; in engines.html, and below, the smallest example that
-Hypothesis finds of each, as a line of Python that runs without minigan. An engine that is not installed is left out:
+Hypothesis finds for each, as a line of Python that runs without minigan. An engine that is not installed is left out:
 pip install autograd jax mygrad tinygrad torch
 """
 
@@ -34,9 +35,9 @@ NAMES = get_args(Name)
 
 @dataclass
 class Settings:
-    """What is asked, and how long."""
+    """The engines, the cases and the examples."""
 
-    engines: tuple[Name, ...] = NAMES  # minigan is always asked
+    engines: tuple[Name, ...] = NAMES  # minigan is always tested
     every: int = 1  # 1: all cases; n: each n-th
     examples: int = 6  # that Hypothesis draws for each case
     parts: int = 3  # processes of each engine, one after the other or side by side
@@ -46,7 +47,7 @@ QUICK = Settings(engines=("minigan",), every=4, examples=4, parts=1)
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Ask the engines; print, draw and judge."""
+    """Test the engines; print, draw and judge."""
     args = start(common_options(__doc__), argv, "engines", Settings())
     settings = settings_of(args, QUICK if args.quick else Settings())
     claim = open_claim(args, asdict(settings))
@@ -61,7 +62,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def judge(claim: Claim, versions: dict[str, str], verdicts: list[Verdict]) -> None:
-    """minigan has no wrong gradient and no leak; what the others have depends on their versions."""
+    """minigan has no wrong gradient and no leak; the others' results depend on their versions."""
     for engine in versions:
         counts = Counter(v.status for v in verdicts if v.engine == engine)
         claim.note(f"{engine}: ops asked", sum(counts.values()) - counts[MISSING], "reported: those that it has")
@@ -72,7 +73,7 @@ def judge(claim: Claim, versions: dict[str, str], verdicts: list[Verdict]) -> No
 
 
 def title(m: dict[str, Any]) -> str:
-    """What the picture shows."""
+    """The picture's title."""
     wrong = {name: m[f"{name}: {WRONG}"] for name in m["engines"] if name != "minigan"}
     others = f"; {len(m['wrong']):.0f} wrong gradients in {sum(map(bool, wrong.values()))} other engines" if wrong else ""
     return f"Of {m['minigan: ops asked']:.0f} ops, minigan's gradients are wrong in {m[f'minigan: {WRONG}']:.0f}{others}"
@@ -91,7 +92,7 @@ def found(m: dict[str, Any]) -> str:
 
 
 def ask_all(settings: dict[str, Any], seed: int, jobs: int) -> list[str]:
-    """What each process says, as JSON: [engine, answer]."""
+    """The answer of each process, as JSON: [engine, answer]."""
     stride, engines = settings["every"] * settings["parts"], dict.fromkeys([*settings["engines"], "minigan"])
     tasks = [(engine, part * settings["every"]) for engine in engines for part in range(settings["parts"])]
     answers = []
@@ -107,7 +108,7 @@ def ask_all(settings: dict[str, Any], seed: int, jobs: int) -> list[str]:
 
 
 def ask(engine: str, seed: int, examples: int, first: int, every: int) -> str:
-    """One process, and what it says."""
+    """Run one process; return its answer."""
     words = [engine, *map(str, (seed, examples, first, every))]
     command = engine_process.command("demos.checking.worker", *words)
     process = subprocess.run(command, capture_output=True, text=True, env=engine_process.environment())
@@ -118,7 +119,7 @@ def ask(engine: str, seed: int, examples: int, first: int, every: int) -> str:
 
 
 def collected(answers: list[str]) -> tuple[dict[str, str], dict[str, str], list[Verdict]]:
-    """The versions of the engines that answered, why others did not, and all verdicts, in the order of the cases."""
+    """The versions of the engines that answered, the reasons why others did not, and all verdicts in the cases' order."""
     versions, absent, verdicts = {}, {}, []
     for engine, answer in map(json.loads, answers):
         if "missing" in answer:

@@ -1,7 +1,7 @@
-"""The second opinion: derivatives in extended precision, of formulas written in NumPy, and a few special functions there.
+"""The second opinion: derivatives of NumPy formulas in extended precision, and a few special functions in it.
 
-NumPy's longdouble has 64 bits for the digits on most processors, 11 more than float64. (Where it has no more than float64, as
-on some, fewer cases can be decided; none is decided otherwise.)
+NumPy's longdouble has 64 bits for the digits on most processors, 11 more than float64. (Where it is only float64, fewer cases
+can be decided, but none differently.)
 """
 
 from collections.abc import Callable, Sequence
@@ -9,18 +9,18 @@ from fractions import Fraction
 
 import numpy as np
 
-REACH = 8  # points on each side of the one in question
-STEPS = (2.0**-8, 2.0**-12, 2.0**-16)  # from one point to the next: the longest that the function is smooth for
-AGREEMENT = 1e-5  # of what the points on the left, those on the right and those around say
+REACH = 8  # points on each side of the point in question
+STEPS = (2.0**-8, 2.0**-12, 2.0**-16)  # from one point to the next: the longest for which the function is smooth
+AGREEMENT = 1e-5  # of the derivatives from the points on the left, on the right and around
 
 
 class NotSmoothError(ValueError):
-    """A kink, a tie, a pole, the edge of the domain: there is no derivative to compare with, or none that can be measured."""
+    """A kink, a tie, a pole, or the edge of the domain: no derivative exists, or none can be measured."""
 
 
 def derivative(phi: Callable[[np.longdouble], np.longdouble], order: int) -> float:
     """The first or second derivative of phi at 0, by the polynomials of degree 8 through 9 points on the left, on the right,
-    and around. Raises NotSmoothError where they do not agree on each derivative up to that order."""
+    and around. Raises NotSmoothError if they disagree on a derivative up to that order."""
     for h in STEPS:
         values = [phi(np.longdouble(k * h)) for k in range(-REACH, REACH + 1)]
         if np.isfinite(values).all() and _agree(values, h, order):
@@ -45,7 +45,7 @@ def _slope(values: list, h: float, order: int, first: int) -> np.longdouble:
 
 
 def _weights(points: Sequence[int], order: int) -> list[np.longdouble]:
-    """The derivative at 0 of the polynomial through (p, v) is sum(w v): from Lagrange's basis, in fractions."""
+    """The w of sum(w v), the derivative at 0 of the polynomial through (p, v): from Lagrange's basis, in fractions."""
     weights = []
     for p in points:
         basis = [Fraction(1)]  # coefficients, lowest power first
@@ -63,11 +63,11 @@ WEIGHTS = {
 }
 
 
-# --- special functions, by series that converge fast where the cases use them ----------------------------------------------
+# --- special functions, by series that converge fast in the cases' range ---------------------------------------------------
 
 
 def gammaln(x: np.ndarray) -> np.ndarray:
-    """log gamma(x), x > 0: Stirling's series far out, and the recurrence back."""
+    """log gamma(x), x > 0: Stirling's series at x + 30, and the recurrence back to x."""
     x = np.asarray(x, np.longdouble)
     n, shift = 30, np.zeros_like(x)
     for k in range(n):
@@ -117,13 +117,13 @@ def erf(x: np.ndarray) -> np.ndarray:
 
 
 def spence(x: np.ndarray) -> np.ndarray:
-    """-integral from 1 to x of log t / (t - 1) dt, by Gauss and Legendre's points."""
+    """-integral from 1 to x of log t / (t - 1) dt, by Gauss-Legendre quadrature."""
     u = np.asarray(x, np.longdouble) - 1
     return -sum(w * np.where(t * u == 0, u, np.log1p(t * u) / np.where(t * u == 0, 1, t)) for t, w in NODES)
 
 
 def sinc(x: np.ndarray) -> np.ndarray:
-    """sin(pi x) / (pi x), in pi's extended precision."""
+    """sin(pi x) / (pi x), with pi in extended precision."""
     z = np.longdouble(PI) * np.asarray(x, np.longdouble)
     return np.where(z == 0, 1, np.sin(z) / np.where(z == 0, 1, z))
 
@@ -140,7 +140,7 @@ def cross(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def eigenvalues(x: np.ndarray) -> np.ndarray:
-    """Of the symmetric matrix (2, 2) whose lower half is x's, the smaller first."""
+    """Of the symmetric matrix (2, 2) with x's lower half, the smaller first."""
     middle, radius = (x[0, 0] + x[1, 1]) / 2, np.hypot((x[0, 0] - x[1, 1]) / 2, x[1, 0])
     return np.array([middle - radius, middle + radius])
 

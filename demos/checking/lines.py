@@ -1,4 +1,4 @@
-"""The engines, by the names that a case's call uses; and a counterexample as a line of Python that runs without minigan."""
+"""The engines under the names of a case's call; and a counterexample as a line of Python that runs without minigan."""
 
 import contextlib
 import io
@@ -12,13 +12,13 @@ CONSTANTS = {"inf": "float('inf')", "I": "[2, 0, 0]", "P": "[-3., -1., 2., 3.]",
 
 @dataclass(frozen=True)
 class Engine:
-    """How to write for an engine. `array` has the places {0}, nested lists, and {1}, a dtype."""
+    """How to write code for an engine. `array` has the fields {0}, nested lists, and {1}, a dtype."""
 
     imports: str
     array: str
     first: str  # a program's end: the gradient of sum(w f) with respect to {x}
-    second: str = ""  # the gradient of sum(v that) with respect to {z}; "": the engine has none
-    scalar: str = ""  # in place of `array`, for numbers; those of other dtypes than float64 only if it has the place {1}
+    second: str = ""  # the gradient of sum(v first) with respect to {z}; "": the engine has none
+    scalar: str = ""  # for numbers, in place of `array`; for dtypes other than float64 only if it has the field {1}
 
 
 _FUNCTIONAL = {  # of the engines that have grad(f, argument)
@@ -66,7 +66,7 @@ ENGINES = {
 
 
 def weights(shape: tuple[int, ...]) -> np.ndarray:
-    """1, 2, 3, ...: with all ones, a gradient in the wrong order looks like the right one."""
+    """1, 2, 3, ...: with all ones, a gradient in the wrong order would look right."""
     return np.arange(1.0, 1.0 + np.prod(shape)).reshape(shape)
 
 
@@ -80,7 +80,7 @@ def line(
     args = ", ".join(names)
     product = _weighted(spec, f"({call})" if out else call, out, dtype)
     v, total = _parts(spec, xs[i].shape, dtype)
-    numbers = {"i": f", {i}" if i else "", "j": f", {j}" if j else ""}  # of the argument; the first is the usual one
+    numbers = {"i": f", {i}" if i else "", "j": f", {j}" if j else ""}  # of the argument; the first is the default
     end = (spec.first if j is None else spec.second).format(args=args, x=names[i], z=names[j or 0], v=v, sum=total, **numbers)
     return "; ".join([*begin, *inputs, f"L = lambda {args}: {product}", end])
 
@@ -96,7 +96,7 @@ def _literal(spec: Engine, x: np.ndarray, dtype: str) -> str:
 
 
 def _parts(spec: Engine, shape: tuple[int, ...], dtype: str) -> tuple[str, str]:
-    """What to put before an expression, and behind it, for the weighted sum of its elements."""
+    """Text before and after an expression, for the weighted sum of its elements."""
     if shape == ():
         return "", ""
     w = weights(shape)
@@ -110,7 +110,7 @@ def _weighted(spec: Engine, text: str, shape: tuple[int, ...], dtype: str) -> st
 
 
 def printed(program: str) -> str:
-    """What the line prints, run here in a namespace of its own."""
+    """The output of the line, run here in a namespace of its own."""
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         exec(program, {})

@@ -1,4 +1,4 @@
-"""What the engines' demo leaves: the table on the terminal, as HTML, and as a picture."""
+"""The results of the engines' demo: a table on the terminal, in HTML, and as a picture."""
 
 import html
 from collections import Counter
@@ -17,7 +17,7 @@ from demos.kit.style import FAKE, OTHERS, slide
 COLOURS = {MISSING: "#EEEEEE", OK: "#BBD9EC", RAISES: OTHERS[4], LEAK: OTHERS[1], WRONG: FAKE}
 SIGNS = {MISSING: "", OK: "ok", RAISES: "raises", LEAK: "leak", WRONG: "wrong"}
 LETTERS = {RAISES: "r", LEAK: "L", WRONG: "✗"}
-MOST = 52  # ops whose names have room in the picture
+MOST = 52  # the most ops whose names fit into the picture
 
 
 def print_all(versions: dict[str, str], absent: dict[str, str], verdicts: list[Verdict]) -> None:
@@ -36,7 +36,7 @@ def print_all(versions: dict[str, str], absent: dict[str, str], verdicts: list[V
 
 
 def write_html(path: Path, versions: dict[str, str], absent: dict[str, str], verdicts: list[Verdict]) -> None:
-    """The whole table, ops by engines; a cell's title says more, and the lines stand below."""
+    """The whole table, ops by engines, with details in each cell's title; below it the examples."""
     found = {(v.case, v.engine): v for v in verdicts}
     head = "".join(f"<th>{engine} {html.escape(version)}</th>" for engine, version in versions.items())
     rows = [
@@ -80,7 +80,7 @@ def _cell(v: Verdict | None) -> str:
 
 
 def picture(versions: dict[str, str], verdicts: list[Verdict]) -> plt.Figure:
-    """Above, all ops, family by family; below, by name, those that are wrong, leak or raise somewhere."""
+    """Above, all ops by family; below, by name, those with a wrong gradient in some engine."""
     statuses, engines = list(COLOURS), list(versions)
     found = {(v.case, v.engine): v.status for v in verdicts}
     asked = [case.name for case in CASES if any((case.name, e) in found for e in engines)]

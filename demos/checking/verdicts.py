@@ -1,7 +1,7 @@
-"""One case in one engine: what becomes of it, and the smallest counterexample.
+"""One case in one engine: the verdict, and the smallest counterexample.
 
-Inputs are drawn by Hypothesis. A gradient counts as wrong only if two methods say so: it differs from the derivative of the
-formula in extended precision, where that is smooth; and minigan's gradcheck refuses the engine's function as it stands.
+Hypothesis draws the inputs. A gradient counts as wrong only if two methods agree: it differs from the formula's derivative in
+extended precision, where the formula is smooth; and minigan's gradcheck rejects the engine's function.
 """
 
 import re
@@ -29,26 +29,26 @@ OK, WRONG, LEAK, RAISES, MISSING = "ok", "wrong", "dtype leak", "raises", "not i
 TOLERANCE = {
     "float64": 1e-4,
     "float32": 1e-2,
-}  # times 1 + |the derivative|: far from rounding, and from what users would accept
-TRIES = 4  # counterexamples, from the smallest on, that are put to the second method
-DIRECTIONS = 4  # in which a function must be smooth where it counts as differentiable
+}  # times 1 + |the derivative|: far above rounding, and more than users would accept
+TRIES = 4  # counterexamples, smallest first, that the second method checks
+DIRECTIONS = 4  # in which a function must be smooth to count as differentiable
 PATIENCE = 1.5  # seconds for making a counterexample smaller
-ORDERS = {"mygrad": 1}  # how often an engine differentiates, where not twice
+ORDERS = {"mygrad": 1}  # the highest order of an engine's derivatives, if not 2
 
 
 @dataclass
 class Verdict:
-    """What became of a case. Of a wrong one: which derivative, what the engine says, what is true, and the line."""
+    """The verdict on a case. If it is wrong: which derivative, the engine's value, the true value, and the line."""
 
     engine: str
     case: str
     status: str
-    order: int = 0  # the highest that was looked at
+    order: int = 0  # the highest that was tested
     what: str = ""
     got: str = ""
     true: str = ""
     line: str = ""
-    unconfirmed: int = 0  # faults that one method alone has found
+    unconfirmed: int = 0  # faults that only one method has found
     seconds: float = 0.0
 
 
@@ -68,7 +68,7 @@ class Fault:
 
 @dataclass
 class Asked:
-    """A case, as one engine's function, and what its examples have shown so far."""
+    """A case as one engine's function, and the results of its examples so far."""
 
     engine: str
     case: Case
@@ -78,14 +78,14 @@ class Asked:
     adapter: tuple[Callable, Callable, Callable]
     order: int
     tried: int = 0
-    unlike: int = 0  # examples whose value is not the formula's, or that the engine does not take
-    failures: list[str] = field(default_factory=list)  # of the way back
+    unlike: int = 0  # examples whose value differs from the formula's, or that the engine does not accept
+    failures: list[str] = field(default_factory=list)  # of the backward pass
     leaks: list[str] = field(default_factory=list)
     unconfirmed: int = 0
 
 
 def verdict(engine: str, case: Case, seed: int, examples: int) -> Verdict:
-    """Ask this engine, which can be imported, for this case."""
+    """Test this case in this engine, which can be imported."""
     began = time.perf_counter()
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
@@ -114,12 +114,12 @@ def _verdict(engine: str, case: Case, seed: int, examples: int) -> Verdict:
 
 
 def _short(number: float | tuple) -> str:
-    """As many digits as are sure."""
+    """The number to the digits that are certain."""
     return str(number) if isinstance(number, tuple) else f"{0.0 if abs(number) < 1e-9 else number:.5g}"
 
 
 def ask(engine: str, case: Case) -> Asked | None:
-    """The case as this engine's function; None if the engine has no such name."""
+    """The case as this engine's function; None if the engine has no such op."""
     call = case.others.get(engine, case.call)
     if (engine == "tinygrad" and call == case.call and re.search(r"\b(np|special|nn)\.", call)) or not call:
         return None
@@ -148,7 +148,7 @@ def _resolves(thing: Any, path: str) -> bool:
 
 @st.composite
 def inputs(draw, case: Case):
-    """Arrays in the shapes of the case: any numbers, or those where formulas have gaps, which are often equal."""
+    """Arrays in the shapes of the case: any numbers, or special ones, where formulas have gaps; these are often equal."""
     special = st.sampled_from(_special(case))
     shapes = draw(st.sampled_from(case.shapes))
     return [draw(st.one_of(_filled(shape, special), arrays(shape, case.low, case.high))) for shape in shapes]
@@ -165,7 +165,7 @@ def _filled(draw, shape: tuple[int, ...], numbers: st.SearchStrategy):
 
 
 def _smallest(asked: Asked, seed: int, examples: int) -> Fault | None:
-    """The fault in the smallest of the examples that show one, as far as there was time to look; None if none is confirmed."""
+    """The confirmed fault in the smallest example that was found in time, or None."""
     options = {"database": None, "deadline": None, "suppress_health_check": list(HealthCheck)}
     options |= {"max_examples": examples, "phases": [Phase.generate, Phase.shrink]}
     faults, end = [], None
@@ -184,13 +184,13 @@ def _smallest(asked: Asked, seed: int, examples: int) -> Fault | None:
         if shows_fault(xs) and asked.case.shapes[0] == ((),):
             any(shows_fault([np.array(number)]) for number in xs[0])
     end = None
-    with suppress(hypothesis_errors.NoSuchExample, hypothesis_errors.Flaky):  # none; or the time was over
+    with suppress(hypothesis_errors.NoSuchExample, hypothesis_errors.Flaky):  # no fault, or no time left
         find(inputs(asked.case), shows_fault, settings=settings(**options), random=Random(seed))
     return next((fault for fault in sorted(faults, key=_complexity)[:TRIES] if confirmed(asked, fault)), None)
 
 
 def _always(case: Case) -> list[list[np.ndarray]]:
-    """Examples that every run has, whatever Hypothesis draws: all special numbers, or, of several inputs, equal ones."""
+    """Examples that every run has, besides Hypothesis's: all special numbers; for several inputs, equal ones."""
     if case.shapes[0] == ((),):
         return [[np.array(_special(case))]]
     return [[np.full(shape, number) for shape in case.shapes[0]] for number in _special(case)[:3]]
@@ -211,7 +211,7 @@ def _complexity(fault: Fault) -> tuple:
 
 
 def examine(asked: Asked, xs: list[np.ndarray]) -> Fault | None:
-    """The first fault of the engine's derivatives at xs: of order 1, 2, and 1 in float32. None at kinks and ties."""
+    """The first fault of the engine's derivatives at xs: of order 1, of order 2, then in float32. None at kinks and ties."""
     asked.tried += 1
     exact = asked.truth(*[x.astype(np.longdouble) for x in xs])
     if not _same_value(asked, xs, exact):
@@ -225,7 +225,7 @@ def examine(asked: Asked, xs: list[np.ndarray]) -> Fault | None:
         return fault
     except extended.NotSmoothError:
         return None
-    except Exception as error:  # whatever an engine may raise on its way back
+    except Exception as error:  # any error of the engine's backward pass
         asked.failures.append(f"{type(error).__name__}: {str(error).splitlines()[0][:200] if str(error) else ''}")
         return None
 
@@ -234,13 +234,13 @@ def _same_value(asked: Asked, xs: list[np.ndarray], exact: np.ndarray) -> bool:
     _, array, numpy = asked.adapter
     try:
         y = numpy(asked.f(*map(array, xs)))
-    except Exception:  # the engine does not take such arguments
+    except Exception:  # the engine does not accept such arguments
         return False
     return np.shape(y) == np.shape(exact) and np.allclose(y, np.asarray(exact, float), rtol=1e-6, atol=1e-9)
 
 
 def first_order(asked: Asked, xs: list[np.ndarray], dtype: str) -> Fault | None:
-    """Where the gradient of L = sum(w f), or its shape, is another than it should be."""
+    """A fault in the gradient of L = sum(w f), or in its shape."""
     vjp, array, numpy = asked.adapter
     xs = [x.astype(dtype) for x in xs]
     out = np.shape(asked.truth(*xs))
@@ -262,7 +262,7 @@ def first_order(asked: Asked, xs: list[np.ndarray], dtype: str) -> Fault | None:
 
 
 def second_order(asked: Asked, xs: list[np.ndarray]) -> Fault | None:
-    """The same of the gradient of sum(v dL/dx), for each input x."""
+    """A fault in the gradient of sum(v dL/dx), for each input x."""
     vjp, array, numpy = asked.adapter
     w = weights(np.shape(asked.truth(*xs)))
     for i, x in enumerate(xs):
@@ -282,7 +282,7 @@ def second_order(asked: Asked, xs: list[np.ndarray]) -> Fault | None:
 
 
 def single_precision(asked: Asked, xs: list[np.ndarray]) -> Fault | None:
-    """Float32 stays float32, and its gradient is about right."""
+    """A fault in float32. A float64 value or gradient is noted as a leak."""
     _, array, numpy = asked.adapter
     y = numpy(asked.f(*[array(x.astype(np.float32)) for x in xs]))
     if y.dtype == np.float64:
@@ -292,14 +292,14 @@ def single_precision(asked: Asked, xs: list[np.ndarray]) -> Fault | None:
 
 
 def confirmed(asked: Asked, fault: Fault) -> bool:
-    """Whether gradcheck refuses the engine's function, too (it takes float64 alone), and the line prints what was found."""
+    """Whether gradcheck also rejects the engine's function (float64 only), and the line prints the wrong number."""
     try:
         refused = fault.dtype == "float32" or not gradcheck(
             lift(asked.f, *asked.adapter), *fault.xs, order=1 if fault.j is None else 2
         )
     except GradcheckError:
         refused = True
-    except Exception:  # the engine fails elsewhere on its way back
+    except Exception:  # the engine fails elsewhere in its backward pass
         refused = False
     found = refused and reproduced(asked, fault)
     asked.unconfirmed += not found
@@ -307,8 +307,8 @@ def confirmed(asked: Asked, fault: Fault) -> bool:
 
 
 def check_differentiable(asked: Asked, fault: Fault) -> None:
-    """Raise NotSmoothError at a tie: there, each partial derivative may exist, and the function still has a kink (the median
-    of equal numbers). Elsewhere the slope in any direction is that of the partial derivatives together."""
+    """Raise NotSmoothError at a tie: each partial derivative may exist there, though the function has a kink (the median of
+    equal numbers). Elsewhere the slope in any direction follows from the partial derivatives."""
     xs = [x.astype(fault.dtype) for x in fault.xs]
     w, rng, order = weights(fault.out), np.random.default_rng(0), 1 if fault.j is None else 2
     places = [(i, k) for i, x in enumerate(xs) for k in np.ndindex(x.shape)]
@@ -325,7 +325,7 @@ def reproduced(asked: Asked, fault: Fault) -> bool:
     """Whether the line prints the wrong number."""
     try:
         text = printed(line(asked.engine, asked.call, fault.xs, fault.out, fault.i, fault.j, fault.dtype))
-    except Exception:  # it does not run: no counterexample
+    except Exception:  # it does not run, so it is not a counterexample
         return False
     if isinstance(fault.got, tuple):
         return True
@@ -352,7 +352,7 @@ def _truth(asked: Asked, xs: list, w: np.ndarray, direction: list, order: int = 
 
 
 def _mixed(asked: Asked, xs: list, w: np.ndarray, a: list, b: list) -> float:
-    """The second derivative of L along a and b: by those along a + b and a - b."""
+    """The second derivative of L along a and b, from those along a + b and a - b."""
     plus, minus = [[p + s * q for p, q in zip(a, b, strict=True)] for s in (1, -1)]
     return (_truth(asked, xs, w, plus, 2) - _truth(asked, xs, w, minus, 2)) / 4
 

@@ -1,6 +1,6 @@
 """An engine in a process of its own: python -m demos.checking.worker ENGINE SEED EXAMPLES FIRST EVERY
 
-Prints one line of JSON: the engine's version and its verdicts, of the cases FIRST, FIRST + EVERY, ...; or why it is missing.
+Prints one line of JSON: the engine's version and its verdicts on the cases FIRST, FIRST + EVERY, ...; or why it is missing.
 """
 
 import contextlib
@@ -18,9 +18,9 @@ from demos.checking.verdicts import verdict
 
 
 def answer(engine: str, seed: int, examples: int, first: int, every: int) -> dict:
-    """What the process has to say."""
+    """The version and the verdicts, or the reason why the engine is missing."""
     if not shutil.which("clang"):
-        os.environ.setdefault("DEV", "PYTHON")  # tinygrad compiles for the processor, or interprets
+        os.environ.setdefault("DEV", "PYTHON")  # without clang, tinygrad interprets
     try:
         module = importlib.import_module(engine)
     except ImportError as error:
@@ -31,7 +31,7 @@ def answer(engine: str, seed: int, examples: int, first: int, every: int) -> dic
 
 
 def main(words: Sequence[str]) -> None:
-    """Answer; what an engine prints on its own goes elsewhere."""
+    """Print the answer; the engine's own output goes to stderr."""
     with contextlib.redirect_stdout(sys.stderr):
         found = answer(words[0], *map(int, words[1:]))
     print(json.dumps(found))

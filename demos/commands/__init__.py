@@ -1,1 +1,1 @@
-"""The commands of `python -m demos`: each file here is one of them."""
+"""The commands of `python -m demos`: one file each."""

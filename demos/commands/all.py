@@ -1,4 +1,4 @@
-"""`python -m demos all`: all demos, several side by side, and everything that they found on one page."""
+"""`python -m demos all`: run all demos in parallel, and collect their results on one page."""
 
 import argparse
 import json
@@ -15,68 +15,68 @@ from demos.catalogue import described
 from demos.kit.runner import console, folders
 from demos.kit.runner.results import summary_of
 
-LOOK = 0.1  # seconds between two looks at the demos that are running
-TIMINGS = "speed"  # nothing may run beside it
+POLL = 0.1  # seconds between two checks of the running demos
+TIMINGS = "speed"  # it runs alone
 
 
 def main(argv: Sequence[str]) -> None:
-    """Run each demo in a process of its own, go on where one fails, and put everything on one page."""
+    """Run each demo in its own process, continue if one fails, and write the page."""
     if missing := console.missing_packages():
         raise SystemExit(missing)
-    from demos.kit.runner import index_page  # here, not above: first, one line names all packages that are missing
+    from demos.kit.runner import index_page  # here, not above: first, one line names all missing packages
     from demos.kit.runner.jobs import cores
     from demos.kit.runner.options import Options, path_option, positive_number, resume_command, seed_number
     from demos.kit.runner.progress import progress
 
-    options = Options(prog="python -m demos all", description="Run all demos, several side by side.")
-    options.add_argument("--quick", action="store_true", help="each in seconds")
+    options = Options(prog="python -m demos all", description="Run all demos, several at a time.")
+    options.add_argument("--quick", action="store_true", help="small versions that finish in seconds")
     options.add_argument("--out", type=path_option, help="folder for the results (default: runs; quick: runs/quick)")
     options.add_argument("--seed", type=seed_number, default=0, help="of all random numbers (default: 0)")
-    options.add_argument("--jobs", type=positive_number, default=cores(), help="demos side by side (default: the cores)")
+    options.add_argument("--jobs", type=positive_number, default=cores(), help="demos at a time (default: the number of cores)")
     options.add_argument("--format", choices=["png", "svg", "pdf"], default="png", help="of the pictures (default: png)")
-    options.add_argument("--record", action="store_true", help="put the results among those that README is made from")
-    options.add_argument("--resume", action="store_true", help="go on with what was stopped; what is finished is not repeated")
+    options.add_argument("--record", action="store_true", help="save the results in demos/results, for README")
+    options.add_argument("--resume", action="store_true", help="continue stopped demos, and skip finished ones")
     args = options.parse_args(argv)
     args.out = args.out or folders.default_folder(args.quick)
     if args.record and (args.quick or args.seed):
-        options.error("--record: of full runs by the default options, without --quick, --seed")
+        options.error("--record: only for full runs with the default options, without --quick, --seed")
     for line in catalogue.clashes().values():
         options.error(line)
-    them = catalogue.names()
-    chapters = entries(them, args)  # now, because files may appear or disappear while the demos run
+    demos = catalogue.names()
+    chapters = entries(demos, args)  # now, because files may change while the demos run
     try:
         lock = folders.open_folder(args.out)
-        if moved := make_room(them, args):
-            print(f"earlier runs of {moved} demos are now in {args.out / 'NAME' / folders.EARLIER}", file=sys.stderr)
+        if moved := make_room(demos, args):
+            print(f"earlier results of {moved} demos are now in {args.out / 'NAME' / folders.EARLIER}", file=sys.stderr)
     except OSError as error:
         options.error(f"--out {args.out}: {error.strerror or error}")
     statuses: dict[str, int | str] = {}
     try:
-        with progress(total=len(them), unit="demo") as bar:
-            for name, status in side_by_side(them, args):
+        with progress(total=len(demos), unit="demo") as bar:
+            for name, status in side_by_side(demos, args):
                 statuses[name] = status
                 bar.update()
                 if status:
                     bar.write(f"{name}: {verdict(args.out / name, status)}")
     except KeyboardInterrupt:
-        print(f"stopped; this goes on: {resume_command(options.prog, argv)}", file=sys.stderr)
+        print(f"stopped; to continue: {resume_command(options.prog, argv)}", file=sys.stderr)
         raise SystemExit(130) from None
     finally:
         folders.close_folder(lock)
-    print_verdicts(args.out, statuses, them)
-    print(f"\nEverything is on one page: {index_page.write(args.out, chapters, args.seed, args.quick)}")
-    if failed := [name for name in them if statuses[name]]:
-        raise SystemExit(f"{len(failed)} of {len(them)} demos failed: {', '.join(failed)}")
+    print_verdicts(args.out, statuses, demos)
+    print(f"\nAll results are on one page: {index_page.write(args.out, chapters, args.seed, args.quick)}")
+    if failed := [name for name in demos if statuses[name]]:
+        raise SystemExit(f"{len(failed)} of {len(demos)} demos failed: {', '.join(failed)}")
 
 
-def make_room(them: Sequence[str], args: argparse.Namespace) -> int:
-    """Before the first demo begins, move aside all earlier runs that are not resumed, and the page. Returns how many runs."""
+def make_room(demos: Sequence[str], args: argparse.Namespace) -> int:
+    """Move the earlier runs that are not resumed, and the page, out of the way. Returns the number of runs."""
     moved = 0
-    for name in them:
+    for name in demos:
         out = args.out / name
         if not out.is_dir() or (args.resume and (out / "checkpoint.npz").exists()):
             continue
-        with suppress(OSError):  # another run is writing to it: the demo will print that
+        with suppress(OSError):  # another run is writing to it: the demo will report it
             lock = folders.open_folder(out)
             try:
                 if left := folders.left_by_a_run(out):
@@ -89,9 +89,9 @@ def make_room(them: Sequence[str], args: argparse.Namespace) -> int:
     return moved
 
 
-def side_by_side(them: Sequence[str], args: argparse.Namespace) -> Iterator[tuple[str, int | str]]:
-    """(name, exit status or error) of each demo as it ends. What took longest when it was recorded begins first."""
-    waiting = sorted(them, key=lambda name: (name == TIMINGS, -recorded_seconds(name)))
+def side_by_side(demos: Sequence[str], args: argparse.Namespace) -> Iterator[tuple[str, int | str]]:
+    """(name, exit status or error) of each demo as it ends. The longest demos, as recorded, start first."""
+    waiting = sorted(demos, key=lambda name: (name == TIMINGS, -recorded_seconds(name)))
     running: dict[str, subprocess.Popen] = {}
     try:
         with console.ends_as_ctrl_c():
@@ -104,16 +104,16 @@ def side_by_side(them: Sequence[str], args: argparse.Namespace) -> Iterator[tupl
                         yield name, f"{error}"
                 for name in [name for name, process in running.items() if process.poll() is not None]:
                     yield name, running.pop(name).returncode
-                time.sleep(LOOK)
-    finally:  # Ctrl-C, here or while the caller had a name
+                time.sleep(POLL)
+    finally:  # Ctrl-C, here or in the caller's loop
         stop(running.values())
 
 
 def stop(processes: Collection[subprocess.Popen]) -> None:
-    """Let those that are running save; a further Ctrl-C does not wait for it."""
+    """Let the running demos save. Another Ctrl-C kills them."""
     try:
         for process in processes:
-            with suppress(ValueError):  # on Windows there are no groups: it has been told
+            with suppress(ValueError):  # on Windows there are no groups, so it already has the Ctrl-C
                 process.send_signal(signal.SIGINT)
         for process in processes:
             process.wait()
@@ -123,28 +123,28 @@ def stop(processes: Collection[subprocess.Popen]) -> None:
 
 
 def recorded_seconds(name: str) -> float:
-    """How long a demo took when its results were recorded; 0 where they were not."""
+    """The CPU seconds of the recorded run of a demo; 0 if there is none."""
     path = catalogue.FOLDER / "results" / f"{name}.json"
     return json.loads(path.read_text(encoding="utf-8"))["cpu_seconds"] if path.is_file() else 0.0
 
 
 def command(name: str, out: Path, args: argparse.Namespace) -> list[str]:
-    """The command line that runs a demo, on one core: the others have demos of their own."""
+    """The command line that runs a demo on one core: the other cores run other demos."""
     flags = [f"--{flag}" for flag in ("quick", "resume", "record") if getattr(args, flag)]
     options = ["--seed", str(args.seed)] if args.seed else []
     return [sys.executable, "-m", "demos", name, "--out", str(out), "--jobs", "1", "--format", args.format, *options, *flags]
 
 
 def begin(command: list[str], out: Path) -> subprocess.Popen:
-    """Start it, with all that it prints in a file. No summary of an earlier run is left."""
+    """Start a demo whose output goes to a file. Deletes an earlier summary."""
     out.mkdir(parents=True, exist_ok=True)
     (out / "summary.json").unlink(missing_ok=True)
-    with open(out / "output.txt", "wb") as file:  # a group of its own: the terminal sends Ctrl-C to this process alone
+    with open(out / "output.txt", "wb") as file:  # in its own group: the terminal sends Ctrl-C to this process only
         return subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, process_group=0)
 
 
 def verdict(out: Path, status: int | str) -> str:
-    """What became of a demo, in words."""
+    """The result of a demo in words."""
     if isinstance(status, str):
         return f"failed: {status}"
     holds = summary_of(out).get("holds", {})
@@ -156,20 +156,20 @@ def verdict(out: Path, status: int | str) -> str:
     return f"{len(holds)} of {len(holds)} hold" if holds else "nothing to judge"
 
 
-def print_verdicts(out: Path, statuses: dict[str, int | str], them: Sequence[str]) -> None:
-    """A table: each demo, its seconds, and what held."""
+def print_verdicts(out: Path, statuses: dict[str, int | str], demos: Sequence[str]) -> None:
+    """Print a table: each demo, its seconds and its verdict."""
     print(f"\n{'demo':<22} {'seconds':>8}  verdict")
-    for name in them:
+    for name in demos:
         seconds = summary_of(out / name).get("seconds")
         print(f"{name:<22} {'-' if seconds is None else f'{seconds:.0f}':>8}  {verdict(out / name, statuses[name])}")
 
 
-def entries(them: Collection[str], args: argparse.Namespace) -> dict[str, list[tuple[str, str, str, str]]]:
+def entries(demos: Collection[str], args: argparse.Namespace) -> dict[str, list[tuple[str, str, str, str]]]:
     """The page's chapters: for each demo its name, first line, slide and command."""
     options = " --quick" * args.quick + f" --seed {args.seed}" * bool(args.seed)
     chapters = {}
     for chapter in catalogue.CHAPTERS:
-        here = [name for name in catalogue.demos_in(chapter) if name in them]
+        here = [name for name in catalogue.demos_in(chapter) if name in demos]
         about = [(n, *described(catalogue.FOLDER / chapter / f"{n}.py"), f"python -m demos {n}{options}") for n in here]
         chapters[described(catalogue.FOLDER / chapter / "__init__.py")[0]] = about
     return chapters

@@ -1,4 +1,4 @@
-"""`python -m demos NAME`: one demo, by its name."""
+"""`python -m demos NAME`: run one demo."""
 
 from importlib import import_module
 from types import ModuleType
@@ -9,7 +9,7 @@ from demos.kit.runner import console
 
 
 def module_of(name: str) -> ModuleType:
-    """Import a demo. If it does not exist or cannot be read, the program ends with one line."""
+    """Import a demo. Ends the program with one line if it does not exist or cannot be read."""
     if name not in catalogue.names():
         refuse(catalogue.unknown(name))
     if name in (same := catalogue.clashes()):

@@ -1,4 +1,4 @@
-"""`python -m demos`: each chapter's sentence; each demo's name, what it shows, and the sentence on its slide."""
+"""`python -m demos`: each chapter's title; each demo's name, its first line, and the sentence on its slide."""
 
 import sys
 
@@ -9,7 +9,7 @@ from demos.catalogue import demos_in, described
 def print_list() -> None:
     """Print the list."""
     print("python -m demos NAME runs a demo (--quick: in seconds; --help: its options), python -m demos all runs all of them.")
-    print(f"python -m demos tour is where to begin: {described(catalogue.FOLDER / 'tour.py')[0]}")
+    print(f"python -m demos tour is the place to start: {described(catalogue.FOLDER / 'tour.py')[0]}")
     print(f"python -m demos lab is for a class: {described(catalogue.FOLDER / 'commands' / 'lab.py')[0]}")
     print(f"python -m demos sweep is for an experiment: {described(catalogue.FOLDER / 'commands' / 'sweep.py')[0]}")
     print(f"python -m demos ranks is for a large network: {described(catalogue.FOLDER / 'commands' / 'ranks.py')[0]}")

@@ -1,15 +1,14 @@
-"""Where several ranks pay: a GAN's step beside the all-reduce of its gradients, measured here, and on networks by a model.
+"""Where several ranks are worth it: the time of a GAN's step and of the all-reduce of its gradients, measured and modelled.
 
-    OMP_NUM_THREADS=1 mpiexec -n 4 python -m demos ranks      1, 2 and 4 ranks of this machine; it needs mpi4py
+    OMP_NUM_THREADS=1 mpiexec -n 4 python -m demos ranks      1, 2 and 4 ranks on this machine; needs mpi4py
     python -m demos ranks                                     one rank, and the model
 
-Ranks train one network by `optim.Averaged`: each computes its share of the gradients, and one all-reduce a step averages them.
-Measured: an iteration (a step of D and one of G) of two GANs at several batch sizes, the all-reduce of as many bytes as their
-gradients have, and whole iterations with `Averaged`. Where there are more ranks than cores, they take turns, and what is
-measured is waiting.
+Ranks train one network with `optim.Averaged`: each computes its share of the gradients, and one all-reduce a step averages
+them. Measured: an iteration (a step of D and one of G) of two GANs at several batch sizes, the all-reduce of their gradients,
+and whole iterations with `Averaged`. With more ranks than cores, ranks share a core, and the times are mostly waiting.
 
 The model: T(R) = t(batch of a rank) + 2 all-reduces (D's and G's gradients), each 2 (R - 1) / R bytes / bandwidth
-+ 2 (R - 1) latency, a ring's. t is measured on one rank. The networks' figures are assumptions.
++ 2 (R - 1) latency, a ring's. t is measured on one rank. The bandwidths and latencies are assumptions.
 """
 
 import json
@@ -37,7 +36,7 @@ NETWORKS = {
 }  # bytes/s, latency in s
 FILES = ("table.md", "ranks.json", "ranks.png")
 RANKS = (1, 2, 4, 8, 16, 32, 64)  # of the model
-ENOUGH = 1.2  # a doubling of the ranks that makes it less faster than this does not pay
+ENOUGH = 1.2  # a doubling of the ranks is worth it if it is at least this many times as fast
 COLOURS = dict(zip(NETWORKS, (FAKE, OTHERS[0], REAL), strict=True))
 
 
@@ -52,7 +51,7 @@ class Model(NamedTuple):
 
 
 def models(quick: bool) -> dict[str, Model]:
-    """A dense GAN, whose gradients are many for its arithmetic, and DCGAN, whose weights are used at every place."""
+    """A dense GAN, with many gradients for its arithmetic, and DCGAN, with few: it uses each weight at all positions."""
     width, channels = (64, 4) if quick else (1024, 64)
     dense = Model(
         lambda: nn.Sequential(nn.Dense(100, width), nn.ReLU(), nn.Dense(width, 784), nn.Tanh()),
@@ -67,8 +66,12 @@ def models(quick: bool) -> dict[str, Model]:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure on all ranks; rank 0 prints, writes and draws."""
-    options = Options(prog="python -m demos ranks", description="Where several ranks pay; run it by mpiexec.")
-    options.add_argument("--out", type=path_option, help="for the results (default: runs/ranks; quick: runs/quick/ranks)")
+    options = Options(
+        prog="python -m demos ranks", description="Measure where several ranks are worth it; start it with mpiexec."
+    )
+    options.add_argument(
+        "--out", type=path_option, help="folder for the results (default: runs/ranks; quick: runs/quick/ranks)"
+    )
     options.add_argument("--quick", action="store_true", help="small networks, in seconds")
     options.add_argument("--seed", type=seed_number, default=0, help="of all random numbers (default: 0)")
     args = options.parse_args(argv)
@@ -82,16 +85,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     except OSError as error:
         options.error(f"--out {args.out}: {error.strerror or error}")
     repeats = 3 if args.quick else 9
-    found = {name: measured(model, comm, repeats) for name, model in models(args.quick).items()}
+    measurements = {name: measured(model, comm, repeats) for name, model in models(args.quick).items()}
     if first:
-        for each in found.values():
+        for each in measurements.values():
             each["model"] = modelled(each)
-        write(args, found, comm.size if comm else 1)
+        write(args, measurements, comm.size if comm else 1)
     close_folder(lock)
 
 
 def world() -> Any:
-    """The ranks that mpiexec has started, or None where there is no mpi4py."""
+    """The ranks that mpiexec has started, or None without mpi4py."""
     try:
         from mpi4py import MPI
     except ImportError:
@@ -103,28 +106,28 @@ def world() -> Any:
 
 
 def measured(model: Model, comm: Any, repeats: int) -> dict[str, Any]:
-    """Median seconds: of an iteration by batch size, and by number of ranks of the all-reduces and of iterations."""
-    found: dict[str, Any] = {"batch": model.batch, "step": {}, "all_reduce": {}, "weak": {}, "strong": {}}
+    """Median seconds: of an iteration, by batch size; of the all-reduces and of iterations, by number of ranks."""
+    measurements: dict[str, Any] = {"batch": model.batch, "step": {}, "all_reduce": {}, "weak": {}, "strong": {}}
     game = made(model)
-    found["bytes"] = {player: sum(4 * p.size for p in getattr(game, player).parameters()) for player in "DG"}
+    measurements["bytes"] = {player: sum(4 * p.size for p in getattr(game, player).parameters()) for player in "DG"}
     if comm is None or comm.rank == 0:  # one rank, while the others sleep
         batches = [model.batch // ranks for ranks in RANKS]
         games_by_batch = {m: (game, samples(model, m)) for m in batches}
         times = interleaved({m: lambda m=m: game.step(games_by_batch[m][1]) for m in batches}, repeats)
-        found["step"] = times
+        measurements["step"] = times
     sleep_until_all_are_here(comm)
     for ranks in [r for r in RANKS if comm and r <= comm.size]:
         part = comm.Split(comm.rank < ranks, comm.rank)
         if comm.rank < ranks:
-            for kind, times in on_ranks(model, part, found["bytes"], repeats).items():
-                found[kind][ranks] = times
+            for kind, times in on_ranks(model, part, measurements["bytes"], repeats).items():
+                measurements[kind][ranks] = times
         sleep_until_all_are_here(comm)
         part.Free()
-    return found
+    return measurements
 
 
 def on_ranks(model: Model, part: Any, sizes: dict[str, int], repeats: int) -> dict[str, float]:
-    """The two all-reduces alone, an iteration with a whole batch on each rank (weak) and with a share of it (strong)."""
+    """Seconds of the two all-reduces, and of an iteration with a whole batch (weak) or a share of it (strong) on each rank."""
     buffers = [(np.ones(n // 4, np.float32), np.empty(n // 4, np.float32)) for n in sizes.values()]
     with data.shared_noise(part):
         game = made(model, lambda rule: optim.Averaged(rule, part, patience=300))
@@ -138,18 +141,18 @@ def on_ranks(model: Model, part: Any, sizes: dict[str, int], repeats: int) -> di
 
 
 def made(model: Model, wrap: Callable[[optim.Optimizer], optim.Optimizer] = lambda rule: rule) -> games.GAN:
-    """The game, by Adam for both."""
+    """The game, with Adam for both players."""
     G, D = model.G(), model.D()
     return games.GAN(G, D, data.noise(model.z), *(wrap(optim.Adam(p.parameters(), 2e-4, (0.5, 0.999))) for p in (G, D)))
 
 
 def samples(model: Model, m: int) -> Iterator[np.ndarray]:
-    """The same m samples again and again: a step takes as long whatever they are."""
+    """The same m samples again and again: the time of a step does not depend on their values."""
     return repeat(np.random.default_rng(0).uniform(-1, 1, (m, *model.shape)).astype(np.float32))
 
 
 def interleaved(tasks: dict[Any, Callable], repeats: int, together: Callable = lambda: None) -> dict[Any, float]:
-    """The median seconds of each task, taken in turn: what else the machine does hits all. The first round does not count."""
+    """The median seconds of each task, taken in turn, so that other load affects all. The first round does not count."""
     times: dict[Any, list[float]] = {name: [] for name in tasks}
     for _ in range(repeats + 1):
         for name, task in tasks.items():
@@ -161,7 +164,7 @@ def interleaved(tasks: dict[Any, Callable], repeats: int, together: Callable = l
 
 
 def sleep_until_all_are_here(comm: Any) -> None:
-    """A barrier at which nobody keeps a core busy."""
+    """A barrier that sleeps while it waits."""
     request = comm.Ibarrier() if comm else None
     while request and not request.Test():
         time.sleep(0.01)
@@ -171,16 +174,16 @@ def sleep_until_all_are_here(comm: Any) -> None:
 
 
 def ring(sizes: dict[str, int], ranks: int, bandwidth: float, latency: float) -> float:
-    """Seconds of the all-reduces of so many bytes around a ring of ranks."""
+    """Seconds of all-reduces around a ring of ranks; `sizes`: the bytes of each."""
     return sum(2 * (ranks - 1) / ranks * n / bandwidth + 2 * (ranks - 1) * latency for n in sizes.values())
 
 
-def modelled(found: dict[str, Any]) -> dict[str, dict[str, list[float]]]:
+def modelled(measurements: dict[str, Any]) -> dict[str, dict[str, list[float]]]:
     """network -> "weak", "strong": the speed-ups by RANKS."""
-    steps, batch = found["step"], found["batch"]
+    steps, batch = measurements["step"], measurements["batch"]
     result = {}
     for name, network in NETWORKS.items():
-        waits = [ring(found["bytes"], ranks, *network) for ranks in RANKS]
+        waits = [ring(measurements["bytes"], ranks, *network) for ranks in RANKS]
         weak = [ranks * steps[batch] / (steps[batch] + wait) for ranks, wait in zip(RANKS, waits, strict=True)]
         strong = [steps[batch] / (steps[batch // ranks] + wait) for ranks, wait in zip(RANKS, waits, strict=True)]
         result[name] = {"weak": weak, "strong": strong}
@@ -188,7 +191,7 @@ def modelled(found: dict[str, Any]) -> dict[str, dict[str, list[float]]]:
 
 
 def last_that_pays(ups: Sequence[float]) -> int:
-    """The number of ranks from which on no doubling makes it `ENOUGH` times as fast; the largest, if the last one does."""
+    """The number of ranks after which no doubling is `ENOUGH` times as fast; the largest of RANKS, if the last one is."""
     pay = [ranks for ranks, before, now in zip(RANKS[1:], ups, ups[1:], strict=False) if now >= ENOUGH * before]
     return max(pay, default=1)
 
@@ -196,26 +199,26 @@ def last_that_pays(ups: Sequence[float]) -> int:
 # --- the table and the picture ------------------------------------------------------------------------------------------
 
 
-def write(args: Any, found: dict[str, Any], size: int) -> None:
-    """table.md, ranks.json and ranks.png, as FILES has them; the table is printed, too."""
+def write(args: Any, measurements: dict[str, Any], size: int) -> None:
+    """Write the FILES table.md, ranks.json and ranks.png, and print the table."""
     make_room(args.out, "ranks", args.quick, named(args.out, FILES))
-    text = table(found, size)
+    text = table(measurements, size)
     print(text)
     (args.out / "table.md").write_text(text + "\n", encoding="utf-8")
-    figures = {"seed": args.seed, "quick": args.quick, "ranks": size, "cores": cores(), "models": found}
-    (args.out / "ranks.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    draw(found, args.out / "ranks.png")
+    content = {"seed": args.seed, "quick": args.quick, "ranks": size, "cores": cores(), "models": measurements}
+    (args.out / "ranks.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    draw(measurements, args.out / "ranks.png")
     print(f"\nwritten: {args.out / 'table.md'}, ranks.json, ranks.png")
 
 
-def table(found: dict[str, Any], size: int) -> str:
-    """What was measured, and where the model says that more ranks do not pay."""
+def table(measurements: dict[str, Any], size: int) -> str:
+    """The measured times, and the numbers of ranks up to which the model predicts a gain."""
     few = "only one rank was measured: mpiexec -n 4 python -m demos ranks measures more"
-    many = f"{size} ranks on {cores()} cores{': beyond, they take turns, and wait' * (size > cores())}"
+    many = f"{size} ranks on {cores()} cores{': more than the cores, so they share cores and wait' * (size > cores())}"
     lines = [f"Measured on this machine, medians, one BLAS thread a rank if OMP_NUM_THREADS=1; {many if size > 1 else few}.\n"]
     lines += ["| networks | gradients of D, G | ranks | all-reduces | iteration, batch a rank | iteration, batch of all |"]
     lines += ["|---|---|---|---|---|---|"]
-    for name, each in found.items():
+    for name, each in measurements.items():
         sizes = ", ".join(f"{n / 1e6:.2f} MB" for n in each["bytes"].values())
         m, step = each["batch"], each["step"]
         for ranks in each["weak"] or [1]:
@@ -226,11 +229,11 @@ def table(found: dict[str, Any], size: int) -> str:
             lines.append(f"| {name} | {sizes} | {ranks} | {times[0]} | {m}: {times[1]} | {m}: {times[2]} |")
     lines += [
         "",
-        "By the model, an all-reduce around a ring, the number of ranks from which on a doubling gains less than 20 %:\n",
+        "Model (all-reduce around a ring): the number of ranks after which a doubling gains less than 20 %:\n",
     ]
     lines += [f"| networks | {' | '.join(f'{n}, {kind}' for n in NETWORKS for kind in ('batch a rank', 'batch of all'))} |"]
     lines += ["|---" * (1 + 2 * len(NETWORKS)) + "|"]
-    for name, each in found.items():
+    for name, each in measurements.items():
         ups = [ups for network in each["model"].values() for ups in network.values()]
         lines.append(f"| {name} | {' | '.join(map(end_of, ups))} |")
     assumed = ", ".join(f"{1e6 * latency:g} us ({name})" for name, (_, latency) in NETWORKS.items())
@@ -238,21 +241,21 @@ def table(found: dict[str, Any], size: int) -> str:
 
 
 def end_of(ups: Sequence[float]) -> str:
-    """Where more ranks stop to pay, and how fast it is there."""
+    """The number of ranks after which more are not worth it, and the speed-up there."""
     end = last_that_pays(ups)
     return f"{in_words(end)} ({ups[RANKS.index(end)]:.1f} times as fast)"
 
 
 def in_words(end: int) -> str:
-    """A number of ranks; the largest of the model is not where it ends."""
+    """A number of ranks; the largest of the model becomes "64 or more"."""
     return f"{end} or more" if end == RANKS[-1] else f"{end}"
 
 
-def draw(found: dict[str, Any], path: Path) -> None:
-    """A row for each model: the speed-up against ranks with a fixed batch for each rank, and for all."""
+def draw(measurements: dict[str, Any], path: Path) -> None:
+    """Draw a row for each model: the speed-up by ranks, with a fixed batch a rank and with one for all ranks."""
     with pale():
-        figure, places = slide(len(found), 2, sharex=True, squeeze=False)
-        for row, (name, each) in zip(places, found.items(), strict=True):
+        figure, places = slide(len(measurements), 2, sharex=True, squeeze=False)
+        for row, (name, each) in zip(places, measurements.items(), strict=True):
             for axes, kind in zip(row, ("weak", "strong"), strict=True):
                 panel(axes, each, kind)
                 axes.set_title(f"{name}: {each['batch']} samples {'a rank' if kind == 'weak' else 'for all ranks'}")
@@ -260,15 +263,16 @@ def draw(found: dict[str, Any], path: Path) -> None:
             axes.set_xlabel("ranks")
         handles, labels = places[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
-        ends = [max(last_that_pays(network["strong"]) for network in each["model"].values()) for each in found.values()]
+        ends = [max(last_that_pays(network["strong"]) for network in each["model"].values()) for each in measurements.values()]
         title(
-            figure, f"Of one batch for all, even the fastest network stops paying at {' and '.join(map(in_words, ends))} ranks"
+            figure,
+            f"With one batch for all, even the fastest network gains little beyond {' and '.join(map(in_words, ends))} ranks",
         )
         save(figure, path, ["png"])
 
 
 def panel(axes: Any, each: dict[str, Any], kind: str) -> None:
-    """The ideal, the networks of the model, and what was measured here."""
+    """Draw the ideal, the networks of the model, and the times measured here."""
     axes.plot(RANKS, RANKS, color=OTHERS[3], linestyle=":", label="ideal")
     for marker, (name, ups) in zip(MARKERS, each["model"].items(), strict=False):
         axes.plot(RANKS, ups[kind], color=COLOURS[name], marker=marker, label=name)

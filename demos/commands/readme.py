@@ -1,10 +1,10 @@
-"""`python -m demos readme`: README's figures anew, from what is recorded."""
+"""`python -m demos readme`: update README's numbers from the records in demos/results."""
 
 from demos.kit.runner import results
 
 
 def main() -> None:
-    """Write README. If something is not recorded, the program ends with one line."""
+    """Write README. Ends the program with one line if a record is missing."""
     text = results.README.read_text(encoding="utf-8")
     try:
         results.README.write_text(results.readme(text), encoding="utf-8")

@@ -1,12 +1,12 @@
-"""Seeds x settings: a demo again and again, and one of its figures against each setting, with intervals over the seeds.
+"""Seeds x settings: run a demo many times, and plot one of its metrics against each setting, with intervals over the seeds.
 
     python -m demos sweep gan --set lr=1e-4,3e-4,1e-3 --set k=1,2,5 --seeds 8
-    python -m demos sweep gan --set betas=0,0.9 --set betas=0.5,0.9     values with commas of their own: one --set for each
-    mpiexec -n 8 python -m mpi4py.futures -m demos sweep gan ...        on eight ranks, of which seven play
+    python -m demos sweep gan --set betas=0,0.9 --set betas=0.5,0.9     values that contain commas: one --set for each
+    mpiexec -n 8 python -m mpi4py.futures -m demos sweep gan ...        on eight ranks; seven of them play
 
-Every run is the demo's own, without pictures, in a folder below --out (runs/sweep_NAME, of quick runs runs/quick/sweep_NAME).
-Options that do not stand here are the demo's: --quick, --steps 500, --data grid. With --resume, what is finished is not
-repeated: after a break, and with more values, more seeds, or another --figure.
+Each run is a run of the demo without pictures, in its own folder in --out (default: runs/sweep_NAME; of quick runs:
+runs/quick/sweep_NAME). All options that are not listed below go to the demo: --quick, --steps 500, --data grid. --resume skips
+finished runs: use it after a break, and to add values or seeds, or to change --figure.
 """
 
 import argparse
@@ -41,9 +41,9 @@ from demos.kit.runner.jobs import cores
 from demos.kit.runner.options import Options, path_option, positive_number, resume_command, seed_number
 from demos.kit.runner.progress import progress
 
-BETTER = {"at least": "higher", "at most": "lower"}  # how what is expected of a figure begins -> which are better
-LETTERS = 100  # that have room beside each other below the panels
-FILES = ("sweep.json", "sweep.csv", "sweep.png", "table.txt", "*_seed=*")  # of a sweep; other folders may be there, too
+BETTER = {"at least": "higher", "at most": "lower"}  # start of a metric's expectation -> which values are better
+LETTERS = 100  # that fit in one line below the panels
+FILES = ("sweep.json", "sweep.csv", "sweep.png", "table.txt", "*_seed=*")  # of a sweep; the folder may have others
 Point = tuple[str, ...]  # a value for each setting, as --set takes it
 
 
@@ -56,21 +56,26 @@ def main(argv: Sequence[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    options.add_argument("demo", help="its name")
+    options.add_argument("demo", help="name of the demo")
     options.add_argument(
-        "--set", action="append", required=True, type=settings.assignment, metavar="NAME=VALUES", help="what to go through"
+        "--set",
+        action="append",
+        required=True,
+        type=settings.assignment,
+        metavar="NAME=VALUES",
+        help="a setting and its values",
     )
-    options.add_argument("--seeds", type=positive_number, default=4, help="how many for each setting (default: 4)")
-    options.add_argument("--seed", type=seed_number, default=0, help="the first (default: 0)")
-    options.add_argument("--figure", help="to compare the settings by (default: the demo's first that has a bound)")
+    options.add_argument("--seeds", type=positive_number, default=4, help="number of seeds for each setting (default: 4)")
+    options.add_argument("--seed", type=seed_number, default=0, help="the first seed (default: 0)")
+    options.add_argument("--figure", help="the metric to compare (default: the demo's first one with a bound)")
     options.add_argument("--out", type=path_option, help="folder for the results (default: runs/sweep_NAME)")
-    options.add_argument("--jobs", type=positive_number, default=cores(), help="runs side by side (default: the cores)")
-    options.add_argument("--resume", action="store_true", help="do not repeat what is finished")
+    options.add_argument("--jobs", type=positive_number, default=cores(), help="runs at a time (default: the number of cores)")
+    options.add_argument("--resume", action="store_true", help="skip finished runs")
     argv = sys.argv[1:] if argv is None else list(argv)
     args, rest = options.parse_known_args(argv)
     module = module_of(args.demo)
     if not is_dataclass(getattr(module, "Settings", None)):
-        options.error(f"{module.__file__} has no dataclass Settings, whose fields --set could change")
+        options.error(f"{module.__file__} has no dataclass Settings, which --set needs")
     grid = grid_of(options, module.Settings, args.set)
     args.out = args.out or default_folder("--quick" in rest) / f"sweep_{args.demo}"
     lock = folder_of(options, args, rest)
@@ -81,19 +86,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         play_all(runs, module.__name__, grid, rest, args, command)
     except KeyboardInterrupt:
-        raise SystemExit(f"stopped; this goes on: {command}") from None
+        raise SystemExit(f"stopped; to continue: {command}") from None
     except RefusedError as error:
         raise ended(f"{error}", 2) from None
     finally:
         close_folder(lock)
-    found = {run: results.summary_of(args.out / name) for name, run in runs.items()}
-    show(args, grid, points, found)
-    if failed := [name for name, run in runs.items() if not found[run]]:
+    summaries = {run: results.summary_of(args.out / name) for name, run in runs.items()}
+    show(args, grid, points, summaries)
+    if failed := [name for name, run in runs.items() if not summaries[run]]:
         where = f"see {args.out}/NAME/output.txt of {', '.join(failed)}"
         raise SystemExit(f"{len(failed)} of {len(runs)} runs failed: {where}")
 
 
-# --- what to play ---------------------------------------------------------------------------------------------------------
+# --- the grid ------------------------------------------------------------------------------------------------------------
 
 
 def grid_of(options: Options, kind: type, assignments: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
@@ -101,24 +106,24 @@ def grid_of(options: Options, kind: type, assignments: Sequence[tuple[str, str]]
     kinds, grid = settings.kinds(kind), {}
     for name, text in assignments:
         if name not in kinds:
-            options.error(f"--set {name}={text}: there is no such setting; there are {', '.join(kinds)}")
+            options.error(f"--set {name}={text}: there is no such setting; the settings are {', '.join(kinds)}")
         for part in [text] if settings.has_commas(kinds[name]) else text.split(","):
             try:
                 value = settings.written(settings.checked(part, name, kinds[name]))
             except ValueError:
                 options.error(f"--set {name}={text}: {part!r}: expected {settings.described(kinds[name], name)}")
             if value in grid.setdefault(name, []):
-                options.error(f"--set {name}={text}: {value} comes twice")
+                options.error(f"--set {name}={text}: {value} is given twice")
             grid[name].append(value)
     return grid
 
 
 def folder_of(options: Options, args: argparse.Namespace, rest: list[str]) -> int | None:
-    """Open the folder, for this sweep alone: its runs are of one demo with the same other options."""
-    whole, file = {"demo": args.demo, "options": rest}, args.out / "sweep.json"
+    """Lock the folder for this sweep. All its runs are of one demo with the same other options."""
+    description, file = {"demo": args.demo, "options": rest}, args.out / "sweep.json"
     try:
         before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
-        if args.resume and before not in (None, whole):
+        if args.resume and before not in (None, description):
             there = shlex.join([before["demo"], *before["options"]])
             options.error(f"--resume: the runs in {args.out} are of {there}, not of {shlex.join([args.demo, *rest])}")
         lock = open_folder(args.out)
@@ -127,14 +132,16 @@ def folder_of(options: Options, args: argparse.Namespace, rest: list[str]) -> in
     if not args.resume and before is not None:
         there = make_room(args.out, f"sweep_{args.demo}", "--quick" in rest, named(args.out, FILES))
         if there:
-            print(f"{args.out} had the results of an earlier sweep: they are now in {there}", file=sys.stderr)
-    file.write_text(json.dumps(whole) + "\n", encoding="utf-8")
+            print(f"the results of an earlier sweep in {args.out} are now in {there}", file=sys.stderr)
+    file.write_text(json.dumps(description) + "\n", encoding="utf-8")
     return lock
 
 
 def name_of(grid: Mapping[str, Any], point: Point, seed: int) -> str:
-    """A run's, and its folder's."""
-    parts = sorted(f"{name}={value}" for name, value in zip(grid, point, strict=True))  # whatever comes first in the command
+    """The name of a run and of its folder."""
+    parts = sorted(
+        f"{name}={value}" for name, value in zip(grid, point, strict=True)
+    )  # the order in the command does not matter
     return "_".join([*parts, f"seed={seed}"]).replace("/", "-")
 
 
@@ -142,16 +149,16 @@ def name_of(grid: Mapping[str, Any], point: Point, seed: int) -> str:
 
 
 class RefusedError(Exception):
-    """The demo refuses the options of a run. The sweep ends with the demo's words."""
+    """The demo refuses the options of a run. The sweep ends with the demo's error line."""
 
 
 def play_all(
     runs: Mapping[str, tuple[Point, int]], demo: str, grid: Mapping[str, Any], rest: list[str], args: Any, command: str
 ) -> None:
-    """Play those that are not finished, side by side, under a bar that says how long it will take."""
+    """Play the unfinished runs in parallel, under a bar that estimates the time left."""
     missing = [name for name in runs if not results.summary_of(args.out / name)]
     calls, notes = {}, {}
-    for name in sorted(missing, key=lambda name: runs[name][1]):  # by seeds: each setting is tried early
+    for name in sorted(missing, key=lambda name: runs[name][1]):  # by seeds, so that each setting starts early
         point, seed = runs[name]
         values = [f"--set={setting}={value}" for setting, value in zip(grid, point, strict=True)]
         out = args.out.resolve() / name
@@ -169,22 +176,22 @@ def play_all(
 
 
 def play(demo: str, argv: list[str], out: Path) -> str:
-    """A run, in another process, with all that it prints in a file: why it has come to no end, if it has not."""
+    """Play a run in this process; its output goes to a file. Returns the reason if it did not finish, else ""."""
     style.drawing = False
     status: Any = None
     with open(out / "output.txt", "w", encoding="utf-8") as file, redirect_stdout(file), redirect_stderr(file):
         try:
             with errors_in_one_line(argv):
                 importlib.import_module(demo).main(argv)
-        except SystemExit as end:  # where a bound does not hold, too
+        except SystemExit as end:  # also if a bound does not hold
             status = end.code
-        except Exception as error:  # the demo cannot play by these settings: the others can
+        except Exception as error:  # these settings fail; others may not
             traceback.print_exc()
             status = f"{type(error).__name__}: {one_line(error)}"
         stopped = running.stopped
         running.close()
     if stopped:
-        signal.raise_signal(signal.SIGTERM)  # what had stopped it
+        signal.raise_signal(signal.SIGTERM)  # the signal that stopped it
     if status == 2:
         raise RefusedError((out / "output.txt").read_text(encoding="utf-8").splitlines()[-1])
     return "" if results.summary_of(out) else str(status)
@@ -195,9 +202,9 @@ def play(demo: str, argv: list[str], out: Path) -> str:
 
 @dataclass
 class Cell:
-    """What the seeds of one point of the grid came to: the figure of each, their mean and its interval, and the verdict."""
+    """One point of the grid: the metric of each seed, its mean with the interval, and the verdict."""
 
-    by_seed: list[float | None]  # None: of a run that came to no end, or to a nan
+    by_seed: list[float | None]  # None: the run did not finish, or has a nan
     mean: float = float("nan")
     low: float = float("-inf")
     high: float = float("inf")
@@ -210,23 +217,23 @@ class Cell:
             self.mean, self.low, self.high = interval(self.values)
 
 
-def show(args: argparse.Namespace, grid: Mapping[str, list[str]], points: Sequence[Point], found: Mapping) -> None:
-    """Write sweep.csv, with all figures of all runs; table.txt and sweep.png with one of them. Print the table."""
-    finished = {run: summary for run, summary in found.items() if summary}
+def show(args: argparse.Namespace, grid: Mapping[str, list[str]], points: Sequence[Point], summaries: Mapping) -> None:
+    """Write sweep.csv with all metrics of all runs, table.txt and sweep.png with one metric. Print the table."""
+    finished = {run: summary for run, summary in summaries.items() if summary}
     figures, expected = figures_of(finished.values())
     if not figures:
-        raise SystemExit(f"no run came to an end with figures: see output.txt in the folders below {args.out}")
+        raise SystemExit(f"no run finished with metrics: see output.txt in the folders in {args.out}")
     figure = args.figure or next((n for n in figures if better_of(expected.get(n, ""))), figures[0])
     if figure not in figures:
-        raise SystemExit(f"--figure {figure}: there is no such figure; there are: {'; '.join(figures)}")
+        raise SystemExit(f"--figure {figure}: there is no such metric; the metrics are: {'; '.join(figures)}")
     better = better_of(expected.get(figure, ""))
     write_csv(args.out / "sweep.csv", grid, finished, figures)
 
     by_point: dict[Point, list] = {point: [] for point in points}
-    for point, seed in found:
+    for point, seed in summaries:
         by_point[point].append(finished.get((point, seed), {}).get("metrics", {}).get(figure))
     cells = {point: Cell(values) for point, values in by_point.items()}
-    best = judge(cells, better)
+    best = set_verdicts(cells, better)
     words, _, short = expected.get(figure, "").partition(results.NOT_JUDGED)
     text = table(grid, cells, figure, words)
     (args.out / "table.txt").write_text(text, encoding="utf-8")
@@ -239,45 +246,45 @@ def show(args: argparse.Namespace, grid: Mapping[str, list[str]], points: Sequen
     style.save(drawn, args.out / "sweep.png", ["png"])
     print(f"Results are in {args.out}/: sweep.png, sweep.csv, table.txt, and a folder for each run")
     if others := [n for n in figures if n != figure and better_of(expected.get(n, ""))]:
-        print(f"Other figures with a bound, for --resume --figure NAME: {'; '.join(others)}")
+        print(f"Other metrics with a bound, for --resume --figure NAME: {'; '.join(others)}")
 
 
 def figures_of(summaries: Iterable[Mapping[str, Any]]) -> tuple[list[str], dict[str, str]]:
-    """The names of all figures that are a number in at least one run, and what is expected of them."""
-    found: dict[str, Any] = {}
+    """The names of all metrics that are a number in at least one run, and their expectations."""
+    metrics: dict[str, Any] = {}
     expected: dict[str, str] = {}
     for summary in summaries:
-        found = summary["metrics"] | {name: value for name, value in found.items() if value is not None}
+        metrics = summary["metrics"] | {name: value for name, value in metrics.items() if value is not None}
         expected = summary["expected"] | expected
-    return [name for name, value in found.items() if isinstance(value, float)], expected
+    return [name for name, value in metrics.items() if isinstance(value, float)], expected
 
 
 def bound_of(expected: str) -> tuple[str, float] | None:
-    """Which figures are better, "lower" or "higher", and the bound; None where what is expected is none."""
-    found = re.match(r"(at least|at most) ([-+.\de]+)(?=$|[:,])", expected)
-    return (BETTER[found[1]], float(found[2])) if found else None
+    """("lower" or "higher", the bound) of an expectation; None if it has no bound."""
+    match = re.match(r"(at least|at most) ([-+.\de]+)(?=$|[:,])", expected)
+    return (BETTER[match[1]], float(match[2])) if match else None
 
 
 def better_of(expected: str) -> str | None:
-    """Which figures are better, as far as the bound says so."""
+    """Which values are better, "lower" or "higher"; None if there is no bound."""
     bound = bound_of(expected)
     return bound and bound[0]
 
 
-def judge(cells: Mapping[Point, Cell], better: str | None) -> Point | None:
-    """Say of each point whether it is worse than the best one, beyond chance. The best one."""
+def set_verdicts(cells: Mapping[Point, Cell], better: str | None) -> Point | None:
+    """Set the verdict of each point: whether it is worse than the best one beyond chance. Returns the best point."""
     ended = [point for point, cell in cells.items() if cell.values]
     if not better:
         return None
     best = (min if better == "lower" else max)(ended, key=lambda point: cells[point].mean)
     for point in ended:
-        found = compare(cells[point].values, cells[best].values, better).verdict
-        cells[point].verdict = "best" if point == best else {HURTS: "worse", NOTHING: NOTHING}.get(found, "")
+        against_best = compare(cells[point].values, cells[best].values, better).verdict
+        cells[point].verdict = "best" if point == best else {HURTS: "worse", NOTHING: NOTHING}.get(against_best, "")
     return best
 
 
 def in_words(grid: Mapping[str, Any], cells: Mapping[Point, Cell], best: Point | None) -> str:
-    """What is best, for a title, if anything is worse."""
+    """The end of the title: the best point, if any is worse."""
     if best is None or len(cells) == 1:
         return ""
     at = ", ".join(f"{name}={value}" for name, value in zip(grid, best, strict=True))
@@ -286,8 +293,8 @@ def in_words(grid: Mapping[str, Any], cells: Mapping[Point, Cell], best: Point |
 
 
 def table(grid: Mapping[str, list[str]], cells: Mapping[Point, Cell], figure: str, expected: str) -> str:
-    """A line for each point."""
-    head = [*grid, "runs", "mean", "95 % interval", "beside the best"]
+    """The table: a line for each point."""
+    head = [*grid, "runs", "mean", "95 % interval", "against the best"]
     rows = []
     for point, cell in cells.items():
         runs = f"{len(cell.values)}" + f" ({cell.failed} failed)" * bool(cell.failed)
@@ -299,7 +306,7 @@ def table(grid: Mapping[str, list[str]], cells: Mapping[Point, Cell], figure: st
 
 
 def write_csv(path: Path, grid: Mapping[str, Any], finished: Mapping[tuple[Point, int], dict], names: list[str]) -> None:
-    """A line for each run: its settings, its seed, its seconds and all its figures."""
+    """Write a line for each run: its settings, seed, seconds and metrics."""
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow([*grid, "seed", "seconds", *names])
@@ -308,9 +315,9 @@ def write_csv(path: Path, grid: Mapping[str, Any], finished: Mapping[tuple[Point
 
 
 def picture(grid: Mapping[str, list[str]], cells: Mapping[Point, Cell], figure: str, expected: str) -> Figure:
-    """For each setting a panel: the figure against its values, a line for each value of the other one.
+    """Draw a panel for each setting: the metric against its values. With two settings, a line for each value of the other.
 
-    With more than two settings, a panel has one line: each seed's mean over all its runs with a value.
+    With more than two settings, a panel has one line: each seed's mean over all its runs with that value.
     """
     bound, (drawn, panels) = bound_of(expected), style.slide(1, len(grid), squeeze=False, sharey=True)
     for i, (axes, (name, values)) in enumerate(zip(panels[0], grid.items(), strict=True)):
@@ -338,7 +345,7 @@ def picture(grid: Mapping[str, list[str]], cells: Mapping[Point, Cell], figure: 
 
 
 def other_of(grid: Mapping[str, Any], i: int) -> str:
-    """The other one of two settings."""
+    """The other of two settings."""
     return list(grid)[1 - i]
 
 
@@ -354,6 +361,6 @@ def lines_of(grid: Mapping[str, list[str]], cells: Mapping[Point, Cell], i: int)
 
 
 def mean_of(values: Iterable[float | None]) -> float | None:
-    """The mean of the runs of a seed, as far as they have come to an end."""
-    ended = [value for value in values if value is not None]
-    return float(np.mean(ended)) if ended else None
+    """The mean of the finished runs of a seed."""
+    finished = [value for value in values if value is not None]
+    return float(np.mean(finished)) if finished else None

@@ -1,1 +1,1 @@
-"""Generative models beside the GAN, and what their codes and G's noise z mean."""
+"""Generative models other than the GAN, and the meaning of their codes and of G's noise z."""

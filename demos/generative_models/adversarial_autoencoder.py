@@ -1,15 +1,16 @@
-"""A discriminator of codes gives an autoencoder a prior: what P makes of noise is a digit, and few details are lost for it.
+"""A discriminator of codes gives an autoencoder a prior: P turns noise into digits, at a small cost in details.
 
 Slide: "Adversarial autoencoder (AAE)" (IT3320E, lecture 10)
 
     Q and P descend |x - P(Q(x))|^2;  then D ascends log D(z) + log(1 - D(Q(x))),  and Q descends -log D(Q(x))
 
-A plain autoencoder's codes lie where its training happened to put them, and what it makes of noise z is no digit. D compares
-codes with z, not images with images; Q learns to deceive it, and the codes become distributed as z is (Makhzani et al. 2015).
-What to look for: of each number of the code, how its distribution on unseen digits differs from the prior's, N(0, 1)
-(Kolmogorov and Smirnov's distance: the largest difference of the two distribution functions); what P makes of draws of the
-prior; and how much of the reconstruction that costs. Both models have the same networks, and as many steps of reconstruction.
-There is a simple remedy, too: draw z from the normal distribution that has the plain codes' mean and covariance.
+A plain autoencoder's codes may be anywhere, and it does not turn noise z into digits. D compares codes with z, not images with
+images. Q learns to deceive it, and the codes get the distribution of z (Makhzani et al. 2015).
+
+What to look for: how far is the distribution of each number of the code, on unseen digits, from the prior N(0, 1)? (The
+Kolmogorov-Smirnov distance is the largest difference of the two distribution functions.) Does P turn draws from the prior into
+digits? How much worse is the reconstruction? Both models have the same networks and the same number of reconstruction steps.
+A simple remedy is also tried: z from the normal distribution with the plain codes' mean and covariance.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -43,20 +44,20 @@ class Settings:
     d_width: int = 128
     steps: int = 4000
     batch: int = 100
-    lr: float = 1e-3  # Adam's in the reconstruction phase, falling to 0, as the other two
+    lr: float = 1e-3  # Adam's in the reconstruction phase; all three rates fall to 0
     d_lr: float = 4e-3
-    q_lr: float = 3e-4  # of Q in the regularisation phase: low beside D's, or D does not keep up
+    q_lr: float = 3e-4  # of Q in the regularisation phase: lower than D's, so that D keeps up
     betas: tuple[float, float] = (0.5, 0.999)  # of D's and Q's Adam in the regularisation phase
-    codes: int = 2000  # of unseen digits, whose distribution is judged
+    codes: int = 2000  # of unseen digits, to measure their distribution
     judged: int = 5000  # samples
     seeds: int = 3
 
 
 QUICK = {"width": 64, "d_width": 32, "steps": 100, "codes": 300, "judged": 300, "seeds": 1}
-# Bounds: of the codes' distance from the prior; and of the error, and of the samples' distance from the data, over the plain
-# one's. The first is missed by 0.004 (the worst of 24 samples of 2,000 from N(0, 1) itself has 0.034). On one or two
-# other seeds, none of these reached it: twice Q's rate, a lower one of the reconstruction, both, 6,000 steps, twice the batch,
-# and the regularisation alone in the last steps, which more than doubled the error.
+# Bounds: the codes' distance from the prior; the ratios of the error, and of the samples' distance from the data, to those of
+# the plain autoencoder. The first is missed by 0.004 (the worst of 24 samples of 2,000 from N(0, 1) itself has 0.034). None of
+# these reached it on one or two other seeds: twice Q's rate, a lower rate of the reconstruction, both, 6,000 steps, twice the
+# batch. Nor did regularisation alone in the last steps, which more than doubled the error.
 APART, DEARER, NEARER = 0.05, 1.15, 0.5
 PRIOR, FITTED = ", z from the prior", ", z like the codes"
 KINDS = ("plain", "adversarial")
@@ -99,7 +100,7 @@ def hidden(inputs: int, outputs: int) -> tuple[nn.Module, ...]:
 
 
 def learn(kind: str, seed: int, x: np.ndarray, others: np.ndarray, judge: metrics.Judge, s: Settings) -> dict:
-    """One of the models, of images x; what it makes of others, and of noise."""
+    """Train one of the models on images x; see `look`."""
     mg.seed(seed)
     Q, P, D = players(s)
     (train_plain if kind == "plain" else train_adversarial)(Q, P, D, x, s)
@@ -133,7 +134,7 @@ def train_adversarial(Q: nn.Module, P: nn.Module, D: nn.Module, x: np.ndarray, s
 
 
 def look(Q: nn.Module, P: nn.Module, x: np.ndarray, others: np.ndarray, judge: metrics.Judge, s: Settings) -> dict:
-    """The error and the codes on images not seen, and how far images made of noise are from the data."""
+    """The error and the codes on unseen images, and the distance of images made from noise to the data."""
     codes = autoencoders.encode(Q, others)
     seen = autoencoders.encode(Q, x[: s.judged])  # the first training images: the files' order is not random
     z = data.noise(s.code)(s.judged)
@@ -150,25 +151,25 @@ def look(Q: nn.Module, P: nn.Module, x: np.ndarray, others: np.ndarray, judge: m
 
 
 def draw(P: nn.Module, codes: np.ndarray) -> np.ndarray:
-    """The images (n, 1, 28, 28) that P makes of the codes (n, d)."""
+    """P's images (n, 1, 28, 28) of the codes (n, d)."""
     return digits.in_parts(lambda z: digits.draw(P, z), codes)
 
 
 def like(codes: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """Draws z of N(0, I), turned into draws of the normal distribution with these codes' mean and covariance."""
+    """Draws z from N(0, I), turned into draws from the normal distribution with the mean and covariance of these codes."""
     return codes.mean(axis=0) + z @ np.linalg.cholesky(np.cov(codes, rowvar=False)).T.astype(z.dtype)
 
 
 def distances(codes: np.ndarray) -> np.ndarray:
-    """Of each number of the codes (n, d), Kolmogorov and Smirnov's distance from N(0, 1)."""
+    """The Kolmogorov-Smirnov distance from N(0, 1) of each number of the codes (n, d)."""
     return np.array([kstest(column, "norm").statistic for column in codes.T.astype(np.float64)])
 
 
-# --- the figures --------------------------------------------------------------------------------------------------------
+# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def measure(claim: Claim, runs: dict[str, list[dict]]) -> None:
-    """The codes against the prior, the error and the samples against the plain autoencoder's; the worst seed."""
+    """The codes compared with the prior; the error and the samples compared with the plain autoencoder's; the worst seed."""
     plain, ours = runs["plain"], runs["adversarial"]
     claim.at_most("KS distance from the prior", max(run["distances"].max() for run in ours), APART)
     seen = max(run["distances, training"].max() for run in ours)
@@ -187,12 +188,12 @@ def measure(claim: Claim, runs: dict[str, list[dict]]) -> None:
 
 
 def found(m: dict[str, float]) -> str:
-    """README's words."""
+    """The result, for README."""
     return words(m)
 
 
 def words(m: dict[str, float]) -> str:
-    """What the discriminator brings, and what it costs."""
+    """The gain from the discriminator, and its cost."""
     ours, plain, fitted = (m[f"Frechet distance, {name}"] for name in (KINDS[1] + PRIOR, KINDS[0] + PRIOR, KINDS[0] + FITTED))
     near, far = m["KS distance from the prior"], m["KS distance from the prior, plain"]
     return (
@@ -206,7 +207,7 @@ def words(m: dict[str, float]) -> str:
 
 
 def picture(runs: dict[str, list[dict]]) -> Figure:
-    """For each model, of the first seed: its codes' distribution, and what P makes of the prior."""
+    """The first seed of each model: its codes' distribution, and P's images of the prior."""
     figure, places = slide(2, 2, width_ratios=(1, 1.3))
     for (left, right), kind in zip(places, KINDS, strict=True):
         run = runs[kind][0]
@@ -219,7 +220,7 @@ def picture(runs: dict[str, list[dict]]) -> Figure:
 
 
 def picture_of_codes(runs: dict[str, list[dict]], classes: np.ndarray) -> Figure:
-    """For each model, of the first seed: two numbers of each code."""
+    """The first seed of each model: two numbers of each code."""
     figure, places = slide(1, 2, height=6)
     for axes, kind in zip(places, KINDS, strict=True):
         draw_plane(axes, runs[kind][0]["codes"], classes)
@@ -238,7 +239,7 @@ def draw_distributions(axes: Axes, codes: np.ndarray, kind: str) -> None:
 
 
 def draw_plane(axes: Axes, codes: np.ndarray, classes: np.ndarray) -> None:
-    """The first two numbers of each code, by the digit's class, and circles that 39 and 86 % of the prior lie within."""
+    """The first two numbers of each code, by the digit's class, and circles that contain 39 and 86 % of the prior."""
     axes.scatter(*codes.T[:2], c=classes, cmap="tab10", s=3, linewidths=0)
     for radius in (1, 2):
         axes.add_patch(Circle((0, 0), radius, fill=False, linestyle="--"))

@@ -1,22 +1,21 @@
-"""An encoder in the game: D judges pairs of a sample and its code, and P(Q(x)) comes back to x, which nobody has asked for.
+"""An encoder in the game: D judges pairs of a sample and its code, and P(Q(x)) resembles x, although no loss compares them.
 
 Slide: "Adversarially learned inference (ALI)" (IT3320E, lecture 10, which cites Dumoulin et al. 2016)
 
     max over D, min over P and Q:  E log D(x, Q(x)) + E log(1 - D(P(z), z))
 
-D sees an image with the code that Q gives it, or a code with the image that P makes of it, and says which. If it cannot tell,
-the pairs have one distribution: Q(x) is distributed as z, P(z) as x, and P and Q are inverse to each other (BiGAN, Donahue et
-al. 2016, theorem 2). No loss compares P(Q(x)) with x. With one change this is lost: let D see each image beside the code of
-another, and each code beside the image of another. Then it can still tell whether codes and images are good, but not whether
-they belong together.
+D sees an image with its code Q(x), or a code with its image P(z), and has to decide which of the two it is. If it cannot, both
+kinds of pairs have the same distribution. Then Q(x) is distributed as z, P(z) as x, and P and Q are inverse to each other
+(BiGAN, Donahue et al. 2016, theorem 2). One change destroys this: pair each image with the code of another image, and each code
+with the image of another code. D can still judge images and codes, but not whether they belong together.
 
-What to look for: digits of 14 x 14 pixels beside their P(Q(x)), which is another digit of the same class more often than the
-same strokes; and 25 Gaussians in the plane of x, in the plane of z, and back, each in its colour.
+What to look for: digits of 14 x 14 pixels and their P(Q(x)), which is more often a different digit of the same class than the
+same strokes; and 25 Gaussians in the plane of x, in the plane of z, and back, each in its own colour.
 
-Bounds that were set before the first run, and are missed: the same class for 0.7 of the digits (independent pairs: for no more
-than 0.15), and in the plane the same mode for 0.5 of the points, z within 0.5. Codes of 4 to 64 dimensions, wider networks,
-Adam, more iterations, noise, dropout or a penalty on the gradient for D all ended at 0.66 or less on digits, on other seeds.
-Convolutional P, Q and D, that looks at x and z apart before it joins them, with dropout, came to 0.69 in 1800 steps, on one.
+These bounds were set before the first run, and are missed: the same class for 0.7 of the digits (independent pairs: at most
+0.15); in the plane, the same mode for 0.5 of the points, and z within 0.5. Codes of 4 to 64 dimensions, wider networks, Adam,
+more iterations, noise, dropout and a penalty on D's gradient all ended at 0.66 or less on digits, on other seeds. Convolutional
+networks with dropout, and a D that processes x and z separately before it joins them, reached 0.69 in 1800 steps, on one seed.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -57,7 +56,7 @@ class Settings:
     grid_width: int = 128
     grid_batch: int = 256
     grid_lr: float = 1e-3
-    judge_steps: int = 2000  # of the classifier that says which digit an image is
+    judge_steps: int = 2000  # of the classifier of digits
     seeds: int = 3
     judged: int = 2000  # unseen digits, and points
 
@@ -71,7 +70,7 @@ SHOWN = 20  # digits in the picture
 
 
 class Apart(nn.Module):
-    """D, to whom every x is shown beside the z of the next row: no pair belongs together."""
+    """D sees every x with the z of the next row: no pair belongs together."""
 
     def __init__(self, D: Joint):
         self.D = D
@@ -81,7 +80,7 @@ class Apart(nn.Module):
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Games on digits, by pairs and by independent ones, and games on Gaussians in the plane; measure, draw."""
+    """Games on digits, with pairs and with independent pairs, and games on Gaussians in the plane; measure, draw."""
     args = start(digits.options(__doc__), argv, "ali", Settings())
     s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
     claim = open_claim(args, {"data": args.data, **asdict(s)})
@@ -106,7 +105,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def dense(*sizes: int, norm: bool) -> list[nn.Module]:
-    """Dense layers of these sizes, with LeakyReLUs between them, and batch normalisation before each of those."""
+    """Dense layers of these sizes, with a LeakyReLU between each two, and batch normalisation before it."""
     hidden = []
     for inputs, outputs in pairwise(sizes[:-1]):
         hidden += [nn.Dense(inputs, outputs), *([nn.BatchNorm1d(outputs)] if norm else []), nn.LeakyReLU(0.2)]
@@ -121,7 +120,7 @@ def game(P: nn.Module, Q: nn.Module, D: nn.Module, z: int, lr: float) -> ALI:
 
 
 def learn_digits(kind: str, seed: int, x: np.ndarray, unseen: np.ndarray, judge: Classifier, s: Settings) -> dict:
-    """One game on images; what P and Q make of unseen ones."""
+    """Play one game on images x, then apply P and Q to unseen images."""
     mg.seed(seed)
     pixels, w = SIDE * SIDE, s.width
     P = nn.Sequential(*dense(s.z, w, w, pixels, norm=True), nn.Tanh(), nn.Reshape(1, SIDE, SIDE))
@@ -142,7 +141,7 @@ def learn_digits(kind: str, seed: int, x: np.ndarray, unseen: np.ndarray, judge:
 
 
 def learn_grid(seed: int, s: Settings) -> dict:
-    """One game on 25 Gaussians in the plane, with z in the plane, too; points, their codes, and what P makes of them."""
+    """Play one game on 25 Gaussians in the plane, with z in a plane as well: points x, codes Q(x), and P(Q(x))."""
     mg.seed(seed)
     w = s.grid_width
     P, Q = (nn.Sequential(*dense(2, w, w, 2, norm=False)) for _ in "PQ")
@@ -162,7 +161,7 @@ def learn_grid(seed: int, s: Settings) -> dict:
 
 
 def mode(points: np.ndarray) -> np.ndarray:
-    """Which of the grid's centres is nearest."""
+    """The index of the nearest centre of the grid."""
     return np.linalg.norm(points[:, None] - GRID.centres, axis=2).argmin(axis=1)
 
 
@@ -175,7 +174,7 @@ def smaller(images: np.ndarray) -> np.ndarray:
 
 
 def in_turn(classes: np.ndarray) -> np.ndarray:
-    """Positions of all images: the first of each class, the second of each, as far as the picture goes; then the others."""
+    """An order of all images: the first of each class, the second of each, ... for the picture; then the others."""
     shown = [np.flatnonzero(classes == c)[i] for i in range(SHOWN // 10) for c in range(10)]
     return np.concatenate([shown, np.setdiff1d(np.arange(len(classes)), shown)])
 
@@ -188,15 +187,15 @@ def judge_of(x: np.ndarray, y: np.ndarray, s: Settings) -> Classifier:
 
 
 def classes_of(judge: Classifier, images: np.ndarray) -> np.ndarray:
-    """What the judge takes each image for."""
+    """The judge's class of each image."""
     return judge.probabilities(images).argmax(axis=1)
 
 
-# --- the figures --------------------------------------------------------------------------------------------------------
+# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def measure(claim: Claim, runs: dict[str, list[dict]], planes: list[dict]) -> None:
-    """How often P(Q(x)) is of x's class, or mode; how far Q(P(z)) is from z. The worst seed."""
+    """How often P(Q(x)) has the class, or the mode, of x; how far Q(P(z)) is from z. The worst seed."""
     shares = {kind: [run["same class"] for run in runs[kind]] for kind in KINDS}
     claim.at_least("same class", min(shares[PAIRS]), 0.7)
     claim.at_most("same class, independent pairs", max(shares[INDEPENDENT]), 0.15)
@@ -212,7 +211,7 @@ def measure(claim: Claim, runs: dict[str, list[dict]], planes: list[dict]) -> No
 def in_words(m: dict[str, float]) -> str:
     """Whether pairs bring P and Q together."""
     return (
-        f"P(Q(x)) is of the class of x for at least {at_least(100 * m['same class'])} % of unseen digits; where D sees "
+        f"P(Q(x)) has the class of x for at least {at_least(100 * m['same class'])} % of unseen digits; if D sees "
         f"independent pairs, for at most {at_most(100 * m['same class, independent pairs'])} %"
     )
 
@@ -220,13 +219,13 @@ def in_words(m: dict[str, float]) -> str:
 def of_plane(m: dict[str, float]) -> str:
     """The same in the plane."""
     return (
-        f"Of points of 25 Gaussians, P(Q(x)) is in the mode of x for at least {at_least(100 * m['same mode'])} %; from "
-        f"z to Q(P(z)) it is at most {at_most(m['way of z'])} (median; of two z, 1.7)"
+        f"With 25 Gaussians, P(Q(x)) is in the mode of x for at least {at_least(100 * m['same mode'])} % of the points; "
+        f"the median distance from z to Q(P(z)) is at most {at_most(m['way of z'])} (between two random z: 1.7)"
     )
 
 
 def found(m: dict[str, float]) -> str:
-    """For README."""
+    """The result, for README."""
     return f"{in_words(m)}. {of_plane(m)}"
 
 
@@ -234,7 +233,7 @@ def found(m: dict[str, float]) -> str:
 
 
 def picture_of_digits(runs: dict[str, list[dict]]) -> plt.Figure:
-    """The share of the same class, a point for each game; and digits with what becomes of them."""
+    """The share of the same class, a point for each game; digits x and their P(Q(x))."""
     figure, (left, right) = slide(1, 2, width_ratios=(2, 5), height=5.5)
     for i, (kind, (colour, marker)) in enumerate(KINDS.items()):
         left.plot([i] * len(runs[kind]), [run["same class"] for run in runs[kind]], marker, color=colour)
@@ -254,7 +253,7 @@ def picture_of_digits(runs: dict[str, list[dict]]) -> plt.Figure:
 
 
 def picture_of_plane(run: dict) -> plt.Figure:
-    """Points, their codes, and what becomes of them; each in the colour of its mode."""
+    """Points x, their codes Q(x), and P(Q(x)), each in the colour of its mode."""
     figure, places = slide(1, 3, height=5)
     colours = plt.get_cmap("hsv")(np.random.default_rng(4).permutation(25) / 25)[mode(run["x"])]
     titles = "$x$: 25 Gaussians", "$Q(x)$: their codes", "$P(Q(x))$: and back"

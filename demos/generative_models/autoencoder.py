@@ -5,13 +5,14 @@ Slide: "image denoising, inpainting, super-resolution, and neural network pretra
 
     z = Q(seen)      x_hat = sigma(P(z))      Q and P descend the log-loss of x_hat against x, not against what was seen
 
-The encoder sees x itself, x with Gaussian noise, x with a hole that is filled from the mean image, or x from 7 x 7 pixels by
-bilinear interpolation: an eighth, a quarter, three eighths and a quarter of each minibatch. So it sees what the obvious remedy
-makes of the damage; and z, 64 numbers, has little room for the damage. What to look for: the error on unseen digits, with dense
-layers and with convolutions (28, 14, 7, 4, 2 pixels and back), against the remedy's: the mean image, the noisy image as it is,
-the mean image in the hole, the interpolation; and against the best linear map, a remedy that is less obvious (for the bare
-reconstruction, PCA: all that a linear autoencoder can be). Half way between the codes of two digits, is what P draws nearer to
-a training image than the mean of the two digits is, as near as a digit?
+The encoder sees x itself, x with Gaussian noise, x with a hole filled from the mean image, or x enlarged from 7 x 7 pixels by
+bilinear interpolation: an eighth, a quarter, three eighths and a quarter of each minibatch. So its input is the damaged image
+after the obvious remedy; and z, 64 numbers, has little room for the damage.
+
+What to look for: the error on unseen digits, with dense layers and with convolutions (28, 14, 7, 4, 2 pixels and back). It is
+compared with the obvious remedy (the mean image, the noisy image itself, the mean image in the hole, the interpolation) and
+with the best linear map (for the bare reconstruction PCA, the best linear autoencoder). Half way between the codes of two
+digits: is P's image nearer to a training image than the mean of the two digits is, and as near as a digit?
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -51,10 +52,10 @@ class Settings:
     conv_lr: float = 4e-3
     noise: float = 0.5  # standard deviation
     hole: int = 8  # pixels along its side
-    mapped: int = 20_000  # images that a linear map is learnt from
-    pairs: int = 300  # of digits, whose middles are looked at
+    mapped: int = 20_000  # images from which a linear map is learnt
+    pairs: int = 300  # of digits, for the images half way between them
     seeds: int = 2
-    factor: float = 2.0  # by which the error is to be below the obvious remedy's
+    factor: float = 2.0  # the obvious remedy's error is at least this multiple of the network's
 
 
 QUICK = {"width": 256, "dense_steps": 250, "dense_batch": 64, "conv_steps": 300, "conv_batch": 32, "seeds": 1, "factor": 1.0}
@@ -94,7 +95,7 @@ def main(argv: list[str] | None = None) -> None:
 def trained_and_tested(
     name: str, seed: int, x: np.ndarray, damage: Damage, test: dict, others: np.ndarray, ends: np.ndarray, s: Settings
 ) -> dict:
-    """One network's restorations of the unseen digits, what lies half way between two of them, and ways between the ends."""
+    """One network's restorations of unseen digits, the images half way between two of them, and ways between the ends."""
     Q, P = train(name, x, damage, s, seed)
     ways = between(Q, P, ends[::2], ends[1::2])
     return {"restored": restorations(Q, P, test, others), "middles": middles(Q, P, others[: 2 * s.pairs], x), "ways": ways}
@@ -118,18 +119,18 @@ def train(name: str, x: np.ndarray, damage: Damage, s: Settings, seed: int) -> t
 
 
 def restore(Q: nn.Module, P: nn.Module, seen: np.ndarray, known: np.ndarray | bool) -> np.ndarray:
-    """What the autoencoder makes of the images; their known pixels stay."""
+    """The autoencoder's output for the damaged images `seen`; known pixels stay."""
     return np.where(known, seen, autoencoders.pixels(P, autoencoders.encode(Q, seen)))
 
 
 def restorations(Q: nn.Module, P: nn.Module, test: dict[str, tuple], x: np.ndarray) -> dict[str, dict]:
-    """For each task, the error of what the autoencoder makes of the images, and the first of them."""
+    """For each task, the error of the autoencoder's output, and its first images."""
     found = {task: restore(Q, P, *seen) for task, seen in test.items()}
     return {task: {"error": error(images, x), "images": images[:SHOWN]} for task, images in found.items()}
 
 
 def mapped(x: np.ndarray, damage: Damage, task: str, seen: np.ndarray, known: np.ndarray | bool) -> np.ndarray:
-    """What a linear map, learnt from such damage of other images, makes of them; their known pixels stay."""
+    """The output of a linear map that is learnt from images x with the same damage; known pixels stay."""
     return np.where(known, seen, autoencoders.linear_map(damage(task, x, np.random.default_rng(1))[0], x, seen))
 
 
@@ -140,11 +141,11 @@ def between(Q: nn.Module, P: nn.Module, a: np.ndarray, b: np.ndarray) -> np.ndar
     return np.stack([[autoencoders.pixels(P, z) for z in codes], fades])
 
 
-# --- the figures --------------------------------------------------------------------------------------------------------
+# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def remedies(test: dict[str, tuple], mean: np.ndarray) -> dict[str, np.ndarray]:
-    """What there is without any network: the images seen, or, to be told without seeing, the mean image."""
+    """The result without a network: the damaged images after the obvious remedy; for `reconstruction`, the mean image."""
     return {task: seen for task, (seen, _) in test.items()} | {"reconstruction": mean[None]}
 
 
@@ -154,16 +155,16 @@ def error(found: np.ndarray, x: np.ndarray) -> float:
 
 
 def middles(Q: nn.Module, P: nn.Module, images: np.ndarray, x: np.ndarray) -> dict[str, float]:
-    """Half way between two unseen digits: how far is the nearest training image? And how far from a digit's reconstruction?"""
+    """The distance to the nearest training image from half way between two unseen digits, and from a reconstruction."""
     a, b = np.split(images, 2)
     code = (autoencoders.encode(Q, a) + autoencoders.encode(Q, b)) / 2
-    digit = autoencoders.pixels(P, autoencoders.encode(Q, a))  # as blurred as what is half way
+    digit = autoencoders.pixels(P, autoencoders.encode(Q, a))  # as blurred as the images half way
     found = {"codes": autoencoders.pixels(P, code), "pixels": (a + b) / 2, "digit": digit}
     return {name: float(np.median(metrics.nearest_distances(images, x))) for name, images in found.items()}
 
 
 def measure(claim: Claim, x: np.ndarray, runs: dict, remedies: dict, maps: dict[str, np.ndarray], s: Settings) -> None:
-    """Each network's error beside the obvious remedy's and the best linear map's, task by task."""
+    """Each network's error compared with the obvious remedy's and the best linear map's, task by task."""
     for task in TASKS:
         without, linear = error(remedies[task], x), error(maps[task], x)
         claim.note(f"{task}: error of the remedy", without, "mean squared error on unseen digits")
@@ -180,7 +181,7 @@ def measure(claim: Claim, x: np.ndarray, runs: dict, remedies: dict, maps: dict[
 
 
 def measure_middles(claim: Claim, runs: dict[str, list[dict]]) -> None:
-    """Half way between two digits' codes lies what is nearer to a training image than the mean of their pixels."""
+    """The image half way between two codes is nearer to a training image than the mean of the two images."""
     for name in NETWORKS:
         found = {key: np.mean([run["middles"][key] for run in runs[name]]) for key in ("codes", "pixels", "digit")}
         worst = max(run["middles"]["codes"] / run["middles"]["pixels"] for run in runs[name])
@@ -190,23 +191,23 @@ def measure_middles(claim: Claim, runs: dict[str, list[dict]]) -> None:
 
 
 def less(m: dict[str, float], task: str) -> str:
-    """How many times less the networks' error is than the remedy's: "8.1 to 8.5"."""
+    """The remedy's error divided by the networks': "8.1 to 8.5"."""
     times = sorted(m[f"{task}: error of the remedy"] / m[f"{task}, {name}: error"] for name in NETWORKS)
     return " to ".join(dict.fromkeys(f"{t:.1f}" for t in times))
 
 
 def least(m: dict[str, float], other: str) -> str:
-    """The other's error over the networks', where it is least (of all tasks, networks and seeds), rounded down: "2.2"."""
+    """The other's error divided by the networks': the least of all tasks, networks and seeds, rounded down: "2.2"."""
     times = min(value for name, value in m.items() if f"{other}'s error over" in name)
     return at_least(times)
 
 
 def found(m: dict[str, float]) -> str:
-    """README's words."""
+    """The result, for README."""
     return (
-        f"squared error on unseen digits, by two networks: {less(m, 'denoising')} times less than the noisy image's, "
-        f"{less(m, 'inpainting')} times less than with the mean image in a hole, {less(m, 'super-resolution')} times less than "
-        f"bilinear interpolation's; for each of these, the best linear map's is at least {least(m, 'linear map')} times theirs"
+        f"squared error of two networks on unseen digits: {less(m, 'denoising')} times less than the noisy image's, "
+        f"{less(m, 'inpainting')} times less than with the mean image in the hole, {less(m, 'super-resolution')} times less "
+        f"than bilinear interpolation's; the best linear map's is at least {least(m, 'linear map')} times theirs in each task"
     )
 
 
@@ -231,7 +232,7 @@ def second_title(m: dict[str, float]) -> str:
 
 
 def picture(x: np.ndarray, test: dict, linear: np.ndarray, runs: dict[str, list[dict]]) -> Figure:
-    """For each task, digits, what was seen of them, and what the networks made of it."""
+    """For each task: digits, the networks' input, and their output."""
     figure, places = slide(2, 2)
     for axes, task in zip(places.flat, TASKS, strict=True):
         seen = ("PCA", linear) if task == "reconstruction" else ("seen", test[task][0])
@@ -241,7 +242,7 @@ def picture(x: np.ndarray, test: dict, linear: np.ndarray, runs: dict[str, list[
 
 
 def second_picture(m: dict[str, float], ways: np.ndarray) -> Figure:
-    """All errors; and ways from digit to digit, on straight lines between their codes, and between their pixels."""
+    """All errors; ways from digit to digit, on straight lines between their codes and between their pixels."""
     figure, places = slide(1, 2, height=6.0, width_ratios=(1, 1))
     draw_errors(places[0], m)
     rows = [(label, row) for pair in zip(*ways, strict=True) for label, row in zip(("codes", "pixels"), pair, strict=True)]

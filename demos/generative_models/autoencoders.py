@@ -1,4 +1,4 @@
-"""Autoencoders of digits: an encoder to a code of a few numbers, a decoder back, and the loop that trains them.
+"""Autoencoders of digits: encoders, decoders, and the loop that trains them.
 
 Images are (n, 1, 28, 28), with pixels in [0, 1]. Decoders return logits v, whose pixels are sigma(v).
 """
@@ -20,17 +20,17 @@ PARTS = 20  # of a training run, for its curve
 
 
 def dense_encoder(code: int, width: int) -> nn.Sequential:
-    """An image to `code` numbers, by way of one hidden layer."""
+    """An image to `code` numbers, with one hidden layer."""
     return nn.Sequential(nn.Flatten(), nn.Dense(PIXELS, width), nn.ReLU(), nn.Dense(width, code))
 
 
 def dense_decoder(code: int, width: int) -> nn.Sequential:
-    """`code` numbers to an image's logits, by way of one hidden layer."""
+    """`code` numbers to an image's logits, with one hidden layer."""
     return nn.Sequential(nn.Dense(code, width), nn.ReLU(), nn.Dense(width, PIXELS), nn.Reshape(1, 28, 28))
 
 
 def conv_encoder(code: int, channels: int) -> nn.Sequential:
-    """An image to `code` numbers, by way of four convolutions that halve its sides and double the channels."""
+    """An image to `code` numbers: four convolutions, each of which halves the sides and doubles the channels."""
     c = channels
     return nn.Sequential(
         nn.Conv2d(1, c, 4, stride=2, padding=1), nn.BatchNorm2d(c), nn.ReLU(),  # 14 x 14
@@ -42,7 +42,7 @@ def conv_encoder(code: int, channels: int) -> nn.Sequential:
 
 
 def conv_decoder(code: int, channels: int) -> nn.Sequential:
-    """`code` numbers to an image's logits: the way back, by transposed convolutions."""
+    """`code` numbers to an image's logits, by transposed convolutions."""
     c = channels
     return nn.Sequential(
         nn.Dense(code, 32 * c), nn.ReLU(), nn.Reshape(8 * c, 2, 2),
@@ -60,7 +60,7 @@ def encode(Q: nn.Module, x: np.ndarray) -> np.ndarray:
 
 
 def pixels(decoder: nn.Module, codes: np.ndarray) -> np.ndarray:
-    """The images (n, 1, 28, 28) that the decoder makes of the codes (n, d)."""
+    """The decoder's images (n, 1, 28, 28) of the codes (n, d)."""
     with nn.eval_mode(decoder), no_grad():
         return in_parts(lambda z: sigmoid(decoder(Tensor(z))).numpy(), codes)
 
@@ -73,9 +73,9 @@ def pca(x: np.ndarray, others: np.ndarray, dimensions: int) -> np.ndarray:
 
 
 def linear_map(seen: np.ndarray, x: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """What the best linear map from the images `seen` to the images x (least squares) makes of others."""
+    """The best linear map (least squares) from the images `seen` to the images x, applied to others."""
     A, B = (np.column_stack([a.reshape(len(a), -1), np.ones(len(a), a.dtype)]) for a in (seen, others))
-    gram = A.T @ A + 1e-3 * len(A) * np.eye(A.shape[1], dtype=A.dtype)  # pixels that are always black have no say
+    gram = A.T @ A + 1e-3 * len(A) * np.eye(A.shape[1], dtype=A.dtype)  # for pixels that are always black
     return (B @ np.linalg.solve(gram, A.T @ x.reshape(len(x), -1))).reshape(others.shape)
 
 
@@ -89,10 +89,10 @@ def train(
     lr: float,
     **changing: Any,
 ) -> np.ndarray:
-    """Train the modules by Adam, the learning rate falling to 0, under a progress bar with this name.
+    """Train the modules by Adam, with a learning rate that falls to 0 and a progress bar of this name.
 
-    `objective(*minibatch)` returns the terms whose sum is to fall; the result has a row of them for each step. `changing`: what
-    else it changes; see `loops.resumable`.
+    `objective(*minibatch)` returns the terms whose sum is minimised; the result has a row of them for each step. `changing`:
+    other objects that it changes; see `loops.resumable`.
     """
     parameters = [p for module in modules for p in module.parameters()]
     batches, optimizer = data.batches(*arrays, size=batch), optim.Adam(parameters, lr)
@@ -110,19 +110,19 @@ def train(
 
 
 def show(axes: plt.Axes, images: np.ndarray, columns: int, title: str) -> None:
-    """Images (n, 1, 28, 28) as one, `columns` to a row."""
+    """Images (n, 1, 28, 28) in one sheet, `columns` to a row."""
     axes.imshow(sheet(images, columns), cmap="gray", vmin=0, vmax=1)
     axes.set_title(title)
     axes.axis("off")
 
 
 def smooth(curve: np.ndarray) -> np.ndarray:
-    """The curve's means over PARTS equal parts of the training."""
+    """The curve's means over PARTS equal parts."""
     return np.array([part.mean() for part in np.array_split(curve, PARTS)])
 
 
 def draw_curves(axes: plt.Axes, runs: list[dict], curves: dict[str, tuple[str, str]]) -> None:
-    """The smoothed curves, one line a seed."""
+    """The smoothed curves, a line for each seed."""
     share = (np.arange(PARTS) + 0.5) / PARTS
     for key, (label, colour) in curves.items():
         for i, run in enumerate(runs):

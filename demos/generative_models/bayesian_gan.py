@@ -1,4 +1,4 @@
-"""Not one G but many, samples of a posterior: together they come nearer to the data than one. What helps is that they are many.
+"""Many G, samples of a posterior, are together nearer to the data than one G. Their number helps, not the posterior.
 
 Slide: "Bayesian GAN" (IT3320E, lecture 10, which cites Saatchi and Wilson 2017)
 
@@ -6,22 +6,22 @@ Slide: "Bayesian GAN" (IT3320E, lecture 10, which cites Saatchi and Wilson 2017)
     p(theta_D | z, x, theta_G) ~  prod D(x)  prod (1 - D(G(z)))    N(theta_D; 0, I)       (equation 2)
     v <- (1 - alpha) v + eta grad log p + N(0, 2 alpha eta),  theta <- theta + v          (SGHMC, algorithm 1)
 
-The products go over all N data and as many z: a minibatch's mean counts N times (appendix A.1). The data lie on ten planes in
-100 dimensions, as in the paper's section 4.1 (and with the constants of its code; the text has one plane). All see the same
-networks and number of updates: one G with Adam; ten with Adam, that take turns against one D; or ten that climb to the
-posteriors with Adam (the burn-in, as in the authors' scripts), and from there are samples of them, along chains.
+The products are over all N data and N draws of z: a minibatch's mean counts N times (appendix A.1). The data are on ten planes
+in 100 dimensions, as in the paper's section 4.1 (with the constants of its code; the text has one plane). Three kinds of games
+have the same networks and the same number of updates: one G with Adam; ten G with Adam against one D; ten G that climb to the
+posteriors with Adam (the burn-in, as in the authors' scripts) and then are samples of them, along chains.
 
-In the algorithm's box, sums over the other players' samples stand inside the logarithm, log sum p: of numbers of size exp(N),
-the largest takes all. Here, as in the authors' code for this experiment, D's log-likelihood is the mean over the generators.
-That code's other changes are not followed: it divides noise and prior by N, and hands both to Adam, which scales them anew.
+The algorithm's box sums over the other players' samples inside the logarithm, log sum p. Of numbers of size exp(N), only the
+largest counts. Here, as in the authors' code for this experiment, D's log-likelihood is the mean over the generators. Their
+other changes are not followed: the code divides noise and prior by N, and passes both to Adam, which rescales them.
 
-What to look for: the clouds in the plane of the data's first two principal components, and the Jensen-Shannon divergence of
-data and samples there: 0 is best, log 2 worst. One sample of the posterior is worse than Adam's one G; all together are far
-better. So are ten G of Adam, without a posterior: chains as short as these stay near to where they begin, and N(0, I) is so
-wide that it hardly counts.
+What to look for: the clouds in the plane of the data's first two principal components, and the Jensen-Shannon divergence
+between data and samples there (0 is best, log 2 worst). One sample of the posterior is worse than Adam's one G; all samples
+together are far better. So are ten G with Adam, without a posterior: such short chains stay near their start, and N(0, I) is so
+wide that it has almost no effect.
 
-The bound, at most half of one G's divergence, was there first. Chains that began at random weights missed it (1.7 times as
-much, with eta 5e-7, friction 0.1: most of their G collapsed to a point); so these settings were chosen, on seeds 100 to 102.
+The bound, at most half of one G's divergence, was set first. Chains from random weights missed it (1.7 times as much, with eta
+5e-7 and friction 0.1: most of their G collapsed to a point). So these settings were chosen, on seeds 100 to 102.
 """
 
 from collections.abc import Callable, Iterator
@@ -51,7 +51,7 @@ class Settings:
 
     steps: int = 2000  # updates of every network
     generators: int = 10
-    burn_in: float = 0.4  # share of a chain's steps that are Adam's, with learning rate lr; no sample of them is kept
+    burn_in: float = 0.4  # share of a chain's steps that are Adam's, with learning rate lr; their samples are dropped
     eta: float = 1e-6  # SGHMC's learning rate
     friction: float = 0.9  # alpha
     kept: int = 40  # samples of each chain
@@ -62,8 +62,8 @@ class Settings:
     points: int = 10_000  # N, the number of data
     space: int = 100  # dimensions of the data
     planes: int = 10
-    judged: int = 2000  # points of which a divergence is measured
-    looks: int = 10  # moments at which it is
+    judged: int = 2000  # points for a divergence
+    looks: int = 10  # number of such measurements during the training
     seeds: int = 5
 
 
@@ -75,13 +75,13 @@ PLACES = 50  # of the grid on which densities are compared, in each direction
 
 
 class BayesianGAN:
-    """Several G and one D: with Adam they climb to their posteriors, with SGHMC each is a chain of samples of its own.
+    """Several G and one D: with Adam they climb to their posteriors; with SGHMC each is a chain of samples.
 
     Args:
         Gs, D: the networks. D returns logits.
         prior: see `Game`.
         N: the number of data.
-        lr: of Adam, by which they start.
+        lr: of Adam, before `start_chains`.
     """
 
     def __init__(self, Gs: list[nn.Module], D: nn.Module, prior: Noise, N: int, lr: float):
@@ -89,7 +89,7 @@ class BayesianGAN:
         self.opt_G, self.opt_D = (optim.Adam(params, lr, (0.5, 0.999)) for params in self.parameters())
 
     def start_chains(self, eta: float, friction: float) -> None:
-        """From here on, what a step leaves is a sample; see `SGHMC`."""
+        """From here on, the parameters after each step are a sample; see `SGHMC`."""
         self.opt_G, self.opt_D = (SGHMC(params, eta, friction) for params in self.parameters())
 
     def parameters(self) -> tuple[list, list]:
@@ -97,7 +97,7 @@ class BayesianGAN:
         return [p for G in self.Gs for p in G.parameters()], self.D.parameters()
 
     def step(self, batches: Iterator) -> None:
-        """Algorithm 1 with M = 1: a step of every G, each by z of its own, then of D, by fresh z. U = -log p."""
+        """Algorithm 1 with M = 1: a step of every G, each with its own z, then of D, with fresh z. U = -log p."""
         x = Tensor(next(batches))
         U_G = mg.stack([self.N * losses.generator_loss(self.D(self.fakes(G, len(x)))) - log_prior(G) for G in self.Gs])
         self.descend(self.opt_G, mg.sum(U_G))
@@ -107,7 +107,7 @@ class BayesianGAN:
         self.descend(self.opt_D, U_D)
 
     def fakes(self, G: nn.Module, m: int) -> Tensor:
-        """m samples of one G, of fresh z."""
+        """m samples of one G, from fresh z."""
         return G(Tensor(self.prior(m)))
 
     def descend(self, optimizer: optim.Optimizer, U: Tensor) -> None:
@@ -117,7 +117,7 @@ class BayesianGAN:
         optimizer.step()
 
     def sample(self, n: int) -> np.ndarray:
-        """n samples, equally many of each G as it is now."""
+        """n samples, the same number of each G as it is now."""
         with no_grad():
             return np.concatenate([self.fakes(G, n // len(self.Gs)).numpy() for G in self.Gs])
 
@@ -128,12 +128,12 @@ class BayesianGAN:
 
 
 def log_prior(network: nn.Module) -> Tensor:
-    """log N(theta; 0, I), but for a constant."""
+    """log N(theta; 0, I), up to a constant."""
     return -0.5 * mg.sum(mg.stack([mg.sum(mg.square(p)) for p in network.parameters()]))
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Play all with every seed, compare the divergences, draw."""
+    """Play each kind with every seed, compare the divergences, draw."""
     args = start(common_options(__doc__), argv, "bayesian_gan", Settings())
     s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
     claim = open_claim(args, asdict(s))
@@ -149,9 +149,9 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def toy(n: int, seed: int, s: Settings) -> np.ndarray:
-    """n points in space, x = A (z + m), z ~ N(0, I) in the plane, with an A and an m of each plane; standardised.
+    """n points in space, x = A (z + m), z ~ N(0, I) in the plane, with A and m for each plane; standardised.
 
-    A and m are those of the seed, the points are drawn anew.
+    The seed determines A and m; each call draws new points.
     """
     nature, rng = np.random.default_rng(seed), mg.random_numbers.generator()
     m, A = 5 * nature.standard_normal((s.planes, 2)), 5 * nature.standard_normal((s.planes, s.space, 2))
@@ -163,7 +163,7 @@ def toy(n: int, seed: int, s: Settings) -> np.ndarray:
 
 
 class Plane:
-    """The plane of the first two principal components of points, and the points' density there, by Gaussian kernels."""
+    """The plane of the points' first two principal components, and their density there, by Gaussian kernels."""
 
     def __init__(self, points: np.ndarray):
         self.mean = points.mean(axis=0)
@@ -171,25 +171,25 @@ class Plane:
         self.points = self.project(points)
         self.bandwidth = self.points.std(axis=0) * len(points) ** (-1 / 6)  # Scott's rule, in two dimensions
         low, size = self.points.min(axis=0), np.ptp(self.points, axis=0)
-        self.lines = np.linspace(low - 0.3 * size, low + 1.3 * size, PLACES)  # of the grid on which densities are compared
+        self.lines = np.linspace(low - 0.3 * size, low + 1.3 * size, PLACES)  # of the grid
 
     def project(self, points: np.ndarray) -> np.ndarray:
         """(n, dimensions) -> (n, 2)"""
         return (points - self.mean) @ self.axes
 
     def density(self, points: np.ndarray) -> np.ndarray:
-        """On the grid, of points in the plane; those that are beyond it count at its border."""
+        """The density, on the grid, of points in the plane. Points outside count at its border."""
         inside = np.clip(points, self.lines[0], self.lines[-1])
         kernels = np.exp(-0.5 * np.square((self.lines[:, None] - inside) / self.bandwidth))  # (PLACES, n, 2)
         return kernels[..., 0] @ kernels[..., 1].T
 
     def divergence(self, samples: np.ndarray) -> float:
-        """The Jensen-Shannon divergence between the points' density and that of samples, in nats."""
+        """The Jensen-Shannon divergence between the points' and the samples' density, in nats."""
         return jensen_shannon(self.density(self.points), self.density(self.project(samples)))
 
 
 def jensen_shannon(p: np.ndarray, q: np.ndarray) -> float:
-    """(KL(p | m) + KL(q | m)) / 2 in nats, m = (p + q) / 2, of two arrays made to sum to 1."""
+    """(KL(p | m) + KL(q | m)) / 2 in nats, m = (p + q) / 2, of two arrays that are normalised to a sum of 1."""
     p, q = (np.maximum(v / v.sum(), 1e-12) for v in (p, q))  # 0 log 0 = 0
     m = (p + q) / 2
     return float(np.sum(p * np.log(p / m)) + np.sum(q * np.log(q / m))) / 2
@@ -209,12 +209,12 @@ def discriminator(s: Settings) -> nn.Sequential:
 
 
 def dense(inputs: int, outputs: int) -> nn.Dense:
-    """A layer that starts with weights of He's size."""
+    """A layer with He's initialisation."""
     return nn.Dense(inputs, outputs, weight_init=nn.init.he_normal)
 
 
 def play(kind: str, seed: int, s: Settings) -> dict:
-    """One G or ten with Adam, or ten chains: divergences along the training, and samples in the plane at its end."""
+    """Play one game: the divergences during the training, and samples in the plane at its end."""
     mg.seed(seed)
     x, plane = toy(s.points, seed, s), Plane(toy(s.judged, seed, s))
     run = {"data": plane.points, "two of the data": plane.divergence(toy(s.judged, seed, s))}
@@ -247,7 +247,7 @@ def play(kind: str, seed: int, s: Settings) -> dict:
 
 
 def sample_posterior(game: BayesianGAN, batches: Iterator, look: Callable, curve: list, s: Settings) -> np.ndarray:
-    """Points of all the samples that are kept of the chains, after a burn-in with Adam; look(points) every few steps."""
+    """Points from all samples that are kept of the chains, after a burn-in with Adam; look(points) every few steps."""
     first, every = int(s.burn_in * s.steps), s.steps // s.looks
     for t in resumable(range(1, first + 1), "burn-in", batches=batches, curve=curve, **game.parts()):
         game.step(batches)
@@ -264,11 +264,11 @@ def sample_posterior(game: BayesianGAN, batches: Iterator, look: Callable, curve
     return np.concatenate(points)
 
 
-# --- the figures --------------------------------------------------------------------------------------------------------
+# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def measure(claim: Claim, runs: dict[str, list[dict]]) -> None:
-    """Jensen-Shannon divergences, means over the seeds, and the ratio of two."""
+    """Jensen-Shannon divergences: means over the seeds, and the posterior compared with one G and with ten."""
     one, ten, many = ([run["divergence"] for run in runs[kind]] for kind in KINDS)
     alone, together = ([run[name] for run in runs[BAYES]] for name in ("one sample", "last samples"))
     claim.note("one G", np.mean(one), "reported: Jensen-Shannon divergence from the data, nats")
@@ -287,13 +287,13 @@ def measure(claim: Claim, runs: dict[str, list[dict]]) -> None:
 
 
 def collapsed(samples: np.ndarray, settings: dict) -> float:
-    """The share of the G that were kept whose points are all one."""
+    """The share of the kept G whose points all coincide."""
     each = max(1, settings["judged"] // (settings["kept"] * settings["generators"]))
     return float(np.mean(np.ptp(samples.reshape(-1, each, 2), axis=1).max(axis=1) < 1e-3 * samples.std()))
 
 
 def words(m: dict[str, float]) -> str:
-    """What many G are good for."""
+    """The divergences of one G and of many."""
     return (
         f"Jensen-Shannon divergence from the data (means of the seeds): one G with Adam {m['one G']:.3f}; samples of a "
         f"posterior over G {m['posterior']:.3f}, one of them {m['one sample']:.3f}; ten G with Adam {m['ten G']:.3f}"
@@ -301,7 +301,7 @@ def words(m: dict[str, float]) -> str:
 
 
 def found(m: dict[str, float]) -> str:
-    """For README."""
+    """The result, for README."""
     return words(m)
 
 
@@ -309,7 +309,7 @@ def found(m: dict[str, float]) -> str:
 
 
 def picture(runs: dict[str, list[dict]]) -> plt.Figure:
-    """Clouds in the plane, of the first seed; and the divergences along the training, of all."""
+    """The first seed's clouds in the plane; all seeds' divergences during the training."""
     figure, places = slide(2, 2)
     data_points = runs[ML][0]["data"]
     low, high = data_points.min(axis=0), data_points.max(axis=0)

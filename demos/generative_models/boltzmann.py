@@ -5,14 +5,14 @@ Slide: "Other models": "Variational autoencoders", "Boltzmann machines" (Securit
     p(v) = e^-F(v) / Z,   F(v) = -v.b - sum of softplus(v W + c)     v: 784 pixels, 0 or 1; the hidden units are summed out
     loss = mean F(v) over data - mean F(v_k) over samples            v_k.detach(): k Gibbs steps v -> h -> v
 
-It is D's step of a GAN once more: push F down where the data are, and up at samples; but the samples are the model's own,
-there is no G. The loss's gradient is the textbooks' rule (v h^T of the samples minus v h^T of the data), which nobody has to
-derive. What to look for: chains that start at the data for every step (CD-1) never get far from it, and where no data have
-been, nothing has been learnt: where do they end, if they start from noise? And persistent chains, which go on through the
-training? Held-out images should keep the F of training images: none is known by heart. And detach: pixels drawn by a
-comparison, p > u, pass on no gradient anyway. But where v_k are the probabilities p themselves, the gradient without detach is
-another one, unlike D's in a GAN: the loss falls as the samples, not the model, climb to high F, and what becomes of the
-reconstructions?
+The step resembles D's step in a GAN: F falls at the data and rises at samples. But the samples are the model's own; there is no
+G. The loss's gradient is the textbooks' rule (v h^T of the samples minus v h^T of the data); nobody has to derive it.
+
+What to look for: chains that restart at the data in every step (CD-1) never get far from it, and F is not learnt elsewhere.
+Where do chains from noise end, after CD-1, and after training with persistent chains? Held-out images should have the same F as
+training images: then no image was learnt by heart. And detach: pixels drawn by a comparison, p > u, pass on no gradient anyway.
+But if v_k are the probabilities p themselves, detach changes the gradient. Without it the loss falls because the samples, not
+the model, move to high F. How good are the reconstructions then?
 """
 
 from copy import deepcopy
@@ -40,36 +40,36 @@ class Settings:
 
     hidden: int = 128
     steps: int = 6000  # the learning rate falls linearly to 0
-    mean_field_steps: int = 2000  # of the two machines for the detach
-    batch: int = 100  # images, and as many chains
+    mean_field_steps: int = 2000  # of the two machines that test detach
+    batch: int = 100  # images; the number of chains is the same
     lr: float = 0.05  # of SGD
-    gibbs: int = 1000  # steps of the chains from noise after the training
-    chains: int = 500  # of them
-    images: int = 2000  # held out; as many of the training images beside them
+    gibbs: int = 1000  # steps of each chain from noise, after the training
+    chains: int = 500  # from noise
+    images: int = 2000  # held out, and the same number of training images
     judge_steps: int = 3000
     seeds: int = 3
-    most_error: float = 0.5  # expected of reconstructions, as a share of the mean image's
+    most_error: float = 0.5  # expected error of reconstructions, as a share of the mean image's
     least_classes: int = 8  # expected of the persistent chains' machine
     least_confident: float = 0.5
-    least_common: float = 0.5  # share of the other machine's chains that are expected to end in the same digit
+    least_common: float = 0.5  # expected share of CD-1's chains that end in the same digit
 
 
 QUICK = {"hidden": 64, "steps": 600, "mean_field_steps": 300, "batch": 50, "gibbs": 200, "chains": 200, "images": 300}
 QUICK |= {"judge_steps": 60, "seeds": 1, "most_error": 0.8}  # half-way
 
-LONG = ("persistent", "from_data")  # where the chains of the v_k go on from: where they were, or the data (CD-1)
+LONG = ("persistent", "from_data")  # the start of each chain of v_k: its last state, or the data (CD-1)
 SHORT = ("detached", "attached")  # v_k are probabilities, with and without detach
 NAMES = {"persistent": "persistent chains", "from_data": "CD-1", "detached": "detached p", "attached": "p without detach"}
-MOMENTS = 40  # at which a training is looked at
+MOMENTS = 40  # of a training, at which it is measured
 
 
 def contrastive_divergence(rbm: RBM, v: Tensor, samples: Tensor) -> Tensor:
-    """mean F(data) - mean F(samples). Its gradient is that of the data's -log p(v), if the samples are the model's."""
+    """mean F(data) - mean F(samples). If the samples are the model's, its gradient is that of -log p(v) of the data."""
     return mg.mean(rbm.free_energy(v)) - mg.mean(rbm.free_energy(samples))
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Train four machines for each seed; the figures, the picture."""
+    """Train four machines for each seed; measure, draw."""
     args = start(digits.options(__doc__), argv, "boltzmann", Settings())
     settings = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
     claim = open_claim(args, {"data": args.data, **asdict(settings)})
@@ -92,7 +92,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def trained(how: str, seed: int, x: np.ndarray, others: np.ndarray, judge: metrics.Judge, s: Settings) -> dict:
-    """What was seen of a machine's training; of the long ones, chains from noise, too, and of CD-1's the gradients."""
+    """Train one machine: measurements on the way, filters, for LONG chains from noise, and for CD-1 the gradients."""
     rbm, rows = train(x, others, how, s, seed)
     found = {"rows": rows, "filters": rbm.W.numpy()[:, : 4 * SHOWN]}
     if how in LONG:
@@ -103,7 +103,7 @@ def trained(how: str, seed: int, x: np.ndarray, others: np.ndarray, judge: metri
 
 
 def train(x: np.ndarray, others: np.ndarray, how: str, settings: Settings, seed: int) -> tuple[RBM, dict]:
-    """A machine trained on images x (n, 784), the negative samples made as `how` says; and what was seen on the way."""
+    """A machine trained on images x (n, 784) with negative samples of the kind `how`; and measurements on the way."""
     mg.seed(seed)
     rng, rbm = random_numbers.spawn(), RBM(settings.hidden, x.mean(axis=0))
     batches, optimizer = data.batches(x, size=settings.batch), optim.SGD(rbm.parameters(), settings.lr)
@@ -128,7 +128,7 @@ def train(x: np.ndarray, others: np.ndarray, how: str, settings: Settings, seed:
 
 
 def negative(rbm: RBM, v: Tensor, samples: Tensor, how: str, rng: np.random.Generator) -> Tensor:
-    """The samples v_k, one Gibbs step on from the last ones or from the data v; or the probabilities p(v_k | h) themselves."""
+    """The samples v_k, one Gibbs step after the last ones or after the data v; or the probabilities p(v_k | h) themselves."""
     if how in LONG:
         return rbm.gibbs(samples if how == "persistent" else v, rng).detach()
     p = rbm.visible(draw(rbm.hidden(v), rng))  # W and b are in p
@@ -136,7 +136,7 @@ def negative(rbm: RBM, v: Tensor, samples: Tensor, how: str, rng: np.random.Gene
 
 
 def dream(rbm: RBM, judge: metrics.Judge, x: np.ndarray, settings: Settings, seed: int) -> dict:
-    """Chains from noise, of which the picture shows a few; and what the judge says of where they end."""
+    """Chains from noise, of which the picture shows a few; and the judge's evaluation of their ends."""
     chains = from_noise(rbm, settings.chains, settings.gibbs, np.random.default_rng(seed))
     quality = metrics.image_quality(chains[settings.gibbs], judge, x.reshape(-1, 1, 28, 28))
     return {"chains": {t: images[:SHOWN] for t, images in chains.items()}, **quality}
@@ -150,16 +150,16 @@ def look(rbm: RBM, seen: Tensor, unseen: Tensor, samples: Tensor, others: np.nda
     return {"error": error, "gap": F_unseen - F_seen, "loss": F_seen - F_samples}
 
 
-# --- the figures --------------------------------------------------------------------------------------------------------
+# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def gradient(rbm: RBM, v: Tensor, samples: Tensor) -> np.ndarray:
-    """The loss's gradient by W, b and c, by autodiff, as one vector."""
+    """The loss's gradient with respect to W, b and c, by autodiff, as one vector."""
     return np.concatenate([g.numpy().ravel() for g in mg.grad(contrastive_divergence(rbm, v, samples), rbm.parameters())])
 
 
 def textbook(rbm: RBM, v: Tensor, samples: Tensor) -> np.ndarray:
-    """The same as textbooks write it: the means of v h^T, v and h over the samples, minus those over the data."""
+    """The same by the textbooks' rule: the means of v h^T, v and h over the samples, minus those over the data."""
 
     def phase(v):
         v, h = v.numpy(), rbm.hidden(v).numpy()
@@ -169,7 +169,7 @@ def textbook(rbm: RBM, v: Tensor, samples: Tensor) -> np.ndarray:
 
 
 def gradients(rbm: RBM, images: Tensor, rng: np.random.Generator) -> dict[str, float]:
-    """Autodiff beside the textbook, in float64; and with detach beside without, where v_k are drawn, or are probabilities."""
+    """In float64: autodiff compared with the textbook; detach compared with none, for drawn v_k and for probabilities."""
     rbm = deepcopy(rbm)
     for p in rbm.parameters():
         p.data = p.data.astype(np.float64)
@@ -185,7 +185,7 @@ def gradients(rbm: RBM, images: Tensor, rng: np.random.Generator) -> dict[str, f
 
 
 def measure_gradients(claim: Claim, found: list[dict[str, float]]) -> None:
-    """Of the seeds, the worst."""
+    """The gradients of the worst seed."""
     error, differing, cosine = (max(seed[key] for seed in found) for key in ("error", "differing", "cosine"))
     claim.at_most("gradient: distance from the textbook's", error, 1e-6, quick=True)
     claim.at_most("drawn pixels: numbers of it that change without detach", differing, 0, quick=True)
@@ -193,7 +193,7 @@ def measure_gradients(claim: Claim, found: list[dict[str, float]]) -> None:
 
 
 def measure(claim: Claim, runs: list[dict], mean_image: float, s: Settings) -> None:
-    """What the machines have learnt, with detach and without: of the seeds, the worst."""
+    """The machines' results, with detach and without: the worst seed."""
     claim.note("the mean image's error", mean_image, "reported: squared, of held-out images")
     for how in LONG + SHORT:
         error, loss, gap = ([run[how]["rows"][key][-1] for run in runs] for key in ("error", "loss", "gap"))
@@ -217,16 +217,16 @@ def measure(claim: Claim, runs: list[dict], mean_image: float, s: Settings) -> N
 
 
 def found(m: dict[str, float]) -> str:
-    """README's words."""
+    """The result, for README."""
     return (
-        f"contrastive divergence, by autodiff, is the textbooks' gradient within {power(m)}, the samples detached; {ends(m)}; "
+        f"with detached samples, autodiff's gradient of contrastive divergence is the textbooks' within {power(m)}; {ends(m)}; "
         f"if samples are probabilities, reconstructions have {share(m, 'detached')} % of the mean image's error with detach, "
         f"{share(m, 'attached')} % without"
     )
 
 
 def ends(m: dict[str, float]) -> str:
-    """Where chains from noise end."""
+    """The ends of chains from noise, in words."""
     digits, common = m["persistent chains: digits of 10, worst seed"], m["CD-1: share of the commonest digit, best seed"]
     reached = "all 10 digits" if digits == 10 else f"at least {digits:.0f} of the 10 digits"
     return (
@@ -242,17 +242,17 @@ def power(m: dict[str, float]) -> str:
 
 
 def share(m: dict[str, float], how: str) -> str:
-    """A machine's error over the mean image's, in per cent."""
+    """A machine's error divided by the mean image's, in per cent."""
     return f"{100 * next(value for name, value in m.items() if name.startswith(f'{NAMES[how]}: error')):.0f}"
 
 
 def title(m: dict[str, float]) -> str:
-    """The words of the picture of samples."""
+    """The title of the picture of samples."""
     return f"T{ends(m)[1:]}"
 
 
 def second_title(m: dict[str, float]) -> str:
-    """The words of the picture of the training."""
+    """The title of the picture of the training."""
     return (
         f"Reconstructions of held-out images end with {share(m, 'detached')} % of the mean image's error where samples are "
         f"detached probabilities, with {share(m, 'attached')} % without detach"

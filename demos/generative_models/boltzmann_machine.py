@@ -1,4 +1,4 @@
-"""The restricted Boltzmann machine, in the engine's ops: its free energy, and its Gibbs steps."""
+"""The restricted Boltzmann machine, in the engine's ops: free energy and Gibbs steps."""
 
 import numpy as np
 
@@ -30,12 +30,12 @@ class RBM(nn.Module):
         return sigmoid(h @ self.W.T + self.b)
 
     def gibbs(self, v: Tensor, rng: np.random.Generator) -> Tensor:
-        """One step v -> h -> v, drawn."""
+        """One step v -> h -> v, with drawn units."""
         return draw(self.visible(draw(self.hidden(v), rng)), rng)
 
 
 def draw(p: Tensor, rng: np.random.Generator) -> Tensor:
-    """1 with probability p, else 0. A comparison has no derivative: no gradient comes back through it."""
+    """1 with probability p, else 0. A comparison has no derivative: no gradient passes through it."""
     return (p > Tensor(rng.random(p.shape, dtype=np.float32))).astype(p.dtype)
 
 

@@ -1,4 +1,4 @@
-"""The pictures of the demo of Boltzmann machines: chains from noise and filters; the curves of the training."""
+"""The pictures of the demo `boltzmann`: chains from noise and filters; the curves of the training."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -19,7 +19,7 @@ SHOWN = 10  # chains of each machine, and filters in a row
 
 
 def picture_of_samples(run: dict) -> Figure:
-    """One seed's chains from noise, of two machines; and what hidden units of the first look for."""
+    """Chains from noise and filters of hidden units, of two machines and one seed."""
     figure, places = slide(2, 2, height_ratios=(5, 4))
     for axes, how in zip(places[0], ("persistent", "from_data"), strict=True):
         draw_chains(axes, run[how]["chains"])
@@ -37,7 +37,7 @@ def draw_chains(axes: plt.Axes, chains: dict[int, np.ndarray]) -> None:
 
 
 def picture_of_training(runs: list[dict], m: dict[str, float]) -> Figure:
-    """The errors, the loss and the free energies' gap over the training, a line for each seed."""
+    """The errors, the loss and the gap of the free energies during the training, a line for each seed."""
     figure, (errors, losses, gaps) = slide(1, 3, height=6.4)
     lines(errors, runs, "error", tuple(LABELS))
     errors.axhline(m["the mean image's error"], color="black", linewidth=1, label="the mean image")
@@ -53,7 +53,7 @@ def picture_of_training(runs: list[dict], m: dict[str, float]) -> Figure:
 
 
 def lines(axes: plt.Axes, runs: list[dict], key: str, hows: tuple[str, ...]) -> None:
-    """One figure over the training, a line for each seed."""
+    """One metric during the training, a line for each seed."""
     for how in hows:
         colour, style = STYLES[how]
         for i, run in enumerate(runs):

@@ -1,4 +1,4 @@
-"""Damaged images of digits: noise, a hole, a coarse grid; each mended by the obvious remedy, if there is one."""
+"""Damaged images of digits (noise, a hole, a coarse grid), mended by the obvious remedy if there is one."""
 
 import numpy as np
 
@@ -7,19 +7,19 @@ SHARES = (1, 2, 3, 2)  # of a minibatch, in eighths
 
 
 class Damage:
-    """What is seen of images, by the name of the task: `damage(task, x, rng)`.
+    """The networks' input for each task: `damage(task, x, rng)`.
 
     Args:
-        mean: the mean image (1, 28, 28), which goes into holes.
+        mean: the mean image (1, 28, 28); it fills holes.
         noise: the standard deviation.
-        side: of a hole, in pixels.
+        side: the hole's side, in pixels.
     """
 
     def __init__(self, mean: np.ndarray, noise: float, side: int):
         self.mean, self.noise, self.side = mean, noise, side
 
     def __call__(self, task: str, x: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray | bool]:
-        """The damaged images, mended by the obvious remedy, if there is one; and which of their pixels are beyond doubt."""
+        """The damaged images, mended by the obvious remedy if there is one; and which of their pixels are known."""
         if task == "denoising":
             return (x + np.float32(self.noise) * rng.standard_normal(x.shape, np.float32)).clip(0, 1), False
         if task == "inpainting":
@@ -28,7 +28,7 @@ class Damage:
         return (bilinear(coarse(x)) if task == "super-resolution" else x), False
 
     def mixed(self, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """A minibatch of which each task damages its share."""
+        """A minibatch: each task damages its share of it."""
         parts = np.split(x, len(x) * np.cumsum(SHARES)[:-1] // sum(SHARES))
         return np.concatenate([self(task, part, rng)[0] for task, part in zip(TASKS, parts, strict=True)])
 
@@ -46,7 +46,7 @@ def coarse(x: np.ndarray) -> np.ndarray:
 
 
 def bilinear(small: np.ndarray) -> np.ndarray:
-    """(n, 1, 28, 28) from (n, 1, 7, 7), between the centres of the small pixels; constant beyond the outermost."""
+    """(n, 1, 7, 7) -> (n, 1, 28, 28): interpolated between the centres of the small pixels, constant beyond the outermost."""
     at = (np.arange(28) + 0.5) / 4 - 0.5  # in small pixels
     weight = np.maximum(0, 1 - np.abs(at.clip(0, 6)[:, None] - np.arange(7))).astype(small.dtype)  # (28, 7)
     return weight @ small @ weight.T

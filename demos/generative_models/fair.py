@@ -1,16 +1,16 @@
-"""A code that keeps what a digit is and forgets its colour: the variational fair autoencoder (Louizos et al. 2016).
+"""A code that keeps a digit's class and forgets its colour: the variational fair autoencoder (Louizos et al. 2016).
 
 Slide: "Variational autoencoders (see also: Variational fair autoencoder)" (CMU)
 
     loss = -ELBO - alpha log q(y | z) + lambda MMD^2(z of s = 0, z of s = 1)        Q(z | x, s),  P(x | z, s)
     MMD^2 = mean k(z0, z0') + mean k(z1, z1') - 2 mean k(z0, z1),  k(z, z') = exp(-|z - z'|^2 / d)        (equations 6, 7)
 
-s is what the code is to be silent about: here, whether a digit is red or green, each with a chance of 1/2. Encoder and decoder
-are told s, so z need not say it; but nothing forbids it, either. The term on the codes forbids it: two sets of points have an
-MMD of 0 only if they have the same distribution. (Without the term for the class y, a red 3 may get the code of a green 8.)
+The code must not contain s: here the colour of a digit, red or green with a chance of 1/2 each. Encoder and decoder get s as an
+input. So z need not contain it, but it may. The MMD term forbids that: the MMD of two distributions is 0 only if they are the
+same. (Without the term for the class y, a red 3 may get the code of a green 8.)
 
-What to look for: how often a classifier that sees z alone is right about s, and about the class, with the term and without. And
-in the picture, the same z decoded with one s and with the other: the digit stays, and its colour is what was asked for.
+What to look for: how often a classifier that sees z alone is right about s, and about the class, with the term and without. In
+the picture, each z is decoded with both s: the digit stays, and only its colour changes.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -43,9 +43,9 @@ class Settings:
     lr: float = 3e-3  # Adam's, falling to 0
     alpha: float = 100.0  # weight of the class
     weight: float = 3000.0  # lambda, in nats
-    judge_steps: int = 1500  # of the classifiers that look for s, and for the class, in z
+    judge_steps: int = 1500  # of the classifiers that predict s, and the class, from z
     images: int = 20_000  # to learn from
-    unseen: int = 5000  # and others
+    unseen: int = 5000  # images to test with
 
 
 QUICK = {"seeds": 1, "steps": 150, "judge_steps": 100, "images": 3000, "unseen": 500, "width": 64}
@@ -58,14 +58,14 @@ COLOURS = np.array([[1.0, 0.35, 0.25], [0.25, 0.9, 0.45]])  # red, green
 
 
 class FairVAE(nn.Module):
-    """The encoder Q(z | x, s), the decoder P(x | z, s), and q(y | z): s is one more number beside the pixels, and beside z."""
+    """The encoder Q(z | x, s), the decoder P(x | z, s), and q(y | z): s is one more input of Q and of P."""
 
     def __init__(self, z: int, width: int):
         self.Q = nn.Sequential(nn.Dense(PIXELS + 1, width), nn.ReLU(), nn.Dense(width, 2 * z))
         self.P = nn.Sequential(nn.Dense(z + 1, width), nn.ReLU(), nn.Dense(width, PIXELS))
         self.q = nn.Dense(z, 10)  # of the class
         weight = self.Q[0].weight.data
-        weight[GREY:PIXELS] = weight[:GREY]  # to begin with, Q reads both colours alike
+        weight[GREY:PIXELS] = weight[:GREY]  # at the start, Q treats both colours alike
         self.prior = data.noise(z)
 
     def encode(self, x: np.ndarray, s: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
@@ -93,13 +93,13 @@ def beside(x: Tensor, s: np.ndarray) -> Tensor:
 def squared_mmd(a: Tensor, b: Tensor) -> Tensor:
     """An unbiased estimate of |E phi(a) - E phi(b)|^2, k(z, z') = phi(z) . phi(z') = exp(-|z - z'|^2 / d): a (n, d), b (m, d).
 
-    The means of k(a, a') and k(b, b') leave out a = a': with those, codes that are all alike would have the least of it.
+    The means of k(a, a') and k(b, b') leave out a = a': with them, the estimate would be least if all codes were equal.
     """
     return mean_of_others(kernel(a, a)) + mean_of_others(kernel(b, b)) - 2.0 * mg.mean(kernel(a, b))
 
 
 def mean_of_others(k: Tensor) -> Tensor:
-    """The mean of k (n, n) but for its diagonal, which is 1."""
+    """The mean of k (n, n) without its diagonal of ones."""
     n = len(k)
     return (mg.sum(k) - float(n)) / float(n * (n - 1))
 
@@ -111,7 +111,7 @@ def kernel(a: Tensor, b: Tensor) -> Tensor:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """With each seed, a code that is told s, and one that must not say it; what do classifiers find in them?"""
+    """Each kind with every seed; measure, draw."""
     args = start(digits.options(__doc__), argv, "fair", Settings())
     s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
     claim = open_claim(args, {"data": args.data, **asdict(s)})
@@ -129,18 +129,18 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def coloured(x: np.ndarray, s: np.ndarray) -> np.ndarray:
-    """Images (n, 1, 28, 28), halved, in red where s is 0, in green where it is 1: (n, PIXELS), the red ones, then the green."""
+    """Images (n, 1, 28, 28), halved, red where s is 0, green where it is 1: (n, PIXELS), first the red pixels."""
     grey = x.reshape(len(x), 14, 2, 14, 2).mean(axis=(2, 4)).reshape(len(x), GREY)
     return np.concatenate([(1 - s[:, None]) * grey, s[:, None] * grey], axis=1).astype("float32")
 
 
-# --- the figures --------------------------------------------------------------------------------------------------------
+# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def experiment(
     kind: str, seed: int, x: np.ndarray, y: np.ndarray, others: np.ndarray, classes: np.ndarray, settings: Settings
 ) -> dict:
-    """Train a VAE; how often are classifiers right that look for s, and for the class, in its codes of images not seen?"""
+    """Train a VAE, then classifiers of its codes: how often are they right about s, and about the class, of unseen images?"""
     mg.seed(seed)
     rng = np.random.default_rng(seed)
     s, other_s = rng.integers(2, size=len(x)), rng.integers(2, size=len(others))
@@ -168,7 +168,7 @@ def codes(vae: FairVAE, x: np.ndarray, s: np.ndarray) -> np.ndarray:
 def rightly_read(
     z: np.ndarray, y: np.ndarray, other_z: np.ndarray, other_y: np.ndarray, classes: int, s: Settings, name: str
 ) -> float:
-    """How often a network with two hidden layers, trained on codes z with labels y, is right about others."""
+    """How often a network with two hidden layers, trained on codes z with labels y, is right about other codes."""
     layers = nn.Dense(s.z, s.width), nn.ReLU(), nn.Dense(s.width, s.width), nn.ReLU(), nn.Dense(s.width, classes)
     model = nn.Sequential(*layers)
 
@@ -181,13 +181,13 @@ def rightly_read(
 
 
 def squared_error(vae: FairVAE, x: np.ndarray, s: np.ndarray) -> float:
-    """Of the images decoded from their codes, the mean of a pixel."""
+    """The mean squared error of a pixel, for images decoded from their codes."""
     with no_grad():
         return float(np.mean((sigmoid(vae.decode(vae.encode(x, s)[2], s)).numpy() - x) ** 2))
 
 
 def both_ways(vae: FairVAE, x: np.ndarray, s: np.ndarray) -> np.ndarray:
-    """The images; their codes decoded with s = 0, and with s = 1: (3, n, PIXELS)."""
+    """(3, n, PIXELS): the images; their codes decoded with s = 0; with s = 1."""
     with no_grad():
         z = vae.encode(x, s)[0]  # mu: the likeliest code
         ways = [sigmoid(vae.decode(z, np.full(len(x), way))).numpy() for way in (0, 1)]
@@ -195,7 +195,7 @@ def both_ways(vae: FairVAE, x: np.ndarray, s: np.ndarray) -> np.ndarray:
 
 
 def measure(claim: Claim, runs: dict[str, list[dict]]) -> None:
-    """What can be read from z, for the worst seed; and what that costs."""
+    """How well classifiers read s and the class from z, for the worst seed; and the squared errors."""
     for kind, words in KINDS.items():
         for what, it in WHAT.items():
             claim.note(
@@ -213,12 +213,12 @@ def measure(claim: Claim, runs: dict[str, list[dict]]) -> None:
 
 
 def found(m: dict[str, float]) -> str:
-    """README's cell."""
+    """The result, for README."""
     return said(m)
 
 
 def said(m: dict[str, float]) -> str:
-    """What z says, with the term and without."""
+    """How well z predicts the colour and the class, in words."""
     with_it, without = (
         [100 * m[f"{it} from z, {words}"] for it in WHAT.values()] for words in (KINDS["fair"], KINDS["told s"])
     )
@@ -229,7 +229,7 @@ def said(m: dict[str, float]) -> str:
 
 
 def picture(runs: dict[str, list[dict]]) -> plt.Figure:
-    """What is read from z, seed by seed; and digits, decoded with either s."""
+    """How well z predicts the colour and the class, for each seed; and digits decoded with both s."""
     figure, (left, right) = slide(1, 2, height=5.2, width_ratios=(2, 3))
     for i, what in enumerate(WHAT):
         for j, kind in enumerate(KINDS):

@@ -1,4 +1,4 @@
-"""What varies in a generator's images lies along a few directions of z, and none of them is a single dimension of z.
+"""A few directions of z make nearly all of the variation in a generator's images; none is a single dimension of z.
 
 Slide: "Implicitly, $\\mathbf{z}$ encodes the different dimensions of variability of $P_{\\text{data}}(\\mathbf{x})$ (though
 they may not be intuitive, independent, or **disentangled**)." (CS/DS 552, class 7); "Interpolations of real images"
@@ -7,11 +7,11 @@ they may not be intuitive, independent, or **disentangled**)." (CS/DS 552, class
     J = dG/dz at one z, by autodiff    J = U S V^T: a small step along v_i, a row of V^T, changes the image by s_i
     z* = argmin over z of |G(z) - x|^2, for a real image x; then G along the way from one z* to another
 
-What to look for: every single dimension z_i changes the image, in ways that overlap; yet nearly all of a small change lies
-along 10 singular vectors, far more than in an untrained G, and along the last one, nothing moves. Half-way on a straight line
-between two z, |z| is 1/sqrt(2) of what it was; slerp, on the great circle, keeps it. Real images have a z*, too: how near is
-G(z*), beside the nearest training image? And of how many images between two of them is a classifier sure, by way of z, and in a
-cross-fade of pixels?
+What to look for: every single dimension z_i changes the image, and these changes overlap. Yet 10 singular vectors make nearly
+all of a small change, far more than in an untrained G; along the last one, the image does not change. Half-way on a straight
+line between two z, |z| is 1/sqrt(2) of its length at the ends; slerp, on the great circle, keeps it. Real images also have a
+z*: is G(z*) as near as the nearest training image? Between two of them, how often is a classifier sure of an image: by way of
+z, and in a cross-fade of pixels?
 """
 
 from collections.abc import Callable
@@ -46,8 +46,8 @@ class Settings:
     r1: float = 1.0  # weight of the penalty on D's gradient at the data
     judge_steps: int = 3000
     points: int = 20  # z at which J is computed
-    pairs: int = 500  # of z, to go from one to the other
-    images: int = 200  # held out, to find a z* for
+    pairs: int = 500  # of z, to interpolate between
+    images: int = 200  # held out, each with a z* to find
     descents: int = 200  # Adam's steps on z
     restarts: int = 5
     seeds: int = 3
@@ -56,12 +56,12 @@ class Settings:
 QUICK = {"steps": 600, "width": 64, "judge_steps": 60, "points": 5, "pairs": 200, "images": 12, "descents": 40, "seeds": 1}
 FEW = 10  # directions whose share of all change is measured
 NEAR = 1.25  # at most, |G(z*) - x| as a multiple of the distance of the nearest training image (an untrained G: above 2)
-WALK = np.linspace(-4, 4, 9)  # how far along a direction, in the picture
+WALK = np.linspace(-4, 4, 9)  # steps along a direction, in the picture
 Images = Callable[[Tensor], Tensor]  # G, with pixels in [0, 1]
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Train a generator for each seed, and look at its z; the figures, the picture."""
+    """Train a generator for each seed, examine its z, measure, draw."""
     args = start(digits.options(__doc__), argv, "latent", Settings())
     settings = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
     claim = open_claim(args, {"data": args.data, **asdict(settings), "few": FEW})
@@ -79,7 +79,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def experiment(seed: int, x: np.ndarray, real: np.ndarray, judge: nn.Module, settings: Settings) -> dict:
-    """Train a generator on images x, and look at its z: where it leads, and where the real images are."""
+    """Train a generator on images x, and examine its z: directions, ways between two z, and the z* of real images."""
     mg.seed(seed)
     untrained = digits.in_pixels(digits.dense_players(settings.z, settings.width)[0])
     G, prior = digits.in_pixels(digits.train_generator(x, settings)), data.noise(settings.z, rng=random_numbers.spawn())
@@ -89,7 +89,7 @@ def experiment(seed: int, x: np.ndarray, real: np.ndarray, judge: nn.Module, set
 
 
 def jacobian(G: Images, z: np.ndarray) -> np.ndarray:
-    """dG/dz at z (d,): (pixels, d). One backward pass over as many copies of z as there are pixels, each with its own row."""
+    """dG/dz at z (d,): (pixels, d). One backward pass through a copy of z for each pixel, which gives one row."""
     with no_grad():
         pixels = G(Tensor(z[None])).size
     copies = Tensor(np.repeat(z[None], pixels, axis=0), requires_grad=True)
@@ -98,7 +98,7 @@ def jacobian(G: Images, z: np.ndarray) -> np.ndarray:
 
 
 def directions(G: Images, prior: data.priors.Noise, settings: Settings) -> dict:
-    """What single dimensions of z change in the image, and what the singular vectors of J: shares of all."""
+    """The change of the image along dimensions of z and along singular vectors of J, at several z."""
     rows = [look_around(G, z) for z in prior(settings.points)]
     return {key: np.array([row[key] for row in rows]) for key in rows[0]}
 
@@ -130,21 +130,21 @@ def shares(change: np.ndarray) -> np.ndarray:
 
 
 def overlap(J: np.ndarray) -> float:
-    """The mean |cosine| between what two dimensions of z change in the image: 0, if each changes something of its own."""
+    """The mean |cosine| between the image's changes by two dimensions of z: 0 if they are orthogonal."""
     columns = J / np.linalg.norm(J, axis=0)
     cosines = columns.T @ columns
     return float(np.abs(cosines[np.triu_indices(len(cosines), k=1)]).mean())
 
 
 def walks(G: Images, z: np.ndarray, V: np.ndarray) -> dict[str, np.ndarray]:
-    """G's images along three dimensions, the first three singular vectors, and the last, from the same z in the middle."""
+    """G's images along three dimensions, the first three singular vectors and the last one, around the same z."""
     found = {f"$z_{{{i + 1}}}$": np.eye(len(z))[i] for i in range(3)}
     found |= {f"$v_{{{i + 1}}}$": V[i] for i in (0, 1, 2, len(z) - 1)}
     return {name: digits.draw(G, z + WALK[:, None] * direction) for name, direction in found.items()}
 
 
 def ways(G: Images, prior: data.priors.Noise, judge: nn.Module, settings: Settings) -> dict:
-    """|z| on the ways between pairs of the same length, as a multiple of it; how sure the judge is of the images half-way."""
+    """|z| on the ways between two z of the same length, as a multiple of it; how sure the judge is half-way."""
     a, b = prior(settings.pairs).astype(np.float64), prior(settings.pairs).astype(np.float64)
     b *= np.linalg.norm(a, axis=1, keepdims=True) / np.linalg.norm(b, axis=1, keepdims=True)
     run = {"random_sure": sure(judge, digits.draw(G, a))}
@@ -156,7 +156,7 @@ def ways(G: Images, prior: data.priors.Noise, judge: nn.Module, settings: Settin
 
 
 def inversion(G: Images, prior: data.priors.Noise, judge: nn.Module, x: np.ndarray, real: np.ndarray, s: Settings) -> dict:
-    """The nearest G(z*) of real images, and the ways from one to the next: through z, and through pixels."""
+    """The nearest G(z*) to each real image, and the ways from one image to the next: through z, and through pixels."""
     found = attacks.project(G, real, prior, s.descents, restarts=s.restarts)
     z = backend.to_numpy(found.z)
     pairs = [(i, i + 1) for i in range(0, len(real) - 1, 2)]
@@ -181,11 +181,11 @@ def sure(judge: nn.Module, images: np.ndarray) -> float:
         return float((softmax(judge(images)).numpy().max(axis=1) > metrics.images.CONFIDENT).mean())
 
 
-# --- the figures --------------------------------------------------------------------------------------------------------
+# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def measure(claim: Claim, runs: list[dict]) -> None:
-    """What z's directions change, what the ways between two z keep, and how well real images are met."""
+    """The changes along directions of z, |z| on the ways between two z, and the distances of G(z*) from real images."""
 
     def note(name, key, meaning):
         claim.note(name, np.mean([np.mean(run[key]) for run in runs]), f"reported: {meaning}")
@@ -210,7 +210,7 @@ def measure(claim: Claim, runs: list[dict]) -> None:
 
 
 def measure_real(claim: Claim, runs: list[dict], note: Callable[[str, str, str], None]) -> None:
-    """How near G comes to real images, and how clear the digits between two of them are."""
+    """How near G(z*) is to real images, and how clear the digits between two of them are."""
     note("inversion_error", "error", "|G(z*) - x| of held-out images")
     note("nearest_image", "nearest", "|x' - x| of the nearest training image")
     claim.at_most("inversion_to_nearest", max(run["error"].mean() / run["nearest"].mean() for run in runs), NEAR)
@@ -233,12 +233,12 @@ def half_way(m: dict[str, float]) -> str:
 
 
 def found(m: dict[str, float]) -> str:
-    """What the figures say, for README."""
+    """The result, for README."""
     return (
         f"{FEW} singular vectors of $dG/dz$ make at least {at_least(100 * m['singular_share'])} % of a small change of the "
-        f"image (untrained, at most {at_most(100 * m['untrained_share'])} %), the {FEW} strongest dimensions of z at most "
+        f"image (untrained: at most {at_most(100 * m['untrained_share'])} %), the {FEW} strongest dimensions of z at most "
         f"{at_most(100 * m['axes_share'])} %. $G(z^*)$ is at most {at_most(m['inversion_to_nearest'], 3)} times as far from "
-        "unseen digits as the nearest training image; half-way between two, "
+        "unseen digits as the nearest training image. Half-way between two unseen digits, "
         f"a classifier is sure of {half_way(m)}"
     )
 
@@ -249,7 +249,7 @@ PAIRS = 3  # of real images
 
 
 def picture_of_directions(runs: list[dict]) -> plt.Figure:
-    """What directions of z do."""
+    """The image's changes along directions of z."""
     figure, (left, right) = slide(1, 2, width_ratios=(3, 4))
     draw_shares(left, runs)
     draw_walks(right, runs[0])
@@ -257,7 +257,7 @@ def picture_of_directions(runs: list[dict]) -> plt.Figure:
 
 
 def title_of_directions(m: dict[str, float]) -> str:
-    """What it shows."""
+    """The picture's title."""
     return (
         f"{FEW} singular vectors of $dG/dz$ make at least {at_least(100 * m['singular_share'])} % of a small change of the "
         f"image, the {FEW} strongest dimensions at most {at_most(100 * m['axes_share'])} %"
@@ -265,7 +265,7 @@ def title_of_directions(m: dict[str, float]) -> str:
 
 
 def picture_of_ways(runs: list[dict]) -> plt.Figure:
-    """What lies between two z, and between two real images."""
+    """The ways between two z, and between two real images."""
     figure, (left, right) = slide(1, 2, width_ratios=(3, 5))
     draw_lengths(left, runs[0])
     draw_real(right, runs[0])
@@ -273,12 +273,12 @@ def picture_of_ways(runs: list[dict]) -> plt.Figure:
 
 
 def title_of_ways(m: dict[str, float]) -> str:
-    """What it shows."""
+    """The picture's title."""
     return f"Half-way between two real digits, a classifier is sure of {half_way(m)}"
 
 
 def draw_shares(axes: plt.Axes, runs: list[dict]) -> None:
-    """The shares of all change, summed up."""
+    """The shares of all change, as cumulative sums."""
     kinds = {"singular": (FAKE, "-", "singular vectors"), "axes": (REAL, "--", "dimensions of $z$")}
     kinds |= {"untrained": (OTHERS[3], "-.", "singular vectors,\nG untrained")}
     for key, (colour, line, label) in kinds.items():

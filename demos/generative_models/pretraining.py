@@ -1,16 +1,18 @@
-"""With few labels, deep sigmoid networks err less if each layer has first learnt, alone, to reconstruct unlabelled digits.
+"""With few labels, deep sigmoid networks err less if each layer first learns, alone, to reconstruct unlabelled digits.
 
 Slide: "Unsupervised approach for learning a lower-dimensional feature representation from unlabeled training data"; "Stacked
 auto-encoders: Bengio et al., Greedy Layer-Wise Training of Deep Networks, NIPS 2006" (Security and Fairness of Deep Learning,
 CMU)
 
-    h_0 = x,  h_l = s(W_l h_(l-1) + b_l)        layer l alone: V_l s(W_l h~ + b_l) + c_l reconstructs h_(l-1), without any label
+    h_0 = x,  h_l = s(W_l h_(l-1) + b_l)        layer l alone: V_l s(W_l h~ + b_l) + c_l reconstructs h_(l-1), without labels
 
-h~ is h_(l-1) with a quarter of its entries set to 0 (a denoising autoencoder). What has been learnt of W_1, b_1, ... is where
-the training with labels begins; the decoders V_l are thrown away. The comparison starts from random weights, and has the
-same labels, minibatches, rate and number of steps, so that the seeds make pairs. What to look for: the errors on unseen digits
-against the number of labels, with sigmoids and with ReLUs; and the weights of the first layer's units, which become strokes.
-Is it that random weights do not learn? The errors on the labelled digits themselves tell (Erhan et al. 2010).
+h~ is h_(l-1) with a quarter of its entries set to 0 (a denoising autoencoder). The training with labels starts from the learnt
+W_1, b_1, ...; the decoders V_l are thrown away. The comparison starts from random weights, with the same labels, minibatches,
+learning rate and number of steps, so that each seed gives a pair.
+
+What to look for: the errors on unseen digits against the number of labels, with sigmoids and with ReLUs; and the weights of the
+first layer's units, which become strokes. Do random weights simply not learn? The errors on the labelled digits show that they
+do (Erhan et al. 2010).
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -42,11 +44,11 @@ class Settings:
     unlabelled: int = 10_000  # images
     width: int = 256  # of each hidden layer
     depth: int = 3  # hidden layers
-    corruption: float = 0.25  # share of a layer's inputs that its autoencoder does not see
+    corruption: float = 0.25  # share of a layer's inputs that are set to 0
     pretraining_steps: int = 600  # for each layer
     steps: int = 500  # with labels
     batch: int = 100
-    lr: float = 4e-3  # Adam's, falling to 0, without and with labels
+    lr: float = 4e-3  # Adam's, without and with labels; falls to 0
     labels: tuple[int, ...] = (100, 600, 3000)
     seeds: int = 6
 
@@ -58,7 +60,7 @@ SHOWN = 64  # units of the first layer, in the picture
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Each kind of units with every seed; each number of labels from both starts."""
+    """Each kind of units with every seed; from both starts, each number of labels."""
     args = start(digits.options(__doc__), argv, "pretraining", Settings())
     s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
     claim = open_claim(args, {"data": args.data, **asdict(s)})
@@ -84,12 +86,12 @@ def network(units: str, s: Settings) -> nn.Sequential:
 
 
 def pretrain(model: nn.Sequential, x: np.ndarray, s: Settings, name: str) -> None:
-    """One hidden layer after the other learns to encode what the layers below it make of x."""
+    """One hidden layer after the other learns to encode the output of the layers below it."""
     h, rng = x.reshape(len(x), -1), random_numbers.spawn()
     for l in range(s.depth):
         layer, activation = model[1 + 2 * l], model[2 + 2 * l]
         decoder = nn.Dense(*layer.weight.shape[::-1])
-        bounded = l == 0 or isinstance(activation, nn.Sigmoid)  # pixels, too, are in [0, 1]
+        bounded = l == 0 or isinstance(activation, nn.Sigmoid)  # pixels are in [0, 1] as well
 
         def objective(h, layer=layer, activation=activation, decoder=decoder, bounded=bounded):
             seen = h * (rng.random(h.shape) >= s.corruption).astype(h.dtype)
@@ -101,12 +103,12 @@ def pretrain(model: nn.Sequential, x: np.ndarray, s: Settings, name: str) -> Non
 
 
 def reconstruction_loss(v: Tensor, h: Tensor, bounded: bool) -> Tensor:
-    """The log-loss of sigma(v), where h is between 0 and 1, or else the squared error of v."""
+    """The log-loss of sigma(v) if h is in [0, 1] (`bounded`), else the squared error of v."""
     return losses.log_loss_with_logits(v, h) if bounded else losses.mse(v, h)
 
 
 def forward(model: nn.Module, x: np.ndarray) -> np.ndarray:
-    """What the model makes of x."""
+    """The model's output for x, part by part."""
     with nn.eval_mode(model), no_grad():
         return in_parts(lambda x: model(Tensor(x)).numpy(), x)
 
@@ -129,7 +131,7 @@ def wrong(model: nn.Module, x: np.ndarray, y: np.ndarray) -> float:
 def from_both_starts(
     units: str, seed: int, x: np.ndarray, y: np.ndarray, unseen: tuple[np.ndarray, np.ndarray], s: Settings
 ) -> dict:
-    """Errors on unseen digits and on those with labels, by start and number of labels; first units at the start."""
+    """Errors on unseen and on labelled digits, by start and number of labels; the first layer's weights at each start."""
     mg.seed(seed)
     order = random_numbers.spawn().permutation(len(x))
     x, y = x[order], y[order]
@@ -145,11 +147,11 @@ def from_both_starts(
     return found
 
 
-# --- the figures --------------------------------------------------------------------------------------------------------
+# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def measure(claim: Claim, runs: dict[str, list[dict]], s: Settings) -> None:
-    """The errors, and what pretraining does to them, seed by seed: much with the fewest labels, little with the most."""
+    """The errors and their change by pretraining, seed by seed: large with the fewest labels, small with the most."""
     few, many = s.labels[0], s.labels[-1]
     claim.note("layers", s.depth)
     claim.note("fewest labels", few)
@@ -172,18 +174,18 @@ def measure(claim: Claim, runs: dict[str, list[dict]], s: Settings) -> None:
 
 
 def change(units: str, n: float) -> str:
-    """The name of the figure that says what pretraining does."""
+    """The name of the metric for the change by pretraining."""
     return f"{units}, {n:.0f} labels: change of errors (points)"
 
 
 def word(m: dict[str, float], units: str, n: float) -> str:
-    """ "helps", or what else the interval says."""
+    """The interval's verdict, such as "helps"."""
     name = change(units, n)
     return verdict(m[name], m[f"{name} low"], m[f"{name} high"])
 
 
 def errors(m: dict[str, float], n: float) -> str:
-    """With n labels, of each kind of units: the errors from both starts, and what the interval says."""
+    """The errors with n labels from both starts, and the verdict, for each kind of units."""
     said = []
     for units in ACTIVATIONS:
         pretrained, random = (m[f"{units}, {n:.0f} labels, {name}: errors (%)"] for name in ("pretrained", "random"))
@@ -192,12 +194,12 @@ def errors(m: dict[str, float], n: float) -> str:
 
 
 def found(m: dict[str, float]) -> str:
-    """README's words."""
+    """The result, for README."""
     return f"errors on unseen digits after pretraining, {errors(m, m['fewest labels'])}. {errors(m, m['most labels'])}"
 
 
 def title(m: dict[str, float]) -> str:
-    """The picture's words."""
+    """The picture's title."""
     return f"Errors, pretrained, {errors(m, m['fewest labels'])}\n{errors(m, m['most labels'])}"
 
 
@@ -205,7 +207,7 @@ def title(m: dict[str, float]) -> str:
 
 
 def picture(runs: dict[str, list[dict]], s: Settings) -> Figure:
-    """Errors against the number of labels, for each kind of units; below, the first layer's weights from both starts."""
+    """Errors against the number of labels, for each kind of units; below, the first layer's weights at both starts."""
     figure, places = slide(2, 2, height_ratios=(5, 3))
     top = 1.1 * max(run[key][0] for trainings in runs.values() for run in trainings for key in product(STARTS, s.labels))
     for axes, (units, trainings) in zip(places[0], runs.items(), strict=True):

@@ -1,4 +1,4 @@
-"""Stochastic gradient Hamiltonian Monte Carlo: an update rule whose parameters come to be samples of a posterior."""
+"""Stochastic gradient Hamiltonian Monte Carlo: an update rule whose parameters become samples of a posterior."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -12,15 +12,15 @@ from minigan.optim import Optimizer
 class SGHMC(Optimizer):
     """v <- (1 - alpha) v - lr g + N(0, 2 alpha lr),  theta <- theta + v (Chen, Fox and Guestrin 2014, equation 15).
 
-    theta moves like a ball in the landscape U, with friction alpha, and kicks that make up for what friction takes: after a
-    while, theta is distributed as exp(-U). So g has to be the gradient of U = -log p(theta | all data), prior included, not of
-    a mean over data. What minibatches add to the noise is neglected (beta_hat = 0), for which lr must be small. Where U is that
-    of a Gaussian of variance s^2, theta's variance is s^2 / (1 - lr / s^2 / (4 - 2 alpha)): an autoregression of order 2.
+    theta moves like a ball in the landscape U. Friction alpha takes energy from it; random kicks give it back. After a while,
+    theta is distributed as exp(-U). So g has to be the gradient of U = -log p(theta | all data), with the prior, and not of a
+    mean over data. The minibatches' noise is neglected (beta_hat = 0); therefore lr must be small. If U belongs to a Gaussian
+    of variance s^2, theta's variance is s^2 / (1 - lr / s^2 / (4 - 2 alpha)): an autoregression of order 2.
 
     Args:
         params, lr: see `Optimizer`.
         friction: alpha, above 0 and at most 1.
-        rng: where the noise comes from; the rule owns it. None: a new generator, which depends on minigan's seed.
+        rng: the generator of the noise; the rule owns it. None: a new generator, which depends on minigan's seed.
     """
 
     slots = ("v",)
@@ -35,10 +35,10 @@ class SGHMC(Optimizer):
         noise, v = self._rng.standard_normal(theta.shape, dtype=theta.dtype), state["v"]
         v *= 1 - self.friction
         v -= self.lr * g
-        v += (2 * self.friction * self.lr) ** 0.5 * noise  # the variance is 2 alpha lr; lr is in it already
+        v += (2 * self.friction * self.lr) ** 0.5 * noise  # the variance is 2 alpha lr, lr included
         theta += v
 
-    # --- saving: as in every rule, and where the noise stands ---------------------------------------------------------------
+    # --- saving: as in every rule, and the state of the noise ---------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
         return {**super().state_dict(), "rng": random_numbers.generator_state(self._rng)}

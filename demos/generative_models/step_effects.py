@@ -1,8 +1,8 @@
-"""What one network's steps do to the other's loss: a VAE's two networks, and a GAN's, watched while they learn.
+"""The effect of one network's steps on the other's loss, in a VAE and in a GAN.
 
-Every now and then, both losses are taken on held-out data with fixed noise, before and after each network's step. The changes
-are in the figures of that iteration, under the name "changes": rows of (0: the first network stepped, 1: the second; the change
-of the first's loss; of the second's).
+Every `EVERY` iterations, both losses are measured on held-out data with fixed noise, before and after each network's step. The
+changes are in the metrics of that iteration, under the name "changes": rows of (0 if the first network stepped, 1 if the
+second; the change of the first's loss; of the second's).
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,21 +15,21 @@ from minigan.games import GAN, Game
 from minigan.nn import Module
 from minigan.optim import Optimizer
 
-EVERY = 20  # iterations between two that are watched
+EVERY = 20  # iterations between two measurements
 
 
 class Watched(Game):
-    """A game whose networks' steps are watched."""
+    """A game that measures the effects of its networks' steps."""
 
     changes: list[list[float]]
 
     def losses(self) -> np.ndarray:
-        """Both losses on the data that are looked at: the first network's, the second's."""
+        """Both losses on the held-out data: the first network's, the second's."""
         raise NotImplementedError
 
     @contextmanager
     def watching(self, optimizer: Optimizer) -> Iterator[None]:
-        """A step of the optimizer."""
+        """Measure both losses before and after a step of the optimizer, if it is time."""
         if optimizer.state[0]["t"] % EVERY:
             yield
         else:
@@ -38,16 +38,16 @@ class Watched(Game):
             self.changes.append([float(optimizer is self.opt_G), *(self.losses() - before).tolist()])
 
     def with_changes(self, figures: Mapping[str, float]) -> dict:
-        """The figures of an iteration, with what was seen in it."""
+        """The metrics of an iteration, with the changes measured in it."""
         changes, self.changes = self.changes, []
         return {**figures, **({"changes": changes} if changes else {})}
 
 
 class WatchedGAN(Watched, GAN):
-    """D, then G, each down a loss of its own."""
+    """D, then G, each descends its own loss."""
 
     def look_at(self, x: np.ndarray) -> None:
-        """Take the losses on these images, from -1 to 1, and as many samples."""
+        """Measure the losses on these images, from -1 to 1, and on the same number of samples."""
         self.changes, self.held = [], (Tensor(x), Tensor(self.prior(len(x))))
 
     def losses(self) -> np.ndarray:
@@ -67,18 +67,18 @@ class WatchedGAN(Watched, GAN):
 
 
 class WatchedVAE(Watched):
-    """The encoder, in D's place, and the decoder, in G's: both down the same loss."""
+    """The encoder in D's place, the decoder in G's: both descend the same loss."""
 
     def __init__(self, vae: Module, opt_P: Optimizer, opt_Q: Optimizer):
         super().__init__(vae.P, vae.Q, vae.prior, opt_P, opt_Q)
         self.vae = vae
 
     def look_at(self, x: np.ndarray) -> None:
-        """Take the loss on these images."""
+        """Measure the loss on these images."""
         self.changes, self.held = [], (x, self.prior(len(x)))
 
     def losses(self) -> np.ndarray:
-        """-ELBO is the encoder's, and the decoder's."""
+        """-ELBO, the loss of both."""
         with no_grad():
             loss = sum(self.vae(*self.held)).item()
         return np.array([loss, loss])
@@ -96,6 +96,6 @@ class WatchedVAE(Watched):
 
 
 def totals(figures: list[dict]) -> np.ndarray:
-    """(2, 2): by how much the steps of each network changed each loss, over all the iterations that were watched."""
+    """(2, 2): the total change of each loss (columns) by the measured steps of each network (rows)."""
     rows = np.array([row for step in figures for row in step.get("changes", [])])
     return np.array([rows[rows[:, 0] == player, 1:].sum(axis=0) for player in (0, 1)])

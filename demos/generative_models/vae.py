@@ -1,4 +1,4 @@
-"""A VAE's encoder and decoder share one objective, which each one's steps lower; a GAN's players raise each other's loss.
+"""A VAE's encoder and decoder both lower one shared objective; a GAN's players raise each other's loss.
 
 Slide: "In other words, the encoder and decoder are working **cooperatively** to maximize the data log-likelihood."
 (CS/DS 552, class 7)
@@ -6,11 +6,13 @@ Slide: "In other words, the encoder and decoder are working **cooperatively** to
     ELBO = -D_KL(Q(z | x) | P(z)) + E_Q log P(x | z)        Q(z | x) = N(mu(x), sigma(x)^2),  P(z) = N(0, I)
     D_KL = sum (mu^2 + sigma^2 - 1 - log sigma^2) / 2       z = mu + sigma epsilon,  epsilon ~ N(0, I)
 
-Written so, z is random and still a function of the encoder's mu and sigma: the gradient passes (the reparametrisation). A grey
-level counts as the probability of white, so no ELBO can exceed minus the grey levels' entropy. A GAN of dense layers, under
-the settings of the demo `gan`, learns the same digits in about as many seconds. What to look for: the VAE's curve falls all the
-way; a GAN's two losses do not, and yet its samples come nearer to the data. Now and then, both losses are measured before and
-after each network's step: whom does it help? With 2 dimensions for z, all that P can draw fits on one sheet.
+In this form z is random, but also a function of the encoder's mu and sigma: gradients pass (the reparametrisation). A grey
+level is the probability of white, so no ELBO can exceed minus the grey levels' entropy. A GAN of dense layers, with the
+settings of the demo `gan`, learns the same digits in about the same time.
+
+What to look for: the VAE's curve falls throughout. A GAN's two losses do not, although its samples get nearer to the data. From
+time to time, both losses are measured before and after each network's step: which loss does the step lower? With 2 dimensions
+for z, all images that P can draw fit on one sheet.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -40,29 +42,29 @@ class Settings:
     z: int = 20  # dimensions of the VAE's code
     width: int = 400  # of its hidden layers
     steps: int = 6000
-    plane_steps: int = 1500  # of the VAE with a plane for a code
+    plane_steps: int = 1500  # of the VAE whose code is a plane
     batch: int = 128
     lr: float = 2e-3  # Adam's, falling to 0
-    gan_steps: int = 5000  # about as many seconds as the VAE's
-    gan_z: int = 64  # the demo gan's settings, but for the number of iterations
+    gan_steps: int = 5000  # take about the same time as the VAE's
+    gan_z: int = 64  # from here on the demo gan's settings, except for the number of iterations
     gan_width: int = 256
     gan_batch: int = 100
     gan_lr: float = 1e-3  # Adam's, betas (0.5, 0.999), falling to 0
     r1: float = 1.0  # weight of the penalty on D's gradient at the data
     seeds: int = 2
     judged: int = 2000  # samples
-    watched: int = 500  # images on which the losses are taken before and after a step
+    watched: int = 500  # images for the losses before and after a step
 
 
 QUICK = {"width": 64, "steps": 200, "plane_steps": 100, "gan_steps": 200, "gan_width": 64, "seeds": 1, "judged": 300}
-MNIST_ELBO = -110.0  # nats an image: what the full run on MNIST has to reach
+MNIST_ELBO = -110.0  # nats an image: the bound for the full run on MNIST
 SHOWN = 50  # samples of each model in the picture
 COLUMNS = 10  # of its sheets
 SIDE = 18  # of the grid of images in the latent plane
 
 
 class VAE(nn.Module):
-    """The encoder Q, which says mu and log sigma^2 of z, and the decoder P, which says the pixels' logits."""
+    """The encoder Q returns mu and log sigma^2 of z; the decoder P returns the pixels' logits."""
 
     def __init__(self, z: int, width: int):
         self.Q = autoencoders.dense_encoder(2 * z, width)
@@ -83,7 +85,7 @@ def divergence(mu: Tensor, log_var: Tensor) -> Tensor:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """A VAE and a GAN with every seed, and one VAE with a plane for a code."""
+    """A VAE and a GAN with every seed, and one VAE whose code is a plane."""
     args = start(digits.options(__doc__), argv, "vae", Settings())
     s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
     claim = open_claim(args, {"data": args.data, **asdict(s), "every": step_effects.EVERY})
@@ -107,7 +109,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def learn(kind: str, seed: int, x: np.ndarray, others: np.ndarray, judge: metrics.Judge, s: Settings) -> dict:
-    """One of the models, of images x; what it makes of others."""
+    """Train one of the models on images x; its results on others."""
     mg.seed(seed)
     if kind == "GAN":
         return train_gan(x, others, judge, s)
@@ -115,7 +117,7 @@ def learn(kind: str, seed: int, x: np.ndarray, others: np.ndarray, judge: metric
 
 
 def train_vae(x: np.ndarray, others: np.ndarray, judge: metrics.Judge, s: Settings, z: int, steps: int) -> dict:
-    """-ELBO along the training; its two terms on images not seen; what the decoder makes of the prior, and of a plane."""
+    """-ELBO during the training; its two terms on unseen images; the decoder's images of the prior (and of a grid)."""
     vae = VAE(z, s.width)
     game = step_effects.WatchedVAE(vae, *(optim.Adam(player.parameters(), s.lr) for player in (vae.P, vae.Q)))
     game.look_at(others[: s.watched])
@@ -127,14 +129,14 @@ def train_vae(x: np.ndarray, others: np.ndarray, judge: metrics.Judge, s: Settin
 
 
 def terms(vae: VAE, x: np.ndarray) -> np.ndarray:
-    """The two terms of -ELBO on these images, in nats an image, with one draw of z for each."""
+    """The two terms of -ELBO on these images, in nats an image, with one draw of z for each image."""
     with no_grad():
         parts = in_parts(lambda x: np.array([[len(x), *(term.item() for term in vae(x))]]), x)
     return np.average(parts[:, 1:], axis=0, weights=parts[:, 0])
 
 
 def train_gan(x: np.ndarray, others: np.ndarray, judge: metrics.Judge, s: Settings) -> dict:
-    """Both losses along the training; how far G's samples are from the data after a quarter of it and at the end; the last."""
+    """Both losses during the training; the Frechet distance after a quarter and at the end; the last samples."""
     G, D = digits.dense_players(s.gan_z, s.gan_width)
     game = step_effects.WatchedGAN(G, D, data.noise(s.gan_z), *adams(G, D, s.gan_lr, s.gan_lr), r1=s.r1)
     game.look_at(2 * others[: s.watched] - 1)
@@ -151,7 +153,7 @@ def train_gan(x: np.ndarray, others: np.ndarray, judge: metrics.Judge, s: Settin
 
 
 def frechet(samples: np.ndarray, judge: metrics.Judge, x: np.ndarray) -> float:
-    """The Frechet distance of samples from as many images of the data, in the judge's features."""
+    """The Frechet distance between samples and the same number of images of the data, in the judge's features."""
 
     def features(images):
         with no_grad():
@@ -160,7 +162,7 @@ def frechet(samples: np.ndarray, judge: metrics.Judge, x: np.ndarray) -> float:
     return metrics.frechet_distance(features(samples), features(x[: len(samples)]))
 
 
-# --- the figures --------------------------------------------------------------------------------------------------------
+# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def measure_elbo(claim: Claim, vaes: list[dict], plane: dict, x: np.ndarray, others: np.ndarray) -> None:
@@ -204,7 +206,7 @@ def measure_steps(claim: Claim, vaes: list[dict], gans: list[dict]) -> None:
         own, by_other = (np.array([run["changes"][player, i] for run in gans]) for player in (i, 1 - i))
         claim.note(f"loss_{name}_by_{name}", own.mean(), f"reported: nats, what {name}'s steps change of its loss")
         claim.note(f"loss_{name}_by_{'GD'[i]}", by_other.mean(), f"reported: nats, what {'GD'[i]}'s steps change of it")
-        # What of its gain the other takes back; worst seed.
+        # The share of its gain that the other undoes; worst seed.
         claim.at_least(f"undone_of_{name}", (by_other / -own).min() if (own < 0).all() else np.nan, 0.25)
 
 
@@ -213,13 +215,13 @@ def measure_samples(claim: Claim, vaes: list[dict], gans: list[dict], unseen: fl
     early, late = ([run[key] for run in gans] for key in ("early", "frechet"))
     claim.note("frechet_gan_after_a_quarter", np.mean(early), "reported: mean over the seeds")
     claim.note("frechet_gan", np.mean(late), "reported: mean over the seeds")
-    claim.at_most("frechet_gan_end_to_quarter", max(np.divide(late, early)), 0.5)  # G's samples get better; worst seed
+    claim.at_most("frechet_gan_end_to_quarter", max(np.divide(late, early)), 0.5)  # G's samples improve; worst seed
     claim.note("frechet_vae", np.mean([run["frechet"] for run in vaes]), "reported: mean over the seeds")
     claim.note("frechet_unseen_images", unseen, "reported: as near as samples can come")
 
 
 def found(m: dict[str, float]) -> str:
-    """What the figures say, for README."""
+    """The result, for README."""
     return (
         f"{moving_down(m)} (ELBO {m['elbo']:.1f} nats on unseen digits). {who_helps_whom(m)}. Frechet distance of the samples: "
         f"GAN {m['frechet_gan']:.0f}, VAE {m['frechet_vae']:.0f}"
@@ -227,7 +229,7 @@ def found(m: dict[str, float]) -> str:
 
 
 def moving_down(m: dict[str, float]) -> str:
-    """Which curve falls."""
+    """How much of each curve's movement is downwards, in words."""
     return (
         f"{percent(m['downwards_vae'], 1)} of the movement of the VAE's objective is down, "
         f"{percent(m['downwards_D'])} of that of D's loss, {percent(m['downwards_G'])} of G's"
@@ -235,7 +237,7 @@ def moving_down(m: dict[str, float]) -> str:
 
 
 def who_helps_whom(m: dict[str, float]) -> str:
-    """Whose steps lower, or raise, whose loss."""
+    """Which network's steps lower or raise which loss, in words."""
     lower = [name for name in ("encoder", "decoder") if m[f"objective_by_{name}"] < 0]
     who = {2: "Encoder and decoder both lower", 1: f"Only the {''.join(lower)} lowers", 0: "Neither network lowers"}[len(lower)]
     return (
@@ -248,7 +250,7 @@ def who_helps_whom(m: dict[str, float]) -> str:
 
 
 def title_of_learning(m: dict[str, float]) -> str:
-    """What the first picture shows."""
+    """The first picture's title."""
     early, late = m["frechet_gan_after_a_quarter"], m["frechet_gan"]
     return (
         f"{moving_down(m)}; the GAN's samples {'come' if late < early else 'do not come'} nearer (Frechet distance {early:.0f} "
@@ -271,7 +273,7 @@ def picture_of_learning(vaes: list[dict], gans: list[dict]) -> plt.Figure:
 
 
 def draw_curves(axes: plt.Axes, runs: list[dict], curves: dict[str, tuple[str, str, str]]) -> None:
-    """The smoothed curves, one line a seed."""
+    """The smoothed curves, a line for each seed."""
     share = (np.arange(autoencoders.PARTS) + 0.5) / autoencoders.PARTS
     for key, (label, colour, line) in curves.items():
         for i, run in enumerate(runs):
@@ -282,7 +284,7 @@ def draw_curves(axes: plt.Axes, runs: list[dict], curves: dict[str, tuple[str, s
 
 
 def picture_of_steps(vaes: list[dict], gans: list[dict]) -> plt.Figure:
-    """Whose steps move which loss."""
+    """The change of each loss by each network's steps."""
     figure, (left, right) = slide(1, 2, width_ratios=(2, 3))
     bars(left, ["the VAE's\nobjective"], [run["changes"][:, :1] for run in vaes], ("the encoder's", "the decoder's"), OTHERS)
     bars(right, ["D's loss", "G's loss"], [run["changes"] for run in gans], ("D's", "G's"), (D_COLOUR, G_COLOUR))
@@ -304,7 +306,7 @@ def bars(axes: plt.Axes, names: list[str], changes: list[np.ndarray], labels: tu
 
 
 def title_of_plane(m: dict[str, float], z: int) -> str:
-    """What the third picture shows."""
+    """The third picture's title."""
     return (
         f"All that a VAE with 2 dimensions for z can draw: P on a grid of equally likely z (ELBO {m['elbo_of_a_plane']:.0f} "
         f"nats; with {z} dimensions {m['elbo']:.0f})"

@@ -1,15 +1,17 @@
-"""A discriminator measures a KL divergence, so that a VAE's Q(z | x) may have any shape; a normal one leaves gaps in the prior.
+"""A discriminator measures a KL divergence. So a VAE's Q(z | x) may have any shape; a normal one leaves gaps in the prior.
 
 Slide: "Adversarial variational bayes: Unifying variational autoencoders and [GANs]" (IT3320E, lecture 10: its references)
 
     T ascends  E_Q log sigma(T(x, z)) + E_P log(1 - sigma(T(x, z)))        the best: T = log Q(z | x) - log P(z)
     P and Q ascend  E log P(x | z) - T(x, z),  z = Q(x, epsilon)           a VAE's ELBO, without Q's density
 
-The toy of Mescheder, Nowozin and Geiger (2017, section 6): four images of four pixels, one white; z lies in the plane.
-Of the four Q(z | x), none may overlap another if P is to tell which x it was, and together they should fill P(z). Four normal
-distributions cannot. What to look for: the codes of the four images, by a VAE and by a Q of any shape; log P(x), at most -log 4
-(exact: by quadrature over z); and how unevenly the codes fill the prior: the KL divergence over 100 cells that the prior makes
-equally likely. Is T's mean the divergence D_KL(Q(z | x) | P(z))? Where Q is normal, that is known: on the right, both.
+The toy problem of Mescheder, Nowozin and Geiger (2017, section 6): four images of four pixels, one white; z is in the plane.
+P can reconstruct x only if the four Q(z | x) do not overlap, and together they should fill P(z). Four normal distributions
+cannot do both.
+
+What to look for: the codes of the four images, by a VAE and by a Q of any shape; log P(x), at most -log 4 (exact, by quadrature
+over z); and how unevenly the codes fill the prior, by the KL divergence over 100 cells that are equally likely under the prior.
+Is T's mean the divergence D_KL(Q(z | x) | P(z))? If Q is normal, D_KL is known: the right panel shows both.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -45,25 +47,25 @@ class Settings:
     t_width: int = 128  # of T's
     epsilon: int = 8  # dimensions of the noise of a Q of any shape
     steps: int = 6000
-    moving: int = 4500  # steps after which P and Q of a game rest, and T alone learns
+    moving: int = 4500  # steps after which only T learns, in a game
     batch: int = 256
-    lr: float = 6e-4  # Adam's, of P and Q, falling to 0: low beside T's, or T does not keep up
-    t_lr: float = 2e-3  # of T, falling to 0, too
-    codes: int = 20_000  # of each image, for the figures
-    every: int = 100  # steps between two looks at the divergence
+    lr: float = 6e-4  # Adam's, of P and Q, falls to 0: lower than T's, so that T keeps up
+    t_lr: float = 2e-3  # of T, falls to 0
+    codes: int = 20_000  # of each image, for the metrics
+    every: int = 100  # steps between two measurements of the divergence
     seeds: int = 3
 
 
 QUICK = {"width": 16, "t_width": 16, "steps": 100, "moving": 75, "batch": 64, "codes": 500, "every": 20, "seeds": 1}
-# The bound: by what share T's mean may be off the divergence. Other settings missed it on seeds 0 to 2, by 29 %
-# at worst (a smaller T and batch, a higher rate of P and Q, and no rest): T was late, and said too little of a Q that became
-# narrower, which lets it. These are from seeds 100 to 102. Of a Q of any shape, which T is for, the divergence is not known.
+# The bound: T's mean may differ from the divergence by this share. Other settings missed it on seeds 0 to 2, by 29 % at worst
+# (a smaller T and batch, a higher rate of P and Q, and no steps of T alone): T lagged behind a Q that became narrower, and its
+# mean was too low. These settings are from seeds 100 to 102. For a Q of any shape, T's purpose, the divergence is not known.
 OFF = 0.05
 X = np.eye(4, dtype=np.float32)  # the images
 KINDS = ("normal Q, exact D_KL", "any Q, D_KL by T", "normal Q, D_KL by T")
 VAE, AVB, BOTH = KINDS
 SHOWN = 1000  # codes of each image in the picture
-WATCHED = 500  # codes of each image, on the way
+WATCHED = 500  # codes of each image, for a measurement during the training
 CELLS, GRID = 10, 200  # along each side: of the histogram of codes, of the quadrature
 COLOURS = (REAL, FAKE, OTHERS[0], OTHERS[1])  # of the images
 
@@ -111,7 +113,7 @@ class Normal(nn.Module):
 
 
 def learn(kind: str, seed: int, s: Settings) -> dict:
-    """One of the models, and what it makes of the four images."""
+    """Train one of the models; see `look`."""
     mg.seed(seed)
     Q = Joint(network(4 + s.epsilon, s.width, 2)) if kind == AVB else Normal(network(4, s.width, 4))
     P, epsilon = network(2, s.width, 4), data.noise(s.epsilon if kind == AVB else 2)
@@ -125,7 +127,7 @@ def learn(kind: str, seed: int, s: Settings) -> dict:
 
 
 def train_vae(Q: Normal, P: nn.Module, epsilon: Noise, s: Settings) -> None:
-    """The divergence by its formula."""
+    """Train with the divergence by its formula."""
 
     def objective(x: np.ndarray) -> tuple[Tensor, Tensor]:
         x = Tensor(x)
@@ -136,7 +138,7 @@ def train_vae(Q: Normal, P: nn.Module, epsilon: Noise, s: Settings) -> None:
 
 
 def train_game(Q: nn.Module, P: nn.Module, T: nn.Module, epsilon: Noise, s: Settings) -> list[list[float]]:
-    """The divergence by T. Of a normal Q, a row every few steps: the step, what T says, and what it is."""
+    """Train with the divergence by T. For a normal Q, returns a row [mean of T, divergence] every few steps."""
     game = AdversarialVariationalBayes(
         P,
         T,
@@ -158,15 +160,15 @@ def train_game(Q: nn.Module, P: nn.Module, T: nn.Module, epsilon: Noise, s: Sett
 
 
 def repeated(n: int) -> np.ndarray:
-    """A minibatch of n, in which each image is as frequent as the others."""
+    """A minibatch of n, with the same number of each image."""
     return np.repeat(X, n // 4, axis=0)
 
 
-# --- what they come to --------------------------------------------------------------------------------------------------
+# --- measurements -------------------------------------------------------------------------------------------------------
 
 
 def look(Q: nn.Module, P: nn.Module, epsilon: Noise, s: Settings) -> dict:
-    """The images' codes; how they fill the prior; how often P tells the right image; and log P(x)."""
+    """The images' codes; their gaps in the prior; how often P reconstructs the right image; and log P(x)."""
     z = codes(Q, epsilon, s.codes)
     with no_grad():
         told = P(Tensor(z.reshape(-1, 2))).numpy().argmax(axis=1).reshape(4, -1)
@@ -175,7 +177,7 @@ def look(Q: nn.Module, P: nn.Module, epsilon: Noise, s: Settings) -> dict:
 
 
 def codes(Q: nn.Module, epsilon: Noise, n: int) -> np.ndarray:
-    """(4, n, 2): of each image, n draws from Q(z | x)."""
+    """(4, n, 2): n draws from Q(z | x) for each image."""
     with no_grad():
         return Q(Tensor(np.repeat(X, n, axis=0)), Tensor(epsilon(4 * n))).numpy().reshape(4, n, 2)
 
@@ -193,7 +195,7 @@ def divergence(Q: Normal) -> float:
 
 
 def log_likelihood(P: nn.Module) -> float:
-    """log of the mean of P(x | z) over the prior, the mean over the images: by GRID^2 z that stand for equally likely cells."""
+    """log of the mean of P(x | z) over the prior, the mean over the images, by GRID^2 z in equally likely cells."""
     with no_grad():
         v = P(Tensor(autoencoders.quantiles(GRID))).numpy().astype(np.float64)
     log_p = -np.logaddexp(0, -v) @ X.T - np.logaddexp(0, v) @ (1 - X).T  # of each image, for each z
@@ -201,17 +203,17 @@ def log_likelihood(P: nn.Module) -> float:
 
 
 def gaps(z: np.ndarray) -> float:
-    """The KL divergence of codes (n, 2) from the prior, over CELLS^2 cells that the prior makes equally likely."""
+    """The KL divergence of codes (n, 2) from the prior, over CELLS^2 cells that are equally likely under the prior."""
     cells = np.minimum((norm.cdf(z) * CELLS).astype(int), CELLS - 1)
     share = np.bincount(cells @ [CELLS, 1], minlength=CELLS**2) / len(z)
     return float(np.sum(share[share > 0] * np.log(share[share > 0] * CELLS**2)))
 
 
-# --- the figures --------------------------------------------------------------------------------------------------------
+# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def measure(claim: Claim, runs: dict[str, list[dict]]) -> None:
-    """T's mean beside the divergence where that is known; and what a Q of any shape brings beside a normal one."""
+    """T's mean compared with the divergence, where that is known; a Q of any shape compared with a normal one."""
     off = max(abs(run["T"] / run["D_KL"] - 1) for run in runs[BOTH])
     claim.at_most("mean of T beside D_KL, where Q is normal: off by", off, OFF)
     claim.note(
@@ -225,15 +227,15 @@ def measure(claim: Claim, runs: dict[str, list[dict]]) -> None:
 
 
 def found(m: dict[str, float]) -> str:
-    """README's words."""
+    """The result, for README."""
     return words(m)
 
 
 def words(m: dict[str, float]) -> str:
-    """How far T is off, and what it is good for."""
+    """T's error, and the gain from a Q of any shape."""
     off = m["mean of T beside D_KL, where Q is normal: off by"]
     return (
-        f"where Q is normal, T's mean is off D_KL by up to {at_most(100 * off)} %; a Q of any shape "
+        f"where Q is normal, T's mean differs from D_KL by up to {at_most(100 * off)} %; a Q of any shape "
         f"{in_words(m, 'gaps', 'lower')} in the prior (KL {m[f'gaps, {AVB}']:.3f} nats; a VAE: "
         f"{m[f'gaps, {VAE}']:.3f}) and {in_words(m, 'log P', 'higher')} (log P(x) {m[f'log P, {AVB}']:.3f}; "
         f"{m[f'log P, {VAE}']:.3f}; best: {-np.log(4):.3f})"
@@ -241,7 +243,7 @@ def words(m: dict[str, float]) -> str:
 
 
 def in_words(m: dict[str, float], name: str, better: str) -> str:
-    """Whether a Q of any shape is better at it."""
+    """Whether a Q of any shape is better, in words."""
     key = f"{name}: any Q beside a VAE's"
     helps = verdict(m[key], m[f"{key} low"], m[f"{key} high"], better)
     said = {"gaps": ("leaves smaller gaps", "leaves larger gaps", "leaves gaps that differ by chance alone")}
@@ -253,7 +255,7 @@ def in_words(m: dict[str, float], name: str, better: str) -> str:
 
 
 def picture(runs: dict[str, list[dict]]) -> Figure:
-    """The images' codes by a VAE and by a Q of any shape, of the first seed; and T's mean beside the divergence."""
+    """The first seed's codes, by a VAE and by a Q of any shape; T's mean and the divergence during the training."""
     figure, places = slide(1, 3, height=5.2)
     for axes, kind, name in zip(places, (VAE, AVB), ("a VAE: normal Q", "Q of any shape, by T"), strict=False):
         draw_codes(axes, runs[kind][0]["codes"], name)
@@ -262,7 +264,7 @@ def picture(runs: dict[str, list[dict]]) -> Figure:
 
 
 def draw_codes(axes: Axes, z: np.ndarray, title: str) -> None:
-    """A colour for each image; and circles within which 39, 86 and 99 % of the prior lie."""
+    """A colour for each image; circles that contain 39, 86 and 99 % of the prior."""
     for i in range(4):
         axes.scatter(*z[i, :SHOWN].T, s=4, color=COLOURS[i], linewidths=0, label=f"image {i + 1}")
     for radius in (1, 2, 3):
@@ -271,7 +273,7 @@ def draw_codes(axes: Axes, z: np.ndarray, title: str) -> None:
 
 
 def draw_divergence(axes: Axes, curves: list[np.ndarray]) -> None:
-    """Over the training of a normal Q in the game, for every seed: what T says, and what it is."""
+    """T's mean and the divergence during the training of a normal Q in the game, for every seed."""
     for i, curve in enumerate(curves):
         share = (np.arange(len(curve)) + 1) / len(curve)
         axes.plot(share, curve[:, 0], color=D_COLOUR, linewidth=1.2, label=None if i else "mean of $T$")

@@ -1,1 +1,1 @@
-"""What a gradient is, where a game's gradients lead, and what detach keeps them from."""
+"""Gradients: how they are computed, where those of a game lead, and where detach stops them."""

@@ -3,12 +3,12 @@
 Slide: "Hence, any parameters in f (or earlier in the graph) will not get updated in SGD." (CS/DS 552, class 7)
 
     b = f(a)                    dc/da = dc/db db/da
-    c = g(b.detach())           the walk back from c ends at b, as if b were a constant
+    c = g(b.detach())           the backward pass from c ends at b, as if b were a constant
 
-Two networks in a row, with and without detach; then D's step in a GAN, where f is G and g is D. What to look for: whether c and
-g's gradients agree to the last bit; whether f's gradients are zeros or absent (None), and SGD leaves f alone; and how many of
-f's operations the walk visits. If D's gradients are right without detach, too, then what detach saves is the walk through G,
-and gradients in G that the next G step would have to throw away.
+Two networks in a row, with and without detach; then D's step in a GAN, where f is G and g is D. What to look for: do c and g's
+gradients agree to the last bit? Are f's gradients absent (None) rather than zeros, so that SGD leaves f alone? How many of f's
+operations does the backward pass visit? If D's gradients are also right without detach, then detach only saves time: the
+backward pass through G, and gradients in G that the next G step would have to throw away.
 """
 
 import io
@@ -43,23 +43,23 @@ class Settings:
 
 @dataclass
 class Outcome:
-    """What a forward pass, a backward pass and a step of SGD leave. A gradient is None where none has arrived."""
+    """The state after a forward pass, a backward pass and a step of SGD. A gradient is None where none has arrived."""
 
     c: np.ndarray
     gradient_a: np.ndarray | None
     gradients_f: list[np.ndarray | None]
     gradients_g: list[np.ndarray | None]
     changed_f: int  # numbers in f's parameters that the step has changed
-    visits: int  # derivatives that the walk has called
+    visits: int  # derivatives that the backward pass has called
 
 
-# How b goes on to g. The constant is for comparison: there, nothing of f is in the graph.
+# How b is passed on to g. The constant is for comparison: its graph has nothing of f.
 LINKS = {"without": lambda b: b, "detach": Tensor.detach, "constant": lambda b: Tensor(b.numpy())}
 Outcomes = dict[str, Outcome]
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Both experiments for every seed, the figures, the picture."""
+    """Both experiments for every seed, the metrics, the picture."""
     args = start(common_options(__doc__), argv, "detach", Settings())
     settings = settings_of(args, replace(Settings(), seeds=1) if args.quick else Settings())
     claim = open_claim(args, asdict(settings))
@@ -76,14 +76,15 @@ def found(m: dict[str, float]) -> str:
     """The finding in words, for README."""
     count, called = "chain: gradients in f {}", "GAN: derivatives called for G's sake {}"
     return (
-        f"c and g's gradients {agreement(m)} with detach and without; f, and a before it, have "
-        f"{m[count.format('with detach')]:.0f} gradients instead of {m[count.format('without')]:.0f}. In D's step of a GAN, "
-        f"{m[called.format('with detach')]:.0f} derivatives are called for G's sake, not {m[called.format('without')]:.0f}"
+        f"c and g's gradients {agreement(m)} with detach and without; f and its input a get "
+        f"{m[count.format('with detach')]:.0f} gradients with it, {m[count.format('without')]:.0f} without. In D's step of a "
+        f"GAN, the backward pass calls {m[called.format('with detach')]:.0f} derivatives for G's sake with it, "
+        f"{m[called.format('without')]:.0f} without"
     )
 
 
 def title(m: dict[str, float]) -> str:
-    """What the picture shows."""
+    """The picture's title."""
     count, called = "chain: gradients in f {}", "chain: derivatives called for f's sake {}"
     return (
         f"With detach and without, c and g's gradients {agreement(m)};\nwith it, {m[count.format('with detach')]:.0f} "
@@ -93,7 +94,7 @@ def title(m: dict[str, float]) -> str:
 
 
 def agreement(m: dict[str, float]) -> str:
-    """Whether what comes after b is the same with detach and without."""
+    """Whether the values and gradients after b are the same with detach and without."""
     differing = m["chain: numbers in c that differ"] + m["chain: numbers in g's gradients that differ"]
     differing += m["GAN: numbers in c that differ"] + m["GAN: numbers in D's gradients that differ"]
     return "are the same to the last bit" if differing == 0 else f"differ in {differing:.0f} numbers"
@@ -109,7 +110,7 @@ def two_networks(settings: Settings, seed: int) -> Outcomes:
 
 
 def discriminator_step(settings: Settings, seed: int) -> Outcomes:
-    """D's step of Algorithm 1: a is the noise z, f is G, g is D, and c is what D minimises."""
+    """D's step of Algorithm 1: a is the noise z, f is G, g is D, and c is D's loss."""
     mg.seed(seed)
     rng = mg.random_numbers.generator()
     z, x = (rng.standard_normal((settings.batch, n), dtype=np.float32) for n in (settings.a, settings.b))
@@ -127,7 +128,7 @@ def outcome(f: nn.Module, g: nn.Module, a: np.ndarray, c_of: Callable, lr: float
     """Forward, backward, and a step of SGD on the parameters of both networks."""
     a = Tensor(a, requires_grad=True)
     c = c_of(g, link(f(a)))
-    with redirect_stdout(io.StringIO()), mg.profile() as profile:  # the profile prints a table, which is of no use here
+    with redirect_stdout(io.StringIO()), mg.profile() as profile:  # the profile prints a table
         c.backward()
     before = [p.numpy().copy() for p in f.parameters()]
     optim.SGD(f.parameters() + g.parameters(), lr).step()
@@ -147,7 +148,7 @@ def gradient(t: Tensor) -> np.ndarray | None:
 
 
 def report(claim: Claim, which: str, f: str, g: str, runs: list[Outcomes]) -> None:
-    """What must be 0 with detach, and must not be without: the worst of all runs."""
+    """The numbers that must be 0 with detach and above 0 without it: the worst of all runs."""
 
     def figure(name, measure, zero):
         values = [measure(run) for run in runs]
@@ -165,17 +166,17 @@ def report(claim: Claim, which: str, f: str, g: str, runs: list[Outcomes]) -> No
 
 
 def gradients_that_differ(run: Outcomes) -> int:
-    """How many numbers in g's gradients are others with detach than without."""
+    """How many numbers in g's gradients differ between detach and none."""
     return differing(run["detach"].gradients_g, run["without"].gradients_g)
 
 
 def visits(run: Outcomes, link: str) -> int:
-    """The derivatives that the walk calls beyond those that g's own gradients need."""
+    """The derivatives that the backward pass calls beyond those that g's own gradients need."""
     return run[link].visits - run["constant"].visits
 
 
 def differing(a: list[np.ndarray], b: list[np.ndarray]) -> int:
-    """How many of the float32 numbers are not the same, bit for bit."""
+    """How many of the float32 numbers differ in any bit."""
     return sum(int((x.view(np.int32) != y.view(np.int32)).sum()) for x, y in zip(a, b, strict=True))
 
 
@@ -188,7 +189,7 @@ FORWARD, BACK = OTHERS[0], OTHERS[1]
 
 
 def picture(run: Outcomes) -> plt.Figure:
-    """The graph twice: what goes forward (values) and what comes back (norms of gradients)."""
+    """The graph twice: values forward, norms of gradients back."""
     figure, rows = slide(2, 1)
     for axes, link, formula in zip(rows, ("without", "detach"), ("c = g(b)", "c = g(b.detach())"), strict=True):
         draw_graph(axes, run[link], formula)
@@ -196,11 +197,11 @@ def picture(run: Outcomes) -> plt.Figure:
 
 
 def draw_graph(axes: plt.Axes, outcome: Outcome, formula: str) -> None:
-    """a - f - b - g - c, an arrow forward above each link, and one back below it where a gradient arrives."""
+    """a - f - b - g - c: above each link an arrow forward; below it an arrow back, where a gradient arrives."""
     for x, name in enumerate("afbgc"):
         box = "square" if name in "fg" else "circle"
         axes.text(x, 0, f"${name}$", ha="center", va="center", fontsize=20, bbox={"boxstyle": box, "fc": "white"})
-    first = 0 if arrived(outcome) else 2  # where the walk back ends
+    first = 0 if arrived(outcome) else 2  # where the backward pass ends
     for x in range(4):
         forward, back = {"arrowstyle": "->", "lw": 2.5, "color": FORWARD}, {"arrowstyle": "->", "lw": 2.5, "color": BACK}
         axes.annotate("", (x + 0.8, 0.12), (x + 0.2, 0.12), arrowprops=forward)
@@ -208,7 +209,7 @@ def draw_graph(axes: plt.Axes, outcome: Outcome, formula: str) -> None:
             axes.annotate("", (x + 0.2, -0.12), (x + 0.8, -0.12), arrowprops=back | {"linestyle": "--"})
     axes.text(0.5, 0.2, "forward", ha="center", va="bottom", color=FORWARD)
     axes.text(3.5, -0.2, "back", ha="center", va="top", color=BACK)
-    axes.text(first, -0.3, "the walk ends", ha="center", va="top", color=BACK)
+    axes.text(first, -0.3, "the pass ends", ha="center", va="top", color=BACK)
     for x, gradients in ((0, [outcome.gradient_a]), (1, outcome.gradients_f), (3, outcome.gradients_g)):
         axes.text(x, -0.6, norm_in_words(gradients), ha="center", va="top")
     axes.text(4, 0.3, f"{outcome.c:.6f}", ha="center")

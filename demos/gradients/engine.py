@@ -1,6 +1,6 @@
 """The engine in 80 lines: reverse mode, detach, dense layers, log-loss, SGD; and a GAN that learns a Gaussian.
 
-Run it: mean and std of G(z) approach the data's, 3 and 2. The names are minigan's; next, read minigan/engine/tensor.py.
+Run it: mean and std of G(z) approach the data's, 3 and 2. The names are minigan's; next: minigan/engine/tensor.py.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ class Tensor:
         self.depth = 1 + max([x.depth for x, _ in edges], default=0)  # greater than any input's
 
     def detach(self):
-        return Tensor(self.data)  # the same values without the edges: the walk back ends here
+        return Tensor(self.data)  # the same values without the edges: the backward pass ends here
 
     def backward(self):
         """Set x.grad = d self / dx for all x that self depends on, in topological order: outputs before inputs."""
@@ -22,7 +22,7 @@ class Tensor:
         while arrived:
             # b = a + a; c = b + b: dc/da = 4. If b did not wait, but passed on 1 and then 1 + 1, a would get 6.
             y = max(arrived, key=lambda x: x.depth)
-            y.grad = g = arrived.pop(y)  # complete: whatever was computed from y is deeper, and done
+            y.grad = g = arrived.pop(y)  # complete: all that was computed from y is deeper, and done
             for x, derivative in y.edges:
                 g_x = derivative(g)
                 extra = tuple(range(g_x.ndim - x.data.ndim))  # the axis along which a bias was broadcast

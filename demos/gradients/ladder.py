@@ -1,11 +1,11 @@
 """The engine in 80 lines has minigan's gradients, takes minigan's steps, and its GAN learns a Gaussian.
 
 `demos/gradients/engine.py` is the first rung of a ladder. The next is `minigan/engine/tensor.py`: the same backward pass, but
-fast, general and safe. Here both get the same networks, data and noise in float64. What to look for: whether every gradient
-of D's loss and of G's loss is the same in both, but for rounding, with detach and without; whether, with detach, G's parameters
-have no gradient in either (None, not zeros); whether a bias that is broadcast over the batch, or an intermediate that is used
-again, gets the sum of all that arrives; whether after 50 iterations of Algorithm 1 under SGD both GANs
-have the same parameters; and the mean and the standard deviation of the samples of the GAN of the 80 lines at the end.
+fast, general and safe. Here both get the same networks, data and noise in float64. What to look for: do both compute the same
+gradients of D's loss and of G's loss, up to rounding, with detach and without? With detach, do G's parameters have no gradient
+in either (None, not zeros)? A bias that is broadcast over the batch, and an intermediate that is used twice: do they get the
+sum of all gradients that arrive? Do both GANs have the same parameters after 50 iterations of Algorithm 1 with SGD? Which mean
+and standard deviation do the samples of the 80 lines' GAN have at the end?
 """
 
 from collections.abc import Iterator
@@ -25,12 +25,12 @@ from demos.kit.style import FAKE, MARKERS, OTHERS, REAL, slide
 from minigan import Tensor, games, losses, mean, nn, optim, softplus, tanh
 
 Arrays = list[np.ndarray | None]
-ROUNDING = 1e-12  # how far two results may lie apart, relative to the largest number of them
+ROUNDING = 1e-12  # how much two results may differ, relative to their largest number
 
 
 @dataclass
 class Settings:
-    """Everything that the result depends on, besides the seed and the training's settings, which are `engine.train`'s."""
+    """Everything that the result depends on, besides the seed and the settings of the training (see `engine.train`)."""
 
     # of z, G's hidden layer, x, D's hidden layer:
     shapes: tuple[tuple[int, int, int, int], ...] = ((1, 8, 1, 32), (2, 5, 3, 16), (4, 1, 2, 7))
@@ -38,13 +38,13 @@ class Settings:
     iterations: int = 50  # of Algorithm 1 that are compared
     mean: float = 3.0  # of the data
     std: float = 2.0
-    moments: tuple[int, ...] = (1, 100, 300, 3000)  # iterations whose samples are drawn; the last is the training's last
+    moments: tuple[int, ...] = (1, 100, 300, 3000)  # iterations whose samples are drawn; the training ends at the last
     samples: int = 20_000
     seeds: int = 3
 
 
 def main(argv: list[str] | None = None) -> None:
-    """The comparisons and the training for every seed, the figures, the picture."""
+    """The comparisons and the training for every seed, the metrics, the pictures."""
     args = start(common_options(__doc__), argv, "ladder", Settings())
     settings = settings_of(args, replace(Settings(), seeds=1) if args.quick else Settings())
     claim = open_claim(args, asdict(settings))
@@ -62,15 +62,15 @@ def found(m: dict[str, float]) -> str:
     """The finding in words, for README."""
     gradients, parameters = largest(m, "difference of gradients"), largest(m, "difference of the parameters")
     return (
-        f"the two engines' gradients differ by at most {at_most(gradients, 1)} of the largest number, the parameters after "
-        f"{m['iterations']:.0f} iterations of Algorithm 1 by {at_most(parameters, 1)}; the GAN of the 80 lines ends at most "
-        f"{at_most(m['mean of G(z), worst off by'])} from the data's mean {m['mean of the data']:g}, and "
-        f"{at_most(m['std of G(z), worst off by, per cent'])} % from its standard deviation {m['std of the data']:g}"
+        f"the two engines' gradients differ by at most {at_most(gradients, 1)} of the largest number, their parameters after "
+        f"{m['iterations']:.0f} iterations of Algorithm 1 by {at_most(parameters, 1)}; the samples of the 80 lines' GAN end "
+        f"within {at_most(m['mean of G(z), worst off by'])} of the data's mean {m['mean of the data']:g} and within "
+        f"{at_most(m['std of G(z), worst off by, per cent'])} % of its standard deviation {m['std of the data']:g}"
     )
 
 
 def samples_title(m: dict[str, float]) -> str:
-    """What the picture of the samples shows."""
+    """The title of the picture of the samples."""
     return (
         f"A GAN in 80 lines: at the end its samples have the mean {m['mean of G(z), first seed']:.2f} and the standard "
         f"deviation {m['std of G(z), first seed']:.2f},\nthe data {m['mean of the data']:g} and {m['std of the data']:g}"
@@ -78,14 +78,14 @@ def samples_title(m: dict[str, float]) -> str:
 
 
 def gradients_title(m: dict[str, float]) -> str:
-    """What the picture of the gradients shows."""
+    """The title of the picture of the gradients."""
     worst = largest(m, "difference of gradients")
     verdict = "are minigan's, to" if worst <= ROUNDING else "differ from minigan's, by up to"
     return f"The gradients of the 80 lines {verdict} {at_most(worst, 1)} of the largest number"
 
 
 def largest(m: dict[str, float], name: str) -> float:
-    """The largest of the figures whose names end so."""
+    """The largest of the metrics whose names end with `name`."""
     return max(value for key, value in m.items() if key.endswith(name))
 
 
@@ -119,7 +119,7 @@ def gradients_in_minigan(loss: str, G: nn.Module, D: nn.Module, x: np.ndarray, z
 
 
 def forget_gradients(parameters: list) -> None:
-    """None for all."""
+    """Set all gradients to None."""
     for p in parameters:
         p.grad = None
 
@@ -141,7 +141,7 @@ def players(seed: int, shape: tuple[int, ...], batch: int) -> tuple[engine.Netwo
 
 
 def gradients_of_sums(seed: int, batch: int) -> tuple[Arrays, Arrays]:
-    """In both engines: the bias b is broadcast over the batch, and used twice; h is used four times, through a."""
+    """In both engines: the bias b is broadcast over the batch and used twice; h is used four times, through a."""
     rng = np.random.default_rng(seed)
     arrays = [rng.standard_normal(shape) for shape in ((batch, 3), (3, 4), (4,))]
 
@@ -162,13 +162,13 @@ def gradients_of_sums(seed: int, batch: int) -> tuple[Arrays, Arrays]:
 
 
 def after_iterations(seed: int, settings: Settings) -> tuple[Arrays, Arrays, Arrays]:
-    """G's and D's parameters before any iteration, and then after some of them, in the 80 lines and in `games.GAN`."""
+    """G's and D's parameters: before any iteration; after all of them in the 80 lines; after all of them in `games.GAN`."""
     steps = settings.iterations
     rng = np.random.default_rng(seed)
     *_, (G, D) = engine.train(rng, settings.mean, settings.std, steps)
     in_80_lines = [p.data for p in G.parameters + D.parameters]
 
-    rng = np.random.default_rng(seed)  # the same numbers once more, in the order in which `engine.train` draws them
+    rng = np.random.default_rng(seed)  # the same numbers again, in the order in which `engine.train` draws them
     G, D = twin(engine.Network(1, 8, 1, rng)), twin(engine.Network(1, 32, 1, rng))
     before = [p.numpy().copy() for p in G.parameters() + D.parameters()]
     opt_G, opt_D = optim.SGD(G.parameters(), lr=0.2), optim.SGD(D.parameters(), lr=0.2)
@@ -181,23 +181,23 @@ def after_iterations(seed: int, settings: Settings) -> tuple[Arrays, Arrays, Arr
 
 
 def minibatches(rng: np.random.Generator, settings: Settings) -> Iterator[np.ndarray]:
-    """What D is to take for real, without end."""
+    """Minibatches of real data, without end."""
     while True:
         yield rng.normal(settings.mean, settings.std, (128, 1))
 
 
 def samples_over_training(seed: int, settings: Settings) -> list[np.ndarray]:
-    """G(z) for the same z at some moments of the training by the 80 lines."""
+    """G(z) for the same z at some moments of the 80 lines' training."""
     z = engine.Tensor(np.random.default_rng([seed, 1]).standard_normal((settings.samples, 1)))
     training = engine.train(np.random.default_rng(seed), settings.mean, settings.std, settings.moments[-1])
     return [G(z).data[:, 0] for t, (G, _) in enumerate(training, start=1) if t in settings.moments]
 
 
-# --- the figures --------------------------------------------------------------------------------------------------------
+# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def compare_gradients(claim: Claim, seeds: range, settings: Settings) -> dict[str, list[tuple[Arrays, Arrays]]]:
-    """For each loss, the gradients in both engines for every seed and shape; and the figures that they make."""
+    """For each loss, the gradients in both engines for every seed and shape; report how they differ."""
     pairs: dict[str, list] = {name: [] for name in (*LOSSES, "broadcast bias, used again")}
     for seed in seeds:
         for shape in settings.shapes:
@@ -218,7 +218,7 @@ def compare_gradients(claim: Claim, seeds: range, settings: Settings) -> dict[st
 
 
 def difference(a: Arrays, b: Arrays) -> float:
-    """The largest difference, relative to the largest number; infinite where only one of the two has a gradient."""
+    """The largest difference, relative to the largest number; infinite if only one of the two has a gradient."""
     if [x is None for x in a] != [x is None for x in b]:
         return np.inf
     a, b = together(a), together(b)
@@ -231,7 +231,7 @@ def together(arrays: Arrays) -> np.ndarray:
 
 
 def compare_iterations(claim: Claim, seeds: range, settings: Settings) -> None:
-    """How far the parameters have gone, and how far they lie apart: the worst of all seeds."""
+    """How far the parameters have moved, and how much they differ: the worst of all seeds."""
     runs = [after_iterations(seed, settings) for seed in seeds]
     name = f"{settings.iterations} iterations"
     moved = min(difference(mine, before) for before, mine, _ in runs)
@@ -241,7 +241,7 @@ def compare_iterations(claim: Claim, seeds: range, settings: Settings) -> None:
 
 
 def report_training(claim: Claim, runs: list[np.ndarray], settings: Settings) -> None:
-    """The samples' mean and standard deviation at the end, beside the data's."""
+    """The samples' mean and standard deviation at the end, and the data's."""
     claim.note("mean of the data", settings.mean, "reported: as it was chosen")
     claim.note("std of the data", settings.std, "reported: as it was chosen")
     claim.note("mean of G(z), first seed", runs[0].mean(), "reported: the picture's")
@@ -273,7 +273,7 @@ def draw_samples(samples: list[np.ndarray], settings: Settings) -> plt.Figure:
 
 
 def draw_differences(pairs: dict[str, list[tuple[Arrays, Arrays]]]) -> plt.Figure:
-    """One mark for each number of a gradient; a difference of exactly 0 stands at the foot."""
+    """One mark for each number of a gradient; a difference of exactly 0 is drawn at the bottom."""
     figure, axes = slide()
     foot = 1e-19
     for (name, runs), colour, marker in zip(pairs.items(), OTHERS, MARKERS, strict=False):

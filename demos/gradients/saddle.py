@@ -4,10 +4,10 @@ Slide: "Does the loss have a saddle point? Where?" (CS/DS 541, class 19)
 
     L(w1, w2) = mean (x - w2 w1 x)^2 = m (1 - w1 w2)^2,  m = mean x^2
 
-By hand: at (0, 0) the gradient is 0, and the second derivatives are 0 on the diagonal and -2 m beside it, so that along (1, 1)
-the loss falls, and along (1, -1) it rises. minigan finds them by differentiating its own gradients. What to look for: whether a
-descent that starts exactly at the saddle stays there, whether one from a thousandth beside it arrives at w1 w2 = 1, and how
-near one from (e, -e) comes to the saddle. That one, too, would stay; only rounding errors, which grow, lead it out again.
+By hand: at (0, 0) the gradient is 0. The second derivatives are 0 on the diagonal and -2 m off it, so the loss falls along
+(1, 1) and rises along (1, -1). minigan computes them by differentiating its own gradients. What to look for: does a descent
+that starts exactly at the saddle stay there? Does one that starts 0.001 away reach w1 w2 = 1? How near does one from (e, -e)
+come to the saddle? It would also stay there, but rounding errors grow and drive it out again.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -37,7 +37,7 @@ class Settings:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """The figures for every seed, and the picture of the first."""
+    """The metrics for every seed, and the picture of the first."""
     args = start(common_options(__doc__), argv, "saddle", Settings())
     settings = settings_of(args, replace(Settings(), seeds=1) if args.quick else Settings())
     claim = open_claim(args, asdict(settings))
@@ -57,12 +57,12 @@ def found(m: dict[str, float]) -> str:
         f"at (0, 0) the gradient is {m['data 0: gradient at (0, 0)']:g}, and the second derivatives have the eigenvalues "
         f"{m['data 0: eigenvalue - at (0, 0)']:.4f} and {m['data 0: eigenvalue + at (0, 0)']:+.4f} ($\\mp 2m$, "
         f"m = {m['data 0: m']:.4f}): {kind(m)}; a descent from there moves by {m['from (0, 0): distance moved']:g}, one from "
-        f"a thousandth beside it ends with $w_1 w_2$ {m['beside: |w1 w2 - 1| at the end']:.0e} from 1"
+        f"0.001 away ends with $w_1 w_2$ {m['beside: |w1 w2 - 1| at the end']:.0e} from 1"
     )
 
 
 def title(m: dict[str, float]) -> str:
-    """What the picture shows."""
+    """The picture's title."""
     low, high = m["data 0: eigenvalue - at (0, 0)"], m["data 0: eigenvalue + at (0, 0)"]
     return (
         f"At (0, 0) the loss has {kind(m)}: eigenvalues {low:.4f} and {high:+.4f} ($2m$ = {2 * m['data 0: m']:.4f}).\n"
@@ -72,7 +72,7 @@ def title(m: dict[str, float]) -> str:
 
 
 def kind(m: dict[str, float]) -> str:
-    """What the signs of the eigenvalues say of (0, 0)."""
+    """The kind of point that (0, 0) is, from the signs of the eigenvalues."""
     falls, rises = m["data 0: eigenvalue - at (0, 0)"] < 0, m["data 0: eigenvalue + at (0, 0)"] > 0
     return "a saddle" if falls and rises else "no saddle"
 
@@ -93,7 +93,7 @@ def gradient_and_hessian(w: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def descents(x: np.ndarray, settings: Settings) -> dict[str, np.ndarray]:
-    """The paths from the saddle, from beside it, and from (e, -e)."""
+    """The paths from the saddle, from next to it, and from (e, -e)."""
     starts = {"saddle": (0.0, 0.0), "beside": (settings.beside, 0.0), "opposite": (settings.opposite, -settings.opposite)}
     return {name: descend(w, x, settings) for name, w in starts.items()}
 
@@ -111,7 +111,7 @@ def descend(w: tuple[float, float], x: np.ndarray, settings: Settings) -> np.nda
     return np.array(path)
 
 
-# --- the figures --------------------------------------------------------------------------------------------------------
+# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def where_it_is_zero(claim: Claim, data: list[np.ndarray]) -> None:
@@ -123,7 +123,7 @@ def where_it_is_zero(claim: Claim, data: list[np.ndarray]) -> None:
 
 
 def second_derivatives(claim: Claim, x: np.ndarray, which: str) -> None:
-    """The derivatives at (0, 0), beside the formula's."""
+    """The derivatives at (0, 0), compared with the formula."""
     gradient, hessian = gradient_and_hessian(np.zeros(2), x)
     m = np.mean(x**2)
     claim.note(f"{which}m", m, "reported: the mean of x^2")
@@ -135,7 +135,7 @@ def second_derivatives(claim: Claim, x: np.ndarray, which: str) -> None:
 
 
 def where_descents_go(claim: Claim, paths: list[dict[str, np.ndarray]], data: list[np.ndarray], settings: Settings) -> None:
-    """The farthest that any came from the saddle, the farthest that any ended from its aim."""
+    """The largest distance moved from the saddle; the largest distance from the solution at the end."""
     moved = max(np.abs(p["saddle"]).max() for p in paths)
     claim.note("from (0, 0): distance moved", moved, "exactly 0", moved == 0, quick=True)
     ends = [p["beside"][-1] for p in paths]
@@ -156,7 +156,7 @@ def picture(x: np.ndarray, paths: dict[str, np.ndarray]) -> plt.Figure:
     """The paths over the loss; and how far from the saddle they are, step by step."""
     figure, (left, right) = slide(1, 2, height=6.6)
     draw_loss(figure, left, np.mean(x**2))
-    looks = (("opposite", "from (e, -e)", 4, "-"), ("beside", "from beside (0, 0)", 2, "--"))
+    looks = (("opposite", "from (e, -e)", 4, "-"), ("beside", "from near (0, 0)", 2, "--"))
     for (name, label, width, line), colour, marker in zip(looks, OTHERS[:2], MARKERS, strict=False):
         left.plot(*paths[name].T, marker=marker, color=colour, linewidth=width, linestyle=line, label=label)
         right.plot(np.linalg.norm(paths[name], axis=1), color=colour, linewidth=width, linestyle=line, label=label)

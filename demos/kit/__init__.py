@@ -1,1 +1,1 @@
-"""What demos of several chapters share: options, the training loop with its records, claims, pictures, data and networks."""
+"""Code that demos of several chapters share: options, the training loop, claims, pictures, data and networks."""

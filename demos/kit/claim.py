@@ -1,4 +1,4 @@
-"""The frame around a demo: its figures beside what was expected, its pictures, and the files at the end."""
+"""A demo's report: its metrics, each with the expected value; its pictures; and its files."""
 
 import argparse
 import math
@@ -12,18 +12,18 @@ from demos.kit.comparing import Comparison
 from demos.kit.runner import results
 from demos.kit.runner.summary import write_summary
 
-OTHERS = ["animation.gif", "history.csv", "samples.npz", "summary.json", "checkpoint.npz"]  # files, in the order of interest
+OTHERS = ["animation.gif", "history.csv", "samples.npz", "summary.json", "checkpoint.npz"]  # files, the most interesting first
 
 
 class Claim:
-    """What a demo finds out: call `note`, or one of the bounds, for every figure, `show` for every picture, then `finish`.
+    """A demo's report. Call `note` or one of the bounds for each metric, `show` for each picture, then `finish`.
 
-    `kit.run.open_claim` makes one, and opens the checkpoint of its run.
+    `kit.run.open_claim` makes one and opens the checkpoint of its run.
 
     Args:
         args: the options, from `kit.run.start`.
-        settings: everything that the result depends on, besides the seed; for summary.json.
-        schedule: the "steps" of a whole run; one that is shorter is not judged.
+        settings: everything that the result depends on, except the seed; for summary.json.
+        schedule: the "steps" of a full run. A shorter run is not judged.
     """
 
     def __init__(self, args: argparse.Namespace, settings: dict[str, Any], schedule: int = 0):
@@ -31,7 +31,7 @@ class Claim:
         self.short = "QUICK RUN" if args.quick else "SHORT RUN" if settings.get("steps", 0) < schedule else ""
         self.metrics: dict[str, Any] = {}
         self.expected: dict[str, str] = {}
-        self.holds: dict[str, bool] = {}  # of those figures that can be right or wrong
+        self.holds: dict[str, bool] = {}  # of the metrics that are judged
         self.pictures: dict[str, str] = {}  # file name -> title
 
     @property
@@ -39,17 +39,24 @@ class Claim:
         """Whether the run is long enough for its bounds."""
         return not self.short
 
-    # --- figures ------------------------------------------------------------------------------------------------------
+    # --- metrics ------------------------------------------------------------------------------------------------------
 
     def note(self, name: str, value: float, expected: str = "", holds: bool | None = None, quick: bool = False) -> None:
-        """Note a number, what was expected in words ("at most 0.03"), and whether that came true (None: only reported).
+        """Add a metric.
 
-        quick: so few iterations as those of a --quick run can show it, too; otherwise they do not judge it.
-        What was only reported may be judged later on. Raises ValueError for another number of that name, or another verdict.
+        Args:
+            name: of the metric; it is the key in summary.json.
+            value: the number.
+            expected: the expectation in words, such as "at most 0.03".
+            holds: whether the expectation holds; None: the metric is only reported.
+            quick: whether a --quick run is judged, too.
+
+        A reported metric can be judged later. Raises ValueError for a different number with the same name, or a second
+        verdict.
         """
-        another = name in self.metrics and str(float(self.metrics[name])) != str(float(value))  # a nan is like a nan
-        if another or name in self.holds or results.NOT_JUDGED in self.expected.get(name, ""):
-            raise ValueError(f"there is a figure {name!r} already")
+        differs = name in self.metrics and str(float(self.metrics[name])) != str(float(value))  # as text, nan equals nan
+        if differs or name in self.holds or results.NOT_JUDGED in self.expected.get(name, ""):
+            raise ValueError(f"there is already a metric {name!r}")
         self.metrics[name] = float(value)
         if expected:
             self.expected[name] = expected
@@ -59,33 +66,33 @@ class Claim:
             self.expected[name] = f"{expected}{results.NOT_JUDGED}{self.short.lower()}"
 
     def at_most(self, name: str, value: float, bound: float, quick: bool = False) -> None:
-        """A number, and how large it may be."""
+        """Add a metric with its upper bound."""
         self.note(name, value, f"at most {bound:g}", value <= bound, quick)
 
     def at_least(self, name: str, value: float, bound: float, quick: bool = False) -> None:
-        """A number, and how large it must be."""
+        """Add a metric with its lower bound."""
         self.note(name, value, f"at least {bound:g}", value >= bound, quick)
 
     def between(self, name: str, value: float, low: float, high: float, quick: bool = False) -> None:
-        """A number, and between which others it must lie."""
+        """Add a metric with both bounds."""
         self.note(name, value, f"from {low:g} to {high:g}", low <= value <= high, quick)
 
-    def compare(self, name: str, found: Comparison, expected: Collection[str] | None = None) -> None:
-        """A difference, with its interval; `expected`: the holds that it may come to (None: any)."""
-        interval = f"95 % from {found.low:.3g} to {found.high:.3g}: {found.verdict}"
+    def compare(self, name: str, comparison: Comparison, expected: Collection[str] | None = None) -> None:
+        """Add a difference and its interval. `expected`: the verdicts for which it holds (None: only reported)."""
+        interval = f"95 % from {comparison.low:.3g} to {comparison.high:.3g}: {comparison.verdict}"
         if expected is None:
-            self.note(name, found.difference, interval)
+            self.note(name, comparison.difference, interval)
         else:
-            holds = math.isfinite(found.difference) and found.verdict in expected  # of nan, nothing holds
-            self.note(name, found.difference, f"{interval} (expected: {' or '.join(expected)})", holds)
-        self.note(f"{name} low", found.low)
-        self.note(f"{name} high", found.high)
+            holds = math.isfinite(comparison.difference) and comparison.verdict in expected  # for nan, nothing holds
+            self.note(name, comparison.difference, f"{interval} (expected: {' or '.join(expected)})", holds)
+        self.note(f"{name} low", comparison.low)
+        self.note(f"{name} high", comparison.high)
 
     # --- pictures and files ---------------------------------------------------------------------------------------------
 
     def show(self, figure: Figure, name: str, title: str) -> None:
-        """Save a picture as NAME.png, under what was found; one of a quick run claims nothing."""
-        self.args.checkpoint.save()  # what has been learnt is kept, whatever becomes of the picture
+        """Save a picture as NAME.png with this title; in a short run, the title says that the run is too short."""
+        self.args.checkpoint.save()  # the results are safe even if drawing fails
         self.pictures[name] = title if self.judged else f"{self.short}: too short to conclude from"
         style.title(figure, self.pictures[name])
         if self.short:
@@ -93,12 +100,12 @@ class Claim:
         style.save(figure, self.args.out / f"{name}.png", sorted({"png", self.args.format}))
 
     def finish(self) -> None:
-        """Write summary.json, and print every figure beside what was expected. Exit status 1 if a bound does not hold."""
+        """Write summary.json, and print every metric next to its expectation. Exit status 1 if one does not hold."""
         self.args.checkpoint.save()
         extra = {"expected": self.expected, "holds": self.holds, "pictures": self.pictures}
-        found, problem = ("", "") if getattr(self.args, "set", None) else self._say()
-        if found and self.judged:  # README's words are about the settings as they are
-            extra["found"] = found
+        finding, problem = ("", "") if getattr(self.args, "set", None) else self._finding()  # it is about the default settings
+        if finding and self.judged:
+            extra["found"] = finding
         summary = write_summary(self.args, self.settings, self.metrics, extra)
         if self.args.record:
             results.record(self.args.checkpoint.demo, summary)
@@ -109,21 +116,21 @@ class Claim:
         if failed := [name for name, holds in self.holds.items() if not holds]:
             raise SystemExit(f"{self.args.checkpoint.demo}: does not hold: {', '.join(failed)}")
 
-    def _say(self) -> tuple[str, str]:
-        """The figures in words, or the error of the demo's function. A quick run calls it, too, to find errors early."""
+    def _finding(self) -> tuple[str, str]:
+        """(the metrics in words, ""), or ("", the error of the demo's function). A quick run calls it to find errors early."""
         try:
             return results.in_words(self.args.checkpoint.demo, self.metrics), ""
         except Exception as error:
-            if not self.args.usual:  # by other options, some figures may be missing
+            if not self.args.usual:  # with other options, some metrics may be missing
                 return "", ""
             return "", f"its found(m) fails: {type(error).__name__}: {error}; m has: {', '.join(self.metrics)}"
 
     def _print(self) -> None:
-        figures = {name: value for name, value in self.metrics.items() if isinstance(value, float)}
-        if figures:
-            width = max(map(len, figures))
+        numbers = {name: value for name, value in self.metrics.items() if isinstance(value, float)}
+        if numbers:
+            width = max(map(len, numbers))
             print(f"\n{'':{width}}  {'measured':>12}  expected")
-        for key, value in figures.items():
+        for key, value in numbers.items():
             verdict = {True: "", False: "   <-- does not hold"}.get(self.holds.get(key), "")
             print(f"{key:{width}}  {value:12.6g}  {self.expected.get(key, '')}{verdict}".rstrip())
         endings = sorted({"png", self.args.format})

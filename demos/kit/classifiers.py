@@ -1,4 +1,4 @@
-"""Classifiers of digits, their training, and their mistakes: what the demos of adversarial examples attack.
+"""Classifiers of digits, their training and their mistakes. The demos of adversarial examples attack them.
 
 Images are (n, 1, 28, 28), with pixels in [0, 1]; a classifier's labels count its own classes from 0.
 """
@@ -12,15 +12,15 @@ import numpy as np
 from demos.kit.loops import resumable
 from minigan import Tensor, attacks, backend, data, losses, nn, no_grad, optim, sigmoid, softmax
 
-CHUNK = 1000  # images that go through a classifier at a time, to keep the temporary arrays small
-ROWS = 400  # lines of history kept along the way
+CHUNK = 1000  # images in one call of a classifier, to keep the temporary arrays small
+ROWS = 400  # rows of history
 
 Objective = Callable[[nn.Module, np.ndarray, np.ndarray], Tensor]
 
 
 @dataclass
 class Classifier:
-    """A model, the loss by which it learns and is attacked, and the digits that it tells apart."""
+    """A model, its loss in training and under attack, and the digits that it distinguishes."""
 
     model: nn.Module
     loss: Callable[[Tensor, Any], Tensor] = losses.cross_entropy
@@ -32,9 +32,9 @@ class Classifier:
         return x[mine], np.searchsorted(self.digits, y[mine])
 
     def probabilities(self, x: np.ndarray) -> np.ndarray:
-        """What it says, in eval mode: (n, classes), each row a distribution."""
+        """The probabilities of the classes in eval mode, (n, classes)."""
 
-        def say(x):
+        def predict(x):
             v = self.model(Tensor(x))
             if v.ndim == 2:
                 return softmax(v).numpy()
@@ -42,7 +42,7 @@ class Classifier:
             return np.stack([1 - p, p], axis=1)
 
         with nn.eval_mode(self.model), no_grad():
-            return in_parts(say, x)
+            return in_parts(predict, x)
 
     def attacked(self, x: np.ndarray, y: np.ndarray, epsilon: float, attack: Callable = attacks.fgsm, **options) -> np.ndarray:
         """Adversarial images against this classifier."""
@@ -72,10 +72,10 @@ def train(
     objective: Objective | None = None,
     **changing: Any,
 ) -> list[dict[str, float]]:
-    """Train by Adam, the learning rate falling to 0, under a progress bar with this name.
+    """Train with Adam and a learning rate that falls to 0, under a progress bar with this name.
 
-    `objective(model, x, y)` is what falls; None: the loss. `changing`: what else it changes; see
-    `loops.resumable`. Returns a history of it, and of the errors in the minibatch, in per cent.
+    `objective(model, x, y)` is minimized; None: the loss. `changing`: other state that it changes; see `loops.resumable`.
+    Returns a history of the objective and of the error rate in the minibatch, in per cent.
     """
     model = classifier.model.train()
     objective = objective or (lambda model, x, y: classifier.loss(model(Tensor(x)), y))
@@ -102,13 +102,13 @@ def train(
 
 
 def in_parts(function: Callable[..., np.ndarray], *arrays: np.ndarray) -> np.ndarray:
-    """function(*arrays), by CHUNK of their rows at a time."""
+    """function(*arrays), computed for CHUNK rows at a time."""
     parts = range(0, len(arrays[0]), CHUNK)
     return np.concatenate([function(*(array[i : i + CHUNK] for array in arrays)) for i in parts])
 
 
 def mistakes(classifier: Classifier, x: np.ndarray, y: np.ndarray) -> dict[str, float]:
-    """In per cent: the errors, and the mean probability of the class chosen in error (0 without errors)."""
+    """In per cent: the error rate, and the mean probability of the wrongly chosen classes (0 without errors)."""
     p = classifier.probabilities(x)
     wrong = p.argmax(axis=1) != y
     confidence = p.max(axis=1)[wrong].mean() if wrong.any() else 0.0

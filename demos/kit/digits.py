@@ -1,4 +1,4 @@
-"""What the demos on digit images share: the data, the training, the judge's figures, and the pictures at the end."""
+"""Code that the demos on digit images share: the data, the training, the judge's metrics, and the final pictures."""
 
 import argparse
 from collections.abc import Callable
@@ -21,21 +21,21 @@ from minigan.games import GAN, ConditionalGAN, Game
 
 DATA = ("mnist", "glyphs")
 SAMPLES = 5_000
-WAYS = 1_000  # from one z to another, half way on which G's images are judged
-MOVING = "\nanimation.gif: how the samples came to be; history.csv: the curves; samples.npz: the samples at the end"
-CLEAR = 0.5  # of G's samples, at least so many clear digits for each among real images
-SMOOTH = 0.8  # half way from one z to another, at least so many for each among G's samples
+WAYS = 1_000  # interpolations from one z to another; G's images half way are judged
+MOVING = "\nanimation.gif: the samples during the training; history.csv: the curves; samples.npz: the samples at the end"
+CLEAR = 0.5  # least share of clear digits among G's samples, relative to real images
+SMOOTH = 0.8  # least share of clear digits half way from one z to another, relative to G's samples
 
 
 def options(description: str) -> argparse.ArgumentParser:
-    """The options of the demos of claims about digits: those of all, and --data, --data-dir."""
-    found = common_options(description)
-    add_data_options(found, DATA, quick_data="glyphs")
-    return found
+    """The options of demos about digits: the common ones, --data and --data-dir."""
+    parser = common_options(description)
+    add_data_options(parser, DATA, quick_data="glyphs")
+    return parser
 
 
 def dense_players(z: int, width: int) -> tuple[nn.Sequential, nn.Sequential]:
-    """G and D for images of 28 x 28 pixels from -1 to 1, of dense layers alone."""
+    """G and D for images of 28 x 28 pixels from -1 to 1, with dense layers only."""
     w = width
     G = nn.Sequential(
         nn.Dense(z, w), nn.LeakyReLU(0.2), nn.Dense(w, w), nn.LeakyReLU(0.2), nn.Dense(w, 784), nn.Tanh(),
@@ -68,7 +68,7 @@ def draw(G: Callable[[Tensor], Tensor], z: np.ndarray) -> np.ndarray:
 
 
 def load(args, n: int | None = None) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
-    """Images (m, 1, 28, 28) in [0, 1] to learn from, their classes (m,), and n others (None: SAMPLES) with theirs."""
+    """Training images (m, 1, 28, 28) in [0, 1], their classes (m,), and n unseen images (None: SAMPLES) with their classes."""
     n = SAMPLES if n is None else n
     try:
         if args.data == "mnist":
@@ -86,7 +86,7 @@ def load(args, n: int | None = None) -> tuple[np.ndarray, np.ndarray, tuple[np.n
 
 @dataclass
 class Played:
-    """What is left of a game: the training, G's samples in [0, 1]; judge, data and unseen images to compare them with."""
+    """A finished game: the training and G's samples in [0, 1]; the judge, data and unseen images to compare them with."""
 
     run: Run
     samples: np.ndarray
@@ -96,10 +96,10 @@ class Played:
 
 
 def play(claim: Claim, game: Game, panels=pictures.DISCRIMINATOR_PANELS, along: int = 0) -> Played:
-    """Train the game, whose networks see pixels from -1 to 1, and show what G has learnt; a conditional one class by class.
+    """Train the game, whose networks see pixels from -1 to 1, and draw G's samples; of a conditional game, class by class.
 
-    `along`: of how many samples the snapshots have the Frechet distance to the data, "distance"; 0: they have none.
-    Notes the judge's figures of G's samples, and of unseen real images; bounds are the demos' own (see `well_drawn`).
+    Adds the judge's metrics of G's samples and of unseen real images, without bounds; for these, see `well_drawn`.
+    `along`: if not 0, each snapshot has "distance", the Frechet distance of this many samples to the data.
     """
     args = claim.args
     x, y, others = load(args)
@@ -120,21 +120,21 @@ def play(claim: Claim, game: Game, panels=pictures.DISCRIMINATOR_PANELS, along: 
     near = features(judge, some(x, along)) if along else None
 
     def snapshot():
-        found = {"samples": sample(len(fixed), classes(len(fixed)), fixed)}
+        arrays = {"samples": sample(len(fixed), classes(len(fixed)), fixed)}
         if along:
             there = features(judge, sample(along, classes(along), z_along))
-            found["distance"] = np.array(metrics.frechet_distance(there, near))
-        return found
+            arrays["distance"] = np.array(metrics.frechet_distance(there, near))
+        return arrays
 
     run = Run(claim, game, data.batches(2 * x - 1, y, size=claim.settings["batch"]), x, snapshot)
     run.train()
 
     labels = classes(SAMPLES)
     samples = sample(SAMPLES, labels)
-    found = quality(judge, x, others, samples, labels)
-    claim.metrics |= found
+    measured = quality(judge, x, others, samples, labels)
+    claim.metrics |= measured
     half_way = [opinion(judge, sample(len(z), classes(len(z)), z))[1].mean() for z in middles(*ends)]
-    note(claim, found, without_one_class(judge, x, others), half_way)
+    add_metrics(claim, measured, without_one_class(judge, x, others), half_way)
     run.write(samples=samples, **({"labels": labels} if conditional else {}))
     show(claim, run, (x, y), (samples, labels), columns)
     names = [f"class {c}" for c in range(8)] if conditional else []
@@ -146,15 +146,15 @@ def play(claim: Claim, game: Game, panels=pictures.DISCRIMINATOR_PANELS, along: 
 
 
 def show(claim: Claim, run: Run, real: tuple, fake: tuple, columns: int) -> None:
-    """The pictures of images: data and samples, each with its classes, or with None; and how the samples came to be."""
+    """Draw data and samples, each with its classes or None, and how the samples changed during the training."""
     (x, y), (samples, labels) = real, fake
-    says = in_words(claim.metrics)
+    title = in_words(claim.metrics)
     if labels is None:
         sheets = pictures.images(x[:144], samples[:144])
     else:
         sheets = pictures.images(by_class(x, y), by_class(samples, labels), labels=[str(c) for c in range(10)])
-    claim.show(sheets, "samples", says)
-    claim.show(pictures.images_over_time(run.snapshots, 2 * columns), "over_time", f"After {run.steps:,} iterations, {says}")
+    claim.show(sheets, "samples", title)
+    claim.show(pictures.images_over_time(run.snapshots, 2 * columns), "over_time", f"After {run.steps:,} iterations, {title}")
     pictures.images_animation(claim.args.out / "animation.gif", run.snapshots, columns)
 
 
@@ -183,18 +183,18 @@ def middles(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return tuple(np.stack([way(*ends, 3)[1] for ends in zip(a, b, strict=True)]) for way in (data.lerp, data.slerp))
 
 
-# --- the judge's figures --------------------------------------------------------------------------------------------------
+# --- the judge's metrics --------------------------------------------------------------------------------------------------
 
 
 def judge_of(args: argparse.Namespace, x: np.ndarray, y: np.ndarray) -> metrics.Judge:
-    """The classifier that puts the images' quality in numbers: of the data, from the cache, or trained now."""
+    """The classifier of the data that measures the quality of images: from the cache, or trained now."""
     if args.quick:
         return metrics.train_judge(x, y, steps=60)
     return metrics.judge(x, y, progress=lambda steps: progress(steps, desc="training a judge"))
 
 
 def quality(judge: metrics.Judge, x: np.ndarray, others: tuple, samples: np.ndarray, labels) -> dict[str, dict]:
-    """The judge's figures of the samples, and of real images that neither G nor the judge has seen."""
+    """The judge's metrics of the samples, and of real images that neither G nor the judge has seen."""
     return {
         "samples": metrics.image_quality(samples, judge, x, labels),
         "real_images": metrics.image_quality(others[0], judge, x, others[1]),
@@ -209,26 +209,26 @@ def without_one_class(judge: metrics.Judge, x: np.ndarray, others: tuple[np.ndar
 
 
 def features(judge: metrics.Judge, images: np.ndarray) -> np.ndarray:
-    """What the judge sees in the images: (n, 64)."""
+    """The judge's features of the images: (n, 64)."""
     with no_grad():
         return in_parts(lambda part: backend.to_numpy(judge.features(part).data), images)
 
 
 def opinion(judge: metrics.Judge, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The class in which the judge puts each image, and whether it is more than 90 % sure of it."""
+    """The class that the judge assigns to each image, and whether it is more than 90 % sure."""
     with no_grad():
         probabilities = backend.to_numpy(softmax(judge.head(features(judge, images)), axis=1).data)
     return probabilities.argmax(axis=1), probabilities.max(axis=1) > metrics.images.CONFIDENT
 
 
 def some(x: np.ndarray, n: int) -> np.ndarray:
-    """At most n of the data, drawn at random, and always the same."""
+    """At most n of the data, drawn at random with a fixed seed."""
     return x[np.random.default_rng(0).permutation(len(x))[:n]]
 
 
-def note(claim: Claim, found: dict[str, dict], without: float, half_way: list[float]) -> None:
-    """The figures by which a game on digits can be told from another, without bounds."""
-    row, real = found["samples"], found["real_images"]
+def add_metrics(claim: Claim, measured: dict[str, dict], without: float, half_way: list[float]) -> None:
+    """Add the metrics of a game on digits, without bounds."""
+    row, real = measured["samples"], measured["real_images"]
     claim.note("clear digits", row["confident"], "reported: share of the samples that a classifier is more than 90 % sure of")
     claim.note("clear digits, unseen real images", real["confident"], "reported")
     claim.note("classes", row["classes"], "reported: those with at least 1 % of the samples")
@@ -246,7 +246,7 @@ def note(claim: Claim, found: dict[str, dict], without: float, half_way: list[fl
 
 
 def well_drawn(claim: Claim) -> None:
-    """What it means that G has learnt to draw digits: all ten, about as clear as real ones, and few of them out of place."""
+    """Judge whether G has learnt to draw digits: all ten classes, about as clear as real ones, at a small Frechet distance."""
     m = claim.metrics
     claim.at_least("classes", m["classes"], 10)
     least, most = CLEAR * m["clear digits, unseen real images"], m["Frechet distance, real images without one class"]
@@ -261,9 +261,9 @@ def well_drawn(claim: Claim) -> None:
 
 
 def smooth(claim: Claim) -> None:
-    """What it means that a digit turns into another by way of digits: half way, hardly fewer are clear than among samples.
+    """Judge whether the images between two digits are digits: half way, nearly as many are clear as among samples.
 
-    On great circles: z is there as noise is, where on straight lines it is nearer to 0.
+    On great circles, z is as long as noise is; on straight lines, it is nearer to 0.
     """
     share, least = claim.metrics["clear digits half way on a great circle"], SMOOTH * claim.metrics["clear digits"]
     claim.note(
@@ -278,7 +278,7 @@ def smooth(claim: Claim) -> None:
 
 
 def in_words(m: dict[str, Any]) -> str:
-    """What the figures say of the samples."""
+    """The metrics of the samples in words."""
     distance = (
         f"Frechet distance {m['Frechet distance']:.0f} (real images without one class: "
         f"{m['Frechet distance, real images without one class']:.0f})"
@@ -292,7 +292,7 @@ def in_words(m: dict[str, Any]) -> str:
 
 
 def on_the_way(m: dict[str, Any]) -> str:
-    """What they say of the images between two z."""
+    """The metrics of the images between two z in words."""
     straight, circle = (m[f"clear digits half way on {way}"] for way in ("a straight line", "a great circle"))
     return (
         f"Half way from one $z$ to another, {percent(straight)} of the images are clear digits on straight lines, "
@@ -301,7 +301,7 @@ def on_the_way(m: dict[str, Any]) -> str:
 
 
 def at_the_end(history: list[dict[str, float]]) -> str:
-    """What the curves come to, on average over the last tenth of the training."""
+    """The ends of the curves in words, averaged over the last tenth of the training."""
     last = history[-max(1, len(history) // 10) :]
     if "D_accuracy" in last[0]:
         right = np.mean([row["D_accuracy"] for row in last])

@@ -1,4 +1,4 @@
-"""Games on the line: distributions whose densities are known, and the networks that play on them."""
+"""Games on the line: distributions with known densities, and networks for them."""
 
 from dataclasses import dataclass
 
@@ -30,7 +30,7 @@ class Mixture:
 def jensen_shannon(p: np.ndarray, q: np.ndarray, dx: float = 1.0) -> float:
     """JSD(p || q) = (KL(p || m) + KL(q || m)) / 2 with m = (p + q) / 2, in nats.
 
-    p, q: densities at points that lie dx apart, or, with dx = 1, probabilities.
+    p, q: densities at points with spacing dx, or, with dx = 1, probabilities.
     """
     m = (p + q) / 2
     return float(dx * sum(np.sum(a[a > 0] * np.log(a[a > 0] / m[a > 0])) for a in (p, q)) / 2)
@@ -41,6 +41,6 @@ def network(width: int, activation: type[nn.Module] = nn.Tanh) -> nn.Sequential:
     return nn.Sequential(nn.Dense(1, width), activation(), nn.Dense(width, width), activation(), nn.Dense(width, 1))
 
 
-def time_to_half(found: np.ndarray, every: int) -> int:
-    """The first measured iteration with at most half the distance of the start, or the last one."""
-    return int(np.append(np.flatnonzero(found <= found[0] / 2), len(found) - 1)[0]) * every
+def time_to_half(distances: np.ndarray, every: int) -> int:
+    """The first measured iteration with at most half of the initial distance; else the last one. `every`: iterations a row."""
+    return int(np.append(np.flatnonzero(distances <= distances[0] / 2), len(distances) - 1)[0]) * every

@@ -1,21 +1,21 @@
-"""Loops, results and tasks that survive an interruption: with --resume, a run goes on to the same end, bit for bit.
+"""Loops, results and tasks that can be resumed: with --resume, an interrupted run has the same results, bit for bit.
 
-A demo says which of its loops are long, and what changes in them:
+A demo marks its long loops, and names the state that they change:
 
     for t in resumable(range(steps), "seed 0", game=game, batches=batches, decay=decay):
         game.step(batches)
         decay.step()
 
-which of its parts are not to be repeated once they are finished:
+It marks parts that are not repeated after they have finished:
 
-    found = once("seed 0", experiment, settings, 0)
+    result = once("seed 0", experiment, settings, 0)
 
-and which calls can be made side by side, by default one for each core:
+It marks calls that can run in parallel, by default one for each core:
 
     runs = run_tasks(play, {f"seed {seed}": (seed,) for seed in range(8)}, settings, x, steps=8 * settings.steps)
 
-What is in none of these is run again with --resume. A checkpoint holds what the loop changes, minigan's default generators,
-and the results. How it is written: see `runner.checkpoint`; how tasks run in other processes: `runner.jobs`.
+All other code runs again with --resume. A checkpoint holds the state that the loop changes, minigan's default generators,
+and the results. `runner.checkpoint` writes it; `runner.jobs` runs tasks in other processes.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -31,14 +31,14 @@ from minigan.backend import random_numbers
 
 
 def resumable(steps: range, name: str, bar: tqdm | None = None, **parts: Any) -> Iterator[int]:
-    """`for t in resumable(range(n), name, ...)`: a loop under a progress bar that a resumed run goes on with.
+    """`for t in resumable(range(n), name, ...)`: a loop under a progress bar, which --resume continues.
 
     Args:
-        steps: what t runs through.
-        name: of the bar, and of the loop among the others.
-        bar: one that several loops share, instead of a bar for this one (default: that of `run_tasks`, if there is one).
-        parts: all that the loop's body changes: things with a `state_dict`, generators, tensors, lists and dicts. minigan's
-            default generators are always among them.
+        steps: the values of t.
+        name: of the bar and of the loop in the checkpoint.
+        bar: a bar that several loops share (default: that of `run_tasks`, or a new one for this loop).
+        parts: all state that the loop's body changes: objects with a `state_dict`, generators, tensors, lists and dicts.
+            minigan's default generators are always saved.
     """
     run, bar = running.checkpoint, running.bar if bar is None else bar
     with (
@@ -57,26 +57,25 @@ def resumable(steps: range, name: str, bar: tqdm | None = None, **parts: Any) ->
 
 
 def once(name: str, function: Callable, *args: Any, bar: tqdm | None = None) -> Any:
-    """function(*args), or what it returned before the run was resumed: numbers, texts, arrays; lists, tuples, dicts of them.
+    """function(*args), or its saved result if the run was resumed: numbers, texts, arrays; lists, tuples, dicts of them.
 
-    What it draws does not depend on what was drawn before it, nor does what comes after it on what it draws: it has default
-    generators of its own. `bar`: one that it moves.
+    The function has its own default generators, so random numbers inside and outside it are independent of each other.
+    `bar`: the bar that it moves.
     """
     with random_numbers.own_generators():
         return running.checkpoint.once(name, function, args, bar) if running.checkpoint else function(*args)
 
 
 def run_tasks(function: Callable, tasks: Mapping[str, tuple], *shared: Any, steps: int) -> list[Any]:
-    """[function(*task, *shared), ...], under one progress bar; a resumed run goes on with what is not finished.
+    """[function(*task, *shared), ...], under one progress bar; a resumed run repeats no finished task.
 
-    The bits are the same side by side and one after the other: each call has default generators of its own, and one thread,
-    wherever it runs.
+    The results are the same, bit for bit, in parallel and in sequence: each call has its own default generators and one thread.
 
     Args:
-        function: of a module's top level. What it returns: as for `once`.
+        function: from a module's top level. Its results: as for `once`.
         tasks: a name for each call, and its arguments.
-        shared: further arguments, the same for all: large arrays are sent to each process once.
-        steps: how many iterations the calls' `resumable` loops have together.
+        shared: further arguments of all calls; each process gets them once.
+        steps: the iterations of all the calls' `resumable` loops together.
     """
     run = running.checkpoint
     with progress(total=steps, unit="it") as bar, running.sharing(bar):
@@ -86,6 +85,6 @@ def run_tasks(function: Callable, tasks: Mapping[str, tuple], *shared: Any, step
 
 
 def check_finite(figures: Mapping[str, float]) -> None:
-    """End the program with one line where one of these figures, or of the weights in the running loop, is no number."""
+    """End the program with one line if one of these metrics, or a weight in the running loop, is nan or infinite."""
     if running.checkpoint:
         running.checkpoint.check_finite(figures)

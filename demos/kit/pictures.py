@@ -1,4 +1,4 @@
-"""The pictures of games: each function draws one figure, over which its demo says what was found; animations write a file."""
+"""The pictures of games. Each function returns one figure, to which the demo adds a title; animations write a file."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ FRAMES_PER_SECOND = 8
 
 @dataclass
 class Panel:
-    """One panel of `curves`: curves by their key in the history: (label, colour, where it would come to rest, or None)."""
+    """One panel of `curves`: by key in the history, (label, colour, value at equilibrium or None)."""
 
     ylabel: str
     curves: dict[str, tuple[str, str, float | None]]
@@ -46,7 +46,7 @@ DISCRIMINATOR_PANELS = (
 
 
 def curves(history: list[dict[str, float]], panels: Sequence[Panel] = DISCRIMINATOR_PANELS) -> Figure:
-    """The figures over the training; a dotted line is where a curve would come to rest."""
+    """The metrics during the training; a dotted line is a curve's value at equilibrium."""
     step = [row["step"] for row in history]
     figure, places = slide(len(panels), 1, sharex=True)
     for axes, panel in zip(places, panels, strict=True):
@@ -61,7 +61,7 @@ def curves(history: list[dict[str, float]], panels: Sequence[Panel] = DISCRIMINA
 
 
 def _smooth(axes: plt.Axes, step: Sequence[int], values: Sequence[float], label: str, colour: str) -> None:
-    """A curve: the single minibatches pale, their running mean strong."""
+    """A curve: single minibatches pale, their running mean in full colour."""
     width = max(1, len(values) // 25)
     padded = np.pad(values, (width // 2, width - 1 - width // 2), mode="edge")
     axes.plot(step, values, color=colour, alpha=0.25, linewidth=0.8)
@@ -82,7 +82,7 @@ def points(real: np.ndarray, fake: np.ndarray) -> Figure:
 
 
 def points_over_time(snapshots: list[dict[str, np.ndarray]], real: np.ndarray, opinion: str = "$D(x)$") -> Figure:
-    """Four moments of the training: the samples over what D believes (0: fake, 1: real), or what `opinion` names."""
+    """Samples over D's output (0: fake, 1: real) at four iterations. `opinion`: the label of the output."""
     chosen = [snapshots[int(i)] for i in np.unique(np.geomspace(1, len(snapshots), 4).round() - 1)]
     figure, panels = slide(1, len(chosen), height=4.3, squeeze=False, sharex=True, sharey=True)
     for axes, snapshot in zip(panels[0], chosen, strict=True):
@@ -94,9 +94,9 @@ def points_over_time(snapshots: list[dict[str, np.ndarray]], real: np.ndarray, o
 
 
 def points_animation(path: Path, snapshots: list[dict[str, np.ndarray]], real: np.ndarray, meaning: str) -> None:
-    """The samples and D's opinion over the whole training, as a GIF."""
+    """The samples and D's output during the whole training, as a GIF."""
     figure, axes = plt.subplots(figsize=(6.4, 6.4))
-    figure.subplots_adjust(0.03, 0.03, 0.97, 0.92)  # a layout engine would lay out every frame anew
+    figure.subplots_adjust(0.03, 0.03, 0.97, 0.92)  # a layout engine would run for every frame
     field, dots = _field_and_points(axes, snapshots[0], real)
     axes.set(xticks=[], yticks=[])
     title = axes.set_title("")
@@ -124,7 +124,7 @@ def _limits(real: np.ndarray) -> tuple[float, float]:
 
 
 def lattice(real: np.ndarray, side: int = 60) -> np.ndarray:
-    """(side * side, 2) points that cover the picture, row by row from below: where D is asked for its opinion."""
+    """(side * side, 2) points that cover the picture, row by row from the bottom, at which D is evaluated."""
     line = np.linspace(*_limits(real), side, dtype=np.float32)
     return np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
 
@@ -150,13 +150,13 @@ def labelled(axes: plt.Axes, images: np.ndarray, columns: int, labels: list[str]
 
 
 def strokes(weights: np.ndarray) -> np.ndarray:
-    """The weights (784, n) of n units as images (n, 1, 28, 28) in [0, 1], each on a scale of its own: 0.5 is 0."""
+    """The weights (784, n) of n units as images (n, 1, 28, 28) in [0, 1], each with its own scale; 0.5 is a weight of 0."""
     scale = 2 * np.abs(weights).max(axis=0)
     return (0.5 + weights / scale).T.reshape(-1, 1, 28, 28)
 
 
 def images(real: np.ndarray, fake: np.ndarray, columns: int = 12, labels: Sequence[str] = ()) -> Figure:
-    """Two sheets side by side: data and samples. Where both come class by class, a row each, with these labels."""
+    """Two sheets side by side: data and samples. `labels`: of the rows, if each row has one class."""
     figure, panels = slide(1, 2, height=min(HEIGHT, WIDTH / 2 * len(real) / columns**2 + 0.9))
     for axes, batch, name in zip(panels, (real, fake), ("data $x$", "samples $G(z)$"), strict=True):
         labelled(axes, batch, columns, list(labels))
@@ -165,7 +165,7 @@ def images(real: np.ndarray, fake: np.ndarray, columns: int = 12, labels: Sequen
 
 
 def interpolations(straight: np.ndarray, spherical: np.ndarray, labels: Sequence[str] = ()) -> Figure:
-    """Rows of images (rows, columns, 1, H, W) on the ways from one z to another: along the line, and along the great circle."""
+    """Interpolations between two z, (rows, columns, 1, H, W) each: on straight lines, and on great circles."""
     rows, columns = straight.shape[:2]
     figure, panels = slide(1, 2, height=min(HEIGHT, WIDTH / 2 * rows / columns + 1.4))
     for axes, ways, name in zip(panels, (straight, spherical), ("on a straight line", "on a great circle"), strict=True):
@@ -178,7 +178,7 @@ def interpolations(straight: np.ndarray, spherical: np.ndarray, labels: Sequence
 
 
 def images_over_time(snapshots: list[dict[str, np.ndarray]], columns: int = 16) -> Figure:
-    """One row of images for each of several moments: the same noise z all along."""
+    """One row of images for each of several iterations, with the same noise z."""
     chosen = [snapshots[int(i)] for i in np.unique(np.geomspace(1, len(snapshots), 8).round() - 1)]
     rows = np.concatenate([snapshot["samples"][:columns] for snapshot in chosen])
     figure, axes = slide(height=min(HEIGHT, WIDTH * len(chosen) / columns + 1))
@@ -188,7 +188,7 @@ def images_over_time(snapshots: list[dict[str, np.ndarray]], columns: int = 16) 
 
 
 def images_animation(path: Path, snapshots: list[dict[str, np.ndarray]], columns: int = 8) -> None:
-    """The same noise z through the whole training, as a GIF."""
+    """The samples of fixed noise z during the whole training, as a GIF."""
     figure, axes = plt.subplots(figsize=(6.4, 6.8))
     figure.subplots_adjust(0.02, 0.02, 0.98, 0.93)
     picture = axes.imshow(sheet(snapshots[-1]["samples"], columns), cmap="gray", vmin=0, vmax=1)
@@ -206,10 +206,10 @@ def images_animation(path: Path, snapshots: list[dict[str, np.ndarray]], columns
 
 
 def animate(figure: plt.Figure, draw: Callable, snapshots: list[dict], path: Path) -> None:
-    """Write a GIF of the snapshots; it rests on the last one before it starts again."""
+    """Write a GIF of the snapshots; the last one stays for a second."""
     frames = snapshots + [snapshots[-1]] * FRAMES_PER_SECOND
     if style.drawing:
         animation = FuncAnimation(figure, draw, frames=frames, cache_frame_data=False)
-        with running.undisturbed():  # matplotlib fails where it is stopped before the first frame
+        with running.undisturbed():  # matplotlib fails if it is stopped before the first frame
             animation.save(path, writer=PillowWriter(fps=FRAMES_PER_SECOND), dpi=80)
     plt.close(figure)

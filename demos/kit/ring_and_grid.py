@@ -1,4 +1,4 @@
-"""The mixtures of Gaussians in the plane that the demos learn: how many modes does G find, and how evenly?"""
+"""The ring and the grid of Gaussians: on them, demos count the modes that G finds."""
 
 import numpy as np
 

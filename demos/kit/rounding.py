@@ -1,13 +1,13 @@
-"""Numbers as a sentence says them. What is said to be "at least" or "at most" so much is rounded to the side that is true."""
+"""Numbers for sentences. After "at least" or "at most", a number is rounded to the side on which the sentence is true."""
 
 import math
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 
-NOISE = Context(prec=12)  # digits; those after them are errors of the computer's arithmetic: 100 * 0.29 is 28.999999999999996
+NOISE = Context(prec=12)  # digits; later ones are rounding errors: 100 * 0.29 is 28.999999999999996
 
 
 def at_least(value: float, digits: int = 2) -> str:
-    """The value, rounded down: for "at least", "or more"; `digits`: how many of it are said, from the first that is not 0."""
+    """The value, rounded down to this many significant digits: for "at least", "or more"."""
     return _rounded(value, digits, ROUND_FLOOR)
 
 

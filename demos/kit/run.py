@@ -1,4 +1,4 @@
-"""The frame around a demo's training: its options, its claim, and the loop with progress bar, history and snapshots."""
+"""A demo's training: its options, its claim, and the loop with progress bar, history and snapshots."""
 
 import argparse
 import sys
@@ -22,63 +22,63 @@ from minigan.backend import memory, threads
 from minigan.games import Game
 from minigan.optim import LinearDecay
 
-SNAPSHOTS = 48  # pictures of the samples kept along the way: the frames of the animation
+SNAPSHOTS = 48  # of the samples during the training: the frames of the animation
 QUICK_SNAPSHOTS = 8  # the same with --quick
-ROWS = 400  # lines of history kept along the way
+ROWS = 400  # rows of history
 
 
 def start(options: Options, argv: Sequence[str] | None, name: str, settings: Any = None) -> argparse.Namespace:
     """Read the options, choose the backend, seed everything, and open the folder for the results.
 
-    `settings`: the demo's, by default, for --help and --set; the demo calls `settings.settings_of`. None: it has none.
-    A mistake ends the program with one line, not a traceback. The run that follows calls `open_claim` with its settings.
+    `settings`: the demo's default settings, for --help and --set (None: it has none); the demo calls `settings.settings_of`.
+    A mistake ends the program with one line, not a traceback. The demo then calls `open_claim` with its settings.
     """
     options.prog = f"python -m demos {name}"
     if settings is not None:
         add_option(options, settings)
-    memory.keep()  # the same large arrays come and go with every step of a training
+    memory.keep()  # each step of a training needs the same large arrays again
     argv = sys.argv[1:] if argv is None else argv
     args = options.parse_args(argv)
     others = changed(options, args)
     args.usual = set(others) <= {"seed", "quick"}
     if args.record and others:
-        options.error(f"--record: of a full run by the default options, without --{', --'.join(others)}")
+        options.error(f"--record: only for a full run with the default options, without --{', --'.join(others)}")
     try:
         backend.use(args.backend)
     except backend.BackendError as error:
         options.exit(2, f"{options.prog}: --backend {args.backend}: {error}\n")  # no other option helps
-    threads.COUNT = 1  # the last bits of a convolution depend on how many there are
+    threads.COUNT = 1  # the last bits of a convolution depend on the number of threads
     mg.seed(args.seed)
     default = "data" in args and args.data is None
     if default:
         args.data = args.data_defaults[args.quick]
     if getattr(args, "data_dir", None) and args.data != "mnist":
         why = f"{args.data}{', the default' * default}{' with --quick' * (default and args.quick)}"
-        options.error(f"--data-dir: only --data mnist is read from a folder; here the data are {why}")
+        options.error(f"--data-dir: only --data mnist is read from a folder; here --data is {why}")
     args.out = args.out or folders.default_folder(args.quick) / name
     args.checkpoint = opening.checkpoint_of(options, args, argv, name)
     return args
 
 
 def open_claim(args: argparse.Namespace, settings: dict[str, Any]) -> Claim:
-    """The demo's claim, still empty. The loops that follow can be resumed.
+    """The demo's claim, still empty. Later loops can be resumed.
 
     Args:
         args: the options, from `start`.
-        settings: everything that the result depends on, besides the seed; for summary.json. A run that is shorter than its
-            "steps" (--steps) is the beginning of the whole one: its learning rates do not fall faster.
+        settings: everything that the result depends on, except the seed; for summary.json. A run that is shorter than its
+            "steps" (--steps) is the beginning of the full run: its learning rates do not fall faster.
     """
-    whole = settings.get("steps", 0)  # of a run that is not shorter; 0: the demo has no such setting
+    whole = settings.get("steps", 0)  # of a full run; 0: the demo has no such setting
     steps = getattr(args, "steps", None) or whole
     schedule = max(steps, whole) if whole else 0
     if args.usual:
-        _require_words(args.checkpoint.demo)
+        _require_finding(args.checkpoint.demo)
     opening.open_checkpoint(args, {**settings, "steps": schedule} if whole else settings)
     return Claim(args, {**settings, "steps": steps} if whole else settings, schedule)
 
 
-def _require_words(demo: str) -> None:
-    """End the program now, not after the training, if the demo has no function found."""
+def _require_finding(demo: str) -> None:
+    """If the demo has no function `found`, end the program now, not after the training."""
     try:
         results.found_of(demo)
     except ValueError as error:
@@ -90,10 +90,10 @@ class Run:
     """One training run: call `train`, then `write`.
 
     Args:
-        claim: what is to be found out, with the options and the settings, of which "steps" is how long to train.
-        game, batches: what is trained, and on what.
+        claim: with the options and the settings; its "steps" is the number of iterations.
+        game, batches: the game and its minibatches.
         x: some of the data, in the units of the snapshots' samples.
-        snapshot: a function that returns arrays to keep, by name, for the animation; "samples" are G's, of the same z.
+        snapshot: a function that returns arrays by name, for the animation; "samples" are G's, always of the same z.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class Run:
         self.claim, self.args, self.game, self.batches, self.snapshot = claim, claim.args, game, batches, snapshot
         self.steps = claim.settings["steps"]
         self.decay = LinearDecay([game.opt_G, game.opt_D], claim.schedule)
-        self.hints = None if self.args.no_hints else Hints(game, x, self.steps)  # a resumed run looks afresh
+        self.hints = None if self.args.no_hints else Hints(game, x, self.steps)  # a resumed run starts counting again
         self.history = Rows()
         self.snapshots = Rows()
 
@@ -116,36 +116,36 @@ class Run:
         row = _every(self.steps, ROWS)
         picture = _every(self.steps, QUICK_SNAPSHOTS if self.args.quick else SNAPSHOTS)
         changing = {"game": self.game, "batches": self.batches, "decay": self.decay}
-        found = {"history": self.history, "snapshots": self.snapshots}
+        kept = {"history": self.history, "snapshots": self.snapshots}
         with progress(total=self.steps, unit="it") as bar:
-            for t in resumable(range(self.steps), "training", bar, **changing, **found):
-                if self.snapshots and self.snapshots[-1]["step"] == t:  # the end of a shorter run, which this one goes on with
+            for t in resumable(range(self.steps), "training", bar, **changing, **kept):
+                if self.snapshots and self.snapshots[-1]["step"] == t:  # the end of a shorter run that this one continues
                     self.snapshots.pop()
                 if t % picture == 0:
-                    self._look(t, bar)
+                    self._add_snapshot(t, bar)
                 figures = self.game.step(self.batches)
                 self.decay.step()
                 if (t + 1) % row == 0 or t + 1 == self.steps:
-                    self._note(t + 1, figures, bar)
+                    self._add_row(t + 1, figures, bar)
                 if t + 1 == self.steps:
-                    self._look(self.steps, bar)
+                    self._add_snapshot(self.steps, bar)
 
-    def _look(self, t: int, bar: Any) -> None:
-        """Keep what the pictures need of this moment."""
+    def _add_snapshot(self, t: int, bar: Any) -> None:
+        """Add a snapshot of this iteration for the pictures."""
         self.snapshots.append({"step": np.array(t), **self.snapshot()})
         if self.hints:
-            self.hints.look(t, self.snapshots[-1]["samples"], bar)
+            self.hints.check_samples(t, self.snapshots[-1]["samples"], bar)
 
-    def _note(self, t: int, figures: Mapping[str, float], bar: Any) -> None:
-        """Add a row to the history, and stop where it has a nan."""
+    def _add_row(self, t: int, figures: Mapping[str, float], bar: Any) -> None:
+        """Add a row to the history, and stop if it has a nan."""
         self.history.append({"step": t, **figures})
         bar.set_postfix_str(_in_words(figures), refresh=False)
         check_finite(figures)
         if self.hints:
-            self.hints.note(t, figures, bar)
+            self.hints.check_metrics(t, figures, bar)
 
     def write(self, **samples: np.ndarray) -> None:
-        """Write history.csv, and samples.npz with these arrays; its last row is among the claim's figures."""
+        """Write history.csv, and samples.npz with these arrays. The last row of the history becomes a metric of the claim."""
         self.claim.metrics["last_step"] = self.history[-1]
         write_history(self.args, self.history)
         np.savez_compressed(self.args.out / "samples.npz", **samples)

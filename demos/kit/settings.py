@@ -1,10 +1,10 @@
-"""--set NAME=VALUE: any field of a demo's settings, which are a dataclass, from the command line.
+"""--set NAME=VALUE: change any field of a demo's settings, a dataclass, on the command line.
 
-    args = start(parser(__doc__), argv, "cgan", Settings())  # these stand in --help
+    args = start(parser(__doc__), argv, "cgan", Settings())  # --help lists these
     settings = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
 
-A value is written as in Python, without brackets and quotes: lr=0.01, betas=0.5,0.9, clip=None. What it has to be, the
-field's annotation says. Where a field holds settings itself, theirs have dotted names: curves.lr_critic=0.01.
+A value is written as in Python, without brackets and quotes: lr=0.01, betas=0.5,0.9, clip=None. The
+field's annotation decides which values are valid. Fields of nested settings have dotted names: curves.lr_critic=0.01.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from types import NoneType
 from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 Settings = TypeVar("Settings")  # of a demo
-LIMITS = {  # of the numbers in fields with this word in their names, as minigan takes them: the least, and one too large
+LIMITS = {  # word in a field's name: (least value, excluded upper bound) of its numbers, as minigan requires
     "lr": (0.0, math.inf),
     "rates": (0.0, math.inf),
     "betas": (0.0, 1.0),
@@ -29,17 +29,17 @@ LIMITS = {  # of the numbers in fields with this word in their names, as minigan
 
 
 class Setting(NamedTuple):
-    """A field that can be set: its annotation, and its value."""
+    """A field of the settings: its annotation and its value."""
 
     kind: Any
     value: Any
 
 
 def add_option(options: argparse.ArgumentParser, settings: Any) -> None:
-    """--set; and at the end of --help, what there is to set."""
-    about = "another value for one of the settings at the end; repeat it for several"
-    options.add_argument("--set", action="append", type=assignment, default=[], metavar="NAME=VALUE", help=about)
-    options.epilog = f"settings, with their values by default (some are smaller with --quick):\n{listed(settings)}"
+    """Add --set, and list the settings at the end of --help."""
+    text = "change one of the settings listed below; repeat it for several"
+    options.add_argument("--set", action="append", type=assignment, default=[], metavar="NAME=VALUE", help=text)
+    options.epilog = f"settings with their default values (some are smaller with --quick):\n{listed(settings)}"
 
 
 def assignment(text: str) -> tuple[str, str]:
@@ -51,7 +51,7 @@ def assignment(text: str) -> tuple[str, str]:
 
 
 def settings_of(args: argparse.Namespace, settings: Settings) -> Settings:
-    """The settings, with every --set. A mistake ends the program with status 2, and with what can be set, and how."""
+    """The settings, changed by every --set. A mistake ends the program with status 2 and a list of the settings."""
     for name, text in args.set:
         try:
             settings = changed(settings, name, read(settings, name, text))
@@ -62,7 +62,7 @@ def settings_of(args: argparse.Namespace, settings: Settings) -> Settings:
 
 
 def read(settings: Any, name: str, text: str) -> Any:
-    """The value that the text stands for in the field of this name. Raises ValueError where there is none."""
+    """The value of the text for the field of this name. Raises ValueError if it is not valid."""
     known = settable(settings)
     if name not in known:
         alike = get_close_matches(name, known, n=1)
@@ -79,24 +79,24 @@ def read(settings: Any, name: str, text: str) -> Any:
 
 
 def settable(settings: Any, prefix: str = "") -> dict[str, Setting]:
-    """All fields by their names."""
-    kinds, found = get_type_hints(type(settings)), {}
+    """All fields by name."""
+    kinds, by_name = get_type_hints(type(settings)), {}
     for field in fields(settings):
         name, value = prefix + field.name, getattr(settings, field.name)
-        found |= settable(value, f"{name}.") if is_dataclass(value) else {name: Setting(kinds[field.name], value)}
-    return found
+        by_name |= settable(value, f"{name}.") if is_dataclass(value) else {name: Setting(kinds[field.name], value)}
+    return by_name
 
 
 def kinds(settings: type, prefix: str = "") -> dict[str, Any]:
-    """The annotations of all fields of a dataclass of settings, by their names."""
-    found: dict[str, Any] = {}
+    """The annotations of all fields of a dataclass of settings, by name."""
+    by_name: dict[str, Any] = {}
     for name, kind in get_type_hints(settings).items():
-        found |= kinds(kind, f"{prefix}{name}.") if is_dataclass(kind) else {prefix + name: kind}
-    return found
+        by_name |= kinds(kind, f"{prefix}{name}.") if is_dataclass(kind) else {prefix + name: kind}
+    return by_name
 
 
 def changed(settings: Settings, name: str, value: Any) -> Settings:
-    """The settings with another value in the field of this name."""
+    """The settings with this value in the field of this name."""
     first, _, rest = name.partition(".")
     return replace(settings, **{first: changed(getattr(settings, first), rest, value) if rest else value})
 
@@ -112,14 +112,14 @@ def listed(settings: Any) -> str:
 
 
 def written(value: Any) -> str:
-    """A value as --set takes it."""
+    """A value as text for --set."""
     if not isinstance(value, tuple):
         return str(value)
     return separator(value[0]).join(map(written, value)) if value else ""
 
 
 def value_of(text: str, kind: Any) -> Any:
-    """The value of this kind, an annotation, that the text stands for. Raises ValueError if it stands for none."""
+    """The text as a value of this kind, an annotation. Raises ValueError if it is not one."""
     inner = get_args(kind)
     if get_origin(kind) is tuple:
         parts = text.split(separator(inner[0]))
@@ -134,13 +134,13 @@ def value_of(text: str, kind: Any) -> Any:
     if kind is str:
         return text
     value = kind(text)
-    if not (math.isfinite(value) if kind is float else value >= 1):  # whole numbers are of things: there is at least one
+    if not (math.isfinite(value) if kind is float else value >= 1):  # whole numbers count things, so they are at least 1
         raise ValueError
     return value
 
 
 def checked(text: str, name: str, kind: Any) -> Any:
-    """The same for the field of this name, which may have limits. Raises ValueError for a number beyond them, too."""
+    """The same for the field of this name. Raises ValueError also for a number beyond the field's limits."""
     value, (low, high) = value_of(text, kind), limits(name)
     numbers = value if isinstance(value, tuple) else (value,)
     if any(isinstance(number, float) and not low <= number < high for number in numbers):
@@ -160,12 +160,12 @@ def has_commas(kind: Any) -> bool:
 
 
 def separator(part: Any) -> str:
-    """What stands between a tuple's parts, of which this is one, or the annotation of one."""
+    """The separator between a tuple's parts; `part`: one of them, or its annotation."""
     return ";" if isinstance(part, tuple) or get_origin(part) is tuple else ","
 
 
 def described(kind: Any, name: str = "") -> str:
-    """What a value has to be, in words; in the field of this name."""
+    """The valid values of this kind, in the field of this name, in words."""
     inner = get_args(kind)
     if get_origin(kind) is tuple:
         number = "" if inner[-1] is ... else f"{len(inner)} "

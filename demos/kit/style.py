@@ -1,7 +1,7 @@
-"""How all pictures look: on a slide 1,280 pixels wide, each word can be read from the last row.
+"""The style of all pictures: on a slide of 1,280 pixels, each word can be read from the last row.
 
-Colours: Okabe and Ito's, which colour-blind people can tell apart (https://jfly.uni-koeln.de/color/). What is coded by a colour
-has a shape or a line style of its own, too.
+Colours: Okabe and Ito's, which colour-blind people can distinguish (https://jfly.uni-koeln.de/color/). Things that differ in
+colour also differ in shape or line style.
 """
 
 import re
@@ -16,7 +16,7 @@ import matplotlib
 from demos.kit.runner import notebook
 
 if not notebook.in_notebook():
-    matplotlib.use("Agg")  # files, no windows; a notebook shows the user's own pictures by a backend of its own
+    matplotlib.use("Agg")  # write files, open no windows; a notebook has its own backend
 
 import matplotlib.pyplot as plt
 from matplotlib.colors import LinearSegmentedColormap
@@ -24,14 +24,14 @@ from matplotlib.figure import Figure
 
 WIDTH, HEIGHT = 12.8, 7.2  # inches of a slide; 100 pixels each
 REAL, FAKE = "#0072B2", "#D55E00"  # blue: the data; vermilion: G's samples
-G_COLOUR, D_COLOUR = "#E69F00", "#56B4E9"  # orange: what is G's; sky blue: what is D's, or the critic's
-OTHERS = ("#009E73", "#CC79A7", "#000000", "#7F7F7F", "#F0E442")  # green, pink, black, grey, yellow: what is neither's
-RIGHT, WRONG = REAL, FAKE  # beside a ✓ and a ✗
-SERIES = (REAL, FAKE, *OTHERS[:4])  # of lines that are alike
+G_COLOUR, D_COLOUR = "#E69F00", "#56B4E9"  # orange: G; sky blue: D or the critic
+OTHERS = ("#009E73", "#CC79A7", "#000000", "#7F7F7F", "#F0E442")  # green, pink, black, grey, yellow: everything else
+RIGHT, WRONG = REAL, FAKE  # with a ✓ and a ✗
+SERIES = (REAL, FAKE, *OTHERS[:4])  # for several lines of the same kind
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-OPINION = LinearSegmentedColormap.from_list("opinion", [FAKE, "white", REAL])  # D's, from 0, fake, to 1, real
-LINE = 98  # letters of a title that have room beside each other
-drawing = True  # False: no picture is written; a sweep has one of its own
+OPINION = LinearSegmentedColormap.from_list("opinion", [FAKE, "white", REAL])  # D's output, from 0, fake, to 1, real
+LINE = 98  # letters in a line of a title
+drawing = True  # False: no picture is written, as in the runs of a sweep
 
 plt.rcParams.update(
     {
@@ -51,7 +51,7 @@ plt.rcParams.update(
         "axes.spines.right": False,
         "axes.prop_cycle": plt.cycler(color=[REAL, FAKE, *OTHERS]),
         "image.cmap": "cividis",
-        "svg.hashsalt": "minigan",  # the same picture is the same file
+        "svg.hashsalt": "minigan",  # the same picture gives the same file
     }
 )
 
@@ -62,7 +62,7 @@ def slide(rows: int = 1, columns: int = 1, height: float = HEIGHT, **options: An
 
 
 def title(figure: Figure, text: str) -> None:
-    """What the picture says, over it, broken into lines."""
+    """Set the title of the picture, broken into lines."""
     figure.suptitle("\n".join(line for part in text.split("\n") for line in _lines(part)))
 
 
@@ -73,16 +73,16 @@ def _lines(text: str) -> list[str]:
 
 
 def stamp(figure: Figure, words: str) -> None:
-    """Say across the whole picture what it is not."""
+    """Write a warning across the whole picture."""
     figure.text(0.5, 0.5, words, fontsize=88, color="grey", alpha=0.35, rotation=25, ha="center", va="center", zorder=10)
 
 
 def save(figure: Figure, path: Path, formats: Sequence[str]) -> None:
-    """Write the figure beside `path` in these formats, and let it go. A notebook shows it, too."""
+    """Write the figure as `path` with each format's ending, and close it. A notebook also shows it."""
     if not drawing:
         plt.close(figure)
         return
-    figure.draw_without_rendering()  # the layout of equal axes comes to rest with the second drawing
+    figure.draw_without_rendering()  # the layout of equal axes is final after the second drawing
     for ending in formats:
         metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(ending)
         figure.savefig(path.with_suffix(f".{ending}"), metadata=metadata)
@@ -93,6 +93,6 @@ def save(figure: Figure, path: Path, formats: Sequence[str]) -> None:
 
 @contextmanager
 def pale() -> Iterator[None]:
-    """Grid lines that do not come before the data."""
+    """Pale grid lines behind the data."""
     with plt.rc_context({"axes.grid": True, "grid.alpha": 0.3, "axes.axisbelow": True}):
         yield

@@ -1,4 +1,4 @@
-"""Training the two players of a small game in one call, for demos that play many."""
+"""Train the two players of a small game in one call, for demos that play many games."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,12 +9,12 @@ from minigan.games import Figures, Game
 
 
 def adam(player: nn.Module, lr: float) -> optim.Adam:
-    """Adam as GANs use it."""
+    """Adam with the usual betas for GANs."""
     return optim.Adam(player.parameters(), lr, (0.5, 0.999))
 
 
 def adams(G: nn.Module, D: nn.Module, lr_G: float, lr_D: float) -> tuple[optim.Adam, optim.Adam]:
-    """An optimizer for each player. A player whose rate is 0 stands still."""
+    """An optimizer for each player. A player with rate 0 does not change."""
     return adam(G, lr_G), adam(D, lr_D)
 
 
@@ -27,9 +27,10 @@ def train(
     look: Callable[[Game], None] | None = None,
     **changing: Any,
 ) -> list[Figures]:
-    """Play on, the learning rates falling linearly to 0, under a progress bar with this name; look(game) every few steps.
+    """Train under a progress bar with this name; the learning rates fall linearly to 0.
 
-    `changing`: what `look` changes; see `loops.resumable`. Returns the figures of all steps.
+    `look(game)` is called every `every` steps; `changing`: the state that it changes, see `loops.resumable`. Returns the
+    metrics of all steps.
     """
     decay, figures = optim.LinearDecay([game.opt_G, game.opt_D], steps), []
     parts = {"game": game, "batches": batches, "decay": decay, "figures": figures, **changing}

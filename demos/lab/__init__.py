@@ -1,1 +1,1 @@
-"""The laboratory table: a page on which a class plays the game, on the engine itself: `python -m demos lab`."""
+"""The playground: a page in the browser on which a class plays the GAN game. `python -m demos lab` opens it."""

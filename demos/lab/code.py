@@ -1,6 +1,6 @@
-"""A run as lines of minigan's code: what is executed is what is saved, so a script is the run, to the last bit.
+"""A run as lines of minigan's code. The saved script has the executed lines, so it repeats the run, bit for bit.
 
-Settings come from a page, and so from anybody: `Settings.of` lets through names that stand here and numbers within bounds, and
+Settings come from a page, and so from anybody. `Settings.of` accepts only the names in this file and numbers within bounds;
 nothing else becomes code.
 """
 
@@ -29,8 +29,8 @@ GAMES = {
     "WGAN-GP": "WGANGP({players}, n_critic={k}, penalty=1.0)",
     "hinge": "HingeGAN({players})",
 }
-OWN = {"optimizer": "Adam", "k": 1, "lr_D": 0.002, "lr_G": 0.002}  # a game's settings when it is chosen ...
-PAPERS = {  # ... if its paper names no others
+OWN = {"optimizer": "Adam", "k": 1, "lr_D": 0.002, "lr_G": 0.002}  # the settings of a newly chosen game ...
+PAPERS = {  # ... unless its paper has others
     "WGAN": {"optimizer": "RMSProp", "k": 5, "lr_D": 5e-5, "lr_G": 5e-5},  # Arjovsky et al. 2017
     "WGAN-GP": {"optimizer": "Adam", "k": 5, "lr_D": 1e-4, "lr_G": 1e-4},  # Gulrajani et al. 2017
 }
@@ -47,9 +47,9 @@ CHOICES = {"data": tuple(DATA), "game": tuple(GAMES), "optimizer": tuple(RULES),
 BOUNDS = {"lr_D": (0, 10), "lr_G": (0, 10), "k": (1, 20), "l": (1, 20)}
 BOUNDS |= {"width": (1, 256), "batch": (1, 1024), "seed": (0, 10**6)}
 MOST_POINTS = 3000
-AGAIN = {"width", "noise", "seed"}  # settings with which a run begins anew; the others change while it goes on
+AGAIN = {"width", "noise", "seed"}  # settings that restart the run; the others change while it continues
 
-HEAD = '''"""A run of minigan's laboratory, to the last bit."""
+HEAD = '''"""A run of minigan's playground, bit for bit."""
 
 import numpy as np
 
@@ -61,7 +61,7 @@ from minigan.games import GAN, WGAN, WGANGP
 
 @dataclass(frozen=True)
 class Settings:
-    """What can be chosen on the page."""
+    """The settings on the page."""
 
     data: str = "ring"
     game: str = "GAN"
@@ -74,12 +74,12 @@ class Settings:
     batch: int = 128
     noise: str = "normal"  # z, of two dimensions
     seed: int = 0
-    points: tuple[tuple[float, float], ...] = ()  # that were drawn on the page
+    points: tuple[tuple[float, float], ...] = ()  # drawn on the page
 
     def of(self, asked: Any) -> "Settings":
-        """These settings with those asked for; another game brings its rule, k and rates. Raises ValueError for others."""
+        """These settings with changes; a new game brings its optimizer, k and rates. Raises ValueError for invalid settings."""
         if not isinstance(asked, dict):
-            raise ValueError("settings are names with values")
+            raise ValueError("expected settings: names with values")
         checked = {str(name): self._checked(str(name), value) for name, value in asked.items()}
         before, after = (PAPERS.get(game, OWN) for game in (self.game, checked.get("game", self.game)))
         new = replace(self, **((after if after != before else {}) | checked))
@@ -102,7 +102,7 @@ class Settings:
         return kind(value)
 
     def shown(self) -> dict[str, Any]:
-        """For the page, which has the points."""
+        """The settings for the page, without the points: the page has them."""
         return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "points"}
 
 
@@ -115,7 +115,7 @@ def _points(value: Any) -> tuple[tuple[float, float], ...]:
 
 
 def beginning(s: Settings) -> str:
-    """From the seed to the game."""
+    """The lines from the seed to the game."""
     hidden = f"nn.Dense(2, {s.width}), {{0}}, nn.Dense({s.width}, {s.width}), {{0}}, nn.Dense({s.width}, {{1}})"
     return "\n".join(
         [
@@ -131,7 +131,7 @@ def beginning(s: Settings) -> str:
 
 
 def data_lines(s: Settings) -> str:
-    """x, and its minibatches."""
+    """The lines that make the data x and their minibatches."""
     noise = "" if s.data in ("ring", "grid") else " + 0.02 * rng.standard_normal(x.shape)"
     return "\n".join(
         [
@@ -166,7 +166,7 @@ def change(old: Settings, new: Settings) -> str:
 
 
 def script(parts: list[tuple[int, str]], iteration: int) -> str:
-    """The run so far: what was executed, and before what iteration."""
+    """The run so far as a program; `parts`: (iteration before which it was executed, code)."""
     lines = [HEAD, *([_source()] if any("HingeGAN" in code for _, code in parts) else [])]
     ends = [at for at, _ in parts[1:]] + [iteration]
     for (at, code), end in zip(parts, ends, strict=True):

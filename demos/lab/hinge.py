@@ -1,4 +1,4 @@
-"""The hinge game, in the way in which a game of one's own is written: a `step`, and nothing else."""
+"""The hinge game, an example of a user's own game: it needs only a `step`."""
 
 from minigan.games import Figures, Game
 from minigan.ops import maximum, mean

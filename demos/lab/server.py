@@ -1,4 +1,4 @@
-"""The laboratory's page on localhost: a secret in the address, one page at a time, and nothing of the file system."""
+"""The playground's server on localhost. Its address has a secret, one page is open at a time, and no file can be read."""
 
 import hmac
 import json
@@ -11,46 +11,46 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import SimpleQueue
 from typing import Any
 
-from demos.lab.table import Table
+from demos.lab.session import Session
 
-BODY = 100_000  # bytes of a request, at most: some thousand drawn points
-RATE, BURST = 50.0, 100  # requests a second, in the long run and at once
-CONNECTIONS = 24  # at a time
-PATIENCE = 5.0  # seconds for a request to arrive
+BODY = 100_000  # most bytes of a request: some thousand drawn points
+RATE, BURST = 50.0, 100  # requests a second on average, and at once
+CONNECTIONS = 24  # open at a time
+PATIENCE = 5.0  # seconds that a request may take to arrive
 BEAT = 0.5  # seconds between two signs of life
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:"
 
 
 class Server(ThreadingHTTPServer):
-    """Serves a table at `address`, on 127.0.0.1 alone."""
+    """Serves one session at `address`, on 127.0.0.1 only."""
 
     daemon_threads = True
     request_queue_size = 64
 
     def __init__(self, port: int = 0):
         super().__init__(("127.0.0.1", port), Handler)
-        self.table, self.token = Table(), secrets.token_urlsafe(24)
+        self.session, self.token = Session(), secrets.token_urlsafe(24)
         self.hosts = {f"{name}:{self.server_port}" for name in ("127.0.0.1", "localhost")}
         self.address = f"http://127.0.0.1:{self.server_port}/{self.token}/"
         self.free, self.lock = threading.BoundedSemaphore(CONNECTIONS), threading.Lock()
         self.left, self.filled = float(BURST), time.monotonic()
-        self.arriving: dict[socket.socket, float] = {}  # connections with requests under way, since when
+        self.arriving: dict[socket.socket, float] = {}  # connections whose requests are arriving, and since when
 
-    def may(self) -> bool:
-        """Whether there may be another request now."""
+    def allows_request(self) -> bool:
+        """Whether the rate limit allows a request now; if so, count it."""
         with self.lock:
             now = time.monotonic()
             self.left, self.filled = min(BURST, self.left + RATE * (now - self.filled)), now
-            there_is_one = self.left >= 1
-            self.left -= there_is_one
-            return there_is_one
+            allowed = self.left >= 1
+            self.left -= allowed
+            return allowed
 
     def arrived(self, request: Any) -> None:
-        """The request is here, the whole of it."""
+        """The whole request has arrived."""
         self.arriving.pop(request, None)
 
     def service_actions(self) -> None:
-        """Now and then: end the connections whose requests arrive too slowly."""
+        """Called regularly: end the connections whose requests arrive too slowly."""
         for request, since in list(self.arriving.items()):
             if time.monotonic() - since > PATIENCE:
                 self.arrived(request)
@@ -72,7 +72,7 @@ class Server(ThreadingHTTPServer):
             self.free.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A connection that broke off is no news."""
+        """Print nothing where a connection broke off."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -82,25 +82,25 @@ class Handler(BaseHTTPRequestHandler):
     timeout = PATIENCE
 
     def do_GET(self) -> None:
-        """The page, its events, or what it saves."""
-        table = self.server.table
-        name = self.asked()
+        """Answer with the page, its events, or a file to save."""
+        session = self.server.session
+        name = self.requested()
         self.server.arrived(self.connection)
         match name:
             case "":
-                self.reply(200, "text/html", table.page())
+                self.reply(200, "text/html", session.page())
             case "events":
                 self.events()
             case "player":
-                self.reply(200, "text/html", table.ask(lambda: table.page(recorded=True)), "laboratory.html")
+                self.reply(200, "text/html", session.ask(lambda: session.page(recorded=True)), "playground.html")
             case "script0" | "script1":
-                self.reply(200, "text/x-python", table.ask(lambda: self.script(int(name[-1]))), "run.py")
+                self.reply(200, "text/x-python", session.ask(lambda: self.script(int(name[-1]))), "run.py")
             case str():
                 self.reply(404, "text/plain", "there is no such page")
 
     def do_POST(self) -> None:
-        """A command: what to do, as JSON."""
-        if self.asked() is None:
+        """Execute a command, which arrives as JSON."""
+        if self.requested() is None:
             return
         length = self.headers.get("Content-Length", "")
         if not length.isdecimal() or len(length) > 9 or int(length) > BODY:
@@ -112,50 +112,50 @@ class Handler(BaseHTTPRequestHandler):
             asked = json.loads(body)
             if not isinstance(asked, dict):
                 raise ValueError("expected a command")
-            self.server.table.ask(lambda: self.server.table.do(asked))
+            self.server.session.ask(lambda: self.server.session.do(asked))
         except Exception as error:
             self.reply(400, "text/plain", f"{error}")
         else:
             self.reply(200, "text/plain", "done")
 
-    def asked(self) -> str | None:
-        """What of the table's is asked for; None, and a refusal, where something is foreign."""
+    def requested(self) -> str | None:
+        """The path after the secret. Where the request is foreign or too early, refuse it and return None."""
         token, _, name = self.path.lstrip("/").partition("/")
         host, origin = self.headers.get("Host", ""), self.headers.get("Origin")
         if host not in self.server.hosts or origin not in (None, *(f"http://{known}" for known in self.server.hosts)):
             self.reply(403, "text/plain", "from this machine's own page only")
         elif not hmac.compare_digest(token.encode(), self.server.token.encode()):
-            self.reply(403, "text/plain", "this is not the address that was printed")
-        elif not self.server.may():  # after the strangers, who could use up what is the page's
+            self.reply(403, "text/plain", "not the address that was printed")
+        elif not self.server.allows_request():  # last: requests without the secret do not count against the page's limit
             self.reply(429, "text/plain", "too many requests")
         else:
             return name
         return None
 
-    def script(self, pane: int) -> str:
-        panes = self.server.table.panes
-        return panes[min(pane, len(panes) - 1)].script()
+    def script(self, panel: int) -> str:
+        panels = self.server.session.panels
+        return panels[min(panel, len(panels) - 1)].script()
 
     def events(self) -> None:
-        """Frame after frame, as long as the page is open. A page that is opened later takes the table over."""
-        table, me, number = self.server.table, object(), -1
-        table.reader = me
+        """Send frame after frame while the page is open. A page that is opened later takes the session over."""
+        session, me, number = self.server.session, object(), -1
+        session.reader = me
         try:
             self.head(200, "text/event-stream")
-            while table.reader is me:
-                frame, newest = table.wait_for(number, BEAT)
+            while session.reader is me:
+                frame, newest = session.wait_for(number, BEAT)
                 self.wfile.write(f"data: {frame}\n\n".encode() if newest > number else b": I am here\n\n")
                 number = newest
             self.wfile.write(b"event: taken\ndata: {}\n\n")
-        except OSError:  # the page is closed
+        except OSError:  # the page was closed
             pass
         finally:
-            if table.reader is me:
-                table.reader = None
-                table.commands.put((lambda: table.do({"do": "pause"}), SimpleQueue()))
+            if session.reader is me:
+                session.reader = None
+                session.commands.put((lambda: session.do({"do": "pause"}), SimpleQueue()))
 
     def reply(self, status: int, kind: str, text: str, name: str = "") -> None:
-        """The whole answer; with a name, to be saved as a file."""
+        """Send a whole answer; if `name` is given, the browser saves it as a file."""
         body = text.encode()
         self.head(status, f"{kind}; charset=utf-8", len(body), name)
         self.wfile.write(body)

@@ -1,1 +1,1 @@
-"""What an iteration costs, in minigan and in other engines."""
+"""The cost of an iteration, in minigan and in other engines."""

@@ -10,12 +10,12 @@ from demos.kit.loops import once
 from demos.performance.engines.sizes import Size, dense_gan, small_dcgan
 from demos.performance.workers import Worker
 
-RIGHT_END = 3  # points that the slope is taken from: at the left, what a step costs whatever its size hides the growth
+RIGHT_END = 3  # points that the slope is taken from: at the left, the constant cost of a step hides the growth
 
 
 @dataclass(frozen=True)
 class Axis:
-    """A quantity that grows: the size at each value, the values, those of a quick run, and what stays the same."""
+    """A quantity that grows: the size at each value, the values, those of a quick run, and the fixed quantities."""
 
     size: Callable[[int], Size]
     values: Sequence[int]
@@ -36,7 +36,7 @@ AXES = {
 
 
 def measure(worker: Worker, seed: int, seconds: float, quick: bool) -> dict[str, dict[str, Any]]:
-    """For each axis: the values, the figures there (`ms`, `peak` and `activations` in bytes), and their slopes."""
+    """For each axis: the values, the metrics there (`ms`, `peak` and `activations` in bytes), and their slopes."""
     return {name: once(f"growth with {name}", _along, worker, axis, seed, seconds, quick) for name, axis in AXES.items()}
 
 
@@ -49,7 +49,7 @@ def _along(worker: Worker, axis: Axis, seed: int, seconds: float, quick: bool) -
 
 
 def at(worker: Worker, size: Size, seed: int, seconds: float) -> dict[str, float]:
-    """Time and memory of one iteration of this size. Counting memory slows Python down: the time is taken without."""
+    """Time and memory of one iteration of this size, measured separately: counting memory slows Python down."""
     worker.make(size, seed)
     return {**worker.ask(time=seconds), **worker.memory(size, seed)}
 

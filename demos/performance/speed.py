@@ -1,18 +1,18 @@
-"""Where minigan's time goes, and what other engines need for the same: one GAN iteration.
+"""Where minigan's time goes in one GAN iteration, and how much other engines need for it.
 
     D steps on real and detached fake samples, then G with D frozen; Adam for both. The same numbers in every engine.
 
 Six sizes: `tiny` (a toy, where every op's overhead counts), `mlp256`, `mlp1024` (dense networks, where the matrix products
-do), `dcgan`; and one critic step of `wgan-gp` (second derivatives), and the images' gradient that `fgsm` needs. Engines:
-`matmul`, only the matrix products of the size, which no engine on this BLAS can do without; PyTorch, JAX (compiled), MyGrad and
+count), `dcgan`; one critic step of `wgan-gp` (second derivatives); the images' gradient that `fgsm` needs. Engines: `matmul`,
+only the matrix products of the size, the least that any engine on this BLAS needs; PyTorch, JAX (compiled), MyGrad and
 Autograd, if they are installed, here or under another interpreter (--python torch=PATH). Each runs in its own process, in turn.
 
-What to look for: in speed.png, how close to `matmul` the sizes come as they grow; in the tables, which ops take the rest. In
-growth.png and memory.png the slopes at the right end are the powers by which they grow; memory follows the activations. Every
+What to look for: in speed.png, how close to `matmul` minigan comes as the sizes grow; in the tables, which ops take the rest.
+In growth.png and memory.png, the slopes at the right end are the powers of the growth; memory follows the activations. Every
 engine has two threads; minigan's are BLAS's for dense networks, and its own for convolutions (see minigan/backend/threads.py).
 
-With --backend cupy, three sizes on the processor beside a GPU: minigan on CuPy, and PyTorch there; the times alone. Every
-engine's iteration ends when one of its losses has been read, for which a GPU must have done its work.
+With --backend cupy, only times, for three sizes, on the processor and on a GPU (minigan on CuPy, and PyTorch). An engine's
+iteration ends when one of its losses has been read, so that a GPU has done its work.
 """
 
 import argparse
@@ -39,11 +39,11 @@ Name = Literal["tiny", "mlp256", "mlp1024", "dcgan", "fgsm", "wgan-gp"]  # of a 
 
 @dataclass
 class Settings:
-    """How long to measure."""
+    """The sizes, and how long to measure."""
 
     sizes: tuple[Name, ...]
     memory: tuple[Name, ...]  # the sizes whose memory is compared with their activations
-    rounds: int  # turns of every engine
+    rounds: int  # turns of each engine
     seconds: float  # of each turn
     profile: float = 0.5  # seconds under the profiler; 0: without it
     pause: float = PAUSE
@@ -54,7 +54,7 @@ QUICK = Settings(("tiny",), ("tiny",), rounds=2, seconds=0.02, profile=0.02)
 GPU = ("mlp256", "mlp1024", "dcgan")  # the sizes that are compared there
 DENSE = ("tiny", "mlp256", "mlp1024")  # from the smallest matrices to the largest
 ROWS = 8  # of a profile
-BUSY = 1.0  # programs that run already
+BUSY = 1.0  # load: other programs that are running
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -81,7 +81,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def measure(claim: Claim, settings: Settings, pythons: dict[str, str]) -> None:
-    """Everything, and the bounds."""
+    """Times, memory and growth; the bounds; the pictures."""
     times = all_times(claim, NAMES, settings, pythons)
     seed, seconds = claim.args.seed, settings.seconds
     with Worker("minigan", pythons.get("minigan")) as worker:
@@ -100,18 +100,18 @@ def measure(claim: Claim, settings: Settings, pythons: dict[str, str]) -> None:
 
 
 def measure_gpu(claim: Claim, settings: Settings, pythons: dict[str, str]) -> None:
-    """The times alone, of the engines on a GPU beside those on the processor."""
+    """Only the times, of the engines on a GPU and on the processor."""
     times = all_times(claim, ON_GPU, settings, pythons)
     if not claim.metrics["engines"].keys() & {"cupy", "torch_gpu"}:
         raise SystemExit("no engine is left that computes on a GPU: there is nothing to compare")
     claim.show(speed_pictures.ratios(times), "speed", "One iteration on a GPU beside the processor")
 
 
-# --- the figures --------------------------------------------------------------------------------------------------------
+# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def judge(claim: Claim, times: dict[str, dict[str, dict[str, float]]], grown: dict[str, dict[str, Any]]) -> None:
-    """The larger the matrices, the less the rest counts; memory is that of a walk that visits each op once."""
+    """The larger the matrices, the less the rest counts; memory grows as in a backward pass that visits each op once."""
     ratios = [times[name]["matmul"]["ratio"] for name in DENSE if "matmul" in times.get(name, {})]
     if len(ratios) == len(DENSE):
         falls = all(small > large for small, large in pairwise(ratios))
@@ -123,7 +123,7 @@ def judge(claim: Claim, times: dict[str, dict[str, dict[str, float]]], grown: di
 
 
 def against_products(m: dict[str, Any]) -> str:
-    """How much longer than its matrix products minigan takes, small and large."""
+    """minigan's time over that of its matrix products, at a small and at a large size."""
     if "to_matmul_tiny" not in m:
         return "minigan's time over other engines'"
     small, large = m["to_matmul_tiny"], m["to_matmul_mlp1024"]
@@ -131,11 +131,11 @@ def against_products(m: dict[str, Any]) -> str:
 
 
 def found(m: dict[str, Any]) -> str:
-    """README's words."""
+    """For README."""
     grows = [
         f"with the {by} to the power {m[f'memory_with_{by}']:.2f}" for by in ("batch", "depth") if f"memory_with_{by}" in m
     ]
-    return f"{against_products(m)}{'; at the right end, its memory grows ' if grows else ''}{', '.join(grows)}"
+    return f"{against_products(m)}{'; at large sizes, its memory grows ' if grows else ''}{', '.join(grows)}"
 
 
 # --- times --------------------------------------------------------------------------------------------------------------
@@ -144,7 +144,7 @@ def found(m: dict[str, Any]) -> str:
 def all_times(
     claim: Claim, names: Sequence[str], settings: Settings, pythons: dict[str, str]
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """The figures of each size, engine by engine; they are the claim's, with what was learnt about the engines."""
+    """The times of each size by engine, which are added to the claim's metrics with the engines' versions and threads."""
     times, learnt = {}, ({}, {})
     for name in settings.sizes:
         times[name], *learnt = once(
@@ -157,17 +157,17 @@ def all_times(
 def times_and_engines(
     name: str, names: Sequence[str], seed: int, settings: Settings, pythons: dict[str, str], engines: dict, absent: dict
 ) -> tuple[dict[str, dict[str, float]], dict, dict]:
-    """`times_of`, and what is known of the engines then."""
+    """`times_of`, with `engines` and `absent` as they are then."""
     return times_of(name, names, seed, settings, pythons, engines, absent), engines, absent
 
 
 def times_of(
     name: str, names: Sequence[str], seed: int, settings: Settings, pythons: dict[str, str], engines: dict, absent: dict
 ) -> dict[str, dict[str, float]]:
-    """The figures of one size, engine by engine. `engines` and `absent` take what is learnt about the engines.
+    """The times of one size by engine. Adds to `engines` and `absent` the engines that are found or missing.
 
-    An engine whose worker ends or hangs is left out from then on, and the size is measured anew; without minigan, there is
-    nothing to measure.
+    An engine whose worker ends or hangs is left out from then on, and the size is measured again. Raises WorkerError if it is
+    minigan's.
     """
     while True:
         try:
@@ -198,7 +198,7 @@ def _times_of(
 
 
 def note(worker: Worker, engines: dict, absent: dict) -> None:
-    """What the worker said of itself."""
+    """Add the worker's engine to `engines` or to `absent`."""
     if worker.missing is None:
         engines[worker.engine] = {"version": worker.version, "threads": worker.threads}
     elif worker.engine == "minigan":
@@ -208,7 +208,7 @@ def note(worker: Worker, engines: dict, absent: dict) -> None:
 
 
 def leave_out(engine: str, reason: str, absent: dict) -> None:
-    """Go on without this engine, and say why."""
+    """Go on without this engine, and print why."""
     absent[engine] = reason
     print(f"{engine} is left out: {reason}")
 
@@ -224,7 +224,7 @@ def print_times(name: str, times: dict[str, dict[str, float]], engines: dict[str
 
 
 def print_profile(worker: Worker, calls: int) -> None:
-    """The most expensive of the ops on the processor. (On a GPU, an op's time would be that of handing it over.)"""
+    """The most expensive ops on the processor. (On a GPU, an op's time would only be that of launching it.)"""
     profile = worker.ask(profile=calls)["table"].splitlines()
     print(f"\n  minigan's ops over {calls} iterations:\n")
     print("\n".join(f"    {line}" for line in profile[: ROWS + 1]))
@@ -234,7 +234,7 @@ def print_profile(worker: Worker, calls: int) -> None:
 
 
 def print_memory(memory: dict[str, dict[str, int]]) -> None:
-    """The peak of an iteration beside the sum of what its graphs keep."""
+    """The peak of an iteration, and the memory that its graphs keep."""
     print(f"\n{'memory':<10}{'peak, MB':>12}{'activations, MB':>18}{'peak / activations':>21}")
     for name, row in memory.items():
         ratio = row["peak"] / row["activations"]
@@ -242,7 +242,7 @@ def print_memory(memory: dict[str, dict[str, int]]) -> None:
 
 
 def print_growth(found: dict[str, dict[str, Any]]) -> None:
-    """The powers."""
+    """The powers of the growth."""
     print(f"\n{'growth with':<12}{'of time':>10}{'of memory':>12}{'of activations':>17}   (powers, at the right end)")
     for name, figures in found.items():
         powers = figures["slope"]
@@ -250,7 +250,7 @@ def print_growth(found: dict[str, dict[str, Any]]) -> None:
 
 
 def warn_if_busy() -> None:
-    """Whoever shares the processors shares in the times."""
+    """Warn if other programs use the processors: they distort the times."""
     if hasattr(os, "getloadavg") and (load := os.getloadavg()[0]) > BUSY:
         print(f"The machine is busy (load {load:.1f}): the times below are too long, those of several threads most of all.\n")
 

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from demos.kit.style import D_COLOUR, FAKE, G_COLOUR, OTHERS, REAL, slide
 
-COLOURS = {  # and a pattern of each engine's own
+COLOURS = {  # and a pattern, for each engine
     "matmul": (OTHERS[3], ""),
     "torch": (FAKE, "//"),
     "cupy": (REAL, ""),
@@ -49,7 +49,7 @@ def times(found: dict[str, dict[str, Any]], meanings: dict[str, str]) -> Figure:
 
 
 def memory(found: dict[str, dict[str, Any]], meanings: dict[str, str]) -> Figure:
-    """Memory against each quantity, both axes logarithmic: the peak above the state before, and what the graphs keep."""
+    """Memory against each quantity, both axes logarithmic: the peak above the initial state; the memory of the graphs."""
     lines = {"peak": ("peak", 1e-6, FAKE, "-"), "activations": ("activations", 1e-6, OTHERS[3], "--")}
     return _panels(found, meanings, "memory, MB", lines)
 

@@ -1,9 +1,9 @@
 """Engines in processes of their own, and their times, taken in turn.
 
-Two engines in one process would share its threads and its allocator, and one would pay for the other: the threads of a BLAS or
-of OpenMP keep a processor busy for a while after their work is done. So each has a process, all wait while one measures, and
-after every switch there is a pause, and a few calls that do not count. Other programs change the times; they change the ratio
-of two times that were taken one after the other less. So ratios are formed round by round.
+Two engines in one process would share its threads and its allocator and distort each other's times: the threads of a BLAS or
+of OpenMP keep a processor busy for a while after their work is done. So each engine has a process, and all wait while one
+measures. Every switch is followed by a pause and a few calls that do not count. Other programs change the times, but change
+the ratio of two successive times less. So ratios are computed round by round.
 """
 
 import json
@@ -23,11 +23,11 @@ from demos.kit.runner import engine_process
 from demos.performance.engines.sizes import Size
 
 PAUSE = 0.2  # seconds before each turn
-PATIENCE = 120.0  # seconds for an answer; the slowest, an engine's first on a busy machine, takes some ten
+PATIENCE = 120.0  # seconds for an answer; an engine's first on a busy machine, the slowest, takes about ten
 
 
 class WorkerError(RuntimeError):
-    """The worker of `engine` has ended before its time, and the message has its last words; or it does not answer."""
+    """The worker of `engine` has ended too early (its last output is in the message), or it does not answer."""
 
     def __init__(self, engine: str, what: str):
         super().__init__(f"the worker of {engine} {what}")
@@ -35,13 +35,13 @@ class WorkerError(RuntimeError):
 
 
 class Worker:
-    """An engine in a process of its own: `ask` it. `missing` says why it cannot be had, or is None.
+    """An engine in a process of its own: `ask` it. `missing` is the reason why it is not available, or None.
 
     Args:
         engine: its name in `demos.performance.engines`.
         python: the interpreter, this one if None.
-        convolutional: whether to share out two threads for a convolutional network: to an engine on NumPy, two of minigan's,
-            and one of BLAS; for dense ones it is the other way round.
+        convolutional: for a convolutional network, an engine on NumPy gets two of minigan's threads and one of BLAS's; for
+            dense networks, one and two.
     """
 
     def __init__(self, engine: str, python: str | None = None, convolutional: bool = False):
@@ -53,7 +53,7 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=self.errors,
             text=True,
-            start_new_session=True,  # so that `_kill` reaches what the worker has started, too
+            start_new_session=True,  # so that `_kill` also reaches the worker's own processes
             env=engine_process.environment(MINIGAN_BACKEND="numpy", **_threads(engine, convolutional)),
         )
         try:
@@ -66,13 +66,13 @@ class Worker:
 
     def ask(self, **task: Any) -> dict[str, Any]:
         """The worker's answer to a task; see engines/__main__.py. Raises WorkerError if there is none."""
-        with suppress(BrokenPipeError):  # it has ended: its last words are read below
+        with suppress(BrokenPipeError):  # it has ended: its last output is read below
             self.process.stdin.write(json.dumps(task) + "\n")
             self.process.stdin.flush()
         return self._answer()
 
     def make(self, size: Size, seed: int) -> None:
-        """Start this size anew."""
+        """Build this size from scratch."""
         self.ask(make=asdict(size), seed=seed)
 
     def memory(self, size: Size, seed: int) -> dict[str, int]:
@@ -98,7 +98,7 @@ class Worker:
 
     def _kill(self) -> None:
         if hasattr(os, "killpg"):  # not on Windows
-            with suppress(ProcessLookupError, PermissionError):  # it has ended; so says macOS of a process not waited for
+            with suppress(ProcessLookupError, PermissionError):  # it has ended (PermissionError: on macOS, not waited for)
                 os.killpg(self.process.pid, signal.SIGKILL)
         else:
             self.process.kill()
@@ -108,7 +108,7 @@ class Worker:
         self._kill()
         self.process.wait()
         for file in (self.process.stdin, self.process.stdout, self.errors):
-            with suppress(BrokenPipeError):  # a task that nobody took
+            with suppress(BrokenPipeError):  # a task that was never read
                 file.close()
 
     def __enter__(self) -> "Worker":
@@ -119,7 +119,7 @@ class Worker:
 
 
 def _threads(engine: str, convolutional: bool) -> dict[str, str]:
-    """The environment variables for two threads, where they are of most use (see `minigan.threads`)."""
+    """The environment variables for two threads where they help most (see `minigan.threads`)."""
     if convolutional and engine != "matmul":
         return {"OPENBLAS_NUM_THREADS": "1", "MINIGAN_THREADS": "2"}
     return {"OPENBLAS_NUM_THREADS": "2", "MINIGAN_THREADS": "1"}
@@ -127,7 +127,7 @@ def _threads(engine: str, convolutional: bool) -> dict[str, str]:
 
 @dataclass
 class Times:
-    """One engine's times of one size: the median of each round in ms, and minigan's time over it."""
+    """One engine's times of one size: each round's median in ms, and minigan's time divided by it."""
 
     ms: list[float]
     ratios: list[float]
@@ -143,9 +143,9 @@ class Times:
 
 
 def compare(workers: Sequence[Worker], rounds: int, seconds: float) -> dict[str, Times]:
-    """The times of the workers, which have made their size, by engine: `rounds` turns each, to and fro.
+    """The times by engine, of workers that have made their size: `rounds` turns each, in alternating order.
 
-    One more round, before them, does not count. The first worker is minigan's.
+    One more round before these does not count. The first worker is minigan's.
     """
     ms: dict[str, list[float]] = {worker.engine: [] for worker in workers}
     for t in range(rounds + 1):

@@ -5,12 +5,12 @@ its optimum given G, and p_g is updated so as to improve the criterion" E log D*
 to p_{data}" (Security and Fairness of Deep Learning, CMU).
 
 The proof moves p_g itself. So does the first half of this demo: p_g is a table of 50 probabilities, D* is computed from it, and
-gradient descent on the criterion takes p_g to p_data and the value down to -log 4. The second half trains networks, where D
-only comes near its optimum, by k = 5 steps for each of G's. What to look for, most of all in animation.gif: lines lead
-from z to x = G(z); G moves them to where D (dashed) is high, and D falls there. In the end D says 1/2 wherever there are data,
-but not between the two humps, as a continuous G cannot jump from one to the other. D near 1/2 and V near -log 4 prove little by
-themselves: before the training they are near, too. So there is one more figure, 2 JSD, from p_g's histogram: by so much the
-best D's V exceeds -log 4. All figures are those of the worst seed.
+gradient descent on the criterion takes p_g to p_data and the value down to -log 4. The second half trains networks: D only
+approaches its optimum, by k = 5 steps for each of G's. What to look for, most of all in animation.gif: lines lead from z to
+x = G(z); G moves them to where D (dashed) is high, and D falls there. In the end D is 1/2 wherever there are data, but not
+between the two humps, since a continuous G cannot jump from one to the other. D near 1/2 and V near -log 4 prove little alone:
+both hold before the training as well. So one more number is computed from p_g's histogram: 2 JSD, the amount by which the best
+D's V exceeds -log 4. All numbers are those of the worst seed.
 """
 
 from collections.abc import Callable
@@ -41,7 +41,7 @@ class Settings:
     """Everything that the result depends on, besides the seed."""
 
     steps: int = 2000  # iterations of the game; the learning rates fall linearly to 0 over them
-    k: int = 5  # D steps for each of G: near to its optimum, as the proposition asks
+    k: int = 5  # D steps for each of G: D stays near its optimum, as the proposition asks
     batch: int = 128
     lr: tuple[float, float] = (1e-3, 3e-3)  # Adam's, for G and for D
     betas: tuple[float, float] = (0.0, 0.99)  # without momentum the two do not overshoot each other
@@ -55,7 +55,7 @@ class Settings:
     half: float = 0.15  # ... and of D from 1/2 must stay below
 
 
-QUICK = {"steps": 200, "seeds": 1, "snapshots": 8}  # the table arrives, the networks are on their way
+QUICK = {"steps": 200, "seeds": 1, "snapshots": 8}  # enough for the table, not for the networks
 
 DATA = Mixture((0.5, 0.5), (-1.5, 1.5), (0.5, 0.5))
 STD = np.sqrt(0.5**2 + 1.5**2)
@@ -80,11 +80,11 @@ def main(argv: list[str] | None = None) -> None:
     claim.show(picture(runs), "convergence", f"Two networks: {game_said(claim.metrics)}")
     claim.show(picture_values(tables, runs), "values", f"{table_said(claim.metrics)}. Networks: {value_said(claim.metrics)}")
     claim.finish()
-    print("animation.gif: G's lines from z to x, and what D says, over the training")
+    print("animation.gif: G's lines from z to x, and D's output, over the training")
 
 
 def found(m: dict[str, float]) -> str:
-    """What the figures come to, for README."""
+    """The finding, for README."""
     return f"{table_said(m)}; two networks: {game_said(m)}, {value_said(m)}"
 
 
@@ -128,7 +128,7 @@ def descend_table(settings: Settings, seed: int, bins: int = 50) -> dict[str, np
 
 
 def measure_tables(claim: Claim, tables: list[dict]) -> None:
-    """Does p_g arrive, and does the value fall at every step, to -log 4?"""
+    """Does p_g reach p_data? Does the value fall at every step, to -log 4?"""
     tv = max(table["TV"][-1] for table in tables)
     gap = max(table["value"][-1] for table in tables) + np.log(4)
     rise = max(np.diff(table["value"]).max() for table in tables)
@@ -148,7 +148,7 @@ def make_game(settings: Settings) -> GAN:
 
 
 def play(seed: int, settings: Settings) -> list[dict]:
-    """Algorithm 1 on samples of DATA: what G and D were along the way, and at the end."""
+    """Algorithm 1 on samples of DATA: snapshots of G and D along the way and at the end."""
     mg.seed(seed)
     game, rng = make_game(settings), random_numbers.spawn()
     batches = data.batches(DATA.draw(100_000, rng), size=settings.batch)
@@ -164,7 +164,7 @@ def play(seed: int, settings: Settings) -> list[dict]:
 
 
 def snapshot(game: GAN, step: int, real: np.ndarray) -> dict:
-    """D's curve, p_g, the ends of some lines z -> x, and how far the game is."""
+    """D's curve, p_g, the ends of some lines z -> x, V, and p_g's distance from the data."""
     fake = game.sample(len(Z), z=Z)
     p_g = np.histogram(fake[:, 0], EDGES)[0] / (len(Z) * (EDGES[1] - EDGES[0]))
     fresh = game.sample(len(real))
@@ -193,7 +193,7 @@ def measure_runs(claim: Claim, runs: list[list[dict]], settings: Settings) -> No
 
 
 def board(axes: plt.Axes, snapshot: dict) -> None:
-    """What everyone draws on the board: both densities, D, and below them the lines from z to x."""
+    """The usual picture on the board: both densities, D, and below them the lines from z to x."""
     axes.fill_between(X, DATA.density(X), color=REAL, alpha=0.3, label="$p_{data}$")
     axes.step(X, snapshot["p_g"], where="mid", color=FAKE, linewidth=1.5, label="$p_g$")
     axes.plot(X, snapshot["D"], color=D_COLOUR, linestyle="--", label="$D(x)$")
@@ -230,7 +230,7 @@ def picture(runs: list[list[dict]]) -> plt.Figure:
 
 
 def picture_values(tables: list[dict], runs: list[list[dict]]) -> plt.Figure:
-    """V on its way to -log 4: p_g as a table against the best D, and the two networks."""
+    """V as it approaches -log 4: p_g as a table against the best D, and the two networks."""
     figure, (left, right) = slide(1, 2, height=5.6)
     for table in tables:
         left.semilogy(table["value"] + np.log(4), color=OTHERS[1])
@@ -243,7 +243,7 @@ def picture_values(tables: list[dict], runs: list[list[dict]]) -> plt.Figure:
 
 
 def draw_over_time(axes: plt.Axes, runs: list[list[dict]], figure: Callable, colour: str, style: str, label: str = "") -> None:
-    """A curve for each run, of a figure of its snapshots."""
+    """For each run, a curve of one number of its snapshots."""
     for i, run in enumerate(runs):
         step, values = [s["step"] for s in run], [figure(s) for s in run]
         axes.plot(step, values, color=colour, linestyle=style, label=label if i == 0 and label else None)

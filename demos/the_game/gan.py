@@ -5,12 +5,12 @@ Slide: "In practice, we train D and G iteratively" (CS/DS 541, class 19)
     min over G, max over D of   E log D(x) + E log(1 - D(G(z)))        (Goodfellow et al. 2014, Algorithm 1)
 
 Four sets of data: `ring`, eight narrow Gaussians on a circle; `grid`, 25 of them; `mnist`, handwritten digits; and `glyphs`,
-digits drawn from fonts, which need no download. G descends -log D(G(z)), both players use Adam, and the learning rates fall
-to 0, without which the two would circle around the solution for ever.
+digits drawn from fonts, without a download. G descends -log D(G(z)). Both players use Adam. The learning rates fall to 0:
+otherwise the two would circle around the solution forever.
 
 What to look for: in samples.png the samples should look like the data. In curves.png, do the losses fall, or approach the
-values that they have when D can only guess? In over_time.png and animation.gif G's samples, black, follow D's opinion to
-wherever it is blue ("real") or pale, and D learns from where they went: is it undecided, white, at the data in the end?
+values that they have when D can only guess? In over_time.png and animation.gif, G's samples (black) move to where D's output is
+blue ("real") or pale, and D learns from their new places: is D undecided (white) at the data in the end?
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -118,7 +118,7 @@ def points(claim: Claim, settings: Settings) -> None:
 
 
 def measure(claim: Claim, reached: dict, perfect: dict, modes: int, accuracy: float) -> None:
-    """All modes, each with about its share, and points where the data are; then D can only guess."""
+    """All modes found, each with about its share; samples close to the data; a D that can only guess."""
     claim.note("modes", modes, "of the data")
     claim.at_least("modes with 1 % of the samples", reached["modes_1pct"], modes)
     claim.at_least("share within 3 std", reached["high_quality"], 0.9)
@@ -129,7 +129,7 @@ def measure(claim: Claim, reached: dict, perfect: dict, modes: int, accuracy: fl
 
 
 def images(claim: Claim, settings: Settings) -> None:
-    """Images of 28 x 28 pixels, by the same algorithm: only the last layers' sizes differ."""
+    """Images of 28 x 28 pixels, by the same algorithm: only the sizes of the layers differ."""
     G, D = digits.dense_players(settings.z, settings.width)
     digits.play(claim, make_game(settings, G, D))
     digits.well_drawn(claim)
@@ -140,13 +140,13 @@ def found(m: dict[str, float]) -> str:
     if "modes" not in m:
         return digits.in_words(m)
     return (
-        f"{in_words(m)}; KL divergence of the modes' shares from even ones {m['KL over modes']:.4f}; D ends at an accuracy "
-        f"of {m['accuracy of D at the end']:.2f}, where guessing has 0.5"
+        f"{in_words(m)}; KL divergence of the modes' shares from uniform {m['KL over modes']:.4f}; D's accuracy at the end "
+        f"is {m['accuracy of D at the end']:.2f} (guessing: 0.5)"
     )
 
 
 def in_words(m: dict[str, float]) -> str:
-    """What G has found."""
+    """How many modes G has found, and how well."""
     return (
         f"{m['modes with 1 % of the samples']:.0f} of {m['modes']:.0f} modes, {percent(m['share within 3 std'], 1)} of the "
         f"samples within 3 std of one (of the data, {percent(m['share within 3 std, data'], 1)})"

@@ -3,14 +3,13 @@
 Slide: "Proposition 1. For G fixed, the optimal discriminator D is" D*_G(x) = p_data(x) / (p_data(x) + p_g(x)), by
 "the function y -> a log(y) + b log(1-y) achieves its maximum in [0,1] at a/(a+b)" (Generative Adversarial Networks).
 
-Here p_data and p_g are two distributions on the line whose densities are known, D is a small network that sees only their
-samples and ascends E log D(x) + E log(1 - D(G(z))). What to look for: in the upper panels D's curve lies on D*, wherever
-there are samples; far outside, where neither has any, D may say what it likes. The value that D reaches, an integral over
-the exact densities, rises to -log 4 + 2 JSD(p_data || p_g), which no D can exceed; the lower panels show what is missing. So
-what is left for G to descend is the Jensen-Shannon divergence. The proof's step by itself: gradient ascent on y, which finds
-a / (a + b).
+Here p_data and p_g are two distributions on the line with known densities. D is a small network that sees only their samples
+and ascends E log D(x) + E log(1 - D(G(z))). What to look for: in the upper panels D's curve lies on D* wherever there are
+samples; far outside, D is arbitrary. D's value, an integral over the exact densities, rises to -log 4 + 2 JSD(p_data || p_g),
+the most that any D can reach; the lower panels show the gap. So G is left to descend the Jensen-Shannon divergence. The proof's
+step is also tested alone: gradient ascent on y finds a / (a + b).
 
-Figures are the worst over the seeds; errors are taken where p_data + p_g is above 0.05.
+The numbers are the worst over the seeds; errors are taken where p_data + p_g is above 0.05.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -40,7 +39,7 @@ class Settings:
     lr: float = 3e-3
     width: int = 64  # of D's two hidden layers
     seeds: int = 3
-    pairs: int = 100  # (a, b), drawn from [0.05, 1]: a curve that is nearly flat would take many more ascents
+    pairs: int = 100  # (a, b), drawn from [0.05, 1]: a nearly flat curve would take many more ascents
     ascents: int = 1000
     sup: float = 0.03  # what the errors must stay below
     mean: float = 0.01
@@ -53,7 +52,7 @@ CASES = {  # p_data, p_g
     "gaussians": (Mixture((1.0,), (0.0,), (1.0,)), Mixture((1.0,), (1.5,), (0.7,))),
     "mixtures": (Mixture((0.5, 0.5), (-2.0, 1.0), (0.5, 0.7)), Mixture((0.3, 0.7), (-1.0, 2.0), (0.6, 0.8))),
 }
-X = np.linspace(-6.0, 6.0, 2401)  # beyond it there is no mass that counts
+X = np.linspace(-6.0, 6.0, 2401)  # the mass outside is negligible
 DX = X[1] - X[0]
 
 
@@ -74,12 +73,12 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def found(m: dict[str, float]) -> str:
-    """What the figures come to, for README."""
+    """The finding, for README."""
     return f"D, trained on samples alone, {said(m)}"
 
 
 def said(m: dict[str, float]) -> str:
-    """How near D comes, in both cases."""
+    """D's error and its value's, the worse of both cases."""
     sup, gap = (max(m[f"{case}_{error}"] for case in CASES) for error in ("sup_error", "value_error"))
     optimum, value = "$p_{data} / (p_{data} + p_g)$", "$-\\log 4 + 2\\,JSD$"
     return f"is within {at_most(sup)} of {optimum}, its value within {at_most(gap)} of {value}"
@@ -89,7 +88,7 @@ def said(m: dict[str, float]) -> str:
 
 
 def scalar_error(settings: Settings, seed: int) -> float:
-    """How far from a / (a + b) gradient ascent on a log y + b log(1 - y) ends, at worst. y = sigma(v) stays in (0, 1)."""
+    """The largest error of gradient ascent on a log y + b log(1 - y), from a / (a + b). y = sigma(v) stays in (0, 1)."""
     a, b = (Tensor(ab) for ab in np.random.default_rng(seed).uniform(0.05, 1.0, (2, settings.pairs)))
     v = Tensor(np.zeros(settings.pairs), requires_grad=True)
     ascent = optim.SGD([v], lr=2.0)  # the curvature in v is at most (a + b) / 4 <= 1/2
@@ -138,7 +137,7 @@ def value(v: np.ndarray, p: Mixture, q: Mixture) -> float:
 
 
 def optimum(p: Mixture, q: Mixture) -> tuple[np.ndarray, float]:
-    """D* on X, and the value -log 4 + 2 JSD(p || q) that it has."""
+    """D* on X, and its value -log 4 + 2 JSD(p || q)."""
     a, b = p.density(X), q.density(X)
     return a / (a + b), -np.log(4) + 2 * jensen_shannon(a, b, DX)
 
@@ -162,7 +161,7 @@ def measure(claim: Claim, case: str, runs: list[dict], settings: Settings) -> No
 
 
 def picture(runs: dict[str, list[dict]], metrics: dict[str, float]) -> plt.Figure:
-    """Above: D on D*, over the two densities. Below: V on its way to -log 4 + 2 JSD."""
+    """Above: D and D* over the two densities. Below: V as it approaches -log 4 + 2 JSD."""
     figure, places = slide(2, 2, height_ratios=(3, 2))
     for (upper, lower), (case, (p, q)) in zip(places.T, CASES.items(), strict=True):
         best, highest = optimum(p, q)

@@ -1,15 +1,15 @@
-"""A function of a uniform variable has any distribution one likes, and a GAN's generator learns such a function.
+"""A function of a uniform variable can have any distribution, and a GAN's generator learns such a function.
 
 Slide: "Luckily, we can represent our complex random variable by a function applied to a uniform random variable." (IT3320E,
 lecture 10)
 
     x = T(u), u uniform on (0, 1):  T = F^-1, the inverse of the distribution function, gives x the distribution function F
 
-First T = F^-1 itself, for an exponential and a Gaussian; then a GAN, whose generator sees only u, and learns about samples of x
-only from D. What to look for: the Wasserstein distance from T's samples to the target's, beside the distance between two
-samples of the target; for G's last parameters, and for their average over the second half of the training: G circles around
+First T = F^-1 itself, for an exponential and a Gaussian; then a GAN, whose generator sees only u and learns about x only from
+D. What to look for: the Wasserstein distance from T's samples to the target's, compared with the distance between two samples
+of the target. It is taken for G's last parameters and for their average over the second half of the training: G circles around
 the solution, and optimistic Adam, an R1 penalty and falling learning rates only slow it down. T need not be F^-1: it may fall,
-or fold; where G is narrow, it sometimes stays in a fold that is none.
+or fold; a narrow G sometimes stays in a wrong fold.
 """
 
 from collections.abc import Callable, Iterator
@@ -36,7 +36,7 @@ FACE = (218, 178, 3)  # the lecture's pictures of faces: height, width, colours
 
 @dataclass
 class Target:
-    """A distribution: how to draw n samples, the inverse of its distribution function, and its density."""
+    """A distribution: `draw` returns n samples; the inverse of its distribution function; its density."""
 
     draw: Callable[[np.random.Generator, int], np.ndarray]
     inverse: Callable[[np.ndarray], np.ndarray]
@@ -60,17 +60,17 @@ class Settings:
     lr: float = 2e-3
     betas: tuple[float, float] = (0.0, 0.99)  # no momentum: it delays the players' answers to each other
     r1: float = 5.0
-    n: int = 10_000  # samples that a distance is measured with,
-    pairs: int = 20  # and how many pairs of samples it is the mean of
+    n: int = 10_000  # samples for a distance,
+    pairs: int = 20  # which is a mean over these pairs of samples
     seeds: int = 3
 
 
 QUICK = {"steps": 600, "pairs": 5, "seeds": 1}
-NEAR = 2.0  # times the distance of two samples of the target: so far a learnt T may be
+NEAR = 2.0  # the largest distance of a learnt T, in units of the distance of two samples of the target
 
 
 def main(argv: list[str] | None = None) -> None:
-    """The exact transforms, the learnt ones for every seed, the figures, the picture."""
+    """The exact transforms, the learnt ones for every seed, the metrics, the picture."""
     args = start(common_options(__doc__), argv, "transform", Settings())
     settings = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
     claim = open_claim(args, asdict(settings))
@@ -95,14 +95,14 @@ def found(m: dict[str, float]) -> str:
     """The finding in words, for README."""
     exponential, gaussian = (m[f"{name}: T(u), times that, worst"] for name in TARGETS)
     return (
-        "the distance from the samples of a GAN's T(u) to the target's, in units of that of two samples of the target: "
-        f"at most {at_most(exponential)} (exponential) and {at_most(gaussian)} (Gaussian); of those of $F^{{-1}}(u)$: "
+        "distance to the target's samples, in units of the distance between two samples of the target: a GAN's T(u), "
+        f"at most {at_most(exponential)} (exponential) and {at_most(gaussian)} (Gaussian); $F^{{-1}}(u)$, "
         f"{m['exponential: F^-1(u), times that']:.1f} and {m['Gaussian: F^-1(u), times that']:.1f}"
     )
 
 
 def title(m: dict[str, float]) -> str:
-    """What the picture shows."""
+    """The picture's title."""
     exponential, gaussian = (m[f"{name}: T(u), times that, worst"] for name in TARGETS)
     return (
         f"Samples of the learnt T(u) lie up to {at_most(exponential)} (exponential) and {at_most(gaussian)} times (Gaussian)\n"
@@ -111,7 +111,7 @@ def title(m: dict[str, float]) -> str:
 
 
 def exact(claim: Claim, name: str, settings: Settings) -> float:
-    """T = F^-1, and how far two samples of the target are from each other: the distance that is returned."""
+    """Report T = F^-1; return the distance between two samples of the target."""
     target, rng = TARGETS[name], mg.random_numbers.spawn()
     own = distance(target, lambda n: target.draw(rng, n), settings)
     claim.note(f"{name}: distance of two samples", own)
@@ -130,7 +130,7 @@ def distance(target: Target, sample: Callable[[int], np.ndarray], settings: Sett
 
 
 def train(name: str, seed: int, settings: Settings) -> tuple[dict, dict]:
-    """G's parameters after the game: averaged over the second half of it, and the last ones."""
+    """G's parameters: averaged over the second half of the game, and the last ones."""
     mg.seed(seed)
     game = make_game(settings)
     batches = fresh(TARGETS[name], settings.batch, rng := mg.random_numbers.spawn())
@@ -165,7 +165,7 @@ def make_game(settings: Settings) -> games.GAN:
 
 
 def fresh(target: Target, size: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Minibatches of x that were never seen before."""
+    """Minibatches of new x, without end."""
     while True:
         yield target.draw(rng, size)[:, None]
 
@@ -182,7 +182,7 @@ def measure(claim: Claim, prefix: str, target: Target, T: games.GAN, last: games
 
 
 def picture(learnt: dict[str, games.GAN]) -> plt.Figure:
-    """For each target: T beside F^-1, and the density of T's samples beside the target's."""
+    """For each target: T and F^-1; the densities of T's samples and of the target."""
     figure, rows = slide(len(learnt), 2)
     u = np.linspace(0, 1, 1001)[1:-1]
     for (left, right), (name, game) in zip(rows, learnt.items(), strict=True):

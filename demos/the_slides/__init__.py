@@ -1,1 +1,1 @@
-"""The slides' own sentences, taken to the letter."""
+"""The slides' own sentences, taken literally."""

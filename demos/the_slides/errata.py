@@ -1,16 +1,16 @@
-"""Slides taken to the letter: which of their sentences go wrong, how far, and what is meant instead.
+"""Slides taken to the letter: which of their sentences are wrong, by how much, and what is meant.
 
 Slide: "Discriminators are less susceptible to adversarial examples" (Generative Adversarial Networks); "Generative models
 cannot memorize training data since they do not have enough parameters" (Security and Fairness of Deep Learning, CMU); "Get rid
 of mode collapse" (IT3320E, lecture 10)
 
-Each picture's title quotes a sentence; its experiment is a function in errata_*.py. What to look for, with one
-f_acc = E log D(x) + E[-log D(G(z))] for both players: whether D can raise it without end, and how many classes G draws. Whether
-V is convex in p_g, and in theta. How much FGSM turns of what a GAN's D had right, and of what a classifier had. How near a G's
-samples lie to the 16 digits that it was taught. How long a pre-trained D holds a saturating G up. Whether optimistic Adam's
-printed first step is defined. How many modes a WGAN finds if its critic keeps up with G, and if it lags; and whether that G has
-learnt: how many of its samples lie within 3 std of a mode. (The critic has a gradient penalty: with clipped weights, some seeds
-learn much more slowly than others.)
+Each picture's title quotes a sentence; its experiment is a function in errata_*.py. What to look for: with one
+f_acc = E log D(x) + E[-log D(G(z))] for both players, can D raise it without end, and how many classes does G draw? Is V convex
+in p_g, and in theta? How many images does FGSM flip that a GAN's D had right, or that a classifier had right? How near are G's
+samples to the 16 digits that it was trained on? How long does a pre-trained D delay a saturating G? Is optimistic Adam's first
+step defined as printed? How many modes does a WGAN find if its critic keeps up with G, and if it lags? And has that G learnt:
+how many of its samples are within 3 std of a mode? (The critic has a gradient penalty: with clipped weights, some seeds learn
+much more slowly than others.)
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -37,18 +37,18 @@ class Settings:
     width: int = 128  # of the two hidden layers of each network
     batch: int = 100
     lr: float = 1e-3
-    samples: int = 2000  # that the judge looks at
-    alone_steps: int = 500  # of a D whose fakes do not learn
+    samples: int = 2000  # for the judge
+    alone_steps: int = 500  # of D alone
     classifier_steps: int = 2000
     epsilons: tuple[float, ...] = (0.01, 0.02, 0.05, 0.1, 0.2)  # of FGSM, for pixels in [0, 1]
     attacked: int = 1000  # held-out digits, and as many fakes
-    memorised: int = 16  # digits that G is taught, and nothing else
+    memorised: int = 16  # all digits that G is trained on
     memory_steps: int = 3000
     memory_z: int = 8
     memory_r1: float = 1.0
-    strangers: int = 2000  # held-out digits, one of which may be as near as the training's
+    strangers: int = 2000  # held-out digits, to compare the nearest of them with the nearest training digit
     # formulas
-    pairs: int = 1000  # whose chord is compared with V half way
+    pairs: int = 1000  # of points whose chord is compared with V half way
     bins: int = 20  # of a histogram
     # games on the line and on the ring
     line_width: int = 64
@@ -101,11 +101,12 @@ def main(argv: list[str] | None = None) -> None:
 def found(m: dict[str, float]) -> str:
     """The finding in words, for README."""
     return (
-        f"FGSM with epsilon 0.1 turns {at_least(100 * m['flipped_GANs_D'])} % or more of what a GAN's D had right, "
-        f"{percent(m['flipped_classifier'])} of a classifier's; taught {m['memorised']:.0f} digits, G's samples are "
-        f"{m['nearest_of_few']:.1f} from them and {m['nearest_stranger_of_few']:.1f} from the nearest of "
-        f"{m['strangers']:,.0f} others; with one $f_{{acc}}$, at most {m['literal_classes']:.0f} classes instead of at least "
-        f"{m['correct_classes']:.0f}; V is {formulas.shape(m)}; a WGAN whose critic lags {on_the_ring.outcome(m, 'lags')}, "
+        f"FGSM with epsilon 0.1 flips at least {at_least(100 * m['flipped_GANs_D'])} % of the images that a GAN's D had right, "
+        f"and {percent(m['flipped_classifier'])} of a classifier's; if G is trained on {m['memorised']:.0f} digits, its "
+        f"samples are {m['nearest_of_few']:.1f} from the nearest of them and {m['nearest_stranger_of_few']:.1f} from the "
+        f"nearest of {m['strangers']:,.0f} others; with one $f_{{acc}}$ for both players, G draws at most "
+        f"{m['literal_classes']:.0f} classes instead of at least {m['correct_classes']:.0f}; V is {formulas.shape(m)}; "
+        f"a WGAN whose critic lags {on_the_ring.outcome(m, 'lags')}, "
         f"one whose critic keeps up {on_the_ring.outcome(m, 'keeps up')}"
     )
 

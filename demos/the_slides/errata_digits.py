@@ -40,7 +40,7 @@ KINDS: dict[str, type[GAN]] = {"correct": GAN, "literal": OneLossGAN}
 
 
 def play(kinds: list[str], x: np.ndarray, s, seeds: range, steps: int, z: int, r1: float = 0.0) -> list[list[tuple]]:
-    """For each kind and seed a game of dense players on images in [0, 1]; the game, and D(G(z)) at each step."""
+    """Play a game of dense players on images in [0, 1] for each kind and seed; return it with D(G(z)) at each step."""
     tasks = {f"{kind} on {len(x):,} images, seed {seed}": (kind, seed) for kind in kinds for seed in seeds}
     found = []
     runs = run_tasks(played, tasks, x, s, steps, z, r1, steps=len(tasks) * steps)
@@ -80,8 +80,8 @@ def pixels(game: GAN, n: int) -> np.ndarray:
 
 def one_loss(claim: Claim, x: np.ndarray, judge: metrics.Judge, s, seeds: range) -> list[GAN]:
     """Slide: "we can instead use a different loss term for the fake data that yields the same desired behavior but trains
-    faster" (CS/DS 541, class 19), printed in f_acc itself, which D is to increase. Meant is: for G alone. Returns the games
-    of that kind.
+    faster" (CS/DS 541, class 19). It is printed in f_acc, which D increases, but meant for G alone. Returns the games that are
+    played as it is meant.
     """
     tasks = {f"D alone, {name}, seed {seed}": (name, seed) for name in OBJECTIVES for seed in seeds}
     rows = run_tasks(d_alone, tasks, x, s, steps=0)
@@ -105,14 +105,14 @@ def one_loss(claim: Claim, x: np.ndarray, judge: metrics.Judge, s, seeds: range)
 
 
 def measure_classes(claim: Claim, correct: list[int], literal: list[int]) -> None:
-    """How many classes G draws by either loss: of the worst seed, and of the best; one f_acc costs at least four of ten."""
+    """The classes that G draws: correct losses, worst seed; one f_acc, best seed. One f_acc costs at least four of ten."""
     claim.note("correct_classes", min(correct), "reported: of 10, in the worst seed")
     claim.at_most("literal_classes", max(literal), 6)
     claim.at_least("classes_lost", min(correct) - max(literal), 4)
 
 
 def one_loss_title(m: dict[str, float]) -> str:
-    """What the picture shows."""
+    """The picture's title."""
     return (
         "“the same desired behavior but trains faster”, printed as one $f_{acc}$: G finds at most "
         f"{m['literal_classes']:.0f} of 10 classes,\nat least {m['correct_classes']:.0f} where D keeps its own term; "
@@ -125,7 +125,7 @@ OBJECTIVES = {"correct": correct, "literal": literal}
 
 
 def d_alone(name: str, seed: int, x: np.ndarray, s) -> list[float]:
-    """D's objective at each of its steps, against a G that stands still."""
+    """D's objective at each of its steps, against a G that does not learn."""
     mg.seed(seed)
     G, D = dense_players(s.z, s.width)
     prior = data.noise(s.z)
@@ -133,7 +133,7 @@ def d_alone(name: str, seed: int, x: np.ndarray, s) -> list[float]:
 
 
 def draw_one_loss(images: np.ndarray, alone: dict[str, list]) -> plt.Figure:
-    """Samples of the first seed, two rows by the correct losses, two by the one that is printed; D's objective, by step."""
+    """Samples of the first seed: two rows by the correct losses, two by the printed one; D's objective, step by step."""
     figure, (left, right) = slide(1, 2, height=6.4)
     labelled(left, images, 10, ["D's own\nterm", "one $f_{acc}$"], rows_each=2)
     left.set(title="G's samples", ylabel="losses")
@@ -154,20 +154,20 @@ JUDGES = ("the GAN's D", "a classifier", "a D of digits and noise")
 
 
 class Signed(nn.Module):
-    """Pixels in [0, 1] to what D has learnt from, [-1, 1]."""
+    """Pixels in [0, 1] to [-1, 1], the range that D is trained on."""
 
     def forward(self, x: Tensor) -> Tensor:
         return 2.0 * x - 1.0
 
 
 def judging(D: nn.Module) -> Classifier:
-    """D as a classifier of images in [0, 1]: 1 is real, 0 is not."""
+    """D as a classifier of images in [0, 1]: 1 is real, 0 is fake."""
     return Classifier(nn.Sequential(Signed(), D, nn.Reshape()), wrongness, (0, 1))
 
 
 def wrongness(v: Tensor, y: np.ndarray) -> Tensor:
-    """How far the logits lie on the wrong side. Its gradient has the log-loss's sign, but does not vanish where D is sure:
-    a D that only seems robust, because the attack finds no slope, is not taken for one that is.
+    """How far the logits are on the wrong side. Its gradient has the log-loss's sign, but does not vanish where D is sure: a D
+    is not taken for robust only because the attack finds no slope.
     """
     return mg.mean(Tensor(1.0 - 2.0 * y, dtype=v.dtype) * v)
 
@@ -194,7 +194,7 @@ def robustness(claim: Claim, games: list[GAN], x, y, others, s, seeds: range) ->
 
 
 def robustness_title(m: dict[str, float]) -> str:
-    """What the picture shows."""
+    """The picture's title."""
     return (
         "“Discriminators are less susceptible to adversarial examples”: epsilon 0.1 turns "
         f"{at_least(100 * m['flipped_GANs_D'])} % or more of what a GAN's D had right,\n"
@@ -204,7 +204,7 @@ def robustness_title(m: dict[str, float]) -> str:
 
 
 def flips_of_others(seed: int, x, y, real: np.ndarray, classes: np.ndarray, s) -> tuple[list[float], list[float]]:
-    """What flips, by epsilon, of a new D's digits and noise; and of a new classifier's digits."""
+    """The shares that flip, by epsilon: of a new D's digits and noise, and of a new classifier's digits."""
     mg.seed(seed)
     D, classifier, noise = dense_players(s.z, s.width)[1], classifiers.network(s.width), data.noise(784, "uniform")
     train_alone(D, lambda m: noisy(noise, m), minibatches(x, s), s.alone_steps, s.lr)
@@ -220,7 +220,7 @@ def noisy(noise: data.priors.Noise, m: int) -> Tensor:
 
 
 def flips(classifier: Classifier, x: np.ndarray, y: np.ndarray, epsilon: float) -> float:
-    """Of the images that it judges right: the share that it judges wrong after FGSM."""
+    """The share of the rightly judged images that are judged wrong after FGSM."""
     right = classifier.probabilities(x).argmax(axis=1) == y
     attacked = classifier.attacked(x[right], y[right], epsilon)
     return float((classifier.probabilities(attacked).argmax(axis=1) != y[right]).mean())
@@ -265,7 +265,7 @@ def memory(claim: Claim, games: list[GAN], x: np.ndarray, others: np.ndarray, s,
 
 
 def memory_title(m: dict[str, float]) -> str:
-    """What the picture shows."""
+    """The picture's title."""
     return (
         f"“Generative models cannot memorize training data”: taught {m['memorised']:.0f} digits, G's samples are\n"
         f"{m['nearest_of_few']:.1f} from the nearest of them, {m['nearest_stranger_of_few']:.1f} from the nearest of "
@@ -274,7 +274,7 @@ def memory_title(m: dict[str, float]) -> str:
 
 
 def draw_memory(samples: np.ndarray, few: np.ndarray) -> plt.Figure:
-    """Ten samples, and below each the nearest of the few images that G has learnt from."""
+    """Ten samples, and below each the nearest of the few training images."""
     figure, axes = slide(height=4)
     apart = ((samples - few[:, None, 0][:, :, None]) ** 2).sum(axis=(2, 3, 4))  # (few, samples)
     labelled(axes, np.concatenate([samples, few[apart.argmin(axis=0)]]), 10, ["$G(z)$", "nearest\n$x$"])

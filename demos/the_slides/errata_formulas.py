@@ -1,4 +1,4 @@
-"""Formulas of the slides that are wrong, or undefined, if taken literally: convexity, n_critic, optimistic Adam."""
+"""Formulas of the slides that are wrong or undefined if taken literally: convexity, n_critic, optimistic Adam."""
 
 from collections.abc import Callable, Iterator
 
@@ -20,7 +20,7 @@ GRID = np.linspace(-20.0, 20.0, 801)  # of x on the line
 
 
 def convexity(claim: Claim, s, seed: int) -> None:
-    """Slide: "Show that the function V(D, G) is convex" (Generative Adversarial Networks). In p_g it is, in theta it is not."""
+    """Slide: "Show that the function V(D, G) is convex" (Generative Adversarial Networks). It is in p_g, but not in theta."""
     rng = np.random.default_rng(seed)
     p, a, b = rng.dirichlet(np.full(s.bins, 0.5), (3, s.pairs))  # histograms, (pairs, bins): of the data, and two of p_g
     violations = int(above_the_chord(lambda q: best_value(p, q), a, b).sum())
@@ -36,19 +36,19 @@ def convexity(claim: Claim, s, seed: int) -> None:
 
 
 def convexity_title(m: dict[str, float]) -> str:
-    """What the picture shows."""
+    """The picture's title."""
     held, n = m["convex_in_p_g_violations"], m["convex_in_theta_violations_the_best_D"]
     return f"“V(D, G) is convex”: {shape(m)} (in $p_g$, {held:.0f} of {m['pairs']:,.0f} pairs disagree; in $\\theta$, {n:.0f})"
 
 
 def shape(m: dict[str, float]) -> str:
-    """In what V is convex."""
+    """The variables in which V is convex."""
     words = {"$p_g$": m["convex_in_p_g_violations"], "$\\theta$": m["convex_in_theta_violations_the_best_D"]}
     return ", ".join(f"{'not ' if violations else ''}convex in {name}" for name, violations in words.items())
 
 
 def above_the_chord(V: Callable[[np.ndarray], np.ndarray], a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """For each pair: is V half way above the mean of its values at the ends, as no convex function is?"""
+    """For each pair: is V half way above the mean of its values at the ends? For a convex function it never is."""
     return V((a + b) / 2) > (V(a) + V(b)) / 2 + 1e-6  # by more than rounding
 
 
@@ -69,7 +69,7 @@ def shifted_value(theta: np.ndarray) -> np.ndarray:
 
 
 def value_for_one_d(s, seed: int) -> Callable[[np.ndarray], np.ndarray]:
-    """theta -> V for G(z) = theta + z and a D that has learnt to tell N(0, 1) from N(3, 1), and now stands still."""
+    """theta -> V for G(z) = theta + z and a fixed D that has learnt to tell N(0, 1) from N(3, 1)."""
     mg.seed(seed)
     D, x, z = network(s.line_width), data.noise(1), data.noise(1)
     train_alone(D, lambda m: Tensor(z(m) + 3), (x(s.line_batch) for _ in range(s.pretraining)), s.pretraining, s.line_lr)
@@ -84,7 +84,7 @@ def value_for_one_d(s, seed: int) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def draw_convexity(found: dict) -> plt.Figure:
-    """V over theta; between two of its points the curve lies above the chord."""
+    """V over theta; between two of its points the curve is above the chord."""
     figure, axes = slide()
     theta = np.linspace(-8, 8, 161)
     for (name, V), colour, line in zip(found.items(), OTHERS, ("-", "-."), strict=False):
@@ -100,7 +100,7 @@ def draw_convexity(found: dict) -> plt.Figure:
 
 
 class Counted:
-    """Minibatches of nothing but zeros, and how many were drawn."""
+    """Minibatches of zeros, and the number of those drawn."""
 
     def __init__(self):
         self.drawn = 0
@@ -162,7 +162,7 @@ def optimism(claim: Claim, s, seed: int) -> dict[str, np.ndarray]:
 
 
 def optimism_title(m: dict[str, float], found: dict[str, np.ndarray]) -> str:
-    """What the picture shows."""
+    """The picture's title."""
     first = (1 - found["OptimisticAdam"][1]) / (1 - found["Adam"][1])
     return (
         "“$\\theta_t = \\theta_{t-1} - 2 \\eta \\hat m_t / … + \\eta \\hat m_{t-1} / …$”: at t = 1, $\\hat m_0$ is 0/0, and "
@@ -187,7 +187,7 @@ def as_printed(theta: np.ndarray, gradient: Callable, steps: int, lr=0.125, beta
 
 
 def descend(rule: type[optim.Adam], theta: np.ndarray, gradient: Callable, steps: int, lr: float = 0.125) -> np.ndarray:
-    """The same with an optimizer of `optim`. The rate is a power of 2: to multiply by it does not round."""
+    """The same with an optimizer of `optim`. The rate is a power of 2, so that a product with it is not rounded."""
     p = Tensor(theta.copy(), requires_grad=True)
     opt, thetas = rule([p], lr), [p.numpy().copy()]
     for _ in range(steps):

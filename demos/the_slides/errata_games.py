@@ -26,14 +26,14 @@ def correct(v_real: Tensor, v_fake: Tensor) -> Tensor:
 
 
 def literal(v_real: Tensor, v_fake: Tensor) -> Tensor:
-    """E log D(x) + E[-log D(G(z))], whose second term has no upper bound."""
+    """E log D(x) + E[-log D(G(z))]: the second term has no upper bound."""
     return losses.generator_loss(v_fake) - losses.generator_loss(v_real)
 
 
 def train_alone(
     D: nn.Module, fake: Callable[[int], Tensor], batches: Iterator, steps: int, lr: float, objective: Objective = correct
 ) -> list[float]:
-    """D ascends the objective against fakes that do not learn, by Adam. The objective at every step."""
+    """D ascends the objective with Adam, against fakes that do not learn. Returns the objective at every step."""
     optimizer, values = adam(D, lr), []
     for _ in range(steps):
         x = Tensor(next(batches))
@@ -52,7 +52,7 @@ POINTS = Mixture((1.0,), (3.0,), (0.5,))  # the data; G starts near 0
 
 def pretrained(claim: Claim, s, seeds: range) -> None:
     """Slide: "D(x; θ_d) is a pre-trained discriminator"; "We train G to minimize log(1 - D(G(z)))" (Generative Adversarial
-    Networks). Against such a D, this is the loss that hardly moves G.
+    Networks). Against such a D, this loss hardly moves G.
     """
     starts = {"D starts fresh": 0, "D is pre-trained": s.pretraining}
     tasks = {f"{name}, seed {seed}": (seed, steps) for name, steps in starts.items() for seed in seeds}
@@ -116,12 +116,12 @@ def collapse(claim: Claim, s, seeds: range) -> None:
         else:
             claim.at_most("WGAN_kl_keeps_up", max(late), 0.1)  # the worst seed
             claim.at_least("WGAN_modes_keeps_up", min(modes), len(mixtures.RING.centres))
-            claim.at_least("WGAN_within_3_std_keeps_up", min(good), 0.5)  # it has learnt: more samples lie near modes than not
+            claim.at_least("WGAN_within_3_std_keeps_up", min(good), 0.5)  # it has learnt: most samples are near modes
     claim.show(draw_collapse(found), "errata_collapse", collapse_title(claim.metrics))
 
 
 def outcome(m: dict[str, float], name: str) -> str:
-    """What became of G against such a critic. That it has not collapsed is said only of a G that has learnt."""
+    """The result of G against such a critic. "Does not collapse" is reserved for a G that has learnt."""
     kl, modes, good = (m[f"WGAN_{key}_{name.replace(' ', '_')}"] for key in ("kl", "modes", "within_3_std"))
     if kl >= COLLAPSED:
         return f"collapses (KL to uniform {kl:.1f})"
@@ -131,7 +131,7 @@ def outcome(m: dict[str, float], name: str) -> str:
 
 
 def collapse_title(m: dict[str, float]) -> str:
-    """What the picture shows."""
+    """The picture's title."""
     return (
         f"“Get rid of mode collapse”: a WGAN whose critic keeps up {outcome(m, 'keeps up')};\n"
         f"one whose critic lags {outcome(m, 'lags')}"
@@ -139,7 +139,7 @@ def collapse_title(m: dict[str, float]) -> str:
 
 
 def ring_game(seed: int, n_critic: int, critic_rate: float, s) -> list[dict]:
-    """WGAN on the ring: at six moments the coverage of the modes; the last is of the end, and has the samples."""
+    """WGAN on the ring: at six moments, the last at the end, the coverage of the modes and the samples."""
     mg.seed(seed)
     G, critic = mixtures.generator(s.ring_width), mixtures.discriminator(s.ring_width)
     rates = ((G, s.ring_lr), (critic, critic_rate * s.ring_lr))

@@ -1,1 +1,1 @@
-"""Why the training of a GAN goes wrong, and what is advised against that."""
+"""Why the training of a GAN goes wrong, and the published remedies."""

@@ -1,16 +1,16 @@
-"""Where D looks at a (x1 - x2) alone, noise that cancels stays; dropout on D's input ends that; then a D that learns.
+"""If D sees only a (x1 - x2), noise that cancels stays; dropout on D's input removes it; then a D that learns.
 
 Slide: "In the latter case, D gives feedback to G that images are “ok” as long as the background noise “cancels” itself"; "we
 can use dropout on the input layer x, so that each pathway must judge independently if the image is a fake." (CS/DS 552,
 class 7)
 
-At a digit's border, x1 = x2 = 0; the weaker a x1 - a x2 = 0 is true as well. A D of two pathways, relu(a (x1 - x2)) and
-relu(a (x2 - x1)), knows only the weaker one. In the toy, G is linear and has two pixels, and this D stands still: x1 + x2,
-which has no gradient, stays as noisy as it was. With dropout, a pathway often sees x1 or x2 alone.
+At a digit's border, x1 = x2 = 0, and so the weaker a x1 - a x2 = 0 holds as well. A D of two pathways, relu(a (x1 - x2)) and
+relu(a (x2 - x1)), knows only the weaker one. In the toy, G is linear and has two pixels, and this D does not learn: x1 + x2 has
+no gradient and stays as noisy as it was. With dropout, a pathway often sees x1 or x2 alone.
 
-Then digits, at fixed learning rates: without and with dropout of D's input (of ink: a dropped pixel is black, the slide's 0),
-on the same seeds. Two figures would show a D that has co-adapted: ink stays at G's border, and pairs of border pixels have
-opposite weights into D's first layer (cosine -1). That they do show it is tried on a D into which such pathways are planted.
+Then digits, at fixed learning rates: without and with dropout on D's input (of ink: a dropped pixel is black, the slide's 0),
+on the same seeds. Two numbers would reveal a co-adapted D: ink stays at G's border, and pairs of border pixels have opposite
+weights into D's first layer (cosine -1). As a check, both are measured on a D into which such pathways are planted.
 What to look for: does the D that learns freely come anywhere near the planted one?
 """
 
@@ -39,14 +39,14 @@ from minigan.games import GAN
 class Settings:
     """Everything that the result depends on, besides the seed."""
 
-    dropout: float = 0.2  # of D's input, where there is any
+    dropout: float = 0.2  # of D's input, in the games with dropout
     z: int = 64
     a: float = 2.0  # a pathway's weights of x1 and x2
     toy_seeds: int = 3
     toy_steps: int = 1500  # iterations; the learning rates fall linearly to 0
     toy_batch: int = 100
     toy_lr: float = 1e-2
-    toy_lr_discriminator: float = 1e-3  # where D learns; where it stands still, 0
+    toy_lr_discriminator: float = 1e-3  # where D learns; else 0
     seeds: int = 10  # digits: pairs of games without and with dropout
     planted_seeds: int = 3  # the first of them, with a planted D
     steps: int = 1500  # iterations, at fixed learning rates
@@ -54,8 +54,8 @@ class Settings:
     r1: float = 1.0
     batch: int = 32
     width: int = 128  # of the two hidden layers of each network
-    border: int = 66  # pixels at the border, at most, that are looked at: MNIST's, but one
-    every: int = 25  # iterations between two looks at the borders; the last quarter of the looks is averaged
+    border: int = 66  # the most border pixels that are measured: all of MNIST's but one
+    every: int = 25  # iterations between two measurements of the borders; the last quarter of them is averaged
 
 
 QUICK = {"toy_seeds": 1, "toy_steps": 500, "seeds": 1, "planted_seeds": 1, "steps": 20, "every": 5, "width": 80}
@@ -65,7 +65,7 @@ OPPOSITE = -0.9  # a cosine from here to -1
 
 
 def main(argv: list[str] | None = None) -> None:
-    """The toy with a D that stands still, and with one that learns; digits with a D that learns, and with a planted one."""
+    """The toy with a D that does not learn, and with one that does; digits with a D that learns, and with a planted one."""
     args = start(digits.options(__doc__), argv, "coadaptation", Settings())
     s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
     claim = open_claim(args, {"data": args.data, **asdict(s)})
@@ -80,7 +80,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def side_by_side(play: Any, what: str, first: int, seeds: dict[bool, int], s: Settings, *shared: Any, steps: int) -> dict:
-    """(what it is, dropout) -> the runs of all seeds."""
+    """(kind, dropout) -> the runs of all seeds."""
     kinds = list(product(seeds, (0.0, s.dropout)))
     tasks = {
         f"{what}: {kind}, {p = }, {seed = }": (seed, kind, p) for kind, p in kinds for seed in range(first, first + seeds[kind])
@@ -115,7 +115,7 @@ def noise(x: np.ndarray, sign: int = 1) -> float:
 
 
 def measure_toys(claim: Claim, toys: dict) -> None:
-    """What is left of the noise that cancels, x1 + x2, in the worst of the seeds."""
+    """The share of the noise that cancels, x1 + x2, which is left; the worst of the seeds."""
     left = {key: [noise(run["after"]) / noise(run["before"]) for run in runs] for key, runs in toys.items()}
     (still, still_dropout), (learns, learns_dropout) = (
         [runs for (kind, _), runs in left.items() if kind == learning] for learning in (False, True)
@@ -139,9 +139,9 @@ class InkDropout(nn.Dropout):
 
 
 class Planted(optim.Adam):
-    """Adam for a D whose first layer W (784, width) sees border pixels by pairs, through pathways as in the toy, for ever.
+    """Adam for a D whose first layer W (784, width) always sees border pixels in pairs, through the toy's pathways.
 
-    Each pair has two hidden units, of weights a, -a and -a, a, which see nothing else. No other unit sees the border.
+    Each pair has two hidden units with weights a, -a and -a, a, which see nothing else. No other unit sees the border.
     """
 
     def __init__(self, D: nn.Module, W: Tensor, border: np.ndarray, a: float, lr: float):
@@ -159,12 +159,12 @@ class Planted(optim.Adam):
         self.hold()
 
     def hold(self) -> None:
-        """The planted weights are what they were."""
+        """Reset the planted weights."""
         self.W.data[self.held] = self.plant[self.held]
 
 
 def play_digits(seed: int, planted: bool, dropout: float, s: Settings, x: np.ndarray) -> dict[str, np.ndarray]:
-    """The dense players on digits: ink in G's borders over time, and how opposite D's first layer sees its pixels."""
+    """The dense players on digits: ink in G's borders over time, and cosines of the border pixels' weights into D."""
     mg.seed(seed)
     border = border_of(x, s.border)
     G, D = digits.dense_players(s.z, s.width)
@@ -183,13 +183,13 @@ def play_digits(seed: int, planted: bool, dropout: float, s: Settings, x: np.nda
 
 
 def border_of(x: np.ndarray, most: int) -> np.ndarray:
-    """The numbers of the first pixels that are black in all images: an even number, for pairs."""
+    """The indices of the first pixels that are black in all images: an even number of them, for pairs."""
     border = np.flatnonzero((x == 0).all(axis=0))
     return border[: min(len(border), most) // 2 * 2]
 
 
 def cosines(W: np.ndarray) -> np.ndarray:
-    """The cosine of the angle between each two rows of W: -1 is opposite. In the order of np.triu_indices(len(W), 1)."""
+    """The cosine between every two rows of W (-1: opposite), in the order of np.triu_indices(len(W), 1)."""
     unit = W / np.linalg.norm(W, axis=1, keepdims=True)
     return (unit @ unit.T)[np.triu_indices(len(W), 1)]
 
@@ -210,7 +210,7 @@ def measure_digits(claim: Claim, games: dict) -> None:
         claim.compare(f"dropout_{name}", compare(figure(free_dropout), figure(free), better, paired=True))
     chance = compare(lowest(free, "after"), lowest(free, "before"), "higher", paired=True)
     claim.compare("training_cosine", chance)
-    # Do the figures show a D that has co-adapted, and that dropout ends it?
+    # Do the metrics reveal a co-adapted D, and that dropout ends co-adaptation?
     claim.at_most("planted_cosine_most", lowest(planted, "learnt").max(), OPPOSITE)
     same_seeds = free[: len(planted)]
     claim.compare("planting_log10_ink", compare(log_ink(planted), log_ink(same_seeds), paired=True), {HURTS})
@@ -218,7 +218,7 @@ def measure_digits(claim: Claim, games: dict) -> None:
 
 
 def log_ink(runs: list[dict[str, np.ndarray]]) -> np.ndarray:
-    """log10 of the ink at the end of each run: a mean over the last quarter of the looks."""
+    """log10 of the ink at the end of each run: a mean over the last quarter of the measurements."""
     return np.array([np.log10(run["ink"][-max(1, len(run["ink"]) // 4) :]).mean() for run in runs])
 
 
@@ -231,25 +231,25 @@ def lowest(runs: list[dict[str, np.ndarray]], key: str) -> np.ndarray:
 
 
 def found(m: dict[str, float]) -> str:
-    """README's words."""
+    """For README."""
     return (
-        f"a D that stands still: {percent(m['toy'])} of the noise that cancels stays, "
+        f"a D that does not learn: {percent(m['toy'])} of the noise that cancels stays, "
         f"with input dropout {percent(m['toy_dropout'])}; "
-        f"a D that learns: {percent(m['toy_D_learns'])} without. Digits, {m['pairs']:.0f} pairs of games: {of_opposites(m)}; "
-        f"input dropout {on_ink(m)}. Opposites planted into D leave ink ({m['planted_ink']:.2g} instead of "
-        f"{m['digits_ink']:.1g}), with dropout {m['planted_dropout_ink']:.1g}"
+        f"a D that learns, without dropout: {percent(m['toy_D_learns'])}. Digits, {m['pairs']:.0f} pairs of games: "
+        f"{of_opposites(m)}; input dropout {on_ink(m)}. If opposites are planted into D, ink stays ({m['planted_ink']:.2g} "
+        f"instead of {m['digits_ink']:.1g}; with dropout {m['planted_dropout_ink']:.1g})"
     )
 
 
 def of_opposites(m: dict[str, float]) -> str:
-    """Whether a D that learns has co-adapted."""
+    """Whether the D that learns has co-adapted."""
     some = "some" if m["least_cosine"] <= OPPOSITE else "no"
     cosines = f"lowest cosine {m['least_cosine']:.2f}; planted {m['planted_cosine']:.2f}"
     return f"{some} two border pixels become opposites to D ({cosines})"
 
 
 def on_ink(m: dict[str, float]) -> str:
-    """What dropout does where D learns: an interval and no verdict, for so small an effect is not settled by so few pairs."""
+    """The effect of dropout where D learns: an interval without a verdict, as these few pairs cannot settle a small effect."""
     times, low, high = (10 ** m[f"dropout_log10_ink{end}"] for end in ("", " low", " high"))
     return f"multiplies the ink at G's border by {times:.2g} (95 %: {low:.2g} to {high:.2g})"
 
@@ -264,7 +264,7 @@ def title_of_toys(m: dict[str, float]) -> str:
 
 
 def percent(share: float) -> str:
-    """A share; of a small one, the first digit that counts."""
+    """A share in per cent; a small one to one significant digit."""
     return f"{100 * share:.0f} %" if share > 0.1 else f"{100 * share:.1g} %"
 
 

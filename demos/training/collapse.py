@@ -1,15 +1,15 @@
-"""Mode collapse: G's samples are realistic, but of a subset of the data's modes only, and stay there; some changes cure that.
+"""Mode collapse: G's samples are realistic, but come from a subset of the data's modes, and stay there; some changes help.
 
 Slide: "Mode collapse — G generates realistic data but only for a *subset* of the domain of $P_{\\text{data}}(\\mathbf{x})$"
 (CS/DS 541, class 19); "Get rid of mode collapse" (of the WGAN; GAN slides)
 
 The data are three Gaussians in the plane, far from each other. D takes five steps for each of G's, at twice G's rate. A likely
-reason for what follows, which is not measured here: D soon knows what lies between the modes, and a sample on one of them would
-have to cross what D is sure is fake to reach another. Changes, one at a time, from this
-setting: one D step only, the WGAN-GP's loss (with the same five steps), a D that is flat at the data (R1), a D that sees more
-than one sample: pairs of them (PacGAN), or the minibatch's standard deviation as one more feature.
-What to look for: the mode that has no samples at the end, though the others look right; and, with each change, the share of
-the samples on the rarest mode, a dot for each seed: a third is even, and 0 is a mode that is lost.
+reason for the collapse, which is not measured here: D soon learns that everything between the modes is fake, so a sample cannot
+move from one mode to another. Changes of this setting, one at a time: one D step only; the WGAN-GP's loss (with the same five
+steps); a D that is flat at the data (R1); a D that sees pairs of samples (PacGAN), or the minibatch's standard deviation as
+one more feature.
+What to look for: one mode has no samples at the end, though the others look right. For each change, the share of the samples
+on the rarest mode, a dot for each seed: a third is even, 0 is a lost mode.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -44,16 +44,16 @@ class Settings:
     lr: float = 1e-3  # G's
     lr_discriminator: float = 2e-3
     betas: tuple[float, float] = (0.5, 0.999)  # Adam's
-    samples: int = 2500  # that are looked at
+    samples: int = 2500  # that are measured
 
 
 QUICK = replace(Settings(), iterations=60, seeds=1, width=64, batch=64, samples=1000)
 
 DATA = Mixture(lambda n: data.ring(n, modes=3, std=0.1), data.ring_centres(modes=3), 0.1)
 MODES = len(DATA.centres)
-MOMENTS = 4  # at which the samples are looked at
+MOMENTS = 4  # at which the samples are measured
 COLLAPSE = "5 D steps"
-CHANGES = {  # from the setting that collapses: one each
+CHANGES = {  # of the setting that collapses: one each
     COLLAPSE: {},
     "1 D step": {"k": 1},
     "WGAN-GP, 5 critic steps": {"penalty": 0.1},
@@ -61,14 +61,14 @@ CHANGES = {  # from the setting that collapses: one each
     "pairs (PacGAN)": {"D": "pairs"},
     "minibatch std": {"D": "std"},
 }
-CURES = ("WGAN-GP, 5 critic steps", "R1 = 1")  # that must help; what the others do is reported
+CURES = ("WGAN-GP, 5 critic steps", "R1 = 1")  # these must help; the others' effect is only reported
 
 
 # --- the game -----------------------------------------------------------------------------------------------------------
 
 
 class MinibatchStd(nn.Module):
-    """A feature more, the same for all: the mean of the standard deviations over the minibatch (Karras et al. 2018)."""
+    """Adds one feature, equal for all samples: the mean of the minibatch's standard deviations (Karras et al. 2018)."""
 
     def forward(self, h: Tensor) -> Tensor:
         std = mg.sqrt(mg.var(h, axis=0) + 1e-8).mean()
@@ -83,7 +83,7 @@ class Pairs(nn.Module):
 
 
 def make_discriminator(kind: str, w: int) -> nn.Sequential:
-    """D, changed in one place."""
+    """D, with at most one change."""
     if kind == "std":
         return nn.Sequential(MinibatchStd(), discriminator(w, features=3))
     if kind == "pairs":
@@ -92,8 +92,8 @@ def make_discriminator(kind: str, w: int) -> nn.Sequential:
 
 
 def make_game(s: Settings, D: str = "", k: int = 5, r1: float = 0.0, penalty: float = 0.0) -> Game:
-    """The game that collapses, or with one change."""
-    G = generator(s.width)  # first, so that the seed decides its weights, whatever D is
+    """The game that collapses, with at most one change."""
+    G = generator(s.width)  # first, so that its weights depend on the seed alone, not on D
     D = make_discriminator(D, s.width)
     opt_G = optim.Adam(G.parameters(), s.lr, s.betas)
     opt_D = optim.Adam(D.parameters(), s.lr_discriminator, s.betas)
@@ -102,7 +102,7 @@ def make_game(s: Settings, D: str = "", k: int = 5, r1: float = 0.0, penalty: fl
 
 
 def play(change: str, seed: int, s: Settings) -> list[np.ndarray]:
-    """G's samples at evenly spaced moments; the last are those of the end."""
+    """G's samples at evenly spaced moments, the last at the end."""
     mg.seed(seed)
     game, batches = make_game(s, **CHANGES[change]), DATA.batches(s.batch)
     decay, moments = optim.LinearDecay([game.opt_G, game.opt_D], s.iterations), []
@@ -131,11 +131,11 @@ def main(argv: list[str] | None = None) -> None:
     claim.finish()
 
 
-# --- the figures --------------------------------------------------------------------------------------------------------
+# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def shares(samples: np.ndarray) -> np.ndarray:
-    """The share of all samples that lie within 3 std of each mode."""
+    """The share of all samples within 3 std of each mode."""
     distances = np.linalg.norm(samples[:, None] - DATA.centres, axis=2)
     return np.mean(distances <= 3 * DATA.std, axis=0)
 
@@ -146,7 +146,7 @@ def modes(samples: np.ndarray) -> int:
 
 
 def measure(claim: Claim, runs: dict[str, list[list[np.ndarray]]]) -> None:
-    """The collapse: few modes, and realistic. Then what each change does to the rarest mode's share."""
+    """The collapse: few modes, but realistic samples. Then the effect of each change on the rarest mode's share."""
     at_end = {change: [shares(moments[-1]) for moments in of_change] for change, of_change in runs.items()}
     collapsed, n = at_end[COLLAPSE], len(runs[COLLAPSE])
     found = [modes(moments[-1]) for moments in runs[COLLAPSE]]
@@ -189,7 +189,7 @@ def over_time(moments: list[np.ndarray], seed: int) -> str:
 
 
 def changes_in_words(m: dict[str, float]) -> str:
-    """Which changes help, and which do not; and, of each, in how many seeds G finds all modes."""
+    """Which changes help and which do not; for each, in how many seeds G finds all modes."""
     of: dict[str, list[str]] = {HELPS: [], NOTHING: [], HURTS: []}
     for change in CHANGES:
         if change != COLLAPSE:
@@ -202,7 +202,7 @@ def changes_in_words(m: dict[str, float]) -> str:
 
 def found(m: dict[str, float]) -> str:
     """For README."""
-    return f"{subset(m)}. To find all modes, from there, {changes_in_words(m)}"
+    return f"{subset(m)}. To find all modes from there, {changes_in_words(m)}"
 
 
 # --- the pictures -------------------------------------------------------------------------------------------------------
@@ -217,7 +217,7 @@ def show(axes, samples: np.ndarray, reach: float, title: str) -> None:
 
 
 def panels(shown: dict[str, np.ndarray]) -> Figure:
-    """Samples side by side; the frame has room for all of them."""
+    """Samples side by side, in a frame that shows all of them."""
     figure, places = slide(1, len(shown), height=6.0, sharey=True)
     reach = 1.05 * max(*(np.abs(samples).max() for samples in shown.values()), np.abs(DATA.centres).max() + 3 * DATA.std)
     for axes, (name, samples) in zip(places, shown.items(), strict=True):
@@ -240,7 +240,7 @@ def draw_over_time(moments: list[np.ndarray], s: Settings) -> Figure:
 
 
 def draw_changes(runs: dict[str, list[list[np.ndarray]]]) -> Figure:
-    """A dot for each seed: the rarest mode's share, and how many samples are realistic."""
+    """A dot for each seed: the rarest mode's share, and the share of realistic samples."""
     figure, places = slide(1, 2, height=5.6, sharey=True)
     for i, of_change in enumerate(runs.values()):
         at_end = [shares(moments[-1]) for moments in of_change]

@@ -1,4 +1,4 @@
-"""Is one half reached? D's accuracy over a long game on digits; and what D alone makes of the G that is left.
+"""Does D's accuracy reach one half? A long game on digits; then D goes on alone against a frozen G.
 
 Slide: "We will probably never reach the equilibrium where $G$ exactly produces $P_{\\text{data}}(\\mathbf{x})$ and $D$'s
 accuracy is 0.5. What kind of 'training curve' for $D$, $G$ should we expect?" (CS/DS 541, class 19)
@@ -6,10 +6,10 @@ accuracy is 0.5. What kind of 'training curve' for $D$, $G$ should we expect?" (
 A long game on MNIST, its learning rates falling to 0, watched on held-out images and new samples: D's accuracy, D(x), D(G(z)).
 What may keep the accuracy from 0.5:
 (1) The players take turns: D is better right after its own step than after G's. This shrinks with the rates.
-(2) Finite data: D takes training images for real more often than held-out ones, where these are few.
-(3) G is not right, and D has not found out. So G is frozen, and D goes on alone: can it still learn to tell every image from
-every sample? Then it is the learning rates that rested, not the players. As a control, a "G" that is right: a new D tries to
-tell images from other images, by as many steps, and is looked at on held-out ones.
+(2) Finite data: if training images are few, D takes them for real more often than held-out ones.
+(3) G is wrong, and D has not found out. To test this, G is frozen and D goes on alone: can it still learn to tell every image
+from every sample? Then the game stopped because of its learning rates, not because of the players. As a control, a perfect
+"G": a new D learns to tell images from other images, by as many steps, and is tested on held-out ones.
 What to look for: where the curves of the game come to rest, and where those of D alone do, in both experiments.
 """
 
@@ -40,14 +40,14 @@ class Settings:
     """Everything that the result depends on, besides the seed."""
 
     steps: int = 4000  # iterations of the game; the learning rates fall linearly to 0
-    few_steps: int = 2500  # of the one with few images
+    few_steps: int = 2500  # of the game with few images
     few: int = 1000  # images
     alone: int = 300  # steps of D at last, G frozen
     z: int = 64
     width: int = 256  # of the two hidden layers of each network
     batch: int = 100
     lr: float = 5e-4
-    images: int = 1000  # of each kind, at every look
+    images: int = 1000  # of each kind, at every measurement
     looks: int = 40
     seeds: int = 3
 
@@ -70,7 +70,7 @@ class Watched(GAN):
 
 
 def main(argv: list[str] | None = None) -> None:
-    """The games and what follows them, for each seed; the figures, the picture."""
+    """The experiments for each seed, the metrics, the picture."""
     args = start(digits.options(__doc__), argv, "equilibrium", Settings())
     s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
     claim = open_claim(args, {"data": args.data, **asdict(s)})
@@ -88,7 +88,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def experiments(seed: int, x: np.ndarray, others: np.ndarray, settings: Settings) -> dict[str, dict]:
-    """The game on all images and on few; then D alone against the first one's G; a new D against images, as the control."""
+    """Games on all images and on few; then D alone against the first game's G; as a control, a new D against images."""
     _, few = play(x[: settings.few], others, settings.few_steps, settings, seed)
     game, on_all = play(x, others, settings.steps, settings, seed)
     alone = go_on(game.D, x, lambda n: game.sample(n, z=game.prior(n)), others, settings, game=game)
@@ -98,7 +98,7 @@ def experiments(seed: int, x: np.ndarray, others: np.ndarray, settings: Settings
 
 
 def play(x: np.ndarray, others: np.ndarray, steps: int, settings: Settings, seed: int) -> tuple[GAN, dict]:
-    """A game on images x, and the rows of what was seen after D's steps and after G's."""
+    """A game on images x, and what was measured after D's steps and after G's."""
     mg.seed(seed)
     G, D = digits.dense_players(settings.z, settings.width)
     rules = [optim.Adam(player.parameters(), settings.lr, (0.5, 0.999)) for player in (G, D)]
@@ -122,7 +122,7 @@ def play(x: np.ndarray, others: np.ndarray, steps: int, settings: Settings, seed
 
 
 def judged(D: nn.Module, trained: np.ndarray, others: np.ndarray, fake: np.ndarray) -> dict[str, float]:
-    """The share of each kind that D takes for real, and the mean probability; D's accuracy on what it has not seen."""
+    """The share of each kind that D takes for real, and D's mean output; D's accuracy on unseen data."""
     with no_grad():
         v = {"trained": D(Tensor(trained)), "held_out": D(Tensor(others)), "fake": D(Tensor(fake))}
         found = {name: mg.mean(logits > 0.0).item() for name, logits in v.items()}
@@ -138,9 +138,9 @@ def go_on(
     settings: Settings,
     **changing: Any,
 ) -> dict[str, np.ndarray]:
-    """Train D alone, against fakes that stay what they are; return what was seen on the way.
+    """Train D alone, against fakes that do not learn; return the measurements along the way.
 
-    `changing`: what `fakes` changes, as it draws them.
+    `changing`: the state that `fakes` changes by drawing.
     """
     optimizer, batches, rows = optim.Adam(D.parameters(), settings.lr, (0.5, 0.999)), data.batches(x, size=settings.batch), []
     changing |= {"D": D, "optimizer": optimizer, "batches": batches, "rows": rows}
@@ -161,7 +161,7 @@ def columns(rows: list[dict[str, float]]) -> dict[str, np.ndarray]:
     return {key: np.array([row[key] for row in rows]) for key in rows[0]}
 
 
-# --- the figures --------------------------------------------------------------------------------------------------------
+# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def late(values: np.ndarray) -> float:
@@ -170,7 +170,7 @@ def late(values: np.ndarray) -> float:
 
 
 def measure(claim: Claim, runs: list[dict]) -> None:
-    """How far from 0.5, and why. The worst seed, where it does not say otherwise."""
+    """How far D's accuracy is from 0.5, and why. Numbers are the worst seed's unless marked otherwise."""
     accuracy = [late(run["all"]["G"]["accuracy"]) for run in runs]
     claim.at_least("accuracy at rest, least seed", min(accuracy), 0.6)  # clearly above 0.5
     claim.note("accuracy at rest, most", max(accuracy), "reported (the most of the seeds)")
@@ -192,7 +192,7 @@ def measure(claim: Claim, runs: list[dict]) -> None:
 
 
 def at_rest(m: dict[str, float]) -> str:
-    """How far from one half, and what D alone finds out."""
+    """D's accuracy in the game, alone, and in the control."""
     return (
         f"On digits, D's accuracy comes to rest at {at_least(m['accuracy at rest, least seed'])} or more, not at 0.5; with G "
         f"frozen, D alone reaches {at_least(m['accuracy of D alone, G frozen'], 3)}; with real images in G's place, it stays "
@@ -209,7 +209,7 @@ def found(m: dict[str, float]) -> str:
 
 
 def picture(runs: list[dict]) -> Figure:
-    """What D makes of held-out images and of samples; its accuracy; few images; D alone."""
+    """D's output on held-out images and on samples; its accuracy; few images; D alone."""
     figure, places = slide(2, 2, sharey="row")
     draw_game(places[0, 0], runs)
     draw_few(places[0, 1], runs)
@@ -228,7 +228,7 @@ def lines(axes: Axes, tables: list[dict], key: str, colour: str, label: str, sty
 
 
 def draw_game(axes: Axes, runs: list[dict]) -> None:
-    """What D believes."""
+    """D's mean output."""
     tables = [run["all"]["G"] for run in runs]
     lines(axes, tables, "D_held_out", REAL, "$D(x)$, held-out images")
     lines(axes, tables, "D_fake", FAKE, "$D(G(z))$, new samples", "--")
@@ -254,7 +254,7 @@ def draw_turns(axes: Axes, runs: list[dict]) -> None:
 
 
 def draw_alone(axes: Axes, runs: list[dict]) -> None:
-    """D alone, against the G that is left, and against real images."""
+    """D alone, against the frozen G and against real images."""
     lines(axes, [run["alone"] for run in runs], "accuracy", D_COLOUR, "against samples of the frozen G")
     lines(axes, [run["control"] for run in runs], "accuracy", OTHERS[3], "against other real images", "--")
     axes.set(title="G frozen: D goes on alone", xlabel="step of D")

@@ -2,15 +2,15 @@
 
 Slide: "17 tips to make GANs work (https://github.com/soumith/ganhacks)"; "Use a spherical z" (IT3320E, lecture 10)
 
-The base: G and D of dense layers on digits, with the R1 penalty, Adam for both; G ends in tanh, z lies on a sphere, LeakyReLU,
-no batch norm, hard labels. Its learning rate and its penalty were chosen for a G that is as good as some ten seconds can make
-it, which is a weak one still. Each trick is switched on, or off, alone, on the same seeds. It helps if the Frechet distance
-between a classifier's features of G(z) and of x falls, and no change is outside the 95 % confidence interval of the ratio.
+The base: G and D of dense layers on digits, with the R1 penalty and Adam for both; G ends in tanh, z is on a sphere, LeakyReLU,
+no batch norm, hard labels. Its learning rate and penalty were chosen for the best G that some ten seconds can train, which is
+still a weak one. Each trick is switched on or off alone, on the same seeds. It helps if the Frechet distance between a
+classifier's features of G(z) and of x falls: the 95 % confidence interval of the ratio must be below 1.
 
-One trick is tried on two other games, as it depends on the game: batch norm in D with real and fake minibatches apart, not
-mixed into one. Standardised by itself, a minibatch hides from D what all its images have in common. Dense layers without the
-penalty, and small networks of the demo dcgan with it: both settings are in use, and to generalise from one would mislead.
-What to look for: which bars on the left cross 1; and on the right, how good G is at all, in each of the games.
+One trick is tried on two other games, because its effect depends on the game: batch norm in D with real and fake minibatches
+apart, not mixed into one. If a minibatch is standardised alone, D cannot see what all its images have in common. The games are
+dense layers without the penalty, and small networks of the demo dcgan with it. Both are in use; one alone would mislead.
+What to look for: which bars on the left cross 1; on the right, how good G is in each of the games.
 """
 
 from collections.abc import Mapping
@@ -44,12 +44,12 @@ class Settings:
     width: int = 128  # of the two hidden layers of each network
     batch: int = 32
     lr: float = 6e-3  # Adam's, with betas (0.5, 0.999)
-    lr_sgd: float = 0.15  # of D's SGD; twice as much, and D's weights overflow
+    lr_sgd: float = 0.15  # of D's SGD; with twice as much, D's weights overflow
     r1: float = 5.0  # weight of the penalty
     norm_steps: int = 1200  # with batch norm in D
-    norm_lr: float = 2e-3  # which bears no more
+    norm_lr: float = 2e-3  # the largest that works with batch norm
     conv_steps: int = 500  # DCGAN's networks
-    conv_seeds: int = 12  # which differ more
+    conv_seeds: int = 12  # more, because these seeds differ more
     conv_batch: int = 16
     channels: int = 8
     samples: int = 2000  # that are compared with as many real images
@@ -74,8 +74,8 @@ class Row:
     name: str
     on: Mapping  # changes of the base
     off: Mapping
-    expected: frozenset | None = None  # what it must come to; None: whatever the seeds say
-    words: str = field(default="", kw_only=True)  # the name in README, where it is not `name`
+    expected: frozenset | None = None  # the expected verdicts; None: any
+    words: str = field(default="", kw_only=True)  # the name in README, if it is not `name`
 
 
 BASE = Tricks()
@@ -130,7 +130,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def in_words(tricks: Tricks) -> str:
-    """What differs from the base."""
+    """The differences from the base."""
     base = asdict(BASE)
     return ", ".join(f"{name} = {value}" for name, value in asdict(tricks).items() if value != base[name]) or "base"
 
@@ -141,18 +141,18 @@ def length(tricks: Tricks, s: Settings) -> int:
 
 
 def play_and_judge(tricks: Tricks, seed: int, x: np.ndarray, judge: metrics.Judge, s: Settings) -> dict[str, float]:
-    """What G's samples are like after a game."""
+    """The quality of G's samples after a game."""
     return quality(play(tricks, x, s, seed), x, judge, s)
 
 
 def quality(images: np.ndarray, x: np.ndarray, judge: metrics.Judge, s: Settings) -> dict[str, float]:
-    """Frechet distance to as many of the data, and classes that have at least 1 % of the images."""
+    """Frechet distance to as many images of the data; number of classes that have at least 1 % of the images."""
     found = metrics.image_quality(images[: s.samples], judge, x[: s.samples])
     return {key: found[key] for key in ("frechet", "classes")}
 
 
 def play(tricks: Tricks, x: np.ndarray, s: Settings, seed: int) -> np.ndarray:
-    """Play the game on images in [0, 1]; G's samples, in [0, 1]."""
+    """Play the game on images in [0, 1]; return G's samples, in [0, 1]."""
     mg.seed(seed)
     G, D = players(tricks, s.z, s.channels if tricks.conv else s.width)
     steps, lr = length(tricks, s), s.norm_lr if tricks.norm else s.lr
@@ -165,16 +165,16 @@ def play(tricks: Tricks, x: np.ndarray, s: Settings, seed: int) -> np.ndarray:
     for _ in resumable(range(steps), "game", game=game, batches=batches, decay=decay):
         game.step(batches)
         decay.step()
-    with no_grad():  # in training mode: dropout goes on, and batch norm has thousands of samples to go by
+    with no_grad():  # in training mode: dropout stays on, and batch norm has thousands of samples for its statistics
         samples = G(Tensor(prior(s.samples))).numpy()
     return ((samples + 1) / 2 if tricks.tanh else samples).clip(0, 1)
 
 
-# --- the figures --------------------------------------------------------------------------------------------------------
+# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def measure(claim: Claim, base: list[dict], real: dict, sides: dict[str, list[list[dict]]]) -> None:
-    """Of each trick, the ratio of the Frechet distances with it and without; how many tips help; and how good the base is."""
+    """For each trick, the ratio of the Frechet distances with it and without; how many tips help; how good the base is."""
     claim.note("base_frechet", distance(base), "reported: mean of the seeds")
     claim.note("real_frechet", real["frechet"], "reported: of real images that were not learnt from")
     claim.at_least("base_classes", min(run["classes"] for run in base), 10)
@@ -201,23 +201,23 @@ def comes_to(m: dict[str, float], key: str) -> str:
 
 
 def of_verdict(m: dict[str, float], rows: Mapping[str, Row], word: str) -> list[str]:
-    """The tricks that come to this, the strongest first."""
+    """The tricks with this verdict, the strongest first."""
     return sorted((key for key in rows if comes_to(m, key) == word), key=lambda key: -abs(m[f"{key}_log_ratio"]))
 
 
 def found(m: dict[str, float]) -> str:
-    """README's words."""
+    """For README."""
     parts = [f"on a weak dense G (Frechet distance {m['base_frechet']:.0f}, real images {m['real_frechet']:.0f})"]
     for word, said in ((HELPS, "help"), (HURTS, "hurt"), (NOTHING, NOTHING)):
         keys = of_verdict(m, TIPS, word)
         names = (f"{TIPS[key].words or TIPS[key].name}{'' if word == NOTHING else times(m, key)}" for key in keys)
         parts.append(f"{said}: {', '.join(names) or 'none'}")
     norms = (f"{row.words}: {comes_to(m, key)}{times(m, key)}" for key, row in NORMS.items())
-    return "; ".join(parts) + f". D's batch norm apart for real and fake, not mixed: {'; '.join(norms)}"
+    return "; ".join(parts) + f". Batch norm in D, real and fake minibatches apart, not mixed: {'; '.join(norms)}"
 
 
 def times(m: dict[str, float], key: str) -> str:
-    """By how much the distance changes, in brackets."""
+    """The factor of the distance, in brackets."""
     return f" (distance x {exp(m[f'{key}_log_ratio']):.2g})"
 
 
@@ -232,7 +232,7 @@ def title(m: dict[str, float]) -> str:
 
 
 def picture(m: dict[str, float], sides: dict[str, list[list[dict]]]) -> Figure:
-    """The tips from the most helpful on, then batch norm: the ratio of the distances, and the distances of all seeds."""
+    """The tips, most helpful first, then batch norm: the ratio of the distances, and the distances of all seeds."""
     figure, (left, right) = slide(1, 2, width_ratios=(1, 1), sharey=True)
     order = sorted(TIPS, key=lambda key: m[f"{key}_log_ratio"]) + list(NORMS)
     for place, key in enumerate(order):

@@ -1,4 +1,4 @@
-"""Four techniques against GANs that do not train: smoothed labels, matched features, whole minibatches, a price on change.
+"""Four techniques for GANs that do not train: smoothed labels, matched features, whole minibatches, a price on change.
 
 Slide: "Difficult to train Salimans2016" (IT3320E, lecture 10)
 
@@ -10,9 +10,9 @@ Of Salimans et al. 2016, "Improved techniques for training GANs", section 3:
     historical averaging         each player pays |theta - (1/t) sum of theta[i]|^2 for leaving its past
 
 The first is a formula: D is trained on samples of two known densities on the line. With two-sided smoothing, (alpha p + beta q)
-/ (p + q), D says beta where there are no data at all. The last was made for games in which gradient descent goes round and
-round: the paper's is min over x, max over y of (f(x) - 1)(y - 1), f(x) = x below 0 and x^2 above. What to look for: D's curves,
-on D*; the spiral, which ends at (1, 1); and below, what each technique does on a ring of Gaussians, a point for each seed.
+/ (p + q), D is beta where there are no data at all. The last was made for games in which gradient descent goes round and round:
+the paper's is min over x, max over y of (f(x) - 1)(y - 1), f(x) = x below 0 and x^2 above. What to look for: D's curves on D*;
+the spiral that ends at (1, 1); and below, the effect of each technique on a ring of Gaussians, a point for each seed.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -51,7 +51,7 @@ class Settings:
     line_width: int = 64
     line_seeds: int = 3
     alpha: float = 0.9  # the label of real samples
-    beta: float = 0.1  # that of fake ones, in two-sided smoothing
+    beta: float = 0.1  # the label of fake ones, in two-sided smoothing
     toy_steps: int = 5000
     toy_lr: float = 0.01
     toy_weight: float = 0.3  # of the past
@@ -62,8 +62,8 @@ class Settings:
     lr: float = 1e-3  # Adam's, with betas (0.5, 0.999)
     weight: float = 0.01  # of the past, on the ring
     kernels: int = 4  # of minibatch discrimination, ...
-    dims: int = 4  # ... of so many numbers each
-    samples: int = 2500  # that are looked at
+    dims: int = 4  # ... and the numbers of each
+    samples: int = 2500  # that are measured
 
 
 QUICK = {
@@ -114,7 +114,7 @@ def best(side: str, s: Settings) -> np.ndarray:
 
 
 def labels(side: str, s: Settings) -> tuple[float, float]:
-    """Of real samples, and of fake ones."""
+    """The labels of real samples and of fake ones."""
     return s.alpha, s.beta if side == "two-sided" else 0.0
 
 
@@ -140,7 +140,7 @@ def smooth(side: str, seed: int, s: Settings) -> np.ndarray:
 
 
 def toy(s: Settings, weight: float) -> np.ndarray:
-    """(steps + 1, 2): x descends (f(x) - 1)(y - 1), y ascends it, at the same time; both pay for leaving their past."""
+    """(steps + 1, 2): x descends (f(x) - 1)(y - 1) while y ascends it; both pay for leaving their past."""
     x, y = (Tensor(np.array(v), requires_grad=True) for v in (2.0, 0.0))
     descent, path = optim.SGD([x, y], s.toy_lr), [(2.0, 0.0)]
     past = History([x, y])
@@ -168,7 +168,7 @@ def discriminator(s: Settings, seen: bool) -> nn.Sequential:
 
 
 def make_game(kind: str, s: Settings) -> Game:
-    """The GAN, with one of the techniques or with none."""
+    """The GAN with at most one of the techniques."""
     G = generator(s.width)
     D = discriminator(s, kind == "minibatch discrimination")
     players = G, D, data.noise(2), *adams(G, D, s.lr, s.lr)
@@ -190,16 +190,16 @@ def play(kind: str, seed: int, s: Settings) -> np.ndarray:
 
 
 def coverage(samples: np.ndarray) -> dict[str, float]:
-    """Modes that have at least 1 % of the samples, and the share of samples within 3 std of one."""
+    """The number of modes that have at least 1 % of the samples, and the share of samples within 3 std of one."""
     found = RING.coverage(samples)
     return {"modes": found["modes_1pct"], "share": found["high_quality"]}
 
 
-# --- the figures --------------------------------------------------------------------------------------------------------
+# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def measure(claim: Claim, curves: dict, paths: dict, runs: dict, s: Settings) -> None:
-    """How near D is to D*, how near the toy game is to its equilibrium, and what each technique changes on the ring."""
+    """D's error from D*, the toy game's distance from its equilibrium, and the effect of each technique on the ring."""
     populated = P.density(X) + Q.density(X) > 0.05
     for side, found in curves.items():
         error = np.abs(np.array(found) - best(side, s))[:, populated].max()
@@ -218,7 +218,7 @@ def measure(claim: Claim, curves: dict, paths: dict, runs: dict, s: Settings) ->
 
 
 def comes_to(m: dict[str, float], kind: str, name: str) -> str:
-    """What a technique does to one of the ring's figures."""
+    """A technique's verdict on one of the ring's metrics."""
     name = f"{kind}: change of {name}"
     return verdict(m[name], m[f"{name} low"], m[f"{name} high"], "higher")
 
@@ -229,7 +229,7 @@ def found(m: dict[str, float]) -> str:
 
 
 def title(m: dict[str, float]) -> str:
-    """The picture's: of the ring, the share alone."""
+    """The picture's title; for the ring, only the share."""
     verdicts = {word: [kind for kind in TECHNIQUES if comes_to(m, kind, "share") == word] for word in LOOKS}
     said = "; ".join(f"{word}: {', '.join(kinds)}" for word, kinds in verdicts.items() if kinds)
     error, near = max(m[f"{side}: |D - D*|, worst"] for side in SIDES), m["toy game, with its past: distance from (1, 1)"]
@@ -249,7 +249,7 @@ def of_formulas(m: dict[str, float]) -> str:
 
 
 def of_ring(m: dict[str, float]) -> str:
-    """Each technique beside the plain GAN."""
+    """Each technique compared with the plain GAN."""
     said = [f"{PLAIN}: {m[f'{PLAIN}: modes, mean']:.1f} modes, {percent(m[f'{PLAIN}: share, mean'])} within 3 std"]
     for kind in TECHNIQUES:
         modes, share = m[f"{kind}: modes, mean"], m[f"{kind}: share, mean"]
@@ -261,7 +261,7 @@ def of_ring(m: dict[str, float]) -> str:
 
 
 def picture(m: dict[str, float], curves: dict, paths: dict, runs: dict, s: Settings) -> Figure:
-    """D* and D; the toy game's path; the ring's figures, for every seed."""
+    """D* and D; the toy game's path; the ring's metrics for every seed."""
     figure, places = slide(2, 2)
     draw_curves(places[0, 0], curves, s)
     draw_paths(places[0, 1], paths)
@@ -292,12 +292,12 @@ def draw_paths(axes: plt.Axes, paths: dict) -> None:
         axes.plot(*path.T, color=colour, linewidth=1, label=f"{kind}\nhistorical averaging")
     axes.plot(1, 1, "*", color="black", markersize=16)
     axes.set(xlabel="$x$", ylabel="$y$", title="min over $x$, max over $y$ of $(f(x) - 1)(y - 1)$")
-    axes.set_xlim(-0.3, 12)  # beside the orbit, there is room for the legend
+    axes.set_xlim(-0.3, 12)  # room for the legend to the right of the orbit
     axes.legend(loc="center right")
 
 
 def draw_ring(axes: plt.Axes, m: dict[str, float], runs: dict, name: str) -> None:
-    """A point for each seed, a bar for the mean; the colour says what the interval says."""
+    """A point for each seed, a bar for the mean; the colour shows the verdict."""
     for i, (kind, of_kind) in enumerate(runs.items()):
         values = [coverage(samples)[name] for samples in of_kind]
         colour, marker = (OTHERS[2], "o") if kind == PLAIN else LOOKS[comes_to(m, kind, name)]

@@ -1,18 +1,18 @@
-"""A D that is right about everything teaches G nothing: one loss has no gradient left, the other's has no end of variance.
+"""A D that is always right teaches G nothing: one loss has no gradient left, the other's gradient has unbounded variance.
 
 Slide: "Difficult to train: vanishing gradients, instability" (IT3320E, lecture 10, which cites Arjovsky and Bottou 2017)
 
-G maps a ring of noise to a closed curve in space; the data lie on another such curve. The two do not meet, so there is a
-perfect D*, 0 on the one and 1 on the other and flat around both. G stands still while a fresh D is trained, as in the paper's
+G maps a ring of noise to a closed curve in space; the data are on another such curve. The two do not meet, so there is a
+perfect D*: 0 on the one, 1 on the other, flat around both. G does not learn while a fresh D is trained, as in the paper's
 figures 2 and 3. Arjovsky and Bottou (2017, "Towards principled methods for training GANs") prove:
 
     theorem 2.4   |grad_theta E log(1 - D(G(z)))| < M e / (1 - e) if |D - D*| + |grad_x (D - D*)| < e and E |J_theta G|^2 <= M^2
     theorem 2.6   the gradient of -log D does not vanish; where D errs around D* by noise, its variance is infinite
     section 3     noise on D's inputs, real and fake: the two distributions overlap, D* is smooth, and both are cured
 
-The theorem's errors are another draw at every place, those of a network are not: its variance grows without end, but slowly.
-What to look for: D on the way from a fake to the nearest image, a cliff without noise and a slope with it; and what becomes of
-the gradients of G's parameters, on logarithmic axes. The dotted lines are theorem 2.4's bound for the D that there is.
+In theorem 2.6, D's errors are independent at every point. A network's are not: its variance grows without end, but slowly.
+What to look for: D on the line from a fake to the nearest image is a cliff without noise and a slope with it; the gradients of
+G's parameters over D's training, on logarithmic axes. The dotted lines are theorem 2.4's bound for the current D.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -39,25 +39,25 @@ class Settings:
 
     steps: int = 4000  # of D, as in the paper's figure 2
     every: int = 50  # steps between two measurements
-    space: int = 8  # dimensions in which the two curves lie
+    space: int = 8  # dimensions of the space of the two curves
     width: int = 64
     batch: int = 128
     lr: float = 1e-2  # Adam's; betas (0.5, 0.999)
-    noise: float = 0.5  # standard deviation of the noise on D's inputs, where there is some
+    noise: float = 0.5  # standard deviation of the noise on D's inputs, in the runs with noise
     probes: int = 512  # fakes at which the gradients are measured, ...
-    parts: int = 16  # ... in so many minibatches, for the variance
+    parts: int = 16  # ... in this many minibatches, for the variance
     seeds: int = 3
 
 
 QUICK = {"steps": 200, "every": 20, "probes": 64, "parts": 4, "seeds": 1}
 
 KINDS = {"without noise": (OTHERS[1], "-"), "with noise": (OTHERS[0], "--")}  # in the pictures
-T = np.linspace(-0.5, 1.5, 101)  # places between a fake, 0, and the nearest image, 1
+T = np.linspace(-0.5, 1.5, 101)  # places on the line from a fake (0) to the nearest image (1)
 MOMENTS = (0.025, 0.25, 1.0)  # of D's training, at which the first picture shows D without noise
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Train a D without noise and one with, against the same G; measure, draw."""
+    """Train a D without noise and one with noise against the same G; measure, draw."""
     args = start(common_options(__doc__), argv, "perfect_discriminator", Settings())
     s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
     claim = open_claim(args, asdict(s))
@@ -74,7 +74,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def curve(s: Settings) -> nn.Sequential:
-    """A network that maps a ring to a closed curve in space: G, or what made the data."""
+    """A network that maps a ring to a closed curve in space: G, or the source of the data."""
     return nn.Sequential(nn.Dense(2, s.width), nn.Tanh(), nn.Dense(s.width, s.space))
 
 
@@ -106,7 +106,7 @@ def train(seed: int, kind: str, s: Settings) -> list[dict]:
 
 
 def between(fakes: np.ndarray, images: np.ndarray) -> np.ndarray:
-    """Points on the line through a fake and the image next to it; of all fakes, the one whose distance is the median."""
+    """Points on the line through a fake and the nearest image; the fake is the one with the median distance."""
     distances = np.linalg.norm(fakes[:, None] - images[None], axis=2)
     i = np.argsort(distances.min(axis=1))[len(fakes) // 2]
     a, b = fakes[i], images[distances[i].argmin()]
@@ -133,7 +133,7 @@ def jacobian_norm(G: nn.Module, z: Tensor) -> float:
 
 
 def measure(G: nn.Module, D: nn.Module, z: Tensor, noise: Tensor, M: float, parts: int) -> dict[str, float]:
-    """Of both losses, the gradient of G's parameters: its norm, and its variance from minibatch to minibatch; and the bound."""
+    """For both losses, the gradient of G's parameters: its norm and its variance over minibatches; theorem 2.4's bound."""
     found = {}
     for name, saturating in (("log(1 - D)", True), ("-log D", False)):
         gradients = gradients_by_part(G, D, z, noise, saturating, parts)
@@ -162,7 +162,7 @@ def theorem_2_4(G: nn.Module, D: nn.Module, z: Tensor, M: float) -> float:
 
 
 def report(claim: Claim, runs: dict[str, list[list[dict]]]) -> None:
-    """What becomes of the two gradients while D learns; the worst seed."""
+    """How the two gradients change while D learns; the worst seed."""
     plain, noisy = ([columns(rows) for rows in seeds] for seeds in runs.values())
     fall = min(run["log(1 - D): norm"][0] / run["log(1 - D): norm"][-1] for run in plain)
     claim.at_least("log(1 - D): gradient, by a fresh D / at the end", fall, 1000)
@@ -191,7 +191,7 @@ def columns(rows: list[dict]) -> dict[str, np.ndarray]:
 
 
 def words(m: dict[str, float]) -> str:
-    """What becomes of the two gradients."""
+    """How the two gradients change."""
     fall = m["log(1 - D): gradient, by a fresh D / at the end"]
     growth = m["-log D: variance, at the end / when D is first right about all"]
     noisy = m["log(1 - D), noise: gradient, longest / at the end"]
@@ -231,7 +231,7 @@ def picture(runs: dict[str, list[list[dict]]]) -> Figure:
 
 
 def draw_opinions(axes: Axes, runs: dict[str, list[list[dict]]]) -> None:
-    """D on the line through a fake and the image next to it, of the first seed."""
+    """D on the line through a fake and the nearest image, of the first seed."""
     plain, noisy = (seeds[0] for seeds in runs.values())
     for moment, width in zip(MOMENTS, (0.8, 1.6, 2.4), strict=True):
         row = plain[round(moment * (len(plain) - 1))]

@@ -1,16 +1,16 @@
-"""While D is sure of itself, log(1 - D(G(z))) has hardly any gradient, -log D(G(z)) has one; Adam makes up for that.
+"""While D is sure, log(1 - D(G(z))) has almost no gradient, but -log D(G(z)) has one; Adam compensates for that.
 
 Slide: "To accelerate training early on, we can instead use a different loss term for the fake data that yields the same desired
 behavior but trains faster." (CS/DS 552, class 7); "This will update only the generator's weights by labeling all fake images as
 1." (IT3320E, lecture 10); "If D gets too good too fast, then G may never have a chance to improve." (CS/DS 552, class 7)
 
-With D = sigma(v), the two losses' derivatives by the logit v are -D and -(1 - D): their ratio is (1 - D) / D, 1 at D = 1/2 and
-99 at D = 0.01 (the slides' gradient of log(1 - q) is -1 there, not 1, but times sigma'(v) it is nearly 0 all the same). The
-log-loss with all labels 1 is the second loss, bit for bit (its gradient, up to rounding). Here D is trained against a G that
-stands still: the ratio of the gradients of G's parameters grows with D's certainty. Then both games go on from that state, with
-momentum, which the lectures' Algorithm 1 names, and with Adam, which divides a gradient by its size.
-What to look for: at D = 0, the one loss is flat and the other is not; and how soon G has gone half the way to the data, by
-each loss and each rule. Where it never does, the time is said to be more than all iterations.
+With D = sigma(v), the two losses' derivatives by the logit v are -D and -(1 - D). Their ratio (1 - D) / D is 1 at D = 1/2 and
+99 at D = 0.01. (The slides' gradient of log(1 - q) is -1 there, not 1, but times sigma'(v) it is still nearly 0.) The
+log-loss with all labels 1 is the second loss, bit for bit (its gradient, up to rounding). First D is trained against a G that
+does not learn: the ratio of the gradients of G's parameters grows with D's certainty. Then both games go on from that state,
+with momentum, which the lectures' Algorithm 1 names, and with Adam, which divides a gradient by its size.
+What to look for: at D = 0, the one loss is flat and the other is not. How soon is G half way to the data, by each loss and
+each rule? If it never is, the time is reported as more than all iterations.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -61,7 +61,7 @@ IN_PICTURES = {"log(1 - D)": ("$\\log(1 - D(G(z)))$", OTHERS[1], "--"), "-log D"
 
 
 def main(argv: list[str] | None = None) -> None:
-    """The losses, their derivatives by the logit, by G's parameters, and what becomes of G."""
+    """The losses, their derivatives by the logit and by G's parameters, and G's progress."""
     args = start(common_options(__doc__), argv, "saturation", Settings())
     s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
     claim = open_claim(args, asdict(s))
@@ -89,7 +89,7 @@ def measure_logits(claim: Claim, seed: int) -> None:
 
 
 def labelled_1(seed: int, n: int, scale: float, dtype: str) -> tuple[bool, float]:
-    """For n logits: do the log-loss with labels 1 and -log D differ in any bit? And how much do their gradients?"""
+    """For n logits: do the log-loss with labels 1 and -log D differ in any bit? By how much do their gradients differ?"""
     v = Tensor((scale * np.random.default_rng(seed).standard_normal((n, 1))).astype(dtype), requires_grad=True)
     pair = losses.log_loss_with_logits(v, 1.0), losses.generator_loss(v)
     gradients = [mg.grad(loss, [v])[0].numpy() for loss in pair]  # computed as sigma(v) - 1, and as -sigma(-v)
@@ -97,7 +97,7 @@ def labelled_1(seed: int, n: int, scale: float, dtype: str) -> tuple[bool, float
 
 
 def logit_gradient(v: np.ndarray, saturating: bool) -> np.ndarray:
-    """The derivative of G's loss by each logit: -D, if saturating, or else -(1 - D)."""
+    """The derivative of G's loss by each logit: -D if saturating, else -(1 - D)."""
     logits = Tensor(v, requires_grad=True)
     losses.generator_loss(logits, saturating).backward()
     return len(v) * logits.grad.numpy()  # the loss is a mean
@@ -119,7 +119,7 @@ def play(seed: int, settings: Settings) -> dict:
 
 
 def pretrain(G: nn.Module, D: nn.Module, x: np.ndarray, settings: Settings) -> np.ndarray:
-    """Train D against G as it is. A row for each step: mean D(G(z)), the norm of each loss's gradient of G's parameters."""
+    """Train D alone. A row for each step: mean D(G(z)), and the norm of G's gradient by each loss."""
     prior, batches = data.noise(1), data.batches(x, size=settings.batch)
     opt, z, rows = optim.Adam(D.parameters(), 1e-3, (0.5, 0.999)), Tensor(data.noise(1)(500)), []
     for t in resumable(range(settings.pretraining + 1), "D alone", G=G, D=D, opt=opt, prior=prior, batches=batches, rows=rows):
@@ -141,7 +141,7 @@ def gradient_norm(G: nn.Module, D: nn.Module, z: Tensor, saturating: bool) -> fl
 
 
 def measure_gradients(claim: Claim, runs: list[dict]) -> None:
-    """How the two gradients of G compare, when mean D(G(z)) first falls to 0.01, and after the pretraining."""
+    """The ratio of G's two gradients: when mean D(G(z)) first falls to 0.01, and after the pretraining."""
     tables = [run["pretraining"] for run in runs]
     ratios = [first[2] / first[1] for first in (rows[rows[:, 0] <= 0.01][0] for rows in tables)]
     later = [rows[-1, 2] / rows[-1, 1] for rows in tables]
@@ -162,12 +162,12 @@ def distances(G: nn.Module, D: nn.Module, x: np.ndarray, rule: str, saturating: 
 
 
 def time_to_half(distances: np.ndarray, every: int) -> float:
-    """The first measured iteration with at most half the distance of the start; infinity, if there is none."""
+    """The first measured iteration with at most half the initial distance; infinity if there is none."""
     return min(every * np.flatnonzero(distances <= distances[0] / 2), default=np.inf)
 
 
 def measure_speed(claim: Claim, runs: list[dict], settings: Settings) -> None:
-    """Iterations until G has halved its distance from the data; a median of more than half of the seeds' may be infinite."""
+    """Iterations until G has halved its distance from the data; the median is infinite if most seeds never do."""
     halved = {key: [time_to_half(run[key], settings.every) for run in runs] for key in product(RULES, LOSSES)}
     claim.note("iterations", settings.steps)
     for (rule, loss), times in halved.items():
@@ -181,7 +181,7 @@ def measure_speed(claim: Claim, runs: list[dict], settings: Settings) -> None:
 
 
 def half_way(m: dict[str, float | None], rule: str, loss: str) -> str:
-    """30, or > 600: a file's word for infinity is None."""
+    """The median as text: 30, or > 600 for infinity, which is None in a file."""
     median = m[f"{rule}, {loss}: half way after, median"]
     return f"> {m['iterations']:.0f}" if median is None or not np.isfinite(median) else f"{median:.0f}"
 
@@ -194,11 +194,12 @@ def gradients_in_words(m: dict[str, float]) -> str:
 
 def found(m: dict[str, float]) -> str:
     """For README."""
-    return f"{gradients_in_words(m)}; until G is half way to the data (median): {'; '.join(sooner(m, rule) for rule in RULES)}"
+    sooner_in_words = "; ".join(sooner(m, rule) for rule in RULES)
+    return f"{gradients_in_words(m)}. Median number of iterations until G is half way to the data: {sooner_in_words}"
 
 
 def sooner(m: dict[str, float | None], rule: str) -> str:
-    """By which loss G is half way first, and after how many iterations by each."""
+    """The loss by which G is half way first, and the iterations by each loss."""
     times = {loss: m[f"{rule}, {loss}: half way after, median"] for loss in LOSSES}
     times = {loss: np.inf if time is None else time for loss, time in times.items()}
     first = min(times, key=times.get)

@@ -1,4 +1,4 @@
-"""From a hundred labels: D of a GAN, who tells ten digits apart and all of them from fakes, errs less than a classifier alone.
+"""From a hundred labels, a GAN's D that tells ten digits apart, and all of them from fakes, errs less than a classifier alone.
 
 Slide: "Difficult to train Salimans2016" (IT3320E, lecture 10)
 
@@ -8,10 +8,10 @@ Of Salimans et al. 2016, "Improved techniques for training GANs", section 5:
     D descends -E log softmax(l(x))_y - (E log D(x) + E log(1 - D(G(z)))),  with labels, without labels, fake
     G descends |E f(x) - E f(G(z))|^2,  f a middle layer of D
 
-The logits that say which digit it is say, together, that it is one: what D learns of all the images, of which only a hundred
-have a label, serves the classifier. Beside it, the same network learns from the same labels alone, from the same weights, by
-the same number of minibatches of them. What to look for: the errors on unseen digits while both learn; and G's images, which
-are to have the data's mean features, and need not look like digits to be of use.
+The ten logits decide which digit an image is; together they decide whether it is one at all. So the classifier profits from
+all images, though only a hundred have a label. For comparison, the same network learns from the same labels alone, from the
+same weights, by the same number of labelled minibatches. What to look for: the errors on unseen digits while both learn; and
+G's images, which should have the data's mean features and need not look like digits.
 
 With 100 labels the paper's D errs on 0.93 % of MNIST: five hidden layers with weight normalisation, and 30 times as many steps.
 """
@@ -44,7 +44,7 @@ from minigan.games import SemiSupervisedGAN
 class Settings:
     """Everything that the result depends on, besides the seed."""
 
-    labels: int = 100  # as many of each class
+    labels: int = 100  # the same number for each class
     steps: int = 6000  # minibatches with labels, and, for the GAN, without; the learning rates fall linearly to 0
     batch: int = 100  # without labels, and fake
     batch_labelled: int = 20  # with labels
@@ -54,19 +54,19 @@ class Settings:
     lr_generator: float = 3e-3
     lr_alone: float = 1e-3  # where D learns from the labels alone: with 1e-2 it errs more
     noise_x: float = 0.3  # standard deviation of the noise on D's input, ...
-    noise_h: float = 0.5  # ... and on what its hidden layers pass on
+    noise_h: float = 0.5  # ... and on its hidden layers' outputs
     looks: int = 20  # times that the errors are counted
     seeds: int = 3  # each draws other labels
 
 
 QUICK = {"steps": 60, "width": 64, "batch": 50, "looks": 3, "seeds": 1}
 KINDS = {"alone": ("from the labels alone", OTHERS[3], "s--"), "gan": ("and as D of a GAN", REAL, "o-")}
-HALF = 0.5  # of the errors alone: no more are expected of the GAN's D, with any draw of the labels
-SHOWN = 100  # images of G's, and with labels, in the picture
+HALF = 0.5  # the most errors expected of the GAN's D, as a share of those alone, with any draw of the labels
+SHOWN = 100  # images of G in the picture
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Both kinds of training for every draw of the labels; count the errors on unseen digits, draw."""
+    """Both kinds of training for every draw of the labels; errors on unseen digits; the picture."""
     args = start(digits.options(__doc__), argv, "semi_supervised", Settings())
     s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
     claim = open_claim(args, {"data": args.data, **asdict(s)})
@@ -84,7 +84,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 class Noise(nn.Module):
-    """Noise on top, in training mode, as the paper's D has it on every layer; uniform, which is drawn faster than normal."""
+    """Adds noise in training mode, as the paper's D does on every layer; uniform noise is drawn faster than normal."""
 
     def __init__(self, std: float):
         self.std = std
@@ -115,7 +115,7 @@ def generator(s: Settings) -> nn.Sequential:
 
 
 def some_of_each(y: np.ndarray, n: int) -> np.ndarray:
-    """The places of n of the labels, as many of each of the ten classes, drawn at random."""
+    """Random indices of n labels, n / 10 of each of the ten classes."""
     order = random_numbers.spawn().permutation(len(y))
     return np.concatenate([order[y[order] == c][: n // 10] for c in range(10)])
 
@@ -145,11 +145,11 @@ def train(kind: str, seed: int, x: np.ndarray, y: np.ndarray, unseen: tuple[np.n
     return {"step": steps, "error": errors, "labelled": x[chosen], "samples": game.sample(SHOWN)}
 
 
-# --- the figures --------------------------------------------------------------------------------------------------------
+# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def measure(claim: Claim, runs: dict[str, list[dict]], s: Settings) -> None:
-    """The errors at the end: of the two kinds, and one beside the other on the same labels."""
+    """The errors at the end: of both kinds, and their ratio and difference on the same labels."""
     claim.note("labels", s.labels)
     errors = {kind: [run["error"][-1] for run in of_kind] for kind, of_kind in runs.items()}
     for kind, found in errors.items():
@@ -180,7 +180,7 @@ def found(m: dict[str, float]) -> str:
 
 
 def picture(runs: dict[str, list[dict]]) -> Figure:
-    """Errors while the networks learn; all that has a label; and G's images at the end, of the first draw."""
+    """Errors while the networks learn; all labelled images and G's images at the end, of the first draw."""
     figure, (left, middle, right) = slide(1, 3, height=5.6, width_ratios=(4, 3, 3))
     for kind, (label, colour, style) in KINDS.items():
         for i, run in enumerate(runs[kind]):

@@ -12,38 +12,38 @@ from minigan.games.figures import Figures, discriminator_figures
 
 
 def smoothed_loss(real_logits: Tensor, fake_logits: Tensor, alpha: float, beta: float = 0.0) -> Tensor:
-    """D's loss with the label alpha, not 1, for real samples, and beta, for fake ones.
+    """D's loss with the label alpha instead of 1 for real samples, and beta for fake ones.
 
     By -(p (alpha log D + (1 - alpha) log(1 - D)) + q (beta log D + (1 - beta) log(1 - D))), the best D at densities p and q is
-    (alpha p + beta q) / (p + q). One-sided smoothing has beta = 0: with q in the numerator, a D that has no data around still
-    says beta to samples that are wrong there.
+    (alpha p + beta q) / (p + q). One-sided smoothing has beta = 0. With beta above 0, the best D is beta even where there are
+    only fakes.
     """
     return losses.log_loss_with_logits(real_logits, alpha) + losses.log_loss_with_logits(fake_logits, beta)
 
 
 class History:
-    """The mean of a player's parameters over all iterations so far: a constant, from which to move away has its price."""
+    """The mean of a player's parameters over all iterations so far: a constant. Moving away from it has a price."""
 
     def __init__(self, parameters: Sequence[Tensor]):
         self.parameters, self.t = list(parameters), 0
         self.means = [p.data.copy() for p in self.parameters]
 
     def price(self) -> Tensor:
-        """|theta - (1/t) sum of theta[i]|^2, of past theta[i]."""
+        """|theta - (1/t) sum of theta[i]|^2, over past theta[i]."""
         return sum((total(square(p - mean)) for p, mean in zip(self.parameters, self.means, strict=True)), Tensor(0.0))
 
     def add(self) -> None:
-        """The parameters as they are now belong to the past."""
+        """Add the current parameters to the mean."""
         self.t += 1
         for p, mean in zip(self.parameters, self.means, strict=True):
             mean += (p.data - mean) / self.t
 
     def state_dict(self) -> dict[str, Any]:
-        """The means, and over how many iterations they are."""
+        """The means, and their number of iterations."""
         return {"t": self.t, **{str(i): backend.copy_to_numpy(mean) for i, mean in enumerate(self.means)}}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there."""
+        """Continue from a saved state."""
         self.t = int(state["t"])
         self.means = [backend.asarray(np.array(state[str(i)])) for i in range(len(self.means))]
 
@@ -57,7 +57,7 @@ class ImprovedGAN(GAN):
         self.past_G, self.past_D = History(self.G.parameters()), History(self.D.parameters())
 
     def step(self, batches: Iterator) -> Figures:
-        """A step of D, and one of G, whose loss has no smoothed labels."""
+        """A step of D and one of G; G's loss has no smoothed labels."""
         x = self.real(batches)
         fake = self.G(self.noise(len(x))).detach()
         real_logits, fake_logits = self.D(x), self.D(fake)
@@ -73,5 +73,5 @@ class ImprovedGAN(GAN):
         return discriminator_figures(loss_D, loss_G, real_logits, fake_logits)
 
     def saved_parts(self) -> list[str]:
-        """As in every game, and the past of both players."""
+        """The parts of every game, and the past of both players."""
         return [*super().saved_parts(), "past_G", "past_D"]

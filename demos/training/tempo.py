@@ -1,13 +1,13 @@
-"""How to choose k and l: what each choice brings at the same cost, in modes, in quality, and in D's accuracy.
+"""How to choose k and l: modes, quality and D's accuracy for each choice, at the same cost.
 
 Slide: "How to choose k , l ? More hyperparameters to optimize." (CS/DS 541, class 19)
 
-An iteration freezes G for k steps of D, and then D for l steps of G. Each cell of the grid trains the same networks by
-another (k, l), for the same number of steps of D and G together. "What kind of training curve should we expect?" D's accuracy
-on new samples: it is near 1 while G is bad, then comes down towards one half, where D can only guess.
-What to look for: with l > k, G runs ahead of D: does it leave modes out, and does its samples' centre swing from one to the
-next instead of resting at 0? With k >= l, D keeps up. What do still more D steps bring at the same cost? The share of
-the samples within 3 std of a mode says it, and whether the difference is more than chance.
+An iteration freezes G for k steps of D, and then D for l steps of G. Each cell of the grid trains the same networks with its
+own (k, l), for the same number of steps of D and G together. "What kind of training curve should we expect?" D's accuracy on
+new samples is near 1 while G is bad, then falls towards one half, where D can only guess.
+What to look for: with l > k, G runs ahead of D. Does it leave modes out? Does its samples' centre swing from one mode to the
+next instead of resting at 0? With k >= l, D keeps up. Do still more D steps help at the same cost? See the share of the samples
+within 3 std of a mode, and whether the difference is more than chance.
 """
 
 from dataclasses import asdict, dataclass
@@ -36,18 +36,18 @@ class Settings:
     """Everything that the result depends on, besides the seed."""
 
     cost: int = 5040  # steps of D and of G together, in each cell: a multiple of every k + l
-    counts: tuple[int, ...] = (1, 2, 5)  # what k and l are chosen from
-    seeds: int = 3  # the figures are means over them, where they do not say otherwise
+    counts: tuple[int, ...] = (1, 2, 5)  # the values of k and of l
+    seeds: int = 3  # the metrics are means over them, unless marked otherwise
     width: int = 64  # of the two hidden layers of each network
     batch: int = 128
     lr: float = 1e-3
     betas: tuple[float, float] = (0.5, 0.999)  # Adam's
-    moments: int = 60  # at which samples and D are looked at
+    moments: int = 60  # at which samples and D are measured
 
 
 QUICK = Settings(cost=840, counts=(1, 2), seeds=1, width=64, batch=64, moments=20)
 
-MORE_D = ((2, 1), (5, 1), (5, 2))  # (k, l): each beside (1, 1), and beside (l, k)
+MORE_D = ((2, 1), (5, 1), (5, 2))  # (k, l): each is compared with (1, 1) and with (l, k)
 
 
 def play(k: int, l: int, seed: int, settings: Settings) -> list[dict]:
@@ -66,7 +66,7 @@ def play(k: int, l: int, seed: int, settings: Settings) -> list[dict]:
 
 
 def look(game: GAN) -> dict:
-    """Figures of new samples, which neither G nor D was trained on."""
+    """Metrics of new samples, on which neither G nor D was trained."""
     samples, real = game.sample(2500), RING.sample(2500)
     with no_grad():
         right = accuracy(game.D(Tensor(real)), game.D(Tensor(samples))).item()
@@ -74,7 +74,7 @@ def look(game: GAN) -> dict:
 
 
 def summary(seen: list[dict]) -> dict[str, float]:
-    """A training run in numbers: means over its last quarter, as a single moment may be a lucky one."""
+    """A training run in numbers: means over its last quarter, since a single moment may be lucky."""
     late = seen[-max(2, len(seen) // 4) :]
     means = {key: float(np.mean([s[key] for s in late])) for key in ("modes_1pct", "high_quality", "kl", "accuracy")}
     swing = np.sqrt(np.mean([np.sum(s["mean"] ** 2) for s in late]))  # the data's mean is 0
@@ -98,7 +98,7 @@ def main(argv: list[str] | None = None) -> None:
     claim.finish()
 
 
-# --- the figures --------------------------------------------------------------------------------------------------------
+# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 EXPECTED = {
@@ -117,7 +117,7 @@ def mean(figures: dict, cell: tuple[int, int], key: str) -> float:
 
 
 def measure(claim: Claim, figures: dict) -> None:
-    """What the grid as a whole says; more D steps beside fewer; the figures of each cell."""
+    """Bounds for the whole grid; more D steps compared with fewer; the metrics of each cell."""
     keeping, ahead = [(k, l) for k, l in figures if k >= l], [(k, l) for k, l in figures if k < l]
     claim.at_least("k >= l: modes, worst cell", min(mean(figures, cell, "modes_1pct") for cell in keeping), 7)
     claim.at_most("l > k: modes, best cell", max(mean(figures, cell, "modes_1pct") for cell in ahead), 3)
@@ -143,7 +143,7 @@ def measure(claim: Claim, figures: dict) -> None:
 
 
 def in_modes(m: dict[str, float]) -> str:
-    """D keeps up, or G runs ahead."""
+    """Modes and quality where D keeps up, and where G runs ahead."""
     return (
         f"At equal cost, with k >= l: at least {at_least(m['k >= l: modes, worst cell'])} of 8 modes, and "
         f"{at_least(100 * m['k >= l: share within 3 std, worst cell'])} % of the samples within 3 std; "
@@ -159,7 +159,7 @@ def in_accuracy(m: dict[str, float]) -> str:
 
 
 def more_d(m: dict[str, float]) -> str:
-    """What more steps of D bring to the quality."""
+    """The effect of more D steps on the quality."""
     words = []
     for k, l in MORE_D:
         name = f"share within 3 std: k = {k}, l = {l} beside k = 1, l = 1"
@@ -169,13 +169,13 @@ def more_d(m: dict[str, float]) -> str:
 
 
 def as_formulas(text: str) -> str:
-    """For a picture's title, which does not break formulas."""
+    """With k >= l as a formula, which a picture's title does not break."""
     return text.replace("k >= l", "$k \\geq l$").replace("l > k", "$l > k$")
 
 
 def found(m: dict[str, float]) -> str:
     """For README."""
-    return f"{in_modes(m)}. What more D steps bring to that share, beside k = l = 1: {more_d(m)}"
+    return f"{in_modes(m)}. Effect of more D steps on that share, compared with k = l = 1: {more_d(m)}"
 
 
 # --- the pictures -------------------------------------------------------------------------------------------------------
@@ -205,7 +205,7 @@ def heat_map(axes: Axes, counts: tuple[int, ...], figures: dict, key: str, colou
 
 
 def draw_curves(settings: Settings, runs: dict) -> Figure:
-    """D's accuracy over the training, of a few cells, a line for each seed."""
+    """D's accuracy over the training in three cells, a line for each seed."""
     figure, places = slide(1, 3, height=5.0, sharey=True)
     last = settings.counts[-1]
     for axes, (k, l) in zip(places, [(1, last), (1, 1), (last, 1)], strict=True):

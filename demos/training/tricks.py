@@ -1,4 +1,4 @@
-"""Published tricks to make GANs work, each of which can be switched on and off, and the game that is played with them."""
+"""Published tricks to make GANs work, each with a switch, and the game that uses them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,25 +15,25 @@ from minigan.games.figures import Figures, discriminator_figures
 
 @dataclass(frozen=True)
 class Tricks:
-    """The base setting: dense layers and the R1 penalty; of the tricks, the first three are on, the others off."""
+    """The base setting: dense layers and the R1 penalty; the first three tricks are on, the others off."""
 
     tanh: bool = True  # G ends in tanh, pixels in [-1, 1]; else in a sigmoid, in [0, 1]
     sphere: bool = True  # z on a sphere; else uniform in a cube
     leaky: bool = True  # LeakyReLU of slope 0.2 in both networks; else ReLU
     norm: str = ""  # batch norm in D: real and fake minibatches "apart", or "mixed" into one
-    soft: bool = False  # labels from [0.7, 1] and [0, 0.3], and 5 % of them the wrong way round
+    soft: bool = False  # labels from [0.7, 1] and [0, 0.3], 5 % of them swapped
     sgd: bool = False  # SGD for D, Adam for G; else Adam for both
     noise: float = 0.0  # on D's inputs at the start; the standard deviation falls linearly to 0
-    dropout: float = 0.0  # in G, where samples are drawn, too
+    dropout: float = 0.0  # in G, also when samples are drawn
     r1: bool = True  # the penalty on D's gradient at the data
     conv: bool = False  # DCGAN's networks, which have batch norm in both; else dense layers
 
 
 class TrickedGAN(GAN):
-    """The game with D's inputs, D's labels and the minibatches as the tricks have them."""
+    """The GAN with D's inputs, labels and minibatches changed by the tricks."""
 
     def __init__(self, *players, tricks: Tricks, steps: int, r1: float = 0.0):
-        # The penalty is on a change of the image: in [0, 1], a step of the same size changes it twice as much.
+        # The penalty is on a change of the image: in [0, 1], a step of the same size is twice as large a change.
         super().__init__(*players, r1=r1 * tricks.r1 / (1 if tricks.tanh else 4))
         self.tricks, self.steps, self.t, self.rng = tricks, steps, 0, random_numbers.spawn()
 
@@ -67,7 +67,7 @@ class TrickedGAN(GAN):
         return v[: len(x)], v[len(x) :]
 
     def blurred(self, x: Tensor) -> Tensor:
-        """x with this iteration's noise on top."""
+        """x plus this iteration's noise."""
         std = self.tricks.noise * (1 - self.t / self.steps)
         return x + Tensor(std * self.rng.standard_normal(x.shape, dtype=np.float32)) if std > 0 else x
 
@@ -80,13 +80,13 @@ class TrickedGAN(GAN):
 
 
 def soft_labels(label: int, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """Uniform within 0.3 of the label, but 5 % of them within 0.3 of the other one."""
+    """Uniform within 0.3 of the label; for 5 % of them, within 0.3 of the other label."""
     labels = np.where(rng.random(shape) < 0.05, 1 - label, label)
     return np.abs(labels - 0.3 * rng.random(shape)).astype(np.float32)
 
 
 def players(tricks: Tricks, z: int, w: int) -> tuple[nn.Sequential, nn.Sequential]:
-    """G and D: DCGAN's with w channels; or of dense layers of width w, the base's being those of `digits.dense_players`."""
+    """G and D: DCGAN's with w channels, or dense layers of width w; the base's are those of `digits.dense_players`."""
     if tricks.conv:
         return dcgan_generator(z, w), dcgan_discriminator(channels=w)
 

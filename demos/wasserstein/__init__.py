@@ -1,1 +1,1 @@
-"""The Wasserstein distance, the critics that estimate it, and games that circle or come to rest."""
+"""The Wasserstein distance, the critics that estimate it, and games that circle or converge."""

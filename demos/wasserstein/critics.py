@@ -1,4 +1,4 @@
-"""Fakes at a known distance; the distance that a trained D, or critic, finds; and the critic's own shape."""
+"""Fakes at a known distance; the distance that a trained D or critic finds; the shape of the critic."""
 
 from collections.abc import Callable
 
@@ -9,12 +9,12 @@ from minigan import Tensor, backend, data, grad, metrics, nn, no_grad, norm
 from minigan.games.game import Game
 from minigan.losses import discriminator_loss
 
-SAMPLES = 4096  # new ones, to measure with
+SAMPLES = 4096  # new samples for each measurement
 Real = Callable[[int], np.ndarray]
 
 
 class Shift(nn.Module):
-    """G(z) = z + (theta, 0), as in Example 1 of Arjovsky et al. 2017; here G does not learn, its learning rate is 0."""
+    """G(z) = z + (theta, 0), as in Example 1 of Arjovsky et al. 2017; here G does not learn (learning rate 0)."""
 
     def __init__(self, theta: float):
         self.theta = Tensor([theta, 0.0], requires_grad=True)
@@ -29,12 +29,12 @@ def line(n: int) -> np.ndarray:
 
 
 def blurred_ring(n: int) -> np.ndarray:
-    """The ring, and standard normal noise on top: fakes that a critic has to tell from the ring itself."""
+    """The ring plus standard normal noise: fakes that a critic has to tell from the ring itself."""
     return data.ring(n) + backend.to_numpy(data.noise(2)(n))
 
 
 def exact_distances(theta: float, n: int = 400, bins: int = 41) -> tuple[float, float]:
-    """(JSD by its definition, W1) of two parallel lines, theta in [-1, 1] apart; n even points stand for each."""
+    """(JSD by its definition, W1) of two parallel lines, theta in [-1, 1] apart; each is n even points."""
     y = np.linspace(-1, 1, n)
     lines = [np.stack([np.full(n, x), y], axis=1) for x in (0.0, theta)]
     p, q = (np.histogram2d(*points.T, bins=bins, range=[(-1.025, 1.025), (-1, 1)])[0].ravel() / n for points in lines)
@@ -42,7 +42,7 @@ def exact_distances(theta: float, n: int = 400, bins: int = 41) -> tuple[float, 
 
 
 def jsd_by_discriminator(game: Game, real: Real) -> float:
-    """log 2 + (E log D(x) + E log(1 - D(G(z)))) / 2: JSD, if no D is better."""
+    """log 2 + (E log D(x) + E log(1 - D(G(z)))) / 2: the JSD if D is the best."""
     with no_grad():
         loss = discriminator_loss(*_judged(game, real))
     return float(np.log(2)) - loss.item() / 2
@@ -61,7 +61,7 @@ def _judged(game: Game, real: Real) -> tuple[Tensor, Tensor]:
 
 
 def slope(game: Game, real: Real) -> float:
-    """E |grad f| on the ways from real samples to fakes, where the gradient penalty looks at it."""
+    """E |grad f| on the lines from real samples to fakes, where the gradient penalty measures it."""
     u = backend.to_numpy(data.noise(1, "uniform")(SAMPLES)) / 2 + 0.5
     fake = game.sample(SAMPLES, z=game.prior(SAMPLES))
     between = Tensor(u * real(SAMPLES) + (1 - u) * fake, requires_grad=True)
@@ -70,13 +70,13 @@ def slope(game: Game, real: Real) -> float:
 
 
 def share_at_the_bounds(game: Game) -> float:
-    """The share of the critic's weights that are within 1 % as large as the largest."""
+    """The share of the critic's weights that are within 1 % of the largest, in absolute value."""
     weights = np.concatenate([np.abs(p.numpy()).ravel() for p in game.D.parameters()])
     return float((weights >= 0.99 * weights.max()).mean())
 
 
 def summits(surface: np.ndarray, reach: float) -> np.ndarray:
-    """(n, 2) places where a surface over the square [-reach, reach]^2 is higher than at all eight neighbours."""
+    """(n, 2): the places where a surface over the square [-reach, reach]^2 is higher than at all eight neighbours."""
     inside = surface[1:-1, 1:-1]
     size = len(surface)
     neighbours = [
@@ -88,7 +88,7 @@ def summits(surface: np.ndarray, reach: float) -> np.ndarray:
 
 
 def modes_at(places: np.ndarray, modes: int = 8) -> int:
-    """How many of the ring's modes have one of the places (n, 2) nearer than a quarter of the way to the next mode."""
+    """The number of the ring's modes with one of the places (n, 2) nearer than a quarter of the way to the next mode."""
     centres = data.ring_centres(modes)
     near = np.linalg.norm(centres[0] - centres[1]) / 4
     return int((np.linalg.norm(centres[:, None] - places[None], axis=2) < near).any(axis=1).sum())

@@ -1,14 +1,14 @@
-"""The Wasserstein distance says how far apart two distributions are where Jensen-Shannon's only says that they are apart.
+"""The Wasserstein distance measures how far apart two distributions are; the Jensen-Shannon divergence only that they are.
 
 Slide: "Earth-Mover (EM) distance or Wasserstein-1" (IT3320E, lecture 10)
 
 W(P_r, P_g) = inf over plans gamma of E |x - y|, and by Kantorovich-Rubinstein duality the sup over ||f||_L <= 1 of
 E f(x) - E f(G(z)). For two parallel lines, theta apart, W = |theta|, but JSD = log 2 for every theta except 0: no slope for G
-to descend. A critic with weights clipped to [-c, c] finds W times a constant that nobody knows. One with the gradient
-penalty should find W (1 + W / (2 lambda)), by a slope K = 1 + W / (2 lambda): estimate / slope is W, in the data's unit.
-What to look for: JSD's plateau beside the V of W; the penalised critics' marks on their curves; and, where critics have learnt
-to tell a ring of eight modes from the same ring blurred, how many weights clipping drives to -c and c, and at how many of the
-modes each critic has a summit: a point of the plane that lies higher than all around it.
+to descend. A critic with weights clipped to [-c, c] finds W times an unknown constant. One with the gradient penalty should
+find W (1 + W / (2 lambda)), with the slope K = 1 + W / (2 lambda): estimate / slope is W, in the data's unit.
+What to look for: JSD's plateau next to the V of W; the penalised critics' marks on their curves. Then critics learn to tell a
+ring of eight modes from the same ring blurred. How many weights does clipping drive to -c and c? At how many of the modes does
+each critic have a summit, a point of the plane that is higher than all around it?
 """
 
 from dataclasses import asdict, dataclass
@@ -43,7 +43,7 @@ class Settings:
     thetas: tuple[float, ...] = (-1.0, -0.5, -0.2, 0.0, 0.1, 0.3, 0.7)  # between the lines; no two as far apart
     distances: tuple[float, ...] = (0.5, 1.0, 2.0)  # between the lines, for the penalised critic
     penalties: tuple[float, ...] = (1.0, 10.0)  # lambda
-    seeds: int = 3  # the figures are those of the worst
+    seeds: int = 3  # the metrics are those of the worst
     steps: int = 600  # of D, or the critic; the learning rate falls linearly to 0 over them
     lr: float = 3e-3
     clip: float = 0.1  # c
@@ -56,7 +56,7 @@ QUICK = Settings(thetas=(-0.5, 0.0, 1.0), distances=(1.0,), seeds=1, steps=250, 
 
 
 def make_game(s: Settings, kind: str, prior, theta: float, penalty: float) -> Game:
-    """A GAN's discriminator, or a critic that is clipped or penalised, against fakes that stay what they are."""
+    """A GAN's discriminator, or a clipped or penalised critic, against fakes that do not learn."""
     G, D = critics.Shift(theta), discriminator(s.width)
     optimizer = optim.RMSProp(D.parameters(), s.lr) if kind == "clip" else optim.Adam(D.parameters(), s.lr, (0.5, 0.9))
     players = G, D, prior, optim.SGD(G.parameters(), lr=0.0), optimizer
@@ -66,7 +66,7 @@ def make_game(s: Settings, kind: str, prior, theta: float, penalty: float) -> Ga
 
 
 def train(s: Settings, seed: int, kind: str, theta: float = 0.0, penalty: float = 0.0, ring: bool = False) -> Game:
-    """The game after D has learnt to tell a line from one that lies theta to its right (or the ring from the blurred ring)."""
+    """The game after D has learnt to tell a line from one theta to its right (or the ring from the blurred ring)."""
     mg.seed(seed)
     real, prior = (data.ring, critics.blurred_ring) if ring else (critics.line, critics.line)
     game = make_game(s, kind, prior, theta, penalty)
@@ -78,7 +78,7 @@ def train(s: Settings, seed: int, kind: str, theta: float = 0.0, penalty: float 
 
 
 def on_lines(kind: str, theta: float, penalty: float, seed: int, s: Settings) -> dict[str, float]:
-    """What a network finds of two lines: a discriminator their JSD, a critic E f(x) - E f(G(z)) and E |grad f|."""
+    """A network's measure of two lines: a discriminator's JSD, or a critic's E f(x) - E f(G(z)) and E |grad f|."""
     game = train(s, seed, kind, theta, penalty)
     if kind == "gan":
         return {"jsd": critics.jsd_by_discriminator(game, critics.line)}
@@ -86,7 +86,7 @@ def on_lines(kind: str, theta: float, penalty: float, seed: int, s: Settings) ->
 
 
 def on_ring(kind: str, seed: int, s: Settings) -> dict:
-    """A critic's weights, the share of them at the bounds, and its values on a square."""
+    """A critic's weights, their share at the bounds, and the critic's values on a square."""
     game = train(s, seed, kind, penalty=s.ring_penalty, ring=True)
     return {
         "weights": np.concatenate([p.numpy().ravel() for p in game.D.parameters()]),
@@ -96,7 +96,7 @@ def on_ring(kind: str, seed: int, s: Settings) -> dict:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Distances between lines, exact and as networks see them; the penalty's law; and two critics on the ring."""
+    """Distances between lines, exact and by networks; the penalty's law; two critics on the ring."""
     args = start(common_options(__doc__), argv, "earth_mover", Settings())
     s = settings_of(args, QUICK if args.quick else Settings())
     claim = open_claim(args, asdict(s))
@@ -121,11 +121,11 @@ def main(argv: list[str] | None = None) -> None:
     claim.finish()
 
 
-# --- the figures --------------------------------------------------------------------------------------------------------
+# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def report_lines(claim: Claim, theta, jsd, W, D, clipped) -> None:
-    """JSD, W1 and what D and the clipped critic make of them."""
+    """JSD, W1, and the estimates by D and by the clipped critic."""
     apart = theta != 0
     off = np.abs(jsd[apart] - np.log(2)).max()
     claim.at_most("JSD - log 2, by definition, worst theta", off, 1e-9, quick=True)
@@ -152,7 +152,7 @@ def report_critics(claim: Claim, penalised: dict) -> None:
 
 
 def report_rings(claim: Claim, rings: dict) -> None:
-    """What clipping does besides, to the weights and to the critic's shape."""
+    """The effect of clipping on the weights and on the critic's shape."""
     share = {kind: [run["at the bounds"] for run in runs] for kind, runs in rings.items()}
     at_summits = {kind: [summits_at_modes(run) for run in runs] for kind, runs in rings.items()}
     claim.at_least("clipped: share of weights at -c, c", min(share["clip"]), 0.5, quick=True)
@@ -177,8 +177,8 @@ def from_the_modes(place: np.ndarray) -> float:
 def found(m: dict[str, float]) -> str:
     """README's cell."""
     return (
-        f"two lines: JSD is log 2 (by a trained D within {at_most(m['JSD - log 2, by a trained D, worst'])}) wherever they "
-        "lie, $W_1$ is how far apart; a clipped critic ranks the distances "
+        f"two parallel lines: JSD is log 2 (by a trained D, within {at_most(m['JSD - log 2, by a trained D, worst'])}) at any "
+        "distance, $W_1$ is the distance; a clipped critic ranks the distances "
         f"(rank correlation {m['clipped critic and W1, rank correlation']:.2f}), a penalised one measures them "
         f"within {at_most(100 * m['penalised: gap / slope beside W1, worst share off'])} %; of a ring's {MODES} modes the "
         f"penalised critic has a summit at {m['penalised: modes at a summit, fewest']:.0f}, the clipped one at {in_words(m)}"
@@ -192,7 +192,7 @@ def in_words(m: dict[str, float]) -> str:
 
 
 def lines_title(m: dict[str, float]) -> str:
-    """Of the first picture."""
+    """The first picture's title."""
     return (
         f"The clipped critic ranks distances (rank correlation {m['clipped critic and W1, rank correlation']:.2f}), the "
         f"penalised one measures them: estimate / slope is off by "
@@ -201,7 +201,7 @@ def lines_title(m: dict[str, float]) -> str:
 
 
 def ring_title(m: dict[str, float]) -> str:
-    """Of the second."""
+    """The second picture's title."""
     return (
         f"Ring against blurred ring: the penalised critic has a summit at {m['penalised: modes at a summit, fewest']:.0f} of "
         f"{MODES} modes, the clipped one at {in_words(m)}; at least "
@@ -213,7 +213,7 @@ def ring_title(m: dict[str, float]) -> str:
 
 
 def draw_distances(s: Settings, m: dict[str, float], jsd, W, D, clipped, penalised: dict) -> plt.Figure:
-    """The two distances, the clipped critic, and the penalised ones' law."""
+    """The two distances, the clipped critic, and the penalised critics' law."""
     figure, (distances, factor, law) = slide(1, 3)
     distances.plot(s.thetas, W, "o-", color=REAL, label="exact $W_1$")
     distances.plot(s.thetas, jsd, "s", color=OTHERS[3], markersize=11, label="JSD, by its definition")
@@ -239,7 +239,7 @@ def draw_distances(s: Settings, m: dict[str, float], jsd, W, D, clipped, penalis
 
 
 def draw_critics(s: Settings, rings: dict) -> plt.Figure:
-    """Where the weights lie, and the two critics' maps with their summits."""
+    """The critics' weights, and the two critics' maps with their summits."""
     figure, (weights, clip, penalty) = slide(1, 3, height=6.0, width_ratios=(1, 1.25, 1.25))
     bins = np.linspace(-4 * s.clip, 4 * s.clip, 41)
     for kind, colour, name, style in (("clip", CLIPPED, "clipped", "-"), ("penalty", PENALISED, "penalised", "--")):

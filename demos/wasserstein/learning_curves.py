@@ -1,15 +1,15 @@
-"""Does D's loss say how far G still has to go, and is the WGAN more stable? A GAN, a clipped WGAN and WGAN-GPs, side by side.
+"""Does D's loss show how far G is from the data, and is the WGAN more stable? A GAN, a clipped WGAN and WGAN-GPs compared.
 
 Slide: "Meaningful learning curves" (IT3320E, lecture 10)
 
-Above it, the slide has "Improved stability of learning". The critic's loss is minus E f(x) - E f(G(z)), an estimate of
-W(P_r, P_g) that is as good as the critic. So the critic is trained ahead of G: 10 steps to one of G's, at a much higher rate,
-and the same is asked of a GAN's D. Its loss and the exact W1 of G's samples are taken at moments in geometric progression:
-about half of them lie in the first tenth of the iterations, while G learns the data's rough shape. The lecture's WGAN clips
-weights: its curve has a unit of its own. The WGAN-GP has lambda = 10, as in its paper, and 1, which is a softer bound.
-What to look for: marks that rise from left to right are a meaningful curve; after the first tenth, too? Stability is another
-experiment: three games under 24 settings (rates, tempi, depths, with and without batch normalisation), on the ring and on
-small digits: in how many does each end at most twice as far from the data as two samples of the data are from each other?
+The slide also claims "Improved stability of learning". The critic's loss is minus (E f(x) - E f(G(z))), an estimate of
+W(P_r, P_g) that is as good as the critic. So the critic is trained ahead of G: 10 steps to one of G's, at a much higher rate.
+A GAN's D is trained in the same way. Its loss and the exact W1 of G's samples are measured at moments in geometric progression:
+about half of them are in the first tenth of the iterations, while G learns the data's rough shape. The lecture's WGAN clips
+weights: its curve has an arbitrary unit. The WGAN-GP has lambda = 10, as in its paper, and 1, a softer bound.
+What to look for: a curve is meaningful if the marks rise from left to right. Do they also after the first tenth? A second
+experiment is about stability: three games under 24 settings (rates, tempi, depths, with and without batch normalisation), on
+the ring and on small digits. A game ends well if its distance from the data is at most twice that of two samples of the data.
 """
 
 from dataclasses import asdict, dataclass
@@ -36,7 +36,7 @@ from minigan.losses import critic_loss, discriminator_loss
 
 @dataclass
 class Curves:
-    """Everything that the curves depend on, besides the seed. All rates fall linearly to 0."""
+    """Everything that the curves depend on, besides the seed. The learning rates fall linearly to 0."""
 
     steps: int = 400  # iterations
     n_critic: int = 10  # steps of the critic, or of D, in each
@@ -49,7 +49,7 @@ class Curves:
     clip: float = 0.1  # c
     first: int = 5  # the iteration of the first of the moments ...
     moments: int = 40  # ... at which the losses and the distance are measured
-    points: int = 500  # whose exact distance to as many samples it is
+    points: int = 500  # of the data, and as many samples, for the exact distance
 
 
 @dataclass
@@ -78,7 +78,7 @@ def make_game(s: Curves, name: str) -> Game:
 
 
 def moments(s: Curves) -> np.ndarray:
-    """The iterations at which to look, in geometric progression."""
+    """The iterations of the measurements, in geometric progression."""
     return np.unique(np.geomspace(s.first, s.steps, s.moments).round().astype(int))
 
 
@@ -100,7 +100,7 @@ def train(name: str, seed: int, s: Curves) -> dict[str, np.ndarray]:
 
 
 def loss_of(game: Game, x: np.ndarray, samples: np.ndarray) -> float:
-    """D's loss, or the critic's, on the very points whose distance is measured."""
+    """D's or the critic's loss, on the same points whose distance is measured."""
     with no_grad():
         loss = discriminator_loss if isinstance(game, GAN) else critic_loss
         return loss(game.D(Tensor(x)), game.D(Tensor(samples))).item()
@@ -125,18 +125,18 @@ def main(argv: list[str] | None = None) -> None:
     claim.finish()
 
 
-# --- the figures --------------------------------------------------------------------------------------------------------
+# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def report(claim: Claim, runs: dict, s: Curves) -> None:
-    """How each curve agrees with the distance, over the training and after its first tenth, and where each game ends."""
+    """How each curve agrees with the distance, over the whole training and after its first tenth; where each game ends."""
     late = moments(s) > s.steps / 10
     for name, trainings in runs.items():
         whole, first, rest = (
             min(spearmanr(run["estimate"][part], run["exact"][part]).statistic for run in trainings)
             for part in (late | ~late, ~late, late)
         )
-        if name == "WGAN, clipped":  # a critic so simple sees the rough shape only: its curve is judged while G learns that
+        if name == "WGAN, clipped":  # so simple a critic sees only the rough shape: judge its curve while G learns that
             claim.note(f"{name}: rank correlation, worst seed", whole, "reported")
             claim.at_least(f"{name}: rank correlation in the first tenth, worst seed", first, 0.8)
         else:
@@ -167,12 +167,12 @@ def agreement(m: dict[str, float]) -> str:
 
 
 def words(rho: float | None) -> str:
-    """A rank correlation; a file's word for one that does not exist is None."""
+    """A rank correlation as text; "none" for nan, which is None in a file."""
     return "none" if rho is None or np.isnan(rho) else f"{rho:.2f}"
 
 
 def after(m: dict[str, float]) -> str:
-    """The same, without the first tenth; and the modes."""
+    """The number of modes at the end."""
     each_one = ", ".join(f"{name} {m[f'{name}: modes of 8, worst seed']:.0f}" for name in GAMES)
     return f"In this one setting, modes of 8 at the end, worst seed: {each_one}"
 
@@ -206,7 +206,7 @@ def draw_agreement(runs: dict, s: Curves) -> plt.Figure:
 
 
 def draw_curves(runs: dict, s: Curves) -> plt.Figure:
-    """For each game, the loss and the distance over the training of the first seed, each from its least to its largest."""
+    """For each game, the loss and the distance over the training of the first seed, both scaled to [0, 1]."""
     figure, panels = slide(2, 2, sharex=True, sharey=True)
     for axes, name in zip(panels.flat, GAMES, strict=True):
         run = runs[name][0]
@@ -225,7 +225,7 @@ def draw_curves(runs: dict, s: Curves) -> plt.Figure:
 
 
 def draw_samples(runs: dict) -> plt.Figure:
-    """Where G's samples are at the end, of the first seed."""
+    """G's samples at the end, of the first seed."""
     figure, panels = slide(1, 4, height=4.6)
     for axes, name in zip(panels, GAMES, strict=True):
         samples = runs[name][0]["samples"]

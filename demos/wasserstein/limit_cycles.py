@@ -6,15 +6,15 @@ Slide: "OMD dynamics converge in terms of the last iterate." (IT3320E, lecture 1
     OMD:  w <- w + eta (2 g_w,t - g_w,t-1)      theta <- theta - eta (2 g_theta,t - g_theta,t-1)
 
 Three games, min over theta, max over w: theta w, which is bilinear; a GAN with its data at 0, its fakes at theta and
-D(x) = sigma(w x); and a linear WGAN that learns a Gaussian's mean v. What to look for: how far GD, both players at once, in
-turn, or with w clipped as a WGAN's, ends from the solution; and OMD, for rates below 1 / sqrt(3) and above. Optimistic Adam
-needs care: momentum beta_1 = 1/2 delays the gradient by one step, as much as optimism looks ahead; and the smaller the
+D(x) = sigma(w x); a linear WGAN that learns a Gaussian's mean v. What to look for: how far from the solution does GD end, with
+both players at once, in turn, or with w clipped as in a WGAN? And OMD, for rates below and above 1 / sqrt(3)? Optimistic Adam
+needs care: momentum beta_1 = 1/2 delays the gradient by one step, as much as optimism looks ahead. And the smaller the
 gradients, the larger Adam's rate, unless epsilon = 2 eta keeps it below OMD's limit. The paper (Daskalakis et al. 2018) made
 optimistic Adam for WGANs of images: the last picture has Adam and optimistic Adam at equal cost on digits, several seeds each.
 
-On the slide, OMD steps by g_t + M_t+1 - M_t, where M_t+1 is a guess at the next gradient (g_t+1; the slide says g_t): the last
-one, as above, or an average of the last n, or a decayed average (Rakhlin and Sridharan 2013; Syrgkanis et al. 2015). On theta w
-a step is a product with a matrix, whose largest |eigenvalue| is the factor of the distance: below 1, OMD converges.
+On the slide, OMD steps by g_t + M_t+1 - M_t. M_t+1 predicts the next gradient (g_t+1; the slide has g_t): by the last one, as
+above, by an average of the last n, or by a decayed average (Rakhlin and Sridharan 2013; Syrgkanis et al. 2015). On theta w, a
+step is a product with a matrix. Its largest |eigenvalue| is the factor of the distance: OMD converges if it is below 1.
 """
 
 from collections.abc import Callable
@@ -43,14 +43,14 @@ class Game:
     value: Callable[[Tensor, Tensor], Tensor]
     theta: tuple[float, ...]
     w: tuple[float, ...]
-    solution: tuple[float, ...]  # where theta should arrive; w should at 0
+    solution: tuple[float, ...]  # of theta; w's is 0
     eta: float
 
 
 V = (3.0, 4.0)  # the mean to be learnt
 GAMES = {
     "bilinear game": Game(lambda theta, w: mg.sum(theta * w), (1.0,), (1.0,), (0.0,), eta=0.1),
-    # log D(0) + log(1 - D(theta)). Around 0 it is -theta w / 2 and a constant: twice the rate makes it as fast.
+    # log D(0) + log(1 - D(theta)). Around 0 it is -theta w / 2 plus a constant: twice the rate makes it as fast.
     "Dirac GAN": Game(lambda theta, w: -mg.sum(mg.softplus(w * theta)) - np.log(2), (1.0,), (-1.0,), (0.0,), eta=0.2),
     # E w.x - E w.(z + theta) for x ~ N(V, I), z ~ N(0, I): the example that the OMD paper's authors published
     "Gaussian's mean": Game(lambda theta, w: mg.sum(w * (np.array(V) - theta)), (1.7, 1.7), (1.4, 1.4), V, eta=0.1),
@@ -59,7 +59,7 @@ GAMES = {
 
 @dataclass
 class Play:
-    """How the players step: by rule(parameters, eta), w first or both at once; and the bound of w's elements, as in a WGAN."""
+    """How the players step: by rule(parameters, eta), w first or both at once; `clip` bounds w's elements, as in a WGAN."""
 
     rule: Callable
     colour: str
@@ -82,7 +82,7 @@ FILES = {"bilinear game": "limit_cycles", "Dirac GAN": "dirac_gan", "Gaussian's 
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Play the games, measure, draw; then train on digits. The games are not random, and take seconds."""
+    """Play the games, measure, draw; then train on digits. The games are not random and take seconds."""
     args = start(digits.options(__doc__), argv, "limit_cycles", Settings())
     s = settings_of(args, optimism.QUICK if args.quick else Settings())
     settings = {name: {"eta": game.eta, "theta": game.theta, "w": game.w} for name, game in GAMES.items()}
@@ -105,7 +105,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def run(game: Game, play: Play, plain: bool = False) -> np.ndarray:
-    """(STEPS + 1, 2, d): theta and w over the game, in float64. plain: OMD's first step is one of GD, as if g_0 = g_1."""
+    """(STEPS + 1, 2, d): theta and w over the game, in float64. plain: OMD's first step is GD's, as if g_0 = g_1."""
     theta, w = (Tensor(np.array(values), requires_grad=True) for values in (game.theta, game.w))
     opt_theta, opt_w = play.rule([theta], game.eta), play.rule([w], game.eta)
     path = [(theta.numpy().copy(), w.numpy().copy())]
@@ -124,11 +124,11 @@ def run(game: Game, play: Play, plain: bool = False) -> np.ndarray:
 
 
 def distance(path: np.ndarray, game: Game) -> np.ndarray:
-    """How far (theta, w) is from (solution, 0), step by step."""
+    """The distance of (theta, w) from (solution, 0), step by step."""
     return np.linalg.norm(path - np.array([game.solution, np.zeros(len(game.solution))]), axis=(1, 2))
 
 
-# --- the figures --------------------------------------------------------------------------------------------------------
+# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def spiral_and_ellipse(claim: Claim, paths: dict[str, np.ndarray], distances: dict[str, np.ndarray]) -> None:
@@ -145,7 +145,7 @@ def spiral_and_ellipse(claim: Claim, paths: dict[str, np.ndarray], distances: di
 
 
 def arrivals(claim: Claim, name: str, distances: dict[str, np.ndarray]) -> None:
-    """Who is at the solution after all steps? (The mean starts farther away.)"""
+    """Which players have reached the solution after all steps? (The mean starts farther away.)"""
     bound = 1e-3 if name == "Gaussian's mean" else 1e-4
     for how, d in distances.items():
         if PLAYS[how].arrives:
@@ -182,7 +182,7 @@ def found(m: dict[str, float]) -> str:
 
 
 def ends(m: dict[str, float], name: str) -> str:
-    """How far from the solution a game ends, in each way."""
+    """How far from the solution a game ends, for each way to play it."""
     start = np.linalg.norm([np.subtract(GAMES[name].theta, GAMES[name].solution), GAMES[name].w])
     far = {how: m[f"{name}, {how}: at the end"] for ways in PANELS for how in ways}
     return f"{name}, from a distance of {start:.1f}, after {STEPS:,} steps: " + ", ".join(
@@ -191,7 +191,7 @@ def ends(m: dict[str, float], name: str) -> str:
 
 
 def arrived(m: dict[str, float]) -> str:
-    """Who is at the solution of all games, and who of none."""
+    """Which ways to play reach the solution of all games, and which of none."""
     times = {how: sum(m[f"{name}, {how}: at the end"] <= 1e-3 for name in GAMES) for how in PLAYS}
     there = [how for how in PLAYS if times[how] == len(GAMES)]
     nowhere = [how for how in PLAYS if not times[how]]
@@ -202,9 +202,9 @@ def arrived(m: dict[str, float]) -> str:
 
 
 def draw_paths(name: str, plays: dict[str, np.ndarray]) -> plt.Figure:
-    """The players' paths, one way beside the other, with their start and the solution."""
+    """The players' paths for each way to play, with their start and the solution."""
     figure, panels = slide(1, 4, height=5.2, sharex=True, sharey=True)
-    plane = len(GAMES[name].theta) == 2  # then w, of two dimensions as well, is left out
+    plane = len(GAMES[name].theta) == 2  # then w also has two dimensions, and is left out
     x, y = GAMES[name].solution if plane else (0.0, 0.0)
     names = (r"$\theta_1$", r"$\theta_2$") if plane else (r"$\theta$", "$w$")
     for axes, ways in zip(panels, PANELS, strict=True):
@@ -222,7 +222,7 @@ def draw_paths(name: str, plays: dict[str, np.ndarray]) -> plt.Figure:
 
 
 def draw_distances(distances: dict[str, dict[str, np.ndarray]]) -> plt.Figure:
-    """How far from the solution, step by step, in the three games."""
+    """The distance from the solution, step by step, in the three games."""
     figure, panels = slide(1, 3, sharex=True, sharey=True)
     for axes, (name, plays) in zip(panels, distances.items(), strict=True):
         for how, d in plays.items():

@@ -1,4 +1,4 @@
-"""Adam against optimistic Adam where the games are large: a WGAN-GP that learns digits."""
+"""Adam against optimistic Adam in a large game: a WGAN-GP that learns digits."""
 
 from dataclasses import dataclass
 
@@ -20,25 +20,25 @@ from minigan.games import WGANGP
 class Settings:
     """Everything that the result depends on, besides the seed. The rates fall linearly to 0."""
 
-    updates: int = 2400  # of both networks together: the cost of a run, the same for all
+    updates: int = 2400  # of both networks together: the cost, which is the same for all runs
     tempi: tuple[int, ...] = (5,)  # critic steps to one of G
     seeds: int = 6
     z: int = 32
     width: int = 128  # of the two hidden layers of each network
     batch: int = 64
-    betas: tuple[float, float] = (0.5, 0.9)  # those of the paper's experiment (Daskalakis et al. 2018)
+    betas: tuple[float, float] = (0.5, 0.9)  # as in the paper's experiment (Daskalakis et al. 2018)
     penalty: float = 10.0  # lambda
     rates: tuple[float, float] = (1e-2, 1e-2)  # Adam's and optimistic Adam's, each the best of 1e-3, 3e-3, 1e-2 on another seed
-    samples: int = 2000  # that are judged
+    samples: int = 2000  # for the judge
 
 
 QUICK = Settings(updates=60, seeds=2, width=32, samples=300)
-WORST = 400.0  # Frechet distance of a run that has learnt; noise, and G before it learns, are beyond 2,000
+WORST = 400.0  # the largest Frechet distance of a run that has learnt; noise, and G before it learns, have over 2,000
 RULES = {"Adam": optim.Adam, "optimistic Adam": optim.OptimisticAdam}
 
 
 def iterations(s: Settings, tempo: int) -> int:
-    """How many iterations have as many updates."""
+    """The number of iterations with `updates` updates."""
     return s.updates // (tempo + 1)
 
 
@@ -59,7 +59,7 @@ def play(rule: str, tempo: int, seed: int, x: np.ndarray, judge: metrics.Judge, 
 
 
 def experiment(claim: Claim, s: Settings) -> None:
-    """Both rules at every tempo, with every seed; what they come to, and their picture."""
+    """Both rules at every tempo with every seed; the metrics and the picture."""
     x, y, _ = digits.load(claim.args)
     judge = metrics.train_judge(x, y, steps=60) if claim.args.quick else metrics.judge(x, y, progress=progress)
     first = claim.args.seed
@@ -72,7 +72,7 @@ def experiment(claim: Claim, s: Settings) -> None:
 
 
 def report(claim: Claim, s: Settings, runs: dict[str, list[dict]]) -> None:
-    """What optimism does to the Frechet distance, by an interval over the seeds; and whether G has learnt at all."""
+    """The effect of optimism on the Frechet distance, with an interval over the seeds; whether G has learnt at all."""
     for tempo in s.tempi:
         adam, optimistic = ([run["frechet"] for run in runs[f"{rule}, {tempo}:1"]] for rule in RULES)
         for rule, distances in zip(RULES, (adam, optimistic), strict=True):
@@ -83,7 +83,7 @@ def report(claim: Claim, s: Settings, runs: dict[str, list[dict]]) -> None:
 
 
 def words(m: dict[str, float]) -> str:
-    """The conclusion, from the figures."""
+    """The conclusion from the metrics."""
     parts = []
     for tempo in (1, 5):
         name = f"digits, {tempo}:1: Frechet distance, optimistic less Adam"
@@ -97,7 +97,7 @@ def words(m: dict[str, float]) -> str:
 
 
 def label(name: str) -> str:
-    """Of a row: the rule, and the critic's steps to one of G's."""
+    """A row's name: the rule, and the critic's steps to one of G's."""
     rule, tempo = name.removesuffix(":1").split(", ")
     return f"{rule},\n{tempo} critic step{'s' * (tempo != '1')}"
 

@@ -1,4 +1,4 @@
-"""Which guesses at the next gradient make optimistic mirror descent converge on theta w, and how fast?"""
+"""Which predictors of the next gradient make optimistic mirror descent converge on theta w, and how fast?"""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -18,7 +18,7 @@ PREDICTORS = {  # name -> OMD's predictor
     "decay 0.9": 0.9,
 }
 COLOURS = dict(zip(PREDICTORS, (OTHERS[0], OTHERS[1], OTHERS[2], OTHERS[3], REAL), strict=True))
-# The players' gradients at z = (theta, w), by which both descend: (w, -theta) = TURN z.
+# Both players descend by their gradients at z = (theta, w): (w, -theta) = TURN z.
 TURN = np.array([[0.0, 1.0], [-1.0, 0.0]])
 
 
@@ -29,25 +29,25 @@ def play(name: str, eta: float) -> np.ndarray:
     for _ in range(STEPS):
         z.grad = Tensor(TURN) @ z.detach()
         rule.step()
-        distances.append(np.hypot(*z.numpy()))  # of numbers whose squares may be too large, or too small, to be written
+        distances.append(np.hypot(*z.numpy()))  # hypot, because the squares may overflow or underflow
     return np.array(distances)
 
 
 def matrix(name: str, eta: float) -> np.ndarray:
-    """What a step multiplies by: the vector of z_t, z_(t-1), ..., z_(t-n), or, where the average decays, of z_t and M_t."""
+    """The matrix of a step, on the vector of z_t, z_(t-1), ..., z_(t-n), or of z_t and M_t where the average decays."""
     one, predictor = np.eye(2), PREDICTORS[name]
     if predictor != "last" and predictor < 1:  # g + M' - M = (2 - decay) g - (1 - decay) M
         gain = 1 - predictor
         return np.block([[one - eta * (1 + gain) * TURN, eta * gain * one], [gain * TURN, predictor * one]])
     n = 1 if predictor == "last" else predictor
-    step = np.eye(2 * (n + 1), k=-2)  # each z moves on by one place
+    step = np.eye(2 * (n + 1), k=-2)  # each z moves by one place
     step[:2, :2] = one - eta * (1 + 1 / n) * TURN
     step[:2, -2:] += eta / n * TURN
     return step
 
 
 def radius(name: str, eta: float) -> float:
-    """The largest absolute eigenvalue: by so much the distance is multiplied in a step, in the end."""
+    """The largest absolute eigenvalue: in the end, a step multiplies the distance by it."""
     return float(np.abs(np.linalg.eigvals(matrix(name, eta))).max())
 
 
@@ -61,20 +61,20 @@ def limit(name: str) -> float:
 
 
 def experiment(claim: Claim) -> None:
-    """Measured rates beside the eigenvalues, for every predictor and rate; and the picture."""
+    """Measured factors and eigenvalues for every predictor and rate; the picture."""
     runs = {(name, eta): play(name, eta) for name in PREDICTORS for eta in ETAS}
     report(claim, runs)
     claim.show(draw(runs), "predictors", words(claim.metrics))
 
 
 def factor(distances: np.ndarray) -> float:
-    """By how much a step multiplies the distance, over the second half of the steps."""
+    """The mean factor by which a step multiplies the distance, over the second half of the steps."""
     half = len(distances) // 2
     return float((distances[-1] / distances[half]) ** (1 / (len(distances) - 1 - half)))
 
 
 def report(claim: Claim, runs: dict[tuple[str, float], np.ndarray]) -> None:
-    """Is each rate of decay, the factor's logarithm, that of the eigenvalue within 1 %? (Then the factor is, too.)"""
+    """Is each factor's logarithm within 1 % of the eigenvalue's? (Then so is the factor.)"""
     disagree = 0
     for (name, eta), distances in runs.items():
         measured, root = factor(distances), radius(name, eta)
@@ -87,13 +87,13 @@ def report(claim: Claim, runs: dict[tuple[str, float], np.ndarray]) -> None:
 
 
 def words(m: dict[str, float]) -> str:
-    """Up to which rate each predictor converges."""
+    """The rates up to which each predictor converges."""
     limits = ", ".join(f"{m[f'OMD, {name}: eta up to which it converges']:.2g} ({name})" for name in PREDICTORS)
     return f"OMD on the bilinear game converges for rates below {limits}"
 
 
 def draw(runs: dict[tuple[str, float], np.ndarray]) -> plt.Figure:
-    """The distances at one rate, and the factors at all of them beside the eigenvalues."""
+    """The distances at one rate; the factors and the eigenvalues at all rates."""
     figure, (left, right) = slide(1, 2, height=6.4)
     etas = np.union1d(np.linspace(0.005, max(ETAS) + 0.02, 400), ETAS)
     for name, marker in zip(PREDICTORS, MARKERS, strict=False):

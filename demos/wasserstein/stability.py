@@ -20,12 +20,12 @@ from minigan.games.game import Game
 
 GAMES = ("GAN", "WGAN, clipped", "WGAN-GP")
 SIDE = 14  # pixels of the digits, halved
-WELL = 2.0  # times the data's own distance: a game that ends nearer has ended well
+WELL = 2.0  # in units of the data's own distance: a game that ends nearer has ended well
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What somebody who knows nothing of the data might choose."""
+    """A setting that somebody might choose without knowing the data."""
 
     rate: float  # of both players; it falls linearly to 0
     tempo: int  # steps of D, or of the critic, to one of G
@@ -47,8 +47,8 @@ class Settings:
     z: int = 16  # numbers of noise for the digits; for the ring, 2
     clip: float = 0.1  # c
     penalty: float = 1.0  # lambda
-    points: int = 500  # samples whose distance to as many of the data is taken
-    parts: int = 4  # times that it is taken, of new samples
+    points: int = 500  # samples, and as many data, for a distance
+    parts: int = 4  # distances that are averaged, each of new samples
 
 
 QUICK = Settings(rates=(2e-3,), tempi=(1,), normalised=(True,), steps=30, points=100, parts=1)
@@ -63,7 +63,7 @@ def choices(s: Settings) -> list[Choice]:
 
 
 def network(features: int, width: int, out: int, c: Choice, activation: type[nn.Module], normalised: bool) -> nn.Sequential:
-    """Dense layers; each hidden one with its normalisation, perhaps, and its activation."""
+    """Dense layers; after each hidden one its batch normalisation (if `normalised`) and its activation."""
     layers: list[nn.Module] = []
     for i in range(c.hidden):
         layers += [nn.Dense(width if i else features, width), *([nn.BatchNorm1d(width)] if normalised else []), activation()]
@@ -71,7 +71,7 @@ def network(features: int, width: int, out: int, c: Choice, activation: type[nn.
 
 
 def make_game(name: str, c: Choice, features: int, s: Settings) -> Game:
-    """A game on points in the plane or, where there are more features, on pixels from -1 to 1."""
+    """A game on points in the plane (two features), or on pixels from -1 to 1 (more)."""
     z = s.z if features > 2 else 2
     G = network(z, s.width, features, c, nn.ReLU, c.normalised)
     if features > 2:
@@ -97,7 +97,7 @@ def halved(images: np.ndarray) -> np.ndarray:
 
 
 def distance(a: np.ndarray, b: np.ndarray) -> float:
-    """Exact W1 of points in the plane; of rows of pixels, sliced: the mean of exact W1s along 200 directions."""
+    """Exact W1 of points in the plane; sliced W1 of rows of pixels: the mean of exact W1s along 200 directions."""
     if a.shape[1] == 2:
         return metrics.wasserstein1(a, b)
     directions = np.random.default_rng(0).standard_normal((a.shape[1], 200))
@@ -112,7 +112,7 @@ def own_distance(x: np.ndarray, s: Settings) -> float:
 
 
 def play(name: str, c: Choice, on: str, seed: int, data_sets: dict[str, tuple[np.ndarray, float]], s: Settings) -> float:
-    """Where a game ends: how far its samples are from the data, in units of the data's own distance."""
+    """The distance of a game's samples from the data at the end, in units of the data's own distance."""
     mg.seed(seed)
     x, own = data_sets[on]
     game, batches = make_game(name, c, x.shape[1], s), data.batches(x, size=s.batch)
@@ -127,17 +127,17 @@ def play(name: str, c: Choice, on: str, seed: int, data_sets: dict[str, tuple[np
     return float(np.mean([distance(a, b) for a, b in parts])) / own
 
 
-# --- the figures --------------------------------------------------------------------------------------------------------
+# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def wilson(hits: int, n: int, z: float = 1.959964) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share: between which true shares `hits` of n are no surprise."""
+    """Wilson's 95 % interval of a share: the true shares that agree with `hits` of n."""
     centre, margin = hits + z**2 / 2, z * np.sqrt(hits * (n - hits) / n + z**2 / 4)
     return float((centre - margin) / (n + z**2)), float((centre + margin) / (n + z**2))
 
 
 def experiment(claim: Claim, s: Settings) -> None:
-    """Every game under every choice, on both sets of data; the shares that end well, and their picture."""
+    """Every game with every choice on both data sets; the shares that end well, and the picture."""
     mg.seed(claim.args.seed)
     x, _, _ = digits.load(claim.args)
     data_sets = {
@@ -156,7 +156,7 @@ def experiment(claim: Claim, s: Settings) -> None:
 
 
 def report(claim: Claim, ends: dict[str, np.ndarray]) -> None:
-    """The share of the settings in which each game ends well; and whether a WGAN does so in more of them than the GAN."""
+    """The share of the settings in which each game ends well; whether a WGAN ends well in more of them than the GAN."""
     for on, table in ends.items():
         claim.note(f"{on}: settings", table.shape[1])
         for name, row in zip(GAMES, table, strict=True):
@@ -173,7 +173,7 @@ def report(claim: Claim, ends: dict[str, np.ndarray]) -> None:
 
 
 def words(m: dict[str, float]) -> str:
-    """What the shares come to."""
+    """The shares, and the comparison with the GAN."""
     shares = []
     for name in GAMES:
         counts = " / ".join(f"{m[f'{on}, {name}: settings that end well']:.0f}" for on in ("ring", "digits"))
@@ -189,7 +189,7 @@ def words(m: dict[str, float]) -> str:
 
 
 def draw(ends: dict[str, np.ndarray]) -> plt.Figure:
-    """Each setting's distance at the end, a mark; those below the line end well."""
+    """A mark for each setting's distance at the end; those below the line end well."""
     figure, panels = slide(1, 2, sharey=True)
     for axes, (on, table) in zip(panels, ends.items(), strict=True):
         names = []

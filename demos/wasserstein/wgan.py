@@ -1,18 +1,17 @@
-"""The Wasserstein GAN: a critic instead of a discriminator, and a loss that measures how far G still has to go.
+"""The Wasserstein GAN: a critic instead of a discriminator, and a loss that measures G's distance from the data.
 
 Slide: "Meaningful learning curves" (IT3320E, lecture 10)
 
     min over G, max over critics f with |f(a) - f(b)| <= K |a - b| of   E f(x) - E f(G(z))        (Arjovsky et al. 2017)
 
-The inner maximum is K times the Wasserstein distance between the data and G's samples: how far, on average, one would have
-to move the points of one to make it the other. Two ways to keep the critic's slope bounded: clipping its weights after each
-step (--game wgan), or a penalty on the norm of its gradient (--game wgan-gp, Gulrajani et al. 2017).
+The inner maximum is K times the Wasserstein distance between the data and G's samples: the mean distance by which the points
+of one must move to become the other. Two ways to bound the critic's slope: clip its weights after each step (--game wgan), or
+add a penalty on the norm of its gradient (--game wgan-gp, Gulrajani et al. 2017).
 
-What to look for: in distance.png, does the critic's estimate fall together with the true distance, once it has learnt (a
-tenth of the training), as the losses of a GAN do not? With clipping the estimate's unit is arbitrary; with the penalty, the
-best critic's estimate of a distance W is W (1 + W / (2 lambda)), with our small lambda far more than W. In over_time.png the
-critic's landscape is a slope that G's samples, black, climb to where it is blue. Try --optimizer: sgd, omd, adam,
-optimistic-adam.
+What to look for: in distance.png, once the critic has learnt (a tenth of the training), does its estimate fall together with
+the true distance? A GAN's losses do not. With clipping the estimate's unit is arbitrary; with the penalty, the best critic's
+estimate of a distance W is W (1 + W / (2 lambda)), with our small lambda far more than W. In over_time.png G's samples (black)
+climb the slope of the critic's values to where they are blue. Try --optimizer: sgd, omd, adam, optimistic-adam.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -47,7 +46,7 @@ class Settings:
     width: int = 128  # of the two hidden layers of each network
     batch: int = 256
     spread: float = 4.0  # how much wider than usual G's first samples lie: wide enough to start near every mode
-    compared: int = 1000  # points whose exact distance to as many samples is computed
+    compared: int = 1000  # points of the data, and as many samples, for the exact distance
 
 
 SETTINGS = {
@@ -65,11 +64,11 @@ RATES = {"sgd": 0.02, "omd": 0.02}  # their steps are as long as the gradient; t
 
 
 RANKS = "rank correlation of the estimate with the exact distance, after a tenth of the training"
-AGREEMENT = 0.8  # rank correlation: a curve that means something
+AGREEMENT = 0.8  # the least rank correlation of a meaningful curve
 LEARNING = 0.1  # share of the training that the critic is given to learn, before its estimate is judged
 EVENNESS = "KL of the samples' nearest modes from even shares"
 EVEN = 0.05  # as when the shares differ by a third: none is left out
-QUALITY = 0.15  # share of the samples within 3 std: before it learns, G has none there
+QUALITY = 0.15  # share of the samples within 3 std; before G learns, it is 0
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -128,7 +127,7 @@ def make_game(settings: Settings, G: nn.Module, critic: nn.Module) -> WGAN | WGA
 
 
 def conclude(claim: Claim, run: Run, game: WGAN | WGANGP, x: np.ndarray, centres: np.ndarray, std: float) -> None:
-    """The figures, and the pictures."""
+    """The metrics and the pictures."""
     later = run.snapshots[1:]  # at the start the critic has learnt nothing yet
     step, estimate, exact = (np.array([float(s[key]) for s in later]) for key in ("step", "estimate", "exact"))
     n = claim.settings["compared"]
@@ -152,12 +151,12 @@ def conclude(claim: Claim, run: Run, game: WGAN | WGANGP, x: np.ndarray, centres
 
 
 def rank_correlation(a: np.ndarray, b: np.ndarray) -> float | None:
-    """Spearman's; of one moment there is none."""
+    """Spearman's rank correlation; None for a single moment."""
     return float(spearmanr(a, b).statistic) if len(a) > 1 else None
 
 
 def measure(claim: Claim, at_first: float, distance: dict, reached: dict, perfect: dict, modes: int) -> None:
-    """Is the curve meaningful, and does G find the data? Judged on the ring, by the game's own optimizer."""
+    """Is the curve meaningful, and does G find the data? Judged on the ring with the game's own optimizer."""
     usual = claim.args.data == "ring" and not claim.args.optimizer
     claim.note("exact distance at first", at_first, "reported")
     claim.note("exact distance at the end", distance["last_exact"], "reported")
@@ -186,7 +185,7 @@ def found(m: dict[str, float]) -> str:
 
 
 def agreement_in_words(m: dict[str, float]) -> str:
-    """The estimate beside the distance."""
+    """The estimate compared with the distance."""
     rho, all_of_it, name = m[RANKS], m["rank correlation over all of the training"], "exact distance"
     whole = "" if all_of_it is None or np.isnan(all_of_it) else f", {all_of_it:.2f} over all of it"
     agrees = "" if rho is None or np.isnan(rho) else f" (rank correlation {rho:.2f} after a tenth of the training{whole})"
@@ -197,7 +196,7 @@ def agreement_in_words(m: dict[str, float]) -> str:
 
 
 def quality_in_words(m: dict[str, float]) -> str:
-    """What G has found."""
+    """How many modes G has found, and how well."""
     hit, of = m["modes with 1 % of the samples"], m["modes"]
     return (
         f"{percent(m['share within 3 std'])} of the samples lie within 3 std of a mode (of the data, "
@@ -213,7 +212,7 @@ PANELS = (
 
 
 def draw_estimates(step: np.ndarray, estimate: np.ndarray, exact: np.ndarray, learnt: np.ndarray) -> plt.Figure:
-    """What the critic says of the distance to the data, and the distance, over the training and against each other."""
+    """The critic's estimate and the exact distance to the data, over the training and against each other."""
     figure, (said, true, both) = slide(1, 3, height=5.4)
     said.plot(step, estimate, "o-", color=D_COLOUR, markersize=4)
     said.set(title="said: the estimate", xlabel="iteration", ylabel="$E f(x) - E f(G(z))$", ylim=(min(0.0, *estimate), None))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
+from inspect import unwrap
 from typing import Any
 
 from minigan.backend import Array
@@ -29,6 +30,13 @@ class _SharedEdges(list[Any]):
         called_once = cache(self.derivatives)
         for i, (x, derivative, version) in enumerate(super().__iter__()):
             yield x, derivative and partial(_gradient, called_once, i), version
+
+
+def shared_function(derivative: Any) -> tuple[Derivatives, int] | None:
+    """The function of a shared derivative, and the index of its gradient; None for any other derivative."""
+    if isinstance(derivative, partial) and derivative.func is _gradient:
+        return unwrap(derivative.args[0]), derivative.args[1]
+    return None
 
 
 def _gradient(derivatives: Derivatives, i: int, g: Tensor, y: Tensor) -> Tensor:

@@ -1,63 +1,69 @@
-"""`gradcheck`: is a function's gradient the slope of the function? Of ops, modules and games, to any order."""
+"""`gradcheck`: is a function's gradient the slope of the function? For ops, modules and games, to any order."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from minigan import backend, checks
 from minigan.engine.tensor import Tensor
 from minigan.games.game import Game
-from minigan.gradcheck.comparison import FEW_DIRECTIONS, MOST_ELEMENTS, Comparison, GradcheckError, Together, Tolerance
-from minigan.gradcheck.function import Function
+from minigan.gradcheck.comparison import FEW_DIRECTIONS, MOST_ELEMENTS, Comparison, Together, Tolerance
+from minigan.gradcheck.function import Function, TensorFunction
 from minigan.gradcheck.games import module_as_function, player_as_function, players
+from minigan.gradcheck.verdict import GradcheckError, verify
 from minigan.gradcheck.wording import close
 from minigan.nn import Module
 
 DEFAULT = Tolerance(eps=1e-5, rtol=1e-5, atol=0.0, kinks=False, fixed=False)
-QUIET = {"over": "ignore", "invalid": "ignore", "divide": "ignore"}  # infinities and nans are judged: no need to warn of them
+
+
+def quiet() -> np.errstate:
+    """No warnings of infinities and nans: they are checked."""
+    return np.errstate(over="ignore", invalid="ignore", divide="ignore")
 
 
 def gradcheck(
-    fn: Callable[..., Any],
-    *inputs: Any,
+    fn: TensorFunction | Module | Game,
+    *inputs: ArrayLike | Tensor,
     order: int = 2,
     eps: float | None = None,
     rtol: float = DEFAULT.rtol,
     atol: float = DEFAULT.atol,
     kinks: bool = False,
 ) -> bool:
-    """Is minigan's gradient of `fn` the gradient of `fn`? Returns True, or raises `GradcheckError` that says where not.
+    """Is minigan's gradient of `fn` the gradient of `fn`? Returns True, or raises `GradcheckError` with the wrong element.
 
     `fn(*inputs)` returns a Tensor (or a tuple of them), which is projected on random numbers u to a scalar L = sum(u fn): u is
     the gradient that arrives at the output. L's gradient is compared with the central difference (L(x + h) - L(x - h)) / 2h,
-    for each element of each input. An input of more than 200 elements is checked along 20 random directions, where an element
-    with a slope of less than 1e-3 of the others' may hide. At order 2 the same is done for the gradient, as a function of the
+    for each element of each input. An input of more than 200 elements is checked along 20 random directions, which may miss an
+    element whose slope is less than 1e-3 of the others'. At order 2 the same is done for the gradient, as a function of the
     inputs and of u. The gradient must also be the same in a second backward pass, where it can be differentiated again, and
     where only some inputs require one.
 
-    What counts is the relative error, however small or large fn, x and the slopes are. First, h is 1e-5. Where the slopes do
-    not agree, steps of all sizes are tried, in extended precision if fn knows it (see `gradcheck.slopes`). Where the numeric
-    slope's own error would hide the gradient's, or nothing is finite, the check fails, and says that it cannot tell. Where some
-    elements of fn are much steeper than others, all are weighted to be equally steep, and compared again. Slopes below 1e-14 of
-    fn's size may be made of rounding errors, and are not judged (below 1e-11 without extended precision).
+    The relative error counts, however small or large fn, x and the slopes are. First, h is 1e-5. Where the slopes do not
+    agree, steps of all sizes are tried, in extended precision if fn supports it (see `gradcheck.slopes`). Where the numeric
+    slope's own error would hide the gradient's, or nothing is finite, the check fails with the message that it cannot decide.
+    Where some elements of fn are much steeper than others, all are weighted to be equally steep, and compared again. Slopes
+    below 1e-14 of fn's size may be made of rounding errors, and are not checked (below 1e-11 without extended precision).
 
     Args:
-        fn: also a `nn.Module`, as a function of its inputs and its parameters (which are called by their names), or a game:
+        fn: a function of Tensors; or a `nn.Module`, as a function of its inputs and its named parameters; or a game:
             `gradcheck(game, minibatch)` checks the first derivative of every loss of one step, for every parameter of the
-            player whose loss it is. Both are checked on copies, in float64.
+            player whose loss it is. Modules and games are checked on copies, in float64.
         inputs: float64 arrays or Tensors; integer and boolean ones are passed on as constants.
         order: how often to differentiate.
         eps: the only step h to be tried. By default the step follows x and fn.
         rtol, atol: the difference allowed, atol + rtol |slope|, to which the numeric slope's error is added.
         kinks: where the slopes below and above x differ (relu, abs and clip at their kinks, maximum and max_pool2d at ties),
-            accept a gradient that lies between them, and one that lies between along common directions of all inputs. A kink
-            of more than two pieces, as of a sort at three equal numbers, is judged by the two along each axis.
-            Otherwise a kink is an error, which names both slopes.
+            accept a gradient between them, also along common directions of all inputs. A kink of more than two pieces, such as
+            a sort's at three equal numbers, is checked by the two along each axis. By default a kink is an error that
+            names both slopes.
 
-    Raises TypeError for float32 inputs (their rounding errors exceed the differences), for no floating input, and for a `fn`
-    that returns no Tensor; ValueError for a `fn` of which two calls differ.
+    Raises TypeError for float32 inputs (their rounding errors exceed the differences), without a floating input, and for a `fn`
+    that does not return Tensors; ValueError for a `fn` whose results differ from call to call.
     """
     checks.whole("gradcheck", "order", order)
     for name, value in (("rtol", rtol), ("atol", atol)):
@@ -67,30 +73,32 @@ def gradcheck(
     if not isinstance(kinks, bool):
         raise TypeError(f"gradcheck: kinks is {kinks!r}; expected True or False")
     tolerance = Tolerance(eps or DEFAULT.eps, rtol, atol, kinks, fixed=eps is not None)
-    with np.errstate(**QUIET):
-        compared = [comparison.judge() for comparison in comparisons_of_all(fn, inputs, order, tolerance)]
+    with quiet():
+        compared = [verify(comparison) for comparison in comparisons_of_all(fn, inputs, order, tolerance)]
     if not sum(compared) and any(np.size(x) for x in inputs):
-        raise GradcheckError("gradcheck: nothing could be compared: every input is infinite, or makes fn so")
+        raise GradcheckError("gradcheck: nothing could be compared: every input is infinite, or makes fn infinite")
     return True
 
 
-def slope_is_right(fn: Callable, arrays: list[np.ndarray]) -> bool:
+def slope_is_right(fn: TensorFunction, arrays: list[np.ndarray]) -> bool:
     """Is the slope along one random direction of all inputs right? Also True where it cannot be measured."""
     function = Function(fn, arrays, np.random.default_rng(2))
     direction = function.rng.standard_normal((1, sum(arrays[i].size for i in function.floats)))
     together = Together(function, function.gradients, replace(DEFAULT, kinks=True), direction)
     try:
-        together.judge()
+        verify(together)
     except GradcheckError:
         return False
     return True
 
 
-# --- what is compared ---------------------------------------------------------------------------------------------------
+# --- the comparisons ------------------------------------------------------------------------------------------------------
 
 
-def comparisons_of_all(fn: Any, inputs: tuple, order: int, tolerance: Tolerance) -> Iterator[Comparison]:
-    """Every gradient to be judged."""
+def comparisons_of_all(
+    fn: TensorFunction | Module | Game, inputs: tuple[Any, ...], order: int, tolerance: Tolerance
+) -> Iterator[Comparison]:
+    """Every gradient to be checked."""
     rng = np.random.default_rng(0)
     if isinstance(fn, Game):
         if len(inputs) != 1:
@@ -110,7 +118,7 @@ def comparisons_of_all(fn: Any, inputs: tuple, order: int, tolerance: Tolerance)
     function = Function(fn, arrays, rng, 1, names)
     function.check_repeatable()
     yield from _comparisons(function, order, tolerance, MOST_ELEMENTS)
-    _compare_ways_back(function, order, tolerance)
+    _compare_backward_passes(function, order, tolerance)
 
 
 def _comparisons(function: Function, order: int, tolerance: Tolerance, most: int) -> Iterator[Comparison]:
@@ -127,16 +135,16 @@ def _comparisons(function: Function, order: int, tolerance: Tolerance, most: int
         yield from _comparisons(function.gradient(), order - 1, tolerance, most)
 
 
-def _compare_ways_back(function: Function, order: int, tolerance: Tolerance) -> None:
+def _compare_backward_passes(function: Function, order: int, tolerance: Tolerance) -> None:
     """Raise GradcheckError if a gradient depends on which backward pass through its graph it comes from."""
-    for way, gradients in function.other_ways_back(order):
+    for how, gradients in function.other_backward_passes(order):
         for i, other in gradients.items():
             g, length = function.gradients[i], min(np.max(np.abs(function.arrays[i]), initial=0.0) or 1.0, 1.0)
             noise = 1e-13 * np.max(np.abs(g), initial=0.0, where=np.isfinite(g)) + 1e-13 * function.size / length
             if not close(other, g, tolerance.rtol, tolerance.atol + noise):
                 function.check_repeatable()
                 apart = np.nanmax(np.abs(other - g))
-                raise GradcheckError(f"gradcheck: {function.names[i]}: {way} the gradient differs, by up to {apart:.4g}")
+                raise GradcheckError(f"gradcheck: {function.names[i]}: {how} the gradient differs, by up to {apart:.4g}")
 
 
 def _checked(i: int, x: Any) -> np.ndarray:
@@ -144,5 +152,7 @@ def _checked(i: int, x: Any) -> np.ndarray:
     if array.dtype.kind == "f" and not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     if array.dtype.kind == "f" and array.dtype != np.float64:
-        raise TypeError(f"gradcheck: input {i} is {array.dtype}: its rounding errors would drown the differences; pass float64")
+        raise TypeError(
+            f"gradcheck: input {i} is {array.dtype}: its rounding errors would exceed the differences; pass float64"
+        )
     return array

@@ -1,4 +1,4 @@
-"""A gradient next to the slopes that are measured: which of them agree at first glance; errors for those that do not."""
+"""A gradient next to the slopes that are measured, and which of the two agree at first glance."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -6,19 +6,17 @@ from functools import cached_property
 
 import numpy as np
 
-from minigan.gradcheck import second_look, wording
 from minigan.gradcheck.function import Function, Gradients
-from minigan.gradcheck.slopes import difference, rounding
+from minigan.gradcheck.slopes import Terms, difference, rounding
 
 MOST_ELEMENTS = 200  # an input with more is probed along random directions instead of element by element
 DIRECTIONS = 20
 FEW_DIRECTIONS = 3
+USEFUL = 1e-3  # a slope whose error is larger than this share of it decides nothing
 HIDDEN = 2e-3  # of a slope next to it: mistakes of 1 % would soon be within rtol
 TINY = np.finfo(np.float64).tiny
 
-
-class GradcheckError(AssertionError):
-    """The derivative that an op returns is not the derivative of what it computes, or nobody can tell."""
+Index = tuple[int, ...]  # of one slope in the array of them
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class Comparison:
     """The gradient for input i next to the slopes of L, element by element or along directions v.
 
     At first glance every slope is a central difference with one step, which is quick. Where that does not agree,
-    `second_look` measures the slope by steps of all sizes, in extended precision if fn knows it.
+    `second_look` measures the slope by steps of all sizes, in extended precision if fn supports it.
     """
 
     function: Function
@@ -51,45 +49,48 @@ class Comparison:
         return self.function.arrays[self.i]
 
     @cached_property
-    def place(self) -> str:
-        """What v stands for: one element (which has an index), or a random direction."""
+    def probe(self) -> str:
+        """Each v is one element ("index"), or a random direction ("direction")."""
         return "index" if self.x.size <= self.most else "direction"
 
     @cached_property
     def directions(self) -> np.ndarray:
-        if self.place == "index":
+        if self.probe == "index":
             return np.eye(self.x.size).reshape(self.x.size, *self.x.shape)
         return self.function.rng.standard_normal((min(DIRECTIONS, self.most), *self.x.shape))
 
     @cached_property
     def shape(self) -> tuple[int, ...]:
-        return self.x.shape if self.place == "index" else (len(self.directions),)
+        """The shape of the arrays of slopes."""
+        return self.x.shape if self.probe == "index" else (len(self.directions),)
 
     @cached_property
     def analytic(self) -> np.ndarray:
-        """The slopes that the gradient claims."""
-        return self.gradient if self.place == "index" else np.array([np.sum(self.gradient * v) for v in self.directions])
+        """The slopes according to the gradient."""
+        return self.gradient if self.probe == "index" else np.array([np.sum(self.gradient * v) for v in self.directions])
 
     @cached_property
     def sizes(self) -> np.ndarray:
         """The size of x where it moves."""
         x = np.where(np.isfinite(self.x), np.abs(self.x), 0.0).astype(np.float64)
-        return x if self.place == "index" else np.full(self.shape, x.max(initial=0.0))
+        return np.asarray(x) if self.probe == "index" else np.full(self.shape, x.max(initial=0.0))
 
-    def along(self, v: np.ndarray) -> Callable[[float], np.ndarray]:
+    def along(self, v: np.ndarray) -> Terms:
         """The terms of L at x + step v, as a function of the step."""
         return lambda step: self.function.terms({self.i: self.x + step * v})
 
-    def at(self, place: tuple) -> Callable[[float], np.ndarray]:
-        """The same for the v that belongs to this place."""
-        return self.along(self.directions.reshape(self.shape + self.x.shape)[place])
+    def at(self, index: Index) -> Terms:
+        """The same for the v of this slope."""
+        return self.along(self.directions.reshape(self.shape + self.x.shape)[index])
 
     # --- the first glance --------------------------------------------------------------------------------------------------
 
     @cached_property
     def steps(self) -> np.ndarray:
         """eps, and more where x + eps would lose eps's digits."""
-        return self.tolerance.eps * (1 if self.tolerance.fixed else np.maximum(1, self.sizes / 1000)) * np.ones(self.shape)
+        return np.asarray(
+            self.tolerance.eps * (1 if self.tolerance.fixed else np.maximum(1, self.sizes / 1000)) * np.ones(self.shape)
+        )
 
     @cached_property
     def ends(self) -> np.ndarray:
@@ -114,23 +115,23 @@ class Comparison:
         sizes = np.sum(np.abs(self.ends[0]), axis=1, where=self.changes != 0).reshape(self.shape)
         return np.asarray(np.where(self.numeric != 0, rounding(sizes, self.ends.dtype), 0) / (2 * self.steps))
 
-    def relative(self, claimed: np.ndarray, measured: np.ndarray) -> np.ndarray:
+    def relative(self, analytic: np.ndarray | float, numeric: np.ndarray | float) -> np.ndarray:
         """The differences that are allowed between slopes of this size."""
-        return self.tolerance.rtol * np.maximum(np.abs(claimed), np.abs(measured))
+        return np.asarray(self.tolerance.rtol * np.maximum(np.abs(analytic), np.abs(numeric)))
 
     @cached_property
     def unknown(self) -> np.ndarray:
         """Where there is no slope: next to an infinity."""
         infinite = any([np.isinf(x).any() for x in self.function.arrays])
-        return infinite & (~np.isfinite(self.ends)).any(axis=(0, 2)).reshape(self.shape)
+        return np.asarray(infinite & (~np.isfinite(self.ends)).any(axis=(0, 2)).reshape(self.shape))
 
     @cached_property
     def suspect(self) -> np.ndarray:
-        """Where the gradient does not agree with the slope at first glance, or nothing can be seen for rounding errors."""
+        """Where the gradient does not agree with the slope at first glance, or rounding errors hide both."""
         a, n = self.analytic, self.numeric
         visible = self.error
         if not self.tolerance.fixed:  # behind larger errors anything could hide
-            visible = np.minimum(visible, second_look.USEFUL * np.maximum(np.abs(a), np.abs(n)))
+            visible = np.minimum(visible, USEFUL * np.maximum(np.abs(a), np.abs(n)))
         agree = np.isfinite(a) & (np.abs(a - n) <= self.tolerance.atol + self.relative(a, n) + visible)
         blind = (np.isinf(self.ends[0]).any(axis=1) & ~self.changes.any(axis=1)).reshape(self.shape)
         flat = (a == 0) & (n == 0) & ~self.unknown
@@ -138,7 +139,7 @@ class Comparison:
 
     def moves_after_all(self, flat: np.ndarray) -> bool:
         """Does L move, in extended precision, where every slope seems to be 0?"""
-        if self.place == "direction" or not flat.any() or self.tolerance.fixed or not self.extended:
+        if self.probe == "direction" or not flat.any() or self.tolerance.fixed or not self.extended:
             return False
         terms = self.extended.along(np.where(flat, self.steps * self.function.rng.choice([-1.0, 1.0], flat.shape), 0.0))
         ends = terms(1.0), terms(-1.0)
@@ -154,7 +155,7 @@ class Comparison:
             for i in function.floats:
                 arrays[i] = arrays[i] * (1 + 8 * np.finfo(np.float64).eps * rng.standard_normal(arrays[i].shape))
             moved.append(np.abs(self.of(function.at(arrays)).analytic - self.analytic))
-        return np.max(moved, axis=0)
+        return np.asarray(np.max(moved, axis=0))
 
     # --- terms that others hide -----------------------------------------------------------------------------------------
 
@@ -176,7 +177,7 @@ class Comparison:
             return None
         return np.where(known, np.min(steepest, where=known, initial=np.inf) / np.where(known, steepest, 1.0), 0.0)
 
-    # --- the verdict -------------------------------------------------------------------------------------------------------
+    # --- the same for other functions ---------------------------------------------------------------------------------------
 
     @cached_property
     def extended(self) -> "Comparison | None":
@@ -189,46 +190,20 @@ class Comparison:
         other.directions = self.directions
         return other
 
-    def judge(self) -> int:
-        """Raise GradcheckError where the gradient is wrong; return how many slopes were compared."""
-        g = self.gradient
-        if g.shape != self.x.shape or g.dtype != self.x.dtype:
-            raise GradcheckError(f"{wording.head(self)}the gradient is {g.dtype} {g.shape}, not {self.x.dtype} {self.x.shape}")
-        distance = np.nan_to_num(np.abs(self.analytic - self.numeric), nan=np.inf)
-        for place in sorted(map(tuple, np.argwhere(self.suspect)), key=lambda place: -distance[place]):
-            if (complaint := second_look.complaint(self, place)) is None:
-                self.suspect[place] = False
-                continue
-            self.function.check_repeatable()
-            if len(self.function.parts) > 1:
-                self.find_part()
-            if self.most < self.x.size <= MOST_ELEMENTS:
-                replace(self, most=MOST_ELEMENTS).judge()
-            raise GradcheckError(wording.message(self, place, complaint))
-        return self.unknown.size - np.count_nonzero(self.unknown)
-
-    def find_part(self) -> None:
-        """Raise GradcheckError for the one output, of several, whose gradient is wrong."""
-        for k in range(len(self.function.parts)):
-            part = self.function.part(k)
-            replace(self, function=part, gradient=part.gradients[self.i]).judge()
-
 
 class Together(Comparison):
     """The gradients for all inputs next to the slopes along common directions v of all: 1 everywhere, and random ones.
 
-    At a tie each of maximum's two gradients may be anything from 0 to 1, but together they must be 1: to a thousandth of what
-    is added.
+    At a tie each of maximum's two gradients may be anything from 0 to 1, but together they must be 1: to a thousandth of the
+    sum of their sizes.
     """
-
-    place = "direction"
 
     def __init__(self, function: Function, gradients: Gradients, tolerance: Tolerance, directions: np.ndarray | None = None):
         joined = np.concatenate([gradients[i].ravel() for i in function.floats])
         super().__init__(function, -1, joined, tolerance)
         if directions is None:
             directions = np.concatenate([np.ones((1, joined.size)), function.rng.standard_normal((2, joined.size))])
-        self.directions = directions
+        self.probe, self.directions = "direction", directions
         self.rounding = 0.0
 
     @cached_property
@@ -240,24 +215,16 @@ class Together(Comparison):
         other.rounding = self.rounding
         return other
 
-    def relative(self, claimed: np.ndarray, measured: np.ndarray) -> np.ndarray:
-        return 1e-3 * np.max(np.abs(self.directions) @ np.abs(self.gradient)) + self.rounding
+    def relative(self, analytic: np.ndarray | float, numeric: np.ndarray | float) -> np.ndarray:
+        return np.asarray(1e-3 * np.max(np.abs(self.directions) @ np.abs(self.gradient)) + self.rounding)
 
     def along(self, v: np.ndarray) -> Callable[[float], np.ndarray]:
         arrays = [self.function.arrays[i] for i in self.function.floats]
-        places = np.cumsum([x.size for x in arrays])[:-1]
+        ends = np.cumsum([x.size for x in arrays])[:-1]
 
         def terms(step: float) -> np.ndarray:
-            parts = np.split(self.x + step * v, places)
+            parts = np.split(self.x + step * v, ends)
             moved = {i: part.reshape(x.shape) for i, part, x in zip(self.function.floats, parts, arrays, strict=True)}
             return self.function.terms(moved)
 
         return terms
-
-    def judge(self) -> int:
-        """Raise GradcheckError if the gradients do not add up to the slopes."""
-        self.rounding = float(np.max(self.error))
-        for place in map(tuple, np.argwhere(self.suspect & np.isfinite(self.analytic))):
-            if (complaint := second_look.complaint(self, place)) not in (None, *second_look.UNDECIDED):
-                raise GradcheckError(wording.message(self, place, complaint))
-        return 0

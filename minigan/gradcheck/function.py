@@ -12,6 +12,7 @@ from minigan import backend
 from minigan.engine.tensor import Tensor, grad
 
 Gradients = dict[int, np.ndarray]  # by the number of the input
+TensorFunction = Callable[..., Tensor | tuple[Tensor, ...] | list[Tensor]]
 
 
 class Function:
@@ -21,7 +22,15 @@ class Function:
     its gradient.
     """
 
-    def __init__(self, fn: Callable, arrays: list, rng: np.random.Generator, order: int = 1, names=None, parts=None):
+    def __init__(
+        self,
+        fn: TensorFunction,
+        arrays: list[np.ndarray],
+        rng: np.random.Generator,
+        order: int = 1,
+        names: list[str] | None = None,
+        parts: list[str] | None = None,
+    ):
         self.fn, self.arrays, self.rng, self.order = fn, arrays, rng, order
         self.arriving = len(arrays)  # where, among the inputs, the arriving gradients begin
         self.inner_size = 0.0  # of the numbers of which the terms may be small differences
@@ -33,7 +42,7 @@ class Function:
         self.parts = parts or ([""] if len(self.outputs) == 1 else [f"output {k}" for k in range(len(self.outputs))])
         self.u = [rng.standard_normal(y.shape) for y in self.outputs]
 
-    def call(self, arrays: list) -> list[np.ndarray]:
+    def call(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
         """The outputs, as arrays."""
         return [y.numpy() for y in _outputs(self.fn(*_as_inputs(arrays, self.floats)))]
 
@@ -42,8 +51,8 @@ class Function:
         again = self.call(self.arrays)
         if any(not np.array_equal(a, b, equal_nan=True) for a, b in zip(self.outputs, again, strict=True)):
             raise ValueError(
-                "gradcheck: two calls of fn differ: fn returns different values for the same inputs; fix the random numbers "
-                "that it draws, or the state that it changes in each call (eval mode?)"
+                "gradcheck: two calls of fn differ: fn returns different values for the same inputs; fix its random numbers, "
+                "or the state that it changes in each call (eval mode?)"
             )
 
     def terms(self, moved: dict[int, np.ndarray]) -> np.ndarray:
@@ -63,7 +72,7 @@ class Function:
         return float(np.sum(np.abs(terms), where=np.isfinite(terms)) + self.inner_size + self._cancelled())
 
     def _cancelled(self) -> float:
-        """How large the numbers are that cancel in the terms: their rounding errors tell, at some points around x."""
+        """How large the numbers are that cancel in the terms, from their rounding errors at some points around x."""
         if not self.extended or self.extended.arrays is self.arrays:
             return 0.0
         errors, rng = [], np.random.default_rng(5)
@@ -76,31 +85,20 @@ class Function:
     @cached_property
     def gradients(self) -> Gradients:
         """dL / dx for each floating input x, as minigan computes it."""
-        return self._way_back(self.floats)(create_graph=False)
+        return _Graph(self, self.floats).backward()
 
-    def other_ways_back(self, order: int) -> Iterator[tuple[str, Gradients]]:
-        """The same gradients, in words and numbers: walks through one graph again, and with some of the inputs constant."""
-        way_back = self._way_back(self.floats)
-        way_back(create_graph=False)
+    def other_backward_passes(self, order: int) -> Iterator[tuple[str, Gradients]]:
+        """The same gradients from other backward passes, each with its description: again, and with some inputs constant."""
+        graph = _Graph(self, self.floats)
+        graph.backward()
         if order > 1:
-            yield "with create_graph=True", way_back(create_graph=True)
-        yield "in another backward pass through the same graph", way_back(create_graph=False)
+            yield "with create_graph=True", graph.backward(create_graph=True)
+        yield "in another backward pass through the same graph", graph.backward()
         alone = {f"where only {self.names[i]} requires a gradient": [i] for i in self.floats}
         without = {f"where {self.names[i]} requires none": [j for j in self.floats if j != i] for i in self.floats}
         for words, wanted in (alone | (without if len(self.floats) > 2 else {})).items():
             with suppress(ValueError):  # raised by an fn that itself asks for the gradient of an input
-                yield words, self._way_back(wanted)(create_graph=False)
-
-    def _way_back(self, wanted: list[int]) -> Callable[[bool], Gradients]:
-        """Run fn forward, with gradients for these inputs; return the backward pass."""
-        inputs = _as_inputs(self.arrays, wanted)
-        outputs = _outputs(self.fn(*inputs))
-
-        def way_back(create_graph: bool) -> Gradients:
-            gradients = _gradients(outputs, [inputs[i] for i in wanted], self.u, create_graph)
-            return {i: g.numpy() for i, g in zip(wanted, gradients, strict=True)}
-
-        return way_back
+                yield words, _Graph(self, wanted).backward()
 
     # --- functions made of this one --------------------------------------------------------------------------------------
 
@@ -108,7 +106,7 @@ class Function:
         """The gradient as a function to be checked itself: of the inputs and of the arriving gradients u."""
         n = len(self.arrays)
 
-        def gradient(*inputs):
+        def gradient(*inputs: Tensor) -> tuple[Tensor, ...]:
             wanted = [inputs[i] for i in self.floats]
             return tuple(_gradients(_outputs(self.fn(*inputs[:n])), wanted, inputs[n:], create_graph=True))
 
@@ -125,17 +123,13 @@ class Function:
         part.u = [self.u[k]]
         return part
 
-    def moving(self, terms: np.ndarray) -> "Function":
-        """The same function with L the sum of these of its terms, a mask of them."""
-        return self.weighted(terms)
-
     def weighted(self, weights: np.ndarray) -> "Function":
-        """The same function with each term of L times its weight."""
+        """The same function with each term of L times its weight, or without the terms that a mask excludes."""
         parts = np.split(weights, np.cumsum([u.size for u in self.u])[:-1])
         names = [f"{name} (fn weighted)" for name in self.names]
         return self._with(u=[u * part.reshape(u.shape) for u, part in zip(self.u, parts, strict=True)], names=names)
 
-    def at(self, arrays: list) -> "Function":
+    def at(self, arrays: list[np.ndarray]) -> "Function":
         """The same function at another point."""
         return self._with(arrays=arrays)
 
@@ -147,7 +141,7 @@ class Function:
         function = self._with(arrays=[x.astype(np.longdouble) if i in self.floats else x for i, x in enumerate(self.arrays)])
         try:
             results = [*function.call(function.arrays), *function.gradients.values()]
-        except Exception:  # whatever fn raises when it does not know this dtype
+        except Exception:  # whatever fn raises when it does not support this dtype
             return None
         function.extended = function
         return function if all(y.dtype == np.longdouble for y in results) else None
@@ -160,16 +154,32 @@ class Function:
         return function
 
 
-def _gradients(outputs: Sequence[Tensor], inputs: Sequence[Tensor], u: Sequence, create_graph: bool) -> list[Tensor]:
+class _Graph:
+    """The graph of one forward pass, with gradients for the `wanted` inputs."""
+
+    def __init__(self, function: Function, wanted: list[int]):
+        self.wanted, self.u = wanted, function.u
+        self.inputs = _as_inputs(function.arrays, wanted)
+        self.outputs = _outputs(function.fn(*self.inputs))
+
+    def backward(self, create_graph: bool = False) -> Gradients:
+        """A backward pass through it."""
+        gradients = _gradients(self.outputs, [self.inputs[i] for i in self.wanted], self.u, create_graph)
+        return {i: g.numpy() for i, g in zip(self.wanted, gradients, strict=True)}
+
+
+def _gradients(
+    outputs: Sequence[Tensor], inputs: Sequence[Tensor], u: Sequence[Tensor | np.ndarray], create_graph: bool
+) -> list[Tensor]:
     """dL / dx, L = sum(u fn), for each of the inputs x."""
-    total = None
+    total: list[Tensor] = []
     for y, arriving in zip(outputs, u, strict=True):
         found = grad(y, inputs, gradient=arriving, create_graph=create_graph)
-        total = found if total is None else [a + b for a, b in zip(total, found, strict=True)]
-    return list(total)
+        total = [a + b for a, b in zip(total, found, strict=True)] if total else list(found)
+    return total
 
 
-def _as_inputs(arrays: list, wanted: Sequence[int]) -> list[Tensor]:
+def _as_inputs(arrays: list[np.ndarray], wanted: Sequence[int]) -> list[Tensor]:
     return [Tensor(backend.asarray(x), requires_grad=i in wanted) for i, x in enumerate(arrays)]
 
 

@@ -6,13 +6,13 @@ from minigan.gradcheck.slopes import Terms, difference, rounding
 
 
 class Kink:
-    """Is there a kink, or a jump, at 0 or closer to it than `step`, or only curvature?
+    """Whether there is a kink, or a jump, at a distance of less than `step` from 0, or only curvature.
 
-    Each term of L has a slope below 0 and a slope above, and its derivative may be anything between: so may the sum of them.
+    Each term of L has a slope below 0 and a slope above. Its derivative may be anything between them; so may that of the sum.
     """
 
     def __init__(self, terms: Terms, step: float):
-        far, near = (_slopes_beside(terms, h) for h in (step, step / 8))
+        far, near = (_slopes_around(terms, h) for h in (step, step / 8))
         self.below, self.above = (side.sum() for side in far)
         low, high = (np.array([limit(*sides).sum() for sides in (far, near)]) for limit in (np.minimum, np.maximum))
         ends = terms(step), terms(-step)
@@ -25,13 +25,13 @@ class Kink:
         self.low, self.high, self.slack = low.min(), high.max(), slack.max()
 
     def holds(self, slope: float) -> bool:
-        """Is there a kink, and does the slope lie between those of its sides?"""
+        """Is there a kink, and is the slope between those of its sides?"""
         return self.is_one and bool(self.low - self.slack <= slope <= self.high + self.slack)
 
     def __str__(self) -> str:
         return f"slope {self.below:.6g} below and {self.above:.6g} above"
 
 
-def _slopes_beside(terms: Terms, h: float) -> tuple[np.ndarray, np.ndarray]:
+def _slopes_around(terms: Terms, h: float) -> tuple[np.ndarray, np.ndarray]:
     """Of each term, the slope a little below 0 and the slope a little above it."""
     return difference(terms(-h), terms(-2 * h)) / h, difference(terms(2 * h), terms(h)) / h

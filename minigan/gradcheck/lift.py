@@ -4,24 +4,31 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from minigan import backend
 from minigan.engine.tensor import Tensor, record
-from minigan.gradcheck.comparison import GradcheckError
+from minigan.gradcheck.verdict import GradcheckError
 
-Vjp = Callable[[Callable[..., Any]], Callable[..., Sequence[Any]]]  # f -> ((g, *xs) -> the gradients of sum(g f(*xs)))
+EngineFunction = Callable[..., Any]  # from another engine's arrays to one of its arrays
+Vjp = Callable[[EngineFunction], Callable[..., Sequence[Any]]]  # f -> ((g, *xs) -> the gradients of sum(g f(*xs)))
 
 
-def lift(f: Callable[..., Any], vjp: Vjp, array: Callable = np.asarray, numpy: Callable = np.asarray) -> Callable[..., Tensor]:
-    """`f`, of another engine, as a function of Tensors: for `gradcheck` and `assert_gradients`, to any order that `vjp` knows.
+def lift(
+    f: EngineFunction,
+    vjp: Vjp,
+    array: Callable[[NDArray[Any]], Any] = np.asarray,
+    numpy: Callable[[Any], NDArray[Any]] = np.asarray,
+) -> Callable[..., Tensor]:
+    """Another engine's `f` as a function of Tensors: for `gradcheck` and `assert_gradients`, to any order that `vjp` supports.
 
     Args:
-        f: takes floating arrays of the engine's, and returns one. Constants (an axis, an index) are bound: `lambda x: ...`.
-        vjp: the engine's way back: `vjp(f)(g, *xs)` are the gradients of sum(g f(*xs)), one for each of xs. For the gradient
-            of a gradient it is called with its own result, `lambda g, *xs: vjp(f)(g, *xs)[i]`.
-        array: makes the engine's array of a NumPy one. numpy: the other way round.
+        f: takes floating arrays of the engine, and returns one. Constants (an axis, an index) are bound: `lambda x: ...`.
+        vjp: the engine's backward pass: `vjp(f)(g, *xs)` are the gradients of sum(g f(*xs)), one for each of xs. For the
+            gradient of a gradient it is called with its own result, `lambda g, *xs: vjp(f)(g, *xs)[i]`.
+        array: converts a NumPy array to the engine's. numpy: converts back.
 
-    A gradient in another shape or dtype than its input's raises `GradcheckError`: the walk would sum or cast it in silence.
+    A gradient whose shape or dtype is not its input's raises `GradcheckError`: the backward pass would sum or cast it silently.
 
     Example, for JAX: lift(jnp.tanh, lambda f: lambda g, *xs: jax.vjp(f, *xs)[1](g))
     """

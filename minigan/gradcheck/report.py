@@ -1,50 +1,57 @@
 """`gradcheck_report`: how accurate each gradient is, as the rows of a table."""
 
-from collections.abc import Callable
-from typing import Any
+from math import nan
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from minigan.gradcheck.check import DEFAULT, QUIET, comparisons_of_all
-from minigan.gradcheck.comparison import Comparison
+from minigan.engine.tensor import Tensor
+from minigan.games.game import Game
+from minigan.gradcheck.check import DEFAULT, comparisons_of_all, quiet
+from minigan.gradcheck.comparison import Comparison, Index
+from minigan.gradcheck.function import TensorFunction
 from minigan.gradcheck.kinks import Kink
 from minigan.gradcheck.second_look import complaint, measured
 from minigan.gradcheck.slopes import Slope
 from minigan.gradcheck.wording import ORDINALS
+from minigan.nn import Module
+
+UNKNOWN = Slope(value=nan, error=nan, step=nan, hidden=nan, usual=nan, size=nan, inner=nan, moving=np.zeros(0, bool))
 
 
-def gradcheck_report(fn: Callable[..., Any], *inputs: Any, order: int = 2) -> str:
-    """How accurate each gradient is: `gradcheck`'s comparisons as the rows of a table. Nothing is an error here.
+def gradcheck_report(fn: TensorFunction | Module | Game, *inputs: ArrayLike | Tensor, order: int = 2) -> str:
+    """How accurate each gradient is: `gradcheck`'s comparisons as the rows of a table. Nothing raises here.
 
     The largest difference between gradient and numeric slope, and the numeric slope's own error, are relative to the largest
     slope. At kinks, the slopes below and above are listed next to the subgradient that was returned.
     """
     rows = [f"{'derivative':10}  {'by':30}  {'difference':10}  {'own error':10}  verdict"]
-    with np.errstate(**QUIET):
+    with quiet():
         for comparison in comparisons_of_all(fn, inputs, order, DEFAULT):
             rows += _rows(comparison)
     return "\n".join(rows)
 
 
 def _rows(comparison: Comparison) -> list[str]:
-    places, name = list(np.ndindex(comparison.shape)), comparison.function.names[comparison.i]
-    kinks = {place: kink for place in places if (kink := Kink(comparison.at(place), comparison.steps[place])).is_one}
+    indices: list[Index] = list(np.ndindex(comparison.shape))
+    name = comparison.function.names[comparison.i]
+    kinks = {index: kink for index in indices if (kink := Kink(comparison.at(index), comparison.steps[index])).is_one}
     wrong = [
-        place
-        for place in map(tuple, np.argwhere(comparison.suspect))
-        if not (place in kinks and kinks[place].holds(comparison.analytic[place])) and complaint(comparison, place)
+        index
+        for index in map(tuple, np.argwhere(comparison.suspect))
+        if not (index in kinks and kinks[index].holds(comparison.analytic[index])) and complaint(comparison, index)
     ]
-    slopes = {place: _best(comparison, place) for place in places if place not in kinks}
+    slopes = {index: _best(comparison, index) for index in indices if index not in kinks}
     largest = max([abs(slope.value) for slope in slopes.values()], default=0.0) or 1.0
-    apart = max([abs(comparison.analytic[place] - slope.value) for place, slope in slopes.items()], default=0.0) / largest
+    apart = max([abs(comparison.analytic[index] - slope.value) for index, slope in slopes.items()], default=0.0) / largest
     error = max([slope.error for slope in slopes.values()], default=0.0) / largest
     order = ORDINALS.get(comparison.function.order, str(comparison.function.order))
-    verdict = f"wrong at {len(wrong)} of {len(places)}" if wrong else "ok"
-    notes = [f"  {comparison.place} {place}: {kink}, takes {comparison.analytic[place]:.6g}" for place, kink in kinks.items()]
+    verdict = f"wrong at {len(wrong)} of {len(indices)}" if wrong else "ok"
+    notes = [f"  {comparison.probe} {index}: {kink}, takes {comparison.analytic[index]:.6g}" for index, kink in kinks.items()]
     return [f"{order:10}  {name:30}  {apart:<10.1e}  {error:<10.1e}  {verdict}", *notes]
 
 
-def _best(comparison: Comparison, place: tuple) -> Slope:
+def _best(comparison: Comparison, index: Index) -> Slope:
     """The slope that is known best."""
-    found = measured(comparison, comparison.extended or comparison, place)
-    return min(found, key=lambda slope: slope.error, default=Slope(*[np.nan] * 8))
+    found = measured(comparison, comparison.extended or comparison, index)
+    return min(found, key=lambda slope: slope.error, default=UNKNOWN)

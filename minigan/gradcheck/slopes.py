@@ -1,9 +1,9 @@
-"""The slope of a function at a point, measured by central differences, and how far off it may be.
+"""The slope of a function at a point, measured by central differences, and its error.
 
     (L(h) - L(-h)) / 2h = L'(0) + the truncation error, which falls with h + the rounding error of L, divided by h
 
 No step h is right for every function: 1e-5 is far too large for log at 1e-6, and lost at 1e12. So steps of all sizes are
-taken; where the slope stops changing, its error is smallest.
+tried; where the slope stops changing, its error is smallest.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ STEPS = 4.0 ** -np.arange(1, 16)  # from a quarter down to 1e-9; times a power o
 
 @dataclass(frozen=True)
 class Slope:
-    """A measured slope, and how far it may be off. `hidden` is how steep the terms can be that no step has moved."""
+    """A measured slope, and its error. `hidden` bounds the slope of the terms that no step has moved."""
 
     value: float
     error: float
@@ -32,8 +32,8 @@ class Slope:
 def measure(terms: Terms, unit: float, inner: np.ndarray) -> Slope | None:
     """The slope of L at 0, for an L that changes over lengths of about `unit` or less; None if L is infinite or nan there.
 
-    The error of each step's slope is taken to be the sum of three: its rounding error; the change since the step before, which
-    is larger than what the truncation still leaves; and what the smaller steps' slopes differ by, beyond their rounding error.
+    The error of each step's slope is estimated by a sum of three: its rounding error; the change since the step before, which
+    exceeds the remaining truncation error; and its difference from the smaller steps' slopes, beyond their rounding errors.
     The slope with the smallest sum counts. `inner` is the size of larger numbers of which each term is a small difference.
     """
     steps = 2.0 ** np.round(np.log2(unit)) * STEPS
@@ -50,7 +50,7 @@ def measure(terms: Terms, unit: float, inner: np.ndarray) -> Slope | None:
     sizes = np.sum(size, axis=1, where=moving)
     hidden = np.sum(size[0], where=~moving & np.isfinite(size[0]))
     slopes, roundings = change.sum(axis=1) / (2 * steps), rounding(sizes, sides.dtype) / (2 * steps)
-    slopes[1:] += np.diff(slopes) / 15  # Richardson: a quarter of the step has a sixteenth of the error, which the two tell
+    slopes[1:] += np.diff(slopes) / 15  # Richardson: a quarter of the step has a sixteenth of the error
     errors = roundings + np.abs(slopes - np.concatenate([slopes[1:2], slopes[:-1]]))
     for k, slope in enumerate(slopes[:-1]):
         errors[k] += max(0.0, np.max(np.abs(slope - slopes[k + 1 :]) - roundings[k + 1 :]))
@@ -61,7 +61,8 @@ def measure(terms: Terms, unit: float, inner: np.ndarray) -> Slope | None:
 
 def rounding(size: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """The rounding error of a difference of two sums of terms of this size: a few units in the last place."""
-    return 8 * np.finfo(dtype).eps * (size + np.finfo(dtype).tiny)
+    error: np.ndarray = 8 * np.finfo(dtype).eps * (size + np.finfo(dtype).tiny)
+    return error
 
 
 def difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:

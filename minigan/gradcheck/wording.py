@@ -1,15 +1,10 @@
-"""What gradcheck says: of a gradient that is wrong, and, in a report, of all."""
-
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+"""The words of gradcheck's errors and reports."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from minigan.gradcheck.comparison import Comparison, Index
 from minigan.gradcheck.kinks import Kink
-
-if TYPE_CHECKING:
-    from minigan.gradcheck.comparison import Comparison
 
 ORDINALS = {1: "first", 2: "second", 3: "third"}
 
@@ -23,24 +18,24 @@ def head(comparison: Comparison) -> str:
     return f"gradcheck: {ORDINALS.get(function.order, f'{function.order}th')} derivative{of}: {name}, "
 
 
-def message(comparison: Comparison, place: tuple, complaint: str) -> str:
+def message(comparison: Comparison, index: Index, complaint: str) -> str:
     """The error's text."""
     arriving = comparison.function.u
     u = ", ".join(np.array2string(u, precision=4, threshold=8, edgeitems=2).replace("\n", "") for u in arriving)
-    a, n, error, suspect = comparison.analytic[place], comparison.numeric[place], comparison.error[place], comparison.suspect
+    a, n, error, suspect = comparison.analytic[index], comparison.numeric[index], comparison.error[index], comparison.suspect
     return (
-        f"{head(comparison)}{comparison.place} {tuple(map(int, place))}: analytic {a:.10g}, numeric {n:.10g} +- {error:.1g} "
+        f"{head(comparison)}{comparison.probe} {tuple(map(int, index))}: analytic {a:.10g}, numeric {n:.10g} +- {error:.1g} "
         f"({np.count_nonzero(suspect)} of {suspect.size} differ){complaint}; the arriving gradient: {u}"
     )
 
 
-def diagnosis(comparison: Comparison, place: tuple, kink: Kink) -> str:
-    """What gradient and slope have to do with each other, if it is something simple."""
+def diagnosis(comparison: Comparison, index: Index, kink: Kink) -> str:
+    """How gradient and slope are related, if it is simple."""
     a, n = comparison.analytic, comparison.numeric
     if not np.isfinite(a).all():
         return "; the analytic gradient is not finite"
     if kink.is_one:
-        advice = "lies between: pass kinks=True to accept it, or move x away" if kink.holds(a[place]) else "lies outside"
+        advice = "is between them: pass kinks=True to accept it, or move x away" if kink.holds(a[index]) else "is outside"
         return f"; x is at a kink, with {kink}; the analytic slope {advice}"
     largest = np.max(np.abs(n), initial=0.0, where=np.isfinite(n)) or 1.0
     a, n = a / largest, n / largest
@@ -56,6 +51,6 @@ def diagnosis(comparison: Comparison, place: tuple, kink: Kink) -> str:
     return "; they differ by the sign" if close(factor, -1.0, 1e-4, 0.0) else f"; they differ by the factor {factor:.6g}"
 
 
-def close(a: np.ndarray, b: np.ndarray, rtol: float, atol: float) -> bool:
-    """Are these equal, shapes included, but for this?"""
+def close(a: ArrayLike, b: ArrayLike, rtol: float, atol: float) -> bool:
+    """Are these equal, within the tolerances, and of the same shape?"""
     return np.shape(a) == np.shape(b) and np.allclose(a, b, rtol=rtol, atol=atol, equal_nan=True)

@@ -36,6 +36,7 @@ from minigan.ops.activations import (
     sigmoid,
     softmax,
     softplus,
+    tanh,
 )
 from minigan.ops.arithmetic import (
     add,
@@ -67,7 +68,6 @@ from minigan.ops.elementwise import (
     sin,
     sqrt,
     square,
-    tanh,
     where,
 )
 from minigan.ops.linear import einsum, matmul

@@ -1,1 +1,1 @@
-"""What can watch a step without changing it: `debug` looks for nans, `profile` measures, `trace` records all of it."""
+"""Tools that watch a step without changing it: `debug` finds nans, `profile` measures time, `trace` records everything."""

@@ -1,9 +1,9 @@
-"""Debug mode: every tensor remembers the user's line that made it, and the first nan stops the program and is traced back."""
+"""Debug mode: every tensor remembers the user's line that made it; the first nan stops the program, with its origin."""
 
 import linecache
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,12 +16,12 @@ _HERE = str(Path(__file__).parents[1])
 
 @contextmanager
 def debug() -> Iterator[None]:
-    """`with debug():` looks at every op, forward and backward, in this thread; MINIGAN_DEBUG=1 does so from the start.
+    """`with debug():` checks every op of this thread, forward and backward; MINIGAN_DEBUG=1 does so from the start.
 
-    An op whose output has a nan raises FloatingPointError. It says who is to blame: the op, with the line of the user's code
-    that called it; or an infinity in its arguments, with the op and the line that made it; or an argument that had a nan when
-    it came in, such as a minibatch. So does a derivative; any other error in the backward pass gets a note with the line.
-    An infinity alone stops nothing: log(0) may well be -inf. Nor does a nan that an op leaves out (`where`, comparisons).
+    An op or a derivative whose output has a nan raises FloatingPointError. The message names the origin: the op, with the line
+    of the user's code that called it; or an infinity in its arguments, with the op and the line that made it; or an argument
+    that had a nan already, such as a minibatch. Any other error in the backward pass gets a note with the line.
+    An infinity alone stops nothing: log(0) is -inf. Nor does a nan that an op leaves out (`where`, comparisons).
     """
     if is_on():
         yield
@@ -36,23 +36,23 @@ def is_on() -> bool:
 
 
 class Origin(NamedTuple):
-    """Where a tensor comes from: the user's line and, if there is an infinity in it, the op and the line that made that."""
+    """The user's line that made a tensor and, if it has an infinity, the op and the line that made that."""
 
     line: str
     infinity: str | None = None
 
 
 class _Debugger(modes.Watcher):
-    """Looks for nans, and notes where in the user's code a tensor, and an infinity, was made."""
+    """Finds nans, and stores the user's line that made each tensor, and each infinity."""
 
     needs_checks = True
 
-    def made(self, y: Any, op: str, inputs: tuple) -> None:
+    def made(self, y: Any, op: str, inputs: tuple[Any, ...]) -> None:
         arguments = [(f"input {i} of {op}", x) for i, (x, _) in enumerate(inputs)]
         y._origin = _origin(op, users_line(), y, arguments)
 
-    def derivative(self, call: Callable, g: Any, y: Any, x: Any) -> Any:
-        """The derivative, with a note on every error that says where in the user's code y was made."""
+    def derivative(self, call: modes.Derivative, g: Any, y: Any, x: Any) -> Any:
+        """The derivative. Every error gets a note with the user's line that made y."""
         line = y._origin.line if y._origin else "a line outside of debug mode"
         try:
             g_x = call(g, y)
@@ -84,18 +84,18 @@ def users_line() -> str:
 
 
 def _origin(what: str, line: str, y: Any, arguments: Sequence[tuple[str, Any]]) -> Origin:
-    """Where y, which `what` has made at this line, comes from. Raises FloatingPointError if there is a nan in it."""
+    """The origin of y, which `what` has made at this line. Raises FloatingPointError if y has a nan."""
     if y.dtype.kind != "f" or bool(y.xp.isfinite(y.data).all()):
         return Origin(line)
     if bool(y.xp.isnan(y.data).any()):
-        raise FloatingPointError(_blame(what, line, arguments))
+        raise FloatingPointError(_message(what, line, arguments))
     infinite = [x for _, x in arguments if _holds(x, "isinf")]
     made_here = f"{what} made at {line}"
     return Origin(line, (infinite[0]._origin and infinite[0]._origin.infinity) if infinite else made_here)
 
 
-def _blame(what: str, line: str, arguments: Sequence[tuple[str, Any]]) -> str:
-    """The message about a nan: what was it in the arguments that it came from?"""
+def _message(what: str, line: str, arguments: Sequence[tuple[str, Any]]) -> str:
+    """The message about a nan, with the argument that it came from."""
     for role, x in arguments:
         if _holds(x, "isnan"):
             return f"{role} has a nan already: {_before(x)}; {what} passes it on, at {line}"
@@ -108,7 +108,7 @@ def _blame(what: str, line: str, arguments: Sequence[tuple[str, Any]]) -> str:
 
 
 def _before(x: Any) -> str:
-    """Where a nan or an infinity comes from that was made before debug mode could see it."""
+    """The origin of a nan or an infinity that was made outside of debug mode."""
     if x._order:
         return f"{describe(x)} that {x._op or 'an op'} made outside of debug mode"
     return f"{describe(x)}, a parameter" if x.is_parameter else f"it came in with the data (or by .detach()), {describe(x)}"

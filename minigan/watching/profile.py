@@ -1,18 +1,18 @@
-"""Where the time goes: `with mg.profile():` prints, for every op and update rule, how often it ran and how long it took."""
+"""`with mg.profile():` prints, for every op and update rule, how often it ran and how long it took."""
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from minigan.contexts import contextmanager
-from minigan.engine.modes import Watcher, watching
+from minigan.engine.modes import Derivative, Watcher, watching
 
 
 @dataclass
-class Row:
-    """What one op cost in one direction."""
+class Cost:
+    """The cost of one op in one direction."""
 
     calls: int = 0
     seconds: float = 0.0
@@ -20,24 +20,24 @@ class Row:
 
 
 class Profile(Watcher):
-    """A table of `Row`s by (op, "forward" | "backward" | "update"); as a string, the most expensive first.
+    """A table of `Cost`s by (op, "forward" | "backward" | "update"); as a string, the most expensive first.
 
-    The clock is read where an op ends, and what has passed since the last reading is the op's: a forward op's time includes the
-    program's own lines before it. A derivative is written in ops; they count as the backward pass of the op it belongs to.
-    On a GPU, which works on while Python goes ahead, the times are those of handing over the work.
+    The clock is read when an op ends, and the time since the last reading is the op's: a forward op's time includes the
+    program's own lines before it. The ops in a derivative count as the backward pass of the op that the derivative belongs to.
+    A GPU works asynchronously: there the times are those of the launches.
     """
 
-    def __init__(self):
-        self.rows: dict[tuple[str, str], Row] = defaultdict(Row)
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, str], Cost] = defaultdict(Cost)
         self._in_derivative = False
         self._last = time.perf_counter()
 
-    def made(self, y: Any, op: str, inputs: tuple) -> None:
+    def made(self, y: Any, op: str, inputs: tuple[Any, ...]) -> None:
         """An op has computed its result."""
         if not self._in_derivative:
             self.lap(op, "forward", y.data.nbytes)
 
-    def derivative(self, call: Callable, g: Any, y: Any, x: Any) -> Any:
+    def derivative(self, call: Derivative, g: Any, y: Any, x: Any) -> Any:
         """call(g, y), measured."""
         before, self._in_derivative = self._in_derivative, True
         try:
@@ -63,8 +63,8 @@ class Profile(Watcher):
         total = sum(row.seconds for row in self.rows.values())
         lines = [f"{'op':<26}{'':<10}{'calls':>8}{'seconds':>10}{'share':>8}{'MB':>10}"]
         for (op, direction), row in sorted(self.rows.items(), key=lambda item: -item[1].seconds):
-            figures = f"{row.calls:>8}{row.seconds:>10.4f}{row.seconds / total:>8.1%}{row.bytes / 1e6:>10.1f}"
-            lines.append(f"{op:<26}{direction:<10}{figures}")
+            numbers = f"{row.calls:>8}{row.seconds:>10.4f}{row.seconds / total:>8.1%}{row.bytes / 1e6:>10.1f}"
+            lines.append(f"{op:<26}{direction:<10}{numbers}")
         return "\n".join(lines)
 
 
@@ -72,9 +72,10 @@ class Profile(Watcher):
 def profile() -> Iterator[Profile]:
     """`with profile() as p:` measures this thread's ops, derivatives and update rules, and prints the table at its end.
 
-    Rows: op, direction, calls, seconds, share of all seconds, and MB of the arrays made; `p.rows` keeps them. See `Profile` for
-    what the times include.
+    Columns: op, direction, calls, seconds, share of all seconds, and MB of the arrays made; `p.rows` has the numbers. See
+    `Profile` for what the times include.
     """
-    with watching(Profile()) as found:
-        yield found
-    print(found)
+    measured = Profile()
+    with watching(measured):
+        yield measured
+    print(measured)

@@ -80,7 +80,7 @@ def test_a_command_without_options_says_that_it_takes_none(command, capsys):
     with pytest.raises(SystemExit) as end:
         main([command, "gan", "--quick"])
     assert end.value.code == 2
-    assert capsys.readouterr().err == f"python -m demos {command} takes nothing more; gan --quick is too much\n"
+    assert capsys.readouterr().err == f"python -m demos {command} takes no arguments; got gan --quick\n"
 
 
 @pytest.mark.parametrize("option", ["-h", "--help"])

@@ -38,13 +38,14 @@ def notes(step):
 
 def test_x_times_x_has_two_gradients_of_3_which_are_added(capsys):
     assert re.search(
-        r"3 x, by row 1, multiply 1 3 g \* b \S+ 4 x, .* 1 3 g \* a \S+ added to what row 3 sent", notes(tour.square)
+        r"3 x, by row 1, multiply 1 3 g \* b \S+ 4 x, .* 1 3 g \* a \S+ added to the gradient from row 3", notes(tour.square)
     )
     assert capsys.readouterr().out == "x.grad: 6.0\n"
 
 
-def test_the_walk_adds_up_at_a_what_comes_by_two_ways(capsys):
-    assert re.search(r"4 a, by row 2, .* 6 a, by row 1, exp \S+ \S+ g \* y .* added to what row 4 sent", notes(tour.two_ways))
+def test_the_gradients_of_two_ways_are_added_at_a(capsys):
+    added = r"4 a, by row 2, .* 6 a, by row 1, exp \S+ \S+ g \* y .* added to the gradient from row 4"
+    assert re.search(added, notes(tour.two_ways))
     assert float(capsys.readouterr().out.split()[-1]) == pytest.approx(22.167, abs=1e-3)  # e^2 + 2 e^2
 
 
@@ -63,8 +64,8 @@ def test_detach_answers_whether_f_should_be_updated(capsys):
 def test_sgd_moves_each_parameter_by_lr_times_its_gradient():
     trace = tour.classifier()
     moved = {row.parameter: row.moved.norm for row in trace.rows if row.kind == "update"}
-    (walk,) = [row for row in trace.rows if row.kind == "walk"]
-    gradients = {n: 0.1 * value.norm for n, value in walk.grads.items()}
+    (backward_pass,) = [row for row in trace.rows if row.kind == "backward pass"]
+    gradients = {n: 0.1 * value.norm for n, value in backward_pass.grads.items()}
     assert len(moved) == 4
     assert moved == pytest.approx(gradients, rel=1e-3)
 
@@ -104,7 +105,7 @@ def test_nothing_is_written_unless_asked(tmp_path, monkeypatch, capsys):
 
 def test_it_is_listed_first_and_is_no_demo_with_results(capsys):
     main([])
-    assert capsys.readouterr().out.splitlines()[1].startswith("python -m demos tour is where to begin: Six steps")
+    assert capsys.readouterr().out.splitlines()[1].startswith("python -m demos tour is the place to start: Six steps")
     assert "tour" not in catalogue.names()
 
 

@@ -15,7 +15,7 @@ every_case = pytest.mark.parametrize(("name", "fn", "inputs"), CASES, ids=[f"{i}
 shared = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-@pytest.mark.slow  # they are NumPy's, see below, which `tests/ops/test_coverage.py` checks
+@pytest.mark.slow  # they are NumPy's, see below, which `tests/ops/test_every_op.py` checks
 @every_case
 def test_gradients_are_those_of_finite_differences_to_order_2(name, fn, inputs, device):
     with backend.using("cupy"):

@@ -178,7 +178,7 @@ def test_changes_neither_inputs_nor_the_generator():
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 def test_refuses_narrow_floats_with_the_reason(dtype):
-    with pytest.raises(TypeError, match=f"input 1 is {dtype}: its rounding errors would drown the differences; pass float64"):
+    with pytest.raises(TypeError, match=f"input 1 is {dtype}: its rounding errors would exceed the differences; pass float64"):
         gradcheck(mg.multiply, X, X.astype(dtype))
 
 
@@ -302,7 +302,7 @@ def test_at_relus_kink_any_slope_from_0_to_1_is_right(slope, right):
     if right:
         assert gradcheck(slope_at_0(slope), AT_A_KINK, kinks=True)
     else:
-        with pytest.raises(GradcheckError, match=r"lies outside|not finite"):
+        with pytest.raises(GradcheckError, match=r"is outside|not finite"):
             gradcheck(slope_at_0(slope), AT_A_KINK, kinks=True)
 
 

@@ -1,4 +1,4 @@
-"""Gradient checks for every differentiable op: the table that `test_coverage` runs and compares with `ops.__all__`."""
+"""Gradient checks for every differentiable op: the table that `test_every_op` runs and compares with `ops.__all__`."""
 
 from collections.abc import Callable
 

@@ -225,7 +225,7 @@ def test_a_full_disk(small_disk, whole):
         said = process.communicate(timeout=300)[1]
         if process.returncode == 1:  # it had come to its pictures
             kept = re.fullmatch(
-                r"No space left on device[^;]*; (nothing was saved|nothing is lost|saved: .*); with more room, this .*: .*",
+                r"No space left on device[^;]*; (nothing was saved|nothing is lost|saved: .*); make room; to .*: .*",
                 said.splitlines()[-1],
             )
             assert kept, said

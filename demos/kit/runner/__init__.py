@@ -1,1 +1,1 @@
-"""What runs the demos, and nobody has to read to understand one: options, checkpoints, processes, folders, results."""
+"""The machinery that runs the demos: options, checkpoints, processes, folders, results. No demo's idea is in here."""

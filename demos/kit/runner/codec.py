@@ -10,8 +10,8 @@ import numpy as np
 from minigan import backend
 from minigan.data.npz_files import DamagedFile, read_npz, write_npz
 
-PLAIN = (type(None), bool, int, float, str)  # what JSON gives back as it was
-WRONG = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError)  # what a state that does not fit raises
+PLAIN = (type(None), bool, int, float, str)  # JSON returns these unchanged
+WRONG = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError)  # raised for a state that does not fit
 
 
 def write_checkpoint(path: Path, settings: Mapping[str, Any], entries: Mapping[str, Any]) -> None:
@@ -23,7 +23,7 @@ def write_checkpoint(path: Path, settings: Mapping[str, Any], entries: Mapping[s
 
 
 def read_checkpoint(path: Path, option: str = "--resume") -> tuple[dict, dict[str, Any]]:
-    """A checkpoint's settings, and the states in it; else the program ends with one line: why the option's file is none."""
+    """A checkpoint's settings and states. Ends the program with one line if the file, given by the option, is not one."""
     try:
         arrays = read_npz(path)
         outline = json.loads(str(arrays["outline"]))
@@ -32,14 +32,14 @@ def read_checkpoint(path: Path, option: str = "--resume") -> tuple[dict, dict[st
     except DamagedFile as error:
         raise SystemExit(f"{option}: {one_line(error)}") from None
     except (OSError, RecursionError, *WRONG) as error:
-        raise SystemExit(f"{option}: {path} is no checkpoint of a demo: {one_line(error)}") from None
+        raise SystemExit(f"{option}: {path} is not a checkpoint of a demo: {one_line(error)}") from None
 
 
 # --- values -------------------------------------------------------------------------------------------------------------
 
 
 def encoded(value: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
-    """The value for JSON, with its arrays in `arrays` under names that begin with `path`. TypeError for what it cannot hold."""
+    """The value for JSON; adds its arrays to `arrays` under names that start with `path`. Raises TypeError for other types."""
     if type(value) in PLAIN:
         return value
 
@@ -53,14 +53,14 @@ def encoded(value: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
     if isinstance(value, np.generic) and value.dtype.kind in "biuf":
         return ["number", [value.dtype.str, value.item()]]
     if not backend.is_array(value) or isinstance(value, np.ma.MaskedArray) or value.dtype.kind not in "biufcU":
-        raise TypeError(f"{path} is a {type(value).__name__}, which no checkpoint can hold")
+        raise TypeError(f"{path} is a {type(value).__name__}, which a checkpoint cannot hold")
     name = free_name(path, arrays)
     arrays[name] = backend.to_numpy(value)
     return ["array", name]
 
 
 def free_name(path: str, arrays: Mapping[str, Any]) -> str:
-    """A name for an array: its path, as far as files take it, and with a number where another has it."""
+    """A name for an array: its path, shortened for files, and with a number if it is taken."""
     path = "".join(c if c.isprintable() else "?" for c in path[:150])
     name, n = path, 1
     while name in arrays:
@@ -70,7 +70,7 @@ def free_name(path: str, arrays: Mapping[str, Any]) -> str:
 
 
 def decoded(outline: Any, arrays: dict[str, np.ndarray]) -> Any:
-    """The value that `encoded` was given. Raises one of WRONG for an outline that it cannot have made."""
+    """The inverse of `encoded`. Raises one of WRONG for an invalid outline."""
     if not isinstance(outline, list):
         return outline
     kind, content = outline
@@ -84,21 +84,21 @@ def decoded(outline: Any, arrays: dict[str, np.ndarray]) -> Any:
 
 
 def copied(value: Any) -> Any:
-    """The value as a resumed run would have it, in memory of its own."""
+    """A copy of the value, as a resumed run would read it."""
     arrays: dict[str, np.ndarray] = {}
     outline = encoded(value, "", arrays)
     return decoded(outline, {path: array.copy() for path, array in arrays.items()})
 
 
-# --- what is wrong with a file ------------------------------------------------------------------------------------------
+# --- errors ------------------------------------------------------------------------------------------------------------
 
 
 def difference(there: dict, here: dict) -> str:
-    """In which settings a checkpoint and a run differ, in words."""
+    """The settings in which a checkpoint and a run differ, in words."""
     names = [name for name in there | here if there.get(name) != here.get(name)]
     return ", ".join(f"{name} {there.get(name, 'not set')} there, {here.get(name, 'not set')} here" for name in names)
 
 
 def one_line(error: Exception) -> str:
-    """What an error says, on one line; a KeyError says no more than the key."""
+    """An error's message on one line; that of a KeyError is only the key."""
     return f"no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())

@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from types import TracebackType
 
 PACKAGES = ("numpy", "matplotlib", "tqdm", "scipy")  # NumPy, and pyproject's extra "demos"
-INSTALL = "pip install -e '.[demos]' installs what the demos need"
+INSTALL = "pip install -e '.[demos]' installs the packages of the demos"
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 REFUSED = re.compile(r"[\w.]+: \S")  # minigan's errors begin with the name of the function or class
 
@@ -104,12 +104,12 @@ def left_of_the_run() -> str:
     """How much of the current run is on the disk, and the command that continues it; "" if there is no run."""
     checkpoint = sys.modules.get("demos.kit.runner.checkpoint")  # without this module, there is no run
     run = checkpoint and checkpoint.running.checkpoint
-    return f"; {run.kept()}; with more room, {run.again()}" if run else ""
+    return f"; {run.kept()}; make room; {run.again()}" if run else ""
 
 
 @contextmanager
 def ends_as_ctrl_c() -> Iterator[None]:
-    """What else asks a program to end (kill, a terminal that closes) is a Ctrl-C, unless it is ignored (nohup)."""
+    """A block in which other requests to end (kill, a closing terminal) act as Ctrl-C, unless they are ignored (nohup)."""
     ends = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
     ends = [number for number in ends if signal.getsignal(number) == signal.SIG_DFL]
     for number in ends:
@@ -135,6 +135,6 @@ def assignments(argv: Sequence[str]) -> list[str]:
 
 
 def missing_packages() -> str:
-    """The missing packages and the command that installs them, in one line; "" if there are all."""
+    """The missing packages and the command that installs them, in one line; "" if none is missing."""
     missing = [name for name in PACKAGES if find_spec(name) is None]
     return f"there is no {' and no '.join(missing)} here: {INSTALL}" if missing else ""

@@ -1,14 +1,14 @@
-"""An engine's process: a module of the clone, under this interpreter or another one."""
+"""An engine's process: a module of the clone, under this interpreter or a different one."""
 
 import os
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[3]  # the clone: minigan and demos, and no packages of this interpreter's
+ROOT = Path(__file__).parents[3]  # the clone: minigan and demos, without this interpreter's packages
 
 
 def command(module: str, *words: str, python: str | None = None) -> list[str]:
-    """The command line that runs the module; `python`: the interpreter, this one if None."""
+    """The command line that runs the module; `python`: the interpreter (None: this one)."""
     return [python or sys.executable, "-m", module, *words]
 
 

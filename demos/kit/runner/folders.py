@@ -19,8 +19,8 @@ except ImportError:  # Windows
     fcntl = None
 
 EARLIER = "earlier"
-LOG = "output.txt"  # the printed lines, where several demos run side by side; it is open before the run begins
-STATE = ("summary.json", "checkpoint.npz")  # a folder with one of them has a run in it
+LOG = "output.txt"  # the printed lines, if several demos run in parallel; it is open before the run starts
+STATE = ("summary.json", "checkpoint.npz")  # a folder with one of these has a run
 OTHERS = ("checkpoint.task-*.npz", "history.csv", "samples.npz", "animation.gif", "*.html")  # and pictures
 
 
@@ -30,10 +30,10 @@ def default_folder(quick: bool) -> Path:
 
 
 def open_folder(out: Path) -> int | None:
-    """Make the folder, see that it can be written to, and keep other runs out of it until what is returned is closed.
+    """Make the folder, check that it is writable, and lock it against other runs. Returns the lock, for `close_folder`.
 
-    Raises OSError. The system takes the lock back from a program that was killed. Windows, and some network file systems,
-    have no such locks (None).
+    Raises OSError. The system releases the lock of a killed program. Windows and some network file systems have no such locks
+    (None).
     """
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=out):
@@ -46,20 +46,20 @@ def open_folder(out: Path) -> int | None:
         return lock
     except BlockingIOError:
         os.close(lock)
-        raise OSError("another run is writing to it: wait for its end, or choose another folder") from None
+        raise OSError("another run is writing to it: wait for its end, or choose a different folder") from None
     except OSError:
         os.close(lock)
         return None
 
 
 def close_folder(lock: int | None) -> None:
-    """Other runs may write to the folder again."""
+    """Release the lock of a folder."""
     if lock is not None:
         os.close(lock)
 
 
 def make_room(out: Path, name: str, quick: bool, left: set[Path]) -> Path | None:
-    """Move the results of an earlier run (`left`) in an open folder aside. Returns their new folder, or None.
+    """Move the results of an earlier run (`left`) out of the way. Returns their new folder, or None.
 
     The default folder belongs to the demo: everything in it is moved. Another folder may have other files in it: they stay.
     """

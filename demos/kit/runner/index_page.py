@@ -1,4 +1,4 @@
-"""All demos on one page: what the slide says, what was expected and found, the pictures. One file that needs nothing else."""
+"""All demos on one page: the slide's sentence, the expected and the measured values, the pictures. One file is enough."""
 
 import base64
 import html
@@ -28,8 +28,8 @@ SIGNS |= {"vert": "|", "mp": "&mp;", "log": "log&nbsp;", ",": "&thinsp;"}
 
 
 def write(out: Path, chapters: Mapping[str, Sequence[tuple[str, str, str, str]]], seed: int, quick: bool) -> Path:
-    """Write out/index.html: by chapter's title, (name, what it shows, slide, command) of each demo that left a summary."""
-    heading = "minigan: QUICK RUN, too short to conclude from" if quick else "minigan: what the demos found"
+    """Write out/index.html. `chapters`: by title, the (name, first line, slide, command) of each demo."""
+    heading = "minigan: QUICK RUN, too short to conclude from" if quick else "minigan: results of the demos"
     body, links = [], []
     for number, (title, demos) in enumerate(chapters.items(), 1):
         links.append(f'<li><a href="#chapter{number}">{html.escape(title)}</a></li>')
@@ -55,8 +55,8 @@ def entry(folder: Path, name: str, shows: str, slide: str, command: str) -> str:
     lines = [f'<h3 id="{name}">{name}</h3>', f"<p>{html.escape(shows)}</p>"]
     lines += [f"<blockquote>{html.escape(slide)}</blockquote>"] if slide else []
     if not (summary := summary_of(folder)):
-        return "\n".join([*lines, f"<p><strong>It did not come to its end:</strong> see {html.escape(name)}/output.txt.</p>"])
-    lines += [f"<p><strong>Found:</strong> {formulas(found)}</p>"] if (found := summary.get("found")) else []
+        return "\n".join([*lines, f"<p><strong>It did not finish:</strong> see {html.escape(name)}/output.txt.</p>"])
+    lines += [f"<p><strong>Found:</strong> {formulas(finding)}</p>"] if (finding := summary.get("found")) else []
     lines += [table(summary)]
     lines += [picture(folder / f"{stem}.png", title) for stem, title in summary.get("pictures", {}).items()]
     lines += [f"<p><code>{html.escape(command)}</code>: {summary['seconds']:,.0f} seconds</p>"]
@@ -64,12 +64,12 @@ def entry(folder: Path, name: str, shows: str, slide: str, command: str) -> str:
 
 
 def versions(out: Path, names: Sequence[str]) -> list[str]:
-    """What the demos ran with: "numpy 2.1.0", ... One after another, where not all had the same."""
+    """The versions that the demos used: "numpy 2.1.0", ...; several of a package, if they differ."""
     return list(dict.fromkeys(f"{of} {v}" for name in names for of, v in summary_of(out / name).get("versions", {}).items()))
 
 
 def table(summary: dict) -> str:
-    """The figures that can be right or wrong, and what was found; a shorter run does not judge them all."""
+    """The judged metrics, with expected and measured values; a short run does not judge all of them."""
     rows = []
     for name, value in summary["metrics"].items():
         expected, *unjudged = summary["expected"].get(name, "").split(NOT_JUDGED)
@@ -77,16 +77,16 @@ def table(summary: dict) -> str:
             verdict = "not judged" if unjudged else "✓ holds" if holds else "✗ does not hold"
             cells = f'<td>{html.escape(expected)}</td><td class="number">{number(value)}</td><td>{verdict}</td>'
             rows.append(f"<tr><td>{html.escape(name)}</td>{cells}</tr>")
-    return f"<table><tr><th>figure</th><th>expected</th><th>found</th><th></th></tr>{''.join(rows)}</table>"
+    return f"<table><tr><th>metric</th><th>expected</th><th>measured</th><th></th></tr>{''.join(rows)}</table>"
 
 
 def number(value: float | None) -> str:
-    """A figure, or what stands for a nan or an infinity."""
-    return "no number" if value is None else f"{value:,.4g}"
+    """A metric as text; `None` was nan or infinite."""
+    return "not finite" if value is None else f"{value:,.4g}"
 
 
 def picture(path: Path, title: str) -> str:
-    """A picture within the page, with at most 256 colours: a third of the size."""
+    """A picture inside the page, with at most 256 colours, which makes it three times smaller."""
     if not path.is_file():
         return ""
     small = io.BytesIO()

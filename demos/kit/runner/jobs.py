@@ -1,6 +1,6 @@
-"""Seeds and settings side by side: one process for each core, or as many as there are elsewhere (see `executors`).
+"""Seeds and settings in parallel: one process for each core, or the processes of another executor (see `executors`).
 
-A task's result is in a checkpoint of its own as soon as there is one. `kit.loops.run_tasks` is what demos call.
+Each task saves its result in its own checkpoint at once. Demos call `kit.loops.run_tasks`.
 """
 
 import os
@@ -24,30 +24,30 @@ from demos.kit.runner.checkpoint import Checkpoint, running
 from minigan import backend
 from minigan.backend import memory, random_numbers, threads
 
-PATIENCE = 0.5  # seconds between two notes of how far a task is
+PATIENCE = 0.5  # seconds between two notes of a task's progress
 
 
 def cores() -> int:
-    """How many processes can run side by side."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def side_by_side(run: Checkpoint, function: Callable, tasks: Mapping[str, tuple], shared: tuple, bar: tqdm) -> list[Any]:
-    """[function(*task, *shared), ...] in several processes; each saves where its task stands in a checkpoint of its own."""
+    """[function(*task, *shared), ...] in several processes; each saves the state of its task in its own checkpoint."""
     names = {name: run.own_name(name) for name in tasks}
-    generators = {name: random_numbers.spawn() for name in tasks}  # in order, also of those that are finished: as `once` does
-    results = {name: run.take_result(own, bar) for name, own in names.items() if own in run.found}
+    generators = {name: random_numbers.spawn() for name in tasks}  # in order, also for finished tasks, as in `once`
+    results = {name: run.take_result(own, bar) for name, own in names.items() if own in run.restored}
     if len(results) == len(tasks):
         return [results[name] for name in tasks]
     notes = {name: run.part(own).with_suffix(".txt").resolve() for name, own in names.items() if name not in results}
-    seen: Counter = Counter()  # of each task, the iterations that the bar has been told of
-    run.save(bar)  # so that there is something to resume, whatever comes: the tasks' own files are nothing without it
+    shown: Counter = Counter()  # by task, the iterations that the bar shows
+    run.save(bar)  # the tasks' own checkpoints can only be resumed together with the run's
 
-    def look() -> None:
+    def poll() -> None:
         for name, file in notes.items():
-            if name not in results and (found := executors.read_note(file)):
-                bar.update(found[1] - seen[name])
-                seen[name] = found[1]
+            if name not in results and (note := executors.read_note(file)):
+                bar.update(note[1] - shown[name])
+                shown[name] = note[1]
         if time.perf_counter() >= run.due:
             run.save(bar)
 
@@ -57,20 +57,20 @@ def side_by_side(run: Checkpoint, function: Callable, tasks: Mapping[str, tuple]
                 name: (_work, _how(run, name, names[name]), generators[name], parcel, note, function, tasks[name])
                 for name, note in notes.items()
             }
-            with closing(executors.completed(calls, notes, run.jobs, run.command, look)) as arriving:
+            with closing(executors.completed(calls, notes, run.jobs, run.command, poll)) as arriving:
                 for name, (result, n) in arriving:
-                    bar.update(n - seen[name])
+                    bar.update(n - shown[name])
                     results[name] = result
                     run.add_result(names[name], result, n, bar, run.part(names[name]))
     finally:
-        if len(results) < len(tasks):  # stopped, or one of them failed
+        if len(results) < len(tasks):  # stopped, or a task failed
             run.save(bar)
     return [results[name] for name in tasks]
 
 
 @contextmanager
 def _parcel(path: Path, content: Any) -> Iterator[Path]:
-    """A file with the arguments that are the same for all tasks. When it is gone, the run is, and so should its tasks be."""
+    """A file with the arguments that all tasks share. If it disappears, the run has ended and its tasks stop."""
     handle, name = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".tmp", dir=path.parent)
     try:
         with open(handle, "wb") as file:
@@ -81,7 +81,7 @@ def _parcel(path: Path, content: Any) -> Iterator[Path]:
 
 
 def _how(run: Checkpoint, name: str, own: str) -> dict[str, Any]:
-    """The checkpoint of a task, and the backend, as another process makes them."""
+    """All that another process needs to set up a task's checkpoint and the backend."""
     path = run.part(own).resolve()
     resume = run.resume.resolve().with_name(path.name) if run.resume else None
     how = {"path": path, "demo": run.demo, "command": run.command, "resume": resume, "settings": {**run.settings, "task": name}}
@@ -90,24 +90,24 @@ def _how(run: Checkpoint, name: str, own: str) -> dict[str, Any]:
 
 # --- in the other processes -----------------------------------------------------------------------------------------------
 
-_unpacked: tuple[Path | None, tuple] = (None, ())  # the parcel that was opened last, and what was in it
+_unpacked: tuple[Path | None, tuple] = (None, ())  # the last opened parcel, and its content
 _playing = threading.Lock()
 
 
 def _work(how: dict[str, Any], rng: np.random.Generator, parcel: Path, note: Path, function: Callable, task: tuple) -> tuple:
-    """A task: its result, and how many iterations it had. A process plays one at a time."""
+    """Run a task; a process runs one at a time. Returns its result and its number of iterations."""
     if how["first"] == (socket.gethostname(), os.getpid()) or not _playing.acquire(blocking=False):
-        raise TypeError("on: an executor of threads, which would share minigan's generators; expected one of processes")
+        raise TypeError("on: expected an executor of processes; threads would share minigan's generators")
     try:
-        return _played(how, rng, parcel, _Moves(note, parcel), function, task)
+        return _played(how, rng, parcel, _TaskBar(note, parcel), function, task)
     finally:
         _playing.release()
 
 
 def _played(
-    how: dict[str, Any], rng: np.random.Generator, parcel: Path, bar: "_Moves", function: Callable, task: tuple
+    how: dict[str, Any], rng: np.random.Generator, parcel: Path, bar: "_TaskBar", function: Callable, task: tuple
 ) -> tuple[Any, int]:
-    """The same, under a checkpoint of its own."""
+    """The same, with the task's own checkpoint."""
     global _unpacked
     memory.keep()
     threads.COUNT = 1
@@ -122,17 +122,17 @@ def _played(
         checkpoint.open(how["settings"])
         with executors.on(None), running.sharing(bar), random_numbers.own_generators(rng):
             result = checkpoint.once("result", function, (*task, *_unpacked[1]), bar)
-        checkpoint.save()  # whatever becomes of the first process, nobody has to find this again
+        checkpoint.save()  # this result is safe even if the first process dies
         return result, bar.n
     finally:
         bar.tell()
         checkpoint.close(finished=False)
-        if checkpoint.stopped and parcel.exists():  # by a signal to this process alone: it ends, as others do by it
+        if checkpoint.stopped and parcel.exists():  # by a signal to this process alone: end by that signal
             signal.raise_signal(signal.SIGTERM)
 
 
-class _Moves:
-    """The bar of a task: it notes for the first process, now and then, how far it has moved."""
+class _TaskBar:
+    """The bar of a task: it regularly writes its progress to a file for the first process."""
 
     def __init__(self, note: Path, parcel: Path):
         self.note, self.parcel, self.n, self.due = note, parcel, 0, 0.0
@@ -142,12 +142,12 @@ class _Moves:
         if time.monotonic() >= self.due:
             self.tell()
             if not self.parcel.exists():
-                running.checkpoint.asked = time.monotonic()  # as a signal would: after this iteration
+                running.checkpoint.signal_time = time.monotonic()  # stop as by a signal, after this iteration
 
     def tell(self) -> None:
-        """Note it."""
+        """Write the note."""
         self.due = time.monotonic() + PATIENCE
-        executors.note(self.note, self.n)
+        executors.write_note(self.note, self.n)
 
     def display(self, text: str = "") -> None:
-        """It has no place of its own on the screen."""
+        """Do nothing: it is not on the screen."""

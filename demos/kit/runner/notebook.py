@@ -1,12 +1,12 @@
-"""Is this a notebook? Then pictures are shown in it, as well as written to files."""
+"""Pictures in a notebook: they are shown there, and also written to files."""
 
 import sys
 from pathlib import Path
 
 
 def in_notebook() -> bool:
-    """Whether the program runs in a kernel of IPython, which can show pictures: not in a terminal, nor in IPython's there."""
-    IPython = sys.modules.get("IPython")  # who has not imported it is not in one
+    """Whether the program runs in an IPython kernel, which can show pictures. False in a terminal, also in IPython's."""
+    IPython = sys.modules.get("IPython")  # without it, this is not a notebook
     shell = IPython.get_ipython() if IPython else None
     return getattr(shell, "kernel", None) is not None
 

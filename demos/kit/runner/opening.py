@@ -1,4 +1,4 @@
-"""A run's beginning: its folder, which it has for itself, and its checkpoint."""
+"""The start of a run: it locks its folder and opens its checkpoint."""
 
 import argparse
 import shlex
@@ -15,7 +15,7 @@ from minigan import backend
 def checkpoint_of(options: Options, args: argparse.Namespace, argv: Sequence[str], name: str) -> Checkpoint:
     """Open the folder for the results, and make the run's checkpoint. From now on, a signal saves and stops.
 
-    A mistake in the options ends the program with one line. Then the folder is as it was.
+    A mistake in the options ends the program with one line; then the folder is unchanged.
     """
     here = args.out / "checkpoint.npz"
     resume = here if args.resume is True else args.resume
@@ -29,10 +29,10 @@ def checkpoint_of(options: Options, args: argparse.Namespace, argv: Sequence[str
     except (OSError, ValueError) as error:
         options.error(f"--out {args.out}: {getattr(error, 'strerror', None) or error}")
     if resume and not resume.exists():
-        print(f"--resume: there is no checkpoint {resume} yet: this run starts anew", file=sys.stderr)
+        print(f"--resume: there is no checkpoint {resume} yet: this run starts from the beginning", file=sys.stderr)
         resume = None
     if resume and args.record:
-        print("--record: not of a run that was resumed, whose seconds are not all; without --resume it is", file=sys.stderr)
+        print("--record: ignored with --resume, because a resumed run does not measure all its seconds", file=sys.stderr)
         args.record = False
     commands = {"command": resume_command(options.prog, argv), "typed": shlex.join([*options.prog.split(), *argv])}
     checkpoint = Checkpoint(here, name, resume=resume, lock=lock, jobs=number_of_jobs(args), **commands)
@@ -41,23 +41,23 @@ def checkpoint_of(options: Options, args: argparse.Namespace, argv: Sequence[str
 
 
 def open_checkpoint(args: argparse.Namespace, settings: dict[str, Any]) -> None:
-    """The loops begin, and can be resumed, by these settings: what the result depends on, besides the options of all.
+    """Open the checkpoint with these settings: all that the result depends on, except the common options.
 
-    The results of another run in the folder are moved aside.
+    The results of an earlier run in the folder are moved out of the way.
     """
     checkpoint, resume = args.checkpoint, args.checkpoint.resume
     checkpoint.open({**settings, "seed": args.seed, "backend": backend.name(), "quick": args.quick})
     if resume == checkpoint.path:
         return
-    beside = resume and resume.parent.samefile(args.out)  # a copy of a checkpoint: its tasks' are there, too
+    same_folder = resume and resume.parent.samefile(args.out)  # then the checkpoints of its tasks are there, too
     try:
         with running.undisturbed():
             there = folders.make_room(args.out, checkpoint.demo, args.quick, folders.left_by_a_run(args.out))
     except OSError as error:
-        raise SystemExit(f"--out {args.out}: the earlier run in it cannot be moved aside: {error}") from None
+        raise SystemExit(f"--out {args.out}: the earlier run in it cannot be moved: {error}") from None
     if there:
-        print(f"{args.out} had the results of an earlier run: they are now in {there}", file=sys.stderr)
-    if not beside:
+        print(f"the results of an earlier run in {args.out} are now in {there}", file=sys.stderr)
+    if not same_folder:
         checkpoint.forget_tasks()
     elif there:
         checkpoint.resume = there / resume.name

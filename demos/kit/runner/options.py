@@ -1,4 +1,4 @@
-"""The options that demos have on the command line, and what is wrong with them."""
+"""The options of the demos on the command line, and their errors."""
 
 import argparse
 import shlex
@@ -14,7 +14,7 @@ FREE = ("record", "out", "jobs", "format", "resume", "data_dir")  # options that
 
 
 class Options(argparse.ArgumentParser):
-    """An argument parser that says on one line what is wrong."""
+    """An argument parser whose errors are one line."""
 
     def error(self, message: str) -> NoReturn:
         """Exit with status 2."""
@@ -31,30 +31,30 @@ def common_options(description: str) -> Options:
     options.add_argument("--out", type=path_option, help="folder for the results (default: runs/NAME; quick: runs/quick/NAME)")
     options.add_argument("--quick", action="store_true", help="a small version that finishes in seconds")
     options.add_argument(
-        "--jobs", type=positive_number, help="seeds and settings side by side (default: as many as cores; quick: 1)"
+        "--jobs", type=positive_number, help="processes for seeds and settings (default: the number of cores; quick: 1)"
     )
     options.add_argument("--format", choices=["png", "svg", "pdf"], default="png", help="of the pictures (default: png)")
-    options.add_argument("--record", action="store_true", help="put the result among those that README is made from")
+    options.add_argument("--record", action="store_true", help="save the result in demos/results, for README")
     options.add_argument(
         "--resume",
         nargs="?",
         const=True,
         type=path_option,
         metavar="CHECKPOINT",
-        help="go on from a checkpoint (default: the one in --out), to the same end as without a break",
+        help="continue from a checkpoint (default: the one in --out); the results are the same as without a break",
     )
     return options
 
 
 def parser(description: str, data: Sequence[str] = (), quick_data: str | None = None) -> Options:
-    """The options of the demos that train one game: those of all, and --steps and --no-hints.
+    """The options of demos that train one game: the common ones, --steps and --no-hints.
 
-    `data`: the choices of --data, the first the default; () for a demo without a choice. `quick_data`: the default
-    with --quick, if it is another.
+    `data`: the choices of --data, the default first; () for a demo without a choice. `quick_data`: the default with --quick,
+    if it differs.
     """
     options = common_options(description)
     options.add_argument("--steps", type=positive_number, help="iterations of the training (default: see the settings)")
-    options.add_argument("--no-hints", action="store_true", help="say nothing where the training seems to go wrong")
+    options.add_argument("--no-hints", action="store_true", help="print no hints where the training seems to fail")
     if data:
         add_data_options(options, data, quick_data)
     return options
@@ -63,7 +63,7 @@ def parser(description: str, data: Sequence[str] = (), quick_data: str | None = 
 def add_data_options(options: Options, data: Sequence[str], quick_data: str | None = None) -> None:
     """--data, and --data-dir where MNIST is among the choices. `quick_data`: see `parser`."""
     default = f"{data[0]}, with --quick {quick_data}" if quick_data else data[0]
-    options.add_argument("--data", choices=data, help=f"what to learn (default: {default})")
+    options.add_argument("--data", choices=data, help=f"the data to learn (default: {default})")
     options.set_defaults(data_defaults=(data[0], quick_data or data[0]))
     if "mnist" in data:
         options.add_argument(
@@ -72,17 +72,17 @@ def add_data_options(options: Options, data: Sequence[str], quick_data: str | No
 
 
 def changed(options: Options, args: argparse.Namespace) -> list[str]:
-    """The options that are not the default, of those that a recorded result depends on."""
+    """The options that differ from their defaults, among those that a recorded result depends on."""
     return [name for name in vars(args) if name not in FREE and getattr(args, name) != options.get_default(name)]
 
 
 def number_of_jobs(args: argparse.Namespace) -> int:
-    """How many processes to use: one for each core; one for a GPU, and where starting others takes longer than the run."""
+    """The number of processes: one for each core; only one on a GPU and in a quick run, where more would not be faster."""
     return args.jobs or (1 if args.quick or args.backend != "numpy" else cores())
 
 
 def resume_command(program: str, argv: Sequence[str]) -> str:
-    """The command that goes on with the run of this one."""
+    """The command that resumes the run of this command."""
     kept, rest = [], list(argv)
     while rest:
         option = rest.pop(0)
@@ -93,11 +93,11 @@ def resume_command(program: str, argv: Sequence[str]) -> str:
     return shlex.join([*program.split(), *kept, "--resume"])
 
 
-# --- what an option may be ------------------------------------------------------------------------------------------------
+# --- values of options ----------------------------------------------------------------------------------------------------
 
 
 def path_option(text: str) -> Path:
-    """A path, or argparse's error: Python takes no name for the current folder."""
+    """A path, or argparse's error for "", which Path would take as the current folder."""
     if not text:
         raise argparse.ArgumentTypeError("expected a path, not an empty text")
     return Path(text)
@@ -106,7 +106,7 @@ def path_option(text: str) -> Path:
 def positive_number(text: str) -> int:
     """A whole number above 0, or argparse's error."""
     value = _whole_number(text, 1)
-    if value > sys.maxsize:  # of which no range has as many
+    if value > sys.maxsize:  # the limit of len(range(n))
         raise argparse.ArgumentTypeError(f"{text} is too large")
     return value
 

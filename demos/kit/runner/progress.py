@@ -1,4 +1,4 @@
-"""Progress bars, in a notebook by widgets; and where the output is neither that nor a terminal, a line from time to time."""
+"""Progress bars: widgets in a notebook, text in a terminal; elsewhere, a line from time to time."""
 
 import sys
 import time
@@ -8,10 +8,10 @@ from typing import Any
 
 from demos.kit.runner.notebook import in_notebook
 
-with warnings.catch_warnings(action="ignore"):  # where a notebook has no widgets (ipywidgets), the bars are text there, too
+with warnings.catch_warnings(action="ignore"):  # without ipywidgets, bars in a notebook are text
     from tqdm.auto import tqdm
 
-EVERY = 30.0  # seconds between two lines in a file, where nothing can be drawn over
+EVERY = 30.0  # seconds between two lines in a file, where a bar cannot be redrawn
 
 
 def progress(iterable: Iterable | None = None, **options: Any) -> tqdm:
@@ -22,7 +22,7 @@ def progress(iterable: Iterable | None = None, **options: Any) -> tqdm:
 
 
 class _Lines:
-    """A file for bars: of all that they draw, it writes a line every EVERY seconds."""
+    """A file for bars: it writes one of their lines every EVERY seconds."""
 
     encoding = "ascii"  # so that tqdm draws its bars of #
 
@@ -36,7 +36,7 @@ class _Lines:
             print(line, file=sys.stderr, flush=True)
 
     def flush(self) -> None:
-        """Lines are flushed as they are written."""
+        """Do nothing: `write` flushes each line."""
 
 
 _lines = _Lines()

@@ -1,8 +1,8 @@
-"""The demos' recorded results, demos/results/NAME.json, and README's figures, which are made from them.
+"""The demos' recorded results, demos/results/NAME.json, and README's numbers, which come from them.
 
-python -m demos NAME --record    run a demo in full, by its default options, and record what it found
+python -m demos NAME --record    run a demo in full with its default options, and record the result
 python -m demos all --record     all of them
-python -m demos readme           put what is recorded into README's tables
+python -m demos readme           update README's tables from the records
 """
 
 import hashlib
@@ -18,12 +18,12 @@ from demos import catalogue
 
 FOLDER = Path(__file__).parents[2] / "results"
 README = Path(__file__).parents[3] / "README.md"
-ROW = re.compile(r"^(\|.*\[`(\w+)`\]\(demos/[\w/]+\.py\).*\|)[^|\n]*\|$", re.MULTILINE)  # of a demo; its last cell
-NOT_JUDGED = ": not judged by a "  # after what was expected of a figure; and then, what kind of run it was
+ROW = re.compile(r"^(\|.*\[`(\w+)`\]\(demos/[\w/]+\.py\).*\|)[^|\n]*\|$", re.MULTILINE)  # a demo's row; its last cell
+NOT_JUDGED = ": not judged by a "  # between the expectation of a metric and the kind of the run
 
 
 def summary_of(folder: Path) -> dict[str, Any]:
-    """What a run has left; nothing, if it did not come to its end."""
+    """A run's summary.json; {} if it did not finish."""
     try:
         return json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -31,9 +31,9 @@ def summary_of(folder: Path) -> dict[str, Any]:
 
 
 def record(name: str, summary: dict[str, Any]) -> Path:
-    """Write a run's summary, with a checksum: a digit that is changed by hand shows.
+    """Write a run's summary with a checksum, which detects changes by hand.
 
-    Without what it says in words: that follows from the figures, by the code as it is whenever the words are wanted.
+    The finding in words is left out: the present code makes it from the metrics.
     """
     path = FOLDER / f"{name}.json"
     summary = {key: value for key, value in summary.items() if key not in ("found", "pictures")}
@@ -43,25 +43,25 @@ def record(name: str, summary: dict[str, Any]) -> Path:
 
 
 def recorded(name: str) -> dict[str, Any]:
-    """What is recorded of a demo. Raises ValueError where there is nothing, or something that no run has written."""
+    """The record of a demo. Raises ValueError if it is missing or was changed by hand."""
     path = FOLDER / f"{name}.json"
     if not path.is_file():
         raise ValueError(f"{path} is missing: python -m demos {name} --record writes it")
     summary = json.loads(path.read_text(encoding="utf-8"))
     if summary.pop("sha256", None) != checksum(summary):
-        raise ValueError(f"{path} was changed by hand: python -m demos {name} --record writes it anew")
+        raise ValueError(f"{path} was changed by hand: python -m demos {name} --record writes it again")
     return summary
 
 
 def checksum(summary: dict[str, Any]) -> str:
-    """SHA-256 of what the summary says, however it is laid out."""
+    """SHA-256 of the summary's content, without its layout."""
     return hashlib.sha256(json.dumps(summary, sort_keys=True).encode()).hexdigest()
 
 
 def found_of(name: str) -> Callable[[dict[str, Any]], str]:
-    """`found(metrics)` of a demo's module, which says its figures in Markdown. Raises ValueError where there is none."""
+    """`found(metrics)` of a demo's module: its result as a sentence in Markdown. Raises ValueError if there is none."""
     if name not in catalogue.names():
-        return lambda metrics: ""  # the program is not in a chapter, so README has no row for it
+        return lambda metrics: ""  # it is not in a chapter, so README has no row for it
     if name in (same := catalogue.clashes()):
         raise ValueError(same[name])
     module = importlib.import_module(catalogue.module_name(name))
@@ -69,15 +69,15 @@ def found_of(name: str) -> Callable[[dict[str, Any]], str]:
     try:
         inspect.signature(found).bind({})
     except TypeError:
-        raise ValueError(f"{module.__file__} needs found(m): a sentence about the figures m, a dict by their names") from None
+        raise ValueError(f"{module.__file__} needs found(m): a sentence about the metrics m, a dict by name") from None
     return found
 
 
 def in_words(name: str, metrics: dict[str, Any]) -> str:
-    """The figures in the words of the demo."""
+    """The metrics in the words of the demo."""
     return " ".join(found_of(name)(metrics).split())
 
 
 def readme(text: str) -> str:
-    """README's text, with what is recorded in the last cell of every row that has a link to a demo."""
+    """README's text; in each row that links to a demo, the last cell is made from the demo's record."""
     return ROW.sub(lambda row: f"{row[1]} {in_words(row[2], recorded(row[2])['metrics'])} |", text)

@@ -1,4 +1,4 @@
-"""The files that a run leaves at its end: summary.json and history.csv."""
+"""The files at the end of a run: summary.json and history.csv."""
 
 import argparse
 import csv
@@ -17,13 +17,11 @@ from minigan import backend
 
 
 def write_summary(args: argparse.Namespace, settings: dict, metrics: dict, extra: dict | None = None) -> dict[str, Any]:
-    """summary.json: settings, metrics, whatever is extra, versions, seconds, and those of all processors. The run is over.
+    """Write summary.json: settings, metrics, extra entries, versions, seconds and CPU seconds. Returns its content.
 
-    The seconds of a resumed run are those since then.
-
-    A figure that is nan or infinite is written as null: JSON has no such numbers.
+    The seconds of a resumed run count from the resumption. nan and infinity are written as null: JSON has no such numbers.
     """
-    used = os.times()  # of this process, and of those that it has waited for
+    used = os.times()  # of this process and its finished children
     summary = {
         "demo": args.checkpoint.demo,
         "settings": {**settings, "seed": args.seed, "backend": backend.name()},
@@ -40,7 +38,7 @@ def write_summary(args: argparse.Namespace, settings: dict, metrics: dict, extra
 
 
 def without_nan(value: Any) -> Any:
-    """The value, with None for every number in it that is nan or infinite."""
+    """The value, with None instead of nan and infinity."""
     if isinstance(value, dict):
         return {key: without_nan(v) for key, v in value.items()}
     if isinstance(value, list | tuple):
@@ -49,7 +47,7 @@ def without_nan(value: Any) -> Any:
 
 
 def write_history(args: argparse.Namespace, history: list[dict[str, float]]) -> None:
-    """history.csv: a line for each of some moments of the training."""
+    """Write history.csv: a line for each recorded iteration."""
     with open(args.out / "history.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(history[0]))
         writer.writeheader()

@@ -1,18 +1,18 @@
-"""The same iterations in several engines, for comparing their speed: one file an engine, and `sizes`, what they all play.
+"""The same iterations in several engines, to compare their speed: a file for each engine, and `sizes`, the tasks of all.
 
-An engine's module has `make(size, seed)`, which returns a function `step` without arguments: it plays one iteration on the
-next minibatch and returns a function for each of its losses, which reads it: on a GPU, that waits. It is the worker that reads,
-alike in all engines. A module also says its VERSION and on how many THREADS it computes. Each runs in a worker process of its
-own, `python -m demos.performance.engines NAME` (see `__main__`, and ../workers.py), perhaps under another interpreter: so a
-module here imports NumPy, its engine and `sizes`, and no other engine. Those for a GPU are the same engines with another word.
+An engine's module has `make(size, seed)`, which returns a function `step` without arguments. A step plays one iteration on the
+next minibatch and returns, for each loss, a function that reads it; on a GPU, reading waits. The worker reads, in the same way
+for all engines. A module also has its VERSION and its number of THREADS. Each engine runs in a worker process of its own,
+`python -m demos.performance.engines NAME` (see `__main__` and ../workers.py), perhaps under another interpreter. So a module
+here imports only NumPy, its engine and `sizes`. The modules for a GPU reuse the processor's with another device.
 """
 
-PROCESSORS = 2  # that a worker may use
+PROCESSORS = 2  # for each worker
 NAMES = ("minigan", "matmul", "torch", "jax", "mygrad", "autograd")
 ON_GPU = ("minigan", "torch", "cupy", "torch_gpu")  # minigan and PyTorch on the processor, and on a GPU
 
 _DENSE_ONLY = ("tiny", "mlp256")
-ONLY = {  # the sizes of the engines that do not play all
+ONLY = {  # the sizes of engines that lack some
     "mygrad": _DENSE_ONLY,
     "autograd": _DENSE_ONLY,
 }

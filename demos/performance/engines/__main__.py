@@ -1,14 +1,14 @@
-"""A worker: one engine in a process of its own. It reads tasks, one a line, and answers.
+"""A worker: one engine in a process of its own. It reads a task from each line, and answers.
 
 `python -m demos.performance.engines NAME` starts it. The tasks and the answers:
 
     {"make": the fields of a Size, "seed": 0}    a new start           -> {}
-    {"time": 0.3}                                for so many seconds   -> {"ms": median of the calls, "calls": how many}
-    {"losses": 3}                                so many iterations    -> {"losses": [[...], ...]}
+    {"time": 0.3}                                for 0.3 seconds       -> {"ms": median of the calls, "calls": their number}
+    {"losses": 3}                                of 3 iterations       -> {"losses": [[...], ...]}
     {"profile": 20}                              (minigan only)        -> {"table": text}
     {"memory": ..., "seed": 0}                   (minigan only)        -> {"peak": bytes, "activations": bytes}
 
-Its first line says what it is, {"version": ..., "threads": ...}, or {"missing": reason}. It ends with its input.
+Its first line is {"version": ..., "threads": ...} or {"missing": reason}. It ends with its input.
 """
 
 import importlib
@@ -22,22 +22,22 @@ from typing import Any
 
 from demos.performance.engines import PROCESSORS
 
-WARM_UP = 3  # calls before any is measured
-LEAST = 3  # calls to take the median of
+WARM_UP = 3  # calls before the first measurement
+LEAST = 3  # measured calls
 
 
 def main() -> None:
     """Answer until there are no more tasks."""
     name = sys.argv[1]
-    if hasattr(os, "sched_setaffinity"):  # before NumPy and the engines are imported, which count the processors
+    if hasattr(os, "sched_setaffinity"):  # before the import of NumPy and the engine, which count the processors
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:PROCESSORS])
-    out, sys.stdout = sys.stdout, sys.stderr  # what the engine or a profile prints is no answer
+    out, sys.stdout = sys.stdout, sys.stderr  # output of the engine or a profile is not an answer
     for answer in answers(name):
         print(json.dumps(answer), file=out, flush=True)
 
 
 def answers(name: str) -> Iterator[dict[str, Any]]:
-    """What to say, line by line."""
+    """The answers, line by line."""
     try:
         engine = importlib.import_module(f"demos.performance.engines.{name}")
     except ImportError as error:
@@ -65,10 +65,10 @@ def answers(name: str) -> Iterator[dict[str, Any]]:
 
 
 def timed(step: Callable, seconds: float) -> dict[str, float]:
-    """The median time of an iteration, of as many as fit.
+    """The median time of the iterations that fit into `seconds`.
 
-    Each ends when its first loss has been read, as by a program that shows how far it is. A GPU, which works on while Python
-    goes ahead, has done all its work by then: it keeps the order.
+    Each ends when its first loss has been read, as in a program that shows its progress. A GPU works asynchronously, but in
+    order, so that it has done all its work by then.
     """
 
     def iteration():

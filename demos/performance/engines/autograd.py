@@ -1,4 +1,4 @@
-"""The dense GANs in Autograd: a function's gradient is another function."""
+"""The dense GANs in Autograd: a function's gradient is a function."""
 
 import os
 from importlib.metadata import version

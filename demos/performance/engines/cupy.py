@@ -1,4 +1,4 @@
-"""The sizes in minigan on a GPU: the very code of `minigan`, and one word."""
+"""The sizes in minigan on a GPU: the code of `minigan`, with another backend."""
 
 from demos.performance.engines import minigan
 from minigan import backend

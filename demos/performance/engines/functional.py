@@ -1,6 +1,6 @@
-"""The dense GANs in an engine that differentiates functions: what Autograd and MyGrad have in common.
+"""The dense GANs in an engine that differentiates functions: the common part of Autograd and MyGrad.
 
-A player's weights are arrays, and those of a frozen network stay so: only what a gradient is taken of is the engine's.
+All weights are NumPy arrays. Only those that get a gradient are passed to the engine; a frozen network's remain arrays.
 """
 
 import itertools
@@ -19,8 +19,8 @@ from demos.performance.engines.sizes import Network, Size, Step
 class Functional:
     """An engine's functions, by their names in NumPy.
 
-    value_and_grad: of a function of a network's weights, a list for each layer, and of other arrays, makes one that returns
-    its value and its gradients, in the same lists.
+    value_and_grad: takes a function of a network's weights (a list for each layer) and of other arrays; returns a function
+    that returns its value and its gradients, in the same lists.
     """
 
     matmul: Callable

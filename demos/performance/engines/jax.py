@@ -1,6 +1,6 @@
 """The sizes in JAX: each iteration is one function, compiled by `jit`, on all processors that it finds.
 
-Batch norm keeps no running statistics here, which a function without state would have to pass in and out.
+Batch norm keeps no running statistics here: a function without state would have to take and return them.
 """
 
 import itertools
@@ -31,7 +31,7 @@ def _conv(x, numbers, w, *b):
 
 
 def _conv_transpose(x, numbers, w, *b):
-    """The convolution, with the kernels turned round, of x with zeros between its pixels."""
+    """The convolution of x, with zeros between its pixels, with the flipped kernels."""
     _, _, k, stride, padding, *_ = numbers
     kernels, around = w[:, :, ::-1, ::-1].swapaxes(0, 1), k - 1 - padding
     y = lax.conv_general_dilated(
@@ -146,7 +146,7 @@ def critic(size: Size) -> Callable:
 def fgsm(size: Size) -> Callable:
     """(state, minibatch) -> (the same state, the loss and the sum of the first image's absolute gradient, the gradient).
 
-    The compiler would leave out what is not returned.
+    The gradient is returned because the compiler would remove an unused one.
     """
 
     def iteration(state, x, labels):

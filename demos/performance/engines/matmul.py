@@ -1,7 +1,7 @@
-"""No engine, but what none that multiplies by BLAS can do without: the matrix products of each size, written with `out=`.
+"""Not an engine, but the least work of any engine on BLAS: the matrix products of each size, with `out=`.
 
-A convolution's products are those of its windows, as rows, with its kernels, as columns. Nothing else is computed: no windows
-are gathered, no activation, no update.
+A convolution's products are those of its windows (rows) with its kernels (columns). Nothing else is computed: no gathering of
+windows, no activation, no update.
 """
 
 import os
@@ -28,7 +28,7 @@ class Product:
         np.matmul(self.x, self.w, out=self.y)
 
     def to_input(self) -> None:
-        """dX = dY W^T; Y stands in for dY."""
+        """dX = dY W^T, with Y in place of dY."""
         np.matmul(self.y, self.w.T, out=self.dx)
 
     def to_weights(self) -> None:
@@ -61,7 +61,7 @@ def make(size: Size, seed: int) -> Step:
 
 
 def gan(G: list[Product], D: list[Product]) -> tuple:
-    """D on real and on fake samples, and back to its weights; then G, through D, and back through D to G's weights."""
+    """D's forward and backward pass on real and on fake samples; then G's, through D."""
     forward(G)
     for _ in ("real", "fake"):
         forward(D)
@@ -74,7 +74,7 @@ def gan(G: list[Product], D: list[Product]) -> tuple:
 
 
 def critic(G: list[Product], D: list[Product]) -> tuple:
-    """As D's step; then D's slope at x_hat, and the same way back: from the slope through each layer, to its weights."""
+    """D's step as in `gan`; then D's slope at x_hat, and the backward pass from the slope to the weights."""
     forward(G)
     for _ in ("real", "fake"):
         forward(D)
@@ -88,7 +88,7 @@ def critic(G: list[Product], D: list[Product]) -> tuple:
 
 
 def fgsm(D: list[Product]) -> tuple:
-    """The classifier, and back to its images."""
+    """The classifier's forward pass, and its backward pass to the images."""
     forward(D)
     through(D)
     return ()
@@ -107,7 +107,7 @@ def through(network: list[Product]) -> None:
 
 
 def backward(network: list[Product]) -> None:
-    """The backward pass to the weights; nobody asks for the first layer's input."""
+    """The backward pass to the weights, without the gradient of the first layer's input."""
     for p in reversed(network):
         p.to_weights()
         if p is not network[0]:

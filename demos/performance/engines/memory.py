@@ -1,4 +1,4 @@
-"""What an iteration of a GAN in minigan keeps in memory: counted on the graph, and as the allocator saw it."""
+"""The memory of an iteration of a GAN in minigan: counted on the graph, and measured by the allocator."""
 
 import itertools
 import tracemalloc
@@ -14,7 +14,7 @@ from demos.performance.engines.sizes import Size
 def memory(size: Size, seed: int) -> dict[str, int]:
     """In bytes: the `peak` of one iteration above the state before it, and the `activations` of its two graphs.
 
-    The iteration is the third: by then all that lasts from one to the next, such as Adam's state, is there.
+    The third iteration is measured: by then all lasting memory, such as Adam's state, exists.
     """
     tracemalloc.start()
     minibatches = sizes.minibatches(size, seed)
@@ -30,7 +30,7 @@ def memory(size: Size, seed: int) -> dict[str, int]:
 
 
 def activations(played: mg.games.GAN, batches: Iterator, minibatches: list[Any]) -> int:
-    """The bytes of all arrays that the graphs of an iteration's losses keep, but for the weights and the minibatches."""
+    """The bytes of all arrays that the graphs of an iteration's losses keep, except the weights and the minibatches."""
     arrays: dict[int, Any] = {}
     descend = played.descend
 
@@ -47,7 +47,7 @@ def activations(played: mg.games.GAN, batches: Iterator, minibatches: list[Any])
 
 
 def kept(loss: mg.Tensor) -> dict[int, Any]:
-    """id -> array, for all memory that the loss's graph keeps alive: by its tensors, and inside its derivatives."""
+    """id -> array, for all memory that the loss's graph keeps alive, in its tensors and in its derivatives."""
     arrays, seen, waiting = {}, set(), [loss]
     while waiting:
         thing = waiting.pop()
@@ -67,5 +67,5 @@ def kept(loss: mg.Tensor) -> dict[int, Any]:
 
 
 def owner(array: Any) -> Any:
-    """The array whose memory this one shows: itself, if it is no view."""
+    """The array that owns this one's memory: its base, or itself if it is not a view."""
     return array if array.base is None else array.base

@@ -1,4 +1,4 @@
-"""The sizes in minigan: the games as they are, and, for this engine alone, a profile of its ops."""
+"""The sizes in minigan: the games as they are, and, only for this engine, a profile of its ops."""
 
 import itertools
 import os
@@ -55,7 +55,7 @@ def make(size: Size, seed: int) -> Step:
 
 
 def game(size: Size, minibatches: list, seed: int) -> games.GAN:
-    """The GAN, before its first step; its prior hands out the noise of the minibatches."""
+    """The GAN before its first step; its prior returns the minibatches' noise."""
     G, D = map(network, (size.G, size.D), sizes.start(size, seed))
     noise = itertools.cycle([z for _, *zs in minibatches for z in zs])
     return games.GAN(G, D, lambda m: next(noise), adam(G), adam(D))
@@ -110,7 +110,7 @@ def fgsm(size: Size, seed: int) -> Step:
 
 
 def profile(step: Callable, calls: int) -> str:
-    """The table of `mg.profile()` over so many calls."""
+    """The table of `mg.profile()` over `calls` calls."""
     with mg.profile() as table:
         for _ in range(calls):
             step()

@@ -1,4 +1,4 @@
-"""The dense GANs in MyGrad: a loss's backward leaves the gradients with the tensors of the weights."""
+"""The dense GANs in MyGrad: `backward` of a loss sets the gradients of the weights' tensors."""
 
 import os
 from collections.abc import Callable
@@ -15,7 +15,7 @@ THREADS = int(os.environ["OPENBLAS_NUM_THREADS"])
 
 
 def value_and_grad(function: Callable) -> Callable:
-    """The function's value, and its gradients with respect to the arrays of its first argument."""
+    """The function's value, and its gradients by the arrays of its first argument."""
 
     def both(weights: list, *arrays: Any) -> tuple:
         tensors = [[mg.tensor(w, copy=False) for w in layer] for layer in weights]

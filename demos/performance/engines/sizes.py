@@ -1,11 +1,11 @@
-"""What is measured: the networks, the minibatches and the first weights of each size, the same numbers for every engine.
+"""The measured tasks: each size's networks, minibatches and first weights, the same numbers for every engine.
 
-A network is a list of layers, a layer its kind and its numbers:
+A network is a list of layers. A layer is its kind and its numbers:
 
     ("dense", inputs, outputs), ("conv", channels, outputs, kernel, stride, padding), ("conv_transpose", the same five),
     ("batch_norm", channels), ("relu",), ("leaky_relu",), ("tanh",), ("flatten",), ("reshape", channels, height, width)
 
-A dense or convolutional layer has a bias, unless a last number False follows. Weights have the shapes (inputs, outputs),
+A dense or convolutional layer has a bias unless its last number is False. Weights have the shapes (inputs, outputs),
 (outputs, channels, kernel, kernel) and, transposed, (channels, outputs, kernel, kernel).
 """
 
@@ -18,11 +18,11 @@ import numpy as np
 LR, BETAS, EPS = 2e-4, (0.5, 0.999), 1e-8  # Adam's, for both players
 PENALTY = 10.0  # WGAN-GP's weight of the gradient penalty
 SLOPE = 0.2  # LeakyReLU's
-MINIBATCHES = 4  # that every engine plays in turn
+MINIBATCHES = 4  # each engine uses them in turn
 
 Layer = tuple[Any, ...]
 Network = list[Layer]
-Step = Callable[[], tuple[Callable[[], float], ...]]  # plays an iteration; for each of its losses, what reads it
+Step = Callable[[], tuple[Callable[[], float], ...]]  # plays an iteration; returns a function for each loss, which reads it
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Size:
 
 
 def dense_gan(hidden: int, features: int, batch: int, z: int = 100, depth: int = 1, images: bool = True) -> Size:
-    """G z-hidden-features, D features-hidden-1, each with `depth` hidden layers; images lie in [-1, 1], points anywhere."""
+    """G z-hidden-features, D features-hidden-1, each with `depth` hidden layers; G ends in tanh for images in [-1, 1]."""
     inner_G, inner_D = (
         [layer for _ in range(depth - 1) for layer in (("dense", hidden, hidden), (activation,))]
         for activation in ("relu", "leaky_relu")
@@ -72,7 +72,7 @@ def dcgan(batch: int = 64, channels: int = 64) -> Size:
 
 
 def small_dcgan(side: int, batch: int = 16, channels: int = 16) -> Size:
-    """The same with a layer less, for images of any side that 4 divides."""
+    """The same with one layer less, for images whose side is a multiple of 4."""
     c, s = channels, side // 4
     G = [
         ("dense", 100, 2 * c * s * s, False), ("reshape", 2 * c, s, s), ("batch_norm", 2 * c), ("relu",),
@@ -116,7 +116,7 @@ SIZES = {
 
 
 def weights(network: Network, rng: np.random.Generator) -> list[list[np.ndarray]]:
-    """The first weights, a list for each layer: uniform on +-1 / sqrt(fan-in); of batch norm 1 and 0."""
+    """The first weights, a list for each layer: uniform on +-1 / sqrt(fan-in); 1 and 0 for batch norm."""
     return [_of_layer(rng, *layer) for layer in network]
 
 
@@ -140,7 +140,7 @@ def start(size: Size, seed: int) -> tuple[list, list]:
 
 
 def minibatches(size: Size, seed: int) -> list[tuple[np.ndarray, ...]]:
-    """What the iterations see in turn: (x, z of D's step, z of G's step); WGAN-GP: (x, z, u); fgsm: (x, labels)."""
+    """The iterations' data in turn: (x, z of D's step, z of G's step); WGAN-GP: (x, z, u); fgsm: (x, labels)."""
     rng = np.random.default_rng(seed + 1)
     return [_minibatch(size, rng) for _ in range(MINIBATCHES)]
 

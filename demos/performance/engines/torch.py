@@ -54,7 +54,7 @@ def adam(player: nn.Module) -> torch.optim.Adam:
 
 
 def tensors(size: Size, seed: int) -> Iterator[tuple[torch.Tensor, ...]]:
-    """The minibatches, over and over; each is copied to the device when its turn comes."""
+    """The minibatches in a cycle; each is copied to the device when it is used."""
     minibatches = [tuple(map(torch.from_numpy, batch)) for batch in sizes.minibatches(size, seed)]
     return (tuple(array.to(DEVICE) for array in batch) for batch in itertools.cycle(minibatches))
 

@@ -1,4 +1,4 @@
-"""The sizes in PyTorch on a GPU: the very code of `torch`, and one word."""
+"""The sizes in PyTorch on a GPU: the code of `torch`, with another device."""
 
 import torch
 

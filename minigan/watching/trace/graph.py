@@ -1,6 +1,6 @@
-"""The graph of a trace, as its page draws it, act by act: a way forward, the way back, and the updates after it.
+"""The graph of a trace, as its page draws it, act by act: a forward pass, the backward pass, and the updates after it.
 
-A node is a tensor: a parameter, a constant, or the output of an op, which bears the op's name. Where a gradient cannot pass,
+A node is a tensor: a parameter, a constant, or the output of an op, labelled with the op's name. Where a gradient cannot pass,
 the edge is cut. In an act of more than `limit` nodes, layers that repeat become one node.
 """
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from minigan.watching.trace.layout import Layout, columns, layout
-from minigan.watching.trace.rows import Backward, Cut, Forward, Row, Update, Walk
+from minigan.watching.trace.rows import Backward, BackwardPass, Cut, Forward, Row, Rows, Update
 
 LIMIT = 40  # nodes of an act, before repeated layers fold
 WIDE = 16  # letters that a name and a shape may have, side by side
@@ -22,7 +22,7 @@ PERIOD = 8  # ops of a layer that can be seen to repeat
 class Node:
     """A tensor in an act; or several, whose layers repeat."""
 
-    number: int  # the tensor's; of a fold, the last one's; of a node that stands again further right, one below 0
+    number: int  # the tensor's; of a fold, the last one's; of a node that is repeated further right, one below 0
     kind: str  # "parameter", "constant", "op", "loss", "fold", or "earlier": a result of an act before
     label: str
     below: str  # a second line: the tensor's name and shape
@@ -33,7 +33,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Edge:
-    """From an input to what was computed from it; `cut`: the row where gradients stop."""
+    """From an input to a tensor that was computed from it; `cut`: the row where gradients stop."""
 
     source: int
     target: int
@@ -49,18 +49,18 @@ class Act:
     nodes: dict[int, Node] = field(default_factory=dict)  # by number
     edges: list[Edge] = field(default_factory=list)
     inside: dict[int, int] = field(default_factory=dict)  # the number of the fold that a tensor is in
-    later: list[tuple[int, int]] = field(default_factory=list)  # tensors that stand further right than others
+    later: list[tuple[int, int]] = field(default_factory=list)  # pairs of tensors, the second of which is further right
 
     def node_of(self, tensor: int) -> int:
         """The number of the node that shows this tensor."""
         return self.inside.get(tensor, tensor)
 
     def order(self) -> list[tuple[int, int]]:
-        """Pairs of nodes of which the second stands further right, though no edge says so."""
+        """Pairs of nodes of which the second is further right, though no edge connects them."""
         return [(self.node_of(a), self.node_of(b)) for a, b in self.later if self.node_of(a) != self.node_of(b)]
 
     def layout(self) -> Layout:
-        """Where the nodes are. A cut edge has room for the cut in a column of its own: its route's last point but one."""
+        """The nodes' positions. A cut has a column of its own on its edge: its route's last point but one."""
         lowest = min([0, *self.nodes])
         cuts = {edge: lowest - 1 - i for i, edge in enumerate(self.edges) if edge.cut is not None}
         ends = [(edge.source, edge.target) for edge in self.edges if edge not in cuts]
@@ -77,7 +77,7 @@ class Act:
 
 
 def split(rows: Sequence[Row]) -> list[list[Row]]:
-    """The rows of each act: after updates, whatever is not one more update begins the next act."""
+    """The rows of each act. After updates, the first row that is not an update begins the next act."""
     acts: list[list[Row]] = []
     for row in rows:
         ends = isinstance(row, Update) or (isinstance(row, Cut) and row.what == "thawed")
@@ -87,17 +87,16 @@ def split(rows: Sequence[Row]) -> list[list[Row]]:
     return acts
 
 
-def act_of(trace: Any, rows: list[Row], limit: int = LIMIT) -> Act:
+def act_of(trace: Rows, rows: list[Row], limit: int = LIMIT) -> Act:
     """The act of these rows, with its graph."""
     act = Act(_title(trace, rows), rows)
-    by_row = {row.number: row for row in trace.rows}
-    ended = {row.output for row in rows if isinstance(row, Walk)}
+    ended = {row.output for row in rows if isinstance(row, BackwardPass)}
     made: dict[int, Forward] = {row.output: row for row in rows if isinstance(row, Forward)}
     cuts: dict[tuple[int, int], int] = {}
     edges: dict[tuple[int, int], None] = {}  # in the order of the rows
     touched: dict[int, None] = {}
     for row in rows:
-        sources, targets = _ends(row, by_row)
+        sources, targets = _ends(trace, row)
         touched |= dict.fromkeys([*sources, *targets])
         edges |= dict.fromkeys((a, b) for a in sources for b in targets)
     for row in rows:
@@ -105,38 +104,42 @@ def act_of(trace: Any, rows: list[Row], limit: int = LIMIT) -> Act:
             cuts |= {edge: row.number for edge in edges if edge[0] in row.inputs and edge[1] in row.outputs}
     act.nodes = {t: _node(trace, t, made.get(t), t in ended, rows[0].number) for t in touched}
     act.edges = [Edge(a, b, cuts.get((a, b))) for a, b in edges]
-    calling = {row.output: by_row[row.within] for row in made.values() if row.within}  # the derivative that called the op
-    act.later = [(by_row[row.of].output, t) for t, row in calling.items() if row.of and by_row[row.of].output in act.nodes]
+    for tensor, row in made.items():  # an op that a derivative has called is right of the op whose derivative it is
+        derivative = trace.rows[row.within - 1] if row.within else None
+        op = trace.op_of(derivative) if isinstance(derivative, Backward) else None
+        if op and op.output in act.nodes:
+            act.later.append((op.output, tensor))
     if len(act.nodes) > limit:
         _fold(act)
-    _stand_again(act)
+    _repeat_leaves(act)
     return act
 
 
-def _title(trace: Any, rows: list[Row]) -> str:
-    """What the act is for: whose parameters change, or where it goes back from."""
+def _title(trace: Rows, rows: list[Row]) -> str:
+    """The act's purpose: whose parameters change, or where its backward pass begins."""
     names = [str(trace.tensors[row.parameter]) for row in rows if isinstance(row, Update)]
     players = sorted({name.partition(".")[0] for name in names})
-    walks = [str(trace.tensors[row.output]) for row in rows if isinstance(row, Walk)]
+    outputs = [str(trace.tensors[row.output]) for row in rows if isinstance(row, BackwardPass)]
     if not players:
-        return f"back from {walks[-1]}" if walks else "no walk back"
+        return f"backward from {outputs[-1]}" if outputs else "no backward pass"
     return f"{' and '.join(players)} learns" if len(players) == 1 else f"{' and '.join(players)} learn"
 
 
-def _ends(row: Row, by_row: dict[int, Row]) -> tuple[list[int], list[int]]:
+def _ends(trace: Rows, row: Row) -> tuple[list[int], list[int]]:
     """The tensors between which the row draws edges."""
     if isinstance(row, Forward):
         return row.inputs, [row.output]
     if isinstance(row, Cut) and row.what == "detach":
         return row.inputs, row.outputs
     if isinstance(row, Backward):
-        return [row.input], [by_row[row.of].output] if row.of else []
-    if isinstance(row, Walk):
+        op = trace.op_of(row)
+        return [row.input], [op.output] if op else []
+    if isinstance(row, BackwardPass):
         return [], [row.output]
     return ([row.parameter], []) if isinstance(row, Update) else ([], [])
 
 
-def _node(trace: Any, number: int, row: Forward | None, ended: bool, first: int) -> Node:
+def _node(trace: Rows, number: int, row: Forward | None, ended: bool, first: int) -> Node:
     """The node of this tensor in an act that begins with the row `first`; `row` has made it there."""
     entry = trace.tensors[number]
     shape = f"({', '.join(map(str, entry.value.shape))})" if entry.value.shape else _short(entry.value.first[0])
@@ -154,8 +157,8 @@ def _short(number: float) -> str:
     return f"{number:.4g}"
 
 
-def _stand_again(act: Act) -> None:
-    """Leaves that are used here, and again far to the right, stand there again: no edge crosses half the picture."""
+def _repeat_leaves(act: Act) -> None:
+    """Repeat leaves that are used here and far to the right: no edge crosses half the picture."""
     column = columns(list(act.nodes), [*[(edge.source, edge.target) for edge in act.edges], *act.order()])
     made = {edge.target for edge in act.edges}
     edges = []
@@ -184,7 +187,7 @@ def _fold(act: Act) -> None:
 
 
 def _chains(act: Act) -> list[list[Node]]:
-    """The ops in the order of the rows, in parts in which each uses the one before it."""
+    """The ops in the order of the rows, in parts where each op uses the one before it."""
     chains: list[list[Node]] = []
     pairs = {(edge.source, edge.target) for edge in act.edges}
     for node in [node for node in act.nodes.values() if node.kind == "op"]:
@@ -225,11 +228,11 @@ def _replace(act: Act, inside: list[int], label: str, below: str) -> None:
 
 
 def _join_parameters(act: Act) -> None:
-    """Make one node of the parameters that several folds share: of a player that plays twice."""
+    """Make one node of the parameters that several folds share: those of a player that is used twice."""
     users: dict[int, set[int]] = defaultdict(set)
     for edge in act.edges:
         users[edge.source].add(edge.target)
-    shared: dict[tuple, list[int]] = defaultdict(list)
+    shared: dict[tuple[Any, ...], list[int]] = defaultdict(list)
     for n, node in act.nodes.items():
         if node.kind == "parameter" and users[n] and all(act.nodes[user].kind == "fold" for user in users[n]):
             shared[node.player, *sorted(users[n])].append(n)

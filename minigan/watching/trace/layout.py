@@ -11,29 +11,30 @@ from itertools import pairwise
 
 SWEEPS = 12  # of the barycentre method, alternately from the left and from the right
 
-Node = int | tuple[int, int, int]  # a waypoint is (source, target, column)
-Edge = tuple[int, int]
-Neighbours = dict[Node, list[Node]]
+Waypoint = tuple[int, int, int]  # (source, target, column)
+Point = int | Waypoint  # a node, or a waypoint
+Arrow = tuple[int, int]  # (source, target)
+Neighbours = dict[Point, list[Point]]
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where nodes are, as (column, height) in units of one node, and through which points edges pass, their ends included."""
+    """The nodes' positions, (column, height) in units of one node, and the positions along each edge, its ends included."""
 
     positions: dict[int, tuple[float, float]]
-    routes: dict[Edge, list[tuple[float, float]]]
+    routes: dict[Arrow, list[tuple[float, float]]]
     columns: int
     height: float
 
 
-def layout(nodes: Sequence[int], edges: Iterable[Edge], later: Iterable[Edge] = ()) -> Layout:
+def layout(nodes: Sequence[int], edges: Iterable[Arrow], later: Iterable[Arrow] = ()) -> Layout:
     """The layout of an acyclic graph. The order of `nodes` breaks ties.
 
-    `later`: pairs (a, b) without an edge, where b has to stand right of a. Raises ValueError if there is a cycle.
+    `later`: pairs (a, b) without an edge, where b has to be right of a. Raises ValueError if there is a cycle.
     """
     edges = sorted(set(edges))
     column = columns(nodes, [*edges, *later])
-    paths = {(a, b): [a, *[(a, b, c) for c in range(column[a] + 1, column[b])], b] for a, b in edges}
+    paths: dict[Arrow, list[Point]] = {(a, b): [a, *[(a, b, c) for c in range(column[a] + 1, column[b])], b] for a, b in edges}
     before, after = _neighbours(paths.values())
     order = _few_crossings(_in_columns(nodes, column, paths.values()), before, after)
     height = _heights(order, before, after)
@@ -49,9 +50,10 @@ def layout(nodes: Sequence[int], edges: Iterable[Edge], later: Iterable[Edge] = 
 # --- columns ------------------------------------------------------------------------------------------------------------
 
 
-def columns(nodes: Sequence[int], edges: Iterable[Edge]) -> dict[int, int]:
-    """Each node's column: as far right as its targets allow, so that an op's parameters stand just before it."""
-    inputs, outputs = defaultdict(list), defaultdict(list)
+def columns(nodes: Sequence[int], edges: Iterable[Arrow]) -> dict[int, int]:
+    """Each node's column: as far right as its targets allow, so that an op's parameters are just before it."""
+    inputs: dict[int, list[int]] = defaultdict(list)
+    outputs: dict[int, list[int]] = defaultdict(list)
     for a, b in edges:
         inputs[b].append(a)
         outputs[a].append(b)
@@ -74,15 +76,16 @@ def _topological(nodes: Sequence[int], inputs: dict[int, list[int]], outputs: di
             if not waiting[b]:
                 order.append(b)
     if len(order) < len(waiting):
-        raise ValueError(f"layout: nodes {sorted(set(nodes) - set(order))} are on or behind a cycle")
+        raise ValueError(f"layout: nodes {sorted(set(nodes) - set(order))} are on a cycle, or depend on one")
     return order
 
 
 # --- the order within a column --------------------------------------------------------------------------------------------
 
 
-def _neighbours(paths: Iterable[list[Node]]) -> tuple[Neighbours, Neighbours]:
-    before, after = defaultdict(list), defaultdict(list)
+def _neighbours(paths: Iterable[list[Point]]) -> tuple[Neighbours, Neighbours]:
+    before: Neighbours = defaultdict(list)
+    after: Neighbours = defaultdict(list)
     for path in paths:
         for a, b in pairwise(path):
             before[b].append(a)
@@ -90,18 +93,19 @@ def _neighbours(paths: Iterable[list[Node]]) -> tuple[Neighbours, Neighbours]:
     return before, after
 
 
-def _in_columns(nodes: Sequence[int], column: dict[int, int], paths: Iterable[list[Node]]) -> list[list[Node]]:
-    found: list[list[Node]] = [[] for _ in range(max(column.values(), default=-1) + 1)]
+def _in_columns(nodes: Sequence[int], column: dict[int, int], paths: Iterable[list[Point]]) -> list[list[Point]]:
+    found: list[list[Point]] = [[] for _ in range(max(column.values(), default=-1) + 1)]
     for node in nodes:
         found[column[node]].append(node)
     for path in paths:
-        for waypoint in path[1:-1]:
-            found[waypoint[2]].append(waypoint)
+        for point in path:
+            if isinstance(point, tuple):
+                found[point[2]].append(point)
     return found
 
 
-def _few_crossings(order: list[list[Node]], before: Neighbours, after: Neighbours) -> list[list[Node]]:
-    """Each column sorted by where its nodes' neighbours stand, again and again; the best of all orders that were met."""
+def _few_crossings(order: list[list[Point]], before: Neighbours, after: Neighbours) -> list[list[Point]]:
+    """Each column sorted by the places of its nodes' neighbours, again and again; the best of all orders on the way."""
     best, fewest = order, crossings(order, after)
     for sweep in range(SWEEPS):
         order = _swept(order, before) if sweep % 2 == 0 else _swept(order[::-1], after)[::-1]
@@ -110,9 +114,9 @@ def _few_crossings(order: list[list[Node]], before: Neighbours, after: Neighbour
     return best
 
 
-def _swept(order: list[list[Node]], towards: Neighbours) -> list[list[Node]]:
+def _swept(order: list[list[Point]], towards: Neighbours) -> list[list[Point]]:
     """Column by column, the nodes in the order of the mean place of their neighbours in the column before."""
-    done: list[list[Node]] = []
+    done: list[list[Point]] = []
     for nodes in order:
         place = {node: i for i, node in enumerate(done[-1])} if done else {}
         now = {node: float(i) for i, node in enumerate(nodes)}
@@ -121,7 +125,7 @@ def _swept(order: list[list[Node]], towards: Neighbours) -> list[list[Node]]:
     return done
 
 
-def crossings(order: list[list[Node]], after: Neighbours) -> int:
+def crossings(order: list[list[Point]], after: Neighbours) -> int:
     """How many pairs of edges between neighbouring columns cross."""
     total = 0
     for left, right in pairwise(order):
@@ -134,7 +138,7 @@ def crossings(order: list[list[Node]], after: Neighbours) -> int:
 # --- heights ------------------------------------------------------------------------------------------------------------
 
 
-def _heights(order: list[list[Node]], before: Neighbours, after: Neighbours) -> dict[Node, float]:
+def _heights(order: list[list[Point]], before: Neighbours, after: Neighbours) -> dict[Point, float]:
     """Each node as near to the mean height of its neighbours as the order allows, one unit apart from the next."""
     tallest = max((len(nodes) for nodes in order), default=0)
     height = {node: i + (tallest - len(nodes)) / 2 for nodes in order for i, node in enumerate(nodes)}

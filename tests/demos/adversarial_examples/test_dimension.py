@@ -1,4 +1,4 @@
-"""The demo of why small changes suffice: its figures beside plain NumPy, and what its bounds ask."""
+"""The demo of why small changes suffice: its metrics against plain NumPy, and its bounds."""
 
 import numpy as np
 import pytest
@@ -67,7 +67,7 @@ def test_a_quick_run_shows_the_sum_and_a_resumed_one_trains_nothing(tmp_path, mo
 
 
 def runs(off=1e-12, formula=1.0, error=2.0, untrained=-0.5, trained=0.0, spread=0.5):
-    """What two seeds may come to, of which the second is as given."""
+    """Possible results of two seeds; the second is as given."""
     n = np.array([49.0, 196.0, 784.0])
 
     def seed(off, formula, error, untrained, trained, spread):

@@ -85,7 +85,7 @@ def test_all_are_fooled_and_random_signs_fool_few(out):
 
 
 def runs(attacked=99.0, random=5.0, error=2.0, confidence=90.0, others=80.0):
-    """What two seeds may come to; the second one's network is as given."""
+    """Possible results of two seeds; the second one's network is as given."""
     good = {"error": 2.0, "attacked": 99.0, "confidence": 90.0, "random": 5.0}
     good |= {f"{what}_clipped": 50.0 for what in ("attacked", "confidence", "random")}
     names = {
@@ -115,7 +115,7 @@ def test_the_bounds_are_for_the_worst_seed(tmp_path, wrong, said):
     claim = Claim(start(common_options(""), ["--out", str(tmp_path)], "fgsm"), {})
     demo.measure(claim, runs(**wrong), demo.Settings(epsilons=(0.0, 0.05, 0.25)))
     assert [name for name, holds in claim.holds.items() if not holds] == said
-    assert "with random signs of the same size it errs in" in demo.found(claim.metrics)
+    assert "random signs of the same size raise it to" in demo.found(claim.metrics)
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""The demo of minimal changes and of rubbish: its figures beside plain NumPy, and what its bounds ask."""
+"""The demo of minimal changes and of rubbish: its metrics against plain NumPy, and its bounds."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def test_a_quick_run_leaves_its_pictures_and_a_resumed_one_computes_nothing(tmp_
 
 
 def runs(**wrong):
-    """What two seeds may come to, of which the second is as given."""
+    """Possible results of two seeds; the second is as given."""
     good = {"error": 2.0, "reached": 1.0, "ratio": 0.2, "distortion": 0.06, "chance": 0.0, "accepted": 0.95, "confidence": 0.9}
     found = good | wrong
     return [run | {"accepted": dict.fromkeys(("normal", "uniform", "pushed"), run["accepted"])} for run in (good, found)]
@@ -62,7 +62,7 @@ def test_the_bounds_are_for_the_worst_seed(tmp_path, wrong, said):
     claim = Claim(start(common_options(""), ["--out", str(tmp_path)], "fooled"), {})
     demo.measure(claim, runs(**wrong), Settings())
     assert [name for name, holds in claim.holds.items() if not holds] == said
-    assert "of unseen digits become a class that was chosen" in demo.found(claim.metrics)
+    assert "of unseen digits change to a chosen class" in demo.found(claim.metrics)
 
 
 # --- the figures --------------------------------------------------------------------------------------------------------

@@ -65,7 +65,7 @@ def test_the_digit_that_is_compared_is_cut_out_whole(digits):
 
 
 def runs(trained=0.8, random=0.1, digit=0.3, large=0.1, right=0.95):
-    """What two seeds may come to, with two targets each: at three sizes."""
+    """Possible results of two seeds with two targets each, at three sizes."""
     rates = {"trained": trained, "random": random, "digit": digit, "large": large}
 
     def of(target):

@@ -56,7 +56,7 @@ def test_told_to_g_alone_it_is_chance(accuracy):
 
 @pytest.mark.slow
 def test_a_d_that_is_told_another_class_than_g_is_found(accuracy, monkeypatch):
-    """Planted: the classes that D is told are those of the images beside them."""
+    """Planted: D gets the classes of the neighbouring images."""
 
     class Shuffled(demo.Conditional):
         def forward(self, x, y):

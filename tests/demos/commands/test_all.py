@@ -69,7 +69,7 @@ def test_a_picture_that_does_not_fit_on_the_disk_is_one_line(monkeypatch, tmp_pa
 
     monkeypatch.setattr(plt.Figure, "savefig", full)
     command = rf"python -m demos detach --quick --out {re.escape(str(tmp_path))} --resume"
-    said = rf"^No space left on device; nothing is lost; with more room, this goes on: {command}$"
+    said = rf"^No space left on device; nothing is lost; make room; to continue: {command}$"
     with pytest.raises(SystemExit, match=said):
         main(["detach", "--quick", "--out", str(tmp_path)])
 
@@ -104,7 +104,7 @@ def test_the_page_has_each_demo_with_its_slide_its_figures_and_its_picture_and_n
     assert "a <code>b</code> of <i>x<sub>1</sub></i>" in page
     assert '<td>a</td><td>at most 2</td><td class="number">1.5</td><td>✓ holds</td>' in page
     assert "✗ does not hold" in page
-    assert "did not come to its end" in page
+    assert "did not finish" in page
     assert 'alt="what was found" src="data:image/png;base64,' in page
     assert "<code>python -m demos saddle --quick</code>: 7 seconds" in page
     assert not re.search(r"https?:|<script|src=\"(?!data:)|@import|url\(", page)  # no network, no script
@@ -161,7 +161,7 @@ def test_all_moves_earlier_runs_and_their_page_aside_before_the_first_demo_begin
         assert end.value.code == 130
         assert set(earlier(tmp_path)) == moved
         said = capsys.readouterr().err
-        assert ("earlier runs of 2 demos are now in runs/NAME/earlier\n" in said) == bool(moved)
+        assert ("earlier results of 2 demos are now in runs/NAME/earlier\n" in said) == bool(moved)
     assert not Path("runs/quick/one/checkpoint.npz").exists()
     with pytest.raises(SystemExit):
         main(["all", "--resume"])
@@ -216,7 +216,7 @@ def test_ctrl_c_lets_the_running_demo_save_and_ends_with_one_line(scripts, tmp_p
     assert (tmp_path / "runs" / "detach" / "output.txt").read_text() == "saved\n"
     assert not (tmp_path / "runs" / "wgan").exists()
     last = capfd.readouterr().err.splitlines()[-1]
-    assert last == f"stopped; this goes on: python -m demos all --out {tmp_path / 'runs'} --jobs 1 --resume"
+    assert last == f"stopped; to continue: python -m demos all --out {tmp_path / 'runs'} --jobs 1 --resume"
 
 
 @pytest.mark.parametrize(
@@ -226,8 +226,8 @@ def test_ctrl_c_lets_the_running_demo_save_and_ends_with_one_line(scripts, tmp_p
         (["--seed", "x"], "argument --seed: "),
         (["--out", __file__], "File exists"),
         (["--jobs", "0"], "argument --jobs: "),
-        (["--record", "--quick"], "--record: of full runs by the default options, without --quick, --seed"),
-        (["--record", "--seed", "1"], "--record: of full runs by the default options, without --quick, --seed"),
+        (["--record", "--quick"], "--record: only for full runs with the default options, without --quick, --seed"),
+        (["--record", "--seed", "1"], "--record: only for full runs with the default options, without --quick, --seed"),
         (["--steps", "3"], "unrecognized arguments: --steps"),
     ],
 )

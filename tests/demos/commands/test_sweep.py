@@ -152,7 +152,7 @@ def test_values_are_split_at_commas_unless_they_have_commas_of_their_own(assignm
 @pytest.mark.parametrize(
     ("assignments", "said"),
     [
-        (["ratte=1"], "--set ratte=1: there is no such setting; there are rate, n, betas, word, clip, on, lr"),
+        (["ratte=1"], "--set ratte=1: there is no such setting; the settings are rate, n, betas, word, clip, on, lr"),
         (["rate=1,fast"], "--set rate=1,fast: 'fast': expected a number, such as 0.01"),
         (["rate="], "--set rate=: '': expected a number"),
         (["rate=1,,2"], "--set rate=1,,2: '': expected a number"),
@@ -163,8 +163,8 @@ def test_values_are_split_at_commas_unless_they_have_commas_of_their_own(assignm
         (["betas=0.5"], "'0.5': expected 2 values with ',' between"),
         (["betas=0,0.9,0.5,0.9"], "'0,0.9,0.5,0.9': expected 2 values with ',' between"),
         (["on=1"], "'1': expected true or false"),
-        (["rate=1e-3,0.001"], "--set rate=1e-3,0.001: 0.001 comes twice"),
-        (["betas=0,0.9", "betas=0.0,.9"], "--set betas=0.0,.9: 0.0,0.9 comes twice"),
+        (["rate=1e-3,0.001"], "--set rate=1e-3,0.001: 0.001 is given twice"),
+        (["betas=0,0.9", "betas=0.0,.9"], "--set betas=0.0,.9: 0.0,0.9 is given twice"),
     ],
 )
 def test_a_wrong_set_is_refused_with_what_was_expected(assignments, said, capsys):
@@ -200,7 +200,7 @@ def test_a_demo_without_settings_is_refused(stand_in, monkeypatch, capsys):
     with pytest.raises(SystemExit) as end:
         sweep.main(["mine", "--set", "lr=1"])
     assert end.value.code == 2
-    assert "mine.py has no dataclass Settings, whose fields --set could change" in capsys.readouterr().err
+    assert "mine.py has no dataclass Settings, which --set needs" in capsys.readouterr().err
 
 
 def test_dotted_names_are_settings_too():
@@ -265,17 +265,17 @@ def test_more_values_and_more_seeds_play_those_that_are_missing(swept):
 def test_another_figure_repeats_no_run(swept, capsys):
     out = swept(*sets("n=1,2"), seeds=2)
     assert table_of(out)[0] == "score (at least 2)"
-    assert "Other figures with a bound, for --resume --figure NAME: errors\n" in capsys.readouterr().out
+    assert "Other metrics with a bound, for --resume --figure NAME: errors\n" in capsys.readouterr().out
     before = states_of(out)
     swept.played.clear()
     swept(*sets("n=1,2"), "--figure", "errors", "--resume", seeds=2)
     assert table_of(out)[0] == "errors (at most 3)"
     swept(*sets("n=1,2"), "--figure", "plain", "--resume", seeds=2)  # it has no bound
     assert table_of(out)[0] == "plain"
-    assert "beside the best" in table_of(out)[1]
+    assert "against the best" in table_of(out)[1]
     assert swept.played == []
     assert states_of(out) == before
-    with pytest.raises(SystemExit, match=r"^--figure x: there is no such figure; there are: plain; score; errors$"):
+    with pytest.raises(SystemExit, match=r"^--figure x: there is no such metric; the metrics are: plain; score; errors$"):
         swept(*sets("n=1,2"), "--figure", "x", "--resume", seeds=2)
 
 
@@ -305,7 +305,7 @@ def test_a_fresh_start_moves_an_earlier_sweep_aside_and_nothing_beside_it(swept,
     assert files_of(out / "earlier" / "1") == before
     assert not (out / "n=2_seed=0").exists()
     assert files_of(out / "gan") == {"summary.json": b"another's"}
-    assert f"{out} had the results of an earlier sweep: they are now in {out}/earlier/1\n" in capsys.readouterr().err
+    assert f"the results of an earlier sweep in {out} are now in {out}/earlier/1\n" in capsys.readouterr().err
 
 
 def test_quick_sweeps_have_a_folder_of_their_own_that_holds_the_last_one(stand_in, tmp_path, monkeypatch):
@@ -362,7 +362,7 @@ def test_a_figure_that_is_no_number_is_that_of_a_failed_run_and_the_figure_is_st
 
 
 def test_where_all_runs_fail_it_says_where_to_look(swept, tmp_path):
-    with pytest.raises(SystemExit, match=rf"^no run came to an end with figures: see output.txt .*{tmp_path / 'out'}$"):
+    with pytest.raises(SystemExit, match=rf"^no run finished with metrics: see output.txt .*{tmp_path / 'out'}$"):
         swept(*sets("rate=99"))
 
 
@@ -402,27 +402,27 @@ def test_a_cell_has_the_mean_and_students_interval():
 )
 def test_each_setting_is_compared_with_the_best(better, verdicts):
     cells = cells_of([1.0, 1.1, 1.2], [4.0, 5.0, 6.1], [5.0, 5.2, 6.0], [])
-    best = sweep.judge(cells, better)
+    best = sweep.set_verdicts(cells, better)
     assert [cell.verdict for cell in cells.values()] == verdicts
     assert best == {"higher": ("2",), "lower": ("0",), None: None}[better]
 
 
 def test_the_title_says_best_only_where_something_is_worse():
     clear, even = cells_of([1.0, 1.1], [9.0, 9.1]), cells_of([1.0, 3.0], [1.1, 3.1])
-    assert sweep.in_words({"lr": []}, clear, sweep.judge(clear, "higher")) == " is best at lr=1"
-    assert sweep.in_words({"lr": []}, even, sweep.judge(even, "higher")) == f": {NOTHING} from the best mean, at lr=1"
-    assert sweep.in_words({"lr": []}, clear, sweep.judge(clear, None)) == ""
+    assert sweep.in_words({"lr": []}, clear, sweep.set_verdicts(clear, "higher")) == " is best at lr=1"
+    assert sweep.in_words({"lr": []}, even, sweep.set_verdicts(even, "higher")) == f": {NOTHING} from the best mean, at lr=1"
+    assert sweep.in_words({"lr": []}, clear, sweep.set_verdicts(clear, None)) == ""
     alone = cells_of([1.0])
-    assert sweep.in_words({"lr": []}, alone, sweep.judge(alone, "lower")) == ""
+    assert sweep.in_words({"lr": []}, alone, sweep.set_verdicts(alone, "lower")) == ""
 
 
 def test_the_tables_lines():
     cells = {("0.1", "1"): Cell([1.0, 2.0], verdict="worse"), ("10.0", "2"): Cell([5.0, None, None], verdict="best")}
     assert sweep.table({"lr": [], "k": []}, cells, "score", "at least 2") == (
         "score (at least 2)\n"
-        "  lr  k          runs  mean    95 % interval  beside the best\n"
-        " 0.1  1             2   1.5  -4.853 to 7.853            worse\n"
-        "10.0  2  1 (2 failed)     5                -             best\n"
+        "  lr  k          runs  mean    95 % interval  against the best\n"
+        " 0.1  1             2   1.5  -4.853 to 7.853             worse\n"
+        "10.0  2  1 (2 failed)     5                -              best\n"
     )
 
 
@@ -596,7 +596,7 @@ def test_a_run_whose_process_dies_is_named_and_repeated(tmp_path, undisturbed, n
     assert process.returncode == 0, err
     assert f"process {pid}, exit status {-getattr(signal, name)}, was killed" in err
     assert victim in err
-    assert err.count("it is repeated") == 1
+    assert err.count("its call is repeated") == 1
     assert "leaked" not in err
     assert figures_of(tmp_path) == undisturbed.figures
     assert (tmp_path / "table.txt").read_bytes() == undisturbed.table
@@ -615,7 +615,7 @@ def test_a_sweep_that_is_stopped_leaves_no_process_and_goes_on_where_it_was(tmp_
     _, err = ended(process)
     assert process.returncode != 0
     if name != "SIGKILL":
-        assert err.splitlines()[-1].startswith("stopped; this goes on: python -m demos sweep gan --quick --set lr=1e-3,2e-3")
+        assert err.splitlines()[-1].startswith("stopped; to continue: python -m demos sweep gan --quick --set lr=1e-3,2e-3")
         assert "Traceback" not in err
         assert "leaked" not in err
     assert 1 <= len(before) < 4

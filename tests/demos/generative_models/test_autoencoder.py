@@ -280,7 +280,7 @@ def test_the_best_linear_map_finds_a_linear_map(rng):
         return (x.reshape(len(x), -1) @ M + 0.3).reshape(x.shape)
 
     found = autoencoders.linear_map(damaged(x), x, damaged(x[:10]))
-    assert np.square(found - x[:10]).mean() < 0.3  # what it cannot know lies along M's smallest singular values
+    assert np.square(found - x[:10]).mean() < 0.3  # the unknown part is along M's smallest singular values
     np.testing.assert_allclose(autoencoders.linear_map(x, damaged(x), x[:10]), damaged(x[:10]), atol=0.05)
 
 

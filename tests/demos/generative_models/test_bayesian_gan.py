@@ -62,7 +62,7 @@ def log_posterior_of_d(D, x, fakes, N):
 
 
 def test_25_steps_agree_with_algorithm_1_by_hand():
-    """By NumPy: gradients by backward passes written out, noise from generators that stand where the rules' do."""
+    """By NumPy: gradients by backward passes written out, noise from generators in the same state as the rules'."""
     N, eta, alpha = 50, 1e-3, 0.1
     played = game(N=N, eta=eta)
     for i, rule in enumerate((played.opt_G, played.opt_D)):

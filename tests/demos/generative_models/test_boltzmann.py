@@ -1,4 +1,4 @@
-"""The Boltzmann machine: its formulas beside sums over all states, its gradient, its chains; and what a quick run finds."""
+"""The Boltzmann machine: its formulas against sums over all states, its gradient, its chains; and what a quick run finds."""
 
 from itertools import product
 from types import SimpleNamespace
@@ -166,7 +166,7 @@ def test_the_loss_is_the_datas_free_energy_minus_the_samples(small):
 
 
 def test_with_the_models_own_samples_the_gradient_is_that_of_minus_log_p(small):
-    """Every v as often as p says, in 10,000ths; beside finite differences of -log p(v), by listing all states."""
+    """Every v with frequency p, in 10,000ths; against finite differences of -log p(v), by listing all states."""
     v, weights = ALL_V[[3, 5, 5, 14]], np.round(1e4 * distribution(small).sum(axis=1)).astype(int)
     found = demo.gradient(small, Tensor(v), Tensor(np.repeat(ALL_V, weights, axis=0)))
     indices, slopes = [3, 5, 5, 14], []

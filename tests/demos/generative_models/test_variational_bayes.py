@@ -139,7 +139,7 @@ def test_what_is_claimed(tmp_path):
     claim = measured(tmp_path, [run(0.97), run(1.04), run(1.0)])
     assert claim.holds == {"mean of T beside D_KL, where Q is normal: off by": True}
     words = demo.found(claim.metrics)
-    assert "T's mean is off D_KL by up to 4.0 %" in words
+    assert "T's mean differs from D_KL by up to 4.0 %" in words
     assert "a Q of any shape leaves smaller gaps in the prior (KL 0.021 nats; a VAE: 0.151)" in words
     assert "makes P likelier (log P(x) -1.401; -1.551; best: -1.386)" in words
 

@@ -120,14 +120,14 @@ def test_a_verdict_is_not_replaced_by_another_figure_of_the_same_name(tmp_path):
     found.note("a", 3.0, "reported")
     found.at_most("a", 3.0, 2.0)  # what was only reported may be judged
     for value, bound in ((3.0, 4.0), (1.0, 2.0)):
-        with pytest.raises(ValueError, match="there is a figure 'a' already"):
+        with pytest.raises(ValueError, match="there is already a metric 'a'"):
             found.at_most("a", value, bound)
     found.note("nan", math.nan, "reported")
     found.at_most("nan", math.nan, 2.0)
     assert not found.holds.pop("nan")
     assert math.isnan(found.metrics.pop("nan"))
     found.note("b", 3.0)
-    with pytest.raises(ValueError, match="there is a figure 'b' already"):
+    with pytest.raises(ValueError, match="there is already a metric 'b'"):
         found.note("b", 4.0)
     assert (found.metrics, found.holds) == ({"a": 3.0, "b": 3.0}, {"a": False})
 
@@ -139,7 +139,7 @@ def test_a_quick_run_judges_only_what_it_can_show_and_says_so(tmp_path):
     assert not found.judged
     assert found.holds == {"b": False}
     assert found.expected == {"a": "at most 2: not judged by a quick run", "b": "at most 2"}
-    with pytest.raises(ValueError, match="there is a figure 'a' already"):  # as in a full run
+    with pytest.raises(ValueError, match="there is already a metric 'a'"):  # as in a full run
         found.at_most("a", 5.0, 6.0)
 
 
@@ -218,7 +218,7 @@ def test_a_demo_without_words_for_its_figures_is_refused_before_it_trains(mine, 
     with pytest.raises(SystemExit) as end:
         mine(words, *options)
     assert end.value.code == 2
-    said = "mine.py needs found(m): a sentence about the figures m, a dict by their names\n"
+    said = "mine.py needs found(m): a sentence about the metrics m, a dict by name\n"
     assert capsys.readouterr().err.endswith(said)
     assert not list((tmp_path / "out").iterdir())
 
@@ -270,7 +270,7 @@ def test_a_recorded_run_can_be_read_and_a_digit_changed_by_hand_shows(tmp_path, 
     assert words < set(summary)
     path = tmp_path / "results" / "some_claim.json"
     path.write_text(path.read_text().replace("1.5", "1.6"))
-    with pytest.raises(ValueError, match=r"was changed by hand: python -m demos some_claim --record writes it anew"):
+    with pytest.raises(ValueError, match=r"was changed by hand: python -m demos some_claim --record writes it again"):
         results.recorded("some_claim")
     with pytest.raises(ValueError, match=r"other\.json is missing: python -m demos other --record writes it"):
         results.recorded("other")
@@ -281,7 +281,7 @@ def test_only_a_full_run_by_the_default_options_is_recorded(tmp_path, capsys, op
     with pytest.raises(SystemExit):
         begun(tmp_path, "--record", *options)
     said = capsys.readouterr().err
-    assert "--record: of a full run by the default options, without" in said
+    assert "--record: only for a full run with the default options, without" in said
     assert all(option in said for option in options if option.startswith("--"))
 
 

@@ -166,7 +166,7 @@ def test_a_run_that_is_stopped_leaves_a_checkpoint_to_resume_from(name, tmp_path
     with monkeypatch.context() as m:
         m.setattr(kit.LinearDecay, "step", interrupted)
         with pytest.raises(
-            SystemExit, match=rf"^stopped after 7 of 12 iterations; this goes on: python -m demos {name} .*--resume$"
+            SystemExit, match=rf"^stopped after 7 of 12 iterations; to continue: python -m demos {name} .*--resume$"
         ):
             run(name, tmp_path / "parts", *QUICK, "12")
     assert [path.name for path in (tmp_path / "parts").iterdir()] == ["checkpoint.npz"]
@@ -245,7 +245,9 @@ def test_a_nan_among_the_data_stops_the_run_within_a_row_of_its_history(tmp_path
 def test_resuming_without_a_checkpoint_starts_anew_and_says_so(tmp_path, small, capsys):
     run("gan", tmp_path / "new", *QUICK, "3", "--resume")
     assert re.search(
-        r"^--resume: there is no checkpoint .*checkpoint.npz yet: this run starts anew$", capsys.readouterr().err, re.M
+        r"^--resume: there is no checkpoint .*checkpoint.npz yet: this run starts from the beginning$",
+        capsys.readouterr().err,
+        re.M,
     )
     assert_same_end(tmp_path / "new", run("gan", tmp_path / "plain", *QUICK, "3"))
 
@@ -286,7 +288,7 @@ def test_wrong_options_are_refused(name, options, capsys):
 def test_a_folder_of_data_that_would_not_be_read_is_refused(name, options, data, tmp_path, capsys):
     out = tmp_path / "out"
     message = refused(name, capsys, *options.split(), "--data-dir", str(tmp_path), "--out", str(out))
-    said = f"--data-dir: only --data mnist is read from a folder; here the data are {data} (--help lists the options)"
+    said = f"--data-dir: only --data mnist is read from a folder; here --data is {data} (--help lists the options)"
     assert message == f"python -m demos {name}: {said}\n"
     assert not out.exists()
 
@@ -323,7 +325,7 @@ def test_a_resumed_run_is_not_recorded_for_its_seconds_are_not_all(tmp_path, cap
     running.close()
     (tmp_path / "checkpoint.npz").touch()
     assert not kit.start(options, ["--out", str(tmp_path), "--record", "--resume"], "gan").record
-    assert "--record: not of a run that was resumed" in capsys.readouterr().err
+    assert "--record: ignored with --resume" in capsys.readouterr().err
     running.close()
     assert kit.start(options, ["--out", str(tmp_path), "--record"], "gan").record
     running.close()

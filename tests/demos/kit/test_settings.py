@@ -183,7 +183,7 @@ def test_help_lists_the_settings_with_their_defaults(name, capsys):
     text = capsys.readouterr().out
     assert re.search(r"^  --set NAME=VALUE ", text, re.MULTILINE)
     expected = {"gan": "width=128 ", "learning_curves": "stability.steps=300", "speed": "rounds=9"}[name]
-    assert expected in text.partition("settings, with their values by default")[2]
+    assert expected in text.partition("settings with their default values")[2]
 
 
 def test_the_names_that_a_setting_chooses_from_are_those_that_there_are():
@@ -242,7 +242,7 @@ def test_a_title_says_the_setting_that_the_run_had():
 
 def test_a_run_of_other_settings_is_not_recorded(tmp_path, capsys):
     message = refused("gan", capsys, "--out", str(tmp_path), "--record", "--set", "lr=0.01")
-    assert "--record: of a full run by the default options, without --set" in message
+    assert "--record: only for a full run with the default options, without --set" in message
 
 
 def test_an_assignment_without_a_value_is_refused(tmp_path, capsys):

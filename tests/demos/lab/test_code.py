@@ -8,30 +8,30 @@ import pytest
 
 from demos.lab import code
 from demos.lab.code import DATA, GAMES, RULES, Settings
-from demos.lab.pane import Pane
+from demos.lab.panel import Panel
 from tests.demos.running import ROOT
 
 DRAWN = [[0.5, 0.25], [-1.0, 1.0], [0.125, -0.5]]
 END = "import sys; np.savez(sys.argv[1], *[p.numpy() for p in (*game.G.parameters(), *game.D.parameters())])"
 
 
-def parameters(pane):
-    game = pane.things["game"]
+def parameters(panel):
+    game = panel.objects["game"]
     return [p.numpy().copy() for p in (*game.G.parameters(), *game.D.parameters())]
 
 
-def assert_scripts_are_the_runs(panes, folder):
-    """The saved programs end with the panes' parameters, in a process of their own, which imports nothing of the laboratory."""
-    for i, pane in enumerate(panes):
-        (folder / f"run{i}.py").write_text(f"{pane.script()}\n{END}\n")
+def assert_scripts_are_the_runs(panels, folder):
+    """The saved programs end with the panels' parameters, in a process of their own, which imports nothing of demos.lab."""
+    for i, panel in enumerate(panels):
+        (folder / f"run{i}.py").write_text(f"{panel.script()}\n{END}\n")
     main = f"""import runpy, sys
-for i in range({len(panes)}):
+for i in range({len(panels)}):
     sys.argv[1:] = [f"end{{i}}.npz"]
     runpy.run_path(f"run{{i}}.py")
 assert not [name for name in sys.modules if name.startswith("demos")]"""
     subprocess.run([sys.executable, "-c", main], check=True, cwd=folder, env={"PYTHONPATH": str(ROOT)})
-    for i, pane in enumerate(panes):
-        for mine, theirs in zip(parameters(pane), np.load(folder / f"end{i}.npz").values(), strict=True):
+    for i, panel in enumerate(panels):
+        for mine, theirs in zip(parameters(panel), np.load(folder / f"end{i}.npz").values(), strict=True):
             np.testing.assert_array_equal(mine, theirs)
 
 
@@ -82,41 +82,41 @@ def test_numbers_become_those_of_the_settings_kind():
 
 
 def test_a_script_of_every_game_is_the_run_to_the_last_bit(tmp_path):
-    panes = [Pane(Settings(game=name, width=8, batch=16)) for name in GAMES]
-    for pane in panes:
+    panels = [Panel(Settings(game=name, width=8, batch=16)) for name in GAMES]
+    for panel in panels:
         for asked in ({"lr_D": 0.01}, {"batch": 8, "data": "spiral"}, {"optimizer": "RMSProp"}, {"k": 2, "lr_G": 0.02}):
             for _ in range(3):
-                pane.iterate()
-            pane.change(asked)
-        pane.iterate()
-    assert_scripts_are_the_runs(panes, tmp_path)
+                panel.iterate()
+            panel.change(asked)
+        panel.iterate()
+    assert_scripts_are_the_runs(panels, tmp_path)
 
 
 def test_a_script_knows_what_was_drawn_undone_and_changed_before_the_start(tmp_path):
-    pane = Pane(Settings(width=8, batch=16))
-    pane.change({"points": DRAWN, "data": "drawn"})
+    panel = Panel(Settings(width=8, batch=16))
+    panel.change({"points": DRAWN, "data": "drawn"})
     for _ in range(14):
-        pane.iterate()
-    pane.change({"optimizer": "OMD"})
+        panel.iterate()
+    panel.change({"optimizer": "OMD"})
     for _ in range(5):
-        pane.iterate()
+        panel.iterate()
     for _ in range(7):  # five iterations, the change, and one iteration more
-        pane.undo()
-    assert pane.iteration == 13
-    assert pane.settings.optimizer == "Adam"  # it was chosen after the iteration that was undone
-    pane.change({"game": "WGAN-GP"})
-    pane.substep()
-    pane.iterate()
-    assert "OMD" not in pane.script()
-    assert_scripts_are_the_runs([pane], tmp_path)
+        panel.undo()
+    assert panel.iteration == 13
+    assert panel.settings.optimizer == "Adam"  # it was chosen after the iteration that was undone
+    panel.change({"game": "WGAN-GP"})
+    panel.substep()
+    panel.iterate()
+    assert "OMD" not in panel.script()
+    assert_scripts_are_the_runs([panel], tmp_path)
 
 
 @pytest.mark.parametrize("name", [*DATA, *RULES])
 def test_all_data_lie_on_the_table_and_all_rules_step(name):
-    pane = Pane(Settings(width=4, batch=8, points=tuple(map(tuple, DRAWN))))
-    pane.change({"data" if name in DATA else "optimizer": name})
-    pane.iterate()
-    x = pane.things["x"]
+    panel = Panel(Settings(width=4, batch=8, points=tuple(map(tuple, DRAWN))))
+    panel.change({"data" if name in DATA else "optimizer": name})
+    panel.iterate()
+    x = panel.objects["x"]
     assert (x.shape, x.dtype) == ((4000, 2), np.float32)
     assert 0.8 < np.abs(x).max() < 1.4
 

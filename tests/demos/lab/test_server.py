@@ -13,8 +13,8 @@ import pytest
 
 from demos.commands.lab import main
 from demos.lab import server as server_module
-from demos.lab import table as table_module
-from demos.lab.pane import Pane
+from demos.lab import session as session_module
+from demos.lab.panel import Panel
 from demos.lab.server import BODY, CONNECTIONS, RATE, Server
 
 
@@ -23,7 +23,7 @@ def server():
     server = Server()
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield server
-    server.table.playing = False
+    server.session.playing = False
     server.shutdown()
     server.server_close()
 
@@ -76,7 +76,7 @@ def until(condition, seconds=60):
 def test_the_page_comes_with_what_it_needs_to_know(server):
     status, headers, text = ask(server)
     assert status == 200
-    assert "<title>The laboratory table</title>" in text
+    assert "<title>The minigan playground</title>" in text
     known = json.loads(text.partition("const KNOWN = ")[2].partition(";\n")[0])
     assert known["choices"]["data"] == ["ring", "grid", "line", "spiral", "moons", "drawn"]
     assert known["frames"] is None
@@ -108,11 +108,11 @@ def test_only_this_machine_can_reach_it(server):
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_strangers_are_refused(server, path, headers, method):
-    before = server.table.number
+    before = server.session.number
     status, _, text = ask(server, path, method, '{"do": "iterate"}' if method == "POST" else None, **headers)
     assert status == 403
     assert server.token not in text
-    assert server.table.number == before
+    assert server.session.number == before
 
 
 @pytest.mark.parametrize("path", ["../", "..%2f..%2fetc/passwd", "page.html", "../../pyproject.toml", "do", "script2", "\\"])
@@ -125,13 +125,13 @@ def test_no_file_can_be_reached(server, path):
     "body",
     [
         *("", "{", "[]", "1", "null", '"play"', "[" * 50_000, '{"do": "exec"}', '{"do": "run"}', '{"do": "__init__"}'),
-        *('{"do": ["play"]}', '{"do": "speed", "to": 10000}', '{"do": "panes", "to": 99}', '{"do": "set", "pane": -1}'),
-        *('{"do": "set", "pane": 1, "to": {"k": 2}}', '{"do": "set", "to": {"k": 0}}', '{"do": "set", "to": {"lr_D": NaN}}'),
+        *('{"do": ["play"]}', '{"do": "speed", "to": 10000}', '{"do": "panels", "to": 99}', '{"do": "set", "panel": -1}'),
+        *('{"do": "set", "panel": 1, "to": {"k": 2}}', '{"do": "set", "to": {"k": 0}}', '{"do": "set", "to": {"lr_D": NaN}}'),
         '{"do": "set", "to": {"data": "drawn"}}',
     ],
     ids=lambda body: body[:40],
 )
-def test_what_is_no_command_is_refused_and_the_table_goes_on(server, body):
+def test_what_is_no_command_is_refused_and_the_session_goes_on(server, body):
     status, _, text = ask(server, "do", "POST", body)
     assert status == 400
     assert text
@@ -191,15 +191,15 @@ def test_a_request_that_trickles_in_keeps_nobody_out_for_long(server, monkeypatc
         connection.close()
 
 
-def test_an_error_in_the_tables_thread_is_told_and_the_table_goes_on(server, monkeypatch):
+def test_an_error_in_the_sessions_thread_is_told_and_the_session_goes_on(server, monkeypatch):
     page = Page(server)
     with monkeypatch.context() as patch:
-        patch.setattr(Pane, "frame", lambda _: 1 / 0)
+        patch.setattr(Panel, "frame", lambda _: 1 / 0)
         status, text = do(server, do="iterate")
         assert (status, text) == (400, "division by zero")
         do(server, do="play")
-        until(lambda: not server.table.playing)
-        while "division" not in page.next()["said"]:
+        until(lambda: not server.session.playing)
+        while "division" not in page.next()["message"]:
             pass
     assert do(server, do="iterate")[0] == 200
     assert page_said(server) == ""
@@ -207,21 +207,21 @@ def test_an_error_in_the_tables_thread_is_told_and_the_table_goes_on(server, mon
 
 
 def page_said(server):
-    return json.loads(server.table.frame)["said"]
+    return json.loads(server.session.frame)["message"]
 
 
-def test_a_page_that_is_gone_before_its_first_frame_leaves_the_table_at_rest(server, monkeypatch):
+def test_a_page_that_is_gone_before_its_first_frame_leaves_the_session_at_rest(server, monkeypatch):
     do(server, do="play")
     with monkeypatch.context() as patch:
         patch.setattr(server_module.Handler, "head", lambda *_: (_ for _ in ()).throw(BrokenPipeError))
         with pytest.raises(http.client.HTTPException):
             ask(server, "events")
-    until(lambda: server.table.reader is None and not server.table.playing)
+    until(lambda: server.session.reader is None and not server.session.playing)
 
 
 def test_a_speed_is_a_whole_number(server):
     do(server, do="speed", to=20.0)
-    assert type(server.table.speed) is int
+    assert type(server.session.speed) is int
 
 
 def _answers(server):
@@ -233,15 +233,15 @@ def _answers(server):
 
 def test_frames_arrive_while_it_plays_and_pause_stops_them(server):
     page = Page(server)
-    assert page.next()["panes"][0]["iteration"] == 0
+    assert page.next()["panels"][0]["iteration"] == 0
     assert do(server, do="play")[0] == 200
-    while (frame := page.next())["panes"][0]["iteration"] < 10:
+    while (frame := page.next())["panels"][0]["iteration"] < 10:
         pass
     assert frame["playing"]
     do(server, do="pause")
-    at = server.table.panes[0].iteration
+    at = server.session.panels[0].iteration
     time.sleep(0.2)
-    assert server.table.panes[0].iteration == at
+    assert server.session.panels[0].iteration == at
     page.close()
 
 
@@ -250,7 +250,7 @@ def test_a_setting_is_seen_while_it_plays(server):
     do(server, do="play")
     page.next()
     do(server, do="set", to={"lr_D": 0.125})
-    while page.next()["panes"][0]["settings"]["lr_D"] != 0.125:
+    while page.next()["panels"][0]["settings"]["lr_D"] != 0.125:
         pass
     page.close()
 
@@ -258,19 +258,19 @@ def test_a_setting_is_seen_while_it_plays(server):
 def test_a_closed_page_stops_the_training_and_loses_nothing(server):
     page = Page(server)
     do(server, do="play")
-    while page.next()["panes"][0]["iteration"] < 5:
+    while page.next()["panels"][0]["iteration"] < 5:
         pass
     page.close()
-    until(lambda: server.table.reader is None)
-    until(lambda: not server.table.playing)
-    at = server.table.panes[0].iteration
+    until(lambda: server.session.reader is None)
+    until(lambda: not server.session.playing)
+    at = server.session.panels[0].iteration
     assert at >= 5
     page = Page(server)
-    assert page.next()["panes"][0]["iteration"] == at
+    assert page.next()["panels"][0]["iteration"] == at
     page.close()
 
 
-def test_a_second_page_takes_the_table_over(server):
+def test_a_second_page_takes_the_session_over(server):
     first = Page(server)
     first.next()
     second = Page(server)
@@ -278,9 +278,9 @@ def test_a_second_page_takes_the_table_over(server):
     while first.line() != "event: taken":
         pass
     do(server, do="play")
-    while second.next()["panes"][0]["iteration"] < 3:
+    while second.next()["panels"][0]["iteration"] < 3:
         pass
-    assert len(server.table.panes) == 1
+    assert len(server.session.panels) == 1
     first.close()
     second.close()
 
@@ -291,92 +291,92 @@ def test_what_is_saved(server):
     status, headers, text = ask(server, "script0")
     assert status == 200
     assert headers["Content-Disposition"] == 'attachment; filename="run.py"'
-    assert text == server.table.panes[0].script()
+    assert text == server.session.panels[0].script()
     status, headers, text = ask(server, "player")
-    assert (status, headers["Content-Disposition"]) == (200, 'attachment; filename="laboratory.html"')
+    assert (status, headers["Content-Disposition"]) == (200, 'attachment; filename="playground.html"')
     frames = json.loads(text.partition("const KNOWN = ")[2].partition(";\n")[0])["frames"]
-    assert [frame["panes"][0]["iteration"] for frame in frames] == [0, 1, 2, 3]
+    assert [frame["panels"][0]["iteration"] for frame in frames] == [0, 1, 2, 3]
 
 
 def test_a_player_has_nothing_of_what_was_undone(server):
     for command in ("iterate", "iterate", "iterate", "undo", "undo", "iterate"):
         do(server, do=command)
-    assert [at for at, _ in server.table.recorded] == [0, 1, 2]
+    assert [at for at, _ in server.session.recorded] == [0, 1, 2]
 
 
 @pytest.mark.parametrize("command", ["play", "iterate", "substep"])
 def test_a_run_that_has_broken_down_is_not_played_on(server, command):
-    do(server, do="panes", to=2)
-    server.table.panes[1].trouble = "Iteration 9: parameters of D became nan or infinite."
-    assert do(server, do=command) == (400, server.table.panes[1].trouble)
-    assert not server.table.playing
+    do(server, do="panels", to=2)
+    server.session.panels[1].trouble = "Iteration 9: parameters of D became nan or infinite."
+    assert do(server, do=command) == (400, server.session.panels[1].trouble)
+    assert not server.session.playing
     do(server, do="undo")
     assert do(server, do=command)[0] == 200
 
 
 def test_undo_takes_back_a_change_where_it_was_made(server):
-    do(server, do="panes", to=2)
+    do(server, do="panels", to=2)
     for _ in range(2):
         do(server, do="iterate")
-    do(server, do="set", pane=1, to={"lr_D": 0.5})
-    at = lambda: [(pane.iteration, pane.settings.lr_D) for pane in server.table.panes]  # noqa: E731
+    do(server, do="set", panel=1, to={"lr_D": 0.5})
+    at = lambda: [(panel.iteration, panel.settings.lr_D) for panel in server.session.panels]  # noqa: E731
     assert at() == [(2, 0.002), (2, 0.5)]
     do(server, do="undo")
     assert at() == [(2, 0.002), (2, 0.002)]
     do(server, do="undo")
     assert at() == [(1, 0.002), (1, 0.002)]
     do(server, do="restart")
-    assert [at for at, _ in server.table.recorded] == [0]
+    assert [at for at, _ in server.session.recorded] == [0]
     do(server, do="undo")
     assert at() == [(1, 0.002), (1, 0.002)]
-    assert [at for at, _ in server.table.recorded] == [1]
+    assert [at for at, _ in server.session.recorded] == [1]
 
 
 @pytest.mark.parametrize("command", ["iterate", "substep", "undo"])
 def test_a_single_step_pauses_the_game(server, command):
     do(server, do="play")
     do(server, do=command)
-    assert not server.table.playing
+    assert not server.session.playing
 
 
 def test_a_long_recording_stays_below_its_size(server, monkeypatch):
-    monkeypatch.setattr(table_module, "PLAYER", 450_000)
-    table = server.table
-    frames = [pane.frame() for pane in table.panes]
+    monkeypatch.setattr(session_module, "PLAYER", 450_000)
+    session = server.session
+    frames = [panel.frame() for panel in session.panels]
     for _ in range(150):
-        if table.shown % table.every == 0:
-            table.record(frames)
-        table.shown += 1
-    assert 200_000 < len(table.page(recorded=True)) < 500_000
-    assert table.every > 1
+        if session.shown % session.every == 0:
+            session.record(frames)
+        session.shown += 1
+    assert 200_000 < len(session.page(recorded=True)) < 500_000
+    assert session.every > 1
 
 
 def test_what_was_recorded_cannot_end_the_pages_script(server):
-    server.table.recorded = [(0, '{"x": "</script>"}')]
-    assert server.table.page(recorded=True).count("</script>") == server.table.page().count("</script>") == 1
+    server.session.recorded = [(0, '{"x": "</script>"}')]
+    assert server.session.page(recorded=True).count("</script>") == server.session.page().count("</script>") == 1
 
 
-def test_two_panes_stay_together(server):
-    do(server, do="panes", to=2)
-    do(server, do="set", pane=1, to={"k": 5})
-    at = lambda: [pane.iteration for pane in server.table.panes]  # noqa: E731
+def test_two_panels_stay_together(server):
+    do(server, do="panels", to=2)
+    do(server, do="set", panel=1, to={"k": 5})
+    at = lambda: [panel.iteration for panel in server.session.panels]  # noqa: E731
     while at() != [1, 0]:
         do(server, do="substep")
     do(server, do="iterate")
     assert at() == [1, 1]
     do(server, do="iterate")
     do(server, do="substep")
-    do(server, do="set", pane=1, to={"width": 16})  # both from the seed on
+    do(server, do="set", panel=1, to={"width": 16})  # both from the seed on
     assert at() == [0, 0]
-    assert [at for at, _ in server.table.recorded] == [0]
+    assert [at for at, _ in server.session.recorded] == [0]
 
 
-def test_a_pane_that_is_closed_leaves_no_thread_behind(server):
+def test_a_panel_that_is_closed_leaves_no_thread_behind(server):
     before = threading.active_count()
     for _ in range(2):
-        do(server, do="panes", to=2)
+        do(server, do="panels", to=2)
         do(server, do="substep")
-        do(server, do="panes", to=1)
+        do(server, do="panels", to=1)
         do(server, do="undo")
     until(lambda: threading.active_count() <= before)
 

@@ -38,7 +38,7 @@ def labelled(act, label):
 
 
 def test_a_step_has_an_act_for_each_player(acts, trace):
-    assert [act.title for act in acts] == ["D learns", "G learns", "no walk back"]
+    assert [act.title for act in acts] == ["D learns", "G learns", "no backward pass"]
     assert [row for act in acts for row in act.rows] == trace.rows
 
 
@@ -48,7 +48,7 @@ def test_nodes_have_their_kinds(acts, trace):
     assert labelled(act, "z")[0].kind == "constant"
     assert labelled(act, "relu")[0].kind == "op"
     losses = [node for node in act.nodes.values() if node.kind == "loss"]
-    assert [node.number for node in losses] == [steps.of(trace, "walk")[0].output]
+    assert [node.number for node in losses] == [steps.of(trace, "backward pass")[0].output]
     assert labelled(act, "relu")[0].player == "G"
 
 
@@ -87,7 +87,7 @@ def test_what_an_act_takes_from_an_earlier_one_is_called_earlier():
     assert {node.kind for node in detached_figures.nodes.values()} == {"earlier", "constant"}
 
 
-def test_the_ops_of_a_recorded_walk_stand_behind_what_it_walks_over():
+def test_the_ops_of_a_recorded_backward_pass_are_right_of_the_ops_that_it_differentiates():
     t = steps.wgan_gp()
     act = graph(t)[0]
     places = act.layout().positions

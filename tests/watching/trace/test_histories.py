@@ -1,11 +1,11 @@
-"""What is said of a tensor, whatever walks have brought to it, and who is to blame for the first nan."""
+"""The history of a tensor, apart from its gradients, and the origin of the first nan."""
 
 import numpy as np
 import pytest
 
 import minigan as mg
 from minigan import optim
-from minigan.watching.trace.histories import CHAIN, came_from, first_nan, flows_into, history, summary, value_at, way_back
+from minigan.watching.trace.histories import CHAIN, derivatives_of, first_nan, history, made_from, summary, used_by, value_at
 from tests.watching.trace import steps
 
 
@@ -20,15 +20,15 @@ def number(t, name):
 
 
 def test_where_a_result_came_from(trace):
-    lines = came_from(trace, number(trace, "fake"))
+    lines = made_from(trace, number(trace, "fake"))
     assert [row for _, row in lines[:-1]] == [4, 3, 2, 1]
     assert lines[-1] == ("It all began with G.0.weight, G.0.bias, G.2.weight, G.2.bias and z", None)
 
 
 def test_a_leaf_came_from_no_op_and_a_parameter_has_its_updates(trace):
     z = next(entry for entry in trace.tensors.values() if entry.name == "z")
-    assert came_from(trace, z.number) == [("a constant: no op of the trace made it", None)]
-    text, update = came_from(trace, number(trace, "D.0.weight"))
+    assert made_from(trace, z.number) == [("a constant: no op of the trace made it", None)]
+    text, update = made_from(trace, number(trace, "D.0.weight"))
     assert text == ("a parameter: no op of the trace made it", None)
     assert update == ("Adam changes D.0.weight", steps.of(trace, "update")[0].number)
 
@@ -39,24 +39,24 @@ def test_a_long_way_is_cut_short():
         y = x
         for _ in range(CHAIN + 5):
             y = y * 1.0
-    lines = came_from(t, t.rows[-1].output)
+    lines = made_from(t, t.rows[-1].output)
     assert ("and 5 rows before them", None) in lines
     assert len(lines) == CHAIN + 2
 
 
 def test_what_a_tensor_flows_into_also_behind_a_cut(trace):
-    lines = flows_into(trace, number(trace, "G.0.weight"))
-    walks = [row.number for row in steps.of(trace, "walk")]
-    assert [row for _, row in lines[-2:]] == walks
+    lines = used_by(trace, number(trace, "G.0.weight"))
+    passes = [row.number for row in steps.of(trace, "backward pass")]
+    assert [row for _, row in lines[-2:]] == passes
     assert lines[0] == (summary(trace, trace.rows[0]), 1)
-    assert flows_into(trace, steps.of(trace, "cut")[-1].outputs[0]) == [("nothing in this trace uses it", None)]
+    assert used_by(trace, steps.of(trace, "cut")[-1].outputs[0]) == [("nothing in this trace uses it", None)]
 
 
 def test_the_way_back_through_an_op(trace):
     loss = steps.named(trace, "loss_D")
-    rows = [row for _, row in way_back(trace, loss.number)]
+    rows = [row for _, row in derivatives_of(trace, loss.number)]
     assert [trace.rows[row - 1].of for row in rows] == [loss.made_by] * 2
-    assert way_back(trace, number(trace, "D.0.weight")) == []
+    assert derivatives_of(trace, number(trace, "D.0.weight")) == []
 
 
 def test_what_batch_norm_adds_up_is_said():
@@ -65,15 +65,15 @@ def test_what_batch_norm_adds_up_is_said():
     with mg.trace(bn=bn) as t:
         y = bn(x)
         (y * y).sum().backward()
-    rows = [t.rows[row - 1] for _, row in way_back(t, steps.named(t, "y").number)]
+    rows = [t.rows[row - 1] for _, row in derivatives_of(t, steps.named(t, "y").number)]
     assert len(rows) == 3
-    assert any("sum" in note for row in rows for note in row.notes)
+    assert any("sum" in note for row in rows for note in row.helpers)
 
 
 def test_histories_have_no_empty_sections(trace):
     for entry in trace.tensors.values():
         sections = history(trace, entry.number)
-        assert set(sections) >= {"Where it came from", "What it flows into"}
+        assert set(sections) >= {"How it was made", "Where it is used"}
         assert all(sections.values())
 
 
@@ -108,7 +108,7 @@ def test_a_nan_that_came_in():
     x = np.array([1.0, np.nan], np.float32)
     with mg.trace() as t:
         y = mg.Tensor(x, name="x") * 2.0  # noqa: F841
-    assert first_nan(t)[0].startswith("x had 1 nan when it came in: no row made it. multiply, ")
+    assert first_nan(t)[0].startswith("x had 1 nan already: no row made it. multiply, ")
 
 
 def test_an_op_that_makes_one_of_finite_numbers():

@@ -15,7 +15,7 @@ def test_a_parameter_stands_just_before_the_op_that_uses_it():
 
 
 def test_a_cycle_is_refused():
-    with pytest.raises(ValueError, match=r"layout: nodes \[2, 3\] are on or behind a cycle"):
+    with pytest.raises(ValueError, match=r"layout: nodes \[2, 3\] are on a cycle, or depend on one"):
         layout([1, 2, 3], [(1, 2), (2, 3), (3, 2)])
 
 

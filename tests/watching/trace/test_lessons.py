@@ -46,7 +46,7 @@ def test_the_lectures_question_should_f_be_updated():
     assert "f's 1 op was recorded and never visited: " in texts(t)[0]
     assert "was detached at" in named(t, "f.weight").why_none
     assert named(t, "g.weight").why_none == ""
-    assert named(t, "f.weight").number not in of(t, "walk")[0].grads
+    assert named(t, "f.weight").number not in of(t, "backward pass")[0].grads
 
 
 def test_why_a_gradient_is_none():
@@ -62,7 +62,7 @@ def test_why_a_gradient_is_none():
     assert named(t, "early").why_none.startswith("computed under no_grad at tests/watching/trace/test_lessons.py:")
 
 
-def test_why_a_gradient_is_none_without_a_walk_or_with_one_elsewhere():
+def test_why_a_gradient_is_none_without_a_backward_pass_or_with_one_elsewhere():
     a, b = mg.Tensor([1.0], requires_grad=True), mg.Tensor([2.0], requires_grad=True)
     with mg.trace(a=a, b=b) as nothing:
         _ = a * b
@@ -71,7 +71,7 @@ def test_why_a_gradient_is_none_without_a_walk_or_with_one_elsewhere():
     with mg.trace(a=a, b=b) as elsewhere:
         _ = b * b
         (a * a).backward()
-    assert named(elsewhere, "b").why_none.startswith("no walk has come here")
+    assert named(elsewhere, "b").why_none.startswith("no backward pass has reached it")
     assert texts(elsewhere) == [f"1 op was recorded and led to no backward(), the first at {elsewhere.rows[0].place}"]
 
 
@@ -92,7 +92,9 @@ def test_who_forgets_zero_grad_is_told():
         mg.grad(w * v, [w, v])  # adds to no .grad
         (w * v).backward()
     (text,) = texts(t)
-    assert f"({of(t, 'walk')[2].place}): added to the .grad that w and 1 more had already; zero_grad() forgets it" in text
+    assert (
+        f"({of(t, 'backward pass')[2].place}): added to the .grad that w and 1 more had already; zero_grad() clears it" in text
+    )
     assert w.grad.item() == 4.0
 
 
@@ -120,14 +122,14 @@ def test_a_nan_that_comes_in_with_the_data_and_one_of_a_derivative():
     x = mg.Tensor([np.nan, 1.0], requires_grad=True)
     with mg.trace() as given:
         _ = x * 2
-    assert "x had 1 nan when it came in: no row made it" in texts(given)[-1]
+    assert "x had 1 nan already: no row made it" in texts(given)[-1]
     w = mg.Tensor([0.0], requires_grad=True)
     with np.errstate(all="ignore"), mg.trace() as t:
         (mg.sqrt(w) * 0.0).sum().backward()  # 0 / 0
     assert "the derivative of sqrt, g / (2.0 * y), ops/elementwise.py:" in texts(t)[-1]
 
 
-def test_updates_after_the_walk_change_no_lesson():
+def test_updates_after_the_backward_pass_change_no_lesson():
     w = mg.Tensor([1.0], requires_grad=True)
     with mg.trace() as t:
         (w * w).backward()
@@ -147,7 +149,7 @@ def test_parameters_of_one_line_under_no_grad_all_have_its_reason():
     assert reasons.pop().startswith("computed under no_grad at")
 
 
-def test_frozen_between_the_ops_and_the_walk():
+def test_frozen_between_the_ops_and_the_backward_pass():
     w, v = (mg.Tensor([1.0, 1.0], requires_grad=True, name=name) for name in "wv")
     with mg.trace(w=w, v=v) as t:
         loss = (w * v).sum()
@@ -195,18 +197,18 @@ def test_a_trace_that_was_cut_off_draws_no_conclusion_from_what_is_missing(monke
         y.backward()
     (text,) = texts(t)
     assert "more things happened after the last row" in text
-    assert named(t, "w").why_none == "no walk has come here before the last row that was kept"
+    assert named(t, "w").why_none == "no backward pass has reached it before the last row that was kept"
 
 
-# --- what a walk has brought to a tensor --------------------------------------------------------------------------------
+# --- what a backward pass has brought to a tensor -----------------------------------------------------------------------
 
 
 made = functools.cache(lambda step: step())  # traces that nothing changes
 
 
-def brought(t, name, walk):
-    """The lines on the gradient of the last tensor of this name, of one of the trace's walks."""
-    return [text for text, _ in Reading(t).gradients(named(t, name).number, [of(t, "walk")[walk]])]
+def brought(t, name, which):
+    """The lines on the gradient of the last tensor of this name, of one of the trace's backward passes."""
+    return [text for text, _ in Reading(t).gradients(named(t, name).number, [of(t, "backward pass")[which]])]
 
 
 CUT, FROZEN = (
@@ -216,48 +218,48 @@ CUT, FROZEN = (
 
 
 @pytest.mark.parametrize(
-    ("step", "name", "walk", "why"),
+    ("step", "name", "which", "why"),
     [
         (steps.gan, "G.0.weight", 0, CUT),
         (steps.gan, "D.0.weight", 1, FROZEN),
         (steps.gan, "z", 0, "a constant, which requires none"),
         (steps.gan, "fake", 0, " made it by detach, and no gradient passes there"),
         (steps.gan, "loss_D", 1, "loss_G was not computed from it"),
-        (steps.wgan_gp, "G.0.weight", 0, " was not computed from it"),  # the penalty's walk, from a point of its own
+        (steps.wgan_gp, "G.0.weight", 0, " was not computed from it"),  # the penalty's backward pass, from a point of its own
         (steps.wgan_gp, "G.0.weight", 1, "fake was detached at games/wgan_gp.py:"),
         (steps.wgan_gp, "D.0.weight", 0, "other gradients were asked for"),
         (steps.wgan_gp, "D.0.weight", 2, "it was frozen, at games/wgan_gp.py:"),
     ],
 )
-def test_each_walk_says_why_it_has_brought_no_gradient(step, name, walk, why):
-    (text,) = brought(made(step), name, walk)
-    assert text.startswith("None in this walk: ")
+def test_each_backward_pass_says_why_it_has_brought_no_gradient(step, name, which, why):
+    (text,) = brought(made(step), name, which)
+    assert text.startswith("None in this backward pass: ")
     assert why in text
 
 
-def test_each_walk_has_its_own_derivatives():
+def test_each_backward_pass_has_its_own_derivatives():
     t = steps.traced(*steps.game(k=2))
     weight = named(t, "D.0.weight")
-    for walk in of(t, "walk")[:2]:
-        added, *lines = Reading(t).gradients(weight.number, [walk])
-        assert added == ("Gradients that arrive at one tensor in one walk are added", None)
-        assert [t.rows[row - 1].walk for _, row in lines] == [walk.number] * 2
+    for backward_pass in of(t, "backward pass")[:2]:
+        added, *lines = Reading(t).gradients(weight.number, [backward_pass])
+        assert added == ("Gradients that arrive at one tensor in one backward pass are added", None)
+        assert [t.rows[row - 1].backward_pass for _, row in lines] == [backward_pass.number] * 2
         assert all("gradient of D.0.weight by affine: " in text for text, _ in lines)
-        assert walk.grads[weight.number].norm > 0
-    assert of(t, "walk")[0].grads[weight.number].first != of(t, "walk")[1].grads[weight.number].first
+        assert backward_pass.grads[weight.number].norm > 0
+    assert of(t, "backward pass")[0].grads[weight.number].first != of(t, "backward pass")[1].grads[weight.number].first
 
 
-def test_of_several_walks_each_is_named():
+def test_of_several_backward_passes_each_is_named():
     t = made(steps.wgan_gp)
-    walks = of(t, "walk")
-    second_order = next(row for row in of(t, "backward", walk=walks[1].number) if t.rows[row.of - 1].within)
-    lines = Reading(t).gradients(named(t, "D.0.weight").number, walks[:2])
-    assert lines[0] == (f"walk back from {t.tensors[walks[1].output]}", walks[1].number)
-    assert {t.rows[row - 1].walk for _, row in lines[2:]} == {walks[1].number}
-    assert any(row == second_order.number for _, row in Reading(t).gradients(second_order.input, walks[:2]))
-    assert ("The walk begins here, with the gradient 1 (or with what was handed over)", walks[0].number) in Reading(
+    passes = of(t, "backward pass")
+    second_order = next(row for row in of(t, "backward", backward_pass=passes[1].number) if t.rows[row.of - 1].within)
+    lines = Reading(t).gradients(named(t, "D.0.weight").number, passes[:2])
+    assert lines[0] == (f"backward pass from {t.tensors[passes[1].output]}", passes[1].number)
+    assert {t.rows[row - 1].backward_pass for _, row in lines[2:]} == {passes[1].number}
+    assert any(row == second_order.number for _, row in Reading(t).gradients(second_order.input, passes[:2]))
+    assert ("The backward pass begins here, with the gradient 1 (or the one passed to it)", passes[0].number) in Reading(
         t
-    ).gradients(walks[0].output, walks[:2])
+    ).gradients(passes[0].output, passes[:2])
     assert Reading(t).gradients(1, []) == []
 
 
@@ -266,4 +268,6 @@ def test_what_no_grad_made_was_not_recorded():
     with mg.trace(w=w) as t:
         y = v * 2.0
         (w * y).backward()
-    assert brought(t, "y", 0) == ["None in this walk: none of the inputs of multiply, which made it, requires a gradient"]
+    assert brought(t, "y", 0) == [
+        "None in this backward pass: none of the inputs of multiply, which made it, requires a gradient"
+    ]

@@ -12,7 +12,7 @@ import pytest
 import minigan as mg
 from minigan import data, games, nn, optim
 from minigan.watching.trace import page
-from minigan.watching.trace.rows import MAP, Place, TensorEntry, Update, Value
+from minigan.watching.trace.rows import MAP, SourceLine, TensorEntry, Update, Value
 from tests.helpers.browser import CONTRAST
 from tests.watching.trace import steps
 
@@ -74,7 +74,7 @@ def long():
 def updates(n, value):
     """A trace that is nothing but n updates of a parameter."""
     entry = TensorEntry(1, "w", "parameter", value, True)
-    rows = [Update(i + 1, Place("here.py", 1), "SGD", "", 1, value, value, value) for i in range(n)]
+    rows = [Update(i + 1, SourceLine("here.py", 1), "SGD", "", 1, value, value, value) for i in range(n)]
     return SimpleNamespace(rows=rows, tensors={1: entry}, lessons=[], players=[])
 
 
@@ -93,7 +93,7 @@ def test_every_row_is_on_the_page_with_its_formula_and_places(trace, told):
         assert told["places"][shown["p"]] == [str(row.place), row.place.code]
         if row.kind == "backward":
             assert (shown["f"], shown["d"]) == (row.source, str(row.defined))
-            assert set(row.notes) <= set(shown["said"])
+            assert set(row.helpers) <= set(shown["remarks"])
         if row.kind in ("forward", "update"):
             assert shown["f"] == row.formula
 
@@ -101,7 +101,7 @@ def test_every_row_is_on_the_page_with_its_formula_and_places(trace, told):
 def test_every_tensor_has_its_history_and_every_lesson_its_row(trace, told):
     for number, tensor in told["tensors"].items():
         assert tensor["l"] == str(trace.tensors[int(number)])
-        assert tensor["h"][0][0] == "Where it came from"
+        assert tensor["h"][0][0] == "How it was made"
         assert any(number in act["g"] for act in told["acts"])
     assert told["lessons"] == [[lesson.text, lesson.row - 1] for lesson in trace.lessons]
 
@@ -148,8 +148,8 @@ def test_maps_keep_what_they_show():
 def test_maps_of_images_are_cut_between_images():
     value = Value.of(np.zeros((10, 3, 14, 14)))
     assert value.map.shape == (42, 56)
-    assert page.smaller(value, 32).shape == (28, 28)
-    assert page.smaller(value, 8).shape == (8, 8)
+    assert page.smaller(value.map, value.shape, 32).shape == (28, 28)
+    assert page.smaller(value.map, value.shape, 8).shape == (8, 8)
     assert page.encoded(value.map, value.shape)["i"] == [14, 14]
 
 
@@ -162,13 +162,13 @@ def test_a_page_that_would_be_too_large_has_smaller_maps_and_says_so(monkeypatch
     monkeypatch.setattr(page, "SIZE", len(whole) // 2)
     small = page.text(t)
     assert len(small) <= len(whole) // 2
-    assert contents(small)["notes"] == ["The page would be too large: its maps show at most 32 x 32 numbers."]
+    assert contents(small)["omissions"] == ["The page would be too large: its maps show at most 32 x 32 numbers."]
 
 
 def test_a_page_shows_500_rows_and_says_so():
     told = contents(page.text(updates(page.ROWS + 7, Value.of(np.zeros(3)))))
     assert len(told["rows"]) == page.ROWS
-    assert told["notes"] == ["This page shows 500 rows: the last 7 of this trace are not here."]
+    assert told["omissions"] == ["This page shows 500 rows: the last 7 of this trace are not here."]
 
 
 def test_where_even_maps_are_too_much_rows_are_left_out(monkeypatch):
@@ -176,7 +176,7 @@ def test_where_even_maps_are_too_much_rows_are_left_out(monkeypatch):
     monkeypatch.setattr(page, "SIZE", len(page.text(t)) * 3 // 4)
     text = page.text(t)
     assert len(text) <= page.SIZE
-    assert "This page shows 250 rows: the last 250 of this trace are not here." in contents(text)["notes"]
+    assert "This page shows 250 rows: the last 250 of this trace are not here." in contents(text)["omissions"]
 
 
 def test_acts_that_repeat_are_left_out_of_a_long_page(monkeypatch):
@@ -417,7 +417,7 @@ def test_rows_are_searched(opened, browser, trace):
     shown = browser.run("[...document.querySelectorAll('#rows .row')].map(b => +b.dataset.row + 1)")
     assert shown == [row.number for row in steps.of(trace, "backward", op="softplus")]
     browser.run(search.format("zzz"))
-    assert reader.see("#rows") == "No row has that."
+    assert reader.see("#rows") == "No row matches."
 
 
 def test_lessons_lead_to_their_rows(opened, trace):
@@ -445,26 +445,26 @@ def test_why_is_this_gradient_none(name, opened):
     """As D learns, also where G learns after it."""
     reader = opened(name)
     reader.click(".node", "G.0.weight")
-    assert "None in this walk: fake was detached at " in reader.see("#tensor")
+    assert "None in this backward pass: fake was detached at " in reader.see("#tensor")
     assert "gradient (" not in reader.see("#tensor")
     assert reader.clicks <= 3
 
 
-def test_a_tensor_tells_of_the_walk_of_the_act(opened, browser, trace):
-    """Of a tensor that was clicked, also when the player has come to the next act; and an update, of the last walk."""
+def test_a_tensor_shows_the_backward_pass_of_the_act(opened, browser, trace):
+    """Of a tensor that was clicked, also when the player has come to the next act; and an update, of the last backward pass."""
     reader = opened("gan")
     reader.click(".node", "D.0.weight")
     assert "gradient (2, 8)" in reader.see("#tensor")
     reader.click("#acts button", "G learns")
     assert reader.see("#tensor h3") == "Its gradient in act 2, G learns"
-    assert "None in this walk: it was frozen, at games/gan.py:" in reader.see("#tensor")
+    assert "None in this backward pass: it was frozen, at games/gan.py:" in reader.see("#tensor")
     assert "gradient (" not in reader.see("#tensor")
-    reader.click("#acts button", "no walk back")
+    reader.click("#acts button", "no backward pass")
     assert "None in this act, which does not use it" in reader.see("#tensor")
     told = contents(page.text(steps.traced(*steps.game(k=2))))
-    walks = [i for i, row in enumerate(told["rows"]) if row["k"] == "walk"]
+    passes = [i for i, row in enumerate(told["rows"]) if row["k"] == "backward pass"]
     changes = [i for i, row in enumerate(told["rows"]) if row["k"] == "update" and row["s"].endswith("D.0.weight")]
-    for i, first, after in zip(changes, walks[:2], walks[1:], strict=True):
+    for i, first, after in zip(changes, passes[:2], passes[1:], strict=True):
         of_update = [line for line in told["rows"][i]["links"] if isinstance(line, int)]
         assert len(of_update) == 2
         assert all(first < at < after for at in of_update)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from minigan.watching.trace.rows import FIRST, MAP, Place, Value
+from minigan.watching.trace.rows import FIRST, MAP, SourceLine, Value
 
 floats = hnp.arrays("float32", hnp.array_shapes(min_dims=0, max_dims=4, max_side=7), elements=st.floats(-9, 9, width=32))
 
@@ -57,4 +57,4 @@ def test_large_arrays_show_their_corner_and_images_lie_side_by_side():
 
 
 def test_a_place_is_file_and_line():
-    assert str(Place("games/gan.py", 57, "fake = ...")) == "games/gan.py:57"
+    assert str(SourceLine("games/gan.py", 57, "fake = ...")) == "games/gan.py:57"

@@ -93,7 +93,7 @@ def test_a_loop_that_a_signal_stops_is_resumed_bit_for_bit(by, begin, capsys):
     whole = experiment()
     begin()
     with pytest.raises(
-        SystemExit, match=r"^stopped after 4 of 8 iterations; this goes on: python -m demos some_demo --out .* --resume$"
+        SystemExit, match=r"^stopped after 4 of 8 iterations; to continue: python -m demos some_demo --out .* --resume$"
     ):
         experiment(stop_at=3, by=by)  # the iteration that it comes in is finished
     assert running.checkpoint is None
@@ -111,17 +111,17 @@ def test_a_loop_outside_a_run_is_a_loop_under_a_bar():
 def test_a_signal_between_two_loops_stops_at_once_and_keeps_what_is_finished(begin, tmp_path):
     run = begin()
     first = experiment()
-    with pytest.raises(SystemExit, match=r"^stopped after 1 finished part; this goes on"):
+    with pytest.raises(SystemExit, match=r"^stopped after 1 finished part; to continue"):
         signal.raise_signal(signal.SIGTERM)
     run = begin("--resume")
-    assert run.found.keys() == {"an experiment"}
+    assert run.restored.keys() == {"an experiment"}
     assert_same(experiment(), first)
 
 
 def test_a_signal_before_the_first_loop_leaves_nothing_that_could_not_be_resumed(tmp_path):
     kit.start(options.common_options("a demo"), ["--out", str(tmp_path / "out")], "some_demo")
     with pytest.raises(
-        SystemExit, match=r"^stopped after 0 finished parts; this starts anew: python -m demos some_demo --out \S+$"
+        SystemExit, match=r"^stopped after 0 finished parts; to start again: python -m demos some_demo --out \S+$"
     ):
         signal.raise_signal(signal.SIGINT)
     assert not list((tmp_path / "out").iterdir())
@@ -148,7 +148,7 @@ def test_what_was_finished_is_kept_though_the_resumed_run_is_stopped_before_it_g
         with pytest.raises(SystemExit):
             signal.raise_signal(signal.SIGINT)
         run = begin("--resume")
-        assert {"an experiment", "an experiment (2)"} <= run.found.keys()
+        assert {"an experiment", "an experiment (2)"} <= run.restored.keys()
         once(new, list)  # so that the file is written again
     assert_same(experiment(), first)
     assert_same(experiment(steps=3), second)
@@ -167,9 +167,9 @@ def test_a_second_ctrl_c_does_not_wait_for_the_end_of_the_iteration(begin, secon
     loop = resumable(range(3), "long")
     next(loop)
     signal.raise_signal(signal.SIGINT)
-    assert "stopping as soon as this step is done; Ctrl-C again: at once" in capsys.readouterr().err
+    assert "stopping after this step; press Ctrl-C again to stop at once" in capsys.readouterr().err
     seconds[0] += 2
-    with pytest.raises(SystemExit, match=r"^stopped at once; nothing was saved; this starts anew"):
+    with pytest.raises(SystemExit, match=r"^stopped at once; nothing was saved; to start again"):
         signal.raise_signal(signal.SIGINT)
 
 
@@ -182,7 +182,7 @@ def test_a_burst_of_signals_is_one_wish(begin, seconds):
     seconds[0] += 2
     for number in set(SIGNALS) - {signal.SIGINT}:
         signal.raise_signal(number)
-    with pytest.raises(SystemExit, match=r"^stopped after 1 of 3 iterations; this goes on"):
+    with pytest.raises(SystemExit, match=r"^stopped after 1 of 3 iterations; to continue"):
         next(loop)
     for number in SIGNALS:  # on the way out
         signal.raise_signal(number)
@@ -227,7 +227,7 @@ def test_a_loop_that_is_left_early_is_not_finished_and_the_next_one_runs(begin):
 def test_a_result_within_a_loop_is_refused(begin):
     begin()
     next(loop := resumable(range(3), "outer"))
-    with pytest.raises(RuntimeError, match="inner begins within the loop outer"):
+    with pytest.raises(RuntimeError, match="inner starts within the loop outer"):
         once("inner", list)
     loop.close()
 
@@ -247,7 +247,7 @@ def test_a_loop_within_a_loop_is_refused(begin):
     begin()
     outer = resumable(range(3), "outer")
     next(outer)
-    with pytest.raises(RuntimeError, match="inner begins within the loop outer"):
+    with pytest.raises(RuntimeError, match="inner starts within the loop outer"):
         next(resumable(range(3), "inner"))
 
 
@@ -256,7 +256,9 @@ def test_a_loop_does_not_go_on_with_a_longer_ones_end(begin):
     experiment(steps=5)
     run.close()
     begin("--resume")
-    with pytest.raises(SystemExit, match=r"^--resume: .*checkpoint.npz does not fit this run: an experiment has played 5 "):
+    with pytest.raises(
+        SystemExit, match=r"^--resume: .*checkpoint.npz does not fit this run: an experiment has already played 5 "
+    ):
         experiment(steps=3)
 
 
@@ -323,7 +325,7 @@ def test_names_that_would_collide_do_not(begin):
 )
 def test_what_no_checkpoint_can_hold_is_refused_at_once(begin, value):
     begin()
-    with pytest.raises(TypeError, match=r"/a/0 is a \w+, which no checkpoint can hold"):
+    with pytest.raises(TypeError, match=r"/a/0 is a \w+, which a checkpoint cannot hold"):
         once("values", lambda: {"a": [value]})
 
 
@@ -364,7 +366,7 @@ def test_a_loop_within_a_result_is_resumed_and_forgotten_when_the_result_is_ther
     with pytest.raises(SystemExit, match=r"stopped after 6 of 8"):
         once("second", find, 5)
     run = begin("--resume")
-    assert run.found.keys() == {"first", "second/an experiment"}
+    assert run.restored.keys() == {"first", "second/an experiment"}
     assert once("first", find) == whole == once("second", find)
     assert run.finished.keys() == {"first", "second"}
 
@@ -450,17 +452,17 @@ def test_a_full_disk_is_said_and_the_run_goes_on_and_saves_when_there_is_room(be
 @pytest.mark.parametrize(
     ("full", "resume", "left", "command"),  # full: from which checkpoint on there is no room
     [
-        (0, "", "nothing was saved", "starts anew: python -m demos some_demo --out {out}"),
+        (0, "", "nothing was saved", "start again: python -m demos some_demo --out {out}"),
         (
             1,
             "",
-            "saved: 9 of 50 iterations, without what came later",
-            "goes on: python -m demos some_demo --out {out} --resume",
+            "saved: 9 of 50 iterations; later progress is lost",
+            "continue: python -m demos some_demo --out {out} --resume",
         ),
-        (9, "", "nothing is lost", "goes on: python -m demos some_demo --out {out} --resume"),
+        (9, "", "nothing is lost", "continue: python -m demos some_demo --out {out} --resume"),
         (
-            *(0, "{other}", "saved: what it was resumed from, without what came later"),
-            "goes on: python -m demos some_demo --out {out} --resume {other}",
+            *(0, "{other}", "saved: the checkpoint it was resumed from; later progress is lost"),
+            "continue: python -m demos some_demo --out {out} --resume {other}",
         ),
     ],
 )
@@ -482,7 +484,7 @@ def test_on_a_full_disk_what_is_left_of_a_run_is_said_with_the_command_that_make
     ):
         with pytest.raises(SystemExit) as end, console.errors_in_one_line([]):
             raise error
-        assert end.value.code == f"{said}; {left}; with more room, this {command.format(**folders)}"
+        assert end.value.code == f"{said}; {left}; make room; to {command.format(**folders)}"
 
 
 def test_a_run_that_is_stopped_and_cannot_save_says_so(begin, clock):
@@ -491,7 +493,7 @@ def test_a_run_that_is_stopped_and_cannot_save_says_so(begin, clock):
     loop = resumable(range(5), "x")
     assert [next(loop), next(loop)] == [0, 1]
     signal.raise_signal(signal.SIGINT)
-    lost = r"could not be written: .*No space left on device; nothing was saved; this starts anew: python -m demos some_demo"
+    lost = r"could not be written: .*No space left on device; nothing was saved; to start again: python -m demos some_demo"
     with pytest.raises(SystemExit, match=rf"^stopped after 2 of 5 iterations; .*{lost} --out \S+$"):
         next(loop)
 
@@ -548,7 +550,7 @@ def test_a_file_that_is_no_checkpoint_is_refused_on_one_line(tmp_path):
         ]
     ):
         npz_files.write_npz(tmp_path / f"{i}.npz", arrays)
-        with pytest.raises(SystemExit, match=rf"^--resume: .*{i}.npz is no checkpoint of a demo: [^\n]+$"):
+        with pytest.raises(SystemExit, match=rf"^--resume: .*{i}.npz is not a checkpoint of a demo: [^\n]+$"):
             read_checkpoint(tmp_path / f"{i}.npz")
     (tmp_path / "text.npz").write_text("hello")
     with pytest.raises(SystemExit, match=r"^--resume: .*text.npz: does not end in minigan's checksum[^\n]+$"):
@@ -603,8 +605,8 @@ def test_a_nan_in_a_network_stops_the_run_and_is_not_saved(begin, clock):
         train(game, batches, 60, "a game", 1, poison, seen=seen)
     assert re.fullmatch(
         r"a game: after 3\d of 60 iterations, there is a nan or an infinity in D, G; saved: 9 of 60 "
-        r"iterations, without what came later; with MINIGAN_DEBUG=1, it stops at the op that makes it; "
-        r"this goes on: MINIGAN_DEBUG=1 python -m demos some_demo .*--resume",
+        r"iterations; later progress is lost; with MINIGAN_DEBUG=1, it stops at the op that makes it; "
+        r"to continue: MINIGAN_DEBUG=1 python -m demos some_demo .*--resume",
         end.value.code,
     )
     _, states = read_checkpoint(run.path)
@@ -647,7 +649,7 @@ def test_a_folder_has_one_run_at_a_time(tmp_path):
     _, said = second.communicate(timeout=60)
     assert second.returncode == 2
     assert said == (
-        f"python -m demos some_demo: --out {out}: another run is writing to it: wait for its end, or choose another folder "
+        f"python -m demos some_demo: --out {out}: another run is writing to it: wait for its end, or choose a different folder "
         "(--help lists the options)\n"
     )
     first.kill()  # which gives the folder back
@@ -665,7 +667,7 @@ def test_a_run_that_is_over_or_stopped_leaves_its_folder_to_others(begin, tmp_pa
             leave(run)
         other = in_the_folder(tmp_path / "out", "")
         _, err = other.communicate(timeout=60)
-        assert re.fullmatch(r"\S+/out had the results of an earlier run: they are now in \S+/earlier/\d\n", err)
+        assert re.fullmatch(r"the results of an earlier run in \S+/out are now in \S+/earlier/\d\n", err)
         assert other.returncode == 0
 
 

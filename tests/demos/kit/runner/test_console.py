@@ -64,8 +64,8 @@ def test_a_run_that_nobody_listens_to_comes_to_its_end(command, end, tmp_path):
 @pytest.mark.parametrize(
     ("blocks", "left"),  # of 1,024 bytes, in the largest file
     [
-        (1, r"nothing was saved; with more room, this starts anew: python -m demos bayesian_gan --quick --out \S+\n$"),
-        (64, r"nothing is lost; with more room, this goes on: .* --resume\n$"),
+        (1, r"nothing was saved; make room; to start again: python -m demos bayesian_gan --quick --out \S+\n$"),
+        (64, r"nothing is lost; make room; to continue: .* --resume\n$"),
     ],
 )
 def test_where_files_have_no_room_one_line_says_what_is_left(blocks, left, tmp_path):

@@ -78,7 +78,7 @@ def test_a_run_moves_an_earlier_one_aside_unless_both_are_quick_ones_in_their_ow
         assert out == Path("runs/quick/some_demo")
         assert not list(tmp_path.rglob("earlier"))
     moved = now not in (None, HERE)
-    assert capsys.readouterr().err == (f"{out} had the results of an earlier run: they are now in {now}\n" if moved else "")
+    assert capsys.readouterr().err == (f"the results of an earlier run in {out} are now in {now}\n" if moved else "")
 
 
 @pytest.mark.parametrize("stopped", [False, True])
@@ -131,7 +131,7 @@ def test_an_earlier_run_that_cannot_be_moved_stays_and_the_new_one_says_so(play)
     out = play(1.0)
     (out / "earlier").write_text("in the way")
     before = files_of(out)
-    with pytest.raises(SystemExit, match=rf"^--out {HERE}: the earlier run in it cannot be moved aside: [^\n]+$"):
+    with pytest.raises(SystemExit, match=rf"^--out {HERE}: the earlier run in it cannot be moved: [^\n]+$"):
         play(2.0)
     assert files_of(out) == before
 

@@ -34,8 +34,8 @@ def said(game, monkeypatch):
         for t in range(first, first + rows):
             if change:
                 change(t)
-            looks.note(t, figures, bar)
-            looks.look(t, x if samples is None else samples, bar)
+            looks.check_metrics(t, figures, bar)
+            looks.check_samples(t, x if samples is None else samples, bar)
         return lines
 
     return look
@@ -53,7 +53,7 @@ def test_a_collapse_is_noticed_once(said):
 
 def test_a_discriminator_that_is_far_ahead_is_noticed_once(said):
     [line] = said({"D_real": 0.999, "D_fake": 0.001}, first=300)
-    assert "D says 1 to the data and 0 to G's samples" in line
+    assert "D is 1 at the data and 0 at G's samples" in line
 
 
 def test_a_gradient_that_vanishes_is_noticed_once(said, game):

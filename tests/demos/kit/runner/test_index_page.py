@@ -30,7 +30,7 @@ def page(out, *summaries, seed=0, quick=False):
 
 def test_the_heading_has_the_seeds_and_the_versions(tmp_path):
     text = page(tmp_path, SUMMARY, SUMMARY, SUMMARY | {"versions": VERSIONS | {"numpy": "2.2.0"}}, seed=100)
-    assert "<h1>minigan: what the demos found</h1>\n<p>seeds from 100 on; minigan 1.0; numpy 2.1.0; numpy 2.2.0</p>" in text
+    assert "<h1>minigan: results of the demos</h1>\n<p>seeds from 100 on; minigan 1.0; numpy 2.1.0; numpy 2.2.0</p>" in text
     assert "QUICK RUN" not in text
 
 
@@ -48,7 +48,7 @@ def test_a_page_of_quick_runs_says_so_in_its_heading_and_what_they_do_not_judge(
 
 def test_a_demo_that_left_nothing_did_not_come_to_its_end(tmp_path):
     text = index_page.write(tmp_path, CHAPTERS, 0, False).read_text()
-    assert "<strong>It did not come to its end:</strong> see one/output.txt" in text
+    assert "<strong>It did not finish:</strong> see one/output.txt" in text
     assert "<p>seeds from 0 on</p>" in text
 
 

@@ -109,7 +109,10 @@ def test_the_run_of_a_process_that_dies_is_named_and_repeated(tmp_path, capfd, h
     assert run_tasks(die_once, tasks, str(tmp_path), how, steps=18) == whole
     (said,) = [line for line in capfd.readouterr().err.splitlines() if "is repeated" in line]
     others = "(; .*)?" if how == "SIGTERM" else ""  # with which the pool ends the others
-    assert re.search(rf"process \d+, exit status -\d+, was killed .* as it was at seed 1{others}; it is repeated$", said)
+    assert re.search(
+        rf"process \d+, exit status -\d+, was killed during seed 1 \(is there enough memory\?\){others}; its call is repeated$",
+        said,
+    )
     checkpoint.close()
     assert [path.name for path in (tmp_path / "again").iterdir()] == ["checkpoint.npz"]
 
@@ -117,9 +120,7 @@ def test_the_run_of_a_process_that_dies_is_named_and_repeated(tmp_path, capfd, h
 @pytest.mark.slow
 def test_one_that_dies_again_ends_the_program_with_one_line(tmp_path, capfd):
     begun(tmp_path, 2)
-    with pytest.raises(
-        SystemExit, match=r"^process \d+, .* was killed .* at [ab](; .*)?; this goes on: .* some_runs .*--resume$"
-    ):
+    with pytest.raises(SystemExit, match=r"^process \d+, .* was killed during [ab] .*; to continue: .* some_runs .*--resume$"):
         run_tasks(die, {"a": (1,), "b": (1,)}, steps=2)
     assert 1 <= capfd.readouterr().err.count("is repeated") <= 2  # of each, once
 
@@ -131,7 +132,7 @@ def test_processes_that_cannot_begin_are_one_line(tmp_path):
     command = [sys.executable, str(program), "--out", str(tmp_path / "out"), "--jobs", "2"]
     done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
     assert done.returncode == 1
-    assert 'has it an if __name__ == "__main__"?); this goes on: ' in done.stderr.splitlines()[-1]
+    assert 'does your own program have if __name__ == "__main__"?); to continue: ' in done.stderr.splitlines()[-1]
 
 
 @pytest.mark.slow
@@ -208,12 +209,12 @@ def test_a_run_that_is_stopped_goes_on_where_its_processes_were(tmp_path, name):
     _, said = process.communicate(timeout=60)
     assert process.returncode != 0
     if name != "SIGKILL":
-        assert b"this goes on: python -m demos slow_runs" in said
+        assert b"to continue: python -m demos slow_runs" in said
     assert 0 < read_checkpoint(parts[0])[1]["result/loop"]["t"] < 40
     assert (folder / "checkpoint.npz").exists()  # without it, the parts would be taken for left over ones
     resumed = subprocess.run(command("broken", "--resume"), env=environment, capture_output=True, text=True, check=True)
     assert resumed.stdout == whole
-    assert "starts anew" not in resumed.stderr
+    assert "start again" not in resumed.stderr
     assert not list((tmp_path / "broken").glob("checkpoint.task-*"))
     assert read_checkpoint(tmp_path / "broken" / "checkpoint.npz")
 
@@ -278,7 +279,7 @@ def test_any_executor_of_processes_will_do_and_stays_open(tmp_path):
 
 
 def test_an_executor_of_threads_is_refused(tmp_path):
-    with ThreadPoolExecutor(2) as executor, on(executor), pytest.raises(TypeError, match="expected one of processes"):
+    with ThreadPoolExecutor(2) as executor, on(executor), pytest.raises(TypeError, match="expected an executor of processes"):
         runs(tmp_path, 1)
     running.close()
 
@@ -301,7 +302,7 @@ def test_two_runs_at_once_in_one_process_are_refused(tmp_path):
     checkpoint.close(finished=False)
     with jobs._parcel(checkpoint.path, ()) as parcel:
         call = how, np.random.default_rng(0), parcel, tmp_path / "note.txt", play, (1, np.ones((2, 3), np.float32), 1)
-        with jobs._playing, pytest.raises(TypeError, match="expected one of processes"):
+        with jobs._playing, pytest.raises(TypeError, match="expected an executor of processes"):
             jobs._work(*call)
         assert len(jobs._work(*call)[0]["sums"]) == 1
 
@@ -337,7 +338,7 @@ def test_one_whose_processes_die_ends_the_program_with_one_line(tmp_path):
     with (
         ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as executor,
         on(executor),
-        pytest.raises(SystemExit, match=r"was killed .* at a; this goes on: python -m demos some_runs .*--resume"),
+        pytest.raises(SystemExit, match=r"was killed during a .*; to continue: python -m demos some_runs .*--resume"),
     ):
         run_tasks(die, {"a": (1,)}, steps=1)
 

@@ -1,4 +1,4 @@
-"""One iteration, sub-step by sub-step: the game's own `step`, on a thread that waits wherever one of its sub-steps ends."""
+"""One iteration, sub-step by sub-step. The game's own `step` runs on a thread that waits after each sub-step."""
 
 import threading
 from typing import Any
@@ -6,30 +6,30 @@ from typing import Any
 import minigan as mg
 from minigan.engine.modes import Watcher, watching
 from minigan.watching.trace.histories import summary
-from minigan.watching.trace.rows import Backward, Cut, Forward, Row, Update, Value, Walk
+from minigan.watching.trace.rows import Backward, BackwardPass, Cut, Forward, Row, Update, Value
 
 
-class GivenUp(BaseException):
-    """Ends an iteration in its midst."""
+class Aborted(BaseException):
+    """Ends an iteration before its end."""
 
 
-class Walker(Watcher):
-    """Watches a step under a trace, and stops it where the trace's rows begin to be about something else."""
+class StepByStep(Watcher):
+    """Watches a step under a trace, and stops it where the trace's next row belongs to another sub-step."""
 
-    def __init__(self, things: dict[str, Any]):
-        self.things = things
+    def __init__(self, objects: dict[str, Any]):
+        self.objects = objects
         self.turn, self.waits = threading.Semaphore(0), threading.Semaphore(0)
-        self.how = "substep"  # or "finish", without a stop, or "give up"
-        self.figures: Any = None  # the step's, when it has ended
+        self.how = "substep"  # or "finish": without a stop; or "abort"
+        self.figures: Any = None  # of the step, after its end
         self.error: Exception | None = None
-        self.substep: dict[str, Any] = {}  # the last that has ended, for the page
-        self.start, self.about, self.used = 0, None, set()  # of the present sub-step: first row, subject, parameters met
+        self.substep: dict[str, Any] = {}  # the last one that has ended, for the page
+        self.start, self.subject, self.used = 0, None, set()  # of the present sub-step: first row, subject, parameters used
         self.going = True
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
 
     def go(self, how: str = "substep") -> bool:
-        """Go on to the end of the next sub-step, or of the iteration: whether it is now at its end."""
+        """Play to the end of the next sub-step, or of the iteration. Returns whether the iteration has ended."""
         self.how = how
         self.turn.release()
         self.waits.acquire()
@@ -38,15 +38,15 @@ class Walker(Watcher):
     # --- on the thread -------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """The step."""
+        """Play the step."""
         self.turn.acquire()
-        game, batches = self.things["game"], self.things["batches"]
+        game, batches = self.objects["game"], self.objects["batches"]
         try:
             with mg.trace(G=game.G, D=game.D) as self.trace, watching(self):
                 figures = game.step(batches)
             self.close(len(self.trace.rows))
             self.figures = figures
-        except GivenUp:
+        except Aborted:
             pass
         except Exception as error:
             self.error = error
@@ -54,50 +54,52 @@ class Walker(Watcher):
         self.waits.release()
 
     def close(self, end: int) -> None:
-        """The rows up to this one are a sub-step. Cuts alone are none: they belong to what follows."""
+        """End the sub-step before row `end`. Rows that are all cuts belong to the next sub-step."""
         rows = self.trace.rows[self.start : end]
         if any(not isinstance(row, Cut) for row in rows):
-            self.start, self.about = end, None
-            self.stop({"name": self.name(rows), "rows": [self.told(row) for row in rows], "line": line(rows)})
+            self.start, self.subject = end, None
+            self.stop({"name": self.name(rows), "rows": [self.described(row) for row in rows], "line": line(rows)})
 
     def stop(self, substep: dict[str, Any]) -> None:
-        """Wait until somebody asks for more."""
+        """Show the sub-step, and wait for `go`."""
         self.substep = substep
         if self.how == "substep":
             self.waits.release()
             self.turn.acquire()
-        if self.how == "give up":
-            raise GivenUp
+        if self.how == "abort":
+            raise Aborted
 
-    # --- what the engine does ------------------------------------------------------------------------------------------
+    # --- called by the engine ------------------------------------------------------------------------------------------
 
-    def look(self) -> None:
-        """The trace has another row: does it go on with the sub-step, or begin another one?"""
+    def row_added(self) -> None:
+        """The trace has a new row: end the present sub-step if the row belongs to the next one."""
         row = self.trace.rows[-1] if len(self.trace.rows) > self.start else None
         if row is None or isinstance(row, Cut):
             return
-        phase, player = "backward" if isinstance(row, Walk | Backward) else row.kind, getattr(row, "player", "")
-        about = (row.place, phase, player)
+        phase, player = "backward" if isinstance(row, BackwardPass | Backward) else row.kind, getattr(row, "player", "")
+        subject = (row.place, phase, player)
         parameters = {n for n in getattr(row, "inputs", ()) if self.trace.tensors[n].kind == "parameter"}
         within = getattr(row, "within", None)  # an op of a derivative that is recorded
-        if within is None and (about != self.about or parameters & self.used):  # D(x), and on the same line D(G(z))
+        if within is None and (
+            subject != self.subject or parameters & self.used
+        ):  # such as D(x), then D(G(z)) on the same line
             self.close(len(self.trace.rows) - 1)
             if phase == "forward" and player == "G":
                 self.stop({"name": "x and z", "rows": [], "line": "a minibatch of the data, and fresh noise"})
-            self.about, self.used = about, set()
+            self.subject, self.used = subject, set()
         self.used |= parameters
 
     def made(self, *_: Any) -> None:
-        self.look()
+        self.row_added()
 
     def changed(self, *_: Any) -> None:
-        self.look()
+        self.row_added()
 
     def backward_begins(self, *_: Any) -> None:
-        self.look()
+        self.row_added()
 
     def derivative(self, call: Any, g: Any, y: Any, x: Any) -> Any:
-        self.look()
+        self.row_added()
         return call(g, y)
 
     def updating(self, *_: Any) -> None:
@@ -106,10 +108,10 @@ class Walker(Watcher):
     def updated(self, *_: Any) -> None:
         self.close(len(self.trace.rows))
 
-    # --- in words ------------------------------------------------------------------------------------------------------
+    # --- for the page ------------------------------------------------------------------------------------------------------
 
     def name(self, rows: list[Row]) -> str:
-        """What the rows compute: G(z), D(x), D(G(z)), a loss, its gradients, an update."""
+        """The name of the sub-step: G(z), D(x), D(G(z)), a loss, backward, an update."""
         row = next(row for row in rows if not isinstance(row, Cut))
         if isinstance(row, Update):
             player = str(self.trace.tensors[row.parameter]).partition(".")[0]
@@ -125,16 +127,16 @@ class Walker(Watcher):
             given = "between x and G(z)"
         return f"{row.player}({given if given.startswith(('x', 'z', 'between')) else 'G(z)'})"
 
-    def told(self, row: Row) -> dict[str, Any]:
-        """A row for the page: what it does, by what formula, that stands where, and the numbers that it has made."""
-        found = {"number": row.number, "kind": row.kind, "text": summary(self.trace, row), "formula": "", "at": str(row.place)}
+    def described(self, row: Row) -> dict[str, Any]:
+        """A row for the page: what it does, its formula and where the formula is defined, and the resulting numbers."""
+        shown = {"number": row.number, "kind": row.kind, "text": summary(self.trace, row), "formula": "", "at": str(row.place)}
         if isinstance(row, Forward):
-            return found | {"formula": row.formula, "value": numbers(self.trace.tensors[row.output].value)}
+            return shown | {"formula": row.formula, "value": numbers(self.trace.tensors[row.output].value)}
         if isinstance(row, Backward):
-            return found | {"formula": row.source, "at": str(row.defined), "value": numbers(row.left)}
+            return shown | {"formula": row.source, "at": str(row.defined), "value": numbers(row.left)}
         if isinstance(row, Update):
-            return found | {"formula": row.formula, "value": numbers(row.moved)}
-        return found
+            return shown | {"formula": row.formula, "value": numbers(row.moved)}
+        return shown
 
 
 def line(rows: list[Row]) -> str:

@@ -1,4 +1,4 @@
-"""Where things stand: the user's line, an op's formula, a derivative's source text as it is in the file."""
+"""The text of a program: the user's line, an op's formula, a derivative's source text as it is in the file."""
 
 import inspect
 import re
@@ -8,8 +8,8 @@ import pytest
 
 import minigan as mg
 from minigan import losses, nn, ops, optim
-from minigan.watching.trace import places
-from minigan.watching.trace.rows import Place
+from minigan.watching.trace import source_text
+from minigan.watching.trace.rows import SourceLine
 from tests.watching.trace import steps
 from tests.watching.trace.steps import of
 
@@ -17,7 +17,7 @@ matrix = np.random.default_rng(0).uniform(0.2, 0.8, (4, 4)).astype("float32")
 
 
 def sources(y):
-    return [places.source_of(derivative)[0] for _, derivative, _ in y._edges if derivative]
+    return [source_text.source_of(derivative)[0] for _, derivative, _ in y._edges if derivative]
 
 
 def leaf():
@@ -48,33 +48,37 @@ def test_a_functions_source_is_what_it_returns():
         slope = 2
         return g * slope * "é".count("é")  # positions count bytes
 
-    assert places.source_of(derivative)[0] == 'g * slope * "é".count("é")'
+    assert source_text.source_of(derivative)[0] == 'g * slope * "é".count("é")'
 
 
 @pytest.mark.parametrize(
     "op", [mg.exp, mg.log, mg.tanh, mg.square, mg.relu, mg.softplus, mg.abs, mg.sqrt, mg.sin, mg.sum, mg.mean]
 )
-def test_every_source_stands_in_the_file_that_it_names(op):
+def test_every_source_is_in_the_file_that_it_names(op):
     (edge,) = op(leaf())._edges
-    source, place, _ = places.source_of(edge[1])
+    source, line, _ = source_text.source_of(edge[1])
     text = inspect.getsource(inspect.getmodule(op))
     assert source in text
-    assert place.file.startswith("ops/")
-    assert place.code in text.splitlines()[place.line - 1]
+    assert line.file.startswith("ops/")
+    assert line.code in text.splitlines()[line.line - 1]
 
 
-def test_what_is_no_python_function_has_its_name():
-    assert places.source_of(np.sin)[:2] == ("sin", Place("", 0))
-    assert places.source_of(eval("lambda g, y: g * 7"))[0] == "<lambda>"  # there is no file to read
+def test_a_derivative_without_code_has_its_name():
+    assert source_text.source_of(np.sin)[:2] == ("sin", SourceLine("", 0))
+    assert source_text.source_of(eval("lambda g, y: g * 7"))[0] == "<lambda>"  # there is no file to read
 
 
 def test_helpers_are_explained_by_their_docstrings():
     x, weight, bias = leaf(), leaf(), mg.Tensor(np.ones(4, "float32"), requires_grad=True)
-    notes = [places.source_of(derivative)[2] for _, derivative, _ in ops.linear.affine(x, weight, bias)._edges]
-    assert notes == [["_times_transposed: A B^T"], ["_transposed_times: A^T B"], []]
+    helpers = [source_text.source_of(derivative)[2] for _, derivative, _ in ops.linear.affine(x, weight, bias)._edges]
+    assert helpers == [
+        ["_times_transposed: A B^T"],
+        ["_transposed_times: A^T B"],
+        ["_sum_of_rows: sum g over the rows, (N, m) -> (m,)"],
+    ]
     images = mg.Tensor(np.random.default_rng(0).normal(size=(2, 3, 4, 4)).astype("float32"), requires_grad=True)
     (_, derivative, _), *_ = nn.BatchNorm2d(3)(images)._edges
-    assert places.source_of(derivative)[2] == ["plain_d_x: weight / sqrt(var + eps) (g - mean g - x^ mean(g x^))"]
+    assert source_text.source_of(derivative)[2] == ["plain_d_x: weight / sqrt(var + eps) (g - mean g - x^ mean(g x^))"]
 
 
 # --- formulas -----------------------------------------------------------------------------------------------------------
@@ -113,14 +117,14 @@ def test_every_op_of_a_dcgan_step_has_a_formula():
 )
 def test_the_formula_of_every_rule(make, formula):
     optimizer = make([leaf()])
-    assert places.rule(optimizer) == (type(optimizer).__name__, formula)
+    assert source_text.rule(optimizer) == (type(optimizer).__name__, formula)
 
 
 def test_a_rule_without_a_formula_has_its_name():
     class Mine(optim.Optimizer):
         pass
 
-    assert places.rule(Mine([leaf()], 0.1)) == ("Mine", "Mine.update")
+    assert source_text.rule(Mine([leaf()], 0.1)) == ("Mine", "Mine.update")
 
 
 # --- places -------------------------------------------------------------------------------------------------------------
@@ -128,10 +132,10 @@ def test_a_rule_without_a_formula_has_its_name():
 
 def test_files_are_named_as_a_reader_knows_them(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert places._place(ops.arithmetic.__file__, 1).file == "ops/arithmetic.py"
-    assert places._place(str(tmp_path / "lecture" / "train.py"), 1).file == "lecture/train.py"
-    assert places._place("/elsewhere/train.py", 1).file == "train.py"
-    assert places._place("/tmp/ipykernel_12/34.py", 1).file == "cell"
+    assert source_text._source_line(ops.arithmetic.__file__, 1).file == "ops/arithmetic.py"
+    assert source_text._source_line(str(tmp_path / "lecture" / "train.py"), 1).file == "lecture/train.py"
+    assert source_text._source_line("/elsewhere/train.py", 1).file == "train.py"
+    assert source_text._source_line("/tmp/ipykernel_12/34.py", 1).file == "cell"
 
 
 def test_the_line_of_a_with_block_is_the_users():
@@ -150,4 +154,4 @@ def test_a_module_of_the_users_own_stands_under_its_own_lines():
         Doubling()(leaf())
     (row,) = of(t, "forward")
     assert row.place.code == "return x * 2"
-    assert re.fullmatch(r"tests/watching/trace/test_places\.py", row.place.file)
+    assert re.fullmatch(r"tests/watching/trace/test_source_text\.py", row.place.file)

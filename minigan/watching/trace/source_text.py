@@ -1,35 +1,40 @@
-"""Where things stand in a program's text: the user's line of an event, an op's formula, a derivative's source.
+"""A program's text: the user's line of an event, an op's formula, a derivative's source.
 
-Everything is read off what Python keeps anyway: the stack of calls, docstrings, and the positions of a function's code.
+All of it comes from what Python keeps anyway: the stack of calls, docstrings, and the positions of a function's code.
 """
 
+import ast
 import contextlib
 import inspect
 import linecache
 import re
 import sys
-from collections.abc import Callable, Iterator
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
 from itertools import takewhile
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
 from minigan import ops
+from minigan.engine.modes import Derivative
+from minigan.engine.shared_derivative import shared_function
 from minigan.optim import Optimizer
-from minigan.watching.trace.rows import Place
+from minigan.watching.trace.rows import SourceLine
 
 _MINIGAN = Path(__file__).parents[2]
-_ALGORITHMS = (_MINIGAN / "games", _MINIGAN / "attacks")  # they read like a user's program: rows stand under their lines
+_ALGORITHMS = (_MINIGAN / "games", _MINIGAN / "attacks")  # they read like a user's program: rows are grouped by their lines
 _SHARED = {_MINIGAN / "games" / "game.py", _MINIGAN / "games" / "figures.py", _MINIGAN / "attacks" / "gradient.py"}
-_NOBODYS = {contextlib.__file__, "<frozen contextlib>"}  # what lies between a `with` and the engine
+_CONTEXTLIB = {contextlib.__file__, "<frozen contextlib>"}  # its calls are between a `with` and the engine
 
 
 def calls(until: FrameType | None = None) -> list[FrameType]:
-    """The calls that are under way around the caller's, the innermost first, as far as the frame `until`.
+    """The calls around the caller's, the innermost first, up to the frame `until`.
 
     Not the caller's own: a list in one of its variables would be a cycle, which keeps a step's tensors until it is collected.
     """
-    frame, found = sys._getframe(2), []
+    found: list[FrameType] = []
+    frame: FrameType | None = sys._getframe(2)
     while frame is not None:
         found.append(frame)
         frame = None if frame is until else frame.f_back
@@ -37,11 +42,11 @@ def calls(until: FrameType | None = None) -> list[FrameType]:
 
 
 def is_users(frame: FrameType) -> bool:
-    """Whether this call is of the user's own code, or of an algorithm's in minigan.games or minigan.attacks."""
+    """Whether this call is in the user's own code, or in an algorithm of minigan.games or minigan.attacks."""
     file = Path(frame.f_code.co_filename)
     if _MINIGAN in file.parents:
         return any(folder in file.parents for folder in _ALGORITHMS) and file not in _SHARED
-    return frame.f_code.co_filename not in _NOBODYS
+    return frame.f_code.co_filename not in _CONTEXTLIB
 
 
 def users_calls(frames: list[FrameType]) -> Iterator[FrameType]:
@@ -55,17 +60,17 @@ def _is_record(frame: FrameType) -> bool:
     return frame.f_code.co_name == "record" and Path(frame.f_code.co_filename) == _MINIGAN / "engine" / "tensor.py"
 
 
-def place_of(frame: FrameType) -> Place:
+def line_of(frame: FrameType) -> SourceLine:
     """The line at which this call is now."""
-    return _place(frame.f_code.co_filename, frame.f_lineno)
+    return _source_line(frame.f_code.co_filename, frame.f_lineno)
 
 
-def _place(file: str, line: int) -> Place:
-    return Place(_shown(Path(file)), line, linecache.getline(file, line).strip())
+def _source_line(file: str, line: int) -> SourceLine:
+    return SourceLine(_shown(Path(file)), line, linecache.getline(file, line).strip())
 
 
 def _shown(file: Path) -> str:
-    """A file's name as a reader knows it: from minigan's folder or the current one, or its last part; "cell" in a notebook."""
+    """A file's path from minigan's folder or the current one, or else its last part; "cell" in a notebook."""
     if any("ipykernel" in part for part in file.parts) or file.name.startswith("<ipython"):
         return "cell"
     for folder in (_MINIGAN, Path.cwd()):
@@ -85,8 +90,8 @@ def formula(frames: list[FrameType]) -> str:
     callers = frames[1 + next(i for i, frame in enumerate(frames) if _is_record(frame)) :]
     if not callers:
         return ""
-    functions = takewhile(lambda frame: frame.f_code.co_filename == callers[0].f_code.co_filename, callers)
-    functions = [frame for frame in functions if not frame.f_code.co_name.startswith("<")]
+    in_its_file = takewhile(lambda frame: frame.f_code.co_filename == callers[0].f_code.co_filename, callers)
+    functions = [frame for frame in in_its_file if not frame.f_code.co_name.startswith("<")]
     public = [frame for frame in functions if not frame.f_code.co_name.startswith("_")]
     return _docstring((public[:1] or functions[-1:] or callers[:1])[0])
 
@@ -107,7 +112,7 @@ def first_line(thing: Any) -> str:
 
 
 def rule(optimizer: Any) -> tuple[str, str]:
-    """An update rule's name, and its formula as the docstring has it: "theta <- theta - lr g". Without a state, that in g."""
+    """An update rule's name, and its docstring's formula: "theta <- theta - lr g". Without a state, the formula in g."""
     name = type(optimizer).__name__
     for kind in type(optimizer).__mro__:
         found = re.findall(r"theta <- [^,:;\n]*[^,:;.\s]", kind.__doc__ or "")
@@ -117,32 +122,54 @@ def rule(optimizer: Any) -> tuple[str, str]:
 
 
 def change(frames: list[FrameType]) -> tuple[str, str]:
-    """What has changed a tensor in place: a rule and its formula, or a function's name and its docstring's first line."""
+    """The rule that has changed a tensor in place, and its formula; or a function's name and its docstring's first line."""
     caller = frames[1 + next(i for i, frame in enumerate(frames) if frame.f_code.co_name == "changed_in_place")]
     name = caller.f_code.co_name
     if caller.f_code is Optimizer.step.__code__:
         return rule(caller.f_locals["self"])
-    return ("data", "theta <- what was assigned to .data") if name == "_set_data" else (name, _docstring(caller))
+    return ("data", "theta <- the array assigned to .data") if name == "_set_data" else (name, _docstring(caller))
 
 
 # --- a derivative's source ----------------------------------------------------------------------------------------------
 
 
-def source_of(derivative: Callable) -> tuple[str, Place, list[str]]:
-    """A derivative's source text (of a lambda its expression, of a function what it returns), where it stands, and notes.
+def source_of(derivative: Derivative) -> tuple[str, SourceLine, list[str]]:
+    """A derivative's source text (a lambda's expression, or the expression that a function returns), its line, and its helpers.
 
-    The notes say what the helpers mean that it calls, by their docstrings: "_times_transposed: A B^T".
+    The helpers are the functions that it calls, with their docstrings: "_times_transposed: A B^T".
     """
+    if shared := shared_function(derivative):
+        return _source_of_shared(*shared)
     code = getattr(derivative, "__code__", None)
     if code is None:
-        return getattr(derivative, "__name__", type(derivative).__name__), Place("", 0), []
+        return getattr(derivative, "__name__", type(derivative).__name__), SourceLine("", 0), []
     text = _last_expression(code)
-    return text, _place(code.co_filename, code.co_firstlineno), _notes(derivative)
+    return text, _source_line(code.co_filename, code.co_firstlineno), _helpers(derivative, (*code.co_freevars, *code.co_names))
+
+
+def _source_of_shared(function: Callable[..., Any], i: int) -> tuple[str, SourceLine, list[str]]:
+    """The same for a function that returns a tuple of gradients: the i-th expression of its first return."""
+    try:
+        lines, first = inspect.getsourcelines(function)
+    except OSError:  # there is no file to read
+        return function.__name__, SourceLine("", 0), []
+    text = textwrap.dedent("".join(lines))
+    tuples = [
+        node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple)
+    ]
+    expression = min(tuples, key=lambda node: node.lineno).elts[i]
+    names = [node.id for node in ast.walk(expression) if isinstance(node, ast.Name)]
+    line = _source_line(function.__code__.co_filename, first + expression.lineno - 1)
+    return ast.get_source_segment(text, expression) or function.__name__, line, _helpers(function, names)
 
 
 def _last_expression(code: CodeType) -> str:
-    """The text of what the function returns; if there are several, of the last in the text."""
-    spans = [span for span in code.co_positions() if None not in span]
+    """The text of the expression that the function returns; of the last one, if there are several."""
+    spans = [
+        (line, end, left, right)
+        for line, end, left, right in code.co_positions()
+        if line is not None and end is not None and left is not None and right is not None
+    ]
     if code.co_name != "<lambda>":
         returns = [line for line, *_ in spans if linecache.getline(code.co_filename, line).strip().startswith("return ")]
         spans = [span for span in spans if returns and span[0] >= max(returns)]
@@ -158,14 +185,11 @@ def _last_expression(code: CodeType) -> str:
     return text.removeprefix("return ") or code.co_name
 
 
-def _notes(derivative: Callable) -> list[str]:
-    """What the functions mean that the derivative calls and that are no ops: those from around it, and its file's own."""
-    code = derivative.__code__
-    around = zip(code.co_freevars, map(_content, derivative.__closure__ or ()), strict=True)
-    helpers = [(name, derivative.__globals__.get(name)) for name in code.co_names if name not in ops.__all__]
-    functions = [
-        (name, f) for name, f in (*around, *helpers) if inspect.isfunction(f) and f.__module__ == derivative.__module__
-    ]
+def _helpers(derivative: Any, names: Sequence[str]) -> list[str]:
+    """The functions of these names in the derivative's closure and file, apart from ops, with their docstrings."""
+    closure = dict(zip(derivative.__code__.co_freevars, map(_content, derivative.__closure__ or ()), strict=True))
+    values = [(name, closure.get(name, None if name in ops.__all__ else derivative.__globals__.get(name))) for name in names]
+    functions = [(name, f) for name, f in values if inspect.isfunction(f) and f.__module__ == derivative.__module__]
     called = [(name if name == f.__name__ else f"{name} = {f.__name__}", first_line(f)) for name, f in functions]
     return [f"{name}: {line}" for name, line in called if line]
 
