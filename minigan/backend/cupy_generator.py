@@ -54,7 +54,7 @@ class DeviceGenerator:
         return normal(_one_to(n, self.xp), self._advance(2 * pairs), pairs).reshape(size)
 
     def _advance(self, n: int) -> int:
-        """The counter before it is advanced by n numbers."""
+        """Advance the counter by n numbers. Returns the counter before."""
         before = self._counter
         self._counter = (before + n * int(_STEP)) % 2**64
         return before
