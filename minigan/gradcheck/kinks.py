@@ -21,7 +21,7 @@ class Kink:
         gap, slack = high - low, 1e-3 * (np.abs(low) + np.abs(high)) + noise  # one-sided differences are not as accurate
         bent = gap[0] > slack[0] and gap[1] > gap[0] / 2  # curvature would leave an eighth of the gap
         outside = np.maximum(low - across, across - high) - gap
-        jumps = outside[0] > slack[0] and outside[1] > outside[0] / 2  # the same
+        jumps = outside[0] > slack[0] and outside[1] > outside[0] / 2  # curvature, an eighth of this
         self.is_one = bool(bent or jumps)
         self.low, self.high, self.slack = low.min(), high.max(), slack.max()
 
