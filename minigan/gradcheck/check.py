@@ -12,7 +12,7 @@ from minigan.engine.tensor import Tensor
 from minigan.games.game import Game
 from minigan.gradcheck.comparison import FEW_DIRECTIONS, MOST_ELEMENTS, Comparison, Together, Tolerance
 from minigan.gradcheck.function import Function, TensorFunction
-from minigan.gradcheck.games import module_as_function, player_as_function, players
+from minigan.gradcheck.games import check_game_stateless, module_as_function, player_as_function, players
 from minigan.gradcheck.verdict import GradcheckError, verify
 from minigan.gradcheck.wording import close
 from minigan.nn import Module
@@ -40,8 +40,8 @@ def gradcheck(
     the gradient that arrives at the output. L's gradient is compared with the central difference (L(x + h) - L(x - h)) / 2h,
     for each element of each input. An input of more than 200 elements is checked along 20 random directions, which may miss an
     element whose slope is less than 1e-3 of the others'. At order 2 the same is done for the gradient, as a function of the
-    inputs and of u. The gradient must also be the same in a second backward pass, where it can be differentiated again, and
-    where only some inputs require one.
+    inputs and of u. The gradient must also be the same in a second and a third backward pass, where it can be
+    differentiated again, and where only some inputs require one.
 
     The relative error counts, however small or large fn, x and the slopes are. First, h is 1e-5. Where the slopes do not
     agree, steps of all sizes are tried, in extended precision if fn supports it (see `gradcheck.slopes`). Where the numeric
@@ -108,6 +108,7 @@ def comparisons_of_all(
             losses, values, names, parts = player_as_function(fn, *inputs, player)
             function = Function(losses, values, rng, 1, names, parts)
             function.check_repeatable()
+            check_game_stateless(fn, *inputs)
             yield from _comparisons(function, 1, finer, FEW_DIRECTIONS)
         return
     arrays = [_checked(i, x) for i, x in enumerate(inputs)]

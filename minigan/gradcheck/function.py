@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from copy import copy
 from functools import cached_property
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -93,12 +94,23 @@ class Function:
         graph.backward()
         if order > 1:
             yield "with create_graph=True", graph.backward(create_graph=True)
-        yield "in another backward pass through the same graph", graph.backward()
-        alone = {f"where only {self.names[i]} requires a gradient": [i] for i in self.floats}
-        without = {f"where {self.names[i]} requires none": [j for j in self.floats if j != i] for i in self.floats}
-        for words, wanted in (alone | (without if len(self.floats) > 2 else {})).items():
+        for gradients in [graph.backward(), graph.backward()]:  # the third pass may be wrong where the second is right
+            yield "in another backward pass through the same graph", gradients
+        for wanted in self._subsets():
             with suppress(ValueError):  # raised by an fn that itself asks for the gradient of an input
-                yield words, _Graph(self, wanted).backward()
+                yield f"where {self._who_requires(wanted)}", _Graph(self, wanted).backward()
+
+    def _subsets(self) -> Iterator[list[int]]:
+        """Some of the floating inputs: all subsets of up to 4 inputs; of more inputs, one alone and all but one."""
+        n = len(self.floats)
+        for size in range(1, n) if n <= 4 else (1, n - 1):
+            yield from map(list, combinations(self.floats, size))
+
+    def _who_requires(self, wanted: list[int]) -> str:
+        constant = [self.names[i] for i in self.floats if i not in wanted]
+        if len(constant) == 1 < len(wanted):
+            return f"{constant[0]} requires none"
+        return f"only {' and '.join(self.names[i] for i in wanted)} {'require' if len(wanted) > 1 else 'requires'} a gradient"
 
     # --- functions made of this one --------------------------------------------------------------------------------------
 

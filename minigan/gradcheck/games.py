@@ -24,31 +24,14 @@ def module_as_function(module: Module, arrays: list[np.ndarray]) -> tuple[Tensor
     whose output depends on earlier calls: each call would be a different function, with a derivative of its own.
     """
     names, parameters = [name for name, _ in module.named_parameters()], module.parameters()
-    _check_stateless(module, [Tensor(x) for x in arrays])
+    _check_module_stateless(module, [Tensor(x) for x in arrays])
     n = len(arrays)
 
     def fn(*values: Tensor) -> Any:
         with _same_random_numbers():
-            return _copy(module, parameters, values[n:])(*values[:n])
+            return deepcopy(module, _replacing(parameters, values[n:]))(*values[:n])
 
     return fn, [p.numpy().astype(np.float64) for p in parameters], names
-
-
-def _check_stateless(module: Module, inputs: list[Tensor]) -> None:
-    """Call two copies of the module, the second with the buffers that the first has after its call."""
-    first, second = deepcopy(module), deepcopy(module)
-    with _same_random_numbers():
-        before = first(*inputs)
-    second.load_state_dict(first.state_dict())
-    with _same_random_numbers():
-        after = second(*inputs)
-    if not np.array_equal(before.numpy(), after.numpy(), equal_nan=True):
-        own, new = module.state_dict(), first.state_dict()
-        changed = ", ".join(name for name in own if not np.array_equal(own[name], new[name], equal_nan=True))
-        raise ValueError(
-            f"gradcheck: two calls of {type(module).__name__} differ, since each call changes {changed}; "
-            "check it in eval mode, or with this state held fixed"
-        )
 
 
 def players(game: Game) -> list[str]:
@@ -66,15 +49,14 @@ def player_as_function(
     Returns the function, the parameters in float64, their names, and the names of the losses. The optimizers change nothing:
     all losses of a step are those of the same parameters.
     """
-    networks = [part for part in (getattr(game, name) for name in game.saved_parts()) if isinstance(part, Module)]
-    parameters = list({id(p): p for network in networks for p in network.parameters()}.values())
+    parameters = _parameters(game)
     own = getattr(game, f"opt_{player}").params
-    start = _step(game, parameters, [p.numpy().astype(np.float64) for p in parameters], minibatch, keep=False)
+    start = _step(game, parameters, _in_float64(parameters), minibatch, keep=False)
     names, values = [p.name for p in own], {id(p): t.numpy() for p, t in zip(parameters, start.parameters, strict=True)}
 
     def fn(*moved: Tensor) -> Tensor:
         new = values | {id(p): t.numpy() for p, t in zip(own, moved, strict=True)}
-        seen = _step(game, parameters, [new[id(p)] for p in parameters], minibatch, keep=True)
+        seen = _step(game, parameters, _with_values(parameters, [new[id(p)] for p in parameters]), minibatch, keep=True)
         pairs = [(t, _derivative(seen.gradients[player], name)) for name, t in zip(names, moved, strict=True)]
         return record("losses", np.array(seen.losses[player]), *pairs)
 
@@ -110,28 +92,96 @@ class _Losses(Watcher):
             x.data = self.kept[id(x)]
 
 
-def _step(game: Game, parameters: list[Tensor], values: list[np.ndarray], minibatch: Any, keep: bool) -> _Losses:
-    """One step of a copy of the game, with these values of its parameters and optimizers whose learning rate is 0."""
-    new = [Tensor(v, requires_grad=p.requires_grad, name=p.name) for p, v in zip(parameters, values, strict=True)]
-    game = _copy(game, parameters, new)
+def _step(game: Game, parts: Sequence[Any], new: Sequence[Any], minibatch: Any, keep: bool) -> _Losses:
+    """One step of a copy of the game, with new parameters (and networks) and with optimizers whose learning rate is 0."""
+    copied = _replacing(parts, new)
+    game = deepcopy(game, copied)
     for player in players(game):
         setattr(game, f"opt_{player}", SGD(getattr(game, f"opt_{player}").params, lr=0.0))
-    seen = _Losses(game, new, keep)
-    with _same_random_numbers(), watching(seen):
+    seen = _Losses(game, [t for t in new if isinstance(t, Tensor)], keep)
+    with _same_random_numbers(copied), watching(seen):
         game.step(itertools.repeat(minibatch))
     return seen
 
 
-def _copy(owner: Any, parameters: Sequence[Tensor], values: Sequence[Tensor]) -> Any:
-    """A copy of a module or a game with these tensors in place of its parameters."""
-    return deepcopy(owner, {id(p): t for p, t in zip(parameters, values, strict=True)})
+def _networks(game: Game) -> dict[str, Module]:
+    """The game's networks by their names."""
+    parts = {name: getattr(game, name) for name in game.saved_parts()}
+    return {name: part for name, part in parts.items() if isinstance(part, Module)}
+
+
+def _parameters(game: Game) -> list[Tensor]:
+    """The parameters of all networks, each once."""
+    return list({id(p): p for network in _networks(game).values() for p in network.parameters()}.values())
+
+
+def _with_values(parameters: list[Tensor], values: list[np.ndarray]) -> list[Tensor]:
+    """The same parameters with other values."""
+    return [Tensor(v, requires_grad=p.requires_grad, name=p.name) for p, v in zip(parameters, values, strict=True)]
+
+
+def _in_float64(parameters: list[Tensor]) -> list[Tensor]:
+    return _with_values(parameters, [p.numpy().astype(np.float64) for p in parameters])
+
+
+# --- state --------------------------------------------------------------------------------------------------------------
+
+
+def _check_module_stateless(module: Module, inputs: list[Tensor]) -> None:
+    """Raise ValueError if two calls of a copy of the module differ."""
+    copied: dict[int, Any] = {}
+    copy = deepcopy(module, copied)
+    with _same_random_numbers(copied):
+        first = copy(*inputs).numpy()
+    with _same_random_numbers(copied):
+        second = copy(*inputs).numpy()
+    if not np.array_equal(first, second, equal_nan=True):
+        raise _stateful(f"calls of {type(module).__name__}", "call", {"": (module, copy)})
+
+
+def check_game_stateless(game: Game, minibatch: Any) -> None:
+    """Raise ValueError if another step differs, with the networks as the first step leaves them, except their parameters."""
+    networks, parameters = _networks(game), _parameters(game)
+    first = _step(game, parameters, _in_float64(parameters), minibatch, keep=True)
+    used = _networks(first.game)
+    parts, new = [*parameters, *networks.values()], [*first.parameters, *used.values()]
+    second = _step(game, parts, new, minibatch, keep=True)
+    if not all(np.array_equal(first.losses[player], second.losses[player], equal_nan=True) for player in first.losses):
+        before_and_after = {f"{name}.": (networks[name], used[name]) for name in networks}
+        raise _stateful(f"steps of {type(game).__name__}", "step", before_and_after)
+
+
+def _stateful(two: str, each: str, before_and_after: dict[str, tuple[Module, Module]]) -> ValueError:
+    """The error that names the buffers that have changed."""
+    changed = []
+    for prefix, (before, after) in before_and_after.items():
+        old = before.state_dict()
+        for name, value in after.state_dict().items():
+            if name not in old or not np.array_equal(old[name], value, equal_nan=True):
+                changed.append(prefix + name)
+    return ValueError(
+        f"gradcheck: two {two} differ, since each {each} changes {', '.join(changed) or 'a state that is not a buffer'}; "
+        "check it in eval mode, or with this state held fixed"
+    )
+
+
+# --- copies -------------------------------------------------------------------------------------------------------------
+
+
+def _replacing(parts: Sequence[Any], new: Sequence[Any]) -> dict[int, Any]:
+    """The memo with which `deepcopy` puts these new parts in place of those. It then holds everything that was copied."""
+    return {id(part): other for part, other in zip(parts, new, strict=True)}
 
 
 @contextmanager
-def _same_random_numbers() -> Iterator[None]:
-    """minigan's default generators have the same state after the block as before it."""
+def _same_random_numbers(copied: dict[int, Any] | None = None) -> Iterator[None]:
+    """minigan's default generators, and those among what `deepcopy` has copied, have the same state after as before."""
     state = random_numbers.generators_state()
+    own = [x for x in (copied or {}).values() if isinstance(x, np.random.Generator)]
+    states = [rng.bit_generator.state for rng in own]
     try:
         yield
     finally:
         random_numbers.set_generators_state(state)
+        for rng, before in zip(own, states, strict=True):
+            rng.bit_generator.state = before

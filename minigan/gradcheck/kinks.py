@@ -13,15 +13,16 @@ class Kink:
 
     def __init__(self, terms: Terms, step: float):
         far, near = (_slopes_around(terms, h) for h in (step, step / 8))
-        self.below, self.above = (side.sum() for side in far)
-        low, high = (np.array([limit(*sides).sum() for sides in (far, near)]) for limit in (np.minimum, np.maximum))
+        self.below, self.above, _ = (slope.sum() for slope in far)
+        low, high = (np.array([limit(*sides).sum() for *sides, _ in (far, near)]) for limit in (np.minimum, np.maximum))
+        across = np.array([slope.sum() for *_, slope in (far, near)])
         ends = terms(step), terms(-step)
-        central = difference(*ends).sum() / (2 * step)
         noise = 16 * rounding(np.abs(ends[0]).sum(where=ends[0] != ends[1]), ends[0].dtype) / step
         gap, slack = high - low, 1e-3 * (np.abs(low) + np.abs(high)) + noise  # one-sided differences are not as accurate
         bent = gap[0] > slack[0] and gap[1] > gap[0] / 2  # curvature would leave an eighth of the gap
-        jumps = (central < low - gap - slack) | (central > high + gap + slack)
-        self.is_one = bool(bent or jumps.any())
+        outside = np.maximum(low - across, across - high) - gap
+        jumps = outside[0] > slack[0] and outside[1] > outside[0] / 2  # curvature, an eighth of this
+        self.is_one = bool(bent or jumps)
         self.low, self.high, self.slack = low.min(), high.max(), slack.max()
 
     def holds(self, slope: float) -> bool:
@@ -32,6 +33,7 @@ class Kink:
         return f"slope {self.below:.6g} below and {self.above:.6g} above"
 
 
-def _slopes_around(terms: Terms, h: float) -> tuple[np.ndarray, np.ndarray]:
-    """Of each term, the slope a little below 0 and the slope a little above it."""
-    return difference(terms(-h), terms(-2 * h)) / h, difference(terms(2 * h), terms(h)) / h
+def _slopes_around(terms: Terms, h: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of each term, the slope a little below 0, the slope a little above it, and the slope from one side to the other."""
+    below, above = terms(-h), terms(h)
+    return difference(below, terms(-2 * h)) / h, difference(terms(2 * h), above) / h, difference(above, below) / (2 * h)

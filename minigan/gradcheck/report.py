@@ -13,22 +13,27 @@ from minigan.gradcheck.function import TensorFunction
 from minigan.gradcheck.kinks import Kink
 from minigan.gradcheck.second_look import complaint, measured
 from minigan.gradcheck.slopes import Slope
+from minigan.gradcheck.verdict import GradcheckError
 from minigan.gradcheck.wording import ORDINALS
 from minigan.nn import Module
 
-UNKNOWN = Slope(value=nan, error=nan, step=nan, hidden=nan, usual=nan, size=nan, inner=nan, moving=np.zeros(0, bool))
+NONE = np.zeros(0, bool)
+UNKNOWN = Slope(value=nan, error=nan, step=nan, usual=nan, size=nan, inner=nan, moving=NONE, unmoved=NONE)
 
 
 def gradcheck_report(fn: TensorFunction | Module | Game, *inputs: ArrayLike | Tensor, order: int = 2) -> str:
-    """How accurate each gradient is: `gradcheck`'s comparisons as the rows of a table. Nothing raises here.
+    """How accurate each gradient is: `gradcheck`'s comparisons as the rows of a table. A wrong gradient raises nothing.
 
     The largest difference between gradient and numeric slope, and the numeric slope's own error, are relative to the largest
     slope. At kinks, the slopes below and above are listed next to the subgradient that was returned.
     """
     rows = [f"{'derivative':10}  {'by':30}  {'difference':10}  {'own error':10}  verdict"]
-    with quiet():
-        for comparison in comparisons_of_all(fn, inputs, order, DEFAULT):
-            rows += _rows(comparison)
+    try:
+        with quiet():
+            for comparison in comparisons_of_all(fn, inputs, order, DEFAULT):
+                rows += _rows(comparison)
+    except GradcheckError as error:  # of another backward pass
+        rows.append(f"wrong: {str(error).removeprefix('gradcheck: ')}")
     return "\n".join(rows)
 
 
@@ -39,10 +44,10 @@ def _rows(comparison: Comparison) -> list[str]:
     wrong = [
         index
         for index in map(tuple, np.argwhere(comparison.suspect))
-        if not (index in kinks and kinks[index].holds(comparison.analytic[index])) and complaint(comparison, index)
+        if not (index in kinks and kinks[index].holds(comparison.analytic[index])) and complaint(comparison, index) is not None
     ]
     slopes = {index: _best(comparison, index) for index in indices if index not in kinks}
-    largest = max([abs(slope.value) for slope in slopes.values()], default=0.0) or 1.0
+    largest = max([abs(s.value) for s in slopes.values() if abs(s.value) > s.error], default=0.0) or 1.0
     apart = max([abs(comparison.analytic[index] - slope.value) for index, slope in slopes.items()], default=0.0) / largest
     error = max([slope.error for slope in slopes.values()], default=0.0) / largest
     order = ORDINALS.get(comparison.function.order, str(comparison.function.order))

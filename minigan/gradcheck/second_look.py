@@ -47,10 +47,19 @@ def complaint(comparison: Comparison, index: Index) -> str | None:
 
 
 def measured(comparison: Comparison, precise: Comparison, index: Index) -> list[Slope]:
-    """The slope by steps of about 1 and, where x is much smaller or larger, by steps of about its size."""
+    """The slope by steps of about 1 and, where x is much smaller or larger, of about its size or the largest element's.
+
+    A slope with a large error is left out if another one's is small and that one has smaller steps or the smaller error:
+    steps of the size of the largest element may carry a small one too far.
+    """
     terms, largest = precise.at(index), np.max(comparison.sizes)
     units = {1.0, *[float(size) for size in (comparison.sizes[index], largest) if size and not 1e-3 <= size <= 1e3]}
-    return [slope for unit in units if (slope := measure(terms, unit, _inner_sizes(comparison, index, unit)))]
+    slopes = [slope for unit in sorted(units) if (slope := measure(terms, unit, _inner_sizes(comparison, index, unit)))]
+    own, touched = _own_rounding(precise, index), np.any([slope.moving for slope in slopes], axis=0)
+    errors = np.array([slope.error + own * slope.size + np.sum(slope.unmoved[touched]) for slope in slopes])
+    known = errors < USEFUL * np.abs([slope.value for slope in slopes])
+    better = [known[:k].any() or (known & (errors < error)).any() for k, error in enumerate(errors)]
+    return [slope for k, slope in enumerate(slopes) if known[k] or not better[k]]
 
 
 def _inner_sizes(comparison: Comparison, index: Index, unit: float) -> np.ndarray:

@@ -17,16 +17,22 @@ STEPS = 4.0 ** -np.arange(1, 16)  # from a quarter down to 1e-9; times a power o
 
 @dataclass(frozen=True)
 class Slope:
-    """A measured slope, and its error. `hidden` bounds the slope of the terms that no step has moved."""
+    """A measured slope, and its error."""
 
     value: float
     error: float
     step: float
-    hidden: float
     usual: float  # how steep L is on average, as far as the steps go
     size: float  # of the terms that move
     inner: float  # of the larger numbers of which the terms are small differences
     moving: np.ndarray  # which terms move
+    unmoved: np.ndarray  # a bound on each term's slope, from its rounding error, if no step has moved it; 0 if one has
+
+    @property
+    def hidden(self) -> float:
+        """A bound on the slope of all terms that no step has moved."""
+        bound: float = np.sum(self.unmoved)
+        return bound
 
 
 def measure(terms: Terms, unit: float, inner: np.ndarray) -> Slope | None:
@@ -48,15 +54,15 @@ def measure(terms: Terms, unit: float, inner: np.ndarray) -> Slope | None:
         return None
     size = np.abs(sides).max(axis=1) + inner
     sizes = np.sum(size, axis=1, where=moving)
-    hidden = np.sum(size[0], where=~moving & np.isfinite(size[0]))
+    unmoved = np.where(~moving & np.isfinite(size[0]), rounding(size[0], sides.dtype), 0.0) / (2 * steps[0])
     slopes, roundings = change.sum(axis=1) / (2 * steps), rounding(sizes, sides.dtype) / (2 * steps)
     slopes[1:] += np.diff(slopes) / 15  # Richardson: a quarter of the step has a sixteenth of the error
     errors = roundings + np.abs(slopes - np.concatenate([slopes[1:2], slopes[:-1]]))
     for k, slope in enumerate(slopes[:-1]):
         errors[k] += max(0.0, np.max(np.abs(slope - slopes[k + 1 :]) - roundings[k + 1 :]))
     best = np.argmin(errors)
-    hidden, usual = rounding(hidden, sides.dtype) / (2 * steps[0]), np.ptp(np.sum(sides, axis=2, where=moving)) / steps[0]
-    return Slope(slopes[best], errors[best], steps[best], hidden, usual, sizes[best], np.sum(inner), moving)
+    usual = np.ptp(np.sum(sides, axis=2, where=moving)) / steps[0]
+    return Slope(slopes[best], errors[best], steps[best], usual, sizes[best], np.sum(inner), moving, unmoved)
 
 
 def rounding(size: np.ndarray, dtype: np.dtype) -> np.ndarray:

@@ -226,6 +226,28 @@ def test_a_gradient_that_differs_where_it_is_recorded_is_found(factor, right):
             mg.gradcheck(square, np.array([1.0, -2.0]))
 
 
+def right_in(passes):
+    """x^2, whose gradient is right in this many backward passes through one graph."""
+
+    def square(x):
+        calls = []
+
+        def derivative(g, y):
+            calls.append(g)
+            return g * 2.0 * x * (1.0 if len(calls) <= passes else 2.0)
+
+        return record("square", x.data**2, (x, derivative))
+
+    return square
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_a_gradient_that_is_wrong_in_the_third_backward_pass_is_refused(order):
+    assert gradcheck(right_in(100), X, order=order)
+    with pytest.raises(GradcheckError, match="input 0: in another backward pass through the same graph the gradient differs"):
+        gradcheck(right_in(2), X, order=order)
+
+
 # --- what the error says ------------------------------------------------------------------------------------------------
 
 
@@ -354,6 +376,20 @@ def test_report_counts_what_is_wrong_instead_of_raising():
     assert "wrong at 6 of 6" in gradcheck_report(op_with(lambda g, x: g * 3 * x), X, order=1)
 
 
+def test_report_counts_a_mistake_without_a_simple_diagnosis():
+    wrong = op_with(lambda g, x: g * (1 - mg.tanh(x)), np.tanh)
+    assert "wrong at 6 of 6" in gradcheck_report(wrong, X, order=1)
+
+
+def test_report_has_a_row_for_a_wrong_second_backward_pass():
+    *_, last = gradcheck_report(right_in(1), X, order=1).splitlines()
+    assert last.startswith("wrong: input 0: in another backward pass through the same graph the gradient differs, by up to")
+
+
+def test_report_lists_no_kink_where_only_the_curvature_jumps():
+    assert "below" not in gradcheck_report(lambda x: x * mg.abs(x), np.array([0.0, 1.0]), order=1)
+
+
 def test_report_names_the_subgradient_at_each_kink():
     report = gradcheck_report(mg.maximum, np.array([1.0, 2.0]), np.array([1.0, 0.0]), order=1)
     assert report.count("index (0,): slope 0 below and 0.12573 above, takes 0.0628651") == 2
@@ -368,6 +404,29 @@ class Wrong(nn.Dense):
     def forward(self, x):
         pairs = [(x, lambda g, y: g @ self.weight.T), (self.weight, lambda g, y: x.T @ g * 1.01), (self.bias, lambda g, y: g)]
         return record("wrong", x.data @ self.weight.data + self.bias.data, *pairs)
+
+
+class Spectral(nn.Module):
+    """x W, divided by an estimate of W's largest singular value that improves with each call."""
+
+    def __init__(self):
+        self.weight = Tensor(np.random.default_rng(0).standard_normal((3, 2)), requires_grad=True)
+        self.u = np.ones(3)
+
+    def forward(self, x):
+        v = self.weight.data.T @ self.u
+        self.u = self.weight.data @ v / np.linalg.norm(self.weight.data @ v)
+        return x @ self.weight / float(self.u @ self.weight.data @ v / np.linalg.norm(v))
+
+
+class Noisy(nn.Module):
+    """x plus noise from a generator of its own."""
+
+    def __init__(self):
+        self.rng = np.random.default_rng(0)
+
+    def forward(self, x):
+        return x + self.rng.standard_normal(x.shape)
 
 
 def test_module_is_checked_for_its_parameters_by_name_and_stays_as_it_was():
@@ -408,6 +467,20 @@ def test_game_with_a_prior_that_cannot_repeat_itself_is_refused():
     game = games.GAN(G, D, prior, optim.SGD(G.parameters(), 0.1), optim.SGD(D.parameters(), 0.1))
     with pytest.raises(ValueError, match="fn returns different values for the same inputs"):
         gradcheck(game, players.minibatch("gan"))
+
+
+def test_game_whose_generator_has_a_state_is_refused_instead_of_blaming_its_gradient():
+    G, D = nn.Sequential(Spectral(), nn.Tanh()), players.mlp(2, 5, 1)
+    game = games.GAN(G, D, data.noise(3), optim.SGD(G.parameters(), 0.1), optim.SGD(D.parameters(), 0.1))
+    with pytest.raises(ValueError, match=r"gradcheck: two steps of GAN differ, since each step changes G\.layers\.0\.u;"):
+        gradcheck(game, players.minibatch("gan"))
+
+
+def test_networks_that_own_a_generator_are_no_state():
+    G, D = nn.Sequential(nn.Dense(3, 2), Noisy()), players.mlp(2, 5, 1)
+    game = games.GAN(G, D, data.noise(3), optim.SGD(G.parameters(), 0.1), optim.SGD(D.parameters(), 0.1))
+    assert gradcheck(game, players.minibatch("gan"))
+    assert gradcheck(G, X)
 
 
 @pytest.mark.parametrize("count", [0, 2])

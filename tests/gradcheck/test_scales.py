@@ -39,6 +39,8 @@ WRONG = {  # function, point, what the error says
     "identity at 1e11": (op(np.copy, lambda g, y, x: 3.0 * g), at(1e11), "factor 3"),
     "1 / x at 1e-8": (op(np.reciprocal, lambda g, y, x: -1.01 * g * y * y), at(1e-8), "factor 1.01"),
     "square at 1e80": (op(np.square, lambda g, y, x: 2.02 * g * x), at(1e80), "factor 1.01"),
+    "cube at 1e20 next to 1e30": (op(lambda x: x**3, lambda g, y, x: 3.0 * g * x**2 * at(0, 1)), at(1e20, 1e30), "index .0,"),
+    "log at 1e-30 next to 1e-20": (op(np.log, lambda g, y, x: g / x * at(0, 1)), at(1e-30, 1e-20), "index .0,"),
     "x abs(x) at 0": (op(lambda x: x * np.abs(x), lambda g, y, x: g * (2 * mg.abs(x) + 1e-6)), at(0.0), "analytic"),
     "exp at 12000": (op(np.exp, lambda g, y, x: -g * y), at(12000.0), "nothing could be compared"),
     "exp at 12000, slope 0": (op(np.exp, lambda g, y, x: g * 0.0), at(12000.0), "nothing could be compared"),
@@ -61,6 +63,8 @@ RIGHT = {
     "x abs(x) at 0": (lambda x: x * mg.abs(x), at(0.0)),
     "cube at 0": (lambda x: x**3, at(0.0, 1e-9)),
     "tanh and sigmoid of 15": (lambda x: mg.tanh(x) * mg.sigmoid(-x), at(15.0, -18.0, 19.5)),
+    "tanh of -15 next to 1e30": (mg.tanh, at(-15.0, 1e30)),
+    "abs at -1e-9 next to 1e9": (mg.abs, at(-1e-9, 1e9)),
     "wave of length 1e-6": (lambda x: mg.sin(1e6 * x), at(0.0, 1e-7, 0.3)),
     "step of width 1e-6": (lambda x: mg.tanh(1e6 * x), at(0.0, 1e-7)),
     "steep and flat": (lambda x: x**4, at(1e7, 0.01, 1e-4)),
@@ -94,6 +98,27 @@ def test_report_judges_by_the_sizes_that_it_prints():
     row = gradcheck_report(sine(1e-8, -1.0), X, order=1).splitlines()[1]
     assert float(row.split()[3]) == 2.0
     assert row.endswith("wrong at 5 of 5")
+
+
+# --- elements of very different sizes -------------------------------------------------------------------------------------
+
+ELEMENTWISE = {
+    "identity": (np.copy, lambda g, y, x: g),
+    "square": (np.square, lambda g, y, x: 2.0 * g * x),
+    "cube": (lambda x: x**3, lambda g, y, x: 3.0 * g * x**2),
+    "softplus": (lambda x: np.logaddexp(0, x), lambda g, y, x: g * mg.sigmoid(x)),
+}
+
+
+@pytest.mark.parametrize("x", [(0.5, 1e12), (0.5, 1e20), (1e-6, 1e8), (1e-6, 1e4)], ids=str)
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_a_large_element_hides_no_small_one(name, x):
+    forward, derivative = ELEMENTWISE[name]
+    assert gradcheck(op(forward, derivative), at(*x), order=1)
+    for factors in at(1.01, 1.0), at(-1.0, 1.0), at(0.0, 1.0):
+        wrong = op(forward, lambda g, y, x, factors=factors: derivative(g, y, x) * factors)
+        with pytest.raises(GradcheckError, match=r"index \(0,\)"):
+            gradcheck(wrong, at(*x), order=1)
 
 
 # --- every op -----------------------------------------------------------------------------------------------------------
@@ -191,6 +216,17 @@ def test_a_gradient_that_depends_on_the_way_back_is_refused(check):
         check(product(lambda a, b, c: 2.0 if not (b or c) else 1.0), X, X + 1, X + 2)
     with pytest.raises(GradcheckError, match="input 0: where input 2 requires none the gradient differs"):
         check(product(lambda a, b, c: 2.0 if b and not c else 1.0), X, X + 1, X + 2)
+
+
+@pytest.mark.parametrize("check", [gradcheck, assert_gradients])
+def test_a_gradient_that_is_wrong_where_two_inputs_of_four_require_one_is_refused(check):
+    def fn(a, b, c, d):
+        wrong = 2.0 if [x.requires_grad for x in (a, b, c, d)] == [True, False, True, False] else 1.0
+        derivatives = [(a, lambda g, y: g * wrong), *[(x, lambda g, y: g) for x in (b, c, d)]]
+        return record("fn", a.data + b.data + c.data + d.data, *derivatives)
+
+    with pytest.raises(GradcheckError, match="input 0: where only input 0 and input 2 require a gradient the gradient differs"):
+        check(fn, *[X] * 4, order=1)
 
 
 # --- terms of very different sizes, and terms that cancel -------------------------------------------------------------------
@@ -299,6 +335,29 @@ def test_of_a_layer_with_a_state_it_is_said_that_two_calls_differ():
         gradcheck(nn.Sequential(PowerIteration(), nn.Dropout(0.5)), x)
     with pytest.raises(ValueError, match=r"two calls of fn differ"):
         gradcheck(lambda x: layer(x), x)
+
+
+class Counter(nn.Module):
+    """x times a state that grows with each call: an array, made in the first one or earlier, a Tensor, a list or a float."""
+
+    def __init__(self, state):
+        self.state = state
+
+    def forward(self, x):
+        if self.state is None:
+            self.state = np.zeros(1)
+        if isinstance(self.state, list):
+            self.state = [self.state[0] + 1.0]
+            return x * self.state[0]
+        self.state = self.state + 1.0
+        return x * self.state
+
+
+@pytest.mark.parametrize("state", [None, np.zeros(1), Tensor([0.0]), [0.0], 0.0], ids=lambda state: type(state).__name__)
+def test_a_state_of_any_kind_is_recognised(state):
+    changed = "since each call changes layers.0.state" if state is None or isinstance(state, np.ndarray) else "each call"
+    with pytest.raises(ValueError, match=f"gradcheck: two calls of Sequential differ, .*{changed}"):
+        gradcheck(nn.Sequential(Counter(state)), np.ones((1, 3)))
 
 
 def test_a_state_that_begins_to_move_later_is_found_instead_of_blaming_the_function():
