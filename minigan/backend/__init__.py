@@ -1,7 +1,7 @@
-"""Where arrays live and what computes on them: NumPy, or CuPy on a GPU.
+"""The backend: the module that stores arrays and computes on them, NumPy or CuPy (on a GPU).
 
-`arrays` chooses and adapts the array module, and its names are this package's names. `random_numbers` draws, `threads` and
-`memory` save time. Only CuPy needs the rest: a generator on the device, and im2col as one kernel.
+`arrays` chooses and adapts this module; its names are this package's names. `random_numbers` has the generators. `threads` and
+`memory` save time. CuPy alone uses `cupy_generator`, which draws on the GPU, and `cupy_im2col`, which is one kernel.
 """
 
 from minigan.backend.arrays import (
@@ -9,7 +9,7 @@ from minigan.backend.arrays import (
     ArrayModule,
     BackendError,
     asarray,
-    at_hand,
+    chunking_pays,
     concatenate,
     constant,
     copy_to_numpy,
@@ -22,12 +22,11 @@ from minigan.backend.arrays import (
     on_device,
     overlaps,
     owner,
-    pieces_pay,
+    readable_without_sync,
     synchronize,
     to_numpy,
     use,
     using,
-    windows,
     writable,
     xp,
 )
@@ -37,7 +36,7 @@ __all__ = [
     "ArrayModule",
     "BackendError",
     "asarray",
-    "at_hand",
+    "chunking_pays",
     "concatenate",
     "constant",
     "copy_to_numpy",
@@ -50,12 +49,11 @@ __all__ = [
     "on_device",
     "overlaps",
     "owner",
-    "pieces_pay",
+    "readable_without_sync",
     "synchronize",
     "to_numpy",
     "use",
     "using",
-    "windows",
     "writable",
     "xp",
 ]

@@ -1,7 +1,7 @@
-"""Random numbers: minigan's default generators, those that a stream owns, and how each is saved and resumed.
+"""Random numbers: minigan's default generators, the generators of streams, and how each is saved and resumed.
 
-Initial weights, minibatches and samples are drawn on the CPU, the same for every backend; the noise inside a training step is
-drawn where the step computes.
+Initial weights, minibatches and samples are drawn on the CPU, the same for every backend. The noise inside a training step is
+drawn on the step's device.
 """
 
 import json
@@ -19,12 +19,12 @@ Generator = numpy.random.Generator | DeviceGenerator
 
 _generator = numpy.random.default_rng()
 _noise_seed = int(_generator.integers(2**63))
-_noise_generators: dict[Any, DeviceGenerator] = {}  # each made when it is first asked for
-_view: Callable[[numpy.random.Generator], numpy.random.Generator] | None = None  # what noise is drawn from, if not as it is
+_noise_generators: dict[Any, DeviceGenerator] = {}  # by array module; each is made at its first use
+_view: Callable[[numpy.random.Generator], numpy.random.Generator] | None = None  # see `noise_from`
 
 
 def seed(n: int) -> None:
-    """Start minigan's default generators afresh from the integer `n`, 0 included. Raises ValueError for anything else."""
+    """Restart minigan's default generators from the integer `n` >= 0. Raises ValueError for anything else."""
     global _generator, _noise_seed
     n = checks.whole("seed", "n", n, least=0)
     _generator, _noise_seed = numpy.random.default_rng(n), int(numpy.random.default_rng([n, 1]).integers(2**63))
@@ -41,18 +41,18 @@ def generator(rng: numpy.random.Generator | None = None) -> numpy.random.Generat
 def spawn(rng: numpy.random.Generator | None = None) -> numpy.random.Generator:
     """`rng`, or else a new generator that depends on the seed alone.
 
-    Whoever draws again and again (a minibatch stream) owns one, so that no two of them share a stream and each can be saved
-    and resumed by itself. For the same reason, do not give one `rng` to two of them.
+    An object that draws repeatedly (a stream of minibatches) owns one, so that it can be saved and resumed independently of
+    others. For the same reason, do not give one `rng` to two of them.
     """
     return generator(rng) if rng is not None else _generator.spawn(1)[0]
 
 
 @contextmanager
 def own_generators(rng: numpy.random.Generator | None = None) -> Iterator[None]:
-    """`with own_generators():` a block has default generators of its own, which depend on the seed and on how many such
-    blocks came before it; whatever it draws or seeds, those of before go on after it as if it had drawn nothing.
+    """`with own_generators():` gives a block its own default generators. They depend on the seed and on the number of such
+    blocks before it. After the block, the earlier ones continue as if the block had drawn nothing.
 
-    `rng`: the generator of the block, where it was spawned before, perhaps in another process.
+    `rng`: the block's generator, if it was spawned earlier, perhaps in another process.
     """
     global _generator, _noise_seed, _noise_generators
     child = spawn(rng)
@@ -66,8 +66,8 @@ def own_generators(rng: numpy.random.Generator | None = None) -> Iterator[None]:
 
 @contextmanager
 def noise_from(view: Callable[[numpy.random.Generator], numpy.random.Generator]) -> Iterator[None]:
-    """`with noise_from(view):` in a block, noise on the CPU is drawn from view(rng), with the bit generator of rng: that of
-    the default generator, or of a new prior's (see `data.shared_noise`).
+    """`with noise_from(view):` in a block, noise on the CPU is drawn from view(rng), which has the bit generator of rng. This
+    is the default generator, or a new prior's (see `data.shared_noise`).
     """
     global _view
     before, _view = _view, view
@@ -78,22 +78,27 @@ def noise_from(view: Callable[[numpy.random.Generator], numpy.random.Generator])
 
 
 def generators_state() -> dict[str, Any]:
-    """Where minigan's default generators stand, and how many others have come from them, for `set_generators_state`."""
-    noise = noise_generator()
+    """The state of minigan's default generators, and how many others they have spawned, for `set_generators_state`."""
+    noise, sequence = noise_generator(), _seed_sequence()
     return {
         "default": generator_state(_generator),
-        "spawned": _generator.bit_generator.seed_seq.n_children_spawned,
+        "spawned": sequence.n_children_spawned,
         "noise": generator_state(noise) if isinstance(noise, DeviceGenerator) else None,
     }
 
 
 def set_generators_state(state: dict[str, Any]) -> None:
-    """Put minigan's default generators, seeded as they were then, back to where `generators_state` found them."""
+    """Restore a state that `generators_state` returned. The default generators must have been seeded as then."""
     set_generator_state(_generator, state["default"])
-    sequence = _generator.bit_generator.seed_seq
+    sequence = _seed_sequence()
     sequence.spawn(max(0, state["spawned"] - sequence.n_children_spawned))
     if state["noise"] is not None:
         set_generator_state(noise_generator(), state["noise"])
+
+
+def _seed_sequence() -> Any:
+    """The default generator's numpy.random.SeedSequence."""
+    return _generator.bit_generator.seed_seq
 
 
 def noise_generator(rng: Generator | None = None, like: Array | None = None) -> Generator:
@@ -119,44 +124,44 @@ def spawn_noise(rng: Generator | None = None) -> Generator:
 
 
 def generator_state(rng: Generator) -> str:
-    """Where a generator stands, as text (JSON: its integers have 128 bits) that `set_generator_state` takes back."""
+    """A generator's state as text, for `set_generator_state`. It is JSON, since its integers have 128 bits."""
     state = {"device": rng.state()} if isinstance(rng, DeviceGenerator) else rng.bit_generator.state
     return json.dumps(state, default=numpy.ndarray.tolist)
 
 
 def set_generator_state(rng: Generator, state: str) -> None:
-    """Put a generator back to where `generator_state` found it. Raises ValueError where that one drew elsewhere."""
-    found = checked_generator_state(rng, state)
+    """Restore a state that `generator_state` returned. Raises ValueError if that generator drew on another device."""
+    checked = checked_generator_state(rng, state)
     if isinstance(rng, DeviceGenerator):
-        rng.set_state(found["device"])
+        rng.set_state(checked["device"])
     else:
-        rng.bit_generator.state = found
+        rng.bit_generator.state = checked
 
 
 def checked_generator_state(rng: Generator, state: str, part: str = "rng") -> dict[str, Any]:
-    """What the text says. Raises ValueError, for this part of a saved state, where it is none that the generator can take."""
+    """The state in this text. Raises ValueError, which names this part of a saved state, if the generator cannot have it."""
     text, on_device = checks.saved_text(part, state), isinstance(rng, DeviceGenerator)
     try:
-        found = json.loads(text)
-        there = "device" in found
-        fits = there != on_device or _takes(rng, found)
+        parsed: dict[str, Any] = json.loads(text)
+        was_on_device = "device" in parsed
+        fits = was_on_device != on_device or _fits(rng, parsed)
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         fits = False
     if not fits:
-        kind = "a generator on the GPU" if on_device else f"numpy's {type(rng.bit_generator).__name__}"
+        kind = "a generator on the GPU" if isinstance(rng, DeviceGenerator) else f"numpy's {type(rng.bit_generator).__name__}"
         raise ValueError(f"load_state_dict: {part} is not a state of {kind}")
-    if there != on_device:
-        there, here = ("CPU", "GPU") if on_device else ("GPU", "CPU")
-        cure = "backend.use('cupy', noise='numpy')" if on_device else "the cupy backend"
-        was = f"this state's noise was drawn on the {there}, and would be on the {here} now"
-        raise ValueError(f"load_state_dict: {part}: {was}; resume with {cure}")
-    return found
+    if was_on_device != on_device:
+        then, now = ("CPU", "GPU") if on_device else ("GPU", "CPU")
+        remedy = "backend.use('cupy', noise='numpy')" if on_device else "the cupy backend"
+        was = f"this state's noise was drawn on the {then}, and would be on the {now} now"
+        raise ValueError(f"load_state_dict: {part}: {was}; resume with {remedy}")
+    return parsed
 
 
-def _takes(rng: Generator, found: dict[str, Any]) -> bool:
-    """Whether a generator of this kind, put into this state, is in this state."""
+def _fits(rng: Generator, state: dict[str, Any]) -> bool:
+    """Whether a generator of this kind has exactly this state after taking it."""
     if isinstance(rng, DeviceGenerator):
-        return type(found["device"]) is int and 0 <= found["device"] < 2**64
+        return type(state["device"]) is int and 0 <= state["device"] < 2**64
     trial = type(rng.bit_generator)()
-    trial.state = found
-    return json.loads(json.dumps(trial.state, default=numpy.ndarray.tolist)) == found
+    trial.state = state
+    return bool(json.loads(json.dumps(trial.state, default=numpy.ndarray.tolist)) == state)

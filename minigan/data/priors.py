@@ -23,7 +23,8 @@ def _uniform(m: int, d: int, rng: Generator) -> Array:
 def _sphere(m: int, d: int, rng: Generator) -> Array:
     z = rng.standard_normal((m, d))  # a normal vector points in every direction equally often
     length: Array = backend.of(z).linalg.norm(z, axis=1, keepdims=True)
-    return (math.sqrt(d) * z / length).astype("float32")
+    points: Array = (math.sqrt(d) * z / length).astype("float32")
+    return points
 
 
 _KINDS: dict[str, Callable[[int, int, Generator], Array]] = {

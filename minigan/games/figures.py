@@ -35,7 +35,9 @@ class Figures(Mapping[str, float]):
         """Turn these metrics into floats. Those on a device are copied together, with one wait."""
         values = {name: self._values[name] for name in names}
         values = {name: v() if callable(v) else v for name, v in values.items()}
-        on_device = {name: v.data for name, v in values.items() if isinstance(v, Tensor) and not backend.at_hand(v.data)}
+        on_device = {
+            name: v.data for name, v in values.items() if isinstance(v, Tensor) and not backend.readable_without_sync(v.data)
+        }
         if len(on_device) > 1:
             copied = backend.to_numpy(backend.concatenate([array.reshape(1) for array in on_device.values()]))
             values |= zip(on_device, copied.tolist(), strict=True)

@@ -1,10 +1,10 @@
-"""The ops: functions from Tensors to a Tensor that record how to go back.
+"""The ops: functions from Tensors to a Tensor that record their derivatives.
 
-An op is one short function: the forward line and, beside it, one derivative per input, written in ops (so that it can be
-differentiated again). Coercion, dtypes and broadcasting are not the op's business: see `operands` and `tensor._sum_to_shape`.
+An op is one short function: the forward line and, next to it, one derivative per input, written in ops (so that it can be
+differentiated again). `operands` converts the arguments and their dtypes; `tensor._sum_to_shape` undoes broadcasting.
 
-At a kink every op takes the same side: **of all subgradients, the one with the smallest norm** (jointly, over all arguments of
-the op that are tensors or numbers: the two of maximum share a tie, also where one of them is a constant).
+At a kink every op follows one rule: **of all subgradients, the one with the smallest norm**. The norm is over all arguments of
+the op, tensors and numbers: the two arguments of maximum share a tie, even if one of them is a constant.
 
 | where | gradient |
 |---|---|
@@ -18,10 +18,9 @@ the op that are tensors or numbers: the two of maximum share a tie, also where o
 | prod with zeros | the product of the others |
 | sqrt at 0, log at 0 | inf: no subgradient exists |
 
-Where a gradient is differentiated again, these shares are constants: relu, abs, maximum and max have second derivative 0, also
-at a kink or a tie (norm too, at 0). For a function that is composed of several, and smooth, this need not be right:
-maximum(x, 1) * minimum(x, 1) is x; its gradient at 1 is 1/2 + 1/2, as it should be, but its second derivative there is
-2 (1/2) (1/2), not 0.
+In a second derivative these shares are constants: relu, abs, maximum and max have second derivative 0, also at a kink or a tie,
+and norm at 0. This can be wrong for a smooth function that is composed of such ops. Example: maximum(x, 1) * minimum(x, 1)
+is x. Its gradient at 1 is 1/2 + 1/2, as it should be, but its second derivative there is 2 (1/2) (1/2) instead of 0.
 """
 
 from typing import Any
@@ -37,6 +36,7 @@ from minigan.ops.activations import (
     sigmoid,
     softmax,
     softplus,
+    tanh,
 )
 from minigan.ops.arithmetic import (
     add,
@@ -68,7 +68,6 @@ from minigan.ops.elementwise import (
     sin,
     sqrt,
     square,
-    tanh,
     where,
 )
 from minigan.ops.linear import einsum, matmul
@@ -93,7 +92,7 @@ from minigan.ops.shaping import (
 
 
 def _not_a_parameter(t: Tensor) -> Tensor:
-    """`y += x` gives the name y to a new tensor, y + x. For a parameter that would silently change nothing."""
+    """`y += x` makes y the name of a new tensor, y + x. A parameter would silently keep its value, so it raises."""
     if t.is_parameter:
         raise TypeError(f"in-place: {t.name or 'a leaf'} {t.shape} requires a gradient; to change it, p.data = p.data - lr * g")
     return t

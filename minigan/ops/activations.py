@@ -1,16 +1,14 @@
-"""Activations: all stable at any argument, without overflow, and without a selection per element where speed matters."""
-
-from typing import Any
+"""Activations: stable at any argument, without overflow. Frequent ones avoid `where`, which is slow."""
 
 from minigan import backend, checks
 from minigan.backend import Array, fused, random_numbers
 from minigan.engine.tensor import Tensor, record
 from minigan.ops.elementwise import exp, minimum
-from minigan.ops.operands import axes_of, floating, linear
+from minigan.ops.operands import Operand, axes_of, floating, linear
 from minigan.ops.reductions import count, largest, log_sum_exp, sum
 
 
-def relu(x: Any) -> Tensor:
+def relu(x: Operand) -> Tensor:
     """max(x, 0); the derivative at 0 is 0."""
     x = floating("relu", x)
     return record("relu", x.xp.maximum(x.data, 0), (x, lambda g, y: linear(_where_positive, g, y)))
@@ -18,13 +16,13 @@ def relu(x: Any) -> Tensor:
 
 @fused
 def _where_positive(g: Array, x: Array) -> Array:
-    """g where x > 0, 0 elsewhere. (relu hands it its result, which is above 0 where x is.)"""
+    """g where x > 0, 0 elsewhere. (relu passes its result as x: both are above 0 at the same places.)"""
     y = (x > 0).astype(x.dtype)
     y *= g
     return y
 
 
-def leaky_relu(x: Any, slope: float = 0.2) -> Tensor:
+def leaky_relu(x: Operand, slope: float = 0.2) -> Tensor:
     """x above 0, slope * x below (0 <= slope < 1); the derivative at 0 is the slope."""
     x = floating("leaky_relu", x)
     if type(slope) is not float or not 0 <= slope < 1:
@@ -41,14 +39,14 @@ def _leaky_relu(x: Array, slope: float) -> Array:
 @fused
 def _times_slope(g: Array, x: Array, slope: float, rest: float) -> Array:
     """g where x > 0, slope g elsewhere; rest is 1 - slope."""
-    y = (x > 0).astype(x.dtype)  # 1 or 0, and then 1 or slope
+    y = (x > 0).astype(x.dtype)  # 1 or 0; below, 1 or slope
     y *= rest
     y += slope
     y *= g
     return y
 
 
-def elu(x: Any, alpha: float = 1.0) -> Tensor:
+def elu(x: Operand, alpha: float = 1.0) -> Tensor:
     """x above 0, alpha (e^x - 1) below (alpha >= 0); the derivative at 0 is the smaller of the branches', min(1, alpha)."""
     x, alpha = floating("elu", x), checks.number("elu", "alpha", alpha, least=0)
 
@@ -65,7 +63,7 @@ def _elu(x: Array, alpha: float) -> Array:
     return xp.maximum(x, 0) + alpha * xp.expm1(xp.minimum(x, 0))
 
 
-def sigmoid(x: Any) -> Tensor:
+def sigmoid(x: Operand) -> Tensor:
     """The logistic function 1 / (1 + e^-x); d sigma = sigma (1 - sigma)."""
     x = floating("sigmoid", x)
     return record("sigmoid", _sigmoid(x.data), (x, lambda g, y: g * (y * (1.0 - y))))
@@ -75,10 +73,17 @@ def sigmoid(x: Any) -> Tensor:
 def _sigmoid(x: Array) -> Array:
     xp = backend.of(x)
     e = xp.exp(-xp.abs(x))  # in (0, 1]: 1 / (1 + e) for x >= 0, e / (1 + e) for x < 0
-    return xp.maximum(e, x >= 0) / (1 + e)
+    y: Array = xp.maximum(e, x >= 0) / (1 + e)
+    return y
 
 
-def softplus(x: Any) -> Tensor:
+def tanh(x: Operand) -> Tensor:
+    """The hyperbolic tangent; d tanh = 1 - tanh^2."""
+    x = floating("tanh", x)
+    return record("tanh", x.xp.tanh(x.data), (x, lambda g, y: g * (1.0 - y * y)))
+
+
+def softplus(x: Operand) -> Tensor:
     """log(1 + e^x), computed as max(x, 0) + log(1 + e^-|x|); d softplus = sigma."""
     x = floating("softplus", x)
     return record("softplus", _softplus(x.data), (x, lambda g, y: g * sigmoid(x)))
@@ -92,15 +97,15 @@ def _softplus(x: Array) -> Array:
     return y
 
 
-def log_sigmoid(x: Any) -> Tensor:
-    """log sigma(x) = -softplus(-x): finite for every x, where log(sigmoid(x)) is not."""
+def log_sigmoid(x: Operand) -> Tensor:
+    """log sigma(x) = -softplus(-x). It is finite for every x; log(sigmoid(x)) is not."""
     return -softplus(-floating("log_sigmoid", x))
 
 
-def dropout(x: Any, p: float = 0.5, rng: random_numbers.Generator | None = None) -> Tensor:
-    """Each element set to 0 with probability p, the others divided by 1 - p, so that the mean stays (0 <= p < 1).
+def dropout(x: Operand, p: float = 0.5, rng: random_numbers.Generator | None = None) -> Tensor:
+    """Each element becomes 0 with probability p; the others are divided by 1 - p, so that the mean stays (0 <= p < 1).
 
-    `rng` draws which; minigan's default generator if None. Always on: the layer `nn.Dropout` knows about eval mode.
+    `rng` draws the mask; None is minigan's default generator. The op always drops; the layer `nn.Dropout` has an eval mode.
     """
     x = floating("dropout", x)
     p = checks.number("dropout", "p", p, least=0, below=1)
@@ -110,14 +115,14 @@ def dropout(x: Any, p: float = 0.5, rng: random_numbers.Generator | None = None)
 
 @fused
 def _dropout(x: Array, drawn: Array, p: float, factor: float) -> Array:
-    """factor x where what was drawn is at least p, else 0."""
+    """factor x where drawn >= p, else 0."""
     y = (drawn >= p).astype(x.dtype)
     y *= factor
     y *= x
     return y
 
 
-def softmax(x: Any, axis: int = -1) -> Tensor:
+def softmax(x: Operand, axis: int = -1) -> Tensor:
     """e^x / sum e^x along an axis. With y the output: dx = y (g - sum(g y))."""
     x = floating("softmax", x)
     axes = axes_of("softmax", x, axis)
@@ -127,10 +132,10 @@ def softmax(x: Any, axis: int = -1) -> Tensor:
     return record("softmax", e, (x, lambda g, y: y * (g - sum(g * y, axes, keepdims=True))))
 
 
-def log_softmax(x: Any, axis: int = -1) -> Tensor:
-    """log softmax(x) = x - logsumexp(x) along an axis, finite where the softmax rounds to 0."""
+def log_softmax(x: Operand, axis: int = -1) -> Tensor:
+    """log softmax(x) = x - logsumexp(x) along an axis. It is finite even where the softmax rounds to 0."""
     x = floating("log_softmax", x)
     axes = axes_of("log_softmax", x, axis)
     count("log_softmax", x, axes)
-    x = x - largest(x, axes)  # changes no result, as a constant for each row; near 0, floats are finer
+    x = x - largest(x, axes)  # the same in exact arithmetic; floats are finer near 0
     return x - log_sum_exp(x, axes)

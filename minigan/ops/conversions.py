@@ -1,4 +1,4 @@
-"""Conversions: the same values in another dtype, on another backend, in memory of their own. Gradients are converted back."""
+"""Conversions: the same values in another dtype, on another backend, or in new memory. Gradients are converted back."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ def astype(x: Tensor, dtype: Any) -> Tensor:
         if x.dtype == dtype:
             return x
         if numpy.dtype(dtype).kind not in "fiub":
-            raise TypeError("there are real numbers and booleans alone")
+            raise TypeError("tensors have real numbers or booleans")
         data = x.data.astype(dtype)
     except (TypeError, ValueError) as error:
         raise TypeError(f"astype: dtype is {dtype!r}; expected one such as 'float32' ({error})") from error
@@ -24,7 +24,7 @@ def astype(x: Tensor, dtype: Any) -> Tensor:
 
 
 def to(x: Tensor, name: str) -> Tensor:
-    """The tensor on the backend "numpy" or "cupy" (itself if it is there). Gradients flow back."""
+    """The tensor on the backend "numpy" or "cupy" (itself if it is there). Gradients are moved back."""
     here = x.xp.__name__
     if not isinstance(name, str):
         raise TypeError(f"to: the backend is {name!r}; expected 'numpy' or 'cupy'")
@@ -34,5 +34,5 @@ def to(x: Tensor, name: str) -> Tensor:
 
 
 def copy(x: Tensor) -> Tensor:
-    """The same values in memory of their own."""
+    """The same values in new memory."""
     return record("copy", x.data.copy(), (x, lambda g, y: g))

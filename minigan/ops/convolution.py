@@ -1,12 +1,12 @@
 """Convolution in two dimensions, on images (N, C, H, W), and its transpose.
 
-Three functions are one another's derivatives. With Y = conv(X, W), linear in X and in W:
-    dX = input_grad(G, W)      every output pixel hands its gradient back to the window that it came from
-    dW = weight_grad(X, G)     every weight collects, over all windows, pixel times gradient
-and again: input_grad has the derivatives conv and weight_grad, weight_grad has the derivatives input_grad and conv. So any
-order of derivative, and `conv_transpose2d`, which is `input_grad` itself, come without further code.
+Three functions are each other's derivatives. With Y = conv(X, W), linear in X and in W:
+    dX = input_grad(G, W)      every output pixel passes its gradient back to the window that it came from
+    dW = weight_grad(X, G)     every weight sums, over all windows, pixel times gradient
+The derivatives of input_grad are conv and weight_grad; those of weight_grad are input_grad and conv. So all higher derivatives
+need no further code. `conv_transpose2d` is input_grad itself.
 
-In memory images lie channels last, (N, H, W, C) behind an (N, C, H, W) view: a window is then a few long runs.
+In memory images have their channels last, (N, H, W, C) behind an (N, C, H, W) view: a window is then a few long runs.
 """
 
 import itertools
@@ -17,18 +17,19 @@ from numbers import Integral
 from typing import Any
 
 from minigan import backend
-from minigan.backend import Array, threads
+from minigan.backend import Array, cupy_im2col, threads
 from minigan.engine.tensor import Derivative, Tensor, record
-from minigan.ops.operands import floating, pair
+from minigan.ops.operands import Operand, floating, pair
 
 Pair = int | tuple[int, int]
+Size = tuple[int, ...]  # (height, width), such as x.shape[2:]
 Around = tuple[tuple[int, int], tuple[int, int]]
-CHUNK = 2 << 20  # bytes of the columns that a core works on at a time
+CHUNK = 2 << 20  # bytes of im2col's columns that a core processes at a time
 
 
 @dataclass(frozen=True)
 class Windows:
-    """Where a kernel meets an image, each for (height, width): its size, and the steps, zeros around, and gaps between taps."""
+    """A kernel's windows on an image, as (height, width): kernel size, step, zeros on both sides, distance between taps."""
 
     kernel: tuple[int, int]
     stride: tuple[int, int]
@@ -37,19 +38,22 @@ class Windows:
 
     def effective_kernel_size(self) -> tuple[int, int]:
         """How many pixels one window spans."""
-        return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True))
+        (kh, kw), (dh, dw) = self.kernel, self.dilation
+        return dh * (kh - 1) + 1, dw * (kw - 1) + 1
 
     def zeros(self) -> Around:
-        """Those around an image: (above, below), (left, right)."""
-        return tuple((p, p) for p in self.padding)
+        """The number of zeros around an image: (above, below), (left, right)."""
+        ph, pw = self.padding
+        return (ph, ph), (pw, pw)
 
-    def counts(self, size: tuple[int, int], around: Around | None = None) -> tuple[int, int]:
-        """How many windows fit on an image of this size; what the stride leaves over at its end is in none."""
-        each = zip(size, around or self.zeros(), self.effective_kernel_size(), self.stride, strict=True)
-        return tuple((n + sum(zeros) - r) // s + 1 for n, zeros, r, s in each)
+    def counts(self, size: Size, around: Around | None = None) -> tuple[int, int]:
+        """How many windows fit on an image of this size. Pixels that the stride leaves over at the end are in no window."""
+        (h, w), ((above, below), (left, right)) = size, around or self.zeros()
+        (kh, kw), (sh, sw) = self.effective_kernel_size(), self.stride
+        return (above + h + below - kh) // sh + 1, (left + w + right - kw) // sw + 1
 
     def taps(self, counts: tuple[int, int]) -> Iterator[tuple[int, int, slice, slice]]:
-        """For each kernel position (i, j): the rows and the columns of the padded image that it meets, window by window."""
+        """For each kernel position (i, j): the rows and the columns of the padded image under it, one for each window."""
         (sh, sw), (dh, dw), (oh, ow) = self.stride, self.dilation, counts
         for i in range(self.kernel[0]):
             for j in range(self.kernel[1]):
@@ -59,15 +63,17 @@ class Windows:
 # --- the ops ------------------------------------------------------------------------------------------------------------
 
 
-def conv2d(x: Any, weight: Any, bias: Any = None, stride: Pair = 1, padding: Pair = 0, dilation: Pair = 1) -> Tensor:
+def conv2d(
+    x: Operand, weight: Operand, bias: Operand | None = None, stride: Pair = 1, padding: Pair = 0, dilation: Pair = 1
+) -> Tensor:
     """y[n, o, p, q] = b[o] + sum over c, i, j of x[n, c, p stride + i dilation, q stride + j dilation] w[o, c, i, j].
 
     Args:
         x: (N, C, H, W). weight: (O, C, KH, KW). bias: (O,) or None.
         stride, padding (zeros on both sides), dilation: one integer, or two, for height and width.
 
-    Returns (N, O, OH, OW), OH = floor((H + 2 padding - dilation (KH - 1) - 1) / stride) + 1. Raises ValueError for shapes
-    that do not fit.
+    Returns (N, O, OH, OW), OH = floor((H + 2 padding - dilation (KH - 1) - 1) / stride) + 1. Raises ValueError if the shapes
+    do not fit.
     """
     x, weight = _images_and_kernels("conv2d", x, weight, channels=1)
     windows = _windows("conv2d", weight, stride, padding, dilation)
@@ -79,15 +85,15 @@ def conv2d(x: Any, weight: Any, bias: Any = None, stride: Pair = 1, padding: Pai
 
 
 def conv_transpose2d(
-    x: Any, weight: Any, bias: Any = None, stride: Pair = 1, padding: Pair = 0, output_padding: Pair = 0
+    x: Operand, weight: Operand, bias: Operand | None = None, stride: Pair = 1, padding: Pair = 0, output_padding: Pair = 0
 ) -> Tensor:
-    """The transpose of conv2d: every pixel of x paints the kernel, times its value, onto the output.
+    """The transpose of conv2d: every pixel of x adds the kernel, times the pixel's value, to the output.
 
     Args:
         x: (N, C, H, W). weight: (C, O, KH, KW). bias: (O,) or None.
         stride, padding: those of the convolution of which this is the transpose.
-        output_padding: rows and columns more at the end, fewer than the stride: a strided convolution takes several sizes
-            of image to the same size, and this says which of them to go back to.
+        output_padding: the number of additional rows and columns at the end, less than the stride. A strided convolution maps
+            images of several sizes to one size; this chooses the size to return to.
 
     Returns (N, O, OH, OW), OH = (H - 1) stride - 2 padding + KH + output_padding.
     """
@@ -96,8 +102,8 @@ def conv_transpose2d(
     extra = pair_of("conv_transpose2d", "output_padding", output_padding, least=0)
     if any(e >= s for e, s in zip(extra, windows.stride, strict=True)):
         raise ValueError(f"conv_transpose2d: output_padding {extra} must be smaller than stride {windows.stride}")
-    each = zip(x.shape[2:], windows.stride, windows.padding, windows.kernel, extra, strict=True)
-    size = tuple((n - 1) * s - 2 * p + k + e for n, s, p, k, e in each)
+    height_and_width = zip(x.shape[2:], windows.stride, windows.padding, windows.kernel, extra, strict=True)
+    size = tuple((n - 1) * s - 2 * p + k + e for n, s, p, k, e in height_and_width)
     if min(size) < 1:
         raise ValueError(f"conv_transpose2d: x {x.shape} with padding {windows.padding} leaves an output of size {size}")
     return _conv_input_grad(x, weight, windows, size, _bias("conv_transpose2d", bias, weight.shape[1], x))
@@ -116,7 +122,7 @@ def _conv(x: Tensor, weight: Tensor, windows: Windows, bias: Tensor | None = Non
     )
 
 
-def _conv_input_grad(g: Tensor, weight: Tensor, windows: Windows, size: tuple[int, int], bias: Tensor | None = None) -> Tensor:
+def _conv_input_grad(g: Tensor, weight: Tensor, windows: Windows, size: Size, bias: Tensor | None = None) -> Tensor:
     return _record_with_bias(
         "conv_transpose2d",
         _input_grad_array(g.data, weight.data, windows, size),
@@ -127,7 +133,7 @@ def _conv_input_grad(g: Tensor, weight: Tensor, windows: Windows, size: tuple[in
 
 
 def _record_with_bias(name: str, y: Array, bias: Tensor | None, *inputs: tuple[Tensor, Derivative]) -> Tensor:
-    """The op's output y (N, O, OH, OW), plus a bias (O,), whose gradient is the sum over all but the channels."""
+    """Record an op with output y (N, O, OH, OW), plus a bias (O,). The bias's gradient is the sum over all but the channels."""
     if bias is None:
         return record(name, y, *inputs)
     b = bias.data[:, None, None]
@@ -162,20 +168,21 @@ def _conv_array(x: Array, weight: Array, windows: Windows) -> Array:
 def _weight_grad_array(x: Array, g: Array, windows: Windows) -> Array:
     """x (N, C, H, W), g (N, O, OH, OW) -> (O, C, KH, KW)"""
     (kh, kw), c, o = windows.kernel, x.shape[1], g.shape[1]
-    w = _chunk_by_chunk(lambda chunk: im2col(x[chunk], windows).T @ _rows(g[chunk]), x, g.shape[2] * g.shape[3] * kh * kw * c)
+    numbers = g.shape[2] * g.shape[3] * kh * kw * c
+    w: Array = _chunk_by_chunk(lambda chunk: im2col(x[chunk], windows).T @ _rows(g[chunk]), x, numbers)
     return w.reshape(kh, kw, c, o).transpose(3, 2, 0, 1)  # from (KH*KW*C, O)
 
 
-def _input_grad_array(g: Array, weight: Array, windows: Windows, size: tuple[int, int]) -> Array:
+def _input_grad_array(g: Array, weight: Array, windows: Windows, size: Size) -> Array:
     """g (N, O, OH, OW), weight (O, C, KH, KW) -> (N, C, H, W)"""
     no_gaps = windows.dilation == (1, 1) and all(p < k for p, k in zip(windows.padding, windows.kernel, strict=True))
-    few = weight.shape[1] <= 4 and backend.pieces_pay(g)  # channels: moving so little costs less than the larger product
-    way = _input_grad_by_blocks if no_gaps and not few else _input_grad_by_adding
-    return way(g, weight, windows, size)
+    few = weight.shape[1] <= 4 and backend.chunking_pays(g)  # few channels: to add costs less than the larger product
+    method = _input_grad_by_blocks if no_gaps and not few else _input_grad_by_adding
+    return method(g, weight, windows, size)
 
 
-def _input_grad_by_adding(g: Array, weight: Array, windows: Windows, size: tuple[int, int]) -> Array:
-    """The windows' columns, added where they came from."""
+def _input_grad_by_adding(g: Array, weight: Array, windows: Windows, size: Size) -> Array:
+    """The windows' columns, added to the pixels that they came from."""
     (n, _, oh, ow), c, (h, w), (ph, pw) = g.shape, weight.shape[1], size, windows.padding
     matrix = _matrix(weight).T
     x = backend.of(g).zeros((n, h + 2 * ph, w + 2 * pw, c), dtype=_dtype(g, weight))
@@ -189,18 +196,18 @@ def _input_grad_by_adding(g: Array, weight: Array, windows: Windows, size: tuple
     return x[:, ph : ph + h, pw : pw + w].transpose(0, 3, 1, 2)
 
 
-def _input_grad_by_blocks(g: Array, weight: Array, windows: Windows, size: tuple[int, int]) -> Array:
-    """The same without adding in memory: the kernel is cut into T blocks of one stride s, and then, along each axis,
+def _input_grad_by_blocks(g: Array, weight: Array, windows: Windows, size: Size) -> Array:
+    """The same without additions in memory. The kernel is cut into T blocks of one stride s. Then, along each axis,
 
-    x[s v + i] = sum over t of g[v - t] w[s t + i]: an ordinary convolution of g that yields s x s pixels at once.
+    x[s v + i] = sum over t of g[v - t] w[s t + i]: an ordinary convolution of g whose every output is s x s pixels.
     """
     (n, o, oh, ow), c, (sh, sw) = g.shape, weight.shape[1], windows.stride
     (th, top, bottom, vh, skip_h), (tw, left, right, vw, skip_w) = (
-        _blocks(*each) for each in zip(windows.kernel, windows.stride, windows.padding, size, (oh, ow), strict=True)
+        _blocks(*axis) for axis in zip(windows.kernel, windows.stride, windows.padding, size, (oh, ow), strict=True)
     )
     fill = (0, th * sh - windows.kernel[0]), (0, tw * sw - windows.kernel[1])
     kernels = _zeros_around(weight, *fill) if any(fill[0] + fill[1]) else weight
-    kernels = kernels.reshape(o, c, th, sh, tw, sw)[:, :, ::-1, :, ::-1]  # v - t: the last block meets g first
+    kernels = kernels.reshape(o, c, th, sh, tw, sw)[:, :, ::-1, :, ::-1]  # v - t: the last block comes first
     matrix = kernels.transpose(2, 4, 0, 3, 5, 1).reshape(th * tw * o, sh * sw * c)
     ones = Windows((th, tw), (1, 1), (0, 0), (1, 1))
     x = backend.of(g).empty((n, vh, sh, vw, sw, c), dtype=_dtype(g, weight))
@@ -214,17 +221,17 @@ def _input_grad_by_blocks(g: Array, weight: Array, windows: Windows, size: tuple
     return x[:, skip_h : skip_h + size[0], skip_w : skip_w + size[1]].transpose(0, 3, 1, 2)
 
 
-def _chunk_by_chunk(work: Callable[[slice], Array | None], images: Array, numbers: int) -> Array | None:
-    """work(chunk) for chunks of images whose columns, so many numbers an image, fit a core's cache; the results' sum.
+def _chunk_by_chunk(work: Callable[[slice], Array | None], images: Array, numbers: int) -> Any:
+    """Call work(chunk) for chunks of images whose columns fit a core's cache. Returns the results' sum, or None.
 
-    A chunk then takes half the time or less that it would take as part of a whole.
+    This takes at most half as long as all images at once. numbers: the size of one image's columns.
     """
     n = len(images)
-    if not backend.pieces_pay(images):
+    if not backend.chunking_pays(images):
         return work(slice(0, n))
     size = max(1, CHUNK // max(1, numbers * images.itemsize))
 
-    def several(start: int, stop: int) -> Array | None:
+    def several(start: int, stop: int) -> Any:
         count = max(1, (stop - start) // size)
         bounds = [start + (stop - start) * i // count for i in range(count + 1)]
         total = work(slice(bounds[0], bounds[1]))
@@ -241,7 +248,7 @@ def _chunk_by_chunk(work: Callable[[slice], Array | None], images: Array, number
 
 
 def _blocks(k: int, s: int, p: int, size: int, windows: int) -> tuple[int, int, int, int, int]:
-    """Along one axis: the number T of blocks, the zeros before and after g, how many v, and the pixels before the image."""
+    """Along one axis: the number T of blocks, the zeros before and after g, the number of v, the pixels before the image."""
     t, first, last = -(-k // s), p // s, (p + size - 1) // s  # the image is p ... p + size - 1 of the padded one
     return t, t - 1 - first, last - (windows - 1), last - first + 1, p - s * first
 
@@ -249,20 +256,20 @@ def _blocks(k: int, s: int, p: int, size: int, windows: int) -> tuple[int, int, 
 def im2col(x: Array, windows: Windows, around: Around | None = None) -> Array:
     """Every window as a row: (N, C, H, W) -> (N*OH*OW, KH*KW*C)
 
-    `around`: the zeros above and below the image, and on its left and right; by default, the windows' padding.
+    `around`: the number of zeros (above, below), (left, right); by default, the windows' padding.
     """
     (n, c, h, w), (sh, sw), (dh, dw) = x.shape, windows.stride, windows.dilation
     rows, columns = around = around or windows.zeros()
     oh, ow = windows.counts((h, w), around)
     shape = n, oh, ow, *windows.kernel, c
-    if backend.pieces_pay(x):
+    if backend.chunking_pays(x):
         x = _zeros_around(x, rows, columns)
         of_image, of_channel, of_row, of_pixel = x.strides
         strides = (of_image, sh * of_row, sw * of_pixel, dh * of_row, dw * of_pixel, of_channel)
-        each = backend.of(x).lib.stride_tricks.as_strided(x, shape, strides)
+        taps: Array = backend.of(x).lib.stride_tricks.as_strided(x, shape, strides)
     else:
-        each = backend.windows(backend.of(x), x, shape, (rows[0], columns[0]), windows.stride, windows.dilation)
-    return each.reshape(n * oh * ow, math.prod(shape[3:]))  # copies, in runs of kw * c numbers where there are no gaps
+        taps = cupy_im2col.im2col(backend.of(x), x, shape, (rows[0], columns[0]), windows.stride, windows.dilation)
+    return taps.reshape(n * oh * ow, math.prod(shape[3:]))  # copies, in runs of kw * c numbers if the dilation is 1
 
 
 def _zeros_around(x: Array, rows: tuple[int, int], columns: tuple[int, int]) -> Array:
@@ -276,7 +283,7 @@ def _zeros_around(x: Array, rows: tuple[int, int], columns: tuple[int, int]) -> 
 
 
 def _dtype(a: Array, b: Array) -> Any:
-    """The dtype of a product: of two floats, the wider."""
+    """The dtype of a product of floats: the wider one."""
     return backend.of(a).promote_types(a.dtype, b.dtype)
 
 
@@ -293,8 +300,8 @@ def _matrix(weight: Array) -> Array:
 # --- arguments ----------------------------------------------------------------------------------------------------------
 
 
-def _images_and_kernels(name: str, x: Any, weight: Any, channels: int) -> tuple[Tensor, Tensor]:
-    """x and weight as Tensors of four axes; `channels` is the weight's axis that meets x's channels."""
+def _images_and_kernels(name: str, x: Operand, weight: Operand, channels: int) -> tuple[Tensor, Tensor]:
+    """x and weight as Tensors of four axes; `channels` is the weight's axis of x's channels."""
     x, weight = pair(name, x, weight)
     if x.ndim != 4 or weight.ndim != 4 or 0 in weight.shape or x.shape[1] != weight.shape[channels]:
         layout = "(O, C, KH, KW)" if channels else "(C, O, KH, KW)"
@@ -302,7 +309,7 @@ def _images_and_kernels(name: str, x: Any, weight: Any, channels: int) -> tuple[
     return floating(name, x), floating(name, weight)
 
 
-def _bias(name: str, bias: Any, channels: int, x: Tensor) -> Tensor | None:
+def _bias(name: str, bias: Operand | None, channels: int, x: Tensor) -> Tensor | None:
     """The bias as a Tensor of floats."""
     if bias is None:
         return None
@@ -313,8 +320,9 @@ def _bias(name: str, bias: Any, channels: int, x: Tensor) -> Tensor | None:
 
 
 def _windows(name: str, weight: Tensor, stride: Pair, padding: Pair, dilation: Pair) -> Windows:
+    _, _, kh, kw = weight.shape
     return Windows(
-        weight.shape[2:],
+        (kh, kw),
         pair_of(name, "stride", stride, least=1),
         pair_of(name, "padding", padding, least=0),
         pair_of(name, "dilation", dilation, least=1),
@@ -322,7 +330,7 @@ def _windows(name: str, weight: Tensor, stride: Pair, padding: Pair, dilation: P
 
 
 def pair_of(name: str, what: str, value: Pair, least: int) -> tuple[int, int]:
-    """One integer, or two, for height and width: as two."""
+    """One integer, or two, as (height, width)."""
     both = tuple(value) if isinstance(value, tuple | list) else (value, value)
     if len(both) != 2 or any(isinstance(v, bool) or not isinstance(v, Integral) or not least <= v < 2**31 for v in both):
         raise ValueError(f"{name}: {what} is {value!r}; expected one integer, or two, of at least {least} (and below 2**31)")

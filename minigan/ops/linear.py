@@ -1,14 +1,13 @@
-"""Matrix products, and sums of products in general."""
+"""Matrix products, and general sums of products."""
 
 import string
-from typing import Any
 
 from minigan.engine.tensor import Derivative, Tensor, record
-from minigan.ops.operands import check_broadcast, pair, tensors
+from minigan.ops.operands import Operand, check_broadcast, pair, tensors
 from minigan.ops.shaping import broadcast_to
 
 
-def matmul(a: Any, b: Any) -> Tensor:
+def matmul(a: Operand, b: Operand) -> Tensor:
     """a @ b as in NumPy: matrices in the last two axes, (..., n, k) @ (..., k, m) -> (..., n, m), the others broadcast.
 
     A vector on the left is a row, on the right a column; its axis is dropped from the result.
@@ -27,13 +26,13 @@ def matmul(a: Any, b: Any) -> Tensor:
 
 
 def affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """x W + b as one op: x (N, n), weight (n, m), bias (m,) -> (N, m). What `nn.Dense` computes.
+    """x W + b as one op, for `nn.Dense`: x (N, n), weight (n, m), bias (m,) -> (N, m).
 
-    dx = g W^T, dW = x^T g, and db = the sum of g over its N rows, to each of which b was added.
+    dx = g W^T, dW = x^T g, and db = the sum of g over its N rows, since b was added to each.
     """
     y = x.data @ weight.data
     if bias.dtype == y.dtype:
-        y += bias.data  # in place: a second array of this size would cost as much time again
+        y += bias.data  # in place: a second array of this size would double the time
     else:
         y = y + bias.data
     return record(
@@ -45,8 +44,8 @@ def affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     )
 
 
-# --- three products, each the others' derivative -------------------------------------------------------------------------
-# As g @ b.T and a.T @ g, with transposes as ops of their own, a small game's step would take 6 % longer.
+# --- three products, each the others' derivative ------------------------------------------------------------------------
+# With g @ b.T and a.T @ g, where each transpose is an op too, a small game's step would take 6 % longer.
 
 
 def _product(a: Tensor, b: Tensor) -> Tensor:
@@ -76,12 +75,12 @@ def _sum_of_rows(g: Tensor) -> Tensor:
     return record("sum", g.data.sum(0), (g, lambda h, y: broadcast_to(h, g.shape)))
 
 
-def einsum(subscripts: str, *operands: Any) -> Tensor:
+def einsum(subscripts: str, *operands: Operand) -> Tensor:
     """Sums of products in Einstein's notation, as in NumPy: `einsum("ij,jk->ik", a, b)` is a @ b.
 
     Without "->" the output has the letters that occur once, in alphabetical order. The gradient for one operand is an einsum
-    too: of g and the other operands, onto that operand's letters. Ellipses are refused; a letter may stand twice in one
-    operand (the diagonal, "ii->i").
+    of g and the other operands, with that operand's letters as the output. A letter may occur twice in one operand (the
+    diagonal, "ii->i"). Ellipses raise ValueError.
     """
     terms, out = _parsed(subscripts, len(operands))
     xs = tensors("einsum", *operands, widen=True)
@@ -94,11 +93,11 @@ def einsum(subscripts: str, *operands: Any) -> Tensor:
 
 
 def _einsum(terms: list[str], out: str, xs: list[Tensor], sizes: dict[str, int]) -> Tensor:
-    """einsum of operands without diagonals, recorded."""
+    """einsum of operands without diagonals, as a recorded op."""
 
     def derivative(i: int) -> Derivative:
         others, other_terms = xs[:i] + xs[i + 1 :], terms[:i] + terms[i + 1 :]
-        lost = [c for c in terms[i] if c not in out and not any(c in term for term in other_terms)]  # summed in x_i alone
+        lost = [c for c in terms[i] if c not in out and not any(c in term for term in other_terms)]  # letters of x_i only
         ones = [Tensor._of(xs[i].xp.ones(sizes[c], dtype=xs[i].dtype)) for c in lost]
         return lambda g, y: _einsum([out, *other_terms, *lost], terms[i], [g, *others, *ones], sizes)
 
@@ -107,7 +106,7 @@ def _einsum(terms: list[str], out: str, xs: list[Tensor], sizes: dict[str, int])
 
 
 def _without_diagonals(terms: list[str], xs: list[Tensor], sizes: dict[str, int]) -> tuple[list[str], list[Tensor]]:
-    """Replace a repeated letter by a new one, and add an identity matrix as operand, which ties the two."""
+    """Replace a repeated letter by a new one, and add an operand: an identity matrix of the two letters."""
     unused = iter(c for c in string.ascii_letters if c not in sizes)
     terms, xs = list(terms), list(xs)
     for i, term in enumerate(terms):
@@ -125,7 +124,7 @@ def _without_diagonals(terms: list[str], xs: list[Tensor], sizes: dict[str, int]
 
 
 def _parsed(subscripts: str, count: int) -> tuple[list[str], str]:
-    """The letters of each operand, and of the output."""
+    """The letters of each operand, and those of the output."""
     if not isinstance(subscripts, str):
         raise TypeError(f"einsum: the first argument is a {type(subscripts).__name__}; expected subscripts such as 'ij,jk->ik'")
     left, arrow, out = subscripts.replace(" ", "").partition("->")
@@ -135,5 +134,5 @@ def _parsed(subscripts: str, count: int) -> tuple[list[str], str]:
         raise ValueError(f"einsum: {subscripts!r} names {len(terms)} operands by letters (no ellipses); {count} were given")
     out = out if arrow else "".join(c for c in sorted(set(letters)) if letters.count(c) == 1)
     if len(set(out)) < len(out) or not set(out) <= set(letters):
-        raise ValueError(f"einsum: in {subscripts!r} an output letter stands twice or in no operand")
+        raise ValueError(f"einsum: in {subscripts!r} an output letter occurs twice or in no operand")
     return terms, out

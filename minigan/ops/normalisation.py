@@ -1,26 +1,25 @@
 """Batch normalisation as one op. Composed of other ops, it would read and write the images three times as often."""
 
-from typing import Any
-
 from minigan import backend
 from minigan.backend import Array, fused
 from minigan.engine.modes import mode
 from minigan.engine.shared_derivative import record_shared
 from minigan.engine.tensor import Tensor
 from minigan.ops.elementwise import sqrt
-from minigan.ops.operands import tensors
+from minigan.ops.operands import Operand, tensors
 from minigan.ops.reductions import mean, sum, var
 
 
-def batch_norm(x: Any, weight: Any, bias: Any, eps: float) -> tuple[Tensor, Array, Array]:
-    """y = weight x^ + bias, x^ = (x - mean) / sqrt(var + eps), with mean and (biased) variance of each channel over the rest.
+def batch_norm(x: Operand, weight: Operand, bias: Operand, eps: float) -> tuple[Tensor, Array, Array]:
+    """y = weight x^ + bias, x^ = (x - mean) / sqrt(var + eps), with the mean and the (biased) variance of each channel.
 
     x (N, C, ...), weight and bias (C,). Returns y, and the arrays mean and var, (C,). With n numbers in each channel
     (Ioffe and Szegedy 2015, section 3):
 
     d/dbias = sum g        d/dweight = sum g x^        d/dx = weight / sqrt(var + eps) (g - d/dbias / n - x^ d/dweight / n)
 
-    On arrays, in as few passes as possible; where the gradient is to be differentiated again, in ops (`plain_...`).
+    The gradients are computed on arrays, in as few passes as possible. Gradients that can be differentiated again are computed
+    by ops (`plain_...`).
     """
     x, weight, bias = tensors("batch_norm", x, weight, bias)
     rows = _rows(x.data)
@@ -28,7 +27,7 @@ def batch_norm(x: Any, weight: Any, bias: Any, eps: float) -> tuple[Tensor, Arra
     total = _sums(rows)
     wide = _less_mean(_wide(rows), _per_pixel(total, rows), n)
     centred = wide.reshape(rows.shape)
-    left_over = _sums(centred)  # by rounding, of the mean: taken into account channel by channel
+    left_over = _sums(centred)  # not quite 0, since the mean is rounded: `_statistics` corrects for it
     squares = _sums(centred, centred)
     mean, variance, offset, per_std, scale, shift = _statistics(total, left_over, squares, weight.data, bias.data, n, eps)
 
@@ -57,7 +56,7 @@ def _statistics(
 ) -> tuple[Array, ...]:
     """Of each channel: the mean, the variance, the offset of x - mean, 1 / sqrt(var + eps); y = scale (x - mean) + shift."""
     xp, offset = backend.of(total), left_over / n
-    variance = xp.maximum(squares / n - offset * offset, 0)  # rounding can leave less than 0 of a constant channel
+    variance = xp.maximum(squares / n - offset * offset, 0)  # rounding can make a constant channel's variance negative
     per_std = 1 / xp.sqrt(variance + eps)
     scale = weight * per_std
     return total / n + offset, variance, offset, per_std, scale, bias - scale * offset
@@ -65,14 +64,14 @@ def _statistics(
 
 @fused
 def _scaled(x: Array, scale: Array, shift: Array) -> Array:
-    y = x * scale
+    y: Array = x * scale
     y += shift
     return y
 
 
 @fused
 def _gradient_sums(sum_g: Array, sum_gx: Array, offset: Array, per_std: Array, n: int) -> tuple[Array, ...]:
-    """d/dbias, d/dweight, and d/dx = scale (g - rest - slope x). x is as it was centred: x^ = (x - offset) per_std."""
+    """d/dbias, d/dweight, and rest and slope in d/dx = scale (g - rest - slope x), for centred x: x^ = (x - offset) per_std."""
     d_weight = (sum_gx - offset * sum_g) * per_std
     slope = d_weight * per_std / n
     return sum_g, d_weight, sum_g / n - slope * offset, slope
@@ -81,14 +80,14 @@ def _gradient_sums(sum_g: Array, sum_gx: Array, offset: Array, per_std: Array, n
 @fused
 def _d_x(g: Array, x: Array, rest: Array, slope: Array, scale: Array) -> Array:
     """scale (g - rest - slope x)"""
-    dx = x * -slope
+    dx: Array = x * -slope
     dx += g
     dx -= rest
     dx *= scale
     return dx
 
 
-# --- the same in ops, for a gradient that is differentiated again ------------------------------------------------------------
+# --- the same in ops, for gradients that are differentiated again -------------------------------------------------------
 
 
 def plain_d_x(g: Tensor, x: Tensor, weight: Tensor, eps: float) -> Tensor:
@@ -129,24 +128,24 @@ def _all_but_channels(x: Tensor) -> tuple[int, ...]:
 
 
 def _rows(x: Array) -> Array:
-    """(N, C, ...) -> (N, P, C), (N, C) -> (1, N, C): no copy where the channels lie last in memory. At least float32."""
-    if x.dtype == "float16":  # the sum of a few hundred numbers can be too large for it
+    """(N, C, ...) -> (N, P, C), (N, C) -> (1, N, C): no copy if the channels are last in memory. At least float32."""
+    if x.dtype == "float16":  # a sum of a few hundred numbers can overflow in it
         x = x.astype("float32")
     return x.reshape(*x.shape[:2], -1).transpose(0, 2, 1) if x.ndim > 2 else x[None]
 
 
 def _wide(rows: Array) -> Array:
-    """(N, P, C) -> (N, P*C) for NumPy, which is twice as fast on a few long rows as on many short ones."""
-    return rows.reshape(len(rows), -1) if backend.pieces_pay(rows) else rows
+    """(N, P, C) -> (N, P*C) for NumPy, which is twice as fast on few long rows as on many short ones."""
+    return rows.reshape(len(rows), -1) if backend.chunking_pays(rows) else rows
 
 
 def _per_pixel(v: Array, rows: Array) -> Array:
-    """A number for each channel, (C,), once for each of the P pixels where rows are wide: (P*C,)"""
-    return backend.of(v).tile(v, rows.shape[1]) if backend.pieces_pay(rows) else v
+    """A number for each channel, (C,), repeated for the P pixels of wide rows: (P*C,)"""
+    return backend.of(v).tile(v, rows.shape[1]) if backend.chunking_pays(rows) else v
 
 
 def _images(rows: Array, x: Tensor) -> Array:
-    """(N, P, C) or (N, P*C) -> x's shape and dtype, the channels last in memory."""
+    """(N, P, C) or (N, P*C) -> x's shape and dtype, with the channels last in memory."""
     rows = rows.astype(x.dtype, copy=False)
     if x.ndim == 2:
         return rows.reshape(x.shape)
@@ -157,14 +156,15 @@ def _images(rows: Array, x: Tensor) -> Array:
 def _sums(a: Array, b: Array | None = None) -> Array:
     """(N, P, C) -> the sums of a, or of a * b, over all but the last axis: (C,).
 
-    NumPy's image by image, and then over the images: several times as fast as `sum` over the first axes; and in one long sum,
-    float32 would lose two digits more.
+    NumPy sums each image, and then over the images. This is several times as fast as `sum` over the first axes, and in one long
+    sum float32 would lose two more digits.
     """
-    if not backend.pieces_pay(a):
+    if not backend.chunking_pays(a):
         return a.sum((0, 1)) if b is None else _sum_of_products(a, b)
     xp = backend.of(a)
-    each = xp.ones(a.shape[1], a.dtype) @ a if b is None else xp.einsum("npc,npc->nc", a, b)
-    return each.sum(axis=0)
+    of_images = xp.ones(a.shape[1], a.dtype) @ a if b is None else xp.einsum("npc,npc->nc", a, b)
+    sums: Array = of_images.sum(axis=0)
+    return sums
 
 
 @fused

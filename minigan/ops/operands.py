@@ -1,12 +1,14 @@
-"""What happens to an op's arguments before the calculus: numbers and arrays become Tensors, dtypes agree, shapes are checked.
+"""The ops' arguments: numbers and arrays become Tensors, their dtypes agree, shapes are checked.
 
-dtype rules, once for all ops: Python numbers and NumPy scalars are weak (they take the tensors' dtype); integers and booleans
-beside floats take the floats' dtype, so that float32 stays float32; among floats the wider wins; an op that needs floats turns
-integers into float32; arithmetic among integers is done in int64, since the small ones (images of uint8) would wrap around.
-Only uint64 stays uint64. Next to other integers it becomes int64 too, and is refused where a number is too large for that.
+The dtype rules of all ops:
+- Python numbers and NumPy scalars are weak: they take the tensors' dtype.
+- Integers and booleans next to floats take the floats' dtype, so float32 stays float32. Among floats the wider wins.
+- An op that needs floats converts integers to float32.
+- Arithmetic among integers is done in int64, since small ones (images of uint8) would wrap around. Only uint64 stays uint64;
+  next to other integers it becomes int64 too, and a number that is too large for int64 raises.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from numbers import Integral
 from typing import Any
 
@@ -14,34 +16,37 @@ import numpy as np
 
 from minigan import backend
 from minigan.backend import Array
+from minigan.engine.methods import Axis
 from minigan.engine.modes import checking_values
 from minigan.engine.tensor import Tensor, record
 from minigan.engine.versions import version_of_memory
 
+Operand = Tensor | Array | np.generic | float | Sequence[Any]  # an op's argument; the last is a nested list of numbers
 
-def operand(name: str, x: Any) -> Tensor:
+
+def operand(name: str, x: Operand) -> Tensor:
     """The argument of an op of one input, as a Tensor."""
     return x if isinstance(x, Tensor) else tensors(name, x)[0]
 
 
-def wide(name: str, x: Any) -> Tensor:
-    """The argument of arithmetic, such as square: as it is if it is a float or uint64, other integers as int64."""
+def wide(name: str, x: Operand) -> Tensor:
+    """The argument of arithmetic, such as square: integers become int64, except uint64."""
     x = x if isinstance(x, Tensor) else tensors(name, x)[0]
     return x.astype("int64") if x._data.dtype.kind in "iu" and x._data.dtype != "uint64" else x
 
 
 def signed(name: str, x: Tensor) -> Tensor:
-    """The argument of an op whose result may be negative: uint64 as int64, if it fits."""
+    """The argument of an op whose result may be negative: uint64 becomes int64, if the values fit."""
     return _as_tensor(name, x, "int64", None) if x._data.dtype.kind == "u" else x
 
 
-def floating(name: str, x: Any) -> Tensor:
+def floating(name: str, x: Operand) -> Tensor:
     """The argument of an op that needs a float, such as exp; integers become float32."""
     x = x if isinstance(x, Tensor) else tensors(name, x)[0]
     return x if x._data.dtype.kind == "f" else x.astype("float32")
 
 
-def operands(name: str, a: Any, b: Any, widen: bool = True) -> tuple[Tensor, Tensor]:
+def operands(name: str, a: Operand, b: Operand, widen: bool = True) -> tuple[Tensor, Tensor]:
     """The two arguments of an elementwise op: Tensors of agreeing dtypes, whose shapes broadcast."""
     a, b = pair(name, a, b, widen)
     if a._data.shape != b._data.shape:
@@ -49,8 +54,8 @@ def operands(name: str, a: Any, b: Any, widen: bool = True) -> tuple[Tensor, Ten
     return a, b
 
 
-def pair(name: str, a: Any, b: Any, widen: bool = True) -> tuple[Tensor, Tensor]:
-    """Two arguments as Tensors of agreeing dtypes: what `tensors` does, with the frequent cases first."""
+def pair(name: str, a: Operand, b: Operand, widen: bool = True) -> tuple[Tensor, Tensor]:
+    """`tensors` for two arguments, with the frequent cases first."""
     if isinstance(a, Tensor) and a._data.dtype.kind == "f":
         if isinstance(b, Tensor) and a._data.dtype is b._data.dtype and type(a._data) is type(b._data):
             return a, b
@@ -60,7 +65,8 @@ def pair(name: str, a: Any, b: Any, widen: bool = True) -> tuple[Tensor, Tensor]
             return a, Tensor._of(b, version_of_memory(b))
     elif isinstance(a, int | float) and isinstance(b, Tensor) and b._data.dtype.kind == "f":
         return _constant(a, b), b
-    return tensors(name, a, b, widen=widen)
+    a, b = tensors(name, a, b, widen=widen)
+    return a, b
 
 
 def _constant(value: float, like: Tensor) -> Tensor:
@@ -68,10 +74,10 @@ def _constant(value: float, like: Tensor) -> Tensor:
     return Tensor._of(backend.constant(value, like._data.dtype, like._data))
 
 
-def tensors(name: str, *values: Any, widen: bool = False) -> list[Tensor]:
-    """Any number of arguments as Tensors of agreeing dtypes on one backend; their shapes are not looked at.
+def tensors(name: str, *values: Operand, widen: bool = False) -> list[Tensor]:
+    """Any number of arguments as Tensors of agreeing dtypes on one backend. Their shapes are not checked.
 
-    `widen`: integers become int64, for arithmetic. An op that moves or compares values leaves them in their own dtype.
+    `widen`: integers become int64, for arithmetic. An op that moves or compares values keeps their dtype.
     """
     strong = [v for v in values if isinstance(v, Tensor) or backend.is_array(v)]
     for position, v in enumerate(values):
@@ -88,7 +94,7 @@ def tensors(name: str, *values: Any, widen: bool = False) -> list[Tensor]:
 
 
 def _common_dtype(name: str, strong: list[Any], weak: list[Any]) -> Any:
-    """The dtype that numbers, integers and booleans take beside the others; None where each keeps its own."""
+    """The dtype that numbers, integers and booleans take next to the others."""
     dtypes = [v.dtype for v in strong]
     floats = [d for d in dtypes if d.kind == "f"]
     if floats:
@@ -98,9 +104,9 @@ def _common_dtype(name: str, strong: list[Any], weak: list[Any]) -> Any:
         return "float32"
     if all(d.kind == "b" for d in dtypes):
         return "bool" if kinds <= {"b"} else "int64"
-    if all(d == "uint64" for d in dtypes) and all(isinstance(v, Integral) and v >= 0 for v in weak):
+    if all(d == "uint64" for d in dtypes) and all(isinstance(v, Integral) and int(v) >= 0 for v in weak):
         return "uint64"
-    return dtypes[0] if len(set(dtypes)) == 1 and not weak else "int64"  # wide enough for any number beside it
+    return dtypes[0] if len(set(dtypes)) == 1 and not weak else "int64"  # wide enough for any number next to it
 
 
 def _as_tensor(name: str, value: Any, dtype: Any, like: Tensor | None) -> Tensor:
@@ -123,10 +129,10 @@ def _as_tensor(name: str, value: Any, dtype: Any, like: Tensor | None) -> Tensor
 
 
 def linear(formula: Callable[..., Array], x: Tensor, by: Tensor, *numbers: float) -> Tensor:
-    """The op y = formula(x, by, *numbers) where y = a x, element by element, and a depends on the rest: its own derivative.
+    """The op y = formula(x, by, *numbers) for formulas y = a x, element by element, where a depends on the other arguments.
 
-    The gradient for x is a g, the formula of g. `by` counts as a constant, without its history; but it is among the inputs, so
-    that the walk refuses it where it has been written to.
+    The gradient for x is a g, the same formula of g. `by` is a constant: its history is dropped. It is still an input, so that
+    the backward pass raises if it was changed in place.
     """
     by = Tensor._of(by._data, by._version)
     data = formula(x._data, by._data, *numbers)
@@ -134,32 +140,32 @@ def linear(formula: Callable[..., Array], x: Tensor, by: Tensor, *numbers: float
 
 
 def _no_gradient(g: Tensor, y: Tensor) -> Tensor:
-    raise AssertionError("the derivative for a constant is never asked for")
+    raise AssertionError("a constant's derivative is never called")
 
 
-def labels_below(name: str, labels: Any, classes: int) -> backend.Array:
-    """Class labels as an array of integers; refused where they are none, or not from 0 to classes - 1."""
-    labels = integers(name, labels)
-    if can_check_values(labels) and labels.size and not (int(labels.min()) >= 0 and int(labels.max()) < classes):
-        raise ValueError(f"{name}: labels from {int(labels.min())} to {int(labels.max())}; expected 0 to {classes - 1}")
-    return backend.asarray(labels)
+def labels_below(name: str, labels: Operand, classes: int) -> Array:
+    """Class labels as an array. Raises TypeError unless they are integers, ValueError unless they are from 0 to classes - 1."""
+    array = integers(name, labels)
+    if can_check_values(array) and array.size and not (int(array.min()) >= 0 and int(array.max()) < classes):
+        raise ValueError(f"{name}: labels from {int(array.min())} to {int(array.max())}; expected 0 to {classes - 1}")
+    return backend.asarray(array)
 
 
-def integers(name: str, labels: Any) -> backend.Array:
+def integers(name: str, labels: Operand) -> Array:
     """Class labels as an array, not yet moved to the current backend, so that they can be checked."""
-    labels = labels.data if isinstance(labels, Tensor) else labels if backend.is_array(labels) else np.asarray(labels)
-    if labels.dtype.kind not in "iu":
-        raise TypeError(f"{name}: labels are {labels.dtype}; expected integers, 0, 1, ...")
-    return labels
+    array = labels.data if isinstance(labels, Tensor) else labels if backend.is_array(labels) else np.asarray(labels)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name}: labels are {array.dtype}; expected integers, 0, 1, ...")
+    return array
 
 
 def can_check_values(array: Array) -> bool:
-    """Whether an op checks the values of this argument: those that Python would have to wait for only in debug mode."""
-    return backend.at_hand(array) or checking_values()
+    """Whether an op checks the values of this argument. Values on a GPU are checked in debug mode only."""
+    return backend.readable_without_sync(array) or checking_values()
 
 
 def check_broadcast(name: str, *shapes: tuple[int, ...]) -> None:
-    """Refuse shapes that do not broadcast: compared from the last axis on, each pair must be equal or hold a 1."""
+    """Raise ValueError for shapes that do not broadcast: from the last axis on, sizes must be equal, or one of them 1."""
     first, *rest = shapes
     for shape in rest:
         if any(m != n and m != 1 and n != 1 for m, n in zip(reversed(first), reversed(shape), strict=False)):
@@ -170,13 +176,13 @@ def check_broadcast(name: str, *shapes: tuple[int, ...]) -> None:
 
 
 def axis_of(name: str, x: Tensor, axis: int) -> int:
-    """One axis, counted from 0."""
+    """The axis, counted from 0."""
     if axis is None or isinstance(axis, tuple | list):
         raise TypeError(f"{name}: axis is {axis!r}; expected an integer")
     return axes_of(name, x, axis)[0]
 
 
-def axes_of(name: str, x: Tensor, axis: int | tuple[int, ...] | None) -> tuple[int, ...]:
+def axes_of(name: str, x: Tensor, axis: Axis) -> tuple[int, ...]:
     """`axis` (None: all) as a tuple of distinct axes, counted from 0."""
     if axis is None:
         return tuple(range(x.ndim))

@@ -1,4 +1,4 @@
-"""Shapes and indexing. Each op moves elements; its derivative moves the gradients back to where the elements came from."""
+"""Shapes and indexing. Each op moves elements. Its derivative moves the gradients back to the elements' old positions."""
 
 import itertools
 from collections.abc import Sequence
@@ -8,35 +8,36 @@ from typing import Any
 import numpy
 
 from minigan import backend, checks
+from minigan.backend import Array
 from minigan.engine.modes import checking_values
 from minigan.engine.tensor import Tensor, record
-from minigan.ops.operands import axes_of, axis_of, labels_below, operand, tensors
+from minigan.ops.operands import Operand, axes_of, axis_of, labels_below, operand, tensors
 
 
-def reshape(x: Any, *shape: int | tuple[int, ...]) -> Tensor:
-    """The same elements in another shape, as in NumPy: one size may be -1. A view where possible."""
+def reshape(x: Operand, *shape: int | tuple[int, ...]) -> Tensor:
+    """The same elements in another shape, as in NumPy: one size may be -1. A view if possible."""
     x = operand("reshape", x)
     try:
-        data = x.data.reshape(*shape)
+        data = x.data.reshape(*shape)  # type: ignore[arg-type] # sizes, or one tuple of them
     except (TypeError, ValueError) as error:
         raise type(error)(f"reshape: {x.size} elements of shape {x.shape} do not fill shape {shape}") from error
     return record("reshape", data, (x, lambda g, y: g.reshape(x.shape)))
 
 
-def transpose(x: Any, *axes: int | tuple[int, ...]) -> Tensor:
+def transpose(x: Operand, *axes: int | tuple[int, ...]) -> Tensor:
     """The axes in another order (none given: reversed): `transpose(x, 1, 0)` or `transpose(x, (1, 0))`. A view."""
     x = operand("transpose", x)
     if not axes or axes[0] is None:
         return record("transpose", x.data.T, (x, lambda g, y: transpose(g)))
-    order = axes_of("transpose", x, axes[0] if len(axes) == 1 else axes)
+    order = axes_of("transpose", x, axes[0] if len(axes) == 1 else axes)  # type: ignore[arg-type] # nested tuples raise
     if len(order) != x.ndim:
         raise ValueError(f"transpose: axes {order} do not name every axis of shape {x.shape}")
     back = tuple([order.index(i) for i in range(x.ndim)])
     return record("transpose", x.data.transpose(order), (x, lambda g, y: transpose(g, back)))
 
 
-def moveaxis(x: Any, source: int, destination: int) -> Tensor:
-    """One axis moved to another place, the others in their order."""
+def moveaxis(x: Operand, source: int, destination: int) -> Tensor:
+    """One axis moved to another position. The others keep their order."""
     x = operand("moveaxis", x)
     start, end = axis_of("moveaxis", x, source), axis_of("moveaxis", x, destination)
     order = [i for i in range(x.ndim) if i != start]
@@ -44,8 +45,8 @@ def moveaxis(x: Any, source: int, destination: int) -> Tensor:
     return transpose(x, tuple(order))
 
 
-def broadcast_to(x: Any, shape: int | Sequence[int]) -> Tensor:
-    """x repeated along new axes and axes of size 1. The gradient is summed back, as everywhere, by the walk."""
+def broadcast_to(x: Operand, shape: int | Sequence[int]) -> Tensor:
+    """x repeated along new axes and axes of size 1. The backward pass sums the gradient over them, as for every op."""
     x = operand("broadcast_to", x)
     try:
         data = x.xp.broadcast_to(x.data, shape)
@@ -54,8 +55,8 @@ def broadcast_to(x: Any, shape: int | Sequence[int]) -> Tensor:
     return record("broadcast_to", data, (x, lambda g, y: g))
 
 
-def expand_dims(x: Any, axis: int | tuple[int, ...]) -> Tensor:
-    """New axes of size 1, at these places of the result."""
+def expand_dims(x: Operand, axis: int | tuple[int, ...]) -> Tensor:
+    """New axes of size 1, at these positions of the result."""
     x = operand("expand_dims", x)
     try:
         data = x.xp.expand_dims(x.data, axis)
@@ -64,8 +65,8 @@ def expand_dims(x: Any, axis: int | tuple[int, ...]) -> Tensor:
     return reshape(x, data.shape)
 
 
-def squeeze(x: Any, axis: int | tuple[int, ...] | None = None) -> Tensor:
-    """Without these axes of size 1 (None: without any)."""
+def squeeze(x: Operand, axis: int | tuple[int, ...] | None = None) -> Tensor:
+    """x without these axes of size 1 (None: all of them)."""
     x = operand("squeeze", x)
     axes = [i for i, n in enumerate(x.shape) if n == 1] if axis is None else axes_of("squeeze", x, axis)
     if any(x.shape[i] != 1 for i in axes):
@@ -73,17 +74,17 @@ def squeeze(x: Any, axis: int | tuple[int, ...] | None = None) -> Tensor:
     return reshape(x, tuple(n for i, n in enumerate(x.shape) if i not in axes))
 
 
-def flip(x: Any, axis: int | tuple[int, ...] | None = None) -> Tensor:
+def flip(x: Operand, axis: int | tuple[int, ...] | None = None) -> Tensor:
     """The elements in reverse order along these axes (None: all). A view."""
     x = operand("flip", x)
     axes = axes_of("flip", x, axis)
     return getitem(x, tuple(slice(None, None, -1) if i in axes else slice(None) for i in range(x.ndim)))
 
 
-def pad(x: Any, widths: Sequence[tuple[int, int]] | int, value: float = 0.0) -> Tensor:
-    """A border of `value` around x: widths is one (before, after) for each axis, or one number for all sides.
+def pad(x: Operand, widths: Sequence[tuple[int, int]] | int, value: float = 0.0) -> Tensor:
+    """A border of `value` around x. widths: one (before, after) for each axis, or one number for all sides.
 
-    Integers that cannot hold the value are widened, as by `where`.
+    An integer dtype that cannot hold the value is widened, as by `where`.
     """
     x = operand("pad", x)
     pairs = (
@@ -103,7 +104,7 @@ def pad(x: Any, widths: Sequence[tuple[int, int]] | int, value: float = 0.0) -> 
     return record("pad", data, (x, lambda g, y: getitem(g, inside)))
 
 
-def concatenate(parts: Sequence[Any], axis: int = 0) -> Tensor:
+def concatenate(parts: Sequence[Operand], axis: int = 0) -> Tensor:
     """The parts one after another along an axis; each gets its slice of the gradient."""
     parts = _parts("concatenate", parts)
     i = axis_of("concatenate", parts[0], axis)
@@ -111,36 +112,36 @@ def concatenate(parts: Sequence[Any], axis: int = 0) -> Tensor:
         raise ValueError(f"concatenate: shapes {[p.shape for p in parts]} differ in another axis than {axis}")
     pairs, start = [], 0
     for part in parts:
-        place = (slice(None),) * i + (slice(start, start + part.shape[i]),)
-        pairs.append((part, lambda g, y, place=place: getitem(g, place)))
+        index = (slice(None),) * i + (slice(start, start + part.shape[i]),)
+        pairs.append((part, lambda g, y, index=index: getitem(g, index)))
         start += part.shape[i]
     return record("concatenate", backend.concatenate([p.data for p in parts], i), *pairs)
 
 
-def stack(parts: Sequence[Any], axis: int = 0) -> Tensor:
-    """The parts, all of one shape, side by side along a new axis."""
+def stack(parts: Sequence[Operand], axis: int = 0) -> Tensor:
+    """The parts, all of one shape, one after another along a new axis."""
     parts = _parts("stack", parts)
     if any(p.shape != parts[0].shape for p in parts):
         raise ValueError(f"stack: the shapes differ: {[p.shape for p in parts]}")
     return concatenate([expand_dims(p, axis) for p in parts], axis)
 
 
-def split(x: Any, sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
-    """x cut along an axis: into so many equal parts, or before each of these positions."""
+def split(x: Operand, sections: int | Sequence[int] | Array, axis: int = 0) -> list[Tensor]:
+    """x cut along an axis: into this many equal parts, or before each of these positions."""
     x = operand("split", x)
     i = axis_of("split", x, axis)
     n = x.shape[i]
     if not (isinstance(sections, list | tuple | range | Integral) or backend.is_array(sections)):
         raise TypeError(f"split: sections is {sections!r}; expected a number of parts, or a list of positions")
-    if isinstance(sections, int) and (sections < 1 or n % sections):
-        raise ValueError(f"split: axis {axis} of shape {x.shape} does not divide into {sections} equal parts")
-    cuts = range(n // sections, n, n // sections) if isinstance(sections, int) and n else sections
-    cuts = [0] * (sections - 1) if isinstance(cuts, int) else list(cuts)
-    bounds = [0, *cuts, n]
+    if isinstance(sections, int):
+        if sections < 1 or n % sections:
+            raise ValueError(f"split: axis {axis} of shape {x.shape} does not divide into {sections} equal parts")
+        sections = range(n // sections, n, n // sections) if n else [0] * (sections - 1)
+    bounds = [0, *sections, n]
     return [x[(slice(None),) * i + (slice(a, b),)] for a, b in itertools.pairwise(bounds)]
 
 
-def take(x: Any, indices: Any, axis: int | None = None) -> Tensor:
+def take(x: Operand, indices: Operand, axis: int | None = None) -> Tensor:
     """The elements at these positions along an axis (None: of the flattened array)."""
     x = operand("take", x)
     if axis is None:
@@ -149,27 +150,27 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Tensor:
     return getitem(x, (slice(None),) * i + (indices,))
 
 
-def getitem(x: Any, index: Any) -> Tensor:
+def getitem(x: Operand, index: Any) -> Tensor:
     """x[index], as in NumPy: slices, integers, None, Ellipsis, boolean masks, integer arrays (repeats included)."""
     x = operand("getitem", x)
     index = _frozen_index(index)
     try:
-        if checking_values():  # other backends than NumPy may wrap indices around without a word
-            numpy.broadcast_to(numpy.int8(0), x.shape)[_on_the_host(index)]
+        if checking_values():  # CuPy wraps indices around instead of raising
+            numpy.broadcast_to(numpy.int8(0), x.shape)[_on_cpu(index)]
         data = x.data[index]
     except (IndexError, TypeError, ValueError, OverflowError) as error:
         raise IndexError(f"getitem: index {index!r} does not fit shape {x.shape}: {error}") from error
     return record("getitem", data, (x, lambda g, y: _put(g, index, x.shape)))
 
 
-def _on_the_host(index: Any) -> Any:
+def _on_cpu(index: Any) -> Any:
     if isinstance(index, tuple):
-        return tuple([_on_the_host(i) for i in index])
+        return tuple([_on_cpu(i) for i in index])
     return backend.to_numpy(index) if backend.is_array(index) else index
 
 
 def _put(g: Tensor, index: Any, shape: tuple[int, ...]) -> Tensor:
-    """getitem's derivative: zeros of this shape, to which g is added at the index, repeats each time."""
+    """getitem's derivative: zeros of this shape, plus g at the index. An element that is indexed twice gets both gradients."""
     data = g.xp.zeros(shape, dtype=g.dtype)
     if _may_repeat(index):
         g.xp.add.at(data, index, g.data)
@@ -178,31 +179,31 @@ def _put(g: Tensor, index: Any, shape: tuple[int, ...]) -> Tensor:
     return record("put", data, (g, lambda g2, y: getitem(g2, index)))
 
 
-def _holds(dtype: numpy.dtype, value: float) -> bool:
-    """Whether an array of this dtype can hold exactly this number. uint8 can hold 255, but neither -1 nor 0.5."""
+def _holds(dtype: numpy.dtype[Any], value: float) -> bool:
+    """Whether this dtype represents this number exactly. uint8 represents 255, but neither -1 nor 0.5."""
     if dtype.kind == "f":
         return True
     least, most = (0, 1) if dtype.kind == "b" else (numpy.iinfo(dtype).min, numpy.iinfo(dtype).max)
     return least <= value <= most and value % 1 == 0
 
 
-def one_hot(labels: Any, classes: int, dtype: Any = "float32") -> Tensor:
+def one_hot(labels: Operand, classes: int, dtype: Any = "float32") -> Tensor:
     """Integer labels (...) in [0, classes) as rows of zeros with a single 1: (..., classes). A constant."""
-    labels = labels_below("one_hot", labels, checks.whole("one_hot", "classes", classes))
-    xp = backend.of(labels)
-    codes = xp.zeros((*labels.shape, classes), dtype=dtype)
-    codes.reshape(-1, classes)[xp.arange(labels.size), labels.reshape(-1)] = 1
+    array = labels_below("one_hot", labels, checks.whole("one_hot", "classes", classes))
+    xp = backend.of(array)
+    codes = xp.zeros((*array.shape, classes), dtype=dtype)
+    codes.reshape(-1, classes)[xp.arange(array.size), array.reshape(-1)] = 1
     return Tensor(codes)
 
 
-def _parts(name: str, parts: Sequence[Any]) -> list[Tensor]:
+def _parts(name: str, parts: Sequence[Operand]) -> list[Tensor]:
     if not (isinstance(parts, list | tuple) or (backend.is_array(parts) and parts.ndim)) or not len(parts):
         raise ValueError(f"{name}: expected a list of tensors, at least one; got {parts!r}")
     return tensors(name, *parts)
 
 
 def _frozen_index(index: Any) -> Any:
-    """The index with tensors as arrays and arrays copied: what the user does to them later does not reach the backward pass."""
+    """The index with tensors as arrays, and arrays copied, so that later changes of them do not affect the backward pass."""
     if isinstance(index, tuple):
         return tuple([_frozen_index(list(i) if isinstance(i, tuple) else i) for i in index])  # x[(0, 1), :] is x[[0, 1], :]
     if isinstance(index, list):
@@ -215,5 +216,5 @@ def _frozen_index(index: Any) -> Any:
 
 
 def _may_repeat(index: Any) -> bool:
-    """Can the index name an element twice? Only arrays of integers can."""
+    """Whether the index may contain an element twice: only arrays of integers can."""
     return any(backend.is_array(i) and i.dtype.kind in "iu" for i in (index if isinstance(index, tuple) else (index,)))

@@ -24,7 +24,7 @@ Block = tuple[Array, Array, State]  # theta, g, state: the arguments of `Optimiz
 def blocks(ready: Sequence[Ready], slots: Sequence[str], joined: "Joined") -> Iterator[Block]:
     """The blocks (theta, g, state) that cover all elements of all parameters, for `update` to write into."""
     small = [each for each in ready if each[0].size <= SMALL]
-    if len(small) > 1 and _alike(small) and backend.pieces_pay(small[0][0].data):
+    if len(small) > 1 and _alike(small) and backend.chunking_pays(small[0][0].data):
         yield from _chunks(*joined.vectors(small, slots), slots)
         joined.hand_back(small)
         ready = [each for each in ready if each[0].size > SMALL]
@@ -102,8 +102,8 @@ def _joined(arrays: list[Array]) -> tuple[Array, list[Array]]:
 def _chunks(theta: Array, g: Array, state: State, slots: Sequence[str]) -> Iterator[Block]:
     """(theta, g, state) of a large parameter chunk by chunk, of a small one as a whole."""
     count, arrays = theta.size // CHUNK, [state[slot] for slot in slots]
-    if not backend.pieces_pay(theta) or count < 2 or not all([a.flags.c_contiguous for a in (theta, *arrays)]):
-        if backend.pieces_pay(g):  # a convolution's gradient may be in another memory order, in which NumPy is slow
+    if not backend.chunking_pays(theta) or count < 2 or not all([a.flags.c_contiguous for a in (theta, *arrays)]):
+        if backend.chunking_pays(g):  # a convolution's gradient may be in another memory order, in which NumPy is slow
             g = backend.of(g).asarray(g, order="C")
         yield theta, g, state
         return

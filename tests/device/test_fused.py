@@ -13,11 +13,11 @@ from tests.device.comparing import assert_agree, on_both
 COUNTER = 2**64 - 5  # goes over
 ADAM = (0.9, 1 - 0.9, 0.999, 1 - 0.999, 0.1 / (1 - 0.9**3), 1 - 0.999**3, 1e-9)
 FORMULAS = {  # name -> the kinds of its arrays, see `arrays`, and its numbers
-    "device_generator._bits": ("i", COUNTER),
-    "device_generator._normal32": ("i", COUNTER, 30),
-    "device_generator._normal64": ("i", COUNTER, 30),
-    "device_generator._uniform32": ("i", COUNTER),
-    "device_generator._uniform64": ("i", COUNTER),
+    "backend.cupy_generator._bits": ("i", COUNTER),
+    "backend.cupy_generator._normal32": ("i", COUNTER, 30),
+    "backend.cupy_generator._normal64": ("i", COUNTER, 30),
+    "backend.cupy_generator._uniform32": ("i", COUNTER),
+    "backend.cupy_generator._uniform64": ("i", COUNTER),
     "losses._between": ("xxu",),
     "losses._log_loss_terms": ("xx",),
     "nn.normalisation._update_running": ("xxxx", 1 - 0.1, 0.1, 784 / 783),

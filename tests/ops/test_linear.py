@@ -276,7 +276,7 @@ def test_einsum_names_subscripts_that_it_cannot_read(subscripts):
 
 @pytest.mark.parametrize("subscripts", ["ij->ii", "ij->k", "ij->ijk"])
 def test_einsum_refuses_output_letters_that_repeat_or_come_from_nowhere(subscripts):
-    with pytest.raises(ValueError, match=rf"einsum: in '{subscripts}' an output letter stands twice or in no operand"):
+    with pytest.raises(ValueError, match=rf"einsum: in '{subscripts}' an output letter occurs twice or in no operand"):
         mg.einsum(subscripts, np.ones((2, 2)))
 
 

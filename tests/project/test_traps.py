@@ -200,7 +200,7 @@ TRAPS: dict[int, tuple[str, list[str]]] = {
     31: (
         "float32 that turns into float64",
         [
-            OPS + "coverage.py::test_no_float64_array_arises_behind_a_float32_op",
+            OPS + "every_op.py::test_no_float64_array_arises_behind_a_float32_op",
             OPS + "operands.py::test_float_dtype_survives_numbers_integers_and_masks",
             "tests/optim/test_optimizer.py::test_parameters_and_state_keep_the_dtype",
             "tests/games/test_every_game.py::test_a_float32_game_has_no_float64_array_in_a_step_on_float64_data_and_noise",
@@ -307,7 +307,7 @@ TRAPS: dict[int, tuple[str, list[str]]] = {
             "tests/project/test_traps.py::test_every_test_starts_recording_and_not_watched",
         ],
     ),
-    45: ("ops without a gradient check", [OPS + "coverage.py::test_every_public_op_stands_in_the_table_of_gradient_checks"]),
+    45: ("ops without a gradient check", [OPS + "every_op.py::test_every_public_op_stands_in_the_table_of_gradient_checks"]),
 }
 
 

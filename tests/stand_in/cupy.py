@@ -294,7 +294,7 @@ class ElementwiseKernel:
     """The one kernel in C that there is: the windows of images, zeros outside."""
 
     def __init__(self, inputs, outputs, code, name, reduce_dims=True):
-        assert name == "windows"
+        assert name == "im2col"
 
     def __call__(self, x, top, left, sh, sw, dh, dw, y):
         for _, p, q, i, j, _ in _np.ndindex(1, *y.shape[1:5], 1):
