@@ -29,7 +29,7 @@ CHAPTERS = {  # in the order of the lectures; chapters that belong to no single 
     "performance": ("speed",),
 }
 MAIN = re.compile(rb"^(@demo\(|def main\(argv)", re.MULTILINE)  # in a demo's file
-COMMANDS = ("all", "sweep", "tour", "lab", "ranks", "names", "readme")  # a demo cannot have these names
+COMMANDS = ("all", "new", "sweep", "tour", "lab", "ranks", "names", "readme")  # a demo cannot have these names
 
 
 def names() -> list[str]:
@@ -72,7 +72,7 @@ def is_demo(path: Path) -> bool:
 
 @cache
 def has_main(path: Path, changed: int) -> bool:
-    """Whether a file declares a demo (see `kit.experiment`) or has main(argv). `changed`: its time stamp; if new, it is read again."""
+    """Whether a file declares a demo or has main(argv). `changed`: its time stamp, so that a changed file is read again."""
     return bool(MAIN.search(path.read_bytes()))
 
 

@@ -2,7 +2,7 @@
 
     @demo(Settings(), QUICK)
     def main(claim: Claim, s: Settings) -> None:
-        runs = over_seeds(claim, play, s, seeds=s.seeds, steps=s.steps)
+        runs = over_seeds(claim, play, s, steps=s.steps)
         claim.at_least("modes, worst seed", min(run["modes"] for run in runs), 7)
         claim.show(picture(runs), "modes", "...")
 
@@ -13,6 +13,7 @@ file.
 """
 
 import inspect
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass, replace
@@ -20,6 +21,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from demos import catalogue
 from demos.kit.claim import Claim
 from demos.kit.loops import run_tasks
 from demos.kit.run import open_claim, start
@@ -42,14 +44,19 @@ class Demo:
 
     def __call__(self, argv: Sequence[str] | None = None) -> None:
         """Run the demo with these options; None: those of the command line."""
-        about = sys.modules[self.module].__doc__ or ""
-        args = start(self.options(about), argv, self.name, self.settings)
+        options = self.options(sys.modules[self.module].__doc__ or "")
+        args = start(options, argv, self.name, self.settings, self.typed())
         settings = settings_of(args, self.choose(args) if self.choose else self.chosen(args.quick))
         claim = open_claim(args, self.record(args, settings) if callable(self.record) else self.recorded(args, settings))
         closing = self.experiment(claim, settings)
         claim.finish()
         if closing:
             print(closing)
+
+    def typed(self) -> str:
+        """What the user types after `python -m demos`: the name, or the path of a file of one's own."""
+        own = catalogue.FOLDER not in self.file.resolve().parents
+        return os.path.relpath(self.file) if own else self.name
 
     def recorded(self, args: Any, settings: Any) -> dict[str, Any]:
         """Everything that the result depends on: --data, the settings, and what `record` adds."""
@@ -84,23 +91,10 @@ def demo(
     return lambda experiment: Demo(experiment, settings, quick, options, choose, record)
 
 
-def over_seeds(
-    claim: Claim, play: Callable[..., Any], s: Any, *shared: Any, cells: Sequence[Any] = ((),), steps: Callable[..., int] | int
-) -> dict[Any, list[Any]]:
-    """play(*cell, seed, s, *shared) for each cell and each of s.seeds seeds, side by side: {cell: [a result for each seed]}.
+def over_seeds(claim: Claim, play: Callable[..., Any], s: Any, *shared: Any, steps: int) -> list[Any]:
+    """[play(seed, s, *shared), ...] for each of s.seeds seeds, side by side; a resumed run continues (see `loops.run_tasks`).
 
-    Args:
-        cells: the arguments that differ: a tuple, a name or a number each; by default there is one cell, ().
-        steps: the iterations of a call; or a function of the cell's arguments.
+    `steps`: the number of iterations of one call.
     """
     seeds = range(claim.args.seed, claim.args.seed + s.seeds)
-    arguments = {cell: cell if isinstance(cell, tuple) else (cell,) for cell in cells}
-    tasks = {_name(*arguments[cell], seed): (*arguments[cell], seed) for cell in cells for seed in seeds}
-    total = sum(steps(*arguments[cell]) if callable(steps) else steps for cell in cells) * len(seeds)
-    runs = iter(run_tasks(play, tasks, s, *shared, steps=total))
-    return {cell: [next(runs) for _ in seeds] for cell in cells}
-
-
-def _name(*cell_and_seed: Any) -> str:
-    *cell, seed = cell_and_seed
-    return ", ".join([*map(str, cell), f"seed {seed}"])
+    return run_tasks(play, {f"seed {seed}": (seed,) for seed in seeds}, s, *shared, steps=steps * s.seeds)
