@@ -98,7 +98,7 @@ def test_every_kind_plays_every_seed_and_dense_players_more_iterations_in_the_sa
 
     monkeypatch.setattr(dcgan, "run_tasks", run_tasks)
     monkeypatch.setattr(dcgan, "picture", lambda runs, real: None)
-    monkeypatch.setattr(dcgan, "QUICK", dcgan.QUICK | {"steps": 3, "seeds": 2, "short_seeds": 3, "pace": 4, "samples": 10})
+    monkeypatch.setattr(dcgan.main, "quick", dcgan.QUICK | {"steps": 3, "seeds": 2, "short_seeds": 3, "pace": 4, "samples": 10})
     run("dcgan", tmp_path, "--quick", "--seed", "7")
     dense = [*[(ITERATIONS, seed, 3) for seed in (7, 8, 9)], *[(SECONDS, seed, 12) for seed in (7, 8)]]
     assert asked == [*dense, (CONV, 8, 3)]  # the first has been played
