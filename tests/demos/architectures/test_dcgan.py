@@ -1,6 +1,6 @@
 """DCGAN's demo: the GAN's algorithm between convolutional networks."""
 
-from dataclasses import make_dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -156,7 +156,7 @@ def test_in_a_small_version_convolution_helps_and_dense_players_in_its_place_are
 
 @pytest.mark.slow
 def test_a_small_version_learns_to_draw_all_digits(tmp_path, no_pictures, monkeypatch):
-    monkeypatch.setattr(dcgan, "Settings", make_dataclass("Settings", [("lr", float, 2e-3)], bases=(dcgan.Settings,)))
+    monkeypatch.setattr(dcgan.main, "settings", dcgan.Settings(lr=2e-3))
     monkeypatch.setattr(metrics, "train_judge", lambda x, y, steps, train=metrics.train_judge: train(x, y, steps=300))
     monkeypatch.setattr(digits, "SAMPLES", 1000)
     start = summary_of(run("dcgan", tmp_path / "start", "--quick", "--steps", "1"))["metrics"]["samples"]
