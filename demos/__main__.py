@@ -3,6 +3,8 @@
     python -m demos                   the list
     python -m demos NAME [options]    run one demo; --quick: in seconds; --help: its options
                                       results: runs/NAME; of a quick run: runs/quick/NAME
+    python -m demos FILE.py [options] run your own experiment in the same way
+    python -m demos new NAME          write NAME.py, an experiment that is ready to run
     python -m demos all [options]     run all demos, several at a time; --help: the options
     python -m demos sweep NAME        run one with many settings and seeds; --help: how
     python -m demos tour              six steps from x * x to a GAN's step, each with its trace; see demos/tour.ipynb
@@ -14,7 +16,7 @@
 To complete names with the Tab key, define a command in bash:
 
     demo() { python -m demos "$@"; }
-    complete -W "all sweep tour lab ranks readme $(python -m demos names)" demo
+    complete -W "all new sweep tour lab ranks readme $(python -m demos names)" demo
 """
 
 import sys
@@ -51,6 +53,10 @@ def run(argv: list[str]) -> None:
             import_module("demos.tour").main(options)
         case ["all" | "sweep" | "lab" | "ranks" as command, *options]:
             import_module(f"demos.commands.{command}").main(options)
+        case ["new", *options]:
+            import_module("demos.commands.own_file").new(options)
+        case [file, *options] if file.endswith(".py"):
+            import_module("demos.commands.own_file").module_of_file(file).main(options)
         case [name, *options]:
             module_of(name).main(options)
 

@@ -4,6 +4,7 @@ All of it is read from the files. Nothing is imported, so that the list needs no
 """
 
 import ast
+import re
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -27,7 +28,8 @@ CHAPTERS = {  # in the order of the lectures; chapters that belong to no single 
     "checking": ("engines",),
     "performance": ("speed",),
 }
-COMMANDS = ("all", "sweep", "tour", "lab", "ranks", "names", "readme")  # a demo cannot have these names
+MAIN = re.compile(rb"^(@demo\(|def main\(argv)", re.MULTILINE)  # in a demo's file
+COMMANDS = ("all", "new", "sweep", "tour", "lab", "ranks", "names", "readme")  # a demo cannot have these names
 
 
 def names() -> list[str]:
@@ -36,7 +38,7 @@ def names() -> list[str]:
 
 
 def demos_in(chapter: str) -> list[str]:
-    """The demos of a chapter: its files with a function main(argv). Those that are not in CHAPTERS come last."""
+    """The demos of a chapter: its files that declare one. Those that are not in CHAPTERS come last."""
     stems = {path.stem for path in (FOLDER / chapter).glob("*.py") if is_demo(path)}
     return [name for name in CHAPTERS[chapter] if name in stems] + sorted(stems - set(CHAPTERS[chapter]))
 
@@ -70,8 +72,8 @@ def is_demo(path: Path) -> bool:
 
 @cache
 def has_main(path: Path, changed: int) -> bool:
-    """Whether a file has the function main(argv). `changed`: its time stamp, so that a changed file is read again."""
-    return b"\ndef main(argv" in path.read_bytes()
+    """Whether a file declares a demo or has main(argv). `changed`: its time stamp, so that a changed file is read again."""
+    return bool(MAIN.search(path.read_bytes()))
 
 
 def clashes() -> dict[str, str]:

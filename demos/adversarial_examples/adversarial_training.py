@@ -26,13 +26,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import minigan as mg
-from demos.adversarial_examples.beginning import begin
+from demos.adversarial_examples import beginning
 from demos.adversarial_examples.comparing import draw_rows, in_grey, random_signs, side_by_side
 from demos.adversarial_examples.outliers import measure_outliers, outliers, outliers_said, picture_outliers
 from demos.kit import classifiers, digits
 from demos.kit.claim import Claim
 from demos.kit.classifiers import Classifier, mistakes
 from demos.kit.comparing import HELPS, compare, verdict
+from demos.kit.experiment import demo
 from demos.kit.loops import resumable, run_tasks
 from demos.kit.runner.summary import write_history
 from demos.kit.style import MARKERS, OTHERS, slide
@@ -74,9 +75,10 @@ PUBLISHED = {  # per cent, for maxout networks
 SHOWN = 6  # images in the picture
 
 
-def main(argv: list[str] | None = None) -> None:
+@demo(Settings(), QUICK, beginning.options, record=beginning.everything)
+def main(claim: Claim, settings: Settings) -> None:
     """Train three networks for each seed, attack each, compare."""
-    args, settings, claim = begin(__doc__, argv, "adversarial_training", Settings(), QUICK)
+    args, settings = claim.args, beginning.shortened(claim, settings)
     x, y, (test_x, test_y) = digits.load(args, settings.test)
     tasks = {f"seed {seed}": (seed,) for seed in range(args.seed, args.seed + settings.seeds)}
     steps = len(tasks) * len(LABELS) * (settings.steps + len(settings.epsilons))
@@ -86,7 +88,6 @@ def main(argv: list[str] | None = None) -> None:
     claim.show(picture_curves(runs, settings), "adversarial_training", curves_said(claim.metrics))
     claim.show(picture_examples(runs[0], test_x, test_y, settings), "examples", examples_said(claim.metrics))
     claim.show(picture_outliers(runs, test_x, test_y, LABELS, claim.metrics), "outliers", outliers_said(claim.metrics))
-    claim.finish()
 
 
 # --- the result, in words -----------------------------------------------------------------------------------------------

@@ -23,11 +23,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import minigan as mg
-from demos.adversarial_examples.beginning import begin
+from demos.adversarial_examples import beginning
 from demos.adversarial_examples.comparing import draw_rows, in_grey, side_by_side
 from demos.kit import classifiers, digits
 from demos.kit.claim import Claim
 from demos.kit.classifiers import Classifier, mistakes
+from demos.kit.experiment import demo
 from demos.kit.loops import resumable, run_tasks
 from demos.kit.rounding import at_most
 from demos.kit.runner.summary import write_history
@@ -67,9 +68,10 @@ HALVINGS = 24  # of the interval from 0 to MOST, which contains the epsilon
 MOST = 4.0
 
 
-def main(argv: list[str] | None = None) -> None:
+@demo(Settings(), QUICK, beginning.options, record=beginning.everything)
+def main(claim: Claim, settings: Settings) -> None:
     """Train, look for the epsilon, draw."""
-    args, settings, claim = begin(__doc__, argv, "dimension", Settings(), QUICK)
+    args, settings = claim.args, beginning.shortened(claim, settings)
     x, y, (test_x, test_y) = digits.load(args, 10_000)
     tasks = {f"seed {seed}": (seed,) for seed in range(args.seed, args.seed + settings.seeds)}
     steps = len(tasks) * len(settings.sides) * (len(TRAINED) * settings.steps + settings.networks)
@@ -80,7 +82,6 @@ def main(argv: list[str] | None = None) -> None:
     model.model.load_state_dict(runs[0]["weights"])
     claim.show(draw_signs(model, *of_the_pair(test_x, test_y), settings), "signs", in_the_signs(claim.metrics, settings))
     write_history(args, runs[0]["history"])
-    claim.finish()
 
 
 def found(m: dict[str, float]) -> str:

@@ -24,12 +24,13 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize, to_rgb
 
 import minigan as mg
-from demos.adversarial_examples.beginning import begin
+from demos.adversarial_examples import beginning
 from demos.adversarial_examples.comparing import draw_rows, in_grey, random_signs, side_by_side
 from demos.kit import classifiers, digits
 from demos.kit.claim import Claim
 from demos.kit.classifiers import Classifier, mistakes
 from demos.kit.comparing import HELPS, compare
+from demos.kit.experiment import demo
 from demos.kit.loops import resumable, run_tasks
 from demos.kit.rounding import at_least, at_most, percent
 from demos.kit.runner.summary import write_history
@@ -75,9 +76,10 @@ LABELS = {
 }
 
 
-def main(argv: list[str] | None = None) -> None:
+@demo(Settings(), QUICK, beginning.options, record=beginning.everything)
+def main(claim: Claim, settings: Settings) -> str:
     """Train, attack, compare, draw."""
-    args, settings, claim = begin(__doc__, argv, "fgsm", Settings(), QUICK)
+    args, settings = claim.args, beginning.shortened(claim, settings)
     x, y, (test_x, test_y) = digits.load(args, settings.test)
     tasks = {f"seed {seed}": (seed,) for seed in range(args.seed, args.seed + settings.seeds)}
     steps = len(tasks) * len(LABELS) * (settings.steps + len(settings.epsilons))
@@ -89,8 +91,7 @@ def main(argv: list[str] | None = None) -> None:
     write_history(args, runs[0]["history"])
     x, y = test_x[: digits.SAMPLES], test_y[: digits.SAMPLES]
     np.savez_compressed(args.out / "samples.npz", samples=model.attacked(x, y, settings.epsilon), labels=y)
-    claim.finish()
-    print("samples.npz: adversarial images against the first seed's ReLU network; history.csv: the first seed's trainings")
+    return "samples.npz: adversarial images against the first seed's ReLU network; history.csv: the first seed's trainings"
 
 
 def found(m: dict[str, float]) -> str:

@@ -22,11 +22,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import minigan as mg
-from demos.adversarial_examples.beginning import begin
+from demos.adversarial_examples import beginning
 from demos.adversarial_examples.comparing import draw_rows, in_grey
 from demos.kit import classifiers, digits
 from demos.kit.claim import Claim
 from demos.kit.classifiers import Classifier, mistakes
+from demos.kit.experiment import demo
 from demos.kit.loops import resumable, run_tasks
 from demos.kit.rounding import at_most, percent
 from demos.kit.runner.summary import write_history
@@ -72,9 +73,10 @@ SHOWN = 6  # images in a picture
 PUBLISHED = "published: 98.35 % (maxout)"
 
 
-def main(argv: list[str] | None = None) -> None:
+@demo(Settings(), QUICK, beginning.options, record=beginning.everything)
+def main(claim: Claim, settings: Settings) -> None:
     """Train, search the smallest changes, classify noise, draw."""
-    args, settings, claim = begin(__doc__, argv, "fooled", Settings(), QUICK)
+    args, settings = claim.args, beginning.shortened(claim, settings)
     x, y, held_out = digits.load(args)
     tasks = {f"seed {seed}": (seed,) for seed in range(args.seed, args.seed + settings.seeds)}
     steps = len(tasks) * (settings.steps + len(parts(settings)))
@@ -83,7 +85,6 @@ def main(argv: list[str] | None = None) -> None:
     claim.show(draw_minimal(runs[0]["shown"]), "minimal", in_the_changes(claim.metrics))
     claim.show(draw_rubbish(runs[0]["noise"]), "rubbish", in_the_noise(claim.metrics))
     write_history(args, runs[0]["history"])
-    claim.finish()
 
 
 def found(m: dict[str, float]) -> str:

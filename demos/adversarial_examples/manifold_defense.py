@@ -24,8 +24,10 @@ Carlini and Wagner 2018). Each seed has its own generator and held-out images; n
 """
 
 import hashlib
-from dataclasses import asdict, dataclass, replace
+from argparse import Namespace
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -36,13 +38,12 @@ from demos.architectures.shortcomings import CONV, game
 from demos.kit import digits
 from demos.kit.claim import Claim
 from demos.kit.comparing import HELPS, compare
+from demos.kit.experiment import demo
 from demos.kit.loops import resumable, run_tasks
 from demos.kit.pictures import labelled
 from demos.kit.rounding import percent
-from demos.kit.run import open_claim, start
 from demos.kit.runner.codec import WRONG, one_line, read_checkpoint
-from demos.kit.runner.options import path_option
-from demos.kit.settings import settings_of
+from demos.kit.runner.options import Options, path_option
 from demos.kit.style import MARKERS, OTHERS, slide
 from demos.kit.training import train
 from minigan import Tensor, attacks, backend, data, losses, metrics, nn, no_grad, optim, softmax
@@ -90,15 +91,24 @@ AT = 0.25  # the claim's epsilon
 SHOWN = 10  # images in the picture
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Train or load generators; attack the classifier, classify the projections; then search pairs."""
-    options = digits.options(__doc__)
+def options(about: str) -> Options:
+    """Those of the demos on digits, and --generator."""
+    options = digits.options(about)
     options.add_argument(
         "--generator", type=path_option, metavar="CHECKPOINT", help="of a run of the demo dcgan, instead of training"
     )
-    args = start(options, argv, "manifold_defense", Settings())
-    settings = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = open_claim(args, {"data": args.data, "generator": content(args.generator), **asdict(settings)})
+    return options
+
+
+def everything(args: Namespace, settings: Settings) -> dict[str, Any]:
+    """What the result depends on."""
+    return {"data": args.data, "generator": content(args.generator), **asdict(settings)}
+
+
+@demo(Settings(), QUICK, options, record=everything)
+def main(claim: Claim, settings: Settings) -> None:
+    """Train or load generators; attack the classifier, classify the projections; then search pairs."""
+    args = claim.args
     loaded = load(args.generator) if args.generator else None
     x, y, held_out = digits.load(args, settings.seeds * settings.images)
     judge = (metrics.train_judge if args.quick else metrics.judge)(x, y, steps=settings.judge_steps)
@@ -111,7 +121,6 @@ def main(argv: list[str] | None = None) -> None:
     claim.show(picture_pairs(runs[0]), "pairs", pairs_said(claim.metrics, settings))
     if args.quick:
         print("\nA generator does not draw digits after so few iterations: this shows the attack, not the defense.")
-    claim.finish()
 
 
 def found(m: dict[str, float]) -> str:

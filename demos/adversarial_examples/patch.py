@@ -13,7 +13,7 @@ must contain nothing else. Each seed trains a classifier and attacks it with som
 means over all ten.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -24,10 +24,9 @@ from demos.kit import digits
 from demos.kit.claim import Claim
 from demos.kit.classifiers import Classifier, train
 from demos.kit.comparing import HELPS, compare
+from demos.kit.experiment import demo
 from demos.kit.loops import resumable, run_tasks
 from demos.kit.rounding import percent
-from demos.kit.run import open_claim, start
-from demos.kit.settings import settings_of
 from demos.kit.style import FAKE, OTHERS, slide
 from minigan import attacks, metrics, nn, no_grad
 from minigan.backend import random_numbers
@@ -74,11 +73,10 @@ class Everywhere(nn.Module):
         return x.max(axis=(2, 3))
 
 
-def main(argv: list[str] | None = None) -> None:
+@demo(Settings(), QUICK, digits.options)
+def main(claim: Claim, settings: Settings) -> None:
     """Train classifiers of scenes, attack them and another, draw."""
-    args = start(digits.options(__doc__), argv, "patch", Settings())
-    settings = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = open_claim(args, {"data": args.data, **asdict(settings)})
+    args = claim.args
     x, y, (others, classes) = digits.load(args)
     held_out = others[: settings.held_out], classes[: settings.held_out]
     judge = (metrics.train_judge if args.quick else metrics.judge)(x, y, steps=settings.judge_steps)
@@ -90,7 +88,6 @@ def main(argv: list[str] | None = None) -> None:
     runs = run_tasks(experiment, tasks, settings, x, y, held_out, judge, steps=steps)
     measure(claim, runs, settings)
     claim.show(picture(runs, settings), "patch", f"A patch on {percent(AT)} of the area turns {said(claim.metrics)}")
-    claim.finish()
 
 
 def found(m: dict[str, float]) -> str:

@@ -13,8 +13,8 @@ better; no loss of a GAN does so. In blind_spot.png, M also falls for another re
 measures how well D reconstructs, not how many digits G draws.
 """
 
-from argparse import ArgumentTypeError
-from dataclasses import asdict, dataclass, replace
+from argparse import ArgumentTypeError, Namespace
+from dataclasses import dataclass, replace
 from itertools import pairwise, product
 
 import numpy as np
@@ -25,10 +25,10 @@ import minigan as mg
 from demos.kit import digits, pictures
 from demos.kit.claim import Claim
 from demos.kit.comparing import HELPS, HURTS, compare, verdict
+from demos.kit.experiment import demo
 from demos.kit.loops import run_tasks
-from demos.kit.run import Run, open_claim, start
-from demos.kit.runner.options import parser
-from demos.kit.settings import settings_of
+from demos.kit.run import Run
+from demos.kit.runner.options import Options, parser
 from demos.kit.style import D_COLOUR, FAKE, G_COLOUR, MARKERS, OTHERS, REAL, slide
 from demos.kit.training import train
 from minigan import data, metrics, nn, optim
@@ -56,22 +56,27 @@ class Settings:
 QUICK = {"steps": 60, "seeds": 1, "width": 64, "along": 100}
 
 
-def main(argv: list[str] | None = None) -> None:
+def options(about: str) -> Options:
+    """Those of the games of images, and --gamma."""
+    options = parser(about, data=digits.DATA, quick_data="glyphs")
+    about_gamma = f"in [0, 1], in one game alone (default: {Settings.gamma}, then {Settings.low})"
+    options.add_argument("--gamma", type=share, help=about_gamma)
+    return options
+
+
+def chosen(args: Namespace) -> Settings:
+    """The settings with --quick and --gamma."""
+    s = replace(Settings(), **QUICK) if args.quick else Settings()
+    return s if args.gamma is None else replace(s, gamma=args.gamma)
+
+
+@demo(Settings(), QUICK, options, chosen)
+def main(claim: Claim, s: Settings) -> None:
     """Train, measure, draw; then play the other games."""
-    options = parser(__doc__, data=digits.DATA, quick_data="glyphs")
-    options.add_argument(
-        "--gamma", type=share, help=f"in [0, 1], in one game alone (default: {Settings.gamma}, then {Settings.low})"
-    )
-    args = start(options, argv, "began", Settings())
-    s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    if args.gamma is not None:
-        s = replace(s, gamma=args.gamma)
-    claim = open_claim(args, {"data": args.data, **asdict(s)})
     played = digits.play(claim, game(s.gamma, s), panels(s.gamma), along=s.along)
     thermostat(claim, played.run)
-    if args.gamma is None and claim.settings["steps"] == s.steps:  # not if --steps ends the run early
+    if claim.args.gamma is None and claim.settings["steps"] == s.steps:  # not if --steps ends the run early
         blind_spot(claim, played, s)
-    claim.finish()
 
 
 # --- the game -------------------------------------------------------------------------------------------------------------

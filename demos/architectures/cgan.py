@@ -12,14 +12,13 @@ is the same in every row: does z mean the same (slant, thickness, width) for all
 samples counts how many of them show the class asked for.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 
 from demos.kit import digits
 from demos.kit.claim import Claim
+from demos.kit.experiment import demo
 from demos.kit.rounding import percent
-from demos.kit.run import open_claim, start
 from demos.kit.runner.options import parser
-from demos.kit.settings import settings_of
 from minigan import data, optim
 from minigan.games import Conditional, ConditionalGAN, dcgan_discriminator, dcgan_generator
 
@@ -38,11 +37,9 @@ class Settings:
     betas: tuple[float, float] = (0.5, 0.999)
 
 
-def main(argv: list[str] | None = None) -> None:
+@demo(Settings(), {"steps": 20, "channels": 8, "batch": 32}, lambda about: parser(about, data=digits.DATA, quick_data="glyphs"))
+def main(claim: Claim, settings: Settings) -> None:
     """Train, measure, draw."""
-    args = start(parser(__doc__, data=digits.DATA, quick_data="glyphs"), argv, "cgan", Settings())
-    settings = settings_of(args, replace(Settings(), steps=20, channels=8, batch=32) if args.quick else Settings())
-    claim = open_claim(args, {"data": args.data, **asdict(settings)})
     G = Conditional(dcgan_generator(settings.z + CLASSES, settings.channels), CLASSES)
     D = Conditional(dcgan_discriminator(1 + CLASSES, settings.channels), CLASSES)
     game = ConditionalGAN(
@@ -55,7 +52,6 @@ def main(argv: list[str] | None = None) -> None:
     digits.play(claim, game)
     digits.well_drawn(claim)
     obedient(claim)
-    claim.finish()
 
 
 def obedient(claim: Claim) -> None:

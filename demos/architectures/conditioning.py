@@ -14,7 +14,7 @@ by heart, so the games are compared at the end of the training, and also each at
 seed.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -24,12 +24,11 @@ from demos.kit import digits
 from demos.kit.claim import Claim
 from demos.kit.classifiers import in_parts
 from demos.kit.comparing import HELPS, compare, verdict
+from demos.kit.experiment import demo
 from demos.kit.loops import run_tasks
 from demos.kit.pictures import labelled
 from demos.kit.rounding import at_least, at_most, percent
-from demos.kit.run import open_claim, start
 from demos.kit.runner.progress import progress
-from demos.kit.settings import settings_of
 from demos.kit.style import FAKE, MARKERS, OTHERS, REAL, slide
 from demos.kit.training import adams, train
 from minigan import Tensor, data, metrics, nn, no_grad
@@ -66,11 +65,10 @@ QUICK = {"steps": 200, "seeds": 1, "width": 64, "lr": 1e-2, "judged": 600, "judg
 QUICK |= {"rare_steps": 50, "rare_seeds": 2, "looks": 2}
 
 
-def main(argv: list[str] | None = None) -> None:
+@demo(Settings(), QUICK, digits.options)
+def main(claim: Claim, s: Settings) -> None:
     """The four games; then a rare class, with nine others and alone."""
-    args = start(digits.options(__doc__), argv, "conditioning", Settings())
-    s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = open_claim(args, {"data": args.data, **asdict(s)})
+    args = claim.args
     x, y, (others, classes) = digits.load(args)
     x, others = large(small(x)), large(small(others))  # the judge and the games learn from the same images
     judge = metrics.train_judge(x, y, s.judge_steps) if args.quick else metrics.judge(x, y, s.judge_steps, progress=progress)
@@ -87,7 +85,6 @@ def main(argv: list[str] | None = None) -> None:
     measure_rare(claim, rare)
     claim.show(picture_of_games(games), "conditioning", title_of_games(claim.metrics))
     claim.show(picture_of_rare(rare, s.few), "rare", title_of_rare(claim.metrics, s.few))
-    claim.finish()
 
 
 def experiment(kind: str, seed: int, x: np.ndarray, y: np.ndarray, judge: metrics.Judge, s: Settings) -> dict:

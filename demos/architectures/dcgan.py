@@ -14,7 +14,7 @@ to its strokes: it does not know which pixels are neighbours. In interpolation.p
 another a digit? Half way, straight lines are nearer to 0 than any z that G was trained on; great circles are not.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
@@ -24,11 +24,10 @@ from demos.architectures.shortcomings import CONV, ITERATIONS, KINDS, SECONDS, g
 from demos.kit import digits
 from demos.kit.claim import Claim
 from demos.kit.comparing import HELPS, compare, verdict
+from demos.kit.experiment import demo
 from demos.kit.loops import run_tasks
 from demos.kit.rounding import percent
-from demos.kit.run import open_claim, start
 from demos.kit.runner.options import parser
-from demos.kit.settings import settings_of
 
 
 @dataclass
@@ -55,18 +54,15 @@ QUICK = {"steps": 20, "seeds": 1, "short_seeds": 1, "channels": 8, "pace": 2, "s
 FIGURES = {"Frechet distance": ("frechet", "lower"), "clear digits": ("confident", "higher"), "dots": ("dots", "lower")}
 
 
-def main(argv: list[str] | None = None) -> None:
+@demo(Settings(), QUICK, lambda about: parser(about, data=digits.DATA, quick_data="glyphs"))
+def main(claim: Claim, s: Settings) -> None:
     """Train, measure, draw; then play and compare the other games."""
-    args = start(parser(__doc__, data=digits.DATA, quick_data="glyphs"), argv, "dcgan", Settings())
-    s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = open_claim(args, {"data": args.data, **asdict(s)})
     played = digits.play(claim, game(CONV, s))
     digits.well_drawn(claim)
     digits.smooth(claim)
 
     if claim.settings["steps"] == s.steps:  # not if --steps ends the run early
         against(claim, played, s)
-    claim.finish()
 
 
 def against(claim: Claim, played: digits.Played, s: Settings) -> None:

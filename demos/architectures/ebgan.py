@@ -15,7 +15,7 @@ large weight is tried as well.
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -28,11 +28,10 @@ from demos.architectures import began
 from demos.kit import digits, line
 from demos.kit.claim import Claim
 from demos.kit.comparing import HELPS, NOTHING, compare, verdict
+from demos.kit.experiment import demo
 from demos.kit.loops import run_tasks
 from demos.kit.pictures import sheet
 from demos.kit.rounding import at_most
-from demos.kit.run import open_claim, start
-from demos.kit.settings import settings_of
 from demos.kit.style import FAKE, MARKERS, OTHERS, REAL, slide
 from demos.kit.training import adams, train
 from minigan import Tensor, data, losses, metrics, nn, no_grad, relu
@@ -75,11 +74,10 @@ SHOWN = 72  # images of a game in the picture, eight to a row
 COMPARED = 500  # samples whose codes are compared with each other
 
 
-def main(argv: list[str] | None = None) -> None:
+@demo(Settings(), QUICK, digits.options)
+def main(claim: Claim, s: Settings) -> None:
     """D alone and the game, on the line; then digits with and without the pull-away term."""
-    args = start(digits.options(__doc__), argv, "ebgan", Settings())
-    s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = open_claim(args, {"data": args.data, **asdict(s)})
+    args = claim.args
     seeds = range(args.seed, args.seed + s.line_seeds)
     tasks = {f"D alone, shift {shift:g}, seed {seed}": (shift, seed) for shift, seed in product(SHIFTS, seeds)}
     alone = run_tasks(play_alone, tasks, s, steps=len(tasks) * s.alone_steps)
@@ -94,7 +92,6 @@ def main(argv: list[str] | None = None) -> None:
     pull_away(claim, runs)
     claim.show(draw_line(alone, on_the_line, s), "equilibrium", in_theory(claim.metrics))
     claim.show(draw_digits(runs), "pull_away", on_digits(claim.metrics))
-    claim.finish()
 
 
 # --- on the line ----------------------------------------------------------------------------------------------------------

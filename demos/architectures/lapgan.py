@@ -14,7 +14,7 @@ real coarse images. LAPGAN was expected to end at most as far from the data as t
 """
 
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -25,11 +25,10 @@ from demos.architectures import pyramid, shortcomings
 from demos.kit import digits
 from demos.kit.claim import Claim
 from demos.kit.comparing import compare, verdict
+from demos.kit.experiment import demo
 from demos.kit.loops import run_tasks
 from demos.kit.pictures import sheet
 from demos.kit.rounding import at_most
-from demos.kit.run import open_claim, start
-from demos.kit.settings import settings_of
 from demos.kit.style import FAKE, MARKERS, OTHERS, REAL, slide
 from demos.kit.training import adams, train
 from minigan import data, metrics, nn
@@ -61,11 +60,10 @@ LEVELS = 2  # of residuals: 28 x 28 and 14 x 14; the smallest images are 7 x 7
 COLUMNS, SHOWN = 8, 72  # samples of a game in the picture, and how many are in a row
 
 
-def main(argv: list[str] | None = None) -> None:
+@demo(Settings(), QUICK, digits.options)
+def main(claim: Claim, s: Settings) -> None:
     """The pyramid of real images; LAPGAN and a single GAN with every seed."""
-    args = start(digits.options(__doc__), argv, "lapgan", Settings())
-    s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = open_claim(args, {"data": args.data, **asdict(s)})
+    args = claim.args
     x, y, (others, _) = digits.load(args)
     error = np.abs(pyramid.rebuild(pyramid.build(others, LEVELS)) - others).max()
     claim.at_most("largest error of a pixel that is taken apart and rebuilt", error, 1e-6, quick=True)
@@ -76,7 +74,6 @@ def main(argv: list[str] | None = None) -> None:
     runs = {LAPGAN: found[: s.seeds], SINGLE: found[s.seeds :]}
     measure(claim, runs)
     claim.show(picture(runs), "lapgan", in_words(claim.metrics))
-    claim.finish()
 
 
 # --- the games ------------------------------------------------------------------------------------------------------------

@@ -22,12 +22,10 @@ from demos.checking import tables
 from demos.checking.cases import CASES
 from demos.checking.verdicts import LEAK, MISSING, RAISES, WRONG, Verdict
 from demos.kit.claim import Claim
+from demos.kit.experiment import demo
 from demos.kit.loops import once
-from demos.kit.run import open_claim, start
 from demos.kit.runner import engine_process
-from demos.kit.runner.options import common_options
 from demos.kit.runner.progress import progress
-from demos.kit.settings import settings_of
 
 Name = Literal["jax", "tinygrad", "torch", "autograd", "mygrad", "minigan"]  # the slowest first
 NAMES = get_args(Name)
@@ -46,11 +44,10 @@ class Settings:
 QUICK = Settings(engines=("minigan",), every=4, examples=4, parts=1)
 
 
-def main(argv: list[str] | None = None) -> None:
+@demo(Settings(), QUICK)
+def main(claim: Claim, settings: Settings) -> None:
     """Test the engines; print, draw and judge."""
-    args = start(common_options(__doc__), argv, "engines", Settings())
-    settings = settings_of(args, QUICK if args.quick else Settings())
-    claim = open_claim(args, asdict(settings))
+    args = claim.args
     answers = once("answers", ask_all, asdict(settings), args.seed, args.checkpoint.jobs)
     versions, absent, verdicts = collected(answers)
     claim.metrics |= {"engines": versions, "absent": absent, "wrong": [asdict(v) for v in verdicts if v.status == WRONG]}
@@ -58,7 +55,6 @@ def main(argv: list[str] | None = None) -> None:
     tables.write_html(args.out / "engines.html", versions, absent, verdicts)
     judge(claim, versions, verdicts)
     claim.show(tables.picture(versions, verdicts), "engines", title(claim.metrics))
-    claim.finish()
 
 
 def judge(claim: Claim, versions: dict[str, str], verdicts: list[Verdict]) -> None:

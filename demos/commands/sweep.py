@@ -30,6 +30,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from demos.commands.demo import module_of
+from demos.commands.own_file import module_of_file
 from demos.kit import settings, style
 from demos.kit.comparing import HURTS, NOTHING, compare, interval
 from demos.kit.runner import executors, results
@@ -56,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    options.add_argument("demo", help="name of the demo")
+    options.add_argument("demo", help="name of the demo, or an experiment's file")
     options.add_argument(
         "--set",
         action="append",
@@ -73,11 +74,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     options.add_argument("--resume", action="store_true", help="skip finished runs")
     argv = sys.argv[1:] if argv is None else list(argv)
     args, rest = options.parse_known_args(argv)
-    module = module_of(args.demo)
+    module = module_of_file(args.demo) if args.demo.endswith(".py") else module_of(args.demo)
     if not is_dataclass(getattr(module, "Settings", None)):
         options.error(f"{module.__file__} has no dataclass Settings, which --set needs")
     grid = grid_of(options, module.Settings, args.set)
-    args.out = args.out or default_folder("--quick" in rest) / f"sweep_{args.demo}"
+    args.out = args.out or default_folder("--quick" in rest) / f"sweep_{Path(args.demo).stem}"
     lock = folder_of(options, args, rest)
     seeds = range(args.seed, args.seed + args.seeds)
     points = list(itertools.product(*grid.values()))
@@ -130,7 +131,7 @@ def folder_of(options: Options, args: argparse.Namespace, rest: list[str]) -> in
     except (OSError, ValueError) as error:
         options.error(f"--out {args.out}: {getattr(error, 'strerror', None) or error}")
     if not args.resume and before is not None:
-        there = make_room(args.out, f"sweep_{args.demo}", "--quick" in rest, named(args.out, FILES))
+        there = make_room(args.out, f"sweep_{Path(args.demo).stem}", "--quick" in rest, named(args.out, FILES))
         if there:
             print(f"the results of an earlier sweep in {args.out} are now in {there}", file=sys.stderr)
     file.write_text(json.dumps(description) + "\n", encoding="utf-8")

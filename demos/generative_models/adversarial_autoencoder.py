@@ -13,7 +13,7 @@ digits? How much worse is the reconstruction? Both models have the same networks
 A simple remedy is also tried: z from the normal distribution with the plain codes' mean and covariance.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -25,11 +25,10 @@ import minigan as mg
 from demos.generative_models import autoencoders
 from demos.kit import digits
 from demos.kit.claim import Claim
+from demos.kit.experiment import demo
 from demos.kit.loops import resumable, run_tasks
 from demos.kit.pictures import sheet
 from demos.kit.rounding import at_most
-from demos.kit.run import open_claim, start
-from demos.kit.settings import settings_of
 from demos.kit.style import FAKE, REAL, slide
 from minigan import Tensor, data, losses, metrics, nn, optim
 from minigan.games import AdversarialAutoencoder
@@ -65,11 +64,10 @@ COLOURS = {"plain": FAKE, "adversarial": REAL}
 SHOWN, COLUMNS = 60, 10  # samples in the picture
 
 
-def main(argv: list[str] | None = None) -> None:
+@demo(Settings(), QUICK, digits.options)
+def main(claim: Claim, s: Settings) -> None:
     """Each model with every seed."""
-    args = start(digits.options(__doc__), argv, "adversarial_autoencoder", Settings())
-    s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = open_claim(args, {"data": args.data, **asdict(s)})
+    args = claim.args
     x, y, (others, classes) = digits.load(args)
     judge = digits.judge_of(args, x, y)
     tasks = {f"{kind}, seed {seed}": (kind, seed) for kind in KINDS for seed in range(args.seed, args.seed + s.seeds)}
@@ -79,7 +77,6 @@ def main(argv: list[str] | None = None) -> None:
     claim.show(picture(runs), "adversarial_autoencoder", f"E{words(claim.metrics)[1:]}")
     within = f"each number within {at_most(claim.metrics['KS distance from the prior'])} of the prior (KS distance)"
     claim.show(picture_of_codes(runs, classes[: s.codes]), "codes", f"Codes of unseen digits: the adversarial ones, {within}")
-    claim.finish()
 
 
 # --- the models ---------------------------------------------------------------------------------------------------------

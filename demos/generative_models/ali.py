@@ -18,7 +18,7 @@ more iterations, noise, dropout and a penalty on D's gradient all ended at 0.66 
 networks with dropout, and a D that processes x and z separately before it joins them, reached 0.69 in 1800 steps, on one seed.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 import matplotlib.pyplot as plt
@@ -30,12 +30,11 @@ from demos.kit.claim import Claim
 from demos.kit.classifiers import Classifier, mistakes
 from demos.kit.classifiers import train as train_classifier
 from demos.kit.comparing import HELPS, compare
+from demos.kit.experiment import demo
 from demos.kit.loops import run_tasks
 from demos.kit.mixtures import GRID
 from demos.kit.pictures import sheet
 from demos.kit.rounding import at_least, at_most
-from demos.kit.run import open_claim, start
-from demos.kit.settings import settings_of
 from demos.kit.style import MARKERS, OTHERS, slide
 from demos.kit.training import train
 from minigan import Tensor, data, nn, optim
@@ -79,11 +78,10 @@ class Apart(nn.Module):
         return self.D(x, mg.concatenate([z[1:], z[:1]], axis=0))
 
 
-def main(argv: list[str] | None = None) -> None:
+@demo(Settings(), QUICK, digits.options)
+def main(claim: Claim, s: Settings) -> None:
     """Games on digits, with pairs and with independent pairs, and games on Gaussians in the plane; measure, draw."""
-    args = start(digits.options(__doc__), argv, "ali", Settings())
-    s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = open_claim(args, {"data": args.data, **asdict(s)})
+    args = claim.args
     x, y, (unseen, classes) = digits.load(args, s.judged)
     x, unseen = smaller(x), smaller(unseen)
     first = in_turn(classes)
@@ -98,7 +96,6 @@ def main(argv: list[str] | None = None) -> None:
     measure(claim, runs, planes)
     claim.show(picture_of_digits(runs), "ali", in_words(claim.metrics))
     claim.show(picture_of_plane(planes[0]), "plane", of_plane(claim.metrics))
-    claim.finish()
 
 
 # --- the games ------------------------------------------------------------------------------------------------------------

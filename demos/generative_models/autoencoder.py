@@ -15,7 +15,7 @@ with the best linear map (for the bare reconstruction PCA, the best linear autoe
 digits: is P's image nearer to a training image than the mean of the two digits is, and as near as a digit?
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 
 import matplotlib.pyplot as plt
@@ -27,11 +27,10 @@ from demos.generative_models import autoencoders
 from demos.generative_models.damage import TASKS, Damage
 from demos.kit import digits
 from demos.kit.claim import Claim
+from demos.kit.experiment import demo
 from demos.kit.loops import run_tasks
 from demos.kit.pictures import labelled
 from demos.kit.rounding import at_least
-from demos.kit.run import open_claim, start
-from demos.kit.settings import settings_of
 from demos.kit.style import MARKERS, OTHERS, slide
 from minigan import Tensor, data, losses, metrics, nn
 from minigan.backend import random_numbers
@@ -66,11 +65,10 @@ SHOWN = 8  # digits in the picture, to a row
 ENDS = (1, 0, 3, 6)  # ways from a 1 to a 0, and from a 3 to a 6
 
 
-def main(argv: list[str] | None = None) -> None:
+@demo(Settings(), QUICK, digits.options)
+def main(claim: Claim, s: Settings) -> None:
     """Each network with every seed, on all tasks."""
-    args = start(digits.options(__doc__), argv, "autoencoder", Settings())
-    s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = open_claim(args, {"data": args.data, **asdict(s)})
+    args = claim.args
     x, _, (others, classes) = digits.load(args)
     damage = Damage(x.mean(axis=0), s.noise, s.hole)
     test = {task: damage(task, others, np.random.default_rng(0)) for task in TASKS}
@@ -86,7 +84,6 @@ def main(argv: list[str] | None = None) -> None:
     measure_middles(claim, runs)
     claim.show(picture(others, test, maps["reconstruction"], runs), "autoencoder", title(claim.metrics))
     claim.show(second_picture(claim.metrics, runs["dense"][0]["ways"]), "autoencoder_errors", second_title(claim.metrics))
-    claim.finish()
 
 
 # --- the networks -------------------------------------------------------------------------------------------------------

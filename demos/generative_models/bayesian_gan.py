@@ -25,7 +25,7 @@ The bound, at most half of one G's divergence, was set first. Chains from random
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -34,10 +34,8 @@ import minigan as mg
 from demos.generative_models.sghmc import SGHMC
 from demos.kit.claim import Claim
 from demos.kit.comparing import HELPS, compare
+from demos.kit.experiment import demo
 from demos.kit.loops import resumable, run_tasks
-from demos.kit.run import open_claim, start
-from demos.kit.runner.options import common_options
-from demos.kit.settings import settings_of
 from demos.kit.style import FAKE, OTHERS, slide
 from demos.kit.training import adams, train
 from minigan import Tensor, data, losses, nn, no_grad, optim
@@ -132,17 +130,15 @@ def log_prior(network: nn.Module) -> Tensor:
     return -0.5 * mg.sum(mg.stack([mg.sum(mg.square(p)) for p in network.parameters()]))
 
 
-def main(argv: list[str] | None = None) -> None:
+@demo(Settings(), QUICK)
+def main(claim: Claim, s: Settings) -> None:
     """Play each kind with every seed, compare the divergences, draw."""
-    args = start(common_options(__doc__), argv, "bayesian_gan", Settings())
-    s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = open_claim(args, asdict(s))
+    args = claim.args
     tasks = {f"{kind}, seed {seed}": (kind, seed) for kind in KINDS for seed in range(args.seed, args.seed + s.seeds)}
     played = run_tasks(play, tasks, s, steps=len(tasks) * s.steps)
     runs = {kind: played[i * s.seeds : (i + 1) * s.seeds] for i, kind in enumerate(KINDS)}
     measure(claim, runs)
     claim.show(picture(runs), "bayesian_gan", words(claim.metrics))
-    claim.finish()
 
 
 # --- the data, and how far samples are from them --------------------------------------------------------------------------

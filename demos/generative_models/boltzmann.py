@@ -16,7 +16,7 @@ the model, move to high F. How good are the reconstructions then?
 """
 
 from copy import deepcopy
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -26,10 +26,9 @@ from demos.generative_models.boltzmann_machine import RBM, draw, from_noise
 from demos.generative_models.boltzmann_pictures import SHOWN, picture_of_samples, picture_of_training
 from demos.kit import digits
 from demos.kit.claim import Claim
+from demos.kit.experiment import demo
 from demos.kit.loops import resumable, run_tasks
 from demos.kit.rounding import at_least
-from demos.kit.run import open_claim, start
-from demos.kit.settings import settings_of
 from minigan import Tensor, data, metrics, no_grad, optim
 from minigan.backend import random_numbers
 
@@ -68,11 +67,10 @@ def contrastive_divergence(rbm: RBM, v: Tensor, samples: Tensor) -> Tensor:
     return mg.mean(rbm.free_energy(v)) - mg.mean(rbm.free_energy(samples))
 
 
-def main(argv: list[str] | None = None) -> None:
+@demo(Settings(), QUICK, digits.options)
+def main(claim: Claim, settings: Settings) -> None:
     """Train four machines for each seed; measure, draw."""
-    args = start(digits.options(__doc__), argv, "boltzmann", Settings())
-    settings = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = open_claim(args, {"data": args.data, **asdict(settings)})
+    args = claim.args
     x, y, (others, _) = digits.load(args)
     judge = (metrics.train_judge if args.quick else metrics.judge)(x, y, steps=settings.judge_steps)
     x, others = x.reshape(-1, 784), others.reshape(-1, 784)[: settings.images]
@@ -85,7 +83,6 @@ def main(argv: list[str] | None = None) -> None:
     measure(claim, runs, float(np.square(others - x.mean(axis=0)).sum(axis=1).mean()), settings)
     claim.show(picture_of_samples(runs[0]), "boltzmann", title(claim.metrics))
     claim.show(picture_of_training(runs, claim.metrics), "boltzmann_training", second_title(claim.metrics))
-    claim.finish()
 
 
 # --- training ----------------------------------------------------------------------------------------------------------

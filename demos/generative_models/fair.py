@@ -13,7 +13,7 @@ What to look for: how often a classifier that sees z alone is right about s, and
 the picture, each z is decoded with both s: the digit stays, and only its colour changes.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -24,9 +24,8 @@ from demos.generative_models.vae import divergence
 from demos.kit import digits
 from demos.kit.claim import Claim
 from demos.kit.classifiers import in_parts
+from demos.kit.experiment import demo
 from demos.kit.loops import run_tasks
-from demos.kit.run import open_claim, start
-from demos.kit.settings import settings_of
 from demos.kit.style import OTHERS, slide
 from minigan import Tensor, data, losses, nn, no_grad, sigmoid
 
@@ -110,11 +109,10 @@ def kernel(a: Tensor, b: Tensor) -> Tensor:
     return mg.exp((2.0 * a @ b.T - squares) / float(a.shape[1]))
 
 
-def main(argv: list[str] | None = None) -> None:
+@demo(Settings(), QUICK, digits.options)
+def main(claim: Claim, s: Settings) -> None:
     """Each kind with every seed; measure, draw."""
-    args = start(digits.options(__doc__), argv, "fair", Settings())
-    s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = open_claim(args, {"data": args.data, **asdict(s)})
+    args = claim.args
     x, y, (others, classes) = digits.load(args, s.unseen)
     tasks = {f"{kind}, seed {seed}": (kind, seed) for kind in KINDS for seed in range(args.seed, args.seed + s.seeds)}
     steps = len(tasks) * (s.steps + len(WHAT) * s.judge_steps)
@@ -122,7 +120,6 @@ def main(argv: list[str] | None = None) -> None:
     runs = {kind: [next(found) for _ in range(s.seeds)] for kind in KINDS}
     measure(claim, runs)
     claim.show(picture(runs), "fair", said(claim.metrics))
-    claim.finish()
 
 
 # --- the data -----------------------------------------------------------------------------------------------------------

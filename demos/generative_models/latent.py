@@ -15,7 +15,7 @@ z, and in a cross-fade of pixels?
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -24,11 +24,10 @@ import minigan as mg
 from demos.kit import digits
 from demos.kit.claim import Claim
 from demos.kit.comparing import compare
+from demos.kit.experiment import demo
 from demos.kit.loops import run_tasks
 from demos.kit.pictures import labelled
 from demos.kit.rounding import at_least, at_most, percent
-from demos.kit.run import open_claim, start
-from demos.kit.settings import settings_of
 from demos.kit.style import FAKE, OTHERS, REAL, slide
 from minigan import Tensor, attacks, backend, data, metrics, nn, no_grad, softmax
 from minigan.backend import random_numbers
@@ -60,11 +59,10 @@ WALK = np.linspace(-4, 4, 9)  # steps along a direction, in the picture
 Images = Callable[[Tensor], Tensor]  # G, with pixels in [0, 1]
 
 
-def main(argv: list[str] | None = None) -> None:
+@demo(Settings(), QUICK, digits.options, record={"few": FEW})
+def main(claim: Claim, settings: Settings) -> None:
     """Train a generator for each seed, examine its z, measure, draw."""
-    args = start(digits.options(__doc__), argv, "latent", Settings())
-    settings = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = open_claim(args, {"data": args.data, **asdict(settings), "few": FEW})
+    args = claim.args
     x, y, (others, _) = digits.load(args)
     judge = (metrics.train_judge if args.quick else metrics.judge)(x, y, steps=settings.judge_steps)
     seeds = {f"seed {seed}": (seed,) for seed in range(args.seed, args.seed + settings.seeds)}
@@ -72,7 +70,6 @@ def main(argv: list[str] | None = None) -> None:
     measure(claim, runs)
     claim.show(picture_of_directions(runs), "latent", title_of_directions(claim.metrics))
     claim.show(picture_of_ways(runs), "ways", title_of_ways(claim.metrics))
-    claim.finish()
 
 
 # --- the experiments ----------------------------------------------------------------------------------------------------

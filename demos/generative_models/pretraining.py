@@ -15,7 +15,7 @@ first layer's units, which become strokes. Do random weights simply not learn? T
 do (Erhan et al. 2010).
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise, product
 
 import matplotlib.pyplot as plt
@@ -28,10 +28,9 @@ from demos.kit import digits
 from demos.kit.claim import Claim
 from demos.kit.classifiers import in_parts
 from demos.kit.comparing import HELPS, compare, verdict
+from demos.kit.experiment import demo
 from demos.kit.loops import run_tasks
 from demos.kit.pictures import sheet, strokes
-from demos.kit.run import open_claim, start
-from demos.kit.settings import settings_of
 from demos.kit.style import OTHERS, slide
 from minigan import Tensor, losses, nn, no_grad, relu, sigmoid
 from minigan.backend import random_numbers
@@ -59,11 +58,10 @@ STARTS = {"random": ("random weights", OTHERS[3], "s--"), "pretrained": ("pretra
 SHOWN = 64  # units of the first layer, in the picture
 
 
-def main(argv: list[str] | None = None) -> None:
+@demo(Settings(), QUICK, digits.options)
+def main(claim: Claim, s: Settings) -> None:
     """Each kind of units with every seed; from both starts, each number of labels."""
-    args = start(digits.options(__doc__), argv, "pretraining", Settings())
-    s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = open_claim(args, {"data": args.data, **asdict(s)})
+    args = claim.args
     x, y, unseen = digits.load(args)
     seeds = range(args.seed, args.seed + s.seeds)
     tasks = {f"{units}, seed {seed}": (units, seed) for units, seed in product(ACTIVATIONS, seeds)}
@@ -72,7 +70,6 @@ def main(argv: list[str] | None = None) -> None:
     runs = {units: [next(found) for _ in seeds] for units in ACTIVATIONS}
     measure(claim, runs, s)
     claim.show(picture(runs, s), "pretraining", title(claim.metrics))
-    claim.finish()
 
 
 # --- the networks -------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ time to time, both losses are measured before and after each network's step: whi
 for z, all images that P can draw fit on one sheet.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -25,11 +25,10 @@ from demos.generative_models import autoencoders, step_effects
 from demos.kit import digits
 from demos.kit.claim import Claim
 from demos.kit.classifiers import in_parts
+from demos.kit.experiment import demo
 from demos.kit.loops import run_tasks
 from demos.kit.pictures import sheet
 from demos.kit.rounding import at_least, percent
-from demos.kit.run import open_claim, start
-from demos.kit.settings import settings_of
 from demos.kit.style import D_COLOUR, G_COLOUR, OTHERS, slide
 from demos.kit.training import adams, train
 from minigan import Tensor, data, losses, metrics, nn, no_grad, optim
@@ -84,11 +83,10 @@ def divergence(mu: Tensor, log_var: Tensor) -> Tensor:
     return 0.5 * mg.mean(mg.sum(mu**2 + mg.exp(log_var) - 1.0 - log_var, axis=1))
 
 
-def main(argv: list[str] | None = None) -> None:
+@demo(Settings(), QUICK, digits.options, record={"every": step_effects.EVERY})
+def main(claim: Claim, s: Settings) -> None:
     """A VAE and a GAN with every seed, and one VAE whose code is a plane."""
-    args = start(digits.options(__doc__), argv, "vae", Settings())
-    s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = open_claim(args, {"data": args.data, **asdict(s), "every": step_effects.EVERY})
+    args = claim.args
     x, y, (others, _) = digits.load(args, 10_000)
     judge = metrics.train_judge(x, y, steps=60) if args.quick else metrics.judge(x, y)
     models = {f"{kind}, seed {seed}": (kind, seed) for kind in ("GAN", "VAE") for seed in range(args.seed, args.seed + s.seeds)}
@@ -102,7 +100,6 @@ def main(argv: list[str] | None = None) -> None:
     claim.show(picture_of_learning(vaes, gans), "vae", title_of_learning(claim.metrics))
     claim.show(picture_of_steps(vaes, gans), "steps", who_helps_whom(claim.metrics))
     claim.show(picture_of_plane(plane), "plane", title_of_plane(claim.metrics, s.z))
-    claim.finish()
 
 
 # --- the models ---------------------------------------------------------------------------------------------------------

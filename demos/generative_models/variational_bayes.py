@@ -14,7 +14,7 @@ over z); and how unevenly the codes fill the prior, by the KL divergence over 10
 Is T's mean the divergence D_KL(Q(z | x) | P(z))? If Q is normal, D_KL is known: the right panel shows both.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -28,11 +28,9 @@ import minigan as mg
 from demos.generative_models import autoencoders, vae
 from demos.kit.claim import Claim
 from demos.kit.comparing import HELPS, HURTS, NOTHING, compare, verdict
+from demos.kit.experiment import demo
 from demos.kit.loops import resumable, run_tasks
 from demos.kit.rounding import at_most
-from demos.kit.run import open_claim, start
-from demos.kit.runner.options import common_options
-from demos.kit.settings import settings_of
 from demos.kit.style import D_COLOUR, FAKE, OTHERS, REAL, slide
 from minigan import Tensor, data, losses, nn, no_grad, optim
 from minigan.data.priors import Noise
@@ -70,18 +68,16 @@ CELLS, GRID = 10, 200  # along each side: of the histogram of codes, of the quad
 COLOURS = (REAL, FAKE, OTHERS[0], OTHERS[1])  # of the images
 
 
-def main(argv: list[str] | None = None) -> None:
+@demo(Settings(), QUICK)
+def main(claim: Claim, s: Settings) -> None:
     """Each model with every seed."""
-    args = start(common_options(__doc__), argv, "variational_bayes", Settings())
-    s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = open_claim(args, asdict(s))
+    args = claim.args
     seeds = range(args.seed, args.seed + s.seeds)
     tasks = {f"{kind}, seed {seed}": (kind, seed) for kind in KINDS for seed in seeds}
     found = run_tasks(learn, tasks, s, steps=len(tasks) * s.steps)
     runs = {kind: found[i * s.seeds : (i + 1) * s.seeds] for i, kind in enumerate(KINDS)}
     measure(claim, runs)
     claim.show(picture(runs), "variational_bayes", f"W{words(claim.metrics)[1:]}")
-    claim.finish()
 
 
 # --- the networks -------------------------------------------------------------------------------------------------------

@@ -15,16 +15,14 @@ import io
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from copy import deepcopy
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 import numpy as np
 
 import minigan as mg
 from demos.kit.claim import Claim
-from demos.kit.run import open_claim, start
-from demos.kit.runner.options import common_options
-from demos.kit.settings import settings_of
+from demos.kit.experiment import demo
 from demos.kit.style import OTHERS, slide
 from minigan import Tensor, losses, nn, optim
 
@@ -58,18 +56,16 @@ LINKS = {"without": lambda b: b, "detach": Tensor.detach, "constant": lambda b: 
 Outcomes = dict[str, Outcome]
 
 
-def main(argv: list[str] | None = None) -> None:
+@demo(Settings(), {"seeds": 1})
+def main(claim: Claim, settings: Settings) -> None:
     """Both experiments for every seed, the metrics, the picture."""
-    args = start(common_options(__doc__), argv, "detach", Settings())
-    settings = settings_of(args, replace(Settings(), seeds=1) if args.quick else Settings())
-    claim = open_claim(args, asdict(settings))
+    args = claim.args
     seeds = range(args.seed, args.seed + settings.seeds)
     chains = [two_networks(settings, seed) for seed in seeds]
     games = [discriminator_step(settings, seed) for seed in seeds]
     report(claim, "chain", "f", "g", chains)
     report(claim, "GAN", "G", "D", games)
     claim.show(picture(chains[0]), "detach", title(claim.metrics))
-    claim.finish()
 
 
 def found(m: dict[str, float]) -> str:

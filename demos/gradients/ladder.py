@@ -9,18 +9,16 @@ and standard deviation do the samples of the 80 lines' GAN have at the end?
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 import numpy as np
 
 from demos.gradients import engine
 from demos.kit.claim import Claim
+from demos.kit.experiment import demo
 from demos.kit.loops import run_tasks
 from demos.kit.rounding import at_most
-from demos.kit.run import open_claim, start
-from demos.kit.runner.options import common_options
-from demos.kit.settings import settings_of
 from demos.kit.style import FAKE, MARKERS, OTHERS, REAL, slide
 from minigan import Tensor, games, losses, mean, nn, optim, softplus, tanh
 
@@ -43,11 +41,10 @@ class Settings:
     seeds: int = 3
 
 
-def main(argv: list[str] | None = None) -> None:
+@demo(Settings(), {"seeds": 1})
+def main(claim: Claim, settings: Settings) -> None:
     """The comparisons and the training for every seed, the metrics, the pictures."""
-    args = start(common_options(__doc__), argv, "ladder", Settings())
-    settings = settings_of(args, replace(Settings(), seeds=1) if args.quick else Settings())
-    claim = open_claim(args, asdict(settings))
+    args = claim.args
     seeds = range(args.seed, args.seed + settings.seeds)
     pairs = compare_gradients(claim, seeds, settings)
     compare_iterations(claim, seeds, settings)
@@ -55,7 +52,6 @@ def main(argv: list[str] | None = None) -> None:
     report_training(claim, [samples[-1] for samples in trainings], settings)
     claim.show(draw_samples(trainings[0], settings), "ladder", samples_title(claim.metrics))
     claim.show(draw_differences(pairs), "ladder_gradients", gradients_title(claim.metrics))
-    claim.finish()
 
 
 def found(m: dict[str, float]) -> str:

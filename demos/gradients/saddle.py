@@ -10,16 +10,14 @@ that starts exactly at the saddle stay there? Does one that starts 0.001 away re
 come to the saddle? It would also stay there, but rounding errors grow and drive it out again.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 import numpy as np
 
 import minigan as mg
 from demos.kit.claim import Claim
-from demos.kit.run import open_claim, start
-from demos.kit.runner.options import common_options
-from demos.kit.settings import settings_of
+from demos.kit.experiment import demo
 from demos.kit.style import MARKERS, OTHERS, REAL, slide
 from minigan import Tensor, optim
 
@@ -36,19 +34,16 @@ class Settings:
     seeds: int = 3
 
 
-def main(argv: list[str] | None = None) -> None:
+@demo(Settings(), {"seeds": 1})
+def main(claim: Claim, settings: Settings) -> None:
     """The metrics for every seed, and the picture of the first."""
-    args = start(common_options(__doc__), argv, "saddle", Settings())
-    settings = settings_of(args, replace(Settings(), seeds=1) if args.quick else Settings())
-    claim = open_claim(args, asdict(settings))
-    data = [np.random.default_rng(args.seed + i).standard_normal(settings.n) for i in range(settings.seeds)]
+    data = [np.random.default_rng(claim.args.seed + i).standard_normal(settings.n) for i in range(settings.seeds)]
     where_it_is_zero(claim, data)
     for i, x in enumerate(data):
         second_derivatives(claim, x, f"data {i}: ")
     paths = [descents(x, settings) for x in data]
     where_descents_go(claim, paths, data, settings)
     claim.show(picture(data[0], paths[0]), "saddle", title(claim.metrics))
-    claim.finish()
 
 
 def found(m: dict[str, float]) -> str:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from demos.kit import style
 from demos.kit.runner.checkpoint import running
-from demos.kit.style import D_COLOUR, FAKE, G_COLOUR, HEIGHT, OPINION, OTHERS, REAL, WIDTH, slide
+from demos.kit.style import D_COLOUR, FAKE, G_COLOUR, HEIGHT, OPINION, OTHERS, REAL, SERIES, WIDTH, slide
 
 FRAMES_PER_SECOND = 8
 
@@ -69,6 +69,19 @@ def _smooth(axes: plt.Axes, step: Sequence[int], values: Sequence[float], label:
 
 
 # --- points in the plane ------------------------------------------------------------------------------------------------
+
+
+def numbers(histories: Sequence[list[dict[str, float]]]) -> Figure:
+    """Every number of a game against the iteration, "step": a panel for each, with a line for each history (of a seed)."""
+    names = [name for name in histories[0][0] if name != "step"]
+    figure, places = slide(len(names), 1, height=min(HEIGHT, 1.6 * len(names) + 1), squeeze=False, sharex=True)
+    for axes, name in zip(places[:, 0], names, strict=True):
+        for i, history in enumerate(histories):
+            colour = SERIES[i % len(SERIES)]
+            axes.plot([row["step"] for row in history], [row[name] for row in history], color=colour, linewidth=1.5)
+        axes.set_ylabel(name, rotation=0, ha="right")
+    places[-1, 0].set_xlabel("iteration")
+    return figure
 
 
 def points(real: np.ndarray, fake: np.ndarray) -> Figure:

@@ -1,6 +1,7 @@
 """A demo's training: its options, its claim, and the loop with progress bar, history and snapshots."""
 
 import argparse
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -27,13 +28,14 @@ QUICK_SNAPSHOTS = 8  # the same with --quick
 ROWS = 400  # rows of history
 
 
-def start(options: Options, argv: Sequence[str] | None, name: str, settings: Any = None) -> argparse.Namespace:
+def start(options: Options, argv: Sequence[str] | None, name: str, settings: Any = None, typed: str = "") -> argparse.Namespace:
     """Read the options, choose the backend, seed everything, and open the folder for the results.
 
     `settings`: the demo's default settings, for --help and --set (None: it has none); the demo calls `settings.settings_of`.
+    `typed`: what the user types for the demo (default: its name).
     A mistake ends the program with one line, not a traceback. The demo then calls `open_claim` with its settings.
     """
-    options.prog = f"python -m demos {name}"
+    options.prog = shlex.join(["python", "-m", "demos", typed or name])
     if settings is not None:
         add_option(options, settings)
     memory.keep()  # each step of a training needs the same large arrays again

@@ -17,6 +17,8 @@ from itertools import repeat
 from types import NoneType
 from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
+from demos.kit.runner.options import positive_number
+
 Settings = TypeVar("Settings")  # of a demo
 LIMITS = {  # word in a field's name: (least value, excluded upper bound) of its numbers, as minigan requires
     "lr": (0.0, math.inf),
@@ -38,6 +40,8 @@ class Setting(NamedTuple):
 def add_option(options: argparse.ArgumentParser, settings: Any) -> None:
     """Add --set, and list the settings at the end of --help."""
     text = "change one of the settings listed below; repeat it for several"
+    if hasattr(settings, "seeds"):
+        options.add_argument("--seeds", type=positive_number, help="the number of seeds: short for --set seeds=N")
     options.add_argument("--set", action="append", type=assignment, default=[], metavar="NAME=VALUE", help=text)
     options.epilog = f"settings with their default values (some are smaller with --quick):\n{listed(settings)}"
 
@@ -52,7 +56,8 @@ def assignment(text: str) -> tuple[str, str]:
 
 def settings_of(args: argparse.Namespace, settings: Settings) -> Settings:
     """The settings, changed by every --set. A mistake ends the program with status 2 and a list of the settings."""
-    for name, text in args.set:
+    seeds = [("seeds", str(args.seeds))] if getattr(args, "seeds", None) else []
+    for name, text in [*seeds, *args.set]:
         try:
             settings = changed(settings, name, read(settings, name, text))
         except ValueError as error:

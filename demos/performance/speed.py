@@ -25,10 +25,9 @@ from itertools import pairwise
 from typing import Any, Literal
 
 from demos.kit.claim import Claim
+from demos.kit.experiment import demo
 from demos.kit.loops import once
-from demos.kit.run import open_claim, start
-from demos.kit.runner.options import common_options
-from demos.kit.settings import settings_of
+from demos.kit.runner.options import Options, common_options
 from demos.performance import growth, speed_pictures
 from demos.performance.engines import NAMES, ON_GPU, plays
 from demos.performance.engines.sizes import SIZES
@@ -57,27 +56,39 @@ ROWS = 8  # of a profile
 BUSY = 1.0  # load: other programs that are running
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Measure, print, draw."""
-    options = common_options(__doc__)
+def options(about: str) -> Options:
+    """The common ones, --rounds and --python."""
+    options = common_options(about)
     options.add_argument("--rounds", type=_positive, help="turns of every engine (default: see the settings)")
     options.add_argument(
         "--python", type=_interpreter, action="append", default=[], metavar="NAME=PATH", help="an engine's own interpreter"
     )
-    args = start(options, argv, "speed", FULL)
+    return options
+
+
+def chosen(args: argparse.Namespace) -> Settings:
+    """The settings with --quick and --rounds; on a GPU, the sizes that are compared there."""
     settings = QUICK if args.quick else FULL
     settings = replace(settings, rounds=args.rounds or settings.rounds)
     if args.backend != "numpy":
         settings = replace(settings, sizes=settings.sizes if args.quick else GPU, memory=(), profile=0.0)
-    settings = settings_of(args, settings)
+    return settings
+
+
+def everything(args: argparse.Namespace, settings: Settings) -> dict[str, Any]:
+    """What the result depends on."""
+    return {**asdict(settings), "python": dict(args.python)}
+
+
+@demo(FULL, QUICK, options, chosen, everything)
+def main(claim: Claim, settings: Settings) -> None:
+    """Measure, print, draw."""
+    args = claim.args
     warn_if_busy()
-    pythons = dict(args.python)
-    claim = open_claim(args, {**asdict(settings), "python": pythons})
     try:
-        (measure if args.backend == "numpy" else measure_gpu)(claim, settings, pythons)
+        (measure if args.backend == "numpy" else measure_gpu)(claim, settings, dict(args.python))
     except WorkerError as error:
         raise SystemExit(str(error)) from None
-    claim.finish()
 
 
 def measure(claim: Claim, settings: Settings, pythons: dict[str, str]) -> None:

@@ -14,7 +14,7 @@ D's V exceeds -log 4. All numbers are those of the worst seed.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
 
@@ -24,12 +24,10 @@ import numpy as np
 import minigan as mg
 from demos.kit import pictures
 from demos.kit.claim import Claim
+from demos.kit.experiment import demo
 from demos.kit.line import Mixture, jensen_shannon, network
 from demos.kit.loops import resumable, run_tasks
 from demos.kit.rounding import at_most
-from demos.kit.run import open_claim, start
-from demos.kit.runner.options import common_options
-from demos.kit.settings import settings_of
 from demos.kit.style import D_COLOUR, FAKE, G_COLOUR, OTHERS, REAL, slide
 from minigan import Tensor, data, losses, metrics, no_grad, optim, sigmoid
 from minigan.backend import random_numbers
@@ -65,11 +63,10 @@ Z = np.array([[NormalDist().inv_cdf((i + 0.5) / 20_000)] for i in range(20_000)]
 LINES = slice(250, None, 500)  # the z whose lines are drawn
 
 
-def main(argv: list[str] | None = None) -> None:
+@demo(Settings(), QUICK)
+def main(claim: Claim, settings: Settings) -> str:
     """The table, then the networks; measure, draw."""
-    args = start(common_options(__doc__), argv, "convergence", Settings())
-    settings = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = open_claim(args, asdict(settings))
+    args = claim.args
     seeds = range(args.seed, args.seed + settings.seeds)
     tables = [descend_table(settings, seed) for seed in seeds]
     measure_tables(claim, tables)
@@ -79,8 +76,7 @@ def main(argv: list[str] | None = None) -> None:
     animate(args.out / "animation.gif", runs[0])
     claim.show(picture(runs), "convergence", f"Two networks: {game_said(claim.metrics)}")
     claim.show(picture_values(tables, runs), "values", f"{table_said(claim.metrics)}. Networks: {value_said(claim.metrics)}")
-    claim.finish()
-    print("animation.gif: G's lines from z to x, and D's output, over the training")
+    return "animation.gif: G's lines from z to x, and D's output, over the training"
 
 
 def found(m: dict[str, float]) -> str:

@@ -13,16 +13,17 @@ values that they have when D can only guess? In over_time.png and animation.gif,
 blue ("real") or pale, and D learns from their new places: is D undecided (white) at the data in the end?
 """
 
-from dataclasses import asdict, dataclass, replace
+from argparse import Namespace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from demos.kit import digits, pictures, ring_and_grid
 from demos.kit.claim import Claim
+from demos.kit.experiment import demo
 from demos.kit.rounding import percent
-from demos.kit.run import Run, open_claim, start
+from demos.kit.run import Run
 from demos.kit.runner.options import parser
-from demos.kit.settings import settings_of
 from minigan import Tensor, data, metrics, nn, no_grad, optim, sigmoid
 from minigan.games import GAN
 
@@ -53,16 +54,16 @@ SETTINGS = {
 QUICK = {"ring": 400, "grid": 250, "mnist": 100, "glyphs": 100}  # iterations with --quick
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Train, measure, draw."""
-    args = start(parser(__doc__, data=list(SETTINGS)), argv, "gan", SETTINGS["ring"])
+def chosen(args: Namespace) -> Settings:
+    """The settings for these data."""
     settings = SETTINGS[args.data]
-    if args.quick:
-        settings = replace(settings, steps=QUICK[args.data], width=64)
-    settings = settings_of(args, settings)
-    claim = open_claim(args, {"data": args.data, **asdict(settings)})
-    (points if args.data in ("ring", "grid") else images)(claim, settings)
-    claim.finish()
+    return replace(settings, steps=QUICK[args.data], width=64) if args.quick else settings
+
+
+@demo(SETTINGS["ring"], options=lambda about: parser(about, data=list(SETTINGS)), choose=chosen)
+def main(claim: Claim, settings: Settings) -> None:
+    """Train, measure, draw."""
+    (points if claim.args.data in ("ring", "grid") else images)(claim, settings)
 
 
 def make_game(settings: Settings, G: nn.Module, D: nn.Module) -> GAN:

@@ -12,19 +12,17 @@ step is also tested alone: gradient ascent on y finds a / (a + b).
 The numbers are the worst over the seeds; errors are taken where p_data + p_g is above 0.05.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 import numpy as np
 
 import minigan as mg
 from demos.kit.claim import Claim
+from demos.kit.experiment import demo
 from demos.kit.line import Mixture, jensen_shannon, network
 from demos.kit.loops import resumable, run_tasks
 from demos.kit.rounding import at_most
-from demos.kit.run import open_claim, start
-from demos.kit.runner.options import common_options
-from demos.kit.settings import settings_of
 from demos.kit.style import D_COLOUR, FAKE, REAL, slide
 from minigan import Tensor, losses, nn, no_grad, optim
 from minigan.backend import random_numbers
@@ -56,11 +54,10 @@ X = np.linspace(-6.0, 6.0, 2401)  # the mass outside is negligible
 DX = X[1] - X[0]
 
 
-def main(argv: list[str] | None = None) -> None:
+@demo(Settings(), QUICK)
+def main(claim: Claim, settings: Settings) -> None:
     """Train D in both cases, ascend the scalar function, compare, draw."""
-    args = start(common_options(__doc__), argv, "optimal_discriminator", Settings())
-    settings = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = open_claim(args, asdict(settings))
+    args = claim.args
     claim.at_most("scalar_error", scalar_error(settings, args.seed), 1e-8, quick=True)
     seeds = range(args.seed, args.seed + settings.seeds)
     tasks = {f"{case}, seed {seed}": (case, seed) for case in CASES for seed in seeds}
@@ -69,7 +66,6 @@ def main(argv: list[str] | None = None) -> None:
     for case in CASES:
         measure(claim, case, runs[case], settings)
     claim.show(picture(runs, claim.metrics), "optimal_discriminator", f"A trained D {said(claim.metrics)}")
-    claim.finish()
 
 
 def found(m: dict[str, float]) -> str:

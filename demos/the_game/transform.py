@@ -14,7 +14,7 @@ or fold; a narrow G sometimes stays in a wrong fold.
 
 from collections.abc import Callable, Iterator
 from copy import deepcopy
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 
 import matplotlib.pyplot as plt
@@ -23,11 +23,9 @@ from scipy.special import ndtri
 
 import minigan as mg
 from demos.kit.claim import Claim
+from demos.kit.experiment import demo
 from demos.kit.loops import resumable, run_tasks
 from demos.kit.rounding import at_most
-from demos.kit.run import open_claim, start
-from demos.kit.runner.options import common_options
-from demos.kit.settings import settings_of
 from demos.kit.style import FAKE, REAL, slide
 from minigan import data, games, metrics, nn, optim
 
@@ -69,11 +67,10 @@ QUICK = {"steps": 600, "pairs": 5, "seeds": 1}
 NEAR = 2.0  # the largest distance of a learnt T, in units of the distance of two samples of the target
 
 
-def main(argv: list[str] | None = None) -> None:
+@demo(Settings(), QUICK)
+def main(claim: Claim, settings: Settings) -> None:
     """The exact transforms, the learnt ones for every seed, the metrics, the picture."""
-    args = start(common_options(__doc__), argv, "transform", Settings())
-    settings = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = open_claim(args, asdict(settings))
+    args = claim.args
     claim.note("numbers in a face", np.prod(FACE), "218 * 178 * 3 = 116412", np.prod(FACE) == 116412, quick=True)
     own = {name: exact(claim, name, settings) for name in TARGETS}
     pairs = product(TARGETS, range(args.seed, args.seed + settings.seeds))
@@ -88,7 +85,6 @@ def main(argv: list[str] | None = None) -> None:
         ratios = [claim.metrics[f"{run}: T(u), times that"] for run, task in tasks.items() if task[0] == name]
         claim.at_most(f"{name}: T(u), times that, worst", max(ratios), NEAR)
     claim.show(picture(learnt), "transform", title(claim.metrics))
-    claim.finish()
 
 
 def found(m: dict[str, float]) -> str:

@@ -13,13 +13,13 @@ how many of its samples are within 3 std of a mode? (The critic has a gradient p
 much more slowly than others.)
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 
 from demos.kit import digits
+from demos.kit.claim import Claim
+from demos.kit.experiment import demo
 from demos.kit.rounding import at_least, percent
-from demos.kit.run import open_claim, start
 from demos.kit.runner.progress import progress
-from demos.kit.settings import settings_of
 from demos.the_slides import errata_digits as on_digits
 from demos.the_slides import errata_formulas as formulas
 from demos.the_slides import errata_games as on_the_ring
@@ -78,11 +78,10 @@ QUICK |= {
 }
 
 
-def main(argv: list[str] | None = None) -> None:
+@demo(Settings(), QUICK, digits.options, record={"critics": on_the_ring.CRITICS})
+def main(claim: Claim, s: Settings) -> None:
     """Each sentence's experiment, and its panel."""
-    args = start(digits.options(__doc__), argv, "errata", Settings())
-    s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = open_claim(args, {"data": args.data, **asdict(s), "critics": on_the_ring.CRITICS})
+    args = claim.args
     seeds = range(args.seed, args.seed + s.seeds)
     x, y, others = digits.load(args)
     judge = metrics.train_judge(x, y, steps=60) if args.quick else metrics.judge(x, y, progress=progress)
@@ -95,7 +94,6 @@ def main(argv: list[str] | None = None) -> None:
     formulas.critic_steps(claim)
     formulas.optimism(claim, s, args.seed)
     on_the_ring.collapse(claim, s, seeds)
-    claim.finish()
 
 
 def found(m: dict[str, float]) -> str:

@@ -14,7 +14,7 @@ weights into D's first layer (cosine -1). As a check, both are measured on a D i
 What to look for: does the D that learns freely come anywhere near the planted one?
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
@@ -26,9 +26,8 @@ import minigan as mg
 from demos.kit import digits
 from demos.kit.claim import Claim
 from demos.kit.comparing import HELPS, HURTS, compare
+from demos.kit.experiment import demo
 from demos.kit.loops import resumable, run_tasks
-from demos.kit.run import open_claim, start
-from demos.kit.settings import settings_of
 from demos.kit.style import FAKE, OTHERS, REAL, slide
 from demos.kit.training import adam, adams, train
 from minigan import Tensor, data, nn, optim
@@ -64,11 +63,10 @@ QUICK = {"toy_seeds": 1, "toy_steps": 500, "seeds": 1, "planted_seeds": 1, "step
 OPPOSITE = -0.9  # a cosine from here to -1
 
 
-def main(argv: list[str] | None = None) -> None:
+@demo(Settings(), QUICK, digits.options)
+def main(claim: Claim, s: Settings) -> None:
     """The toy with a D that does not learn, and with one that does; digits with a D that learns, and with a planted one."""
-    args = start(digits.options(__doc__), argv, "coadaptation", Settings())
-    s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = open_claim(args, {"data": args.data, **asdict(s)})
+    args = claim.args
     x, _, _ = digits.load(args)
     toys = side_by_side(play_toy, "D learns", args.seed, {False: s.toy_seeds, True: s.toy_seeds}, s, steps=s.toy_steps)
     games = side_by_side(play_digits, "planted", args.seed, {False: s.seeds, True: s.planted_seeds}, s, x, steps=s.steps)
@@ -76,7 +74,6 @@ def main(argv: list[str] | None = None) -> None:
     measure_digits(claim, games)
     claim.show(picture_of_toys(toys), "toy", title_of_toys(claim.metrics))
     claim.show(picture_of_digits(games, s), "digits", title_of_digits(claim.metrics))
-    claim.finish()
 
 
 def side_by_side(play: Any, what: str, first: int, seeds: dict[bool, int], s: Settings, *shared: Any, steps: int) -> dict:

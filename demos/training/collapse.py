@@ -12,7 +12,7 @@ What to look for: one mode has no samples at the end, though the others look rig
 on the rarest mode, a dot for each seed: a third is even, 0 is a lost mode.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -21,12 +21,10 @@ from matplotlib.patches import Circle
 import minigan as mg
 from demos.kit.claim import Claim
 from demos.kit.comparing import HELPS, HURTS, NOTHING, compare, verdict
+from demos.kit.experiment import demo
 from demos.kit.loops import resumable, run_tasks
 from demos.kit.mixtures import Mixture, discriminator, generator
 from demos.kit.rounding import percent
-from demos.kit.run import open_claim, start
-from demos.kit.runner.options import common_options
-from demos.kit.settings import settings_of
 from demos.kit.style import FAKE, OTHERS, REAL, slide
 from minigan import Tensor, data, nn, optim
 from minigan.games import GAN, WGANGP
@@ -115,11 +113,10 @@ def play(change: str, seed: int, s: Settings) -> list[np.ndarray]:
     return moments
 
 
-def main(argv: list[str] | None = None) -> None:
+@demo(Settings(), QUICK, record={"changes": CHANGES})
+def main(claim: Claim, s: Settings) -> None:
     """Every change, on the same seeds."""
-    args = start(common_options(__doc__), argv, "collapse", Settings())
-    s = settings_of(args, QUICK if args.quick else Settings())
-    claim = open_claim(args, {**asdict(s), "changes": CHANGES})
+    args = claim.args
     seeds = range(args.seed, args.seed + s.seeds)
     tasks = {f"{change}, seed {seed}": (change, seed) for change in CHANGES for seed in seeds}
     played = iter(run_tasks(play, tasks, s, steps=len(tasks) * s.iterations))
@@ -128,7 +125,6 @@ def main(argv: list[str] | None = None) -> None:
     claim.show(draw_samples(runs), "collapse", subset(claim.metrics))
     claim.show(draw_over_time(runs[COLLAPSE][0], s), "collapse_over_time", over_time(runs[COLLAPSE][0], args.seed))
     claim.show(draw_changes(runs), "collapse_changes", f"To find all modes, {changes_in_words(claim.metrics)}")
-    claim.finish()
 
 
 # --- the metrics --------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ What to look for: where the curves of the game come to rest, and where those of 
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,10 +24,9 @@ from matplotlib.figure import Figure
 import minigan as mg
 from demos.kit import digits
 from demos.kit.claim import Claim
+from demos.kit.experiment import demo
 from demos.kit.loops import resumable, run_tasks
 from demos.kit.rounding import at_least, at_most
-from demos.kit.run import open_claim, start
-from demos.kit.settings import settings_of
 from demos.kit.style import D_COLOUR, FAKE, G_COLOUR, OTHERS, REAL, slide
 from minigan import Tensor, data, losses, nn, no_grad, optim, sigmoid
 from minigan.backend import random_numbers
@@ -69,11 +68,10 @@ class Watched(GAN):
             self.look("D" if optimizer is self.opt_D else "G")
 
 
-def main(argv: list[str] | None = None) -> None:
+@demo(Settings(), QUICK, digits.options)
+def main(claim: Claim, s: Settings) -> None:
     """The experiments for each seed, the metrics, the picture."""
-    args = start(digits.options(__doc__), argv, "equilibrium", Settings())
-    s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = open_claim(args, {"data": args.data, **asdict(s)})
+    args = claim.args
     x, _, (others, _) = digits.load(args)
     x, others = 2 * x - 1, 2 * others - 1  # as tanh
     tasks = {f"seed {seed}": (seed,) for seed in range(args.seed, args.seed + s.seeds)}
@@ -81,7 +79,6 @@ def main(argv: list[str] | None = None) -> None:
     runs = run_tasks(experiments, tasks, x, others, s, steps=len(tasks) * steps)
     measure(claim, runs)
     claim.show(picture(runs), "equilibrium", at_rest(claim.metrics))
-    claim.finish()
 
 
 # --- the experiments ----------------------------------------------------------------------------------------------------

@@ -25,10 +25,9 @@ import minigan as mg
 from demos.kit import digits
 from demos.kit.claim import Claim
 from demos.kit.comparing import HELPS, HURTS, NOTHING, compare, verdict
+from demos.kit.experiment import demo
 from demos.kit.loops import resumable, run_tasks
-from demos.kit.run import open_claim, start
 from demos.kit.runner.progress import progress
-from demos.kit.settings import settings_of
 from demos.kit.style import OTHERS, RIGHT, WRONG, slide
 from demos.training.tricks import TrickedGAN, Tricks, players
 from minigan import Tensor, data, metrics, no_grad, optim
@@ -105,11 +104,10 @@ ROWS = TIPS | NORMS
 LOOKS = {HELPS: (RIGHT, "o"), HURTS: (WRONG, "X"), NOTHING: (OTHERS[3], "s")}  # colour, marker
 
 
-def main(argv: list[str] | None = None) -> None:
+@demo(Settings(), QUICK, digits.options, record={"base": asdict(BASE)})
+def main(claim: Claim, s: Settings) -> None:
     """Every trick with and without, on the same seeds."""
-    args = start(digits.options(__doc__), argv, "hacks", Settings())
-    s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = open_claim(args, {"data": args.data, **asdict(s), "base": asdict(BASE)})
+    args = claim.args
     x, y, (others, _) = digits.load(args)
     judge = metrics.train_judge(x, y, steps=60) if args.quick else metrics.judge(x, y, progress=progress)
     played: dict[Tricks, list[dict]] = {BASE: []}
@@ -123,7 +121,6 @@ def main(argv: list[str] | None = None) -> None:
     sides = {key: [played[replace(BASE, **change)] for change in (row.on, row.off)] for key, row in ROWS.items()}
     measure(claim, played[BASE], real, sides)
     claim.show(picture(claim.metrics, sides), "hacks", title(claim.metrics))
-    claim.finish()
 
 
 # --- a game -----------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ the paper's is min over x, max over y of (f(x) - 1)(y - 1), f(x) = x below 0 and
 the spiral that ends at (1, 1); and below, the effect of each technique on a ring of Gaussians, a point for each seed.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -25,13 +25,11 @@ from matplotlib.lines import Line2D
 import minigan as mg
 from demos.kit.claim import Claim
 from demos.kit.comparing import HELPS, HURTS, NOTHING, compare, verdict
+from demos.kit.experiment import demo
 from demos.kit.line import Mixture, network
 from demos.kit.loops import resumable, run_tasks
 from demos.kit.mixtures import RING, generator
 from demos.kit.rounding import at_least, at_most, percent
-from demos.kit.run import open_claim, start
-from demos.kit.runner.options import common_options
-from demos.kit.settings import settings_of
 from demos.kit.style import D_COLOUR, FAKE, OTHERS, REAL, RIGHT, WRONG, slide
 from demos.kit.training import adams
 from demos.training.techniques import History, ImprovedGAN, smoothed_loss
@@ -87,11 +85,10 @@ FIGURES = {"modes": 8, "share": 0.989}  # the data's: modes with 1 % of the samp
 LOOKS = {HELPS: (RIGHT, "o"), HURTS: (WRONG, "X"), NOTHING: (OTHERS[3], "s")}
 
 
-def main(argv: list[str] | None = None) -> None:
+@demo(Settings(), QUICK)
+def main(claim: Claim, s: Settings) -> None:
     """D on the line, the toy game, and the ring."""
-    args = start(common_options(__doc__), argv, "improved", Settings())
-    s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = open_claim(args, asdict(s))
+    args = claim.args
     tasks = {f"{side}, seed {args.seed + i}": (side, args.seed + i) for side in SIDES for i in range(s.line_seeds)}
     found = run_tasks(smooth, tasks, s, steps=len(tasks) * s.line_steps)
     curves = {side: found[i * s.line_seeds : (i + 1) * s.line_seeds] for i, side in enumerate(SIDES)}
@@ -101,7 +98,6 @@ def main(argv: list[str] | None = None) -> None:
     paths = {kind: toy(s, weight) for kind, weight in (("without", 0.0), ("with", s.toy_weight))}
     measure(claim, curves, paths, runs, s)
     claim.show(picture(claim.metrics, curves, paths, runs, s), "improved", title(claim.metrics))
-    claim.finish()
 
 
 # --- smoothed labels, on the line -----------------------------------------------------------------------------------------

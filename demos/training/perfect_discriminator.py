@@ -15,7 +15,7 @@ What to look for: D on the line from a fake to the nearest image is a cliff with
 G's parameters over D's training, on logarithmic axes. The dotted lines are theorem 2.4's bound for the current D.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -24,11 +24,9 @@ from scipy.stats import spearmanr
 
 import minigan as mg
 from demos.kit.claim import Claim
+from demos.kit.experiment import demo
 from demos.kit.loops import resumable, run_tasks
 from demos.kit.rounding import at_least, at_most
-from demos.kit.run import open_claim, start
-from demos.kit.runner.options import common_options
-from demos.kit.settings import settings_of
 from demos.kit.style import OTHERS, slide
 from minigan import Tensor, data, losses, nn, no_grad, optim, sigmoid
 
@@ -56,18 +54,16 @@ T = np.linspace(-0.5, 1.5, 101)  # places on the line from a fake (0) to the nea
 MOMENTS = (0.025, 0.25, 1.0)  # of D's training, at which the first picture shows D without noise
 
 
-def main(argv: list[str] | None = None) -> None:
+@demo(Settings(), QUICK)
+def main(claim: Claim, s: Settings) -> None:
     """Train a D without noise and one with noise against the same G; measure, draw."""
-    args = start(common_options(__doc__), argv, "perfect_discriminator", Settings())
-    s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = open_claim(args, asdict(s))
+    args = claim.args
     seeds = range(args.seed, args.seed + s.seeds)
     tasks = {f"seed {seed}, {kind}": (seed, kind) for kind in KINDS for seed in seeds}
     played = run_tasks(train, tasks, s, steps=len(tasks) * (s.steps + 1))
     runs = {kind: played[i * s.seeds : (i + 1) * s.seeds] for i, kind in enumerate(KINDS)}
     report(claim, runs)
     claim.show(picture(runs), "perfect_discriminator", words(claim.metrics))
-    claim.finish()
 
 
 # --- the training -------------------------------------------------------------------------------------------------------

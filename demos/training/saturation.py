@@ -13,7 +13,7 @@ What to look for: at D = 0, the one loss is flat and the other is not. How soon 
 each rule? If it never is, the time is reported as more than all iterations.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -22,12 +22,10 @@ from matplotlib.figure import Figure
 
 import minigan as mg
 from demos.kit.claim import Claim
+from demos.kit.experiment import demo
 from demos.kit.line import Mixture, network
 from demos.kit.loops import resumable, run_tasks
 from demos.kit.rounding import at_least
-from demos.kit.run import open_claim, start
-from demos.kit.runner.options import common_options
-from demos.kit.settings import settings_of
 from demos.kit.style import OTHERS, slide
 from minigan import Tensor, data, losses, metrics, nn, optim, sigmoid
 from minigan.backend import random_numbers
@@ -60,11 +58,10 @@ LOSSES = {"log(1 - D)": True, "-log D": False}  # name -> saturating?
 IN_PICTURES = {"log(1 - D)": ("$\\log(1 - D(G(z)))$", OTHERS[1], "--"), "-log D": ("$-\\log D(G(z))$", OTHERS[0], "-")}
 
 
-def main(argv: list[str] | None = None) -> None:
+@demo(Settings(), QUICK)
+def main(claim: Claim, s: Settings) -> None:
     """The losses, their derivatives by the logit and by G's parameters, and G's progress."""
-    args = start(common_options(__doc__), argv, "saturation", Settings())
-    s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = open_claim(args, asdict(s))
+    args = claim.args
     measure_logits(claim, args.seed)
     tasks = {f"seed {seed}": (seed,) for seed in range(args.seed, args.seed + s.seeds)}
     steps = s.pretraining + 1 + len(RULES) * len(LOSSES) * (s.steps + 1)
@@ -72,7 +69,6 @@ def main(argv: list[str] | None = None) -> None:
     measure_gradients(claim, runs)
     measure_speed(claim, runs, s)
     claim.show(picture(runs, claim.metrics, s), "saturation", gradients_in_words(claim.metrics))
-    claim.finish()
 
 
 def measure_logits(claim: Claim, seed: int) -> None:

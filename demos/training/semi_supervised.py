@@ -17,7 +17,7 @@ With 100 labels the paper's D errs on 0.93 % of MNIST: five hidden layers with w
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -28,11 +28,10 @@ from demos.kit import digits
 from demos.kit.claim import Claim
 from demos.kit.classifiers import Classifier, mistakes
 from demos.kit.comparing import HELPS, compare
+from demos.kit.experiment import demo
 from demos.kit.loops import resumable, run_tasks
 from demos.kit.pictures import sheet
 from demos.kit.rounding import at_most
-from demos.kit.run import open_claim, start
-from demos.kit.settings import settings_of
 from demos.kit.style import FAKE, OTHERS, REAL, slide
 from demos.kit.training import adams
 from minigan import Tensor, data, losses, nn, optim
@@ -65,11 +64,10 @@ HALF = 0.5  # the most errors expected of the GAN's D, as a share of those alone
 SHOWN = 100  # images of G in the picture
 
 
-def main(argv: list[str] | None = None) -> None:
+@demo(Settings(), QUICK, digits.options)
+def main(claim: Claim, s: Settings) -> None:
     """Both kinds of training for every draw of the labels; errors on unseen digits; the picture."""
-    args = start(digits.options(__doc__), argv, "semi_supervised", Settings())
-    s = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
-    claim = open_claim(args, {"data": args.data, **asdict(s)})
+    args = claim.args
     x, y, unseen = digits.load(args)
     seeds = range(args.seed, args.seed + s.seeds)
     tasks = {f"{kind}, seed {seed}": (kind, seed) for kind in ("gan", "alone") for seed in seeds}
@@ -77,7 +75,6 @@ def main(argv: list[str] | None = None) -> None:
     runs = {"gan": found[: s.seeds], "alone": found[s.seeds :]}
     measure(claim, runs, s)
     claim.show(picture(runs), "semi_supervised", words(claim.metrics))
-    claim.finish()
 
 
 # --- the networks -------------------------------------------------------------------------------------------------------

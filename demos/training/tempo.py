@@ -10,7 +10,7 @@ next instead of resting at 0? With k >= l, D keeps up. Do still more D steps hel
 within 3 std of a mode, and whether the difference is more than chance.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -19,12 +19,10 @@ from matplotlib.figure import Figure
 import minigan as mg
 from demos.kit.claim import Claim
 from demos.kit.comparing import HELPS, compare, verdict
+from demos.kit.experiment import demo
 from demos.kit.loops import resumable, run_tasks
 from demos.kit.mixtures import RING, discriminator, generator
 from demos.kit.rounding import at_least, at_most
-from demos.kit.run import open_claim, start
-from demos.kit.runner.options import common_options
-from demos.kit.settings import settings_of
 from demos.kit.style import D_COLOUR, OTHERS, slide
 from minigan import Tensor, data, no_grad, optim
 from minigan.games import GAN
@@ -81,11 +79,10 @@ def summary(seen: list[dict]) -> dict[str, float]:
     return {**means, "swing": float(swing), "first_accuracy": max(s["accuracy"] for s in seen[: len(seen) // 4])}
 
 
-def main(argv: list[str] | None = None) -> None:
+@demo(Settings(), QUICK)
+def main(claim: Claim, settings: Settings) -> None:
     """Every (k, l) with every seed."""
-    args = start(common_options(__doc__), argv, "tempo", Settings())
-    settings = settings_of(args, QUICK if args.quick else Settings())
-    claim = open_claim(args, asdict(settings))
+    args = claim.args
     cells = [(k, l) for k in settings.counts for l in settings.counts]
     seeds = range(args.seed, args.seed + settings.seeds)
     tasks = {f"k = {k}, l = {l}, seed {seed}": (k, l, seed) for k, l in cells for seed in seeds}
@@ -95,7 +92,6 @@ def main(argv: list[str] | None = None) -> None:
     measure(claim, figures)
     claim.show(draw_grid(settings, figures), "tempo", as_formulas(in_modes(claim.metrics)))
     claim.show(draw_curves(settings, runs), "tempo_curves", as_formulas(in_accuracy(claim.metrics)))
-    claim.finish()
 
 
 # --- the metrics --------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ ring of eight modes from the same ring blurred. How many weights does clipping d
 each critic have a summit, a point of the plane that is higher than all around it?
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import count
 
 import matplotlib.pyplot as plt
@@ -20,12 +20,10 @@ from scipy.stats import spearmanr
 
 import minigan as mg
 from demos.kit.claim import Claim
+from demos.kit.experiment import demo
 from demos.kit.loops import resumable, run_tasks
 from demos.kit.mixtures import discriminator
 from demos.kit.rounding import at_least, at_most
-from demos.kit.run import open_claim, start
-from demos.kit.runner.options import common_options
-from demos.kit.settings import settings_of
 from demos.kit.style import D_COLOUR, MARKERS, OTHERS, REAL, slide
 from demos.wasserstein import critics
 from minigan import data, optim
@@ -95,11 +93,10 @@ def on_ring(kind: str, seed: int, s: Settings) -> dict:
     }
 
 
-def main(argv: list[str] | None = None) -> None:
+@demo(Settings(), QUICK)
+def main(claim: Claim, s: Settings) -> None:
     """Distances between lines, exact and by networks; the penalty's law; two critics on the ring."""
-    args = start(common_options(__doc__), argv, "earth_mover", Settings())
-    s = settings_of(args, QUICK if args.quick else Settings())
-    claim = open_claim(args, asdict(s))
+    args = claim.args
     seeds = range(args.seed, args.seed + s.seeds)
     laws = [(W, penalty) for W in s.distances for penalty in s.penalties]
     kinds = [("gan", theta, 0.0) for theta in s.thetas] + [("clip", theta, 0.0) for theta in s.thetas]
@@ -118,7 +115,6 @@ def main(argv: list[str] | None = None) -> None:
     report_rings(claim, rings)
     claim.show(draw_distances(s, claim.metrics, jsd, W, D, clipped, penalised), "earth_mover", lines_title(claim.metrics))
     claim.show(draw_critics(s, rings), "critics", ring_title(claim.metrics))
-    claim.finish()
 
 
 # --- the metrics --------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ experiment is about stability: three games under 24 settings (rates, tempi, dept
 the ring and on small digits. A game ends well if its distance from the data is at most twice that of two samples of the data.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -22,10 +22,9 @@ from scipy.stats import spearmanr
 import minigan as mg
 from demos.kit import digits
 from demos.kit.claim import Claim
+from demos.kit.experiment import demo
 from demos.kit.loops import resumable, run_tasks
 from demos.kit.mixtures import RING, discriminator, generator
-from demos.kit.run import open_claim, start
-from demos.kit.settings import settings_of
 from demos.kit.style import D_COLOUR, MARKERS, OTHERS, slide
 from demos.wasserstein import stability
 from minigan import Tensor, data, metrics, no_grad, optim
@@ -106,13 +105,10 @@ def loss_of(game: Game, x: np.ndarray, samples: np.ndarray) -> float:
         return loss(game.D(Tensor(x)), game.D(Tensor(samples))).item()
 
 
-def main(argv: list[str] | None = None) -> None:
+@demo(Settings(Curves(), stability.Settings()), Settings(QUICK, stability.QUICK), digits.options)
+def main(claim: Claim, both: Settings) -> None:
     """The curves of four games, each with every seed; then three games under many settings."""
-    full = Settings(Curves(), stability.Settings())
-    args = start(digits.options(__doc__), argv, "learning_curves", full)
-    both = settings_of(args, Settings(QUICK, stability.QUICK) if args.quick else full)
-    s, many = both.curves, both.stability
-    claim = open_claim(args, {"data": args.data, **asdict(both)})
+    args, s = claim.args, both.curves
     seeds = range(args.seed, args.seed + s.seeds)
     tasks = {f"{name}, seed {seed}": (name, seed) for name in GAMES for seed in seeds}
     played = run_tasks(train, tasks, s, steps=len(tasks) * s.steps)
@@ -121,8 +117,7 @@ def main(argv: list[str] | None = None) -> None:
     claim.show(draw_agreement(runs, s), "learning_curves", agreement(claim.metrics))
     claim.show(draw_curves(runs, s), "curves", agreement(claim.metrics))
     claim.show(draw_samples(runs), "samples", after(claim.metrics))
-    stability.experiment(claim, many)
-    claim.finish()
+    stability.experiment(claim, both.stability)
 
 
 # --- the metrics --------------------------------------------------------------------------------------------------------

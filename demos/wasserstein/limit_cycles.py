@@ -17,8 +17,10 @@ above, by an average of the last n, or by a decayed average (Rakhlin and Sridhar
 step is a product with a matrix. Its largest |eigenvalue| is the factor of the distance: OMD converges if it is below 1.
 """
 
+from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -26,8 +28,7 @@ import numpy as np
 import minigan as mg
 from demos.kit import digits
 from demos.kit.claim import Claim
-from demos.kit.run import open_claim, start
-from demos.kit.settings import settings_of
+from demos.kit.experiment import demo
 from demos.kit.style import OTHERS, slide
 from demos.wasserstein import optimism, predictors
 from demos.wasserstein.optimism import Settings
@@ -81,14 +82,15 @@ PANELS = (("GD at once",), ("GD in turn",), ("GD, w clipped",), ("OMD", "optimis
 FILES = {"bilinear game": "limit_cycles", "Dirac GAN": "dirac_gan", "Gaussian's mean": "gaussian_mean"}
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Play the games, measure, draw; then train on digits. The games are not random and take seconds."""
-    args = start(digits.options(__doc__), argv, "limit_cycles", Settings())
-    s = settings_of(args, optimism.QUICK if args.quick else Settings())
+def everything(args: Namespace, s: Settings) -> dict[str, Any]:
+    """What the result depends on."""
     settings = {name: {"eta": game.eta, "theta": game.theta, "w": game.w} for name, game in GAMES.items()}
-    claim = open_claim(
-        args, {**settings, "game_steps": STEPS, "etas": predictors.ETAS, "data": args.data, "optimism": asdict(s)}
-    )
+    return {**settings, "game_steps": STEPS, "etas": predictors.ETAS, "data": args.data, "optimism": asdict(s)}
+
+
+@demo(Settings(), optimism.QUICK, digits.options, record=everything)
+def main(claim: Claim, s: Settings) -> None:
+    """Play the games, measure, draw; then train on digits. The games are not random and take seconds."""
     paths = {name: {how: run(game, play) for how, play in PLAYS.items()} for name, game in GAMES.items()}
     distances = {name: {how: distance(path, GAMES[name]) for how, path in plays.items()} for name, plays in paths.items()}
     spiral_and_ellipse(claim, paths["bilinear game"], distances["bilinear game"])
@@ -101,7 +103,6 @@ def main(argv: list[str] | None = None) -> None:
     claim.show(draw_distances(distances), "distances", arrived(claim.metrics))
     predictors.experiment(claim)
     optimism.experiment(claim, s)
-    claim.finish()
 
 
 def run(game: Game, play: Play, plain: bool = False) -> np.ndarray:

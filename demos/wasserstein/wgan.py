@@ -14,8 +14,9 @@ estimate of a distance W is W (1 + W / (2 lambda)), with our small lambda far mo
 climb the slope of the critic's values to where they are blue. Try --optimizer: sgd, omd, adam, optimistic-adam.
 """
 
+from argparse import Namespace
 from dataclasses import asdict, dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -23,10 +24,10 @@ from scipy.stats import spearmanr
 
 from demos.kit import pictures, ring_and_grid
 from demos.kit.claim import Claim
+from demos.kit.experiment import demo
 from demos.kit.rounding import percent
-from demos.kit.run import Run, open_claim, start
-from demos.kit.runner.options import parser
-from demos.kit.settings import settings_of
+from demos.kit.run import Run
+from demos.kit.runner.options import Options, parser
 from demos.kit.style import D_COLOUR, G_COLOUR, OTHERS, slide
 from minigan import Tensor, data, metrics, nn, no_grad, optim
 from minigan.games import WGAN, WGANGP
@@ -71,24 +72,29 @@ EVEN = 0.05  # as when the shares differ by a third: none is left out
 QUALITY = 0.15  # share of the samples within 3 std; before G learns, it is 0
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Train, measure, draw."""
-    options = parser(__doc__, data=["ring", "grid"])
+def options(about: str) -> Options:
+    """Those of the games in the plane, --game and --optimizer."""
+    options = parser(about, data=["ring", "grid"])
     options.add_argument("--game", choices=list(SETTINGS), default="wgan", help="how the critic is bounded (default: wgan)")
     options.add_argument("--optimizer", choices=list(OPTIMIZERS), help="of both players (default: the game's)")
-    args = start(options, argv, "wgan", SETTINGS["wgan"])
+    return options
+
+
+def chosen(args: Namespace) -> Settings:
+    """The game's settings, with --optimizer and --quick."""
     settings = SETTINGS[args.game]
     if args.optimizer:
         settings = replace(settings, optimizer=args.optimizer, lr=RATES.get(args.optimizer, settings.lr))
-    if args.quick:
-        settings = replace(settings, steps=100, width=64, compared=200)
-    settings = settings_of(args, settings)
-    claim = open_claim(args, {"data": args.data, "game": args.game, **asdict(settings)})
-    play(claim, settings)
-    claim.finish()
+    return replace(settings, steps=100, width=64, compared=200) if args.quick else settings
 
 
-def play(claim: Claim, settings: Settings) -> None:
+def everything(args: Namespace, settings: Settings) -> dict[str, Any]:
+    """What the result depends on."""
+    return {"data": args.data, "game": args.game, **asdict(settings)}
+
+
+@demo(SETTINGS["wgan"], options=options, choose=chosen, record=everything)
+def main(claim: Claim, settings: Settings) -> None:
     """A mixture of Gaussians in the plane, where the true distance can be computed."""
     args = claim.args
     x, centres, std = ring_and_grid.load(args.data)

@@ -60,7 +60,7 @@ def coarse_pictures():
 def smaller_run(demo, out, **changes):
     """Run a claim's demo in this process by settings that are smaller still than those of --quick, and return its folder."""
     with pytest.MonkeyPatch.context() as m, coarse_pictures():
-        m.setattr(demo, "QUICK", demo.QUICK | changes if isinstance(demo.QUICK, dict) else replace(demo.QUICK, **changes))
+        m.setattr(demo.main, "quick", replace(demo.main.chosen(quick=True), **changes))
         demo.main(["--quick", "--out", str(out)])
     return out
 

@@ -15,7 +15,7 @@ from tests.demos.running import MAIN, ROOT
 NO_LECTURE = {"ladder", "speed", "engines"}  # demos that are about no slide
 OTHERS = ("commands", "kit", "lab")  # folders that are no chapters
 CHAPTERS = {file.parent for file in catalogue.FOLDER.glob("*/__init__.py") if file.parent.name not in OTHERS}
-FILES = {path.stem: path for chapter in CHAPTERS for path in chapter.glob("*.py") if "def main(argv" in path.read_text("utf-8")}
+FILES = {path.stem: path for chapter in CHAPTERS for path in chapter.glob("*.py") if catalogue.MAIN.search(path.read_bytes())}
 
 
 def test_every_chapter_and_every_demo_has_its_place_in_the_order():

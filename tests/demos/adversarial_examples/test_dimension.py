@@ -18,7 +18,7 @@ SMALL = {"steps": 15, "networks": 1, "few": 20}
 def run(out, monkeypatch, *options):
     glyphs = data.glyphs
     monkeypatch.setattr(data, "glyphs", lambda n: glyphs(min(n, 400)))
-    monkeypatch.setattr(demo, "QUICK", demo.QUICK | SMALL)
+    monkeypatch.setattr(demo.main, "quick", demo.QUICK | SMALL)
     with coarse_pictures():
         demo.main(["--quick", "--out", str(out), *options])
     return summary_of(out)

@@ -131,7 +131,7 @@ def test_a_shorter_run_is_said_to_be_short(tmp_path, monkeypatch):
     shown = []
     monkeypatch.setattr(demo, "show", lambda claim, *rest: shown.append(claim.short))
     monkeypatch.setattr(demo, "measure", lambda *arguments: None)
-    monkeypatch.setattr(demo, "Settings", lambda settings=demo.Settings: settings(**demo.QUICK))
+    monkeypatch.setattr(demo.main, "settings", demo.Settings(**demo.QUICK))
     glyphs = data.glyphs
     monkeypatch.setattr(data, "glyphs", lambda n: glyphs(min(n, 60)))
     monkeypatch.setattr(Claim, "finish", lambda self: None)

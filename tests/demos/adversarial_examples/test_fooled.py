@@ -18,7 +18,7 @@ SMALL = {"steps": 30, "width": 16, "images": 8, "part": 5, "searches": 3, "desce
 def run(out, monkeypatch, *options):
     glyphs = data.glyphs
     monkeypatch.setattr(data, "glyphs", lambda n: glyphs(min(n, 300)))
-    monkeypatch.setattr(demo, "QUICK", demo.QUICK | SMALL)
+    monkeypatch.setattr(demo.main, "quick", demo.QUICK | SMALL)
     with coarse_pictures():
         demo.main(["--quick", "--out", str(out), *options])
     return summary_of(out)

@@ -34,7 +34,7 @@ def test_the_figures_of_a_quick_run_follow_from_its_accuracies(tmp_path, monkeyp
     assert found["cost_without_attack"] == pytest.approx(found["attacked_0"] - found["projected_0"])
     assert set(summary["holds"]) == {"accuracy that FGSM takes in so few steps"}
     assert summary["settings"]["generator"] == "trained"
-    assert "this shows the attack, and no defense yet" in capsys.readouterr().out
+    assert "this shows the attack, not the defense" in capsys.readouterr().out
 
 
 def row(epsilon, before, after):

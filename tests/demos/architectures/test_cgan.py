@@ -1,7 +1,5 @@
 """The conditional GAN's demo: G draws the digit that it is asked for."""
 
-from dataclasses import make_dataclass
-
 import numpy as np
 import pytest
 
@@ -72,7 +70,7 @@ def test_another_class_is_another_image_of_the_same_z(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_a_small_version_learns_to_draw_the_class_that_it_is_asked_for(tmp_path, no_pictures, monkeypatch):
-    monkeypatch.setattr(cgan, "Settings", make_dataclass("Settings", [("lr", float, 2e-3)], bases=(cgan.Settings,)))
+    monkeypatch.setattr(cgan.main, "settings", cgan.Settings(lr=2e-3))
     monkeypatch.setattr(metrics, "train_judge", lambda x, y, steps, train=metrics.train_judge: train(x, y, steps=300))
     monkeypatch.setattr(digits, "SAMPLES", 1000)
     samples = summary_of(run("cgan", tmp_path, "--quick", "--steps", "1200"))["metrics"]["samples"]

@@ -1,6 +1,6 @@
 """DCGAN's demo: the GAN's algorithm between convolutional networks."""
 
-from dataclasses import make_dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -98,7 +98,7 @@ def test_every_kind_plays_every_seed_and_dense_players_more_iterations_in_the_sa
 
     monkeypatch.setattr(dcgan, "run_tasks", run_tasks)
     monkeypatch.setattr(dcgan, "picture", lambda runs, real: None)
-    monkeypatch.setattr(dcgan, "QUICK", dcgan.QUICK | {"steps": 3, "seeds": 2, "short_seeds": 3, "pace": 4, "samples": 10})
+    monkeypatch.setattr(dcgan.main, "quick", dcgan.QUICK | {"steps": 3, "seeds": 2, "short_seeds": 3, "pace": 4, "samples": 10})
     run("dcgan", tmp_path, "--quick", "--seed", "7")
     dense = [*[(ITERATIONS, seed, 3) for seed in (7, 8, 9)], *[(SECONDS, seed, 12) for seed in (7, 8)]]
     assert asked == [*dense, (CONV, 8, 3)]  # the first has been played
@@ -156,7 +156,7 @@ def test_in_a_small_version_convolution_helps_and_dense_players_in_its_place_are
 
 @pytest.mark.slow
 def test_a_small_version_learns_to_draw_all_digits(tmp_path, no_pictures, monkeypatch):
-    monkeypatch.setattr(dcgan, "Settings", make_dataclass("Settings", [("lr", float, 2e-3)], bases=(dcgan.Settings,)))
+    monkeypatch.setattr(dcgan.main, "settings", dcgan.Settings(lr=2e-3))
     monkeypatch.setattr(metrics, "train_judge", lambda x, y, steps, train=metrics.train_judge: train(x, y, steps=300))
     monkeypatch.setattr(digits, "SAMPLES", 1000)
     start = summary_of(run("dcgan", tmp_path / "start", "--quick", "--steps", "1"))["metrics"]["samples"]

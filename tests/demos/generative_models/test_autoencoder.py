@@ -1,5 +1,7 @@
 """The demo of the autoencoder: its damage and the obvious remedies by other means, its figures, and that the claim holds."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
@@ -342,7 +344,7 @@ def test_the_networks_learn_from_the_training_images_and_are_measured_on_the_oth
 
 @pytest.mark.parametrize("name", demo.NETWORKS)
 def test_a_training_is_the_seeds(name, harm, images):
-    settings = demo.replace(SMALL, dense_steps=1, conv_steps=1)
+    settings = replace(SMALL, dense_steps=1, conv_steps=1)
     pairs = [demo.train(name, images, harm, settings, seed) for seed in (0, 0, 1)]
     one, same, other = (autoencoders.pixels(P, autoencoders.encode(Q, images[:5])) for Q, P in pairs)
     np.testing.assert_array_equal(one, same)

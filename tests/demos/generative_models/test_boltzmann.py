@@ -1,5 +1,6 @@
 """The Boltzmann machine: its formulas against sums over all states, its gradient, its chains; and what a quick run finds."""
 
+from dataclasses import replace
 from itertools import product
 from types import SimpleNamespace
 
@@ -284,7 +285,7 @@ def test_a_gradient_that_is_not_the_textbooks_does_not_hold(claim, monkeypatch):
 
 
 def test_the_seed_decides_everything():
-    settings = demo.replace(demo.Settings(), hidden=4, steps=40, mean_field_steps=40, batch=5, images=10)
+    settings = replace(demo.Settings(), hidden=4, steps=40, mean_field_steps=40, batch=5, images=10)
     x = np.random.default_rng(0).random((30, 784), dtype=np.float32)
     one, same, other = (demo.train(x, x[:10], "persistent", settings, seed)[0].W.numpy() for seed in (0, 0, 1))
     np.testing.assert_array_equal(one, same)
@@ -330,7 +331,7 @@ def test_each_machines_chains_are_its_own_and_the_others_are_held_out(main, reco
 
 @pytest.mark.parametrize("how", demo.LONG + demo.SHORT)
 def test_a_training_looks_at_training_images_beside_held_out_ones(how, record):
-    settings = demo.replace(demo.Settings(), hidden=4, steps=40, mean_field_steps=40, batch=5, images=10)
+    settings = replace(demo.Settings(), hidden=4, steps=40, mean_field_steps=40, batch=5, images=10)
     black, white = np.zeros((30, 784), np.float32), np.ones((20, 784), np.float32)
     learnt = record(demo, "negative", demo.negative)
     looks = record(demo, "look", lambda *arguments: {"error": 0.0})

@@ -1,5 +1,7 @@
 """A generator's z: its Jacobian and singular vectors, the ways between two z, real images; and what a quick run finds."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,7 @@ from demos.kit.run import start
 from minigan import Tensor, data, metrics, nn
 from tests.demos.running import assert_shows_something, summary_of
 
-SMALL = demo.replace(demo.Settings(), z=3, points=4, pairs=50, images=5, descents=300, restarts=2)
+SMALL = replace(demo.Settings(), z=3, points=4, pairs=50, images=5, descents=300, restarts=2)
 
 
 class Linear(nn.Module):
@@ -66,9 +68,9 @@ def test_in_a_quick_run_the_rules_hold_that_are_every_gs(out):
 @pytest.mark.parametrize("trained", [True, False])
 def test_an_untrained_g_is_found(trained, claim, monkeypatch):
     """Planted: G does not learn."""
-    settings = demo.replace(demo.Settings(), **demo.QUICK | {"steps": 1000, "descents": 100})
+    settings = replace(demo.Settings(), **demo.QUICK | {"steps": 1000, "descents": 100})
     if not trained:
-        settings = demo.replace(settings, lr=0.0)
+        settings = replace(settings, lr=0.0)
     x, _ = data.glyphs(1000)
     demo.measure(claim, [demo.experiment(0, x[20:], x[:20], metrics.Judge(np.random.default_rng(0)), settings)])
     fails = {name for name, holds in claim.holds.items() if not holds}
@@ -130,7 +132,7 @@ def test_directions_are_looked_for_at_several_points():
 
 
 def test_the_great_circle_keeps_the_length_and_the_straight_line_does_not():
-    settings = demo.replace(SMALL, z=64, pairs=300)
+    settings = replace(SMALL, z=64, pairs=300)
     found = demo.ways(Linear(64), data.noise(64), Fixed(), settings)
     assert found["slerp"].shape == found["lerp"].shape == (300, 11)
     np.testing.assert_allclose(found["slerp"], 1, atol=1e-12)
@@ -170,7 +172,7 @@ def test_the_error_of_an_image_that_g_cannot_make_is_its_distance_from_the_neare
 
 
 def test_the_trained_generator_is_in_eval_mode_and_follows_the_seed():
-    settings = demo.replace(SMALL, steps=5, z=4, width=8, batch=10)
+    settings = replace(SMALL, steps=5, z=4, width=8, batch=10)
     x = np.random.default_rng(0).random((40, 1, 28, 28), dtype=np.float32)
 
     def train(seed):

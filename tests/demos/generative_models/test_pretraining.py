@@ -1,5 +1,7 @@
 """The demo of greedy pretraining: its layers' own tasks, the fairness of the comparison, and that the claim holds."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.special import expit
@@ -98,7 +100,7 @@ def test_layer_after_layer_learns_to_encode_what_is_below(units, images, loops):
 def test_a_layer_reconstructs_what_it_sees_only_a_part_of(corruption, images, loops):
     mg.seed(0)
     model = demo.network("sigmoid", SMALL)
-    settings = demo.replace(SMALL, depth=1, corruption=corruption)
+    settings = replace(SMALL, depth=1, corruption=corruption)
     demo.pretrain(model, images[0], settings, "it")
     (call,), h = loops, images[0].reshape(100, -1)
     W, b, V, c = (p.numpy().astype(float) for p in call["parameters"])
@@ -119,7 +121,7 @@ def test_a_quarter_of_the_inputs_is_hidden(images, loops):
             return forward(self, x)
 
     model.layers[1] = Listening(784, 6)
-    demo.pretrain(model, np.ones_like(images[0]), demo.replace(SMALL, depth=1), "it")
+    demo.pretrain(model, np.ones_like(images[0]), replace(SMALL, depth=1), "it")
     seen = np.concatenate(shown[:3])  # the training's; afterwards nothing is hidden
     assert set(np.unique(seen)) == {0, 1}
     assert (seen == 0).mean() == pytest.approx(0.25, abs=0.01)
@@ -241,7 +243,7 @@ def test_errors_are_those_on_unseen_digits_and_then_those_on_the_labelled_ones(r
     pretrained, tuned = (record(demo, name) for name in ("pretrain", "finetune"))
     asked = record(demo, "wrong", lambda model, x, y: f"{len(x)}, {'un' if x.min() > 0.5 else ''}seen")
     unseen = two_sets.others, two_sets.classes
-    found = demo.from_both_starts("ReLU", 0, two_sets.x, two_sets.y, unseen, demo.replace(SMALL, unlabelled=50))
+    found = demo.from_both_starts("ReLU", 0, two_sets.x, two_sets.y, unseen, replace(SMALL, unlabelled=50))
     for name, n in demo.product(demo.STARTS, (20, 40)):  # 40 is the number of the unseen ones, too
         assert found[name, n] == ("40, unseen", f"{n}, seen")
     for call in asked:

@@ -1,5 +1,7 @@
 """The demo of the VAE: the ELBO's two terms against closed forms and quadrature, its gradient, and that the claim holds."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.special import expit
@@ -66,7 +68,7 @@ def test_the_figures_agree_with_one_another(out):
     assert found["frechet_unseen_images"] < found["frechet_gan"]
 
 
-LONGER = demo.replace(SMALL, width=64, steps=300, batch=64, gan_steps=300, gan_width=64, gan_z=16, gan_batch=64, watched=200)
+LONGER = replace(SMALL, width=64, steps=300, batch=64, gan_steps=300, gan_width=64, gan_z=16, gan_batch=64, watched=200)
 
 
 def played(claim, kinds=("VAE", "GAN")):
@@ -292,7 +294,7 @@ def test_the_changes_of_a_vae_add_up_to_that_of_its_objective(record):
     record(demo, "frechet", lambda *arguments: 1.0)
     kept = record(step_effects, "totals", step_effects.totals)
     x = images(60)
-    demo.learn("VAE", 0, x, x, None, demo.replace(SMALL, steps=step_effects.EVERY + 2))
+    demo.learn("VAE", 0, x, x, None, replace(SMALL, steps=step_effects.EVERY + 2))
     rows = [row["changes"] for row in kept[0].figures if "changes" in row]
     assert len(rows) == 2  # of the first iteration, and of the one EVERY later
     for (first, of_Q, same_Q), (second, of_P, same_P) in rows:
@@ -304,7 +306,7 @@ def test_the_changes_of_a_vae_add_up_to_that_of_its_objective(record):
 def test_each_player_of_a_gan_lowers_its_own_loss_at_first_and_raises_the_others(record):
     record(demo, "frechet", lambda *arguments: 1.0)
     x = images(60)
-    changes = demo.learn("GAN", 0, x, x, None, demo.replace(SMALL, gan_steps=8))["changes"]
+    changes = demo.learn("GAN", 0, x, x, None, replace(SMALL, gan_steps=8))["changes"]
     assert changes.shape == (2, 2)
     assert changes[0, 0] < 0 < changes[1, 0]
     assert changes[1, 1] < 0
@@ -385,7 +387,7 @@ def test_what_takes_no_model_knows_the_training_images_and_is_measured_on_the_ot
 
 def test_a_game_is_the_seeds(record):
     record(demo, "frechet", lambda *arguments: 1.0)
-    settings, x = demo.replace(SMALL, gan_steps=4), images(60)
+    settings, x = replace(SMALL, gan_steps=4), images(60)
     one, same, other = (demo.learn("GAN", seed, x, x, None, settings)["samples"] for seed in (0, 0, 1))
     np.testing.assert_array_equal(one, same)
     assert (one != other).any()

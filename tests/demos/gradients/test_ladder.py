@@ -4,7 +4,6 @@ import ast
 import json
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -234,7 +233,7 @@ def summary(tmp_path_factory):
     """Of the demo with a fifth of the training."""
     out = tmp_path_factory.mktemp("ladder")
     with pytest.MonkeyPatch.context() as m, coarse_pictures():
-        m.setattr(ladder, "Settings", partial(ladder.Settings, moments=(1, 600), seeds=1))
+        m.setattr(ladder.main, "settings", ladder.Settings(moments=(1, 600), seeds=1))
         ladder.main(["--quick", "--out", str(out)])
     assert (out / "ladder.png").is_file()
     return json.loads((out / "summary.json").read_text())
@@ -255,7 +254,7 @@ def test_the_words_follow_the_figures(summary):
 @pytest.mark.slow
 def test_with_a_missing_detach_the_run_fails(tmp_path, monkeypatch):
     monkeypatch.setattr(engine.Tensor, "detach", lambda self: self)
-    monkeypatch.setattr(ladder, "Settings", partial(ladder.Settings, moments=(1, 2), seeds=1))
+    monkeypatch.setattr(ladder.main, "settings", ladder.Settings(moments=(1, 2), seeds=1))
     with coarse_pictures(), pytest.raises(SystemExit, match="D's loss: parameters without gradient, 80 lines"):
         ladder.main(["--quick", "--jobs", "1", "--out", str(tmp_path)])
 

@@ -102,7 +102,7 @@ def test_the_words_follow_the_figures(summary):
 
 def test_a_generator_that_does_not_train_fails(tmp_path, monkeypatch):
     """In a run that is judged."""
-    monkeypatch.setattr(transform, "Settings", lambda: Settings(steps=2, pairs=2, seeds=1))
+    monkeypatch.setattr(transform.main, "settings", Settings(steps=2, pairs=2, seeds=1))
     monkeypatch.setattr(transform, "picture", lambda learnt: plt.figure())
     with pytest.raises(SystemExit, match="exponential: T\\(u\\), times that, worst"):
         transform.main(["--jobs", "1", "--out", str(tmp_path)])

@@ -51,7 +51,7 @@ DEFECTS = {
 @pytest.mark.parametrize("defect", DEFECTS)
 def test_a_planted_d_is_told_from_one_that_learns_unless_something_is_wrong(defect, tmp_path, monkeypatch):
     monkeypatch.setattr(Claim, "judged", True)  # also the bounds that a quick run does not judge
-    monkeypatch.setattr(demo, "QUICK", demo.QUICK | {"seeds": 3, "planted_seeds": 3, "steps": 60})
+    monkeypatch.setattr(demo.main, "quick", demo.QUICK | {"seeds": 3, "planted_seeds": 3, "steps": 60})
     plant, expected = DEFECTS[defect]
     plant(monkeypatch)
     with pytest.raises(SystemExit) if expected else nullcontext():

@@ -1,5 +1,6 @@
 """D's accuracy over a game, after D's steps and after G's; D alone; and what a quick run finds."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,7 +14,7 @@ from demos.training import equilibrium as demo
 from minigan import Tensor, data, nn, optim
 from tests.demos.running import assert_shows_something, summary_of
 
-SMALL = demo.replace(demo.Settings(), alone=40, width=16, z=4, batch=20, images=50, looks=4)
+SMALL = replace(demo.Settings(), alone=40, width=16, z=4, batch=20, images=50, looks=4)
 X = (2 * np.random.default_rng(0).random((120, 1, 28, 28), dtype=np.float32) - 1) / 4
 
 
@@ -95,7 +96,7 @@ def test_a_game_is_looked_at_evenly_from_both_sides_and_plays_as_gan_does():
 def test_d_alone_learns_what_can_be_told_apart_and_no_more():
     rng = np.random.default_rng(1)
     bright = np.abs(X) + 0.1
-    settings = demo.replace(SMALL, alone=60, lr=0.05)
+    settings = replace(SMALL, alone=60, lr=0.05)
     apart = demo.go_on(Brightness(0.0), bright, lambda n: -bright[rng.integers(120, size=n)], bright, settings)
     assert apart["accuracy"][0] == pytest.approx(0.5)
     assert apart["accuracy"][-1] == 1
@@ -177,7 +178,7 @@ def test_the_controls_fakes_are_training_images_which_its_d_never_gets_as_real(r
     game = SimpleNamespace(D=D, prior=lambda n: n, sample=lambda n, z: ("samples", n, z))
     played = record(demo, "play", lambda x, *rest: (game if len(x) == 60 else None, {}))
     alone = record(demo, "go_on", lambda D, *rest, **changing: D)
-    settings = demo.replace(SMALL, few=20, few_steps=7, steps=9)
+    settings = replace(SMALL, few=20, few_steps=7, steps=9)
     run = demo.experiments(4, x, others, settings)
 
     assert sorted((len(call.x), call.steps, call.seed) for call in played) == [(20, 7, 4), (60, 9, 4)]
@@ -197,7 +198,7 @@ def test_the_controls_fakes_are_training_images_which_its_d_never_gets_as_real(r
 
 def test_looks_see_the_first_training_images_and_the_first_held_out_ones(record, two_sets):
     x, others = two_sets.x, two_sets.others
-    settings = demo.replace(SMALL, images=30, looks=2, alone=2)
+    settings = replace(SMALL, images=30, looks=2, alone=2)
     seen = record(demo, "judged", demo.judged)
     learnt = record(demo.data, "batches", demo.data.batches)
     game, _ = demo.play(x, others, 4, settings, 0)

@@ -18,9 +18,9 @@ from tests.demos.running import assert_shows_something, smaller_run, summary_of
 
 
 @pytest.mark.slow
-def test_a_run_has_every_games_figures(tmp_path, monkeypatch):
-    monkeypatch.setattr(stability, "QUICK", replace(stability.QUICK, steps=3, hidden=(1,), width=8, points=40))
-    out = smaller_run(demo, tmp_path, steps=8, moments=4)
+def test_a_run_has_every_games_figures(tmp_path):
+    settings = replace(stability.QUICK, steps=3, hidden=(1,), width=8, points=40)
+    out = smaller_run(demo, tmp_path, curves=replace(demo.QUICK, steps=8, moments=4), stability=settings)
     summary = summary_of(out)
     assert summary["holds"] == {}  # so short a run can show nothing
     assert summary["metrics"]["two samples of the data: exact W1"] < 0.5

@@ -26,7 +26,7 @@ def summary(tmp_path_factory):
         m.setattr(limit_cycles, "STEPS", 1000)
         m.setattr(limit_cycles, "PLAYS", {how: play for how, play in PLAYS.items() if "Adam" not in how})
         m.setattr(limit_cycles, "PANELS", (*limit_cycles.PANELS[:3], ("OMD",)))
-        m.setattr(optimism, "QUICK", replace(optimism.QUICK, updates=6, width=8, samples=40))
+        m.setattr(limit_cycles.main, "quick", replace(optimism.QUICK, updates=6, width=8, samples=40))
         m.setattr(digits, "load", lambda args: (*data.glyphs(100), None))
         m.setattr(metrics, "train_judge", lambda x, y, steps: metrics.Judge())
         with pytest.raises(SystemExit, match="OMD: distance"):  # which arrives later

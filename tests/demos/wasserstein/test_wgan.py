@@ -8,6 +8,8 @@ import pytest
 import minigan as mg
 from demos.kit import ring_and_grid
 from demos.kit.claim import Claim
+from demos.kit.run import start
+from demos.kit.runner.options import parser
 from demos.wasserstein import wgan
 from minigan import data, metrics, optim
 from minigan.games import WGAN, WGANGP
@@ -19,7 +21,7 @@ SMALL = ("--quick", "--steps")
 def made(monkeypatch, tmp_path, *options):
     """The game and the settings that these options lead to."""
     found = []
-    monkeypatch.setattr(wgan, "play", lambda claim, settings: found.append(settings))
+    monkeypatch.setattr(wgan.main, "experiment", lambda claim, settings: found.append(settings))
     monkeypatch.setattr(Claim, "finish", lambda claim: None)
     wgan.main(["--out", str(tmp_path), *options])
     G, critic = mg.nn.Dense(2, 2), mg.nn.Dense(2, 1)
@@ -98,9 +100,9 @@ def test_the_end_is_told_in_figures(quick):
 
 
 def claim_of(tmp_path, *options):
-    options_of = wgan.parser("", data=["ring", "grid"])
+    options_of = parser("", data=["ring", "grid"])
     options_of.add_argument("--optimizer")
-    return Claim(wgan.start(options_of, ["--out", str(tmp_path), *options], "wgan"), {})
+    return Claim(start(options_of, ["--out", str(tmp_path), *options], "wgan"), {})
 
 
 @pytest.mark.parametrize(

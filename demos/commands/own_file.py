@@ -1,0 +1,55 @@
+"""A user's own file in the demos' frame: python -m demos path/to/my_experiment.py, and python -m demos new NAME."""
+
+import sys
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+from demos import catalogue
+from demos.commands.demo import refuse
+from demos.kit.runner import console
+
+TEMPLATE = Path(__file__).with_name("experiment_template.py")
+
+
+def module_of_file(file: str) -> ModuleType:
+    """Import a user's file. Ends the program with one line if it cannot be read or does not declare an experiment."""
+    path = Path(file).resolve()
+    if not path.is_file():
+        refuse(f"there is no file {file}; python -m demos new NAME writes one")
+    _check_name(path.stem, file)
+    try:
+        catalogue.parsed(path)
+    except ValueError as error:
+        refuse(f"{file} cannot be read: {error}")
+    if missing := console.missing_packages():
+        raise SystemExit(missing)
+    sys.path.insert(0, str(path.parent))  # other processes look there, too
+    module = import_module(path.stem)
+    if Path(module.__file__ or "").resolve() != path:
+        refuse(f"{file} has the name of another module, {module.__file__}: rename it")
+    if not hasattr(getattr(module, "main", None), "experiment"):
+        refuse(f"{file} declares no experiment: put @demo(Settings(), ...) before its function main(claim, s)")
+    return module
+
+
+def new(argv: list[str]) -> None:
+    """Write NAME.py, an experiment that is ready to run."""
+    if len(argv) != 1 or argv[0].startswith("-"):
+        refuse("python -m demos new NAME writes NAME.py, an experiment that is ready to run")
+    path = Path(f"{argv[0].removesuffix('.py')}.py")
+    _check_name(path.stem, str(path))
+    if path.exists():
+        refuse(f"{path} exists already: choose another name")
+    try:
+        path.write_text(TEMPLATE.read_text(encoding="utf-8").replace("my_experiment", path.stem), encoding="utf-8")
+    except OSError as error:
+        refuse(f"{path} cannot be written: {error.strerror}")
+    print(f"{path} is written; python -m demos {path} runs it (--quick: in seconds)")
+
+
+def _check_name(name: str, file: str) -> None:
+    if not name.isidentifier():
+        refuse(f"{file}: {name!r} is not a name for a Python module; use letters, digits and _")
+    if name in (*catalogue.names(), *catalogue.COMMANDS):
+        refuse(f"{file}: a demo or a command has the name {name}: choose another one")
