@@ -2,6 +2,7 @@
 
 import sys
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
@@ -24,10 +25,10 @@ def module_of_file(file: str) -> ModuleType:
         refuse(f"{file} cannot be read: {error}")
     if missing := console.missing_packages():
         raise SystemExit(missing)
+    if (other := find_spec(path.stem)) and Path(other.origin or "").resolve() != path:
+        refuse(f"{file} has the name of another module, {other.origin}: rename it")
     sys.path.insert(0, str(path.parent))  # other processes look there, too
     module = import_module(path.stem)
-    if Path(module.__file__ or "").resolve() != path:
-        refuse(f"{file} has the name of another module, {module.__file__}: rename it")
     if not hasattr(getattr(module, "main", None), "experiment"):
         refuse(f"{file} declares no experiment: put @demo(Settings(), ...) before its function main(claim, s)")
     return module
