@@ -1,7 +1,7 @@
 """--set NAME=VALUE: change any field of a demo's settings, a dataclass, on the command line.
 
     args = start(parser(__doc__), argv, "cgan", Settings())  # --help lists these
-    settings = settings_of(args, replace(Settings(), **QUICK) if args.quick else Settings())
+    settings = settings_of(args, Settings())
 
 A value is written as in Python, without brackets and quotes: lr=0.01, betas=0.5,0.9, clip=None. The
 field's annotation decides which values are valid. Fields of nested settings have dotted names: curves.lr_critic=0.01.
