@@ -3,7 +3,7 @@
 import sys
 
 from minigan import attacks, backend, data, games, losses, metrics, nn, ops, optim
-from minigan.backend import memory, random_numbers, threads
+from minigan.backend import cupy_generator, memory, random_numbers, threads
 from minigan.backend.random_numbers import seed
 from minigan.engine import tensor
 from minigan.engine.modes import enable_grad, no_grad
@@ -22,3 +22,4 @@ __all__ += ops.__all__
 
 # shorter names, also for `import`: minigan.tensor is minigan.engine.tensor (and pickles of version 0.1 look there)
 sys.modules.update({f"minigan.{m.__name__.rpartition('.')[2]}": m for m in (tensor, memory, random_numbers, threads)})
+sys.modules["minigan.device_generator"] = cupy_generator

@@ -1,13 +1,14 @@
 """A user's own file in the demos' frame: python -m demos path/to/my_experiment.py, and python -m demos new NAME."""
 
+import shlex
 import sys
-from importlib import import_module
+from importlib import import_module, invalidate_caches
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
 from demos import catalogue
-from demos.commands.demo import refuse
+from demos.commands.demo import module_of, refuse
 from demos.kit.runner import console
 
 TEMPLATE = Path(__file__).with_name("experiment_template.py")
@@ -18,6 +19,8 @@ def module_of_file(file: str) -> ModuleType:
     path = Path(file).resolve()
     if not path.is_file():
         refuse(f"there is no file {file}; python -m demos new NAME writes one")
+    if path.stem in catalogue.names() and path == catalogue.file_of(path.stem).resolve():
+        return module_of(path.stem)
     _check_name(path.stem, file)
     try:
         catalogue.parsed(path)
@@ -25,10 +28,18 @@ def module_of_file(file: str) -> ModuleType:
         refuse(f"{file} cannot be read: {error}")
     if missing := console.missing_packages():
         raise SystemExit(missing)
-    if (other := find_spec(path.stem)) and Path(other.origin or "").resolve() != path:
+    sys.modules.pop(path.stem, None)  # of an earlier run in this process: the file may have changed
+    invalidate_caches()
+    if (other := find_spec(path.stem)) and other.origin and Path(other.origin).resolve() != path:
         refuse(f"{file} has the name of another module, {other.origin}: rename it")
-    sys.path.insert(0, str(path.parent))  # other processes look there, too
-    module = import_module(path.stem)
+    if str(path.parent) not in sys.path:
+        sys.path.insert(0, str(path.parent))  # other processes look there, too
+    try:
+        module = import_module(path.stem)
+    except TypeError as error:
+        if not str(error).startswith("demo: "):
+            raise
+        refuse(f"{file}: {error}")
     if not hasattr(getattr(module, "main", None), "experiment"):
         refuse(f"{file} declares no experiment: put @demo(Settings(), ...) before its function main(claim, s)")
     return module
@@ -42,11 +53,13 @@ def new(argv: list[str]) -> None:
     _check_name(path.stem, str(path))
     if path.exists():
         refuse(f"{path} exists already: choose another name")
+    if path.stem in sys.stdlib_module_names or find_spec(path.stem):
+        refuse(f"{path}: another Python module has the name {path.stem}: choose another one")
     try:
         path.write_text(TEMPLATE.read_text(encoding="utf-8").replace("my_experiment", path.stem), encoding="utf-8")
     except OSError as error:
         refuse(f"{path} cannot be written: {error.strerror}")
-    print(f"{path} is written; python -m demos {path} runs it (--quick: in seconds)")
+    print(f"{path} is written; python -m demos {shlex.quote(str(path))} runs it (--quick: in seconds)")
 
 
 def _check_name(name: str, file: str) -> None:

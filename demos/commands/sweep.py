@@ -75,9 +75,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     argv = sys.argv[1:] if argv is None else list(argv)
     args, rest = options.parse_known_args(argv)
     module = module_of_file(args.demo) if args.demo.endswith(".py") else module_of(args.demo)
-    if not is_dataclass(getattr(module, "Settings", None)):
+    kind = type(module.main.settings) if hasattr(module.main, "settings") else getattr(module, "Settings", None)
+    if not is_dataclass(kind):
         options.error(f"{module.__file__} has no dataclass Settings, which --set needs")
-    grid = grid_of(options, module.Settings, args.set)
+    grid = grid_of(options, kind, args.set)
     args.out = args.out or default_folder("--quick" in rest) / f"sweep_{Path(args.demo).stem}"
     lock = folder_of(options, args, rest)
     seeds = range(args.seed, args.seed + args.seeds)

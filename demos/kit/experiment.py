@@ -16,7 +16,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, is_dataclass, replace
+from dataclasses import asdict, fields, is_dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -45,6 +45,8 @@ class Demo:
     def __call__(self, argv: Sequence[str] | None = None) -> None:
         """Run the demo with these options; None: those of the command line."""
         options = self.options(sys.modules[self.module].__doc__ or "")
+        if self.is_own() and "--record" in (sys.argv[1:] if argv is None else argv):
+            options.error("--record: only for the demos, whose results are in demos/results")
         args = start(options, argv, self.name, self.settings, self.typed())
         settings = settings_of(args, self.choose(args) if self.choose else self.chosen(args.quick))
         claim = open_claim(args, self.record(args, settings) if callable(self.record) else self.recorded(args, settings))
@@ -55,8 +57,11 @@ class Demo:
 
     def typed(self) -> str:
         """What the user types after `python -m demos`: the name, or the path of a file of one's own."""
-        own = catalogue.FOLDER not in self.file.resolve().parents
-        return os.path.relpath(self.file) if own else self.name
+        return os.path.relpath(self.file) if self.is_own() else self.name
+
+    def is_own(self) -> bool:
+        """Whether it is a user's own file."""
+        return catalogue.FOLDER not in self.file.resolve().parents
 
     def recorded(self, args: Any, settings: Any) -> dict[str, Any]:
         """Everything that the result depends on: --data, the settings, and what `record` adds."""
@@ -64,7 +69,7 @@ class Demo:
 
     def chosen(self, quick: bool) -> Any:
         """The settings, or those for --quick."""
-        if not quick:
+        if not quick or self.quick is None:
             return self.settings
         return replace(self.settings, **self.quick) if isinstance(self.quick, Mapping) else self.quick
 
@@ -87,7 +92,9 @@ def demo(
             that returns all of them, by options and settings.
     """
     if not is_dataclass(settings) or isinstance(settings, type):
-        raise TypeError(f"demo: settings is {settings!r}; expected an instance of a dataclass, such as Settings()")
+        raise TypeError(f"demo: settings is {settings!r}; expected an instance of a dataclass, such as @demo(Settings())")
+    if isinstance(quick, Mapping) and (unknown := set(quick) - {field.name for field in fields(settings)}):
+        raise TypeError(f"demo: quick has {', '.join(sorted(unknown))}, which {type(settings).__name__} has not")
     return lambda experiment: Demo(experiment, settings, quick, options, choose, record)
 
 
@@ -96,5 +103,7 @@ def over_seeds(claim: Claim, play: Callable[..., Any], s: Any, *shared: Any, ste
 
     `steps`: the number of iterations of one call.
     """
+    if not hasattr(s, "seeds"):
+        raise TypeError(f"over_seeds: {type(s).__name__} needs a field seeds: int, the number of seeds")
     seeds = range(claim.args.seed, claim.args.seed + s.seeds)
     return run_tasks(play, {f"seed {seed}": (seed,) for seed in seeds}, s, *shared, steps=steps * s.seeds)

@@ -42,6 +42,7 @@ def start(options: Options, argv: Sequence[str] | None, name: str, settings: Any
     argv = sys.argv[1:] if argv is None else argv
     args = options.parse_args(argv)
     others = changed(options, args)
+    args.program = options.prog
     args.usual = set(others) <= {"seed", "quick"}
     if args.record and others:
         options.error(f"--record: only for a full run with the default options, without --{', --'.join(others)}")

@@ -61,7 +61,7 @@ def settings_of(args: argparse.Namespace, settings: Settings) -> Settings:
         try:
             settings = changed(settings, name, read(settings, name, text))
         except ValueError as error:
-            print(f"python -m demos {args.checkpoint.demo}: --set {name}={text}: {error}", file=sys.stderr)
+            print(f"{args.program}: --set {name}={text}: {error}", file=sys.stderr)
             raise SystemExit(2) from None
     return settings
 

@@ -36,7 +36,6 @@ from minigan.ops.activations import (
     sigmoid,
     softmax,
     softplus,
-    tanh,
 )
 from minigan.ops.arithmetic import (
     add,
@@ -68,6 +67,7 @@ from minigan.ops.elementwise import (
     sin,
     sqrt,
     square,
+    tanh,
     where,
 )
 from minigan.ops.linear import einsum, matmul

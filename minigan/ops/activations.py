@@ -77,12 +77,6 @@ def _sigmoid(x: Array) -> Array:
     return y
 
 
-def tanh(x: Operand) -> Tensor:
-    """The hyperbolic tangent; d tanh = 1 - tanh^2."""
-    x = floating("tanh", x)
-    return record("tanh", x.xp.tanh(x.data), (x, lambda g, y: g * (1.0 - y * y)))
-
-
 def softplus(x: Operand) -> Tensor:
     """log(1 + e^x), computed as max(x, 0) + log(1 + e^-|x|); d softplus = sigma."""
     x = floating("softplus", x)

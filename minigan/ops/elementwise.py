@@ -74,6 +74,12 @@ def cos(x: Operand) -> Tensor:
     return record("cos", x.xp.cos(x.data), (x, lambda g, y: -g * sin(x)))
 
 
+def tanh(x: Operand) -> Tensor:
+    """The hyperbolic tangent; d tanh = 1 - tanh^2."""
+    x = floating("tanh", x)
+    return record("tanh", x.xp.tanh(x.data), (x, lambda g, y: g * (1.0 - y * y)))
+
+
 def power(x: Operand, p: Operand) -> Tensor:
     """x to the power p, elementwise: d/dx = p x^(p - 1), d/dp = y log x.
 

@@ -27,6 +27,7 @@ SMOOTH = {
     "square": (np.square, {}),
     "sin": (np.sin, {}),
     "cos": (np.cos, {}),
+    "tanh": (np.tanh, {}),
     "abs": (np.abs, {"away_from": (0,)}),
     "sign": (np.sign, {"away_from": (0,)}),
 }
@@ -281,3 +282,12 @@ def test_mask_that_is_changed_after_the_forward_pass_does_no_harm():
     y = mg.where(mask, x, 0.0).sum()
     mask[:] = False
     np.testing.assert_array_equal(mg.grad(y, x)[0].numpy(), [1, 0])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("v", [-1000.0, -40.0, 0.0, 40.0, 1000.0])
+def test_tanh_is_stable(v, dtype):
+    x = mg.Tensor(np.array([v], dtype), requires_grad=True)
+    y = mg.tanh(x)
+    assert y.item() == pytest.approx(np.sign(v))
+    assert mg.grad(y, x)[0].item() == (1 if v == 0 else 0)

@@ -283,3 +283,14 @@ def test_einsum_refuses_output_letters_that_repeat_or_come_from_nowhere(subscrip
 def test_einsum_wants_the_subscripts_first():
     with pytest.raises(TypeError, match="einsum: the first argument is a ndarray; expected subscripts such as 'ij,jk->ik'"):
         mg.einsum(np.ones((2, 2)), "ij->ji")
+
+
+def test_the_gradient_of_a_float16_bias_is_summed_in_float32():
+    g = np.array([[60000.0, 1.0], [60000.0, 1.0], [-60000.0, 1.0], [-50000.0, 1.0]], "float16")
+    bias = mg.Tensor(np.zeros(2, "float16"), requires_grad=True)
+    x, weight = mg.Tensor(np.zeros((4, 3), "float16")), mg.Tensor(np.zeros((3, 2), "float16"))
+    (found,) = mg.grad(linear.affine(x, weight, bias), bias, gradient=g)
+    assert found.dtype == "float16"
+    np.testing.assert_array_equal(found.numpy(), g.astype("float32").sum(0).astype("float16"))
+    ones = mg.Tensor(np.zeros((8192, 3), "float16"))
+    assert mg.grad(linear.affine(ones, weight, bias).sum(), bias)[0].numpy().tolist() == [8192, 8192]

@@ -34,7 +34,7 @@ def checkpoint_of(options: Options, args: argparse.Namespace, argv: Sequence[str
     if resume and args.record:
         print("--record: ignored with --resume, because a resumed run does not measure all its seconds", file=sys.stderr)
         args.record = False
-    commands = {"command": resume_command(options.prog, argv), "typed": shlex.join([*options.prog.split(), *argv])}
+    commands = {"command": resume_command(options.prog, argv), "typed": shlex.join([*shlex.split(options.prog), *argv])}
     checkpoint = Checkpoint(here, name, resume=resume, lock=lock, jobs=number_of_jobs(args), **commands)
     running.catch_signals(checkpoint)
     return checkpoint

@@ -90,7 +90,7 @@ def resume_command(program: str, argv: Sequence[str]) -> str:
             rest.pop(0)
         elif not option.startswith("--resume"):
             kept.append(option)
-    return shlex.join([*program.split(), *kept, "--resume"])
+    return shlex.join([*shlex.split(program), *kept, "--resume"])
 
 
 # --- values of options ----------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from minigan.optim import Optimizer
 from minigan.watching.trace.rows import SourceLine
 
 _MINIGAN = Path(__file__).parents[2]
+_ENGINE = _MINIGAN / "engine"
 _ALGORITHMS = (_MINIGAN / "games", _MINIGAN / "attacks")  # they read like a user's program: rows are grouped by their lines
 _SHARED = {_MINIGAN / "games" / "game.py", _MINIGAN / "games" / "figures.py", _MINIGAN / "attacks" / "gradient.py"}
 _CONTEXTLIB = {contextlib.__file__, "<frozen contextlib>"}  # its calls are between a `with` and the engine
@@ -57,7 +58,8 @@ def users_calls(frames: list[FrameType]) -> Iterator[FrameType]:
 
 
 def _is_record(frame: FrameType) -> bool:
-    return frame.f_code.co_name == "record" and Path(frame.f_code.co_filename) == _MINIGAN / "engine" / "tensor.py"
+    place = frame.f_code.co_name, Path(frame.f_code.co_filename)
+    return place in (("record", _ENGINE / "tensor.py"), ("record_shared", _ENGINE / "shared_derivative.py"))
 
 
 def line_of(frame: FrameType) -> SourceLine:
@@ -87,7 +89,7 @@ def formula(frames: list[FrameType]) -> str:
 
     The op is the innermost public function of the file in which `record` is called: `conv2d`, not its helper `_conv`.
     """
-    callers = frames[1 + next(i for i, frame in enumerate(frames) if _is_record(frame)) :]
+    callers = frames[1 + max(i for i, frame in enumerate(frames[:10]) if _is_record(frame)) :]
     if not callers:
         return ""
     in_its_file = takewhile(lambda frame: frame.f_code.co_filename == callers[0].f_code.co_filename, callers)
@@ -151,13 +153,12 @@ def _source_of_shared(function: Callable[..., Any], i: int) -> tuple[str, Source
     """The same for a function that returns a tuple of gradients: the i-th expression of its first return."""
     try:
         lines, first = inspect.getsourcelines(function)
-    except OSError:  # there is no file to read
-        return function.__name__, SourceLine("", 0), []
-    text = textwrap.dedent("".join(lines))
-    tuples = [
-        node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple)
-    ]
-    expression = min(tuples, key=lambda node: node.lineno).elts[i]
+        text = textwrap.dedent("".join(lines))
+        returned = [node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Return)]
+        tuples = [value for value in returned if isinstance(value, ast.Tuple)]
+        expression = min(tuples, key=lambda node: node.lineno).elts[i]
+    except (OSError, TypeError, SyntaxError, ValueError, IndexError):  # no source, or no `return a, b, ...` in it
+        return getattr(function, "__name__", type(function).__name__), SourceLine("", 0), []
     names = [node.id for node in ast.walk(expression) if isinstance(node, ast.Name)]
     line = _source_line(function.__code__.co_filename, first + expression.lineno - 1)
     return ast.get_source_segment(text, expression) or function.__name__, line, _helpers(function, names)

@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pytest
 
+from demos.__main__ import main
 from tests.demos.running import ROOT
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -114,6 +115,8 @@ def test_an_experiment_is_swept(tmp_path):
         ("gan", "x = 1\n", "a demo or a command has the name gan"),
         ("files/json", "x = 1\n", "has the name of another module"),
         ("a-b", "x = 1\n", "is not a name for a Python module"),
+        ("no_instance", HINGE.replace("@demo(Settings(),", "@demo(Settings,"), "expected an instance of a dataclass"),
+        ("no_field", HINGE.replace('{"steps": 20}', '{"stesp": 20}'), "demo: quick has stesp, which Settings has not"),
     ],
 )
 def test_other_files_are_refused_in_one_line(name, text, message, tmp_path):
@@ -136,3 +139,19 @@ def test_new_replaces_no_file(tmp_path):
     (tmp_path / "mine.py").write_text("x = 1\n", "utf-8")
     assert "exists already" in demos(tmp_path, "new", "mine.py", code=2)
     assert (tmp_path / "mine.py").read_text("utf-8") == "x = 1\n"
+
+
+def test_a_changed_file_is_read_again_and_records_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "twice").mkdir()
+    file = tmp_path / "twice" / "twice.py"
+    for n in (1, 22):
+        file.write_text(f"{HINGE}    claim.note('n', {n})\n", "utf-8")
+        main(["twice/twice.py", "--quick"])
+        assert summary(tmp_path / "runs" / "quick" / "twice")["metrics"]["n"] == n
+    with pytest.raises(SystemExit):
+        main(["twice/twice.py", "--record"])
+    assert "--record: only for the demos" in capsys.readouterr().err
+    file.write_text(HINGE.replace('{"steps": 20}', "None"), "utf-8")
+    main(["twice/twice.py", "--quick", "--set", "steps=3"])

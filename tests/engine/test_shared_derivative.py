@@ -1,0 +1,74 @@
+"""An op whose inputs share one derivative: it is called once in a backward pass, again in the next, and errors name the op."""
+
+import inspect
+
+import numpy as np
+import pytest
+
+import minigan as mg
+from minigan.engine.shared_derivative import record_shared
+
+
+def product(a, b, calls, derivatives=None):
+    """a * b, with both gradients from one call."""
+
+    def both(g, y):
+        calls.append(g)
+        return g * b, g * a
+
+    return record_shared("product", a.data * b.data, (a, b), derivatives or both)
+
+
+@pytest.fixture
+def leaves():
+    return [mg.Tensor(np.array(values), requires_grad=True) for values in ([1.0, 2.0], [3.0, 5.0])]
+
+
+def test_a_backward_pass_calls_it_once_and_the_next_again(leaves):
+    calls = []
+    y = product(*leaves, calls).sum()
+    for n in (1, 2):
+        grads = mg.grad(y, leaves)
+        assert len(calls) == n
+        assert [g.numpy().tolist() for g in grads] == [[3, 5], [1, 2]]
+
+
+@pytest.mark.parametrize("wanted", [0, 1])
+def test_one_input_alone(leaves, wanted):
+    y = product(*leaves, []).sum()
+    assert mg.grad(y, leaves[wanted])[0].numpy().tolist() == [[3, 5], [1, 2]][wanted]
+
+
+def test_gradients_of_order_2(leaves):
+    assert mg.gradcheck(lambda a, b: product(a, b, []), *[x.numpy() for x in leaves], order=2)
+
+
+def test_each_part_is_a_function_that_a_debugger_can_stop_in(leaves):
+    y = product(*leaves, [])
+    assert all(inspect.isfunction(derivative) for derivative in y.derivatives)
+    first = y.derivatives[0]
+    assert [first(mg.Tensor([g, g], dtype="float64"), y).numpy().tolist() for g in (1.0, 2.0)] == [[3, 5], [6, 10]]
+
+
+@pytest.mark.parametrize("returned", [lambda g, y: (g,), lambda g, y: g, lambda g, y: None])
+def test_too_few_gradients_are_refused_by_the_ops_name(leaves, returned):
+    with pytest.raises(TypeError, match="product: the shared derivative returned"):
+        product(*leaves, [], returned).sum().backward()
+
+
+def in_two_lines(g, y):
+    out = (g, g)
+    return out
+
+
+@pytest.mark.parametrize("derivatives", [in_two_lines, lambda g, y: (g, g)])
+def test_a_trace_shows_any_shared_derivative(leaves, derivatives):
+    with mg.trace() as t:
+        product(*leaves, [], derivatives).sum().backward()
+    assert "product" in str(t)
+
+
+def test_a_trace_has_the_formula_of_batch_norm():
+    with mg.trace() as t:
+        mg.nn.BatchNorm1d(2)(np.ones((3, 2), "float32"))
+    assert "y = weight x^ + bias" in str(t)
