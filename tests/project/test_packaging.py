@@ -94,7 +94,9 @@ def built(tmp_path_factory):
 def test_the_wheel_has_minigan_alone(built):
     names = zipfile.ZipFile(built[1]).namelist()
     assert {name.split("/")[0] for name in names} == {"minigan", f"minigan-{mg.__version__}.dist-info"}
-    sources = {str(path.relative_to(ROOT)) for ending in ("py", "html", "typed") for path in (ROOT / "minigan").rglob(f"*.{ending}")}
+    sources = {
+        str(path.relative_to(ROOT)) for ending in ("py", "html", "typed") for path in (ROOT / "minigan").rglob(f"*.{ending}")
+    }
     assert {name for name in names if name.startswith("minigan/")} == sources
 
 
