@@ -75,7 +75,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     argv = sys.argv[1:] if argv is None else list(argv)
     args, rest = options.parse_known_args(argv)
     module = module_of_file(args.demo) if args.demo.endswith(".py") else module_of(args.demo)
-    kind = type(module.main.settings) if hasattr(module.main, "settings") else getattr(module, "Settings", None)
+    main = getattr(module, "main", None)
+    kind = type(main.settings) if hasattr(main, "settings") else getattr(module, "Settings", None)
     if not is_dataclass(kind):
         options.error(f"{module.__file__} has no dataclass Settings, which --set needs")
     grid = grid_of(options, kind, args.set)
