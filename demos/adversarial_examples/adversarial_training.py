@@ -33,8 +33,8 @@ from demos.kit import classifiers, digits
 from demos.kit.claim import Claim
 from demos.kit.classifiers import Classifier, mistakes
 from demos.kit.comparing import HELPS, compare, verdict
-from demos.kit.experiment import demo
-from demos.kit.loops import resumable, run_tasks
+from demos.kit.experiment import demo, over_seeds
+from demos.kit.loops import resumable
 from demos.kit.runner.summary import write_history
 from demos.kit.style import MARKERS, OTHERS, slide
 from minigan import Tensor, attacks, losses, nn
@@ -80,9 +80,8 @@ def main(claim: Claim, settings: Settings) -> None:
     """Train three networks for each seed, attack each, compare."""
     args, settings = claim.args, beginning.shortened(claim, settings)
     x, y, (test_x, test_y) = digits.load(args, settings.test)
-    tasks = {f"seed {seed}": (seed,) for seed in range(args.seed, args.seed + settings.seeds)}
-    steps = len(tasks) * len(LABELS) * (settings.steps + len(settings.epsilons))
-    runs = run_tasks(experiment, tasks, settings, x, y, test_x, test_y, steps=steps)
+    steps = len(LABELS) * (settings.steps + len(settings.epsilons))
+    runs = over_seeds(claim, experiment, settings, x, y, test_x, test_y, steps=steps)
     write_history(args, runs[0]["history"])
     measure(claim, runs, settings)
     claim.show(picture_curves(runs, settings), "adversarial_training", curves_said(claim.metrics))

@@ -28,8 +28,8 @@ from demos.adversarial_examples.comparing import draw_rows, in_grey, side_by_sid
 from demos.kit import classifiers, digits
 from demos.kit.claim import Claim
 from demos.kit.classifiers import Classifier, mistakes
-from demos.kit.experiment import demo
-from demos.kit.loops import resumable, run_tasks
+from demos.kit.experiment import demo, over_seeds
+from demos.kit.loops import resumable
 from demos.kit.rounding import at_most
 from demos.kit.runner.summary import write_history
 from demos.kit.style import MARKERS, OPINION, OTHERS, slide
@@ -73,9 +73,8 @@ def main(claim: Claim, settings: Settings) -> None:
     """Train, look for the epsilon, draw."""
     args, settings = claim.args, beginning.shortened(claim, settings)
     x, y, (test_x, test_y) = digits.load(args, 10_000)
-    tasks = {f"seed {seed}": (seed,) for seed in range(args.seed, args.seed + settings.seeds)}
-    steps = len(tasks) * len(settings.sides) * (len(TRAINED) * settings.steps + settings.networks)
-    runs = run_tasks(experiment, tasks, settings, *of_the_pair(x, y), *of_the_pair(test_x, test_y), steps=steps)
+    steps = len(settings.sides) * (len(TRAINED) * settings.steps + settings.networks)
+    runs = over_seeds(claim, experiment, settings, *of_the_pair(x, y), *of_the_pair(test_x, test_y), steps=steps)
     measure(claim, runs, settings)
     claim.show(draw_lines(runs, settings), "dimension", said(claim.metrics))
     model = linear(settings.sides[-1])

@@ -30,8 +30,8 @@ from demos.kit import classifiers, digits
 from demos.kit.claim import Claim
 from demos.kit.classifiers import Classifier, mistakes
 from demos.kit.comparing import HELPS, compare
-from demos.kit.experiment import demo
-from demos.kit.loops import resumable, run_tasks
+from demos.kit.experiment import demo, over_seeds
+from demos.kit.loops import resumable
 from demos.kit.rounding import at_least, at_most, percent
 from demos.kit.runner.summary import write_history
 from demos.kit.style import FAKE, MARKERS, OTHERS, REAL, slide
@@ -81,9 +81,8 @@ def main(claim: Claim, settings: Settings) -> str:
     """Train, attack, compare, draw."""
     args, settings = claim.args, beginning.shortened(claim, settings)
     x, y, (test_x, test_y) = digits.load(args, settings.test)
-    tasks = {f"seed {seed}": (seed,) for seed in range(args.seed, args.seed + settings.seeds)}
-    steps = len(tasks) * len(LABELS) * (settings.steps + len(settings.epsilons))
-    runs = run_tasks(experiment, tasks, settings, x, y, test_x, test_y, steps=steps)
+    steps = len(LABELS) * (settings.steps + len(settings.epsilons))
+    runs = over_seeds(claim, experiment, settings, x, y, test_x, test_y, steps=steps)
     measure(claim, runs, settings)
     model = classifiers.network(settings.width)
     model.model.load_state_dict(runs[0]["network"])

@@ -27,8 +27,8 @@ from demos.adversarial_examples.comparing import draw_rows, in_grey
 from demos.kit import classifiers, digits
 from demos.kit.claim import Claim
 from demos.kit.classifiers import Classifier, mistakes
-from demos.kit.experiment import demo
-from demos.kit.loops import resumable, run_tasks
+from demos.kit.experiment import demo, over_seeds
+from demos.kit.loops import resumable
 from demos.kit.rounding import at_most, percent
 from demos.kit.runner.summary import write_history
 from demos.kit.style import slide
@@ -78,9 +78,8 @@ def main(claim: Claim, settings: Settings) -> None:
     """Train, search the smallest changes, classify noise, draw."""
     args, settings = claim.args, beginning.shortened(claim, settings)
     x, y, held_out = digits.load(args)
-    tasks = {f"seed {seed}": (seed,) for seed in range(args.seed, args.seed + settings.seeds)}
-    steps = len(tasks) * (settings.steps + len(parts(settings)))
-    runs = run_tasks(experiment, tasks, settings, x, y, *held_out, steps=steps)
+    steps = settings.steps + len(parts(settings))
+    runs = over_seeds(claim, experiment, settings, x, y, *held_out, steps=steps)
     measure(claim, runs, settings)
     claim.show(draw_minimal(runs[0]["shown"]), "minimal", in_the_changes(claim.metrics))
     claim.show(draw_rubbish(runs[0]["noise"]), "rubbish", in_the_noise(claim.metrics))

@@ -1,6 +1,7 @@
 """`python -m demos NAME`: run one demo."""
 
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
 
@@ -14,14 +15,18 @@ def module_of(name: str) -> ModuleType:
         refuse(catalogue.unknown(name))
     if name in (same := catalogue.clashes()):
         refuse(same[name])
-    file = catalogue.file_of(name)
+    check_importable(catalogue.file_of(name))
+    return import_module(catalogue.module_name(name))
+
+
+def check_importable(file: Path) -> None:
+    """End the program with one line if Python cannot read the file, or if packages are missing."""
     try:
         catalogue.parsed(file)
     except ValueError as error:
         refuse(f"{file} cannot be read: {error}")
     if missing := console.missing_packages():
         raise SystemExit(missing)
-    return import_module(catalogue.module_name(name))
 
 
 def refuse(line: str) -> NoReturn:

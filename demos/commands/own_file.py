@@ -8,8 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 from demos import catalogue
-from demos.commands.demo import module_of, refuse
-from demos.kit.runner import console
+from demos.commands.demo import check_importable, module_of, refuse
 
 TEMPLATE = Path(__file__).with_name("experiment_template.py")
 
@@ -22,12 +21,7 @@ def module_of_file(file: str) -> ModuleType:
     if path.stem in catalogue.names() and path == catalogue.file_of(path.stem).resolve():
         return module_of(path.stem)
     _check_name(path.stem, file)
-    try:
-        catalogue.parsed(path)
-    except ValueError as error:
-        refuse(f"{file} cannot be read: {error}")
-    if missing := console.missing_packages():
-        raise SystemExit(missing)
+    check_importable(path)
     sys.modules.pop(path.stem, None)  # of an earlier run in this process: the file may have changed
     invalidate_caches()
     if (other := find_spec(path.stem)) and other.origin and Path(other.origin).resolve() != path:
@@ -54,7 +48,7 @@ def new(argv: list[str]) -> None:
     if path.exists():
         refuse(f"{path} exists already: choose another name")
     if path.stem in sys.stdlib_module_names or find_spec(path.stem):
-        refuse(f"{path}: another Python module has the name {path.stem}: choose another one")
+        refuse(f"{path}: another Python module has the name {path.stem}: choose another name")
     try:
         path.write_text(TEMPLATE.read_text(encoding="utf-8").replace("my_experiment", path.stem), encoding="utf-8")
     except OSError as error:
@@ -66,4 +60,4 @@ def _check_name(name: str, file: str) -> None:
     if not name.isidentifier():
         refuse(f"{file}: {name!r} is not a name for a Python module; use letters, digits and _")
     if name in (*catalogue.names(), *catalogue.COMMANDS):
-        refuse(f"{file}: a demo or a command has the name {name}: choose another one")
+        refuse(f"{file}: a demo or a command has this name: choose another name")

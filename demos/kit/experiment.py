@@ -45,9 +45,7 @@ class Demo:
     def __call__(self, argv: Sequence[str] | None = None) -> None:
         """Run the demo with these options; None: those of the command line."""
         options = self.options(sys.modules[self.module].__doc__ or "")
-        if self.is_own() and "--record" in (sys.argv[1:] if argv is None else argv):
-            options.error("--record: only for the demos, whose results are in demos/results")
-        args = start(options, argv, self.name, self.settings, self.typed())
+        args = start(options, argv, self.name, self.settings, self.own_path())
         settings = settings_of(args, self.choose(args) if self.choose else self.chosen(args.quick))
         claim = open_claim(args, self.record(args, settings) if callable(self.record) else self.recorded(args, settings))
         closing = self.experiment(claim, settings)
@@ -55,13 +53,9 @@ class Demo:
         if closing:
             print(closing)
 
-    def typed(self) -> str:
-        """What the user types after `python -m demos`: the name, or the path of a file of one's own."""
-        return os.path.relpath(self.file) if self.is_own() else self.name
-
-    def is_own(self) -> bool:
-        """Whether it is a user's own file."""
-        return catalogue.FOLDER not in self.file.resolve().parents
+    def own_path(self) -> str:
+        """The path of a user's own file, as it can be typed; "" for a demo, which has a name."""
+        return "" if catalogue.FOLDER in self.file.resolve().parents else os.path.relpath(self.file)
 
     def recorded(self, args: Any, settings: Any) -> dict[str, Any]:
         """Everything that the result depends on: --data, the settings, and what `record` adds."""

@@ -28,14 +28,16 @@ QUICK_SNAPSHOTS = 8  # the same with --quick
 ROWS = 400  # rows of history
 
 
-def start(options: Options, argv: Sequence[str] | None, name: str, settings: Any = None, typed: str = "") -> argparse.Namespace:
+def start(
+    options: Options, argv: Sequence[str] | None, name: str, settings: Any = None, own_path: str = ""
+) -> argparse.Namespace:
     """Read the options, choose the backend, seed everything, and open the folder for the results.
 
     `settings`: the demo's default settings, for --help and --set (None: it has none); the demo calls `settings.settings_of`.
-    `typed`: what the user types for the demo (default: its name).
+    `own_path`: of a user's own file, which is typed instead of a name.
     A mistake ends the program with one line, not a traceback. The demo then calls `open_claim` with its settings.
     """
-    options.prog = shlex.join(["python", "-m", "demos", typed or name])
+    options.prog = shlex.join(["python", "-m", "demos", own_path or name])
     if settings is not None:
         add_option(options, settings)
     memory.keep()  # each step of a training needs the same large arrays again
@@ -44,6 +46,8 @@ def start(options: Options, argv: Sequence[str] | None, name: str, settings: Any
     others = changed(options, args)
     args.program = options.prog
     args.usual = set(others) <= {"seed", "quick"}
+    if args.record and own_path:
+        options.error("--record: only for the demos, whose results are in demos/results")
     if args.record and others:
         options.error(f"--record: only for a full run with the default options, without --{', --'.join(others)}")
     try:

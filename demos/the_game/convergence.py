@@ -24,9 +24,9 @@ import numpy as np
 import minigan as mg
 from demos.kit import pictures
 from demos.kit.claim import Claim
-from demos.kit.experiment import demo
+from demos.kit.experiment import demo, over_seeds
 from demos.kit.line import Mixture, jensen_shannon, network
-from demos.kit.loops import resumable, run_tasks
+from demos.kit.loops import resumable
 from demos.kit.rounding import at_most
 from demos.kit.style import D_COLOUR, FAKE, G_COLOUR, OTHERS, REAL, slide
 from minigan import Tensor, data, losses, metrics, no_grad, optim, sigmoid
@@ -70,8 +70,7 @@ def main(claim: Claim, settings: Settings) -> str:
     seeds = range(args.seed, args.seed + settings.seeds)
     tables = [descend_table(settings, seed) for seed in seeds]
     measure_tables(claim, tables)
-    tasks = {f"seed {seed}": (seed,) for seed in seeds}
-    runs = run_tasks(play, tasks, settings, steps=len(seeds) * settings.steps)
+    runs = over_seeds(claim, play, settings, steps=settings.steps)
     measure_runs(claim, runs, settings)
     animate(args.out / "animation.gif", runs[0])
     claim.show(picture(runs), "convergence", f"Two networks: {game_said(claim.metrics)}")

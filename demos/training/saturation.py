@@ -22,9 +22,9 @@ from matplotlib.figure import Figure
 
 import minigan as mg
 from demos.kit.claim import Claim
-from demos.kit.experiment import demo
+from demos.kit.experiment import demo, over_seeds
 from demos.kit.line import Mixture, network
-from demos.kit.loops import resumable, run_tasks
+from demos.kit.loops import resumable
 from demos.kit.rounding import at_least
 from demos.kit.style import OTHERS, slide
 from minigan import Tensor, data, losses, metrics, nn, optim, sigmoid
@@ -61,11 +61,9 @@ IN_PICTURES = {"log(1 - D)": ("$\\log(1 - D(G(z)))$", OTHERS[1], "--"), "-log D"
 @demo(Settings(), QUICK)
 def main(claim: Claim, s: Settings) -> None:
     """The losses, their derivatives by the logit and by G's parameters, and G's progress."""
-    args = claim.args
-    measure_logits(claim, args.seed)
-    tasks = {f"seed {seed}": (seed,) for seed in range(args.seed, args.seed + s.seeds)}
+    measure_logits(claim, claim.args.seed)
     steps = s.pretraining + 1 + len(RULES) * len(LOSSES) * (s.steps + 1)
-    runs = run_tasks(play, tasks, s, steps=len(tasks) * steps)
+    runs = over_seeds(claim, play, s, steps=steps)
     measure_gradients(claim, runs)
     measure_speed(claim, runs, s)
     claim.show(picture(runs, claim.metrics, s), "saturation", gradients_in_words(claim.metrics))

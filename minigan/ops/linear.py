@@ -70,7 +70,7 @@ def _transposed_times(a: Tensor, b: Tensor) -> Tensor:
 def _sum_of_rows(g: Tensor) -> Tensor:
     """sum g over the rows, (N, m) -> (m,)
 
-    The general `sum` would take a small game's step 5 % longer.
+    With the general `sum`, a small game's step has 2 % more instructions and 10 % more Python calls.
     """
     dtype = "float32" if g.dtype == "float16" else g.dtype  # a sum in float16 would lose its small terms
     data = g.data.sum(0, dtype=dtype).astype(g.dtype, copy=False)

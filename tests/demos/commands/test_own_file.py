@@ -112,7 +112,7 @@ def test_an_experiment_is_swept(tmp_path):
         ("absent", None, "there is no file absent.py"),
         ("broken", "def (", "broken.py cannot be read: line 1"),
         ("empty", "x = 1\n", "declares no experiment: put @demo"),
-        ("gan", "x = 1\n", "a demo or a command has the name gan"),
+        ("gan", "x = 1\n", "a demo or a command has this name"),
         ("files/json", "x = 1\n", "has the name of another module"),
         ("a-b", "x = 1\n", "is not a name for a Python module"),
         ("no_instance", HINGE.replace("@demo(Settings(),", "@demo(Settings,"), "expected an instance of a dataclass"),
