@@ -11,6 +11,7 @@ from demos.kit import style
 from demos.kit.comparing import Comparison
 from demos.kit.runner import results
 from demos.kit.runner.summary import write_summary
+from demos.kit.words import say
 
 OTHERS = ["animation.gif", "history.csv", "samples.npz", "summary.json", "checkpoint.npz"]  # files, the most interesting first
 
@@ -33,6 +34,7 @@ class Claim:
         self.expected: dict[str, str] = {}
         self.holds: dict[str, bool] = {}  # of the metrics that are judged
         self.pictures: dict[str, str] = {}  # file name -> title
+        self.finding = ""  # the demo's result as a template (see kit/words)
 
     @property
     def judged(self) -> bool:
@@ -88,6 +90,10 @@ class Claim:
         self.note(f"{name} low", comparison.low)
         self.note(f"{name} high", comparison.high)
 
+    def words(self, template: str) -> str:
+        """The template with this report's metrics filled in (see kit/words)."""
+        return say(template, self.metrics)
+
     # --- pictures and files ---------------------------------------------------------------------------------------------
 
     def show(self, figure: Figure, name: str, title: str) -> None:
@@ -103,27 +109,23 @@ class Claim:
         """Write summary.json, and print every metric next to its expectation. Exit status 1 if one does not hold."""
         self.args.checkpoint.save()
         extra = {"expected": self.expected, "holds": self.holds, "pictures": self.pictures}
-        finding, problem = ("", "") if getattr(self.args, "set", None) else self._finding()  # it is about the default settings
-        if finding and self.judged:
-            extra["found"] = finding
+        problem = ""
+        if not getattr(self.args, "set", None):  # the finding is about the default settings
+            try:
+                finding = self.words(self.finding)  # also in a quick run, to find errors early
+                extra |= {"found": finding} if finding and self.judged else {}
+            except ValueError as error:
+                problem = f"FINDING: {error}" if self.args.usual else ""  # with other options, some metrics may be missing
         summary = write_summary(self.args, self.settings, self.metrics, extra)
         if self.args.record:
-            results.record(self.args.checkpoint.demo, summary)
+            pictures = [self.args.out / f"{name}.png" for name in self.pictures]
+            results.record(self.args.checkpoint.demo, summary, *pictures[:1])
         self.args.checkpoint.close()
         self._print()
         if problem:
             raise SystemExit(f"{self.args.checkpoint.demo}: {problem}")
         if failed := [name for name, holds in self.holds.items() if not holds]:
             raise SystemExit(f"{self.args.checkpoint.demo}: does not hold: {', '.join(failed)}")
-
-    def _finding(self) -> tuple[str, str]:
-        """(the metrics in words, ""), or ("", the error of the demo's function). A quick run calls it to find errors early."""
-        try:
-            return results.in_words(self.args.checkpoint.demo, self.metrics), ""
-        except Exception as error:
-            if not self.args.usual:  # with other options, some metrics may be missing
-                return "", ""
-            return "", f"its found(m) fails: {type(error).__name__}: {error}; m has: {', '.join(self.metrics)}"
 
     def _print(self) -> None:
         numbers = {name: value for name, value in self.metrics.items() if isinstance(value, float)}

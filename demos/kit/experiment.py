@@ -13,6 +13,7 @@ file.
 """
 
 import inspect
+import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -25,8 +26,10 @@ from demos import catalogue
 from demos.kit.claim import Claim
 from demos.kit.loops import run_tasks
 from demos.kit.run import open_claim, start
+from demos.kit.runner import console, folders, results
 from demos.kit.runner.options import Options, common_options
 from demos.kit.settings import settings_of
+from demos.kit.words import names_in, unknown
 
 Experiment = Callable[[Claim, Any], str | None]
 
@@ -46,16 +49,56 @@ class Demo:
         """Run the demo with these options; None: those of the command line."""
         options = self.options(sys.modules[self.module].__doc__ or "")
         args = start(options, argv, self.name, self.settings, self.own_path())
+        self._check_words(args)
         settings = settings_of(args, self.choose(args) if self.choose else self.chosen(args.quick))
         claim = open_claim(args, self.record(args, settings) if callable(self.record) else self.recorded(args, settings))
+        claim.finding = self.finding
         closing = self.experiment(claim, settings)
         claim.finish()
         if closing:
             print(closing)
 
+    @property
+    def finding(self) -> str:
+        """The constant FINDING of the demo's file: its result in two sentences, a template (see kit/words)."""
+        return getattr(sys.modules[self.module], "FINDING", "")
+
+    @property
+    def verdict(self) -> str:
+        """The constant VERDICT of the demo's file: whether the slide's claim holds, in one sentence; a template."""
+        return getattr(sys.modules[self.module], "VERDICT", "")
+
+    def _check_words(self, args: Any) -> None:
+        """End the program now, not after the training, if its words are missing or name a metric that no run has had."""
+        if not args.usual:
+            return
+        problem = ""
+        try:
+            names = names_in(self.verdict, self.finding)
+            known = self._known_metrics()
+            if not (args.quick or not known or set(names) <= set(known)):
+                missing = next(name for name in names if name not in known)
+                problem = f"{unknown(missing, known)} (if it is new, run it with --quick first)"
+        except ValueError as error:
+            problem = f"{error}"
+        if not problem and self.is_ours() and not (self.verdict and self.finding):
+            problem = "it needs VERDICT and FINDING: its result in words (see demos/kit/words.py)"
+        if problem:
+            raise console.ended(f"{self.file.name}: {problem}", 2)
+
+    def _known_metrics(self) -> dict[str, Any]:
+        """The metrics of the recorded run and of the last quick run."""
+        runs = [folders.default_folder(True) / self.name / "summary.json"]
+        runs += [results.FOLDER / f"{self.name}.json"] if self.is_ours() else []
+        return {name: None for run in runs if run.is_file() for name in json.loads(run.read_text("utf-8"))["metrics"]}
+
+    def is_ours(self) -> bool:
+        """Whether this is a demo, not a user's own file."""
+        return catalogue.FOLDER in self.file.resolve().parents
+
     def own_path(self) -> str:
         """The path of a user's own file, as it can be typed; "" for a demo, which has a name."""
-        return "" if catalogue.FOLDER in self.file.resolve().parents else os.path.relpath(self.file)
+        return "" if self.is_ours() else os.path.relpath(self.file)
 
     def recorded(self, args: Any, settings: Any) -> dict[str, Any]:
         """Everything that the result depends on: --data, the settings, and what `record` adds."""

@@ -11,7 +11,7 @@ import numpy as np
 import minigan as mg
 from demos.kit.claim import Claim
 from demos.kit.loops import check_finite, resumable
-from demos.kit.runner import folders, opening, results
+from demos.kit.runner import folders, opening
 from demos.kit.runner.hints import Hints
 from demos.kit.runner.loop import Rows
 from demos.kit.runner.options import Options, changed
@@ -78,19 +78,8 @@ def open_claim(args: argparse.Namespace, settings: dict[str, Any]) -> Claim:
     whole = settings.get("steps", 0)  # of a full run; 0: the demo has no such setting
     steps = getattr(args, "steps", None) or whole
     schedule = max(steps, whole) if whole else 0
-    if args.usual:
-        _require_finding(args.checkpoint.demo)
     opening.open_checkpoint(args, {**settings, "steps": schedule} if whole else settings)
     return Claim(args, {**settings, "steps": steps} if whole else settings, schedule)
-
-
-def _require_finding(demo: str) -> None:
-    """If the demo has no function `found`, end the program now, not after the training."""
-    try:
-        results.found_of(demo)
-    except ValueError as error:
-        print(error, file=sys.stderr)
-        raise SystemExit(2) from None
 
 
 class Run:

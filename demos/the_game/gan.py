@@ -51,6 +51,12 @@ SETTINGS = {
     "mnist": Settings(steps=16_000, z=64, width=256, batch=100, r1=1.0),
     "glyphs": Settings(steps=16_000, z=64, width=256, batch=100, r1=1.0),
 }
+VERDICT = "True: the two networks, trained in turns, find all {modes|.0f} modes."
+REACHED = (
+    "{modes with 1 % of the samples|.0f} of {modes|.0f} modes, {share within 3 std|%1} of the samples within 3 std of one "
+    "(of the data, {share within 3 std, data|%1})"
+)
+FINDING = f"G reaches {REACHED}. D can only guess in the end: its accuracy is {{accuracy of D at the end|.2f}}."
 QUICK = {"ring": 400, "grid": 250, "mnist": 100, "glyphs": 100}  # iterations with --quick
 
 
@@ -103,15 +109,15 @@ def points(claim: Claim, settings: Settings) -> None:
     run.train()
 
     samples = scale * game.sample(10_000)
-    reached = metrics.mode_coverage(samples, centres, std)
+    coverage = metrics.mode_coverage(samples, centres, std)
     perfect = metrics.mode_coverage(x[:10_000], centres, std)
     accuracy = float(np.mean([row["D_accuracy"] for row in run.history[-len(run.history) // 10 :]]))
-    claim.metrics |= {"samples": reached, "perfect_sampler": perfect}
-    measure(claim, reached, perfect, len(centres), accuracy)
+    claim.metrics |= {"samples": coverage, "perfect_sampler": perfect}
+    measure(claim, coverage, perfect, len(centres), accuracy)
     run.write(samples=samples)
-    says = in_words(claim.metrics)
-    claim.show(pictures.points(x[:10_000], samples), "samples", says)
-    claim.show(pictures.points_over_time(run.snapshots, x, "$D(x)$: 0 fake, 1 real"), "over_time", says)
+    reached = claim.words(REACHED)
+    claim.show(pictures.points(x[:10_000], samples), "samples", reached)
+    claim.show(pictures.points_over_time(run.snapshots, x, "$D(x)$: 0 fake, 1 real"), "over_time", reached)
     pictures.points_animation(args.out / "animation.gif", run.snapshots, x, "blue: D says real")
     guess = f"In the last tenth of the training, D is right about {percent(accuracy)} of the points; guessing, about 50 %"
     claim.show(pictures.curves(run.history), "curves", guess)
@@ -134,24 +140,6 @@ def images(claim: Claim, settings: Settings) -> None:
     G, D = digits.dense_players(settings.z, settings.width)
     digits.play(claim, make_game(settings, G, D))
     digits.well_drawn(claim)
-
-
-def found(m: dict[str, float]) -> str:
-    """README's cell."""
-    if "modes" not in m:
-        return digits.in_words(m)
-    return (
-        f"{in_words(m)}; KL divergence of the modes' shares from uniform {m['KL over modes']:.4f}; D's accuracy at the end "
-        f"is {m['accuracy of D at the end']:.2f} (guessing: 0.5)"
-    )
-
-
-def in_words(m: dict[str, float]) -> str:
-    """How many modes G has found, and how well."""
-    return (
-        f"{m['modes with 1 % of the samples']:.0f} of {m['modes']:.0f} modes, {percent(m['share within 3 std'], 1)} of the "
-        f"samples within 3 std of one (of the data, {percent(m['share within 3 std, data'], 1)})"
-    )
 
 
 if __name__ == "__main__":
