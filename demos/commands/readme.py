@@ -1,12 +1,11 @@
-"""`python -m demos readme`: update README's numbers from the records in demos/results."""
+"""`python -m demos readme`: write the chapters' pages and README's tables from the records in demos/results."""
 
-from demos.kit.runner import results
+from demos.kit.runner import pages
 
 
 def main() -> None:
-    """Write README. Ends the program with one line if a record is missing."""
-    text = results.README.read_text(encoding="utf-8")
+    """Write them. Ends the program with one line if a record is missing, or a verdict contradicts it."""
     try:
-        results.README.write_text(results.readme(text), encoding="utf-8")
+        pages.write()
     except ValueError as error:
         raise SystemExit(f"{error}") from None

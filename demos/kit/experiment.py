@@ -72,19 +72,17 @@ class Demo:
         """End the program now, not after the training, if its words are missing or name a metric that no run has had."""
         if not args.usual:
             return
-        problem = ""
+        if self.is_ours() and self.name in (same := catalogue.clashes()):
+            raise console.ended(same[self.name], 2)
         try:
             names = names_in(self.verdict, self.finding)
+            if self.is_ours() and not (self.verdict and self.finding):
+                raise ValueError("it needs VERDICT and FINDING: its result in words (see demos/kit/words.py)")
             known = self._known_metrics()
-            if not (args.quick or not known or set(names) <= set(known)):
-                missing = next(name for name in names if name not in known)
-                problem = f"{unknown(missing, known)} (if it is new, run it with --quick first)"
+            if known and not args.quick and (missing := [name for name in names if name not in known]):
+                raise ValueError(f"{unknown(missing[0], known)} (if it is new, run it with --quick first)")
         except ValueError as error:
-            problem = f"{error}"
-        if not problem and self.is_ours() and not (self.verdict and self.finding):
-            problem = "it needs VERDICT and FINDING: its result in words (see demos/kit/words.py)"
-        if problem:
-            raise console.ended(f"{self.file.name}: {problem}", 2)
+            raise console.ended(f"{self.file.name}: {error}", 2) from None
 
     def _known_metrics(self) -> dict[str, Any]:
         """The metrics of the recorded run and of the last quick run."""

@@ -1,16 +1,14 @@
 """Metrics in words: a template that names them in braces.
 
-    FINDING = "At least {modes, worst seed|>} of 8 modes, and {share within 3 std|%1} of the samples within 3 std"
+FINDING = "At least {modes, worst seed|>} of 8 modes, and {share within 3 std|%1} of the samples within 3 std"
 
-| in the template | becomes |
-|---|---|
-| `{name}` | the metric, with at most three digits |
-| `{name\\|.2f}` | the metric in this format of Python |
-| `{name\\|>}`, `{name\\|<}` | rounded down, for "at least"; rounded up, for "at most": to two digits; `>3`: to three |
-| `{name\\|%}`, `{name\\|%1}` | a share, as "97 %", "97.4 %"; `>%` and `<%` round it down and up |
-| `{name\\|lower}`, `{name\\|higher}` | of a difference (`Claim.compare`), where lower or higher is better: "helps", "hurts", ... |
-| `{name ÷ other}` | their quotient |
-| `{{`, `}}` | a brace, as in $n^{{-1}}$ |
+{name}                         the metric, with at most three digits
+{name|.2f}                     the metric in this format of Python
+{name|>}, {name|<}             rounded down, for "at least"; up, for "at most": to two digits; >3: to three
+{name|%}, {name|%1}            a share, as "97 %", "97.4 %"; >% and <% round it down and up
+{name|lower}, {name|higher}    of a difference (Claim.compare), if lower or higher is better: "helps", "hurts", ...
+{name ÷ other}                 their quotient
+{{ and }}                      a brace, as in $n^{{-1}}$
 """
 
 import math

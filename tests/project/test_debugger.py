@@ -1,4 +1,4 @@
-"""What README shows of a step is what one sees: the trace's table, and sessions of pdb and of IPython outside of the clone."""
+"""What README and minigan/README.md show of a step is what one sees: the trace, sessions of pdb and of IPython."""
 
 import os
 import re
@@ -12,8 +12,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SECTION = README.split("\n## See a step")[1].split("\n## ")[0]
-TRACE, SCRIPT = re.findall(r"```python\n(.*?)```", SECTION, flags=re.DOTALL)
-TABLE, *PDB, IPYTHON = re.findall(r"```text\n(.*?)```", SECTION, flags=re.DOTALL)
+SESSIONS = (ROOT / "minigan" / "README.md").read_text(encoding="utf-8").split("\n## Step through it")[1].split("\n## ")[0]
+(TRACE,), (TABLE,) = (re.findall(rf"```{kind}\n(.*?)```", SECTION, flags=re.DOTALL) for kind in ("python", "text"))
+(SCRIPT,) = re.findall(r"```python\n(.*?)```", SESSIONS, flags=re.DOTALL)
+*PDB, IPYTHON = re.findall(r"```text\n(.*?)```", SESSIONS, flags=re.DOTALL)
 
 
 def typed(session, prompt):

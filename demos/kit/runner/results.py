@@ -30,11 +30,11 @@ def record(name: str, summary: dict[str, Any], picture: Path | None = None) -> P
 
     The finding in words is left out: the present code makes it from the metrics.
     """
-    if picture:
-        record_picture(name, picture)
     path = FOLDER / f"{name}.json"
     summary = {key: value for key, value in summary.items() if key not in ("found", "pictures")}
     FOLDER.mkdir(exist_ok=True)
+    if picture:
+        record_picture(name, picture)
     path.write_text(json.dumps({**summary, "sha256": checksum(summary)}, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     return path
 

@@ -20,14 +20,6 @@ from demos.kit.runner.checkpoint import running
 from demos.kit.runner.options import common_options
 
 FILES = {name: file_of(name) for name in names()}
-CLAIMS = [name for name, file in FILES.items() if "open_claim(args" in file.read_text("utf-8")]
-every_claim = pytest.mark.parametrize("name", CLAIMS)
-
-
-@pytest.fixture(autouse=True)
-def _words(monkeypatch):
-    """There is no demo some_claim that could say what it found."""
-    monkeypatch.setattr(results, "in_words", lambda name, metrics: f"{name}: {metrics['a']:g}")
 
 
 def begun(tmp_path, *argv, steps=None):
@@ -35,7 +27,9 @@ def begun(tmp_path, *argv, steps=None):
     if steps:
         options.add_argument("--steps", type=int)
     args = start(options, ["--out", str(tmp_path), *argv], "some_claim")
-    return open_claim(args, {"width": 3, **({"steps": steps} if steps else {})})
+    claim = open_claim(args, {"width": 3, **({"steps": steps} if steps else {})})
+    claim.finding = "some_claim: {a}"
+    return claim
 
 
 def finished(tmp_path, *figures, argv=(), fails=""):
@@ -175,27 +169,33 @@ def test_pictures_come_in_the_format_that_was_asked_for_and_are_let_go(tmp_path,
 # --- what a demo says of its figures -----------------------------------------------------------------------------------------
 
 DEMO = """
-from demos.kit.run import open_claim, start
+from dataclasses import dataclass
+from demos.kit.experiment import demo
 from demos.kit.runner.options import common_options
 
-def main(argv=None):
-    options = common_options("mine")
-    options.add_argument("--less", action="store_true")
-    args = start(options, argv, "mine")
-    claim = open_claim(args, {})
-    claim.note("plain", 1.0)
-    if not args.less:
-        claim.note("score", 2.0)
-    claim.finish()
+@dataclass
+class Settings:
+    n: int = 1
 
+def options(about):
+    options = common_options(about)
+    options.add_argument("--less", action="store_true")
+    return options
+
+@demo(Settings(), {}, options=options)
+def main(claim, s):
+    claim.note("plain", 1.0)
+    if not claim.args.less:
+        claim.note("score", 2.0)
+
+VERDICT = "True: so"
 """
 
 
 @pytest.fixture
 def mine(tmp_path, monkeypatch):
     """Runs a demo of one's own, with these words, and returns its summary, if it has one."""
-    monkeypatch.undo()
-    (tmp_path / "own" / "some").mkdir(parents=True)
+    (tmp_path / "own" / "some").mkdir(parents=True, exist_ok=True)
     monkeypatch.setattr("demos.catalogue.FOLDER", tmp_path / "own")
     monkeypatch.setattr("demos.catalogue.CHAPTERS", {"some": (), "other": ()})
     monkeypatch.setattr("demos.__path__", [*demos.__path__, str(tmp_path / "own")])
@@ -213,43 +213,54 @@ def mine(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("options", [(), ("--quick",), ("--seed", "3")])
-@pytest.mark.parametrize("words", ["", "found = 'a word'", "def found(): return ''", "def found(m, n): return ''"])
-def test_a_demo_without_words_for_its_figures_is_refused_before_it_trains(mine, words, options, tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("", "it needs VERDICT and FINDING: its result in words (see demos/kit/words.py)"),
+        ("FINDING = ''", "it needs VERDICT and FINDING: its result in words (see demos/kit/words.py)"),
+        ("FINDING = '{score|no}'", "{score|no}: unknown format 'no'; demos/kit/words.py has a table"),
+    ],
+)
+def test_a_demo_without_words_for_its_numbers_is_refused_before_it_trains(mine, words, says, options, tmp_path, capsys):
     with pytest.raises(SystemExit) as end:
         mine(words, *options)
     assert end.value.code == 2
-    said = "mine.py needs found(m): a sentence about the metrics m, a dict by name\n"
-    assert capsys.readouterr().err.endswith(said)
-    assert not list((tmp_path / "out").iterdir())
+    assert capsys.readouterr().err.endswith(f"mine.py: {says}\n")
+    assert not (tmp_path / "out" / "summary.json").exists()
+
+
+def test_a_misspelt_name_is_seen_before_the_training(mine, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "quick" / "mine").mkdir(parents=True)
+    (tmp_path / "runs" / "quick" / "mine" / "summary.json").write_text('{"metrics": {"plain": 1, "score": 2}}')
+    with pytest.raises(SystemExit) as end:
+        mine("FINDING = '{scoer}'")
+    assert end.value.code == 2
+    says = "mine.py: there is no metric 'scoer'; did you mean 'score'? (if it is new, run it with --quick first)\n"
+    assert capsys.readouterr().err.endswith(says)
+    assert mine("FINDING = '{score}'")["found"] == "2"
 
 
 def test_of_two_demos_with_one_name_none_speaks_for_the_other(mine, tmp_path, capsys):
     (tmp_path / "own" / "other").mkdir()
     (tmp_path / "own" / "other" / "mine.py").write_text(DEMO)
     with pytest.raises(SystemExit) as end:
-        mine("def found(m): return ''")
+        mine("FINDING = '{score}'")
     assert end.value.code == 2
     assert capsys.readouterr().err == "demos/some/mine.py and demos/other/mine.py have the same name: rename one\n"
 
 
 @pytest.mark.parametrize("options", [("--quick",), ()])
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        ("def found(m): return f'{m[\"scoer\"]}'", "KeyError: 'scoer'; m has: plain, score"),
-        ("def found(m): m['score']", "AttributeError: 'NoneType' object has no attribute 'split'; m has: plain, score"),
-        ("def found(m): return scoer", "NameError: name 'scoer' is not defined; m has: plain, score"),
-    ],
-)
-def test_words_that_fail_are_seen_in_a_quick_run_and_take_no_results_with_them(mine, words, said, options, tmp_path):
-    with pytest.raises(SystemExit, match=f"^mine: its found\\(m\\) fails: {re.escape(said)}$"):
-        mine(words, *options)
+def test_words_that_fail_are_seen_in_a_quick_run_and_take_no_results_with_them(mine, options, tmp_path):
+    says = "mine: FINDING: there is no metric 'scoer'; did you mean 'score'?"
+    with pytest.raises(SystemExit, match=f"^{re.escape(says)}$"):
+        mine("FINDING = '{scoer}'", *options)
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert (summary["metrics"], "found" in summary) == ({"plain": 1.0, "score": 2.0}, False)
 
 
-def test_by_other_options_figures_may_be_missing_and_words_too(mine):
-    words = "def found(m): return f'a score of {m[\"score\"]:g}'"
+def test_by_other_options_metrics_may_be_missing_and_words_too(mine):
+    words = "FINDING = 'a score of {score}'"
     assert mine(words)["found"] == "a score of 2"
     assert "found" not in mine(words, "--quick")
     assert "found" not in mine(words, "--less")
@@ -285,18 +296,10 @@ def test_only_a_full_run_by_the_default_options_is_recorded(tmp_path, capsys, op
     assert all(option in said for option in options if option.startswith("--"))
 
 
-def test_readmes_last_cells_are_made_from_what_is_recorded(monkeypatch):
-    monkeypatch.setattr(results, "recorded", lambda name: {"metrics": {"a": {"one": 1, "two": 2}[name]}})
-    text = "| [`one`](demos/x/one.py) | 17 |\n| says | [`two`](demos/x/two.py), more | old |\n| `other` | 3 |\n"
-    new = "| [`one`](demos/x/one.py) | one: 1 |\n| says | [`two`](demos/x/two.py), more | two: 2 |\n| `other` | 3 |\n"
-    assert results.readme(text) == new
-    assert results.readme(new) == new
-
-
 # --- how they are written -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", sorted(set(CLAIMS) - {"ladder", "speed", "engines"}))  # which are about the engine itself
+@pytest.mark.parametrize("name", sorted(set(names()) - {"ladder", "speed", "engines"}))  # which are about the engine itself
 def test_a_claim_tells_the_slides_sentence_in_its_docstring(name):
     first, *rest = ast.get_docstring(ast.parse(FILES[name].read_text("utf-8"))).split("\n\n")
     assert first.endswith(".")

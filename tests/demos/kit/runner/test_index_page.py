@@ -6,7 +6,8 @@ import re
 import pytest
 
 from demos import catalogue
-from demos.kit.runner import index_page, results
+from demos.kit.runner import index_page, pages, results
+from demos.kit.words import say
 
 VERSIONS = {"minigan": "1.0", "numpy": "2.1.0"}
 SUMMARY = {
@@ -67,6 +68,6 @@ def test_a_formula_is_html(latex, html):
 
 @pytest.mark.parametrize("name", catalogue.names())
 def test_every_formula_that_a_demo_finds_can_be_shown(name):
-    words = results.in_words(name, results.recorded(name)["metrics"])
+    words = say(pages.declared(name).finding, results.recorded(name)["metrics"])
     assert set(re.findall(r"\\([a-zA-Z]+|.)", words)) <= set(index_page.SIGNS)
     assert not set(index_page.formulas(words)) & set("\\${}^")

@@ -1,17 +1,19 @@
-"""What is recorded of the demos is what their code would do, and README says what is recorded."""
+"""The records of the demos are what their code would do, and the pages show them."""
 
 import json
 import re
+from types import SimpleNamespace
 
 import pytest
 
 from demos import catalogue
 from demos.__main__ import main
-from demos.kit.runner import results
+from demos.kit.runner import pages, results
+from demos.kit.words import say
 
 every_demo = pytest.mark.parametrize("name", catalogue.names())
-README = results.README.read_text(encoding="utf-8")
-MISSED = {  # bounds that the record does not reach, and README's words say so
+BOUND = re.compile(r"(?:at least|at most|within|up to) \{[^}]*\|(?![<>])[^} ]*\}")  # a bound, rounded to the nearest
+MISSED = {  # bounds that the record does not reach; no verdict says "True: "
     "ebgan": {"f_PT: the pull-away term"},
     "lapgan": {"Frechet distance, LAPGAN / one scale"},
     "adversarial_autoencoder": {"KS distance from the prior"},
@@ -55,26 +57,37 @@ def test_every_demo_has_a_bound_and_what_is_recorded_holds(name):
 
 
 @every_demo
-def test_the_figures_can_be_said_in_a_table(name):
-    words = results.in_words(name, results.recorded(name)["metrics"])
-    assert not re.search(r"[|\n]|nan|inf\b|None", words)
-    assert not re.search(r"\d%|Fréchet", words), "in the other cells: 97 %, Frechet"
+def test_the_record_can_be_said_in_a_verdict_and_in_two_sentences(name):
+    record, demo = results.recorded(name), pages.declared(name)
+    verdict, finding = pages.verdict(name, record), say(demo.finding, record["metrics"])
+    assert len(verdict.split()) <= 30
+    assert 5 < len(finding.split()) <= 55
+    assert not re.search(r"\n|nan|inf\b|None|\d%|Fréchet", verdict + finding)
+    assert BOUND.findall(demo.verdict + demo.finding) == []
 
 
-def test_readme_says_what_is_recorded_of_every_demo():
-    assert sorted(row[2] for row in results.ROW.finditer(README)) == sorted(catalogue.names())
-    assert results.readme(README) == README
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("it helps", "it begins with one of: True: "),
+        ("True: it helps", "bounds that the record misses: b"),
+        ("Not reached at this size: it helps", ""),
+    ],
+)
+def test_a_verdict_that_contradicts_the_record_is_refused(words, says, monkeypatch):
+    monkeypatch.setattr(pages, "declared", lambda name: SimpleNamespace(verdict=words))
+    record = {"metrics": {"a": 1.0}, "holds": {"a": True, "b": False}}
+    if not says:
+        assert pages.verdict("x", record) == words
+        with pytest.raises(ValueError, match="the record misses: none"):
+            pages.verdict("x", {**record, "holds": {"a": True}})
+        return
+    with pytest.raises(ValueError, match=says):
+        pages.verdict("x", record)
 
 
 @every_demo
-def test_a_changed_digit_shows_in_readme_and_in_the_file(name, tmp_path, monkeypatch):
-    row = next(row for row in results.ROW.finditer(README) if row[2] == name)
-    digit = re.search(r"\d", row[0][row.end(1) - row.start() :])
-    assert digit, "no figure was found?"
-    place = row.end(1) - row.start() + digit.start()
-    spoilt = row[0][:place] + str((int(digit[0]) + 1) % 10) + row[0][place + 1 :]
-    assert results.readme(spoilt) == row[0] != spoilt
-
+def test_a_digit_that_is_changed_by_hand_shows(name, tmp_path, monkeypatch):
     text = (results.FOLDER / f"{name}.json").read_text(encoding="utf-8")
     monkeypatch.setattr(results, "FOLDER", tmp_path)
     place = text.index('"metrics"') + re.search(r"\d", text[text.index('"metrics"') :]).start()
