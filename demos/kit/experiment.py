@@ -142,3 +142,16 @@ def over_seeds(claim: Claim, play: Callable[..., Any], s: Any, *shared: Any, ste
         raise TypeError(f"over_seeds: {type(s).__name__} needs a field seeds: int, the number of seeds")
     seeds = range(claim.args.seed, claim.args.seed + s.seeds)
     return run_tasks(play, {f"seed {seed}": (seed,) for seed in seeds}, s, *shared, steps=steps * s.seeds)
+
+
+def over_kinds(
+    claim: Claim, play: Callable[..., Any], seeds: Mapping[Any, int], s: Any, *shared: Any, steps: int
+) -> dict[Any, list[Any]]:
+    """{kind: [play(kind, seed, s, *shared), ...]} for `seeds[kind]` seeds of each kind, all side by side; see `over_seeds`.
+
+    `steps`: the number of iterations of all calls together.
+    """
+    first = claim.args.seed
+    tasks = {f"{kind}, seed {first + i}": (kind, first + i) for kind, n in seeds.items() for i in range(n)}
+    runs = iter(run_tasks(play, tasks, s, *shared, steps=steps))
+    return {kind: [next(runs) for _ in range(n)] for kind, n in seeds.items()}

@@ -1,4 +1,4 @@
-"""If D sees only a (x1 - x2), noise that cancels stays; dropout on D's input removes it; then a D that learns.
+"""If D sees only a (x1 - x2), noise that cancels stays; dropout on D's input removes it, and so does a D that learns.
 
 Slide: "In the latter case, D gives feedback to G that images are “ok” as long as the background noise “cancels” itself"; "we
 can use dropout on the input layer x, so that each pathway must judge independently if the image is a fake." (CS/DS 552,
@@ -6,28 +6,25 @@ class 7)
 
 At a digit's border, x1 = x2 = 0, and so the weaker a x1 - a x2 = 0 holds as well. A D of two pathways, relu(a (x1 - x2)) and
 relu(a (x2 - x1)), knows only the weaker one. In the toy, G is linear and has two pixels, and this D does not learn: x1 + x2 has
-no gradient and stays as noisy as it was. With dropout, a pathway often sees x1 or x2 alone.
-
-Then digits, at fixed learning rates: without and with dropout on D's input (of ink: a dropped pixel is black, the slide's 0),
-on the same seeds. Two numbers would reveal a co-adapted D: ink stays at G's border, and pairs of border pixels have opposite
+no gradient and stays as noisy as it was. With dropout, a pathway often sees x1 or x2 alone. Then digits, without and with
+dropout on D's input. Two numbers would reveal a co-adapted D: ink stays at G's border, and pairs of border pixels have opposite
 weights into D's first layer (cosine -1). As a check, both are measured on a D into which such pathways are planted.
+
 What to look for: does the D that learns freely come anywhere near the planted one?
 """
 
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import minigan as mg
 from demos.kit import digits
 from demos.kit.claim import Claim
 from demos.kit.comparing import HELPS, HURTS, compare
-from demos.kit.experiment import demo
-from demos.kit.loops import resumable, run_tasks
+from demos.kit.experiment import demo, over_kinds
+from demos.kit.loops import resumable
 from demos.kit.style import FAKE, OTHERS, REAL, slide
 from demos.kit.training import adam, adams, train
 from minigan import Tensor, data, nn, optim
@@ -58,32 +55,35 @@ class Settings:
 
 
 QUICK = {"toy_seeds": 1, "toy_steps": 500, "seeds": 1, "planted_seeds": 1, "steps": 20, "every": 5, "width": 80}
-
-
-OPPOSITE = -0.9  # a cosine from here to -1
+VERDICT = "Not here: noise that cancels stays only if D cannot learn; on digits, the effect was not found."
+FINDING = (
+    "With a D that does not learn, {toy|%} of the cancelling noise stays, with input dropout {toy_dropout|%2}; with one that "
+    "learns, {toy_D_learns|%1} (worst of 3 seeds). On digits, dropout multiplies the ink at G's border by "
+    "{digits_dropout_ink ÷ digits_ink|.2f}: {dropout_log10_ink|lower}."
+)
+ON_TOYS = (
+    "A D that stands still: {toy|%} of the noise that cancels stays, with input dropout {toy_dropout|%2};\n"
+    "a D that learns: {toy_D_learns|%1}, with dropout {toy_D_learns_dropout|%2}"
+)
+ON_DIGITS = (
+    "Digits, where D learns: no two border pixels become opposites to D (lowest cosine {least_cosine|.2f}; planted "
+    "{planted_cosine|.2f});\ninput dropout multiplies the ink at G's border by {digits_dropout_ink ÷ digits_ink|.2g}"
+)
 
 
 @demo(Settings(), QUICK, digits.options)
 def main(claim: Claim, s: Settings) -> None:
     """The toy with a D that does not learn, and with one that does; digits with a D that learns, and with a planted one."""
-    args = claim.args
-    x, _, _ = digits.load(args)
-    toys = side_by_side(play_toy, "D learns", args.seed, {False: s.toy_seeds, True: s.toy_seeds}, s, steps=s.toy_steps)
-    games = side_by_side(play_digits, "planted", args.seed, {False: s.seeds, True: s.planted_seeds}, s, x, steps=s.steps)
+    x, _, _ = digits.load(claim.args)
+    kinds = list(product((False, True), (0.0, s.dropout)))  # does the toy's D learn, or has the digits' D planted pathways?
+    toys = over_kinds(claim, play_toy, dict.fromkeys(kinds, s.toy_seeds), s, steps=len(kinds) * s.toy_seeds * s.toy_steps)
+    seeds = {(planted, p): s.planted_seeds if planted else s.seeds for planted, p in kinds}
+    games = over_kinds(claim, play_digits, seeds, s, x, steps=sum(seeds.values()) * s.steps)
     measure_toys(claim, toys)
     measure_digits(claim, games)
-    claim.show(picture_of_toys(toys), "toy", title_of_toys(claim.metrics))
-    claim.show(picture_of_digits(games, s), "digits", title_of_digits(claim.metrics))
-
-
-def side_by_side(play: Any, what: str, first: int, seeds: dict[bool, int], s: Settings, *shared: Any, steps: int) -> dict:
-    """(kind, dropout) -> the runs of all seeds."""
-    kinds = list(product(seeds, (0.0, s.dropout)))
-    tasks = {
-        f"{what}: {kind}, {p = }, {seed = }": (seed, kind, p) for kind, p in kinds for seed in range(first, first + seeds[kind])
-    }
-    runs = dict(zip(tasks.values(), run_tasks(play, tasks, s, *shared, steps=len(tasks) * steps), strict=True))
-    return {(kind, p): [run for (_, *of), run in runs.items() if of == [kind, p]] for kind, p in kinds}
+    claim.show(picture_of_toys(toys), "toy", claim.words(ON_TOYS))
+    low, high = (10 ** claim.metrics[f"dropout_log10_ink {end}"] for end in ("low", "high"))
+    claim.show(picture_of_digits(games, s), "digits", f"{claim.words(ON_DIGITS)} (95 %: {low:.2g} to {high:.2g})")
 
 
 # --- the toy ------------------------------------------------------------------------------------------------------------
@@ -95,9 +95,10 @@ def pathways(a: float, dropout: float) -> nn.Sequential:
     return nn.Sequential(nn.Dropout(dropout), first, nn.ReLU(), nn.Dense(2, 1, weight_init=nn.init.normal(0.0, mean=-1.0)))
 
 
-def play_toy(seed: int, learns: bool, dropout: float, s: Settings) -> dict[str, np.ndarray]:
+def play_toy(kind: tuple[bool, float], seed: int, s: Settings) -> dict[str, np.ndarray]:
     """A linear G of two pixels with noise of size 1 against this D; data: x1 = x2 = 0. G's samples before and after."""
     mg.seed(seed)
+    learns, dropout = kind
     G, D = nn.Dense(s.z, 2, bias=False, weight_init=nn.init.normal(s.z**-0.5)), pathways(s.a, dropout)
     game = GAN(G, D, data.noise(s.z), *adams(G, D, s.toy_lr, s.toy_lr_discriminator if learns else 0.0))
     z = data.noise(s.z)(2000)
@@ -113,9 +114,8 @@ def noise(x: np.ndarray, sign: int = 1) -> float:
 
 def measure_toys(claim: Claim, toys: dict) -> None:
     """The share of the noise that cancels, x1 + x2, which is left; the worst of the seeds."""
-    left = {key: [noise(run["after"]) / noise(run["before"]) for run in runs] for key, runs in toys.items()}
-    (still, still_dropout), (learns, learns_dropout) = (
-        [runs for (kind, _), runs in left.items() if kind == learning] for learning in (False, True)
+    still, still_dropout, learns, learns_dropout = (
+        [noise(run["after"]) / noise(run["before"]) for run in runs] for runs in toys.values()
     )
     claim.at_least("toy", min(still), 0.9, quick=True)
     claim.at_most("toy_dropout", max(still_dropout), 0.05, quick=True)
@@ -160,9 +160,10 @@ class Planted(optim.Adam):
         self.W.data[self.held] = self.plant[self.held]
 
 
-def play_digits(seed: int, planted: bool, dropout: float, s: Settings, x: np.ndarray) -> dict[str, np.ndarray]:
+def play_digits(kind: tuple[bool, float], seed: int, s: Settings, x: np.ndarray) -> dict[str, np.ndarray]:
     """The dense players on digits: ink in G's borders over time, and cosines of the border pixels' weights into D."""
     mg.seed(seed)
+    planted, dropout = kind
     border = border_of(x, s.border)
     G, D = digits.dense_players(s.z, s.width)
     D, W, ink = nn.Sequential(InkDropout(dropout), *D), D[1].weight, []
@@ -175,8 +176,8 @@ def play_digits(seed: int, planted: bool, dropout: float, s: Settings, x: np.nda
         if t % s.every == 0:
             ink.append(float(np.square((game.sample(500).reshape(500, -1)[:, border] + 1) / 2).mean()))
     after = W.numpy()[border]
-    found = {"before": cosines(before), "after": cosines(after), "learnt": cosines(after - before)}
-    return {"ink": np.array(ink), **found}
+    of_weights = {"before": before, "after": after, "learnt": after - before}
+    return {"ink": np.array(ink)} | {name: cosines(weights) for name, weights in of_weights.items()}
 
 
 def border_of(x: np.ndarray, most: int) -> np.ndarray:
@@ -193,22 +194,19 @@ def cosines(W: np.ndarray) -> np.ndarray:
 
 def measure_digits(claim: Claim, games: dict) -> None:
     """Ink in G's borders, and the most opposite pair in D's first layer: without and with dropout, learnt and planted."""
-    (free, free_dropout), (planted, planted_dropout) = (
-        [runs for (kind, _), runs in games.items() if kind == plant] for plant in (False, True)
-    )
-    sides = {"digits": free, "digits_dropout": free_dropout, "planted": planted, "planted_dropout": planted_dropout}
+    sides = dict(zip(("digits", "digits_dropout", "planted", "planted_dropout"), games.values(), strict=True))
+    free, free_dropout, planted, planted_dropout = sides.values()
     for name, runs in sides.items():
         claim.note(f"{name}_ink", 10 ** np.mean(log_ink(runs)), "reported: at G's border, 0 in the data; geometric mean")
         claim.note(f"{name}_cosine", lowest(runs, "learnt").mean(), "reported: most opposite pair, of what D learnt; mean")
     claim.note("pairs", len(free), "reported: seeds")
     claim.note("least_cosine", lowest(free, "learnt").min(), "reported: -1, if a D without dropout had co-adapted anywhere")
-    paired = zip(("log10_ink", "cosine"), (log_ink, lambda runs: lowest(runs, "learnt")), ("lower", "higher"), strict=True)
-    for name, figure, better in paired:
-        claim.compare(f"dropout_{name}", compare(figure(free_dropout), figure(free), better, paired=True))
-    chance = compare(lowest(free, "after"), lowest(free, "before"), "higher", paired=True)
-    claim.compare("training_cosine", chance)
+    claim.compare("dropout_log10_ink", compare(log_ink(free_dropout), log_ink(free), paired=True))
+    cosines = [lowest(runs, "learnt") for runs in (free_dropout, free)]
+    claim.compare("dropout_cosine", compare(*cosines, "higher", paired=True))
+    claim.compare("training_cosine", compare(lowest(free, "after"), lowest(free, "before"), "higher", paired=True))
     # Do the metrics reveal a co-adapted D, and that dropout ends co-adaptation?
-    claim.at_most("planted_cosine_most", lowest(planted, "learnt").max(), OPPOSITE)
+    claim.at_most("planted_cosine_most", lowest(planted, "learnt").max(), -0.9)
     same_seeds = free[: len(planted)]
     claim.compare("planting_log10_ink", compare(log_ink(planted), log_ink(same_seeds), paired=True), {HURTS})
     claim.compare("planted_dropout_log10_ink", compare(log_ink(planted_dropout), log_ink(planted), paired=True), {HELPS})
@@ -224,72 +222,20 @@ def lowest(runs: list[dict[str, np.ndarray]], key: str) -> np.ndarray:
     return np.array([run[key].min() for run in runs])
 
 
-# --- in words -----------------------------------------------------------------------------------------------------------
-
-
-def found(m: dict[str, float]) -> str:
-    """For README."""
-    return (
-        f"a D that does not learn: {percent(m['toy'])} of the noise that cancels stays, "
-        f"with input dropout {percent(m['toy_dropout'])}; "
-        f"a D that learns, without dropout: {percent(m['toy_D_learns'])}. Digits, {m['pairs']:.0f} pairs of games: "
-        f"{of_opposites(m)}; input dropout {on_ink(m)}. If opposites are planted into D, ink stays ({m['planted_ink']:.2g} "
-        f"instead of {m['digits_ink']:.1g}; with dropout {m['planted_dropout_ink']:.1g})"
-    )
-
-
-def of_opposites(m: dict[str, float]) -> str:
-    """Whether the D that learns has co-adapted."""
-    some = "some" if m["least_cosine"] <= OPPOSITE else "no"
-    cosines = f"lowest cosine {m['least_cosine']:.2f}; planted {m['planted_cosine']:.2f}"
-    return f"{some} two border pixels become opposites to D ({cosines})"
-
-
-def on_ink(m: dict[str, float]) -> str:
-    """The effect of dropout where D learns: an interval without a verdict, as these few pairs cannot settle a small effect."""
-    times, low, high = (10 ** m[f"dropout_log10_ink{end}"] for end in ("", " low", " high"))
-    return f"multiplies the ink at G's border by {times:.2g} (95 %: {low:.2g} to {high:.2g})"
-
-
-def title_of_toys(m: dict[str, float]) -> str:
-    """The first picture's."""
-    return (
-        f"A D that stands still: {percent(m['toy'])} of the noise that cancels stays, "
-        f"with input dropout {percent(m['toy_dropout'])};\n"
-        f"a D that learns: {percent(m['toy_D_learns'])}, with dropout {percent(m['toy_D_learns_dropout'])}"
-    )
-
-
-def percent(share: float) -> str:
-    """A share in per cent; a small one to one significant digit."""
-    return f"{100 * share:.0f} %" if share > 0.1 else f"{100 * share:.1g} %"
-
-
-def title_of_digits(m: dict[str, float]) -> str:
-    """The second picture's."""
-    return f"Digits, where D learns: {of_opposites(m)};\ninput dropout {on_ink(m)}"
-
-
-# --- pictures -----------------------------------------------------------------------------------------------------------
-
-
 def picture_of_toys(toys: dict) -> Figure:
-    """G's samples of the first seed, four times."""
-    figure, axes = slide(1, 4, height=6, sharex=True, sharey=True)
-    for ax, ((learns, p), runs) in zip(axes, toys.items(), strict=True):
-        draw_toy(ax, runs[0], f"D {'learns' if learns else 'stands still'},\n{f'dropout {p}' if p else 'no dropout'}")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    """G's samples of the first seed before the training and after it, four times."""
+    figure, places = slide(1, 4, height=6, sharex=True, sharey=True)
+    for axes, ((learns, p), runs) in zip(places, toys.items(), strict=True):
+        before, after = runs[0]["before"], runs[0]["after"]
+        axes.plot(*before.T, ".", color="lightgrey", markersize=4, label="G's samples before the training")
+        axes.plot(0, 0, "+", color=REAL, markersize=24, label="the data")
+        axes.plot(*after.T, "o", color=FAKE, markersize=4, markeredgewidth=0, label="G's samples after it")
+        name = f"D {'learns' if learns else 'stands still'},\n{f'dropout {p}' if p else 'no dropout'}"
+        axes.set(title=f"{name}:\nstd($x_1 + x_2$) = {noise(after):.2g}", aspect="equal")
+        axes.set(xlabel="border pixel $x_1$", ylabel="border pixel $x_2$", xlim=(-3, 3), ylim=(-3, 3))
+        axes.label_outer()
+    figure.legend(*places[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
-
-
-def draw_toy(axes: Axes, run: dict[str, np.ndarray], name: str) -> None:
-    """G's samples before the training and after it."""
-    axes.plot(*run["before"].T, ".", color="lightgrey", markersize=4, label="G's samples before the training")
-    axes.plot(0, 0, "+", color=REAL, markersize=24, label="the data")
-    axes.plot(*run["after"].T, "o", color=FAKE, markersize=4, markeredgewidth=0, label="G's samples after it")
-    axes.set(title=f"{name}:\nstd($x_1 + x_2$) = {noise(run['after']):.2g}", aspect="equal")
-    axes.set(xlabel="border pixel $x_1$", ylabel="border pixel $x_2$", xlim=(-3, 3), ylim=(-3, 3))
-    axes.label_outer()
 
 
 def picture_of_digits(games: dict, s: Settings) -> Figure:
@@ -313,7 +259,3 @@ def picture_of_digits(games: dict, s: Settings) -> Figure:
     left.set(xlabel="iteration", ylabel="mean squared ink at G's border (0 in the data)")
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
-
-
-if __name__ == "__main__":
-    main()

@@ -1,13 +1,13 @@
 """Mode collapse: G's samples are realistic, but come from a subset of the data's modes, and stay there; some changes help.
 
 Slide: "Mode collapse — G generates realistic data but only for a *subset* of the domain of $P_{\\text{data}}(\\mathbf{x})$"
-(CS/DS 541, class 19); "Get rid of mode collapse" (of the WGAN; GAN slides)
+(CS/DS 541, class 19); "Get rid of mode collapse" (of the WGAN; IT3320E, lecture 10)
 
 The data are three Gaussians in the plane, far from each other. D takes five steps for each of G's, at twice G's rate. A likely
 reason for the collapse, which is not measured here: D soon learns that everything between the modes is fake, so a sample cannot
-move from one mode to another. Changes of this setting, one at a time: one D step only; the WGAN-GP's loss (with the same five
-steps); a D that is flat at the data (R1); a D that sees pairs of samples (PacGAN), or the minibatch's standard deviation as
-one more feature.
+move from one mode to another. Five changes, one at a time: one D step; the WGAN-GP's loss, with five steps; a D that is flat at
+the data (R1); a D that sees pairs of samples (PacGAN), or the minibatch's standard deviation as one more feature.
+
 What to look for: one mode has no samples at the end, though the others look right. For each change, the share of the samples
 on the rarest mode, a dot for each seed: a third is even, 0 is a lost mode.
 """
@@ -20,12 +20,13 @@ from matplotlib.patches import Circle
 
 import minigan as mg
 from demos.kit.claim import Claim
-from demos.kit.comparing import HELPS, HURTS, NOTHING, compare, verdict
-from demos.kit.experiment import demo
-from demos.kit.loops import resumable, run_tasks
+from demos.kit.comparing import HELPS, compare
+from demos.kit.experiment import demo, over_kinds
+from demos.kit.loops import resumable
 from demos.kit.mixtures import Mixture, discriminator, generator
 from demos.kit.rounding import percent
 from demos.kit.style import FAKE, OTHERS, REAL, slide
+from demos.training.verdicts import by_verdict
 from minigan import Tensor, data, nn, optim
 from minigan.games import GAN, WGANGP
 from minigan.games.game import Game
@@ -46,6 +47,17 @@ class Settings:
 
 
 QUICK = replace(Settings(), iterations=60, seeds=1, width=64, batch=64, samples=1000)
+VERDICT = "True: G's samples look right but miss a mode; WGAN-GP brings all modes back, and so do other changes."
+SUBSET = (
+    "With 5 D steps, G misses a mode in {collapse, seeds that miss a mode|.0f} of {seeds|.0f} seeds "
+    "({collapse, modes, mean|.1f} of 3 found on average), while {collapse, share within 3 std, mean|%} of its samples are "
+    "realistic: within 3 std of a mode"
+)
+FINDING = (
+    "With 5 D steps, G misses a mode in {collapse, seeds that miss a mode|.0f} of {seeds|.0f} seeds, while "
+    "{collapse, share within 3 std, mean|%} of its samples are within 3 std of a mode. With WGAN-GP, it finds all modes in "
+    "{WGAN-GP, 5 critic steps: seeds with all modes|.0f}, but only {WGAN-GP, 5 critic steps: share within 3 std|%} are."
+)
 
 DATA = Mixture(lambda n: data.ring(n, modes=3, std=0.1), data.ring_centres(modes=3), 0.1)
 MODES = len(DATA.centres)
@@ -60,6 +72,19 @@ CHANGES = {  # of the setting that collapses: one each
     "minibatch std": {"D": "std"},
 }
 CURES = ("WGAN-GP, 5 critic steps", "R1 = 1")  # these must help; the others' effect is only reported
+
+
+@demo(Settings(), QUICK, record={"changes": CHANGES})
+def main(claim: Claim, s: Settings) -> None:
+    """Every change, on the same seeds; the pictures of samples are of the first one."""
+    runs = over_kinds(claim, play, dict.fromkeys(CHANGES, s.seeds), s, steps=len(CHANGES) * s.seeds * s.iterations)
+    measure(claim, runs)
+    shown = {change: runs[change][0][-1] for change in (COLLAPSE, *CURES, "pairs (PacGAN)")}
+    claim.show(draw_samples(shown), "collapse", claim.words(SUBSET))
+    moments = runs[COLLAPSE][0]
+    over_time = {f"iteration {s.iterations * (i + 1) // MOMENTS}": samples for i, samples in enumerate(moments)}
+    claim.show(draw_samples(over_time), "collapse_over_time", title_of_moments(moments, claim.args.seed))
+    claim.show(draw_changes(runs), "collapse_changes", title_of_changes(claim.metrics))
 
 
 # --- the game -----------------------------------------------------------------------------------------------------------
@@ -80,19 +105,15 @@ class Pairs(nn.Module):
         return x.reshape(len(x) // 2, 2 * x.shape[1])
 
 
-def make_discriminator(kind: str, w: int) -> nn.Sequential:
-    """D, with at most one change."""
-    if kind == "std":
-        return nn.Sequential(MinibatchStd(), discriminator(w, features=3))
-    if kind == "pairs":
-        return nn.Sequential(Pairs(), discriminator(w, features=4))
-    return discriminator(w)
-
-
 def make_game(s: Settings, D: str = "", k: int = 5, r1: float = 0.0, penalty: float = 0.0) -> Game:
     """The game that collapses, with at most one change."""
     G = generator(s.width)  # first, so that its weights depend on the seed alone, not on D
-    D = make_discriminator(D, s.width)
+    if D == "std":
+        D = nn.Sequential(MinibatchStd(), discriminator(s.width, features=3))
+    elif D == "pairs":
+        D = nn.Sequential(Pairs(), discriminator(s.width, features=4))
+    else:
+        D = discriminator(s.width)
     opt_G = optim.Adam(G.parameters(), s.lr, s.betas)
     opt_D = optim.Adam(D.parameters(), s.lr_discriminator, s.betas)
     players = G, D, data.noise(2), opt_G, opt_D
@@ -111,20 +132,6 @@ def play(change: str, seed: int, s: Settings) -> list[np.ndarray]:
         if t in looks:
             moments.append(game.sample(s.samples))
     return moments
-
-
-@demo(Settings(), QUICK, record={"changes": CHANGES})
-def main(claim: Claim, s: Settings) -> None:
-    """Every change, on the same seeds."""
-    args = claim.args
-    seeds = range(args.seed, args.seed + s.seeds)
-    tasks = {f"{change}, seed {seed}": (change, seed) for change in CHANGES for seed in seeds}
-    played = iter(run_tasks(play, tasks, s, steps=len(tasks) * s.iterations))
-    runs = {change: [next(played) for _ in seeds] for change in CHANGES}
-    measure(claim, runs)
-    claim.show(draw_samples(runs), "collapse", subset(claim.metrics))
-    claim.show(draw_over_time(runs[COLLAPSE][0], s), "collapse_over_time", over_time(runs[COLLAPSE][0], args.seed))
-    claim.show(draw_changes(runs), "collapse_changes", f"To find all modes, {changes_in_words(claim.metrics)}")
 
 
 # --- the metrics --------------------------------------------------------------------------------------------------------
@@ -163,76 +170,40 @@ def measure(claim: Claim, runs: dict[str, list[list[np.ndarray]]]) -> None:
             claim.compare(f"{change}: change of that share", effect, {HELPS} if change in CURES else None)
 
 
-# --- in words -----------------------------------------------------------------------------------------------------------
-
-
-def subset(m: dict[str, float]) -> str:
-    """The collapse."""
-    realistic, found = m["collapse, share within 3 std, mean"], m["collapse, modes, mean"]
-    missing = f"{m['collapse, seeds that miss a mode']:.0f} of {m['seeds']:.0f} seeds"
-    return (
-        f"With {COLLAPSE}, G misses a mode in {missing} ({found:.1f} of {MODES} found on average), "
-        f"while {percent(realistic)} of its samples are realistic: within 3 std of a mode"
-    )
-
-
-def over_time(moments: list[np.ndarray], seed: int) -> str:
+def title_of_moments(moments: list[np.ndarray], seed: int) -> str:
     """Does the collapse last?"""
     counts = [modes(samples) for samples in moments]
     text = str(counts[-1]) if len(set(counts)) == 1 else ", ".join(map(str, counts))
-    realistic = shares(moments[-1]).sum()
-    return f"{COLLAPSE}, seed {seed}: {text} of {MODES} modes over the training; at the end, {percent(realistic)} are realistic"
+    realistic = percent(shares(moments[-1]).sum())
+    return f"{COLLAPSE}, seed {seed}: {text} of {MODES} modes over the training; at the end, {realistic} are realistic"
 
 
-def changes_in_words(m: dict[str, float]) -> str:
-    """Which changes help and which do not; for each, in how many seeds G finds all modes."""
-    of: dict[str, list[str]] = {HELPS: [], NOTHING: [], HURTS: []}
-    for change in CHANGES:
-        if change != COLLAPSE:
-            name = f"{change}: change of that share"
-            of[verdict(m[name], m[f"{name} low"], m[f"{name} high"], "higher")].append(change)
-    words = "; ".join(f"{word}: {', '.join(c.split(',')[0] for c in changes)}" for word, changes in of.items() if changes)
-    counts = ", ".join(f"{m[f'{change}: seeds with all modes']:.0f}" for changes in of.values() for change in changes)
-    return f"{words} (all modes in {counts} of {m['seeds']:.0f} seeds)"
-
-
-def found(m: dict[str, float]) -> str:
-    """For README."""
-    return f"{subset(m)}. To find all modes from there, {changes_in_words(m)}"
+def title_of_changes(m: dict[str, float]) -> str:
+    """Which changes help, and in how many seeds G finds all modes by each."""
+    groups = by_verdict(m, "{}: change of that share", [change for change in CHANGES if change != COLLAPSE], "higher")
+    words = "; ".join(f"{word}: {', '.join(c.split(',')[0] for c in changes)}" for word, changes in groups.items() if changes)
+    counts = ", ".join(f"{m[f'{change}: seeds with all modes']:.0f}" for changes in groups.values() for change in changes)
+    return f"To find all modes, {words} (all modes in {counts} of {m['seeds']:.0f} seeds)"
 
 
 # --- the pictures -------------------------------------------------------------------------------------------------------
 
 
-def show(axes, samples: np.ndarray, reach: float, title: str) -> None:
-    """Samples over the modes, discs of 3 std."""
-    for centre in DATA.centres:
-        axes.add_patch(Circle(centre, 3 * DATA.std, facecolor=REAL, alpha=0.35, linewidth=0))
-    axes.scatter(*samples.T, s=3, color=FAKE, linewidths=0)
-    axes.set(title=title, aspect="equal", xlim=(-reach, reach), ylim=(-reach, reach), xlabel="$x_1$")
-
-
-def panels(shown: dict[str, np.ndarray]) -> Figure:
-    """Samples side by side, in a frame that shows all of them."""
+def draw_samples(shown: dict[str, np.ndarray]) -> Figure:
+    """Samples side by side over the modes, discs of 3 std, in a frame that shows all of them."""
     figure, places = slide(1, len(shown), height=6.0, sharey=True)
     reach = 1.05 * max(*(np.abs(samples).max() for samples in shown.values()), np.abs(DATA.centres).max() + 3 * DATA.std)
     for axes, (name, samples) in zip(places, shown.items(), strict=True):
-        realistic = shares(samples).sum()
-        show(axes, samples, reach, f"{name}\n{modes(samples)} of {MODES} modes,\n{percent(realistic)} within 3 std")
+        for centre in DATA.centres:
+            axes.add_patch(Circle(centre, 3 * DATA.std, facecolor=REAL, alpha=0.35, linewidth=0))
+        axes.scatter(*samples.T, s=3, color=FAKE, linewidths=0)
+        realistic = percent(shares(samples).sum())
+        axes.set(title=f"{name}\n{modes(samples)} of {MODES} modes,\n{realistic} within 3 std", xlabel="$x_1$")
+        axes.set(aspect="equal", xlim=(-reach, reach), ylim=(-reach, reach))
     places[0].set_ylabel("$x_2$")
     handles = [Circle((0, 0), color=REAL, alpha=0.35), *places[0].collections[:1]]
     figure.legend(handles, ["the data's modes, 3 std", "G's samples"], loc="outside lower center", ncols=2, markerscale=4)
     return figure
-
-
-def draw_samples(runs: dict[str, list[list[np.ndarray]]]) -> Figure:
-    """The first seed's samples at the end: the collapse, and three changes."""
-    return panels({change: runs[change][0][-1] for change in (COLLAPSE, *CURES, "pairs (PacGAN)")})
-
-
-def draw_over_time(moments: list[np.ndarray], s: Settings) -> Figure:
-    """The first seed's samples in the game that collapses."""
-    return panels({f"iteration {s.iterations * (i + 1) // MOMENTS}": samples for i, samples in enumerate(moments)})
 
 
 def draw_changes(runs: dict[str, list[list[np.ndarray]]]) -> Figure:
@@ -250,7 +221,3 @@ def draw_changes(runs: dict[str, list[list[np.ndarray]]]) -> Figure:
     places[0].set_yticks(range(len(runs)), list(runs))
     places[0].invert_yaxis()
     return figure
-
-
-if __name__ == "__main__":
-    main()

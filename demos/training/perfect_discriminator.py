@@ -3,32 +3,31 @@
 Slide: "Difficult to train: vanishing gradients, instability" (IT3320E, lecture 10, which cites Arjovsky and Bottou 2017)
 
 G maps a ring of noise to a closed curve in space; the data are on another such curve. The two do not meet, so there is a
-perfect D*: 0 on the one, 1 on the other, flat around both. G does not learn while a fresh D is trained, as in the paper's
-figures 2 and 3. Arjovsky and Bottou (2017, "Towards principled methods for training GANs") prove:
+perfect D*: 0 on the one, 1 on the other, flat around both. G does not learn while a fresh D is trained, as in figures 2 and 3
+of Arjovsky and Bottou (2017, "Towards principled methods for training GANs"), who prove:
 
     theorem 2.4   |grad_theta E log(1 - D(G(z)))| < M e / (1 - e) if |D - D*| + |grad_x (D - D*)| < e and E |J_theta G|^2 <= M^2
-    theorem 2.6   the gradient of -log D does not vanish; where D errs around D* by noise, its variance is infinite
+    theorem 2.6   the gradient of -log D has infinite variance where D errs around D* by noise, independent at every point
     section 3     noise on D's inputs, real and fake: the two distributions overlap, D* is smooth, and both are cured
 
-In theorem 2.6, D's errors are independent at every point. A network's are not: its variance grows without end, but slowly.
 What to look for: D on the line from a fake to the nearest image is a cliff without noise and a slope with it; the gradients of
-G's parameters over D's training, on logarithmic axes. The dotted lines are theorem 2.4's bound for the current D.
+G's parameters over D's training, on logarithmic axes. A network's errors are not independent: the variance grows, but slowly.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
 import minigan as mg
 from demos.kit.claim import Claim
-from demos.kit.experiment import demo
-from demos.kit.loops import resumable, run_tasks
-from demos.kit.rounding import at_least, at_most
+from demos.kit.experiment import demo, over_kinds
+from demos.kit.loops import resumable
+from demos.kit.mixtures import discriminator
 from demos.kit.style import OTHERS, slide
-from minigan import Tensor, data, losses, nn, no_grad, optim, sigmoid
+from demos.kit.training import adam
+from minigan import Tensor, data, losses, nn, no_grad, sigmoid
 
 
 @dataclass
@@ -48,22 +47,30 @@ class Settings:
 
 
 QUICK = {"steps": 200, "every": 20, "probes": 64, "parts": 4, "seeds": 1}
+VERDICT = "True: while D becomes perfect, the gradient of log(1 - D) vanishes, and that of -log D gets ever noisier."
+FINDING = (
+    "While D learns, the gradient of log(1 - D) falls at least {log(1 - D): gradient, by a fresh D / at the end|>} times, with "
+    "noise on D's inputs at most {log(1 - D), noise: gradient, longest / at the end|<} times (worst of 3 seeds). Noise also "
+    "makes the variance of -log D's gradient at least {-log D: variance at the end, without / with noise|>} times smaller."
+)
+TITLE = (
+    "While D becomes perfect, the gradient of log(1 - D) falls at least "
+    "{log(1 - D): gradient, by a fresh D / at the end|>} times; that of -log D does not, but its variance grows at least "
+    "{-log D: variance, at the end / when D is first right about all|>} times after D is right about all. "
+    "With noise on D's inputs the one falls at most {log(1 - D), noise: gradient, longest / at the end|<} times, "
+    "the other's variance is at least {-log D: variance at the end, without / with noise|>} times smaller"
+)
 
 KINDS = {"without noise": (OTHERS[1], "-"), "with noise": (OTHERS[0], "--")}  # in the pictures
 T = np.linspace(-0.5, 1.5, 101)  # places on the line from a fake (0) to the nearest image (1)
-MOMENTS = (0.025, 0.25, 1.0)  # of D's training, at which the first picture shows D without noise
 
 
 @demo(Settings(), QUICK)
 def main(claim: Claim, s: Settings) -> None:
     """Train a D without noise and one with noise against the same G; measure, draw."""
-    args = claim.args
-    seeds = range(args.seed, args.seed + s.seeds)
-    tasks = {f"seed {seed}, {kind}": (seed, kind) for kind in KINDS for seed in seeds}
-    played = run_tasks(train, tasks, s, steps=len(tasks) * (s.steps + 1))
-    runs = {kind: played[i * s.seeds : (i + 1) * s.seeds] for i, kind in enumerate(KINDS)}
+    runs = over_kinds(claim, train, dict.fromkeys(KINDS, s.seeds), s, steps=len(KINDS) * s.seeds * (s.steps + 1))
     report(claim, runs)
-    claim.show(picture(runs), "perfect_discriminator", words(claim.metrics))
+    claim.show(picture(runs), "perfect_discriminator", claim.words(TITLE))
 
 
 # --- the training -------------------------------------------------------------------------------------------------------
@@ -74,20 +81,16 @@ def curve(s: Settings) -> nn.Sequential:
     return nn.Sequential(nn.Dense(2, s.width), nn.Tanh(), nn.Dense(s.width, s.space))
 
 
-def train(seed: int, kind: str, s: Settings) -> list[dict]:
-    """D alone, G frozen: a row of measurements every few steps."""
+def train(kind: str, seed: int, s: Settings) -> dict[str, np.ndarray]:
+    """D alone, G frozen: measurements every few steps, each as an array over the steps."""
     mg.seed(seed)
-    G, nature = curve(s), curve(s)
-    D = nn.Sequential(
-        *(nn.Dense(s.space, s.width), nn.LeakyReLU(0.2)),
-        *(nn.Dense(s.width, s.width), nn.LeakyReLU(0.2), nn.Dense(s.width, 1)),
-    )
+    G, nature, D = curve(s), curve(s), discriminator(s.width, s.space)
     ring, hiss, sigma = data.noise(2, "sphere"), data.noise(s.space), s.noise * (kind == "with noise")
     z, noise = Tensor(ring(s.probes)), Tensor(hiss(s.probes)) * sigma
     with no_grad():
         fakes, images = G(z).numpy(), nature(Tensor(ring(5000))).numpy()
     line, M = between(fakes, images), jacobian_norm(G, z)
-    opt, rows = optim.Adam(D.parameters(), s.lr, (0.5, 0.999)), []
+    opt, rows = adam(D, s.lr), []
     for t in resumable(range(s.steps + 1), "D alone", D=D, opt=opt, ring=ring, hiss=hiss, rows=rows):
         if t % s.every == 0:
             right = min(np.mean(opinion(D, fakes) < 0.5), np.mean(opinion(D, images) > 0.5))
@@ -98,7 +101,7 @@ def train(seed: int, kind: str, s: Settings) -> list[dict]:
         opt.zero_grad()
         loss.backward()
         opt.step()
-    return rows
+    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
 def between(fakes: np.ndarray, images: np.ndarray) -> np.ndarray:
@@ -157,9 +160,9 @@ def theorem_2_4(G: nn.Module, D: nn.Module, z: Tensor, M: float) -> float:
     return M * e / (1 - e) if e < 1 else np.inf
 
 
-def report(claim: Claim, runs: dict[str, list[list[dict]]]) -> None:
+def report(claim: Claim, runs: dict[str, list[dict]]) -> None:
     """How the two gradients change while D learns; the worst seed."""
-    plain, noisy = ([columns(rows) for rows in seeds] for seeds in runs.values())
+    plain, noisy = runs.values()
     fall = min(run["log(1 - D): norm"][0] / run["log(1 - D): norm"][-1] for run in plain)
     claim.at_least("log(1 - D): gradient, by a fresh D / at the end", fall, 1000)
     used = max(np.max(run["log(1 - D): norm"] / run["bound"]) for run in plain)
@@ -178,65 +181,29 @@ def report(claim: Claim, runs: dict[str, list[list[dict]]]) -> None:
     claim.at_least("-log D: variance at the end, without / with noise", cure, 10)
 
 
-def columns(rows: list[dict]) -> dict[str, np.ndarray]:
-    """The measurements of a training, each as an array over the steps."""
-    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
-
-
-# --- in words -----------------------------------------------------------------------------------------------------------
-
-
-def words(m: dict[str, float]) -> str:
-    """How the two gradients change."""
-    fall = m["log(1 - D): gradient, by a fresh D / at the end"]
-    growth = m["-log D: variance, at the end / when D is first right about all"]
-    noisy = m["log(1 - D), noise: gradient, longest / at the end"]
-    cure = m["-log D: variance at the end, without / with noise"]
-    return (
-        f"While D becomes perfect, the gradient of log(1 - D) falls at least {at_least(fall)} times; that of -log D does not, "
-        f"but its variance grows at least {at_least(growth)} times after D is right about all. With noise on D's inputs the "
-        f"one falls at most {at_most(noisy)} times, the other's variance is at least {at_least(cure)} times smaller"
-    )
-
-
-def found(m: dict[str, float]) -> str:
-    """For README."""
-    return words(m)
-
-
-# --- the picture --------------------------------------------------------------------------------------------------------
-
-
-def picture(runs: dict[str, list[list[dict]]]) -> Figure:
+def picture(runs: dict[str, list[dict]]) -> Figure:
     """D between a fake and an image; then the gradients of G's parameters over D's training, for every seed."""
     figure, places = slide(2, 2)
-    draw_opinions(places[0, 0], runs)
+    plain, noisy = (seeds[0] for seeds in runs.values())
+    way = places[0, 0]  # from a fake to the nearest image, of the first seed
+    for moment, width in ((0.025, 0.8), (0.25, 1.6), (1.0, 2.4)):  # of D's training; of the line
+        i = round(moment * (len(plain["step"]) - 1))
+        way.plot(T, plain["D"][i], color=KINDS["without noise"][0], linewidth=width, label=f"step {plain['step'][i]:,}")
+    way.plot(T, noisy["D"][-1], KINDS["with noise"][1], color=KINDS["with noise"][0], label="with noise")
+    way.set(xlabel="from a fake, 0, to the nearest image, 1", ylabel="$D$", ylim=(-0.05, 1.05), title="what D says on the way")
+    way.set_xticks([-0.5, 0, 0.5, 1, 1.5])
+    way.legend(loc="upper left")
+
     names = ("log(1 - D): norm", "-log D: norm", "-log D: variance")
     titles = ("gradient of $\\log(1 - D)$", "gradient of $-\\log D$", "gradient of $-\\log D$, among minibatches")
     for axes, name, title in zip(places.flat[1:], names, titles, strict=True):
         for kind, (colour, style) in KINDS.items():
-            curves = np.transpose([columns(rows)[name] for rows in runs[kind]])
-            lines = axes.semilogy(columns(runs[kind][0])["step"], curves, style, color=colour, linewidth=1.5)
+            curves = np.transpose([run[name] for run in runs[kind]])
+            lines = axes.semilogy(runs[kind][0]["step"], curves, style, color=colour, linewidth=1.5)
             lines[0].set_label(kind)
         axes.set(xlabel="step of D", ylabel=name.split()[-1], title=title)
-    for rows in runs["without noise"]:
-        places[0, 1].semilogy(*(columns(rows)[name] for name in ("step", "bound")), ":", color=OTHERS[3], linewidth=1.5)
+    for run in runs["without noise"]:
+        places[0, 1].semilogy(run["step"], run["bound"], ":", color=OTHERS[3], linewidth=1.5)
     places[0, 1].lines[-1].set_label("theorem 2.4's bound, without noise")
     figure.legend(*places[0, 1].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
-
-
-def draw_opinions(axes: Axes, runs: dict[str, list[list[dict]]]) -> None:
-    """D on the line through a fake and the nearest image, of the first seed."""
-    plain, noisy = (seeds[0] for seeds in runs.values())
-    for moment, width in zip(MOMENTS, (0.8, 1.6, 2.4), strict=True):
-        row = plain[round(moment * (len(plain) - 1))]
-        axes.plot(T, row["D"], color=KINDS["without noise"][0], linewidth=width, label=f"step {row['step']:,}")
-    axes.plot(T, noisy[-1]["D"], KINDS["with noise"][1], color=KINDS["with noise"][0], label="with noise")
-    axes.set(xlabel="from a fake, 0, to the nearest image, 1", ylabel="$D$", ylim=(-0.05, 1.05), title="what D says on the way")
-    axes.set_xticks([-0.5, 0, 0.5, 1, 1.5])
-    axes.legend(loc="upper left")
-
-
-if __name__ == "__main__":
-    main()

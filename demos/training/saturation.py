@@ -5,19 +5,17 @@ behavior but trains faster." (CS/DS 552, class 7); "This will update only the ge
 1." (IT3320E, lecture 10); "If D gets too good too fast, then G may never have a chance to improve." (CS/DS 552, class 7)
 
 With D = sigma(v), the two losses' derivatives by the logit v are -D and -(1 - D). Their ratio (1 - D) / D is 1 at D = 1/2 and
-99 at D = 0.01. (The slides' gradient of log(1 - q) is -1 there, not 1, but times sigma'(v) it is still nearly 0.) The
-log-loss with all labels 1 is the second loss, bit for bit (its gradient, up to rounding). First D is trained against a G that
-does not learn: the ratio of the gradients of G's parameters grows with D's certainty. Then both games go on from that state,
-with momentum, which the lectures' Algorithm 1 names, and with Adam, which divides a gradient by its size.
-What to look for: at D = 0, the one loss is flat and the other is not. How soon is G half way to the data, by each loss and
-each rule? If it never is, the time is reported as more than all iterations.
+99 at D = 0.01. (The slides' gradient of log(1 - q) is -1 there, not 1, but times sigma'(v) it is still nearly 0.) The log-loss
+with all labels 1 is the second loss, bit for bit. First D is trained alone: the ratio of the gradients of G's parameters grows
+with D's certainty. From that state, G plays by each loss, with momentum (the lectures' Algorithm 1) and with Adam.
+
+What to look for: at D = 0, one loss is flat and the other is not. How soon is G half way to the data, by each loss and rule?
 """
 
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import minigan as mg
@@ -25,8 +23,8 @@ from demos.kit.claim import Claim
 from demos.kit.experiment import demo, over_seeds
 from demos.kit.line import Mixture, network
 from demos.kit.loops import resumable
-from demos.kit.rounding import at_least
 from demos.kit.style import OTHERS, slide
+from demos.kit.training import adam
 from minigan import Tensor, data, losses, metrics, nn, optim, sigmoid
 from minigan.backend import random_numbers
 from minigan.games import GAN
@@ -48,11 +46,21 @@ class Settings:
 
 
 QUICK = {"steps": 100, "seeds": 1}
+VERDICT = "True, but only with momentum: Adam divides a gradient by its size, so both losses are about equally fast."
+GRADIENTS = (
+    "At D(G(z)) = 0.01, G's gradient by -log D is at least "
+    "{G's parameters: ratio of the gradients at D = 0.01, worst seed|>} times as long as by log(1 - D)"
+)
+FINDING = (
+    f"{GRADIENTS}. With momentum, G is half way to the data after "
+    "{momentum, -log D: half way after, median|.0f} instead of {momentum, log(1 - D): half way after, median|.0f} iterations, "
+    "with Adam after {Adam, -log D: half way after, median|.0f} and {Adam, log(1 - D): half way after, median|.0f} (medians)."
+)
 
 DATA = Mixture((1.0,), (3.0,), (0.5,))  # G starts near 0
 RULES = {
-    "momentum": lambda params, s: optim.SGD(params, s.lr, s.momentum),
-    "Adam": lambda params, s: optim.Adam(params, s.adam, (0.5, 0.999)),
+    "momentum": lambda player, s: optim.SGD(player.parameters(), s.lr, s.momentum),
+    "Adam": lambda player, s: adam(player, s.adam),
 }
 LOSSES = {"log(1 - D)": True, "-log D": False}  # name -> saturating?
 IN_PICTURES = {"log(1 - D)": ("$\\log(1 - D(G(z)))$", OTHERS[1], "--"), "-log D": ("$-\\log D(G(z))$", OTHERS[0], "-")}
@@ -64,9 +72,9 @@ def main(claim: Claim, s: Settings) -> None:
     measure_logits(claim, claim.args.seed)
     steps = s.pretraining + 1 + len(RULES) * len(LOSSES) * (s.steps + 1)
     runs = over_seeds(claim, play, s, steps=steps)
-    measure_gradients(claim, runs)
+    measure_gradients(claim, [run["pretraining"] for run in runs])
     measure_speed(claim, runs, s)
-    claim.show(picture(runs, claim.metrics, s), "saturation", gradients_in_words(claim.metrics))
+    claim.show(picture(runs, claim.metrics, s), "saturation", claim.words(GRADIENTS))
 
 
 def measure_logits(claim: Claim, seed: int) -> None:
@@ -115,7 +123,7 @@ def play(seed: int, settings: Settings) -> dict:
 def pretrain(G: nn.Module, D: nn.Module, x: np.ndarray, settings: Settings) -> np.ndarray:
     """Train D alone. A row for each step: mean D(G(z)), and the norm of G's gradient by each loss."""
     prior, batches = data.noise(1), data.batches(x, size=settings.batch)
-    opt, z, rows = optim.Adam(D.parameters(), 1e-3, (0.5, 0.999)), Tensor(data.noise(1)(500)), []
+    opt, z, rows = adam(D, 1e-3), Tensor(data.noise(1)(500)), []
     for t in resumable(range(settings.pretraining + 1), "D alone", G=G, D=D, opt=opt, prior=prior, batches=batches, rows=rows):
         believed = mg.mean(sigmoid(D(G(z)))).item()
         rows.append((believed, *(gradient_norm(G, D, z, saturating) for saturating in LOSSES.values())))
@@ -134,9 +142,8 @@ def gradient_norm(G: nn.Module, D: nn.Module, z: Tensor, saturating: bool) -> fl
     return float(np.sqrt(sum(np.sum(g.numpy().astype(np.float64) ** 2) for g in gradients)))
 
 
-def measure_gradients(claim: Claim, runs: list[dict]) -> None:
+def measure_gradients(claim: Claim, tables: list[np.ndarray]) -> None:
     """The ratio of G's two gradients: when mean D(G(z)) first falls to 0.01, and after the pretraining."""
-    tables = [run["pretraining"] for run in runs]
     ratios = [first[2] / first[1] for first in (rows[rows[:, 0] <= 0.01][0] for rows in tables)]
     later = [rows[-1, 2] / rows[-1, 1] for rows in tables]
     claim.at_least("G's parameters: ratio of the gradients at D = 0.01, worst seed", min(ratios), 50, quick=True)
@@ -145,8 +152,8 @@ def measure_gradients(claim: Claim, runs: list[dict]) -> None:
 
 def distances(G: nn.Module, D: nn.Module, x: np.ndarray, rule: str, saturating: bool, settings: Settings) -> np.ndarray:
     """Play on; W1 of G's samples from the data, every few iterations."""
-    rules = (RULES[rule](player.parameters(), settings) for player in (G, D))
-    game = GAN(G, D, data.noise(1), *rules, saturating=saturating)
+    optimizers = (RULES[rule](player, settings) for player in (G, D))
+    game = GAN(G, D, data.noise(1), *optimizers, saturating=saturating)
     batches, found = data.batches(x, size=settings.batch), []
     for t in resumable(range(settings.steps + 1), "game", game=game, batches=batches, found=found):
         if t % settings.every == 0:
@@ -171,79 +178,35 @@ def measure_speed(claim: Claim, runs: list[dict], settings: Settings) -> None:
     claim.at_least("momentum: -log D is so many times as soon half way, at least, worst seed", speedup, 3)
 
 
-# --- in words -----------------------------------------------------------------------------------------------------------
-
-
-def half_way(m: dict[str, float | None], rule: str, loss: str) -> str:
-    """The median as text: 30, or > 600 for infinity, which is None in a file."""
-    median = m[f"{rule}, {loss}: half way after, median"]
-    return f"> {m['iterations']:.0f}" if median is None or not np.isfinite(median) else f"{median:.0f}"
-
-
-def gradients_in_words(m: dict[str, float]) -> str:
-    """How much longer the gradient of G's parameters is."""
-    ratio = m["G's parameters: ratio of the gradients at D = 0.01, worst seed"]
-    return f"At D(G(z)) = 0.01, G's gradient by -log D is at least {at_least(ratio)} times as long as by log(1 - D)"
-
-
-def found(m: dict[str, float]) -> str:
-    """For README."""
-    sooner_in_words = "; ".join(sooner(m, rule) for rule in RULES)
-    return f"{gradients_in_words(m)}. Median number of iterations until G is half way to the data: {sooner_in_words}"
-
-
-def sooner(m: dict[str, float | None], rule: str) -> str:
-    """The loss by which G is half way first, and the iterations by each loss."""
-    times = {loss: m[f"{rule}, {loss}: half way after, median"] for loss in LOSSES}
-    times = {loss: np.inf if time is None else time for loss, time in times.items()}
-    first = min(times, key=times.get)
-    which = "neither loss is sooner" if len(set(times.values())) == 1 else f"{first} is sooner"
-    return f"with {rule} {which} ({', '.join(f'{half_way(m, rule, loss)} iterations by {loss}' for loss in LOSSES)})"
-
-
-# --- the picture --------------------------------------------------------------------------------------------------------
-
-
-def picture(runs: list[dict], figures: dict[str, float], settings: Settings) -> Figure:
+def picture(runs: list[dict], m: dict[str, float], settings: Settings) -> Figure:
     """The two losses; the ratio of G's gradients while D learns; then both games, with each rule."""
     figure, places = slide(2, 2)
-    draw_losses(places[0, 0])
-    draw_ratios(places[0, 1], runs)
-    step = np.arange(0, settings.steps + 1, settings.every)
-    for axes, rule in zip(places[1], RULES, strict=True):
-        for loss, (_, colour, style) in IN_PICTURES.items():
-            axes.plot(step, np.transpose([run[rule, loss] for run in runs]), style, color=colour, linewidth=1.5)
-        axes.axhline(np.mean([run[rule, "-log D"][0] for run in runs]) / 2, color=OTHERS[3], linestyle=":")
-        times = ", ".join(f"{label}: {half_way(figures, rule, loss)}" for loss, (label, *_) in IN_PICTURES.items())
-        axes.set(title=f"{rule}: first half way (dotted), median iteration\n{times}")
-        axes.set(xlabel="iteration", ylabel="$W_1(p_{data}, p_g)$", ylim=(0, None))
-    return figure
-
-
-def draw_losses(axes: Axes) -> None:
-    """The two losses of G over D(G(z))."""
+    losses_of_G, ratios = places[0]
     d = np.linspace(0.005, 0.995, 400)
     for loss, values in (("log(1 - D)", np.log(1 - d)), ("-log D", -np.log(d))):
         label, colour, style = IN_PICTURES[loss]
-        axes.plot(d, values, style, color=colour, label=label)
-    axes.set(title="G's two losses (the same lines below)", xlabel="$D(G(z))$", ylabel="loss, nats")
-    axes.legend(loc="upper right")
+        losses_of_G.plot(d, values, style, color=colour, label=label)
+    losses_of_G.set(title="G's two losses (the same lines below)", xlabel="$D(G(z))$", ylabel="loss, nats")
+    losses_of_G.legend(loc="upper right")
 
-
-def draw_ratios(axes: Axes, runs: list[dict]) -> None:
-    """The ratio of the gradients of G's parameters against D(G(z)), which falls while D learns."""
     for i, run in enumerate(runs):
         believed, saturating, other = run["pretraining"].T
-        axes.loglog(believed, other / saturating, color=OTHERS[2], linewidth=1.5, label="by G's parameters" if i == 0 else None)
+        label = None if i else "by G's parameters"
+        ratios.loglog(believed, other / saturating, color=OTHERS[2], linewidth=1.5, label=label)
     d = np.geomspace(1e-3, 0.7, 100)
-    axes.loglog(d, (1 - d) / d, color=OTHERS[3], linestyle=":", linewidth=3, label="by the logit: $(1 - D) / D$")
-    axes.set(
-        xlabel="mean $D(G(z))$, while D is trained alone",
-        ylabel="times as long",
-        title="gradient of $-\\log D$ beside $\\log(1 - D)$",
-    )
-    axes.legend(loc="lower left")
+    ratios.loglog(d, (1 - d) / d, color=OTHERS[3], linestyle=":", linewidth=3, label="by the logit: $(1 - D) / D$")
+    ratios.set(title="gradient of $-\\log D$ beside $\\log(1 - D)$")
+    ratios.set(xlabel="mean $D(G(z))$, while D is trained alone", ylabel="times as long")
+    ratios.legend(loc="lower left")
 
-
-if __name__ == "__main__":
-    main()
+    step = np.arange(0, settings.steps + 1, settings.every)
+    for axes, rule in zip(places[1], RULES, strict=True):
+        times = []
+        for loss, (label, colour, style) in IN_PICTURES.items():
+            axes.plot(step, np.transpose([run[rule, loss] for run in runs]), style, color=colour, linewidth=1.5)
+            median = m[f"{rule}, {loss}: half way after, median"]
+            times.append(f"{label}: {median:.0f}" if np.isfinite(median) else f"{label}: > {settings.steps}")
+        axes.axhline(np.mean([run[rule, "-log D"][0] for run in runs]) / 2, color=OTHERS[3], linestyle=":")
+        axes.set(title=f"{rule}: first half way (dotted), median iteration\n{', '.join(times)}")
+        axes.set(xlabel="iteration", ylabel="$W_1(p_{data}, p_g)$", ylim=(0, None))
+    return figure

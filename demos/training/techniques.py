@@ -33,17 +33,14 @@ class History:
         return sum((total(square(p - mean)) for p, mean in zip(self.parameters, self.means, strict=True)), Tensor(0.0))
 
     def add(self) -> None:
-        """Add the current parameters to the mean."""
         self.t += 1
         for p, mean in zip(self.parameters, self.means, strict=True):
             mean += (p.data - mean) / self.t
 
     def state_dict(self) -> dict[str, Any]:
-        """The means, and their number of iterations."""
         return {"t": self.t, **{str(i): backend.copy_to_numpy(mean) for i, mean in enumerate(self.means)}}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from a saved state."""
         self.t = int(state["t"])
         self.means = [backend.asarray(np.array(state[str(i)])) for i in range(len(self.means))]
 
@@ -73,5 +70,4 @@ class ImprovedGAN(GAN):
         return discriminator_figures(loss_D, loss_G, real_logits, fake_logits)
 
     def saved_parts(self) -> list[str]:
-        """The parts of every game, and the past of both players."""
         return [*super().saved_parts(), "past_G", "past_D"]

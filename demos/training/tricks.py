@@ -1,7 +1,8 @@
 """Published tricks to make GANs work, each with a switch, and the game that uses them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,11 @@ class Tricks:
     dropout: float = 0.0  # in G, also when samples are drawn
     r1: bool = True  # the penalty on D's gradient at the data
     conv: bool = False  # DCGAN's networks, which have batch norm in both; else dense layers
+
+    def __str__(self) -> str:
+        """The differences from the base."""
+        changed = (f"{f.name} = {getattr(self, f.name)}" for f in fields(self) if getattr(self, f.name) != f.default)
+        return ", ".join(changed) or "base"
 
 
 class TrickedGAN(GAN):
@@ -90,11 +96,8 @@ def players(tricks: Tricks, z: int, w: int) -> tuple[nn.Sequential, nn.Sequentia
     if tricks.conv:
         return dcgan_generator(z, w), dcgan_discriminator(channels=w)
 
-    def act():
-        return nn.LeakyReLU(0.2) if tricks.leaky else nn.ReLU()
-
-    def norm():
-        return [nn.BatchNorm1d(w)] if tricks.norm else []
+    act = partial(nn.LeakyReLU, 0.2) if tricks.leaky else nn.ReLU
+    norm = [nn.BatchNorm1d(w)] if tricks.norm else []
 
     def drop():
         return [nn.Dropout(tricks.dropout)] if tricks.dropout else []
@@ -102,5 +105,5 @@ def players(tricks: Tricks, z: int, w: int) -> tuple[nn.Sequential, nn.Sequentia
     last = nn.Tanh() if tricks.tanh else nn.Sigmoid()
     hidden = nn.Dense(z, w), act(), *drop(), nn.Dense(w, w), act(), *drop()
     G = nn.Sequential(*hidden, nn.Dense(w, 784), last, nn.Reshape(1, 28, 28))
-    judged = nn.Dense(784, w), act(), nn.Dense(w, w), *norm(), act()
+    judged = nn.Dense(784, w), act(), nn.Dense(w, w), *norm, act()
     return G, nn.Sequential(nn.Flatten(), *judged, nn.Dense(w, 1))

@@ -124,8 +124,8 @@ def test_d_learns_and_g_stands_still(monkeypatch):
         return {}
 
     monkeypatch.setattr(demo, "measure", measure)
-    rows = demo.train(0, "without noise", TINY)
-    assert [row["step"] for row in rows] == [0, 20]
+    rows = demo.train("without noise", 0, TINY)
+    assert list(rows["step"]) == [0, 20]
     assert (seen[0][0] == seen[1][0]).all()
     assert (seen[0][1] != seen[1][1]).all()
 
@@ -142,7 +142,7 @@ def test_noise_is_on_what_d_sees_only_where_it_is_asked_for(monkeypatch):
 
         with monkeypatch.context() as m:
             m.setattr(demo.nn, "Sequential", Watched)
-            demo.train(0, kind, replace(TINY, steps=1, noise=3.0))
+            demo.train(kind, 0, replace(TINY, steps=1, noise=3.0))
     for kind, inputs in seen.items():
         widths = [np.ptp(x) for x in inputs if x.shape == (16, 8)]  # D's, real and fake, of two steps
         assert len(widths) == 4
@@ -160,8 +160,8 @@ def reported(out, plain, noisy):
 
 
 def rows(norms, variances, bound=100.0):
-    found = [{"log(1 - D): norm": a, "-log D: norm": 1.0, "-log D: variance": v} for a, v in zip(norms, variances, strict=True)]
-    return [{"step": t, **row, "bound": bound, "right": float(t > 0)} for t, row in enumerate(found)]
+    found = {"log(1 - D): norm": norms, "-log D: norm": [1, 1, 1], "-log D: variance": variances, "bound": [bound] * 3}
+    return {name: np.array(values) for name, values in {**found, "step": [0, 1, 2], "right": [0, 1, 1]}.items()}
 
 
 PLAIN, NOISY = rows([1, 0.1, 1e-4], [1, 40, 80]), rows([1, 2, 1], [1, 2, 2])
@@ -172,8 +172,6 @@ def test_vanishing_and_exploding_gradients_are_what_is_claimed(tmp_path):
     assert all(claim.holds.values())
     assert len(claim.holds) == 7
     assert claim.metrics["-log D: variance, at the end / when D is first right about all"] == 2
-    assert "falls at least 10,000 times" in demo.found(claim.metrics)
-    assert "2.0 times after D is right" in demo.found(claim.metrics)
 
 
 @pytest.mark.parametrize(

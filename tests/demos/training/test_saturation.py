@@ -92,7 +92,7 @@ def _shifted(p, change, z):
 
 
 def test_the_optimizers_are_momentum_and_adam():
-    momentum, adam = (demo.RULES[name]([Tensor([1.0], requires_grad=True)], QUICK) for name in ("momentum", "Adam"))
+    momentum, adam = (demo.RULES[name](nn.Dense(1, 1), QUICK) for name in ("momentum", "Adam"))
     assert (type(momentum), momentum.lr, momentum.momentum) == (optim.SGD, QUICK.lr, 0.9)
     assert (type(adam), adam.lr, adam.betas) == (optim.Adam, QUICK.adam, (0.5, 0.999))
 
@@ -121,24 +121,10 @@ def measured(out, slow, fast):
     return claim
 
 
-def test_what_is_never_half_way_is_said_to_take_more_than_all_iterations(tmp_path):
+def test_what_is_never_half_way_takes_infinitely_long(tmp_path):
     claim = measured(tmp_path, [4.0, 4.0, 4.0, 4.0], [4.0, 2.0, 1.0, 1.0])
     assert list(claim.holds.values()) == [True]
     assert claim.metrics["momentum, log(1 - D): half way after, median"] == np.inf
-    for never in (np.inf, None):  # in memory; in a file
-        m = claim.metrics | {"momentum, log(1 - D): half way after, median": never}
-        m["G's parameters: ratio of the gradients at D = 0.01, worst seed"] = 99
-        assert demo.half_way(m, "momentum", "log(1 - D)") == "> 30"
-        words = "with momentum -log D is sooner (> 30 iterations by log(1 - D), 10 iterations by -log D)"
-        assert words in demo.found(m)
-
-
-def test_the_words_say_which_loss_is_sooner(tmp_path):
-    near, far = [4.0, 2.0, 1.0, 1.0], [4.0, 4.0, 4.0, 4.0]
-    for i, (slow, fast, words) in enumerate(
-        [(far, near, "with Adam -log D is"), (near, far, "with Adam log(1 - D) is"), (near, near, "with Adam neither loss is")]
-    ):
-        assert f"{words} sooner (" in demo.sooner(measured(tmp_path / str(i), slow, fast).metrics, "Adam")
 
 
 def test_losses_that_are_alike_or_exchanged_are_noticed(tmp_path):
