@@ -34,6 +34,23 @@ class Settings:
     seeds: int = 3
 
 
+VERDICT = "True: the loss has a saddle, at (0, 0); a descent that starts exactly there never leaves."
+FINDING = (
+    "At (0, 0) the second derivatives have the eigenvalues {data 0: eigenvalue - at (0, 0)|.2f} and "
+    "{data 0: eigenvalue + at (0, 0)|+.2f} (first of 3 data sets). A descent from there moves by "
+    "{from (0, 0): distance moved|.0f}; one from 0.001 away ends with $w_1 w_2$ within "
+    "{beside: |w1 w2 - 1| at the end|<1} of 1."
+)
+IS_A_SADDLE = (
+    "At (0, 0) the loss has a saddle: eigenvalues {data 0: eigenvalue - at (0, 0)|.4f} and "
+    "{data 0: eigenvalue + at (0, 0)|+.4f}"
+)
+ENDS = (
+    "A descent from there moves by {from (0, 0): distance moved}; one from beside it ends "
+    "{beside: |w1 w2 - 1| at the end|.0e} from $w_1 w_2 = 1$"
+)
+
+
 @demo(Settings(), {"seeds": 1})
 def main(claim: Claim, settings: Settings) -> None:
     """The metrics for every seed, and the picture of the first."""
@@ -42,34 +59,9 @@ def main(claim: Claim, settings: Settings) -> None:
     for i, x in enumerate(data):
         second_derivatives(claim, x, f"data {i}: ")
     paths = [descents(x, settings) for x in data]
-    where_descents_go(claim, paths, data, settings)
-    claim.show(picture(data[0], paths[0]), "saddle", title(claim.metrics))
-
-
-def found(m: dict[str, float]) -> str:
-    """The finding in words, for README."""
-    return (
-        f"at (0, 0) the gradient is {m['data 0: gradient at (0, 0)']:g}, and the second derivatives have the eigenvalues "
-        f"{m['data 0: eigenvalue - at (0, 0)']:.4f} and {m['data 0: eigenvalue + at (0, 0)']:+.4f} ($\\mp 2m$, "
-        f"m = {m['data 0: m']:.4f}): {kind(m)}; a descent from there moves by {m['from (0, 0): distance moved']:g}, one from "
-        f"0.001 away ends with $w_1 w_2$ {m['beside: |w1 w2 - 1| at the end']:.0e} from 1"
-    )
-
-
-def title(m: dict[str, float]) -> str:
-    """The picture's title."""
-    low, high = m["data 0: eigenvalue - at (0, 0)"], m["data 0: eigenvalue + at (0, 0)"]
-    return (
-        f"At (0, 0) the loss has {kind(m)}: eigenvalues {low:.4f} and {high:+.4f} ($2m$ = {2 * m['data 0: m']:.4f}).\n"
-        f"A descent from there moves by {m['from (0, 0): distance moved']:g}; one from beside it ends "
-        f"{m['beside: |w1 w2 - 1| at the end']:.0e} from $w_1 w_2 = 1$"
-    )
-
-
-def kind(m: dict[str, float]) -> str:
-    """The kind of point that (0, 0) is, from the signs of the eigenvalues."""
-    falls, rises = m["data 0: eigenvalue - at (0, 0)"] < 0, m["data 0: eigenvalue + at (0, 0)"] > 0
-    return "a saddle" if falls and rises else "no saddle"
+    where_descents_go(claim, paths, data)
+    two_m = f"$2m$ = {2 * claim.metrics['data 0: m']:.4f}"
+    claim.show(picture(data[0], paths[0]), "saddle", f"{claim.words(IS_A_SADDLE)} ({two_m}).\n{claim.words(ENDS)}")
 
 
 def loss(w: Tensor, x: np.ndarray) -> Tensor:
@@ -129,7 +121,7 @@ def second_derivatives(claim: Claim, x: np.ndarray, which: str) -> None:
         claim.note(f"{which}eigenvalue {sign} at (0, 0)", value, expected, abs(value - formula) < 1e-6, quick=True)
 
 
-def where_descents_go(claim: Claim, paths: list[dict[str, np.ndarray]], data: list[np.ndarray], settings: Settings) -> None:
+def where_descents_go(claim: Claim, paths: list[dict[str, np.ndarray]], data: list[np.ndarray]) -> None:
     """The largest distance moved from the saddle; the largest distance from the solution at the end."""
     moved = max(np.abs(p["saddle"]).max() for p in paths)
     claim.note("from (0, 0): distance moved", moved, "exactly 0", moved == 0, quick=True)
@@ -171,7 +163,3 @@ def draw_loss(figure: plt.Figure, axes: plt.Axes, m: float) -> None:
     for branch in (line[line < -0.5], line[line > 0.5]):
         axes.plot(branch, 1 / branch, color=REAL, linewidth=3, linestyle=":", label="$L = 0$" if branch[0] > 0 else None)
     axes.set(xlim=(-2, 2), ylim=(-2, 2), aspect="equal")
-
-
-if __name__ == "__main__":
-    main()
