@@ -98,9 +98,6 @@ def descend(w: tuple[float, float], x: np.ndarray, settings: Settings) -> np.nda
     return np.array(path)
 
 
-# --- the metrics --------------------------------------------------------------------------------------------------------
-
-
 def where_it_is_zero(claim: Claim, data: list[np.ndarray]) -> None:
     """The loss at points of the curve w1 w2 = 1, on both its branches."""
     w1 = np.linspace(0.2, 5.0, 50)
@@ -134,9 +131,6 @@ def where_descents_go(claim: Claim, paths: list[dict[str, np.ndarray]], data: li
     claim.at_most("from (e, -e): nearest to (0, 0)", nearest, 1e-6, quick=True)
     angle = max(np.abs(p["opposite"][:50].sum(axis=1)).max() for p in paths)  # w1 + w2 = 0 on the way, but for rounding
     claim.at_most("from (e, -e): |w1 + w2| in the first 50 steps", angle, 1e-9, quick=True)
-
-
-# --- the picture --------------------------------------------------------------------------------------------------------
 
 
 def picture(x: np.ndarray, paths: dict[str, np.ndarray]) -> plt.Figure:

@@ -11,12 +11,10 @@ from demos.kit.claim import Claim
 from demos.kit.classifiers import Classifier
 from demos.kit.comparing import HURTS, NOTHING, compare
 from demos.kit.digits import dense_players
-from demos.kit.loops import run_tasks
 from demos.kit.pictures import labelled
-from demos.kit.rounding import at_least, at_most, percent
 from demos.kit.style import MARKERS, OTHERS, slide
 from demos.kit.training import adams, train
-from demos.the_slides.errata_games import correct, literal, train_alone
+from demos.the_slides.errata_games import by_seeds, correct, literal, train_alone
 from minigan import Tensor, data, losses, metrics, nn
 from minigan.games import GAN
 from minigan.games.figures import Figures, discriminator_figures
@@ -37,21 +35,22 @@ class OneLossGAN(GAN):
 
 
 KINDS: dict[str, type[GAN]] = {"correct": GAN, "literal": OneLossGAN}
+OBJECTIVES = {"correct": correct, "literal": literal}
 
 
-def play(kinds: list[str], x: np.ndarray, s, seeds: range, steps: int, z: int, r1: float = 0.0) -> list[list[tuple]]:
+def play(kinds: list[str], x: np.ndarray, s, seeds: range, steps: int, z: int, r1: float = 0.0) -> dict[str, list[tuple]]:
     """Play a game of dense players on images in [0, 1] for each kind and seed; return it with D(G(z)) at each step."""
-    tasks = {f"{kind} on {len(x):,} images, seed {seed}": (kind, seed) for kind in kinds for seed in seeds}
-    found = []
-    runs = run_tasks(played, tasks, x, s, steps, z, r1, steps=len(tasks) * steps)
-    for (kind, _), (state, believed) in zip(tasks.values(), runs, strict=True):
-        game = make_game(kind, s, z, r1)
-        game.load_state_dict(state)
-        found.append((game, believed))
-    return [found[i : i + len(seeds)] for i in range(0, len(found), len(seeds))]
+    cases, found = {kind: (kind,) for kind in kinds}, {}
+    for kind, runs in by_seeds(f"{len(x):,} images, ", played, cases, seeds, x, s, steps, z, r1, steps=steps).items():
+        found[kind] = []
+        for state, believed in runs:
+            game = make_game(kind, s, z, r1)
+            game.load_state_dict(state)
+            found[kind].append((game, believed))
+    return found
 
 
-def played(kind: str, seed: int, x: np.ndarray, s, steps: int, z: int, r1: float) -> tuple[dict, np.ndarray]:
+def played(seed: int, kind: str, x: np.ndarray, s, steps: int, z: int, r1: float) -> tuple[dict, np.ndarray]:
     """The game's state at the end, and D(G(z)) at each step; the learning rates fall to 0."""
     mg.seed(seed)
     game = make_game(kind, s, z, r1)
@@ -77,17 +76,21 @@ def pixels(game: GAN, n: int) -> np.ndarray:
 
 # --- one f_acc for both players -----------------------------------------------------------------------------------------
 
+ONE_LOSS = (
+    "“the same desired behavior but trains faster”, printed as one $f_{{acc}}$: G finds at most {literal_classes|.0f} of 10 "
+    "classes,\nat least {correct_classes|.0f} where D keeps its own term; D alone raises the printed $f_{{acc}}$ to "
+    "{literal_f_acc_D_alone|>} or more, its own to {correct_f_acc_D_alone|<1} at most"
+)
+
 
 def one_loss(claim: Claim, x: np.ndarray, judge: metrics.Judge, s, seeds: range) -> list[GAN]:
     """Slide: "we can instead use a different loss term for the fake data that yields the same desired behavior but trains
     faster" (CS/DS 541, class 19). It is printed in f_acc, which D increases, but meant for G alone. Returns the games that are
     played as it is meant.
     """
-    tasks = {f"D alone, {name}, seed {seed}": (name, seed) for name in OBJECTIVES for seed in seeds}
-    rows = run_tasks(d_alone, tasks, x, s, steps=0)
-    alone = {name: rows[i * len(seeds) : (i + 1) * len(seeds)] for i, name in enumerate(OBJECTIVES)}
+    alone = by_seeds("D alone, ", d_alone, {name: (name,) for name in OBJECTIVES}, seeds, x, s, steps=0)
     classes, distances, first, games = {}, {}, [], {}
-    for name, runs in zip(KINDS, play(list(KINDS), x, s, seeds, s.steps, s.z), strict=True):
+    for name, runs in play(list(KINDS), x, s, seeds, s.steps, s.z).items():
         samples = [pixels(game, s.samples) for game, _ in runs]
         quality = [metrics.image_quality(some, judge, x) for some in samples]
         games[name], classes[name] = [game for game, _ in runs], [row["classes"] for row in quality]
@@ -100,7 +103,7 @@ def one_loss(claim: Claim, x: np.ndarray, judge: metrics.Judge, s, seeds: range)
     claim.compare("one f_acc, Frechet distance", compare(distances["literal"], distances["correct"]), {HURTS})
     claim.at_most("correct_f_acc_D_alone", max(map(max, alone["correct"])), 0, quick=True)  # at any step
     claim.at_least("literal_f_acc_D_alone", min(row[-1] for row in alone["literal"]), 10, quick=True)  # at the end
-    claim.show(draw_one_loss(np.concatenate(first), alone), "errata_one_loss", one_loss_title(claim.metrics))
+    claim.show(draw_one_loss(np.concatenate(first), alone), "errata_one_loss", claim.words(ONE_LOSS))
     return games["correct"]
 
 
@@ -111,20 +114,7 @@ def measure_classes(claim: Claim, correct: list[int], literal: list[int]) -> Non
     claim.at_least("classes_lost", min(correct) - max(literal), 4)
 
 
-def one_loss_title(m: dict[str, float]) -> str:
-    """The picture's title."""
-    return (
-        "“the same desired behavior but trains faster”, printed as one $f_{acc}$: G finds at most "
-        f"{m['literal_classes']:.0f} of 10 classes,\nat least {m['correct_classes']:.0f} where D keeps its own term; "
-        f"D alone raises the printed $f_{{acc}}$ to {at_least(m['literal_f_acc_D_alone'])} or more, its own to "
-        f"{at_most(m['correct_f_acc_D_alone'], 1)} at most"
-    )
-
-
-OBJECTIVES = {"correct": correct, "literal": literal}
-
-
-def d_alone(name: str, seed: int, x: np.ndarray, s) -> list[float]:
+def d_alone(seed: int, name: str, x: np.ndarray, s) -> list[float]:
     """D's objective at each of its steps, against a G that does not learn."""
     mg.seed(seed)
     G, D = dense_players(s.z, s.width)
@@ -151,6 +141,10 @@ def draw_one_loss(images: np.ndarray, alone: dict[str, list]) -> plt.Figure:
 
 
 JUDGES = ("the GAN's D", "a classifier", "a D of digits and noise")
+ROBUSTNESS = (
+    "“Discriminators are less susceptible to adversarial examples”: epsilon 0.1 turns {flipped_GANs_D|>%} or more of what a "
+    "GAN's D had right,\n{flipped_classifier|%} of a classifier's, {flipped_D_of_noise|%} of that of a D of digits and noise"
+)
 
 
 class Signed(nn.Module):
@@ -177,8 +171,8 @@ def robustness(claim: Claim, games: list[GAN], x, y, others, s, seeds: range) ->
     real, classes = others[0][: s.attacked], others[1][: s.attacked]
     labels = np.repeat([1, 0], len(real))
     found: dict = {name: [] for name in JUDGES}
-    tasks = {f"a D of noise and a classifier, seed {seed}": (seed,) for seed in seeds}
-    of_others = run_tasks(flips_of_others, tasks, x, y, real, classes, s, steps=len(tasks) * s.classifier_steps)
+    name, steps = "a D of noise and a classifier", s.classifier_steps
+    of_others = by_seeds("", flips_of_others, {name: ()}, seeds, x, y, real, classes, s, steps=steps)[name]
     for game, (of_noise, of_classifier) in zip(games, of_others, strict=True):
         images = np.concatenate([real, pixels(game, len(real))])
         found["the GAN's D"].append([flips(judging(game.D), images, labels, e) for e in s.epsilons])
@@ -190,17 +184,7 @@ def robustness(claim: Claim, games: list[GAN], x, y, others, s, seeds: range) ->
     claim.compare("flipped, the GAN's D instead of a classifier", less, {HURTS, NOTHING})
     claim.note("flipped_classifier", rates["a classifier"].mean(), "reported: mean over the seeds, at epsilon 0.1")
     claim.note("flipped_D_of_noise", rates["a D of digits and noise"].mean(), "reported: mean over the seeds, at epsilon 0.1")
-    claim.show(draw_robustness(found, s), "errata_robustness", robustness_title(claim.metrics))
-
-
-def robustness_title(m: dict[str, float]) -> str:
-    """The picture's title."""
-    return (
-        "“Discriminators are less susceptible to adversarial examples”: epsilon 0.1 turns "
-        f"{at_least(100 * m['flipped_GANs_D'])} % or more of what a GAN's D had right,\n"
-        f"{percent(m['flipped_classifier'])} of a classifier's, {percent(m['flipped_D_of_noise'])} of that of a "
-        "D of digits and noise"
-    )
+    claim.show(draw_robustness(found, s), "errata_robustness", claim.words(ROBUSTNESS))
 
 
 def flips_of_others(seed: int, x, y, real: np.ndarray, classes: np.ndarray, s) -> tuple[list[float], list[float]]:
@@ -240,14 +224,18 @@ def draw_robustness(found: dict, s) -> plt.Figure:
 
 # --- no memory ----------------------------------------------------------------------------------------------------------
 
+MEMORY = (
+    "“Generative models cannot memorize training data”: taught {memorised|.0f} digits, G's samples are\n{nearest_of_few|.1f} "
+    "from the nearest of them, {nearest_stranger_of_few|.1f} from the nearest of {strangers|,.0f} others"
+)
+
 
 def memory(claim: Claim, games: list[GAN], x: np.ndarray, others: np.ndarray, s, seeds: range) -> None:
     """Slide: "Generative models cannot memorize training data since they do not have enough parameters" (Security and
     Fairness of Deep Learning, CMU).
     """
     few, others = x[: s.memorised], others[: s.strangers]
-    (runs,) = play(["correct"], few, s, seeds, s.memory_steps, s.memory_z, s.memory_r1)
-    copying = [game for game, _ in runs]
+    copying = [game for game, _ in play(["correct"], few, s, seeds, s.memory_steps, s.memory_z, s.memory_r1)["correct"]]
     claim.note("memorised", len(few), "reported: digits that G is taught")
     claim.note("strangers", len(others), "reported: held-out digits")
     weights = sum(p.size for p in copying[0].G.parameters())
@@ -261,16 +249,7 @@ def memory(claim: Claim, games: list[GAN], x: np.ndarray, others: np.ndarray, s,
         claim.note(f"nearest_stranger_of_{name}", far, f"reported: to the nearest of {len(others)} held out")
         if name == "few":
             claim.at_most("memory_ratio", max(ratio), 1)  # the worst seed: nearer to its own few than to many others
-    claim.show(draw_memory(pixels(copying[0], 10), few), "errata_memory", memory_title(claim.metrics))
-
-
-def memory_title(m: dict[str, float]) -> str:
-    """The picture's title."""
-    return (
-        f"“Generative models cannot memorize training data”: taught {m['memorised']:.0f} digits, G's samples are\n"
-        f"{m['nearest_of_few']:.1f} from the nearest of them, {m['nearest_stranger_of_few']:.1f} from the nearest of "
-        f"{m['strangers']:,.0f} others"
-    )
+    claim.show(draw_memory(pixels(copying[0], 10), few), "errata_memory", claim.words(MEMORY))
 
 
 def draw_memory(samples: np.ndarray, few: np.ndarray) -> plt.Figure:

@@ -1,6 +1,7 @@
 """Sentences of the slides that games on the line and on the ring contradict: a pre-trained D, WGAN and mode collapse."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,7 +11,7 @@ from demos.kit import mixtures
 from demos.kit.claim import Claim
 from demos.kit.line import Mixture, network, time_to_half
 from demos.kit.loops import resumable, run_tasks
-from demos.kit.rounding import at_least, percent
+from demos.kit.rounding import percent
 from demos.kit.style import OTHERS, REAL, slide
 from demos.kit.training import adam
 from minigan import Tensor, data, losses, metrics, nn, optim
@@ -45,29 +46,36 @@ def train_alone(
     return values
 
 
+def by_seeds(
+    what: str, function: Callable, cases: Mapping[str, tuple], seeds: range, *shared: Any, steps: int
+) -> dict[str, list]:
+    """For each case, [function(seed, *case, *shared), ...]. `what` begins the tasks' names; `steps`: of one call."""
+    tasks = {f"{what}{name}, seed {seed}": (seed, *case) for name, case in cases.items() for seed in seeds}
+    runs = run_tasks(function, tasks, *shared, steps=len(tasks) * steps)
+    return {name: runs[i * len(seeds) : (i + 1) * len(seeds)] for i, name in enumerate(cases)}
+
+
 # --- D is pre-trained ---------------------------------------------------------------------------------------------------
 
 POINTS = Mixture((1.0,), (3.0,), (0.5,))  # the data; G starts near 0
+PRETRAINED = (
+    "“D is a pre-trained discriminator”: G, minimizing log(1 - D(G(z))),\ncomes half way {pretrained_D_slows_G_down|>} times "
+    "as late, or later (worst seed)"
+)
 
 
 def pretrained(claim: Claim, s, seeds: range) -> None:
     """Slide: "D(x; θ_d) is a pre-trained discriminator"; "We train G to minimize log(1 - D(G(z)))" (Generative Adversarial
     Networks). Against such a D, this loss hardly moves G.
     """
-    starts = {"D starts fresh": 0, "D is pre-trained": s.pretraining}
-    tasks = {f"{name}, seed {seed}": (seed, steps) for name, steps in starts.items() for seed in seeds}
-    runs = run_tasks(distances, tasks, s, steps=0)
-    found = {name: np.array(runs[i * len(seeds) : (i + 1) * len(seeds)]) for i, name in enumerate(starts)}
+    starts = {"D starts fresh": (0,), "D is pre-trained": (s.pretraining,)}
+    found = {name: np.array(rows) for name, rows in by_seeds("", distances, starts, seeds, s, steps=0).items()}
     halved = {name: [time_to_half(row, s.every) for row in rows] for name, rows in found.items()}
     for name, times in halved.items():
         claim.note(f"half_way_when_{name.replace(' ', '_')}", np.mean(times), "reported: iterations, mean over the seeds")
     slower = min(np.divide(halved["D is pre-trained"], halved["D starts fresh"]))
     claim.at_least("pretrained_D_slows_G_down", slower, 3)  # the worst seed
-    title = (
-        f"“D is a pre-trained discriminator”: G, minimizing log(1 - D(G(z))),\ncomes half way {at_least(slower)} times as "
-        "late, or later (worst seed)"
-    )
-    claim.show(draw_pretrained(found, s), "errata_pretrained", title)
+    claim.show(draw_pretrained(found, s), "errata_pretrained", claim.words(PRETRAINED))
 
 
 def distances(seed: int, pretraining: int, s) -> list[float]:
@@ -99,13 +107,16 @@ def draw_pretrained(found: dict, s) -> plt.Figure:
 
 CRITICS = {"keeps up": (5, 1.0), "lags": (1, 0.1)}  # n_critic, and the critic's rate, in units of G's
 COLLAPSED = 0.5  # nats; log 8 = 2.08 is a single mode of the eight
+COLLAPSE = (
+    "“Get rid of mode collapse”: a WGAN whose critic keeps up does not collapse ({WGAN_modes_keeps_up|.0f} of 8 modes, "
+    "{WGAN_within_3_std_keeps_up|>%} of the samples within 3 std or more);\none whose critic lags collapses (KL to uniform "
+    "{WGAN_kl_lags|.1f})"
+)
 
 
 def collapse(claim: Claim, s, seeds: range) -> None:
     """Slide: "Get rid of mode collapse" (IT3320E, lecture 10). WGAN does so as long as its critic keeps up with G."""
-    tasks = {f"a critic that {name}, seed {seed}": (seed, *critic) for name, critic in CRITICS.items() for seed in seeds}
-    runs = run_tasks(ring_game, tasks, s, steps=len(tasks) * s.ring_steps)
-    found = {name: runs[i * len(seeds) : (i + 1) * len(seeds)] for i, name in enumerate(CRITICS)}
+    found = by_seeds("a critic that ", ring_game, CRITICS, seeds, s, steps=s.ring_steps)
     for name, group in found.items():
         late = [np.mean([look["kl"] for look in run[-3:]]) for run in group]  # of three moments: G may be on its way
         modes, good = ([run[-1][key] for run in group] for key in ("modes_1pct", "high_quality"))
@@ -117,25 +128,7 @@ def collapse(claim: Claim, s, seeds: range) -> None:
             claim.at_most("WGAN_kl_keeps_up", max(late), 0.1)  # the worst seed
             claim.at_least("WGAN_modes_keeps_up", min(modes), len(mixtures.RING.centres))
             claim.at_least("WGAN_within_3_std_keeps_up", min(good), 0.5)  # it has learnt: most samples are near modes
-    claim.show(draw_collapse(found), "errata_collapse", collapse_title(claim.metrics))
-
-
-def outcome(m: dict[str, float], name: str) -> str:
-    """The result of G against such a critic. "Does not collapse" is reserved for a G that has learnt."""
-    kl, modes, good = (m[f"WGAN_{key}_{name.replace(' ', '_')}"] for key in ("kl", "modes", "within_3_std"))
-    if kl >= COLLAPSED:
-        return f"collapses (KL to uniform {kl:.1f})"
-    if good < 0.5:
-        return f"has not learnt ({percent(good)} of its samples lie within 3 std of a mode)"
-    return f"does not collapse ({modes:.0f} of 8 modes, {at_least(100 * good)} % of the samples within 3 std or more)"
-
-
-def collapse_title(m: dict[str, float]) -> str:
-    """The picture's title."""
-    return (
-        f"“Get rid of mode collapse”: a WGAN whose critic keeps up {outcome(m, 'keeps up')};\n"
-        f"one whose critic lags {outcome(m, 'lags')}"
-    )
+    claim.show(draw_collapse(found), "errata_collapse", claim.words(COLLAPSE))
 
 
 def ring_game(seed: int, n_critic: int, critic_rate: float, s) -> list[dict]:
@@ -165,11 +158,10 @@ def draw_collapse(found: dict[str, list]) -> plt.Figure:
         outside = f"; {percent(off)} outside the frame" if off > 0.005 else ""
         mixtures.RING.show(axes, samples, f"a critic that {name}{outside}")
         axes.set(xticks=range(-2, 3), yticks=range(-2, 3), xlabel="$x_1$", ylabel="$x_2$")
+    dot = {"linestyle": "", "marker": "o"}
     handles = [
-        plt.Line2D(
-            [], [], linestyle="", marker="o", markersize=12, alpha=0.3, color=REAL, label="data: within 3 std of a mode"
-        ),
-        plt.Line2D([], [], linestyle="", marker="o", markersize=4, color="black", label="samples of G, first seed"),
+        plt.Line2D([], [], **dot, markersize=12, alpha=0.3, color=REAL, label="data: within 3 std of a mode"),
+        plt.Line2D([], [], **dot, markersize=4, color="black", label="samples of G, first seed"),
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return figure
