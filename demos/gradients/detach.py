@@ -6,9 +6,9 @@ Slide: "Hence, any parameters in f (or earlier in the graph) will not get update
     c = g(b.detach())           the backward pass from c ends at b, as if b were a constant
 
 Two networks in a row, with and without detach; then D's step in a GAN, where f is G and g is D. What to look for: do c and g's
-gradients agree to the last bit? Are f's gradients absent (None) rather than zeros, so that SGD leaves f alone? How many of f's
-operations does the backward pass visit? If D's gradients are also right without detach, then detach only saves time: the
-backward pass through G, and gradients in G that the next G step would have to throw away.
+gradients agree to the last bit? Are f's gradients absent (None) rather than zeros, so that SGD leaves f alone? If D's gradients
+are also right without detach, then detach only saves time: the backward pass through G, and gradients in G that the next G step
+would have to throw away.
 """
 
 import io
@@ -133,22 +133,19 @@ def differing(a: list[np.ndarray], b: list[np.ndarray]) -> int:
 def measure(claim: Claim, which: str, f: str, g: str, runs: list[Outcomes]) -> None:
     """The numbers that must be 0 with detach and above 0 without it: the worst of all runs."""
 
-    def none(name: str, values: list[int]) -> None:
-        claim.note(f"{which}: {name}", max(values), "exactly 0", max(values) == 0, quick=True)
-
-    def some(name: str, values: list[int]) -> None:
-        claim.note(f"{which}: {name}", min(values), "above 0", min(values) > 0, quick=True)
+    def check(name: str, values: list[int], none: bool) -> None:
+        worst = max(values) if none else min(values)
+        claim.note(f"{which}: {name}", worst, "exactly 0" if none else "above 0", (worst == 0) == none, quick=True)
 
     pairs = [(run["detach"], run["without"]) for run in runs]
-    none("numbers in c that differ", [differing([a.c], [b.c]) for a, b in pairs])
-    none(f"numbers in {g}'s gradients that differ", [differing(a.gradients["g"], b.gradients["g"]) for a, b in pairs])
-    for link, words, check in (("detach", "with detach", none), ("without", "without", some)):
-        check(f"gradients in {f} {words}", [run[link].arrived() for run in runs])
-        check(f"numbers in {f} that SGD changed {words}", [run[link].changed_f for run in runs])
-        check(f"derivatives called for {f}'s sake {words}", [run[link].visits - run["constant"].visits for run in runs])
-
-
-FORWARD, BACK = OTHERS[0], OTHERS[1]
+    check("numbers in c that differ", [differing([a.c], [b.c]) for a, b in pairs], none=True)
+    differ = [differing(a.gradients["g"], b.gradients["g"]) for a, b in pairs]
+    check(f"numbers in {g}'s gradients that differ", differ, none=True)
+    for link, words, none in (("detach", "with detach", True), ("without", "without", False)):
+        check(f"gradients in {f} {words}", [run[link].arrived() for run in runs], none)
+        check(f"numbers in {f} that SGD changed {words}", [run[link].changed_f for run in runs], none)
+        called = [run[link].visits - run["constant"].visits for run in runs]
+        check(f"derivatives called for {f}'s sake {words}", called, none)
 
 
 def picture(run: Outcomes) -> plt.Figure:
@@ -161,6 +158,7 @@ def picture(run: Outcomes) -> plt.Figure:
 
 def draw_graph(axes: plt.Axes, outcome: Outcome, formula: str) -> None:
     """a - f - b - g - c: above each link an arrow forward; below it an arrow back, where a gradient arrives."""
+    forward, back = OTHERS[:2]
     for x, name in enumerate("afbgc"):
         box = "square" if name in "fg" else "circle"
         axes.text(x, 0, f"${name}$", ha="center", va="center", fontsize=20, bbox={"boxstyle": box, "fc": "white"})
@@ -169,12 +167,12 @@ def draw_graph(axes: plt.Axes, outcome: Outcome, formula: str) -> None:
     first = 0 if outcome.arrived() else 2  # where the backward pass ends
     arrow = {"arrowstyle": "->", "lw": 2.5}
     for x in range(4):
-        axes.annotate("", (x + 0.8, 0.12), (x + 0.2, 0.12), arrowprops=arrow | {"color": FORWARD})
+        axes.annotate("", (x + 0.8, 0.12), (x + 0.2, 0.12), arrowprops=arrow | {"color": forward})
         if x >= first:
-            axes.annotate("", (x + 0.2, -0.12), (x + 0.8, -0.12), arrowprops=arrow | {"color": BACK, "linestyle": "--"})
-    axes.text(0.5, 0.2, "forward", ha="center", va="bottom", color=FORWARD)
-    axes.text(3.5, -0.2, "back", ha="center", va="top", color=BACK)
-    axes.text(first, -0.3, "the pass ends", ha="center", va="top", color=BACK)
+            axes.annotate("", (x + 0.2, -0.12), (x + 0.8, -0.12), arrowprops=arrow | {"color": back, "linestyle": "--"})
+    axes.text(0.5, 0.2, "forward", ha="center", va="bottom", color=forward)
+    axes.text(3.5, -0.2, "back", ha="center", va="top", color=back)
+    axes.text(first, -0.3, "the pass ends", ha="center", va="top", color=back)
     axes.text(4, 0.3, f"{outcome.c:.6f}", ha="center")
     axes.set(xlim=(-0.5, 4.5), ylim=(-0.85, 0.55), title=f"{formula}: values go forward, gradients back")
     axes.axis("off")

@@ -2,10 +2,10 @@
 
 `demos/gradients/engine.py` is the first rung of a ladder. The next is `minigan/engine/tensor.py`: the same backward pass, but
 fast, general and safe. Here both get the same networks, data and noise in float64. What to look for: do both compute the same
-gradients of D's loss and of G's loss, up to rounding, with detach and without? With detach, do G's parameters have no gradient
-in either (None, not zeros)? A bias that is broadcast over the batch, and an intermediate that is used twice: do they get the
-sum of all gradients that arrive? Do both GANs have the same parameters after 50 iterations of Algorithm 1 with SGD? How near
-are the samples of the 80 lines' GAN to the data's mean and standard deviation at the end?
+gradients, up to rounding, with detach and without? With detach, do G's parameters have no gradient in either (None, not zeros)?
+A bias that is broadcast over the batch, and an intermediate that is used twice: do they get the sum of all gradients that
+arrive? Do both GANs have the same parameters after 50 iterations of Algorithm 1 with SGD? How near are the samples of the 80
+lines' GAN to the data's mean and standard deviation at the end?
 """
 
 from dataclasses import dataclass
@@ -136,9 +136,8 @@ def gradients_of_sums(seed: int, batch: int) -> tuple[Arrays, Arrays]:
 
 def after_iterations(seed: int, settings: Settings) -> tuple[Arrays, Arrays, Arrays]:
     """G's and D's parameters: before any iteration; after all of them in the 80 lines; after all of them in `games.GAN`."""
-    steps = settings.iterations
     rng = np.random.default_rng(seed)
-    *_, (G, D) = engine.train(rng, settings.mean, settings.std, steps)
+    *_, (G, D) = engine.train(rng, settings.mean, settings.std, settings.iterations)
     in_80_lines = [p.data for p in G.parameters + D.parameters]
 
     rng = np.random.default_rng(seed)  # the same numbers again, in the order in which `engine.train` draws them
@@ -147,7 +146,7 @@ def after_iterations(seed: int, settings: Settings) -> tuple[Arrays, Arrays, Arr
     opt_G, opt_D = optim.SGD(G.parameters(), lr=0.2), optim.SGD(D.parameters(), lr=0.2)
     gan = games.GAN(G, D, lambda m: rng.standard_normal((m, 1)), opt_G, opt_D)
     batches = (rng.normal(settings.mean, settings.std, (128, 1)) for _ in count())
-    for lr in np.linspace(0.2, 0.0, steps):
+    for lr in np.linspace(0.2, 0.0, settings.iterations):
         opt_G.lr = opt_D.lr = lr
         gan.step(batches)
     return before, in_80_lines, [p.numpy() for p in G.parameters() + D.parameters()]
@@ -158,9 +157,6 @@ def samples_over_training(seed: int, settings: Settings) -> list[np.ndarray]:
     z = engine.Tensor(np.random.default_rng([seed, 1]).standard_normal((settings.samples, 1)))
     training = engine.train(np.random.default_rng(seed), settings.mean, settings.std, settings.moments[-1])
     return [G(z).data[:, 0] for t, (G, _) in enumerate(training, start=1) if t in settings.moments]
-
-
-# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def compare_gradients(claim: Claim, seeds: range, settings: Settings) -> dict[str, list[tuple[Arrays, Arrays]]]:
@@ -216,9 +212,6 @@ def measure_samples(claim: Claim, runs: list[np.ndarray], settings: Settings) ->
     claim.at_most("mean of G(z), worst off by", max(abs(x.mean() - settings.mean) for x in runs), 0.1, quick=True)
     off = max(abs(x.std() / settings.std - 1) for x in runs)
     claim.at_most("std of G(z), worst off by, per cent", 100 * off, 10, quick=True)
-
-
-# --- the pictures -------------------------------------------------------------------------------------------------------
 
 
 def draw_samples(samples: list[np.ndarray], settings: Settings) -> plt.Figure:

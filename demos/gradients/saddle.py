@@ -55,7 +55,11 @@ ENDS = (
 def main(claim: Claim, settings: Settings) -> None:
     """The metrics for every seed, and the picture of the first."""
     data = [np.random.default_rng(claim.args.seed + i).standard_normal(settings.n) for i in range(settings.seeds)]
-    where_it_is_zero(claim, data)
+    w1 = np.linspace(0.2, 5.0, 50)
+    curve = [np.array([w, 1 / w]) for w in np.concatenate([-w1, w1])]  # w1 w2 = 1 has two branches
+    claim.at_most(
+        "largest loss where w1 w2 = 1", max(loss(Tensor(w), x).item() for w in curve for x in data), 1e-20, quick=True
+    )
     for i, x in enumerate(data):
         second_derivatives(claim, x, f"data {i}: ")
     paths = [descents(x, settings) for x in data]
@@ -96,14 +100,6 @@ def descend(w: tuple[float, float], x: np.ndarray, settings: Settings) -> np.nda
         optimizer.step()
         path.append(w.numpy().copy())
     return np.array(path)
-
-
-def where_it_is_zero(claim: Claim, data: list[np.ndarray]) -> None:
-    """The loss at points of the curve w1 w2 = 1, on both its branches."""
-    w1 = np.linspace(0.2, 5.0, 50)
-    points = [np.array([w, 1 / w]) for w in np.concatenate([-w1, w1])]
-    largest = max(loss(Tensor(w), x).item() for w in points for x in data)
-    claim.at_most("largest loss where w1 w2 = 1", largest, 1e-20, quick=True)
 
 
 def second_derivatives(claim: Claim, x: np.ndarray, which: str) -> None:

@@ -56,9 +56,7 @@ REACHED = (
     "{modes with 1 % of the samples|.0f} of {modes|.0f} modes, {share within 3 std|%1} of the samples within 3 std of one "
     "(of the data, {share within 3 std, data|%1})"
 )
-FINDING = (
-    f"G reaches {REACHED}. On these points in the plane, D's accuracy ends at {{accuracy of D at the end|.2f}} (one seed)."
-)
+FINDING = f"G reaches {REACHED}. D's accuracy on these points ends at {{accuracy of D at the end|.2f}} (one seed)."
 QUICK = {"ring": 400, "grid": 250, "mnist": 100, "glyphs": 100}  # iterations with --quick
 
 
@@ -70,8 +68,12 @@ def chosen(args: Namespace) -> Settings:
 
 @demo(SETTINGS["ring"], options=lambda about: parser(about, data=list(SETTINGS)), choose=chosen)
 def main(claim: Claim, settings: Settings) -> None:
-    """Train, measure, draw."""
-    (points if claim.args.data in ("ring", "grid") else images)(claim, settings)
+    """Points in the plane or images, by the same algorithm: only the sizes of the layers differ."""
+    if claim.args.data in ("ring", "grid"):
+        points(claim, settings)
+    else:
+        digits.play(claim, make_game(settings, *digits.dense_players(settings.z, settings.width)))
+        digits.well_drawn(claim)
 
 
 def make_game(settings: Settings, G: nn.Module, D: nn.Module) -> GAN:
@@ -127,13 +129,6 @@ def measure(claim: Claim, reached: dict, perfect: dict, modes: int, accuracy: fl
     claim.at_most("KL over modes", reached["kl"], 0.05)  # as when the modes' shares differ by a third
     claim.note("KL over modes, data", perfect["kl"], "reported: of as many points")
     claim.between("accuracy of D at the end", accuracy, 0.4, 0.6)
-
-
-def images(claim: Claim, settings: Settings) -> None:
-    """Images of 28 x 28 pixels, by the same algorithm: only the sizes of the layers differ."""
-    G, D = digits.dense_players(settings.z, settings.width)
-    digits.play(claim, make_game(settings, G, D))
-    digits.well_drawn(claim)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ import minigan as mg
 from demos.kit.claim import Claim
 from demos.kit.experiment import demo
 from demos.kit.line import Mixture, jensen_shannon, network
-from demos.kit.loops import resumable, run_tasks
+from demos.kit.loops import resumable, run_cases
 from demos.kit.rounding import at_most
 from demos.kit.style import D_COLOUR, FAKE, REAL, slide
 from minigan import Tensor, losses, nn, no_grad, optim
@@ -65,17 +65,12 @@ def main(claim: Claim, settings: Settings) -> None:
     args = claim.args
     claim.at_most("scalar_error", scalar_error(settings, args.seed), 1e-8, quick=True)
     seeds = range(args.seed, args.seed + settings.seeds)
-    tasks = {f"{case}, seed {seed}": (case, seed) for case in CASES for seed in seeds}
-    trained = dict(zip(tasks.values(), run_tasks(train, tasks, settings, steps=len(tasks) * settings.steps), strict=True))
-    runs = {case: [trained[case, seed] for seed in seeds] for case in CASES}
+    runs = run_cases(train, {case: (case,) for case in CASES}, seeds, settings, steps=settings.steps)
     for case in CASES:
         measure(claim, case, runs[case], settings)
     error, gap = (at_most(max(claim.metrics[case + of] for case in CASES)) for of in ("_sup_error", "_value_error"))
     near = f"within {error} of $p_{{data}} / (p_{{data}} + p_g)$, its value within {gap} of $-\\log 4 + 2\\,JSD$"
     claim.show(picture(runs, claim.metrics), "optimal_discriminator", f"A trained D is {near}")
-
-
-# --- the proof's step, for numbers ----------------------------------------------------------------------------------------
 
 
 def scalar_error(settings: Settings, seed: int) -> float:
@@ -91,10 +86,7 @@ def scalar_error(settings: Settings, seed: int) -> float:
     return float(mg.max(mg.abs(mg.sigmoid(v) - a / (a + b))).item())
 
 
-# --- D against a fixed generator ------------------------------------------------------------------------------------------
-
-
-def train(case: str, seed: int, settings: Settings) -> dict[str, np.ndarray]:
+def train(seed: int, case: str, settings: Settings) -> dict[str, np.ndarray]:
     """Train D on samples of p (real) and q (fake): its curve on X at the end, and the exact value of V along the way."""
     mg.seed(seed)
     p, q = CASES[case]
@@ -153,21 +145,15 @@ def picture(runs: dict[str, list[dict]], metrics: dict[str, float]) -> plt.Figur
     figure, places = slide(2, 2, height_ratios=(3, 2))
     for (upper, lower), (case, (p, q)) in zip(places.T, CASES.items(), strict=True):
         best, highest = optimum(p, q)
-        draw_curves(upper, p, q, best, runs[case])
-        upper.set_title(f"$|D - D^*|$ at most {at_most(metrics[case + '_sup_error'])} where $p_{{data}} + p_g > 0.05$")
-        for run in runs[case]:
+        upper.fill_between(X, p.density(X), color=REAL, alpha=0.3, label="$p_{data}$")
+        upper.fill_between(X, q.density(X), color=FAKE, alpha=0.3, hatch="//", label="$p_g$")
+        upper.plot(X, best, color="black", linewidth=5, alpha=0.3, label="$D^* = p_{data} / (p_{data} + p_g)$")
+        for i, run in enumerate(runs[case]):
+            upper.plot(X, run["D"], color=D_COLOUR, linestyle="--", label="$D$, trained, each seed" if i == 0 else None)
             lower.semilogy(run["step"], highest - run["value"], color=D_COLOUR)
+        upper.set(xlabel="sample $x$", ylabel="density, $D(x)$", xlim=(-5, 5), ylim=(0, 1.05))
         lower.set(xlabel="step of D", ylabel="gap of $V$, nats")
+        upper.set_title(f"$|D - D^*|$ at most {at_most(metrics[case + '_sup_error'])} where $p_{{data}} + p_g > 0.05$")
         lower.set_title(f"$V$ reaches {metrics[case + '_value']:.4f};  $-\\log 4 + 2\\,JSD$ = {highest:.4f}")
     figure.legend(*places[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
-
-
-def draw_curves(axes: plt.Axes, p: Mixture, q: Mixture, best: np.ndarray, runs: list[dict]) -> None:
-    """The densities, D* and the D of each seed."""
-    axes.fill_between(X, p.density(X), color=REAL, alpha=0.3, label="$p_{data}$")
-    axes.fill_between(X, q.density(X), color=FAKE, alpha=0.3, hatch="//", label="$p_g$")
-    axes.plot(X, best, color="black", linewidth=5, alpha=0.3, label="$D^* = p_{data} / (p_{data} + p_g)$")
-    for i, run in enumerate(runs):
-        axes.plot(X, run["D"], color=D_COLOUR, linestyle="--", label="$D$, trained, each seed" if i == 0 else None)
-    axes.set(xlabel="sample $x$", ylabel="density, $D(x)$", xlim=(-5, 5), ylim=(0, 1.05))

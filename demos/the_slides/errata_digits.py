@@ -11,10 +11,11 @@ from demos.kit.claim import Claim
 from demos.kit.classifiers import Classifier
 from demos.kit.comparing import HURTS, NOTHING, compare
 from demos.kit.digits import dense_players
+from demos.kit.loops import run_cases
 from demos.kit.pictures import labelled
 from demos.kit.style import MARKERS, OTHERS, slide
 from demos.kit.training import adams, train
-from demos.the_slides.errata_games import by_seeds, correct, literal, train_alone
+from demos.the_slides.errata_games import correct, literal, train_alone
 from minigan import Tensor, data, losses, metrics, nn
 from minigan.games import GAN
 from minigan.games.figures import Figures, discriminator_figures
@@ -41,7 +42,8 @@ OBJECTIVES = {"correct": correct, "literal": literal}
 def play(kinds: list[str], x: np.ndarray, s, seeds: range, steps: int, z: int, r1: float = 0.0) -> dict[str, list[tuple]]:
     """Play a game of dense players on images in [0, 1] for each kind and seed; return it with D(G(z)) at each step."""
     cases, found = {kind: (kind,) for kind in kinds}, {}
-    for kind, runs in by_seeds(f"{len(x):,} images, ", played, cases, seeds, x, s, steps, z, r1, steps=steps).items():
+    what = f"{len(x):,} images, "
+    for kind, runs in run_cases(played, cases, seeds, x, s, steps, z, r1, steps=steps, what=what).items():
         found[kind] = []
         for state, believed in runs:
             game = make_game(kind, s, z, r1)
@@ -88,7 +90,7 @@ def one_loss(claim: Claim, x: np.ndarray, judge: metrics.Judge, s, seeds: range)
     faster" (CS/DS 541, class 19). It is printed in f_acc, which D increases, but meant for G alone. Returns the games that are
     played as it is meant.
     """
-    alone = by_seeds("D alone, ", d_alone, {name: (name,) for name in OBJECTIVES}, seeds, x, s, steps=0)
+    alone = run_cases(d_alone, {name: (name,) for name in OBJECTIVES}, seeds, x, s, steps=0, what="D alone, ")
     classes, distances, first, games = {}, {}, [], {}
     for name, runs in play(list(KINDS), x, s, seeds, s.steps, s.z).items():
         samples = [pixels(game, s.samples) for game, _ in runs]
@@ -131,8 +133,7 @@ def draw_one_loss(images: np.ndarray, alone: dict[str, list]) -> plt.Figure:
     for (name, label), colour, line in zip(names.items(), OTHERS, ("-", "--"), strict=False):
         right.plot(np.transpose(alone[name]), color=colour, linewidth=1, linestyle=line)
         right.plot([], color=colour, linestyle=line, label=f"fake data's term: {label}")
-    right.set(yscale="symlog", xlabel="step of D alone", ylabel="$f_{acc}$, by D (symmetric log scale)")
-    right.set_title("G stands still")
+    right.set(yscale="symlog", xlabel="step of D alone", ylabel="$f_{acc}$, by D (symmetric log scale)", title="G stands still")
     figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
@@ -172,7 +173,7 @@ def robustness(claim: Claim, games: list[GAN], x, y, others, s, seeds: range) ->
     labels = np.repeat([1, 0], len(real))
     found: dict = {name: [] for name in JUDGES}
     name, steps = "a D of noise and a classifier", s.classifier_steps
-    of_others = by_seeds("", flips_of_others, {name: ()}, seeds, x, y, real, classes, s, steps=steps)[name]
+    of_others = run_cases(flips_of_others, {name: ()}, seeds, x, y, real, classes, s, steps=steps)[name]
     for game, (of_noise, of_classifier) in zip(games, of_others, strict=True):
         images = np.concatenate([real, pixels(game, len(real))])
         found["the GAN's D"].append([flips(judging(game.D), images, labels, e) for e in s.epsilons])
@@ -181,7 +182,7 @@ def robustness(claim: Claim, games: list[GAN], x, y, others, s, seeds: range) ->
     rates = {name: np.array(rows)[:, s.epsilons.index(0.1)] for name, rows in found.items()}
     claim.at_least("flipped_GANs_D", rates["the GAN's D"].min(), 0.9)  # at epsilon 0.1, the worst seed
     less = compare(rates["the GAN's D"], rates["a classifier"])
-    claim.compare("flipped, the GAN's D instead of a classifier", less, {HURTS, NOTHING})
+    claim.compare("flipped, the GAN's D instead of a classifier", less, (HURTS, NOTHING))
     claim.note("flipped_classifier", rates["a classifier"].mean(), "reported: mean over the seeds, at epsilon 0.1")
     claim.note("flipped_D_of_noise", rates["a D of digits and noise"].mean(), "reported: mean over the seeds, at epsilon 0.1")
     claim.show(draw_robustness(found, s), "errata_robustness", claim.words(ROBUSTNESS))
@@ -190,17 +191,16 @@ def robustness(claim: Claim, games: list[GAN], x, y, others, s, seeds: range) ->
 def flips_of_others(seed: int, x, y, real: np.ndarray, classes: np.ndarray, s) -> tuple[list[float], list[float]]:
     """The shares that flip, by epsilon: of a new D's digits and noise, and of a new classifier's digits."""
     mg.seed(seed)
-    D, classifier, noise = dense_players(s.z, s.width)[1], classifiers.network(s.width), data.noise(784, "uniform")
-    train_alone(D, lambda m: noisy(noise, m), minibatches(x, s), s.alone_steps, s.lr)
-    images, labels = np.concatenate([real, (noisy(noise, len(real)).numpy() + 1) / 2]), np.repeat([1, 0], len(real))
+    D, classifier, uniform = dense_players(s.z, s.width)[1], classifiers.network(s.width), data.noise(784, "uniform")
+
+    def noise(m: int) -> Tensor:  # images, pixels in [-1, 1]
+        return Tensor(uniform(m).reshape(m, 1, 28, 28))
+
+    train_alone(D, noise, minibatches(x, s), s.alone_steps, s.lr)
+    images, labels = np.concatenate([real, (noise(len(real)).numpy() + 1) / 2]), np.repeat([1, 0], len(real))
     of_noise = [flips(judging(D), images, labels, e) for e in s.epsilons]
     classifiers.train(classifier, x, y, "a classifier", s.classifier_steps, s.batch, s.lr)
     return of_noise, [flips(classifier, real, classes, e) for e in s.epsilons]
-
-
-def noisy(noise: data.priors.Noise, m: int) -> Tensor:
-    """m images of uniform noise, pixels in [-1, 1]."""
-    return Tensor(noise(m).reshape(m, 1, 28, 28))
 
 
 def flips(classifier: Classifier, x: np.ndarray, y: np.ndarray, epsilon: float) -> float:

@@ -5,6 +5,7 @@ from itertools import count
 
 import matplotlib.pyplot as plt
 import numpy as np
+from scipy.special import rel_entr
 
 import minigan as mg
 from demos.kit.claim import Claim
@@ -46,12 +47,7 @@ def above_the_chord(V: Callable[[np.ndarray], np.ndarray], a: np.ndarray, b: np.
 
 def best_value(p: np.ndarray, q: np.ndarray) -> np.ndarray:
     """V of the best D, D* = p / (p + q): the sum of p log D* + q log(1 - D*) over the last axis."""
-    return np.sum(p * log_share(p, q) + q * log_share(q, p), axis=-1)
-
-
-def log_share(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """log(a / (a + b)), and 0 where a is 0."""
-    return np.log(np.where(a > 0, a, 1.0) / np.where(a > 0, a + b, 1.0))
+    return np.sum(rel_entr(p, p + q) + rel_entr(q, p + q), axis=-1)  # rel_entr(a, b) = a log(a / b), and 0 where a is 0
 
 
 def shifted_value(theta: np.ndarray) -> np.ndarray:
@@ -122,8 +118,7 @@ def draw_critic_steps(found: dict[str, int], n_critic: int) -> plt.Figure:
 def optimism(claim: Claim, s, seed: int) -> dict[str, np.ndarray]:
     """Slide: "θ_t = θ_{t-1} - 2η m̂_t / (√v̂_t + ε) + η m̂_{t-1} / (√v̂_{t-1} + ε)" (IT3320E, lecture 10). At t = 1, m̂_0 is 0/0."""
     g = np.random.default_rng(seed).standard_normal(1000)
-    with np.errstate(invalid="ignore"):  # 0/0
-        undefined = int(np.isnan(as_printed(np.zeros(1000), lambda theta: g, 1)[1]).sum())
+    undefined = int(np.isnan(as_printed(np.zeros(1000), lambda theta: g, 1)[1]).sum())
     expected = "1000 of 1000 parameters after the first step"
     claim.note("optimistic_Adam_printed_NaN", undefined, expected, undefined == 1000, quick=True)
     steps = {rule: descend(rule, np.zeros(1000), lambda theta: g, 1)[1] for rule in (optim.Adam, optim.OptimisticAdam)}
@@ -131,8 +126,7 @@ def optimism(claim: Claim, s, seed: int) -> dict[str, np.ndarray]:
     claim.at_most("optimistic_Adam_not_twice_Adam", differing, 0, quick=True)  # of 1000 parameters
     start, slope = np.ones(1), lambda theta: theta  # of theta^2 / 2
     found = {rule.__name__: descend(rule, start, slope, 6)[:, 0] for rule in (optim.Adam, optim.OptimisticAdam)}
-    with np.errstate(invalid="ignore"):
-        found["as printed"] = as_printed(start, slope, 6)[:, 0]
+    found["as printed"] = as_printed(start, slope, 6)[:, 0]
     first = (1 - found["OptimisticAdam"][1]) / (1 - found["Adam"][1])
     title = (
         "“$\\theta_t = \\theta_{t-1} - 2 \\eta \\hat m_t / … + \\eta \\hat m_{t-1} / …$”: at t = 1, $\\hat m_0$ is 0/0, and "
@@ -142,6 +136,7 @@ def optimism(claim: Claim, s, seed: int) -> dict[str, np.ndarray]:
     return found
 
 
+@np.errstate(invalid="ignore")  # 0/0 at t = 1
 def as_printed(theta: np.ndarray, gradient: Callable, steps: int, lr=0.125, betas=(0.9, 0.999), eps=1e-8) -> np.ndarray:
     """Algorithm 1 to the letter, with m_0 = v_0 = 0: theta before the first step, and after each."""
 

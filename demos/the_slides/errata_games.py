@@ -1,7 +1,6 @@
 """Sentences of the slides that games on the line and on the ring contradict: a pre-trained D, WGAN and mode collapse."""
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,10 +9,10 @@ import minigan as mg
 from demos.kit import mixtures
 from demos.kit.claim import Claim
 from demos.kit.line import Mixture, network, time_to_half
-from demos.kit.loops import resumable, run_tasks
+from demos.kit.loops import run_cases
 from demos.kit.rounding import percent
 from demos.kit.style import OTHERS, REAL, slide
-from demos.kit.training import adam
+from demos.kit.training import adam, train
 from minigan import Tensor, data, losses, metrics, nn, optim
 from minigan.backend import random_numbers
 from minigan.games import GAN, WGANGP
@@ -46,15 +45,6 @@ def train_alone(
     return values
 
 
-def by_seeds(
-    what: str, function: Callable, cases: Mapping[str, tuple], seeds: range, *shared: Any, steps: int
-) -> dict[str, list]:
-    """For each case, [function(seed, *case, *shared), ...]. `what` begins the tasks' names; `steps`: of one call."""
-    tasks = {f"{what}{name}, seed {seed}": (seed, *case) for name, case in cases.items() for seed in seeds}
-    runs = run_tasks(function, tasks, *shared, steps=len(tasks) * steps)
-    return {name: runs[i * len(seeds) : (i + 1) * len(seeds)] for i, name in enumerate(cases)}
-
-
 # --- D is pre-trained ---------------------------------------------------------------------------------------------------
 
 POINTS = Mixture((1.0,), (3.0,), (0.5,))  # the data; G starts near 0
@@ -69,7 +59,7 @@ def pretrained(claim: Claim, s, seeds: range) -> None:
     Networks). Against such a D, this loss hardly moves G.
     """
     starts = {"D starts fresh": (0,), "D is pre-trained": (s.pretraining,)}
-    found = {name: np.array(rows) for name, rows in by_seeds("", distances, starts, seeds, s, steps=0).items()}
+    found = {name: np.array(rows) for name, rows in run_cases(distances, starts, seeds, s, steps=0).items()}
     halved = {name: [time_to_half(row, s.every) for row in rows] for name, rows in found.items()}
     for name, times in halved.items():
         claim.note(f"half_way_when_{name.replace(' ', '_')}", np.mean(times), "reported: iterations, mean over the seeds")
@@ -106,7 +96,6 @@ def draw_pretrained(found: dict, s) -> plt.Figure:
 # --- WGAN gets rid of mode collapse -------------------------------------------------------------------------------------
 
 CRITICS = {"keeps up": (5, 1.0), "lags": (1, 0.1)}  # n_critic, and the critic's rate, in units of G's
-COLLAPSED = 0.5  # nats; log 8 = 2.08 is a single mode of the eight
 COLLAPSE = (
     "“Get rid of mode collapse”: a WGAN whose critic keeps up does not collapse ({WGAN_modes_keeps_up|.0f} of 8 modes, "
     "{WGAN_within_3_std_keeps_up|>%} of the samples within 3 std or more);\none whose critic lags collapses (KL to uniform "
@@ -116,19 +105,20 @@ COLLAPSE = (
 
 def collapse(claim: Claim, s, seeds: range) -> None:
     """Slide: "Get rid of mode collapse" (IT3320E, lecture 10). WGAN does so as long as its critic keeps up with G."""
-    found = by_seeds("a critic that ", ring_game, CRITICS, seeds, s, steps=s.ring_steps)
-    for name, group in found.items():
-        late = [np.mean([look["kl"] for look in run[-3:]]) for run in group]  # of three moments: G may be on its way
-        modes, good = ([run[-1][key] for run in group] for key in ("modes_1pct", "high_quality"))
-        if name == "lags":
-            claim.at_least("WGAN_kl_lags", min(late), COLLAPSED)  # the evenest seed: collapsed
-            claim.note("WGAN_modes_lags", max(modes), "reported: of 8 (best seed)")
-            claim.note("WGAN_within_3_std_lags", np.mean(good), "reported: mean over the seeds")
-        else:
-            claim.at_most("WGAN_kl_keeps_up", max(late), 0.1)  # the worst seed
-            claim.at_least("WGAN_modes_keeps_up", min(modes), len(mixtures.RING.centres))
-            claim.at_least("WGAN_within_3_std_keeps_up", min(good), 0.5)  # it has learnt: most samples are near modes
+    found = run_cases(ring_game, CRITICS, seeds, s, steps=s.ring_steps, what="a critic that ")
+    keeps_up, lags = found["keeps up"], found["lags"]
+    claim.at_most("WGAN_kl_keeps_up", max(map(late_kl, keeps_up)), 0.1)  # the worst seed
+    claim.at_least("WGAN_modes_keeps_up", min(run[-1]["modes_1pct"] for run in keeps_up), len(mixtures.RING.centres))
+    claim.at_least("WGAN_within_3_std_keeps_up", min(run[-1]["high_quality"] for run in keeps_up), 0.5)  # G has learnt
+    claim.at_least("WGAN_kl_lags", min(map(late_kl, lags)), 0.5)  # nats, the evenest seed; log 8 = 2.08 is a single mode
+    claim.note("WGAN_modes_lags", max(run[-1]["modes_1pct"] for run in lags), "reported: of 8 (best seed)")
+    claim.note("WGAN_within_3_std_lags", np.mean([run[-1]["high_quality"] for run in lags]), "reported: mean over the seeds")
     claim.show(draw_collapse(found), "errata_collapse", claim.words(COLLAPSE))
+
+
+def late_kl(run: list[dict]) -> float:
+    """The mean of the last three moments: G may be on its way from one mode to another."""
+    return float(np.mean([look["kl"] for look in run[-3:]]))
 
 
 def ring_game(seed: int, n_critic: int, critic_rate: float, s) -> list[dict]:
@@ -138,13 +128,13 @@ def ring_game(seed: int, n_critic: int, critic_rate: float, s) -> list[dict]:
     rates = ((G, s.ring_lr), (critic, critic_rate * s.ring_lr))
     rules = [optim.Adam(player.parameters(), lr, (0.5, 0.9)) for player, lr in rates]
     game = WGANGP(G, critic, data.noise(2), *rules, n_critic=n_critic, penalty=s.ring_penalty)
-    batches, decay, found = mixtures.RING.batches(s.ring_batch), optim.LinearDecay(rules, s.ring_steps), []
-    for t in resumable(range(1, s.ring_steps + 1), "game", game=game, batches=batches, decay=decay, found=found):
-        game.step(batches)
-        decay.step()
-        if t % (s.ring_steps // 6) == 0 and len(found) < 6:
-            samples = game.sample(s.ring_samples)
-            found.append(mixtures.RING.coverage(samples) | {"samples": samples})
+    found = []
+
+    def look(game: WGANGP) -> None:
+        samples = game.sample(s.ring_samples)
+        found.append(mixtures.RING.coverage(samples) | {"samples": samples})
+
+    train(game, mixtures.RING.batches(s.ring_batch), s.ring_steps, "game", s.ring_steps // 6, look, found=found)
     return found
 
 
