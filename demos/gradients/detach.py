@@ -163,7 +163,10 @@ def draw_graph(axes: plt.Axes, outcome: Outcome, formula: str) -> None:
         box = "square" if name in "fg" else "circle"
         axes.text(x, 0, f"${name}$", ha="center", va="center", fontsize=20, bbox={"boxstyle": box, "fc": "white"})
         if name in outcome.gradients:
-            axes.text(x, -0.6, norm_in_words(outcome.gradients[name]), ha="center", va="top")
+            gradients = outcome.gradients[name]
+            none = any(g is None for g in gradients)
+            norm = "no gradient (None)" if none else f"|gradient| = {np.sqrt(sum((g**2).sum() for g in gradients)):.4f}"
+            axes.text(x, -0.6, norm, ha="center", va="top")
     first = 0 if outcome.arrived() else 2  # where the backward pass ends
     arrow = {"arrowstyle": "->", "lw": 2.5}
     for x in range(4):
@@ -176,10 +179,3 @@ def draw_graph(axes: plt.Axes, outcome: Outcome, formula: str) -> None:
     axes.text(4, 0.3, f"{outcome.c:.6f}", ha="center")
     axes.set(xlim=(-0.5, 4.5), ylim=(-0.85, 0.55), title=f"{formula}: values go forward, gradients back")
     axes.axis("off")
-
-
-def norm_in_words(gradients: Gradients) -> str:
-    """The length of the gradient of all these parameters together."""
-    if any(g is None for g in gradients):
-        return "no gradient (None)"
-    return f"|gradient| = {np.sqrt(sum((g**2).sum() for g in gradients)):.4f}"

@@ -39,6 +39,7 @@ class Settings:
     seeds: int = 3
 
 
+LOSSES = ("D's loss", "D's loss, without detach", "G's loss")
 ROUNDING = 1e-12  # how much two results may differ, relative to their largest number
 VERDICT = "True: 80 lines compute minigan's gradients, up to rounding, and are enough for a GAN that learns a Gaussian."
 FINDING = (
@@ -65,11 +66,6 @@ def main(claim: Claim, settings: Settings) -> None:
     worst = at_most(max(claim.metrics[f"{name}: difference of gradients"] for name in pairs), 1)
     title = f"The gradients of the 80 lines are minigan's, to {worst} of the largest number"
     claim.show(draw_differences(pairs), "ladder_gradients", title)
-
-
-# --- gradients, line by line in both ------------------------------------------------------------------------------------
-
-LOSSES = ("D's loss", "D's loss, without detach", "G's loss")
 
 
 def gradients_in_80_lines(loss: str, G: engine.Network, D: engine.Network, x: np.ndarray, z: np.ndarray) -> Arrays:
@@ -129,9 +125,6 @@ def gradients_of_sums(seed: int, batch: int) -> tuple[Arrays, Arrays]:
     a = h + h
     mean(softplus(-(a + a + b))).backward()
     return in_80_lines, [leaf.grad.numpy() for leaf in leaves]
-
-
-# --- iterations of Algorithm 1 ------------------------------------------------------------------------------------------
 
 
 def after_iterations(seed: int, settings: Settings) -> tuple[Arrays, Arrays, Arrays]:

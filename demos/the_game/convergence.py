@@ -88,9 +88,6 @@ def main(claim: Claim, settings: Settings) -> str:
     return "animation.gif: G's lines from z to x, and D's output, over the training"
 
 
-# --- the proposition's own setting: p_g is a table ------------------------------------------------------------------------
-
-
 def descend_table(settings: Settings, seed: int, bins: int = 50) -> dict[str, np.ndarray]:
     """Gradient descent on p_g = softmax(theta) against D* = p / (p + p_g): the value, and TV(p_g, p), at every step."""
     x = np.linspace(-4.0, 4.0, bins)
@@ -117,9 +114,6 @@ def measure_tables(claim: Claim, tables: list[dict]) -> None:
     claim.at_most("table_TV", max(table["TV"][-1] for table in tables), 1e-3, quick=True)
     claim.between("table_value_above_-log4", gap, 0, 1e-3, quick=True)
     claim.note("table_largest_rise", rise, "at most 0: V falls at every step", rise <= 0, quick=True)
-
-
-# --- two networks ---------------------------------------------------------------------------------------------------------
 
 
 def play(seed: int, settings: Settings) -> list[dict]:

@@ -65,9 +65,7 @@ class Settings:
 QUICK = {"seeds": 1, "steps": 100, "width": 64, "alone_steps": 100, "classifier_steps": 150, "samples": 300, "attacked": 200}
 QUICK |= {"memory_steps": 200, "strangers": 200, "pairs": 200, "line_steps": 100, "pretraining": 100}
 QUICK |= {"ring_steps": 60, "ring_width": 32}
-VERDICT = (
-    "Not here: taken literally, most of the quoted sentences are wrong, undefined, or true only under an unnamed condition."
-)
+VERDICT = "Not here: taken literally, most of the quoted sentences are wrong, undefined, or true only under unnamed conditions."
 FINDING = (
     "FGSM (epsilon 0.1) flips at least {flipped_GANs_D|>%} of what a GAN's D had right, {flipped_classifier|%} of a "
     "classifier's. Taught {memorised|.0f} digits, G is nearer to them (distance {nearest_of_few|.1f}) than to strangers "

@@ -20,6 +20,21 @@ from minigan import Tensor, data, losses, metrics, nn
 from minigan.games import GAN
 from minigan.games.figures import Figures, discriminator_figures
 
+ONE_LOSS = (
+    "“the same desired behavior but trains faster”, printed as one $f_{{acc}}$: G finds at most {literal_classes|.0f} of 10 "
+    "classes,\nat least {correct_classes|.0f} where D keeps its own term; D alone raises the printed $f_{{acc}}$ to "
+    "{literal_f_acc_D_alone|>} or more, its own to {correct_f_acc_D_alone|<1} at most"
+)
+ROBUSTNESS = (
+    "“Discriminators are less susceptible to adversarial examples”: epsilon 0.1 turns {flipped_GANs_D|>%} or more of what a "
+    "GAN's D had right,\n{flipped_classifier|%} of a classifier's, {flipped_D_of_noise|%} of that of a D of digits and noise"
+)
+MEMORY = (
+    "“Generative models cannot memorize training data”: taught {memorised|.0f} digits, G's samples are\n{nearest_of_few|.1f} "
+    "from the nearest of them, {nearest_stranger_of_few|.1f} from the nearest of {strangers|,.0f} others"
+)
+JUDGES = ("the GAN's D", "a classifier", "a D of digits and noise")
+
 
 class OneLossGAN(GAN):
     """The slide's f_acc for both: D ascends E log D(x) + E[-log D(G(z))], and G descends it."""
@@ -76,15 +91,6 @@ def pixels(game: GAN, n: int) -> np.ndarray:
     return ((game.sample(n) + 1) / 2).clip(0, 1)
 
 
-# --- one f_acc for both players -----------------------------------------------------------------------------------------
-
-ONE_LOSS = (
-    "“the same desired behavior but trains faster”, printed as one $f_{{acc}}$: G finds at most {literal_classes|.0f} of 10 "
-    "classes,\nat least {correct_classes|.0f} where D keeps its own term; D alone raises the printed $f_{{acc}}$ to "
-    "{literal_f_acc_D_alone|>} or more, its own to {correct_f_acc_D_alone|<1} at most"
-)
-
-
 def one_loss(claim: Claim, x: np.ndarray, judge: metrics.Judge, s, seeds: range) -> list[GAN]:
     """Slide: "we can instead use a different loss term for the fake data that yields the same desired behavior but trains
     faster" (CS/DS 541, class 19). It is printed in f_acc, which D increases, but meant for G alone. Returns the games that are
@@ -136,16 +142,6 @@ def draw_one_loss(images: np.ndarray, alone: dict[str, list]) -> plt.Figure:
     right.set(yscale="symlog", xlabel="step of D alone", ylabel="$f_{acc}$, by D (symmetric log scale)", title="G stands still")
     figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
-
-
-# --- robust discriminators ----------------------------------------------------------------------------------------------
-
-
-JUDGES = ("the GAN's D", "a classifier", "a D of digits and noise")
-ROBUSTNESS = (
-    "“Discriminators are less susceptible to adversarial examples”: epsilon 0.1 turns {flipped_GANs_D|>%} or more of what a "
-    "GAN's D had right,\n{flipped_classifier|%} of a classifier's, {flipped_D_of_noise|%} of that of a D of digits and noise"
-)
 
 
 class Signed(nn.Module):
@@ -220,14 +216,6 @@ def draw_robustness(found: dict, s) -> plt.Figure:
     axes.set(ylim=(-0.02, 1.02))
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
-
-
-# --- no memory ----------------------------------------------------------------------------------------------------------
-
-MEMORY = (
-    "“Generative models cannot memorize training data”: taught {memorised|.0f} digits, G's samples are\n{nearest_of_few|.1f} "
-    "from the nearest of them, {nearest_stranger_of_few|.1f} from the nearest of {strangers|,.0f} others"
-)
 
 
 def memory(claim: Claim, games: list[GAN], x: np.ndarray, others: np.ndarray, s, seeds: range) -> None:

@@ -16,13 +16,11 @@ from demos.the_slides.errata_games import train_alone
 from minigan import Tensor, data, losses, nn, no_grad, optim
 from minigan.games import WGAN
 
-# --- V is convex --------------------------------------------------------------------------------------------------------
-
-GRID = np.linspace(-20.0, 20.0, 801)  # of x on the line
 CONVEXITY = (
     "“V(D, G) is convex”: convex in $p_g$, not convex in $\\theta$ (in $p_g$, {convex_in_p_g_violations|.0f} of {pairs|,.0f} "
     "pairs disagree; in $\\theta$, {convex_in_theta_violations_the_best_D|.0f})"
 )
+GRID = np.linspace(-20.0, 20.0, 801)  # of x on the line, for V
 
 
 def convexity(claim: Claim, s, seed: int) -> None:
@@ -84,9 +82,6 @@ def draw_convexity(found: dict) -> plt.Figure:
     return figure
 
 
-# --- t = 0, ..., n_critic -----------------------------------------------------------------------------------------------
-
-
 def critic_steps(claim: Claim, n_critic: int = 5) -> None:
     """Slide: "for t = 0, ..., n_critic do" (IT3320E, lecture 10, WGAN's Algorithm 1)."""
     G, critic = nn.Dense(2, 2), nn.Dense(2, 1)
@@ -110,9 +105,6 @@ def draw_critic_steps(found: dict[str, int], n_critic: int) -> plt.Figure:
     axes.set(xlabel=f"critic steps in an iteration, $n_{{critic}}$ = {n_critic}", ylim=(-0.8, 1.8), xlim=(0, n_critic + 2))
     axes.set_ylabel("loop")
     return figure
-
-
-# --- optimistic Adam ----------------------------------------------------------------------------------------------------
 
 
 def optimism(claim: Claim, s, seed: int) -> dict[str, np.ndarray]:

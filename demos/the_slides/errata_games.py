@@ -17,6 +17,17 @@ from minigan import Tensor, data, losses, metrics, nn, optim
 from minigan.backend import random_numbers
 from minigan.games import GAN, WGANGP
 
+POINTS = Mixture((1.0,), (3.0,), (0.5,))  # the data on the line; G starts near 0
+CRITICS = {"keeps up": (5, 1.0), "lags": (1, 0.1)}  # n_critic, and the critic's rate, in units of G's
+PRETRAINED = (
+    "“D is a pre-trained discriminator”: G, minimizing log(1 - D(G(z))),\ncomes half way {pretrained_D_slows_G_down|>} times "
+    "as late, or later (worst seed)"
+)
+COLLAPSE = (
+    "“Get rid of mode collapse”: a WGAN whose critic keeps up does not collapse ({WGAN_modes_keeps_up|.0f} of 8 modes, "
+    "{WGAN_within_3_std_keeps_up|>%} of the samples within 3 std or more);\none whose critic lags collapses (KL to uniform "
+    "{WGAN_kl_lags|.1f})"
+)
 Objective = Callable[[Tensor, Tensor], Tensor]  # of D, from its logits of real and fake samples; D ascends it
 
 
@@ -43,15 +54,6 @@ def train_alone(
         optimizer.step()
         values.append(f.item())
     return values
-
-
-# --- D is pre-trained ---------------------------------------------------------------------------------------------------
-
-POINTS = Mixture((1.0,), (3.0,), (0.5,))  # the data; G starts near 0
-PRETRAINED = (
-    "“D is a pre-trained discriminator”: G, minimizing log(1 - D(G(z))),\ncomes half way {pretrained_D_slows_G_down|>} times "
-    "as late, or later (worst seed)"
-)
 
 
 def pretrained(claim: Claim, s, seeds: range) -> None:
@@ -93,32 +95,21 @@ def draw_pretrained(found: dict, s) -> plt.Figure:
     return figure
 
 
-# --- WGAN gets rid of mode collapse -------------------------------------------------------------------------------------
-
-CRITICS = {"keeps up": (5, 1.0), "lags": (1, 0.1)}  # n_critic, and the critic's rate, in units of G's
-COLLAPSE = (
-    "“Get rid of mode collapse”: a WGAN whose critic keeps up does not collapse ({WGAN_modes_keeps_up|.0f} of 8 modes, "
-    "{WGAN_within_3_std_keeps_up|>%} of the samples within 3 std or more);\none whose critic lags collapses (KL to uniform "
-    "{WGAN_kl_lags|.1f})"
-)
-
-
 def collapse(claim: Claim, s, seeds: range) -> None:
     """Slide: "Get rid of mode collapse" (IT3320E, lecture 10). WGAN does so as long as its critic keeps up with G."""
     found = run_cases(ring_game, CRITICS, seeds, s, steps=s.ring_steps, what="a critic that ")
     keeps_up, lags = found["keeps up"], found["lags"]
-    claim.at_most("WGAN_kl_keeps_up", max(map(late_kl, keeps_up)), 0.1)  # the worst seed
+
+    def kl(run: list[dict]) -> float:  # of three moments: G may be on its way from one mode to another
+        return np.mean([look["kl"] for look in run[-3:]])
+
+    claim.at_most("WGAN_kl_keeps_up", max(map(kl, keeps_up)), 0.1)  # the worst seed
     claim.at_least("WGAN_modes_keeps_up", min(run[-1]["modes_1pct"] for run in keeps_up), len(mixtures.RING.centres))
     claim.at_least("WGAN_within_3_std_keeps_up", min(run[-1]["high_quality"] for run in keeps_up), 0.5)  # G has learnt
-    claim.at_least("WGAN_kl_lags", min(map(late_kl, lags)), 0.5)  # nats, the evenest seed; log 8 = 2.08 is a single mode
+    claim.at_least("WGAN_kl_lags", min(map(kl, lags)), 0.5)  # nats, the evenest seed; log 8 = 2.08 is a single mode
     claim.note("WGAN_modes_lags", max(run[-1]["modes_1pct"] for run in lags), "reported: of 8 (best seed)")
     claim.note("WGAN_within_3_std_lags", np.mean([run[-1]["high_quality"] for run in lags]), "reported: mean over the seeds")
     claim.show(draw_collapse(found), "errata_collapse", claim.words(COLLAPSE))
-
-
-def late_kl(run: list[dict]) -> float:
-    """The mean of the last three moments: G may be on its way from one mode to another."""
-    return float(np.mean([look["kl"] for look in run[-3:]]))
 
 
 def ring_game(seed: int, n_critic: int, critic_rate: float, s) -> list[dict]:
