@@ -2,28 +2,26 @@
 
 `demos/gradients/engine.py` is the first rung of a ladder. The next is `minigan/engine/tensor.py`: the same backward pass, but
 fast, general and safe. Here both get the same networks, data and noise in float64. What to look for: do both compute the same
-gradients of D's loss and of G's loss, up to rounding, with detach and without? With detach, do G's parameters have no gradient
-in either (None, not zeros)? A bias that is broadcast over the batch, and an intermediate that is used twice: do they get the
-sum of all gradients that arrive? Do both GANs have the same parameters after 50 iterations of Algorithm 1 with SGD? Which mean
-and standard deviation do the samples of the 80 lines' GAN have at the end?
+gradients, up to rounding, with detach and without? With detach, do G's parameters have no gradient in either (None, not zeros)?
+A bias that is broadcast over the batch, and an intermediate that is used twice: do they get the sum of all gradients that
+arrive? Do both GANs have the same parameters after 50 iterations of Algorithm 1 with SGD? How near are the samples of the 80
+lines' GAN to the data's mean and standard deviation at the end?
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 
 import matplotlib.pyplot as plt
 import numpy as np
 
 from demos.gradients import engine
 from demos.kit.claim import Claim
-from demos.kit.experiment import demo
-from demos.kit.loops import run_tasks
+from demos.kit.experiment import demo, over_seeds
 from demos.kit.rounding import at_most
 from demos.kit.style import FAKE, MARKERS, OTHERS, REAL, slide
 from minigan import Tensor, games, losses, mean, nn, optim, softplus, tanh
 
 Arrays = list[np.ndarray | None]
-ROUNDING = 1e-12  # how much two results may differ, relative to their largest number
 
 
 @dataclass
@@ -41,6 +39,20 @@ class Settings:
     seeds: int = 3
 
 
+LOSSES = ("D's loss", "D's loss, without detach", "G's loss")
+ROUNDING = 1e-12  # how much two results may differ, relative to their largest number
+VERDICT = "True: 80 lines compute minigan's gradients, up to rounding, and are enough for a GAN that learns a Gaussian."
+FINDING = (
+    "Gradients of D's loss: within {D's loss: difference of gradients|<1} of minigan's, relative to the largest number. The "
+    "samples of the 80 lines' GAN end within {mean of G(z), worst off by|<} of the data's mean, {mean of the data}, and within "
+    "{std of G(z), worst off by, per cent|<} % of its standard deviation (worst of 3 seeds)."
+)
+LEARNT = (
+    "A GAN in 80 lines: at the end its samples have the mean {mean of G(z), first seed|.2f} and the standard deviation "
+    "{std of G(z), first seed|.2f},\nthe data {mean of the data} and {std of the data}"
+)
+
+
 @demo(Settings(), {"seeds": 1})
 def main(claim: Claim, settings: Settings) -> None:
     """The comparisons and the training for every seed, the metrics, the pictures."""
@@ -48,51 +60,19 @@ def main(claim: Claim, settings: Settings) -> None:
     seeds = range(args.seed, args.seed + settings.seeds)
     pairs = compare_gradients(claim, seeds, settings)
     compare_iterations(claim, seeds, settings)
-    trainings = run_tasks(samples_over_training, {f"seed {seed}": (seed,) for seed in seeds}, settings, steps=0)
-    report_training(claim, [samples[-1] for samples in trainings], settings)
-    claim.show(draw_samples(trainings[0], settings), "ladder", samples_title(claim.metrics))
-    claim.show(draw_differences(pairs), "ladder_gradients", gradients_title(claim.metrics))
-
-
-def found(m: dict[str, float]) -> str:
-    """The finding in words, for README."""
-    gradients, parameters = largest(m, "difference of gradients"), largest(m, "difference of the parameters")
-    return (
-        f"the two engines' gradients differ by at most {at_most(gradients, 1)} of the largest number, their parameters after "
-        f"{m['iterations']:.0f} iterations of Algorithm 1 by {at_most(parameters, 1)}; the samples of the 80 lines' GAN end "
-        f"within {at_most(m['mean of G(z), worst off by'])} of the data's mean {m['mean of the data']:g} and within "
-        f"{at_most(m['std of G(z), worst off by, per cent'])} % of its standard deviation {m['std of the data']:g}"
-    )
-
-
-def samples_title(m: dict[str, float]) -> str:
-    """The title of the picture of the samples."""
-    return (
-        f"A GAN in 80 lines: at the end its samples have the mean {m['mean of G(z), first seed']:.2f} and the standard "
-        f"deviation {m['std of G(z), first seed']:.2f},\nthe data {m['mean of the data']:g} and {m['std of the data']:g}"
-    )
-
-
-def gradients_title(m: dict[str, float]) -> str:
-    """The title of the picture of the gradients."""
-    worst = largest(m, "difference of gradients")
-    verdict = "are minigan's, to" if worst <= ROUNDING else "differ from minigan's, by up to"
-    return f"The gradients of the 80 lines {verdict} {at_most(worst, 1)} of the largest number"
-
-
-def largest(m: dict[str, float], name: str) -> float:
-    """The largest of the metrics whose names end with `name`."""
-    return max(value for key, value in m.items() if key.endswith(name))
-
-
-# --- gradients, line by line in both ------------------------------------------------------------------------------------
-
-LOSSES = ("D's loss", "D's loss, without detach", "G's loss")
+    trainings = over_seeds(claim, samples_over_training, settings, steps=0)
+    measure_samples(claim, [samples[-1] for samples in trainings], settings)
+    claim.show(draw_samples(trainings[0], settings), "ladder", claim.words(LEARNT))
+    worst = at_most(max(claim.metrics[f"{name}: difference of gradients"] for name in pairs), 1)
+    title = f"The gradients of the 80 lines are minigan's, to {worst} of the largest number"
+    claim.show(draw_differences(pairs), "ladder_gradients", title)
 
 
 def gradients_in_80_lines(loss: str, G: engine.Network, D: engine.Network, x: np.ndarray, z: np.ndarray) -> Arrays:
     """The gradients of G's parameters, then of D's."""
-    forget_gradients(parameters := G.parameters + D.parameters)
+    parameters = G.parameters + D.parameters
+    for p in parameters:
+        p.grad = None
     x, z = engine.Tensor(x), engine.Tensor(z)
     fake = G(z).detach() if loss == "D's loss" else G(z)
     if loss == "G's loss":
@@ -104,20 +84,13 @@ def gradients_in_80_lines(loss: str, G: engine.Network, D: engine.Network, x: np
 
 def gradients_in_minigan(loss: str, G: nn.Module, D: nn.Module, x: np.ndarray, z: np.ndarray) -> Arrays:
     """The same, with minigan's layers and losses."""
-    forget_gradients(parameters := G.parameters() + D.parameters())
     x, z = Tensor(x), Tensor(z)
     fake = G(z).detach() if loss == "D's loss" else G(z)
     if loss == "G's loss":
         losses.generator_loss(D(fake)).backward()
     else:
         losses.discriminator_loss(D(x), D(fake)).backward()
-    return [p.grad if p.grad is None else p.grad.numpy() for p in parameters]
-
-
-def forget_gradients(parameters: list) -> None:
-    """Set all gradients to None."""
-    for p in parameters:
-        p.grad = None
+    return [p.grad if p.grad is None else p.grad.numpy() for p in G.parameters() + D.parameters()]
 
 
 def twin(network: engine.Network) -> nn.Sequential:
@@ -154,14 +127,10 @@ def gradients_of_sums(seed: int, batch: int) -> tuple[Arrays, Arrays]:
     return in_80_lines, [leaf.grad.numpy() for leaf in leaves]
 
 
-# --- iterations of Algorithm 1 ------------------------------------------------------------------------------------------
-
-
 def after_iterations(seed: int, settings: Settings) -> tuple[Arrays, Arrays, Arrays]:
     """G's and D's parameters: before any iteration; after all of them in the 80 lines; after all of them in `games.GAN`."""
-    steps = settings.iterations
     rng = np.random.default_rng(seed)
-    *_, (G, D) = engine.train(rng, settings.mean, settings.std, steps)
+    *_, (G, D) = engine.train(rng, settings.mean, settings.std, settings.iterations)
     in_80_lines = [p.data for p in G.parameters + D.parameters]
 
     rng = np.random.default_rng(seed)  # the same numbers again, in the order in which `engine.train` draws them
@@ -169,17 +138,11 @@ def after_iterations(seed: int, settings: Settings) -> tuple[Arrays, Arrays, Arr
     before = [p.numpy().copy() for p in G.parameters() + D.parameters()]
     opt_G, opt_D = optim.SGD(G.parameters(), lr=0.2), optim.SGD(D.parameters(), lr=0.2)
     gan = games.GAN(G, D, lambda m: rng.standard_normal((m, 1)), opt_G, opt_D)
-    batches = minibatches(rng, settings)
-    for lr in np.linspace(0.2, 0.0, steps):
+    batches = (rng.normal(settings.mean, settings.std, (128, 1)) for _ in count())
+    for lr in np.linspace(0.2, 0.0, settings.iterations):
         opt_G.lr = opt_D.lr = lr
         gan.step(batches)
     return before, in_80_lines, [p.numpy() for p in G.parameters() + D.parameters()]
-
-
-def minibatches(rng: np.random.Generator, settings: Settings) -> Iterator[np.ndarray]:
-    """Minibatches of real data, without end."""
-    while True:
-        yield rng.normal(settings.mean, settings.std, (128, 1))
 
 
 def samples_over_training(seed: int, settings: Settings) -> list[np.ndarray]:
@@ -187,9 +150,6 @@ def samples_over_training(seed: int, settings: Settings) -> list[np.ndarray]:
     z = engine.Tensor(np.random.default_rng([seed, 1]).standard_normal((settings.samples, 1)))
     training = engine.train(np.random.default_rng(seed), settings.mean, settings.std, settings.moments[-1])
     return [G(z).data[:, 0] for t, (G, _) in enumerate(training, start=1) if t in settings.moments]
-
-
-# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def compare_gradients(claim: Claim, seeds: range, settings: Settings) -> dict[str, list[tuple[Arrays, Arrays]]]:
@@ -236,7 +196,7 @@ def compare_iterations(claim: Claim, seeds: range, settings: Settings) -> None:
     claim.at_most(f"{name}: difference of the parameters", max(difference(*run[1:]) for run in runs), ROUNDING, quick=True)
 
 
-def report_training(claim: Claim, runs: list[np.ndarray], settings: Settings) -> None:
+def measure_samples(claim: Claim, runs: list[np.ndarray], settings: Settings) -> None:
     """The samples' mean and standard deviation at the end, and the data's."""
     claim.note("mean of the data", settings.mean, "reported: as it was chosen")
     claim.note("std of the data", settings.std, "reported: as it was chosen")
@@ -245,9 +205,6 @@ def report_training(claim: Claim, runs: list[np.ndarray], settings: Settings) ->
     claim.at_most("mean of G(z), worst off by", max(abs(x.mean() - settings.mean) for x in runs), 0.1, quick=True)
     off = max(abs(x.std() / settings.std - 1) for x in runs)
     claim.at_most("std of G(z), worst off by, per cent", 100 * off, 10, quick=True)
-
-
-# --- the pictures -------------------------------------------------------------------------------------------------------
 
 
 def draw_samples(samples: list[np.ndarray], settings: Settings) -> plt.Figure:
@@ -259,11 +216,8 @@ def draw_samples(samples: list[np.ndarray], settings: Settings) -> plt.Figure:
         heights = np.histogram(x, edges)[0] / (len(x) * np.diff(edges))
         axes.fill_between(edges, density, color=REAL, alpha=0.3, label="data $x$")
         axes.stairs(heights, edges, color=FAKE, linewidth=2, label="$G(z)$")
-        axes.set(ylim=(0, 1.8 * density.max()), title=f"after {t:,} iteration{'s' * (t > 1)}")
-    for axes in panels[-1]:
-        axes.set_xlabel("$x$")
-    for axes in panels[:, 0]:
-        axes.set_ylabel("density")
+        axes.set(ylim=(0, 1.8 * density.max()), title=f"after {t:,} iteration{'s' * (t > 1)}", xlabel="$x$", ylabel="density")
+        axes.label_outer()
     figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
@@ -282,13 +236,7 @@ def draw_differences(pairs: dict[str, list[tuple[Arrays, Arrays]]]) -> plt.Figur
     axes.axhline(ROUNDING, color="black", linestyle=":")
     axes.text(0.01, ROUNDING, "allowed", ha="left", va="bottom", transform=axes.get_yaxis_transform())
     axes.text(0.01, foot * 1.5, "not different at all", ha="left", va="bottom", transform=axes.get_yaxis_transform())
-    axes.set(xscale="log", yscale="log", ylim=(foot / 3, 20 * ROUNDING))
-    axes.set(
-        xlabel="size of a number of a gradient, in units of the largest", ylabel="difference of the two engines, same units"
-    )
+    axes.set(xscale="log", yscale="log", ylim=(foot / 3, 20 * ROUNDING), ylabel="difference of the two engines, same units")
+    axes.set_xlabel("size of a number of a gradient, in units of the largest")
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, markerscale=2)
     return figure
-
-
-if __name__ == "__main__":
-    main()

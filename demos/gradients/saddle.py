@@ -34,42 +34,38 @@ class Settings:
     seeds: int = 3
 
 
+VERDICT = "True: the loss has a saddle, at (0, 0); a descent that starts exactly there never leaves."
+FINDING = (
+    "At (0, 0) the second derivatives have the eigenvalues {data 0: eigenvalue - at (0, 0)|.2f} and "
+    "{data 0: eigenvalue + at (0, 0)|+.2f} (first of 3 data sets). A descent from there moves by "
+    "{from (0, 0): distance moved|.0f}; one from 0.001 away ends with $w_1 w_2$ within "
+    "{beside: |w1 w2 - 1| at the end|<1} of 1."
+)
+IS_A_SADDLE = (
+    "At (0, 0) the loss has a saddle: eigenvalues {data 0: eigenvalue - at (0, 0)|.4f} and "
+    "{data 0: eigenvalue + at (0, 0)|+.4f}"
+)
+ENDS = (
+    "A descent from there moves by {from (0, 0): distance moved}; one from beside it ends "
+    "{beside: |w1 w2 - 1| at the end|.0e} from $w_1 w_2 = 1$"
+)
+
+
 @demo(Settings(), {"seeds": 1})
 def main(claim: Claim, settings: Settings) -> None:
     """The metrics for every seed, and the picture of the first."""
     data = [np.random.default_rng(claim.args.seed + i).standard_normal(settings.n) for i in range(settings.seeds)]
-    where_it_is_zero(claim, data)
+    w1 = np.linspace(0.2, 5.0, 50)
+    curve = [np.array([w, 1 / w]) for w in np.concatenate([-w1, w1])]  # w1 w2 = 1 has two branches
+    claim.at_most(
+        "largest loss where w1 w2 = 1", max(loss(Tensor(w), x).item() for w in curve for x in data), 1e-20, quick=True
+    )
     for i, x in enumerate(data):
         second_derivatives(claim, x, f"data {i}: ")
     paths = [descents(x, settings) for x in data]
-    where_descents_go(claim, paths, data, settings)
-    claim.show(picture(data[0], paths[0]), "saddle", title(claim.metrics))
-
-
-def found(m: dict[str, float]) -> str:
-    """The finding in words, for README."""
-    return (
-        f"at (0, 0) the gradient is {m['data 0: gradient at (0, 0)']:g}, and the second derivatives have the eigenvalues "
-        f"{m['data 0: eigenvalue - at (0, 0)']:.4f} and {m['data 0: eigenvalue + at (0, 0)']:+.4f} ($\\mp 2m$, "
-        f"m = {m['data 0: m']:.4f}): {kind(m)}; a descent from there moves by {m['from (0, 0): distance moved']:g}, one from "
-        f"0.001 away ends with $w_1 w_2$ {m['beside: |w1 w2 - 1| at the end']:.0e} from 1"
-    )
-
-
-def title(m: dict[str, float]) -> str:
-    """The picture's title."""
-    low, high = m["data 0: eigenvalue - at (0, 0)"], m["data 0: eigenvalue + at (0, 0)"]
-    return (
-        f"At (0, 0) the loss has {kind(m)}: eigenvalues {low:.4f} and {high:+.4f} ($2m$ = {2 * m['data 0: m']:.4f}).\n"
-        f"A descent from there moves by {m['from (0, 0): distance moved']:g}; one from beside it ends "
-        f"{m['beside: |w1 w2 - 1| at the end']:.0e} from $w_1 w_2 = 1$"
-    )
-
-
-def kind(m: dict[str, float]) -> str:
-    """The kind of point that (0, 0) is, from the signs of the eigenvalues."""
-    falls, rises = m["data 0: eigenvalue - at (0, 0)"] < 0, m["data 0: eigenvalue + at (0, 0)"] > 0
-    return "a saddle" if falls and rises else "no saddle"
+    where_descents_go(claim, paths, data)
+    two_m = f"$2m$ = {2 * claim.metrics['data 0: m']:.4f}"
+    claim.show(picture(data[0], paths[0]), "saddle", f"{claim.words(IS_A_SADDLE)} ({two_m}).\n{claim.words(ENDS)}")
 
 
 def loss(w: Tensor, x: np.ndarray) -> Tensor:
@@ -106,17 +102,6 @@ def descend(w: tuple[float, float], x: np.ndarray, settings: Settings) -> np.nda
     return np.array(path)
 
 
-# --- the metrics --------------------------------------------------------------------------------------------------------
-
-
-def where_it_is_zero(claim: Claim, data: list[np.ndarray]) -> None:
-    """The loss at points of the curve w1 w2 = 1, on both its branches."""
-    w1 = np.linspace(0.2, 5.0, 50)
-    points = [np.array([w, 1 / w]) for w in np.concatenate([-w1, w1])]
-    largest = max(loss(Tensor(w), x).item() for w in points for x in data)
-    claim.at_most("largest loss where w1 w2 = 1", largest, 1e-20, quick=True)
-
-
 def second_derivatives(claim: Claim, x: np.ndarray, which: str) -> None:
     """The derivatives at (0, 0), compared with the formula."""
     gradient, hessian = gradient_and_hessian(np.zeros(2), x)
@@ -129,7 +114,7 @@ def second_derivatives(claim: Claim, x: np.ndarray, which: str) -> None:
         claim.note(f"{which}eigenvalue {sign} at (0, 0)", value, expected, abs(value - formula) < 1e-6, quick=True)
 
 
-def where_descents_go(claim: Claim, paths: list[dict[str, np.ndarray]], data: list[np.ndarray], settings: Settings) -> None:
+def where_descents_go(claim: Claim, paths: list[dict[str, np.ndarray]], data: list[np.ndarray]) -> None:
     """The largest distance moved from the saddle; the largest distance from the solution at the end."""
     moved = max(np.abs(p["saddle"]).max() for p in paths)
     claim.note("from (0, 0): distance moved", moved, "exactly 0", moved == 0, quick=True)
@@ -142,9 +127,6 @@ def where_descents_go(claim: Claim, paths: list[dict[str, np.ndarray]], data: li
     claim.at_most("from (e, -e): nearest to (0, 0)", nearest, 1e-6, quick=True)
     angle = max(np.abs(p["opposite"][:50].sum(axis=1)).max() for p in paths)  # w1 + w2 = 0 on the way, but for rounding
     claim.at_most("from (e, -e): |w1 + w2| in the first 50 steps", angle, 1e-9, quick=True)
-
-
-# --- the picture --------------------------------------------------------------------------------------------------------
 
 
 def picture(x: np.ndarray, paths: dict[str, np.ndarray]) -> plt.Figure:
@@ -171,7 +153,3 @@ def draw_loss(figure: plt.Figure, axes: plt.Axes, m: float) -> None:
     for branch in (line[line < -0.5], line[line > 0.5]):
         axes.plot(branch, 1 / branch, color=REAL, linewidth=3, linestyle=":", label="$L = 0$" if branch[0] > 0 else None)
     axes.set(xlim=(-2, 2), ylim=(-2, 2), aspect="equal")
-
-
-if __name__ == "__main__":
-    main()

@@ -84,6 +84,18 @@ def run_tasks(function: Callable, tasks: Mapping[str, tuple], *shared: Any, step
         return [once(name, function, *task, *shared, bar=bar) for name, task in tasks.items()]
 
 
+def run_cases(
+    function: Callable, cases: Mapping[str, tuple], seeds: range, *shared: Any, steps: int, what: str = ""
+) -> dict[str, list[Any]]:
+    """For each case, [function(seed, *case, *shared), ...]: `run_tasks` with all cases and seeds.
+
+    `steps`: the iterations of one call. `what` begins the tasks' names, which differ from those of other tasks of the run.
+    """
+    tasks = {f"{what}{name}, seed {seed}": (seed, *case) for name, case in cases.items() for seed in seeds}
+    results = run_tasks(function, tasks, *shared, steps=steps * len(tasks))
+    return {name: results[i * len(seeds) : (i + 1) * len(seeds)] for i, name in enumerate(cases)}
+
+
 def check_finite(figures: Mapping[str, float]) -> None:
     """End the program with one line if one of these metrics, or a weight in the running loop, is nan or infinite."""
     if running.checkpoint:

@@ -11,15 +11,29 @@ from demos.kit.claim import Claim
 from demos.kit.classifiers import Classifier
 from demos.kit.comparing import HURTS, NOTHING, compare
 from demos.kit.digits import dense_players
-from demos.kit.loops import run_tasks
+from demos.kit.loops import run_cases
 from demos.kit.pictures import labelled
-from demos.kit.rounding import at_least, at_most, percent
 from demos.kit.style import MARKERS, OTHERS, slide
 from demos.kit.training import adams, train
 from demos.the_slides.errata_games import correct, literal, train_alone
 from minigan import Tensor, data, losses, metrics, nn
 from minigan.games import GAN
 from minigan.games.figures import Figures, discriminator_figures
+
+ONE_LOSS = (
+    "“the same desired behavior but trains faster”, printed as one $f_{{acc}}$: G finds at most {literal_classes|.0f} of 10 "
+    "classes,\nat least {correct_classes|.0f} where D keeps its own term; D alone raises the printed $f_{{acc}}$ to "
+    "{literal_f_acc_D_alone|>} or more, its own to {correct_f_acc_D_alone|<1} at most"
+)
+ROBUSTNESS = (
+    "“Discriminators are less susceptible to adversarial examples”: epsilon 0.1 turns {flipped_GANs_D|>%} or more of what a "
+    "GAN's D had right,\n{flipped_classifier|%} of a classifier's, {flipped_D_of_noise|%} of that of a D of digits and noise"
+)
+MEMORY = (
+    "“Generative models cannot memorize training data”: taught {memorised|.0f} digits, G's samples are\n{nearest_of_few|.1f} "
+    "from the nearest of them, {nearest_stranger_of_few|.1f} from the nearest of {strangers|,.0f} others"
+)
+JUDGES = ("the GAN's D", "a classifier", "a D of digits and noise")
 
 
 class OneLossGAN(GAN):
@@ -37,21 +51,23 @@ class OneLossGAN(GAN):
 
 
 KINDS: dict[str, type[GAN]] = {"correct": GAN, "literal": OneLossGAN}
+OBJECTIVES = {"correct": correct, "literal": literal}
 
 
-def play(kinds: list[str], x: np.ndarray, s, seeds: range, steps: int, z: int, r1: float = 0.0) -> list[list[tuple]]:
+def play(kinds: list[str], x: np.ndarray, s, seeds: range, steps: int, z: int, r1: float = 0.0) -> dict[str, list[tuple]]:
     """Play a game of dense players on images in [0, 1] for each kind and seed; return it with D(G(z)) at each step."""
-    tasks = {f"{kind} on {len(x):,} images, seed {seed}": (kind, seed) for kind in kinds for seed in seeds}
-    found = []
-    runs = run_tasks(played, tasks, x, s, steps, z, r1, steps=len(tasks) * steps)
-    for (kind, _), (state, believed) in zip(tasks.values(), runs, strict=True):
-        game = make_game(kind, s, z, r1)
-        game.load_state_dict(state)
-        found.append((game, believed))
-    return [found[i : i + len(seeds)] for i in range(0, len(found), len(seeds))]
+    cases, found = {kind: (kind,) for kind in kinds}, {}
+    what = f"{len(x):,} images, "
+    for kind, runs in run_cases(played, cases, seeds, x, s, steps, z, r1, steps=steps, what=what).items():
+        found[kind] = []
+        for state, believed in runs:
+            game = make_game(kind, s, z, r1)
+            game.load_state_dict(state)
+            found[kind].append((game, believed))
+    return found
 
 
-def played(kind: str, seed: int, x: np.ndarray, s, steps: int, z: int, r1: float) -> tuple[dict, np.ndarray]:
+def played(seed: int, kind: str, x: np.ndarray, s, steps: int, z: int, r1: float) -> tuple[dict, np.ndarray]:
     """The game's state at the end, and D(G(z)) at each step; the learning rates fall to 0."""
     mg.seed(seed)
     game = make_game(kind, s, z, r1)
@@ -75,19 +91,14 @@ def pixels(game: GAN, n: int) -> np.ndarray:
     return ((game.sample(n) + 1) / 2).clip(0, 1)
 
 
-# --- one f_acc for both players -----------------------------------------------------------------------------------------
-
-
 def one_loss(claim: Claim, x: np.ndarray, judge: metrics.Judge, s, seeds: range) -> list[GAN]:
     """Slide: "we can instead use a different loss term for the fake data that yields the same desired behavior but trains
     faster" (CS/DS 541, class 19). It is printed in f_acc, which D increases, but meant for G alone. Returns the games that are
     played as it is meant.
     """
-    tasks = {f"D alone, {name}, seed {seed}": (name, seed) for name in OBJECTIVES for seed in seeds}
-    rows = run_tasks(d_alone, tasks, x, s, steps=0)
-    alone = {name: rows[i * len(seeds) : (i + 1) * len(seeds)] for i, name in enumerate(OBJECTIVES)}
+    alone = run_cases(d_alone, {name: (name,) for name in OBJECTIVES}, seeds, x, s, steps=0, what="D alone, ")
     classes, distances, first, games = {}, {}, [], {}
-    for name, runs in zip(KINDS, play(list(KINDS), x, s, seeds, s.steps, s.z), strict=True):
+    for name, runs in play(list(KINDS), x, s, seeds, s.steps, s.z).items():
         samples = [pixels(game, s.samples) for game, _ in runs]
         quality = [metrics.image_quality(some, judge, x) for some in samples]
         games[name], classes[name] = [game for game, _ in runs], [row["classes"] for row in quality]
@@ -100,7 +111,7 @@ def one_loss(claim: Claim, x: np.ndarray, judge: metrics.Judge, s, seeds: range)
     claim.compare("one f_acc, Frechet distance", compare(distances["literal"], distances["correct"]), {HURTS})
     claim.at_most("correct_f_acc_D_alone", max(map(max, alone["correct"])), 0, quick=True)  # at any step
     claim.at_least("literal_f_acc_D_alone", min(row[-1] for row in alone["literal"]), 10, quick=True)  # at the end
-    claim.show(draw_one_loss(np.concatenate(first), alone), "errata_one_loss", one_loss_title(claim.metrics))
+    claim.show(draw_one_loss(np.concatenate(first), alone), "errata_one_loss", claim.words(ONE_LOSS))
     return games["correct"]
 
 
@@ -111,20 +122,7 @@ def measure_classes(claim: Claim, correct: list[int], literal: list[int]) -> Non
     claim.at_least("classes_lost", min(correct) - max(literal), 4)
 
 
-def one_loss_title(m: dict[str, float]) -> str:
-    """The picture's title."""
-    return (
-        "“the same desired behavior but trains faster”, printed as one $f_{acc}$: G finds at most "
-        f"{m['literal_classes']:.0f} of 10 classes,\nat least {m['correct_classes']:.0f} where D keeps its own term; "
-        f"D alone raises the printed $f_{{acc}}$ to {at_least(m['literal_f_acc_D_alone'])} or more, its own to "
-        f"{at_most(m['correct_f_acc_D_alone'], 1)} at most"
-    )
-
-
-OBJECTIVES = {"correct": correct, "literal": literal}
-
-
-def d_alone(name: str, seed: int, x: np.ndarray, s) -> list[float]:
+def d_alone(seed: int, name: str, x: np.ndarray, s) -> list[float]:
     """D's objective at each of its steps, against a G that does not learn."""
     mg.seed(seed)
     G, D = dense_players(s.z, s.width)
@@ -141,16 +139,9 @@ def draw_one_loss(images: np.ndarray, alone: dict[str, list]) -> plt.Figure:
     for (name, label), colour, line in zip(names.items(), OTHERS, ("-", "--"), strict=False):
         right.plot(np.transpose(alone[name]), color=colour, linewidth=1, linestyle=line)
         right.plot([], color=colour, linestyle=line, label=f"fake data's term: {label}")
-    right.set(yscale="symlog", xlabel="step of D alone", ylabel="$f_{acc}$, by D (symmetric log scale)")
-    right.set_title("G stands still")
+    right.set(yscale="symlog", xlabel="step of D alone", ylabel="$f_{acc}$, by D (symmetric log scale)", title="G stands still")
     figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
-
-
-# --- robust discriminators ----------------------------------------------------------------------------------------------
-
-
-JUDGES = ("the GAN's D", "a classifier", "a D of digits and noise")
 
 
 class Signed(nn.Module):
@@ -177,8 +168,8 @@ def robustness(claim: Claim, games: list[GAN], x, y, others, s, seeds: range) ->
     real, classes = others[0][: s.attacked], others[1][: s.attacked]
     labels = np.repeat([1, 0], len(real))
     found: dict = {name: [] for name in JUDGES}
-    tasks = {f"a D of noise and a classifier, seed {seed}": (seed,) for seed in seeds}
-    of_others = run_tasks(flips_of_others, tasks, x, y, real, classes, s, steps=len(tasks) * s.classifier_steps)
+    name, steps = "a D of noise and a classifier", s.classifier_steps
+    of_others = run_cases(flips_of_others, {name: ()}, seeds, x, y, real, classes, s, steps=steps)[name]
     for game, (of_noise, of_classifier) in zip(games, of_others, strict=True):
         images = np.concatenate([real, pixels(game, len(real))])
         found["the GAN's D"].append([flips(judging(game.D), images, labels, e) for e in s.epsilons])
@@ -187,36 +178,25 @@ def robustness(claim: Claim, games: list[GAN], x, y, others, s, seeds: range) ->
     rates = {name: np.array(rows)[:, s.epsilons.index(0.1)] for name, rows in found.items()}
     claim.at_least("flipped_GANs_D", rates["the GAN's D"].min(), 0.9)  # at epsilon 0.1, the worst seed
     less = compare(rates["the GAN's D"], rates["a classifier"])
-    claim.compare("flipped, the GAN's D instead of a classifier", less, {HURTS, NOTHING})
+    claim.compare("flipped, the GAN's D instead of a classifier", less, (HURTS, NOTHING))
     claim.note("flipped_classifier", rates["a classifier"].mean(), "reported: mean over the seeds, at epsilon 0.1")
     claim.note("flipped_D_of_noise", rates["a D of digits and noise"].mean(), "reported: mean over the seeds, at epsilon 0.1")
-    claim.show(draw_robustness(found, s), "errata_robustness", robustness_title(claim.metrics))
-
-
-def robustness_title(m: dict[str, float]) -> str:
-    """The picture's title."""
-    return (
-        "“Discriminators are less susceptible to adversarial examples”: epsilon 0.1 turns "
-        f"{at_least(100 * m['flipped_GANs_D'])} % or more of what a GAN's D had right,\n"
-        f"{percent(m['flipped_classifier'])} of a classifier's, {percent(m['flipped_D_of_noise'])} of that of a "
-        "D of digits and noise"
-    )
+    claim.show(draw_robustness(found, s), "errata_robustness", claim.words(ROBUSTNESS))
 
 
 def flips_of_others(seed: int, x, y, real: np.ndarray, classes: np.ndarray, s) -> tuple[list[float], list[float]]:
     """The shares that flip, by epsilon: of a new D's digits and noise, and of a new classifier's digits."""
     mg.seed(seed)
-    D, classifier, noise = dense_players(s.z, s.width)[1], classifiers.network(s.width), data.noise(784, "uniform")
-    train_alone(D, lambda m: noisy(noise, m), minibatches(x, s), s.alone_steps, s.lr)
-    images, labels = np.concatenate([real, (noisy(noise, len(real)).numpy() + 1) / 2]), np.repeat([1, 0], len(real))
+    D, classifier, uniform = dense_players(s.z, s.width)[1], classifiers.network(s.width), data.noise(784, "uniform")
+
+    def noise(m: int) -> Tensor:  # images, pixels in [-1, 1]
+        return Tensor(uniform(m).reshape(m, 1, 28, 28))
+
+    train_alone(D, noise, minibatches(x, s), s.alone_steps, s.lr)
+    images, labels = np.concatenate([real, (noise(len(real)).numpy() + 1) / 2]), np.repeat([1, 0], len(real))
     of_noise = [flips(judging(D), images, labels, e) for e in s.epsilons]
     classifiers.train(classifier, x, y, "a classifier", s.classifier_steps, s.batch, s.lr)
     return of_noise, [flips(classifier, real, classes, e) for e in s.epsilons]
-
-
-def noisy(noise: data.priors.Noise, m: int) -> Tensor:
-    """m images of uniform noise, pixels in [-1, 1]."""
-    return Tensor(noise(m).reshape(m, 1, 28, 28))
 
 
 def flips(classifier: Classifier, x: np.ndarray, y: np.ndarray, epsilon: float) -> float:
@@ -238,16 +218,12 @@ def draw_robustness(found: dict, s) -> plt.Figure:
     return figure
 
 
-# --- no memory ----------------------------------------------------------------------------------------------------------
-
-
 def memory(claim: Claim, games: list[GAN], x: np.ndarray, others: np.ndarray, s, seeds: range) -> None:
     """Slide: "Generative models cannot memorize training data since they do not have enough parameters" (Security and
     Fairness of Deep Learning, CMU).
     """
     few, others = x[: s.memorised], others[: s.strangers]
-    (runs,) = play(["correct"], few, s, seeds, s.memory_steps, s.memory_z, s.memory_r1)
-    copying = [game for game, _ in runs]
+    copying = [game for game, _ in play(["correct"], few, s, seeds, s.memory_steps, s.memory_z, s.memory_r1)["correct"]]
     claim.note("memorised", len(few), "reported: digits that G is taught")
     claim.note("strangers", len(others), "reported: held-out digits")
     weights = sum(p.size for p in copying[0].G.parameters())
@@ -261,16 +237,7 @@ def memory(claim: Claim, games: list[GAN], x: np.ndarray, others: np.ndarray, s,
         claim.note(f"nearest_stranger_of_{name}", far, f"reported: to the nearest of {len(others)} held out")
         if name == "few":
             claim.at_most("memory_ratio", max(ratio), 1)  # the worst seed: nearer to its own few than to many others
-    claim.show(draw_memory(pixels(copying[0], 10), few), "errata_memory", memory_title(claim.metrics))
-
-
-def memory_title(m: dict[str, float]) -> str:
-    """The picture's title."""
-    return (
-        f"“Generative models cannot memorize training data”: taught {m['memorised']:.0f} digits, G's samples are\n"
-        f"{m['nearest_of_few']:.1f} from the nearest of them, {m['nearest_stranger_of_few']:.1f} from the nearest of "
-        f"{m['strangers']:,.0f} others"
-    )
+    claim.show(draw_memory(pixels(copying[0], 10), few), "errata_memory", claim.words(MEMORY))
 
 
 def draw_memory(samples: np.ndarray, few: np.ndarray) -> plt.Figure:

@@ -1,9 +1,11 @@
 """Formulas of the slides that are wrong or undefined if taken literally: convexity, n_critic, optimistic Adam."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from itertools import count
 
 import matplotlib.pyplot as plt
 import numpy as np
+from scipy.special import rel_entr
 
 import minigan as mg
 from demos.kit.claim import Claim
@@ -14,9 +16,11 @@ from demos.the_slides.errata_games import train_alone
 from minigan import Tensor, data, losses, nn, no_grad, optim
 from minigan.games import WGAN
 
-# --- V is convex --------------------------------------------------------------------------------------------------------
-
-GRID = np.linspace(-20.0, 20.0, 801)  # of x on the line
+CONVEXITY = (
+    "“V(D, G) is convex”: convex in $p_g$, not convex in $\\theta$ (in $p_g$, {convex_in_p_g_violations|.0f} of {pairs|,.0f} "
+    "pairs disagree; in $\\theta$, {convex_in_theta_violations_the_best_D|.0f})"
+)
+GRID = np.linspace(-20.0, 20.0, 801)  # of x on the line, for V
 
 
 def convexity(claim: Claim, s, seed: int) -> None:
@@ -30,21 +34,8 @@ def convexity(claim: Claim, s, seed: int) -> None:
     found = {"the best D": shifted_value, "a D that stands still": value_for_one_d(s, seed)}
     for name, V in found.items():
         violations = int(above_the_chord(V, *theta).sum())
-        key = f"convex_in_theta_violations_{name.replace(' ', '_')}"
-        claim.at_least(key, violations, 1, quick=True)
-    claim.show(draw_convexity(found), "errata_convexity", convexity_title(claim.metrics))
-
-
-def convexity_title(m: dict[str, float]) -> str:
-    """The picture's title."""
-    held, n = m["convex_in_p_g_violations"], m["convex_in_theta_violations_the_best_D"]
-    return f"“V(D, G) is convex”: {shape(m)} (in $p_g$, {held:.0f} of {m['pairs']:,.0f} pairs disagree; in $\\theta$, {n:.0f})"
-
-
-def shape(m: dict[str, float]) -> str:
-    """The variables in which V is convex."""
-    words = {"$p_g$": m["convex_in_p_g_violations"], "$\\theta$": m["convex_in_theta_violations_the_best_D"]}
-    return ", ".join(f"{'not ' if violations else ''}convex in {name}" for name, violations in words.items())
+        claim.at_least(f"convex_in_theta_violations_{name.replace(' ', '_')}", violations, 1, quick=True)
+    claim.show(draw_convexity(found), "errata_convexity", claim.words(CONVEXITY))
 
 
 def above_the_chord(V: Callable[[np.ndarray], np.ndarray], a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -54,12 +45,7 @@ def above_the_chord(V: Callable[[np.ndarray], np.ndarray], a: np.ndarray, b: np.
 
 def best_value(p: np.ndarray, q: np.ndarray) -> np.ndarray:
     """V of the best D, D* = p / (p + q): the sum of p log D* + q log(1 - D*) over the last axis."""
-    return np.sum(p * log_share(p, q) + q * log_share(q, p), axis=-1)
-
-
-def log_share(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """log(a / (a + b)), and 0 where a is 0."""
-    return np.log(np.where(a > 0, a, 1.0) / np.where(a > 0, a + b, 1.0))
+    return np.sum(rel_entr(p, p + q) + rel_entr(q, p + q), axis=-1)  # rel_entr(a, b) = a log(a / b), and 0 where a is 0
 
 
 def shifted_value(theta: np.ndarray) -> np.ndarray:
@@ -96,36 +82,18 @@ def draw_convexity(found: dict) -> plt.Figure:
     return figure
 
 
-# --- t = 0, ..., n_critic -----------------------------------------------------------------------------------------------
-
-
-class Counted:
-    """Minibatches of zeros, and the number of those drawn."""
-
-    def __init__(self):
-        self.drawn = 0
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        return self
-
-    def __next__(self) -> np.ndarray:
-        self.drawn += 1
-        return np.zeros((4, 2), np.float32)
-
-
 def critic_steps(claim: Claim, n_critic: int = 5) -> None:
     """Slide: "for t = 0, ..., n_critic do" (IT3320E, lecture 10, WGAN's Algorithm 1)."""
     G, critic = nn.Dense(2, 2), nn.Dense(2, 1)
     rules = [optim.RMSProp(player.parameters(), 5e-5) for player in (G, critic)]
-    printed, played = Counted(), Counted()
-    for _t in range(0, n_critic + 1):  # from 0 to n_critic, both included
-        next(printed)
-    WGAN(G, critic, data.noise(2), *rules, n_critic=n_critic).step(played)
-    claim.note("critic_steps_as_printed", printed.drawn, f"reported: {n_critic + 1}, one too many")
-    claim.note("critic_steps_of_WGAN", played.drawn, f"{n_critic}", played.drawn == n_critic, quick=True)
-    found = {"as printed": printed.drawn, "games.WGAN": played.drawn}
-    title = f"“for t = 0, …, $n_{{critic}}$”: {printed.drawn} steps as printed, {played.drawn} are meant, and played"
-    claim.show(draw_critic_steps(found, n_critic), "errata_critic_steps", title)
+    printed = len(range(0, n_critic + 1))  # from 0 to n_critic, both included
+    drawn = count()
+    WGAN(G, critic, data.noise(2), *rules, n_critic=n_critic).step(np.zeros((4, 2), np.float32) for _ in drawn)
+    played = next(drawn)  # minibatches: one for each step of the critic
+    claim.note("critic_steps_as_printed", printed, f"reported: {n_critic + 1}, one too many")
+    claim.note("critic_steps_of_WGAN", played, f"{n_critic}", played == n_critic, quick=True)
+    title = f"“for t = 0, …, $n_{{critic}}$”: {printed} steps as printed, {played} are meant, and played"
+    claim.show(draw_critic_steps({"as printed": printed, "games.WGAN": played}, n_critic), "errata_critic_steps", title)
 
 
 def draw_critic_steps(found: dict[str, int], n_critic: int) -> plt.Figure:
@@ -139,38 +107,28 @@ def draw_critic_steps(found: dict[str, int], n_critic: int) -> plt.Figure:
     return figure
 
 
-# --- optimistic Adam ----------------------------------------------------------------------------------------------------
-
-
 def optimism(claim: Claim, s, seed: int) -> dict[str, np.ndarray]:
     """Slide: "θ_t = θ_{t-1} - 2η m̂_t / (√v̂_t + ε) + η m̂_{t-1} / (√v̂_{t-1} + ε)" (IT3320E, lecture 10). At t = 1, m̂_0 is 0/0."""
     g = np.random.default_rng(seed).standard_normal(1000)
-    with np.errstate(invalid="ignore"):  # 0/0
-        undefined = int(np.isnan(as_printed(np.zeros(1000), lambda theta: g, 1)[1]).sum())
-    claim.note(
-        "optimistic_Adam_printed_NaN", undefined, "1000 of 1000 parameters after the first step", undefined == 1000, quick=True
-    )
+    undefined = int(np.isnan(as_printed(np.zeros(1000), lambda theta: g, 1)[1]).sum())
+    expected = "1000 of 1000 parameters after the first step"
+    claim.note("optimistic_Adam_printed_NaN", undefined, expected, undefined == 1000, quick=True)
     steps = {rule: descend(rule, np.zeros(1000), lambda theta: g, 1)[1] for rule in (optim.Adam, optim.OptimisticAdam)}
     differing = int((steps[optim.OptimisticAdam] != 2 * steps[optim.Adam]).sum())
     claim.at_most("optimistic_Adam_not_twice_Adam", differing, 0, quick=True)  # of 1000 parameters
     start, slope = np.ones(1), lambda theta: theta  # of theta^2 / 2
     found = {rule.__name__: descend(rule, start, slope, 6)[:, 0] for rule in (optim.Adam, optim.OptimisticAdam)}
-    with np.errstate(invalid="ignore"):
-        found["as printed"] = as_printed(start, slope, 6)[:, 0]
-    claim.show(draw_optimism(found), "errata_optimism", optimism_title(claim.metrics, found))
+    found["as printed"] = as_printed(start, slope, 6)[:, 0]
+    first = (1 - found["OptimisticAdam"][1]) / (1 - found["Adam"][1])
+    title = (
+        "“$\\theta_t = \\theta_{t-1} - 2 \\eta \\hat m_t / … + \\eta \\hat m_{t-1} / …$”: at t = 1, $\\hat m_0$ is 0/0, and "
+        f"{percent(undefined / 1000)} of the parameters become NaN;\nwith 0 for it, the first step is {first:.3g} times Adam's"
+    )
+    claim.show(draw_optimism(found), "errata_optimism", title)
     return found
 
 
-def optimism_title(m: dict[str, float], found: dict[str, np.ndarray]) -> str:
-    """The picture's title."""
-    first = (1 - found["OptimisticAdam"][1]) / (1 - found["Adam"][1])
-    return (
-        "“$\\theta_t = \\theta_{t-1} - 2 \\eta \\hat m_t / … + \\eta \\hat m_{t-1} / …$”: at t = 1, $\\hat m_0$ is 0/0, and "
-        f"{percent(m['optimistic_Adam_printed_NaN'] / 1000)} of the parameters become NaN;\nwith 0 for it, the first step is "
-        f"{first:.3g} times Adam's"
-    )
-
-
+@np.errstate(invalid="ignore")  # 0/0 at t = 1
 def as_printed(theta: np.ndarray, gradient: Callable, steps: int, lr=0.125, betas=(0.9, 0.999), eps=1e-8) -> np.ndarray:
     """Algorithm 1 to the letter, with m_0 = v_0 = 0: theta before the first step, and after each."""
 

@@ -9,14 +9,25 @@ import minigan as mg
 from demos.kit import mixtures
 from demos.kit.claim import Claim
 from demos.kit.line import Mixture, network, time_to_half
-from demos.kit.loops import resumable, run_tasks
-from demos.kit.rounding import at_least, percent
+from demos.kit.loops import run_cases
+from demos.kit.rounding import percent
 from demos.kit.style import OTHERS, REAL, slide
-from demos.kit.training import adam
+from demos.kit.training import adam, train
 from minigan import Tensor, data, losses, metrics, nn, optim
 from minigan.backend import random_numbers
 from minigan.games import GAN, WGANGP
 
+POINTS = Mixture((1.0,), (3.0,), (0.5,))  # the data on the line; G starts near 0
+CRITICS = {"keeps up": (5, 1.0), "lags": (1, 0.1)}  # n_critic, and the critic's rate, in units of G's
+PRETRAINED = (
+    "“D is a pre-trained discriminator”: G, minimizing log(1 - D(G(z))),\ncomes half way {pretrained_D_slows_G_down|>} times "
+    "as late, or later (worst seed)"
+)
+COLLAPSE = (
+    "“Get rid of mode collapse”: a WGAN whose critic keeps up does not collapse ({WGAN_modes_keeps_up|.0f} of 8 modes, "
+    "{WGAN_within_3_std_keeps_up|>%} of the samples within 3 std or more);\none whose critic lags collapses (KL to uniform "
+    "{WGAN_kl_lags|.1f})"
+)
 Objective = Callable[[Tensor, Tensor], Tensor]  # of D, from its logits of real and fake samples; D ascends it
 
 
@@ -45,29 +56,18 @@ def train_alone(
     return values
 
 
-# --- D is pre-trained ---------------------------------------------------------------------------------------------------
-
-POINTS = Mixture((1.0,), (3.0,), (0.5,))  # the data; G starts near 0
-
-
 def pretrained(claim: Claim, s, seeds: range) -> None:
     """Slide: "D(x; θ_d) is a pre-trained discriminator"; "We train G to minimize log(1 - D(G(z)))" (Generative Adversarial
     Networks). Against such a D, this loss hardly moves G.
     """
-    starts = {"D starts fresh": 0, "D is pre-trained": s.pretraining}
-    tasks = {f"{name}, seed {seed}": (seed, steps) for name, steps in starts.items() for seed in seeds}
-    runs = run_tasks(distances, tasks, s, steps=0)
-    found = {name: np.array(runs[i * len(seeds) : (i + 1) * len(seeds)]) for i, name in enumerate(starts)}
+    starts = {"D starts fresh": (0,), "D is pre-trained": (s.pretraining,)}
+    found = {name: np.array(rows) for name, rows in run_cases(distances, starts, seeds, s, steps=0).items()}
     halved = {name: [time_to_half(row, s.every) for row in rows] for name, rows in found.items()}
     for name, times in halved.items():
         claim.note(f"half_way_when_{name.replace(' ', '_')}", np.mean(times), "reported: iterations, mean over the seeds")
     slower = min(np.divide(halved["D is pre-trained"], halved["D starts fresh"]))
     claim.at_least("pretrained_D_slows_G_down", slower, 3)  # the worst seed
-    title = (
-        f"“D is a pre-trained discriminator”: G, minimizing log(1 - D(G(z))),\ncomes half way {at_least(slower)} times as "
-        "late, or later (worst seed)"
-    )
-    claim.show(draw_pretrained(found, s), "errata_pretrained", title)
+    claim.show(draw_pretrained(found, s), "errata_pretrained", claim.words(PRETRAINED))
 
 
 def distances(seed: int, pretraining: int, s) -> list[float]:
@@ -95,47 +95,21 @@ def draw_pretrained(found: dict, s) -> plt.Figure:
     return figure
 
 
-# --- WGAN gets rid of mode collapse -------------------------------------------------------------------------------------
-
-CRITICS = {"keeps up": (5, 1.0), "lags": (1, 0.1)}  # n_critic, and the critic's rate, in units of G's
-COLLAPSED = 0.5  # nats; log 8 = 2.08 is a single mode of the eight
-
-
 def collapse(claim: Claim, s, seeds: range) -> None:
     """Slide: "Get rid of mode collapse" (IT3320E, lecture 10). WGAN does so as long as its critic keeps up with G."""
-    tasks = {f"a critic that {name}, seed {seed}": (seed, *critic) for name, critic in CRITICS.items() for seed in seeds}
-    runs = run_tasks(ring_game, tasks, s, steps=len(tasks) * s.ring_steps)
-    found = {name: runs[i * len(seeds) : (i + 1) * len(seeds)] for i, name in enumerate(CRITICS)}
-    for name, group in found.items():
-        late = [np.mean([look["kl"] for look in run[-3:]]) for run in group]  # of three moments: G may be on its way
-        modes, good = ([run[-1][key] for run in group] for key in ("modes_1pct", "high_quality"))
-        if name == "lags":
-            claim.at_least("WGAN_kl_lags", min(late), COLLAPSED)  # the evenest seed: collapsed
-            claim.note("WGAN_modes_lags", max(modes), "reported: of 8 (best seed)")
-            claim.note("WGAN_within_3_std_lags", np.mean(good), "reported: mean over the seeds")
-        else:
-            claim.at_most("WGAN_kl_keeps_up", max(late), 0.1)  # the worst seed
-            claim.at_least("WGAN_modes_keeps_up", min(modes), len(mixtures.RING.centres))
-            claim.at_least("WGAN_within_3_std_keeps_up", min(good), 0.5)  # it has learnt: most samples are near modes
-    claim.show(draw_collapse(found), "errata_collapse", collapse_title(claim.metrics))
+    found = run_cases(ring_game, CRITICS, seeds, s, steps=s.ring_steps, what="a critic that ")
+    keeps_up, lags = found["keeps up"], found["lags"]
 
+    def kl(run: list[dict]) -> float:  # of three moments: G may be on its way from one mode to another
+        return np.mean([look["kl"] for look in run[-3:]])
 
-def outcome(m: dict[str, float], name: str) -> str:
-    """The result of G against such a critic. "Does not collapse" is reserved for a G that has learnt."""
-    kl, modes, good = (m[f"WGAN_{key}_{name.replace(' ', '_')}"] for key in ("kl", "modes", "within_3_std"))
-    if kl >= COLLAPSED:
-        return f"collapses (KL to uniform {kl:.1f})"
-    if good < 0.5:
-        return f"has not learnt ({percent(good)} of its samples lie within 3 std of a mode)"
-    return f"does not collapse ({modes:.0f} of 8 modes, {at_least(100 * good)} % of the samples within 3 std or more)"
-
-
-def collapse_title(m: dict[str, float]) -> str:
-    """The picture's title."""
-    return (
-        f"“Get rid of mode collapse”: a WGAN whose critic keeps up {outcome(m, 'keeps up')};\n"
-        f"one whose critic lags {outcome(m, 'lags')}"
-    )
+    claim.at_most("WGAN_kl_keeps_up", max(map(kl, keeps_up)), 0.1)  # the worst seed
+    claim.at_least("WGAN_modes_keeps_up", min(run[-1]["modes_1pct"] for run in keeps_up), len(mixtures.RING.centres))
+    claim.at_least("WGAN_within_3_std_keeps_up", min(run[-1]["high_quality"] for run in keeps_up), 0.5)  # G has learnt
+    claim.at_least("WGAN_kl_lags", min(map(kl, lags)), 0.5)  # nats, the evenest seed; log 8 = 2.08 is a single mode
+    claim.note("WGAN_modes_lags", max(run[-1]["modes_1pct"] for run in lags), "reported: of 8 (best seed)")
+    claim.note("WGAN_within_3_std_lags", np.mean([run[-1]["high_quality"] for run in lags]), "reported: mean over the seeds")
+    claim.show(draw_collapse(found), "errata_collapse", claim.words(COLLAPSE))
 
 
 def ring_game(seed: int, n_critic: int, critic_rate: float, s) -> list[dict]:
@@ -145,13 +119,13 @@ def ring_game(seed: int, n_critic: int, critic_rate: float, s) -> list[dict]:
     rates = ((G, s.ring_lr), (critic, critic_rate * s.ring_lr))
     rules = [optim.Adam(player.parameters(), lr, (0.5, 0.9)) for player, lr in rates]
     game = WGANGP(G, critic, data.noise(2), *rules, n_critic=n_critic, penalty=s.ring_penalty)
-    batches, decay, found = mixtures.RING.batches(s.ring_batch), optim.LinearDecay(rules, s.ring_steps), []
-    for t in resumable(range(1, s.ring_steps + 1), "game", game=game, batches=batches, decay=decay, found=found):
-        game.step(batches)
-        decay.step()
-        if t % (s.ring_steps // 6) == 0 and len(found) < 6:
-            samples = game.sample(s.ring_samples)
-            found.append(mixtures.RING.coverage(samples) | {"samples": samples})
+    found = []
+
+    def look(game: WGANGP) -> None:
+        samples = game.sample(s.ring_samples)
+        found.append(mixtures.RING.coverage(samples) | {"samples": samples})
+
+    train(game, mixtures.RING.batches(s.ring_batch), s.ring_steps, "game", s.ring_steps // 6, look, found=found)
     return found
 
 
@@ -165,11 +139,10 @@ def draw_collapse(found: dict[str, list]) -> plt.Figure:
         outside = f"; {percent(off)} outside the frame" if off > 0.005 else ""
         mixtures.RING.show(axes, samples, f"a critic that {name}{outside}")
         axes.set(xticks=range(-2, 3), yticks=range(-2, 3), xlabel="$x_1$", ylabel="$x_2$")
+    dot = {"linestyle": "", "marker": "o"}
     handles = [
-        plt.Line2D(
-            [], [], linestyle="", marker="o", markersize=12, alpha=0.3, color=REAL, label="data: within 3 std of a mode"
-        ),
-        plt.Line2D([], [], linestyle="", marker="o", markersize=4, color="black", label="samples of G, first seed"),
+        plt.Line2D([], [], **dot, markersize=12, alpha=0.3, color=REAL, label="data: within 3 std of a mode"),
+        plt.Line2D([], [], **dot, markersize=4, color="black", label="samples of G, first seed"),
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return figure

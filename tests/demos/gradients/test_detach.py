@@ -56,15 +56,8 @@ def test_the_demos_gradients_are_those_of_the_same_networks_outside_it():
     D = nn.Sequential(nn.Dense(4, 32), nn.LeakyReLU(0.2), nn.Dense(32, 1))
     gradients = mg.grad(losses.discriminator_loss(D(x), D(G(z))), D.parameters())
     for name in ("without", "detach", "constant"):
-        for mine, g in zip(run[name].gradients_g, gradients, strict=True):
+        for mine, g in zip(run[name].gradients["g"], gradients, strict=True):
             np.testing.assert_array_equal(mine, g.numpy())
-
-
-def test_the_words_follow_the_figures(summary):
-    m = summary["metrics"]
-    assert "are the same to the last bit" in detach.found(m)
-    assert "differ in 3 numbers" in detach.found(m | {"GAN: numbers in D's gradients that differ": 3})
-    assert "0 gradients in f and a instead of 5" in detach.title(m)
 
 
 def test_without_the_detach_the_run_fails(tmp_path, monkeypatch):

@@ -95,7 +95,6 @@ def test_all_modes_evenly_and_near_and_a_d_that_guesses_is_what_is_expected(spoi
     claim = Claim(start(common_options(""), ["--out", str(tmp_path)], "gan"), {})
     gan.measure(claim, SAMPLED | spoilt, SAMPLED, 8, accuracy)
     assert [name for name, holds in claim.holds.items() if not holds] == fails
-    assert f"{(SAMPLED | spoilt)['modes_1pct']} of 8 modes" in gan.found(claim.metrics)
 
 
 @pytest.mark.slow
