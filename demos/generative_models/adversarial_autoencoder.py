@@ -50,7 +50,6 @@ class Settings:
 
 
 QUICK = {"width": 64, "d_width": 32, "steps": 100, "codes": 300, "judged": 300, "seeds": 1}
-
 VERDICT = "Not reached at this size: noise becomes far better digits, but the codes still differ from the prior."
 TITLE = (
     "Each number of the code is within {KS distance from the prior|<} of N(0, 1) (KS distance; plain: up to "
@@ -63,10 +62,10 @@ CODES = (
     "Codes of unseen digits: the adversarial ones, each number within {KS distance from the prior|<} of the prior (KS distance)"
 )
 FINDING = (
-    "Frechet distance of MNIST digits made from noise: {Frechet distance, adversarial, z from the prior|.0f} (plain "
+    "Frechet distance of 28 x 28 MNIST digits from noise: {Frechet distance, adversarial, z from the prior|.0f} (plain "
     "autoencoder {Frechet distance, plain, z from the prior|.0f}; with noise fitted to its codes "
     "{Frechet distance, plain, z like the codes|.0f}; means of 3 seeds). Each code number alone is within "
-    "{KS distance from the prior|<} of N(0, 1) (KS distance; bound: 0.05)."
+    "{KS distance from the prior|<} of N(0, 1) (KS distance, worst seed; bound: 0.05)."
 )
 
 # Bounds: the codes' distance from the prior; the ratios of the error, and of the samples' distance from the data, to those of
@@ -74,17 +73,15 @@ FINDING = (
 # seeds, other rates, 6,000 steps and twice the batch did not reach it either.
 APART, DEARER, NEARER = 0.05, 1.15, 0.5
 PRIOR, FITTED = ", z from the prior", ", z like the codes"
-KINDS = ("plain", "adversarial")
-COLOURS = {"plain": FAKE, "adversarial": REAL}
+KINDS = {"plain": FAKE, "adversarial": REAL}  # colours in the picture
 SHOWN, COLUMNS = 60, 10  # samples in the picture
 
 
 @demo(Settings(), QUICK, digits.options)
 def main(claim: Claim, s: Settings) -> None:
     """Each model with every seed."""
-    args = claim.args
-    x, y, (others, classes) = digits.load(args)
-    judge = digits.judge_of(args, x, y)
+    x, y, (others, classes) = digits.load(claim.args)
+    judge = digits.judge_of(claim.args, x, y)
     runs = over_kinds(claim, learn, KINDS, x, others, judge, s, steps=len(KINDS) * s.steps)
     measure(claim, runs)
     claim.show(picture(runs), "adversarial_autoencoder", claim.words(TITLE))
@@ -92,28 +89,23 @@ def main(claim: Claim, s: Settings) -> None:
 
 
 def players(s: Settings) -> tuple[nn.Sequential, nn.Sequential, nn.Sequential]:
-    """Q, P, whose pixels are in [0, 1], and D, which judges codes.
-
-    Without batch norm, Q's steps against D would move all codes together, back and forth.
-    """
+    """Q, P, whose pixels are in [0, 1], and D, which judges codes."""
     w, v = s.width, s.d_width
+    # Without batch norm, Q's steps against D would move all codes together, back and forth.
     Q = nn.Sequential(nn.Flatten(), *autoencoders.dense(784, w, w, s.code, norm=True))
     P = nn.Sequential(*autoencoders.dense(s.code, w, w, 784, norm=True), nn.Sigmoid(), nn.Reshape(1, 28, 28))
     return Q, P, nn.Sequential(*autoencoders.dense(s.code, v, v, 1))
 
 
 def learn(kind: str, seed: int, x: np.ndarray, others: np.ndarray, judge: metrics.Judge, s: Settings) -> dict:
-    """Train one of the models on images x.
-
-    Returns the error and the codes on unseen images, and the distance of images made from noise to the data.
-    """
+    """Train one of the models on images x: its error and codes on unseen images, and how far its images of noise are from x."""
     mg.seed(seed)
     Q, P, D = players(s)
     if kind == "plain":  # the reconstruction phase alone
         autoencoders.train(lambda x: (losses.mse(P(Q(Tensor(x))), x),), [Q, P], [x], "plain", s.steps, s.batch, s.lr)
     else:
         train_adversarial(Q, P, D, x, s)
-    P.eval()
+    Q, P = Q.eval(), P.eval()
     codes = autoencoders.encode(Q, others)
     seen = autoencoders.encode(Q, x[: s.judged])  # the first training images: the files' order is not random
     z = data.noise(s.code)(s.judged)
@@ -180,7 +172,7 @@ def picture(runs: dict[str, list[dict]]) -> Figure:
     for (left, right), kind in zip(places, KINDS, strict=True):
         codes, line = runs[kind][0]["codes"], np.linspace(-4, 4, 200)
         for column in codes.T:
-            left.step(np.sort(column), (np.arange(len(column)) + 1) / len(column), color=COLOURS[kind], linewidth=1)
+            left.step(np.sort(column), (np.arange(len(column)) + 1) / len(column), color=KINDS[kind], linewidth=1)
         left.plot(line, norm.cdf(line), "--", color="black", label="$N(0, 1)$")
         left.set(xlim=(-6, 6), xlabel="a number of the code", ylabel="share below", title=f"{kind}: unseen digits")
         left.legend(loc="lower right")

@@ -55,7 +55,6 @@ class Settings:
 
 
 QUICK = {"steps": 60, "width": 32, "D_width": 32, "grid_steps": 60, "judge_steps": 60, "seeds": 1, "judged": 200}
-
 VERDICT = "Not reached at this size: encoder and generator agree far more than by chance, but are not inverse to each other."
 IN_CLASS = (
     "P(Q(x)) has the class of x for at least {same class|>%} of unseen digits; if D sees independent pairs, for at most "
@@ -65,10 +64,7 @@ IN_MODE = (
     "With 25 Gaussians, P(Q(x)) is in the mode of x for at least {same mode|>%} of the points; the median distance from z to "
     "Q(P(z)) is at most {way of z|<} (between two random z: 1.7)"
 )
-FINDING = (
-    f"After four epochs, {IN_CLASS} (worst of 3 seeds). With 25 Gaussians, it is in the mode of x for at least "
-    "{same mode|>%}."
-)
+FINDING = f"After four epochs, {IN_CLASS} (worst of 3 seeds). With 25 Gaussians, it has x's mode for at least {{same mode|>%}}."
 
 SIDE = 14  # pixels
 PAIRS, INDEPENDENT = "pairs", "independent pairs"
@@ -89,8 +85,7 @@ class Apart(nn.Module):
 @demo(Settings(), QUICK, digits.options)
 def main(claim: Claim, s: Settings) -> None:
     """Games on digits, with pairs and with independent pairs, and games on Gaussians in the plane; measure, draw."""
-    args = claim.args
-    x, y, (unseen, classes) = digits.load(args, s.judged)
+    x, y, (unseen, classes) = digits.load(claim.args, s.judged)
     x, unseen = coarse(x, SIDE), coarse(unseen, SIDE)
     first = in_turn(classes)
     unseen, classes = unseen[first], classes[first]
@@ -173,8 +168,8 @@ def judge_of(x: np.ndarray, y: np.ndarray, s: Settings) -> Classifier:
 def measure(claim: Claim, runs: dict[str, list[dict]], planes: list[dict]) -> None:
     """How often P(Q(x)) has the class, or the mode, of x; how far Q(P(z)) is from z. The worst seed.
 
-    The bounds were set before the first run. Wider networks, other codes, Adam, noise, dropout, a penalty on D's gradient and
-    more iterations missed them as well; convolutions with dropout, and a D that first processes x and z apart, had 0.69.
+    The bounds were set first. Wider networks, other codes, Adam, noise, dropout, a penalty on D's gradient and more iterations
+    missed them, too; convolutions with dropout, and a D that first processes x and z apart, had 0.69 on digits.
     """
     shares = {kind: [run["same class"] for run in runs[kind]] for kind in KINDS}
     claim.at_least("same class", min(shares[PAIRS]), 0.7)

@@ -5,8 +5,8 @@ Slide: "image denoising, inpainting, super-resolution, and neural network pretra
 
     z = Q(seen)      x_hat = sigma(P(z))      Q and P descend the log-loss of x_hat against x, not against what was seen
 
-The encoder sees x itself, x with Gaussian noise, x with a hole filled from the mean image, or x enlarged from 7 x 7 pixels by
-bilinear interpolation. So it sees the damaged image after the obvious remedy; z, 64 numbers, has little room for damage.
+The encoder sees x itself or, after the obvious remedy, damaged images: x with Gaussian noise, x with a hole filled from the
+mean image, x enlarged from 7 x 7 pixels by bilinear interpolation. Its z, 64 numbers, has little room for the damage.
 
 What to look for: the error on unseen digits, with dense layers and with convolutions (28, 14, 7, 4, 2 pixels and back), next to
 that of the obvious remedy and of the best linear map (for undamaged digits PCA, the best linear autoencoder). Half way between
@@ -56,8 +56,7 @@ class Settings:
 
 QUICK = {"width": 256, "dense_steps": 250, "dense_batch": 64, "conv_steps": 300, "conv_batch": 32, "seeds": 1, "factor": 1.0}
 QUICK |= {"mapped": 2000, "pairs": 100}
-
-VERDICT = "True: one autoencoder cleans, completes and sharpens digits better than obvious remedies and the best linear maps."
+VERDICT = "True: one autoencoder cleans, completes and sharpens digits with less error than obvious remedies and linear maps."
 RESTORED = "Autoencoders reconstruct, clean, complete and sharpen unseen digits: the squared error is at least"
 HALF_WAY = (
     "From half way between digits to the nearest training image: {nearest training image, dense: half way between codes|.1f} "
@@ -79,8 +78,7 @@ ENDS = (1, 0, 3, 6)  # ways from a 1 to a 0, and from a 3 to a 6
 @demo(Settings(), QUICK, digits.options)
 def main(claim: Claim, s: Settings) -> None:
     """Each network with every seed, on all tasks."""
-    args = claim.args
-    x, _, (others, classes) = digits.load(args)
+    x, _, (others, classes) = digits.load(claim.args)
     damage = Damage(x.mean(axis=0), s.noise, s.hole)
     test = {task: damage(task, others, np.random.default_rng(0)) for task in TASKS}
     ends = others[[np.flatnonzero(classes == c)[0] for c in ENDS]]

@@ -7,12 +7,11 @@ Slide: "Bayesian GAN" (IT3320E, lecture 10, which cites Saatchi and Wilson 2017)
     v <- (1 - alpha) v + eta grad log p + N(0, 2 alpha eta),  theta <- theta + v          (SGHMC, algorithm 1)
 
 Three kinds of games with the same networks and number of updates: one G with Adam; ten G with Adam against one D; ten G that
-climb to the posteriors with Adam (the burn-in, as in the authors' scripts), and then move along chains of samples of them. The
-data are on ten planes in 100 dimensions, as in the paper's section 4.1 (with the constants of its code).
+climb to the posteriors with Adam (the burn-in), and then move along chains of samples of them. The data are on ten planes in
+100 dimensions, as in the paper's section 4.1 (with the constants of its code).
 
 What to look for: the clouds in the plane of the data's first two principal components, and the Jensen-Shannon divergence
-between data and samples there (0: equal; log 2: disjoint). Such short chains stay near their start, and N(0, I) is so wide
-that it has almost no effect.
+between data and samples there. Such short chains stay near their start, and N(0, I) is so wide that it has almost no effect.
 """
 
 from collections.abc import Callable, Iterator
@@ -38,10 +37,9 @@ from minigan.games import GAN
 
 @dataclass
 class Settings:
-    """Everything that the result depends on, besides the seed.
+    """Everything that the result depends on, besides the seed. These values were chosen on seeds 100 to 102.
 
-    Chains from random weights (eta 5e-7, friction 0.1) missed the bound: most of their G collapsed to a point. So these values
-    were chosen, on seeds 100 to 102.
+    Chains from random weights (eta 5e-7, friction 0.1) missed the bound: most of their G collapsed to a point.
     """
 
     steps: int = 2000  # updates of every network
@@ -63,7 +61,6 @@ class Settings:
 
 
 QUICK = {"steps": 40, "generators": 2, "kept": 4, "width": 16, "points": 500, "judged": 200, "looks": 2, "seeds": 1}
-
 VERDICT = "True, but what helps is the number of generators: ten that are trained without a posterior do as well."
 TITLE = (
     "Jensen-Shannon divergence from the data (means of the seeds): one G with Adam {one G|.3f}; samples of a posterior over G "
@@ -141,9 +138,6 @@ def main(claim: Claim, s: Settings) -> None:
     claim.show(picture(runs), "bayesian_gan", claim.words(TITLE))
 
 
-# --- the data, and how far samples are from them --------------------------------------------------------------------------
-
-
 def toy(n: int, seed: int, s: Settings) -> np.ndarray:
     """n points in space, x = A (z + m), z ~ N(0, I) in the plane, with A and m for each plane; standardised.
 
@@ -191,23 +185,15 @@ def jensen_shannon(p: np.ndarray, q: np.ndarray) -> float:
     return float(np.sum(p * np.log(p / m)) + np.sum(q * np.log(q / m))) / 2
 
 
-# --- the games ------------------------------------------------------------------------------------------------------------
-
-
-def networks(s: Settings) -> tuple[list[nn.Sequential], nn.Sequential]:
-    """The generators, (N, z) -> (N, space), and D, (N, space) -> (N, 1), logits; with He's initialisation."""
-    dense = partial(nn.Dense, weight_init=nn.init.he_normal)
-    Gs = [nn.Sequential(dense(s.z, s.width), nn.ReLU(), dense(s.width, s.space)) for _ in range(s.generators)]
-    return Gs, nn.Sequential(dense(s.space, s.width), nn.ReLU(), dense(s.width, 1))
-
-
 def play(kind: str, seed: int, s: Settings) -> dict:
     """Play one game: the divergences during the training, and samples in the plane at its end."""
     mg.seed(seed)
     x, plane = toy(s.points, seed, s), Plane(toy(s.judged, seed, s))
     run = {"data": plane.points, "two of the data": plane.divergence(toy(s.judged, seed, s))}
     batches, curve = data.batches(x, size=s.batch), []
-    (Gs, D), z, every = networks(s), data.noise(s.z), s.steps // s.looks
+    dense, every = partial(nn.Dense, weight_init=nn.init.he_normal), s.steps // s.looks
+    Gs = [nn.Sequential(dense(s.z, s.width), nn.ReLU(), dense(s.width, s.space)) for _ in range(s.generators)]
+    D, z = nn.Sequential(dense(s.space, s.width), nn.ReLU(), dense(s.width, 1)), data.noise(s.z)
 
     def look(samples):
         curve.append(plane.divergence(samples))
@@ -263,17 +249,13 @@ def measure(claim: Claim, runs: dict[str, list[dict]]) -> None:
     claim.note("one sample", np.mean(alone), "reported: of one chain's last sample")
     near = np.mean([run["two of the data"] for run in runs[ML]])
     claim.note("two of the data", near, "reported: as near as samples can come")
-    points = np.mean([collapsed(run["samples"], claim.settings) for run in runs[BAYES]])
+    each = max(1, claim.settings["judged"] // (claim.settings["kept"] * claim.settings["generators"]))
+    samples = [run["samples"].reshape(-1, each, 2) for run in runs[BAYES]]
+    points = np.mean([np.mean(np.ptp(points, axis=1).max(axis=1) < 1e-3 * points.std()) for points in samples])
     claim.note("samples that are a point", points, "reported: share of the G kept of all chains that draw but one point")
     claim.at_most("posterior / one G", np.mean(many) / np.mean(one), 0.5)
     claim.compare("posterior, not one G", compare(many, one, paired=True), {HELPS})
     claim.compare("posterior, not ten G", compare(many, ten, paired=True))
-
-
-def collapsed(samples: np.ndarray, settings: dict) -> float:
-    """The share of the kept G whose points all coincide."""
-    each = max(1, settings["judged"] // (settings["kept"] * settings["generators"]))
-    return float(np.mean(np.ptp(samples.reshape(-1, each, 2), axis=1).max(axis=1) < 1e-3 * samples.std()))
 
 
 def picture(runs: dict[str, list[dict]]) -> plt.Figure:

@@ -17,16 +17,19 @@ How good are the reconstructions then?
 from copy import deepcopy
 from dataclasses import dataclass
 
+import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 
 import minigan as mg
 from demos.generative_models.boltzmann_machine import RBM, draw, from_noise
-from demos.generative_models.boltzmann_pictures import SHOWN, picture_of_samples, picture_of_training
 from demos.generative_models.kinds import over_kinds
 from demos.kit import digits
 from demos.kit.claim import Claim
 from demos.kit.experiment import demo
 from demos.kit.loops import resumable
+from demos.kit.pictures import labelled, sheet, strokes
+from demos.kit.style import OTHERS, slide
 from minigan import Tensor, data, metrics, no_grad, optim
 from minigan.backend import random_numbers
 
@@ -53,7 +56,6 @@ class Settings:
 
 QUICK = {"hidden": 64, "steps": 600, "mean_field_steps": 300, "batch": 50, "gibbs": 200, "chains": 200, "images": 300}
 QUICK |= {"judge_steps": 60, "seeds": 1, "most_error": 0.8}  # half-way
-
 VERDICT = "True: a Boltzmann machine learns digits by a difference of free energies, if its samples pass on no gradient."
 IN_ONE_DIGIT = (
     "with chains from the data (CD-1), at least {CD-1: share of the commonest digit, best seed|>%} end in the same digit"
@@ -64,15 +66,22 @@ ERRORS = (
     "detach"
 )
 FINDING = (
-    "Chains from noise reach {persistent chains: digits of 10, worst seed|.0f} of 10 digits after training with persistent "
-    "chains; after CD-1, at least {CD-1: share of the commonest digit, best seed|>%} end in the same one. With probabilities "
-    "as samples, the error is {detached p: error over the mean image's, worst seed|%} of the mean image's, without detach "
-    "{p without detach: error over the mean image's, best seed|%} (all 3 seeds)."
+    "Chains from noise reach {persistent chains: digits of 10, worst seed|.0f} of 10 digits if trained with persistent chains; "
+    "after CD-1, at least {CD-1: share of the commonest digit, best seed|>%} end in the same one (3 seeds). With probabilities "
+    "as samples, reconstructions have {detached p: error over the mean image's, worst seed|%} of the mean image's error, "
+    "without detach {p without detach: error over the mean image's, best seed|%}."
 )
 
 LONG = ("persistent", "from_data")  # the start of each chain of v_k: its last state, or the data (CD-1)
 SHORT = ("detached", "attached")  # v_k are probabilities, with and without detach
 NAMES = {"persistent": "persistent chains", "from_data": "CD-1", "detached": "detached p", "attached": "p without detach"}
+LINES = {  # in the pictures: colour, style, label
+    "persistent": (OTHERS[0], "-", "persistent chains"),
+    "from_data": (OTHERS[1], "--", "chains from the data, CD-1"),
+    "detached": (OTHERS[2], "-.", "probabilities, detached"),
+    "attached": (OTHERS[3], ":", "probabilities, without detach"),
+}
+SHOWN = 10  # chains of each machine in the picture, and filters in a row
 MOMENTS = 40  # of a training, at which it is measured
 
 
@@ -84,9 +93,8 @@ def contrastive_divergence(rbm: RBM, v: Tensor, samples: Tensor) -> Tensor:
 @demo(Settings(), QUICK, digits.options)
 def main(claim: Claim, settings: Settings) -> None:
     """Train four machines for each seed; measure, draw."""
-    args = claim.args
-    x, y, (others, _) = digits.load(args)
-    judge = (metrics.train_judge if args.quick else metrics.judge)(x, y, steps=settings.judge_steps)
+    x, y, (others, _) = digits.load(claim.args)
+    judge = (metrics.train_judge if claim.args.quick else metrics.judge)(x, y, steps=settings.judge_steps)
     x, others = x.reshape(-1, 784), others.reshape(-1, 784)[: settings.images]
     steps = len(LONG) * settings.steps + len(SHORT) * settings.mean_field_steps
     runs = over_kinds(claim, trained, LONG + SHORT, x, others, judge, settings, steps=steps)
@@ -218,3 +226,41 @@ def title(claim: Claim) -> str:
     reached = claim.metrics["persistent chains: digits of 10, worst seed"]
     found = "all 10 digits" if reached == 10 else f"at least {reached:.0f} of the 10 digits"
     return f"Trained with persistent chains, machines lead from noise to {found}; {claim.words(IN_ONE_DIGIT)}"
+
+
+def picture_of_samples(runs: dict[str, list[dict]]) -> Figure:
+    """Chains from noise, a row for each moment, and filters of hidden units: of two machines, with the first seed."""
+    figure, places = slide(2, 2, height_ratios=(5, 4))
+    for (upper, lower), how in zip(places.T, ("persistent", "from_data"), strict=True):
+        chains = runs[how][0]["chains"]
+        labelled(upper, np.concatenate([images[:SHOWN] for images in chains.values()]), SHOWN, [f"{t:,}" for t in chains])
+        upper.set(title=f"trained with {LINES[how][2]}", ylabel="Gibbs steps")
+        lower.imshow(sheet(strokes(runs[how][0]["filters"]), SHOWN), cmap="gray", vmin=0, vmax=1)
+        lower.set(title="filters of 40 hidden units, columns of $W$ (grey: 0)", xticks=[], yticks=[])
+    return figure
+
+
+def picture_of_training(runs: dict[str, list[dict]], m: dict[str, float]) -> Figure:
+    """The errors, the loss and the gap of the free energies during the training, a line for each seed."""
+    figure, (errors, losses, gaps) = slide(1, 3, height=6.4)
+    lines(errors, runs, "error", tuple(LINES))
+    errors.axhline(m["the mean image's error"], color="black", linewidth=1, label="the mean image")
+    errors.set(title="reconstructions", ylabel="squared error of a held-out image", ylim=(0, None))
+    lines(losses, runs, "loss", tuple(LINES))
+    losses.set(title="the loss", ylabel="mean $F$(data) - mean $F(v_k)$")
+    losses.set_ylim(2 * min(run["rows"]["loss"][-1] for run in runs["attached"]), 0)  # from -1000, of noise, at the start
+    lines(gaps, runs, "gap", ("persistent", "from_data"))
+    gaps.axhline(0, color="black", linewidth=1)
+    gaps.set(title="generalisation", ylabel="mean $F$(held-out) - mean $F$(training images)")
+    figure.legend(*errors.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure
+
+
+def lines(axes: plt.Axes, runs: dict[str, list[dict]], key: str, hows: tuple[str, ...]) -> None:
+    """One metric during the training, a line for each seed."""
+    for how in hows:
+        colour, style, label = LINES[how]
+        for i, run in enumerate(runs[how]):
+            rows = run["rows"]
+            axes.plot(rows["step"], rows[key], style, color=colour, linewidth=1.5, label=None if i else label)
+    axes.set_xlabel("step")

@@ -50,7 +50,6 @@ class Settings:
 
 
 QUICK = {"seeds": 1, "steps": 150, "judge_steps": 100, "images": 3000, "unseen": 500, "width": 64}
-
 VERDICT = (
     "True, but with a head start: the code keeps the class and nearly forgets the colour; the encoder starts with equal "
     "weights for both colours."
@@ -108,27 +107,24 @@ def squared_mmd(a: Tensor, b: Tensor) -> Tensor:
 
     The means of k(a, a') and k(b, b') leave out a = a': with them, the estimate would be least if all codes were equal.
     """
-    return mean_of_others(kernel(a, a)) + mean_of_others(kernel(b, b)) - 2.0 * mg.mean(kernel(a, b))
 
+    def k(a, b):  # (n, d) and (m, d) -> (n, m): |a - b|^2 = |a|^2 + |b|^2 - 2 a . b
+        squares = mg.sum(a**2, axis=1).reshape(-1, 1) + mg.sum(b**2, axis=1).reshape(1, -1)
+        return mg.exp((2.0 * a @ b.T - squares) / float(a.shape[1]))
 
-def mean_of_others(k: Tensor) -> Tensor:
-    """The mean of k (n, n) without its diagonal of ones."""
-    n = len(k)
-    return (mg.sum(k) - float(n)) / float(n * (n - 1))
+    def mean_of_others(z):  # without the diagonal of ones
+        n = len(z)
+        return (mg.sum(k(z, z)) - float(n)) / float(n * (n - 1))
 
-
-def kernel(a: Tensor, b: Tensor) -> Tensor:
-    """(n, d) and (m, d) -> (n, m): |a - b|^2 = |a|^2 + |b|^2 - 2 a . b"""
-    squares = mg.sum(a**2, axis=1).reshape(-1, 1) + mg.sum(b**2, axis=1).reshape(1, -1)
-    return mg.exp((2.0 * a @ b.T - squares) / float(a.shape[1]))
+    return mean_of_others(a) + mean_of_others(b) - 2.0 * mg.mean(k(a, b))
 
 
 @demo(Settings(), QUICK, digits.options)
 def main(claim: Claim, s: Settings) -> None:
     """Each kind with every seed; measure, draw."""
-    x, y, (others, classes) = digits.load(claim.args, s.unseen)
+    x, y, unseen = digits.load(claim.args, s.unseen)
     steps = len(KINDS) * (s.steps + len(WHAT) * s.judge_steps)
-    runs = over_kinds(claim, experiment, KINDS, x[: s.images], y[: s.images], others, classes, s, steps=steps)
+    runs = over_kinds(claim, experiment, KINDS, x[: s.images], y[: s.images], unseen, s, steps=steps)
     measure(claim, runs)
     claim.show(picture(runs), "fair", claim.words(TITLE))
 
@@ -139,12 +135,10 @@ def coloured(x: np.ndarray, s: np.ndarray) -> np.ndarray:
     return np.concatenate([(1 - s[:, None]) * grey, s[:, None] * grey], axis=1).astype("float32")
 
 
-def experiment(
-    kind: str, seed: int, x: np.ndarray, y: np.ndarray, others: np.ndarray, classes: np.ndarray, settings: Settings
-) -> dict:
+def experiment(kind: str, seed: int, x: np.ndarray, y: np.ndarray, unseen: tuple, settings: Settings) -> dict:
     """Train a VAE, then classifiers of its codes: how often are they right about s, and about the class, of unseen images?"""
     mg.seed(seed)
-    rng = np.random.default_rng(seed)
+    rng, (others, classes) = np.random.default_rng(seed), unseen
     s, other_s = rng.integers(2, size=len(x)), rng.integers(2, size=len(others))
     x, others = coloured(x, s), coloured(others, other_s)
     vae = FairVAE(settings.z, settings.width)
@@ -212,8 +206,8 @@ def picture(runs: dict[str, list[dict]]) -> plt.Figure:
             left.plot([i + 0.36 * (j - 0.5)] * len(values), values, "k.", markersize=9)
     left.plot([-0.4, 0.4], [50, 50], "k:", linewidth=1.5)
     left.plot([0.6, 1.4], [10, 10], "k:", linewidth=1.5, label="chance")
-    left.set(xticks=[0, 1], ylabel="right, %", ylim=(0, 104), title="what can be read from $z$ (a point a seed)")
-    left.set_xticklabels(WHAT.values())
+    left.set_xticks([0, 1], WHAT.values())
+    left.set(ylabel="right, %", ylim=(0, 104), title="what can be read from $z$ (a point a seed)")
     figure.legend(loc="outside lower center", ncols=3)
     shown = runs["fair"][0]["shown"]
     pixels = shown.reshape(len(shown), -1, 2, 14, 14).transpose(0, 3, 1, 4, 2)  # (rows of images, 14, images, 14, colours)

@@ -8,9 +8,7 @@ from demos.kit.claim import Claim
 from demos.kit.loops import run_tasks
 
 
-def over_kinds(
-    claim: Claim, learn: Callable[..., dict], kinds: Iterable[str], *shared: Any, steps: int
-) -> dict[str, list[dict]]:
+def over_kinds(claim: Claim, learn: Callable[..., dict], kinds: Iterable[str], *shared: Any, steps: int) -> dict[str, list]:
     """{kind: [learn(kind, seed, *shared) for each seed]}; a resumed run continues (see `loops.run_tasks`).
 
     `steps`: the number of iterations of all kinds together, with one seed.

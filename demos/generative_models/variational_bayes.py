@@ -53,8 +53,7 @@ class Settings:
 
 
 QUICK = {"width": 16, "t_width": 16, "steps": 100, "moving": 75, "batch": 64, "codes": 500, "every": 20, "seeds": 1}
-
-VERDICT = "True: in a toy problem, a discriminator measures the divergence, and codes of any shape fill the prior better."
+VERDICT = "True: on toy data, a discriminator finds the divergence; codes of any shape fill the prior better than normal ones."
 SHAPES = {  # what a Q of any shape does
     "gaps": {HELPS: "leaves smaller gaps", HURTS: "leaves larger gaps", NOTHING: "leaves gaps that differ by chance alone"},
     "log P": {HELPS: "makes P likelier", HURTS: "makes P less likely", NOTHING: "makes P no likelier beyond chance"},
@@ -214,10 +213,7 @@ def title(claim: Claim) -> str:
 
 
 def picture(runs: dict[str, list[dict]]) -> Figure:
-    """The first seed's codes, by a VAE and by a Q of any shape; T's mean and the divergence during the training, all seeds.
-
-    A colour for each image; circles that contain 39, 86 and 99 % of the prior.
-    """
+    """The first seed's codes, and circles that contain 39, 86 and 99 % of the prior; T's mean and the divergence, all seeds."""
     figure, places = slide(1, 3, height=5.2)
     for axes, kind, name in zip(places, (VAE, AVB), ("a VAE: normal Q", "Q of any shape, by T"), strict=False):
         for i, z in enumerate(runs[kind][0]["codes"]):
