@@ -74,7 +74,7 @@ def test_an_untrained_g_is_found(trained, claim, monkeypatch):
     if not trained:
         settings = replace(settings, lr=0.0)
     x, _ = data.glyphs(1000)
-    demo.measure(claim, [demo.experiment(0, x[20:], x[:20], metrics.Judge(np.random.default_rng(0)), settings)])
+    demo.measure(claim, [demo.experiment(0, settings, x[20:], x[:20], metrics.Judge(np.random.default_rng(0)))])
     fails = {name for name, holds in claim.holds.items() if not holds}
     assert fails == (set() if trained else {"singular_share", "inversion_to_nearest"})
 
