@@ -5,18 +5,15 @@ Slide: "image denoising, inpainting, super-resolution, and neural network pretra
 
     z = Q(seen)      x_hat = sigma(P(z))      Q and P descend the log-loss of x_hat against x, not against what was seen
 
-The encoder sees x itself, x with Gaussian noise, x with a hole filled from the mean image, or x enlarged from 7 x 7 pixels by
-bilinear interpolation: an eighth, a quarter, three eighths and a quarter of each minibatch. So its input is the damaged image
-after the obvious remedy; and z, 64 numbers, has little room for the damage.
+The encoder sees x itself or, after the obvious remedy, damaged images: x with Gaussian noise, x with a hole filled from the
+mean image, x enlarged from 7 x 7 pixels by bilinear interpolation. Its z, 64 numbers, has little room for the damage.
 
-What to look for: the error on unseen digits, with dense layers and with convolutions (28, 14, 7, 4, 2 pixels and back). It is
-compared with the obvious remedy (the mean image, the noisy image itself, the mean image in the hole, the interpolation) and
-with the best linear map (for the bare reconstruction PCA, the best linear autoencoder). Half way between the codes of two
-digits: is P's image nearer to a training image than the mean of the two digits is, and as near as a digit?
+What to look for: the error on unseen digits, with dense layers and with convolutions (28, 14, 7, 4, 2 pixels and back), next to
+that of the obvious remedy and of the best linear map (for undamaged digits PCA, the best linear autoencoder). Half way between
+the codes of two digits: is P's image nearer to a training image than the mean of the two digits is?
 """
 
 from dataclasses import dataclass
-from itertools import product
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -25,10 +22,10 @@ from matplotlib.figure import Figure
 import minigan as mg
 from demos.generative_models import autoencoders
 from demos.generative_models.damage import TASKS, Damage
+from demos.generative_models.kinds import over_kinds
 from demos.kit import digits
 from demos.kit.claim import Claim
 from demos.kit.experiment import demo
-from demos.kit.loops import run_tasks
 from demos.kit.pictures import labelled
 from demos.kit.rounding import at_least
 from demos.kit.style import MARKERS, OTHERS, slide
@@ -59,6 +56,19 @@ class Settings:
 
 QUICK = {"width": 256, "dense_steps": 250, "dense_batch": 64, "conv_steps": 300, "conv_batch": 32, "seeds": 1, "factor": 1.0}
 QUICK |= {"mapped": 2000, "pairs": 100}
+VERDICT = "True: one autoencoder cleans, completes and sharpens digits with less error than obvious remedies and linear maps."
+RESTORED = "Autoencoders reconstruct, clean, complete and sharpen unseen digits: the squared error is at least"
+HALF_WAY = (
+    "From half way between digits to the nearest training image: {nearest training image, dense: half way between codes|.1f} "
+    "via codes, {nearest training image, dense: between pixels|.1f} via pixels"
+)
+FINDING = (
+    "Squared error on unseen digits, as a multiple of the dense network's (mean of 2 seeds): noisy image "
+    "{denoising: error of the remedy ÷ denoising, dense: error|.1f}, mean image in the hole "
+    "{inpainting: error of the remedy ÷ inpainting, dense: error|.1f}, bilinear interpolation from 7 x 7 pixels "
+    "{super-resolution: error of the remedy ÷ super-resolution, dense: error|.1f}. The best linear map has a larger error, too."
+)
+
 NETWORKS = ("dense", "conv")
 NAMES = {"dense": "dense layers", "conv": "convolutions"}
 SHOWN = 8  # digits in the picture, to a row
@@ -68,25 +78,22 @@ ENDS = (1, 0, 3, 6)  # ways from a 1 to a 0, and from a 3 to a 6
 @demo(Settings(), QUICK, digits.options)
 def main(claim: Claim, s: Settings) -> None:
     """Each network with every seed, on all tasks."""
-    args = claim.args
-    x, _, (others, classes) = digits.load(args)
+    x, _, (others, classes) = digits.load(claim.args)
     damage = Damage(x.mean(axis=0), s.noise, s.hole)
     test = {task: damage(task, others, np.random.default_rng(0)) for task in TASKS}
     ends = others[[np.flatnonzero(classes == c)[0] for c in ENDS]]
-    seeds = range(args.seed, args.seed + s.seeds)
-    tasks = {f"{name}, seed {seed}": (name, seed) for name, seed in product(NETWORKS, seeds)}
-    steps = s.seeds * (s.dense_steps + s.conv_steps)
-    found = iter(run_tasks(trained_and_tested, tasks, x, damage, test, others, ends, s, steps=steps))
-    runs = {name: [next(found) for _ in seeds] for name in NETWORKS}
+    steps = s.dense_steps + s.conv_steps
+    runs = over_kinds(claim, trained_and_tested, NETWORKS, x, damage, test, others, ends, s, steps=steps)
     maps = {task: mapped(x[: s.mapped], damage, task, *test[task]) for task in TASKS[1:]}
     maps["reconstruction"] = autoencoders.pca(x, others, s.code)
-    measure(claim, others, runs, remedies(test, damage.mean), maps, s)
+    remedies = {task: seen for task, (seen, _) in test.items()} | {"reconstruction": damage.mean[None]}
+    measure(claim, others, runs, remedies, maps, s)
     measure_middles(claim, runs)
-    claim.show(picture(others, test, maps["reconstruction"], runs), "autoencoder", title(claim.metrics))
-    claim.show(second_picture(claim.metrics, runs["dense"][0]["ways"]), "autoencoder_errors", second_title(claim.metrics))
-
-
-# --- the networks -------------------------------------------------------------------------------------------------------
+    title = f"{RESTORED} {least(claim, 'remedy')} times less than the obvious remedy's"
+    claim.show(picture(others, test, maps["reconstruction"], runs), "autoencoder", title)
+    undone = f"Undoing damage, the best linear map has at least {least(claim, 'linear map')} times the networks' error"
+    title = f"{undone}.\n{claim.words(HALF_WAY)}"
+    claim.show(second_picture(claim.metrics, runs["dense"][0]["ways"]), "autoencoder_errors", title)
 
 
 def trained_and_tested(
@@ -138,14 +145,6 @@ def between(Q: nn.Module, P: nn.Module, a: np.ndarray, b: np.ndarray) -> np.ndar
     return np.stack([[autoencoders.pixels(P, z) for z in codes], fades])
 
 
-# --- the metrics --------------------------------------------------------------------------------------------------------
-
-
-def remedies(test: dict[str, tuple], mean: np.ndarray) -> dict[str, np.ndarray]:
-    """The result without a network: the damaged images after the obvious remedy; for `reconstruction`, the mean image."""
-    return {task: seen for task, (seen, _) in test.items()} | {"reconstruction": mean[None]}
-
-
 def error(found: np.ndarray, x: np.ndarray) -> float:
     """The mean squared error, over images and pixels."""
     return float(np.square(found - x, dtype=np.float64).mean())
@@ -165,9 +164,8 @@ def measure(claim: Claim, x: np.ndarray, runs: dict, remedies: dict, maps: dict[
     for task in TASKS:
         without, linear = error(remedies[task], x), error(maps[task], x)
         claim.note(f"{task}: error of the remedy", without, "mean squared error on unseen digits")
-        claim.note(
-            f"{task}: error of the best linear map", linear, f"reported: {'least squares' if task in TASKS[1:] else 'PCA'}"
-        )
+        method = "least squares" if task in TASKS[1:] else "PCA"
+        claim.note(f"{task}: error of the best linear map", linear, f"reported: {method}")
         for name in NETWORKS:
             errors = [run["restored"][task]["error"] for run in runs[name]]
             claim.note(f"{task}, {name}: error", np.mean(errors), "mean over the seeds")
@@ -187,45 +185,9 @@ def measure_middles(claim: Claim, runs: dict[str, list[dict]]) -> None:
         claim.at_most(f"nearest training image, {name}: codes over pixels, worst seed", worst, 1)
 
 
-def less(m: dict[str, float], task: str) -> str:
-    """The remedy's error divided by the networks': "8.1 to 8.5"."""
-    times = sorted(m[f"{task}: error of the remedy"] / m[f"{task}, {name}: error"] for name in NETWORKS)
-    return " to ".join(dict.fromkeys(f"{t:.1f}" for t in times))
-
-
-def least(m: dict[str, float], other: str) -> str:
-    """The other's error divided by the networks': the least of all tasks, networks and seeds, rounded down: "2.2"."""
-    times = min(value for name, value in m.items() if f"{other}'s error over" in name)
-    return at_least(times)
-
-
-def found(m: dict[str, float]) -> str:
-    """The result, for README."""
-    return (
-        f"squared error of two networks on unseen digits: {less(m, 'denoising')} times less than the noisy image's, "
-        f"{less(m, 'inpainting')} times less than with the mean image in the hole, {less(m, 'super-resolution')} times less "
-        f"than bilinear interpolation's; the best linear map's is at least {least(m, 'linear map')} times theirs in each task"
-    )
-
-
-def title(m: dict[str, float]) -> str:
-    """The first picture's words."""
-    return (
-        "Autoencoders reconstruct, clean, complete and sharpen unseen digits: the squared error is at least "
-        f"{least(m, 'remedy')} times less than the obvious remedy's"
-    )
-
-
-def second_title(m: dict[str, float]) -> str:
-    """The second picture's words."""
-    codes, pixels = (m[f"nearest training image, dense: {where}"] for where in ("half way between codes", "between pixels"))
-    return (
-        f"Undoing damage, the best linear map has at least {least(m, 'linear map')} times the networks' error.\n"
-        f"From half way between digits to the nearest training image: {codes:.1f} via codes, {pixels:.1f} via pixels"
-    )
-
-
-# --- the pictures -------------------------------------------------------------------------------------------------------
+def least(claim: Claim, other: str) -> str:
+    """The other's error divided by the networks': the least of all tasks, networks and seeds, rounded down."""
+    return at_least(min(value for name, value in claim.metrics.items() if f"{other}'s error over" in name))
 
 
 def picture(x: np.ndarray, test: dict, linear: np.ndarray, runs: dict[str, list[dict]]) -> Figure:
@@ -239,11 +201,20 @@ def picture(x: np.ndarray, test: dict, linear: np.ndarray, runs: dict[str, list[
 
 
 def second_picture(m: dict[str, float], ways: np.ndarray) -> Figure:
-    """All errors; ways from digit to digit, on straight lines between their codes and between their pixels."""
-    figure, places = slide(1, 2, height=6.0, width_ratios=(1, 1))
-    draw_errors(places[0], m)
+    """All errors, on a logarithmic scale; ways from digit to digit, through their codes and through their pixels."""
+    figure, (left, right) = slide(1, 2, height=6.0, width_ratios=(1, 1))
+    kinds = {"obvious remedy": "{}: error of the remedy", "best linear map": "{}: error of the best linear map"}
+    kinds |= {NAMES[name]: f"{{}}, {name}: error" for name in NETWORKS}
+    colours = (OTHERS[3], OTHERS[2], OTHERS[0], OTHERS[1])
+    for i, (label, key) in enumerate(kinds.items()):
+        errors = [m[key.format(task)] for task in TASKS]
+        left.plot(np.arange(4) + 0.12 * (i - 1.5), errors, MARKERS[i], color=colours[i], markersize=11, label=label)
+    left.set(yscale="log", ylabel="mean squared error, unseen digits", xlabel="task", xlim=(-0.5, 3.5))
+    left.set_xticks(range(4), ["recon-\nstruction", *TASKS[1:3], "super-\nresolution"])
+    left.grid(axis="y", which="both", alpha=0.3)
+    left.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
     rows = [(label, row) for pair in zip(*ways, strict=True) for label, row in zip(("codes", "pixels"), pair, strict=True)]
-    draw_rows(places[1], rows, "on the line from digit to digit")
+    draw_rows(right, rows, "on the line from digit to digit")
     return figure
 
 
@@ -251,21 +222,3 @@ def draw_rows(axes: plt.Axes, rows: list[tuple[str, np.ndarray]], title: str) ->
     """The first images of each kind, a row for each."""
     labelled(axes, np.concatenate([images[:SHOWN] for _, images in rows]), SHOWN, [label for label, _ in rows])
     axes.set_title(title)
-
-
-def draw_errors(axes: plt.Axes, m: dict[str, float]) -> None:
-    """The errors of the remedies, the linear maps and the networks, on a logarithmic scale."""
-    kinds = {"obvious remedy": "{}: error of the remedy", "best linear map": "{}: error of the best linear map"}
-    kinds |= {NAMES[name]: f"{{}}, {name}: error" for name in NETWORKS}
-    colours = (OTHERS[3], OTHERS[2], OTHERS[0], OTHERS[1])
-    for i, (label, key) in enumerate(kinds.items()):
-        errors = [m[key.format(task)] for task in TASKS]
-        axes.plot(np.arange(4) + 0.12 * (i - 1.5), errors, MARKERS[i], color=colours[i], markersize=11, label=label)
-    axes.set(yscale="log", ylabel="mean squared error, unseen digits", xlabel="task", xlim=(-0.5, 3.5))
-    axes.set_xticks(range(4), ["recon-\nstruction", *TASKS[1:3], "super-\nresolution"])
-    axes.grid(axis="y", which="both", alpha=0.3)
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
-
-
-if __name__ == "__main__":
-    main()

@@ -4,6 +4,8 @@ Images are (n, 1, 28, 28), with pixels in [0, 1]. Decoders return logits v, whos
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import pairwise
 from statistics import NormalDist
 from typing import Any
 
@@ -17,6 +19,15 @@ from minigan import Tensor, data, nn, no_grad, optim, sigmoid
 
 PIXELS = 28 * 28
 PARTS = 20  # of a training run, for its curve
+LEAKY = partial(nn.LeakyReLU, 0.2)
+
+
+def dense(*sizes: int, activation: Callable[[], nn.Module] = LEAKY, norm: bool = False) -> list[nn.Module]:
+    """Dense layers of these sizes, with the activation between each two, and with `norm` batch normalisation before it."""
+    layers = [nn.Dense(*sizes[:2])]
+    for inputs, outputs in pairwise(sizes[1:]):
+        layers += [*([nn.BatchNorm1d(inputs)] if norm else []), activation(), nn.Dense(inputs, outputs)]
+    return layers
 
 
 def dense_encoder(code: int, width: int) -> nn.Sequential:
@@ -119,15 +130,6 @@ def show(axes: plt.Axes, images: np.ndarray, columns: int, title: str) -> None:
 def smooth(curve: np.ndarray) -> np.ndarray:
     """The curve's means over PARTS equal parts."""
     return np.array([part.mean() for part in np.array_split(curve, PARTS)])
-
-
-def draw_curves(axes: plt.Axes, runs: list[dict], curves: dict[str, tuple[str, str]]) -> None:
-    """The smoothed curves, a line for each seed."""
-    share = (np.arange(PARTS) + 0.5) / PARTS
-    for key, (label, colour) in curves.items():
-        for i, run in enumerate(runs):
-            axes.plot(share, smooth(run[key]), color=colour, label=None if i else label)
-    axes.legend()
 
 
 def quantiles(side: int) -> np.ndarray:

@@ -5,30 +5,31 @@ Slide: "Other models": "Variational autoencoders", "Boltzmann machines" (Securit
     p(v) = e^-F(v) / Z,   F(v) = -v.b - sum of softplus(v W + c)     v: 784 pixels, 0 or 1; the hidden units are summed out
     loss = mean F(v) over data - mean F(v_k) over samples            v_k.detach(): k Gibbs steps v -> h -> v
 
-The step resembles D's step in a GAN: F falls at the data and rises at samples. But the samples are the model's own; there is no
-G. The loss's gradient is the textbooks' rule (v h^T of the samples minus v h^T of the data); nobody has to derive it.
+As in D's step in a GAN, F falls at the data and rises at samples. But the samples are the model's own; there is no G. The
+gradient of the loss is the textbooks' rule (v h^T of the samples minus v h^T of the data), without a derivation.
 
-What to look for: chains that restart at the data in every step (CD-1) never get far from it, and F is not learnt elsewhere.
-Where do chains from noise end, after CD-1, and after training with persistent chains? Held-out images should have the same F as
-training images: then no image was learnt by heart. And detach: pixels drawn by a comparison, p > u, pass on no gradient anyway.
-But if v_k are the probabilities p themselves, detach changes the gradient. Without it the loss falls because the samples, not
-the model, move to high F. How good are the reconstructions then?
+What to look for: chains that restart at the data in every step (CD-1) stay near it, and F is not learnt elsewhere. Where do
+chains from noise end, after CD-1 and after training with persistent chains? If v_k are not drawn pixels, but their
+probabilities p, detach changes the gradient. Without it the loss falls because the samples, not the model, move to high F.
+How good are the reconstructions then?
 """
 
 from copy import deepcopy
 from dataclasses import dataclass
-from itertools import product
 
+import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 
 import minigan as mg
 from demos.generative_models.boltzmann_machine import RBM, draw, from_noise
-from demos.generative_models.boltzmann_pictures import SHOWN, picture_of_samples, picture_of_training
+from demos.generative_models.kinds import over_kinds
 from demos.kit import digits
 from demos.kit.claim import Claim
 from demos.kit.experiment import demo
-from demos.kit.loops import resumable, run_tasks
-from demos.kit.rounding import at_least
+from demos.kit.loops import resumable
+from demos.kit.pictures import labelled, sheet, strokes
+from demos.kit.style import OTHERS, slide
 from minigan import Tensor, data, metrics, no_grad, optim
 from minigan.backend import random_numbers
 
@@ -55,10 +56,32 @@ class Settings:
 
 QUICK = {"hidden": 64, "steps": 600, "mean_field_steps": 300, "batch": 50, "gibbs": 200, "chains": 200, "images": 300}
 QUICK |= {"judge_steps": 60, "seeds": 1, "most_error": 0.8}  # half-way
+VERDICT = "True: a Boltzmann machine learns digits by a difference of free energies, if its samples pass on no gradient."
+IN_ONE_DIGIT = (
+    "with chains from the data (CD-1), at least {CD-1: share of the commonest digit, best seed|>%} end in the same digit"
+)
+ERRORS = (
+    "Reconstructions of held-out images end with {detached p: error over the mean image's, worst seed|%} of the mean image's "
+    "error where samples are detached probabilities, with {p without detach: error over the mean image's, best seed|%} without "
+    "detach"
+)
+FINDING = (
+    "Chains from noise reach {persistent chains: digits of 10, worst seed|.0f} of 10 digits if trained with persistent chains; "
+    "after CD-1, at least {CD-1: share of the commonest digit, best seed|>%} end in the same one (3 seeds). With probabilities "
+    "as samples, reconstructions have {detached p: error over the mean image's, worst seed|%} of the mean image's error, "
+    "without detach {p without detach: error over the mean image's, best seed|%}."
+)
 
 LONG = ("persistent", "from_data")  # the start of each chain of v_k: its last state, or the data (CD-1)
 SHORT = ("detached", "attached")  # v_k are probabilities, with and without detach
 NAMES = {"persistent": "persistent chains", "from_data": "CD-1", "detached": "detached p", "attached": "p without detach"}
+LINES = {  # in the pictures: colour, style, label
+    "persistent": (OTHERS[0], "-", "persistent chains"),
+    "from_data": (OTHERS[1], "--", "chains from the data, CD-1"),
+    "detached": (OTHERS[2], "-.", "probabilities, detached"),
+    "attached": (OTHERS[3], ":", "probabilities, without detach"),
+}
+SHOWN = 10  # chains of each machine in the picture, and filters in a row
 MOMENTS = 40  # of a training, at which it is measured
 
 
@@ -70,22 +93,15 @@ def contrastive_divergence(rbm: RBM, v: Tensor, samples: Tensor) -> Tensor:
 @demo(Settings(), QUICK, digits.options)
 def main(claim: Claim, settings: Settings) -> None:
     """Train four machines for each seed; measure, draw."""
-    args = claim.args
-    x, y, (others, _) = digits.load(args)
-    judge = (metrics.train_judge if args.quick else metrics.judge)(x, y, steps=settings.judge_steps)
+    x, y, (others, _) = digits.load(claim.args)
+    judge = (metrics.train_judge if claim.args.quick else metrics.judge)(x, y, steps=settings.judge_steps)
     x, others = x.reshape(-1, 784), others.reshape(-1, 784)[: settings.images]
-    seeds = range(args.seed, args.seed + settings.seeds)
-    tasks = {f"{NAMES[how]}, seed {seed}": (how, seed) for seed, how in product(seeds, LONG + SHORT)}
-    steps = len(seeds) * (len(LONG) * settings.steps + len(SHORT) * settings.mean_field_steps)
-    found = iter(run_tasks(trained, tasks, x, others, judge, settings, steps=steps))
-    runs = [{how: next(found) for how in LONG + SHORT} for _ in seeds]
-    measure_gradients(claim, [run["from_data"]["gradients"] for run in runs])
+    steps = len(LONG) * settings.steps + len(SHORT) * settings.mean_field_steps
+    runs = over_kinds(claim, trained, LONG + SHORT, x, others, judge, settings, steps=steps)
+    measure_gradients(claim, [run["gradients"] for run in runs["from_data"]])
     measure(claim, runs, float(np.square(others - x.mean(axis=0)).sum(axis=1).mean()), settings)
-    claim.show(picture_of_samples(runs[0]), "boltzmann", title(claim.metrics))
-    claim.show(picture_of_training(runs, claim.metrics), "boltzmann_training", second_title(claim.metrics))
-
-
-# --- training ----------------------------------------------------------------------------------------------------------
+    claim.show(picture_of_samples(runs), "boltzmann", title(claim))
+    claim.show(picture_of_training(runs, claim.metrics), "boltzmann_training", claim.words(ERRORS))
 
 
 def trained(how: str, seed: int, x: np.ndarray, others: np.ndarray, judge: metrics.Judge, s: Settings) -> dict:
@@ -93,7 +109,9 @@ def trained(how: str, seed: int, x: np.ndarray, others: np.ndarray, judge: metri
     rbm, rows = train(x, others, how, s, seed)
     found = {"rows": rows, "filters": rbm.W.numpy()[:, : 4 * SHOWN]}
     if how in LONG:
-        found |= dream(rbm, judge, x, s, seed)
+        chains = from_noise(rbm, s.chains, s.gibbs, np.random.default_rng(seed))
+        found |= metrics.image_quality(chains[s.gibbs], judge, x.reshape(-1, 1, 28, 28))
+        found["chains"] = {t: images[:SHOWN] for t, images in chains.items()}
     if how == "from_data":
         found["gradients"] = gradients(rbm, Tensor(x[: s.batch]), np.random.default_rng(seed))
     return found
@@ -132,22 +150,12 @@ def negative(rbm: RBM, v: Tensor, samples: Tensor, how: str, rng: np.random.Gene
     return p if how == "attached" else p.detach()
 
 
-def dream(rbm: RBM, judge: metrics.Judge, x: np.ndarray, settings: Settings, seed: int) -> dict:
-    """Chains from noise, of which the picture shows a few; and the judge's evaluation of their ends."""
-    chains = from_noise(rbm, settings.chains, settings.gibbs, np.random.default_rng(seed))
-    quality = metrics.image_quality(chains[settings.gibbs], judge, x.reshape(-1, 1, 28, 28))
-    return {"chains": {t: images[:SHOWN] for t, images in chains.items()}, **quality}
-
-
 def look(rbm: RBM, seen: Tensor, unseen: Tensor, samples: Tensor, others: np.ndarray) -> dict[str, float]:
     """Mean free energies of drawn images and of samples; the squared error of held-out images' reconstructions."""
     with no_grad():
         F_seen, F_unseen, F_samples = (mg.mean(rbm.free_energy(v)).item() for v in (seen, unseen, samples))
         error = mg.sum(mg.square(rbm.visible(rbm.hidden(Tensor(others))) - others), axis=1).mean().item()
     return {"error": error, "gap": F_unseen - F_seen, "loss": F_seen - F_samples}
-
-
-# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def gradient(rbm: RBM, v: Tensor, samples: Tensor) -> np.ndarray:
@@ -189,11 +197,11 @@ def measure_gradients(claim: Claim, found: list[dict[str, float]]) -> None:
     claim.at_most("probabilities: its cosine, with detach and without", cosine, 0.9, quick=True)
 
 
-def measure(claim: Claim, runs: list[dict], mean_image: float, s: Settings) -> None:
+def measure(claim: Claim, runs: dict[str, list[dict]], mean_image: float, s: Settings) -> None:
     """The machines' results, with detach and without: the worst seed."""
     claim.note("the mean image's error", mean_image, "reported: squared, of held-out images")
     for how in LONG + SHORT:
-        error, loss, gap = ([run[how]["rows"][key][-1] for run in runs] for key in ("error", "loss", "gap"))
+        error, loss, gap = ([run["rows"][key][-1] for run in runs[how]] for key in ("error", "loss", "gap"))
         if how == "attached":
             claim.at_least(f"{NAMES[how]}: error over the mean image's, best seed", min(error) / mean_image, 0.9, quick=True)
         else:
@@ -201,60 +209,58 @@ def measure(claim: Claim, runs: list[dict], mean_image: float, s: Settings) -> N
             claim.at_most(f"{NAMES[how]}: error over the mean image's, worst seed", worst, s.most_error, quick=True)
         claim.note(f"{NAMES[how]}: loss, lowest", min(loss), "reported: mean F(data) - mean F(v_k)")
         claim.note(f"{NAMES[how]}: |F(held-out) - F(training)|, largest", max(map(abs, gap)), "reported: of the means")
-    persistent, from_data = ([run[how] for run in runs] for how in LONG)
+    persistent, from_data = (runs[how] for how in LONG)
     claim.at_least("persistent chains: digits of 10, worst seed", min(run["classes"] for run in persistent), s.least_classes)
     claim.at_least("persistent chains: sure share, worst seed", min(run["confident"] for run in persistent), s.least_confident)
-    common = {how: [max(run[how]["shares"]) for run in runs] for how in LONG}
-    claim.note("persistent chains: share of the commonest digit, worst seed", max(common["persistent"]), "reported")
-    claim.at_least("CD-1: share of the commonest digit, best seed", min(common["from_data"]), s.least_common)
+    commonest = max(max(run["shares"]) for run in persistent)
+    claim.note("persistent chains: share of the commonest digit, worst seed", commonest, "reported")
+    commonest = min(max(run["shares"]) for run in from_data)
+    claim.at_least("CD-1: share of the commonest digit, best seed", commonest, s.least_common)
     claim.note("CD-1: digits of 10, best seed", max(run["classes"] for run in from_data), "reported: of 1 % and more")
-    claim.note(
-        "CD-1: sure share, best seed", max(run["confident"] for run in from_data), "reported: of a judge who sees digits"
-    )
+    sure = max(run["confident"] for run in from_data)
+    claim.note("CD-1: sure share, best seed", sure, "reported: of a judge who sees digits")
 
 
-def found(m: dict[str, float]) -> str:
-    """The result, for README."""
-    return (
-        f"with detached samples, autodiff's gradient of contrastive divergence is the textbooks' within {power(m)}; {ends(m)}; "
-        f"if samples are probabilities, reconstructions have {share(m, 'detached')} % of the mean image's error with detach, "
-        f"{share(m, 'attached')} % without"
-    )
+def title(claim: Claim) -> str:
+    """The ends of chains from noise."""
+    reached = claim.metrics["persistent chains: digits of 10, worst seed"]
+    found = "all 10 digits" if reached == 10 else f"at least {reached:.0f} of the 10 digits"
+    return f"Trained with persistent chains, machines lead from noise to {found}; {claim.words(IN_ONE_DIGIT)}"
 
 
-def ends(m: dict[str, float]) -> str:
-    """The ends of chains from noise, in words."""
-    digits, common = m["persistent chains: digits of 10, worst seed"], m["CD-1: share of the commonest digit, best seed"]
-    reached = "all 10 digits" if digits == 10 else f"at least {digits:.0f} of the 10 digits"
-    return (
-        f"trained with persistent chains, machines lead from noise to {reached}; with chains from the data (CD-1), "
-        f"at least {at_least(100 * common)} % end in the same digit"
-    )
+def picture_of_samples(runs: dict[str, list[dict]]) -> Figure:
+    """Chains from noise, a row for each moment, and filters of hidden units: of two machines, with the first seed."""
+    figure, places = slide(2, 2, height_ratios=(5, 4))
+    for (upper, lower), how in zip(places.T, ("persistent", "from_data"), strict=True):
+        chains = runs[how][0]["chains"]
+        labelled(upper, np.concatenate([images[:SHOWN] for images in chains.values()]), SHOWN, [f"{t:,}" for t in chains])
+        upper.set(title=f"trained with {LINES[how][2]}", ylabel="Gibbs steps")
+        lower.imshow(sheet(strokes(runs[how][0]["filters"]), SHOWN), cmap="gray", vmin=0, vmax=1)
+        lower.set(title="filters of 40 hidden units, columns of $W$ (grey: 0)", xticks=[], yticks=[])
+    return figure
 
 
-def power(m: dict[str, float]) -> str:
-    """The gradient's error, up to the next power of ten: "1e-14"."""
-    error = m["gradient: distance from the textbook's"]
-    return f"1e{np.ceil(np.log10(error)):.0f}"
+def picture_of_training(runs: dict[str, list[dict]], m: dict[str, float]) -> Figure:
+    """The errors, the loss and the gap of the free energies during the training, a line for each seed."""
+    figure, (errors, losses, gaps) = slide(1, 3, height=6.4)
+    lines(errors, runs, "error", tuple(LINES))
+    errors.axhline(m["the mean image's error"], color="black", linewidth=1, label="the mean image")
+    errors.set(title="reconstructions", ylabel="squared error of a held-out image", ylim=(0, None))
+    lines(losses, runs, "loss", tuple(LINES))
+    losses.set(title="the loss", ylabel="mean $F$(data) - mean $F(v_k)$")
+    losses.set_ylim(2 * min(run["rows"]["loss"][-1] for run in runs["attached"]), 0)  # from -1000, of noise, at the start
+    lines(gaps, runs, "gap", ("persistent", "from_data"))
+    gaps.axhline(0, color="black", linewidth=1)
+    gaps.set(title="generalisation", ylabel="mean $F$(held-out) - mean $F$(training images)")
+    figure.legend(*errors.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure
 
 
-def share(m: dict[str, float], how: str) -> str:
-    """A machine's error divided by the mean image's, in per cent."""
-    return f"{100 * next(value for name, value in m.items() if name.startswith(f'{NAMES[how]}: error')):.0f}"
-
-
-def title(m: dict[str, float]) -> str:
-    """The title of the picture of samples."""
-    return f"T{ends(m)[1:]}"
-
-
-def second_title(m: dict[str, float]) -> str:
-    """The title of the picture of the training."""
-    return (
-        f"Reconstructions of held-out images end with {share(m, 'detached')} % of the mean image's error where samples are "
-        f"detached probabilities, with {share(m, 'attached')} % without detach"
-    )
-
-
-if __name__ == "__main__":
-    main()
+def lines(axes: plt.Axes, runs: dict[str, list[dict]], key: str, hows: tuple[str, ...]) -> None:
+    """One metric during the training, a line for each seed."""
+    for how in hows:
+        colour, style, label = LINES[how]
+        for i, run in enumerate(runs[how]):
+            rows = run["rows"]
+            axes.plot(rows["step"], rows[key], style, color=colour, linewidth=1.5, label=None if i else label)
+    axes.set_xlabel("step")

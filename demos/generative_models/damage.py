@@ -7,13 +7,7 @@ SHARES = (1, 2, 3, 2)  # of a minibatch, in eighths
 
 
 class Damage:
-    """The networks' input for each task: `damage(task, x, rng)`.
-
-    Args:
-        mean: the mean image (1, 28, 28); it fills holes.
-        noise: the standard deviation.
-        side: the hole's side, in pixels.
-    """
+    """The networks' input for each task: noise of this standard deviation; a hole of this side, filled from the mean image."""
 
     def __init__(self, mean: np.ndarray, noise: float, side: int):
         self.mean, self.noise, self.side = mean, noise, side
@@ -40,9 +34,9 @@ def hole(n: int, side: int, rng: np.random.Generator) -> np.ndarray:
     return inside[:, 0, :, None][:, None] & inside[:, 1, None, :][:, None]
 
 
-def coarse(x: np.ndarray) -> np.ndarray:
-    """(n, 1, 7, 7): the means of 4 x 4 pixels."""
-    return x.reshape(-1, 1, 7, 4, 7, 4).mean(axis=(3, 5))
+def coarse(x: np.ndarray, side: int = 7) -> np.ndarray:
+    """(n, 1, 28, 28) -> (n, 1, side, side): means of equal squares."""
+    return x.reshape(-1, 1, side, 28 // side, side, 28 // side).mean(axis=(3, 5))
 
 
 def bilinear(small: np.ndarray) -> np.ndarray:

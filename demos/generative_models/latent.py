@@ -7,11 +7,10 @@ they may not be intuitive, independent, or **disentangled**)." (CS/DS 552, class
     J = dG/dz at one z, by autodiff    J = U S V^T: a small step along v_i, a row of V^T, changes the image by s_i
     z* = argmin over z of |G(z) - x|^2, for a real image x; then G along the way from one z* to another
 
-What to look for: every single dimension z_i changes the image, and these changes overlap. Yet 10 singular vectors make nearly
-all of a small change, far more than in an untrained G; along the last one, the image does not change. Half-way on a straight
-line between two z, |z| is 1/sqrt(2) of its length at the ends; slerp, on the great circle, keeps it. Real images also have a
-z*: is G(z*) as near as the nearest training image? Between two of them, how often is a classifier sure of an image: by way of
-z, and in a cross-fade of pixels?
+What to look for: every dimension z_i changes the image, and these changes overlap. Yet 10 singular vectors make nearly all of a
+small change, far more than in an untrained G; along the last one, the image does not change. Half-way on a straight line
+between two z, |z| is 1/sqrt(2) of its length at the ends; slerp, on the great circle, keeps it. Between the z* of two real
+images, how often is a classifier sure of an image, and how often in a cross-fade of pixels?
 """
 
 from collections.abc import Callable
@@ -24,13 +23,12 @@ import minigan as mg
 from demos.kit import digits
 from demos.kit.claim import Claim
 from demos.kit.comparing import compare
-from demos.kit.experiment import demo
-from demos.kit.loops import run_tasks
+from demos.kit.experiment import demo, over_seeds
 from demos.kit.pictures import labelled
-from demos.kit.rounding import at_least, at_most, percent
 from demos.kit.style import FAKE, OTHERS, REAL, slide
-from minigan import Tensor, attacks, backend, data, metrics, nn, no_grad, softmax
+from minigan import Tensor, attacks, backend, data, metrics, no_grad
 from minigan.backend import random_numbers
+from minigan.data.priors import Noise
 
 
 @dataclass
@@ -54,7 +52,20 @@ class Settings:
 
 QUICK = {"steps": 600, "width": 64, "judge_steps": 60, "points": 5, "pairs": 200, "images": 12, "descents": 40, "seeds": 1}
 FEW = 10  # directions whose share of all change is measured
+VERDICT = "True: z encodes the variability in a few directions, none of which is a single dimension of z."
+SHARES = (
+    f"{FEW} singular vectors of $dG/dz$ make at least {{singular_share|>%}} of a small change of the image, the {FEW} "
+    "strongest dimensions at most {axes_share|<%}"
+)
+HALF_WAY = "{through_z_sure|%} of the images by way of z, {through_pixels_sure|%} in a cross-fade of pixels"
+FINDING = (
+    f"{FEW} singular vectors of $dG/dz$ make at least {{singular_share|>%}} of an image's small change, the {FEW} strongest "
+    "dimensions at most {axes_share|<%} (worst of 3 seeds). Between digits, a classifier is sure of "
+    "{through_z_sure|%} of images through z, {through_pixels_sure|%} in a cross-fade."
+)
+
 NEAR = 1.25  # at most, |G(z*) - x| as a multiple of the distance of the nearest training image (an untrained G: above 2)
+PAIRS = 3  # of real images, in the picture
 WALK = np.linspace(-4, 4, 9)  # steps along a direction, in the picture
 Images = Callable[[Tensor], Tensor]  # G, with pixels in [0, 1]
 
@@ -62,20 +73,15 @@ Images = Callable[[Tensor], Tensor]  # G, with pixels in [0, 1]
 @demo(Settings(), QUICK, digits.options, record={"few": FEW})
 def main(claim: Claim, settings: Settings) -> None:
     """Train a generator for each seed, examine its z, measure, draw."""
-    args = claim.args
-    x, y, (others, _) = digits.load(args)
-    judge = (metrics.train_judge if args.quick else metrics.judge)(x, y, steps=settings.judge_steps)
-    seeds = {f"seed {seed}": (seed,) for seed in range(args.seed, args.seed + settings.seeds)}
-    runs = run_tasks(experiment, seeds, x, others[: settings.images], judge, settings, steps=settings.seeds * settings.steps)
+    x, y, (others, _) = digits.load(claim.args)
+    judge = (metrics.train_judge if claim.args.quick else metrics.judge)(x, y, steps=settings.judge_steps)
+    runs = over_seeds(claim, experiment, settings, x, others[: settings.images], judge, steps=settings.steps)
     measure(claim, runs)
-    claim.show(picture_of_directions(runs), "latent", title_of_directions(claim.metrics))
-    claim.show(picture_of_ways(runs), "ways", title_of_ways(claim.metrics))
+    claim.show(picture_of_directions(runs), "latent", claim.words(SHARES))
+    claim.show(picture_of_ways(runs), "ways", title_of_ways(claim))
 
 
-# --- the experiments ----------------------------------------------------------------------------------------------------
-
-
-def experiment(seed: int, x: np.ndarray, real: np.ndarray, judge: nn.Module, settings: Settings) -> dict:
+def experiment(seed: int, settings: Settings, x: np.ndarray, real: np.ndarray, judge: metrics.Judge) -> dict:
     """Train a generator on images x, and examine its z: directions, ways between two z, and the z* of real images."""
     mg.seed(seed)
     untrained = digits.in_pixels(digits.dense_players(settings.z, settings.width)[0])
@@ -94,7 +100,7 @@ def jacobian(G: Images, z: np.ndarray) -> np.ndarray:
     return J.numpy()
 
 
-def directions(G: Images, prior: data.priors.Noise, settings: Settings) -> dict:
+def directions(G: Images, prior: Noise, settings: Settings) -> dict:
     """The change of the image along dimensions of z and along singular vectors of J, at several z."""
     rows = [look_around(G, z) for z in prior(settings.points)]
     return {key: np.array([row[key] for row in rows]) for key in rows[0]}
@@ -140,7 +146,7 @@ def walks(G: Images, z: np.ndarray, V: np.ndarray) -> dict[str, np.ndarray]:
     return {name: digits.draw(G, z + WALK[:, None] * direction) for name, direction in found.items()}
 
 
-def ways(G: Images, prior: data.priors.Noise, judge: nn.Module, settings: Settings) -> dict:
+def ways(G: Images, prior: Noise, judge: metrics.Judge, settings: Settings) -> dict:
     """|z| on the ways between two z of the same length, as a multiple of it; how sure the judge is half-way."""
     a, b = prior(settings.pairs).astype(np.float64), prior(settings.pairs).astype(np.float64)
     b *= np.linalg.norm(a, axis=1, keepdims=True) / np.linalg.norm(b, axis=1, keepdims=True)
@@ -152,7 +158,7 @@ def ways(G: Images, prior: data.priors.Noise, judge: nn.Module, settings: Settin
     return run
 
 
-def inversion(G: Images, prior: data.priors.Noise, judge: nn.Module, x: np.ndarray, real: np.ndarray, s: Settings) -> dict:
+def inversion(G: Images, prior: Noise, judge: metrics.Judge, x: np.ndarray, real: np.ndarray, s: Settings) -> dict:
     """The nearest G(z*) to each real image, and the ways from one image to the next: through z, and through pixels."""
     found = attacks.project(G, real, prior, s.descents, restarts=s.restarts)
     z = backend.to_numpy(found.z)
@@ -172,13 +178,9 @@ def inversion(G: Images, prior: data.priors.Noise, judge: nn.Module, x: np.ndarr
     }
 
 
-def sure(judge: nn.Module, images: np.ndarray) -> float:
+def sure(judge: metrics.Judge, images: np.ndarray) -> float:
     """The share of the images to which the judge gives a class with a probability above 0.9."""
-    with no_grad():
-        return float((softmax(judge(images)).numpy().max(axis=1) > metrics.images.CONFIDENT).mean())
-
-
-# --- the metrics --------------------------------------------------------------------------------------------------------
+    return float(digits.opinion(judge, images)[1].mean())
 
 
 def measure(claim: Claim, runs: list[dict]) -> None:
@@ -187,8 +189,9 @@ def measure(claim: Claim, runs: list[dict]) -> None:
     def note(name, key, meaning):
         claim.note(name, np.mean([np.mean(run[key]) for run in runs]), f"reported: {meaning}")
 
-    kinds = ("singular", "axes", "untrained")
-    singular, axes, untrained = ([run[kind][:, :FEW].sum(axis=1).mean() for run in runs] for kind in kinds)
+    singular, axes, untrained = (
+        [run[k][:, :FEW].sum(axis=1).mean() for run in runs] for k in ("singular", "axes", "untrained")
+    )
     claim.at_least("singular_share", min(singular), 0.9)  # of a small change, along FEW singular vectors (least of the seeds)
     claim.note("untrained_share", max(untrained), "reported: the same, of another G before its training (most of the seeds)")
     claim.note("axes_share", max(axes), f"reported: of the {FEW} dimensions that change most (most of the seeds)")
@@ -203,11 +206,6 @@ def measure(claim: Claim, runs: list[dict]) -> None:
     claim.note("lerp_half_way", half_way, "1/sqrt(2), within 0.02: |z|", abs(half_way - np.sqrt(0.5)) <= 0.02, quick=True)
     for name in ("random_sure", "lerp_sure", "slerp_sure"):
         note(name, name, "share of G's images of which the judge is sure")
-    measure_real(claim, runs, note)
-
-
-def measure_real(claim: Claim, runs: list[dict], note: Callable[[str, str, str], None]) -> None:
-    """How near G(z*) is to real images, and how clear the digits between two of them are."""
     note("inversion_error", "error", "|G(z*) - x| of held-out images")
     note("nearest_image", "nearest", "|x' - x| of the nearest training image")
     claim.at_most("inversion_to_nearest", max(run["error"].mean() / run["nearest"].mean() for run in runs), NEAR)
@@ -220,105 +218,52 @@ def measure_real(claim: Claim, runs: list[dict], note: Callable[[str, str, str],
     claim.compare("sure_by_z_rather_than_pixels", compare(by_z, by_pixels, better="higher", paired=True))
 
 
-def half_way(m: dict[str, float]) -> str:
-    """How clear the digits between two real ones are, in words."""
-    low, high = (100 * m[f"sure_by_z_rather_than_pixels {end}"] for end in ("low", "high"))
-    return (
-        f"{percent(m['through_z_sure'])} of the images by way of z, {percent(m['through_pixels_sure'])} in a cross-fade of "
-        f"pixels (difference: from {low:.0f} to {high:.0f} points)"
-    )
-
-
-def found(m: dict[str, float]) -> str:
-    """The result, for README."""
-    return (
-        f"{FEW} singular vectors of $dG/dz$ make at least {at_least(100 * m['singular_share'])} % of a small change of the "
-        f"image (untrained: at most {at_most(100 * m['untrained_share'])} %), the {FEW} strongest dimensions of z at most "
-        f"{at_most(100 * m['axes_share'])} %. $G(z^*)$ is at most {at_most(m['inversion_to_nearest'], 3)} times as far from "
-        "unseen digits as the nearest training image. Half-way between two unseen digits, "
-        f"a classifier is sure of {half_way(m)}"
-    )
-
-
-# --- the pictures -------------------------------------------------------------------------------------------------------
-
-PAIRS = 3  # of real images
+def title_of_ways(claim: Claim) -> str:
+    """The second picture's title."""
+    low, high = (100 * claim.metrics[f"sure_by_z_rather_than_pixels {end}"] for end in ("low", "high"))
+    sure = f"Half-way between two real digits, a classifier is sure of {claim.words(HALF_WAY)}"
+    return f"{sure} (difference: from {low:.0f} to {high:.0f} points)"
 
 
 def picture_of_directions(runs: list[dict]) -> plt.Figure:
-    """The image's changes along directions of z."""
+    """The shares of the image's change, as cumulative sums; images along directions of z, a row for each."""
     figure, (left, right) = slide(1, 2, width_ratios=(3, 4))
-    draw_shares(left, runs)
-    draw_walks(right, runs[0])
-    return figure
-
-
-def title_of_directions(m: dict[str, float]) -> str:
-    """The picture's title."""
-    return (
-        f"{FEW} singular vectors of $dG/dz$ make at least {at_least(100 * m['singular_share'])} % of a small change of the "
-        f"image, the {FEW} strongest dimensions at most {at_most(100 * m['axes_share'])} %"
-    )
-
-
-def picture_of_ways(runs: list[dict]) -> plt.Figure:
-    """The ways between two z, and between two real images."""
-    figure, (left, right) = slide(1, 2, width_ratios=(3, 5))
-    draw_lengths(left, runs[0])
-    draw_real(right, runs[0])
-    return figure
-
-
-def title_of_ways(m: dict[str, float]) -> str:
-    """The picture's title."""
-    return f"Half-way between two real digits, a classifier is sure of {half_way(m)}"
-
-
-def draw_shares(axes: plt.Axes, runs: list[dict]) -> None:
-    """The shares of all change, as cumulative sums."""
     kinds = {"singular": (FAKE, "-", "singular vectors"), "axes": (REAL, "--", "dimensions of $z$")}
     kinds |= {"untrained": (OTHERS[3], "-.", "singular vectors,\nG untrained")}
     for key, (colour, line, label) in kinds.items():
         for i, run in enumerate(runs):
             total = np.append(0, np.cumsum(run[key].mean(axis=0)))
-            axes.plot(total, color=colour, linestyle=line, label=None if i else label)
+            left.plot(total, color=colour, linestyle=line, label=None if i else label)
     d = len(total) - 1
-    axes.plot([0, d], [0, 1], color="black", linestyle=":", linewidth=1, label="all alike")
-    axes.set(xlabel="number of directions, the strongest first", ylabel="share of the squared change of the image")
-    axes.set_title("the change of $G(z)$ for a small step of $z$")
-    axes.legend(loc="lower right")
-
-
-def draw_walks(axes: plt.Axes, run: dict) -> None:
-    """A row for each direction."""
-    labelled(axes, np.concatenate(list(run["walks"].values())), len(WALK), list(run["walks"]))
+    left.plot([0, d], [0, 1], color="black", linestyle=":", linewidth=1, label="all alike")
+    left.set(xlabel="number of directions, the strongest first", ylabel="share of the squared change of the image")
+    left.set_title("the change of $G(z)$ for a small step of $z$")
+    left.legend(loc="lower right")
+    walks = runs[0]["walks"]
+    labelled(right, np.concatenate(list(walks.values())), len(WALK), list(walks))
     middle, last = len(WALK) // 2, len(WALK) - 1
-    axes.set_xticks([15 + 30 * i for i in (0, middle, last)], [f"$z - {WALK[-1]:g}\\,v$", "at $z$", f"$z + {WALK[-1]:g}\\,v$"])
-    axes.set(ylabel="direction $v$", title="along dimensions, and along singular vectors")
+    right.set_xticks([15 + 30 * i for i in (0, middle, last)], [f"$z - {WALK[-1]:g}\\,v$", "at $z$", f"$z + {WALK[-1]:g}\\,v$"])
+    right.set(ylabel="direction $v$", title="along dimensions, and along singular vectors")
+    return figure
 
 
-def draw_lengths(axes: plt.Axes, run: dict) -> None:
-    """|z| on the ways between two z."""
+def picture_of_ways(runs: list[dict]) -> plt.Figure:
+    """|z| on the ways between two z; the ways between real images, through z and below through pixels (first seed)."""
+    figure, (left, right) = slide(1, 2, width_ratios=(3, 5))
+    run = runs[0]
     t = np.linspace(0, 1, run["lerp"].shape[1])
-    straight = axes.plot(t, run["lerp"][:30].T, color=FAKE, linewidth=0.5)[0]
-    circle = axes.plot(t, run["slerp"][:30].T, color=REAL, linestyle="--")[0]
-    line = axes.axhline(np.sqrt(0.5), color="black", linestyle=":")
-    axes.legend([circle, straight, line], ["on the great circle (slerp)", "on a straight line (lerp)", "$1 / \\sqrt{2}$"])
-    axes.set(xlabel="way from one z to another", ylabel="$|z|$, as a multiple of that at the ends", ylim=(0, 1.1))
-    axes.set_title("between two $z$")
-
-
-def draw_real(axes: plt.Axes, run: dict) -> None:
-    """The real image, the way, the other real image: through z, and below it through pixels."""
+    straight = left.plot(t, run["lerp"][:30].T, color=FAKE, linewidth=0.5)[0]
+    circle = left.plot(t, run["slerp"][:30].T, color=REAL, linestyle="--")[0]
+    line = left.axhline(np.sqrt(0.5), color="black", linestyle=":")
+    left.legend([circle, straight, line], ["on the great circle (slerp)", "on a straight line (lerp)", "$1 / \\sqrt{2}$"])
+    left.set(xlabel="way from one z to another", ylabel="$|z|$, as a multiple of that at the ends", ylim=(0, 1.1))
+    left.set_title("between two $z$")
     rows = []
     for i in range(min(PAIRS, len(run["through_z"]))):
         ends = run["real"][2 * i : 2 * i + 2]
         rows += [np.concatenate([ends[:1], run[key][i], ends[1:]]) for key in ("through_z", "through_pixels")]
-    labelled(axes, np.concatenate(rows), len(rows[0]), ["by $z$", "by pixels"] * (len(rows) // 2))
     columns = len(rows[0])
-    axes.set_xticks([30 * (i + 0.5) for i in (0, columns // 2, columns - 1)], ["real", "half-way", "real"])
-    axes.set_title("between two real, held-out images")
-
-
-if __name__ == "__main__":
-    main()
+    labelled(right, np.concatenate(rows), columns, ["by $z$", "by pixels"] * (len(rows) // 2))
+    right.set_xticks([30 * (i + 0.5) for i in (0, columns // 2, columns - 1)], ["real", "half-way", "real"])
+    right.set_title("between two real, held-out images")
+    return figure

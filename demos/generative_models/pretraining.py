@@ -1,4 +1,4 @@
-"""With few labels, deep sigmoid networks err less if each layer first learns, alone, to reconstruct unlabelled digits.
+"""With few labels, deep sigmoid networks make fewer errors if each layer first learns, alone, to reconstruct unlabelled digits.
 
 Slide: "Unsupervised approach for learning a lower-dimensional feature representation from unlabeled training data"; "Stacked
 auto-encoders: Bengio et al., Greedy Layer-Wise Training of Deep Networks, NIPS 2006" (Security and Fairness of Deep Learning,
@@ -7,32 +7,28 @@ CMU)
     h_0 = x,  h_l = s(W_l h_(l-1) + b_l)        layer l alone: V_l s(W_l h~ + b_l) + c_l reconstructs h_(l-1), without labels
 
 h~ is h_(l-1) with a quarter of its entries set to 0 (a denoising autoencoder). The training with labels starts from the learnt
-W_1, b_1, ...; the decoders V_l are thrown away. The comparison starts from random weights, with the same labels, minibatches,
-learning rate and number of steps, so that each seed gives a pair.
+W_l, b_l, or from random weights, with the same labels, minibatches, learning rate and number of steps: each seed gives a pair.
 
 What to look for: the errors on unseen digits against the number of labels, with sigmoids and with ReLUs; and the weights of the
-first layer's units, which become strokes. Do random weights simply not learn? The errors on the labelled digits show that they
-do (Erhan et al. 2010).
+first layer's units, which become strokes. Random weights learn, too: they make no error on the labelled digits.
 """
 
 from dataclasses import dataclass
-from itertools import pairwise, product
+from itertools import product
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
 import minigan as mg
 from demos.generative_models import autoencoders
+from demos.generative_models.kinds import over_kinds
 from demos.kit import digits
 from demos.kit.claim import Claim
-from demos.kit.classifiers import in_parts
-from demos.kit.comparing import HELPS, compare, verdict
+from demos.kit.comparing import HELPS, compare
 from demos.kit.experiment import demo
-from demos.kit.loops import run_tasks
 from demos.kit.pictures import sheet, strokes
 from demos.kit.style import OTHERS, slide
-from minigan import Tensor, losses, nn, no_grad, relu, sigmoid
+from minigan import Tensor, losses, nn
 from minigan.backend import random_numbers
 
 
@@ -53,7 +49,19 @@ class Settings:
 
 
 QUICK = {"unlabelled": 2000, "width": 128, "depth": 5, "pretraining_steps": 200, "steps": 100, "labels": (100, 300), "seeds": 1}
-ACTIVATIONS = {"sigmoid": (nn.Sigmoid, sigmoid), "ReLU": (nn.ReLU, relu)}
+VERDICT = "True, but pretraining gains much only where labels are few, and less with ReLUs than with sigmoids."
+ERRORS = (  # with n labels
+    "{n:,} labels: sigmoids {{sigmoid, {n} labels, pretrained: errors (%)|.1f}}, not "
+    "{{sigmoid, {n} labels, random: errors (%)|.1f}} % ({{sigmoid, {n} labels: change of errors (points)|lower}}); ReLUs "
+    "{{ReLU, {n} labels, pretrained: errors (%)|.1f}}, not {{ReLU, {n} labels, random: errors (%)|.1f}} % "
+    "({{ReLU, {n} labels: change of errors (points)|lower}})"
+)
+FINDING = (
+    f"Errors on unseen digits after pretraining (means of 6 seeds), {ERRORS.format(n=100)}. "
+    "With {most labels|,.0f} labels, at most half of the gain is left."
+)
+
+ACTIVATIONS = {"sigmoid": nn.Sigmoid, "ReLU": nn.ReLU}
 STARTS = {"random": ("random weights", OTHERS[3], "s--"), "pretrained": ("pretrained", OTHERS[0], "o-")}
 SHOWN = 64  # units of the first layer, in the picture
 
@@ -61,25 +69,18 @@ SHOWN = 64  # units of the first layer, in the picture
 @demo(Settings(), QUICK, digits.options)
 def main(claim: Claim, s: Settings) -> None:
     """Each kind of units with every seed; from both starts, each number of labels."""
-    args = claim.args
-    x, y, unseen = digits.load(args)
-    seeds = range(args.seed, args.seed + s.seeds)
-    tasks = {f"{units}, seed {seed}": (units, seed) for units, seed in product(ACTIVATIONS, seeds)}
-    steps = s.depth * s.pretraining_steps + len(STARTS) * len(s.labels) * s.steps
-    found = iter(run_tasks(from_both_starts, tasks, x, y, unseen, s, steps=len(tasks) * steps))
-    runs = {units: [next(found) for _ in seeds] for units in ACTIVATIONS}
+    x, y, unseen = digits.load(claim.args)
+    steps = len(ACTIVATIONS) * (s.depth * s.pretraining_steps + len(STARTS) * len(s.labels) * s.steps)
+    runs = over_kinds(claim, from_both_starts, ACTIVATIONS, x, y, unseen, s, steps=steps)
     measure(claim, runs, s)
-    claim.show(picture(runs, s), "pretraining", title(claim.metrics))
-
-
-# --- the networks -------------------------------------------------------------------------------------------------------
+    few, many = (claim.words(ERRORS.format(n=n)) for n in (s.labels[0], s.labels[-1]))
+    claim.show(picture(runs, s), "pretraining", f"Errors, pretrained, {few}\n{many}")
 
 
 def network(units: str, s: Settings) -> nn.Sequential:
     """Hidden layers of these units, and ten logits."""
-    sizes, activation = [autoencoders.PIXELS, *[s.width] * s.depth], ACTIVATIONS[units][0]
-    hidden = [layer for sides in pairwise(sizes) for layer in (nn.Dense(*sides), activation())]
-    return nn.Sequential(nn.Flatten(), *hidden, nn.Dense(s.width, 10))
+    sizes = [autoencoders.PIXELS, *[s.width] * s.depth, 10]
+    return nn.Sequential(nn.Flatten(), *autoencoders.dense(*sizes, activation=ACTIVATIONS[units]))
 
 
 def pretrain(model: nn.Sequential, x: np.ndarray, s: Settings, name: str) -> None:
@@ -87,47 +88,33 @@ def pretrain(model: nn.Sequential, x: np.ndarray, s: Settings, name: str) -> Non
     h, rng = x.reshape(len(x), -1), random_numbers.spawn()
     for l in range(s.depth):
         layer, activation = model[1 + 2 * l], model[2 + 2 * l]
-        decoder = nn.Dense(*layer.weight.shape[::-1])
-        bounded = l == 0 or isinstance(activation, nn.Sigmoid)  # pixels are in [0, 1] as well
+        encoder, decoder = nn.Sequential(layer, activation), nn.Dense(*layer.weight.shape[::-1])
+        in_01 = l == 0 or isinstance(activation, nn.Sigmoid)  # pixels are in [0, 1] as well
+        loss = losses.log_loss_with_logits if in_01 else losses.mse
 
-        def objective(h, layer=layer, activation=activation, decoder=decoder, bounded=bounded):
+        def objective(h, encoder=encoder, decoder=decoder, loss=loss):
             seen = h * (rng.random(h.shape) >= s.corruption).astype(h.dtype)
-            return (reconstruction_loss(decoder(activation(layer(Tensor(seen)))), Tensor(h), bounded),)
+            return (loss(decoder(encoder(Tensor(seen))), Tensor(h)),)
 
         label = f"{name}, layer {l + 1}"
         autoencoders.train(objective, [layer, decoder], [h], label, s.pretraining_steps, s.batch, s.lr, rng=rng)
-        h = forward(nn.Sequential(layer, activation), h)
-
-
-def reconstruction_loss(v: Tensor, h: Tensor, bounded: bool) -> Tensor:
-    """The log-loss of sigma(v) if h is in [0, 1] (`bounded`), else the squared error of v."""
-    return losses.log_loss_with_logits(v, h) if bounded else losses.mse(v, h)
-
-
-def forward(model: nn.Module, x: np.ndarray) -> np.ndarray:
-    """The model's output for x, part by part."""
-    with nn.eval_mode(model), no_grad():
-        return in_parts(lambda x: model(Tensor(x)).numpy(), x)
+        h = autoencoders.encode(encoder, h)
 
 
 def finetune(model: nn.Sequential, x: np.ndarray, y: np.ndarray, s: Settings, name: str) -> None:
     """Train all layers with labels."""
     mg.seed(0)  # the same minibatches from either start
-
-    def objective(x, y):
-        return (losses.cross_entropy(model(Tensor(x)), y),)
-
-    autoencoders.train(objective, [model], [x, y], name, s.steps, min(s.batch, len(x)), s.lr)
+    autoencoders.train(
+        lambda x, y: (losses.cross_entropy(model(Tensor(x)), y),), [model], [x, y], name, s.steps, min(s.batch, len(x)), s.lr
+    )
 
 
 def wrong(model: nn.Module, x: np.ndarray, y: np.ndarray) -> float:
     """Errors, in per cent."""
-    return 100 * float((forward(model, x).argmax(axis=1) != y).mean())
+    return 100 * float((autoencoders.encode(model, x).argmax(axis=1) != y).mean())
 
 
-def from_both_starts(
-    units: str, seed: int, x: np.ndarray, y: np.ndarray, unseen: tuple[np.ndarray, np.ndarray], s: Settings
-) -> dict:
+def from_both_starts(units: str, seed: int, x: np.ndarray, y: np.ndarray, unseen: tuple, s: Settings) -> dict:
     """Errors on unseen and on labelled digits, by start and number of labels; the first layer's weights at each start."""
     mg.seed(seed)
     order = random_numbers.spawn().permutation(len(x))
@@ -142,9 +129,6 @@ def from_both_starts(
         finetune(model, x[:n], y[:n], s, f"{units}, seed {seed}, {name}, {n} labels")
         found[name, n] = wrong(model, *unseen), wrong(model, x[:n], y[:n])
     return found
-
-
-# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def measure(claim: Claim, runs: dict[str, list[dict]], s: Settings) -> None:
@@ -175,58 +159,20 @@ def change(units: str, n: float) -> str:
     return f"{units}, {n:.0f} labels: change of errors (points)"
 
 
-def word(m: dict[str, float], units: str, n: float) -> str:
-    """The interval's verdict, such as "helps"."""
-    name = change(units, n)
-    return verdict(m[name], m[f"{name} low"], m[f"{name} high"])
-
-
-def errors(m: dict[str, float], n: float) -> str:
-    """The errors with n labels from both starts, and the verdict, for each kind of units."""
-    said = []
-    for units in ACTIVATIONS:
-        pretrained, random = (m[f"{units}, {n:.0f} labels, {name}: errors (%)"] for name in ("pretrained", "random"))
-        said.append(f"{units}s {pretrained:.1f}, not {random:.1f} % ({word(m, units, n)})")
-    return f"{n:,.0f} labels: {'; '.join(said)}"
-
-
-def found(m: dict[str, float]) -> str:
-    """The result, for README."""
-    return f"errors on unseen digits after pretraining, {errors(m, m['fewest labels'])}. {errors(m, m['most labels'])}"
-
-
-def title(m: dict[str, float]) -> str:
-    """The picture's title."""
-    return f"Errors, pretrained, {errors(m, m['fewest labels'])}\n{errors(m, m['most labels'])}"
-
-
-# --- the picture --------------------------------------------------------------------------------------------------------
-
-
 def picture(runs: dict[str, list[dict]], s: Settings) -> Figure:
-    """Errors against the number of labels, for each kind of units; below, the first layer's weights at both starts."""
+    """Errors against the number of labels, a point for each seed; below, the first layer's weights at both starts."""
     figure, places = slide(2, 2, height_ratios=(5, 3))
     top = 1.1 * max(run[key][0] for trainings in runs.values() for run in trainings for key in product(STARTS, s.labels))
     for axes, (units, trainings) in zip(places[0], runs.items(), strict=True):
-        draw_errors(axes, trainings, s)
-        axes.set(title=f"{s.depth} layers of {units}s", ylim=(0, top))
+        for name, (label, colour, style) in STARTS.items():
+            errors = np.array([[run[name, n][0] for n in s.labels] for run in trainings])  # (seeds, numbers of labels)
+            axes.semilogx(s.labels, errors.mean(axis=0), style, color=colour, label=label)
+            axes.semilogx(s.labels, errors.T, style[0], color=colour, markersize=4, alpha=0.6)
+        axes.set(title=f"{s.depth} layers of {units}s", xlabel="labels", ylabel="errors, unseen digits (%)", ylim=(0, top))
+        axes.set_xticks(s.labels, [f"{n:,}" for n in s.labels])
+        axes.minorticks_off()
+        axes.legend(loc="upper right")
     for axes, (name, weights) in zip(places[1], runs["sigmoid"][0]["weights"].items(), strict=True):
         axes.imshow(sheet(strokes(weights), SHOWN // 4), cmap="gray", vmin=0, vmax=1)
         axes.set(title=f"{SHOWN} units of the first layer, sigmoids: {STARTS[name][0]}", xticks=[], yticks=[])
     return figure
-
-
-def draw_errors(axes: plt.Axes, trainings: list[dict], s: Settings) -> None:
-    """A line for the means, a point for each seed."""
-    for name, (label, colour, style) in STARTS.items():
-        errors = np.array([[run[name, n][0] for n in s.labels] for run in trainings])  # (seeds, numbers of labels)
-        axes.semilogx(s.labels, errors.mean(axis=0), style, color=colour, label=label)
-        axes.semilogx(s.labels, errors.T, style[0], color=colour, markersize=4, alpha=0.6)
-    axes.set(xlabel="labels", ylabel="errors, unseen digits (%)")
-    axes.set_xticks(s.labels, [f"{n:,}" for n in s.labels])
-    axes.minorticks_off()
-    axes.legend(loc="upper right")
-
-
-if __name__ == "__main__":
-    main()

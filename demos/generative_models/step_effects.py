@@ -19,13 +19,9 @@ EVERY = 20  # iterations between two measurements
 
 
 class Watched(Game):
-    """A game that measures the effects of its networks' steps."""
+    """A game that measures the effects of its networks' steps. It has `losses()`: both, on the held-out data."""
 
     changes: list[list[float]]
-
-    def losses(self) -> np.ndarray:
-        """Both losses on the held-out data: the first network's, the second's."""
-        raise NotImplementedError
 
     @contextmanager
     def watching(self, optimizer: Optimizer) -> Iterator[None]:

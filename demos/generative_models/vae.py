@@ -6,13 +6,12 @@ Slide: "In other words, the encoder and decoder are working **cooperatively** to
     ELBO = -D_KL(Q(z | x) | P(z)) + E_Q log P(x | z)        Q(z | x) = N(mu(x), sigma(x)^2),  P(z) = N(0, I)
     D_KL = sum (mu^2 + sigma^2 - 1 - log sigma^2) / 2       z = mu + sigma epsilon,  epsilon ~ N(0, I)
 
-In this form z is random, but also a function of the encoder's mu and sigma: gradients pass (the reparametrisation). A grey
-level is the probability of white, so no ELBO can exceed minus the grey levels' entropy. A GAN of dense layers, with the
-settings of the demo `gan`, learns the same digits in about the same time.
+In this form, gradients pass through the random z to mu and sigma (the reparametrisation). A grey level is the probability of
+white, so no ELBO can exceed minus the grey levels' entropy. A dense GAN learns the same digits in about the same time.
 
-What to look for: the VAE's curve falls throughout. A GAN's two losses do not, although its samples get nearer to the data. From
-time to time, both losses are measured before and after each network's step: which loss does the step lower? With 2 dimensions
-for z, all images that P can draw fit on one sheet.
+What to look for: which loss does each network's step lower, and which does it raise? (From time to time, both losses are
+measured before and after each step.) The VAE's curve falls throughout; a GAN's two losses do not, although its samples get
+nearer to the data. With 2 dimensions for z, all images that P can draw fit on one sheet.
 """
 
 from dataclasses import dataclass
@@ -28,7 +27,6 @@ from demos.kit.classifiers import in_parts
 from demos.kit.experiment import demo
 from demos.kit.loops import run_tasks
 from demos.kit.pictures import sheet
-from demos.kit.rounding import at_least, percent
 from demos.kit.style import D_COLOUR, G_COLOUR, OTHERS, slide
 from demos.kit.training import adams, train
 from minigan import Tensor, data, losses, metrics, nn, no_grad, optim
@@ -57,6 +55,22 @@ class Settings:
 
 QUICK = {"width": 64, "steps": 200, "plane_steps": 100, "gan_steps": 200, "gan_width": 64, "seeds": 1, "judged": 300}
 MNIST_ELBO = -110.0  # nats an image: the bound for the full run on MNIST
+VERDICT = "True: encoder and decoder both lower one common loss, while a GAN's two players raise each other's."
+STEPS = (
+    "Encoder and decoder both lower the VAE's objective; of what D's steps take off D's loss, G's put back at least "
+    "{undone_of_D|>%}, and of what G's take off G's, D's at least {undone_of_G|>%}"
+)
+LEARNING = (
+    "{downwards_vae|%1} of the movement of the VAE's objective is down, {downwards_D|%} of that of D's loss, {downwards_G|%} "
+    "of G's; the GAN's samples come nearer (Frechet distance {frechet_gan_after_a_quarter|.0f} after a quarter, "
+    "{frechet_gan|.0f} at the end)"
+)
+FINDING = (
+    "Encoder and decoder both lower the VAE's objective; of what D's steps take off D's loss, G's put back at least "
+    "{undone_of_D|>%} (worst of 2 seeds). Frechet distance on MNIST: GAN {frechet_gan|.0f}, VAE {frechet_vae|.0f} (unseen real "
+    "images: {frechet_unseen_images|.0f})."
+)
+
 SHOWN = 50  # samples of each model in the picture
 COLUMNS = 10  # of its sheets
 SIDE = 18  # of the grid of images in the latent plane
@@ -88,7 +102,7 @@ def main(claim: Claim, s: Settings) -> None:
     """A VAE and a GAN with every seed, and one VAE whose code is a plane."""
     args = claim.args
     x, y, (others, _) = digits.load(args, 10_000)
-    judge = metrics.train_judge(x, y, steps=60) if args.quick else metrics.judge(x, y)
+    judge = digits.judge_of(args, x, y)
     models = {f"{kind}, seed {seed}": (kind, seed) for kind in ("GAN", "VAE") for seed in range(args.seed, args.seed + s.seeds)}
     steps = s.seeds * (s.gan_steps + s.steps) + s.plane_steps
     runs = run_tasks(learn, models | {"plane": ("plane", args.seed)}, x, others, judge, s, steps=steps)
@@ -97,12 +111,11 @@ def main(claim: Claim, s: Settings) -> None:
     measure_descent(claim, vaes, gans)
     measure_steps(claim, vaes, gans)
     measure_samples(claim, vaes, gans, frechet(others[: s.judged], judge, x))
-    claim.show(picture_of_learning(vaes, gans), "vae", title_of_learning(claim.metrics))
-    claim.show(picture_of_steps(vaes, gans), "steps", who_helps_whom(claim.metrics))
-    claim.show(picture_of_plane(plane), "plane", title_of_plane(claim.metrics, s.z))
-
-
-# --- the models ---------------------------------------------------------------------------------------------------------
+    claim.show(picture_of_steps(vaes, gans), "steps", claim.words(STEPS))
+    claim.show(picture_of_learning(vaes, gans), "vae", claim.words(LEARNING))
+    elbos = f"ELBO {{elbo_of_a_plane|.0f}} nats; with {s.z} dimensions {{elbo|.0f}}"
+    title = f"All that a VAE with 2 dimensions for z can draw: P on a grid of equally likely z ({elbos})"
+    claim.show(picture_of_plane(plane), "plane", claim.words(title))
 
 
 def learn(kind: str, seed: int, x: np.ndarray, others: np.ndarray, judge: metrics.Judge, s: Settings) -> dict:
@@ -151,15 +164,7 @@ def train_gan(x: np.ndarray, others: np.ndarray, judge: metrics.Judge, s: Settin
 
 def frechet(samples: np.ndarray, judge: metrics.Judge, x: np.ndarray) -> float:
     """The Frechet distance between samples and the same number of images of the data, in the judge's features."""
-
-    def features(images):
-        with no_grad():
-            return in_parts(lambda images: judge.features(images).numpy(), images)
-
-    return metrics.frechet_distance(features(samples), features(x[: len(samples)]))
-
-
-# --- the metrics --------------------------------------------------------------------------------------------------------
+    return metrics.frechet_distance(*(digits.features(judge, images) for images in (samples, x[: len(samples)])))
 
 
 def measure_elbo(claim: Claim, vaes: list[dict], plane: dict, x: np.ndarray, others: np.ndarray) -> None:
@@ -217,44 +222,6 @@ def measure_samples(claim: Claim, vaes: list[dict], gans: list[dict], unseen: fl
     claim.note("frechet_unseen_images", unseen, "reported: as near as samples can come")
 
 
-def found(m: dict[str, float]) -> str:
-    """The result, for README."""
-    return (
-        f"{moving_down(m)} (ELBO {m['elbo']:.1f} nats on unseen digits). {who_helps_whom(m)}. Frechet distance of the samples: "
-        f"GAN {m['frechet_gan']:.0f}, VAE {m['frechet_vae']:.0f}"
-    )
-
-
-def moving_down(m: dict[str, float]) -> str:
-    """How much of each curve's movement is downwards, in words."""
-    return (
-        f"{percent(m['downwards_vae'], 1)} of the movement of the VAE's objective is down, "
-        f"{percent(m['downwards_D'])} of that of D's loss, {percent(m['downwards_G'])} of G's"
-    )
-
-
-def who_helps_whom(m: dict[str, float]) -> str:
-    """Which network's steps lower or raise which loss, in words."""
-    lower = [name for name in ("encoder", "decoder") if m[f"objective_by_{name}"] < 0]
-    who = {2: "Encoder and decoder both lower", 1: f"Only the {''.join(lower)} lowers", 0: "Neither network lowers"}[len(lower)]
-    return (
-        f"{who} the VAE's objective; of what D's steps take off D's loss, G's put back at least "
-        f"{at_least(100 * m['undone_of_D'])} %, and of what G's take off G's, D's at least {at_least(100 * m['undone_of_G'])} %"
-    )
-
-
-# --- the pictures -------------------------------------------------------------------------------------------------------
-
-
-def title_of_learning(m: dict[str, float]) -> str:
-    """The first picture's title."""
-    early, late = m["frechet_gan_after_a_quarter"], m["frechet_gan"]
-    return (
-        f"{moving_down(m)}; the GAN's samples {'come' if late < early else 'do not come'} nearer (Frechet distance {early:.0f} "
-        f"after a quarter, {late:.0f} at the end)"
-    )
-
-
 def picture_of_learning(vaes: list[dict], gans: list[dict]) -> plt.Figure:
     """Above, the VAE's curve and samples; below, the GAN's."""
     figure, places = slide(2, 2, width_ratios=(4, 5))
@@ -263,9 +230,8 @@ def picture_of_learning(vaes: list[dict], gans: list[dict]) -> plt.Figure:
     draw_curves(places[1, 0], gans, {"loss_D": ("D's loss", D_COLOUR, "-"), "loss_G": ("G's loss", G_COLOUR, "--")})
     places[1, 0].set(ylabel="nats", title="the GAN's two losses")
     for axes, (name, runs) in zip(places[:, 1], {"VAE": vaes, "GAN": gans}.items(), strict=True):
-        axes.imshow(sheet(runs[0]["samples"], COLUMNS), cmap="gray", vmin=0, vmax=1)
-        axes.set_title(f"the {name}'s samples: Frechet distance {np.mean([run['frechet'] for run in runs]):.0f}")
-        axes.axis("off")
+        title = f"the {name}'s samples: Frechet distance {np.mean([run['frechet'] for run in runs]):.0f}"
+        autoencoders.show(axes, runs[0]["samples"], COLUMNS, title)
     return figure
 
 
@@ -302,24 +268,12 @@ def bars(axes: plt.Axes, names: list[str], changes: list[np.ndarray], labels: tu
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.12), ncols=2)
 
 
-def title_of_plane(m: dict[str, float], z: int) -> str:
-    """The third picture's title."""
-    return (
-        f"All that a VAE with 2 dimensions for z can draw: P on a grid of equally likely z (ELBO {m['elbo_of_a_plane']:.0f} "
-        f"nats; with {z} dimensions {m['elbo']:.0f})"
-    )
-
-
 def picture_of_plane(plane: dict) -> plt.Figure:
     """The decoder's images of a grid of z."""
     figure, axes = slide()
     axes.imshow(sheet(plane["plane"], SIDE), cmap="gray", vmin=0, vmax=1)
     size = SIDE * 30
-    axes.set_xticks([0, size / 2, size], ["$-\\infty$", "0", "$\\infty$"])
-    axes.set_yticks([0, size / 2, size], ["$-\\infty$", "0", "$\\infty$"])
+    for set_ticks in (axes.set_xticks, axes.set_yticks):
+        set_ticks([0, size / 2, size], ["$-\\infty$", "0", "$\\infty$"])
     axes.set(xlabel="$z_1$, normal quantiles", ylabel="$z_2$, normal quantiles")
     return figure
-
-
-if __name__ == "__main__":
-    main()

@@ -9,16 +9,14 @@ The toy problem of Mescheder, Nowozin and Geiger (2017, section 6): four images 
 P can reconstruct x only if the four Q(z | x) do not overlap, and together they should fill P(z). Four normal distributions
 cannot do both.
 
-What to look for: the codes of the four images, by a VAE and by a Q of any shape; log P(x), at most -log 4 (exact, by quadrature
-over z); and how unevenly the codes fill the prior, by the KL divergence over 100 cells that are equally likely under the prior.
-Is T's mean the divergence D_KL(Q(z | x) | P(z))? If Q is normal, D_KL is known: the right panel shows both.
+What to look for: the codes of the four images, by a VAE and by a Q of any shape; log P(x), at most -log 4 (by quadrature over
+z); and how unevenly the codes fill the prior, by the KL divergence over 100 cells that are equally likely under the prior. Is
+T's mean the divergence D_KL(Q(z | x) | P(z))? If Q is normal, D_KL is known: the right panel shows both.
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from scipy.special import logsumexp
@@ -26,11 +24,11 @@ from scipy.stats import norm
 
 import minigan as mg
 from demos.generative_models import autoencoders, vae
+from demos.generative_models.kinds import over_kinds
 from demos.kit.claim import Claim
-from demos.kit.comparing import HELPS, HURTS, NOTHING, compare, verdict
+from demos.kit.comparing import HELPS, HURTS, NOTHING, compare
 from demos.kit.experiment import demo
-from demos.kit.loops import resumable, run_tasks
-from demos.kit.rounding import at_most
+from demos.kit.loops import resumable
 from demos.kit.style import D_COLOUR, FAKE, OTHERS, REAL, slide
 from minigan import Tensor, data, losses, nn, no_grad, optim
 from minigan.data.priors import Noise
@@ -55,9 +53,21 @@ class Settings:
 
 
 QUICK = {"width": 16, "t_width": 16, "steps": 100, "moving": 75, "batch": 64, "codes": 500, "every": 20, "seeds": 1}
+VERDICT = "True: on toy data, a discriminator finds the divergence; codes of any shape fill the prior better than normal ones."
+SHAPES = {  # what a Q of any shape does
+    "gaps": {HELPS: "leaves smaller gaps", HURTS: "leaves larger gaps", NOTHING: "leaves gaps that differ by chance alone"},
+    "log P": {HELPS: "makes P likelier", HURTS: "makes P less likely", NOTHING: "makes P no likelier beyond chance"},
+}
+FINDING = (
+    "Where Q is normal, T's mean differs from D_KL by at most {mean of T beside D_KL, where Q is normal: off by|<%} (worst of "
+    "3 seeds). The codes' KL divergence from the prior is {gaps, any Q, D_KL by T|.3f} nats for Q of any shape, "
+    "{gaps, normal Q, exact D_KL|.3f} for a VAE; log P(x) is {log P, any Q, D_KL by T|.2f}, not "
+    "{log P, normal Q, exact D_KL|.2f}."
+)
+
 # The bound: T's mean may differ from the divergence by this share. Other settings missed it on seeds 0 to 2, by 29 % at worst
-# (a smaller T and batch, a higher rate of P and Q, and no steps of T alone): T lagged behind a Q that became narrower, and its
-# mean was too low. These settings are from seeds 100 to 102. For a Q of any shape, T's purpose, the divergence is not known.
+# (a smaller T and batch, a higher rate of P and Q, no steps of T alone): T lagged behind a Q that became narrower. These
+# settings are from seeds 100 to 102. For a Q of any shape, T's purpose, the divergence is not known.
 OFF = 0.05
 X = np.eye(4, dtype=np.float32)  # the images
 KINDS = ("normal Q, exact D_KL", "any Q, D_KL by T", "normal Q, D_KL by T")
@@ -71,23 +81,14 @@ COLOURS = (REAL, FAKE, OTHERS[0], OTHERS[1])  # of the images
 @demo(Settings(), QUICK)
 def main(claim: Claim, s: Settings) -> None:
     """Each model with every seed."""
-    args = claim.args
-    seeds = range(args.seed, args.seed + s.seeds)
-    tasks = {f"{kind}, seed {seed}": (kind, seed) for kind in KINDS for seed in seeds}
-    found = run_tasks(learn, tasks, s, steps=len(tasks) * s.steps)
-    runs = {kind: found[i * s.seeds : (i + 1) * s.seeds] for i, kind in enumerate(KINDS)}
+    runs = over_kinds(claim, learn, KINDS, s, steps=len(KINDS) * s.steps)
     measure(claim, runs)
-    claim.show(picture(runs), "variational_bayes", f"W{words(claim.metrics)[1:]}")
-
-
-# --- the networks -------------------------------------------------------------------------------------------------------
+    claim.show(picture(runs), "variational_bayes", title(claim))
 
 
 def network(inputs: int, width: int, outputs: int) -> nn.Sequential:
     """Three hidden layers."""
-    sizes = (inputs, width, width, width)
-    hidden = [layer for a, b in pairwise(sizes) for layer in (nn.Dense(a, b), nn.ELU())]
-    return nn.Sequential(*hidden, nn.Dense(width, outputs))
+    return nn.Sequential(*autoencoders.dense(inputs, width, width, width, outputs, activation=nn.ELU))
 
 
 class Normal(nn.Module):
@@ -103,9 +104,6 @@ class Normal(nn.Module):
     def forward(self, x: Tensor, epsilon: Tensor) -> Tensor:
         mu, log_var = self.moments(x)
         return mu + mg.exp(0.5 * log_var) * epsilon
-
-
-# --- the models ---------------------------------------------------------------------------------------------------------
 
 
 def learn(kind: str, seed: int, s: Settings) -> dict:
@@ -130,22 +128,15 @@ def train_vae(Q: Normal, P: nn.Module, epsilon: Noise, s: Settings) -> None:
         z = Q(x, Tensor(epsilon(len(x))))
         return 4.0 * losses.log_loss_with_logits(P(z), x), vae.divergence(*Q.moments(x))
 
-    autoencoders.train(objective, [Q, P], [repeated(s.batch)], VAE, s.steps, s.batch, s.lr, epsilon=epsilon)
+    autoencoders.train(objective, [Q, P], [np.repeat(X, s.batch // 4, axis=0)], VAE, s.steps, s.batch, s.lr, epsilon=epsilon)
 
 
 def train_game(Q: nn.Module, P: nn.Module, T: nn.Module, epsilon: Noise, s: Settings) -> list[list[float]]:
     """Train with the divergence by T. For a normal Q, returns a row [mean of T, divergence] every few steps."""
-    game = AdversarialVariationalBayes(
-        P,
-        T,
-        prior=data.noise(2),
-        opt_G=optim.Adam(Q.parameters() + P.parameters(), s.lr),
-        opt_D=optim.Adam(T.parameters(), s.t_lr, (0.5, 0.999)),
-        Q=Q,
-        epsilon=epsilon,
-    )
-    decays = {"decay G": optim.LinearDecay(game.opt_G, s.moving), "decay D": optim.LinearDecay(game.opt_D, s.steps)}
-    batches, rows = data.batches(repeated(s.batch), size=s.batch), []
+    opt_G, opt_T = optim.Adam(Q.parameters() + P.parameters(), s.lr), optim.Adam(T.parameters(), s.t_lr, (0.5, 0.999))
+    game = AdversarialVariationalBayes(P, T, data.noise(2), opt_G, opt_T, Q, epsilon)
+    decays = {"decay G": optim.LinearDecay(opt_G, s.moving), "decay T": optim.LinearDecay(opt_T, s.steps)}
+    batches, rows = data.batches(np.repeat(X, s.batch // 4, axis=0), size=s.batch), []
     for t in resumable(range(1, s.steps + 1), "T", game=game, batches=batches, rows=rows, **decays):
         game.step(batches)
         for decay in decays.values():
@@ -153,14 +144,6 @@ def train_game(Q: nn.Module, P: nn.Module, T: nn.Module, epsilon: Noise, s: Sett
         if t % s.every == 0 and isinstance(Q, Normal):
             rows.append([mean_of_t(Q, T, epsilon, WATCHED), divergence(Q)])
     return rows
-
-
-def repeated(n: int) -> np.ndarray:
-    """A minibatch of n, with the same number of each image."""
-    return np.repeat(X, n // 4, axis=0)
-
-
-# --- measurements -------------------------------------------------------------------------------------------------------
 
 
 def look(Q: nn.Module, P: nn.Module, epsilon: Noise, s: Settings) -> dict:
@@ -205,16 +188,12 @@ def gaps(z: np.ndarray) -> float:
     return float(np.sum(share[share > 0] * np.log(share[share > 0] * CELLS**2)))
 
 
-# --- the metrics --------------------------------------------------------------------------------------------------------
-
-
 def measure(claim: Claim, runs: dict[str, list[dict]]) -> None:
     """T's mean compared with the divergence, where that is known; a Q of any shape compared with a normal one."""
     off = max(abs(run["T"] / run["D_KL"] - 1) for run in runs[BOTH])
     claim.at_most("mean of T beside D_KL, where Q is normal: off by", off, OFF)
-    claim.note(
-        "D_KL, normal Q in the game", np.mean([run["D_KL"] for run in runs[BOTH]]), "reported: nats, mean over the seeds"
-    )
+    known = np.mean([run["D_KL"] for run in runs[BOTH]])
+    claim.note("D_KL, normal Q in the game", known, "reported: nats, mean over the seeds")
     for name, better, unit in (("log P", "higher", "nats"), ("gaps", "lower", "nats"), ("right", "higher", "share")):
         for kind in KINDS:
             claim.note(f"{name}, {kind}", np.mean([run[name] for run in runs[kind]]), f"reported: {unit}, mean over the seeds")
@@ -222,61 +201,31 @@ def measure(claim: Claim, runs: dict[str, list[dict]]) -> None:
         claim.compare(f"{name}: any Q beside a VAE's", compare(ours, other, better))
 
 
-def found(m: dict[str, float]) -> str:
-    """The result, for README."""
-    return words(m)
-
-
-def words(m: dict[str, float]) -> str:
-    """T's error, and the gain from a Q of any shape."""
-    off = m["mean of T beside D_KL, where Q is normal: off by"]
-    return (
-        f"where Q is normal, T's mean differs from D_KL by up to {at_most(100 * off)} %; a Q of any shape "
-        f"{in_words(m, 'gaps', 'lower')} in the prior (KL {m[f'gaps, {AVB}']:.3f} nats; a VAE: "
-        f"{m[f'gaps, {VAE}']:.3f}) and {in_words(m, 'log P', 'higher')} (log P(x) {m[f'log P, {AVB}']:.3f}; "
-        f"{m[f'log P, {VAE}']:.3f}; best: {-np.log(4):.3f})"
+def title(claim: Claim) -> str:
+    """T's error, and the effect of a Q of any shape."""
+    gaps = SHAPES["gaps"][claim.words("{gaps: any Q beside a VAE's|lower}")]
+    log_p = SHAPES["log P"][claim.words("{log P: any Q beside a VAE's|higher}")]
+    return claim.words(
+        "Where Q is normal, T's mean differs from D_KL by up to {mean of T beside D_KL, where Q is normal: off by|<%}; a Q of "
+        f"any shape {gaps} in the prior (KL {{gaps, any Q, D_KL by T|.3f}} nats; a VAE: {{gaps, normal Q, exact D_KL|.3f}}) "
+        f"and {log_p} (log P(x) {{log P, any Q, D_KL by T|.3f}}; {{log P, normal Q, exact D_KL|.3f}}; best: {-np.log(4):.3f})"
     )
 
 
-def in_words(m: dict[str, float], name: str, better: str) -> str:
-    """Whether a Q of any shape is better, in words."""
-    key = f"{name}: any Q beside a VAE's"
-    helps = verdict(m[key], m[f"{key} low"], m[f"{key} high"], better)
-    said = {"gaps": ("leaves smaller gaps", "leaves larger gaps", "leaves gaps that differ by chance alone")}
-    said["log P"] = ("makes P likelier", "makes P less likely", "makes P no likelier beyond chance")
-    return said[name][(HELPS, HURTS, NOTHING).index(helps)]
-
-
-# --- the picture --------------------------------------------------------------------------------------------------------
-
-
 def picture(runs: dict[str, list[dict]]) -> Figure:
-    """The first seed's codes, by a VAE and by a Q of any shape; T's mean and the divergence during the training."""
+    """The first seed's codes, and circles that contain 39, 86 and 99 % of the prior; T's mean and the divergence, all seeds."""
     figure, places = slide(1, 3, height=5.2)
     for axes, kind, name in zip(places, (VAE, AVB), ("a VAE: normal Q", "Q of any shape, by T"), strict=False):
-        draw_codes(axes, runs[kind][0]["codes"], name)
-    draw_divergence(places[2], [run["curve"] for run in runs[BOTH]])
+        for i, z in enumerate(runs[kind][0]["codes"]):
+            axes.scatter(*z[:SHOWN].T, s=4, color=COLOURS[i], linewidths=0, label=f"image {i + 1}")
+        for radius in (1, 2, 3):
+            axes.add_patch(Circle((0, 0), radius, fill=False, linestyle=":", color="black"))
+        axes.set(xlim=(-3.6, 3.6), ylim=(-3.6, 3.6), aspect="equal", xlabel="$z_1$", ylabel="$z_2$", title=name)
+    for i, run in enumerate(runs[BOTH]):
+        mean_of_T, exact = run["curve"].T
+        share = (np.arange(len(exact)) + 1) / len(exact)
+        places[2].plot(share, mean_of_T, color=D_COLOUR, linewidth=1.2, label=None if i else "mean of $T$")
+        places[2].plot(share, exact, "--", color="black", linewidth=1.2, label=None if i else "$D_{KL}$, by its formula")
+    places[2].set(xlabel="share of the training", ylabel="nats", ylim=(0, None), title="normal Q, by T: is T right?")
+    places[2].legend(loc="lower right")
     return figure
-
-
-def draw_codes(axes: Axes, z: np.ndarray, title: str) -> None:
-    """A colour for each image; circles that contain 39, 86 and 99 % of the prior."""
-    for i in range(4):
-        axes.scatter(*z[i, :SHOWN].T, s=4, color=COLOURS[i], linewidths=0, label=f"image {i + 1}")
-    for radius in (1, 2, 3):
-        axes.add_patch(Circle((0, 0), radius, fill=False, linestyle=":", color="black"))
-    axes.set(xlim=(-3.6, 3.6), ylim=(-3.6, 3.6), aspect="equal", xlabel="$z_1$", ylabel="$z_2$", title=title)
-
-
-def draw_divergence(axes: Axes, curves: list[np.ndarray]) -> None:
-    """T's mean and the divergence during the training of a normal Q in the game, for every seed."""
-    for i, curve in enumerate(curves):
-        share = (np.arange(len(curve)) + 1) / len(curve)
-        axes.plot(share, curve[:, 0], color=D_COLOUR, linewidth=1.2, label=None if i else "mean of $T$")
-        axes.plot(share, curve[:, 1], "--", color="black", linewidth=1.2, label=None if i else "$D_{KL}$, by its formula")
-    axes.set(xlabel="share of the training", ylabel="nats", ylim=(0, None), title="normal Q, by T: is T right?")
-    axes.legend(loc="lower right")
-
-
-if __name__ == "__main__":
-    main()

@@ -70,14 +70,6 @@ def test_the_grid_cuts_the_normal_plane_into_equally_likely_cells():
     assert points.shape == (25, 2)
 
 
-def test_curves_have_one_line_a_seed_and_one_label_a_curve():
-    axes = plt.figure().add_subplot()
-    kit.draw_curves(axes, [{"a": np.arange(20.0)}, {"a": np.arange(20.0) + 5}], {"a": ("A", "red")})
-    assert [line.get_ydata()[0] for line in axes.lines] == [0, 5]
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["A"]
-    plt.close()
-
-
 def test_a_sheet_of_images():
     axes = plt.figure().add_subplot()
     kit.show(axes, nn.Reshape(1, 28, 28)(np.ones((6, 784), np.float32)).numpy(), 3, "six")

@@ -232,8 +232,6 @@ def test_many_samples_have_to_come_twice_as_near_as_one_g(tmp_path, many, holds)
     assert claim.holds == dict(zip(("posterior / one G", "posterior, not one G"), holds, strict=True))
     assert claim.metrics["posterior / one G"] == pytest.approx(np.mean(many) / 0.4)
     assert claim.metrics["samples that are a point"] == 0.5
-    assert "0.400" in demo.found(claim.metrics)
-    assert "0.167" in demo.found(claim.metrics)
 
 
 def test_samples_are_kept_after_the_burn_in_equally_many_of_each_generator():

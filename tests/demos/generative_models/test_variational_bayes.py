@@ -48,10 +48,6 @@ def test_p_and_q_come_to_rest():
     assert len(set(D_KL[2:])) == 1
 
 
-def test_all_images_are_equally_frequent_in_a_minibatch():
-    np.testing.assert_array_equal(demo.repeated(12).sum(axis=0), [3, 3, 3, 3])
-
-
 # --- the measures, by players whose answers are known -----------------------------------------------------------------------
 
 
@@ -138,10 +134,7 @@ def measured(tmp_path, both, ours=None):
 def test_what_is_claimed(tmp_path):
     claim = measured(tmp_path, [run(0.97), run(1.04), run(1.0)])
     assert claim.holds == {"mean of T beside D_KL, where Q is normal: off by": True}
-    words = demo.found(claim.metrics)
-    assert "T's mean differs from D_KL by up to 4.0 %" in words
-    assert "a Q of any shape leaves smaller gaps in the prior (KL 0.021 nats; a VAE: 0.151)" in words
-    assert "makes P likelier (log P(x) -1.401; -1.551; best: -1.386)" in words
+    assert "a Q of any shape leaves smaller gaps in the prior (KL 0.021 nats; a VAE: 0.151) and makes P l" in demo.title(claim)
 
 
 @pytest.mark.parametrize("T", [0.94, 1.06, -1.0])
@@ -151,6 +144,6 @@ def test_a_t_that_is_off_in_one_seed_breaks_it(T, tmp_path):
 
 def test_what_does_not_help_is_said(tmp_path):
     worse = [run(log_p=-1.8 - i / 1000, gaps=0.15 + i / 1000) for i in range(3)]
-    words = demo.found(measured(tmp_path, [run()], worse).metrics)
+    words = demo.title(measured(tmp_path, [run()], worse))
     assert "leaves gaps that differ by chance alone" in words
     assert "makes P less likely" in words
