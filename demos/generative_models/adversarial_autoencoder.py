@@ -21,10 +21,9 @@ from scipy.stats import kstest, norm
 
 import minigan as mg
 from demos.generative_models import autoencoders
-from demos.generative_models.kinds import over_kinds
 from demos.kit import digits
 from demos.kit.claim import Claim
-from demos.kit.experiment import demo
+from demos.kit.experiment import demo, over_kinds
 from demos.kit.loops import resumable
 from demos.kit.style import FAKE, REAL, slide
 from minigan import Tensor, data, losses, metrics, nn, optim
@@ -82,7 +81,7 @@ def main(claim: Claim, s: Settings) -> None:
     """Each model with every seed."""
     x, y, (others, classes) = digits.load(claim.args)
     judge = digits.judge_of(claim.args, x, y)
-    runs = over_kinds(claim, learn, KINDS, x, others, judge, s, steps=len(KINDS) * s.steps)
+    runs = over_kinds(claim, learn, KINDS, x, others, judge, s, steps=s.seeds * len(KINDS) * s.steps)
     measure(claim, runs)
     claim.show(picture(runs), "adversarial_autoencoder", claim.words(TITLE))
     claim.show(picture_of_codes(runs, classes[: s.codes]), "codes", claim.words(CODES))

@@ -20,13 +20,12 @@ import numpy as np
 import minigan as mg
 from demos.generative_models.autoencoders import dense
 from demos.generative_models.damage import coarse
-from demos.generative_models.kinds import over_kinds
 from demos.kit import digits
 from demos.kit.claim import Claim
 from demos.kit.classifiers import Classifier, mistakes
 from demos.kit.classifiers import train as train_classifier
 from demos.kit.comparing import HELPS, compare
-from demos.kit.experiment import demo, over_seeds
+from demos.kit.experiment import demo, over_kinds, over_seeds
 from demos.kit.mixtures import GRID
 from demos.kit.pictures import labelled
 from demos.kit.style import MARKERS, OTHERS, slide
@@ -91,7 +90,7 @@ def main(claim: Claim, s: Settings) -> None:
     unseen, classes = unseen[first], classes[first]
     judge = judge_of(x, y, s)
     claim.note("judge's errors", mistakes(judge, unseen, classes)["error"], "reported: per cent of unseen digits")
-    runs = over_kinds(claim, learn_digits, KINDS, x, unseen, judge, s, steps=len(KINDS) * s.steps)
+    runs = over_kinds(claim, learn_digits, KINDS, x, unseen, judge, s, steps=s.seeds * len(KINDS) * s.steps)
     planes = over_seeds(claim, learn_grid, s, steps=s.grid_steps)
     measure(claim, runs, planes)
     claim.show(picture_of_digits(runs), "ali", claim.words(IN_CLASS))

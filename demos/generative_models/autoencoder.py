@@ -22,10 +22,9 @@ from matplotlib.figure import Figure
 import minigan as mg
 from demos.generative_models import autoencoders
 from demos.generative_models.damage import TASKS, Damage
-from demos.generative_models.kinds import over_kinds
 from demos.kit import digits
 from demos.kit.claim import Claim
-from demos.kit.experiment import demo
+from demos.kit.experiment import demo, over_kinds
 from demos.kit.pictures import labelled
 from demos.kit.rounding import at_least
 from demos.kit.style import MARKERS, OTHERS, slide
@@ -83,7 +82,7 @@ def main(claim: Claim, s: Settings) -> None:
     test = {task: damage(task, others, np.random.default_rng(0)) for task in TASKS}
     ends = others[[np.flatnonzero(classes == c)[0] for c in ENDS]]
     steps = s.dense_steps + s.conv_steps
-    runs = over_kinds(claim, trained_and_tested, NETWORKS, x, damage, test, others, ends, s, steps=steps)
+    runs = over_kinds(claim, trained_and_tested, NETWORKS, x, damage, test, others, ends, s, steps=s.seeds * steps)
     maps = {task: mapped(x[: s.mapped], damage, task, *test[task]) for task in TASKS[1:]}
     maps["reconstruction"] = autoencoders.pca(x, others, s.code)
     remedies = {task: seen for task, (seen, _) in test.items()} | {"reconstruction": damage.mean[None]}

@@ -22,11 +22,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import minigan as mg
-from demos.generative_models.kinds import over_kinds
 from demos.generative_models.sghmc import SGHMC
 from demos.kit.claim import Claim
 from demos.kit.comparing import HELPS, compare
-from demos.kit.experiment import demo
+from demos.kit.experiment import demo, over_kinds
 from demos.kit.loops import resumable
 from demos.kit.style import FAKE, OTHERS, slide
 from demos.kit.training import adams, train
@@ -133,7 +132,7 @@ def log_prior(network: nn.Module) -> Tensor:
 @demo(Settings(), QUICK)
 def main(claim: Claim, s: Settings) -> None:
     """Play each kind with every seed, compare the divergences, draw."""
-    runs = over_kinds(claim, play, KINDS, s, steps=len(KINDS) * s.steps)
+    runs = over_kinds(claim, play, KINDS, s, steps=s.seeds * len(KINDS) * s.steps)
     measure(claim, runs)
     claim.show(picture(runs), "bayesian_gan", claim.words(TITLE))
 

@@ -22,12 +22,11 @@ import numpy as np
 import minigan as mg
 from demos.generative_models import autoencoders
 from demos.generative_models.damage import coarse
-from demos.generative_models.kinds import over_kinds
 from demos.generative_models.vae import divergence
 from demos.kit import digits
 from demos.kit.claim import Claim
 from demos.kit.classifiers import in_parts
-from demos.kit.experiment import demo
+from demos.kit.experiment import demo, over_kinds
 from demos.kit.style import OTHERS, slide
 from minigan import Tensor, data, losses, nn, no_grad, sigmoid
 
@@ -124,7 +123,7 @@ def main(claim: Claim, s: Settings) -> None:
     """Each kind with every seed; measure, draw."""
     x, y, unseen = digits.load(claim.args, s.unseen)
     steps = len(KINDS) * (s.steps + len(WHAT) * s.judge_steps)
-    runs = over_kinds(claim, experiment, KINDS, x[: s.images], y[: s.images], unseen, s, steps=steps)
+    runs = over_kinds(claim, experiment, KINDS, x[: s.images], y[: s.images], unseen, s, steps=s.seeds * steps)
     measure(claim, runs)
     claim.show(picture(runs), "fair", claim.words(TITLE))
 

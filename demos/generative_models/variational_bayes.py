@@ -24,10 +24,9 @@ from scipy.stats import norm
 
 import minigan as mg
 from demos.generative_models import autoencoders, vae
-from demos.generative_models.kinds import over_kinds
 from demos.kit.claim import Claim
 from demos.kit.comparing import HELPS, HURTS, NOTHING, compare
-from demos.kit.experiment import demo
+from demos.kit.experiment import demo, over_kinds
 from demos.kit.loops import resumable
 from demos.kit.style import D_COLOUR, FAKE, OTHERS, REAL, slide
 from minigan import Tensor, data, losses, nn, no_grad, optim
@@ -81,7 +80,7 @@ COLOURS = (REAL, FAKE, OTHERS[0], OTHERS[1])  # of the images
 @demo(Settings(), QUICK)
 def main(claim: Claim, s: Settings) -> None:
     """Each model with every seed."""
-    runs = over_kinds(claim, learn, KINDS, s, steps=len(KINDS) * s.steps)
+    runs = over_kinds(claim, learn, KINDS, s, steps=s.seeds * len(KINDS) * s.steps)
     measure(claim, runs)
     claim.show(picture(runs), "variational_bayes", title(claim))
 

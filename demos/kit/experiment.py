@@ -16,7 +16,7 @@ import inspect
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -145,13 +145,14 @@ def over_seeds(claim: Claim, play: Callable[..., Any], s: Any, *shared: Any, ste
 
 
 def over_kinds(
-    claim: Claim, play: Callable[..., Any], seeds: Mapping[Any, int], s: Any, *shared: Any, steps: int
+    claim: Claim, play: Callable[..., Any], kinds: Iterable[Any] | Mapping[Any, int], *shared: Any, steps: int
 ) -> dict[Any, list[Any]]:
-    """{kind: [play(kind, seed, s, *shared), ...]} for `seeds[kind]` seeds of each kind, all side by side; see `over_seeds`.
+    """{kind: [play(kind, seed, *shared), ...]} for every kind and seed, all side by side; see `over_seeds`.
 
-    `steps`: the number of iterations of all calls together.
+    `kinds`: with the number of seeds of each, or without: the settings' `seeds`. `steps`: iterations of all calls together.
     """
     first = claim.args.seed
-    tasks = {f"{kind}, seed {first + i}": (kind, first + i) for kind, n in seeds.items() for i in range(n)}
-    runs = iter(run_tasks(play, tasks, s, *shared, steps=steps))
-    return {kind: [next(runs) for _ in range(n)] for kind, n in seeds.items()}
+    numbers = kinds if isinstance(kinds, Mapping) else dict.fromkeys(kinds, claim.settings["seeds"])
+    tasks = {f"{kind}, seed {first + i}": (kind, first + i) for kind, n in numbers.items() for i in range(n)}
+    runs = iter(run_tasks(play, tasks, *shared, steps=steps))
+    return {kind: [next(runs) for _ in range(n)] for kind, n in numbers.items()}
