@@ -16,7 +16,7 @@ import inspect
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -144,3 +144,13 @@ def over_seeds(claim: Claim, play: Callable[..., Any], s: Any, *shared: Any, ste
         raise TypeError(f"over_seeds: {type(s).__name__} needs a field seeds: int, the number of seeds")
     seeds = range(claim.args.seed, claim.args.seed + s.seeds)
     return run_tasks(play, {f"seed {seed}": (seed,) for seed in seeds}, s, *shared, steps=steps * s.seeds)
+
+
+def over_kinds(claim: Claim, play: Callable[..., Any], kinds: Iterable[str], seeds: int, *shared: Any, steps: int) -> dict:
+    """{kind: [play(kind, seed, *shared) for each of the seeds], ...}, side by side; a resumed run continues.
+
+    `steps`: the number of iterations of all calls together.
+    """
+    numbers = range(claim.args.seed, claim.args.seed + seeds)
+    runs = iter(run_tasks(play, {f"{kind}, seed {i}": (kind, i) for kind in kinds for i in numbers}, *shared, steps=steps))
+    return {kind: [next(runs) for _ in numbers] for kind in kinds}
