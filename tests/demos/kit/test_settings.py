@@ -8,7 +8,6 @@ from typing import Literal, get_args, get_type_hints
 import pytest
 
 from demos import catalogue
-from demos.architectures import conditioning
 from demos.generative_models import vae
 from demos.gradients import detach
 from demos.kit import settings as kit
@@ -234,9 +233,6 @@ def test_readmes_words_are_of_the_settings_as_they_are(tmp_path, no_pictures):
 
 
 def test_a_title_says_the_setting_that_the_run_had():
-    figures = {f"{name}_{when}": 1.0 for name in ("rare_with_nine", "rare_alone") for when in ("end", "best")}
-    figures |= {f"sharing_{when}{end}": 0.0 for when in ("end", "best") for end in ("", " low", " high")}
-    assert conditioning.title_of_rare(figures, 7).startswith("A class of which 7 images are left")
     assert "with 9 dimensions" in vae.title_of_plane({"elbo_of_a_plane": -150.0, "elbo": -100.0}, 9)
 
 
