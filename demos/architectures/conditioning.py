@@ -4,14 +4,12 @@ Slide: "Why is f necessary in D?"; "Need to know what class was generated — a 
 just training a separate GAN for each f?"; "Share knowledge across many classes." (CS/DS 552, class 7)
 
 f is the class, a one-hot code that is appended to z for G and to x for D, or left out: four games that differ in nothing else.
-A judge, trained on real digits, classifies G's samples.
+Then sharing: one class, another one for each seed, has only 20 images left. It learns with nine full classes, in one game in
+which it is as frequent as they are; or alone, with as many iterations. A judge, trained on real digits, measures G's samples.
 
-What to look for: a row of samples for each class asked for. A G without the class cannot obey. If only G gets the class, it has
-no reason to obey: D accepts a realistic 3 as a real 7. Then sharing: one class has only 20 images left. It learns with nine
-full classes, in one game in which it is as frequent as they are; or alone, in its own game with the same number of iterations.
-How far are its samples from all real images of that class (Frechet distance)? A G that trains for long can learn its 20 images
-by heart, so the games are compared at the end of the training, and also each at its best moment. The rare class depends on the
-seed.
+What to look for: a row of samples for each class asked for. If only G gets the class, it has no reason to obey: D accepts a
+realistic 3 as a real 7. How far are the rare class's samples from all real images of it (Frechet distance)? A G that trains for
+long can learn its 20 images by heart, so the games are compared at the end, and also each at its best moment.
 """
 
 from dataclasses import dataclass
@@ -22,22 +20,19 @@ import numpy as np
 import minigan as mg
 from demos.kit import digits
 from demos.kit.claim import Claim
-from demos.kit.classifiers import in_parts
-from demos.kit.comparing import HELPS, compare, verdict
-from demos.kit.experiment import demo
-from demos.kit.loops import run_tasks
+from demos.kit.comparing import HELPS, compare
+from demos.kit.experiment import demo, over_kinds
 from demos.kit.pictures import labelled
-from demos.kit.rounding import at_least, at_most, percent
+from demos.kit.rounding import percent
 from demos.kit.runner.progress import progress
 from demos.kit.style import FAKE, MARKERS, OTHERS, REAL, slide
 from demos.kit.training import adams, train
-from minigan import Tensor, data, metrics, nn, no_grad
+from minigan import Tensor, data, metrics, nn
 from minigan.games import GAN, Conditional, ConditionalGAN
 
 CLASSES, PIXELS = 10, 14 * 14
 SHOWN = 5  # samples of each class, of each game
 FEW_SHOWN = 10  # images of the rare class, of each kind
-FIGURES = ("accuracy", "frechet", "spread")
 TOLD = {"neither": (False, False), "G alone": (True, False), "D alone": (False, True), "both": (True, True)}  # (G, D)
 RARE = ("with nine", "alone")  # how the rare class learns
 
@@ -63,6 +58,20 @@ class Settings:
 
 QUICK = {"steps": 200, "seeds": 1, "width": 64, "lr": 1e-2, "judged": 600, "judge_steps": 100}
 QUICK |= {"rare_steps": 50, "rare_seeds": 2, "looks": 2}
+VERDICT = "True, but sharing across classes helps only late in training; G obeys only if D also gets the class."
+OBEYED = (
+    "Told to both, at least {accuracy_both|>%} of the digits are what was asked for; told to G alone, at most "
+    "{accuracy_G alone|<%}"
+)
+SHARING = (
+    "Frechet distance {rare_with_nine_end|.0f} with nine full classes, {rare_alone_end|.0f} alone (sharing: "
+    "{sharing_end|lower}); each at its best moment, {rare_with_nine_best|.0f} and {rare_alone_best|.0f} ({sharing_best|lower})"
+)
+FINDING = (
+    "At least {accuracy_both|>%} of the digits (MNIST, halved) are right if both networks get the class, at most "
+    "{accuracy_G alone|<%} if only G does. A class with 20 images has Frechet distance {rare_with_nine_end|.0f} among nine "
+    "others, {rare_alone_end|.0f} alone; the 20 themselves, {rare_copies|.0f}."
+)
 
 
 @demo(Settings(), QUICK, digits.options)
@@ -73,18 +82,13 @@ def main(claim: Claim, s: Settings) -> None:
     x, others = large(small(x)), large(small(others))  # the judge and the games learn from the same images
     judge = metrics.train_judge(x, y, s.judge_steps) if args.quick else metrics.judge(x, y, s.judge_steps, progress=progress)
 
-    def tasks(kinds, seeds):
-        return {f"{kind}, seed {args.seed + i}": (kind, args.seed + i) for kind in kinds for i in range(seeds)}
-
-    steps = len(TOLD) * s.seeds * s.steps + len(RARE) * s.rare_seeds * s.rare_steps
-    runs = run_tasks(experiment, tasks(TOLD, s.seeds) | tasks(RARE, s.rare_seeds), x, y, judge, s, steps=steps)
-    games = {told: runs[i * s.seeds : (i + 1) * s.seeds] for i, told in enumerate(TOLD)}
-    rest = runs[len(TOLD) * s.seeds :]
-    rare = dict(zip(RARE, (rest[: s.rare_seeds], rest[s.rare_seeds :]), strict=True))
+    games = over_kinds(claim, experiment, TOLD, s.seeds, x, y, judge, s, steps=len(TOLD) * s.seeds * s.steps)
+    rare = over_kinds(claim, experiment, RARE, s.rare_seeds, x, y, judge, s, steps=len(RARE) * s.rare_seeds * s.rare_steps)
     measure(claim, games, metrics.image_quality(others, judge, x, classes)["accuracy"])
     measure_rare(claim, rare)
-    claim.show(picture_of_games(games), "conditioning", title_of_games(claim.metrics))
-    claim.show(picture_of_rare(rare, s.few), "rare", title_of_rare(claim.metrics, s.few))
+    claim.show(picture_of_games(games), "conditioning", claim.words(OBEYED))
+    title = claim.words(f"A class of which {s.few} images are left: {SHARING}")
+    claim.show(picture_of_rare(rare, s.few), "rare", title)
 
 
 def experiment(kind: str, seed: int, x: np.ndarray, y: np.ndarray, judge: metrics.Judge, s: Settings) -> dict:
@@ -105,9 +109,6 @@ def small(x: np.ndarray) -> np.ndarray:
 def large(x: np.ndarray) -> np.ndarray:
     """Back to (n, 1, 28, 28) in [0, 1], for the judge: every pixel four times."""
     return mg.upsample2d(Tensor((x.reshape(-1, 1, 14, 14) + 1) / 2), 2).numpy()
-
-
-# --- the games ----------------------------------------------------------------------------------------------------------
 
 
 class Untold(nn.Module):
@@ -159,13 +160,13 @@ def play_rare(nine: bool, seed: int, x: np.ndarray, y: np.ndarray, judge: metric
         G, D = players(s, False, False)
         game = GAN(G, D, data.noise(s.z), *adams(G, D, s.rare_lr, s.rare_lr))
         batches = data.batches(small(x[np.resize(few, 10 * s.batch)]), size=s.batch)
-    real = features(judge, x[mine])
+    real = digits.features(judge, x[mine])
     seen: list[dict] = []
 
     def look(game):
         n = s.judged // 2
         samples = large(game.sample(n, np.full(n, c)) if nine else game.sample(n))
-        distance = metrics.frechet_distance(features(judge, samples), real)
+        distance = metrics.frechet_distance(digits.features(judge, samples), real)
         seen.append({"frechet": distance, "samples": samples[:FEW_SHOWN]})
 
     train(game, batches, s.rare_steps, "a rare class", s.rare_steps // s.looks, look, seen=seen)
@@ -175,15 +176,9 @@ def play_rare(nine: bool, seed: int, x: np.ndarray, y: np.ndarray, judge: metric
         "best": seen[int(distances.argmin())]["samples"],
         "end": seen[-1]["samples"],
         "few": x[few[:FEW_SHOWN]],
-        "copies": metrics.frechet_distance(features(judge, x[few]), real),
+        "copies": metrics.frechet_distance(digits.features(judge, x[few]), real),
         "nearest": float(np.median(metrics.nearest_distances(seen[-1]["samples"], x[few]))),
     }
-
-
-def features(judge: metrics.Judge, images: np.ndarray) -> np.ndarray:
-    """The judge's features of the images."""
-    with no_grad():
-        return in_parts(lambda images: judge.features(images).numpy(), images)
 
 
 def asked(n: int) -> np.ndarray:
@@ -193,10 +188,9 @@ def asked(n: int) -> np.ndarray:
 
 def look(samples: np.ndarray, judge: metrics.Judge, x: np.ndarray, y: np.ndarray) -> dict[str, float]:
     """The share in the class asked for, the Frechet distance from the data, and the variety within a class."""
-    labels, seen = asked(len(samples)), features(judge, samples)
-    with no_grad():
-        right = judge.head(Tensor(seen)).numpy().argmax(axis=1) == labels
-    distance = metrics.frechet_distance(seen, features(judge, x[: len(samples)]))
+    labels = asked(len(samples))
+    right = digits.opinion(judge, samples)[0] == labels
+    distance = metrics.frechet_distance(digits.features(judge, samples), digits.features(judge, x[: len(samples)]))
     return {"accuracy": float(right.mean()), "frechet": distance, "spread": spread(samples, labels) / spread(x, y)}
 
 
@@ -205,12 +199,9 @@ def spread(x: np.ndarray, y: np.ndarray) -> float:
     return float(np.mean([x[y == c].std(axis=0).mean() for c in range(CLASSES)]))
 
 
-# --- the metrics --------------------------------------------------------------------------------------------------------
-
-
 def measure(claim: Claim, games: dict[str, list[dict]], real: float) -> None:
     """The four games' accuracy, distance and spread."""
-    values = {(name, key): [run[key] for run in runs] for name, runs in games.items() for key in FIGURES}
+    values = {(name, key): [run[key] for run in runs] for name, runs in games.items() for key in runs[0]}
     claim.note("accuracy_real", real, "reported: the judge on real images that it has not seen")
     for name in ("neither", "G alone"):
         claim.at_most(f"accuracy_{name}", max(values[name, "accuracy"]), 0.15, quick=True)  # chance is 0.1; worst seed
@@ -223,8 +214,7 @@ def measure(claim: Claim, games: dict[str, list[dict]], real: float) -> None:
 
 def measure_rare(claim: Claim, rare: dict[str, list[dict]]) -> None:
     """Whether nine other classes help a rare one: the Frechet distance of its samples from all its real images."""
-    moments = {"end": lambda distances: distances[-1], "best": np.min}
-    for when, of in moments.items():
+    for when, of in {"end": lambda distances: distances[-1], "best": np.min}.items():
         nine, alone = ([of(run["frechet"]) for run in rare[kind]] for kind in RARE)
         claim.note(f"rare_with_nine_{when}", np.mean(nine), "reported: Frechet distance, mean of the seeds")
         claim.note(f"rare_alone_{when}", np.mean(alone), "reported: Frechet distance, mean of the seeds")
@@ -233,39 +223,6 @@ def measure_rare(claim: Claim, rare: dict[str, list[dict]]) -> None:
     for kind, name in zip(RARE, ("with_nine", "alone"), strict=True):
         nearest = np.mean([run["nearest"] for run in rare[kind]])
         claim.note(f"nearest_{name}", nearest, "reported: from a sample to the nearest of the few; 0: copies")
-
-
-def found(m: dict[str, float]) -> str:
-    """The result, for README."""
-    return (
-        f"if G and D get the class, at least {at_least(100 * m['accuracy_both'])} % of the digits show it; if only G gets it, "
-        f"at most {at_most(100 * m['accuracy_G alone'])} %. A class with {Settings.few} images: {sharing(m)}; the "
-        f"{Settings.few} images themselves: {m['rare_copies']:.0f}"
-    )
-
-
-def sharing(m: dict[str, float]) -> str:
-    """The effect of nine other classes on a rare one, in words."""
-
-    def said(when):
-        return verdict(*(m[f"sharing_{when}{end}"] for end in ("", " low", " high")))
-
-    return (
-        f"Frechet distance {m['rare_with_nine_end']:.0f} with nine full classes, {m['rare_alone_end']:.0f} alone "
-        f"(sharing: {said('end')}); each at its best moment, {m['rare_with_nine_best']:.0f} and {m['rare_alone_best']:.0f} "
-        f"({said('best')})"
-    )
-
-
-# --- the pictures -------------------------------------------------------------------------------------------------------
-
-
-def title_of_games(m: dict[str, float]) -> str:
-    """The first picture's title."""
-    return (
-        f"Told to both, at least {at_least(100 * m['accuracy_both'])} % of the digits are what was asked for; told to G alone, "
-        f"at most {at_most(100 * m['accuracy_G alone'])} %"
-    )
 
 
 def picture_of_games(games: dict[str, list[dict]]) -> plt.Figure:
@@ -279,36 +236,22 @@ def picture_of_games(games: dict[str, list[dict]]) -> plt.Figure:
     return figure
 
 
-def title_of_rare(m: dict[str, float], few: int) -> str:
-    """The second picture's title."""
-    return f"A class of which {few} images are left: {sharing(m)}"
-
-
 def picture_of_rare(rare: dict[str, list[dict]], few: int) -> plt.Figure:
     """The distances during the training; the images."""
     figure, (left, right) = slide(1, 2, width_ratios=(4, 5))
-    draw_distances(left, rare, few)
+    for kind, colour, line, marker in zip(RARE, (REAL, FAKE), ("-", "--"), MARKERS, strict=False):
+        distances = np.array([run["frechet"] for run in rare[kind]])
+        share = np.arange(1, distances.shape[1] + 1) / distances.shape[1]
+        left.plot(share, distances.T, color=colour, linestyle=line, linewidth=0.5, alpha=0.5)
+        label = {"with nine": "with nine full classes", "alone": "alone"}[kind]
+        left.plot(share, distances.mean(axis=0), color=colour, linestyle=line, marker=marker, label=label)
+    copies = np.mean([run["copies"] for run in rare["alone"]])
+    left.axhline(copies, color=OTHERS[3], linestyle=":", label=f"the {few} images themselves")
+    left.set(xlabel="share of the training", ylabel="Frechet distance of the rare class (thick: mean)", yscale="log")
+    left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12))
     nine, alone = (rare[kind][0] for kind in RARE)
     rows = {f"some of\nthe {few}": alone["few"], "with nine:\nend": nine["end"], "best": nine["best"]}
     rows |= {"alone:\nend": alone["end"], "best ": alone["best"]}
     labelled(right, np.concatenate(list(rows.values())), FEW_SHOWN, list(rows))
     right.set_title("the rare class of the first seed")
     return figure
-
-
-def draw_distances(axes: plt.Axes, rare: dict[str, list[dict]], few: int) -> None:
-    """The mean over the seeds, and each seed."""
-    for kind, colour, line, marker in zip(RARE, (REAL, FAKE), ("-", "--"), MARKERS, strict=False):
-        distances = np.array([run["frechet"] for run in rare[kind]])
-        share = np.arange(1, distances.shape[1] + 1) / distances.shape[1]
-        axes.plot(share, distances.T, color=colour, linestyle=line, linewidth=0.5, alpha=0.5)
-        label = {"with nine": "with nine full classes", "alone": "alone"}[kind]
-        axes.plot(share, distances.mean(axis=0), color=colour, linestyle=line, marker=marker, label=label)
-    copies = np.mean([run["copies"] for run in rare["alone"]])
-    axes.axhline(copies, color=OTHERS[3], linestyle=":", label=f"the {few} images themselves")
-    axes.set(xlabel="share of the training", ylabel="Frechet distance of the rare class (thick: mean)", yscale="log")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12))
-
-
-if __name__ == "__main__":
-    main()

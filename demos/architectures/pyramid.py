@@ -6,6 +6,7 @@ A conditional GAN is a GAN of pairs: real ones (h_k, l_k), and generated ones (G
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -32,14 +33,18 @@ def enlarged(images: np.ndarray, side: int) -> np.ndarray:
     return images
 
 
+def gaussian(images: np.ndarray, levels: int) -> list[np.ndarray]:
+    """[I_0, I_1, ..., I_K]"""
+    pyramid = [images]
+    for _ in range(levels):
+        pyramid.append(down(pyramid[-1]))
+    return pyramid
+
+
 def build(images: np.ndarray, levels: int) -> list[np.ndarray]:
     """[h_0, h_1, ..., I_K]: the residual of each level, the finest first, and the smallest image."""
-    parts = []
-    for _ in range(levels):
-        small = down(images)
-        parts.append(images - up(small))
-        images = small
-    return [*parts, images]
+    pyramid = gaussian(images, levels)
+    return [large - up(small) for large, small in pairwise(pyramid)] + pyramid[-1:]
 
 
 def rebuild(parts: list[np.ndarray]) -> np.ndarray:
@@ -50,25 +55,17 @@ def rebuild(parts: list[np.ndarray]) -> np.ndarray:
     return images
 
 
-# --- a level as a game ----------------------------------------------------------------------------------------------------
-
-
 class Pairs(Iterator):
     """Real minibatches of a level: (h, l) of images, as (N, 2, H, W)."""
 
     def __init__(self, images: np.ndarray, size: int):
         self.batches = data.batches(images, size=size)
+        self.state_dict, self.load_state_dict = self.batches.state_dict, self.batches.load_state_dict
 
     def __next__(self) -> np.ndarray:
         images = next(self.batches)
         low = up(down(images))
         return np.concatenate([images - low, low], axis=1)
-
-    def state_dict(self) -> dict[str, Any]:
-        return self.batches.state_dict()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.batches.load_state_dict(state)
 
 
 class RealCondition:

@@ -8,10 +8,9 @@ from matplotlib.figure import Figure
 
 import minigan as mg
 from demos.kit import digits, pictures
-from demos.kit.loops import resumable
 from demos.kit.style import FAKE, OTHERS, REAL, slide
-from demos.kit.training import adam
-from minigan import data, metrics, nn, optim
+from demos.kit.training import adams, train
+from minigan import data, metrics, nn
 from minigan.games import GAN, dcgan_discriminator, dcgan_generator
 
 CONV, SECONDS, ITERATIONS = "convolutional", "dense, as many seconds", "dense, as many iterations"
@@ -21,21 +20,23 @@ MARKERS = {ITERATIONS: "^", SECONDS: "s", CONV: "o"}
 SHEET = 10, 5  # images of the worst class: columns, rows
 
 
-# --- the games ------------------------------------------------------------------------------------------------------------
-
-
 def game(kind: str, s: Any) -> GAN:
     """The game of convolutional players, or of dense ones with the same number of parameters."""
     G, D = dcgan_generator(s.z, s.channels), dcgan_discriminator(channels=s.channels)
     if kind != CONV:
-        G, D = dense_generator(s.z, parameters(G)), dense_discriminator(parameters(D))
+        G, D = dense_players(s.z, parameters(G), parameters(D))
     lr, r1 = (s.lr, s.r1) if kind == CONV else (s.dense_lr, s.dense_r1)
-    return GAN(G, D, data.noise(s.z), adam(G, lr), adam(D, lr), r1=r1)
+    return GAN(G, D, data.noise(s.z), *adams(G, D, lr, lr), r1=r1)
 
 
 def parameters(network: nn.Module) -> int:
     """The number of its parameters."""
     return sum(p.size for p in network.parameters())
+
+
+def dense_players(z: int, total_G: int, total_D: int) -> tuple[nn.Sequential, nn.Sequential]:
+    """Dense G and D with about so many parameters."""
+    return digits.dense_generator(z, width(total_G, z, 784)), digits.dense_discriminator(width(total_D, 784, 1))
 
 
 def width(total: int, inputs: int, outputs: int) -> int:
@@ -44,48 +45,25 @@ def width(total: int, inputs: int, outputs: int) -> int:
     return max(1, round((half**2 + total - outputs) ** 0.5 - half))
 
 
-def dense_generator(z: int, total: int) -> nn.Sequential:
-    """(N, z) -> (N, 1, 28, 28), with about `total` parameters."""
-    w = width(total, z, 784)
-    return nn.Sequential(
-        nn.Dense(z, w), nn.LeakyReLU(0.2), nn.Dense(w, w), nn.LeakyReLU(0.2), nn.Dense(w, 784), nn.Tanh(),
-        nn.Reshape(1, 28, 28),
-    )  # fmt: skip
-
-
-def dense_discriminator(total: int) -> nn.Sequential:
-    """(N, 1, 28, 28) -> (N, 1), with about `total` parameters."""
-    w = width(total, 784, 1)
-    layers = nn.Dense(784, w), nn.LeakyReLU(0.2), nn.Dense(w, w), nn.LeakyReLU(0.2), nn.Dense(w, 1)
-    return nn.Sequential(nn.Flatten(), *layers)
-
-
 def play(kind: str, seed: int, steps: int, judge: metrics.Judge, x: np.ndarray, s: Any) -> dict[str, Any]:
     """Play a game of `steps` iterations: `look` at G's samples, and the processor's seconds."""
     mg.seed(seed)
     began = time.process_time()
     played = game(kind, s)
     batches = data.batches(2 * x - 1, size=s.batch if kind == CONV else s.dense_batch)
-    decay = optim.LinearDecay([played.opt_G, played.opt_D], steps)
-    for _ in resumable(range(steps), "game", game=played, batches=batches, decay=decay):
-        played.step(batches)
-        decay.step()
+    train(played, batches, steps, "game")
     seconds = time.process_time() - began
     return look((played.sample(s.samples) + 1) / 2, judge, x) | {"seconds": seconds}
 
 
-# --- the samples ------------------------------------------------------------------------------------------------------------
-
-
 def look(samples: np.ndarray, judge: metrics.Judge, x: np.ndarray) -> dict[str, Any]:
     """The judge's metrics of the samples; the share of clear digits in each class; dots; samples of the worst class."""
-    a, b = digits.features(judge, samples), digits.features(judge, digits.some(x, len(samples)))
     classes, clear = digits.opinion(judge, samples)
     shares = [float(clear[classes == c].mean()) if (classes == c).any() else 0.0 for c in range(10)]
     sheet = np.zeros((SHEET[0] * SHEET[1], 1, 28, 28), np.float32)
     worst = samples[classes == np.argmin(shares)][: len(sheet)]
     sheet[: len(worst)] = worst
-    figures = {"frechet": metrics.frechet_distance(a, b), "confident": float(clear.mean()), "dots": dots(samples)}
+    figures = {"frechet": digits.distance(judge, samples, x), "confident": float(clear.mean()), "dots": dots(samples)}
     return figures | {"clear": shares, "worst": sheet}
 
 
@@ -96,13 +74,17 @@ def dots(images: np.ndarray) -> float:
     return float((bright & (around == 0)).sum() / len(images))
 
 
-# --- the picture ------------------------------------------------------------------------------------------------------------
-
-
 def picture(runs: dict[str, list[dict]], real: dict[str, Any]) -> Figure:
     """Each kind's distance to the data; the share of clear digits in each class; samples of both kinds' worst class."""
     figure, ((distances, classes), sheets) = slide(2, 2)
-    draw_distances(distances, runs, real["frechet"])
+    for i, kind in enumerate(KINDS):
+        points = [run["frechet"] for run in runs[kind]]
+        distances.plot(points, [i] * len(points), MARKERS[kind], color=COLOURS[kind])
+    distances.axvline(real["frechet"], color=REAL, linestyle="--")
+    look = {"xytext": (8, 0), "textcoords": "offset points", "color": REAL, "va": "center"}
+    distances.annotate("unseen real images", (real["frechet"], 2.5), **look)
+    distances.set(xscale="log", xlabel="Frechet distance to the data", yticks=range(3), ylim=(-0.5, 2.9))
+    distances.set_yticklabels([kind.replace(", ", ",\n") for kind in KINDS])
     for kind in (CONV, SECONDS):
         shares = 100 * np.mean([run["clear"] for run in runs[kind]], axis=0)
         classes.plot(range(10), shares, MARKERS[kind], color=COLOURS[kind], linestyle="", label=kind.replace(", ", ",\n"))
@@ -114,14 +96,3 @@ def picture(runs: dict[str, list[dict]], real: dict[str, Any]) -> Figure:
         pictures.labelled(axes, run["worst"], SHEET[0], [])
         axes.set_title(f"{kind}: its worst class, {np.argmin(run['clear'])}")
     return figure
-
-
-def draw_distances(axes: Any, runs: dict[str, list[dict]], real: float) -> None:
-    """A point for each game, and a line for real images."""
-    for i, kind in enumerate(KINDS):
-        distances = [run["frechet"] for run in runs[kind]]
-        axes.plot(distances, [i] * len(distances), MARKERS[kind], color=COLOURS[kind])
-    axes.axvline(real, color=REAL, linestyle="--")
-    axes.annotate("unseen real images", (real, 2.5), xytext=(8, 0), textcoords="offset points", color=REAL, va="center")
-    axes.set(xscale="log", xlabel="Frechet distance to the data", yticks=range(3), ylim=(-0.5, 2.9))
-    axes.set_yticklabels([kind.replace(", ", ",\n") for kind in KINDS])

@@ -81,7 +81,7 @@ def main(claim: Claim, s: Settings) -> None:
     """Each model with every seed."""
     x, y, (others, classes) = digits.load(claim.args)
     judge = digits.judge_of(claim.args, x, y)
-    runs = over_kinds(claim, learn, KINDS, x, others, judge, s, steps=s.seeds * len(KINDS) * s.steps)
+    runs = over_kinds(claim, learn, KINDS, s.seeds, x, others, judge, s, steps=s.seeds * len(KINDS) * s.steps)
     measure(claim, runs)
     claim.show(picture(runs), "adversarial_autoencoder", claim.words(TITLE))
     claim.show(picture_of_codes(runs, classes[: s.codes]), "codes", claim.words(CODES))

@@ -90,7 +90,7 @@ def main(claim: Claim, s: Settings) -> None:
     unseen, classes = unseen[first], classes[first]
     judge = judge_of(x, y, s)
     claim.note("judge's errors", mistakes(judge, unseen, classes)["error"], "reported: per cent of unseen digits")
-    runs = over_kinds(claim, learn_digits, KINDS, x, unseen, judge, s, steps=s.seeds * len(KINDS) * s.steps)
+    runs = over_kinds(claim, learn_digits, KINDS, s.seeds, x, unseen, judge, s, steps=s.seeds * len(KINDS) * s.steps)
     planes = over_seeds(claim, learn_grid, s, steps=s.grid_steps)
     measure(claim, runs, planes)
     claim.show(picture_of_digits(runs), "ali", claim.words(IN_CLASS))

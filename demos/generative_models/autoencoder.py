@@ -82,7 +82,7 @@ def main(claim: Claim, s: Settings) -> None:
     test = {task: damage(task, others, np.random.default_rng(0)) for task in TASKS}
     ends = others[[np.flatnonzero(classes == c)[0] for c in ENDS]]
     steps = s.dense_steps + s.conv_steps
-    runs = over_kinds(claim, trained_and_tested, NETWORKS, x, damage, test, others, ends, s, steps=s.seeds * steps)
+    runs = over_kinds(claim, trained_and_tested, NETWORKS, s.seeds, x, damage, test, others, ends, s, steps=s.seeds * steps)
     maps = {task: mapped(x[: s.mapped], damage, task, *test[task]) for task in TASKS[1:]}
     maps["reconstruction"] = autoencoders.pca(x, others, s.code)
     remedies = {task: seen for task, (seen, _) in test.items()} | {"reconstruction": damage.mean[None]}

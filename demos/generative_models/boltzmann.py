@@ -96,7 +96,7 @@ def main(claim: Claim, settings: Settings) -> None:
     judge = (metrics.train_judge if claim.args.quick else metrics.judge)(x, y, steps=settings.judge_steps)
     x, others = x.reshape(-1, 784), others.reshape(-1, 784)[: settings.images]
     steps = len(LONG) * settings.steps + len(SHORT) * settings.mean_field_steps
-    runs = over_kinds(claim, trained, LONG + SHORT, x, others, judge, settings, steps=settings.seeds * steps)
+    runs = over_kinds(claim, trained, LONG + SHORT, settings.seeds, x, others, judge, settings, steps=settings.seeds * steps)
     measure_gradients(claim, [run["gradients"] for run in runs["from_data"]])
     measure(claim, runs, float(np.square(others - x.mean(axis=0)).sum(axis=1).mean()), settings)
     claim.show(picture_of_samples(runs), "boltzmann", title(claim))

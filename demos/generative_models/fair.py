@@ -123,7 +123,7 @@ def main(claim: Claim, s: Settings) -> None:
     """Each kind with every seed; measure, draw."""
     x, y, unseen = digits.load(claim.args, s.unseen)
     steps = len(KINDS) * (s.steps + len(WHAT) * s.judge_steps)
-    runs = over_kinds(claim, experiment, KINDS, x[: s.images], y[: s.images], unseen, s, steps=s.seeds * steps)
+    runs = over_kinds(claim, experiment, KINDS, s.seeds, x[: s.images], y[: s.images], unseen, s, steps=s.seeds * steps)
     measure(claim, runs)
     claim.show(picture(runs), "fair", claim.words(TITLE))
 

@@ -70,7 +70,7 @@ def main(claim: Claim, s: Settings) -> None:
     """Each kind of units with every seed; from both starts, each number of labels."""
     x, y, unseen = digits.load(claim.args)
     steps = len(ACTIVATIONS) * (s.depth * s.pretraining_steps + len(STARTS) * len(s.labels) * s.steps)
-    runs = over_kinds(claim, from_both_starts, ACTIVATIONS, x, y, unseen, s, steps=s.seeds * steps)
+    runs = over_kinds(claim, from_both_starts, ACTIVATIONS, s.seeds, x, y, unseen, s, steps=s.seeds * steps)
     measure(claim, runs, s)
     few, many = (claim.words(ERRORS.format(n=n)) for n in (s.labels[0], s.labels[-1]))
     claim.show(picture(runs, s), "pretraining", f"Errors, pretrained, {few}\n{many}")

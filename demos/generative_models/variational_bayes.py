@@ -80,7 +80,7 @@ COLOURS = (REAL, FAKE, OTHERS[0], OTHERS[1])  # of the images
 @demo(Settings(), QUICK)
 def main(claim: Claim, s: Settings) -> None:
     """Each model with every seed."""
-    runs = over_kinds(claim, learn, KINDS, s, steps=s.seeds * len(KINDS) * s.steps)
+    runs = over_kinds(claim, learn, KINDS, s.seeds, s, steps=s.seeds * len(KINDS) * s.steps)
     measure(claim, runs)
     claim.show(picture(runs), "variational_bayes", title(claim))
 

@@ -10,11 +10,12 @@ import numpy as np
 from demos.kit import pictures
 from demos.kit.claim import Claim
 from demos.kit.classifiers import in_parts
-from demos.kit.rounding import at_least, at_most, percent
+from demos.kit.rounding import at_least, at_most
 from demos.kit.run import Run
 from demos.kit.runner.options import add_data_options, common_options
 from demos.kit.runner.progress import progress
 from demos.kit.training import adams, train
+from demos.kit.words import say
 from minigan import Tensor, backend, data, metrics, nn, no_grad, softmax
 from minigan.backend import random_numbers
 from minigan.games import GAN, ConditionalGAN, Game
@@ -26,6 +27,26 @@ MOVING = "\nanimation.gif: the samples during the training; history.csv: the cur
 CLEAR = 0.5  # least share of clear digits among G's samples, relative to real images
 SMOOTH = 0.8  # least share of clear digits half way from one z to another, relative to G's samples
 
+NEAR = (
+    "Frechet distance {Frechet distance|.0f} (real images without one class: "
+    "{Frechet distance, real images without one class|.0f})"
+)
+DRAWN = (  # by a game without classes
+    "{clear digits|%} of the samples are clear digits (of real images {clear digits, unseen real images|%}), "
+    f"of {{classes|.0f}} classes; {NEAR}"
+)
+DRAWN_AS_ASKED = (  # by a conditional game
+    "{of the class asked for|%} of the samples show the class asked for, of the worst class "
+    f"{{of the class asked for, worst class|%}}; {NEAR}"
+)
+ON_THE_WAY = (
+    "Half way from one $z$ to another, {clear digits half way on a straight line|%} of the images are clear digits on straight "
+    "lines, {clear digits half way on a great circle|%} on great circles; of samples, {clear digits|%}"
+)
+# Of the history's last tenth: of a game with a discriminator, and of BEGAN.
+LATE_GUESSES = "In the last tenth of the training, D is right about {D_accuracy|%} of the images; guessing, about 50 %"
+LATE_BALANCE = "In the last tenth of the training, $L(G(z))$ is {ratio|.2f} times $L(x)$, and $M$ is {M|.3f}"
+
 
 def options(description: str) -> argparse.ArgumentParser:
     """The options of demos about digits: the common ones, --data and --data-dir."""
@@ -36,16 +57,23 @@ def options(description: str) -> argparse.ArgumentParser:
 
 def dense_players(z: int, width: int) -> tuple[nn.Sequential, nn.Sequential]:
     """G and D for images of 28 x 28 pixels from -1 to 1, with dense layers only."""
+    return dense_generator(z, width), dense_discriminator(width)
+
+
+def dense_generator(z: int, width: int, side: int = 28, layer: Callable[[int, int], nn.Dense] = nn.Dense) -> nn.Sequential:
+    """(N, z) -> (N, 1, side, side). `layer`: makes the dense layers."""
     w = width
-    G = nn.Sequential(
-        nn.Dense(z, w), nn.LeakyReLU(0.2), nn.Dense(w, w), nn.LeakyReLU(0.2), nn.Dense(w, 784), nn.Tanh(),
-        nn.Reshape(1, 28, 28),
+    return nn.Sequential(
+        layer(z, w), nn.LeakyReLU(0.2), layer(w, w), nn.LeakyReLU(0.2), layer(w, side**2), nn.Tanh(),
+        nn.Reshape(1, side, side),
     )  # fmt: skip
-    D = nn.Sequential(
-        nn.Flatten(),
-        nn.Dense(784, w), nn.LeakyReLU(0.2), nn.Dense(w, w), nn.LeakyReLU(0.2), nn.Dense(w, 1),
-    )  # fmt: skip
-    return G, D
+
+
+def dense_discriminator(width: int, side: int = 28) -> nn.Sequential:
+    """(N, 1, side, side) -> (N, 1)"""
+    w = width
+    layers = nn.Dense(side**2, w), nn.LeakyReLU(0.2), nn.Dense(w, w), nn.LeakyReLU(0.2), nn.Dense(w, 1)
+    return nn.Sequential(nn.Flatten(), *layers)
 
 
 def train_generator(x: np.ndarray, settings: Any) -> nn.Module:
@@ -139,16 +167,23 @@ def play(claim: Claim, game: Game, panels=pictures.DISCRIMINATOR_PANELS, along: 
     show(claim, run, (x, y), (samples, labels), columns)
     names = [f"class {c}" for c in range(8)] if conditional else []
     picture = pictures.interpolations(*ways(sample, fixed, conditional), names)
-    claim.show(picture, "interpolation", on_the_way(claim.metrics))
-    claim.show(pictures.curves(run.history, panels), "curves", at_the_end(run.history))
+    claim.show(picture, "interpolation", claim.words(ON_THE_WAY))
+    late = last_tenth(run.history)
+    claim.show(pictures.curves(run.history, panels), "curves", say(LATE_BALANCE if "ratio" in late else LATE_GUESSES, late))
     print(MOVING)
     return Played(run, samples, judge, x, others[0])
+
+
+def last_tenth(history: list[dict[str, float]]) -> dict[str, float]:
+    """The means over the last tenth of the training."""
+    late = history[-max(1, len(history) // 10) :]
+    return {name: float(np.mean([row[name] for row in late])) for name in late[0]}
 
 
 def show(claim: Claim, run: Run, real: tuple, fake: tuple, columns: int) -> None:
     """Draw data and samples, each with its classes or None, and how the samples changed during the training."""
     (x, y), (samples, labels) = real, fake
-    title = in_words(claim.metrics)
+    title = claim.words(DRAWN if labels is None else DRAWN_AS_ASKED)
     if labels is None:
         sheets = pictures.images(x[:144], samples[:144])
     else:
@@ -221,6 +256,17 @@ def opinion(judge: metrics.Judge, images: np.ndarray) -> tuple[np.ndarray, np.nd
     return probabilities.argmax(axis=1), probabilities.max(axis=1) > metrics.images.CONFIDENT
 
 
+def distance(judge: metrics.Judge, samples: np.ndarray, x: np.ndarray) -> float:
+    """The Frechet distance between samples and as many of the data, by the judge's features."""
+    return metrics.frechet_distance(features(judge, samples), features(judge, some(x, len(samples))))
+
+
+def classes_drawn(judge: metrics.Judge, samples: np.ndarray) -> int:
+    """The number of classes with at least 1 % of the samples."""
+    counts = np.bincount(opinion(judge, samples)[0], minlength=10)
+    return int((100 * counts >= len(samples)).sum())
+
+
 def some(x: np.ndarray, n: int) -> np.ndarray:
     """At most n of the data, drawn at random with a fixed seed."""
     return x[np.random.default_rng(0).permutation(len(x))[:n]]
@@ -272,39 +318,3 @@ def smooth(claim: Claim) -> None:
         f"at least {at_least(least, 3)}, {SMOOTH:g} of samples'",
         share >= least,
     )
-
-
-# --- in words -------------------------------------------------------------------------------------------------------------
-
-
-def in_words(m: dict[str, Any]) -> str:
-    """The metrics of the samples in words."""
-    distance = (
-        f"Frechet distance {m['Frechet distance']:.0f} (real images without one class: "
-        f"{m['Frechet distance, real images without one class']:.0f})"
-    )
-    if "of the class asked for" in m:
-        asked, worst = m["of the class asked for"], m["of the class asked for, worst class"]
-        return f"{percent(asked)} of the samples show the class asked for, of the worst class {percent(worst)}; {distance}"
-    clear, real = m["clear digits"], m["clear digits, unseen real images"]
-    share = f"{percent(clear)} of the samples are clear digits (of real images {percent(real)})"
-    return f"{share}, of {m['classes']:.0f} classes; {distance}"
-
-
-def on_the_way(m: dict[str, Any]) -> str:
-    """The metrics of the images between two z in words."""
-    straight, circle = (m[f"clear digits half way on {way}"] for way in ("a straight line", "a great circle"))
-    return (
-        f"Half way from one $z$ to another, {percent(straight)} of the images are clear digits on straight lines, "
-        f"{percent(circle)} on great circles; of samples, {percent(m['clear digits'])}"
-    )
-
-
-def at_the_end(history: list[dict[str, float]]) -> str:
-    """The ends of the curves in words, averaged over the last tenth of the training."""
-    last = history[-max(1, len(history) // 10) :]
-    if "D_accuracy" in last[0]:
-        right = np.mean([row["D_accuracy"] for row in last])
-        return f"In the last tenth of the training, D is right about {percent(right)} of the images; guessing, about 50 %"
-    ratio, M = (np.mean([row[name] for row in last]) for name in ("ratio", "M"))
-    return f"In the last tenth of the training, $L(G(z))$ is {ratio:.2f} times $L(x)$, and $M$ is {M:.3f}"

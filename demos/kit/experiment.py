@@ -145,14 +145,14 @@ def over_seeds(claim: Claim, play: Callable[..., Any], s: Any, *shared: Any, ste
 
 
 def over_kinds(
-    claim: Claim, play: Callable[..., Any], kinds: Iterable[Any] | Mapping[Any, int], *shared: Any, steps: int
+    claim: Claim, play: Callable[..., Any], kinds: Iterable[Any], seeds: int | Mapping[Any, int], *shared: Any, steps: int
 ) -> dict[Any, list[Any]]:
     """{kind: [play(kind, seed, *shared), ...]} for every kind and seed, all side by side; see `over_seeds`.
 
-    `kinds`: with the number of seeds of each, or without: the settings' `seeds`. `steps`: iterations of all calls together.
+    `seeds`: the number of seeds, or that of each kind. `steps`: the iterations of all calls together.
     """
     first = claim.args.seed
-    numbers = kinds if isinstance(kinds, Mapping) else dict.fromkeys(kinds, claim.settings["seeds"])
+    numbers = {kind: seeds[kind] if isinstance(seeds, Mapping) else seeds for kind in kinds}
     tasks = {f"{kind}, seed {first + i}": (kind, first + i) for kind, n in numbers.items() for i in range(n)}
     runs = iter(run_tasks(play, tasks, *shared, steps=steps))
     return {kind: [next(runs) for _ in range(n)] for kind, n in numbers.items()}

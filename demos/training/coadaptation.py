@@ -76,9 +76,9 @@ def main(claim: Claim, s: Settings) -> None:
     """The toy with a D that does not learn, and with one that does; digits with a D that learns, and with a planted one."""
     x, _, _ = digits.load(claim.args)
     kinds = list(product((False, True), (0.0, s.dropout)))  # does the toy's D learn, or has the digits' D planted pathways?
-    toys = over_kinds(claim, play_toy, dict.fromkeys(kinds, s.toy_seeds), s, steps=len(kinds) * s.toy_seeds * s.toy_steps)
+    toys = over_kinds(claim, play_toy, kinds, s.toy_seeds, s, steps=len(kinds) * s.toy_seeds * s.toy_steps)
     seeds = {(planted, p): s.planted_seeds if planted else s.seeds for planted, p in kinds}
-    games = over_kinds(claim, play_digits, seeds, s, x, steps=sum(seeds.values()) * s.steps)
+    games = over_kinds(claim, play_digits, seeds, seeds, s, x, steps=sum(seeds.values()) * s.steps)
     measure_toys(claim, toys)
     measure_digits(claim, games)
     claim.show(picture_of_toys(toys), "toy", claim.words(ON_TOYS))

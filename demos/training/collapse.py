@@ -77,7 +77,7 @@ CURES = ("WGAN-GP, 5 critic steps", "R1 = 1")  # these must help; the others' ef
 @demo(Settings(), QUICK, record={"changes": CHANGES})
 def main(claim: Claim, s: Settings) -> None:
     """Every change, on the same seeds; the pictures of samples are of the first one."""
-    runs = over_kinds(claim, play, dict.fromkeys(CHANGES, s.seeds), s, steps=len(CHANGES) * s.seeds * s.iterations)
+    runs = over_kinds(claim, play, CHANGES, s.seeds, s, steps=len(CHANGES) * s.seeds * s.iterations)
     measure(claim, runs)
     shown = {change: runs[change][0][-1] for change in (COLLAPSE, *CURES, "pairs (PacGAN)")}
     claim.show(draw_samples(shown), "collapse", claim.words(SUBSET))

@@ -111,7 +111,7 @@ def main(claim: Claim, s: Settings) -> None:
     changed = [replace(BASE, **change) for row in ROWS.values() for change in (row.on, row.off)]
     seeds = {tricks: s.conv_seeds if tricks.conv else s.seeds for tricks in (BASE, *changed)}
     steps = sum(n * length(tricks, s) for tricks, n in seeds.items())
-    played = over_kinds(claim, play_and_judge, seeds, s, x, judge, steps=steps)
+    played = over_kinds(claim, play_and_judge, seeds, seeds, s, x, judge, steps=steps)
     sides = {key: [played[replace(BASE, **change)] for change in (row.on, row.off)] for key, row in ROWS.items()}
     real = metrics.image_quality(others[: s.samples], judge, x[: s.samples])
     measure(claim, played[BASE], real, sides)

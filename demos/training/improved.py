@@ -86,9 +86,9 @@ FIGURES = {"modes": 8, "share": 0.989}  # the data's: modes with 1 % of the samp
 @demo(Settings(), QUICK)
 def main(claim: Claim, s: Settings) -> None:
     """D on the line, the toy game, and the ring."""
-    curves = over_kinds(claim, smooth, dict.fromkeys(SIDES, s.line_seeds), s, steps=len(SIDES) * s.line_seeds * s.line_steps)
+    curves = over_kinds(claim, smooth, SIDES, s.line_seeds, s, steps=len(SIDES) * s.line_seeds * s.line_steps)
     kinds = (PLAIN, *TECHNIQUES)
-    runs = over_kinds(claim, play, dict.fromkeys(kinds, s.seeds), s, steps=len(kinds) * s.seeds * s.steps)
+    runs = over_kinds(claim, play, kinds, s.seeds, s, steps=len(kinds) * s.seeds * s.steps)
     paths = {kind: toy(s, weight) for kind, weight in (("without", 0.0), ("with", s.toy_weight))}
     measure(claim, curves, paths, runs, s)
     claim.show(picture(claim.metrics, curves, paths, runs, s), "improved", title(claim.metrics))

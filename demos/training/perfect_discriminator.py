@@ -68,7 +68,7 @@ T = np.linspace(-0.5, 1.5, 101)  # places on the line from a fake (0) to the nea
 @demo(Settings(), QUICK)
 def main(claim: Claim, s: Settings) -> None:
     """Train a D without noise and one with noise against the same G; measure, draw."""
-    runs = over_kinds(claim, train, dict.fromkeys(KINDS, s.seeds), s, steps=len(KINDS) * s.seeds * (s.steps + 1))
+    runs = over_kinds(claim, train, KINDS, s.seeds, s, steps=len(KINDS) * s.seeds * (s.steps + 1))
     report(claim, runs)
     claim.show(picture(runs), "perfect_discriminator", claim.words(TITLE))
 

@@ -74,7 +74,7 @@ HALF = 0.5  # the most errors expected of the GAN's D, as a share of those alone
 def main(claim: Claim, s: Settings) -> None:
     """Both kinds of training for every draw of the labels; errors on unseen digits; the picture."""
     x, y, unseen = digits.load(claim.args)
-    runs = over_kinds(claim, train, {"gan": s.seeds, "alone": s.seeds}, s, x, y, unseen, steps=2 * s.seeds * s.steps)
+    runs = over_kinds(claim, train, ("gan", "alone"), s.seeds, s, x, y, unseen, steps=2 * s.seeds * s.steps)
     measure(claim, runs, s)
     few = claim.metrics["errors, with the GAN / alone, worst"] <= HALF
     missed = "" if few else ": fewer, but not the half that was expected"

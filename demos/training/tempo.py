@@ -72,9 +72,9 @@ EXPECTED = {  # of each cell's metrics
 @demo(Settings(), QUICK)
 def main(claim: Claim, settings: Settings) -> None:
     """Every (k, l) with every seed."""
-    cells = {(k, l): settings.seeds for k in settings.counts for l in settings.counts}
+    cells = [(k, l) for k in settings.counts for l in settings.counts]
     steps = settings.seeds * sum(settings.cost // (k + l) for k, l in cells)
-    runs = over_kinds(claim, play, cells, settings, steps=steps)
+    runs = over_kinds(claim, play, cells, settings.seeds, settings, steps=steps)
     figures = {cell: [summary(seen) for seen in of_cell] for cell, of_cell in runs.items()}
     measure(claim, figures)
     claim.show(draw_grid(settings, figures), "tempo", as_formulas(claim.words(IN_MODES)))

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+from scipy.ndimage import maximum_filter
 
 from demos.kit.line import jensen_shannon
 from minigan import Tensor, backend, data, grad, metrics, nn, no_grad, norm
@@ -43,21 +44,20 @@ def exact_distances(theta: float, n: int = 400, bins: int = 41) -> tuple[float, 
 
 def jsd_by_discriminator(game: Game, real: Real) -> float:
     """log 2 + (E log D(x) + E log(1 - D(G(z)))) / 2: the JSD if D is the best."""
-    with no_grad():
-        loss = discriminator_loss(*_judged(game, real))
+    loss = discriminator_loss(*_judged(game, real))
     return float(np.log(2)) - loss.item() / 2
 
 
 def gap(game: Game, real: Real) -> float:
     """E f(x) - E f(G(z)): the critic's estimate of the distance."""
-    with no_grad():
-        f_real, f_fake = _judged(game, real)
+    f_real, f_fake = _judged(game, real)
     return float(f_real.numpy().mean() - f_fake.numpy().mean())
 
 
 def _judged(game: Game, real: Real) -> tuple[Tensor, Tensor]:
     fake = game.sample(SAMPLES, z=game.prior(SAMPLES))
-    return game.D(Tensor(real(SAMPLES))), game.D(Tensor(fake))
+    with no_grad():
+        return game.D(Tensor(real(SAMPLES))), game.D(Tensor(fake))
 
 
 def slope(game: Game, real: Real) -> float:
@@ -77,13 +77,9 @@ def share_at_the_bounds(game: Game) -> float:
 
 def summits(surface: np.ndarray, reach: float) -> np.ndarray:
     """(n, 2): the places where a surface over the square [-reach, reach]^2 is higher than at all eight neighbours."""
-    inside = surface[1:-1, 1:-1]
-    size = len(surface)
-    neighbours = [
-        surface[1 + i : size - 1 + i, 1 + j : size - 1 + j] for i in (-1, 0, 1) for j in (-1, 0, 1) if (i, j) != (0, 0)
-    ]
-    rows, columns = np.nonzero(inside > np.max(neighbours, axis=0))
-    line = np.linspace(-reach, reach, size)
+    eight = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]])
+    rows, columns = np.nonzero((surface > maximum_filter(surface, footprint=eight))[1:-1, 1:-1])
+    line = np.linspace(-reach, reach, len(surface))
     return np.stack([line[columns + 1], line[rows + 1]], axis=1)
 
 

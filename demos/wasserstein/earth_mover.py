@@ -2,17 +2,19 @@
 
 Slide: "Earth-Mover (EM) distance or Wasserstein-1" (IT3320E, lecture 10)
 
-W(P_r, P_g) = inf over plans gamma of E |x - y|, and by Kantorovich-Rubinstein duality the sup over ||f||_L <= 1 of
-E f(x) - E f(G(z)). For two parallel lines, theta apart, W = |theta|, but JSD = log 2 for every theta except 0: no slope for G
-to descend. A critic with weights clipped to [-c, c] finds W times an unknown constant. One with the gradient penalty should
-find W (1 + W / (2 lambda)), with the slope K = 1 + W / (2 lambda): estimate / slope is W, in the data's unit.
+    W(P_r, P_g) = inf over plans gamma of E |x - y| = sup over ||f||_L <= 1 of E f(x) - E f(G(z))      (Kantorovich-Rubinstein)
+
+For two parallel lines, theta apart, W = |theta|, but JSD = log 2 for every theta except 0: no slope for G to descend. A critic
+with clipped weights finds W times an unknown constant. One with the gradient penalty should find W (1 + W / (2 lambda)), with
+the slope K = 1 + W / (2 lambda): estimate / slope is W, in the data's unit.
+
 What to look for: JSD's plateau next to the V of W; the penalised critics' marks on their curves. Then critics learn to tell a
 ring of eight modes from the same ring blurred. How many weights does clipping drive to -c and c? At how many of the modes does
-each critic have a summit, a point of the plane that is higher than all around it?
+each critic have a summit, higher than all around it?
 """
 
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, product
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -20,10 +22,9 @@ from scipy.stats import spearmanr
 
 import minigan as mg
 from demos.kit.claim import Claim
-from demos.kit.experiment import demo
+from demos.kit.experiment import demo, over_kinds
 from demos.kit.loops import resumable, run_tasks
 from demos.kit.mixtures import discriminator
-from demos.kit.rounding import at_least, at_most
 from demos.kit.style import D_COLOUR, MARKERS, OTHERS, REAL, slide
 from demos.wasserstein import critics
 from minigan import data, optim
@@ -51,6 +52,20 @@ class Settings:
 
 
 QUICK = Settings(thetas=(-0.5, 0.0, 1.0), distances=(1.0,), seeds=1, steps=250, width=32)
+VERDICT = "True: between two lines, the Wasserstein distance grows with the gap; the Jensen-Shannon divergence does not."
+ON_LINES = (
+    "The clipped critic ranks distances (rank correlation {clipped critic and W1, rank correlation|.2f}), the penalised one "
+    "measures them: estimate / slope is off by {penalised: gap / slope beside W1, worst share off|<%} at most"
+)
+ON_RING = (
+    "Ring against blurred ring: the penalised critic has a summit at {penalised: modes at a summit, fewest|.0f} of 8 modes, "
+    "the clipped one at {clipped: modes at a summit, most|.0f}; at least {clipped: share of weights at -c, c|>%} of its "
+    "weights are at the bounds"
+)
+FINDING = (
+    f"{ON_LINES}. Penalised critics have a summit at {{penalised: modes at a summit, fewest|.0f}} of a ring's 8 modes, clipped "
+    "ones at {clipped: modes at a summit, most|.0f} (worst of 3 seeds)."
+)
 
 
 def make_game(s: Settings, kind: str, prior, theta: float, penalty: float) -> Game:
@@ -96,28 +111,21 @@ def on_ring(kind: str, seed: int, s: Settings) -> dict:
 @demo(Settings(), QUICK)
 def main(claim: Claim, s: Settings) -> None:
     """Distances between lines, exact and by networks; the penalty's law; two critics on the ring."""
-    args = claim.args
-    seeds = range(args.seed, args.seed + s.seeds)
+    seeds = range(claim.args.seed, claim.args.seed + s.seeds)
     laws = [(W, penalty) for W in s.distances for penalty in s.penalties]
-    kinds = [("gan", theta, 0.0) for theta in s.thetas] + [("clip", theta, 0.0) for theta in s.thetas]
-    kinds += [("penalty", *law) for law in laws]
+    kinds = [*product(("gan", "clip"), s.thetas, (0.0,)), *(("penalty", *law) for law in laws)]
     tasks = {f"{kind}, seed {seed}": (*kind, seed) for kind in kinds for seed in seeds}
     found = dict(zip(tasks.values(), run_tasks(on_lines, tasks, s, steps=len(tasks) * s.steps), strict=True))
     D = np.array([[found["gan", theta, 0.0, i]["jsd"] for theta in s.thetas] for i in seeds])
     clipped = np.array([[found["clip", theta, 0.0, i]["gap"] for theta in s.thetas] for i in seeds])
     penalised = {law: [found["penalty", *law, i] for i in seeds] for law in laws}
-    tasks = {f"{kind} on the ring, seed {seed}": (kind, seed) for kind in ("clip", "penalty") for seed in seeds}
-    runs = run_tasks(on_ring, tasks, s, steps=len(tasks) * s.steps)
-    rings = {"clip": runs[: s.seeds], "penalty": runs[s.seeds :]}
+    rings = over_kinds(claim, on_ring, ("clip", "penalty"), s.seeds, s, steps=2 * s.seeds * s.steps)
     jsd, W = np.array([critics.exact_distances(theta) for theta in s.thetas]).T
     report_lines(claim, np.array(s.thetas), jsd, W, D, clipped)
     report_critics(claim, penalised)
     report_rings(claim, rings)
-    claim.show(draw_distances(s, claim.metrics, jsd, W, D, clipped, penalised), "earth_mover", lines_title(claim.metrics))
-    claim.show(draw_critics(s, rings), "critics", ring_title(claim.metrics))
-
-
-# --- the metrics --------------------------------------------------------------------------------------------------------
+    claim.show(draw_distances(s, claim.metrics, jsd, W, D, clipped, penalised), "earth_mover", claim.words(ON_LINES))
+    claim.show(draw_critics(s, rings), "critics", claim.words(ON_RING))
 
 
 def report_lines(claim: Claim, theta, jsd, W, D, clipped) -> None:
@@ -150,62 +158,15 @@ def report_critics(claim: Claim, penalised: dict) -> None:
 def report_rings(claim: Claim, rings: dict) -> None:
     """The effect of clipping on the weights and on the critic's shape."""
     share = {kind: [run["at the bounds"] for run in runs] for kind, runs in rings.items()}
-    at_summits = {kind: [summits_at_modes(run) for run in runs] for kind, runs in rings.items()}
+    at_modes = {kind: [critics.modes_at(critics.summits(run["surface"], REACH)) for run in rings[kind]] for kind in rings}
     claim.at_least("clipped: share of weights at -c, c", min(share["clip"]), 0.5, quick=True)
     claim.at_most("penalised: share of weights at the largest", max(share["penalty"]), 0.05, quick=True)
-    claim.at_most("clipped: modes at a summit, most", max(at_summits["clip"]), MODES / 2, quick=True)
-    claim.at_least("penalised: modes at a summit, fewest", min(at_summits["penalty"]), MODES)
+    claim.at_most("clipped: modes at a summit, most", max(at_modes["clip"]), MODES / 2, quick=True)
+    claim.at_least("penalised: modes at a summit, fewest", min(at_modes["penalty"]), MODES)
     for kind, name in (("clip", "clipped"), ("penalty", "penalised")):
-        away = max(from_the_modes(critics.highest(run["surface"], REACH)) for run in rings[kind])
+        highest = [critics.highest(run["surface"], REACH) for run in rings[kind]]
+        away = max(np.linalg.norm(data.ring_centres(MODES) - place, axis=1).min() for place in highest)
         claim.note(f"{name}: highest point to the nearest mode, farthest", away, "reported")
-
-
-def summits_at_modes(run: dict) -> int:
-    """The number of modes at which a critic's map has a summit."""
-    return critics.modes_at(critics.summits(run["surface"], REACH), MODES)
-
-
-def from_the_modes(place: np.ndarray) -> float:
-    """How far a place is from the nearest of the ring's modes."""
-    return float(np.linalg.norm(data.ring_centres(MODES) - place, axis=1).min())
-
-
-def found(m: dict[str, float]) -> str:
-    """README's cell."""
-    return (
-        f"two parallel lines: JSD is log 2 (by a trained D, within {at_most(m['JSD - log 2, by a trained D, worst'])}) at any "
-        "distance, $W_1$ is the distance; a clipped critic ranks the distances "
-        f"(rank correlation {m['clipped critic and W1, rank correlation']:.2f}), a penalised one measures them "
-        f"within {at_most(100 * m['penalised: gap / slope beside W1, worst share off'])} %; of a ring's {MODES} modes the "
-        f"penalised critic has a summit at {m['penalised: modes at a summit, fewest']:.0f}, the clipped one at {in_words(m)}"
-    )
-
-
-def in_words(m: dict[str, float]) -> str:
-    """How many modes have a summit of the clipped critic."""
-    most = m["clipped: modes at a summit, most"]
-    return f"{most:.0f}" if most == 0 else f"at most {most:.0f}"
-
-
-def lines_title(m: dict[str, float]) -> str:
-    """The first picture's title."""
-    return (
-        f"The clipped critic ranks distances (rank correlation {m['clipped critic and W1, rank correlation']:.2f}), the "
-        f"penalised one measures them: estimate / slope is off by "
-        f"{at_most(100 * m['penalised: gap / slope beside W1, worst share off'])} % at most"
-    )
-
-
-def ring_title(m: dict[str, float]) -> str:
-    """The second picture's title."""
-    return (
-        f"Ring against blurred ring: the penalised critic has a summit at {m['penalised: modes at a summit, fewest']:.0f} of "
-        f"{MODES} modes, the clipped one at {in_words(m)}; at least "
-        f"{at_least(100 * m['clipped: share of weights at -c, c'])} % of its weights are at the bounds"
-    )
-
-
-# --- the pictures -------------------------------------------------------------------------------------------------------
 
 
 def draw_distances(s: Settings, m: dict[str, float], jsd, W, D, clipped, penalised: dict) -> plt.Figure:
@@ -245,8 +206,7 @@ def draw_critics(s: Settings, rings: dict) -> plt.Figure:
     weights.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2))
     for axes, kind, name in ((clip, "clip", "clipped"), (penalty, "penalty", "penalised")):
         draw_map(figure, axes, rings[kind][0]["surface"], name)
-    handles, labels = penalty.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower right", ncols=3)
+    figure.legend(*penalty.get_legend_handles_labels(), loc="outside lower right", ncols=3)
     return figure
 
 
@@ -261,7 +221,3 @@ def draw_map(figure: plt.Figure, axes: plt.Axes, surface: np.ndarray, name: str)
     for at, label, (marker, size, colour, edge) in zip(places, names, looks, strict=True):
         axes.plot(*at.T, marker, color=colour, markeredgecolor=edge, markeredgewidth=2, markersize=size, label=label)
     axes.set(title=f"{name}: the critic's values $f$", aspect="equal", xlabel="$x_1$", ylabel="$x_2$")
-
-
-if __name__ == "__main__":
-    main()

@@ -6,15 +6,12 @@ Slide: "OMD dynamics converge in terms of the last iterate." (IT3320E, lecture 1
     OMD:  w <- w + eta (2 g_w,t - g_w,t-1)      theta <- theta - eta (2 g_theta,t - g_theta,t-1)
 
 Three games, min over theta, max over w: theta w, which is bilinear; a GAN with its data at 0, its fakes at theta and
-D(x) = sigma(w x); a linear WGAN that learns a Gaussian's mean v. What to look for: how far from the solution does GD end, with
-both players at once, in turn, or with w clipped as in a WGAN? And OMD, for rates below and above 1 / sqrt(3)? Optimistic Adam
-needs care: momentum beta_1 = 1/2 delays the gradient by one step, as much as optimism looks ahead. And the smaller the
-gradients, the larger Adam's rate, unless epsilon = 2 eta keeps it below OMD's limit. The paper (Daskalakis et al. 2018) made
-optimistic Adam for WGANs of images: the last picture has Adam and optimistic Adam at equal cost on digits, several seeds each.
+D(x) = sigma(w x); a linear WGAN that learns a Gaussian's mean v. On the slide, OMD predicts the next gradient by M_t+1: by the
+last one, as above, by an average of the last n, or by a decayed average (Rakhlin and Sridharan 2013; Syrgkanis et al. 2015).
 
-On the slide, OMD steps by g_t + M_t+1 - M_t. M_t+1 predicts the next gradient (g_t+1; the slide has g_t): by the last one, as
-above, by an average of the last n, or by a decayed average (Rakhlin and Sridharan 2013; Syrgkanis et al. 2015). On theta w, a
-step is a product with a matrix. Its largest |eigenvalue| is the factor of the distance: OMD converges if it is below 1.
+What to look for: how far from the solution does GD end, with both players at once, in turn, or with w clipped as in a WGAN? And
+OMD, for rates below and above 1 / sqrt(3)? The last pictures have the predictors, and Adam against optimistic Adam (Daskalakis
+et al. 2018) on digits, at equal cost: a short training, at the largest rates that were tried.
 """
 
 from argparse import Namespace
@@ -70,6 +67,8 @@ class Play:
     arrives: bool = False
 
 
+# Optimistic Adam needs care. Momentum of 1/2 delays the gradient by one step, as much as optimism looks ahead. And the smaller
+# the gradients, the larger Adam's rate, unless epsilon = 2 eta keeps it below OMD's limit.
 PLAYS = {
     "GD at once": Play(optim.SGD, OTHERS[2], "-"),
     "GD in turn": Play(optim.SGD, OTHERS[3], "--", in_turn=True),
@@ -79,6 +78,13 @@ PLAYS = {
     "optimistic Adam": Play(lambda p, eta: optim.OptimisticAdam(p, eta, (0.0, 0.999), 2 * eta), OTHERS[2], "--", arrives=True),
 }
 PANELS = (("GD at once",), ("GD in turn",), ("GD, w clipped",), ("OMD", "optimistic Adam"))
+VERDICT = "True, but only in small games: the last iterate converges where gradient descent does not; on digits it stays open."
+FINDING = (
+    "After 2,000 steps of the bilinear game, OMD is {bilinear game, OMD: at the end|.5f} from the solution, gradient descent "
+    "{bilinear game, GD at once: at the end|,.0f} (start: 1.41). On MNIST, a WGAN-GP's Frechet distance after 2,400 updates is "
+    "{digits, Adam, 5:1: Frechet distance, mean|.0f} with Adam, "
+    "{digits, optimistic Adam, 5:1: Frechet distance, mean|.0f} with optimistic Adam (means of 6 seeds)."
+)
 FILES = {"bilinear game": "limit_cycles", "Dirac GAN": "dirac_gan", "Gaussian's mean": "gaussian_mean"}
 
 
@@ -129,9 +135,6 @@ def distance(path: np.ndarray, game: Game) -> np.ndarray:
     return np.linalg.norm(path - np.array([game.solution, np.zeros(len(game.solution))]), axis=(1, 2))
 
 
-# --- the metrics --------------------------------------------------------------------------------------------------------
-
-
 def spiral_and_ellipse(claim: Claim, paths: dict[str, np.ndarray], distances: dict[str, np.ndarray]) -> None:
     """GD on theta w: a step multiplies the distance by sqrt(1 + eta^2); in turn, it keeps theta^2 + w^2 + eta theta w."""
     eta = GAMES["bilinear game"].eta
@@ -162,9 +165,8 @@ def stability(claim: Claim) -> None:
         d = distance(run(replace(GAMES["bilinear game"], eta=eta), PLAYS["OMD"]), GAMES["bilinear game"])
         factor = (d[-1] / d[STEPS // 2]) ** (2 / STEPS)
         root = np.abs(np.roots([1, -(1 - 2j * eta), -1j * eta])).max()
-        claim.note(
-            f"bilinear game, OMD, eta {eta:.4f}: factor", factor, f"{root:.5f}, within 1e-3", abs(factor - root) < 1e-3, True
-        )
+        holds = abs(factor - root) < 1e-3
+        claim.note(f"bilinear game, OMD, eta {eta:.4f}: factor", factor, f"{root:.5f}, within 1e-3", holds, quick=True)
 
 
 def published(claim: Claim, paths: dict[str, np.ndarray]) -> None:
@@ -177,29 +179,19 @@ def published(claim: Claim, paths: dict[str, np.ndarray]) -> None:
             claim.note(f"Gaussian's mean, {how}: theta_{i + 1}", theta[i], expected, abs(theta[i] - value) < 1e-6, True)
 
 
-def found(m: dict[str, float]) -> str:
-    """README's cell."""
-    return f"{ends(m, 'bilinear game')}; {predictors.words(m)}; a WGAN-GP on digits: {optimism.words(m)}"
-
-
 def ends(m: dict[str, float], name: str) -> str:
     """How far from the solution a game ends, for each way to play it."""
     start = np.linalg.norm([np.subtract(GAMES[name].theta, GAMES[name].solution), GAMES[name].w])
     far = {how: m[f"{name}, {how}: at the end"] for ways in PANELS for how in ways}
-    return f"{name}, from a distance of {start:.1f}, after {STEPS:,} steps: " + ", ".join(
-        f"{how} {d:,.0f}" if d >= 100 else f"{how} {d:.2g}" for how, d in far.items()
-    )
+    shown = ", ".join(f"{how} {d:,.0f}" if d >= 100 else f"{how} {d:.2g}" for how, d in far.items())
+    return f"{name}, from a distance of {start:.1f}, after {STEPS:,} steps: {shown}"
 
 
 def arrived(m: dict[str, float]) -> str:
     """Which ways to play reach the solution of all games, and which of none."""
     times = {how: sum(m[f"{name}, {how}: at the end"] <= 1e-3 for name in GAMES) for how in PLAYS}
-    there = [how for how in PLAYS if times[how] == len(GAMES)]
-    nowhere = [how for how in PLAYS if not times[how]]
+    there, nowhere = ([how for how in PLAYS if times[how] == n] for n in (len(GAMES), 0))
     return f"{' and '.join(there) or 'nobody'} arrived in all {len(GAMES)} games; in none: {', '.join(nowhere) or 'nobody'}"
-
-
-# --- the pictures -------------------------------------------------------------------------------------------------------
 
 
 def draw_paths(name: str, plays: dict[str, np.ndarray]) -> plt.Figure:
@@ -217,8 +209,7 @@ def draw_paths(name: str, plays: dict[str, np.ndarray]) -> plt.Figure:
         axes.set(xlim=(x - 4, x + 4), ylim=(y - 4, y + 4), aspect="equal", xlabel=names[0], ylabel=names[1])
         axes.set(xticks=(x - 3, x, x + 3), yticks=(y - 3, y, y + 3), title=ways[0] if len(ways) == 1 else "optimistic")
         axes.label_outer()
-    handles, labels = panels[-1].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    figure.legend(*panels[-1].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
 
 
@@ -233,7 +224,3 @@ def draw_distances(distances: dict[str, dict[str, np.ndarray]]) -> plt.Figure:
         axes.label_outer()
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
-
-
-if __name__ == "__main__":
-    main()

@@ -8,10 +8,10 @@ import numpy as np
 import minigan as mg
 from demos.kit import digits
 from demos.kit.claim import Claim
-from demos.kit.comparing import NOTHING, compare, verdict
-from demos.kit.loops import resumable, run_tasks
-from demos.kit.runner.progress import progress
+from demos.kit.comparing import compare
+from demos.kit.loops import run_tasks
 from demos.kit.style import MARKERS, OTHERS, slide
+from demos.kit.training import train
 from minigan import data, metrics, optim
 from minigan.games import WGANGP
 
@@ -35,6 +35,11 @@ class Settings:
 QUICK = Settings(updates=60, seeds=2, width=32, samples=300)
 WORST = 400.0  # the largest Frechet distance of a run that has learnt; noise, and G before it learns, have over 2,000
 RULES = {"Adam": optim.Adam, "optimistic Adam": optim.OptimisticAdam}
+EFFECT = (  # of optimism, with 5 critic steps to one of G
+    "with 5 critic steps optimism {digits, 5:1: Frechet distance, optimistic less Adam|lower} (Frechet distance "
+    "{digits, Adam, 5:1: Frechet distance, mean|.0f} by Adam, {digits, optimistic Adam, 5:1: Frechet distance, mean|.0f} by "
+    "optimistic Adam)"
+)
 
 
 def iterations(s: Settings, tempo: int) -> int:
@@ -49,11 +54,7 @@ def play(rule: str, tempo: int, seed: int, x: np.ndarray, judge: metrics.Judge, 
     rate = s.rates[list(RULES).index(rule)]
     opt_G, opt_D = (RULES[rule](player.parameters(), rate, s.betas) for player in (G, critic))
     game = WGANGP(G, critic, data.noise(s.z), opt_G, opt_D, n_critic=tempo, penalty=s.penalty)
-    steps, batches = iterations(s, tempo), data.batches(2 * x - 1, size=s.batch)
-    decay = optim.LinearDecay([opt_G, opt_D], steps)
-    for _ in resumable(range(steps), "game", game=game, batches=batches, decay=decay):
-        game.step(batches)
-        decay.step()
+    train(game, data.batches(2 * x - 1, size=s.batch), iterations(s, tempo), "game")
     found = metrics.image_quality((game.sample(s.samples) + 1) / 2, judge, x)
     return {"frechet": found["frechet"], "confident": found["confident"]}
 
@@ -61,14 +62,14 @@ def play(rule: str, tempo: int, seed: int, x: np.ndarray, judge: metrics.Judge, 
 def experiment(claim: Claim, s: Settings) -> None:
     """Both rules at every tempo with every seed; the metrics and the picture."""
     x, y, _ = digits.load(claim.args)
-    judge = metrics.train_judge(x, y, steps=60) if claim.args.quick else metrics.judge(x, y, progress=progress)
-    first = claim.args.seed
+    judge, first = digits.judge_of(claim.args, x, y), claim.args.seed
     kinds = {f"{rule}, {tempo}:1": (rule, tempo) for tempo in s.tempi for rule in RULES}
     tasks = {f"{name}, seed {seed}": (*kind, seed) for name, kind in kinds.items() for seed in range(first, first + s.seeds)}
     played = run_tasks(play, tasks, x, judge, s, steps=s.seeds * sum(iterations(s, tempo) for _, tempo in kinds.values()))
     runs = {name: played[i * s.seeds : (i + 1) * s.seeds] for i, name in enumerate(kinds)}
     report(claim, s, runs)
-    claim.show(draw(runs), "optimism", f"A WGAN-GP on digits, {s.updates:,} updates: {words(claim.metrics)}")
+    effects = "; ".join(EFFECT.replace("5", f"{tempo}") for tempo in s.tempi)
+    claim.show(draw(runs), "optimism", claim.words(f"A WGAN-GP on digits, {s.updates:,} updates: {effects}"))
 
 
 def report(claim: Claim, s: Settings, runs: dict[str, list[dict]]) -> None:
@@ -82,26 +83,6 @@ def report(claim: Claim, s: Settings, runs: dict[str, list[dict]]) -> None:
     claim.at_most("digits: Frechet distance, worst run", worst, WORST)
 
 
-def words(m: dict[str, float]) -> str:
-    """The conclusion from the metrics."""
-    parts = []
-    for tempo in (1, 5):
-        name = f"digits, {tempo}:1: Frechet distance, optimistic less Adam"
-        if name in m:
-            came = verdict(m[name], m[f"{name} low"], m[f"{name} high"])
-            says = f"optimism {'makes ' * (came == NOTHING)}{came}"
-            steps = "one critic step to one of G's" if tempo == 1 else f"{tempo} critic steps"
-            adam, other = (m[f"digits, {rule}, {tempo}:1: Frechet distance, mean"] for rule in RULES)
-            parts.append(f"with {steps} {says} (Frechet distance {adam:.0f} by Adam, {other:.0f} by optimistic Adam)")
-    return "; ".join(parts)
-
-
-def label(name: str) -> str:
-    """A row's name: the rule, and the critic's steps to one of G's."""
-    rule, tempo = name.removesuffix(":1").split(", ")
-    return f"{rule},\n{tempo} critic step{'s' * (tempo != '1')}"
-
-
 def draw(runs: dict[str, list[dict]]) -> plt.Figure:
     """Each run's Frechet distance, and the means."""
     figure, axes = slide(height=4.6)
@@ -110,7 +91,7 @@ def draw(runs: dict[str, list[dict]]) -> plt.Figure:
         kind = list(RULES).index(name.split(",")[0])
         axes.plot(distances, [i] * len(distances), MARKERS[kind], color=OTHERS[kind], alpha=0.7, markersize=10)
         axes.plot([np.mean(distances)] * 2, [i - 0.3, i + 0.3], color="black")
-    axes.set_yticks(range(len(runs)), [label(name) for name in reversed(runs)])
+    axes.set_yticks(range(len(runs)), [name.replace(", ", ",\n").replace(":1", " critic steps") for name in reversed(runs)])
     axes.set(xlabel="Frechet distance of G's digits to the data (lower is better); a mark a seed, a bar for the mean")
     axes.set_xlim(0, None)
     return figure

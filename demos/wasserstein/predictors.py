@@ -10,13 +10,11 @@ from minigan import Tensor, optim
 STEPS = 1000
 ETAS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 SHOWN = 0.3  # the rate at which the distances are drawn
-PREDICTORS = {  # name -> OMD's predictor
-    "last gradient": "last",
-    "average of 2": 2,
-    "average of 5": 5,
-    "decay 0.5": 0.5,
-    "decay 0.9": 0.9,
-}
+# name -> OMD's predictor
+PREDICTORS = {"last gradient": "last", "average of 2": 2, "average of 5": 5, "decay 0.5": 0.5, "decay 0.9": 0.9}
+LIMITS = "OMD on the bilinear game converges for rates below " + ", ".join(
+    f"{{OMD, {name}: eta up to which it converges|.2g}} ({name})" for name in PREDICTORS
+)
 COLOURS = dict(zip(PREDICTORS, (OTHERS[0], OTHERS[1], OTHERS[2], OTHERS[3], REAL), strict=True))
 # Both players descend by their gradients at z = (theta, w): (w, -theta) = TURN z.
 TURN = np.array([[0.0, 1.0], [-1.0, 0.0]])
@@ -64,7 +62,7 @@ def experiment(claim: Claim) -> None:
     """Measured factors and eigenvalues for every predictor and rate; the picture."""
     runs = {(name, eta): play(name, eta) for name in PREDICTORS for eta in ETAS}
     report(claim, runs)
-    claim.show(draw(runs), "predictors", words(claim.metrics))
+    claim.show(draw(runs), "predictors", claim.words(LIMITS))
 
 
 def factor(distances: np.ndarray) -> float:
@@ -84,12 +82,6 @@ def report(claim: Claim, runs: dict[tuple[str, float], np.ndarray]) -> None:
     claim.at_most(f"OMD, of {len(runs)}: nearer though the eigenvalue is above 1, or not though below", disagree, 0, quick=True)
     for name in PREDICTORS:
         claim.note(f"OMD, {name}: eta up to which it converges", limit(name))
-
-
-def words(m: dict[str, float]) -> str:
-    """The rates up to which each predictor converges."""
-    limits = ", ".join(f"{m[f'OMD, {name}: eta up to which it converges']:.2g} ({name})" for name in PREDICTORS)
-    return f"OMD on the bilinear game converges for rates below {limits}"
 
 
 def draw(runs: dict[tuple[str, float], np.ndarray]) -> plt.Figure:

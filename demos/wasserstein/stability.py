@@ -9,17 +9,21 @@ import numpy as np
 import minigan as mg
 from demos.kit import digits
 from demos.kit.claim import Claim
-from demos.kit.comparing import HELPS, HURTS, compare, verdict
-from demos.kit.loops import resumable, run_tasks
+from demos.kit.comparing import HELPS, HURTS, compare
+from demos.kit.loops import run_tasks
 from demos.kit.mixtures import RING
 from demos.kit.rounding import percent
 from demos.kit.style import MARKERS, OTHERS, slide
+from demos.kit.training import train
 from minigan import data, metrics, nn, optim
 from minigan.games import GAN, WGAN, WGANGP
 from minigan.games.game import Game
 
 GAMES = ("GAN", "WGAN, clipped", "WGAN-GP")
 SIDE = 14  # pixels of the digits, halved
+END_WELL = "of {ring: settings|.0f} settings on a ring / {ring: settings|.0f} on digits, end well: " + ", ".join(
+    f"{name} {{ring, {name}: settings that end well|.0f}} / {{digits, {name}: settings that end well|.0f}}" for name in GAMES
+)
 WELL = 2.0  # in units of the data's own distance: a game that ends nearer has ended well
 
 
@@ -59,9 +63,6 @@ def choices(s: Settings) -> list[Choice]:
     return [Choice(*chosen) for chosen in product(s.rates, s.tempi, s.hidden, s.normalised)]
 
 
-# --- the games ----------------------------------------------------------------------------------------------------------
-
-
 def network(features: int, width: int, out: int, c: Choice, activation: type[nn.Module], normalised: bool) -> nn.Sequential:
     """Dense layers; after each hidden one its batch normalisation (if `normalised`) and its activation."""
     layers: list[nn.Module] = []
@@ -77,17 +78,14 @@ def make_game(name: str, c: Choice, features: int, s: Settings) -> Game:
     if features > 2:
         G = nn.Sequential(G, nn.Tanh())
     D = network(features, s.width, 1, c, nn.LeakyReLU, False)  # a penalised critic must not see the minibatch
-    rule = {
-        "GAN": lambda p: optim.Adam(p, c.rate, (0.5, 0.999)),
-        "WGAN, clipped": lambda p: optim.RMSProp(p, c.rate),
-        "WGAN-GP": lambda p: optim.Adam(p, c.rate, (0.0, 0.9)),
-    }[name]
-    players = G, D, data.noise(z), rule(G.parameters()), rule(D.parameters())
+    if name == "WGAN, clipped":
+        opt_G, opt_D = (optim.RMSProp(player.parameters(), c.rate) for player in (G, D))
+        return WGAN(G, D, data.noise(z), opt_G, opt_D, n_critic=c.tempo, clip=s.clip)
+    betas = (0.5, 0.999) if name == "GAN" else (0.0, 0.9)
+    opt_G, opt_D = (optim.Adam(player.parameters(), c.rate, betas) for player in (G, D))
     if name == "GAN":
-        return GAN(*players, k=c.tempo)
-    if name == "WGAN-GP":
-        return WGANGP(*players, n_critic=c.tempo, penalty=s.penalty)
-    return WGAN(*players, n_critic=c.tempo, clip=s.clip)
+        return GAN(G, D, data.noise(z), opt_G, opt_D, k=c.tempo)
+    return WGANGP(G, D, data.noise(z), opt_G, opt_D, n_critic=c.tempo, penalty=s.penalty)
 
 
 def halved(images: np.ndarray) -> np.ndarray:
@@ -116,18 +114,12 @@ def play(name: str, c: Choice, on: str, seed: int, data_sets: dict[str, tuple[np
     mg.seed(seed)
     x, own = data_sets[on]
     game, batches = make_game(name, c, x.shape[1], s), data.batches(x, size=s.batch)
-    decay = optim.LinearDecay([game.opt_G, game.opt_D], s.steps)
-    for _ in resumable(range(s.steps), "game", game=game, batches=batches, decay=decay):
-        game.step(batches)
-        decay.step()
+    train(game, batches, s.steps, "game")
     samples = game.sample(s.parts * s.points)
     if not np.isfinite(samples).all():
         return np.inf
     parts = zip(np.split(x[: len(samples)], s.parts), np.split(samples, s.parts), strict=True)
     return float(np.mean([distance(a, b) for a, b in parts])) / own
-
-
-# --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def wilson(hits: int, n: int, z: float = 1.959964) -> tuple[float, float]:
@@ -140,19 +132,14 @@ def experiment(claim: Claim, s: Settings) -> None:
     """Every game with every choice on both data sets; the shares that end well, and the picture."""
     mg.seed(claim.args.seed)
     x, _, _ = digits.load(claim.args)
-    data_sets = {
-        on: (rows, own_distance(rows, s)) for on, rows in (("ring", RING.sample(20_000)), ("digits", halved(x[:20_000])))
-    }
-    every = choices(s)
-    tasks = {
-        f"{name} on {on}, {c}": (name, c, on, claim.args.seed + i)
-        for on in data_sets
-        for name in GAMES
-        for i, c in enumerate(every)
-    }
-    ends = np.array(run_tasks(play, tasks, data_sets, s, steps=len(tasks) * s.steps)).reshape(2, len(GAMES), len(every))
-    report(claim, dict(zip(data_sets, ends, strict=True)))
-    claim.show(draw(dict(zip(data_sets, ends, strict=True))), "stability", f"More stable? {words(claim.metrics)}")
+    rows = {"ring": RING.sample(20_000), "digits": halved(x[:20_000])}
+    data_sets = {on: (points, own_distance(points, s)) for on, points in rows.items()}
+    every = list(enumerate(choices(s), start=claim.args.seed))
+    tasks = {f"{name} on {on}, {c}": (name, c, on, seed) for on, name, (seed, c) in product(data_sets, GAMES, every)}
+    distances = run_tasks(play, tasks, data_sets, s, steps=len(tasks) * s.steps)
+    ends = dict(zip(data_sets, np.reshape(distances, (2, len(GAMES), len(every))), strict=True))
+    report(claim, ends)
+    claim.show(draw(ends), "stability", title(claim))
 
 
 def report(claim: Claim, ends: dict[str, np.ndarray]) -> None:
@@ -172,20 +159,12 @@ def report(claim: Claim, ends: dict[str, np.ndarray]) -> None:
         claim.compare(f"share that ends well, {name} less GAN", compare(row, well[0], "higher", paired=True))
 
 
-def words(m: dict[str, float]) -> str:
-    """The shares, and the comparison with the GAN."""
-    shares = []
-    for name in GAMES:
-        counts = " / ".join(f"{m[f'{on}, {name}: settings that end well']:.0f}" for on in ("ring", "digits"))
-        shares.append(f"{name} {counts}")
-    came = []
-    for name in GAMES[1:]:
-        key = f"share that ends well, {name} less GAN"
-        said = verdict(m[key], m[f"{key} low"], m[f"{key} high"], "higher")
-        came.append({HELPS: "more", HURTS: "fewer"}.get(said, said))
-    beside = f"both {came[0]}" if came[0] == came[1] else f"{GAMES[1]} {came[0]}, {GAMES[2]} {came[1]}"
-    n = f"{m['ring: settings']:.0f}"
-    return f"of {n} settings on a ring / {n} on digits, end well: {', '.join(shares)}; beside the GAN: {beside}"
+def title(claim: Claim) -> str:
+    """How often each game ends well, and whether a WGAN does more often than the GAN."""
+    verdicts = [claim.words(f"{{share that ends well, {name} less GAN|higher}}") for name in GAMES[1:]]
+    clipped, penalised = ({HELPS: "more", HURTS: "fewer"}.get(word, word) for word in verdicts)
+    beside = f"both {clipped}" if clipped == penalised else f"{GAMES[1]} {clipped}, {GAMES[2]} {penalised}"
+    return claim.words(f"More stable? {END_WELL}; beside the GAN: {beside}")
 
 
 def draw(ends: dict[str, np.ndarray]) -> plt.Figure:
@@ -199,10 +178,8 @@ def draw(ends: dict[str, np.ndarray]) -> plt.Figure:
             low, high = wilson(int((row <= WELL).sum()), len(row))
             names.append(f"{name}\n{(row <= WELL).sum()} of {len(row)}\n({percent(low)} to {percent(high)})")
         axes.axhline(WELL, color="grey", linestyle="--")
-        axes.set(
-            yscale="log", ylim=(0.7, 130), title="a ring of 8 modes" if on == "ring" else f"digits, {SIDE} x {SIDE} pixels"
-        )
-        axes.set(xticks=range(len(GAMES)), xticklabels=names)
+        axes.set_title("a ring of 8 modes" if on == "ring" else f"digits, {SIDE} x {SIDE} pixels")
+        axes.set(yscale="log", ylim=(0.7, 130), xticks=range(len(GAMES)), xticklabels=names)
         axes.set_yticks([1, 2, 5, 10, 20, 50, 100], ["1", "2", "5", "10", "20", "50", "100 or more"])
         axes.minorticks_off()
         axes.label_outer()

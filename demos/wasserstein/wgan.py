@@ -5,13 +5,12 @@ Slide: "Meaningful learning curves" (IT3320E, lecture 10)
     min over G, max over critics f with |f(a) - f(b)| <= K |a - b| of   E f(x) - E f(G(z))        (Arjovsky et al. 2017)
 
 The inner maximum is K times the Wasserstein distance between the data and G's samples: the mean distance by which the points
-of one must move to become the other. Two ways to bound the critic's slope: clip its weights after each step (--game wgan), or
-add a penalty on the norm of its gradient (--game wgan-gp, Gulrajani et al. 2017).
+of one must move to become the other. The critic's slope is bounded by clipping its weights after each step (--game wgan), or by
+a penalty on the norm of its gradient (--game wgan-gp, Gulrajani et al. 2017). With clipping, the estimate's unit is arbitrary.
 
 What to look for: in distance.png, once the critic has learnt (a tenth of the training), does its estimate fall together with
-the true distance? A GAN's losses do not. With clipping the estimate's unit is arbitrary; with the penalty, the best critic's
-estimate of a distance W is W (1 + W / (2 lambda)), with our small lambda far more than W. In over_time.png G's samples (black)
-climb the slope of the critic's values to where they are blue. Try --optimizer: sgd, omd, adam, optimistic-adam.
+the true distance? A GAN's losses do not. In over_time.png G's samples (black) climb the slope of the critic's values to where
+they are blue.
 """
 
 from argparse import Namespace
@@ -25,7 +24,6 @@ from scipy.stats import spearmanr
 from demos.kit import pictures, ring_and_grid
 from demos.kit.claim import Claim
 from demos.kit.experiment import demo
-from demos.kit.rounding import percent
 from demos.kit.run import Run
 from demos.kit.runner.options import Options, parser
 from demos.kit.style import D_COLOUR, G_COLOUR, OTHERS, slide
@@ -63,13 +61,33 @@ OPTIMIZERS = {
 }
 RATES = {"sgd": 0.02, "omd": 0.02}  # their steps are as long as the gradient; those of the others do not depend on its scale
 
-
 RANKS = "rank correlation of the estimate with the exact distance, after a tenth of the training"
 AGREEMENT = 0.8  # the least rank correlation of a meaningful curve
 LEARNING = 0.1  # share of the training that the critic is given to learn, before its estimate is judged
 EVENNESS = "KL of the samples' nearest modes from even shares"
 EVEN = 0.05  # as when the shares differ by a third: none is left out
 QUALITY = 0.15  # share of the samples within 3 std; before G learns, it is 0
+
+VERDICT = "True: once the critic has learnt, its estimate falls together with the true distance of samples and data."
+FINDING = (
+    f"After the first tenth of the training, estimate and exact distance have rank correlation {{{RANKS}|.2f}}; the distance "
+    "falls from {exact distance at first|.2f} to {exact distance at the end|.2f} (two samples of the data: "
+    "{exact distance of two samples of the data|.2f}). Only {share within 3 std|%} of the samples are within 3 std of a mode."
+)
+AGREES = (
+    f"the critic's estimate beside the exact Wasserstein distance (rank correlation {{{RANKS}|.2f}} after a tenth of the "
+    "training, {rank correlation over all of the training|.2f} over all of it), which goes from {exact distance at first|.2f} "
+    "to {exact distance at the end|.2f}; two samples of the data: {exact distance of two samples of the data|.2f}"
+)
+REACHED = (
+    "{share within 3 std|%} of the samples lie within 3 std of a mode (of the data, {share within 3 std, data|%}), 1 % or more "
+    f"at {{modes with 1 % of the samples|.0f}} of {{modes|.0f}} modes; KL of the nearest modes' shares from even ones "
+    f"{{{EVENNESS}|.3f}}"
+)
+PANELS = (
+    pictures.Panel("estimate", {"w_estimate": ("$E f(x) - E f(G(z))$", D_COLOUR, 0.0)}),
+    pictures.Panel("G's loss", {"loss_G": ("$-E f(G(z))$", G_COLOUR, None)}),
+)
 
 
 def options(about: str) -> Options:
@@ -96,15 +114,12 @@ def everything(args: Namespace, settings: Settings) -> dict[str, Any]:
 @demo(SETTINGS["wgan"], options=options, choose=chosen, record=everything)
 def main(claim: Claim, settings: Settings) -> None:
     """A mixture of Gaussians in the plane, where the true distance can be computed."""
-    args = claim.args
-    x, centres, std = ring_and_grid.load(args.data)
-
+    x, centres, std = ring_and_grid.load(claim.args.data)
     w = settings.width
     G = nn.Sequential(nn.Dense(settings.z, w), nn.ReLU(), nn.Dense(w, w), nn.ReLU(), nn.Dense(w, 2))
     critic = nn.Sequential(nn.Dense(2, w), nn.LeakyReLU(0.2), nn.Dense(w, w), nn.LeakyReLU(0.2), nn.Dense(w, 1))
     G[-1].weight.data *= settings.spread
     game = make_game(settings, G, critic)
-
     z, places = data.noise(settings.z)(settings.compared), pictures.lattice(x)
     some = x[: settings.compared]
 
@@ -119,7 +134,26 @@ def main(claim: Claim, settings: Settings) -> None:
 
     run = Run(claim, game, data.batches(x, size=settings.batch), x, snapshot)
     run.train()
-    conclude(claim, run, game, x, centres, std)
+    later = run.snapshots[1:]  # at the start the critic has learnt nothing yet
+    step, estimate, exact = (np.array([float(s[key]) for s in later]) for key in ("step", "estimate", "exact"))
+    n = settings.compared
+    floor = float(np.mean([metrics.wasserstein1(x[:n], x[i * n : (i + 1) * n]) for i in range(1, 6)]))
+    samples = game.sample(10_000)
+    coverage, perfect = metrics.mode_coverage(samples, centres, std), metrics.mode_coverage(x[:10_000], centres, std)
+    learnt = step > LEARNING * claim.settings["steps"]
+    parts = learnt, step > 0
+    agreement, over_all = (float(spearmanr(estimate[i], exact[i]).statistic) if i.sum() > 1 else None for i in parts)
+    distance = {"rank_correlation": agreement, "last_exact": float(exact[-1]), "between_two_samples_of_the_data": floor}
+    claim.metrics |= {"samples": coverage, "perfect_sampler": perfect, "distance": distance}
+    claim.note("rank correlation over all of the training", np.nan if over_all is None else over_all, "reported")
+    measure(claim, float(run.snapshots[0]["exact"]), distance, coverage, perfect, len(centres))
+    run.write(samples=samples)
+    reached, agrees = claim.words(REACHED), claim.words(AGREES)
+    claim.show(draw_estimates(step, estimate, exact, learnt), "distance", agrees)
+    claim.show(pictures.points(x[:10_000], samples), "samples", reached)
+    claim.show(pictures.points_over_time(run.snapshots, x, "$f$, from its least (0) to its largest (1)"), "over_time", reached)
+    pictures.points_animation(claim.args.out / "animation.gif", run.snapshots, x, "blue: f is high")
+    claim.show(pictures.curves(run.history, PANELS), "curves", agrees)
 
 
 def make_game(settings: Settings, G: nn.Module, critic: nn.Module) -> WGAN | WGANGP:
@@ -132,35 +166,6 @@ def make_game(settings: Settings, G: nn.Module, critic: nn.Module) -> WGAN | WGA
     return WGANGP(*players, n_critic=settings.n_critic, penalty=settings.penalty)
 
 
-def conclude(claim: Claim, run: Run, game: WGAN | WGANGP, x: np.ndarray, centres: np.ndarray, std: float) -> None:
-    """The metrics and the pictures."""
-    later = run.snapshots[1:]  # at the start the critic has learnt nothing yet
-    step, estimate, exact = (np.array([float(s[key]) for s in later]) for key in ("step", "estimate", "exact"))
-    n = claim.settings["compared"]
-    floor = float(np.mean([metrics.wasserstein1(x[:n], x[i * n : (i + 1) * n]) for i in range(1, 6)]))
-    samples = game.sample(10_000)
-    reached, perfect = metrics.mode_coverage(samples, centres, std), metrics.mode_coverage(x[:10_000], centres, std)
-    learnt = step > LEARNING * claim.settings["steps"]
-    agreement, over_all = (rank_correlation(estimate[i], exact[i]) for i in (learnt, step > 0))
-    distance = {"rank_correlation": agreement, "last_exact": float(exact[-1]), "between_two_samples_of_the_data": floor}
-    claim.metrics |= {"samples": reached, "perfect_sampler": perfect, "distance": distance}
-    claim.note("rank correlation over all of the training", np.nan if over_all is None else over_all, "reported")
-    measure(claim, float(run.snapshots[0]["exact"]), distance, reached, perfect, len(centres))
-    run.write(samples=samples)
-
-    quality, agrees = quality_in_words(claim.metrics), agreement_in_words(claim.metrics)
-    claim.show(draw_estimates(step, estimate, exact, learnt), "distance", agrees)
-    claim.show(pictures.points(x[:10_000], samples), "samples", quality)
-    claim.show(pictures.points_over_time(run.snapshots, x, "$f$, from its least (0) to its largest (1)"), "over_time", quality)
-    pictures.points_animation(claim.args.out / "animation.gif", run.snapshots, x, "blue: f is high")
-    claim.show(pictures.curves(run.history, PANELS), "curves", agrees)
-
-
-def rank_correlation(a: np.ndarray, b: np.ndarray) -> float | None:
-    """Spearman's rank correlation; None for a single moment."""
-    return float(spearmanr(a, b).statistic) if len(a) > 1 else None
-
-
 def measure(claim: Claim, at_first: float, distance: dict, reached: dict, perfect: dict, modes: int) -> None:
     """Is the curve meaningful, and does G find the data? Judged on the ring with the game's own optimizer."""
     usual = claim.args.data == "ring" and not claim.args.optimizer
@@ -170,51 +175,18 @@ def measure(claim: Claim, at_first: float, distance: dict, reached: dict, perfec
     claim.note("modes", modes, "of the data")
     claim.note("modes with 1 % of the samples", reached["modes_1pct"], "reported: within 3 std")
     claim.note("share within 3 std, data", perfect["high_quality"], "reported: no sampler is better")
-    agreement = float("nan") if distance["rank_correlation"] is None else distance["rank_correlation"]
+    agreement = np.nan if distance["rank_correlation"] is None else distance["rank_correlation"]
     share = distance["last_exact"] / at_first
-    bounds = (
+    for name, value, bound, limit in (
         (RANKS, agreement, claim.at_least, AGREEMENT),
         (EVENNESS, reached["kl"], claim.at_most, EVEN),
         ("share within 3 std", reached["high_quality"], claim.at_least, QUALITY),
         ("exact distance at the end, of that at first", share, claim.at_most, 0.25),
-    )
-    for name, value, bound, limit in bounds:
+    ):
         if usual:
             bound(name, value, limit)
         else:
             claim.note(name, value, "reported")
-
-
-def found(m: dict[str, float]) -> str:
-    """README's cell."""
-    return f"{agreement_in_words(m)}; {quality_in_words(m)}"
-
-
-def agreement_in_words(m: dict[str, float]) -> str:
-    """The estimate compared with the distance."""
-    rho, all_of_it, name = m[RANKS], m["rank correlation over all of the training"], "exact distance"
-    whole = "" if all_of_it is None or np.isnan(all_of_it) else f", {all_of_it:.2f} over all of it"
-    agrees = "" if rho is None or np.isnan(rho) else f" (rank correlation {rho:.2f} after a tenth of the training{whole})"
-    return (
-        f"the critic's estimate beside the exact Wasserstein distance{agrees}, which goes from {m[f'{name} at first']:.2f} "
-        f"to {m[f'{name} at the end']:.2f}; two samples of the data: {m[f'{name} of two samples of the data']:.2f}"
-    )
-
-
-def quality_in_words(m: dict[str, float]) -> str:
-    """How many modes G has found, and how well."""
-    hit, of = m["modes with 1 % of the samples"], m["modes"]
-    return (
-        f"{percent(m['share within 3 std'])} of the samples lie within 3 std of a mode (of the data, "
-        f"{percent(m['share within 3 std, data'])}), 1 % or more at {hit:.0f} of {of:.0f} modes; "
-        f"KL of the nearest modes' shares from even ones {m[EVENNESS]:.3f}"
-    )
-
-
-PANELS = (
-    pictures.Panel("estimate", {"w_estimate": ("$E f(x) - E f(G(z))$", D_COLOUR, 0.0)}),
-    pictures.Panel("G's loss", {"loss_G": ("$-E f(G(z))$", G_COLOUR, None)}),
-)
 
 
 def draw_estimates(step: np.ndarray, estimate: np.ndarray, exact: np.ndarray, learnt: np.ndarray) -> plt.Figure:
@@ -230,7 +202,3 @@ def draw_estimates(step: np.ndarray, estimate: np.ndarray, exact: np.ndarray, le
     both.set(title="one against the other", xlabel="exact $W_1$", ylabel="the critic's estimate")
     figure.colorbar(dots, ax=both, label="iteration")
     return figure
-
-
-if __name__ == "__main__":
-    main()

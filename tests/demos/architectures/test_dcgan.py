@@ -125,7 +125,7 @@ def one_run(i):
 
 
 @pytest.mark.parametrize(("sign", "holds"), [(1, True), (-1, False)])
-def test_the_words_follow_the_interval(sign, holds, tmp_path):
+def test_the_bounds_and_the_words_follow_the_interval(sign, holds, tmp_path):
     claim = Claim(start(common_options(""), ["--out", str(tmp_path)], "dcgan"), {})
 
     def side(better):
@@ -136,8 +136,7 @@ def test_the_words_follow_the_interval(sign, holds, tmp_path):
     dcgan.measure(claim, runs, {"dots": 0.0})
     assert len(claim.holds) == 4
     assert set(claim.holds.values()) == {holds}
-    words = dcgan.found(claim.metrics)
-    assert words.count("(helps)" if holds else "(hurts)") == 3
+    assert claim.words(dcgan.DISTANCES).count("(helps)" if holds else "(hurts)") == 2
 
 
 @pytest.mark.slow

@@ -137,4 +137,4 @@ def test_what_the_term_does_is_decided_by_an_interval_and_said(with_it, without,
     claim = a_claim(tmp_path)
     demo.pull_away(claim, {demo.WITHOUT: without, demo.WITH: with_it, demo.STRONG: with_it})
     assert list(claim.holds.values()).count(False) == broken
-    assert word in demo.on_digits(claim.metrics)
+    assert word in claim.words(demo.ON_DIGITS)

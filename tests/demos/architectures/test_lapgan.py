@@ -207,7 +207,7 @@ def test_every_level_learns_from_real_images_of_its_own_size(monkeypatch):
     monkeypatch.setattr(digits, "SAMPLES", 8)
     x = (images(8) + 1) / 2
     demo.play(demo.LAPGAN, 0, None, x, TINY)
-    real = demo.gaussian(2 * x - 1)
+    real = pyramid.gaussian(2 * x - 1, 2)
     assert [batch.shape[1:] for _, batch in seen] == [(2, 28, 28), (2, 14, 14), (1, 7, 7)]
     for (_, batch), images_of_level in zip(seen[:2], real, strict=False):
         whole = batch.sum(axis=1, keepdims=True)
@@ -219,7 +219,7 @@ def test_every_level_learns_from_real_images_of_its_own_size(monkeypatch):
 def test_a_sample_is_built_from_the_coarsest_on():
     mg.seed(0)
     games = demo.levels(images(8), TINY)
-    course = demo.sample(games, 5)
+    course = demo.refine(games, games[-1].sample(5))
     assert [v.shape for v in course] == [(5, 1, 7, 7), (5, 1, 14, 14), (5, 1, 28, 28)]
     for game in games[:-1]:
         for p in game.G.network[-1].parameters():
@@ -258,5 +258,5 @@ def test_which_is_nearer_is_decided_by_the_means_and_said_by_the_interval(lapgan
     claim = Claim(start(digits.options(""), ["--out", str(tmp_path)], "lapgan"), {})
     demo.measure(claim, {demo.LAPGAN: runs(lapgan), demo.SINGLE: runs(one)})
     assert claim.holds == {"Frechet distance, LAPGAN / one scale": holds}
-    assert word in demo.in_words(claim.metrics)
+    assert word in claim.words(demo.DISTANCES)
     assert claim.metrics["seconds of the single GAN for each of LAPGAN"] == 1

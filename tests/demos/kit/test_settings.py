@@ -8,7 +8,6 @@ from typing import Literal, get_args, get_type_hints
 import pytest
 
 from demos import catalogue
-from demos.architectures import conditioning
 from demos.gradients import detach
 from demos.kit import settings as kit
 from demos.performance import speed
@@ -230,12 +229,6 @@ def test_readmes_words_are_of_the_settings_as_they_are(tmp_path, no_pictures):
     assert "found" in summary_of(tmp_path / "usual")
     assert "found" not in summary_of(tmp_path / "other")
     assert summary_of(tmp_path / "other")["settings"]["seeds"] == 2
-
-
-def test_a_title_says_the_setting_that_the_run_had():
-    figures = {f"{name}_{when}": 1.0 for name in ("rare_with_nine", "rare_alone") for when in ("end", "best")}
-    figures |= {f"sharing_{when}{end}": 0.0 for when in ("end", "best") for end in ("", " low", " high")}
-    assert conditioning.title_of_rare(figures, 7).startswith("A class of which 7 images are left")
 
 
 def test_a_run_of_other_settings_is_not_recorded(tmp_path, capsys):

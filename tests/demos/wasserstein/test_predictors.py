@@ -84,7 +84,7 @@ def test_another_predictor_breaks_the_claim(tmp_path):
 
 
 def test_the_words_have_every_predictors_limit(tmp_path):
-    assert predictors.words(reported(tmp_path).metrics) == (
+    assert reported(tmp_path).words(predictors.LIMITS) == (
         "OMD on the bilinear game converges for rates below "
         "0.58 (last gradient), 0.45 (average of 2), 0.26 (average of 5), 0.39 (decay 0.5), 0.095 (decay 0.9)"
     )

@@ -85,18 +85,10 @@ def test_the_critics_landscape_is_drawn_from_its_lowest_to_its_highest_value(qui
     np.testing.assert_allclose(landscape.max(axis=(1, 2)), 1, atol=1e-6)
 
 
-def test_the_end_is_told_in_figures(quick):
+def test_the_metrics_are_printed(quick):
     said = quick("wgan").said
     for name in (wgan.RANKS, "modes with 1 % of the samples"):
         assert re.search(rf"^{name} +-?\d", said, re.M)
-    found = wgan.found(summary_of(quick("wgan").out)["metrics"])
-    assert re.search(
-        r"\(rank correlation -?\d\.\d\d after a tenth of the training, -?\d\.\d\d over all of it\), "
-        r"which goes from \d\.\d\d to \d\.\d\d",
-        found,
-    )
-    assert re.search(r"; \d+ % of the samples lie within 3 std of a mode .* at \d of 8 modes", found)
-    assert "|" not in found
 
 
 def claim_of(tmp_path, *options):
