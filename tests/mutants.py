@@ -17,6 +17,7 @@ import argparse
 import bisect
 import functools
 import gc
+import hashlib
 import itertools
 import json
 import os
@@ -31,7 +32,7 @@ import traceback
 import types
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ from tests.helpers.mutations import ROOT, Mutant, drawn, mutants_of, of_derivati
 
 STORE = ROOT / ".mutants"
 BROKEN = 70  # the status of a child that failed by itself
+NUMBERS = itertools.count(1)
 
 # --- the tests that execute a line --------------------------------------------------------------------------------------
 
@@ -120,8 +122,9 @@ def record(tests: Path) -> None:
             code = pytest.main(["--continue-on-collection-errors", *options_in(tree)], plugins=[plugin])
             measured.stop()
             measured.save()
+            digests = {str(file.relative_to(tree)): digest(file) for file in tree.rglob("*.py")}
             found = {"root": str(tree), "tests": plugin.tests, "fixtures": plugin.fixtures, "failed": sorted(plugin.failed)}
-            (store / "tests.json").write_text(json.dumps(found))
+            (store / "tests.json").write_text(json.dumps({**found, "digests": digests}))
             return code
 
         os.waitpid(in_child(tree, work, store / "log.txt"), 0)
@@ -137,6 +140,10 @@ def record(tests: Path) -> None:
     print(f"{len(found['tests'])} tests in {store}, {len(found['failed'])} of them fail without a mutant: {found['failed']}")
 
 
+def digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
 class Record:
     """What `record` has found."""
 
@@ -147,7 +154,7 @@ class Record:
         if not (store / "tests.json").exists():
             raise SystemExit(f"{store} is empty; first: python -m tests.mutants record --tests {tests}")
         found = json.loads((store / "tests.json").read_text())
-        self.root, fixtures = found["root"], found["fixtures"]
+        self.root, self.digests, fixtures = found["root"], found["digests"], found["fixtures"]
         self.seconds = {test: own + sum(fixtures[f] for f in used) for test, (own, used) in found["tests"].items()}
         for test in found["failed"]:
             self.seconds.pop(test, None)
@@ -161,6 +168,8 @@ class Record:
 
     def tests_of(self, mutant: Mutant) -> set[str]:
         """The tests that executed one of the mutant's lines, themselves or in a fixture; else of its function's lines."""
+        if digest(ROOT / mutant.file) != self.digests[mutant.file]:
+            raise SystemExit(f"{mutant.file} has changed since its lines were recorded: python -m tests.mutants record")
         of_line = self.contexts(mutant.file)
         for lines in (mutant.lines, mutant.around):
             names = {name.strip("|") for line in lines for name in of_line.get(line, ())}
@@ -243,7 +252,7 @@ def in_child(tree: Path, work: Callable[[], int], log: Path) -> int:
 
 
 class Wave:
-    """A plugin of pytest: these tests alone, in this order, told to a file as they start and fail. No failure is shrunk."""
+    """A plugin of pytest: these tests alone, in this order, written to a file as they start and fail. No failure is shrunk."""
 
     def __init__(self, tests: list[str], notes: Path):
         self.rank, self.notes = {test: i for i, test in enumerate(tests)}, notes.open("a", buffering=1)
@@ -281,14 +290,14 @@ class Job:
     tried: int = 0
     seconds: float = 0.0
 
-    def start(self, tree: Path, number: int) -> None:
+    def start(self, tree: Path) -> None:
         self.tree, self.began = tree, time.monotonic()
         if self.mutant:
             self.original = tree / self.mutant.file
             old = self.original.stat()
             self.back = self.original.read_bytes(), (old.st_atime, old.st_mtime)
             self.original.write_bytes(self.mutant.applied(self.back[0]))
-            os.utime(self.original, (old.st_atime, old.st_mtime + 10 * number))  # or an older mutant's bytecode would serve
+            os.utime(self.original, (old.st_atime, old.st_mtime + 10 * next(NUMBERS)))  # or an older mutant's bytecode would do
         self.left = [wave for wave in self.waves if wave]
         self.next_wave()
 
@@ -303,24 +312,23 @@ class Job:
             return pytest.main([*files, *options, *options_in(self.tree)], plugins=[Wave(wave, self.notes)])
 
         self.pid = in_child(self.tree, work, self.tree.with_name(f"{self.tree.name}-log"))
-        self.heard, self.changed = "", time.monotonic()
+        self.last_notes, self.changed = "", time.monotonic()
 
     def goes_on(self, seconds: dict[str, float], patience: float) -> bool:
         """Look after the process. False: there is a verdict."""
         done, status = os.waitpid(self.pid, os.WNOHANG)
         notes = self.notes.read_text()
-        if notes != self.heard:
-            self.heard, self.changed = notes, time.monotonic()
+        if notes != self.last_notes:
+            self.last_notes, self.changed = notes, time.monotonic()
         lines = [line.partition(" ") for line in notes.splitlines()]
         started = [test for word, _, test in lines if word == "start"]
         if not done:
             now = started[-1] if started else ""
-            late = time.monotonic() - self.changed > patience + 10 * seconds.get(now, 0.0)
+            late = time.monotonic() - self.changed > patience + 10 * seconds.get(now, 10.0)  # no test: they are collected
             if not late and _memory(self.pid) < 6 << 30:
                 return True
-            os.killpg(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
             lines.append(("failed", "", now or "import"))
+        self.kill()
         self.tried += len(started)
         failed = [test for word, _, test in lines if word == "failed"]
         if done and not failed and os.waitstatus_to_exitcode(status) not in (0, 5):
@@ -336,6 +344,13 @@ class Job:
         self.end()
         return False
 
+    def kill(self) -> None:
+        """The process, if it still runs, and those that it has left."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        with suppress(ChildProcessError):
+            os.waitpid(self.pid, 0)
+
     def end(self) -> None:
         self.seconds += time.monotonic() - self.began
         if self.mutant:
@@ -350,7 +365,13 @@ def _memory(pid: int) -> int:
         return 0
 
 
-def judge(jobs: Sequence[Job], free: list[Path], seconds: dict[str, float], patience: float = 30.0, told: Any = None) -> None:
+def judge(
+    jobs: Sequence[Job],
+    free: list[Path],
+    seconds: dict[str, float],
+    patience: float = 30.0,
+    report: Callable[[Job], None] | None = None,
+) -> None:
     """Run each job, one in each tree at a time."""
     import hypothesis  # noqa: F401 (these and pytest: what each child would import again)
     import matplotlib.pyplot  # noqa: F401
@@ -358,7 +379,7 @@ def judge(jobs: Sequence[Job], free: list[Path], seconds: dict[str, float], pati
     import scipy.stats  # noqa: F401
 
     gc.freeze()  # or each child would copy it all to look at it
-    waiting, running, free, numbers = list(jobs)[::-1], list[Job](), list(free), itertools.count(1)
+    waiting, running, free = list(jobs)[::-1], list[Job](), list(free)
     try:
         while waiting or running:
             while waiting and free:
@@ -366,17 +387,17 @@ def judge(jobs: Sequence[Job], free: list[Path], seconds: dict[str, float], pati
                 if not any(job.waves):
                     job.verdict = "not covered"
                     continue
-                job.start(free.pop(), next(numbers))
+                job.start(free.pop())
                 running.append(job)
             time.sleep(0.02)
             for job in [job for job in running if not job.goes_on(seconds, patience)]:
                 running.remove(job)
                 free.append(job.tree)
-                if told:
-                    told(job)
+                if report:
+                    report(job)
     finally:
         for job in running:
-            os.killpg(job.pid, signal.SIGKILL)
+            job.kill()
 
 
 # --- a campaign -----------------------------------------------------------------------------------------------------------
@@ -388,17 +409,17 @@ def campaign(tests_of: dict[Mutant, list[str]], record: Record, tests: Path, job
     for mutant, found in tests_of.items():
         plan = record.up_to(most, found)
         work[mutant] = Job(mutant, [plan[:16], plan[16:200], plan[200:]])
-    pending, sound, done = [job for job in work.values() if not job.mutant.why_equivalent], {"import", ""}, itertools.count(1)
+    pending, checked, done = [job for job in work.values() if not job.mutant.why_equivalent], {"import", ""}, itertools.count(1)
 
-    def told(job: Job) -> None:
+    def report(job: Job) -> None:
         print(f"[{next(done)}/{len(work)}] {job.verdict} {job.seconds:.1f} s {job.mutant.name} {job.killer}", flush=True)
 
     with trees(tests, jobs) as copies:
         judge([Job(None, [plan[:1]]) for plan in [*filter(None, tests_of.values())][:1]], copies, record.seconds)  # it can run
         while pending:
-            judge(pending, copies, record.seconds, told=told)
-            new = sorted({job.killer for job in pending} - sound)
-            sound |= {*new}
+            judge(pending, copies, record.seconds, report=report)
+            new = sorted({job.killer for job in pending} - checked)
+            checked |= {*new}
             checks = [Job(None, [new[i::jobs]]) for i in range(jobs) if new[i::jobs]]
             judge(checks, copies, record.seconds, 600.0)
             false = set[str]().union(*(job.failed for job in checks))
