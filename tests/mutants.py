@@ -487,7 +487,8 @@ def main(arguments: Sequence[str] | None = None) -> list[dict[str, Any]]:
     options["run"]("--seed", type=int, default=0, help="which (0)")
     options["run"]("--package", nargs="*", default=(), help="only of these, such as ops, engine, kit")
     options["run"]("--lines", nargs="*", default=(), metavar="FILE:A-B", help="all mutants of these lines instead")
-    options["derivatives"]("--rows", default="tests/ops/test_every_op.py", help="where the tests with the ops' names are")
+    rows = ["tests/ops/test_every_op.py"]
+    options["derivatives"]("--rows", nargs="*", default=rows, help="the files or folders of the tests with the ops' names")
     options["compare"]("old", type=Path)
     options["compare"]("new", type=Path)
     args = parser.parse_args(arguments)
@@ -500,7 +501,7 @@ def main(arguments: Sequence[str] | None = None) -> list[dict[str, Any]]:
         return []
     known = Record(args.tests)
     if args.command == "derivatives":
-        named = {test: {*re.split(r"[\[\]-]", test)} for test in known.seconds if test.startswith(args.rows)}
+        named = {test: {*re.split(r"[\[\]-]", test)} for test in known.seconds if test.startswith(tuple(args.rows))}
         tests_of = {m: {test for test, names in named.items() if names & ops} for m, ops in of_derivatives().items()}
     else:
         chosen = drawn(args.seed, args.count, args.package)

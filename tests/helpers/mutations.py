@@ -272,28 +272,34 @@ def drawn(seed: int, count: int, packages: Sequence[str] = ()) -> list[Mutant]:
 
 
 def of_derivatives() -> dict[Mutant, set[str]]:
-    """Every mutant of a derivative, with the public functions of its module that lead to it.
+    """Every mutant of a derivative in ops/ and losses, with the public ops that lead to it.
 
     Derivatives are the lambdas and local functions that are passed to `record`, and the functions that only they use.
     """
+    public = set(re.findall(r'^    "(\w+)",$', (ROOT / "minigan/ops/__init__.py").read_text(), flags=re.MULTILINE))
+    trees = {file: ast.parse((ROOT / file).read_bytes()) for file in [*files_in("minigan/ops"), "minigan/losses.py"]}
+    functions = {(file, f.name): f for file, tree in trees.items() for f in tree.body if isinstance(f, ast.FunctionDef)}
+    home = {key[1]: key for key in functions}  # of names that other modules import
+    names = [(file, n) for file, tree in trees.items() for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id in home]
+    used = [((file, n.id) if (file, n.id) in functions else home[n.id], file, n) for file, n in names]
+    parts = [(key, part) for key, function in functions.items() for part in _derivatives_in(function)]
+    helpers, size = {key for key, *_ in used if key[1] not in public}, -1
+    while size != len(helpers):
+        size, inside = len(helpers), [(key[0], part) for key, part in parts] + [(key[0], functions[key]) for key in helpers]
+        helpers -= {key for key, file, n in used if key in helpers and not any(file == f and _within(n, p) for f, p in inside)}
+    callers_of = defaultdict[Any, set[Any]](set)
+    for key, file, n in used:
+        if key[1] not in public:
+            callers_of[key] |= {(f, name) for (f, name), function in functions.items() if f == file and _within(n, function)}
     found = defaultdict[Mutant, set[str]](set)
-    for file in [*files_in("minigan/ops"), "minigan/losses.py"]:
-        tree = ast.parse((ROOT / file).read_bytes())
-        functions = {f.name: f for f in tree.body if isinstance(f, ast.FunctionDef)}
-        used = [(n.id, n) for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id in functions]
-        spans = [(name, part) for name, function in functions.items() for part in _derivatives_in(function)]
-        helpers, size = {name for name, _ in used}, -1
-        while size != len(helpers):
-            size, inside = len(helpers), [part for _, part in spans] + [functions[name] for name in helpers]
-            helpers -= {name for name, node in used if not any(_within(node, part) for part in inside)}
-        for name, part in spans + [(name, functions[name]) for name in helpers]:
-            callers, more = {name}, {name}
-            while more:
-                more = {f for f in functions for other, node in used if other in more and _within(node, functions[f])} - callers
-                callers |= more
-            for mutant in mutants_of(file):
-                if _starts(part) <= (mutant.line, mutant.column) < _end(part) and mutant.compiles:
-                    found[mutant] |= {caller for caller in callers if not caller.startswith("_")}
+    for key, part in parts + [(key, functions[key]) for key in helpers]:
+        callers, more = {key}, {key}
+        while more := set[Any]().union(*(callers_of[caller] for caller in more)) - callers:
+            callers |= more
+        ops = {name for _, name in callers}
+        for mutant in mutants_of(key[0]):
+            if _starts(part) <= (mutant.line, mutant.column) < _end(part) and mutant.compiles:
+                found[mutant] |= ops & public or {name for name in ops if not name.startswith("_")}
     return dict(found)
 
 
