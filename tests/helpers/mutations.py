@@ -16,13 +16,23 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 CODE = ("minigan", "demos/kit")
 
+_FITS = "the shape () fits every shape"
+_SPEED = "the size of a chunk changes no result"
+_UNUSED = "a value that no element takes, with a finite gradient"
 # file, the original's text, the mutant's, and why no test can tell them apart
 EQUIVALENT: list[tuple[str, str, str, str]] = [
-    ("minigan/ops/linear.py", "a.ndim > 2 or b.ndim > 2", "a.ndim >= 2 or b.ndim > 2", "() fits every shape"),
-    ("minigan/ops/linear.py", "a.ndim > 2 or b.ndim > 2", "a.ndim > 3 or b.ndim > 2", "() fits every shape"),
-    ("minigan/ops/linear.py", "a.ndim > 2 or b.ndim > 2", "a.ndim > 2 and b.ndim > 2", "() fits every shape"),
-    ("minigan/ops/linear.py", "a.ndim > 2 or b.ndim > 2", "a.ndim > 2 or b.ndim >= 2", "() fits every shape"),
-    ("minigan/ops/linear.py", "a.ndim > 2 or b.ndim > 2", "a.ndim > 2 or b.ndim > 3", "() fits every shape"),
+    ("minigan/ops/linear.py", "a.ndim > 2 or b", "a.ndim >= 2 or b", _FITS),
+    ("minigan/ops/linear.py", "a.ndim > 2 or b", "a.ndim > 3 or b", _FITS),
+    ("minigan/ops/linear.py", "a.ndim > 2 or b", "a.ndim > 2 and b", _FITS),
+    ("minigan/ops/linear.py", "or b.ndim > 2", "or b.ndim >= 2", _FITS),
+    ("minigan/ops/linear.py", "or b.ndim > 2", "or b.ndim > 3", _FITS),
+    ("minigan/ops/linear.py", "c not in out and", "c not in out or", "a factor of ones more changes no sum of products"),
+    ("minigan/ops/convolution.py", "numbers = g.shape[2]", "numbers = g.shape[3]", _SPEED),
+    ("minigan/ops/convolution.py", "CHUNK = 2 <<", "CHUNK = 3 <<", _SPEED),
+    ("minigan/ops/elementwise.py", "math.inf, x), 1.0)", "math.inf, x), 2.0)", _UNUSED),
+    ("minigan/ops/elementwise.py", "where(is_zero, 1.0, p", "where(is_zero, 2.0, p", _UNUSED),
+    ("minigan/ops/activations.py", "exp(minimum(x, 0.0))", "exp(minimum(x, 1.0))", _UNUSED),
+    ("minigan/ops/activations.py", "alpha <= 1 else", "alpha < 1 else", "with alpha = 1, both branches have slope 1 at 0"),
 ]
 
 _ARITHMETIC = "Add + -, Sub - +, Mult * /, Div / *, FloorDiv // *, Mod % //, Pow ** *, MatMult @ *"
@@ -35,7 +45,7 @@ TOKENS = {  # of an operator: its text and the mutant's
     for name, old, new in (row.split() for row in f"{_ARITHMETIC}, {_BITS}, {_COMPARISONS}, And and or, Or or and".split(","))
 }
 NOT_COMMUTATIVE = (ast.Sub, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.MatMult)
-SYMMETRIC = {"max", "min", "maximum", "minimum", "add", "multiply", "logaddexp", "gcd", "shares_memory"}  # in their arguments
+SYMMETRIC = {"max", "min", "maximum", "minimum", "add", "multiply", "logaddexp", "gcd", "swapaxes"}  # in their arguments
 NOT_TYPES = {"isinstance": slice(0, 1), "issubclass": slice(0, 1), "cast": slice(1, 2), "TypeVar": slice(0, 0)}  # arguments
 UNLIKE = (ast.Starred, ast.Lambda, ast.Tuple, ast.List, ast.Dict)  # to be swapped: any test would notice
 DROPPED = (ast.AugAssign, ast.Raise, ast.Continue, ast.Break, ast.Delete)
