@@ -56,6 +56,12 @@ class Recorder:
         self.tests: dict[str, tuple[float, list[str]]] = {}
         self.fixtures: dict[str, float] = {}
         self.failed: set[str] = set()
+        self.caches: dict[str, tuple[list[str], list[str]]] = {}  # by file: who filled one of its caches, who read one
+
+    def cache_infos(self) -> dict[tuple[str, str], Any]:
+        modules = [module for name, module in sys.modules.items() if name.startswith("minigan") and module.__file__]
+        found = [(m.__file__, name, f) for m in modules for name, f in vars(m).items() if hasattr(f, "cache_info")]
+        return {(file, name): f.cache_info() for file, name, f in found}
 
     @contextmanager
     def context(self, name: str) -> Iterator[None]:
@@ -75,13 +81,19 @@ class Recorder:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item):
-        start, before = time.perf_counter(), sum(self.fixtures.values())
+        start, before, infos = time.perf_counter(), sum(self.fixtures.values()), self.cache_infos()
         with self.context(item.nodeid):
             result = yield
         names = [f"fixture {name} " for name in item.fixturenames]
         used = [f for f in self.fixtures if f.startswith(tuple(names)) and item.nodeid.startswith(f.split(" ")[2])]
         seconds = time.perf_counter() - start - (sum(self.fixtures.values()) - before)
         self.tests[item.nodeid] = round(max(seconds, 0.0), 4), used
+        for (file, name), info in self.cache_infos().items():
+            fillers, readers = self.caches.setdefault(file, ([], []))
+            if info != infos.get((file, name)):
+                readers.append(item.nodeid)
+                if (file, name) not in infos or info.misses != infos[file, name].misses:
+                    fillers += [item.nodeid, *used]
         return result
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -124,7 +136,7 @@ def record(tests: Path) -> None:
             measured.save()
             digests = {str(file.relative_to(tree)): digest(file) for file in tree.rglob("*.py")}
             found = {"root": str(tree), "tests": plugin.tests, "fixtures": plugin.fixtures, "failed": sorted(plugin.failed)}
-            (store / "tests.json").write_text(json.dumps({**found, "digests": digests}))
+            (store / "tests.json").write_text(json.dumps({**found, "caches": plugin.caches, "digests": digests}))
             return code
 
         os.waitpid(in_child(tree, work, store / "log.txt"), 0)
@@ -158,6 +170,7 @@ class Record:
         self.seconds = {test: own + sum(fixtures[f] for f in used) for test, (own, used) in found["tests"].items()}
         for test in found["failed"]:
             self.seconds.pop(test, None)
+        self.caches = found["caches"]
         self.users = defaultdict[str, list[str]](list)
         for test, (_, used) in found["tests"].items():
             for fixture in used:
@@ -167,13 +180,15 @@ class Record:
         self.contexts = functools.lru_cache(2)(lambda file: self.data.contexts_by_lineno(f"{self.root}/{file}"))
 
     def tests_of(self, mutant: Mutant) -> set[str]:
-        """The tests that executed one of the mutant's lines, themselves or in a fixture; else of its function's lines."""
+        """The tests that executed one of the mutant's lines, themselves, in a fixture or for a cache; else the function's."""
         if digest(ROOT / mutant.file) != self.digests[mutant.file]:
             raise SystemExit(f"{mutant.file} has changed since its lines were recorded: python -m tests.mutants record")
         of_line = self.contexts(mutant.file)
+        fillers, readers = self.caches.get(f"{self.root}/{mutant.file}", ((), ()))
         for lines in (mutant.lines, mutant.around):
             names = {name.strip("|") for line in lines for name in of_line.get(line, ())}
             users = {test for name in names for test in self.users.get(name, ())}
+            users |= {*readers} if names & {*fillers} else set()
             if found := (names | users) & {*self.seconds}:
                 return found
         return set()
