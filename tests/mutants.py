@@ -43,6 +43,7 @@ from tests.helpers.mutations import ROOT, Mutant, drawn, mutants_of, of_derivati
 
 STORE = ROOT / ".mutants"
 BROKEN = 70  # the status of a child that failed by itself
+SLOW = 0.3  # seconds of a test that has to kill twice
 NUMBERS = itertools.count(1)
 
 # --- the tests that execute a line --------------------------------------------------------------------------------------
@@ -302,6 +303,7 @@ class Job:
     verdict: str = "survived"
     killer: str = ""
     failed: set[str] = field(default_factory=set)
+    suspect: str = ""
     tried: int = 0
     seconds: float = 0.0
 
@@ -317,7 +319,7 @@ class Job:
         self.next_wave()
 
     def next_wave(self) -> None:
-        wave = self.left.pop(0)
+        wave = self.wave = self.left.pop(0)
         self.notes = self.tree.with_name(f"{self.tree.name}-notes")
         self.notes.write_text("")
         files = dict.fromkeys(test.partition("::")[0] for test in wave)
@@ -351,6 +353,11 @@ class Job:
             if os.waitstatus_to_exitcode(status) == BROKEN or not self.mutant:
                 raise SystemExit(self.tree.with_name(f"{self.tree.name}-log").read_text())
         self.failed |= {*failed}
+        if failed and self.mutant and seconds.get(failed[0], 0.0) > SLOW and self.suspect != failed[0]:
+            self.suspect = failed[0]  # browsers, processes and threads may fail by themselves: once more
+            self.left = [wave for wave in ([failed[0]], self.wave[self.wave.index(failed[0]) + 1 :], *self.left) if wave]
+            self.next_wave()
+            return True
         if failed and self.mutant:
             self.verdict, self.killer = "killed" if done else "killed by a limit", failed[0]
         elif self.left:

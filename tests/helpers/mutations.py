@@ -31,6 +31,8 @@ EQUIVALENT: list[tuple[str, str, str, str]] = [
     ("minigan/ops/convolution.py", "CHUNK = 2 <<", "CHUNK = 3 <<", _SPEED),
     ("minigan/ops/elementwise.py", "math.inf, x), 1.0)", "math.inf, x), 2.0)", _UNUSED),
     ("minigan/ops/elementwise.py", "where(is_zero, 1.0, p", "where(is_zero, 2.0, p", _UNUSED),
+    ("minigan/metrics/points.py", "a[:, None, 0] - b[None, :, 0]", "(b[None, :, 0]) - (a[:, None, 0])", "hypot has no sign"),
+    ("minigan/metrics/points.py", "a[:, None, 1] - b[None, :, 1]", "(b[None, :, 1]) - (a[:, None, 1])", "hypot has no sign"),
     ("minigan/ops/activations.py", "exp(minimum(x, 0.0))", "exp(minimum(x, 1.0))", _UNUSED),
     ("minigan/ops/activations.py", "alpha <= 1 else", "alpha < 1 else", "with alpha = 1, both branches have slope 1 at 0"),
 ]
@@ -45,7 +47,18 @@ TOKENS = {  # of an operator: its text and the mutant's
     for name, old, new in (row.split() for row in f"{_ARITHMETIC}, {_BITS}, {_COMPARISONS}, And and or, Or or and".split(","))
 }
 NOT_COMMUTATIVE = (ast.Sub, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.MatMult)
-SYMMETRIC = {"max", "min", "maximum", "minimum", "add", "multiply", "logaddexp", "gcd", "swapaxes"}  # in their arguments
+SYMMETRIC = {
+    "max",
+    "min",
+    "maximum",
+    "minimum",
+    "add",
+    "multiply",
+    "logaddexp",
+    "gcd",
+    "swapaxes",
+    "hypot",
+}  # in their arguments
 NOT_TYPES = {"isinstance": slice(0, 1), "issubclass": slice(0, 1), "cast": slice(1, 2), "TypeVar": slice(0, 0)}  # arguments
 UNLIKE = (ast.Starred, ast.Lambda, ast.Tuple, ast.List, ast.Dict)  # to be swapped: any test would notice
 DROPPED = (ast.AugAssign, ast.Raise, ast.Continue, ast.Break, ast.Delete)

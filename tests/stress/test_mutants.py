@@ -9,7 +9,9 @@ import pytest
 from tests.helpers.mutations import ROOT
 
 pytestmark = pytest.mark.stress
-SHARE = 0.8
+SHARE = (
+    0.8  # of 150 mutants of another seed 89 % were killed; a hundred differ by 3 %, and the weakest draw by three times that
+)
 
 
 def test_nearly_all_of_100_mutants_are_killed(tmp_path):
