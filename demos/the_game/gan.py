@@ -112,8 +112,8 @@ def points(claim: Claim, settings: Settings) -> None:
     measure(claim, coverage, perfect, len(centres), accuracy)
     run.write(samples=samples)
     reached = claim.words(REACHED)
-    claim.show(pictures.points(x[:10_000], samples), "samples", reached)
     claim.show(pictures.points_over_time(run.snapshots, x, "$D(x)$: 0 fake, 1 real"), "over_time", reached)
+    claim.show(pictures.points(x[:10_000], samples), "samples", reached)
     pictures.points_animation(args.out / "animation.gif", run.snapshots, x, "blue: D says real")
     guess = f"In the last tenth of the training, D is right about {percent(accuracy)} of the points; guessing, about 50 %"
     claim.show(pictures.curves(run.history), "curves", guess)

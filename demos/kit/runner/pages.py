@@ -120,4 +120,4 @@ def _cell(text: str) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "not finite" if value is None else f"{value:,.3g}"
+    return "not finite" if value is None else f"{value:,.0f}" if 1000 <= abs(value) < 1e7 else f"{value:.3g}"
