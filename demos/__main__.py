@@ -25,22 +25,21 @@ from importlib import import_module
 from pathlib import Path
 
 from demos import catalogue
-from demos.commands import listing
-from demos.commands.demo import module_of, refuse
-from demos.kit.runner import console
+from demos.catalogue import module_of, refuse
+from demos.kit.runner.options import errors_in_one_line
 
 
 def main(argv: Sequence[str] = ()) -> None:
     """Run a command, or a demo. An error that needs no traceback is one line."""
-    with console.errors_in_one_line(argv):
+    with errors_in_one_line(argv):
         run(list(argv))
 
 
 def run(argv: list[str]) -> None:
-    """The same. Modules that need packages are imported here, not above: the list needs none."""
+    """The same. A command's module is imported here, not above: the list needs no packages, and a demo no command."""
     match argv:
         case []:
-            listing.print_list()
+            import_module("demos.commands.listing").print_list()
         case ["-h" | "--help"]:
             print(catalogue.docstring(Path(__file__)))
         case ["names"]:

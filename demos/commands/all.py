@@ -12,7 +12,9 @@ from pathlib import Path
 
 from demos import catalogue
 from demos.catalogue import described
-from demos.kit.runner import console, folders
+from demos.kit.runner import options as cli
+from demos.kit.runner import results
+from demos.kit.runner.options import Options
 from demos.kit.runner.results import summary_of
 
 POLL = 0.1  # seconds between two checks of the running demos
@@ -21,23 +23,23 @@ TIMINGS = "speed"  # it runs alone
 
 def main(argv: Sequence[str]) -> None:
     """Run each demo in its own process, continue if one fails, and write the page."""
-    if missing := console.missing_packages():
+    if missing := cli.missing_packages():
         raise SystemExit(missing)
     from demos.kit.runner import index_page  # here, not above: first, one line names all missing packages
-    from demos.kit.runner.jobs import cores
-    from demos.kit.runner.options import Options, path_option, positive_number, resume_command, seed_number
     from demos.kit.runner.progress import progress
 
     options = Options(prog="python -m demos all", description="Run all demos, several at a time.")
     options.add_argument("--quick", action="store_true", help="small versions that finish in seconds")
-    options.add_argument("--out", type=path_option, help="folder for the results (default: runs; quick: runs/quick)")
-    options.add_argument("--seed", type=seed_number, default=0, help="of all random numbers (default: 0)")
-    options.add_argument("--jobs", type=positive_number, default=cores(), help="demos at a time (default: the number of cores)")
+    options.add_argument("--out", type=cli.path_option, help="folder for the results (default: runs; quick: runs/quick)")
+    options.add_argument("--seed", type=cli.seed_number, default=0, help="of all random numbers (default: 0)")
+    options.add_argument(
+        "--jobs", type=cli.positive_number, default=cli.cores(), help="demos at a time (default: the number of cores)"
+    )
     options.add_argument("--format", choices=["png", "svg", "pdf"], default="png", help="of the pictures (default: png)")
     options.add_argument("--record", action="store_true", help="save the results in demos/results, for README")
     options.add_argument("--resume", action="store_true", help="continue stopped demos, and skip finished ones")
     args = options.parse_args(argv)
-    args.out = args.out or folders.default_folder(args.quick)
+    args.out = args.out or results.default_folder(args.quick)
     if args.record and (args.quick or args.seed):
         options.error("--record: only for full runs with the default options, without --quick, --seed")
     for line in catalogue.clashes().values():
@@ -45,9 +47,9 @@ def main(argv: Sequence[str]) -> None:
     demos = catalogue.names()
     chapters = entries(demos, args)  # now, because files may change while the demos run
     try:
-        lock = folders.open_folder(args.out)
+        lock = results.open_folder(args.out)
         if moved := make_room(demos, args):
-            print(f"earlier results of {moved} demos are now in {args.out / 'NAME' / folders.EARLIER}", file=sys.stderr)
+            print(f"earlier results of {moved} demos are now in {args.out / 'NAME' / results.EARLIER}", file=sys.stderr)
     except OSError as error:
         options.error(f"--out {args.out}: {error.strerror or error}")
     statuses: dict[str, int | str] = {}
@@ -59,10 +61,10 @@ def main(argv: Sequence[str]) -> None:
                 if status:
                     bar.write(f"{name}: {verdict(args.out / name, status)}")
     except KeyboardInterrupt:
-        print(f"stopped; to continue: {resume_command(options.prog, argv)}", file=sys.stderr)
+        print(f"stopped; to continue: {cli.resume_command(options.prog, argv)}", file=sys.stderr)
         raise SystemExit(130) from None
     finally:
-        folders.close_folder(lock)
+        results.close_folder(lock)
     print_verdicts(args.out, statuses, demos)
     print(f"\nAll results are on one page: {index_page.write(args.out, chapters, args.seed, args.quick)}")
     if failed := [name for name in demos if statuses[name]]:
@@ -77,15 +79,15 @@ def make_room(demos: Sequence[str], args: argparse.Namespace) -> int:
         if not out.is_dir() or (args.resume and (out / "checkpoint.npz").exists()):
             continue
         with suppress(OSError):  # another run is writing to it: the demo will report it
-            lock = folders.open_folder(out)
+            lock = results.open_folder(out)
             try:
-                if left := folders.left_by_a_run(out):
-                    left |= folders.named(out, [folders.LOG])
-                moved += folders.make_room(out, name, args.quick, left) is not None
+                if left := results.left_by_a_run(out):
+                    left |= results.named(out, [results.LOG])
+                moved += results.make_room(out, name, args.quick, left) is not None
             finally:
-                folders.close_folder(lock)
-    if not args.resume and args.out != folders.default_folder(True) and (args.out / "index.html").exists():
-        folders.move_aside(args.out, [args.out / "index.html"])
+                results.close_folder(lock)
+    if not args.resume and args.out != results.default_folder(True) and (args.out / "index.html").exists():
+        results.move_aside(args.out, [args.out / "index.html"])
     return moved
 
 
@@ -94,7 +96,7 @@ def side_by_side(demos: Sequence[str], args: argparse.Namespace) -> Iterator[tup
     waiting = sorted(demos, key=lambda name: (name == TIMINGS, -recorded_seconds(name)))
     running: dict[str, subprocess.Popen] = {}
     try:
-        with console.ends_as_ctrl_c():
+        with cli.ends_as_ctrl_c():
             while waiting or running:
                 while waiting and len(running) < args.jobs and not (waiting[0] == TIMINGS and running):
                     name = waiting.pop(0)

@@ -22,9 +22,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import minigan as mg
-from demos.kit.runner.folders import close_folder, default_folder, make_room, named, open_folder
-from demos.kit.runner.jobs import cores
-from demos.kit.runner.options import Options, path_option, seed_number
+from demos.kit.runner.options import Options, cores, path_option, seed_number
+from demos.kit.runner.results import close_folder, default_folder, make_room, named, open_folder
 from demos.kit.style import FAKE, MARKERS, OTHERS, REAL, pale, save, slide, title
 from minigan import data, games, nn, optim
 from minigan.backend import memory

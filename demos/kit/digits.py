@@ -10,6 +10,7 @@ import numpy as np
 from demos.kit import pictures
 from demos.kit.claim import Claim
 from demos.kit.classifiers import in_parts
+from demos.kit.pictures import MOVING
 from demos.kit.rounding import at_least, at_most, percent
 from demos.kit.run import Run
 from demos.kit.runner.options import add_data_options, common_options
@@ -22,7 +23,6 @@ from minigan.games import GAN, ConditionalGAN, Game
 DATA = ("mnist", "glyphs")
 SAMPLES = 5_000
 WAYS = 1_000  # interpolations from one z to another; G's images half way are judged
-MOVING = "\nanimation.gif: the samples during the training; history.csv: the curves; samples.npz: the samples at the end"
 CLEAR = 0.5  # least share of clear digits among G's samples, relative to real images
 SMOOTH = 0.8  # least share of clear digits half way from one z to another, relative to G's samples
 

@@ -14,6 +14,7 @@ from demos.kit.runner.checkpoint import running
 from demos.kit.style import D_COLOUR, FAKE, G_COLOUR, HEIGHT, OPINION, OTHERS, REAL, SERIES, WIDTH, slide
 
 FRAMES_PER_SECOND = 8
+MOVING = "\nanimation.gif: the samples during the training; history.csv: the curves; samples.npz: the samples at the end"
 
 
 @dataclass

@@ -1,8 +1,5 @@
 """--set NAME=VALUE: change any field of a demo's settings, a dataclass, on the command line.
 
-    args = start(parser(__doc__), argv, "cgan", Settings())  # --help lists these
-    settings = settings_of(args, Settings())
-
 A value is written as in Python, without brackets and quotes: lr=0.01, betas=0.5,0.9, clip=None. The
 field's annotation decides which values are valid. Fields of nested settings have dotted names: curves.lr_critic=0.01.
 """
@@ -16,8 +13,6 @@ from difflib import get_close_matches
 from itertools import repeat
 from types import NoneType
 from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
-
-from demos.kit.runner.options import positive_number
 
 Settings = TypeVar("Settings")  # of a demo
 LIMITS = {  # word in a field's name: (least value, excluded upper bound) of its numbers, as minigan requires
@@ -35,23 +30,6 @@ class Setting(NamedTuple):
 
     kind: Any
     value: Any
-
-
-def add_option(options: argparse.ArgumentParser, settings: Any) -> None:
-    """Add --set, and list the settings at the end of --help."""
-    text = "change one of the settings listed below; repeat it for several"
-    if hasattr(settings, "seeds"):
-        options.add_argument("--seeds", type=positive_number, help="the number of seeds: short for --set seeds=N")
-    options.add_argument("--set", action="append", type=assignment, default=[], metavar="NAME=VALUE", help=text)
-    options.epilog = f"settings with their default values (some are smaller with --quick):\n{listed(settings)}"
-
-
-def assignment(text: str) -> tuple[str, str]:
-    """NAME and VALUE, or argparse's error."""
-    name, equals, value = text.partition("=")
-    if not (name and equals):
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE, such as seeds=2")
-    return name, value
 
 
 def settings_of(args: argparse.Namespace, settings: Settings) -> Settings:
@@ -78,6 +56,16 @@ def read(settings: Any, name: str, text: str) -> Any:
         return checked(text, name, kind)
     except ValueError:
         raise ValueError(f"expected {described(kind, name)}; now it is {name}={written(value)}") from None
+
+
+def checked_text(settings: Any, name: str, value: Any) -> str:
+    """The value for the field of this name as text for --set. Raises ValueError if it is not valid."""
+    text = written(tuple(value) if isinstance(value, list) else value)
+    try:
+        read(settings, name, text)
+    except ValueError as error:
+        raise ValueError(f"{name}={text}: {error}") from None
+    return text
 
 
 # --- fields ---------------------------------------------------------------------------------------------------------------

@@ -27,11 +27,6 @@ from minigan.backend import memory, random_numbers, threads
 PATIENCE = 0.5  # seconds between two notes of a task's progress
 
 
-def cores() -> int:
-    """The number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def side_by_side(run: Checkpoint, function: Callable, tasks: Mapping[str, tuple], shared: tuple, bar: tqdm) -> list[Any]:
     """[function(*task, *shared), ...] in several processes; each saves the state of its task in its own checkpoint."""
     names = {name: run.own_name(name) for name in tasks}

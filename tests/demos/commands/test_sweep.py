@@ -21,12 +21,12 @@ from scipy.stats import t as student
 from demos import catalogue
 from demos.commands import sweep
 from demos.commands.sweep import Cell
-from demos.kit import run, settings, style
+from demos.kit import settings, style
 from demos.kit.comparing import NOTHING
 from demos.kit.loops import check_finite
 from demos.kit.run import open_claim, start
-from demos.kit.runner import executors
-from demos.kit.runner.options import parser
+from demos.kit.runner import executors, opening
+from demos.kit.runner.options import assignment, parser
 from minigan import Tensor, optim
 from tests.demos.running import ROOT, assert_shows_something, coarse_pictures, summary_of
 
@@ -112,7 +112,7 @@ def sets(*assignments):
 
 
 def grid_of(*assignments):
-    parsed = [settings.assignment(each) for each in assignments]
+    parsed = [assignment(each) for each in assignments]
     return sweep.grid_of(sweep.Options(prog="sweep"), Settings, parsed)
 
 
@@ -217,11 +217,11 @@ def test_every_demo_has_a_class_of_settings_which_can_all_be_swept(name, monkeyp
     assert is_dataclass(module.Settings)
     seen = []
 
-    def add_option(options, settings):
+    def add_settings(options, settings):
         seen.append(settings)
         raise SystemExit
 
-    monkeypatch.setattr(run, "add_option", add_option)
+    monkeypatch.setattr(opening, "add_settings", add_settings)
     with pytest.raises(SystemExit):
         module.main([])
     kinds = settings.kinds(module.Settings)

@@ -12,7 +12,7 @@ import pytest
 
 from demos import catalogue
 from demos.__main__ import main
-from demos.kit.runner import console
+from demos.kit.runner import options
 from tests.demos.running import ROOT, summary_of
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="for a POSIX shell")
@@ -97,7 +97,7 @@ def test_without_any_package_each_command_says_so_on_one_line(command):
 
 
 def test_a_module_that_a_demo_of_ones_own_looks_for_is_its_own_affair():
-    with pytest.raises(ModuleNotFoundError, match="nothing"), console.errors_in_one_line([]):
+    with pytest.raises(ModuleNotFoundError, match="nothing"), options.errors_in_one_line([]):
         importlib.import_module("demos.nothing")
 
 
@@ -143,7 +143,7 @@ def test_a_setting_that_minigan_refuses_is_named_with_what_is_allowed(command, n
 
 def test_an_error_of_the_demos_own_keeps_its_traceback():
     for error in (ValueError("not x: of such a rate nothing comes"), KeyError("x"), OSError("no file")):
-        with pytest.raises(type(error)), console.errors_in_one_line(["gan", "--set", "lr=1"]):
+        with pytest.raises(type(error)), options.errors_in_one_line(["gan", "--set", "lr=1"]):
             raise error
-    with pytest.raises(ValueError, match="WGAN"), console.errors_in_one_line(["wgan"]):  # nobody has set it
+    with pytest.raises(ValueError, match="WGAN"), options.errors_in_one_line(["wgan"]):  # nobody has set it
         raise ValueError("WGAN: clip is -1.0; expected a finite number above 0")
