@@ -65,7 +65,10 @@ def main(argv: Sequence[str]) -> None:
         raise SystemExit(130) from None
     finally:
         results.close_folder(lock)
-    print_verdicts(args.out, statuses, demos)
+    print(f"\n{'demo':<22} {'seconds':>8}  verdict")
+    for name in demos:
+        seconds = summary_of(args.out / name).get("seconds")
+        print(f"{name:<22} {'-' if seconds is None else f'{seconds:.0f}':>8}  {verdict(args.out / name, statuses[name])}")
     print(f"\nAll results are on one page: {index_page.write(args.out, chapters, args.seed, args.quick)}")
     if failed := [name for name in demos if statuses[name]]:
         raise SystemExit(f"{len(failed)} of {len(demos)} demos failed: {', '.join(failed)}")
@@ -150,20 +153,11 @@ def verdict(out: Path, status: int | str) -> str:
     if isinstance(status, str):
         return f"failed: {status}"
     holds = summary_of(out).get("holds", {})
-    broken = [name for name, held in holds.items() if not held]
-    if status and not broken:
-        return f"failed: see {out / 'output.txt'}"
-    if broken:
+    if broken := [name for name, held in holds.items() if not held]:
         return f"does not hold: {', '.join(broken)}"
+    if status:
+        return f"failed: see {out / 'output.txt'}"
     return f"{len(holds)} of {len(holds)} hold" if holds else "nothing to judge"
-
-
-def print_verdicts(out: Path, statuses: dict[str, int | str], demos: Sequence[str]) -> None:
-    """Print a table: each demo, its seconds and its verdict."""
-    print(f"\n{'demo':<22} {'seconds':>8}  verdict")
-    for name in demos:
-        seconds = summary_of(out / name).get("seconds")
-        print(f"{name:<22} {'-' if seconds is None else f'{seconds:.0f}':>8}  {verdict(out / name, statuses[name])}")
 
 
 def entries(demos: Collection[str], args: argparse.Namespace) -> dict[str, list[tuple[str, str, str, str]]]:

@@ -268,8 +268,7 @@ def bound_of(expected: str) -> tuple[str, float] | None:
 
 def better_of(expected: str) -> str | None:
     """Which values are better, "lower" or "higher"; None if there is no bound."""
-    bound = bound_of(expected)
-    return bound and bound[0]
+    return (bound_of(expected) or [None])[0]
 
 
 def set_verdicts(cells: Mapping[Point, Cell], better: str | None) -> Point | None:
@@ -322,12 +321,11 @@ def picture(grid: Mapping[str, list[str]], cells: Mapping[Point, Cell], figure: 
     """
     bound, (drawn, panels) = bound_of(expected), style.slide(1, len(grid), squeeze=False, sharey=True)
     for i, (axes, (name, values)) in enumerate(zip(panels[0], grid.items(), strict=True)):
-        for j, (label, line) in enumerate(lines_of(grid, cells, i)):
-            shift = 0.06 * (j - (len(grid[other_of(grid, i)]) - 1) / 2) if label else 0.0
-            at = np.arange(len(values)) + shift
+        lines = lines_of(grid, cells, i)
+        for j, (label, line) in enumerate(lines):
+            at = np.arange(len(values)) + 0.06 * (j - (len(lines) - 1) / 2)
             colour, marker = style.SERIES[j % len(style.SERIES)], style.MARKERS[j % len(style.MARKERS)]
-            means = [cell.mean for cell in line]
-            axes.plot(at, means, color=colour, marker=marker, label=label)
+            axes.plot(at, [cell.mean for cell in line], color=colour, marker=marker, label=label)
             for x, cell in zip(at, line, strict=True):
                 if np.isfinite(cell.low):
                     axes.plot([x, x], [cell.low, cell.high], color=colour, linewidth=1.5)
@@ -338,16 +336,11 @@ def picture(grid: Mapping[str, list[str]], cells: Mapping[Point, Cell], figure: 
         if bound:
             axes.axhline(bound[1], color="black", linestyle=":", linewidth=1)
         if len(grid) == 2:
-            columns = max(1, LETTERS // 2 // (max(map(len, grid[other_of(grid, i)])) + 8))
-            axes.legend(title=other_of(grid, i), loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns)
+            columns = max(1, LETTERS // 2 // (max(len(label) for label, _ in lines) + 8))
+            axes.legend(title=list(grid)[1 - i], loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns)
     bars = f"bars: 95 % intervals; dots: seeds{', means' * (len(grid) > 2)}{'; dotted: ' + expected if bound else ''}"
     panels[0, 0].set_ylabel("\n".join(line for text in (figure, f"({bars})") for line in textwrap.wrap(text, LETTERS * 2 // 3)))
     return drawn
-
-
-def other_of(grid: Mapping[str, Any], i: int) -> str:
-    """The other of two settings."""
-    return list(grid)[1 - i]
 
 
 def lines_of(grid: Mapping[str, list[str]], cells: Mapping[Point, Cell], i: int) -> list[tuple[str, list[Cell]]]:

@@ -8,28 +8,16 @@ import argparse
 import math
 import sys
 import textwrap
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import is_dataclass, replace
 from difflib import get_close_matches
 from itertools import repeat
+from operator import attrgetter
 from types import NoneType
-from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 Settings = TypeVar("Settings")  # of a demo
-LIMITS = {  # word in a field's name: (least value, excluded upper bound) of its numbers, as minigan requires
-    "lr": (0.0, math.inf),
-    "rates": (0.0, math.inf),
-    "betas": (0.0, 1.0),
-    "r1": (0.0, math.inf),
-    "penalty": (0.0, math.inf),
-    "std": (0.0, math.inf),
-}
-
-
-class Setting(NamedTuple):
-    """A field of the settings: its annotation and its value."""
-
-    kind: Any
-    value: Any
+LIMITS = dict.fromkeys(("lr", "rates", "r1", "penalty", "std"), (0.0, math.inf)) | {"betas": (0.0, 1.0)}
+# by a word in a field's name: (least value, excluded upper bound) of its numbers, as minigan requires
 
 
 def settings_of(args: argparse.Namespace, settings: Settings) -> Settings:
@@ -46,16 +34,16 @@ def settings_of(args: argparse.Namespace, settings: Settings) -> Settings:
 
 def read(settings: Any, name: str, text: str) -> Any:
     """The value of the text for the field of this name. Raises ValueError if it is not valid."""
-    known = settable(settings)
+    known = kinds(type(settings))
     if name not in known:
         alike = get_close_matches(name, known, n=1)
         meant = f"; did you mean {alike[0]}?" if alike else "."
         raise ValueError(f"there is no such setting{meant} There are:\n{listed(settings)}")
-    kind, value = known[name]
     try:
-        return checked(text, name, kind)
+        return checked(text, name, known[name])
     except ValueError:
-        raise ValueError(f"expected {described(kind, name)}; now it is {name}={written(value)}") from None
+        now = written(attrgetter(name)(settings))
+        raise ValueError(f"expected {described(known[name], name)}; now it is {name}={now}") from None
 
 
 def checked_text(settings: Any, name: str, value: Any) -> str:
@@ -69,15 +57,6 @@ def checked_text(settings: Any, name: str, value: Any) -> str:
 
 
 # --- fields ---------------------------------------------------------------------------------------------------------------
-
-
-def settable(settings: Any, prefix: str = "") -> dict[str, Setting]:
-    """All fields by name."""
-    kinds, by_name = get_type_hints(type(settings)), {}
-    for field in fields(settings):
-        name, value = prefix + field.name, getattr(settings, field.name)
-        by_name |= settable(value, f"{name}.") if is_dataclass(value) else {name: Setting(kinds[field.name], value)}
-    return by_name
 
 
 def kinds(settings: type, prefix: str = "") -> dict[str, Any]:
@@ -96,7 +75,7 @@ def changed(settings: Settings, name: str, value: Any) -> Settings:
 
 def listed(settings: Any) -> str:
     """name=value of all fields, as --set takes them, in indented lines."""
-    text = " ".join(f"{name}={written(value)}" for name, (_, value) in settable(settings).items())
+    text = " ".join(f"{name}={written(attrgetter(name)(settings))}" for name in kinds(type(settings)))
     indent = {"initial_indent": "  ", "subsequent_indent": "  "}
     return textwrap.fill(text, 100, break_long_words=False, break_on_hyphens=False, **indent)
 
