@@ -1,33 +1,24 @@
 """What the demos of single claims have in common: their frame, and how they are written."""
 
 import ast
-import importlib
 import json
 import math
 import re
-import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pytest
 
-import demos
 from demos.catalogue import chapter_of, file_of, names
 from demos.kit.comparing import HELPS, HURTS, NOTHING, compare
 from demos.kit.run import open_claim, start
 from demos.kit.runner import results
-from demos.kit.runner.checkpoint import running
 from demos.kit.runner.options import common_options
 
 FILES = {name: file_of(name) for name in names()}
 CLAIMS = [name for name, file in FILES.items() if "open_claim(args" in file.read_text("utf-8")]
 every_claim = pytest.mark.parametrize("name", CLAIMS)
-
-
-@pytest.fixture(autouse=True)
-def _words(monkeypatch):
-    """There is no demo some_claim that could say what it found."""
-    monkeypatch.setattr(results, "in_words", lambda name, metrics: f"{name}: {metrics['a']:g}")
 
 
 def begun(tmp_path, *argv, steps=None):
@@ -41,6 +32,7 @@ def begun(tmp_path, *argv, steps=None):
 def finished(tmp_path, *figures, argv=(), fails=""):
     """A claim with these figures, at its end."""
     found = begun(tmp_path, *argv)
+    found.finding = "a is {a}"
     for figure in figures:
         found.note(*figure)
     found.show(plt.figure(), "some_claim", "what was found")
@@ -62,7 +54,7 @@ def test_the_summary_has_every_figure_what_was_expected_and_whether_it_holds(tmp
     assert summary["expected"] == {"a": "1", "b": "below 2", "d": "about 4"}
     assert summary["holds"] == {"a": True, "b": False}
     assert summary["pictures"] == {"some_claim": "what was found"}
-    assert summary["found"] == "some_claim: 1"
+    assert summary["found"] == "a is 1"
 
 
 def test_figures_are_printed_beside_what_was_expected_and_a_broken_claim_stands_out(tmp_path, capsys):
@@ -174,85 +166,17 @@ def test_pictures_come_in_the_format_that_was_asked_for_and_are_let_go(tmp_path,
 
 # --- what a demo says of its figures -----------------------------------------------------------------------------------------
 
-DEMO = """
-from demos.kit.run import open_claim, start
-from demos.kit.runner.options import common_options
 
-def main(argv=None):
-    options = common_options("mine")
-    options.add_argument("--less", action="store_true")
-    args = start(options, argv, "mine")
-    claim = open_claim(args, {})
-    claim.note("plain", 1.0)
-    if not args.less:
-        claim.note("score", 2.0)
-    claim.finish()
-
-"""
-
-
-@pytest.fixture
-def mine(tmp_path, monkeypatch):
-    """Runs a demo of one's own, with these words, and returns its summary, if it has one."""
-    monkeypatch.undo()
-    (tmp_path / "own" / "some").mkdir(parents=True)
-    monkeypatch.setattr("demos.catalogue.FOLDER", tmp_path / "own")
-    monkeypatch.setattr("demos.catalogue.CHAPTERS", {"some": (), "other": ()})
-    monkeypatch.setattr("demos.__path__", [*demos.__path__, str(tmp_path / "own")])
-
-    def call(words, *options):
-        (tmp_path / "own" / "some" / "mine.py").write_text(DEMO + words)
-        try:
-            importlib.import_module("demos.some.mine").main(["--out", str(tmp_path / "out"), *options])
-        finally:
-            running.close()
-            del sys.modules["demos.some.mine"]
-        return json.loads((tmp_path / "out" / "summary.json").read_text())
-
-    return call
-
-
-@pytest.mark.parametrize("options", [(), ("--quick",), ("--seed", "3")])
-@pytest.mark.parametrize("words", ["", "found = 'a word'", "def found(): return ''", "def found(m, n): return ''"])
-def test_a_demo_without_words_for_its_figures_is_refused_before_it_trains(mine, words, options, tmp_path, capsys):
-    with pytest.raises(SystemExit) as end:
-        mine(words, *options)
-    assert end.value.code == 2
-    said = "mine.py needs found(m): a sentence about the metrics m, a dict by name\n"
-    assert capsys.readouterr().err.endswith(said)
-    assert not list((tmp_path / "out").iterdir())
-
-
-def test_of_two_demos_with_one_name_none_speaks_for_the_other(mine, tmp_path, capsys):
-    (tmp_path / "own" / "other").mkdir()
-    (tmp_path / "own" / "other" / "mine.py").write_text(DEMO)
-    with pytest.raises(SystemExit) as end:
-        mine("def found(m): return ''")
-    assert end.value.code == 2
-    assert capsys.readouterr().err == "demos/some/mine.py and demos/other/mine.py have the same name: rename one\n"
-
-
-@pytest.mark.parametrize("options", [("--quick",), ()])
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        ("def found(m): return f'{m[\"scoer\"]}'", "KeyError: 'scoer'; m has: plain, score"),
-        ("def found(m): m['score']", "AttributeError: 'NoneType' object has no attribute 'split'; m has: plain, score"),
-        ("def found(m): return scoer", "NameError: name 'scoer' is not defined; m has: plain, score"),
-    ],
-)
-def test_words_that_fail_are_seen_in_a_quick_run_and_take_no_results_with_them(mine, words, said, options, tmp_path):
-    with pytest.raises(SystemExit, match=f"^mine: its found\\(m\\) fails: {re.escape(said)}$"):
-        mine(words, *options)
-    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
-    assert (summary["metrics"], "found" in summary) == ({"plain": 1.0, "score": 2.0}, False)
-
-
-def test_by_other_options_figures_may_be_missing_and_words_too(mine):
-    words = "def found(m): return f'a score of {m[\"score\"]:g}'"
-    assert mine(words)["found"] == "a score of 2"
-    assert "found" not in mine(words, "--quick")
-    assert "found" not in mine(words, "--less")
+@pytest.mark.parametrize(("argv", "refused"), [((), True), (["--quick"], True), (["--steps", "3"], False)])
+def test_a_finding_of_an_unknown_metric_takes_no_results_with_it(tmp_path, argv, refused):
+    found = begun(tmp_path, *argv, steps=3)
+    found.note("score", 2.0)
+    found.finding = "a score of {scoer}"
+    error = pytest.raises(SystemExit, match=r"^some_claim: FINDING: there is no metric 'scoer'; did you mean 'score'")
+    with error if refused else nullcontext():
+        found.finish()
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert (summary["metrics"], "found" in summary) == ({"score": 2.0}, False)
 
 
 def test_the_options_are_those_of_all_demos(tmp_path):
@@ -283,14 +207,6 @@ def test_only_a_full_run_by_the_default_options_is_recorded(tmp_path, capsys, op
     said = capsys.readouterr().err
     assert "--record: only for a full run with the default options, without" in said
     assert all(option in said for option in options if option.startswith("--"))
-
-
-def test_readmes_last_cells_are_made_from_what_is_recorded(monkeypatch):
-    monkeypatch.setattr(results, "recorded", lambda name: {"metrics": {"a": {"one": 1, "two": 2}[name]}})
-    text = "| [`one`](demos/x/one.py) | 17 |\n| says | [`two`](demos/x/two.py), more | old |\n| `other` | 3 |\n"
-    new = "| [`one`](demos/x/one.py) | one: 1 |\n| says | [`two`](demos/x/two.py), more | two: 2 |\n| `other` | 3 |\n"
-    assert results.readme(text) == new
-    assert results.readme(new) == new
 
 
 # --- how they are written -----------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """An experiment as an object: played in one call, without the command line."""
 
+import sys
 from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
@@ -71,3 +72,11 @@ def test_a_run_that_cannot_end_raises_what_the_command_prints():
     with pytest.raises(RuntimeError, match="see the line above"):
         main.play("--wrong")
     assert running.checkpoint is None
+
+
+def test_a_finding_that_cannot_be_filled_in_is_refused_before_the_run(monkeypatch, capsys):
+    monkeypatch.setattr(sys.modules[__name__], "FINDING", "{steps|zz}", raising=False)
+    with pytest.raises(SystemExit) as end:
+        main(["--quick"])
+    assert end.value.code == 2
+    assert "test_experiment.py: {steps|zz}: unknown format 'zz'" in capsys.readouterr().err

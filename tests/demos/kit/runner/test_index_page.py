@@ -2,11 +2,13 @@
 
 import json
 import re
+from importlib import import_module
 
 import pytest
 
 from demos import catalogue
 from demos.kit.runner import index_page, results
+from demos.kit.words import say
 
 VERSIONS = {"minigan": "1.0", "numpy": "2.1.0"}
 SUMMARY = {
@@ -67,6 +69,6 @@ def test_a_formula_is_html(latex, html):
 
 @pytest.mark.parametrize("name", catalogue.names())
 def test_every_formula_that_a_demo_finds_can_be_shown(name):
-    words = results.in_words(name, results.recorded(name)["metrics"])
+    words = say(import_module(catalogue.module_name(name)).main.finding, results.recorded(name)["metrics"])
     assert set(re.findall(r"\\([a-zA-Z]+|.)", words)) <= set(index_page.SIGNS)
     assert not set(index_page.formulas(words)) & set("\\${}^")
