@@ -24,7 +24,7 @@ import numpy as np
 
 import minigan as mg
 from demos.kit.runner.options import Options, cores, path_option, seed_number
-from demos.kit.runner.results import close_folder, default_folder, make_room, named, open_folder
+from demos.kit.runner.results import close_folder, default_folder, make_room, named
 from demos.kit.style import FAKE, MARKERS, OTHERS, REAL, pale, save, slide, title
 from minigan import data, games, nn, optim
 from minigan.backend import memory
@@ -78,10 +78,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     mg.seed(args.seed)
     comm = world()
     first = comm is None or comm.rank == 0
-    try:
-        lock = open_folder(args.out) if first else None
-    except OSError as error:
-        options.error(f"--out {args.out}: {error.strerror or error}")
+    lock = options.locked(args.out) if first else None
     repeats = 3 if args.quick else 9
     measurements = {name: measured(model, comm, repeats) for name, model in models(args.quick).items()}
     if first:

@@ -39,7 +39,7 @@ from demos.kit.runner.checkpoint import running
 from demos.kit.runner.codec import one_line
 from demos.kit.runner.options import Options
 from demos.kit.runner.progress import progress
-from demos.kit.runner.results import NOT_JUDGED, close_folder, default_folder, make_room, named, open_folder, summary_of
+from demos.kit.runner.results import NOT_JUDGED, close_folder, default_folder, make_room, named, summary_of
 
 BETTER = {"at least": "higher", "at most": "lower"}  # start of a metric's expectation -> which values are better
 LETTERS = 100  # that fit in one line below the panels
@@ -121,12 +121,12 @@ def folder_of(options: Options, args: argparse.Namespace, rest: list[str]) -> in
     description, file = {"demo": args.demo, "options": rest}, args.out / "sweep.json"
     try:
         before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
-        if args.resume and before not in (None, description):
-            there = shlex.join([before["demo"], *before["options"]])
-            options.error(f"--resume: the runs in {args.out} are of {there}, not of {shlex.join([args.demo, *rest])}")
-        lock = open_folder(args.out)
     except (OSError, ValueError) as error:
         options.error(f"--out {args.out}: {getattr(error, 'strerror', None) or error}")
+    if args.resume and before not in (None, description):
+        there = shlex.join([before["demo"], *before["options"]])
+        options.error(f"--resume: the runs in {args.out} are of {there}, not of {shlex.join([args.demo, *rest])}")
+    lock = options.locked(args.out)
     if not args.resume and before is not None:
         there = make_room(args.out, f"sweep_{Path(args.demo).stem}", "--quick" in rest, named(args.out, FILES))
         if there:

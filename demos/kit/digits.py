@@ -250,12 +250,8 @@ def well_drawn(claim: Claim) -> None:
     m = claim.metrics
     claim.at_least("classes", m["classes"], 10)
     least, most = CLEAR * m["clear digits, unseen real images"], m["Frechet distance, real images without one class"]
-    claim.note(
-        "clear digits",
-        m["clear digits"],
-        f"at least {at_least(least, 3)}, {CLEAR:g} of real images'",
-        m["clear digits"] >= least,
-    )
+    clear, expected = m["clear digits"], f"at least {at_least(least, 3)}, {CLEAR:g} of real images'"
+    claim.note("clear digits", clear, expected, clear >= least)
     expected = f"at most {at_most(most, 3)}, that of real images without one class"
     claim.note("Frechet distance", m["Frechet distance"], expected, m["Frechet distance"] <= most)
 
@@ -265,13 +261,9 @@ def smooth(claim: Claim) -> None:
 
     On great circles, z is as long as noise is; on straight lines, it is nearer to 0.
     """
-    share, least = claim.metrics["clear digits half way on a great circle"], SMOOTH * claim.metrics["clear digits"]
-    claim.note(
-        "clear digits half way on a great circle",
-        share,
-        f"at least {at_least(least, 3)}, {SMOOTH:g} of samples'",
-        share >= least,
-    )
+    name, least = "clear digits half way on a great circle", SMOOTH * claim.metrics["clear digits"]
+    share, expected = claim.metrics[name], f"at least {at_least(least, 3)}, {SMOOTH:g} of samples'"
+    claim.note(name, share, expected, share >= least)
 
 
 # --- in words -------------------------------------------------------------------------------------------------------------

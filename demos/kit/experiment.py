@@ -93,7 +93,7 @@ class Demo:
             from demos.kit.settings import settings_of
 
             settings = settings_of(args, settings)
-        claim = open_claim(args, self.record(args, settings) if callable(self.record) else self.recorded(args, settings))
+        claim = open_claim(args, self.recorded(args, settings))
         claim.finding = self.finding
         if not self.is_ours():
             claim.shows = catalogue.described(self.file)[0] if self.in_file else (self.__doc__ or self.name)
@@ -143,6 +143,8 @@ class Demo:
 
     def recorded(self, args: Any, settings: Any) -> dict[str, Any]:
         """Everything that the result depends on: --data, the settings, and what `record` adds."""
+        if callable(self.record):
+            return self.record(args, settings)
         return {**({"data": args.data} if "data" in args else {}), **asdict(settings), **self.record}
 
     def chosen(self, quick: bool) -> Any:

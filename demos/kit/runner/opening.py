@@ -66,10 +66,7 @@ def checkpoint_of(options: Options, args: argparse.Namespace, argv: Sequence[str
     if resume and resume.exists() and here.exists() and resume.samefile(here):
         resume = here
     running.close()
-    try:
-        lock = results.open_folder(args.out)
-    except (OSError, ValueError) as error:
-        options.error(f"--out {args.out}: {getattr(error, 'strerror', None) or error}")
+    lock = options.locked(args.out)
     if resume and not resume.exists():
         print(f"--resume: there is no checkpoint {resume} yet: this run starts from the beginning", file=sys.stderr)
         resume = None

@@ -34,6 +34,15 @@ class Options(argparse.ArgumentParser):
         """Exit with status 2."""
         self.exit(2, f"{self.prog}: {message} (--help lists the options)\n")
 
+    def locked(self, out: Path) -> int | None:
+        """Lock the folder for the results; see `results.open_folder`. Exit with status 2 if it cannot be used."""
+        from demos.kit.runner.results import open_folder
+
+        try:
+            return open_folder(out)
+        except (OSError, ValueError) as error:
+            self.error(f"--out {out}: {getattr(error, 'strerror', None) or error}")
+
     def format_help(self) -> str:
         """The help, with the settings at its end."""
         if self.settings is not None:

@@ -26,7 +26,7 @@ from demos.kit import settings, style
 from demos.kit.comparing import NOTHING
 from demos.kit.loops import check_finite
 from demos.kit.run import open_claim, start
-from demos.kit.runner import executors, opening
+from demos.kit.runner import executors, opening, results
 from demos.kit.runner.options import assignment, parser
 from minigan import Tensor, optim
 from tests.demos.running import ROOT, assert_shows_something, coarse_pictures, summary_of
@@ -318,7 +318,7 @@ def test_quick_sweeps_have_a_folder_of_their_own_that_holds_the_last_one(stand_i
 
 def test_the_folder_is_one_sweeps_at_a_time(swept, tmp_path, capsys):
     (tmp_path / "out").mkdir()
-    lock = sweep.open_folder(tmp_path / "out")
+    lock = results.open_folder(tmp_path / "out")
     if lock is None:
         pytest.skip("this file system has no locks")
     try:

@@ -43,7 +43,7 @@ def test_a_list_that_nobody_reads_to_its_end_is_no_error(command, end):
     ("command", "end"),
     [
         ("-u -m demos bayesian_gan", "<&- 2>&- | true"),
-        pytest.param("-u -m demos.bayesian_gan", "2>&1 | true", marks=pytest.mark.slow),
+        pytest.param("-u -m demos bayesian_gan", "2>&1 | true", marks=pytest.mark.slow),
         pytest.param("-m demos gan --steps 30", "2>&-", marks=pytest.mark.slow),
         pytest.param("-m demos gan --steps 30", ">&-", marks=pytest.mark.slow),
         pytest.param("-u -m demos gan --steps 30", "2>&1 | head -1", marks=pytest.mark.slow),
@@ -86,9 +86,7 @@ def test_a_missing_package_is_named_with_what_installs_it_before_anything_runs(c
         main(command)
 
 
-@pytest.mark.parametrize(
-    "command", ["demos gan", "demos all", "demos sweep gan --set lr=1", "demos lab", "demos ranks", "demos.gan"]
-)
+@pytest.mark.parametrize("command", ["demos gan", "demos all", "demos sweep gan --set lr=1", "demos lab", "demos ranks"])
 def test_without_any_package_each_command_says_so_on_one_line(command):
     status, said, err = shell(f"$python -E -S -m {command}")
     assert (status, said) == (1, "")
@@ -104,12 +102,10 @@ def test_a_module_that_a_demo_of_ones_own_looks_for_is_its_own_affair():
 # --- Ctrl-C ---------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("module", ["demos", "demos.gan"])
-def test_ctrl_c_while_packages_are_imported_is_one_line(module, tmp_path):
+def test_ctrl_c_while_packages_are_imported_is_one_line(tmp_path):
     lines = "import signal", "signal.signal(signal.SIGINT, signal.default_int_handler)", "signal.raise_signal(signal.SIGINT)"
     (tmp_path / "matplotlib.py").write_text("\n".join(lines))
-    arguments = "gan" if module == "demos" else ""
-    status, said, err = shell(f"PYTHONPATH={tmp_path} $python -m {module} {arguments}")
+    status, said, err = shell(f"PYTHONPATH={tmp_path} $python -m demos gan")
     assert (status, said, err) == (130, "", "stopped\n")
 
 
