@@ -26,7 +26,7 @@ from pathlib import Path
 
 from demos import catalogue
 from demos.catalogue import module_of, refuse
-from demos.kit.runner.options import errors_in_one_line
+from demos.kit.runner.options import check_packages, errors_in_one_line
 
 
 def main(argv: Sequence[str] = ()) -> None:
@@ -51,6 +51,8 @@ def run(argv: list[str]) -> None:
         case ["tour", *options]:
             import_module("demos.tour").main(options)
         case ["all" | "sweep" | "lab" | "ranks" as command, *options]:
+            if command == "all":  # one line names all packages that are missing; the demos' own lines would be in their files
+                check_packages()
             import_module(f"demos.commands.{command}").main(options)
         case ["new", *options]:
             import_module("demos.commands.own_file").new(options)

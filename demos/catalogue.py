@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
 
-from demos.kit.runner.options import ended, missing_packages
+from demos.kit.runner.options import check_packages, ended
 
 FOLDER = Path(__file__).parent
 CHAPTERS = {  # in the order of the lectures; chapters that belong to no single lecture come last
@@ -49,17 +49,14 @@ def demos_in(chapter: str) -> list[str]:
 
 
 def chapter_of(name: str) -> str:
-    """The chapter that has the demo."""
     return next(chapter for chapter in CHAPTERS if name in demos_in(chapter))
 
 
 def file_of(name: str) -> Path:
-    """The demo's file."""
     return FOLDER / chapter_of(name) / f"{name}.py"
 
 
 def module_name(name: str) -> str:
-    """The full name of the demo's module."""
     return f"demos.{chapter_of(name)}.{name}"
 
 
@@ -118,8 +115,7 @@ def check_importable(file: Path) -> None:
         parsed(file)
     except ValueError as error:
         refuse(f"{file} cannot be read: {error}")
-    if missing := missing_packages():
-        raise SystemExit(missing)
+    check_packages()
 
 
 def refuse(line: str) -> NoReturn:

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from demos import catalogue
 from demos.catalogue import described
+from demos.kit.runner import index_page, results
 from demos.kit.runner import options as cli
-from demos.kit.runner import results
 from demos.kit.runner.options import Options
+from demos.kit.runner.progress import progress
 from demos.kit.runner.results import summary_of
 
 POLL = 0.1  # seconds between two checks of the running demos
@@ -23,11 +24,6 @@ TIMINGS = "speed"  # it runs alone
 
 def main(argv: Sequence[str]) -> None:
     """Run each demo in its own process, continue if one fails, and write the page."""
-    if missing := cli.missing_packages():
-        raise SystemExit(missing)
-    from demos.kit.runner import index_page  # here, not above: first, one line names all missing packages
-    from demos.kit.runner.progress import progress
-
     options = Options(prog="python -m demos all", description="Run all demos, several at a time.")
     options.add_argument("--quick", action="store_true", help="small versions that finish in seconds")
     options.add_argument("--out", type=cli.path_option, help="folder for the results (default: runs; quick: runs/quick)")

@@ -14,7 +14,6 @@ USES = {  # by command, its use and its file
 
 
 def print_list() -> None:
-    """Print the list."""
     print("python -m demos NAME runs a demo (--quick: in seconds; --help: its options), python -m demos all runs all of them.")
     for command, (use, file) in USES.items():
         print(f"python -m demos {command} is {use}: {described(catalogue.FOLDER / file)[0]}")

@@ -48,14 +48,9 @@ Point = tuple[str, ...]  # a value for each setting, as --set takes it
 
 
 @cli.ends_as_ctrl_c()
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str]) -> None:
     """Play all runs that are not finished; write the table and the picture."""
-    options = Options(
-        prog="python -m demos sweep",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    options = Options(prog="python -m demos sweep", description=__doc__, allow_abbrev=False)
     options.add_argument("demo", help="name of the demo, or an experiment's file")
     values = {"type": cli.assignment, "metavar": "NAME=VALUES", "help": "a setting and its values"}
     options.add_argument("--set", action="append", required=True, **values)
@@ -63,11 +58,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     options.add_argument("--seed", type=cli.seed_number, default=0, help="the first seed (default: 0)")
     options.add_argument("--figure", help="the metric to compare (default: the demo's first one with a bound)")
     options.add_argument("--out", type=cli.path_option, help="folder for the results (default: runs/sweep_NAME)")
-    options.add_argument(
-        "--jobs", type=cli.positive_number, default=cli.cores(), help="runs at a time (default: the number of cores)"
-    )
+    jobs = {"type": cli.positive_number, "default": cli.cores()}
+    options.add_argument("--jobs", **jobs, help="runs at a time (default: the number of cores)")
     options.add_argument("--resume", action="store_true", help="skip finished runs")
-    argv = sys.argv[1:] if argv is None else list(argv)
     args, rest = options.parse_known_args(argv)
     module = module_of_file(args.demo) if args.demo.endswith(".py") else module_of(args.demo)
     main = getattr(module, "main", None)

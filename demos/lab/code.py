@@ -136,7 +136,6 @@ batches = data.batches(x, size={s.batch}, rng=rng)"""
 
 
 def rule(s: Settings, player: str) -> str:
-    """The player's optimizer."""
     return RULES[s.optimizer].format(theta=f"{player}.parameters()", lr=asdict(s)[f"lr_{player}"])
 
 

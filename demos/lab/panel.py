@@ -153,7 +153,6 @@ class Panel:
             self.ended(stepper.figures)
 
     def ended(self, figures: Any) -> None:
-        """An iteration has ended."""
         self.figures = figures
         self.iteration += 1
         self.trouble = self.find_trouble()
@@ -177,7 +176,6 @@ class Panel:
             self.back_to(self.iteration)
 
     def save(self) -> None:
-        """Save a snapshot."""
         with self.own_generators():
             states = {name: self.objects[name].state_dict() for name in ("game", "batches")}
         self.past.append(Snapshot(self.iteration, self.settings, self.figures, self.parts, self.objects, states, self.history))

@@ -48,7 +48,6 @@ class Server(ThreadingHTTPServer):
             return allowed
 
     def arrived(self, request: Any) -> None:
-        """The whole request has arrived."""
         self.arriving.pop(request, None)
 
     def service_actions(self) -> None:

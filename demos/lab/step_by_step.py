@@ -38,7 +38,6 @@ class StepByStep(Watcher):
     # --- on the thread -------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Play the step."""
         self.turn.acquire()
         game, batches = self.objects["game"], self.objects["batches"]
         try:

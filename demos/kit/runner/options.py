@@ -26,9 +26,12 @@ REFUSED = re.compile(r"[\w.]+: \S")  # minigan's errors begin with the name of t
 
 
 class Options(argparse.ArgumentParser):
-    """An argument parser whose errors are one line."""
+    """An argument parser whose errors are one line, and whose description keeps its lines."""
 
     settings: Any = None  # a demo's default settings, which --help lists
+
+    def __init__(self, **options: Any):
+        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **options)
 
     def error(self, message: str) -> NoReturn:
         """Exit with status 2."""
@@ -56,26 +59,17 @@ def common_options(description: str) -> Options:
     """The options that all demos have."""
     from minigan import backend
 
-    options = Options(
-        description=description or "(python -OO has no descriptions)", formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    options = Options(description=description or "(python -OO has no descriptions)")
     options.add_argument("--seed", type=seed_number, default=0, help="of all random numbers (default: 0)")
     options.add_argument("--backend", choices=["numpy", "cupy"], default=backend.name(), help="where to compute")
     options.add_argument("--out", type=path_option, help="folder for the results (default: runs/NAME; quick: runs/quick/NAME)")
     options.add_argument("--quick", action="store_true", help="a small version that finishes in seconds")
-    options.add_argument(
-        "--jobs", type=positive_number, help="processes for seeds and settings (default: the number of cores; quick: 1)"
-    )
+    jobs = "processes for seeds and settings (default: the number of cores; quick: 1)"
+    options.add_argument("--jobs", type=positive_number, help=jobs)
     options.add_argument("--format", choices=["png", "svg", "pdf"], default="png", help="of the pictures (default: png)")
     options.add_argument("--record", action="store_true", help="save the result in demos/results, for README")
-    options.add_argument(
-        "--resume",
-        nargs="?",
-        const=True,
-        type=path_option,
-        metavar="CHECKPOINT",
-        help="continue from a checkpoint (default: the one in --out); the results are the same as without a break",
-    )
+    resume = "continue from a checkpoint (default: the one in --out); the results are the same as without a break"
+    options.add_argument("--resume", nargs="?", const=True, type=path_option, metavar="CHECKPOINT", help=resume)
     return options
 
 
@@ -99,9 +93,8 @@ def add_data_options(options: Options, data: Sequence[str], quick_data: str | No
     options.add_argument("--data", choices=data, help=f"the data to learn (default: {default})")
     options.set_defaults(data_defaults=(data[0], quick_data or data[0]))
     if "mnist" in data:
-        options.add_argument(
-            "--data-dir", type=path_option, help="folder with the MNIST files (default: MINIGAN_DATA, or a download)"
-        )
+        folder = "folder with the MNIST files (default: MINIGAN_DATA, or a download)"
+        options.add_argument("--data-dir", type=path_option, help=folder)
 
 
 def add_settings(options: Options, settings: Any) -> None:
@@ -196,13 +189,11 @@ class Unread(io.TextIOWrapper):
         return cls(stream.detach(), **options)
 
     def write(self, text: str) -> int:
-        """Write the text, if there is a reader."""
         with self._reader_may_leave():
             super().write(text)
         return len(text)
 
     def flush(self) -> None:
-        """Flush, if there is a reader."""
         with self._reader_may_leave():
             super().flush()
 
@@ -225,10 +216,10 @@ def ended(line: str, status: int) -> SystemExit:
     return SystemExit(status)
 
 
-def missing_packages() -> str:
-    """The missing packages and the command that installs them, in one line; "" if none is missing."""
-    missing = [name for name in PACKAGES if find_spec(name) is None]
-    return f"there is no {' and no '.join(missing)} here: {INSTALL}" if missing else ""
+def check_packages() -> None:
+    """End the program with one line if packages are missing: it names them, and the command that installs them."""
+    if missing := [name for name in PACKAGES if find_spec(name) is None]:
+        raise SystemExit(f"there is no {' and no '.join(missing)} here: {INSTALL}")
 
 
 @contextmanager
