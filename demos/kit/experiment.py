@@ -86,7 +86,9 @@ class Demo:
 
     def _measured(self, argv: Sequence[str] | None) -> tuple[Claim, str | None]:
         """The claim after the experiment, which may have returned a text to print at the end."""
-        args = start(self.options(sys.modules[self.module].__doc__ or ""), argv, self.name, self.settings, self.own_path())
+        options = self.options(sys.modules[self.module].__doc__ or "")
+        own_path = "" if self.is_ours() else os.path.relpath(self.file)
+        args = start(options, argv, self.name, self.settings, own_path)
         self._check_words(args)
         settings = self.choose(args) if self.choose else self.chosen(args.quick)
         if args.set or getattr(args, "seeds", None):
@@ -113,19 +115,15 @@ class Demo:
         """End the program now, not after the training, if its words are missing or name a metric that no run has had."""
         if not args.usual:
             return
-        problem = ""
+        known = {} if args.quick else self._known_metrics()
         try:
-            names = names_in(self.verdict, self.finding)
-            known = self._known_metrics()
-            if not (args.quick or not known or set(names) <= set(known)):
-                missing = next(name for name in names if name not in known)
-                problem = f"{unknown(missing, known)} (if it is new, run it with --quick first)"
+            for name in names_in(self.verdict, self.finding):
+                if known and name not in known:
+                    raise ValueError(f"{unknown(name, known)} (if it is new, run it with --quick first)")
+            if self.is_ours() and not (self.verdict and self.finding):
+                raise ValueError("it needs VERDICT and FINDING: its result in words (see demos/kit/words.py)")
         except ValueError as error:
-            problem = f"{error}"
-        if not problem and self.is_ours() and not (self.verdict and self.finding):
-            problem = "it needs VERDICT and FINDING: its result in words (see demos/kit/words.py)"
-        if problem:
-            raise ended(f"{self.file.name}: {problem}", 2)
+            raise ended(f"{self.file.name}: {error}", 2) from None
 
     def _known_metrics(self) -> dict[str, Any]:
         """The metrics of the recorded run and of the last quick run."""
@@ -136,10 +134,6 @@ class Demo:
     def is_ours(self) -> bool:
         """Whether this is a demo, not a user's own file."""
         return catalogue.FOLDER in self.file.resolve().parents
-
-    def own_path(self) -> str:
-        """The path of a user's own file, as it can be typed; "" for a demo, which has a name."""
-        return "" if self.is_ours() else os.path.relpath(self.file)
 
     def recorded(self, args: Any, settings: Any) -> dict[str, Any]:
         """Everything that the result depends on: --data, the settings, and what `record` adds."""
