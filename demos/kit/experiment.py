@@ -42,8 +42,8 @@ class Demo:
         self.choose, self.record = choose, record
         self.__doc__ = experiment.__doc__
         self.module = experiment.__module__
-        self.in_file = hasattr(sys.modules[self.module], "__file__")  # not in a notebook's cell
         self.file = Path(inspect.getfile(experiment))
+        self.in_file = self.file.is_file()  # not in a notebook's cell
         self.name = self.file.stem if self.in_file else "notebook"
 
     def __call__(self, argv: Sequence[str] | None = None) -> None:

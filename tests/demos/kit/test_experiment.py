@@ -80,3 +80,9 @@ def test_a_finding_that_cannot_be_filled_in_is_refused_before_the_run(monkeypatc
         main(["--quick"])
     assert end.value.code == 2
     assert "test_experiment.py: {steps|zz}: unknown format 'zz'" in capsys.readouterr().err
+
+
+def test_an_experiment_in_a_cell_is_played_in_one_process(monkeypatch, tmp_path):
+    monkeypatch.setattr(main, "in_file", False)  # other processes cannot import it
+    assert main.play(quick=True, out="cell").args.checkpoint.jobs == 1
+    assert main.play("--jobs=2", out="file").args.checkpoint.jobs == 1
