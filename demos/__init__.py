@@ -2,12 +2,10 @@
 
 import os
 import sys
-from itertools import pairwise
 
-from demos import catalogue
-from demos.kit.runner import console
+from demos.kit.runner import options
 
-console.open_streams()
+options.open_streams()
 
 # The demos print a few letters that not every terminal or pipe can show (LC_ALL=C has only ASCII), and a folder's name may
 # contain invalid text. A "?" instead of a letter is better than a traceback instead of the results.
@@ -16,18 +14,10 @@ if hasattr(sys.stdout, "reconfigure"):  # a notebook's stdout has no reconfigure
     sys.stdout.reconfigure(errors="replace")
 
 if sys.argv[0] == "-m":  # python -m demos ...: a command, not another program that imports a demo
-    sys.stdout = sys.__stdout__ = console.Unread.of(sys.stdout)
-    sys.stderr = sys.__stderr__ = console.Unread.of(sys.stderr)
-    sys.excepthook = console.excepthook
+    sys.stdout = sys.__stdout__ = options.Unread.of(sys.stdout)
+    sys.stderr = sys.__stderr__ = options.Unread.of(sys.stderr)
+    sys.excepthook = options.excepthook
 
 # The demos' matrices are small: a second BLAS thread gains little, and on a busy machine the two threads wait for each other.
 # NumPy reads this variable when it is first imported, which is after this line.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
-# `python -m demos.gan` finds demos/the_game/gan.py: for the program that such a command line starts, and for its processes,
-# Python also looks for demos in the chapters' folders. All other programs import demos.the_game.gan, and there is no demos.gan.
-if (
-    any(option == "-m" and name.startswith("demos.") for option, name in pairwise(sys.orig_argv))
-    or "--multiprocessing-fork" in sys.orig_argv
-):
-    __path__ += [str(catalogue.FOLDER / chapter) for chapter in catalogue.CHAPTERS]

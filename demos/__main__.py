@@ -25,22 +25,21 @@ from importlib import import_module
 from pathlib import Path
 
 from demos import catalogue
-from demos.commands import listing
-from demos.commands.demo import module_of, refuse
-from demos.kit.runner import console
+from demos.catalogue import module_of, refuse
+from demos.kit.runner.options import check_packages, errors_in_one_line
 
 
 def main(argv: Sequence[str] = ()) -> None:
     """Run a command, or a demo. An error that needs no traceback is one line."""
-    with console.errors_in_one_line(argv):
+    with errors_in_one_line(argv):
         run(list(argv))
 
 
 def run(argv: list[str]) -> None:
-    """The same. Modules that need packages are imported here, not above: the list needs none."""
+    """The same. A command's module is imported here, not above: the list needs no packages, and a demo no command."""
     match argv:
         case []:
-            listing.print_list()
+            import_module("demos.commands.listing").print_list()
         case ["-h" | "--help"]:
             print(catalogue.docstring(Path(__file__)))
         case ["names"]:
@@ -52,6 +51,8 @@ def run(argv: list[str]) -> None:
         case ["tour", *options]:
             import_module("demos.tour").main(options)
         case ["all" | "sweep" | "lab" | "ranks" as command, *options]:
+            if command == "all":  # one line names all packages that are missing; the demos' own lines would be in their files
+                check_packages()
             import_module(f"demos.commands.{command}").main(options)
         case ["new", *options]:
             import_module("demos.commands.own_file").new(options)

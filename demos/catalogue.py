@@ -1,13 +1,18 @@
 """The list of demos, chapter by chapter, with their descriptions.
 
-All of it is read from the files. Nothing is imported, so that the list needs no packages.
+All of it is read from the files, so that the list needs no packages; only `module_of` imports a demo.
 """
 
 import ast
 import re
 from difflib import get_close_matches
 from functools import cache
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
+from typing import NoReturn
+
+from demos.kit.runner.options import check_packages, ended
 
 FOLDER = Path(__file__).parent
 CHAPTERS = {  # in the order of the lectures; chapters that belong to no single lecture come last
@@ -44,17 +49,14 @@ def demos_in(chapter: str) -> list[str]:
 
 
 def chapter_of(name: str) -> str:
-    """The chapter that has the demo."""
     return next(chapter for chapter in CHAPTERS if name in demos_in(chapter))
 
 
 def file_of(name: str) -> Path:
-    """The demo's file."""
     return FOLDER / chapter_of(name) / f"{name}.py"
 
 
 def module_name(name: str) -> str:
-    """The full name of the demo's module."""
     return f"demos.{chapter_of(name)}.{name}"
 
 
@@ -92,6 +94,33 @@ def unknown(name: str) -> str:
     *others, last = get_close_matches(name, [*names(), *COMMANDS]) or [""]
     advice = f"did you mean {', '.join(others)}{' or ' if others else ''}{last}?" if last else "python -m demos lists them"
     return f"there is no demo {name!r}; {advice}"
+
+
+# --- running one --------------------------------------------------------------------------------------------------------
+
+
+def module_of(name: str) -> ModuleType:
+    """Import a demo. Ends the program with one line if it does not exist or cannot be read."""
+    if name not in names():
+        refuse(unknown(name))
+    if name in (same := clashes()):
+        refuse(same[name])
+    check_importable(file_of(name))
+    return import_module(module_name(name))
+
+
+def check_importable(file: Path) -> None:
+    """End the program with one line if Python cannot read the file, or if packages are missing."""
+    try:
+        parsed(file)
+    except ValueError as error:
+        refuse(f"{file} cannot be read: {error}")
+    check_packages()
+
+
+def refuse(line: str) -> NoReturn:
+    """End the program with this line and status 2."""
+    raise ended(line, 2)
 
 
 # --- the description in a file -----------------------------------------------------------------------------------------

@@ -234,7 +234,3 @@ def cell(kind: str, text: str) -> dict[str, Any]:
     """A cell of the notebook's format, version 4.5."""
     outputs = {"execution_count": None, "outputs": []} if kind == "code" else {}
     return {"cell_type": kind, "metadata": {}, "source": text.splitlines(keepends=True), **outputs}
-
-
-if __name__ == "__main__":
-    main()

@@ -12,7 +12,10 @@ from pathlib import Path
 
 from demos import catalogue
 from demos.catalogue import described
-from demos.kit.runner import console, folders
+from demos.kit.runner import index_page, results
+from demos.kit.runner import options as cli
+from demos.kit.runner.options import Options
+from demos.kit.runner.progress import progress
 from demos.kit.runner.results import summary_of
 
 POLL = 0.1  # seconds between two checks of the running demos
@@ -21,23 +24,18 @@ TIMINGS = "speed"  # it runs alone
 
 def main(argv: Sequence[str]) -> None:
     """Run each demo in its own process, continue if one fails, and write the page."""
-    if missing := console.missing_packages():
-        raise SystemExit(missing)
-    from demos.kit.runner import index_page  # here, not above: first, one line names all missing packages
-    from demos.kit.runner.jobs import cores
-    from demos.kit.runner.options import Options, path_option, positive_number, resume_command, seed_number
-    from demos.kit.runner.progress import progress
-
     options = Options(prog="python -m demos all", description="Run all demos, several at a time.")
     options.add_argument("--quick", action="store_true", help="small versions that finish in seconds")
-    options.add_argument("--out", type=path_option, help="folder for the results (default: runs; quick: runs/quick)")
-    options.add_argument("--seed", type=seed_number, default=0, help="of all random numbers (default: 0)")
-    options.add_argument("--jobs", type=positive_number, default=cores(), help="demos at a time (default: the number of cores)")
+    options.add_argument("--out", type=cli.path_option, help="folder for the results (default: runs; quick: runs/quick)")
+    options.add_argument("--seed", type=cli.seed_number, default=0, help="of all random numbers (default: 0)")
+    options.add_argument(
+        "--jobs", type=cli.positive_number, default=cli.cores(), help="demos at a time (default: the number of cores)"
+    )
     options.add_argument("--format", choices=["png", "svg", "pdf"], default="png", help="of the pictures (default: png)")
     options.add_argument("--record", action="store_true", help="save the results in demos/results, for README")
     options.add_argument("--resume", action="store_true", help="continue stopped demos, and skip finished ones")
     args = options.parse_args(argv)
-    args.out = args.out or folders.default_folder(args.quick)
+    args.out = args.out or results.default_folder(args.quick)
     if args.record and (args.quick or args.seed):
         options.error("--record: only for full runs with the default options, without --quick, --seed")
     for line in catalogue.clashes().values():
@@ -45,9 +43,9 @@ def main(argv: Sequence[str]) -> None:
     demos = catalogue.names()
     chapters = entries(demos, args)  # now, because files may change while the demos run
     try:
-        lock = folders.open_folder(args.out)
+        lock = results.open_folder(args.out)
         if moved := make_room(demos, args):
-            print(f"earlier results of {moved} demos are now in {args.out / 'NAME' / folders.EARLIER}", file=sys.stderr)
+            print(f"earlier results of {moved} demos are now in {args.out / 'NAME' / results.EARLIER}", file=sys.stderr)
     except OSError as error:
         options.error(f"--out {args.out}: {error.strerror or error}")
     statuses: dict[str, int | str] = {}
@@ -59,11 +57,14 @@ def main(argv: Sequence[str]) -> None:
                 if status:
                     bar.write(f"{name}: {verdict(args.out / name, status)}")
     except KeyboardInterrupt:
-        print(f"stopped; to continue: {resume_command(options.prog, argv)}", file=sys.stderr)
+        print(f"stopped; to continue: {cli.resume_command(options.prog, argv)}", file=sys.stderr)
         raise SystemExit(130) from None
     finally:
-        folders.close_folder(lock)
-    print_verdicts(args.out, statuses, demos)
+        results.close_folder(lock)
+    print(f"\n{'demo':<22} {'seconds':>8}  verdict")
+    for name in demos:
+        seconds = summary_of(args.out / name).get("seconds")
+        print(f"{name:<22} {'-' if seconds is None else f'{seconds:.0f}':>8}  {verdict(args.out / name, statuses[name])}")
     print(f"\nAll results are on one page: {index_page.write(args.out, chapters, args.seed, args.quick)}")
     if failed := [name for name in demos if statuses[name]]:
         raise SystemExit(f"{len(failed)} of {len(demos)} demos failed: {', '.join(failed)}")
@@ -77,15 +78,15 @@ def make_room(demos: Sequence[str], args: argparse.Namespace) -> int:
         if not out.is_dir() or (args.resume and (out / "checkpoint.npz").exists()):
             continue
         with suppress(OSError):  # another run is writing to it: the demo will report it
-            lock = folders.open_folder(out)
+            lock = results.open_folder(out)
             try:
-                if left := folders.left_by_a_run(out):
-                    left |= folders.named(out, [folders.LOG])
-                moved += folders.make_room(out, name, args.quick, left) is not None
+                if left := results.left_by_a_run(out):
+                    left |= results.named(out, [results.LOG])
+                moved += results.make_room(out, name, args.quick, left) is not None
             finally:
-                folders.close_folder(lock)
-    if not args.resume and args.out != folders.default_folder(True) and (args.out / "index.html").exists():
-        folders.move_aside(args.out, [args.out / "index.html"])
+                results.close_folder(lock)
+    if not args.resume and args.out != results.default_folder(True) and (args.out / "index.html").exists():
+        results.move_aside(args.out, [args.out / "index.html"])
     return moved
 
 
@@ -94,7 +95,7 @@ def side_by_side(demos: Sequence[str], args: argparse.Namespace) -> Iterator[tup
     waiting = sorted(demos, key=lambda name: (name == TIMINGS, -recorded_seconds(name)))
     running: dict[str, subprocess.Popen] = {}
     try:
-        with console.ends_as_ctrl_c():
+        with cli.ends_as_ctrl_c():
             while waiting or running:
                 while waiting and len(running) < args.jobs and not (waiting[0] == TIMINGS and running):
                     name = waiting.pop(0)
@@ -148,20 +149,11 @@ def verdict(out: Path, status: int | str) -> str:
     if isinstance(status, str):
         return f"failed: {status}"
     holds = summary_of(out).get("holds", {})
-    broken = [name for name, held in holds.items() if not held]
-    if status and not broken:
-        return f"failed: see {out / 'output.txt'}"
-    if broken:
+    if broken := [name for name, held in holds.items() if not held]:
         return f"does not hold: {', '.join(broken)}"
+    if status:
+        return f"failed: see {out / 'output.txt'}"
     return f"{len(holds)} of {len(holds)} hold" if holds else "nothing to judge"
-
-
-def print_verdicts(out: Path, statuses: dict[str, int | str], demos: Sequence[str]) -> None:
-    """Print a table: each demo, its seconds and its verdict."""
-    print(f"\n{'demo':<22} {'seconds':>8}  verdict")
-    for name in demos:
-        seconds = summary_of(out / name).get("seconds")
-        print(f"{name:<22} {'-' if seconds is None else f'{seconds:.0f}':>8}  {verdict(out / name, statuses[name])}")
 
 
 def entries(demos: Collection[str], args: argparse.Namespace) -> dict[str, list[tuple[str, str, str, str]]]:

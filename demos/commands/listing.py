@@ -5,14 +5,18 @@ import sys
 from demos import catalogue
 from demos.catalogue import demos_in, described
 
+USES = {  # by command, its use and its file
+    "tour": ("the place to start", "tour.py"),
+    "lab": ("for a class", "commands/lab.py"),
+    "sweep": ("for an experiment", "commands/sweep.py"),
+    "ranks": ("for a large network", "commands/ranks.py"),
+}
+
 
 def print_list() -> None:
-    """Print the list."""
     print("python -m demos NAME runs a demo (--quick: in seconds; --help: its options), python -m demos all runs all of them.")
-    print(f"python -m demos tour is the place to start: {described(catalogue.FOLDER / 'tour.py')[0]}")
-    print(f"python -m demos lab is for a class: {described(catalogue.FOLDER / 'commands' / 'lab.py')[0]}")
-    print(f"python -m demos sweep is for an experiment: {described(catalogue.FOLDER / 'commands' / 'sweep.py')[0]}")
-    print(f"python -m demos ranks is for a large network: {described(catalogue.FOLDER / 'commands' / 'ranks.py')[0]}")
+    for command, (use, file) in USES.items():
+        print(f"python -m demos {command} is {use}: {described(catalogue.FOLDER / file)[0]}")
     for chapter in catalogue.CHAPTERS:
         print(f"\n{described(catalogue.FOLDER / chapter / '__init__.py')[0]}  (demos/{chapter}/)\n")
         for name in demos_in(chapter):

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 from demos import catalogue
-from demos.commands.demo import check_importable, module_of, refuse
+from demos.catalogue import check_importable, module_of, refuse
 
 TEMPLATE = Path(__file__).with_name("experiment_template.py")
 

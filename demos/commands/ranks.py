@@ -15,6 +15,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import repeat
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,18 +23,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import minigan as mg
-from demos.kit.runner.folders import close_folder, default_folder, make_room, named, open_folder
-from demos.kit.runner.jobs import cores
-from demos.kit.runner.options import Options, path_option, seed_number
+from demos.kit.runner.options import Options, cores, path_option, seed_number
+from demos.kit.runner.results import close_folder, default_folder, make_room, named
 from demos.kit.style import FAKE, MARKERS, OTHERS, REAL, pale, save, slide, title
 from minigan import data, games, nn, optim
 from minigan.backend import memory
 
-NETWORKS = {
-    "1 Gbit/s": (1e9 / 8, 50e-6),
-    "10 Gbit/s": (1e10 / 8, 20e-6),
-    "100 Gbit/s": (1e11 / 8, 2e-6),
-}  # bytes/s, latency in s
+NETWORKS = {"1 Gbit/s": (1e9 / 8, 50e-6), "10 Gbit/s": (1e10 / 8, 20e-6), "100 Gbit/s": (1e11 / 8, 2e-6)}  # bytes/s, latency
 FILES = ("table.md", "ranks.json", "ranks.png")
 RANKS = (1, 2, 4, 8, 16, 32, 64)  # of the model
 ENOUGH = 1.2  # a doubling of the ranks is worth it if it is at least this many times as fast
@@ -41,11 +37,10 @@ COLOURS = dict(zip(NETWORKS, (FAKE, OTHERS[0], REAL), strict=True))
 
 
 class Model(NamedTuple):
-    """Two networks, the length of G's noise, a sample's shape, and the batch: of all ranks (strong) or of each (weak)."""
+    """Two networks, a sample's shape, and the batch: of all ranks (strong) or of each (weak). The noise has 100 dimensions."""
 
     G: Callable[[], nn.Module]
     D: Callable[[], nn.Module]
-    z: int
     shape: tuple[int, ...]
     batch: int
 
@@ -53,25 +48,28 @@ class Model(NamedTuple):
 def models(quick: bool) -> dict[str, Model]:
     """A dense GAN, with many gradients for its arithmetic, and DCGAN, with few: it uses each weight at all positions."""
     width, channels = (64, 4) if quick else (1024, 64)
-    dense = Model(
-        lambda: nn.Sequential(nn.Dense(100, width), nn.ReLU(), nn.Dense(width, 784), nn.Tanh()),
-        lambda: nn.Sequential(nn.Dense(784, width), nn.LeakyReLU(0.2), nn.Dense(width, 1)),
-        *(100, (784,), 128),
-    )
-    convolutional = Model(
-        lambda: games.dcgan_generator(100, channels), lambda: games.dcgan_discriminator(1, channels), 100, (1, 28, 28), 64
-    )
-    return {f"MLP, width {width:,}": dense, f"DCGAN, {channels} channels": convolutional}
+    return {
+        f"MLP, width {width:,}": Model(
+            G=lambda: nn.Sequential(nn.Dense(100, width), nn.ReLU(), nn.Dense(width, 784), nn.Tanh()),
+            D=lambda: nn.Sequential(nn.Dense(784, width), nn.LeakyReLU(0.2), nn.Dense(width, 1)),
+            shape=(784,),
+            batch=128,
+        ),
+        f"DCGAN, {channels} channels": Model(
+            G=lambda: games.dcgan_generator(100, channels),
+            D=lambda: games.dcgan_discriminator(1, channels),
+            shape=(1, 28, 28),
+            batch=64,
+        ),
+    }
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure on all ranks; rank 0 prints, writes and draws."""
-    options = Options(
-        prog="python -m demos ranks", description="Measure where several ranks are worth it; start it with mpiexec."
-    )
-    options.add_argument(
-        "--out", type=path_option, help="folder for the results (default: runs/ranks; quick: runs/quick/ranks)"
-    )
+    about = "Measure where several ranks are worth it; start it with mpiexec."
+    options = Options(prog="python -m demos ranks", description=about)
+    where = "folder for the results (default: runs/ranks; quick: runs/quick/ranks)"
+    options.add_argument("--out", type=path_option, help=where)
     options.add_argument("--quick", action="store_true", help="small networks, in seconds")
     options.add_argument("--seed", type=seed_number, default=0, help="of all random numbers (default: 0)")
     args = options.parse_args(argv)
@@ -80,10 +78,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     mg.seed(args.seed)
     comm = world()
     first = comm is None or comm.rank == 0
-    try:
-        lock = open_folder(args.out) if first else None
-    except OSError as error:
-        options.error(f"--out {args.out}: {error.strerror or error}")
+    lock = options.locked(args.out) if first else None
     repeats = 3 if args.quick else 9
     measurements = {name: measured(model, comm, repeats) for name, model in models(args.quick).items()}
     if first:
@@ -112,9 +107,8 @@ def measured(model: Model, comm: Any, repeats: int) -> dict[str, Any]:
     measurements["bytes"] = {player: sum(4 * p.size for p in getattr(game, player).parameters()) for player in "DG"}
     if comm is None or comm.rank == 0:  # one rank, while the others sleep
         batches = [model.batch // ranks for ranks in RANKS]
-        games_by_batch = {m: (game, samples(model, m)) for m in batches}
-        times = interleaved({m: lambda m=m: game.step(games_by_batch[m][1]) for m in batches}, repeats)
-        measurements["step"] = times
+        tasks = {m: partial(game.step, samples(model, m)) for m in batches}
+        measurements["step"] = interleaved(tasks, repeats)
     sleep_until_all_are_here(comm)
     for ranks in [r for r in RANKS if comm and r <= comm.size]:
         part = comm.Split(comm.rank < ranks, comm.rank)
@@ -143,7 +137,7 @@ def on_ranks(model: Model, part: Any, sizes: dict[str, int], repeats: int) -> di
 def made(model: Model, wrap: Callable[[optim.Optimizer], optim.Optimizer] = lambda rule: rule) -> games.GAN:
     """The game, with Adam for both players."""
     G, D = model.G(), model.D()
-    return games.GAN(G, D, data.noise(model.z), *(wrap(optim.Adam(p.parameters(), 2e-4, (0.5, 0.999))) for p in (G, D)))
+    return games.GAN(G, D, data.noise(100), *(wrap(optim.Adam(p.parameters(), 2e-4, (0.5, 0.999))) for p in (G, D)))
 
 
 def samples(model: Model, m: int) -> Iterator[np.ndarray]:
@@ -183,9 +177,9 @@ def modelled(measurements: dict[str, Any]) -> dict[str, dict[str, list[float]]]:
     steps, batch = measurements["step"], measurements["batch"]
     result = {}
     for name, network in NETWORKS.items():
-        waits = [ring(measurements["bytes"], ranks, *network) for ranks in RANKS]
-        weak = [ranks * steps[batch] / (steps[batch] + wait) for ranks, wait in zip(RANKS, waits, strict=True)]
-        strong = [steps[batch] / (steps[batch // ranks] + wait) for ranks, wait in zip(RANKS, waits, strict=True)]
+        waits = {ranks: ring(measurements["bytes"], ranks, *network) for ranks in RANKS}
+        weak = [ranks * steps[batch] / (steps[batch] + wait) for ranks, wait in waits.items()]
+        strong = [steps[batch] / (steps[batch // ranks] + wait) for ranks, wait in waits.items()]
         result[name] = {"weak": weak, "strong": strong}
     return result
 
@@ -227,10 +221,7 @@ def table(measurements: dict[str, Any], size: int) -> str:
             else:
                 times = ["-", *[f"{1e3 * step[m]:.2f} ms"] * 2]
             lines.append(f"| {name} | {sizes} | {ranks} | {times[0]} | {m}: {times[1]} | {m}: {times[2]} |")
-    lines += [
-        "",
-        "Model (all-reduce around a ring): the number of ranks after which a doubling gains less than 20 %:\n",
-    ]
+    lines += ["", "Model (all-reduce around a ring): the number of ranks after which a doubling gains less than 20 %:\n"]
     lines += [f"| networks | {' | '.join(f'{n}, {kind}' for n in NETWORKS for kind in ('batch a rank', 'batch of all'))} |"]
     lines += ["|---" * (1 + 2 * len(NETWORKS)) + "|"]
     for name, each in measurements.items():
@@ -264,10 +255,8 @@ def draw(measurements: dict[str, Any], path: Path) -> None:
         handles, labels = places[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
         ends = [max(last_that_pays(network["strong"]) for network in each["model"].values()) for each in measurements.values()]
-        title(
-            figure,
-            f"With one batch for all, even the fastest network gains little beyond {' and '.join(map(in_words, ends))} ranks",
-        )
+        few = " and ".join(map(in_words, ends))
+        title(figure, f"With one batch for all, even the fastest network gains little beyond {few} ranks")
         save(figure, path, ["png"])
 
 
@@ -282,11 +271,5 @@ def panel(axes: Any, each: dict[str, Any], kind: str) -> None:
     axes.set_xscale("log", base=2)
     axes.set_yscale("log", base=2)
     axes.set_xticks(RANKS, [str(ranks) for ranks in RANKS])
-    ticks = [r for r in RANKS if r in (1, 4, 16, 64)]
-    axes.set_yticks(ticks, [str(r) for r in ticks])
-    axes.set_ylim(0.2, 80)
-    axes.set_ylabel("times as fast")
-
-
-if __name__ == "__main__":
-    main()
+    axes.set_yticks(RANKS[::2], [str(ranks) for ranks in RANKS[::2]])
+    axes.set(ylim=(0.2, 80), ylabel="times as fast")

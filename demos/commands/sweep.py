@@ -29,18 +29,17 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from demos.commands.demo import module_of
+from demos.catalogue import module_of
 from demos.commands.own_file import module_of_file
 from demos.kit import settings, style
 from demos.kit.comparing import HURTS, NOTHING, compare, interval
-from demos.kit.runner import executors, results
+from demos.kit.runner import executors
+from demos.kit.runner import options as cli
 from demos.kit.runner.checkpoint import running
 from demos.kit.runner.codec import one_line
-from demos.kit.runner.console import ended, ends_as_ctrl_c, errors_in_one_line
-from demos.kit.runner.folders import close_folder, default_folder, make_room, named, open_folder
-from demos.kit.runner.jobs import cores
-from demos.kit.runner.options import Options, path_option, positive_number, resume_command, seed_number
+from demos.kit.runner.options import Options
 from demos.kit.runner.progress import progress
+from demos.kit.runner.results import NOT_JUDGED, close_folder, default_folder, make_room, named, summary_of
 
 BETTER = {"at least": "higher", "at most": "lower"}  # start of a metric's expectation -> which values are better
 LETTERS = 100  # that fit in one line below the panels
@@ -48,31 +47,20 @@ FILES = ("sweep.json", "sweep.csv", "sweep.png", "table.txt", "*_seed=*")  # of 
 Point = tuple[str, ...]  # a value for each setting, as --set takes it
 
 
-@ends_as_ctrl_c()
-def main(argv: Sequence[str] | None = None) -> None:
+@cli.ends_as_ctrl_c()
+def main(argv: Sequence[str]) -> None:
     """Play all runs that are not finished; write the table and the picture."""
-    options = Options(
-        prog="python -m demos sweep",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    options = Options(prog="python -m demos sweep", description=__doc__, allow_abbrev=False)
     options.add_argument("demo", help="name of the demo, or an experiment's file")
-    options.add_argument(
-        "--set",
-        action="append",
-        required=True,
-        type=settings.assignment,
-        metavar="NAME=VALUES",
-        help="a setting and its values",
-    )
-    options.add_argument("--seeds", type=positive_number, default=4, help="number of seeds for each setting (default: 4)")
-    options.add_argument("--seed", type=seed_number, default=0, help="the first seed (default: 0)")
+    values = {"type": cli.assignment, "metavar": "NAME=VALUES", "help": "a setting and its values"}
+    options.add_argument("--set", action="append", required=True, **values)
+    options.add_argument("--seeds", type=cli.positive_number, default=4, help="number of seeds for each setting (default: 4)")
+    options.add_argument("--seed", type=cli.seed_number, default=0, help="the first seed (default: 0)")
     options.add_argument("--figure", help="the metric to compare (default: the demo's first one with a bound)")
-    options.add_argument("--out", type=path_option, help="folder for the results (default: runs/sweep_NAME)")
-    options.add_argument("--jobs", type=positive_number, default=cores(), help="runs at a time (default: the number of cores)")
+    options.add_argument("--out", type=cli.path_option, help="folder for the results (default: runs/sweep_NAME)")
+    jobs = {"type": cli.positive_number, "default": cli.cores()}
+    options.add_argument("--jobs", **jobs, help="runs at a time (default: the number of cores)")
     options.add_argument("--resume", action="store_true", help="skip finished runs")
-    argv = sys.argv[1:] if argv is None else list(argv)
     args, rest = options.parse_known_args(argv)
     module = module_of_file(args.demo) if args.demo.endswith(".py") else module_of(args.demo)
     main = getattr(module, "main", None)
@@ -85,16 +73,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     seeds = range(args.seed, args.seed + args.seeds)
     points = list(itertools.product(*grid.values()))
     runs = {name_of(grid, point, seed): (point, seed) for point in points for seed in seeds}
-    command = resume_command(options.prog, argv)
+    command = cli.resume_command(options.prog, argv)
     try:
         play_all(runs, module.__name__, grid, rest, args, command)
     except KeyboardInterrupt:
         raise SystemExit(f"stopped; to continue: {command}") from None
     except RefusedError as error:
-        raise ended(f"{error}", 2) from None
+        raise cli.ended(f"{error}", 2) from None
     finally:
         close_folder(lock)
-    summaries = {run: results.summary_of(args.out / name) for name, run in runs.items()}
+    summaries = {run: summary_of(args.out / name) for name, run in runs.items()}
     show(args, grid, points, summaries)
     if failed := [name for name, run in runs.items() if not summaries[run]]:
         where = f"see {args.out}/NAME/output.txt of {', '.join(failed)}"
@@ -126,12 +114,12 @@ def folder_of(options: Options, args: argparse.Namespace, rest: list[str]) -> in
     description, file = {"demo": args.demo, "options": rest}, args.out / "sweep.json"
     try:
         before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
-        if args.resume and before not in (None, description):
-            there = shlex.join([before["demo"], *before["options"]])
-            options.error(f"--resume: the runs in {args.out} are of {there}, not of {shlex.join([args.demo, *rest])}")
-        lock = open_folder(args.out)
     except (OSError, ValueError) as error:
         options.error(f"--out {args.out}: {getattr(error, 'strerror', None) or error}")
+    if args.resume and before not in (None, description):
+        there = shlex.join([before["demo"], *before["options"]])
+        options.error(f"--resume: the runs in {args.out} are of {there}, not of {shlex.join([args.demo, *rest])}")
+    lock = options.locked(args.out)
     if not args.resume and before is not None:
         there = make_room(args.out, f"sweep_{Path(args.demo).stem}", "--quick" in rest, named(args.out, FILES))
         if there:
@@ -140,11 +128,14 @@ def folder_of(options: Options, args: argparse.Namespace, rest: list[str]) -> in
     return lock
 
 
+def values_at(grid: Mapping[str, Any], point: Point) -> list[str]:
+    """NAME=VALUE of each setting at a point."""
+    return [f"{name}={value}" for name, value in zip(grid, point, strict=True)]
+
+
 def name_of(grid: Mapping[str, Any], point: Point, seed: int) -> str:
     """The name of a run and of its folder."""
-    parts = sorted(
-        f"{name}={value}" for name, value in zip(grid, point, strict=True)
-    )  # the order in the command does not matter
+    parts = sorted(values_at(grid, point))  # the order in the command does not matter
     return "_".join([*parts, f"seed={seed}"]).replace("/", "-")
 
 
@@ -159,11 +150,11 @@ def play_all(
     runs: Mapping[str, tuple[Point, int]], demo: str, grid: Mapping[str, Any], rest: list[str], args: Any, command: str
 ) -> None:
     """Play the unfinished runs in parallel, under a bar that estimates the time left."""
-    missing = [name for name in runs if not results.summary_of(args.out / name)]
+    missing = [name for name in runs if not summary_of(args.out / name)]
     calls, notes = {}, {}
     for name in sorted(missing, key=lambda name: runs[name][1]):  # by seeds, so that each setting starts early
         point, seed = runs[name]
-        values = [f"--set={setting}={value}" for setting, value in zip(grid, point, strict=True)]
+        values = [f"--set={value}" for value in values_at(grid, point)]
         out = args.out.resolve() / name
         out.mkdir(parents=True, exist_ok=True)
         calls[name] = play, demo, [*rest, *values, f"--seed={seed}", f"--out={out}", "--jobs=1", "--resume"], out
@@ -184,7 +175,7 @@ def play(demo: str, argv: list[str], out: Path) -> str:
     status: Any = None
     with open(out / "output.txt", "w", encoding="utf-8") as file, redirect_stdout(file), redirect_stderr(file):
         try:
-            with errors_in_one_line(argv):
+            with cli.errors_in_one_line(argv):
                 importlib.import_module(demo).main(argv)
         except SystemExit as end:  # also if a bound does not hold
             status = end.code
@@ -197,7 +188,7 @@ def play(demo: str, argv: list[str], out: Path) -> str:
         signal.raise_signal(signal.SIGTERM)  # the signal that stopped it
     if status == 2:
         raise RefusedError((out / "output.txt").read_text(encoding="utf-8").splitlines()[-1])
-    return "" if results.summary_of(out) else str(status)
+    return "" if summary_of(out) else str(status)
 
 
 # --- the table and the picture --------------------------------------------------------------------------------------------
@@ -237,7 +228,7 @@ def show(args: argparse.Namespace, grid: Mapping[str, list[str]], points: Sequen
         by_point[point].append(finished.get((point, seed), {}).get("metrics", {}).get(figure))
     cells = {point: Cell(values) for point, values in by_point.items()}
     best = set_verdicts(cells, better)
-    words, _, short = expected.get(figure, "").partition(results.NOT_JUDGED)
+    words, _, short = expected.get(figure, "").partition(NOT_JUDGED)
     text = table(grid, cells, figure, words)
     (args.out / "table.txt").write_text(text, encoding="utf-8")
     print(f"\n{text}")
@@ -270,8 +261,7 @@ def bound_of(expected: str) -> tuple[str, float] | None:
 
 def better_of(expected: str) -> str | None:
     """Which values are better, "lower" or "higher"; None if there is no bound."""
-    bound = bound_of(expected)
-    return bound and bound[0]
+    return (bound_of(expected) or [None])[0]
 
 
 def set_verdicts(cells: Mapping[Point, Cell], better: str | None) -> Point | None:
@@ -290,7 +280,7 @@ def in_words(grid: Mapping[str, Any], cells: Mapping[Point, Cell], best: Point |
     """The end of the title: the best point, if any is worse."""
     if best is None or len(cells) == 1:
         return ""
-    at = ", ".join(f"{name}={value}" for name, value in zip(grid, best, strict=True))
+    at = ", ".join(values_at(grid, best))
     worse = any(cell.verdict == "worse" for cell in cells.values())
     return f" is best at {at}" if worse else f": {NOTHING} from the best mean, at {at}"
 
@@ -324,12 +314,11 @@ def picture(grid: Mapping[str, list[str]], cells: Mapping[Point, Cell], figure: 
     """
     bound, (drawn, panels) = bound_of(expected), style.slide(1, len(grid), squeeze=False, sharey=True)
     for i, (axes, (name, values)) in enumerate(zip(panels[0], grid.items(), strict=True)):
-        for j, (label, line) in enumerate(lines_of(grid, cells, i)):
-            shift = 0.06 * (j - (len(grid[other_of(grid, i)]) - 1) / 2) if label else 0.0
-            at = np.arange(len(values)) + shift
+        lines = lines_of(grid, cells, i)
+        for j, (label, line) in enumerate(lines):
+            at = np.arange(len(values)) + 0.06 * (j - (len(lines) - 1) / 2)
             colour, marker = style.SERIES[j % len(style.SERIES)], style.MARKERS[j % len(style.MARKERS)]
-            means = [cell.mean for cell in line]
-            axes.plot(at, means, color=colour, marker=marker, label=label)
+            axes.plot(at, [cell.mean for cell in line], color=colour, marker=marker, label=label)
             for x, cell in zip(at, line, strict=True):
                 if np.isfinite(cell.low):
                     axes.plot([x, x], [cell.low, cell.high], color=colour, linewidth=1.5)
@@ -340,16 +329,11 @@ def picture(grid: Mapping[str, list[str]], cells: Mapping[Point, Cell], figure: 
         if bound:
             axes.axhline(bound[1], color="black", linestyle=":", linewidth=1)
         if len(grid) == 2:
-            columns = max(1, LETTERS // 2 // (max(map(len, grid[other_of(grid, i)])) + 8))
-            axes.legend(title=other_of(grid, i), loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns)
+            columns = max(1, LETTERS // 2 // (max(len(label) for label, _ in lines) + 8))
+            axes.legend(title=list(grid)[1 - i], loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns)
     bars = f"bars: 95 % intervals; dots: seeds{', means' * (len(grid) > 2)}{'; dotted: ' + expected if bound else ''}"
     panels[0, 0].set_ylabel("\n".join(line for text in (figure, f"({bars})") for line in textwrap.wrap(text, LETTERS * 2 // 3)))
     return drawn
-
-
-def other_of(grid: Mapping[str, Any], i: int) -> str:
-    """The other of two settings."""
-    return list(grid)[1 - i]
 
 
 def lines_of(grid: Mapping[str, list[str]], cells: Mapping[Point, Cell], i: int) -> list[tuple[str, list[Cell]]]:

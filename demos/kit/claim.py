@@ -10,10 +10,9 @@ from matplotlib.figure import Figure
 from demos.kit import style
 from demos.kit.comparing import Comparison
 from demos.kit.runner import results
-from demos.kit.runner.summary import write_summary
 from demos.kit.words import say
 
-OTHERS = ["animation.gif", "history.csv", "samples.npz", "summary.json", "checkpoint.npz"]  # files, the most interesting first
+OTHERS = ["index.html", "animation.gif", "history.csv", "samples.npz", "summary.json", "checkpoint.npz"]  # best files first
 
 
 class Claim:
@@ -35,6 +34,7 @@ class Claim:
         self.holds: dict[str, bool] = {}  # of the metrics that are judged
         self.pictures: dict[str, str] = {}  # file name -> title
         self.finding = ""  # the demo's result as a template (see kit/words)
+        self.shows = ""  # of a user's own experiment: what it shows; its results then get a page, index.html
 
     @property
     def judged(self) -> bool:
@@ -106,7 +106,12 @@ class Claim:
         style.save(figure, self.args.out / f"{name}.png", sorted({"png", self.args.format}))
 
     def finish(self) -> None:
-        """Write summary.json, and print every metric next to its expectation. Exit status 1 if one does not hold."""
+        """Write the results and print them. Exit status 1 if an expectation does not hold."""
+        if problem := self.close():
+            raise SystemExit(f"{self.args.checkpoint.demo}: {problem}")
+
+    def close(self) -> str:
+        """Write summary.json, and print every metric next to its expectation. Returns what does not hold, "" if all does."""
         self.args.checkpoint.save()
         extra = {"expected": self.expected, "holds": self.holds, "pictures": self.pictures}
         problem = ""
@@ -116,16 +121,18 @@ class Claim:
                 extra |= {"found": finding} if finding and self.judged else {}
             except ValueError as error:
                 problem = f"FINDING: {error}" if self.args.usual else ""  # with other options, some metrics may be missing
-        summary = write_summary(self.args, self.settings, self.metrics, extra)
+        summary = results.write_summary(self.args, self.settings, self.metrics, extra)
         if self.args.record:
             pictures = [self.args.out / f"{name}.png" for name in self.pictures]
             results.record(self.args.checkpoint.demo, summary, *pictures[:1])
+        if self.shows and style.drawing:
+            from demos.kit.runner import index_page  # here: a demo's own page is a chapter's
+
+            index_page.write_own(self.args.out, self.args.checkpoint.demo, self.shows, self.args.checkpoint.typed)
         self.args.checkpoint.close()
         self._print()
-        if problem:
-            raise SystemExit(f"{self.args.checkpoint.demo}: {problem}")
-        if failed := [name for name, holds in self.holds.items() if not holds]:
-            raise SystemExit(f"{self.args.checkpoint.demo}: does not hold: {', '.join(failed)}")
+        failed = [name for name, holds in self.holds.items() if not holds]
+        return problem or (f"does not hold: {', '.join(failed)}" if failed else "")
 
     def _print(self) -> None:
         numbers = {name: value for name, value in self.metrics.items() if isinstance(value, float)}

@@ -10,6 +10,7 @@ import numpy as np
 from demos.kit import pictures
 from demos.kit.claim import Claim
 from demos.kit.classifiers import in_parts
+from demos.kit.pictures import MOVING
 from demos.kit.rounding import at_least, at_most
 from demos.kit.run import Run
 from demos.kit.runner.options import add_data_options, common_options
@@ -23,7 +24,6 @@ from minigan.games import GAN, ConditionalGAN, Game
 DATA = ("mnist", "glyphs")
 SAMPLES = 5_000
 WAYS = 1_000  # interpolations from one z to another; G's images half way are judged
-MOVING = "\nanimation.gif: the samples during the training; history.csv: the curves; samples.npz: the samples at the end"
 CLEAR = 0.5  # least share of clear digits among G's samples, relative to real images
 SMOOTH = 0.8  # least share of clear digits half way from one z to another, relative to G's samples
 
@@ -296,12 +296,8 @@ def well_drawn(claim: Claim) -> None:
     m = claim.metrics
     claim.at_least("classes", m["classes"], 10)
     least, most = CLEAR * m["clear digits, unseen real images"], m["Frechet distance, real images without one class"]
-    claim.note(
-        "clear digits",
-        m["clear digits"],
-        f"at least {at_least(least, 3)}, {CLEAR:g} of real images'",
-        m["clear digits"] >= least,
-    )
+    clear, expected = m["clear digits"], f"at least {at_least(least, 3)}, {CLEAR:g} of real images'"
+    claim.note("clear digits", clear, expected, clear >= least)
     expected = f"at most {at_most(most, 3)}, that of real images without one class"
     claim.note("Frechet distance", m["Frechet distance"], expected, m["Frechet distance"] <= most)
 
@@ -311,10 +307,6 @@ def smooth(claim: Claim) -> None:
 
     On great circles, z is as long as noise is; on straight lines, it is nearer to 0.
     """
-    share, least = claim.metrics["clear digits half way on a great circle"], SMOOTH * claim.metrics["clear digits"]
-    claim.note(
-        "clear digits half way on a great circle",
-        share,
-        f"at least {at_least(least, 3)}, {SMOOTH:g} of samples'",
-        share >= least,
-    )
+    name, least = "clear digits half way on a great circle", SMOOTH * claim.metrics["clear digits"]
+    share, expected = claim.metrics[name], f"at least {at_least(least, 3)}, {SMOOTH:g} of samples'"
+    claim.note(name, share, expected, share >= least)

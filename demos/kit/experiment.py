@@ -9,7 +9,7 @@
 `main` is then the whole program: main(["--quick"]) reads the options, opens the checkpoint, calls the function, writes the
 results, prints each metric next to its expectation, and exits with status 1 if one does not hold. `python -m demos NAME`,
 `all`, `sweep`, the recorded results and the tests call this one object. `python -m demos my_experiment.py` runs a user's own
-file.
+file. A notebook or a script calls main.play(seeds=2, steps=300), which returns the claim with its metrics.
 """
 
 import inspect
@@ -25,10 +25,10 @@ from typing import Any
 from demos import catalogue
 from demos.kit.claim import Claim
 from demos.kit.loops import run_tasks
-from demos.kit.run import open_claim, start
-from demos.kit.runner import console, folders, results
-from demos.kit.runner.options import Options, common_options
-from demos.kit.settings import settings_of
+from demos.kit.runner import results
+from demos.kit.runner.checkpoint import running
+from demos.kit.runner.opening import open_claim, start
+from demos.kit.runner.options import Options, common_options, ended
 from demos.kit.words import names_in, unknown
 
 Experiment = Callable[[Claim, Any], str | None]
@@ -41,22 +41,65 @@ class Demo:
         self.experiment, self.settings, self.quick, self.options = experiment, settings, quick, options
         self.choose, self.record = choose, record
         self.__doc__ = experiment.__doc__
-        self.file = Path(inspect.getfile(experiment))
-        self.name = self.file.stem
         self.module = experiment.__module__
+        self.file = Path(inspect.getfile(experiment))
+        self.in_file = self.file.is_file()  # not in a notebook's cell
+        self.name = self.file.stem if self.in_file else "notebook"
 
     def __call__(self, argv: Sequence[str] | None = None) -> None:
         """Run the demo with these options; None: those of the command line."""
-        options = self.options(sys.modules[self.module].__doc__ or "")
-        args = start(options, argv, self.name, self.settings, self.own_path())
-        self._check_words(args)
-        settings = settings_of(args, self.choose(args) if self.choose else self.chosen(args.quick))
-        claim = open_claim(args, self.record(args, settings) if callable(self.record) else self.recorded(args, settings))
-        claim.finding = self.finding
-        closing = self.experiment(claim, settings)
+        claim, closing = self._measured(argv)
         claim.finish()
         if closing:
             print(closing)
+
+    def play(self, *options: str, quick: bool = False, seed: int = 0, out: str | Path | None = None, **fields: Any) -> Claim:
+        """Run the demo from a notebook or a script: main.play(seeds=2, steps=300, out="runs/mine").
+
+        Pictures and summary are written as from the command line, to `out` (default: runs/NAME; quick: runs/quick/NAME).
+
+        Args:
+            options: of the command line, such as "--data=grid", "--resume".
+            quick: whether the settings are those for --quick.
+            seed: of all random numbers.
+            fields: fields of the settings with other values. Raises ValueError for an unknown field or an invalid value.
+
+        Returns the claim: see its `metrics`, and `holds`, which says whether each expectation holds. Raises RuntimeError if the
+        run cannot start or finish, and KeyboardInterrupt if it is stopped; the message is that of the command line.
+        """
+        from demos.kit.settings import checked_text  # here: only settings that change need it
+
+        changes = [f"--set={name}={checked_text(self.chosen(quick), name, value)}" for name, value in fields.items()]
+        argv = [*options, *["--quick"] * quick, f"--seed={seed}", *([f"--out={out}"] if out else []), *changes]
+        if not self.in_file:  # other processes cannot import from a notebook
+            argv.append("--jobs=1")
+        try:
+            claim, closing = self._measured(argv)
+            claim.close()
+        except SystemExit as end:
+            kind = KeyboardInterrupt if running.stopped else RuntimeError
+            running.close()
+            raise kind("see the line above" if end.code == 2 else end.code) from None
+        if closing:
+            print(closing)
+        return claim
+
+    def _measured(self, argv: Sequence[str] | None) -> tuple[Claim, str | None]:
+        """The claim after the experiment, which may have returned a text to print at the end."""
+        options = self.options(sys.modules[self.module].__doc__ or "")
+        own_path = "" if self.is_ours() else os.path.relpath(self.file)
+        args = start(options, argv, self.name, self.settings, own_path)
+        self._check_words(args)
+        settings = self.choose(args) if self.choose else self.chosen(args.quick)
+        if args.set or getattr(args, "seeds", None):
+            from demos.kit.settings import settings_of
+
+            settings = settings_of(args, settings)
+        claim = open_claim(args, self.recorded(args, settings))
+        claim.finding = self.finding
+        if not self.is_ours():
+            claim.shows = catalogue.described(self.file)[0] if self.in_file else (self.__doc__ or self.name)
+        return claim, self.experiment(claim, settings)
 
     @property
     def finding(self) -> str:
@@ -73,7 +116,7 @@ class Demo:
         if not args.usual:
             return
         if self.is_ours() and self.name in (same := catalogue.clashes()):
-            raise console.ended(same[self.name], 2)
+            raise ended(same[self.name], 2)
         try:
             names = names_in(self.verdict, self.finding)
             if self.is_ours() and not (self.verdict and self.finding):
@@ -82,11 +125,11 @@ class Demo:
             if known and not args.quick and (missing := [name for name in names if name not in known]):
                 raise ValueError(f"{unknown(missing[0], known)} (if it is new, run it with --quick first)")
         except ValueError as error:
-            raise console.ended(f"{self.file.name}: {error}", 2) from None
+            raise ended(f"{self.file.name}: {error}", 2) from None
 
     def _known_metrics(self) -> dict[str, Any]:
         """The metrics of the recorded run and of the last quick run."""
-        runs = [folders.default_folder(True) / self.name / "summary.json"]
+        runs = [results.default_folder(True) / self.name / "summary.json"]
         runs += [results.FOLDER / f"{self.name}.json"] if self.is_ours() else []
         return {name: None for run in runs if run.is_file() for name in json.loads(run.read_text("utf-8"))["metrics"]}
 
@@ -94,12 +137,10 @@ class Demo:
         """Whether this is a demo, not a user's own file."""
         return catalogue.FOLDER in self.file.resolve().parents
 
-    def own_path(self) -> str:
-        """The path of a user's own file, as it can be typed; "" for a demo, which has a name."""
-        return "" if self.is_ours() else os.path.relpath(self.file)
-
     def recorded(self, args: Any, settings: Any) -> dict[str, Any]:
         """Everything that the result depends on: --data, the settings, and what `record` adds."""
+        if callable(self.record):
+            return self.record(args, settings)
         return {**({"data": args.data} if "data" in args else {}), **asdict(settings), **self.record}
 
     def chosen(self, quick: bool) -> Any:

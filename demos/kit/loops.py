@@ -24,7 +24,6 @@ from typing import Any
 
 from tqdm import tqdm
 
-from demos.kit.runner import executors, jobs
 from demos.kit.runner.checkpoint import running
 from demos.kit.runner.progress import progress
 from minigan.backend import random_numbers
@@ -79,8 +78,11 @@ def run_tasks(function: Callable, tasks: Mapping[str, tuple], *shared: Any, step
     """
     run = running.checkpoint
     with progress(total=steps, unit="it") as bar, running.sharing(bar):
-        if run and (executors.elsewhere() or min(run.jobs, len(tasks)) > 1):
-            return jobs.side_by_side(run, function, tasks, shared, bar)
+        if run and len(tasks) > 1:
+            from demos.kit.runner import executors, jobs  # here: a single task needs no other process
+
+            if run.jobs > 1 or executors.elsewhere():
+                return jobs.side_by_side(run, function, tasks, shared, bar)
         return [once(name, function, *task, *shared, bar=bar) for name, task in tasks.items()]
 
 

@@ -14,6 +14,7 @@ from demos.kit.runner.checkpoint import running
 from demos.kit.style import D_COLOUR, FAKE, G_COLOUR, HEIGHT, OPINION, OTHERS, REAL, SERIES, WIDTH, slide
 
 FRAMES_PER_SECOND = 8
+MOVING = "\nanimation.gif: the samples during the training; history.csv: the curves; samples.npz: the samples at the end"
 
 
 @dataclass
@@ -28,10 +29,7 @@ class Panel:
 DISCRIMINATOR_PANELS = (
     Panel(
         "loss, nats\n(dotted: $D = 1/2$)",
-        {
-            "loss_D": ("D's loss", D_COLOUR, 2 * np.log(2)),
-            "loss_G": ("G's loss, $-\\log D(G(z))$", G_COLOUR, np.log(2)),
-        },
+        {"loss_D": ("D's loss", D_COLOUR, 2 * np.log(2)), "loss_G": ("G's loss, $-\\log D(G(z))$", G_COLOUR, np.log(2))},
     ),
     Panel(
         "probability, share",
@@ -68,9 +66,6 @@ def _smooth(axes: plt.Axes, step: Sequence[int], values: Sequence[float], label:
     axes.plot(step, np.convolve(padded, np.ones(width) / width, mode="valid"), color=colour, label=label)
 
 
-# --- points in the plane ------------------------------------------------------------------------------------------------
-
-
 def numbers(histories: Sequence[list[dict[str, float]]]) -> Figure:
     """Every number of a game against the iteration, "step": a panel for each, with a line for each history (of a seed)."""
     names = [name for name in histories[0][0] if name != "step"]
@@ -82,6 +77,9 @@ def numbers(histories: Sequence[list[dict[str, float]]]) -> Figure:
         axes.set_ylabel(name, rotation=0, ha="right")
     places[-1, 0].set_xlabel("iteration")
     return figure
+
+
+# --- points in the plane ------------------------------------------------------------------------------------------------
 
 
 def points(real: np.ndarray, fake: np.ndarray) -> Figure:
@@ -96,7 +94,7 @@ def points(real: np.ndarray, fake: np.ndarray) -> Figure:
 
 def points_over_time(snapshots: list[dict[str, np.ndarray]], real: np.ndarray, opinion: str = "$D(x)$") -> Figure:
     """Samples over D's output (0: fake, 1: real) at four iterations. `opinion`: the label of the output."""
-    chosen = [snapshots[int(i)] for i in np.unique(np.geomspace(1, len(snapshots), 4).round() - 1)]
+    chosen = _chosen(snapshots, 4)
     figure, panels = slide(1, len(chosen), height=4.3, squeeze=False, sharex=True, sharey=True)
     for axes, snapshot in zip(panels[0], chosen, strict=True):
         field, _ = _field_and_points(axes, snapshot, real)
@@ -128,6 +126,11 @@ def _field_and_points(axes: plt.Axes, snapshot: dict[str, np.ndarray], real: np.
     dots = axes.scatter(*snapshot["samples"].T, s=3, color="black", linewidths=0)
     axes.set(aspect="equal", xlim=(low, high), ylim=(low, high))
     return field, dots
+
+
+def _chosen(snapshots: list[dict[str, np.ndarray]], n: int) -> list[dict[str, np.ndarray]]:
+    """At most n of the snapshots, most of them early ones."""
+    return [snapshots[int(i)] for i in np.unique(np.geomspace(1, len(snapshots), n).round() - 1)]
 
 
 def _limits(real: np.ndarray) -> tuple[float, float]:
@@ -192,7 +195,7 @@ def interpolations(straight: np.ndarray, spherical: np.ndarray, labels: Sequence
 
 def images_over_time(snapshots: list[dict[str, np.ndarray]], columns: int = 16) -> Figure:
     """One row of images for each of several iterations, with the same noise z."""
-    chosen = [snapshots[int(i)] for i in np.unique(np.geomspace(1, len(snapshots), 8).round() - 1)]
+    chosen = _chosen(snapshots, 8)
     rows = np.concatenate([snapshot["samples"][:columns] for snapshot in chosen])
     figure, axes = slide(height=min(HEIGHT, WIDTH * len(chosen) / columns + 1))
     labelled(axes, rows, columns, [f"{int(s['step']):,}" for s in chosen])

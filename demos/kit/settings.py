@@ -1,8 +1,5 @@
 """--set NAME=VALUE: change any field of a demo's settings, a dataclass, on the command line.
 
-    args = start(parser(__doc__), argv, "cgan", Settings())  # --help lists these
-    settings = settings_of(args, Settings())
-
 A value is written as in Python, without brackets and quotes: lr=0.01, betas=0.5,0.9, clip=None. The
 field's annotation decides which values are valid. Fields of nested settings have dotted names: curves.lr_critic=0.01.
 """
@@ -11,47 +8,16 @@ import argparse
 import math
 import sys
 import textwrap
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import is_dataclass, replace
 from difflib import get_close_matches
 from itertools import repeat
+from operator import attrgetter
 from types import NoneType
-from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
-
-from demos.kit.runner.options import positive_number
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 Settings = TypeVar("Settings")  # of a demo
-LIMITS = {  # word in a field's name: (least value, excluded upper bound) of its numbers, as minigan requires
-    "lr": (0.0, math.inf),
-    "rates": (0.0, math.inf),
-    "betas": (0.0, 1.0),
-    "r1": (0.0, math.inf),
-    "penalty": (0.0, math.inf),
-    "std": (0.0, math.inf),
-}
-
-
-class Setting(NamedTuple):
-    """A field of the settings: its annotation and its value."""
-
-    kind: Any
-    value: Any
-
-
-def add_option(options: argparse.ArgumentParser, settings: Any) -> None:
-    """Add --set, and list the settings at the end of --help."""
-    text = "change one of the settings listed below; repeat it for several"
-    if hasattr(settings, "seeds"):
-        options.add_argument("--seeds", type=positive_number, help="the number of seeds: short for --set seeds=N")
-    options.add_argument("--set", action="append", type=assignment, default=[], metavar="NAME=VALUE", help=text)
-    options.epilog = f"settings with their default values (some are smaller with --quick):\n{listed(settings)}"
-
-
-def assignment(text: str) -> tuple[str, str]:
-    """NAME and VALUE, or argparse's error."""
-    name, equals, value = text.partition("=")
-    if not (name and equals):
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE, such as seeds=2")
-    return name, value
+LIMITS = dict.fromkeys(("lr", "rates", "r1", "penalty", "std"), (0.0, math.inf)) | {"betas": (0.0, 1.0)}
+# by a word in a field's name: (least value, excluded upper bound) of its numbers, as minigan requires
 
 
 def settings_of(args: argparse.Namespace, settings: Settings) -> Settings:
@@ -68,28 +34,29 @@ def settings_of(args: argparse.Namespace, settings: Settings) -> Settings:
 
 def read(settings: Any, name: str, text: str) -> Any:
     """The value of the text for the field of this name. Raises ValueError if it is not valid."""
-    known = settable(settings)
+    known = kinds(type(settings))
     if name not in known:
         alike = get_close_matches(name, known, n=1)
         meant = f"; did you mean {alike[0]}?" if alike else "."
         raise ValueError(f"there is no such setting{meant} There are:\n{listed(settings)}")
-    kind, value = known[name]
     try:
-        return checked(text, name, kind)
+        return checked(text, name, known[name])
     except ValueError:
-        raise ValueError(f"expected {described(kind, name)}; now it is {name}={written(value)}") from None
+        now = written(attrgetter(name)(settings))
+        raise ValueError(f"expected {described(known[name], name)}; now it is {name}={now}") from None
+
+
+def checked_text(settings: Any, name: str, value: Any) -> str:
+    """The value for the field of this name as text for --set. Raises ValueError if it is not valid."""
+    text = written(tuple(value) if isinstance(value, list) else value)
+    try:
+        read(settings, name, text)
+    except ValueError as error:
+        raise ValueError(f"{name}={text}: {error}") from None
+    return text
 
 
 # --- fields ---------------------------------------------------------------------------------------------------------------
-
-
-def settable(settings: Any, prefix: str = "") -> dict[str, Setting]:
-    """All fields by name."""
-    kinds, by_name = get_type_hints(type(settings)), {}
-    for field in fields(settings):
-        name, value = prefix + field.name, getattr(settings, field.name)
-        by_name |= settable(value, f"{name}.") if is_dataclass(value) else {name: Setting(kinds[field.name], value)}
-    return by_name
 
 
 def kinds(settings: type, prefix: str = "") -> dict[str, Any]:
@@ -108,7 +75,7 @@ def changed(settings: Settings, name: str, value: Any) -> Settings:
 
 def listed(settings: Any) -> str:
     """name=value of all fields, as --set takes them, in indented lines."""
-    text = " ".join(f"{name}={written(value)}" for name, (_, value) in settable(settings).items())
+    text = " ".join(f"{name}={written(attrgetter(name)(settings))}" for name in kinds(type(settings)))
     indent = {"initial_indent": "  ", "subsequent_indent": "  "}
     return textwrap.fill(text, 100, break_long_words=False, break_on_hyphens=False, **indent)
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import matplotlib
 
-from demos.kit.runner import notebook
+from demos.kit.runner.progress import in_notebook, show_picture
 
-if not notebook.in_notebook():
+if not in_notebook():
     matplotlib.use("Agg")  # write files, open no windows; a notebook has its own backend
 
 import matplotlib.pyplot as plt
@@ -88,7 +88,7 @@ def save(figure: Figure, path: Path, formats: Sequence[str]) -> None:
         figure.savefig(path.with_suffix(f".{ending}"), metadata=metadata)
     plt.close(figure)
     if "png" in formats:
-        notebook.show(path.with_suffix(".png"))
+        show_picture(path.with_suffix(".png"))
 
 
 @contextmanager

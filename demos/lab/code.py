@@ -93,7 +93,10 @@ class Settings:
                 raise ValueError(f"{name}: choose one of {', '.join(CHOICES[name])}")
             return value
         if name == "points":
-            return _points(value)
+            pairs = value if isinstance(value, list) and 0 < len(value) <= MOST_POINTS else [None]
+            if not all(isinstance(p, list) and len(p) == 2 and all(map(_is_coordinate, p)) for p in pairs):
+                raise ValueError(f"points: expected 1 to {MOST_POINTS:,} pairs of numbers from -2 to 2")
+            return tuple((round(float(a), 3), round(float(b), 3)) for a, b in pairs)
         if name not in BOUNDS:
             raise ValueError(f"there is no setting {name[:40]!r}")
         kind, (low, high) = type(getattr(Settings, name)), BOUNDS[name]
@@ -106,45 +109,33 @@ class Settings:
         return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "points"}
 
 
-def _points(value: Any) -> tuple[tuple[float, float], ...]:
-    """Pairs of numbers from -2 to 2."""
-    pairs = value if isinstance(value, list) and 0 < len(value) <= MOST_POINTS else [None]
-    if not all(isinstance(p, list) and len(p) == 2 and all(type(v) in (int, float) and abs(v) <= 2 for v in p) for p in pairs):
-        raise ValueError(f"points: expected 1 to {MOST_POINTS:,} pairs of numbers from -2 to 2")
-    return tuple((round(float(a), 3), round(float(b), 3)) for a, b in pairs)
+def _is_coordinate(v: Any) -> bool:
+    return type(v) in (int, float) and abs(v) <= 2
 
 
 def beginning(s: Settings) -> str:
     """The lines from the seed to the game."""
     hidden = f"nn.Dense(2, {s.width}), {{0}}, nn.Dense({s.width}, {s.width}), {{0}}, nn.Dense({s.width}, {{1}})"
-    return "\n".join(
-        [
-            f"mg.seed({s.seed})",
-            data_lines(s),
-            f"prior = data.noise(2, {s.noise!r}, rng=np.random.default_rng([{s.seed}, 2]))",
-            f"G = nn.Sequential({hidden.format('nn.ReLU()', 2)})",
-            f"D = nn.Sequential({hidden.format('nn.LeakyReLU(0.2)', 1)})",
-            *(f"opt_{player} = {rule(s, player)}" for player in "GD"),
-            game_line(s),
-        ]
-    )
+    return f"""mg.seed({s.seed})
+{data_lines(s)}
+prior = data.noise(2, {s.noise!r}, rng=np.random.default_rng([{s.seed}, 2]))
+G = nn.Sequential({hidden.format("nn.ReLU()", 2)})
+D = nn.Sequential({hidden.format("nn.LeakyReLU(0.2)", 1)})
+opt_G = {rule(s, "G")}
+opt_D = {rule(s, "D")}
+{game_line(s)}"""
 
 
 def data_lines(s: Settings) -> str:
     """The lines that make the data x and their minibatches."""
     noise = "" if s.data in ("ring", "grid") else " + 0.02 * rng.standard_normal(x.shape)"
-    return "\n".join(
-        [
-            f"rng = np.random.default_rng([{s.seed}, 1])",
-            DATA[s.data].replace("{points}", repr([list(p) for p in s.points])),
-            f"x = (x{noise}).astype('float32')",
-            f"batches = data.batches(x, size={s.batch}, rng=rng)",
-        ]
-    )
+    return f"""rng = np.random.default_rng([{s.seed}, 1])
+{DATA[s.data].replace("{points}", repr([list(p) for p in s.points]))}
+x = (x{noise}).astype('float32')
+batches = data.batches(x, size={s.batch}, rng=rng)"""
 
 
 def rule(s: Settings, player: str) -> str:
-    """The player's optimizer."""
     return RULES[s.optimizer].format(theta=f"{player}.parameters()", lr=asdict(s)[f"lr_{player}"])
 
 
@@ -154,8 +145,9 @@ def game_line(s: Settings) -> str:
 
 def change(old: Settings, new: Settings) -> str:
     """The lines that turn a run with the old settings into one with the new ones."""
-    other = {name for name, value in asdict(new).items() if value != asdict(old)[name]}
-    lines = [f"opt_{player}.lr = {asdict(new)[f'lr_{player}']}" for player in "DG" if f"lr_{player}" in other]
+    before, after = asdict(old), asdict(new)
+    other = {name for name in after if after[name] != before[name]}
+    lines = [f"opt_{player}.lr = {after[f'lr_{player}']}" for player in "DG" if f"lr_{player}" in other]
     if "optimizer" in other:
         lines = [f"opt_{player} = {rule(new, player)}" for player in "GD"]
     if other & {"optimizer", "game", "k", "l"}:
@@ -167,15 +159,13 @@ def change(old: Settings, new: Settings) -> str:
 
 def script(parts: list[tuple[int, str]], iteration: int) -> str:
     """The run so far as a program; `parts`: (iteration before which it was executed, code)."""
-    lines = [HEAD, *([_source()] if any("HingeGAN" in code for _, code in parts) else [])]
+    lines = [HEAD]
+    if any("HingeGAN" in code for _, code in parts):
+        imports = "from minigan.games import Figures, Game\nfrom minigan.ops import maximum, mean"
+        lines.append(f"{imports}\n\n\n{inspect.getsource(hinge.HingeGAN)}\n")
     ends = [at for at, _ in parts[1:]] + [iteration]
     for (at, code), end in zip(parts, ends, strict=True):
         lines.append(code)
         if end > at:
             lines.append(f"for _ in range({end - at}):\n    figures = game.step(batches)")
     return "\n".join([*lines, f'print("after {iteration:,} iterations:", figures)' if iteration else ""]) + "\n"
-
-
-def _source() -> str:
-    imports = "from minigan.games import Figures, Game\nfrom minigan.ops import maximum, mean"
-    return f"{imports}\n\n\n{inspect.getsource(hinge.HingeGAN)}\n"

@@ -52,7 +52,7 @@ class Panel:
         """Start a run from the seed. `undo` returns to the previous run."""
         if self.past:
             self.abort()
-            self.keep_exactly()
+            self.save_here()
         self.settings, self.iteration, self.figures, self.trouble = settings, 0, {}, ""
         self.parts, self.objects = [(0, code.beginning(settings))], {"HingeGAN": hinge.HingeGAN}
         self.history: list[dict[str, float]] = []
@@ -60,7 +60,7 @@ class Panel:
             exec(code.HEAD + self.parts[0][1], self.objects)
             self.rng = random_numbers.generator()  # the run's own: other panels do not change it
         self.choose_points()
-        self.keep()
+        self.save()
 
     def copy(self) -> "Panel":
         """A second panel with the same run and the same snapshots."""
@@ -76,7 +76,7 @@ class Panel:
             return
         if lines := code.change(self.settings, new):
             self.abort()  # settings do not change within an iteration
-            self.keep_exactly()
+            self.save_here()
             self.objects = dict(self.objects)
             with self.own_generators():
                 exec(lines, self.objects)
@@ -84,7 +84,7 @@ class Panel:
         self.settings = new
         self.choose_points()
         if lines:
-            self.keep()
+            self.save()
 
     def iterate(self) -> None:
         """Play one iteration, or the rest of one."""
@@ -119,8 +119,7 @@ class Panel:
         """Whether settings have changed, or the run has started, since the last iteration."""
         if self.stepper is not None or len(self.past) < 2:
             return False
-        before, last = self.past[-2], self.past[-1]
-        return last.iteration == self.iteration and last.parts is not before.parts
+        return self.past[-1].iteration == self.iteration and self.past[-1].parts is not self.past[-2].parts
 
     def back_to(self, target: int) -> None:
         """Return to the run as it was after `target` iterations."""
@@ -141,24 +140,24 @@ class Panel:
         return random_numbers.own_generators(self.rng)
 
     def advance(self, how: str) -> None:
+        """Play to the end of the sub-step or of the iteration; see StepByStep."""
         stepper = self.stepper
         with self.own_generators():
-            at_its_end = stepper.go(how)
-        if at_its_end:
-            self.stepper = None
-            if stepper.error is not None:
-                self.back_to(self.iteration)
-                raise stepper.error
-            if stepper.figures is not None:
-                self.ended(stepper.figures)
+            if not stepper.go(how):
+                return
+        self.stepper = None
+        if stepper.error is not None:
+            self.back_to(self.iteration)
+            raise stepper.error
+        if stepper.figures is not None:
+            self.ended(stepper.figures)
 
     def ended(self, figures: Any) -> None:
-        """An iteration has ended."""
         self.figures = figures
         self.iteration += 1
         self.trouble = self.find_trouble()
         if self.iteration % EVERY == 0 and not self.trouble:
-            self.keep()
+            self.save()
 
     def find_trouble(self) -> str:
         """A message if parameters (D's first: D steps first) or losses are nan or infinite; "" if all are finite."""
@@ -173,24 +172,18 @@ class Panel:
     def abort(self) -> None:
         """Cancel a running iteration, as if it had not started."""
         if self.stepper is not None:
-            self.close()
+            self.advance("abort")
             self.back_to(self.iteration)
 
-    def close(self) -> None:
-        """End the thread of a running iteration."""
-        if self.stepper is not None:
-            self.advance("abort")
-
-    def keep(self) -> None:
-        """Save a snapshot."""
+    def save(self) -> None:
         with self.own_generators():
             states = {name: self.objects[name].state_dict() for name in ("game", "batches")}
         self.past.append(Snapshot(self.iteration, self.settings, self.figures, self.parts, self.objects, states, self.history))
 
-    def keep_exactly(self) -> None:
+    def save_here(self) -> None:
         """Save a snapshot of this iteration, unless there is one: an undo then repeats no iteration."""
         if self.past[-1].iteration != self.iteration:
-            self.keep()
+            self.save()
 
     def restore(self, snapshot: Snapshot) -> None:
         self.iteration, self.settings, self.figures = snapshot.iteration, snapshot.settings, snapshot.figures
@@ -215,15 +208,12 @@ class Panel:
             samples, opinion = game.G(Tensor(self.z)).numpy(), game.D(Tensor(PLANE))
             opinion = (sigmoid(opinion) if self.has_probabilities() else opinion).numpy()
             warped = game.G(Tensor(self.lattice())).numpy()
-        frame = {
-            "iteration": self.iteration,
-            "settings": self.settings.shown(),
-            "substep": self.stepper and self.stepper.substep,
-        }
-        frame |= {"trouble": self.trouble, "probability": self.has_probabilities(), "figures": dict(self.measure(samples))}
-        frame |= {"data": listed(self.some), "samples": listed(samples), "arrows": listed(self.arrows(samples))}
-        frame |= {"opinion": listed(opinion.reshape(-1)), "grid": listed(warped), "script": self.script()}
-        return frame | {"history": self.history}
+        arrays = {"data": self.some, "samples": samples, "arrows": self.arrows(samples)}
+        arrays |= {"opinion": opinion.reshape(-1), "grid": warped}
+        frame = {"iteration": self.iteration, "settings": self.settings.shown(), "script": self.script()}
+        frame |= {"trouble": self.trouble, "substep": self.stepper and self.stepper.substep}
+        frame |= {"probability": self.has_probabilities(), "figures": self.measure(samples), "history": self.history}
+        return frame | {name: listed(array) for name, array in arrays.items()}
 
     def arrows(self, samples: np.ndarray) -> np.ndarray:
         """-d L_G / dx at each sample, of the loss of this sample alone: the direction in which D sends G."""

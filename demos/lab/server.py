@@ -19,6 +19,8 @@ CONNECTIONS = 24  # open at a time
 PATIENCE = 5.0  # seconds that a request may take to arrive
 BEAT = 0.5  # seconds between two signs of life
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:"
+HEADERS = {"Cache-Control": "no-store", "Content-Security-Policy": POLICY, "Connection": "close"}
+HEADERS |= {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY"}
 
 
 class Server(ThreadingHTTPServer):
@@ -46,7 +48,6 @@ class Server(ThreadingHTTPServer):
             return allowed
 
     def arrived(self, request: Any) -> None:
-        """The whole request has arrived."""
         self.arriving.pop(request, None)
 
     def service_actions(self) -> None:
@@ -94,7 +95,8 @@ class Handler(BaseHTTPRequestHandler):
             case "player":
                 self.reply(200, "text/html", session.ask(lambda: session.page(recorded=True)), "playground.html")
             case "script0" | "script1":
-                self.reply(200, "text/x-python", session.ask(lambda: self.script(int(name[-1]))), "run.py")
+                text = session.ask(lambda: session.panels[: int(name[-1]) + 1][-1].script())
+                self.reply(200, "text/x-python", text, "run.py")
             case str():
                 self.reply(404, "text/plain", "there is no such page")
 
@@ -132,10 +134,6 @@ class Handler(BaseHTTPRequestHandler):
             return name
         return None
 
-    def script(self, panel: int) -> str:
-        panels = self.server.session.panels
-        return panels[min(panel, len(panels) - 1)].script()
-
     def events(self) -> None:
         """Send frame after frame while the page is open. A page that is opened later takes the session over."""
         session, me, number = self.server.session, object(), -1
@@ -163,8 +161,7 @@ class Handler(BaseHTTPRequestHandler):
     def head(self, status: int, kind: str, length: int | None = None, name: str = "") -> None:
         self.close_connection = True
         self.send_response(status)
-        headers = {"Content-Type": kind, "Cache-Control": "no-store", "Content-Security-Policy": POLICY, "Connection": "close"}
-        headers |= {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY"}
+        headers = HEADERS | {"Content-Type": kind}
         headers |= {"Content-Length": str(length)} if length is not None else {}
         headers |= {"Content-Disposition": f'attachment; filename="{name}"'} if name else {}
         for key, value in headers.items():

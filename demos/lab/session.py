@@ -65,7 +65,7 @@ class Session:
             if asked["to"] == 2 and len(self.panels) == 1:
                 self.panels.append(self.panels[0].copy())
             for each in self.panels[int(asked["to"]) :]:
-                each.close()
+                each.abort()
                 self.panels.remove(each)
         else:
             raise ValueError(f"unknown command, or wrong arguments: {name[:40]!r}")

@@ -38,7 +38,6 @@ class StepByStep(Watcher):
     # --- on the thread -------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Play the step."""
         self.turn.acquire()
         game, batches = self.objects["game"], self.objects["batches"]
         try:
@@ -58,7 +57,9 @@ class StepByStep(Watcher):
         rows = self.trace.rows[self.start : end]
         if any(not isinstance(row, Cut) for row in rows):
             self.start, self.subject = end, None
-            self.stop({"name": self.name(rows), "rows": [self.described(row) for row in rows], "line": line(rows)})
+            place = next(row for row in rows if not isinstance(row, Cut)).place
+            shown = [self.described(row) for row in rows]
+            self.stop({"name": self.name(rows), "rows": shown, "line": f"{place}  {place.code}"})
 
     def stop(self, substep: dict[str, Any]) -> None:
         """Show the sub-step, and wait for `go`."""
@@ -71,7 +72,7 @@ class StepByStep(Watcher):
 
     # --- called by the engine ------------------------------------------------------------------------------------------
 
-    def row_added(self) -> None:
+    def row_added(self, *_: Any) -> None:
         """The trace has a new row: end the present sub-step if the row belongs to the next one."""
         row = self.trace.rows[-1] if len(self.trace.rows) > self.start else None
         if row is None or isinstance(row, Cut):
@@ -79,24 +80,15 @@ class StepByStep(Watcher):
         phase, player = "backward" if isinstance(row, BackwardPass | Backward) else row.kind, getattr(row, "player", "")
         subject = (row.place, phase, player)
         parameters = {n for n in getattr(row, "inputs", ()) if self.trace.tensors[n].kind == "parameter"}
-        within = getattr(row, "within", None)  # an op of a derivative that is recorded
-        if within is None and (
-            subject != self.subject or parameters & self.used
-        ):  # such as D(x), then D(G(z)) on the same line
+        other = subject != self.subject or parameters & self.used  # such as D(x), then D(G(z)) on the same line
+        if other and getattr(row, "within", None) is None:  # else it is an op of a derivative that is recorded
             self.close(len(self.trace.rows) - 1)
             if phase == "forward" and player == "G":
                 self.stop({"name": "x and z", "rows": [], "line": "a minibatch of the data, and fresh noise"})
             self.subject, self.used = subject, set()
         self.used |= parameters
 
-    def made(self, *_: Any) -> None:
-        self.row_added()
-
-    def changed(self, *_: Any) -> None:
-        self.row_added()
-
-    def backward_begins(self, *_: Any) -> None:
-        self.row_added()
+    made = changed = backward_begins = row_added
 
     def derivative(self, call: Any, g: Any, y: Any, x: Any) -> Any:
         self.row_added()
@@ -105,8 +97,7 @@ class StepByStep(Watcher):
     def updating(self, *_: Any) -> None:
         self.close(len(self.trace.rows))
 
-    def updated(self, *_: Any) -> None:
-        self.close(len(self.trace.rows))
+    updated = updating
 
     # --- for the page ------------------------------------------------------------------------------------------------------
 
@@ -137,12 +128,6 @@ class StepByStep(Watcher):
         if isinstance(row, Update):
             return shown | {"formula": row.formula, "value": numbers(row.moved)}
         return shown
-
-
-def line(rows: list[Row]) -> str:
-    """The line of the game's step to which the rows belong."""
-    place = next(row for row in rows if not isinstance(row, Cut)).place
-    return f"{place}  {place.code}"
 
 
 def numbers(value: Value | None) -> str:

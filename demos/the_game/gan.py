@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from demos.kit import digits, pictures, ring_and_grid
+from demos.kit import pictures, ring_and_grid
 from demos.kit.claim import Claim
 from demos.kit.experiment import demo
 from demos.kit.rounding import percent
@@ -72,6 +72,8 @@ def main(claim: Claim, settings: Settings) -> None:
     if claim.args.data in ("ring", "grid"):
         points(claim, settings)
     else:
+        from demos.kit import digits  # here: points need no classifier of digits
+
         digits.play(claim, make_game(settings, *digits.dense_players(settings.z, settings.width)))
         digits.well_drawn(claim)
 
@@ -117,7 +119,7 @@ def points(claim: Claim, settings: Settings) -> None:
     pictures.points_animation(args.out / "animation.gif", run.snapshots, x, "blue: D says real")
     guess = f"In the last tenth of the training, D is right about {percent(accuracy)} of the points; guessing, about 50 %"
     claim.show(pictures.curves(run.history), "curves", guess)
-    print(digits.MOVING)
+    print(pictures.MOVING)
 
 
 def measure(claim: Claim, reached: dict, perfect: dict, modes: int, accuracy: float) -> None:

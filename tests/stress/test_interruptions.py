@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from demos.kit.runner import folders
+from demos.kit.runner import results
 from tests.demos.running import ROOT
 
 DEMOS = {  # quick runs, long enough to be killed on the way
@@ -34,7 +34,7 @@ kept.SHARE = 1e9
 main(sys.argv[1:])
 """
 stress = pytest.mark.stress
-pytestmark = pytest.mark.skipif(folders.fcntl is None, reason="for POSIX systems")
+pytestmark = pytest.mark.skipif(results.fcntl is None, reason="for POSIX systems")
 
 
 def demo(name, out, *options, every=0.15):

@@ -24,9 +24,8 @@ from typing import Any, NoReturn
 
 from tqdm import tqdm
 
-from demos.kit.runner import folders
-from demos.kit.runner.codec import WRONG, copied, difference, one_line, read_checkpoint, write_checkpoint
-from demos.kit.runner.loop import Loop
+from demos.kit.runner import results
+from demos.kit.runner.codec import WRONG, Loop, copied, one_line, read_checkpoint, write_checkpoint
 
 FIRST, EVERY = 10.0, 30.0  # seconds from the start to the first checkpoint, and from one to the next ...
 SHARE = 0.01  # ... unless writing takes more than this share of the time
@@ -34,27 +33,17 @@ PATIENCE = 1.0  # a second Ctrl-C after these seconds stops at once
 
 
 class Checkpoint:
-    """The checkpoint of a run, from `open` to `close`.
-
-    Args:
-        path: of the file to write.
-        demo: its name.
-        command: the command that resumes the run.
-        resume: the file to resume from; None: a new run.
-        lock: the open lock that keeps other runs out of the folder; None: there is none.
-        jobs: the number of processes that the run may use; see `runner.jobs`.
-        typed: the command as it was typed (default: `command`).
-    """
+    """The checkpoint of a run, from `open` to `close`."""
 
     def __init__(
         self,
-        path: Path,
-        demo: str,
-        command: str,
-        resume: Path | None,
-        lock: int | None = None,
-        jobs: int = 1,
-        typed: str = "",
+        path: Path,  # of the file to write
+        demo: str,  # its name
+        command: str,  # resumes the run
+        resume: Path | None,  # the file to resume from; None: a new run
+        lock: int | None = None,  # keeps other runs out of the folder, if there is one
+        jobs: int = 1,  # processes that the run may use; see `runner.jobs`
+        typed: str = "",  # the command as it was typed (default: `command`)
     ):
         self.path, self.demo, self.command, self.typed = path, demo, command, typed or command
         self.resume, self.lock, self.jobs = resume, lock, jobs
@@ -78,10 +67,20 @@ class Checkpoint:
     # --- open, save, close ----------------------------------------------------------------------------------------------
 
     def open(self, settings: Mapping[str, Any]) -> None:
-        """Read the file to resume from, if there is one. Refuses a file that was made with other settings."""
+        """Read the file to resume from, if there is one. Ends the program if its settings differ from these."""
         self.settings = json.loads(json.dumps({"demo": self.demo, **settings}))
-        if self.resume:
-            self._read(self.resume)
+        if not self.resume:
+            return
+        there, self.restored = read_checkpoint(self.resume)
+        if (other := there.get("demo")) != self.demo:
+            raise SystemExit(f"--resume: {self.resume} comes from another demo: {other}")
+        names = [name for name in there | self.settings if there.get(name) != self.settings.get(name)]
+        if names:
+            values = [(name, *(s.get(name, "not set") for s in (there, self.settings))) for name in names]
+            differing = ", ".join(f"{name} {its} there, {mine} here" for name, its, mine in values)
+            raise SystemExit(f"--resume: {self.resume} comes from a run with other settings: {differing}")
+        self.written = self.here = self.resume == self.path
+        self.last = "the checkpoint it was resumed from"
 
     def save(self, bar: tqdm | None = None) -> None:
         """Write the finished results and the state of the running loop, unless the file is up to date."""
@@ -118,7 +117,7 @@ class Checkpoint:
         self._free_folder()
 
     def _free_folder(self) -> None:
-        folders.close_folder(self.lock)
+        results.close_folder(self.lock)
         self.lock = None
 
     # --- loops and results --------------------------------------------------------------------------------------------
@@ -126,9 +125,9 @@ class Checkpoint:
     @contextmanager
     def playing(self, name: str, steps: int, parts: dict[str, Any]) -> Iterator[Loop]:
         """A block that runs a loop, from its state in the file. At the end of the block, the loop is finished."""
-        self._refuse_within_a_loop(name)
+        name = self.own_name(name)
         with self.half_done():
-            loop = Loop(self._numbered(name), steps, parts)
+            loop = Loop(name, steps, parts)
             if loop.name in self.restored:
                 with self._fitting():
                     loop.restore(self.restored[loop.name])
@@ -136,7 +135,14 @@ class Checkpoint:
             self.loop, self.iteration_end = loop, time.perf_counter()
         try:
             yield loop
-            self._finish_loop()
+            with self.half_done():
+                self.check_finite()
+                self.finished[loop.name] = copied(loop.state())
+                self.loop = None
+                with suppress(OSError):  # writing the file will report the error
+                    self.path.parent.mkdir(parents=True, exist_ok=True)  # the folder may have been deleted
+            if time.perf_counter() >= self.due:
+                self._save_and_stop()
         finally:
             self.loop, self.busy = None, False  # also if the body ended by `break` or an error
 
@@ -148,16 +154,6 @@ class Checkpoint:
         next_end = self.iteration_end + (self.iteration_end - before)
         if self.signal_time or next_end >= self.due:  # the next iteration would end too late
             self._save_and_stop(bar)
-
-    def _finish_loop(self) -> None:
-        with self.half_done():
-            self.check_finite()
-            self.finished[self.loop.name] = copied(self.loop.state())
-            self.loop = None
-            with suppress(OSError):  # writing the file will report the error
-                self.path.parent.mkdir(parents=True, exist_ok=True)  # the folder may have been deleted
-        if time.perf_counter() >= self.due:
-            self._save_and_stop()
 
     def once(self, name: str, function: Callable, args: tuple, bar: tqdm | None) -> Any:
         """The function's result, or its saved result."""
@@ -200,36 +196,11 @@ class Checkpoint:
 
     def own_name(self, name: str) -> str:
         """The name with the prefix of the running `once`, and a number if it is taken. Fails within a loop."""
-        self._refuse_within_a_loop(name)
-        return self._numbered(name)
-
-    def _numbered(self, name: str) -> str:
+        if self.loop:
+            raise RuntimeError(f"{name} starts within the loop {self.loop.name}: no loop can be resumed within an iteration")
         name = self.within + name
         self.names[name] += 1
         return name if self.names[name] == 1 else f"{name} ({self.names[name]})"
-
-    def _refuse_within_a_loop(self, name: str) -> None:
-        if self.loop:
-            raise RuntimeError(f"{name} starts within the loop {self.loop.name}: no loop can be resumed within an iteration")
-
-    # --- progress -----------------------------------------------------------------------------------------------------
-
-    def place(self) -> str:
-        """The progress of the run in words."""
-        if self.loop:
-            return f"{self.loop.t} of {self.loop.steps} iterations"
-        n = len(self.finished)
-        return f"{n} finished part{'' if n == 1 else 's'}"
-
-    def _read(self, path: Path) -> None:
-        """Read a file. Ends the program if its settings differ from the run's."""
-        settings, self.restored = read_checkpoint(path)
-        if (other := settings.get("demo")) != self.demo:
-            raise SystemExit(f"--resume: {path} comes from another demo: {other}")
-        if settings != self.settings:
-            raise SystemExit(f"--resume: {path} comes from a run with other settings: {difference(settings, self.settings)}")
-        self.written = self.here = path == self.path
-        self.last = "the checkpoint it was resumed from"
 
     @contextmanager
     def _fitting(self) -> Iterator[None]:
@@ -264,7 +235,7 @@ class Checkpoint:
                 self.close(finished=False)
                 signal.raise_signal(number)
         elif self.signal_time and number == signal.SIGINT and now > self.signal_time + PATIENCE:
-            self._stop(f"stopped at once; {self.kept()}; {self.again()}")
+            self._stop(f"stopped at once; {self.saved()}; {self.advice()}")
         elif not self.signal_time:
             self.signal_time = now
             if not self.busy:
@@ -278,8 +249,8 @@ class Checkpoint:
         self.save(bar)
         self.signal_time = self.signal_time or asked
         if self.signal_time:
-            lost = f"{self.problem}; {self.kept()}; " if self.problem else ""
-            self._stop(f"stopped after {self.place()}; {lost}{self.again()}")
+            lost = f"{self.problem}; {self.saved()}; " if self.problem else ""
+            self._stop(f"stopped after {self.place()}; {lost}{self.advice()}")
 
     def _stop(self, message: str) -> NoReturn:
         """Raise SystemExit with this message. Later signals are ignored."""
@@ -297,17 +268,26 @@ class Checkpoint:
             self.close(finished=False)
             where = f"{self.loop.name if self.loop else 'the run'}: after {self.place()}"
             raise SystemExit(
-                f"{where}, there is a nan or an infinity in {', '.join(names)}; {self.kept()}; "
-                f"with MINIGAN_DEBUG=1, it stops at the op that makes it; {self.again('MINIGAN_DEBUG=1 ')}"
+                f"{where}, there is a nan or an infinity in {', '.join(names)}; {self.saved()}; "
+                f"with MINIGAN_DEBUG=1, it stops at the op that makes it; {self.advice('MINIGAN_DEBUG=1 ')}"
             )
 
-    def kept(self) -> str:
+    # --- in words --------------------------------------------------------------------------------------------------------
+
+    def place(self) -> str:
+        """The progress of the run in words."""
+        if self.loop:
+            return f"{self.loop.t} of {self.loop.steps} iterations"
+        n = len(self.finished)
+        return f"{n} finished part{'' if n == 1 else 's'}"
+
+    def saved(self) -> str:
         """In words, how much of the run is saved."""
         if not self.last:
             return "nothing was saved"
         return "nothing is lost" if self.written else f"saved: {self.last}; later progress is lost"
 
-    def again(self, variables: str = "") -> str:
+    def advice(self, variables: str = "") -> str:
         """The command that continues the run, or starts it again."""
         command = self.command if self.here else self.typed
         return f"to {'continue' if self.last or self.resume else 'start again'}: {variables}{command}"

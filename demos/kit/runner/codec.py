@@ -1,13 +1,15 @@
-"""A checkpoint's file: JSON for numbers and texts, an array each for arrays, and back again."""
+"""The state of a loop as numbers, texts and arrays; and a checkpoint's file: JSON, and an array each for arrays."""
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from minigan import backend
+from minigan import Tensor, backend, checks
+from minigan.backend import random_numbers
 from minigan.data.npz_files import DamagedFile, read_npz, write_npz
 
 PLAIN = (type(None), bool, int, float, str)  # JSON returns these unchanged
@@ -33,6 +35,11 @@ def read_checkpoint(path: Path, option: str = "--resume") -> tuple[dict, dict[st
         raise SystemExit(f"{option}: {one_line(error)}") from None
     except (OSError, RecursionError, *WRONG) as error:
         raise SystemExit(f"{option}: {path} is not a checkpoint of a demo: {one_line(error)}") from None
+
+
+def one_line(error: Exception) -> str:
+    """An error's message on one line; that of a KeyError is only the key."""
+    return f"no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
 
 
 # --- values -------------------------------------------------------------------------------------------------------------
@@ -90,15 +97,70 @@ def copied(value: Any) -> Any:
     return decoded(outline, {path: array.copy() for path, array in arrays.items()})
 
 
-# --- errors ------------------------------------------------------------------------------------------------------------
+# --- a loop -------------------------------------------------------------------------------------------------------------
 
 
-def difference(there: dict, here: dict) -> str:
-    """The settings in which a checkpoint and a run differ, in words."""
-    names = [name for name in there | here if there.get(name) != here.get(name)]
-    return ", ".join(f"{name} {there.get(name, 'not set')} there, {here.get(name, 'not set')} here" for name in names)
+@dataclass
+class Loop:
+    """A running loop: its name, its length, the parts that it changes, and the number of its iterations so far."""
+
+    name: str
+    steps: int
+    parts: dict[str, Any]
+    t: int = 0
+
+    def state(self) -> dict[str, Any]:
+        """All that is needed to continue."""
+        parts = {name: state_of(part) for name, part in self.parts.items()}
+        return {"t": self.t, "default generators": random_numbers.generators_state(), **parts}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from a state. Raises one of WRONG if it does not fit."""
+        t = checks.whole("checkpoint", "t", state["t"], least=0)
+        if t > self.steps:
+            raise ValueError(f"{self.name} has already played {t} iterations, more than {self.steps}")
+        if differing := set(self.state()) ^ set(state):
+            raise ValueError(f"{self.name}: {', '.join(sorted(differing))} only in the file, or only in the run")
+        for name, part in self.parts.items():
+            set_state(part, state[name])
+        random_numbers.set_generators_state(state["default generators"])
+        self.t = t
+
+    def not_finite(self) -> list[str]:
+        """The parts with a nan or infinity; of a game: networks, or else optimizers. Lists and dicts are not checked."""
+        arrays: dict[str, np.ndarray] = {}
+        for name, part in self.parts.items():
+            if not isinstance(part, list | dict):
+                encoded(state_of(part), name, arrays)
+        paths = [path for path, array in arrays.items() if array.dtype.kind == "f" and not np.isfinite(array).all()]
+        names = {path.removeprefix("game/").split("/")[0] for path in paths}
+        return sorted({name for name in names if not name.startswith("opt")} or names)
 
 
-def one_line(error: Exception) -> str:
-    """An error's message on one line; that of a KeyError is only the key."""
-    return f"no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
+def state_of(part: Any) -> Any:
+    """The state of a loop's part to save."""
+    if hasattr(part, "state_dict"):
+        return in_order(part.state_dict())
+    if isinstance(part, Tensor):
+        return part.data
+    return part if isinstance(part, list | dict) else random_numbers.generator_state(part)
+
+
+def in_order(state: Any) -> Any:
+    """A state dict sorted by name: its order may depend on whether it was saved and loaded before."""
+    return {name: in_order(state[name]) for name in sorted(state)} if isinstance(state, dict) else state
+
+
+def set_state(part: Any, state: Any) -> None:
+    """Restore a loop's part from the result of `state_of`."""
+    if hasattr(part, "state_dict"):
+        part.load_state_dict(state)
+    elif isinstance(part, Tensor):
+        part.data = state
+    elif isinstance(part, list | dict):
+        if type(state) is not type(part):
+            raise ValueError(f"expected a {type(part).__name__}, got a {type(state).__name__}")
+        part.clear()
+        (part.extend if isinstance(part, list) else part.update)(state)
+    else:
+        random_numbers.set_generator_state(part, state)

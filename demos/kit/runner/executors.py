@@ -79,7 +79,8 @@ def completed(
     while left:
         _remove(notes)  # left by a program that was killed
         other = elsewhere()
-        pool = other or _processes(min(jobs, len(left)))
+        spawn = multiprocessing.get_context("spawn")  # the same on every system, and safe with threads
+        pool = other or ProcessPoolExecutor(min(jobs, len(left)), spawn, _prepare)
         family: dict[int, multiprocessing.Process] = {}
         futures: dict[Future, str] = {}
         try:
@@ -158,34 +159,24 @@ def _why(victims: Mapping[str, str]) -> str:
 # --- this machine's processes ---------------------------------------------------------------------------------------------
 
 
-def _processes(jobs: int) -> ProcessPoolExecutor:
-    context = multiprocessing.get_context("spawn")  # the same on every system, and safe with threads
-    return ProcessPoolExecutor(jobs, context, _begin)
-
-
 @contextmanager
 def _ctrl_c_waits() -> Iterator[None]:
     """A block that starts processes: they ignore Ctrl-C even while they import modules."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     with running.undisturbed():
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main_thread else None
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, before)
+            if in_main_thread:
+                signal.signal(signal.SIGINT, before)
 
 
-def _begin() -> None:
+def _prepare() -> None:
     """Prepare a new process. It ends together with its parent."""
     for ignored in ("SIGINT", "SIGHUP"):  # a terminal sends them to all processes; the parent handles them
         if hasattr(signal, ignored):
             signal.signal(getattr(signal, ignored), signal.SIG_IGN)
     tqdm.set_lock(threading.RLock())  # tqdm's default lock belongs to the system, and stays after a killed process
-    threading.Thread(target=_end_with, args=(multiprocessing.parent_process().sentinel,), daemon=True).start()
-
-
-def _end_with(parent: Any) -> None:
-    wait_for([parent])
-    os._exit(1)
+    parent = multiprocessing.parent_process().sentinel
+    threading.Thread(target=lambda: wait_for([parent]) and os._exit(1), daemon=True).start()

@@ -1,10 +1,10 @@
-"""All demos on one page: the slide's sentence, the expected and the measured values, the pictures. One file is enough."""
+"""Results on one page, of all demos or of one experiment: the expected and the measured values, the pictures. One file."""
 
 import base64
 import html
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -35,18 +35,28 @@ def write(out: Path, chapters: Mapping[str, Sequence[tuple[str, str, str, str]]]
         links.append(f'<li><a href="#chapter{number}">{html.escape(title)}</a></li>')
         body.append(f'<h2 id="chapter{number}">{html.escape(title)}</h2>')
         body += [entry(out / name, name, *texts) for name, *texts in demos]
-    about = "; ".join([f"seeds from {seed} on", *versions(out, [name for demos in chapters.values() for name, *_ in demos])])
-    page = f"""<!DOCTYPE html>
+    about = [f"seeds from {seed} on", *versions(out / name for demos in chapters.values() for name, *_ in demos)]
+    return page(out, heading, about, f"<ol>{''.join(links)}</ol>\n{''.join(body)}")
+
+
+def write_own(out: Path, name: str, shows: str, command: str) -> None:
+    """Write the page of one experiment, whose results are in `out`: out/index.html."""
+    settings = [f"{setting} = {value}" for setting, value in summary_of(out)["settings"].items()]
+    page(out, name, [*settings, *versions([out])], f"<p>{html.escape(shows)}</p>\n{run(out, command)}")
+
+
+def page(out: Path, heading: str, about: Sequence[str], body: str) -> Path:
+    """Write out/index.html with this heading, and return its path."""
+    text = f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>{heading}</title><style>{STYLE}</style>
 <link rel="icon" href="data:,"></head>
 <body><h1>{heading}</h1>
-<p>{html.escape(about)}</p>
-<ol>{"".join(links)}</ol>
-{"".join(body)}
+<p>{html.escape("; ".join(about))}</p>
+{body}
 </body></html>
 """
     path = out / "index.html"
-    path.write_text(page, encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
     return path
 
 
@@ -54,18 +64,23 @@ def entry(folder: Path, name: str, shows: str, slide: str, command: str) -> str:
     """One demo's part of the page."""
     lines = [f'<h3 id="{name}">{name}</h3>', f"<p>{html.escape(shows)}</p>"]
     lines += [f"<blockquote>{html.escape(slide)}</blockquote>"] if slide else []
-    if not (summary := summary_of(folder)):
-        return "\n".join([*lines, f"<p><strong>It did not finish:</strong> see {html.escape(name)}/output.txt.</p>"])
-    lines += [f"<p><strong>Found:</strong> {formulas(finding)}</p>"] if (finding := summary.get("found")) else []
+    if summary_of(folder):
+        return "\n".join([*lines, run(folder, command)])
+    return "\n".join([*lines, f"<p><strong>It did not finish:</strong> see {html.escape(name)}/output.txt.</p>"])
+
+
+def run(folder: Path, command: str) -> str:
+    """A finished run: its finding, the judged metrics, the pictures, the command and its seconds."""
+    summary = summary_of(folder)
+    lines = [f"<p><strong>Found:</strong> {formulas(finding)}</p>"] if (finding := summary.get("found")) else []
     lines += [table(summary)]
     lines += [picture(folder / f"{stem}.png", title) for stem, title in summary.get("pictures", {}).items()]
-    lines += [f"<p><code>{html.escape(command)}</code>: {summary['seconds']:,.0f} seconds</p>"]
-    return "\n".join(lines)
+    return "\n".join([*lines, f"<p><code>{html.escape(command)}</code>: {summary['seconds']:,.0f} seconds</p>"])
 
 
-def versions(out: Path, names: Sequence[str]) -> list[str]:
-    """The versions that the demos used: "numpy 2.1.0", ...; several of a package, if they differ."""
-    return list(dict.fromkeys(f"{of} {v}" for name in names for of, v in summary_of(out / name).get("versions", {}).items()))
+def versions(folders: Iterable[Path]) -> list[str]:
+    """The versions that the runs used: "numpy 2.1.0", ...; several of a package, if they differ."""
+    return list(dict.fromkeys(f"{of} {v}" for folder in folders for of, v in summary_of(folder).get("versions", {}).items()))
 
 
 def table(summary: dict) -> str:

@@ -27,11 +27,6 @@ from minigan.backend import memory, random_numbers, threads
 PATIENCE = 0.5  # seconds between two notes of a task's progress
 
 
-def cores() -> int:
-    """The number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def side_by_side(run: Checkpoint, function: Callable, tasks: Mapping[str, tuple], shared: tuple, bar: tqdm) -> list[Any]:
     """[function(*task, *shared), ...] in several processes; each saves the state of its task in its own checkpoint."""
     names = {name: run.own_name(name) for name in tasks}
@@ -95,27 +90,18 @@ _playing = threading.Lock()
 
 
 def _work(how: dict[str, Any], rng: np.random.Generator, parcel: Path, note: Path, function: Callable, task: tuple) -> tuple:
-    """Run a task; a process runs one at a time. Returns its result and its number of iterations."""
+    """Run a task under its own checkpoint; a process runs one at a time. Returns its result and its number of iterations."""
+    global _unpacked
     if how["first"] == (socket.gethostname(), os.getpid()) or not _playing.acquire(blocking=False):
         raise TypeError("on: expected an executor of processes; threads would share minigan's generators")
-    try:
-        return _played(how, rng, parcel, _TaskBar(note, parcel), function, task)
-    finally:
-        _playing.release()
-
-
-def _played(
-    how: dict[str, Any], rng: np.random.Generator, parcel: Path, bar: "_TaskBar", function: Callable, task: tuple
-) -> tuple[Any, int]:
-    """The same, with the task's own checkpoint."""
-    global _unpacked
     memory.keep()
     threads.COUNT = 1
-    backend.use(how["backend"][0], noise=how["backend"][1])
+    bar = _TaskBar(note, parcel)
     resume = next((path for path in (how["path"], how["resume"]) if path and path.exists()), None)
     checkpoint = Checkpoint(how["path"], how["demo"], how["command"], resume)
-    running.catch_signals(checkpoint, ["SIGTERM"])
     try:
+        running.catch_signals(checkpoint, ["SIGTERM"])
+        backend.use(how["backend"][0], noise=how["backend"][1])
         if _unpacked[0] != parcel:
             with open(parcel, "rb") as file:
                 _unpacked = parcel, pickle.load(file)
@@ -127,6 +113,7 @@ def _played(
     finally:
         bar.tell()
         checkpoint.close(finished=False)
+        _playing.release()
         if checkpoint.stopped and parcel.exists():  # by a signal to this process alone: end by that signal
             signal.raise_signal(signal.SIGTERM)
 
@@ -145,7 +132,6 @@ class _TaskBar:
                 running.checkpoint.signal_time = time.monotonic()  # stop as by a signal, after this iteration
 
     def tell(self) -> None:
-        """Write the note."""
         self.due = time.monotonic() + PATIENCE
         executors.write_note(self.note, self.n)
 

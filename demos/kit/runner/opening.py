@@ -1,4 +1,4 @@
-"""The start of a run: it locks its folder and opens its checkpoint."""
+"""The start of a run: options, backend, seed, the folder for the results, the checkpoint, and an empty claim."""
 
 import argparse
 import shlex
@@ -6,10 +6,52 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from demos.kit.runner import folders
+import minigan as mg
+from demos.kit.claim import Claim
+from demos.kit.runner import results
 from demos.kit.runner.checkpoint import Checkpoint, running
-from demos.kit.runner.options import Options, number_of_jobs, resume_command
+from demos.kit.runner.options import Options, add_settings, changed, cores, resume_command
 from minigan import backend
+from minigan.backend import memory, threads
+
+
+def start(
+    options: Options, argv: Sequence[str] | None, name: str, settings: Any = None, own_path: str = ""
+) -> argparse.Namespace:
+    """Read the options, choose the backend, seed everything, and open the folder for the results.
+
+    `settings`: the demo's default settings, for --help and --set (None: it has none); the demo calls `settings.settings_of`.
+    `own_path`: of a user's own file, which is typed instead of a name.
+    A mistake ends the program with one line, not a traceback. The demo then calls `open_claim` with its settings.
+    """
+    options.prog = shlex.join(["python", "-m", "demos", own_path or name])
+    if settings is not None:
+        add_settings(options, settings)
+    memory.keep()  # each step of a training needs the same large arrays again
+    argv = sys.argv[1:] if argv is None else argv
+    args = options.parse_args(argv)
+    others = changed(options, args)
+    args.program = options.prog
+    args.usual = set(others) <= {"seed", "quick"}
+    if args.record and own_path:
+        options.error("--record: only for the demos, whose results are in demos/results")
+    if args.record and others:
+        options.error(f"--record: only for a full run with the default options, without --{', --'.join(others)}")
+    try:
+        backend.use(args.backend)
+    except backend.BackendError as error:
+        options.exit(2, f"{options.prog}: --backend {args.backend}: {error}\n")  # no other option helps
+    threads.COUNT = 1  # the last bits of a convolution depend on the number of threads
+    mg.seed(args.seed)
+    default = "data" in args and args.data is None
+    if default:
+        args.data = args.data_defaults[args.quick]
+    if getattr(args, "data_dir", None) and args.data != "mnist":
+        why = f"{args.data}{', the default' * default}{' with --quick' * (default and args.quick)}"
+        options.error(f"--data-dir: only --data mnist is read from a folder; here --data is {why}")
+    args.out = args.out or results.default_folder(args.quick) / name
+    args.checkpoint = checkpoint_of(options, args, argv, name)
+    return args
 
 
 def checkpoint_of(options: Options, args: argparse.Namespace, argv: Sequence[str], name: str) -> Checkpoint:
@@ -24,20 +66,33 @@ def checkpoint_of(options: Options, args: argparse.Namespace, argv: Sequence[str
     if resume and resume.exists() and here.exists() and resume.samefile(here):
         resume = here
     running.close()
-    try:
-        lock = folders.open_folder(args.out)
-    except (OSError, ValueError) as error:
-        options.error(f"--out {args.out}: {getattr(error, 'strerror', None) or error}")
+    lock = options.locked(args.out)
     if resume and not resume.exists():
         print(f"--resume: there is no checkpoint {resume} yet: this run starts from the beginning", file=sys.stderr)
         resume = None
     if resume and args.record:
         print("--record: ignored with --resume, because a resumed run does not measure all its seconds", file=sys.stderr)
         args.record = False
+    jobs = args.jobs or (1 if args.quick or args.backend != "numpy" else cores())  # on a GPU, more would not be faster
     commands = {"command": resume_command(options.prog, argv), "typed": shlex.join([*shlex.split(options.prog), *argv])}
-    checkpoint = Checkpoint(here, name, resume=resume, lock=lock, jobs=number_of_jobs(args), **commands)
+    checkpoint = Checkpoint(here, name, resume=resume, lock=lock, jobs=jobs, **commands)
     running.catch_signals(checkpoint)
     return checkpoint
+
+
+def open_claim(args: argparse.Namespace, settings: dict[str, Any]) -> Claim:
+    """The demo's claim, still empty. Later loops can be resumed.
+
+    Args:
+        args: the options, from `start`.
+        settings: everything that the result depends on, except the seed; for summary.json. A run that is shorter than its
+            "steps" (--steps) is the beginning of the full run: its learning rates do not fall faster.
+    """
+    whole = settings.get("steps", 0)  # of a full run; 0: the demo has no such setting
+    steps = getattr(args, "steps", None) or whole
+    schedule = max(steps, whole) if whole else 0
+    open_checkpoint(args, {**settings, "steps": schedule} if whole else settings)
+    return Claim(args, {**settings, "steps": steps} if whole else settings, schedule)
 
 
 def open_checkpoint(args: argparse.Namespace, settings: dict[str, Any]) -> None:
@@ -52,7 +107,7 @@ def open_checkpoint(args: argparse.Namespace, settings: dict[str, Any]) -> None:
     same_folder = resume and resume.parent.samefile(args.out)  # then the checkpoints of its tasks are there, too
     try:
         with running.undisturbed():
-            there = folders.make_room(args.out, checkpoint.demo, args.quick, folders.left_by_a_run(args.out))
+            there = results.make_room(args.out, checkpoint.demo, args.quick, results.left_by_a_run(args.out))
     except OSError as error:
         raise SystemExit(f"--out {args.out}: the earlier run in it cannot be moved: {error}") from None
     if there:

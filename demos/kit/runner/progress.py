@@ -1,17 +1,31 @@
-"""Progress bars: widgets in a notebook, text in a terminal; elsewhere, a line from time to time."""
+"""Progress bars and pictures: shown in a notebook; in a terminal, bars of text; elsewhere, a line from time to time."""
 
 import sys
 import time
 import warnings
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
-
-from demos.kit.runner.notebook import in_notebook
 
 with warnings.catch_warnings(action="ignore"):  # without ipywidgets, bars in a notebook are text
     from tqdm.auto import tqdm
 
 EVERY = 30.0  # seconds between two lines in a file, where a bar cannot be redrawn
+
+
+def in_notebook() -> bool:
+    """Whether the program runs in an IPython kernel, which can show pictures. False in a terminal, also in IPython's."""
+    IPython = sys.modules.get("IPython")  # without it, this is not a notebook
+    shell = IPython.get_ipython() if IPython else None
+    return getattr(shell, "kernel", None) is not None
+
+
+def show_picture(path: Path) -> None:
+    """Show a picture's file below the notebook's cell; elsewhere, do nothing."""
+    if in_notebook():
+        from IPython.display import Image, display
+
+        display(Image(filename=str(path)))
 
 
 def progress(iterable: Iterable | None = None, **options: Any) -> tqdm:

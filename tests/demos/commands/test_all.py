@@ -13,7 +13,7 @@ import pytest
 from demos import catalogue
 from demos.__main__ import main
 from demos.commands import all as command
-from demos.kit.runner import folders
+from demos.kit.runner import results
 from tests.demos.running import ROOT
 
 ENDS = """
@@ -168,12 +168,12 @@ def test_all_moves_earlier_runs_and_their_page_aside_before_the_first_demo_begin
     assert set(earlier(tmp_path)) == moved
 
 
-@pytest.mark.skipif(folders.fcntl is None, reason="Windows has no locks on folders")
+@pytest.mark.skipif(results.fcntl is None, reason="Windows has no locks on folders")
 def test_all_leaves_a_folder_alone_in_which_a_run_is_under_way_and_its_own_is_one_alls_at_a_time(scripts, tmp_path, capsys):
     (tmp_path / "saddle").mkdir()
     (tmp_path / "saddle" / "checkpoint.npz").write_text("of a run that is under way")
     for folder in (tmp_path / "saddle", tmp_path):
-        lock = folders.open_folder(folder)
+        lock = results.open_folder(folder)
         with pytest.raises(SystemExit) as end:
             main(["all", "--out", str(tmp_path)])
         os.close(lock)

@@ -79,6 +79,12 @@ def test_a_new_experiment_is_short_and_runs(tmp_path):
     found = summary(tmp_path / "runs" / "quick" / "mine")
     assert found["settings"]["seeds"] == 2
     assert set(found["pictures"]) == {"samples", "curves"}
+    page = (tmp_path / "runs" / "quick" / "mine" / "index.html").read_text("utf-8")
+    assert "<h1>mine</h1>" in page
+    assert "<p>A GAN learns points of my own. (The first line says what the experiment shows.)</p>" in page
+    assert re.search(r"<td>modes with 1 % .*</td><td>at least 7</td><td class=\"number\">\d</td><td>not judged</td>", page)
+    assert page.count('src="data:image/png;base64,') == 2
+    assert re.search(r"<code>python -m demos mine.py --quick --seeds 2</code>: \d+ seconds", page)
 
 
 @pytest.mark.slow

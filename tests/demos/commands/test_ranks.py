@@ -31,7 +31,7 @@ def test_alone_it_measures_one_rank_says_so_and_draws(tmp_path, capsys, monkeypa
 
 @pytest.mark.mpi
 def test_by_mpiexec_it_measures_1_and_2_ranks_and_rank_0_alone_writes(mpiexec):
-    done = mpiexec(2, ["-m", "demos.commands.ranks"], "--quick", "--out", mpiexec.folder / "out")
+    done = mpiexec(2, ["-m", "demos", "ranks"], "--quick", "--out", mpiexec.folder / "out")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("written:") == 1
     figures = figures_of(mpiexec.folder / "out")

@@ -12,6 +12,7 @@ import time
 from argparse import Namespace
 from concurrent.futures import Executor, Future
 from dataclasses import asdict, dataclass, is_dataclass
+from operator import attrgetter
 from types import SimpleNamespace
 
 import numpy as np
@@ -21,12 +22,12 @@ from scipy.stats import t as student
 from demos import catalogue
 from demos.commands import sweep
 from demos.commands.sweep import Cell
-from demos.kit import run, settings, style
+from demos.kit import settings, style
 from demos.kit.comparing import NOTHING
 from demos.kit.loops import check_finite
 from demos.kit.run import open_claim, start
-from demos.kit.runner import executors
-from demos.kit.runner.options import parser
+from demos.kit.runner import executors, opening, results
+from demos.kit.runner.options import assignment, parser
 from minigan import Tensor, optim
 from tests.demos.running import ROOT, assert_shows_something, coarse_pictures, summary_of
 
@@ -112,7 +113,7 @@ def sets(*assignments):
 
 
 def grid_of(*assignments):
-    parsed = [settings.assignment(each) for each in assignments]
+    parsed = [assignment(each) for each in assignments]
     return sweep.grid_of(sweep.Options(prog="sweep"), Settings, parsed)
 
 
@@ -217,17 +218,15 @@ def test_every_demo_has_a_class_of_settings_which_can_all_be_swept(name, monkeyp
     assert is_dataclass(module.Settings)
     seen = []
 
-    def add_option(options, settings):
+    def add_settings(options, settings):
         seen.append(settings)
         raise SystemExit
 
-    monkeypatch.setattr(run, "add_option", add_option)
+    monkeypatch.setattr(opening, "add_settings", add_settings)
     with pytest.raises(SystemExit):
         module.main([])
-    kinds = settings.kinds(module.Settings)
-    assert kinds == {name: setting.kind for name, setting in settings.settable(seen[0]).items()}
-    for name, setting in settings.settable(seen[0]).items():  # --set takes each of them
-        text = settings.written(setting.value)
+    for name in settings.kinds(module.Settings):  # --set takes each of them
+        text = settings.written(attrgetter(name)(seen[0]))
         assert sweep.grid_of(sweep.Options(), module.Settings, [(name, text)])[name]
 
 
@@ -319,7 +318,7 @@ def test_quick_sweeps_have_a_folder_of_their_own_that_holds_the_last_one(stand_i
 
 def test_the_folder_is_one_sweeps_at_a_time(swept, tmp_path, capsys):
     (tmp_path / "out").mkdir()
-    lock = sweep.open_folder(tmp_path / "out")
+    lock = results.open_folder(tmp_path / "out")
     if lock is None:
         pytest.skip("this file system has no locks")
     try:

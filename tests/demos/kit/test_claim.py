@@ -35,6 +35,7 @@ def begun(tmp_path, *argv, steps=None):
 def finished(tmp_path, *figures, argv=(), fails=""):
     """A claim with these figures, at its end."""
     found = begun(tmp_path, *argv)
+    found.finding = "a is {a}"
     for figure in figures:
         found.note(*figure)
     found.show(plt.figure(), "some_claim", "what was found")
@@ -56,7 +57,7 @@ def test_the_summary_has_every_figure_what_was_expected_and_whether_it_holds(tmp
     assert summary["expected"] == {"a": "1", "b": "below 2", "d": "about 4"}
     assert summary["holds"] == {"a": True, "b": False}
     assert summary["pictures"] == {"some_claim": "what was found"}
-    assert summary["found"] == "some_claim: 1"
+    assert summary["found"] == "a is 1"
 
 
 def test_figures_are_printed_beside_what_was_expected_and_a_broken_claim_stands_out(tmp_path, capsys):

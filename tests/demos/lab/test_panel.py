@@ -169,7 +169,7 @@ def test_a_step_that_fails_has_not_been(monkeypatch):
         panel.iterate(), other.iterate()
         with monkeypatch.context() as patch:
             patch.setattr(type(panel.objects["opt_G"]), "step", lambda _: 1 / 0)
-            panel.keep()  # so that the way back needs no step
+            panel.save()  # so that the way back needs no step
             with pytest.raises(ZeroDivisionError):
                 play(panel)
         panel.iterate(), other.iterate()

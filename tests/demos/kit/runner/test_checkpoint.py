@@ -16,10 +16,10 @@ import minigan as mg
 from demos.kit import run as kit
 from demos.kit.loops import once, resumable
 from demos.kit.mixtures import RING, discriminator, generator
-from demos.kit.runner import checkpoint, codec, console, folders, opening, options
+from demos.kit.run import Rows
+from demos.kit.runner import checkpoint, codec, opening, options, results
 from demos.kit.runner.checkpoint import running
-from demos.kit.runner.codec import read_checkpoint
-from demos.kit.runner.loop import Rows, state_of
+from demos.kit.runner.codec import read_checkpoint, state_of
 from demos.kit.runner.progress import progress
 from demos.kit.training import adams, train
 from minigan import Tensor, data, optim
@@ -482,7 +482,7 @@ def test_on_a_full_disk_what_is_left_of_a_run_is_said_with_the_command_that_make
         (OSError(28, "No space left on device"), "No space left on device"),
         (MemoryError("Unable to allocate 35 PiB"), "not enough memory: Unable to allocate 35 PiB"),
     ):
-        with pytest.raises(SystemExit) as end, console.errors_in_one_line([]):
+        with pytest.raises(SystemExit) as end, options.errors_in_one_line([]):
             raise error
         assert end.value.code == f"{said}; {left}; make room; to {command.format(**folders)}"
 
@@ -640,7 +640,7 @@ def in_the_folder(out, body):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(folders.fcntl is None, reason="Windows has no locks on folders")
+@pytest.mark.skipif(results.fcntl is None, reason="Windows has no locks on folders")
 def test_a_folder_has_one_run_at_a_time(tmp_path):
     out = tmp_path / "out"
     first = in_the_folder(out, "print('in', flush=True); time.sleep(60)")

@@ -12,7 +12,7 @@ import pytest
 
 from demos import catalogue
 from demos.__main__ import main
-from demos.kit.runner import console
+from demos.kit.runner import options
 from tests.demos.running import ROOT, summary_of
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="for a POSIX shell")
@@ -43,7 +43,7 @@ def test_a_list_that_nobody_reads_to_its_end_is_no_error(command, end):
     ("command", "end"),
     [
         ("-u -m demos bayesian_gan", "<&- 2>&- | true"),
-        pytest.param("-u -m demos.bayesian_gan", "2>&1 | true", marks=pytest.mark.slow),
+        pytest.param("-u -m demos bayesian_gan", "2>&1 | true", marks=pytest.mark.slow),
         pytest.param("-m demos gan --steps 30", "2>&-", marks=pytest.mark.slow),
         pytest.param("-m demos gan --steps 30", ">&-", marks=pytest.mark.slow),
         pytest.param("-u -m demos gan --steps 30", "2>&1 | head -1", marks=pytest.mark.slow),
@@ -86,9 +86,7 @@ def test_a_missing_package_is_named_with_what_installs_it_before_anything_runs(c
         main(command)
 
 
-@pytest.mark.parametrize(
-    "command", ["demos gan", "demos all", "demos sweep gan --set lr=1", "demos lab", "demos ranks", "demos.gan"]
-)
+@pytest.mark.parametrize("command", ["demos gan", "demos all", "demos sweep gan --set lr=1", "demos lab", "demos ranks"])
 def test_without_any_package_each_command_says_so_on_one_line(command):
     status, said, err = shell(f"$python -E -S -m {command}")
     assert (status, said) == (1, "")
@@ -97,19 +95,17 @@ def test_without_any_package_each_command_says_so_on_one_line(command):
 
 
 def test_a_module_that_a_demo_of_ones_own_looks_for_is_its_own_affair():
-    with pytest.raises(ModuleNotFoundError, match="nothing"), console.errors_in_one_line([]):
+    with pytest.raises(ModuleNotFoundError, match="nothing"), options.errors_in_one_line([]):
         importlib.import_module("demos.nothing")
 
 
 # --- Ctrl-C ---------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("module", ["demos", "demos.gan"])
-def test_ctrl_c_while_packages_are_imported_is_one_line(module, tmp_path):
+def test_ctrl_c_while_packages_are_imported_is_one_line(tmp_path):
     lines = "import signal", "signal.signal(signal.SIGINT, signal.default_int_handler)", "signal.raise_signal(signal.SIGINT)"
     (tmp_path / "matplotlib.py").write_text("\n".join(lines))
-    arguments = "gan" if module == "demos" else ""
-    status, said, err = shell(f"PYTHONPATH={tmp_path} $python -m {module} {arguments}")
+    status, said, err = shell(f"PYTHONPATH={tmp_path} $python -m demos gan")
     assert (status, said, err) == (130, "", "stopped\n")
 
 
@@ -143,7 +139,7 @@ def test_a_setting_that_minigan_refuses_is_named_with_what_is_allowed(command, n
 
 def test_an_error_of_the_demos_own_keeps_its_traceback():
     for error in (ValueError("not x: of such a rate nothing comes"), KeyError("x"), OSError("no file")):
-        with pytest.raises(type(error)), console.errors_in_one_line(["gan", "--set", "lr=1"]):
+        with pytest.raises(type(error)), options.errors_in_one_line(["gan", "--set", "lr=1"]):
             raise error
-    with pytest.raises(ValueError, match="WGAN"), console.errors_in_one_line(["wgan"]):  # nobody has set it
+    with pytest.raises(ValueError, match="WGAN"), options.errors_in_one_line(["wgan"]):  # nobody has set it
         raise ValueError("WGAN: clip is -1.0; expected a finite number above 0")

@@ -10,7 +10,7 @@ import pytest
 from demos.__main__ import main
 from demos.kit import run as kit
 from demos.kit.loops import once
-from demos.kit.runner import results
+from demos.kit.runner import opening
 from demos.kit.runner.options import common_options
 from tests.demos.running import coarse_pictures, summary_of
 
@@ -22,7 +22,6 @@ HERE = "runs/some_demo"
 def play(tmp_path, monkeypatch):
     """Runs a demo that learns a number and draws it, in an empty current folder; some are stopped as they draw."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(results, "in_words", lambda name, metrics: "")  # there is no file some_demo.py
 
     def call(learnt, *options, stopped=False):
         args = kit.start(common_options("a demo"), list(options), "some_demo")
@@ -98,7 +97,7 @@ def test_a_copy_of_a_checkpoint_is_resumed_with_its_tasks_and_the_run_beside_it_
     (out / "copy.npz").write_bytes((out / "checkpoint.npz").read_bytes())
     (out / "checkpoint.task-1.npz").write_text("of a task")
     args = kit.start(common_options("a demo"), [f"--resume={out}/copy.npz"], "some_demo")
-    kit.opening.open_checkpoint(args, {})
+    opening.open_checkpoint(args, {})
     assert files_of(out / "earlier" / "1")["checkpoint.task-1.npz"] == b"of a task"
     assert args.checkpoint.resume.with_name("checkpoint.task-1.npz").is_file()
     assert not files_of(out)

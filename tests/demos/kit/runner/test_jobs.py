@@ -340,7 +340,7 @@ def test_one_whose_processes_die_ends_the_program_with_one_line(tmp_path):
         on(executor),
         pytest.raises(SystemExit, match=r"was killed during a .*; to continue: python -m demos some_runs .*--resume"),
     ):
-        run_tasks(die, {"a": (1,)}, steps=1)
+        run_tasks(die, {"a": (1,), "b": (1,)}, steps=1)
 
 
 @pytest.mark.mpi

@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import pytest
 
 from demos.kit import style
-from demos.kit.runner import notebook, progress
+from demos.kit.runner import progress
 from tests.demos.running import ROOT
 
 KERNEL = SimpleNamespace(kernel=object(), config={"IPKernelApp": {}})
@@ -49,12 +49,12 @@ def ipython(monkeypatch):
 @pytest.mark.parametrize(("shell", "so"), [(KERNEL, True), (TERMINAL, False), (None, False)])
 def test_a_kernel_is_a_notebook_a_terminal_is_none(shell, so, ipython):
     ipython(shell)
-    assert notebook.in_notebook() is so
+    assert progress.in_notebook() is so
 
 
 def test_without_ipython_there_is_no_notebook_and_it_is_not_imported(monkeypatch):
     monkeypatch.delitem(sys.modules, "IPython", raising=False)
-    assert not notebook.in_notebook()
+    assert not progress.in_notebook()
     assert "IPython" not in sys.modules
 
 
