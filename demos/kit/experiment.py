@@ -18,6 +18,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -96,7 +97,7 @@ class Demo:
 
             settings = settings_of(args, settings)
         claim = open_claim(args, self.recorded(args, settings))
-        claim.finding = self.finding
+        claim.finding = self.finding if args.usual or not self.is_ours() else ""  # a demo's is about its default options
         if not self.is_ours():
             claim.shows = catalogue.described(self.file)[0] if self.in_file else (self.__doc__ or self.name)
         return claim, self.experiment(claim, settings)
@@ -171,7 +172,16 @@ def demo(
         raise TypeError(f"demo: settings is {settings!r}; expected an instance of a dataclass, such as @demo(Settings())")
     if isinstance(quick, Mapping) and (unknown := set(quick) - {field.name for field in fields(settings)}):
         raise TypeError(f"demo: quick has {', '.join(sorted(unknown))}, which {type(settings).__name__} has not")
-    return lambda experiment: Demo(experiment, settings, quick, options, choose, record)
+
+    def declare(experiment: Experiment) -> Demo:
+        declared = Demo(experiment, settings, quick, options, choose, record)
+        if declared.module == "__main__" and declared.is_ours():  # python -m demos.gan: the same as python -m demos gan
+            run = import_module("demos.__main__").main
+            run([declared.name, *sys.argv[1:]])
+            raise SystemExit
+        return declared
+
+    return declare
 
 
 def over_seeds(claim: Claim, play: Callable[..., Any], s: Any, *shared: Any, steps: int) -> list[Any]:

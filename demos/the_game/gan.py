@@ -131,7 +131,3 @@ def measure(claim: Claim, reached: dict, perfect: dict, modes: int, accuracy: fl
     claim.at_most("KL over modes", reached["kl"], 0.05)  # as when the modes' shares differ by a third
     claim.note("KL over modes, data", perfect["kl"], "reported: of as many points")
     claim.between("accuracy of D at the end", accuracy, 0.4, 0.6)
-
-
-if __name__ == "__main__":
-    main()
