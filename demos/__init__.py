@@ -2,7 +2,9 @@
 
 import os
 import sys
+from itertools import pairwise
 
+from demos import catalogue
 from demos.kit.runner import options
 
 options.open_streams()
@@ -21,3 +23,11 @@ if sys.argv[0] == "-m":  # python -m demos ...: a command, not another program t
 # The demos' matrices are small: a second BLAS thread gains little, and on a busy machine the two threads wait for each other.
 # NumPy reads this variable when it is first imported, which is after this line.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+# `python -m demos.gan` also finds demos/the_game/gan.py: only for the program of such a command line and for its processes,
+# Python looks for demos in the chapters' folders.
+if (
+    any(option == "-m" and name.startswith("demos.") for option, name in pairwise(sys.orig_argv))
+    or "--multiprocessing-fork" in sys.orig_argv
+):
+    __path__ += [str(catalogue.FOLDER / chapter) for chapter in catalogue.CHAPTERS]

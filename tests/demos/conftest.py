@@ -31,7 +31,8 @@ def quick_run(name, out, cache, log):
     """A demo's --quick run from the command line: where its results are, and what it said."""
     one_thread = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
     caches = {"XDG_CACHE_HOME": str(cache), "MPLCONFIGDIR": matplotlib.get_cachedir()}  # matplotlib's list of fonts
-    command = [sys.executable, "-m", "demos", name, "--quick", "--out", str(out)]
+    module = ["demos.gan"] if name == "gan" else ["demos", name]  # both ways to start a demo
+    command = [sys.executable, "-m", *module, "--quick", "--out", str(out)]
     said, err = log / "said", log / "err"  # files: pipes would have to be emptied
     with said.open("w") as stdout, err.open("w") as stderr:
         process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **one_thread, **caches}, stdout=stdout, stderr=stderr)

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +32,29 @@ def test_a_demo_runs_by_its_name_and_gets_the_options(monkeypatch):
     monkeypatch.setattr("demos.the_game.gan.main", calls.append)
     main(["gan", "--quick", "--seed", "3"])
     assert calls == [["--quick", "--seed", "3"]]
+
+
+FIND = """
+import importlib.util, sys
+sys.orig_argv = {!r}
+import demos
+from demos import catalogue
+for name in catalogue.names():
+    spec = importlib.util.find_spec(f"demos.{{name}}")
+    print(spec and spec.origin)
+"""
+
+
+@pytest.mark.parametrize(
+    "command", ["-m demos.gan", "-m mpi4py.futures -m demos.gan", "-c spawn_main() --multiprocessing-fork"]
+)
+def test_a_command_and_its_processes_find_each_demo_by_its_short_name(command):
+    said = python("-S", "-c", FIND.format(["python", *command.split()]))
+    assert [Path(line) for line in said.splitlines()] == [catalogue.file_of(name) for name in NAMES]
+
+
+def test_all_other_programs_have_one_module_of_each_demo():
+    assert set(python("-S", "-c", FIND.format(["python", "-m", "pytest"])).split()) == {"None"}
 
 
 @pytest.mark.parametrize(
