@@ -8,7 +8,7 @@ import pytest
 import minigan as mg
 from demos.adversarial_examples import adversarial_training as demo
 from demos.adversarial_examples.comparing import random_signs
-from demos.adversarial_examples.outliers import KINDS, SHIFT, outliers
+from demos.adversarial_examples.outliers import KINDS, SHIFT, in_outliers, outliers
 from demos.kit import classifiers
 from demos.kit.claim import Claim
 from demos.kit.run import start
@@ -64,7 +64,7 @@ def test_the_bounds(tmp_path, wrong, said):
     claim = Claim(start(common_options(""), ["--out", str(tmp_path)], "adversarial_training"), {})
     demo.measure(claim, runs(**wrong), demo.Settings())
     assert [name for name, holds in claim.holds.items() if not holds] == said
-    assert demo.found(claim.metrics).startswith("Adversarial training helps against FGSM")
+    assert in_outliers(claim.metrics).startswith("Errors on outliers: adversarial training helps with noise (")
 
 
 def test_a_network_that_never_meets_the_attack_ends_the_run(tmp_path, monkeypatch):
@@ -134,7 +134,7 @@ def test_all_three_start_alike(monkeypatch, tmp_path):
     glyphs = data.glyphs
     monkeypatch.setattr(data, "glyphs", lambda n, rng=None: glyphs(min(n, 120), rng))
     monkeypatch.setattr(classifiers, "train", watched)
-    demo.main(["--quick", "--steps", "2", "--out", str(tmp_path)])
+    demo.main(["--quick", "--set", "steps=2", "--out", str(tmp_path)])
     assert len(starts) == 3
     for other in starts[1:]:
         for mine, yours in zip(starts[0], other, strict=True):
