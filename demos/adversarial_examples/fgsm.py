@@ -1,19 +1,17 @@
 """Adversarial examples: a small step along the sign of the gradient makes a good classifier wrong, and sure of its errors.
 
-    x' = x + epsilon sign(grad_x J(x, y))        the fast gradient sign method (Goodfellow, Shlens and Szegedy 2015)
-
 Slide: "One way to systematically confuse a trained NN is to "adjust" an input x so as to *maximally change* the output y_hat."
 (CS/DS 541, class 19)
 
-Four classifiers: logistic regression on 3 against 7, softmax regression, a ReLU network, and a convolutional one. The gradient
-is with respect to the image x, not to the weights; no pixel changes by more than epsilon. As in the paper, pixels may leave
-[0, 1]; the metrics with "clipped" in their names, and samples.npz, are for images clipped to it.
+    x' = x + epsilon sign(grad_x J(x, y))        the fast gradient sign method (Goodfellow, Shlens and Szegedy 2015)
 
-What to look for: in fgsm.png you can read every x', but the network misreads it. The size of the change is not the reason: if
-every pixel moves as far at random, up or down, the network still reads the image. In curves.png linear classifiers fail as
-well: many small weights add up to a large |w|_1. On the right, adversarial examples made against one model fool other models.
-Clipped random signs do more harm: black pixels can only rise, so the background becomes brighter. The published networks have
-maxout units. Numbers are means over the seeds, except where a worst case is named.
+The gradient is with respect to the image x, not to the weights. As in the paper, pixels may leave [0, 1]; the metrics with
+"clipped" in their names, and samples.npz, are for images clipped to it. The published networks have maxout units.
+
+What to look for: in fgsm.png you can read every x', but the network misreads it. The size of the change is not the reason:
+after a change of the same size at random, the network still reads the image. In curves.png, linear classifiers fail as well:
+many small weights add up to a large |w|_1. On the right, examples made against one model fool other models. Numbers are means
+over the seeds, except where a worst case is named.
 """
 
 from dataclasses import dataclass
@@ -24,15 +22,13 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize, to_rgb
 
 import minigan as mg
-from demos.adversarial_examples import beginning
-from demos.adversarial_examples.comparing import draw_rows, in_grey, random_signs, side_by_side
+from demos.adversarial_examples.comparing import draw_rows, in_grey, random_signs, seen, side_by_side
 from demos.kit import classifiers, digits
 from demos.kit.claim import Claim
 from demos.kit.classifiers import Classifier, mistakes
 from demos.kit.comparing import HELPS, compare
 from demos.kit.experiment import demo, over_seeds
 from demos.kit.loops import resumable
-from demos.kit.rounding import at_least, at_most, percent
 from demos.kit.runner.summary import write_history
 from demos.kit.style import FAKE, MARKERS, OTHERS, REAL, slide
 from minigan import losses, nn
@@ -60,9 +56,23 @@ class Settings:
 
 
 QUICK = {"seeds": 1, "steps": 150, "width": 64, "epsilons": (0.0, 0.05, 0.1, 0.25)}
+
+VERDICT = "True: one small step along the gradient's signs makes linear and deep classifiers misread nearly every image."
+FINDING = (
+    "A step of 0.25 by FGSM raises a ReLU network's error rate from {network_error|.1f} % to {network_attacked|.1f} %, random "
+    "signs of the same size to {network_random|.1f} %. Models misread at least {transfer_least, worst seed|>} % (worst of 3 "
+    "seeds) of examples made against another."
+)
+IN_IMAGES = (
+    "The ReLU network misreads {network_error|.1f} % of the test images, {network_attacked|.1f} % after an FGSM step of "
+    "EPSILON,\n{network_random|.1f} % after a step of that size with random signs"
+)
+IN_CURVES = (
+    "At $\\epsilon$ = EPSILON, the networks misread {network_attacked|.1f} % and {convolutional_attacked|.1f} %;\n"
+    "examples made against another model fool {transfer_least|>} to {transfer_most|<} %"
+)
+
 SHOWN = 6  # images in the picture
-
-
 PUBLISHED = {  # Goodfellow et al. 2015, sections 4 and 5: per cent, at epsilon 0.25
     "logistic": {"error": 1.6, "attacked": 99.0},
     "softmax": {"attacked": 99.9, "confidence": 79.3},
@@ -76,41 +86,30 @@ LABELS = {
 }
 
 
-@demo(Settings(), QUICK, beginning.options, record=beginning.everything)
+@demo(Settings(), QUICK, digits.options)
 def main(claim: Claim, settings: Settings) -> str:
     """Train, attack, compare, draw."""
-    args, settings = claim.args, beginning.shortened(claim, settings)
+    args = claim.args
     x, y, (test_x, test_y) = digits.load(args, settings.test)
     steps = len(LABELS) * (settings.steps + len(settings.epsilons))
     runs = over_seeds(claim, experiment, settings, x, y, test_x, test_y, steps=steps)
     measure(claim, runs, settings)
-    model = classifiers.network(settings.width)
+    model, e = classifiers.network(settings.width), f"{settings.epsilon:g}"
     model.model.load_state_dict(runs[0]["network"])
-    show(claim, model, runs, test_x, test_y, settings)
+    images = draw_examples(model, test_x, test_y, settings.epsilon, np.random.default_rng(args.seed))
+    claim.show(images, "fgsm", claim.words(IN_IMAGES.replace("EPSILON", e)))
+    claim.show(draw_curves(runs, settings), "curves", claim.words(IN_CURVES.replace("EPSILON", e)))
     write_history(args, runs[0]["history"])
     x, y = test_x[: digits.SAMPLES], test_y[: digits.SAMPLES]
     np.savez_compressed(args.out / "samples.npz", samples=model.attacked(x, y, settings.epsilon), labels=y)
     return "samples.npz: adversarial images against the first seed's ReLU network; history.csv: the first seed's trainings"
 
 
-def found(m: dict[str, float]) -> str:
-    """The result, for README."""
-    return (
-        f"FGSM raises the error rate of a ReLU network from {m['network_error']:.1f} % to {m['network_attacked']:.1f} %, with "
-        f"{m['network_confidence']:.0f} % mean confidence in its errors; random signs of the same size raise it to "
-        f"{m['network_random']:.1f} %. A classifier misreads at least {at_least(m['transfer_least, worst seed'])} % of the "
-        f"examples made against another"
-    )
-
-
-# --- the classifiers and their training ----------------------------------------------------------------------------------
-
-
 def make_models(settings: Settings) -> dict[str, Classifier]:
     """The four classifiers, the simplest first."""
     return {
         "logistic": logistic_regression(),
-        "softmax": softmax_regression(),
+        "softmax": Classifier(nn.Sequential(nn.Flatten(), nn.Dense(784, 10))),
         "network": classifiers.network(settings.width),
         "convolutional": convolutional(),
     }
@@ -120,11 +119,6 @@ def logistic_regression(digits: tuple[int, int] = (3, 7)) -> Classifier:
     """One digit against the other: a single logit w.x + b."""
     model = nn.Sequential(nn.Flatten(), nn.Dense(784, 1), nn.Reshape())
     return Classifier(model, losses.log_loss_with_logits, digits)
-
-
-def softmax_regression() -> Classifier:
-    """The linear classifier of ten digits."""
-    return Classifier(nn.Sequential(nn.Flatten(), nn.Dense(784, 10)))
 
 
 def convolutional() -> Classifier:
@@ -137,15 +131,11 @@ def convolutional() -> Classifier:
     return Classifier(model)
 
 
-# --- the metrics --------------------------------------------------------------------------------------------------------
-
-
 def experiment(seed: int, settings: Settings, x, y, test_x, test_y) -> dict:
     """Train the classifiers, attack each: their errors, the transfer table, the network's weights, the history."""
     mg.seed(seed)
-    models, rng = make_models(settings), np.random.default_rng(seed)
-    how = settings.steps, settings.batch, settings.lr
-    history = side_by_side([classifiers.train(model, x, y, name, *how) for name, model in models.items()])
+    models, rng, s = make_models(settings), np.random.default_rng(seed), settings
+    history = side_by_side([classifiers.train(model, x, y, name, s.steps, s.batch, s.lr) for name, model in models.items()])
     return {
         "errors": {name: attack(model, test_x, test_y, settings, rng, name) for name, model in models.items()},
         "transfer": transfer(models, test_x, test_y, settings.epsilon),
@@ -193,11 +183,10 @@ def measure(claim: Claim, runs: list[dict], settings: Settings) -> None:
             claim.at_most(f"{name}_error, worst seed", errors["error"].max(), settings.good)
             claim.at_least(f"{name}_confidence, worst seed", errors["confidence"].min(), settings.sure)
     tables = np.array([run["transfer"] for run in runs])
-    others = tables.mean(axis=0)[~np.eye(tables.shape[1], dtype=bool)]
-    claim.note("transfer_least", others.min())
-    claim.note("transfer_most", others.max())
-    least = tables[:, ~np.eye(tables.shape[1], dtype=bool)].min()
-    claim.at_least("transfer_least, worst seed", least, settings.others)
+    between = tables[:, ~np.eye(tables.shape[1], dtype=bool)]  # (seeds, pairs of different models)
+    claim.note("transfer_least", between.mean(axis=0).min())
+    claim.note("transfer_most", between.mean(axis=0).max())
+    claim.at_least("transfer_least, worst seed", between.min(), settings.others)
     there = settings.epsilons.index(settings.half_way)
     half_way = {name: [run["errors"][name]["curve"][there] for run in runs] for name in LABELS}
     for better, worse, expected in (("network", "softmax", None), ("convolutional", "network", {HELPS})):
@@ -207,51 +196,23 @@ def measure(claim: Claim, runs: list[dict], settings: Settings) -> None:
     claim.at_least("softmax - network, attacked, worst seed", min(order), 0)  # the published order
 
 
-# --- the pictures -------------------------------------------------------------------------------------------------------
-
-
-def show(claim: Claim, model: Classifier, runs: list[dict], x: np.ndarray, y: np.ndarray, settings: Settings) -> None:
-    """Images before and after; and the curves."""
-    m, e = claim.metrics, f"{settings.epsilon:g}"
-    claim.show(
-        draw_examples(model, x, y, settings.epsilon, np.random.default_rng(claim.args.seed)),
-        "fgsm",
-        f"The ReLU network misreads {m['network_error']:.1f} % of the test images, {m['network_attacked']:.1f} % after an "
-        f"FGSM step of {e},\n{m['network_random']:.1f} % after a step of that size with random signs",
-    )
-    claim.show(
-        draw_curves(runs, settings),
-        "curves",
-        f"At $\\epsilon$ = {e}, the networks misread {m['network_attacked']:.1f} % and {m['convolutional_attacked']:.1f} %;\n"
-        f"examples made against another model fool {at_least(m['transfer_least'])} to {at_most(m['transfer_most'])} %",
-    )
-
-
 def draw_examples(model: Classifier, x: np.ndarray, y: np.ndarray, epsilon: float, rng: np.random.Generator) -> plt.Figure:
     """x, + epsilon times the sign, = x'; and the control. The first test image of each of some classes."""
     some = [np.flatnonzero(y == c)[0] for c in np.unique(y)[-SHOWN:]]
     x, y = x[some], y[some]
     adversarial, control = model.attacked(x, y, epsilon, clip=None), random_signs(x, epsilon, rng)
     up = (adversarial > x)[:, 0, :, :, None]
-    images = {
-        "image $x$": x,
-        f"+ {epsilon:g} sign $\\nabla_x J$\n(blue: up,\norange: down)": None,
-        "$= x'$": adversarial,
-        f"$x$ ± {epsilon:g}\nby chance": control,
-    }
-    rows, seen, right = {}, {}, {}
-    for name, row in images.items():
-        if row is None:
-            rows[name] = np.where(up, to_rgb(REAL), to_rgb(FAKE))
-            continue
-        p = model.probabilities(row)
-        rows[name] = in_grey(row, 0, 1) if name == "image $x$" else in_grey(row, -epsilon, 1 + epsilon)
-        seen[name] = [f"{says.argmax()}, {percent(says.max())}" for says in p]
-        right[name] = list(p.argmax(axis=1) == y)
+    wide = -epsilon, 1 + epsilon
     figure, axes = slide()
-    draw_rows(axes, rows, seen, right)
+    rows = {
+        "image $x$": (in_grey(x), *seen(model.probabilities(x), y)),
+        f"+ {epsilon:g} sign $\\nabla_x J$\n(blue: up,\norange: down)": (np.where(up, to_rgb(REAL), to_rgb(FAKE)), [], []),
+        "$= x'$": (in_grey(adversarial, *wide), *seen(model.probabilities(adversarial), y)),
+        f"$x$ ± {epsilon:g}\nby chance": (in_grey(control, *wide), *seen(model.probabilities(control), y)),
+    }
+    draw_rows(axes, rows)
     axes.set_title("under each image: the class that the network sees, and how sure it is")
-    scale = ScalarMappable(Normalize(-epsilon, 1 + epsilon), "gray")
+    scale = ScalarMappable(Normalize(*wide), "gray")
     figure.colorbar(scale, ax=axes, label="pixels of the two lower rows (above: 0 to 1)", shrink=0.8)
     return figure
 
@@ -259,7 +220,7 @@ def draw_examples(model: Classifier, x: np.ndarray, y: np.ndarray, epsilon: floa
 def draw_curves(runs: list[dict], settings: Settings) -> plt.Figure:
     """Errors against epsilon, means over the seeds; the transfer table."""
     figure, (left, right) = slide(1, 2, width_ratios=(3, 2), height=6.4)
-    for name, colour, marker in zip(LABELS, (OTHERS[0], OTHERS[1], OTHERS[2], OTHERS[3]), MARKERS, strict=False):
+    for name, colour, marker in zip(LABELS, OTHERS, MARKERS, strict=False):
         for curve, style in (("curve", "-"), ("curve_random", ":")):
             means = np.mean([run["errors"][name][curve] for run in runs], axis=0)
             label = LABELS[name] if style == "-" else None
@@ -267,22 +228,12 @@ def draw_curves(runs: list[dict], settings: Settings) -> plt.Figure:
     left.plot([], [], ":", color="black", label="dotted: random signs instead")
     left.set(xlabel="$\\epsilon$, largest change of a pixel", ylabel="errors, %", ylim=(-2, 102))
     figure.legend(loc="outside lower center", ncols=3)
-    draw_table(figure, right, np.mean([run["transfer"] for run in runs], axis=0))
-    right.set_title(f"errors at $\\epsilon$ = {settings.epsilon:g}, %")
-    return figure
-
-
-def draw_table(figure: plt.Figure, axes: plt.Axes, table: np.ndarray) -> None:
-    """Errors of each model on adversarial examples made against each."""
-    names = ["softmax", "network", "conv."]
-    colours = axes.imshow(table, cmap="cividis", vmin=0, vmax=100)
+    names, table = ["softmax", "network", "conv."], np.mean([run["transfer"] for run in runs], axis=0)
+    colours = right.imshow(table, cmap="cividis", vmin=0, vmax=100)
     for (i, j), value in np.ndenumerate(table):
-        axes.text(j, i, f"{value:.1f}", ha="center", va="center", color="black" if value > 55 else "white")
-    axes.set_xticks(range(len(names)), names)
-    axes.set_yticks(range(len(names)), names, rotation=90, va="center")
-    axes.set(xlabel="tried on", ylabel="made against")
-    figure.colorbar(colours, ax=axes, label="errors, %", shrink=0.7)
-
-
-if __name__ == "__main__":
-    main()
+        right.text(j, i, f"{value:.1f}", ha="center", va="center", color="black" if value > 55 else "white")
+    right.set_xticks(range(len(names)), names)
+    right.set_yticks(range(len(names)), names, rotation=90, va="center")
+    right.set(xlabel="tried on", ylabel="made against", title=f"errors at $\\epsilon$ = {settings.epsilon:g}, %")
+    figure.colorbar(colours, ax=right, label="errors, %", shrink=0.7)
+    return figure

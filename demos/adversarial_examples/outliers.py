@@ -32,9 +32,6 @@ def outliers(x: np.ndarray, y: np.ndarray) -> dict[str, tuple[np.ndarray, np.nda
     return {kind: (fonts, classes) if kind == "other fonts" else (made[kind], y) for kind in KINDS}
 
 
-# --- the metrics --------------------------------------------------------------------------------------------------------
-
-
 def errors(runs: list[dict], name: str, kind: str) -> np.ndarray:
     """The errors of a network in per cent, one for each seed."""
     return np.array([run["figures"][name]["outliers"][kind] for run in runs])
@@ -55,20 +52,13 @@ def word(m: dict[str, float], kind: str) -> str:
     return verdict(*(m[f"outliers, {kind}{end}"] for end in ("", " low", " high")))
 
 
-def outliers_said(m: dict[str, float]) -> str:
-    """The effect of adversarial training on each kind, in words."""
-
-    def listed(words):
-        kinds = [kind for kind in KINDS if word(m, kind) == words]
-        return ", ".join(f"{kind} ({m[f'adversarial, {kind}']:.0f} % instead of {m[f'usual, {kind}']:.0f} %)" for kind in kinds)
-
-    parts = [f"{words} with {listed(words)}" for words in (HELPS, HURTS) if listed(words)]
-    left = [kind for kind in KINDS if word(m, kind) not in (HELPS, HURTS)]
-    parts += [f"{NOTHING}: {', '.join(left)}"] if left else []
+def in_outliers(m: dict[str, float]) -> str:
+    """The picture's title: the kinds by the effect of adversarial training."""
+    kinds = {effect: [kind for kind in KINDS if word(m, kind) == effect] for effect in (HELPS, HURTS, NOTHING)}
+    errors = {kind: f"{kind} ({m[f'adversarial, {kind}']:.0f} % instead of {m[f'usual, {kind}']:.0f} %)" for kind in KINDS}
+    parts = [f"{effect} with {', '.join(errors[kind] for kind in kinds[effect])}" for effect in (HELPS, HURTS) if kinds[effect]]
+    parts += [f"{NOTHING}: {', '.join(kinds[NOTHING])}"] if kinds[NOTHING] else []
     return "Errors on outliers: adversarial training " + "; ".join(parts)
-
-
-# --- the picture --------------------------------------------------------------------------------------------------------
 
 
 def picture_outliers(runs: list[dict], x: np.ndarray, y: np.ndarray, labels: dict[str, str], m: dict[str, float]) -> plt.Figure:

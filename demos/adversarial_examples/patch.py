@@ -2,15 +2,13 @@
 
 Slide: "Universal, robust, targeted adversarial image patches in the real world" (IT3320E, lecture 10)
 
-Brown et al. 2017 train one patch over random images, places, angles and sizes. The change is not small, but it does not depend
-on the image. A scene here is a digit of 14 x 14 pixels at a random place in 28 x 28, like an object in a photograph. The
-classifier is a convolutional network trained on such scenes.
+Brown et al. 2017 train one patch over random images, places, angles and sizes. Here, a scene is a digit of 14 x 14 pixels at a
+random place in 28 x 28, like an object in a photograph; the classifier is a convolutional network trained on such scenes. Each
+seed trains a classifier and attacks it with some of the ten classes as targets; numbers are means over all ten.
 
-What to look for: how often are unseen scenes taken for the target class, against the patch's share of the area, compared with
-random pixels and with a real digit of that class? Dashed: the same attack on a classifier of large, central digits. A patch
-next to such a digit has little effect: patches work if a classifier must look everywhere. Some classes resist: their scenes
-must contain nothing else. Each seed trains a classifier and attacks it with some of the ten classes as targets; numbers are
-means over all ten.
+What to look for: how often is an unseen scene taken for the target class, compared with random pixels and with a real digit of
+that class as patches? Dashed: the same attack on a classifier of large, central digits. A patch next to such a digit has little
+effect: patches work if a classifier must look everywhere.
 """
 
 from dataclasses import dataclass
@@ -19,16 +17,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import minigan as mg
-from demos.adversarial_examples.comparing import draw_rows, in_grey
+from demos.adversarial_examples.comparing import draw_rows, in_grey, says
 from demos.kit import digits
 from demos.kit.claim import Claim
 from demos.kit.classifiers import Classifier, train
 from demos.kit.comparing import HELPS, compare
 from demos.kit.experiment import demo
 from demos.kit.loops import resumable, run_tasks
-from demos.kit.rounding import percent
 from demos.kit.style import FAKE, OTHERS, slide
-from minigan import attacks, metrics, nn, no_grad
+from minigan import attacks, metrics, nn
 from minigan.backend import random_numbers
 
 
@@ -51,15 +48,19 @@ class Settings:
     large: float = 0.5  # most success with large digits, as a share of that with scenes
 
 
-QUICK = {
-    "seeds": 1,
-    "classifier_steps": 100,
-    "shares": (0.02, 0.1, 0.2),
-    "patch_steps": 40,
-    "held_out": 150,
-    "targets": 2,
-    "judge_steps": 30,
-}
+QUICK = {"seeds": 1, "classifier_steps": 100, "shares": (0.02, 0.1, 0.2), "patch_steps": 40}
+QUICK |= {"held_out": 150, "targets": 2, "judge_steps": 30}
+
+VERDICT = (
+    "True, but only simulated: one patch fools the classifier anywhere in scenes with small digits; next to large digits it "
+    "rarely does."
+)
+RESULT = (
+    "A patch on 10 % of the area turns {success_at_10_percent|%} of unseen scenes into its class; "
+    "random pixels turn {random_at_10_percent|%}"
+)
+FINDING = f"{RESULT}, a real digit of the class {{digit_at_10_percent|%}}. These are means over ten classes."
+
 AT = 0.1  # the claim's share of the area
 MORE = 0.05  # least success minus that of random pixels: few iterations can reach it
 NAMES = {"trained": "trained patch", "random": "random pixels", "digit": "a real digit of the class"}
@@ -75,35 +76,17 @@ class Everywhere(nn.Module):
 
 @demo(Settings(), QUICK, digits.options)
 def main(claim: Claim, settings: Settings) -> None:
-    """Train classifiers of scenes, attack them and another, draw."""
+    """Train classifiers of scenes, attack these and the judge, draw."""
     args = claim.args
     x, y, (others, classes) = digits.load(args)
     held_out = others[: settings.held_out], classes[: settings.held_out]
     judge = (metrics.train_judge if args.quick else metrics.judge)(x, y, steps=settings.judge_steps)
-    tasks = {
-        f"seed {args.seed + i}": (args.seed + i, list(range(settings.targets))[i :: settings.seeds])
-        for i in range(settings.seeds)
-    }
+    targets = list(range(settings.targets))
+    tasks = {f"seed {args.seed + i}": (args.seed + i, targets[i :: settings.seeds]) for i in range(settings.seeds)}
     steps = settings.seeds * settings.classifier_steps + settings.targets
     runs = run_tasks(experiment, tasks, settings, x, y, held_out, judge, steps=steps)
     measure(claim, runs, settings)
-    claim.show(picture(runs, settings), "patch", f"A patch on {percent(AT)} of the area turns {said(claim.metrics)}")
-
-
-def found(m: dict[str, float]) -> str:
-    """The result, for README."""
-    return (
-        f"a patch on {percent(AT)} of the area turns {said(m)}, a real digit of the class {percent(m['digit_at_10_percent'])}"
-    )
-
-
-def said(m: dict[str, float]) -> str:
-    """The patch's success and that of random pixels, in words."""
-    turned, by_chance = m["success_at_10_percent"], m["random_at_10_percent"]
-    return f"{percent(turned)} of unseen scenes into its class; random pixels turn {percent(by_chance)}"
-
-
-# --- the classifiers, and the patches -----------------------------------------------------------------------------------
+    claim.show(picture(runs, settings), "patch", claim.words(RESULT))
 
 
 def experiment(seed: int, targets: list[int], settings: Settings, x, y, held_out, judge: nn.Module) -> dict:
@@ -123,12 +106,6 @@ def experiment(seed: int, targets: list[int], settings: Settings, x, y, held_out
         pasted.append(attacks.apply_patch(some, patches["trained"], AT, np.random.default_rng(t))[0].numpy())
     right = float((says(model, seen[0]) == seen[1]).mean())
     return {"targets": targets, "right": right, "rates": rates, "pasted": pasted, "seen": [says(model, p) for p in pasted]}
-
-
-def says(model: nn.Module, x: np.ndarray) -> np.ndarray:
-    """The model's class of each image."""
-    with no_grad():
-        return model(x).numpy().argmax(axis=1)
 
 
 def scatter(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -179,9 +156,6 @@ def success(model: nn.Module, x: np.ndarray, y: np.ndarray, patch: np.ndarray, t
     return [attacks.patch_success(model, x, y, patch, target, s, r) for s, r in zip(settings.shares, places, strict=True)]
 
 
-# --- the metrics, and the picture ---------------------------------------------------------------------------------------
-
-
 def by_target(runs: list[dict], name: str) -> np.ndarray:
     """The success of these patches, (targets, sizes), collected from all seeds."""
     rows = {t: rate for run in runs for t, rate in zip(run["targets"], run["rates"][name], strict=True)}
@@ -207,44 +181,28 @@ def measure(claim: Claim, runs: list[dict], settings: Settings) -> None:
     claim.at_most("large / success", means["large"][at] / success if success else np.nan, settings.large)
     for target, rate in enumerate(rates["trained"][:, at]):
         claim.note(f"target_{target}_at_10_percent", rate)
-    for share, *row in zip(settings.shares, *means.values(), strict=True):
-        for name, rate in zip(means, row, strict=True):
-            claim.note(f"{name}_at_{share:g}", rate)
+    for i, share in enumerate(settings.shares):
+        for name, rates_by_size in means.items():
+            claim.note(f"{name}_at_{share:g}", rates_by_size[i])
 
 
 def picture(runs: list[dict], settings: Settings) -> plt.Figure:
-    """Success against size; scenes with a patch, and the class seen."""
+    """Success against size; scenes with the patches of four target classes, and the class seen."""
     figure, (left, right) = slide(1, 2, height=6.6, width_ratios=(1, 1))
-    percent = 100 * np.array(settings.shares)
-    left.plot(percent, 100 * by_target(runs, "trained").T, color=FAKE, alpha=0.25, linewidth=1)
-    curves = (
-        ("trained", FAKE, "-", "o"),
-        ("digit", OTHERS[0], "-", "^"),
-        ("random", OTHERS[2], ":", "s"),
-        ("large", FAKE, "--", "D"),
-    )
-    for name, colour, style, marker in curves:
+    percents = 100 * np.array(settings.shares)
+    left.plot(percents, 100 * by_target(runs, "trained").T, color=FAKE, alpha=0.25, linewidth=1)
+    looks = {"trained": (FAKE, "o-"), "digit": (OTHERS[0], "^-"), "random": (OTHERS[2], "s:"), "large": (FAKE, "D--")}
+    for name, (colour, style) in looks.items():
         label = NAMES.get(name, "trained patch, large digits in the middle")
-        means = 100 * by_target(runs, name).mean(axis=0)
-        left.plot(percent, means, style, color=colour, marker=marker, label=label)
-    left.set(xlabel="the patch's share of the area, %", ylabel="taken for the target class, %", ylim=(0, 102), xticks=percent)
+        left.plot(percents, 100 * by_target(runs, name).mean(axis=0), style, color=colour, label=label)
+    left.set(xlabel="the patch's share of the area, %", ylabel="taken for the target class, %", ylim=(0, 102), xticks=percents)
     left.set_title("means over the targets; pale: each of them")
     figure.legend(loc="outside lower center", ncols=2)
-    draw_scenes(right, runs)
+    found = {t: (run["pasted"][i], run["seen"][i]) for run in runs for i, t in enumerate(run["targets"])}
+    rows = {}
+    for t in sorted(found)[:4]:
+        pasted, classes = found[t]
+        rows[f'target "{t}"'] = in_grey(pasted), [str(c) for c in classes], list(classes == t)
+    draw_rows(right, rows)
+    right.set_title("patches on 10 %: the class seen, ✓: the target")
     return figure
-
-
-def draw_scenes(axes: plt.Axes, runs: list[dict]) -> None:
-    """A row for each of four target classes: scenes with its patch, and the class seen."""
-    shown = sorted((t, i, run) for run in runs for i, t in enumerate(run["targets"]) if t < 4)
-    rows, seen, right = {}, {}, {}
-    for t, i, run in shown:
-        name = f'target "{t}"'
-        rows[name], classes = in_grey(run["pasted"][i], 0, 1), run["seen"][i]
-        seen[name], right[name] = [str(c) for c in classes], list(classes == t)
-    draw_rows(axes, rows, seen, right)
-    axes.set_title(f"patches on {percent(AT)}: the class seen, ✓: the target")
-
-
-if __name__ == "__main__":
-    main()

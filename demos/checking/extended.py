@@ -23,25 +23,18 @@ def derivative(phi: Callable[[np.longdouble], np.longdouble], order: int) -> flo
     and around. Raises NotSmoothError if they disagree on a derivative up to that order."""
     for h in STEPS:
         values = [phi(np.longdouble(k * h)) for k in range(-REACH, REACH + 1)]
-        if np.isfinite(values).all() and _agree(values, h, order):
+        if np.isfinite(values).all() and all(_agree(*(_slope(values, h, k, i) for i in FIRST)) for k in range(1, order + 1)):
             return float(_slope(values, h, order, -REACH // 2))
     raise NotSmoothError("the function is not smooth here")
 
 
-def _agree(values: list, h: float, order: int) -> bool:
-    for k in range(1, order + 1):
-        left, around, right = [_slope(values, h, k, first) for first in (-REACH, -REACH // 2, 0)]
-        if max(abs(left - around), abs(right - around)) > AGREEMENT * (1 + abs(around)):
-            return False
-    return True
+def _agree(left: np.longdouble, around: np.longdouble, right: np.longdouble) -> bool:
+    return not max(abs(left - around), abs(right - around)) > AGREEMENT * (1 + abs(around))
 
 
 def _slope(values: list, h: float, order: int, first: int) -> np.longdouble:
-    weights = WEIGHTS[first, order]
-    return (
-        sum(w * v for w, v in zip(weights, values[first + REACH : first + 2 * REACH + 1], strict=True))
-        / np.longdouble(h) ** order
-    )
+    there = values[first + REACH : first + 2 * REACH + 1]
+    return sum(w * v for w, v in zip(WEIGHTS[first, order], there, strict=True)) / np.longdouble(h) ** order
 
 
 def _weights(points: Sequence[int], order: int) -> list[np.longdouble]:
@@ -58,9 +51,8 @@ def _weights(points: Sequence[int], order: int) -> list[np.longdouble]:
     return weights
 
 
-WEIGHTS = {
-    (first, order): _weights(range(first, first + REACH + 1), order) for first in (-REACH, -REACH // 2, 0) for order in (1, 2)
-}
+FIRST = (-REACH, -REACH // 2, 0)  # of the points on the left, around, and on the right
+WEIGHTS = {(first, order): _weights(range(first, first + REACH + 1), order) for first in FIRST for order in (1, 2)}
 
 
 # --- special functions, by series that converge fast in the cases' range ---------------------------------------------------

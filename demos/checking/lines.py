@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -75,18 +76,15 @@ def line(
 ) -> str:
     """Python that prints d L / d x_i, or d sum(v dL/dx_i) / d x_j, for L = sum(w call(xs)); `out` is the shape of the call."""
     spec, names = ENGINES[engine], "xyz"[: len(xs)]
-    begin = [spec.imports, *(f"{name} = {text}" for name, text in CONSTANTS.items() if _uses(call, name))]
+    begin = [spec.imports, *(f"{name} = {text}" for name, text in CONSTANTS.items() if re.search(rf"\b{name}\b", call))]
     inputs = [f"{name} = {_literal(spec, x, dtype)}" for name, x in zip(names, xs, strict=True)]
     args = ", ".join(names)
-    product = _weighted(spec, f"({call})" if out else call, out, dtype)
+    w, summed = _parts(spec, out, dtype)
+    product = f"({w}({call})){summed}" if w else (f"({call})" if out else call) + summed
     v, total = _parts(spec, xs[i].shape, dtype)
     numbers = {"i": f", {i}" if i else "", "j": f", {j}" if j else ""}  # of the argument; the first is the default
     end = (spec.first if j is None else spec.second).format(args=args, x=names[i], z=names[j or 0], v=v, sum=total, **numbers)
     return "; ".join([*begin, *inputs, f"L = lambda {args}: {product}", end])
-
-
-def _uses(call: str, name: str) -> bool:
-    return any(name == word for word in "".join(c if c.isalnum() or c == "_" else " " for c in call).split())
 
 
 def _literal(spec: Engine, x: np.ndarray, dtype: str) -> str:
@@ -102,11 +100,6 @@ def _parts(spec: Engine, shape: tuple[int, ...], dtype: str) -> tuple[str, str]:
     w = weights(shape)
     form = spec.array.replace(", requires_grad=True", "")
     return (form.format(w.tolist(), dtype) + " * " if w.size > 1 else ""), ".sum()"
-
-
-def _weighted(spec: Engine, text: str, shape: tuple[int, ...], dtype: str) -> str:
-    before, behind = _parts(spec, shape, dtype)
-    return f"({before}{text}){behind}" if before else text + behind
 
 
 def printed(program: str) -> str:

@@ -1,7 +1,7 @@
 """The results of the engines' demo: a table on the terminal, in HTML, and as a picture."""
 
-import html
 from collections import Counter
+from html import escape
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -29,32 +29,25 @@ def print_all(versions: dict[str, str], absent: dict[str, str], verdicts: list[V
     for engine, why in absent.items():
         print(f"{engine:<10}left out: {why} (pip install {engine})")
     for v in verdicts:
-        if v.status == WRONG:
-            print(f"\n{v.engine} {versions[v.engine]}, {v.case}: {v.what} is {v.got}, should be {v.true}\n    {v.line}")
-        elif v.status in (LEAK, RAISES):
-            print(f"\n{v.engine} {versions[v.engine]}, {v.case}: {v.status}: {v.what}")
+        if v.status in (WRONG, LEAK, RAISES):
+            print(f"\n{v.engine} {versions[v.engine]}, {v.case}: {v.status}: {v.words}", *v.line.splitlines(), sep="\n    ")
 
 
 def write_html(path: Path, versions: dict[str, str], absent: dict[str, str], verdicts: list[Verdict]) -> None:
     """The whole table, ops by engines, with details in each cell's title; below it the examples."""
     found = {(v.case, v.engine): v for v in verdicts}
-    head = "".join(f"<th>{engine} {html.escape(version)}</th>" for engine, version in versions.items())
-    rows = [
-        f"<tr><td><code>{html.escape(case.name)}</code></td>"
-        + "".join(_cell(found.get((case.name, e))) for e in versions)
-        + "</tr>"
-        for case in CASES
-        if any((case.name, e) in found for e in versions)
-    ]
+    head = "".join(f"<th>{engine} {escape(version)}</th>" for engine, version in versions.items())
+    rows = []
+    for case in CASES:
+        cells = [found.get((case.name, engine)) for engine in versions]
+        if any(cells):
+            rows.append(f"<tr><td><code>{escape(case.name)}</code></td>{''.join(map(_cell, cells))}</tr>")
     lines = [
-        f"<h3>{v.engine} {html.escape(versions[v.engine])}: {html.escape(v.case)}</h3>"
-        f"<p>{html.escape(f'{v.what}: {v.got}, should be {v.true}')}</p><pre>{html.escape(v.line)}</pre>"
+        f"<h3>{v.engine} {escape(versions[v.engine])}: {escape(v.case)}</h3><p>{escape(v.words)}</p><pre>{escape(v.line)}</pre>"
         for v in verdicts
         if v.status == WRONG
     ]
-    out = [
-        f"<p>{engine} is left out: {html.escape(why)}; <code>pip install {engine}</code></p>" for engine, why in absent.items()
-    ]
+    out = [f"<p>{engine} is left out: {escape(why)}; <code>pip install {engine}</code></p>" for engine, why in absent.items()]
     path.write_text(
         f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Gradients of other engines</title><style>{STYLE}
@@ -73,10 +66,9 @@ pre {{ white-space: pre-wrap; background: #eee; padding: 0.4em }}</style><link r
 def _cell(v: Verdict | None) -> str:
     if v is None:
         return "<td></td>"
-    words = f"{v.what}: {v.got}, should be {v.true}" if v.status == WRONG else v.what
     colour = f' style="background: {COLOURS[v.status]}"' if v.status != MISSING else ""
     order = " to order 1" if v.status == OK and v.order == 1 else ""
-    return f'<td{colour} title="{html.escape(words, quote=True)}">{SIGNS[v.status]}{order}</td>'
+    return f'<td{colour} title="{escape(v.words)}">{SIGNS[v.status]}{order}</td>'
 
 
 def picture(versions: dict[str, str], verdicts: list[Verdict]) -> plt.Figure:
@@ -88,9 +80,8 @@ def picture(versions: dict[str, str], verdicts: list[Verdict]) -> plt.Figure:
     figure, panels = slide(2, 1, height_ratios=(1, 1))
     for axes, names in zip(panels, (asked, bad), strict=True):
         codes = np.array([[statuses.index(found.get((name, e), MISSING)) for name in names] for e in engines])
-        axes.pcolormesh(
-            codes, cmap=ListedColormap(COLOURS.values()), vmin=-0.5, vmax=len(statuses) - 0.5, edgecolors="white", linewidth=0.3
-        )
+        colours = {"cmap": ListedColormap(COLOURS.values()), "vmin": -0.5, "vmax": len(statuses) - 0.5}
+        axes.pcolormesh(codes, **colours, edgecolors="white", linewidth=0.3)
         axes.set_yticks(np.arange(len(engines)) + 0.5, [f"{e} {v.split('+')[0]}" for e, v in versions.items()])
         axes.invert_yaxis()
     edges = [sum(name in FAMILIES[family] for name in asked) for family in FAMILIES]
@@ -102,9 +93,8 @@ def picture(versions: dict[str, str], verdicts: list[Verdict]) -> plt.Figure:
     panels[1].set_xticks(np.arange(len(bad)) + 0.5, bad, rotation=90, fontsize=11)
     for row, engine in enumerate(engines):
         for column, name in enumerate(bad):
-            panels[1].text(
-                column + 0.5, row + 0.5, LETTERS.get(found.get((name, engine), ""), ""), ha="center", va="center", fontsize=12
-            )
+            letter = LETTERS.get(found.get((name, engine)), "")
+            panels[1].text(column + 0.5, row + 0.5, letter, ha="center", va="center", fontsize=12)
     handles = [Patch(color=colour, label=status) for status, colour in COLOURS.items()]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return figure

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from operator import attrgetter
 from random import Random
 from typing import Any
 
@@ -26,10 +27,7 @@ from minigan.gradcheck.lift import lift
 from minigan.testing import arrays
 
 OK, WRONG, LEAK, RAISES, MISSING = "ok", "wrong", "dtype leak", "raises", "not implemented"
-TOLERANCE = {
-    "float64": 1e-4,
-    "float32": 1e-2,
-}  # times 1 + |the derivative|: far above rounding, and more than users would accept
+TOLERANCE = {"float64": 1e-4, "float32": 1e-2}  # times 1 + |the derivative|: far above rounding, more than users would accept
 TRIES = 4  # counterexamples, smallest first, that the second method checks
 DIRECTIONS = 4  # in which a function must be smooth to count as differentiable
 PATIENCE = 1.5  # seconds for making a counterexample smaller
@@ -50,6 +48,11 @@ class Verdict:
     line: str = ""
     unconfirmed: int = 0  # faults that only one method has found
     seconds: float = 0.0
+
+    @property
+    def words(self) -> str:
+        """What is wrong, leaks or is raised."""
+        return f"{self.what}: {self.got}, should be {self.true}" if self.status == WRONG else self.what
 
 
 @dataclass
@@ -127,20 +130,14 @@ def ask(engine: str, case: Case) -> Asked | None:
     exec(ENGINES[engine].imports, names)
     names |= {name: eval(text) for name, text in CONSTANTS.items()}
     for module, path in re.findall(r"\b(np|special|nn|lax)\.([a-zA-Z_][\w.]*)", call):
-        if not _resolves(names.get(module), path):
+        try:
+            attrgetter(path)(names.get(module))
+        except AttributeError:
             return None
     args = ", ".join("xyz"[: len(case.shapes[0])])
     f = eval(f"lambda {args}: {call}", names)
     truth = eval(f"lambda {args}: {case.truth or case.call}", {"np": np, "e": extended, **{k: names[k] for k in CONSTANTS}})
     return Asked(engine, case, call, f, truth, getattr(adapters, engine)(), ORDERS.get(engine, 2))
-
-
-def _resolves(thing: Any, path: str) -> bool:
-    for name in path.split("."):
-        if not hasattr(thing, name):
-            return False
-        thing = getattr(thing, name)
-    return True
 
 
 # --- examples -----------------------------------------------------------------------------------------------------------
@@ -198,13 +195,8 @@ def _always(case: Case) -> list[list[np.ndarray]]:
 
 def _complexity(fault: Fault) -> tuple:
     numbers = [v for x in fault.xs for v in x.ravel().tolist()]
-    return (
-        fault.dtype == "float32",
-        len(numbers),
-        sum(len(repr(v)) for v in numbers),
-        sum(map(abs, numbers)),
-        sum(v < 0 for v in numbers),
-    )
+    digits, negative = sum(len(repr(v)) for v in numbers), sum(v < 0 for v in numbers)
+    return fault.dtype == "float32", len(numbers), digits, sum(map(abs, numbers)), negative
 
 
 # --- one example --------------------------------------------------------------------------------------------------------
@@ -252,9 +244,7 @@ def first_order(asked: Asked, xs: list[np.ndarray], dtype: str) -> Fault | None:
         if g.shape != xs[i].shape:
             return Fault(xs, out, i, None, dtype, "shape of the gradient", g.shape, xs[i].shape)
     places = [(i, k) for i, x in enumerate(xs) for k in np.ndindex(x.shape)]
-    slopes = [
-        _truth(asked, xs, w, _direction(xs, i, k)) for i, k in places
-    ]  # all: at a tie in one input, the others do not count
+    slopes = _slopes(asked, xs, w, places)  # all: at a tie in one input, the others do not count
     for (i, k), slope in zip(places, slopes, strict=True):
         if not _close(got := float(gradients[i][k]), slope, dtype):
             return Fault(xs, out, i, None, dtype, f"gradient for {'xyz'[i]}{list(k) if k else ''}", got, slope)
@@ -293,10 +283,9 @@ def single_precision(asked: Asked, xs: list[np.ndarray]) -> Fault | None:
 
 def confirmed(asked: Asked, fault: Fault) -> bool:
     """Whether gradcheck also rejects the engine's function (float64 only), and the line prints the wrong number."""
+    order = 1 if fault.j is None else 2
     try:
-        refused = fault.dtype == "float32" or not gradcheck(
-            lift(asked.f, *asked.adapter), *fault.xs, order=1 if fault.j is None else 2
-        )
+        refused = fault.dtype == "float32" or not gradcheck(lift(asked.f, *asked.adapter), *fault.xs, order=order)
     except GradcheckError:
         refused = True
     except Exception:  # the engine fails elsewhere in its backward pass
@@ -311,8 +300,7 @@ def check_differentiable(asked: Asked, fault: Fault) -> None:
     equal numbers). Elsewhere the slope in any direction follows from the partial derivatives."""
     xs = [x.astype(fault.dtype) for x in fault.xs]
     w, rng, order = weights(fault.out), np.random.default_rng(0), 1 if fault.j is None else 2
-    places = [(i, k) for i, x in enumerate(xs) for k in np.ndindex(x.shape)]
-    slopes = np.array([_truth(asked, xs, w, _direction(xs, i, k)) for i, k in places])
+    slopes = _slopes(asked, xs, w, [(i, k) for i, x in enumerate(xs) for k in np.ndindex(x.shape)])
     for _ in range(DIRECTIONS):
         direction = [rng.uniform(-1, 1, x.shape) for x in xs]
         expected = np.dot(slopes, np.concatenate([d.ravel() for d in direction]))
@@ -329,10 +317,14 @@ def reproduced(asked: Asked, fault: Fault) -> bool:
         return False
     if isinstance(fault.got, tuple):
         return True
-    numbers = [
-        float(n) for n in re.findall(r"[-+]?(?:\d+\.?\d*(?:e[-+]?\d+)?|\.\d+|nan|inf)", re.sub(r"float\d+|dtype=\S+", "", text))
-    ]
-    return any(np.isclose(n, fault.got, rtol=1e-2, atol=1e-6, equal_nan=True) for n in numbers)
+    text = re.sub(r"float\d+|dtype=\S+", "", text)
+    numbers = re.findall(r"[-+]?(?:\d+\.?\d*(?:e[-+]?\d+)?|\.\d+|nan|inf)", text)
+    return any(np.isclose(float(n), fault.got, rtol=1e-2, atol=1e-6, equal_nan=True) for n in numbers)
+
+
+def _slopes(asked: Asked, xs: list[np.ndarray], w: np.ndarray, places: list[tuple]) -> list[float]:
+    """The true derivatives of L = sum(w f) by the elements k of the inputs i, for all (i, k) in `places`."""
+    return [_truth(asked, xs, w, _direction(xs, i, k)) for i, k in places]
 
 
 def _direction(xs: list[np.ndarray], i: int, k: tuple[int, ...]) -> list[np.ndarray]:

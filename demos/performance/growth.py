@@ -41,17 +41,13 @@ def measure(worker: Worker, seed: int, seconds: float, quick: bool) -> dict[str,
 
 
 def _along(worker: Worker, axis: Axis, seed: int, seconds: float, quick: bool) -> dict[str, Any]:
-    values = axis.quick if quick else axis.values
-    points = [at(worker, axis.size(n), seed, seconds) for n in values]
+    values, points = axis.quick if quick else axis.values, []
+    for size in map(axis.size, values):
+        worker.make(size, seed)
+        points.append({**worker.ask(time=seconds), **worker.memory(size, seed)})  # one by one: counting memory takes time
     figures = {key: [point[key] for point in points] for key in ("ms", "peak", "activations")}
     slopes = {key: slope(values, column) for key, column in figures.items()}
     return {"values": list(values), **figures, "slope": slopes}
-
-
-def at(worker: Worker, size: Size, seed: int, seconds: float) -> dict[str, float]:
-    """Time and memory of one iteration of this size, measured separately: counting memory slows Python down."""
-    worker.make(size, seed)
-    return {**worker.ask(time=seconds), **worker.memory(size, seed)}
 
 
 def slope(x: Sequence[float], y: Sequence[float]) -> float:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from demos.kit.style import D_COLOUR, FAKE, G_COLOUR, OTHERS, REAL, slide
@@ -15,6 +14,10 @@ COLOURS = {  # and a pattern, for each engine
     "jax": (G_COLOUR, ".."),
     "mygrad": (OTHERS[0], "xx"),
     "autograd": (D_COLOUR, "--"),
+}
+LINES = {  # the axis's label, the unit, and by key in the metrics a line's label, colour and style
+    "time": ("one iteration, ms", 1.0, {"ms": ("time", REAL, "-")}),
+    "memory": ("memory, MB", 1e-6, {"peak": ("peak", FAKE, "-"), "activations": ("activations", OTHERS[3], "--")}),
 }
 
 
@@ -43,30 +46,18 @@ def ratios(times: dict[str, dict[str, dict[str, float]]]) -> Figure:
     return figure
 
 
-def times(found: dict[str, dict[str, Any]], meanings: dict[str, str]) -> Figure:
-    """Time against each quantity; both axes logarithmic, so that a power is a straight line."""
-    return _panels(found, meanings, "one iteration, ms", {"ms": ("time", 1.0, REAL, "-")})
-
-
-def memory(found: dict[str, dict[str, Any]], meanings: dict[str, str]) -> Figure:
-    """Memory against each quantity, both axes logarithmic: the peak above the initial state; the memory of the graphs."""
-    lines = {"peak": ("peak", 1e-6, FAKE, "-"), "activations": ("activations", 1e-6, OTHERS[3], "--")}
-    return _panels(found, meanings, "memory, MB", lines)
-
-
-def _panels(found: dict, meanings: dict[str, str], ylabel: str, lines: dict[str, tuple[str, float, str, str]]) -> Figure:
+def growth(found: dict[str, dict[str, Any]], meanings: dict[str, str], what: str) -> Figure:
+    """Time or memory against each quantity; both axes logarithmic, so that a power is a straight line."""
+    ylabel, unit, lines = LINES[what]
     figure, places = slide(-(-len(found) // 2), 2, squeeze=False)
     for axes, (name, figures) in zip(places.flat, found.items(), strict=True):
-        for key, (label, unit, colour, style) in lines.items():
-            _curve(axes, figures, key, label, unit, colour, style)
+        for key, (label, colour, style) in lines.items():
+            y = [unit * value for value in figures[key]]
+            label = f"{label}: power {figures['slope'][key]:.2f}"
+            axes.loglog(figures["values"], y, style, color=colour, marker="o", label=label)
         axes.set(title=f"{name} ({meanings[name]})", xlabel=name, ylabel=ylabel)
         axes.set_xticks(figures["values"], [f"{n}" for n in figures["values"]])
         axes.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
         axes.legend(loc="upper left")
         axes.margins(y=0.3)
     return figure
-
-
-def _curve(axes: plt.Axes, figures: dict, key: str, label: str, unit: float, colour: str, style: str) -> None:
-    y = [unit * value for value in figures[key]]
-    axes.loglog(figures["values"], y, style, color=colour, marker="o", label=f"{label}: power {figures['slope'][key]:.2f}")

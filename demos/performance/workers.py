@@ -1,9 +1,9 @@
 """Engines in processes of their own, and their times, taken in turn.
 
-Two engines in one process would share its threads and its allocator and distort each other's times: the threads of a BLAS or
-of OpenMP keep a processor busy for a while after their work is done. So each engine has a process, and all wait while one
-measures. Every switch is followed by a pause and a few calls that do not count. Other programs change the times, but change
-the ratio of two successive times less. So ratios are computed round by round.
+Two engines in one process would distort each other's times: the threads of a BLAS or of OpenMP keep a processor busy for a
+while after their work is done. So each engine has a process, and all wait while one measures. Every switch is followed by a
+pause and a few calls that do not count. Other programs change the ratio of two successive times less than the times: ratios
+are computed round by round.
 """
 
 import json
@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from demos.kit.runner import engine_process
@@ -125,25 +125,9 @@ def _threads(engine: str, convolutional: bool) -> dict[str, str]:
     return {"OPENBLAS_NUM_THREADS": "2", "MINIGAN_THREADS": "1"}
 
 
-@dataclass
-class Times:
-    """One engine's times of one size: each round's median in ms, and minigan's time divided by it."""
-
-    ms: list[float]
-    ratios: list[float]
-
-    def summary(self) -> dict[str, float]:
-        """The medians, and the smallest and the largest ratio."""
-        return {
-            "ms": statistics.median(self.ms),
-            "ratio": statistics.median(self.ratios),
-            "ratio_low": min(self.ratios),
-            "ratio_high": max(self.ratios),
-        }
-
-
-def compare(workers: Sequence[Worker], rounds: int, seconds: float) -> dict[str, Times]:
-    """The times by engine, of workers that have made their size: `rounds` turns each, in alternating order.
+def compare(workers: Sequence[Worker], rounds: int, seconds: float) -> dict[str, dict[str, float]]:
+    """By engine, of workers that have made their size: the median `ms` of `rounds` turns, in alternating order; and minigan's
+    time divided by the engine's, the median `ratio` of the rounds, `ratio_low` and `ratio_high`.
 
     One more round before these does not count. The first worker is minigan's.
     """
@@ -152,8 +136,9 @@ def compare(workers: Sequence[Worker], rounds: int, seconds: float) -> dict[str,
         for worker in workers[:: -1 if t % 2 else 1]:
             time.sleep(PAUSE)
             ms[worker.engine].append(worker.ask(time=seconds if t else 0.0)["ms"])
-    counted = {engine: times[1:] for engine, times in ms.items()}
-    own = counted[workers[0].engine]
-    return {
-        engine: Times(times, [mine / its for mine, its in zip(own, times, strict=True)]) for engine, times in counted.items()
-    }
+    own, found = ms[workers[0].engine][1:], {}
+    for engine, times in ms.items():
+        ratios = [mine / its for mine, its in zip(own, times[1:], strict=True)]
+        found[engine] = {"ms": statistics.median(times[1:]), "ratio": statistics.median(ratios)}
+        found[engine] |= {"ratio_low": min(ratios), "ratio_high": max(ratios)}
+    return found

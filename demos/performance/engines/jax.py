@@ -4,7 +4,7 @@ Batch norm keeps no running statistics here: a function without state would have
 """
 
 import itertools
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -86,7 +86,7 @@ def before_the_first_step(weights: Any) -> tuple:
 
 def make(size: Size, seed: int) -> Step:
     """One iteration of the size's task."""
-    iteration = jax.jit({"gan": gan, "wgan-gp": critic, "fgsm": fgsm}[size.task](size))
+    iteration = jax.jit(partial({"gan": gan, "wgan-gp": critic, "fgsm": fgsm}[size.task], size))
     batches = itertools.cycle(jax.tree.map(jnp.asarray, sizes.minibatches(size, seed)))
     G, D = jax.tree.map(jnp.asarray, sizes.start(size, seed))
     state = (G, D, before_the_first_step(G), before_the_first_step(D))
@@ -99,62 +99,51 @@ def make(size: Size, seed: int) -> Step:
     return step
 
 
-def gan(size: Size) -> Callable:
+def gan(size: Size, state, x, z_D, z_G):
     """(state, minibatch) -> (the state after it, the losses of D and G)."""
+    G, D, adam_G, adam_D = state
+    fake = forward(size.G, G, z_D)
 
-    def iteration(state, x, z_D, z_G):
-        G, D, adam_G, adam_D = state
-        fake = forward(size.G, G, z_D)
+    def discriminator_loss(D):
+        return softplus(-forward(size.D, D, x)).mean() + softplus(forward(size.D, D, fake)).mean()
 
-        def discriminator_loss(D):
-            return softplus(-forward(size.D, D, x)).mean() + softplus(forward(size.D, D, fake)).mean()
+    loss_D, g = jax.value_and_grad(discriminator_loss)(D)
+    D, adam_D = adam(D, g, adam_D)
 
-        loss_D, g = jax.value_and_grad(discriminator_loss)(D)
-        D, adam_D = adam(D, g, adam_D)
+    def generator_loss(G):
+        return softplus(-forward(size.D, D, forward(size.G, G, z_G))).mean()
 
-        def generator_loss(G):
-            return softplus(-forward(size.D, D, forward(size.G, G, z_G))).mean()
-
-        loss_G, g = jax.value_and_grad(generator_loss)(G)
-        G, adam_G = adam(G, g, adam_G)
-        return (G, D, adam_G, adam_D), (loss_D, loss_G)
-
-    return iteration
+    loss_G, g = jax.value_and_grad(generator_loss)(G)
+    G, adam_G = adam(G, g, adam_G)
+    return (G, D, adam_G, adam_D), (loss_D, loss_G)
 
 
-def critic(size: Size) -> Callable:
+def critic(size: Size, state, x, z, u):
     """(state, minibatch) -> (the state after it, the critic's loss without the penalty and the penalty)."""
+    G, D, adam_G, adam_D = state
+    fake = forward(size.G, G, z)
+    x_hat = fake + u * (x - fake)
 
-    def iteration(state, x, z, u):
-        G, D, adam_G, adam_D = state
-        fake = forward(size.G, G, z)
-        x_hat = fake + u * (x - fake)
+    def critic_loss(D):
+        loss = forward(size.D, D, fake).mean() - forward(size.D, D, x).mean()
+        slope = jax.grad(lambda x: forward(size.D, D, x).sum())(x_hat)
+        penalty = jnp.square(jnp.linalg.norm(slope, axis=1) - 1.0).mean()
+        return loss + sizes.PENALTY * penalty, (loss, penalty)
 
-        def critic_loss(D):
-            loss = forward(size.D, D, fake).mean() - forward(size.D, D, x).mean()
-            slope = jax.grad(lambda x: forward(size.D, D, x).sum())(x_hat)
-            penalty = jnp.square(jnp.linalg.norm(slope, axis=1) - 1.0).mean()
-            return loss + sizes.PENALTY * penalty, (loss, penalty)
-
-        (_, losses), g = jax.value_and_grad(critic_loss, has_aux=True)(D)
-        D, adam_D = adam(D, g, adam_D)
-        return (G, D, adam_G, adam_D), losses
-
-    return iteration
+    (_, losses), g = jax.value_and_grad(critic_loss, has_aux=True)(D)
+    D, adam_D = adam(D, g, adam_D)
+    return (G, D, adam_G, adam_D), losses
 
 
-def fgsm(size: Size) -> Callable:
+def fgsm(size: Size, state, x, labels):
     """(state, minibatch) -> (the same state, the loss and the sum of the first image's absolute gradient, the gradient).
 
     The gradient is returned because the compiler would remove an unused one.
     """
 
-    def iteration(state, x, labels):
-        def loss_at(x):
-            logits = forward(size.D, state[1], x)
-            return -log_softmax(logits)[jnp.arange(len(x)), labels].mean()
+    def loss_at(x):
+        logits = forward(size.D, state[1], x)
+        return -log_softmax(logits)[jnp.arange(len(x)), labels].mean()
 
-        loss, g = jax.value_and_grad(loss_at)(x)
-        return state, (loss, jnp.abs(g[0]).sum()), g
-
-    return iteration
+    loss, g = jax.value_and_grad(loss_at)(x)
+    return state, (loss, jnp.abs(g[0]).sum()), g

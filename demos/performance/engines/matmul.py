@@ -57,10 +57,16 @@ def make(size: Size, seed: int) -> Step:
     """One iteration's products; there are no losses."""
     rng = np.random.default_rng(seed)
     G, D = ([Product(rng, *p) for p in products(network, size.batch, size.shape[-1])] for network in (size.G, size.D))
-    return {"gan": lambda: gan(G, D), "wgan-gp": lambda: critic(G, D), "fgsm": lambda: fgsm(D)}[size.task]
+    play = {"gan": gan, "wgan-gp": critic, "fgsm": fgsm}[size.task]
+
+    def step():
+        play(G, D)
+        return ()
+
+    return step
 
 
-def gan(G: list[Product], D: list[Product]) -> tuple:
+def gan(G: list[Product], D: list[Product]) -> None:
     """D's forward and backward pass on real and on fake samples; then G's, through D."""
     forward(G)
     for _ in ("real", "fake"):
@@ -70,10 +76,9 @@ def gan(G: list[Product], D: list[Product]) -> tuple:
     forward(D)
     through(D)
     backward(G)
-    return ()
 
 
-def critic(G: list[Product], D: list[Product]) -> tuple:
+def critic(G: list[Product], D: list[Product]) -> None:
     """D's step as in `gan`; then D's slope at x_hat, and the backward pass from the slope to the weights."""
     forward(G)
     for _ in ("real", "fake"):
@@ -84,14 +89,12 @@ def critic(G: list[Product], D: list[Product]) -> tuple:
     for p in D:
         p.to_weights()
         p.forward()
-    return ()
 
 
-def fgsm(D: list[Product]) -> tuple:
+def fgsm(G: list[Product], D: list[Product]) -> None:
     """The classifier's forward pass, and its backward pass to the images."""
     forward(D)
     through(D)
-    return ()
 
 
 def forward(network: list[Product]) -> None:

@@ -17,15 +17,10 @@ memory.keep()  # as the demos do
 VERSION = mg.__version__
 THREADS = max(int(os.environ["OPENBLAS_NUM_THREADS"]), threads.COUNT)
 
-
-def _conv_transpose(channels: int, outputs: int, kernel: int, stride: int, padding: int, bias: bool = True) -> nn.Module:
-    return nn.ConvTranspose2d(channels, outputs, kernel, stride, padding, bias=bias)
-
-
 LAYERS = {
     "dense": nn.Dense,
     "conv": nn.Conv2d,
-    "conv_transpose": _conv_transpose,
+    "conv_transpose": lambda *numbers: nn.ConvTranspose2d(*numbers[:5], bias=numbers[-1] is not False),
     "batch_norm": nn.BatchNorm2d,
     "relu": nn.ReLU,
     "leaky_relu": lambda: nn.LeakyReLU(sizes.SLOPE),

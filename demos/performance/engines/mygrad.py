@@ -2,13 +2,13 @@
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import mygrad as mg
 from mygrad.nnet.activations import leaky_relu, relu
 
-from demos.performance.engines import sizes
-from demos.performance.engines.functional import Functional
+from demos.performance.engines import functional, sizes
 
 VERSION = mg.__version__
 THREADS = int(os.environ["OPENBLAS_NUM_THREADS"])
@@ -26,12 +26,10 @@ def value_and_grad(function: Callable) -> Callable:
     return both
 
 
-make = Functional(
-    matmul=mg.matmul,
-    relu=relu,
-    leaky_relu=lambda x: leaky_relu(x, sizes.SLOPE),
-    tanh=mg.tanh,
-    mean=mg.mean,
-    logaddexp=mg.logaddexp,
-    value_and_grad=value_and_grad,
-).make
+LAYERS = {
+    "dense": lambda x, w, b: mg.matmul(x, w) + b,
+    "relu": relu,
+    "leaky_relu": lambda x: leaky_relu(x, sizes.SLOPE),
+    "tanh": mg.tanh,
+}
+make = partial(functional.make, mg, LAYERS, value_and_grad)

@@ -10,7 +10,7 @@ A dense or convolutional layer has a bias unless its last number is False. Weigh
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -89,8 +89,7 @@ def small_dcgan(side: int, batch: int = 16, channels: int = 16) -> Size:
 
 def wgan_gp(hidden: int = 256, features: int = 784, batch: int = 64) -> Size:
     """The networks of `dense_gan`, D as a critic."""
-    gan = dense_gan(hidden, features, batch)
-    return Size("wgan-gp", batch, gan.shape, gan.D, gan.G)
+    return replace(dense_gan(hidden, features, batch), task="wgan-gp")
 
 
 def fgsm(batch: int = 1000) -> Size:
@@ -110,9 +109,6 @@ SIZES = {
     "fgsm": fgsm(),
     "wgan-gp": wgan_gp(),
 }
-
-
-# --- numbers ------------------------------------------------------------------------------------------------------------
 
 
 def weights(network: Network, rng: np.random.Generator) -> list[list[np.ndarray]]:

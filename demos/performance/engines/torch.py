@@ -16,19 +16,10 @@ THREADS = PROCESSORS
 DEVICE = "cpu"  # where networks and minibatches go
 torch.set_num_threads(THREADS)
 
-
-def _conv(channels: int, outputs: int, kernel: int, stride: int, padding: int, bias: bool = True) -> nn.Module:
-    return nn.Conv2d(channels, outputs, kernel, stride, padding, bias=bias)
-
-
-def _conv_transpose(channels: int, outputs: int, kernel: int, stride: int, padding: int, bias: bool = True) -> nn.Module:
-    return nn.ConvTranspose2d(channels, outputs, kernel, stride, padding, bias=bias)
-
-
 LAYERS = {
     "dense": nn.Linear,
-    "conv": _conv,
-    "conv_transpose": _conv_transpose,
+    "conv": lambda *numbers: nn.Conv2d(*numbers[:5], bias=numbers[-1] is not False),
+    "conv_transpose": lambda *numbers: nn.ConvTranspose2d(*numbers[:5], bias=numbers[-1] is not False),
     "batch_norm": nn.BatchNorm2d,
     "relu": nn.ReLU,
     "leaky_relu": lambda: nn.LeakyReLU(sizes.SLOPE),

@@ -99,7 +99,6 @@ def test_the_bounds(tmp_path, wrong, said):
     failed = [name for name, holds in claim.holds.items() if not holds]
     assert failed == [name for name in failed if name in said]
     assert set(said) == set(failed)
-    assert "random pixels turn" in patch.found(claim.metrics)
 
 
 def test_each_target_is_counted_once_whichever_seed_had_it(tmp_path):

@@ -362,8 +362,7 @@ def test_an_engine_whose_worker_ends_is_left_out(tmp_path, capsys, monkeypatch):
     broken.write_text("#!/bin/sh\necho no such luck >&2\nexit 3\n")
     broken.chmod(0o755)
     monkeypatch.setattr(workers, "PAUSE", 0)
-    absent = {}
-    times = speed.times_of("tiny", ("minigan", "torch", "matmul"), 0, speed.QUICK, {"torch": str(broken)}, {}, absent)
+    times, _, absent = speed.times_of("tiny", ("minigan", "torch", "matmul"), 0, speed.QUICK, {"torch": str(broken)}, {}, {})
     assert set(times) == {"minigan", "matmul"}
     assert absent == {"torch": "the worker of torch has ended with code 3:\nno such luck"}
     assert f"torch is left out: {absent['torch']}" in capsys.readouterr().out
@@ -468,7 +467,7 @@ def test_times_are_taken_in_turn_to_and_fro_and_the_first_round_does_not_count(m
     monkeypatch.setattr(workers, "PAUSE", 0)
     found = workers.compare([Clockwork("minigan", [99, 2, 4, 9]), Clockwork("torch", [50, 1, 1, 3])], rounds=3, seconds=0.1)
     assert asked == ["minigan", "torch", "torch", "minigan", "minigan", "torch", "torch", "minigan"]
-    assert found["torch"].summary() == {"ms": 1, "ratio": 3, "ratio_low": 2, "ratio_high": 4}
+    assert found["torch"] == {"ms": 1, "ratio": 3, "ratio_low": 2, "ratio_high": 4}
 
 
 # --- options ------------------------------------------------------------------------------------------------------------
@@ -480,7 +479,7 @@ def test_times_are_taken_in_turn_to_and_fro_and_the_first_round_does_not_count(m
         (("--python", "tensorflow=python"), "expected NAME=PATH"),
         (("--python", "torch"), "no interpreter ''"),
         (("--python", "torch=/nowhere/python"), "no interpreter '/nowhere/python'"),
-        (("--rounds", "0"), "positive"),
+        (("--set", "rounds=0"), "rounds"),
     ],
 )
 def test_wrong_options_are_refused(options, message, capsys):
