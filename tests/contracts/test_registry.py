@@ -1,7 +1,8 @@
 """Each registry has all that minigan exports: an op, a layer or a loss without an entry fails here."""
 
 import minigan as mg
-from minigan import ops
+from minigan import nn, ops
+from tests.contracts.layers import LAYERS
 from tests.contracts.ops import BY_LOOPS, OPS
 
 
@@ -17,3 +18,9 @@ def test_an_entry_has_cases_if_gradients_flow_and_a_twin_unless_loops_are_it():
 
 def test_every_op_is_a_top_level_name():
     assert [name for name in ops.__all__ if getattr(mg, name) is not getattr(ops, name)] == []
+
+
+def test_every_layer_has_an_entry():
+    found = {name for name, kind in vars(nn).items() if isinstance(kind, type) and issubclass(kind, nn.Module)}
+    assert found - {"Module"} == {name.split(",")[0] for name in LAYERS}
+    assert [name for name, entry in LAYERS.items() if entry.twin is None] == ["Dropout", "Sequential"]  # see tests/nn

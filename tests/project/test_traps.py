@@ -251,7 +251,7 @@ TRAPS: dict[int, tuple[str, list[str]]] = {
         "seeds, hash order, streams that interfere",
         [
             "tests/backend/test_random_numbers.py::test_seed_0_is_a_seed_like_any_other",
-            "tests/nn/test_dense.py::test_initial_values_do_not_depend_on_the_hash_seed",
+            "tests/nn/test_layers.py::test_initial_values_do_not_depend_on_the_hash_seed",
             "tests/games/test_game.py::test_sampling_does_not_change_the_course_of_the_game",
             "tests/games/test_every_game.py::test_looking_at_samples_does_not_change_the_course_of_the_game",
         ],
@@ -261,7 +261,7 @@ TRAPS: dict[int, tuple[str, list[str]]] = {
         [
             "tests/nn/test_normalisation.py::test_one_value_a_channel_is_refused_in_training_and_fine_in_eval",
             "tests/nn/test_normalisation.py::test_state_dict_holds_the_running_statistics_and_loading_restores_them",
-            "tests/nn/test_dropout.py::test_in_eval_nothing_happens",
+            "tests/nn/test_layers.py::test_dropout_in_eval_or_with_probability_0_changes_nothing",
             "tests/games/test_game.py::test_modes_are_restored_after_an_exception",
         ],
     ),
