@@ -416,4 +416,3 @@ OPS: dict[str, Entry] = {
     "dropout": Entry(mg.dropout, cases=cases(lambda x: mg.dropout(x, 0.4, rng=np.random.default_rng(0)))),
 }  # fmt: skip
 CASES = [(name, fn, inputs) for name, entry in OPS.items() if name not in CONSTANT for fn, inputs in entry.cases]
-IDS = [f"{name}-{i}" for i, (name, *_) in enumerate(CASES)]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from tests.contracts.ops import CASES, IDS
+from tests.contracts.functions import CASES, IDS
 from tests.helpers.leaves import dtypes_of_new_tensors
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from tests.contracts.ops import CASES, IDS
+from tests.contracts.functions import CASES, IDS
 
 
 @pytest.mark.parametrize(("name", "fn", "inputs"), CASES, ids=IDS)

@@ -1,8 +1,11 @@
 """Each registry has all that minigan exports: an op, a layer or a loss without an entry fails here."""
 
+import inspect
+
 import minigan as mg
-from minigan import nn, ops
+from minigan import losses, nn, ops
 from tests.contracts.layers import LAYERS
+from tests.contracts.losses import LOSSES
 from tests.contracts.ops import BY_LOOPS, OPS
 
 
@@ -24,3 +27,9 @@ def test_every_layer_has_an_entry():
     found = {name for name, kind in vars(nn).items() if isinstance(kind, type) and issubclass(kind, nn.Module)}
     assert found - {"Module"} == {name.split(",")[0] for name in LAYERS}
     assert [name for name, entry in LAYERS.items() if entry.twin is None] == ["Dropout", "Sequential"]  # see tests/nn
+
+
+def test_every_loss_has_an_entry():
+    public = {name for name, f in vars(losses).items() if inspect.isfunction(f) and f.__module__ == losses.__name__}
+    assert {name for name in public if not name.startswith("_")} == set(LOSSES)
+    assert all(entry.twin for entry in LOSSES.values())
