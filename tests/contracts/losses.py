@@ -75,7 +75,7 @@ LOSSES: dict[str, Entry] = {
     "log_loss_with_logits": entry(
         losses.log_loss_with_logits,
         lambda v, y: log_loss(sigma(v), y),
-        calls(st.tuples(arrays((4, 1)), arrays((4, 1), 0.05, 0.95))) | calls(LOGITS, y=[0.0, 0.25, 1.0, np.array([1.0])]),
+        calls(st.tuples(arrays((4, 1)), arrays((4, 1), 0.05, 0.95))) | calls(LOGITS, y=[0.0, 0.25, np.ones(1, "f4")]),
         V,
         Y,
     ),
