@@ -201,7 +201,6 @@ def table() -> dict[str, Planted]:
         "product: factor 1.001 in a": Planted(
             product(da=lambda g, y, a, b: g * b * 1.001), PAIR, FIRST + "input 0.*factor 1.001"
         ),
-        "product: factor 0.5 in b": Planted(product(db=lambda g, y, a, b: g * a * 0.5), PAIR, FIRST + "input 1.*factor 0.5"),
         "product: sign in b": Planted(product(db=lambda g, y, a, b: -g * a), PAIR, FIRST + "input 1.*sign"),
         "product: a for b": Planted(product(da=times_a), PAIR, FIRST + "input 0"),
         "product: a not recorded": Planted(
@@ -209,38 +208,16 @@ def table() -> dict[str, Planted]:
             PAIR,
             FIRST + "input 0.*input missing from record",
         ),
-        "product: squared b": Planted(product(da=lambda g, y, a, b: g * b * b), PAIR, FIRST + "input 0"),
         # second order
         "product: b as an array": Planted(
             product(da=lambda g, y, a, b: g * constant(b)), PAIR, SECOND + "gradient for input 0.*input 1.*with arrays"
-        ),
-        "product: a as an array": Planted(
-            product(db=lambda g, y, a, b: g * constant(a)), PAIR, SECOND + "gradient for input 1.*input 0.*with arrays"
         ),
         "product: g as an array": Planted(
             product(da=lambda g, y, a, b: constant(g) * b), PAIR, SECOND + "the arriving gradient.*with arrays"
         ),
         "exp: y as an array": Planted(unary(np.exp, lambda g, y, x: g * constant(y)), ONE, SECOND + "input 0.*with arrays"),
-        "tanh: y^2 as an array": Planted(
-            unary(np.tanh, lambda g, y, x: g * (1.0 - constant(y * y))), ONE, SECOND + "input 0.*with arrays"
-        ),
         "sin: sign of the second": Planted(
             unary(np.sin, lambda g, y, x: g * unary(np.cos, lambda h, z, x: h * mg.sin(x))(x)), ONE, SECOND + "input 0.*sign"
-        ),
-        "square: factor of the second": Planted(
-            unary(np.square, lambda g, y, x: g * unary(lambda x: 2 * x, lambda h, z, x: h * 2.5)(x)),
-            ONE,
-            SECOND + "input 0.*factor 1.25",
-        ),
-        "quotient: y as an array": Planted(
-            binary(np.divide, lambda g, y, a, b: g / b, lambda g, y, a, b: -g * constant(y) / b),
-            SAFE_PAIR,
-            SECOND + "gradient for input 1",
-        ),
-        "matmul: b as an array": Planted(
-            binary(np.matmul, lambda g, y, a, b: g @ constant(b).T, lambda g, y, a, b: a.T @ g),
-            pairs_of_matrices(),
-            SECOND + "gradient for input 0.*input 1",
         ),
         # dtypes
         "product: float64 out": Planted(
@@ -248,9 +225,6 @@ def table() -> dict[str, Planted]:
         ),
         "product: float64 from the derivative for a": Planted(
             product(da=lambda g, y, a, b: (g * b).astype("float64")), PAIR, "derivative for input 0 returns float64"
-        ),
-        "product: float64 from the derivative for b": Planted(
-            product(db=lambda g, y, a, b: g * a.astype("float64")), PAIR, "derivative for input 1 returns float64"
         ),
         "exp: float64 from the derivative": Planted(
             unary(np.exp, lambda g, y, x: g * y * Tensor(np.ones(()))), ONE, "derivative for input 0 returns float64"
@@ -261,9 +235,6 @@ def table() -> dict[str, Planted]:
         # memory
         "product: g as it lies": Planted(
             product(da=lambda g, y, a, b: as_it_lies(g) * b), PAIR, "gradient for floating input 0.*in Fortran order"
-        ),
-        "exp: g as it lies": Planted(
-            unary(np.exp, lambda g, y, x: as_it_lies(g) * y), ONE, "gradient for floating input 0.*in Fortran order"
         ),
         "exp: x as it lies": Planted(
             unary(lambda x: np.exp(x.ravel("K").reshape(x.shape)), lambda g, y, x: g * y),
@@ -290,17 +261,9 @@ def table() -> dict[str, Planted]:
         "square: x of the last call": Planted(Kept(always=True), ONE, "another call of fn|another backward pass|input 0"),
         "square: x of the first call": Planted(Kept(always=False), ONE, FIRST + "input 0|float32"),
         # one input, wrong everywhere
-        "exp: x for y": Planted(unary(np.exp, lambda g, y, x: g * x), ONE, FIRST + "input 0"),
-        "exp: factor 2": Planted(unary(np.exp, lambda g, y, x: g * y * 2.0), ONE, FIRST + "input 0.*factor 2"),
         "exp: nan": Planted(unary(np.exp, lambda g, y, x: g * y * np.nan), ONE, FIRST + NOT_FINITE),
         "tanh: 1 - y": Planted(unary(np.tanh, lambda g, y, x: g * (1.0 - y)), ONE, FIRST + "input 0"),
-        "tanh: sign": Planted(unary(np.tanh, lambda g, y, x: g * (y * y - 1.0)), ONE, FIRST + "input 0.*sign"),
-        "sin: sin": Planted(unary(np.sin, lambda g, y, x: g * y), ONE, FIRST + "input 0"),
-        "square: factor 1": Planted(unary(np.square, lambda g, y, x: g * x), ONE, FIRST + "input 0.*factor 0.5"),
         # several inputs, wrong everywhere
-        "quotient: sign": Planted(
-            binary(np.divide, lambda g, y, a, b: g / b, lambda g, y, a, b: g * y / b), SAFE_PAIR, FIRST + "input 1.*sign"
-        ),
         "quotient: b missing": Planted(
             binary(np.divide, lambda g, y, a, b: g / b, lambda g, y, a, b: -g * y), SAFE_PAIR, FIRST + "input 1"
         ),
@@ -308,11 +271,6 @@ def table() -> dict[str, Planted]:
             binary(np.matmul, lambda g, y, a, b: g @ b, lambda g, y, a, b: a.T @ g),
             st.integers(1, 3).flatmap(lambda n: st.tuples(arrays((n, n)), arrays((n, n)))),
             FIRST + "input 0",
-        ),
-        "matmul: factor": Planted(
-            binary(np.matmul, lambda g, y, a, b: g @ b.T, lambda g, y, a, b: a.T @ g * 1.001),
-            pairs_of_matrices(),
-            FIRST + "input 1.*factor 1.001",
         ),
         "sum: spread along the wrong axis": Planted(
             unary(lambda x: x.sum(1), lambda g, y, x: spread(g, x, 0)),
@@ -326,11 +284,6 @@ def table() -> dict[str, Planted]:
             unary(lambda x: x.cumsum(-1), lambda g, y, x: mg.cumsum(g, -1)), ROWS, FIRST + "input 0"
         ),
         "softmax: only the diagonal": Planted(unary(softmax, lambda g, y, x: g * y * (1.0 - y)), ROWS, FIRST + "input 0"),
-        "softmax: over the first axis": Planted(
-            unary(softmax, lambda g, y, x: y * (g - (g * y).sum(0, keepdims=True))),
-            ROWS,
-            FIRST + "input 0",
-        ),
         # large arguments
         "sigmoid: e^x / (1 + e^x)": Planted(
             unary(naive_sigmoid, lambda g, y, x: g * mg.sigmoid(x) * (1.0 - mg.sigmoid(x))), SPECIAL, "extended precision"
@@ -341,9 +294,6 @@ def table() -> dict[str, Planted]:
         ),
         "softplus: log(1 + e^x)": Planted(
             unary(lambda x: np.log(1 + np.exp(x)), lambda g, y, x: g * mg.sigmoid(x)), SPECIAL, "output.*|extended precision"
-        ),
-        "softplus: naive derivative": Planted(
-            unary(stable_softplus, lambda g, y, x: g * mg.exp(x) / (1.0 + mg.exp(x))), SPECIAL, FIRST + NOT_FINITE
         ),
         "logsumexp: naive": Planted(
             unary(lambda x: np.log(np.exp(x).sum(-1)), lambda g, y, x: spread(g, x, -1) * mg.softmax(x)),
@@ -359,10 +309,8 @@ def table() -> dict[str, Planted]:
         "relu: slope 7 at 0": Planted(
             unary(np_relu, slopes(0, 7, 1)), SPECIAL, FIRST + "input 0.*slope .* below and .* above; .*outside", AT_KINKS
         ),
-        "relu: slope -1 at 0": Planted(unary(np_relu, slopes(0, -1, 1)), SPECIAL, FIRST + "input 0.*outside", AT_KINKS),
         "relu: slope 2 at -0": Planted(unary(np_relu, slopes(0, 0, 1, 2)), SPECIAL, FIRST + "input 0.*outside", AT_KINKS),
         "relu: slope 0.01 below": Planted(unary(np_relu, slopes(0.01, 0, 1)), SPECIAL, FIRST + "input 0", AT_KINKS),
-        "abs: slope 2 at 0": Planted(unary(np.abs, slopes(-1, 2, 1)), SPECIAL, FIRST + "input 0.*outside", AT_KINKS),
         "abs: x / |x|": Planted(unary(np.abs, lambda g, y, x: g * (x / y)), SPECIAL, FIRST + NOT_FINITE, AT_KINKS),
         "norm: x / |x|, also at 0": Planted(
             unary(lambda x: np.sqrt((x * x).sum(-1)), lambda g, y, x: spread(g, x, -1) * (x / spread(y, x, -1))),
@@ -371,12 +319,8 @@ def table() -> dict[str, Planted]:
             AT_KINKS,
         ),
         "maximum: 1 to both": Planted(larger(1.0), SPECIAL_PAIR, FIRST + "all inputs together", AT_KINKS),
-        "maximum: 0 to both": Planted(larger(0.0), SPECIAL_PAIR, FIRST + "all inputs together", AT_KINKS),
         "maximum: to the smaller": Planted(larger(0.5, swapped=True), SPECIAL_PAIR, FIRST + "input", AT_KINKS),
         "max: 1 to each of several": Planted(greatest(lambda hit: hit), SPECIAL_ROWS, FIRST + "all inputs", AT_KINKS),
-        "max: none where several tie": Planted(
-            greatest(lambda hit: hit * (hit.sum(-1, keepdims=True) == 1)), SPECIAL_ROWS, FIRST + "all inputs", AT_KINKS
-        ),
         "clip: not outside": Planted(
             unary(lambda x: np.clip(x, -1, 1), lambda g, y, x: g), SPECIAL, FIRST + "input 0", AT_KINKS
         ),
