@@ -9,7 +9,7 @@ from minigan.testing import arrays, axes, broadcastable, shapes
 from tests.contracts.registry import Entry, calls
 
 CONSTANT = ["equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "one_hot"]  # no gradient flows
-BY_LOOPS = ["conv2d", "conv_transpose2d", "max_pool2d", "avg_pool2d", "dropout"]  # compared in tests/ops, with loops
+BY_LOOPS = ["conv2d", "conv_transpose2d", "max_pool2d", "avg_pool2d"]  # compared in tests/ops, with loops
 SMALL = {"max_dims": 2, "max_side": 3}
 ROWS = shapes(min_dims=1, max_dims=2, min_side=1, max_side=4) | st.just((3, 4))
 INFINITE = {"low": -np.inf, "high": np.inf}
@@ -169,6 +169,7 @@ def gradient(y, x):
 BOUNDS = [(-1, 1), (None, 1), (-1, None), (None, None), (-1.0, np.float64(1)), (np.float32(-1), np.array(1.0, "float32"))]
 NUMBERS = [-2, -1, 0, 1, 2, 3, 2.0, -1.0, 0.0, np.float64(2), np.int64(2)]
 KINK = {"away_from": (0,)}
+DRAWN = np.random.default_rng(0).random(8, dtype="float32")
 SPLITS = [(2, 0), (1, -1), (3, 1), ([1], 0), ([0, 2, 2], 1), ([], 0), ((1, 9), 0), ([-1], 0)]
 
 
@@ -413,6 +414,11 @@ OPS: dict[str, Entry] = {
         calls(arrays(st.sampled_from([(1, 2, 2, 1), (0, 1, 2, 2), (2, 1, 1, 2)])), scale=[(1, 2), (2, 3), (3, 1)]),
         [(lambda x: mg.upsample2d(x, (2, 3)), lambda: [normal(1, 2, 2, 1)])],
     ),
-    "dropout": Entry(mg.dropout, cases=cases(lambda x: mg.dropout(x, 0.4, rng=np.random.default_rng(0)))),
+    "dropout": Entry(
+        lambda x, p=0.4: mg.dropout(x, p, rng=np.random.default_rng(0)),
+        lambda x, p: np.where(p <= DRAWN, x / (1 - p), 0),
+        calls(arrays((8,)), p=[0, 0.5, np.float64(0.25), float(DRAWN[3])]),  # what was drawn as p is kept
+        cases(lambda x: mg.dropout(x, 0.4, rng=np.random.default_rng(0))),
+    ),
 }  # fmt: skip
 CASES = [(name, fn, inputs) for name, entry in OPS.items() if name not in CONSTANT for fn, inputs in entry.cases]
