@@ -12,7 +12,7 @@ import minigan as mg
 from minigan.testing import assert_gradients
 from tests.contracts.functions import CASES, FUNCTIONS, IDS
 from tests.contracts.ops import CONSTANT
-from tests.helpers.examples import few, fewest
+from tests.helpers.examples import fewer, fewest
 
 SCALES = [1.0, 1e-100, 1e-30, 1e-8, 1e8, 1e30, 1e100]
 THIRD = ["divide", "matmul", "norm", "power", "prod", "sigmoid", "softmax", "tanh", "var", "log", "elu", "einsum", "conv2d"]
@@ -43,7 +43,7 @@ def test_third_derivative_is_right(name):
 @pytest.mark.parametrize(
     "name", [name for name, entry in FUNCTIONS.items() if entry.draws is not None and name not in CONSTANT]
 )
-@few
+@fewer
 @given(data=st.data())
 def test_gradients_are_right_at_drawn_arguments(name, data):
     inputs, options = data.draw(FUNCTIONS[name].draws)

@@ -50,7 +50,7 @@ def test_mistake_is_caught_and_named(name):
     check_planted(name, 0)
 
 
-@pytest.mark.parametrize("name", ["product", "tanh"])  # the others with -m slow
+@pytest.mark.parametrize("name", ["product"])  # the others with -m slow
 def test_right_op_passes(name):
     assert run(0, *RIGHT[name]) is None
 

@@ -10,7 +10,7 @@ import minigan as mg
 from minigan.testing import arrays, assert_gradients, axes, broadcastable
 
 X = np.array([[0.5, -1.5, 2.0], [1.0, 0.7, -0.3]])
-TRY_LONG = settings(max_examples=3000, database=None, phases=[Phase.generate], deadline=None)
+TRY_LONG = settings(max_examples=3000, database=None, phases=[Phase.generate], deadline=None, report_multiple_bugs=False)
 
 
 @pytest.mark.parametrize(
