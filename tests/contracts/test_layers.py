@@ -16,6 +16,7 @@ COPIES = {"deepcopy": copy.deepcopy, "pickle": lambda thing: pickle.loads(pickle
 every_copy = pytest.mark.parametrize("make_copy", COPIES.values(), ids=COPIES)
 frozen_or_not = pytest.mark.parametrize("frozen", [False, True], ids=["", "frozen"])
 every_layer = pytest.mark.parametrize("name", LAYERS)
+WITH_PARAMETERS = [name for name, entry in LAYERS.items() if name != "Sequential" and entry.make().parameters()]
 every_seeded_layer = pytest.mark.parametrize("name", SEEDED)
 
 
@@ -36,7 +37,7 @@ def test_a_layer_computes_its_formula(name):
     np.testing.assert_allclose(y.numpy(), expected, rtol=1e-6 if entry.atol > 1e-9 else 1e-10, atol=entry.atol)
 
 
-@pytest.mark.parametrize("name", [name for name in LAYERS if name != "Sequential"])
+@pytest.mark.parametrize("name", [*WITH_PARAMETERS, "Dropout"])  # the others are ops, whose gradients are in test_gradients
 def test_a_layer_is_differentiable_twice_in_its_input_and_its_parameters(name):
     entry = LAYERS[name]
     layer, x = entry.make(), entry.input()
