@@ -10,7 +10,7 @@ from minigan import backend
 from minigan.backend import Array, fused, random_numbers
 from minigan.engine.modes import enable_grad, mode
 from minigan.engine.tensor import Tensor, grad, record
-from minigan.ops import abs, log, log_softmax, mean, norm, sigmoid, softplus, square, sum, where
+from minigan.ops import abs, broadcast_to, log, log_softmax, mean, norm, sigmoid, softplus, square, sum, where
 from minigan.ops.operands import can_check_values, floating, labels_below, operands, tensors
 
 
@@ -38,6 +38,8 @@ def log_loss_with_logits(v: Any, y: Any) -> Tensor:
     _check_labels("log_loss_with_logits", v, y)
     if not v.size:
         raise ValueError(f"log_loss_with_logits: no elements in shape {v.shape}")
+    if y.shape != v.shape:  # here: the mean below has neither shape, so that the backward pass cannot undo the broadcasting
+        y = broadcast_to(y, v.shape)
     terms = _log_loss_terms(v.data, y.data)
     share = 1.0 / terms.size
     return record(

@@ -70,12 +70,13 @@ def entry(call, twin, draws, *inputs):
 
 
 V, W, P, Y = normal(5, 1), normal(4, 1, seed=1), positive(5, 1) / 5, positive(5, 1, seed=1) / 5
+LABELS_FOR_4 = st.sampled_from([(4, 1), (1, 1), (1,), ()])  # shapes that are broadcast to (4, 1)
 LOSSES: dict[str, Entry] = {
     "log_loss": entry(losses.log_loss, log_loss, calls(equal_shapes(0.05, 0.95)), P, Y),
     "log_loss_with_logits": entry(
         losses.log_loss_with_logits,
         lambda v, y: log_loss(sigma(v), y),
-        calls(st.tuples(arrays((4, 1)), arrays((4, 1), 0.05, 0.95))) | calls(LOGITS, y=[0.0, 0.25, np.ones(1, "f4")]),
+        calls(st.tuples(arrays((4, 1)), arrays(LABELS_FOR_4, 0.05, 0.95))) | calls(LOGITS, y=[0.0, 0.25, np.ones(1, "f4")]),
         V,
         Y,
     ),
