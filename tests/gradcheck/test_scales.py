@@ -7,8 +7,8 @@ import minigan as mg
 from minigan import GradcheckError, Tensor, data, games, gradcheck, nn, optim, record
 from minigan.gradcheck import gradcheck_report
 from minigan.testing import assert_gradients
-from tests.ops.gradient_cases import CASES
-from tests.ops.test_every_op import SCALES, scaled
+from tests.contracts.ops import CASES
+from tests.contracts.test_gradients import SCALES, scaled
 
 X = np.linspace(-2.0, 2.0, 5)
 

@@ -14,10 +14,11 @@ import pytest
 import minigan as mg
 from minigan.engine.modes import mode
 from minigan.engine.tensor import Tensor
-from tests.ops.gradient_cases import CASES
+from tests.contracts.ops import CASES
 
 TESTS = Path(__file__).parents[1]
-T, OPS, GAN = "tests/engine/test_tensor.py::", "tests/ops/test_", "tests/games/test_gan.py::"
+T, GAN = "tests/engine/test_tensor.py::", "tests/games/test_gan.py::"
+OPS, CONTRACTS = "tests/ops/test_", "tests/contracts/test_"
 
 TRAPS: dict[int, tuple[str, list[str]]] = {
     1: ("the same parent twice", [T + "test_the_same_input_twice_gets_both_gradients"]),
@@ -124,29 +125,22 @@ TRAPS: dict[int, tuple[str, list[str]]] = {
         "gradients of another shape than their input",
         [
             "tests/project/test_traps.py::test_every_gradient_has_its_inputs_shape_and_dtype",
-            OPS + "arithmetic.py::test_both_operands_stretched_get_gradients_of_their_own_shapes",
-            OPS + "linear.py::test_value_and_gradients_over_all_ranks",
+            CONTRACTS + "gradients.py::test_gradient_and_its_gradient_are_right",
+            CONTRACTS + "gradients.py::test_gradients_are_right_at_drawn_arguments",
         ],
     ),
     20: ("results that are NumPy scalars", [T + "test_users_op_may_return_a_scalar_of_any_kind"]),
     21: (
         "axis 0, () and negative axes",
-        [OPS + "reductions.py::test_axis_0_is_not_taken_for_no_axis", OPS + "reductions.py::test_var_with_ddof"],
+        [CONTRACTS + "values.py::test_a_value_is_its_twins", OPS + "operands.py::test_integers_and_masks_have_their_dtype"],
     ),
-    22: (
-        "negative axes of shape ops",
-        [
-            OPS + "shaping.py::test_expand_dims_and_squeeze",
-            OPS + "shaping.py::test_concatenate_and_stack",
-            OPS + "shaping.py::test_moveaxis",
-        ],
-    ),
+    22: ("negative axes of shape ops", [CONTRACTS + "values.py::test_a_value_is_its_twins"]),
     23: (
         "repeated, negative, boolean and mixed indices",
         [
             OPS + "shaping.py::test_getitem_is_numpys_and_counts_repeats",
-            OPS + "shaping.py::test_getitem_with_basic_indices",
-            OPS + "shaping.py::test_repeats_add_up",
+            CONTRACTS + "values.py::test_a_value_is_its_twins",
+            OPS + "kinks.py::test_gradient",
         ],
     ),
     24: (
@@ -155,31 +149,22 @@ TRAPS: dict[int, tuple[str, list[str]]] = {
             OPS + "convolution.py::test_conv2d_and_its_gradients_are_those_of_the_loops",
             OPS + "convolution.py::test_conv2d_and_conv_transpose2d_are_adjoint",
             OPS + "convolution.py::test_sizes_that_the_stride_does_not_divide_are_floored",
-            OPS + "convolution.py::test_conv2d_is_differentiable_twice_in_x_weight_and_bias",
+            OPS + "convolution.py::test_a_convolution_is_differentiable_twice_in_x_weight_and_bias",
         ],
     ),
     25: (
         "ties",
         [
-            OPS + "elementwise.py::test_tie_gives_half_of_the_gradient_to_each",
-            OPS + "reductions.py::test_sum_of_gradients_at_ties_is_one",
-            OPS + "pooling.py::test_the_gradient_of_one_window_adds_up_to_one_however_many_tie",
+            OPS + "kinks.py::test_gradient",
+            OPS + "kinks.py::test_a_tie_of_two_tensors_gives_half_to_each_and_has_second_derivative_0",
+            OPS + "pooling.py::test_values_and_gradients_are_those_of_the_loops_with_ties_shared_equally",
         ],
     ),
     26: (
         "kinks and edges of domains",
-        [
-            OPS + "activations.py::test_relu_has_gradient_0_at_0",
-            OPS + "elementwise.py::test_abs_and_sign_have_gradient_0_at_0",
-            OPS + "elementwise.py::test_clip_has_gradient_0_on_its_edges_and_outside_and_1_inside",
-            OPS + "elementwise.py::test_x_to_the_0_is_1_with_gradient_0_also_at_0",
-            OPS + "elementwise.py::test_exponents_gradient_at_a_negative_base_is_nan",
-            OPS + "elementwise.py::test_where_no_subgradient_exists_the_gradient_is_infinite",
-            OPS + "reductions.py::test_norm_at_0_has_gradient_0",
-            OPS + "reductions.py::test_var_of_constants_has_gradient_0",
-        ],
+        [OPS + "kinks.py::test_gradient", CONTRACTS + "gradients.py::test_gradients_are_right_at_special_points"],
     ),
-    27: ("products with zeros", [OPS + "reductions.py::test_prod_with_any_number_of_zeros"]),
+    27: ("products with zeros", [OPS + "kinks.py::test_prod_with_any_number_of_zeros"]),
     28: (
         "nan in the branch of where not taken",
         [
@@ -191,8 +176,8 @@ TRAPS: dict[int, tuple[str, list[str]]] = {
     29: (
         "overflow far from 0",
         [
-            OPS + "activations.py::test_far_from_0_values_and_gradients_are_finite_and_right",
-            OPS + "activations.py::test_softmax_is_stable_in_each_row_by_itself",
+            OPS + "stability.py::test_far_from_0_values_and_gradients_are_finite_and_right",
+            OPS + "stability.py::test_softmax_is_stable_in_each_row_by_itself",
             "tests/test_losses.py::test_the_fused_log_loss_is_exact_at_any_logit",
         ],
     ),
@@ -200,7 +185,7 @@ TRAPS: dict[int, tuple[str, list[str]]] = {
     31: (
         "float32 that turns into float64",
         [
-            OPS + "every_op.py::test_no_float64_array_arises_behind_a_float32_op",
+            CONTRACTS + "dtypes.py::test_narrow_floats_come_out_as_they_went_in",
             OPS + "operands.py::test_float_dtype_survives_numbers_integers_and_masks",
             "tests/optim/test_optimizer.py::test_parameters_and_state_keep_the_dtype",
             "tests/games/test_every_game.py::test_a_float32_game_has_no_float64_array_in_a_step_on_float64_data_and_noise",
@@ -210,7 +195,7 @@ TRAPS: dict[int, tuple[str, list[str]]] = {
         "integers where floats are needed",
         [
             "tests/engine/test_array_protocol.py::test_integers_and_booleans_refuse_a_gradient_and_name_the_remedy",
-            OPS + "operands.py::test_integers_are_divided_as_float32",
+            OPS + "operands.py::test_integers_and_masks_have_their_dtype",
         ],
     ),
     33: (
@@ -266,7 +251,7 @@ TRAPS: dict[int, tuple[str, list[str]]] = {
         "seeds, hash order, streams that interfere",
         [
             "tests/backend/test_random_numbers.py::test_seed_0_is_a_seed_like_any_other",
-            "tests/nn/test_dense.py::test_initial_values_do_not_depend_on_the_hash_seed",
+            "tests/nn/test_layers.py::test_initial_values_do_not_depend_on_the_hash_seed",
             "tests/games/test_game.py::test_sampling_does_not_change_the_course_of_the_game",
             "tests/games/test_every_game.py::test_looking_at_samples_does_not_change_the_course_of_the_game",
         ],
@@ -276,7 +261,7 @@ TRAPS: dict[int, tuple[str, list[str]]] = {
         [
             "tests/nn/test_normalisation.py::test_one_value_a_channel_is_refused_in_training_and_fine_in_eval",
             "tests/nn/test_normalisation.py::test_state_dict_holds_the_running_statistics_and_loading_restores_them",
-            "tests/nn/test_dropout.py::test_in_eval_nothing_happens",
+            "tests/nn/test_layers.py::test_dropout_in_eval_or_with_probability_0_changes_nothing",
             "tests/games/test_game.py::test_modes_are_restored_after_an_exception",
         ],
     ),
@@ -307,7 +292,7 @@ TRAPS: dict[int, tuple[str, list[str]]] = {
             "tests/project/test_traps.py::test_every_test_starts_recording_and_not_watched",
         ],
     ),
-    45: ("ops without a gradient check", [OPS + "every_op.py::test_every_public_op_stands_in_the_table_of_gradient_checks"]),
+    45: ("ops without a gradient check", [CONTRACTS + "registry.py::test_every_op_has_an_entry"]),
 }
 
 
