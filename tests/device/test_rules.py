@@ -81,24 +81,6 @@ def test_a_step_copies_nothing_back_and_forth(name, stand_in):
     assert not stand_in.transfers
 
 
-def test_weights_are_clipped_there(device):
-    with backend.using("cupy"):
-        w = Tensor(np.array([-2.0, 0.5, 3.0], np.float32), requires_grad=True)
-        optim.clip_weights([w], 1.0)
-        np.testing.assert_array_equal(w.numpy(), [-1.0, 0.5, 1.0])
-        assert everything_is_on(device, w)
-
-
-def test_a_step_between_forward_and_backward_is_noticed_there_too(device):
-    with backend.using("cupy"):
-        net, x = nn.Dense(3, 1), Tensor(np.ones((4, 3), np.float32))
-        loss = (net(x) ** 2).sum()
-        loss.backward()
-        optim.SGD(net.parameters(), 0.1).step()
-        with pytest.raises(RuntimeError, match="changed in place"):
-            loss.backward()
-
-
 def test_a_step_is_noticed_by_what_was_made_of_the_parameters_memory_there(device):
     with backend.using("cupy"):
         values = backend.asarray(np.ones((2, 3), np.float32))

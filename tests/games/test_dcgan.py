@@ -1,4 +1,4 @@
-"""DCGAN's networks: shapes, the paper's rules, where they start, batch norm. The game: `tests/contracts/test_games.py`."""
+"""DCGAN's networks: the paper's rules, and where they start. The game: `tests/contracts/test_games.py`."""
 
 import itertools
 
@@ -7,9 +7,8 @@ import pytest
 
 import minigan as mg
 from minigan import Tensor, games, nn, optim
-from minigan.backend import random_numbers, threads
+from minigan.backend import random_numbers
 from minigan.games.dcgan import initialise
-from minigan.ops import convolution
 from tests.games import players
 from tests.helpers.states import assert_same
 
@@ -45,23 +44,6 @@ def text(network):
     return found
 
 
-@pytest.mark.parametrize("count", [2, 3])
-def test_several_threads_take_the_steps_of_one(count, monkeypatch):
-    def after_2_iterations():
-        mg.seed(0)
-        game, given = players.make("dcgan", players.Draws(3), "float64"), players.minibatches("dcgan", 5)
-        figures = [game.step(given) for _ in range(2)]
-        return [list(dict(f).values()) for f in figures], [*players.values(game.G), *players.values(game.D)]
-
-    figures, parameters = after_2_iterations()
-    monkeypatch.setattr(threads, "COUNT", count)
-    monkeypatch.setattr(convolution, "CHUNK", 1)
-    others, other_parameters = after_2_iterations()
-    np.testing.assert_allclose(others, figures, rtol=1e-9)
-    for a, b in zip(other_parameters, parameters, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-7, atol=1e-9)
-
-
 # --- the networks -------------------------------------------------------------------------------------------------------
 
 
@@ -80,13 +62,6 @@ def test_the_networks_are_the_papers_at_28_by_28():
     discriminator = c * 16 + c + inner + 2 * (2 * c) + 2 * (4 * c) + 4 * c * 16 + 1
     sizes = [sum(p.size for p in build().parameters()) for build in (games.dcgan_generator, games.dcgan_discriminator)]
     assert sizes == [generator, discriminator]
-
-
-@pytest.mark.parametrize(("n", "z", "channels"), [(3, 1, 1), (1, 5, 4)])
-def test_the_arguments_set_the_sizes(n, z, channels):
-    G, D = games.dcgan_generator(z, channels).eval(), games.dcgan_discriminator(3, channels).eval()
-    assert G(noise(n, z)).shape == (n, 1, 28, 28)
-    assert D(images(n, 3)).shape == (n, 1)
 
 
 # --- where they start ---------------------------------------------------------------------------------------------------
@@ -125,14 +100,7 @@ def test_initialise_covers_every_layer_with_weights_and_returns_the_network():
         assert not layer.bias.numpy().any()
 
 
-# --- batch norm, and the game -------------------------------------------------------------------------------------------
-
-
-def test_in_training_an_image_depends_on_its_minibatch_and_in_eval_mode_it_does_not():
-    G, z = games.dcgan_generator(channels=2), noise(8)
-    assert not np.allclose(G(z).numpy()[:4], G(z[:4]).numpy(), atol=1e-6)
-    G.eval()
-    np.testing.assert_allclose(G(z).numpy()[:4], G(z[:4]).numpy(), atol=1e-6)
+# --- in the game --------------------------------------------------------------------------------------------------------
 
 
 def test_g_learns_the_brightness_of_the_data_and_sampling_does_not_move_the_running_statistics():

@@ -1,11 +1,8 @@
 """The semi-supervised GAN. Its step by hand: `tests/contracts/test_games.py`."""
 
-import itertools
-
 import numpy as np
 import pytest
 
-import minigan as mg
 from minigan import Tensor, data, games, optim
 from tests.games import players
 
@@ -18,21 +15,6 @@ def test_the_loss_is_finite_for_logits_of_any_size_and_bounded_below(v):
     figures = game.step(players.minibatches("semi_supervised"))
     assert figures["L_unsupervised"] == pytest.approx(1000 + np.sign(v) * np.log(3), rel=1e-12)
     assert figures["L_supervised"] == pytest.approx(np.log(players.CLASSES), rel=1e-12)  # "fake" has no part in it
-
-
-def test_with_one_class_it_is_the_game_of_feature_matching():
-    """K = 1: the logit of "real" is l_1, and the class of what is real is certain."""
-    found, no_labels = [], itertools.repeat((np.zeros((2, 2)), np.zeros(2, int)))
-    for name, options in (("feature_matching", {}), ("semi_supervised", {"labelled": no_labels})):
-        mg.seed(0)
-        networks = {"G": players.mlp(3, 5, 2), "D": players.mlp(2, 5, 1)}
-        game = players.make(name, players.Draws(3), "float64", networks=networks, **options)
-        given = players.minibatches(name)
-        for _ in range(3):
-            figures = game.step(given)
-        found.append([*players.values(game.G), *players.values(game.D), figures["loss_D"], figures["D_fake"]])
-    for a, b in zip(*found, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
 
 
 def test_data_without_labels_help_a_classifier_to_find_the_gap_between_its_classes():

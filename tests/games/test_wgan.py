@@ -2,7 +2,6 @@
 
 import numpy as np
 
-import minigan as mg
 from minigan import Tensor, nn, optim
 from tests.games import players
 
@@ -26,15 +25,6 @@ def test_after_each_critic_step_the_weights_are_clipped_before_anything_looks_at
     assert any(largest(after) > 0.06 for after in stepped[1:])
     assert all(largest(values) <= np.float32(0.05) for _, _, values in watch.of("D")[2:])  # ... all others see the bound
     assert largest(players.values(watch.game.D)) <= np.float32(0.05)
-
-
-def test_clipping_cuts_off_at_the_bound_and_leaves_the_rest():
-    watch = recorder(clip=0.2, rule=optim.SGD, lr=0.5, n_critic=1)
-    watch.play()
-    after = watch.of("opt_D")[0].after["D"]
-    clipped = [np.clip(w, np.float32(-0.2), np.float32(0.2)) for w in after]
-    assert players.equal(players.values(watch.game.D), clipped)
-    assert not players.equal(clipped, after)
 
 
 def test_g_is_not_clipped():
@@ -62,15 +52,3 @@ def test_the_critic_rates_the_data_above_the_fakes_and_g_moves_its_samples_to_wh
     watch.game.opt_G.lr = 0.02
     watch.play(30)
     assert np.linalg.norm(watch.game.G(Tensor(np.zeros((1, 3), np.float32))).numpy() - [2, -1]) < before / 2
-
-
-def test_a_constant_added_to_the_critic_changes_neither_player():
-    found = []
-    for constant in (0.0, 0.25):
-        mg.seed(4)
-        watch = recorder(clip=1.0, n_critic=2, dtype="float64")
-        watch.game.D[-1].bias.data = watch.game.D[-1].bias.data + constant
-        watch.play()
-        found.append(players.values(watch.game.G) + players.values(watch.game.D)[:-1])
-    for a, b in zip(*found, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)

@@ -8,7 +8,8 @@ import signal
 import numpy as np
 
 import minigan as mg
-from minigan import data, games, nn, optim
+from minigan import data, nn, optim
+from tests.contracts import games
 
 M = 16  # rows of a minibatch, for all ranks together
 RULES = {
@@ -19,28 +20,24 @@ RULES = {
 }
 
 
-def players(name):
-    """G and D of "gan", "wgan_gp", "dropout", "batch_norm" or "conv"."""
+def networks(name):
+    """What "dropout", "batch_norm" and "conv" have in the place of the usual networks of "gan" and "wgan_gp"."""
     if name == "conv":
-        G = nn.Sequential(nn.Dense(4, 72), nn.ReLU(), nn.Reshape(8, 3, 3), nn.ConvTranspose2d(8, 1, 4, stride=2, padding=1))
-        return G, nn.Sequential(nn.Conv2d(1, 8, 4, stride=2, padding=1), nn.LeakyReLU(0.2), nn.Flatten(), nn.Dense(72, 1))
-    norm, dropout = [nn.BatchNorm1d(16)] * (name == "batch_norm"), [nn.Dropout(0.3)] * (name == "dropout")
-    return [
-        nn.Sequential(nn.Dense(n, 16), *extra, nn.LeakyReLU(0.2), nn.Dense(16, 16), nn.Tanh(), nn.Dense(16, outputs))
-        for n, extra, outputs in ((4, norm, 2), (2, dropout, 1))
-    ]
+        G = nn.Sequential(nn.Dense(3, 72), nn.ReLU(), nn.Reshape(8, 3, 3), nn.ConvTranspose2d(8, 1, 4, stride=2, padding=1))
+        return {"G": G, "D": nn.Sequential(nn.Conv2d(1, 8, 4, stride=2, padding=1), nn.Flatten(), nn.Dense(72, 1))}
+    layers = {"dropout": nn.Dropout(0.3), "batch_norm": nn.BatchNorm1d(16)}
+    if name not in layers:
+        return {}
+    return {"D": nn.Sequential(nn.Dense(2, 16), layers[name], nn.Tanh(), nn.Dense(16, 1))}
 
 
 def make(name, rule, wrap=lambda optimizer: optimizer, shared=lambda stream: stream):
     """A game in float64, and its minibatches. `wrap` wraps an optimizer, `shared` a stream."""
     mg.seed(3)
-    G, D = players(name)
-    for p in [*G.parameters(), *D.parameters()]:
-        p.data = p.data.astype("float64")
     x = data.ring(200) if name != "conv" else np.random.default_rng(0).uniform(-1, 1, (60, 1, 6, 6))
     batches = shared(data.batches(x.astype("float64"), size=M))
-    kind = games.WGANGP if name == "wgan_gp" else games.GAN
-    return kind(G, D, data.noise(4), *(wrap(RULES[rule](player.parameters())) for player in (G, D))), batches
+    kind, wrapped = "wgan_gp" if name == "wgan_gp" else "gan", lambda params, lr: wrap(RULES[rule](params))
+    return games.make(kind, dtype="float64", rule=wrapped, networks=networks(name)), batches
 
 
 def alone(name, steps, rule="Adam"):
