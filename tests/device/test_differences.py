@@ -6,7 +6,7 @@ import pytest
 import minigan as mg
 from minigan import Tensor, attacks, backend, losses, nn
 from tests.device.comparing import assert_agree, on_both
-from tests.device.test_rules import RULES, every_rule
+from tests.device.test_rules import every_rule, make
 
 # --- views whose elements share memory: CuPy writes into them ---------------------------------------------------------------
 
@@ -16,7 +16,7 @@ def test_a_broadcast_parameter_is_copied_before_it_is_updated(name, device):
     def compute():
         one = backend.asarray(np.ones(1, np.float32))
         p = Tensor(backend.xp().broadcast_to(one, (3,)), requires_grad=True)
-        rule = RULES[name]([p])
+        rule = make(name, [p])
         for _ in range(2):
             rule.zero_grad()
             (p * np.float32([1.0, -2.0, 3.0])).sum().backward()

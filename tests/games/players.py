@@ -1,133 +1,51 @@
-"""What the games' tests share: small networks, one game of each kind, and a recorder of what happens in a step."""
+"""What the games' tests share, besides the registry: networks by hand, known noise, and a recorder of a step's events."""
 
-import itertools
+import copy
+from types import SimpleNamespace
 
 import numpy as np
 
-from minigan import Tensor, backend, data, games, nn, optim
+from minigan import Tensor, data, games, nn, optim
+from minigan.backend import random_numbers
+from tests.contracts.games import (  # noqa: F401 (the registry's, also for other folders)
+    CLASSES,
+    GAMES,
+    in_float64,
+    labelled,
+    make,
+    minibatch,
+    minibatches,
+    mlp,
+    stream,
+)
 from tests.games import reference
 from tests.helpers import leaves
 
-CLASSES = 3
-RULES = {  # a different one in each game, so that each is met with float32, saving and the rest
-    "gan": optim.OMD,
-    "dcgan": optim.Adam,
-    "wgan": optim.RMSProp,
-    "wgan_gp": optim.OptimisticAdam,
-    "cgan": optim.OptimisticAdam,
-    "cgan_images": optim.Adam,
-    "began": optim.Adam,
-    "ebgan": optim.RMSProp,
-    "aae": optim.Adam,
-    "avb": optim.Adam,
-    "ali": optim.Adam,
-    "feature_matching": optim.Adam,
-    "semi_supervised": optim.Adam,
-}
-IMAGES = ("dcgan", "cgan_images")
-CONDITIONAL = ("cgan", "cgan_images")
-AUTOENCODERS = ("began", "ebgan")  # whose D returns an image of its input's shape, not a number
-OWN_ORDER = ("aae", "avb")  # autoencoders: D does not see what G makes, but codes, and an iteration begins with G's step
-ENCODING = ("ali",)  # with a third network, Q, which learns with G
-MATCHING = ("feature_matching", "semi_supervised")  # G has nothing to do with what D says, but with a middle layer
-FIGURES = {name: ["loss_D", "loss_G", "D_real", "D_fake", "D_accuracy"] for name in RULES} | {
-    "wgan": ["loss_D", "loss_G", "w_estimate"],
-    "wgan_gp": ["loss_D", "loss_G", "w_estimate", "penalty"],
-    "began": ["loss_D", "loss_G", "L_x", "ratio", "k", "M"],
-    "ebgan": ["loss_D", "loss_G", "D_real", "D_fake"],
-    "aae": ["error", "loss_D", "loss_Q", "D_real", "D_fake", "D_accuracy"],
-    "avb": ["loss_D", "D_KL", "minus_log_P", "minus_ELBO"],
-    "semi_supervised": ["loss_D", "loss_G", "L_supervised", "L_unsupervised", "D_real", "D_fake"],
-}
+RULES = list(GAMES)  # their names
+CONDITIONAL = [name for name, kind in GAMES.items() if kind.classes]
+IMAGES = ["dcgan", "cgan_images"]
 
 
-# --- networks -----------------------------------------------------------------------------------------------------------
+def values(module):
+    return [p.numpy().copy() for p in module.parameters()]
 
 
-def mlp(*sizes, activation=nn.Tanh):
-    """Dense layers of these sizes, with activations between them."""
-    layers = [layer for a, b in itertools.pairwise(sizes) for layer in (nn.Dense(a, b), activation())]
-    return nn.Sequential(*layers[:-1])
+def equal(a, b):
+    return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
 
 
-def image_players(z=3, in_channels=1, channels=3):
-    """DCGAN's networks, for images of 8 x 8 pixels."""
-    G = nn.Sequential(
-        nn.Dense(z, 4 * 2 * 2, bias=False),
-        nn.Reshape(4, 2, 2),
-        nn.BatchNorm2d(4),
-        nn.ReLU(),
-        nn.ConvTranspose2d(4, channels, 4, stride=2, padding=1, bias=False),
-        nn.BatchNorm2d(channels),
-        nn.ReLU(),
-        nn.ConvTranspose2d(channels, 1, 4, stride=2, padding=1),
-        nn.Tanh(),
-    )
-    D = nn.Sequential(
-        nn.Conv2d(in_channels, channels, 4, stride=2, padding=1),
-        nn.LeakyReLU(0.2),
-        nn.Conv2d(channels, 4, 4, stride=2, padding=1, bias=False),
-        nn.BatchNorm2d(4),
-        nn.LeakyReLU(0.2),
-        nn.Flatten(),
-        nn.Dense(4 * 2 * 2, 1),
-    )
-    return G, D
+def gradients(module):
+    return [p.grad.numpy() for p in module.parameters()]
 
 
-def in_float64(*modules):
-    """Parameters and buffers; what is random stays what it was in float32."""
-    for part in itertools.chain(*[module.modules() for module in modules]):
-        for key, value in vars(part).items():
-            if isinstance(value, Tensor):
-                value.data = value.data.astype("float64")
-            elif backend.is_array(value):
-                setattr(part, key, value.astype("float64"))
+def encoder_of(attributes):
+    """The third network, where there is one."""
+    return [attributes["Q"]] if "Q" in attributes else []
 
 
-def by_hand(module):
-    """The reference's network with copies of the module's parameters."""
-    if isinstance(module, games.Joint):
-        return by_hand(module.network)
-    if isinstance(module, games.Conditional):
-        return reference.Net(*by_hand(module.network).layers, classes=module.classes)
-    if isinstance(module, games.Autoencoder):
-        return reference.Net(*by_hand(module.encoder).layers, *by_hand(module.decoder).layers)
-    return reference.Net(*[_layer_by_hand(layer) for layer in module])
-
-
-def _layer_by_hand(layer):
-    params = [None if p is None else p.numpy().copy() for p in (getattr(layer, n, None) for n in ("weight", "bias"))]
-    match layer:
-        case nn.Dense():
-            return reference.Dense(*params)
-        case nn.Conv2d():
-            return reference.Conv(*params, layer.stride, layer.padding)
-        case nn.ConvTranspose2d():
-            return reference.ConvTranspose(*params, layer.stride, layer.padding)
-        case nn.BatchNorm2d():
-            return reference.BatchNorm(*params)
-        case nn.LeakyReLU():
-            return reference.LeakyReLU(layer.slope)
-        case nn.ReLU():
-            return reference.LeakyReLU(0.0)
-        case nn.Tanh():
-            return reference.Tanh()
-        case nn.Reshape():
-            return reference.Reshape(*layer.shape)
-        case nn.Flatten():
-            return reference.Reshape(-1)
-    raise NotImplementedError(repr(layer))
-
-
-def assert_agree(module, net, tolerance=1e-8):
-    """The module's parameters and running statistics are those of the reference's network."""
-    for p, expected in zip(module.parameters(), net.params, strict=True):
-        np.testing.assert_allclose(p.numpy(), expected, rtol=tolerance, atol=tolerance)
-    norms = [part for part in module.modules() if isinstance(part, nn.BatchNorm2d)]
-    for part, layer in zip(norms, [layer for layer in net.layers if isinstance(layer, reference.BatchNorm)], strict=True):
-        np.testing.assert_allclose(part.running_mean, layer.running_mean, rtol=tolerance, atol=tolerance)
-        np.testing.assert_allclose(part.running_var, layer.running_var, rtol=tolerance, atol=tolerance)
+def networks(game):
+    """By name."""
+    return {name: getattr(game, name) for name in "GDQ" if hasattr(game, name)}
 
 
 class Draws:
@@ -145,153 +63,108 @@ class Draws:
         return drawn
 
 
-# --- one game of each kind ----------------------------------------------------------------------------------------------
+# --- by hand ------------------------------------------------------------------------------------------------------------
 
-
-def make(name, prior=None, dtype="float32", rule=None, lr=0.01, **options):
-    """A small game of the kind; images are 8 x 8, points have two coordinates, noise three."""
-    if name in OWN_ORDER:
-        return make_autoencoder(name, prior or data.noise(3), dtype, rule or RULES[name], lr, **options)
-    if name in IMAGES:
-        G, D = image_players(z=3, in_channels=1) if name == "dcgan" else image_players(3 + CLASSES, 1 + CLASSES)
-    else:
-        extra = CLASSES if name == "cgan" else 0
-        outputs = {"began": 4, "ebgan": 4, "semi_supervised": CLASSES}.get(name, 1)
-        G, D = mlp(3 + extra, 5, 2), mlp(2 + extra, 5, outputs)
-        if name == "began":
-            D = nn.Sequential(*D, nn.Tanh(), nn.Dense(4, 2))
-        if name == "ebgan":
-            D = games.Autoencoder(D, nn.Sequential(nn.Tanh(), nn.Dense(4, 2)))
-    if name in ENCODING:
-        D = games.Joint(mlp(2 + 3, 5, 1))
-    if name in CONDITIONAL:
-        G, D = games.Conditional(G, CLASSES), games.Conditional(D, CLASSES)
-    options = further(name, D) | options
-    if dtype == "float64":
-        in_float64(G, D, *encoder_of(options))
-    rule, trained = rule or RULES[name], [p for network in (G, *encoder_of(options)) for p in network.parameters()]
-    return KINDS[name](G, D, prior or data.noise(3), rule(trained, lr=lr), rule(D.parameters(), lr=lr), **options)
-
-
-KINDS = {
-    "gan": games.GAN,
-    "dcgan": games.GAN,
-    "wgan": games.WGAN,
-    "wgan_gp": games.WGANGP,
-    "cgan": games.ConditionalGAN,
-    "cgan_images": games.ConditionalGAN,
-    "began": games.BEGAN,
-    "ebgan": games.EBGAN,
-    "ali": games.ALI,
-    "feature_matching": games.FeatureMatchingGAN,
-    "semi_supervised": games.SemiSupervisedGAN,
+LAYERS = {
+    nn.Dense: lambda layer, *params: reference.Dense(*params),
+    nn.Conv2d: lambda layer, *params: reference.Conv(*params, layer.stride, layer.padding),
+    nn.ConvTranspose2d: lambda layer, *params: reference.ConvTranspose(*params, layer.stride, layer.padding),
+    nn.BatchNorm2d: lambda layer, *params: reference.BatchNorm(*params),
+    nn.LeakyReLU: lambda layer, *_: reference.LeakyReLU(layer.slope),
+    nn.ReLU: lambda *_: reference.LeakyReLU(0.0),
+    nn.Tanh: lambda *_: reference.Tanh(),
+    nn.Reshape: lambda layer, *_: reference.Reshape(*layer.shape),
+    nn.Flatten: lambda *_: reference.Reshape(-1),
 }
 
 
-def further(name, D):
-    """What a game of the kind takes besides the players, the prior and the rules."""
-    found = {"Q": mlp(2, 5, 3)} if name in ENCODING else {}
-    found |= {"features": D[:-1] if isinstance(D, nn.Sequential) else D} if name in MATCHING else {}
-    return found | ({"labelled": labelled()} if name == "semi_supervised" else {})
+def by_hand(module):
+    """The reference's network with copies of the module's parameters."""
+    if isinstance(module, games.Joint):
+        return by_hand(module.network)
+    if isinstance(module, games.Conditional):
+        return reference.Net(*by_hand(module.network).layers, classes=module.classes)
+    if isinstance(module, games.Autoencoder):
+        return reference.Net(*by_hand(module.encoder).layers, *by_hand(module.decoder).layers)
+    layers = []
+    for layer in module:
+        params = [getattr(layer, name, None) for name in ("weight", "bias")]
+        layers.append(LAYERS[type(layer)](layer, *[p if p is None else p.numpy().copy() for p in params]))
+    return reference.Net(*layers)
 
 
-def encoder_of(options):
-    """The third network, where there is one."""
-    return [options["Q"]] if "Q" in options else []
+def game_by_hand(game, lr):
+    """The game's networks, rules (Adam) and settings, for a step of the reference. It draws what the game will draw."""
+    twin = SimpleNamespace(**{name: getattr(game, name) for name in game.settings}, mixing=random_numbers.generator())
+    for name in ("prior", "epsilon", "labelled", "mixing"):
+        setattr(twin, name, copy.deepcopy(getattr(game, name, getattr(twin, name, None))))
+    for name, network in networks(game).items():
+        setattr(twin, name, by_hand(network))
+        setattr(twin, f"opt_{name}", reference.Adam(lr))
+    twin.depth = len(list(game.D.encoder)) if hasattr(game.D, "encoder") else 0
+    return twin
 
 
-def labelled(n=12, size=4):
-    """Minibatches of points with classes, which can be saved; the same each time."""
-    rng = np.random.default_rng(5)
-    return data.batches(rng.normal([2.0, -1.0], 0.5, (n, 2)), rng.integers(0, CLASSES, n), size=size, rng=rng)
-
-
-def make_autoencoder(name, prior, dtype, rule, lr, epsilon=None, **options):
-    """The same, of a game with an encoder, Q; avb's has two numbers of noise."""
-    Q, G, D = mlp(2, 5, 3), mlp(3, 5, 2), mlp(3, 5, 1)
-    if name == "avb":
-        Q, D = games.Joint(mlp(2 + 2, 5, 3)), games.Joint(mlp(2 + 3, 5, 1))
-    if dtype == "float64":
-        in_float64(Q, G, D)
-    both, of_D, of_Q = (rule(params, lr=lr) for params in (Q.parameters() + G.parameters(), D.parameters(), Q.parameters()))
-    if name == "aae":
-        return games.AdversarialAutoencoder(G, D, prior, both, of_D, Q, of_Q, **options)
-    return games.AdversarialVariationalBayes(G, D, prior, both, of_D, Q, epsilon or data.noise(2), **options)
-
-
-def minibatch(name, m=4, seed=0):
-    """x, or (x, y), as NumPy arrays of float64."""
-    rng = np.random.default_rng(seed)
-    x = np.tanh(rng.standard_normal((m, 1, 8, 8))) if name in IMAGES else rng.normal([2.0, -1.0], 0.5, (m, 2))
-    x = 1 / (1 + np.exp(-x)) if name == "avb" else x  # probabilities
-    return (x, rng.integers(0, CLASSES, m)) if name in CONDITIONAL else x
-
-
-def stream(name, n=20, size=4):
-    """Minibatches without end, that can be saved."""
-    whole = minibatch(name, n)
-    return data.batches(*(whole if isinstance(whole, tuple) else (whole,)), size=size)
-
-
-def values(module):
-    return [p.numpy().copy() for p in module.parameters()]
-
-
-def equal(a, b):
-    return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
-
-
-def gradients(module):
-    return [p.grad.numpy() for p in module.parameters()]
-
-
-def negate_last_layer(D):
-    """D becomes -D."""
-    for p in (D.network if isinstance(D, games.Conditional) else D)[-1].parameters():
-        p.data = -p.data
+def assert_agree(module, net, tolerance=1e-8):
+    """The module's parameters and running statistics are those of the reference's network."""
+    for p, expected in zip(module.parameters(), net.params, strict=True):
+        np.testing.assert_allclose(p.numpy(), expected, rtol=tolerance, atol=tolerance)
+    norms = [part for part in module.modules() if isinstance(part, nn.BatchNorm2d)]
+    for part, layer in zip(norms, [layer for layer in net.layers if isinstance(layer, reference.BatchNorm)], strict=True):
+        np.testing.assert_allclose(part.running_mean, layer.running_mean, rtol=tolerance, atol=tolerance)
+        np.testing.assert_allclose(part.running_var, layer.running_var, rtol=tolerance, atol=tolerance)
 
 
 # --- what happens in a step ---------------------------------------------------------------------------------------------
 
 
 class Recorder:
-    """Writes down, in order, every draw ("x", "z"), forward pass ("G()", "D()") and step ("step G", "step D") of a game."""
+    """Notes every draw ("x", "z", "epsilon", "labelled"), forward pass ("G", "D", "Q") and step ("opt_G", ...) of a game."""
 
     def __init__(self, game, batches):
         self.game, self.events = game, []
-        prior = game.prior
-        game.prior = lambda m: self.note("z", prior(m))
         self.batches = (self.note("x", batch) for batch in batches)
-        for name, player, optimizer in (("G", game.G, game.opt_G), ("D", game.D, game.opt_D)):
-            player.forward = self.watched_forward(name, player.forward)
-            optimizer.step = self.watched_step(name, optimizer.step)
+        game.prior = self.watched_draw("z", game.prior)
+        if hasattr(game, "epsilon"):
+            game.epsilon = self.watched_draw("epsilon", game.epsilon)
+        if hasattr(game, "labelled") and not callable(game.labelled):
+            game.labelled = (self.note("labelled", batch) for batch in game.labelled)
+        for name, network in networks(game).items():
+            network.forward = self.watched_forward(name, network.forward)
+        for name in ("opt_G", "opt_D", "opt_Q"):
+            if hasattr(game, name):
+                getattr(game, name).step = self.watched_step(name, getattr(game, name).step)
 
     def note(self, name, value):
         self.events.append((name, value))
         return value
 
+    def watched_draw(self, name, draw):
+        return lambda m: self.note(name, draw(m))
+
     def watched_forward(self, name, forward):
         def watched(*inputs):
             y = forward(*inputs)
             seen = [x.numpy().copy() if isinstance(x, Tensor) else x for x in inputs]
-            self.note(f"{name}()", (seen, y.numpy().copy(), values(getattr(self.game, name))))
+            self.note(name, (seen, y.numpy().copy(), values(getattr(self.game, name))))
             return y
 
         return watched
 
     def watched_step(self, name, step):
         def watched():
-            before = {player: values(getattr(self.game, player)) for player in "GD"}
-            grads = {player: [p.grad for p in getattr(self.game, player).parameters()] for player in "GD"}
+            players = networks(self.game)
+            before = {key: values(network) for key, network in players.items()}
+            grads = {key: [p.grad for p in network.parameters()] for key, network in players.items()}
             step()
-            after = {player: values(getattr(self.game, player)) for player in "GD"}
-            changed = {p: [not np.array_equal(a, b) for a, b in zip(before[p], after[p], strict=True)] for p in "GD"}
-            self.note(f"step {name}", {"gradients": grads, "changed": changed, "after": after})
+            after = {key: values(network) for key, network in players.items()}
+            changed = {key for key in players if not equal(before[key], after[key])}
+            self.note(name, SimpleNamespace(gradients=grads, changed=changed, before=before, after=after))
 
         return watched
 
     def play(self, iterations=1):
-        """That many iterations; the figures of the last."""
+        """That many iterations; the metrics of the last."""
         for _ in range(iterations):
             figures = self.game.step(self.batches)
         return figures
@@ -303,8 +176,13 @@ class Recorder:
         return [value for event, value in self.events if event == name]
 
     def passes(self, name):
-        """(first input, output) of every forward pass of a player."""
-        return [(seen[0], y) for seen, y, _ in self.of(f"{name}()")]
+        """(first input, output) of every forward pass of a network."""
+        return [(seen[0], y) for seen, y, _ in self.of(name)]
+
+
+def record(name, m=4, **options):
+    """A game that draws float64 noise, about to play on fresh minibatches."""
+    return Recorder(make(name, Draws(3), **options), minibatches(name, m))
 
 
 def dtypes_of_new_tensors(game, play):
@@ -322,3 +200,14 @@ def dtypes_of_new_tensors(game, play):
         play()
     del game.cast
     return seen
+
+
+def distance_from_the_data_after_training():
+    """Of the mean of G's samples from (2, -1)."""
+    G, D = mlp(2, 16, 2), mlp(2, 16, 1, activation=nn.LeakyReLU)
+    game = games.GAN(G, D, data.noise(2), *(optim.Adam(p.parameters(), 0.02, (0.5, 0.9)) for p in (G, D)), r1=0.5)
+    decay, batches = optim.LinearDecay([game.opt_G, game.opt_D], 100), stream("gan", n=400, size=32)
+    for _ in range(100):
+        game.step(batches)
+        decay.step()
+    return np.linalg.norm(game.sample(500).mean(0) - [2, -1])

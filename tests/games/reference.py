@@ -184,17 +184,7 @@ class Net:
         return dy[:, : dy.shape[1] - self.classes], gradients
 
 
-# --- update rules: called with the parameters and their gradients, they return the new parameters -----------------------
-
-
-class RMSProp:
-    def __init__(self, lr, alpha=0.99, eps=1e-8):
-        self.lr, self.alpha, self.eps, self.v = lr, alpha, eps, None
-
-    def __call__(self, params, gradients):
-        self.v = self.v or [0.0] * len(params)
-        self.v = [self.alpha * v + (1 - self.alpha) * g**2 for v, g in zip(self.v, gradients, strict=True)]
-        return [p - self.lr * g / (np.sqrt(v) + self.eps) for p, g, v in zip(params, gradients, self.v, strict=True)]
+# --- rules and steps: a rule is called with parameters and gradients, and returns the new parameters --------------------
 
 
 class Adam:
@@ -211,7 +201,12 @@ class Adam:
         return [p - self.lr * m / (np.sqrt(v) + self.eps) for p, m, v in zip(params, m_hat, v_hat, strict=True)]
 
 
-# --- games --------------------------------------------------------------------------------------------------------------
+def descend(rule, *trained):
+    """One step of the rule for pairs (network, gradients)."""
+    old = [p for net, _ in trained for p in net.params]
+    new = iter(rule(old, [g for _, gradients in trained for g in gradients]))
+    for net, gradients in trained:
+        net.params = [next(new) for _ in gradients]
 
 
 def sigma(v):
@@ -222,54 +217,64 @@ def _sum(*gradients):
     return [sum(parts) for parts in zip(*gradients, strict=True)]
 
 
-def gan_step(G, D, rule_G, rule_D, batches, zs, l=1, saturating=False):
-    """Goodfellow et al. 2014, Algorithm 1; with minibatches (x, y), Mirza and Osindero 2014. `zs`: one for each step."""
-    zs = iter(zs)
-    for batch in batches:
-        x, y = batch if isinstance(batch, tuple) else (batch, None)
-        m = len(x)
-        fake, _ = G.forward(next(zs), y)
-        real_v, at_real = D.forward(x, y)
-        fake_v, at_fake = D.forward(fake, y)
-        _, from_real = D.backward(-(1 - sigma(real_v)) / m, at_real)  # d/dv of -log sigma(v)
-        _, from_fake = D.backward(sigma(fake_v) / m, at_fake)  # d/dv of -log(1 - sigma(v))
-        D.params = rule_D(D.params, _sum(from_real, from_fake))
-    for _ in range(l):
-        fake, in_G = G.forward(next(zs), y)
-        v, in_D = D.forward(fake, y)
-        d_fake, _ = D.backward((-sigma(v) if saturating else -(1 - sigma(v))) / m, in_D)
-        G.params = rule_G(G.params, G.backward(d_fake, in_G)[1])
+def discriminate(D, rule, real, fake):
+    """D's step down -log D(real) - log(1 - D(fake)), each the arguments of a forward pass; the metrics."""
+    m, (v, at_real), (w, at_fake) = len(real[0]), D.forward(*real), D.forward(*fake)
+    _, from_real = D.backward(-(1 - sigma(v)) / m, at_real)  # d/dv of -log sigma(v)
+    _, from_fake = D.backward(sigma(w) / m, at_fake)  # d/dv of -log(1 - sigma(v))
+    descend(rule, (D, _sum(from_real, from_fake)))
     return {
-        "loss_D": -np.mean(np.log(sigma(real_v))) - np.mean(np.log(1 - sigma(fake_v))),
-        "loss_G": np.mean(np.log(1 - sigma(v))) if saturating else -np.mean(np.log(sigma(v))),
-        "D_real": np.mean(sigma(real_v)),
-        "D_fake": np.mean(sigma(fake_v)),
-        "D_accuracy": (np.mean(real_v > 0) + np.mean(fake_v < 0)) / 2,
+        "loss_D": -np.mean(np.log(sigma(v))) - np.mean(np.log(1 - sigma(w))),
+        "D_real": np.mean(sigma(v)),
+        "D_fake": np.mean(sigma(w)),
+        "D_accuracy": (np.mean(v > 0) + np.mean(w < 0)) / 2,
     }
 
 
-def wgan_step(G, f, rule_G, rule_f, xs, zs, clip=None, us=None, penalty_weight=0.0):
-    """Arjovsky et al. 2017, Algorithm 1 (`clip`), or Gulrajani et al. 2017, Algorithm 1 (`us`: each step's mixing weights)."""
-    zs, us = iter(zs), iter(us or [])
+def gan(g, batches):
+    """Goodfellow et al. 2014, Algorithm 1; with minibatches (x, y), Mirza and Osindero 2014."""
+    sizes = [len(batch[0] if isinstance(batch, tuple) else batch) for batch in batches]
+    zs = map(g.prior, [*sizes, *sizes[-1:] * g.l])
+    return gan_step(g.G, g.D, g.opt_G, g.opt_D, batches, zs, g.l, getattr(g, "saturating", False))
+
+
+def gan_step(G, D, rule_G, rule_D, batches, zs, l=1, saturating=False):
+    """The same, on noise that is given: one minibatch for each step."""
+    zs = iter(zs)
+    for batch in batches:
+        x, *y = batch if isinstance(batch, tuple) else (batch,)
+        fake, _ = G.forward(next(zs), *y)
+        metrics = discriminate(D, rule_D, (x, *y), (fake, *y))
+    for _ in range(l):
+        fake, in_G = G.forward(next(zs), *y)
+        v, in_D = D.forward(fake, *y)
+        d_fake, _ = D.backward((-sigma(v) if saturating else -(1 - sigma(v))) / len(x), in_D)
+        descend(rule_G, (G, G.backward(d_fake, in_G)[1]))
+    return metrics | {"loss_G": np.mean(np.log(1 - sigma(v))) if saturating else -np.mean(np.log(sigma(v)))}
+
+
+def wgan(g, xs):
+    """Arjovsky et al. 2017, Algorithm 1 (`clip`), or Gulrajani et al. 2017, Algorithm 1 (`penalty`)."""
+    G, f = g.G, g.D
     for x in xs:
         m = len(x)
-        fake, _ = G.forward(next(zs))
+        fake, _ = G.forward(g.prior(m))
         real_f, at_real = f.forward(x)
         fake_f, at_fake = f.forward(fake)
         gradients = _sum(f.backward(np.full((m, 1), -1 / m), at_real)[1], f.backward(np.full((m, 1), 1 / m), at_fake)[1])
-        figures = {"w_estimate": real_f.mean() - fake_f.mean()}
-        if clip is None:
-            u = next(us)
-            figures["penalty"], from_penalty = penalty_and_gradient(f, u * x + (1 - u) * fake)
-            gradients = [g + penalty_weight * p for g, p in zip(gradients, from_penalty, strict=True)]
-        f.params = rule_f(f.params, gradients)
-        if clip is not None:
-            f.params = [np.where(p > clip, clip, np.where(p < -clip, -clip, p)) for p in f.params]
-    fake, in_G = G.forward(next(zs))
+        metrics = {"w_estimate": real_f.mean() - fake_f.mean()}
+        if hasattr(g, "penalty"):
+            u = g.mixing.random((m, 1))
+            metrics["penalty"], from_penalty = penalty_and_gradient(f, u * x + (1 - u) * fake)
+            gradients = [own + g.penalty * p for own, p in zip(gradients, from_penalty, strict=True)]
+        descend(g.opt_D, (f, gradients))
+        if hasattr(g, "clip"):
+            f.params = [np.where(p > g.clip, g.clip, np.where(p < -g.clip, -g.clip, p)) for p in f.params]
+    fake, in_G = G.forward(g.prior(m))
     fake_f, in_f = f.forward(fake)
     d_fake, _ = f.backward(np.full((m, 1), -1 / m), in_f)
-    G.params = rule_G(G.params, G.backward(d_fake, in_G)[1])
-    return figures | {"loss_D": -figures["w_estimate"], "loss_G": -fake_f.mean()}
+    descend(g.opt_G, (G, G.backward(d_fake, in_G)[1]))
+    return metrics | {"loss_D": -metrics["w_estimate"], "loss_G": -fake_f.mean()}
 
 
 def penalty_and_gradient(f, x):
@@ -280,31 +285,181 @@ def penalty_and_gradient(f, x):
     """
     v, caches = f.forward(x)
     g, _ = f.backward(np.ones_like(v), caches)
-    axes = tuple(range(1, x.ndim))
-    lengths = np.sqrt((g**2).sum(axis=axes, keepdims=True))
+    lengths = np.sqrt((g**2).sum(axis=1, keepdims=True))
     q = 2 * (lengths - 1) / (len(x) * lengths) * g
     v, caches = f.forward(x + 1e-30j * q)
     _, gradients = f.backward(np.ones_like(v), caches)
     return np.mean((lengths - 1) ** 2), [d.imag / 1e-30 for d in gradients]
 
 
-def began_step(G, D, rule_G, rule_D, x, zs, k, gamma, lambda_k):
-    """Berthelot et al. 2017, section 3.4. Returns the figures; the new k is among them."""
-    fake, _ = G.forward(zs[0])
+def began(g, batches):
+    """Berthelot et al. 2017, section 3.4. k is 0 at first."""
+    (x,), G, D, k = batches, g.G, g.D, getattr(g, "k", 0.0)
+    fake, _ = G.forward(g.prior(len(x)))
     r_x, at_x = D.forward(x)
     r_fake, at_fake = D.forward(fake)
     _, from_x = D.backward(np.sign(r_x - x) / x.size, at_x)
     _, from_fake = D.backward(-k * np.sign(r_fake - fake) / x.size, at_fake)
     L_x, loss_D = np.abs(x - r_x).mean(), np.abs(x - r_x).mean() - k * np.abs(fake - r_fake).mean()
-    D.params = rule_D(D.params, _sum(from_x, from_fake))
+    descend(g.opt_D, (D, _sum(from_x, from_fake)))
 
-    fake, in_G = G.forward(zs[1])
+    fake, in_G = G.forward(g.prior(len(x)))
     r_fake, in_D = D.forward(fake)
-    L_fake = np.abs(fake - r_fake).mean()
-    sign = np.sign(fake - r_fake) / fake.size
-    d_fake = sign + D.backward(-sign, in_D)[0]  # fake stands on both sides of the difference
-    G.params = rule_G(G.params, G.backward(d_fake, in_G)[1])
+    L_fake, sign = np.abs(fake - r_fake).mean(), np.sign(fake - r_fake) / fake.size
+    d_fake = sign + D.backward(-sign, in_D)[0]  # fake is on both sides of the difference
+    descend(g.opt_G, (G, G.backward(d_fake, in_G)[1]))
 
-    balance = gamma * L_x - L_fake
-    k = min(max(k + lambda_k * balance, 0.0), 1.0)
-    return {"loss_D": loss_D, "loss_G": L_fake, "L_x": L_x, "ratio": L_fake / L_x, "k": k, "M": L_x + abs(balance)}
+    balance = g.gamma * L_x - L_fake
+    g.k = min(max(k + g.lambda_k * balance, 0.0), 1.0)
+    return {"loss_D": loss_D, "loss_G": L_fake, "L_x": L_x, "ratio": L_fake / L_x, "k": g.k, "M": L_x + abs(balance)}
+
+
+def ebgan(g, batches):
+    """Zhao, Mathieu and LeCun 2016, sections 2.1 to 2.4. `depth`: how many of D's layers are the encoder's."""
+    (x,), G, D = batches, g.G, g.D
+    m = len(x)
+    fake, _ = G.forward(g.prior(m))
+    real_energy, through_x = energy(D, x)
+    fake_energy, through_fake = energy(D, fake)
+    hinge = np.maximum(0, g.margin - fake_energy)
+    _, from_x = through_x(np.full(m, 1 / m))
+    _, from_fake = through_fake(np.where(hinge > 0, -1 / m, 0.0))
+    descend(g.opt_D, (D, _sum(from_x, from_fake)))
+
+    fake, in_G = G.forward(g.prior(m))
+    judged, through_fake = energy(D, fake)
+    d_fake, _ = through_fake(np.full(m, 1 / m))
+    if g.pull_away:
+        encoder = Net(*D.layers[: g.depth])
+        S, in_encoder = encoder.forward(fake)
+        d_fake = d_fake + encoder.backward(g.pull_away * pull_away_gradient(S), in_encoder)[0]
+    descend(g.opt_G, (G, G.backward(d_fake, in_G)[1]))
+    metrics = {"loss_D": real_energy.mean() + hinge.mean(), "loss_G": judged.mean()}
+    return metrics | {"D_real": real_energy.mean(), "D_fake": fake_energy.mean()}
+
+
+def energy(D, v):
+    """e_i = |v_i - D(v_i)|; and a function that returns, of sum w_i e_i, the gradients for v and for D's parameters.
+
+    By the difference d_i, e_i has the derivative d_i / e_i: v is on both sides of the difference.
+    """
+    r, caches = D.forward(v)
+    e = np.sqrt(((v - r) ** 2).sum(axis=1))
+
+    def gradients(w):
+        by_difference = w[:, None] * (v - r) / e[:, None]
+        by_input, of_parameters = D.backward(-by_difference, caches)
+        return by_difference + by_input, of_parameters
+
+    return e, gradients
+
+
+def pull_away_gradient(S):
+    """Of sum over i != j of (s_i s_j)^2 / (n (n - 1)), s = S / |S|: by s_i, 4 sum_j (s_i s_j) s_j; by S_i, the part of it
+    at right angles to s_i, over |S_i|."""
+    n, length = len(S), np.sqrt((S**2).sum(axis=1, keepdims=True))
+    s = S / length
+    by_s = 4 * (s @ s.T - np.eye(n)) @ s / (n * (n - 1))
+    return (by_s - (by_s * s).sum(axis=1, keepdims=True) * s) / length
+
+
+def ali(g, batches):
+    """Dumoulin et al. 2016, Algorithm 1; D steps first, and P and Q meet the updated D. D: of x and z side by side."""
+    (x,), P, Q, D = batches, g.G, g.Q, g.D
+    m, d = x.shape
+    z = g.prior(m)
+    metrics = discriminate(D, g.opt_D, (_pair(x, Q.forward(x)[0]),), (_pair(P.forward(z)[0], z),))
+
+    z = g.prior(m)
+    fake, in_P = P.forward(z)
+    code, in_Q = Q.forward(x)
+    rho_q, at_q = D.forward(_pair(x, code))
+    rho_p, at_p = D.forward(_pair(fake, z))
+    d_pair_q, _ = D.backward(sigma(rho_q) / m, at_q)  # the labels are swapped: -log(1 - rho_q) - log rho_p
+    d_pair_p, _ = D.backward(-(1 - sigma(rho_p)) / m, at_p)
+    descend(g.opt_G, (P, P.backward(d_pair_p[:, :d], in_P)[1]), (Q, Q.backward(d_pair_q[:, d:], in_Q)[1]))
+    return metrics | {"loss_G": -np.mean(np.log(1 - sigma(rho_q))) - np.mean(np.log(sigma(rho_p)))}
+
+
+def _pair(x, z):
+    return np.concatenate([x, z], axis=1)
+
+
+def aae(g, batches):
+    """Makhzani et al. 2015, section 2: the reconstruction phase, then the regularisation phase."""
+    (x,), P, Q, D = batches, g.G, g.Q, g.D
+    code, in_Q = Q.forward(x)
+    r, in_P = P.forward(code)
+    d_code, from_P = P.backward(2 * (r - x) / x.size, in_P)
+    descend(g.opt_G, (Q, Q.backward(d_code, in_Q)[1]), (P, from_P))
+
+    code, in_Q = Q.forward(x)
+    metrics = discriminate(D, g.opt_D, (g.prior(len(x)),), (code,))
+    v, in_D = D.forward(code)
+    d_code, _ = D.backward(-(1 - sigma(v)) / len(x), in_D)
+    descend(g.opt_Q, (Q, Q.backward(d_code, in_Q)[1]))
+    return metrics | {"error": np.mean((r - x) ** 2), "loss_Q": -np.mean(np.log(sigma(v)))}
+
+
+def avb(g, batches):
+    """Mescheder et al. 2017, Algorithm 1: all three gradients, then the steps."""
+    (x,), P, Q, T = batches, g.G, g.Q, g.D
+    m = len(x)
+    z = g.prior(m)
+    code, in_Q = Q.forward(_pair(x, g.epsilon(m)))
+    v, in_P = P.forward(code)
+    t, at_code = T.forward(_pair(x, code))
+    d_code, from_P = P.backward((sigma(v) - x) / m, in_P)
+    d_pair, _ = T.backward(np.full((m, 1), 1 / m), at_code)
+    _, from_Q = Q.backward(d_code + d_pair[:, x.shape[1] :], in_Q)
+    loss_D = discriminate(T, g.opt_D, (_pair(x, code),), (_pair(x, z),))["loss_D"]
+    descend(g.opt_G, (Q, from_Q), (P, from_P))
+    minus_log_P = -np.sum(x * np.log(sigma(v)) + (1 - x) * np.log(1 - sigma(v))) / m
+    return {"loss_D": loss_D, "D_KL": t.mean(), "minus_log_P": minus_log_P, "minus_ELBO": t.mean() + minus_log_P}
+
+
+def feature_matching(g, batches):
+    """Salimans et al. 2016, section 3.1: D's step as ever, then G's: the mean features of its samples become those of x."""
+    (x,) = batches
+    metrics = discriminate(g.D, g.opt_D, (x,), (g.G.forward(g.prior(len(x)))[0],))
+    return metrics | {"loss_G": _match(g, x)}
+
+
+def _match(g, x):
+    """G's step, f being all layers of D but the last."""
+    f = Net(*g.D.layers[:-1])
+    target = f.forward(x)[0].mean(axis=0)
+    fake, in_G = g.G.forward(g.prior(len(x)))
+    features, in_f = f.forward(fake)
+    gap = features.mean(axis=0) - target
+    d_fake, _ = f.backward(np.tile(2 * gap / len(x), (len(x), 1)), in_f)
+    descend(g.opt_G, (g.G, g.G.backward(d_fake, in_G)[1]))
+    return (gap**2).sum()
+
+
+def semi_supervised(g, batches):
+    """Salimans et al. 2016, section 5, by the softmax of K + 1 classes: the last, "fake", has the logit 0."""
+    (x,), D, (x_l, y) = batches, g.D, next(g.labelled)
+    m = len(x)
+    real_l, at_real = D.forward(x)
+    fake_l, at_fake = D.forward(g.G.forward(g.prior(m))[0])
+    known_l, at_known = D.forward(x_l)
+    p_real, p_fake = _with_fake(real_l), _with_fake(fake_l)
+    p_known = np.exp(known_l) / np.exp(known_l).sum(axis=1, keepdims=True)
+    # -log(1 - p_fake) = -log Z + log(1 + Z) by l_k: -e^l_k / Z + e^l_k / (1 + Z);  -log p_fake = log(1 + Z): e^l_k / (1 + Z)
+    share = p_real[:, :-1] / p_real[:, :-1].sum(axis=1, keepdims=True)
+    _, from_real = D.backward((p_real[:, :-1] - share) / m, at_real)
+    _, from_fake = D.backward(p_fake[:, :-1] / m, at_fake)
+    _, from_known = D.backward((p_known - np.eye(known_l.shape[1])[y]) / len(y), at_known)
+    descend(g.opt_D, (D, _sum(from_real, from_fake, from_known)))
+    L_supervised = -np.mean(np.log(p_known[np.arange(len(y)), y]))
+    L_unsupervised = -np.mean(np.log(1 - p_real[:, -1])) - np.mean(np.log(p_fake[:, -1]))
+    metrics = {"loss_D": L_supervised + L_unsupervised, "L_supervised": L_supervised, "L_unsupervised": L_unsupervised}
+    metrics |= {"D_real": np.mean(1 - p_real[:, -1]), "D_fake": np.mean(1 - p_fake[:, -1])}
+    return metrics | {"loss_G": _match(g, x)}
+
+
+def _with_fake(l):
+    """The probabilities of K + 1 classes; the last logit is 0."""
+    e = np.exp(np.concatenate([l, np.zeros((len(l), 1))], axis=1))
+    return e / e.sum(axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""A program for `mpiexec -n R python parallel.py GAME STEPS [--dtype float64] ...`: a game on R ranks, saved by rank 0."""
+"""A program for `mpiexec -n R python parallel.py GAME STEPS [--rule momentum] ...`: a game on R ranks, saved by rank 0."""
 
 import argparse
 import os
@@ -8,58 +8,50 @@ import signal
 import numpy as np
 
 import minigan as mg
-from minigan import data, games, nn, optim
+from minigan import data, nn, optim
+from tests.contracts import games
 
 M = 16  # rows of a minibatch, for all ranks together
-
-
-def dense(inputs, outputs, dropout=False, norm=False):
-    extra = [nn.BatchNorm1d(16)] * norm + [nn.Dropout(0.3)] * dropout
-    return nn.Sequential(nn.Dense(inputs, 16), *extra, nn.LeakyReLU(0.2), nn.Dense(16, 16), nn.Tanh(), nn.Dense(16, outputs))
-
-
-def convolutional():
-    G = nn.Sequential(nn.Dense(4, 72), nn.ReLU(), nn.Reshape(8, 3, 3), nn.ConvTranspose2d(8, 1, 4, stride=2, padding=1))
-    return G, nn.Sequential(nn.Conv2d(1, 8, 4, stride=2, padding=1), nn.LeakyReLU(0.2), nn.Flatten(), nn.Dense(72, 1))
-
-
 RULES = {
     "Adam": lambda params: optim.Adam(params, 1e-3),
     "momentum": lambda params: optim.SGD(params, 1e-2, momentum=0.9),
     "RMSProp": lambda params: optim.RMSProp(params, 1e-3),
     "OMD": lambda params: optim.OMD(params, 1e-2),
 }
-NETWORKS = {
-    "gan": lambda: (dense(4, 2), dense(2, 1)),
-    "wgan_gp": lambda: (dense(4, 2), dense(2, 1)),
-    "conv": convolutional,
-    "dropout": lambda: (dense(4, 2), dense(2, 1, dropout=True)),
-    "batch_norm": lambda: (dense(4, 2, norm=True), dense(2, 1)),
-}
 
 
-def make(name, rule, wrap, shared, dtype="float64"):
-    """A game, and its minibatches. `wrap` wraps an optimizer, `shared` a stream."""
+def networks(name):
+    """What "dropout", "batch_norm" and "conv" have in the place of the usual networks of "gan" and "wgan_gp"."""
+    if name == "conv":
+        G = nn.Sequential(nn.Dense(3, 72), nn.ReLU(), nn.Reshape(8, 3, 3), nn.ConvTranspose2d(8, 1, 4, stride=2, padding=1))
+        return {"G": G, "D": nn.Sequential(nn.Conv2d(1, 8, 4, stride=2, padding=1), nn.Flatten(), nn.Dense(72, 1))}
+    layers = {"dropout": nn.Dropout(0.3), "batch_norm": nn.BatchNorm1d(16)}
+    if name not in layers:
+        return {}
+    return {"D": nn.Sequential(nn.Dense(2, 16), layers[name], nn.Tanh(), nn.Dense(16, 1))}
+
+
+def make(name, rule, wrap=lambda optimizer: optimizer, shared=lambda stream: stream):
+    """A game in float64, and its minibatches. `wrap` wraps an optimizer, `shared` a stream."""
     mg.seed(3)
-    G, D = NETWORKS[name]()
-    for p in [*G.parameters(), *D.parameters()]:
-        p.data = p.data.astype(dtype)
     x = data.ring(200) if name != "conv" else np.random.default_rng(0).uniform(-1, 1, (60, 1, 6, 6))
-    batches = shared(data.batches(x.astype(dtype), size=M))
-    kind = games.WGANGP if name == "wgan_gp" else games.GAN
-    return kind(G, D, data.noise(4), *(wrap(RULES[rule](player.parameters())) for player in (G, D))), batches
+    batches = shared(data.batches(x.astype("float64"), size=M))
+    kind, wrapped = "wgan_gp" if name == "wgan_gp" else "gan", lambda params, lr: wrap(RULES[rule](params))
+    return games.make(kind, dtype="float64", rule=wrapped, networks=networks(name)), batches
 
 
 def alone(name, steps, rule="Adam"):
-    """The game after so many steps in one process, without a communicator."""
-    game, batches = make(name, rule, lambda optimizer: optimizer, lambda stream: stream)
-    play(game, batches, 0, steps)
+    """The state of the game, and of its minibatches, after this many steps in one process, without a communicator."""
+    game, batches = make(name, rule)
+    for _ in range(steps):
+        game.step(batches)
     return game.state_dict(), batches.state_dict()
 
 
-def play(game, batches, start, steps):
-    for _ in range(start, steps):
-        game.step(batches)
+def save(path, t, game, batches):
+    with open(f"{path}.new", "wb") as file:
+        pickle.dump((t, game.state_dict(), batches.state_dict()), file)
+    os.replace(f"{path}.new", path)  # never half a file
 
 
 def main():
@@ -69,16 +61,14 @@ def main():
     options.add_argument("name")
     options.add_argument("steps", type=int)
     options.add_argument("--rule", default="Adam")
-    options.add_argument("--every", type=int, default=0, help="save after so many steps")
+    options.add_argument("--every", type=int, default=0, help="save after this many steps")
     options.add_argument("--patience", type=float, default=20.0)
     options.add_argument("--lose", help="what becomes of the last rank: a signal's name, or 'raise'")
     options.add_argument("--at", type=int, default=0, help="in which step")
-    args = options.parse_args()
-    comm = MPI.COMM_WORLD
-    averaged = lambda optimizer: optim.Averaged(optimizer, comm, args.patience)  # noqa: E731
+    args, comm, start = options.parse_args(), MPI.COMM_WORLD, 0
     with data.shared_noise(comm):
+        averaged = lambda optimizer: optim.Averaged(optimizer, comm, args.patience)  # noqa: E731
         game, batches = make(args.name, args.rule, averaged, lambda stream: data.share(stream, comm))
-        start = 0
         if os.path.exists("checkpoint.pkl"):
             with open("checkpoint.pkl", "rb") as file:
                 start, *states = pickle.load(file)
@@ -93,12 +83,6 @@ def main():
             if comm.rank == 0 and args.every and (t + 1) % args.every == 0:
                 save("checkpoint.pkl", t + 1, game, batches)
     save(f"end{comm.rank}.pkl", args.steps, game, batches)
-
-
-def save(path, t, game, batches):
-    with open(f"{path}.new", "wb") as file:
-        pickle.dump((t, game.state_dict(), batches.state_dict()), file)
-    os.replace(f"{path}.new", path)  # never half a file
 
 
 if __name__ == "__main__":

@@ -1,0 +1,303 @@
+"""Every update rule: its formula, gradients that are missing or shared, dtypes, memory, saving; joined or one by one."""
+
+import copy
+import itertools
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import minigan as mg
+from minigan import Tensor, optim
+from tests.contracts.rules import RULES, every_rule
+from tests.helpers.examples import few
+from tests.helpers.states import assert_same
+from tests.optim.stepping import arrays_of, assert_near, parameter, random_step, several, step
+
+joined_or_not = pytest.mark.parametrize("joined", [True, False], ids=["one vector", "one by one"])
+
+
+def made(make, params, joined=True):
+    """The rule over these parameters, which it takes as one vector, or one by one."""
+    optimizer = make(params)
+    assert optimizer.elementwise
+    optimizer.elementwise = joined
+    return optimizer
+
+
+def test_every_rule_has_an_entry_with_its_defaults():
+    exported = {v for v in vars(optim).values() if isinstance(v, type) and issubclass(v, optim.Optimizer)}
+    assert {rule.kind for rule in RULES.values() if rule.defaults} == exported - {optim.Optimizer, optim.Averaged}
+    for rule in RULES.values():
+        optimizer = rule.kind([parameter()], 0.1)
+        assert not rule.defaults or {name: getattr(optimizer, name) for name in optimizer.settings} == rule.defaults
+    assert optim.Adam([parameter()]).lr == optim.OptimisticAdam([parameter()]).lr == 1e-3
+
+
+# --- the formula --------------------------------------------------------------------------------------------------------
+
+CASES = [(name, options) for name, rule in RULES.items() for options in [{}, *rule.cases]]
+
+
+@pytest.mark.parametrize(("name", "options"), CASES, ids=[f"{name} {options}" for name, options in CASES])
+def test_30_steps_follow_the_formula(name, options):
+    rng = np.random.default_rng(0)
+    start, gradients = rng.standard_normal((3, 2)), rng.standard_normal((30, 3, 2))
+    rule = RULES[name].make([parameter(start)], lr=0.03, **options)
+    steps = RULES[name].twin(gradients, **{key: getattr(rule, key) for key in rule.settings})
+    for g in gradients:
+        step(rule, g)
+    np.testing.assert_allclose(rule.params[0].numpy(), start - 0.03 * steps.sum(axis=0), rtol=1e-12, atol=1e-12)
+
+
+@every_rule
+def test_a_rule_goes_downhill_and_the_rate_can_be_set_between_steps(make):
+    p = parameter([2.0, -3.0])
+    rule = make([p], lr=0.03)
+    for _ in range(300):
+        rule.zero_grad()
+        (p * p).sum().backward()
+        rule.step()
+    assert np.abs(p.numpy()).max() < 0.02
+    for lr in (0, 0.5):
+        rule.lr, before = lr, p.numpy().copy()
+        step(rule, [1e3, 1e3])
+        assert rule.lr == lr
+        assert (p.numpy() < before).all() == (lr > 0)
+
+
+# --- gradients that are missing, shared, assigned -----------------------------------------------------------------------
+
+
+@every_rule
+def test_a_parameter_without_a_gradient_waits_unchanged_and_then_steps_like_a_fresh_one(make):
+    a, b, alone = parameter(), parameter(), parameter()
+    optimizer, other = make([a, b]), make([alone])
+    loss = (b * b).sum()
+    step(optimizer, [1, 1, 1], None)
+    loss.backward()  # b does not count as changed
+    assert optimizer.state[1] == {"t": 0}
+    for g in ([1, 2, 3], [3, -1, 0.5]):
+        step(optimizer, [7, 7, 7], g)
+        step(optimizer, [1, 1, 1], None)
+        step(other, g)
+    np.testing.assert_array_equal(b.numpy(), alone.numpy())
+    assert_same(optimizer.state_dict()["params"]["1"], other.state_dict()["params"]["0"])
+
+
+@every_rule
+def test_a_parameter_that_is_listed_twice_is_stepped_once(make):
+    optimizer, once = make([p := parameter(), p]), make([parameter()])
+    for each in (optimizer, once):
+        step(each, [1, 2, 3])
+    assert_near(optimizer, once, 0)
+    assert len(optimizer.params) == 1
+    optimizer.zero_grad()
+    assert p.grad is None
+
+
+@every_rule
+def test_a_step_follows_assignments_to_data_and_grad(make):
+    optimizer = make([p := parameter([0.0])])
+    step(optimizer, [1.0])
+    moved, p.data = p.item(), np.array([10.0])
+    step(optimizer, [-1.0])
+    assert moved < 0
+    assert 10 < p.item() < 10.75
+
+
+@every_rule
+@joined_or_not
+def test_gradients_are_not_written_to_and_their_memory_may_be_used_again(make, joined):
+    optimizer, fresh = made(make, several(), joined), made(make, several(), joined)
+    buffers = [np.zeros(p.shape) for p in optimizer.params]
+    for t in range(4):
+        random_step(fresh, t)
+        for p, buffer, q in zip(optimizer.params, buffers, fresh.params, strict=True):
+            buffer[...] = q.grad.data
+            p.grad = Tensor(buffer)
+        optimizer.step()
+        assert all(np.array_equal(b, q.grad.data) for b, q in zip(buffers, fresh.params, strict=True))
+        for buffer in buffers:
+            buffer[...] = 1e6
+    assert_near(optimizer, fresh, 0)
+
+
+# --- memory -------------------------------------------------------------------------------------------------------------
+
+
+@every_rule
+def test_a_step_copies_read_only_memory_first_alone_and_among_several(make):
+    for others in ([], [parameter()]):
+        array = np.broadcast_to(1.0, 3)
+        p = Tensor(array, requires_grad=True)
+        step(make([p, *others]), *[[1.0, 1.0, 1.0]] * (1 + len(others)))
+        assert (p.numpy() < 1).all()
+        assert (array == 1).all()
+
+
+@every_rule
+@joined_or_not
+def test_parameters_keep_their_memory_and_share_it_with_no_state(make, joined):
+    optimizer = made(make, several(), joined)
+    arrays, views = [p.data for p in optimizer.params], [p.detach() for p in optimizer.params]
+    for t in range(3):
+        random_step(optimizer, t)
+        for p, array, view in zip(optimizer.params, arrays, views, strict=True):
+            assert p.data is array
+            assert p.is_leaf
+            np.testing.assert_array_equal(view.numpy(), p.numpy())
+    assert not any(np.shares_memory(a, b) for a, b in itertools.combinations([*arrays, *arrays_of(optimizer)], 2))
+
+
+@every_rule
+def test_parameters_next_to_each_other_in_one_array_are_all_stepped(make):
+    values = np.linspace(-1, 1, 12).reshape(2, 6)
+    whole = values.copy()
+    parts = [Tensor(a, requires_grad=True) for a in (whole[0], whole[1, ::2], whole[1, 1::2])]
+    alone = Tensor(values.copy(), requires_grad=True)
+    step(make(parts), whole[0] + 1, whole[1, ::2] + 1, whole[1, 1::2] + 1)
+    step(make([alone]), values + 1)
+    np.testing.assert_allclose(whole, alone.numpy(), rtol=1e-12)
+
+
+@every_rule
+@joined_or_not
+@pytest.mark.parametrize("look", [lambda p: p.reshape(-1), lambda p: p.T, lambda p: p.detach(), lambda p: p])
+def test_a_step_between_forward_and_backward_makes_the_backward_pass_an_error(make, look, joined):
+    optimizer = made(make, several(shapes=[(2, 3), (2,), (3, 2)]), joined)
+    for p in (optimizer.params[0], optimizer.params[2]):
+        x = Tensor(np.ones(look(p).shape), requires_grad=True)
+        loss = mg.exp(look(p) * x).sum()
+        random_step(optimizer, 0)
+        with pytest.raises(RuntimeError, match=r"of shape .* was changed in place after the forward pass"):
+            loss.backward()
+
+
+@every_rule
+@joined_or_not
+@pytest.mark.parametrize("layout", [np.asfortranarray, lambda a: np.repeat(a, 2, axis=1)[:, ::2], lambda a: a[::-1]])
+def test_the_layout_of_parameters_and_gradients_makes_no_difference(make, layout, joined):
+    values, found = np.arange(6.0).reshape(2, 3), []
+    for arrange in (layout, lambda a: np.ascontiguousarray(layout(a))):
+        optimizer = made(make, [Tensor(arrange(values.copy()), True), parameter()], joined)
+        optimizer.params[0].grad, optimizer.params[1].grad = Tensor(arrange(values + 1)), Tensor(np.ones(3))
+        optimizer.step()
+        found.append(optimizer.params[0].numpy())
+    np.testing.assert_array_equal(*found)
+
+
+# --- dtypes -------------------------------------------------------------------------------------------------------------
+
+
+@every_rule
+def test_parameters_and_state_keep_the_dtype(make):
+    mixed = make([parameter(dtype=dtype) for dtype in ("float32", "float64", "float32")])
+    alone = [make([parameter(dtype=dtype)]) for dtype in ("float32", "float64", "float32")]
+    for _ in range(3):
+        step(mixed, [1, 2, 3], [1, 2, 3], [3, 2, 1])
+        for optimizer, g in zip(alone, ([1, 2, 3], [1, 2, 3], [3, 2, 1]), strict=True):
+            step(optimizer, g)
+    for p, state, optimizer in zip(mixed.params, mixed.state, alone, strict=True):
+        assert p.dtype == optimizer.params[0].dtype
+        assert {v.dtype for v in state.values() if isinstance(v, np.ndarray)} <= {p.dtype}
+        np.testing.assert_array_equal(p.numpy(), optimizer.params[0].numpy())
+
+
+@every_rule
+def test_the_state_follows_the_parameters_to_float64_and_no_digit_is_lost(make):
+    together, alone = made(make, several("float32")), made(make, several("float32"), joined=False)
+    for optimizer in (together, alone):
+        random_step(optimizer, 0)
+        for p, values in zip(optimizer.params, several(), strict=True):
+            p.data = values.data
+        random_step(optimizer, 1)
+    assert {p.dtype for p in together.params} | {v.dtype for v in arrays_of(together)} == {np.dtype("float64")}
+    for p, q in zip(together.params, alone.params, strict=True):
+        np.testing.assert_allclose(p.numpy(), q.numpy(), rtol=1e-14)
+
+
+@every_rule
+def test_float32_steps_are_close_to_float64_ones(make):
+    single, double = make(several("float32")), make(several())
+    for t in range(20):
+        random_step(single, t)
+        random_step(double, t)
+    for p, q in zip(single.params, double.params, strict=True):
+        np.testing.assert_allclose(p.numpy(), q.numpy(), rtol=1e-4, atol=1e-4)
+
+
+# --- joined to one vector or not: random events --------------------------------------------------------------------------
+
+COPIES = (copy.deepcopy, lambda optimizer: pickle.loads(pickle.dumps(optimizer)))
+EVENTS = st.one_of(
+    st.tuples(st.just("step"), st.sets(st.integers(0, 4))),  # who has no gradient
+    st.tuples(st.sampled_from(["assign", "cast"]), st.integers(0, 4)),
+    st.tuples(st.sampled_from(["save", "load", "cast all", "another rule"]), st.just(0)),
+    st.tuples(st.just("copy"), st.sampled_from(COPIES)),
+)
+
+
+def happen(optimizer, events):
+    """The optimizer after these events, each followed by a step of all."""
+    other, saved = optim.Adam(optimizer.params[1:], lr=0.01), None
+    other.elementwise = optimizer.elementwise
+    for t, (event, what) in enumerate(events):
+        if event == "step":
+            random_step(optimizer, t, what)
+        elif event == "assign":
+            optimizer.params[what].data = np.full(optimizer.params[what].shape, 10.0 + t, optimizer.params[what].dtype)
+        elif event.startswith("cast"):
+            for p in optimizer.params[what : what + 1] if event == "cast" else optimizer.params:
+                p.data = p.data.astype("float64")
+        elif event == "copy":
+            before, old = [p.numpy().copy() for p in optimizer.params], optimizer
+            optimizer = what(optimizer)
+            random_step(optimizer, t)
+            assert all(np.array_equal(p.numpy(), v) for p, v in zip(old.params, before, strict=True))
+        elif event == "another rule":
+            random_step(other, t)
+        elif event == "save":
+            saved = optimizer.state_dict()
+        elif saved:
+            optimizer.load_state_dict(saved)
+        random_step(optimizer, t)
+    return optimizer
+
+
+@every_rule
+@few
+@given(st.lists(EVENTS, min_size=2, max_size=8), st.sampled_from(["float32", "float64"]))
+def test_joined_parameters_are_stepped_as_each_alone(make, events, dtype):
+    together, alone = (happen(made(make, several(dtype), joined), events) for joined in (True, False))
+    assert_near(together, alone, 1e-12 if dtype == "float64" else 1e-4)
+
+
+# --- saving -------------------------------------------------------------------------------------------------------------
+
+
+@every_rule
+@pytest.mark.parametrize("steps", [0, 5])
+def test_a_loaded_optimizer_goes_on_bit_for_bit_and_both_are_copies(make, steps):
+    optimizer = make(several(shapes=[(2,)] * 12))
+    for t in range(steps):
+        random_step(optimizer, t)
+    state = optimizer.state_dict()
+    kept, values = copy.deepcopy(state), [p.numpy().copy() for p in optimizer.params]
+    resumed = make([parameter(v) for v in values], lr=0.7)
+    resumed.load_state_dict(state)
+    assert resumed.lr == 0.1
+    for each in (optimizer, resumed):
+        for t in range(5, 8):
+            random_step(each, t)
+        assert_same(state, kept)
+    assert_near(resumed, optimizer, 0)
+
+
+@every_rule
+def test_repr_names_the_rule_and_all_its_settings(make):
+    rule = make([parameter()])
+    assert repr(rule).startswith(f"{type(rule).__name__}(lr=0.1, ")
+    assert all(f" {name}={getattr(rule, name)}, " in repr(rule) for name in rule.settings)
