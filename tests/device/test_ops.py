@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 import minigan as mg
 from minigan import Tensor, backend, nn
 from minigan.testing import arrays, assert_gradients, shapes
+from tests.contracts.ops import CASES
 from tests.device.comparing import assert_agree, everything_is_on, on_both
-from tests.ops.gradient_cases import CASES
 
 every_case = pytest.mark.parametrize(("name", "fn", "inputs"), CASES, ids=[f"{i}-{case[0]}" for i, case in enumerate(CASES)])
 shared = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-@pytest.mark.slow  # they are NumPy's, see below, which `tests/ops/test_every_op.py` checks
+@pytest.mark.slow  # they are NumPy's, see below, which `tests/contracts/test_gradients.py` checks
 @every_case
 def test_gradients_are_those_of_finite_differences_to_order_2(name, fn, inputs, device):
     with backend.using("cupy"):

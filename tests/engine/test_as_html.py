@@ -12,7 +12,6 @@ import pytest
 
 import minigan as mg
 from minigan import Tensor
-from minigan.engine.as_html import png
 from tests.helpers.leaves import leaf
 
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
@@ -116,11 +115,6 @@ def test_odd_tensors_are_shown_without_an_error_or_a_warning(array):
 # --- pictures -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_png_gives_its_pixels_back():
-    pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
-    np.testing.assert_array_equal(pixels_of(png(pixels)), pixels)
-
-
 def test_a_map_is_blue_below_0_white_at_0_red_above_and_symmetric():
     (picture,) = pictures(shown([[-1.0, -4.0], [0.0, 4.0], [2.0, np.nan]]))
     pale_blue, blue, white, red, pale_red, black = map(tuple, picture.reshape(-1, 3).astype(int))
@@ -129,11 +123,6 @@ def test_a_map_is_blue_below_0_white_at_0_red_above_and_symmetric():
     assert red[0] > 150 > red[2]
     np.testing.assert_allclose(pale_blue, np.array(WHITE) + (np.array(blue) - WHITE) / 4, atol=1)
     np.testing.assert_allclose(pale_red, np.array(WHITE) + (np.array(red) - WHITE) / 2, atol=1)
-
-
-def test_the_sign_decides_the_colour_also_where_all_values_have_one():
-    (picture,) = pictures(shown([1.0, 2.0]))
-    assert (picture[..., 0] > picture[..., 2]).all()
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ from tests.games import players
 
 X = np.array([[0.5, -1.5, 2.0], [1.0, 0.7, -0.3]])
 SQUARE = np.array([[0.5, -1.5], [1.0, 0.7]])
+AT_A_KINK = np.array([[0.0, -1.5, 2.0], [0.0, 0.7, -0.3]])
+FACTORS = [1.001, 0.999, 2.0, 0.5]
 
 
 def op_with(derivative, forward=lambda a: a * a):
@@ -21,92 +23,107 @@ def op_with(derivative, forward=lambda a: a * a):
 # --- rejected -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("factor", [1.001, 0.999, 2.0, 0.5])
-def test_rejects_a_factor_and_names_it(factor):
-    with pytest.raises(GradcheckError, match=rf"they differ by the factor {factor:g}"):
-        gradcheck(op_with(lambda g, x: g * 2 * x * factor), X)
+ONE_WRONG = np.ones((2, 3))
+ONE_WRONG[1, 2] = 1.01
+ONE_OF_MANY = (np.arange(1000) != 500).astype(float)
+BAD = op_with(lambda g, x: g * 2.002 * x)
+ONCE = Tensor(X + 0.1)
 
 
-def test_rejects_a_sign_and_says_so():
-    with pytest.raises(GradcheckError, match="they differ by the sign"):
-        gradcheck(op_with(lambda g, x: -g * 2 * x), X)
+def product(da=lambda g, a, b: g * b, db=lambda g, a, b: g * a):
+    return lambda a, b: record("op", a.data * b.data, (a, lambda g, y: da(g, a, b)), (b, lambda g, y: db(g, a, b)))
 
 
-def test_rejects_zero_and_asks_for_a_missing_input():
-    with pytest.raises(GradcheckError, match=r"gradient is zero: is an input missing from record\(\)"):
-        gradcheck(op_with(lambda g, x: g * 0), X)
-    with pytest.raises(GradcheckError, match="gradient is zero"):
-        gradcheck(lambda x: record("op", x.data * x.data), X)
+def summed_back(wrong):
+    """A repetition whose gradient is summed back wrongly."""
+    return op_with(lambda g, x: wrong(g), lambda a: a + np.zeros((2, 3)))
 
 
-def test_rejects_a_transpose_and_says_so():
-    with pytest.raises(GradcheckError, match="one is the other's transpose"):
-        gradcheck(op_with(lambda g, x: (g * 2 * x).T), SQUARE)
+def cube_of_wrong_third_order(x):
+    slope = lambda x: record("slope", 3 * x.data**2, (x, lambda g, y: g * Tensor(x.data * 6)))  # noqa: E731
+    return op_with(lambda g, x: g * slope(x), lambda a: a**3)(x)
 
 
-def test_rejects_nan_and_says_so():
-    with pytest.raises(GradcheckError, match="the analytic gradient is not finite"):
-        gradcheck(op_with(lambda g, x: g * np.nan), X)
+def differing_where_recorded(factor):
+    return op_with(lambda g, x: g * (2.0 * (factor if mode.recording else 1.0)) * x)
 
 
-def test_rejects_one_wrong_element_and_says_where():
-    wrong = np.ones((2, 3))
-    wrong[1, 2] = 1.01
-    with pytest.raises(
-        GradcheckError, match=r"input 0, index \(1, 2\): analytic -?\S+, numeric -?\S+ \+- \S+ \(1 of 6 differ\)"
-    ):
-        gradcheck(op_with(lambda g, x: g * 2 * x * wrong), X, order=1)
+WHOLE = (
+    r"^gradcheck: first derivative: input 0, index \(\d, \d\): analytic \S+, numeric \S+ \+- \S+ \(6 of 6 differ\); "
+    r"they differ by the factor 1.5; the arriving gradient: \[\[ 0.1257 -0.1321  0.6404\] \[ 0.1049 -0.5357  0.3616\]\]$"
+)
+REJECTED = {  # name: (the function, its inputs, what the error says, options)
+    **{f"factor {f:g}": (op_with(lambda g, x, f=f: g * 2 * x * f), [X], f"differ by the factor {f:g}", {}) for f in FACTORS},
+    "the whole message": (op_with(lambda g, x: g * 3 * x), [X], WHOLE, {}),
+    "sign": (op_with(lambda g, x: -g * 2 * x), [X], "they differ by the sign", {}),
+    "zero": (op_with(lambda g, x: g * 0), [X], r"gradient is zero: is an input missing from record\(\)", {}),
+    "not recorded": (lambda x: record("op", x.data * x.data), [X], "gradient is zero", {}),
+    "transpose": (op_with(lambda g, x: (g * 2 * x).T), [SQUARE], "one is the other's transpose", {}),
+    "nan": (op_with(lambda g, x: g * np.nan), [X], "the analytic gradient is not finite", {}),
+    "one element": (
+        op_with(lambda g, x: g * 2 * x * ONE_WRONG), [X],
+        r"input 0, index \(1, 2\): analytic -?\S+, numeric -?\S+ \+- \S+ \(1 of 6 differ\)", {"order": 1},
+    ),
+    "the second input": (product(db=lambda g, a, b: g * a * 1.001), [X, X + 1], "input 1, index", {}),
+    "the first of repeated": (summed_back(lambda g: g[0]), [np.ones(3)], "gradcheck", {}),
+    "the mean of repeated": (summed_back(lambda g: g.mean(0)), [np.ones(3)], "gradcheck", {}),
+    "the largest of repeated": (summed_back(lambda g: g.max(0)), [np.ones(3)], "gradcheck", {}),
+    "a sum over the wrong axis": (
+        op_with(lambda g, x: mg.broadcast_to(g.reshape(1, 2), (2, 2)), lambda a: a.sum(1)), [SQUARE], "gradcheck", {}
+    ),
+    "an array captured earlier": (op_with(lambda g, x: g * 2 * ONCE), [X], "gradcheck", {}),
+    "second order": (op_with(lambda g, x: g * Tensor(2 * x.data)), [X], "second derivative.*input 0, index", {"order": 2}),
+    "third order": (cube_of_wrong_third_order, [X], "third derivative", {"order": 3}),
+    "detach": (lambda x: x.detach() * x, [X], "gradcheck", {}),
+    "one of many": (op_with(lambda g, x: g * ONE_OF_MANY, lambda a: a * 1), [np.ones(1000)], "gradcheck", {}),
+    "a coarse step": (mg.exp, [X], "gradcheck", {"eps": 0.1}),
+    "one of several outputs": (lambda x: (x * 2, BAD(x)), [X], r"\(of output 1\): input 0, .*factor 1.001", {}),
+    "the gradient's gradient": (
+        product(da=lambda g, a, b: g * Tensor(b.data)), [X, X + 1],
+        r"second derivative \(of the gradient for input 0\): input 1, index .*where it should with Tensors", {},
+    ),
+    "the arriving gradient": (
+        op_with(lambda g, x: Tensor(g.data) * 2 * x), [X],
+        r"second derivative .*: the arriving gradient, index \(\d, \d\): analytic 0", {},
+    ),
+    "where it is recorded, sign": (differing_where_recorded(-1.0), [X], "input 0: with create_graph=True the gradient", {}),
+    "where it is recorded, 1 %": (differing_where_recorded(1.01), [X], "with create_graph=True the gradient differs", {}),
+    "smooth points next to a kink": (BAD, [AT_A_KINK], "factor 1.001", {"kinks": True}),
+    "next to a large output": (
+        op_with(lambda g, x: g * (2 * x + Tensor(np.array([0.0, 1e-4])))), [np.array([1e7, 0.01])],
+        r"index \(1,\)", {"order": 1},
+    ),
+}  # fmt: skip
+LOWER = {"second order": 1, "third order": 2, "the gradient's gradient": 1, "the arriving gradient": 1}  # where they pass
 
 
-def test_rejects_the_second_input_and_says_which():
-    def op(a, b):
-        return record("op", a.data * b.data, (a, lambda g, y: g * b), (b, lambda g, y: g * a * 1.001))
-
-    with pytest.raises(GradcheckError, match="input 1, index"):
-        gradcheck(op, X, X + 1)
-
-
-def test_rejects_a_gradient_that_is_not_summed_back_from_repetition():
-    with pytest.raises(RuntimeError, match=r"op: the derivative for an input of shape \(3,\) has shape \(6,\)"):
-        gradcheck(op_with(lambda g, x: g, lambda a: np.tile(a, 2)), np.ones(3))
+@pytest.mark.parametrize("name", REJECTED)
+def test_a_mistake_is_rejected_and_named(name):
+    fn, inputs, says, options = REJECTED[name]
+    with pytest.raises(GradcheckError, match=says):
+        gradcheck(fn, *inputs, **options)
+    if name in LOWER:
+        assert gradcheck(fn, *inputs, order=LOWER[name])
 
 
-@pytest.mark.parametrize("wrong", [lambda g: g[0], lambda g: g.mean(0), lambda g: g.max(0)])
-def test_rejects_a_gradient_that_is_summed_back_wrongly(wrong):
-    with pytest.raises(GradcheckError):
-        gradcheck(op_with(lambda g, x: wrong(g), lambda a: a + np.zeros((2, 3))), np.ones(3))
+ACCEPTED = {
+    "several inputs and outputs, integers": (lambda a, i, b: (a[i] * b, a.sum(), b), [X, np.array([0, 0, 1]), np.ones(3)]),
+    "a Tensor and a number": (mg.multiply, [Tensor(X), 2.5]),
+    "an input that is not used": (lambda a, b: a * a, [X, SQUARE]),
+    "another byte order": (mg.sin, [X.astype(">f8")]),
+    "right where it is recorded": (differing_where_recorded(1.0), [X]),
+}
 
 
-def test_rejects_a_sum_over_the_wrong_axis():
-    with pytest.raises(GradcheckError):
-        gradcheck(op_with(lambda g, x: mg.broadcast_to(g.reshape(1, 2), (2, 2)), lambda a: a.sum(1)), SQUARE)
+@pytest.mark.parametrize(("fn", "inputs"), ACCEPTED.values(), ids=ACCEPTED)
+def test_what_is_right_is_accepted(fn, inputs):
+    assert gradcheck(fn, *inputs) is True
 
 
-def test_rejects_a_derivative_that_uses_an_array_captured_earlier():
-    old = Tensor(X + 0.1)
-    with pytest.raises(GradcheckError):
-        gradcheck(op_with(lambda g, x: g * 2 * old), X)
-
-
-def test_rejects_what_is_wrong_at_second_order_only():
-    constant = op_with(lambda g, x: g * Tensor(2 * x.data))
-    assert gradcheck(constant, X, order=1)
-    with pytest.raises(GradcheckError, match="input 0, index"):
-        gradcheck(constant, X, order=2)
-
-
-def test_rejects_what_is_wrong_at_third_order_only():
-    second = lambda x: x.data * 6  # noqa: E731
-    slope = lambda x: record("slope", 3 * x.data**2, (x, lambda g, y: g * Tensor(second(x))))  # noqa: E731
-    cube = op_with(lambda g, x: g * slope(x), lambda a: a**3)
-    assert gradcheck(cube, X, order=2)
-    with pytest.raises(GradcheckError):
-        gradcheck(cube, X, order=3)
-
-
-def test_rejects_a_gradient_that_is_cut_off_by_detach():
-    with pytest.raises(GradcheckError):
-        gradcheck(lambda x: x.detach() * x, X)
+@pytest.mark.parametrize("op", [mg.maximum, mg.minimum])
+def test_half_to_each_of_two_that_tie_passes(op):
+    assert gradcheck(op, X, X.copy(), kinks=True)
+    assert gradcheck(op, X, X[:1], kinks=True)
 
 
 def test_large_inputs_go_by_directions_and_still_catch_a_thousandth():
@@ -122,24 +139,6 @@ def test_large_inputs_go_by_directions_and_still_catch_a_thousandth():
         gradcheck(op_with(lambda g, x: g * 2.002 * x), x)
 
 
-def test_large_inputs_catch_one_wrong_element():
-    wrong = np.ones(1000)
-    wrong[500] = 0
-    with pytest.raises(GradcheckError):
-        gradcheck(op_with(lambda g, x: g * wrong, lambda a: a * 1), np.ones(1000))
-
-
-def test_a_coarse_step_is_too_inaccurate_for_the_tolerance():
-    with pytest.raises(GradcheckError):
-        gradcheck(mg.exp, X, eps=0.1)
-
-
-def test_wrong_output_of_several_is_found():
-    bad = op_with(lambda g, x: g * 2.002 * x)
-    with pytest.raises(GradcheckError):
-        gradcheck(lambda x: (x * 2, bad(x)), X)
-
-
 # --- accepted -----------------------------------------------------------------------------------------------------------
 
 
@@ -148,19 +147,6 @@ def test_wrong_output_of_several_is_found():
 def test_accepts_right_derivatives(x, order):
     assert gradcheck(op_with(lambda g, x: g * 2 * x), x, order=order) is True
     assert gradcheck(lambda x: mg.exp(x * 0.5), x, order=order) is True
-
-
-def test_accepts_several_inputs_and_outputs_and_passes_integers_on():
-    rows = np.array([0, 0, 1])
-    assert gradcheck(lambda a, i, b: (a[i] * b, [a.sum(), b][0]), X, rows, np.ones(3))
-
-
-def test_accepts_tensors_and_python_floats():
-    assert gradcheck(mg.multiply, Tensor(X), 2.5)
-
-
-def test_accepts_an_input_that_fn_does_not_use():
-    assert gradcheck(lambda a, b: a * a, X, SQUARE)
 
 
 def test_changes_neither_inputs_nor_the_generator():
@@ -173,57 +159,7 @@ def test_changes_neither_inputs_nor_the_generator():
     assert mg.random_numbers.generator_state(mg.random_numbers.generator()) == state
 
 
-# --- refused ------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float16"])
-def test_refuses_narrow_floats_with_the_reason(dtype):
-    with pytest.raises(TypeError, match=f"input 1 is {dtype}: its rounding errors would exceed the differences; pass float64"):
-        gradcheck(mg.multiply, X, X.astype(dtype))
-
-
-def test_refuses_integers_alone_and_orders_below_1():
-    with pytest.raises(TypeError, match="needs a floating input"):
-        gradcheck(mg.exp, np.ones(2, int))
-    with pytest.raises(ValueError, match="gradcheck: order is 0; expected a whole number, at least 1"):
-        gradcheck(mg.exp, X, order=0)
-
-
-def test_refuses_random_functions():
-    with pytest.raises(ValueError, match="fn returns different values for the same inputs"):
-        gradcheck(lambda x: x * mg.random_numbers.generator().standard_normal(), X)
-
-
-@pytest.mark.parametrize("result", [1.0, None, X, (1.0,)])
-def test_refuses_functions_that_return_no_tensor(result):
-    with pytest.raises(TypeError, match=r"gradcheck: fn returned a .*; expected a Tensor"):
-        gradcheck(lambda x: result, X)
-    with pytest.raises(TypeError, match=r"gradcheck: fn returned no Tensor"):
-        gradcheck(lambda x: (), X)
-
-
-def test_refuses_words_for_kinks():
-    with pytest.raises(TypeError, match="gradcheck: kinks is 'no'; expected True or False"):
-        gradcheck(mg.exp, X, kinks="no")
-
-
-def test_numbers_in_another_byte_order_are_float64():
-    assert gradcheck(mg.sin, X.astype(">f8"))
-
-
 # --- other ways back ---------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("factor", "right"), [(1.0, True), (-1.0, False), (1.01, False)])
-def test_a_gradient_that_differs_where_it_is_recorded_is_found(factor, right):
-    def square(x):
-        return mg.record("square", x.data**2, (x, lambda g, y: g * (2.0 * (factor if mode.recording else 1.0)) * x))
-
-    if right:
-        assert mg.gradcheck(square, np.array([1.0, -2.0]))
-    else:
-        with pytest.raises(mg.GradcheckError, match="input 0: with create_graph=True the gradient differs"):
-            mg.gradcheck(square, np.array([1.0, -2.0]))
 
 
 def right_in(passes):
@@ -248,42 +184,8 @@ def test_a_gradient_that_is_wrong_in_the_third_backward_pass_is_refused(order):
         gradcheck(right_in(2), X, order=order)
 
 
-# --- what the error says ------------------------------------------------------------------------------------------------
-
-
-def test_error_names_order_input_index_values_factor_and_arriving_gradient():
-    said = (
-        r"^gradcheck: first derivative: input 0, index \(\d, \d\): analytic \S+, numeric \S+ \+- \S+ \(6 of 6 differ\); "
-        r"they differ by the factor 1.5; the arriving gradient: \[\[ 0.1257 -0.1321  0.6404\] \[ 0.1049 -0.5357  0.3616\]\]$"
-    )
-    with pytest.raises(GradcheckError, match=said):
-        gradcheck(op_with(lambda g, x: g * 3 * x), X)
-
-
-def test_error_of_order_2_names_the_gradient_and_by_what_it_was_differentiated():
-    def op(a, b):
-        return record("op", a.data * b.data, (a, lambda g, y: g * Tensor(b.data)), (b, lambda g, y: g * a))
-
-    said = r"second derivative \(of the gradient for input 0\): input 1, index .*where it should with Tensors"
-    with pytest.raises(GradcheckError, match=said) as caught:
-        gradcheck(op, X, X + 1)
-    assert "record()" not in str(caught.value)
-
-
-def test_error_names_the_arriving_gradient_that_a_derivative_cuts_off():
-    with pytest.raises(GradcheckError, match=r"second derivative .*: the arriving gradient, index \(\d, \d\): analytic 0"):
-        gradcheck(op_with(lambda g, x: Tensor(g.data) * 2 * x), X)
-
-
-def test_error_names_the_output_of_several():
-    bad = op_with(lambda g, x: g * 2.002 * x)
-    with pytest.raises(GradcheckError, match=r"first derivative \(of output 1\): input 0, .*factor 1.001"):
-        gradcheck(lambda x: (x * 2, bad(x)), X)
-
-
 # --- kinks --------------------------------------------------------------------------------------------------------------
 
-AT_A_KINK = np.array([[0.0, -1.5, 2.0], [0.0, 0.7, -0.3]])
 KINKED = {
     "relu": (mg.relu, AT_A_KINK),
     "leaky_relu": (mg.leaky_relu, AT_A_KINK),
@@ -313,12 +215,6 @@ def test_a_kink_is_an_error_otherwise_which_names_both_slopes_and_what_to_do(nam
         gradcheck(*KINKED[name])
 
 
-@pytest.mark.parametrize("op", [mg.maximum, mg.minimum])
-def test_half_to_each_of_two_that_tie_passes(op):
-    assert gradcheck(op, X, X.copy(), kinks=True)
-    assert gradcheck(op, X, X[:1], kinks=True)
-
-
 @pytest.mark.parametrize(("slope", "right"), [(0, True), (0.3, True), (1, True), (7, False), (-0.1, False), (np.nan, False)])
 def test_at_relus_kink_any_slope_from_0_to_1_is_right(slope, right):
     if right:
@@ -326,11 +222,6 @@ def test_at_relus_kink_any_slope_from_0_to_1_is_right(slope, right):
     else:
         with pytest.raises(GradcheckError, match=r"is outside|not finite"):
             gradcheck(slope_at_0(slope), AT_A_KINK, kinks=True)
-
-
-def test_kinks_excuse_nothing_at_smooth_points():
-    with pytest.raises(GradcheckError, match=r"factor 1.001"):
-        gradcheck(op_with(lambda g, x: g * 2.002 * x), AT_A_KINK, kinks=True)
 
 
 def test_shares_of_a_tie_that_are_right_alone_must_be_right_together():
@@ -353,12 +244,6 @@ def test_where_float64_overflows_slopes_are_measured_in_extended_precision():
         gradcheck(lambda x: mg.log(1.0 + mg.exp(x)), x)
 
 
-def test_one_large_output_does_not_hide_the_others():
-    off = op_with(lambda g, x: g * (2 * x + Tensor(np.array([0.0, 1e-4]))))
-    with pytest.raises(GradcheckError, match=r"index \(1,\)"):
-        gradcheck(off, np.array([1e7, 0.01]), order=1)
-
-
 # --- the report ---------------------------------------------------------------------------------------------------------
 
 
@@ -373,12 +258,9 @@ def test_report_says_how_accurate_each_gradient_is_and_how_well_that_is_known():
 
 
 def test_report_counts_what_is_wrong_instead_of_raising():
-    assert "wrong at 6 of 6" in gradcheck_report(op_with(lambda g, x: g * 3 * x), X, order=1)
-
-
-def test_report_counts_a_mistake_without_a_simple_diagnosis():
-    wrong = op_with(lambda g, x: g * (1 - mg.tanh(x)), np.tanh)
-    assert "wrong at 6 of 6" in gradcheck_report(wrong, X, order=1)
+    without_a_simple_diagnosis = op_with(lambda g, x: g * (1 - mg.tanh(x)), np.tanh)
+    for wrong in (op_with(lambda g, x: g * 3 * x), without_a_simple_diagnosis):
+        assert "wrong at 6 of 6" in gradcheck_report(wrong, X, order=1)
 
 
 def test_report_has_a_row_for_a_wrong_second_backward_pass():
@@ -481,12 +363,6 @@ def test_networks_that_own_a_generator_are_no_state():
     game = games.GAN(G, D, data.noise(3), optim.SGD(G.parameters(), 0.1), optim.SGD(D.parameters(), 0.1))
     assert gradcheck(game, players.minibatch("gan"))
     assert gradcheck(G, X)
-
-
-@pytest.mark.parametrize("count", [0, 2])
-def test_game_without_its_one_minibatch_is_refused(count):
-    with pytest.raises(TypeError, match=f"a game takes one minibatch.*got {count}"):
-        gradcheck(players.make("gan"), *[players.minibatch("gan")] * count)
 
 
 def test_a_module_without_parameters_repeats_its_random_numbers_too():

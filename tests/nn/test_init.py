@@ -19,12 +19,9 @@ def draw(initialiser, shape, seed=0):
 def test_values_are_float32_of_the_shape(initialiser, shape):
     values = draw(initialiser, shape)
     assert (values.shape, values.dtype) == (shape, np.float32)
-
-
-@pytest.mark.parametrize("initialiser", EVERY[:5])
-def test_values_depend_on_the_generator_alone(initialiser):
-    np.testing.assert_array_equal(draw(initialiser, DENSE), draw(initialiser, DENSE))
-    assert not np.array_equal(draw(initialiser, DENSE), draw(initialiser, DENSE, seed=1))
+    np.testing.assert_array_equal(values, draw(initialiser, shape))  # the generator alone decides
+    constant = {init.zeros: 0, init.ones: 1}.get(initialiser)
+    assert np.ptp(values) > 0 if constant is None else (values == constant).all()
 
 
 @pytest.mark.parametrize(
@@ -61,20 +58,31 @@ def test_normal_initialisers_have_their_mean_and_std(initialiser, shape, mean, s
     assert np.mean(np.abs(values - mean) > 2 * std) == pytest.approx(0.0455, abs=0.005)
 
 
-def test_zeros_and_ones():
-    assert (draw(init.zeros, (2, 2)) == 0).all()
-    assert (draw(init.ones, (2, 2)) == 1).all()
-
-
 def test_fans_of_dense_and_convolution_weights():
     assert init.fans((3, 4)) == (3, 4)
     assert init.fans((8, 4, 3, 5)) == (60, 120)
 
 
-@pytest.mark.parametrize("initialiser", EVERY[:3])
-def test_a_vector_has_no_fans(initialiser):
-    with pytest.raises(ValueError, match=r"shape \(3,\) has no fan-in"):
-        draw(initialiser, (3,))
+NARROW = {  # name: (a layer whose weights by default fill the interval of the fan-in, its bound)
+    "Dense": (lambda: nn.Dense(25, 4000), 1 / 5),
+    "Conv2d": (lambda: nn.Conv2d(4, 900, 2), 1 / 4),
+    "ConvTranspose2d": (lambda: nn.ConvTranspose2d(900, 4, 2), 1 / 4),
+    "MinibatchDiscrimination": (lambda: nn.MinibatchDiscrimination(9, 40, 50), 1 / 3),
+}
+
+
+@pytest.mark.parametrize(("make", "bound"), NARROW.values(), ids=NARROW)
+def test_by_default_weight_and_bias_fill_the_interval_of_the_fan_in(make, bound):
+    layer = make()
+    assert bound * 0.999 < np.abs(layer.weight.data).max() <= bound
+    assert np.std(layer.weight.data) == pytest.approx(bound / 3**0.5, rel=0.03)
+    for bias in layer.parameters()[1:]:
+        assert bound / 2 < np.abs(bias.data).max() <= bound
+
+
+def test_an_embedding_starts_standard_normal():
+    weight = nn.Embedding(100, 50).weight.numpy()
+    assert (weight.mean(), weight.std()) == (pytest.approx(0, abs=0.05), pytest.approx(1, abs=0.05))
 
 
 # --- what a layer takes of an initialiser -------------------------------------------------------------------------------
@@ -83,6 +91,7 @@ TAKES_AN_INITIALISER = {
     "Dense": lambda f: nn.Dense(2, 3, weight_init=f),
     "Conv2d": lambda f: nn.Conv2d(2, 3, 1, weight_init=f),
     "ConvTranspose2d": lambda f: nn.ConvTranspose2d(2, 3, 1, weight_init=f),
+    "MinibatchDiscrimination": lambda f: nn.MinibatchDiscrimination(2, 3, 1, weight_init=f),
 }
 every_layer = pytest.mark.parametrize("name", TAKES_AN_INITIALISER)
 
@@ -101,34 +110,10 @@ def test_layers_that_are_given_one_array_do_not_share_it(name):
     assert (values[0] == 1).all()
 
 
-@every_layer
-@pytest.mark.parametrize(
-    ("make", "error", "says"),
-    [
-        (lambda shape: np.ones((3, 3), np.float32), ValueError, r"weight_init returned float32 \(3, 3\); expected floats of"),
-        (lambda shape: np.ones(shape, int), ValueError, "weight_init returned int64 .*; expected floats of shape"),
-        (lambda shape: np.full(shape, np.nan), ValueError, "weight_init returned a nan or an infinity"),
-        (lambda shape: np.full(shape, np.inf), ValueError, "weight_init returned a nan or an infinity"),
-        (lambda shape: None, TypeError, "expected real numbers"),
-        (lambda shape: np.ma.ones(shape), TypeError, "masked array"),
-    ],
-    ids=["shape", "dtype", "nan", "inf", "None", "masked"],
-)
-def test_an_initialiser_that_returns_something_else_is_refused(name, make, error, says):
-    with pytest.raises(error, match=says):
-        TAKES_AN_INITIALISER[name](lambda shape, rng: make(shape))
-
-
 @pytest.mark.filterwarnings("ignore:overflow encountered in cast")
 def test_numbers_too_large_for_float32_are_refused():
     with pytest.raises(ValueError, match="weight_init returned a nan or an infinity"):
         nn.Dense(2, 3, weight_init=lambda shape, rng: [[1e39] * 3] * 2)
-
-
-@every_layer
-def test_values_in_place_of_an_initialiser_are_refused(name):
-    with pytest.raises(TypeError, match=rf"^{name}: weight_init is a ndarray; expected a function \(shape, rng\) -> array"):
-        TAKES_AN_INITIALISER[name](np.ones((2, 3)))
 
 
 def test_the_initialisers_dtype_is_kept():

@@ -10,7 +10,6 @@ from minigan.ops import normalisation
 from minigan.ops.normalisation import _normalised, _per_channel, batch_norm
 
 EPS = 1e-5
-SHAPES = [(4, 3), (5, 2, 3), (2, 3, 4, 2), (3, 1, 2, 2), (2, 2, 1, 1)]
 
 
 def arguments(shape, dtype="float64", seed=0):
@@ -40,58 +39,10 @@ def test_value_and_gradients_are_those_of_the_plain_form(n, c, sides, seed):
         np.testing.assert_allclose(a.data, b.data, atol=1e-6, rtol=1e-6)  # a variance near 0 is divided by, three times
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-def test_gradients_of_both_orders_are_right(shape):
-    assert mg.gradcheck(lambda x, w, b: batch_norm(x, w, b, EPS)[0], *arguments(shape), order=2)
+SHAPES = [(4, 3), (4, 1), (3, 2, 3), (5, 1, 3), (3, 2, 1), (2, 3, 2, 2), (2, 1, 2, 3), (3, 2, 1, 1), (1, 2, 3, 2), (2, 2, 1, 3)]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_it_returns_the_mean_and_the_biased_variance_of_each_channel(shape):
-    x, w, b = arguments(shape)
-    axes = tuple(i for i in range(x.ndim) if i != 1)
-    _, mean, var = batch_norm(x, w, b, EPS)
-    np.testing.assert_allclose(mean, x.data.mean(axes))
-    np.testing.assert_allclose(var, x.data.var(axes))
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_float32_stays_float32(shape):
-    inputs = arguments(shape, "float32")
-    y, found = gradients(batch_norm, inputs, np.ones(shape, "float32"))
-    assert {y.dtype, *(g.dtype for g in found)} == {np.dtype("float32")}
-
-
-@pytest.mark.parametrize("layout", ["C", "channels last", "every other"])
-def test_the_layout_in_memory_makes_no_difference(layout):
-    x, w, b = arguments((3, 4, 5, 6))
-    if layout == "channels last":
-        other = np.ascontiguousarray(x.data.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
-    else:
-        other = np.repeat(x.data, 2, axis=3)[..., ::2] if layout == "every other" else x.data
-    np.testing.assert_allclose(batch_norm(other, w, b, EPS)[0].data, batch_norm(x, w, b, EPS)[0].data, atol=1e-12)
-
-
-def test_a_large_mean_costs_few_digits_of_the_variance():
-    x = (1000.0 + np.random.default_rng(0).normal(size=(64, 2, 8, 8))).astype("float32")
-    _, _, var = batch_norm(x, np.ones(2, "float32"), np.zeros(2, "float32"), EPS)
-    np.testing.assert_allclose(var, x.astype("float64").var((0, 2, 3)), rtol=1e-3)
-
-
-WIDE_SHAPES = [
-    (4, 3),
-    (4, 1),
-    (3, 2, 3),
-    (5, 1, 3),
-    (3, 2, 1),
-    (2, 3, 2, 2),
-    (2, 1, 2, 3),
-    (3, 2, 1, 1),
-    (1, 2, 3, 2),
-    (2, 2, 1, 3),
-]
-
-
-@pytest.mark.parametrize("shape", WIDE_SHAPES)
 def test_with_any_number_of_axes_channels_and_pixels_it_is_the_formula_and_differentiable_twice(shape):
     x, w, b = arguments(shape)
     axes, per_channel = tuple(i for i in range(len(shape)) if i != 1), (1, -1, *[1] * (len(shape) - 2))
@@ -104,7 +55,7 @@ def test_with_any_number_of_axes_channels_and_pixels_it_is_the_formula_and_diffe
     assert mg.gradcheck(lambda x, w, b: batch_norm(x, w, b, EPS)[0], x, w, b, order=2)
 
 
-@pytest.mark.parametrize("shape", WIDE_SHAPES)
+@pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("layout", ["channels last", "Fortran", "every other", "read-only"])
 def test_the_layout_of_image_and_gradient_makes_no_difference_to_gradients(shape, layout):
     def laid_out(a):
@@ -127,11 +78,12 @@ def test_the_layout_of_image_and_gradient_makes_no_difference_to_gradients(shape
     np.testing.assert_array_equal(other.data, x.data)  # which nobody has written to
 
 
-@pytest.mark.parametrize("shape", WIDE_SHAPES)
-def test_float16_is_summed_in_float32_and_comes_out_as_it_went_in(shape):
-    inputs = arguments(shape, "float16")
-    y, found = gradients(batch_norm, inputs, np.ones(shape, "float16"))
-    assert {y.dtype, *(g.dtype for g in found)} == {np.dtype("float16")}
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_narrow_floats_come_out_as_they_went_in(shape, dtype):
+    inputs = arguments(shape, dtype)
+    y, found = gradients(batch_norm, inputs, np.ones(shape, dtype))
+    assert {y.dtype, *(g.dtype for g in found)} == {np.dtype(dtype)}
     exact = batch_norm(*[mg.Tensor(t.data.astype("float64")) for t in inputs], EPS)[0]
     np.testing.assert_allclose(y.data, exact.data, atol=1e-2, rtol=1e-2)
 
@@ -146,9 +98,10 @@ def test_sums_too_large_for_float16_are_none():
 
 def test_around_a_large_mean_the_result_is_centred_to_the_last_digits():
     x = (1000.0 + np.random.default_rng(0).normal(size=(64, 2, 8, 8))).astype("float32")
-    y, mean, _ = batch_norm(x, np.ones(2, "float32"), np.zeros(2, "float32"), EPS)
+    y, mean, var = batch_norm(x, np.ones(2, "float32"), np.zeros(2, "float32"), EPS)
     np.testing.assert_allclose(y.data.mean((0, 2, 3), dtype="float64"), 0.0, atol=2e-7)
     np.testing.assert_allclose(mean, x.mean((0, 2, 3), dtype="float64"), rtol=1e-7)
+    np.testing.assert_allclose(var, x.var((0, 2, 3), dtype="float64"), rtol=1e-3)
 
 
 def test_around_a_large_mean_the_gradients_are_right():
@@ -187,17 +140,6 @@ def test_the_same_gradient_with_other_values_is_another_gradient(inputs, write):
         g.data = 3.0 * g.data
     for a, b in zip(mg.grad(y, wanted, gradient=g), before, strict=True):
         np.testing.assert_allclose(a.data, 3.0 * b.data, rtol=1e-12)
-
-
-@pytest.mark.parametrize(("first", "then"), [(0, 1), (0, 2), (1, 2), (2, 0)])
-def test_the_same_gradient_is_another_one_where_the_walks_lead_to_different_inputs(first, then):
-    leaves = arguments((4, 3))
-    y, g = batch_norm(*leaves, EPS)[0], mg.Tensor(np.random.default_rng(1).normal(size=(4, 3)))
-    mg.grad(y, leaves[first], gradient=g)
-    g.data = 3.0 * g.data
-    (found,) = mg.grad(y, leaves[then], gradient=g)
-    (expected,) = mg.grad(y, leaves[then], gradient=mg.Tensor(g.data.copy()))
-    np.testing.assert_array_equal(found.data, expected.data)
 
 
 def test_the_three_derivatives_share_their_sums(monkeypatch):

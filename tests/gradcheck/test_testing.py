@@ -5,11 +5,9 @@ import unittest
 import numpy as np
 import pytest
 from hypothesis import Phase, find, given, settings
-from hypothesis import strategies as st
 
 import minigan as mg
-from minigan import testing
-from minigan.testing import arrays, assert_gradients, axes, broadcastable, shapes
+from minigan.testing import arrays, assert_gradients, axes, broadcastable
 
 X = np.array([[0.5, -1.5, 2.0], [1.0, 0.7, -0.3]])
 TRY_LONG = settings(max_examples=3000, database=None, phases=[Phase.generate], deadline=None)
@@ -39,23 +37,11 @@ def test_values_lie_within_bounds_that_float32_cannot_hold(x):
     assert ((x >= 0.1) & (x <= 0.7)).all()
 
 
-@given(arrays(low=-2, high=2, away_from=(0, 1)))
-def test_values_keep_away_from_kinks(x):
-    assert (np.abs(x) >= 0.01).all()
-    assert (np.abs(x - 1) >= 0.01).all()
-
-
 @given(arrays(low=-2, high=2, away_from=(0, 1), distinct=True))
 def test_distinct_values_keep_away_from_one_another_and_from_kinks(x):
     assert (np.diff(np.sort(x.ravel())) >= 0.01).all()
     assert (np.abs(x) >= 0.01).all()
     assert (np.abs(x - 1) >= 0.01).all()
-
-
-@given(st.data())
-def test_arrays_take_a_shape_or_a_strategy_for_one(data):
-    assert data.draw(arrays((2, 0, 3))).shape == (2, 0, 3)
-    assert data.draw(arrays(shapes(min_dims=2, max_dims=2, min_side=1, max_side=1))).shape == (1, 1)
 
 
 @given(broadcastable(3, low=0))
@@ -84,11 +70,6 @@ def test_axes_of_every_kind_are_drawn(wanted):
     assert find(axes(2), lambda axis: axis == wanted and type(axis) is type(wanted), settings=TRY_LONG) == wanted
 
 
-@given(axes(0))
-def test_axes_of_a_scalar(axis):
-    assert axis in (None, ())
-
-
 # --- assert_gradients ---------------------------------------------------------------------------------------------------
 
 
@@ -96,28 +77,6 @@ def test_accepts_a_right_op():
     calls = []
     assert_gradients(lambda x: calls.append(x.dtype) or mg.exp(x), X)
     assert {np.dtype("float32"), np.dtype("float64")} <= set(calls)
-
-
-def test_rejects_a_wrong_derivative():
-    with pytest.raises(AssertionError, match=r"factor 1.001"):
-        assert_gradients(lambda x: mg.record("op", x.data * 2, (x, lambda g, y: g * 2.002)), X)
-
-
-def test_rejects_what_is_wrong_at_second_order_unless_told_to_stop_at_the_first():
-    def op(x):
-        return mg.record("op", x.data**2, (x, lambda g, y: g * (2 * x.data)))
-
-    assert_gradients(op, X, order=1)
-    with pytest.raises(AssertionError):
-        assert_gradients(op, X)
-
-
-@pytest.mark.parametrize(
-    "leak", [lambda a: a * np.float64(2), lambda a: a * np.full(1, 2.0), lambda a: 2 * a.astype("float64")]
-)
-def test_rejects_an_op_that_leaks_float64(leak):
-    with pytest.raises(AssertionError, match="float32 in, but float64 out"):
-        assert_gradients(lambda x: mg.record("op", leak(x.data), (x, lambda g, y: g * 2)), X)
 
 
 def test_rejects_an_op_that_is_inaccurate_in_float32():
@@ -128,75 +87,12 @@ def test_rejects_an_op_that_is_inaccurate_in_float32():
         assert_gradients(op, X, atol=1e-4)
 
 
-def test_rejects_an_op_that_writes_into_its_input():
-    def op(x):
-        y = x.data * 2
-        x.data[...] = 0
-        return mg.record("op", y, (x, lambda g, y: g * 2))
-
-    x = X.copy()
-    with pytest.raises(AssertionError, match="an input was written to"):
-        assert_gradients(op, x)
-    np.testing.assert_array_equal(x, X)
-
-
-def test_rejects_a_derivative_that_writes_into_its_input():
-    def op(x):
-        def derivative(g, y):
-            x.data[0] += 1
-            return g * 2
-
-        return mg.record("op", x.data * 2, (x, derivative))
-
-    with pytest.raises(AssertionError, match="an input was written to"):
-        assert_gradients(op, X.copy())
-
-
-def test_rejects_a_derivative_that_writes_into_the_arriving_gradient():
-    def op(x):
-        def derivative(g, y):
-            g.data[...] *= 2
-            return g
-
-        return mg.record("op", x.data * 2, (x, derivative))
-
-    with pytest.raises(AssertionError, match="the arriving gradient was written to"):
-        assert_gradients(op, X)
-
-
-def test_integer_inputs_are_constants():
-    assert_gradients(lambda x, i: x[i], X, np.array([0, 0]))
-
-
-def test_public_names_have_docstrings():
-    assert all(
-        f.__doc__ for f in (testing.arrays, testing.axes, testing.broadcastable, testing.shapes, testing.assert_gradients)
-    )
-
-
 # --- what assert_gradients finds beyond wrong numbers -------------------------------------------------------------------
 
 
 def product(da):
     """a * b, with this derivative(g, a, b) for a."""
     return lambda a, b: mg.record("product", a.data * b.data, (a, lambda g, y: da(g, a, b)), (b, lambda g, y: g * a))
-
-
-@pytest.mark.parametrize(
-    "inputs", [(X, X[0]), (X[0], X), (X, X), (np.array(2.0), np.array(3.0))], ids=lambda pair: pair[0].shape
-)
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        lambda g, a: g[0] if g.ndim > a.ndim else g,
-        lambda g, a: g.mean(tuple(range(g.ndim - a.ndim))) if g.ndim > a.ndim else g,
-        lambda g, a: g.reshape(-1)[0] if a.ndim == 0 else g,
-    ],
-    ids=["first", "mean", "first for a scalar"],
-)
-def test_rejects_a_gradient_summed_back_wrongly_whichever_shapes_it_is_given(wrong, inputs):
-    with pytest.raises(AssertionError, match=r"first derivative: input 0, .*input 0 of shape .* stretched to|input 0, index"):
-        assert_gradients(product(lambda g, a, b: wrong(g * b, a)), *inputs)
 
 
 def test_a_matrix_product_is_not_taken_for_a_product():
@@ -214,39 +110,10 @@ def test_rejects_a_derivative_that_leaks_float64_which_the_walk_would_hide():
     assert_gradients(lambda x: (x.astype("float64") * 2.0).astype(x.dtype), X)  # its own business
 
 
-def test_rejects_a_derivative_that_reads_the_arriving_gradient_as_it_lies_in_memory():
-    lying = lambda g: mg.record("lying", g.data.ravel("K").reshape(g.shape), (g, lambda h, y: h))  # noqa: E731
-    with pytest.raises(AssertionError, match=r"gradient for floating input 0 differs .* in Fortran order and read-only"):
-        assert_gradients(product(lambda g, a, b: lying(g) * b), X, X)
-
-
 def test_rejects_a_derivative_that_keeps_the_arriving_gradient_of_a_single_number():
     first = lambda g: mg.record("first", np.full(g.shape, g.data.strides == (0, 0)) + g.data, (g, lambda h, y: h))  # noqa: E731
     with pytest.raises(AssertionError, match="broadcast, all strides 0"):
         assert_gradients(product(lambda g, a, b: first(g) * b), X, X)
-
-
-def test_rejects_a_derivative_that_writes_into_the_output():
-    def op(x):
-        def derivative(g, y):
-            y.data[...] = 0
-            return g * 2.0
-
-        return mg.record("op", x.data * 2, (x, derivative))
-
-    with pytest.raises(AssertionError, match="the output was written to"):
-        assert_gradients(op, X)
-
-
-def test_rejects_an_op_that_keeps_what_it_needs_in_one_place_for_all_calls():
-    last = {}
-
-    def op(x):
-        last["x"] = x
-        return mg.record("op", x.data**2, (x, lambda g, y: g * 2.0 * last["x"]))
-
-    with pytest.raises(AssertionError, match="in Fortran order and read-only, or after another call"):
-        assert_gradients(op, X, order=1)
 
 
 def test_rejects_values_that_overflow_or_lose_their_digits():
@@ -285,10 +152,6 @@ def test_special_numbers_keep_to_bounds_and_away_from_kinks(x):
     assert (x != 1).all()
 
 
-def test_infinities_are_drawn_if_a_bound_is_infinite():
-    assert np.inf in find(arrays(special=True, high=np.inf), lambda x: np.inf in x, settings=TRY_LONG)
-
-
 def test_equal_arguments_are_drawn_among_special_ones():
     assert find(broadcastable(special=True), lambda p: p[0].size > 1 and np.array_equal(*p), settings=TRY_LONG)
 
@@ -317,9 +180,3 @@ def test_in_a_unittest_a_wrong_op_shrinks_to_the_smallest_array():
     ((_, text),) = result.failures
     assert "they differ by the factor 0.5" in text
     assert "x=array(1.)" in text
-
-
-@pytest.mark.parametrize("result", [None, (), np.zeros(2)])
-def test_what_returns_no_tensor_is_refused(result):
-    with pytest.raises(TypeError, match=f"fn returned a {type(result).__name__}; expected one Tensor"):
-        assert_gradients(lambda x: result, np.ones(2))

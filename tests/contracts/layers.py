@@ -1,0 +1,153 @@
+"""The registry of layers: how one is made, the shape of its input, its formula in NumPy, and how it is shown."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+import minigan as mg
+from minigan import Tensor, nn
+from tests.contracts.ops import OPS
+
+IMAGE, ROW = (2, 3, 6, 4), (4, 3)
+LABELS = np.array([[0, 4, 2], [2, 2, 1]])
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer."""
+
+    make: Callable  # make(**options)
+    shape: tuple[int, ...] | None  # of its input; None: LABELS
+    twin: Callable | None = None  # twin(x, *parameters)
+    text: str = ""
+    atol: float = 1e-12
+
+    def input(self):
+        return LABELS if self.shape is None else np.random.default_rng(1).standard_normal(self.shape)
+
+
+def parameters_of(layer, seed=2):
+    """Numbers for the parameters."""
+    rng = np.random.default_rng(seed)
+    return [rng.standard_normal(p.shape) for p in layer.parameters()]
+
+
+def applied(layer, x, *parameters):
+    """The layer's output for these parameters, Tensors. What it draws is the same each time."""
+    mg.seed(5)
+    for name, value in zip(("weight", "bias"), parameters, strict=False):
+        setattr(layer, name, value)
+    return layer(x)
+
+
+def normalised(x, weight, bias, axes, eps=1e-5, statistics=None):
+    """weight x^ + bias, with x^ normalised over these axes."""
+    mean, var = statistics or (x.mean(axes, keepdims=True), x.var(axes, keepdims=True))
+    per_channel = (-1, *[1] * (x.ndim - 2)) if 0 in axes else weight.shape
+    return weight.reshape(per_channel) * (x - mean) / np.sqrt(var + eps) + bias.reshape(per_channel)
+
+
+def in_eval():
+    """A batch norm that has seen other minibatches."""
+    layer = nn.BatchNorm1d(3, eps=0.1).eval()
+    layer.running_mean[:], layer.running_var[:] = [1, 2, 3], [0.5, 1, 2]
+    return layer
+
+
+def nearness(x, T):
+    """x, and o(x)_b for 2 kernels of 4 numbers: Salimans et al. 2016, section 3.2, number by number."""
+    M = np.einsum("na,abc->nbc", x, T.reshape(-1, 2, 4))
+    pairs = [[[np.exp(-np.sum(np.abs(m[b] - other[b]))) for other in M] for b in range(2)] for m in M]
+    return np.concatenate([x, np.sum(pairs, axis=2)], axis=1)
+
+
+def op(function, *options, **named):
+    """The layer's twin is an op, which has a twin of its own."""
+    return lambda x, *parameters: function(x, *map(Tensor, parameters), *options, **named).numpy()
+
+
+def twin(name, **options):
+    return lambda x: OPS[name].twin(x, **options)
+
+
+EVAL = (np.array([1, 2, 3]), np.array([0.5, 1, 2]))
+LAYERS = {
+    "Dense": Layer(lambda **o: nn.Dense(3, 2, **o), ROW, lambda x, w, b: x @ w + b, "Dense(3, 2)"),
+    "Dense, no bias": Layer(lambda **o: nn.Dense(3, 2, bias=False, **o), ROW, lambda x, w: x @ w, "Dense(3, 2, bias=False)"),
+    "Dense, vector": Layer(lambda **o: nn.Dense(3, 2, **o), (3,), lambda x, w, b: x @ w + b),
+    "Dense, 4-d": Layer(lambda **o: nn.Dense(3, 2, **o), (2, 1, 2, 3), lambda x, w, b: x @ w + b),
+    "Dense, no rows": Layer(lambda **o: nn.Dense(3, 2, **o), (4, 0, 3), lambda x, w, b: x @ w + b),
+    "Dense, 4-d, no bias": Layer(lambda **o: nn.Dense(3, 2, bias=False, **o), (2, 1, 2, 3), lambda x, w: x @ w),
+    "Conv2d": Layer(
+        lambda **o: nn.Conv2d(3, 2, (2, 3), (1, 2), (0, 1), **o),
+        (1, 3, 3, 4),
+        lambda x, w, b: mg.conv2d(x, w, b, (1, 2), (0, 1)).numpy(),
+        "Conv2d(3, 2, (2, 3), stride=(1, 2), padding=(0, 1))",
+    ),
+    "Conv2d, no bias": Layer(
+        lambda **o: nn.Conv2d(3, 2, 2, bias=False, **o), (1, 3, 3, 2), op(mg.conv2d),
+        "Conv2d(3, 2, (2, 2), stride=1, padding=0, bias=False)",
+    ),
+    "ConvTranspose2d": Layer(
+        lambda **o: nn.ConvTranspose2d(3, 2, (2, 3), (1, 2), (0, 1), (0, 1), **o),
+        (1, 3, 2, 3),
+        lambda x, w, b: mg.conv_transpose2d(x, w, b, (1, 2), (0, 1), (0, 1)).numpy(),
+        "ConvTranspose2d(3, 2, (2, 3), stride=(1, 2), padding=(0, 1), output_padding=(0, 1))",
+    ),
+    "ConvTranspose2d, no bias": Layer(
+        lambda **o: nn.ConvTranspose2d(3, 2, 2, bias=False, **o), (1, 3, 3, 2), op(mg.conv_transpose2d),
+        "ConvTranspose2d(3, 2, (2, 2), stride=1, padding=0, output_padding=0, bias=False)",
+    ),
+    "Embedding": Layer(lambda **o: nn.Embedding(5, 2, **o), None, lambda x, w: w[x], "Embedding(5, 2)"),
+    "MinibatchDiscrimination": Layer(
+        lambda **o: nn.MinibatchDiscrimination(3, 2, 4, **o), (5, 3), nearness, "MinibatchDiscrimination(3, 2, 4)"
+    ),
+    "BatchNorm1d": Layer(
+        lambda: nn.BatchNorm1d(3, 0.2), ROW, lambda x, w, b: normalised(x, w, b, (0,)),
+        "BatchNorm1d(3, momentum=0.2, eps=1e-05)",
+    ),
+    "BatchNorm1d, 3-d": Layer(lambda: nn.BatchNorm1d(3), (1, 3, 2), lambda x, w, b: normalised(x, w, b, (0, 2)), atol=1e-7),
+    "BatchNorm1d, eval": Layer(in_eval, ROW, lambda x, w, b: normalised(x, w, b, (0,), 0.1, EVAL), atol=1e-6),
+    "BatchNorm2d": Layer(
+        lambda: nn.BatchNorm2d(3), (2, 3, 2, 1), lambda x, w, b: normalised(x, w, b, (0, 2, 3)),
+        "BatchNorm2d(3, momentum=0.1, eps=1e-05)",
+    ),
+    "LayerNorm": Layer(
+        lambda: nn.LayerNorm(3, eps=0.1), (2, 2, 3), lambda x, w, b: normalised(x, w, b, (-1,), 0.1), "LayerNorm((3,), eps=0.1)"
+    ),
+    "LayerNorm, 2 axes": Layer(
+        lambda: nn.LayerNorm((2, 3)), (2, 2, 3), lambda x, w, b: normalised(x, w, b, (1, 2)), "LayerNorm((2, 3), eps=1e-05)"
+    ),
+    "LayerNorm, no rows": Layer(lambda: nn.LayerNorm(3), (0, 3), lambda x, w, b: x),
+    "Dropout": Layer(lambda: nn.Dropout(0.3), ROW, text="Dropout(0.3)"),
+    "Sequential": Layer(lambda: nn.Sequential(nn.Dense(3, 2), nn.BatchNorm1d(2), nn.Tanh(), nn.Dense(2, 1)), ROW),
+    "Flatten": Layer(lambda: nn.Flatten(), IMAGE, lambda x: x.reshape(2, 72), "Flatten()"),
+    "Reshape": Layer(lambda: nn.Reshape(3, -1), IMAGE, lambda x: x.reshape(2, 3, 24), "Reshape(3, -1)"),
+    "MaxPool2d": Layer(
+        lambda: nn.MaxPool2d((3, 2), 1, (1, 0)), (1, 1, 4, 3), op(mg.max_pool2d, (3, 2), 1, (1, 0)),
+        "MaxPool2d((3, 2), stride=1, padding=(1, 0))",
+    ),
+    "MaxPool2d, default": Layer(
+        lambda: nn.MaxPool2d(2), (1, 1, 4, 4), op(mg.max_pool2d, 2), "MaxPool2d(2, stride=None, padding=0)"
+    ),
+    "AvgPool2d": Layer(
+        lambda: nn.AvgPool2d((3, 2), (1, 3), 1), (1, 1, 4, 3), op(mg.avg_pool2d, (3, 2), (1, 3), 1),
+        "AvgPool2d((3, 2), stride=(1, 3), padding=1)",
+    ),
+    "AvgPool2d, default": Layer(
+        lambda: nn.AvgPool2d(2), (1, 1, 4, 4), op(mg.avg_pool2d, 2), "AvgPool2d(2, stride=None, padding=0)"
+    ),
+    "Upsample": Layer(lambda: nn.Upsample((1, 3)), (1, 1, 4, 3), op(mg.upsample2d, (1, 3)), "Upsample((1, 3))"),
+    "Upsample, default": Layer(lambda: nn.Upsample(), (1, 1, 4, 3), op(mg.upsample2d, 2), "Upsample(2)"),
+    "ReLU": Layer(lambda: nn.ReLU(), ROW, twin("relu"), "ReLU()"),
+    "LeakyReLU": Layer(lambda: nn.LeakyReLU(0.1), ROW, twin("leaky_relu", slope=0.1), "LeakyReLU(0.1)"),
+    "LeakyReLU, default": Layer(lambda: nn.LeakyReLU(), ROW, twin("leaky_relu", slope=0.2), "LeakyReLU(0.2)"),
+    "ELU": Layer(lambda: nn.ELU(2.0), ROW, twin("elu", alpha=2), "ELU(2.0)"),
+    "ELU, default": Layer(lambda: nn.ELU(), ROW, twin("elu", alpha=1), "ELU(1.0)"),
+    "Sigmoid": Layer(lambda: nn.Sigmoid(), ROW, twin("sigmoid"), "Sigmoid()"),
+    "Softmax": Layer(lambda: nn.Softmax(), ROW, twin("softmax", axis=-1), "Softmax()"),
+    "Softplus": Layer(lambda: nn.Softplus(), ROW, twin("softplus"), "Softplus()"),
+    "Tanh": Layer(lambda: nn.Tanh(), ROW, twin("tanh"), "Tanh()"),
+}  # fmt: skip
+SEEDED = [name for name in LAYERS if name.startswith(("Dense", "Conv", "Embedding", "Minibatch"))]

@@ -1,0 +1,424 @@
+"""The registry of ops: one entry each, with its twin in NumPy."""
+
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+import minigan as mg
+from minigan.testing import arrays, axes, broadcastable, shapes
+from tests.contracts.registry import Entry, calls
+
+CONSTANT = ["equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "one_hot"]  # no gradient flows
+BY_LOOPS = ["conv2d", "conv_transpose2d", "max_pool2d", "avg_pool2d"]  # compared in tests/ops, with loops
+SMALL = {"max_dims": 2, "max_side": 3}
+ROWS = shapes(min_dims=1, max_dims=2, min_side=1, max_side=4) | st.just((3, 4))
+INFINITE = {"low": -np.inf, "high": np.inf}
+
+
+def normal(*shape, seed=0):
+    """Numbers of both signs, none closer than 0.1 to 0."""
+    x = np.random.default_rng(seed).standard_normal(shape)
+    return x + 0.1 * np.sign(x)
+
+
+def positive(*shape, seed=0):
+    return 0.3 + np.abs(normal(*shape, seed=seed))
+
+
+def cases(*functions, inputs=lambda: [normal(2, 3)]):
+    return [(function, inputs) for function in functions]
+
+
+# --- families of ops ----------------------------------------------------------------------------------------------------
+
+
+def unary(call, twin, special=None, options=None, **bounds):
+    """An op of one array. `special`: bounds of the special numbers, which are infinite unless it says otherwise."""
+    draws = calls(arrays(shapes(**SMALL), **bounds), **(options or {}))
+    at = cases(call, inputs=lambda: [positive(2, 3) if "low" in bounds else normal(2, 3)])
+    return Entry(call, twin, draws, at, arrays(special=True, **(special or {})).map(lambda x: (x,)))
+
+
+def pairs(call, twin, special=None, change=lambda x: x, **bounds):
+    """An op of two arrays: equal shapes, both broadcast, a scalar, nothing. `change` is applied to each drawn pair."""
+    some = [((2, 3), (2, 3)), ((3, 1), (2, 1, 4)), ((), (2, 3)), ((0, 2), (1,))]
+    at = [(call, lambda a=a, b=b: [normal(*a), positive(*b, seed=1)]) for a, b in some]
+    of_pairs = None if special is None else broadcastable(special=True, **special)
+    return Entry(call, twin, calls(broadcastable(**bounds).map(change)), at, of_pairs)
+
+
+def reduction(call, twin, empty=False, special=True, options=None, **bounds):
+    """A reduction over every kind of axis. `empty`: it has a value where there is nothing to reduce."""
+
+    @st.composite
+    def draws(draw):
+        x = draw(arrays(shapes(min_side=0 if empty else 1, max_dims=3, max_side=3), low=-2, high=2, **bounds))
+        drawn = {name: draw(st.sampled_from(values)) for name, values in (options or {}).items()}
+        return (x,), {"axis": draw(axes(x.ndim)), "keepdims": draw(st.booleans()), **drawn}
+
+    cube = lambda: [normal(2, 3, 2)]  # noqa: E731
+    at = [
+        (call, cube),
+        (lambda x: call(x, axis=1), cube),
+        (lambda x: call(x, axis=(0, -1), keepdims=True), cube),
+        (lambda x: call(x, axis=()), cube),
+        (call, lambda: [normal()]),
+        (lambda x: call(x, axis=-1), lambda: [normal(0, 2)]),
+    ]
+    tiny = lambda x: (np.where(np.abs(x) < 1e-20, 0.0, x),)  # noqa: E731 (whose squares would round to 0)
+    rows = arrays(ROWS, special=True).map(tiny if call is mg.norm else lambda x: (x,)) if special else None
+    return Entry(call, twin, draws(), at if empty else at[:5], rows)
+
+
+def along(call, twin, none=False, min_side=0, special=None, at=()):
+    """An op along one axis (`none`: or all of them)."""
+
+    @st.composite
+    def draws(draw):
+        x = draw(arrays(shapes(min_dims=0 if none else 1, min_side=min_side, max_side=3)))
+        return (x,), {"axis": draw(st.sampled_from([*[None] * none, *range(-x.ndim, x.ndim)]))}
+
+    return Entry(call, twin, draws(), cases(call, *at), special)
+
+
+@st.composite
+def moved(draw):
+    x = draw(arrays(shapes(min_dims=1, max_side=3)))
+    return (x,), {name: draw(st.integers(-x.ndim, x.ndim - 1)) for name in ("source", "destination")}
+
+
+@st.composite
+def transposed(draw):
+    x = draw(arrays(shapes(max_side=3)))
+    order = draw(st.permutations([draw(st.sampled_from([i, i - x.ndim])) for i in range(x.ndim)]))
+    return (x,), {"axes": draw(st.sampled_from([None, tuple(order)]))}
+
+
+@st.composite
+def stretched(draw):
+    x = draw(arrays(shapes(**SMALL)))
+    longer = draw(st.lists(st.integers(0, 3), max_size=3 - x.ndim))
+    return (x,), {"shape": (*longer, *[draw(st.integers(1, 3)) if n == 1 else n for n in x.shape])}
+
+
+@st.composite
+def padded(draw):
+    x = draw(arrays(shapes(**SMALL)))
+    widths = [draw(st.tuples(st.integers(0, 2), st.integers(0, 2))) for _ in range(x.ndim)]
+    return (x,), {"widths": draw(st.sampled_from([widths, 1])), "value": draw(st.sampled_from([0.0, 1.5]))}
+
+
+@st.composite
+def joined(draw):
+    shape = draw(shapes(min_dims=1, max_side=2))
+    return tuple(draw(arrays(shape)) for _ in range(2)), {"axis": draw(st.integers(-len(shape), len(shape) - 1))}
+
+
+@st.composite
+def indexed(draw):
+    x = draw(arrays(shapes(min_dims=1, min_side=1, max_side=3)))
+    whole = hnp.integer_array_indices(x.shape, result_shape=hnp.array_shapes(max_dims=2, max_side=3))
+    return (x,), {"index": draw(hnp.basic_indices(x.shape, allow_newaxis=True) | whole)}
+
+
+@st.composite
+def multiplied(draw):
+    group = draw(hnp.mutually_broadcastable_shapes(signature=np.matmul.signature, max_dims=2, min_side=0, max_side=2))
+    return tuple(draw(arrays(shape)) for shape in group.input_shapes), {}
+
+
+SIZES = {"a": 2, "b": 3, "c": 1, "i": 2, "j": 3, "k": 2, "l": 1, "z": 0, "B": 2}
+
+
+def operands(subscripts, seed=0):
+    """Arrays for an einsum."""
+    rng = np.random.default_rng(seed)
+    terms = subscripts.replace(" ", "").split("->")[0].split(",")
+    return tuple(rng.standard_normal([SIZES[letter] for letter in term]) for term in terms)
+
+
+@st.composite
+def summed(draw):
+    terms = draw(st.lists(st.text("aijk", max_size=3), min_size=1, max_size=3))
+    letters = sorted(set("".join(terms)))
+    out = draw(st.none() | st.permutations(letters).flatmap(lambda p: st.integers(0, len(p)).map(lambda n: p[:n])))
+    subscripts = ",".join(terms) + ("" if out is None else "->" + "".join(out))
+    return operands(subscripts), {"subscripts": subscripts}
+
+
+@st.composite
+def chosen(draw):
+    mask, a, b = draw(broadcastable(3))
+    return (a, b), {"condition": mask > 0}
+
+
+def rounded(group):
+    return tuple(np.round(x) for x in group)
+
+
+def at_least(x, least=0.3):
+    """x without numbers next to 0, whose powers are steep."""
+    return np.where(np.abs(x) < least, 0.5, x)
+
+
+def gradient(y, x):
+    """d sum(y) / dx, to be differentiated again: a check of order 2 then reaches order 3."""
+    return mg.grad(y.sum(), x, create_graph=True)[0]
+
+
+BOUNDS = [(-1, 1), (None, 1), (-1, None), (None, None), (-1.0, np.float64(1)), (np.float32(-1), np.array(1.0, "float32"))]
+NUMBERS = [-2, -1, 0, 1, 2, 3, 2.0, -1.0, 0.0, np.float64(2), np.int64(2)]
+KINK = {"away_from": (0,)}
+DRAWN = np.random.default_rng(0).random(8, dtype="float32")
+SPLITS = [(2, 0), (1, -1), (3, 1), ([1], 0), ([0, 2, 2], 1), ([], 0), ((1, 9), 0), ([-1], 0)]
+
+
+def labels():
+    """Integers from 0 to 4 of any shape, in an option: they are no floats."""
+    return calls(st.just(()), labels=arrays(shapes(max_dims=2), low=0, high=4).map(lambda x: x.astype(int)))
+
+
+# --- the ops ------------------------------------------------------------------------------------------------------------
+
+OPS: dict[str, Entry] = {
+    "exp": unary(mg.exp, np.exp),
+    "expm1": unary(mg.expm1, np.expm1),
+    "sin": unary(mg.sin, np.sin),
+    "cos": unary(mg.cos, np.cos),
+    "square": unary(mg.square, np.square),
+    "negative": unary(mg.negative, np.negative),
+    "log": unary(mg.log, np.log, {"low": 0.5}, low=0.3),
+    "log1p": unary(mg.log1p, np.log1p, {"low": -0.5}, low=-0.7),
+    "sqrt": unary(mg.sqrt, np.sqrt, {"low": 0.5, "high": np.inf}, low=0.3),
+    "tanh": unary(mg.tanh, np.tanh, INFINITE),
+    "sigmoid": unary(mg.sigmoid, lambda x: 1 / (1 + np.exp(-x)), INFINITE),
+    "softplus": unary(mg.softplus, lambda x: np.log(1 + np.exp(x)), INFINITE),
+    "log_sigmoid": unary(mg.log_sigmoid, lambda x: -np.log(1 + np.exp(-x)), INFINITE),
+    "abs": unary(mg.abs, np.abs, INFINITE, **KINK),
+    "sign": unary(mg.sign, np.sign, **KINK),
+    "relu": unary(mg.relu, lambda x: np.maximum(x, 0), INFINITE, **KINK),
+    "leaky_relu": unary(
+        mg.leaky_relu, lambda x, slope: np.where(x > 0, x, slope * x), INFINITE, {"slope": [0.2, 0, np.float64(0.5)]}, **KINK
+    ),
+    "elu": unary(
+        mg.elu, lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(x)), None, {"alpha": [1.0, np.float64(0.5), 3]}, **KINK
+    ),
+    "clip": Entry(
+        lambda x, bounds=(-1, 1): mg.clip(x, *bounds),
+        lambda x, bounds: x if bounds == (None, None) else np.clip(x, *bounds),  # NumPy 2.0 cannot clip without a bound
+        calls(arrays(shapes(**SMALL), away_from=(-1, 1)), bounds=BOUNDS),
+        cases(lambda x: mg.clip(x, -0.5, 0.7)),
+        arrays(special=True).map(lambda x: (x,)),
+    ),
+    "add": pairs(mg.add, np.add, {}),
+    "subtract": pairs(mg.subtract, np.subtract, {}),
+    "multiply": pairs(mg.multiply, np.multiply, {}),
+    "divide": pairs(mg.divide, np.divide, {"low": 0.5}, low=0.5),
+    "maximum": pairs(mg.maximum, np.maximum, {}, lambda pair: (pair[0], -pair[1]), low=0.1, high=1),
+    "minimum": pairs(mg.minimum, np.minimum, {}, lambda pair: (-pair[0], pair[1]), low=0.1, high=1),
+    "power": Entry(
+        mg.power,
+        lambda x, p: np.power(x, p),
+        calls(broadcastable(low=0.3, high=2))
+        | calls(arrays(shapes(**SMALL), low=-2, high=2).map(at_least), p=NUMBERS)
+        | calls(st.just((np.array([0.5, 2.0, 3.0]), np.array([0.0, 1.0, 2.0])))),
+        [
+            *cases(mg.power, inputs=lambda: [positive(2, 1), normal(3)]),
+            *cases(mg.power, inputs=lambda: [positive(3), np.array([0.0, 1.0, 2.0])]),
+            *cases(*[lambda x, p=p: mg.power(x, p) for p in (-2, -1, 0, 1, 2, 3)]),
+            *cases(lambda x: mg.power(x, 0.5), inputs=lambda: [positive(2, 3)]),
+            *cases(lambda x: 2.0**x),
+        ],
+    ),
+    **{
+        f"power of {p}": Entry(lambda x, p=p: mg.power(x, p), special=arrays(special=True).map(lambda x: (x,)))
+        for p in (0, 1, 2, 3)
+    },
+    "where": Entry(
+        lambda a, b, condition: mg.where(condition, a, b),
+        lambda a, b, condition: np.where(condition, a, b),
+        chosen(),
+        cases(lambda a, b: mg.where([[True], [False]], a, b), inputs=lambda: [normal(2, 3), normal(3, seed=1)]),
+    ),
+    **{name: pairs(getattr(mg, name), getattr(np, name), None, rounded, low=0, high=1) for name in CONSTANT[:-1]},
+    # reductions
+    "sum": reduction(mg.sum, np.sum, empty=True),
+    "prod": reduction(mg.prod, np.prod, empty=True),
+    "norm": reduction(mg.norm, lambda x, **on: np.sqrt(np.sum(x * x, **on)), empty=True, away_from=(0,)),
+    "mean": reduction(mg.mean, np.mean),
+    "var": reduction(mg.var, np.var),
+    "var, ddof": Entry(
+        mg.var,
+        np.var,
+        calls(arrays(shapes(min_dims=1, max_dims=2, min_side=3, max_side=4)), axis=[-1], ddof=[0, 1, 2]),
+        cases(lambda x: mg.var(x, axis=0, ddof=1)),
+    ),
+    "max": reduction(mg.max, np.max, distinct=True),
+    "min": reduction(mg.min, np.min, distinct=True),
+    "logsumexp": reduction(mg.logsumexp, lambda x, **on: np.log(np.sum(np.exp(x), **on))),
+    "softmax": along(
+        mg.softmax, lambda x, axis: np.exp(x) / np.exp(x).sum(axis, keepdims=True), at=[lambda x: mg.softmax(x, axis=0)],
+        min_side=1, special=arrays(ROWS, special=True).map(lambda x: (x,)),
+    ),
+    "log_softmax": along(
+        mg.log_softmax, lambda x, axis: x - np.log(np.exp(x).sum(axis, keepdims=True)),
+        at=[lambda x: mg.log_softmax(x, axis=0)], min_side=1, special=arrays(ROWS, special=True).map(lambda x: (x,)),
+    ),
+    "cumsum": along(
+        mg.cumsum, np.cumsum, none=True, at=[lambda x: mg.cumsum(x, 0), lambda x: mg.cumsum(x, -1)],
+        special=arrays(ROWS, special=True).map(lambda x: (x,)),
+    ),
+    # shapes
+    "reshape": Entry(
+        lambda x, ndim: mg.reshape(x, *[1] * ndim, -1),
+        lambda x, ndim: x.reshape(*[1] * ndim, -1),
+        calls(arrays(shapes(max_side=3)), ndim=[0, 1, 2]),
+        cases(lambda x: mg.reshape(x, 3, -1)),
+    ),
+    "transpose": Entry(
+        lambda x, axes: mg.transpose(x, axes),
+        np.transpose,
+        transposed(),
+        [*cases(mg.transpose), *cases(lambda x: mg.transpose(x, 1, 2, 0), inputs=lambda: [normal(2, 3, 2)])],
+    ),
+    "moveaxis": Entry(
+        mg.moveaxis, np.moveaxis, moved(), cases(lambda x: mg.moveaxis(x, 0, -1), inputs=lambda: [normal(2, 3, 2)])
+    ),
+    "broadcast_to": Entry(
+        mg.broadcast_to, np.broadcast_to, stretched(),
+        cases(lambda x: mg.broadcast_to(x, (4, 2, 3)), inputs=lambda: [normal(2, 1)]),
+    ),
+    "expand_dims": Entry(
+        mg.expand_dims,
+        np.expand_dims,
+        calls(arrays(shapes(**SMALL)), axis=[0, -1, (0, -1), (0, 1), ()]),
+        cases(lambda x: mg.expand_dims(x, (0, -1))),
+    ),
+    "squeeze": Entry(
+        lambda x, axis=None: mg.squeeze(x, axis),
+        lambda x, axis: np.squeeze(x, axis),
+        calls(arrays(st.sampled_from([(1, 2, 1), (1, 1), (1, 0, 1), (1, 3, 1)])), axis=[None, 0, -1, (0, -1), ()]),
+        cases(mg.squeeze, inputs=lambda: [normal(1, 2, 1)]),
+    ),
+    "flip": along(mg.flip, np.flip, none=True, at=[lambda x: mg.flip(x, -1)]),
+    "pad": Entry(
+        mg.pad,
+        lambda x, widths, value: np.pad(x, widths, constant_values=value) if x.ndim else x,
+        padded(),
+        cases(lambda x: mg.pad(x, [(1, 0), (0, 2)], value=3.0)),
+    ),
+    "concatenate": Entry(
+        lambda a, b, axis: mg.concatenate([a, b, a], axis),
+        lambda a, b, axis: np.concatenate([a, b, a], axis),
+        joined(),
+        cases(lambda a, b: mg.concatenate([a, b, a], axis=-1), inputs=lambda: [normal(2, 1), normal(2, 2)]),
+    ),
+    "stack": Entry(
+        lambda a, b, axis: mg.stack([a, b, a], axis),
+        lambda a, b, axis: np.stack([a, b, a], axis),
+        joined() | st.just(((np.array(1.0), np.array(2.0)), {"axis": 0})),
+        cases(lambda a, b: mg.stack([a, b, a], axis=-1), inputs=lambda: [normal(2, 1), normal(2, 1, seed=1)]),
+    ),
+    "split": Entry(
+        lambda x, by: mg.concatenate([(i + 1.0) * part for i, part in enumerate(mg.split(x, *by))], by[1]),
+        lambda x, by: np.concatenate([(i + 1) * part for i, part in enumerate(np.split(x, *by))], by[1]),
+        calls(arrays((4, 3)), by=SPLITS),
+        cases(lambda x: tuple(mg.split(x, [1, 1, 3], axis=-1)), inputs=lambda: [normal(2, 4)]),
+    ),
+    "take": Entry(
+        mg.take,
+        lambda x, indices, axis: np.asarray(np.take(x, indices, axis)),
+        calls(
+            arrays((2, 3)),
+            indices=[0, -1, [0, 0, 1], (1, 1), np.array([[0, 1], [1, 1]]), np.int64(1), np.array(1)],
+            axis=[None, 0, 1, -1],
+        ),
+        cases(lambda x: mg.take(x, (1, 1, 0, -1), axis=1)),
+    ),
+    "getitem": Entry(
+        mg.getitem,
+        lambda x, index: np.asarray(x[index]),
+        indexed(),
+        [
+            *cases(lambda x: x[[0, 0, 1], ::-1], lambda x: x[None, ..., 1], lambda x: x[x > 0]),
+            *cases(lambda x: gradient(x[[0, 0, 1]] ** 3, x)),  # the derivative's own derivatives
+        ],
+    ),
+    "one_hot": Entry(
+        lambda labels: mg.one_hot(labels, 5, "float64"), lambda labels: np.eye(5)[labels], labels()
+    ),
+    # products
+    "matmul": Entry(
+        mg.matmul,
+        np.matmul,
+        multiplied(),
+        [
+            (mg.matmul, lambda a=a, b=b: [normal(*a), normal(*b, seed=1)])
+            for a, b in [
+                ((2, 3), (3, 4)),
+                ((3,), (3,)),
+                ((3,), (2, 3, 2)),
+                ((2, 2, 3), (3,)),
+                ((2, 1, 1, 3), (2, 3, 2)),
+                ((2, 0), (0, 3)),
+            ]
+        ],
+    ),
+    "einsum": Entry(
+        lambda *xs, subscripts: mg.einsum(subscripts, *xs),
+        lambda *xs, subscripts: np.asarray(np.einsum(subscripts, *xs)),
+        summed(),
+        [
+            (lambda a, b: mg.einsum("ij,jk->ik", a, b), lambda: [normal(2, 3), normal(3, 2, seed=1)]),
+            (lambda a: mg.einsum("iji->j", a), lambda: [normal(2, 3, 2)]),
+            (lambda a, b, c: mg.einsum("ij,k,jl->i", a, b, c), lambda: [normal(2, 2), normal(3, seed=1), normal(2, 1, seed=2)]),
+        ],
+    ),
+    # images
+    "conv2d": Entry(
+        mg.conv2d,
+        cases=[
+            (lambda x, w: mg.conv2d(x, w, None, 2, 1), lambda: [normal(1, 1, 3, 4), normal(1, 1, 2, 3, seed=1)]),
+            (mg.conv2d, lambda: [normal(2, 2, 2, 3), normal(2, 2, 1, 2, seed=1), normal(2, seed=2)]),
+            (lambda x, w: gradient(mg.conv2d(x, w) ** 3, w), lambda: [normal(1, 1, 2, 3), normal(1, 1, 1, 2, seed=1)]),
+            (
+                lambda x, w: mg.conv2d(x, w, None, (1, 2), (0, 1), (2, 1)),
+                lambda: [normal(1, 2, 3, 2), normal(2, 2, 2, 3, seed=1)],
+            ),
+        ],
+    ),
+    "conv_transpose2d": Entry(
+        mg.conv_transpose2d,
+        cases=[
+            (
+                lambda x, w: mg.conv_transpose2d(x, w, None, 2, 1, (1, 0)),
+                lambda: [normal(1, 1, 2, 3), normal(1, 2, 3, 2, seed=1)],
+            ),
+            (mg.conv_transpose2d, lambda: [normal(2, 2, 2, 1), normal(2, 2, 1, 2, seed=1), normal(2, seed=2)]),
+        ],
+    ),
+    "max_pool2d": Entry(
+        lambda x: mg.max_pool2d(x, 2, 1),
+        cases=[
+            (lambda x: mg.max_pool2d(x, (3, 2), (2, 1), 1), lambda: [normal(1, 2, 4, 3)]),
+            (lambda x: mg.max_pool2d(x, 2), lambda: [normal(1, 2, 4, 6)]),  # every place in the window is the largest once
+        ],
+        special=arrays((1, 1, 3, 3), special=True).map(lambda x: (x,)),
+    ),
+    "avg_pool2d": Entry(
+        mg.avg_pool2d, cases=[(lambda x: mg.avg_pool2d(x, (3, 2), (2, 1), 1), lambda: [normal(1, 2, 4, 3)])]
+    ),
+    "upsample2d": Entry(
+        mg.upsample2d,
+        lambda x, scale: x.repeat(scale[0], axis=2).repeat(scale[1], axis=3),
+        calls(arrays(st.sampled_from([(1, 2, 2, 1), (0, 1, 2, 2), (2, 1, 1, 2)])), scale=[(1, 2), (2, 3), (3, 1)]),
+        [(lambda x: mg.upsample2d(x, (2, 3)), lambda: [normal(1, 2, 2, 1)])],
+    ),
+    "dropout": Entry(
+        lambda x, p=0.4: mg.dropout(x, p, rng=np.random.default_rng(0)),
+        lambda x, p: np.where(p <= DRAWN, x / (1 - p), 0),
+        calls(arrays((8,)), p=[0, 0.5, np.float64(0.25), float(DRAWN[3])]),  # what was drawn as p is kept
+        cases(lambda x: mg.dropout(x, 0.4, rng=np.random.default_rng(0))),
+    ),
+}  # fmt: skip
+CASES = [(name, fn, inputs) for name, entry in OPS.items() if name not in CONSTANT for fn, inputs in entry.cases]

@@ -1,0 +1,88 @@
+"""What the layers refuse. Numbers out of bounds are in `tests/contracts/test_numbers.py`."""
+
+import numpy as np
+
+from minigan import Tensor, nn
+from minigan.nn import Dense, ReLU, Sequential
+from tests.contracts.refusals import each
+
+NO_SIZES = [0, -1, 1.5, "2", None, True]
+SIZED = {  # (a layer of this size, a layer with another argument of this size)
+    "Dense": (lambda n: nn.Dense(n, 1), lambda n: nn.Dense(1, n)),
+    "Conv2d": (lambda n: nn.Conv2d(n, 1, 3), lambda n: nn.Conv2d(1, n, 3)),
+    "ConvTranspose2d": (lambda n: nn.ConvTranspose2d(n, 1, 3), lambda n: nn.ConvTranspose2d(1, n, 3)),
+    "Embedding": (lambda n: nn.Embedding(n, 1), lambda n: nn.Embedding(1, n)),
+    "MinibatchDiscrimination": (lambda n: nn.MinibatchDiscrimination(n, 1, 1), lambda n: nn.MinibatchDiscrimination(1, 1, n)),
+    "BatchNorm1d": (nn.BatchNorm1d, nn.BatchNorm2d),
+}
+SIZES = [
+    row for pair in SIZED.values() for call in pair for row in each(NO_SIZES, ValueError, "sizes must be whole numbers", call)
+]
+
+
+def ones(layer):
+    """A call of the layer with ones of this shape."""
+    return lambda shape: layer(Tensor(np.ones(shape)))
+
+
+NO_PAIRS = [0, 2.0, "3", (1, 2, 3), True]
+NO_ROWS, NO_IMAGES = [(3,), (5, 4), (5, 3, 2, 2)], [(5, 3), (5, 3, 2), (5, 2, 3, 3)]
+NO_LABELS = [[4], [-1], [[0, 9]], [0.0], [True], [], "a", Tensor([1, 2])]
+SHAPES = [
+    *each([(4, 2), (3, 4), (), (4, 1)], ValueError, r"Dense\(3, 2\): the input has shape VALUE; expected", ones(Dense(3, 2))),
+    (lambda: nn.Conv2d(2, 3, 2)(Tensor(np.ones((1, 3, 4, 4)))), ValueError, r"x \(1, 3, 4, 4\) and weight .* do not fit"),
+    *each(NO_PAIRS, ValueError, "Conv2d: kernel_size is .*; expected", lambda size: nn.Conv2d(1, 1, size)),
+    *each(NO_PAIRS, ValueError, "ConvTranspose2d: kernel_size is .*; expected", lambda size: nn.ConvTranspose2d(1, 1, size)),
+    *each(NO_ROWS, ValueError, r"BatchNorm1d\(3, .*\): the input has shape VALUE; expected \(N, 3", ones(nn.BatchNorm1d(3))),
+    *each(NO_ROWS, ValueError, r"BatchNorm1d\(3, .*\): the input has shape VALUE", ones(nn.BatchNorm1d(3).eval())),
+    *each(NO_IMAGES, ValueError, r"BatchNorm2d\(3, .*\): the input has shape VALUE; expected \(N, 3", ones(nn.BatchNorm2d(3))),
+    *each([(5, 4), (5, 1), ()], ValueError, r"LayerNorm\(.*\): the input has shape VALUE; expected", ones(nn.LayerNorm(3))),
+    *each([(3,), (3, 2)], ValueError, r"LayerNorm\(.*\): the input has shape VALUE", ones(nn.LayerNorm((2, 3)))),
+    *each([(3,), (5, 2), (5, 3, 1)], ValueError, r"MinibatchDiscrimination\(3, 2, 4\): the input has shape VALUE; expected",
+          ones(nn.MinibatchDiscrimination(3, 2, 4))),
+    *each(NO_LABELS, (TypeError, ValueError), r"Embedding\(4, 2\): labels .*expected (integers|0 to 3)", nn.Embedding(4, 2)),
+    (lambda: ones(nn.Reshape(5))((3, 2, 4)), ValueError, "reshape"),
+    *each([1.5, "2", None, (2, 3), np.nan, -2, True], ValueError, "^Reshape: shape is .*; expected a whole number, at least -1",
+          lambda size: nn.Reshape(2, size)),
+]  # fmt: skip
+
+NO_WEIGHTS = {
+    r"weight_init returned float32 \(3, 3\); expected floats of": lambda shape: np.ones((3, 3), np.float32),
+    "weight_init returned int64 .*; expected floats of shape": lambda shape: np.ones(shape, int),
+    "weight_init returned a nan or an infinity": lambda shape: np.full(shape, np.inf),
+    "weight_init returned a (nan) or an infinity": lambda shape: np.full(shape, np.nan),
+    "expected real numbers": lambda shape: None,
+    "masked array": lambda shape: np.ma.ones(shape),
+}
+INITIALISED = {  # a layer of this initialiser
+    "Dense": lambda f: nn.Dense(2, 3, weight_init=f),
+    "Conv2d": lambda f: nn.Conv2d(2, 3, 1, weight_init=f),
+    "ConvTranspose2d": lambda f: nn.ConvTranspose2d(2, 3, 1, weight_init=f),
+}
+INIT = [
+    (lambda layer=layer, make=make: layer(lambda shape, rng: make(shape)), (TypeError, ValueError), match)
+    for layer in INITIALISED.values()
+    for match, make in NO_WEIGHTS.items()
+]
+INIT += [
+    (lambda layer=layer: layer(np.ones((2, 3))), TypeError, f"^{name}: weight_init is a ndarray; expected a function")
+    for name, layer in INITIALISED.items()
+]
+INIT += each(
+    [nn.init.xavier_uniform, nn.init.he_normal, nn.init.fan_in_uniform], ValueError, r"shape \(3,\) has no fan-in",
+    lambda initialiser: initialiser((3,), np.random.default_rng(0)),
+)  # fmt: skip
+
+
+class Empty(nn.Module):
+    """A module without forward."""
+
+
+MODULES = [
+    (lambda: Empty()(1), NotImplementedError, "Empty has no forward"),
+    (lambda: Sequential(ReLU(), 3), TypeError, "argument 2 is a int; expected a layer"),
+    (lambda: Sequential([ReLU()]), TypeError, "argument 1 is a list"),
+    (lambda: Sequential(Dense(2, 3), nn.LeakyReLU), TypeError, "argument 2"),
+    *each([0, 1], TypeError, "default_rng", lambda seed: Dense(2, 2, rng=seed)),
+]
+REFUSED = [*SIZES, *SHAPES, *INIT, *MODULES]

@@ -1,0 +1,68 @@
+"""Gradients of every op and loss, to order 2: at fixed points, at drawn ones, and at kinks, ties and huge numbers.
+
+`assert_gradients` also compares float32 with float64, memory orders and broadcasting, and finds what is written in place.
+"""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import minigan as mg
+from minigan.testing import assert_gradients
+from tests.contracts.functions import CASES, FUNCTIONS, IDS
+from tests.contracts.ops import CONSTANT
+from tests.helpers.examples import few, fewest
+
+SCALES = [1.0, 1e-100, 1e-30, 1e-8, 1e8, 1e30, 1e100]
+THIRD = ["divide", "matmul", "norm", "power", "prod", "sigmoid", "softmax", "tanh", "var", "log", "elu", "einsum", "conv2d"]
+
+
+def scaled(fn, size, change=lambda y: y):
+    """size fn(*inputs), changed, where fn may have several outputs."""
+
+    def function(*inputs):
+        y = fn(*inputs)
+        return tuple([change(part * size) for part in y]) if isinstance(y, tuple) else change(y * size)
+
+    return function
+
+
+@pytest.mark.parametrize(("case", "size"), [(i, SCALES[i % len(SCALES)]) for i in range(len(CASES))], ids=IDS)
+def test_gradient_and_its_gradient_are_right(case, size):
+    _, fn, inputs = CASES[case]
+    assert mg.gradcheck(scaled(fn, size), *inputs(), order=2)
+
+
+@pytest.mark.parametrize("name", THIRD)
+def test_third_derivative_is_right(name):
+    fn, inputs = FUNCTIONS[name].cases[0]
+    assert mg.gradcheck(fn, *[x[..., :2] for x in inputs()] if name == "prod" else inputs(), order=3)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, entry in FUNCTIONS.items() if entry.draws is not None and name not in CONSTANT]
+)
+@few
+@given(data=st.data())
+def test_gradients_are_right_at_drawn_arguments(name, data):
+    inputs, options = data.draw(FUNCTIONS[name].draws)
+    order = 2 if sum(x.size for x in inputs) <= 12 else 1
+    assert_gradients(lambda *xs: FUNCTIONS[name].call(*xs, **options), *inputs, order=order)
+
+
+@pytest.mark.parametrize("name", [name for name, entry in FUNCTIONS.items() if entry.special is not None])
+@fewest
+@given(data=st.data())
+def test_gradients_are_right_at_special_points(name, data):
+    assert_gradients(FUNCTIONS[name].call, *data.draw(FUNCTIONS[name].special), kinks=not name.startswith("power"))
+
+
+@pytest.mark.parametrize("name", CONSTANT)
+@fewest
+@given(data=st.data())
+def test_no_gradient_flows_through_a_constant(name, data):
+    inputs, options = data.draw(FUNCTIONS[name].draws)
+    y = FUNCTIONS[name].call(*[mg.Tensor(x, requires_grad=True) for x in inputs], **options)
+    assert not y.requires_grad
+    assert y.dtype == (np.float64 if name == "one_hot" else bool)

@@ -1,0 +1,35 @@
+"""Each registry has all that minigan exports: an op, a layer or a loss without an entry fails here."""
+
+import inspect
+
+import minigan as mg
+from minigan import losses, nn, ops
+from tests.contracts.layers import LAYERS
+from tests.contracts.losses import LOSSES
+from tests.contracts.ops import BY_LOOPS, OPS
+
+
+def test_every_op_has_an_entry():
+    assert set(ops.__all__) <= set(OPS)
+    assert {name.split(",")[0].split(" of ")[0] for name in OPS} == set(ops.__all__)
+
+
+def test_an_entry_has_cases_if_gradients_flow_and_a_twin_unless_loops_are_it():
+    assert [name for name in ops.__all__ if not OPS[name].cases and name != "one_hot"] == []
+    assert [name for name in ops.__all__ if OPS[name].twin is None and name not in BY_LOOPS] == []
+
+
+def test_every_op_is_a_top_level_name():
+    assert [name for name in ops.__all__ if getattr(mg, name) is not getattr(ops, name)] == []
+
+
+def test_every_layer_has_an_entry():
+    found = {name for name, kind in vars(nn).items() if isinstance(kind, type) and issubclass(kind, nn.Module)}
+    assert found - {"Module"} == {name.split(",")[0] for name in LAYERS}
+    assert [name for name, entry in LAYERS.items() if entry.twin is None] == ["Dropout", "Sequential"]  # see tests/nn
+
+
+def test_every_loss_has_an_entry():
+    public = {name for name, f in vars(losses).items() if inspect.isfunction(f) and f.__module__ == losses.__name__}
+    assert {name for name in public if not name.startswith("_")} == set(LOSSES)
+    assert all(entry.twin for entry in LOSSES.values())
