@@ -40,8 +40,8 @@ OPTIONS = [
 ]
 
 
-def apply(patch=(1, 2, 2), **options):
-    return attacks.apply_patch(X, np.zeros(patch), **{"share": 0.1, "angle": 0, **options})
+def apply(patch=(1, 2, 2), x=X, **options):
+    return attacks.apply_patch(x, np.zeros(patch), **{"share": 0.1, "angle": 0, **options})
 
 
 def train(**options):
@@ -52,6 +52,7 @@ PATCHES = [
     *each([(3, 4, 4), (1, 4, 5)], ValueError, r"apply_patch: .* expected \(N, C, H, W\) and \(C, P, P\)", apply),
     (lambda: apply(share=(0.2, 0.1)), ValueError, "share"),
     (lambda: apply(share=0.6, angle=22.5), ValueError, "share 0.6 does not fit"),
+    (lambda: apply(x=X[:, :, :5], share=0.9), ValueError, "share 0.9 does not fit into 5 x 6"),
     # at 45 degrees and beyond, the diagonal decides: the square has half the area of the image
     *each([45, 180], ValueError, "0.501 does not fit",
           lambda angle: (apply(share=0.499, angle=angle), apply(share=0.501, angle=angle))),
