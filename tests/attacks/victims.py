@@ -1,8 +1,11 @@
 """What the attacks' tests share: small classifiers, and the same classifiers' gradients by hand, in NumPy without minigan."""
 
+import functools
+
 import numpy as np
 
-from minigan import Tensor, data, losses, nn, optim
+from minigan import Tensor, data, nn, optim
+from minigan.attacks import adversarial_loss
 
 CLASSES = 4
 
@@ -24,6 +27,19 @@ def moody(dtype="float32"):
     return as_dtype(nn.Sequential(*layers), dtype)
 
 
+class Watched(nn.Module):
+    """Notes the mode of each forward pass; the one with number `fails` raises."""
+
+    def __init__(self, fails=None):
+        self.modes, self.fails = [], fails
+
+    def forward(self, x):
+        self.modes.append(self.training)
+        if len(self.modes) == self.fails:
+            raise ZeroDivisionError
+        return x
+
+
 def as_dtype(model, dtype):
     for p in model.parameters():
         p.data = p.data.astype(dtype)
@@ -36,17 +52,22 @@ def images(n=5, dtype="float64", seed=0):
     return rng.random((n, 1, 6, 6)).astype(dtype), rng.integers(CLASSES, size=n)
 
 
-def trained(steps=150):
-    """A small network that tells three blobs of points in [0, 1]^6 apart, the points, and their labels."""
+@functools.cache
+def trained(epsilon=0.0, steps=150):
+    """A small network that tells three blobs of points in [0, 1]^6 apart, the points, and their labels.
+
+    With an epsilon, it learns from adversarial examples, too.
+    """
     rng = np.random.default_rng(0)
     y = np.arange(300) % 3
     x = (rng.uniform(0.3, 0.7, (3, 6))[y] + 0.05 * rng.standard_normal((300, 6))).clip(0, 1).astype("float32")
-    model = nn.Sequential(nn.Dense(6, 16), nn.ReLU(), nn.Dense(16, 16), nn.ReLU(), nn.Dense(16, 3))
-    rule, minibatches = optim.Adam(model.parameters(), 1e-2), data.batches(x, y, size=50)
+    layers = nn.Dense(6, 16, rng=rng), nn.ReLU(), nn.Dense(16, 16, rng=rng), nn.ReLU(), nn.Dense(16, 3, rng=rng)
+    model = nn.Sequential(*layers)
+    rule, minibatches = optim.Adam(model.parameters(), 1e-2), data.batches(x, y, size=50, rng=rng)
     for _ in range(steps):
         points, labels = next(minibatches)
         rule.zero_grad()
-        losses.cross_entropy(model(Tensor(points)), labels).backward()
+        adversarial_loss(model, points, labels, epsilon).backward()
         rule.step()
     return model, x, y
 
@@ -91,19 +112,3 @@ def dense_gradient(model, x, y):
     h = x.reshape(len(x), -1) @ first.weight.data + first.bias.data
     g = softmax_minus_one_hot(np.maximum(h, 0) @ second.weight.data + second.bias.data, y)
     return ((g @ second.weight.data.T * (h > 0)) @ first.weight.data.T).reshape(x.shape)
-
-
-def convolutional_gradient(model, x, y):
-    """The same of convolutional(): every window by itself, there and back."""
-    convolution, _, _, last = model.layers
-    w, padded = convolution.weight.data, np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
-    windows = [(i, j, np.s_[:, :, 2 * i : 2 * i + 3, 2 * j : 2 * j + 3]) for i in range(3) for j in range(3)]
-    h = np.zeros((len(x), 3, 3, 3))
-    for i, j, window in windows:
-        h[:, :, i, j] = np.tanh(np.tensordot(padded[window], w, axes=((1, 2, 3), (1, 2, 3))) + convolution.bias.data)
-    g = softmax_minus_one_hot(h.reshape(len(x), -1) @ last.weight.data + last.bias.data, y)
-    g = (g @ last.weight.data.T).reshape(h.shape) * (1 - h**2)
-    back = np.zeros_like(padded)
-    for i, j, window in windows:
-        back[window] += np.tensordot(g[:, :, i, j], w, axes=(1, 0))
-    return back[:, :, 1:-1, 1:-1]

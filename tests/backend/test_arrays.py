@@ -31,40 +31,22 @@ def python(code, **environment):
 # --- choosing -----------------------------------------------------------------------------------------------------------
 
 
-def test_numpy_is_the_start():
+def test_using_chooses_for_the_block_only_nests_and_restores_after_an_exception(stand_in):
+    assert (backend.name(), backend.xp()) == ("numpy", np)
+
+    def fail():
+        with backend.using("cupy"):
+            with backend.using("numpy"):
+                assert backend.name() == "numpy"
+            assert (backend.name(), backend.xp()) == ("cupy", stand_in)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert (backend.name(), backend.xp()) == ("numpy", np)
 
 
-def test_using_chooses_for_the_block_only(stand_in):
-    with backend.using("cupy"):
-        assert backend.name() == "cupy"
-        assert backend.xp() is stand_in
-    assert backend.name() == "numpy"
-
-
-def test_using_nests(stand_in):
-    with backend.using("cupy"):
-        with backend.using("numpy"):
-            assert backend.name() == "numpy"
-        assert backend.name() == "cupy"
-
-
-def test_using_restores_after_an_exception(stand_in):
-    with pytest.raises(ZeroDivisionError), backend.using("cupy"):
-        raise ZeroDivisionError
-    assert (backend.name(), backend.xp()) == ("numpy", np)
-
-
-def test_use_lasts(stand_in):
-    backend.use("cupy")
-    try:
-        assert backend.name() == "cupy"
-    finally:
-        backend.use("numpy")
-    assert backend.name() == "numpy"
-
-
-def test_a_new_thread_starts_with_what_use_chose_and_chooses_for_itself(stand_in):
+def test_use_lasts_and_a_new_thread_starts_with_it_and_chooses_for_itself(stand_in):
     seen = []
 
     def work():
@@ -81,6 +63,7 @@ def test_a_new_thread_starts_with_what_use_chose_and_chooses_for_itself(stand_in
         assert backend.name() == "cupy"
     finally:
         backend.use("numpy")
+    assert backend.name() == "numpy"
 
 
 @pytest.mark.parametrize("choose", [backend.use, lambda name: backend.using(name).__enter__()], ids=["use", "using"])
@@ -102,21 +85,11 @@ DRIVER = "an NVIDIA GPU and NVIDIA's driver"
 FILE = "cannot open shared object file: No such file or directory"
 MISSING = {  # by what is not there: where CuPy (14.2 or 13.6) notices it, what it raises, and what is to be installed
     "CuPy": ("import", "ModuleNotFoundError", "No module named 'cupy'", "CuPy: pip install 'minigan[cuda12]'"),
-    "driver": (
-        "zeros",
-        "CUDARuntimeError",
-        "cudaErrorInsufficientDriver: CUDA driver version is insufficient for CUDA runtime version",
-        DRIVER,
-    ),
+    "driver": ("zeros", "CUDARuntimeError", "cudaErrorInsufficientDriver: CUDA driver version is insufficient", DRIVER),
     "GPU": ("zeros", "CUDARuntimeError", "cudaErrorNoDevice: no CUDA-capable device is detected", DRIVER),
     "NVRTC 14": ("add", "DynamicLibNotFoundError", not_found("libnvrtc.so.13 or libnvrtc.so.12"), LIBRARIES),
     "NVRTC 13": ("add", "RuntimeError", f"CuPy failed to load libnvrtc.so.12: OSError: libnvrtc.so.12: {FILE}", LIBRARIES),
-    "headers 13": (
-        "add",
-        "CompileException",
-        'cupy/carray.cuh(57): catastrophic error: cannot open source file "cuda_fp16.h"\n  #include <cuda_fp16.h>\n',
-        LIBRARIES,
-    ),
+    "headers 13": ("add", "CompileException", 'cupy/carray.cuh(57): cannot open "cuda_fp16.h"\n  #include ...\n', LIBRARIES),
     "cuBLAS 14": ("matmul", "ImportError", not_found("libcublasLt.so.13 or libcublasLt.so.12"), LIBRARIES),
     "cuBLAS 13": ("matmul", "ImportError", f"libcublas.so.12: {FILE}", LIBRARIES),
 }
@@ -171,6 +144,7 @@ def test_what_is_missing_is_said_at_once_with_what_to_install(missing, choose):
     assert (backend.name(), backend.xp()) == ("numpy", np)
 
 
+@pytest.mark.parametrize("missing", ["headers 13"], indirect=True)
 def test_what_is_missing_is_said_where_the_environment_asks_for_cupy(missing):
     result = python("import minigan", MINIGAN_BACKEND="cupy")
     *lines, last = result.stderr.strip().split("\n")
@@ -179,6 +153,7 @@ def test_what_is_missing_is_said_where_the_environment_asks_for_cupy(missing):
     assert_said(last, missing)
 
 
+@pytest.mark.parametrize("missing", ["headers 13"], indirect=True)
 def test_what_is_missing_is_said_on_one_line_where_a_demo_is_asked_for_cupy(missing, tmp_path, capsys):
     with pytest.raises(SystemExit) as end:
         main(["gan", "--backend", "cupy", "--quick", "--out", str(tmp_path / "out")])
@@ -202,23 +177,14 @@ def test_cupy_is_tried_once(monkeypatch):
 # --- the environment ----------------------------------------------------------------------------------------------------
 
 
-PRINT_NAME = "import sys, types; {setup}; from minigan import backend; print(backend.name())"
+FAKE_CUPY = "import sys, numpy; sys.modules['cupy'] = numpy; from minigan import backend; print(backend.name())"
+UNKNOWN = "minigan.backend.BackendError: MINIGAN_BACKEND=jax: unknown backend 'jax': choose 'numpy' or 'cupy'"
 
 
-@pytest.mark.parametrize("value", ["numpy", ""])
-def test_the_environment_variable_may_name_numpy_or_be_empty(value):
-    result = python(PRINT_NAME.format(setup="0"), MINIGAN_BACKEND=value)
-    assert (result.stdout.strip(), result.stderr) == ("numpy", "")
-
-
-def test_the_environment_variable_sets_the_start_value():
-    result = python(PRINT_NAME.format(setup="import numpy; sys.modules['cupy'] = numpy"), MINIGAN_BACKEND="cupy")
-    assert (result.stdout.strip(), result.stderr) == ("cupy", "")
-
-
-def test_the_environment_variable_of_an_unknown_backend_is_named():
-    last = python("import minigan", MINIGAN_BACKEND="jax").stderr.strip().split("\n")[-1]
-    assert last == "minigan.backend.BackendError: MINIGAN_BACKEND=jax: unknown backend 'jax': choose 'numpy' or 'cupy'"
+@pytest.mark.parametrize(("value", "name", "error"), [("", "numpy", ""), ("cupy", "cupy", ""), ("jax", "", UNKNOWN)])
+def test_the_environment_variable_sets_the_start_value(value, name, error):
+    result = python(FAKE_CUPY, MINIGAN_BACKEND=value)
+    assert (result.stdout.strip(), result.stderr.strip().split("\n")[-1]) == (name, error)
 
 
 def test_importing_minigan_needs_numpy_alone_and_leaves_cupy_be():
@@ -242,21 +208,11 @@ print(sorted({"cupy", "matplotlib", "scipy"} & set(sys.modules)))
 # --- arrays -------------------------------------------------------------------------------------------------------------
 
 
-def test_to_numpy_of_a_numpy_array_is_the_array_itself():
+def test_numpys_arrays_are_copied_only_where_that_is_asked_for_or_needed():
     a = np.ones(3)
-    assert backend.to_numpy(a) is a
-    assert backend.move(a, "numpy") is a
-
-
-def test_copy_to_numpy_has_memory_of_its_own():
-    a = np.ones(3)
+    assert backend.to_numpy(a) is backend.move(a, "numpy") is backend.writable(a) is a
     assert not np.shares_memory(backend.copy_to_numpy(a), a)
-
-
-def test_writable_copies_only_what_cannot_be_written_to():
-    a, view = np.ones(3), np.broadcast_to(1.0, 3)
-    assert backend.writable(a) is a
-    assert backend.writable(view).flags.writeable
+    assert backend.writable(np.broadcast_to(1.0, 3)).flags.writeable
 
 
 @pytest.mark.parametrize("value", [1.0, [1.0], np.float64(1.0), mg.Tensor([1.0]), None])
@@ -271,10 +227,6 @@ def test_a_constant_is_the_number_in_the_dtype(value, dtype):
     assert (c.shape, c.dtype) == ((), dtype)
     np.testing.assert_array_equal(c, dtype(value))
     assert np.signbit(c) == np.signbit(value)
-
-
-def test_synchronize_has_nothing_to_do_under_numpy():
-    assert backend.synchronize() is None
 
 
 # --- one formula, one kernel --------------------------------------------------------------------------------------------------

@@ -16,20 +16,11 @@ def drawn():
     return [*nn.Dense(3, 2).state_dict().values(), data.ring(4), data.noise(3)(2), random_numbers.generator().random(2)]
 
 
-@pytest.mark.parametrize("n", [0, 1])
-def test_the_same_seed_gives_the_same_numbers(n):
-    mg.seed(n)
-    first = drawn()
-    mg.seed(n)
-    for a, b in zip(first, drawn(), strict=True):
-        np.testing.assert_array_equal(a, b)
-
-
 def test_seed_0_is_a_seed_like_any_other():
     draws = []
     for n in (0, 0, 1):
         mg.seed(n)
-        draws.append(random_numbers.generator().random())
+        draws.append(np.concatenate([np.ravel(part) for part in drawn()]).tolist())
     assert draws[0] == draws[1] != draws[2]
 
 
@@ -40,23 +31,13 @@ def test_without_a_seed_every_process_draws_differently():
     assert first != second
 
 
-def test_what_is_spawned_depends_on_the_seed_and_not_on_what_others_draw():
-    quiet = random_numbers.spawn().random(3)
+def test_what_is_spawned_is_a_stream_of_its_own_and_depends_on_the_seed_and_not_on_what_others_draw():
+    first, second = random_numbers.spawn().random(3), random_numbers.spawn().random(3)
+    default = random_numbers.generator().random(3)
     mg.seed(0)
-    random_numbers.generator().random(1000)
-    np.testing.assert_array_equal(random_numbers.spawn().random(3), quiet)
-
-
-def test_each_spawned_generator_has_a_stream_of_its_own():
-    a, b = random_numbers.spawn(), random_numbers.spawn()
-    assert not np.array_equal(a.random(3), b.random(3))
-
-
-def test_drawing_from_a_spawned_generator_does_not_move_the_default_one():
-    expected = random_numbers.generator().random(3)
-    mg.seed(0)
-    random_numbers.spawn().random(10)
-    np.testing.assert_array_equal(random_numbers.generator().random(3), expected)
+    np.testing.assert_array_equal(random_numbers.generator().random(3), default)
+    np.testing.assert_array_equal(random_numbers.spawn().random(3), first)
+    assert not np.array_equal(first, second)
 
 
 def test_spawn_returns_the_generator_that_it_is_given():
@@ -65,23 +46,14 @@ def test_spawn_returns_the_generator_that_it_is_given():
 
 
 @pytest.mark.parametrize("bits", [np.random.PCG64, np.random.MT19937, np.random.Philox, np.random.SFC64])
-def test_a_generator_continues_from_its_saved_state(bits):
-    rng = np.random.Generator(bits(3))
+def test_a_generator_continues_from_its_saved_state_also_through_an_npz_file(bits, tmp_path):
+    rng, other = np.random.Generator(bits(3)), np.random.Generator(bits(99))
     rng.standard_normal(5, dtype=np.float32)
-    state = random_numbers.generator_state(rng)
-    expected = rng.random(4)
-    other = np.random.Generator(bits(99))
-    random_numbers.set_generator_state(other, state)
-    np.testing.assert_array_equal(other.random(4), expected)
-
-
-def test_a_state_survives_an_npz_file(tmp_path):
-    rng = random_numbers.spawn()
     np.savez(tmp_path / "state.npz", state=random_numbers.generator_state(rng))
-    expected = rng.random(3)
+    expected = rng.random(4)
     with np.load(tmp_path / "state.npz") as file:
-        random_numbers.set_generator_state(rng, file["state"])
-    np.testing.assert_array_equal(rng.random(3), expected)
+        random_numbers.set_generator_state(other, file["state"])
+    np.testing.assert_array_equal(other.random(4), expected)
 
 
 @pytest.mark.parametrize(("name", "noise"), [("numpy", "cupy"), ("cupy", "jax"), ("numpy", 3)])

@@ -14,36 +14,16 @@ from hypothesis import strategies as st
 from minigan.backend import threads
 
 
-def _run(program, *options, **environment):
-    """The process of a program."""
-    return subprocess.run(
-        [sys.executable, *options, "-c", program],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
 @given(st.integers(0, 50), st.integers(1, 5), st.integers(1, 60))
 def test_the_pieces_are_the_range_once_and_in_order(n, count, least):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(threads, "COUNT", count)
         pieces = threads.over(n, lambda start, stop: (start, stop), least)
     assert [i for piece in pieces for i in range(*piece)] == list(range(n))
-    assert 1 <= len(pieces) <= count
+    assert len(pieces) == max(1, min(count, n // least))
     lengths = [stop - start for start, stop in pieces]
     assert len(pieces) == 1 or min(lengths) >= least
     assert max(lengths) - min(lengths) <= 1
-
-
-@pytest.mark.parametrize(
-    ("n", "least", "pieces"), [(4, 1, 3), (5, 2, 2), (6, 2, 3), (3, 1, 3), (2, 1, 2), (1, 1, 1), (0, 1, 1)]
-)
-def test_there_are_as_many_pieces_as_threads_if_they_are_long_enough(n, least, pieces, monkeypatch):
-    monkeypatch.setattr(threads, "COUNT", 3)
-    assert len(threads.over(n, lambda start, stop: None, least)) == pieces
 
 
 def test_the_first_piece_is_the_callers_and_the_others_run_beside_it(monkeypatch):
@@ -84,17 +64,12 @@ def test_an_exception_in_any_piece_reaches_the_caller(where, count, monkeypatch)
     assert threads.over(2, lambda start, stop: stop)[-1] == 2  # and the next call is none the worse
 
 
-@pytest.mark.parametrize(("count", "n", "least"), [(1, 100, 1), (4, 1, 1), (4, 7, 4), (4, 0, 1)])
-def test_one_piece_needs_no_pool(count, n, least, monkeypatch):
-    monkeypatch.setattr(threads, "COUNT", count)
+def test_one_piece_needs_no_pool_and_the_pool_is_kept(monkeypatch):
+    monkeypatch.setattr(threads, "COUNT", 2)
+    assert threads._pool() is threads._pool()
     monkeypatch.setattr(threads, "_pool", None)
-    assert threads.over(n, lambda start, stop: (start, stop), least) == [(0, n)]
-
-
-def test_the_pool_is_kept():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(threads, "COUNT", 2)
-        assert threads._pool() is threads._pool()
+    for n, least in ((1, 1), (7, 4), (0, 1)):
+        assert threads.over(n, lambda start, stop: (start, stop), least) == [(0, n)]
 
 
 def test_numpys_error_settings_hold_in_every_thread(monkeypatch):
@@ -105,9 +80,11 @@ def test_numpys_error_settings_hold_in_every_thread(monkeypatch):
     assert (second["over"], second["divide"]) == ("ignore", "call")
 
 
-@pytest.mark.parametrize(("value", "count"), [("3", 3), ("1", 1), ("", 1), ("  ", 1), (" 2 ", 2), ("1024", 1024)])
+@pytest.mark.parametrize(("value", "count"), [(None, 1), ("3", 3), ("", 1), ("  ", 1), (" 2 ", 2), ("1024", 1024)])
 def test_the_number_of_threads_is_the_environments(value, count, monkeypatch):
-    monkeypatch.setenv("MINIGAN_THREADS", value)
+    monkeypatch.delenv("MINIGAN_THREADS", raising=False)
+    if value is not None:
+        monkeypatch.setenv("MINIGAN_THREADS", value)
     assert runpy.run_path(threads.__file__)["COUNT"] == count
 
 
@@ -118,31 +95,7 @@ def test_a_number_of_threads_that_cannot_be_is_named_with_its_variable(value, mo
         runpy.run_path(threads.__file__)
 
 
-def test_without_the_variable_there_is_one_thread(monkeypatch):
-    monkeypatch.delenv("MINIGAN_THREADS", raising=False)
-    assert runpy.run_path(threads.__file__)["COUNT"] == 1
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
-def test_a_forked_process_makes_threads_of_its_own():
-    program = """
-import os
-from minigan.backend import threads
-numbers = lambda start, stop: list(range(start, stop))
-assert threads.over(4, numbers) == [[0, 1], [2, 3]]
-child = os.fork()
-if not child:
-    os._exit(threads.over(4, numbers) != [[0, 1], [2, 3]])
-assert os.waitpid(child, 0)[1] == 0
-print("both")
-"""
-    done = _run(program, "-W", "ignore", MINIGAN_THREADS="2")
-    assert done.stdout.strip() == "both", done.stderr
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
-def test_a_process_that_is_forked_while_another_thread_adds_gradients_is_not_stuck():
-    program = """
+FORKED = """
 import os, threading, time
 import numpy as np
 import minigan as mg
@@ -153,14 +106,21 @@ def hold():
         held.set()
         time.sleep(0.3)
 
+numbers = lambda start, stop: list(range(start, stop))
+assert threads.over(4, numbers) == [[0, 1], [2, 3]]
 held = threading.Event()
-thread = threading.Thread(target=hold)
-thread.start()
+threading.Thread(target=hold).start()
 held.wait()
 if os.fork() == 0:
     x = mg.Tensor(np.ones(2), requires_grad=True)
     (x * 2.0).sum().backward()
-    os._exit(int(x.grad.numpy().sum()))
+    os._exit(int(x.grad.numpy().sum()) if threads.over(4, numbers) == [[0, 1], [2, 3]] else 1)
 print(os.waitstatus_to_exitcode(os.wait()[1]))
 """
-    assert _run(program, "-W", "ignore").stdout == "4\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_process_that_is_forked_while_another_thread_adds_gradients_has_threads_of_its_own_and_is_not_stuck():
+    command, environment = [sys.executable, "-W", "ignore", "-c", FORKED], os.environ | {"MINIGAN_THREADS": "2"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout == "4\n", done.stderr

@@ -14,8 +14,7 @@ from minigan.data.shares import RowsGenerator
 from tests.helpers.ranks import Comm
 
 X, Y = np.arange(60.0).reshape(30, 2), np.arange(30)
-SIZES = [1, 2, 3, 6]
-any_number = pytest.mark.parametrize("size", SIZES)
+any_number = pytest.mark.parametrize("size", [1, 2, 3, 6])
 
 
 def comms(size):
@@ -26,63 +25,18 @@ def stream(*arrays):
     return data.batches(*arrays, size=6, rng=np.random.default_rng(1))
 
 
-def joined(draw, size):
-    """What the ranks draw, one after another; each begins afresh."""
-    parts = []
-    for comm in comms(size):
-        mg.seed(7)
-        parts.append(draw(comm))
-    assert len({part.shape for part in parts}) == 1
-    return np.concatenate(parts)
-
-
-# --- minibatches --------------------------------------------------------------------------------------------------------
-
-
 @any_number
-def test_the_ranks_rows_make_up_the_minibatches_that_one_process_draws(size):
-    shares = [data.share(stream(X), comm) for comm in comms(size)]
-    for expected in itertools.islice(stream(X), 12):
-        np.testing.assert_array_equal(np.concatenate([next(share) for share in shares]), expected)
-
-
-def test_tuples_are_shared_array_by_array():
-    (x, y), (all_x, all_y) = next(data.share(stream(X, Y), Comm(1, 3))), next(stream(X, Y))
-    np.testing.assert_array_equal(x, all_x[2:4])
-    np.testing.assert_array_equal(y, all_y[2:4])
-
-
-@pytest.mark.parametrize("other", SIZES)
-def test_the_position_is_the_streams_and_goes_on_on_another_number_of_ranks(other):
-    whole, share = stream(X), data.share(stream(X), Comm(1, 2))
-    for _ in range(7):
-        next(whole)
-        next(share)
-    assert share.state_dict() == whole.state_dict()
-    resumed = [data.share(data.batches(X, size=6), comm) for comm in comms(other)]
-    for part in resumed:
-        part.check_state_dict(share.state_dict())
-        part.load_state_dict(share.state_dict())
-    np.testing.assert_array_equal(np.concatenate([next(part) for part in resumed]), next(whole))
-
-
-def test_a_position_in_other_data_is_refused():
-    with pytest.raises(ValueError, match=r"^load_state_dict: batches\.checksum is"):
-        data.share(stream(X), Comm()).check_state_dict(stream(X + 1).state_dict(), "batches")
-
-
-def test_ranks_that_do_not_divide_a_minibatch_are_refused_with_both_numbers():
-    with pytest.raises(ValueError, match=r"^share: a minibatch has 6 rows; expected a multiple of 4, the ranks$"):
-        next(data.share(stream(X), Comm(0, 4)))
-
-
-def test_other_things_than_streams_and_communicators_are_refused():
-    with pytest.raises(TypeError, match=r"^share: batches is a ndarray; expected an iterator"):
-        data.share(X, Comm())
-    with pytest.raises(TypeError, match=r"^share: comm is 4; expected a communicator of mpi4py"):
-        data.share(stream(X), 4)
-    with pytest.raises(TypeError, match=r"^shared_noise: comm is None"), data.shared_noise(None):
-        pass
+def test_the_ranks_rows_make_up_the_minibatches_and_any_number_of_ranks_goes_on(size):
+    whole, shares = stream(X, Y), [data.share(stream(X, Y), comm) for comm in comms(3)]
+    for x, y in itertools.islice(whole, 7):
+        parts = [next(share) for share in shares]
+        np.testing.assert_array_equal(np.concatenate([part[0] for part in parts]), x)
+        np.testing.assert_array_equal(np.concatenate([part[1] for part in parts]), y)
+    assert shares[1].state_dict() == whole.state_dict()
+    resumed = [data.share(data.batches(X, Y, size=6), comm) for comm in comms(size)]
+    for share in resumed:
+        share.load_state_dict(shares[1].state_dict())
+    np.testing.assert_array_equal(np.concatenate([next(share)[0] for share in resumed]), next(whole)[0])
 
 
 def test_repr_says_whose_share_of_what():
@@ -92,58 +46,53 @@ def test_repr_says_whose_share_of_what():
 # --- noise --------------------------------------------------------------------------------------------------------------
 
 
-def shared(draw):
-    """The same draw in a block of shared noise, by a rank, and its share of 12 rows."""
-
-    def by(comm):
-        with data.shared_noise(comm):
-            return draw(12 // comm.size)
-
-    return by
+def mixing_weights(m):
+    """The points at which the gradient penalty looks, between 0 and 1: its random weights."""
+    seen = []
+    real, fake = mg.Tensor(np.ones((m, 2), np.float32)), mg.Tensor(np.zeros((m, 2), np.float32))
+    losses.gradient_penalty(lambda x: (seen.append(x.numpy()), mg.sum(x * x, axis=1))[1], real, fake)
+    return seen[-1]
 
 
-def seeded(draw):
-    mg.seed(7)
-    return draw(12)
+def two_draws(kind):
+    def draw(m):
+        prior = data.noise(5, kind)
+        return np.stack([prior(m), prior(m)], axis=1)
+
+    return draw
 
 
 DRAWS = {
-    **{
-        kind: lambda m, kind=kind: np.stack([(p := data.noise(5, kind))(m), p(m)], 1)
-        for kind in ("normal", "uniform", "sphere")
-    },
+    **{kind: two_draws(kind) for kind in ("normal", "uniform", "sphere")},
     "dropout": lambda m: ops.dropout(np.ones((m, 3, 2, 2), np.float32)).numpy(),
+    "the penalty's mixing weights": mixing_weights,
 }
 
 
 @any_number
 @pytest.mark.parametrize("draw", DRAWS.values(), ids=DRAWS)
 def test_the_ranks_noise_makes_up_what_one_process_draws_without_sharing(draw, size):
-    np.testing.assert_array_equal(joined(shared(draw), size), seeded(draw))
+    parts = []
+    for comm in comms(size):
+        mg.seed(7)
+        with data.shared_noise(comm):
+            parts.append(draw(12 // size))
+    mg.seed(7)
+    assert len({part.shape for part in parts}) == 1
+    np.testing.assert_array_equal(np.concatenate(parts), draw(12))
 
 
-@any_number
-def test_the_penaltys_mixing_weights_are_shared(size):
-    seen = []
-
-    def draw(m):
-        real, fake = mg.Tensor(np.ones((m, 2), np.float32)), mg.Tensor(np.zeros((m, 2), np.float32))
-        losses.gradient_penalty(lambda x: (seen.append(x.numpy()), mg.sum(x * x, axis=1))[1], real, fake)
-        return seen[-1]
-
-    np.testing.assert_array_equal(joined(shared(draw), size), seeded(draw))
-
-
-def test_weights_minibatches_data_and_samples_are_drawn_as_before():
+def test_weights_minibatches_data_samples_and_the_default_state_are_as_before():
     def drawn():
         mg.seed(7)
         G, D = nn.Dense(2, 2), nn.Dense(2, 1)
         game = games.GAN(G, D, data.noise(2), optim.SGD(G.parameters(), 0.1), optim.SGD(D.parameters(), 0.1))
         return [G.weight.numpy(), data.ring(9), next(data.batches(X, size=6)), game.sample(5)]
 
-    expected = drawn()
+    expected, before = drawn(), random_numbers.generators_state()
     with data.shared_noise(Comm(1, 3)):
         found = drawn()
+        assert random_numbers.generators_state() == before
     for a, b in zip(found, expected, strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -171,12 +120,6 @@ def test_a_priors_state_is_that_of_all_ranks_and_goes_on_on_any_number():
     np.testing.assert_array_equal(alone(6), np.concatenate(rows))
 
 
-def test_the_default_generators_state_is_as_without_sharing():
-    before = random_numbers.generators_state()
-    with data.shared_noise(Comm(1, 3)):
-        assert random_numbers.generators_state() == before
-
-
 COPIES = {"deepcopy": copy.deepcopy, "pickle": lambda g: pickle.loads(pickle.dumps(g)), "spawn": lambda g: g.spawn(1)[0]}
 
 
@@ -187,9 +130,8 @@ def test_copies_and_children_share_too(make_copy):
     np.testing.assert_array_equal(found.random((2, 5)), whole.random((6, 5))[2:4])
 
 
-def test_single_numbers_are_the_same_on_all_ranks():
+@pytest.mark.parametrize(("name", "args"), [("random", ()), ("standard_normal", ((),)), ("integers", (10**9,))])
+def test_single_numbers_are_the_same_on_all_ranks(name, args):
     a, b = (RowsGenerator(np.random.default_rng(4), rank, 2) for rank in range(2))
-    assert a.random() == b.random()
-    assert a.standard_normal(()) == b.standard_normal(())
+    assert getattr(a, name)(*args) == getattr(b, name)(*args)
     assert a.random(3).tolist() != b.random(3).tolist()
-    assert a.integers(10**9) == b.integers(10**9)

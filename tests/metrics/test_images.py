@@ -77,17 +77,14 @@ def test_frechet_distance_of_gaussians_with_the_same_axes_compares_means_and_dev
     assert metrics.frechet_distance(points_a, points_b + np.array([2.0, 0.0, -1.0])) == pytest.approx(expected)
 
 
-def test_frechet_distance_of_a_single_feature():
-    a, b = np.array([[0.0], [2.0]]), np.array([[3.0], [7.0], [11.0]])  # means 1 and 7, std sqrt(2) and 4
-    assert metrics.frechet_distance(a, b) == pytest.approx(6**2 + (4 - 2**0.5) ** 2)
-
-
 @given(seeds, sizes, sizes, st.integers(1, 12))  # also fewer rows than features: the covariances are then singular
-def test_frechet_distance_is_symmetric_and_never_negative(rng, n, m, d):
-    a, b = features(rng, n, d), features(rng, m, d)
+def test_frechet_distance_is_symmetric_and_does_not_look_at_where_both_are_nor_at_their_orientation(rng, n, m, d):
+    a, b, shift = features(rng, n, d), features(rng, m, d), 10 * rng.normal(size=d)
+    turn = np.linalg.qr(rng.normal(size=(d, d)))[0]
     distance = metrics.frechet_distance(a, b)
     assert distance >= 0
-    assert metrics.frechet_distance(b, a) == pytest.approx(distance, rel=1e-5, abs=1e-5)
+    for p, q in ((b, a), (a + shift, b + shift), (a @ turn, b @ turn)):
+        assert metrics.frechet_distance(p, q) == pytest.approx(distance, rel=1e-5, abs=1e-5)
 
 
 @given(seeds, sizes, st.integers(1, 12))
@@ -97,23 +94,10 @@ def test_frechet_distance_of_the_same_rows_is_0_and_of_shifted_ones_the_squared_
     assert metrics.frechet_distance(a, a + shift) == pytest.approx(shift @ shift, rel=1e-5, abs=1e-5)
 
 
-@given(seeds, sizes, sizes, st.integers(1, 6))
-def test_frechet_distance_does_not_look_at_where_both_are_nor_at_their_orientation(rng, n, m, d):
-    a, b, shift = features(rng, n, d), features(rng, m, d), 10 * rng.normal(size=d)
-    turn = np.linalg.qr(rng.normal(size=(d, d)))[0]
-    expected = pytest.approx(metrics.frechet_distance(a, b), rel=1e-5, abs=1e-5)
-    assert metrics.frechet_distance(a + shift, b + shift) == expected
-    assert metrics.frechet_distance(a @ turn, b @ turn) == expected
-
-
 def test_frechet_distance_computes_in_float64():
     a, b = ((features(np.random.default_rng(i), 50, 4) + 1000).astype(np.float32) for i in (0, 1))
     expected = metrics.frechet_distance(a.astype(np.float64), b.astype(np.float64))
     assert metrics.frechet_distance(a, b) == pytest.approx(expected, rel=1e-12)
-
-
-def test_constant_features_have_no_covariance():
-    assert metrics.frechet_distance(np.zeros((5, 3)), np.ones((5, 3))) == pytest.approx(3)
 
 
 # --- the nearest training image ---
@@ -172,10 +156,12 @@ def test_a_constant_image_shows_as_collapse(judge):
     assert constant["frechet"] > 20 * real["frechet"]
 
 
-def test_the_training_images_themselves_have_distances_0(judge):
+def test_the_training_images_themselves_have_distances_0_and_nearest_is_a_median(judge):
     quality = metrics.image_quality(np.random.default_rng(0).permutation(TRAIN_X), judge, TRAIN_X)
     assert quality["nearest"] == 0
     assert quality["frechet"] < 1e-3
+    samples = np.concatenate([TRAIN_X[:3], np.random.default_rng(0).random((2, 1, 28, 28), dtype=np.float32)])
+    assert metrics.image_quality(samples, judge, TRAIN_X)["nearest"] == 0
 
 
 def test_fewer_training_images_than_samples_are_all_used(judge):
@@ -200,16 +186,6 @@ def test_the_nearest_images_are_looked_for_of_samples_from_all_classes(judge, mo
     of_class = [len({x.tobytes() for x in compared} & {x.tobytes() for x in X[row]}) for row in chosen]
     assert sum(of_class) == len(compared) == 120
     assert min(of_class) >= 4
-
-
-def test_nearest_is_a_median(judge):
-    samples = np.concatenate([TRAIN_X[:3], np.random.default_rng(0).random((2, 1, 28, 28), dtype=np.float32)])
-    assert metrics.image_quality(samples, judge, TRAIN_X)["nearest"] == 0
-
-
-def test_without_labels_there_is_no_accuracy(judge):
-    quality = metrics.image_quality(X[:50], judge, TRAIN_X)
-    assert list(quality) == ["confident", "classes", "shares", "kl", "frechet", "nearest"]
 
 
 def test_a_class_that_was_not_asked_for_has_no_accuracy_and_is_not_the_worst(judge):
@@ -239,12 +215,10 @@ def test_confident_is_a_probability_above_0_9():
 def test_the_figures_are_plain_numbers_that_json_can_hold(judge):
     quality = metrics.image_quality(X[:50], judge, TRAIN_X, np.minimum(Y[:50], 8))
     assert json.loads(json.dumps(quality)) == quality
-    assert {name: type(value) for name, value in quality.items()} == {
-        **dict.fromkeys(["accuracy", "worst_class", "confident", "kl", "frechet", "nearest"], float),
-        **dict.fromkeys(["class_accuracy", "shares"], list),
-        "classes": int,
-    }
-    assert {type(share) for share in quality["shares"] + quality["class_accuracy"]} == {float, type(None)}
+    lists = {name: quality.pop(name) for name in ("class_accuracy", "shares")}
+    assert {type(share) for share in lists["class_accuracy"] + lists["shares"]} == {float, type(None)}
+    assert {type(value) for value in quality.values()} == {float, int}
+    assert list(metrics.image_quality(X[:50], judge, TRAIN_X)) == ["confident", "classes", "shares", "kl", "frechet", "nearest"]
 
 
 def test_tensors_other_dtypes_and_other_memory_layouts_give_the_same_figures(judge):
@@ -289,21 +263,16 @@ def test_training_twice_gives_the_same_bits_and_another_seed_others(judge):
     assert not same_weights(first, trained(np.random.default_rng(1)))
 
 
-def test_a_judge_from_the_cache_is_the_one_that_training_gives(tmp_path):
-    for _ in range(2):
-        assert same_weights(metrics.judge(X[:300], Y[:300], 5, root=tmp_path), metrics.train_judge(X[:300], Y[:300], 5))
-
-
-def test_training_and_judging_leave_the_course_of_a_game_beside_them_alone(tmp_path):
+def test_training_and_judging_leave_the_course_of_a_game_beside_them_alone(judge, tmp_path):
     def next_numbers():
-        return random_numbers.generator_state(random_numbers.generator()), random_numbers.spawn().random(3).tolist()
+        return random_numbers.generators_state(), random_numbers.spawn().random(3).tolist()
 
     mg.seed(5)
     expected = next_numbers()
     mg.seed(5)
-    judge = metrics.train_judge(X[:100], Y[:100], 2)
-    metrics.judge(X[:100], Y[:100], 2, root=tmp_path)
-    metrics.judge(X[:100], Y[:100], 2, root=tmp_path)
+    trained = metrics.train_judge(X[:100], Y[:100], 2)
+    for _ in range(2):
+        assert same_weights(metrics.judge(X[:100], Y[:100], 2, root=tmp_path), trained)
     metrics.image_quality(X[:20], judge, TRAIN_X)
     assert next_numbers() == expected
 
@@ -330,13 +299,10 @@ def test_progress_wraps_the_steps(tmp_path):
     assert seen == [0, 1, 2] * 2
 
 
-def test_fewer_images_than_a_minibatch_are_enough():
+def test_fewer_images_than_a_minibatch_are_enough_and_the_judge_is_in_eval_mode():
     judge = metrics.train_judge(X[:10], Y[:10], 60)
     assert (logits(judge, X[:10]).argmax(axis=1) == Y[:10]).all()
-
-
-def test_a_trained_judge_is_in_eval_mode():
-    assert not any(part.training for part in metrics.train_judge(X[:10], Y[:10], 1).modules())
+    assert not any(part.training for part in judge.modules())
 
 
 def test_the_features_are_64_numbers_of_at_least_0_and_the_logits_linear_in_them(judge):
@@ -356,18 +322,14 @@ def untrained(judge, monkeypatch):
     return calls
 
 
-def test_the_second_call_loads_what_the_first_has_trained(judge, folder, untrained):
-    again = metrics.judge(TRAIN_X, TRAIN_Y, STEPS, root=str(folder))
+def test_the_second_call_loads_what_the_first_has_trained_also_for_other_dtypes(judge, folder, untrained):
+    for x, y in ((TRAIN_X, TRAIN_Y), (TRAIN_X.astype(np.float64), TRAIN_Y.astype(np.uint8))):
+        again = metrics.judge(x, y, STEPS, root=str(folder))
+        assert again is not judge
+        assert same_weights(again, judge)
+        assert not any(part.training for part in again.modules())
     assert untrained == []
-    assert again is not judge
-    assert same_weights(again, judge)
-    assert not any(part.training for part in again.modules())
     assert len(list(folder.iterdir())) == 1
-
-
-def test_the_same_data_in_another_dtype_find_the_same_judge(folder, untrained):
-    metrics.judge(TRAIN_X.astype(np.float64), TRAIN_Y.astype(np.uint8), STEPS, root=folder)
-    assert untrained == []
 
 
 def one_pixel_more(x):
@@ -412,26 +374,9 @@ def test_the_default_cache_is_the_users(cache, untrained, tmp_path, monkeypatch)
     assert len(list((tmp_path / "home" / ".cache" / "minigan" / "judges").glob("*.npz"))) == 1
 
 
-def saved(save, *positional, **named):
-    """A function that writes these arrays, with np.save or np.savez, where the judge is looked for."""
-
-    def write(file):
-        with file.open("wb") as out:
-            save(out, *positional, **named)
-
-    return write
-
-
 def changed(change):
     """A function that passes each array of the file through `change` and writes all again, with a right checksum."""
     return lambda file: write_npz(file, {name: change(name, array) for name, array in read_npz(file).items()})
-
-
-class Trap:
-    """Unpickling it fails the test: a file from the cache must not run code."""
-
-    def __reduce__(self):
-        return pytest.fail, ("code from the cache ran",)
 
 
 def flipped(file):
@@ -448,21 +393,13 @@ def one_nan(name, array):
 
 DAMAGES = {
     "empty": (lambda file: file.write_bytes(b""), "checksum"),
-    "truncated": (lambda file: file.write_bytes(file.read_bytes()[:-1000]), "checksum"),
+    "a pipe": (lambda file: (file.unlink(), os.mkfifo(file)), "is not a file"),
     "a bit flipped": (flipped, "is damaged"),
-    "no archive": (lambda file: file.write_bytes(b"<html>sign in first</html>"), "checksum"),
-    "a single array": (saved(np.save, X[:2]), "checksum"),
-    "compressed": (saved(np.savez_compressed, **metrics.Judge().state_dict()), "checksum"),
-    "pickled code": (saved(np.savez, weight=np.array([Trap()], object)), "checksum"),
     "another network": (lambda file: write_npz(file, {"layers.0.weight": np.zeros((2, 2))}), "other arrays than a judge's"),
     "one nan": (changed(one_nan), "nan or infinite"),
-    "infinite": (changed(lambda _, array: array + np.float32(np.inf)), "nan or infinite"),
     "another dtype": (changed(lambda _, array: array.astype(np.float64)), "other arrays than a judge's"),
-    "complex": (changed(lambda _, array: array.astype(np.complex64)), "other arrays than a judge's"),
-    "text": (changed(lambda _, array: np.full(array.shape, "a")), "other arrays than a judge's"),
     "other shapes": (changed(lambda _, array: array.T), "other arrays than a judge's"),
     "far too large": (lambda file: os.truncate(file, 2**20 + 1), "has 1048577 bytes; at most 1048576"),
-    "a pipe": (lambda file: (file.unlink(), os.mkfifo(file)), "is not a file"),
 }
 
 
@@ -498,15 +435,11 @@ def test_a_cache_that_cannot_be_written_costs_only_the_training_and_a_warning(tm
     monkeypatch.setattr(np.lib.format, "write_array", raiser(OSError("disk full")))
     with pytest.warns(RuntimeWarning, match="^judge: it is not cached: disk full$"):
         assert metrics.judge(X, Y, root=tmp_path / "full") is judge
-    assert list((tmp_path / "full").iterdir()) == []
-    assert len(untrained) == 3
-
-
-def test_an_interrupted_store_leaves_nothing(tmp_path, untrained, monkeypatch):
     monkeypatch.setattr(np.lib.format, "write_array", raiser(KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):
-        metrics.judge(X, Y, root=tmp_path)
-    assert list(tmp_path.iterdir()) == []
+        metrics.judge(X, Y, root=tmp_path / "full")
+    assert list((tmp_path / "full").iterdir()) == []
+    assert len(untrained) == 4
 
 
 def test_processes_that_share_a_cache_do_not_disturb_each_other(tmp_path, judge, untrained):
@@ -523,84 +456,10 @@ def test_processes_that_share_a_cache_do_not_disturb_each_other(tmp_path, judge,
     assert len(list(tmp_path.iterdir())) == 1
 
 
-# --- what is refused ---
-
-NAN = GREY.copy()
-NAN[1, 0, 2, 3] = np.nan
-BAD_IMAGES = {
-    "flat": (GREY.reshape(4, 784), ValueError, r"{} has shape \(4, 784\); expected \(n, 1, 28, 28\): use reshape"),
-    "no channel": (GREY[:, 0], ValueError, r"{} has shape \(4, 28, 28\)"),
-    "a number": (0.5, ValueError, r"{} has shape \(\)"),
-    "none": (GREY[:0], ValueError, r"{} has shape \(0, 1, 28, 28\); expected at least \d images"),
-    "Tanh's": (GREY - 1, ValueError, r"{} has values from -0.5 to -0.5; expected \[0, 1\]: .*Tanh.*\(x \+ 1\) / 2"),
-    "bytes": (np.full((4, 1, 28, 28), 255, np.uint8), ValueError, r"{} has values from 255 to 255; .* divide by 255"),
-    "infinite": (GREY + np.float32(np.inf), ValueError, "{} has values from inf to inf"),
-    "NaN": (NAN, ValueError, "{} has NaN values"),
-    "complex": (GREY + 0j, TypeError, "{} has dtype complex64; expected images of numbers"),
-    "text": (np.full((4, 1, 28, 28), "a"), TypeError, "{} has dtype <U1"),
-}
-UNTRAINED = metrics.Judge(rng=np.random.default_rng(0))
-TAKERS = {
-    "train_judge": ("x", lambda x: metrics.train_judge(x, np.zeros(4, int), 1)),
-    "judge": ("x", lambda x: metrics.judge(x, np.zeros(4, int), 1)),
-    "image_quality": ("samples", lambda x: metrics.image_quality(x, UNTRAINED, GREY)),
-    "image_quality ": ("train", lambda x: metrics.image_quality(GREY, UNTRAINED, x)),
-    "nearest_distances": ("samples", lambda x: metrics.nearest_distances(x, GREY)),
-    "nearest_distances ": ("train", lambda x: metrics.nearest_distances(GREY, x)),
-}
-
-
-@pytest.mark.parametrize(("x", "error", "message"), BAD_IMAGES.values(), ids=BAD_IMAGES)
-@pytest.mark.parametrize("taker", TAKERS)
-def test_what_are_no_images_is_refused_by_name(taker, x, error, message):
-    argument, call = TAKERS[taker]
-    with pytest.raises(error, match=f"^{taker.strip()}: {message.format(argument)}"):
-        call(x)
-
-
-def test_rounding_beyond_0_and_1_is_let_pass():
+def test_rounding_beyond_0_and_1_is_let_pass(judge):
     x = np.concatenate([GREY - np.float32(0.5000005), GREY + np.float32(0.5000005)])
     assert x.min() < 0 < 1 < x.max()
-    metrics.image_quality(x, UNTRAINED, x)
-
-
-BAD_LABELS = {
-    "too few": (np.zeros(3, int), ValueError, r"has shape \(3,\); expected \(4,\)"),
-    "one-hot": (np.eye(10, dtype=int)[:4], ValueError, r"has shape \(4, 10\); expected \(4,\)"),
-    "floats": (np.zeros(4), TypeError, "float64; expected integers"),
-    "10": (np.array([0, 1, 2, 10]), ValueError, "from 0 to 10; expected 0 to 9"),
-    "-1": (np.array([0, 1, 2, -1]), ValueError, "from -1 to 2; expected 0 to 9"),
-}
-
-
-@pytest.mark.parametrize(("labels", "error", "message"), BAD_LABELS.values(), ids=BAD_LABELS)
-def test_what_are_no_labels_is_refused_by_name(labels, error, message):
-    with pytest.raises(error, match=f"^image_quality: labels.*{message}"):
-        metrics.image_quality(GREY, UNTRAINED, GREY, labels)
-    with pytest.raises(error, match=f"^train_judge: .*{message}"):
-        metrics.train_judge(GREY, labels, 1)
-    with pytest.raises(error, match=f"^judge: .*{message}"):
-        metrics.judge(GREY, labels, 1)
-
-
-CALLS = {
-    "no judge": (lambda: metrics.image_quality(GREY, GREY, GREY), TypeError, "image_quality: judge is a ndarray; .*Judge"),
-    "one sample": (lambda: metrics.image_quality(GREY[:1], UNTRAINED, GREY), ValueError, "samples .* at least 2 images"),
-    "0 steps": (lambda: metrics.train_judge(GREY, np.zeros(4, int), 0), ValueError, "train_judge: steps is 0"),
-    "half a step": (lambda: metrics.judge(GREY, np.zeros(4, int), 1.5), ValueError, "judge: steps is 1.5"),
-    "a seed": (lambda: metrics.train_judge(GREY, np.zeros(4, int), 1, rng=0), TypeError, "rng is 0; expected a generator"),
-    "features of images": (lambda: metrics.frechet_distance(GREY, GREY), ValueError, r"a has shape \(4, 1, 28, 28\)"),
-    "one row": (lambda: metrics.frechet_distance(np.eye(3), np.eye(1, 3)), ValueError, r"b has shape \(1, 3\); .*at least 2"),
-    "no features": (lambda: metrics.frechet_distance(np.ones((3, 0)), np.eye(3)), ValueError, r"a has shape \(3, 0\)"),
-    "other features": (lambda: metrics.frechet_distance(np.eye(3), np.eye(4)), ValueError, r"a \(3, 3\) and b \(4, 4\)"),
-    "NaN": (lambda: metrics.frechet_distance(np.eye(3), np.full((3, 3), np.nan)), ValueError, "b has NaN"),
-}
-
-
-@pytest.mark.parametrize(("call", "error", "message"), CALLS.values(), ids=CALLS)
-def test_misuse_is_refused_by_name(call, error, message):
-    with pytest.raises(error, match=message):
-        call()
+    metrics.image_quality(x, judge, x)
 
 
 # --- MNIST ---

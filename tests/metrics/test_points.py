@@ -60,54 +60,17 @@ def test_kl_counts_all_samples_over_their_nearest_modes():
     assert coverage["kl"] == pytest.approx(0.75 * math.log(1.5) + 0.25 * math.log(0.5))
 
 
-def test_samples_with_nan_or_infinity_are_bad_samples():
-    broken = [[np.nan, 0], [0, np.inf], [np.nan, np.nan], [-np.inf, np.inf]]
-    coverage = metrics.mode_coverage(np.concatenate([CENTRES[:4], broken]), CENTRES, STD)
-    assert coverage["high_quality"] == 0.5
-    assert coverage["modes"] == 4
-    assert coverage["kl"] == pytest.approx(math.log(2))
-
-
-def test_only_nan_is_the_worst_score_and_not_a_crash():
-    coverage = metrics.mode_coverage(np.full((5, 2), np.nan, np.float32), CENTRES, STD)
-    assert coverage == {"modes": 0, "modes_1pct": 0, "high_quality": 0.0, "kl": pytest.approx(math.log(8))}
-
-
-def test_values_are_plain_python_numbers():
-    coverage = metrics.mode_coverage(CENTRES.astype(np.float32), CENTRES, STD)
+@pytest.mark.parametrize(("good", "kl"), [(4, math.log(2)), (0, math.log(8))])
+def test_samples_with_nan_or_infinity_are_bad_samples_and_all_numbers_are_pythons(good, kl):
+    broken = np.array([[np.nan, 0], [0, np.inf], [np.nan, np.nan], [-np.inf, np.inf]], np.float32)
+    coverage = metrics.mode_coverage(np.concatenate([CENTRES[:good], broken]), CENTRES, STD)
+    assert coverage == {"modes": good, "modes_1pct": good, "high_quality": good / (good + 4), "kl": pytest.approx(kl)}
     assert [type(value) for value in coverage.values()] == [int, int, float, float]
-
-
-@pytest.mark.parametrize(
-    ("samples", "centres", "std", "message"),
-    [
-        (np.zeros((0, 2)), CENTRES, STD, "samples is empty"),
-        (np.zeros((4, 3)), CENTRES, STD, r"samples has shape \(4, 3\)"),
-        (np.zeros(4), CENTRES, STD, r"samples has shape \(4,\)"),
-        (np.zeros((4, 2)), np.zeros((0, 2)), STD, "centres is empty"),
-        (np.zeros((4, 2)), np.zeros(2), STD, r"centres has shape \(2,\)"),
-        (np.zeros((4, 2)), np.full((1, 2), np.nan), STD, "centres has NaN"),
-        (np.zeros((4, 2)), CENTRES, 0.0, "std is 0.0"),
-    ],
-)
-def test_what_cannot_be_scored_is_refused_by_name(samples, centres, std, message):
-    with pytest.raises(ValueError, match=message):
-        metrics.mode_coverage(samples, centres, std)
 
 
 # --- wasserstein1 ---
 
 numbers = st.lists(st.integers(-100, 100).map(float), min_size=1, max_size=8)
-
-
-def test_wasserstein1_of_a_shifted_sample_is_the_shift():
-    a = np.random.default_rng(0).normal(size=1000)
-    assert metrics.wasserstein1(a, np.random.default_rng(1).permutation(a) + 3) == pytest.approx(3)
-
-
-def test_wasserstein1_of_unequal_sizes_weighs_each_point_by_its_share():
-    assert metrics.wasserstein1(np.array([0.0]), np.array([-1.0, 1.0, 4.0])) == pytest.approx(2)
-    assert metrics.wasserstein1(np.array([0.0, 0.0]), np.array([0.0, 0.0, 3.0])) == pytest.approx(1)
 
 
 @given(numbers, numbers)
@@ -118,16 +81,12 @@ def test_wasserstein1_on_the_line_is_the_mean_gap_of_sorted_samples(a, b):
     assert metrics.wasserstein1(np.array(b), np.array(a)) == pytest.approx(expected, abs=1e-9)
 
 
-def test_wasserstein1_in_the_plane_finds_the_best_assignment():
+def test_wasserstein1_in_the_plane_finds_the_best_assignment_and_uses_every_point_once():
     pytest.importorskip("scipy")
     a = np.array([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0]])
     b = np.array([[3.0, 14.0], [1.0, 0.0], [10.0, 2.0]])
     assert metrics.wasserstein1(a, b) == pytest.approx((1 + 2 + 5) / 3)
     assert metrics.wasserstein1(a, a[::-1]) == 0
-
-
-def test_wasserstein1_in_the_plane_uses_every_point_once():
-    pytest.importorskip("scipy")
     a, b = np.array([[0.0, 0.0], [1.0, 0.0]]), np.array([[0.0, 0.0], [5.0, 0.0]])  # both of a are nearest to b[0]
     assert metrics.wasserstein1(a, b) == pytest.approx((0 + 4) / 2)
 
@@ -136,18 +95,3 @@ def test_a_missing_scipy_is_answered_with_the_extra_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "scipy.optimize", None)
     with pytest.raises(ImportError, match=r"minigan\[metrics\]"):
         metrics.wasserstein1(np.zeros((3, 2)), np.zeros((3, 2)))
-
-
-@pytest.mark.parametrize(
-    ("a", "b", "message"),
-    [
-        (np.zeros((3, 2)), np.zeros((4, 2)), r"\(3, 2\) and b \(4, 2\)"),
-        (np.zeros(3), np.zeros((3, 2)), r"\(3,\) and b \(3, 2\)"),
-        (np.zeros((3, 5)), np.zeros((3, 5)), r"\(3, 5\)"),
-        (np.zeros(0), np.zeros(3), "^a of shape"),
-        (np.zeros(3), np.array([1.0, np.nan]), "^b of shape"),
-    ],
-)
-def test_wasserstein1_refuses_what_it_cannot_compare(a, b, message):
-    with pytest.raises(ValueError, match=message):
-        metrics.wasserstein1(a, b)

@@ -40,22 +40,13 @@ def test_bytes_are_those_of_the_arrays_made():
     assert p.rows["sum", "forward"].bytes == 8
 
 
-def test_the_seconds_are_those_that_passed(monkeypatch):
-    ticks = iter(range(100))
-    monkeypatch.setattr("minigan.watching.profile.time.perf_counter", lambda: float(next(ticks)))
-    with mg.profile() as p:
-        mg.exp(np.ones(2))
-        mg.exp(np.ones(2))
-        mg.sin(np.ones(2))
-    assert (p.rows["exp", "forward"].seconds, p.rows["sin", "forward"].seconds) == (2.0, 1.0)
-
-
 def test_the_table_lists_the_most_expensive_first_with_its_share(capsys, monkeypatch):
     ticks = iter([0.0, 1.0, 4.0])
     monkeypatch.setattr("minigan.watching.profile.time.perf_counter", lambda: next(ticks))
-    with mg.profile():
+    with mg.profile() as p:
         mg.exp(np.ones(2))
         mg.sin(np.ones(2))
+    assert (p.rows["exp", "forward"].seconds, p.rows["sin", "forward"].seconds) == (1.0, 3.0)
     heading, first, second = capsys.readouterr().out.splitlines()
     assert heading.split() == ["op", "calls", "seconds", "share", "MB"]
     assert first.split() == ["sin", "forward", "1", "3.0000", "75.0%", "0.0"]
@@ -68,17 +59,6 @@ def test_outside_the_block_nothing_is_measured_also_after_an_error(capsys):
     one_step()
     assert not p.rows
     assert capsys.readouterr().out == ""
-
-
-def test_results_are_the_same_with_and_without():
-    def gradient():
-        x = mg.Tensor(np.linspace(-1, 1, 5), requires_grad=True)
-        mg.sum(mg.tanh(x * x)).backward()
-        return x.grad.numpy()
-
-    with mg.profile():
-        measured = gradient()
-    np.testing.assert_array_equal(measured, gradient())
 
 
 def test_a_profile_within_a_profile_has_the_rows_of_its_own_block():
@@ -100,8 +80,9 @@ def test_under_debug_mode_the_rows_are_the_same(blocks):
             profile = [stack.enter_context(block()) for block in blocks][blocks.index(mg.profile)]
             mg.tanh(x * x).sum().backward()
             optimizer.step()
-        return {key: row.calls for key, row in profile.rows.items()}
+        return x.numpy().tolist(), {key: row.calls for key, row in profile.rows.items()}
 
-    plain = rows(mg.profile)
+    x, plain = rows(mg.profile)
     assert plain["tanh", "backward"] == 1
-    assert rows(*blocks) == plain
+    assert rows(*blocks) == (x, plain)
+    assert rows(*2 * [mg.profile])[0] == x
