@@ -76,7 +76,7 @@ def test_a_ratio_away_from_gamma_and_an_m_that_rises_as_the_images_get_better_do
     """M falls with the distance, if the sign is -1."""
     assert missed(began.thermostat, a_run(lambda t: sign * float(t), ratio), gamma=0.75) == misses
     assert began.along_the_training(a_run(float, ratio)) == ([5.5, 15.5, 25.5], [80.0, 70.0, 60.0])
-    assert began.late([1.0, 2.0, 3.0, 5.0], 2) == 4.0
+    assert began.late([1.0] * 9 + [5.0], 10) == 5.0
     assert began.late([2.0], 10) == 2.0
 
 

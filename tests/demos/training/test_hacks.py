@@ -130,8 +130,7 @@ def test_labels_are_within_three_tenths_of_the_right_one_but_for_one_in_twenty()
 
 
 def test_over_a_game_the_noise_that_d_sees_falls_step_by_step_to_0():
-    seen, listening = [], nn.Dense(100, 1)
-    played = game(Tricks(noise=0.4), nn.Dense(4, 100), listening, steps=4)
+    seen, played = [], game(Tricks(noise=0.4), nn.Dense(4, 100), nn.Dense(100, 1), steps=4)
     forward = played.blurred
     played.blurred = lambda x: seen.append(forward(x)) or seen[-1]
     for std in (0.4, 0.3, 0.2, 0.1, 0.0):
@@ -156,13 +155,18 @@ def test_the_penalty_is_on_the_same_change_of_the_image_in_either_unit():
 )
 def test_a_game_is_played_as_it_was_chosen_and_its_samples_are_pixels(chosen, length, lr, batch, kind, monkeypatch, record):
     steps, priors = [], record(data, "noise", data.noise)
-    monkeypatch.setattr(TrickedGAN, "step", lambda self, batches: steps.append((self.steps, self.opt_D.lr, len(next(batches)))))
+
+    def step(game, batches):
+        images = next(batches)
+        steps.append((game.steps, game.opt_D.lr, len(images), images.min()))
+
+    monkeypatch.setattr(TrickedGAN, "step", step)
     s = replace(QUICK, steps=1, lr=0.1, batch=3, norm_steps=2, norm_lr=0.2, conv_steps=3, conv_batch=4)
     samples = hacks.play(chosen, data.glyphs(40)[0], s, 0)
     assert samples.shape == (200, 1, 28, 28)
     assert 0.3 < samples.mean() < 0.7  # a G that has learnt nothing draws grey
     assert len(steps) == hacks.length(chosen, s) == length
-    assert steps[0] == pytest.approx((length, lr, batch))
+    assert steps[0] == pytest.approx((length, lr, batch, -1 if chosen.tanh else 0))
     assert [call.kind for call in priors] == [kind]
 
 

@@ -117,6 +117,7 @@ def test_each_technique_changes_one_thing():
         np.testing.assert_array_equal(game.G[0].weight.numpy(), first.G[0].weight.numpy())
         assert (game.opt_G.lr, game.opt_D.lr) == (TINY.lr, TINY.lr)
         assert isinstance(game, FeatureMatchingGAN) == (kind == "feature matching")
+        assert len(getattr(game, "features", game.D[:-1])) == len(game.D) - 1
         assert any(isinstance(layer, nn.MinibatchDiscrimination) for layer in game.D) == (kind == "minibatch discrimination")
         if isinstance(game, ImprovedGAN):
             assert game.alpha == (0.9 if kind == "label smoothing" else 1)
