@@ -10,7 +10,7 @@ from demos.training import semi_supervised as demo
 from minigan import Tensor, data
 from tests.demos.judging import missed
 
-TINY = replace(demo.Settings(), steps=4, width=8, batch=20, z=4, labels=20, looks=2, seeds=1)
+TINY = replace(demo.Settings(), steps=4, width=8, batch=25, z=4, labels=20, looks=2, seeds=1)
 
 
 def test_every_class_has_as_many_labels_and_every_seed_others():
@@ -27,11 +27,19 @@ def test_every_class_has_as_many_labels_and_every_seed_others():
 def test_both_kinds_begin_alike_and_alone_d_sees_only_labelled_images_and_g_stands_still(monkeypatch):
     """And the features that are matched are D without its last layer."""
     x, y = data.glyphs(200)
-    games, seen, found, make = [], [], {}, demo.SemiSupervisedGAN
+    games, seen, inputs, found, make, noisy = [], [], [], {}, demo.SemiSupervisedGAN, demo.Noise.forward
+
+    def forward(layer, x):
+        if layer.training and x.shape[1] == 784:
+            inputs.append(x.numpy())
+        return noisy(layer, x)
+
+    monkeypatch.setattr(demo.Noise, "forward", forward)
 
     class Watched(make):
         def __init__(self, *players):
             super().__init__(*players)
+            assert self.opt_D.lr == {0: TINY.lr, 1: TINY.lr_alone}[len(games)]
             games.append((self, [{k: np.array(v) for k, v in p.state_dict().items()} for p in (self.G, self.D)]))
 
         def descend(self, optimizer, loss):
@@ -50,6 +58,8 @@ def test_both_kinds_begin_alike_and_alone_d_sees_only_labelled_images_and_g_stan
     np.testing.assert_array_equal(found["gan"]["labelled"], found["alone"]["labelled"])
     assert [optimizer is alone.opt_D for optimizer in seen[-TINY.steps :]] == [True] * TINY.steps
     assert len(seen) == 3 * TINY.steps
+    known = {image.tobytes() for image in found["alone"]["labelled"]}
+    assert all(image.tobytes() in known for images in inputs[-TINY.steps :] for image in images)
     assert all(np.array_equal(before_alone[0][name], p.numpy()) for name, p in alone.G.named_parameters())
     (labelled, size), (unlabelled, of_all) = batches[:2]
     np.testing.assert_array_equal(labelled[0], found["gan"]["labelled"])
