@@ -3,40 +3,28 @@
 import numpy as np
 import pytest
 
-from demos.kit.claim import Claim
-from demos.kit.run import start
-from demos.kit.runner.options import common_options
 from demos.wasserstein import limit_cycles, predictors
 from demos.wasserstein.predictors import PREDICTORS, limit, matrix, play, radius
 from minigan import optim
-
-every_predictor = pytest.mark.parametrize("name", PREDICTORS)
-
-
-@pytest.fixture
-def short(monkeypatch):
-    monkeypatch.setattr(predictors, "STEPS", 25)
-    monkeypatch.setattr(limit_cycles, "STEPS", 25)
+from tests.demos.judging import missed
 
 
-@every_predictor
-def test_25_steps_are_25_products_with_the_matrix(name, short):
+@pytest.mark.parametrize("name", PREDICTORS)
+def test_25_steps_are_25_products_with_the_matrix_and_those_of_the_game_and_small_rates_are_as_good(name, monkeypatch):
     """What lies before the start is 0: the gradients, and so the z that they would be of, and M."""
-    state = np.zeros(len(matrix(name, 0.2)))
+    for module in (predictors, limit_cycles):
+        monkeypatch.setattr(module, "STEPS", 25)
+    game = limit_cycles.GAMES["bilinear game"]
+    state = np.zeros(len(matrix(name, game.eta)))
     state[:2] = 1
     distances = [np.hypot(*state[:2])]
     for _ in range(25):
-        state = matrix(name, 0.2) @ state
+        state = matrix(name, game.eta) @ state
         distances.append(np.hypot(*state[:2]))
-    np.testing.assert_allclose(play(name, 0.2), distances, rtol=0, atol=1e-12)
-
-
-@every_predictor
-def test_one_vector_of_both_players_steps_as_the_two_of_the_game_do(name, short):
-    game = limit_cycles.GAMES["bilinear game"]
+    np.testing.assert_allclose(play(name, game.eta), distances, rtol=0, atol=1e-12)
     how = limit_cycles.Play(lambda params, eta: optim.OMD(params, eta, PREDICTORS[name]), "", "")
-    distances = limit_cycles.distance(limit_cycles.run(game, how), game)
-    np.testing.assert_allclose(play(name, game.eta), distances, rtol=1e-12)
+    np.testing.assert_allclose(limit_cycles.distance(limit_cycles.run(game, how), game), distances, rtol=1e-12)
+    assert radius(name, 1e-3) == pytest.approx(1 - 0.5e-6, abs=1e-9)  # 1 - eta^2 / 2 + O(eta^4)
 
 
 def test_the_last_gradients_rate_is_the_root_of_its_equation():
@@ -45,46 +33,20 @@ def test_the_last_gradients_rate_is_the_root_of_its_equation():
         assert radius("last gradient", eta) == pytest.approx(root, rel=1e-12)
 
 
-def test_the_limits_are_those_of_the_formulas(monkeypatch):
+def test_the_limits_are_those_of_the_formulas_and_the_longer_the_average_the_smaller(monkeypatch):
     """With a decay d, (1 - d) sqrt((1 + d) / (3 - d)); d = 0 is the last gradient."""
     assert limit("last gradient") == pytest.approx(1 / np.sqrt(3), rel=1e-9)
     for d in (0.1, 0.5, 0.9):
-        monkeypatch.setitem(PREDICTORS, "decay", d)
-        assert limit("decay") == pytest.approx((1 - d) * np.sqrt((1 + d) / (3 - d)), rel=1e-9)
-
-
-def test_the_longer_the_average_the_smaller_are_the_rates_it_bears(monkeypatch):
+        monkeypatch.setitem(PREDICTORS, "mine", d)
+        assert limit("mine") == pytest.approx((1 - d) * np.sqrt((1 + d) / (3 - d)), rel=1e-9)
     limits = []
     for n in range(1, 12):
-        monkeypatch.setitem(PREDICTORS, "average", n)
-        limits.append(limit("average"))
+        monkeypatch.setitem(PREDICTORS, "mine", n)
+        limits.append(limit("mine"))
     assert (np.diff(limits) < 0).all()
 
 
-@every_predictor
-def test_small_rates_are_as_good_with_every_predictor(name):
-    """The average of gradients that hardly change is each of them: |eigenvalue| = 1 - eta^2 / 2 + O(eta^4)."""
-    assert radius(name, 1e-3) == pytest.approx(1 - 0.5e-6, abs=1e-9)
-
-
-def reported(out, wrong=None):
-    """The claim about an average of 2 at a rate that is small enough, and at one that is not."""
-    claim = Claim(start(common_options(""), ["--out", str(out)], "limit_cycles"), {})
-    runs = {("average of 2", eta): play(wrong or "average of 2", eta) for eta in (0.4, 0.5)}
-    predictors.report(claim, runs)
-    return claim
-
-
-def test_the_rates_are_the_eigenvalues(tmp_path):
-    assert list(reported(tmp_path).holds.values()) == [True] * 3
-
-
-def test_another_predictor_breaks_the_claim(tmp_path):
-    assert list(reported(tmp_path, "decay 0.5").holds.values()) == [False, False, False]
-
-
-def test_the_words_have_every_predictors_limit(tmp_path):
-    assert reported(tmp_path).words(predictors.LIMITS) == (
-        "OMD on the bilinear game converges for rates below "
-        "0.58 (last gradient), 0.45 (average of 2), 0.26 (average of 5), 0.39 (decay 0.5), 0.095 (decay 0.9)"
-    )
+@pytest.mark.parametrize(("played", "misses"), [("average of 2", 0), ("decay 0.5", 3)])
+def test_another_predictor_breaks_the_claim(played, misses):
+    """At a rate that is small enough for an average of 2, and at one that is not."""
+    assert len(missed(predictors.report, {("average of 2", eta): play(played, eta) for eta in (0.4, 0.5)})) == misses
