@@ -182,9 +182,6 @@ def show(step: Callable[[], mg.Trace]) -> None:
     print(f"\n{text.after}\n\n")
 
 
-# --- a step as text -----------------------------------------------------------------------------------------------------
-
-
 class Text(NamedTuple):
     """A step's function as text: its docstring before "Shown:" and from there on, and its lines without the return."""
 

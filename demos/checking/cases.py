@@ -6,7 +6,7 @@ are x, y, z. The truth is the call itself if NumPy can compute it in longdouble,
 `demos.checking.extended`.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 Shape = tuple[int, ...]
 
@@ -61,8 +61,7 @@ ELEMENTWISE = [
     case("i0", "np.i0(x)", truth="e.i0(x)", autograd="special.i0(x)"),
     case("rsqrt", "np.rsqrt(x)", low=0.2, truth="x ** -0.5", jax="lax.rsqrt(x)", tinygrad="x.rsqrt()"),
     *(case(f"x ** {power}", f"x ** {power}", truth=truth) for power, truth in POWERS.items()),
-    case("x ** 0.5", "x ** 0.5", low=0.2),
-    case("x ** -1.", "x ** -1.", low=0.2),
+    *(case(call, call, low=0.2) for call in ("x ** 0.5", "x ** -1.")),
     case("2. ** x", "2. ** x"),
     case("0. ** x", "0. ** x", low=0.2, truth="0 * x"),
     case("power", "np.power(x, y)", TWO, low=0.2, torch="np.pow(x, y)", tinygrad="x.pow(y)"),
@@ -70,9 +69,7 @@ ELEMENTWISE = [
     case("subtract", "x - y", TWO),
     case("multiply", "x * y", TWO),
     case("divide", "x / y", TWO, low=0.2),
-    case("2 * x", "2 * x"),
-    case("2.5 * x", "2.5 * x"),
-    case("x / 4 + 0.5", "x / 4 + 0.5"),
+    *(case(call, call) for call in ("2 * x", "2.5 * x", "x / 4 + 0.5")),
     case("1 / x", "1 / x", low=0.2),
     case("hypot", "np.hypot(x, y)", TWO),
     case("arctan2", "np.arctan2(x, y)", TWO),
@@ -101,17 +98,11 @@ def _reduction(name: str, tiny: str = "", torch: str = "") -> list[Case]:
 
 
 REDUCTIONS = [
-    *_reduction("sum", "sum"),
-    *_reduction("mean", "mean"),
-    *_reduction("prod", "prod"),
-    *_reduction("var", torch="np.var(x{0}, correction=0)"),
-    *_reduction("std", torch="np.std(x{0}, correction=0)"),
+    *(each for name in ("sum", "mean", "prod") for each in _reduction(name, tiny=name)),
+    *(each for name in ("var", "std") for each in _reduction(name, torch=f"np.{name}(x{{0}}, correction=0)")),
     *_reduction("max", "max", "np.amax(x{0})"),
     *_reduction("min", "min", "np.amin(x{0})"),
-    *_reduction("median"),
-    *_reduction("ptp"),
-    *_reduction("nansum"),
-    *_reduction("nanmean"),
+    *(each for name in ("median", "ptp", "nansum", "nanmean") for each in _reduction(name)),
     case("cumsum", "np.cumsum(x, axis=0)", RECTANGLE, tinygrad="x.cumsum(0)"),
     case("cumprod", "np.cumprod(x, axis=0)", RECTANGLE, tinygrad="x.cumprod(0)"),
     case("cumprod of a vector", "np.cumprod(x, axis=0)", VECTOR, tinygrad="x.cumprod(0)"),
@@ -312,27 +303,31 @@ SPECIAL_FUNCTIONS = [
 ]
 
 
+def _activation(name: str, truth: str, shapes=ONE, **others: str) -> Case:
+    """nn.name(x); tinygrad has it as a method."""
+    return case(name, f"nn.{name}(x)", shapes, truth=truth, **{"tinygrad": f"x.{name}()"} | others)
+
+
 def _far_out(name: str, truth: str, special: tuple[float, ...], low: float = -95.0, shapes=ONE[:1], **others: str) -> Case:
-    """nn.name(x) where exp(x) or exp(-x) is larger than float32 can hold."""
-    others = {"tinygrad": f"x.{name}()"} | others
-    return case(f"{name} far out", f"nn.{name}(x)", shapes, low, 95.0, truth, special, **others)
+    """The same where exp(x) or exp(-x) is larger than float32 can hold."""
+    return replace(_activation(name, truth, shapes, **others), name=f"{name} far out", low=low, high=95.0, special=special)
 
 
 _SIGMOID, _SELU, _ALPHA = "1 / (1 + np.exp(-x))", "1.0507009873554804934193349852946", "1.6732632423543772848170429916717"
 NEURAL = [
-    case("relu", "nn.relu(x)", truth="np.maximum(x, 0)", tinygrad="x.relu()"),
-    case("sigmoid", "nn.sigmoid(x)", truth=_SIGMOID, tinygrad="x.sigmoid()"),
-    case("softplus", "nn.softplus(x)", truth="np.logaddexp(x, 0)", tinygrad="x.softplus()"),
+    _activation("relu", "np.maximum(x, 0)"),
+    _activation("sigmoid", _SIGMOID),
+    _activation("softplus", "np.logaddexp(x, 0)"),
     _far_out("softplus", "np.logaddexp(x, 0)", (0.0, 20.0, 89.0, -89.0), shapes=ONE),
     _far_out("sigmoid", _SIGMOID, (0.0, 89.0, -89.0), shapes=ONE),
-    case("silu", "nn.silu(x)", truth=f"x * ({_SIGMOID})", tinygrad="x.silu()"),
+    _activation("silu", f"x * ({_SIGMOID})"),
     _far_out("silu", f"x * ({_SIGMOID})", (0.0, 89.0, -89.0), shapes=ONE),
-    case("elu", "nn.elu(x)", truth="np.where(x > 0, x, np.expm1(x))", tinygrad="x.elu()", mygrad="nn.elu(x, 1.)"),
+    _activation("elu", "np.where(x > 0, x, np.expm1(x))", mygrad="nn.elu(x, 1.)"),
     _far_out("elu", "np.where(x > 0, x, np.expm1(np.minimum(x, 0)))", (0.0, 20.0, 89.0, 90.0), mygrad="nn.elu(x, 1.)"),
-    case("selu", "nn.selu(x)", truth=f"{_SELU} * np.where(x > 0, x, {_ALPHA} * np.expm1(x))", tinygrad="x.selu()"),
+    _activation("selu", f"{_SELU} * np.where(x > 0, x, {_ALPHA} * np.expm1(x))"),
     _far_out("selu", f"{_SELU} * x", (1.0, 89.0, 90.0), low=0.5),
     _far_out("celu", "x + 0", (1.0, 89.0, 90.0), low=0.5),
-    case("mish", "nn.mish(x)", truth="x * np.tanh(np.logaddexp(x, 0))", tinygrad="x.mish()"),
+    _activation("mish", "x * np.tanh(np.logaddexp(x, 0))"),
     _far_out("mish", "x * np.tanh(np.logaddexp(x, 0))", (0.0, 20.0, 89.0, -89.0)),
     case("gelu", "nn.gelu(x)", truth="x * (1 + e.erf(x / np.sqrt(np.longdouble(2)))) / 2", jax="nn.gelu(x, approximate=False)"),
     case(
@@ -342,26 +337,13 @@ NEURAL = [
         torch="nn.gelu(x, approximate='tanh')",
         tinygrad="x.gelu()",
     ),
-    case("log_sigmoid", "nn.log_sigmoid(x)", truth="-np.logaddexp(0, -x)", torch="nn.logsigmoid(x)", tinygrad="x.logsigmoid()"),
+    _activation("log_sigmoid", "-np.logaddexp(0, -x)", torch="nn.logsigmoid(x)", tinygrad="x.logsigmoid()"),
     _far_out("log_sigmoid", "-np.logaddexp(0, -x)", (0.0, 89.0, -89.0), torch="nn.logsigmoid(x)", tinygrad="x.logsigmoid()"),
-    case(
-        "leaky_relu",
-        "nn.leaky_relu(x)",
-        truth="np.where(x > 0, x, x * 0.01)",
-        tinygrad="x.leaky_relu()",
-        mygrad="nn.leaky_relu(x, 0.01)",
-        minigan="nn.leaky_relu(x, 0.01)",
-    ),
+    _activation("leaky_relu", "np.where(x > 0, x, x * 0.01)", **dict.fromkeys(("mygrad", "minigan"), "nn.leaky_relu(x, 0.01)")),
     case("softsign", "nn.soft_sign(x)", truth="x / (1 + np.abs(x))", torch="nn.softsign(x)", tinygrad="x.softsign()"),
-    case("hard_tanh", "nn.hard_tanh(x)", truth="np.clip(x, -1, 1)", torch="nn.hardtanh(x)", tinygrad="x.hardtanh()"),
-    case("relu6", "nn.relu6(x)", truth="np.clip(x, 0, 6)", tinygrad="x.relu6()"),
-    case(
-        "hard_swish",
-        "nn.hard_swish(x)",
-        truth="x * np.clip(x + 3, 0, 6) / 6",
-        torch="nn.hardswish(x)",
-        tinygrad="x.hardswish()",
-    ),
+    _activation("hard_tanh", "np.clip(x, -1, 1)", torch="nn.hardtanh(x)", tinygrad="x.hardtanh()"),
+    _activation("relu6", "np.clip(x, 0, 6)"),
+    _activation("hard_swish", "x * np.clip(x + 3, 0, 6) / 6", torch="nn.hardswish(x)", tinygrad="x.hardswish()"),
     case("glu", "nn.glu(x, -1)", (((2, 2),),), truth="x[:, :1] / (1 + np.exp(-x[:, 1:]))"),
     case("softmax", "nn.softmax(x, -1)", RECTANGLE, truth="np.exp(x - e.logsumexp(x)[:, None])", tinygrad="x.softmax(-1)"),
     case(
@@ -380,13 +362,7 @@ NEURAL = [
         torch="nn.layer_norm(x, (3,))",
         tinygrad="x.layernorm()",
     ),
-    case(
-        "normalize",
-        "nn.normalize(x)",
-        RECTANGLE,
-        truth="x / np.sqrt(np.sum(x * x, axis=1, keepdims=True))",
-        tinygrad="x.normalize()",
-    ),
+    _activation("normalize", "x / np.sqrt(np.sum(x * x, axis=1, keepdims=True))", RECTANGLE),
     case(
         "huber",
         "nn.huber_loss(x, y)",

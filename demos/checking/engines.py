@@ -50,7 +50,6 @@ FINDING = (
 
 @demo(Settings(), QUICK)
 def main(claim: Claim, settings: Settings) -> None:
-    """Test the engines; print, draw and judge."""
     args = claim.args
     answers = once("answers", ask_all, asdict(settings), args.seed, args.checkpoint.jobs)
     versions, absent, verdicts = collected(answers)
@@ -72,7 +71,6 @@ def judge(claim: Claim, versions: dict[str, str], verdicts: list[Verdict]) -> No
 
 
 def title(m: dict[str, Any]) -> str:
-    """The picture's title."""
     others = [m[f"{name}: {WRONG}"] for name in m["engines"] if name != "minigan"]
     wrong = f"; {len(m['wrong'])} wrong gradients in {sum(map(bool, others))} other engines" if others else ""
     return f"Of {m['minigan: ops asked']:.0f} ops, minigan's gradients are wrong in {m[f'minigan: {WRONG}']:.0f}{wrong}"
@@ -95,7 +93,6 @@ def ask_all(settings: dict[str, Any], seed: int, jobs: int) -> list[str]:
 
 
 def ask(engine: str, seed: int, examples: int, first: int, every: int) -> str:
-    """Run one process; return its answer."""
     command = engine_process.command("demos.checking.worker", engine, *map(str, (seed, examples, first, every)))
     process = subprocess.run(command, capture_output=True, text=True, env=engine_process.environment())
     if process.returncode:

@@ -89,8 +89,7 @@ def line(
 
 def _literal(spec: Engine, x: np.ndarray, dtype: str) -> str:
     number = spec.scalar and x.shape == () and (dtype == "float64" or "{1}" in spec.scalar)
-    form = spec.scalar if number else spec.array
-    return form.format(x.tolist(), dtype)
+    return (spec.scalar if number else spec.array).format(x.tolist(), dtype)
 
 
 def _parts(spec: Engine, shape: tuple[int, ...], dtype: str) -> tuple[str, str]:

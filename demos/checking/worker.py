@@ -31,8 +31,7 @@ def answer(engine: str, seed: int, examples: int, first: int, every: int) -> dic
 
 
 def main(words: Sequence[str]) -> None:
-    """Print the answer; the engine's own output goes to stderr."""
-    with contextlib.redirect_stdout(sys.stderr):
+    with contextlib.redirect_stdout(sys.stderr):  # the engine's own output
         found = answer(words[0], *map(int, words[1:]))
     print(json.dumps(found))
 

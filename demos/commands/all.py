@@ -145,7 +145,6 @@ def begin(command: list[str], out: Path) -> subprocess.Popen:
 
 
 def verdict(out: Path, status: int | str) -> str:
-    """The result of a demo in words."""
     if isinstance(status, str):
         return f"failed: {status}"
     holds = summary_of(out).get("holds", {})

@@ -68,8 +68,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Measure on all ranks; rank 0 prints, writes and draws."""
     about = "Measure where several ranks are worth it; start it with mpiexec."
     options = Options(prog="python -m demos ranks", description=about)
-    where = "folder for the results (default: runs/ranks; quick: runs/quick/ranks)"
-    options.add_argument("--out", type=path_option, help=where)
+    options.add_argument(
+        "--out", type=path_option, help="folder for the results (default: runs/ranks; quick: runs/quick/ranks)"
+    )
     options.add_argument("--quick", action="store_true", help="small networks, in seconds")
     options.add_argument("--seed", type=seed_number, default=0, help="of all random numbers (default: 0)")
     args = options.parse_args(argv)
@@ -106,8 +107,7 @@ def measured(model: Model, comm: Any, repeats: int) -> dict[str, Any]:
     game = made(model)
     measurements["bytes"] = {player: sum(4 * p.size for p in getattr(game, player).parameters()) for player in "DG"}
     if comm is None or comm.rank == 0:  # one rank, while the others sleep
-        batches = [model.batch // ranks for ranks in RANKS]
-        tasks = {m: partial(game.step, samples(model, m)) for m in batches}
+        tasks = {m: partial(game.step, samples(model, m)) for m in [model.batch // ranks for ranks in RANKS]}
         measurements["step"] = interleaved(tasks, repeats)
     sleep_until_all_are_here(comm)
     for ranks in [r for r in RANKS if comm and r <= comm.size]:
@@ -125,11 +125,10 @@ def on_ranks(model: Model, part: Any, sizes: dict[str, int], repeats: int) -> di
     buffers = [(np.ones(n // 4, np.float32), np.empty(n // 4, np.float32)) for n in sizes.values()]
     with data.shared_noise(part):
         game = made(model, lambda rule: optim.Averaged(rule, part, patience=300))
-        weak, strong = samples(model, model.batch), samples(model, model.batch // part.size)
         tasks = {
             "all_reduce": lambda: [part.Allreduce(*pair) for pair in buffers],
-            "weak": lambda: game.step(weak),
-            "strong": lambda: game.step(strong),
+            "weak": partial(game.step, samples(model, model.batch)),
+            "strong": partial(game.step, samples(model, model.batch // part.size)),
         }
         return interleaved(tasks, repeats, part.Barrier)
 
@@ -232,7 +231,6 @@ def table(measurements: dict[str, Any], size: int) -> str:
 
 
 def end_of(ups: Sequence[float]) -> str:
-    """The number of ranks after which more are not worth it, and the speed-up there."""
     end = last_that_pays(ups)
     return f"{in_words(end)} ({ups[RANKS.index(end)]:.1f} times as fast)"
 

@@ -129,12 +129,10 @@ def folder_of(options: Options, args: argparse.Namespace, rest: list[str]) -> in
 
 
 def values_at(grid: Mapping[str, Any], point: Point) -> list[str]:
-    """NAME=VALUE of each setting at a point."""
     return [f"{name}={value}" for name, value in zip(grid, point, strict=True)]
 
 
 def name_of(grid: Mapping[str, Any], point: Point, seed: int) -> str:
-    """The name of a run and of its folder."""
     parts = sorted(values_at(grid, point))  # the order in the command does not matter
     return "_".join([*parts, f"seed={seed}"]).replace("/", "-")
 
@@ -286,7 +284,6 @@ def in_words(grid: Mapping[str, Any], cells: Mapping[Point, Cell], best: Point |
 
 
 def table(grid: Mapping[str, list[str]], cells: Mapping[Point, Cell], figure: str, expected: str) -> str:
-    """The table: a line for each point."""
     head = [*grid, "runs", "mean", "95 % interval", "against the best"]
     rows = []
     for point, cell in cells.items():
@@ -348,6 +345,5 @@ def lines_of(grid: Mapping[str, list[str]], cells: Mapping[Point, Cell], i: int)
 
 
 def mean_of(values: Iterable[float | None]) -> float | None:
-    """The mean of the finished runs of a seed."""
     finished = [value for value in values if value is not None]
     return float(np.mean(finished)) if finished else None

@@ -49,16 +49,10 @@ class Classifier:
         return in_parts(lambda x, y: backend.to_numpy(attack(self.model, x, y, epsilon, self.loss, **options)), x, y)
 
 
-# --- the models ---------------------------------------------------------------------------------------------------------
-
-
 def network(width: int = 256) -> Classifier:
     """Two hidden layers of ReLUs."""
     layers = nn.Dense(784, width), nn.ReLU(), nn.Dense(width, width), nn.ReLU(), nn.Dense(width, 10)
     return Classifier(nn.Sequential(nn.Flatten(), *layers))
-
-
-# --- training -----------------------------------------------------------------------------------------------------------
 
 
 def train(
@@ -96,9 +90,6 @@ def train(
         decay.step()
     model.eval()
     return history
-
-
-# --- their mistakes -----------------------------------------------------------------------------------------------------
 
 
 def in_parts(function: Callable[..., np.ndarray], *arrays: np.ndarray) -> np.ndarray:

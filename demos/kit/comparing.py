@@ -55,7 +55,6 @@ def interval(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def _student(d: np.ndarray) -> tuple[float, float]:
-    """The interval of the mean of pairs' differences."""
     from scipy.stats import t  # here, not above: its import takes as long as NumPy's and matplotlib's together
 
     margin = t.ppf((1 + CONFIDENCE) / 2, len(d) - 1) * d.std(ddof=1) / len(d) ** 0.5
@@ -63,7 +62,6 @@ def _student(d: np.ndarray) -> tuple[float, float]:
 
 
 def _welch(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
-    """The interval of the difference of two means."""
     from scipy.stats import ttest_ind
 
     with warnings.catch_warnings(action="ignore"):  # scipy warns if all runs of a side are equal, but a variance of 0 is right

@@ -296,8 +296,8 @@ def well_drawn(claim: Claim) -> None:
     m = claim.metrics
     claim.at_least("classes", m["classes"], 10)
     least, most = CLEAR * m["clear digits, unseen real images"], m["Frechet distance, real images without one class"]
-    clear, expected = m["clear digits"], f"at least {at_least(least, 3)}, {CLEAR:g} of real images'"
-    claim.note("clear digits", clear, expected, clear >= least)
+    expected = f"at least {at_least(least, 3)}, {CLEAR:g} of real images'"
+    claim.note("clear digits", m["clear digits"], expected, m["clear digits"] >= least)
     expected = f"at most {at_most(most, 3)}, that of real images without one class"
     claim.note("Frechet distance", m["Frechet distance"], expected, m["Frechet distance"] <= most)
 

@@ -14,8 +14,7 @@ from demos.kit.runner.results import write_history
 from minigan.games import Game
 from minigan.optim import LinearDecay
 
-SNAPSHOTS = 48  # of the samples during the training: the frames of the animation
-QUICK_SNAPSHOTS = 8  # the same with --quick
+SNAPSHOTS, QUICK_SNAPSHOTS = 48, 8  # of the samples during the training: the frames of the animation; with --quick
 ROWS = 400  # rows of history
 
 
@@ -61,7 +60,6 @@ class Run:
                     self._add_snapshot(self.steps, bar)
 
     def _add_snapshot(self, t: int, bar: Any) -> None:
-        """Add a snapshot of this iteration for the pictures."""
         self.snapshots.append({"step": np.array(t), **self.snapshot()})
         if self.hints:
             self.hints.check_samples(t, self.snapshots[-1]["samples"], bar)
@@ -85,7 +83,6 @@ class Rows(list):
     """Records of a training: dicts with a "step" and other numbers or arrays, all with the same names."""
 
     def state_dict(self) -> list[dict[str, Any]]:
-        """All rows."""
         return list(self)
 
     def load_state_dict(self, rows: list[dict[str, Any]]) -> None:

@@ -56,9 +56,6 @@ def checked_text(settings: Any, name: str, value: Any) -> str:
     return text
 
 
-# --- fields ---------------------------------------------------------------------------------------------------------------
-
-
 def kinds(settings: type, prefix: str = "") -> dict[str, Any]:
     """The annotations of all fields of a dataclass of settings, by name."""
     by_name: dict[str, Any] = {}
@@ -78,9 +75,6 @@ def listed(settings: Any) -> str:
     text = " ".join(f"{name}={written(attrgetter(name)(settings))}" for name in kinds(type(settings)))
     indent = {"initial_indent": "  ", "subsequent_indent": "  "}
     return textwrap.fill(text, 100, break_long_words=False, break_on_hyphens=False, **indent)
-
-
-# --- values ---------------------------------------------------------------------------------------------------------------
 
 
 def written(value: Any) -> str:

@@ -131,7 +131,6 @@ class Panel:
         self.history[:] = [row for row in self.history if row["iteration"] <= target]
 
     def script(self) -> str:
-        """The run as a program."""
         return code.script(self.parts, self.iteration)
 
     # --- the run -------------------------------------------------------------------------------------------------------

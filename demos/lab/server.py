@@ -77,8 +77,6 @@ class Server(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One request."""
-
     server: Server
     timeout = PATIENCE
 

@@ -172,7 +172,6 @@ class Session:
         self.shown += 1
 
     def tell(self, state: dict[str, Any]) -> None:
-        """Send this state to the page."""
         text = json.dumps(state, allow_nan=False)
         with self.news:
             self.state, self.frame, self.number = state, text, self.number + 1

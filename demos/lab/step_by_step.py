@@ -131,7 +131,6 @@ class StepByStep(Watcher):
 
 
 def numbers(value: Value | None) -> str:
-    """A tensor in a few words."""
     if value is None:
         return ""
     shape = "x".join(map(str, value.shape)) or "a number"

@@ -10,8 +10,6 @@ from demos.kit.loops import once
 from demos.performance.engines.sizes import Size, dense_gan, small_dcgan
 from demos.performance.workers import Worker
 
-RIGHT_END = 3  # points that the slope is taken from: at the left, the constant cost of a step hides the growth
-
 
 @dataclass(frozen=True)
 class Axis:
@@ -51,5 +49,5 @@ def _along(worker: Worker, axis: Axis, seed: int, seconds: float, quick: bool) -
 
 
 def slope(x: Sequence[float], y: Sequence[float]) -> float:
-    """The power p of y ~ x^p at the right end."""
-    return float(np.polyfit(np.log(x[-RIGHT_END:]), np.log(y[-RIGHT_END:]), 1)[0])
+    """The power p of y ~ x^p at the last three points: at the left, the constant cost of a step hides the growth."""
+    return float(np.polyfit(np.log(x[-3:]), np.log(y[-3:]), 1)[0])

@@ -51,7 +51,6 @@ QUICK = Settings(("tiny",), ("tiny",), rounds=2, seconds=0.02, profile=0.02)
 GPU = ("mlp256", "mlp1024", "dcgan")  # the sizes that are compared there
 DENSE = ("tiny", "mlp256", "mlp1024")  # from the smallest matrices to the largest
 ROWS = 8  # of a profile
-BUSY = 1.0  # load: other programs that are running
 
 VERDICT = "True: the larger the matrices, the closer an iteration of minigan comes to the time of its matrix products alone."
 RATIOS = (
@@ -62,7 +61,6 @@ FINDING = f"{RATIOS}. At large batches, its memory grows with the batch to the p
 
 
 def options(about: str) -> Options:
-    """The common ones, and --python."""
     options = common_options(about)
     options.add_argument(
         "--python", type=_interpreter, action="append", default=[], metavar="NAME=PATH", help="an engine's own interpreter"
@@ -80,9 +78,8 @@ def chosen(args: argparse.Namespace) -> Settings:
 
 @demo(FULL, QUICK, options, chosen, lambda args, settings: {**asdict(settings), "python": dict(args.python)})
 def main(claim: Claim, settings: Settings) -> None:
-    """Measure, print, draw."""
     args = claim.args
-    if hasattr(os, "getloadavg") and (load := os.getloadavg()[0]) > BUSY:
+    if hasattr(os, "getloadavg") and (load := os.getloadavg()[0]) > 1:  # other programs are running
         print(f"The machine is busy (load {load:.1f}): the times below are too long, those of several threads most of all.\n")
     try:
         (measure if args.backend == "numpy" else measure_gpu)(claim, settings, dict(args.python))
@@ -97,9 +94,8 @@ def measure(claim: Claim, settings: Settings, pythons: dict[str, str]) -> None:
     with Worker("minigan", pythons.get("minigan")) as worker:
         memory = {name: once(f"memory of {name}", worker.memory, SIZES[name], seed) for name in settings.memory}
         grown = growth.measure(worker, seed, seconds, claim.args.quick)
-    ratios = {
-        name: (row["peak"] / 1e6, row["activations"] / 1e6, row["peak"] / row["activations"]) for name, row in memory.items()
-    }
+    pairs = {name: (row["peak"], row["activations"]) for name, row in memory.items()}
+    ratios = {name: (peak / 1e6, activations / 1e6, peak / activations) for name, (peak, activations) in pairs.items()}
     print_table("memory", ("peak, MB", "activations, MB", "peak / activations"), ratios)
     powers = {name: row["slope"].values() for name, row in grown.items()}
     print_table("growth with", ("power of time", "of memory", "of activations"), powers)
@@ -185,13 +181,11 @@ def is_there(worker: Worker, engines: dict, absent: dict) -> bool:
 
 
 def leave_out(engine: str, reason: str, absent: dict) -> None:
-    """Go on without this engine, and print why."""
     absent[engine] = reason
     print(f"{engine} is left out: {reason}")
 
 
 def print_times(name: str, times: Times, engines: dict[str, dict[str, Any]]) -> None:
-    """One size's rows of the table."""
     print(f"\n{name:<10}{'engine':<12}{'threads':>8}{'ms':>10}{'minigan / engine':>20}   lowest - highest round")
     for engine, row in times.items():
         line = f"{'':<10}{engine:<12}{engines[engine]['threads']:>8}{row['ms']:>10.3f}"
@@ -201,13 +195,11 @@ def print_times(name: str, times: Times, engines: dict[str, dict[str, Any]]) -> 
 
 
 def print_profile(worker: Worker, calls: int) -> None:
-    """The most expensive ops."""
     print(f"\n  minigan's ops over {calls} iterations:\n")
     print("\n".join(f"    {line}" for line in worker.ask(profile=calls)["table"].splitlines()[: ROWS + 1]))
 
 
 def print_table(title: str, columns: Sequence[str], rows: Mapping[str, Iterable[float]]) -> None:
-    """Rows of numbers, by name."""
     print(f"\n{title:<12}" + "".join(f"{column:>20}" for column in columns))
     for name, values in rows.items():
         print(f"{name:<12}" + "".join(f"{value:>20.2f}" for value in values))

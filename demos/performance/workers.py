@@ -46,6 +46,7 @@ class Worker:
 
     def __init__(self, engine: str, python: str | None = None, convolutional: bool = False):
         self.engine = engine
+        blas, own = ("1", "2") if convolutional and engine != "matmul" else ("2", "1")  # where they help most
         self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (open until `close`)
         self.process = subprocess.Popen(
             engine_process.command("demos.performance.engines", engine, python=python),
@@ -54,7 +55,7 @@ class Worker:
             stderr=self.errors,
             text=True,
             start_new_session=True,  # so that `_kill` also reaches the worker's own processes
-            env=engine_process.environment(MINIGAN_BACKEND="numpy", **_threads(engine, convolutional)),
+            env=engine_process.environment(MINIGAN_BACKEND="numpy", OPENBLAS_NUM_THREADS=blas, MINIGAN_THREADS=own),
         )
         try:
             hello = self._answer()
@@ -104,7 +105,6 @@ class Worker:
             self.process.kill()
 
     def close(self) -> None:
-        """End the process."""
         self._kill()
         self.process.wait()
         for file in (self.process.stdin, self.process.stdout, self.errors):
@@ -116,13 +116,6 @@ class Worker:
 
     def __exit__(self, *exception) -> None:
         self.close()
-
-
-def _threads(engine: str, convolutional: bool) -> dict[str, str]:
-    """The environment variables for two threads where they help most (see `minigan.threads`)."""
-    if convolutional and engine != "matmul":
-        return {"OPENBLAS_NUM_THREADS": "1", "MINIGAN_THREADS": "2"}
-    return {"OPENBLAS_NUM_THREADS": "2", "MINIGAN_THREADS": "1"}
 
 
 def compare(workers: Sequence[Worker], rounds: int, seconds: float) -> dict[str, dict[str, float]]:

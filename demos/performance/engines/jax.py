@@ -59,7 +59,6 @@ LAYERS = {
 
 
 def forward(network: Network, weights: list, x: Any) -> Any:
-    """The network with these weights at x."""
     for (kind, *numbers), of_layer in zip(network, weights, strict=True):
         x = LAYERS[kind](x, numbers, *of_layer)
     return x
@@ -85,7 +84,6 @@ def before_the_first_step(weights: Any) -> tuple:
 
 
 def make(size: Size, seed: int) -> Step:
-    """One iteration of the size's task."""
     iteration = jax.jit(partial({"gan": gan, "wgan-gp": critic, "fgsm": fgsm}[size.task], size))
     batches = itertools.cycle(jax.tree.map(jnp.asarray, sizes.minibatches(size, seed)))
     G, D = jax.tree.map(jnp.asarray, sizes.start(size, seed))

@@ -68,43 +68,42 @@ def make(size: Size, seed: int) -> Step:
 
 def gan(G: list[Product], D: list[Product]) -> None:
     """D's forward and backward pass on real and on fake samples; then G's, through D."""
+    learn(G, D)
     forward(G)
-    for _ in ("real", "fake"):
-        forward(D)
-        backward(D)
-    forward(G)
-    forward(D)
-    through(D)
+    slope(D)
     backward(G)
 
 
 def critic(G: list[Product], D: list[Product]) -> None:
     """D's step as in `gan`; then D's slope at x_hat, and the backward pass from the slope to the weights."""
-    forward(G)
-    for _ in ("real", "fake"):
-        forward(D)
-        backward(D)
-    forward(D)
-    through(D)
+    learn(G, D)
+    slope(D)
     for p in D:
         p.to_weights()
         p.forward()
 
 
 def fgsm(G: list[Product], D: list[Product]) -> None:
-    """The classifier's forward pass, and its backward pass to the images."""
-    forward(D)
-    through(D)
+    """The gradient for the images that D classifies."""
+    slope(D)
+
+
+def learn(G: list[Product], D: list[Product]) -> None:
+    """D's forward and backward pass on real and on fake samples."""
+    forward(G)
+    for _ in ("real", "fake"):
+        forward(D)
+        backward(D)
 
 
 def forward(network: list[Product]) -> None:
-    """The forward pass."""
     for p in network:
         p.forward()
 
 
-def through(network: list[Product]) -> None:
-    """The backward pass of a frozen network, to its input."""
+def slope(network: list[Product]) -> None:
+    """The forward pass, and the backward pass of a frozen network, to its input."""
+    forward(network)
     for p in reversed(network):
         p.to_input()
 

@@ -31,7 +31,6 @@ LAYERS = {
 
 
 def network(layers: Network, weights: list[list[np.ndarray]]) -> nn.Sequential:
-    """The network, with these weights."""
     result = nn.Sequential(*[LAYERS[kind](*numbers) for kind, *numbers in layers])
     for layer, arrays in zip(result, weights, strict=True):
         for parameter, array in zip(layer.parameters(), arrays, strict=True):
@@ -40,12 +39,10 @@ def network(layers: Network, weights: list[list[np.ndarray]]) -> nn.Sequential:
 
 
 def adam(player: nn.Module) -> optim.Adam:
-    """The player's optimizer."""
     return optim.Adam(player.parameters(), sizes.LR, sizes.BETAS, sizes.EPS)
 
 
 def make(size: Size, seed: int) -> Step:
-    """One iteration of the size's task."""
     return {"gan": gan, "wgan-gp": critic, "fgsm": fgsm}[size.task](size, seed)
 
 

@@ -40,7 +40,6 @@ def network(layers: Network, weights: list[list[np.ndarray]]) -> nn.Sequential:
 
 
 def adam(player: nn.Module) -> torch.optim.Adam:
-    """The player's optimizer."""
     return torch.optim.Adam(player.parameters(), sizes.LR, sizes.BETAS, sizes.EPS)
 
 
@@ -51,7 +50,6 @@ def tensors(size: Size, seed: int) -> Iterator[tuple[torch.Tensor, ...]]:
 
 
 def make(size: Size, seed: int) -> Step:
-    """One iteration of the size's task."""
     return {"gan": gan, "wgan-gp": critic, "fgsm": fgsm}[size.task](size, seed)
 
 
