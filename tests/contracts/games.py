@@ -148,7 +148,7 @@ GAMES = {
     "began": Kind(
         games.BEGAN, reference.began, lambda: {"G": mlp(3, 5, 2), "D": mlp(2, 5, 4, 2)}, logits=False,
         metrics="loss_D loss_G L_x ratio k M", defaults={"gamma": 0.5, "lambda_k": 0.001},
-        cases=[{"gamma": 0.7, "lambda_k": 0.05}, {"gamma": 0.9, "lambda_k": 3.0}],
+        cases=[{"gamma": 0.7, "lambda_k": 0.05}, {"gamma": 0.9, "lambda_k": 3.0}, {"gamma": 0.1}],
     ),
     "ebgan": Kind(
         games.EBGAN, reference.ebgan, of_energy, rule=optim.RMSProp, logits=False, metrics="loss_D loss_G D_real D_fake",
