@@ -7,7 +7,7 @@ from demos.catalogue import names
 from tests.demos.experiments import ROWS, module_of, smallest_run
 
 CHAPTERS = "demos.gradients", "demos.the_game", "demos.the_slides", "demos.generative_models"
-GAMES = {"gan"}  # tested as a whole in commands/test_all.py: a run of it is resumed, repeated, swept
+GAMES = {"gan"}  # whole runs of which are repeated and resumed in kit/runner
 
 
 @pytest.fixture
