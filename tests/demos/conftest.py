@@ -20,6 +20,7 @@ from demos import catalogue
 from demos.kit import digits, pictures
 from demos.kit import run as kit
 from demos.kit.claim import Claim
+from demos.kit.run import start
 from demos.kit.runner.checkpoint import running
 from demos.the_game import gan
 from demos.wasserstein import wgan
@@ -142,6 +143,14 @@ def main(monkeypatch, tmp_path, two_sets):
         demo.main(["--quick", "--seed", "5", "--out", str(tmp_path)])
 
     return call
+
+
+@pytest.fixture
+def claim(request, tmp_path, monkeypatch):
+    """An empty report of the demo that the test's module calls `demo`, as of a full run; pictures are not saved."""
+    main = request.module.demo.main
+    monkeypatch.setattr(Claim, "show", lambda *arguments: None)
+    return Claim(start(main.options(""), ["--jobs", "1", "--out", str(tmp_path)], main.name), {})
 
 
 @pytest.fixture

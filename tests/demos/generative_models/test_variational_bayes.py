@@ -8,38 +8,9 @@ import pytest
 import minigan as mg
 from demos.generative_models import autoencoders
 from demos.generative_models import variational_bayes as demo
-from demos.kit.claim import Claim
-from demos.kit.run import start
-from demos.kit.runner.options import common_options
 from minigan import Tensor, data, nn
-from tests.demos.running import assert_shows_something, broken_claims, smaller_run, summary_of
 
 TINY = replace(demo.Settings(), width=8, t_width=8, steps=4, moving=3, batch=16, codes=20, every=2, seeds=1)
-
-
-@pytest.mark.slow
-def test_a_quick_run_leaves_its_picture_and_claims_nothing(tmp_path):
-    assert broken_claims(demo, tmp_path) == []
-    assert summary_of(tmp_path)["holds"] == {}
-    assert_shows_something(tmp_path / "variational_bayes.png")
-
-
-@pytest.mark.slow
-def test_a_run_leaves_its_picture_and_figures(tmp_path):
-    out = smaller_run(demo, tmp_path, steps=4, every=2, width=8, t_width=8, codes=20)
-    assert {path.name for path in out.iterdir()} == {"variational_bayes.png", "summary.json", "checkpoint.npz"}
-
-
-@pytest.mark.parametrize("kind", demo.KINDS)
-def test_each_model_learns_and_says_what_it_can(kind):
-    found = demo.learn(kind, 0, TINY)
-    more = {"T"} if kind == demo.AVB else {"T", "D_KL", "curve"} if kind == demo.BOTH else set()
-    assert set(found) == {"codes", "gaps", "right", "log P"} | more
-    assert found["codes"].shape == (4, 20, 2)
-    assert all(np.isfinite(value).all() for value in found.values())
-    if kind == demo.BOTH:
-        assert found["curve"].shape == (2, 2)
-        assert found["curve"][-1, 1] == found["D_KL"]  # the last look is at the end
 
 
 def test_p_and_q_come_to_rest():
@@ -123,27 +94,23 @@ def run(T=1.0, log_p=-1.4, gaps=0.02):
     return {"T": T, "D_KL": 1.0, "log P": log_p, "gaps": gaps, "right": 0.99}
 
 
-def measured(tmp_path, both, ours=None):
-    claim = Claim(start(common_options(""), ["--out", str(tmp_path)], "variational_bayes"), {})
-    ours = ours or [run(log_p=-1.40 - i / 1000, gaps=0.02 + i / 1000) for i in range(3)]
+def measured(claim, T, log_p=-1.4, gaps=0.02):
+    ours = [run(log_p=log_p - i / 1000, gaps=gaps + i / 1000) for i in range(3)]
     other = [run(log_p=-1.55 - i / 1000, gaps=0.15 + i / 1000) for i in range(3)]
-    demo.measure(claim, {demo.VAE: other, demo.AVB: ours, demo.BOTH: both})
-    return claim
+    demo.measure(claim, {demo.VAE: other, demo.AVB: ours, demo.BOTH: [run(0.97), run(T), run()]})
+    return demo.title(claim)
 
 
-def test_what_is_claimed(tmp_path):
-    claim = measured(tmp_path, [run(0.97), run(1.04), run(1.0)])
-    assert claim.holds == {"mean of T beside D_KL, where Q is normal: off by": True}
-    assert "a Q of any shape leaves smaller gaps in the prior (KL 0.021 nats; a VAE: 0.151) and makes P l" in demo.title(claim)
+@pytest.mark.parametrize(("T", "holds"), [(1.04, True), (0.94, False), (1.06, False), (-1.0, False)])
+def test_a_t_that_is_off_in_one_seed_breaks_the_claim(claim, T, holds):
+    measured(claim, T)
+    assert claim.holds == {"mean of T beside D_KL, where Q is normal: off by": holds}
 
 
-@pytest.mark.parametrize("T", [0.94, 1.06, -1.0])
-def test_a_t_that_is_off_in_one_seed_breaks_it(T, tmp_path):
-    assert list(measured(tmp_path, [run(), run(T), run()]).holds.values()) == [False]
-
-
-def test_what_does_not_help_is_said(tmp_path):
-    worse = [run(log_p=-1.8 - i / 1000, gaps=0.15 + i / 1000) for i in range(3)]
-    words = demo.title(measured(tmp_path, [run()], worse))
-    assert "leaves gaps that differ by chance alone" in words
-    assert "makes P less likely" in words
+@pytest.mark.parametrize(
+    ("log_p", "gaps", "words"),
+    [(-1.4, 0.02, ("leaves smaller gaps", "P likelier")), (-1.8, 0.15, ("leaves gaps that differ by chance", "P less likely"))],
+)
+def test_what_helps_and_what_does_not_is_said(claim, log_p, gaps, words):
+    title = measured(claim, 1.0, log_p, gaps)
+    assert all(word in title for word in words)
