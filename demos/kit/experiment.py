@@ -132,7 +132,7 @@ class Demo:
         """The metrics of the recorded run and of the last quick run."""
         runs = [results.default_folder(True) / self.name / "summary.json"]
         runs += [results.FOLDER / f"{self.name}.json"] if self.is_ours() else []
-        return {name: None for run in runs if run.is_file() for name in json.loads(run.read_text("utf-8"))["metrics"]}
+        return {name: None for run in runs if run.is_file() for name in json.loads(run.read_text(encoding="utf-8"))["metrics"]}
 
     def is_ours(self) -> bool:
         """Whether this is a demo, not a user's own file."""

@@ -32,7 +32,7 @@ FORMULAS = [
     for page, text in PAGES.items()
     for found in re.findall(r"\| `([^`]+)` \[[^]]*\]\(([^)#]+)#L(\d+)\) \|", text)
 ]
-NOT_ALONE = ("README.md", "CONTRIBUTING.md", "minigan/README.md")  # above; excerpts; test_debugger
+NOT_ALONE = ("README.md", "minigan/README.md", "CONTRIBUTING.md", "tests/README.md")  # above; test_debugger; excerpts
 BLOCKS = {page: re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL) for page, text in PAGES.items()}
 
 
