@@ -88,13 +88,14 @@ def with_tables(path: Path) -> str:
 
 def chapter_rows() -> str:
     """README's table: for each chapter the picture and the verdict of one demo, and how many have which verdict."""
-    rows = ["| | chapter | a slide's claim, and the verdict |", "|---|---|---|"]
+    wide = "&nbsp;" * (THUMBNAIL // 4)  # a browser would make the column of the pictures narrow
+    rows = [f"| {wide} | chapter | a slide's claim, and the verdict |", "|---|---|---|"]
     for chapter, name in SHOWN.items():
         title = catalogue.described(catalogue.FOLDER / chapter / "__init__.py")[0].rstrip(".")
         about, slide = catalogue.described(catalogue.file_of(name))
         image = f'<img src="demos/results/{name}.png" width="{THUMBNAIL}" alt="{about}">'
         kinds = [kind_of(verdict(demo, results.recorded(demo))) for demo in catalogue.demos_in(chapter)]
-        counts = ", ".join(f"{kinds.count(kind)} {kind.strip(' :,').lower()}" for kind in KINDS if kind in kinds)
+        counts = " · ".join(f"{kinds.count(kind)} {kind.strip(' :,').lower()}" for kind in KINDS if kind in kinds)
         claim = f"{slide or about}<br>**{verdict(name, results.recorded(name))}**"
         rows.append(f"| {image} | [{title}](demos/{chapter}/README.md): {counts} | {_cell(claim)} |")
     return "\n".join(rows)
