@@ -59,12 +59,12 @@ class Settings:
 QUICK = {"seeds": 1, "steps": 250, "width": 64, "epsilons": (0.0, 0.1, 0.25), "pgd_steps": 5}
 
 VERDICT = (
-    "True, but the defence is narrow: it stops one large step; many small steps still fool the network, and noise more often "
-    "than before."
+    "True, but the defence is narrow: it stops its own large step; ten small steps still fool the "
+    "network, and noise does more often."
 )
 FINDING = (
-    "Adversarial training lowers the error rate under FGSM from {usual, FGSM|.1f} % to {adversarial, FGSM|.1f} %; under PGD it "
-    "is still {adversarial, PGD|.0f} %. On digits with noise, the errors rise by {outliers, noise|.0f} points."
+    "Under FGSM, the errors fall from {usual, FGSM|.1f} % to {adversarial, FGSM|.1f} %; under PGD (ten small steps), they stay "
+    "at {adversarial, PGD|.0f} %. On digits with noise, the errors rise by {outliers, noise|.0f} points."
 )
 IN_CURVES = (
     "Adversarial training {difference under FGSM|lower} against FGSM: errors {adversarial, FGSM|.1f} % instead of "

@@ -55,8 +55,8 @@ class Settings:
 QUICK = {"seeds": 1, "steps": 150, "networks": 3}
 
 VERDICT = (
-    "True, but only for untrained networks is a smaller step enough when there are more pixels; models trained on pooled "
-    "images do not show it."
+    "True, but only without training: with more pixels, a smaller step fools an untrained network; "
+    "models trained on shrunken images do not show it."
 )
 LIKE = "goes like $n^{{{untrained: exponent of epsilon|z.2f}}}$ in untrained networks"
 FINDING = (

@@ -72,12 +72,11 @@ QUICK = {"seeds": 1, "steps": 15, "channels": 8, "encoder_steps": 30, "judge_ste
 QUICK |= {"epsilons": (0.0, 0.25), "descents": 5, "pairs": 8, "attack_steps": 5, "rounds": 1, "minibatches": 10}
 
 VERDICT = (
-    "Not reached at this size: projection onto a generator's images undoes most of an attack, but the generator, trained so "
-    "briefly, is too weak."
+    "Not reached at this size: projection onto a generator's images undoes most of an attack, but less than the bound asks."
 )
 FINDING = (
     "Under FGSM of 0.25, a classifier is right on {attacked_0.25|%} of digits, and on {projected_0.25|%} of their projections. "
-    "Robust training lowers the share of look-alike pairs seen as two digits from {pairs_before|%} to {pairs_after|%}."
+    "Of pairs that look alike, it takes {pairs_before|%} for two digits, after robust training {pairs_after|%}."
 )
 IN_DEFENCE = (
     "Under FGSM of 0.25, a classifier is right on {attacked_0.25|%} of digits, and on {projected_0.25|%} of their projections "

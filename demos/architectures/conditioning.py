@@ -68,9 +68,9 @@ SHARING = (
     "{sharing_end|lower}); each at its best moment, {rare_with_nine_best|.0f} and {rare_alone_best|.0f} ({sharing_best|lower})"
 )
 FINDING = (
-    "At least {accuracy_both|>%} of the digits (MNIST, halved) are right if both networks get the class, at most "
-    "{accuracy_G alone|<%} if only G does. A class with 20 images has Frechet distance {rare_with_nine_end|.0f} among nine "
-    "others, {rare_alone_end|.0f} alone; the 20 themselves, {rare_copies|.0f}."
+    "If both networks get the class, at least {accuracy_both|>%} of the digits are right; if only G does, at most "
+    "{accuracy_G alone|<%}. A class of 20 images has Frechet distance {rare_with_nine_end|.0f} among nine others, "
+    "{rare_alone_end|.0f} alone; the 20 themselves {rare_copies|.0f}."
 )
 
 

@@ -74,10 +74,10 @@ ON_DIGITS = (
     "{f_PT with a strong one|.2f} ({f_PT: a strong pull-away term|lower})"
 )
 FINDING = (
-    "On the line, D's loss ends at {game on the line: loss of D / m at the end, worst seed|.2f} of the margin (worst of 3 "
-    "seeds; theory: 1). On MNIST, Frechet distance {Frechet distance with the pull-away term|.0f} with the pull-away term, "
+    "On MNIST, the Frechet distance is {Frechet distance with the pull-away term|.0f} with the pull-away term, "
     "{Frechet distance without it|.0f} without ({Frechet distance: the pull-away term|lower}), "
-    "{Frechet distance with a strong one|.0f} with 200 times its weight."
+    "{Frechet distance with a strong one|.0f} with 200 times its weight. On a line, D's loss ends at "
+    "{game on the line: loss of D / m at the end, worst seed|.2f} of the margin (theory: 1)."
 )
 
 WITHOUT, WITH, STRONG = "without it", "with the pull-away term", "with a strong one"

@@ -49,7 +49,7 @@ class Settings:
 
 
 QUICK = {"width": 64, "d_width": 32, "steps": 100, "codes": 300, "judged": 300, "seeds": 1}
-VERDICT = "Not reached at this size: noise becomes far better digits, but the codes still differ from the prior."
+VERDICT = "Not reached at this size: with D, noise becomes better digits; the codes still differ from the prior."
 TITLE = (
     "Each number of the code is within {KS distance from the prior|<} of N(0, 1) (KS distance; plain: up to "
     "{KS distance from the prior, plain|<}), for {squared error over that of plain|.2f} times the squared error; Frechet "
@@ -61,9 +61,9 @@ CODES = (
     "Codes of unseen digits: the adversarial ones, each number within {KS distance from the prior|<} of the prior (KS distance)"
 )
 FINDING = (
-    "Frechet distance of 28 x 28 MNIST digits from noise: {Frechet distance, adversarial, z from the prior|.0f} (plain "
+    "Digits drawn from noise have Frechet distance {Frechet distance, adversarial, z from the prior|.0f} (plain "
     "autoencoder {Frechet distance, plain, z from the prior|.0f}; with noise fitted to its codes "
-    "{Frechet distance, plain, z like the codes|.0f}; means of 3 seeds). Each code number alone is within "
+    "{Frechet distance, plain, z like the codes|.0f}; means of 3 seeds). Each number of the code is within "
     "{KS distance from the prior|<} of N(0, 1) (KS distance, worst seed; bound: 0.05)."
 )
 

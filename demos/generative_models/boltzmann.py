@@ -65,9 +65,9 @@ ERRORS = (
     "detach"
 )
 FINDING = (
-    "Chains from noise reach {persistent chains: digits of 10, worst seed|.0f} of 10 digits if trained with persistent chains; "
-    "after CD-1, at least {CD-1: share of the commonest digit, best seed|>%} end in the same one (3 seeds). With probabilities "
-    "as samples, reconstructions have {detached p: error over the mean image's, worst seed|%} of the mean image's error, "
+    "After training with persistent chains, chains from noise reach {persistent chains: digits of 10, worst seed|.0f} of 10 "
+    "digits; after CD-1, at least {CD-1: share of the commonest digit, best seed|>%} end in one digit (3 seeds). With "
+    "probabilities as samples, the error is {detached p: error over the mean image's, worst seed|%} of the mean image's, "
     "without detach {p without detach: error over the mean image's, best seed|%}."
 )
 

@@ -50,8 +50,7 @@ class Settings:
 
 QUICK = {"seeds": 1, "steps": 150, "judge_steps": 100, "images": 3000, "unseen": 500, "width": 64}
 VERDICT = (
-    "True, but with a head start: the code keeps the class and nearly forgets the colour; the encoder starts with equal "
-    "weights for both colours."
+    "True, but with a head start: the code keeps the class and nearly forgets the colour; the encoder starts blind to colour."
 )
 TITLE = (
     "A network that sees z alone is right about the colour in {the colour from z, with the term|%1} instead of "

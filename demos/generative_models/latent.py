@@ -52,7 +52,7 @@ class Settings:
 
 QUICK = {"steps": 600, "width": 64, "judge_steps": 60, "points": 5, "pairs": 200, "images": 12, "descents": 40, "seeds": 1}
 FEW = 10  # directions whose share of all change is measured
-VERDICT = "True: z encodes the variability in a few directions, none of which is a single dimension of z."
+VERDICT = "True: near each z, a few directions make nearly all variability; the ten strongest dimensions of z make much less."
 SHARES = (
     f"{FEW} singular vectors of $dG/dz$ make at least {{singular_share|>%}} of a small change of the image, the {FEW} "
     "strongest dimensions at most {axes_share|<%}"

@@ -55,7 +55,7 @@ class Settings:
 
 QUICK = {"width": 64, "steps": 200, "plane_steps": 100, "gan_steps": 200, "gan_width": 64, "seeds": 1, "judged": 300}
 MNIST_ELBO = -110.0  # nats an image: the bound for the full run on MNIST
-VERDICT = "True: encoder and decoder both lower one common loss, while a GAN's two players raise each other's."
+VERDICT = "True: encoder and decoder both lower one loss (minus the ELBO); a GAN's players raise each other's."
 STEPS = (
     "Encoder and decoder both lower the VAE's objective; of what D's steps take off D's loss, G's put back at least "
     "{undone_of_D|>%}, and of what G's take off G's, D's at least {undone_of_G|>%}"
@@ -66,9 +66,10 @@ LEARNING = (
     "{frechet_gan|.0f} at the end)"
 )
 FINDING = (
-    "Encoder and decoder both lower the VAE's objective; of what D's steps take off D's loss, G's put back at least "
-    "{undone_of_D|>%} (worst of 2 seeds). Frechet distance on MNIST: GAN {frechet_gan|.0f}, VAE {frechet_vae|.0f} (unseen real "
-    "images: {frechet_unseen_images|.0f})."
+    "Encoder and decoder both lower the VAE's loss. In the GAN, G's steps undo at least {undone_of_D|>%} of what D's "
+    "steps gain "
+    "(worst of 2 seeds). Frechet distance on MNIST: GAN {frechet_gan|.0f}, VAE {frechet_vae|.0f} (unseen real images: "
+    "{frechet_unseen_images|.0f})."
 )
 
 SHOWN = 50  # samples of each model in the picture

@@ -58,9 +58,9 @@ SHAPES = {  # what a Q of any shape does
     "log P": {HELPS: "makes P likelier", HURTS: "makes P less likely", NOTHING: "makes P no likelier beyond chance"},
 }
 FINDING = (
-    "Where Q is normal, T's mean differs from D_KL by at most {mean of T beside D_KL, where Q is normal: off by|<%} (worst of "
-    "3 seeds). The codes' KL divergence from the prior is {gaps, any Q, D_KL by T|.3f} nats for Q of any shape, "
-    "{gaps, normal Q, exact D_KL|.3f} for a VAE; log P(x) is {log P, any Q, D_KL by T|.2f}, not "
+    "Where Q is normal, the mean of D's output T is within {mean of T beside D_KL, where Q is normal: off by|<%} of "
+    "D_KL (worst of 3 seeds). The codes are {gaps, any Q, D_KL by T|.3f} nats (KL) from the prior for Q of any shape, "
+    "{gaps, normal Q, exact D_KL|.3f} for a VAE; log P(x): {log P, any Q, D_KL by T|.2f} and "
     "{log P, normal Q, exact D_KL|.2f}."
 )
 

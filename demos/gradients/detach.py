@@ -41,9 +41,10 @@ class Settings:
 
 VERDICT = "True: no gradient passes a detach, so SGD leaves the network before it alone; all other gradients stay the same."
 FINDING = (
-    "In D's step of a GAN, detach changes {GAN: numbers in D's gradients that differ|.0f} numbers of D's gradients. With it, "
-    "{GAN: gradients in G with detach|.0f} gradients reach G and z instead of {GAN: gradients in G without|.0f}, and the "
-    "backward pass calls {GAN: derivatives called for G's sake without|.0f} derivatives fewer."
+    "In D's step of a GAN, detach changes {GAN: numbers in D's gradients that differ|.0f} numbers in D's gradients. "
+    "Without it, "
+    "{GAN: gradients in G without|.0f} gradients reach G and z; with it, {GAN: gradients in G with detach|.0f}, and "
+    "{GAN: derivatives called for G's sake without|.0f} derivatives are not called."
 )
 TITLE = (
     "With detach and without, c and g's gradients are the same to the last bit;\n"

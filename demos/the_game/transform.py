@@ -62,7 +62,7 @@ class Settings:
 
 
 QUICK = {"steps": 600, "pairs": 5, "seeds": 1}
-VERDICT = "True: the inverse distribution function does it exactly; a GAN learns such a function if G is averaged over time."
+VERDICT = "True: the inverse distribution function does it exactly; a GAN whose G is averaged over time learns such a function."
 FINDING = (
     "G's samples are at most {exponential: T(u), times that, worst|<} times (exponential) and {Gaussian: T(u), times that, "
     "worst|<} times (Gaussian) as far from the target's as two samples of the target from each other (Wasserstein distance, "

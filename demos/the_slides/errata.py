@@ -67,9 +67,9 @@ QUICK |= {"memory_steps": 200, "strangers": 200, "pairs": 200, "line_steps": 100
 QUICK |= {"ring_steps": 60, "ring_width": 32}
 VERDICT = "Not here: taken literally, most of the quoted sentences are wrong, undefined, or true only under unnamed conditions."
 FINDING = (
-    "FGSM (epsilon 0.1) flips at least {flipped_GANs_D|>%} of what a GAN's D had right, {flipped_classifier|%} of a "
-    "classifier's. Taught {memorised|.0f} digits, G is nearer to them (distance {nearest_of_few|.1f}) than to strangers "
-    "({nearest_stranger_of_few|.1f}); taught all, it is not ({nearest_of_all|.2f} and {nearest_stranger_of_all|.2f})."
+    "FGSM (epsilon 0.1) makes at least {flipped_GANs_D|>%} of D's right answers wrong, {flipped_classifier|%} of a "
+    "classifier's. Trained on {memorised|.0f} digits, G is nearer to them ({nearest_of_few|.1f}) than to unseen ones "
+    "({nearest_stranger_of_few|.1f}); trained on all, it is not ({nearest_of_all|.2f} and {nearest_stranger_of_all|.2f})."
 )
 
 

@@ -51,13 +51,17 @@ class Settings:
 
 
 QUICK = {"steps": 240, "few_steps": 240, "few": 100, "alone": 100, "width": 64, "images": 300, "looks": 20, "seeds": 1}
-VERDICT = "True: on digits D's accuracy stays far above one half, since G is still wrong; with a right G, D could only guess."
+VERDICT = "True: on digits, D's accuracy stays far above one half; with real images in G's place, D can only guess."
 TITLE = (
     "On digits, D's accuracy comes to rest at {accuracy at rest, least seed|>} or more, not at 0.5; with G frozen, D alone "
     "reaches {accuracy of D alone, G frozen|>3}; with real images in G's place, it stays within "
     "{a right G: D's accuracy away from 0.5|<} of 0.5"
 )
-FINDING = f"{TITLE} (worst of 3 seeds)."
+FINDING = (
+    "On digits, D's accuracy ends at {accuracy at rest, least seed|>} or more, not at 0.5. With G frozen, D alone reaches "
+    "{accuracy of D alone, G frozen|>3}. With real images in G's place, it stays within "
+    "{a right G: D's accuracy away from 0.5|<} of 0.5 (worst of 3 seeds)."
+)
 
 
 class Watched(GAN):

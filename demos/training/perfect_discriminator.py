@@ -1,4 +1,4 @@
-"""A D that is always right teaches G nothing: one loss has no gradient left, the other's gradient has unbounded variance.
+"""If D is always right, one loss of G has almost no gradient left, and the other's gradient is very noisy.
 
 Slide: "Difficult to train: vanishing gradients, instability" (IT3320E, lecture 10, which cites Arjovsky and Bottou 2017)
 
@@ -49,9 +49,10 @@ class Settings:
 QUICK = {"steps": 200, "every": 20, "probes": 64, "parts": 4, "seeds": 1}
 VERDICT = "True: while D becomes perfect, the gradient of log(1 - D) vanishes, and that of -log D gets ever noisier."
 FINDING = (
-    "While D learns, the gradient of log(1 - D) falls at least {log(1 - D): gradient, by a fresh D / at the end|>} times, with "
-    "noise on D's inputs at most {log(1 - D), noise: gradient, longest / at the end|<} times (worst of 3 seeds). Noise also "
-    "makes the variance of -log D's gradient at least {-log D: variance at the end, without / with noise|>} times smaller."
+    "While D learns, the gradient of log(1 - D) becomes at least {log(1 - D): gradient, by a fresh D / at the end|>} times "
+    "smaller, with noise on D's inputs at most {log(1 - D), noise: gradient, longest / at the end|<} times (worst of 3 seeds). "
+    "Noise makes the variance of -log D's gradient at least {-log D: variance at the end, without / with noise|>} "
+    "times smaller."
 )
 TITLE = (
     "While D becomes perfect, the gradient of log(1 - D) falls at least "

@@ -46,15 +46,17 @@ class Settings:
 
 
 QUICK = {"steps": 100, "seeds": 1}
-VERDICT = "True, but only with momentum: Adam divides a gradient by its size, so both losses are about equally fast."
+VERDICT = "True, but with Adam both losses are about equally fast, because it divides a gradient by its size."
 GRADIENTS = (
     "At D(G(z)) = 0.01, G's gradient by -log D is at least "
     "{G's parameters: ratio of the gradients at D = 0.01, worst seed|>} times as long as by log(1 - D)"
 )
 FINDING = (
-    f"{GRADIENTS}. With momentum, G is half way to the data after "
-    "{momentum, -log D: half way after, median|.0f} instead of {momentum, log(1 - D): half way after, median|.0f} iterations, "
-    "with Adam after {Adam, -log D: half way after, median|.0f} and {Adam, log(1 - D): half way after, median|.0f} (medians)."
+    "At D(G(z)) = 0.01, -log D has a gradient at least "
+    "{G's parameters: ratio of the gradients at D = 0.01, worst seed|>} times "
+    "as long as log(1 - D). G is half way to the data after {momentum, -log D: half way after, median|.0f} and "
+    "{momentum, log(1 - D): half way after, median|.0f} iterations with momentum, "
+    "{Adam, -log D: half way after, median|.0f} and {Adam, log(1 - D): half way after, median|.0f} with Adam (medians)."
 )
 
 DATA = Mixture((1.0,), (3.0,), (0.5,))  # G starts near 0

@@ -57,7 +57,7 @@ class Settings:
 
 QUICK = {"steps": 60, "width": 64, "batch": 50, "looks": 3, "seeds": 1}
 KINDS = {"alone": ("from the labels alone", OTHERS[3], "s--"), "gan": ("and as D of a GAN", REAL, "o-")}
-VERDICT = "Not reached at this size: as D of a GAN the network errs less than from labels alone, but more than half as often."
+VERDICT = "Not reached at this size: as D of a GAN, the network makes fewer errors, but more than half as many as alone."
 TITLE = (
     "From {labels|.0f} labels alone, the network errs on {alone: errors (%)|.1f} % of unseen digits; as D of a GAN, with the "
     "other images unlabelled, on {gan: errors (%)|.1f} %; with each draw of the labels, at most "

@@ -1,4 +1,4 @@
-"""How to choose k and l: modes, quality and D's accuracy for each choice, at the same cost.
+"""How to choose k and l: modes, quality and swing for each choice, at the same cost.
 
 Slide: "How to choose k , l ? More hyperparameters to optimize." (CS/DS 541, class 19)
 
@@ -42,10 +42,10 @@ class Settings:
 
 
 QUICK = Settings(cost=840, counts=(1, 2), seeds=1, width=64, batch=64, moments=20)
-VERDICT = "True, but the choice is easy on this ring: every k >= l finds nearly all modes, and every l > k loses most."
+VERDICT = "True, but the choice is easy on this ring: every k >= l finds nearly all modes, every l > k less than one."
 FINDING = (
-    "At equal cost, k >= l finds at least {k >= l: modes, worst cell|>} of 8 modes, and l > k at most "
-    "{l > k: modes, best cell|<} (mean of 3 seeds). Effect of k = 2, l = 1 compared with k = l = 1: "
+    "At equal cost, G finds at least {k >= l: modes, worst cell|>} of 8 modes if k >= l, at most "
+    "{l > k: modes, best cell|<} if l > k (means of 3 seeds). Between k = 2, l = 1 and k = l = 1: "
     "{share within 3 std: k = 2, l = 1 beside k = 1, l = 1|higher}."
 )
 IN_MODES = (

@@ -1,4 +1,4 @@
-"""The Wasserstein distance measures how far apart two distributions are; the Jensen-Shannon divergence only that they are.
+"""The Wasserstein distance measures how far apart two distributions are; the Jensen-Shannon divergence only that they differ.
 
 Slide: "Earth-Mover (EM) distance or Wasserstein-1" (IT3320E, lecture 10)
 

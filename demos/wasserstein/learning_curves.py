@@ -59,7 +59,7 @@ class Settings:
     stability: stability.Settings
 
 
-VERDICT = "True, but of one critic in three: its curve follows the distance, a GAN's does not; stability remains open."
+VERDICT = "True, but only of WGAN-GP (lambda 1): its curve follows the distance, a GAN's does not; stability remains open."
 FINDING = (
     "Rank correlation of curve and exact distance, 400 iterations, worst of 3 seeds: WGAN-GP "
     "{WGAN-GP, lambda 1: rank correlation, worst seed|.2f} (lambda 1), clipped WGAN "

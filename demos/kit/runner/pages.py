@@ -11,6 +11,7 @@ from demos.kit.words import say
 
 ROOT = catalogue.FOLDER.parent
 KINDS = ("True: ", "True, but ", "Not here: ", "Not reached at this size: ")  # a verdict begins with one of them
+WORDS = "[What the verdicts and words mean](../README.md#the-verdicts)"
 THUMBNAIL = 160  # pixels
 ROWS = 8  # of a demo's table; no record misses more bounds
 SHOWN = {  # the demo of each chapter that README shows
@@ -33,7 +34,7 @@ def write() -> None:
 def chapter_page(chapter: str) -> str:
     """A chapter in Markdown: for each demo the slide's sentence, the verdict, the picture, the finding, and the numbers."""
     title, *text = catalogue.docstring(catalogue.FOLDER / chapter / "__init__.py").split("\n\n")
-    parts = [f"# {title}", *text, *map(entry, catalogue.demos_in(chapter))]
+    parts = [f"# {title.rstrip('.')}", WORDS, *text, *map(entry, catalogue.demos_in(chapter))]
     return "\n\n".join([*parts, "[All chapters](../README.md). Written by `python -m demos readme`."]) + "\n"
 
 
@@ -89,7 +90,7 @@ def with_tables(path: Path) -> str:
 def chapter_rows() -> str:
     """README's table: for each chapter the picture and the verdict of one demo, and how many have which verdict."""
     wide = "&nbsp;" * (THUMBNAIL // 4)  # a browser would make the column of the pictures narrow
-    rows = [f"| {wide} | chapter | a slide's claim, and the verdict |", "|---|---|---|"]
+    rows = [f"| {wide} | chapter | a claim, and the verdict |", "|---|---|---|"]
     for chapter, name in SHOWN.items():
         title = catalogue.described(catalogue.FOLDER / chapter / "__init__.py")[0].rstrip(".")
         about, slide = catalogue.described(catalogue.file_of(name))
@@ -103,11 +104,11 @@ def chapter_rows() -> str:
 
 def demo_rows() -> str:
     """The table of demos/README.md: each demo with its verdict."""
-    rows = ["| chapter | demo | verdict | CPU seconds |", "|---|---|---|---|"]
+    rows = ["| demo | verdict | s |", "|---|---|---|"]
     for chapter in catalogue.CHAPTERS:
         for name in catalogue.demos_in(chapter):
             record, link = results.recorded(name), f"[`{name}`]({chapter}/README.md#{name})"
-            rows.append(f"| {chapter} | {link} | {_cell(verdict(name, record))} | {record['cpu_seconds']:,.0f} |")
+            rows.append(f"| {link} | {_cell(verdict(name, record))} | {record['cpu_seconds']:,.0f} |")
     return "\n".join(rows)
 
 
