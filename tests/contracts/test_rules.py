@@ -6,7 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import minigan as mg
@@ -200,6 +200,7 @@ def test_parameters_and_state_keep_the_dtype(make):
         step(mixed, [1, 2, 3], [1, 2, 3], [3, 2, 1])
         for optimizer, g in zip(alone, ([1, 2, 3], [1, 2, 3], [3, 2, 1]), strict=True):
             step(optimizer, g)
+            assert {v.dtype for v in arrays_of(optimizer)} <= {optimizer.params[0].dtype}
     for p, state, optimizer in zip(mixed.params, mixed.state, alone, strict=True):
         assert p.dtype == optimizer.params[0].dtype
         assert {v.dtype for v in state.values() if isinstance(v, np.ndarray)} <= {p.dtype}
@@ -241,7 +242,7 @@ EVENTS = st.one_of(
 
 
 def happen(optimizer, events):
-    """The optimizer after these events, each followed by a step of all."""
+    """The optimizer after these events, each but a step followed by a step of all."""
     other, saved = optim.Adam(optimizer.params[1:], lr=0.01), None
     other.elementwise = optimizer.elementwise
     for t, (event, what) in enumerate(events):
@@ -263,13 +264,15 @@ def happen(optimizer, events):
             saved = optimizer.state_dict()
         elif saved:
             optimizer.load_state_dict(saved)
-        random_step(optimizer, t)
+        if event != "step":
+            random_step(optimizer, t)
     return optimizer
 
 
 @every_rule
 @few
 @given(st.lists(EVENTS, min_size=2, max_size=8), st.sampled_from(["float32", "float64"]))
+@example([("step", {i, 3, 4}) for i in range(3)], "float64")  # as many parameters, of other shapes
 def test_joined_parameters_are_stepped_as_each_alone(make, events, dtype):
     together, alone = (happen(made(make, several(dtype), joined), events) for joined in (True, False))
     assert_near(together, alone, 1e-12 if dtype == "float64" else 1e-4)
