@@ -58,6 +58,14 @@ def test_what_is_in_the_class_already_stays(x):
     np.testing.assert_array_equal(found.adversarial, x)
 
 
+def test_each_input_is_on_its_own(x):
+    """A mean over the batch would make c weigh more, the more inputs there are."""
+    other, options = (x @ W[0] + B < 0).astype(int), {"clip": None, "c": (0.1, 0.1), "searches": 1, "steps": 40, "lr": 0.1}
+    together, alone = (minimal_perturbation(linear, x[part], other[part], **options) for part in (slice(None), slice(4, 5)))
+    assert alone.succeeded.all()
+    np.testing.assert_allclose(together.adversarial[4:5], alone.adversarial, rtol=1e-6)
+
+
 def test_wherever_the_fast_step_arrives_the_minimal_one_has_a_shorter_way():
     model, (x, _) = dense(), images(8)
     target = (model(x).data.argmax(axis=1) + 1) % 4

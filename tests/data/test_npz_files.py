@@ -71,6 +71,8 @@ def test_arrays_come_back_in_their_order_with_their_dtypes_and_shapes_and_equal_
         same(dict(file), arrays)
     write_npz(path, arrays)
     assert path.read_bytes() == first
+    with zipfile.ZipFile(path) as archive:
+        assert {member.date_time for member in archive.infolist()} <= {(1980, 1, 1, 0, 0, 0)}  # on any day
     assert os.listdir(path.parent) == [path.name]
 
 
