@@ -187,7 +187,7 @@ ROWS = {
     ),
     "fgsm": Row({"steps": 2, "width": 8, "batch": 20, "epsilons": (0.0, 0.05, 0.25)}, ("network_error",)),
     "dimension": Row({"steps": 2, "networks": 1, "few": 10, "width": 8, "batch": 5}, ("linear: median margin",)),
-    "fooled": Row({**SMALL_FOOLED, "noise": 20, "pushed": 4}, ("error, %, worst seed", "|r| / sqrt(n)")),
+    "fooled": Row({**SMALL_FOOLED, "noise": 20, "pushed": 10}, ("error, %, worst seed", "|r| / sqrt(n)")),
     "adversarial_training": Row(
         {"steps": 2, "width": 8, "batch": 20, "epsilons": (0.0, 0.25), "pgd_steps": 1},
         ("usual, clean", "usual, FGSM", "usual, PGD"),
