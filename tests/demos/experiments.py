@@ -1,18 +1,27 @@
 """Each demo's experiment with the smallest settings: the rows of test_every_experiment.py."""
 
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from importlib import import_module
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from demos.architectures import lapgan, pyramid
 from demos.catalogue import chapter_of
-from demos.kit import digits
+from demos.kit import digits, mixtures
+from demos.kit import run as kit
 from demos.kit.claim import Claim
 from demos.kit.runner.checkpoint import running
-from minigan import metrics
+from demos.training.techniques import ImprovedGAN
+from demos.training.tricks import TrickedGAN, Tricks
+from demos.training.tricks import players as tricks_players
+from demos.wasserstein import learning_curves, stability
+from minigan import data, metrics, optim
+from minigan.games import GAN
 from tests.demos.running import summary_of
 
 LEARNERS = ["minigan.data.batches", "minigan.metrics.train_judge"]  # their arguments are learnt from
@@ -23,12 +32,37 @@ DRAWING = "picture", "second_picture", "draw_", "animate"  # how the names of fu
 class Row:
     """Settings by which a demo takes a moment. Of a demo of digits: metrics that held-out digits must decide about.
 
-    `learners`: further functions of which the first argument is learnt from.
+    `learners`: further functions of which the first argument is learnt from. `constants`: of modules, and smaller values.
+    `games`: the demo's own, which `playable` makes. `right`: larger settings, by which all that a quick run judges holds.
     """
 
     settings: dict
     held_out: tuple[str, ...] = ()
     learners: list[str] = field(default_factory=list)
+    constants: dict = field(default_factory=dict)
+    games: dict[str, Callable] = field(default_factory=dict)
+    right: dict = field(default_factory=dict)
+
+
+def playable(kind, players, prior, batches, **options):
+    """A game by Adam, and its minibatches."""
+    return kind(*players, prior, *(optim.Adam(player.parameters(), 1e-2) for player in players), **options), batches
+
+
+def tricked(**tricks):
+    chosen, batches = Tricks(**tricks), data.batches(data.glyphs(40)[0], size=20)
+    return playable(TrickedGAN, tricks_players(chosen, 4, 8), data.noise(4), batches, tricks=chosen, steps=8)
+
+
+def improved_game(**options):
+    players, batches = (mixtures.generator(6), mixtures.discriminator(6)), data.batches(mixtures.RING.sample(100), size=20)
+    return playable(ImprovedGAN, players, data.noise(2), batches, **options)
+
+
+def level():
+    images = data.glyphs(40)[0]
+    players = pyramid.Residual(lapgan.painter(2)), pyramid.OfSum(lapgan.critic(28, 2))
+    return playable(GAN, players, pyramid.RealCondition(pyramid.down(images)), pyramid.Pairs(images, 20))
 
 
 SMALL_ERRATA = {"steps": 10, "width": 8, "alone_steps": 2, "classifier_steps": 2, "samples": 20, "attacked": 40}
@@ -37,6 +71,12 @@ SMALL_ERRATA |= {"ring_steps": 6, "ring_width": 8}
 SMALL_VAE = {"steps": 20, "plane_steps": 2, "gan_steps": 20, "width": 8, "gan_width": 8, "judged": 20, "watched": 10}
 SMALL_AUTOENCODER = {"width": 8, "channels": 1, "dense_steps": 2, "conv_steps": 1, "dense_batch": 20, "conv_batch": 20}
 SMALL_BOLTZMANN = {"hidden": 4, "steps": 40, "mean_field_steps": 40, "gibbs": 2, "chains": 20, "batch": 10, "images": 20}
+SMALL_PERFECT = {"steps": 20, "every": 10, "probes": 8, "width": 8, "batch": 16}
+SMALL_CONDITIONING = {"steps": 2, "rare_steps": 2, "looks": 2, "width": 8, "batch": 20}
+SMALL_CURVES = replace(learning_curves.QUICK, steps=8, moments=4)
+SMALL_STABILITY = replace(stability.QUICK, steps=3, hidden=(1,), width=8, points=40)
+SMALL_FOOLED = {"steps": 20, "width": 16, "batch": 20, "images": 10, "part": 10, "searches": 2, "descents": 2}
+SMALL_DEFENSE = {"steps": 2, "channels": 2, "encoder_steps": 2, "judge_steps": 2, "images": 10, "descents": 2}
 LINEAR = [f"demos.generative_models.autoencoders.{name}" for name in ("pca", "linear_map")]
 
 ROWS = {
@@ -81,6 +121,82 @@ ROWS = {
     ),
     "variational_bayes": Row({"steps": 2, "moving": 1, "every": 1, "width": 8, "t_width": 8, "codes": 20}),
     "bayesian_gan": Row({"steps": 4, "kept": 2, "width": 4, "points": 100, "judged": 60}),
+    "coadaptation": Row(
+        {"toy_steps": 4, "steps": 4, "every": 1, "border": 4, "width": 8, "batch": 20}, right={"toy_steps": 500}
+    ),
+    "collapse": Row(
+        {"iterations": 12, "width": 8, "batch": 16, "samples": 100},
+        right={"width": 32, "batch": 32, "iterations": 12, "samples": 200},
+    ),
+    "equilibrium": Row(
+        {"steps": 8, "few_steps": 8, "few": 20, "alone": 4, "width": 8, "batch": 20, "images": 20, "looks": 4},
+        ("D_held_out",),
+        right={"looks": 8},
+    ),
+    "hacks": Row(
+        {"steps": 2, "norm_steps": 2, "conv_steps": 2, "width": 8, "batch": 20, "channels": 2, "samples": 40},
+        ("real_frechet",),
+        games={
+            "noise": lambda: tricked(noise=0.2),
+            "soft labels": lambda: tricked(soft=True),
+            "dropout": lambda: tricked(dropout=0.5),
+        },
+        right={"steps": 10, "norm_steps": 10},
+    ),
+    "improved": Row(
+        {"steps": 2, "line_steps": 2, "line_width": 8, "toy_steps": 4, "width": 8, "batch": 16, "samples": 50},
+        games={
+            "label smoothing": lambda: improved_game(alpha=0.9),
+            "historical averaging": lambda: improved_game(weight=0.1),
+        },
+        right={"steps": 3, "line_steps": 5, "toy_steps": 20, "samples": 50},
+    ),
+    "perfect_discriminator": Row(SMALL_PERFECT, right=SMALL_PERFECT),
+    "saturation": Row(
+        {"pretraining": 200, "steps": 2, "every": 1, "batch": 32},
+        right={"pretraining": 200, "steps": 60, "batch": 32},
+    ),
+    "semi_supervised": Row(
+        {"labels": 10, "steps": 6, "width": 8, "batch": 20, "batch_labelled": 10, "looks": 2},
+        ("alone: errors (%)",),
+        right={"steps": 6, "width": 16},
+    ),
+    "tempo": Row({"cost": 24, "moments": 4, "width": 8, "batch": 16}, right={"cost": 24, "moments": 4}),
+    "conditioning": Row({**SMALL_CONDITIONING, "few": 4, "judged": 40, "judge_steps": 2}, right={"looks": 2}),
+    "lapgan": Row(
+        {"steps": 2, "coarse_steps": 2, "single_steps": 2, "width": 8, "channels": 2, "batch": 20, "conv_batch": 8},
+        games={"level": level},
+        right={"steps": 3, "coarse_steps": 4, "single_steps": 4, "width": 8},
+    ),
+    "ebgan": Row(
+        {"steps": 2, "alone_steps": 2, "line_steps": 12, "width": 8, "line_width": 4, "batch": 20, "line_batch": 8},
+        right={"steps": 4, "alone_steps": 4, "line_steps": 12},
+    ),
+    "earth_mover": Row(
+        {"thetas": (-0.5, 0.0, 1.0), "steps": 2, "batch": 16, "width": 8},
+        right={"thetas": (-0.5, 0.0, 1.0), "steps": 80, "batch": 128, "lr": 9e-3, "width": 24},
+    ),
+    "learning_curves": Row(
+        {"curves": SMALL_CURVES, "stability": replace(SMALL_STABILITY, points=6)},
+        right={"curves": SMALL_CURVES, "stability": SMALL_STABILITY},
+    ),
+    "limit_cycles": Row(
+        {"updates": 6, "width": 8, "batch": 16, "samples": 20},
+        constants={"demos.wasserstein.limit_cycles.STEPS": 1000, "demos.wasserstein.predictors.STEPS": 20},
+        right={"updates": 6, "width": 8, "samples": 40},
+    ),
+    "fgsm": Row({"steps": 2, "width": 8, "batch": 20, "epsilons": (0.0, 0.05, 0.25)}, ("network_error",)),
+    "dimension": Row({"steps": 2, "networks": 1, "few": 10, "width": 8, "batch": 5}, ("linear: median margin",)),
+    "fooled": Row({**SMALL_FOOLED, "noise": 20, "pushed": 10}, ("error, %, worst seed", "|r| / sqrt(n)")),
+    "adversarial_training": Row(
+        {"steps": 2, "width": 8, "batch": 20, "epsilons": (0.0, 0.25), "pgd_steps": 1},
+        ("usual, clean", "usual, FGSM", "usual, PGD"),
+        right={"steps": 100, "width": 16, "lr": 7e-3, "pgd_steps": 3},
+    ),
+    "patch": Row(
+        {"classifier_steps": 2, "patch_steps": 2, "held_out": 40, "judge_steps": 2}, ("accuracy_on_scenes, worst seed",)
+    ),
+    "manifold_defense": Row({**SMALL_DEFENSE, "pairs": 4, "attack_steps": 2, "minibatches": 2, "batch": 20}),
 }
 
 
@@ -89,7 +205,7 @@ def module_of(name):
     return import_module(f"demos.{chapter_of(name)}.{name}")
 
 
-def smallest_run(name, out, images, seed=0):
+def smallest_run(name, out, images, seed=0, *options):
     """A demo's metrics with the smallest settings, and all arrays that it has learnt from. It draws nothing.
 
     `images`: x, y, (others, classes), which are loaded instead of digits.
@@ -108,6 +224,10 @@ def smallest_run(name, out, images, seed=0):
             m.setattr(path, listening)
 
         m.setattr(main, "quick", replace(main.chosen(quick=True), **row.settings))
+        for path, value in row.constants.items():
+            m.setattr(path, value)
+        m.setattr(digits, "SAMPLES", 40)
+        m.setattr(kit, "QUICK_SNAPSHOTS", 2)
         m.setattr(digits, "load", lambda args, n=None: images)
         m.setattr(metrics, "train_judge", lambda *arguments, **named: metrics.Judge(np.random.default_rng(0)))
         for path in LEARNERS + row.learners:
@@ -118,9 +238,17 @@ def smallest_run(name, out, images, seed=0):
             for function in [function for function in vars(module) if function.startswith(DRAWING)]:
                 m.setattr(module, function, lambda *arguments: None)
         with suppress(SystemExit):  # so short a run need not find what is expected
-            main(["--quick", "--jobs", "1", "--seed", str(seed), "--out", str(out)])
+            main(["--quick", "--jobs", "1", "--seed", str(seed), "--out", str(out), *options])
     running.close()
-    return summary_of(out)["metrics"], learnt
+    found = summary_of(out)["metrics"]
+    return {name: value for name, value in found.items() if not name.startswith("seconds")}, learnt
+
+
+def judged(measure, *made_up, **settings):
+    """The report of a full run that found this."""
+    claim = Claim(SimpleNamespace(quick=False, data="glyphs"), settings)
+    measure(claim, *made_up)
+    return claim
 
 
 def broken(claim):

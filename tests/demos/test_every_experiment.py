@@ -1,18 +1,32 @@
-"""What holds for every demo's experiment: its seed decides, and it learns nothing from the digits that are held out."""
+"""What holds for every demo: a small run leaves its results; its seed decides; it learns nothing from held-out digits."""
+
+import copy
+from contextlib import nullcontext, suppress
 
 import numpy as np
 import pytest
 
+import minigan as mg
 from demos.catalogue import names
+from minigan import data
+from minigan.games import Game
 from tests.demos.experiments import ROWS, module_of, smallest_run
+from tests.demos.running import DEMOS, assert_shows_something, smaller_run, summary_of
 
-CHAPTERS = "demos.gradients", "demos.the_game", "demos.the_slides", "demos.generative_models"
-GAMES = {"gan"}  # whole runs of which are repeated and resumed in kit/runner
+GAMES = DEMOS.keys()  # whole runs of which are repeated and resumed in kit/runner
+MEASURING = {"engines", "speed"}  # they play no game
+FILES = {"summary.json", "checkpoint.npz"}
+OTHERS = {"history.csv", "samples.npz", "animation.gif"}  # of some demos
 
 
 @pytest.fixture
-def images(two_sets):
-    return two_sets.x, two_sets.y, (two_sets.others, two_sets.classes)
+def images():
+    """x, 80 dark images of classes y with a black border, and 40 bright ones, which are held out, with their classes."""
+    rng = np.random.default_rng(0)
+    x, others = (rng.uniform(*levels, (n, 1, 28, 28)).astype(np.float32) for levels, n in (((0, 0.4), 80), ((0.6, 1), 40)))
+    x[:, :, :3] = 0
+    y, classes = (rng.permutation(np.arange(n) % 10) for n in (80, 40))
+    return x, y, (others, classes)
 
 
 def assert_same(one, other):
@@ -21,7 +35,9 @@ def assert_same(one, other):
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_the_seed_decides_and_what_is_held_out_is_measured_but_not_learnt(name, images, tmp_path):
+def test_the_seed_decides_and_what_is_held_out_is_measured_but_not_learnt_and_a_resumed_run_plays_nothing(
+    name, images, tmp_path, monkeypatch
+):
     x, y, (others, _) = images
     runs = [smallest_run(name, tmp_path / str(i), images, seed) for i, seed in enumerate("557")]
     (one, learnt), (again, _), (other, learnt_by_other) = runs
@@ -33,7 +49,45 @@ def test_the_seed_decides_and_what_is_held_out_is_measured_but_not_learnt(name, 
         assert learnt
         assert_same(learnt, learnt_again)
         assert [key for key in ROWS[name].held_out if one[key] == changed[key]] == []
+    monkeypatch.setattr(data.minibatches.Batches, "__next__", None)
+    monkeypatch.setattr(Game, "step", None)
+    resumed, _ = smallest_run(name, tmp_path / "on", images, "5", "--resume", str(tmp_path / "0" / "checkpoint.npz"))
+    np.testing.assert_equal(resumed, one)
 
 
-def test_every_experiment_has_a_row():
-    assert ROWS.keys() == {name for name in names() if module_of(name).__name__.startswith(CHAPTERS)} - GAMES
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # two points or two steps can be too few for an axis or a mean
+@pytest.mark.parametrize("name", ROWS)
+def test_a_small_run_leaves_its_metrics_its_pictures_and_its_files(name, tmp_path):
+    row = ROWS[name]
+    with nullcontext() if row.right else suppress(SystemExit):  # so short a run need not find what is expected
+        smaller_run(module_of(name), tmp_path, **(row.right or row.settings))
+    summary = summary_of(tmp_path)
+    assert summary["metrics"]
+    assert summary["holds"].keys() <= summary["metrics"].keys()
+    pictures = {f"{picture}.png" for picture in summary["pictures"]}
+    assert {path.name for path in tmp_path.iterdir()} - OTHERS == pictures | FILES
+    for picture in pictures:
+        assert_shows_something(tmp_path / picture)
+
+
+@pytest.mark.parametrize(("name", "game"), [(name, game) for name, row in ROWS.items() for game in row.games])
+def test_a_demos_own_game_goes_on_from_its_state_bit_for_bit(name, game):
+    def made():
+        mg.seed(0)
+        return ROWS[name].games[game]()
+
+    one, batches = made()
+    for _ in range(3):
+        one.step(batches)
+    state = copy.deepcopy([one.state_dict(), batches.state_dict()])
+    expected = [one.step(batches) for _ in range(3)]
+    other, batches = made()
+    other.load_state_dict(state[0])
+    batches.load_state_dict(state[1])
+    assert [other.step(batches) for _ in range(3)] == expected
+    assert_same(other.G.state_dict().values(), one.G.state_dict().values())
+
+
+def test_every_demo_has_a_row():
+    assert ROWS.keys() | GAMES | MEASURING == set(names())

@@ -8,10 +8,9 @@ from demos.adversarial_examples.comparing import random_signs
 from demos.kit import classifiers
 from demos.kit.claim import Claim
 from demos.kit.classifiers import Classifier
-from demos.kit.run import start
-from demos.kit.runner.options import common_options
 from minigan import data, losses, nn
-from tests.demos.running import assert_shows_something, coarse_pictures, history_of, samples_of, summary_of
+from tests.demos.experiments import broken, judged
+from tests.demos.running import coarse_pictures, history_of, samples_of, summary_of
 
 
 @pytest.fixture(scope="module")
@@ -40,34 +39,6 @@ def fixed():
 
 
 # --- what a run leaves --------------------------------------------------------------------------------------------------
-
-
-def test_it_writes_its_files(out):
-    pictures, others = {"fgsm.png", "curves.png"}, {"history.csv", "summary.json", "samples.npz", "checkpoint.npz"}
-    assert {p.name for p in out.iterdir()} == pictures | others
-    assert_shows_something(out / "fgsm.png")
-    assert_shows_something(out / "curves.png")
-
-
-def test_a_resumed_run_trains_nothing_and_comes_to_the_same_end(out, tmp_path, monkeypatch):
-    monkeypatch.setattr(data.minibatches.Batches, "__next__", None)
-    monkeypatch.setattr(Claim, "show", lambda *arguments: None)
-    demo.main(["--quick", "--set", "steps=60", "--out", str(tmp_path), "--resume", str(out / "checkpoint.npz")])
-    assert summary_of(tmp_path)["metrics"] == summary_of(out)["metrics"]
-    assert (tmp_path / "history.csv").read_text() == (out / "history.csv").read_text()
-    np.testing.assert_array_equal(np.load(tmp_path / "samples.npz")["samples"], np.load(out / "samples.npz")["samples"])
-
-
-@pytest.mark.parametrize("options", [["--seed", "1"], ["--set", "steps=59"]], ids=" ".join)
-def test_a_checkpoint_of_another_run_is_refused(out, tmp_path, options):
-    with pytest.raises(SystemExit, match="with other settings"):
-        demo.main(["--quick", "--set", "steps=60", "--out", str(tmp_path), "--resume", str(out / "checkpoint.npz"), *options])
-
-
-def test_a_damaged_checkpoint_is_refused(tmp_path):
-    (tmp_path / "checkpoint.npz").write_text("damaged")
-    with pytest.raises(SystemExit, match=r"^--resume: .*checkpoint.npz"):
-        demo.main(["--quick", "--set", "steps=60", "--out", str(tmp_path), "--resume"])
 
 
 def test_all_are_fooled_and_random_signs_fool_few(out):
@@ -111,10 +82,8 @@ def runs(attacked=99.0, random=5.0, error=2.0, confidence=90.0, others=80.0):
         ({"others": 40.0}, ["transfer_least, worst seed"]),
     ],
 )
-def test_the_bounds_are_for_the_worst_seed(tmp_path, wrong, said):
-    claim = Claim(start(common_options(""), ["--out", str(tmp_path)], "fgsm"), {})
-    demo.measure(claim, runs(**wrong), demo.Settings(epsilons=(0.0, 0.05, 0.25)))
-    assert [name for name, holds in claim.holds.items() if not holds] == said
+def test_the_bounds_are_for_the_worst_seed(wrong, said):
+    assert broken(judged(demo.measure, runs(**wrong), demo.Settings(epsilons=(0.0, 0.05, 0.25)))) == set(said)
 
 
 @pytest.mark.slow
@@ -132,26 +101,6 @@ def test_the_history_is_that_of_all_models_and_falls(out):
     for name in demo.LABELS:
         values = np.array([float(row[f"{name}_loss"]) for row in history])
         assert values[-10:].mean() < values[:10].mean()
-
-
-@pytest.mark.slow
-def test_the_seed_decides_the_run(tmp_path, monkeypatch):
-    glyphs = data.glyphs
-    monkeypatch.setattr(data, "glyphs", lambda n: glyphs(min(n, 60)))
-    monkeypatch.setattr(Claim, "show", lambda *arguments: None)
-    ends = []
-    for name, seed in (("a", "1"), ("b", "1"), ("c", "2")):
-        demo.main(["--quick", "--set", "steps=3", "--seed", seed, "--out", str(tmp_path / name)])
-        ends.append(summary_of(tmp_path / name)["metrics"])
-    assert ends[0] == ends[1] != ends[2]
-
-
-@pytest.mark.parametrize("options", [["--set", "steps=0"], ["--data", "cifar"], ["--resume", "nowhere.npz"]])
-def test_wrong_options_are_refused(options, capsys):
-    with pytest.raises(SystemExit) as end:
-        demo.main(options)
-    assert end.value.code == 2
-    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_the_samples_are_the_networks_adversarial_examples_of_the_folders_test_images(tmp_path, mnist_folder, monkeypatch):

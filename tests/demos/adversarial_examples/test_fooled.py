@@ -6,38 +6,10 @@ import pytest
 from demos.adversarial_examples import fooled as demo
 from demos.adversarial_examples.fooled import Settings
 from demos.kit import classifiers
-from demos.kit.claim import Claim
-from demos.kit.run import start
-from demos.kit.runner.options import common_options
 from minigan import attacks, data
-from tests.demos.running import assert_shows_something, coarse_pictures, summary_of
+from tests.demos.experiments import broken, judged
 
 SMALL = {"steps": 30, "width": 16, "images": 8, "part": 5, "searches": 3, "descents": 20, "noise": 40, "pushed": 10}
-
-
-def run(out, monkeypatch, *options):
-    glyphs = data.glyphs
-    monkeypatch.setattr(data, "glyphs", lambda n: glyphs(min(n, 300)))
-    monkeypatch.setattr(demo.main, "quick", demo.QUICK | SMALL)
-    with coarse_pictures():
-        demo.main(["--quick", "--out", str(out), *options])
-    return summary_of(out)
-
-
-# --- what a run leaves --------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.slow
-def test_a_quick_run_leaves_its_pictures_and_a_resumed_one_computes_nothing(tmp_path, monkeypatch):
-    m = run(tmp_path / "a", monkeypatch)["metrics"]
-    assert 0 < m["|r| / distance to the class"] < 1
-    assert m["noise accepted"] == m["noise accepted, worst seed"]
-    assert_shows_something(tmp_path / "a" / "minimal.png")
-    assert_shows_something(tmp_path / "a" / "rubbish.png")
-    monkeypatch.setattr(data.minibatches.Batches, "__next__", None)
-    monkeypatch.setattr(attacks, "minimal_perturbation", None)
-    monkeypatch.setattr(Claim, "show", lambda *arguments: None)
-    assert run(tmp_path / "b", monkeypatch, "--resume", str(tmp_path / "a" / "checkpoint.npz"))["metrics"] == m
 
 
 def runs(**wrong):
@@ -58,13 +30,8 @@ def runs(**wrong):
         ({"accepted": 0.85}, ["noise accepted, worst seed"]),
     ],
 )
-def test_the_bounds_are_for_the_worst_seed(tmp_path, wrong, said):
-    claim = Claim(start(common_options(""), ["--out", str(tmp_path)], "fooled"), {})
-    demo.measure(claim, runs(**wrong), Settings())
-    assert [name for name, holds in claim.holds.items() if not holds] == said
-
-
-# --- the figures --------------------------------------------------------------------------------------------------------
+def test_the_bounds_are_for_the_worst_seed(wrong, said):
+    assert broken(judged(demo.measure, runs(**wrong), Settings())) == set(said)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """The demo of the manifold defence: its figures; the defence where G is nearly perfect; pairs."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -8,24 +7,15 @@ import pytest
 
 from demos.adversarial_examples import manifold_defense
 from demos.kit import digits
-from demos.kit.claim import Claim
-from demos.kit.run import start
 from minigan import Tensor, attacks, data, metrics, nn, sigmoid
-from tests.demos.running import coarse_pictures
-
-
-def run(out, *options):
-    with coarse_pictures():
-        manifold_defense.main(["--quick", "--out", str(out), *options])
-    assert (out / "manifold_defense.png").is_file()
-    assert (out / "pairs.png").is_file()
-    return json.loads((out / "summary.json").read_text())
+from tests.demos.experiments import broken, judged
+from tests.demos.running import smaller_run, summary_of
 
 
 @pytest.mark.slow
 def test_the_figures_of_a_quick_run_follow_from_its_accuracies(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(data, "glyphs", lambda n, make=data.glyphs: make(min(n, 300)))
-    summary = run(tmp_path)
+    summary = summary_of(smaller_run(manifold_defense, tmp_path))
     found = summary["metrics"]
     assert found["lost_to_the_attack"] == pytest.approx(found["attacked_0"] - found["attacked_0.25"])
     assert found["cost_without_attack"] == pytest.approx(found["attacked_0"] - found["projected_0"])
@@ -54,9 +44,8 @@ def pairs(share):
         ({"left": 0.4}, ["pairs_after / pairs_before"]),
     ],
 )
-def test_the_bounds(tmp_path, wrong, said):
+def test_the_bounds(wrong, said):
     rates = {"attacked": 0.2, "after": 0.88, "clean_after": 0.98, "pairs": 0.6, "left": 0.1} | wrong
-    claim = Claim(start(digits.options(""), ["--out", str(tmp_path)], "manifold_defense"), {})
     runs = [
         {
             "rows": [row(0.0, 1.0, rates["clean_after"]), row(0.25, rates["attacked"], rates["after"] + difference)],
@@ -66,8 +55,8 @@ def test_the_bounds(tmp_path, wrong, said):
         }
         for difference in (-0.01, 0.0, 0.01)
     ]
-    manifold_defense.measure(claim, runs, manifold_defense.Settings(epsilons=(0.0, 0.25)))
-    assert [name for name, holds in claim.holds.items() if not holds] == said
+    claim = judged(manifold_defense.measure, runs, manifold_defense.Settings(epsilons=(0.0, 0.25)))
+    assert broken(claim) == set(said)
     assert claim.metrics["cost_without_attack"] == pytest.approx(1 - rates["clean_after"])
 
 

@@ -8,7 +8,7 @@ import pytest
 from demos.architectures import conditioning as demo
 from minigan import Tensor, data, metrics
 from minigan.games import GAN, ConditionalGAN
-from tests.demos.judging import judged, missed
+from tests.demos.experiments import broken, judged
 
 QUICK = replace(demo.Settings(), **demo.QUICK)
 TINY = replace(QUICK, steps=20, width=8, judged=40, batch=10, rare_steps=6, looks=3, few=4)
@@ -144,7 +144,7 @@ def test_the_datas_own_images_are_right_near_and_as_spread_as_the_data():
 def test_the_worst_seed_decides(both, neither, G_alone, misses):
     accuracies = {"both": (both, 0.99), "neither": (0.1, neither), "G alone": (G_alone, 0.1), "D alone": (0.3, 0.4)}
     found = {name: [{"accuracy": a, "frechet": 100 * a, "spread": a / 2} for a in pair] for name, pair in accuracies.items()}
-    assert missed(demo.measure, found, 0.97) == misses
+    assert broken(judged(demo.measure, found, 0.97)) == set(misses)
     m = judged(demo.measure, found, 0.97).metrics
     assert [m["accuracy_D alone"], m["frechet_D alone"], m["accuracy_real"]] == pytest.approx([0.4, 35, 0.97])
     assert m["spread_both"] == pytest.approx((both + 0.99) / 4)

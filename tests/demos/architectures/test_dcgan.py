@@ -9,7 +9,7 @@ from demos.architectures import dcgan, shortcomings
 from demos.architectures.shortcomings import CONV, ITERATIONS, SECONDS
 from minigan import data, metrics, nn
 from minigan.games import GAN
-from tests.demos.judging import judged, missed
+from tests.demos.experiments import broken, judged
 from tests.demos.running import run, training_of
 
 
@@ -86,7 +86,7 @@ def sides(better):
 @pytest.mark.parametrize(("sign", "misses"), [(1, 0), (-1, 4)])
 def test_convolution_has_to_help_by_every_measure(sign, misses):
     runs = {CONV: sides(sign), SECONDS: sides(-sign), ITERATIONS: sides(-sign)}
-    assert len(missed(dcgan.measure, runs, {"dots": 0.0})) == misses
+    assert len(broken(judged(dcgan.measure, runs, {"dots": 0.0}))) == misses
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from demos.architectures import began
 from demos.architectures import ebgan as demo
 from minigan import Tensor, data, nn, optim
 from minigan.games import EBGAN
-from tests.demos.judging import missed
+from tests.demos.experiments import broken, judged
 
 TINY = replace(demo.Settings(), **demo.QUICK | {"alone_steps": 3, "line_steps": 12, "line_width": 4, "line_batch": 8})
 
@@ -74,7 +74,7 @@ def on_line(end):
 @pytest.mark.parametrize(("loss", "end", "misses"), [(0.62, 0.95, 0), (0.7, 0.95, 1), (0.62, 0.85, 1), (0.62, 1.15, 1)])
 def test_a_loss_away_from_theory_is_noticed(loss, end, misses):
     alone = [{"shift": 1.0, "loss": loss, "theory": 0.617}]
-    assert len(missed(demo.theory, alone, [on_line(1.0), on_line(end)], TINY)) == misses
+    assert len(broken(judged(demo.theory, alone, [on_line(1.0), on_line(end)], TINY))) == misses
 
 
 FEW, ALL = [5, 6, 5, 6], [10] * 4  # classes
@@ -97,4 +97,4 @@ def test_what_the_term_does_is_decided_by_an_interval(with_it, without, misses):
         return [{"classes": n, "Frechet distance": 100.0 + i, "f_PT": a} for i, (n, a) in enumerate(rows)]
 
     found = {demo.WITHOUT: runs(*without), demo.WITH: runs(*with_it), demo.STRONG: runs(*with_it)}
-    assert len(missed(demo.pull_away, found)) == misses
+    assert len(broken(judged(demo.pull_away, found))) == misses

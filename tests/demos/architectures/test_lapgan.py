@@ -12,7 +12,7 @@ from demos.architectures import pyramid, shortcomings
 from demos.kit import digits
 from minigan import Tensor, nn, optim
 from minigan.games import GAN
-from tests.demos.judging import judged
+from tests.demos.experiments import judged
 
 TINY = replace(demo.Settings(), steps=2, z=3, width=6, channels=2, batch=4, conv_batch=4)
 

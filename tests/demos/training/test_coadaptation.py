@@ -11,7 +11,7 @@ from demos.kit.claim import Claim
 from demos.training import coadaptation as demo
 from minigan import Tensor, data, nn, optim
 from minigan.games import GAN
-from tests.demos.judging import judged, missed
+from tests.demos.experiments import broken, judged
 from tests.demos.running import summary_of
 
 QUICK = replace(demo.Settings(), **demo.QUICK)
@@ -91,7 +91,7 @@ def toys(still, still_dropout, difference=0.04):
     [((0.91, 0.04), []), ((0.89, 0.04), ["toy"]), ((0.91, 0.06), ["toy_dropout"]), ((0.91, 0.04, 0.06), ["toy_difference"])],
 )
 def test_the_worst_seed_decides(made_up, misses):
-    assert missed(demo.measure_toys, toys(*made_up)) == misses
+    assert broken(judged(demo.measure_toys, toys(*made_up))) == set(misses)
     m = judged(demo.measure_toys, toys(*made_up)).metrics
     assert list(m.values()) == pytest.approx([*(*made_up, 0.04)[:3], 0.01, 0.002])
 
@@ -173,7 +173,7 @@ def games(planted=(0.5, 0.6), planted_dropout=(1e-3, 2e-3), cosine=-0.95):
     ],
 )
 def test_a_planted_d_has_to_be_seen(made_up, misses):
-    assert missed(demo.measure_digits, games(**made_up)) == misses
+    assert broken(judged(demo.measure_digits, games(**made_up))) == set(misses)
 
 
 def test_the_numbers_of_digits_are_those_by_hand():

@@ -9,7 +9,7 @@ import minigan as mg
 from demos.training import collapse as demo
 from minigan import Tensor
 from minigan.games import GAN, WGANGP
-from tests.demos.judging import missed
+from tests.demos.experiments import broken, judged
 
 
 def samples(a, b, c, off=0):
@@ -44,7 +44,7 @@ def test_the_collapse_is_realistic_and_misses_modes_and_the_cures_help(changed, 
     by_change = dict.fromkeys(demo.CHANGES, EVEN) | {demo.COLLAPSE: LOST, "minibatch std": LOST} | changed
     more = samples(1, 1, 5)
     runs = {name: [[last]] * 5 + [[np.concatenate([last, more])]] for name, last in by_change.items()}
-    assert missed(demo.measure, runs) == misses
+    assert broken(judged(demo.measure, runs)) == set(misses)
 
 
 def test_each_change_changes_one_thing_and_starts_from_the_same_generator():

@@ -11,7 +11,7 @@ from demos.training import hacks, tricks
 from demos.training.tricks import TrickedGAN, Tricks, players
 from minigan import Tensor, data, losses, metrics, nn, optim
 from minigan.games import GAN
-from tests.demos.judging import judged, missed
+from tests.demos.experiments import broken, judged
 
 QUICK = replace(hacks.Settings(), **hacks.QUICK)
 DEFECTS = {
@@ -59,7 +59,7 @@ def made_up(classes=10, **others):
     ],
 )
 def test_what_the_claim_asks_for(changed, misses):
-    assert missed(hacks.measure, *made_up(**changed)) == misses
+    assert broken(judged(hacks.measure, *made_up(**changed))) == set(misses)
 
 
 def test_the_ratio_is_of_geometric_means_and_a_verdict_needs_one_beyond_chance():

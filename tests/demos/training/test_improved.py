@@ -11,7 +11,7 @@ from demos.training import improved as demo
 from demos.training.techniques import History, ImprovedGAN, smoothed_loss
 from minigan import Tensor, data, losses, nn, optim
 from minigan.games import GAN, FeatureMatchingGAN
-from tests.demos.judging import missed
+from tests.demos.experiments import broken, judged
 
 TINY = replace(demo.QUICK, steps=3, line_steps=5, toy_steps=20, samples=50)
 
@@ -143,4 +143,4 @@ def test_what_is_otherwise_is_noticed(changed, misses):
     made_up, s = {"error": 0.0, "near": NEAR, "far": FAR} | changed, demo.Settings()
     curves = {side: [demo.best(side, s) + made_up["error"]] * 3 for side in demo.SIDES}
     played = dict.fromkeys((demo.PLAIN, *demo.TECHNIQUES), [{"modes": 3, "share": 1.0}] * 4)
-    assert missed(demo.measure, curves, {"without": made_up["far"], "with": made_up["near"]}, played, s) == misses
+    assert broken(judged(demo.measure, curves, {"without": made_up["far"], "with": made_up["near"]}, played, s)) == set(misses)

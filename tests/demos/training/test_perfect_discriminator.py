@@ -8,7 +8,7 @@ from scipy.special import expit
 
 from demos.training import perfect_discriminator as demo
 from minigan import Tensor, nn
-from tests.demos.judging import judged, missed
+from tests.demos.experiments import broken, judged
 from tests.demos.running import broken_claims
 
 TINY = replace(demo.Settings(), **demo.QUICK | {"steps": 20, "probes": 8, "width": 8, "batch": 16})
@@ -113,6 +113,6 @@ PLAIN, NOISY = rows([1, 0.1, 1e-4], [1, 40, 80]), rows([1, 2, 1], [1, 2, 2])
 )
 def test_vanishing_and_exploding_gradients_are_what_is_claimed(plain, noisy, misses):
     made_up = {"without noise": [plain], "with noise": [noisy]}
-    assert len(missed(demo.report, made_up)) == misses
+    assert len(broken(judged(demo.report, made_up))) == misses
     if not misses:
         assert judged(demo.report, made_up).metrics["-log D: variance, at the end / when D is first right about all"] == 2

@@ -12,7 +12,7 @@ import minigan as mg
 from demos.kit.line import network
 from demos.training import saturation as demo
 from minigan import Tensor, losses, nn, optim
-from tests.demos.judging import judged, missed
+from tests.demos.experiments import broken, judged
 from tests.demos.running import broken_claims
 
 QUICK = replace(demo.Settings(), **demo.QUICK)
@@ -42,7 +42,7 @@ def test_both_derivatives_of_a_sound_engine_are_right():
 @pytest.mark.parametrize(("at_one_hundredth", "later", "misses"), [(99, 999, 0), (9, 999, 1), (99, 9, 1)])
 def test_the_seed_with_the_least_ratio_of_the_gradients_decides(at_one_hundredth, later, misses):
     tables = [np.array([[0.5, 1, 1], [0.01, 1, a], [0.001, 1, b]]) for a, b in ((99, 999), (at_one_hundredth, later))]
-    assert len(missed(demo.measure_gradients, tables)) == misses
+    assert len(broken(judged(demo.measure_gradients, tables))) == misses
 
 
 def test_the_norm_is_that_of_the_change_of_the_loss_and_for_one_z_the_ratio_is_that_of_the_logits():

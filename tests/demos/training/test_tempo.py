@@ -8,7 +8,7 @@ import pytest
 
 from demos.training import tempo as demo
 from minigan.games import GAN
-from tests.demos.judging import missed
+from tests.demos.experiments import broken, judged
 
 GOOD, BAD = (8.0, 0.8, 0.6), (1.5, 0.1, 0.6)  # modes, share within 3 std, D's accuracy
 
@@ -30,7 +30,7 @@ def test_the_claim_is_about_the_cells_where_d_keeps_up_and_where_it_does_not(cel
         modes, share, accuracy = cells.get((k, l), GOOD if k >= l else BAD)
         figures = {"modes_1pct": modes, "accuracy": accuracy, "kl": 0.0, "swing": 0.0, "first_accuracy": 0.0}
         found[k, l] = [figures | {"high_quality": share + noise} for noise in (-0.01, 0.0, 0.01)]
-    assert missed(demo.measure, found) == misses
+    assert broken(judged(demo.measure, found)) == set(misses)
 
 
 @pytest.mark.slow

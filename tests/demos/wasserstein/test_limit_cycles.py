@@ -9,7 +9,7 @@ from demos.wasserstein import limit_cycles, optimism
 from demos.wasserstein.limit_cycles import GAMES, PLAYS, distance, run
 from minigan import metrics
 from minigan.games import WGANGP
-from tests.demos.judging import judged, missed
+from tests.demos.experiments import broken, judged
 from tests.demos.running import broken_claims
 
 
@@ -38,14 +38,12 @@ def test_descent_without_optimism_breaks_the_claim(short):
         "OMD": distance(run(game, PLAYS["GD at once"]), game),
         "GD in turn": distance(run(game, PLAYS["GD in turn"]), game),
     }
-    assert missed(limit_cycles.arrivals, "bilinear game", distances) == ["bilinear game, OMD: distance"]
+    assert broken(judged(limit_cycles.arrivals, "bilinear game", distances)) == {"bilinear game, OMD: distance"}
     paths = {"GD in turn": run(game, PLAYS["GD in turn"])}
     spiral = {"GD at once": np.sqrt(2 * 1.01 ** np.arange(1001))}
-    assert missed(limit_cycles.spiral_and_ellipse, paths, spiral) == []
-    assert (
-        len(missed(limit_cycles.spiral_and_ellipse, {"GD in turn": run(game, PLAYS["OMD"])}, {"GD at once": np.ones(1001)}))
-        == 2
-    )
+    assert broken(judged(limit_cycles.spiral_and_ellipse, paths, spiral)) == set()
+    still = {"GD in turn": run(game, PLAYS["OMD"])}, {"GD at once": np.ones(1001)}
+    assert len(broken(judged(limit_cycles.spiral_and_ellipse, *still))) == 2
 
 
 def test_optimistic_adam_arrives_without_momentum_only(short):
@@ -98,7 +96,7 @@ def test_a_generator_that_has_not_learnt_is_a_broken_bound(worst, misses):
     runs = {
         f"{rule}, 5:1": [{"frechet": 110.0}, {"frechet": d}] for rule, d in zip(optimism.RULES, (120.0, worst), strict=True)
     }
-    assert missed(optimism.report, optimism.Settings(), runs) == misses
+    assert broken(judged(optimism.report, optimism.Settings(), runs)) == set(misses)
     effect = judged(optimism.report, optimism.Settings(), runs).metrics["digits, 5:1: Frechet distance, optimistic less Adam"]
     assert effect == pytest.approx((worst - 120) / 2)
 

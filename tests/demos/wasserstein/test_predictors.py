@@ -6,7 +6,7 @@ import pytest
 from demos.wasserstein import limit_cycles, predictors
 from demos.wasserstein.predictors import PREDICTORS, limit, matrix, play, radius
 from minigan import optim
-from tests.demos.judging import missed
+from tests.demos.experiments import broken, judged
 
 
 @pytest.mark.parametrize("name", PREDICTORS)
@@ -49,4 +49,4 @@ def test_the_limits_are_those_of_the_formulas_and_the_longer_the_average_the_sma
 @pytest.mark.parametrize(("played", "misses"), [("average of 2", 0), ("decay 0.5", 3)])
 def test_another_predictor_breaks_the_claim(played, misses):
     """At a rate that is small enough for an average of 2, and at one that is not."""
-    assert len(missed(predictors.report, {("average of 2", eta): play(played, eta) for eta in (0.4, 0.5)})) == misses
+    assert len(broken(judged(predictors.report, {("average of 2", eta): play(played, eta) for eta in (0.4, 0.5)}))) == misses
