@@ -184,7 +184,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if behaviour == "missing" or body is None:
             return self.send_error(404)
         if behaviour == "dripping-header":
-            return self.drip(b"HTTP/1.1 200 OK\r\nX: " + bytes(1000))
+            return self.drip(b"HTTP/1.1 200 OK\r\nX: " + bytes(10_000))
         self.send_response(200)
         if behaviour not in ("endless", "no-length"):
             self.send_header("Content-Length", str(len(body)))
