@@ -1,5 +1,6 @@
 """A user's own file in the demos' frame: python -m demos path/to/my_experiment.py, and python -m demos new NAME."""
 
+import os
 import shlex
 import sys
 from importlib import import_module, invalidate_caches
@@ -16,7 +17,7 @@ TEMPLATE = Path(__file__).with_name("experiment_template.py")
 def module_of_file(file: str) -> ModuleType:
     """Import a user's file. Ends the program with one line if it cannot be read or does not declare an experiment."""
     path = Path(file).resolve()
-    if not path.is_file():
+    if not os.path.isfile(path):  # False also for a name that is too long
         refuse(f"there is no file {file}; python -m demos new NAME writes one")
     if path.stem in catalogue.names() and path == catalogue.file_of(path.stem).resolve():
         return module_of(path.stem)
@@ -45,7 +46,7 @@ def new(argv: list[str]) -> None:
         refuse("python -m demos new NAME writes NAME.py, an experiment that is ready to run")
     path = Path(f"{argv[0].removesuffix('.py')}.py")
     _check_name(path.stem, str(path))
-    if path.exists():
+    if os.path.exists(path):  # False also for a name that is too long
         refuse(f"{path} exists already: choose another name")
     if path.stem in sys.stdlib_module_names or find_spec(path.stem):
         refuse(f"{path}: another Python module has the name {path.stem}: choose another name")

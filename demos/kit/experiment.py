@@ -28,7 +28,7 @@ from demos.kit.claim import Claim
 from demos.kit.loops import run_tasks
 from demos.kit.runner import results
 from demos.kit.runner.checkpoint import running
-from demos.kit.runner.opening import open_claim, start
+from demos.kit.runner.opening import NOTEBOOK, open_claim, start
 from demos.kit.runner.options import Options, common_options, ended
 from demos.kit.words import names_in, unknown
 
@@ -43,6 +43,7 @@ class Demo:
         self.choose, self.record = choose, record
         self.__doc__ = experiment.__doc__
         self.module = experiment.__module__
+        self.constants = experiment.__globals__  # of the module, which sys.modules may lack (runpy) or have in a newer version
         self.file = Path(inspect.getfile(experiment))
         self.in_file = self.file.is_file()  # not in a notebook's cell
         self.name = self.file.stem if self.in_file else "notebook"
@@ -71,12 +72,16 @@ class Demo:
         from demos.kit.settings import checked_text  # here: only settings that change need it
 
         changes = [f"--set={name}={checked_text(self.chosen(quick), name, value)}" for name, value in fields.items()]
-        argv = [*options, *["--quick"] * quick, f"--seed={seed}", *([f"--out={out}"] if out else []), *changes]
+        argv = [*["--quick"] * quick, f"--seed={seed}", *([f"--out={out}"] if out else []), *changes, *options]
         if not self.in_file:  # other processes cannot import from a notebook
             argv.append("--jobs=1")
         try:
             claim, closing = self._measured(argv)
-            claim.close()
+            if (problem := claim.close()).startswith("FINDING: "):
+                print(problem, file=sys.stderr)
+        except (Exception, KeyboardInterrupt):  # of the experiment: free the folder, and give Ctrl-C back
+            running.close()
+            raise
         except SystemExit as end:
             kind = KeyboardInterrupt if running.stopped else RuntimeError
             running.close()
@@ -87,8 +92,8 @@ class Demo:
 
     def _measured(self, argv: Sequence[str] | None) -> tuple[Claim, str | None]:
         """The claim after the experiment, which may have returned a text to print at the end."""
-        options = self.options(sys.modules[self.module].__doc__ or "")
-        own_path = "" if self.is_ours() else os.path.relpath(self.file)
+        options = self.options(self.constants.get("__doc__") or "")
+        own_path = "" if self.is_ours() else os.path.relpath(self.file) if self.in_file else NOTEBOOK
         args = start(options, argv, self.name, self.settings, own_path)
         self._check_words(args)
         settings = self.choose(args) if self.choose else self.chosen(args.quick)
@@ -105,12 +110,12 @@ class Demo:
     @property
     def finding(self) -> str:
         """The constant FINDING of the demo's file: its result in two sentences, a template (see kit/words)."""
-        return getattr(sys.modules[self.module], "FINDING", "")
+        return self.constants.get("FINDING", "")
 
     @property
     def verdict(self) -> str:
         """The constant VERDICT of the demo's file: whether the slide's claim holds, in one sentence; a template."""
-        return getattr(sys.modules[self.module], "VERDICT", "")
+        return self.constants.get("VERDICT", "")
 
     def _check_words(self, args: Any) -> None:
         """End the program now, not after the training, if its words are missing or name a metric that no run has had."""
@@ -119,6 +124,8 @@ class Demo:
         if self.is_ours() and self.name in (same := catalogue.clashes()):
             raise ended(same[self.name], 2)
         try:
+            if not all(isinstance(words, str) for words in (self.verdict, self.finding)):
+                raise ValueError("VERDICT and FINDING are texts (see demos/kit/words.py)")
             names = names_in(self.verdict, self.finding)
             if self.is_ours() and not (self.verdict and self.finding):
                 raise ValueError("it needs VERDICT and FINDING: its result in words (see demos/kit/words.py)")
@@ -130,9 +137,12 @@ class Demo:
 
     def _known_metrics(self) -> dict[str, Any]:
         """The metrics of the recorded run and of the last quick run."""
-        runs = [results.default_folder(True) / self.name / "summary.json"]
-        runs += [results.FOLDER / f"{self.name}.json"] if self.is_ours() else []
-        return {name: None for run in runs if run.is_file() for name in json.loads(run.read_text(encoding="utf-8"))["metrics"]}
+        if not self.in_file:  # all cells of all notebooks have one name
+            return {}
+        known = list(results.summary_of(results.default_folder(True) / self.name).get("metrics", {}))
+        if self.is_ours() and (record := results.FOLDER / f"{self.name}.json").is_file():
+            known += json.loads(record.read_text(encoding="utf-8"))["metrics"]
+        return dict.fromkeys(known)
 
     def is_ours(self) -> bool:
         """Whether this is a demo, not a user's own file."""

@@ -32,6 +32,8 @@ def say(template: str, metrics: Mapping[str, Any]) -> str:
 
 def names_in(*templates: str) -> list[str]:
     """The metrics that the templates name. Raises ValueError for an unknown format."""
+    if stray := [template for template in templates if re.search("[{}]", FIELD.sub("", template))]:
+        raise ValueError(f"{stray[0]!r} has a single brace; {{{{ and }}}} are braces")
     fields = [field for template in templates for field in FIELD.findall(template) if field[0]]
     for name, form in fields:
         _number(1.0, form, name, {})
@@ -48,8 +50,12 @@ def _filled(names: str, form: str, metrics: Mapping[str, Any]) -> str:
     for name in names.split(" ÷ "):
         if name not in metrics:
             raise ValueError(unknown(name, metrics))
-    first, *divisors = (math.nan if metrics[name] is None else metrics[name] for name in names.split(" ÷ "))
-    return _number(first / divisors[0] if divisors else first, form, names, metrics)  # summary.json has null for nan
+    value, *divisors = (math.nan if metrics[name] is None else metrics[name] for name in names.split(" ÷ "))  # null: nan
+    for divisor in divisors:
+        value = value / divisor if divisor else math.nan
+    if form in ("lower", "higher") and f"{names} low" not in metrics:
+        raise ValueError(f"{{{names}|{form}}}: {names!r} is not a difference with an interval (Claim.compare)")
+    return _number(value, form, names, metrics)
 
 
 def _number(value: float, form: str, name: str, metrics: Mapping[str, Any]) -> str:

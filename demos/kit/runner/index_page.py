@@ -42,7 +42,7 @@ def write(out: Path, chapters: Mapping[str, Sequence[tuple[str, str, str, str]]]
 def write_own(out: Path, name: str, shows: str, command: str) -> None:
     """Write the page of one experiment, whose results are in `out`: out/index.html."""
     settings = [f"{setting} = {value}" for setting, value in summary_of(out)["settings"].items()]
-    page(out, name, [*settings, *versions([out])], f"<p>{html.escape(shows)}</p>\n{run(out, command)}")
+    page(out, html.escape(name), [*settings, *versions([out])], f"<p>{html.escape(shows)}</p>\n{run(out, command)}")
 
 
 def page(out: Path, heading: str, about: Sequence[str], body: str) -> Path:

@@ -14,6 +14,8 @@ from demos.kit.runner.options import Options, add_settings, changed, cores, resu
 from minigan import backend
 from minigan.backend import memory, threads
 
+NOTEBOOK = "main.play"  # instead of the command of an experiment in a notebook, which no command can run
+
 
 def start(
     options: Options, argv: Sequence[str] | None, name: str, settings: Any = None, own_path: str = ""
@@ -24,7 +26,7 @@ def start(
     `own_path`: of a user's own file, which is typed instead of a name.
     A mistake ends the program with one line, not a traceback. The demo then calls `open_claim` with its settings.
     """
-    options.prog = shlex.join(["python", "-m", "demos", own_path or name])
+    options.prog = own_path if own_path == NOTEBOOK else shlex.join(["python", "-m", "demos", own_path or name])
     if settings is not None:
         add_settings(options, settings)
     memory.keep()  # each step of a training needs the same large arrays again

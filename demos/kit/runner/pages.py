@@ -1,5 +1,6 @@
 """The pages of the recorded results: demos/CHAPTER/README.md, and the tables in demos/README.md and README.md."""
 
+import html
 import re
 from importlib import import_module
 from pathlib import Path
@@ -46,14 +47,15 @@ def entry(name: str) -> str:
         raise ValueError(f"{results.FOLDER}/{name}.png is missing: python -m demos {name} --record writes it")
     parts = [f"## [{name}]({name}.py)", about]
     parts += [f"> {slide}"] if slide else []
-    parts += [f"**{verdict(name, record)}**", f'<img src="../results/{name}.png" width="{results.WIDTH}" alt="{about}">']
-    parts += [say(declared(name).finding, record["metrics"]), *numbers(record)]
+    image = f'<img src="../results/{name}.png" width="{results.WIDTH}" alt="{html.escape(about)}">'
+    parts += [f"**{verdict(name, record)}**", image]
+    parts += [_said(name, "finding", record), *numbers(record)]
     return "\n\n".join([*parts, f"`python -m demos {name}`: {record['cpu_seconds']:,.0f} seconds of CPU time"])
 
 
 def verdict(name: str, record: dict[str, Any]) -> str:
     """The demo's verdict on the slide's claim. Raises ValueError if it has no known beginning, or contradicts the record."""
-    text = say(declared(name).verdict, record["metrics"])
+    text = _said(name, "verdict", record)
     kind = kind_of(text)
     missed = [metric for metric, holds in record["holds"].items() if not holds]
     if not kind:
@@ -94,7 +96,7 @@ def chapter_rows() -> str:
     for chapter, name in SHOWN.items():
         title = catalogue.described(catalogue.FOLDER / chapter / "__init__.py")[0].rstrip(".")
         about, slide = catalogue.described(catalogue.file_of(name))
-        image = f'<img src="demos/results/{name}.png" width="{THUMBNAIL}" alt="{about}">'
+        image = f'<img src="demos/results/{name}.png" width="{THUMBNAIL}" alt="{html.escape(about)}">'
         kinds = [kind_of(verdict(demo, results.recorded(demo))) for demo in catalogue.demos_in(chapter)]
         counts = " · ".join(f"{kinds.count(kind)} {kind.strip(' :,').lower()}" for kind in KINDS if kind in kinds)
         claim = f"{slide or about}<br>**{verdict(name, results.recorded(name))}**"
@@ -115,6 +117,13 @@ def demo_rows() -> str:
 def declared(name: str) -> Any:
     """The demo's declaration, with `verdict` and `finding`."""
     return import_module(catalogue.module_name(name)).main
+
+
+def _said(name: str, words: str, record: dict[str, Any]) -> str:
+    try:
+        return say(getattr(declared(name), words), record["metrics"])
+    except ValueError as error:
+        raise ValueError(f"{name}: {words.upper()}: {error}") from None
 
 
 def _cell(text: str) -> str:

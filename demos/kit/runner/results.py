@@ -124,9 +124,10 @@ def named(out: Path, patterns: Iterable[str]) -> set[Path]:
 def summary_of(folder: Path) -> dict[str, Any]:
     """A run's summary.json; {} if it did not finish."""
     try:
-        return json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
+    return summary if isinstance(summary, dict) else {}
 
 
 def write_summary(args: argparse.Namespace, settings: dict, metrics: dict, extra: dict) -> dict[str, Any]:
@@ -197,8 +198,11 @@ def recorded(name: str) -> dict[str, Any]:
     path = FOLDER / f"{name}.json"
     if not path.is_file():
         raise ValueError(f"{path} is missing: python -m demos {name} --record writes it")
-    summary = json.loads(path.read_text(encoding="utf-8"))
-    if summary.pop("sha256", None) != checksum(summary):
+    try:
+        summary = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:  # not JSON
+        summary = {}
+    if not isinstance(summary, dict) or summary.pop("sha256", None) != checksum(summary):
         raise ValueError(f"{path} was changed by hand: python -m demos {name} --record writes it again")
     return summary
 

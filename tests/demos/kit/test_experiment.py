@@ -24,6 +24,8 @@ def main(claim, s):
     claim.note("seed", claim.args.seed)
     claim.note("counts", sum(s.counts))
     claim.show(plt.figure(), "empty", "Nothing")
+    if s.lr == 2:
+        raise ZeroDivisionError
     if s.lr == 1:
         claim.args.checkpoint.check_finite({"loss": float("nan")})
 
@@ -72,6 +74,29 @@ def test_a_run_that_cannot_end_raises_what_the_command_prints():
     with pytest.raises(RuntimeError, match="see the line above"):
         main.play("--wrong")
     assert running.checkpoint is None
+
+
+def test_an_error_of_the_experiment_leaves_the_folder_free():
+    with pytest.raises(ZeroDivisionError):
+        main.play(lr=2, out="mine")
+    assert running.checkpoint is None
+    assert main.play("--seed=3", out="mine").metrics["seed"] == 3
+
+
+@pytest.mark.parametrize("text", ["", "{", "{}", "[]"])
+def test_a_damaged_summary_of_a_quick_run_is_no_obstacle(text, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "FINDING", "{steps}", raising=False)
+    (tmp_path / "runs" / "quick" / "test_experiment").mkdir(parents=True)
+    (tmp_path / "runs" / "quick" / "test_experiment" / "summary.json").write_text(text)
+    assert main.play(steps=20).metrics["steps"] == 20
+
+
+@pytest.mark.parametrize("words", [None, 3, ("{steps}",), "{steps"])
+def test_words_that_are_no_template_are_refused_in_one_line(words, monkeypatch, capsys):
+    monkeypatch.setattr(sys.modules[__name__], "FINDING", words, raising=False)
+    with pytest.raises(RuntimeError, match="see the line above"):
+        main.play(quick=True)
+    assert capsys.readouterr().err.startswith("test_experiment.py: ")
 
 
 def test_a_finding_that_cannot_be_filled_in_is_refused_before_the_run(monkeypatch, capsys):

@@ -12,6 +12,7 @@ METRICS = {
     "|w|_1 / |w|_2 at 7 x 7": 6.25,
     "tiny": 9e-8,
     "none": None,
+    "zero": 0.0,
     "change": -2.0,
     "change low": -3.0,
     "change high": -1.0,
@@ -32,6 +33,7 @@ METRICS = {
         ("it {change|lower}, it {change|higher}", "it helps, it hurts"),
         ("$n^{{-1}}$", "$n^{-1}$"),
         ("{none|.2f}", "nan"),
+        ("{share ÷ zero}", "nan"),
     ],
 )
 def test_a_template_becomes_a_sentence(template, text):
@@ -52,6 +54,7 @@ def test_the_metrics_of_a_template_are_known_without_their_numbers():
     [
         ("{shaer}", "there is no metric 'shaer'; did you mean 'share'?"),
         ("{share|no}", "unknown format 'no'"),
+        ("{share|lower}", "'share' is not a difference with an interval"),
     ],
 )
 def test_a_mistake_names_what_is_meant(template, error):
@@ -62,3 +65,5 @@ def test_a_mistake_names_what_is_meant(template, error):
 def test_an_unknown_format_is_seen_without_numbers():
     with pytest.raises(ValueError, match="unknown format 'no'"):
         names_in("{share|no}")
+    with pytest.raises(ValueError, match="has a single brace"):
+        names_in("{share")
