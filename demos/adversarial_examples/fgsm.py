@@ -29,7 +29,7 @@ from demos.kit.classifiers import Classifier, mistakes
 from demos.kit.comparing import HELPS, compare
 from demos.kit.experiment import demo, over_seeds
 from demos.kit.loops import resumable
-from demos.kit.runner.summary import write_history
+from demos.kit.runner.results import write_history
 from demos.kit.style import FAKE, MARKERS, OTHERS, REAL, slide
 from minigan import losses, nn
 

@@ -27,7 +27,7 @@ from demos.kit.claim import Claim
 from demos.kit.classifiers import Classifier, mistakes
 from demos.kit.experiment import demo, over_seeds
 from demos.kit.loops import resumable
-from demos.kit.runner.summary import write_history
+from demos.kit.runner.results import write_history
 from demos.kit.style import slide
 from minigan import attacks, backend
 

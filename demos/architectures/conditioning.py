@@ -4,7 +4,7 @@ Slide: "Why is f necessary in D?"; "Need to know what class was generated — a 
 just training a separate GAN for each f?"; "Share knowledge across many classes." (CS/DS 552, class 7)
 
 f is the class, a one-hot code that is appended to z for G and to x for D, or left out: four games that differ in nothing else.
-Then sharing: one class, another one for each seed, has only 20 images left. It learns with nine full classes, in one game in
+Then sharing: one class (each seed has its own) has only 20 images left. It learns with nine full classes, in one game in
 which it is as frequent as they are; or alone, with as many iterations. A judge, trained on real digits, measures G's samples.
 
 What to look for: a row of samples for each class asked for. If only G gets the class, it has no reason to obey: D accepts a

@@ -35,7 +35,7 @@ def parameters(network: nn.Module) -> int:
 
 
 def dense_players(z: int, total_G: int, total_D: int) -> tuple[nn.Sequential, nn.Sequential]:
-    """Dense G and D with about so many parameters."""
+    """Dense G and D with about total_G and total_D parameters."""
     return digits.dense_generator(z, width(total_G, z, 784)), digits.dense_discriminator(width(total_D, 784, 1))
 
 

@@ -18,10 +18,10 @@ OTHERS = ["index.html", "animation.gif", "history.csv", "samples.npz", "summary.
 class Claim:
     """A demo's report. Call `note` or one of the bounds for each metric, `show` for each picture, then `finish`.
 
-    `kit.run.open_claim` makes one and opens the checkpoint of its run.
+    `runner.opening.open_claim` makes one and opens the checkpoint of its run.
 
     Args:
-        args: the options, from `kit.run.start`.
+        args: the options, from `runner.opening.start`.
         settings: everything that the result depends on, except the seed; for summary.json.
         schedule: the "steps" of a full run. A shorter run is not judged.
     """

@@ -7,8 +7,6 @@ import numpy as np
 
 from demos.kit.claim import Claim
 from demos.kit.loops import check_finite, resumable
-from demos.kit.runner.opening import open_claim as open_claim  # for programs without @demo
-from demos.kit.runner.opening import start as start
 from demos.kit.runner.progress import progress
 from demos.kit.runner.results import write_history
 from minigan.games import Game

@@ -9,7 +9,7 @@ On the ring of the demo gan, D's accuracy comes near 0.5. On digits, three thing
 (3) G is wrong, and D has not found out. To test this, G is frozen and D goes on alone: can it still learn to tell every image
 from every sample? As a control, a perfect "G": a new D learns to tell images from other images, by as many steps.
 
-What to look for: where the curves of the game come to rest, and where those of D alone do, on held-out images and new samples.
+What to look for: the level at which the curves of the game end, and those of D alone, on held-out images and new samples.
 """
 
 from collections.abc import Callable

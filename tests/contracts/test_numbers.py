@@ -1,4 +1,4 @@
-"""Every number that a user can hand over: what is no number, or out of bounds, is refused by name, and at once."""
+"""Every argument that is a number: a value that is not a number, or out of bounds, is refused by name, at once."""
 
 import math
 from fractions import Fraction

@@ -20,8 +20,8 @@ from demos import catalogue
 from demos.kit import digits, pictures
 from demos.kit import run as kit
 from demos.kit.claim import Claim
-from demos.kit.run import start
 from demos.kit.runner.checkpoint import running
+from demos.kit.runner.opening import start
 from demos.the_game import gan
 from demos.wasserstein import wgan
 from minigan import data, metrics

@@ -259,7 +259,7 @@ def end_of(error: BaseException, argv: Sequence[str]) -> SystemExit | None:
 
 
 def left_of_the_run() -> str:
-    """How much of the current run is on the disk, and the command that continues it; "" if there is no run."""
+    """The number of saved parts of the current run, and the command that continues it; "" if there is no run."""
     checkpoint = sys.modules.get("demos.kit.runner.checkpoint")  # without this module, there is no run
     run = checkpoint and checkpoint.running.checkpoint
     return f"; {run.saved()}; make room; {run.advice()}" if run else ""

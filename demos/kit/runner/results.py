@@ -30,7 +30,7 @@ except ImportError:  # Windows
     fcntl = None
 
 FOLDER = Path(__file__).parents[2] / "results"
-WIDTH, COLOURS = 480, 256  # of a recorded picture; so that all of them together are about a megabyte
+WIDTH, COLOURS = 480, 256  # of a recorded picture; all of them together are 1.5 megabytes
 NOT_JUDGED = ": not judged by a "  # between the expectation of a metric and the kind of the run
 EARLIER = "earlier"
 LOG = "output.txt"  # the printed lines, if several demos run in parallel; it is open before the run starts

@@ -25,8 +25,8 @@ from demos.commands.sweep import Cell
 from demos.kit import settings, style
 from demos.kit.comparing import NOTHING
 from demos.kit.loops import check_finite
-from demos.kit.run import open_claim, start
 from demos.kit.runner import executors, opening, results
+from demos.kit.runner.opening import open_claim, start
 from demos.kit.runner.options import assignment, parser
 from minigan import Tensor, optim
 from tests.demos.running import ROOT, assert_shows_something, coarse_pictures, summary_of

@@ -14,9 +14,9 @@ import pytest
 import demos
 from demos.catalogue import chapter_of, file_of, names
 from demos.kit.comparing import HELPS, HURTS, NOTHING, compare
-from demos.kit.run import open_claim, start
 from demos.kit.runner import results
 from demos.kit.runner.checkpoint import running
+from demos.kit.runner.opening import open_claim, start
 from demos.kit.runner.options import common_options
 
 FILES = {name: file_of(name) for name in names()}

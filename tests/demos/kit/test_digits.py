@@ -9,8 +9,8 @@ import pytest
 
 from demos.kit import digits, pictures
 from demos.kit.claim import Claim
-from demos.kit.run import start
 from demos.kit.runner.codec import read_checkpoint
+from demos.kit.runner.opening import start
 from demos.kit.runner.options import common_options
 from demos.kit.words import say
 from minigan import data, metrics

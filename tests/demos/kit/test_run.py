@@ -11,6 +11,7 @@ import pytest
 from demos.__main__ import main
 from demos.kit import ring_and_grid
 from demos.kit import run as kit
+from demos.kit.runner import opening
 from demos.kit.runner.checkpoint import running
 from demos.kit.runner.codec import read_checkpoint
 from demos.kit.runner.options import common_options
@@ -321,11 +322,11 @@ def test_a_mistake_is_one_line_that_begins_with_the_command(name, capsys):
 
 def test_a_resumed_run_is_not_recorded_for_its_seconds_are_not_all(tmp_path, capsys):
     options = common_options("some run")
-    kit.start(options, ["--out", str(tmp_path)], "gan")
+    opening.start(options, ["--out", str(tmp_path)], "gan")
     running.close()
     (tmp_path / "checkpoint.npz").touch()
-    assert not kit.start(options, ["--out", str(tmp_path), "--record", "--resume"], "gan").record
+    assert not opening.start(options, ["--out", str(tmp_path), "--record", "--resume"], "gan").record
     assert "--record: ignored with --resume" in capsys.readouterr().err
     running.close()
-    assert kit.start(options, ["--out", str(tmp_path), "--record"], "gan").record
+    assert opening.start(options, ["--out", str(tmp_path), "--record"], "gan").record
     running.close()

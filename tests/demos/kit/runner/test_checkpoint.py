@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from demos.kit import run as kit
 from demos.kit.loops import once, resumable
 from demos.kit.mixtures import RING, discriminator, generator
 from demos.kit.run import Rows
@@ -37,7 +36,7 @@ def begin(tmp_path):
     """Starts a run in a folder of the test, with these settings."""
 
     def start(*argv, **settings):
-        args = kit.start(options.common_options("a demo"), ["--out", str(tmp_path / "out"), *argv], "some_demo")
+        args = opening.start(options.common_options("a demo"), ["--out", str(tmp_path / "out"), *argv], "some_demo")
         opening.open_checkpoint(args, settings)
         return args.checkpoint
 
@@ -119,7 +118,7 @@ def test_a_signal_between_two_loops_stops_at_once_and_keeps_what_is_finished(beg
 
 
 def test_a_signal_before_the_first_loop_leaves_nothing_that_could_not_be_resumed(tmp_path):
-    kit.start(options.common_options("a demo"), ["--out", str(tmp_path / "out")], "some_demo")
+    opening.start(options.common_options("a demo"), ["--out", str(tmp_path / "out")], "some_demo")
     with pytest.raises(
         SystemExit, match=r"^stopped after 0 finished parts; to start again: python -m demos some_demo --out \S+$"
     ):
@@ -630,9 +629,8 @@ def in_the_folder(out, body):
     """Another program that starts a run in this folder, and then does something."""
     code = f"""
         import sys, time
-        from demos.kit import run as kit
         from demos.kit.runner import opening, options
-        args = kit.start(options.common_options("a demo"), ["--out", {str(out)!r}], "some_demo")
+        args = opening.start(options.common_options("a demo"), ["--out", {str(out)!r}], "some_demo")
         opening.open_checkpoint(args, {{}})
     """
     command = [sys.executable, "-c", textwrap.dedent(code) + body]
@@ -675,7 +673,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused_before_the_first_step(tmp
     (tmp_path / "file").write_text("")
     for out in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(SystemExit) as end:
-            kit.start(options.common_options("a demo"), ["--out", str(out)], "some_demo")
+            opening.start(options.common_options("a demo"), ["--out", str(out)], "some_demo")
         assert end.value.code == 2
         assert re.fullmatch(rf"python -m demos some_demo: --out {re.escape(str(out))}: [^\n]+\n", capsys.readouterr().err)
 

@@ -8,7 +8,6 @@ import matplotlib.pyplot as plt
 import pytest
 
 from demos.__main__ import main
-from demos.kit import run as kit
 from demos.kit.loops import once
 from demos.kit.runner import opening
 from demos.kit.runner.options import common_options
@@ -24,8 +23,8 @@ def play(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def call(learnt, *options, stopped=False):
-        args = kit.start(common_options("a demo"), list(options), "some_demo")
-        claim = kit.open_claim(args, {})
+        args = opening.start(common_options("a demo"), list(options), "some_demo")
+        claim = opening.open_claim(args, {})
         claim.note("learnt", once("learning", lambda: learnt))
         claim.show(plt.figure(), "drawn", "what was learnt")
         if stopped:
@@ -96,7 +95,7 @@ def test_a_copy_of_a_checkpoint_is_resumed_with_its_tasks_and_the_run_beside_it_
     out = play(1.0)
     (out / "copy.npz").write_bytes((out / "checkpoint.npz").read_bytes())
     (out / "checkpoint.task-1.npz").write_text("of a task")
-    args = kit.start(common_options("a demo"), [f"--resume={out}/copy.npz"], "some_demo")
+    args = opening.start(common_options("a demo"), [f"--resume={out}/copy.npz"], "some_demo")
     opening.open_checkpoint(args, {})
     assert files_of(out / "earlier" / "1")["checkpoint.task-1.npz"] == b"of a task"
     assert args.checkpoint.resume.with_name("checkpoint.task-1.npz").is_file()

@@ -16,11 +16,11 @@ import pytest
 
 import minigan as mg
 from demos.kit.loops import resumable, run_tasks
-from demos.kit.run import open_claim, start
 from demos.kit.runner import jobs
 from demos.kit.runner.checkpoint import Checkpoint, running
 from demos.kit.runner.codec import read_checkpoint
 from demos.kit.runner.executors import on
+from demos.kit.runner.opening import open_claim, start
 from demos.kit.runner.options import common_options
 from minigan import Tensor, nn
 from minigan.backend import threads
@@ -161,7 +161,7 @@ PROGRAM = """
 import sys, time
 import minigan as mg
 from demos.kit.loops import resumable, run_tasks
-from demos.kit.run import open_claim, start
+from demos.kit.runner.opening import open_claim, start
 from demos.kit.runner import checkpoint
 from demos.kit.runner.checkpoint import running
 from demos.kit.runner.options import common_options
@@ -222,7 +222,7 @@ def test_a_run_that_is_stopped_goes_on_where_its_processes_were(tmp_path, name):
 FEW = """
 import os, time
 from demos.kit.loops import run_tasks
-from demos.kit.run import open_claim, start
+from demos.kit.runner.opening import open_claim, start
 from demos.kit.runner.options import common_options
 
 
