@@ -1,3 +1,123 @@
-"""Made-up measurements, and the bounds that they break."""
+"""Made-up measurements of two seeds, the second as given, and the bounds that they break."""
 
-FAULTS: dict[str, list] = {}
+import numpy as np
+
+from demos.adversarial_examples import adversarial_training, dimension, fgsm, fooled, manifold_defense, patch
+from demos.adversarial_examples.outliers import KINDS
+
+
+def fgsm_runs(others=80.0, **wrong):
+    good = {"error": 2.0, "attacked": 99.0, "confidence": 90.0, "random": 5.0}
+    good |= {"attacked_clipped": 50.0, "confidence_clipped": 50.0, "random_clipped": 50.0}
+    half_way = {"logistic": 60.0, "softmax": 90.0, "network": 60.0, "convolutional": 30.0}
+    names = {name: good | {"curve": [2.0, errors, 99.0]} for name, errors in half_way.items()}
+    names["softmax"]["attacked"] = 100.0
+    second = names | {"network": names["network"] | wrong | {"curve": [2.0, 61.0, 99.0]}}
+    tables = [[[100.0, 90.0, least], [90.0, 99.0, 90.0], [90.0, 90.0, 99.0]] for least in (90.0, others)]
+    return [{"errors": errors, "transfer": table} for errors, table in zip((names, second), tables, strict=True)]
+
+
+def adversarial_runs(usual=99.0, random=98.0, adversarial=5.0, clean=2.0, pgd=100.0, worst=30.0, transfer=40.0):
+    def figures(clean, fgsm, pgd=100.0):
+        found = {"clean": clean, "FGSM": fgsm, "PGD": pgd, "worst epsilon": worst, "transfer": transfer}
+        return found | {"outliers": dict.fromkeys(KINDS, fgsm)}
+
+    good = {"usual": figures(2.0, 99.3), "random": figures(2.0, 98.5), "adversarial": figures(2.0, 5.5)}
+    good["adversarial"] |= {"worst epsilon": 30.0, "transfer": 40.0}
+    second = {"usual": figures(2.0, usual), "random": figures(2.0, random), "adversarial": figures(clean, adversarial, pgd)}
+    return [{"figures": good}, {"figures": second}]
+
+
+def dimension_runs(off=1e-12, formula=1.0, error=2.0, untrained=-0.5, trained=0.0, spread=0.5):
+    """The epsilons and the ratios of the norms go like these powers of the number of pixels."""
+    n = np.array([49.0, 196.0, 784.0])
+
+    def seed(off, formula, error, untrained, trained, spread):
+        row = {"error": [error] * 3, "epsilon": list(n**trained), "spread": list(n**spread)}
+        parts = [{"off": off, "margin": formula * e * 7, "norm": 7.0, "distance": 1.0} for e in n**trained]
+        return {"models": {"linear": row, "network": row, "untrained": row | {"epsilon": list(n**untrained)}}, "parts": parts}
+
+    return [seed(1e-12, 1.0, 2.0, -0.5, 0.0, 0.5), seed(off, formula, error, untrained, trained, spread)]
+
+
+def fooled_runs(accepted=0.95, **wrong):
+    good = {"error": 2.0, "reached": 1.0, "ratio": 0.2, "distortion": 0.06, "chance": 0.0, "confidence": 0.9}
+    kinds = ("normal", "uniform", "pushed")
+    return [run | {"accepted": dict.fromkeys(kinds, share)} for run, share in ((good, 0.95), (good | wrong, accepted))]
+
+
+def patch_runs(trained=0.8, random=0.1, digit=0.3, large=0.1, right=0.95):
+    """Two targets each, at three sizes."""
+
+    def run(targets, right):
+        rates = {"trained": [trained + 0.02 * t for t in targets]}
+        rates |= {name: [rate] * 2 for name, rate in {"random": random, "digit": digit, "large": large}.items()}
+        return {"targets": targets, "right": right, "rates": {name: [[0, r, 1] for r in of] for name, of in rates.items()}}
+
+    return [run([0, 2], 0.96), run([1, 3], right)]
+
+
+def manifold_runs(attacked=0.2, after=0.88, clean_after=0.98, pairs=0.6, left=0.1):
+    def row(epsilon, before, after):
+        rates = {"before": before, "robust": before, "after": after, "robust after": after}
+        return rates | {"epsilon": epsilon, "begun": 0.5, "distance": 3.0}
+
+    found = {when: {"found": share, "differ": share} for when, share in (("before", pairs), ("after", left))}
+    rest = {"through": 0.3, "clean": {"before": 0.99, "after": 0.98}, "pairs": found}
+    rows = [[row(0.0, 1.0, clean_after), row(0.25, attacked, after + more)] for more in (-0.01, 0.0, 0.01)]
+    return [rest | {"rows": of_seed} for of_seed in rows]
+
+
+def worst(*names):
+    return {f"{name}, worst seed" for name in names}
+
+
+RATIOS = {f"{name}: {ratio}, exponent" for name, ratio in dimension.RATIOS.items()}
+
+
+def rows(measure, runs, settings, *faults):
+    """A row of what is sound, and one for each fault."""
+    return [(measure, (runs(**wrong), settings), {}, broken) for wrong, broken in (({}, set()), *faults)]
+
+
+FAULTS = {
+    "fgsm": rows(
+        fgsm.measure, fgsm_runs, fgsm.Settings(epsilons=(0.0, 0.05, 0.25)),
+        ({"attacked": 70.0, "random": 40.0}, worst("network_attacked", "network_random / attacked")),
+        ({"error": 5.0, "confidence": 60.0, "others": 40.0}, worst("network_error", "network_confidence", "transfer_least")),
+    ),
+    "adversarial_training": rows(
+        adversarial_training.measure, adversarial_runs, adversarial_training.Settings(),
+        ({"usual": 80.0, "random": 40.0}, {"difference under FGSM"} | worst("usual, FGSM", "random, FGSM")),
+        ({"adversarial": 21.0, "worst": 32.0, "clean": 4.0},
+         {"difference under FGSM"} | worst("adversarial, FGSM", "cost on clean images")),
+        ({"pgd": 40.0, "worst": 7.0}, worst("adversarial, PGD", "adversarial, worst epsilon / FGSM")),
+        ({"transfer": 7.0}, worst("adversarial, transfer / FGSM")),
+    ),
+    "dimension": rows(
+        dimension.measure, dimension_runs, dimension.Settings(),
+        ({"off": 2e-6, "error": 6.0}, {"margin lost - epsilon |w|_1, worst image", "errors, %, worst model"}),
+        ({"formula": 1.01}, {"linear: epsilon beside |margin| / |w|_1, worst share"}),
+        ({"untrained": -1.0, "trained": -0.3, "spread": 1.0},
+         {f"{name}: exponent of epsilon, lowest" for name in dimension.MODELS} | {f"{name}, highest" for name in RATIOS}),
+        ({"untrained": -0.2, "spread": 0.0},
+         {"untrained: exponent of epsilon, highest"} | {f"{name}, lowest" for name in RATIOS}),
+    ),
+    "fooled": rows(
+        fooled.measure, fooled_runs, fooled.Settings(),
+        ({"error": 4.0, "reached": 0.94, "chance": 0.2}, worst("error, %", "reach the target", "turned by chance")),
+        ({"ratio": 0.31, "accepted": 0.85}, worst("|r| / distance to the class", "noise accepted")),
+    ),
+    "patch": rows(
+        patch.measure, patch_runs, patch.Settings(shares=(0.02, 0.1, 0.2)),
+        ({"right": 0.8, "random": 0.16}, {"accuracy_on_scenes, worst seed", "random_at_10_percent"}),
+        ({"trained": 0.42, "digit": 0.1}, {"success_at_10_percent", "success / random"}),
+        ({"digit": 0.9, "large": 0.6}, {"trained - digit, over the targets", "large / success"}),
+    ),
+    "manifold_defense": rows(
+        manifold_defense.measure, manifold_runs, manifold_defense.Settings(epsilons=(0.0, 0.25)),
+        ({"after": 0.2, "pairs": 0.4}, {"projected - attacked, at 0.25", "projected_0.25", "pairs_before"}),
+        ({"attacked": 0.6, "clean_after": 0.9}, {"lost_to_the_attack", "cost_without_attack"}),
+        ({"left": 0.4}, {"pairs_after / pairs_before"}),
+    ),
+}  # fmt: skip
