@@ -1,4 +1,4 @@
-"""What is installed, what is published, and the versions that pyproject.toml allows."""
+"""What is installed, what is published, and the source text: versions, encodings, no checks that `python -O` leaves out."""
 
 import ast
 import os
@@ -18,120 +18,100 @@ import minigan as mg
 ROOT = Path(__file__).parents[2]
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = SETTINGS["project"]
-EXTRAS = [requirement for extra in PROJECT["optional-dependencies"].values() for requirement in extra]
-MODULES = sorted([*(ROOT / "minigan").rglob("*.py"), *(ROOT / "demos").rglob("*.py")])
+BYTES = {"gzip", "os", "archive", "Image", "webbrowser", "checkpoint"}  # they open files of bytes
 
 
-def parsed(path):
-    return ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-
-
-def test_the_version_is_minigans():
-    assert PROJECT["version"] == mg.__version__
+def python(*arguments, **options):
+    return subprocess.run([sys.executable, *map(str, arguments)], capture_output=True, text=True, check=True, **options).stdout
 
 
 def test_every_requirement_is_a_lower_bound_that_is_tested():
     """.ci/run tests with the oldest versions; .ci/oldest.py tells them from the bounds."""
-    own = [requirement for requirement in EXTRAS if not requirement.startswith("minigan[")]
-    requirements = [*SETTINGS["build-system"]["requires"], *PROJECT["dependencies"], *own]
+    extras = [requirement for extra in PROJECT["optional-dependencies"].values() for requirement in extra]
+    requirements = [*SETTINGS["build-system"]["requires"], *PROJECT["dependencies"], *extras]
+    requirements = [requirement for requirement in requirements if not requirement.startswith("minigan[")]
     assert all(re.fullmatch(r"[\w-]+(\[\w+\])?>=[\d.]+", requirement) for requirement in requirements)
-    said = subprocess.run([sys.executable, ROOT / ".ci" / "oldest.py"], capture_output=True, text=True, check=True).stdout
-    assert said.split() == [re.sub(r"\[.*\]", "", requirement).replace(">=", "==") for requirement in requirements]
+    expected = [re.sub(r"\[.*\]", "", requirement).replace(">=", "==") for requirement in requirements]
+    assert python(ROOT / ".ci" / "oldest.py").split() == expected
 
 
-def test_no_assert_statement_says_what_python_o_must_not_leave_out():
-    found = [f"{path}:{node.lineno}" for path in MODULES for node in parsed(path) if isinstance(node, ast.Assert)]
+def of_bytes(call, name):
+    """Whether a call of open, read_text or write_text is of a file of bytes."""
+    modes = [a.value for a in call.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+    owner = getattr(getattr(call.func, "value", None), "id", "")
+    return owner in BYTES or (name == "open" and any("b" in mode for mode in modes))
+
+
+def test_text_is_read_and_written_as_utf8_and_no_assert_statement_carries_a_check():
+    found = []
+    for path in [*(ROOT / "minigan").rglob("*.py"), *(ROOT / "demos").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Assert):
+                found.append(f"{path}:{node.lineno}: assert")
+            elif isinstance(node, ast.Call):
+                name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+                named = {keyword.arg for keyword in node.keywords}
+                if name in ("open", "read_text", "write_text") and "encoding" not in named and not of_bytes(node, name):
+                    found.append(f"{path}:{node.lineno}: no encoding")
     assert not found
 
 
-def opens_text_without_an_encoding(node):
-    """Whether this is a call of open, read_text or write_text that leaves the encoding to the system."""
-    if not isinstance(node, ast.Call):
-        return False
-    name = getattr(node.func, "id", getattr(node.func, "attr", ""))
-    binary = any(isinstance(a, ast.Constant) and isinstance(a.value, str) and "b" in a.value for a in node.args)
-    if name == "open" and binary:
-        return False
-    owner = getattr(getattr(node.func, "value", None), "id", "")
-    return (
-        name in ("open", "read_text", "write_text")
-        and owner not in ("gzip", "os", "archive", "Image", "webbrowser", "checkpoint")  # which hold bytes
-        and not any(keyword.arg == "encoding" for keyword in node.keywords)
-    )
-
-
-def test_files_of_text_are_read_and_written_as_utf8():
-    found = [f"{path}:{node.lineno}" for path in MODULES for node in parsed(path) if opens_text_without_an_encoding(node)]
-    assert not found
-
-
-# --- building and installing --------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    """The sdist, and the wheel that is built of it."""
-    folder = tmp_path_factory.mktemp("built")
-    # of what begins with a dot, .ci alone is copied
-    ignore = shutil.ignore_patterns(".[!c]*", "runs", "build", "dist", "*.egg-info", "__pycache__")
-    shutil.copytree(ROOT, folder / "clone", ignore=ignore)
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target"]
-    subprocess.run([*pip, folder / "tools", *SETTINGS["build-system"]["requires"]], check=True)
-
-    def build(what, where):
-        code = f"from setuptools import build_meta; build_meta.build_{what}({str(folder)!r})"
-        environment = {**os.environ, "PYTHONPATH": str(folder / "tools")}
-        subprocess.run([sys.executable, "-c", code], cwd=where, env=environment, check=True, capture_output=True)
-        return next(folder.glob("*.tar.gz" if what == "sdist" else "*.whl"))
-
-    sdist = build("sdist", folder / "clone")
-    with tarfile.open(sdist) as archive:
-        archive.extractall(folder / "unpacked", filter="data")
-    return sdist, build("wheel", next((folder / "unpacked").iterdir()))
-
-
-@pytest.mark.slow
-def test_the_wheel_has_minigan_alone(built):
-    names = zipfile.ZipFile(built[1]).namelist()
-    assert {name.split("/")[0] for name in names} == {"minigan", f"minigan-{mg.__version__}.dist-info"}
-    sources = {
-        str(path.relative_to(ROOT)) for ending in ("py", "html", "typed") for path in (ROOT / "minigan").rglob(f"*.{ending}")
-    }
-    assert {name for name in names if name.startswith("minigan/")} == sources
-
-
-@pytest.mark.slow
-def test_the_sdist_has_the_demos_and_the_tests_too(built):
-    with tarfile.open(built[0]) as archive:
-        names = {name.partition("/")[2] for name in archive.getnames()}
-    for folder in ("minigan", "demos", "tests"):
-        assert {str(path.relative_to(ROOT)) for path in (ROOT / folder).rglob("*.py")} <= names
-    assert {"README.md", "LICENSE", "pyproject.toml", ".ci/run", "demos/gallery/ring_over_time.png"} <= names
-    assert not [name for name in names if name.endswith(".pyc")]
-
-
-OUTSIDE = """
-import importlib.metadata, importlib.util
+STEP = """
 import minigan as mg
-from minigan import data, games, nn, optim
+from minigan import data, games, nn, optim, testing
 
-G, D = nn.Dense(2, 2), nn.Sequential(nn.Dense(2, 8), nn.ReLU(), nn.Dense(8, 1))
+G, D = nn.Sequential(nn.Dense(2, 2)), nn.Sequential(nn.Dense(2, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dense(8, 1))
 game = games.GAN(G, D, data.noise(2), optim.Adam(G.parameters()), optim.Adam(D.parameters()))
-batches = data.batches(data.ring(100), size=10)
-for _ in range(3):
-    figures = game.step(batches)
+print(game.step(data.batches(data.ring(100), size=10))["loss_D"] > 0, nn.Dense.__doc__ is None)
+"""
+OPTIMISED = """
+try:
+    testing.assert_gradients(lambda x: mg.record("widened", x.data.astype("float64"), (x, lambda g, y: g)), [1.0])
+except AssertionError as error:
+    print(error)
+"""
+INSTALLED = """
+import importlib.metadata, importlib.util
 about = importlib.metadata.metadata("minigan")
 print(mg.__file__, mg.__version__ == about["Version"], about["Requires-Python"], about["License-Expression"])
-print(len(about["Description"]), figures["loss_D"] > 0, importlib.util.find_spec("demos"))
+print(len(about["Description"]), importlib.util.find_spec("demos"))
 """
 
 
+def test_minigan_runs_without_docstrings_and_assert_statements():
+    said = python("-OO", "-c", STEP + OPTIMISED, cwd=ROOT)
+    assert said == "True True\nfloat32 in, but float64 out: the output\n"
+
+
 @pytest.mark.slow
-def test_what_pip_installs_trains_outside_the_clone(built, tmp_path):
-    site = tmp_path / "site"
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target"]
-    subprocess.run([*pip, site, built[1]], check=True)
-    code = f"import sys; sys.path.insert(0, {str(site)!r})\n{OUTSIDE}"
-    said = subprocess.run([sys.executable, "-I", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
-    readme = len((ROOT / "README.md").read_text(encoding="utf-8"))
-    assert said.split() == [str(site / "minigan" / "__init__.py"), "True", ">=3.11", "MIT", str(readme), "True", "None"]
+def test_the_sdist_has_everything_and_what_pip_installs_of_its_wheel_trains_outside_the_clone(tmp_path):
+    ignore = shutil.ignore_patterns(".[!c]*", "runs", "build", "dist", "*.egg-info", "__pycache__")  # with a dot: .ci alone
+    shutil.copytree(ROOT, tmp_path / "clone", ignore=ignore)
+    pip = ["-m", "pip", "install", "--quiet", "--target"]
+    python(*pip, tmp_path / "tools", *SETTINGS["build-system"]["requires"])
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "tools")}
+
+    def build(what, where):
+        code = f"from setuptools import build_meta; build_meta.build_{what}({str(tmp_path)!r})"
+        python("-c", code, cwd=where, env=environment)
+        return next(tmp_path.glob("*.tar.gz" if what == "sdist" else "*.whl"))
+
+    with tarfile.open(build("sdist", tmp_path / "clone")) as archive:
+        archive.extractall(tmp_path / "unpacked", filter="data")
+    (unpacked,) = (tmp_path / "unpacked").iterdir()
+    files = {str(path.relative_to(unpacked)) for path in unpacked.rglob("*")}
+    for folder in ("minigan", "demos", "tests"):
+        assert {str(path.relative_to(ROOT)) for path in (ROOT / folder).rglob("*.py")} <= files
+    assert {"README.md", "LICENSE", "pyproject.toml", ".ci/run", "demos/gallery/ring_over_time.png"} <= files
+    wheel = build("wheel", unpacked)
+    names, sources = zipfile.ZipFile(wheel).namelist(), (ROOT / "minigan").rglob("*.*")
+    assert {name.split("/")[0] for name in names} == {"minigan", f"minigan-{PROJECT['version']}.dist-info"}
+    expected = {str(path.relative_to(ROOT)) for path in sources if path.suffix in (".py", ".html", ".typed")}
+    assert {name for name in names if name.startswith("minigan/")} == expected
+    python(*pip, tmp_path / "site", "--no-deps", "--no-index", wheel)
+    code = f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r})\n{STEP}{INSTALLED}"
+    said = python("-I", "-c", code, cwd=tmp_path).split()
+    readme = str(len((ROOT / "README.md").read_text(encoding="utf-8")))
+    file = str(tmp_path / "site" / "minigan" / "__init__.py")
+    assert said == ["True", "False", file, "True", ">=3.11", "MIT", readme, "None"]
+    assert PROJECT["version"] == mg.__version__
