@@ -17,38 +17,33 @@ def ones(*shape):
 def stale(change):
     """A backward pass over a result whose parameter has been changed since."""
     layer = nn.Dense(2, 1)
-    optimizer = optim.SGD(layer.parameters(), 0.1)
-    first, second = [(layer(ones(3, 2)) ** 2).sum() for _ in range(2)]
-    first.backward()
-    change(layer, optimizer)
-    second.backward()
+    loss, layer.weight.grad = layer(ones(3, 2)).sum(), Tensor(np.ones((2, 1), np.float32))
+    change(layer)
+    loss.backward()
 
 
-def twice(make):
-    block = make()
-    for _ in range(2):
-        with block:
-            pass
+def twice(block):
+    with block:
+        pass
+    block.__enter__()
 
 
 LOADED = "backward through .*'weight'.*load_state_dict"
 ASSIGNED = r"backward through .*'weight'.*assignment to \.data"
 ANOTHER = "load_state_dict: rule is 'SGD' here, and was 'Adam' where the state was saved"
-BLOCKS = {"trace": mg.trace, "profile": mg.profile, "debug": mg.debug}
-BLOCKS |= {"using": lambda: backend.using("numpy"), "eval_mode": lambda: nn.eval_mode(nn.ReLU())}
 MISUSE = [
     (lambda: mg.einsum(ones(2)), TypeError, "einsum: the first argument is a Tensor"),
     (lambda: mg.grad(3.0, ones()), TypeError, "grad: the output is a float; expected a Tensor"),
     (lambda: mg.grad(ones(), Tensor(1.0)), ValueError, "grad: input 0 .*set requires_grad before"),
     (lambda: Tensor([1.0], name=5), TypeError, "name: expected a string or None, got 5, of type int"),
     (lambda: setattr(ones(2), "name", ones(1)), TypeError, "name: expected a string or None, got Tensor"),
-    (lambda: stale(lambda layer, rule: rule.step()), RuntimeError, "'weight'.*step.*Run the forward pass again"),
-    (lambda: stale(lambda layer, _: layer.load_state_dict(nn.Dense(2, 1).state_dict())), RuntimeError, LOADED),
-    (lambda: stale(lambda layer, _: setattr(layer.weight, "data", np.ones((2, 1)))), RuntimeError, ASSIGNED),
+    (lambda: stale(lambda layer: optim.SGD([layer.weight], 0.1).step()), RuntimeError, "'weight'.*step.*Run the forward pass"),
+    (lambda: stale(lambda layer: layer.load_state_dict(nn.Dense(2, 1).state_dict())), RuntimeError, LOADED),
+    (lambda: stale(lambda layer: setattr(layer.weight, "data", np.ones((2, 1)))), RuntimeError, ASSIGNED),
     (lambda: optim.Adam(nn.Dense(1, 1).named_parameters()), TypeError, "Adam: parameter 0 is a tuple"),
     (lambda: optim.SGD([ones(2)], 0.1).load_state_dict(optim.Adam([ones(2)]).state_dict()), ValueError, ANOTHER),
-    *[(lambda make=make: twice(make), RuntimeError, rf"^{name}: .* call {name}\(\.\.\.\) again")
-      for name, make in BLOCKS.items()],
+    (lambda: twice(mg.trace()), RuntimeError, r"^trace: .* call trace\(\.\.\.\) again"),
+    (lambda: twice(backend.using("numpy")), RuntimeError, r"^using: .* call using\(\.\.\.\) again"),
 ]  # fmt: skip
 
 
@@ -87,12 +82,11 @@ LABELS_GO_IN = {
     "Embedding": nn.Embedding(3, 2),
     "index": lambda y: ones(3)[y],
 }
-PLACES = [(call, np.array([1.0, 0.5])) for call in ARRAYS_GO_IN.values()]
-PLACES += [(call, np.array([0, 1])) for call in LABELS_GO_IN.values()]
 
 
-@pytest.mark.parametrize(("call", "array"), PLACES, ids=[*ARRAYS_GO_IN, *LABELS_GO_IN])
-def test_a_masked_array_is_refused_wherever_arrays_go_in(call, array):
+@pytest.mark.parametrize("name", [*ARRAYS_GO_IN, *LABELS_GO_IN])
+def test_a_masked_array_is_refused_wherever_arrays_go_in(name):
+    call, array = (ARRAYS_GO_IN | LABELS_GO_IN)[name], np.array([0, 1] if name in LABELS_GO_IN else [1.0, 0.5])
     with pytest.raises(TypeError, match=r"masked array would lose its mask here: pass \.filled"):
         call(np.ma.masked_array(array, [False, True]))
     call(array)

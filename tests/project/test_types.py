@@ -31,38 +31,28 @@ x = mg.Tensor(np.ones((4, 2)), requires_grad=True)
 y = ((2 * x - x.T.T / 2) @ mg.Tensor(np.ones((2, 3)))).sum(axis=0).exp()
 z = mg.softmax(cube(y)[:2].reshape(1, -1))
 (first,) = mg.grad(z.mean(), [x])
-z.sum().backward()
 net = nn.Sequential(nn.Dense(2, 8), nn.ReLU(), Residual(8), nn.Dense(8, 2))
 D = nn.Sequential(nn.Dense(2, 8), nn.LeakyReLU(0.2), nn.Dense(8, 1))
 with mg.no_grad():
     out = net(x)
 loss = losses.cross_entropy(net(x), np.zeros(4, dtype=np.int64))
-adam = optim.Adam(net.parameters(), lr=1e-3)
-adam.zero_grad()
 loss.backward()
+adam = optim.Adam(net.parameters(), lr=1e-3)
 adam.step()
 game = games.GAN(net, D, data.noise(2), adam, optim.Adam(D.parameters()))
 with mg.trace(G=net) as t:
     numbers = game.step(data.batches(data.ring(100), size=10))
-loss_of_d = numbers["loss_D"]
-points = game.sample(5)
+loss_of_d, points = numbers["loss_D"], game.sample(5)
 adversarial = attacks.fgsm(net, points, np.zeros(5, dtype=np.int64), 0.1, clip=None)
-modes = metrics.mode_coverage(points, data.ring_centres(8, 2.0), 0.02)
-checked = mg.gradcheck(cube, x)
+modes, checked = metrics.mode_coverage(points, data.ring_centres(8, 2.0), 0.02), mg.gradcheck(cube, x)
 gradient, values, shape, parameters = x.grad, x.numpy(), x.shape, net.parameters()
 """
 TENSOR, ARRAY = "minigan.engine.tensor.Tensor", "numpy.ndarray[tuple[Any, ...], numpy.dtype[Any]]"
 EXPECTED = {
     **dict.fromkeys(["x", "y", "z", "first", "out", "loss"], TENSOR),
-    "net": "minigan.nn.module.Sequential",
-    "adam": "minigan.optim.rules.Adam",
-    "game": "minigan.games.gan.GAN",
-    "numbers": "minigan.games.figures.Figures",
-    "loss_of_d": "float",
-    "gradient": f"{TENSOR} | None",
-    "shape": "tuple[int, ...]",
-    "parameters": f"list[{TENSOR}]",
-    "checked": "bool",
+    **{"net": "minigan.nn.module.Sequential", "adam": "minigan.optim.rules.Adam", "game": "minigan.games.gan.GAN"},
+    **{"numbers": "minigan.games.figures.Figures", "loss_of_d": "float", "checked": "bool", "shape": "tuple[int, ...]"},
+    **{"gradient": f"{TENSOR} | None", "parameters": f"list[{TENSOR}]"},
     **dict.fromkeys(["points", "adversarial", "values"], ARRAY),
 }
 

@@ -6,26 +6,25 @@ from demos.adversarial_examples import adversarial_training, dimension, fgsm, fo
 from demos.adversarial_examples.outliers import KINDS
 
 
-def fgsm_runs(others=80.0, **wrong):
-    good = {"error": 2.0, "attacked": 99.0, "confidence": 90.0, "random": 5.0}
-    good |= {"attacked_clipped": 50.0, "confidence_clipped": 50.0, "random_clipped": 50.0}
-    half_way = {"logistic": 60.0, "softmax": 90.0, "network": 60.0, "convolutional": 30.0}
-    names = {name: good | {"curve": [2.0, errors, 99.0]} for name, errors in half_way.items()}
-    names["softmax"]["attacked"] = 100.0
-    second = names | {"network": names["network"] | wrong | {"curve": [2.0, 61.0, 99.0]}}
+def fgsm_runs(attacked=99.0, random=5.0, error=2.0, confidence=90.0, others=90.0):
+    def classifier(attacked, half_way, random=5.0, error=2.0, confidence=90.0):
+        found = {"error": error, "attacked": attacked, "confidence": confidence, "random": random}
+        return found | dict.fromkeys(["attacked_clipped", "confidence_clipped", "random_clipped"], 50.0) | {"curve": half_way}
+
+    names = {"logistic": 60, "softmax": 90, "network": 60, "convolutional": 30}
+    names = {name: classifier(99.0, np.array([0, errors, 99])) for name, errors in names.items()}
+    second = names | {"network": classifier(attacked, np.array([0, 61, 99]), random, error, confidence)}
     tables = [[[100.0, 90.0, least], [90.0, 99.0, 90.0], [90.0, 90.0, 99.0]] for least in (90.0, others)]
     return [{"errors": errors, "transfer": table} for errors, table in zip((names, second), tables, strict=True)]
 
 
 def adversarial_runs(usual=99.0, random=98.0, adversarial=5.0, clean=2.0, pgd=100.0, worst=30.0, transfer=40.0):
-    def figures(clean, fgsm, pgd=100.0):
-        found = {"clean": clean, "FGSM": fgsm, "PGD": pgd, "worst epsilon": worst, "transfer": transfer}
-        return found | {"outliers": dict.fromkeys(KINDS, fgsm)}
+    def run(usual, random, adversarial, clean, pgd, worst, transfer):
+        rest = {"PGD": pgd, "worst epsilon": worst, "transfer": transfer, "outliers": dict.fromkeys(KINDS, adversarial)}
+        names = {"usual": (usual, 2.0), "random": (random, 2.0), "adversarial": (adversarial, clean)}
+        return {"figures": {name: rest | {"FGSM": errors, "clean": of_clean} for name, (errors, of_clean) in names.items()}}
 
-    good = {"usual": figures(2.0, 99.3), "random": figures(2.0, 98.5), "adversarial": figures(2.0, 5.5)}
-    good["adversarial"] |= {"worst epsilon": 30.0, "transfer": 40.0}
-    second = {"usual": figures(2.0, usual), "random": figures(2.0, random), "adversarial": figures(clean, adversarial, pgd)}
-    return [{"figures": good}, {"figures": second}]
+    return [run(99.3, 98.5, 5.5, 2.0, 100.0, 30.0, 40.0), run(usual, random, adversarial, clean, pgd, worst, transfer)]
 
 
 def dimension_runs(off=1e-12, formula=1.0, error=2.0, untrained=-0.5, trained=0.0, spread=0.5):
@@ -83,16 +82,16 @@ def rows(measure, runs, settings, *faults):
 FAULTS = {
     "fgsm": rows(
         fgsm.measure, fgsm_runs, fgsm.Settings(epsilons=(0.0, 0.05, 0.25)),
-        ({"attacked": 70.0, "random": 40.0}, worst("network_attacked", "network_random / attacked")),
-        ({"error": 5.0, "confidence": 60.0, "others": 40.0}, worst("network_error", "network_confidence", "transfer_least")),
+        ({"attacked": 70.0, "random": 40.0, "error": 5.0, "confidence": 60.0, "others": 40.0},
+         worst("network_attacked", "network_random / attacked", "network_error", "network_confidence", "transfer_least")),
+        ({"attacked": 99.5}, worst("softmax - network, attacked")),
     ),
     "adversarial_training": rows(
         adversarial_training.measure, adversarial_runs, adversarial_training.Settings(),
-        ({"usual": 80.0, "random": 40.0}, {"difference under FGSM"} | worst("usual, FGSM", "random, FGSM")),
-        ({"adversarial": 21.0, "worst": 32.0, "clean": 4.0},
-         {"difference under FGSM"} | worst("adversarial, FGSM", "cost on clean images")),
-        ({"pgd": 40.0, "worst": 7.0}, worst("adversarial, PGD", "adversarial, worst epsilon / FGSM")),
-        ({"transfer": 7.0}, worst("adversarial, transfer / FGSM")),
+        ({"usual": 80.0, "random": 40.0, "clean": 4.0, "pgd": 40.0, "transfer": 7.0}, {"difference under FGSM"} | worst(
+            "usual, FGSM", "random, FGSM", "cost on clean images", "adversarial, PGD", "adversarial, transfer / FGSM")),
+        ({"adversarial": 21.0, "transfer": 60.0}, {"difference under FGSM"} | worst(
+            "adversarial, FGSM", "adversarial, worst epsilon / FGSM")),
     ),
     "dimension": rows(
         dimension.measure, dimension_runs, dimension.Settings(),
@@ -105,8 +104,8 @@ FAULTS = {
     ),
     "fooled": rows(
         fooled.measure, fooled_runs, fooled.Settings(),
-        ({"error": 4.0, "reached": 0.94, "chance": 0.2}, worst("error, %", "reach the target", "turned by chance")),
-        ({"ratio": 0.31, "accepted": 0.85}, worst("|r| / distance to the class", "noise accepted")),
+        ({"error": 4.0, "reached": 0.94, "chance": 0.2, "ratio": 0.31, "accepted": 0.85},
+         worst("error, %", "reach the target", "turned by chance", "|r| / distance to the class", "noise accepted")),
     ),
     "patch": rows(
         patch.measure, patch_runs, patch.Settings(shares=(0.02, 0.1, 0.2)),

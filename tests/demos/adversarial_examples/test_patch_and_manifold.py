@@ -99,22 +99,6 @@ def test_an_encoder_comes_to_know_where_an_image_comes_from():
     assert not E.training
 
 
-@pytest.mark.slow
-def test_robust_training_on_pairs_leaves_fewer_and_the_classifier_that_it_begins_with_alone(victim):
-    judge, x, y, pixels = victim
-    before = {name: value.copy() for name, value in judge.state_dict().items()}
-    prior, known, found = data.noise(10), (np.repeat(x, 7, axis=0), np.repeat(y, 7)), []
-    settings = manifold_defense.Settings(pairs=24, attack_steps=20, rounds=3, minibatches=20, eta=3.0)
-    for alpha in (0.0, 5.0):
-        s = replace(settings, alpha=alpha)
-        robust = manifold_defense.robustly_trained(judge, pixels, prior, known, s, np.random.default_rng(0))
-        found.append(manifold_defense.look_for_pairs(robust, pixels, prior, s, np.random.default_rng(1))["differ"])
-        assert manifold_defense.accuracy(robust, x, y) >= 0.9
-    assert found[1] < found[0]
-    for name, value in judge.state_dict().items():
-        np.testing.assert_array_equal(value, before[name])
-
-
 def test_pairs_keep_to_eta_and_count_where_the_classifier_is_sure_of_both(victim):
     judge, _, _, pixels = victim
     settings = manifold_defense.Settings(pairs=10, attack_steps=15, eta=4.0)
