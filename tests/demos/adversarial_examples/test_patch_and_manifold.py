@@ -26,7 +26,7 @@ def test_a_scene_is_the_digit_at_half_its_size_somewhere():
 
 def test_the_digit_that_is_compared_is_cut_out_whole_and_each_patch_is_tried_at_the_same_places():
     rng, settings = np.random.default_rng(0), patch.Settings(patch_steps=1, shares=(0.02, 0.1))
-    model = patch.classifier(SCENES, Y, patch.Settings(classifier_steps=1), rng)
+    model = patch.classifier(SCENES, Y, patch.Settings(classifier_steps=20), rng)
     for target in (1, 4):
         found = patch.trained(model, SCENES, Y, target, settings, rng)
         assert found["random"].shape == found["trained"].shape
@@ -97,6 +97,19 @@ def test_an_encoder_comes_to_know_where_an_image_comes_from():
     E, z = manifold_defense.train_encoder(pixels, prior, settings, np.random.default_rng(0)), prior(50)
     assert ((E(Tensor(digits.draw(pixels, z))).numpy() - z) ** 2).mean() < 0.5  # of noise with variance 1
     assert not E.training
+
+
+@pytest.mark.slow
+def test_robust_training_on_pairs_leaves_fewer(victim):
+    judge, x, y, pixels = victim
+    settings, known = manifold_defense.Settings(pairs=24, attack_steps=20, rounds=3, minibatches=20, eta=3.0), (X, Y)
+    found = []
+    for alpha in (0.0, 5.0):
+        s, prior = replace(settings, alpha=alpha), data.noise(10)
+        robust = manifold_defense.robustly_trained(judge, pixels, prior, known, s, np.random.default_rng(0))
+        found.append(manifold_defense.look_for_pairs(robust, pixels, prior, s, np.random.default_rng(1))["differ"])
+        assert manifold_defense.accuracy(robust, x, y) >= 0.9
+    assert found[1] < found[0]
 
 
 def test_pairs_keep_to_eta_and_count_where_the_classifier_is_sure_of_both(victim):

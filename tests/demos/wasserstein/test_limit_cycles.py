@@ -44,6 +44,13 @@ def test_the_dirac_gans_radii(short):
     assert 1.3 < in_turn.min() < in_turn.max() < 1.5
 
 
+def test_clipping_the_critics_weights_is_that_of_plain_numpy(short):
+    theta, w = np.full(2, 1.7), np.full(2, 1.4)
+    for _ in range(500):
+        theta, w = theta + 0.1 * w, np.clip(w + 0.1 * (np.array([3.0, 4.0]) - theta), -1, 1)
+    np.testing.assert_allclose(run(GAMES["Gaussian's mean"], PLAYS["GD, w clipped"])[-1], (theta, w), atol=1e-8)
+
+
 @pytest.mark.parametrize("name", PREDICTORS)
 def test_25_steps_are_25_products_with_the_matrix_and_those_of_the_game_and_small_rates_are_as_good(name, monkeypatch):
     """What lies before the start is 0: the gradients, and so the z that they would be of, and M."""
