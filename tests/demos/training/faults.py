@@ -1,3 +1,122 @@
-"""Made-up measurements, and the bounds that they break."""
+"""Made-up measurements, and the bounds that they break. The worst seed decides."""
 
-FAULTS: dict[str, list] = {}
+from itertools import product
+
+import numpy as np
+
+from demos.training import coadaptation, collapse, equilibrium, hacks, improved, saturation, semi_supervised, tempo
+from demos.training import perfect_discriminator as perfect
+from tests.demos.edges import edges
+
+KINDS = list(product((False, True), (0.0, 0.2)))  # of co-adaptation: is D still, or planted? Dropout
+
+
+def toys(still, dropout, difference):
+    def run(plus, minus):  # what is left of the noise of x1 + x2 and of x1 - x2
+        s, d = np.array([1, 1, -1, -1]), np.array([1, -1, 1, -1])
+        return {"before": np.stack([s + d, s - d], 1), "after": np.stack([plus * s + minus * d, plus * s - minus * d], 1)}
+
+    runs = [run(1, 0), run(still, difference)], [run(0, 0), run(dropout, 0)], [run(0, 0)], [run(0, 0)]
+    return (dict(zip(KINDS, runs, strict=True)),)
+
+
+def borders(planted, dropout, cosine):
+    def run(ink, low=-0.2):  # at the end, a geometric mean; the most opposite pair
+        cosines = dict.fromkeys(("before", "after", "learnt"), np.array([0.5, low]))
+        return {"ink": np.array([9.0] * 6 + [ink / 2, ink * 2]), **cosines}
+
+    free, free_dropout = [run(1e-3), run(2e-3), run(9e-3)], [run(1e-4), run(2e-4), run(3e-4)]
+    runs = free, free_dropout, [run(0.5, -1), run(planted, cosine)], [run(1e-3, -1), run(dropout, -1)]
+    return (dict(zip(KINDS, runs, strict=True)),)
+
+
+def samples(collapsed, cured):
+    """This many on each mode and off them; the last of six seeds has five more on the rarest."""
+    counts = dict.fromkeys(collapse.CHANGES, collapsed) | dict.fromkeys(collapse.CURES, cured)
+    each = {change: [n] * 5 + [np.add(n, (0, 0, 5, 0))] for change, n in counts.items()}
+    places = [*collapse.DATA.centres, [0.0, 0.0]]
+    return ({change: [[np.repeat(places, n, axis=0)] for n in runs] for change, runs in each.items()},)
+
+
+def game(accuracy, turn, few, alone, control):
+    def run(accuracy, turn, few, alone, control):
+        rows = {"D_held_out": np.full(8, 0.7), "D_fake": np.full(8, 0.2), "held_out": np.full(8, 0.8)}
+        G = rows | {"accuracy": np.full(8, accuracy), "trained": np.full(8, 0.8 + few)}
+        both = {"D": {"accuracy": np.full(8, accuracy + turn)}, "G": G}
+        return {"all": both, "few": both, "alone": {"accuracy": [0, alone]}, "control": {"accuracy": np.full(8, control)}}
+
+    return ([run(0.9, 0.1, 0.1, 1, 0.5), run(accuracy, turn, few, alone, control)],)
+
+
+def tips(classes, **changed):
+    low, high = ([{"frechet": d, "classes": 10} for d in distances] for distances in ((100, 110, 120), (200, 210, 220)))
+    sides = dict.fromkeys(hacks.ROWS, (low, high)) | {"norm_dense": (high, low)} | dict.fromkeys(changed, (low, low))
+    return [*low, {"frechet": 100, "classes": classes}], {"frechet": 9.0}, sides
+
+
+def techniques(error, near, far):
+    s = improved.Settings()
+    curves = {side: [improved.best(side, s), improved.best(side, s) + error] for side in improved.SIDES}
+    paths = {kind: np.full((100, 2), 1 + off / 2**0.5) for kind, off in (("without", far), ("with", near))}
+    return curves, paths, dict.fromkeys((improved.PLAIN, *improved.TECHNIQUES), [{"modes": 3, "share": 1.0}] * 4), s
+
+
+def gradients(norms, other, variances, bound, noisy):
+    def run(*columns):
+        names = "log(1 - D): norm", "-log D: norm", "-log D: variance", "bound", "step", "right"
+        return {name: np.array(column) for name, column in zip(names, (*columns, [0, 1, 2], [0, 1, 1]), strict=True)}
+
+    runs = [run(norms, other, variances, [bound] * 3)], [run(noisy, [1, 1, 1], [1, 1, 1], [9, 9, 9])]
+    return (dict(zip(perfect.KINDS, runs, strict=True)),)
+
+
+def pretraining(at_one_hundredth, later):
+    """Rows of mean D(G(z)) and the lengths of the two gradients."""
+    pairs = (99, 999), (at_one_hundredth, later)
+    return ([np.array([[0.5, 1, 1], [0.01, 1, a], [0.009, 9, 9], [0.001, 1, b]]) for a, b in pairs],)
+
+
+def speed(*distances):
+    """In the second seed, of a G that descends log(1 - D); by -log D it is half way at the second look."""
+    fast, slow = np.array([4, 2, 2, 2]), [np.array([4, 4, 4, 4]), np.array(distances)]
+    kinds = list(product(saturation.RULES, saturation.LOSSES))
+    runs = [{(rule, loss): fast if loss == "-log D" else w for rule, loss in kinds} for w in slow]
+    return runs, saturation.Settings(steps=30)
+
+
+def errors(*gan):
+    runs = {kind: [{"error": [99.0, e]} for e in found] for kind, found in (("gan", gan), ("alone", (24, 25, 23)))}
+    return runs, semi_supervised.Settings()
+
+
+def grid(kept, ahead, least, most, share):
+    cells = {}
+    for k, l in product((1, 2, 5), repeat=2):
+        row = dict.fromkeys(("kl", "swing", "first_accuracy"), 0) | {"modes_1pct": kept if k >= l else ahead}
+        row |= {"accuracy": least if k == l else most}
+        cells[k, l] = [row | {"high_quality": noise + (share if k > l else 0.1)} for noise in (-0.01, 0, 0.01)]
+    return (cells,)
+
+
+FAULTS: dict[str, list] = {
+    "coadaptation": [
+        *edges(coadaptation.measure_toys, toys(0.91, 0.049, 0.049), toys(0.89, 0.051, 0.051)),
+        *edges(coadaptation.measure_digits, borders(0.6, 2e-3, -0.91), borders(1e-3, 2e-3, -0.89)),
+    ],
+    "collapse": edges(collapse.measure, samples((52, 40, 0, 8), (28, 30, 32, 10)), samples((10, 10, 10, 70), (10, 10, 0, 80))),
+    "equilibrium": edges(equilibrium.measure, game(0.61, 0.01, 0.01, 0.991, 0.549), game(0.59, -0.01, -0.01, 0.98, 0.44)),
+    "hacks": edges(hacks.measure, tips(10, soft=True), tips(9, leaky=True, norm_dense=True, norm_conv_r1=True)),
+    "improved": edges(improved.measure, techniques(0.019, 0.09, 0.11), techniques(0.021, 0.11, 0.09)),
+    "perfect_discriminator": edges(
+        perfect.report,
+        gradients([1, 0.1, 9e-4], [1, 2, 1], [1, 40, 80], 1, [1, 9, 1]),
+        gradients([1, 0.1, 2e-3], [1, 2, 0.9], [1, 40, 9], 0.9, [1, 11, 1]),
+    ),
+    "saturation": [
+        (saturation.measure_logits, (0,), {}, set()),
+        *edges(saturation.measure_gradients, pretraining(51, 51), pretraining(49, 49)),
+        *edges(saturation.measure_speed, speed(4, 4, 4, 2), speed(4, 4, 2, 2)),
+    ],
+    "semi_supervised": edges(semi_supervised.measure, errors(8, 9, 11), errors(24, 26, 23)),
+    "tempo": edges(tempo.measure, grid(7, 3, 0.51, 0.74, 0.8), grid(6.9, 3.1, 0.5, 0.76, 0.1)),
+}
