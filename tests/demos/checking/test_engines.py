@@ -1,6 +1,5 @@
 """The engines' demo: planted mistakes are found, kinks are not, and what is said of them runs without minigan."""
 
-import json
 import subprocess
 import sys
 
@@ -8,9 +7,9 @@ import numpy as np
 import pytest
 from scipy import special
 
-from demos.checking import adapters, engines, extended, lines, tables, verdicts, worker
+from demos.checking import adapters, engines, extended, lines
 from demos.checking.cases import CASES, Case
-from demos.checking.verdicts import LEAK, MISSING, OK, RAISES, WRONG, Verdict, verdict
+from demos.checking.verdicts import LEAK, MISSING, OK, RAISES, WRONG, verdict
 from tests.demos.running import ROOT, smaller_run, summary_of
 from tests.gradcheck import toy_engine
 
@@ -67,14 +66,6 @@ def test_an_engine_that_fails_on_its_way_back_raises(ask, monkeypatch):
     assert (found.status, found.what) == (RAISES, "ZeroDivisionError: division by zero")
 
 
-def test_a_tie_that_no_single_element_shows_is_no_mistake():
-    asked = verdicts.ask("minigan", Case("median", "np.mean(x)", (((3,),),), truth="np.median(x)", special=(1.0,)))
-    # the median of equal numbers, whichever of them moves, stays; minigan's mean moves
-    fault = verdicts.first_order(asked, [np.ones(3)], "float64")
-    with pytest.raises(extended.NotSmoothError):
-        verdicts.check_differentiable(asked, fault)
-
-
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_every_truth_can_be_computed_in_extended_precision_and_minigan_is_right(case):
     x = [max(case.low, 0.3) + np.linspace(0, 0.5, int(np.prod(s)), dtype=np.longdouble).reshape(s) for s in case.shapes[-1]]
@@ -101,22 +92,6 @@ def test_derivatives_in_extended_precision_and_none_at_a_kink():
     for kink, order in ((np.abs, 1), (np.sqrt, 1), (lambda t: t * np.abs(t), 2)):
         with np.errstate(invalid="ignore"), pytest.raises(extended.NotSmoothError):
             extended.derivative(kink, order)
-
-
-def test_a_line_prints_first_and_second_derivatives():
-    x, y = np.array([0.5, 1.0]), np.array(2.0)
-    first, second = (lines.line("minigan", "np.sin(x) * y", [x, y], (2,), 0, *by) for by in ((), (1,)))
-    assert lines.printed(first) == str(np.float64([1, 2]) * np.cos(x) * 2)
-    assert float(lines.printed(second)) == pytest.approx(np.cos(0.5) + 4 * np.cos(1.0))
-
-
-def test_an_engine_that_is_not_installed_or_ends_is_left_out_and_named(monkeypatch, capsys):
-    assert "No module" in worker.answer("no_such_engine", 0, 1, 0, 1)["missing"]
-    monkeypatch.setattr(engines.subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 9, "", "killed"))
-    right = Verdict("minigan", "sin", OK, 2)
-    answers = [engines.ask("jax", 0, 1, 0, 1), json.dumps(["minigan", {"version": "1.0", "verdicts": [right.__dict__]}])]
-    tables.print_all(*engines.collected(answers))
-    assert "jax       left out: its process ended with code 9: killed (pip install jax)" in capsys.readouterr().out
 
 
 def test_a_run_with_minigan_alone_leaves_a_table_and_a_picture(tmp_path):

@@ -1,14 +1,13 @@
 """The game's theory: each demo's formulas and measurements against SciPy's."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from scipy import stats
 from scipy.integrate import quad
 from scipy.spatial.distance import jensenshannon
-from scipy.special import expit, log_expit, softmax
+from scipy.special import softmax
 from scipy.stats import norm
 
 from demos.kit.line import Mixture, jensen_shannon
@@ -41,17 +40,6 @@ def test_a_step_of_the_table_goes_down_the_gradient_of_the_best_ds_value():
     assert table["value"][0] == pytest.approx(np.sum(p * np.log(p / (p + q)) + q * by_q), rel=1e-12)
     after = softmax(theta - settings.table_lr * q * (by_q - q @ by_q))
     np.testing.assert_allclose(table["TV"], [np.abs(now - p).sum() / 2 for now in (q, after)])
-
-
-def test_a_snapshot_measures_g_and_d():
-    x, real = convergence.X, convergence.DATA.draw(1000, np.random.default_rng(0))
-    game = SimpleNamespace(D=lambda x: 2.0 * x, sample=lambda n, z=None: real + np.float32(0.5) if z is None else z)
-    found = convergence.snapshot(game, 7, real)
-    np.testing.assert_allclose(found["D"], expit(2 * x), rtol=1e-5)
-    np.testing.assert_allclose(found["p_g"], norm.pdf(x), atol=0.01)
-    assert found["value"] == pytest.approx(np.mean(log_expit(2 * real) + log_expit(-2 * real - 1)), rel=1e-5)
-    assert found["W1"] == pytest.approx(0.5 / real.std(), rel=0.03)
-    assert found["JSD"] == pytest.approx(jensenshannon(convergence.DATA.density(x), norm.pdf(x)) ** 2, rel=0.01)
 
 
 @pytest.mark.parametrize("case", optimal_discriminator.CASES)

@@ -4,11 +4,9 @@ from itertools import product
 
 import numpy as np
 
-from demos.training import coadaptation, collapse, equilibrium, hacks, improved, saturation, semi_supervised, tempo
+from demos.training import coadaptation, collapse, equilibrium, saturation, semi_supervised, tempo
 from demos.training import perfect_discriminator as perfect
 from tests.demos.edges import edges
-
-KINDS = list(product((False, True), (0.0, 0.2)))  # of co-adaptation: is D still, or planted? Dropout
 
 
 def toys(still, dropout, difference):
@@ -17,17 +15,7 @@ def toys(still, dropout, difference):
         return {"before": np.stack([s + d, s - d], 1), "after": np.stack([plus * s + minus * d, plus * s - minus * d], 1)}
 
     runs = [run(1, 0), run(still, difference)], [run(0, 0), run(dropout, 0)], [run(0, 0)], [run(0, 0)]
-    return (dict(zip(KINDS, runs, strict=True)),)
-
-
-def borders(planted, dropout, cosine):
-    def run(ink, low=-0.2):  # at the end, a geometric mean; the most opposite pair
-        cosines = dict.fromkeys(("before", "after", "learnt"), np.array([0.5, low]))
-        return {"ink": np.array([9.0] * 6 + [ink / 2, ink * 2]), **cosines}
-
-    free, free_dropout = [run(1e-3), run(2e-3), run(9e-3)], [run(1e-4), run(2e-4), run(3e-4)]
-    runs = free, free_dropout, [run(0.5, -1), run(planted, cosine)], [run(1e-3, -1), run(dropout, -1)]
-    return (dict(zip(KINDS, runs, strict=True)),)
+    return (dict(zip(product((False, True), (0.0, 0.2)), runs, strict=True)),)
 
 
 def samples(collapsed, cured):
@@ -46,19 +34,6 @@ def game(accuracy, turn, few, alone, control):
         return {"all": both, "few": both, "alone": {"accuracy": [0, alone]}, "control": {"accuracy": np.full(8, control)}}
 
     return ([run(0.9, 0.1, 0.1, 1, 0.5), run(accuracy, turn, few, alone, control)],)
-
-
-def tips(classes, **changed):
-    low, high = ([{"frechet": d, "classes": 10} for d in distances] for distances in ((100, 110, 120), (200, 210, 220)))
-    sides = dict.fromkeys(hacks.ROWS, (low, high)) | {"norm_dense": (high, low)} | dict.fromkeys(changed, (low, low))
-    return [*low, {"frechet": 100, "classes": classes}], {"frechet": 9.0}, sides
-
-
-def techniques(error, near, far):
-    s = improved.Settings()
-    curves = {side: [improved.best(side, s), improved.best(side, s) + error] for side in improved.SIDES}
-    paths = {kind: np.full((100, 2), 1 + off / 2**0.5) for kind, off in (("without", far), ("with", near))}
-    return curves, paths, dict.fromkeys((improved.PLAIN, *improved.TECHNIQUES), [{"modes": 3, "share": 1.0}] * 4), s
 
 
 def gradients(norms, other, variances, bound, noisy):
@@ -99,14 +74,9 @@ def grid(kept, ahead, least, most, share):
 
 
 FAULTS: dict[str, list] = {
-    "coadaptation": [
-        *edges(coadaptation.measure_toys, toys(0.91, 0.049, 0.049), toys(0.89, 0.051, 0.051)),
-        *edges(coadaptation.measure_digits, borders(0.6, 2e-3, -0.91), borders(1e-3, 2e-3, -0.89)),
-    ],
+    "coadaptation": edges(coadaptation.measure_toys, toys(0.91, 0.049, 0.049), toys(0.89, 0.051, 0.051)),
     "collapse": edges(collapse.measure, samples((52, 40, 0, 8), (28, 30, 32, 10)), samples((10, 10, 10, 70), (10, 10, 0, 80))),
     "equilibrium": edges(equilibrium.measure, game(0.61, 0.01, 0.01, 0.991, 0.549), game(0.59, -0.01, -0.01, 0.98, 0.44)),
-    "hacks": edges(hacks.measure, tips(10, soft=True), tips(9, leaky=True, norm_dense=True, norm_conv_r1=True)),
-    "improved": edges(improved.measure, techniques(0.019, 0.09, 0.11), techniques(0.021, 0.11, 0.09)),
     "perfect_discriminator": edges(
         perfect.report,
         gradients([1, 0.1, 9e-4], [1, 2, 1], [1, 40, 80], 1, [1, 9, 1]),

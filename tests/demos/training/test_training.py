@@ -1,16 +1,33 @@
-"""Demos of what goes wrong in training: their formulas and measurements against closed forms."""
+"""What goes wrong in training, and published remedies: formulas and measurements against closed forms."""
 
 from dataclasses import replace
+from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from scipy.special import expit
 
 import minigan as mg
-from demos.training import coadaptation, collapse, equilibrium, saturation, tempo
+from demos.kit import digits
+from demos.training import coadaptation, collapse, equilibrium, improved, saturation, semi_supervised, tempo, tricks
 from demos.training import perfect_discriminator as perfect
-from minigan import Tensor, data, nn
+from demos.training.techniques import History, ImprovedGAN, smoothed_loss
+from minigan import Tensor, data, nn, optim
 from minigan.games import GAN
+
+IMAGES = 2 * data.glyphs(20)[0] - 1
+
+
+def game(kind=GAN, G=None, D=None, lr=0.1, **options):
+    """Of the dense players, unless others are given."""
+    mg.seed(0)
+    G, D = digits.dense_players(4, 8) if G is None else (G, D)
+    return kind(G, D, data.noise(4), *(optim.SGD(player.parameters(), lr) for player in (G, D)), **options)
+
+
+def tricked(G=None, D=None, steps=10, r1=0.0, **chosen):
+    return game(tricks.TrickedGAN, G, D, tricks=tricks.Tricks(**chosen), steps=steps, r1=r1)
 
 
 def test_saturation_by_the_logit_and_the_first_measurement_half_way():
@@ -57,19 +74,6 @@ def test_a_perfect_ds_gradients_norm_variance_and_bound_are_those_by_hand():
     assert perfect.theorem_2_4(G, D, Tensor(z), M) == np.inf
 
 
-def test_the_line_leads_from_a_fake_to_the_image_next_to_it():
-    fakes, images = np.array([[0.0, 0], [5, 5], [9, 0]]), np.array([[0.0, 1], [5, 7], [9, 9]])  # 1, 2 and 8 or so apart
-    line = perfect.between(fakes, images)
-    np.testing.assert_allclose(line[np.searchsorted(perfect.T, [-0.001, 0.999])], [[5, 5], [5, 7]], atol=1e-6)
-
-
-def test_shares_and_modes_are_of_all_samples():
-    places = [*collapse.DATA.centres, [0.0, 0.0]]
-    some, few = (np.repeat(places, counts, axis=0) for counts in ((50, 30, 0, 20), (991, 9, 0, 0)))
-    np.testing.assert_allclose(collapse.shares(some), [0.5, 0.3, 0.0])
-    assert [collapse.modes(some), collapse.modes(few)] == [2, 1]  # below 1 %
-
-
 def test_the_minibatchs_deviation_is_one_feature_the_same_for_all_and_a_pair_is_two_samples_side_by_side():
     h = np.array([[0.0, 1.0], [2.0, 1.0], [4.0, 7.0], [1.0, 0.0]])
     deviation = np.full((4, 1), h.std(axis=0).mean())
@@ -96,16 +100,11 @@ def test_what_d_says_of_each_kind():
     assert equilibrium.late(np.arange(8.0)) == 6.5
 
 
-def test_a_game_is_looked_at_after_ds_step_and_after_gs_and_the_controls_fakes_are_images_not_given_to_its_d(record, two_sets):
-    s = equilibrium.Settings(width=16, z=4, batch=20, images=30, looks=4)
-    game, run = equilibrium.play(two_sets.x, two_sets.others, 12, s, 0)
-    assert [list(run[player]["step"]) for player in "DG"] == [[3, 6, 9, 12]] * 2
-    assert (run["D"]["D_fake"] != run["G"]["D_fake"]).any()
-    np.testing.assert_array_equal(run["D"]["D_held_out"], run["G"]["D_held_out"])  # G's step changes no D
-    record(equilibrium, "play", lambda *rest: (game, {}))
+def test_the_controls_fakes_are_images_not_given_to_its_d(record, two_sets):
+    record(equilibrium, "play", lambda *rest: (SimpleNamespace(D="D", sample=None, prior=None), {}))
     alone = record(equilibrium, "go_on")
-    equilibrium.experiments(4, s, two_sets.x, two_sets.others)
-    assert [call.D is game.D for call in alone] == [True, False]
+    equilibrium.experiments(4, equilibrium.Settings(width=8), two_sets.x, two_sets.others)
+    assert [call.D == "D" for call in alone] == [True, False]
     fakes, real, every = ({image.tobytes() for image in x} for x in (alone[1].fakes(500), alone[1].x, two_sets.x))
     assert len(fakes) == len(real) == 30
     assert fakes | real == every
@@ -119,13 +118,6 @@ def test_d_sees_the_size_of_a_x1_minus_a_x2_and_by_dropout_one_pixel_alone():
     x = np.random.default_rng(0).standard_normal((50, 2)).astype(np.float32)
     c = D.eval()(Tensor(np.zeros((1, 2), np.float32))).item()
     np.testing.assert_allclose(D(Tensor(x)).numpy()[:, 0], c - 2 * np.abs(x[:, 0] - x[:, 1]), rtol=1e-5, atol=1e-5)
-
-
-def test_dropped_ink_is_black_and_the_rest_is_scaled():
-    layer, x = coadaptation.InkDropout(0.2), np.repeat(np.array([[-1.0, 0.0, 0.6]], np.float32), 2000, axis=0)
-    found = layer(Tensor(x)).numpy()
-    assert [set(np.round(column, 5)) for column in found.T] == [{-1.0}, {-1.0, 0.25}, {-1.0, 1.0}]  # ink 1/2, or 5/8
-    np.testing.assert_allclose(layer.eval()(Tensor(x)).numpy(), x, atol=1e-6)
 
 
 def test_the_border_and_opposite_weights_are_those_by_hand():
@@ -146,3 +138,89 @@ def test_a_planted_d_sees_border_pixels_by_pairs_and_stays_so():
     np.testing.assert_array_equal(D.weight.numpy()[[0, 1, 3, 5]], np.hstack([np.kron(np.eye(2), pair), np.zeros((4, 2))]))
     assert (D.weight.numpy()[[2, 4], :4] == 0).all()
     assert (D.weight.numpy()[[2, 4], 4:] != free).all()
+
+
+@pytest.mark.parametrize(("other", "r1"), [(tricked, 0.0), (tricked, 2.0), (partial(game, ImprovedGAN), None)])
+def test_without_any_technique_the_games_are_the_gan_of_the_other_demos(other, r1):
+    option = {} if r1 is None else {"r1": r1}
+    one, twin = ([played.step(iter([IMAGES])) for _ in range(3)] for played in (game(**option), other(**option)))
+    assert twin == [pytest.approx(figures, rel=1e-5) for figures in one]
+
+
+@pytest.mark.parametrize("norm", ["apart", "mixed"])
+def test_batch_norm_sees_the_minibatches_apart_or_as_one(norm):
+    x, fake = (np.random.default_rng(0).normal(shift, 1, (50, 2)).astype(np.float32) for shift in (-5, 5))
+    played = tricked(nn.Dense(4, 2), nn.BatchNorm1d(2), norm=norm)
+    for v, a in zip(played.logits(Tensor(x), Tensor(fake)), (x, fake), strict=True):
+        seen = a if norm == "apart" else np.concatenate([x, fake])
+        np.testing.assert_allclose(v.numpy(), (a - seen.mean(axis=0)) / np.sqrt(seen.var(axis=0) + 1e-5), atol=1e-4)
+
+
+def test_labels_are_within_three_tenths_of_the_right_one_but_for_one_in_twenty():
+    real, fake = (tricks.soft_labels(label, (20_000, 1), np.random.default_rng(0)) for label in (1, 0))
+    for off in (1 - real, fake):
+        assert 0 <= off.min() < off.max() <= 1
+        assert not ((off > 0.3) & (off < 0.7)).any()
+        assert (off > 0.5).mean() == pytest.approx(0.05, abs=0.01)
+        assert off[off < 0.5].mean() == pytest.approx(0.15, abs=0.01)
+
+
+def test_over_a_game_the_noise_falls_to_0_and_the_penalty_is_on_the_same_change_of_the_image_in_either_unit():
+    played, still = tricked(nn.Dense(4, 9), nn.Dense(9, 1), steps=4, noise=0.4), Tensor(np.zeros((99, 99), np.float32))
+    for std in (0.4, 0.3, 0.2, 0.1, 0.0):
+        assert played.blurred(still).numpy().std() == pytest.approx(std, rel=0.05)
+        played.step(iter([np.zeros((20, 9), np.float32)]))
+    assert [tricked(r1=2.0, tanh=tanh).r1 for tanh in (True, False)] == [2.0, 0.5]
+
+
+@pytest.mark.parametrize(("side", "beta"), [("one-sided", 0.0), ("two-sided", 0.1)])
+def test_the_best_d_is_alpha_p_plus_beta_q_over_p_plus_q(side, beta):
+    """Where both densities are the same, it is (alpha + beta) / 2: 0.45, not 0.475, with one side."""
+    p, q = improved.P.density(improved.X), improved.Q.density(improved.X)
+    best = (0.9 * p + beta * q) / (p + q)
+    np.testing.assert_allclose(improved.best(side, improved.QUICK), best)
+    assert np.abs(improved.smooth(side, 0, improved.QUICK) - best)[p + q > 0.05].max() < 0.15
+    v = Tensor(np.full((1, 1), np.log((0.9 + beta) / (1.1 - beta))), requires_grad=True)
+    assert abs(mg.grad(smoothed_loss(v, v, 0.9, beta), v)[0].item()) < 1e-9
+
+
+def test_only_the_real_samples_are_smoothed_in_the_game_and_not_in_gs_loss():
+    plain, smooth = (game(ImprovedGAN, lr=0.0, alpha=alpha) for alpha in (1.0, 0.7))
+    one, other = (played.step(iter([IMAGES])) for played in (plain, smooth))
+    v = plain.D(Tensor(IMAGES)).numpy()
+    assert other["loss_D"] - one["loss_D"] == pytest.approx(0.3 * v.mean(), rel=1e-3)  # of -log D and -log(1 - D)
+    assert other["loss_G"] == one["loss_G"]
+
+
+def test_the_price_is_the_squared_distance_from_the_mean_of_the_past_which_is_a_constant():
+    p = Tensor(np.array([1.0, 2.0]), requires_grad=True)
+    past, seen = History([p]), [[1.0, 2.0], [3.0, 2.0], [8.0, -1.0]]
+    for value in seen:
+        p.data[...] = value  # in place: the past must not follow
+        past.add()
+    p.data = np.array([5.0, 5.0])
+    off = p.numpy() - np.mean(seen, axis=0)
+    assert past.price().item() == pytest.approx((off**2).sum(), rel=1e-14)
+    np.testing.assert_allclose(mg.grad(past.price(), p)[0].numpy(), 2 * off, rtol=1e-14)  # the mean does not follow p
+
+
+def test_the_toy_game_is_the_papers():
+    """A step by hand where f is x^2; and with its past, the step after the first pays for it."""
+    s = replace(improved.QUICK, toy_lr=0.1, toy_steps=2)
+    first, (x, y), (x_plain, y_plain) = improved.toy(s, 0.0)
+    assert (*first, x, y) == pytest.approx((2, 0, 2 - 0.1 * (2 * 2) * (0 - 1), 0 + 0.1 * (4 - 1)))
+    paid = x_plain - 0.1 * 0.5 * 2 * (x - 2), y_plain - 0.1 * 0.5 * 2 * (y - 0)
+    assert improved.toy(s, 0.5)[2] == pytest.approx(paid, rel=1e-6)
+
+
+def test_alone_d_sees_only_labelled_images_which_are_as_many_of_each_class():
+    s = semi_supervised.Settings(steps=4, width=8, batch=25, z=4, labels=20, looks=2)
+    x, y = data.glyphs(200)
+    one = {kind: semi_supervised.train(kind, 3, s, x, y, (x, y)) for kind in ("gan", "alone")}
+    known = np.isin([image.tobytes() for image in x], [image.tobytes() for image in one["alone"]["labelled"]])
+    assert np.bincount(y[known]).tolist() == [2] * 10
+    np.testing.assert_array_equal(one["gan"]["labelled"], one["alone"]["labelled"])
+    other = np.where(known[:, None, None, None], x, 1 - x)
+    for kind in ("gan", "alone"):
+        again = semi_supervised.train(kind, 3, s, other, y, (x, y))
+        assert np.array_equal(again["error"], one[kind]["error"]) == (kind == "alone")
