@@ -9,7 +9,7 @@ from scipy import special
 
 from demos.checking import adapters, engines, extended, lines
 from demos.checking.cases import CASES, Case
-from demos.checking.verdicts import LEAK, MISSING, OK, RAISES, WRONG, verdict
+from demos.checking.verdicts import LEAK, MISSING, OK, WRONG, verdict
 from tests.demos.running import ROOT, smaller_run, summary_of
 from tests.gradcheck import toy_engine
 
@@ -58,12 +58,6 @@ def test_a_planted_mistake_is_found_with_the_smallest_example_that_runs_without_
 )
 def test_what_is_no_wrong_gradient(ask, call, truth, status):
     assert ask(call, truth).status == status
-
-
-def test_an_engine_that_fails_on_its_way_back_raises(ask, monkeypatch):
-    monkeypatch.setattr(toy_engine, "cosine", lambda x: 1 / 0)
-    found = ask("sine", "np.sin(x)")
-    assert (found.status, found.what) == (RAISES, "ZeroDivisionError: division by zero")
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from demos.gradients import ladder, saddle
+from demos.gradients import ladder
 from tests.demos.edges import edges
 
-X = np.random.default_rng(5).standard_normal(40)
 ONE_AND_FIVE = np.array([1.0, 5.0])  # mean 3, standard deviation 2
 
 
@@ -14,8 +13,5 @@ def samples(mean, std):
 
 
 FAULTS: dict[str, list] = {
-    "saddle": [
-        (saddle.second_derivatives, (X, ""), {}, set()),
-    ],
     "ladder": edges(ladder.measure_samples, samples(3.09, 2.19), samples(3.11, 2.21)),
 }

@@ -3,4 +3,4 @@
 from demos.the_slides.errata_digits import measure_classes
 from tests.demos.edges import edges
 
-FAULTS: dict[str, list] = {"errata": edges(measure_classes, ([10, 10], [6, 1]), ([10, 9], [7, 1]))}
+FAULTS: dict[str, list] = {"errata": edges(measure_classes, ([10, 10], [6, 1]), ([20, 9], [7, 1]))}
