@@ -88,7 +88,9 @@ def test_derivatives_in_extended_precision_and_none_at_a_kink():
             extended.derivative(kink, order)
 
 
-def test_a_run_with_minigan_alone_leaves_a_table_and_a_picture(tmp_path):
+def test_a_run_with_minigan_alone_leaves_a_table_and_a_picture_and_a_line_weighs_each_element(tmp_path):
     out = smaller_run(engines, tmp_path, every=30)
     assert {"engines.png", "engines.html"} <= {path.name for path in out.iterdir()}
     assert all(summary_of(out)["holds"].values())
+    program = lines.line("minigan", "np.sin(x)", [np.array([0.5, 1.0])], (2,), 0)
+    assert lines.printed(program) == str(np.cos([0.5, 1.0]) * [1, 2])
