@@ -1,3 +1,6 @@
-"""Made-up measurements, and the bounds that they break."""
+"""Made-up measurements, and the bounds that they break. The worst seed decides."""
 
-FAULTS: dict[str, list] = {}
+from demos.the_slides.errata_digits import measure_classes
+from tests.demos.edges import edges
+
+FAULTS: dict[str, list] = {"errata": edges(measure_classes, ([10, 10], [6, 1]), ([20, 9], [7, 1]))}
