@@ -7,7 +7,7 @@ import numpy as np
 
 import minigan as mg
 from minigan import Tensor, nn
-from tests.contracts.ops import OPS
+from tests.contracts.ops import OPS, normalised
 
 IMAGE, ROW = (2, 3, 6, 4), (4, 3)
 LABELS = np.array([[0, 4, 2], [2, 2, 1]])
@@ -39,13 +39,6 @@ def applied(layer, x, *parameters):
     for name, value in zip(("weight", "bias"), parameters, strict=False):
         setattr(layer, name, value)
     return layer(x)
-
-
-def normalised(x, weight, bias, axes, eps=1e-5, statistics=None):
-    """weight x^ + bias, with x^ normalised over these axes."""
-    mean, var = statistics or (x.mean(axes, keepdims=True), x.var(axes, keepdims=True))
-    per_channel = (-1, *[1] * (x.ndim - 2)) if 0 in axes else weight.shape
-    return weight.reshape(per_channel) * (x - mean) / np.sqrt(var + eps) + bias.reshape(per_channel)
 
 
 def in_eval():

@@ -1,4 +1,4 @@
-"""Convolution and its transpose: against six loops, each the other's adjoint, and differentiable again and again."""
+"""Convolution and its transpose, against loops. Their derivatives of higher order: `contracts/ops.py`."""
 
 import itertools
 import threading
@@ -13,9 +13,7 @@ import minigan as mg
 from minigan.backend import threads
 from minigan.ops import convolution
 from minigan.ops.convolution import Windows, _input_grad_by_adding, _input_grad_by_blocks
-from minigan.testing import assert_gradients
 
-RNG = np.random.default_rng(0)
 LAYOUTS = {
     "C order": lambda a: a,
     "Fortran order": np.asfortranarray,
@@ -100,13 +98,6 @@ def assert_close(y, expected):
     np.testing.assert_allclose(y.numpy(), expected, rtol=1e-12, atol=1e-12)
 
 
-def images(*shape):
-    return RNG.standard_normal(shape)
-
-
-# --- values and first derivatives ---------------------------------------------------------------------------------------
-
-
 @settings(max_examples=2 * settings().max_examples)
 @given(problems(), PARTS)
 def test_conv2d_and_its_gradients_are_those_of_the_loops(problem, parts):
@@ -153,78 +144,6 @@ def test_both_ways_to_spread_are_one(problem, parts):
         assert_close(mg.Tensor(_input_grad_by_blocks(g, weight, windows, x.shape[2:])), expected)
 
 
-@given(problems())
-def test_conv2d_and_conv_transpose2d_are_adjoint(problem):
-    x, weight, (stride, padding, _) = problem
-    if any(n + 2 * p < k for n, p, k in zip(x.shape[2:], padding, weight.shape[2:], strict=True)):
-        return
-    y = mg.conv2d(x, weight, None, stride, padding)
-    left_over = tuple((n + 2 * p - k) % s for n, p, k, s in zip(x.shape[2:], padding, weight.shape[2:], stride, strict=True))
-    z = np.random.default_rng(2).standard_normal(y.shape)
-    back = mg.conv_transpose2d(z, weight, None, stride, padding, left_over)
-    assert back.shape == x.shape
-    assert np.vdot(y.numpy(), z) == pytest.approx(np.vdot(x, back.numpy()), abs=1e-10)
-
-
-def test_sizes_that_the_stride_does_not_divide_are_floored():
-    sizes = [mg.conv2d(np.ones((1, 1, n, 9)), np.ones((1, 1, 3, 2)), stride=(2, 3)).shape[2:] for n in (5, 6, 7)]
-    assert sizes == [(2, 3), (2, 3), (3, 3)]
-
-
-def test_one_integer_means_height_and_width():
-    x, weight = images(1, 2, 9, 8), images(2, 2, 2, 3)
-    assert_close(mg.conv2d(x, weight, None, 2, 1, 2), mg.conv2d(x, weight, None, (2, 2), [1, 1], (2, np.int64(2))).numpy())
-    assert_close(
-        mg.conv_transpose2d(x, weight, None, 2, 1, 1), mg.conv_transpose2d(x, weight, None, (2, 2), (1, 1), (1, 1)).numpy()
-    )
-
-
-# --- higher derivatives and dtypes --------------------------------------------------------------------------------------
-
-
-TWICE = {  # name: (the op, the shapes of x and weight, options)
-    "plain": (mg.conv2d, (2, 2, 3, 4), (2, 2, 2, 3), {}),
-    "stride that leaves over": (mg.conv2d, (1, 1, 6, 4), (2, 1, 3, 2), {"stride": (2, 3)}),
-    "padding": (mg.conv2d, (1, 2, 2, 3), (1, 2, 3, 2), {"padding": (1, 2)}),
-    "dilation": (mg.conv2d, (1, 1, 4, 5), (1, 1, 2, 2), {"dilation": (3, 2)}),
-    "all": (mg.conv2d, (1, 1, 5, 4), (2, 1, 2, 3), {"stride": (2, 1), "padding": (0, 1), "dilation": (2, 1)}),
-    "1x1": (mg.conv2d, (1, 2, 2, 3), (2, 2, 1, 1), {"stride": 2}),
-    "many channels": (mg.conv2d, (1, 5, 5, 4), (2, 5, 3, 2), {"stride": (2, 1), "padding": (1, 0)}),
-    "no images": (mg.conv2d, (0, 1, 3, 4), (2, 1, 2, 2), {}),
-    "transposed": (mg.conv_transpose2d, (1, 2, 2, 3), (2, 2, 3, 2), {}),
-    "transposed, stride": (mg.conv_transpose2d, (1, 1, 2, 3), (1, 2, 2, 3), {"stride": (3, 2)}),
-    "transposed, all": (
-        mg.conv_transpose2d,
-        (2, 1, 2, 2),
-        (1, 1, 2, 3),
-        {"stride": (2, 3), "padding": (0, 1), "output_padding": (1, 2)},
-    ),
-    "transposed, many channels": (mg.conv_transpose2d, (1, 2, 2, 3), (2, 5, 3, 2), {"stride": 2, "padding": 1}),
-    "transposed, no images": (mg.conv_transpose2d, (0, 1, 3, 4), (1, 2, 2, 2), {}),
-}
-
-
-@pytest.mark.parametrize(("op", "x", "weight", "options"), TWICE.values(), ids=TWICE)
-def test_a_convolution_is_differentiable_twice_in_x_weight_and_bias(op, x, weight, options):
-    channels = weight[0] if op is mg.conv2d else weight[1]
-    assert_gradients(lambda x, w, b: op(x, w, b, **options), images(*x), images(*weight), images(channels))
-
-
-def test_a_gradient_penalty_through_two_convolutions_has_a_gradient():
-    def penalty(v, w):
-        x = mg.Tensor(X, requires_grad=True)
-        y = mg.conv2d(mg.tanh(mg.conv2d(x, v, stride=2, padding=1)), w)
-        return mg.square(mg.grad(y.sum(), x, create_graph=True)[0]).sum()
-
-    X = images(1, 1, 4, 3)
-    assert mg.gradcheck(penalty, images(2, 1, 3, 3), images(1, 2, 2, 1), order=1)
-
-
-@pytest.mark.parametrize("op", [mg.conv2d, mg.conv_transpose2d])
-def test_the_third_derivative_is_right(op):
-    assert mg.gradcheck(lambda x, w: op(x, w, stride=2) ** 2, images(1, 1, 2, 2), images(1, 1, 2, 1), order=3)
-
-
 # --- part by part, and in several threads -------------------------------------------------------------------------------
 
 
@@ -244,29 +163,3 @@ def test_two_threads_work_side_by_side():
     with in_parts(2):
         convolution._chunk_by_chunk(lambda part: passed.append(together.wait(10)), np.zeros((2, 1)), 1)
     assert sorted(passed) == [0, 1]
-
-
-# --- the bias inside the op ---------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("dtypes", list(itertools.product(["float16", "float32", "float64"], repeat=3)), ids="-".join)
-@pytest.mark.parametrize("op", [mg.conv2d, mg.conv_transpose2d])
-def test_of_image_weight_and_bias_the_widest_dtype_wins_and_gradients_keep_their_own(op, dtypes):
-    shapes = (1, 2, 3, 3), (2, 2, 2, 2), (2,)
-    leaves = [mg.Tensor(images(*s).astype(d), requires_grad=True) for s, d in zip(shapes, dtypes, strict=True)]
-    y = op(*leaves)
-    assert y.dtype == max(map(np.dtype, dtypes))
-    expected = op(*leaves[:2]).numpy() + leaves[2].numpy()[:, None, None]
-    np.testing.assert_array_equal(y.numpy(), expected)
-    assert [g.dtype for g in mg.grad(y.sum(), leaves)] == [*dtypes]
-
-
-@pytest.mark.parametrize("op", [mg.conv2d, mg.conv_transpose2d])
-def test_a_frozen_weight_leaves_the_gradients_of_image_and_bias(op):
-    x, weight, bias = (mg.Tensor(images(*s), requires_grad=True) for s in ((2, 3, 4, 4), (3, 3, 2, 2), (3,)))
-    expected = mg.grad(op(x, weight, bias).sum(), [x, bias])
-    weight.requires_grad = False
-    op(x, weight, bias).sum().backward()
-    assert weight.grad is None
-    for leaf, g in zip((x, bias), expected, strict=True):
-        np.testing.assert_array_equal(leaf.grad.numpy(), g.numpy())
