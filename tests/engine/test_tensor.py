@@ -13,17 +13,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import minigan as mg
-from minigan import Tensor, testing
-from minigan.engine.modes import Watcher, watching
+from minigan import Tensor
 from tests.helpers.leaves import calls, leaf
 
 
 def counting_identity(x, calls):
     """An op that appends its input's name to `calls` each time that its derivative is called."""
     return mg.record("counted", x.data.copy(), (x, lambda g, y: calls.append(x.name) or g * 1.0))
-
-
-# --- detach -------------------------------------------------------------------------------------------------------------
 
 
 def test_detach_shares_memory_and_stops_the_gradient():
@@ -42,9 +38,6 @@ def test_seed_takes_the_outputs_dtype(seed):
     (x * 2).backward(seed)
     assert x.grad.dtype == np.float32
     np.testing.assert_array_equal(x.grad.numpy(), [2, 4, 6])
-
-
-# --- accumulation -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -67,22 +60,13 @@ def test_the_same_input_twice_gets_both_gradients(fn, slope):
     np.testing.assert_allclose(x.grad.numpy(), [slope], atol=1e-12)
 
 
-def test_reused_intermediate_counts_every_path():
-    a = leaf([1.0])
-    b = a + a
-    c = b + b
-    c.backward()
-    assert a.grad.item() == 4
-
-
 @pytest.mark.parametrize("swap", [False, True])
-def test_branches_of_unequal_depth_meet(swap):
+def test_reused_intermediates_and_branches_of_unequal_depth_meet(swap):
     x = leaf([2.0])
-    b = x * x
+    b = x + x
     deep = (b * 3) * b
-    y = deep + b if swap else b + deep
-    y.backward()
-    assert x.grad.item() == 12 * 8 + 4
+    (deep + b if swap else b + deep).backward()
+    assert x.grad.item() == 24 * 2 + 2
 
 
 def test_backward_twice_adds_the_same_gradient_again():
@@ -110,9 +94,6 @@ def test_outputs_of_one_op_may_be_dropped():
     gc.collect()
     first.sum().backward()
     np.testing.assert_array_equal(x.grad.numpy(), [1, 1, 0, 0])
-
-
-# --- grad() -------------------------------------------------------------------------------------------------------------
 
 
 def test_only_leaves_get_a_grad_attribute_and_only_from_backward():
@@ -184,9 +165,7 @@ def borrowing_ops():
     return {
         "same": op("same", same, same),
         "passed on": op("passed on", passed_on, passed_on),
-        "same and passed on": op("both", same, passed_on),
         "views": op("views", lambda g, y: g.T, lambda g, y: g[::-1]),
-        "reshaped": op("reshaped", lambda g, y: g.reshape(4).reshape(2, 2), same),
         "captured": op("captured", lambda g, y: captured, lambda g, y: captured.T),
         "captured and broadcast": op("stretched", lambda g, y: row.broadcast_to((2, 2)), lambda g, y: captured.detach()),
         "output": op("output", lambda g, y: y, lambda g, y: y.detach()),
@@ -194,11 +173,8 @@ def borrowing_ops():
         "twice": lambda a, b: twice()(a, b),
         "add": lambda a, b: a + b,
         "multiply": lambda a, b: a * b,
-        "of sums": lambda a, b: a.sum(0) + b.sum(1, keepdims=True),
-        "transposed": lambda a, b: a.T + b.reshape(4)[::-1].reshape(2, 2),
         "product": lambda a, b: a @ b,
         "concatenated": lambda a, b: mg.concatenate([a, b])[1:3],
-        "where": lambda a, b: mg.where(CAPTURED > 2, a, b),
     }
 
 
@@ -260,48 +236,13 @@ def test_an_array_that_somebody_holds_is_not_given_away(derivative):
     for t in (x, w):
         seed = t.detach() * 2.0
         mg.record("op", t.data * 1.0, (t, lambda g, y: derivative(g, y, others))).backward(seed)
-    assert not any(np.shares_memory(x.grad.data, getattr(other, "data", other)) for other in [*others, w.grad.data, seed.data])
+    for other in [*others, w.grad, seed]:
+        assert not np.shares_memory(x.grad.data, other.data if isinstance(other, Tensor) else other)
 
 
-def test_a_tensor_that_a_derivative_keeps_from_one_walk_to_the_next_is_copied():
-    x, w, kept = leaf(), leaf(), []
-
-    def derivative(g, y):
-        kept.append(g * 2.0) if not kept else None
-        return kept[0]
-
-    for leaf_ in (x, w):
-        mg.record("keeps", leaf_.data * 2.0, (leaf_, derivative)).sum().backward()
-    assert not np.shares_memory(x.grad.data, w.grad.data)
-
-
-def test_gradients_of_one_backward_pass_can_be_written_to_without_the_next_being_wrong():
-    x, w = leaf(), leaf()
-    y = mg.tanh(x + w)
-    y.sum().backward()
-    expected = x.grad.numpy().copy()
-    for t in (x, w):
-        t.grad.data[...] = 100.0
-        t.grad = None
-    y.sum().backward()
-    np.testing.assert_array_equal(x.grad.numpy(), expected)
-    np.testing.assert_array_equal(w.grad.numpy(), expected)
-
-
-# --- several threads ----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def hasty_threads():
-    """Python changes from thread to thread as often as it can."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(before)
-
-
-def test_threads_that_add_into_one_leafs_gradient_lose_nothing(hasty_threads):
-    x = leaf([1.0, 2.0])
+def test_threads_that_add_into_one_leafs_gradient_lose_nothing():
+    x, before = leaf([1.0, 2.0]), sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # Python changes from thread to thread as often as it can
 
     def work():
         for _ in range(100):
@@ -312,56 +253,23 @@ def test_threads_that_add_into_one_leafs_gradient_lose_nothing(hasty_threads):
         thread.start()
     for thread in threads:
         thread.join()
+    sys.setswitchinterval(before)
     np.testing.assert_array_equal(x.grad.numpy(), [2400.0, 2400.0])
 
 
-def test_a_watcher_that_runs_a_backward_pass_does_not_wait_for_itself():
-    class Curious(Watcher):
-        def made(self, y, op, inputs):
-            if op == "add":  # the only one: x.grad + g
-                with mg.enable_grad():
-                    (other * 2.0).sum().backward()
-
-    x, other = leaf(), leaf()
-    x.grad = Tensor(np.zeros(3))
-    y = x.sum()
-    with watching(Curious()):
-        y.backward()
-    np.testing.assert_array_equal(x.grad.numpy(), 1.0)
-    np.testing.assert_array_equal(other.grad.numpy(), 2.0)
-
-
-# --- leaves that are frozen after the forward pass ----------------------------------------------------------------------
-
-
-def test_a_leaf_that_was_frozen_after_the_forward_pass_gets_no_gradient_and_costs_none():
-    x, w, calls = leaf(name="x"), leaf(name="w"), []
-    y = counting_identity(counting_identity(x, calls) * counting_identity(w, calls), calls)
-    w.requires_grad = False
-    y.sum().backward()
-    assert w.grad is None
-    assert calls == [None, "x"]
-    np.testing.assert_array_equal(x.grad.numpy(), w.numpy())
-
-
-def test_a_leaf_that_is_frozen_keeps_its_gradient_and_thawed_gets_more():
+def test_a_leaf_that_is_frozen_keeps_its_gradient_costs_none_and_thawed_gets_more():
     x, w, called = leaf(name="x"), leaf(name="w"), []
     y = (counting_identity(x, called) * counting_identity(w, called)).sum()
     y.backward()
     before = w.grad
-    w.requires_grad = False
-    y.backward()
-    assert w.grad is before
-    x.requires_grad = False
-    called.clear()
-    y.backward()
-    assert called == []
+    for frozen, expected in ((w, ["x"]), (x, [])):
+        frozen.requires_grad = False
+        called.clear()
+        y.backward()
+        assert (called, w.grad) == (expected, before)
     w.requires_grad = True
     y.backward()
     np.testing.assert_array_equal(w.grad.numpy(), 2 * x.numpy())
-
-
-# --- the order of the walk ----------------------------------------------------------------------------------------------
 
 
 def test_a_result_without_history_becomes_a_leaf_in_the_middle():
@@ -375,37 +283,7 @@ def test_a_result_without_history_becomes_a_leaf_in_the_middle():
     np.testing.assert_array_equal(w.grad.numpy(), middle.numpy())
 
 
-def test_tensors_are_visited_from_the_youngest_to_the_oldest():
-    x, visited = leaf([1.0]), []
-
-    def named(name, *inputs):
-        data = sum(t.data for t in inputs)
-        return mg.record(name, data, *[(t, lambda g, y: visited.append(name) or g * 1.0) for t in inputs])
-
-    a = named("a", x)
-    b = named("b", a)
-    c = named("c", x)
-    d = named("d", c, b, a)
-    named("no part of it", d)
-    e = named("e", d, c)
-    e.backward()
-    assert list(dict.fromkeys(visited)) == ["e", "d", "c", "b", "a"]
-    assert visited.count("no part of it") == 0
-    assert x.grad.item() == 4  # d sees a twice, by itself and by b; c is seen by d and by e
-
-
 # --- higher orders ------------------------------------------------------------------------------------------------------
-
-
-def test_gradients_of_gradients_up_to_the_fourth():
-    x = g = leaf([2.0])
-    y = x**5
-    values = []
-    for _ in range(4):
-        (y,) = mg.grad(y, x, create_graph=True)
-        values.append(y.item())
-    assert g is x
-    assert values == [80, 160, 240, 240]
 
 
 def test_only_with_create_graph_gradients_can_be_differentiated_again():
@@ -426,9 +304,6 @@ def test_seed_can_be_differentiated():
     (g,) = mg.grad(x * x, x, gradient=u, create_graph=True)
     (gu,) = mg.grad(g.sum(), u)
     np.testing.assert_array_equal(gu.numpy(), 2 * x.numpy())
-
-
-# --- long and wide graphs -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("length", [30_000, pytest.param(100_000, marks=pytest.mark.slow)])
@@ -546,16 +421,6 @@ def test_gradients_are_let_go_as_the_walk_proceeds():
 
 
 # --- record: a user's op ------------------------------------------------------------------------------------------------
-
-
-def square(x):
-    return mg.record("square", x.data * x.data, (x, lambda g, y: g * 2 * x))
-
-
-def test_users_op_is_differentiable_twice():
-    testing.assert_gradients(square, np.array([[1.0, -2.0], [0.5, 3.0]]))
-    testing.assert_gradients(square, np.array(2.0))
-    assert square(leaf()).requires_grad
 
 
 @pytest.mark.parametrize("total", [lambda a: a.sum(), lambda a: float(a.sum()), lambda a: np.array(a.sum())])

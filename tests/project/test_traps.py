@@ -25,7 +25,7 @@ TRAPS: dict[int, tuple[str, list[str]]] = {
     1: ("the same parent twice", [T + "test_the_same_input_twice_gets_both_gradients"]),
     2: (
         "a reused intermediate, branches of unequal depth",
-        [T + "test_reused_intermediate_counts_every_path", T + "test_branches_of_unequal_depth_meet"],
+        [T + "test_reused_intermediates_and_branches_of_unequal_depth_meet"],
     ),
     3: (
         "time exponential in the paths",
