@@ -10,7 +10,7 @@ from tests.contracts.ops import normal, positive
 from tests.contracts.registry import Entry, calls
 
 BATCH = st.integers(2, 5).map(lambda n: (n, 1))
-LOGITS = arrays(BATCH)
+LOGITS, EXTREME = arrays(BATCH), arrays((4, 1), special=True)
 TWO = st.tuples(LOGITS, LOGITS)  # real and fake: minibatches of different sizes, too
 LABELS = np.array([2, 0, 1, 2])
 X, REAL, FAKE = normal(4, 3), 0.2 * normal(4, 3, seed=1) + 0.8, 0.2 * normal(4, 3, seed=2) - 0.8
@@ -65,8 +65,8 @@ def weights(*shapes):
     return st.tuples(*[arrays(shape, 0.1, 1) for shape in shapes])
 
 
-def entry(call, twin, draws, *inputs):
-    return Entry(call, twin, draws, [(call, lambda: list(inputs))])
+def entry(call, twin, draws, *inputs, special=None):
+    return Entry(call, twin, draws, [(call, lambda: list(inputs))], special)
 
 
 V, W, P, Y = normal(5, 1), normal(4, 1, seed=1), positive(5, 1) / 5, positive(5, 1, seed=1) / 5
@@ -79,17 +79,26 @@ LOSSES: dict[str, Entry] = {
         calls(st.tuples(arrays((4, 1)), arrays(LABELS_FOR_4, 0.05, 0.95))) | calls(LOGITS, y=[0.0, 0.25, np.ones(1, "f4")]),
         V,
         Y,
+        special=st.tuples(EXTREME, st.sampled_from([np.array([[y]]) for y in (0.0, 0.25, 1.0)])),
     ),
     "discriminator_loss": entry(
-        losses.discriminator_loss, lambda r, f: -np.mean(np.log(sigma(r))) - np.mean(np.log(1 - sigma(f))), calls(TWO), V, W
+        losses.discriminator_loss,
+        lambda r, f: -np.mean(np.log(sigma(r))) - np.mean(np.log(1 - sigma(f))),
+        calls(TWO),
+        V,
+        W,
+        special=st.tuples(EXTREME, EXTREME),
     ),
-    "generator_loss": entry(losses.generator_loss, generator_loss, calls(LOGITS, saturating=[False, True]), V),
+    "generator_loss": entry(
+        losses.generator_loss, generator_loss, calls(LOGITS, saturating=[False, True]), V, special=st.tuples(EXTREME)
+    ),
     "critic_loss": entry(losses.critic_loss, lambda r, f: np.mean(f) - np.mean(r), calls(TWO), V, W),
     "cross_entropy": entry(
         lambda v, labels=LABELS: losses.cross_entropy(v, labels),
         cross_entropy,
         calls(arrays((4, 3)), labels=[LABELS, LABELS.astype("uint8"), LABELS.tolist()]),
         normal(4, 3),
+        special=st.tuples(arrays((4, 3), special=True)),
     ),
     "mse": entry(losses.mse, lambda a, b: np.mean((a - b) ** 2), calls(equal_shapes()), V, Y),
     "l1": entry(

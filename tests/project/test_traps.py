@@ -252,8 +252,8 @@ TRAPS: dict[int, tuple[str, list[str]]] = {
     40: (
         "layers that differ between training and evaluation",
         [
-            "tests/nn/test_normalisation.py::test_one_value_a_channel_is_refused_in_training_and_fine_in_eval",
-            "tests/nn/test_normalisation.py::test_state_dict_holds_the_running_statistics_and_loading_restores_them",
+            "tests/nn/test_layers.py::test_one_value_a_channel_is_refused_in_training_and_fine_in_eval",
+            "tests/nn/test_layers.py::test_state_dict_holds_the_running_statistics_and_loading_restores_them",
             "tests/nn/test_layers.py::test_dropout_in_eval_or_with_probability_0_changes_nothing",
             "tests/games/test_game.py::test_modes_are_restored_after_an_exception",
         ],
