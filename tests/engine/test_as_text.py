@@ -13,11 +13,6 @@ from minigan.testing import shapes
 from tests.helpers.leaves import leaf
 
 
-def values(text):
-    """The values, without blanks."""
-    return "".join(text.split()).removeprefix("Tensor(").split(",shape=")[0]
-
-
 @given(shapes(max_dims=5, max_side=5), st.booleans(), st.sampled_from(["x", "a\nb\n" * 9]))
 def test_the_text_has_at_most_6_lines_and_says_the_shape_whatever_it_is(shape, recorded, name):
     x = leaf(np.zeros(shape), name=name)
@@ -26,19 +21,14 @@ def test_the_text_has_at_most_6_lines_and_says_the_shape_whatever_it_is(shape, r
     assert f"shape={shape}" in text
 
 
-@given(st.lists(st.integers(1, 4), max_size=4).filter(lambda shape: math.prod(shape[:-1]) <= 4))
-def test_few_values_are_in_numpys_brackets(shape):
-    array = np.arange(1.0, 1.0 + math.prod(shape)).reshape(shape)
-    assert values(repr(Tensor(array))) == "".join(np.array2string(array, separator=",").split())
-
-
-@pytest.mark.parametrize("shape", [(100,), (20, 30), (1, 50), (50, 1), (64, 1, 28, 28), (2, 3, 2, 2, 9)])
+@pytest.mark.parametrize("shape", [(100,), (20, 30), (1, 50), (50, 1), (64, 1, 28, 28), (10**4,) * 3])  # the last has 4 TB
 def test_of_many_values_the_first_and_the_last_are_shown(shape):
-    numbers = np.arange(10_000, 10_000 + math.prod(shape))
-    text = repr(Tensor(numbers.reshape(shape)))
+    last = np.int64(math.prod(shape) + 9_999)
+    numbers = np.arange(10_000, last + 1).reshape(shape) if last < 10**6 else np.broadcast_to(last, shape)
+    text = "".join(repr(Tensor(numbers)).split()).removeprefix("Tensor(").split(",shape=")[0]
     assert "..." in text
-    assert values(text).startswith("[" * len(shape) + "10000")
-    assert values(text).endswith(str(numbers[-1]) + "]" * len(shape))
+    assert text.startswith("[" * len(shape) + str(numbers.flat[0]))
+    assert text.endswith(str(last) + "]" * len(shape))
     assert len(text) < 600
 
 
@@ -56,22 +46,11 @@ def test_what_fits_in_a_line_is_in_one_and_rows_are_below_one_another(data, says
     assert repr(Tensor(data)) == says
 
 
-def test_a_view_is_not_copied():
-    x = Tensor(np.broadcast_to(np.float32(1.0), (10_000, 10_000, 10_000)))  # 4 TB, if it were
-    assert "shape=(10000, 10000, 10000)" in repr(x)
-
-
-def test_a_parameter_says_whether_it_requires_a_gradient():
-    x = leaf(name="x")
-    assert "requires_grad=True" in repr(x)
-    x.requires_grad = False
-    assert "requires_grad=False" in repr(x)
-    assert "requires_grad" not in repr(Tensor([1.0])) + repr(leaf() * 2)
-
-
 def test_a_result_says_in_one_line_what_its_op_was_computed_from():
     layer, x = nn.Dense(2, 8), Tensor(np.ones((4, 2), np.float32), name="x")
     layer.parameters()
+    layer.weight.requires_grad = False
+    assert ("requires_grad=True" in repr(layer.bias), "requires_grad=False" in repr(layer.weight)) == (True, True)
     assert repr(layer(x)).endswith("\n       op=affine of x (4, 2), weight (2, 8), bias (8,))")
     assert repr(mg.relu(layer(x))).endswith("\n       op=relu of affine(...) (4, 8))")
     assert repr(leaf([3.0], name="w") * 2.0).endswith("op=multiply of w (1,), 2)")

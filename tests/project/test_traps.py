@@ -63,8 +63,7 @@ TRAPS: dict[int, tuple[str, list[str]]] = {
     11: (
         "no_grad and exceptions, nesting, generators, threads",
         [
-            "tests/engine/test_modes.py::test_exception_inside_no_grad_switches_recording_on_again",
-            "tests/engine/test_modes.py::test_exception_inside_a_derivative_switches_recording_on_again",
+            "tests/engine/test_modes.py::test_exceptions_switch_recording_on_again_and_watchers_off",
             "tests/engine/test_modes.py::test_blocks_nest_and_each_ends_with_its_own",
             CONTRACTS + "refusals.py::test_it_is_refused_and_the_error_says_why",
             "tests/engine/test_modes.py::test_no_grad_and_watchers_hold_for_their_own_thread_only",
@@ -180,7 +179,7 @@ TRAPS: dict[int, tuple[str, list[str]]] = {
     31: (
         "float32 that turns into float64",
         [
-            CONTRACTS + "dtypes.py::test_narrow_floats_come_out_as_they_went_in",
+            CONTRACTS + "values.py::test_narrow_floats_come_out_as_they_went_in",
             OPS + "operands.py::test_float_dtype_survives_numbers_integers_and_masks",
             CONTRACTS + "rules.py::test_parameters_and_state_keep_the_dtype",
             CONTRACTS + "games.py::test_a_float32_game_has_no_float64_array_in_a_step_on_float64_data_and_noise",
