@@ -12,15 +12,6 @@ from hypothesis import strategies as st
 import minigan as mg
 from minigan.backend import threads
 from minigan.ops import convolution
-from minigan.ops.convolution import Windows, _input_grad_by_adding, _input_grad_by_blocks
-
-LAYOUTS = {
-    "C order": lambda a: a,
-    "Fortran order": np.asfortranarray,
-    "channels last": lambda a: np.ascontiguousarray(a.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2),
-    "reversed": lambda a: np.ascontiguousarray(a[:, :, ::-1, ::-1])[:, :, ::-1, ::-1],
-    "strided": lambda a: np.repeat(a, 2, axis=3)[..., ::2],
-}
 
 
 def counts(size, kernel, stride, padding, dilation):
@@ -76,9 +67,7 @@ def problems(draw):
     size = [n + draw(st.integers(0, 4)) for n in least]
     N, C, O = (draw(st.sampled_from(sizes)) for sizes in ([2, 5, 1, 0], [1, 2, 5], [1, 3, 5]))  # few channels, and many
     rng = np.random.default_rng(draw(st.integers(0, 2**16)))
-    x, weight = rng.standard_normal((N, C, *size)), rng.standard_normal((O, C, *kernel))
-    x, weight = (LAYOUTS[draw(st.sampled_from(sorted(LAYOUTS)))](a) for a in (x, weight))
-    return x, weight, (stride, padding, dilation)
+    return rng.standard_normal((N, C, *size)), rng.standard_normal((O, C, *kernel)), (stride, padding, dilation)
 
 
 PARTS = st.sampled_from([(1, convolution.CHUNK), (1, 1), (2, 1), (3, 1), (1, 500), (2, 2000)])  # threads, bytes of a part
@@ -129,22 +118,6 @@ def test_conv_transpose2d_and_its_gradients_are_those_of_the_loops(problem, part
     assert_close(y, expected)
     assert_close(dx, conv_by_loops(g, weight, stride, padding, (1, 1)))
     assert_close(dw, conv_gradients_by_loops(g, weight, x, stride, padding, (1, 1))[1])
-
-
-@given(problems(), PARTS)
-def test_both_ways_to_spread_are_one(problem, parts):
-    x, weight, (stride, padding, _) = problem
-    padding = tuple(min(p, k - 1) for p, k in zip(padding, weight.shape[2:], strict=True))
-    windows = Windows(weight.shape[2:], stride, padding, (1, 1))
-    if min(counts := windows.counts(x.shape[2:])) < 1:
-        return
-    g = np.random.default_rng(1).standard_normal((len(x), len(weight), *counts))
-    expected = _input_grad_by_adding(g, weight, windows, x.shape[2:])
-    with in_parts(*parts):
-        assert_close(mg.Tensor(_input_grad_by_blocks(g, weight, windows, x.shape[2:])), expected)
-
-
-# --- part by part, and in several threads -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
