@@ -13,7 +13,6 @@ from minigan.testing import arrays, axes, broadcastable, shapes
 from tests.contracts.registry import Entry, calls
 
 CONSTANT = ["equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "one_hot"]  # no gradient flows
-BY_LOOPS = ["conv2d", "conv_transpose2d", "max_pool2d", "avg_pool2d"]  # compared in tests/ops, with loops
 OF_LAYERS = ["affine", "batch_norm"]  # ops that only layers use
 SMALL = {"max_dims": 2, "max_side": 3}
 ROWS = shapes(min_dims=1, max_dims=2, min_side=1, max_side=4) | st.just((3, 4))
@@ -182,6 +181,67 @@ def normalised(x, weight, bias, axes, eps=1e-5, statistics=None):
 def batch(*shape):
     """The images, weights and biases of a batch norm."""
     return normal(*shape), positive(shape[1], seed=1), normal(shape[1], seed=2)
+
+
+# --- images -------------------------------------------------------------------------------------------------------------
+
+
+def taps(x, kernel, stride, padding, dilation=(1, 1), border=0.0):
+    """For each place in the window: the pixels at this place of all windows that fit."""
+    (sh, sw), (ph, pw), (dh, dw) = stride, padding, dilation
+    x = np.pad(x, [(0, 0), (0, 0), (ph, ph), (pw, pw)], constant_values=border)
+    h, w = (n - d * (k - 1) for n, k, d in zip(x.shape[2:], kernel, dilation, strict=True))
+    return [x[:, :, i * dh : i * dh + h : sh, j * dw : j * dw + w : sw] for i, j in np.ndindex(*kernel)]
+
+
+def convolved(x, w, stride, padding, dilation):
+    kernels = np.moveaxis(w, (2, 3), (0, 1)).reshape(-1, *w.shape[:2])
+    pairs = zip(taps(x, w.shape[2:], stride, padding, dilation), kernels, strict=True)
+    return sum(np.einsum("nchw,oc->nohw", tap, kernel) for tap, kernel in pairs)
+
+
+def painted(x, w, stride, padding, output_padding):
+    """Every pixel adds its kernel to a large canvas, of which the padding is cut off."""
+    (N, _, H, W), (_, O, KH, KW) = x.shape, w.shape
+    (sh, sw), (ph, pw), (eh, ew) = stride, padding, output_padding
+    canvas = np.zeros((N, O, (H - 1) * sh + KH + eh, (W - 1) * sw + KW + ew))
+    for h, v in np.ndindex(H, W):
+        canvas[:, :, h * sh : h * sh + KH, v * sw : v * sw + KW] += np.einsum("nc,coij->noij", x[:, :, h, v], w)
+    return canvas[:, :, ph : canvas.shape[2] - ph, pw : canvas.shape[3] - pw]
+
+
+def two(draw, low, high):
+    return draw(st.tuples(st.integers(low, high), st.integers(low, high)))
+
+
+@st.composite
+def convolutions(draw, transposed=False):
+    """x, weight and options: the kernel fits at least once; few channels, and many."""
+    kernel, stride, padding, dilation = two(draw, 1, 3), two(draw, 1, 3), two(draw, 0, 2), two(draw, 1, 3)
+    N, C, O = (draw(st.sampled_from(sizes)) for sizes in ([2, 5, 1, 0], [1, 2, 5], [1, 3, 5]))
+    if transposed:
+        options = {"stride": stride, "padding": padding, "output_padding": tuple(draw(st.integers(0, s - 1)) for s in stride)}
+        least = [-(-2 * p // s) + 1 for p, s in zip(padding, stride, strict=True)]
+        w = normal(C, O, *kernel, seed=1)
+    else:
+        options = {"stride": stride, "padding": padding, "dilation": dilation}
+        least = [max(1, d * (k - 1) + 1 - 2 * p) for k, p, d in zip(kernel, padding, dilation, strict=True)]
+        w = normal(O, C, *kernel, seed=1)
+    return (normal(N, C, *[n + draw(st.integers(0, 2)) for n in least]), w), options
+
+
+@st.composite
+def pools(draw):
+    """x, kernel, stride (the kernel's, smaller or larger), padding."""
+    kernel, stride = two(draw, 1, 3), two(draw, 1, 3)
+    padding = tuple(draw(st.integers(0, k // 2)) for k in kernel)
+    size = [max(1, k - 2 * p) + draw(st.integers(0, 3)) for k, p in zip(kernel, padding, strict=True)]
+    x = normal(draw(st.sampled_from([2, 1, 0])), draw(st.integers(1, 2)), *size, seed=draw(st.integers(0, 99)))
+    return (x,), {"kernel": kernel, "stride": draw(st.sampled_from([None, stride])), "padding": padding}
+
+
+def largest(x, kernel, stride, padding):
+    return np.max(taps(x, kernel, stride or kernel, padding, border=-INF), axis=0)
 
 
 def around_a_large_mean():
@@ -440,43 +500,38 @@ OPS: dict[str, Entry] = {
         points=[around_a_large_mean()],
     ),
     "conv2d": Entry(
-        mg.conv2d,
-        cases=[
+        lambda x, w, **options: mg.conv2d(x, w, None, **options), convolved, convolutions(),
+        [
             (mg.conv2d, lambda: [normal(8, 1, 1, 1), normal(1, 1, 1, 1, seed=1)]),  # two by two
             (lambda x, w: mg.conv2d(x, w, None, 2, 1), lambda: [normal(1, 1, 3, 4), normal(1, 1, 2, 3, seed=1)]),
             (mg.conv2d, lambda: [normal(2, 2, 2, 3), normal(2, 2, 1, 2, seed=1), normal(2, seed=2)]),
             (lambda x, w: gradient(mg.conv2d(x, w) ** 3, w), lambda: [normal(1, 1, 2, 3), normal(1, 1, 1, 2, seed=1)]),
-            (
-                lambda x, w: mg.conv2d(x, w, None, (1, 2), (0, 1), (2, 1)),
-                lambda: [normal(1, 2, 3, 2), normal(2, 2, 2, 3, seed=1)],
-            ),
         ],
     ),
     "conv_transpose2d": Entry(
-        mg.conv_transpose2d,
-        cases=[
-            (
-                lambda x, w: mg.conv_transpose2d(x, w, None, 2, 1, (1, 0)),
-                lambda: [normal(1, 1, 2, 3), normal(1, 2, 3, 2, seed=1)],
-            ),
+        lambda x, w, **options: mg.conv_transpose2d(x, w, None, **options), painted, convolutions(transposed=True),
+        [
+            (lambda x, w: mg.conv_transpose2d(x, w, None, 2, 1, 1), lambda: [normal(1, 1, 2, 3), normal(1, 2, 3, 2, seed=1)]),
             (mg.conv_transpose2d, lambda: [normal(2, 2, 2, 1), normal(2, 2, 1, 2, seed=1), normal(2, seed=2)]),
         ],
     ),
     "max_pool2d": Entry(
-        lambda x: mg.max_pool2d(x, 2, 1),
-        cases=[
+        lambda x, kernel=2, stride=1, padding=0: mg.max_pool2d(x, kernel, stride, padding), largest, pools(),
+        [
             (lambda x: mg.max_pool2d(x, (3, 2), (2, 1), 1), lambda: [normal(1, 2, 4, 3)]),
             (lambda x: mg.max_pool2d(x, 2), lambda: [normal(1, 2, 4, 6)]),  # every place in the window is the largest once
         ],
-        special=one((1, 1, 3, 3), special=True),
-        points=[
+        one((1, 1, 3, 3), special=True),
+        [
             (lambda x: mg.max_pool2d(x, 2), [[[[1, 2], [3, 0]]]], [[[[0, 0], [1, 0]]]]),
             (lambda x: mg.max_pool2d(x, 2), [[[[3, 1], [3, 0]]]], [[[[0.5, 0], [0.5, 0]]]]),
             (lambda x: mg.max_pool2d(x, 2), [[[[2, 2], [2, 2]]]], np.full((1, 1, 2, 2), 0.25)),
         ],
     ),
     "avg_pool2d": Entry(
-        mg.avg_pool2d, cases=[(lambda x: mg.avg_pool2d(x, (3, 2), (2, 1), 1), lambda: [normal(1, 2, 4, 3)])]
+        lambda x, kernel, stride, padding: mg.avg_pool2d(x, kernel, stride, padding),
+        lambda x, kernel, stride, padding: np.mean(taps(x, kernel, stride or kernel, padding), axis=0), pools(),
+        [(lambda x: mg.avg_pool2d(x, (3, 2), (2, 1), 1), lambda: [normal(1, 2, 4, 3)])],
     ),
     "upsample2d": Entry(
         mg.upsample2d, lambda x, scale: x.repeat(scale[0], axis=2).repeat(scale[1], axis=3),

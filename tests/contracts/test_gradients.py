@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import minigan as mg
-from minigan.ops import convolution
 from minigan.testing import assert_gradients
 from tests.contracts.functions import CASES, FUNCTIONS, IDS
 from tests.contracts.ops import CONSTANT
@@ -20,12 +19,6 @@ THIRD = ["divide", "matmul", "norm", "power", "prod", "sigmoid", "softmax", "tan
 
 
 POINTS = [(name, *point) for name, entry in FUNCTIONS.items() for point in entry.points]
-
-
-@pytest.fixture(autouse=True)
-def _small_chunks(monkeypatch):
-    """Convolutions image by image, or two by two, as they are for large images."""
-    monkeypatch.setattr(convolution, "CHUNK", 16)
 
 
 def scaled(fn, size, change=lambda y: y):

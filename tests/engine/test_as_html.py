@@ -77,15 +77,6 @@ def test_odd_tensors_are_shown_without_an_error(array):
     assert bool(pictures(text)) == (array.size > 1)
 
 
-def test_a_map_is_blue_below_0_white_at_0_red_above_and_symmetric():
-    (picture,) = pictures(shown([[-1.0, -4.0], [0.0, 4.0], [2.0, np.nan]]))
-    pale_blue, blue, white, red, pale_red, black = picture.reshape(-1, 3).astype(int)
-    assert (*white, *black) == (255, 255, 255, 0, 0, 0)
-    assert blue[2] > 150 > blue[0]
-    assert red[0] > 150 > red[2]
-    np.testing.assert_allclose([pale_blue, pale_red], [255 + (blue - 255) / 4, 255 + (red - 255) / 2], atol=1)
-
-
 def test_images_are_grey_or_in_colour_and_pixels_that_are_not_finite_red():
     array = np.linspace(-1.0, 1.0, 2 * 8 * 9).reshape(2, 1, 8, 9)
     both = np.stack(pictures(shown(array)))

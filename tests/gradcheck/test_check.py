@@ -38,15 +38,12 @@ WHOLE = (
 REJECTED = {  # name: (the function, its inputs, what the error says, options); more in test_planted_mistakes
     "the whole message": (op_with(lambda g, x: g * 3 * x), [X], WHOLE, {}),
     "factor 1.001": (BAD, [X], "differ by the factor 1.001", {}),
-    "factor 0.999": (op_with(lambda g, x: g * 1.998 * x), [X], "differ by the factor 0.999", {}),
     "one element": (
         op_with(lambda g, x: g * 2 * x * ONE_WRONG), [X],
         r"input 0, index \(1, 2\): analytic -?\S+, numeric -?\S+ \+- \S+ \(1 of 6 differ\)", {"order": 1},
     ),
     "an array captured earlier": (op_with(lambda g, x: g * 2 * ONCE), [X], "gradcheck", {}),
     "third order": (cube_of_wrong_third_order, [X], "third derivative", {"order": 3}),
-    "detach": (lambda x: x.detach() * x, [X], "gradcheck", {}),
-    "one of many": (op_with(lambda g, x: g * ONE_OF_MANY, lambda a: a * 1), [np.ones(1000)], "gradcheck", {}),
     "a coarse step": (mg.exp, [X], "gradcheck", {"eps": 0.1}),
     "one of several outputs": (lambda x: (x * 2, BAD(x)), [X], r"\(of output 1\): input 0, .*factor 1.001", {}),
     "where it is recorded": (differing_where_recorded(1.01), [X], "with create_graph=True the gradient differs", {}),
@@ -129,14 +126,6 @@ def test_at_relus_kink_any_slope_from_0_to_1_is_right(slope, right):
     else:
         with pytest.raises(GradcheckError, match=r"is outside|not finite"):
             gradcheck(relu, AT_A_KINK, kinks=True)
-
-
-def test_where_float64_overflows_slopes_are_measured_in_extended_precision():
-    x = np.array([1000.0, 0.5, -1000.0])
-    assert gradcheck(mg.exp, x)
-    assert gradcheck(mg.softplus, x)
-    with pytest.raises(GradcheckError, match=r"index \(0,\): analytic nan, numeric 0.1257.*not finite"):
-        gradcheck(lambda x: mg.log(1.0 + mg.exp(x)), x)
 
 
 # --- the report ---------------------------------------------------------------------------------------------------------

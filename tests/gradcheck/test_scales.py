@@ -35,16 +35,12 @@ def steps(factor):
 
 WRONG = {  # function, point, what the error says
     **{f"sine of {s:g} times {f}": (sine(s, f), X, "index") for s in (1e-100, 1e-8, 1e8) for f in (-1.0, 0.0, 1.01)},
-    "offset": (op(lambda x: 1e6 + 1e-6 * np.sin(x), lambda g, y, x: g * -1e-6 * mg.cos(x)), X, "index"),
     "sigmoid cut to 0 below": (sigmoid_cut_at(-17, 1e9), at(-20.0, 1.0), "index .0,"),
-    "sigmoid cut to 0 above": (sigmoid_cut_at(-1e9, 17), at(20.0, 1.0), "index .0,"),
     "identity at 1e11": (op(np.copy, lambda g, y, x: 3.0 * g), at(1e11), "factor 3"),
     "1 / x at 1e-8": (op(np.reciprocal, lambda g, y, x: -1.01 * g * y * y), at(1e-8), "factor 1.01"),
-    "square at 1e80": (op(np.square, lambda g, y, x: 2.02 * g * x), at(1e80), "factor 1.01"),
     "log at 1e-30 next to 1e-20": (op(np.log, lambda g, y, x: g / x * at(0, 1)), at(1e-30, 1e-20), "index .0,"),
     "x abs(x) at 0": (op(lambda x: x * np.abs(x), lambda g, y, x: g * (2 * mg.abs(x) + 1e-6)), at(0.0), "analytic"),
     "exp at 12000": (op(np.exp, lambda g, y, x: -g * y), at(12000.0), "nothing could be compared"),
-    "exp at 12000 next to 1": (mg.exp, at(12000.0, 1.0), "index .0,.*nothing could be compared"),
     "exp at infinity": (mg.exp, at(np.inf), "nothing could be compared"),
     "log at -1": (mg.log, at(-1.0), "nothing could be compared"),
     "sine in float32": (
@@ -59,14 +55,11 @@ MINIBATCH = np.random.default_rng(0).standard_normal((4, 3))
 MATRIX, WEIGHT = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]), at(0.3, 0.7)
 RIGHT = {
     "rows of different slopes": (steps(1), np.ones(1)),
-    "slopes that float64 cannot see": (lambda x: (1 + 1e-11 * x, 1 + 1e-12 * x, 1 + 1e-13 * x), at(0.5, 0.7)),
-    "identity at 1e12": (lambda x: x * 1.0, at(1e12)),
     "log at 1e-6": (mg.log, at(1e-6, 1e-12, 1e-30)),
     "1 / x at 1e-3": (lambda x: 1 / x, at(1e-3, -1e-9)),
     "x abs(x) at 0": (lambda x: x * mg.abs(x), at(0.0)),
     "tanh and sigmoid of 15": (lambda x: mg.tanh(x) * mg.sigmoid(-x), at(15.0, -18.0, 19.5)),
     "tanh of -15 next to 1e30": (mg.tanh, at(-15.0, 1e30)),
-    "abs at -1e-9 next to 1e9": (mg.abs, at(-1e-9, 1e9)),
     "wave of length 1e-6": (lambda x: mg.sin(1e6 * x), at(0.0, 1e-7, 0.3)),
     "steep and flat": (lambda x: x**4, at(1e7, 0.01, 1e-4)),
     "differences of large numbers": (lambda x: (x + 1e8) - 1e8, at(0.5, 0.3)),
@@ -77,11 +70,9 @@ RIGHT = {
     "a residual of rounding errors": (lambda w: (w / 3 - 0.1 / 3) ** 2, np.array(0.1)),
     "gradient penalty at its minimum": (lambda w: (mg.norm(w) - 1) ** 2, at(0.6, 0.8)),
     "the mean of batch norm": (lambda x: nn.BatchNorm1d(3)(x).mean(0), MINIBATCH),
-    "the sum of softmax": (lambda x: mg.softmax(x).sum(-1) - 1, MINIBATCH),
     "log after exp": (lambda x: mg.log(mg.exp(x)) - x, MINIBATCH),
     "on the circle": (lambda x: mg.sin(x) ** 2 + mg.cos(x) ** 2 - 1, MINIBATCH),
     "a steep minimum": (lambda x: 1e8 * (x * x - 1) ** 2 + (1 - x) ** 2, at(1.0)),
-    "a steep tail": (lambda x: mg.tanh(1e6 * (x - 0.3)), at(0.3 - 15e-6)),
 }
 
 

@@ -47,13 +47,6 @@ def test_in_training_the_share_p_becomes_0_the_mean_stays_and_each_call_draws_an
     np.testing.assert_allclose(y[y != 0], 3 / (1 - p), rtol=1e-6)
 
 
-@pytest.mark.parametrize("labels", [3, [0, 3], np.array([1, 2], "uint8"), np.zeros((0, 2), int), Tensor([[1]], dtype="int64")])
-def test_each_label_becomes_its_vector(labels):
-    layer = nn.Embedding(5, 2)
-    plain = labels.numpy() if isinstance(labels, Tensor) else np.asarray(labels)
-    np.testing.assert_array_equal(layer(labels).numpy(), layer.weight.numpy()[plain])
-
-
 @pytest.mark.parametrize("n", [1, 2, 6])
 def test_the_sum_of_minibatch_discrimination_counts_the_sample_itself_as_in_the_paper(n):
     """Of a heap of n samples all have o = n; of n that are far from each other, 1: their own."""

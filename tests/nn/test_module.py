@@ -83,18 +83,10 @@ def test_modules_are_the_module_and_its_parts_once_each_with_one_mode():
     assert model.eval() is model
     assert not any(m.training for m in model.modules())
     assert all(m.training for m in [*model.train().modules(), *net().modules()])
-
-
-def test_gradients_go_through_a_frozen_module_and_zero_grad_forgets_them():
-    model, x = net(), leaf(np.ones((4, 2)), dtype="float32")
-    model(x).sum().backward()
-    assert all(p.grad is not None for p in model.parameters())
+    model(X).sum().backward()
     model.zero_grad()
-    x.grad = None
-    model.requires_grad_(False)
-    model(x).sum().backward()
-    assert x.grad is not None
-    assert all(p.grad is None for p in model.parameters())
+    assert [p.grad for p in model.parameters()] == [None, None]
+    assert repr(model).endswith("# -> (N, 2), 6 parameters")
 
 
 # --- saving and moving --------------------------------------------------------------------------------------------------
@@ -162,19 +154,6 @@ def test_to_moves_parameters_buffers_and_gradients_and_counts_as_a_change_in_pla
 
 
 # --- names and text -----------------------------------------------------------------------------------------------------
-
-
-def test_repr_shows_the_layers_their_parameters_and_after_a_call_their_output_shapes():
-    model = Sequential(Dense(2, 3), Sequential(Dense(3, 1000, bias=False)))
-    model(X)
-    assert repr(model) == (
-        "Sequential(\n"
-        "  (layers.0): Dense(2, 3)  # -> (N, 3), 9 parameters\n"
-        "  (layers.1): Sequential(\n"
-        "    (layers.0): Dense(3, 1000, bias=False)  # -> (N, 1000), 3,000 parameters\n"
-        "  )  # -> (N, 1000), 3,000 parameters\n"
-        ")  # -> (N, 1000), 3,009 parameters"
-    )
 
 
 def names(module):

@@ -10,28 +10,29 @@ from minigan import Tensor, losses
 from minigan.ops.linear import affine
 
 BINARY = ["add", "subtract", "multiply", "divide", "power", "maximum", "minimum"]
-BESIDE = {
-    "int": 2,
-    "float": 2.0,
-    "bool": True,
-    "float64 scalar": np.float64(2),
-    "float32 scalar": np.float32(2),
-    "int64 scalar": np.int64(2),
-    "list": [1, 2],
-    "int array": np.array([1, 2]),
-    "uint8 array": np.array([1, 2], "uint8"),
-    "mask": np.array([True, True]),
-    "int tensor": Tensor(np.array([1, 2])),
-}
+COUNT = np.array([1, 2])
+BESIDE = [
+    2,
+    2.0,
+    True,
+    np.float64(2),
+    np.float32(2),
+    np.int64(2),
+    [1, 2],
+    COUNT,
+    COUNT.astype("uint8"),
+    COUNT > 0,
+    Tensor(COUNT),
+]
 
 
-@pytest.mark.parametrize("beside", BESIDE)
+@pytest.mark.parametrize("beside", BESIDE, ids=repr)
 @pytest.mark.parametrize("name", [*BINARY, "where"])
 def test_float_dtype_survives_numbers_integers_and_masks(name, beside):
     op = (lambda a, b: mg.where(np.array(True), a, b)) if name == "where" else getattr(mg, name)
     for shape, dtype in itertools.product([(), (2,)], ["float16", "float32", "float64"]):
         x = Tensor(np.full(shape, 1.5, dtype), requires_grad=True)
-        for y in (op(x, BESIDE[beside]), op(BESIDE[beside], x)):
+        for y in (op(x, beside), op(beside, x)):
             (g,) = mg.grad(y.sum(), x)
             assert y.dtype == g.dtype == dtype
 
@@ -51,7 +52,7 @@ def test_among_floats_the_wider_wins_and_each_gradient_has_its_inputs_dtype(op, 
         np.testing.assert_allclose(y.numpy(), op(*[x.astype("float64") for x in inputs]).numpy(), rtol=1e-3)
 
 
-MASK, COUNT, BYTE = np.array([True, False]), np.array([1, 2]), np.array([255], np.uint8)
+MASK, BYTE = np.array([True, False]), np.array([255], np.uint8)
 INTEGERS = {  # name: (what is computed, its dtype, its values)
     "divided": (lambda: Tensor(COUNT) / np.array([2, 4]), "float32", [0.5, 0.5]),
     "add a number": (lambda: mg.add(Tensor(COUNT), 3), "int64", [4, 5]),
@@ -66,13 +67,10 @@ INTEGERS = {  # name: (what is computed, its dtype, its values)
     "a mask and True": (lambda: mg.add(MASK, True), "bool", [True, True]),
     "a mask's sum": (lambda: Tensor(MASK).sum(), "int64", 1),
     "numbers alone": (lambda: mg.add(1, 2), "float32", 3),
-    "a list alone": (lambda: mg.sum([1, 2]), "float32", 3),
     "bytes reshaped": (lambda: mg.reshape(Tensor(BYTE), 1), "uint8", [255]),
     "bytes below a number": (lambda: Tensor(BYTE) < 300, "bool", [True]),
     "bytes equal to a number": (lambda: Tensor(BYTE) == -1, "bool", [False]),
-    "bytes times a number": (lambda: Tensor(BYTE) * 300, "int64", [76_500]),
     "int8 and uint8": (lambda: Tensor(np.array([-1], np.int8)) + Tensor(BYTE), "int64", [254]),
-    "along NumPy's axis": (lambda: mg.sum(np.ones((2, 3)), axis=np.int64(1)), "float64", [3, 3]),
 }
 
 

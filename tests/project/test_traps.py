@@ -139,8 +139,8 @@ TRAPS: dict[int, tuple[str, list[str]]] = {
     24: (
         "strides, dilation and shapes of convolutions",
         [
-            OPS + "convolution.py::test_conv2d_and_its_gradients_are_those_of_the_loops",
-            OPS + "convolution.py::test_conv_transpose2d_and_its_gradients_are_those_of_the_loops",
+            CONTRACTS + "values.py::test_a_value_is_its_twins",
+            CONTRACTS + "gradients.py::test_gradients_are_right_at_drawn_arguments",
             CONTRACTS + "gradients.py::test_gradient_and_its_gradient_are_right",
         ],
     ),
@@ -149,7 +149,6 @@ TRAPS: dict[int, tuple[str, list[str]]] = {
         [
             CONTRACTS + "gradients.py::test_the_derivative_at_a_special_point_is_the_documented_one",
             CONTRACTS + "gradients.py::test_gradients_are_right_at_special_points",
-            OPS + "pooling.py::test_values_and_gradients_are_those_of_the_loops_with_ties_shared_equally",
         ],
     ),
     26: (
