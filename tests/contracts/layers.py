@@ -72,14 +72,11 @@ LAYERS = {
     "Dense, 4-d": Layer(lambda **o: nn.Dense(3, 2, **o), (2, 1, 2, 3), lambda x, w, b: x @ w + b),
     "Dense, no rows": Layer(lambda **o: nn.Dense(3, 2, **o), (4, 0, 3), lambda x, w, b: x @ w + b),
     "Conv2d": Layer(
-        lambda **o: nn.Conv2d(3, 2, (2, 3), (1, 2), (0, 1), **o),
-        (1, 3, 3, 4),
-        lambda x, w, b: mg.conv2d(x, w, b, (1, 2), (0, 1)).numpy(),
-        "Conv2d(3, 2, (2, 3), stride=(1, 2), padding=(0, 1))",
+        lambda **o: nn.Conv2d(3, 2, (2, 3), (1, 2), (0, 1), **o), (1, 3, 3, 4),
+        lambda x, w, b: mg.conv2d(x, w, b, (1, 2), (0, 1)).numpy(), "Conv2d(3, 2, (2, 3), stride=(1, 2), padding=(0, 1))",
     ),
     "ConvTranspose2d": Layer(
-        lambda **o: nn.ConvTranspose2d(3, 2, (2, 3), (1, 2), (0, 1), (0, 1), **o),
-        (1, 3, 2, 3),
+        lambda **o: nn.ConvTranspose2d(3, 2, (2, 3), (1, 2), (0, 1), (0, 1), **o), (1, 3, 2, 3),
         lambda x, w, b: mg.conv_transpose2d(x, w, b, (1, 2), (0, 1), (0, 1)).numpy(),
         "ConvTranspose2d(3, 2, (2, 3), stride=(1, 2), padding=(0, 1), output_padding=(0, 1))",
     ),

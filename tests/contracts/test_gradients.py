@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import minigan as mg
 from minigan.testing import assert_gradients
-from tests.contracts.functions import CASES, FUNCTIONS, IDS
+from tests.contracts.losses import ALL_CASES, FUNCTIONS, IDS
 from tests.contracts.ops import CONSTANT
 from tests.helpers.examples import fewer, fewest
 
@@ -31,9 +31,9 @@ def scaled(fn, size, change=lambda y: y):
     return function
 
 
-@pytest.mark.parametrize(("case", "size"), [(i, SCALES[i % len(SCALES)]) for i in range(len(CASES))], ids=IDS)
+@pytest.mark.parametrize(("case", "size"), [(i, SCALES[i % len(SCALES)]) for i in range(len(ALL_CASES))], ids=IDS)
 def test_gradient_and_its_gradient_are_right(case, size):
-    _, fn, inputs = CASES[case]
+    _, fn, inputs = ALL_CASES[case]
     assert mg.gradcheck(scaled(fn, size), *inputs(), order=2)
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import minigan as mg
 from minigan import Tensor, ops
-from tests.contracts.functions import CASES, FUNCTIONS, IDS
+from tests.contracts.losses import ALL_CASES, FUNCTIONS, IDS
 from tests.helpers.leaves import dtypes_of_new_tensors
 
 WITH_TWIN = {name: entry for name, entry in FUNCTIONS.items() if entry.twin}
@@ -31,7 +31,7 @@ def test_the_method_is_the_op(name):
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
-@pytest.mark.parametrize(("name", "fn", "inputs"), CASES, ids=IDS)
+@pytest.mark.parametrize(("name", "fn", "inputs"), ALL_CASES, ids=IDS)
 def test_narrow_floats_come_out_as_they_went_in(name, fn, inputs, dtype):
     leaves = [mg.Tensor(x.astype(dtype), requires_grad=True) for x in inputs()]
     with dtypes_of_new_tensors() as seen:
@@ -45,7 +45,7 @@ def test_narrow_floats_come_out_as_they_went_in(name, fn, inputs, dtype):
     assert np.float64 not in seen
 
 
-@pytest.mark.parametrize(("name", "fn", "inputs"), CASES, ids=IDS)
+@pytest.mark.parametrize(("name", "fn", "inputs"), ALL_CASES, ids=IDS)
 def test_gradients_that_backward_leaves_have_memory_of_their_own(name, fn, inputs):
     leaves = [mg.Tensor(np.array(x, dtype="float64"), requires_grad=True) for x in inputs()]
     y = fn(*leaves)

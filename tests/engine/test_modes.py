@@ -143,3 +143,12 @@ def test_a_watcher_sees_cuts_and_changes_in_place_and_whether_a_backward_pass_is
     with modes.watching(Diary()) as diary:
         mg.grad(mg.exp(x).sum(), x, create_graph=True)
     assert [entry for entry in diary.seen if "backward" in entry[0]] == [("backward begins", True), ("backward ends", True)]
+
+
+def test_blocks_that_overlap_end_each_their_own_watcher():
+    one, other = modes.watching(Diary()), modes.watching(Diary())
+    first, second = one.__enter__(), other.__enter__()
+    one.__exit__(None, None, None)
+    _ = leaf() * 2
+    other.__exit__(None, None, None)
+    assert (first.seen, second.seen[-1], modes.mode.watchers) == ([], ("made", "multiply"), ())

@@ -155,6 +155,7 @@ def borrowing_ops():
     st.integers(1, 2),
 )
 @example([("passed on", 0, 1), ("output", 3, 2)], False, 1)  # the output's own array, in a new tensor
+@example([("one for both", 0, 1)], False, 1)
 @example([("passed on", 0, 1), ("captured", 3, 0)], False, 1)  # and that of a constant that the op does not name
 def test_no_gradient_of_a_random_graph_shares_memory_with_anything(program, create_graph, passes):
     leaves, ops, seed = [leaf(VALUES) for _ in range(3)], borrowing_ops(), np.array(VALUES)
@@ -189,6 +190,13 @@ def test_an_array_that_somebody_holds_is_not_given_away_and_any_other_not_copied
     w, made = leaf(), []
     mg.record("made", w.data * 2.0, (w, lambda g, y: made.append(g * 2.0) or made[0])).sum().backward()
     assert w.grad is made[0]
+
+
+def test_a_tensor_that_a_derivative_keeps_from_one_backward_pass_to_the_next_is_copied():
+    x, w, kept = leaf(), leaf(), {}
+    for t in (x, w):
+        mg.record("keeps", t.data * 2.0, (t, lambda g, y: kept.setdefault("it", g * 2.0))).sum().backward()
+    assert not np.shares_memory(x.grad.data, w.grad.data)
 
 
 def test_threads_that_add_into_one_leafs_gradient_lose_nothing():
