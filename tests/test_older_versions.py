@@ -3,7 +3,6 @@
 import importlib
 import pickle
 import sys
-import types
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +31,4 @@ def test_a_pickle_of_version_0_1_loads_and_the_game_goes_on():
 def test_the_modules_of_version_0_1_have_their_names(name):
     module = importlib.import_module(f"minigan.{name}")
     assert module is sys.modules[f"minigan.{name}"]
-    assert isinstance(module, types.ModuleType)
-    if name != "gradcheck":  # the attribute is the function
-        assert getattr(minigan, name) is module
+    assert getattr(minigan, name) is module or name == "gradcheck"  # whose attribute is the function

@@ -6,11 +6,12 @@ from hypothesis import strategies as st
 import minigan as mg
 from minigan import Tensor, losses
 from minigan.testing import arrays
-from tests.contracts.ops import normal, positive
+from tests.contracts import ops
+from tests.contracts.ops import OPS, normal, positive
 from tests.contracts.registry import Entry, calls
 
 BATCH = st.integers(2, 5).map(lambda n: (n, 1))
-LOGITS = arrays(BATCH)
+LOGITS, EXTREME = arrays(BATCH), arrays((4, 1), special=True)
 TWO = st.tuples(LOGITS, LOGITS)  # real and fake: minibatches of different sizes, too
 LABELS = np.array([2, 0, 1, 2])
 X, REAL, FAKE = normal(4, 3), 0.2 * normal(4, 3, seed=1) + 0.8, 0.2 * normal(4, 3, seed=2) - 0.8
@@ -65,8 +66,8 @@ def weights(*shapes):
     return st.tuples(*[arrays(shape, 0.1, 1) for shape in shapes])
 
 
-def entry(call, twin, draws, *inputs):
-    return Entry(call, twin, draws, [(call, lambda: list(inputs))])
+def entry(call, twin, draws, *inputs, special=None):
+    return Entry(call, twin, draws, [(call, lambda: list(inputs))], special)
 
 
 V, W, P, Y = normal(5, 1), normal(4, 1, seed=1), positive(5, 1) / 5, positive(5, 1, seed=1) / 5
@@ -74,22 +75,22 @@ LABELS_FOR_4 = st.sampled_from([(4, 1), (1, 1), (1,), ()])  # shapes that are br
 LOSSES: dict[str, Entry] = {
     "log_loss": entry(losses.log_loss, log_loss, calls(equal_shapes(0.05, 0.95)), P, Y),
     "log_loss_with_logits": entry(
-        losses.log_loss_with_logits,
-        lambda v, y: log_loss(sigma(v), y),
+        losses.log_loss_with_logits, lambda v, y: log_loss(sigma(v), y),
         calls(st.tuples(arrays((4, 1)), arrays(LABELS_FOR_4, 0.05, 0.95))) | calls(LOGITS, y=[0.0, 0.25, np.ones(1, "f4")]),
-        V,
-        Y,
+        V, Y,
     ),
     "discriminator_loss": entry(
-        losses.discriminator_loss, lambda r, f: -np.mean(np.log(sigma(r))) - np.mean(np.log(1 - sigma(f))), calls(TWO), V, W
+        losses.discriminator_loss, lambda r, f: -np.mean(np.log(sigma(r))) - np.mean(np.log(1 - sigma(f))), calls(TWO), V,
+        W, special=st.tuples(EXTREME, EXTREME),
     ),
-    "generator_loss": entry(losses.generator_loss, generator_loss, calls(LOGITS, saturating=[False, True]), V),
+    "generator_loss": entry(
+        losses.generator_loss, generator_loss, calls(LOGITS, saturating=[False, True]), V, special=st.tuples(EXTREME)
+    ),
     "critic_loss": entry(losses.critic_loss, lambda r, f: np.mean(f) - np.mean(r), calls(TWO), V, W),
     "cross_entropy": entry(
-        lambda v, labels=LABELS: losses.cross_entropy(v, labels),
-        cross_entropy,
-        calls(arrays((4, 3)), labels=[LABELS, LABELS.astype("uint8"), LABELS.tolist()]),
-        normal(4, 3),
+        lambda v, labels=LABELS: losses.cross_entropy(v, labels), cross_entropy,
+        calls(arrays((4, 3)), labels=[LABELS, LABELS.astype("uint8"), LABELS.tolist()]), normal(4, 3),
+        special=st.tuples(arrays((4, 3), special=True)),
     ),
     "mse": entry(losses.mse, lambda a, b: np.mean((a - b) ** 2), calls(equal_shapes()), V, Y),
     "l1": entry(
@@ -98,13 +99,15 @@ LOSSES: dict[str, Entry] = {
     "feature_matching_loss": entry(
         lambda fake, real=X: losses.feature_matching_loss(Tensor(real.astype(fake.dtype)), fake),
         lambda fake, real: np.sum((real.mean(0) - fake.mean(0)) ** 2),
-        calls(arrays(st.sampled_from([(2, 3), (5, 3)])), real=[X]),
-        normal(5, 3, seed=1),
+        calls(arrays(st.sampled_from([(2, 3), (5, 3)])), real=[X]), normal(5, 3, seed=1),
     ),
     "pull_away_term": entry(losses.pull_away_term, pull_away_term, calls(arrays((3, 2), 0.1, 1)), normal(4, 3)),
     "squared_gradient_norm": entry(
         cubic_norm, lambda w: np.mean(9 * (X @ w) ** 4) * np.sum(w * w), calls(weights((3, 1))), normal(3, 1, seed=1)
     ),
     "gradient_penalty": entry(penalty, penalty_by_hand, calls(weights((3, 5), (5, 1))), normal(3, 5), normal(5, 1, seed=1)),
-}
+}  # fmt: skip
 CASES = [(name, fn, inputs) for name, entry in LOSSES.items() for fn, inputs in entry.cases]
+FUNCTIONS = OPS | LOSSES
+ALL_CASES = ops.CASES + CASES  # of ops and losses: (name, function, inputs)
+IDS = [f"{name}-{i}" for i, (name, *_) in enumerate(ALL_CASES)]

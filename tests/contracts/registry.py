@@ -18,6 +18,7 @@ class Entry:
     draws: st.SearchStrategy[Call] | None = None
     cases: list[tuple[Callable, Callable]] = field(default_factory=list)  # (a function, its inputs), for each further property
     special: st.SearchStrategy[tuple] | None = None  # arrays with kinks, ties, zeros of both signs, huge numbers, infinities
+    points: list[tuple[Callable, Any, Any]] = field(default_factory=list)  # (a function, x, d sum / dx), as documented
 
 
 def calls(arrays: st.SearchStrategy, **options: Any) -> st.SearchStrategy[Call]:

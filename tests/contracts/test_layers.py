@@ -1,4 +1,4 @@
-"""Every layer: its formula, gradients for input and parameters, dtypes, seeds, text, copies, pickles, saved states, tracing."""
+"""Every layer: its formula, gradients for input and parameters, dtypes, seeds, text, copies, pickles, saved states."""
 
 import copy
 import pickle
@@ -114,20 +114,3 @@ def test_a_layers_state_dict_makes_another_one_equal_and_leaves_it_frozen_or_not
     assert_same(other.state_dict(), layer.state_dict())
     assert [p.requires_grad for p in other.parameters()] == [not frozen] * len(layer.parameters())
     np.testing.assert_array_equal(output(other, entry), output(layer, entry))
-
-
-@every_layer
-def test_a_trace_changes_no_bit(name):
-    entry, results = LAYERS[name], []
-    for watched in (False, True):
-        mg.seed(0)
-        layer, x = entry.make(), entry.input()
-        x = x if entry.shape is None else Tensor(x, requires_grad=True)
-        if watched:
-            with mg.trace():
-                layer(x).sum().backward()
-        else:
-            layer(x).sum().backward()
-        results.append([leaf.grad.numpy() for leaf in [*layer.parameters(), *[x] * (entry.shape is not None)]])
-    for plain, traced in zip(*results, strict=True):
-        np.testing.assert_array_equal(plain, traced)

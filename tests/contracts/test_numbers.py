@@ -28,28 +28,12 @@ def one(rule, **options):
 
 def play(kind, **options):
     G, D = nn.Dense(2, 2), nn.Dense(2, 2 if kind is games.BEGAN else 1)
-    return kind(G, D, data.noise(2), one_of(G), one_of(D), **options)
+    return kind(G, D, data.noise(2), *[optim.SGD(network.parameters(), 0.1) for network in (G, D)], **options)
 
 
-def one_of(network):
-    return optim.SGD(network.parameters(), 0.1)
-
-
-def shadow(**options):
-    return attacks.project(lambda z: z, X2, data.noise(2), steps=1, restarts=1, **options)
-
-
-def pairs(**options):
-    return attacks.overpowered(lambda x: x, lambda z: z, data.noise(2), **({"n": 2, "eta": 0.1, "steps": 1} | options))
-
-
-def patch(**options):
-    options = {"target": 0, "share": 0.1, "steps": 1, "batch": 2, "angle": 0.0} | options
-    return attacks.adversarial_patch(see, images(), **options)
-
-
-def shrink(**options):
-    return attacks.minimal_perturbation(see, images(), 1, **{"steps": 1, "searches": 1} | options)
+def attack(name, *args, **defaults):
+    """A call of this attack with one more option."""
+    return lambda **options: getattr(attacks, name)(*args, **defaults | options)
 
 
 def ints(name, call, least, most=None):
@@ -59,6 +43,10 @@ def ints(name, call, least, most=None):
 
 
 X2 = np.zeros((4, 2), np.float32)
+shadow = attack("project", lambda z: z, X2, data.noise(2), steps=1, restarts=1)
+pairs = attack("overpowered", lambda x: x, lambda z: z, data.noise(2), n=2, eta=0.1, steps=1)
+patch = attack("adversarial_patch", see, images(), target=0, share=0.1, steps=1, batch=2, angle=0.0)
+shrink = attack("minimal_perturbation", see, images(), 1, steps=1, searches=1)
 ARGUMENTS = {  # (the argument's name, a call with it, values that it may have, values that it may not)
     "leaky_relu slope": ("slope", lambda v: mg.leaky_relu(X2, v), [0, 0.5, np.float32(0.5)], [-0.1, 1.0]),
     "LeakyReLU slope": ("slope", lambda v: nn.LeakyReLU(v), [0, 0.5], [-0.1, 1.0]),
@@ -153,30 +141,9 @@ def test_a_number_that_makes_no_sense_is_refused_by_name(case):
             with pytest.raises(ValueError, match=rf"^\w[\w.]*: {name} is .*; expected ") as caught:
                 call(value)
             assert len(str(caught.value)) < 200
-
-
-FLOATS = [case for case, (name, _, _, refused) in ARGUMENTS.items() if 1.5 not in refused and name != "saturating"]
-
-
-@pytest.mark.parametrize("case", FLOATS)
-def test_an_integer_too_large_for_a_float_is_refused(case):
-    name, call, *_ = ARGUMENTS[case]
-    with pytest.raises(ValueError, match=rf"{name} is 10{{49}}\.\.\. \(a int\); expected "):
-        call(10**400)
-
-
-def test_intervals_are_said_in_words():
-    says = {
-        "x is nan; expected a finite number": {},
-        "x is nan; expected a finite number, at least 0": {"least": 0},
-        "x is nan; expected a finite number above 0": {"above": 0},
-        "x is nan; expected 0 <= x <= 1": {"least": 0, "most": 1},
-        "x is nan; expected 0 <= x < 1": {"least": 0, "below": 1},
-        "x is nan; expected 0 < x < 1": {"above": 0, "below": 1},
-    }
-    for message, bounds in says.items():
-        with pytest.raises(ValueError, match=f"^here: {message}$"):
-            checks.number("here", "x", math.nan, **bounds)
+    if 1.5 not in refused and name != "saturating":  # a float
+        with pytest.raises(ValueError, match=rf"{name} is 10{{49}}\.\.\. \(a int\); expected "):
+            call(10**400)
 
 
 def test_numbers_come_back_as_pythons_own():

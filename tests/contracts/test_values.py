@@ -1,12 +1,16 @@
-"""Every op and loss computes what its twin in NumPy computes, for arguments that Hypothesis draws."""
+"""Every op and loss computes what its twin in NumPy computes, in the dtype that came in."""
+
+import itertools
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import minigan as mg
 from minigan import Tensor, ops
-from tests.contracts.functions import FUNCTIONS
+from tests.contracts.losses import ALL_CASES, FUNCTIONS, IDS
+from tests.helpers.leaves import dtypes_of_new_tensors
 
 WITH_TWIN = {name: entry for name, entry in FUNCTIONS.items() if entry.twin}
 
@@ -24,3 +28,33 @@ def test_a_value_is_its_twins(name, data):
 @pytest.mark.parametrize("name", [name for name in ops.__all__ if hasattr(Tensor, name)])
 def test_the_method_is_the_op(name):
     assert getattr(Tensor, name) is getattr(ops, name)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+@pytest.mark.parametrize(("name", "fn", "inputs"), ALL_CASES, ids=IDS)
+def test_narrow_floats_come_out_as_they_went_in(name, fn, inputs, dtype):
+    leaves = [mg.Tensor(x.astype(dtype), requires_grad=True) for x in inputs()]
+    with dtypes_of_new_tensors() as seen:
+        y = fn(*leaves)
+        for part in y if isinstance(y, tuple) else [y]:
+            assert part.dtype == dtype
+            first = mg.grad(part, leaves, gradient=mg.Tensor(part.numpy() * 0 + 1), create_graph=True)
+            assert {g.dtype.name for g in first} == {dtype}
+            second = mg.grad(mg.add(first[0].sum(), 0.0), leaves)
+            assert {g.dtype.name for g in second} == {dtype}
+    assert np.float64 not in seen
+
+
+@pytest.mark.parametrize(("name", "fn", "inputs"), ALL_CASES, ids=IDS)
+def test_gradients_that_backward_leaves_have_memory_of_their_own(name, fn, inputs):
+    leaves = [mg.Tensor(np.array(x, dtype="float64"), requires_grad=True) for x in inputs()]
+    y = fn(*leaves)
+    for part in y if isinstance(y, tuple) else [y]:
+        seed = np.ones(part.shape)
+        part.backward(seed)
+        grads = [x.grad.data for x in leaves if x.grad is not None]
+        assert not any(np.shares_memory(a, b) for a, b in itertools.combinations(grads, 2))
+        assert not any(np.shares_memory(g, other) for g in grads for other in [seed, part.data, *[x.data for x in leaves]])
+        for g in grads:
+            g[...] = 0.0  # writable
+        assert (seed == 1).all()

@@ -10,29 +10,19 @@ import pytest
 from minigan import Tensor
 from tests.helpers.leaves import leaf
 
-# --- construction -------------------------------------------------------------------------------------------------------
+MADE = [  # (of what, its dtype)
+    *[(data, "float32") for data in (1, 2.5, [1, 2], [1.0, 2.0], [[1], [2]], (1, 2), [], [np.float64(1)])],
+    *[(np.ones(2, d), d) for d in ("float16", "float32", "float64", "int8", "int64", "uint8", "bool")],
+    ([True, False], "bool"),
+]
 
 
-@pytest.mark.parametrize(
-    ("made", "dtype"),
-    [
-        *[(lambda data=data: Tensor(data), "float32") for data in (1, 2.5, [1, 2], [1.0, 2.0], [[1], [2]], (1, 2), [])],
-        (lambda: Tensor([np.float64(1)]), "float32"),
-        (lambda: Tensor([True, False]), "bool"),
-        *[(lambda d=d: Tensor(np.ones(2, d)), d) for d in ("float16", "float32", "float64", "int8", "int64", "uint8", "bool")],
-        *[(lambda d=d: Tensor([1, 2], dtype=d), d) for d in ("float16", "float64", "int32")],
-        (lambda: leaf() > 0, "bool"),
-    ],
-)
-def test_numbers_and_lists_become_float32_and_arrays_keep_their_dtype(made, dtype):
-    assert made().dtype == dtype
-
-
-def test_attributes_are_the_arrays():
-    t = Tensor(np.zeros((2, 3), "float32"), name="w")
-    assert (t.shape, t.ndim, t.size, t.dtype, t.name, t.is_leaf, t.grad) == ((2, 3), 2, 6, np.float32, "w", True, None)
-    for t in (leaf(), Tensor([1.0]), (leaf() * 2).detach()):
-        assert (t.op, t.inputs, t.derivatives) == (None, (), ())
+@pytest.mark.parametrize(("data", "dtype"), MADE)
+def test_numbers_and_lists_become_float32_and_arrays_keep_their_dtype(data, dtype):
+    t = Tensor(data, name="w")
+    assert (t.dtype, t.name, t.is_leaf, t.grad, t.op, t.inputs, t.derivatives) == (dtype, "w", True, None, None, (), ())
+    assert (t.shape, t.ndim, t.size) == (np.shape(data), np.ndim(data), np.size(data))
+    assert Tensor(data, dtype="float16").dtype == np.float16
 
 
 @pytest.mark.parametrize("view", [lambda a: a, lambda a: a.T, lambda a: a[::-1], lambda a: a[:, ::2]])
@@ -54,18 +44,13 @@ def test_assigned_data_gives_its_dtype_to_the_gradient_too():
     assert x.dtype == x.grad.dtype == np.float32
     x.grad = Tensor(np.ones(3))
     assert x.grad.dtype == np.float32
-    x.grad = None
-    assert x.grad is None
 
 
-def test_assigned_data_is_copied_so_that_no_optimizer_writes_into_the_users_array():
+def test_assigned_or_read_only_data_is_copied_so_that_no_optimizer_writes_into_the_users_array():
     array, w = np.zeros(2), leaf([1.0, 1.0])
     w.data = array
     w.writable()[...] = 5.0
     np.testing.assert_array_equal(array, [0.0, 0.0])
-
-
-def test_writable_copies_where_numpy_refuses_to_write():
     x = Tensor(np.broadcast_to(np.array([2.0]), (3,)))
     x.writable()[0] = 5
     np.testing.assert_array_equal(x.numpy(), [5, 2, 2])
@@ -90,16 +75,10 @@ def test_iteration_stops_and_rows_are_differentiable():
     np.testing.assert_array_equal(x.grad.numpy(), [[3, 4], [1, 2]])
 
 
-# --- how it was made ----------------------------------------------------------------------------------------------------
-
-
 def test_a_result_has_the_op_its_inputs_and_a_derivative_for_each_that_wants_one():
     x, c = leaf(), Tensor([2.0, 3.0, 4.0])
     y = x * c
-    assert y.op == "multiply"
-    assert len(y.inputs) == len(y.derivatives) == 2
-    assert y.inputs[0] is x
-    assert y.inputs[1] is c
+    assert (y.op, [id(t) for t in y.inputs]) == ("multiply", [id(x), id(c)])
     assert y.derivatives[1] is None
     np.testing.assert_array_equal(y.derivatives[0](Tensor(np.ones(3)), y).numpy(), c.numpy())
 
@@ -120,54 +99,39 @@ def test_copies_hold_values_and_flag_in_their_own_memory(make_copy):
     assert (frozen.requires_grad, frozen.is_parameter, result.is_parameter) == (False, True, False)
 
 
-@pytest.mark.parametrize("inside", [lambda y: y, lambda y: [y], lambda y: {"loss": y}], ids=["alone", "list", "dict"])
+@pytest.mark.parametrize("inside", [lambda y: y, lambda y: {"loss": [y]}], ids=["alone", "in a dict"])
 @pytest.mark.parametrize("make_copy", [copy.deepcopy, lambda t: pickle.loads(pickle.dumps(t))])
 def test_a_history_is_not_copied_and_a_copy_without_it_is_refused(make_copy, inside):
     y = leaf([1.0])
     for _ in range(5_000):
         y = y + 1.0
-    with pytest.raises(RuntimeError, match=r"copy: a tensor of shape \(1,\) is the result of add, .*\.detach\(\)"):
-        make_copy(inside(y))
-    with pytest.raises(RuntimeError, match=r"\.detach\(\)"):
-        copy.copy(y)
+    for call in (lambda: make_copy(inside(y)), lambda: copy.copy(y)):
+        with pytest.raises(RuntimeError, match=r"copy: a tensor of shape \(1,\) is the result of add, .*\.detach\(\)"):
+            call()
 
 
 # --- operators beside NumPy ---------------------------------------------------------------------------------------------
 
 
-BESIDE_NUMPY = {
-    "+": lambda a, b: a + b,
-    "-": lambda a, b: a - b,
-    "*": lambda a, b: a * b,
-    "/": lambda a, b: a / b,
-    "**": lambda a, b: a**b,
-    "@": lambda a, b: a @ b,
-    **{op.__name__: op for op in (operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge)},
-}
+OPERATORS = ["add", "sub", "mul", "truediv", "pow", "matmul", "eq", "ne", "lt", "le", "gt", "ge"]
 
 
 @pytest.mark.parametrize("left", [np.array([1.5, 2.0, 2.5]), [1.5, 2.0, 2.5], np.float64(2), np.array(2.0), 2, 2.0], ids=repr)
-@pytest.mark.parametrize("sign", BESIDE_NUMPY)
-def test_operators_keep_the_graph_with_numpy_or_python_on_the_left(sign, left):
-    if sign == "@" and np.ndim(left) == 0:
-        left = np.full(3, left)
-    x, f = leaf(), BESIDE_NUMPY[sign]
+@pytest.mark.parametrize("name", OPERATORS)
+def test_operators_keep_the_graph_with_numpy_or_python_on_the_left(name, left):
+    left = np.full(3, left) if name == "matmul" and np.ndim(left) == 0 else left
+    x, f = leaf(), getattr(operator, name)
     y = f(left, x)
     assert isinstance(y, Tensor)
     assert y.requires_grad == (y.dtype != bool)
     np.testing.assert_allclose(y.numpy(), f(np.asarray(left), x.numpy()))
 
 
-def test_asarray_takes_a_constant():
+def test_asarray_takes_a_constant_and_in_place_operators_on_results_make_a_new_tensor():
     t = Tensor([1, 2])
     assert np.shares_memory(np.asarray(t), t.data)
     assert not np.shares_memory(np.array(t, copy=True), t.data)
     assert np.asarray(t, dtype="float64").dtype == np.float64
-
-
-def test_in_place_operators_on_results_make_a_new_tensor():
-    x = leaf()
-    y = before = x * 2.0
+    y = before = leaf() * 2.0
     y += 1.0
     assert y is not before
-    np.testing.assert_array_equal(y.numpy(), before.numpy() + 1)

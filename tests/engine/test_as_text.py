@@ -13,120 +13,47 @@ from minigan.testing import shapes
 from tests.helpers.leaves import leaf
 
 
-def squeezed(text):
-    return "".join(text.split())
-
-
-def values(text):
-    """What stands before the shape, without blanks."""
-    return squeezed(text).removeprefix("Tensor(").split(",shape=")[0]
-
-
-# --- values -------------------------------------------------------------------------------------------------------------
-
-
-@given(shapes(max_dims=5, max_side=5), st.booleans())
-def test_the_text_has_at_most_6_lines_and_says_the_shape_whatever_it_is(shape, recorded):
-    x = leaf(np.zeros(shape), name="x")
+@given(shapes(max_dims=5, max_side=5), st.booleans(), st.sampled_from(["x", "a\nb\n" * 9]))
+def test_the_text_has_at_most_6_lines_and_says_the_shape_whatever_it_is(shape, recorded, name):
+    x = leaf(np.zeros(shape), name=name)
     text = repr(x * 2.0 if recorded else x)
     assert len(text.splitlines()) <= 6
     assert f"shape={shape}" in text
 
 
-@given(st.lists(st.integers(1, 4), max_size=4).filter(lambda shape: math.prod(shape[:-1]) <= 4))
-def test_few_values_stand_in_numpys_brackets(shape):
-    array = np.arange(1.0, 1.0 + math.prod(shape)).reshape(shape)
-    assert values(repr(Tensor(array))) == squeezed(np.array2string(array, separator=","))
-
-
-@pytest.mark.parametrize("shape", [(100,), (20, 30), (1, 50), (50, 1), (5, 6, 7), (64, 1, 28, 28), (2, 3, 2, 2, 9)])
+@pytest.mark.parametrize("shape", [(100,), (20, 30), (1, 50), (50, 1), (64, 1, 28, 28), (10**4,) * 3])  # the last has 4 TB
 def test_of_many_values_the_first_and_the_last_are_shown(shape):
-    numbers = np.arange(10_000, 10_000 + math.prod(shape))
-    text = repr(Tensor(numbers.reshape(shape)))
+    last = np.int64(math.prod(shape) + 9_999)
+    numbers = np.arange(10_000, last + 1).reshape(shape) if last < 10**6 else np.broadcast_to(last, shape)
+    text = "".join(repr(Tensor(numbers)).split()).removeprefix("Tensor(").split(",shape=")[0]
     assert "..." in text
-    assert values(text).startswith("[" * len(shape) + "10000")
-    assert values(text).endswith(str(numbers[-1]) + "]" * len(shape))
+    assert text.startswith("[" * len(shape) + str(numbers.flat[0]))
+    assert text.endswith(str(last) + "]" * len(shape))
     assert len(text) < 600
-
-
-def test_rows_stand_below_one_another():
-    assert repr(Tensor(np.array([[1.0, -20.5], [300.0, 4.0]]), name="x")) == (
-        "Tensor([[  1. , -20.5],\n        [300. ,   4. ]],\n       shape=(2, 2), dtype=float64, name='x')"
-    )
-
-
-def test_long_rows_and_many_rows_leave_out_what_is_between():
-    assert repr(Tensor(np.arange(100).reshape(10, 10))) == (
-        "Tensor([[ 0,  1,  2, ...,  7,  8,  9],\n"
-        "        [10, 11, 12, ..., 17, 18, 19],\n"
-        "        ...,\n"
-        "        [90, 91, 92, ..., 97, 98, 99]],\n"
-        "       shape=(10, 10), dtype=int64)"
-    )
 
 
 @pytest.mark.parametrize(
     ("data", "says"),
     [
         (1.5, "Tensor(1.5, shape=(), dtype=float32)"),
-        ([], "Tensor([], shape=(0,), dtype=float32)"),
         (np.zeros((3, 0, 2)), "Tensor([], shape=(3, 0, 2), dtype=float64)"),
         ([True, False], "Tensor([ True, False], shape=(2,), dtype=bool)"),
-        (np.full(2, np.nan), "Tensor([nan, nan], shape=(2,), dtype=float64)"),
         (np.array([1, -np.inf], "float16"), "Tensor([  1., -inf], shape=(2,), dtype=float16)"),
+        (np.array([[1, -20], [300, 4]]), "Tensor([[  1, -20],\n        [300,   4]],\n       shape=(2, 2), dtype=int64)"),
     ],
-    ids=["scalar", "empty", "empty axis", "booleans", "nan", "inf"],
 )
-def test_what_fits_in_a_line_stands_in_one(data, says):
+def test_what_fits_in_a_line_is_in_one_and_rows_are_below_one_another(data, says):
     assert repr(Tensor(data)) == says
 
 
-def test_a_view_is_not_copied():
-    x = Tensor(np.broadcast_to(np.float32(1.0), (10_000, 10_000, 10_000)))  # 4 TB, if it were
-    assert "shape=(10000, 10000, 10000)" in repr(x)
-
-
-def test_a_subclass_shows_its_own_name():
-    class Weight(Tensor):
-        pass
-
-    assert repr(Weight([1.0])).startswith("Weight([1.]")
-
-
-# --- flags and ops ------------------------------------------------------------------------------------------------------
-
-
-def test_a_parameter_says_whether_it_requires_a_gradient():
-    x = leaf(name="x")
-    assert "requires_grad=True" in repr(x)
-    x.requires_grad = False
-    assert "requires_grad=False" in repr(x)
-    assert "requires_grad" not in repr(Tensor([1.0])) + repr(leaf() * 2)
-
-
 def test_a_result_says_in_one_line_what_its_op_was_computed_from():
-    net = nn.Sequential(nn.Dense(2, 8), nn.ReLU(), nn.Dense(8, 1))
-    net.parameters()
-    h = net[1](net[0](Tensor(np.ones((4, 2), np.float32), name="x")))
-    assert repr(net[0](Tensor(np.ones((4, 2), np.float32), name="x"))).splitlines()[-1] == (
-        "       op=affine of x (4, 2), layers.0.weight (2, 8), layers.0.bias (8,))"
-    )
-    assert repr(h).splitlines()[-1] == "       op=relu of affine(...) (4, 8))"
+    layer, x = nn.Dense(2, 8), Tensor(np.ones((4, 2), np.float32), name="x")
+    layer.parameters()
+    layer.weight.requires_grad = False
+    assert ("requires_grad=True" in repr(layer.bias), "requires_grad=False" in repr(layer.weight)) == (True, True)
+    assert repr(layer(x)).endswith("\n       op=affine of x (4, 2), weight (2, 8), bias (8,))")
+    assert repr(mg.relu(layer(x))).endswith("\n       op=relu of affine(...) (4, 8))")
     assert repr(leaf([3.0], name="w") * 2.0).endswith("op=multiply of w (1,), 2)")
-
-
-def test_an_op_of_many_inputs_counts_those_that_it_does_not_show():
     x = leaf(name="x")
     assert repr(mg.concatenate([x] * 7)).endswith("op=concatenate of x (3,), x (3,), x (3,), x (3,) and 3 more)")
     assert repr(mg.concatenate([x] * 4)).endswith("op=concatenate of x (3,), x (3,), x (3,), x (3,))")
-
-
-def test_a_name_of_several_lines_stays_in_one():
-    x = leaf(np.ones((9, 9)), name="a\nb\n" * 9)
-    assert len(repr(x).splitlines()) <= 6
-    assert len(repr(x * 2).splitlines()) <= 6
-
-
-def test_the_result_under_no_grad_has_no_op():
-    with mg.no_grad():
-        assert "op=" not in repr(leaf() * 2)

@@ -13,8 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import minigan as mg
-from minigan import Tensor, testing
-from minigan.engine.modes import Watcher, watching
+from minigan import Tensor
 from tests.helpers.leaves import calls, leaf
 
 
@@ -23,84 +22,45 @@ def counting_identity(x, calls):
     return mg.record("counted", x.data.copy(), (x, lambda g, y: calls.append(x.name) or g * 1.0))
 
 
-# --- detach -------------------------------------------------------------------------------------------------------------
-
-
 def test_detach_shares_memory_and_stops_the_gradient():
     x = leaf([3.0])
     d = x.detach()
     assert np.shares_memory(d.data, x.data)
     assert (d.requires_grad, d.is_leaf) == (False, True)
     (d * x).backward()
-    assert x.grad.item() == 3
-    assert d.grad is None
+    assert (x.grad.item(), d.grad) == (3, None)
 
 
-@pytest.mark.parametrize("seed", [np.array([1.0, 2.0, 3.0]), [1, 2, 3], Tensor([1, 2, 3])], ids=["array", "list", "tensor"])
-def test_seed_takes_the_outputs_dtype(seed):
-    x = leaf(dtype="float32")
-    (x * 2).backward(seed)
-    assert x.grad.dtype == np.float32
-    np.testing.assert_array_equal(x.grad.numpy(), [2, 4, 6])
+PATHS = [  # (a function of one number, its slope at 3)
+    (lambda x: x + x, 2),
+    (lambda x: x - x, 0),
+    (lambda x: x / x, 0),
+    (lambda x: mg.where([True], x, x), 1),
+    (lambda x: mg.maximum(x, x), 1),
+    (lambda x: mg.concatenate([x, x]).sum(), 2),
+    (lambda x: x @ x, 6),
+    (lambda x: x**x, 27 * (1 + np.log(3))),
+    (lambda x: (b := x + x) + b, 4),
+    (lambda x: (b := x + x) * 3 * b + b, 24 * 3 + 2),  # branches of unequal depth
+    (lambda x: (b := x + x) + b * 3 * b, 24 * 3 + 2),
+]
 
 
-# --- accumulation -------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("fn", "slope"),
-    [
-        (lambda x: x + x, 2),
-        (lambda x: x * x, 6),
-        (lambda x: x - x, 0),
-        (lambda x: x / x, 0),
-        (lambda x: mg.where([True], x, x), 1),
-        (lambda x: mg.maximum(x, x), 1),
-        (lambda x: mg.concatenate([x, x]).sum(), 2),
-        (lambda x: x @ x, 6),
-        (lambda x: x**x, 27 * (1 + np.log(3))),
-    ],
-)
-def test_the_same_input_twice_gets_both_gradients(fn, slope):
+@pytest.mark.parametrize(("fn", "slope"), PATHS)
+def test_every_path_to_an_input_counts(fn, slope):
     x = leaf([3.0])
     fn(x).backward()
     np.testing.assert_allclose(x.grad.numpy(), [slope], atol=1e-12)
 
 
-def test_reused_intermediate_counts_every_path():
-    a = leaf([1.0])
-    b = a + a
-    c = b + b
-    c.backward()
-    assert a.grad.item() == 4
-
-
-@pytest.mark.parametrize("swap", [False, True])
-def test_branches_of_unequal_depth_meet(swap):
-    x = leaf([2.0])
-    b = x * x
-    deep = (b * 3) * b
-    y = deep + b if swap else b + deep
-    y.backward()
-    assert x.grad.item() == 12 * 8 + 4
-
-
-def test_backward_twice_adds_the_same_gradient_again():
-    x = leaf([2.0])
-    y = (x * x) * 3
-    y.backward()
-    y.backward()
-    assert x.grad.item() == 24
-
-
-@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
-def test_two_losses_that_share_a_subgraph_add_up_in_either_order(order):
+@pytest.mark.parametrize("order", [(0, 1), (1, 0), (0, 0), (1, 1, 0)])
+def test_backward_passes_over_one_graph_add_up_in_any_order(order):
     x = leaf([2.0])
     shared = x * x
     losses = [shared * 3, shared.exp()]
     for i in order:
         losses[i].backward()
-    assert x.grad.item() == pytest.approx(12 + 4 * np.exp(4))
+    assert x.grad.item() == pytest.approx(sum([12, 4 * np.exp(4)][i] for i in order))
 
 
 def test_outputs_of_one_op_may_be_dropped():
@@ -110,9 +70,6 @@ def test_outputs_of_one_op_may_be_dropped():
     gc.collect()
     first.sum().backward()
     np.testing.assert_array_equal(x.grad.numpy(), [1, 1, 0, 0])
-
-
-# --- grad() -------------------------------------------------------------------------------------------------------------
 
 
 def test_only_leaves_get_a_grad_attribute_and_only_from_backward():
@@ -127,8 +84,7 @@ def test_only_leaves_get_a_grad_attribute_and_only_from_backward():
 def test_grad_gives_zeros_for_what_the_output_does_not_depend_on():
     x, other = leaf(), leaf([1.0, 2.0], dtype="float32")
     gx, go = mg.grad(x.sum(), [x, other])
-    np.testing.assert_array_equal(gx.numpy(), [1, 1, 1])
-    assert (go.shape, go.dtype, go.numpy().any()) == ((2,), np.float32, False)
+    assert (gx.numpy().tolist(), go.numpy().tolist(), go.dtype) == ([1, 1, 1], [0, 0], np.float32)
     np.testing.assert_array_equal(mg.grad(Tensor(1.0), x)[0].numpy(), 0)
 
 
@@ -144,27 +100,31 @@ def test_grad_computes_nothing_off_the_path_or_behind_an_intermediate():
     np.testing.assert_array_equal(gb.numpy(), gx.numpy())
 
 
-def test_grad_of_the_output_itself_is_the_seed():
-    x = leaf()
-    y = x * 2
-    gy, gx, again = mg.grad(y, [y, x, x], gradient=[1, 2, 3])
+@pytest.mark.parametrize("seed", [[1, 2, 3], np.array([1.0, 2.0, 3.0]), leaf([1.0, 2.0, 3.0])], ids=["list", "array", "tensor"])
+def test_a_seed_takes_the_outputs_dtype_is_the_outputs_gradient_and_can_be_differentiated(seed):
+    x = leaf(dtype="float32")
+    y = x * x
+    gy, gx, again = mg.grad(y, [y, x, x], gradient=seed, create_graph=True)
+    assert gy.dtype == gx.dtype == np.float32
     np.testing.assert_array_equal(gy.numpy(), [1, 2, 3])
-    np.testing.assert_array_equal([gx.numpy(), again.numpy()], [[2, 4, 6]] * 2)
+    np.testing.assert_array_equal([gx.numpy(), again.numpy()], [2 * x.numpy() * [1, 2, 3]] * 2)
     assert not np.shares_memory(gx.data, again.data)
+    if isinstance(seed, Tensor):
+        np.testing.assert_array_equal(mg.grad(gx.sum(), seed)[0].numpy(), 2 * x.numpy())
 
 
 # --- ownership of gradients ---------------------------------------------------------------------------------------------
 
-CAPTURED = np.array([[1.0, 2.0], [3.0, 4.0]])
+VALUES = [[1.0, 2.0], [3.0, 4.0]]
+CAPTURED = np.array(VALUES)
 
 
 def borrowing_ops():
     """Ops of two inputs whose derivatives return the arriving gradient, views of it, one tensor twice, or captured tensors."""
-    captured = Tensor(CAPTURED)
-    row = captured[0]
+    captured, made = Tensor(CAPTURED), {}
 
-    def op(name, left, right, data=lambda a, b: a + b):
-        return lambda a, b: mg.record(name, data(a.data, b.data), (a, left), (b, right))
+    def op(left, right, data=lambda a, b: a + b):
+        return lambda a, b: mg.record("op", data(a.data, b.data), (a, left), (b, right))
 
     def passed_on(g, y):
         return mg.record("passed on", g.data, (g, lambda h, z: h))
@@ -172,33 +132,20 @@ def borrowing_ops():
     def same(g, y):
         return g
 
-    def twice():  # one new tensor for both inputs
-        made = []
-
-        def derivative(g, y):
-            made.append(g * 2.0)
-            return made[0]
-
-        return op("twice", derivative, derivative)
+    def one_for_both(g, y):
+        return made.setdefault((id(g), id(y)), g * 2.0)
 
     return {
-        "same": op("same", same, same),
-        "passed on": op("passed on", passed_on, passed_on),
-        "same and passed on": op("both", same, passed_on),
-        "views": op("views", lambda g, y: g.T, lambda g, y: g[::-1]),
-        "reshaped": op("reshaped", lambda g, y: g.reshape(4).reshape(2, 2), same),
-        "captured": op("captured", lambda g, y: captured, lambda g, y: captured.T),
-        "captured and broadcast": op("stretched", lambda g, y: row.broadcast_to((2, 2)), lambda g, y: captured.detach()),
-        "output": op("output", lambda g, y: y, lambda g, y: y.detach()),
-        "input passed on": op("input passed on", same, same, lambda a, b: a),
-        "twice": lambda a, b: twice()(a, b),
-        "add": lambda a, b: a + b,
+        "same": op(same, same),
+        "passed on": op(passed_on, passed_on),
+        "views": op(lambda g, y: g.T, lambda g, y: g[::-1]),
+        "captured": op(lambda g, y: captured, lambda g, y: captured.T),
+        "captured and broadcast": op(lambda g, y: captured[0].broadcast_to((2, 2)), lambda g, y: captured.detach()),
+        "output": op(lambda g, y: y, lambda g, y: y.detach()),
+        "input passed on": op(same, same, lambda a, b: a),
+        "one for both": op(one_for_both, one_for_both),
         "multiply": lambda a, b: a * b,
-        "of sums": lambda a, b: a.sum(0) + b.sum(1, keepdims=True),
-        "transposed": lambda a, b: a.T + b.reshape(4)[::-1].reshape(2, 2),
-        "product": lambda a, b: a @ b,
         "concatenated": lambda a, b: mg.concatenate([a, b])[1:3],
-        "where": lambda a, b: mg.where(CAPTURED > 2, a, b),
     }
 
 
@@ -208,160 +155,76 @@ def borrowing_ops():
     st.integers(1, 2),
 )
 @example([("passed on", 0, 1), ("output", 3, 2)], False, 1)  # the output's own array, in a new tensor
+@example([("one for both", 0, 1)], False, 1)
 @example([("passed on", 0, 1), ("captured", 3, 0)], False, 1)  # and that of a constant that the op does not name
 def test_no_gradient_of_a_random_graph_shares_memory_with_anything(program, create_graph, passes):
-    CAPTURED[...] = [[1.0, 2.0], [3.0, 4.0]]
-    leaves = [leaf([[1.0, 2.0], [3.0, 4.0]]) for _ in range(3)]
-    nodes, ops = list(leaves), borrowing_ops()
+    leaves, ops, seed = [leaf(VALUES) for _ in range(3)], borrowing_ops(), np.array(VALUES)
+    nodes = list(leaves)
     for name, i, j in program:
         nodes.append(ops[name](nodes[i % len(nodes)], nodes[j % len(nodes)]))
-    seed = np.array([[1.0, 2.0], [3.0, 4.0]])
     for _ in range(passes):
         nodes[-1].backward(seed, create_graph=create_graph)
     found = [x.grad.data for x in leaves if x.grad is not None]
-    others = [seed, CAPTURED, *[x.data for x in nodes]]
     assert found
     assert not any(np.shares_memory(a, b) for a, b in itertools.combinations(found, 2))
-    assert not any(np.shares_memory(g, other) for g in found for other in others)
+    assert not any(np.shares_memory(g, other) for g in found for other in [seed, CAPTURED, *[x.data for x in nodes]])
     for g in found:
         g[...] = 7.0  # writable, too
-    np.testing.assert_array_equal(seed, [[1.0, 2.0], [3.0, 4.0]])
-    np.testing.assert_array_equal(CAPTURED, [[1.0, 2.0], [3.0, 4.0]])
+    np.testing.assert_array_equal([seed, CAPTURED], [VALUES] * 2)
     for x in leaves:
         x.grad = None
 
 
-def test_a_gradient_of_its_own_is_not_copied():
-    x, made = leaf(), []
-    y = mg.record("made", x.data * 2.0, (x, lambda g, y: made.append(g * 2.0) or made[0]))
-    y.sum().backward()
-    assert x.grad is made[0]
-
-
-KEPT = np.array([1.0, 2.0, 3.0])
-
-
-def viewed(g, y, others):
-    g_x = g * 2.0
-    others.append(g_x.data[:1])
-    return g_x
-
-
-HELD = {  # derivatives that hold the array that they return
-    "a constant": lambda g, y, others: others.append(KEPT) or mg.record("fresh", KEPT),
-    "an array with a view": viewed,
-    "the seed": lambda g, y, others: others.append(g.data) or g,
+HELD = {  # derivatives that hold the array that they return, or a view of it
+    "a constant": lambda g, held: held.append(CAPTURED) or mg.record("fresh", CAPTURED),
+    "an array with a view": lambda g, held: held.append((g_x := g * 2.0).data[:1]) or g_x,
+    "the seed": lambda g, held: held.append(g.data) or g,
 }
 
 
 @pytest.mark.parametrize("derivative", HELD.values(), ids=HELD)
-def test_an_array_that_somebody_holds_is_not_given_away(derivative):
-    x, w, others = leaf(), leaf(), []
+def test_an_array_that_somebody_holds_is_not_given_away_and_any_other_not_copied(derivative):
+    x, held = leaf(VALUES), []
+    mg.record("op", x.data * 1.0, (x, lambda g, y: derivative(g, held))).backward(x.detach() * 2.0)
+    assert not any(np.shares_memory(x.grad.data, other) for other in held)
+    w, made = leaf(), []
+    mg.record("made", w.data * 2.0, (w, lambda g, y: made.append(g * 2.0) or made[0])).sum().backward()
+    assert w.grad is made[0]
+
+
+def test_a_tensor_that_a_derivative_keeps_from_one_backward_pass_to_the_next_is_copied():
+    x, w, kept = leaf(), leaf(), {}
     for t in (x, w):
-        seed = t.detach() * 2.0
-        mg.record("op", t.data * 1.0, (t, lambda g, y: derivative(g, y, others))).backward(seed)
-    assert not any(np.shares_memory(x.grad.data, getattr(other, "data", other)) for other in [*others, w.grad.data, seed.data])
-
-
-def test_a_tensor_that_a_derivative_keeps_from_one_walk_to_the_next_is_copied():
-    x, w, kept = leaf(), leaf(), []
-
-    def derivative(g, y):
-        kept.append(g * 2.0) if not kept else None
-        return kept[0]
-
-    for leaf_ in (x, w):
-        mg.record("keeps", leaf_.data * 2.0, (leaf_, derivative)).sum().backward()
+        mg.record("keeps", t.data * 2.0, (t, lambda g, y: kept.setdefault("it", g * 2.0))).sum().backward()
     assert not np.shares_memory(x.grad.data, w.grad.data)
 
 
-def test_gradients_of_one_backward_pass_can_be_written_to_without_the_next_being_wrong():
-    x, w = leaf(), leaf()
-    y = mg.tanh(x + w)
-    y.sum().backward()
-    expected = x.grad.numpy().copy()
-    for t in (x, w):
-        t.grad.data[...] = 100.0
-        t.grad = None
-    y.sum().backward()
-    np.testing.assert_array_equal(x.grad.numpy(), expected)
-    np.testing.assert_array_equal(w.grad.numpy(), expected)
-
-
-# --- several threads ----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def hasty_threads():
-    """Python changes from thread to thread as often as it can."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(before)
-
-
-def test_threads_that_add_into_one_leafs_gradient_lose_nothing(hasty_threads):
-    x = leaf([1.0, 2.0])
-
-    def work():
-        for _ in range(100):
-            (x * 3.0).sum().backward()
-
-    threads = [threading.Thread(target=work) for _ in range(8)]
+def test_threads_that_add_into_one_leafs_gradient_lose_nothing():
+    x, before = leaf([1.0, 2.0]), sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # Python changes from thread to thread as often as it can
+    threads = [threading.Thread(target=lambda: [(x * 3.0).sum().backward() for _ in range(100)]) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    sys.setswitchinterval(before)
     np.testing.assert_array_equal(x.grad.numpy(), [2400.0, 2400.0])
 
 
-def test_a_watcher_that_runs_a_backward_pass_does_not_wait_for_itself():
-    class Curious(Watcher):
-        def made(self, y, op, inputs):
-            if op == "add":  # the only one: x.grad + g
-                with mg.enable_grad():
-                    (other * 2.0).sum().backward()
-
-    x, other = leaf(), leaf()
-    x.grad = Tensor(np.zeros(3))
-    y = x.sum()
-    with watching(Curious()):
-        y.backward()
-    np.testing.assert_array_equal(x.grad.numpy(), 1.0)
-    np.testing.assert_array_equal(other.grad.numpy(), 2.0)
-
-
-# --- leaves that are frozen after the forward pass ----------------------------------------------------------------------
-
-
-def test_a_leaf_that_was_frozen_after_the_forward_pass_gets_no_gradient_and_costs_none():
-    x, w, calls = leaf(name="x"), leaf(name="w"), []
-    y = counting_identity(counting_identity(x, calls) * counting_identity(w, calls), calls)
-    w.requires_grad = False
-    y.sum().backward()
-    assert w.grad is None
-    assert calls == [None, "x"]
-    np.testing.assert_array_equal(x.grad.numpy(), w.numpy())
-
-
-def test_a_leaf_that_is_frozen_keeps_its_gradient_and_thawed_gets_more():
+def test_a_leaf_that_is_frozen_keeps_its_gradient_costs_none_and_thawed_gets_more():
     x, w, called = leaf(name="x"), leaf(name="w"), []
     y = (counting_identity(x, called) * counting_identity(w, called)).sum()
     y.backward()
     before = w.grad
-    w.requires_grad = False
-    y.backward()
-    assert w.grad is before
-    x.requires_grad = False
-    called.clear()
-    y.backward()
-    assert called == []
+    for frozen, expected in ((w, ["x"]), (x, [])):
+        frozen.requires_grad = False
+        called.clear()
+        y.backward()
+        assert called == expected
+        assert w.grad is before
     w.requires_grad = True
     y.backward()
     np.testing.assert_array_equal(w.grad.numpy(), 2 * x.numpy())
-
-
-# --- the order of the walk ----------------------------------------------------------------------------------------------
 
 
 def test_a_result_without_history_becomes_a_leaf_in_the_middle():
@@ -371,41 +234,7 @@ def test_a_result_without_history_becomes_a_leaf_in_the_middle():
     middle.requires_grad = True
     (middle * w).sum().backward()
     assert x.grad is None
-    np.testing.assert_array_equal(middle.grad.numpy(), w.numpy())
-    np.testing.assert_array_equal(w.grad.numpy(), middle.numpy())
-
-
-def test_tensors_are_visited_from_the_youngest_to_the_oldest():
-    x, visited = leaf([1.0]), []
-
-    def named(name, *inputs):
-        data = sum(t.data for t in inputs)
-        return mg.record(name, data, *[(t, lambda g, y: visited.append(name) or g * 1.0) for t in inputs])
-
-    a = named("a", x)
-    b = named("b", a)
-    c = named("c", x)
-    d = named("d", c, b, a)
-    named("no part of it", d)
-    e = named("e", d, c)
-    e.backward()
-    assert list(dict.fromkeys(visited)) == ["e", "d", "c", "b", "a"]
-    assert visited.count("no part of it") == 0
-    assert x.grad.item() == 4  # d sees a twice, by itself and by b; c is seen by d and by e
-
-
-# --- higher orders ------------------------------------------------------------------------------------------------------
-
-
-def test_gradients_of_gradients_up_to_the_fourth():
-    x = g = leaf([2.0])
-    y = x**5
-    values = []
-    for _ in range(4):
-        (y,) = mg.grad(y, x, create_graph=True)
-        values.append(y.item())
-    assert g is x
-    assert values == [80, 160, 240, 240]
+    np.testing.assert_array_equal([middle.grad.numpy(), w.grad.numpy()], [w.numpy(), middle.numpy()])
 
 
 def test_only_with_create_graph_gradients_can_be_differentiated_again():
@@ -421,57 +250,32 @@ def test_only_with_create_graph_gradients_can_be_differentiated_again():
     np.testing.assert_allclose(mg.grad(gw.sum(), x)[0].numpy(), 2 * x.numpy())
 
 
-def test_seed_can_be_differentiated():
-    x, u = leaf(), leaf([1.0, 1.0, 1.0])
-    (g,) = mg.grad(x * x, x, gradient=u, create_graph=True)
-    (gu,) = mg.grad(g.sum(), u)
-    np.testing.assert_array_equal(gu.numpy(), 2 * x.numpy())
-
-
 # --- long and wide graphs -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("length", [30_000, pytest.param(100_000, marks=pytest.mark.slow)])
-def test_long_chain_of_ops(length):
-    x = leaf([1.0])
-    y = x
-    for _ in range(length):
-        y = y + 1.0
-    y.backward()
-    del y
-    assert x.grad.item() == 1
-
-
-def _chain(x, n):
+def chain(x, n):
     for _ in range(n):
         x = x + 1.0
     return x
 
 
-def _doublings(x, n):  # 2^n paths
+def doublings(x, n):  # 2^n paths
     for _ in range(n // 50):
         x = x + x
     return x
 
 
-GRAPHS = {"chain": _chain, "doublings": _doublings, "branches": lambda x, n: mg.concatenate([x * 2.0 for _ in range(n)]).sum()}
+@pytest.mark.parametrize("length", [30_000, pytest.param(100_000, marks=pytest.mark.slow)])
+def test_long_chain_of_ops(length):
+    x = leaf([1.0])
+    chain(x, length).backward()
+    assert x.grad.item() == 1
 
 
-@pytest.mark.parametrize("graph", GRAPHS.values(), ids=GRAPHS)
+@pytest.mark.parametrize("graph", [chain, doublings, lambda x, n: mg.concatenate([x * 2.0 for _ in range(n)]).sum()])
 def test_the_work_grows_as_the_graph_does_and_not_as_its_paths(graph):
     once, twice = (calls(lambda n=n: graph(leaf([1.0]), n).backward()) for n in (500, 1000))
     assert twice < 2.1 * once
-
-
-def test_each_tensor_is_visited_once_however_many_paths_lead_to_it():
-    x, calls = leaf([1.0], name="x"), []
-    y = x
-    for _ in range(200):  # 2^200 paths
-        y = counting_identity(y, calls)
-        y = (y + y) * 0.5
-    y.backward()
-    assert len(calls) == 200
-    assert x.grad.item() == 1
 
 
 # --- memory -------------------------------------------------------------------------------------------------------------
@@ -485,7 +289,7 @@ def _no_gc():
     gc.enable()
 
 
-def _network(x):
+def network(x):
     h = mg.sigmoid(x * 2) + mg.softmax(x.reshape(1, 3)).sum(0) + mg.norm(x) + mg.var(x) + mg.logsumexp(x)
     h = mg.concatenate([h, mg.elu(x), mg.maximum(x, h), x[[0, 0, 1]], mg.prod(x).reshape(1), mg.max(x).reshape(1)])
     return mg.exp(mg.tanh(h)).mean() + mg.cumsum(mg.pad(h, 1)).clip(-1, 1).sum() + mg.sqrt(h * h + 1).sum()
@@ -496,8 +300,8 @@ def _network(x):
 def test_no_reference_circles_keep_tensors_alive(create_graph):
     x = leaf()
     before = sum(isinstance(o, Tensor) for o in gc.get_objects())
-    for _ in range(40):
-        loss = _network(x)
+    for _ in range(10):
+        loss = network(x)
         (g,) = mg.grad(loss, x, create_graph=create_graph)
         if create_graph:
             mg.grad((g * g).sum(), x)
@@ -509,30 +313,19 @@ def test_no_reference_circles_keep_tensors_alive(create_graph):
 
 
 @pytest.mark.usefixtures("_no_gc")
-def test_activation_dies_with_the_last_name_for_its_output():
+def test_an_activation_dies_with_the_last_name_for_its_output_and_a_gradient_keeps_none_alive():
     x = leaf()
     h = mg.exp(x)
-    loss = (h * h).sum()
-    ref = weakref.ref(h)
+    loss, ref = (h * h).sum(), weakref.ref(h)
     loss.backward()
     del h
     assert ref() is not None
     del loss
     assert ref() is None
-
-
-@pytest.mark.usefixtures("_no_gc")
-def test_gradient_keeps_no_graph_alive():
-    x = leaf()
-    h = mg.exp(x)
-    ref = weakref.ref(h)
-    h.sum().backward()
-    del h
-    assert ref() is None
     assert x.grad is not None
 
 
-def test_gradients_are_let_go_as_the_walk_proceeds():
+def test_gradients_are_let_go_as_the_backward_pass_proceeds():
     x = leaf(np.ones(100_000))
     y = x
     for _ in range(30):
@@ -548,16 +341,6 @@ def test_gradients_are_let_go_as_the_walk_proceeds():
 # --- record: a user's op ------------------------------------------------------------------------------------------------
 
 
-def square(x):
-    return mg.record("square", x.data * x.data, (x, lambda g, y: g * 2 * x))
-
-
-def test_users_op_is_differentiable_twice():
-    testing.assert_gradients(square, np.array([[1.0, -2.0], [0.5, 3.0]]))
-    testing.assert_gradients(square, np.array(2.0))
-    assert square(leaf()).requires_grad
-
-
 @pytest.mark.parametrize("total", [lambda a: a.sum(), lambda a: float(a.sum()), lambda a: np.array(a.sum())])
 def test_users_op_may_return_a_scalar_of_any_kind(total):
     x = leaf(dtype="float32")
@@ -566,13 +349,9 @@ def test_users_op_may_return_a_scalar_of_any_kind(total):
     assert isinstance(y.data, np.ndarray)
 
 
-def test_integer_result_has_no_history():
-    x = leaf()
-    assert not mg.record("rank", np.argsort(x.data), (x, lambda g, y: g)).requires_grad
-
-
 @pytest.mark.parametrize("dtype", ["float16", "float64", "int64", "bool"])
-def test_dtype_of_a_users_derivative_is_restored(dtype):
+def test_dtype_of_a_users_derivative_is_restored_and_an_integer_result_has_no_history(dtype):
     x = leaf(dtype="float32")
     mg.record("odd", x.data * 1, (x, lambda g, y: Tensor(np.ones(3, dtype)))).sum().backward()
     assert x.grad.dtype == np.float32
+    assert not mg.record("rank", np.argsort(x.data), (x, lambda g, y: g)).requires_grad

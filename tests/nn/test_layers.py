@@ -1,4 +1,4 @@
-"""What is special to single layers: Dense, Dropout, Embedding and MinibatchDiscrimination."""
+"""What is special to single layers: seeds, Dropout, Embedding, MinibatchDiscrimination, batch norm's running statistics."""
 
 import os
 import subprocess
@@ -9,12 +9,12 @@ import pytest
 
 import minigan as mg
 from minigan import Tensor, nn
-from tests.contracts.layers import LABELS, nearness
 
 ONES = Tensor(np.ones((100, 100), np.float32))
 
 
-# --- Dense --------------------------------------------------------------------------------------------------------------
+def numbers(*shape, seed=0):
+    return 2 * np.random.default_rng(seed).standard_normal(shape) + 1
 
 
 def test_initial_values_do_not_depend_on_the_hash_seed():
@@ -29,76 +29,81 @@ def test_initial_values_do_not_depend_on_the_hash_seed():
     assert printed[0].stdout == printed[1].stdout != ""
 
 
-def test_a_dense_layer_with_a_bias_is_one_op():
-    with mg.profile() as p:
-        nn.Dense(3, 2)(np.ones((4, 3), "float32"))
-    assert {op: row.calls for (op, _), row in p.rows.items()} == {"affine": 1}
-
-
-# --- Dropout ------------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("layer", [nn.Sequential(nn.Dropout(0.9)).eval(), nn.Dropout(0)])
 def test_dropout_in_eval_or_with_probability_0_changes_nothing(layer):
     np.testing.assert_array_equal(layer(ONES).numpy(), ONES.numpy())
 
 
-@pytest.mark.parametrize(("options", "p"), [((0.1,), 0.1), ((), 0.5), ((0.8,), 0.8)])
-def test_in_training_the_share_p_becomes_0_the_mean_stays_and_the_gradient_is_the_mask(options, p):
-    x = Tensor(3 * ONES.numpy(), requires_grad=True)
-    y = nn.Dropout(*options)(x)
-    assert np.mean(y.numpy() == 0) == pytest.approx(p, abs=0.02)
-    np.testing.assert_allclose(y.numpy()[y.numpy() != 0], 3 / (1 - p), rtol=1e-6)
-    np.testing.assert_allclose(mg.grad(y.sum(), x)[0].numpy(), y.numpy() / 3, rtol=1e-6)
-
-
-def test_every_call_draws_anew_and_the_seed_reproduces_it():
-    layer, pairs = nn.Dropout(), []
+@pytest.mark.parametrize(("options", "p"), [((0.1,), 0.1), ((), 0.5)])
+def test_in_training_the_share_p_becomes_0_the_mean_stays_and_each_call_draws_anew(options, p):
+    layer, drawn = nn.Dropout(*options), []
     for _ in range(2):
         mg.seed(1)
-        pairs.append([layer(ONES).numpy(), layer(ONES).numpy()])
-    np.testing.assert_array_equal(*pairs)
-    assert not np.array_equal(*pairs[0])
-
-
-# --- Embedding ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "labels", [3, [0, 3, 3], [[0, 1, 2], [3, 2, 1]], np.array([1, 2], "uint8"), np.zeros((0, 2), int), Tensor(LABELS)], ids=str
-)
-def test_each_label_becomes_its_vector(labels):
-    layer = nn.Embedding(5, 2)
-    plain = labels.numpy() if isinstance(labels, Tensor) else np.asarray(labels)
-    np.testing.assert_array_equal(layer(labels).numpy(), layer.weight.numpy()[plain])
-
-
-def test_gradients_of_repeated_labels_add_up_though_the_labels_are_changed_later():
-    layer, labels = nn.Embedding(3, 2), np.array([0, 2, 0, 0])
-    loss = (layer(labels) * [[1], [2], [3], [4]]).sum()
-    labels[:] = 1
-    np.testing.assert_array_equal(mg.grad(loss, layer.weight)[0].numpy(), [[8, 8], [0, 0], [2, 2]])
-
-
-# --- MinibatchDiscrimination --------------------------------------------------------------------------------------------
-
-X, T = np.random.default_rng(0).standard_normal((5, 3)), np.random.default_rng(1).standard_normal((3, 8))
-
-
-def discrimination(x):
-    made = nn.MinibatchDiscrimination(3, 2, 4)
-    made.weight.data = T
-    return made(Tensor(x)).numpy()
+        drawn.append([layer(ONES * 3).numpy(), layer(ONES * 3).numpy()])
+    np.testing.assert_array_equal(*drawn)
+    assert not np.array_equal(*drawn[0])
+    y = drawn[0][0]
+    assert np.mean(y == 0) == pytest.approx(p, abs=0.02)
+    np.testing.assert_allclose(y[y != 0], 3 / (1 - p), rtol=1e-6)
 
 
 @pytest.mark.parametrize("n", [1, 2, 6])
-def test_the_sum_counts_the_sample_itself_as_in_the_paper(n):
+def test_the_sum_of_minibatch_discrimination_counts_the_sample_itself_as_in_the_paper(n):
     """Of a heap of n samples all have o = n; of n that are far from each other, 1: their own."""
-    alike, apart = np.tile(X[:1], (n, 1)), 1e3 * np.arange(n)[:, None] * np.ones((n, 3))
-    np.testing.assert_allclose(discrimination(alike)[:, 3:], n)
-    np.testing.assert_allclose(discrimination(apart)[:, 3:], 1)
+    layer = nn.MinibatchDiscrimination(3, 2, 4)
+    alike, apart = np.ones((n, 3)), 1e4 * np.arange(n)[:, None] * np.ones((n, 3))
+    np.testing.assert_allclose(layer(Tensor(alike)).numpy()[:, 3:], n)
+    np.testing.assert_allclose(layer(Tensor(apart)).numpy()[:, 3:], 1)
 
 
-def test_a_sample_is_judged_by_its_own_minibatch():
-    np.testing.assert_allclose(discrimination(X), nearness(X, T))
-    assert not np.allclose(discrimination(np.concatenate([X, X + 1]))[:5], discrimination(X))
+# --- batch norm ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape"), [(nn.BatchNorm1d, (5, 3)), (nn.BatchNorm1d, (1, 3, 2)), (nn.BatchNorm2d, (2, 3, 2, 4))], ids=str
+)
+@pytest.mark.parametrize(("options", "m"), [({}, 0.1), ({"momentum": 0.3}, 0.3), ({"momentum": 1}, 1)])
+def test_the_running_statistics_follow_the_minibatches_with_the_unbiased_variance(kind, shape, options, m):
+    layer, mean, var = kind(3, **options), np.zeros(3), np.ones(3)
+    np.testing.assert_array_equal([layer.running_mean, layer.running_var], [mean, var])
+    for seed in range(3):
+        x = numbers(*shape, seed=seed)
+        layer(Tensor(x))
+        rows = np.moveaxis(x, 1, -1).reshape(-1, 3)
+        mean, var = (1 - m) * mean + m * rows.mean(0), (1 - m) * var + m * rows.var(0, ddof=1)
+        np.testing.assert_allclose([layer.running_mean, layer.running_var], [mean, var], rtol=1e-5)
+    layer.eval()(Tensor(numbers(*shape)))
+    np.testing.assert_allclose([layer.running_mean, layer.running_var], [mean, var], rtol=1e-5)
+    assert {layer.running_mean.dtype, layer.running_var.dtype} == {np.dtype("float32")}
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape"), [(nn.BatchNorm1d, (1, 3)), (nn.BatchNorm1d, (1, 3, 1)), (nn.BatchNorm2d, (1, 3, 1, 1))]
+)
+def test_one_value_a_channel_is_refused_in_training_and_fine_in_eval(kind, shape):
+    layer, x = kind(3), Tensor(numbers(*shape))
+    with pytest.raises(ValueError, match=r"a minibatch of shape .* has fewer than two values a channel; use more, or eval\(\)"):
+        layer(x)
+    np.testing.assert_array_equal(layer.running_mean, np.zeros(3))
+    assert layer.eval()(x).shape == shape
+
+
+def test_state_dict_holds_the_running_statistics_and_loading_restores_them():
+    a, b, x = nn.BatchNorm1d(3), nn.BatchNorm1d(3), Tensor(numbers(4, 3))
+    a(Tensor(numbers(5, 3)))
+    state = a.state_dict()
+    assert list(state) == ["weight", "bias", "running_mean", "running_var"]
+    before = state["running_mean"].copy()
+    b.load_state_dict(state)
+    np.testing.assert_array_equal(a.eval()(x).numpy(), b.eval()(x).numpy())
+    b.train()(x)
+    np.testing.assert_array_equal(state["running_mean"], before)
+
+
+def test_a_training_pass_does_not_disturb_an_earlier_eval_passs_gradient():
+    layer, x = nn.BatchNorm1d(3).eval(), Tensor(numbers(4, 3), requires_grad=True)
+    y = (layer(x) ** 2).sum()
+    expected = [g.numpy() for g in mg.grad(y, [x, layer.weight])]
+    layer.train()(Tensor(numbers(4, 3, seed=1)))
+    for g, e in zip(mg.grad(y, [x, layer.weight]), expected, strict=True):
+        np.testing.assert_array_equal(g.numpy(), e)

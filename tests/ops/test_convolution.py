@@ -1,272 +1,47 @@
-"""Convolution and its transpose: against six loops, each the other's adjoint, and differentiable again and again."""
+"""Convolution part by part and in several threads, and the borders of pools. Their values and gradients: `contracts/ops.py`."""
 
-import itertools
 import threading
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import minigan as mg
 from minigan.backend import threads
 from minigan.ops import convolution
-from minigan.ops.convolution import Windows, _input_grad_by_adding, _input_grad_by_blocks
-from minigan.testing import assert_gradients
-
-RNG = np.random.default_rng(0)
-LAYOUTS = {
-    "C order": lambda a: a,
-    "Fortran order": np.asfortranarray,
-    "channels last": lambda a: np.ascontiguousarray(a.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2),
-    "reversed": lambda a: np.ascontiguousarray(a[:, :, ::-1, ::-1])[:, :, ::-1, ::-1],
-    "strided": lambda a: np.repeat(a, 2, axis=3)[..., ::2],
-}
-
-
-def counts(size, kernel, stride, padding, dilation):
-    """How many windows fit along each axis."""
-    each = zip(size, kernel, stride, padding, dilation, strict=True)
-    return tuple(len(range(0, n + 2 * p - d * (k - 1), s)) for n, k, s, p, d in each)
-
-
-def products(x_shape, w_shape, stride, padding, dilation):
-    """The places in x, weight and y of every product that a convolution forms."""
-    (N, C, H, W), (O, _, KH, KW) = x_shape, w_shape
-    OH, OW = counts((H, W), (KH, KW), stride, padding, dilation)
-    for n, o, p, q, c, i, j in itertools.product(*map(range, (N, O, OH, OW, C, KH, KW))):
-        h, w = p * stride[0] + i * dilation[0] - padding[0], q * stride[1] + j * dilation[1] - padding[1]
-        if 0 <= h < H and 0 <= w < W:
-            yield (n, c, h, w), (o, c, i, j), (n, o, p, q)
-
-
-def conv_by_loops(x, weight, *options):
-    y = np.zeros((len(x), len(weight), *counts(x.shape[2:], weight.shape[2:], *options)))
-    for X, W, Y in products(x.shape, weight.shape, *options):
-        y[Y] += x[X] * weight[W]
-    return y
-
-
-def conv_gradients_by_loops(x, weight, g, *options):
-    dx, dw = np.zeros(x.shape), np.zeros(weight.shape)
-    for X, W, Y in products(x.shape, weight.shape, *options):
-        dx[X] += g[Y] * weight[W]
-        dw[W] += g[Y] * x[X]
-    return dx, dw
-
-
-def paint_by_loops(x, weight, stride, padding, extra):
-    """The transposed convolution: every pixel adds its kernel to a large canvas, of which the padding is cut off."""
-    (N, C, H, W), (_, O, KH, KW) = x.shape, weight.shape
-    (sh, sw), (ph, pw), (eh, ew) = stride, padding, extra
-    canvas = np.zeros((N, O, (H - 1) * sh + KH + eh, (W - 1) * sw + KW + ew))
-    for n, c, h, w in itertools.product(*map(range, (N, C, H, W))):
-        canvas[n, :, h * sh : h * sh + KH, w * sw : w * sw + KW] += x[n, c, h, w] * weight[c]
-    return canvas[:, :, ph : canvas.shape[2] - ph, pw : canvas.shape[3] - pw]
-
-
-def both(draw, low, high):
-    return draw(st.tuples(st.integers(low, high), st.integers(low, high)))
-
-
-@st.composite
-def problems(draw):
-    """x (N, C, H, W), weight (O, C, KH, KW), (stride, padding, dilation): the kernel fits at least once."""
-    kernel, stride, padding, dilation = both(draw, 1, 3), both(draw, 1, 3), both(draw, 0, 2), both(draw, 1, 3)
-    least = [max(1, d * (k - 1) + 1 - 2 * p) for k, p, d in zip(kernel, padding, dilation, strict=True)]
-    size = [n + draw(st.integers(0, 4)) for n in least]
-    N, C, O = (draw(st.sampled_from(sizes)) for sizes in ([2, 5, 1, 0], [1, 2, 5], [1, 3, 5]))  # few channels, and many
-    rng = np.random.default_rng(draw(st.integers(0, 2**16)))
-    x, weight = rng.standard_normal((N, C, *size)), rng.standard_normal((O, C, *kernel))
-    x, weight = (LAYOUTS[draw(st.sampled_from(sorted(LAYOUTS)))](a) for a in (x, weight))
-    return x, weight, (stride, padding, dilation)
-
-
-PARTS = st.sampled_from([(1, convolution.CHUNK), (1, 1), (2, 1), (3, 1), (1, 500), (2, 2000)])  # threads, bytes of a part
-
-
-@contextmanager
-def in_parts(count, part_bytes=1):
-    """Parts of `part_bytes` or one image, in `count` threads."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(threads, "COUNT", count)
-        patch.setattr(convolution, "CHUNK", part_bytes)
-        yield
-
-
-def assert_close(y, expected):
-    assert y.shape == expected.shape
-    np.testing.assert_allclose(y.numpy(), expected, rtol=1e-12, atol=1e-12)
-
-
-def images(*shape):
-    return RNG.standard_normal(shape)
-
-
-# --- values and first derivatives ---------------------------------------------------------------------------------------
-
-
-@settings(max_examples=2 * settings().max_examples)
-@given(problems(), PARTS)
-def test_conv2d_and_its_gradients_are_those_of_the_loops(problem, parts):
-    x, weight, options = problem
-    leaves = [mg.Tensor(x, requires_grad=True), mg.Tensor(weight, requires_grad=True)]
-    expected = conv_by_loops(x, weight, *options)
-    g = np.random.default_rng(1).standard_normal(expected.shape)
-    with in_parts(*parts):
-        y = mg.conv2d(*leaves, None, *options)
-        found = mg.grad(y, leaves, gradient=g)
-    for got, wanted in zip((y, *found), (expected, *conv_gradients_by_loops(x, weight, g, *options)), strict=True):
-        assert_close(got, wanted)
-
-
-@settings(max_examples=2 * settings().max_examples)
-@given(problems(), PARTS, st.data())
-def test_conv_transpose2d_and_its_gradients_are_those_of_the_loops(problem, parts, data):
-    x, weight, (stride, padding, _) = problem
-    weight = weight.swapaxes(0, 1)  # (C, O, KH, KW)
-    extra = tuple(data.draw(st.integers(0, s - 1)) for s in stride)
-    expected = paint_by_loops(x, weight, stride, padding, extra)
-    if 0 in expected.shape[2:]:
-        return
-    leaves = [mg.Tensor(x, requires_grad=True), mg.Tensor(weight, requires_grad=True)]
-    g = np.random.default_rng(1).standard_normal(expected.shape)
-    with in_parts(*parts):
-        y = mg.conv_transpose2d(*leaves, None, stride, padding, extra)
-        dx, dw = mg.grad(y, leaves, gradient=g)
-    assert_close(y, expected)
-    assert_close(dx, conv_by_loops(g, weight, stride, padding, (1, 1)))
-    assert_close(dw, conv_gradients_by_loops(g, weight, x, stride, padding, (1, 1))[1])
-
-
-@given(problems(), PARTS)
-def test_both_ways_to_spread_are_one(problem, parts):
-    x, weight, (stride, padding, _) = problem
-    padding = tuple(min(p, k - 1) for p, k in zip(padding, weight.shape[2:], strict=True))
-    windows = Windows(weight.shape[2:], stride, padding, (1, 1))
-    if min(counts := windows.counts(x.shape[2:])) < 1:
-        return
-    g = np.random.default_rng(1).standard_normal((len(x), len(weight), *counts))
-    expected = _input_grad_by_adding(g, weight, windows, x.shape[2:])
-    with in_parts(*parts):
-        assert_close(mg.Tensor(_input_grad_by_blocks(g, weight, windows, x.shape[2:])), expected)
-
-
-@given(problems())
-def test_conv2d_and_conv_transpose2d_are_adjoint(problem):
-    x, weight, (stride, padding, _) = problem
-    if any(n + 2 * p < k for n, p, k in zip(x.shape[2:], padding, weight.shape[2:], strict=True)):
-        return
-    y = mg.conv2d(x, weight, None, stride, padding)
-    left_over = tuple((n + 2 * p - k) % s for n, p, k, s in zip(x.shape[2:], padding, weight.shape[2:], stride, strict=True))
-    z = np.random.default_rng(2).standard_normal(y.shape)
-    back = mg.conv_transpose2d(z, weight, None, stride, padding, left_over)
-    assert back.shape == x.shape
-    assert np.vdot(y.numpy(), z) == pytest.approx(np.vdot(x, back.numpy()), abs=1e-10)
-
-
-def test_sizes_that_the_stride_does_not_divide_are_floored():
-    sizes = [mg.conv2d(np.ones((1, 1, n, 9)), np.ones((1, 1, 3, 2)), stride=(2, 3)).shape[2:] for n in (5, 6, 7)]
-    assert sizes == [(2, 3), (2, 3), (3, 3)]
-
-
-def test_one_integer_means_height_and_width():
-    x, weight = images(1, 2, 9, 8), images(2, 2, 2, 3)
-    assert_close(mg.conv2d(x, weight, None, 2, 1, 2), mg.conv2d(x, weight, None, (2, 2), [1, 1], (2, np.int64(2))).numpy())
-    assert_close(
-        mg.conv_transpose2d(x, weight, None, 2, 1, 1), mg.conv_transpose2d(x, weight, None, (2, 2), (1, 1), (1, 1)).numpy()
-    )
-
-
-# --- higher derivatives and dtypes --------------------------------------------------------------------------------------
-
-
-TWICE = {  # name: (the op, the shapes of x and weight, options)
-    "plain": (mg.conv2d, (2, 2, 3, 4), (2, 2, 2, 3), {}),
-    "stride that leaves over": (mg.conv2d, (1, 1, 6, 4), (2, 1, 3, 2), {"stride": (2, 3)}),
-    "padding": (mg.conv2d, (1, 2, 2, 3), (1, 2, 3, 2), {"padding": (1, 2)}),
-    "dilation": (mg.conv2d, (1, 1, 4, 5), (1, 1, 2, 2), {"dilation": (3, 2)}),
-    "all": (mg.conv2d, (1, 1, 5, 4), (2, 1, 2, 3), {"stride": (2, 1), "padding": (0, 1), "dilation": (2, 1)}),
-    "1x1": (mg.conv2d, (1, 2, 2, 3), (2, 2, 1, 1), {"stride": 2}),
-    "many channels": (mg.conv2d, (1, 5, 5, 4), (2, 5, 3, 2), {"stride": (2, 1), "padding": (1, 0)}),
-    "no images": (mg.conv2d, (0, 1, 3, 4), (2, 1, 2, 2), {}),
-    "transposed": (mg.conv_transpose2d, (1, 2, 2, 3), (2, 2, 3, 2), {}),
-    "transposed, stride": (mg.conv_transpose2d, (1, 1, 2, 3), (1, 2, 2, 3), {"stride": (3, 2)}),
-    "transposed, all": (
-        mg.conv_transpose2d,
-        (2, 1, 2, 2),
-        (1, 1, 2, 3),
-        {"stride": (2, 3), "padding": (0, 1), "output_padding": (1, 2)},
-    ),
-    "transposed, many channels": (mg.conv_transpose2d, (1, 2, 2, 3), (2, 5, 3, 2), {"stride": 2, "padding": 1}),
-    "transposed, no images": (mg.conv_transpose2d, (0, 1, 3, 4), (1, 2, 2, 2), {}),
-}
-
-
-@pytest.mark.parametrize(("op", "x", "weight", "options"), TWICE.values(), ids=TWICE)
-def test_a_convolution_is_differentiable_twice_in_x_weight_and_bias(op, x, weight, options):
-    channels = weight[0] if op is mg.conv2d else weight[1]
-    assert_gradients(lambda x, w, b: op(x, w, b, **options), images(*x), images(*weight), images(channels))
-
-
-def test_a_gradient_penalty_through_two_convolutions_has_a_gradient():
-    def penalty(v, w):
-        x = mg.Tensor(X, requires_grad=True)
-        y = mg.conv2d(mg.tanh(mg.conv2d(x, v, stride=2, padding=1)), w)
-        return mg.square(mg.grad(y.sum(), x, create_graph=True)[0]).sum()
-
-    X = images(1, 1, 4, 3)
-    assert mg.gradcheck(penalty, images(2, 1, 3, 3), images(1, 2, 2, 1), order=1)
-
-
-@pytest.mark.parametrize("op", [mg.conv2d, mg.conv_transpose2d])
-def test_the_third_derivative_is_right(op):
-    assert mg.gradcheck(lambda x, w: op(x, w, stride=2) ** 2, images(1, 1, 2, 2), images(1, 1, 2, 1), order=3)
-
-
-# --- part by part, and in several threads -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("count", "part_bytes", "parts"), [(1, 1, 6), (1, 1 << 20, 1), (1, 2 * 32, 3), (2, 1, 6), (3, 2 * 32, 3)]
 )
-def test_a_part_has_as_many_images_as_its_bytes_allow(count, part_bytes, parts):
+def test_a_part_has_as_many_images_as_its_bytes_allow(count, part_bytes, parts, monkeypatch):
     seen = []
-    with in_parts(count, part_bytes):
-        convolution._chunk_by_chunk(seen.append, np.zeros((6, 1, 2, 2)), 4)  # four numbers, 32 bytes, for each image
+    monkeypatch.setattr(threads, "COUNT", count)
+    monkeypatch.setattr(convolution, "CHUNK", part_bytes)
+    convolution._chunk_by_chunk(seen.append, np.zeros((6, 1, 2, 2)), 4)  # four numbers, 32 bytes, for each image
     assert sorted(i for part in seen for i in range(6)[part]) == list(range(6))
     assert len(seen) == parts
 
 
-def test_two_threads_work_side_by_side():
+def test_two_threads_work_side_by_side(monkeypatch):
     together, passed = threading.Barrier(2), []  # which nobody passes alone
-    with in_parts(2):
-        convolution._chunk_by_chunk(lambda part: passed.append(together.wait(10)), np.zeros((2, 1)), 1)
+    monkeypatch.setattr(threads, "COUNT", 2)
+    monkeypatch.setattr(convolution, "CHUNK", 1)
+    convolution._chunk_by_chunk(lambda part: passed.append(together.wait(10)), np.zeros((2, 1)), 1)
     assert sorted(passed) == [0, 1]
 
 
-# --- the bias inside the op ---------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("part_bytes", [1, 500])
+def test_the_weights_gradient_is_the_sum_over_all_parts(count, part_bytes, monkeypatch):
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((7, 2, 4, 3)), mg.Tensor(rng.standard_normal((3, 2, 2, 2)), requires_grad=True)
+    whole = mg.grad(mg.square(mg.conv2d(x, w)).sum(), w)[0].numpy()
+    monkeypatch.setattr(threads, "COUNT", count)
+    monkeypatch.setattr(convolution, "CHUNK", part_bytes)
+    np.testing.assert_allclose(mg.grad(mg.square(mg.conv2d(x, w)).sum(), w)[0].numpy(), whole, rtol=1e-12)
 
 
-@pytest.mark.parametrize("dtypes", list(itertools.product(["float16", "float32", "float64"], repeat=3)), ids="-".join)
-@pytest.mark.parametrize("op", [mg.conv2d, mg.conv_transpose2d])
-def test_of_image_weight_and_bias_the_widest_dtype_wins_and_gradients_keep_their_own(op, dtypes):
-    shapes = (1, 2, 3, 3), (2, 2, 2, 2), (2,)
-    leaves = [mg.Tensor(images(*s).astype(d), requires_grad=True) for s, d in zip(shapes, dtypes, strict=True)]
-    y = op(*leaves)
-    assert y.dtype == max(map(np.dtype, dtypes))
-    expected = op(*leaves[:2]).numpy() + leaves[2].numpy()[:, None, None]
-    np.testing.assert_array_equal(y.numpy(), expected)
-    assert [g.dtype for g in mg.grad(y.sum(), leaves)] == [*dtypes]
-
-
-@pytest.mark.parametrize("op", [mg.conv2d, mg.conv_transpose2d])
-def test_a_frozen_weight_leaves_the_gradients_of_image_and_bias(op):
-    x, weight, bias = (mg.Tensor(images(*s), requires_grad=True) for s in ((2, 3, 4, 4), (3, 3, 2, 2), (3,)))
-    expected = mg.grad(op(x, weight, bias).sum(), [x, bias])
-    weight.requires_grad = False
-    op(x, weight, bias).sum().backward()
-    assert weight.grad is None
-    for leaf, g in zip((x, bias), expected, strict=True):
-        np.testing.assert_array_equal(leaf.grad.numpy(), g.numpy())
+@pytest.mark.parametrize("dtype", ["float16", "float32", "int64"])
+def test_the_border_is_never_the_largest(dtype):
+    y = mg.max_pool2d(np.full((1, 1, 3, 3), -5, dtype), 2, padding=1).numpy()
+    np.testing.assert_array_equal(y, np.full((1, 1, 2, 2), -5))

@@ -1,45 +1,51 @@
-"""What is special to power, clip, where and the activations: odd exponents, bounds and conditions, nan behind a condition."""
+"""What is special to power, prod, clip, where and conversions."""
 
 import numpy as np
 import pytest
 
 import minigan as mg
 from minigan.testing import assert_gradients
+from tests.helpers.leaves import leaf
 
 
-@pytest.mark.parametrize("p", [np.float64(2), np.int64(2), np.array(2), mg.Tensor(2.0), [2.0]], ids=repr)
-def test_power_takes_exponents_of_any_kind_also_for_negative_bases(p):
-    x = np.array([-1.5, 2.0])
-    np.testing.assert_allclose((mg.Tensor(x) ** p).numpy(), x**2)
-    assert_gradients(lambda x: x**p, x)
-
-
-def test_integers_to_integer_powers():
-    x = mg.Tensor(np.array([1, 2]))
-    assert (x**2).dtype == np.int64
-    np.testing.assert_array_equal((x**-1).numpy(), np.array([1, 0.5], "float32"))
-    assert (x**0.5).dtype == np.float32
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("p", [0.0, 1.0, 2.0])
+def test_powers_of_numbers_next_to_0_whose_inverse_or_its_square_is_infinite(p, dtype):
+    least = 1 / float(np.finfo(dtype).max)
+    x = np.array([0, 0.5 * least, least, 1.5 * least, 0.5 * least**0.5, 1.0], dtype)
+    x = mg.Tensor(np.concatenate([x, -x]), requires_grad=True)
+    (first,) = mg.grad(mg.power(x, mg.Tensor(np.full(12, p, dtype))).sum(), x, create_graph=True)
+    (second,) = mg.grad(first.sum(), x)
+    np.testing.assert_array_equal(first.numpy(), {0.0: 0, 1.0: 1, 2.0: 2 * x.data}[p] + np.zeros(12, dtype))
+    np.testing.assert_array_equal(second.numpy(), {0.0: 0, 1.0: 0, 2.0: 2}[p])
 
 
 @pytest.mark.parametrize("op", [mg.add, mg.subtract, mg.multiply, mg.divide])
 @pytest.mark.parametrize("number", [2, -0.5])
 def test_numbers_on_either_side(op, number):
+    assert (mg.Tensor([1, 2], dtype="int64") ** 2).dtype == np.int64
     x = np.array([[0.5, -1.5], [2.0, 3.0]])
     assert_gradients(lambda x: op(x, number), x)
     assert_gradients(lambda x: op(number, x), x)
 
 
-def test_clip_with_bounds_for_each_element():
-    low = np.array([-1.0, 0.0], "float32")
-    np.testing.assert_array_equal(mg.clip(np.array([[-2.0, -2.0]]), low, [0, 1]).numpy(), [[-1, 0]])
-    assert_gradients(lambda x: mg.clip(x, low, [0, 1]), np.array([[-2.0, 0.5], [-0.5, -0.5]]))
-
-
 @pytest.mark.parametrize(("low", "high", "expected"), [(-1, 1, [-1, 0, 1]), (None, 1, [-3, 0, 1]), (None, None, [-3, 0, 3])])
 def test_clip_keeps_integers(low, high, expected):
     y = mg.clip(np.array([-3, 0, 3]), low, high)
-    assert y.dtype == np.int64
-    np.testing.assert_array_equal(y.numpy(), expected)
+    assert (y.dtype, y.numpy().tolist()) == (np.int64, expected)
+
+
+def test_a_product_of_two_shares_at_a_tie_has_a_right_first_and_a_wrong_second_derivative():
+    both = lambda x: mg.maximum(x, 1.0) * mg.minimum(x, 1.0)  # noqa: E731 (this is x)
+    assert mg.gradcheck(both, np.ones(1), order=1)
+    t = leaf([1.0])
+    (g,) = mg.grad(both(t), t, create_graph=True)
+    assert (g.item(), mg.grad(g, t)[0].item()) == (1.0, 0.5)
+
+
+@pytest.mark.parametrize("axis", [0, -1, (0, 2), (2, 0), (), None])
+def test_prod_over_axes_with_any_number_of_zeros_is_differentiable_twice(axis):
+    assert mg.gradcheck(lambda x: mg.prod(x, axis), np.arange(12.0).reshape(2, 3, 2) % 5 * 0.5)
 
 
 # --- where --------------------------------------------------------------------------------------------------------------
@@ -52,62 +58,55 @@ def test_where_takes_conditions_of_any_kind(mask):
     np.testing.assert_array_equal(mg.where(mask, [1, 2], 3.0).numpy(), [1, 3])
 
 
-def test_where_wider_condition_stretches_both_branches():
-    assert_gradients(lambda a, b: mg.where(np.eye(2, dtype=bool), a, b), np.array(1.0), np.array([2.0, 3.0]))
-
-
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_nan_or_inf_in_the_branch_not_taken_reaches_neither_value_nor_gradient(bad):
-    a, b = (mg.Tensor([1.0, v], requires_grad=True) for v in (2.0, bad))
+    a, b = leaf([1.0, 2.0]), leaf([1.0, bad])
     for y in (mg.where([True, True], a, b), mg.where([False, False], b, a)):
         ga, gb = mg.grad((y * y).sum(), [a, b])
-        np.testing.assert_array_equal(y.numpy(), [1, 2])
-        np.testing.assert_array_equal(ga.numpy(), [2, 4])
-        np.testing.assert_array_equal(gb.numpy(), 0)
-
-
-@pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_nan_that_arrives_for_one_branch_does_not_reach_the_other(bad):
-    a, b = (mg.Tensor([1.0, 2.0], requires_grad=True) for _ in range(2))
-    for mask in ([True, False], [False, True]):
+        assert [v.numpy().tolist() for v in (y, ga, gb)] == [[1, 2], [2, 4], [0, 0]]
+    for mask in ([True, False], [False, True]):  # nan that arrives for one branch does not reach the other
         ga, gb = mg.grad(mg.where(mask, a, b), [a, b], gradient=[3.0, bad])
         np.testing.assert_array_equal(ga.numpy(), np.where(mask, [3, bad], 0))
         np.testing.assert_array_equal(gb.numpy(), np.where(mask, 0, [3, bad]))
 
 
-def test_choosing_the_argument_first_keeps_nan_out_of_the_gradient():
-    x = mg.Tensor([4.0, -1.0], requires_grad=True)
-    with np.errstate(invalid="ignore"):
-        (g,) = mg.grad(mg.where(x > 0, mg.sqrt(x), 0.0).sum(), x)
-    np.testing.assert_array_equal(g.numpy(), [0.25, np.nan])
-    y = mg.where(x > 0, mg.sqrt(mg.where(x > 0, x, 1.0)), 0.0)
-    np.testing.assert_array_equal(mg.grad(y.sum(), x)[0].numpy(), [0.25, 0])
-
-
 # --- what was changed after the forward pass ----------------------------------------------------------------------------
 
 
-def test_mask_that_is_changed_after_the_forward_pass_does_no_harm():
-    x = mg.Tensor([1.0, 2.0], requires_grad=True)
-    mask = np.array([True, False])
-    y = mg.where(mask, x, 0.0).sum()
-    mask[:] = False
-    np.testing.assert_array_equal(mg.grad(y, x)[0].numpy(), [1, 0])
-
-
-def test_bounds_that_are_changed_after_the_forward_pass_do_no_harm():
-    x, low = mg.Tensor([1.0, 2.0], requires_grad=True), np.zeros(2)
-    y = mg.clip(x, low).sum()
-    low[:] = 5.0
-    np.testing.assert_array_equal(mg.grad(y, x)[0].numpy(), [1, 1])
+@pytest.mark.parametrize("op", [lambda x, a: mg.where(a, x, 0.0), lambda x, a: mg.clip(x, a - 9), lambda x, a: mg.clip(x, a)])
+def test_a_condition_or_a_bound_that_is_changed_after_the_forward_pass_does_no_harm(op):
+    x, argument = leaf([1.0, 2.0]), np.array([0.5, 2.5])
+    y = op(x, argument)
+    (expected,) = mg.grad(y.sum(), x)
+    argument[:] = [5.0, 0.0]
+    np.testing.assert_array_equal(mg.grad(y.sum(), x)[0].numpy(), expected.numpy())
 
 
 @pytest.mark.parametrize("activation", [mg.relu, mg.leaky_relu])
 def test_a_slope_whose_x_or_y_has_changed_before_it_is_used_again_is_refused(activation):
-    x, w = (mg.Tensor(np.array(values), requires_grad=True) for values in ([1.0, -2.0], [3.0, 4.0]))
+    x, w = leaf([1.0, -2.0]), leaf([3.0, 4.0])
     y = activation(x)
     (g,) = mg.grad((y * w).sum(), x, create_graph=True)
     changed = y if activation is mg.relu else x  # what the slope is computed from
     changed.data = -changed.data
     with pytest.raises(RuntimeError, match="was changed in place after the forward pass"):
         g.sum().backward()
+
+
+# --- conversions --------------------------------------------------------------------------------------------------------
+
+
+def test_astype_passes_gradients_of_both_orders_between_float_dtypes_and_none_to_integers():
+    x = leaf(dtype="float32")
+    (g,) = mg.grad((x.astype("float64") ** 3).sum(), x, create_graph=True)
+    (h,) = mg.grad(g.sum(), x)
+    assert g.dtype == h.dtype == np.float32
+    np.testing.assert_allclose(h.numpy(), 6 * x.numpy())
+    assert not x.astype("int64").requires_grad
+    assert x.astype("float32") is x.to("numpy") is x
+
+
+def test_a_copy_has_memory_of_its_own_and_passes_gradients_on():
+    x = leaf()
+    assert not np.shares_memory(x.copy().data, x.data)
+    assert mg.gradcheck(lambda x: x.copy() * x, x.numpy())

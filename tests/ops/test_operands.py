@@ -7,83 +7,58 @@ import pytest
 
 import minigan as mg
 from minigan import Tensor, losses
+from minigan.ops.linear import affine
 
 BINARY = ["add", "subtract", "multiply", "divide", "power", "maximum", "minimum"]
-BESIDE = {
-    "int": 2,
-    "float": 2.0,
-    "bool": True,
-    "float64 scalar": np.float64(2),
-    "float32 scalar": np.float32(2),
-    "int64 scalar": np.int64(2),
-    "list": [1, 2],
-    "int array": np.array([1, 2]),
-    "uint8 array": np.array([1, 2], "uint8"),
-    "mask": np.array([True, True]),
-    "int tensor": Tensor(np.array([1, 2])),
-}
+COUNT = np.array([1, 2])
+BESIDE = [2, 2.0, True, np.float64(2), np.float32(2), np.int64(2), [1, 2], COUNT, COUNT.astype("uint8"), COUNT > 0]
 
 
-@pytest.mark.parametrize("beside", BESIDE)
+@pytest.mark.parametrize("beside", [*BESIDE, Tensor(COUNT)], ids=repr)
 @pytest.mark.parametrize("name", [*BINARY, "where"])
 def test_float_dtype_survives_numbers_integers_and_masks(name, beside):
     op = (lambda a, b: mg.where(np.array(True), a, b)) if name == "where" else getattr(mg, name)
     for shape, dtype in itertools.product([(), (2,)], ["float16", "float32", "float64"]):
         x = Tensor(np.full(shape, 1.5, dtype), requires_grad=True)
-        for y in (op(x, BESIDE[beside]), op(BESIDE[beside], x)):
+        for y in (op(x, beside), op(beside, x)):
             (g,) = mg.grad(y.sum(), x)
             assert y.dtype == g.dtype == dtype
 
 
-@pytest.mark.parametrize("narrow", ["float16", "float32"])
-@pytest.mark.parametrize("name", [*BINARY, "matmul"])
-def test_among_floats_the_wider_wins_and_each_gradient_has_its_inputs_dtype(name, narrow):
-    a = Tensor(np.full((2, 2), 1.5, narrow), requires_grad=True)
-    b = Tensor(np.full((2, 2), 2.5), requires_grad=True)
-    y = getattr(mg, name)(a, b)
-    ga, gb = mg.grad(y.sum(), [a, b])
-    assert (y.dtype, ga.dtype, gb.dtype) == (np.float64, narrow, np.float64)
+SHAPES = {mg.conv2d: [(1, 2, 3, 3), (2, 2, 2, 2), (2,)], mg.conv_transpose2d: [(1, 2, 3, 3), (2, 2, 2, 2), (2,)]}
+SHAPES |= {affine: [(2, 2), (2, 3), (3,)]} | {getattr(mg, name): [(2, 2), (2, 2)] for name in [*BINARY, "matmul"]}
 
 
-@pytest.mark.parametrize("name", ["exp", "log", "sqrt", "sin", "tanh", "sigmoid", "softplus", "mean", "var", "norm", "relu"])
-def test_integers_become_float32_where_a_float_is_needed(name):
-    x = np.array([1, 2, 3])
-    y = getattr(mg, name)(Tensor(x))
-    assert y.dtype == np.float32
-    np.testing.assert_allclose(y.numpy(), getattr(mg, name)(x.astype("float64")).numpy(), rtol=1e-6)
+@pytest.mark.parametrize("dtypes", list(itertools.product(["float16", "float32", "float64"], repeat=2)), ids="-".join)
+@pytest.mark.parametrize("op", SHAPES, ids=lambda op: op.__name__)
+def test_among_floats_the_wider_wins_and_each_gradient_has_its_inputs_dtype(op, dtypes):
+    for order in set(itertools.permutations([*dtypes, dtypes[0]][: len(SHAPES[op])])):
+        inputs = [Tensor(np.full(s, 1.5, d), requires_grad=True) for s, d in zip(SHAPES[op], order, strict=True)]
+        y = op(*inputs)
+        assert y.dtype == max(map(np.dtype, dtypes))
+        assert [g.dtype for g in mg.grad(y.sum(), inputs)] == [*order]
+        np.testing.assert_allclose(y.numpy(), op(*[x.astype("float64") for x in inputs]).numpy(), rtol=1e-3)
 
 
-MASK, COUNT, BYTE = np.array([True, False]), np.array([1, 2]), np.array([255], np.uint8)
+MASK, BYTE = np.array([True, False]), np.array([255], np.uint8)
 INTEGERS = {  # name: (what is computed, its dtype, its values)
     "divided": (lambda: Tensor(COUNT) / np.array([2, 4]), "float32", [0.5, 0.5]),
     "add a number": (lambda: mg.add(Tensor(COUNT), 3), "int64", [4, 5]),
-    "subtract a flag": (lambda: mg.subtract(Tensor(COUNT), True), "int64", [0, 1]),
-    "multiply by int8": (lambda: mg.multiply(Tensor(COUNT), np.array([1, 2], "int8")), "int64", [1, 4]),
     "maximum with a float": (lambda: mg.maximum(Tensor(COUNT), 1.5), "float32", [1.5, 2]),
     "the wider of two floats": (
         lambda: mg.stack([np.array([2**24 + 1]), Tensor(np.ones(1, "float32")), Tensor(np.ones(1))]).reshape(-1),
         "float64",
         [2**24 + 1, 1, 1],  # as float32, the first would be 2^24
     ),
-    "a mask reshaped": (lambda: mg.reshape(Tensor(MASK), 2), "bool", MASK),
     "masks stacked": (lambda: mg.stack([MASK, MASK])[0], "bool", MASK),
-    "masks joined": (lambda: mg.concatenate([MASK, MASK]), "bool", [*MASK, *MASK]),
     "a mask and 0": (lambda: mg.add(MASK, 0), "int64", [1, 0]),
     "a mask and True": (lambda: mg.add(MASK, True), "bool", [True, True]),
     "a mask's sum": (lambda: Tensor(MASK).sum(), "int64", 1),
-    "integers' sum": (lambda: Tensor(COUNT).sum(), "int64", 3),
     "numbers alone": (lambda: mg.add(1, 2), "float32", 3),
-    "a list alone": (lambda: mg.sum([1, 2]), "float32", 3),
-    "a list and a number": (lambda: mg.add([1, 2], 3), "float32", [4, 5]),
-    "an integer's exponential": (lambda: mg.exp(0), "float32", 1),
-    "bytes flipped": (lambda: mg.flip(BYTE), "uint8", [255]),
     "bytes reshaped": (lambda: mg.reshape(Tensor(BYTE), 1), "uint8", [255]),
-    "bytes chosen": (lambda: mg.where(BYTE > 9, BYTE, BYTE), "uint8", [255]),
     "bytes below a number": (lambda: Tensor(BYTE) < 300, "bool", [True]),
     "bytes equal to a number": (lambda: Tensor(BYTE) == -1, "bool", [False]),
-    "bytes times a number": (lambda: Tensor(BYTE) * 300, "int64", [76_500]),
     "int8 and uint8": (lambda: Tensor(np.array([-1], np.int8)) + Tensor(BYTE), "int64", [254]),
-    "along NumPy's axis": (lambda: mg.sum(np.ones((2, 3)), axis=np.int64(1)), "float64", [3, 3]),
 }
 
 
@@ -96,34 +71,27 @@ def test_integers_and_masks_have_their_dtype(compute, dtype, expected):
 
 SMALL = np.array([[200, 100], [50, 0]], np.uint8)
 ARITHMETIC = {
+    "exp": lambda a, b: mg.exp(mg.minimum(a, 3)) + mg.sigmoid(b) + mg.tanh(a) + mg.log(b + 1),
+    "var": lambda a, b: mg.var(a) + mg.norm(b) + mg.mean(a) + mg.sqrt(b.sum()),
     "add": lambda a, b: mg.add(a, b),
     "subtract": lambda a, b: mg.subtract(a, b),
     "multiply": lambda a, b: mg.multiply(a, b),
     "power": lambda a, b: mg.power(a, mg.minimum(b, 3)),
-    "power of a number": lambda a, b: a**2 + b**2,
     "matmul": lambda a, b: mg.matmul(a, b),
-    "matmul of a vector": lambda a, b: a[0] @ b,
     "einsum": lambda a, b: mg.einsum("ij,kj->ik", a, b),
-    "einsum of one": lambda a, b: mg.einsum("ij->i", a) - mg.einsum("ij->i", b),
     "square": lambda a, b: mg.square(a) + mg.square(b),
     "negative": lambda a, b: -a + -b,
-    "abs": lambda a, b: mg.abs(-a) + mg.abs(b),
     "sums": lambda a, b: a.sum() - 2 * b.sum(),  # NumPy's sum of uint8 is a uint64, which wraps below 0
     "products": lambda a, b: mg.prod(a + 1) - mg.prod(b),
-    "running sums": lambda a, b: mg.cumsum(a) - 2 * mg.cumsum(b),
-    "divide": lambda a, b: mg.divide(a, b + 1),
     "mean": lambda a, b: mg.mean(a) - mg.mean(b),
-    "maximum": lambda a, b: mg.maximum(a, b),
-    "where": lambda a, b: mg.where(a > b, a, b),
     "clip": lambda a, b: mg.clip(a, -1, 300) + mg.clip(b, 3, 50),
-    "l1": lambda a, b: losses.l1(a, b),
     "mse": lambda a, b: losses.mse(a, b),
     "log_loss": lambda a, b: losses.log_loss(mg.minimum(a, 1), mg.minimum(a, 1)) + losses.log_loss_with_logits(a, a == b),
     "conv2d": lambda a, b: mg.conv2d(a.reshape(1, 1, 2, 2), b.reshape(1, 1, 2, 2), padding=1),
 }
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "int8", "int16", "uint32", "uint64", "int64"])
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint32", "uint64", "int64"])
 @pytest.mark.parametrize("name", ARITHMETIC)
 def test_small_integers_do_not_wrap_around(name, dtype):
     most = 127 if dtype == "int8" else 255
@@ -141,15 +109,10 @@ BEYOND_INT64 = {  # name: (the op, what it makes of BIG)
     "einsum": (lambda x: mg.einsum("i->", x), 2**63 + 12),
     "matmul": (lambda x: mg.matmul(x, np.array([1, 2], np.uint64)), 2**63 + 19),
     "add": (lambda x: x + 1, [2**63 + 6, 8]),
-    "add its own kind": (lambda x: x[:1] + x[1:], [2**63 + 12]),
     "multiply": (lambda x: x * 1, BIG.tolist()),
     "square": (lambda x: mg.square(x[1:] + (2**32 - 8)), [(2**32 - 1) ** 2]),
-    "abs": (mg.abs, BIG.tolist()),
-    "greater": (lambda x: x > 0, [True, True]),
     "equal": (lambda x: x == 2**63 + 5, [True, False]),
-    "maximum": (lambda x: mg.maximum(x, 9), [2**63 + 5, 9]),
     "clip": (lambda x: mg.clip(x, 10, 2**63 + 1), [2**63 + 1, 10]),
-    "where": (lambda x: mg.where(x > 9, x, 0), [2**63 + 5, 0]),
     "stack": (lambda x: mg.stack([x, x])[1], BIG.tolist()),
 }
 
@@ -159,9 +122,3 @@ def test_uint64_is_right_beyond_int64(op, expected):
     y = op(Tensor(BIG))
     assert y.dtype in (np.uint64, np.bool_)
     assert y.numpy().tolist() == expected
-
-
-def test_uint64_that_fits_int64_is_signed_where_signs_come_in():
-    x = Tensor(BIG[1:])
-    for y in (x - 1, -x, x + (-1), x * np.int64(-2), x < np.array([1]), mg.concatenate([x, np.array([1])])):
-        assert y.dtype in (np.int64, np.bool_)

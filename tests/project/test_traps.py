@@ -13,25 +13,23 @@ import pytest
 import minigan as mg
 from minigan.engine.modes import mode
 from minigan.engine.tensor import Tensor
-from tests.contracts.functions import CASES, IDS
+from tests.contracts.ops import CASES, IDS
 
 TESTS = Path(__file__).parents[1]
 TRAPS = """
-1. the same parent twice: engine/test_tensor.py test_the_same_input_twice_gets_both_gradients
-2. a reused intermediate, branches of unequal depth: engine/test_tensor.py test_reused_intermediate_counts_every_path
-    test_branches_of_unequal_depth_meet
+1. the same parent twice: engine/test_tensor.py test_every_path_to_an_input_counts
+2. a reused intermediate, branches of unequal depth: engine/test_tensor.py test_every_path_to_an_input_counts
 3. time exponential in the paths: engine/test_tensor.py test_the_work_grows_as_the_graph_does_and_not_as_its_paths
-    test_each_tensor_is_visited_once_however_many_paths_lead_to_it
 4. recursion on a long chain: project/test_traps.py test_chain_of_30_000_ops_can_be_deleted_unwalked engine/test_tensor.py
     test_long_chain_of_ops engine/test_array_protocol.py test_a_history_is_not_copied_and_a_copy_without_it_is_refused
 5. time quadratic in parallel branches: engine/test_tensor.py test_the_work_grows_as_the_graph_does_and_not_as_its_paths
-6. backward twice over one graph: engine/test_tensor.py test_backward_twice_adds_the_same_gradient_again
-7. two losses that share a subgraph: engine/test_tensor.py test_two_losses_that_share_a_subgraph_add_up_in_either_order
+6. backward twice over one graph: engine/test_tensor.py test_backward_passes_over_one_graph_add_up_in_any_order
+7. two losses that share a subgraph: engine/test_tensor.py test_backward_passes_over_one_graph_add_up_in_any_order
 8. a root or seed that cannot start a walk: contracts/test_refusals.py test_it_is_refused_and_the_error_says_why
 9. one output of several dropped: engine/test_tensor.py test_outputs_of_one_op_may_be_dropped
 10. inputs that nothing depends on: engine/test_tensor.py test_grad_gives_zeros_for_what_the_output_does_not_depend_on
 11. no_grad and exceptions, nesting, generators, threads: engine/test_modes.py
-    test_exception_inside_no_grad_switches_recording_on_again test_exception_inside_a_derivative_switches_recording_on_again
+    test_exceptions_switch_recording_on_again_and_watchers_off
     test_blocks_nest_and_each_ends_with_its_own test_no_grad_and_watchers_hold_for_their_own_thread_only
     contracts/test_refusals.py test_it_is_refused_and_the_error_says_why
 12. a detach that leaks, a D step that reaches G: engine/test_tensor.py test_detach_shares_memory_and_stops_the_gradient
@@ -46,8 +44,8 @@ TRAPS = """
 16. shared, strided and read-only arrays of the user's: engine/test_array_protocol.py test_array_is_shared_whatever_its_strides
     project/test_traps.py test_read_only_array_can_be_differentiated
 17. reference circles: engine/test_tensor.py test_no_reference_circles_keep_tensors_alive
-    test_activation_dies_with_the_last_name_for_its_output test_gradient_keeps_no_graph_alive games/test_gan.py
-    test_many_steps_leave_nothing_behind_without_the_garbage_collector
+    test_an_activation_dies_with_the_last_name_for_its_output_and_a_gradient_keeps_none_alive
+    contracts/test_games.py test_the_metrics_keep_no_graph_alive_and_steps_leave_no_circles
 18. memory that grows with the steps: games/test_gan.py test_memory_is_steady contracts/test_games.py
     test_the_metrics_keep_no_graph_alive_and_steps_leave_no_circles
 19. gradients of another shape than their input: contracts/test_refusals.py test_it_is_refused_and_the_error_says_why
@@ -57,22 +55,21 @@ TRAPS = """
     test_integers_and_masks_have_their_dtype
 22. negative axes of shape ops: contracts/test_values.py test_a_value_is_its_twins
 23. repeated, negative, boolean and mixed indices: ops/test_shaping.py test_getitem_is_numpys_and_counts_repeats
-    contracts/test_values.py test_a_value_is_its_twins ops/test_kinks.py test_gradient
-24. strides, dilation and shapes of convolutions: ops/test_convolution.py test_conv2d_and_its_gradients_are_those_of_the_loops
-    test_conv2d_and_conv_transpose2d_are_adjoint test_sizes_that_the_stride_does_not_divide_are_floored
-    test_a_convolution_is_differentiable_twice_in_x_weight_and_bias
-25. ties: ops/test_kinks.py test_gradient test_a_tie_of_two_tensors_gives_half_to_each_and_has_second_derivative_0
-    ops/test_pooling.py test_values_and_gradients_are_those_of_the_loops_with_ties_shared_equally
-26. kinks and edges of domains: ops/test_kinks.py test_gradient contracts/test_gradients.py
-    test_gradients_are_right_at_special_points
-27. products with zeros: ops/test_kinks.py test_prod_with_any_number_of_zeros
+    contracts/test_values.py test_a_value_is_its_twins
+24. strides, dilation and shapes of convolutions: contracts/test_values.py test_a_value_is_its_twins
+    contracts/test_gradients.py test_gradients_are_right_at_drawn_arguments test_gradient_and_its_gradient_are_right
+    ops/test_convolution.py test_conv2d_and_conv_transpose2d_are_adjoint test_sizes_that_the_stride_does_not_divide_are_floored
+25. ties: contracts/test_gradients.py test_the_derivative_at_a_special_point_is_the_documented_one
+26. kinks and edges of domains: contracts/test_gradients.py test_gradients_are_right_at_special_points
+    test_the_derivative_at_a_special_point_is_the_documented_one
+27. products with zeros: ops/test_elementwise.py test_prod_over_axes_with_any_number_of_zeros_is_differentiable_twice
 28. nan in the branch of where not taken: ops/test_elementwise.py
     test_nan_or_inf_in_the_branch_not_taken_reaches_neither_value_nor_gradient
     test_choosing_the_argument_first_keeps_nan_out_of_the_gradient
-29. overflow far from 0: ops/test_stability.py test_far_from_0_values_and_gradients_are_finite_and_right
+29. overflow far from 0: contracts/test_gradients.py test_gradients_are_right_at_special_points ops/test_stability.py
     test_softmax_is_stable_in_each_row_by_itself test_losses.py test_the_fused_log_loss_is_exact_at_any_logit
 30. clamped losses without a gradient: test_losses.py test_no_gradient_of_a_loss_vanishes
-31. float32 that turns into float64: contracts/test_dtypes.py test_narrow_floats_come_out_as_they_went_in ops/test_operands.py
+31. float32 that turns into float64: contracts/test_values.py test_narrow_floats_come_out_as_they_went_in ops/test_operands.py
     test_float_dtype_survives_numbers_integers_and_masks contracts/test_rules.py test_parameters_and_state_keep_the_dtype
     contracts/test_games.py test_a_float32_game_has_no_float64_array_in_a_step_on_float64_data_and_noise
 32. integers where floats are needed: contracts/test_refusals.py test_it_is_refused_and_the_error_says_why ops/test_operands.py
@@ -92,7 +89,7 @@ TRAPS = """
     test_in_the_bilinear_game_adam_circles_and_optimistic_adam_arrives contracts/test_rules.py
     test_gradients_are_not_written_to_and_their_memory_may_be_used_again
 38. a critic clipped too early, too late, too much or not at all: games/test_wgan.py
-    test_after_each_critic_step_the_weights_are_clipped_before_anything_looks_at_them test_g_is_not_clipped
+    test_after_each_critic_step_the_weights_are_clipped_before_anything_looks_at_them
     test_running_statistics_are_no_weights_and_not_clipped optim/test_schedule.py
     test_clip_weights_takes_every_element_into_minus_c_to_c_and_leaves_those_inside
     test_clipping_between_forward_and_backward_makes_the_backward_pass_an_error
@@ -100,9 +97,9 @@ TRAPS = """
 39. seeds, hash order, streams that interfere: backend/test_random_numbers.py test_seed_0_is_a_seed_like_any_other
     nn/test_layers.py test_initial_values_do_not_depend_on_the_hash_seed contracts/test_games.py
     test_looking_at_samples_does_not_change_the_course_of_the_game
-40. layers that differ between training and evaluation: nn/test_normalisation.py
+40. layers that differ between training and evaluation: nn/test_layers.py
     test_one_value_a_channel_is_refused_in_training_and_fine_in_eval
-    test_state_dict_holds_the_running_statistics_and_loading_restores_them nn/test_layers.py
+    test_state_dict_holds_the_running_statistics_and_loading_restores_them
     test_dropout_in_eval_or_with_probability_0_changes_nothing games/test_game.py test_modes_are_restored_after_an_exception
 41. a gradient check that accepts what is wrong: gradcheck/test_check.py test_a_mistake_is_rejected_and_named
     gradcheck/test_planted_mistakes.py test_mistake_is_caught_and_named

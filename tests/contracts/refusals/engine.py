@@ -38,11 +38,9 @@ BACKWARD = [
     (lambda: leaf(name="w").backward(), RuntimeError, r"tensor 'w' of shape \(3,\) has no graph"),
     *each([mg.Tensor.detach, quiet, lambda x: x > 0], RuntimeError, "has no graph", lambda f: f(leaf()).backward()),
     (lambda: (leaf() * 2).backward(), RuntimeError, r"shape \(3,\) is not a scalar: pass gradient="),
-    (lambda: mg.grad(leaf() * 2, leaf()), RuntimeError, r"shape \(3,\) is not a scalar: pass gradient="),
     *each([np.ones(2), np.ones((1, 3)), 1.0], ValueError, "gradient has shape .* needs its own", (leaf() * 2).backward),
     (lambda: (leaf() * 2).backward(np.array([1, 2, 3])), TypeError, "gradient is int64; pass a floating dtype"),
     (lambda: mg.grad(leaf().sum(), [leaf(), Tensor([1.0], name="c")]), ValueError, r"input 1 is tensor 'c' of shape \(1,\)"),
-    (lambda: mg.grad(leaf().sum(), [np.ones(1)]), ValueError, "input 0 is a ndarray"),
     (lambda: setattr(leaf() * 2, "requires_grad", False), RuntimeError, r"is the result of multiply; use .detach()"),
     (assign("grad", Tensor([1, 2])), ValueError, r"cannot take a gradient of shape \(2,\)"),
     (assign("grad", np.ones(3)), TypeError, "expected a Tensor or None"),
@@ -50,14 +48,12 @@ BACKWARD = [
           lambda shape: back(Tensor(np.ones(shape)))),
     *each([None, 1.0, np.ones(3)], RuntimeError, "oops: .* is a TYPE, not a Tensor", back),
     (lambda: mg.no_grad()(steps), TypeError, "steps is a generator"),
-    (lambda: mg.enable_grad()(steps), TypeError, "enable_grad: steps is a generator"),
 ]  # fmt: skip
 
 NO_NUMBERS = ["abc", None, ["a", 1], {1, 2}, 1j, np.array([None])]
 TENSOR = [
     *each(["int64", "bool"], TypeError, r"VALUE; only floats have gradients: .astype\('float32'\)",
           lambda dtype: Tensor(np.ones(2, dtype), requires_grad=True)),
-    (lambda: Tensor(np.arange(3), requires_grad=True, name="w"), TypeError, r"tensor 'w' of shape \(3,\) is int64"),
     *each(NO_NUMBERS, TypeError, "from a TYPE.*expected real numbers", Tensor),
     (lambda: Tensor([[1], [1, 2]]), ValueError, "Tensor: cannot make an array of this list"),
     (lambda: Tensor(Tensor(1.0)), TypeError, "is a Tensor already"),
@@ -75,8 +71,6 @@ TENSOR = [
     (lambda: np.asarray(leaf()), TypeError, "which NumPy would lose"),
     *each([operator.mul, operator.truediv, operator.matmul], TypeError, "real numbers", lambda op: op(leaf(), COMPLEX)),
     (lambda: mg.where([True] * 3, leaf(), COMPLEX), TypeError, "^where: .*real numbers"),
-    (lambda: mg.stack([leaf(), COMPLEX]), TypeError, "^stack: .*real numbers"),
-    (lambda: leaf().astype("complex64"), TypeError, "^astype: .*real numbers"),
     (lambda: mg.record("own", COMPLEX, (leaf(), lambda g, y: g)), TypeError, "^own: .*real numbers"),
 ]  # fmt: skip
 REFUSED = [*BACKWARD, *TENSOR]

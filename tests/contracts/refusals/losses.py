@@ -37,8 +37,6 @@ REFUSED = [
     *each([[0, 1, 2], [[0], [1], [2], [0]]], ValueError, r"\(N, C\) and N integers", lambda y: losses.cross_entropy(LOGITS, y)),
     *each(NO_LABELS, TypeError, "expected integers", lambda y: losses.cross_entropy(LOGITS, y)),
     (lambda: losses.cross_entropy(LOGITS, [0, 1, 2, 3]), ValueError, "labels from 0 to 3; expected 0 to 2"),
-    (lambda: losses.cross_entropy(LOGITS, [0, 1, 2, -1]), ValueError, "labels from -1 to 2; expected 0 to 2"),
-    (lambda: losses.cross_entropy(LOGITS[0], [0]), ValueError, r"expected \(N, C\)"),
     *each([(5, 3), (4, 1), (1, 3), (4, 3, 1)], ValueError, r"gradient_penalty: shapes \(4, 3\) and VALUE differ", penalise),
     (lambda: losses.gradient_penalty(None, V[:0], V[:0]), ValueError, r"gradient_penalty: no elements in shape \(0, 1\)"),
     (lambda: losses.gradient_penalty(lambda x: x, ONES, ONES, 3), TypeError, "rng is 3; expected a generator"),

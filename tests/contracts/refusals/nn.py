@@ -30,14 +30,11 @@ NO_ROWS, NO_IMAGES = [(3,), (5, 4), (5, 3, 2, 2)], [(5, 3), (5, 3, 2), (5, 2, 3,
 NO_LABELS = [[4], [-1], [[0, 9]], [0.0], [True], [], "a", Tensor([1, 2])]
 SHAPES = [
     *each([(4, 2), (3, 4), (), (4, 1)], ValueError, r"Dense\(3, 2\): the input has shape VALUE; expected", ones(Dense(3, 2))),
-    (lambda: nn.Conv2d(2, 3, 2)(Tensor(np.ones((1, 3, 4, 4)))), ValueError, r"x \(1, 3, 4, 4\) and weight .* do not fit"),
     *each(NO_PAIRS, ValueError, "Conv2d: kernel_size is .*; expected", lambda size: nn.Conv2d(1, 1, size)),
     *each(NO_PAIRS, ValueError, "ConvTranspose2d: kernel_size is .*; expected", lambda size: nn.ConvTranspose2d(1, 1, size)),
     *each(NO_ROWS, ValueError, r"BatchNorm1d\(3, .*\): the input has shape VALUE; expected \(N, 3", ones(nn.BatchNorm1d(3))),
-    *each(NO_ROWS, ValueError, r"BatchNorm1d\(3, .*\): the input has shape VALUE", ones(nn.BatchNorm1d(3).eval())),
     *each(NO_IMAGES, ValueError, r"BatchNorm2d\(3, .*\): the input has shape VALUE; expected \(N, 3", ones(nn.BatchNorm2d(3))),
     *each([(5, 4), (5, 1), ()], ValueError, r"LayerNorm\(.*\): the input has shape VALUE; expected", ones(nn.LayerNorm(3))),
-    *each([(3,), (3, 2)], ValueError, r"LayerNorm\(.*\): the input has shape VALUE", ones(nn.LayerNorm((2, 3)))),
     *each([(3,), (5, 2), (5, 3, 1)], ValueError, r"MinibatchDiscrimination\(3, 2, 4\): the input has shape VALUE; expected",
           ones(nn.MinibatchDiscrimination(3, 2, 4))),
     *each(NO_LABELS, (TypeError, ValueError), r"Embedding\(4, 2\): labels .*expected (integers|0 to 3)", nn.Embedding(4, 2)),
@@ -81,7 +78,6 @@ class Empty(nn.Module):
 MODULES = [
     (lambda: Empty()(1), NotImplementedError, "Empty has no forward"),
     (lambda: Sequential(ReLU(), 3), TypeError, "argument 2 is a int; expected a layer"),
-    (lambda: Sequential([ReLU()]), TypeError, "argument 1 is a list"),
     (lambda: Sequential(Dense(2, 3), nn.LeakyReLU), TypeError, "argument 2"),
     *each([0, 1], TypeError, "default_rng", lambda seed: Dense(2, 2, rng=seed)),
 ]

@@ -23,8 +23,6 @@ GENERAL = [
     *of(f"{BINARY} matmul", NO_NUMBERS, TypeError, "NAME: argument 1 is a TYPE", lambda op, bad: op(bad, ONES)),
     *of(UNARY, ["text"], TypeError, "NAME: argument 1 is a str", lambda op, text: op(text)),
     *of("add matmul", [[[1], [1, 2]]], ValueError, "NAME: .*cannot make an array of this list", lambda op, x: op(x, ONES)),
-    (lambda: mg.where([[1], [1, 2]], 1, 1), ValueError, "where: .*cannot make an array of this list"),
-    (lambda: mg.add(ONES, np.complex128(1j)), TypeError, "add: .*complex128"),
     # axes
     *of(REDUCTIONS, [2, -3, (0, 2)], ValueError, r"NAME: axis -?\d does not exist in shape", lambda op, i: op(X, axis=i)),
     *of(f"{REDUCTIONS} cumsum squeeze", ["a", 1.0, True, (0, "a")], TypeError, "NAME: axis is", lambda op, i: op(X, axis=i)),
@@ -33,24 +31,18 @@ GENERAL = [
         lambda op, axis: op(np.ones((1, 1)), axis),
     ),
     *of("concatenate", [None, (0, 1), [0]], TypeError, "NAME: axis is .*; expected an integer", lambda op, i: op([X, X], i)),
-    *of("split", [None, (0, 1), [0]], TypeError, "NAME: axis is .*; expected an integer", lambda op, i: op(X, 1, i)),
-    *of("moveaxis", [None, (0, 1), [0]], TypeError, "NAME: axis is .*; expected an integer", lambda op, i: op(X, i, 0)),
-    *of("take", [(0,), (0, 1), [0]], TypeError, "NAME: axis is .*; expected an integer", lambda op, i: op(X, [0], i)),
     *of("cumsum", [(0,), (0, 1), [0]], TypeError, "NAME: axis is .*; expected an integer", lambda op, i: op(X, i)),
     *of(NONEMPTY, [-1], ValueError, r"NAME: no elements along axes \(1,\) of shape \(2, 0\)", lambda op, i: op(EMPTY, axis=i)),
     # unsigned integers that are too large for int64, where signs come in
     (lambda: BIG - 1, ValueError, "^subtract: 9223372036854775813 is too large for int64"),
     (lambda: -BIG, ValueError, "^negative: 9223372036854775813 is too large for int64"),
     (lambda: BIG + (-1), ValueError, "^add: 9223372036854775813 is too large for int64"),
-    (lambda: BIG * np.int64(-2), ValueError, "^multiply: 9223372036854775813 is too large for int64"),
     (lambda: np.array([1]) > BIG, ValueError, "^less: 9223372036854775813 is too large for int64"),
-    (lambda: mg.concatenate([BIG, np.array([1])]), ValueError, "^concatenate: 9223372036854775813 is too large for int64"),
 ]  # fmt: skip
 
 ELEMENTWISE = [
     (lambda: mg.clip(ONES, 2, 1), ValueError, "clip: low is 2, above high, 1"),
     (lambda: mg.clip(ONES, Tensor(0.0), 1), TypeError, "clip: the bounds are constants"),
-    (lambda: mg.clip(ONES, "a", 1), TypeError, "clip: argument 2 is a str"),
     (lambda: mg.clip(ONES, np.zeros(3)), ValueError, r"clip: shapes \(2,\) and \(3,\) do not broadcast"),
     *each([None, "abc"], TypeError, "where: argument 1 is a TYPE", lambda condition: mg.where(condition, ONES, 0)),
     (lambda: mg.where(np.ones(3, bool), ONES, 0), ValueError, r"where: shapes \(3,\) and \(2,\) do not broadcast"),
@@ -73,15 +65,12 @@ SHAPING = [
     *each(NO_WIDTHS, ValueError, r"pad: widths .* for each axis of shape \(2, 3\)", lambda widths: mg.pad(X, widths)),
     (lambda: mg.pad(X, 1, "a"), TypeError, "pad: value is 'a'; expected a number"),
     (lambda: mg.concatenate([X, X[:, :2]], 0), ValueError, r"concatenate: shapes \[\(2, 3\), \(2, 2\)\] differ"),
-    (lambda: mg.concatenate([ONES, X], 0), ValueError, r"concatenate: shapes \[\(2,\), \(2, 3\)\] differ"),
     (lambda: mg.stack([ONES, np.ones(1)]), ValueError, r"stack: the shapes differ: \[\(2,\), \(1,\)\]"),
     *of("concatenate stack", [[], Tensor(1.0), 3], ValueError, "NAME: expected a list of tensors", lambda op, parts: op(parts)),
-    *of("concatenate stack", ["a"], TypeError, "NAME: argument 2 is a str", lambda op, text: op([ONES, text])),
     *each([0, -1, 2], ValueError, r"split: axis 1 of shape \(2, 3\) does not divide into", lambda n: mg.split(X, n, 1)),
     (lambda: mg.split(X, "a"), TypeError, "split: sections is 'a'; expected a number of parts"),
     *each(NO_INDICES, IndexError, r"getitem: index .* does not fit shape \(2, 3\)", Tensor(X).__getitem__),
     (lambda: mg.one_hot(np.array([0, 3]), 3), ValueError, "one_hot: labels from 0 to 3; expected 0 to 2"),
-    (lambda: mg.one_hot([-1, 2], 3), ValueError, "one_hot: labels from -1 to 2; expected 0 to 2"),
     *each(NO_LABELS, TypeError, "one_hot: labels are (float|bool).*; expected integers", lambda labels: mg.one_hot(labels, 3)),
 ]
 
@@ -90,7 +79,6 @@ NO_SUBSCRIPTS = ["i", "i,j,k->", "...i,i->...", "i1,i->", "i,j->i->j", "i-j,j", 
 UNFIT = {"ij,jk->ik": [(2, 3), (2, 3)], "ij->ji": [(2,)], "i->i": [(2, 3)], "ii->i": [(2, 3)], "i,i->i": [(1,), (3,)]}
 PRODUCTS = [
     *each(NO_MATRICES, ValueError, r"matmul: shapes .* and .* do not fit", lambda shapes: mg.matmul(*map(np.ones, shapes))),
-    (lambda: mg.matmul(X, X), ValueError, r"matmul: shapes \(2, 3\) and \(2, 3\) do not fit"),
     (lambda: mg.matmul(np.ones((2, 1, 1)), np.ones((3, 1, 1))), ValueError, r"matmul: shapes \(2,\) and \(3,\) do not"),
     *each(UNFIT, ValueError, "einsum: 'VALUE' does not fit the shapes", lambda s: mg.einsum(s, *map(np.ones, UNFIT[s]))),
     *each(NO_SUBSCRIPTS, ValueError, r"einsum: 'VALUE' names \d operands by letters", lambda s: mg.einsum(s, ONES, ONES)),
@@ -101,22 +89,7 @@ PRODUCTS = [
     (lambda: mg.einsum(X, "ij->ji"), TypeError, "einsum: the first argument is a ndarray; expected subscripts such as"),
 ]  # fmt: skip
 
-NO_PAIRS = [
-    -1,
-    1.0,
-    True,
-    np.True_,
-    "1",
-    None,
-    (1, 1, 1),
-    (1,),
-    (1, -1),
-    (1, 1.5),
-    (True, 1),
-    ("a", 1),
-    np.array([1, 2]),
-    2**31,
-]
+NO_PAIRS = [-1, 1.0, True, np.True_, "1", None, (1, 1, 1), (1,), (1, -1), (1, 1.5), (True, 1), np.array([1, 2]), 2**31]
 FROM_0, FROM_1 = "is .*; expected one integer, or two, of at least 0", "is .*; expected one integer, or two, of at least 1"
 TOO_LARGE = [((2, 5), {}), ((5, 1), {}), ((1, 3), {"padding": (0, 9)}), ((4, 4), {"dilation": 2}), ((0, 3), {})]
 NO_KERNELS = [(2, 4, 2, 2), (3, 2, 2), (3, 3), (0, 0, 2, 2), (3, 3, 0, 2)]
@@ -155,8 +128,6 @@ IMAGES = [
     *of(POOLS, NO_WINDOWS, ValueError, NO_WINDOW, lambda op, v: op(np.ones((1, 1, *v[0])), v[1], padding=v[2])),
     *of(POOLS, HALF, ValueError, "NAME: padding .* more than half of", lambda op, v: pool(op, kernel_size=v[0], padding=v[1])),
     *of(POOLS, [*NO_PAIRS, 0], ValueError, f"NAME: kernel_size {FROM_1}", lambda op, v: pool(op, kernel_size=v)),
-    *of(POOLS, [-1, 1.0, "1", (1, 0)], ValueError, f"NAME: stride {FROM_1}", lambda op, v: pool(op, stride=v)),
-    *of(POOLS, [-1, 1.0, "1", None], ValueError, f"NAME: padding {FROM_0}", lambda op, v: pool(op, padding=v)),
     *of("upsample2d", [0, 1.5, None, (2, 2, 2), (2, 0)], ValueError, f"NAME: scale {FROM_1}", lambda op, v: op(IMAGE, v)),
 ]  # fmt: skip
 REFUSED = [*GENERAL, *ELEMENTWISE, *SHAPING, *PRODUCTS, *IMAGES]
