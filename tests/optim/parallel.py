@@ -21,14 +21,11 @@ RULES = {
 
 
 def networks(name):
-    """What "dropout", "batch_norm" and "conv" have in the place of the usual networks of "gan" and "wgan_gp"."""
+    """What "dropout" and "conv" have in the place of the usual networks of "gan" and "wgan_gp"."""
     if name == "conv":
         G = nn.Sequential(nn.Dense(3, 72), nn.ReLU(), nn.Reshape(8, 3, 3), nn.ConvTranspose2d(8, 1, 4, stride=2, padding=1))
         return {"G": G, "D": nn.Sequential(nn.Conv2d(1, 8, 4, stride=2, padding=1), nn.Flatten(), nn.Dense(72, 1))}
-    layers = {"dropout": nn.Dropout(0.3), "batch_norm": nn.BatchNorm1d(16)}
-    if name not in layers:
-        return {}
-    return {"D": nn.Sequential(nn.Dense(2, 16), layers[name], nn.Tanh(), nn.Dense(16, 1))}
+    return {"D": nn.Sequential(nn.Dense(2, 16), nn.Dropout(0.3), nn.Tanh(), nn.Dense(16, 1))} if name == "dropout" else {}
 
 
 def make(name, rule, wrap=lambda optimizer: optimizer, shared=lambda stream: stream):
@@ -54,6 +51,15 @@ def save(path, t, game, batches):
     os.replace(f"{path}.new", path)  # never half a file
 
 
+def lose(args, comm, t):
+    """What becomes of the last rank, if this is its time."""
+    if not (args.lose and t == args.at and comm.rank == comm.size - 1):
+        return
+    if args.lose == "raise":
+        raise ZeroDivisionError("a rank's own")
+    os.kill(os.getpid(), getattr(signal, args.lose))
+
+
 def main():
     from mpi4py import MPI
 
@@ -64,9 +70,10 @@ def main():
     options.add_argument("--every", type=int, default=0, help="save after this many steps")
     options.add_argument("--patience", type=float, default=20.0)
     options.add_argument("--lose", help="what becomes of the last rank: a signal's name, or 'raise'")
-    options.add_argument("--at", type=int, default=0, help="in which step")
+    options.add_argument("--at", type=int, default=0, help="in which step; -1: before all")
     args, comm, start = options.parse_args(), MPI.COMM_WORLD, 0
     with data.shared_noise(comm):
+        lose(args, comm, -1)
         averaged = lambda optimizer: optim.Averaged(optimizer, comm, args.patience)  # noqa: E731
         game, batches = make(args.name, args.rule, averaged, lambda stream: data.share(stream, comm))
         if os.path.exists("checkpoint.pkl"):
@@ -75,10 +82,7 @@ def main():
             for part, state in zip((game, batches), states, strict=True):
                 part.load_state_dict(state)
         for t in range(start, args.steps):
-            if args.lose and t == args.at and comm.rank == comm.size - 1:
-                if args.lose == "raise":
-                    raise ZeroDivisionError("a rank's own")
-                os.kill(os.getpid(), getattr(signal, args.lose))
+            lose(args, comm, t)
             game.step(batches)
             if comm.rank == 0 and args.every and (t + 1) % args.every == 0:
                 save("checkpoint.pkl", t + 1, game, batches)
