@@ -1,47 +1,37 @@
-"""The games' common code, on the GAN. What holds for each game: `tests/contracts/test_games.py`."""
+"""The games' common code, on the GAN, and metrics. What holds for each game: `tests/contracts/test_games.py`."""
+
+import gc
+import weakref
 
 import numpy as np
 import pytest
 
 import minigan as mg
-from minigan import Tensor, data, nn, optim
-from minigan.games import GAN, Conditional, ConditionalGAN, dcgan_generator
+from minigan import Tensor, nn, optim
+from minigan.games import Figures
 from minigan.games import game as game_module
+from minigan.games.figures import accuracy
 from tests.games.players import in_float64, make, mlp, stream
+from tests.helpers.leaves import leaf
 from tests.helpers.states import assert_same
 
 X = np.random.default_rng(0).standard_normal((4, 2)).astype("float32")
 
 
-def gan(G, D=None, kind=GAN):
-    D = D or nn.Dense(2, 1)
-    return kind(G, D, data.noise(2), optim.SGD(G.parameters(), 0.1), optim.SGD(D.parameters(), 0.1))
-
-
-# --- minibatches and noise ----------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("batch", [X, X.astype("float64"), Tensor(X), (X, np.arange(4)), [Tensor(X, True), np.arange(4)]])
-def test_real_takes_arrays_tensors_and_the_first_of_a_tuple_as_a_constant(batch):
-    x = make("gan").real(iter([batch]))
+def test_real_takes_arrays_tensors_and_the_first_of_a_tuple_as_a_constant_of_the_networks_dtype(batch):
+    game = make("gan")
+    x = game.real(iter([batch]))
     assert (x.dtype, x.requires_grad) == (np.float32, False)
     np.testing.assert_array_equal(x.numpy(), X)
-
-
-def test_whatever_comes_in_gets_the_networks_dtype():
-    game = make("gan")
     assert game.cast(np.full((2, 2), 255, np.uint8)).dtype == np.float32
     in_float64(game.G, game.D)
-    assert game.real(iter([X])).dtype == game.noise(3).dtype == np.float64
+    assert game.real(iter([batch])).dtype == game.noise(3).dtype == np.float64
 
 
-# --- freezing -----------------------------------------------------------------------------------------------------------
-
-
-def test_frozen_restores_the_flags_of_this_player_also_those_the_user_has_set_and_after_an_exception():
-    game = make("gan")
+def test_frozen_restores_the_flags_also_those_the_user_has_set_and_after_an_exception():
+    game, inside = make("gan"), []
     game.D[0].weight.requires_grad = False
-    inside = []
     with pytest.raises(ZeroDivisionError), game.frozen(game.D):
         inside.append([p.requires_grad for p in game.D.parameters() + game.G.parameters()]) or 1 / 0
     assert inside == [[False] * 4 + [True] * 4]
@@ -49,9 +39,8 @@ def test_frozen_restores_the_flags_of_this_player_also_those_the_user_has_set_an
 
 
 def test_modes_are_restored_after_an_exception():
-    model = nn.Sequential(nn.ReLU(), nn.Sequential(nn.ReLU()))
+    model, inside = nn.Sequential(nn.ReLU(), nn.Sequential(nn.ReLU())), []
     model[1].eval()
-    inside = []
     with pytest.raises(ZeroDivisionError), nn.eval_mode(model):
         inside.append([m.training for m in model.modules()]) or 1 / 0
     assert inside == [[False] * 4]
@@ -61,16 +50,12 @@ def test_modes_are_restored_after_an_exception():
 # --- sampling -----------------------------------------------------------------------------------------------------------
 
 
-def test_samples_are_fresh_each_time_unless_a_generator_decides():
-    game = make("gan")
+def test_samples_are_fresh_each_time_unless_a_generator_or_noise_of_any_dtype_is_given():
+    game, z = make("gan"), np.random.default_rng(0).standard_normal((3, 3))
     assert not np.array_equal(game.sample(4), game.sample(4))
     a, b, c = (game.sample(4, rng=np.random.default_rng(n)) for n in (1, 1, 2))
     np.testing.assert_array_equal(a, b)
     assert not np.array_equal(a, c)
-
-
-def test_noise_that_is_given_is_used_in_any_dtype():
-    game, z = make("gan"), np.random.default_rng(0).standard_normal((3, 3))
     expected = game.G(Tensor(z.astype("float32"))).numpy()
     for given in (z, z.astype("float32"), Tensor(z)):
         samples = game.sample(3, z=given)
@@ -89,59 +74,17 @@ def test_a_plain_function_as_prior_is_asked_for_the_samples_noise_and_has_no_sta
     game.step(stream("gan"))
 
 
-class Watched(nn.Module):
-    """A network that notes what each of its forward passes gets."""
-
-    def __init__(self, network):
-        self.network, self.seen = network, []
-
-    def forward(self, *inputs):
-        self.seen.append(inputs)
-        return self.network(*inputs)
-
-
-def dense(inputs=2):
-    return nn.Sequential(nn.Dense(inputs, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dense(8, 2))
-
-
-def conditional():
-    """A game with three classes whose G notes its forward passes."""
-    return gan(Watched(Conditional(dense(5), 3)), Conditional(nn.Dense(5, 1), 3), ConditionalGAN)
-
-
-def test_at_most_1000_samples_go_through_g_at_once():
-    game = gan(Watched(dense()))
-    assert game.sample(2500).shape == (2500, 2)
-    assert [len(z) for (z,) in game.G.seen] == [1000, 1000, 500]
-
-
-@pytest.mark.parametrize(("n", "parts"), [(1, [1]), (4, [4]), (5, [4, 1]), (11, [4, 4, 3])])
-@pytest.mark.parametrize("make_g", [dense, lambda: dcgan_generator(2, 1)], ids=["dense", "convolutional"])
-def test_samples_made_in_parts_are_those_made_at_once(n, parts, make_g, monkeypatch):
-    game = gan(Watched(make_g()))
+@pytest.mark.parametrize("name", ["gan", "dcgan"])
+@pytest.mark.parametrize(("n", "parts"), [(4, [4]), (5, [4, 1]), (11, [4, 4, 3])])
+def test_samples_made_in_parts_are_those_made_at_once(name, n, parts, monkeypatch):
+    assert game_module.CHUNK == 1000
+    game, seen = make(name), []
+    forward = game.G.forward
+    game.G.forward = lambda z: (seen.append(len(z)), forward(z))[1]
     at_once = game.sample(n, rng=np.random.default_rng(1))
     monkeypatch.setattr(game_module, "CHUNK", 4)
-    in_parts = game.sample(n, rng=np.random.default_rng(1))
-    assert [len(z) for (z,) in game.G.seen] == [n, *parts]
-    assert (in_parts.shape, in_parts.dtype) == (at_once.shape, np.float32)
-    np.testing.assert_allclose(in_parts, at_once, rtol=1e-5, atol=1e-7)
-
-
-@pytest.mark.parametrize("y", [np.array([2, 0, 1, 1, 2, 0, 2, 2, 0, 1]), [2, 0, 1, 1, 2, 0, 2, 2, 0, 1], 2])
-def test_each_part_of_the_samples_has_its_own_classes(y, monkeypatch):
-    game, z = conditional(), data.noise(2)(10)
-    at_once = game.sample(10, y, z)
-    monkeypatch.setattr(game_module, "CHUNK", 4)
-    in_parts, classes = game.sample(10, y, z), np.broadcast_to(y, 10).tolist()
-    assert [part.tolist() for _, part in game.G.seen[1:]] == [classes[:4], classes[4:8], classes[8:]]
-    np.testing.assert_allclose(in_parts, at_once, rtol=1e-5, atol=1e-7)
-
-
-def test_no_samples_are_an_empty_array_of_their_shape():
-    found = [gan(dense()).sample(0), gan(dcgan_generator(2, 1)).sample(0)]
-    found += [conditional().sample(0, y) for y in (np.array([], int), 1)]
-    assert [samples.shape for samples in found] == [(0, 2), (0, 1, 28, 28), (0, 2), (0, 2)]
-    assert {samples.dtype for samples in found} == {np.dtype("float32")}
+    np.testing.assert_allclose(game.sample(n, rng=np.random.default_rng(1)), at_once, rtol=1e-5, atol=1e-7)
+    assert seen == [n, *parts]
 
 
 # --- seeds, names and display -------------------------------------------------------------------------------------------
@@ -167,15 +110,6 @@ def test_a_game_names_the_parameters_of_its_players(name):
     assert list(game.state_dict()["G"]) == ["layers.0.weight", "layers.0.bias", "layers.2.weight", "layers.2.bias"]
 
 
-def test_a_stale_value_says_whose_it_is():
-    game, batches = make("gan"), stream("gan")
-    game.step(batches)
-    loss = game.D(game.real(batches)).sum()
-    game.opt_D.step()
-    with pytest.raises(RuntimeError, match=r"tensor 'D\.layers\.2\.weight' of shape \(5, 1\), an input of affine, was changed"):
-        loss.backward()
-
-
 def test_repr_shows_the_settings_the_players_the_prior_and_the_optimizers():
     game = make("gan", rule=optim.Adam, k=2)
     game.step(stream("gan"))
@@ -191,3 +125,35 @@ def test_repr_shows_the_settings_the_players_the_prior_and_the_optimizers():
     text = repr(make("gan", prior=wordy(), networks={"G": mlp(2, 2)}))
     assert len(text.splitlines()) == 6
     assert len(text) < 500
+
+
+# --- metrics ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("real", "fake", "expected"), [([1, 2], [-1, -2, 3], 5 / 6), ([0, 0], [0, 0], 0)])
+def test_accuracy_counts_both_kinds_and_a_logit_of_0_as_wrong(real, fake, expected):
+    assert accuracy(*(Tensor(np.array(v, float)[:, None]) for v in (real, fake))).item() == pytest.approx(expected)
+
+
+def test_a_metric_is_a_float_computed_when_it_is_read_and_once_and_lets_go_of_what_it_was_computed_from():
+    computed, w, half = [], leaf(), Tensor(0.5)
+
+    def later(name, value=half):
+        return lambda: computed.append(name) or value
+
+    figures = Figures(loss_D=(w * 2).sum(), D_real=later("D_real"), D_fake=later("D_fake"))
+    alive = weakref.ref(w), weakref.ref(half)
+    del w, half, later
+    gc.collect()
+    assert alive[0]() is None
+    assert "D_real" in figures
+    assert "D_accuracy" not in figures
+    assert (len(figures), computed) == (3, [])
+    assert figures["D_fake"] == figures.get("D_fake") == 0.5
+    assert computed == ["D_fake"]
+    assert list(figures.values()) == list(figures.values()) == [4.0, 0.5, 0.5]
+    assert type(figures["loss_D"]) is float
+    assert computed == ["D_fake", "D_real"]
+    assert repr(figures) == "loss_D 4.0000, D_real 0.5000, D_fake 0.5000"
+    gc.collect()
+    assert alive[1]() is None

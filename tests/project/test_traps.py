@@ -224,6 +224,7 @@ TRAPS: dict[int, tuple[str, list[str]]] = {
         "optimistic Adam's previous direction",
         [
             RULES + "test_four_steps_of_optimistic_adam_are_those_computed_by_hand_with_fractions",
+            RULES + "test_the_steps_by_hand_are_not_those_of",
             RULES + "test_optimistic_adams_first_step_is_exactly_twice_adams_and_on_a_constant_gradient_later_ones_are_adams",
             RULES + "test_in_the_bilinear_game_adam_circles_and_optimistic_adam_arrives",
             CONTRACTS + "rules.py::test_gradients_are_not_written_to_and_their_memory_may_be_used_again",
