@@ -3,8 +3,7 @@
 import numpy as np
 
 from minigan import optim
-from minigan.attacks import fgsm, minimal, minimal_perturbation
-from tests.attacks.victims import dense, images
+from minigan.attacks import minimal, minimal_perturbation
 
 W, B = np.array([[1.0, -2.0, 0.5]]), 0.25
 X = np.random.default_rng(3).standard_normal((12, 3))
@@ -45,26 +44,6 @@ def test_x_stays_where_it_is_in_the_class_already_and_where_the_box_holds_no_suc
         found = minimal_perturbation(model, x, target, clip=(-1, 1) if shift else None, searches=2, steps=10)
         assert (found.succeeded == succeeded).all()
         np.testing.assert_array_equal(found.adversarial, x)
-
-
-def test_each_input_is_on_its_own():
-    """A mean over the batch would make c weigh more, the more inputs there are."""
-    options = {"clip": None, "c": (0.1, 0.1), "searches": 1, "steps": 40, "lr": 0.1}
-    together, alone = (minimal_perturbation(linear, X[part], OTHER[part], **options) for part in (slice(None), slice(4, 5)))
-    assert alone.succeeded.all()
-    np.testing.assert_allclose(together.adversarial[4:5], alone.adversarial, rtol=1e-6)
-
-
-def test_wherever_the_fast_step_arrives_the_minimal_one_has_a_shorter_way():
-    model, (x, _) = dense(), images(8)
-    target = (model(x).data.argmax(axis=1) + 1) % 4
-    found = minimal_perturbation(model, x, target, searches=8, steps=50)
-    np.testing.assert_array_equal(model(found.adversarial).data.argmax(axis=1) == target, found.succeeded)
-    for epsilon in (0.1, 0.2, 0.4):
-        fast = fgsm(model, x, target, epsilon, targeted=True)
-        arrived = model(fast).data.argmax(axis=1) == target
-        assert (length(found.adversarial - x)[arrived] <= length(fast - x)[arrived] + 1e-3).all()
-    assert arrived.any()
 
 
 def test_the_rate_falls_linearly_to_0_in_each_search(monkeypatch):

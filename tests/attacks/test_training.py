@@ -6,7 +6,7 @@ import pytest
 import minigan as mg
 from minigan import Tensor, losses, nn
 from minigan.attacks import adversarial_loss, fgsm
-from tests.attacks.victims import Watched, dense, error, images, loss_and_gradient, moody, trained
+from tests.attacks.victims import Watched, dense, images, loss_and_gradient, moody
 
 
 @pytest.mark.parametrize(("alpha", "options"), [(0, {}), (0.3, {"clip": (-1, 2)}), (1, {})])
@@ -15,23 +15,6 @@ def test_the_value_is_that_of_the_formula_by_hand(alpha, options):
     adversarial = np.clip(x + 0.25 * np.sign(loss_and_gradient(model, x, y)[1]), *options.get("clip", (0, 1)))
     expected = alpha * loss_and_gradient(model, x, y)[0] + (1 - alpha) * loss_and_gradient(model, adversarial, y)[0]
     assert adversarial_loss(model, x, y, 0.25, alpha, **options).item() == pytest.approx(expected, rel=1e-12)
-
-
-def test_the_gradient_is_the_slope_where_no_sign_flips_and_x_is_a_constant():
-    """x' is piecewise constant in the weights, so that finite differences of the whole loss must agree."""
-    model, (x, y) = dense(), images()
-    x = Tensor(x, requires_grad=True)
-    adversarial_loss(model, x, y, 0.1).backward()
-    assert x.grad is None
-    rng = np.random.default_rng(0)
-    for p in model.parameters():
-        direction, start = rng.standard_normal(p.shape), p.data.copy()
-        values = []
-        for nudge in (1e-6, -1e-6):
-            p.data = start + nudge * direction
-            values.append(adversarial_loss(model, x, y, 0.1).item())
-        p.data = start
-        assert np.sum(p.grad.data * direction) == pytest.approx((values[0] - values[1]) / 2e-6, rel=1e-5)
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -51,11 +34,3 @@ def test_another_loss():
     assert found.item() == pytest.approx(np.mean(expected), rel=1e-6)
     with mg.no_grad():
         assert not adversarial_loss(dense(), *images(), 0.1).requires_grad
-
-
-def test_training_on_it_makes_a_network_harder_to_fool():
-    plain, x, y = trained()
-    hardened = trained(0.1)[0]
-    fooled = [error(model, fgsm(model, x, y, 0.1), y) for model in (plain, hardened)]
-    assert fooled[1] < 0.7 * fooled[0]
-    assert error(hardened, x, y) < 0.1

@@ -1,11 +1,8 @@
 """What the attacks' tests share: small classifiers, and their loss and its gradient by hand, in NumPy without minigan."""
 
-import functools
-
 import numpy as np
 
-from minigan import Tensor, data, nn, optim
-from minigan.attacks import adversarial_loss
+from minigan import nn
 
 CLASSES = 4
 
@@ -49,29 +46,6 @@ def images(n=5, dtype="float64", seed=0):
     """Images (n, 1, 6, 6) in [0, 1], and labels."""
     rng = np.random.default_rng(seed)
     return rng.random((n, 1, 6, 6)).astype(dtype), rng.integers(CLASSES, size=n)
-
-
-@functools.cache
-def trained(epsilon=0.0):
-    """A small network that tells three blobs of points in [0, 1]^6 apart, the points, and their labels.
-
-    With an epsilon, it learns from adversarial examples, too.
-    """
-    rng = np.random.default_rng(0)
-    y = np.arange(300) % 3
-    x = (rng.uniform(0.3, 0.7, (3, 6))[y] + 0.05 * rng.standard_normal((300, 6))).clip(0, 1).astype("float32")
-    model = nn.Sequential(nn.Dense(6, 16, rng=rng), nn.ReLU(), nn.Dense(16, 16, rng=rng), nn.ReLU(), nn.Dense(16, 3, rng=rng))
-    rule, minibatches = optim.Adam(model.parameters(), 1e-2), data.batches(x, y, size=50, rng=rng)
-    for _ in range(150):
-        rule.zero_grad()
-        adversarial_loss(model, *next(minibatches), epsilon).backward()
-        rule.step()
-    return model, x, y
-
-
-def error(model, x, y):
-    """The share of x that the model puts into another class than y."""
-    return np.mean(model(Tensor(x)).numpy().argmax(axis=1) != y)
 
 
 def loss_and_gradient(model, x, y):

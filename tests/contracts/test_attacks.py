@@ -89,18 +89,6 @@ def test_dropout_and_minigans_generator_do_not_disturb(name):
     assert mg.random_numbers.generator_state(stream) == state
 
 
-@pytest.mark.parametrize("name", MODELS_STAY)
-def test_no_gradient_of_a_parameter_is_computed(name):
-    """The backward pass makes as many calls as that of a model whose parameters are frozen."""
-    calls = []
-    for thawed in (True, False):
-        model, (x, y) = convolutional().requires_grad_(thawed), images()
-        with mg.profile() as profile:
-            ATTACKS[name](model, x, y)
-        calls.append({op: row.calls for (op, direction), row in profile.rows.items() if direction == "backward"})
-    assert calls[0] == calls[1]
-
-
 @pytest.mark.parametrize("name", OF_IMAGES)
 def test_one_image_alone_is_attacked_as_among_others(name):
     """Also where the loss is a mean, which makes every gradient smaller, the more images there are."""

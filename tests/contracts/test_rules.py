@@ -56,17 +56,6 @@ def test_30_steps_follow_the_formula_also_after_saving_and_loading_into_a_rule_t
     np.testing.assert_allclose(rule.params[0].numpy(), start - 0.03 * steps.sum(axis=0), rtol=1e-12, atol=1e-12)
 
 
-@every_rule
-def test_the_rate_can_be_set_between_steps(make):
-    rule = make([p := parameter([2.0, -3.0])])
-    step(rule, [-1e3, -1e3])
-    for lr in (0, 0.5):
-        rule.lr, before = lr, p.numpy().copy()
-        step(rule, [1e3, 1e3])
-        assert rule.lr == lr
-        assert (p.numpy() == before).all() == (lr == 0)
-
-
 # --- gradients that are missing or shared -------------------------------------------------------------------------------
 
 
@@ -154,19 +143,6 @@ def test_a_step_between_forward_and_backward_makes_the_backward_pass_an_error(ma
             loss.backward()
 
 
-@every_rule
-@joined_or_not
-@pytest.mark.parametrize("layout", [np.asfortranarray, lambda a: np.repeat(a, 2, axis=1)[:, ::2], lambda a: a[::-1]])
-def test_the_layout_of_parameters_and_gradients_makes_no_difference(make, layout, joined):
-    values, found = np.arange(6.0).reshape(2, 3), []
-    for arrange in (layout, lambda a: np.ascontiguousarray(layout(a))):
-        optimizer = made(make, [Tensor(arrange(values.copy()), True), parameter()], joined)
-        optimizer.params[0].grad, optimizer.params[1].grad = Tensor(arrange(values + 1)), Tensor(np.ones(3))
-        optimizer.step()
-        found.append(optimizer.params[0].numpy())
-    np.testing.assert_array_equal(*found)
-
-
 # --- dtypes -------------------------------------------------------------------------------------------------------------
 
 
@@ -184,19 +160,6 @@ def test_parameters_and_state_keep_the_dtype(make):
             p.dtype
         }
         np.testing.assert_array_equal(p.numpy(), optimizer.params[0].numpy())
-
-
-@every_rule
-def test_the_state_follows_the_parameters_to_float64_and_no_digit_is_lost(make):
-    together, alone = made(make, several("float32")), made(make, several("float32"), joined=False)
-    for optimizer in (together, alone):
-        random_step(optimizer, 0)
-        for p, values in zip(optimizer.params, several(), strict=True):
-            p.data = values.data
-        random_step(optimizer, 1)
-    assert {p.dtype for p in together.params} | {v.dtype for v in arrays_of(together)} == {np.dtype("float64")}
-    for p, q in zip(together.params, alone.params, strict=True):
-        np.testing.assert_allclose(p.numpy(), q.numpy(), rtol=1e-14)
 
 
 # --- joined to one vector or not: random events --------------------------------------------------------------------------

@@ -1,7 +1,5 @@
 """The font digits: on black, inside the frame, varied, and distinguishable; and the distance field that draws them."""
 
-import sys
-
 import numpy as np
 import pytest
 
@@ -64,9 +62,3 @@ def test_every_matplotlib_gives_the_same_outlines():
     starts = np.concatenate([edges[0] for edges in outlines])
     weights = np.arange(len(starts))[:, None] % 1000
     assert (weights * np.abs(starts)).sum() == pytest.approx(41826110.12255423, rel=1e-12)
-
-
-def test_a_missing_matplotlib_is_answered_with_the_extra_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(ImportError, match=r"^glyphs .*pip install 'minigan\[demos\]'"):
-        glyph_images._outline("cmr10", "1")

@@ -28,12 +28,6 @@ def test_each_epoch_has_another_order_so_that_no_sample_is_left_out_for_ever():
     assert len(np.unique(epochs)) == 10
 
 
-def test_a_batch_is_a_copy():
-    x = np.arange(6)
-    next(data.batches(x, size=6))[:] = -1
-    np.testing.assert_array_equal(x, np.arange(6))
-
-
 def test_the_checksum_knows_no_memory_order_takes_little_memory_and_is_computed_once():
     x = np.random.default_rng(0).random((40, 50_000)).T  # 16 MB, in an order that has to be copied
     stream = data.batches(x, size=2)
@@ -46,10 +40,3 @@ def test_the_checksum_knows_no_memory_order_takes_little_memory_and_is_computed_
     data.batches(np.ascontiguousarray(x), size=2).load_state_dict(state)
     x[0] = 1  # unseen: the checksum is kept
     stream.load_state_dict(state)
-
-
-def test_repr_shows_the_size_the_arrays_and_the_place_in_the_epoch():
-    stream = data.batches(np.zeros((10_000, 2), np.float32), np.arange(10_000), size=64)
-    for _ in range(157):  # an epoch, and one
-        next(stream)
-    assert repr(stream) == "Batches of 64 out of 10,000: float32 (64, 2), int64 (64,); 1 of 156 drawn in this epoch"

@@ -234,10 +234,3 @@ def test_a_damaged_file_in_the_cache_is_downloaded_again(cache, server, damage, 
     assert_good(mnist())
     assert server.asked == [("good", LABELS)]
     assert (cache / LABELS).read_bytes() == GOOD[LABELS]
-
-
-def test_a_cache_that_cannot_be_made_is_a_data_error(tmp_path, monkeypatch):
-    (tmp_path / "file").write_text("not a folder")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    with pytest.raises(DataError, match="cache cannot be used"):
-        mnist()

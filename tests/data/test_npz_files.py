@@ -138,20 +138,14 @@ CRAFTED = {  # archives whose checksum is right -> what the message says
     "no zip": (b"text" * 10 + b"PK\5\6" + bytes(18), "not a zip archive"),
     "compressed": (archive([A], zipfile.ZIP_DEFLATED), "compressed"),
     "encrypted": (npy().replace(b"PK\3\4\x14\0\0", b"PK\3\4\x14\0\1", 1), "encrypted"),
-    "a bomb": (archive([("a.npy", bytes(10**7))], zipfile.ZIP_DEFLATED), "compressed"),
-    "the same name twice": (npy()[: npy().index(b"PK\1\2")] + npy(), "'a' twice"),
     "another kind of member": (archive([("a.txt", "text")]), "name b'a.txt'"),
-    "a name of two lines": (npy(name="a\nb.npy"), r"name b'a\\nb.npy'"),
     "more than there is": (npy().replace((76).to_bytes(4, "little"), (2**31).to_bytes(4, "little")), "cut short"),
     "no bytes": (archive([A]), "no header"),
     "a pickle": (npy("'|O'", "(1,)", b"cos\nsystem\n(S'false'\ntR."), "no header of plain numbers"),
-    "a newer header": (npy(version=b"\2\0"), "no header"),
     "an expression": (npy(shape="(2**9,)"), "no header"),
     "a shape too large": (npy(shape="(10000000000,)"), "has 8 bytes, but its header is"),
-    "a shape too small": (npy(shape="(1,)"), "has 8 bytes, but its header is"),
     "a shape of 2**64 bytes": (npy(shape="(4294967296, 1073741824)", content=b""), "has 0 bytes"),
     "a shape without commas": (npy(shape="(1 2)"), "has 8 bytes"),
-    "text of no letters": (npy("'<U0'", "(1000000000,)", b""), "no header"),
     "letters beyond the last": (npy("'<U2'", "()", b"\xff" * 8), "invalid text"),
     "bools beyond 1": (npy("'|b1'", "(8,)", b"\2" * 8), "invalid bools"),
 }
@@ -204,13 +198,3 @@ def test_a_damaged_file_is_refused_in_one_line(path, monkeypatch, damage, messag
     monkeypatch.setattr(npz_files, "ARRAYS", 9)
     with pytest.raises(DamagedFile, match=rf"\A{path}: .*{message}.*\Z"):
         read_npz(path, limit=100_000)
-
-
-def test_reading_takes_the_arrays_memory_and_no_more(path):
-    write_npz(path, {"a": np.zeros(10**7, np.uint8), "text": np.array(["x" * 1000] * 1000)})
-    tracemalloc.start()
-    try:
-        read_npz(path)
-        assert tracemalloc.get_traced_memory()[1] < 14e6 + 3e6
-    finally:
-        tracemalloc.stop()

@@ -5,15 +5,15 @@ import weakref
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-import minigan as mg
-from minigan import Tensor, nn, optim
+from minigan import Tensor, games, grad, losses, nn
 from minigan.games import Figures
 from minigan.games import game as game_module
 from minigan.games.figures import accuracy
-from tests.games.players import in_float64, make, mlp, stream
+from tests.games.players import CLASSES, in_float64, make, minibatch, minibatches, stream
 from tests.helpers.leaves import leaf
-from tests.helpers.states import assert_same
 
 X = np.random.default_rng(0).standard_normal((4, 2)).astype("float32")
 
@@ -57,8 +57,8 @@ def test_samples_are_fresh_each_time_unless_a_generator_or_noise_of_any_dtype_is
     np.testing.assert_array_equal(a, b)
     assert not np.array_equal(a, c)
     expected = game.G(Tensor(z.astype("float32"))).numpy()
-    for given in (z, z.astype("float32"), Tensor(z)):
-        samples = game.sample(3, z=given)
+    for noise in (z, z.astype("float32"), Tensor(z)):
+        samples = game.sample(3, z=noise)
         assert samples.dtype == np.float32
         np.testing.assert_array_equal(samples, expected)
 
@@ -90,41 +90,12 @@ def test_samples_made_in_parts_are_those_made_at_once(name, n, parts, monkeypatc
 # --- seeds, names and display -------------------------------------------------------------------------------------------
 
 
-def test_the_same_seed_gives_the_same_game_bit_for_bit():
-    states = []
-    for seed in (3, 3, 4):
-        mg.seed(seed)
-        game, batches = make("gan", k=2, l=2), stream("gan")
-        for _ in range(3):
-            game.step(batches)
-        states.append(game.state_dict())
-    assert_same(states[0], states[1])
-    assert not np.array_equal(states[1]["G"]["layers.0.weight"], states[2]["G"]["layers.0.weight"])
-
-
 @pytest.mark.parametrize("name", ["gan", "ali", "aae", "avb"])
 def test_a_game_names_the_parameters_of_its_players(name):
     game = make(name)
     for letter in "GDQ" if hasattr(game, "Q") else "GD":
         assert all(p.name == f"{letter}.{key}" for key, p in getattr(game, letter).named_parameters())
     assert list(game.state_dict()["G"]) == ["layers.0.weight", "layers.0.bias", "layers.2.weight", "layers.2.bias"]
-
-
-def test_repr_shows_the_settings_the_players_the_prior_and_the_optimizers():
-    game = make("gan", rule=optim.Adam, k=2)
-    game.step(stream("gan"))
-    assert repr(game).splitlines() == [
-        "GAN(k=2, l=1, saturating=False, r1=0.0)",
-        "  G: Sequential, 32 parameters",
-        "  D: Sequential, 21 parameters",
-        '  prior: noise(d=3, kind="normal")',
-        "  opt_G: Adam(lr=0.01, betas=(0.9, 0.999), eps=1e-08, 4 parameters, 32 numbers, step 1)",
-        "  opt_D: Adam(lr=0.01, betas=(0.9, 0.999), eps=1e-08, 4 parameters, 21 numbers, step 2)",
-    ]
-    wordy = type("Wordy", (), {"__call__": lambda self, m: np.ones((m, 2)), "__repr__": lambda self: "many\nwords " * 100})
-    text = repr(make("gan", prior=wordy(), networks={"G": mlp(2, 2)}))
-    assert len(text.splitlines()) == 6
-    assert len(text) < 500
 
 
 # --- metrics ------------------------------------------------------------------------------------------------------------
@@ -157,3 +128,89 @@ def test_a_metric_is_a_float_computed_when_it_is_read_and_once_and_lets_go_of_wh
     assert repr(figures) == "loss_D 4.0000, D_real 0.5000, D_fake 0.5000"
     gc.collect()
     assert alive[1]() is None
+
+
+# --- classes ------------------------------------------------------------------------------------------------------------
+
+identity = nn.Sequential()
+
+
+@given(st.lists(st.integers(0, 3), max_size=4), st.integers(0, 2), st.sampled_from([(1,), (3,), (2, 1, 1), (1, 2, 3)]))
+def test_conditional_appends_the_one_hot_code_to_vectors_and_planes_to_images(labels, unused, shape):
+    y, classes = np.array(labels, np.int64), max(labels, default=0) + 1 + unused
+    n, channels, sides = len(y), shape[0], shape[1:]
+    x = np.random.default_rng(0).standard_normal((n, channels, *sides)).astype("float32")
+    seen = games.Conditional(identity, classes)(Tensor(x), y)
+    assert seen.dtype == np.float32
+    planes = np.eye(classes)[y].reshape(n, classes, *[1 for _ in sides]) * np.ones(sides)
+    np.testing.assert_array_equal(seen.numpy(), np.concatenate([x, planes], axis=1))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64])
+def test_classes_may_be_integers_of_any_kind_also_a_tensor_or_a_list(dtype):
+    x, game = Tensor(np.zeros((3, 2), np.float32)), make("cgan")
+    expected = games.Conditional(identity, 3)(x, [2, 0, 1]).numpy()
+    for y in (np.array([2, 0, 1], dtype), Tensor(np.array([2, 0, 1], dtype))):
+        np.testing.assert_array_equal(games.Conditional(identity, 3)(x, y).numpy(), expected)
+        assert len(game.step(iter([(np.ones((3, 2)), y)]))) == 5
+        assert game.sample(3, y=y).shape == (3, 2)
+
+
+def test_samples_are_of_the_classes_asked_for_one_by_one_or_all_of_one_also_in_parts(monkeypatch):
+    monkeypatch.setattr("minigan.games.game.CHUNK", 2)
+    layer = nn.Dense(6, 3, bias=False)  # G returns the one-hot code, whatever the noise
+    layer.weight.data = np.concatenate([np.zeros((3, 3)), np.eye(3)]).astype("float32")
+    game = make("cgan", networks={"G": games.Conditional(layer, 3)})
+    for y in (np.array([2, 0, 1, 2, 2]), [2, 0, 1, 2, 2], 1, np.int64(1)):
+        np.testing.assert_array_equal(game.sample(5, y=y), np.eye(3)[np.broadcast_to(y, 5)])
+
+
+@pytest.mark.parametrize("v", [-1000.0, 1000.0])
+def test_the_semi_supervised_loss_is_finite_for_logits_of_any_size_and_bounded_below(v):
+    """log D = log Z - softplus(log Z): with log Z alone the loss would have no lower bound."""
+    game = make("semi_supervised", dtype="float64")
+    game.D[-1].weight.data, game.D[-1].bias.data = np.zeros((5, CLASSES)), np.full(CLASSES, v)
+    figures = game.step(minibatches("semi_supervised"))
+    assert figures["L_unsupervised"] == pytest.approx(1000 + np.sign(v) * np.log(3), rel=1e-12)
+    assert figures["L_supervised"] == pytest.approx(np.log(CLASSES), rel=1e-12)  # "fake" has no part in it
+
+
+# --- autoencoders and encoders ------------------------------------------------------------------------------------------
+
+
+def test_joint_puts_z_behind_the_flattened_x():
+    x, z = Tensor(np.arange(8.0).reshape(2, 1, 2, 2)), Tensor([[10.0, 11.0], [12.0, 13.0]])
+    pairs = games.Joint(nn.Sequential())(x, z)
+    np.testing.assert_array_equal(pairs.numpy(), [[0, 1, 2, 3, 10, 11], [4, 5, 6, 7, 12, 13]])
+
+
+def test_codes_are_made_in_parts_in_eval_mode_and_the_mode_is_restored(monkeypatch):
+    monkeypatch.setattr("minigan.games.ali.CHUNK", 2)
+    played, modes, x = make("ali"), [], minibatch("ali", 5)
+    expected, forward = played.Q(Tensor(x.astype("float32"))).numpy(), played.Q.forward
+    played.Q.forward = lambda x: (modes.append((len(x), any(m.training for m in played.Q.modules()))), forward(x))[1]
+    codes = played.encode(x)
+    assert (type(codes), codes.dtype) == (np.ndarray, np.float32)
+    np.testing.assert_allclose(codes, expected, rtol=1e-5)
+    assert modes == [(2, False), (2, False), (1, False)]
+    assert all(m.training for m in played.Q.modules())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_began_s_k_is_a_constant_of_the_networks_dtype_without_a_graph_and_is_saved(dtype):
+    game, given = make("began", dtype=dtype, lambda_k=0.5), minibatches("began")
+    game.step(given)
+    assert (game.k.dtype, game.k.is_leaf, game.k.requires_grad) == (dtype, True, False)
+    game.k = game.cast(0.25)
+    state = game.state_dict()
+    game.step(given)
+    game.load_state_dict(state)
+    assert (game.k.item(), game.k.dtype) == (0.25, dtype)
+    assert repr(game).splitlines()[0] == "BEGAN(gamma=0.5, lambda_k=0.5), k = 0.25"
+
+
+def test_codes_may_be_maps_and_a_code_of_zeros_has_a_gradient_of_zeros():
+    S = Tensor(np.random.default_rng(0).standard_normal((3, 2, 2, 2)))
+    assert losses.pull_away_term(S).item() == pytest.approx(losses.pull_away_term(S.reshape(3, 8)).item())
+    zeros = Tensor(np.zeros((3, 2)), requires_grad=True)
+    np.testing.assert_array_equal(grad(losses.pull_away_term(zeros), zeros)[0].numpy(), 0)

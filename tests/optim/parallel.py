@@ -5,39 +5,24 @@ import os
 import pickle
 import signal
 
-import numpy as np
-
 import minigan as mg
 from minigan import data, nn, optim
 from tests.contracts import games
+from tests.contracts.rules import RULES
 
 M = 16  # rows of a minibatch, for all ranks together
-RULES = {
-    "Adam": lambda params: optim.Adam(params, 1e-3),
-    "momentum": lambda params: optim.SGD(params, 1e-2, momentum=0.9),
-    "RMSProp": lambda params: optim.RMSProp(params, 1e-3),
-    "OMD": lambda params: optim.OMD(params, 1e-2),
-}
-
-
-def networks(name):
-    """What "dropout" and "conv" have in the place of the usual networks of "gan" and "wgan_gp"."""
-    if name == "conv":
-        G = nn.Sequential(nn.Dense(3, 72), nn.ReLU(), nn.Reshape(8, 3, 3), nn.ConvTranspose2d(8, 1, 4, stride=2, padding=1))
-        return {"G": G, "D": nn.Sequential(nn.Conv2d(1, 8, 4, stride=2, padding=1), nn.Flatten(), nn.Dense(72, 1))}
-    return {"D": nn.Sequential(nn.Dense(2, 16), nn.Dropout(0.3), nn.Tanh(), nn.Dense(16, 1))} if name == "dropout" else {}
 
 
 def make(name, rule, wrap=lambda optimizer: optimizer, shared=lambda stream: stream):
-    """A game in float64, and its minibatches. `wrap` wraps an optimizer, `shared` a stream."""
+    """A game in float64, or "dropout", and its minibatches. `wrap` wraps an optimizer, `shared` a stream."""
     mg.seed(3)
-    x = data.ring(200) if name != "conv" else np.random.default_rng(0).uniform(-1, 1, (60, 1, 6, 6))
-    batches = shared(data.batches(x.astype("float64"), size=M))
-    kind, wrapped = "wgan_gp" if name == "wgan_gp" else "gan", lambda params, lr: wrap(RULES[rule](params))
-    return games.make(kind, dtype="float64", rule=wrapped, networks=networks(name)), batches
+    batches = shared(data.batches(data.ring(200).astype("float64"), size=M))
+    dropout = {"D": nn.Sequential(nn.Dense(2, 16), nn.Dropout(0.3), nn.Tanh(), nn.Dense(16, 1))}
+    kind, networks = ("gan", dropout) if name == "dropout" else (name, None)
+    return games.make(kind, dtype="float64", rule=lambda params, lr: wrap(RULES[rule].make(params)), networks=networks), batches
 
 
-def alone(name, steps, rule="Adam"):
+def alone(name, steps, rule="adam"):
     """The state of the game, and of its minibatches, after this many steps in one process, without a communicator."""
     game, batches = make(name, rule)
     for _ in range(steps):
@@ -66,7 +51,7 @@ def main():
     options = argparse.ArgumentParser()
     options.add_argument("name")
     options.add_argument("steps", type=int)
-    options.add_argument("--rule", default="Adam")
+    options.add_argument("--rule", default="adam")
     options.add_argument("--every", type=int, default=0, help="save after this many steps")
     options.add_argument("--patience", type=float, default=20.0)
     options.add_argument("--lose", help="what becomes of the last rank: a signal's name, or 'raise'")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minigan import nn, optim
-from tests.optim.stepping import parameter, several, step
+from tests.optim.stepping import parameter, step
 
 
 def test_a_rule_of_the_users_own_is_called_once_for_each_parameter():
@@ -34,22 +34,6 @@ def test_an_extension_of_a_rule_is_called_once_for_each_parameter_unless_it_sets
     extension = type("Extension", (optim.Adam,), {"update": update, **attributes})
     step(extension([parameter([0.0, 0.0]), parameter([0.0])]), [3.0, 4.0], [-5.0])
     assert sizes == expected
-
-
-def test_a_rule_of_the_users_own_need_not_call_the_base_class_first():
-    class Plain(optim.Optimizer):
-        elementwise = True
-
-        def __init__(self, params):
-            self.params, self.state, self.lr, self.eps = params, [{"t": 0} for _ in params], 0.5, "any"
-
-        def update(self, theta, g, state):
-            theta -= self.lr * g
-
-    params = several(shapes=[(2,), (3,)])
-    before = [p.data.copy() for p in params]
-    step(Plain(params), np.ones(2), np.ones(3))
-    assert all(np.array_equal(p.data, old - 0.5) for p, old in zip(params, before, strict=True))
 
 
 def test_parameters_may_come_as_an_iterator_or_alone_and_belong_to_two_optimizers():

@@ -23,10 +23,6 @@ def test_adams_first_step_is_lr_in_the_gradients_direction_whatever_its_size(siz
     np.testing.assert_allclose([trajectory(optim.Adam, [g], lr=0.1) for g in (size, -size)], [[-0.1], [0.1]], rtol=2e-5)
 
 
-def test_omd_steps_by_twice_the_gradient_minus_the_last_which_is_0_at_first():
-    assert trajectory(optim.OMD, [1, 3, -2, 0, 0]) == [-2, -7, 0, -2, -2]
-
-
 def test_four_steps_of_optimistic_adam_are_those_computed_by_hand_with_fractions():
     """betas (1/2, 0): v^ = g^2, so d = m^ / |g|. lr 1, eps 0, from 0 on.
 
@@ -68,15 +64,6 @@ def bilinear(rule, steps, *options, **named):
             player.step()
         distances.append(np.hypot(x.item(), y.item()))
     return distances
-
-
-def test_in_the_bilinear_game_gradient_descent_runs_away_and_omd_arrives_at_the_rate_of_its_matrix():
-    """u_t = (x_t, y_t, x_(t-1), y_(t-1)) is multiplied by one matrix in each step; its largest eigenvalue is the rate."""
-    away, inwards = bilinear(optim.SGD, 200, 0.1), bilinear(optim.OMD, 1000, 0.1)
-    np.testing.assert_allclose(away, np.sqrt(2) * 1.01 ** (np.arange(1, 201) / 2), rtol=1e-9)
-    J, one = np.array([[0.0, 1.0], [-1.0, 0.0]]), np.eye(2)
-    rate = np.abs(np.linalg.eigvals(np.block([[one - 0.2 * J, 0.1 * J], [one, np.zeros((2, 2))]]))).max()
-    assert (inwards[999] / inwards[499]) ** (1 / 500) == pytest.approx(rate, abs=1e-6)
 
 
 def test_in_the_bilinear_game_adam_circles_and_optimistic_adam_arrives():

@@ -22,7 +22,6 @@ BAD_IMAGES = [
     (GREY - 1, ValueError, r"has values from -0.5 to -0.5; expected \[0, 1\]: .*Tanh.*\(x \+ 1\) / 2"),
     (np.full((4, 1, 28, 28), 255, np.uint8), ValueError, "has values from 255 to 255; .* divide by 255"),
     (np.where(np.arange(28) == 3, np.nan, GREY), ValueError, "has NaN values"),
-    (GREY + 0j, TypeError, "has dtype complex64; expected images of numbers"),
 ]
 LABELLERS = {
     "image_quality: labels": lambda y: metrics.image_quality(GREY, JUDGE, GREY, y),
@@ -33,7 +32,6 @@ BAD_LABELS = [
     (np.zeros(3, int), ValueError, r"has shape \(3,\); expected \(4,\)"),
     (np.zeros(4), TypeError, "float64; expected integers"),
     (np.array([0, 1, 2, 10]), ValueError, "from 0 to 10; expected 0 to 9"),
-    (np.array([0, 1, 2, -1]), ValueError, "from -1 to 2; expected 0 to 9"),
 ]
 
 
@@ -48,7 +46,6 @@ REFUSED = [
     (lambda: metrics.image_quality(GREY, GREY, GREY), TypeError, "image_quality: judge is a ndarray; .*Judge"),
     (lambda: metrics.image_quality(GREY[:1], JUDGE, GREY), ValueError, "samples .* at least 2 images"),
     (lambda: metrics.train_judge(GREY, ZEROS, 0), ValueError, "train_judge: steps is 0"),
-    (lambda: metrics.judge(GREY, ZEROS, 1.5), ValueError, "judge: steps is 1.5"),
     (lambda: metrics.train_judge(GREY, ZEROS, 1, rng=0), TypeError, "rng is 0; expected a generator"),
     *each([GREY, np.ones((3, 0))], ValueError, r"a has shape \(", lambda a: metrics.frechet_distance(a, np.eye(3))),
     (lambda: metrics.frechet_distance(np.eye(3), np.eye(1, 3)), ValueError, r"b has shape \(1, 3\); .*at least 2"),
@@ -56,9 +53,7 @@ REFUSED = [
     (lambda: metrics.frechet_distance(np.eye(3), np.full((3, 3), np.nan)), ValueError, "b has NaN"),
     (lambda: coverage(samples=np.zeros((0, 2))), ValueError, "samples is empty"),
     *each([(4, 3), (4,)], ValueError, r"samples has shape \(4,", lambda shape: coverage(np.zeros(shape))),
-    (lambda: coverage(centres=np.zeros((0, 2))), ValueError, "centres is empty"),
     (lambda: coverage(centres=[[np.nan, 0.0]]), ValueError, "centres has NaN"),
-    (lambda: coverage(std=0.0), ValueError, "std is 0.0"),
     *each([((3, 2), (4, 2)), ((3,), (3, 2)), ((3, 5), (3, 5))], ValueError, r"a has shape \(3.* and b \(.*\): give",
           lambda shapes: metrics.wasserstein1(*map(np.zeros, shapes))),
     (lambda: metrics.wasserstein1(np.zeros(0), np.zeros(3)), ValueError, "^a of shape"),

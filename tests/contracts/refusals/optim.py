@@ -20,8 +20,6 @@ A = np.linspace(-1, 1, 40_000).reshape(200, 200)  # halves of it are too large t
 SHARED = {
     "one array": (A, A),
     "overlapping halves": (A[:120], A[80:]),
-    "transposed": (A[:3, :3], A[:3, :3].T),
-    "every other one, and some": (A[::2], A[2:3]),
     "one buffer": [np.frombuffer(buffer) for buffer in [bytearray(A)] * 2],
 }
 DIVIDING = [optim.Adam, optim.OptimisticAdam, optim.RMSProp]  # by something + eps
@@ -63,7 +61,6 @@ REFUSED = [
     ],
     *each(SHARED.values(), ValueError, "parameters 0, tensor .*, and 2, tensor .*, share memory: .*one Tensor for", share),
     *[(lambda rule=rule: in_float16(rule), ValueError, f"^{rule.__name__}: eps=1e-08 is 0 in float16") for rule in DIVIDING],
-    (lambda: optim.OptimisticAdam([parameter()], 0.1, betas=(0.9, 1.0)), ValueError, r"^OptimisticAdam: betas\[1\] is"),
     *each([0.9, (0.9,), (0.9, 0.9, 0.9)], ValueError, "Adam: betas is .*; expected two numbers",
           lambda betas: optim.Adam([parameter()], betas=betas)),
     (lambda: step(optim.Optimizer([parameter()], 0.1), [1, 1, 1]), NotImplementedError, "Optimizer has no update"),
@@ -80,7 +77,6 @@ REFUSED = [
           lambda optimizers: optim.LinearDecay(optimizers, 10)),
     (lambda: optim.Averaged(lambda: None, Comm()), TypeError, "^Averaged: optimizer is a function; expected one, such as Adam"),
     (lambda: optim.Averaged(SGD, None), TypeError, "^Averaged: comm is None; expected a communicator of mpi4py"),
-    (lambda: optim.Averaged(SGD, Comm(), 0), ValueError, "^Averaged: patience is 0; expected a finite number above 0"),
     (lambda: optim.Averaged(SGD, Comm()).check_state_dict({"lr": 1.0, "rule": "SGD", "momentum": 0.0}, "opt_G"), ValueError,
      r"opt_G: missing \['params'\]"),
 ]  # fmt: skip
