@@ -52,8 +52,6 @@ def test_of_several_starts_the_best_is_kept():
     np.testing.assert_allclose(found.z, 3.0, atol=1e-2)
 
 
-# --- the overpowered attack ---------------------------------------------------------------------------------------------
-
 B = rng(8).standard_normal(8)  # of a linear classifier of two classes: v = B x + 0.3
 
 

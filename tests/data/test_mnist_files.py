@@ -55,9 +55,6 @@ def assert_good(result):
     np.testing.assert_array_equal(labels, DIGITS)
 
 
-# --- a folder that the user names ---------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(("split", "prefix"), [("train", "train"), ("test", "t10k")])
 @pytest.mark.parametrize("plain", [False, True])
 def test_the_files_in_a_named_folder_are_read_without_a_checksum(tmp_path, monkeypatch, split, prefix, plain):
@@ -99,9 +96,6 @@ def test_a_bad_file_is_named_with_what_is_wrong_in_one_line_and_takes_little_mem
     finally:
         tracemalloc.stop()
     assert "\n" not in str(caught.value)
-
-
-# --- the download -------------------------------------------------------------------------------------------------------
 
 
 class Handler(socketserver.StreamRequestHandler):
@@ -215,8 +209,6 @@ def test_a_full_disk_and_an_interruption_leave_nothing(cache, server, monkeypatc
     assert names_in(cache) == []
     assert len(server.asked) == 1
 
-
-# --- the cache ----------------------------------------------------------------------------------------------------------
 
 STALE = {  # what happens to a file in the cache, and what is said without download
     "a byte": (lambda path: path.write_bytes(GOOD[LABELS][:-1] + b"x"), "its SHA-256 is"),

@@ -40,9 +40,6 @@ def assert_holds(path, expected):
         np.testing.assert_array_equal(found[name], expected[name])
 
 
-# --- what is written is read --------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("arrays", [ARRAYS, {}], ids=["all kinds", "none"])
 def test_arrays_come_back_in_their_order_and_equal_arrays_are_equal_bits(path, arrays):
     write_npz(path, arrays)
@@ -73,9 +70,6 @@ def test_what_cannot_be_read_again_is_not_written(path, monkeypatch, arrays, mes
     with pytest.raises(ValueError, match=f"^write_npz: .*{message}"):
         write_npz(path, arrays)
     assert os.listdir(path.parent) == []
-
-
-# --- whole or not at all ------------------------------------------------------------------------------------------------
 
 
 def test_until_the_new_file_is_whole_and_on_the_disk_the_old_one_stays(path, monkeypatch):
@@ -113,9 +107,6 @@ def test_bytes_that_read_back_as_others_are_an_oserror(path, monkeypatch):
     monkeypatch.setattr(zipfile.ZipFile, "testzip", lambda _: "a.npy")
     with pytest.raises(OSError, match=r"a\.npy differs when it is read back"):
         write_npz(path, ARRAYS)
-
-
-# --- what is refused ----------------------------------------------------------------------------------------------------
 
 
 def archive(members, compression=zipfile.ZIP_STORED):

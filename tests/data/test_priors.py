@@ -25,16 +25,6 @@ def test_a_normal_number_from_a_uniform_0_is_finite():
     assert cupy_generator._box_muller(lambda i, counter: 0.0 * i, np.arange(1, 3), 0, 1).tolist() == [0, 0]
 
 
-def test_a_generator_given_for_one_call_leaves_the_own_stream_alone():
-    prior, untouched = (data.noise(2, rng=np.random.default_rng(0)) for _ in range(2))
-    aside = prior(4, rng=np.random.default_rng(9))
-    np.testing.assert_array_equal(prior(4), untouched(4))
-    np.testing.assert_array_equal(aside, data.noise(2, rng=np.random.default_rng(9))(4))
-
-
-# --- from one z to another ----------------------------------------------------------------------------------------------
-
-
 def lengths(points):
     return np.linalg.norm(points.astype("float64"), axis=-1)
 

@@ -40,9 +40,6 @@ def test_the_ranks_rows_make_up_the_minibatches_and_any_number_of_ranks_goes_on(
     assert repr(resumed[0]).startswith(f"rank 0 of {size}'s share of Batches of 6 out of 30: ")
 
 
-# --- noise --------------------------------------------------------------------------------------------------------------
-
-
 def mixing_weights(m):
     """The points at which the gradient penalty looks, between 0 and 1: its random weights."""
     seen = []

@@ -50,8 +50,6 @@ def test_mode_coverage_counts_as_by_hand_in_pythons_numbers(samples, modes, mode
     assert [type(value) for value in found.values()] == [int, int, float, float]
 
 
-# --- wasserstein1 -------------------------------------------------------------------------------------------------------
-
 numbers = st.lists(st.integers(-100, 100).map(float), min_size=1, max_size=8)
 
 

@@ -1,4 +1,4 @@
-"""A program for `mpiexec -n R python parallel.py GAME STEPS [--rule momentum] ...`: a game on R ranks, saved by rank 0."""
+"""A program for `mpiexec -n R python parallel.py GAME STEPS [--rule momentum] ...`: a game on R ranks; each saves its end."""
 
 import argparse
 import os
@@ -19,10 +19,11 @@ def make(name, rule, wrap=lambda optimizer: optimizer, shared=lambda stream: str
     batches = shared(data.batches(data.ring(200).astype("float64"), size=M))
     dropout = {"D": nn.Sequential(nn.Dense(2, 16), nn.Dropout(0.3), nn.Tanh(), nn.Dense(16, 1))}
     kind, networks = ("gan", dropout) if name == "dropout" else (name, None)
-    return games.make(kind, dtype="float64", rule=lambda params, lr: wrap(RULES[rule].make(params)), networks=networks), batches
+    rules = lambda params, lr: wrap(RULES[rule].make(params, lr=lr))  # noqa: E731
+    return games.make(kind, dtype="float64", rule=rules, networks=networks, lr=1e-3), batches
 
 
-def alone(name, steps, rule="adam"):
+def alone(name, steps, rule):
     """The state of the game, and of its minibatches, after this many steps in one process, without a communicator."""
     game, batches = make(name, rule)
     for _ in range(steps):
@@ -30,19 +31,10 @@ def alone(name, steps, rule="adam"):
     return game.state_dict(), batches.state_dict()
 
 
-def save(path, t, game, batches):
-    with open(f"{path}.new", "wb") as file:
-        pickle.dump((t, game.state_dict(), batches.state_dict()), file)
-    os.replace(f"{path}.new", path)  # never half a file
-
-
-def lose(args, comm, t):
-    """What becomes of the last rank, if this is its time."""
-    if not (args.lose and t == args.at and comm.rank == comm.size - 1):
-        return
-    if args.lose == "raise":
+def lose(how):
+    if how == "raise":
         raise ZeroDivisionError("a rank's own")
-    os.kill(os.getpid(), getattr(signal, args.lose))
+    os.kill(os.getpid(), getattr(signal, how))
 
 
 def main():
@@ -52,26 +44,22 @@ def main():
     options.add_argument("name")
     options.add_argument("steps", type=int)
     options.add_argument("--rule", default="adam")
-    options.add_argument("--every", type=int, default=0, help="save after this many steps")
     options.add_argument("--patience", type=float, default=20.0)
     options.add_argument("--lose", help="what becomes of the last rank: a signal's name, or 'raise'")
     options.add_argument("--at", type=int, default=0, help="in which step; -1: before all")
-    args, comm, start = options.parse_args(), MPI.COMM_WORLD, 0
+    args, comm = options.parse_args(), MPI.COMM_WORLD
+    at = args.at if args.lose and comm.rank == comm.size - 1 else None
+    if at == -1:
+        lose(args.lose)
     with data.shared_noise(comm):
-        lose(args, comm, -1)
         averaged = lambda optimizer: optim.Averaged(optimizer, comm, args.patience)  # noqa: E731
         game, batches = make(args.name, args.rule, averaged, lambda stream: data.share(stream, comm))
-        if os.path.exists("checkpoint.pkl"):
-            with open("checkpoint.pkl", "rb") as file:
-                start, *states = pickle.load(file)
-            for part, state in zip((game, batches), states, strict=True):
-                part.load_state_dict(state)
-        for t in range(start, args.steps):
-            lose(args, comm, t)
+        for t in range(args.steps):
+            if t == at:
+                lose(args.lose)
             game.step(batches)
-            if comm.rank == 0 and args.every and (t + 1) % args.every == 0:
-                save("checkpoint.pkl", t + 1, game, batches)
-    save(f"end{comm.rank}.pkl", args.steps, game, batches)
+    with open(f"end{comm.rank}.pkl", "wb") as file:
+        pickle.dump((game.state_dict(), batches.state_dict()), file)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minigan import nn, optim
+from minigan import optim
 from tests.optim.stepping import parameter, step
 
 
@@ -34,15 +34,6 @@ def test_an_extension_of_a_rule_is_called_once_for_each_parameter_unless_it_sets
     extension = type("Extension", (optim.Adam,), {"update": update, **attributes})
     step(extension([parameter([0.0, 0.0]), parameter([0.0])]), [3.0, 4.0], [-5.0])
     assert sizes == expected
-
-
-def test_parameters_may_come_as_an_iterator_or_alone_and_belong_to_two_optimizers():
-    model = nn.Dense(2, 2)
-    assert len(optim.SGD((p for p in model.parameters()), 0.1).params) == 2
-    p = parameter([0.0])
-    step(optim.SGD(p, lr=1.0), [1.0])
-    step(optim.SGD([p], lr=10.0), [1.0])
-    assert p.item() == -11
 
 
 def test_repr_shows_the_constants_the_extent_and_the_steps():

@@ -51,9 +51,6 @@ def test_a_new_learning_rate_holds_for_both_terms_of_optimistic_adam():
     assert rule.params[0].item() - before == pytest.approx(-0.5 * (2 / 7 - 5 / 6), rel=1e-12)
 
 
-# --- the bilinear game: min over x, max over y of x y, from (1, 1), both players at once --------------------------------
-
-
 def bilinear(rule, steps, *options, **named):
     """The distance from the equilibrium (0, 0) after each step; each player has an optimizer of its own."""
     x, y = parameter([1.0]), parameter([1.0])

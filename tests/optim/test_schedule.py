@@ -9,8 +9,6 @@ from minigan import Tensor, optim
 from minigan.testing import arrays
 from tests.optim.stepping import parameter
 
-# --- LinearDecay --------------------------------------------------------------------------------------------------------
-
 
 @pytest.mark.parametrize("steps", [1, 3, 100])
 @pytest.mark.parametrize("kind", [list, iter])
@@ -33,9 +31,6 @@ def test_a_decay_resumes_from_the_rates_it_started_with_not_the_present_ones():
     late.load_state_dict(decay.state_dict())
     late.step()
     assert rule.lr == pytest.approx(0.3 * 0.4, rel=1e-14)
-
-
-# --- clip_weights -------------------------------------------------------------------------------------------------------
 
 
 @given(arrays(low=-3, high=3), st.floats(0.01, 4), st.sampled_from(["float32", "float64"]))
