@@ -6,10 +6,9 @@ The overpowered attack: of a linear generator and a linear classifier, in closed
 import numpy as np
 import pytest
 
-from minigan import Tensor, data, gradcheck, nn
+from minigan import Tensor, gradcheck
 from minigan.attacks import disagreement, overpowered, project
 from minigan.ops import concatenate
-from tests.attacks.victims import dense
 
 
 def rng(seed=0):
@@ -23,78 +22,35 @@ def linear(z):
     return (z @ A).reshape(-1, 2, 4)
 
 
-def test_onto_a_linear_range_it_is_least_squares():
+@pytest.mark.parametrize("weight", [0.0, 0.7])
+def test_onto_a_linear_range_it_is_least_squares_and_with_a_weight_ridge_regression(weight):
     x = rng(1).standard_normal((5, 2, 4))
-    found = project(linear, x, lambda m: rng(2).standard_normal((m, 3)), steps=200, lr=0.1, restarts=2)
-    z, squares, *_ = np.linalg.lstsq(A.T, x.reshape(5, 8).T, rcond=None)
+    prior, options = lambda m: rng(2).standard_normal((m, 3)), {"steps": 200, "lr": 0.1, "restarts": 2}
+    found = project(linear, x, prior, **options, weight=weight)
+    z = np.linalg.solve(A @ A.T + weight * np.eye(3), A @ x.reshape(5, 8).T)
     np.testing.assert_allclose(found.z, z.T, atol=1e-3)
-    np.testing.assert_allclose(found.distance, squares, rtol=1e-4)
     np.testing.assert_allclose(found.images, (z.T @ A).reshape(5, 2, 4), atol=5e-3)
-
-
-def test_with_a_weight_it_is_ridge_regression():
-    x = rng(1).standard_normal((5, 2, 4))
-    found = project(linear, x, lambda m: rng(2).standard_normal((m, 3)), steps=200, lr=0.1, restarts=2, weight=0.7)
-    z = np.linalg.solve(A @ A.T + 0.7 * np.eye(3), A @ x.reshape(5, 8).T)
-    np.testing.assert_allclose(found.z, z.T, atol=1e-3)
     np.testing.assert_allclose(found.distance, ((found.images - x) ** 2).sum(axis=(1, 2)), rtol=1e-9)  # without the weight
 
 
 def test_a_weight_decides_between_starts_too():
     """G(z) = z^2: at z = 1 and z = -1.1, the latter a bit nearer to x = 1.21; the weight makes up for it."""
-    starts = np.array([[1.0], [-1.1]])
     for weight, z in ((0.0, -1.1), (1.0, 1.0)):
-        found = project(lambda z: z * z, np.array([[1.21]]), lambda m: starts, steps=1, lr=0.0, restarts=2, weight=weight)
+        options = {"steps": 1, "lr": 0.0, "restarts": 2, "weight": weight}
+        found = project(lambda z: z * z, np.array([[1.21]]), lambda m: np.array([[1.0], [-1.1]]), **options)
         assert found.z.item() == z
-
-
-@pytest.fixture(scope="module")
-def G():  # noqa: N802
-    r = rng()
-    return nn.Sequential(nn.Dense(4, 32, rng=r), nn.LeakyReLU(0.2), nn.Dense(32, 36, rng=r), nn.Tanh(), nn.Reshape(1, 6, 6))
-
-
-def test_an_image_in_the_range_comes_back(G):
-    z = data.noise(4, rng=rng(3))(6)
-    x = G(z).data
-    found = project(G, x, data.noise(4), restarts=8, rng=rng(4))
-    np.testing.assert_allclose(found.images, x, atol=0.02)
-    np.testing.assert_allclose(found.z, z, atol=0.1)
-    np.testing.assert_allclose(G(found.z).data, found.images, atol=1e-5)
-    np.testing.assert_allclose(((found.images - x) ** 2).sum(axis=(1, 2, 3)), found.distance, atol=1e-5)
-
-
-def test_noise_beside_the_range_is_removed(G):
-    x = G(data.noise(4, rng=rng(3))(20)).data
-    noisy = x + (0.2 * np.sign(rng(5).standard_normal(x.shape))).astype(np.float32)
-    found = project(G, noisy, data.noise(4), restarts=5, rng=rng(4))
-    before, after = (((v - x) ** 2).sum(axis=(1, 2, 3)) for v in (noisy, found.images))
-    assert after.mean() < 0.3 * before.mean()
-
-
-def test_the_generator_of_random_numbers_decides_the_starts(G):
-    x = rng(1).random((2, 1, 6, 6), dtype=np.float32)
-    one, same, other = (project(G, x, data.noise(4), steps=1, restarts=2, rng=rng(s)).z for s in (1, 1, 2))
-    np.testing.assert_array_equal(one, same)
-    assert (one != other).any()
 
 
 def test_of_several_starts_the_best_is_kept():
     """|G(z)|^2 is 0 at z = 3 and 1 at z = -3, with a hill between: a start on the wrong side ends there."""
-    x = np.zeros((3, 2))
 
     def two_valleys(z):
         return concatenate([z * z - 9.0, Tensor(1.0 * (z.data < 0))], 1)
 
     starts = np.array([[-2.0], [-4.0], [2.0], [-3.0], [-2.5], [4.0], [2.5], [-4.0], [-2.0]])
-    found = project(two_valleys, x, lambda m: starts, steps=150, restarts=3)
+    found = project(two_valleys, np.zeros((3, 2)), lambda m: starts, steps=150, restarts=3)
     np.testing.assert_allclose(found.z, 3.0, atol=1e-2)
-    one = project(two_valleys, x, lambda m: starts[:3], steps=150, restarts=1)
-    assert one.z[0, 0] < 0
-    assert one.distance[0] > found.distance[0] + 0.9
 
-
-# --- the overpowered attack ---------------------------------------------------------------------------------------------
 
 B = rng(8).standard_normal(8)  # of a linear classifier of two classes: v = B x + 0.3
 
@@ -115,7 +71,7 @@ def distances(found):
 
 
 def test_of_a_linear_generator_and_classifier_the_optimum_is_known():
-    """v and v' lie as far apart as |A (z - z')| <= eta allows, on both sides of 0: d and -d. L = 2 d (2 sigmoid(d) - 1)."""
+    """v and v' differ by as much as |A (z - z')| <= eta allows, on both sides of 0: d and -d. L = 2 d (2 sigmoid(d) - 1)."""
     eta = 0.7
     projected = A.T @ np.linalg.solve(A @ A.T, A @ B)  # the part of B that changes of G's images can meet
     d = eta / 2 * np.linalg.norm(projected)
@@ -128,24 +84,11 @@ def test_of_a_linear_generator_and_classifier_the_optimum_is_known():
     assert (distances(found) <= eta * (1 + 1e-12)).all()
 
 
-def test_what_is_found_keeps_to_eta_and_belongs_together(G):
-    classifier = dense("float32")
-    found, random = (overpowered(classifier, G, data.noise(4), 20, 0.6, steps=steps, rng=rng(1)) for steps in (60, 1))
-    for z, images in ((found.z, found.images), (found.other_z, found.others)):
-        np.testing.assert_allclose(G(z).data, images, atol=1e-5)
-    np.testing.assert_allclose(distances(found), found.distance, atol=1e-3)  # 1 + (d^2 / eta^2 - 1) loses digits near d = 0
-    assert (distances(found) <= 0.6 * (1 + 1e-5)).all()
-    L = disagreement(classifier(found.images), classifier(found.others)).data
-    np.testing.assert_allclose(L, found.disagreement, rtol=1e-3, atol=1e-5)
-    assert found.disagreement.mean() > 3 * random.disagreement.mean()
-
-
 def test_the_disagreement_is_the_divergence_both_ways():
     logits, others = rng(3).standard_normal((2, 6, 4))
     p, q = (np.exp(v) / np.exp(v).sum(axis=1, keepdims=True) for v in (logits, others))
     both = (p * np.log(p / q) + q * np.log(q / p)).sum(axis=1)
     np.testing.assert_allclose(disagreement(Tensor(logits), Tensor(others)).data, both)
-    np.testing.assert_array_equal(disagreement(Tensor(logits), Tensor(logits)).data, 0.0)
     gradcheck(disagreement, logits, others, order=1)
 
 
@@ -164,13 +107,12 @@ def test_the_multiplier_is_never_negative():
     seen = []
 
     def recorded(z):
-        seen.append(z.data.copy())
+        seen.append(z.item())
         return z * 1.0
 
-    z, other = np.array([[2.0]]), np.array([[-2.0]])
-    overpowered(lambda x: 0.0 * concatenate([x, x], 1), recorded, starts(z, other), 1, 1.0, steps=120, lr=0.1)
-    apart = np.array([abs(a - b).item() for a, b in zip(seen[::2], seen[1::2], strict=True)])
-    assert apart[0] == 4.0
+    prior = starts(np.array([[2.0]]), np.array([[-2.0]]))
+    overpowered(lambda x: 0.0 * concatenate([x, x], 1), recorded, prior, 1, 1.0, steps=120, lr=0.1)
+    apart = np.abs(np.subtract(seen[::2], seen[1::2]))
     near = np.flatnonzero(apart <= 1.0)[0]
     assert (apart[near:] <= 1.0).all()
     assert apart[-1] >= apart[near:].min() - 1e-12

@@ -25,27 +25,27 @@ def of_points(z=3, D=1, d=2):
     return {"G": mlp(z, 5, 2), "D": mlp(d, 5, D)}
 
 
-def of_images(z=3, in_channels=1, channels=3):
+def of_images(z=3, in_channels=1):
     """DCGAN's networks, for images of 8 x 8 pixels."""
     G = nn.Sequential(
-        nn.Dense(z, 4 * 2 * 2, bias=False),
-        nn.Reshape(4, 2, 2),
-        nn.BatchNorm2d(4),
+        nn.Dense(z, 3 * 2 * 2, bias=False),
+        nn.Reshape(3, 2, 2),
+        nn.BatchNorm2d(3),
         nn.ReLU(),
-        nn.ConvTranspose2d(4, channels, 4, stride=2, padding=1, bias=False),
-        nn.BatchNorm2d(channels),
+        nn.ConvTranspose2d(3, 2, 4, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(2),
         nn.ReLU(),
-        nn.ConvTranspose2d(channels, 1, 4, stride=2, padding=1),
+        nn.ConvTranspose2d(2, 1, 4, stride=2, padding=1),
         nn.Tanh(),
     )
     D = nn.Sequential(
-        nn.Conv2d(in_channels, channels, 4, stride=2, padding=1),
+        nn.Conv2d(in_channels, 2, 4, stride=2, padding=1),
         nn.LeakyReLU(0.2),
-        nn.Conv2d(channels, 4, 4, stride=2, padding=1, bias=False),
-        nn.BatchNorm2d(4),
+        nn.Conv2d(2, 3, 4, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(3),
         nn.LeakyReLU(0.2),
         nn.Flatten(),
-        nn.Dense(4 * 2 * 2, 1),
+        nn.Dense(3 * 2 * 2, 1),
     )
     return {"G": G, "D": D}
 
@@ -126,7 +126,7 @@ K_AND_L = [{}, {"k": 2, "l": 2}]
 GAMES = {
     "gan": Kind(
         games.GAN, reference.gan, rule=optim.OMD, defaults={"k": 1, "l": 1, "saturating": False, "r1": 0.0},
-        cases=[*K_AND_L, {"saturating": True}],
+        cases=[*K_AND_L, {"saturating": True}, {"r1": 10.0}],
     ),
     "dcgan": Kind(games.GAN, reference.gan, of_images, x=images),
     "wgan": Kind(

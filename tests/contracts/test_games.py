@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from minigan import Tensor, backend, games, optim
+from minigan import backend, games, optim
 from tests.contracts.games import GAMES, make, minibatch, minibatches, stream
 from tests.games import players
 from tests.helpers.states import assert_same
@@ -18,24 +18,16 @@ every_game = pytest.mark.parametrize("name", GAMES)
 CASES = [(name, options) for name, kind in GAMES.items() for options in kind.cases]
 
 
-def all_values(game):
-    return [v for network in players.networks(game).values() for v in players.values(network)]
-
-
 def labels(name, n):
     return {"y": np.arange(n) % players.CLASSES} if GAMES[name].classes else {}
 
 
-def test_every_game_has_an_entry_with_its_defaults():
+def test_every_game_has_an_entry_with_the_papers_defaults():
     exported = {v for v in vars(games).values() if isinstance(v, type) and issubclass(v, games.Game)} - {games.Game}
     assert {kind.game for kind in GAMES.values()} == exported
-    assert {kind.game for kind in GAMES.values() if kind.defaults} == {kind for kind in exported if kind.settings}
-
-
-@pytest.mark.parametrize("name", [name for name, kind in GAMES.items() if kind.defaults])
-def test_the_defaults_are_the_papers(name):
-    game = make(name)
-    assert {key: getattr(game, key) for key in game.settings} == GAMES[name].defaults
+    for game_class in exported:
+        (name, kind), *_ = ((name, kind) for name, kind in GAMES.items() if kind.game is game_class)
+        assert {key: getattr(make(name), key) for key in game_class.settings} == kind.defaults
 
 
 # --- the step -----------------------------------------------------------------------------------------------------------
@@ -47,9 +39,10 @@ def test_iterations_are_those_by_hand(name, options):
     twin, before = players.game_by_hand(game, 0.01), players.values(game.G)
     given = (minibatch(name, (8, 4)[seed % 2], seed) for seed in itertools.count())
     count = next((getattr(game, key) for key in ("k", "n_critic") if key in game.settings), 1)
-    for _ in range(4 if name in players.IMAGES else 20):
+    for _ in range(2 if name in players.IMAGES else 20):
         batches = list(itertools.islice(given, count))
-        assert dict(game.step(iter(batches))) == pytest.approx(GAMES[name].twin(twin, batches), abs=1e-8)
+        assert dict(figures := game.step(iter(batches))) == pytest.approx(GAMES[name].twin(twin, batches), abs=1e-8)
+    assert list(figures) == GAMES[name].metrics.split()
     for key, network in players.networks(game).items():
         players.assert_agree(network, getattr(twin, key))  # running statistics too: D has seen x first, and alone
     assert max(np.abs(a - b).max() for a, b in zip(before, players.values(game.G), strict=True)) > 0.02
@@ -59,7 +52,7 @@ def test_iterations_are_those_by_hand(name, options):
 def test_an_iteration_has_its_events_in_order_and_draws_anew(name):
     recorder = players.record(name)
     recorder.play(3)
-    assert recorder.names() == GAMES[name].order.split() * 3
+    assert [event for event, _ in recorder.events] == GAMES[name].order.split() * 3
     for what in ("x", "z", "epsilon"):
         drawn = [(v[0] if isinstance(v, tuple) else v).tobytes() for v in recorder.of(what)]
         assert len(set(drawn)) == len(drawn)
@@ -81,19 +74,6 @@ def test_a_step_changes_its_own_networks_and_touches_no_other_gradient(name):
 
 
 @every_game
-def test_gradients_that_somebody_left_behind_do_not_count(name):
-    found = []
-    for leave in (False, True):
-        mg.seed(1)
-        game = make(name)
-        for p in [p for network in players.networks(game).values() for p in network.parameters()] * leave:
-            p.grad = Tensor(np.full(p.shape, 100, np.float32))
-        game.step(stream(name))
-        found.append(all_values(game))
-    assert players.equal(*found)
-
-
-@every_game
 def test_parameters_that_the_user_has_frozen_stay_as_they_are(name):
     game = make(name, **({"clip": 1e9} if name == "wgan" else {}))
     frozen = [network.parameters()[0] for network in players.networks(game).values()]
@@ -105,58 +85,20 @@ def test_parameters_that_the_user_has_frozen_stay_as_they_are(name):
     assert players.equal(before, [p.numpy() for p in frozen])
 
 
-@pytest.mark.parametrize("name", [name for name, kind in GAMES.items() if not kind.classes])
-def test_a_game_without_classes_takes_the_first_of_a_tuple(name):
-    found = []
-    for batch in (minibatch(name), (minibatch(name), np.arange(4))):
-        mg.seed(1)
-        game = make(name)
-        game.step(itertools.repeat(batch))
-        found.append(all_values(game))
-    assert players.equal(*found)
-
-
 # --- dtypes, metrics, memory --------------------------------------------------------------------------------------------
 
 
 @every_game
 def test_a_float32_game_has_no_float64_array_in_a_step_on_float64_data_and_noise(name):
-    game, given = make(name, players.Draws(3)), minibatches(name)
+    game, given = make(name, players.Draws(3), **({"r1": 1.0} if name == "gan" else {})), minibatches(name)
     seen = players.dtypes_of_new_tensors(game, lambda: [dict(game.step(given)) for _ in range(2)])
     assert len(seen) > 50
     assert {d for d in seen if d.kind == "f"} == {np.dtype("float32")}
-    rules = [getattr(game, opt) for opt in GAMES[name].trains]
-    states = [v for rule in rules for state in rule.state for v in state.values() if backend.is_array(v)]
-    assert {v.dtype for v in [*states, *all_values(game)]} == {np.dtype("float32")}
-
-
-@every_game
-def test_a_float64_game_stays_float64_on_float32_noise(name):
-    game = make(name, dtype="float64")
-    game.step(stream(name))
-    assert {g.dtype for g in players.gradients(game.G) + players.gradients(game.D)} == {np.dtype("float64")}
-
-
-@every_game
-def test_the_metrics_are_those_of_the_docstring_and_floats(name):
-    game = make(name)
-    figures = game.step(stream(name))
-    assert list(figures) == GAMES[name].metrics.split()
-    assert all(type(v) is float and np.isfinite(v) for v in figures.values())
-    text = " ".join(type(game).__doc__.split())
-    promised = games.GAN.__doc__ if "what `GAN.step` does" in text else text
-    assert all(f"`{key}`" in promised for key in figures)
-
-
-def noting(forward, made):
-    """The forward pass, which notes its outputs."""
-
-    def noted(*inputs):
-        y = forward(*inputs)
-        made.append(weakref.ref(y))
-        return y
-
-    return noted
+    held = [
+        v for opt in GAMES[name].trains for state in getattr(game, opt).state for v in state.values() if backend.is_array(v)
+    ]
+    held += [v for network in players.networks(game).values() for v in players.values(network)]
+    assert {v.dtype for v in held} == {np.dtype("float32")}
 
 
 @every_game
@@ -165,7 +107,8 @@ def test_the_metrics_keep_no_graph_alive_and_steps_leave_no_circles(name):
     for _ in range(3):
         game.step(batches)
     for network in (game.G, game.D):
-        network.forward = noting(network.forward, made)
+        noting = lambda *inputs, forward=network.forward: (y := forward(*inputs), made.append(weakref.ref(y)))[0]  # noqa: E731
+        network.forward = noting
     gc.collect()
     gc.disable()
     try:
@@ -188,10 +131,11 @@ def test_samples_are_numpy_arrays_like_the_data_made_in_eval_mode(name):
     game, x, modes = make(name), minibatch(name), []
     forward = game.G.forward
     game.G.forward = lambda *inputs: (modes.extend(m.training for m in game.G.modules()), forward(*inputs))[1]
-    samples = game.sample(5, **labels(name, 5))
-    assert type(samples) is np.ndarray
-    assert samples.dtype == np.float32
-    assert samples.shape == (5, *(x[0] if isinstance(x, tuple) else x).shape[1:])
+    for n in (0, 5):
+        samples = game.sample(n, **labels(name, n))
+        assert type(samples) is np.ndarray
+        assert samples.dtype == np.float32
+        assert samples.shape == (n, *(x[0] if isinstance(x, tuple) else x).shape[1:])
     assert modes == [False] * len(modes) != []
     assert all(m.training for m in game.G.modules())
     assert all(p.requires_grad and p.grad is None for p in game.G.parameters())

@@ -42,33 +42,21 @@ CASES = [(name, options) for name, rule in RULES.items() for options in [{}, *ru
 
 
 @pytest.mark.parametrize(("name", "options"), CASES, ids=[f"{name} {options}" for name, options in CASES])
-def test_30_steps_follow_the_formula(name, options):
+def test_30_steps_follow_the_formula_also_after_saving_and_loading_into_a_rule_that_has_stepped(name, options):
     rng = np.random.default_rng(0)
     start, gradients = rng.standard_normal((3, 2)), rng.standard_normal((30, 3, 2))
-    rule = RULES[name].make([parameter(start)], lr=0.03, **options)
+    rule, other = (RULES[name].make([parameter(start)], lr=0.03, **options) for _ in range(2))
+    random_step(other, 0)
     steps = RULES[name].twin(gradients, **{key: getattr(rule, key) for key in rule.settings})
-    for g in gradients:
+    for t, g in enumerate(gradients):
+        if t in (0, 13):
+            other.load_state_dict(rule.state_dict())
+            other.params[0].data, rule = rule.params[0].numpy().copy(), other
         step(rule, g)
     np.testing.assert_allclose(rule.params[0].numpy(), start - 0.03 * steps.sum(axis=0), rtol=1e-12, atol=1e-12)
 
 
-@every_rule
-def test_a_rule_goes_downhill_and_the_rate_can_be_set_between_steps(make):
-    p = parameter([2.0, -3.0])
-    rule = make([p], lr=0.03)
-    for _ in range(300):
-        rule.zero_grad()
-        (p * p).sum().backward()
-        rule.step()
-    assert np.abs(p.numpy()).max() < 0.02
-    for lr in (0, 0.5):
-        rule.lr, before = lr, p.numpy().copy()
-        step(rule, [1e3, 1e3])
-        assert rule.lr == lr
-        assert (p.numpy() < before).all() == (lr > 0)
-
-
-# --- gradients that are missing, shared, assigned -----------------------------------------------------------------------
+# --- gradients that are missing or shared -------------------------------------------------------------------------------
 
 
 @every_rule
@@ -99,16 +87,6 @@ def test_a_parameter_that_is_listed_twice_is_stepped_once(make):
 
 
 @every_rule
-def test_a_step_follows_assignments_to_data_and_grad(make):
-    optimizer = make([p := parameter([0.0])])
-    step(optimizer, [1.0])
-    moved, p.data = p.item(), np.array([10.0])
-    step(optimizer, [-1.0])
-    assert moved < 0
-    assert 10 < p.item() < 10.75
-
-
-@every_rule
 @joined_or_not
 def test_gradients_are_not_written_to_and_their_memory_may_be_used_again(make, joined):
     optimizer, fresh = made(make, several(), joined), made(make, several(), joined)
@@ -129,13 +107,13 @@ def test_gradients_are_not_written_to_and_their_memory_may_be_used_again(make, j
 
 
 @every_rule
-def test_a_step_copies_read_only_memory_first_alone_and_among_several(make):
-    for others in ([], [parameter()]):
-        array = np.broadcast_to(1.0, 3)
-        p = Tensor(array, requires_grad=True)
-        step(make([p, *others]), *[[1.0, 1.0, 1.0]] * (1 + len(others)))
-        assert (p.numpy() < 1).all()
-        assert (array == 1).all()
+@joined_or_not
+def test_a_step_copies_read_only_memory_first(make, joined):
+    array = np.broadcast_to(1.0, 3)
+    p = Tensor(array, requires_grad=True)
+    step(made(make, [p, parameter()], joined), [1.0, 1.0, 1.0], [1.0, 1.0, 1.0])
+    assert (p.numpy() < 1).all()
+    assert (array == 1).all()
 
 
 @every_rule
@@ -153,19 +131,8 @@ def test_parameters_keep_their_memory_and_share_it_with_no_state(make, joined):
 
 
 @every_rule
-def test_parameters_next_to_each_other_in_one_array_are_all_stepped(make):
-    values = np.linspace(-1, 1, 12).reshape(2, 6)
-    whole = values.copy()
-    parts = [Tensor(a, requires_grad=True) for a in (whole[0], whole[1, ::2], whole[1, 1::2])]
-    alone = Tensor(values.copy(), requires_grad=True)
-    step(make(parts), whole[0] + 1, whole[1, ::2] + 1, whole[1, 1::2] + 1)
-    step(make([alone]), values + 1)
-    np.testing.assert_allclose(whole, alone.numpy(), rtol=1e-12)
-
-
-@every_rule
 @joined_or_not
-@pytest.mark.parametrize("look", [lambda p: p.reshape(-1), lambda p: p.T, lambda p: p.detach(), lambda p: p])
+@pytest.mark.parametrize("look", [lambda p: p.T, lambda p: p.detach(), lambda p: p])
 def test_a_step_between_forward_and_backward_makes_the_backward_pass_an_error(make, look, joined):
     optimizer = made(make, several(shapes=[(2, 3), (2,), (3, 2)]), joined)
     for p in (optimizer.params[0], optimizer.params[2]):
@@ -174,19 +141,6 @@ def test_a_step_between_forward_and_backward_makes_the_backward_pass_an_error(ma
         random_step(optimizer, 0)
         with pytest.raises(RuntimeError, match=r"of shape .* was changed in place after the forward pass"):
             loss.backward()
-
-
-@every_rule
-@joined_or_not
-@pytest.mark.parametrize("layout", [np.asfortranarray, lambda a: np.repeat(a, 2, axis=1)[:, ::2], lambda a: a[::-1]])
-def test_the_layout_of_parameters_and_gradients_makes_no_difference(make, layout, joined):
-    values, found = np.arange(6.0).reshape(2, 3), []
-    for arrange in (layout, lambda a: np.ascontiguousarray(layout(a))):
-        optimizer = made(make, [Tensor(arrange(values.copy()), True), parameter()], joined)
-        optimizer.params[0].grad, optimizer.params[1].grad = Tensor(arrange(values + 1)), Tensor(np.ones(3))
-        optimizer.step()
-        found.append(optimizer.params[0].numpy())
-    np.testing.assert_array_equal(*found)
 
 
 # --- dtypes -------------------------------------------------------------------------------------------------------------
@@ -200,34 +154,12 @@ def test_parameters_and_state_keep_the_dtype(make):
         step(mixed, [1, 2, 3], [1, 2, 3], [3, 2, 1])
         for optimizer, g in zip(alone, ([1, 2, 3], [1, 2, 3], [3, 2, 1]), strict=True):
             step(optimizer, g)
-            assert {v.dtype for v in arrays_of(optimizer)} <= {optimizer.params[0].dtype}
     for p, state, optimizer in zip(mixed.params, mixed.state, alone, strict=True):
         assert p.dtype == optimizer.params[0].dtype
-        assert {v.dtype for v in state.values() if isinstance(v, np.ndarray)} <= {p.dtype}
+        assert {v.dtype for v in [*arrays_of(optimizer), *(a for a in state.values() if isinstance(a, np.ndarray))]} <= {
+            p.dtype
+        }
         np.testing.assert_array_equal(p.numpy(), optimizer.params[0].numpy())
-
-
-@every_rule
-def test_the_state_follows_the_parameters_to_float64_and_no_digit_is_lost(make):
-    together, alone = made(make, several("float32")), made(make, several("float32"), joined=False)
-    for optimizer in (together, alone):
-        random_step(optimizer, 0)
-        for p, values in zip(optimizer.params, several(), strict=True):
-            p.data = values.data
-        random_step(optimizer, 1)
-    assert {p.dtype for p in together.params} | {v.dtype for v in arrays_of(together)} == {np.dtype("float64")}
-    for p, q in zip(together.params, alone.params, strict=True):
-        np.testing.assert_allclose(p.numpy(), q.numpy(), rtol=1e-14)
-
-
-@every_rule
-def test_float32_steps_are_close_to_float64_ones(make):
-    single, double = make(several("float32")), make(several())
-    for t in range(20):
-        random_step(single, t)
-        random_step(double, t)
-    for p, q in zip(single.params, double.params, strict=True):
-        np.testing.assert_allclose(p.numpy(), q.numpy(), rtol=1e-4, atol=1e-4)
 
 
 # --- joined to one vector or not: random events --------------------------------------------------------------------------
@@ -297,10 +229,3 @@ def test_a_loaded_optimizer_goes_on_bit_for_bit_and_both_are_copies(make, steps)
             random_step(each, t)
         assert_same(state, kept)
     assert_near(resumed, optimizer, 0)
-
-
-@every_rule
-def test_repr_names_the_rule_and_all_its_settings(make):
-    rule = make([parameter()])
-    assert repr(rule).startswith(f"{type(rule).__name__}(lr=0.1, ")
-    assert all(f" {name}={getattr(rule, name)}, " in repr(rule) for name in rule.settings)

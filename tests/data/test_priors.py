@@ -6,38 +6,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minigan import data
+from minigan.backend import cupy_generator
 
 
 @pytest.mark.parametrize(("kind", "variance", "most"), [("normal", 1, 9), ("uniform", 1 / 3, 1), ("sphere", 1, 2)])
 def test_noise_has_the_mean_variance_and_bounds_of_its_kind(kind, variance, most):
-    z = data.noise(4, kind, rng=np.random.default_rng(0))(50_000)
-    assert (z.shape, z.dtype) == ((50_000, 4), np.float32)
+    prior = data.noise(4, kind, rng=np.random.default_rng(0))
+    z = prior(50_000)
+    assert (z.shape, z.dtype, repr(prior)) == ((50_000, 4), np.float32, f'noise(d=4, kind="{kind}")')
     np.testing.assert_allclose(z.mean(axis=0), 0, atol=0.02)
     np.testing.assert_allclose(np.cov(z.T), variance * np.eye(4), atol=0.02)
     assert 0.99 * min(most, 4) < np.abs(z).max() <= most * (1 + 1e-6)
+    if kind == "sphere":
+        np.testing.assert_allclose(lengths(z), 2, rtol=1e-5)
 
 
-@pytest.mark.parametrize("d", [1, 2, 100])
-def test_sphere_noise_has_norm_sqrt_d(d):
-    z = data.noise(d, "sphere")(100)
-    np.testing.assert_allclose(np.linalg.norm(z, axis=1), np.sqrt(d), rtol=1e-5)
-
-
-def test_a_generator_given_for_one_call_leaves_the_own_stream_alone():
-    prior, untouched = (data.noise(2, rng=np.random.default_rng(0)) for _ in range(2))
-    aside = prior(4, rng=np.random.default_rng(9))
-    np.testing.assert_array_equal(prior(4), untouched(4))
-    np.testing.assert_array_equal(aside, data.noise(2, rng=np.random.default_rng(9))(4))
-
-
-@pytest.mark.parametrize("kind", ["normal", "uniform", "sphere"])
-def test_repr_is_the_call_that_makes_such_a_prior(kind):
-    assert repr(data.noise(3, kind)) == f'noise(d=3, kind="{kind}")'
-
-
-# --- from one z to another ----------------------------------------------------------------------------------------------
-
-either_way = pytest.mark.parametrize("way", [data.lerp, data.slerp])
+def test_a_normal_number_from_a_uniform_0_is_finite():
+    assert cupy_generator._box_muller(lambda i, counter: 0.0 * i, np.arange(1, 3), 0, 1).tolist() == [0, 0]
 
 
 def lengths(points):
@@ -54,31 +39,10 @@ def pairs(draw):
     return a * u, b * (np.cos(angle) * u + np.sin(angle) * v), draw(st.integers(2, 20))
 
 
-@either_way
-@given(pair=pairs())
-def test_a_way_includes_both_its_ends_and_is_the_same_backwards(way, pair):
-    a, b, steps = pair
-    points = way(a, b, steps)
-    assert points.shape == (steps, len(a))
-    np.testing.assert_allclose(points[[0, -1]], [a, b], rtol=1e-12, atol=1e-12)
-    np.testing.assert_allclose(way(b, a, steps)[::-1], points, rtol=1e-9, atol=1e-9)
-
-
-@either_way
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_way_has_its_ends_dtype_and_leaves_them_alone(way, dtype):
-    z = data.noise(64)(2).astype(dtype)
-    before = z.copy()
-    points = way(*z, 12)
-    assert (points.shape, points.dtype) == ((12, 64), dtype)
-    np.testing.assert_array_equal(z, before)
-
-
 @given(pair=pairs())
 def test_the_points_of_a_line_are_evenly_spaced(pair):
     a, b, steps = pair
-    gaps = np.diff(data.lerp(a, b, steps), axis=0)
-    np.testing.assert_allclose(gaps, np.broadcast_to((b - a) / (steps - 1), gaps.shape), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(data.lerp(a, b, steps), np.linspace(a, b, steps), rtol=1e-9, atol=1e-12)
 
 
 @given(pair=pairs())
@@ -88,25 +52,16 @@ def test_a_great_circle_turns_at_an_even_speed_in_the_plane_of_its_ends_and_its_
     np.testing.assert_allclose(lengths(points), np.linspace(lengths(a), lengths(b), steps), rtol=1e-6)
     chords = lengths(np.diff(points / lengths(points)[:, None], axis=0))
     np.testing.assert_allclose(chords, chords[0], rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(points[[0, -1]], [a, b], rtol=1e-12, atol=1e-12)
     plane = np.linalg.qr(np.stack([a, b - (b @ a) / (a @ a) * a], axis=1))[0]
     np.testing.assert_allclose(points @ plane @ plane.T, points, atol=1e-6 * lengths(points).max())
 
 
-@pytest.mark.parametrize("degrees", [1e-3, 1, 60, 90, 120, 150, 175, 179])
-def test_a_great_circle_keeps_the_norm_in_float32(degrees):
-    angle = np.deg2rad(degrees)
-    a, b = (np.array(v, "float32") for v in ([5, 0], [5 * np.cos(angle), 5 * np.sin(angle)]))
-    np.testing.assert_allclose(lengths(data.slerp(a, b, 9)), 5, rtol=1e-6)
-
-
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("factor", [1.0, 3.0, 0.25])
+@pytest.mark.parametrize("factor", [1.0, 3.0])
 def test_in_the_same_direction_a_great_circle_is_a_line(dtype, factor):
     a = np.array([0.3, -1.1, 2.7, 0.01], dtype)
     b = (factor * a).astype(dtype)
-    np.testing.assert_allclose(data.slerp(a, b, 6), data.lerp(a, b, 6), rtol=1e-6)
-
-
-def test_a_line_passes_through_0_and_starts_there():
-    np.testing.assert_allclose(data.lerp(np.ones(3), -np.ones(3), 3)[1], 0)
-    np.testing.assert_allclose(data.lerp(np.zeros(3), np.ones(3), 2)[0], 0)
+    points = data.slerp(a, b, 6)
+    assert points.dtype == data.lerp(a, b, 6).dtype == dtype
+    np.testing.assert_allclose(points, data.lerp(a, b, 6), rtol=1e-6)

@@ -1,11 +1,12 @@
 """What the games' tests share, besides the registry: networks by hand, known noise, and a recorder of a step's events."""
 
 import copy
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
 
-from minigan import Tensor, data, games, nn, optim
+from minigan import data, games, nn, optim
 from minigan.backend import random_numbers
 from tests.contracts.games import (  # noqa: F401 (the registry's, also for other folders)
     CLASSES,
@@ -22,7 +23,6 @@ from tests.games import reference
 from tests.helpers import leaves
 
 RULES = list(GAMES)  # their names
-CONDITIONAL = [name for name, kind in GAMES.items() if kind.classes]
 IMAGES = ["dcgan", "cgan_images"]
 
 
@@ -32,10 +32,6 @@ def values(module):
 
 def equal(a, b):
     return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
-
-
-def gradients(module):
-    return [p.grad.numpy() for p in module.parameters()]
 
 
 def encoder_of(attributes):
@@ -66,31 +62,22 @@ class Draws:
 # --- by hand ------------------------------------------------------------------------------------------------------------
 
 LAYERS = {
-    nn.Dense: lambda layer, *params: reference.Dense(*params),
-    nn.Conv2d: lambda layer, *params: reference.Conv(*params, layer.stride, layer.padding),
-    nn.ConvTranspose2d: lambda layer, *params: reference.ConvTranspose(*params, layer.stride, layer.padding),
-    nn.BatchNorm2d: lambda layer, *params: reference.BatchNorm(*params),
-    nn.LeakyReLU: lambda layer, *_: reference.LeakyReLU(layer.slope),
-    nn.ReLU: lambda *_: reference.LeakyReLU(0.0),
-    nn.Tanh: lambda *_: reference.Tanh(),
-    nn.Reshape: lambda layer, *_: reference.Reshape(*layer.shape),
-    nn.Flatten: lambda *_: reference.Reshape(-1),
+    nn.Dense: lambda layer: reference.dense,
+    nn.Conv2d: lambda layer: partial(reference.conv, stride=layer.stride, padding=layer.padding),
+    nn.ConvTranspose2d: lambda layer: partial(reference.conv_transpose, stride=layer.stride, padding=layer.padding),
+    nn.BatchNorm2d: lambda layer: reference.BatchNorm(len(layer.running_mean)),
+    nn.LeakyReLU: lambda layer: partial(reference.leaky_relu, slope=layer.slope),
+    nn.ReLU: lambda layer: reference.leaky_relu,
+    nn.Tanh: lambda layer: np.tanh,
+    nn.Reshape: lambda layer: lambda x: x.reshape(len(x), *layer.shape),
+    nn.Flatten: lambda layer: lambda x: x.reshape(len(x), -1),
 }
 
 
 def by_hand(module):
     """The reference's network with copies of the module's parameters."""
-    if isinstance(module, games.Joint):
-        return by_hand(module.network)
-    if isinstance(module, games.Conditional):
-        return reference.Net(*by_hand(module.network).layers, classes=module.classes)
-    if isinstance(module, games.Autoencoder):
-        return reference.Net(*by_hand(module.encoder).layers, *by_hand(module.decoder).layers)
-    layers = []
-    for layer in module:
-        params = [getattr(layer, name, None) for name in ("weight", "bias")]
-        layers.append(LAYERS[type(layer)](layer, *[p if p is None else p.numpy().copy() for p in params]))
-    return reference.Net(*layers)
+    layers = [part for part in module.modules() if type(part) in LAYERS]
+    return reference.Net([(LAYERS[type(layer)](layer), values(layer)) for layer in layers], getattr(module, "classes", 0))
 
 
 def game_by_hand(game, lr):
@@ -107,12 +94,12 @@ def game_by_hand(game, lr):
 
 def assert_agree(module, net, tolerance=1e-8):
     """The module's parameters and running statistics are those of the reference's network."""
-    for p, expected in zip(module.parameters(), net.params, strict=True):
-        np.testing.assert_allclose(p.numpy(), expected, rtol=tolerance, atol=tolerance)
     norms = [part for part in module.modules() if isinstance(part, nn.BatchNorm2d)]
-    for part, layer in zip(norms, [layer for layer in net.layers if isinstance(layer, reference.BatchNorm)], strict=True):
-        np.testing.assert_allclose(part.running_mean, layer.running_mean, rtol=tolerance, atol=tolerance)
-        np.testing.assert_allclose(part.running_var, layer.running_var, rtol=tolerance, atol=tolerance)
+    found = values(module) + [v for part in norms for v in (part.running_mean, part.running_var)]
+    expected = [function for function, _ in net.functions if isinstance(function, reference.BatchNorm)]
+    expected = net.params + [v for part in expected for v in (part.running_mean, part.running_var)]
+    for mine, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=tolerance, atol=tolerance)
 
 
 # --- what happens in a step ---------------------------------------------------------------------------------------------
@@ -124,34 +111,32 @@ class Recorder:
     def __init__(self, game, batches):
         self.game, self.events = game, []
         self.batches = (self.note("x", batch) for batch in batches)
-        game.prior = self.watched_draw("z", game.prior)
-        if hasattr(game, "epsilon"):
-            game.epsilon = self.watched_draw("epsilon", game.epsilon)
+        for name, attribute in (("z", "prior"), ("epsilon", "epsilon")):
+            if draw := getattr(game, attribute, None):
+                setattr(game, attribute, lambda m, name=name, draw=draw: self.note(name, draw(m)))
         if hasattr(game, "labelled") and not callable(game.labelled):
             game.labelled = (self.note("labelled", batch) for batch in game.labelled)
         for name, network in networks(game).items():
             network.forward = self.watched_forward(name, network.forward)
-        for name in ("opt_G", "opt_D", "opt_Q"):
-            if hasattr(game, name):
-                getattr(game, name).step = self.watched_step(name, getattr(game, name).step)
+            if hasattr(game, rule := f"opt_{name}"):
+                getattr(game, rule).step = self.watched_step(rule, getattr(game, rule).step)
 
     def note(self, name, value):
         self.events.append((name, value))
         return value
 
-    def watched_draw(self, name, draw):
-        return lambda m: self.note(name, draw(m))
-
     def watched_forward(self, name, forward):
+        """Noted: the network's parameters."""
+
         def watched(*inputs):
-            y = forward(*inputs)
-            seen = [x.numpy().copy() if isinstance(x, Tensor) else x for x in inputs]
-            self.note(name, (seen, y.numpy().copy(), values(getattr(self.game, name))))
-            return y
+            self.note(name, values(getattr(self.game, name)))
+            return forward(*inputs)
 
         return watched
 
     def watched_step(self, name, step):
+        """Noted: all gradients, the parameters after it, and which networks have changed."""
+
         def watched():
             players = networks(self.game)
             before = {key: values(network) for key, network in players.items()}
@@ -159,7 +144,7 @@ class Recorder:
             step()
             after = {key: values(network) for key, network in players.items()}
             changed = {key for key in players if not equal(before[key], after[key])}
-            self.note(name, SimpleNamespace(gradients=grads, changed=changed, before=before, after=after))
+            self.note(name, SimpleNamespace(gradients=grads, changed=changed, after=after))
 
         return watched
 
@@ -169,15 +154,8 @@ class Recorder:
             figures = self.game.step(self.batches)
         return figures
 
-    def names(self):
-        return [name for name, _ in self.events]
-
     def of(self, name):
         return [value for event, value in self.events if event == name]
-
-    def passes(self, name):
-        """(first input, output) of every forward pass of a network."""
-        return [(seen[0], y) for seen, y, _ in self.of(name)]
 
 
 def record(name, m=4, **options):

@@ -1,57 +1,37 @@
-"""The games' common code, on the GAN. What holds for each game: `tests/contracts/test_games.py`."""
+"""The games' common code, on the GAN, and metrics. What holds for each game: `tests/contracts/test_games.py`."""
+
+import gc
+import weakref
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-import minigan as mg
-from minigan import Tensor, data, nn, optim
-from minigan.games import GAN, Conditional, ConditionalGAN, dcgan_generator
+from minigan import Tensor, games, nn
+from minigan.games import Figures
 from minigan.games import game as game_module
-from tests.games.players import in_float64, make, mlp, stream
-from tests.helpers.states import assert_same
+from minigan.games.figures import accuracy
+from tests.games.players import CLASSES, in_float64, make, minibatch, minibatches, stream
+from tests.helpers.leaves import leaf
 
 X = np.random.default_rng(0).standard_normal((4, 2)).astype("float32")
 
 
-def gan(G, D=None, kind=GAN):
-    D = D or nn.Dense(2, 1)
-    return kind(G, D, data.noise(2), optim.SGD(G.parameters(), 0.1), optim.SGD(D.parameters(), 0.1))
-
-
-# --- minibatches and noise ----------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("batch", [X, X.astype("float64"), Tensor(X), (X, np.arange(4)), [Tensor(X, True), np.arange(4)]])
-def test_real_takes_arrays_tensors_and_the_first_of_a_tuple_as_a_constant(batch):
-    x = make("gan").real(iter([batch]))
+def test_real_takes_arrays_tensors_and_the_first_of_a_tuple_as_a_constant_of_the_networks_dtype(batch):
+    game = make("gan")
+    x = game.real(iter([batch]))
     assert (x.dtype, x.requires_grad) == (np.float32, False)
     np.testing.assert_array_equal(x.numpy(), X)
-
-
-def test_whatever_comes_in_gets_the_networks_dtype():
-    game = make("gan")
     assert game.cast(np.full((2, 2), 255, np.uint8)).dtype == np.float32
     in_float64(game.G, game.D)
-    assert game.real(iter([X])).dtype == game.noise(3).dtype == np.float64
-
-
-# --- freezing -----------------------------------------------------------------------------------------------------------
-
-
-def test_frozen_restores_the_flags_of_this_player_also_those_the_user_has_set_and_after_an_exception():
-    game = make("gan")
-    game.D[0].weight.requires_grad = False
-    inside = []
-    with pytest.raises(ZeroDivisionError), game.frozen(game.D):
-        inside.append([p.requires_grad for p in game.D.parameters() + game.G.parameters()]) or 1 / 0
-    assert inside == [[False] * 4 + [True] * 4]
-    assert [p.requires_grad for p in game.D.parameters()] == [False, True, True, True]
+    assert game.real(iter([batch])).dtype == game.noise(3).dtype == np.float64
 
 
 def test_modes_are_restored_after_an_exception():
-    model = nn.Sequential(nn.ReLU(), nn.Sequential(nn.ReLU()))
+    model, inside = nn.Sequential(nn.ReLU(), nn.Sequential(nn.ReLU())), []
     model[1].eval()
-    inside = []
     with pytest.raises(ZeroDivisionError), nn.eval_mode(model):
         inside.append([m.training for m in model.modules()]) or 1 / 0
     assert inside == [[False] * 4]
@@ -61,19 +41,15 @@ def test_modes_are_restored_after_an_exception():
 # --- sampling -----------------------------------------------------------------------------------------------------------
 
 
-def test_samples_are_fresh_each_time_unless_a_generator_decides():
-    game = make("gan")
+def test_samples_are_fresh_each_time_unless_a_generator_or_noise_of_any_dtype_is_given():
+    game, z = make("gan"), np.random.default_rng(0).standard_normal((3, 3))
     assert not np.array_equal(game.sample(4), game.sample(4))
     a, b, c = (game.sample(4, rng=np.random.default_rng(n)) for n in (1, 1, 2))
     np.testing.assert_array_equal(a, b)
     assert not np.array_equal(a, c)
-
-
-def test_noise_that_is_given_is_used_in_any_dtype():
-    game, z = make("gan"), np.random.default_rng(0).standard_normal((3, 3))
     expected = game.G(Tensor(z.astype("float32"))).numpy()
-    for given in (z, z.astype("float32"), Tensor(z)):
-        samples = game.sample(3, z=given)
+    for noise in (z, z.astype("float32"), Tensor(z)):
+        samples = game.sample(3, z=noise)
         assert samples.dtype == np.float32
         np.testing.assert_array_equal(samples, expected)
 
@@ -89,74 +65,20 @@ def test_a_plain_function_as_prior_is_asked_for_the_samples_noise_and_has_no_sta
     game.step(stream("gan"))
 
 
-class Watched(nn.Module):
-    """A network that notes what each of its forward passes gets."""
-
-    def __init__(self, network):
-        self.network, self.seen = network, []
-
-    def forward(self, *inputs):
-        self.seen.append(inputs)
-        return self.network(*inputs)
-
-
-def dense(inputs=2):
-    return nn.Sequential(nn.Dense(inputs, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dense(8, 2))
-
-
-def conditional():
-    """A game with three classes whose G notes its forward passes."""
-    return gan(Watched(Conditional(dense(5), 3)), Conditional(nn.Dense(5, 1), 3), ConditionalGAN)
-
-
-def test_at_most_1000_samples_go_through_g_at_once():
-    game = gan(Watched(dense()))
-    assert game.sample(2500).shape == (2500, 2)
-    assert [len(z) for (z,) in game.G.seen] == [1000, 1000, 500]
-
-
-@pytest.mark.parametrize(("n", "parts"), [(1, [1]), (4, [4]), (5, [4, 1]), (11, [4, 4, 3])])
-@pytest.mark.parametrize("make_g", [dense, lambda: dcgan_generator(2, 1)], ids=["dense", "convolutional"])
-def test_samples_made_in_parts_are_those_made_at_once(n, parts, make_g, monkeypatch):
-    game = gan(Watched(make_g()))
+@pytest.mark.parametrize("name", ["gan", "dcgan"])
+@pytest.mark.parametrize(("n", "parts"), [(4, [4]), (5, [4, 1]), (11, [4, 4, 3])])
+def test_samples_made_in_parts_are_those_made_at_once(name, n, parts, monkeypatch):
+    assert game_module.CHUNK == 1000
+    game, seen = make(name), []
+    forward = game.G.forward
+    game.G.forward = lambda z: (seen.append(len(z)), forward(z))[1]
     at_once = game.sample(n, rng=np.random.default_rng(1))
     monkeypatch.setattr(game_module, "CHUNK", 4)
-    in_parts = game.sample(n, rng=np.random.default_rng(1))
-    assert [len(z) for (z,) in game.G.seen] == [n, *parts]
-    assert (in_parts.shape, in_parts.dtype) == (at_once.shape, np.float32)
-    np.testing.assert_allclose(in_parts, at_once, rtol=1e-5, atol=1e-7)
-
-
-@pytest.mark.parametrize("y", [np.array([2, 0, 1, 1, 2, 0, 2, 2, 0, 1]), [2, 0, 1, 1, 2, 0, 2, 2, 0, 1], 2])
-def test_each_part_of_the_samples_has_its_own_classes(y, monkeypatch):
-    game, z = conditional(), data.noise(2)(10)
-    at_once = game.sample(10, y, z)
-    monkeypatch.setattr(game_module, "CHUNK", 4)
-    in_parts, classes = game.sample(10, y, z), np.broadcast_to(y, 10).tolist()
-    assert [part.tolist() for _, part in game.G.seen[1:]] == [classes[:4], classes[4:8], classes[8:]]
-    np.testing.assert_allclose(in_parts, at_once, rtol=1e-5, atol=1e-7)
-
-
-def test_no_samples_are_an_empty_array_of_their_shape():
-    found = [gan(dense()).sample(0), gan(dcgan_generator(2, 1)).sample(0)]
-    found += [conditional().sample(0, y) for y in (np.array([], int), 1)]
-    assert [samples.shape for samples in found] == [(0, 2), (0, 1, 28, 28), (0, 2), (0, 2)]
-    assert {samples.dtype for samples in found} == {np.dtype("float32")}
+    np.testing.assert_allclose(game.sample(n, rng=np.random.default_rng(1)), at_once, rtol=1e-5, atol=1e-7)
+    assert seen == [n, *parts]
 
 
 # --- seeds, names and display -------------------------------------------------------------------------------------------
-
-
-def test_the_same_seed_gives_the_same_game_bit_for_bit():
-    states = []
-    for seed in (3, 3, 4):
-        mg.seed(seed)
-        game, batches = make("gan", k=2, l=2), stream("gan")
-        for _ in range(3):
-            game.step(batches)
-        states.append(game.state_dict())
-    assert_same(states[0], states[1])
-    assert not np.array_equal(states[1]["G"]["layers.0.weight"], states[2]["G"]["layers.0.weight"])
 
 
 @pytest.mark.parametrize("name", ["gan", "ali", "aae", "avb"])
@@ -167,27 +89,112 @@ def test_a_game_names_the_parameters_of_its_players(name):
     assert list(game.state_dict()["G"]) == ["layers.0.weight", "layers.0.bias", "layers.2.weight", "layers.2.bias"]
 
 
-def test_a_stale_value_says_whose_it_is():
-    game, batches = make("gan"), stream("gan")
-    game.step(batches)
-    loss = game.D(game.real(batches)).sum()
-    game.opt_D.step()
-    with pytest.raises(RuntimeError, match=r"tensor 'D\.layers\.2\.weight' of shape \(5, 1\), an input of affine, was changed"):
-        loss.backward()
+# --- metrics ------------------------------------------------------------------------------------------------------------
 
 
-def test_repr_shows_the_settings_the_players_the_prior_and_the_optimizers():
-    game = make("gan", rule=optim.Adam, k=2)
-    game.step(stream("gan"))
-    assert repr(game).splitlines() == [
-        "GAN(k=2, l=1, saturating=False, r1=0.0)",
-        "  G: Sequential, 32 parameters",
-        "  D: Sequential, 21 parameters",
-        '  prior: noise(d=3, kind="normal")',
-        "  opt_G: Adam(lr=0.01, betas=(0.9, 0.999), eps=1e-08, 4 parameters, 32 numbers, step 1)",
-        "  opt_D: Adam(lr=0.01, betas=(0.9, 0.999), eps=1e-08, 4 parameters, 21 numbers, step 2)",
-    ]
-    wordy = type("Wordy", (), {"__call__": lambda self, m: np.ones((m, 2)), "__repr__": lambda self: "many\nwords " * 100})
-    text = repr(make("gan", prior=wordy(), networks={"G": mlp(2, 2)}))
-    assert len(text.splitlines()) == 6
-    assert len(text) < 500
+@pytest.mark.parametrize(("real", "fake", "expected"), [([1, 2], [-1, -2, 3], 5 / 6), ([0, 0], [0, 0], 0)])
+def test_accuracy_counts_both_kinds_and_a_logit_of_0_as_wrong(real, fake, expected):
+    assert accuracy(*(Tensor(np.array(v, float)[:, None]) for v in (real, fake))).item() == pytest.approx(expected)
+
+
+def test_a_metric_is_a_float_computed_when_it_is_read_and_once_and_lets_go_of_what_it_was_computed_from():
+    computed, w, half = [], leaf(), Tensor(0.5)
+
+    def later(name, value=half):
+        return lambda: computed.append(name) or value
+
+    figures = Figures(loss_D=(w * 2).sum(), D_real=later("D_real"), D_fake=later("D_fake"))
+    alive = weakref.ref(w), weakref.ref(half)
+    del w, half, later
+    gc.collect()
+    assert alive[0]() is None
+    assert "D_real" in figures
+    assert "D_accuracy" not in figures
+    assert (len(figures), computed) == (3, [])
+    assert figures["D_fake"] == figures.get("D_fake") == 0.5
+    assert computed == ["D_fake"]
+    assert list(figures.values()) == list(figures.values()) == [4.0, 0.5, 0.5]
+    assert type(figures["loss_D"]) is float
+    assert computed == ["D_fake", "D_real"]
+    assert repr(figures) == "loss_D 4.0000, D_real 0.5000, D_fake 0.5000"
+    gc.collect()
+    assert alive[1]() is None
+
+
+# --- classes ------------------------------------------------------------------------------------------------------------
+
+identity = nn.Sequential()
+
+
+@given(st.lists(st.integers(0, 3), max_size=4), st.integers(0, 2), st.sampled_from([(1,), (3,), (2, 1, 1), (1, 2, 3)]))
+def test_conditional_appends_the_one_hot_code_to_vectors_and_planes_to_images(labels, unused, shape):
+    y, classes = np.array(labels, np.int64), max(labels, default=0) + 1 + unused
+    n, channels, sides = len(y), shape[0], shape[1:]
+    x = np.random.default_rng(0).standard_normal((n, channels, *sides)).astype("float32")
+    seen = games.Conditional(identity, classes)(Tensor(x), y)
+    assert seen.dtype == np.float32
+    planes = np.eye(classes)[y].reshape(n, classes, *[1 for _ in sides]) * np.ones(sides)
+    np.testing.assert_array_equal(seen.numpy(), np.concatenate([x, planes], axis=1))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64])
+def test_classes_may_be_integers_of_any_kind_also_a_tensor_or_a_list(dtype):
+    x, game = Tensor(np.zeros((3, 2), np.float32)), make("cgan")
+    expected = games.Conditional(identity, 3)(x, [2, 0, 1]).numpy()
+    for y in (np.array([2, 0, 1], dtype), Tensor(np.array([2, 0, 1], dtype))):
+        np.testing.assert_array_equal(games.Conditional(identity, 3)(x, y).numpy(), expected)
+        assert len(game.step(iter([(np.ones((3, 2)), y)]))) == 5
+        assert game.sample(3, y=y).shape == (3, 2)
+
+
+def test_samples_are_of_the_classes_asked_for_one_by_one_or_all_of_one_also_in_parts(monkeypatch):
+    monkeypatch.setattr("minigan.games.game.CHUNK", 2)
+    layer = nn.Dense(6, 3, bias=False)  # G returns the one-hot code, whatever the noise
+    layer.weight.data = np.concatenate([np.zeros((3, 3)), np.eye(3)]).astype("float32")
+    game = make("cgan", networks={"G": games.Conditional(layer, 3)})
+    for y in (np.array([2, 0, 1, 2, 2]), [2, 0, 1, 2, 2], 1, np.int64(1)):
+        np.testing.assert_array_equal(game.sample(5, y=y), np.eye(3)[np.broadcast_to(y, 5)])
+
+
+@pytest.mark.parametrize("v", [-1000.0, 1000.0])
+def test_the_semi_supervised_loss_is_finite_for_logits_of_any_size_and_bounded_below(v):
+    """log D = log Z - softplus(log Z): with log Z alone the loss would have no lower bound."""
+    game = make("semi_supervised", dtype="float64")
+    game.D[-1].weight.data, game.D[-1].bias.data = np.zeros((5, CLASSES)), np.full(CLASSES, v)
+    figures = game.step(minibatches("semi_supervised"))
+    assert figures["L_unsupervised"] == pytest.approx(1000 + np.sign(v) * np.log(3), rel=1e-12)
+    assert figures["L_supervised"] == pytest.approx(np.log(CLASSES), rel=1e-12)  # "fake" has no part in it
+
+
+# --- autoencoders and encoders ------------------------------------------------------------------------------------------
+
+
+def test_joint_puts_z_behind_the_flattened_x():
+    x, z = Tensor(np.arange(8.0).reshape(2, 1, 2, 2)), Tensor([[10.0, 11.0], [12.0, 13.0]])
+    pairs = games.Joint(nn.Sequential())(x, z)
+    np.testing.assert_array_equal(pairs.numpy(), [[0, 1, 2, 3, 10, 11], [4, 5, 6, 7, 12, 13]])
+
+
+def test_codes_are_made_in_parts_in_eval_mode_and_the_mode_is_restored(monkeypatch):
+    monkeypatch.setattr("minigan.games.ali.CHUNK", 2)
+    played, modes, x = make("ali"), [], minibatch("ali", 5)
+    expected, forward = played.Q(Tensor(x.astype("float32"))).numpy(), played.Q.forward
+    played.Q.forward = lambda x: (modes.append((len(x), any(m.training for m in played.Q.modules()))), forward(x))[1]
+    codes = played.encode(x)
+    assert (type(codes), codes.dtype) == (np.ndarray, np.float32)
+    np.testing.assert_allclose(codes, expected, rtol=1e-5)
+    assert modes == [(2, False), (2, False), (1, False)]
+    assert all(m.training for m in played.Q.modules())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_began_s_k_is_a_constant_of_the_networks_dtype_without_a_graph_and_is_saved(dtype):
+    game, given = make("began", dtype=dtype, lambda_k=0.5), minibatches("began")
+    game.step(given)
+    assert (game.k.dtype, game.k.is_leaf, game.k.requires_grad) == (dtype, True, False)
+    game.k = game.cast(0.25)
+    state = game.state_dict()
+    game.step(given)
+    game.load_state_dict(state)
+    assert (game.k.item(), game.k.dtype) == (0.25, dtype)
+    assert repr(game).splitlines()[0] == "BEGAN(gamma=0.5, lambda_k=0.5), k = 0.25"

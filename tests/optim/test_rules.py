@@ -6,20 +6,16 @@ import numpy as np
 import pytest
 
 from minigan import Tensor, optim
-from tests.contracts.rules import averages
 from tests.optim.stepping import parameter, step
 
 
-def trajectory(rule, gradients, start=0.0, **options):
-    """Where one parameter is after each step."""
-    found, optimizer = [], rule([parameter([start])], **{"lr": 1.0, **options})
+def trajectory(rule, gradients, **options):
+    """Where one parameter is after each step from 0."""
+    found, optimizer = [], rule([parameter([0.0])], **{"lr": 1.0, **options})
     for g in gradients:
         step(optimizer, [g])
         found.append(optimizer.params[0].item())
     return found
-
-
-# --- one step at a time -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("size", [1e-3, 1.0, 1e6])
@@ -27,23 +23,32 @@ def test_adams_first_step_is_lr_in_the_gradients_direction_whatever_its_size(siz
     np.testing.assert_allclose([trajectory(optim.Adam, [g], lr=0.1) for g in (size, -size)], [[-0.1], [0.1]], rtol=2e-5)
 
 
-def test_eps_is_outside_the_root_after_adams_correction_and_rmsprops_average_is_uncorrected():
-    assert trajectory(optim.Adam, [3.0], eps=1.0) == pytest.approx([-3 / (3 + 1)], rel=1e-14)
-    assert trajectory(optim.RMSProp, [4.0], alpha=0.75, eps=1.0) == pytest.approx([-4 / (2 + 1)], rel=1e-14)
+def test_four_steps_of_optimistic_adam_are_those_computed_by_hand_with_fractions():
+    """betas (1/2, 0): v^ = g^2, so d = m^ / |g|. lr 1, eps 0, from 0 on.
+
+    g = 1, 2, -1, 3    m = 1/2, 5/4, 1/8, 25/16    m^ = 1, 5/3, 1/7, 5/3    d = 1, 5/6, 1/7, 5/9
+
+    Published versions take the direction of two steps ago, its bias corrections of today, or a first step of 1.
+    """
+    d = [Fraction(0), Fraction(1), Fraction(5, 6), Fraction(1, 7), Fraction(5, 9)]
+    by_hand = [float(sum(d[s - 1] - 2 * d[s] for s in range(1, t + 1))) for t in range(1, 5)]
+    found = trajectory(optim.OptimisticAdam, [1, 2, -1, 3], betas=(0.5, 0.0), eps=0.0)
+    np.testing.assert_allclose(found, by_hand, rtol=0, atol=1e-12)
 
 
-def test_omd_steps_by_twice_the_gradient_minus_the_last_which_is_0_at_first():
-    assert trajectory(optim.OMD, [1, 3, -2, 0, 0]) == [-2, -7, 0, -2, -2]
+def test_optimistic_adams_first_step_is_exactly_twice_adams_and_on_a_constant_gradient_later_ones_are_adams():
+    assert trajectory(optim.OptimisticAdam, [3.0], lr=0.125)[0] == 2 * trajectory(optim.Adam, [3.0], lr=0.125)[0]
+    found = trajectory(optim.OptimisticAdam, [3.0] * 5, lr=0.1, eps=0.0)
+    np.testing.assert_allclose(np.diff(found), -0.1, rtol=1e-10)
 
 
-@pytest.mark.parametrize(("predictor", "M"), [(3, [2, 6, 4, 2, -2]), (0.5, [3, 7.5, 0.75, 0.375, 0.1875])])
-def test_five_steps_of_omd_with_averages_are_those_computed_by_hand(predictor, M):
-    gradients = np.array([6, 12, -6, 0, 0])
-    by_hand = -np.cumsum(gradients + np.diff([0, *M]))
-    np.testing.assert_allclose(trajectory(optim.OMD, gradients, predictor=predictor), by_hand, atol=1e-14)
-
-
-# --- the bilinear game: min over x, max over y of x y, from (1, 1), both players at once --------------------------------
+def test_a_new_learning_rate_holds_for_both_terms_of_optimistic_adam():
+    rule = optim.OptimisticAdam([parameter([0.0])], 1.0, (0.5, 0.0), 0.0)
+    step(rule, [1])
+    step(rule, [2])
+    before, rule.lr = rule.params[0].item(), 0.5
+    step(rule, [-1])
+    assert rule.params[0].item() - before == pytest.approx(-0.5 * (2 / 7 - 5 / 6), rel=1e-12)
 
 
 def bilinear(rule, steps, *options, **named):
@@ -58,87 +63,7 @@ def bilinear(rule, steps, *options, **named):
     return distances
 
 
-def test_in_the_bilinear_game_gradient_descent_runs_away_and_omd_arrives_at_the_rate_of_its_matrix():
-    """u_t = (x_t, y_t, x_(t-1), y_(t-1)) is multiplied by one matrix in each step; its largest eigenvalue is the rate."""
-    away, inwards = bilinear(optim.SGD, 200, 0.1), bilinear(optim.OMD, 1500, 0.1)
-    np.testing.assert_allclose(away, np.sqrt(2) * 1.01 ** (np.arange(1, 201) / 2), rtol=1e-9)
-    J, one = np.array([[0.0, 1.0], [-1.0, 0.0]]), np.eye(2)
-    rate = np.abs(np.linalg.eigvals(np.block([[one - 0.2 * J, 0.1 * J], [one, np.zeros((2, 2))]]))).max()
-    assert rate == pytest.approx(0.994936, abs=1e-6)
-    assert (inwards[1499] / inwards[749]) ** (1 / 750) == pytest.approx(rate, abs=1e-6)
-
-
-@pytest.mark.parametrize(("lr", "inwards"), [(0.57, True), (0.6, False)])
-def test_omd_is_stable_below_1_over_the_square_root_of_3(lr, inwards):
-    distances = bilinear(optim.OMD, 400, lr)
-    assert (distances[-1] < 0.01) == inwards
-    assert (distances[-1] > 100) != inwards
-
-
 def test_in_the_bilinear_game_adam_circles_and_optimistic_adam_arrives():
     circling, inwards = (bilinear(rule, 2000, 0.05, betas=(0.0, 0.999)) for rule in (optim.Adam, optim.OptimisticAdam))
     assert circling[-1] > 1
     assert inwards[-1] < 1e-8
-
-
-# --- optimistic Adam, step by step --------------------------------------------------------------------------------------
-
-
-def test_four_steps_of_optimistic_adam_are_those_computed_by_hand_with_fractions():
-    """betas (1/2, 0): v^ = g^2, so d = m^ / |g|. lr 1, eps 0, from 0 on.
-
-    g = 1, 2, -1, 3    m = 1/2, 5/4, 1/8, 25/16    m^ = 1, 5/3, 1/7, 5/3    d = 1, 5/6, 1/7, 5/9
-    """
-    d = [Fraction(0), Fraction(1), Fraction(5, 6), Fraction(1, 7), Fraction(5, 9)]
-    by_hand = [Fraction(-2), Fraction(-8, 3), Fraction(-89, 42), Fraction(-389, 126)]
-    assert by_hand == [sum(d[s - 1] - 2 * d[s] for s in range(1, t + 1)) for t in range(1, 5)]
-    found = trajectory(optim.OptimisticAdam, [1, 2, -1, 3], betas=(0.5, 0.0), eps=0.0)
-    np.testing.assert_allclose(found, [float(theta) for theta in by_hand], rtol=0, atol=1e-12)
-
-
-SIGNS, BETAS = np.array([1.0, -1.0, 1.0, 1.0]), (0.5, 0.75)
-BY_HAND = [-2, -1 / 3, -32 / 21, -269 / 105]  # v^ = 1 whatever beta2 is, so d = m^: 1, -1/3, 3/7, 11/15
-
-
-def direction(gradients, lag=0, corrections_of=None):
-    """Adam's directions `lag` steps ago, 0 before the first, with their own bias corrections or those of `corrections_of`."""
-    t = np.arange(1, 5) - (lag if corrections_of is None else corrections_of)
-    m, v = (np.append(np.zeros(lag), averages(g, beta))[:4] for g, beta in zip((gradients, gradients**2), BETAS, strict=True))
-    started = (np.arange(4) >= lag) & (t > 0)
-    m_hat, v_hat = (a / np.where(started, 1 - beta ** np.maximum(t, 1), 1) for a, beta in zip((m, v), BETAS, strict=True))
-    return np.where(started, m_hat / np.sqrt(np.where(started, v_hat, 1)), 0.0)
-
-
-WRONG = {
-    "adam on extrapolated gradients": direction(2 * SIGNS - np.append(0, SIGNS[:-1])),
-    "the present corrections for both terms": 2 * direction(SIGNS) - direction(SIGNS, 1, corrections_of=0),
-    "the direction of two steps ago": 2 * direction(SIGNS) - direction(SIGNS, 2),
-    "a previous direction that is the present one": direction(SIGNS),
-    "a first step of 1": 2 * direction(SIGNS) - np.append(1, direction(SIGNS, 1)[1:]),
-}
-
-
-def test_four_steps_with_gradients_of_size_1_are_those_computed_by_hand():
-    found = trajectory(optim.OptimisticAdam, SIGNS, betas=BETAS, eps=0.0)
-    np.testing.assert_allclose(found, BY_HAND, rtol=0, atol=1e-12)
-    np.testing.assert_allclose(-np.cumsum(2 * direction(SIGNS) - direction(SIGNS, 1)), BY_HAND, rtol=0, atol=1e-12)
-
-
-@pytest.mark.parametrize("wrong", WRONG)
-def test_the_steps_by_hand_are_not_those_of(wrong):
-    assert np.abs(-np.cumsum(WRONG[wrong]) - BY_HAND).max() > 0.05
-
-
-def test_optimistic_adams_first_step_is_exactly_twice_adams_and_on_a_constant_gradient_later_ones_are_adams():
-    assert trajectory(optim.OptimisticAdam, [3.0], lr=0.125)[0] == 2 * trajectory(optim.Adam, [3.0], lr=0.125)[0]
-    found = trajectory(optim.OptimisticAdam, [3.0] * 5, lr=0.1, eps=0.0)
-    np.testing.assert_allclose(np.diff(found), -0.1, rtol=1e-10)
-
-
-def test_a_new_learning_rate_holds_for_both_terms():
-    rule = optim.OptimisticAdam([parameter([0.0])], 1.0, (0.5, 0.0), 0.0)
-    step(rule, [1])
-    step(rule, [2])
-    before, rule.lr = rule.params[0].item(), 0.5
-    step(rule, [-1])
-    assert rule.params[0].item() - before == pytest.approx(-0.5 * (2 / 7 - 5 / 6), rel=1e-12)

@@ -51,13 +51,6 @@ def aae(opt_G, opt_Q):
     return games.AdversarialAutoencoder(of["P"], of["D"], data.noise(3), *rules[:2], of["Q"], rules[2])
 
 
-class Sum(nn.Dense):
-    """Takes points of any number of coordinates."""
-
-    def forward(self, x):
-        return x.sum(axis=1, keepdims=True) * self.weight
-
-
 USUAL = [
     row
     for name, kind in GAMES.items()
@@ -78,22 +71,15 @@ NO_CLASSES = [
     ([0, 1], ValueError, r"sample: y has shape \(2,\); expected 3 classes, or one for all"),
     ([[0], [1], [2]], ValueError, r"sample: y has shape \(3, 1\)"),
     ([0.0, 1.0, 2.0], TypeError, "sample: labels are float64; expected integers"),
-    ([True, False, True], TypeError, "sample: labels are bool"),
-    ("3", TypeError, "expected integers"),
     (3, ValueError, "labels from 3 to 3; expected 0 to 2"),
-    (-1, ValueError, "labels from -1 to -1; expected 0 to 2"),
 ]
 NO_PAIRS = [
     (X, TypeError, r"batches yielded a ndarray; expected \(x, y\), as from data\.batches\(x, y, size=64\)"),
-    (Tensor(X), TypeError, r"batches yielded a Tensor; expected \(x, y\)"),
-    ((X,), TypeError, r"a tuple of 1; expected \(x, y\)"),
     ((X, Y, Y), TypeError, r"a tuple of 3; expected \(x, y\)"),
     ((X, Y.astype(float)), TypeError, "step: labels are float64; expected integers, 0, 1"),
     ((X, Y[:, None]), ValueError, r"x has shape \(4, 2\) and y \(4, 1\); expected one class for each sample"),
     ((X, Y[:3]), ValueError, r"x has shape \(4, 2\) and y \(3,\)"),
-    ((X, 1), ValueError, r"x has shape \(4, 2\) and y \(\)"),
     ((X, Y + CLASSES), ValueError, "expected 0 to 2"),
-    ((X, -1 - Y), ValueError, "expected 0 to 2"),
 ]
 REFUSED = [
     *USUAL,
@@ -106,18 +92,13 @@ REFUSED = [
     (lambda: game(games.Game).step(iter([])), NotImplementedError, "Game has no step"),
     (lambda: Figures(loss_D=Tensor(1.5))["D_rael"], KeyError, "D_rael"),
     # numbers
-    *each([{"margin": 0}, {"margin": np.nan}, {"pull_away": -0.1}], ValueError, "EBGAN: (margin|pull_away) is .*; expected",
-          lambda options: make("ebgan", **options)),
-    *each([0, 1.0], ValueError, "WGANGP: n_critic is .*; expected a whole number", lambda n: make("wgan_gp", n_critic=n)),
-    (lambda: make("cgan", l=0), ValueError, "ConditionalGAN: l is 0; expected a whole number, at least 1"),
+    *each([{"margin": 0}, {"pull_away": -0.1}], ValueError, "EBGAN: (margin|pull_away) is", lambda o: make("ebgan", **o)),
+    (lambda: make("wgan_gp", n_critic=0), ValueError, "WGANGP: n_critic is 0; expected a whole number"),
     # classes
     *[(lambda y=y: make("cgan").sample(3, y=y), error, match) for y, error, match in NO_CLASSES],
     *[(lambda batch=batch: step("cgan", batch), error, match) for batch, error, match in NO_PAIRS],
-    (lambda: game(games.ConditionalGAN).step(iter([(X, Y)])), TypeError, "forward"),
     *each([0, -1, 2.5], ValueError, "Conditional: sizes must be whole", lambda n: games.Conditional(G, n)),
     # what does not fit, and must not be broadcast
-    (lambda: step("wgan_gp", networks={"G": nn.Dense(3, 1), "D": Sum(1, 1)}), ValueError,
-     r"gradient_penalty: shapes \(4, 2\) and \(4, 1\) differ"),
     (lambda: step("began", networks={"D": nn.Dense(2, 1)}), ValueError, r"l1: shapes \(4, 1\) and \(4, 2\) differ"),
     (lambda: step("ebgan", networks={"D": nn.Dense(2, 1)}), ValueError,
      r"EBGAN: D maps shape \(4, 2\) to \(4, 1\); expected an autoencoder"),
@@ -140,10 +121,7 @@ REFUSED = [
     (lambda: step("semi_supervised", networks={"D": nn.Sequential(nn.Dense(2, 3), nn.Reshape(3, 1))}), ValueError,
      r"cross_entropy: logits have shape \(4, 3, 1\); expected \(N, C\)"),
     # DCGAN's networks
-    *each([{"z": 0}, {"channels": 0}], ValueError, "sizes must be whole numbers of at least 1",
-          lambda sizes: games.dcgan_generator(**sizes)),
-    *each([{"in_channels": -1}, {"channels": 0}], ValueError, "sizes must be whole numbers of at least 1",
-          lambda sizes: games.dcgan_discriminator(**sizes)),
+    *each([0, -1], ValueError, "sizes must be whole numbers of at least 1", games.dcgan_discriminator),
     (lambda: games.dcgan_generator(channels=1, rng=3), TypeError, "rng is 3; expected a generator"),
     (lambda: games.dcgan_discriminator(channels=1)(np.zeros((2, 1, 40, 40))), ValueError, r"Dense\(64, 1\): the input"),
 ]  # fmt: skip

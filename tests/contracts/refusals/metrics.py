@@ -8,7 +8,6 @@ from tests.contracts.refusals import each
 GREY = np.full((4, 1, 28, 28), 0.5, np.float32)
 ZEROS = np.zeros(4, int)
 JUDGE = metrics.Judge(rng=np.random.default_rng(0))
-CENTRES = np.eye(2)
 TAKERS = {  # functions of images: the argument's name, and a call
     "train_judge: x": lambda x: metrics.train_judge(x, ZEROS, 1),
     "judge: x": lambda x: metrics.judge(x, ZEROS, 1),
@@ -19,15 +18,10 @@ TAKERS = {  # functions of images: the argument's name, and a call
 }
 BAD_IMAGES = [
     (GREY.reshape(4, 784), ValueError, r"has shape \(4, 784\); expected \(n, 1, 28, 28\): use reshape"),
-    (GREY[:, 0], ValueError, r"has shape \(4, 28, 28\)"),
-    (0.5, ValueError, r"has shape \(\)"),
     (GREY[:0], ValueError, r"has shape \(0, 1, 28, 28\); expected at least \d images"),
     (GREY - 1, ValueError, r"has values from -0.5 to -0.5; expected \[0, 1\]: .*Tanh.*\(x \+ 1\) / 2"),
     (np.full((4, 1, 28, 28), 255, np.uint8), ValueError, "has values from 255 to 255; .* divide by 255"),
-    (GREY + np.float32(np.inf), ValueError, "has values from inf to inf"),
     (np.where(np.arange(28) == 3, np.nan, GREY), ValueError, "has NaN values"),
-    (GREY + 0j, TypeError, "has dtype complex64; expected images of numbers"),
-    (np.full((4, 1, 28, 28), "a"), TypeError, "has dtype <U1"),
 ]
 LABELLERS = {
     "image_quality: labels": lambda y: metrics.image_quality(GREY, JUDGE, GREY, y),
@@ -36,55 +30,32 @@ LABELLERS = {
 }
 BAD_LABELS = [
     (np.zeros(3, int), ValueError, r"has shape \(3,\); expected \(4,\)"),
-    (np.eye(10, dtype=int)[:4], ValueError, r"has shape \(4, 10\); expected \(4,\)"),
     (np.zeros(4), TypeError, "float64; expected integers"),
     (np.array([0, 1, 2, 10]), ValueError, "from 0 to 10; expected 0 to 9"),
-    (np.array([0, 1, 2, -1]), ValueError, "from -1 to 2; expected 0 to 9"),
 ]
 
 
-def coverage(samples=CENTRES, centres=CENTRES, std=0.1):
-    return lambda: metrics.mode_coverage(samples, centres, std)
+def coverage(samples=((0.0, 1.0),), centres=((0.0, 1.0),), std=0.1):
+    return metrics.mode_coverage(np.array(samples), np.array(centres), std)
 
 
-POINTS = [
-    (coverage(np.zeros((0, 2))), ValueError, "samples is empty"),
-    *each([(4, 3), (4,)], ValueError, r"samples has shape \(4,", lambda shape: coverage(np.zeros(shape))()),
-    (coverage(centres=np.zeros((0, 2))), ValueError, "centres is empty"),
-    (coverage(centres=np.zeros(2)), ValueError, r"centres has shape \(2,\)"),
-    (coverage(centres=np.full((1, 2), np.nan)), ValueError, "centres has NaN"),
-    (coverage(std=0.0), ValueError, "std is 0.0"),
+REFUSED = [
+    *[row for who, call in TAKERS.items() for x, error, says in BAD_IMAGES for row in each([x], error, f"^{who} {says}", call)],
+    *[row for who, call in LABELLERS.items() for y, error, says in BAD_LABELS
+      for row in each([y], error, f"^{who}.*{says}", call)],
+    (lambda: metrics.image_quality(GREY, GREY, GREY), TypeError, "image_quality: judge is a ndarray; .*Judge"),
+    (lambda: metrics.image_quality(GREY[:1], JUDGE, GREY), ValueError, "samples .* at least 2 images"),
+    (lambda: metrics.train_judge(GREY, ZEROS, 0), ValueError, "train_judge: steps is 0"),
+    (lambda: metrics.train_judge(GREY, ZEROS, 1, rng=0), TypeError, "rng is 0; expected a generator"),
+    *each([GREY, np.ones((3, 0))], ValueError, r"a has shape \(", lambda a: metrics.frechet_distance(a, np.eye(3))),
+    (lambda: metrics.frechet_distance(np.eye(3), np.eye(1, 3)), ValueError, r"b has shape \(1, 3\); .*at least 2"),
+    (lambda: metrics.frechet_distance(np.eye(3), np.eye(4)), ValueError, r"a \(3, 3\) and b \(4, 4\)"),
+    (lambda: metrics.frechet_distance(np.eye(3), np.full((3, 3), np.nan)), ValueError, "b has NaN"),
+    (lambda: coverage(samples=np.zeros((0, 2))), ValueError, "samples is empty"),
+    *each([(4, 3), (4,)], ValueError, r"samples has shape \(4,", lambda shape: coverage(np.zeros(shape))),
+    (lambda: coverage(centres=[[np.nan, 0.0]]), ValueError, "centres has NaN"),
     *each([((3, 2), (4, 2)), ((3,), (3, 2)), ((3, 5), (3, 5))], ValueError, r"a has shape \(3.* and b \(.*\): give",
           lambda shapes: metrics.wasserstein1(*map(np.zeros, shapes))),
     (lambda: metrics.wasserstein1(np.zeros(0), np.zeros(3)), ValueError, "^a of shape"),
     (lambda: metrics.wasserstein1(np.zeros(3), np.array([1.0, np.nan])), ValueError, "^b of shape"),
 ]  # fmt: skip
-
-
-def frechet(a, b):
-    return lambda: metrics.frechet_distance(a, b)
-
-
-REFUSED = [
-    *[
-        (lambda x=x, call=call: call(x), error, f"^{who} {says}")
-        for who, call in TAKERS.items()
-        for x, error, says in BAD_IMAGES
-    ],
-    *[
-        (lambda y=y, call=call: call(y), error, f"^{who}.*{says}")
-        for who, call in LABELLERS.items()
-        for y, error, says in BAD_LABELS
-    ],
-    *POINTS,
-    (lambda: metrics.image_quality(GREY, GREY, GREY), TypeError, "image_quality: judge is a ndarray; .*Judge"),
-    (lambda: metrics.image_quality(GREY[:1], JUDGE, GREY), ValueError, "samples .* at least 2 images"),
-    (lambda: metrics.train_judge(GREY, ZEROS, 0), ValueError, "train_judge: steps is 0"),
-    (lambda: metrics.judge(GREY, ZEROS, 1.5), ValueError, "judge: steps is 1.5"),
-    (lambda: metrics.train_judge(GREY, ZEROS, 1, rng=0), TypeError, "rng is 0; expected a generator"),
-    (frechet(GREY, GREY), ValueError, r"a has shape \(4, 1, 28, 28\)"),
-    (frechet(np.eye(3), np.eye(1, 3)), ValueError, r"b has shape \(1, 3\); .*at least 2"),
-    (frechet(np.ones((3, 0)), np.eye(3)), ValueError, r"a has shape \(3, 0\)"),
-    (frechet(np.eye(3), np.eye(4)), ValueError, r"a \(3, 3\) and b \(4, 4\)"),
-    (frechet(np.eye(3), np.full((3, 3), np.nan)), ValueError, "b has NaN"),
-]

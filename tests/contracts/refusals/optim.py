@@ -12,7 +12,6 @@ NO_PARAMETERS = [
     ([], ValueError, r"NAME: no parameters; pass module\.parameters\(\)"),
     (nn.Dense(1, 1), TypeError, r"NAME: params is a Dense; expected .* \(module\.parameters\(\)\)"),
     ([np.ones(3)], TypeError, "NAME: parameter 0 is a ndarray; expected a Tensor"),
-    (["weight"], TypeError, "NAME: parameter 0 is a str; expected a Tensor"),
     ([Tensor(np.arange(3))], ValueError, r"NAME: parameter 0 \(int64\) is not a leaf with requires_grad=True"),
     ([parameter(), parameter() * 2], ValueError, "NAME: parameter 1 .* is not a leaf with requires_grad=True"),
     ([Tensor(np.ones(3))], ValueError, "is not a leaf with requires_grad=True"),
@@ -21,9 +20,6 @@ A = np.linspace(-1, 1, 40_000).reshape(200, 200)  # halves of it are too large t
 SHARED = {
     "one array": (A, A),
     "overlapping halves": (A[:120], A[80:]),
-    "transposed": (A[:3, :3], A[:3, :3].T),
-    "one number": (A[:2], A[1:3, :1]),
-    "every other one, and some": (A[::2], A[2:3]),
     "one buffer": [np.frombuffer(buffer) for buffer in [bytearray(A)] * 2],
 }
 DIVIDING = [optim.Adam, optim.OptimisticAdam, optim.RMSProp]  # by something + eps
@@ -34,15 +30,12 @@ def share(views):
     optim.Adam([first, parameter(), second])
 
 
-def in_float16(rule, before=False, **options):
-    """A step with an eps that is 0 there. `before`: not the first step, but one from a state that was loaded."""
-    p = Tensor(np.ones(2, np.float16), requires_grad=True)
-    p.grad, optimizer = Tensor(np.zeros(2, np.float16)), rule([p], lr=0.1, eps=1e-4 if before else 1e-8)
-    if before:
-        optimizer.step()
-        optimizer.load_state_dict(optimizer.state_dict())
-        optimizer.eps = 1e-8
-    optimizer.step()
+def in_float16(rule):
+    """The second step with an eps that is 0 there."""
+    optimizer = rule([parameter(dtype="float16")], lr=0.1, eps=1e-4)
+    step(optimizer, [0, 0, 0])
+    optimizer.eps = 1e-8
+    step(optimizer, [0, 0, 0])
 
 
 def load(make, saved, other):
@@ -57,10 +50,6 @@ def load_predictor(saved, other):
     other.load_state_dict(saved.state_dict())
 
 
-def decay(optimizers):
-    return optim.LinearDecay(optimizers, 10)
-
-
 TAKERS = {type(rule.make([parameter()])).__name__: rule.make for rule in RULES.values()}
 TAKERS["clip_weights"] = lambda params: optim.clip_weights(params, 0.1)
 SGD = optim.SGD([parameter()], 0.1)
@@ -71,10 +60,7 @@ REFUSED = [
         for params, error, match in NO_PARAMETERS
     ],
     *each(SHARED.values(), ValueError, "parameters 0, tensor .*, and 2, tensor .*, share memory: .*one Tensor for", share),
-    *[(lambda rule=rule, b=before: in_float16(rule, b), ValueError, f"^{rule.__name__}: eps=1e-08 is 0 in float16")
-      for rule in DIVIDING for before in (False, True)],
-    *[(lambda rule=rule: rule([parameter()], 0.1, betas=(0.9, 1.0)), ValueError, rf"^{rule.__name__}: betas\[1\] is")
-      for rule in DIVIDING[:2]],
+    *[(lambda rule=rule: in_float16(rule), ValueError, f"^{rule.__name__}: eps=1e-08 is 0 in float16") for rule in DIVIDING],
     *each([0.9, (0.9,), (0.9, 0.9, 0.9)], ValueError, "Adam: betas is .*; expected two numbers",
           lambda betas: optim.Adam([parameter()], betas=betas)),
     (lambda: step(optim.Optimizer([parameter()], 0.1), [1, 1, 1]), NotImplementedError, "Optimizer has no update"),
@@ -87,11 +73,10 @@ REFUSED = [
     *[(lambda pair=pair: load_predictor(*pair), ValueError, "load_state_dict: predictor is .* here, and was .* where")
       for pair in [("last", 1), (2, 3), (2, 0.5), (0.5, 0.6)]],
     # what goes around the rules
-    *each([None, 3, [], [None], "SGD"], ValueError, "^LinearDecay: optimizers is .*; expected an Optimizer, or a list", decay),
+    *each([None, [], [None], "SGD"], ValueError, "^LinearDecay: optimizers is .*; expected an Optimizer, or a list",
+          lambda optimizers: optim.LinearDecay(optimizers, 10)),
     (lambda: optim.Averaged(lambda: None, Comm()), TypeError, "^Averaged: optimizer is a function; expected one, such as Adam"),
     (lambda: optim.Averaged(SGD, None), TypeError, "^Averaged: comm is None; expected a communicator of mpi4py"),
-    (lambda: optim.Averaged(SGD, 4), TypeError, "^Averaged: comm is 4; expected a communicator"),
-    (lambda: optim.Averaged(SGD, Comm(), 0), ValueError, "^Averaged: patience is 0; expected a finite number above 0"),
     (lambda: optim.Averaged(SGD, Comm()).check_state_dict({"lr": 1.0, "rule": "SGD", "momentum": 0.0}, "opt_G"), ValueError,
      r"opt_G: missing \['params'\]"),
 ]  # fmt: skip
