@@ -33,7 +33,7 @@ class Row:
     """Settings by which a demo takes a moment. Of a demo of digits: metrics that held-out digits must decide about.
 
     `learners`: further functions of which the first argument is learnt from. `constants`: of modules, and smaller values.
-    `games`: the demo's own, which `playable` makes. `right`: larger settings, by which all that a quick run judges holds.
+    `games`: the demo's own, which `playable` makes.
     """
 
     settings: dict
@@ -41,7 +41,6 @@ class Row:
     learners: list[str] = field(default_factory=list)
     constants: dict = field(default_factory=dict)
     games: dict[str, Callable] = field(default_factory=dict)
-    right: dict = field(default_factory=dict)
 
 
 def playable(kind, players, prior, batches, **options):
@@ -121,17 +120,13 @@ ROWS = {
     ),
     "variational_bayes": Row({"steps": 2, "moving": 1, "every": 1, "width": 8, "t_width": 8, "codes": 20}),
     "bayesian_gan": Row({"steps": 4, "kept": 2, "width": 4, "points": 100, "judged": 60}),
-    "coadaptation": Row(
-        {"toy_steps": 4, "steps": 4, "every": 1, "border": 4, "width": 8, "batch": 20}, right={"toy_steps": 500}
-    ),
+    "coadaptation": Row({"toy_steps": 4, "steps": 4, "every": 1, "border": 4, "width": 8, "batch": 20}),
     "collapse": Row(
         {"iterations": 12, "width": 8, "batch": 16, "samples": 100},
-        right={"width": 32, "batch": 32, "iterations": 12, "samples": 200},
     ),
     "equilibrium": Row(
         {"steps": 8, "few_steps": 8, "few": 20, "alone": 4, "width": 8, "batch": 20, "images": 20, "looks": 4},
         ("D_held_out",),
-        right={"looks": 8},
     ),
     "hacks": Row(
         {"steps": 2, "norm_steps": 2, "conv_steps": 2, "width": 8, "batch": 20, "channels": 2, "samples": 40},
@@ -141,7 +136,6 @@ ROWS = {
             "soft labels": lambda: tricked(soft=True),
             "dropout": lambda: tricked(dropout=0.5),
         },
-        right={"steps": 10, "norm_steps": 10},
     ),
     "improved": Row(
         {"steps": 2, "line_steps": 2, "line_width": 8, "toy_steps": 4, "width": 8, "batch": 16, "samples": 50},
@@ -149,41 +143,33 @@ ROWS = {
             "label smoothing": lambda: improved_game(alpha=0.9),
             "historical averaging": lambda: improved_game(weight=0.1),
         },
-        right={"steps": 3, "line_steps": 5, "toy_steps": 20, "samples": 50},
     ),
-    "perfect_discriminator": Row(SMALL_PERFECT, right=SMALL_PERFECT),
+    "perfect_discriminator": Row(SMALL_PERFECT),
     "saturation": Row(
         {"pretraining": 200, "steps": 2, "every": 1, "batch": 32},
-        right={"pretraining": 200, "steps": 60, "batch": 32},
     ),
     "semi_supervised": Row(
         {"labels": 10, "steps": 6, "width": 8, "batch": 20, "batch_labelled": 10, "looks": 2},
         ("alone: errors (%)",),
-        right={"steps": 6, "width": 16},
     ),
-    "tempo": Row({"cost": 24, "moments": 4, "width": 8, "batch": 16}, right={"cost": 24, "moments": 4}),
-    "conditioning": Row({**SMALL_CONDITIONING, "few": 4, "judged": 40, "judge_steps": 2}, right={"looks": 2}),
+    "tempo": Row({"cost": 24, "moments": 4, "width": 8, "batch": 16}),
+    "conditioning": Row({**SMALL_CONDITIONING, "few": 4, "judged": 40, "judge_steps": 2}),
     "lapgan": Row(
         {"steps": 2, "coarse_steps": 2, "single_steps": 2, "width": 8, "channels": 2, "batch": 20, "conv_batch": 8},
         games={"level": level},
-        right={"steps": 3, "coarse_steps": 4, "single_steps": 4, "width": 8},
     ),
     "ebgan": Row(
         {"steps": 2, "alone_steps": 2, "line_steps": 12, "width": 8, "line_width": 4, "batch": 20, "line_batch": 8},
-        right={"steps": 4, "alone_steps": 4, "line_steps": 12},
     ),
     "earth_mover": Row(
         {"thetas": (-0.5, 0.0, 1.0), "steps": 2, "batch": 16, "width": 8},
-        right={"thetas": (-0.5, 0.0, 1.0), "steps": 80, "batch": 128, "lr": 9e-3, "width": 24},
     ),
     "learning_curves": Row(
         {"curves": SMALL_CURVES, "stability": replace(SMALL_STABILITY, points=6)},
-        right={"curves": SMALL_CURVES, "stability": SMALL_STABILITY},
     ),
     "limit_cycles": Row(
         {"updates": 6, "width": 8, "batch": 16, "samples": 20},
         constants={"demos.wasserstein.limit_cycles.STEPS": 1000, "demos.wasserstein.predictors.STEPS": 20},
-        right={"updates": 6, "width": 8, "samples": 40},
     ),
     "fgsm": Row({"steps": 2, "width": 8, "batch": 20, "epsilons": (0.0, 0.05, 0.25)}, ("network_error",)),
     "dimension": Row({"steps": 2, "networks": 1, "few": 10, "width": 8, "batch": 5}, ("linear: median margin",)),
@@ -191,7 +177,6 @@ ROWS = {
     "adversarial_training": Row(
         {"steps": 2, "width": 8, "batch": 20, "epsilons": (0.0, 0.25), "pgd_steps": 1},
         ("usual, clean", "usual, FGSM", "usual, PGD"),
-        right={"steps": 100, "width": 16, "lr": 7e-3, "pgd_steps": 3},
     ),
     "patch": Row(
         {"classifier_steps": 2, "patch_steps": 2, "held_out": 40, "judge_steps": 2}, ("accuracy_on_scenes, worst seed",)
