@@ -23,13 +23,6 @@ def python(*arguments, **environment):
     return done.stdout
 
 
-def test_a_demo_runs_by_its_name_and_gets_the_options(monkeypatch):
-    calls = []
-    monkeypatch.setattr("demos.the_game.gan.main", calls.append)
-    main(["gan", "--quick", "--seed", "3"])
-    assert calls == [["--quick", "--seed", "3"]]
-
-
 FIND = """
 import importlib.util, sys
 sys.orig_argv = {!r}
@@ -71,24 +64,3 @@ def test_the_list_needs_no_packages_shows_in_ascii_and_needs_no_docstrings(optio
     assert "limit_cycles" in said or "python -m demos NAME [options]" in said
     assert python("-S", "-m", "demos", *options, **ASCII) == re.sub(r"[^\x00-\x7f]", "?", said)
     assert python("-S", "-OO", "-X", "utf8", "-m", "demos", *options) == said
-
-
-ALL_HELP = """
-from contextlib import suppress
-from demos.__main__ import main
-from demos.catalogue import names
-for name in names():
-    with suppress(SystemExit):
-        main([name, "--help"])
-"""
-
-
-@pytest.mark.slow
-def test_demos_run_in_ascii_in_a_folder_whose_name_is_no_text_and_without_docstrings(tmp_path):
-    for options, environment in (((), ASCII), (("-OO",), {})):
-        said = python(*options, "-c", ALL_HELP, **environment)
-        assert said.count("usage: python -m demos ") == len(catalogue.names())
-        assert "None" not in said.replace("=None", "")  # a setting's value may be
-        out = os.fsencode(tmp_path) + b"/r\xe9sultats \xc3\xa9"
-        assert "Results are in" in python(*options, "-m", "demos", "detach", "--quick", "--out", out, **environment)
-        assert os.path.isfile(out + b"/summary.json")

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import sys
-from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -182,11 +181,3 @@ def test_all_refuses_wrong_options_at_once(options, said, scripts, capsys):
         main(["all", *options.split()])
     assert end.value.code == 2
     assert said in capsys.readouterr().err.splitlines()[-1]
-
-
-def test_a_demo_gets_its_own_folder_one_core_the_seed_and_the_flags():
-    for flags in ([], ["--quick"], ["--resume"], ["--quick", "--resume"], ["--record"]):
-        seed = len(flags)
-        args = Namespace(seed=seed, format="svg", **{flag: f"--{flag}" in flags for flag in ("quick", "resume", "record")})
-        expected = "-m demos saddle --out runs/saddle --jobs 1 --format svg" + f" --seed {seed}" * (seed > 0)
-        assert command.command("saddle", Path("runs/saddle"), args) == [sys.executable, *expected.split(), *flags]

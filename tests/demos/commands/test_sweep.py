@@ -12,16 +12,14 @@ from concurrent.futures import Executor, Future
 from dataclasses import asdict, dataclass
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
-from scipy.stats import t as student
 
 from demos.commands import sweep
 from demos.commands.sweep import Cell
 from demos.kit import settings, style
 from demos.kit.comparing import NOTHING
 from demos.kit.loops import check_finite
-from demos.kit.runner import executors, results
+from demos.kit.runner import executors
 from demos.kit.runner.opening import open_claim, start
 from demos.kit.runner.options import assignment, parser
 from minigan import Tensor, optim
@@ -193,15 +191,6 @@ def test_more_values_more_seeds_and_another_figure_play_only_what_is_missing(swe
     assert len(swept.played) == 4
 
 
-def test_resumed_with_other_options_it_is_refused_and_says_which(swept, capsys):
-    out = swept("n=1", "--steps", "7")
-    with pytest.raises(SystemExit) as end:
-        swept("n=1", "--quick", "--resume")
-    assert end.value.code == 2
-    assert f"--resume: the runs in {out} are of stand_in --steps 7, not of stand_in --quick" in capsys.readouterr().err
-    swept("n=1", "--steps", "7", "--resume")  # the folder has been let go
-
-
 def files_of(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
@@ -218,16 +207,6 @@ def test_a_fresh_start_moves_an_earlier_sweep_aside_and_nothing_beside_it(swept,
     assert not (out / "n=2_seed=0").exists()
     assert files_of(out / "gan") == {"summary.json": b"another's"}
     assert f"the results of an earlier sweep in {out} are now in {out}/earlier/1\n" in capsys.readouterr().err
-
-
-@pytest.mark.skipif(results.fcntl is None, reason="Windows has no locks on folders")
-def test_the_folder_is_one_sweeps_at_a_time(swept, tmp_path, capsys):
-    lock = results.open_folder(tmp_path / "out")
-    with pytest.raises(SystemExit):
-        swept("n=1")
-    results.close_folder(lock)
-    assert "another run is writing to it" in capsys.readouterr().err
-    assert swept.played == []
 
 
 # --- runs that fail -----------------------------------------------------------------------------------------------------
@@ -274,12 +253,6 @@ def test_what_the_demo_or_minigan_refuses_ends_the_sweep_with_its_words(swept, r
 
 
 # --- the table ----------------------------------------------------------------------------------------------------------
-
-
-def test_a_cell_has_the_mean_and_students_interval():
-    cell = Cell([1.0, None, 2.0, 4.0])
-    margin = student.ppf(0.975, 2) * np.sqrt(7 / 3) / np.sqrt(3)
-    assert (cell.mean, cell.low, cell.high) == pytest.approx((7 / 3, 7 / 3 - margin, 7 / 3 + margin))
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,12 @@
 """A demo's report: its metrics and bounds, its words, its files, and what is recorded."""
 
-import importlib
 import json
 import math
 import re
-import sys
 
 import matplotlib.pyplot as plt
 import pytest
 
-import demos
 from demos.kit.comparing import HELPS, HURTS, NOTHING, compare
 from demos.kit.runner import results
 from demos.kit.runner.checkpoint import running
@@ -106,94 +103,6 @@ def test_a_short_run_judges_only_what_it_can_show_and_its_pictures_claim_nothing
     assert found.schedule == 10
     running.close()
     assert begun(tmp_path, "--steps", "11").judged
-
-
-# --- what a demo says of its figures ------------------------------------------------------------------------------------
-
-DEMO = """
-from dataclasses import dataclass
-from demos.kit.experiment import demo
-from demos.kit.runner.options import common_options
-
-@dataclass
-class Settings:
-    n: int = 1
-
-def options(about):
-    options = common_options(about)
-    options.add_argument("--less", action="store_true")
-    return options
-
-@demo(Settings(), {}, options=options)
-def main(claim, s):
-    claim.note("plain", 1.0)
-    if not claim.args.less:
-        claim.note("score", 2.0)
-
-VERDICT = "True: so"
-"""
-
-
-@pytest.fixture
-def mine(tmp_path, monkeypatch):
-    """Runs a demo of one's own, with these words, and returns its summary, if it has one."""
-    (tmp_path / "own" / "some").mkdir(parents=True)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("demos.catalogue.FOLDER", tmp_path / "own")
-    monkeypatch.setattr("demos.catalogue.CHAPTERS", {"some": (), "other": ()})
-    monkeypatch.setattr("demos.__path__", [*demos.__path__, str(tmp_path / "own")])
-
-    def call(words, *options):
-        (tmp_path / "own" / "some" / "mine.py").write_text(DEMO + words)
-        try:
-            importlib.import_module("demos.some.mine").main(["--out", "out", *options])
-        finally:
-            running.close()
-            del sys.modules["demos.some.mine"]
-        return json.loads((tmp_path / "out" / "summary.json").read_text())
-
-    return call
-
-
-@pytest.mark.parametrize(
-    ("words", "says"),
-    [
-        ("", "mine.py: it needs VERDICT and FINDING: its result in words (see demos/kit/words.py)"),
-        ("FINDING = ''", "mine.py: it needs VERDICT and FINDING: its result in words (see demos/kit/words.py)"),
-        ("FINDING = 3", "mine.py: VERDICT and FINDING are texts (see demos/kit/words.py)"),
-        ("FINDING = '{score|no}'", "mine.py: {score|no}: unknown format 'no'; demos/kit/words.py has a table"),
-        (
-            "FINDING = '{scoer}'",
-            "mine.py: there is no metric 'scoer'; did you mean 'score'? (if it is new, run it with --quick first)",
-        ),
-        ("FINDING = '{plain}'", "demos/some/mine.py and demos/other/mine.py have the same name: rename one"),
-    ],
-)
-def test_wrong_words_for_its_numbers_are_refused_in_one_line_before_a_demo_trains(mine, words, says, tmp_path, capsys):
-    (tmp_path / "runs" / "quick" / "mine").mkdir(parents=True)
-    (tmp_path / "runs" / "quick" / "mine" / "summary.json").write_text('{"metrics": {"plain": 1, "score": 2}}')
-    if says.startswith("demos/"):
-        (tmp_path / "own" / "other").mkdir()
-        (tmp_path / "own" / "other" / "mine.py").write_text(DEMO)
-    with pytest.raises(SystemExit) as end:
-        mine(words)
-    assert end.value.code == 2
-    assert capsys.readouterr().err == f"{says}\n"
-    assert not (tmp_path / "out" / "summary.json").exists()
-
-
-@pytest.mark.parametrize("options", [("--quick",), ()])
-def test_words_that_fail_are_seen_in_a_quick_run_and_take_no_results_with_them(mine, options, tmp_path):
-    says = "mine: FINDING: there is no metric 'scoer'; did you mean 'score'?"
-    with pytest.raises(SystemExit, match=f"^{re.escape(says)}$"):
-        mine("FINDING = '{scoer}'", *options)
-    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
-    assert (summary["metrics"], "found" in summary) == ({"plain": 1.0, "score": 2.0}, False)
-
-
-def test_by_other_options_metrics_may_be_missing_and_words_too(mine):
-    for options, found in (((), "a score of 2"), (("--quick",), None), (("--less",), None), (("--set", "n=2"), None)):
-        assert mine("FINDING = 'a score of {score}'", *options).get("found") == found
 
 
 # --- what is recorded ---------------------------------------------------------------------------------------------------

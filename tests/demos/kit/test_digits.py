@@ -11,7 +11,7 @@ from demos.kit.claim import Claim
 from demos.kit.words import say
 from minigan import data, metrics
 from minigan.games import ConditionalGAN
-from tests.demos.running import OTHERS, run, samples_of, summary_of
+from tests.demos.running import run, samples_of, summary_of
 
 SMALL = ("--quick", "--steps", "3")
 also_gan = pytest.mark.parametrize("name", ["gan", "cgan", "dcgan", "began"])
@@ -24,21 +24,6 @@ def args(**options):
 # --- the data -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["cgan", "dcgan", "began"])
-def test_the_data_are_glyphs_with_quick_and_else_mnist(name, tmp_path, monkeypatch):
-    asked = []
-
-    def play(claim, *rest, **options):
-        asked.append(claim.args.data)
-        raise StopIteration
-
-    monkeypatch.setattr(digits, "play", play)
-    for options in (["--quick"], [], ["--quick", "--data", "mnist"], ["--data", "glyphs"]):
-        with pytest.raises(StopIteration):
-            run(name, tmp_path, *options)
-    assert asked == ["glyphs", "mnist", "mnist", "glyphs"]
-
-
 @also_gan
 def test_a_folder_without_the_files_ends_the_demo_with_one_line_and_no_traceback(name, tmp_path):
     with pytest.raises(SystemExit) as end:
@@ -47,17 +32,6 @@ def test_a_folder_without_the_files_ends_the_demo_with_one_line_and_no_traceback
     assert re.fullmatch(said, end.value.code)  # a text: Python prints it, and exits with 1
     assert end.value.__suppress_context__
     assert not list((tmp_path / "out").iterdir())
-
-
-@also_gan
-def test_digits_come_from_the_folder_that_is_named(name, tmp_path, mnist_folder, small, record):
-    calls = record(data, "batches", data.batches)
-    out = run(name, tmp_path / "out", *SMALL, "--data", "mnist", "--data-dir", str(mnist_folder))
-    assert {path.name for path in out.iterdir()} == OTHERS - {"animation.gif"}  # pictures are left out here
-    assert summary_of(out)["settings"]["data"] == "mnist"
-    x, y = data.mnist(root=mnist_folder)
-    np.testing.assert_allclose(calls[0].arrays[0], 2 * x - 1)  # the networks see pixels from -1 to 1
-    np.testing.assert_array_equal(calls[0].arrays[1], y)
 
 
 def test_the_samples_are_compared_with_always_the_same_random_test_images(mnist_folder, monkeypatch):
@@ -73,30 +47,7 @@ def test_the_samples_are_compared_with_always_the_same_random_test_images(mnist_
     np.testing.assert_array_equal(digits.load(args(data="mnist", data_dir=mnist_folder))[2][0], others)
 
 
-@pytest.mark.parametrize(("quick", "sizes"), [(True, [3_000, 300]), (False, [60_000, 5_000])])
-def test_glyphs_are_as_many_as_mnist_and_fewer_with_quick(quick, sizes, record, monkeypatch):
-    five = data.glyphs(5)
-    asked = record(data, "glyphs", lambda n: five)
-    digits.load(args(quick=quick))
-    assert [call.n for call in asked] == sizes
-
-
 # --- the judge ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("quick", [True, False])
-def test_a_quick_run_trains_its_own_judge_and_a_whole_one_takes_it_from_the_cache(quick, record):
-    x, y = data.glyphs(30)
-    trained, cached = calls = record(metrics, "train_judge"), record(metrics, "judge")
-    digits.judge_of(args(quick=quick), x, y)
-    assert (len(trained), len(cached)) == (quick, not quick)
-    ((call,),) = [some for some in calls if some]
-    assert (call.x is x, call.y is y) == (True, True)
-
-
-@pytest.mark.slow
-def test_no_quick_run_writes_into_the_users_cache(done):
-    assert not list(done.cache.glob("minigan*"))
 
 
 def test_real_images_are_nearer_to_the_data_than_without_a_class_and_as_clear_as_the_judge_finds_them():
@@ -142,15 +93,6 @@ def test_the_end_of_a_history_is_its_last_tenth():
 
 
 # --- the pictures -------------------------------------------------------------------------------------------------------
-
-
-def test_a_sheet_has_the_images_row_by_row_with_a_line_around_each():
-    values = np.arange(1, 8, dtype=np.float32) / 10
-    sheet = pictures.sheet(np.ones((7, 1, 4, 5), np.float32) * values[:, None, None, None], columns=3)
-    tiles = sheet.reshape(2, 6, 3, 7).swapaxes(1, 2).reshape(6, 6, 7)  # the seventh does not fill a row
-    expected = np.full((6, 6, 7), 0.25, np.float32)
-    expected[:, 1:-1, 1:-1] = values[:6, None, None]
-    np.testing.assert_array_equal(tiles, expected)
 
 
 def test_images_by_class_are_twelve_of_each_class_after_class():

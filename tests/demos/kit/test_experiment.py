@@ -1,12 +1,12 @@
 """An experiment as an object: played in one call, without the command line."""
 
-import sys
+from contextlib import suppress
 from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 import pytest
 
-from demos.kit.experiment import demo, over_kinds, over_seeds
+from demos.kit.experiment import Demo, demo, over_kinds, over_seeds
 from demos.kit.runner.checkpoint import running
 from tests.demos.running import coarse_pictures, summary_of
 
@@ -83,14 +83,62 @@ def test_a_run_that_cannot_end_raises_what_the_command_prints_and_leaves_the_fol
     assert main.play(out="mine").metrics["counts"] == 3
 
 
-@pytest.mark.parametrize("text", ["", "{", "{}", "[]"])
-def test_a_damaged_summary_of_a_quick_run_is_no_obstacle(text, tmp_path, monkeypatch):
-    monkeypatch.setattr(sys.modules[__name__], "FINDING", "{steps}", raising=False)
-    (tmp_path / "runs" / "quick" / "test_experiment").mkdir(parents=True)
-    (tmp_path / "runs" / "quick" / "test_experiment" / "summary.json").write_text(text)
-    assert main.play(steps=20).metrics["steps"] == 20
-
-
 def test_an_experiment_in_a_cell_is_played_in_one_process(monkeypatch):
     monkeypatch.setattr(main, "in_file", False)  # other processes cannot import it
     assert main.play("--jobs=2", quick=True, out="cell").args.checkpoint.jobs == 1
+
+
+# --- what it says of its figures ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def words(monkeypatch, tmp_path):
+    """Makes this experiment one of the demos, with these words and a quick run before it."""
+
+    def put(finding, summary='{"metrics": {"steps": 4, "counts": 3}}'):
+        monkeypatch.setattr(Demo, "is_ours", lambda self: True)
+        monkeypatch.setitem(globals(), "FINDING", finding)
+        monkeypatch.setitem(globals(), "VERDICT", "True: so")
+        (tmp_path / "runs" / "quick" / "test_experiment").mkdir(parents=True)
+        (tmp_path / "runs" / "quick" / "test_experiment" / "summary.json").write_text(summary)
+
+    return put
+
+
+@pytest.mark.parametrize(
+    ("finding", "says"),
+    [
+        ("", "it needs VERDICT and FINDING: its result in words (see demos/kit/words.py)"),
+        (3, "VERDICT and FINDING are texts (see demos/kit/words.py)"),
+        ("{steps|no}", "{steps|no}: unknown format 'no'; demos/kit/words.py has a table"),
+        ("{step}", "there is no metric 'step'; did you mean 'steps'? (if it is new, run it with --quick first)"),
+    ],
+)
+def test_wrong_words_are_refused_in_one_line_before_a_demo_trains(finding, says, words, tmp_path, capsys):
+    words(finding)
+    with pytest.raises(SystemExit) as end:
+        main(["--out", "out"])
+    assert end.value.code == 2
+    assert capsys.readouterr().err == f"test_experiment.py: {says}\n"
+    assert not (tmp_path / "out" / "summary.json").exists()
+
+
+@pytest.mark.parametrize("summary", ["", "{", "{}", "[]"])
+@pytest.mark.parametrize("options", [["--quick"], ["--set", "steps=20"], []])
+def test_words_that_fail_are_seen_in_a_quick_run_and_take_no_results_with_them(words, options, summary, tmp_path):
+    words("{step}", summary)  # a damaged summary of an earlier quick run is no obstacle
+    if "--set" in options:  # then metrics may be missing
+        main(["--out", "out", *options])
+    else:
+        with pytest.raises(SystemExit, match=r"^test_experiment: FINDING: there is no metric 'step'; did you mean 'steps'\?$"):
+            main(["--out", "out", *options])
+    found = summary_of(tmp_path / "out")
+    assert (found["metrics"]["counts"], "found" in found) == (3, False)
+
+
+def test_only_a_full_run_by_the_default_settings_has_a_finding(words, tmp_path):
+    words("{counts} of it")
+    for options, finding in (([], "3 of it"), (["--seed=1"], "3 of it"), (["--quick"], None), (["--set", "lr=0.2"], None)):
+        with suppress(SystemExit):  # a bound does not hold
+            main(["--out", "out", *options])
+        assert summary_of(tmp_path / "out").get("found") == finding

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from demos.kit import ring_and_grid
 from demos.kit import run as kit
 from demos.kit.runner.codec import read_checkpoint
 from minigan import backend
@@ -147,28 +146,6 @@ def test_a_checkpoint_of_other_settings_is_refused_in_one_line(name, other, tmp_
         run(name, tmp_path / "other", "--quick", *other.split(), "--resume", str(out / "checkpoint.npz"))
 
 
-def test_resuming_without_a_checkpoint_starts_anew_and_says_so(tmp_path, small, capsys):
-    run("gan", tmp_path / "new", *QUICK, "3", "--resume")
-    said = r"^--resume: there is no checkpoint .*checkpoint.npz yet: this run starts from the beginning$"
-    assert re.search(said, capsys.readouterr().err, re.M)
-    assert_same_end(tmp_path / "new", run("gan", tmp_path / "plain", *QUICK, "3"))
-
-
-def test_a_nan_among_the_data_stops_the_run_within_a_row_of_its_history(tmp_path, small, monkeypatch):
-    def load(name, load=ring_and_grid.load):
-        x, *rest = load(name)
-        x[::50] = np.nan
-        return x, *rest
-
-    monkeypatch.setattr(ring_and_grid, "load", load)
-    nan = (
-        r"^training: after \d+ of 900 iterations, there is a nan or an infinity in loss_D, .*D, G; [^\n]*MINIGAN_DEBUG=1.*$"
-    )
-    with pytest.raises(SystemExit, match=nan):
-        run("gan", tmp_path, *QUICK, "900")
-    assert not (tmp_path / "summary.json").exists()
-
-
 # --- options ------------------------------------------------------------------------------------------------------------
 
 
@@ -194,14 +171,3 @@ def test_wrong_options_are_refused_and_nothing_is_written(name, options, said, t
     assert re.search(said.format(name=name), refused(name, capsys, *options.split()))
     assert backend.name() == "numpy"
     assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("name", list(DEMOS))
-def test_help_explains_the_options_and_begins_with_what_the_demo_shows(name, capsys):
-    with pytest.raises(SystemExit) as end:
-        DEMOS[name].main(["--help"])
-    text = capsys.readouterr().out
-    assert end.value.code == 0
-    assert DEMOS[name].__doc__.splitlines()[0] in text
-    for option in ("--steps", "--seed", "--backend", "--out", "--quick", "--resume", "--data", "--set NAME=VALUE"):
-        assert re.search(rf"^  {option} .*", text, re.MULTILINE) or name not in ("gan", "wgan")

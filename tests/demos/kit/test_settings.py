@@ -2,17 +2,13 @@
 
 import re
 from dataclasses import dataclass, field, is_dataclass
-from typing import Literal, get_args, get_type_hints
+from typing import Literal
 
 import pytest
 
 from demos import catalogue
-from demos.gradients import detach
 from demos.kit import settings as kit
-from demos.performance import speed
-from demos.performance.engines.sizes import SIZES
 from demos.the_game import gan
-from demos.wasserstein import wgan
 from tests.demos.running import assert_same_end, refused, run, summary_of
 
 
@@ -114,11 +110,6 @@ def test_an_unknown_name_is_answered_with_the_settings_which_can_all_be_set_and_
     assert f"{present[0].partition('=')[0]}=" in capsys.readouterr().out.partition("settings with their default values")[2]
 
 
-def test_the_names_that_a_setting_chooses_from_are_those_that_there_are():
-    assert get_args(get_type_hints(wgan.Settings)["optimizer"]) == tuple(wgan.OPTIMIZERS)
-    assert get_args(speed.Name) == tuple(SIZES)
-
-
 # --- a run --------------------------------------------------------------------------------------------------------------
 
 
@@ -141,14 +132,6 @@ def test_a_run_of_other_settings_is_not_resumed_and_the_number_of_steps_is_a_set
         run("gan", parts, "--quick", "--steps", "6", "--resume", "--set", "steps=6")
     run("gan", parts, *options, "--resume")
     assert_same_end(parts, whole)
-
-
-def test_readmes_words_are_of_the_settings_as_they_are(tmp_path, no_pictures):
-    detach.main(["--out", str(tmp_path / "usual")])
-    detach.main(["--out", str(tmp_path / "other"), "--seeds", "2"])
-    assert "found" in summary_of(tmp_path / "usual")
-    assert "found" not in summary_of(tmp_path / "other")
-    assert summary_of(tmp_path / "other")["settings"]["seeds"] == 2
 
 
 @pytest.mark.parametrize(

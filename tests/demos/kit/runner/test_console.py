@@ -1,18 +1,15 @@
 """Commands whose output is closed or not read to the end, that lack a package, or that Ctrl-C ends early."""
 
 import os
-import re
 import shlex
-import signal
 import subprocess
 import sys
 
 import pytest
 
-from demos import catalogue
 from demos.__main__ import main
 from demos.kit.runner import options
-from tests.demos.running import ROOT, summary_of
+from tests.demos.running import ROOT
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="for a POSIX shell")
 
@@ -31,60 +28,12 @@ def test_a_list_that_nobody_reads_to_its_end_is_no_error(end):
     assert said.count("\n") == 1 or not end.endswith("| head -1")
 
 
-@pytest.mark.parametrize(
-    ("command", "end"),
-    [
-        ("-u -m demos bayesian_gan", "<&- 2>&- | true"),
-        pytest.param("-u -m demos gan --steps 30", "2>&1 | head -1", marks=pytest.mark.slow),
-        pytest.param("-m demos hacks --jobs 2", "<&- >&- 2>&-", marks=pytest.mark.slow),
-    ],
-)
-def test_a_run_that_nobody_listens_to_comes_to_its_end(command, end, tmp_path):
-    status, _, err = shell(f"$python {command} --quick --out {tmp_path} {end}")
-    assert (status, err) == (0, "")
-    assert summary_of(tmp_path)["metrics"]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("blocks", "left"),  # of 1,024 bytes, in the largest file
-    [
-        (1, r"nothing was saved; make room; to start again: python -m demos bayesian_gan --quick --out \S+\n$"),
-        (64, r"nothing is lost; make room; to continue: .* --resume\n$"),
-    ],
-)
-def test_where_files_have_no_room_one_line_says_what_is_left(blocks, left, tmp_path):
-    status, _, err = shell(f"ulimit -f {blocks}; $python -m demos bayesian_gan --quick --out {tmp_path}")
-    assert status == 1
-    assert "Traceback" not in err
-    assert re.search(rf"^File too large; {left}", err, re.M)
-
-
-@pytest.mark.parametrize("command", ["gan", "all", "sweep gan --set lr=1"])
-def test_a_missing_package_is_named_with_what_installs_it_before_anything_runs(command, monkeypatch):
-    monkeypatch.setitem(sys.modules, "scipy", None)
-    with pytest.raises(SystemExit, match=r"^there is no scipy here: pip install -e '\.\[demos\]' installs "):
-        main(command.split())
-
-
 @pytest.mark.parametrize("command", ["gan", "all", "lab"])
 def test_without_any_package_each_command_says_so_on_one_line(command):
     status, said, err = shell(f"$python -E -S -m demos {command}")
     assert (status, said) == (1, "")
     assert "pip install -e '.[demos]'" in err
     assert err.count("\n") == 1
-
-
-@pytest.mark.usefixtures("usual_signals")
-def test_ctrl_c_in_the_list_or_while_packages_are_imported_is_one_line(monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr(catalogue, "names", lambda: signal.raise_signal(signal.SIGINT))
-    with pytest.raises(SystemExit) as end:
-        main(["names"])
-    assert end.value.code == 130
-    assert capsys.readouterr().err == "stopped\n"
-    lines = "import signal", "signal.signal(signal.SIGINT, signal.default_int_handler)", "signal.raise_signal(signal.SIGINT)"
-    (tmp_path / "matplotlib.py").write_text("\n".join(lines))
-    assert shell(f"PYTHONPATH={tmp_path} $python -m demos gan") == (130, "", "stopped\n")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -48,14 +48,6 @@ def die_once(seed, folder, how):
             first.write_text("")
             os.kill(os.getpid(), getattr(signal, how))
     return sums
-
-
-def die(seed):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def outer(first):
-    return run_tasks(inner, {"x": (first,), "y": (first + 1,)}, steps=2)
 
 
 def inner(value, *others):
@@ -110,13 +102,6 @@ def test_the_run_of_a_process_that_dies_is_named_and_repeated_and_an_error_is_th
     assert re.search(rf"process \d+, exit status -\d+, {why}{others}; its call is repeated$", said)
     checkpoint.close()
     assert [path.name for path in (tmp_path / "again").iterdir()] == ["checkpoint.npz"]
-
-
-@pytest.mark.slow
-def test_one_that_dies_again_ends_the_program_with_one_line(tmp_path):
-    begun(tmp_path, 2)
-    with pytest.raises(SystemExit, match=r"^process \d+, .* was killed during [ab] .*; to continue: .* some_runs .*--resume$"):
-        run_tasks(die, {"a": (1,), "b": (1,)}, steps=2)
 
 
 PROGRAM = """
@@ -219,20 +204,6 @@ def test_any_executor_of_processes_will_do_and_stays_open(tmp_path):
         (there, _, process), (again, _, process_too) = runs(tmp_path / "b", 1), runs(tmp_path / "c", 1)
     assert there == again == alone
     assert process == process_too != {os.getpid()}
-
-
-def test_an_executor_of_threads_is_refused(tmp_path):
-    with ThreadPoolExecutor(2) as executor, on(executor), pytest.raises(TypeError, match="expected an executor of processes"):
-        runs(tmp_path, 1)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("context", [name for name in multiprocessing.get_all_start_methods() if name != "forkserver"])
-def test_runs_within_runs_play_where_the_outer_one_does(tmp_path, context):
-    """A forked process knows of the executor, too, whose queues nobody empties there."""
-    begun(tmp_path, 1)
-    with ProcessPoolExecutor(1, multiprocessing.get_context(context)) as executor, on(executor):
-        assert run_tasks(outer, {"a": (1,), "b": (2,)}, steps=4) == [[(1,), (2,)], [(2,), (3,)]]
 
 
 @pytest.mark.mpi
