@@ -143,14 +143,8 @@ def test_signals_mean_what_they_did_before_when_the_run_is_over_or_has_been_stop
 def test_what_is_finished_is_not_repeated_and_comes_back_as_it_was(begin):
     calls = []
     result = {"a": np.arange(3, dtype=np.float32), 3: (1, 2.5, None, "x"), "nan": float("nan"), "s": np.float64(2.0)}
-    result |= {
-        np.float64(0.1): 1,
-        1: np.zeros(2),
-        "1": np.ones(3),
-        "a/b": np.zeros(4),
-        "b": {"c": np.ones(5)},
-    }  # no two collide
-    result |= {"x" * 300: np.zeros(6), "x" * 300 + "y": np.ones(7), "two\nlines": np.zeros(8)}
+    result |= {np.float64(0.1): 1, 1: np.zeros(2), "1": np.ones(3), "a/b": np.zeros(4), "b": {"c": np.ones(5)}}
+    result |= {"x" * 300: np.zeros(6), "x" * 300 + "y": np.ones(7), "two\nlines": np.zeros(8)}  # no two collide
 
     def find():
         calls.append(1)
@@ -247,9 +241,11 @@ def test_the_first_checkpoint_comes_after_ten_seconds_and_the_next_after_thirty_
     assert np.diff(clock.written)[-2:] == pytest.approx(200, abs=3)
 
 
-def test_what_is_on_the_disk_is_not_written_again_and_a_folder_that_vanishes_is_made_again(begin, clock):
+def test_what_is_on_the_disk_is_not_written_again_and_a_folder_that_vanishes_is_made_again(begin, clock, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "checkpoint.npz.0123abcd.tmp").write_bytes(b"half")  # of a run that was killed
     run = begin()
-    run.path.parent.rmdir()
+    run.path.parent.rmdir()  # it is empty
     play(clock, 3)
     assert run.path.parent.is_dir()
     run.path.parent.rmdir()
@@ -274,7 +270,7 @@ RUN, OTHER = "python -m demos some_demo --out {out}", "{other}"
             0,
             "{other}",
             "saved: the checkpoint it was resumed from; later progress is lost",
-            f"continue: {RUN} --resume {{other}}",
+            f"continue: {RUN} --resume {OTHER}",
         ),
     ],
 )
@@ -312,13 +308,10 @@ def test_other_settings_are_refused_and_the_message_says_which(begin):
     run = begin(**settings)
     experiment()
     run.close()
-    for argv, changed, said in (
-        ((), {"width": 4, "depth": 2}, "width 3 there, 4 here, depth not set there, 2 here"),
-        (("--seed", "1"), {}, "seed 0 there, 1 here"),
-        (("--quick",), {}, "quick False there, True here"),
-    ):
-        with pytest.raises(SystemExit, match=rf"comes from a run with other settings: {said}$"):
-            begin("--resume", *argv, **settings | changed)
+    said = "width 3 there, 4 here, depth not set there, 2 here, seed 0 there, 1 here, quick False there, True here"
+    with pytest.raises(SystemExit, match=r"comes from a run with other settings: ") as end:
+        begin("--resume", "--seed", "1", "--quick", **settings | {"width": 4, "depth": 2})
+    assert sorted(end.value.code.partition("settings: ")[2].split(", ")) == sorted(said.split(", "))
     begin("--resume", **settings)
 
 
@@ -335,7 +328,7 @@ def test_a_damaged_file_is_refused_on_one_line_and_not_replaced(begin):
     whole = bytearray(run.path.read_bytes())
     whole[len(whole) // 2] ^= 1
     for damaged in (bytes(whole), bytes(whole[:-1]), b"hello", b"", *OUTLINES):
-        if damaged in OUTLINES:
+        if isinstance(damaged, str):
             npz_files.write_npz(run.path, {"outline": np.array(damaged)})
             damaged = run.path.read_bytes()
         run.path.write_bytes(damaged)
@@ -370,9 +363,6 @@ def test_fields_that_do_not_fit_are_refused_on_one_line(begin, change):
         play()
 
 
-# --- nan ----------------------------------------------------------------------------------------------------------------
-
-
 def test_a_nan_in_a_network_stops_the_run_and_is_not_saved(begin, clock):
     run, seen = begin(), []
 
@@ -391,14 +381,3 @@ def test_a_nan_in_a_network_stops_the_run_and_is_not_saved(begin, clock):
         end.value.code,
     )
     assert read_checkpoint(run.path)[1]["a game"]["t"] < 20
-
-
-# --- the folder ---------------------------------------------------------------------------------------------------------
-
-
-def test_what_a_killed_run_was_writing_is_cleared_away(begin, tmp_path):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "checkpoint.npz.0123abcd.tmp").write_bytes(b"half")
-    (tmp_path / "out" / "mine.tmp").write_bytes(b"not a checkpoint")
-    begin()
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.tmp"]
