@@ -73,9 +73,8 @@ def usual_signals():
 def no_pictures(monkeypatch):
     """Pictures are not drawn."""
     monkeypatch.setattr(Claim, "show", lambda *arguments: None)
-    for name in ("curves", "points", "points_over_time", "points_animation"):
-        monkeypatch.setattr(pictures, name, lambda *arguments, **named: None)
-    for name in ("images", "images_over_time", "images_animation", "interpolations"):
+    kinds = "curves points points_over_time points_animation images images_over_time images_animation interpolations"
+    for name in kinds.split():
         monkeypatch.setattr(pictures, name, lambda *arguments, **named: None)
     monkeypatch.setattr(wgan, "draw_estimates", lambda *arguments: None)
 

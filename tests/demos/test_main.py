@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from demos import catalogue
-from demos.__main__ import main
 from tests.demos.running import ROOT
 
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
@@ -38,23 +37,6 @@ def test_a_command_and_its_processes_find_each_demo_by_its_short_name_and_other_
     found = python("-S", "-c", FIND.format(["python", *command.split()])).splitlines()
     files = ["None" if "pytest" in command else str(catalogue.file_of(name)) for name in catalogue.names()]
     assert [str(Path(line)) for line in found] == files
-
-
-@pytest.mark.parametrize(
-    ("wrong", "said"),
-    [
-        ("gann", "there is no demo 'gann'; did you mean gan, wgan or cgan?"),
-        ("boltzman", "there is no demo 'boltzman'; did you mean boltzmann?"),
-        ("xyz", "there is no demo 'xyz'; python -m demos lists them"),
-        ("names", "python -m demos names takes no arguments; got --quick"),
-        ("--help", "python -m demos --help takes no arguments; got --quick"),
-    ],
-)
-def test_a_wrong_command_is_one_line(wrong, said, capsys):
-    with pytest.raises(SystemExit) as end:
-        main([wrong, "--quick"])
-    assert end.value.code == 2
-    assert capsys.readouterr().err == f"{said}\n"
 
 
 @pytest.mark.parametrize("options", [(), ("--help",)])

@@ -163,21 +163,3 @@ def test_ctrl_c_lets_the_running_demo_save_and_ends_with_one_line(scripts, tmp_p
     assert not (tmp_path / "runs" / "wgan").exists()
     last = capfd.readouterr().err.splitlines()[-1]
     assert last == f"stopped; to continue: python -m demos all --out {tmp_path / 'runs'} --jobs 1 --resume"
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        ("--seed -1", "argument --seed: "),
-        (f"--out {__file__}", "File exists"),
-        ("--jobs 0", "argument --jobs: "),
-        ("--record --quick", "--record: only for full runs with the default options, without --quick, --seed"),
-        ("--record --seed 1", "--record: only for full runs with the default options, without --quick, --seed"),
-        ("--steps 3", "unrecognized arguments: --steps"),
-    ],
-)
-def test_all_refuses_wrong_options_at_once(options, said, scripts, capsys):
-    with pytest.raises(SystemExit) as end:
-        main(["all", *options.split()])
-    assert end.value.code == 2
-    assert said in capsys.readouterr().err.splitlines()[-1]

@@ -137,27 +137,6 @@ def test_values_are_split_at_commas_unless_they_have_commas_of_their_own_and_wro
     assert grid in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        ("gann --set lr=1", "there is no demo 'gann'; did you mean gan, wgan or cgan?"),
-        ("gan", "the following arguments are required: --set"),
-        ("gan --set lr", "argument --set: 'lr' is not NAME=VALUE"),
-        ("gan --set lr=1 --seeds 0", "argument --seeds: "),
-        ("gan --set lr=1 --seed=-1", "argument --seed: "),
-        ("gan --set lr=1 --jobs 0", "argument --jobs: "),
-        (f"gan --set lr=1 --out {__file__}", "--out"),
-    ],
-)
-def test_wrong_options_are_refused_at_once(options, said, capsys):
-    with pytest.raises(SystemExit) as end:
-        sweep.main(options.split())
-    assert end.value.code == 2
-    err = capsys.readouterr().err
-    assert said in err
-    assert err.count("\n") == 1
-
-
 def test_each_run_has_its_values_its_seed_the_other_options_and_a_row(swept):
     out = swept("n=2,1 rate=1 word=x/y", "--steps", "7", "--seed=3", seeds=2)
     assert swept.played == [(1.0, 2, 3), (1.0, 1, 3), (1.0, 2, 4), (1.0, 1, 4)]  # what is wrong with a value shows early

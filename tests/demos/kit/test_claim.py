@@ -123,15 +123,3 @@ def test_a_recorded_run_can_be_read_and_a_digit_changed_by_hand_shows(tmp_path, 
             results.recorded("some_claim")
     with pytest.raises(ValueError, match=r"other\.json is missing: python -m demos other --record writes it"):
         results.recorded("other")
-
-
-@pytest.mark.parametrize("options", [["--quick"], ["--seed", "3"], ["--steps", "3"], ["--quick", "--seed", "3"]])
-def test_only_a_full_run_by_the_default_options_without_a_break_is_recorded(tmp_path, capsys, options):
-    with pytest.raises(SystemExit):
-        begun(tmp_path, "--record", *options)
-    said = capsys.readouterr().err
-    assert "--record: only for a full run with the default options, without --" in said
-    assert all(option in said for option in options if option.startswith("--"))
-    begun(tmp_path).finish()
-    assert not begun(tmp_path, "--record", "--resume").args.record
-    assert "--record: ignored with --resume" in capsys.readouterr().err

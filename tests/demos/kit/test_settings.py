@@ -9,7 +9,7 @@ import pytest
 from demos import catalogue
 from demos.kit import settings as kit
 from demos.the_game import gan
-from tests.demos.running import assert_same_end, refused, run, summary_of
+from tests.demos.running import assert_same_end, run, summary_of
 
 
 @dataclass
@@ -132,15 +132,3 @@ def test_a_run_of_other_settings_is_not_resumed_and_the_number_of_steps_is_a_set
         run("gan", parts, "--quick", "--steps", "6", "--resume", "--set", "steps=6")
     run("gan", parts, *options, "--resume")
     assert_same_end(parts, whole)
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        ("--record --set lr=0.01", "--record: only for a full run with the default options, without --set"),
-        ("--set lr", "argument --set: 'lr' is not NAME=VALUE, such as seeds=2"),
-        ("--set widht=3", "did you mean width? There are:"),
-    ],
-)
-def test_wrong_assignments_are_refused(options, said, tmp_path, capsys):
-    assert said in refused("gan", capsys, "--out", str(tmp_path / "new"), *options.split())

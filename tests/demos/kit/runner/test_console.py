@@ -7,7 +7,6 @@ import sys
 
 import pytest
 
-from demos.__main__ import main
 from demos.kit.runner import options
 from tests.demos.running import ROOT
 
@@ -34,21 +33,6 @@ def test_without_any_package_each_command_says_so_on_one_line(command):
     assert (status, said) == (1, "")
     assert "pip install -e '.[demos]'" in err
     assert err.count("\n") == 1
-
-
-@pytest.mark.parametrize(
-    ("command", "name", "said"),
-    [
-        ("wgan", "clip=-1", "--set clip=-1: WGAN: clip is -1.0; expected a finite number above 0"),
-        ("improved", "alpha=-1", "--set alpha=-1: log_loss_with_logits: y must lie in [0, 1]"),
-        ("gan", "lr=-1", "python -m demos gan: --set lr=-1: expected a number, such as 0.01, at least 0; now it is lr=0.002"),
-    ],
-)
-def test_a_setting_that_minigan_refuses_is_named_with_what_is_allowed(command, name, said, tmp_path, capsys):
-    with pytest.raises(SystemExit) as end:
-        main([command, "--quick", "--out", str(tmp_path), "--set", name])
-    assert end.value.code == 2
-    assert capsys.readouterr().err.splitlines()[-1] == said
 
 
 @pytest.mark.parametrize(

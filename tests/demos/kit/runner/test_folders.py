@@ -1,6 +1,5 @@
 """The folders of results: no run replaces another's, but for the last quick one in its own folder."""
 
-import re
 import shutil
 import signal
 from pathlib import Path
@@ -8,7 +7,6 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pytest
 
-from demos.__main__ import main
 from demos.kit.loops import once
 from demos.kit.runner import opening
 from demos.kit.runner.options import common_options
@@ -115,13 +113,3 @@ def test_where_a_run_is_refused_the_earlier_one_stays(play):
     with pytest.raises(SystemExit, match=rf"^--out {HERE}: the earlier run in it cannot be moved: [^\n]+$"):
         play(2.0)
     assert files_of(out) == before | {"earlier": b"in the way"}
-
-
-@pytest.mark.parametrize("command", [["gan"], ["all"], ["sweep", "gan", "--set", "lr=1"], ["ranks"]])
-def test_an_empty_name_is_no_folder(command, tmp_path, capsys):
-    with pytest.raises(SystemExit) as end:
-        main([*command, "--out", ""])
-    assert end.value.code == 2
-    said = r"python -m demos \w+: argument --out: expected a path, not an empty text [^\n]*\n"
-    assert re.fullmatch(said, capsys.readouterr().err)
-    assert not list(tmp_path.iterdir())
