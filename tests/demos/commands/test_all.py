@@ -11,7 +11,6 @@ import pytest
 from demos import catalogue
 from demos.__main__ import main
 from demos.commands import all as command
-from demos.kit.runner import results
 
 ENDS = """
 import json, sys
@@ -117,20 +116,6 @@ def test_all_moves_earlier_runs_and_their_page_aside_before_the_first_demo_begin
         said = "earlier results of 2 demos are now in runs/NAME/earlier\n"
         assert (said in capsys.readouterr().err) == (not options)
     assert not Path("runs/quick/one/checkpoint.npz").exists()
-
-
-@pytest.mark.skipif(results.fcntl is None, reason="Windows has no locks on folders")
-def test_all_leaves_a_folder_alone_in_which_a_run_is_under_way_and_its_own_is_one_alls_at_a_time(scripts, tmp_path, capsys):
-    (tmp_path / "saddle").mkdir()
-    (tmp_path / "saddle" / "checkpoint.npz").write_text("of a run that is under way")
-    for folder in (tmp_path / "saddle", tmp_path):
-        lock = results.open_folder(folder)
-        with pytest.raises(SystemExit) as end:
-            main(["all", "--out", str(tmp_path)])
-        results.close_folder(lock)
-    assert not earlier(tmp_path)
-    assert end.value.code == 2
-    assert "another run is writing to it" in capsys.readouterr().err
 
 
 def test_what_takes_longest_begins_first_timings_are_taken_alone_and_without_a_failure_all_ends_well(

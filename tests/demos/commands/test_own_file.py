@@ -3,12 +3,9 @@
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
-import time
 
-import numpy as np
 import pytest
 
 from demos.__main__ import main
@@ -47,25 +44,6 @@ def test_a_new_experiment_runs(tmp_path):
     assert "<p>A GAN learns points of my own. (The first line says what the experiment shows.)</p>" in page
     assert page.count('src="data:image/png;base64,') == len(found["pictures"]) == 2
     assert re.search(r"<code>python -m demos mine.py --quick --seeds 2</code>: \d+ seconds", page)
-
-
-@pytest.mark.slow
-def test_a_killed_experiment_goes_on_to_the_same_end_and_is_swept(tmp_path):
-    (tmp_path / "own.py").write_text(OWN, "utf-8")
-    options = "own.py", "--set", "steps=6000", "--seeds", "1", "--out"
-    demos(tmp_path, *options, "whole")
-    for resume in ((), ("--resume",)):
-        command = [sys.executable, "-m", "demos", *options, "killed", *resume]
-        process = subprocess.Popen(command, cwd=tmp_path, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
-        time.sleep(3)
-        process.send_signal(signal.SIGTERM)
-        assert "python -m demos own.py" in process.communicate()[1]
-    demos(tmp_path, *options, "killed", "--resume")
-    assert metrics(tmp_path / "killed") == metrics(tmp_path / "whole")
-    demos(tmp_path, "sweep", "own.py", "--quick", "--set", "lr=1e-3,1e-2", "--seeds", "2")
-    runs = list((tmp_path / "runs" / "quick" / "sweep_own").glob("lr=*_seed=*"))
-    assert len(runs) == 4
-    assert all(np.isfinite(list(metrics(run).values())).all() for run in runs)
 
 
 @pytest.mark.parametrize(

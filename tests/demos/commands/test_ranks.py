@@ -20,15 +20,6 @@ def test_alone_it_measures_one_rank_and_moves_earlier_results_aside(tmp_path, ca
         assert not each["weak"]
 
 
-@pytest.mark.mpi
-def test_by_mpiexec_it_measures_1_and_2_ranks_and_rank_0_alone_writes(mpiexec):
-    done = mpiexec(2, ["-m", "demos", "ranks"], "--quick", "--out", mpiexec.folder / "out")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("written:") == 1
-    found = json.loads((mpiexec.folder / "out" / "ranks.json").read_text(encoding="utf-8"))
-    assert all(list(each[kind]) == ["1", "2"] for each in found["models"].values() for kind in ("all_reduce", "weak", "strong"))
-
-
 def test_a_ring_sends_nearly_twice_the_bytes_and_waits_at_each_of_its_hops():
     assert ranks.ring({"D": 1000, "G": 500}, 1, 100.0, 0.5) == 0
     assert ranks.ring({"D": 1000, "G": 500}, 4, 100.0, 0.5) == pytest.approx(1.5 * 15 + 2 * 6 * 0.5)

@@ -2,12 +2,8 @@
 
 import csv
 import json
-import os
 import re
-import signal
-import subprocess
 import sys
-import time
 from concurrent.futures import Executor, Future
 from dataclasses import asdict, dataclass
 from types import SimpleNamespace
@@ -23,7 +19,7 @@ from demos.kit.runner import executors
 from demos.kit.runner.opening import open_claim, start
 from demos.kit.runner.options import assignment, parser
 from minigan import Tensor, optim
-from tests.demos.running import ROOT, coarse_pictures, summary_of
+from tests.demos.running import coarse_pictures, summary_of
 
 # --- a demo that takes no time, and an executor of this process ---------------------------------------------------------
 
@@ -266,62 +262,3 @@ def test_each_setting_is_compared_with_the_best(better, verdicts, best, title):
 )
 def test_a_bound_is_a_number_that_stands_alone(expected, bound):
     assert sweep.bound_of(expected) == bound
-
-
-@pytest.mark.parametrize(
-    ("names", "i", "lines"),
-    [
-        ("k", 0, [("", [1, 11, 21])]),
-        ("lr k", 0, [("1", [1, 31]), ("2", [11, 41]), ("5", [21, 51])]),
-        ("lr k", 1, [("0.1", [1, 11, 21]), ("0.2", [31, 41, 51])]),
-        ("lr k on", 0, [("", [26, 86])]),
-        ("lr k on", 1, [("", [36, 56, 76])]),
-        ("lr k on", 2, [("", [51, 61])]),
-    ],
-)
-def test_a_panel_has_a_line_for_each_value_of_a_second_setting_and_the_mean_over_more(names, i, lines):
-    values = {"lr": ["0.1", "0.2"], "k": ["1", "2", "5"], "on": ["True", "False"]}
-    grid = {name: values[name] for name in names.split()}
-    cells = {point: Cell([n * 10.0, n * 10.0 + 2]) for n, point in enumerate(sweep.itertools.product(*grid.values()))}
-    found = sweep.lines_of(grid, cells, i)
-    assert [(label, [cell.mean for cell in line]) for label, line in found] == lines
-    if len(grid) == 3:
-        next(iter(cells.values())).by_seed[1] = None  # a run that broke off: of its seed, the others count
-        assert None not in sweep.lines_of(grid, cells, i)[0][1][0].by_seed
-
-
-# --- processes that die -------------------------------------------------------------------------------------------------
-
-
-def begun(out, *options):
-    """A sweep of four quick runs, two at a time, in a process of its own."""
-    sets = ["--set", "lr=1e-3,2e-3", "--set", "k=1,2", "--seeds=1", "--jobs=2", "--out", str(out)]
-    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": ROOT, "env": environment}
-    return subprocess.Popen([sys.executable, "-m", "demos", "sweep", "gan", "--quick", *sets, *options], **pipes)
-
-
-def results_of(out):
-    return (out / "table.txt").read_text(), [{**row, "seconds": None} for row in rows_of(out)]
-
-
-@pytest.mark.slow
-def test_a_sweep_that_is_stopped_or_killed_leaves_no_process_and_goes_on_where_it_was(tmp_path):
-    begun(tmp_path / "whole").communicate(timeout=120)
-    for name in ("SIGKILL", "SIGTERM", "SIGINT"):
-        out, until = tmp_path / name, time.monotonic() + 60
-        process = begun(out)
-        while not states_of(out) and time.monotonic() < until:
-            time.sleep(0.02)
-        before = states_of(out)
-        process.send_signal(getattr(signal, name))
-        _, err = process.communicate(timeout=120)  # the pipes close with the last process that holds them
-        assert process.returncode != 0
-        if name != "SIGKILL":
-            assert err.splitlines()[-1].startswith("stopped; to continue: python -m demos sweep gan --quick --set lr=1e-3,2e-3")
-            assert "Traceback" not in err
-            assert "leaked" not in err
-        assert 1 <= len(before) < 4
-        begun(out, "--resume").communicate(timeout=120)
-        assert states_of(out).items() >= before.items()
-        assert results_of(out) == results_of(tmp_path / "whole")

@@ -1,12 +1,10 @@
 """Words: metrics fill templates, rounded to the side on which the sentence is true; mistakes are seen before a training."""
 
 import math
-import re
 
 import numpy as np
 import pytest
 
-from demos.catalogue import FOLDER
 from demos.kit.rounding import at_least, at_most
 from demos.kit.words import names_in, say
 
@@ -82,16 +80,3 @@ def test_no_number_is_below_what_it_is_said_to_be_at_least_nor_far_from_it(digit
         low, high = (float(said(value, digits).replace(",", "")) for said in (at_least, at_most))
         assert low <= value <= high
         assert high - low <= 1.001 * 10 ** (math.floor(math.log10(abs(value))) + 1 - digits)
-
-
-NUMBER = r"\{(?:percent\([^{}]*\)|[^{}]*:,?\.(?:[1-9]\w?|0[eg%]))\}"  # rounded to the nearest; .0f is for counts
-BETWEEN = r'(?:"\s*f?")?'  # the end of one part of a string, and the beginning of the next
-WORDS = re.compile(
-    rf"(?:at least|at most|within|up to) {BETWEEN}{NUMBER}|{NUMBER}(?: %| times)? {BETWEEN}(?:or more|at least|at most)"
-)
-
-
-def test_no_demo_rounds_to_the_nearest_what_it_says_to_be_a_bound():
-    assert WORDS.search('f"within "\n        f"{m:.0e} of it"')
-    assert WORDS.search('f"{percent(m[a])} or more"')
-    assert [file.stem for file in FOLDER.glob("*/*.py") if WORDS.search(file.read_text("utf-8"))] == []
