@@ -159,6 +159,15 @@ def test_more_values_more_seeds_and_another_figure_play_only_what_is_missing(swe
     assert len(swept.played) == 4
 
 
+def test_resumed_with_other_options_it_is_refused_and_says_which(swept, capsys):
+    out = swept("n=1", "--steps", "7")
+    with pytest.raises(SystemExit) as end:
+        swept("n=1", "--quick", "--resume")
+    assert end.value.code == 2
+    assert f"--resume: the runs in {out} are of stand_in --steps 7, not of stand_in --quick" in capsys.readouterr().err
+    swept("n=1", "--steps", "7", "--resume")  # the folder has been let go
+
+
 def files_of(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 

@@ -27,6 +27,7 @@ def test_the_summary_has_every_figure_what_was_expected_whether_it_holds_and_jso
     found.note("b", 2.5, "below 2", False)
     found.note("c", math.inf, "about 4")
     found.show(plt.figure(), "some_claim", "what was found")
+    assert (tmp_path / "checkpoint.npz").is_file()  # also if drawing fails
     with pytest.raises(SystemExit, match=r"^some_claim: does not hold: b$"):  # a message: the exit status is 1
         found.finish()
     assert found.holds == {"a": True, "b": False}

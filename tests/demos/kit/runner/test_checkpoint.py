@@ -12,7 +12,7 @@ import minigan as mg
 from demos.kit.loops import once, resumable
 from demos.kit.mixtures import RING, discriminator, generator
 from demos.kit.run import Rows
-from demos.kit.runner import checkpoint, codec, opening, options
+from demos.kit.runner import checkpoint, codec, opening, options, results
 from demos.kit.runner.checkpoint import running
 from demos.kit.runner.codec import read_checkpoint, state_of
 from demos.kit.training import adams, train
@@ -123,7 +123,7 @@ def test_a_second_ctrl_c_stops_at_once_and_a_closing_terminals_burst_of_signals_
         signal.raise_signal(signal.SIGTERM)  # on the way out
 
 
-def test_signals_mean_what_they_did_before_when_the_run_is_over_or_has_been_stopped_for_a_while(begin, seconds):
+def test_signals_mean_what_they_did_before_when_the_run_is_over_or_has_been_stopped_for_a_while(begin, seconds, tmp_path):
     before = [signal.getsignal(number) for number in SIGNALS]
     begin().close()
     assert [signal.getsignal(number) for number in SIGNALS] == before
@@ -131,6 +131,7 @@ def test_signals_mean_what_they_did_before_when_the_run_is_over_or_has_been_stop
         begin()
         with pytest.raises(SystemExit):
             signal.raise_signal(signal.SIGTERM)
+        results.close_folder(results.open_folder(tmp_path / "out"))  # it is free
     seconds[0] += 2
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
@@ -157,6 +158,7 @@ def test_what_is_finished_is_not_repeated_and_comes_back_as_it_was(begin):
     begin("--resume")
     again = once("all", find)
     assert bits(again) == bits(result)
+    np.testing.assert_equal(again, result)
     assert [type(value) for value in again.values()] == [type(value) for value in result.values()]
     again["a"][:] = 7
     assert running.checkpoint.finished["all"][0]["a"].tolist() == [0, 1, 2]

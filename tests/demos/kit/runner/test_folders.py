@@ -85,6 +85,16 @@ def test_a_run_that_goes_on_with_the_one_in_its_folder_stays_there_and_learns_no
     assert not (out / "earlier").exists()
 
 
+def test_a_copy_of_a_checkpoint_is_resumed_with_its_tasks_and_the_run_beside_it_moves_aside(play):
+    out = play(1.0)
+    (out / "copy.npz").write_bytes((out / "checkpoint.npz").read_bytes())
+    (out / "checkpoint.task-1.npz").write_text("of a task")
+    args = opening.start(common_options("a demo"), [f"--resume={out}/copy.npz"], "some_demo")
+    opening.open_checkpoint(args, {})
+    assert args.checkpoint.resume.with_name("checkpoint.task-1.npz").read_text() == "of a task"
+    assert not files_of(out)
+
+
 def test_each_earlier_run_has_a_number_of_its_own(play):
     for learnt in (1.0, 2.0, 3.0):
         out = play(learnt)
