@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -28,44 +27,22 @@ from minigan import data, metrics
 from tests.demos.running import DEMOS, MAIN, QUICK, ROOT
 
 
-def quick_run(name, out, cache, log):
-    """A demo's --quick run from the command line: where its results are, and what it said."""
-    one_thread = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-    caches = {"XDG_CACHE_HOME": str(cache), "MPLCONFIGDIR": matplotlib.get_cachedir()}  # matplotlib's list of fonts
-    module = ["demos.gan"] if name == "gan" else ["demos", name]  # both ways to start a demo
-    command = [sys.executable, "-m", *module, "--quick", "--out", str(out)]
-    said, err = log / "said", log / "err"  # files: pipes would have to be emptied
-    with said.open("w") as stdout, err.open("w") as stderr:
-        process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **one_thread, **caches}, stdout=stdout, stderr=stderr)
-    assert process.wait() == 0, err.read_text()
-    return SimpleNamespace(name=name, out=out, said=said.read_text(), err=err.read_text(), cache=cache)
-
-
 @pytest.fixture(scope="session")
-def runs(tmp_path_factory):
-    """name -> the future of the demo's --quick run. Each runs once, in the background, one after the other."""
-    with ThreadPoolExecutor(1) as background:
+def quick(tmp_path_factory):
+    """name -> the demo's --quick run from the command line, once: where its results are, what it said, and its cache."""
 
-        @functools.cache
-        def start(name):
-            return background.submit(quick_run, name, *(tmp_path_factory.mktemp(name + end) for end in ("", "_cache", "_log")))
+    @functools.cache
+    def run(name):
+        out, cache = (tmp_path_factory.mktemp(name) for _ in range(2))
+        environment = os.environ | dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        environment |= {"XDG_CACHE_HOME": str(cache), "MPLCONFIGDIR": matplotlib.get_cachedir()}  # matplotlib's list of fonts
+        module = ["demos.gan"] if name == "gan" else ["demos", name]  # both ways to start a demo
+        command = [sys.executable, "-m", *module, "--quick", "--out", str(out)]
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return SimpleNamespace(name=name, out=out, said=done.stdout, err=done.stderr, cache=cache)
 
-        yield start
-        background.shutdown(cancel_futures=True)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _early_start(request, runs):
-    """The runs that `done` will ask for begin with the first test of this folder: they take seconds, on another core."""
-    asked = {item.callspec.params["done"] for item in request.session.items if "done" in item.fixturenames}
-    for name in sorted(asked & set(QUICK)):
-        runs(name)
-
-
-@pytest.fixture(scope="session")
-def quick(runs):
-    """name -> the demo's --quick run from the command line, at its end."""
-    return lambda name: runs(name).result()
+    return run
 
 
 @pytest.fixture(params=[name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in DEMOS])
@@ -96,9 +73,8 @@ def usual_signals():
 def no_pictures(monkeypatch):
     """Pictures are not drawn."""
     monkeypatch.setattr(Claim, "show", lambda *arguments: None)
-    for name in ("curves", "points", "points_over_time", "points_animation"):
-        monkeypatch.setattr(pictures, name, lambda *arguments, **named: None)
-    for name in ("images", "images_over_time", "images_animation", "interpolations"):
+    kinds = "curves points points_over_time points_animation images images_over_time images_animation interpolations"
+    for name in kinds.split():
         monkeypatch.setattr(pictures, name, lambda *arguments, **named: None)
     monkeypatch.setattr(wgan, "draw_estimates", lambda *arguments: None)
 
@@ -120,7 +96,7 @@ def small(monkeypatch, no_pictures):
 
 @pytest.fixture
 def two_sets(monkeypatch):
-    """What the demos load: x, 60 dark images of classes y, to learn from; and 40 bright ones, the others, with classes."""
+    """What the demos load: x, 60 dark images of classes y, and 40 bright ones, the others, which are held out."""
     rng = np.random.default_rng(0)
     x, others = (rng.uniform(*levels, (n, 1, 28, 28)).astype(np.float32) for levels, n in (((0, 0.4), 60), ((0.6, 1), 40)))
     y, classes = (rng.permutation(np.arange(n) % 10) for n in (60, 40))

@@ -3,7 +3,8 @@
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 from importlib import import_module
 from types import SimpleNamespace
 
@@ -19,7 +20,6 @@ from demos.kit.runner.checkpoint import running
 from demos.training.techniques import ImprovedGAN
 from demos.training.tricks import TrickedGAN, Tricks
 from demos.training.tricks import players as tricks_players
-from demos.wasserstein import learning_curves, stability
 from minigan import data, metrics, optim
 from minigan.games import GAN
 from tests.demos.running import summary_of
@@ -30,18 +30,17 @@ DRAWING = "picture", "second_picture", "draw_", "animate"  # how the names of fu
 
 @dataclass
 class Row:
-    """Settings by which a demo takes a moment. Of a demo of digits: metrics that held-out digits must decide about.
+    """Settings by which a demo takes a moment, as for --set. Of a demo of digits: metrics that held-out digits decide about.
 
     `learners`: further functions of which the first argument is learnt from. `constants`: of modules, and smaller values.
-    `games`: the demo's own, which `playable` makes. `right`: larger settings, by which all that a quick run judges holds.
+    `games`: the demo's own, which `playable` makes.
     """
 
-    settings: dict
-    held_out: tuple[str, ...] = ()
+    settings: str
+    held_out: list[str] = field(default_factory=list)
     learners: list[str] = field(default_factory=list)
     constants: dict = field(default_factory=dict)
     games: dict[str, Callable] = field(default_factory=dict)
-    right: dict = field(default_factory=dict)
 
 
 def playable(kind, players, prior, batches, **options):
@@ -65,138 +64,88 @@ def level():
     return playable(GAN, players, pyramid.RealCondition(pyramid.down(images)), pyramid.Pairs(images, 20))
 
 
-SMALL_ERRATA = {"steps": 10, "width": 8, "alone_steps": 2, "classifier_steps": 2, "samples": 20, "attacked": 40}
-SMALL_ERRATA |= {"memory_steps": 2, "strangers": 20, "pairs": 10, "line_steps": 10, "pretraining": 2}
-SMALL_ERRATA |= {"ring_steps": 6, "ring_width": 8}
-SMALL_VAE = {"steps": 20, "plane_steps": 2, "gan_steps": 20, "width": 8, "gan_width": 8, "judged": 20, "watched": 10}
-SMALL_AUTOENCODER = {"width": 8, "channels": 1, "dense_steps": 2, "conv_steps": 1, "dense_batch": 20, "conv_batch": 20}
-SMALL_BOLTZMANN = {"hidden": 4, "steps": 40, "mean_field_steps": 40, "gibbs": 2, "chains": 20, "batch": 10, "images": 20}
-SMALL_PERFECT = {"steps": 20, "every": 10, "probes": 8, "width": 8, "batch": 16}
-SMALL_CONDITIONING = {"steps": 2, "rare_steps": 2, "looks": 2, "width": 8, "batch": 20}
-SMALL_CURVES = replace(learning_curves.QUICK, steps=8, moments=4)
-SMALL_STABILITY = replace(stability.QUICK, steps=3, hidden=(1,), width=8, points=40)
-SMALL_FOOLED = {"steps": 20, "width": 16, "batch": 20, "images": 10, "part": 10, "searches": 2, "descents": 2}
-SMALL_DEFENSE = {"steps": 2, "channels": 2, "encoder_steps": 2, "judge_steps": 2, "images": 10, "descents": 2}
 LINEAR = [f"demos.generative_models.autoencoders.{name}" for name in ("pca", "linear_map")]
-
+STEPS = {"demos.wasserstein.limit_cycles.STEPS": 1000, "demos.wasserstein.predictors.STEPS": 20}
+TRICKS = {"noise": {"noise": 0.2}, "soft labels": {"soft": True}, "dropout": {"dropout": 0.5}}
+IMPROVED = {"label smoothing": {"alpha": 0.9}, "historical averaging": {"weight": 0.1}}
 ROWS = {
-    "saddle": Row({"steps": 3}),
-    "detach": Row({}),
-    "ladder": Row({"moments": (1, 2), "iterations": 2, "samples": 50}),
-    "convergence": Row({"steps": 2, "table_steps": 3, "snapshots": 1, "width": 8, "batch": 16}),
-    "optimal_discriminator": Row({"steps": 2, "ascents": 2, "pairs": 3, "width": 8}),
-    "transform": Row({"steps": 2, "pairs": 1, "n": 100, "g_width": 8, "d_width": 8}),
-    "errata": Row(SMALL_ERRATA, ("flipped_GANs_D", "flipped_D_of_noise", "nearest_stranger_of_few", "nearest_stranger_of_all")),
+    "saddle": Row("steps=3"),
+    "detach": Row(""),
+    "ladder": Row("moments=1,2 iterations=2 samples=50"),
+    "convergence": Row("steps=2 table_steps=3 snapshots=1 width=8 batch=16"),
+    "optimal_discriminator": Row("steps=2 ascents=2 pairs=3 width=8"),
+    "transform": Row("steps=2 pairs=1 n=100 g_width=8 d_width=8"),
+    "errata": Row(
+        "steps=10 width=8 alone_steps=2 classifier_steps=2 samples=20 attacked=40 memory_steps=2 strangers=20 pairs=10"
+        " line_steps=10 pretraining=2 ring_steps=6 ring_width=8",
+        ["flipped_GANs_D", "flipped_D_of_noise", "nearest_stranger_of_few", "nearest_stranger_of_all"],
+    ),
     "vae": Row(
-        {**SMALL_VAE, "batch": 20, "gan_batch": 20},
-        ("elbo", "elbo_of_a_plane", "every_pixel_by_itself", "objective_by_encoder", "loss_D_by_D", "frechet_unseen_images"),
+        "steps=20 plane_steps=2 gan_steps=20 width=8 gan_width=8 judged=20 watched=10 batch=20 gan_batch=20",
+        ["elbo", "elbo_of_a_plane", "every_pixel_by_itself", "objective_by_encoder", "loss_D_by_D", "frechet_unseen_images"],
     ),
     "autoencoder": Row(
-        {**SMALL_AUTOENCODER, "pairs": 10},
-        ("reconstruction, dense: error", "inpainting, conv: error", "nearest training image, dense: between pixels"),
+        "width=8 channels=1 dense_steps=2 conv_steps=1 dense_batch=20 conv_batch=20 pairs=10",
+        ["reconstruction, dense: error", "inpainting, conv: error", "nearest training image, dense: between pixels"],
         LINEAR,
     ),
     "pretraining": Row(
-        {"width": 8, "depth": 2, "pretraining_steps": 2, "steps": 2, "batch": 20, "labels": (20, 40)},
-        tuple(
-            f"{units}, 40 labels, {start}: errors (%)" for units in ("sigmoid", "ReLU") for start in ("random", "pretrained")
-        ),
+        "width=8 depth=2 pretraining_steps=2 steps=2 batch=20 labels=20,40",
+        [f"{unit}, 40 labels, {start}: errors (%)" for unit in ("sigmoid", "ReLU") for start in ("random", "pretrained")],
     ),
-    "boltzmann": Row(SMALL_BOLTZMANN, ("the mean image's error", "CD-1: error over the mean image's, worst seed")),
-    "latent": Row(
-        {"steps": 2, "batch": 20, "width": 8, "z": 4, "points": 2, "pairs": 5, "images": 4, "descents": 2},
-        ("inversion_error", "nearest_image"),
+    "boltzmann": Row(
+        "hidden=4 steps=40 mean_field_steps=40 gibbs=2 chains=20 batch=10 images=20",
+        ["the mean image's error", "CD-1: error over the mean image's, worst seed"],
     ),
+    "latent": Row("steps=2 batch=20 width=8 z=4 points=2 pairs=5 images=4 descents=2", ["inversion_error", "nearest_image"]),
     "adversarial_autoencoder": Row(
-        {"steps": 2, "batch": 20, "width": 8, "d_width": 8, "judged": 20},
-        ("KS distance from the prior", "squared error, plain", "squared error, adversarial"),
+        "steps=2 batch=20 width=8 d_width=8 judged=20",
+        ["KS distance from the prior", "squared error, plain", "squared error, adversarial"],
     ),
-    "ali": Row(
-        {"steps": 2, "batch": 20, "grid_steps": 2, "judge_steps": 2, "width": 8, "judged": 40},
-        ("judge's errors", "same class"),
-    ),
-    "fair": Row(
-        {"steps": 2, "batch": 20, "judge_steps": 2, "width": 8},
-        ("squared error, with the term", "the class from z, with the term"),
-    ),
-    "variational_bayes": Row({"steps": 2, "moving": 1, "every": 1, "width": 8, "t_width": 8, "codes": 20}),
-    "bayesian_gan": Row({"steps": 4, "kept": 2, "width": 4, "points": 100, "judged": 60}),
-    "coadaptation": Row(
-        {"toy_steps": 4, "steps": 4, "every": 1, "border": 4, "width": 8, "batch": 20}, right={"toy_steps": 500}
-    ),
-    "collapse": Row(
-        {"iterations": 12, "width": 8, "batch": 16, "samples": 100},
-        right={"width": 32, "batch": 32, "iterations": 12, "samples": 200},
-    ),
-    "equilibrium": Row(
-        {"steps": 8, "few_steps": 8, "few": 20, "alone": 4, "width": 8, "batch": 20, "images": 20, "looks": 4},
-        ("D_held_out",),
-        right={"looks": 8},
-    ),
+    "ali": Row("steps=2 batch=20 grid_steps=2 judge_steps=2 width=8 judged=40", ["judge's errors", "same class"]),
+    "fair": Row("steps=2 batch=20 judge_steps=2 width=8", ["squared error, with the term", "the class from z, with the term"]),
+    "variational_bayes": Row("steps=2 moving=1 every=1 width=8 t_width=8 codes=20"),
+    "bayesian_gan": Row("steps=4 kept=2 width=4 points=100 judged=60"),
+    "coadaptation": Row("toy_steps=4 steps=4 every=1 border=4 width=8 batch=20"),
+    "collapse": Row("iterations=12 width=8 batch=16 samples=100"),
+    "equilibrium": Row("steps=8 few_steps=8 few=20 alone=4 width=8 batch=20 images=20 looks=4", ["D_held_out"]),
     "hacks": Row(
-        {"steps": 2, "norm_steps": 2, "conv_steps": 2, "width": 8, "batch": 20, "channels": 2, "samples": 40},
-        ("real_frechet",),
-        games={
-            "noise": lambda: tricked(noise=0.2),
-            "soft labels": lambda: tricked(soft=True),
-            "dropout": lambda: tricked(dropout=0.5),
-        },
-        right={"steps": 10, "norm_steps": 10},
+        "steps=2 norm_steps=2 conv_steps=2 width=8 batch=20 channels=2 samples=40",
+        ["real_frechet"],
+        games={name: partial(tricked, **tricks) for name, tricks in TRICKS.items()},
     ),
     "improved": Row(
-        {"steps": 2, "line_steps": 2, "line_width": 8, "toy_steps": 4, "width": 8, "batch": 16, "samples": 50},
-        games={
-            "label smoothing": lambda: improved_game(alpha=0.9),
-            "historical averaging": lambda: improved_game(weight=0.1),
-        },
-        right={"steps": 3, "line_steps": 5, "toy_steps": 20, "samples": 50},
+        "steps=2 line_steps=2 line_width=8 toy_steps=4 width=8 batch=16 samples=50",
+        games={name: partial(improved_game, **options) for name, options in IMPROVED.items()},
     ),
-    "perfect_discriminator": Row(SMALL_PERFECT, right=SMALL_PERFECT),
-    "saturation": Row(
-        {"pretraining": 200, "steps": 2, "every": 1, "batch": 32},
-        right={"pretraining": 200, "steps": 60, "batch": 32},
-    ),
-    "semi_supervised": Row(
-        {"labels": 10, "steps": 6, "width": 8, "batch": 20, "batch_labelled": 10, "looks": 2},
-        ("alone: errors (%)",),
-        right={"steps": 6, "width": 16},
-    ),
-    "tempo": Row({"cost": 24, "moments": 4, "width": 8, "batch": 16}, right={"cost": 24, "moments": 4}),
-    "conditioning": Row({**SMALL_CONDITIONING, "few": 4, "judged": 40, "judge_steps": 2}, right={"looks": 2}),
+    "perfect_discriminator": Row("steps=20 every=10 probes=8 width=8 batch=16"),
+    "saturation": Row("pretraining=200 steps=2 every=1 batch=32"),
+    "semi_supervised": Row("labels=10 steps=6 width=8 batch=20 batch_labelled=10 looks=2", ["alone: errors (%)"]),
+    "tempo": Row("cost=24 moments=4 width=8 batch=16"),
+    "conditioning": Row("steps=2 rare_steps=2 looks=2 width=8 batch=20 few=4 judged=40 judge_steps=2"),
     "lapgan": Row(
-        {"steps": 2, "coarse_steps": 2, "single_steps": 2, "width": 8, "channels": 2, "batch": 20, "conv_batch": 8},
+        "steps=2 coarse_steps=2 single_steps=2 width=8 channels=2 batch=20 conv_batch=8",
         games={"level": level},
-        right={"steps": 3, "coarse_steps": 4, "single_steps": 4, "width": 8},
     ),
-    "ebgan": Row(
-        {"steps": 2, "alone_steps": 2, "line_steps": 12, "width": 8, "line_width": 4, "batch": 20, "line_batch": 8},
-        right={"steps": 4, "alone_steps": 4, "line_steps": 12},
-    ),
-    "earth_mover": Row(
-        {"thetas": (-0.5, 0.0, 1.0), "steps": 2, "batch": 16, "width": 8},
-        right={"thetas": (-0.5, 0.0, 1.0), "steps": 80, "batch": 128, "lr": 9e-3, "width": 24},
-    ),
+    "ebgan": Row("steps=2 alone_steps=2 line_steps=12 width=8 line_width=4 batch=20 line_batch=8"),
+    "earth_mover": Row("thetas=-0.5,0.0,1.0 steps=2 batch=16 width=8"),
     "learning_curves": Row(
-        {"curves": SMALL_CURVES, "stability": replace(SMALL_STABILITY, points=6)},
-        right={"curves": SMALL_CURVES, "stability": SMALL_STABILITY},
+        "curves.steps=8 curves.moments=4 stability.hidden=1 stability.steps=3 stability.width=8 stability.points=6"
     ),
-    "limit_cycles": Row(
-        {"updates": 6, "width": 8, "batch": 16, "samples": 20},
-        constants={"demos.wasserstein.limit_cycles.STEPS": 1000, "demos.wasserstein.predictors.STEPS": 20},
-        right={"updates": 6, "width": 8, "samples": 40},
+    "limit_cycles": Row("updates=6 width=8 batch=16 samples=20", constants=STEPS),
+    "fgsm": Row("steps=2 width=8 batch=20 epsilons=0.0,0.05,0.25", ["network_error"]),
+    "dimension": Row("steps=2 networks=1 few=10 width=8 batch=5", ["linear: median margin"]),
+    "fooled": Row(
+        "steps=20 width=16 batch=20 images=10 part=10 searches=2 descents=2 noise=20 pushed=10",
+        ["error, %, worst seed", "|r| / sqrt(n)"],
     ),
-    "fgsm": Row({"steps": 2, "width": 8, "batch": 20, "epsilons": (0.0, 0.05, 0.25)}, ("network_error",)),
-    "dimension": Row({"steps": 2, "networks": 1, "few": 10, "width": 8, "batch": 5}, ("linear: median margin",)),
-    "fooled": Row({**SMALL_FOOLED, "noise": 20, "pushed": 10}, ("error, %, worst seed", "|r| / sqrt(n)")),
     "adversarial_training": Row(
-        {"steps": 2, "width": 8, "batch": 20, "epsilons": (0.0, 0.25), "pgd_steps": 1},
-        ("usual, clean", "usual, FGSM", "usual, PGD"),
-        right={"steps": 100, "width": 16, "lr": 7e-3, "pgd_steps": 3},
+        "steps=2 width=8 batch=20 epsilons=0.0,0.25 pgd_steps=1", ["usual, clean", "usual, FGSM", "usual, PGD"]
     ),
-    "patch": Row(
-        {"classifier_steps": 2, "patch_steps": 2, "held_out": 40, "judge_steps": 2}, ("accuracy_on_scenes, worst seed",)
+    "patch": Row("classifier_steps=2 patch_steps=2 held_out=40 judge_steps=2", ["accuracy_on_scenes, worst seed"]),
+    "manifold_defense": Row(
+        "steps=2 channels=2 encoder_steps=2 judge_steps=2 images=10 descents=2 pairs=4 attack_steps=2 minibatches=2 batch=20"
     ),
-    "manifold_defense": Row({**SMALL_DEFENSE, "pairs": 4, "attack_steps": 2, "minibatches": 2, "batch": 20}),
 }
 
 
@@ -223,7 +172,6 @@ def smallest_run(name, out, images, seed=0, *options):
 
             m.setattr(path, listening)
 
-        m.setattr(main, "quick", replace(main.chosen(quick=True), **row.settings))
         for path, value in row.constants.items():
             m.setattr(path, value)
         m.setattr(digits, "SAMPLES", 40)
@@ -238,7 +186,8 @@ def smallest_run(name, out, images, seed=0, *options):
             for function in [function for function in vars(module) if function.startswith(DRAWING)]:
                 m.setattr(module, function, lambda *arguments: None)
         with suppress(SystemExit):  # so short a run need not find what is expected
-            main(["--quick", "--jobs", "1", "--seed", str(seed), "--out", str(out), *options])
+            sets = [f"--set={each}" for each in row.settings.split()]
+            main(["--quick", "--jobs=1", f"--seed={seed}", "--out", str(out), *sets, *options])
     running.close()
     found = summary_of(out)["metrics"]
     return {name: value for name, value in found.items() if not name.startswith("seconds")}, learnt

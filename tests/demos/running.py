@@ -84,14 +84,9 @@ def refused(name, capsys, *options):
 # --- what a run leaves --------------------------------------------------------------------------------------------------
 
 
-def samples_of(out):
-    with np.load(out / "samples.npz") as file:
-        return {name: file[name] for name in file.files}
-
-
-def checkpoint_of(out):
-    with np.load(out / "checkpoint.npz") as file:
-        return {name: file[name] for name in file.files}
+def samples_of(out, file="samples.npz"):
+    with np.load(out / file) as arrays:
+        return dict(arrays)
 
 
 def training_of(out):
@@ -130,10 +125,8 @@ def numbers(figures):
 
 def assert_same_end(a, b):
     """Two runs ended alike: samples, figures, and all that a checkpoint holds, bit for bit."""
-    for mine, yours in ((samples_of(a), samples_of(b)), (checkpoint_of(a), checkpoint_of(b))):
-        assert mine.keys() == yours.keys()
-        for name in mine:
-            np.testing.assert_array_equal(mine[name], yours[name], err_msg=name)
+    for file in ("samples.npz", "checkpoint.npz"):
+        np.testing.assert_equal(samples_of(a, file), samples_of(b, file))
     assert history_of(a) == history_of(b)
     for part in ("settings", "metrics"):
         assert summary_of(a)[part] == summary_of(b)[part]
@@ -145,10 +138,7 @@ def assert_samples(samples, images):
     assert samples.shape == ((5000, 1, 28, 28) if images else (10_000, 2))
     assert np.isfinite(samples).all()
     assert samples.std(axis=0).max() > 1e-3
-    if images:
-        assert samples.min() >= 0
-        assert samples.max() <= 1
-        assert np.ptp(samples) > 0.1
+    assert not images or 0 <= samples.min() < samples.max() - 0.1 <= 0.9
 
 
 def assert_shows_something(path):
@@ -157,15 +147,3 @@ def assert_shows_something(path):
         pixels = np.asarray(picture.convert("RGB"))
     assert min(pixels.shape[:2]) > 200
     assert len(np.unique(pixels @ np.array([1 << 16, 1 << 8, 1]))) > 50  # colours
-
-
-def assert_moves(path):
-    """The first and the last frame differ, and not in the title alone."""
-    image = pytest.importorskip("PIL.Image")
-    with image.open(path) as animation:
-        assert animation.n_frames > 3
-        first = np.asarray(animation.convert("RGB"))
-        animation.seek(animation.n_frames - 1)
-        last = np.asarray(animation.convert("RGB"))
-    below_the_title = len(first) // 8
-    assert (first != last)[below_the_title:].mean() > 0.001

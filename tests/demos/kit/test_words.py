@@ -1,22 +1,15 @@
-"""Templates: metrics are filled in, rounded to the side on which the sentence is true; mistakes are seen before a training."""
+"""Words: metrics fill templates, rounded to the side on which the sentence is true; mistakes are seen before a training."""
 
 import math
 
+import numpy as np
 import pytest
 
+from demos.kit.rounding import at_least, at_most
 from demos.kit.words import names_in, say
 
-METRICS = {
-    "share": 0.9742,
-    "k >= l: modes, worst": 7.26,
-    "|w|_1 / |w|_2 at 7 x 7": 6.25,
-    "tiny": 9e-8,
-    "none": None,
-    "zero": 0.0,
-    "change": -2.0,
-    "change low": -3.0,
-    "change high": -1.0,
-}
+METRICS = {"share": 0.9742, "k >= l: modes, worst": 7.26, "|w|_1 / |w|_2 at 7 x 7": 6.25, "tiny": 9e-8, "none": None}
+METRICS |= {"zero": 0.0, "change": -2.0, "change low": -3.0, "change high": -1.0, "d": -2.0, "d low": None, "d high": None}
 
 
 @pytest.mark.parametrize(
@@ -30,19 +23,31 @@ METRICS = {
         ("{k >= l: modes, worst|>} of 8", "7.2 of 8"),
         ("{|w|_1 / |w|_2 at 7 x 7|.1f}", "6.2"),
         ("{k >= l: modes, worst ÷ share|.2f}", "7.45"),
-        ("it {change|lower}, it {change|higher}", "it helps, it hurts"),
+        ("it {change|lower}, it {change|higher}, {d|lower}", "it helps, it hurts, no difference beyond chance"),
         ("$n^{{-1}}$", "$n^{-1}$"),
-        ("{none|.2f}", "nan"),
-        ("{share ÷ zero}", "nan"),
+        ("{none|.2f}, {share ÷ zero}", "nan, nan"),
     ],
 )
 def test_a_template_becomes_a_sentence(template, text):
     assert say(template, METRICS) == text
 
 
-def test_an_infinite_interval_is_no_difference():
-    assert say("{d|lower}", {"d": -2.0, "d low": None, "d high": None}) == "no difference beyond chance"
-    assert say("{d}", {"d": math.inf}) == "inf"
+@pytest.mark.parametrize(
+    ("template", "error"),
+    [
+        ("{shaer}", "there is no metric 'shaer'; did you mean 'share'\\?"),
+        ("{share|no}", "unknown format 'no'"),
+        ("{share|lower}", "'share' is not a difference with an interval"),
+        ("{share", "has a single brace"),
+    ],
+)
+def test_a_mistake_names_what_is_meant_also_without_numbers_where_it_can(template, error):
+    if "no" in template or template == "{share":
+        with pytest.raises(ValueError, match=error):
+            names_in("{a|>} of {b ÷ c|.1f}", template)
+    if template != "{share":
+        with pytest.raises(ValueError, match=error):
+            say(template, METRICS)
 
 
 def test_the_metrics_of_a_template_are_known_without_their_numbers():
@@ -50,20 +55,28 @@ def test_the_metrics_of_a_template_are_known_without_their_numbers():
 
 
 @pytest.mark.parametrize(
-    ("template", "error"),
+    ("value", "digits", "least", "most"),
     [
-        ("{shaer}", "there is no metric 'shaer'; did you mean 'share'?"),
-        ("{share|no}", "unknown format 'no'"),
-        ("{share|lower}", "'share' is not a difference with an interval"),
+        (0.948, 2, "0.94", "0.95"),
+        (0.94, 2, "0.94", "0.94"),  # as a float a little less
+        (100 * 0.29, 2, "29", "29"),  # 28.999999999999996
+        (1.0049, 3, "1.00", "1.01"),
+        (9.96, 2, "9.9", "10.0"),
+        (325_757.0, 2, "320,000", "330,000"),
+        (0.00023, 1, "0.0002", "0.0003"),
+        (-2.1e-5, 1, "-3e-5", "-2e-5"),
+        (0.0, 2, "0", "0"),
+        (math.inf, 2, "inf", "inf"),
     ],
 )
-def test_a_mistake_names_what_is_meant(template, error):
-    with pytest.raises(ValueError, match=error.replace("?", r"\?")):
-        say(template, METRICS)
+def test_a_number_is_rounded_to_the_side_that_is_true(value, digits, least, most):
+    assert (at_least(value, digits), at_most(value, digits)) == (least, most)
 
 
-def test_an_unknown_format_is_seen_without_numbers():
-    with pytest.raises(ValueError, match="unknown format 'no'"):
-        names_in("{share|no}")
-    with pytest.raises(ValueError, match="has a single brace"):
-        names_in("{share")
+@pytest.mark.parametrize("digits", [1, 2, 3])
+def test_no_number_is_below_what_it_is_said_to_be_at_least_nor_far_from_it(digits):
+    rng = np.random.default_rng(0)
+    for value in rng.choice([-1, 1], 200) * 10 ** rng.uniform(-8, 8, 200):
+        low, high = (float(said(value, digits).replace(",", "")) for said in (at_least, at_most))
+        assert low <= value <= high
+        assert high - low <= 1.001 * 10 ** (math.floor(math.log10(abs(value))) + 1 - digits)

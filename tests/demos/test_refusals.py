@@ -1,0 +1,80 @@
+"""What the commands refuse: with status 2 and one line, and nothing is written."""
+
+import sys
+
+import pytest
+
+from demos.__main__ import main
+from minigan import backend
+
+WHOLE = "is not a whole number from"
+MNIST = "--data-dir: only --data mnist is read from a folder; here --data is"
+ONE = "--record: only for a full run with the default options, without"
+ALL = "--record: only for full runs with the default options, without --quick, --seed"
+ROWS = [
+    ("gann --quick", "there is no demo 'gann'; did you mean gan, wgan or cgan?"),
+    ("boltzman", "there is no demo 'boltzman'; did you mean boltzmann?"),
+    ("xyz", "there is no demo 'xyz'; python -m demos lists them"),
+    ("names --quick", "python -m demos names takes no arguments; got --quick"),
+    ("--help gan", "python -m demos --help takes no arguments; got gan"),
+    ("gan --steps 0", f"python -m demos gan: argument --steps: 0 {WHOLE} 1 on"),
+    ("cgan --steps 1.5", f"python -m demos cgan: argument --steps: 1.5 {WHOLE} 1 on"),
+    (f"gan --steps {10**30}", f"argument --steps: {10**30} is too large"),
+    ("gan --seed -1", f"argument --seed: -1 {WHOLE} 0 on"),
+    ("gan --data cifar", "argument --data: invalid choice: 'cifar'"),
+    ("dcgan --backend torch", "argument --backend: invalid choice: 'torch'"),
+    ("dcgan --backend cupy", "pip install 'minigan[cuda12]'"),
+    ("gan --resume there.npz", "--resume: there is no checkpoint there.npz"),
+    ("gan --data-dir x", f"{MNIST} ring, the default (--help lists the options)"),
+    ("dcgan --quick --data-dir x", f"{MNIST} glyphs, the default with --quick (--help lists the options)"),
+    ("began --data glyphs --resume --data-dir x", f"{MNIST} glyphs (--help lists the options)"),
+    ("gan --out=", "python -m demos gan: argument --out: expected a path, not an empty text"),
+    ("gan --out file", "python -m demos gan: --out file: File exists"),
+    ("gan --out file/below", "python -m demos gan: --out file/below: Not a directory"),
+    ("gan --record --quick", f"{ONE} --quick"),
+    ("gan --record --quick --seed 3", f"{ONE} --seed, --quick"),
+    ("gan --record --set lr=0.01", f"{ONE} --set"),
+    ("gan --set lr", "argument --set: 'lr' is not NAME=VALUE, such as seeds=2"),
+    ("gan --set lr=-1", "gan: --set lr=-1: expected a number, such as 0.01, at least 0; now it is lr=0.002"),
+    ("wgan --quick --set clip=-1", "--set clip=-1: WGAN: clip is -1.0; expected a finite number above 0"),
+    ("improved --quick --set alpha=-1", "--set alpha=-1: log_loss_with_logits: y must lie in [0, 1]"),
+    ("all --seed -1", f"argument --seed: -1 {WHOLE} 0 on"),
+    ("all --out=", "python -m demos all: argument --out: expected a path, not an empty text"),
+    ("all --out file", "python -m demos all: --out file: File exists"),
+    ("all --jobs 0", f"argument --jobs: 0 {WHOLE} 1 on"),
+    ("all --record --quick", ALL),
+    ("all --record --seed 1", ALL),
+    ("all --steps 3", "unrecognized arguments: --steps 3"),
+    ("sweep gann --set lr=1", "there is no demo 'gann'; did you mean gan, wgan or cgan?"),
+    ("sweep gan", "the following arguments are required: --set"),
+    ("sweep gan --set lr", "argument --set: 'lr' is not NAME=VALUE"),
+    ("sweep gan --set lr=1 --seeds 0", f"argument --seeds: 0 {WHOLE} 1 on"),
+    ("sweep gan --set lr=1 --out=", "python -m demos sweep: argument --out: expected a path, not an empty text"),
+    ("sweep gan --set lr=1 --out file", "--out file: "),
+    ("ranks --out=", "argument --out: expected a path, not an empty text"),
+    ("ranks --seed -1", f"python -m demos ranks: argument --seed: -1 {WHOLE} 0 on"),
+    ("new", "new NAME writes"),
+    ("new gan", "choose another"),
+    ("new json", "another Python module has the name json"),
+    ("new a-b", "not a name"),
+    ("new mine", "mine.py exists already"),
+]
+
+
+@pytest.mark.parametrize(("command", "said"), ROWS)
+def test_it_is_refused_in_one_line_and_nothing_is_written(command, said, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    for name in ("file", "mine.py"):
+        (tmp_path / name).write_text("x = 1\n")
+    with pytest.raises(SystemExit) as end:
+        main(command.split())
+    assert end.value.code == 2
+    err = capsys.readouterr().err
+    assert said in err.splitlines()[-1]
+    assert "Traceback" not in err
+    assert backend.name() == "numpy"
+    assert {str(path.relative_to(tmp_path)): path.read_text() for path in tmp_path.rglob("*") if path.is_file()} == {
+        "file": "x = 1\n",
+        "mine.py": "x = 1\n",
+    }
