@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from minigan import optim
 from minigan.watching import debug
 from tests.games import players
 
@@ -27,32 +26,18 @@ def data_with(value):
     return mg.Tensor(np.array([[1.0, value], [2.0, 3.0]], np.float32))
 
 
-def layers(x):
-    net = mg.nn.Sequential(mg.nn.Dense(2, 1), mg.nn.Sigmoid())
-    net.layers[0].weight.data = np.full((2, 1), np.inf, np.float32)
-    return net(x)
-
-
 def fails(g, y):
     raise KeyError("oops")
-
-
-def step(w, value):
-    w.grad = mg.Tensor(np.array([value]))
-    optim.Adam([w], lr=0.5).step()
 
 
 FOUND = {  # each is found at the line of the lambda
     "log": (lambda: mg.log(leaf(-1.0)), r"log made a nan from arguments without one \(shapes \(1,\)\)"),
     "subtract": (lambda: leaf(np.inf) - leaf(np.inf), "subtract made a nan from an infinity, input 0 .*, a parameter"),
     "data": (lambda: data_with(np.nan) @ np.ones((2, 1)), rf"input 0 of matmul .* {DATA}a tensor of shape \(2, 2\); "),
-    "an array": (lambda: leaf([1.0, 2.0]) * np.array([1.0, np.nan]), f"input 1 of multiply .* {DATA}a tensor of shape"),
     "a name": (lambda: mg.exp(mg.Tensor([np.nan], name="x")), f"input 0 of exp .* {DATA}tensor 'x' of shape"),
     "a parameter": (lambda: mg.exp(leaf(np.nan)), r"input 0 of exp has a nan already: a tensor of shape \(1,\), a parameter"),
-    "its cast": (lambda: data_with(np.nan).astype("float64"), "input 0 of astype .* with the data"),
     "an infinity that came in": (lambda: data_with(np.inf) * 0.0, f"multiply .* from an infinity, input 0 .* {DATA}a"),
-    "a step": (lambda: step(leaf(1.0), np.inf), "Adam's step, with lr 0.5, left a nan in parameter 0, "),
-    "layers": (lambda: layers(mg.Tensor([[1.0, -1.0]])), rf"affine made a nan .*{HERE}return net\(x\)$"),
+    "through a layer": (lambda: mg.nn.Dense(2, 1)(data_with(np.nan)), f"input 0 of affine .* {DATA}a"),
 }
 
 
@@ -99,8 +84,6 @@ def test_a_nan_from_before_debug_mode_is_named_as_such():
     with mg.debug(), pytest.raises(FloatingPointError, match=r"input 1 of multiply has a nan already: .*, a param") as caught:
         product.backward()
     assert "in the backward pass through multiply, called at a line outside of debug mode" in caught.value.__notes__
-    with mg.debug(), pytest.raises(FloatingPointError, match="the gradient that arrived at add has a nan already: it came in"):
-        (leaf(1.0) + 1.0).backward(np.array([np.nan]))
 
 
 def infinite_value(x):
@@ -123,7 +106,7 @@ def test_an_infinity_that_became_a_nan_is_traced_to_the_op_that_made_it(make, op
 def test_a_step_that_makes_a_nan_names_the_parameter_by_its_place_in_the_game():
     game = players.make("gan")
     game.D.parameters()[1].grad = mg.Tensor(np.full(game.D.parameters()[1].shape, np.nan, np.float32))
-    says = r"^OMD's step, .*left a nan in parameter 1, tensor 'D\.layers\.0\.bias' of shape \(5,\), at "
+    says = r"^OMD's step, with lr .*, left a nan in parameter 1, tensor 'D\.layers\.0\.bias' of shape \(5,\), at "
     with mg.debug(), pytest.raises(FloatingPointError, match=says):
         game.opt_D.step()
 

@@ -2,12 +2,10 @@
 
 import importlib.util
 import itertools
-import json
 import os
 import subprocess
 import sys
 import tracemalloc
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,7 +13,7 @@ import pytest
 
 import minigan as mg
 from demos.performance import growth, speed, workers
-from demos.performance.engines import NAMES, matmul, memory, minigan, plays, sizes
+from demos.performance.engines import NAMES, matmul, memory, minigan, sizes
 from demos.performance.engines.__main__ import LEAST, WARM_UP, timed
 from demos.performance.engines.sizes import SIZES
 from minigan import games
@@ -42,11 +40,6 @@ def program(tmp_path):
         return str(path)
 
     return make
-
-
-def output_of(code, *options, **given):
-    command = [sys.executable, "-c", code, *options]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, **given).stdout
 
 
 # --- a whole run --------------------------------------------------------------------------------------------------------
@@ -77,8 +70,8 @@ def test_an_engine_imports_only_its_own_library(engine):
     if engine != "matmul" and importlib.util.find_spec(engine) is None:
         pytest.skip(f"{engine} is not installed")
     others = {"minigan", "matplotlib", *OTHERS} - {engine}
-    code = f"import sys, demos.performance.engines.{engine}; print({others} & set(sys.modules))"
-    assert output_of(code) == "set()\n"
+    code = f"import sys, demos.performance.engines.{engine}; assert not {others} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
 # --- the same in every engine -------------------------------------------------------------------------------------------
@@ -110,17 +103,6 @@ def test_on_a_gpu_too(monkeypatch):
     """On CuPy's stand-in."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "stand_in"))
     np.testing.assert_allclose(losses("cupy", SMALL["gan"]), losses("minigan", SMALL["gan"]), rtol=1e-5)
-
-
-def test_a_table_of_a_gpu_without_an_engine_there_ends_in_one_message(monkeypatch, tmp_path):
-    monkeypatch.setattr(workers, "PAUSE", 0)
-    monkeypatch.setattr(speed, "ON_GPU", ("minigan", "torch_gpu"))
-    (tmp_path / "torch.py").write_text("raise ImportError('there is no PyTorch')")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    claim = SimpleNamespace(args=SimpleNamespace(seed=0), metrics={})
-    with pytest.raises(SystemExit, match="no engine is left that computes on a GPU"):
-        speed.measure_gpu(claim, replace(speed.QUICK, profile=0.0), {})
-    assert claim.metrics["absent"] == {"torch_gpu": "there is no PyTorch"}
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -157,11 +139,6 @@ def test_the_dcgan_is_minigans_own():
     size = SIZES["dcgan"]
     for own, layers in ((games.dcgan_generator(), size.G), (games.dcgan_discriminator(), size.D)):
         assert repr(minigan.network(layers, sizes.weights(layers, np.random.default_rng(0)))) == repr(own)
-
-
-def test_mygrad_and_autograd_play_the_dense_gans_alone():
-    assert [name for name in SIZES if plays("mygrad", name)] == ["tiny", "mlp256"]
-    assert all(plays(engine, name) for engine in ("minigan", "matmul", "torch", "jax") for name in SIZES)
 
 
 # --- matrix products, and memory ----------------------------------------------------------------------------------------
@@ -250,21 +227,6 @@ def test_another_interpreter_plays_an_engine(program, tmp_path, monkeypatch):
     with workers.Worker("matmul", python) as worker:
         assert worker.version == np.__version__
     assert (tmp_path / "log").read_text().split() == [str(ROOT), "-m", "demos.performance.engines", "matmul"]
-
-
-def test_an_engines_own_printing_is_no_answer():
-    code = (
-        "import sys; sys.argv = ['worker', 'minigan']; import demos.performance.engines.minigan as engine;"
-        "engine.make = lambda *a: (print('hello'), engine.gan(*a))[1];"
-        "from demos.performance.engines.__main__ import main; main()"
-    )
-    size = {"task": "gan", "batch": 2, "shape": [2], "D": [["dense", 2, 1]], "G": [["dense", 3, 2]], "z": 3}
-    tasks = "".join(json.dumps(task) + "\n" for task in ({"make": size, "seed": 0}, {"profile": 1}, {"losses": 1}))
-    hello, made, table, played = map(json.loads, output_of(code, input=tasks).splitlines())
-    assert "version" in hello
-    assert made == {}
-    assert "affine" in table["table"]
-    assert np.shape(played["losses"]) == (1, 2)
 
 
 def test_an_iteration_is_timed_until_its_first_loss_has_been_read():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from minigan import games, nn, optim
+from minigan import nn, optim
 from minigan.watching.trace import recorder
 from tests.games import players
 from tests.watching.trace import steps
@@ -70,26 +70,6 @@ def test_a_variable_that_is_bound_again_has_a_name_of_its_own_and_an_array_its_v
     assert [str(t.tensors[n]) for n in of(t, "forward")[0].inputs] == ["slope", "image"]
     names = [str(t.tensors[row.output]) for row in of(t, "forward")]
     assert (names[0], len(set(names)), h.op) == ("h", 3, "multiply")
-
-
-def test_a_name_is_not_inherited_with_an_address():
-    layer = nn.Dense(2, 2)
-    with mg.trace(layer=layer) as t:
-        layer.weight = mg.Tensor(np.ones((2, 2), np.float32), requires_grad=True)
-        made = [mg.Tensor([1.0, 1.0]) * 2.0 for _ in range(50)]
-    assert len(made) == 50
-    assert sum(entry.name == "layer.weight" for entry in t.tensors.values()) == 1
-
-
-def test_a_part_of_two_modules_belongs_to_the_one_that_runs():
-    shared = nn.Dense(2, 2)
-    A, B = nn.Sequential(shared, nn.ReLU()), nn.Sequential(shared, nn.Tanh())
-    x = np.ones((1, 2), "float32")
-    with mg.trace(A=A, B=B) as t:
-        A(x)
-        B(x)
-        shared(x)
-    assert [row.player for row in of(t, "forward")] == ["A", "A", "B", "B", "B"]
 
 
 # --- cuts ---------------------------------------------------------------------------------------------------------------
@@ -204,16 +184,9 @@ def test_updates_say_how_far_by_which_formula_and_begin_where_the_one_before_has
 
 
 def test_what_else_changes_a_parameter_is_an_update_too():
-    class Broken(optim.SGD):
-        def update(self, theta, g, state):
-            raise ArithmeticError
-
     layer, unmet = nn.Dense(2, 2), leaf(1.0)
-    layer.weight.grad = mg.Tensor(np.ones((2, 2)))
     with mg.trace(layer=layer) as t:
         optim.clip_weights(layer.parameters(), 0.01)
-        with pytest.raises(ArithmeticError):
-            Broken([layer.weight], 0.1).step()
         layer.weight.data = np.zeros((2, 2), dtype="float32")
         layer.load_state_dict(layer.state_dict())
         unmet.data = np.float32([6.0])  # nobody has seen what it was
@@ -221,13 +194,6 @@ def test_what_else_changes_a_parameter_is_an_update_too():
     assert [row.rule for row in of(t, "update")] == 2 * ["clip_weights"] + ["data"] + 2 * ["load_state_dict"] + ["data"]
     assert of(t, "update")[2].after.norm == 0
     assert (t.rows[-1].before.first, t.rows[-1].after.first) == ((6.0,), (7.0,))
-
-
-def test_the_updates_and_passes_of_other_games():
-    t = steps.traced(*steps.game(games.BEGAN, d_out=2))
-    assert [str(t.tensors[backward_pass.output]) for backward_pass in of(t, "backward pass")] == ["loss_D", "loss_G"]
-    t = steps.traced(*steps.game(games.WGAN, rule=optim.RMSProp, n_critic=2))
-    assert [row.rule for row in of(t, "update")] == (["RMSProp"] * 4 + ["clip_weights"] * 4) * 2 + ["RMSProp"] * 4
 
 
 # --- the trace changes nothing, and ends with its block -----------------------------------------------------------------
@@ -259,14 +225,6 @@ def test_what_happens_outside_of_the_block_and_in_other_threads_is_not_recorded(
         thread.join()
     _ = x * 2
     assert t.rows == []
-
-
-def test_two_traces_at_once_see_the_same():
-    x = leaf(1.0, 2.0)
-    with mg.trace() as outer, mg.trace() as inner, mg.debug():
-        mg.exp(x).sum().backward()
-    assert [(r.kind, getattr(r, "source", "")) for r in outer.rows] == [(r.kind, getattr(r, "source", "")) for r in inner.rows]
-    assert of(outer, "backward")[-1].source == "g * y"
 
 
 def test_rows_beyond_the_limit_are_counted(monkeypatch):

@@ -32,7 +32,6 @@ def slope_of(g, y):
 
 SOURCES = [
     (lambda x: x * x, ["g * b", "g * a"]),
-    (lambda x: x / 2.0, ["g / b"]),
     (mg.sigmoid, ["g * (y * (1.0 - y))"]),
     (lambda x: mg.record("op", matrix, (x, slope_of)), ['g * slope * "é".count("é")']),
     (lambda x: mg.record("op", matrix, (x, np.sin)), ["sin"]),
@@ -48,7 +47,7 @@ def test_a_derivatives_source_is_the_expression_that_it_returns(make, expected):
     assert sources(make(leaf())) == expected
 
 
-@pytest.mark.parametrize("op", [mg.exp, mg.log, mg.tanh, mg.square, mg.relu, mg.softplus, mg.abs, mg.sqrt, mg.sum, mg.mean])
+@pytest.mark.parametrize("op", [mg.exp, mg.tanh, mg.relu, mg.softplus, mg.sqrt, mg.sum, mg.mean])
 def test_every_source_is_in_the_file_that_it_names(op):
     (edge,) = op(leaf())._edges
     source, line, _ = source_text.source_of(edge[1])
@@ -76,7 +75,6 @@ def test_helpers_are_explained_by_their_docstrings():
     [
         (lambda x: x * x, "a * b, elementwise"),
         (lambda x: nn.Dense(4, 2)(x), "x W + b as one op"),
-        (lambda x: mg.conv2d(x.reshape(1, 1, 4, 4), np.ones((1, 1, 2, 2), "float32")), "y[n, o, p, q] = b[o] + sum over"),
         (lambda x: losses.log_loss_with_logits(x, 1.0), "log_loss(sigma(v), y) as one op"),
     ],
 )
