@@ -33,6 +33,18 @@ def at(server):
     return [panel.iteration for panel in server.session.panels]
 
 
+def known(text):
+    """What the page's script is given."""
+    return json.loads(text.partition("const KNOWN = ")[2].partition(";\n")[0])
+
+
+def until(condition):
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
 class Page:
     """The page's stream of events."""
 
@@ -53,36 +65,22 @@ class Page:
         self.connection.close()
 
 
-def until(condition):
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
+# --- who may ask, and how much ------------------------------------------------------------------------------------------
 
 
-def slow_request(server, length):
-    """A connection, and the head of a command of this length."""
-    connection = socket.create_connection(("127.0.0.1", server.server_port), timeout=60)
-    host = f"127.0.0.1:{server.server_port}"
-    return connection, f"POST /{server.token}/do HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\n\r\n".encode()
-
-
-# --- who may ask --------------------------------------------------------------------------------------------------------
-
-
-def test_only_this_machine_can_reach_it_and_the_page_comes_with_what_it_needs_to_know(server):
+def test_only_this_machine_can_reach_the_page_and_it_loads_nothing(server):
     assert server.server_address[0] == "127.0.0.1"
     assert server.address == f"http://127.0.0.1:{server.server_port}/{server.token}/"
     assert len(server.token) > 30
     status, headers, text = ask(server)
-    assert status == 200
-    known = json.loads(text.partition("const KNOWN = ")[2].partition(";\n")[0])
-    assert known["choices"]["data"] == ["ring", "grid", "line", "spiral", "moons", "drawn"]
-    assert known["frames"] is None
-    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert (status, known(text)["frames"]) == (200, None)
+    assert headers["Content-Security-Policy"].startswith("default-src 'none'")
     assert "http" not in headers["Content-Security-Policy"]
-    assert headers["Cache-Control"] == "no-store"
-    assert (headers["Referrer-Policy"], headers["X-Frame-Options"]) == ("no-referrer", "DENY")
+    assert (headers["Cache-Control"], headers["Referrer-Policy"], headers["X-Frame-Options"]) == (
+        "no-store",
+        "no-referrer",
+        "DENY",
+    )
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -102,29 +100,39 @@ def test_strangers_are_refused(server, path, headers, method):
     assert server.session.number == before
 
 
-def test_no_file_can_be_reached(server):
+def test_neither_files_nor_what_is_no_command_are_served_and_the_session_goes_on(server):
     for path in ("../", "..%2f..%2fetc/passwd", "page.html", "../../pyproject.toml", "do", "script2", "\\"):
         assert (ask(server, path)[0], ask(server, f"/{path}")[0]) == (404, 403)
-
-
-def test_what_is_no_command_is_refused_and_the_session_goes_on(server):
-    bodies = ["", "{", "[]", "null", '"play"', "[" * 50_000, '{"do": "exec"}', '{"do": "run"}', '{"do": ["play"]}']
+    bodies = ["", "{", "[]", '"play"', "[" * 50_000, '{"do": "exec"}', '{"do": "run"}', '{"do": ["play"]}']
     bodies += ['{"do": "speed", "to": 10000}', '{"do": "panels", "to": 99}', '{"do": "set", "panel": -1}']
     bodies += ['{"do": "set", "panel": 1, "to": {"k": 2}}', '{"do": "set", "to": {"lr_D": NaN}}']
     for body in bodies:
         status, _, text = ask(server, "do", "POST", body)
         assert (status, bool(text), "Traceback" in text) == (400, True, False), body[:40]
     assert do(server, "iterate")[0] == 200
-    assert do(server, "speed", to=20.0)[0] == 200
-    assert type(server.session.speed) is int
 
 
-# --- limits -------------------------------------------------------------------------------------------------------------
+def test_a_thousand_requests_a_second_are_too_many_and_later_there_are_answers_again(server, monkeypatch):
+    now = time.monotonic()
+    monkeypatch.setattr(server_module, "time", SimpleNamespace(monotonic=lambda: now))
+    assert {ask(server, "/x")[0] for _ in range(110)} == {403}
+    assert do(server, "iterate")[0] == 200  # strangers use up nothing of the page's
+    server.left = 5.0
+    assert [ask(server, "x")[0] for _ in range(8)] == [404] * 5 + [429] * 3
+    now += 1.5 / RATE  # for one more: the half is far from both, whatever is rounded
+    assert [do(server, "iterate")[0] for _ in range(2)] == [200, 429]
+
+
+def head_of(server, length):
+    """A connection, and the head of a command of this length."""
+    connection = socket.create_connection(("127.0.0.1", server.server_port), timeout=60)
+    host = f"127.0.0.1:{server.server_port}"
+    return connection, f"POST /{server.token}/do HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\n\r\n".encode()
 
 
 def test_a_body_that_is_too_long_is_not_read(server):
     for length in ("10000000", "-1", "x", str(BODY + 1), "1e3", ""):
-        connection, head = slow_request(server, length)
+        connection, head = head_of(server, length)
         connection.sendall(head)
         assert b" 413 " in connection.recv(1000)
         connection.close()
@@ -133,7 +141,7 @@ def test_a_body_that_is_too_long_is_not_read(server):
 def test_requests_that_do_not_arrive_keep_nobody_out_for_long(server, monkeypatch):
     """Some connections stay silent; some trickle in, in the head or in the body."""
     monkeypatch.setattr(server_module, "PATIENCE", 0.4)
-    slow = [slow_request(server, 999) for _ in range(CONNECTIONS)]
+    slow = [head_of(server, 999) for _ in range(CONNECTIONS)]
     for i, (connection, head) in enumerate(slow):
         connection.sendall((head, head[:9], b"")[i % 3])
 
@@ -150,18 +158,7 @@ def test_requests_that_do_not_arrive_keep_nobody_out_for_long(server, monkeypatc
         connection.close()
 
 
-def test_a_thousand_requests_a_second_are_too_many_and_later_there_are_answers_again(server, monkeypatch):
-    now = time.monotonic()
-    monkeypatch.setattr(server_module, "time", SimpleNamespace(monotonic=lambda: now))
-    assert {ask(server, "/x")[0] for _ in range(110)} == {403}
-    assert do(server, "iterate")[0] == 200  # strangers use up nothing of the page's
-    server.left = 5.0
-    assert [ask(server, "x")[0] for _ in range(8)] == [404] * 5 + [429] * 3
-    now += 1.5 / RATE  # for one more: the half is far from both, whatever is rounded
-    assert [do(server, "iterate")[0] for _ in range(2)] == [200, 429]
-
-
-# --- the page's stream --------------------------------------------------------------------------------------------------
+# --- the session --------------------------------------------------------------------------------------------------------
 
 
 def test_frames_arrive_while_it_plays_another_page_takes_over_and_a_closed_page_stops_it(server):
@@ -173,8 +170,6 @@ def test_frames_arrive_while_it_plays_another_page_takes_over_and_a_closed_page_
     first.close()
     do(server, "play")
     assert page.until(lambda frame: frame["panels"][0]["iteration"] >= 10)["playing"]
-    do(server, "set", to={"lr_D": 0.125})
-    page.until(lambda frame: frame["panels"][0]["settings"]["lr_D"] == 0.125)
     page.close()
     until(lambda: server.session.reader is None and not server.session.playing)
     paused = at(server)
@@ -195,21 +190,15 @@ def test_an_error_in_the_sessions_thread_is_told_and_the_session_goes_on(server,
     page.close()
 
 
-# --- commands -----------------------------------------------------------------------------------------------------------
-
-
 def test_a_script_and_a_player_are_saved_without_what_was_undone(server):
     for command in ("iterate", "iterate", "iterate", "undo", "undo", "iterate"):
         do(server, command)
-    status, headers, text = ask(server, "script0")
-    assert (status, headers["Content-Disposition"]) == (200, 'attachment; filename="run.py"')
-    assert text == server.session.panels[0].script()
+    assert ask(server, "script0")[2] == server.session.panels[0].script()
     status, headers, text = ask(server, "player")
     assert (status, headers["Content-Disposition"]) == (200, 'attachment; filename="playground.html"')
-    frames = json.loads(text.partition("const KNOWN = ")[2].partition(";\n")[0])["frames"]
-    assert [frame["panels"][0]["iteration"] for frame in frames] == [0, 1, 2]
+    assert [frame["panels"][0]["iteration"] for frame in known(text)["frames"]] == [0, 1, 2]
     server.session.recorded = [(0, '{"x": "</script>"}')]
-    assert server.session.page(recorded=True).count("</script>") == server.session.page().count("</script>") == 1
+    assert server.session.page(recorded=True).count("</script>") == 1
 
 
 def test_a_run_that_has_broken_down_is_not_played_on(server):
@@ -224,9 +213,6 @@ def test_a_run_that_has_broken_down_is_not_played_on(server):
 
 
 def test_two_panels_stay_together_and_undo_takes_back_a_change_where_it_was_made(server):
-    def rates():
-        return [panel.settings.lr_D for panel in server.session.panels]
-
     do(server, "panels", to=2)
     do(server, "set", panel=1, to={"k": 5})
     while at(server) != [1, 0]:
@@ -234,12 +220,11 @@ def test_two_panels_stay_together_and_undo_takes_back_a_change_where_it_was_made
     do(server, "iterate")
     assert at(server) == [1, 1]
     do(server, "set", panel=1, to={"lr_D": 0.5})
-    assert rates() == [0.002, 0.5]
+    assert [panel.settings.lr_D for panel in server.session.panels] == [0.002, 0.5]
     do(server, "undo")
-    assert (at(server), rates()) == ([1, 1], [0.002, 0.002])
+    assert [panel.settings.lr_D for panel in server.session.panels] == [0.002, 0.002]
     for command, arguments in (("restart", {}), ("set", {"panel": 1, "to": {"width": 16}})):  # both from the seed on
         do(server, command, **arguments)
-        assert at(server) == [0, 0]
-        assert [at for at, _ in server.session.recorded] == [0]
+        assert (at(server), [at for at, _ in server.session.recorded]) == ([0, 0], [0])
         do(server, "undo")
         assert at(server) == [1, 1]

@@ -3,8 +3,6 @@
 import importlib.util
 import itertools
 import os
-import subprocess
-import sys
 import tracemalloc
 from types import SimpleNamespace
 
@@ -18,9 +16,8 @@ from demos.performance.engines.__main__ import LEAST, WARM_UP, timed
 from demos.performance.engines.sizes import SIZES
 from minigan import games
 from minigan.ops import linear
-from tests.demos.running import ROOT, assert_shows_something, numbers, summary_of
+from tests.demos.running import ROOT, numbers, summary_of
 
-OTHERS = ("torch", "jax", "mygrad", "autograd")
 SMALL = {
     "gan": sizes.dense_gan(16, 6, batch=5, z=3),
     "dcgan": sizes.small_dcgan(8, batch=4, channels=2),
@@ -29,49 +26,21 @@ SMALL = {
 }
 
 
-@pytest.fixture
-def program(tmp_path):
-    """A function that makes a shell script, an interpreter of an engine's worker."""
-
-    def make(lines):
-        path = tmp_path / "python"
-        path.write_text(f"#!/bin/sh\n{lines}\n")
-        path.chmod(0o755)
-        return str(path)
-
-    return make
-
-
 # --- a whole run --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
-def test_a_quick_run_leaves_finite_positive_numbers_of_every_engine_and_names_what_it_leaves_out(quick):
+def test_a_quick_run_leaves_finite_positive_numbers_of_every_engine(quick):
     run = quick("speed")
-    for name in ("speed.png", "growth.png", "memory.png"):
-        assert_shows_something(run.out / name)
     metrics = summary_of(run.out)["metrics"]
     engines, absent, grown = metrics["engines"], metrics["absent"], metrics["growth"]
     assert set(engines) | set(absent) == set(NAMES)
     assert engines["minigan"] == {"version": mg.__version__, "threads": 2}
     assert set(metrics["times"]["tiny"]) == set(engines) >= {"minigan", "matmul"}
     assert metrics["times"]["tiny"]["minigan"]["ratio"] == 1
-    for engine, reason in absent.items():
-        assert f"{engine} is left out: {reason}" in run.said
-    assert {name: row["values"] for name, row in grown.items()} == {name: [*a.quick] for name, a in growth.AXES.items()}
     assert np.isfinite(numbers([row.pop("slope") for row in grown.values()])).all()
     found = np.array(numbers({part: metrics[part] for part in ("times", "memory", "growth")}), float)
     assert (np.isfinite(found) & (found > 0)).all()
-    assert "affine" in run.said
-
-
-@pytest.mark.parametrize("engine", ["matmul", *OTHERS])
-def test_an_engine_imports_only_its_own_library(engine):
-    if engine != "matmul" and importlib.util.find_spec(engine) is None:
-        pytest.skip(f"{engine} is not installed")
-    others = {"minigan", "matplotlib", *OTHERS} - {engine}
-    code = f"import sys, demos.performance.engines.{engine}; assert not {others} & set(sys.modules)"
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
 # --- the same in every engine -------------------------------------------------------------------------------------------
@@ -105,12 +74,11 @@ def test_on_a_gpu_too(monkeypatch):
     np.testing.assert_allclose(losses("cupy", SMALL["gan"]), losses("minigan", SMALL["gan"]), rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", SMALL)
-def test_a_start_is_the_seeds_and_the_losses_move(name):
-    a, b, c = ([[read() for read in step()] for _ in range(3)] for step in (minigan.make(SMALL[name], s) for s in (3, 3, 4)))
-    assert a == b
-    assert a != c
-    assert len({tuple(row) for row in a}) == 3
+@pytest.mark.parametrize("size", SMALL.values(), ids=SMALL)
+def test_the_losses_are_the_seeds_and_move(size):
+    a, b, c = ([[read() for read in step()] for _ in range(3)] for step in (minigan.make(size, seed) for seed in (3, 3, 4)))
+    assert a == b != c
+    assert len(np.unique(a, axis=0)) == 3
     assert np.isfinite(a).all()
 
 
@@ -197,36 +165,35 @@ def test_a_slope_is_the_power_at_the_right_end():
 # --- workers ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_worker_that_dies_hangs_or_is_killed_is_an_error_with_its_last_words(program, monkeypatch):
+@pytest.fixture
+def broken(tmp_path):
+    """A function that makes an interpreter of an engine's worker, which fails."""
+
+    def make(line):
+        path = tmp_path / "python"
+        path.write_text(f"#!/bin/sh\n{line}\nexit 3\n")
+        path.chmod(0o755)
+        return str(path)
+
+    return make
+
+
+def test_a_worker_that_dies_or_hangs_is_an_error_with_its_last_words(broken, monkeypatch):
     with workers.Worker("matmul") as worker, pytest.raises(workers.WorkerError, match=r"worker of matmul.*\n(?s:.*)KeyError"):
         worker.make(sizes.Size("chess", 1, [2], []), seed=0)
-    with workers.Worker("matmul") as worker:
-        worker.process.kill()
-        worker.process.wait()
-        with pytest.raises(workers.WorkerError, match="ended with code -9"):
-            worker.ask(losses=1)
     monkeypatch.setattr(workers, "PATIENCE", 0.2)
     with pytest.raises(workers.WorkerError, match=r"^the worker of torch has not answered within 0.2 s$"):
-        workers.Worker("torch", program("sleep 100\nexit 3"))  # sleep is another process, and has the pipe
+        workers.Worker("torch", broken("sleep 100"))  # sleep is another process, and has the pipe
 
 
-def test_an_engine_whose_worker_ends_is_left_out_but_for_minigans(program, capsys, monkeypatch, tmp_path):
-    broken = program("echo no such luck >&2\nexit 3")
+def test_an_engine_whose_worker_ends_is_left_out_but_for_minigans(broken, monkeypatch, tmp_path):
+    python = broken("echo no such luck >&2")
     monkeypatch.setattr(workers, "PAUSE", 0)
-    times, _, absent = speed.times_of("tiny", ("minigan", "torch", "matmul"), 0, speed.QUICK, {"torch": broken}, {}, {})
+    times, _, absent = speed.times_of("tiny", ("minigan", "torch", "matmul"), 0, speed.QUICK, {"torch": python}, {}, {})
     assert set(times) == {"minigan", "matmul"}
     assert absent == {"torch": "the worker of torch has ended with code 3:\nno such luck"}
-    assert f"torch is left out: {absent['torch']}" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="the worker of minigan has ended with code 3"):
-        speed.main(["--quick", "--out", str(tmp_path), "--python", f"minigan={broken}"])
-
-
-def test_another_interpreter_plays_an_engine(program, tmp_path, monkeypatch):
-    monkeypatch.delenv("PYTHONPATH", raising=False)
-    python = program(f'echo "$PYTHONPATH $@" > {tmp_path}/log\nexec {sys.executable} "$@"')
-    with workers.Worker("matmul", python) as worker:
-        assert worker.version == np.__version__
-    assert (tmp_path / "log").read_text().split() == [str(ROOT), "-m", "demos.performance.engines", "matmul"]
+        speed.main(["--quick", "--out", str(tmp_path), "--python", f"minigan={python}"])
 
 
 def test_an_iteration_is_timed_until_its_first_loss_has_been_read():
@@ -255,10 +222,3 @@ def test_times_are_taken_in_turn_to_and_fro_and_the_first_round_does_not_count(m
     found = workers.compare([Clockwork("minigan", [99, 2, 4, 9]), Clockwork("torch", [50, 1, 1, 3])], rounds=3, seconds=0.1)
     assert asked == ["minigan", "torch", "torch", "minigan", "minigan", "torch", "torch", "minigan"]
     assert found["torch"] == {"ms": 1, "ratio": 3, "ratio_low": 2, "ratio_high": 4}
-
-
-def test_wrong_options_are_refused(capsys):
-    for option, message in (("tensorflow=python", "expected NAME=PATH"), ("torch=/none", "no interpreter '/none'")):
-        with pytest.raises(SystemExit, match="2"):
-            speed.main(["--python", option])
-        assert message in capsys.readouterr().err

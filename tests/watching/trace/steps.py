@@ -3,7 +3,7 @@
 import numpy as np
 
 import minigan as mg
-from minigan import data, games, losses, nn, optim
+from minigan import data, games, nn, optim
 
 
 def game(kind=games.GAN, d_out=1, rule=optim.Adam, **options):
@@ -26,17 +26,6 @@ def gan():
 
 def wgan_gp():
     return traced(*game(games.WGANGP, n_critic=1))
-
-
-def classifier():
-    """A step of SGD; the classifier is called model."""
-    model = nn.Sequential(nn.Dense(4, 5), nn.ReLU(), nn.Dense(5, 3))
-    optimizer = optim.SGD(model.parameters(), lr=0.1)
-    x, y = np.random.default_rng(0).normal(size=(6, 4)).astype("float32"), np.array([0, 1, 2, 0, 1, 2])
-    with mg.trace(model=model) as t:
-        losses.cross_entropy(model(x), y).backward()
-        optimizer.step()
-    return t
 
 
 def dcgan():

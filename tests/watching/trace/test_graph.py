@@ -1,7 +1,6 @@
 """The graph of a step: what is in it, cuts, acts, folds."""
 
 import numpy as np
-import pytest
 
 import minigan as mg
 from minigan import nn
@@ -62,13 +61,12 @@ def test_the_ops_of_a_recorded_backward_pass_are_right_of_the_ops_that_it_differ
     again = [node for node in act.nodes.values() if node.again is not None]
     assert {node.kind for node in again} <= {"parameter", "constant"}
     assert "D.0.weight" in [node.label for node in again]  # leaves that are used far away are there again
-    ends = {edge.source for edge in act.edges}
-    assert all(node.number in ends and act.nodes[node.again].label == node.label for node in again)
+    assert all(act.nodes[node.again].label == node.label for node in again)
 
 
-@pytest.mark.parametrize(("names", "found"), [("abababc", [(range(0, 6), 2)]), ("xaaay", [(range(1, 4), 1)]), ("abcd", [])])
-def test_repeats(names, found):
-    assert repeats(names) == found
+def test_repeats():
+    found = [repeats(names) for names in ("abababc", "xaaay", "abcd")]
+    assert found == [[(range(0, 6), 2)], [(range(1, 4), 1)], []]
 
 
 def test_layers_that_repeat_fold_above_the_limit_only():

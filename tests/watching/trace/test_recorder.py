@@ -1,6 +1,5 @@
 """The record of a step says what happened: which ops, cuts, derivatives and updates, with the numbers that they had."""
 
-import functools
 import gc
 import threading
 import weakref
@@ -20,18 +19,15 @@ def leaf(*values):
     return mg.Tensor(np.float32(values), requires_grad=True)
 
 
-def norm(array):
-    return pytest.approx(np.linalg.norm(np.asarray(array, dtype=float)), rel=1e-5)
-
-
-# --- forward ------------------------------------------------------------------------------------------------------------
+def names_of(t, numbers):
+    return [str(t.tensors[n]) for n in numbers]
 
 
 def test_a_gans_step_has_its_ops_names_players_lines_cuts_and_sums():
     t = steps.gan()
     first = of(t, "forward")[0]
     assert (first.op, first.player, first.recorded) == ("affine", "G", True)
-    assert [str(t.tensors[n]) for n in first.inputs] == ["z", "G.0.weight", "G.0.bias"]
+    assert names_of(t, first.inputs) == ["z", "G.0.weight", "G.0.bias"]
     assert [row.op for row in of(t, "forward", player="D")] == ["affine", "leaky_relu", "affine"] * 3
     assert [row.number for row in t.rows] == list(range(1, len(t.rows) + 1))
     assert t.tensors[first.output].made_by == first.number
@@ -40,36 +36,31 @@ def test_a_gans_step_has_its_ops_names_players_lines_cuts_and_sums():
     assert {row.place.file for row in t.rows} == {"games/gan.py"}
     detached, frozen, thawed = (of(t, "cut", what=what)[0] for what in ("detach", "frozen", "thawed"))
     assert detached.place.code == "fake = self.G(z).detach()"
-    assert (t.tensors[detached.inputs[0]].made_by, str(t.tensors[detached.outputs[0]])) == (3, "fake")
+    assert (t.tensors[detached.inputs[0]].made_by, names_of(t, detached.outputs)) == (3, ["fake"])
     assert (named(t, "fake").made_by, named(t, "fake").requires_grad) == (detached.number, False)
     for cut in (frozen, thawed):
-        assert [str(t.tensors[n]) for n in cut.inputs] == ["D.0.weight", "D.0.bias", "D.2.weight", "D.2.bias"]
+        assert names_of(t, cut.inputs) == ["D.0.weight", "D.0.bias", "D.2.weight", "D.2.bias"]
     assert frozen.place.code.startswith("with self.frozen(self.D):")
     weights = [row for row in of(t, "backward") if t.tensors[row.input].name == "D.2.weight"]
     assert [row.added_to for row in weights] == [None, weights[0].number]
 
 
-def test_a_custom_ops_own_variables_name_nothing_and_its_row_is_at_the_callers_line():
+def test_tensors_have_the_names_of_the_users_variables_also_around_an_op_of_the_users_own():
     def double(x):
         """2 x"""
         return mg.record("double", x.data * 2, (x, lambda g, y: g * 2))
 
-    w = leaf(1.0, 2.0)
-    with mg.trace() as t:
-        last = double(w)
-    (row,) = of(t, "forward")
-    assert [str(t.tensors[n]) for n in (*row.inputs, row.output)] == ["w", "last"]
-    assert (row.place.code, row.formula, last.op) == ("last = double(w)", "2 x", "double")
-
-
-def test_a_variable_that_is_bound_again_has_a_name_of_its_own_and_an_array_its_variables():
-    x, image = leaf(1.0), np.ones(1, dtype="float32")
-    with mg.trace(slope=x) as t:
+    w, image = leaf(1.0), np.ones(1, np.float32)
+    with mg.trace(slope=w) as t:
         for _ in range(3):
-            h = x * image
-    assert [str(t.tensors[n]) for n in of(t, "forward")[0].inputs] == ["slope", "image"]
-    names = [str(t.tensors[row.output]) for row in of(t, "forward")]
-    assert (names[0], len(set(names)), h.op) == ("h", 3, "multiply")
+            h = w * image
+        last = double(h)
+    *products, row = of(t, "forward")
+    assert names_of(t, products[0].inputs) == ["slope", "image"]
+    names = names_of(t, [product.output for product in products])
+    assert (names[0], len(set(names))) == ("h", 3)
+    assert names_of(t, [*row.inputs, row.output]) == [names[-1], "last"]
+    assert (row.place.code, row.formula, last.op) == ("last = double(h)", "2 x", "double")
 
 
 # --- cuts ---------------------------------------------------------------------------------------------------------------
@@ -81,7 +72,7 @@ def test_no_grad_is_a_cut_where_a_gradient_could_have_flowed():
         y = w * 2
         _ = y + 1
     (cut,) = of(t, "cut")
-    assert (cut.what, cut.inputs, cut.outputs) == ("no_grad", [named(t, "w").number], [named(t, "y").number])
+    assert (cut.what, names_of(t, cut.inputs), names_of(t, cut.outputs)) == ("no_grad", ["w"], ["y"])
     assert not any(row.recorded for row in of(t, "forward"))
 
 
@@ -91,7 +82,6 @@ def test_what_was_made_in_the_block_is_not_thawed_and_freezing_takes_a_row():
         made = leaf(1.0)
         (made * x).sum().backward()
         x.requires_grad = True  # a parameter from now on
-        (x * 3).sum().backward()
         x.data = np.float32([5.0])
         x.requires_grad = False
         for flag in (False, True, False):  # on one line
@@ -112,8 +102,7 @@ def test_derivatives_with_their_source_and_the_values_of_what_arrives_and_leaves
     assert t.tensors[of(t, "forward")[0].output].value.first == (3.0, 8.0)
     assert (first.op, first.of, first.source, first.defined.file) == ("multiply", 1, "g * b", "ops/arithmetic.py")
     assert (second.source, t.tensors[second.input].name) == ("g * a", "b")
-    assert (first.arrived.norm, first.left.norm) == (norm([5, 6]), norm([15, 24]))
-    assert second.left.first == (5.0, 12.0)
+    assert (first.arrived.first, first.left.first, second.left.first) == ((5.0, 6.0), (15.0, 24.0), (5.0, 12.0))
 
 
 @pytest.mark.parametrize(("shape", "axes"), [((3, 1), (1,)), ((4,), (0,)), ((1, 4), (0,)), ((), (0, 1)), ((3, 4), ())])
@@ -123,37 +112,30 @@ def test_the_axes_of_broadcasting_and_the_inputs_dtype(shape, axes):
         (x * ones).sum().backward()
     row = of(t, "backward")[-1]
     assert (row.summed, row.left.shape, row.left.dtype) == (axes, shape, "float32")
-    assert row.left.norm == norm(x.grad.numpy())
+    assert row.left.norm == pytest.approx(np.linalg.norm(x.grad.numpy()), rel=1e-6)
 
 
 def test_a_recorded_backward_pass_shows_its_ops_and_they_are_visited_in_turn():
     t = steps.wgan_gp()
-    recorded, *others = of(t, "backward pass")
-    assert (recorded.recorded, [backward_pass.recorded for backward_pass in others]) == (True, [False, False])
+    assert [backward_pass.recorded for backward_pass in of(t, "backward pass")] == [True, False, False]
     inside = [row for row in of(t, "forward") if row.within]
     assert "matmul" in {row.op for row in inside}
-    assert all(t.rows[row.within - 1].backward_pass == recorded.number for row in inside)
+    assert all(t.rows[row.within - 1].backward_pass == of(t, "backward pass")[0].number for row in inside)
     assert [row.visited for row in inside] == [row.recorded for row in inside]
     assert sum(row.visited for row in inside) >= 4
 
 
-def test_an_op_from_before_the_trace_a_derivative_that_fails_and_one_without_code():
+def test_an_op_from_before_the_trace_and_a_derivative_that_fails():
     x = leaf(1.0)
-    y = x * x
+    y, broken = x * x, mg.record("broken", x.data * 1, (x, lambda g, y: 1 / 0))
     with mg.trace() as t:
         y.backward()
-    assert ({row.of for row in of(t, "backward")}, named(t, "y").kind) == ({0}, "constant")
-    y = mg.record("broken", x.data * 1, (x, lambda g, y: 1 / 0))
-    with pytest.raises(ZeroDivisionError), mg.trace() as t:
-        y.backward()
-    assert of(t, "backward")[0].left is None
+        with pytest.raises(ZeroDivisionError):
+            broken.backward()
+    *known, failed = of(t, "backward")
+    assert ({row.of for row in known}, named(t, "y").kind) == ({0}, "constant")
+    assert failed.left is None
     assert "failed" in str(t)
-    x.grad = None
-    y = mg.record("halve", x.data / 2, (x, functools.partial(lambda factor, g, y: g * factor, 0.5)))
-    with mg.trace() as t, mg.profile():
-        y.backward()
-    assert of(t, "backward")[0].source == "partial"
-    assert x.grad.item() == 0.5
 
 
 def test_a_backward_pass_adds_to_no_gradient_of_the_one_before():
@@ -172,15 +154,14 @@ def test_a_backward_pass_adds_to_no_gradient_of_the_one_before():
 
 def test_updates_say_how_far_by_which_formula_and_begin_where_the_one_before_has_ended():
     w = leaf(1.0, 2.0)
-    optimizer, w.grad = optim.SGD([w], lr=0.1), mg.Tensor([3.0, 4.0])
+    optimizer, w.grad = optim.SGD([w], lr=0.5), mg.Tensor([3.0, 4.0])
     with mg.trace(w=w) as t:
         optimizer.step()
         optimizer.step()
     first, second = of(t, "update")
     assert (first.rule, first.formula) == ("SGD", "theta <- theta - lr g")
-    assert (first.before.norm, first.moved.norm) == (norm([1, 2]), norm([0.3, 0.4]))
-    assert second.before.first == first.after.first
-    np.testing.assert_allclose(second.after.first, w.numpy(), rtol=1e-6)
+    assert (first.before.first, first.moved.first, first.after.first) == ((1.0, 2.0), (-1.5, -2.0), (-0.5, 0.0))
+    assert (second.before.first, second.after.first) == ((-0.5, 0.0), (-2.0, -2.0))
 
 
 def test_what_else_changes_a_parameter_is_an_update_too():
@@ -192,7 +173,6 @@ def test_what_else_changes_a_parameter_is_an_update_too():
         unmet.data = np.float32([6.0])  # nobody has seen what it was
         unmet.data = np.float32([7.0])
     assert [row.rule for row in of(t, "update")] == 2 * ["clip_weights"] + ["data"] + 2 * ["load_state_dict"] + ["data"]
-    assert of(t, "update")[2].after.norm == 0
     assert (t.rows[-1].before.first, t.rows[-1].after.first) == ((6.0,), (7.0,))
 
 
@@ -247,7 +227,6 @@ def test_a_trace_leaves_no_cycles_that_hold_tensors():
         made.append(weakref.ref(y))
         y.sum().backward()
 
-    gc.collect()
     gc.disable()
     try:
         with mg.trace(w=w):

@@ -60,28 +60,19 @@ def test_every_source_is_in_the_file_that_it_names(op):
 def test_helpers_are_explained_by_their_docstrings():
     bias = mg.Tensor(np.ones(4, "float32"), requires_grad=True)
     helpers = [source_text.source_of(derivative)[2] for _, derivative, _ in ops.linear.affine(leaf(), leaf(), bias)._edges]
-    assert helpers == [
-        ["_times_transposed: A B^T"],
-        ["_transposed_times: A^T B"],
-        ["_sum_of_rows: sum g over the rows, (N, m) -> (m,)"],
-    ]
-    images = mg.Tensor(np.random.default_rng(0).normal(size=(2, 3, 4, 4)).astype("float32"), requires_grad=True)
-    (_, derivative, _), *_ = nn.BatchNorm2d(3)(images)._edges
+    assert helpers[:2] == [["_times_transposed: A B^T"], ["_transposed_times: A^T B"]]
+    (_, derivative, _), *_ = nn.BatchNorm1d(4)(leaf())._edges
     assert source_text.source_of(derivative)[2] == ["plain_d_x: weight / sqrt(var + eps) (g - mean g - x^ mean(g x^))"]
 
 
-@pytest.mark.parametrize(
-    ("call", "formula"),
-    [
-        (lambda x: x * x, "a * b, elementwise"),
-        (lambda x: nn.Dense(4, 2)(x), "x W + b as one op"),
-        (lambda x: losses.log_loss_with_logits(x, 1.0), "log_loss(sigma(v), y) as one op"),
-    ],
-)
-def test_an_ops_formula_is_its_docstrings_first_line(call, formula):
+def test_an_ops_formula_is_its_docstrings_first_line():
+    x = leaf()
     with mg.trace() as t:
-        call(leaf())
-    assert of(t, "forward")[-1].formula.startswith(formula)
+        losses.log_loss_with_logits(nn.Dense(4, 2)(x * x), 1.0)
+    formulas = [row.formula for row in of(t, "forward")]
+    assert formulas[0] == "a * b, elementwise"
+    assert formulas[1].startswith("x W + b as one op")
+    assert formulas[-1].startswith("log_loss(sigma(v), y) as one op")
 
 
 def test_every_op_of_a_dcgan_step_has_a_formula():

