@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 
 import minigan as mg
+from minigan import games
 from minigan.watching.trace import page
 from minigan.watching.trace.rows import MAP, SourceLine, TensorEntry, Update, Value
 from tests.helpers.browser import CONTRAST
 from tests.watching.trace import steps
-
-SIZES = [(1280, 800), (390, 844)]
 
 
 def contents(text):
@@ -33,9 +32,6 @@ def updates(n, value):
 def trace():
     mg.seed(0)
     return steps.gan()
-
-
-# --- what is in it ------------------------------------------------------------------------------------------------------
 
 
 def test_every_row_tensor_and_lesson_is_on_the_page(trace, tmp_path):
@@ -104,97 +100,68 @@ def test_a_page_that_would_be_too_large_has_smaller_maps_and_then_fewer_rows_and
     assert len(contents(text)["rows"]) == 50
 
 
-# --- in a browser -------------------------------------------------------------------------------------------------------
+def test_acts_that_repeat_are_left_out_of_a_long_page_and_updates_show_the_last_gradients(monkeypatch):
+    t = steps.traced(*steps.game(games.WGAN))  # five steps of D
+    monkeypatch.setattr(page, "ROWS", 150)
+    acts, (note,) = page.shown(t, page.ROWS)
+    assert [act.title for act in acts][:3] == ["D learns", "D learns", "G learns"]
+    first, last = acts[1].rows[-1].number + 1 - len(acts[1].rows) - 3 * len(acts[0].rows), acts[1].rows[0].number - 1
+    assert f"Acts 1 to 5 do the same: of rows {first} to {last}, 3 acts are left out" in note
+    rows = contents(page.text(t))["rows"]
+    assert [row["n"] for row in rows] == [row.number for act in acts for row in act.rows]
+    updates = [row for row in rows if row["s"] == "Adam changes D.0.weight"]
+    assert len(updates) == 2
+    for update in updates:
+        links = [rows[line] for line in update["links"] if isinstance(line, int)]
+        assert [(link["k"], link["a"]) for link in links] == [("backward", update["a"])] * 2
 
 
-@pytest.fixture
-def opened(browser, tmp_path):
-    """A function that opens a trace's page; whatever the test does, nothing may go wrong in the page, or leave it."""
+def test_a_reader_moves_through_the_rows_and_sees_their_formulas_numbers_and_gradients(browser, tmp_path, trace):
+    def see(selector):
+        return browser.run(f"document.querySelector({selector!r}).innerText")
 
-    def open_(trace, size=SIZES[0]):
-        browser.resize(*size)
-        browser.open(page.write(trace, tmp_path / "page.html"))
+    def row():
+        return int(see("#counter").split()[1])
 
-    yield open_
-    assert browser.errors == []
-    assert len(browser.requests) == 1  # the page itself
+    def click(selector, text=""):
+        """Click the first element of this kind with this text, after scrolling to it."""
+        browser.click(
+            *browser.run(f"""(() => {{
+            const all = [...document.querySelectorAll({selector!r})];
+            const found = all.find(e => (e.getAttribute("aria-label") ?? e.textContent).includes({text!r}));
+            found.scrollIntoView({{block: "nearest", inline: "nearest"}});
+            const box = found.getBoundingClientRect();
+            return [box.left + Math.min(box.width / 2, 40), box.top + box.height / 2];
+        }})()""")
+        )
 
-
-def see(browser, selector):
-    return browser.run(f"document.querySelector({json.dumps(selector)})?.innerText ?? ''")
-
-
-def row(browser):
-    return int(see(browser, "#counter").split()[1])
-
-
-def click(browser, selector, text=""):
-    """Click the first element of this kind with this text, after scrolling to it."""
-    place = browser.run(f"""(() => {{
-        const all = [...document.querySelectorAll({json.dumps(selector)})];
-        const found = all.find(e => (e.getAttribute("aria-label") ?? e.textContent).includes({json.dumps(text)}));
-        found.scrollIntoView({{block: "nearest", inline: "nearest"}});
-        const box = found.getBoundingClientRect();
-        return [box.left + Math.min(box.width / 2, 40), box.top + box.height / 2];
-    }})()""")
-    browser.click(*place)
-
-
-@pytest.mark.parametrize("size", SIZES)
-def test_the_page_fits_the_window_no_box_is_cut_and_text_stands_out(size, opened, browser):
-    outside = """(() => { const panel = document.getElementById("graph").getBoundingClientRect(), boxes = Object.values(nodes);
-        const found = boxes.map(n => n.element.querySelector("rect.box").getBoundingClientRect());
-        return found.map(box => Math.max(panel.left - box.left, box.right - panel.right) / box.width); })()"""
-    opened(steps.dcgan(), size)
-    assert browser.run("document.documentElement.scrollWidth") <= size[0]
-    for state in ("go(0)", "go(rows.findIndex(row => row.k === 'backward'))", "go(rows.length - 1)", "pick(1)"):
-        shares = browser.run(f"{state}, {outside}")
-        assert [share for share in shares if 0.02 < share < 0.98] == []
-        found = browser.run(CONTRAST)
-        assert len(found) > 20
-        assert found[0][0] >= 4.5, (state, found[0])
-
-
-def test_a_reader_moves_through_the_rows_and_tab_reaches_every_control(opened, browser, trace):
-    opened(trace)
+    browser.resize(1280, 800)
+    browser.open(trace.html(tmp_path / "page.html"))
     last = len(trace.rows)
     for key, at in [("ArrowRight", 2), ("ArrowRight", 3), ("ArrowLeft", 2), ("End", last), ("ArrowRight", last), ("Home", 1)]:
         browser.press(key)
-        assert row(browser) == at
-    for clicked, at in [("#last", last), ("#back", last - 1), ("#card", 2), ("#graph .node", 2), ("#search", 2)]:
-        click(browser, clicked)
-        if at == 2:  # the keys work whatever was clicked
-            browser.run("go(0)")
-            browser.press("ArrowDown")
-        assert row(browser) == at
-    click(browser, "#lessons .link", trace.lessons[0].text)
-    assert row(browser) == trace.lessons[0].row
-    browser.run("pick(2); window.reached = new Set(); document.addEventListener('focusin', e => reached.add(e.target))")
-    controls = """[...document.querySelectorAll("button, input, canvas, [tabindex]")].filter(e => e.tabIndex >= 0
-        && !e.hidden && e.getClientRects().length)"""
-    for _ in range(browser.run(f"{controls}.length") + 2):
-        browser.press("Tab")
-    assert browser.run(f"{controls}.filter(e => !reached.has(e)).map(e => e.outerHTML.slice(0, 90))") == []
-
-
-def test_rows_and_tensors_show_their_formulas_numbers_and_gradients(opened, browser, trace):
-    opened(trace)
-    softplus, update = steps.of(trace, "backward", op="softplus")[0], steps.of(trace, "update")[0]
+        assert row() == at
+    click("#lessons .link", trace.lessons[0].text)
+    assert row() == trace.lessons[0].row
+    softplus = steps.of(trace, "backward", op="softplus")[0]
     browser.run(f"go({softplus.number - 1})")
     for text in ("g * sigmoid(x)", str(softplus.defined), str(softplus.place), softplus.place.code, "g, which arrived"):
-        assert text in see(browser, "#card")
-    browser.run(f"go({update.number - 1})")
-    updated = "Object.values(nodes).filter(n => n.element.classList.contains('updated')).map(n => n.l)"
-    assert browser.run(updated) == [str(trace.tensors[update.parameter])]
+        assert text in see("#card")
     browser.run("go(0); document.querySelectorAll('#card figure canvas')[1].focus()")
     browser.press("ArrowRight")  # moves in the map
     readout = browser.run("document.querySelectorAll('#card figure .readout')[1].textContent").replace("\u2212", "-")
     assert readout == f"[0, 1] = {trace.tensors[trace.rows[0].inputs[1]].value.first[1]:.4g}"
-    click(browser, ".node", "D.0.weight")
-    click(browser, "#tensor .link", "gradient of D.0.weight by affine")
-    assert trace.rows[row(browser) - 1].source in see(browser, "#card .formula")
-    click(browser, "#acts button", "G learns")
-    assert "None in this backward pass: it was frozen, at games/gan.py:" in see(browser, "#tensor")
-    click(browser, "#bynorm")
-    click(browser, "#rows .row")
-    assert trace.rows[row(browser) - 1].left.norm == min(row.left.norm for row in steps.of(trace, "backward"))
+    click(".node", "D.0.weight")
+    click("#tensor .link", "gradient of D.0.weight by affine")
+    assert trace.rows[row() - 1].source in see("#card .formula")
+    click("#acts button", "G learns")
+    assert "None in this backward pass: it was frozen, at games/gan.py:" in see("#tensor")
+    click("#bynorm")
+    click("#rows .row")
+    assert trace.rows[row() - 1].left.norm == min(row.left.norm for row in steps.of(trace, "backward"))
+    for width in (1280, 390):
+        browser.resize(width, 800)
+        assert browser.run("document.documentElement.scrollWidth") <= width
+        assert browser.run(CONTRAST)[0][0] >= 4.5
+    assert browser.errors == []
+    assert len(browser.requests) == 1  # the page itself

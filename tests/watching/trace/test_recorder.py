@@ -1,9 +1,5 @@
 """The record of a step says what happened: which ops, cuts, derivatives and updates, with the numbers that they had."""
 
-import gc
-import threading
-import weakref
-
 import numpy as np
 import pytest
 
@@ -63,19 +59,6 @@ def test_tensors_have_the_names_of_the_users_variables_also_around_an_op_of_the_
     assert (row.place.code, row.formula, last.op) == ("last = double(h)", "2 x", "double")
 
 
-# --- cuts ---------------------------------------------------------------------------------------------------------------
-
-
-def test_no_grad_is_a_cut_where_a_gradient_could_have_flowed():
-    w = leaf(1.0, 2.0)
-    with mg.trace() as t, mg.no_grad():
-        y = w * 2
-        _ = y + 1
-    (cut,) = of(t, "cut")
-    assert (cut.what, names_of(t, cut.inputs), names_of(t, cut.outputs)) == ("no_grad", ["w"], ["y"])
-    assert not any(row.recorded for row in of(t, "forward"))
-
-
 def test_what_was_made_in_the_block_is_not_thawed_and_freezing_takes_a_row():
     layer, x = nn.Dense(2, 1), mg.Tensor([1.0])
     with mg.trace(layer=layer) as t:
@@ -89,9 +72,6 @@ def test_what_was_made_in_the_block_is_not_thawed_and_freezing_takes_a_row():
     assert [named(t, name).kind for name in ("made", "x")] == ["parameter", "parameter"]
     assert [row.moved.first for row in of(t, "update")] == [(4.0,)]
     assert [(cut.what, len(cut.inputs)) for cut in of(t, "cut")] == [("frozen", 1), ("frozen", 2), ("thawed", 2), ("frozen", 2)]
-
-
-# --- backward -----------------------------------------------------------------------------------------------------------
 
 
 def test_derivatives_with_their_source_and_the_values_of_what_arrives_and_leaves():
@@ -113,16 +93,6 @@ def test_the_axes_of_broadcasting_and_the_inputs_dtype(shape, axes):
     row = of(t, "backward")[-1]
     assert (row.summed, row.left.shape, row.left.dtype) == (axes, shape, "float32")
     assert row.left.norm == pytest.approx(np.linalg.norm(x.grad.numpy()), rel=1e-6)
-
-
-def test_a_recorded_backward_pass_shows_its_ops_and_they_are_visited_in_turn():
-    t = steps.wgan_gp()
-    assert [backward_pass.recorded for backward_pass in of(t, "backward pass")] == [True, False, False]
-    inside = [row for row in of(t, "forward") if row.within]
-    assert "matmul" in {row.op for row in inside}
-    assert all(t.rows[row.within - 1].backward_pass == of(t, "backward pass")[0].number for row in inside)
-    assert [row.visited for row in inside] == [row.recorded for row in inside]
-    assert sum(row.visited for row in inside) >= 4
 
 
 def test_an_op_from_before_the_trace_and_a_derivative_that_fails():
@@ -149,9 +119,6 @@ def test_a_backward_pass_adds_to_no_gradient_of_the_one_before():
     assert [row.onto for row in of(t, "backward pass")] == [[], [named(t, "w").number]]
 
 
-# --- updates ------------------------------------------------------------------------------------------------------------
-
-
 def test_updates_say_how_far_by_which_formula_and_begin_where_the_one_before_has_ended():
     w = leaf(1.0, 2.0)
     optimizer, w.grad = optim.SGD([w], lr=0.5), mg.Tensor([3.0, 4.0])
@@ -176,9 +143,6 @@ def test_what_else_changes_a_parameter_is_an_update_too():
     assert (t.rows[-1].before.first, t.rows[-1].after.first) == ((6.0,), (7.0,))
 
 
-# --- the trace changes nothing, and ends with its block -----------------------------------------------------------------
-
-
 @pytest.mark.parametrize("name", players.RULES)
 def test_every_games_step_is_the_same_to_the_last_bit(name):
     ends = []
@@ -197,16 +161,6 @@ def test_every_games_step_is_the_same_to_the_last_bit(name):
     np.testing.assert_equal(*ends)
 
 
-def test_what_happens_outside_of_the_block_and_in_other_threads_is_not_recorded():
-    x = leaf(1.0)
-    with mg.trace() as t:
-        thread = threading.Thread(target=lambda: x * 3)
-        thread.start()
-        thread.join()
-    _ = x * 2
-    assert t.rows == []
-
-
 def test_rows_beyond_the_limit_are_counted(monkeypatch):
     monkeypatch.setattr(recorder, "MOST_ROWS", 10)
     w = y = leaf(1.0)
@@ -217,20 +171,3 @@ def test_rows_beyond_the_limit_are_counted(monkeypatch):
     assert (len(t.rows), t.left_out) == (10, 2 + 1 + 12)  # ops, the backward pass, derivatives
     assert [lesson.text for lesson in t.lessons] == ["15 more things happened after the last row"]  # and no conclusions
     assert named(t, "w").why_none == "no backward pass has reached it before the last row that was kept"
-
-
-def test_a_trace_leaves_no_cycles_that_hold_tensors():
-    w, made = leaf(1.0, 1.0), []
-
-    def step():
-        y = w * 2.0
-        made.append(weakref.ref(y))
-        y.sum().backward()
-
-    gc.disable()
-    try:
-        with mg.trace(w=w):
-            step()
-        assert made[0]() is None
-    finally:
-        gc.enable()

@@ -17,10 +17,8 @@ def test_its_numbers_are_numpys_and_its_map_is_a_part_of_the_array(array):
     expected = [array.mean(dtype=float), np.linalg.norm(array.reshape(-1).astype(float)), array.min(), array.max()]
     np.testing.assert_allclose([value.mean, value.norm, value.low, value.high], expected, rtol=1e-6, atol=1e-6)
     assert (value.nans, value.infinities) == (0, 0)
-    assert value.map.ndim == 2
-    assert max(value.map.shape) <= MAP
-    assert set(value.map.reshape(-1)) <= set(array.reshape(-1).astype(float))
-    assert value.map.size == array.size or array.ndim == 4
+    if 0 < array.ndim < 4:
+        np.testing.assert_array_equal(value.map, array.reshape(-1, array.shape[-1])[:MAP])
 
 
 def test_what_is_not_finite_is_counted_and_left_out():

@@ -9,7 +9,6 @@ import minigan as mg
 from minigan import losses, nn, ops, optim
 from minigan.watching.trace import source_text
 from minigan.watching.trace.rows import SourceLine
-from tests.watching.trace import steps
 from tests.watching.trace.steps import of
 
 matrix = np.random.default_rng(0).uniform(0.2, 0.8, (4, 4)).astype("float32")
@@ -61,8 +60,6 @@ def test_helpers_are_explained_by_their_docstrings():
     bias = mg.Tensor(np.ones(4, "float32"), requires_grad=True)
     helpers = [source_text.source_of(derivative)[2] for _, derivative, _ in ops.linear.affine(leaf(), leaf(), bias)._edges]
     assert helpers[:2] == [["_times_transposed: A B^T"], ["_transposed_times: A^T B"]]
-    (_, derivative, _), *_ = nn.BatchNorm1d(4)(leaf())._edges
-    assert source_text.source_of(derivative)[2] == ["plain_d_x: weight / sqrt(var + eps) (g - mean g - x^ mean(g x^))"]
 
 
 def test_an_ops_formula_is_its_docstrings_first_line():
@@ -73,10 +70,6 @@ def test_an_ops_formula_is_its_docstrings_first_line():
     assert formulas[0] == "a * b, elementwise"
     assert formulas[1].startswith("x W + b as one op")
     assert formulas[-1].startswith("log_loss(sigma(v), y) as one op")
-
-
-def test_every_op_of_a_dcgan_step_has_a_formula():
-    assert {row.op for row in of(steps.dcgan(), "forward") if not row.formula} == set()
 
 
 class Mine(optim.Optimizer):
