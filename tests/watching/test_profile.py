@@ -45,11 +45,3 @@ def test_the_table_lists_the_most_expensive_first_with_its_share(capsys, monkeyp
     assert heading.split() == ["op", "calls", "seconds", "share", "MB"]
     assert first.split() == ["sin", "forward", "1", "3.0000", "75.0%", "2.0"]
     assert second.split() == ["exp", "forward", "1", "1.0000", "25.0%", "0.0"]
-
-
-def test_outside_the_block_nothing_is_measured_also_after_an_error(capsys):
-    with pytest.raises(ZeroDivisionError), mg.profile() as p:
-        raise ZeroDivisionError
-    one_step()
-    assert not p.rows
-    assert capsys.readouterr().out == ""

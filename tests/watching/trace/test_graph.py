@@ -55,7 +55,7 @@ def test_the_ops_of_a_recorded_backward_pass_are_right_of_the_ops_that_it_differ
     act = graph(t)[0]
     places = act.layout().positions
     within = [row for row in act.rows if row.kind == "forward" and row.within and row.output in places]
-    assert within
+    assert sum(row.visited for row in within) >= 4
     for row in within:
         assert places[row.output][0] > places[t.rows[t.rows[row.within - 1].of - 1].output][0]
     again = [node for node in act.nodes.values() if node.again is not None]
@@ -96,3 +96,11 @@ def test_parameters_that_several_folds_share_are_one_node():
     folds = {fold.number for fold in kinds(act, "fold")}
     assert {edge.target for edge in act.edges if edge.source == shared.number} == folds
     assert len(folds) == 2
+
+
+def test_an_output_that_is_used_outside_keeps_its_layer_open():
+    x = mg.Tensor([1.0], requires_grad=True)
+    with mg.trace() as t:
+        a = x * 2.0
+        (a * 2.0 * 2.0 + a).sum().backward()
+    assert kinds(graph(t, limit=1)[0], "fold") == []
