@@ -3,18 +3,13 @@
 import numpy as np
 
 import minigan as mg
-from minigan import data, games, losses, nn, optim
-
-
-def players(d_out=1):
-    G = nn.Sequential(nn.Dense(2, 8), nn.ReLU(), nn.Dense(8, 2))
-    D = nn.Sequential(nn.Dense(2, 8), nn.LeakyReLU(0.2), nn.Dense(8, d_out))
-    return G, D
+from minigan import data, games, nn, optim
 
 
 def game(kind=games.GAN, d_out=1, rule=optim.Adam, **options):
     """A 2-8-2 game, and its minibatches of 4 points."""
-    G, D = players(d_out)
+    G = nn.Sequential(nn.Dense(2, 8), nn.ReLU(), nn.Dense(8, 2))
+    D = nn.Sequential(nn.Dense(2, 8), nn.LeakyReLU(0.2), nn.Dense(8, d_out))
     made = kind(G, D, data.noise(2), rule(G.parameters(), lr=1e-3), rule(D.parameters(), lr=1e-3), **options)
     return made, data.batches(data.ring(100), size=4)
 
@@ -33,28 +28,12 @@ def wgan_gp():
     return traced(*game(games.WGANGP, n_critic=1))
 
 
-def began():
-    return traced(*game(games.BEGAN, d_out=2))
-
-
-def classifier():
-    """A step of SGD; the classifier is called model."""
-    model = nn.Sequential(nn.Dense(4, 5), nn.ReLU(), nn.Dense(5, 3))
-    optimizer = optim.SGD(model.parameters(), lr=0.1)
-    x, y = np.random.default_rng(0).normal(size=(6, 4)).astype("float32"), np.array([0, 1, 2, 0, 1, 2])
-    with mg.trace(model=model) as t:
-        loss = losses.cross_entropy(model(x), y)
-        loss.backward()
-        optimizer.step()
-    return t
-
-
-def dcgan(batch=8):
-    """A step of the full-size DCGAN."""
-    G, D = games.dcgan_generator(), games.dcgan_discriminator()
-    made = games.GAN(G, D, data.noise(100), optim.Adam(G.parameters()), optim.Adam(D.parameters()))
-    images = np.random.default_rng(0).uniform(-1, 1, (2 * batch, 1, 28, 28)).astype("float32")
-    return traced(made, data.batches(images, size=batch))
+def dcgan():
+    """A small one, whose layers fold."""
+    G, D = games.dcgan_generator(8, 4), games.dcgan_discriminator(1, 4)
+    made = games.GAN(G, D, data.noise(8), optim.Adam(G.parameters()), optim.Adam(D.parameters()))
+    images = np.random.default_rng(0).uniform(-1, 1, (16, 1, 28, 28)).astype("float32")
+    return traced(made, data.batches(images, size=8))
 
 
 def nan():
