@@ -10,6 +10,7 @@ import io
 import os
 import pickle
 import random
+import re
 import tracemalloc
 import warnings
 import zipfile
@@ -65,35 +66,25 @@ def check_message(message, start):
 
 def damaged(raw, rng):
     """The bytes with one to three things done to them that disks, networks, editors and attackers do."""
-    raw = bytearray(raw)
     for _ in range(rng.randint(1, 3)):
-        at, size = place(len(raw), rng), rng.choice([1, 2, 4, 8, 30, 200])
-        match rng.randrange(9):
-            case 0:  # bits flipped
-                for _ in range(rng.randint(1, 8) if raw else 0):
-                    raw[rng.randrange(len(raw))] ^= 1 << rng.randrange(8)
-            case 1:  # cut short
-                del raw[at:]
-            case 2:  # longer
-                raw += rng.randbytes(size)
-            case 3:  # something else in the middle
-                raw[at : at + size] = rng.randbytes(size)
-            case 4:  # a hole, as after a power cut
-                raw[at : at + size] = bytes(len(raw[at : at + size]))
-            case 5:  # something missing, or there twice
-                raw[at : at + size] = raw[at : at + size] * rng.choice([0, 2])
-            case 6:  # another number in a field of the header
-                width, order = rng.choice([1, 2, 4, 8]), rng.choice(["little", "big"])
-                raw[at : at + width] = (rng.choice(NUMBERS) % 256**width).to_bytes(width, order)
-            case 7:  # another number in a text
-                digits = [i for i in range(at, min(at + 1000, len(raw))) if 48 <= raw[i] < 58]
-                if digits:
-                    i = rng.choice(digits)
-                    raw[i : i + 1] = str(rng.choice(NUMBERS)).encode()
-            case 8:  # two places swapped
-                to = place(len(raw), rng)
-                raw[at : at + size], raw[to : to + size] = raw[to : to + size], raw[at : at + size]
-    return bytes(raw)
+        at, size, to = place(len(raw), rng), rng.choice([1, 2, 4, 8, 30, 200]), place(len(raw), rng)
+        head, part, rest = raw[:at], raw[at : at + size], raw[at + size :]
+        width, order = rng.choice([1, 2, 4, 8]), rng.choice(["little", "big"])
+        number = (rng.choice(NUMBERS) % 256**width).to_bytes(width, order)
+        digits = re.sub(rb"[0-9]", str(rng.choice(NUMBERS)).encode(), raw[at : at + 1000], count=1)
+        kinds = [
+            head + bytes([byte ^ 1 << rng.randrange(8) for byte in part]) + rest,  # bits flipped
+            head,  # cut short
+            raw + rng.randbytes(size),  # longer
+            head + rng.randbytes(size) + rest,  # something else in the middle
+            head + bytes(len(part)) + rest,  # a hole, as after a power cut
+            head + part * rng.choice([0, 2]) + rest,  # something missing, or there twice
+            head + number + raw[at + width :],  # another number in a field of the header
+            head + digits + raw[at + 1000 :],  # another number in a text
+            raw[:to] + part + raw[to:],  # a part somewhere else
+        ]
+        raw = rng.choice(kinds)
+    return raw
 
 
 def place(size, rng):
@@ -115,22 +106,7 @@ class Trap:
 
 
 PICKLE = pickle.dumps(np.array([Trap()], object))
-NAMES = [
-    "a",
-    "b",
-    "game/G/weight",
-    "",
-    "/",
-    "../../a",
-    "a\nb",
-    "ä",
-    "a" * 200,
-    "a" * 201,
-    "a" * 60_000,
-    " ",
-    "a\x1b[2J",
-    "__class__",
-]
+NAMES = ["a", "b", "game/G/weight", "", "/", "../../a", "a\nb", "ä", "a" * 200, "a" * 60_000, " ", "a\x1b[2J", "__class__"]
 DTYPES = ["'<f4'", "'<f8'", "'|b1'", "'<U3'", "'<U0'", "'<U999999999'", "'|O'", "'|V8'", "'>f4'", "'<M8[s]'", "'<f16'", "'|S5'"]
 DTYPES += ["[('a', '<f4')]", "('<f4', (2,))", "'" + "f4," * 300 + "'", "None", "(" * 900, "'<f4' + '<f4'", "'|i1'", "'<c16'"]
 SHAPES = [
@@ -142,21 +118,11 @@ SHAPES = [
     "(-1,)",
     "(10000000000,)",
     "(4294967296, 4294967296)",
-    "(0, 9223372036854775808)",
-]
-SHAPES += [
     "(1.0,)",
     "(True,)",
     "2",
-    "[2]",
-    "(1 2)",
-    "(,)",
-    "(2,,)",
-    f"({'1, ' * 70})",
-    "(" * 900,
-    "(9**9**9,)",
-    f"({'9' * 3000},)",
 ]
+SHAPES += ["[2]", "(1 2)", "(,)", "(2,,)", f"({'1, ' * 70})", "(" * 900, "(9**9**9,)", f"({'9' * 3000},)"]
 
 
 def array_file(rng):
@@ -280,19 +246,16 @@ def retyped(path, rng):
     arrays = read_npz(path)
     name = rng.choice(list(arrays))
     array = arrays.pop(name)
-    match rng.randrange(5):
-        case 0:
-            array = array.astype(rng.choice(["f8", "f2", "c8", "U8", "bool", "i4"]))
-        case 1:
-            array = rng.choice([array[None], array[:0], array.reshape(-1)[:1], array.reshape(-1, 2)])
-        case 2:
-            array = array.copy()
-            array.flat[rng.randrange(array.size)] = rng.choice([np.nan, np.inf, -np.inf])
-        case 3:
-            name = rng.choice([f"{name}.", "weight", "__class__"])
-        case 4:
-            arrays["more"] = array
-    write_npz(path, arrays | {name: array})
+    spoilt = array.copy()
+    spoilt.flat[rng.randrange(array.size)] = rng.choice([np.nan, np.inf, -np.inf])
+    kinds = [
+        {name: array.astype(rng.choice(["f8", "f2", "c8", "U8", "bool", "i4"]))},
+        {name: rng.choice([array[None], array[:0], array.reshape(-1)[:1], array.reshape(-1, 2)])},
+        {name: spoilt},
+        {rng.choice([f"{name}.", "weight", "__class__"]): array},
+        {name: array, "more": array},
+    ]
+    write_npz(path, arrays | rng.choice(kinds))
     return path.read_bytes()
 
 
@@ -311,7 +274,7 @@ def idx_header(shape, kind=8):
 
 
 def crafted_idx(rng, shape):
-    """A header that says what is not there, or an endless file behind it."""
+    """A header that promises what is not there, or an endless file behind it."""
     said = [rng.choice(SIZES) if rng.random() < 0.5 else size for size in shape]
     if rng.random() < 0.3:
         said = [rng.choice(SIZES) for _ in range(rng.randrange(5))]
@@ -326,19 +289,16 @@ def test_mnist_files(tmp_path, count):
     accepted = 0
     for number in range(count):
         rng = random.Random(number)
-        for name in good:
-            (tmp_path / name).unlink(missing_ok=True)
-            (tmp_path / f"{name}.gz").unlink(missing_ok=True)
-        bad, zipped = rng.choice([IMAGES, LABELS]), rng.random() < 0.7
-        kind = rng.randrange(10)
-        raw = good[bad] if kind < 4 else foreign(rng) if kind < 5 else crafted_idx(rng, (2, 28, 28) if bad == IMAGES else (2,))
-        if kind < 4:
-            raw = damaged(raw, rng)
-        if zipped:
+        for file in tmp_path.iterdir():
+            file.unlink()
+        bad, other = rng.choice([(IMAGES, LABELS), (LABELS, IMAGES)])
+        crafted = crafted_idx(rng, (2, 28, 28) if bad == IMAGES else (2,))
+        raw = rng.choice([damaged(good[bad], rng)] * 4 + [foreign(rng)] + [crafted] * 5)
+        path = tmp_path / bad
+        if rng.random() < 0.7:
+            path = tmp_path / f"{bad}.gz"
             raw = rng.choice([gzip.compress(raw, 1), gzip.compress(raw, 1), damaged(packed[bad], rng)])
             raw += rng.choice([b""] * 8 + [b"x", bytes(100), packed[bad]])
-        other = LABELS if bad == IMAGES else IMAGES
-        path = tmp_path / (f"{bad}.gz" if zipped else bad)
         path.write_bytes(raw)
         (tmp_path / f"{other}.gz").write_bytes(packed[other])
         with case(number, raw):
@@ -348,9 +308,8 @@ def test_mnist_files(tmp_path, count):
                 check_message(str(error), str(tmp_path))
             else:
                 accepted += 1
-                assert x.shape == (2, 1, 28, 28)
+                assert (x.shape, y.shape) == ((2, 1, 28, 28), (2,))
                 assert 0 <= x.min() <= x.max() <= 1
-                assert y.shape == (2,)
                 assert 0 <= y.min() <= y.max() <= 9
             assert path.read_bytes() == raw
     assert accepted < count / 2
