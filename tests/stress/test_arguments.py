@@ -31,35 +31,10 @@ SECONDS, MEGABYTES = 60.0, 500
 # --- what nobody should pass --------------------------------------------------------------------------------------------
 
 
-class Liar:
-    """It claims to be an array."""
-
-    shape, dtype, ndim, size = (2, 3), np.dtype("float32"), 2, 6
-
-    def __len__(self):
-        return 2
-
-
-class Floaty:
-    """A number, but neither of Python's nor of NumPy's."""
-
-    def __float__(self):
-        return 0.5
-
-    def __index__(self):
-        return 2
-
-
-class Arrayish:
-    """It offers its values to NumPy, or refuses to."""
-
-    def __init__(self, refuses):
-        self.refuses = refuses
-
-    def __array__(self, dtype=None, copy=None):
-        if self.refuses:
-            raise ValueError("no")
-        return np.ones((2, 3), dtype)
+LIAR = type("Liar", (), {"shape": (2, 3), "dtype": np.dtype("f4"), "ndim": 2, "size": 6, "__len__": lambda self: 2})
+FLOATY = type("Floaty", (), {"__float__": lambda self: 0.5, "__index__": lambda self: 2})
+ARRAYISH = type("Arrayish", (), {"__array__": lambda self, dtype=None, copy=None: np.ones((2, 3), dtype)})
+REFUSING = type("Refusing", (), {"__array__": lambda self, dtype=None, copy=None: float("no")})
 
 
 def _cyclic(x):
@@ -69,12 +44,6 @@ def _cyclic(x):
 
 def _deep(n=60):
     return 1.0 if not n else [_deep(n - 1)]
-
-
-def _unwritable():
-    a = np.ones((2, 3))
-    a.flags.writeable = False
-    return a
 
 
 def _rule():
@@ -97,7 +66,7 @@ OTHERS = [
     *[lambda: _cyclic([1.0]), lambda: _cyclic({"G": {}}), lambda: [2**63, 10**30], lambda: [Tensor(1.0), Tensor([2.0])],
       lambda: [np.ones(2), np.ones((2, 2))], lambda: (float(i) for i in range(3)), lambda: iter([np.ones((4, 2))])],
     *[lambda: (2.5, -1.0), lambda: (None, None), lambda: (1, 1, 1), lambda: slice(None, None, 0), lambda: lambda *args: None],
-    *[lambda: lambda x: x, lambda: nn.Dense, lambda: np, Liar, Floaty, lambda: Arrayish(False), lambda: Arrayish(True)],
+    *[lambda: lambda x: x, lambda: nn.Dense, lambda: np, LIAR, FLOATY, ARRAYISH, REFUSING],
     *[lambda: ValueError("x"), lambda: np.random.default_rng(0), lambda: np.random.RandomState(0), random.Random],
     *[lambda: np.dtype("float32"), lambda: nn.Dense(2, 3), nn.ReLU, _rule, threading.Lock, lambda: Path("/nowhere/at/all")],
     *[lambda: np.datetime64("2020-01-01"), lambda: np.timedelta64(3, "D")],
@@ -108,7 +77,7 @@ ARRAYS = [
     *[lambda dtype=dtype: np.arange(6).reshape(2, 3).astype(dtype) for dtype in DTYPES],
     *[lambda shape=shape: np.ones(shape) for shape in SHAPES],
     *[lambda value=value: np.full((2, 3), value) for value in (NAN, INF, -INF, 1e308, 5e-324)],
-    *[lambda: np.zeros(0, int), lambda: np.zeros(3, [("x", "f4")]), lambda: np.ones((2, 3)).view(np.matrix), _unwritable],
+    *[lambda: np.zeros(0, int), lambda: np.zeros(3, [("x", "f4")]), lambda: np.ones((2, 3)).view(np.matrix)],
     *[
         lambda: np.ma.masked_array([[1.0, 2, 3]], mask=[[0, 1, 0]]),
         lambda: np.ones((4, 6))[::2, ::-2],
@@ -144,10 +113,6 @@ def spoilt(rng, state):
 
 def classifier():
     return nn.Sequential(nn.Flatten(), nn.Dense(16, 3))
-
-
-def game(kind="gan"):
-    return make(kind)
 
 
 def images(n=4, size=4):
@@ -267,7 +232,7 @@ def _loaded(thing):
 STATEFUL = {  # things with a state_dict
     "layers": lambda: nn.Sequential(nn.Dense(2, 3), nn.BatchNorm1d(3)), "rule": lambda: optim.Adam([leaf(2, 3)]),
     "decay": lambda: optim.LinearDecay(_rule(), 9), "stream": lambda: stream("gan"), "prior": lambda: data.noise(3),
-    **{kind: lambda kind=kind: game(kind) for kind in ("gan", "wgan_gp", "began", "cgan")},
+    **{kind: lambda kind=kind: make(kind) for kind in ("gan", "wgan_gp", "began", "cgan")},
 }  # fmt: skip
 CALLS = {
     **_public(),
@@ -287,8 +252,8 @@ CALLS = {
     "astype": own(lambda dtype: leaf(2).astype(dtype), dtype=const("f8")),
     "to": own(lambda where: leaf(2).to(where), where=const("numpy")),
     "step of a rule": own(lambda g: (setattr(p := leaf(2), "grad", g), optim.Adam([p]).step()), g=lambda: leaf(2)),
-    "step of a game": own(lambda batch: game().step(iter([batch] * 9)), batch=rows(2)),
-    "sample": own(lambda n, y, z: game().sample(n, y, z), n=const(2), y=const(None), z=const(None)),
+    "step of a game": own(lambda batch: make("gan").step(iter([batch] * 9)), batch=rows(2)),
+    "sample": own(lambda n, y, z: make("gan").sample(n, y, z), n=const(2), y=const(None), z=const(None)),
     "forward": own(lambda x: nn.Dense(3, 2)(x), x=rows()),
     "layer[]": own(lambda i: classifier()[i], i=const(0)),
 }  # fmt: skip
