@@ -41,7 +41,7 @@ def test_a_broadcast_parameter_is_copied_before_it_is_loaded_or_clipped(device):
 def test_broadcast_views_are_copied_and_other_views_are_not(device):
     with backend.using("cupy"):
         a = backend.asarray(np.arange(12.0).reshape(3, 4))
-        for shape in [(3, 4), (2, 3, 4)]:
+        for shape in [(3, 4), (2, 3, 4), (2, 3, 1)]:
             view = backend.of(a).broadcast_to(a[:, :1], shape)
             copy = backend.writable(view)
             assert copy is not view

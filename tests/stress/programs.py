@@ -444,6 +444,7 @@ def _check_backward(values, leaves, weights, grads) -> None:
             others += [*values, seed, *KEPT.values()]
             assert not any(np.shares_memory(leaf.grad.data, other.data) for other in others), f"the gradient of v{i}"
             assert leaf.grad.data.flags.writeable
+            assert not leaf.grad.requires_grad
     for leaf in leaves.values():
         leaf.grad = None
 
