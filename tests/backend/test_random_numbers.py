@@ -1,8 +1,5 @@
 """Random numbers: seeds, streams of their own, and states that are saved."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
@@ -23,13 +20,6 @@ def test_seed_0_is_a_seed_like_any_other():
         ]
         draws.append(np.concatenate([np.ravel(part) for part in all_that_draws]).tolist())
     assert draws[0] == draws[1] != draws[2]
-
-
-@pytest.mark.slow
-def test_without_a_seed_every_process_draws_differently():
-    code = "from minigan import random_numbers; print(random_numbers.generator().random())"
-    first, second = (subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout for _ in range(2))
-    assert first != second
 
 
 def test_what_is_spawned_is_a_stream_of_its_own_and_depends_on_the_seed_and_not_on_what_others_draw():

@@ -28,6 +28,8 @@ def test_noise_is_drawn_where_tensors_live_or_on_the_cpu(device):
         assert random_numbers.noise_generator(there) is there
         assert random_numbers.noise_generator(like=x.data) is here  # it is the array that says where
     assert isinstance(random_numbers.noise_generator(like=x.to("cupy").data), DeviceGenerator)
+    there, critic = Tensor(np.ones((3, 2), np.float32)).to("cupy"), lambda x: (x * x).sum(axis=1)
+    assert everything_is_on(device, mg.dropout(there), mg.losses.gradient_penalty(critic, there, there * 2.0))
 
 
 @pytest.mark.parametrize("kind", ["normal", "uniform", "sphere"])
