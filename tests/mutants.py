@@ -45,6 +45,7 @@ STORE = ROOT / ".mutants"
 BROKEN = 70  # the status of a child that failed by itself
 SLOW = 0.3  # seconds of a test that has to kill twice
 NUMBERS = itertools.count(1)
+CACHED = type(functools.cache(print))
 
 # --- the tests that execute a line --------------------------------------------------------------------------------------
 
@@ -57,12 +58,6 @@ class Recorder:
         self.tests: dict[str, tuple[float, list[str]]] = {}
         self.fixtures: dict[str, float] = {}
         self.failed: set[str] = set()
-        self.caches: dict[str, tuple[list[str], list[str]]] = {}  # by file: who filled one of its caches, who read one
-
-    def cache_infos(self) -> dict[tuple[str, str], Any]:
-        modules = [module for name, module in sys.modules.items() if name.startswith("minigan") and module.__file__]
-        found = [(m.__file__, name, f) for m in modules for name, f in vars(m).items() if hasattr(f, "cache_info")]
-        return {(file, name): f.cache_info() for file, name, f in found}
 
     @contextmanager
     def context(self, name: str) -> Iterator[None]:
@@ -82,19 +77,17 @@ class Recorder:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item):
-        start, before, infos = time.perf_counter(), sum(self.fixtures.values()), self.cache_infos()
+        for module in [module for name, module in sys.modules.items() if name.startswith("minigan")]:
+            for function in vars(module).values():  # or the test would not execute what another one has computed
+                if isinstance(function, CACHED) and function.__module__ == module.__name__:
+                    function.cache_clear()
+        start, before = time.perf_counter(), sum(self.fixtures.values())
         with self.context(item.nodeid):
             result = yield
-        names = [f"fixture {name} " for name in item.fixturenames]
-        used = [f for f in self.fixtures if f.startswith(tuple(names)) and item.nodeid.startswith(f.split(" ")[2])]
+        names = tuple(f"fixture {name} " for name in item.fixturenames)
+        used = [f for f in self.fixtures if f.startswith(names) and item.nodeid.startswith(f.split(" ")[2])]
         seconds = time.perf_counter() - start - (sum(self.fixtures.values()) - before)
         self.tests[item.nodeid] = round(max(seconds, 0.0), 4), used
-        for (file, name), info in self.cache_infos().items():
-            fillers, readers = self.caches.setdefault(file, ([], []))
-            if info != infos.get((file, name)):
-                readers.append(item.nodeid)
-                if (file, name) not in infos or info.misses != infos[file, name].misses:
-                    fillers += [item.nodeid, *used]
         return result
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -137,7 +130,7 @@ def record(tests: Path) -> None:
             measured.save()
             digests = {str(file.relative_to(tree)): digest(file) for file in tree.rglob("*.py")}
             found = {"root": str(tree), "tests": plugin.tests, "fixtures": plugin.fixtures, "failed": sorted(plugin.failed)}
-            (store / "tests.json").write_text(json.dumps({**found, "caches": plugin.caches, "digests": digests}))
+            (store / "tests.json").write_text(json.dumps({**found, "digests": digests}))
             return code
 
         os.waitpid(in_child(tree, work, store / "log.txt"), 0)
@@ -171,7 +164,6 @@ class Record:
         self.seconds = {test: own + sum(fixtures[f] for f in used) for test, (own, used) in found["tests"].items()}
         for test in found["failed"]:
             self.seconds.pop(test, None)
-        self.caches = found["caches"]
         self.users = defaultdict[str, list[str]](list)
         for test, (_, used) in found["tests"].items():
             for fixture in used:
@@ -181,29 +173,24 @@ class Record:
         self.contexts = functools.lru_cache(2)(lambda file: self.data.contexts_by_lineno(f"{self.root}/{file}"))
 
     def tests_of(self, mutant: Mutant) -> set[str]:
-        """The tests that executed one of the mutant's lines, themselves, in a fixture or for a cache; else the function's."""
+        """The tests that executed one of the mutant's lines, themselves or in a fixture; else the function's."""
         if digest(ROOT / mutant.file) != self.digests[mutant.file]:
             raise SystemExit(f"{mutant.file} has changed since its lines were recorded: python -m tests.mutants record")
         of_line = self.contexts(mutant.file)
-        fillers, readers = self.caches.get(f"{self.root}/{mutant.file}", ((), ()))
         for lines in (mutant.lines, mutant.around):
             names = {name.strip("|") for line in lines for name in of_line.get(line, ())}
-            users = {test for name in names for test in self.users.get(name, ())}
-            users |= {*readers} if names & {*fillers} else set()
-            if found := (names | users) & {*self.seconds}:
+            if found := names.union(*(self.users.get(name, ()) for name in names)) & {*self.seconds}:
                 return found
         return set()
 
     def in_order(self, tests: Iterable[str], file: str) -> list[str]:
         """Quick tests first, those of the file's mirror earlier, and further cases of the same test function later."""
         parts = Path(file.removeprefix("minigan/")).parts
-        mirrors = "/".join(["tests", *parts[:-1], f"test_{parts[-1]}"]), "/".join(["tests", *parts[:-1], ""])
-        cases = Counter[str]()
+        mirror, cases = "/".join(["tests", *parts[:-1], f"test_{parts[-1]}"]), Counter[str]()
 
         def cost(test: str) -> float:
-            near = 0.1 if test.startswith(mirrors[0]) else 0.3 if test.startswith(mirrors[1]) and len(parts) > 1 else 1.0
             cases[test.partition("[")[0]] += 1
-            return (self.seconds[test] + 0.01) * near * cases[test.partition("[")[0]]
+            return (self.seconds[test] + 0.01) * (0.1 if test.startswith(mirror) else 1.0) * cases[test.partition("[")[0]]
 
         return sorted(sorted(tests, key=lambda test: (self.seconds[test], test)), key=cost)
 
@@ -227,8 +214,8 @@ def trees(tests: Path, count: int) -> Iterator[list[Path]]:
         made = [Path(folder).resolve() / str(i) for i in range(count)]
         for tree in made:
             for root, of_tests in ((ROOT, False), (tests, True)):
-                listed = ["git", "-C", str(root), "ls-files", "-co", "--exclude-standard", "-z"]
-                for name in subprocess.run(listed, check=True, capture_output=True, text=True).stdout.split("\0"):
+                listed = subprocess.check_output(["git", "-C", root, "ls-files", "-co", "--exclude-standard", "-z"], text=True)
+                for name in listed.split("\0"):
                     if (root / name).is_file() and (name.startswith("tests/") or name == "pyproject.toml") == of_tests:
                         (tree / name).parent.mkdir(parents=True, exist_ok=True)
                         shutil.copy2(root / name, tree / name)
@@ -285,7 +272,7 @@ class Wave:
         items[:] = sorted((i for i in items if i.nodeid in self.rank), key=lambda item: self.rank[item.nodeid])
 
     def pytest_runtest_logstart(self, nodeid):
-        self.notes.write(f"start {nodeid}\n")
+        self.notes.write(f"start  {nodeid}\n")
 
     def pytest_runtest_logreport(self, report):
         if report.failed:
@@ -337,19 +324,17 @@ class Job:
         notes = self.notes.read_text()
         if notes != self.last_notes:
             self.last_notes, self.changed = notes, time.monotonic()
-        lines = [line.partition(" ") for line in notes.splitlines()]
-        started = [test for word, _, test in lines if word == "start"]
+        started, failed = ([x[7:] for x in notes.splitlines() if x.startswith(word)] for word in ("start  ", "failed "))
+        now = started[-1] if started else "import"
         if not done:
-            now = started[-1] if started else ""
             late = time.monotonic() - self.changed > patience + 10 * seconds.get(now, 10.0)  # no test: they are collected
             if not late and _memory(self.pid) < 6 << 30:
                 return True
-            lines.append(("failed", "", now or "import"))
+            failed.append(now)
         self.kill()
         self.tried += len(started)
-        failed = [test for word, _, test in lines if word == "failed"]
         if done and not failed and os.waitstatus_to_exitcode(status) not in (0, 5):
-            failed = [started[-1] if started else "import"]
+            failed.append(now)
             if os.waitstatus_to_exitcode(status) == BROKEN or not self.mutant:
                 raise SystemExit(self.tree.with_name(f"{self.tree.name}-log").read_text())
         self.failed |= {*failed}
@@ -455,14 +440,7 @@ def campaign(tests_of: dict[Mutant, list[str]], record: Record, tests: Path, job
             job.verdict = f"equivalent: {mutant.why_equivalent}"
         elif job.verdict == "survived" and sum(map(len, job.waves)) < len(tests_of[mutant]):
             job.verdict = f"survived {job.tried} of {len(tests_of[mutant])} tests"
-    return [row_of(job.mutant, job) for job in work.values()]
-
-
-def row_of(mutant: Mutant, job: Job) -> dict[str, Any]:
-    """A line of the JSON."""
-    place = {"file": mutant.file, "line": mutant.line, "column": mutant.column, "kind": mutant.kind}
-    mutation = {"after": mutant.after.decode(), "change": mutant.change, "package": mutant.package}
-    return {**place, **mutation, "verdict": job.verdict, "killer": job.killer, "seconds": round(job.seconds, 2)}
+    return [job.mutant.row | {"verdict": job.verdict, "killer": job.killer, "seconds": job.seconds} for job in work.values()]
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -494,9 +472,10 @@ def shown(row: dict[str, Any]) -> str:
     return f"{row['file']}:{row['line']} {row['kind']}\n    - {row['change'][0]}\n    + {row['change'][1]}"
 
 
-def main(arguments: Sequence[str] | None = None) -> list[dict[str, Any]]:
-    formatter = argparse.RawTextHelpFormatter
-    parser = argparse.ArgumentParser("python -m tests.mutants", description=__doc__, formatter_class=formatter)
+def arguments_of(words: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        "python -m tests.mutants", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     options = {name: commands.add_parser(name).add_argument for name in ("record", "run", "derivatives", "compare")}
     for name in ("record", "run", "derivatives"):
@@ -509,22 +488,24 @@ def main(arguments: Sequence[str] | None = None) -> list[dict[str, Any]]:
     options["run"]("--seed", type=int, default=0, help="which (0)")
     options["run"]("--package", nargs="*", default=(), help="only of these, such as ops, engine, kit")
     options["run"]("--lines", nargs="*", default=(), metavar="FILE:A-B", help="all mutants of these lines instead")
-    rows = ["tests/ops/test_every_op.py"]
-    options["derivatives"]("--rows", nargs="*", default=rows, help="the files or folders of the tests with the ops' names")
+    rows = ["tests/contracts/test_gradients.py"]
+    options["derivatives"]("--rows", nargs="*", default=rows, help="the files or folders of the gradient checks")
     options["compare"]("old", type=Path)
     options["compare"]("new", type=Path)
-    args = parser.parse_args(arguments)
+    return parser.parse_args(words)
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    args = arguments_of(words)
     if args.command == "compare":
-        print(compare(args.old, args.new))
-        return []
+        return print(compare(args.old, args.new))
     args.tests = args.tests.resolve()
     if args.command == "record":
-        record(args.tests)
-        return []
+        return record(args.tests)
     known = Record(args.tests)
     if args.command == "derivatives":
-        named = {test: {*re.split(r"[\[\]-]", test)} for test in known.seconds if test.startswith(tuple(args.rows))}
-        tests_of = {m: {test for test, names in named.items() if names & ops} for m, ops in of_derivatives().items()}
+        rows = tuple(args.rows)
+        tests_of = {m: {test for test in known.tests_of(m) if test.startswith(rows)} for m in of_derivatives()}
     else:
         chosen = drawn(args.seed, args.count, args.package)
         if args.lines:
@@ -539,7 +520,6 @@ def main(arguments: Sequence[str] | None = None) -> list[dict[str, Any]]:
         if row["verdict"].startswith(("survived", "not covered")):
             print(f"{row['verdict']}: {shown(row)}")
     print(table(rows))
-    return rows
 
 
 if __name__ == "__main__":

@@ -16,15 +16,6 @@ def on_both(compute):
     return results
 
 
-def host(value):
-    """Tensors, arrays, and lists, tuples and dicts of them as NumPy arrays."""
-    if isinstance(value, dict):
-        return {key: host(v) for key, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [host(v) for v in value]
-    return value.numpy() if isinstance(value, Tensor) else backend.to_numpy(value) if backend.is_array(value) else value
-
-
 def assert_agree(here, there, tolerance=1e-9):
     """Two nested results, NumPy's first, of the same structure, shapes and dtypes, and of nearly the same values."""
     if isinstance(here, dict):
@@ -34,13 +25,12 @@ def assert_agree(here, there, tolerance=1e-9):
         assert len(here) == len(there)
         for a, b in zip(here, there, strict=True):
             assert_agree(a, b, tolerance)
-        return
-    a, b = host(here), host(there)
-    if isinstance(a, str):
-        assert a == b
-        return
-    assert np.asarray(a).dtype == np.asarray(b).dtype
-    np.testing.assert_allclose(b, a, rtol=tolerance, atol=tolerance)
+    elif isinstance(here, str):
+        assert here == there
+    else:
+        a, b = (value.numpy() if isinstance(value, Tensor) else backend.to_numpy(value) for value in (here, there))
+        assert a.dtype == b.dtype
+        np.testing.assert_allclose(b, a, rtol=tolerance, atol=tolerance)
 
 
 def everything_is_on(xp, *values):

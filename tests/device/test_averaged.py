@@ -30,14 +30,6 @@ def test_gradients_go_by_the_host_unless_mpi_takes_the_gpus_memory(kinds, as_it_
     assert (here[1], there[1]) == ({False}, {as_it_is})
 
 
-def test_averaged_steps_as_the_rule_alone_does(device, monkeypatch):
-    with backend.using("cupy"):
-        averaged, _ = on_a_device(None)
-        monkeypatch.setattr(optim, "Averaged", lambda rule, comm: rule)
-        alone, _ = on_a_device(None)
-    assert_agree(alone, averaged, 0)
-
-
 def test_noise_that_is_drawn_there_is_not_shared(device):
     with backend.using("cupy"), pytest.raises(ValueError, match="shared_noise: noise is drawn on the GPU"):  # noqa: SIM117
         with data.shared_noise(Comm()):

@@ -7,11 +7,12 @@ import minigan as mg
 from minigan import Tensor, backend, data
 from minigan.backend import random_numbers
 from minigan.backend.cupy_generator import DeviceGenerator
+from tests.device.comparing import everything_is_on
 from tests.games import players
 
 
 def test_noise_is_drawn_where_tensors_live_or_on_the_cpu(device):
-    here = random_numbers.noise_generator()
+    here, x = random_numbers.noise_generator(), Tensor(np.ones(3))
     assert here is random_numbers.generator()
     with backend.using("cupy", noise="numpy"):
         assert random_numbers.noise_generator() is here
@@ -25,14 +26,28 @@ def test_noise_is_drawn_where_tensors_live_or_on_the_cpu(device):
         rng = np.random.default_rng(0)
         assert random_numbers.noise_generator(rng) is random_numbers.spawn_noise(rng) is rng
         assert random_numbers.noise_generator(there) is there
+        assert random_numbers.noise_generator(like=x.data) is here  # it is the array that says where
+    assert isinstance(random_numbers.noise_generator(like=x.to("cupy").data), DeviceGenerator)
+    there, critic = Tensor(np.ones((3, 2), np.float32)).to("cupy"), lambda x: (x * x).sum(axis=1)
+    assert everything_is_on(device, mg.dropout(there), mg.losses.gradient_penalty(critic, there, there * 2.0))
 
 
-def test_it_is_the_array_that_says_where(device):
-    x = Tensor(np.ones(3))
-    there = x.to("cupy")
-    assert isinstance(random_numbers.noise_generator(like=there.data), DeviceGenerator)
+@pytest.mark.parametrize("kind", ["normal", "uniform", "sphere"])
+def test_a_prior_draws_on_the_device_from_a_stream_of_its_own_that_can_be_saved(kind, device):
     with backend.using("cupy"):
-        assert random_numbers.noise_generator(like=x.data) is random_numbers.generator()
+        prior, other = data.noise(5, kind), data.noise(5, kind)
+        z = prior(4)
+        assert everything_is_on(device, z)
+        assert z.dtype == np.float32
+        state, expected = prior.state_dict(), backend.to_numpy(prior(3))
+        prior.load_state_dict(state)
+        np.testing.assert_array_equal(backend.to_numpy(prior(3)), expected)
+        assert not np.array_equal(backend.to_numpy(other(4)), backend.to_numpy(z))
+        if kind == "sphere":
+            np.testing.assert_allclose(np.linalg.norm(backend.to_numpy(z), axis=1), np.sqrt(5), rtol=1e-5)
+        for way in (data.lerp, data.slerp):
+            points = way(z[0], z[1], 3)
+            np.testing.assert_allclose(points[[0, 2]], [backend.to_numpy(z[0]), backend.to_numpy(z[1])], rtol=1e-5)
 
 
 def test_mg_seed_starts_the_devices_generator_afresh(device):
@@ -42,12 +57,6 @@ def test_mg_seed_starts_the_devices_generator_afresh(device):
             mg.seed(n)
             draws.append(mg.dropout(Tensor(np.ones(50, np.float32))).numpy().tolist())
         assert draws[0] == draws[1] != draws[2]
-
-
-def test_priors_have_streams_of_their_own(device):
-    with backend.using("cupy"):
-        a, b = (backend.to_numpy(data.noise(5)(20)) for _ in range(2))
-        assert not np.array_equal(a, b)
 
 
 def test_looking_at_the_noise_does_not_change_the_minibatches(device):
@@ -63,35 +72,19 @@ def test_looking_at_the_noise_does_not_change_the_minibatches(device):
     assert orders[0] == orders[1]
 
 
-def test_a_game_can_be_saved_where_another_backend_is_chosen(device):
-    with backend.using("cupy"):
-        game, batches = players.make("gan"), players.stream("gan")
-        game.step(batches)
-    state = game.state_dict()
-    with backend.using("cupy"):
-        mg.seed(5)
-        other = players.make("gan")
-        other.load_state_dict(state)
-        assert other.state_dict()["rng"] == state["rng"]
-        assert other.state_dict()["prior"] == state["prior"]
-
-
-def test_a_state_whose_noise_came_from_elsewhere_is_refused_and_changes_nothing(device):
+def test_a_state_is_saved_under_any_backend_and_refused_unchanged_where_noise_would_come_from_elsewhere(device):
     here = players.make("gan").state_dict()
     with backend.using("cupy"):
         game = players.make("gan")
-        before = game.state_dict()
+    before = game.state_dict()  # where another backend is chosen
+    with backend.using("cupy"):
+        mg.seed(5)
+        other = players.make("gan")
+        other.load_state_dict(before)
+        assert (other.state_dict()["rng"], other.state_dict()["prior"]) == (before["rng"], before["prior"])
         with pytest.raises(ValueError, match=r"would be on the GPU now; resume with backend.use\('cupy', noise='numpy'\)"):
             game.load_state_dict(here)
         after = game.state_dict()
         assert all(np.array_equal(before["G"][name], after["G"][name]) for name in before["G"])
     with pytest.raises(ValueError, match="drawn on the GPU, and would be on the CPU now; resume with the cupy backend"):
         players.make("gan").load_state_dict(before)
-
-
-def test_ways_between_two_z_are_the_hosts(device):
-    with backend.using("cupy"):
-        a, b = data.noise(4)(2)
-        for way in (data.lerp, data.slerp):
-            points = way(a, b, 3)
-            np.testing.assert_allclose(points[[0, 2]], [backend.to_numpy(a), backend.to_numpy(b)], rtol=1e-5)

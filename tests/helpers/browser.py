@@ -1,6 +1,5 @@
 """A Chromium without a window, driven over a pipe: what the tests of a page need, with nothing to install beside it."""
 
-import base64
 import json
 import os
 import shutil
@@ -11,19 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-    "--hide-scrollbars",
-    "--remote-debugging-pipe",
-]
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+FLAGS += ["--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--hide-scrollbars"]
+FLAGS += ["--remote-debugging-pipe"]
 # Chromium's pipes have the numbers 3 and 4; copies from 10 on first, for the pipes may have these numbers the other way round
 PIPES = """
 import fcntl, os, sys
@@ -32,17 +21,8 @@ os.dup2(reading, 3)
 os.dup2(writing, 4)
 os.execv(sys.argv[3], sys.argv[3:])
 """
-KEYS = {
-    "ArrowLeft": 37,
-    "ArrowUp": 38,
-    "ArrowRight": 39,
-    "ArrowDown": 40,
-    "Home": 36,
-    "End": 35,
-    "Tab": 9,
-    "Enter": 13,
-    " ": 32,
-}
+KEYS = {"Tab": 9, "Enter": 13, " ": 32, "End": 35, "Home": 36}
+KEYS |= {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
 
 # A page's texts, [contrast with what is behind it, text, colour, background], the faintest first
 CONTRAST = """(() => {
@@ -142,16 +122,16 @@ class Browser:
         return said
 
     def _note(self, event: str | None, about: dict) -> None:
+        entry = about.get("entry", about)
         if event == "Network.requestWillBeSent":
             self.requests.append(about["request"]["url"])
-        elif event == "Runtime.exceptionThrown":
-            self.errors.append(json.dumps(about["exceptionDetails"]))
-        elif event == "Runtime.consoleAPICalled" and about["type"] in ("error", "warning", "assert"):
-            self.errors.append(json.dumps(about["args"]))
-        elif event == "Log.entryAdded" and about["entry"]["level"] in ("error", "warning"):
-            self.errors.append(json.dumps(about["entry"]))
         elif event == "Page.loadEventFired":
             self._loaded = True
+        elif event == "Runtime.exceptionThrown" or (
+            event in ("Runtime.consoleAPICalled", "Log.entryAdded")
+            and entry.get("level", entry.get("type")) in ("error", "warning", "assert")
+        ):
+            self.errors.append(json.dumps(about))
 
     def open(self, page: Path | str) -> None:
         """Open a file, or an address."""
@@ -193,10 +173,13 @@ class Browser:
         self.call("Input.dispatchKeyEvent", type="keyDown", **about, **text)
         self.call("Input.dispatchKeyEvent", type="keyUp", **about)
 
+    def mouse(self, kind: str, x: float, y: float, **more: Any) -> None:
+        self.call("Input.dispatchMouseEvent", type=f"mouse{kind}", x=x, y=y, button="left", clickCount=1, **more)
+
     def click(self, x: float, y: float) -> None:
         """Click at this point of the window."""
-        for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
-            self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+        for kind in ("Moved", "Pressed", "Released"):
+            self.mouse(kind, x, y)
 
     def hover(self, x: float, y: float) -> None:
         """Move the mouse to this point of the window."""
@@ -205,10 +188,5 @@ class Browser:
     def drag(self, *points: tuple[float, float]) -> None:
         """Press the button at the first of these points, and move over the others."""
         for i, (x, y) in enumerate(points):
-            kind = "mouseMoved" if i else "mousePressed"
-            self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", buttons=1, clickCount=1)
-        self.call("Input.dispatchMouseEvent", type="mouseReleased", x=x, y=y, button="left", clickCount=1)
-
-    def picture(self, path: Path) -> None:
-        """Save what the window shows as a PNG."""
-        Path(path).write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
+            self.mouse("Moved" if i else "Pressed", x, y, buttons=1)
+        self.mouse("Released", x, y)

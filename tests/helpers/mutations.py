@@ -37,17 +37,17 @@ EQUIVALENT: list[tuple[str, str, str, str]] = [
     ("minigan/ops/activations.py", "alpha <= 1 else", "alpha < 1 else", "with alpha = 1, both branches have slope 1 at 0"),
 ]
 
-_ARITHMETIC = "Add + -, Sub - +, Mult * /, Div / *, FloorDiv // *, Mod % //, Pow ** *, MatMult @ *"
-_BITS = "BitAnd & |, BitOr | &, BitXor ^ &, LShift << >>, RShift >> <<"
-_COMPARISONS = (
-    "Lt < <=, LtE <= <, Gt > >=, GtE >= >, Eq == !=, NotEq != ==, Is is is_not, IsNot is_not is, In in not_in, NotIn not_in in"
+_OPERATORS = "Add + -, Sub - +, Mult * /, Div / *, FloorDiv // *, Mod % //, Pow ** *, MatMult @ *, BitAnd & |, BitOr | &, "
+_OPERATORS += (
+    "BitXor ^ &, LShift << >>, RShift >> <<, Lt < <=, LtE <= <, Gt > >=, GtE >= >, Eq == !=, NotEq != ==, And and or, "
 )
+_OPERATORS += "Or or and, Is is is_not, IsNot is_not is, In in not_in, NotIn not_in in"
 TOKENS = {  # of an operator: its text and the mutant's
     getattr(ast, name): (old.replace("_", " "), new.replace("_", " "))
-    for name, old, new in (row.split() for row in f"{_ARITHMETIC}, {_BITS}, {_COMPARISONS}, And and or, Or or and".split(","))
+    for name, old, new in (row.split() for row in _OPERATORS.split(", "))
 }
 NOT_COMMUTATIVE = (ast.Sub, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.MatMult)
-SYMMETRIC = {
+SYMMETRIC = (
     "max",
     "min",
     "maximum",
@@ -58,7 +58,7 @@ SYMMETRIC = {
     "gcd",
     "swapaxes",
     "hypot",
-}  # in their arguments
+)  # in their arguments
 NOT_TYPES = {"isinstance": slice(0, 1), "issubclass": slice(0, 1), "cast": slice(1, 2), "TypeVar": slice(0, 0)}  # arguments
 UNLIKE = (ast.Starred, ast.Lambda, ast.Tuple, ast.List, ast.Dict)  # to be swapped: any test would notice
 DROPPED = (ast.AugAssign, ast.Raise, ast.Continue, ast.Break, ast.Delete)
@@ -88,6 +88,12 @@ class Mutant:
         """Its folder in minigan or demos; minigan itself."""
         first, *rest = self.file.split("/")
         return rest[0] if len(rest) > 1 else first
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """Its part of a line of JSON."""
+        place = {"file": self.file, "line": self.line, "column": self.column, "kind": self.kind}
+        return place | {"after": self.after.decode(), "change": self.change, "package": self.package}
 
     def applied(self, source: bytes) -> bytes:
         """The file with the mistake."""
@@ -247,7 +253,7 @@ class Sites(ast.NodeVisitor):
     def visit_Call(self, node: ast.Call) -> None:
         called = self.text(node.func).decode().split(".")[-1]
         for a, b in itertools.pairwise(node.args):
-            if called not in {*SYMMETRIC, *NOT_TYPES} and not any(isinstance(x, UNLIKE) or _is_text(x) for x in (a, b)):
+            if called not in (*SYMMETRIC, *NOT_TYPES) and not any(isinstance(x, UNLIKE) or _is_text(x) for x in (a, b)):
                 self.swap(a, b)
         if called == "range":
             self.shift(node.args[-1], -1)
@@ -294,49 +300,30 @@ def drawn(seed: int, count: int, packages: Sequence[str] = ()) -> list[Mutant]:
     return chosen
 
 
-def of_derivatives() -> dict[Mutant, set[str]]:
-    """Every mutant of a derivative in ops/ and losses, with the public ops that lead to it.
+def of_derivatives() -> list[Mutant]:
+    """Every mutant of a derivative in ops/ and losses.
 
-    Derivatives are the lambdas and local functions that are passed to `record`, and the functions that only they use.
+    Derivatives are the lambdas and local functions that are passed to `record`, and the file's functions that only they use.
     """
     public = set(re.findall(r'^    "(\w+)",$', (ROOT / "minigan/ops/__init__.py").read_text(), flags=re.MULTILINE))
-    trees = {file: ast.parse((ROOT / file).read_bytes()) for file in [*files_in("minigan/ops"), "minigan/losses.py"]}
-    functions = {(file, f.name): f for file, tree in trees.items() for f in tree.body if isinstance(f, ast.FunctionDef)}
-    home = {key[1]: key for key in functions}  # of names that other modules import
-    names = [(file, n) for file, tree in trees.items() for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id in home]
-    used = [((file, n.id) if (file, n.id) in functions else home[n.id], file, n) for file, n in names]
-    parts = [(key, part) for key, function in functions.items() for part in _derivatives_in(function)]
-    helpers, size = {key for key, *_ in used if key[1] not in public}, -1
-    while size != len(helpers):
-        size, inside = len(helpers), [(key[0], part) for key, part in parts] + [(key[0], functions[key]) for key in helpers]
-        helpers -= {key for key, file, n in used if key in helpers and not any(file == f and _within(n, p) for f, p in inside)}
-    callers_of = defaultdict[Any, set[Any]](set)
-    for key, file, n in used:
-        if key[1] not in public:
-            callers_of[key] |= {(f, name) for (f, name), function in functions.items() if f == file and _within(n, function)}
-    found = defaultdict[Mutant, set[str]](set)
-    for key, part in parts + [(key, functions[key]) for key in helpers]:
-        callers, more = {key}, {key}
-        while more := set[Any]().union(*(callers_of[caller] for caller in more)) - callers:
-            callers |= more
-        ops = {name for _, name in callers}
-        for mutant in mutants_of(key[0]):
-            if _starts(part) <= (mutant.line, mutant.column) < _end(part) and mutant.compiles:
-                found[mutant] |= ops & public or {name for name in ops if not name.startswith("_")}
-    return dict(found)
+    found = list[Mutant]()
+    for file in [*files_in("minigan/ops"), "minigan/losses.py"]:
+        tree = ast.parse((ROOT / file).read_bytes())
+        functions = {f.name: f for f in tree.body if isinstance(f, ast.FunctionDef)}
+        used = [n for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id in {*functions} - public]
+        parts = [part for function in functions.values() for part in _derivatives_in(function)]
+        helpers, before = {n.id for n in used}, set[str]()
+        while helpers != before:
+            before, inside = helpers, parts + [functions[name] for name in helpers]
+            helpers = helpers - {n.id for n in used if not any(_within(n.lineno, n.col_offset, part) for part in inside)}
+        places = parts + [functions[name] for name in helpers]
+        found += [m for m in mutants_of(file) if any(_within(m.line, m.column, part) for part in places) and m.compiles]
+    return found
 
 
-def _starts(part: Any) -> tuple[int, int]:
+def _within(line: int, column: int, part: Any) -> bool:
     body = part.body if isinstance(part, ast.Lambda) else part.body[0]
-    return body.lineno, body.col_offset
-
-
-def _end(part: Any) -> tuple[int, int]:
-    return part.end_lineno, part.end_col_offset
-
-
-def _within(node: Any, part: Any) -> bool:
-    return _starts(part) <= (node.lineno, node.col_offset) < _end(part)
+    return (body.lineno, body.col_offset) <= (line, column) < (part.end_lineno, part.end_col_offset)
 
 
 def _derivatives_in(function: ast.FunctionDef) -> Iterator[ast.AST]:

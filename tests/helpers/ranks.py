@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -57,20 +58,9 @@ DONE = SimpleNamespace(Test=lambda: True)
 def on_ranks(size, work):
     """[work(comm) of each rank], on as many threads; an exception in the place of its result."""
     meeting = Comm(size=size).meeting
-    results = [None] * size
-
-    def run(rank):
-        try:
-            results[rank] = work(Comm(rank, size, meeting))
-        except Exception as error:
-            results[rank] = error
-
-    threads = [threading.Thread(target=run, args=(rank,)) for rank in range(size)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
+    with ThreadPoolExecutor(size) as pool:
+        ranks = [pool.submit(work, Comm(rank, size, meeting)) for rank in range(size)]
+    return [rank.exception() or rank.result() for rank in ranks]
 
 
 @pytest.fixture

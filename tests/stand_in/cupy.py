@@ -29,13 +29,6 @@ class ndarray:  # noqa: N801
             raise ValueError(f"Unsupported dtype {array.dtype}")
         self._a, self.base = array, base
 
-    shape = property(lambda self: self._a.shape)
-    ndim = property(lambda self: self._a.ndim)
-    size = property(lambda self: self._a.size)
-    dtype = property(lambda self: self._a.dtype)
-    nbytes = property(lambda self: self._a.nbytes)
-    itemsize = property(lambda self: self._a.itemsize)
-    strides = property(lambda self: self._a.strides)
     T = property(lambda self: self.transpose())
     __cuda_array_interface__ = property(lambda self: self._a.__array_interface__)
 
@@ -61,29 +54,6 @@ class ndarray:  # noqa: N801
 
     def item(self):
         return _to_host(self).item()
-
-    def tolist(self):
-        return _to_host(self).tolist()
-
-    def __float__(self):
-        return float(self.item())
-
-    def __int__(self):
-        return int(self.item())
-
-    def __bool__(self):
-        return bool(self.item())
-
-    def __complex__(self):
-        return complex(self.item())
-
-    def __index__(self):
-        return operator.index(self.item())
-
-    def __repr__(self):
-        return repr(_to_host(self))
-
-    __str__ = __repr__
 
     # --- indexing ----------------------------------------------------------------------------------------------------
 
@@ -125,10 +95,15 @@ class ndarray:  # noqa: N801
         return array, (self.get(),)
 
 
+for _name in ("shape", "ndim", "size", "dtype", "nbytes", "itemsize", "strides"):
+    setattr(ndarray, _name, property(operator.attrgetter(f"_a.{_name}")))
+for _name in ("tolist", "__float__", "__int__", "__bool__", "__complex__", "__index__", "__repr__", "__str__"):
+    setattr(ndarray, _name, lambda self, _name=_name: getattr(_to_host(self), _name)())
+
+
 def _method(name):
     def call(self, *args, **options):
-        operands, named = _operands(args), _named(options)
-        return _result(getattr(self._a, name)(*operands, **named), self)
+        return _result(getattr(self._a, name)(*_operands(args), **_named(options)), self)
 
     return call
 
@@ -204,12 +179,10 @@ class ufunc:  # noqa: N801
 
 def _of_arrays(name):
     def call(*args, **options):
-        out, operands, named = options.get("out"), _operands(args), _named(options)
-        function = getattr(_np, name)
         if name == "concatenate" and len(args[0]) > 8:
             transfers["to_device"] += 1  # a table of addresses
-        found = function(*operands, **named)
-        return _result(found) if out is None else out
+        found = getattr(_np, name)(*_operands(args), **_named(options))
+        return _result(found) if options.get("out") is None else options["out"]
 
     return call
 
@@ -244,12 +217,11 @@ def asarray(data, dtype=None, order="K"):
     return array(data, dtype, copy=False, order=order)
 
 
-def zeros(shape, dtype=float):
-    return _result(_np.zeros(shape, dtype))
+def _made(name):
+    return lambda *args, **options: _result(getattr(_np, name)(*args, **options))
 
 
-def ones(shape, dtype=float):
-    return _result(_np.ones(shape, dtype))
+zeros, ones, arange, eye = map(_made, ("zeros", "ones", "arange", "eye"))
 
 
 def empty(shape, dtype=float):
@@ -269,14 +241,6 @@ def full(shape, value, dtype=None):
     if not isinstance(value, _NUMBERS):
         raise TypeError(f"Unsupported type {type(value)}")
     return _result(_np.full(shape, value, dtype))
-
-
-def arange(*bounds, dtype=None):
-    return _result(_np.arange(*bounds, dtype=dtype))
-
-
-def eye(n, dtype=float):
-    return _result(_np.eye(n, dtype=dtype))
 
 
 def fuse(function):
@@ -327,12 +291,7 @@ def get_default_memory_pool():
     return SimpleNamespace(used_bytes=lambda: 0, total_bytes=lambda: 0)
 
 
-class _Stream:
-    def synchronize(self):
-        pass
-
-
-cuda = SimpleNamespace(get_current_stream=_Stream)
+cuda = SimpleNamespace(get_current_stream=lambda: SimpleNamespace(synchronize=lambda: None))
 
 
 # --- between the two ----------------------------------------------------------------------------------------------------

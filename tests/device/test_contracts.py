@@ -1,0 +1,235 @@
+"""The registries' rows on a device: what NumPy computes, on the device, and nothing copied back and forth.
+
+A row makes a function that computes, as often as it is called. It returns results, and a function that returns a state.
+"""
+
+import numpy as np
+import pytest
+
+import minigan as mg
+from minigan import Tensor, attacks, backend, nn, optim
+from tests.attacks import victims
+from tests.contracts.attacks import ATTACKS, OF_IMAGES
+from tests.contracts.functions import CASES
+from tests.contracts.games import GAMES, make, stream
+from tests.contracts.layers import LAYERS
+from tests.contracts.rules import RULES
+from tests.device.comparing import assert_agree, everything_is_on, on_both
+
+every_rule = pytest.mark.parametrize("name", RULES)
+X = np.random.default_rng(0).standard_normal((4, 3)).astype(np.float32)
+
+
+def differentiated(ys, leaves):
+    """Outputs, gradients, and their gradients."""
+    first = mg.grad(sum((y * y).sum() for y in ys), leaves, create_graph=True)
+    return ys, first, mg.grad(sum((g * g).sum() for g in first), leaves)
+
+
+def of_function(fn, inputs, dtype):
+    def made():
+        xs = [Tensor(x.astype(dtype), requires_grad=True) for x in inputs()]
+
+        def run():
+            y = fn(*xs)
+            return differentiated(y if isinstance(y, tuple) else [y], xs), dict
+
+        return run
+
+    return made
+
+
+def of_layer(entry):
+    """In both modes."""
+
+    def made():
+        layer, x = entry.make(), entry.input() if entry.shape is None else Tensor(entry.input(), requires_grad=True)
+        leaves = [*layer.parameters(), *[x] * (entry.shape is not None)]
+        return lambda: ([differentiated([layer.train(mode)(x)], leaves) for mode in (True, False)], layer.state_dict)
+
+    return made
+
+
+def make_rule(name, params):
+    """An eps that matters: forgotten, it shows, and where g is nearly 0, its rounding does not choose the direction."""
+    return RULES[name].make(params, lr=0.003, **({"eps": 0.01} if "eps" in RULES[name].kind.settings else {}))
+
+
+def descend(net, rule, x, steps=1):
+    for _ in range(steps):
+        rule.zero_grad()
+        ((net(x) - 1.0) ** 2).mean().backward()
+        rule.step()
+
+
+def of_rule(name, width):
+    """Of few parameters as one vector, of many one by one; with clipping and a falling rate."""
+
+    def made():
+        net = nn.Sequential(nn.Dense(3, width), nn.Tanh(), nn.Dense(width, width), nn.Tanh(), nn.Dense(width, 1))
+        rule, x = make_rule(name, net.parameters()), Tensor(X)
+        decay = optim.LinearDecay(rule, 9)
+
+        def run():
+            descend(net, rule, x, 3)
+            optim.clip_weights(net.parameters(), 0.9)
+            decay.step()
+            return net.parameters(), lambda: rule.state_dict()["params"]
+
+        return run
+
+    return made
+
+
+def of_attack(name, model):
+    def made():
+        classifier, (x, y) = model(), victims.images()
+        return lambda: (ATTACKS[name](classifier, x, y), classifier.state_dict)
+
+    return made
+
+
+ROWS = {
+    **{f"{i}-{name}-f4": (of_function(fn, inputs, "f4"), 1e-4) for i, (name, fn, inputs) in enumerate(CASES)},
+    **{f"{i}-{name}-f8": (of_function(fn, inputs, "f8"), 1e-10) for i, (name, fn, inputs) in enumerate(CASES)},
+    **{f"layer-{name}": (of_layer(entry), 1e-5) for name, entry in LAYERS.items() if name != "BatchNorm1d, eval"},
+    **{f"rule-{name}-{width}": (of_rule(name, width), 1e-3) for name in RULES for width in (4, 400)},
+    **{
+        f"attack-{name}-{model.__name__}": (of_attack(name, model), 1e-9)
+        for name in ATTACKS
+        for model in (victims.dense, victims.convolutional)
+    },
+}
+
+
+def tensors_in(value):
+    if isinstance(value, list | tuple):
+        return [t for part in value for t in tensors_in(part)]
+    return [value] if isinstance(value, Tensor) else []
+
+
+@pytest.fixture(autouse=True)
+def _plain_numbers(monkeypatch):
+    """A float64 of NumPy's times an array of the device is NumPy's, which the stand-in refuses."""
+    monkeypatch.setattr("tests.contracts.attacks.EPSILON", 0.1)
+    monkeypatch.setattr("tests.contracts.attacks.STEP", 0.03)
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_results_and_gradients_are_numpys_and_live_on_the_device(row, device):
+    made, tolerance = ROWS[row]
+
+    def compute():
+        found, state = made()()
+        return found, state()
+
+    here, there = on_both(compute)
+    assert_agree(here, there, tolerance)
+    found = there[0] if isinstance(there[0], list | tuple) else [there[0]]
+    assert everything_is_on(device, *(found if row.split("-")[1] in OF_IMAGES else tensors_in(found)))
+
+
+# From the host: masks that are drawn there, lists and labels, what is a leaf in each call
+GIVEN = {"where": 2, "take": 1, "getitem": 1, "dropout": 1, "cross_entropy": 1, "Embedding": 2, "feature_matching_loss": 1}
+GIVEN |= {"squared_gradient_norm": 1, "gradient_penalty": 3}
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if not row.startswith("attack") and not row.endswith("f4")])
+def test_nothing_is_copied_to_the_host_and_no_constant_to_the_device(row, stand_in):
+    name = row.split("-")[1]
+    with backend.using("cupy"):
+        run = ROWS[row][0]()
+        run()  # the first time, constants are made, on the device
+        stand_in.transfers.clear()
+        run()
+    assert stand_in.transfers["to_device"] <= GIVEN.get(name, 0)
+    if name != "getitem":  # of x[x > 0], the device alone knows the size
+        assert stand_in.transfers["to_host"] == 0
+
+
+# --- rules and games ------------------------------------------------------------------------------------------------------
+
+
+@every_rule
+@pytest.mark.parametrize("width", [4, 400])
+def test_these_steps_do_not_enlarge_a_rounding_error(name, width, monkeypatch):
+    """Or the test above would compare how two libraries round."""
+    found = []
+    for x in (X, np.nextafter(X, np.float32(9))):
+        mg.seed(0)
+        monkeypatch.setattr("tests.device.test_contracts.X", x)
+        found.append(of_rule(name, width)()()[0])
+    assert_agree(*found, 1e-5)
+
+
+@every_rule
+def test_a_saved_rule_goes_on_bit_for_bit_and_a_network_that_moves_trains_on(name, device):
+    def network():
+        return nn.Sequential(nn.Dense(3, 4), nn.BatchNorm1d(4), nn.Tanh(), nn.Dense(4, 1))
+
+    def compute(places, save=False):
+        mg.seed(0)
+        net = network()
+        rule = make_rule(name, net.parameters())
+        for where in places:
+            assert net.to(where) is net
+            descend(net, rule, Tensor(X).to(where), 2)
+            assert all(
+                backend.on_device(a) == (where == "cupy") for a in (*[p.data for p in net.parameters()], net[1].running_var)
+            )
+            if save:
+                state, saved, net = net.state_dict(), rule.state_dict(), network()
+                net.load_state_dict(state)
+                rule = make_rule(name, net.parameters())
+                rule.load_state_dict(saved)
+        return net.state_dict()
+
+    assert_agree(compute(["numpy"] * 3), compute(["numpy", "cupy", "numpy"]), 1e-4)
+    with backend.using("cupy"):
+        assert_agree(compute(["cupy"] * 3), compute(["cupy"] * 3, save=True), 0)
+
+
+def play(name, steps, **options):
+    """A game after this many steps: its state, the last metrics, and samples, which are drawn on the host."""
+    game, batches = make(name, **options), stream(name)
+    for _ in range(steps):
+        figures = game.step(batches)
+    samples = game.sample(7, *([1] if GAMES[name].classes else []))
+    assert type(samples) is np.ndarray
+    return game.state_dict(), dict(figures), samples
+
+
+@pytest.mark.parametrize(
+    ("name", "steps"),
+    [(name, 3) for name in GAMES] + [pytest.param(name, 50, marks=pytest.mark.slow) for name in ("gan", "dcgan")],
+)
+def test_a_game_takes_numpys_course(name, steps, device):
+    assert_agree(*on_both(lambda: play(name, steps, dtype="float64")), 1e-9)
+
+
+@pytest.mark.parametrize("name", ["gan", "dcgan", "wgan_gp"])
+def test_the_trace_of_a_step_is_numpys_and_changes_no_bit(name, device):
+    def compute(traced=True):
+        game, batches = make(name, dtype="float64"), stream(name)
+        if traced:
+            with mg.trace(G=game.G, D=game.D) as t:
+                game.step(batches)
+            values = [entry.value.norm for entry in t.tensors.values()]
+            return game.state_dict(), [str((row.kind, str(row.place))) for row in t.rows], values, [str(x) for x in t.lessons]
+        game.step(batches)
+        return game.state_dict()
+
+    here, there = on_both(compute)
+    assert_agree(here, there, 1e-3)
+    assert_agree(on_both(lambda: compute(traced=False))[1], there[0], 0)
+
+
+def test_an_attack_on_what_is_on_the_device_copies_nothing(stand_in):
+    with backend.using("cupy"):
+        model, (x, y) = victims.dense("float32"), victims.images(dtype="float32")
+        images, labels = Tensor(x).data, Tensor(y).data
+        assert_agree(attacks.fgsm(model, x, y, 0.1), attacks.fgsm(model, images, labels, 0.1), 0)
+        attacks.adversarial_loss(model, images, labels, 0.1).backward()
+        stand_in.transfers.clear()
+        attacks.adversarial_loss(model, images, labels, 0.1).backward()
+    assert not stand_in.transfers
