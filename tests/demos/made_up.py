@@ -1,16 +1,21 @@
-"""Rows of `<chapter>/faults.py`: made-up measurements, and one value of them that is worse."""
+"""Rows of `<chapter>/faults.py`: made-up measurements that break no bound, and worse ones that break every bound."""
 
 import copy
 
+from tests.demos.experiments import judged
+
 
 def faults(measure, arguments, *worse, **settings):
-    """A row that breaks no bound, and one for each fault: (the place of a value, a worse value, the bounds that it breaks)."""
-    bad = [(measure, put(arguments, place, value), settings, set(fails)) for place, value, *fails in worse]
-    return [(measure, arguments, settings, set()), *bad]
+    """Both rows. `worse`: for each bound a place, keys and indices in the nested arguments, and the value that breaks it."""
+    bad = arguments
+    for place, value in worse:
+        bad = put(bad, place, value)
+    every = set(judged(measure, *arguments, **settings).holds)
+    return [(measure, arguments, settings, set()), (measure, bad, settings, every)]
 
 
 def put(data, place, value):
-    """The nested data with another value at this place, a list of keys and indices."""
+    """The data with another value at this place; all else may be shared."""
     if not place:
         return value
     changed = copy.copy(data)

@@ -1,23 +1,20 @@
 """The chapter's networks, the data of each game, and what is measured: against formulas by hand."""
 
 import itertools
-from argparse import ArgumentTypeError, Namespace
+from argparse import Namespace
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
-from scipy.stats import norm
 
-from demos.architectures import began, cgan, conditioning, dcgan, ebgan, lapgan, pyramid, shortcomings
+from demos.architectures import began, conditioning, dcgan, ebgan, lapgan, pyramid, shortcomings
 from demos.kit import digits, line
 from minigan import Tensor, data, metrics, nn, optim
-from minigan.games import EBGAN, GAN, Conditional, ConditionalGAN
+from minigan.games import EBGAN
 from tests.demos.architectures.faults import training
-from tests.demos.running import run
 
-QUICK = replace(conditioning.Settings(), **conditioning.QUICK)
-TOLD = replace(QUICK, width=8, judged=40, batch=10, rare_steps=6, looks=3, few=4)
-LINE = replace(ebgan.Settings(), **ebgan.QUICK | {"alone_steps": 3, "line_width": 4, "line_batch": 8})
+TOLD = replace(conditioning.Settings(), width=8, judged=40, batch=10, looks=1, few=4)
 PYRAMID = replace(lapgan.Settings(), steps=2, z=3, width=6, channels=2, batch=4, conv_batch=4)
 
 
@@ -25,30 +22,14 @@ def images(n=10, side=28, seed=0):
     return np.random.default_rng(seed).uniform(-1, 1, (n, 1, side, side)).astype(np.float32)
 
 
-@pytest.fixture
-def judge():
-    return metrics.Judge(np.random.default_rng(0))
-
-
-# --- BEGAN and EBGAN ----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("quick", [True, False])
 @pytest.mark.parametrize(("option", "gamma"), [(None, began.Settings.gamma), (0.4, 0.4), (0.0, 0.0)])
-def test_began_has_the_gamma_asked_for_an_autoencoder_and_first_samples_that_differ(quick, option, gamma):
-    s = began.chosen(Namespace(quick=quick, gamma=option))
+def test_began_has_the_gamma_asked_for_an_autoencoder_and_first_samples_that_differ(option, gamma):
+    s = began.chosen(Namespace(quick=True, gamma=option))
     game = began.game(s.gamma, s)
-    assert (game.gamma, game.lambda_k) == (gamma, s.lambda_k)
+    assert game.gamma == gamma
     assert game.D(game.G(game.noise(3))).shape == (3, 1, 28, 28)
     assert min(p.shape[-1] for p in game.D.parameters()) == s.code
-    assert 0.99 < np.abs(game.prior(500)).max() <= 1  # uniform
     assert game.sample(200).std(axis=0).mean() > 0.2
-
-
-@pytest.mark.parametrize("text", ["much", "1.1", "nan"])
-def test_a_gamma_that_is_not_a_share_is_refused(text):
-    with pytest.raises((ValueError, ArgumentTypeError)):
-        began.share(text)
 
 
 def test_m_is_compared_with_the_distance_at_the_end_of_its_stretch():
@@ -62,15 +43,6 @@ def test_the_total_variation_is_that_of_two_normal_distributions():
     assert found == pytest.approx([0, 0.5, 1], abs=0.02)
 
 
-def test_d_alone_plays_against_the_shifted_noise(record):
-    seen = record(ebgan, "loss_of_d", lambda *arguments: 0.5)
-    found = ebgan.play_alone(2.0, 0, LINE)
-    z = np.array([[-1.0], [0.5]], np.float32)
-    np.testing.assert_allclose(seen[0].game.G(Tensor(z)).numpy(), z + 2)  # G stands still
-    assert seen[0].mixture.density(np.array([0.3])) == pytest.approx(norm.pdf(0.3))
-    assert found == {"shift": 2.0, "loss": 0.5, "theory": pytest.approx(1 - 0.6827, abs=1e-4)}  # TV: within one std
-
-
 @pytest.mark.parametrize(("fake", "hinge"), [(3.0, 0.0), (0.5, 1.5)])
 def test_the_loss_is_that_of_the_paper_over_m(fake, hinge):
     """D reconstructs everything as 0: E(v) = |v|. E |x| of N(0, 1) is sqrt(2 / pi); a fake at 3 is above the margin of 2."""
@@ -80,34 +52,6 @@ def test_the_loss_is_that_of_the_paper_over_m(fake, hinge):
     game = EBGAN(G, D, data.noise(1), *(optim.SGD(player.parameters(), 0.1) for player in (G, D)), margin=2.0)
     found = ebgan.loss_of_d(game, line.Mixture((1.0,), (0.0,), (1.0,)), 0)
     assert found == pytest.approx((np.sqrt(2 / np.pi) + hinge) / 2, abs=0.01)
-
-
-@pytest.mark.parametrize(("kind", "weight"), [(ebgan.WITHOUT, 0.0), (ebgan.WITH, 0.1), (ebgan.STRONG, 20.0)])
-def test_each_kind_has_its_weight_and_began_s_networks_with_d_cut_at_its_narrowest(kind, weight, record, monkeypatch, judge):
-    monkeypatch.setattr(digits, "SAMPLES", 20)
-    played = record(ebgan, "train")
-    ebgan.play(kind, 0, judge, np.zeros((64, 1, 28, 28), np.float32), LINE)
-    game = played[0].game
-    assert (game.pull_away, game.margin) == (weight, LINE.margin)
-    assert game.D.encoder(game.G(game.noise(3))).shape == (3, LINE.code)
-    assert [p.shape for p in game.D.parameters()] == [p.shape for p in began.autoencoder(LINE).parameters()]
-
-
-# --- the class is told --------------------------------------------------------------------------------------------------
-
-
-def test_both_of_cgans_networks_are_told_the_class_and_another_class_is_another_image_of_the_same_z(tmp_path, monkeypatch):
-    played = []
-    monkeypatch.setattr(digits, "play", lambda claim, game: played.append((game, claim.settings)) or 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        run("cgan", tmp_path, "--quick")
-    [(game, settings)] = played
-    assert type(game) is ConditionalGAN
-    assert type(game.G) is type(game.D) is Conditional
-    assert game.G.network[0].weight.shape[0] == settings["z"] + cgan.CLASSES
-    assert game.D.network[0].weight.shape[:2] == (settings["channels"], 1 + cgan.CLASSES)
-    drawn = game.sample(10, y=np.arange(10), z=np.repeat(game.prior(1), 10, axis=0))
-    assert len(np.unique(drawn.reshape(10, 784), axis=0)) == 10
 
 
 @pytest.mark.parametrize(("name", "G", "D"), [("neither", 0, 0), ("G alone", 1, 0), ("D alone", 0, 1), ("both", 1, 1)])
@@ -120,32 +64,20 @@ def test_a_player_depends_on_the_class_if_it_is_told(name, G, D):
 
 
 @pytest.mark.parametrize("kind", conditioning.RARE)
-def test_of_the_rare_class_few_images_are_seen_and_of_the_others_all(kind, record, monkeypatch, judge):
-    nine, distances = kind == "with nine", iter([9.0, 2.0, 5.0, 7.0])  # at three moments; of the few images themselves
-    monkeypatch.setattr(metrics, "frechet_distance", lambda a, b: next(distances))
-
-    def play(game, batches, steps, name, every, look, seen):
-        for t in range(steps // every):
-            look(game)
-            game.G.parameters()[-1].data[:] = t  # another image
-
-    [calls] = [record(conditioning, "train", play)]
-    x = np.arange(70, dtype=np.float32).reshape(70, 1, 1, 1) / 70 * np.ones((1, 1, 28, 28), np.float32)
-    y = np.arange(70) % 10
-    found = conditioning.experiment(kind, 13, x, y, judge, TOLD)
+def test_of_the_rare_class_few_images_are_seen_and_of_the_others_all(kind, record):
+    nine, calls = kind == "with nine", record(conditioning, "train", lambda game, *rest, seen: rest[-1](game))
+    x, y = np.arange(70.0).reshape(70, 1, 1, 1) / 70 * np.ones((1, 1, 28, 28)), np.arange(70) % 10
+    found = conditioning.experiment(kind, 13, x, y, metrics.Judge(np.random.default_rng(0)), TOLD)
     batches = [next(calls[0].batches) for _ in range(40)]
     seen = np.concatenate([batch[0] for batch in batches] if nine else batches)
     rows = np.rint((seen[:, 0] + 1) / 2 * 70).astype(int)  # which of the 70
     few = set(rows[y[rows] == 3])
-    assert {int(i) for i in np.rint(found["few"][:, 0, 0, 0] * 70)} == few
-    assert len(few) == 4
+    assert few == {int(i) for i in np.rint(found["few"][:, 0, 0, 0] * 70)}
+    assert len(few) == TOLD.few
     assert set(rows[y[rows] != 3]) == (set(np.flatnonzero(y != 3)) if nine else set())
-    assert isinstance(calls[0].game, ConditionalGAN if nine else GAN)
     if nine:
         np.testing.assert_array_equal(np.concatenate([batch[1] for batch in batches]), y[rows])
         assert (y[rows] == 3).mean() == pytest.approx(0.1, abs=0.03)  # as frequent as the others
-    np.testing.assert_array_equal([*found["frechet"], found["copies"]], [9, 2, 5, 7])
-    assert (found["best"] != found["end"]).any()
     assert found["nearest"] == np.median(metrics.nearest_distances(found["end"], found["few"]))
 
 
@@ -157,30 +89,24 @@ def test_small_images_are_means_of_four_pixels_and_large_ones_repeat_them():
     np.testing.assert_allclose(conditioning.large(found), np.kron(means, np.ones((2, 2)))[:, None], atol=1e-6)
 
 
-def test_samples_are_compared_with_the_classes_asked_for_and_spread_within_them(record, judge):
+def test_samples_are_compared_with_the_classes_asked_for_and_spread_within_them(record):
     y = np.repeat(np.arange(10), 4)
     x = np.tile([0.0, 1.0], 20)[:, None, None, None] + y[:, None, None, None] * np.ones((1, 1, 28, 28))
     assert conditioning.spread(x, y) == pytest.approx(0.5)  # differences between classes do not count
     record(digits, "opinion", lambda judge, samples: (np.append(y[:30], 10 - y[30:]), None))
-    found = conditioning.look(x, judge, 2 * x, y)
+    found = conditioning.look(x, metrics.Judge(np.random.default_rng(0)), 2 * x, y)
     assert (found["accuracy"], found["spread"]) == (0.75, 0.5)
-    assert conditioning.look(x, judge, x, y)["frechet"] == pytest.approx(0, abs=1e-3) != found["frechet"]
 
 
-# --- convolutions -------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("channels", [8, 16, 32])
-def test_dense_players_have_as_many_parameters_as_convolutional_ones(channels):
-    s = replace(dcgan.Settings(), channels=channels)
+def test_dense_players_have_as_many_parameters_as_convolutional_ones_and_one_scale_as_all_levels_together():
+    s = dcgan.Settings()
     conv, dense = (shortcomings.game(kind, s) for kind in (shortcomings.CONV, shortcomings.SECONDS))
-    assert conv.G[0].weight.shape == (s.z, 4 * channels * 4 * 4)
-    assert conv.D[0].weight.shape == (channels, 1, 4, 4)
-    for mine, yours in ((conv.G, dense.G), (conv.D, dense.D)):
-        assert not any(isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) for layer in yours)
-        assert shortcomings.parameters(yours) == pytest.approx(shortcomings.parameters(mine), rel=0.06)
+    assert not any(isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) for layer in (*dense.G, *dense.D))
     assert dense.D(dense.G(dense.noise(3))).shape == (3, 1)
-    assert (dense.opt_G.lr, dense.r1, conv.opt_G.lr, conv.r1) == (s.dense_lr, s.dense_r1, s.lr, s.r1)
+    one, games = lapgan.single(lapgan.Settings()), lapgan.levels(images(1), lapgan.Settings())
+    for player, mine, others in (("G", dense, [conv]), ("D", dense, [conv]), ("G", one, games), ("D", one, games)):
+        total = sum(shortcomings.parameters(getattr(game, player)) for game in others)
+        assert shortcomings.parameters(getattr(mine, player)) == pytest.approx(total, rel=0.02)
 
 
 def test_a_dot_is_a_bright_pixel_without_a_bright_neighbour():
@@ -191,9 +117,6 @@ def test_a_dot_is_a_bright_pixel_without_a_bright_neighbour():
     x[1, 0, 0, 20] = 0.4  # not bright
     x[1, 0, 20, 27] = x[1, 0, 21, 0] = 1  # the next row begins elsewhere
     assert shortcomings.dots(x) == 5 / 2
-
-
-# --- LAPGAN -------------------------------------------------------------------------------------------------------------
 
 
 def test_a_pyramid_is_rebuilt_exactly_and_up_and_down_are_partners():
@@ -216,20 +139,22 @@ def test_gs_condition_is_a_real_coarse_image_and_its_noise_is_fresh():
     assert drawn[:, 1].std() == pytest.approx(1, abs=0.05)
 
 
-def test_g_makes_the_residual_and_hands_its_condition_on_and_d_sees_their_sum():
+def test_g_makes_the_residual_of_its_condition_which_d_sees_too_and_a_sample_is_built_level_by_level():
     """A known mistake: a D that judges h without l takes any residual for real, wherever it belongs.
 
     The channels of G's network are the upper left pixel under each place, the upper right one, ...
     """
-    game, small = lapgan.levels(images(8), PYRAMID)[0], images(4, 14)
-    planes = game.prior.beside_noise(small)
-    np.testing.assert_array_equal(planes[:, :1], small)
-    pair, four = game.sample(4, z=planes), game.G.network(Tensor(planes)).numpy()
-    np.testing.assert_array_equal(pair[:, 1:], pyramid.up(small))
+    games, coarse = lapgan.levels(images(8), PYRAMID), images(4, 7)
+    for game, side in zip(games, (14, 7), strict=False):
+        game.prior.noise = partial(lambda side, n: np.zeros((n, side, side), np.float32), side)
+    _, small, large = lapgan.refine(games, coarse)
+    four = games[0].G.network(Tensor(np.concatenate([small, 0 * small], axis=1))).numpy()
     for channel, (i, j) in enumerate(itertools.product((0, 1), (0, 1))):
-        np.testing.assert_allclose(pair[:, 0, i::2, j::2], four[:, channel], rtol=1e-5, atol=1e-6)
-    judged, expected = game.D(Tensor(pair)), game.D.network(Tensor(pair.sum(axis=1, keepdims=True)))
-    np.testing.assert_allclose(judged.numpy(), expected.numpy(), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose((large - pyramid.up(small))[:, 0, i::2, j::2], four[:, channel], rtol=1e-4, atol=1e-6)
+    pair = np.concatenate([large - pyramid.up(small), pyramid.up(small)], axis=1)
+    np.testing.assert_allclose(
+        games[0].D(Tensor(pair)).numpy(), games[0].D.network(Tensor(large)).numpy(), rtol=1e-4, atol=1e-6
+    )
 
 
 def test_every_level_learns_from_real_images_of_its_own_size(record, monkeypatch):
@@ -239,27 +164,9 @@ def test_every_level_learns_from_real_images_of_its_own_size(record, monkeypatch
     x = (images(8) + 1) / 2
     lapgan.play(lapgan.LAPGAN, 0, None, x, PYRAMID)
     real, batches = pyramid.gaussian(2 * x - 1, 2), [next(call.batches) for call in seen]
-    assert [call.steps for call in seen] == [PYRAMID.steps, PYRAMID.steps, PYRAMID.coarse_steps]
-    for batch, own in zip(batches, real, strict=True):
-        assert max(np.abs(own - image).max(axis=(1, 2, 3)).min() for image in batch.sum(axis=1, keepdims=True)) < 1e-6
-    for call, batch, small in zip(seen, batches[:2], real[1:], strict=False):
-        np.testing.assert_allclose(batch[:, 1:], pyramid.up(pyramid.down(batch.sum(axis=1, keepdims=True))), atol=1e-6)
-        np.testing.assert_allclose(call.game.prior.small, small, atol=1e-6)
-
-
-def test_a_sample_is_built_from_the_coarsest_on():
-    games = lapgan.levels(images(8), PYRAMID)
-    coarse = games[-1].sample(5)
-    assert [v.shape for v in lapgan.refine(games, coarse)] == [(5, 1, 7, 7), (5, 1, 14, 14), (5, 1, 28, 28)]
-    for game in games[:-1]:
-        for p in game.G.network[-1].parameters():
-            p.data = np.zeros_like(p.data)  # no residual
-    np.testing.assert_array_equal(lapgan.refine(games, coarse)[-1], np.kron(coarse, np.ones((4, 4))))
-
-
-def test_a_single_gan_has_as_many_parameters():
-    s = lapgan.Settings()
-    games, one = lapgan.levels(images(1), s), lapgan.single(s)
-    for player in "GD":
-        total = sum(shortcomings.parameters(getattr(game, player)) for game in games)
-        assert shortcomings.parameters(getattr(one, player)) == pytest.approx(total, rel=0.01)
+    for call, batch, own in zip(seen, batches, real, strict=True):
+        whole = batch.sum(axis=1, keepdims=True)
+        assert max(np.abs(own - image).max(axis=(1, 2, 3)).min() for image in whole) < 1e-6
+        if call is not seen[-1]:
+            np.testing.assert_allclose(batch[:, 1:], pyramid.up(pyramid.down(whole)), atol=1e-6)
+            np.testing.assert_allclose(call.game.prior.small, pyramid.down(own), atol=1e-6)
