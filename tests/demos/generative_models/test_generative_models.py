@@ -11,20 +11,9 @@ from scipy.stats import chi2, norm
 
 import minigan as mg
 from demos.generative_models import adversarial_autoencoder as aae
-from demos.generative_models import (
-    ali,
-    autoencoder,
-    autoencoders,
-    bayesian_gan,
-    boltzmann,
-    fair,
-    latent,
-    pretraining,
-    step_effects,
-    vae,
-)
+from demos.generative_models import ali, autoencoder, autoencoders, bayesian_gan, boltzmann, fair, latent, pretraining, vae
 from demos.generative_models import variational_bayes as avb
-from demos.generative_models.boltzmann_machine import RBM, draw
+from demos.generative_models.boltzmann_machine import RBM, draw, from_noise
 from demos.generative_models.damage import TASKS, Damage, coarse
 from demos.generative_models.sghmc import SGHMC
 from demos.kit import digits
@@ -36,6 +25,7 @@ SMALL = autoencoder.Settings(code=3, width=8, channels=1, dense_steps=2, dense_b
 SMALL_VAE = vae.Settings(
     z=3, width=8, steps=4, batch=16, gan_steps=8, gan_z=4, gan_width=8, gan_batch=16, judged=20, watched=10
 )
+AAE = replace(aae.Settings(), code=3, width=8, d_width=8, steps=3, batch=16, codes=20, judged=30)
 LAYERS = pretraining.Settings(unlabelled=50, width=6, depth=3, pretraining_steps=3, steps=3, batch=20, labels=(20, 40), seeds=1)
 ALI = replace(ali.Settings(), **ali.QUICK)
 Z = replace(latent.Settings(), z=3, descents=300, restarts=2)
@@ -81,31 +71,39 @@ def test_pca_and_the_linear_map_are_the_best():
     directions = np.linalg.svd((x[:150] - mean).reshape(150, -1), full_matrices=False)[2][:12]
     expected = mean.ravel() + (others - mean).reshape(50, -1) @ directions.T @ directions
     np.testing.assert_allclose(autoencoders.pca(x[:150], others, 12).reshape(50, -1), expected, atol=1e-10)
-    mapped = (x.reshape(200, -1) @ normal(36, 36, seed=1) / 6 + 0.3).reshape(x.shape)
-    np.testing.assert_allclose(autoencoders.linear_map(x[:150], mapped[:150], others), mapped[150:], atol=0.2)
+    x -= 1
+    mapped = (x.reshape(200, -1) @ normal(36, 36, seed=1) / 6 + 3).reshape(x.shape)
+    np.testing.assert_allclose(autoencoders.linear_map(x[:150], mapped[:150], x[150:]), mapped[150:], atol=0.2)
 
 
-def test_noise_is_gaussian_and_cut_off(harm):
-    seen, _ = harm("denoising", np.full((500, 1, 28, 28), 0.5, np.float32), np.random.default_rng(0))
-    shares = [share.mean() for share in (seen == 0, seen == 1, abs(seen - 0.5) < 0.25)]
+def test_noise_is_cut_off_a_hole_is_a_square_in_the_middle_and_coarse_pixels_are_interpolated_in_shares(harm, images):
+    grey, _ = harm("denoising", np.full((500, 1, 28, 28), 0.5, np.float32), np.random.default_rng(0))
+    shares = [share.mean() for share in (grey == 0, grey == 1, abs(grey - 0.5) < 0.25)]
     assert shares == pytest.approx([0.1587, 0.1587, 0.3829], abs=0.005)  # beyond one standard deviation; within half of one
-
-
-def test_a_hole_is_a_square_in_the_middle_and_has_the_mean_image_in_it(harm, images):
     seen, known = harm("inpainting", images, np.random.default_rng(0))
     np.testing.assert_array_equal(seen, np.where(known, images, harm.mean))
     for missing in (~known[:, 0], ~known[:, 0].swapaxes(1, 2)):
         assert set(missing.sum(axis=(1, 2))) == {64}
         assert set(missing.any(axis=1).sum(axis=1)) == {8}
         assert set(missing.any(axis=1).argmax(axis=1)) == set(range(4, 17))
-
-
-def test_coarse_pixels_are_means_and_the_interpolation_is_bilinear(harm, images):
-    small, at = coarse(images[:5]), (np.arange(28) + 0.5) / 4 - 0.5
-    assert small[3, 0, 2, 5] == pytest.approx(images[3, 0, 8:12, 20:24].mean(), rel=1e-5)
-    places = np.stack(np.meshgrid(at, at, indexing="ij"))
-    expected = [map_coordinates(image, places, order=1, mode="nearest") for image in small[:, 0]]
+    means, at = images[:5].reshape(5, 7, 4, 7, 4).mean(axis=(2, 4)), (np.arange(28) + 0.5) / 4 - 0.5
+    expected = [map_coordinates(image, np.meshgrid(at, at, indexing="ij"), order=1, mode="nearest") for image in means]
     np.testing.assert_allclose(harm("super-resolution", images[:5], None)[0][:, 0], expected, atol=1e-6)
+    mixed, rng = harm.mixed(images[:64], np.random.default_rng(5)), np.random.default_rng(5)
+    parts = zip(TASKS, np.split(images[:64], [8, 24, 48]), strict=True)
+    np.testing.assert_array_equal(mixed, np.concatenate([harm(task, part, rng)[0] for task, part in parts]))
+
+
+def test_a_linear_map_leaves_known_pixels_and_middles_are_compared_with_the_training_images(harm, images, monkeypatch):
+    seen, known = harm("inpainting", images, np.random.default_rng(0))
+    monkeypatch.setattr(autoencoders, "linear_map", lambda seen, x, others: np.full(others.shape, 7.0))
+    found = autoencoder.mapped(images, harm, "inpainting", seen, known)
+    np.testing.assert_array_equal(found, np.where(known, images, 7.0))
+    Q, P = autoencoders.dense_encoder(3, 8), autoencoders.dense_decoder(3, 8)
+    a, b = np.split(images[:40], 2)
+    codes = expit(P(Tensor((Q(Tensor(a)).numpy() + Q(Tensor(b)).numpy()) / 2)).numpy())
+    found = autoencoder.middles(Q, P, images[:40], np.concatenate([(a + b) / 2, codes]))
+    assert [found["pixels"], found["codes"]] == pytest.approx([0, 0], abs=0.01)
 
 
 @pytest.mark.parametrize("name", autoencoder.NETWORKS)
@@ -122,12 +120,6 @@ def test_the_networks_learn_what_was_before_the_damage_and_known_pixels_stay(nam
     p = expit(P(Q(Tensor(1 - images))).numpy().astype(float))
     expected = -(images * np.log(p) + (1 - images) * np.log(1 - p)).mean()
     assert learnt[0].objective(images)[0].item() == pytest.approx(expected, rel=1e-4)
-
-
-def test_each_task_has_its_share_of_a_minibatch(harm, images):
-    seen, rng = harm.mixed(images[:64], np.random.default_rng(5)), np.random.default_rng(5)
-    parts = zip(TASKS, np.split(images[:64], [8, 24, 48]), strict=True)
-    np.testing.assert_array_equal(seen, np.concatenate([harm(task, part, rng)[0] for task, part in parts]))
 
 
 @pytest.mark.parametrize(("units", "corruption"), [*product(pretraining.ACTIVATIONS, (0.0, 1.0))])
@@ -147,6 +139,8 @@ def test_layer_after_layer_learns_to_encode_what_is_below_and_sees_a_part_of_it(
         expected = (likely if units == "sigmoid" or l == 0 else (v - h) ** 2).mean()
         assert call.objective(call.arrays[0])[0].item() == pytest.approx(expected, rel=1e-4)
         h = activation(h @ W + b)
+    right = model(Tensor(images)).numpy().argmax(axis=1)
+    assert pretraining.wrong(model, images, np.append(right[:150], right[150:] - 1)) == pytest.approx(25)
 
 
 def test_every_training_has_its_start_and_its_errors_on_unseen_and_on_the_labelled_digits(record, two_sets):
@@ -161,6 +155,16 @@ def test_every_training_has_its_start_and_its_errors_on_unseen_and_on_the_labell
         np.testing.assert_equal(found[start, n][1], (*tuned[i].arrays, found["weights"][start]))
         np.testing.assert_equal(tuned[i].arrays, tuned[i % 2].arrays)  # the same digits from either start
     assert not np.array_equal(*found["weights"].values())
+
+
+@pytest.mark.parametrize(("kind", "d_learns"), [("plain", False), ("adversarial", True)])
+def test_d_learns_in_one_model_alone_and_error_and_codes_are_those_of_unseen_images(kind, d_learns, images, record):
+    Q, P, D = networks = aae.players(AAE)
+    record(aae, "players", lambda s: networks)
+    before = D[0].weight.numpy().copy()
+    found = aae.learn(kind, 3, images[20:80], images[:20], metrics.Judge(np.random.default_rng(0)), AAE)
+    assert np.array_equal(before, D[0].weight.numpy()) != d_learns
+    assert found["error"] == pytest.approx(np.mean((P(Q(Tensor(images[:20]))).numpy() - images[:20]) ** 2), rel=1e-5)
 
 
 def test_the_distance_is_that_of_kolmogorov_and_draws_like_the_codes_have_their_moments():
@@ -180,11 +184,16 @@ def test_apart_shows_d_every_x_beside_the_z_of_another():
     np.testing.assert_array_equal(ali.Apart(Joint(nn.Sequential()))(x, z).numpy(), [[0, 10], [1, 20], [2, 0]])
 
 
-def test_a_p_and_q_that_are_inverse_have_every_mode(monkeypatch):
+@pytest.mark.parametrize("kind", ali.KINDS)
+def test_a_p_and_q_that_are_inverse_have_every_class_and_every_mode(kind, images, monkeypatch):
     def make_inverse(game, *others):
-        game.sample, game.encode = lambda n, z: z, lambda x: x
+        assert isinstance(game.D, ali.Apart) == (others[-1] == "game" and kind == ali.INDEPENDENT)
+        game.sample, game.encode = lambda n, z=None: np.zeros((n, 1, 14, 14)) if z is None else z, lambda x: x
 
     monkeypatch.setattr(ali, "train", make_inverse)
+    judge = metrics.Judge(np.random.default_rng(0))
+    judge.probabilities = lambda images: np.eye(10)[(10 * images.mean(axis=(1, 2, 3))).astype(int)]
+    assert ali.learn_digits(kind, 3, coarse(images, 14), coarse(images[:30], 14), judge, ALI)["same class"] == 1
     grid = ali.learn_grid(0, ALI)
     assert (grid["same mode"], grid["way of z"]) == (1, 0)
 
@@ -259,7 +268,7 @@ def test_looking_at_a_game_changes_nothing_and_each_player_lowers_its_own_loss(k
     runs, x = [], glyphs(60)
     record(vae, "frechet", lambda *arguments: 1.0)
     for every in (1, 3):
-        monkeypatch.setattr(step_effects, "EVERY", every)
+        monkeypatch.setattr(vae.step_effects, "EVERY", every)
         runs.append(vae.learn(kind, 0, x, x, None, SMALL_VAE))
     np.testing.assert_array_equal(runs[0][curve], runs[1][curve])
     assert (np.diag(runs[0]["changes"]) < 0).all()
@@ -281,6 +290,12 @@ def test_encoder_and_decoder_are_told_s_and_the_terms_are_those_of_the_paper():
     x, z = abs(normal(5, fair.PIXELS)).astype("float32").clip(0, 1), Tensor(normal(5, 2).astype("float32"))
     assert not np.allclose(*(model.encode(x, 0 * s + way)[0].numpy() for way in (0, 1)))
     assert not np.allclose(*(model.decode(z, 0 * s + way).numpy() for way in (0, 1)))
+    model.prior = lambda n: np.full((n, 2), 3.0)
+    mu, log_var, drawn = (part.numpy() for part in model.encode(x, s))
+    np.testing.assert_allclose(drawn, mu + 3.0 * np.exp(log_var / 2), rtol=1e-5)
+    red, green = fair.coloured(np.tile(glyphs(1), (2, 1, 1, 1)), np.array([0, 1]))
+    np.testing.assert_array_equal(red, np.roll(green, fair.GREY))
+    np.testing.assert_allclose(*(model.encode(v[None], s[:1])[0].numpy() for v in (red, green)), rtol=1e-4)  # at the start
     model.encode = lambda x, s: (z, z, z)
     p, q = expit(model.decode(z, s).numpy()), model.q(z).numpy()
     expected = [-(x * np.log(p) + (1 - x) * np.log(1 - p)).sum() / 5, vae.divergence(z, z).item()]
@@ -304,6 +319,7 @@ def test_gaps_are_the_divergence_of_the_codes_from_the_prior():
     z = autoencoders.quantiles(100)  # as even as can be
     found = [avb.gaps(codes) for codes in (z, z[z[:, 0] > 0], np.full((7, 2), 30.0))]  # half empty; one cell
     assert found == pytest.approx([0, np.log(2), np.log(100)], abs=1e-9)
+    np.testing.assert_allclose(norm.cdf(autoencoders.quantiles(5)[:5, 0]), np.arange(0.1, 1, 0.2), atol=1e-6)
 
 
 def test_the_mean_of_the_best_t_is_the_divergence():
@@ -355,12 +371,19 @@ def test_free_energy_and_conditional_probabilities_are_sums_over_all_states(smal
     np.testing.assert_allclose(small.visible(Tensor(ALL_H)).numpy(), v_given_h, rtol=1e-10)
 
 
-def test_gibbs_steps_lead_to_the_machines_own_distribution(small):
+def test_gibbs_steps_lead_to_the_machines_own_distribution_and_look_compares_free_energies(small):
     p, rng, v = distribution(small).sum(axis=1), np.random.default_rng(2), Tensor(np.zeros((40_000, PIXELS)))
     for _ in range(30):
         v = small.gibbs(v, rng)
     found = np.bincount((v.numpy() @ 2 ** np.arange(PIXELS)[::-1]).astype(int), minlength=len(p)) / len(v)
     assert np.abs(found - p).sum() < 0.04  # 0.016 is sampling's
+    F = -logsumexp(-energies(small), axis=1)
+    found = boltzmann.look(small, *(Tensor(ALL_V[i : i + 3]) for i in (0, 4, 9)), ALL_V)
+    again = small.visible(small.hidden(Tensor(ALL_V))).numpy()
+    expected = {"error": ((again - ALL_V) ** 2).sum(axis=1).mean(), "gap": F[4:7].mean() - F[:3].mean()}
+    assert found == pytest.approx(expected | {"loss": F[:3].mean() - F[9:12].mean()})
+    untrained = from_noise(RBM(4, np.full(784, 0.25, np.float32)), 50, 3, rng)
+    np.testing.assert_allclose([untrained[t].mean() for t in (0, 1, 3)], [0.5, 0.255, 0.255], atol=0.01)
 
 
 def test_the_loss_is_a_difference_of_free_energies_and_its_gradient_that_of_the_textbook(small):
@@ -385,6 +408,15 @@ def test_the_samples_go_on_from_the_last_ones_or_from_the_data_and_probabilities
     small.W.data = 0 * small.W.data
     small.b.data = small.c.data = np.zeros(PIXELS)
     assert (boltzmann.negative(small, v, last, how, rng).numpy() == 0.5).all() == (how in boltzmann.SHORT)
+
+
+@pytest.mark.parametrize("how", boltzmann.LONG + boltzmann.SHORT)
+def test_a_training_learns_from_drawn_images_and_its_samples_are_the_last_ones(how, record):
+    made, settings = [], replace(boltzmann.Settings(), hidden=4, steps=40, mean_field_steps=40, batch=5, images=10)
+    learnt = record(boltzmann, "negative", lambda *arguments, do=boltzmann.negative: made.append(do(*arguments)) or made[-1])
+    boltzmann.train(np.full((30, 784), 0.4, np.float32), np.ones((20, 784), np.float32), how, settings, 0)
+    assert all(set(np.unique(call.v.numpy())) == {0, 1} for call in learnt)
+    np.testing.assert_array_equal(learnt[-1].samples.numpy(), made[-1].numpy())
 
 
 @pytest.mark.parametrize("alpha", [0.05, 0.3, 1.0])
@@ -418,7 +450,7 @@ def chains():
 def test_the_landscapes_are_minus_the_logarithms_of_the_posteriors():
     N, played, x, seen = 50, chains(), normal(6, 2), []
     played.prior, descend = players.Draws(3), played.descend
-    played.descend = lambda rule, U: descend(rule, U) or seen.append((rule.params, U.item()))
+    played.descend = lambda rule, U: descend(rule, U) or seen.append((U.item(), [p.grad for p in played.opt_G.params]))
     Gs, D = [players.by_hand(G) for G in played.Gs], players.by_hand(played.D)
     played.step(iter([x]))
     zs, moved = played.prior.taken(), [players.by_hand(G) for G in played.Gs]
@@ -429,8 +461,8 @@ def test_the_landscapes_are_minus_the_logarithms_of_the_posteriors():
     squares = [sum((p**2).sum() for p in network.params) / 2 for network in (*Gs, D)]
     U_G = sum(squares[:2]) - sum(likely(G.forward(z)[0], 1) for G, z in zip(Gs, zs[:2], strict=True))
     fakes = np.concatenate([G.forward(z)[0] for G, z in zip(moved, zs[2:], strict=True)])
-    assert [U for _, U in seen] == pytest.approx([U_G, squares[2] - likely(x, 1) - likely(fakes, -1)])
-    assert [len(params) for params, _ in seen] == [len(params) for params in played.parameters()]
+    assert [U for U, _ in seen] == pytest.approx([U_G, squares[2] - likely(x, 1) - likely(fakes, -1)])
+    assert all(a is b for a, b in zip(seen[0][1], seen[1][1], strict=True))  # D's step leaves none in a generator
 
 
 def test_a_chain_that_was_stopped_goes_on_bit_for_bit():
@@ -442,6 +474,15 @@ def test_a_chain_that_was_stopped_goes_on_bit_for_bit():
         played.step(iter([x]))
     for a, b in zip(one.parts().values(), other.parts().values(), strict=True):
         np.testing.assert_equal(a.state_dict(), b.state_dict())
+
+
+def test_samples_are_kept_after_the_burn_in_equally_many_of_each_generator(record):
+    s = replace(bayesian_gan.Settings(), steps=20, generators=2, kept=4, judged=16, burn_in=0.1, looks=2)
+    game, taken, steps = chains(), [], record(bayesian_gan.BayesianGAN, "step")
+    game.start_chains = lambda *settings: taken.append((len(steps), settings))
+    game.sample = lambda n: taken.append((len(steps), n)) or np.zeros((n, 2))
+    bayesian_gan.sample_posterior(game, iter([]), lambda points: None, [], s)
+    assert [(t, n) for t, n in taken if n != 16] == [(2, (s.eta, s.friction)), (6, 4), (10, 4), (14, 4), (18, 4)]
 
 
 def test_jensen_shannon_by_hand_and_in_the_plane_of_largest_variance():
