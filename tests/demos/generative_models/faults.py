@@ -20,28 +20,21 @@ def measure_elbo(claim, data, *arguments):
 CODES = {"distances": np.array([0.01, 0.03]), "distances, training": np.array([0.02]), "error": 0.018}
 CODES = {"adversarial": [CODES | {"frechet": {"prior": 100.0, "fitted": 90.0}}] * 2}
 CODES["plain"] = [CODES["adversarial"][0] | {"frechet": {"prior": 1000.0, "fitted": 90.0}}] * 2
-
 PAIRS = {ali.PAIRS: (0.8, 0.75, 0.7), ali.INDEPENDENT: (0.1, 0.15, 0.1)}
 PAIRS = {kind: runs("same class", shares, classes=10, clear=0.5) for kind, shares in PAIRS.items()}
 PLANES = [{"same mode": 0.8, "way of z": 0.2, "modes": 25}] * 2
-
 BLACK, GOOD, BAD = np.zeros((4, 1, 28, 28)), *({"restored": {task: {"error": e} for task in TASKS}} for e in (0.01, 0.7))
 RESTORED = {"dense": [GOOD] * 2, "conv": [GOOD] * 2}, *(dict.fromkeys(TASKS, BLACK + error) for error in (1.0, 0.8))
 MIDDLES = dict.fromkeys(("dense", "conv"), [{"middles": {"codes": 4.9, "pixels": 5.0, "digit": 2.0}}] * 2)
-
 DIVERGENCES = {bayesian_gan.ML: (0.3, 0.5, 0.4), bayesian_gan.MANY: (0.2, 0.2, 0.1), bayesian_gan.BAYES: (0.1, 0.22, 0.12)}
 CHAINS = {"two of the data": 0.01, "last samples": 0.2, "one sample": 0.4, "samples": np.arange(16.0).reshape(8, 2)}
 DIVERGENCES = {kind: runs("divergence", values, **CHAINS) for kind, values in DIVERGENCES.items()}
-
 MACHINE = {"classes": 8, "confident": 0.5, "shares": [0.0, 0.9, 0.1], "rows": {"error": [99.0, 25.0], "loss": [-1], "gap": [0]}}
 MACHINES = {how: [MACHINE] * 2 for how in boltzmann.LONG + boltzmann.SHORT}
 MACHINES["attached"] = [MACHINE | {"rows": MACHINE["rows"] | {"error": [99.0, 46.0]}}] * 2
 WORSE = {"classes": 7, "confident": 0.4, "shares": [0.0, 0.49, 0.1], "rows": MACHINE["rows"] | {"error": [99.0, 26.0]}}
-
 GRADIENTS = [{"error": 1e-12, "differing": 0, "cosine": 0.5}] * 2
-
 READ = {kind: [{"s": s, "class": 0.94, "error": 0.01}] * 2 for kind, s in (("told s", 0.7), ("fair", 0.54))}
-
 G = {name: np.full((2, 20), share) for name, share in (("singular", 0.095), ("axes", 0.04), ("untrained", 0.03))}
 G |= dict.fromkeys(("overlap", "moved_first", "moved_axis", "moved_last", "length", "predicted_error"), np.full(2, 0.01))
 G |= dict.fromkeys([f"{way}_sure" for way in ("random", "lerp", "slerp", "through_z", "through_pixels")], 0.5)
@@ -51,12 +44,10 @@ G |= {
     "error": np.array([3.0, 7.0]),
     "nearest": np.full(2, 5.0),
 }
-
 LABELLED = {("random", 100): 32.0, ("pretrained", 100): 23.0, ("random", 3000): 8.0, ("pretrained", 3000): 7.8}
 LABELLED = [{key: (errors + i / 10, 0.0) for key, errors in LABELLED.items()} for i in range(6)]
 UNHELPED = [run | {("pretrained", n): (32.0 + i % 3, 2.0 * (n == 100)) for n in (100, 3000)} for i, run in enumerate(LABELLED)]
 LABELS = pretraining.Settings(labels=(100, 3000))
-
 FALLS, MIXED = np.linspace(9, 1, 40), np.repeat(np.tile([1.0, 0.0], 10), 2)
 NET = np.array([[-4.0, 3.0], [2.0, -3.0]])  # changes by D (row) and G of D's loss and G's
 VAE = {"curve": FALLS, "changes": np.array([[-3.0, -3.0], [-9.0, -9.0]]), "frechet": 3.0}
@@ -65,7 +56,6 @@ GREY, STRIPES = np.full((2, 1, 28, 28), 0.3), np.eye(28)[None, None].repeat(2, a
 ALONE = vae.cross_entropy(STRIPES, GREY[0])  # nats, of pixels by themselves
 ELBOS = [runs("terms", (np.array([10.0, 20.0]), np.array([nats - 25.1, 25.0]))) for nats in (110, ALONE)]
 PLANE = {"terms": np.array([150.0, 5.0])}
-
 INFERENCE = {kind: runs("T", (0.96, 1.04, 1.0), D_KL=1.0, gaps=0.1, right=0.9) for kind in variational_bayes.KINDS}
 INFERENCE = {kind: [run | {"log P": -1.4 - i / 9} for i, run in enumerate(side)] for kind, side in INFERENCE.items()}
 

@@ -208,16 +208,13 @@ class Linear(nn.Module):
         return (z @ self.A).reshape(-1, 1, 28, 28)
 
 
-def test_the_jacobian_and_the_overlap_of_its_columns():
+def test_the_jacobian_and_steps_along_singular_vectors_of_a_linear_g_by_its_singular_values():
     def pixels(z):
         a, b = z[:, 0], z[:, 1]
         return mg.stack([a * a, a * b, 3.0 * b, 0.0 * a], axis=1).reshape(-1, 1, 2, 2)
 
     np.testing.assert_allclose(latent.jacobian(pixels, np.array([2.0, 5.0])), [[4, 0], [5, 2], [0, 3], [0, 0]])
     assert latent.overlap(np.array([[1.0, -1.0, 0.0], [0.0, 1.0, 1.0]])) == pytest.approx(2 * np.sqrt(0.5) / 3)
-
-
-def test_of_a_linear_g_steps_along_singular_vectors_move_by_singular_values():
     found, A = latent.look_around(Linear(), np.zeros(3, np.float32)), Linear().A.numpy()
     U, S, _ = np.linalg.svd(A)
     np.testing.assert_allclose(np.abs(found["V"] @ U), np.eye(3), atol=1e-4)
@@ -242,7 +239,7 @@ def test_images_are_found_as_near_as_g_can_make_them_and_the_ways_lead_from_one_
     np.testing.assert_allclose(found["through_pixels"][0, [0, 4, -1]], [made[0], made.mean(axis=0), made[1]], atol=1e-6)
 
 
-def test_the_elbos_terms_are_those_of_quadrature_and_means_over_all_images_whatever_the_parts():
+def test_the_elbos_terms_are_those_of_quadrature_and_means_over_all_images():
     model, x, epsilon = vae.VAE(3, 8), glyphs(1300), normal(1300, 3).astype(np.float32)
     parts = iter([epsilon, epsilon[:1000], epsilon[1000:]])
     model.prior = lambda n: next(parts)
@@ -254,9 +251,6 @@ def test_the_elbos_terms_are_those_of_quadrature_and_means_over_all_images_whate
     expected = [-(x * np.log(p) + (1 - x) * np.log(1 - p)).sum(axis=(1, 2, 3)).mean(), divergence]
     np.testing.assert_allclose([term.item() for term in model(x)], expected, rtol=1e-4)
     np.testing.assert_allclose(vae.terms(model, x), expected, rtol=1e-4)
-
-
-def test_the_cross_entropy_and_the_share_that_goes_down_by_hand():
     x, p = np.zeros((2, 1, 28, 28), np.float32), np.full((1, 28, 28), 0.5, np.float32)
     x[0, 0, 0, :2], p[0, 0, 0] = (1.0, 0.25), 0.8
     assert vae.cross_entropy(x, p) == pytest.approx(783 * np.log(2) - (np.log(0.8) + np.log(0.2)) / 2, rel=1e-6)
@@ -275,7 +269,7 @@ def test_looking_at_a_game_changes_nothing_and_each_player_lowers_its_own_loss(k
     assert (runs[0]["changes"] != runs[1]["changes"]).all()
 
 
-def test_mmd_is_the_naive_double_sum():
+def test_the_fair_vae_is_told_s_and_its_terms_are_those_of_the_paper():
     a, b = normal(5, 3), normal(7, 3, seed=2) + 0.5
 
     def mean(xs, ys):
@@ -283,9 +277,6 @@ def test_mmd_is_the_naive_double_sum():
         return np.mean([np.exp(-np.sum((x - y) ** 2) / 3) for x, y in pairs])
 
     assert fair.squared_mmd(Tensor(a), Tensor(b)).item() == pytest.approx(mean(a, a) + mean(b, b) - 2 * mean(a, b), rel=1e-12)
-
-
-def test_encoder_and_decoder_are_told_s_and_the_terms_are_those_of_the_paper():
     model, s, y = fair.FairVAE(2, 4), np.array([0, 1, 0, 1, 1]), np.array([3, 0, 9, 3, 1])
     x, z = abs(normal(5, fair.PIXELS)).astype("float32").clip(0, 1), Tensor(normal(5, 2).astype("float32"))
     assert not np.allclose(*(model.encode(x, 0 * s + way)[0].numpy() for way in (0, 1)))
@@ -304,22 +295,18 @@ def test_encoder_and_decoder_are_told_s_and_the_terms_are_those_of_the_paper():
     np.testing.assert_allclose([term.item() for term in model.terms(x, s, y, 2.0, 50.0)], expected, rtol=1e-4)
 
 
-def test_log_p_is_the_integral_over_the_prior():
-    """P tells the image by the quadrant of z: its pixel is white, and the others are black."""
+def test_gaps_are_the_divergence_of_the_codes_from_the_prior_and_log_p_is_an_integral_over_it():
+    z = autoencoders.quantiles(100)  # as even as can be
+    found = [avb.gaps(codes) for codes in (z, z[z[:, 0] > 0], np.full((7, 2), 30.0))]  # half empty; one cell
+    assert found == pytest.approx([0, np.log(2), np.log(100)], abs=1e-9)
+    np.testing.assert_allclose(norm.cdf(autoencoders.quantiles(5)[:5, 0]), np.arange(0.1, 1, 0.2), atol=1e-6)
 
-    def quadrants(sure):
+    def quadrants(sure):  # P tells the image by the quadrant of z: its pixel is white, and the others are black
         return lambda z: Tensor(sure * (2 * np.eye(4)[2 * (z.numpy()[:, 0] > 0) + (z.numpy()[:, 1] > 0)] - 1))
 
     likely = -4 * np.log1p(np.exp(-1.0))  # two pixels wrong cost 2 nats, by logits of 1
     expected = [-np.log(4), -4 * np.log(2), np.log(0.25 * np.exp(likely) + 0.75 * np.exp(likely - 2.0))]
     assert [avb.log_likelihood(quadrants(sure)) for sure in (50.0, 0.0, 1.0)] == pytest.approx(expected, rel=1e-6)
-
-
-def test_gaps_are_the_divergence_of_the_codes_from_the_prior():
-    z = autoencoders.quantiles(100)  # as even as can be
-    found = [avb.gaps(codes) for codes in (z, z[z[:, 0] > 0], np.full((7, 2), 30.0))]  # half empty; one cell
-    assert found == pytest.approx([0, np.log(2), np.log(100)], abs=1e-9)
-    np.testing.assert_allclose(norm.cdf(autoencoders.quantiles(5)[:5, 0]), np.arange(0.1, 1, 0.2), atol=1e-6)
 
 
 def test_the_mean_of_the_best_t_is_the_divergence():
@@ -363,12 +350,20 @@ def distribution(rbm):
     return np.exp(-E - logsumexp(-E))
 
 
-def test_free_energy_and_conditional_probabilities_are_sums_over_all_states(small):
+def test_free_energies_and_probabilities_are_sums_over_all_states_and_the_gradient_is_the_textbooks(small):
     p = distribution(small)
     np.testing.assert_allclose(small.free_energy(Tensor(ALL_V)).numpy(), -logsumexp(-energies(small), axis=1), rtol=1e-12)
     h_given_v, v_given_h = p @ ALL_H / p.sum(axis=1, keepdims=True), p.T @ ALL_V / p.sum(axis=0)[:, None]
     np.testing.assert_allclose(small.hidden(Tensor(ALL_V)).numpy(), h_given_v, rtol=1e-10)
     np.testing.assert_allclose(small.visible(Tensor(ALL_H)).numpy(), v_given_h, rtol=1e-10)
+    v, samples = (Tensor(ALL_V[rows]) for rows in ([3, 5, 5, 14], [0, 7]))
+    F = -logsumexp(-energies(small), axis=1)
+    expected = F[[3, 5, 5, 14]].mean() - F[[0, 7]].mean()
+    assert boltzmann.contrastive_divergence(small, v, samples).item() == pytest.approx(expected, rel=1e-12)
+    machine, seen = RBM(8, np.full(784, 0.3, np.float32)), Tensor(glyphs(10).reshape(10, 784))
+    found = boltzmann.gradients(machine, seen, np.random.default_rng(0))
+    assert found["error"] < 1e-12  # float64 throughout
+    assert found["differing"] == 0
 
 
 def test_gibbs_steps_lead_to_the_machines_own_distribution_and_look_compares_free_energies(small):
@@ -384,17 +379,6 @@ def test_gibbs_steps_lead_to_the_machines_own_distribution_and_look_compares_fre
     assert found == pytest.approx(expected | {"loss": F[:3].mean() - F[9:12].mean()})
     untrained = from_noise(RBM(4, np.full(784, 0.25, np.float32)), 50, 3, rng)
     np.testing.assert_allclose([untrained[t].mean() for t in (0, 1, 3)], [0.5, 0.255, 0.255], atol=0.01)
-
-
-def test_the_loss_is_a_difference_of_free_energies_and_its_gradient_that_of_the_textbook(small):
-    v, samples = (Tensor(ALL_V[rows]) for rows in ([3, 5, 5, 14], [0, 7]))
-    F = -logsumexp(-energies(small), axis=1)
-    expected = F[[3, 5, 5, 14]].mean() - F[[0, 7]].mean()
-    assert boltzmann.contrastive_divergence(small, v, samples).item() == pytest.approx(expected, rel=1e-12)
-    machine, digits = RBM(8, np.full(784, 0.3, np.float32)), Tensor(glyphs(10).reshape(10, 784))
-    found = boltzmann.gradients(machine, digits, np.random.default_rng(0))
-    assert found["error"] < 1e-12  # float64 throughout
-    assert found["differing"] == 0
 
 
 @pytest.mark.parametrize("how", boltzmann.LONG + boltzmann.SHORT)
