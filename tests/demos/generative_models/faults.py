@@ -49,7 +49,7 @@ LABELLED = [{key: (errors + i / 10, 0.0) for key, errors in LABELLED.items()} fo
 UNHELPED = [run | {("pretrained", n): (32.0 + i % 3, 2.0 * (n == 100)) for n in (100, 3000)} for i, run in enumerate(LABELLED)]
 LABELS = pretraining.Settings(labels=(100, 3000))
 FALLS, MIXED = np.linspace(9, 1, 40), np.repeat(np.tile([1.0, 0.0], 10), 2)
-NET = np.array([[-4.0, 3.0], [2.0, -3.0]])  # changes by D (row) and G of D's loss and G's
+NET = np.array([[-4.0, 3.0], [2.0, -9.0]])  # changes by D (row) and G of D's loss and G's
 VAE = {"curve": FALLS, "changes": np.array([[-3.0, -3.0], [-9.0, -9.0]]), "frechet": 3.0}
 GAN = {"loss_D": MIXED, "loss_G": FALLS[::-1], "changes": NET, "early": 4.0, "frechet": 2.0}
 GREY, STRIPES = np.full((2, 1, 28, 28), 0.3), np.eye(28)[None, None].repeat(2, axis=0)

@@ -22,7 +22,7 @@ from minigan.games import Joint
 from tests.games import players, reference
 
 SMALL = autoencoder.Settings(code=3, width=8, channels=1, dense_steps=2, dense_batch=16, conv_steps=2, conv_batch=16)
-SMALL_VAE = vae.Settings(
+SMSTATESAE = vae.Settings(
     z=3, width=8, steps=4, batch=16, gan_steps=8, gan_z=4, gan_width=8, gan_batch=16, judged=20, watched=10
 )
 AAE = replace(aae.Settings(), code=3, width=8, d_width=8, steps=3, batch=16, codes=20, judged=30)
@@ -263,7 +263,7 @@ def test_looking_at_a_game_changes_nothing_and_each_player_lowers_its_own_loss(k
     record(vae, "frechet", lambda *arguments: 1.0)
     for every in (1, 3):
         monkeypatch.setattr(vae.step_effects, "EVERY", every)
-        runs.append(vae.learn(kind, 0, x, x, None, SMALL_VAE))
+        runs.append(vae.learn(kind, 0, x, x, None, SMSTATESAE))
     np.testing.assert_array_equal(runs[0][curve], runs[1][curve])
     assert (np.diag(runs[0]["changes"]) < 0).all()
     assert (runs[0]["changes"] != runs[1]["changes"]).all()
@@ -325,39 +325,33 @@ def test_the_mean_of_the_best_t_is_the_divergence():
     assert avb.mean_of_t(Q, log_ratio, epsilon, 20_000) == pytest.approx(expected, rel=0.02)
 
 
-PIXELS, HIDDEN = 4, 4
-ALL_V, ALL_H = (np.array(list(product((0.0, 1.0), repeat=n))) for n in (PIXELS, HIDDEN))
+STATES = np.array([*product((0.0, 1.0), repeat=4)])  # of four pixels, or of four hidden units
 
 
 @pytest.fixture
 def small():
     """A machine with so few units that all its states can be listed."""
-    rbm = RBM(HIDDEN, np.full(PIXELS, 0.4, np.float32))
+    rbm = RBM(4, np.full(4, 0.4, np.float32))
     for i, p in enumerate(rbm.parameters()):
         p.data = normal(*p.shape, seed=i)
     return rbm
 
 
 def energies(rbm):
-    """-(v.b + h.c + v W h) of every v (rows) with every h (columns)."""
+    """-(v.b + h.c + v W h) of every v (rows) with every h (columns); and p(v, h)."""
     W, b, c = (p.numpy() for p in (rbm.W, rbm.b, rbm.c))
-    return -((ALL_V @ b)[:, None] + ALL_H @ c + ALL_V @ W @ ALL_H.T)
-
-
-def distribution(rbm):
-    """p(v, h), by listing all states."""
-    E = energies(rbm)
-    return np.exp(-E - logsumexp(-E))
+    E = -((STATES @ b)[:, None] + STATES @ c + STATES @ W @ STATES.T)
+    return E, np.exp(-E - logsumexp(-E))
 
 
 def test_free_energies_and_probabilities_are_sums_over_all_states_and_the_gradient_is_the_textbooks(small):
-    p = distribution(small)
-    np.testing.assert_allclose(small.free_energy(Tensor(ALL_V)).numpy(), -logsumexp(-energies(small), axis=1), rtol=1e-12)
-    h_given_v, v_given_h = p @ ALL_H / p.sum(axis=1, keepdims=True), p.T @ ALL_V / p.sum(axis=0)[:, None]
-    np.testing.assert_allclose(small.hidden(Tensor(ALL_V)).numpy(), h_given_v, rtol=1e-10)
-    np.testing.assert_allclose(small.visible(Tensor(ALL_H)).numpy(), v_given_h, rtol=1e-10)
-    v, samples = (Tensor(ALL_V[rows]) for rows in ([3, 5, 5, 14], [0, 7]))
-    F = -logsumexp(-energies(small), axis=1)
+    E, p = energies(small)
+    F = -logsumexp(-E, axis=1)
+    np.testing.assert_allclose(small.free_energy(Tensor(STATES)).numpy(), F, rtol=1e-12)
+    h_given_v, v_given_h = p @ STATES / p.sum(axis=1, keepdims=True), p.T @ STATES / p.sum(axis=0)[:, None]
+    np.testing.assert_allclose(small.hidden(Tensor(STATES)).numpy(), h_given_v, rtol=1e-10)
+    np.testing.assert_allclose(small.visible(Tensor(STATES)).numpy(), v_given_h, rtol=1e-10)
+    v, samples = (Tensor(STATES[rows]) for rows in ([3, 5, 5, 14], [0, 7]))
     expected = F[[3, 5, 5, 14]].mean() - F[[0, 7]].mean()
     assert boltzmann.contrastive_divergence(small, v, samples).item() == pytest.approx(expected, rel=1e-12)
     machine, seen = RBM(8, np.full(784, 0.3, np.float32)), Tensor(glyphs(10).reshape(10, 784))
@@ -367,15 +361,15 @@ def test_free_energies_and_probabilities_are_sums_over_all_states_and_the_gradie
 
 
 def test_gibbs_steps_lead_to_the_machines_own_distribution_and_look_compares_free_energies(small):
-    p, rng, v = distribution(small).sum(axis=1), np.random.default_rng(2), Tensor(np.zeros((40_000, PIXELS)))
+    (E, p), rng, v = energies(small), np.random.default_rng(2), Tensor(np.zeros((40_000, 4)))
     for _ in range(30):
         v = small.gibbs(v, rng)
-    found = np.bincount((v.numpy() @ 2 ** np.arange(PIXELS)[::-1]).astype(int), minlength=len(p)) / len(v)
-    assert np.abs(found - p).sum() < 0.04  # 0.016 is sampling's
-    F = -logsumexp(-energies(small), axis=1)
-    found = boltzmann.look(small, *(Tensor(ALL_V[i : i + 3]) for i in (0, 4, 9)), ALL_V)
-    again = small.visible(small.hidden(Tensor(ALL_V))).numpy()
-    expected = {"error": ((again - ALL_V) ** 2).sum(axis=1).mean(), "gap": F[4:7].mean() - F[:3].mean()}
+    found = np.bincount((v.numpy() @ 2 ** np.arange(4)[::-1]).astype(int), minlength=16) / len(v)
+    assert np.abs(found - p.sum(axis=1)).sum() < 0.04  # 0.016 is sampling's
+    F = -logsumexp(-E, axis=1)
+    found = boltzmann.look(small, *(Tensor(STATES[i : i + 3]) for i in (0, 4, 9)), STATES)
+    again = small.visible(small.hidden(Tensor(STATES))).numpy()
+    expected = {"error": ((again - STATES) ** 2).sum(axis=1).mean(), "gap": F[4:7].mean() - F[:3].mean()}
     assert found == pytest.approx(expected | {"loss": F[:3].mean() - F[9:12].mean()})
     untrained = from_noise(RBM(4, np.full(784, 0.25, np.float32)), 50, 3, rng)
     np.testing.assert_allclose([untrained[t].mean() for t in (0, 1, 3)], [0.5, 0.255, 0.255], atol=0.01)
@@ -383,14 +377,14 @@ def test_gibbs_steps_lead_to_the_machines_own_distribution_and_look_compares_fre
 
 @pytest.mark.parametrize("how", boltzmann.LONG + boltzmann.SHORT)
 def test_the_samples_go_on_from_the_last_ones_or_from_the_data_and_probabilities_are_not_drawn(how, small, record):
-    small.W.data, small.b.data, small.c.data = 200 * np.eye(PIXELS), *np.full((2, PIXELS), -100.0)  # copies v
-    rng, grey = np.random.default_rng(0), Tensor(np.full((7, PIXELS), 0.5))
+    small.W.data, small.b.data, small.c.data = 200 * np.eye(4), *np.full((2, 4), -100.0)  # copies v
+    rng, grey = np.random.default_rng(0), Tensor(np.full((7, 4), 0.5))
     v, last = draw(grey, rng), draw(grey, rng)
     found = boltzmann.negative(small, v, last, how, rng)
     np.testing.assert_allclose(found.numpy(), (last if how == "persistent" else v).numpy(), atol=1e-6)
     assert found.requires_grad == (how == "attached")
     small.W.data = 0 * small.W.data
-    small.b.data = small.c.data = np.zeros(PIXELS)
+    small.b.data = small.c.data = np.zeros(4)
     assert (boltzmann.negative(small, v, last, how, rng).numpy() == 0.5).all() == (how in boltzmann.SHORT)
 
 
@@ -405,10 +399,7 @@ def test_a_training_learns_from_drawn_images_and_its_samples_are_the_last_ones(h
 
 @pytest.mark.parametrize("alpha", [0.05, 0.3, 1.0])
 def test_sghmcs_gaussian_posterior_has_its_mean_and_its_variance(alpha):
-    """Chains are independent: their mean is normal, their variance chi-squared; a right rule fails once in 10,000.
-
-    Each element is a chain, for the mean theta, with prior N(0, 1), of 10 data of mean 0.5 and variance 1.
-    """
+    """5,000 chains, for the mean theta, with prior N(0, 1), of 10 data of mean 0.5. A right rule fails once in 10,000."""
     theta = Tensor(np.full(5000, 3.0), requires_grad=True)
     n, lr, precision = len(theta), 2e-3, 10 + 1
     rule = SGHMC([theta], lr, alpha, np.random.default_rng(0))
