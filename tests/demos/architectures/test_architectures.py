@@ -36,10 +36,14 @@ def test_m_is_compared_with_the_distance_at_the_end_of_its_stretch():
     assert [began.late(values, 10) for values in ([1.0] * 18 + [5.0, 6.0], [2.0])] == [5.5, 2.0]
 
 
-def test_the_total_variation_is_that_of_two_normal_distributions():
+def test_the_total_variation_is_that_of_normal_distributions_and_d_alone_plays_against_shifted_noise(record):
     same = ebgan.TARGET.draw(100_000, np.random.default_rng(0))[:, 0]
     found = [ebgan.total_variation(samples) for samples in (same, np.abs(same), same + 100)]  # np.abs: one of two modes
     assert found == pytest.approx([0, 0.5, 1], abs=0.02)
+    seen = record(ebgan, "loss_of_d", lambda *arguments: 0.5)
+    theory = ebgan.play_alone(2.0, 0, replace(ebgan.Settings(), alone_steps=3))["theory"]
+    assert theory == pytest.approx(1 - 0.6827, abs=1e-4)  # TV: within one standard deviation
+    np.testing.assert_allclose(seen[0].game.G(Tensor(np.array([[-1.0]], np.float32))).numpy(), [[1]])  # G stands still
 
 
 @pytest.mark.parametrize(("fake", "hinge"), [(3.0, 0.0), (0.5, 1.5)])
@@ -87,7 +91,7 @@ def test_small_images_are_means_and_samples_are_compared_with_the_classes_asked_
     np.testing.assert_allclose(found, 2 * means.reshape(3, 196) - 1, atol=1e-6)
     np.testing.assert_allclose(conditioning.large(found), np.kron(means, np.ones((2, 2)))[:, None], atol=1e-6)
     y = np.repeat(np.arange(10), 4)
-    x = np.tile([0.0, 1.0], 20)[:, None, None, None] + y[:, None, None, None] * np.ones((1, 1, 28, 28))
+    x = (np.tile([0.0, 1.0], 20) + y)[:, None, None, None] + np.arange(784).reshape(28, 28)
     assert conditioning.spread(x, y) == pytest.approx(0.5)  # differences between classes do not count
     record(digits, "opinion", lambda judge, samples: (np.append(y[:30], 10 - y[30:]), None))
     found = conditioning.look(x, metrics.Judge(np.random.default_rng(0)), 2 * x, y)
@@ -128,6 +132,7 @@ def test_a_pyramid_is_rebuilt_exactly_and_gs_condition_is_a_real_coarse_image_wi
     drawn = np.concatenate([prior(8), prior(8)])
     assert {image.tobytes() for image in drawn[:, 0].copy()} <= {image.tobytes() for image in small}
     assert len(np.unique(drawn[:, 1])) == drawn[:, 1].size
+    assert drawn.shape == (16, 2, 14, 14)
     assert drawn[:, 1].std() == pytest.approx(1, abs=0.05)
 
 

@@ -309,6 +309,12 @@ def test_gaps_are_the_divergence_of_the_codes_from_the_prior_and_log_p_is_an_int
     assert [avb.log_likelihood(quadrants(sure)) for sure in (50.0, 0.0, 1.0)] == pytest.approx(expected, rel=1e-6)
 
 
+def test_p_and_q_come_to_rest():
+    s = replace(avb.Settings(), width=8, t_width=8, steps=6, moving=3, batch=16, codes=20, every=1)
+    D_KL = avb.learn(avb.BOTH, 0, s)["curve"][:, 1]
+    assert [len(set(D_KL[:3])), len(set(D_KL[2:]))] == [3, 1]
+
+
 def test_the_mean_of_the_best_t_is_the_divergence():
     """mu = (x_1, -2 x_2), sigma^2 = e; T* = log Q(z | x) - log P(z)."""
 
