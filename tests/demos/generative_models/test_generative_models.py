@@ -198,14 +198,11 @@ def test_a_p_and_q_that_are_inverse_have_every_class_and_every_mode(kind, images
     assert (grid["same mode"], grid["way of z"]) == (1, 0)
 
 
-class Linear(nn.Module):
-    """Images A z."""
+LINEAR = np.random.default_rng(0).random((3, 784), np.float32) / 3
 
-    def __init__(self):
-        self.A = Tensor(np.random.default_rng(0).random((3, 784), np.float32) / 3)
 
-    def forward(self, z):
-        return (z @ self.A).reshape(-1, 1, 28, 28)
+def linear(z):
+    return (z @ Tensor(LINEAR)).reshape(-1, 1, 28, 28)
 
 
 def test_the_jacobian_and_steps_along_singular_vectors_of_a_linear_g_by_its_singular_values():
@@ -215,7 +212,7 @@ def test_the_jacobian_and_steps_along_singular_vectors_of_a_linear_g_by_its_sing
 
     np.testing.assert_allclose(latent.jacobian(pixels, np.array([2.0, 5.0])), [[4, 0], [5, 2], [0, 3], [0, 0]])
     assert latent.overlap(np.array([[1.0, -1.0, 0.0], [0.0, 1.0, 1.0]])) == pytest.approx(2 * np.sqrt(0.5) / 3)
-    found, A = latent.look_around(Linear(), np.zeros(3, np.float32)), Linear().A.numpy()
+    found, A = latent.look_around(linear, np.zeros(3, np.float32)), LINEAR
     U, S, _ = np.linalg.svd(A)
     np.testing.assert_allclose(np.abs(found["V"] @ U), np.eye(3), atol=1e-4)
     moved = [found[f"moved_{name}"] for name in ("first", "last", "axis")]
@@ -227,10 +224,10 @@ def test_the_jacobian_and_steps_along_singular_vectors_of_a_linear_g_by_its_sing
 
 
 def test_images_are_found_as_near_as_g_can_make_them_and_the_ways_lead_from_one_to_the_next():
-    G, judge = Linear(), metrics.Judge(np.random.default_rng(0))
-    made = digits.draw(G, np.array([[1.0, 0.2, 0.5], [0.1, 0.9, 0.2]]))
+    judge, A = metrics.Judge(np.random.default_rng(0)), LINEAR.T
+    made = digits.draw(linear, np.array([[1.0, 0.2, 0.5], [0.1, 0.9, 0.2]]))
     real = np.concatenate([made, np.random.default_rng(1).random((1, 1, 28, 28), np.float32)])
-    found, A, flat = latent.inversion(G, data.noise(3), judge, real[:1], real, Z), G.A.numpy().T, real.reshape(3, -1).T
+    found, flat = latent.inversion(linear, data.noise(3), judge, real[:1], real, Z), real.reshape(3, -1).T
     z = np.linalg.lstsq(A, flat, rcond=None)[0]
     np.testing.assert_allclose(found["error"], np.linalg.norm(A @ z - flat, axis=0), rtol=1e-2, atol=0.1)
     np.testing.assert_allclose(found["length"], np.linalg.norm(z, axis=0) / np.sqrt(3), atol=0.15)
@@ -466,7 +463,9 @@ def test_samples_are_kept_after_the_burn_in_equally_many_of_each_generator(recor
     assert [(t, n) for t, n in taken if n != 16] == [(2, (s.eta, s.friction)), (6, 4), (10, 4), (14, 4), (18, 4)]
 
 
-def test_jensen_shannon_by_hand_and_in_the_plane_of_largest_variance():
+def test_jensen_shannon_by_hand_and_in_the_plane_of_largest_variance_and_the_data_are_standardised():
+    x = bayesian_gan.toy(6000, 5, replace(bayesian_gan.Settings(), planes=3, space=20))
+    np.testing.assert_allclose([x.mean(axis=0), x.std(axis=0) - 1], 0, atol=0.1)
     pairs = ([1, 1, 0], [3, 3, 0]), ([1, 0], [0, 1]), ([1, 0], [0.5, 0.5])
     expected = [0, np.log(2), (np.log(4 / 3) + 0.5 * np.log(2 / 3) + 0.5 * np.log(2)) / 2]
     found = [bayesian_gan.jensen_shannon(*map(np.array, pair)) for pair in pairs]
