@@ -1,3 +1,61 @@
 """Made-up measurements, and the bounds that they break."""
 
-FAULTS: dict[str, list] = {}
+from types import SimpleNamespace
+
+import numpy as np
+
+from demos.architectures import began, conditioning, dcgan, ebgan, lapgan
+from demos.architectures.shortcomings import CONV, ITERATIONS, SECONDS
+from tests.demos.made_up import faults, put
+
+
+def training(ratio, sign):
+    """BEGAN's distances fall; M falls, too, or rises, if the sign is 1."""
+    history = [{"step": t, "M": sign * float(t), "ratio": ratio} for t in range(1, 31)]
+    snapshots = [{"step": np.array(10 * i), "distance": np.array(90.0 - 10 * i)} for i in range(4)]
+    return SimpleNamespace(history=history, snapshots=snapshots)
+
+
+def runs(name, values, **others):
+    return [others | {name: value} for value in values]
+
+
+TOLD = {"both": (0.91, 0.99), "neither": (0.1, 0.14), "G alone": (0.14, 0.1), "D alone": (0.3, 0.4)}
+TOLD = {kind: runs("accuracy", pair, frechet=100.0, spread=0.5) for kind, pair in TOLD.items()}
+RARE = {"with nine": [[4.0, 5], [5, 6], [3, 5]], "alone": [[10.0, 11], [10, 12], [9, 10]]}
+RARE = {kind: runs("frechet", np.array(rows), copies=5.0, nearest=2.0) for kind, rows in RARE.items()}
+PLAYERS = {CONV: (30.0, 1.0), SECONDS: (50.0, 2.0), ITERATIONS: (50.0, 2.0)}
+PLAYERS = {
+    kind: [{"frechet": frechet + i, "dots": dots + i / 10, "confident": 0.5, "clear": [0.5] * 10} for i in range(3)]
+    for kind, (frechet, dots) in PLAYERS.items()
+}
+ON_THE_LINE = [{"loss": np.array([1.0] * 90 + [end] * 10), "variation": 0.1} for end in (1.0, 0.95, 1.15, 0.85)]
+THEORY = [[{"shift": 1.0, "loss": 0.62, "theory": 0.617}], ON_THE_LINE[:2], ebgan.Settings()]
+PULLED = [{"classes": 10, "Frechet distance": 100.0 + i, "f_PT": 0.1} for i in range(4)]
+FREE = [run | {"f_PT": 0.5 + 0.1 * (i % 2)} for i, run in enumerate(PULLED)]
+FEWER = [run | {"classes": 5 + i % 2} for i, run in enumerate(PULLED)]
+TERM = {ebgan.WITHOUT: FREE, ebgan.WITH: PULLED, ebgan.STRONG: PULLED}
+PYRAMID = {"clear digits": 0.5, "seconds": 10.0, "Frechet distance, real coarse images": 50.0}
+PYRAMID = {kind: runs("Frechet distance", d, **PYRAMID) for kind, d in {"LAPGAN": (100, 110), "one scale": (200, 220)}.items()}
+
+FAULTS: dict[str, list] = {
+    "began": faults(began.thermostat, [training(0.7, -1)], ([0], training(0.9, 1)), gamma=0.75),
+    "conditioning": [
+        *faults(
+            conditioning.measure,
+            [TOLD, 0.97],
+            ([0, "both", 0, "accuracy"], 0.89),
+            ([0, "neither", 1, "accuracy"], 0.16),
+            ([0, "G alone", 0, "accuracy"], 0.16),
+        ),
+        *faults(conditioning.measure_rare, [RARE], ([0, "with nine", 1, "frechet"], np.array([5.0, 50.0]))),
+    ],
+    "dcgan": faults(dcgan.measure, [PLAYERS, {"dots": 0.0}], ([0, CONV, 0, "frechet"], 200.0), ([0, CONV, 0, "dots"], 9.0)),
+    "ebgan": [
+        *faults(ebgan.theory, THEORY, ([0, 0, "loss"], 0.7), ([1, 0], ON_THE_LINE[2])),
+        *faults(ebgan.theory, THEORY, ([0, 0, "loss"], 0.5), ([1, 1], ON_THE_LINE[3])),
+        *faults(ebgan.pull_away, [TERM], ([0, ebgan.WITH], FEWER), ([0, ebgan.WITH, 0, "f_PT"], 2.0)),
+        (ebgan.pull_away, put([TERM], [0, ebgan.WITH, 0, "classes"], 9), {}, {f"classes {ebgan.WITH}, worst seed"}),
+    ],
+    "lapgan": faults(lapgan.measure, [PYRAMID], ([0, "LAPGAN", 0, "Frechet distance"], 500)),
+}

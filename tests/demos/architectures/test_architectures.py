@@ -1,0 +1,169 @@
+"""The chapter's networks, the data of each game, and what is measured: against formulas by hand."""
+
+import itertools
+from argparse import Namespace
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+
+from demos.architectures import began, conditioning, dcgan, ebgan, lapgan, pyramid, shortcomings
+from demos.kit import digits, line
+from minigan import Tensor, data, metrics, nn, optim
+from minigan.games import EBGAN
+from tests.demos.architectures.faults import training
+
+TOLD = replace(conditioning.Settings(), width=8, judged=40, batch=10, looks=1, few=4)
+PYRAMID = replace(lapgan.Settings(), steps=2, z=3, width=6, channels=2, batch=4, conv_batch=4)
+
+
+def images(n=10, side=28, seed=0):
+    return np.random.default_rng(seed).uniform(-1, 1, (n, 1, side, side)).astype(np.float32)
+
+
+@pytest.mark.parametrize(("option", "gamma"), [(None, began.Settings.gamma), (0.4, 0.4), (0.0, 0.0)])
+def test_began_has_the_gamma_asked_for_an_autoencoder_and_first_samples_that_differ(option, gamma):
+    s = began.chosen(Namespace(quick=True, gamma=option))
+    game = began.game(s.gamma, s)
+    assert game.gamma == gamma
+    assert min(p.shape[-1] for p in game.D.parameters()) == s.code
+    assert game.sample(200).std(axis=0).mean() > 0.2
+
+
+def test_m_is_compared_with_the_distance_at_the_end_of_its_stretch():
+    assert began.along_the_training(training(0.7, 1)) == ([5.5, 15.5, 25.5], [80.0, 70.0, 60.0])
+    assert [began.late(values, 10) for values in ([1.0] * 18 + [5.0, 6.0], [2.0])] == [5.5, 2.0]
+
+
+def test_the_total_variation_is_that_of_normal_distributions_and_d_alone_plays_against_shifted_noise(record):
+    same = ebgan.TARGET.draw(100_000, np.random.default_rng(0))[:, 0]
+    found = [ebgan.total_variation(samples) for samples in (same, np.abs(same), same + 100)]  # np.abs: one of two modes
+    assert found == pytest.approx([0, 0.5, 1], abs=0.02)
+    seen = record(ebgan, "loss_of_d", lambda *arguments: 0.5)
+    theory = ebgan.play_alone(2.0, 0, replace(ebgan.Settings(), alone_steps=3))["theory"]
+    assert theory == pytest.approx(1 - 0.6827, abs=1e-4)  # TV: within one standard deviation
+    np.testing.assert_allclose(seen[0].game.G(Tensor(np.array([[-1.0]], np.float32))).numpy(), [[1]])  # G stands still
+
+
+@pytest.mark.parametrize(("fake", "hinge"), [(3.0, 0.0), (0.5, 1.5)])
+def test_the_loss_is_that_of_the_paper_over_m(fake, hinge):
+    """D reconstructs everything as 0: E(v) = |v|. E |x| of N(0, 1) is sqrt(2 / pi); a fake at 3 is above the margin of 2."""
+    G, D = nn.Dense(1, 1), nn.Dense(1, 1)
+    for player, value in ((G, fake), (D, 0.0)):
+        player.weight.data, player.bias.data = np.zeros((1, 1), np.float32), np.full(1, value, np.float32)
+    game = EBGAN(G, D, data.noise(1), *(optim.SGD(player.parameters(), 0.1) for player in (G, D)), margin=2.0)
+    found = ebgan.loss_of_d(game, line.Mixture((1.0,), (0.0,), (1.0,)), 0)
+    assert found == pytest.approx((np.sqrt(2 / np.pi) + hinge) / 2, abs=0.01)
+
+
+@pytest.mark.parametrize(("name", "G", "D"), [("neither", 0, 0), ("G alone", 1, 0), ("D alone", 0, 1), ("both", 1, 1)])
+def test_a_player_depends_on_the_class_if_it_is_told(name, G, D):
+    game = conditioning.conditional_game(TOLD, conditioning.TOLD[name], 0.1)
+    for player, size, tells in ((game.G, TOLD.z, G), (game.D, 196, D)):
+        a = Tensor(np.random.default_rng(0).standard_normal((1, size)).astype(np.float32))
+        assert np.array_equal(*(player(a, np.array([c])).numpy() for c in (3, 7))) != tells
+        assert player.parameters()[0].shape == (size + 10 * tells, TOLD.width)
+
+
+@pytest.mark.parametrize("kind", conditioning.RARE)
+def test_of_the_rare_class_few_images_are_seen_and_of_the_others_all(kind, record):
+    nine, calls = kind == "with nine", record(conditioning, "train", lambda game, *rest, seen: rest[-1](game))
+    x, y = np.arange(70.0).reshape(70, 1, 1, 1) / 70 * np.ones((1, 1, 28, 28)), np.arange(70) % 10
+    found = conditioning.experiment(kind, 13, x, y, metrics.Judge(np.random.default_rng(0)), TOLD)
+    batches = [next(calls[0].batches) for _ in range(40)]
+    seen = np.concatenate([batch[0] for batch in batches] if nine else batches)
+    rows = np.rint((seen[:, 0] + 1) / 2 * 70).astype(int)  # which of the 70
+    few = set(rows[y[rows] == 3])
+    assert few == {int(i) for i in np.rint(found["few"][:, 0, 0, 0] * 70)}
+    assert len(few) == TOLD.few
+    assert set(rows[y[rows] != 3]) == (set(np.flatnonzero(y != 3)) if nine else set())
+    if nine:
+        np.testing.assert_array_equal(np.concatenate([batch[1] for batch in batches]), y[rows])
+        assert (y[rows] == 3).mean() == pytest.approx(0.1, abs=0.03)  # as frequent as the others
+    assert found["nearest"] == np.median(metrics.nearest_distances(found["end"], found["few"]))
+
+
+def test_small_images_are_means_and_samples_are_compared_with_the_classes_asked_for_and_spread_within_them(record):
+    x = (images(3) + 1) / 2
+    means = x.reshape(3, 14, 2, 14, 2).mean(axis=(2, 4))
+    found = conditioning.small(x)
+    np.testing.assert_allclose(found, 2 * means.reshape(3, 196) - 1, atol=1e-6)
+    np.testing.assert_allclose(conditioning.large(found), np.kron(means, np.ones((2, 2)))[:, None], atol=1e-6)
+    y = np.repeat(np.arange(10), 4)
+    x = (np.tile([0.0, 1.0], 20) + y)[:, None, None, None] + np.arange(784).reshape(28, 28)
+    assert conditioning.spread(x, y) == pytest.approx(0.5)  # differences between classes do not count
+    record(digits, "opinion", lambda judge, samples: (np.append(y[:30], 10 - y[30:]), None))
+    found = conditioning.look(x, metrics.Judge(np.random.default_rng(0)), 2 * x, y)
+    assert (found["accuracy"], found["spread"]) == (0.75, 0.5)
+
+
+def test_dense_players_have_as_many_parameters_as_convolutional_ones_and_one_scale_as_all_levels_together():
+    s = dcgan.Settings()
+    conv, dense = (shortcomings.game(kind, s) for kind in (shortcomings.CONV, shortcomings.SECONDS))
+    assert not any(isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) for layer in (*dense.G, *dense.D))
+    one, games = lapgan.single(lapgan.Settings()), lapgan.levels(images(1), lapgan.Settings())
+    for player, mine, others in (("G", dense, [conv]), ("D", dense, [conv]), ("G", one, games), ("D", one, games)):
+        total = sum(shortcomings.parameters(getattr(game, player)) for game in others)
+        assert shortcomings.parameters(getattr(mine, player)) == pytest.approx(total, rel=0.02)
+
+
+def test_a_dot_is_a_bright_pixel_without_a_bright_neighbour():
+    x = np.zeros((2, 1, 28, 28), np.float32)
+    x[0, 0, 5, 5:9] = x[0, 0, 12, 12] = x[0, 0, 13, 13] = 0.9  # strokes, straight and aslant
+    assert shortcomings.dots(x) == 0
+    x[0, 0, 0, 0] = x[0, 0, 27, 27] = x[1, 0, 20, 3] = 0.6
+    x[1, 0, 0, 20] = 0.4  # not bright
+    x[1, 0, 20, 27] = x[1, 0, 21, 0] = 1  # the next row begins elsewhere
+    assert shortcomings.dots(x) == 5 / 2
+
+
+def test_a_pyramid_is_rebuilt_exactly_and_gs_condition_is_a_real_coarse_image_with_fresh_noise():
+    x = images()
+    parts = pyramid.build(x, 2)
+    np.testing.assert_allclose(pyramid.rebuild(parts), x, atol=1e-6)
+    np.testing.assert_allclose(parts[-1], x.reshape(10, 1, 7, 4, 7, 4).mean(axis=(3, 5)), atol=1e-6)
+    np.testing.assert_allclose(pyramid.down(pyramid.up(x)), x, atol=1e-6)
+    for h in parts[:-1]:
+        np.testing.assert_allclose(pyramid.down(h), 0, atol=1e-6)  # nothing is left in h that the coarse image has
+    # A known mistake: levels that learn from what the level above has made, not from real coarse images.
+    small = images(5, 14)
+    prior = pyramid.RealCondition(small)
+    drawn = np.concatenate([prior(8), prior(8)])
+    assert {image.tobytes() for image in drawn[:, 0].copy()} <= {image.tobytes() for image in small}
+    assert len(np.unique(drawn[:, 1])) == drawn[:, 1].size
+    assert drawn.shape == (16, 2, 14, 14)
+    assert drawn[:, 1].std() == pytest.approx(1, abs=0.05)
+
+
+def test_g_makes_the_residual_of_its_condition_which_d_sees_too_and_a_sample_is_built_level_by_level():
+    """A known mistake: a D that judges h without l takes any residual for real, wherever it belongs.
+
+    The channels of G's network are the upper left pixel under each place, the upper right one, ...
+    """
+    games, coarse = lapgan.levels(images(8), PYRAMID), images(4, 7)
+    for game, side in zip(games, (14, 7), strict=False):
+        game.prior.noise = partial(lambda side, n: np.zeros((n, side, side), np.float32), side)
+    _, small, large = lapgan.refine(games, coarse)
+    four = games[0].G.network(Tensor(np.concatenate([small, 0 * small], axis=1))).numpy()
+    for channel, (i, j) in enumerate(itertools.product((0, 1), (0, 1))):
+        np.testing.assert_allclose((large - pyramid.up(small))[:, 0, i::2, j::2], four[:, channel], rtol=1e-4, atol=1e-6)
+    pair = np.concatenate([large - pyramid.up(small), pyramid.up(small)], axis=1)
+    np.testing.assert_allclose(
+        games[0].D(Tensor(pair)).numpy(), games[0].D.network(Tensor(large)).numpy(), rtol=1e-4, atol=1e-6
+    )
+
+
+def test_every_level_learns_from_real_images_of_its_own_size(record, monkeypatch):
+    seen = record(lapgan, "train", lambda game, batches, steps, name: [])
+    record(lapgan, "look", lambda *rest: {"Frechet distance": 1.0})
+    monkeypatch.setattr(digits, "SAMPLES", 8)
+    x = (images(8) + 1) / 2
+    lapgan.play(lapgan.LAPGAN, 0, None, x, PYRAMID)
+    real, batches = pyramid.gaussian(2 * x - 1, 2), [next(call.batches) for call in seen]
+    for call, batch, own in zip(seen, batches, real, strict=True):
+        whole = batch.sum(axis=1, keepdims=True)
+        assert max(np.abs(own - image).max(axis=(1, 2, 3)).min() for image in whole) < 1e-6
+        if call is not seen[-1]:
+            np.testing.assert_allclose(batch[:, 1:], pyramid.up(pyramid.down(whole)), atol=1e-6)
+            np.testing.assert_allclose(call.game.prior.small, pyramid.down(own), atol=1e-6)
