@@ -8,12 +8,12 @@ import pytest
 
 import minigan as mg
 from demos.__main__ import main
-from demos.catalogue import chapter_of, names
+from demos.catalogue import names
 from demos.kit.runner import results
 from minigan import data
 from minigan.games import Game
 from tests.demos.experiments import ROWS, smallest_run
-from tests.demos.running import DEMOS, ROOT, assert_shows_something, coarse_pictures, summary_of
+from tests.demos.running import DEMOS, assert_shows_something, coarse_pictures, summary_of
 
 GAMES = DEMOS.keys()  # whole runs of which are repeated and resumed in kit
 MEASURING = {"engines", "speed"}  # they play no game
@@ -102,6 +102,5 @@ def test_a_demos_own_game_goes_on_from_its_state_bit_for_bit(name, game):
         np.testing.assert_array_equal(mine, its)
 
 
-def test_every_demo_has_a_row_and_tests_of_its_own():
+def test_every_demo_has_a_row():
     assert ROWS.keys() | GAMES | MEASURING == set(names())
-    assert [name for name in names() if not (ROOT / f"tests/demos/{chapter_of(name)}/test_{name}.py").is_file()] == []

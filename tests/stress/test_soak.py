@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.games.players import CONDITIONAL, GAMES, make, stream
+from tests.games.players import GAMES, make, stream
 
 STEPS, WARM = 20_000, 1000
 FURTHER = [("gan", {"r1": 1.0}), ("gan", {"k": 2, "l": 2, "saturating": True})]
@@ -31,7 +31,7 @@ def test_memory_of_a_long_game_does_not_grow(name, options):
         if step % 10 == 0:
             assert all(value == value for value in dict(figures).values()), f"step {step}: {figures}"
         if step % 500 == 0:
-            game.sample(3, y=[0, 1, 2] if name in CONDITIONAL else None)
+            game.sample(3, y=[0, 1, 2] if GAMES[name].classes else None)
             game.load_state_dict(game.state_dict())
     gc.collect()
     assert resident() - held < 2 << 20
