@@ -4,8 +4,8 @@
 
 Engines: `matmul`, only the matrix products of the size, the least that any engine on this BLAS needs; PyTorch, JAX (compiled),
 MyGrad and Autograd, if they are installed, here or under another interpreter (--python torch=PATH). Each has two threads, in a
-process of its own. minigan and PyTorch are measured twice: alone, and next to a program that keeps one core busy. With --backend
-cupy: only times, for three sizes, on the processor and on a GPU.
+process of its own. minigan and PyTorch are measured twice: alone, and next to a program that keeps one core busy. With
+--backend cupy: only times, for three sizes, on the processor and on a GPU.
 
 What to look for: in speed.png, how close to `matmul` minigan comes as the sizes grow, from `tiny`, where every op's overhead
 counts, to `mlp1024`, where the matrix products count; in the tables, which ops take the rest. In growth.png and memory.png, the

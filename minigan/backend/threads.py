@@ -1,8 +1,8 @@
 """Several cores for large products and convolutions, with bits that depend on the shapes alone.
 
 BLAS's own threads wait for each other. Next to one busy program a step takes up to five times as long with them, and in a
-container with fewer cores than BLAS has threads, sixty times. So minigan gives BLAS one thread while it computes. Large products
-and convolutions are cut into pieces. minigan's threads take the pieces from a common list: a thread that is held up takes fewer.
+container with fewer cores than BLAS has threads, sixty times. So minigan gives BLAS one thread while it computes. It cuts large
+products and convolutions into pieces, which its own threads take from a common list: a thread that is held up takes fewer.
 The shapes decide the pieces, so the bits are the same on any number of cores, idle or busy.
 
 `COUNT` is the number of threads: MINIGAN_THREADS, or the cores that this process may use. `WHY` is a sentence about it.
@@ -32,6 +32,7 @@ SMALL, SMALL_VECTOR = (
     1 << 18,
     1 << 13,
 )  # multiplications, up to which OpenBLAS uses one thread by itself: for matrices, for a vector
+CGROUP = Path("/sys/fs/cgroup")  # where Linux says how much time a container's processes may use
 adding_gradients = threading.RLock()  # held by a thread while it adds to leaves' gradients: no addition is overwritten
 
 
@@ -162,7 +163,7 @@ def _cores() -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     for quota, period in (("cpu.max", ""), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):  # cgroups 2 and 1
         try:
-            numbers = " ".join([Path("/sys/fs/cgroup", name).read_text() for name in (quota, period) if name]).split()
+            numbers = " ".join([(CGROUP / name).read_text() for name in (quota, period) if name]).split()
             cores = min(cores, max(1, int(numbers[0]) // int(numbers[1]))) if int(numbers[0]) > 0 else cores
         except (OSError, ValueError, IndexError):  # no such file, or "max"
             continue
