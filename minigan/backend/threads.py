@@ -28,10 +28,8 @@ T = TypeVar("T")
 MOST = 1024
 PIECE = 6e6  # multiplications in a piece of a product: with fewer, to wake a thread costs more than it brings
 MOST_PIECES = 16  # of a product
-SMALL, SMALL_VECTOR = (
-    1 << 18,
-    1 << 13,
-)  # multiplications, up to which OpenBLAS uses one thread by itself: for matrices, for a vector
+SMALL = 1 << 18  # multiplications in a product for which OpenBLAS uses one thread by itself
+SMALL_VECTOR = 1 << 13  # the same, if one side is a vector
 CGROUP = Path("/sys/fs/cgroup")  # where Linux says how much time a container's processes may use
 adding_gradients = threading.RLock()  # held by a thread while it adds to leaves' gradients: no addition is overwritten
 
