@@ -4,7 +4,8 @@
 
 Engines: `matmul`, only the matrix products of the size, the least that any engine on this BLAS needs; PyTorch, JAX (compiled),
 MyGrad and Autograd, if they are installed, here or under another interpreter (--python torch=PATH). Each has two threads, in a
-process of its own. With --backend cupy: only times, for three sizes, on the processor and on a GPU.
+process of its own. minigan and PyTorch are measured twice: alone, and next to a program that keeps one core busy. With
+--backend cupy: only times, for three sizes, on the processor and on a GPU.
 
 What to look for: in speed.png, how close to `matmul` minigan comes as the sizes grow, from `tiny`, where every op's overhead
 counts, to `mlp1024`, where the matrix products count; in the tables, which ops take the rest. In growth.png and memory.png, the
@@ -28,7 +29,7 @@ from demos.kit.words import names_in
 from demos.performance import growth, speed_pictures
 from demos.performance.engines import NAMES, ON_GPU, plays
 from demos.performance.engines.sizes import SIZES
-from demos.performance.workers import PAUSE, Worker, WorkerError, compare
+from demos.performance.workers import PAUSE, Worker, WorkerError, busy_program, compare
 
 Name = Literal["tiny", "mlp256", "mlp1024", "dcgan", "fgsm", "wgan-gp"]  # of a size
 Times = dict[str, dict[str, float]]  # of a size, by engine: see `workers.compare`
@@ -43,11 +44,13 @@ class Settings:
     rounds: int  # turns of each engine
     seconds: float  # of each turn
     profile: float = 0.5  # seconds under the profiler; 0: without it
+    busy: bool = True  # whether to measure next to a busy program too
     pause: float = PAUSE
 
 
 FULL = Settings(tuple(SIZES), ("mlp256", "mlp1024", "dcgan"), rounds=9, seconds=0.3)
 QUICK = Settings(("tiny",), ("tiny",), rounds=2, seconds=0.02, profile=0.02)
+BUSY = ("minigan", "torch")  # the engines that are measured next to a busy program
 GPU = ("mlp256", "mlp1024", "dcgan")  # the sizes that are compared there
 DENSE = ("tiny", "mlp256", "mlp1024")  # from the smallest matrices to the largest
 ROWS = 8  # of a profile
@@ -73,7 +76,7 @@ def chosen(args: argparse.Namespace) -> Settings:
     settings = QUICK if args.quick else FULL
     if args.backend == "numpy":
         return settings
-    return replace(settings, sizes=settings.sizes if args.quick else GPU, memory=(), profile=0.0)
+    return replace(settings, sizes=settings.sizes if args.quick else GPU, memory=(), profile=0.0, busy=False)
 
 
 @demo(FULL, QUICK, options, chosen, lambda args, settings: {**asdict(settings), "python": dict(args.python)})
@@ -127,6 +130,12 @@ def judge(claim: Claim, times: dict[str, Times], grown: dict[str, dict[str, Any]
         falls = all(small > large for small, large in pairwise(ratios))
         claim.note("to_matmul_tiny", ratios[0], "reported: minigan's time over that of its matrix products alone")
         claim.note("to_matmul_mlp1024", ratios[-1], "at most 2, less than at each smaller size", falls and ratios[-1] <= 2)
+    for name, row in times.items():
+        if "slower_when_busy" in row["minigan"]:
+            slower = row["minigan"]["slower_when_busy"]
+            claim.note(
+                f"busy_{name}", slower, "at most 2: minigan's time next to a busy program over its time alone", slower <= 2
+            )
     for name in sorted(grown.keys() & {"batch", "depth"}):  # of width and side, it depends on which of two terms is larger
         claim.between(f"memory_with_{name}", grown[name]["slope"]["peak"], 0.6, 1.2)
         claim.note(f"time_with_{name}", grown[name]["slope"]["ms"], "reported: a time depends on what else is running")
@@ -149,16 +158,17 @@ def times_of(
     An engine whose worker ends or hangs is left out from then on, and the size is measured again. Raises WorkerError if it is
     minigan's.
     """
-    images = any(layer[0] == "conv" for layer in SIZES[name].D)
     while True:
         wanted = [engine for engine in names if plays(engine, name) and engine not in absent]
         try:
             with ExitStack() as stack:
-                workers = [stack.enter_context(Worker(engine, pythons.get(engine), images)) for engine in wanted]
+                workers = [stack.enter_context(Worker(engine, pythons.get(engine))) for engine in wanted]
                 present = [worker for worker in workers if is_there(worker, engines, absent)]
                 for worker in present:
                     worker.make(SIZES[name], seed)
                 times = compare(present, settings.rounds, settings.seconds)
+                if settings.busy:
+                    add_busy(times, [worker for worker in present if worker.engine in BUSY], settings)
                 print_times(name, times, engines)
                 if settings.profile:  # not on a GPU: an op's time would only be that of launching it
                     print_profile(present[0], max(3, round(1e3 * settings.profile / times["minigan"]["ms"])))
@@ -167,6 +177,15 @@ def times_of(
             if error.engine == "minigan":
                 raise
             leave_out(error.engine, str(error), absent)
+
+
+def add_busy(times: Times, workers: Sequence[Worker], settings: Settings) -> None:
+    """Add the times next to a busy program: `busy_ms`, minigan's over the engine's, and the engine's over its own when idle."""
+    with busy_program():
+        busy = compare(workers, settings.rounds, settings.seconds)
+    for engine, row in busy.items():
+        slower = row["ms"] / times[engine]["ms"]
+        times[engine] |= {"busy_ms": row["ms"], "busy_ratio": row["ratio"], "slower_when_busy": slower}
 
 
 def is_there(worker: Worker, engines: dict, absent: dict) -> bool:
@@ -192,6 +211,10 @@ def print_times(name: str, times: Times, engines: dict[str, dict[str, Any]]) -> 
         if engine != "minigan":
             line += f"{row['ratio']:>20.2f}   {row['ratio_low']:.2f} - {row['ratio_high']:.2f}"
         print(line)
+    for engine, row in times.items():
+        if "busy_ms" in row:
+            line = f"{'':<10}{engine:<12}{'busy':>8}{row['busy_ms']:>10.3f}{row['busy_ratio']:>20.2f}"
+            print(f"{line}   {row['slower_when_busy']:.2f} times its time alone")
 
 
 def print_profile(worker: Worker, calls: int) -> None:

@@ -11,11 +11,12 @@ import os
 import signal
 import statistics
 import subprocess
+import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -40,13 +41,10 @@ class Worker:
     Args:
         engine: its name in `demos.performance.engines`.
         python: the interpreter, this one if None.
-        convolutional: for a convolutional network, an engine on NumPy gets two of minigan's threads and one of BLAS's; for
-            dense networks, one and two.
     """
 
-    def __init__(self, engine: str, python: str | None = None, convolutional: bool = False):
+    def __init__(self, engine: str, python: str | None = None):
         self.engine = engine
-        blas, own = ("1", "2") if convolutional and engine != "matmul" else ("2", "1")  # where they help most
         self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (open until `close`)
         self.process = subprocess.Popen(
             engine_process.command("demos.performance.engines", engine, python=python),
@@ -55,7 +53,7 @@ class Worker:
             stderr=self.errors,
             text=True,
             start_new_session=True,  # so that `_kill` also reaches the worker's own processes
-            env=engine_process.environment(MINIGAN_BACKEND="numpy", OPENBLAS_NUM_THREADS=blas, MINIGAN_THREADS=own),
+            env=engine_process.environment(MINIGAN_BACKEND="numpy", OPENBLAS_NUM_THREADS="2", MINIGAN_THREADS="2"),
         )
         try:
             hello = self._answer()
@@ -116,6 +114,17 @@ class Worker:
 
     def __exit__(self, *exception) -> None:
         self.close()
+
+
+@contextmanager
+def busy_program() -> Iterator[None]:
+    """A program runs that keeps one core busy, of the same priority."""
+    process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
 
 
 def compare(workers: Sequence[Worker], rounds: int, seconds: float) -> dict[str, dict[str, float]]:

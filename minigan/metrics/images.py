@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigan import backend, data, losses, nn, optim
-from minigan.backend import random_numbers
+from minigan.backend import random_numbers, threads
 from minigan.data.npz_files import DamagedFile, read_npz, write_npz
 from minigan.engine.modes import enable_grad, no_grad
 from minigan.engine.tensor import Tensor
@@ -237,10 +237,11 @@ def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
     a, b = _feature_rows("a", a), _feature_rows("b", b)
     if a.shape[1] != b.shape[1]:
         raise ValueError(f"frechet_distance: a {a.shape} and b {b.shape} have different numbers of features")
-    cov_a, cov_b = (np.atleast_2d(np.cov(x, rowvar=False)) for x in (a, b))
-    values, vectors = np.linalg.eigh(cov_a)
-    root_a = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T  # rounding makes eigenvalues of 0 negative
-    squares = np.linalg.eigvalsh(root_a @ cov_b @ root_a)
+    with threads.one_blas_thread:  # the last bits depend on the number
+        cov_a, cov_b = (np.atleast_2d(np.cov(x, rowvar=False)) for x in (a, b))
+        values, vectors = np.linalg.eigh(cov_a)
+        root_a = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T  # rounding makes eigenvalues of 0 negative
+        squares = np.linalg.eigvalsh(root_a @ cov_b @ root_a)
     shared = np.sqrt(np.maximum(squares, 0)).sum()
     shift = a.mean(axis=0) - b.mean(axis=0)
     return max(0.0, float(shift @ shift + np.trace(cov_a) + np.trace(cov_b) - 2 * shared))
@@ -257,7 +258,9 @@ def nearest_distances(samples: np.ndarray, train: np.ndarray) -> NDArray[np.floa
     distances = np.empty(len(samples))
     for start in range(0, len(samples), NEIGHBOUR_CHUNK):
         chunk = slice(start, start + NEIGHBOUR_CHUNK)
-        nearest = (half_squares - samples[chunk] @ train.T).argmin(axis=1)  # (|s - t|^2 - |s|^2) / 2: the same order
+        nearest = (half_squares - threads.matmul(samples[chunk], train.T)).argmin(
+            axis=1
+        )  # (|s - t|^2 - |s|^2) / 2: the same order
         # That sum loses the digits of a small distance, so the smallest distance is computed from the difference.
         distances[chunk] = np.linalg.norm(samples[chunk].astype(np.float64) - train[nearest], axis=1)
     return distances

@@ -72,19 +72,18 @@ def sigmoid(x: Operand) -> Tensor:
 @fused
 def _sigmoid(x: Array) -> Array:
     xp = backend.of(x)
-    e = xp.exp(-xp.abs(x))  # in (0, 1]: 1 / (1 + e) for x >= 0, e / (1 + e) for x < 0
-    y: Array = xp.maximum(e, x >= 0) / (1 + e)
+    y: Array = xp.exp(xp.minimum(x, 0)) / (1 + xp.exp(-xp.abs(x)))  # 1 / (1 + e^-x) for x >= 0, e^x / (1 + e^x) for x < 0
     return y
 
 
 def softplus(x: Operand) -> Tensor:
     """log(1 + e^x), computed as max(x, 0) + log(1 + e^-|x|); d softplus = sigma."""
     x = floating("softplus", x)
-    return record("softplus", _softplus(x.data), (x, lambda g, y: g * sigmoid(x)))
+    return record("softplus", softplus_array(x.data), (x, lambda g, y: g * sigmoid(x)))
 
 
 @fused
-def _softplus(x: Array) -> Array:
+def softplus_array(x: Array) -> Array:
     xp = backend.of(x)
     y = xp.log1p(xp.exp(-xp.abs(x)))
     y += xp.maximum(x, 0)

@@ -9,9 +9,10 @@ need no further code. `conv_transpose2d` is input_grad itself.
 In memory images have their channels last, (N, H, W, C) behind an (N, C, H, W) view: a window is then a few long runs.
 """
 
-import itertools
+import functools
 import math
-from collections.abc import Callable, Iterator
+import operator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
@@ -25,6 +26,7 @@ Pair = int | tuple[int, int]
 Size = tuple[int, ...]  # (height, width), such as x.shape[2:]
 Around = tuple[tuple[int, int], tuple[int, int]]
 CHUNK = 2 << 20  # bytes of im2col's columns that a core processes at a time
+SUMS = 16  # weight gradients of chunks in memory, at most
 
 
 @dataclass(frozen=True)
@@ -161,15 +163,20 @@ def _conv_array(x: Array, weight: Array, windows: Windows) -> Array:
     def fill(chunk: slice) -> None:
         backend.of(x).matmul(im2col(x[chunk], windows), matrix, out=y[chunk].reshape(-1, o))
 
-    _chunk_by_chunk(fill, x, oh * ow * len(matrix))
+    threads.over(_chunks(x, oh * ow * len(matrix)), fill)
     return y.transpose(0, 3, 1, 2)
 
 
 def _weight_grad_array(x: Array, g: Array, windows: Windows) -> Array:
     """x (N, C, H, W), g (N, O, OH, OW) -> (O, C, KH, KW)"""
     (kh, kw), c, o = windows.kernel, x.shape[1], g.shape[1]
-    numbers = g.shape[2] * g.shape[3] * kh * kw * c
-    w: Array = _chunk_by_chunk(lambda chunk: im2col(x[chunk], windows).T @ _rows(g[chunk]), x, numbers)
+    chunks = _chunks(x, g.shape[2] * g.shape[3] * kh * kw * c)
+    groups = [chunks[group] for group in threads.pieces(len(chunks), min(len(chunks), SUMS))]
+
+    def weight_grad(group: list[slice]) -> Array:
+        return functools.reduce(operator.iadd, (im2col(x[chunk], windows).T @ _rows(g[chunk]) for chunk in group))
+
+    w = functools.reduce(operator.iadd, threads.over(groups, weight_grad))
     return w.reshape(kh, kw, c, o).transpose(3, 2, 0, 1)  # from (KH*KW*C, O)
 
 
@@ -192,7 +199,7 @@ def _input_grad_by_adding(g: Array, weight: Array, windows: Windows, size: Size)
         for i, j, rows, cols in windows.taps((oh, ow)):
             x[chunk, rows, cols] += columns[:, :, :, i, j]
 
-    _chunk_by_chunk(add, g, oh * ow * matrix.shape[1])
+    threads.over(_chunks(g, oh * ow * matrix.shape[1]), add)
     return x[:, ph : ph + h, pw : pw + w].transpose(0, 3, 1, 2)
 
 
@@ -216,35 +223,20 @@ def _input_grad_by_blocks(g: Array, weight: Array, windows: Windows, size: Size)
         columns = im2col(g[chunk], ones, ((top, bottom), (left, right)))  # (N*VH*VW, TH*TW*O)
         x[chunk] = (columns @ matrix).reshape(-1, vh, vw, sh, sw, c).transpose(0, 1, 3, 2, 4, 5)
 
-    _chunk_by_chunk(paint, g, vh * vw * len(matrix))
+    threads.over(_chunks(g, vh * vw * len(matrix)), paint)
     x = x.reshape(n, vh * sh, vw * sw, c)
     return x[:, skip_h : skip_h + size[0], skip_w : skip_w + size[1]].transpose(0, 3, 1, 2)
 
 
-def _chunk_by_chunk(work: Callable[[slice], Array | None], images: Array, numbers: int) -> Any:
-    """Call work(chunk) for chunks of images whose columns fit a core's cache. Returns the results' sum, or None.
+def _chunks(images: Array, numbers: int) -> list[slice]:
+    """Chunks of images whose columns fit a core's cache. This takes at most half as long as all images at once.
 
-    This takes at most half as long as all images at once. numbers: the size of one image's columns.
+    numbers: the size of one image's columns.
     """
     n = len(images)
     if not backend.chunking_pays(images):
-        return work(slice(0, n))
-    size = max(1, CHUNK // max(1, numbers * images.itemsize))
-
-    def several(start: int, stop: int) -> Any:
-        count = max(1, (stop - start) // size)
-        bounds = [start + (stop - start) * i // count for i in range(count + 1)]
-        total = work(slice(bounds[0], bounds[1]))
-        for chunk in itertools.pairwise(bounds[1:]):
-            result = work(slice(*chunk))
-            if total is not None:
-                total += result
-        return total
-
-    first, *others = threads.over(n, several, least=max(1, size // 8))
-    for other in others if first is not None else ():
-        first += other
-    return first
+        return [slice(0, n)]
+    return threads.pieces(n, max(1, n // max(1, CHUNK // max(1, numbers * images.itemsize))))
 
 
 def _blocks(k: int, s: int, p: int, size: int, windows: int) -> tuple[int, int, int, int, int]:

@@ -2,6 +2,7 @@
 
 import string
 
+from minigan.backend import threads
 from minigan.engine.tensor import Derivative, Tensor, record
 from minigan.ops.operands import Operand, check_broadcast, pair, tensors
 from minigan.ops.shaping import broadcast_to
@@ -30,7 +31,7 @@ def affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
     dx = g W^T, dW = x^T g, and db = the sum of g over its N rows, since b was added to each.
     """
-    y = x.data @ weight.data
+    y = threads.matmul(x.data, weight.data)
     if bias.dtype == y.dtype:
         y += bias.data  # in place: a second array of this size would double the time
     else:
@@ -51,19 +52,22 @@ def affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 def _product(a: Tensor, b: Tensor) -> Tensor:
     """A B"""
     return record(
-        "matmul", a.data @ b.data, (a, lambda g, y: _times_transposed(g, b)), (b, lambda g, y: _transposed_times(a, g))
+        "matmul",
+        threads.matmul(a.data, b.data),
+        (a, lambda g, y: _times_transposed(g, b)),
+        (b, lambda g, y: _transposed_times(a, g)),
     )
 
 
 def _times_transposed(a: Tensor, b: Tensor) -> Tensor:
     """A B^T"""
-    y = a.data @ b.data.swapaxes(-1, -2)
+    y = threads.matmul(a.data, b.data.swapaxes(-1, -2))
     return record("matmul", y, (a, lambda g, y: _product(g, b)), (b, lambda g, y: _transposed_times(g, a)))
 
 
 def _transposed_times(a: Tensor, b: Tensor) -> Tensor:
     """A^T B"""
-    y = a.data.swapaxes(-1, -2) @ b.data
+    y = threads.matmul(a.data.swapaxes(-1, -2), b.data)
     return record("matmul", y, (a, lambda g, y: _times_transposed(b, g)), (b, lambda g, y: _product(a, g)))
 
 
@@ -103,7 +107,8 @@ def _einsum(terms: list[str], out: str, xs: list[Tensor], sizes: dict[str, int])
         ones = [Tensor._of(xs[i].xp.ones(sizes[c], dtype=xs[i].dtype)) for c in lost]
         return lambda g, y: _einsum([out, *other_terms, *lost], terms[i], [g, *others, *ones], sizes)
 
-    data = xs[0].xp.einsum(f"{','.join(terms)}->{out}", *[x.data for x in xs], optimize=len(xs) > 2)
+    with threads.one_blas_thread:
+        data = xs[0].xp.einsum(f"{','.join(terms)}->{out}", *[x.data for x in xs], optimize=len(xs) > 2)
     return record("einsum", data, *[(x, derivative(i)) for i, x in enumerate(xs)])
 
 

@@ -1,7 +1,7 @@
 """Batch normalisation as one op. Composed of other ops, it would read and write the images three times as often."""
 
 from minigan import backend
-from minigan.backend import Array, fused
+from minigan.backend import Array, fused, threads
 from minigan.engine.modes import mode
 from minigan.engine.shared_derivative import record_shared
 from minigan.engine.tensor import Tensor
@@ -162,7 +162,8 @@ def _sums(a: Array, b: Array | None = None) -> Array:
     if not backend.chunking_pays(a):
         return a.sum((0, 1)) if b is None else _sum_of_products(a, b)
     xp = backend.of(a)
-    of_images = xp.ones(a.shape[1], a.dtype) @ a if b is None else xp.einsum("npc,npc->nc", a, b)
+    with threads.one_blas_thread:
+        of_images = xp.ones(a.shape[1], a.dtype) @ a if b is None else xp.einsum("npc,npc->nc", a, b)
     sums: Array = of_images.sum(axis=0)
     return sums
 

@@ -10,9 +10,9 @@ import minigan as mg
 from minigan import Tensor, attacks, backend, nn, optim
 from tests.attacks import victims
 from tests.contracts.attacks import ATTACKS, OF_IMAGES
-from tests.contracts.losses import ALL_CASES as CASES
 from tests.contracts.games import GAMES, make, stream
 from tests.contracts.layers import LAYERS
+from tests.contracts.losses import ALL_CASES as CASES
 from tests.contracts.rules import RULES
 from tests.device.comparing import assert_agree, everything_is_on, on_both
 

@@ -25,7 +25,7 @@ FORMULAS = {  # name -> the kinds of its arrays, see `arrays`, and its numbers
     "ops.activations._elu": ("x", 0.1),
     "ops.activations._leaky_relu": ("x", 0.1),
     "ops.activations._sigmoid": ("x",),
-    "ops.activations._softplus": ("x",),
+    "ops.activations.softplus_array": ("x",),
     "ops.activations._times_slope": ("xx", 0.1, 1 - 0.1),
     "ops.activations._where_positive": ("xx",),
     "ops.elementwise._sign": ("x",),

@@ -19,8 +19,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 import minigan as mg
 from minigan import Tensor, nn, optim
+from tests.contracts import ops
 from tests.contracts.losses import LOSSES
-from tests.contracts.ops import OPS
 
 LARGEST, MOST_ELEMENTS, KINK = 20.0, 48, 2e-3  # bounds on the values; the least distance to a kink
 
@@ -177,7 +177,7 @@ CUSTOM = {
 
 def known(name, draw=Op.draw, kink=Op.kink, count=1, leaves=Op.leaves):
     """An op or loss of the registries."""
-    entry = (OPS | LOSSES)[name]
+    entry = (ops.OPS | LOSSES)[name]
     return Op(entry.call, entry.twin, count, draw, kink, leaves)
 
 

@@ -95,7 +95,7 @@ def _work(how: dict[str, Any], rng: np.random.Generator, parcel: Path, note: Pat
     if how["first"] == (socket.gethostname(), os.getpid()) or not _playing.acquire(blocking=False):
         raise TypeError("on: expected an executor of processes; threads would share minigan's generators")
     memory.keep()
-    threads.COUNT = 1
+    threads.COUNT = 1  # the processes use all cores
     bar = _TaskBar(note, parcel)
     resume = next((path for path in (how["path"], how["resume"]) if path and path.exists()), None)
     checkpoint = Checkpoint(how["path"], how["demo"], how["command"], resume)

@@ -12,7 +12,7 @@ from demos.kit.runner import results
 from demos.kit.runner.checkpoint import Checkpoint, running
 from demos.kit.runner.options import Options, add_settings, changed, cores, resume_command
 from minigan import backend
-from minigan.backend import memory, threads
+from minigan.backend import memory
 
 NOTEBOOK = "main.play"  # instead of the command of an experiment in a notebook, which no command can run
 
@@ -43,7 +43,6 @@ def start(
         backend.use(args.backend)
     except backend.BackendError as error:
         options.exit(2, f"{options.prog}: --backend {args.backend}: {error}\n")  # no other option helps
-    threads.COUNT = 1  # the last bits of a convolution depend on the number of threads
     mg.seed(args.seed)
     default = "data" in args and args.data is None
     if default:

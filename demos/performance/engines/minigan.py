@@ -1,7 +1,6 @@
 """The sizes in minigan: the games as they are, and, only for this engine, a profile of its ops."""
 
 import itertools
-import os
 from collections.abc import Callable
 
 import numpy as np
@@ -12,10 +11,10 @@ from demos.performance.engines.sizes import Network, Size, Step
 from minigan import games, losses, nn, optim
 from minigan.backend import memory, threads
 
-memory.keep()  # as the demos do
+memory.keep()  # as a game does
 
 VERSION = mg.__version__
-THREADS = max(int(os.environ["OPENBLAS_NUM_THREADS"]), threads.COUNT)
+THREADS = threads.COUNT
 
 LAYERS = {
     "dense": nn.Dense,
