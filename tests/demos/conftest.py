@@ -20,7 +20,6 @@ from demos.kit import digits, pictures
 from demos.kit import run as kit
 from demos.kit.claim import Claim
 from demos.kit.runner.checkpoint import running
-from demos.kit.runner.opening import start
 from demos.the_game import gan
 from demos.wasserstein import wgan
 from minigan import data, metrics
@@ -70,18 +69,12 @@ def usual_signals():
 
 
 @pytest.fixture
-def no_pictures(monkeypatch):
-    """Pictures are not drawn."""
+def small(monkeypatch):
+    """Little data, few samples and snapshots, no pictures, a judge who has learnt nothing: only numbers are compared."""
     monkeypatch.setattr(Claim, "show", lambda *arguments: None)
-    kinds = "curves points points_over_time points_animation images images_over_time images_animation interpolations"
-    for name in kinds.split():
+    for name in [name for name in vars(pictures) if re.match("curves|points|images|interpolations", name)]:
         monkeypatch.setattr(pictures, name, lambda *arguments, **named: None)
     monkeypatch.setattr(wgan, "draw_estimates", lambda *arguments: None)
-
-
-@pytest.fixture
-def small(monkeypatch, no_pictures):
-    """Little data, few samples and snapshots, a judge who has learnt nothing: for runs that are only compared by numbers."""
     glyphs = data.glyphs
     monkeypatch.setattr(data, "glyphs", lambda n: glyphs(min(n, 150)))
     monkeypatch.setattr(metrics, "train_judge", lambda x, y, steps: metrics.Judge(np.random.default_rng(0)))
@@ -89,9 +82,6 @@ def small(monkeypatch, no_pictures):
     monkeypatch.setattr(kit, "QUICK_SNAPSHOTS", 4)
     for name, settings in gan.SETTINGS.items():
         monkeypatch.setitem(gan.SETTINGS, name, replace(settings, batch=32))
-
-
-# --- a demo's main, alone -----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -102,31 +92,6 @@ def two_sets(monkeypatch):
     y, classes = (rng.permutation(np.arange(n) % 10) for n in (60, 40))
     monkeypatch.setattr(digits, "load", lambda args, n=None: (x, y, (others, classes)))
     return SimpleNamespace(x=x, y=y, others=others, classes=classes)
-
-
-@pytest.fixture
-def main(monkeypatch, tmp_path, two_sets):
-    """Calls the main of a claim's demo, with two seeds, 5 and 6; no picture is drawn, and no file written."""
-
-    def call(demo, **settings):
-        for name, value in {"seeds": 2, **settings}.items():
-            monkeypatch.setitem(demo.QUICK, name, value)
-        if hasattr(demo, "picture"):
-            monkeypatch.setattr(demo, "picture", lambda *arguments: None)
-        monkeypatch.setattr(Claim, "show", lambda *arguments: None)
-        monkeypatch.setattr(Claim, "words", lambda *arguments: "")  # the metrics may be missing
-        monkeypatch.setattr(Claim, "finish", lambda *arguments: None)
-        demo.main(["--quick", "--seed", "5", "--out", str(tmp_path)])
-
-    return call
-
-
-@pytest.fixture
-def claim(request, tmp_path, monkeypatch):
-    """An empty report of the demo that the test's module calls `demo`, as of a full run; pictures are not saved."""
-    main = request.module.demo.main
-    monkeypatch.setattr(Claim, "show", lambda *arguments: None)
-    return Claim(start(main.options(""), ["--jobs", "1", "--out", str(tmp_path)], main.name), {})
 
 
 @pytest.fixture

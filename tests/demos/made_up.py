@@ -1,23 +1,17 @@
-"""Rows of `<chapter>/faults.py`: made-up measurements that break no bound, and worse ones that break every bound."""
+"""Rows of `<chapter>/faults.py`: a measure, its settings, made-up arguments that break no bound, and some that break all."""
 
 import copy
 
-from tests.demos.experiments import judged
-
 
 def faults(measure, arguments, *worse, **settings):
-    """Both rows. `worse`: for each bound a place, keys and indices in the nested arguments, and the value that breaks it."""
-    bad = arguments
-    for place, value in worse:
-        bad = put(bad, place, value)
-    every = set(judged(measure, *arguments, **settings).holds)
-    return [(measure, arguments, settings, set()), (measure, bad, settings, every)]
+    """`worse`: for each bound a place, keys and indices in the nested arguments, and the value that breaks it."""
+    return measure, settings, arguments, put(arguments, *worse)
 
 
-def put(data, place, value):
-    """The data with another value at this place; all else may be shared."""
-    if not place:
-        return value
-    changed = copy.copy(data)
-    changed[place[0]] = put(data[place[0]], place[1:], value)
-    return changed
+def put(data, *changes):
+    """The data with other values at these places; all else may be shared."""
+    for place, value in changes:
+        changed = copy.copy(data)
+        changed[place[0]] = put(data[place[0]], (place[1:], value)) if place[1:] else value
+        data = changed
+    return data

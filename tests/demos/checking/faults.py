@@ -2,7 +2,6 @@
 
 from demos.checking.engines import judge
 from demos.checking.verdicts import LEAK, OK, RAISES, WRONG, Verdict
-from tests.demos.edges import edges
 
 found = [[Verdict("minigan", "sin", status) for status in statuses] for statuses in ((OK,), (WRONG, LEAK, RAISES))]
-FAULTS: dict[str, list] = {"engines": edges(judge, *(({"minigan": "1.0"}, verdicts) for verdicts in found))}
+FAULTS = [(judge, {}, *(({"minigan": "1.0"}, verdicts) for verdicts in found))]

@@ -59,64 +59,42 @@ PLANE = {"terms": np.array([150.0, 5.0])}
 INFERENCE = {kind: runs("T", (0.96, 1.04, 1.0), D_KL=1.0, gaps=0.1, right=0.9) for kind in variational_bayes.KINDS}
 INFERENCE = {kind: [run | {"log P": -1.4 - i / 9} for i, run in enumerate(side)] for kind, side in INFERENCE.items()}
 
-FAULTS: dict[str, list] = {
-    "adversarial_autoencoder": faults(
-        aae.measure,
-        [CODES],
-        ([0, "adversarial", 1, "distances", 0], 0.06),
-        ([0, "adversarial", 1, "error"], 0.022),
+FAULTS = [
+    faults(
+        *(aae.measure, [CODES], ([0, "adversarial", 1, "distances", 0], 0.06), ([0, "adversarial", 1, "error"], 0.022)),
         ([0, "adversarial", 1, "frechet", "prior"], 700.0),
     ),
-    "ali": faults(
-        ali.measure,
-        [PAIRS, PLANES],
-        ([0, ali.PAIRS, 2, "same class"], 0.69),
-        ([0, ali.INDEPENDENT, 0, "same class"], 0.9),
-        ([1, 0, "same mode"], 0.1),
-        ([1, 0, "way of z"], 1.6),
+    faults(
+        *(ali.measure, [PAIRS, PLANES], ([0, ali.PAIRS, 2, "same class"], 0.69), ([0, ali.INDEPENDENT, 0, "same class"], 0.9)),
+        *(([1, 0, "same mode"], 0.1), ([1, 0, "way of z"], 1.6)),
     ),
-    "autoencoder": [
-        *faults(autoencoder.measure, [BLACK, *RESTORED, autoencoder.Settings()], ([1, "dense", 1], BAD), ([1, "conv", 1], BAD)),
-        *faults(autoencoder.measure_middles, [MIDDLES], *[([0, name, 1, "middles", "codes"], 5.1) for name in MIDDLES]),
-    ],
-    "bayesian_gan": faults(
+    faults(autoencoder.measure, [BLACK, *RESTORED, autoencoder.Settings()], ([1, "dense", 1], BAD), ([1, "conv", 1], BAD)),
+    faults(autoencoder.measure_middles, [MIDDLES], *[([0, name, 1, "middles", "codes"], 5.1) for name in MIDDLES]),
+    faults(
         bayesian_gan.measure, [DIVERGENCES], ([0, bayesian_gan.BAYES, 2, "divergence"], 0.6), judged=8, kept=2, generators=2
     ),
-    "boltzmann": [
-        *faults(
-            boltzmann.measure,
-            [MACHINES, 50.0, boltzmann.Settings()],
-            *[([0, how, 1], WORSE) for how in ("persistent", "from_data", "detached")],
-            ([0, "attached", 1, "rows", "error", -1], 44.0),
-        ),
-        *faults(boltzmann.measure_gradients, [GRADIENTS], ([0, 1], {"error": 1e-5, "differing": 1, "cosine": 0.95})),
-    ],
-    "fair": faults(
-        fair.measure, [READ], ([0, "fair", 1, "s"], 0.56), ([0, "fair", 1, "class"], 0.9), ([0, "told s", 1, "s"], 0.59)
+    faults(
+        *(boltzmann.measure, [MACHINES, 50.0, boltzmann.Settings()], ([0, "attached", 1, "rows", "error", -1], 44.0)),
+        *[([0, how, 1], WORSE) for how in ("persistent", "from_data", "detached")],
     ),
-    "latent": faults(
-        latent.measure,
-        [[G, G]],
-        ([0, 1, "singular"], G["singular"] - 0.01),
-        ([0, 1, "axes"], G["axes"] + 0.01),
-        ([0, 1, "slerp", 1, 3], 1 - 2e-6),
-        ([0, 1, "lerp"], G["lerp"] + 0.05),
-        ([0, 1, "predicted_error", 1], 0.06),
-        ([0, 1, "error", 1], 10.0),
+    faults(boltzmann.measure_gradients, [GRADIENTS], ([0, 1], {"error": 1e-5, "differing": 1, "cosine": 0.95})),
+    faults(fair.measure, [READ], ([0, "fair", 1, "s"], 0.56), ([0, "fair", 1, "class"], 0.9), ([0, "told s", 1, "s"], 0.59)),
+    faults(
+        *(latent.measure, [[G, G]], ([0, 1, "singular"], G["singular"] - 0.01), ([0, 1, "axes"], G["axes"] + 0.01)),
+        *(([0, 1, "slerp", 1, 3], 1 - 2e-6), ([0, 1, "lerp"], G["lerp"] + 0.05)),
+        *(([0, 1, "predicted_error", 1], 0.06), ([0, 1, "error", 1], 10.0)),
     ),
-    "pretraining": faults(
+    faults(
         pretraining.measure,
         [{units: LABELLED for units in pretraining.ACTIVATIONS}, LABELS],
         *[([0, units], UNHELPED) for units in pretraining.ACTIVATIONS],
     ),
-    "vae": [
-        *faults(vae.measure_descent, [[VAE] * 2, [GAN] * 2], ([0, 1, "curve"], MIXED), ([1, 1, "loss_G"], FALLS)),
-        *faults(
-            vae.measure_steps, [[VAE] * 2, [GAN] * 2], ([0, 1, "changes"], np.full((2, 2), 0.1)), ([1, 1, "changes"], NET - 2.9)
-        ),
-        *faults(measure_elbo, ["glyphs", ELBOS[1], PLANE, GREY, STRIPES], ([1, 1, "terms", 1], 25.2)),
-        *faults(measure_elbo, ["mnist", ELBOS[0], PLANE, GREY, STRIPES], ([1, 1, "terms", 1], 25.2)),
-        *faults(vae.measure_samples, [[VAE], [GAN] * 2, 1.0], ([1, 1, "frechet"], 3.0)),
-    ],
-    "variational_bayes": faults(variational_bayes.measure, [INFERENCE], ([0, variational_bayes.BOTH, 1, "T"], 0.94)),
-}
+    faults(vae.measure_descent, [[VAE] * 2, [GAN] * 2], ([0, 1, "curve"], MIXED), ([1, 1, "loss_G"], FALLS)),
+    faults(
+        vae.measure_steps, [[VAE] * 2, [GAN] * 2], ([0, 1, "changes"], np.full((2, 2), 0.1)), ([1, 1, "changes"], NET - 2.9)
+    ),
+    faults(measure_elbo, ["glyphs", ELBOS[1], PLANE, GREY, STRIPES], ([1, 1, "terms", 1], 25.2)),
+    faults(measure_elbo, ["mnist", ELBOS[0], PLANE, GREY, STRIPES], ([1, 1, "terms", 1], 25.2)),
+    faults(vae.measure_samples, [[VAE], [GAN] * 2, 1.0], ([1, 1, "frechet"], 3.0)),
+    faults(variational_bayes.measure, [INFERENCE], ([0, variational_bayes.BOTH, 1, "T"], 0.94)),
+]

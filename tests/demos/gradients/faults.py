@@ -3,7 +3,6 @@
 import numpy as np
 
 from demos.gradients import ladder
-from tests.demos.edges import edges
 
 ONE_AND_FIVE = np.array([1.0, 5.0])  # mean 3, standard deviation 2
 
@@ -12,6 +11,4 @@ def samples(mean, std):
     return [ONE_AND_FIVE, mean + std / 2 * (ONE_AND_FIVE - 3)], ladder.Settings()
 
 
-FAULTS: dict[str, list] = {
-    "ladder": edges(ladder.measure_samples, samples(3.09, 2.19), samples(3.11, 2.21)),
-}
+FAULTS = [(ladder.measure_samples, {}, samples(3.09, 2.19), samples(3.11, 2.21))]

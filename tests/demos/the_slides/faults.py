@@ -1,6 +1,5 @@
 """Made-up measurements, and the bounds that they break. The worst seed decides."""
 
 from demos.the_slides.errata_digits import measure_classes
-from tests.demos.edges import edges
 
-FAULTS: dict[str, list] = {"errata": edges(measure_classes, ([10, 10], [6, 1]), ([20, 9], [7, 1]))}
+FAULTS = [(measure_classes, {}, ([10, 10], [6, 1]), ([20, 9], [7, 1]))]

@@ -6,7 +6,6 @@ import numpy as np
 
 from demos.training import coadaptation, collapse, equilibrium, saturation, semi_supervised, tempo
 from demos.training import perfect_discriminator as perfect
-from tests.demos.edges import edges
 
 
 def toys(still, dropout, difference):
@@ -64,19 +63,15 @@ def grid(kept, ahead, least, most, share):
     return (cells,)
 
 
-FAULTS: dict[str, list] = {
-    "coadaptation": edges(coadaptation.measure_toys, toys(0.91, 0.049, 0.049), toys(0.89, 0.051, 0.051)),
-    "collapse": edges(collapse.measure, samples((52, 40, 0, 8), (28, 30, 32, 10)), samples((10, 10, 10, 70), (10, 10, 0, 80))),
-    "equilibrium": edges(equilibrium.measure, game(0.61, 0.01, 0.01, 0.991, 0.549), game(0.59, -0.01, -0.01, 0.98, 0.44)),
-    "perfect_discriminator": edges(
-        perfect.report,
-        gradients([1, 0.1, 9e-4], [1, 2, 1], [1, 40, 80], 1, [1, 9, 1]),
+FAULTS = [
+    (coadaptation.measure_toys, {}, toys(0.91, 0.049, 0.049), toys(0.89, 0.051, 0.051)),
+    (collapse.measure, {}, samples((52, 40, 0, 8), (28, 30, 32, 10)), samples((10, 10, 10, 70), (10, 10, 0, 80))),
+    (equilibrium.measure, {}, game(0.61, 0.01, 0.01, 0.991, 0.549), game(0.59, -0.01, -0.01, 0.98, 0.44)),
+    (
+        *(perfect.report, {}, gradients([1, 0.1, 9e-4], [1, 2, 1], [1, 40, 80], 1, [1, 9, 1])),
         gradients([1, 0.1, 2e-3], [1, 2, 0.9], [1, 40, 9], 0.9, [1, 11, 1]),
     ),
-    "saturation": [
-        (saturation.measure_logits, (0,), {}, set()),
-        *edges(saturation.measure_gradients, pretraining(51, 51), pretraining(49, 49)),
-    ],
-    "semi_supervised": edges(semi_supervised.measure, errors(8, 9, 11), errors(8, 26, 23)),
-    "tempo": edges(tempo.measure, grid(7, 3, 0.51, 0.74, 0.8), grid(6.9, 3.1, 0.5, 0.76, 0.1)),
-}
+    (saturation.measure_gradients, {}, pretraining(51, 51), pretraining(49, 49)),
+    (semi_supervised.measure, {}, errors(8, 9, 11), errors(8, 26, 23)),
+    (tempo.measure, {}, grid(7, 3, 0.51, 0.74, 0.8), grid(6.9, 3.1, 0.5, 0.76, 0.1)),
+]

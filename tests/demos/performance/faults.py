@@ -1,3 +1,0 @@
-"""Made-up measurements, and the bounds that they break."""
-
-FAULTS: dict[str, list] = {}
