@@ -3,7 +3,6 @@
 import csv
 import json
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,18 +20,6 @@ POINTS = ("gan", "wgan")  # what they draw with --quick; the others draw images
 QUICK = ("gan", "wgan")  # whose --quick runs are in the default run; the others train and draw by the same code
 ROOT = Path(gan.__file__).parents[2]
 MAIN = 'def main(argv=None):\n    print("runs")\n'  # of a demo that tests write
-
-PICTURES = {name: {"samples.png", "over_time.png", "curves.png"} for name in DEMOS}
-PICTURES["wgan"] |= {"distance.png"}
-for _name in ("cgan", "dcgan", "began"):
-    PICTURES[_name] |= {"interpolation.png"}
-PICTURES["dcgan"] |= {"shortcomings.png"}
-PICTURES["began"] |= {"blind_spot.png"}
-OTHERS = {"animation.gif", "history.csv", "summary.json", "samples.npz", "checkpoint.npz"}
-
-FIGURES = {name: ["loss_D", "loss_G", "D_real", "D_fake", "D_accuracy"] for name in DEMOS}  # columns of the history
-FIGURES["wgan"] = ["loss_D", "loss_G", "w_estimate"]
-FIGURES["began"] = ["loss_D", "loss_G", "L_x", "ratio", "k", "M"]
 
 
 def run(name, out, *options):
@@ -55,30 +42,6 @@ def coarse_pictures():
     with pytest.MonkeyPatch.context() as m:
         m.setattr(Figure, "savefig", save)
         yield
-
-
-def smaller_run(demo, out, **changes):
-    """Run a claim's demo in this process by settings that are smaller still than those of --quick, and return its folder."""
-    with pytest.MonkeyPatch.context() as m, coarse_pictures():
-        m.setattr(demo.main, "quick", replace(demo.main.chosen(quick=True), **changes))
-        demo.main(["--quick", "--out", str(out)])
-    return out
-
-
-def broken_claims(demo, out):
-    """What a quick run of a claim's demo has not found as expected."""
-    demo.main(["--quick", "--out", str(out)])
-    return [name for name, holds in summary_of(out)["holds"].items() if not holds]
-
-
-def refused(name, capsys, *options):
-    """What the demo says as it refuses its options: by exit code 2, and without a traceback."""
-    with pytest.raises(SystemExit) as end:
-        DEMOS[name].main(list(options))
-    assert end.value.code == 2
-    message = capsys.readouterr().err
-    assert "Traceback" not in message
-    return message
 
 
 # --- what a run leaves --------------------------------------------------------------------------------------------------
@@ -130,15 +93,6 @@ def assert_same_end(a, b):
     assert history_of(a) == history_of(b)
     for part in ("settings", "metrics"):
         assert summary_of(a)[part] == summary_of(b)[part]
-
-
-def assert_samples(samples, images):
-    """The contract's samples: 10,000 points in the plane, or 5,000 images in [0, 1]; not all alike."""
-    assert samples.dtype == np.float32
-    assert samples.shape == ((5000, 1, 28, 28) if images else (10_000, 2))
-    assert np.isfinite(samples).all()
-    assert samples.std(axis=0).max() > 1e-3
-    assert not images or 0 <= samples.min() < samples.max() - 0.1 <= 0.9
 
 
 def assert_shows_something(path):

@@ -10,7 +10,7 @@ from scipy import special
 from demos.checking import adapters, engines, extended, lines
 from demos.checking.cases import CASES, Case
 from demos.checking.verdicts import LEAK, MISSING, OK, WRONG, verdict
-from tests.demos.running import ROOT, smaller_run, summary_of
+from tests.demos.running import ROOT, summary_of
 from tests.gradcheck import toy_engine
 
 
@@ -89,8 +89,8 @@ def test_derivatives_in_extended_precision_and_none_at_a_kink():
 
 
 def test_a_run_with_minigan_alone_leaves_a_table_and_a_picture_and_a_line_weighs_each_element(tmp_path):
-    out = smaller_run(engines, tmp_path, every=30)
-    assert {"engines.png", "engines.html"} <= {path.name for path in out.iterdir()}
-    assert all(summary_of(out)["holds"].values())
+    engines.main(["--quick", "--set=every=30", "--out", str(tmp_path)])
+    assert {"engines.png", "engines.html"} <= {path.name for path in tmp_path.iterdir()}
+    assert all(summary_of(tmp_path)["holds"].values())
     program = lines.line("minigan", "np.sin(x)", [np.array([0.5, 1.0])], (2,), 0)
     assert lines.printed(program) == str(np.cos([0.5, 1.0]) * [1, 2])

@@ -8,7 +8,6 @@ import pytest
 
 from demos.kit import run as kit
 from demos.kit.runner.codec import read_checkpoint
-from minigan import backend
 from tests.demos import running
 from tests.demos.running import DEMOS, POINTS, assert_same_end, history_of, run, samples_of, summary_of
 
@@ -19,39 +18,26 @@ QUICK = ("--quick", "--steps")
 # --- what a run leaves --------------------------------------------------------------------------------------------------
 
 
-def test_a_quick_run_leaves_its_files_and_says_so_without_a_warning(done):
-    assert {path.name for path in done.out.iterdir()} == running.PICTURES[done.name] | running.OTHERS
-    assert f"Results are in {done.out}/" in done.said
-    assert not re.search("Warning|Traceback", done.err)
-    for name in running.PICTURES[done.name]:
-        running.assert_shows_something(done.out / name)
-    settings, states = read_checkpoint(done.out / "checkpoint.npz")
-    assert settings == summary_of(done.out)["settings"] | {"quick": True, "demo": done.name}
-    assert states["training"]["t"] == settings["steps"]
-
-
-def test_the_figures_are_finite_and_stand_beside_those_of_real_data(done):
+def test_a_quick_run_leaves_finite_figures_beside_those_of_real_data_without_a_warning(done):
     summary, points = summary_of(done.out), done.name in POINTS
-    expected = {"seed": 0, "backend": backend.name(), "data": "ring" if points else "glyphs"}
-    assert expected.items() <= summary["settings"].items()
+    assert not re.search("Warning|Traceback", done.err)
+    settings, states = read_checkpoint(done.out / "checkpoint.npz")
+    assert settings == summary["settings"] | {"quick": True, "demo": done.name}
+    assert states["training"]["t"] == settings["steps"]
     metrics = summary["metrics"]
     interval = {name for name in metrics if name.endswith((" low", " high"))}  # a single seed's is infinite: null
     assert {metrics.pop(name) for name in interval} <= {None}
     assert np.isfinite(np.array(running.numbers(metrics), float)).all()
-    real = metrics["perfect_sampler" if points else "real_images"]
-    assert set(real) - {"accuracy", "worst_class", "class_accuracy"} <= set(metrics["samples"])
     figure, least = ("high_quality", 0.98) if points else ("confident", 0.4)
-    assert least < real[figure] < 1
-    history, total = history_of(done.out), summary["settings"]["steps"]
+    assert least < metrics["perfect_sampler" if points else "real_images"][figure] < 1
+    history = history_of(done.out)
     assert metrics["last_step"] == pytest.approx({name: float(value) for name, value in history[-1].items()})
-    assert list(history[0]) == ["step", *running.FIGURES[done.name]]
     steps = [int(row["step"]) for row in history]
     assert steps == sorted(set(steps))
-    assert (steps[-1], len(steps) >= min(total, 100)) == (total, True)
-    arrays = samples_of(done.out)
-    assert set(arrays) == {"samples", "labels"} if done.name == "cgan" else {"samples"}
-    running.assert_samples(arrays["samples"], images=not points)
-    assert not points or 0.1 < arrays["samples"].std() < np.abs(arrays["samples"]).max() < 100
+    assert (steps[-1], len(steps) >= min(settings["steps"], 100)) == (settings["steps"], True)
+    samples = samples_of(done.out)["samples"]
+    assert (samples.shape, samples.dtype) == ((10_000, 2) if points else (5000, 1, 28, 28), np.float32)
+    assert 0.1 < samples.std() < np.abs(samples).max() < 100
 
 
 # --- the same again, and on from where it stopped -----------------------------------------------------------------------
@@ -71,7 +57,7 @@ def test_the_seed_decides_and_a_resumed_run_ends_like_one_without_a_break(name, 
     assert not np.array_equal(samples_of(other)["samples"], samples_of(whole)["samples"])
 
 
-def test_a_checkpoint_of_an_older_version_is_resumed_to_the_same_end(tmp_path, no_pictures):
+def test_a_checkpoint_of_an_older_version_is_resumed_to_the_same_end(tmp_path, small):
     """The file was written by the code of November 2026, as Ctrl-C stopped it after 4 of 20 iterations."""
     options = "--quick", "--steps", "20", "--set", "width=8", "--set", "batch=32"
     old = Path(__file__).parents[1] / "data" / "gan_stopped_after_4_of_20.npz"
