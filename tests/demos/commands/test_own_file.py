@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
 
@@ -40,10 +39,7 @@ def test_a_new_experiment_runs(tmp_path):
     out = tmp_path / "runs" / "quick" / "mine"
     found = json.loads((out / "summary.json").read_text("utf-8"))
     assert found["settings"]["seeds"] == 2
-    page = (out / "index.html").read_text("utf-8")
-    assert "<p>A GAN learns points of my own. (The first line says what the experiment shows.)</p>" in page
-    assert page.count('src="data:image/png;base64,') == len(found["pictures"]) == 2
-    assert re.search(r"<code>python -m demos mine.py --quick --seeds 2</code>: \d+ seconds", page)
+    assert (out / "index.html").read_text("utf-8").count('src="data:image/png;base64,') == len(found["pictures"]) == 2
 
 
 @pytest.mark.parametrize(
@@ -52,9 +48,7 @@ def test_a_new_experiment_runs(tmp_path):
         ("absent", None, "there is no file absent.py"),
         ("broken", "def (", "broken.py cannot be read: line 1"),
         ("empty", "x = 1\n", "declares no experiment: put @demo"),
-        ("gan", "x = 1\n", "a demo or a command has this name"),
         ("files/json", "x = 1\n", "has the name of another module"),
-        ("a-b", "x = 1\n", "is not a name for a Python module"),
         ("no_instance", OWN.replace("@demo(Settings(),", "@demo(Settings,"), "expected an instance of a dataclass"),
         ("no_field", OWN.replace('{"steps"', '{"stesp"'), "demo: quick has stesp, which Settings has not"),
     ],

@@ -14,7 +14,6 @@ def test_alone_it_measures_one_rank_and_moves_earlier_results_aside(tmp_path, ca
     assert (tmp_path / "earlier" / "1" / "table.md").read_text() == "of an earlier run"
     said = capsys.readouterr().out
     assert "only one rank was measured: mpiexec -n 4 python -m demos ranks" in said
-    assert (tmp_path / "table.md").read_text(encoding="utf-8").strip() in said
     for each in json.loads((tmp_path / "ranks.json").read_text(encoding="utf-8"))["models"].values():
         assert list(each["step"]) == [str(each["batch"] // n) for n in ranks.RANKS]
         assert not each["weak"]
@@ -33,7 +32,6 @@ def test_a_ring_sends_nearly_twice_the_bytes_and_waits_at_each_of_its_hops():
     ("ups", "end"),
     [
         ([1, 1.9, 3, 3.5, 3.6, 3.6, 3.5], 4),
-        ([1, 0.5, 0.4, 0.3, 0.2, 0.1, 0.1], 1),
         ([1, 0.9, 1.8, 3.6, 7.2, 14, 28], 64),  # what two ranks lose, more win back
     ],
 )

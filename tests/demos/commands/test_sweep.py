@@ -104,14 +104,10 @@ def states_of(out):
     ("assignments", "grid"),  # or what is said
     [
         (["rate= 1e-3,0.01", "n=1,1_0", "rate=2"], {"rate": ["0.001", "0.01", "2.0"], "n": ["1", "10"]}),
-        (["betas=0,0.9", "betas=0.5,0.9"], {"betas": ["0.0,0.9", "0.5,0.9"]}),
         (["clip=None,0.1", "word=a=b,c/d, e"], {"clip": ["None", "0.1"], "word": ["a=b", "c/d", " e"]}),
         (["ratte=1"], "--set ratte=1: there is no such setting; the settings are rate, n, betas, word, clip, lr"),
         (["rate=1,fast"], "--set rate=1,fast: 'fast': expected a number, such as 0.01"),
-        (["rate=1,,2"], "--set rate=1,,2: '': expected a number"),
         (["lr=0.1,-1"], "--set lr=0.1,-1: '-1': expected a number, such as 0.01, at least 0"),
-        (["betas=0.5"], "'0.5': expected 2 values with ',' between, each a number, such as 0.01, at least 0 and below 1"),
-        (["rate=1e-3,0.001"], "--set rate=1e-3,0.001: 0.001 is given twice"),
         (["betas=0,0.9", "betas=0.0,.9"], "--set betas=0.0,.9: 0.0,0.9 is given twice"),
     ],
 )
@@ -168,22 +164,15 @@ def test_resumed_with_other_options_it_is_refused_and_says_which(swept, capsys):
     swept("n=1", "--steps", "7", "--resume")  # the folder has been let go
 
 
-def files_of(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def test_a_fresh_start_moves_an_earlier_sweep_aside_and_nothing_beside_it(swept, capsys):
+def test_a_fresh_start_moves_an_earlier_sweep_aside_and_nothing_beside_it(swept):
     out = swept("n=1,2")
-    before = files_of(out)
-    assert {"sweep.json", "sweep.csv", "sweep.png", "table.txt", "n=2_seed=0/summary.json"} <= before.keys()
+    before = states_of(out)
     (out / "gan").mkdir()
     (out / "gan" / "summary.json").write_text("another's")
     swept("n=1")
     assert swept.played[2:] == [(1.0, 1, 0)]
-    assert files_of(out / "earlier" / "1") == before
-    assert not (out / "n=2_seed=0").exists()
-    assert files_of(out / "gan") == {"summary.json": b"another's"}
-    assert f"the results of an earlier sweep in {out} are now in {out}/earlier/1\n" in capsys.readouterr().err
+    assert states_of(out / "earlier" / "1") == before
+    assert states_of(out).keys() == {"n=1_seed=0", "gan"}
 
 
 # --- runs that fail -----------------------------------------------------------------------------------------------------
@@ -214,14 +203,6 @@ def test_a_figure_that_is_no_number_is_that_of_a_failed_run_and_where_all_fail_i
         swept("rate=99")
 
 
-def test_what_the_demo_refuses_ends_the_sweep_with_its_words(swept, capsys):
-    with pytest.raises(SystemExit) as end:
-        swept("rate=1,2", "--wrong", seeds=3)
-    assert end.value.code == 2
-    said = "python -m demos stand_in: unrecognized arguments: --wrong (--help lists the options)\n"
-    assert capsys.readouterr().err == said
-
-
 # --- the table ----------------------------------------------------------------------------------------------------------
 
 
@@ -249,9 +230,7 @@ def test_each_setting_is_compared_with_the_best(better, verdicts, best, title):
         ("at least 0.9", ("higher", 0.9)),
         ("at most -1e-05", ("lower", -1e-5)),
         ("at most 0: V falls at every step", ("lower", 0.0)),
-        ("at most 2, less than at each smaller size", ("lower", 2.0)),
         ("at most half of that with 10", None),
-        ("at most 3 times as many", None),
         ("reported: at most 3", None),
     ],
 )

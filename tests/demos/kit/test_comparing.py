@@ -32,8 +32,6 @@ def test_the_intervals_are_welchs_and_students():
         ([1.0], [2.0], "lower", NOTHING),  # of single runs, and two or three that are all alike, nothing can be said
         ([1.0] * 3, [2.0] * 3, "lower", NOTHING),
         ([1.0] * 4, [2.0] * 4, "lower", HELPS),
-        ([1.0] * 4, [2.0] * 4, "higher", HURTS),
-        ([1.0] * 4, [1.0] * 4, "lower", NOTHING),
         ([0.3, 0.1 + 0.2, 0.3, 0.3], [0.3] * 4, "lower", NOTHING),  # errors of rounding
         ([1.0, np.nan], [2.0, 3.0], "lower", NOTHING),
     ],
@@ -48,11 +46,7 @@ def test_the_words_follow_from_the_interval_and_from_what_is_better(a, b, better
         assert difference in (0, -1)
 
 
-def test_runs_on_one_side_only_pairs_that_differ_alike_and_a_files_null():
-    for values in ([1.0], [1.0] * 3):
-        assert compare(values, [2.0] * 9).verdict == NOTHING
+def test_pairs_that_differ_alike_and_a_files_null():
     pairs = compare([1.0, 2.0, 3.0, 5.0], [2.0, 3.0, 4.0, 6.0], paired=True)
     assert (pairs.low, pairs.high, pairs.verdict) == (-1.0, -1.0, HELPS)
     assert verdict(1.0, None, None) == NOTHING
-    with pytest.raises(ValueError, match="better is 'more'"):
-        compare([1.0], [2.0], "more")

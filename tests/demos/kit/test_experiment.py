@@ -83,11 +83,6 @@ def test_a_run_that_cannot_end_raises_what_the_command_prints_and_leaves_the_fol
     assert main.play(out="mine").metrics["counts"] == 3
 
 
-def test_an_experiment_in_a_cell_is_played_in_one_process(monkeypatch):
-    monkeypatch.setattr(main, "in_file", False)  # other processes cannot import it
-    assert main.play("--jobs=2", quick=True, out="cell").args.checkpoint.jobs == 1
-
-
 # --- what it says of its figures ----------------------------------------------------------------------------------------
 
 
@@ -109,7 +104,6 @@ def words(monkeypatch, tmp_path):
     ("finding", "says"),
     [
         ("", "it needs VERDICT and FINDING: its result in words (see demos/kit/words.py)"),
-        (3, "VERDICT and FINDING are texts (see demos/kit/words.py)"),
         ("{steps|no}", "{steps|no}: unknown format 'no'; demos/kit/words.py has a table"),
         ("{step}", "there is no metric 'step'; did you mean 'steps'? (if it is new, run it with --quick first)"),
     ],
@@ -123,17 +117,12 @@ def test_wrong_words_are_refused_in_one_line_before_a_demo_trains(finding, says,
     assert not (tmp_path / "out" / "summary.json").exists()
 
 
-@pytest.mark.parametrize("summary", ["", "{", "{}", "[]"])
-@pytest.mark.parametrize("options", [["--quick"], ["--set", "steps=20"], []])
+@pytest.mark.parametrize("summary", ["", "{", "{}"])  # a damaged one of an earlier quick run is no obstacle
+@pytest.mark.parametrize("options", [["--quick"], []])
 def test_words_that_fail_are_seen_in_a_quick_run_and_take_no_results_with_them(words, options, summary, tmp_path):
-    words(
-        "{step}", '{"metrics": {"steps": 4}}' if "--set" in options else summary
-    )  # a damaged summary of an earlier quick run is no obstacle
-    if "--set" in options:  # then metrics may be missing
+    words("{step}", summary)
+    with pytest.raises(SystemExit, match=r"^test_experiment: FINDING: there is no metric 'step'; did you mean 'steps'\?$"):
         main(["--out", "out", *options])
-    else:
-        with pytest.raises(SystemExit, match=r"^test_experiment: FINDING: there is no metric 'step'; did you mean 'steps'\?$"):
-            main(["--out", "out", *options])
     found = summary_of(tmp_path / "out")
     assert (found["metrics"]["counts"], "found" in found) == (3, False)
 

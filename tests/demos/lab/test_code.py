@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from demos.lab import code
 from demos.lab.code import DATA, Settings
 from demos.lab.panel import Panel
 
@@ -21,13 +20,6 @@ ASKED = [{name: value} for name, value in [*NUMBERS, *CHOICES, *OTHERS, *(("poin
 def test_what_is_no_setting_is_refused(asked):
     with pytest.raises(ValueError, match=r"expected|choose|there is no|draw some|names with values"):
         Settings().of(asked)
-
-
-def test_numbers_become_those_of_the_settings_kind_and_where_nothing_is_asked_for_nothing_changes():
-    s = Settings().of({"lr_D": 1, "k": 2.0})
-    assert (s.lr_D, type(s.lr_D), s.k, type(s.k)) == (1.0, float, 2, int)
-    assert code.change(s, s) == ""
-    assert code.change(Settings(), Settings(points=((0.0, 0.0),))) == ""  # drawn, and not used yet
 
 
 @pytest.mark.parametrize("name", DATA)

@@ -4,14 +4,13 @@ import http.client
 import json
 import socket
 import time
-from contextlib import suppress
 from types import SimpleNamespace
 
 import pytest
 
 from demos.lab import server as server_module
 from demos.lab.panel import Panel
-from demos.lab.server import BODY, CONNECTIONS, RATE
+from demos.lab.server import BODY, RATE
 
 
 def ask(server, path="", method="GET", body=None, **headers):
@@ -123,39 +122,13 @@ def test_a_thousand_requests_a_second_are_too_many_and_later_there_are_answers_a
     assert [do(server, "iterate")[0] for _ in range(2)] == [200, 429]
 
 
-def head_of(server, length):
-    """A connection, and the head of a command of this length."""
-    connection = socket.create_connection(("127.0.0.1", server.server_port), timeout=60)
-    host = f"127.0.0.1:{server.server_port}"
-    return connection, f"POST /{server.token}/do HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\n\r\n".encode()
-
-
 def test_a_body_that_is_too_long_is_not_read(server):
     for length in ("10000000", "-1", "x", str(BODY + 1), "1e3", ""):
-        connection, head = head_of(server, length)
-        connection.sendall(head)
-        assert b" 413 " in connection.recv(1000)
-        connection.close()
-
-
-def test_requests_that_do_not_arrive_keep_nobody_out_for_long(server, monkeypatch):
-    """Some connections stay silent; some trickle in, in the head or in the body."""
-    monkeypatch.setattr(server_module, "PATIENCE", 0.4)
-    slow = [head_of(server, 999) for _ in range(CONNECTIONS)]
-    for i, (connection, head) in enumerate(slow):
-        connection.sendall((head, head[:9], b"")[i % 3])
-
-    def answers():
-        with suppress(OSError):
-            for connection, _ in slow[::3]:
-                connection.send(b"x")
-        with suppress(OSError):
-            return ask(server)[0] == 200
-
-    assert not answers()
-    until(answers)
-    for connection, _ in slow:
-        connection.close()
+        host = f"127.0.0.1:{server.server_port}"
+        head = f"POST /{server.token}/do HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", server.server_port), timeout=60) as connection:
+            connection.sendall(head.encode())
+            assert b" 413 " in connection.recv(1000)
 
 
 # --- the session --------------------------------------------------------------------------------------------------------

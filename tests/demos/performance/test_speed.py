@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from demos.performance import growth, speed, workers
+from demos.performance import speed, workers
 from demos.performance.engines import NAMES, matmul, memory, minigan, sizes
 from demos.performance.engines.__main__ import LEAST, WARM_UP, timed
 from demos.performance.engines.sizes import SIZES
 from minigan import games
-from minigan.ops import linear
 from tests.demos.running import ROOT, numbers, summary_of
 
 SMALL = {
@@ -120,25 +119,6 @@ def test_the_products_are_those_of_the_layers():
     assert list(matmul.products(size.G, 64, 28)) == of_G
 
 
-def test_an_iteration_has_as_many_products_as_minigan_computes(monkeypatch):
-    counted = []
-    for what in ("forward", "to_input", "to_weights"):
-        monkeypatch.setattr(matmul.Product, what, lambda self, what=what: counted.append(what == "forward"))
-    found = {}
-    for name in ("gan", "wgan-gp", "fgsm"):
-        counted.clear()
-        assert matmul.make(SMALL[name], 0)() == ()
-        found[name] = counted.count(True), counted.count(False)
-    backward = []
-    for name in ("_times_transposed", "_transposed_times"):
-        product = getattr(linear, name)
-        monkeypatch.setattr(linear, name, lambda a, b, product=product: backward.append(1) or product(a, b))
-    with mg.profile() as table:
-        minigan.make(SMALL["gan"], 0)()
-    assert found == {"gan": (table.rows["affine", "forward"].calls, len(backward)), "wgan-gp": (10, 10), "fgsm": (3, 3)}
-    assert found["gan"] == (10, 11)
-
-
 def test_activations_are_those_of_both_players_graphs():
     """Of the dense networks: a product, a sum with the bias, an activation for each layer; D's twice, then G's and D's."""
     n, hidden, features = 64, 32, 16
@@ -148,10 +128,6 @@ def test_activations_are_those_of_both_players_graphs():
     assert 1.9 < double["activations"] / found["activations"] < 2.1
     assert found["peak"] > least / 2
     assert not tracemalloc.is_tracing()
-
-
-def test_a_slope_is_the_power_at_the_right_end():
-    assert growth.slope([1, 2, 4, 8, 16], [9, 9, 9, 36, 144]) == pytest.approx(2)
 
 
 # --- workers ------------------------------------------------------------------------------------------------------------
@@ -178,20 +154,3 @@ def test_an_iteration_is_timed_until_its_first_loss_has_been_read():
 
     assert done == ["step", "loss_D"] * (timed(step, 0.0)["calls"] + WARM_UP)
     assert timed(lambda: (), 0.0)["calls"] == LEAST
-
-
-def test_times_are_taken_in_turn_to_and_fro_and_the_first_round_does_not_count(monkeypatch):
-    asked = []
-
-    class Clockwork:
-        def __init__(self, engine, ms):
-            self.engine, self.ms = engine, iter(ms)
-
-        def ask(self, time):
-            asked.append(self.engine)
-            return {"ms": next(self.ms)}
-
-    monkeypatch.setattr(workers, "PAUSE", 0)
-    found = workers.compare([Clockwork("minigan", [99, 2, 4, 9]), Clockwork("torch", [50, 1, 1, 3])], rounds=3, seconds=0.1)
-    assert asked == ["minigan", "torch", "torch", "minigan", "minigan", "torch", "torch", "minigan"]
-    assert found["torch"] == {"ms": 1, "ratio": 3, "ratio_low": 2, "ratio_high": 4}

@@ -65,24 +65,3 @@ def test_the_loop_as_printed_has_a_step_too_many_and_optimistic_adams_formula_be
     assert broken(found) == set()
     assert np.isnan(paths["as printed"][1:]).all()
     assert [paths[rule][1] for rule in ("Adam", "OptimisticAdam")] == pytest.approx([1 - 0.125, 1 - 0.25])
-
-
-NEAR_AFTER = [np.where(np.arange(10) < n, 4.0, 1.0) for n in range(10)]
-GOOD, BAD = ([{"kl": kl, "high_quality": near, "modes_1pct": modes}] * 6 for kl, near, modes in ((0.05, 0.8, 8), (0.6, 0.4, 7)))
-KEEPS_UP = {f"WGAN_{name}_keeps_up" for name in ("kl", "modes", "within_3_std")}
-
-
-@pytest.mark.parametrize(
-    ("measure", "usual", "other", "fails"),
-    [
-        (errata_games.pretrained, [NEAR_AFTER[3]] * 2, [NEAR_AFTER[9]] * 2, set()),
-        (errata_games.pretrained, [NEAR_AFTER[3]] * 2, [NEAR_AFTER[9], NEAR_AFTER[8]], {"pretrained_D_slows_G_down"}),
-        (errata_games.collapse, [GOOD, GOOD], [BAD, BAD], set()),
-        (errata_games.collapse, [GOOD, BAD], [BAD, GOOD], KEEPS_UP | {"WGAN_kl_lags"}),
-    ],
-)
-def test_the_worst_seed_decides(monkeypatch, measure, usual, other, fails):
-    monkeypatch.setattr(
-        errata_games, "run_cases", lambda play, cases, *rest, **named: dict(zip(cases, (usual, other), strict=True))
-    )
-    assert broken(judged(measure, QUICK, range(2))) == fails

@@ -10,7 +10,7 @@ from scipy.special import expit
 
 import minigan as mg
 from demos.kit import digits
-from demos.training import coadaptation, collapse, equilibrium, improved, saturation, semi_supervised, tempo, tricks
+from demos.training import coadaptation, collapse, equilibrium, improved, saturation, semi_supervised, tricks
 from demos.training import perfect_discriminator as perfect
 from demos.training.techniques import History, ImprovedGAN, smoothed_loss
 from minigan import Tensor, data, nn, optim
@@ -68,23 +68,11 @@ def test_a_perfect_ds_gradients_norm_variance_and_bound_are_those_by_hand():
     assert perfect.theorem_2_4(G, D, Tensor(z), M) == np.inf
 
 
-def test_noise_is_only_where_it_is_asked_for():
-    s = perfect.Settings(steps=20, every=20, probes=8, parts=2, width=8, batch=16)
-    none, both = ([perfect.train(kind, 0, replace(s, noise=n))["D"] for kind in perfect.KINDS] for n in (0.0, 3.0))
-    assert [np.array_equal(a, b) for a, b in zip(none, both, strict=True)] == [True, False]
-
-
 def test_the_minibatchs_deviation_is_one_feature_the_same_for_all_and_a_pair_is_two_samples_side_by_side():
     h = np.array([[0.0, 1.0], [2.0, 1.0], [4.0, 7.0], [1.0, 0.0]])
     deviation = np.full((4, 1), h.std(axis=0).mean())
     np.testing.assert_allclose(collapse.MinibatchStd()(Tensor(h)).numpy(), np.hstack([h, deviation]), rtol=1e-6)
     np.testing.assert_array_equal(collapse.Pairs()(Tensor(h)).numpy(), h.reshape(2, 4))
-
-
-def test_tempos_summary_is_over_the_last_quarter():
-    rows = [{"modes_1pct": n, "high_quality": 1, "kl": n, "accuracy": n / 10, "mean": np.full(4, n)} for n in [8] * 6 + [2] * 2]
-    expected = {"modes_1pct": 2, "high_quality": 1, "kl": 2, "accuracy": 0.2, "swing": 4, "first_accuracy": 0.8}
-    assert tempo.summary(rows) == pytest.approx(expected)
 
 
 def test_what_d_says_of_each_kind():
@@ -118,13 +106,6 @@ def test_the_border_and_opposite_weights_are_those_by_hand():
     assert [coadaptation.border_of(x, most).tolist() for most in (100, 3)] == [[30, 31, 32, 196], [30, 31]]  # an even number
     W, half = np.array([[1.0, 0.0], [-2.0, 0.0], [0.0, 3.0], [1.0, 1.0]]), np.sqrt(0.5)
     np.testing.assert_allclose(coadaptation.cosines(W), [-1, 0, half, 0, -half, half], atol=1e-12)  # 01 02 03 12 13 23
-
-
-def test_dropped_ink_is_black_and_the_rest_is_scaled():
-    layer, x = coadaptation.InkDropout(0.2), np.repeat(np.array([[-1.0, 0.0, 0.6]], np.float32), 2000, axis=0)
-    columns = layer(Tensor(x)).numpy().T
-    assert [set(np.round(column, 5)) for column in columns] == [{-1.0}, {-1.0, 0.25}, {-1.0, 1.0}]  # ink 1/2, or 5/8
-    np.testing.assert_allclose(layer.eval()(Tensor(x)).numpy(), x, atol=1e-6)
 
 
 @pytest.mark.parametrize(("other", "r1"), [(tricked, 0.0), (tricked, 2.0), (partial(game, ImprovedGAN), None)])

@@ -20,14 +20,14 @@ def shell(command):
     return done.returncode, done.stdout, done.stderr
 
 
-@pytest.mark.parametrize("end", ["| head -1", ">&-", "<&- >&- 2>&-", pytest.param("--help | head -1", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("end", ["| head -1", "<&- >&- 2>&-"])
 def test_a_list_that_nobody_reads_to_its_end_is_no_error(end):
     status, said, err = shell(f"$python -S -m demos {end}")
     assert (status, err) == (0, "")
     assert said.count("\n") == 1 or not end.endswith("| head -1")
 
 
-@pytest.mark.parametrize("command", ["gan", "all", "lab"])
+@pytest.mark.parametrize("command", ["gan", "all"])
 def test_without_any_package_each_command_says_so_on_one_line(command):
     status, said, err = shell(f"$python -E -S -m demos {command}")
     assert (status, said) == (1, "")
@@ -39,8 +39,6 @@ def test_without_any_package_each_command_says_so_on_one_line(command):
     ("error", "argv"),
     [
         (ValueError("not x: of such a rate nothing comes"), ["gan", "--set", "lr=1"]),
-        (ModuleNotFoundError("no nothing", name="demos.nothing"), []),
-        (OSError("no file"), []),
         (ValueError("WGAN: clip is -1.0; expected a finite number above 0"), ["wgan"]),  # nobody has set it
     ],
 )

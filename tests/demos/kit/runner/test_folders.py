@@ -1,6 +1,5 @@
 """The folders of results: no run replaces another's, but for the last quick one in its own folder."""
 
-import shutil
 import signal
 from pathlib import Path
 
@@ -48,10 +47,7 @@ def files_of(folder):
     [
         ([], [], f"{HERE}/earlier/1"),
         ([], ["--seed", "3"], f"{HERE}/earlier/1"),
-        ([], ["--out", f"./{HERE}/"], f"{HERE}/earlier/1"),
         ([], ["--quick"], HERE),
-        ([], ["--quick", "--out", HERE], f"{HERE}/earlier/1"),
-        (["--out", "mine", "--quick"], ["--out", "mine"], "mine/earlier/1"),
         (["--out", "mine"], ["--out", "mine", "--quick"], "mine/earlier/1"),
         ([], ["--resume", "other/checkpoint.npz"], f"{HERE}/earlier/1"),
         (["--quick"], ["--quick"], None),
@@ -93,14 +89,6 @@ def test_a_copy_of_a_checkpoint_is_resumed_with_its_tasks_and_the_run_beside_it_
     opening.open_checkpoint(args, {})
     assert args.checkpoint.resume.with_name("checkpoint.task-1.npz").read_text() == "of a task"
     assert not files_of(out)
-
-
-def test_each_earlier_run_has_a_number_of_its_own(play):
-    for learnt in (1.0, 2.0, 3.0):
-        out = play(learnt)
-    shutil.rmtree(out / "earlier" / "1")  # whoever wants to make room may
-    play(4.0)
-    assert {path.name: summary_of(path)["metrics"]["learnt"] for path in (out / "earlier").iterdir()} == {"2": 2.0, "3": 3.0}
 
 
 @pytest.mark.parametrize(("options", "kept"), [((), f"{HERE}/earlier/1"), (("--out", "mine"), "mine")])

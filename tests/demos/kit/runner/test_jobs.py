@@ -1,13 +1,11 @@
 """Tasks in parallel: the same bits as one after the other; processes that die, and runs that are killed and resumed."""
 
-import multiprocessing
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +14,7 @@ import pytest
 import minigan as mg
 from demos.kit.loops import resumable, run_cases, run_tasks
 from demos.kit.runner import jobs
-from demos.kit.runner.checkpoint import Checkpoint
 from demos.kit.runner.codec import read_checkpoint
-from demos.kit.runner.executors import on
 from demos.kit.runner.opening import open_claim, start
 from demos.kit.runner.options import common_options
 from minigan.backend import threads
@@ -148,25 +144,3 @@ def test_a_task_saves_its_result_at_once_and_a_process_plays_one_at_a_time(tmp_p
         assert read_checkpoint(checkpoint.part("a"))[1]["result"][0] == result
         assert jobs._work(*call[:4], None, (1,))[0] == result  # it is not played again
     assert not parcel.exists()
-
-
-def test_what_killed_runs_have_left_in_the_folder_is_removed_and_not_taken_for_this_ones(tmp_path):
-    """Notes and halves of files, by a run of other tasks; by one that was resumed from another folder, checkpoints, too."""
-    begun(tmp_path / "a", 1).close()
-    for options in ([], ["--resume", str(tmp_path / "a" / "checkpoint.npz")]):
-        part = Checkpoint(tmp_path / "b" / "checkpoint.npz", "", "", None).part("other")
-        part.parent.mkdir(exist_ok=True)
-        for path in (part, part.with_suffix(".txt"), part.with_name(f"{part.name}.01234567.tmp")):
-            path.write_text("1 2")
-        checkpoint = begun(tmp_path / "b", 1, *options)
-        assert len({checkpoint.part(name) for name in ("run 0", "run 1", "run 0 (2)")}) == 3
-        assert not list((tmp_path / "b").glob("checkpoint.task-*"))
-        checkpoint.close()
-        assert [path.name for path in (tmp_path / "b").iterdir() if path.name != "earlier"] == ["checkpoint.npz"]
-
-
-@pytest.mark.slow
-def test_any_executor_of_processes_will_do(tmp_path):
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as executor, on(executor):
-        there = runs(tmp_path / "there", 1)
-    assert there == runs(tmp_path / "here", 1)
