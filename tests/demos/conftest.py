@@ -85,16 +85,6 @@ def small(monkeypatch):
 
 
 @pytest.fixture
-def two_sets(monkeypatch):
-    """What the demos load: x, 60 dark images of classes y, and 40 bright ones, the others, which are held out."""
-    rng = np.random.default_rng(0)
-    x, others = (rng.uniform(*levels, (n, 1, 28, 28)).astype(np.float32) for levels, n in (((0, 0.4), 60), ((0.6, 1), 40)))
-    y, classes = (rng.permutation(np.arange(n) % 10) for n in (60, 40))
-    monkeypatch.setattr(digits, "load", lambda args, n=None: (x, y, (others, classes)))
-    return SimpleNamespace(x=x, y=y, others=others, classes=classes)
-
-
-@pytest.fixture
 def record(monkeypatch):
     """Puts in a function's place another one, which notes its arguments and returns what `result` makes of them.
 

@@ -79,19 +79,6 @@ def test_where_g_makes_little_but_the_images_the_defence_works(victim):
     assert still["begun"] == found["begun"] <= 0.2  # of ten times the same image
 
 
-@pytest.mark.slow
-def test_robust_training_on_pairs_leaves_fewer(victim):
-    judge, x, y, pixels = victim
-    settings, known = manifold_defense.Settings(pairs=24, attack_steps=20, rounds=3, minibatches=20, eta=3.0), (X, Y)
-    found = []
-    for alpha in (0.0, 5.0):
-        s, prior = replace(settings, alpha=alpha), data.noise(10)
-        robust = manifold_defense.robustly_trained(judge, pixels, prior, known, s, np.random.default_rng(0))
-        found.append(manifold_defense.look_for_pairs(robust, pixels, prior, s, np.random.default_rng(1))["differ"])
-        assert manifold_defense.accuracy(robust, x, y) >= 0.9
-    assert found[1] < found[0]
-
-
 def test_pairs_keep_to_eta_and_count_where_the_classifier_is_sure_of_both(victim):
     judge, _, _, pixels = victim
     settings = manifold_defense.Settings(pairs=10, attack_steps=15, eta=4.0)

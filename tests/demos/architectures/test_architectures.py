@@ -1,14 +1,13 @@
 """The chapter's networks, the data of each game, and what is measured: against formulas by hand."""
 
 import itertools
-from argparse import Namespace
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
 
-from demos.architectures import began, conditioning, ebgan, lapgan, pyramid, shortcomings
+from demos.architectures import conditioning, ebgan, lapgan, pyramid
 from demos.kit import digits, line
 from minigan import Tensor, data, metrics, nn, optim
 from minigan.games import EBGAN
@@ -19,15 +18,6 @@ PYRAMID = replace(lapgan.Settings(), steps=2, z=3, width=6, channels=2, batch=4,
 
 def images(n=10, side=28, seed=0):
     return np.random.default_rng(seed).uniform(-1, 1, (n, 1, side, side)).astype(np.float32)
-
-
-@pytest.mark.parametrize(("option", "gamma"), [(None, began.Settings.gamma), (0.4, 0.4), (0.0, 0.0)])
-def test_began_has_the_gamma_asked_for_an_autoencoder_and_first_samples_that_differ(option, gamma):
-    s = began.chosen(Namespace(quick=True, gamma=option))
-    game = began.game(s.gamma, s)
-    assert game.gamma == gamma
-    assert min(p.shape[-1] for p in game.D.parameters()) == s.code
-    assert game.sample(200).std(axis=0).mean() > 0.2
 
 
 def test_the_total_variation_is_that_of_normal_distributions_and_d_alone_plays_against_shifted_noise(record):
@@ -76,30 +66,6 @@ def test_of_the_rare_class_few_images_are_seen_and_of_the_others_all(kind, recor
         np.testing.assert_array_equal(np.concatenate([batch[1] for batch in batches]), y[rows])
         assert (y[rows] == 3).mean() == pytest.approx(0.1, abs=0.03)  # as frequent as the others
     assert found["nearest"] == np.median(metrics.nearest_distances(found["end"], found["few"]))
-
-
-def test_small_images_are_means_and_samples_are_compared_with_the_classes_asked_for_and_spread_within_them(record):
-    x = (images(3) + 1) / 2
-    means = x.reshape(3, 14, 2, 14, 2).mean(axis=(2, 4))
-    found = conditioning.small(x)
-    np.testing.assert_allclose(found, 2 * means.reshape(3, 196) - 1, atol=1e-6)
-    np.testing.assert_allclose(conditioning.large(found), np.kron(means, np.ones((2, 2)))[:, None], atol=1e-6)
-    y = np.repeat(np.arange(10), 4)
-    x = (np.tile([0.0, 1.0], 20) + y)[:, None, None, None] + np.arange(784).reshape(28, 28)
-    assert conditioning.spread(x, y) == pytest.approx(0.5)  # differences between classes do not count
-    record(digits, "opinion", lambda judge, samples: (np.append(y[:30], 10 - y[30:]), None))
-    found = conditioning.look(x, metrics.Judge(np.random.default_rng(0)), 2 * x, y)
-    assert (found["accuracy"], found["spread"]) == (0.75, 0.5)
-
-
-def test_a_dot_is_a_bright_pixel_without_a_bright_neighbour():
-    x = np.zeros((2, 1, 28, 28), np.float32)
-    x[0, 0, 5, 5:9] = x[0, 0, 12, 12] = x[0, 0, 13, 13] = 0.9  # strokes, straight and aslant
-    assert shortcomings.dots(x) == 0
-    x[0, 0, 0, 0] = x[0, 0, 27, 27] = x[1, 0, 20, 3] = 0.6
-    x[1, 0, 0, 20] = 0.4  # not bright
-    x[1, 0, 20, 27] = x[1, 0, 21, 0] = 1  # the next row begins elsewhere
-    assert shortcomings.dots(x) == 5 / 2
 
 
 def test_a_pyramid_is_rebuilt_exactly_and_gs_condition_is_a_real_coarse_image_with_fresh_noise():

@@ -22,10 +22,6 @@ def demos(folder, *options):
     return done.stdout + done.stderr
 
 
-def metrics(folder):
-    return json.loads((folder / "summary.json").read_text("utf-8"))["metrics"]
-
-
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -63,14 +59,3 @@ def test_other_files_are_refused_in_one_line(name, text, message, here, capsys):
     err = capsys.readouterr().err
     assert message in err
     assert err.count("\n") == 1
-
-
-def test_a_changed_file_is_read_again_and_records_nothing(here, capsys):
-    (here / "twice").mkdir()
-    for n in (1, 22):
-        (here / "twice" / "twice.py").write_text(f"{OWN}    claim.note('n', {n})\n", "utf-8")
-        main(["twice/twice.py", "--quick", "--seeds=1"])
-        assert metrics(here / "runs" / "quick" / "twice")["n"] == n
-    with pytest.raises(SystemExit):
-        main(["twice/twice.py", "--record"])
-    assert "--record: only for the demos" in capsys.readouterr().err

@@ -11,18 +11,17 @@ from scipy.stats import chi2, norm
 
 import minigan as mg
 from demos.generative_models import adversarial_autoencoder as aae
-from demos.generative_models import ali, autoencoder, autoencoders, bayesian_gan, boltzmann, fair, latent, pretraining, vae
+from demos.generative_models import autoencoder, autoencoders, bayesian_gan, boltzmann, fair, latent, pretraining, vae
 from demos.generative_models import variational_bayes as avb
 from demos.generative_models.boltzmann_machine import RBM, draw, from_noise
-from demos.generative_models.damage import TASKS, Damage, coarse
+from demos.generative_models.damage import TASKS, Damage
 from demos.generative_models.sghmc import SGHMC
 from demos.kit import digits
-from minigan import Tensor, data, metrics, nn
+from minigan import Tensor, data, metrics
 from tests.games import players, reference
 
 SMALL = autoencoder.Settings(code=3, width=8, channels=1, dense_steps=2, dense_batch=16, conv_steps=2, conv_batch=16)
 LAYERS = pretraining.Settings(unlabelled=50, width=6, depth=3, pretraining_steps=3, steps=3, batch=20, labels=(20, 40), seeds=1)
-ALI = replace(ali.Settings(), **ali.QUICK)
 Z = replace(latent.Settings(), z=3, descents=300, restarts=2)
 
 
@@ -42,22 +41,6 @@ def harm(images):
 
 def normal(*shape, seed=0):
     return np.random.default_rng(seed).standard_normal(shape)
-
-
-def test_the_loop_follows_adam_with_a_rate_that_falls_to_0_and_takes_arrays_side_by_side():
-    one, a, seen = nn.Module(), np.arange(10.0), []
-    one.w = Tensor(np.array([1.0]), requires_grad=True)
-
-    def objective(x, y):
-        seen.append((x, y))
-        return 2.0 * mg.sum(one.w), mg.sum(one.w)
-
-    rows = autoencoders.train(objective, [one], [a, a + 100], "w", steps=5, batch=2, lr=0.1)
-    at = 1.0 - 0.1 * np.cumsum([0, 1, 0.8, 0.6, 0.4, 0.2])  # a constant gradient: each step of Adam is as long as the rate
-    np.testing.assert_allclose(rows, np.outer(at[:5], [2, 1]), rtol=1e-6)
-    assert one.w.item() == pytest.approx(at[5])
-    assert sorted(np.concatenate([x for x, _ in seen])) == list(a)
-    assert all((y == x + 100).all() for x, y in seen)
 
 
 def test_pca_and_the_linear_map_are_the_best():
@@ -126,20 +109,6 @@ def test_layer_after_layer_learns_to_encode_what_is_below_and_sees_a_part_of_it(
     assert pretraining.wrong(model, images, np.append(right[:150], right[150:] - 1)) == pytest.approx(25)
 
 
-def test_every_training_has_its_start_and_its_errors_on_unseen_and_on_the_labelled_digits(record, two_sets):
-    mg.seed(1)
-    pretrained = pretraining.network("ReLU", LAYERS).state_dict()
-    record(pretraining, "pretrain", lambda model, *rest: model.load_state_dict(pretrained))
-    tuned = record(autoencoders, "train")
-    record(pretraining, "wrong", lambda model, x, y: (x, y, model[1].weight.numpy().copy()))
-    found = pretraining.from_both_starts("ReLU", 0, two_sets.x, two_sets.y, (two_sets.others, two_sets.classes), LAYERS)
-    for i, (start, n) in enumerate(product(pretraining.STARTS, (20, 40))):
-        np.testing.assert_equal(found[start, n][0], (two_sets.others, two_sets.classes, found["weights"][start]))
-        np.testing.assert_equal(found[start, n][1], (*tuned[i].arrays, found["weights"][start]))
-        np.testing.assert_equal(tuned[i].arrays, tuned[i % 2].arrays)  # the same digits from either start
-    assert not np.array_equal(*found["weights"].values())
-
-
 def test_the_distance_is_that_of_kolmogorov_and_draws_like_the_codes_have_their_moments():
     codes = normal(2000, 3) * [1, 1, 2] + [0, 1, 0]
     for column, found in zip(codes.T, aae.distances(codes), strict=True):
@@ -150,20 +119,6 @@ def test_the_distance_is_that_of_kolmogorov_and_draws_like_the_codes_have_their_
     drawn = aae.like(codes, z)
     np.testing.assert_allclose(drawn.mean(axis=0), codes.mean(axis=0), atol=1e-9)
     np.testing.assert_allclose(np.cov(drawn.T), np.cov(codes.T), rtol=1e-9)
-
-
-@pytest.mark.parametrize("kind", ali.KINDS)
-def test_a_p_and_q_that_are_inverse_have_every_class_and_every_mode(kind, images, monkeypatch):
-    def make_inverse(game, *others):
-        assert isinstance(game.D, ali.Apart) == (others[-1] == "game" and kind == ali.INDEPENDENT)
-        game.sample, game.encode = lambda n, z=None: np.zeros((n, 1, 14, 14)) if z is None else z, lambda x: x
-
-    monkeypatch.setattr(ali, "train", make_inverse)
-    judge = metrics.Judge(np.random.default_rng(0))
-    judge.probabilities = lambda images: np.eye(10)[(10 * images.mean(axis=(1, 2, 3))).astype(int)]
-    assert ali.learn_digits(kind, 3, coarse(images, 14), coarse(images[:30], 14), judge, ALI)["same class"] == 1
-    grid = ali.learn_grid(0, ALI)
-    assert (grid["same mode"], grid["way of z"]) == (1, 0)
 
 
 LINEAR = np.random.default_rng(0).random((3, 784), np.float32) / 3
@@ -339,15 +294,6 @@ def test_the_samples_go_on_from_the_last_ones_or_from_the_data_and_probabilities
     small.W.data = 0 * small.W.data
     small.b.data = small.c.data = np.zeros(4)
     assert (boltzmann.negative(small, v, last, how, rng).numpy() == 0.5).all() == (how in boltzmann.SHORT)
-
-
-@pytest.mark.parametrize("how", boltzmann.LONG + boltzmann.SHORT)
-def test_a_training_learns_from_drawn_images_and_its_samples_are_the_last_ones(how, record):
-    made, settings = [], replace(boltzmann.Settings(), hidden=4, steps=40, mean_field_steps=40, batch=5, images=10)
-    learnt = record(boltzmann, "negative", lambda *arguments, do=boltzmann.negative: made.append(do(*arguments)) or made[-1])
-    boltzmann.train(np.full((30, 784), 0.4, np.float32), np.ones((20, 784), np.float32), how, settings, 0)
-    assert all(set(np.unique(call.v.numpy())) == {0, 1} for call in learnt)
-    np.testing.assert_array_equal(learnt[-1].samples.numpy(), made[-1].numpy())
 
 
 @pytest.mark.parametrize("alpha", [0.05, 0.3, 1.0])

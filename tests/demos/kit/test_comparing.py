@@ -6,8 +6,6 @@ from scipy import stats
 
 from demos.kit.comparing import HELPS, HURTS, NOTHING, compare, interval, verdict
 
-RNG = np.random.default_rng(0)
-
 
 def test_the_intervals_are_welchs_and_students():
     a, b = [27.5, 21.0, 19.0, 23.6, 17.0], [27.1, 22.0, 20.8, 23.4, 29.9, 31.2]

@@ -43,8 +43,8 @@ def test_a_gans_substeps_are_those_of_the_algorithms_box_and_their_rows_have_for
     assert {row["kind"] for row in rows} == {"forward", "backward", "update", "backward pass", "cut"}
     assert all(row["at"].rpartition(":")[2].isdigit() for row in rows)
     assert all(row["formula"] and row["value"] for row in rows if row["kind"] in ("forward", "backward", "update"))
-    tanh = next(row for row in rows if row["kind"] == "backward" and "affine" in row["text"])
-    print(tanh)
+    affine = next(row for row in rows if row["kind"] == "backward" and "affine" in row["text"])
+    assert (affine["formula"], affine["at"].partition(":")[0]) == ("_times_transposed(g, weight)", "ops/linear.py")
 
 
 @pytest.mark.parametrize("game", GAMES)

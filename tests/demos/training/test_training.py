@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from functools import partial
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +9,7 @@ from scipy.special import expit
 
 import minigan as mg
 from demos.kit import digits
-from demos.training import coadaptation, collapse, equilibrium, improved, saturation, semi_supervised, tricks
+from demos.training import collapse, equilibrium, improved, saturation, semi_supervised, tricks
 from demos.training import perfect_discriminator as perfect
 from demos.training.techniques import History, ImprovedGAN, smoothed_loss
 from minigan import Tensor, data, nn, optim
@@ -82,30 +81,6 @@ def test_what_d_says_of_each_kind():
     expected |= {f"D_{name}": expit(2 * x).mean() for name, x in (("trained", trained), ("held_out", others), ("fake", fake))}
     assert found == pytest.approx(expected)
     assert equilibrium.late(np.arange(8.0)) == 6.5
-
-
-def test_the_controls_fakes_are_images_not_given_to_its_d(record, two_sets):
-    record(equilibrium, "play", lambda *rest: (SimpleNamespace(D="D", sample=None, prior=None), {}))
-    alone = record(equilibrium, "go_on")
-    equilibrium.experiments(4, equilibrium.Settings(width=8), two_sets.x, two_sets.others)
-    assert [call.D == "D" for call in alone] == [True, False]
-    fakes, real, every = ({image.tobytes() for image in x} for x in (alone[1].fakes(500), alone[1].x, two_sets.x))
-    assert (len(fakes), len(real), fakes | real) == (30, 30, every)
-
-
-def test_d_sees_the_size_of_a_x1_minus_a_x2_and_by_dropout_one_pixel_alone():
-    D, x = coadaptation.pathways(2.0, 0.2), np.random.default_rng(0).standard_normal((50, 2)).astype(np.float32)
-    v = D(Tensor(np.ones((2000, 2), np.float32))).numpy()
-    assert set(np.round(v - v.max(), 4).ravel()) == {0.0, -2.5}  # a x1 / 0.8, where x2 is dropped
-    np.testing.assert_allclose(D.eval()(Tensor(x)).numpy()[:, 0], v.max() - 2 * np.abs(x[:, 0] - x[:, 1]), rtol=1e-5, atol=1e-5)
-
-
-def test_the_border_and_opposite_weights_are_those_by_hand():
-    x = np.ones((2, 784), np.float32)
-    x[0, 143:148] = x[:, 30:33] = x[:, 196] = 0  # black in some images is not enough
-    assert [coadaptation.border_of(x, most).tolist() for most in (100, 3)] == [[30, 31, 32, 196], [30, 31]]  # an even number
-    W, half = np.array([[1.0, 0.0], [-2.0, 0.0], [0.0, 3.0], [1.0, 1.0]]), np.sqrt(0.5)
-    np.testing.assert_allclose(coadaptation.cosines(W), [-1, 0, half, 0, -half, half], atol=1e-12)  # 01 02 03 12 13 23
 
 
 @pytest.mark.parametrize(("other", "r1"), [(tricked, 0.0), (tricked, 2.0), (partial(game, ImprovedGAN), None)])

@@ -1,15 +1,12 @@
 """Paths and predictors on small games against the same recursions by hand, and optimism on digits."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-from demos.wasserstein import limit_cycles, optimism, predictors
+from demos.wasserstein import limit_cycles, predictors
 from demos.wasserstein.limit_cycles import GAMES, PLAYS, distance, run
 from demos.wasserstein.predictors import PREDICTORS, limit, matrix, play, radius
-from minigan import metrics, optim
-from minigan.games import WGANGP
+from minigan import optim
 
 BILINEAR = GAMES["bilinear game"]
 
@@ -76,16 +73,3 @@ def test_the_limits_are_those_of_the_formulas_and_the_longer_the_average_the_sma
     for d in (0.1, 0.5, 0.9):
         assert limits[d] == pytest.approx((1 - d) * np.sqrt((1 + d) / (3 - d)), rel=1e-9)
     assert (np.diff([limits[n] for n in range(1, 12)]) < 0).all()
-
-
-@pytest.mark.parametrize(("rule", "tempo"), [("Adam", 5), ("optimistic Adam", 2)])
-def test_the_rules_differ_in_nothing_else_and_every_tempo_costs_as_many_updates(rule, tempo, record, two_sets):
-    played = record(optimism, "train")
-    s = replace(optimism.QUICK, width=8, batch=16, samples=20, rates=(1e-3, 2e-3))
-    optimism.play(rule, tempo, 7, two_sets.x, metrics.Judge(), s)
-    game, rate = played[0].game, s.rates[list(optimism.RULES).index(rule)]
-    assert (type(game), game.n_critic, game.penalty) == (WGANGP, tempo, s.penalty)
-    assert type(game.opt_G) is type(game.opt_D) is optimism.RULES[rule]
-    assert (game.opt_G.lr, game.opt_D.lr, game.opt_D.betas) == (rate, rate, s.betas)
-    assert played[0].steps * (tempo + 1) == s.updates
-    assert next(played[0].batches).min() < -0.9

@@ -7,7 +7,6 @@ import sys
 
 import pytest
 
-from demos.kit.runner import options
 from tests.demos.running import ROOT
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="for a POSIX shell")
@@ -33,15 +32,3 @@ def test_without_any_package_each_command_says_so_on_one_line(command):
     assert (status, said) == (1, "")
     assert "pip install -e '.[demos]'" in err
     assert err.count("\n") == 1
-
-
-@pytest.mark.parametrize(
-    ("error", "argv"),
-    [
-        (ValueError("not x: of such a rate nothing comes"), ["gan", "--set", "lr=1"]),
-        (ValueError("WGAN: clip is -1.0; expected a finite number above 0"), ["wgan"]),  # nobody has set it
-    ],
-)
-def test_an_error_of_the_demos_own_keeps_its_traceback(error, argv):
-    with pytest.raises(type(error), match=str(error)), options.errors_in_one_line(argv):
-        raise error

@@ -1,7 +1,6 @@
 """The folders of results: no run replaces another's, but for the last quick one in its own folder."""
 
 import signal
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pytest
@@ -89,15 +88,6 @@ def test_a_copy_of_a_checkpoint_is_resumed_with_its_tasks_and_the_run_beside_it_
     opening.open_checkpoint(args, {})
     assert args.checkpoint.resume.with_name("checkpoint.task-1.npz").read_text() == "of a task"
     assert not files_of(out)
-
-
-@pytest.mark.parametrize(("options", "kept"), [((), f"{HERE}/earlier/1"), (("--out", "mine"), "mine")])
-def test_files_that_are_no_runs_go_with_it_from_the_demos_own_folder_and_stay_in_another(play, options, kept):
-    out, others = play(1.0, *options), {"notes.txt", "photo.png", "weights.npz"}
-    for name in others:
-        (out / name).write_text("another's")
-    play(2.0, *options)
-    assert others <= files_of(Path(kept)).keys()
 
 
 def test_where_a_run_is_refused_the_earlier_one_stays(play):

@@ -39,8 +39,6 @@ def test_a_record_is_of_the_codes_settings_holds_and_fills_the_verdict_and_the_f
     assert record["holds"]
     assert {figure for figure, held in record["holds"].items() if not held} == MISSED.get(name, set())
     verdict, finding = pages.verdict(name, record), say(demo.finding, record["metrics"])
-    assert len(verdict.split()) <= 30
-    assert 5 < len(finding.split()) <= 55
     assert not re.search(r"\n|nan|inf\b|None|\d%|Fréchet", verdict + finding)
     assert BOUND.findall(demo.verdict + demo.finding) == []
     assert not set(index_page.formulas(finding)) & set("\\${}^")
