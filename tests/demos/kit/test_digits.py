@@ -76,6 +76,13 @@ def test_a_game_on_digits_is_judged_by_what_real_images_reach(values, holds):
     assert claim.holds == dict.fromkeys(NAMES, holds)
 
 
+def test_the_end_of_a_history_is_its_last_tenth_and_of_each_class_twelve_images_are_shown():
+    assert digits.last_tenth([{"D": 0.9}] * 18 + [{"D": 0.6}, {"D": 0.64}]) == {"D": pytest.approx(0.62)}
+    labels = np.random.default_rng(0).permutation(np.repeat(np.arange(10), 15))
+    shown = [i for c in range(10) for i in np.flatnonzero(labels == c)[:12]]
+    assert digits.by_class(np.arange(150), labels).tolist() == shown
+
+
 # --- the pictures -------------------------------------------------------------------------------------------------------
 
 

@@ -238,6 +238,10 @@ def test_the_first_checkpoint_comes_after_ten_seconds_and_the_next_after_thirty_
     clock.writing = 2.0
     play(clock, 600)
     assert np.diff(clock.written)[-2:] == pytest.approx(200, abs=3)
+    running.checkpoint.save()
+    so_far = len(clock.written)
+    running.checkpoint.save()  # what is on the disk is not written again
+    assert len(clock.written) == so_far
 
 
 @pytest.mark.parametrize(
