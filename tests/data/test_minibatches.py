@@ -1,7 +1,6 @@
 """The minibatch stream: what an epoch holds. Seeds and saved positions are in `tests/contracts/test_data.py`."""
 
 import itertools
-import tracemalloc
 
 import numpy as np
 from hypothesis import given
@@ -26,17 +25,3 @@ def test_each_epoch_has_another_order_so_that_no_sample_is_left_out_for_ever():
     epochs = [np.concatenate([next(stream), next(stream)]).tolist() for _ in range(20)]
     assert len(set(map(tuple, epochs))) == 20
     assert len(np.unique(epochs)) == 10
-
-
-def test_the_checksum_knows_no_memory_order_takes_little_memory_and_is_computed_once():
-    x = np.random.default_rng(0).random((40, 50_000)).T  # 16 MB, in an order that has to be copied
-    stream = data.batches(x, size=2)
-    tracemalloc.start()
-    try:
-        state = stream.state_dict()
-        assert tracemalloc.get_traced_memory()[1] < 6e6
-    finally:
-        tracemalloc.stop()
-    data.batches(np.ascontiguousarray(x), size=2).load_state_dict(state)
-    x[0] = 1  # unseen: the checksum is kept
-    stream.load_state_dict(state)

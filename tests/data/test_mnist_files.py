@@ -6,7 +6,6 @@ import hashlib
 import os
 import socketserver
 import threading
-import time
 import tracemalloc
 
 import numpy as np
@@ -71,15 +70,12 @@ def test_the_files_in_a_named_folder_are_read_without_a_checksum(tmp_path, monke
 
 BAD = {
     "truncated gzip": (IMAGES, GOOD[IMAGES][:-20], "cannot be read"),
-    "gzip of wrong content": (IMAGES, GOOD[IMAGES][:-6] + b"\0\0" + GOOD[IMAGES][-4:], "cannot be read"),
     "not gzip": (IMAGES, b"<html>sign in first</html>", "cannot be read"),
-    "damaged deflate stream": (IMAGES, GOOD[IMAGES][:10] + b"\xff" * 40, "cannot be read"),
     "labels as images": (IMAGES, GOOD[LABELS], "starts with the bytes 00 00 08 01 instead of IDX's 00 00 08 03"),
     "short header": (IMAGES, gzip.compress(header(3, 28, 28)[:9]), "ends inside its header, after 9 of 16"),
     "missing bytes": (IMAGES, packed((3, 28, 28), 2351), r"shape \(3, 28, 28\) needs 2352 bytes .*, but there are 2351 bytes"),
     "a bomb": (IMAGES, packed((3, 28, 28), 2**25), r"shape \(3, 28, 28\) needs 2352 bytes .*, but there are more"),
     "2**32 images": (IMAGES, packed((2**32 - 1, 28, 28), 0), "needs 3367254359280 bytes; at most 134217728 are read"),
-    "other image size": (IMAGES, packed((3, 14, 28), 3 * 14 * 28), r"shape \(14, 28\) instead of \(28, 28\)"),
     "other image count": (IMAGES, packed((2, 28, 28), 2 * 784), f"has 2 images, but .*{LABELS} has 3 labels"),
     "label 10": (LABELS, packed((3,), [1, 10, 2]), "has the label 10"),
 }
@@ -111,12 +107,8 @@ class Handler(socketserver.StreamRequestHandler):
         half = head + body[: len(body) // 2]
         response = {"missing": b"HTTP/1.0 404 Not Found\r\n\r\n", "cut": half, "stall": half, "wrong": head + bytes(len(body))}
         response |= {"no-length": ok + b"\r\n" + body, "endless": ok + b"\r\n" + bytes(2**25)}
-        response, drips = response.get(behaviour, head + body), behaviour == "dripping"
         with contextlib.suppress(OSError):  # the other side hangs up
-            for i in range(0, len(response), 1 if drips else 2**16):
-                self.server.sent += self.wfile.write(response[i : i + (1 if drips else 2**16)])
-                if drips and self.server.stopped.wait(0.05):
-                    break
+            self.server.sent += self.wfile.write(response.get(behaviour, head + body))
         if behaviour == "stall":
             self.server.stopped.wait(10)
 
@@ -127,9 +119,8 @@ def server(monkeypatch):
 
     class Server(socketserver.ThreadingTCPServer):
         def __call__(self, *behaviours):
-            if {"stall", "dripping"}.intersection(behaviours):
+            if "stall" in behaviours:
                 monkeypatch.setattr(mnist_files, "TIMEOUT", 0.2)
-                monkeypatch.setattr(mnist_files, "PATIENCE", 0.3)
             mirrors = [f"http://127.0.0.1:{self.server_address[1]}/{behaviour}/" for behaviour in behaviours]
             monkeypatch.setattr(mnist_files, "MIRRORS", mirrors)
 
@@ -143,17 +134,13 @@ def server(monkeypatch):
         thread.join()
 
 
-def names_in(folder):
-    return sorted(os.listdir(folder)) if folder.exists() else []
-
-
 def test_missing_files_are_downloaded_once_into_the_cache(cache, server):
     server("good")
     with pytest.raises(DataError, match=f"{cache / IMAGES}: it is missing.*MINIGAN_DATA.*--data glyphs"):
         mnist(download=False)
     assert server.asked == []
     assert_good(mnist())
-    assert names_in(cache) == [IMAGES, LABELS]
+    assert sorted(os.listdir(cache)) == [IMAGES, LABELS]
     assert_good(mnist(download=False))
     assert_good(mnist())
     assert server.asked == [("good", IMAGES), ("good", LABELS)]
@@ -165,7 +152,6 @@ REASONS = {
     "wrong": "wrong bytes: the SHA-256 is",
     "endless": "wrong bytes",
     "stall": "timed out",
-    "dripping": "not finished after 0.3 seconds",  # its header takes longer
 }
 
 
@@ -174,25 +160,11 @@ def test_a_mirror_that_fails_is_named_and_leaves_nothing_and_the_second_steps_in
     server(behaviour, "missing")
     with pytest.raises(DataError, match=rf"(?s)/{behaviour}/{IMAGES}: .*{reason}.*/missing/{IMAGES}: .*MINIGAN_DATA.*glyphs"):
         mnist()
-    assert names_in(cache) == []
+    assert not cache.exists() or os.listdir(cache) == []
     assert server.sent < 2**24  # of an endless file, what the sockets had buffered
     server(behaviour, "no-length")
     write(cache, {LABELS: GOOD[LABELS]})
     assert_good(mnist())
-
-
-def test_after_the_deadline_nothing_more_is_received(server):
-    server("endless")
-    outcome = []
-    mnist_files._receive(mnist_files.MIRRORS[0] + LABELS, 2**25, time.monotonic() + 0.005, outcome)
-    assert outcome == []
-    assert server.sent < 2**25
-
-
-def test_a_mirror_whose_address_is_invalid_is_a_data_error(monkeypatch):
-    monkeypatch.setattr(mnist_files, "MIRRORS", ("http://[::1/",))
-    with pytest.raises(DataError, match="Invalid IPv6 URL"):
-        mnist()
 
 
 @pytest.mark.parametrize(
@@ -206,21 +178,13 @@ def test_a_full_disk_and_an_interruption_leave_nothing(cache, server, monkeypatc
     server("good", "good")
     with pytest.raises(becomes, match=str(error)):
         mnist()
-    assert names_in(cache) == []
+    assert not cache.exists() or os.listdir(cache) == []
     assert len(server.asked) == 1
 
 
-STALE = {  # what happens to a file in the cache, and what is said without download
-    "a byte": (lambda path: path.write_bytes(GOOD[LABELS][:-1] + b"x"), "its SHA-256 is"),
-    "too long": (lambda path: os.truncate(path, 2**40), f"it has {2**40} bytes instead of {len(GOOD[LABELS])}"),
-}
-
-
-@pytest.mark.parametrize(("damage", "says"), STALE.values(), ids=STALE)
-def test_a_damaged_file_in_the_cache_is_downloaded_again(cache, server, damage, says):
-    write(cache, GOOD)
-    damage(cache / LABELS)
-    with pytest.raises(DataError, match=f"{cache / LABELS}: {says}"):
+def test_a_damaged_file_in_the_cache_is_downloaded_again(cache, server):
+    write(cache, GOOD | {LABELS: GOOD[LABELS][:-1] + b"x"})
+    with pytest.raises(DataError, match=f"{cache / LABELS}: its SHA-256 is"):
         mnist(download=False)
     server("good")
     assert_good(mnist())

@@ -56,7 +56,6 @@ def test_arrays_come_back_in_their_order_and_equal_arrays_are_equal_bits(path, a
 
 REFUSED = {
     "an object": ({"a": np.array([{}], object)}, "a has dtype object; expected bools"),
-    "no name": ({"": np.zeros(2)}, "called ''; expected 1 to 200 printable"),
     "a name of two lines": ({"a\nb": np.zeros(2)}, r"called 'a\\nb'"),
     "too much": ({"a": np.zeros(2**20 - 4095, np.int8)}, "1048577 bytes; at most"),
     "too many": ({str(i): np.zeros(1) for i in range(101)}, "101 arrays take .* at most 100 arrays"),
@@ -129,19 +128,16 @@ CRAFTED = {  # archives whose checksum is right -> what the message says
     "no zip": (b"text" * 10 + b"PK\5\6" + bytes(18), "not a zip archive"),
     "compressed": (archive([A], zipfile.ZIP_DEFLATED), "compressed"),
     "compressed to the same size": (npy().replace(b"PK\3\4\x14" + bytes(5), b"PK\3\4\x14\0\0\0\b\0", 1), "compressed"),
-    "smaller than it was": (npy().replace((76).to_bytes(4, "little"), (75).to_bytes(4, "little"), 1), "compressed"),
     "encrypted": (npy().replace(b"PK\3\4\x14\0\0", b"PK\3\4\x14\0\1", 1), "encrypted"),
     "the same name twice": (npy()[: npy().index(b"PK\1\2")] + npy(), "'a' twice"),
     "another kind of member": (archive([("a.txt", "text")]), "name b'a.txt'"),
     "more than there is": (npy().replace((76).to_bytes(4, "little"), (2**31).to_bytes(4, "little")), "cut short"),
-    "no bytes": (archive([A]), "no header"),
     "a pickle": (npy("'|O'", "(1,)", b"cos\nsystem\n(S'false'\ntR."), "no header of plain numbers"),
     "an expression": (npy(shape="(2**9,)"), "no header"),
     "a shape too large": (npy(shape="(10000000000,)"), "has 8 bytes, but its header is"),
     "a shape too small": (npy(shape="(1,)"), "has 8 bytes, but its header is"),
     "text of no letters": (npy("'<U0'", "(1000000000,)", b""), "no header"),
     "a shape of 2**64 bytes": (npy(shape="(4294967296, 1073741824)", content=b""), "has 0 bytes"),
-    "a shape without commas": (npy(shape="(1 2)"), "has 8 bytes"),
     "letters beyond the last": (npy("'<U2'", "()", b"\xff" * 8), "invalid text"),
     "bools beyond 1": (npy("'|b1'", "(8,)", b"\2" * 8), "invalid bools"),
 }
@@ -180,10 +176,7 @@ DAMAGES = {
     "flipped": (replaced(b"NUMPY", b"NUMPI"), "is damaged"),
     "a pipe": (lambda path: (path.unlink(), os.mkfifo(path)), "is not a file"),
     "too large": (lambda path: os.truncate(path, 100_001), "at most 100000 are read"),
-    "more arrays than are ever written": (
-        lambda path: write_npz(path, {str(i): np.array(i) for i in range(10)}),
-        "more than 9",
-    ),
+    "too many arrays": (lambda path: write_npz(path, {str(i): np.array(i) for i in range(10)}), "more than 9"),
 }
 
 

@@ -1,8 +1,6 @@
 """What each rank takes: all ranks together see what one process sees, and the position of one is that of all."""
 
-import copy
 import itertools
-import pickle
 
 import numpy as np
 import pytest
@@ -10,7 +8,6 @@ import pytest
 import minigan as mg
 from minigan import data, games, losses, nn, ops, optim
 from minigan.backend import random_numbers
-from minigan.data.shares import RowsGenerator
 from tests.helpers.ranks import Comm
 
 X, Y = np.arange(60.0).reshape(30, 2), np.arange(30)
@@ -104,15 +101,3 @@ def test_after_the_block_its_priors_still_share_and_a_state_is_that_of_all_ranks
     alone = data.noise(2)
     alone.load_state_dict(states[1])
     np.testing.assert_array_equal(alone(6), np.concatenate(rows))
-
-
-COPIES = {"deepcopy": copy.deepcopy, "pickle": lambda g: pickle.loads(pickle.dumps(g)), "spawn": lambda g: g.spawn(1)[0]}
-
-
-@pytest.mark.parametrize("make_copy", COPIES.values(), ids=COPIES)
-def test_copies_and_children_share_too_and_single_numbers_are_the_same_on_all_ranks(make_copy):
-    found = make_copy(RowsGenerator(np.random.default_rng(4), 1, 3))
-    whole = np.random.Generator(copy.deepcopy(found.bit_generator))
-    assert found.random() == whole.random()
-    assert found.standard_normal(()) == whole.standard_normal()
-    np.testing.assert_array_equal(found.random((2, 5)), whole.random((6, 5))[2:4])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from minigan import Tensor, backend, losses, nn, optim
+from minigan import Tensor, backend, nn, optim
 from tests.device.comparing import assert_agree, everything_is_on, on_both
 
 A = np.ones((3, 2), np.float32)
@@ -28,11 +28,6 @@ def test_a_gradient_from_elsewhere_is_refused(op, device):
             backward()
 
 
-def test_images_of_two_backends_are_refused(device):
-    with pytest.raises(TypeError, match="gradient_penalty: the arguments live on different backends: argument 1 on cupy"):
-        losses.gradient_penalty(lambda x: x * x, Tensor(A).to("cupy"), Tensor(A))
-
-
 @pytest.mark.parametrize("where", ["cupy", "numpy"])
 def test_moving_passes_gradients_back_as_they_are(where, device):
     with backend.using("cupy" if where == "numpy" else "numpy"):
@@ -54,12 +49,6 @@ def test_numbers_lists_and_numpys_arrays_are_moved_to_the_current_backend_and_co
         stand_in.transfers.clear()
         net(Tensor(A)).sum().backward()
         assert stand_in.transfers == {"to_device": 1}
-
-
-@pytest.mark.parametrize("data", ["abc", [None], ["a", "b"], object()])
-def test_what_is_not_a_number_is_refused_as_under_numpy(data, device):
-    with backend.using("cupy"), pytest.raises(TypeError, match="expected real numbers"):
-        Tensor(data)
 
 
 def test_constants_are_made_once_and_keep_their_sign(device):
@@ -88,21 +77,6 @@ def test_lookups_by_label(labels, device):
     assert_agree(*on_both(compute))
 
 
-def test_labels_on_the_host_are_checked(device):
-    with backend.using("cupy"), pytest.raises(ValueError, match="labels from 0 to 7; expected 0 to 3"):
-        mg.one_hot(np.array([0, 7]), 4)
-
-
-def test_many_parts_are_put_together_without_a_table_from_the_host(stand_in):
-    with backend.using("cupy"):
-        x = Tensor(np.arange(50.0).reshape(1, 1, 5, 10), requires_grad=True)
-        parts = [x[:, :, :, i] for i in range(10)]
-        stand_in.transfers.clear()
-        (mg.stack(parts, axis=-1) * mg.max_pool2d(x, 3, 1, 1)).sum().backward()
-        assert not stand_in.transfers
-    np.testing.assert_array_equal(mg.stack(parts, axis=-1).numpy(), x.numpy())
-
-
 def test_a_step_is_noticed_by_what_was_made_of_the_parameters_memory_there(device):
     with backend.using("cupy"):
         values = backend.asarray(A.copy())
@@ -119,15 +93,6 @@ def test_a_step_is_noticed_by_what_was_made_of_the_parameters_memory_there(devic
         np.testing.assert_array_equal(v.grad.numpy(), 1)
 
 
-def test_two_parameters_in_one_memory_are_refused_there_too(device):
-    with backend.using("cupy"):
-        values = backend.asarray(np.ones((4, 3), np.float32))
-        a, b, c = (Tensor(part, requires_grad=True) for part in (values[:2], values[2:], values[1:3, ::2]))
-        optim.SGD([a, b], 0.1)
-        with pytest.raises(ValueError, match=r"parameters 1, .*, and 2, .*, share memory"):
-            optim.SGD([Tensor(values.copy(), requires_grad=True), b, c], 0.1)
-
-
 def test_text_and_picture_are_those_of_numpy(device):
     def shown():
         x = Tensor(np.arange(600.0).reshape(20, 30), requires_grad=True, name="x")
@@ -136,11 +101,3 @@ def test_text_and_picture_are_those_of_numpy(device):
 
     here, there = on_both(shown)
     assert here == there
-
-
-def test_the_text_fetches_the_rows_that_it_shows(stand_in, monkeypatch):
-    fetched, get = [], stand_in.ndarray.get
-    monkeypatch.setattr(stand_in.ndarray, "get", lambda array: fetched.append(array.shape) or get(array))
-    with backend.using("cupy"):
-        repr(Tensor(np.ones((1000, 5))))
-    assert fetched == [(5,)] * 3

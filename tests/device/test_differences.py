@@ -38,32 +38,15 @@ def test_a_broadcast_parameter_is_copied_before_it_is_loaded_or_clipped(device):
     assert_agree(*on_both(compute), 0)
 
 
-def test_broadcast_views_are_copied_and_other_views_are_not(device):
-    with backend.using("cupy"):
-        a = backend.asarray(np.arange(12.0).reshape(3, 4))
-        for shape in [(3, 4), (2, 3, 4), (2, 3, 1)]:
-            view = backend.of(a).broadcast_to(a[:, :1], shape)
-            copy = backend.writable(view)
-            assert copy is not view
-            assert_agree(backend.to_numpy(view), copy, 0)
-            assert backend.writable(copy) is copy
-        for view in (a.T, a[::2, ::-1], a[:1, 1:], a[:0]):
-            assert backend.writable(view) is view
-
-
 # --- integers out of range: CuPy wraps them around --------------------------------------------------------------------------
 
 OUT_OF_RANGE = {
     "too large": (lambda x: x[[0, 7]], "index 7 is out of bounds for axis 0 with size 3"),
     "too small": (lambda x: x[:, [-5, 1]], "index -5 .* axis 1 with size 4"),
-    "the second of two": (lambda x: x[[0, 1], [3, 4]], "index 4 .* axis 1"),
     "a single one": (lambda x: x[Tensor(np.array(3))], "index 3 .* axis 0"),
     "after an ellipsis": (lambda x: x[..., [4]], "index 4 .* axis 1"),
-    "after a new axis": (lambda x: x[None, [3]], "index 3 .* size 3"),
     "after a mask": (lambda x: x.reshape(2, 2, 3)[np.ones((2, 2), bool), [3]], "index 3 .* axis 2"),
-    "after a boolean": (lambda x: x[True, [3]], "index 3 .* size 3"),
     "take": (lambda x: mg.take(x, [1, 4], axis=1), "index 4 .* axis 1"),
-    "take of all": (lambda x: mg.take(x, [12]), "index 12 .* axis 0 with size 12"),
 }
 
 
@@ -87,14 +70,6 @@ def test_indices_in_range_are_numpys_in_debug_mode(device):
             return x[[-3, 2]], x[..., [-4, 3]], x[None, [0], 1:], x[np.zeros((0,), int)], mg.take(x, [-12, 11])
 
     assert_agree(*on_both(compute), 0)
-
-
-def test_outside_of_debug_mode_nothing_waits_to_look_at_indices(stand_in):
-    with backend.using("cupy"):
-        x, index = Tensor(np.zeros((3, 4)), requires_grad=True), Tensor(np.array([2, 0, 2]))
-        stand_in.transfers.clear()
-        (x[index] + mg.take(x, index)[:, None]).sum().backward()
-        assert not stand_in.transfers
 
 
 LOOKUPS = {
@@ -124,23 +99,11 @@ def test_the_sign_of_nan_is_nan(dtype, device):
     assert_agree(*on_both(compute), 0)
 
 
-def test_debug_mode_sees_a_nan_pass_through_the_sign(device):
-    with backend.using("cupy"), mg.debug(), pytest.raises(FloatingPointError, match="input 0 of sign has a nan already"):
-        mg.sign(Tensor([1.0, np.nan]))
-
-
-ATTACKS = {
-    "fgsm": lambda model, x: attacks.fgsm(model, x, [0], 0.1),
-    "pgd": lambda model, x: attacks.pgd(model, x, [0], 0.1, steps=1),
-    "fooling_images": lambda model, x: attacks.fooling_images(model, x, 0, steps=1),
-}
-
-
-@pytest.mark.parametrize("name", ATTACKS)
-def test_an_attack_with_a_nan_for_its_gradient_shows_it(name, device):
+def test_an_attack_with_a_nan_for_its_gradient_shows_it(device):
     def compute():
         with np.errstate(invalid="ignore", divide="ignore"):
-            return ATTACKS[name](lambda x: mg.sqrt(x) * np.float32([0.0, 1.0]), np.float32([[0.0, 0.25]]))  # 0 / (2 sqrt(0))
+            model = lambda x: mg.sqrt(x) * np.float32([0.0, 1.0])  # noqa: E731 (0 / (2 sqrt(0)))
+            return attacks.fgsm(model, np.float32([[0.0, 0.25]]), [0], 0.1)
 
     here, there = on_both(compute)
     assert np.isnan(here).tolist() == [[True, False]]

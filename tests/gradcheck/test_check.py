@@ -13,7 +13,6 @@ X = np.array([[0.5, -1.5, 2.0], [1.0, 0.7, -0.3]])
 AT_A_KINK = np.array([[0.0, -1.5, 2.0], [0.0, 0.7, -0.3]])
 ONE_WRONG = np.where(np.arange(6).reshape(2, 3) == 5, 1.01, 1.0)
 ONE_OF_MANY = (np.arange(1000) != 500).astype(float)
-ONCE = Tensor(X + 0.1)
 
 
 def op_with(derivative, forward=lambda a: a * a):
@@ -42,9 +41,7 @@ REJECTED = {  # name: (the function, its inputs, what the error says, options); 
         op_with(lambda g, x: g * 2 * x * ONE_WRONG), [X],
         r"input 0, index \(1, 2\): analytic -?\S+, numeric -?\S+ \+- \S+ \(1 of 6 differ\)", {"order": 1},
     ),
-    "an array captured earlier": (op_with(lambda g, x: g * 2 * ONCE), [X], "gradcheck", {}),
     "third order": (cube_of_wrong_third_order, [X], "third derivative", {"order": 3}),
-    "a coarse step": (mg.exp, [X], "gradcheck", {"eps": 0.1}),
     "one of several outputs": (lambda x: (x * 2, BAD(x)), [X], r"\(of output 1\): input 0, .*factor 1.001", {}),
     "where it is recorded": (differing_where_recorded(1.01), [X], "with create_graph=True the gradient differs", {}),
     "smooth points next to a kink": (BAD, [AT_A_KINK], "factor 1.001", {"kinks": True}),
@@ -65,9 +62,7 @@ def test_a_mistake_is_rejected_and_named(fn, inputs, says, options):
 RIGHT = op_with(lambda g, x: g * 2 * x)
 ACCEPTED = {
     "several inputs and outputs, integers": (lambda a, i, b: (a[i] * b, a.sum(), b), [X, np.array([0, 0, 1]), np.ones(3)]),
-    "a Tensor and a number": (mg.multiply, [Tensor(X), 2.5]),
     "an input that is not used": (lambda a, b: a * a, [X, X[0]]),
-    "another byte order": (mg.sin, [X.astype(">f8")]),
     "right where it is recorded": (differing_where_recorded(1.0), [X]),
     "a scalar": (RIGHT, [np.array(0.5)]),
     "nothing": (RIGHT, [np.ones((0, 2))]),
@@ -79,16 +74,6 @@ ACCEPTED = {
 @pytest.mark.parametrize(("fn", "inputs"), ACCEPTED.values(), ids=ACCEPTED)
 def test_what_is_right_is_accepted(fn, inputs, order):
     assert gradcheck(fn, *inputs, order=order) is True
-
-
-def test_changes_neither_inputs_nor_the_generator():
-    x = X.copy()
-    t = Tensor(x, requires_grad=True)
-    state = mg.random_numbers.generator_state(mg.random_numbers.generator())
-    assert gradcheck(mg.exp, t)
-    np.testing.assert_array_equal(x, X)
-    assert t.grad is None
-    assert mg.random_numbers.generator_state(mg.random_numbers.generator()) == state
 
 
 def right_in(passes):
@@ -169,16 +154,6 @@ class PowerIteration(nn.Module):
         return x @ self.weight / float(self.u @ self.weight.data @ v / np.linalg.norm(v))
 
 
-class Noisy(nn.Module):
-    """x plus noise from a generator of its own, which is no state."""
-
-    def __init__(self):
-        self.rng = np.random.default_rng(0)
-
-    def forward(self, x):
-        return x + self.rng.standard_normal(x.shape)
-
-
 def game_of(G=None, D=None, prior=None, **options):
     G, D = G or players.mlp(3, 4, 2), D or players.mlp(2, 5, 1)
     rules = [optim.SGD(network.parameters(), 0.1) for network in (G, D)]
@@ -222,7 +197,6 @@ def test_a_game_that_cannot_repeat_itself_is_refused_instead_of_blaming_its_grad
         gradcheck(game_of(prior=lambda m: rng.standard_normal((m, 3))), players.minibatch("gan"))
     with pytest.raises(ValueError, match=r"gradcheck: two steps of GAN differ, since each step changes G\.layers\.0\.u;"):
         gradcheck(game_of(nn.Sequential(PowerIteration(), nn.Tanh())), players.minibatch("gan"))
-    assert gradcheck(game_of(nn.Sequential(nn.Dense(3, 2), Noisy())), players.minibatch("gan"))
 
 
 # --- functions with a state ---------------------------------------------------------------------------------------------
@@ -247,9 +221,3 @@ def test_a_state_of_any_kind_is_recognised(state):
     changed = "since each call changes layers.0.state" if state is None or isinstance(state, np.ndarray) else "each call"
     with pytest.raises(ValueError, match=f"gradcheck: two calls of Sequential differ, .*{changed}"):
         gradcheck(nn.Sequential(Counter(state)), np.ones((1, 3)))
-
-
-def test_a_state_that_begins_to_move_later_is_found_instead_of_blaming_the_function():
-    calls = []
-    with pytest.raises(ValueError, match=r"two calls of fn differ"):
-        gradcheck(lambda x: calls.append(x) or x * (1.0 + 1e-3 * max(0, len(calls) - 6)), X)

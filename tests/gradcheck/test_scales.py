@@ -42,7 +42,6 @@ WRONG = {  # function, point, what the error says
     "x abs(x) at 0": (op(lambda x: x * np.abs(x), lambda g, y, x: g * (2 * mg.abs(x) + 1e-6)), at(0.0), "analytic"),
     "exp at 12000": (op(np.exp, lambda g, y, x: -g * y), at(12000.0), "nothing could be compared"),
     "exp at infinity": (mg.exp, at(np.inf), "nothing could be compared"),
-    "log at -1": (mg.log, at(-1.0), "nothing could be compared"),
     "sine in float32": (
         op(lambda x: np.sin(x.astype("f4")).astype(x.dtype), lambda g, y, x: g * mg.cos(x)), at(0.5), "lower prec"
     ),
@@ -56,23 +55,17 @@ MATRIX, WEIGHT = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]), at(0.3, 0.7)
 RIGHT = {
     "rows of different slopes": (steps(1), np.ones(1)),
     "log at 1e-6": (mg.log, at(1e-6, 1e-12, 1e-30)),
-    "1 / x at 1e-3": (lambda x: 1 / x, at(1e-3, -1e-9)),
     "x abs(x) at 0": (lambda x: x * mg.abs(x), at(0.0)),
     "tanh and sigmoid of 15": (lambda x: mg.tanh(x) * mg.sigmoid(-x), at(15.0, -18.0, 19.5)),
-    "tanh of -15 next to 1e30": (mg.tanh, at(-15.0, 1e30)),
     "wave of length 1e-6": (lambda x: mg.sin(1e6 * x), at(0.0, 1e-7, 0.3)),
-    "steep and flat": (lambda x: x**4, at(1e7, 0.01, 1e-4)),
     "differences of large numbers": (lambda x: (x + 1e8) - 1e8, at(0.5, 0.3)),
     "rows of softmax 1000 apart": (mg.softmax, at([100.0, 200.0, 461.0], [0.0, 1000.0, 1000.0])),
     "constants that are infinite": (lambda x: mg.where([True, False], x, -np.inf).max(), at(1.0, 2.0)),
     # numbers that cancel
     "squared error at its minimum": (lambda w: ((MATRIX @ w - MATRIX @ WEIGHT) ** 2).mean(), WEIGHT),
-    "a residual of rounding errors": (lambda w: (w / 3 - 0.1 / 3) ** 2, np.array(0.1)),
     "gradient penalty at its minimum": (lambda w: (mg.norm(w) - 1) ** 2, at(0.6, 0.8)),
     "the mean of batch norm": (lambda x: nn.BatchNorm1d(3)(x).mean(0), MINIBATCH),
     "log after exp": (lambda x: mg.log(mg.exp(x)) - x, MINIBATCH),
-    "on the circle": (lambda x: mg.sin(x) ** 2 + mg.cos(x) ** 2 - 1, MINIBATCH),
-    "a steep minimum": (lambda x: 1e8 * (x * x - 1) ** 2 + (1 - x) ** 2, at(1.0)),
 }
 
 
@@ -117,19 +110,6 @@ def test_a_large_element_hides_no_small_one(name, x):
         wrong = op(forward, lambda g, y, x, factors=factors: derivative(g, y, x) * factors)
         with pytest.raises(GradcheckError, match=r"index \(0,\)"):
             gradcheck(wrong, at(*x), order=1)
-
-
-def off_by(y, factor=1.01):
-    return record("off", y.data.copy(), (y, lambda g, _: g * factor))
-
-
-@pytest.mark.parametrize("ratio", [1e4, 1e12])
-@pytest.mark.parametrize("join", [lambda *y: y, lambda *y: mg.concatenate(y)], ids=["two outputs", "one"])
-def test_a_large_output_hides_no_small_one_that_has_the_same_input(ratio, join):
-    assert gradcheck(lambda x: join(ratio * mg.sin(x), mg.sin(x)), X)
-    for factor in (1.01, -1.0, 0.0):
-        with pytest.raises(GradcheckError):
-            gradcheck(lambda x, factor=factor: join(ratio * mg.sin(x), off_by(mg.sin(x), factor)), X, order=1)
 
 
 # --- ways back ----------------------------------------------------------------------------------------------------------

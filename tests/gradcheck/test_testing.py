@@ -1,13 +1,11 @@
 """The tools for testing ops: what the strategies draw, and what `assert_gradients` rejects."""
 
-import unittest
-
 import numpy as np
 import pytest
 from hypothesis import Phase, find, given, settings
 
 import minigan as mg
-from minigan.testing import arrays, assert_gradients, axes, broadcastable
+from minigan.testing import arrays, assert_gradients, broadcastable
 
 X = np.array([[0.5, -1.5, 2.0], [1.0, 0.7, -0.3]])
 TRY_LONG = settings(max_examples=3000, database=None, phases=[Phase.generate], deadline=None, report_multiple_bugs=False)
@@ -38,11 +36,6 @@ def test_arrays_of_every_kind_are_drawn(wanted):
 def test_broadcastable_groups_of_every_kind_are_drawn(wanted):
     assert wanted(*find(broadcastable(), lambda pair: wanted(*pair), settings=TRY_LONG))
     assert find(broadcastable(special=True), lambda p: p[0].size > 1 and np.array_equal(*p), settings=TRY_LONG)
-
-
-@pytest.mark.parametrize("wanted", [None, (), 0, -1, (0, 1), (-1,)], ids=repr)
-def test_axes_of_every_kind_are_drawn(wanted):
-    assert find(axes(2), lambda axis: axis == wanted and type(axis) is type(wanted), settings=TRY_LONG) == wanted
 
 
 @given(arrays(low=0.1, high=0.7), arrays(low=-2, high=2, away_from=(0, 1), distinct=True), broadcastable(3, low=0))
@@ -85,7 +78,6 @@ REJECTED = {  # name: (the op, its inputs, what the error says, options)
     "a float64 derivative, which the backward pass would hide": (
         product(lambda g, a, b: (g * b).astype("float64")), [X, X], "the derivative for input 0 returns float64", {}
     ),
-    "digits that get lost": (lossy(1e10), [X], "differs", {"atol": 1, "order": 1}),
     "a gradient without strides": (product(lambda g, a, b: first(g) * b), [X, X], "broadcast, all strides 0", {}),
     "a kink": (mg.relu, [np.zeros(2)], "pass kinks=True", {}),
 }  # fmt: skip
@@ -96,7 +88,6 @@ ACCEPTED = {
         [np.ones((2, 2)), np.eye(2) + 0.5],
     ),
     "a gradient that overflows in float32, as the value does": (mg.exp, [np.array([88.722839])]),  # half of it would not
-    "large numbers": (mg.exp, [np.array([1000.0, 0.5])]),
 }
 
 
@@ -109,20 +100,3 @@ def test_a_wrong_op_is_rejected(op, inputs, says, options):
 @pytest.mark.parametrize(("op", "inputs"), ACCEPTED.values(), ids=ACCEPTED)
 def test_a_right_op_is_accepted(op, inputs):
     assert_gradients(op, *inputs)
-
-
-def test_in_a_unittest_a_wrong_op_shrinks_to_the_smallest_array():
-    def wrong(x):
-        return mg.record("wrong", x.data * x.data, (x, lambda g, y: g * x))  # not 2 x
-
-    class TestWrong(unittest.TestCase):
-        @settings(database=None, derandomize=True)
-        @given(arrays())
-        def test_gradients(self, x):
-            assert_gradients(wrong, x)
-
-    result = unittest.TestResult()
-    TestWrong("test_gradients").run(result)
-    ((_, text),) = result.failures
-    assert "they differ by the factor 0.5" in text
-    assert "x=array(1.)" in text

@@ -82,25 +82,3 @@ def test_layers_that_repeat_fold_above_the_limit_only():
     assert {folded.node_of(n) for n in fold.members} == {fold.number}
     assert ("9 layers", "affine") in [(folded.nodes[e.source].label, folded.nodes[e.target].label) for e in folded.edges]
     assert folded.layout().columns < whole.layout().columns
-
-
-def test_parameters_that_several_folds_share_are_one_node():
-    net = nn.Sequential(*[layer for _ in range(3) for layer in (nn.Dense(3, 3), nn.ReLU())])
-    x = np.ones((2, 3), np.float32)
-    with mg.trace(net=net) as t:
-        (net(x) - net(2 * x)).sum().backward()
-    act = graph(t, limit=10)[0]
-    (shared,) = kinds(act, "parameter")
-    assert shared.label == "6 tensors"
-    assert {str(t.tensors[n]) for n in shared.members} == {f"net.{i}.{name}" for i in (0, 2, 4) for name in ("weight", "bias")}
-    folds = {fold.number for fold in kinds(act, "fold")}
-    assert {edge.target for edge in act.edges if edge.source == shared.number} == folds
-    assert len(folds) == 2
-
-
-def test_an_output_that_is_used_outside_keeps_its_layer_open():
-    x = mg.Tensor([1.0], requires_grad=True)
-    with mg.trace() as t:
-        a = x * 2.0
-        (a * 2.0 * 2.0 + a).sum().backward()
-    assert kinds(graph(t, limit=1)[0], "fold") == []
