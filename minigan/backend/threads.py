@@ -83,7 +83,7 @@ def over(tasks: Sequence[P], work: Callable[[P], T]) -> list[T]:
 
         end.acquire()
         jobs = _helpers(COUNT - 1)
-        for _ in range(min(COUNT, len(tasks)) - 1):
+        for _ in range(min(COUNT, len(tasks)) - 1 - jobs.qsize()):  # a thread that has not woken yet will take any job
             jobs.put(functools.partial(contextvars.copy_context().run, take))  # with np.errstate's settings
         take()
         end.acquire()  # not for a thread that wakes too late: it finds no task
