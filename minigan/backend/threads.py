@@ -161,7 +161,7 @@ def _cores() -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     for quota, period in (("cpu.max", ""), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):  # cgroups 2 and 1
         try:
-            numbers = " ".join([(CGROUP / name).read_text() for name in (quota, period) if name]).split()
+            numbers = " ".join([(CGROUP / name).read_text(encoding="ascii") for name in (quota, period) if name]).split()
             cores = min(cores, max(1, int(numbers[0]) // int(numbers[1]))) if int(numbers[0]) > 0 else cores
         except (OSError, ValueError, IndexError):  # no such file, or "max"
             continue
