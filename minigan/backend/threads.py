@@ -83,7 +83,7 @@ def over(tasks: Sequence[P], work: Callable[[P], T]) -> list[T]:
 
         end.acquire()
         jobs = _helpers(COUNT - 1)
-        for _ in range(min(COUNT, len(tasks)) - 1):
+        for _ in range(min(COUNT, len(tasks)) - 1 - jobs.qsize()):  # a thread that has not woken yet will take any job
             jobs.put(functools.partial(contextvars.copy_context().run, take))  # with np.errstate's settings
         take()
         end.acquire()  # not for a thread that wakes too late: it finds no task
@@ -161,7 +161,7 @@ def _cores() -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     for quota, period in (("cpu.max", ""), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):  # cgroups 2 and 1
         try:
-            numbers = " ".join([(CGROUP / name).read_text() for name in (quota, period) if name]).split()
+            numbers = " ".join([(CGROUP / name).read_text(encoding="ascii") for name in (quota, period) if name]).split()
             cores = min(cores, max(1, int(numbers[0]) // int(numbers[1]))) if int(numbers[0]) > 0 else cores
         except (OSError, ValueError, IndexError):  # no such file, or "max"
             continue

@@ -19,7 +19,7 @@ from functools import partial
 from sys import getrefcount
 from typing import Any
 
-from minigan.backend import Array, owner
+from minigan.backend import Array, owner, writable
 from minigan.engine.errors import describe
 
 # the version of each memory, by the id of the array that owns it, while that array lives
@@ -56,8 +56,17 @@ def version_of_result(data: Array, inputs: Sequence[tuple[Any, Any]]) -> list[in
 
 
 def is_for_one_leaf(g: Any, start: int, taken: set[int]) -> bool:
-    """Whether `.grad` can be g itself, not a copy: this backward pass (which began at `start`) made g for one leaf alone."""
-    new = g._order > start and g._data.base is None and getrefcount(g._data) <= 2 and id(g) not in taken
+    """Whether `.grad` can be g itself, not a copy: this backward pass (which began at `start`) made g for one leaf alone.
+
+    It may be a view of all of an array that nobody else holds, as a convolution's weight gradient is.
+    """
+    array, base = g._data, g._data.base
+    if base is None:
+        alone = getrefcount(array) <= 3
+    else:
+        whole = base.base is None and base.nbytes == array.nbytes and writable(array) is array
+        alone = whole and getrefcount(base) <= 3 and getrefcount(array) <= 3
+    new = g._order > start and alone and id(g) not in taken
     taken.add(id(g))
     return new
 

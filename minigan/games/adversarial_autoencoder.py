@@ -1,7 +1,7 @@
 """The adversarial autoencoder: Makhzani et al. 2015. The game against D makes the codes distributed as the prior."""
 
 from minigan.games.figures import Figures, accuracy, mean_probability
-from minigan.games.game import Game, Minibatches, Prior, check_no_sigmoid
+from minigan.games.game import Game, Minibatches, Prior, check_no_sigmoid, check_player
 from minigan.losses import discriminator_loss, generator_loss, mse
 from minigan.nn import Module
 from minigan.optim import Optimizer
@@ -33,6 +33,7 @@ class AdversarialAutoencoder(Game):
     def __init__(self, G: Module, D: Module, prior: Prior, opt_G: Optimizer, opt_D: Optimizer, Q: Module, opt_Q: Optimizer):
         super().__init__(G, D, prior, opt_G, opt_D)
         check_no_sigmoid("AdversarialAutoencoder", D)
+        check_player("AdversarialAutoencoder", "Q", Q, opt_Q)
         of_Q, of_opt_Q, of_opt_G = ({id(p) for p in params} for params in (Q.parameters(), opt_Q.params, opt_G.params))
         if not of_Q == of_opt_Q <= of_opt_G:
             raise ValueError("AdversarialAutoencoder: opt_G needs P's and Q's parameters, opt_Q Q's alone")

@@ -9,7 +9,7 @@ from minigan import backend
 from minigan.engine.modes import no_grad
 from minigan.engine.tensor import Tensor
 from minigan.games.figures import Figures, discriminator_figures
-from minigan.games.game import CHUNK, Game, Minibatches, Prior, check_no_sigmoid
+from minigan.games.game import CHUNK, Game, Minibatches, Prior, check_no_sigmoid, check_player
 from minigan.losses import discriminator_loss
 from minigan.nn import Module, eval_mode
 from minigan.ops import concatenate
@@ -47,6 +47,7 @@ class ALI(Game):
     def __init__(self, G: Module, D: Module, prior: Prior, opt_G: Optimizer, opt_D: Optimizer, Q: Module):
         super().__init__(G, D, prior, opt_G, opt_D)
         check_no_sigmoid("ALI", D.network if isinstance(D, Joint) else D)
+        check_player("ALI", "Q", Q, opt_G)
         if not {id(p) for p in Q.parameters()} <= {id(p) for p in opt_G.params}:
             raise ValueError("ALI: opt_G lacks parameters of Q; pass it [*G.parameters(), *Q.parameters()]")
         Q.name_parameters("Q.")

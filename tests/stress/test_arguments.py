@@ -236,7 +236,7 @@ STATEFUL = {  # things with a state_dict
 }  # fmt: skip
 CALLS = {
     **_public(),
-    **{f"game {name}": _game(name) for name in GAMES if name not in ("aae", "ali", "avb")},  # whose Q is not looked at
+    **{f"game {name}": _game(name) for name in GAMES},
     **{f"load {name}": own(_loaded(thing), state=lambda thing=thing: thing().state_dict()) for name, thing in STATEFUL.items()},
     "data": own(_set("data", lambda: leaf(4, 3)), value=rows()),
     "grad of a leaf": own(_set("grad", lambda: leaf(2)), value=lambda: leaf(2)),
