@@ -30,7 +30,7 @@ def steps():
 
 
 def in_place(change):
-    return lambda: exec(change, {"p": leaf(), "array": np.ones(3)})
+    return lambda: exec(change, {"p": leaf()})
 
 
 COMPLEX = np.array([1j, 2.0, 1 + 1j])
@@ -60,17 +60,13 @@ TENSOR = [
     *each(["False", "float64"], TypeError, "expected True or False", lambda flag: Tensor([1.0], requires_grad=flag)),
     (assign("data", np.ones(2), name="w"), ValueError, r"'w' of shape \(3,\) cannot take an array of shape \(2,\)"),
     (assign("data", np.array([1, 2, 3])), TypeError, "cannot take int64"),
-    *each(["op", "inputs", "derivatives"], AttributeError, "attribute|property", lambda name: setattr(leaf(), name, None)),
     (lambda: Tensor([1, 2], name="w").item(), ValueError, r"'w' of shape \(2,\) has 2 elements"),
-    (lambda: bool(Tensor([1, 2])), ValueError, "2 elements"),
     (lambda: [10][Tensor(0.0)], TypeError, "only integers can index"),
     *each([len, iter, list], TypeError, "no length", lambda use: use(Tensor(1.0))),
-    (in_place("array *= p"), TypeError, "Tensor"),
     *each(["p += 1.0", "p -= 1.0", "p *= 2.0", "p /= 2.0"], TypeError, r"p\.data =", lambda change: in_place(change)()),
     *each([np.exp, np.negative, np.sqrt], TypeError, "does not support ufuncs", lambda ufunc: ufunc(leaf())),
     (lambda: np.asarray(leaf()), TypeError, "which NumPy would lose"),
     *each([operator.mul, operator.truediv, operator.matmul], TypeError, "real numbers", lambda op: op(leaf(), COMPLEX)),
-    (lambda: mg.where([True] * 3, leaf(), COMPLEX), TypeError, "^where: .*real numbers"),
     (lambda: mg.record("own", COMPLEX, (leaf(), lambda g, y: g)), TypeError, "^own: .*real numbers"),
 ]  # fmt: skip
 REFUSED = [*BACKWARD, *TENSOR]
