@@ -18,6 +18,7 @@ NO_PARAMETERS = [
 A = np.linspace(-1, 1, 40_000).reshape(200, 200)  # halves of it are too large to be joined
 SHARED = {
     "one array": (A, A),
+    "overlapping halves": (A[:120], A[80:]),
     "one buffer": [np.frombuffer(buffer) for buffer in [bytearray(A)] * 2],
 }
 DIVIDING = [optim.Adam, optim.OptimisticAdam, optim.RMSProp]  # by something + eps
