@@ -28,6 +28,8 @@ def damaged(**parts):
 
 REFUSED = [
     (lambda: data.noise(2, "gauss"), ValueError, "'gauss'.*'normal', 'uniform', 'sphere'"),
+    (lambda: data.lerp(1j * EAST, EAST, 3), TypeError, "lerp: a is complex128"),
+    (lambda: data.noise(3)(2, rng=5), TypeError, "rng is 5; expected a generator"),
     (lambda: data.mnist("valid"), ValueError, "'valid': choose 'train' or 'test'"),
     (lambda: data.batches(X, np.arange(5), size=2), ValueError, r"\[6, 5\]"),
     (lambda: data.batches(size=2), ValueError, "at least one array"),

@@ -53,5 +53,8 @@ REFUSED = [
     (lambda: coverage(centres=[[np.nan, 0.0]]), ValueError, "centres has NaN"),
     *each([((3, 2), (4, 2)), ((3,), (3, 2)), ((3, 5), (3, 5))], ValueError, r"a has shape \(3.* and b \(.*\): give",
           lambda shapes: metrics.wasserstein1(*map(np.zeros, shapes))),
+    (lambda: metrics.wasserstein1(1j * np.ones(3), np.ones(3)), TypeError, "a is complex128: give an array of numbers"),
+    (lambda: metrics.wasserstein1([[1], [1, 2]], np.ones(3)), ValueError, "a is not an array of numbers"),
+    (lambda: metrics.frechet_distance(1j * np.ones((3, 2)), np.ones((3, 2))), TypeError, "frechet_distance: a is complex128"),
     (lambda: metrics.wasserstein1(np.zeros(3), np.array([1.0, np.nan])), ValueError, "^b of shape"),
 ]  # fmt: skip
