@@ -68,8 +68,6 @@ EVAL = (np.array([1, 2, 3]), np.array([0.5, 1, 2]))
 LAYERS = {
     "Dense": Layer(lambda **o: nn.Dense(3, 2, **o), ROW, lambda x, w, b: x @ w + b, "Dense(3, 2)"),
     "Dense, no bias": Layer(lambda **o: nn.Dense(3, 2, bias=False, **o), ROW, lambda x, w: x @ w, "Dense(3, 2, bias=False)"),
-    "Dense, vector": Layer(lambda **o: nn.Dense(3, 2, **o), (3,), lambda x, w, b: x @ w + b),
-    "Dense, 4-d": Layer(lambda **o: nn.Dense(3, 2, **o), (2, 1, 2, 3), lambda x, w, b: x @ w + b),
     "Dense, no rows": Layer(lambda **o: nn.Dense(3, 2, **o), (4, 0, 3), lambda x, w, b: x @ w + b),
     "Conv2d": Layer(
         lambda **o: nn.Conv2d(3, 2, (2, 3), (1, 2), (0, 1), **o), (1, 3, 3, 4),
@@ -112,12 +110,9 @@ LAYERS = {
         "AvgPool2d((3, 2), stride=(1, 3), padding=1)",
     ),
     "Upsample": Layer(lambda: nn.Upsample((1, 3)), (1, 1, 4, 3), op(mg.upsample2d, (1, 3)), "Upsample((1, 3))"),
-    "Upsample, default": Layer(lambda: nn.Upsample(), (1, 1, 4, 3), op(mg.upsample2d, 2), "Upsample(2)"),
     "ReLU": Layer(lambda: nn.ReLU(), ROW, twin("relu"), "ReLU()"),
     "LeakyReLU": Layer(lambda: nn.LeakyReLU(0.1), ROW, twin("leaky_relu", slope=0.1), "LeakyReLU(0.1)"),
-    "LeakyReLU, default": Layer(lambda: nn.LeakyReLU(), ROW, twin("leaky_relu", slope=0.2), "LeakyReLU(0.2)"),
     "ELU": Layer(lambda: nn.ELU(2.0), ROW, twin("elu", alpha=2), "ELU(2.0)"),
-    "ELU, default": Layer(lambda: nn.ELU(), ROW, twin("elu", alpha=1), "ELU(1.0)"),
     "Sigmoid": Layer(lambda: nn.Sigmoid(), ROW, twin("sigmoid"), "Sigmoid()"),
     "Softmax": Layer(lambda: nn.Softmax(), ROW, twin("softmax", axis=-1), "Softmax()"),
     "Softplus": Layer(lambda: nn.Softplus(), ROW, twin("softplus"), "Softplus()"),

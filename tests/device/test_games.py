@@ -60,9 +60,3 @@ def test_a_saved_game_goes_on_bit_for_bit_with_the_devices_noise(name, device):
         others.load_state_dict(state[1])
         other.step(others)
         assert_agree(game.state_dict(), other.state_dict(), 0)
-
-
-def test_a_gan_learns_there(device):
-    """Noise and all on the device."""
-    with backend.using("cupy"):
-        assert players.distance_from_the_data_after_training() < 0.5

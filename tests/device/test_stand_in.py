@@ -29,23 +29,6 @@ def test_numpys_functions_and_arrays_and_the_devices_do_not_meet(a, do):
         do(a)
 
 
-TRANSFERS = [  # (what is done, how often its host waits, how often it copies to the device)
-    *[
-        (do, 1, 0)
-        for do in (lambda a: a.get(), lambda a: float(a.sum()), lambda a: bool(a.sum() > 0), repr, lambda a: a[a > 2])
-    ],
-    *[(do, 0, 1) for do in (lambda a: backend.of(a).asarray(A), lambda a: backend.of(a).asarray(1.5), lambda a: a[[0, 1]])],
-    *[(do, 0, 0) for do in (lambda a: backend.of(a).asarray(a), lambda a: (a * 2 + a.sum()).reshape(-1)[1:])],
-]
-
-
-@pytest.mark.parametrize(("do", "to_host", "to_device"), TRANSFERS)
-def test_transfers_are_counted(stand_in, a, do, to_host, to_device):
-    stand_in.transfers.clear()
-    do(a)
-    assert (stand_in.transfers["to_host"], stand_in.transfers["to_device"]) == (to_host, to_device)
-
-
 class Planted(nn.Dense):
     """A layer with NumPy in it."""
 

@@ -197,27 +197,3 @@ def test_a_game_that_cannot_repeat_itself_is_refused_instead_of_blaming_its_grad
         gradcheck(game_of(prior=lambda m: rng.standard_normal((m, 3))), players.minibatch("gan"))
     with pytest.raises(ValueError, match=r"gradcheck: two steps of GAN differ, since each step changes G\.layers\.0\.u;"):
         gradcheck(game_of(nn.Sequential(PowerIteration(), nn.Tanh())), players.minibatch("gan"))
-
-
-# --- functions with a state ---------------------------------------------------------------------------------------------
-
-
-class Counter(nn.Module):
-    """x times a state that grows with each call: an array, made in the first one or earlier, a Tensor, a list or a float."""
-
-    def __init__(self, state):
-        self.state = state
-
-    def forward(self, x):
-        if isinstance(self.state, list):
-            self.state = [self.state[0] + 1.0]
-            return x * self.state[0]
-        self.state = (np.zeros(1) if self.state is None else self.state) + 1.0
-        return x * self.state
-
-
-@pytest.mark.parametrize("state", [None, np.zeros(1), Tensor([0.0]), [0.0], 0.0], ids=lambda state: type(state).__name__)
-def test_a_state_of_any_kind_is_recognised(state):
-    changed = "since each call changes layers.0.state" if state is None or isinstance(state, np.ndarray) else "each call"
-    with pytest.raises(ValueError, match=f"gradcheck: two calls of Sequential differ, .*{changed}"):
-        gradcheck(nn.Sequential(Counter(state)), np.ones((1, 3)))

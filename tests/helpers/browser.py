@@ -5,14 +5,11 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-FLAGS += ["--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--hide-scrollbars"]
-FLAGS += ["--remote-debugging-pipe"]
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+FLAGS += ["--disable-dev-shm-usage", "--hide-scrollbars", "--remote-debugging-pipe"]
 # Chromium's pipes have the numbers 3 and 4; copies from 10 on first, for the pipes may have these numbers the other way round
 PIPES = """
 import fcntl, os, sys
@@ -140,21 +137,6 @@ class Browser:
         while not self._loaded:
             self._next()
 
-    @contextmanager
-    def inside_the_frame(self) -> Iterator[None]:
-        """In the block, `run` works in the page's only frame."""
-        (frame,) = [target for target in self.call("Target.getTargets")["targetInfos"] if target["type"] == "iframe"]
-        page, self._session = self._session, None
-        attached = self.call("Target.attachToTarget", targetId=frame["targetId"], flatten=True)
-        self._session = attached["sessionId"]
-        try:
-            # a frame has a process of its own, which learns its size after it has loaded, and draws for it
-            self.run("new Promise(known => { const ask = () => innerHeight > 0 ? known() : setTimeout(ask, 20); ask(); })")
-            self.run("new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
-            yield
-        finally:
-            self._session = page
-
     def resize(self, width: int, height: int) -> None:
         """Give the window this size."""
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
@@ -180,10 +162,6 @@ class Browser:
         """Click at this point of the window."""
         for kind in ("Moved", "Pressed", "Released"):
             self.mouse(kind, x, y)
-
-    def hover(self, x: float, y: float) -> None:
-        """Move the mouse to this point of the window."""
-        self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
 
     def drag(self, *points: tuple[float, float]) -> None:
         """Press the button at the first of these points, and move over the others."""

@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 import minigan as mg
 from minigan import Tensor
@@ -49,16 +48,10 @@ class Op:
     count: int = 1
     draw: Callable = lambda rng, *xs: {}
     kink: Callable = lambda *xs, **options: math.inf  # False: the arguments do not fit
-    leaves: Callable = lambda rng, x: []  # shapes of the parameters that are made for it, after its first argument
     cut: bool = False  # whether its result is a constant
 
 
 # --- NumPy's side -------------------------------------------------------------------------------------------------------
-
-
-def _conv(x, w, stride, padding):
-    x = np.pad(x, [(0, 0), (0, 0), *[(p, p) for p in padding]])
-    return np.einsum("nchwij,ocij->nohw", sliding_window_view(x, w.shape[2:], (2, 3))[:, :, :: stride[0], :: stride[1]], w)
 
 
 def _least(x, *_, **options):
@@ -105,10 +98,6 @@ def _index(rng, x):
     return {"index": kinds[rng.integers(len(kinds))]()}
 
 
-def _pair(rng, low, high):
-    return tuple(rng.integers(low, high, 2).tolist())
-
-
 def choice(**options):
     """Each option is one of a list."""
     return lambda rng, *xs: {name: values[rng.integers(len(values))] for name, values in options.items()}
@@ -134,10 +123,10 @@ CUSTOM = {
 # --- all ops ------------------------------------------------------------------------------------------------------------
 
 
-def known(name, draw=Op.draw, kink=Op.kink, count=1, leaves=Op.leaves):
+def known(name, draw=Op.draw, kink=Op.kink, count=1):
     """An op or loss of the registries."""
     entry = (ops.OPS | LOSSES)[name]
-    return Op(entry.call, entry.twin, count, draw, kink, leaves)
+    return Op(entry.call, entry.twin, count, draw, kink)
 
 
 def several(names, *more):
@@ -179,17 +168,9 @@ OPS: dict[str, Op] = {
     ),
     "concatenate": known("concatenate", lambda rng, a, b: _one(rng, a), count=2),
     "split": known("split", lambda rng, x: {"by": (sorted(rng.integers(0, x.size + 1, 2).tolist()), _one(rng, x)["axis"])}),
-    "pad": known("pad", lambda rng, x: {"widths": [_pair(rng, 0, 2) for _ in x.shape], "value": 0.5}),
+    "pad": known("pad", lambda rng, x: {"widths": rng.integers(0, 2, (x.ndim, 2)).tolist(), "value": 0.5}),
     "getitem": known("getitem", _index),
     "take": known("take", lambda rng, x: {"indices": rng.integers(-1, 1, 3).tolist()} | _one(rng, x)),
-    "conv2d": Op(
-        lambda x, w, **at: mg.conv2d(x, w, None, **at), _conv, 1,
-        lambda rng, x: {"stride": _pair(rng, 1, 3), "padding": _pair(rng, 0, 2)},
-        leaves=lambda rng, x: [(int(rng.integers(1, 4)), x.shape[1], *_pair(rng, 1, 4))],
-    ),
-    "gradient_penalty": known(
-        "gradient_penalty", kink=lambda W, w: W.ndim == 2 and len(W) == 3, leaves=lambda rng, W: [(W.shape[1], 1)]
-    ),
     "detach": Op(Tensor.detach, lambda x: x, cut=True),
     "no_grad": Op(mg.no_grad()(lambda x: mg.tanh(x) * x), lambda x: np.tanh(x) * x, cut=True),
     "enable_grad": Op(mg.no_grad()(mg.enable_grad()(lambda x: mg.tanh(x) * x)), lambda x: np.tanh(x) * x),
@@ -206,11 +187,11 @@ WEIGHTS = np.array([0.3 if OPS[name].cut else 1.0 for name in NAMES])
 WEIGHTS /= WEIGHTS.sum()
 
 
-def make_program(seeds: Sequence[int], dtype: str = "float64", first: np.ndarray | None = None) -> Program:
-    """An instruction for each seed, and the leaves that it needs. `first`: the first leaf's values."""
+def make_program(seeds: Sequence[int], dtype: str = "float64") -> Program:
+    """An instruction for each seed, and the leaves that it needs."""
     steps, values = [], []
     rng = np.random.default_rng(seeds[0])
-    _add_leaf(rng, SHAPES[rng.integers(len(SHAPES))], steps, values, "trained", first)
+    _add_leaf(rng, SHAPES[rng.integers(len(SHAPES))], steps, values, "trained")
     for rng in map(np.random.default_rng, seeds):
         if rng.integers(5) == 0:
             _add_leaf(rng, SHAPES[rng.integers(len(SHAPES))], steps, values)
@@ -224,8 +205,8 @@ def make_program(seeds: Sequence[int], dtype: str = "float64", first: np.ndarray
     return Program(tuple(steps), dtype)
 
 
-def _add_leaf(rng, shape, steps, values, kind=None, array=None) -> None:
-    x = rng.uniform(-2, 2, shape).round(3) if array is None else array
+def _add_leaf(rng, shape, steps, values, kind=None) -> None:
+    x = rng.uniform(-2, 2, shape).round(3)
     values.append(np.where(np.abs(x) < 0.05, 0.3, x))
     steps.append(Step("leaf", (), {"kind": kind or LEAVES[rng.integers(len(LEAVES))], "array": values[-1]}))
 
@@ -233,12 +214,6 @@ def _add_leaf(rng, shape, steps, values, kind=None, array=None) -> None:
 def _add(rng, name: str, steps: list, values: list) -> None:
     op = OPS[name]
     args = [len(values) - 1 - int(rng.integers(0, len(values), 2).min()) for _ in range(op.count)]  # new ones more often
-    for shape in op.leaves(rng, values[args[0]]):
-        fitting = [i for i, v in enumerate(values) if v.shape == tuple(shape)]
-        if not fitting or rng.integers(3):
-            fitting = [len(values)]
-            _add_leaf(rng, tuple(shape), steps, values)
-        args.append(int(rng.choice(fitting)))
     xs = [values[i] for i in args]
     options = op.draw(rng, *xs[: op.count])
     with np.errstate(all="ignore"):
@@ -276,13 +251,11 @@ def make_leaf(kind: str, array: np.ndarray) -> Tensor:
     return t
 
 
-def minigan_run(program: Program, given: dict, leaves: dict[int, Tensor] | None = None, fixed: bool = False) -> list[Tensor]:
-    """All values, in minigan; some leaves may be tensors from before. `fixed`: constants are the given ones too."""
+def minigan_run(program: Program, given: dict, fixed: bool = False) -> list[Tensor]:
+    """All values, in minigan. `fixed`: constants are the given ones too."""
     values: list[Tensor] = []
     for i, step in enumerate(program.steps):
-        if leaves and i in leaves:
-            values.append(leaves[i])
-        elif step.op == "leaf":
+        if step.op == "leaf":
             values.append(make_leaf(step.options["kind"], given[i].astype(program.dtype)))
         elif fixed and i in given:
             values.append(Tensor(given[i], dtype=program.dtype))

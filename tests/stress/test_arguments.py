@@ -99,15 +99,6 @@ def hostile(rng, name=""):
     return 0 if name in COUNTS and pool is HUGE else value
 
 
-def spoilt(rng, state):
-    """A copy of a state dict with one entry, at any depth, changed, lost or added."""
-    if not isinstance(state, dict) or not state or rng.integers(12) == 0:
-        return hostile(rng)
-    key = list(state)[rng.integers(len(state))]
-    kinds = [{k: v for k, v in state.items() if k != key}, state | {"more": 1.0}, state | {0: 1.0}]
-    return [*kinds, *[state | {key: spoilt(rng, state[key])}] * 5][rng.integers(8)]
-
-
 # --- the public names, with arguments that are fine -----------------------------------------------------------------------
 
 
@@ -225,19 +216,9 @@ def _set(name, thing):
     return lambda value: setattr(thing(), name, value)
 
 
-def _loaded(thing):
-    return lambda state: thing().load_state_dict(state)
-
-
-STATEFUL = {  # things with a state_dict
-    "layers": lambda: nn.Sequential(nn.Dense(2, 3), nn.BatchNorm1d(3)), "rule": lambda: optim.Adam([leaf(2, 3)]),
-    "decay": lambda: optim.LinearDecay(_rule(), 9), "stream": lambda: stream("gan"), "prior": lambda: data.noise(3),
-    **{kind: lambda kind=kind: make(kind) for kind in ("gan", "wgan_gp", "began", "cgan")},
-}  # fmt: skip
 CALLS = {
     **_public(),
     **{f"game {name}": _game(name) for name in GAMES},
-    **{f"load {name}": own(_loaded(thing), state=lambda thing=thing: thing().state_dict()) for name, thing in STATEFUL.items()},
     "data": own(_set("data", lambda: leaf(4, 3)), value=rows()),
     "grad of a leaf": own(_set("grad", lambda: leaf(2)), value=lambda: leaf(2)),
     "requires_grad": own(_set("requires_grad", lambda: leaf(2)), value=const(True)),
@@ -313,8 +294,7 @@ def outcome(seed):
     arguments = {key: make() for key, make in CALLS[name][1].items()}
     count = 1 if rng.random() < 0.7 or len(arguments) < 2 else int(rng.integers(1, len(arguments)))
     for key in rng.permutation(list(arguments))[:count]:
-        spoil = name.startswith("load ")
-        arguments[key] = spoilt(rng, arguments[key]) if spoil else hostile(rng, key)
+        arguments[key] = hostile(rng, key)
     before = [(v, v.copy()) for v in arguments.values() if type(v) is np.ndarray and v.dtype.kind != "O"]
     mg.seed(0)
     signal.setitimer(signal.ITIMER_REAL, SECONDS)

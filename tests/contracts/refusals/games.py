@@ -68,17 +68,13 @@ G, GAN = nn.Dense(2, 2), games.GAN
 X, Y = minibatch("cgan")
 NO_CLASSES = [
     (None, TypeError, "sample: ConditionalGAN needs classes: pass y, n classes, or one for all"),
-    ([0, 1], ValueError, r"sample: y has shape \(2,\); expected 3 classes, or one for all"),
     ([[0], [1], [2]], ValueError, r"sample: y has shape \(3, 1\)"),
     ([0.0, 1.0, 2.0], TypeError, "sample: labels are float64; expected integers"),
-    (3, ValueError, "labels from 3 to 3; expected 0 to 2"),
 ]
 NO_PAIRS = [
     (X, TypeError, r"batches yielded a ndarray; expected \(x, y\), as from data\.batches\(x, y, size=64\)"),
-    ((X, Y, Y), TypeError, r"a tuple of 3; expected \(x, y\)"),
     ((X, Y.astype(float)), TypeError, "step: labels are float64; expected integers, 0, 1"),
     ((X, Y[:, None]), ValueError, r"x has shape \(4, 2\) and y \(4, 1\); expected one class for each sample"),
-    ((X, Y[:3]), ValueError, r"x has shape \(4, 2\) and y \(3,\)"),
     ((X, Y + CLASSES), ValueError, "expected 0 to 2"),
 ]
 REFUSED = [
@@ -88,12 +84,8 @@ REFUSED = [
     (lambda: make("gan").sample(3, z=np.zeros((2, 3))), ValueError, r"sample: asked for 3 samples, z has shape \(2, 3\)"),
     (lambda: game(GAN, prior=64), TypeError, "GAN: prior is 64; expected a function"),
     (lambda: game(GAN, opt_D="adam"), TypeError, "GAN: D and opt_D are Dense and str; expected a Module and an Optimizer"),
-    (lambda: game(GAN, G=lambda z: z, opt_G=sgd(G)), TypeError, "GAN: G and opt_G are function and SGD"),
     (lambda: game(games.Game).step(iter([])), NotImplementedError, "Game has no step"),
     (lambda: Figures(loss_D=Tensor(1.5))["D_rael"], KeyError, "D_rael"),
-    # numbers
-    *each([{"margin": 0}, {"pull_away": -0.1}], ValueError, "EBGAN: (margin|pull_away) is", lambda o: make("ebgan", **o)),
-    (lambda: make("wgan_gp", n_critic=0), ValueError, "WGANGP: n_critic is 0; expected a whole number"),
     # classes
     *[(lambda y=y: make("cgan").sample(3, y=y), error, match) for y, error, match in NO_CLASSES],
     *[(lambda batch=batch: step("cgan", batch), error, match) for batch, error, match in NO_PAIRS],
@@ -119,11 +111,7 @@ REFUSED = [
           lambda features: make("feature_matching", features=features)),
     (lambda: step("semi_supervised", labelled=itertools.repeat((X, np.array([0, 1, 2, CLASSES])))), ValueError,
      "cross_entropy: labels .*expected 0 to 2"),
-    (lambda: step("semi_supervised", labelled=[(X, Y)]), TypeError, "batches is a list; expected an iterator"),
     (lambda: step("semi_supervised", networks={"D": nn.Sequential(nn.Dense(2, 3), nn.Reshape(3, 1))}), ValueError,
      r"cross_entropy: logits have shape \(4, 3, 1\); expected \(N, C\)"),
-    # DCGAN's networks
-    *each([0, -1], ValueError, "sizes must be whole numbers of at least 1", games.dcgan_discriminator),
-    (lambda: games.dcgan_generator(channels=1, rng=3), TypeError, "rng is 3; expected a generator"),
     (lambda: games.dcgan_discriminator(channels=1)(np.zeros((2, 1, 40, 40))), ValueError, r"Dense\(64, 1\): the input"),
 ]  # fmt: skip

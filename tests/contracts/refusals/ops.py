@@ -10,7 +10,6 @@ COMPARISONS = "equal not_equal less less_equal greater greater_equal"
 BINARY = f"add subtract multiply divide power maximum minimum {COMPARISONS}"
 NONEMPTY = "mean var max min logsumexp softmax log_softmax"
 REDUCTIONS = f"sum prod norm flip {NONEMPTY}"
-UNARY = "exp log sqrt abs relu softmax sum mean norm reshape transpose flip square clip"
 POOLS, CONVOLUTIONS = "max_pool2d avg_pool2d", "conv2d conv_transpose2d"
 ONES, X, EMPTY, Y = np.ones(2), np.ones((2, 3)), np.ones((2, 0)), np.ones((1, 3, 4, 4))
 IMAGE, KERNEL = np.ones((1, 1, 5, 5)), np.ones((1, 1, 2, 2))
@@ -21,8 +20,6 @@ GENERAL = [
     *of(BINARY, [0], ValueError, r"NAME: shapes \(2, 3\) and \(2,\) do not broadcast", lambda op, _: op(X, ONES)),
     *of(f"{BINARY} matmul", NO_NUMBERS, TypeError, "NAME: argument 2 is a TYPE", lambda op, bad: op(ONES, bad)),
     *of(f"{BINARY} matmul", NO_NUMBERS, TypeError, "NAME: argument 1 is a TYPE", lambda op, bad: op(bad, ONES)),
-    *of(UNARY, ["text"], TypeError, "NAME: argument 1 is a str", lambda op, text: op(text)),
-    *of("add matmul", [[[1], [1, 2]]], ValueError, "NAME: .*cannot make an array of this list", lambda op, x: op(x, ONES)),
     # axes
     *of(REDUCTIONS, [2, -3, (0, 2)], ValueError, r"NAME: axis -?\d does not exist in shape", lambda op, i: op(X, axis=i)),
     *of(f"{REDUCTIONS} cumsum squeeze", ["a", 1.0, True, (0, "a")], TypeError, "NAME: axis is", lambda op, i: op(X, axis=i)),
@@ -31,12 +28,10 @@ GENERAL = [
         lambda op, axis: op(np.ones((1, 1)), axis),
     ),
     *of("concatenate", [None, (0, 1), [0]], TypeError, "NAME: axis is .*; expected an integer", lambda op, i: op([X, X], i)),
-    *of("cumsum", [(0,), (0, 1), [0]], TypeError, "NAME: axis is .*; expected an integer", lambda op, i: op(X, i)),
     *of(NONEMPTY, [-1], ValueError, r"NAME: no elements along axes \(1,\) of shape \(2, 0\)", lambda op, i: op(EMPTY, axis=i)),
     # unsigned integers that are too large for int64, where signs come in
     (lambda: BIG - 1, ValueError, "^subtract: 9223372036854775813 is too large for int64"),
     (lambda: -BIG, ValueError, "^negative: 9223372036854775813 is too large for int64"),
-    (lambda: BIG + (-1), ValueError, "^add: 9223372036854775813 is too large for int64"),
     (lambda: np.array([1]) > BIG, ValueError, "^less: 9223372036854775813 is too large for int64"),
 ]  # fmt: skip
 
@@ -45,7 +40,6 @@ ELEMENTWISE = [
     (lambda: mg.clip(ONES, Tensor(0.0), 1), TypeError, "clip: the bounds are constants"),
     (lambda: mg.clip(ONES, np.zeros(3)), ValueError, r"clip: shapes \(2,\) and \(3,\) do not broadcast"),
     *each([None, "abc"], TypeError, "where: argument 1 is a TYPE", lambda condition: mg.where(condition, ONES, 0)),
-    (lambda: mg.where(np.ones(3, bool), ONES, 0), ValueError, r"where: shapes \(3,\) and \(2,\) do not broadcast"),
     (lambda: mg.var(X, axis=0, ddof=2), ValueError, r"var: ddof=2 needs more than 2 elements \(shape \(2, 3\), axis 0\)"),
     (lambda: Tensor(ONES).astype(None), TypeError, "astype: dtype is None; name one"),
     *each(["no", "complex64", object], TypeError, "^astype: dtype is .*; expected one such as", Tensor(ONES).astype),
@@ -104,8 +98,8 @@ def pool(op, **options):
 
 IMAGES = [
     *of(CONVOLUTIONS, [*NO_PAIRS, 0, (1, 0)], ValueError, f"NAME: stride {FROM_1}", lambda op, v: op(IMAGE, KERNEL, stride=v)),
-    *of("conv2d", [*NO_PAIRS, 0, (1, 0)], ValueError, f"NAME: dilation {FROM_1}", lambda op, v: op(IMAGE, KERNEL, dilation=v)),
-    *of(CONVOLUTIONS, NO_PAIRS, ValueError, f"NAME: padding {FROM_0}", lambda op, v: op(IMAGE, KERNEL, padding=v)),
+    *of("conv2d", [0, (1, 0)], ValueError, f"NAME: dilation {FROM_1}", lambda op, v: op(IMAGE, KERNEL, dilation=v)),
+    *of(CONVOLUTIONS, [-1], ValueError, f"NAME: padding {FROM_0}", lambda op, v: op(IMAGE, KERNEL, padding=v)),
     *each(NO_PAIRS, ValueError, f"output_padding {FROM_0}", lambda v: mg.conv_transpose2d(IMAGE, KERNEL, None, 3, 0, v)),
     *each(
         [2, (0, 2), (3, 0)], ValueError, r"conv_transpose2d: output_padding .* must be smaller than stride \(2, 2\)",
@@ -115,7 +109,6 @@ IMAGES = [
     *of(CONVOLUTIONS, NO_KERNELS, ValueError, "NAME: x .* and weight VALUE do not fit", lambda op, v: op(Y, np.ones(v))),
     *of(CONVOLUTIONS, [(3, 4, 4), ()], ValueError, "NAME: x VALUE and .* do not fit", lambda op, v: op(np.ones(v), KERNEL)),
     (lambda: mg.conv_transpose2d(Y, np.ones((2, 3, 2, 2))), ValueError, r"conv_transpose2d: .*\(C, O, KH, KW\)"),
-    (lambda: mg.conv2d(Y, np.ones((3, 2, 2, 2))), ValueError, r"conv2d: .*\(O, C, KH, KW\)"),
     (lambda: mg.conv_transpose2d(IMAGE, KERNEL, None, 3, 9), ValueError, "conv_transpose2d: x .* leaves an output of size"),
     *of(
         CONVOLUTIONS, [(), (1,), (2,), (3, 1, 1), (1, 3)], ValueError, "NAME: bias VALUE does not fit the output's 3 channels",
@@ -127,7 +120,7 @@ IMAGES = [
     ),
     *of(POOLS, NO_WINDOWS, ValueError, NO_WINDOW, lambda op, v: op(np.ones((1, 1, *v[0])), v[1], padding=v[2])),
     *of(POOLS, HALF, ValueError, "NAME: padding .* more than half of", lambda op, v: pool(op, kernel_size=v[0], padding=v[1])),
-    *of(POOLS, [*NO_PAIRS, 0], ValueError, f"NAME: kernel_size {FROM_1}", lambda op, v: pool(op, kernel_size=v)),
+    *of(POOLS, [0], ValueError, f"NAME: kernel_size {FROM_1}", lambda op, v: pool(op, kernel_size=v)),
     *of("upsample2d", [0, 1.5, None, (2, 2, 2), (2, 0)], ValueError, f"NAME: scale {FROM_1}", lambda op, v: op(IMAGE, v)),
 ]  # fmt: skip
 REFUSED = [*GENERAL, *ELEMENTWISE, *SHAPING, *PRODUCTS, *IMAGES]

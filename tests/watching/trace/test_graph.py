@@ -4,7 +4,7 @@ import numpy as np
 
 import minigan as mg
 from minigan import nn
-from minigan.watching.trace.graph import act_of, repeats, split
+from minigan.watching.trace.graph import act_of, split
 from tests.watching.trace import steps
 
 
@@ -62,11 +62,6 @@ def test_the_ops_of_a_recorded_backward_pass_are_right_of_the_ops_that_it_differ
     assert {node.kind for node in again} <= {"parameter", "constant"}
     assert "D.0.weight" in [node.label for node in again]  # leaves that are used far away are there again
     assert all(act.nodes[node.again].label == node.label for node in again)
-
-
-def test_repeats():
-    found = [repeats(names) for names in ("abababc", "xaaay", "abcd")]
-    assert found == [[(range(0, 6), 2)], [(range(1, 4), 1)], []]
 
 
 def test_layers_that_repeat_fold_above_the_limit_only():

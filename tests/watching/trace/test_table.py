@@ -2,16 +2,8 @@
 
 import re
 
-import pytest
-
 from minigan.watching.trace.table import table
 from tests.watching.trace import steps
-
-
-@pytest.mark.parametrize("width", [80, 100, 140])
-@pytest.mark.parametrize("step", [steps.wgan_gp, steps.nan])
-def test_no_line_is_wider_than_the_terminal(step, width):
-    assert max(map(len, table(step(), width).splitlines())) <= width
 
 
 def test_what_a_reader_looks_for():
