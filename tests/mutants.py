@@ -3,6 +3,7 @@
     python -m tests.mutants record                         # once: each test's lines and seconds, into .mutants/
     python -m tests.mutants run --count 600 --out new.jsonl
     python -m tests.mutants run --lines minigan/losses.py:40-60
+    python -m tests.mutants derivatives                    # a derivative's mutants meet only its op's gradient checks
     python -m tests.mutants compare old.jsonl new.jsonl    # which mutants did only the old tests kill?
 
 With `--tests TREE`, the tests of another checkout judge the mutants of this one's code.
@@ -38,7 +39,7 @@ from typing import Any
 
 import pytest
 
-from tests.helpers.mutations import ROOT, Mutant, drawn, mutants_of
+from tests.helpers.mutations import ROOT, Mutant, drawn, mutants_of, of_derivatives
 
 STORE = ROOT / ".mutants"
 BROKEN = 70  # the status of a child that failed by itself
@@ -476,16 +477,19 @@ def arguments_of(words: Sequence[str] | None) -> argparse.Namespace:
         "python -m tests.mutants", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    options = {name: commands.add_parser(name).add_argument for name in ("record", "run", "compare")}
-    for name in ("record", "run"):
+    options = {name: commands.add_parser(name).add_argument for name in ("record", "run", "derivatives", "compare")}
+    for name in ("record", "run", "derivatives"):
         options[name]("--tests", type=Path, default=ROOT, help="another checkout, for its tests")
-    options["run"]("--jobs", type=int, default=2, help="mutants at a time (2)")
-    options["run"]("--most", type=float, default=60.0, help="seconds of tests that a mutant has to survive (60)")
-    options["run"]("--out", type=Path, help="a JSON line for each mutant")
+    for name in ("run", "derivatives"):
+        options[name]("--jobs", type=int, default=2, help="mutants at a time (2)")
+        options[name]("--most", type=float, default=60.0, help="seconds of tests that a mutant has to survive (60)")
+        options[name]("--out", type=Path, help="a JSON line for each mutant")
     options["run"]("--count", type=int, default=600, help="how many, over all packages (600)")
     options["run"]("--seed", type=int, default=0, help="which (0)")
     options["run"]("--package", nargs="*", default=(), help="only of these, such as ops, engine, kit")
     options["run"]("--lines", nargs="*", default=(), metavar="FILE:A-B", help="all mutants of these lines instead")
+    rows = ["tests/contracts/test_gradients.py"]
+    options["derivatives"]("--rows", nargs="*", default=rows, help="the files or folders of the gradient checks")
     options["compare"]("old", type=Path)
     options["compare"]("new", type=Path)
     return parser.parse_args(words)
@@ -499,11 +503,15 @@ def main(words: Sequence[str] | None = None) -> None:
     if args.command == "record":
         return record(args.tests)
     known = Record(args.tests)
-    chosen = drawn(args.seed, args.count, args.package)
-    if args.lines:
-        places = [(file, *map(int, lines.split("-"))) for file, _, lines in (place.partition(":") for place in args.lines)]
-        chosen = [m for file, *lines in places for m in mutants_of(file) if lines[0] <= m.line <= lines[-1] and m.compiles]
-    tests_of = {m: known.tests_of(m) for m in sorted(chosen, key=lambda m: (m.file, m.start, m.after))}
+    if args.command == "derivatives":
+        rows = tuple(args.rows)
+        tests_of = {m: {test for test in known.tests_of(m) if test.startswith(rows)} for m in of_derivatives()}
+    else:
+        chosen = drawn(args.seed, args.count, args.package)
+        if args.lines:
+            places = [(file, *map(int, lines.split("-"))) for file, _, lines in (place.partition(":") for place in args.lines)]
+            chosen = [m for file, *lines in places for m in mutants_of(file) if lines[0] <= m.line <= lines[-1] and m.compiles]
+        tests_of = {m: known.tests_of(m) for m in sorted(chosen, key=lambda m: (m.file, m.start, m.after))}
     in_order = {mutant: known.in_order(tests, mutant.file) for mutant, tests in tests_of.items()}
     rows = campaign(in_order, known, args.tests, args.jobs, args.most)
     if args.out:

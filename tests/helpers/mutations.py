@@ -8,7 +8,7 @@ import itertools
 import re
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,8 +47,18 @@ TOKENS = {  # of an operator: its text and the mutant's
     for name, old, new in (row.split() for row in _OPERATORS.split(", "))
 }
 NOT_COMMUTATIVE = (ast.Sub, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.MatMult)
-# symmetric in their arguments
-SYMMETRIC = ["max", "min", "maximum", "minimum", "add", "multiply", "logaddexp", "gcd", "swapaxes", "hypot"]
+SYMMETRIC = (
+    "max",
+    "min",
+    "maximum",
+    "minimum",
+    "add",
+    "multiply",
+    "logaddexp",
+    "gcd",
+    "swapaxes",
+    "hypot",
+)  # in their arguments
 NOT_TYPES = {"isinstance": slice(0, 1), "issubclass": slice(0, 1), "cast": slice(1, 2), "TypeVar": slice(0, 0)}  # arguments
 UNLIKE = (ast.Starred, ast.Lambda, ast.Tuple, ast.List, ast.Dict)  # to be swapped: any test would notice
 DROPPED = (ast.AugAssign, ast.Raise, ast.Continue, ast.Break, ast.Delete)
@@ -243,7 +253,7 @@ class Sites(ast.NodeVisitor):
     def visit_Call(self, node: ast.Call) -> None:
         called = self.text(node.func).decode().split(".")[-1]
         for a, b in itertools.pairwise(node.args):
-            if called not in [*SYMMETRIC, *NOT_TYPES] and not any(isinstance(x, UNLIKE) or _is_text(x) for x in (a, b)):
+            if called not in (*SYMMETRIC, *NOT_TYPES) and not any(isinstance(x, UNLIKE) or _is_text(x) for x in (a, b)):
                 self.swap(a, b)
         if called == "range":
             self.shift(node.args[-1], -1)
@@ -288,3 +298,44 @@ def drawn(seed: int, count: int, packages: Sequence[str] = ()) -> list[Mutant]:
         wanted = so_far * count // sum(lines.values()) - before * count // sum(lines.values())
         chosen += itertools.islice((m for m in sorted(found, key=ranks.__getitem__) if m.compiles), wanted)
     return chosen
+
+
+def of_derivatives() -> list[Mutant]:
+    """Every mutant of a derivative in ops/ and losses.
+
+    Derivatives are the lambdas and local functions that are passed to `record`, and the file's functions that only they use.
+    """
+    public = set(re.findall(r'^    "(\w+)",$', (ROOT / "minigan/ops/__init__.py").read_text(), flags=re.MULTILINE))
+    found = list[Mutant]()
+    for file in [*files_in("minigan/ops"), "minigan/losses.py"]:
+        tree = ast.parse((ROOT / file).read_bytes())
+        functions = {f.name: f for f in tree.body if isinstance(f, ast.FunctionDef)}
+        used = [n for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id in {*functions} - public]
+        parts = [part for function in functions.values() for part in _derivatives_in(function)]
+        helpers, before = {n.id for n in used}, set[str]()
+        while helpers != before:
+            before, inside = helpers, parts + [functions[name] for name in helpers]
+            helpers = helpers - {n.id for n in used if not any(_within(n.lineno, n.col_offset, part) for part in inside)}
+        places = parts + [functions[name] for name in helpers]
+        found += [m for m in mutants_of(file) if any(_within(m.line, m.column, part) for part in places) and m.compiles]
+    return found
+
+
+def _within(line: int, column: int, part: Any) -> bool:
+    body = part.body if isinstance(part, ast.Lambda) else part.body[0]
+    return (body.lineno, body.col_offset) <= (line, column) < (part.end_lineno, part.end_col_offset)
+
+
+def _derivatives_in(function: ast.FunctionDef) -> Iterator[ast.AST]:
+    """Each lambda or local function among the arguments of a call of record..., also by a name."""
+    inner = {node.name: node for node in ast.walk(function) if isinstance(node, ast.FunctionDef) and node is not function}
+    values = {
+        t.id: n.value for n in ast.walk(function) if isinstance(n, ast.Assign) for t in n.targets if isinstance(t, ast.Name)
+    }
+    for call in ast.walk(function):
+        if isinstance(call, ast.Call) and re.fullmatch(r"_?record\w*", getattr(call.func, "id", "")):
+            for node in [node for argument in call.args[1:] for node in ast.walk(argument)]:
+                for n in ast.walk(values.get(getattr(node, "id", ""), node)):
+                    part = inner.get(getattr(n, "id", ""), n)
+                    if isinstance(part, ast.Lambda | ast.FunctionDef):
+                        yield part

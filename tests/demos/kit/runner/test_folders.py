@@ -1,12 +1,13 @@
 """The folders of results: no run replaces another's, but for the last quick one in its own folder."""
 
 import signal
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pytest
 
 from demos.kit.loops import once
-from demos.kit.runner import opening
+from demos.kit.runner import opening, results
 from demos.kit.runner.options import common_options
 from tests.demos.running import coarse_pictures, summary_of
 
@@ -101,3 +102,12 @@ def test_where_a_run_is_refused_the_earlier_one_stays(play):
     with pytest.raises(SystemExit, match=rf"^--out {HERE}: the earlier run in it cannot be moved: [^\n]+$"):
         play(2.0)
     assert files_of(out) == before | {"earlier": b"in the way"}
+
+
+def test_a_folder_that_another_run_writes_to_is_refused(play, capsys):
+    lock = results.open_folder(Path("mine"))
+    with pytest.raises(SystemExit):
+        play(1.0, "--out", "mine")
+    assert "another run is writing to it" in capsys.readouterr().err
+    results.close_folder(lock)
+    assert play(1.0, "--out", "mine").is_dir()
