@@ -82,6 +82,8 @@ def test_of_a_linear_generator_and_classifier_the_optimum_is_known():
     assert found.disagreement.max() >= 0.98 * optimum
     assert np.median(found.disagreement) >= 0.5 * optimum
     assert (distances(found) <= eta * (1 + 1e-12)).all()
+    np.testing.assert_allclose(distances(found), found.distance, rtol=1e-9)
+    np.testing.assert_allclose(linear(found.z), found.images)
 
 
 def test_the_disagreement_is_the_divergence_both_ways():

@@ -169,3 +169,15 @@ def test_versions_are_forgotten_with_the_memory():
     assert len(set(versions._known) - before) <= 3
     del w
     assert set(versions._known) <= before
+
+
+@pytest.mark.parametrize("taken", [lambda y: Tensor(y.numpy()[1:]), lambda y: y.detach(), lambda y: y.detach().reshape(-1)])
+def test_a_parameter_in_the_memory_of_a_result_is_known_to_both(taken):
+    y = mg.exp(leaf())
+    before, w = (y * y).sum(), taken(y)
+    w.requires_grad = True
+    after = (leaf()[: w.size] * w.numpy()).sum()
+    descend(w)
+    for loss in (before, after):
+        with pytest.raises(RuntimeError, match="was changed in place"):
+            loss.backward()

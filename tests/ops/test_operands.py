@@ -122,3 +122,9 @@ def test_uint64_is_right_beyond_int64(op, expected):
     y = op(Tensor(BIG))
     assert y.dtype in (np.uint64, np.bool_)
     assert y.numpy().tolist() == expected
+
+
+def test_uint64_that_fits_int64_is_signed_where_signs_come_in():
+    x = Tensor(np.array([3, 2**62], "uint64"))
+    for y in (x - 1, -x, x + (-1), x * np.int64(-1), mg.concatenate([x, np.array([1])])):
+        assert y.dtype == np.int64

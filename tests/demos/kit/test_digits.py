@@ -6,6 +6,7 @@ from argparse import Namespace
 import numpy as np
 import pytest
 
+import minigan as mg
 from demos.kit import digits, pictures
 from demos.kit.claim import Claim
 from minigan import data, metrics
@@ -131,3 +132,13 @@ def test_a_conditional_games_samples_are_asked_for_class_by_class_and_come_with_
     np.testing.assert_allclose(arrays["samples"][:, 0, 5, 5], (arrays["labels"] / 10 + 1) / 2)  # [-1, 1] to [0, 1]
     np.testing.assert_array_equal(judged[0].labels, arrays["labels"])
     assert np.bincount(arrays["labels"]).tolist() == [2] * 10
+
+
+def test_d_is_three_dense_layers_with_leaky_relus_between():
+    D, x = digits.dense_discriminator(3, side=2), np.random.default_rng(0).standard_normal((5, 1, 2, 2)).astype("float32")
+    h = x.reshape(5, 4)
+    (W, b), *others = [[p.numpy() for p in layer.parameters()] for layer in D if layer.parameters()]
+    h = h @ W + b
+    for W, b in others:
+        h = np.maximum(h, 0.2 * h) @ W + b
+    np.testing.assert_allclose(D(mg.Tensor(x)).numpy(), h, rtol=1e-5)

@@ -351,3 +351,17 @@ def test_a_nan_in_a_network_stops_the_run_and_is_not_saved(begin, clock):
         end.value.code,
     )
     assert read_checkpoint(run.path)[1]["a game"]["t"] < 20
+
+
+def test_a_block_that_is_not_to_be_disturbed_is_finished_first(begin):
+    begin()
+    done = []
+
+    def block():
+        with running.undisturbed():
+            signal.raise_signal(signal.SIGTERM)
+            done.append(1)
+
+    with pytest.raises(SystemExit, match=r"^stopped after 0 finished parts"):
+        block()
+    assert done
