@@ -50,15 +50,6 @@ def test_a_prior_draws_on_the_device_from_a_stream_of_its_own_that_can_be_saved(
             np.testing.assert_allclose(points[[0, 2]], [backend.to_numpy(z[0]), backend.to_numpy(z[1])], rtol=1e-5)
 
 
-def test_mg_seed_starts_the_devices_generator_afresh(device):
-    with backend.using("cupy"):
-        draws = []
-        for n in (0, 0, 1):
-            mg.seed(n)
-            draws.append(mg.dropout(Tensor(np.ones(50, np.float32))).numpy().tolist())
-        assert draws[0] == draws[1] != draws[2]
-
-
 def test_a_state_is_saved_under_any_backend_and_refused_unchanged_where_noise_would_come_from_elsewhere(device):
     here = players.make("gan").state_dict()
     with backend.using("cupy"):

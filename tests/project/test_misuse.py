@@ -101,11 +101,3 @@ OTHERS += [np.zeros(2, kind) for kind in ("datetime64[s]", "timedelta64[s]")]
 def test_arrays_of_anything_but_numbers_are_refused(call, array):
     with pytest.raises(TypeError, match=rf"{re.escape(str(array.dtype))} data .*; expected real numbers"):
         call(array)
-
-
-@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
-def test_a_matrix_is_an_array():
-    matrix = np.matrix([[1.0, 2.0], [3.0, 4.0]])
-    assert type(Tensor(matrix).data) is np.ndarray
-    np.testing.assert_array_equal((ones(2, 2) * matrix).numpy(), np.asarray(matrix))  # elementwise, as everywhere
-    np.testing.assert_array_equal((ones(2, 2) @ matrix).numpy(), [[4, 6], [4, 6]])
