@@ -18,7 +18,7 @@ from tests.demos.running import DEMOS, assert_shows_something, coarse_pictures, 
 GAMES = DEMOS.keys()  # whole runs of which are repeated and resumed in kit
 MEASURING = {"engines", "speed"}  # they play no game
 FILES = {"summary.json", "checkpoint.npz"}
-OTHERS = {"history.csv", "samples.npz", "animation.gif"}  # of some demos
+OTHERS = {"history.csv", "samples.npz", "animation.gif", "engines.html"}  # of some demos
 BOUND = re.compile(r"at (?:most|least) [-\d.e+]+|from [-\d.e+]+ to [-\d.e+]+")
 OWN = {  # bounds that a quick run has of its own: by its settings, or as it measures them
     "optimal_discriminator": r"\w+_(sup|mean)_error",
