@@ -73,7 +73,7 @@ def generator_loss(fake_logits: Tensor, saturating: bool = False) -> Tensor:
 
 
 def _mean_softplus(v: Tensor) -> Tensor:
-    """mean log(1 + e^v) as one op; with n elements, d/dv = sigma(v) / n."""
+    """mean log(1 + e^v) as one op: log_loss_with_logits(v, 0) without labels. With n elements, d/dv = sigma(v) / n."""
     n = count("mean", v, tuple(range(v.ndim)))
     return record("mean softplus", softplus_array(v.data).mean(), (v, lambda g, y: g * (1.0 / n) * sigmoid(v)))
 

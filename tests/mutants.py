@@ -78,7 +78,7 @@ class Recorder:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item):
         for module in [module for name, module in sys.modules.items() if name.startswith("minigan")]:
-            for function in vars(module).values():  # or the test would not execute what another one has computed
+            for function in vars(module).values():  # a cached result would hide lines from this test
                 if isinstance(function, CACHED) and function.__module__ == module.__name__:
                     function.cache_clear()
         start, before = time.perf_counter(), sum(self.fixtures.values())

@@ -30,7 +30,7 @@ PIECE = 6e6  # multiplications in a piece of a product: with fewer, to wake a th
 MOST_PIECES = 16  # of a product
 SMALL = 1 << 18  # multiplications in a product for which OpenBLAS uses one thread by itself
 SMALL_VECTOR = 1 << 13  # the same, if one side is a vector
-CGROUP = Path("/sys/fs/cgroup")  # where Linux says how much time a container's processes may use
+CGROUP = Path("/sys/fs/cgroup")  # Linux: the files with a container's share of processor time
 adding_gradients = threading.RLock()  # held by a thread while it adds to leaves' gradients: no addition is overwritten
 
 
@@ -151,9 +151,9 @@ def _count() -> tuple[int, str]:
         count = int(text) if text.isdecimal() and len(text) <= len(str(MOST)) else 0
         if not 1 <= count <= MOST:
             raise ValueError(f"MINIGAN_THREADS is {text[:40]!r}; expected a whole number from 1 to {MOST} (unset: all cores)")
-        return count, f"{count} threads, by MINIGAN_THREADS"
+        return count, f"{count} thread{'s' * (count > 1)}, by MINIGAN_THREADS"
     count = min(_cores(), MOST)
-    return count, f"{count} threads, one for each core that this process may use; BLAS has one meanwhile"
+    return count, f"{count} thread{'s' * (count > 1)}, one for each core that this process may use; BLAS has one meanwhile"
 
 
 def _cores() -> int:

@@ -64,7 +64,8 @@ def is_for_one_leaf(g: Any, start: int, taken: set[int]) -> bool:
     if base is None:
         alone = getrefcount(array) <= 3
     else:
-        whole = base.base is None and base.nbytes == array.nbytes and writable(array) is array
+        owns = type(base) is type(array) and base.base is None  # not so for np.frombuffer
+        whole = owns and base.nbytes == array.nbytes and writable(array) is array
         alone = whole and getrefcount(base) <= 3 and getrefcount(array) <= 3
     new = g._order > start and alone and id(g) not in taken
     taken.add(id(g))

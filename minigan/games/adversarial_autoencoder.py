@@ -33,7 +33,7 @@ class AdversarialAutoencoder(Game):
     def __init__(self, G: Module, D: Module, prior: Prior, opt_G: Optimizer, opt_D: Optimizer, Q: Module, opt_Q: Optimizer):
         super().__init__(G, D, prior, opt_G, opt_D)
         check_no_sigmoid("AdversarialAutoencoder", D)
-        check_player("AdversarialAutoencoder", "Q", Q, opt_Q)
+        check_player("AdversarialAutoencoder", "Q", Q, "opt_Q", opt_Q)
         of_Q, of_opt_Q, of_opt_G = ({id(p) for p in params} for params in (Q.parameters(), opt_Q.params, opt_G.params))
         if not of_Q == of_opt_Q <= of_opt_G:
             raise ValueError("AdversarialAutoencoder: opt_G needs P's and Q's parameters, opt_Q Q's alone")

@@ -35,7 +35,7 @@ class AdversarialVariationalBayes(Game):
     def __init__(self, G: Module, D: Module, prior: Prior, opt_G: Optimizer, opt_D: Optimizer, Q: Module, epsilon: Prior):
         super().__init__(G, D, prior, opt_G, opt_D)
         check_no_sigmoid("AdversarialVariationalBayes", D)
-        check_player("AdversarialVariationalBayes", "Q", Q, opt_G)
+        check_player("AdversarialVariationalBayes", "Q", Q, "opt_G", opt_G)
         if not {id(p) for p in Q.parameters()} <= {id(p) for p in opt_G.params}:
             raise ValueError("AdversarialVariationalBayes: opt_G lacks parameters of Q; it needs P's and Q's")
         Q.name_parameters("Q.")

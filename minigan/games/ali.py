@@ -47,7 +47,7 @@ class ALI(Game):
     def __init__(self, G: Module, D: Module, prior: Prior, opt_G: Optimizer, opt_D: Optimizer, Q: Module):
         super().__init__(G, D, prior, opt_G, opt_D)
         check_no_sigmoid("ALI", D.network if isinstance(D, Joint) else D)
-        check_player("ALI", "Q", Q, opt_G)
+        check_player("ALI", "Q", Q, "opt_G", opt_G)
         if not {id(p) for p in Q.parameters()} <= {id(p) for p in opt_G.params}:
             raise ValueError("ALI: opt_G lacks parameters of Q; pass it [*G.parameters(), *Q.parameters()]")
         Q.name_parameters("Q.")

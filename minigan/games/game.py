@@ -47,7 +47,7 @@ class Game:
         if not callable(prior):
             raise TypeError(f"{name}: prior is {prior!r}; expected a function m -> array, such as data.noise(64)")
         for player, network, optimizer in (("G", G, opt_G), ("D", D, opt_D)):
-            check_player(name, player, network, optimizer)
+            check_player(name, player, network, f"opt_{player}", optimizer)
             if not {id(p) for p in network.parameters()} & {id(p) for p in optimizer.params}:
                 raise ValueError(f"{name}: opt_{player} has none of {player}'s parameters; are the optimizers swapped?")
         memory.keep()  # each step needs the same large arrays: without it, up to 30 % of the time goes into new memory
@@ -193,11 +193,11 @@ class Game:
         return "\n".join([f"{type(self).__name__}({settings})", *(f"  {name}: {row}" for name, row in rows.items())])
 
 
-def check_player(game: str, player: str, network: Module, optimizer: Optimizer) -> None:
-    """Raise TypeError unless a player is a network with its optimizer."""
+def check_player(game: str, player: str, network: Module, rule: str, optimizer: Optimizer) -> None:
+    """Raise TypeError unless a player is a network with an optimizer. `player`, `rule`: their names as arguments."""
     if not (isinstance(network, Module) and isinstance(optimizer, Optimizer)):
         kinds = f"{type(network).__name__} and {type(optimizer).__name__}"
-        raise TypeError(f"{game}: {player} and opt_{player} are {kinds}; expected a Module and an Optimizer")
+        raise TypeError(f"{game}: {player} and {rule} are {kinds}; expected a Module and an Optimizer")
 
 
 def check_no_sigmoid(game: str, D: Module) -> None:

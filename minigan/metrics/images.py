@@ -258,9 +258,8 @@ def nearest_distances(samples: np.ndarray, train: np.ndarray) -> NDArray[np.floa
     distances = np.empty(len(samples))
     for start in range(0, len(samples), NEIGHBOUR_CHUNK):
         chunk = slice(start, start + NEIGHBOUR_CHUNK)
-        nearest = (half_squares - threads.matmul(samples[chunk], train.T)).argmin(
-            axis=1
-        )  # (|s - t|^2 - |s|^2) / 2: the same order
+        products = threads.matmul(samples[chunk], train.T)
+        nearest = (half_squares - products).argmin(axis=1)  # (|s - t|^2 - |s|^2) / 2: the same order
         # That sum loses the digits of a small distance, so the smallest distance is computed from the difference.
         distances[chunk] = np.linalg.norm(samples[chunk].astype(np.float64) - train[nearest], axis=1)
     return distances

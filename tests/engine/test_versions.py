@@ -181,3 +181,13 @@ def test_a_parameter_in_the_memory_of_a_result_is_known_to_both(taken):
     for loss in (before, after):
         with pytest.raises(RuntimeError, match="was changed in place"):
             loss.backward()
+
+
+FOREIGN = [lambda: np.zeros(6)[:3], lambda: np.frombuffer(bytearray(24)), lambda: np.frombuffer(bytearray(24))[::-1]]
+
+
+@pytest.mark.parametrize("made", FOREIGN)
+def test_a_gradient_in_part_of_an_array_or_in_foreign_memory_is_copied(made):
+    w = leaf()
+    mg.record("own", w.data.copy(), (w, lambda g, y: mg.record("made", made()))).sum().backward()
+    assert w.grad.data.base is None

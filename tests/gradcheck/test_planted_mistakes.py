@@ -40,7 +40,7 @@ def first_of_axes_of_size_1(g, x):
 
 
 def as_it_lies(g):
-    """g, if it lies in C order."""
+    """g for an array in C order; wrong for any other."""
     return record("as it lies", g.data.ravel("K").reshape(g.shape), (g, lambda h, y: h))
 
 

@@ -67,7 +67,3 @@ def test_a_users_script_has_types(tmp_path):
     assert ": error:" not in shown, shown
     types = [t.replace("builtins.", "") for t in re.findall(r'Revealed type is "(.*)"', shown)]
     assert dict(zip(EXPECTED, types, strict=True)) == EXPECTED
-
-
-def test_the_users_script_runs():
-    exec(SCRIPT, {"__name__": "script"})

@@ -123,7 +123,7 @@ def each(names, value):
 
 
 def own(call, **arguments):
-    """A function of our own that stands for a method or an operator: its parameters are `arguments`."""
+    """An entry for a method or an operator: a function, and a maker for each of its parameters."""
     return call, arguments
 
 

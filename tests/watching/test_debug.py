@@ -119,12 +119,6 @@ def test_it_is_on_in_its_block_and_its_thread_only():
 
 
 @pytest.mark.parametrize(("value", "on"), [("0", False), ("yes", True)])
-def test_the_environment_variable_switches_it_on(value, on):
-    code = f"from minigan.watching import debug; assert debug.is_on() == {on}"
-    subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"MINIGAN_DEBUG": value})
-
-
-@pytest.mark.parametrize(("value", "on"), [("0", False), ("yes", True)])
 def test_the_environment_variable_switches_it_on_in_every_thread(value, on):
     ask = "import threading; from minigan.watching import debug; print(debug.is_on()); "
     ask += "t = threading.Thread(target=lambda: print(debug.is_on())); t.start(); t.join()"

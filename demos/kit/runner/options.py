@@ -259,7 +259,7 @@ def end_of(error: BaseException, argv: Sequence[str]) -> SystemExit | None:
 
 
 def left_of_the_run() -> str:
-    """The number of saved parts of the current run, and the command that continues it; "" if there is no run."""
+    """A text: how many parts of the current run are saved, and the command to continue. Empty without a run."""
     checkpoint = sys.modules.get("demos.kit.runner.checkpoint")  # without this module, there is no run
     run = checkpoint and checkpoint.running.checkpoint
     return f"; {run.saved()}; make room; {run.advice()}" if run else ""

@@ -168,6 +168,7 @@ def test_a_request_that_trickles_in_keeps_nobody_out_for_long(server, monkeypatc
             return ask(server)[0] == 200
 
     until(answers)
+    assert ask(server)[0] == 200
     for connection in slow:
         connection.close()
 

@@ -160,7 +160,7 @@ def test_what_is_finished_is_not_repeated_and_comes_back_as_it_was(begin):
     again["a"][:] = 7
     assert running.checkpoint.finished["all"][0]["a"].tolist() == [0, 1, 2]
     assert len(calls) == 1
-    once("all", find)  # another one of the same name
+    once("all", find)  # a second result of the same name
     assert len(calls) == 2
 
 
