@@ -31,7 +31,7 @@ from demos.performance.engines import NAMES, ON_GPU, plays
 from demos.performance.engines.sizes import SIZES
 from demos.performance.workers import PAUSE, Worker, WorkerError, busy_program, compare
 
-Name = Literal["tiny", "mlp256", "mlp1024", "dcgan", "fgsm", "wgan-gp"]  # of a size
+Name = Literal["tiny", "mlp256", "mlp1024", "dcgan", "dcgan2", "fgsm", "wgan-gp", "wgan-gp2", "ring"]  # of a size
 Times = dict[str, dict[str, float]]  # of a size, by engine: see `workers.compare`
 
 

@@ -26,7 +26,8 @@ from minigan.backend.arrays import Array
 P = TypeVar("P")
 T = TypeVar("T")
 MOST = 1024
-PIECE = 6e6  # multiplications in a piece of a product: with fewer, to wake a thread costs more than it brings
+SHARED = 1.2e7  # multiplications in a product for two threads: for fewer, to wake one costs more than it brings
+PIECE = 2.5e7  # in a piece of a larger product: with 6e6, BLAS is 15 % slower
 MOST_PIECES = 16  # of a product
 SMALL = 1 << 18  # multiplications in a product for which OpenBLAS uses one thread by itself
 SMALL_VECTOR = 1 << 13  # the same, if one side is a vector
@@ -42,7 +43,7 @@ def matmul(a: Array, b: Array) -> Any:
     size = n * k * m
     if not isinstance(a, np.ndarray) or size <= (SMALL if n > 1 and m > 1 else SMALL_VECTOR):
         return a @ b
-    if size < 2 * PIECE or not a.ndim == b.ndim == 2:
+    if size < SHARED or not a.ndim == b.ndim == 2:
         with one_blas_thread:
             return a @ b
     y: Array = np.empty((n, m), np.result_type(a, b))
@@ -53,7 +54,7 @@ def matmul(a: Array, b: Array) -> Any:
         else:
             np.matmul(a, b[:, piece], out=y[:, piece])
 
-    over(pieces(max(n, m), min(int(size / PIECE), MOST_PIECES)), multiply)
+    over(pieces(max(n, m), min(max(2, int(size / PIECE)), MOST_PIECES)), multiply)
     return y
 
 

@@ -76,7 +76,7 @@ def gradcheck(
     with quiet():
         compared = [verify(comparison) for comparison in comparisons_of_all(fn, inputs, order, tolerance)]
     if not sum(compared) and any(np.size(x) for x in inputs):
-        raise GradcheckError("gradcheck: nothing could be compared: every input is infinite, or makes fn infinite")
+        raise GradcheckError("gradcheck: nothing could be compared: every input is empty or infinite, or makes fn infinite")
     return True
 
 

@@ -200,6 +200,8 @@ class Module:
 @contextmanager
 def eval_mode(module: Module) -> Iterator[None]:
     """Put the module in eval mode for a block. Afterwards every submodule is in its former mode."""
+    if not isinstance(module, Module):
+        raise TypeError(f"eval_mode: module is a {type(module).__name__}; expected a Module")
     modes = [(each, each.training) for each in module.modules()]
     try:
         module.eval()

@@ -1,5 +1,7 @@
 """Activations: stable at any argument, without overflow. Frequent ones avoid `where`, which is slow."""
 
+from math import inf
+
 from minigan import backend, checks
 from minigan.backend import Array, fused, random_numbers
 from minigan.engine.tensor import Tensor, record
@@ -10,8 +12,8 @@ from minigan.ops.reductions import count, largest, log_sum_exp, sum
 
 def relu(x: Operand) -> Tensor:
     """max(x, 0); the derivative at 0 is 0."""
-    x = floating("relu", x)
-    return record("relu", x.xp.maximum(x.data, 0), (x, lambda g, y: linear(_where_positive, g, y)))
+    x = floating("relu", x)  # `clip` takes a third of the time of `maximum` with a number
+    return record("relu", x.xp.clip(x.data, 0, inf), (x, lambda g, y: linear(_where_positive, g, y)))
 
 
 @fused

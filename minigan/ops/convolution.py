@@ -182,10 +182,12 @@ def _weight_grad_array(x: Array, g: Array, windows: Windows) -> Array:
 
 def _input_grad_array(g: Array, weight: Array, windows: Windows, size: Size) -> Array:
     """g (N, O, OH, OW), weight (O, C, KH, KW) -> (N, C, H, W)"""
-    no_gaps = windows.dilation == (1, 1) and all(p < k for p, k in zip(windows.padding, windows.kernel, strict=True))
-    few = weight.shape[1] <= 4 and backend.chunking_pays(g)  # few channels: to add costs less than the larger product
-    method = _input_grad_by_blocks if no_gaps and not few else _input_grad_by_adding
-    return method(g, weight, windows, size)
+    blocks = windows.dilation == (1, 1) and all(p < k for p, k in zip(windows.padding, windows.kernel, strict=True))
+    if blocks and backend.chunking_pays(g):  # to add a number to a pixel costs as much as about 64 multiplications
+        (th, *_, vh, _), (tw, *_, vw, _) = _axes(windows, size, g.shape[2:])
+        products = th * vh * tw * vw * math.prod(windows.stride) - math.prod(windows.kernel) * math.prod(g.shape[2:])
+        blocks = weight.shape[1] > 4 and products * g.shape[1] < 64 * math.prod(windows.kernel) * math.prod(g.shape[2:])
+    return (_input_grad_by_blocks if blocks else _input_grad_by_adding)(g, weight, windows, size)
 
 
 def _input_grad_by_adding(g: Array, weight: Array, windows: Windows, size: Size) -> Array:
@@ -209,9 +211,7 @@ def _input_grad_by_blocks(g: Array, weight: Array, windows: Windows, size: Size)
     x[s v + i] = sum over t of g[v - t] w[s t + i]: an ordinary convolution of g whose every output is s x s pixels.
     """
     (n, o, oh, ow), c, (sh, sw) = g.shape, weight.shape[1], windows.stride
-    (th, top, bottom, vh, skip_h), (tw, left, right, vw, skip_w) = (
-        _blocks(*axis) for axis in zip(windows.kernel, windows.stride, windows.padding, size, (oh, ow), strict=True)
-    )
+    (th, top, bottom, vh, skip_h), (tw, left, right, vw, skip_w) = _axes(windows, size, (oh, ow))
     fill = (0, th * sh - windows.kernel[0]), (0, tw * sw - windows.kernel[1])
     kernels = _zeros_around(weight, *fill) if any(fill[0] + fill[1]) else weight
     kernels = kernels.reshape(o, c, th, sh, tw, sw)[:, :, ::-1, :, ::-1]  # v - t: the last block comes first
@@ -237,6 +237,12 @@ def _chunks(images: Array, numbers: int) -> list[slice]:
     if not backend.chunking_pays(images):
         return [slice(0, n)]
     return threads.pieces(n, max(1, n // max(1, CHUNK // max(1, numbers * images.itemsize))))
+
+
+def _axes(windows: Windows, size: Size, counts: Size) -> list[tuple[int, int, int, int, int]]:
+    """`_blocks` of the rows and of the columns."""
+    axes = zip(windows.kernel, windows.stride, windows.padding, size, counts, strict=True)
+    return [_blocks(*axis) for axis in axes]
 
 
 def _blocks(k: int, s: int, p: int, size: int, windows: int) -> tuple[int, int, int, int, int]:

@@ -1,19 +1,19 @@
 """The blocks in which a rule updates the parameters: small ones joined to a vector, large ones cut into chunks.
 
 This changes only the speed. A NumPy call costs about a microsecond, however small the array, and a rule makes a dozen: joined
-to one vector, small parameters share this cost. A chunk stays in the core's cache during a rule's many passes over it. Under
-CuPy, where a rule is one kernel, each parameter is a block.
+to one vector, small parameters share this cost. A chunk stays in the core's cache during a rule's many passes over it, and
+several threads take chunks from one list. Under CuPy, where a rule is one kernel, each parameter is a block.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 from typing import Any
 
 from minigan import backend
-from minigan.backend import Array
+from minigan.backend import Array, threads
 from minigan.engine.tensor import Tensor
 
-CHUNK = 1 << 15  # elements that are updated at a time
+CHUNK = 1 << 16  # elements that a thread updates at a time
 SMALL = 1 << 14  # elements up to which a parameter is joined: for a larger one, the copy costs more
 
 State = dict[str, Any]  # a parameter's: the arrays of the rule's slots by name, and "t", how often it has been stepped
@@ -21,15 +21,23 @@ Ready = tuple[Tensor, Array, State]  # a parameter that has a gradient, the grad
 Block = tuple[Array, Array, State]  # theta, g, state: the arguments of `Optimizer.update`
 
 
-def blocks(ready: Sequence[Ready], slots: Sequence[str], joined: "Joined") -> Iterator[Block]:
-    """The blocks (theta, g, state) that cover all elements of all parameters, for `update` to write into."""
+def update_blocks(
+    update: Callable[[Array, Array, State], None], ready: Sequence[Ready], slots: Sequence[str], joined: "Joined"
+) -> None:
+    """Call `update`, which writes in place, for blocks that cover all elements of all parameters."""
     small = [each for each in ready if each[0].size <= SMALL]
-    if len(small) > 1 and _alike(small) and backend.chunking_pays(small[0][0].data):
-        yield from _chunks(*joined.vectors(small, slots), slots)
+    if len(small) < 2 or not _alike(small) or not backend.chunking_pays(small[0][0].data):
+        small = []
+    blocks = list(_chunks(*joined.vectors(small, slots), slots)) if small else []
+    for p, g, state in [each for each in ready if each[0].size > SMALL] if small else ready:
+        blocks.extend(_chunks(p.data, g, state, slots))
+    if len(blocks) > 1 and all([backend.chunking_pays(theta) for theta, _, _ in blocks]):
+        threads.over(blocks, lambda block: update(*block))
+    else:
+        for block in blocks:
+            update(*block)
+    if small:
         joined.hand_back(small)
-        ready = [each for each in ready if each[0].size > SMALL]
-    for p, g, state in ready:
-        yield from _chunks(p.data, g, state, slots)
 
 
 def _alike(ready: Sequence[Ready]) -> bool:

@@ -9,7 +9,7 @@ from minigan.backend import Array
 from minigan.engine.errors import describe
 from minigan.engine.modes import mode
 from minigan.engine.tensor import Tensor
-from minigan.optim.blocks import Joined, State, blocks
+from minigan.optim.blocks import Joined, State, update_blocks
 
 
 class Optimizer:
@@ -73,9 +73,11 @@ class Optimizer:
         for p, _, state in ready:
             self._prepare(p, state)
         self._joined = self._joined or Joined()
-        whole = ((p.data, g, state) for p, g, state in ready)
-        for theta, g, state in blocks(ready, self.slots, self._joined) if self.elementwise else whole:
-            self.update(theta, g, state)
+        if self.elementwise:
+            update_blocks(self.update, ready, self.slots, self._joined)
+        else:
+            for p, g, state in ready:
+                self.update(p.data, g, state)
         for p, _, _ in ready:
             p.changed_in_place()
         for watcher in mode.watchers:

@@ -108,7 +108,7 @@ class OMD(Optimizer):
 def _average(rule: str, predictor: Any) -> int | float:
     """The number of gradients in the average, or its decay."""
     if isinstance(predictor, Integral):
-        return checks.whole(rule, "predictor", predictor)
+        return checks.whole(rule, "predictor", predictor, most=1000)  # each needs an array of the parameter's size
     return checks.number(rule, "predictor", predictor, above=0, below=1, otherwise=", a whole number from 1 on, or 'last'")
 
 

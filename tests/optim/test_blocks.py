@@ -10,14 +10,14 @@ from tests.optim.stepping import assert_near, random_step, several, step
 
 @every_rule
 def test_small_parameters_are_joined_large_ones_updated_in_chunks_and_a_rule_that_is_not_elementwise_takes_each(make):
-    shapes, sizes = [(3,), (200, 100), (300, 333), (2, 2)], []
+    shapes, sizes = [(3,), (200, 100), (300, 700), (2, 2)], []
     by_blocks, whole = make(several(shapes=shapes)), make(several(shapes=shapes))
     whole.elementwise, update = False, by_blocks.update
     by_blocks.update = lambda theta, g, state: (sizes.append(theta.size), update(theta, g, state))
     for layout in (np.ascontiguousarray, np.asfortranarray):
         for optimizer in (by_blocks, whole):
             step(optimizer, *[layout(np.linspace(-1, 1, math.prod(shape)).reshape(shape)) for shape in shapes])
-    assert sizes == [7, 20_000, 33_300, 33_300, 33_300] * 2
+    assert sorted(sizes) == sorted([7, 20_000, 70_000, 70_000, 70_000] * 2)  # threads take chunks in any order
     assert_near(by_blocks, whole, 0)
 
 

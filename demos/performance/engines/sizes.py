@@ -87,9 +87,9 @@ def small_dcgan(side: int, batch: int = 16, channels: int = 16) -> Size:
     return Size("gan", batch, [1, side, side], D, G)
 
 
-def wgan_gp(hidden: int = 256, features: int = 784, batch: int = 64) -> Size:
+def wgan_gp(hidden: int = 256, features: int = 784, batch: int = 64, **rest: Any) -> Size:
     """The networks of `dense_gan`, D as a critic."""
-    return replace(dense_gan(hidden, features, batch), task="wgan-gp")
+    return replace(dense_gan(hidden, features, batch, **rest), task="wgan-gp")
 
 
 def fgsm(batch: int = 1000) -> Size:
@@ -106,8 +106,11 @@ SIZES = {
     "mlp256": dense_gan(256, 784, batch=64),
     "mlp1024": dense_gan(1024, 784, batch=128),
     "dcgan": dcgan(),
+    "dcgan2": small_dcgan(28, batch=64, channels=64),
     "fgsm": fgsm(),
     "wgan-gp": wgan_gp(),
+    "wgan-gp2": wgan_gp(128, 2, z=2, depth=2, images=False),
+    "ring": dense_gan(128, 2, batch=256, z=2, depth=2, images=False),
 }
 
 
