@@ -121,6 +121,7 @@ USES = {
     "an array in where": lambda v, a: mg.where(v > 0.0, v, a),
     "a tensor": lambda v, a: v * Tensor(a),
     "a tensor's view": lambda v, a: v * mg.flip(Tensor(a)),
+    "a user's op without inputs": lambda v, a: v * mg.record("reversed", a[::-1]),
 }
 FIRST_ARRAY, FIRST_USE = ARRAYS["numpy"], USES["an array"]
 
