@@ -150,13 +150,9 @@ def test_missing_files_are_downloaded_once_into_the_cache(cache, server):
 
 
 REASONS = {
-    "missing": "404",
-    "cut": "broke off after",
-    "wrong": "wrong bytes: the SHA-256 is",
-    "endless": "wrong bytes",
-    "stall": "timed out",
-    "drip": "not finished after 0.5 seconds",
-}
+    "missing": "404", "cut": "broke off after", "wrong": "wrong bytes: the SHA-256 is", "endless": "wrong bytes",
+    "stall": "timed out", "drip": "not finished after 0.5 seconds",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("behaviour", "reason"), REASONS.items())

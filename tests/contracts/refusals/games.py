@@ -100,7 +100,7 @@ REFUSED = [
     # further networks and arguments
     (lambda: make("ebgan", networks={"D": nn.Dense(2, 2)}, pull_away=0.1), TypeError,
      "EBGAN: pull_away needs D's code, and D has no encoder; make it an Autoencoder"),
-    *[(lambda kind=kind, more=more: game(kind, len, *more), TypeError, f"Q and opt_{rule} are builtin") for kind, rule, more in (
+    *[(lambda k=kind, more=more: game(k, len, *more), TypeError, f"Q and opt_{rule} are builtin") for kind, rule, more in (
         (games.ALI, "G", ()), (games.AdversarialVariationalBayes, "G", (len,)),
         (games.AdversarialAutoencoder, "Q", (sgd(nn.Dense(2, 3)),)))],
     (lambda: game(games.ALI, nn.Dense(2, 3)), ValueError, r"ALI: opt_G lacks parameters of Q; pass it \[\*G"),

@@ -66,4 +66,4 @@ def test_other_files_are_refused_in_one_line(name, text, message, here, capsys):
 def test_a_file_that_has_changed_is_read_again(here):
     for text in ("of one", "of another"):
         (here / "changing.py").write_text(f"{OWN}TEXT = {text!r}\n", "utf-8")
-        assert module_of_file("changing.py").TEXT == text
+        assert text == module_of_file("changing.py").TEXT
