@@ -17,6 +17,7 @@ FILES = Path(__file__).parent / "saved_files"
 def test_a_pickle_of_version_0_1_loads_and_the_game_goes_on():
     saved = pickle.loads((FILES / "version_0_1.pickle").read_bytes())
     tensor, game = saved["tensor"], saved["game"]
+    assert importlib.import_module("minigan.device_generator") is minigan.cupy_generator  # of pickles made on a GPU
     assert (type(tensor), tensor.name, tensor.requires_grad) == (minigan.Tensor, "w", True)
     np.testing.assert_array_equal(tensor.numpy(), [0.0, 1.0, 2.0])
     assert (type(saved["module"]), type(game)) == (nn.Sequential, games.GAN)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from minigan.backend import cupy_generator
 from minigan.backend.cupy_generator import DeviceGenerator
 
 MASK = 2**64 - 1
@@ -58,6 +59,13 @@ def test_any_shape_and_normal_numbers_are_drawn_in_pairs_and_none_is_used_again(
     other.bits(x.size + x.size % 2)
     assert rng.bits(3).tolist() == other.bits(3).tolist()
     assert x.shape == rng.random(size).shape == (size if isinstance(size, tuple) else (size,))
+
+
+def test_of_long_arrays_no_range_is_kept(monkeypatch):
+    monkeypatch.setattr(cupy_generator, "_KEPT", 4)
+    before = cupy_generator._counted.cache_info()
+    DeviceGenerator(np, 5).random(5)
+    assert cupy_generator._counted.cache_info() == before
 
 
 def from_state(rng):

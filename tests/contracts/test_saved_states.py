@@ -44,20 +44,12 @@ def played(name):
 
 
 TARGETS = {
-    "module": network,
-    "SGD": lambda: stepped(optim.SGD),
-    "momentum": lambda: stepped(optim.SGD, momentum=0.5),
-    "RMSProp": lambda: stepped(optim.RMSProp),
-    "Adam": lambda: stepped(optim.Adam),
-    "OMD": lambda: stepped(optim.OMD),
-    "OMD, average": lambda: stepped(optim.OMD, predictor=2),
-    "OMD, decay": lambda: stepped(optim.OMD, predictor=0.5),
-    "OptimisticAdam": lambda: stepped(optim.OptimisticAdam),
-    "LinearDecay": decay,
-    "Batches": stream,
-    "Noise": lambda: data.noise(3, "sphere"),
-    **{name: lambda name=name: played(name) for name in players.RULES},
-}
+    "module": network, "SGD": lambda: stepped(optim.SGD), "momentum": lambda: stepped(optim.SGD, momentum=0.5),
+    "RMSProp": lambda: stepped(optim.RMSProp), "Adam": lambda: stepped(optim.Adam), "OMD": lambda: stepped(optim.OMD),
+    "OMD, average": lambda: stepped(optim.OMD, predictor=2), "OMD, decay": lambda: stepped(optim.OMD, predictor=0.5),
+    "OptimisticAdam": lambda: stepped(optim.OptimisticAdam), "LinearDecay": decay, "Batches": stream,
+    "Noise": lambda: data.noise(3, "sphere"), **{name: lambda name=name: played(name) for name in players.RULES},
+}  # fmt: skip
 LONG = players.IMAGES  # their many parts are those of others
 every_target = pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in TARGETS]

@@ -106,9 +106,11 @@ class Handler(socketserver.StreamRequestHandler):
         head = ok + b"Content-Length: %d\r\n\r\n" % len(body)
         half = head + body[: len(body) // 2]
         response = {"missing": b"HTTP/1.0 404 Not Found\r\n\r\n", "cut": half, "stall": half, "wrong": head + bytes(len(body))}
-        response |= {"no-length": ok + b"\r\n" + body, "endless": ok + b"\r\n" + bytes(2**25)}
+        response |= {"no-length": ok + b"\r\n" + body, "endless": ok + b"\r\n" + bytes(2**25), "drip": ok}
         with contextlib.suppress(OSError):  # the other side hangs up
             self.server.sent += self.wfile.write(response.get(behaviour, head + body))
+            while behaviour == "drip" and not self.server.stopped.wait(0.02):
+                self.wfile.write(b"x")  # of a header that never ends
         if behaviour == "stall":
             self.server.stopped.wait(10)
 
@@ -121,6 +123,7 @@ def server(monkeypatch):
         def __call__(self, *behaviours):
             if "stall" in behaviours:
                 monkeypatch.setattr(mnist_files, "TIMEOUT", 0.2)
+            monkeypatch.setattr(mnist_files, "PATIENCE", 0.5 if "drip" in behaviours else 600.0)
             mirrors = [f"http://127.0.0.1:{self.server_address[1]}/{behaviour}/" for behaviour in behaviours]
             monkeypatch.setattr(mnist_files, "MIRRORS", mirrors)
 
@@ -147,12 +150,9 @@ def test_missing_files_are_downloaded_once_into_the_cache(cache, server):
 
 
 REASONS = {
-    "missing": "404",
-    "cut": "broke off after",
-    "wrong": "wrong bytes: the SHA-256 is",
-    "endless": "wrong bytes",
-    "stall": "timed out",
-}
+    "missing": "404", "cut": "broke off after", "wrong": "wrong bytes: the SHA-256 is", "endless": "wrong bytes",
+    "stall": "timed out", "drip": "not finished after 0.5 seconds",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("behaviour", "reason"), REASONS.items())

@@ -136,6 +136,7 @@ CRAFTED = {  # archives whose checksum is right -> what the message says
     "an expression": (npy(shape="(2**9,)"), "no header"),
     "a shape too large": (npy(shape="(10000000000,)"), "has 8 bytes, but its header is"),
     "a shape too small": (npy(shape="(1,)"), "has 8 bytes, but its header is"),
+    "text of too many letters": (npy("'<U999999999'", "()", b""), "no header"),
     "text of no letters": (npy("'<U0'", "(1000000000,)", b""), "no header"),
     "a shape of 2**64 bytes": (npy(shape="(4294967296, 1073741824)", content=b""), "has 0 bytes"),
     "letters beyond the last": (npy("'<U2'", "()", b"\xff" * 8), "invalid text"),

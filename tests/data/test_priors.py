@@ -55,3 +55,7 @@ def test_a_great_circle_turns_at_an_even_speed_in_the_plane_of_its_ends_and_its_
     np.testing.assert_allclose(points[[0, -1]], [a, b], rtol=1e-12, atol=1e-12)
     plane = np.linalg.qr(np.stack([a, b - (b @ a) / (a @ a) * a], axis=1))[0]
     np.testing.assert_allclose(points @ plane @ plane.T, points, atol=1e-6 * lengths(points).max())
+
+
+def test_an_angle_near_pi_is_that_of_double_precision():
+    assert lengths(data.slerp(*np.float32([[1, 0], [-1, 1e-3]]), 3))[1] == pytest.approx(1, rel=1e-5)

@@ -1,5 +1,6 @@
 """What each rank takes: all ranks together see what one process sees, and the position of one is that of all."""
 
+import copy
 import itertools
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import minigan as mg
 from minigan import data, games, losses, nn, ops, optim
 from minigan.backend import random_numbers
+from minigan.data.shares import RowsGenerator
 from tests.helpers.ranks import Comm
 
 X, Y = np.arange(60.0).reshape(30, 2), np.arange(30)
@@ -93,6 +95,7 @@ def test_after_the_block_its_priors_still_share_and_a_state_is_that_of_all_ranks
         mg.seed(7)
         with data.shared_noise(comm):
             prior = data.noise(2)
+        assert {type(rng) for rng in (*prior.generator.spawn(1), copy.deepcopy(prior.generator))} == {RowsGenerator}
         prior(4)
         states.append(prior.state_dict())
         rows.append(prior(2))

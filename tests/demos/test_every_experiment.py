@@ -21,13 +21,10 @@ FILES = {"summary.json", "checkpoint.npz"}
 OTHERS = {"history.csv", "samples.npz", "animation.gif", "engines.html"}  # of some demos
 BOUND = re.compile(r"at (?:most|least) [-\d.e+]+|from [-\d.e+]+ to [-\d.e+]+")
 OWN = {  # bounds that a quick run has of its own: by its settings, or as it measures them
-    "optimal_discriminator": r"\w+_(sup|mean)_error",
-    "collapse": "collapse, seeds that miss a mode",
-    "autoencoder": r".*: remedy's error over its own, worst seed",
-    "vae": "elbo",
-    "boltzmann": r".*: error over the mean image's, worst seed",
-    "began": "classes with a low gamma",
-}
+    "optimal_discriminator": r"\w+_(sup|mean)_error", "collapse": "collapse, seeds that miss a mode",
+    "autoencoder": r".*: remedy's error over its own, worst seed", "vae": "elbo",
+    "boltzmann": r".*: error over the mean image's, worst seed", "began": "classes with a low gamma",
+}  # fmt: skip
 
 
 @pytest.fixture

@@ -60,14 +60,10 @@ def test_names_and_ops_are_escaped():
 
 
 ODD = {
-    "empty": np.zeros((0, 3)),
-    "0-d nan": np.array(np.nan),
-    "integers": np.array([-(2**63), 2**63 - 1]),
-    "nan images": np.full((2, 3, 8, 8), np.nan),
-    "huge images": np.array([1e308, -1e308] * 64).reshape(2, 1, 8, 8),
-    "tiny": np.array([5e-324, -5e-324]),
-    "5-d": np.ones((2, 2, 2, 2, 2)),
-}
+    "empty": np.zeros((0, 3)), "0-d nan": np.array(np.nan), "integers": np.array([-(2**63), 2**63 - 1]),
+    "nan images": np.full((2, 3, 8, 8), np.nan), "huge images": np.array([1e308, -1e308] * 64).reshape(2, 1, 8, 8),
+    "tiny": np.array([5e-324, -5e-324]), "5-d": np.ones((2, 2, 2, 2, 2)),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("array", ODD.values(), ids=ODD)

@@ -38,7 +38,8 @@ def test_a_backward_pass_calls_it_once_and_the_next_again_also_for_one_input_alo
 def test_each_part_is_a_function_that_a_debugger_can_stop_in(leaves):
     y = product(*leaves, [])
     assert all(inspect.isfunction(derivative) for derivative in y.derivatives)
-    assert [y.derivatives[0](leaf([g, g]), y).numpy().tolist() for g in (1.0, 2.0)] == [[3, 5], [6, 10]]
+    first, _ = y.derivatives
+    assert [first(leaf([g, g]), y).numpy().tolist() for g in (1.0, 2.0)] == [[3, 5], [6, 10]]
 
 
 @pytest.mark.parametrize("returned", [lambda g, y: (g,), lambda g, y: g, lambda g, y: None])

@@ -49,14 +49,11 @@ def backward_is_refused(*losses, match=r"an input of .*, was changed in place af
 # --- tensors ------------------------------------------------------------------------------------------------------------
 
 VIEWS = {
-    "itself": lambda w: w,
-    "detach": lambda w: w.detach(),
-    "reshape": lambda w: w.reshape(1, 3),
-    "transpose": lambda w: w.reshape(3, 1).T,
-    "slice": lambda w: w[::-1],
+    "itself": lambda w: w, "detach": lambda w: w.detach(), "reshape": lambda w: w.reshape(1, 3),
+    "transpose": lambda w: w.reshape(3, 1).T, "slice": lambda w: w[::-1],
     "no_grad view": mg.no_grad()(lambda w: w.reshape(3, 1)),
     "view of a view": mg.no_grad()(lambda w: w.reshape(3, 1).reshape(1, 3)),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("change", [assign, step])
@@ -109,19 +106,16 @@ def test_changes_of_what_the_gradient_does_not_read_are_no_error():
 # --- arrays of a tensor's memory ----------------------------------------------------------------------------------------
 
 ARRAYS = {
-    "numpy": lambda w: w.numpy(),
-    "what NumPy makes of it": lambda w: np.asarray(w.detach()),
-    "slice": lambda w: w.numpy()[::-1],
-    "broadcast": lambda w: np.broadcast_to(w.data, (2, 3)),
+    "numpy": lambda w: w.numpy(), "what NumPy makes of it": lambda w: np.asarray(w.detach()),
+    "slice": lambda w: w.numpy()[::-1], "broadcast": lambda w: np.broadcast_to(w.data, (2, 3)),
     "windows": lambda w: np.lib.stride_tricks.sliding_window_view(w.data, 3),
-}
+}  # fmt: skip
 USES = {
-    "an array": lambda v, a: v * a,
-    "an array on the left": lambda v, a: a * v,
-    "an array in where": lambda v, a: mg.where(v > 0.0, v, a),
-    "a tensor": lambda v, a: v * Tensor(a),
+    "an array": lambda v, a: v * a, "an array on the left": lambda v, a: a * v,
+    "an array in where": lambda v, a: mg.where(v > 0.0, v, a), "a tensor": lambda v, a: v * Tensor(a),
     "a tensor's view": lambda v, a: v * mg.flip(Tensor(a)),
-}
+    "a user's op without inputs": lambda v, a: v * mg.record("reversed", a[::-1]),
+}  # fmt: skip
 FIRST_ARRAY, FIRST_USE = ARRAYS["numpy"], USES["an array"]
 
 

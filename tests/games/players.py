@@ -66,12 +66,10 @@ LAYERS = {
     nn.Conv2d: lambda layer: partial(reference.conv, stride=layer.stride, padding=layer.padding),
     nn.ConvTranspose2d: lambda layer: partial(reference.conv_transpose, stride=layer.stride, padding=layer.padding),
     nn.BatchNorm2d: lambda layer: reference.BatchNorm(len(layer.running_mean)),
-    nn.LeakyReLU: lambda layer: partial(reference.leaky_relu, slope=layer.slope),
-    nn.ReLU: lambda layer: reference.leaky_relu,
-    nn.Tanh: lambda layer: np.tanh,
-    nn.Reshape: lambda layer: lambda x: x.reshape(len(x), *layer.shape),
+    nn.LeakyReLU: lambda layer: partial(reference.leaky_relu, slope=layer.slope), nn.ReLU: lambda layer: reference.leaky_relu,
+    nn.Tanh: lambda layer: np.tanh, nn.Reshape: lambda layer: lambda x: x.reshape(len(x), *layer.shape),
     nn.Flatten: lambda layer: lambda x: x.reshape(len(x), -1),
-}
+}  # fmt: skip
 
 
 def by_hand(module):

@@ -63,11 +63,9 @@ RIGHT = op_with(lambda g, x: g * 2 * x)
 ACCEPTED = {
     "several inputs and outputs, integers": (lambda a, i, b: (a[i] * b, a.sum(), b), [X, np.array([0, 0, 1]), np.ones(3)]),
     "an input that is not used": (lambda a, b: a * a, [X, X[0]]),
-    "right where it is recorded": (differing_where_recorded(1.0), [X]),
-    "a scalar": (RIGHT, [np.array(0.5)]),
-    "nothing": (RIGHT, [np.ones((0, 2))]),
-    "strided": (RIGHT, [np.asfortranarray(X)[::-1, ::2]]),
-}
+    "right where it is recorded": (differing_where_recorded(1.0), [X]), "a scalar": (RIGHT, [np.array(0.5)]),
+    "nothing": (RIGHT, [np.ones((0, 2))]), "strided": (RIGHT, [np.asfortranarray(X)[::-1, ::2]]),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("order", [1, 3])

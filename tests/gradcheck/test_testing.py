@@ -11,14 +11,12 @@ X = np.array([[0.5, -1.5, 2.0], [1.0, 0.7, -0.3]])
 TRY_LONG = settings(max_examples=3000, database=None, phases=[Phase.generate], deadline=None, report_multiple_bugs=False)
 
 ARRAYS = {
-    "scalar": lambda x: x.shape == (),
-    "empty": lambda x: x.size == 0,
-    "4-d": lambda x: x.ndim > 3 and x.size > 1,
+    "scalar": lambda x: x.shape == (), "empty": lambda x: x.size == 0, "4-d": lambda x: x.ndim > 3 and x.size > 1,
     "long": lambda x: max(x.shape, default=0) > 4,
     "Fortran order": lambda x: not x.flags.c_contiguous and x.flags.f_contiguous,
     "strided": lambda x: x.size > 1 and not x.flags.c_contiguous and not x.flags.f_contiguous,
     "reversed": lambda x: any(step < 0 for step in x.strides),
-}
+}  # fmt: skip
 GROUPS = {
     "scalar": lambda a, b: a.shape == () != b.shape,
     "empty": lambda a, b: 0 in np.broadcast_shapes(a.shape, b.shape),

@@ -29,17 +29,15 @@ def of(*groups):
 
 
 COVERAGES = {  # samples -> modes, modes of at least 1 %, high quality, kl
-    "collapsed": (of((50, A)), 1, 1, 1.0, math.log(8)),
-    "stray samples": (of((993, A), (1, CENTRES[1:])), 8, 1, 1.0, None),
-    "less than 1 %": (of((991, A), (9, B)), 2, 1, 1.0, None),
-    "exactly 1 %": (of((990, A), (10, B)), 2, 2, 1.0, None),
+    "collapsed": (of((50, A)), 1, 1, 1.0, math.log(8)), "stray samples": (of((993, A), (1, CENTRES[1:])), 8, 1, 1.0, None),
+    "less than 1 %": (of((991, A), (9, B)), 2, 1, 1.0, None), "exactly 1 %": (of((990, A), (10, B)), 2, 2, 1.0, None),
     "1 % of all, not of the good": (of((5, A), (995, (50.0, 50.0))), 1, 0, 0.005, None),
     "inside three std": (np.add(A, [[0.0599, 0], [0, -0.0599]]), 1, 1, 1.0, None),
     "outside": (np.add(A, [[0.0601, 0], [0.044, 0.044]]), 0, 0, 0.0, math.log(8)),
     "kl counts all": (of((3, 1.1 * A), (1, B)), 1, 1, 0.25, math.log(8) + 0.75 * math.log(0.75) + 0.25 * math.log(0.25)),
     "nan and infinity": (np.concatenate([CENTRES[:4], BROKEN]), 4, 4, 0.5, math.log(2)),
     "nothing else": (BROKEN, 0, 0, 0.0, math.log(8)),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("samples", "modes", "modes_1pct", "high_quality", "kl"), COVERAGES.values(), ids=COVERAGES)

@@ -103,18 +103,13 @@ def test_small_integers_do_not_wrap_around(name, dtype):
 
 BIG = np.array([2**63 + 5, 7], np.uint64)
 BEYOND_INT64 = {  # name: (the op, what it makes of BIG)
-    "sum": (mg.sum, 2**63 + 12),
-    "cumsum": (mg.cumsum, [2**63 + 5, 2**63 + 12]),
-    "prod": (lambda x: mg.prod(x[1:] * 2**60), 7 * 2**60),
-    "einsum": (lambda x: mg.einsum("i->", x), 2**63 + 12),
-    "matmul": (lambda x: mg.matmul(x, np.array([1, 2], np.uint64)), 2**63 + 19),
-    "add": (lambda x: x + 1, [2**63 + 6, 8]),
-    "multiply": (lambda x: x * 1, BIG.tolist()),
-    "square": (lambda x: mg.square(x[1:] + (2**32 - 8)), [(2**32 - 1) ** 2]),
-    "equal": (lambda x: x == 2**63 + 5, [True, False]),
-    "clip": (lambda x: mg.clip(x, 10, 2**63 + 1), [2**63 + 1, 10]),
+    "sum": (mg.sum, 2**63 + 12), "cumsum": (mg.cumsum, [2**63 + 5, 2**63 + 12]),
+    "prod": (lambda x: mg.prod(x[1:] * 2**60), 7 * 2**60), "einsum": (lambda x: mg.einsum("i->", x), 2**63 + 12),
+    "matmul": (lambda x: mg.matmul(x, np.array([1, 2], np.uint64)), 2**63 + 19), "add": (lambda x: x + 1, [2**63 + 6, 8]),
+    "multiply": (lambda x: x * 1, BIG.tolist()), "square": (lambda x: mg.square(x[1:] + (2**32 - 8)), [(2**32 - 1) ** 2]),
+    "equal": (lambda x: x == 2**63 + 5, [True, False]), "clip": (lambda x: mg.clip(x, 10, 2**63 + 1), [2**63 + 1, 10]),
     "stack": (lambda x: mg.stack([x, x])[1], BIG.tolist()),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("op", "expected"), BEYOND_INT64.values(), ids=BEYOND_INT64)

@@ -54,32 +54,16 @@ def test_pad_keeps_a_dtype_that_holds_the_value_and_widens_others_as_where_does(
 
 
 INDICES = {
-    "integer": 1,
-    "0-d array": np.array(1),
-    "slice": slice(0, 2),
-    "negative step": slice(None, None, -2),
-    "none and ellipsis": (None, Ellipsis, 0, None),
-    "element": (1, 2, 0),
-    "list with repeats": [0, 0, 1],
-    "tuple with repeats inside a tuple": ((0, 0, 1), slice(None)),
-    "two arrays": (np.array([0, 1, 0]), np.array([2, 1, 2])),
-    "arrays around a slice": ([0, 0], slice(None), [1, 1]),
-    "uint8 array": np.array([1, 1], "uint8"),
-    "mask": np.arange(12).reshape(2, 3, 2) % 3 == 0,
-    "mask of the first axis": np.array([False, True]),
-    "mask as a list": [True, False],
-    "mask in a tuple": (slice(None), [True, False, True], 0),
-    "mask and array": (np.array([True, True]), np.array([2, 2])),
-    "true": True,
-    "false": False,
-    "empty list": [],
-    "empty array": np.array([], int),
-    "tensor": mg.Tensor(np.array([1, 1])),
-    "array of Python's": array.array("q", [0, 0, 1]),
-    "memory": memoryview(array.array("q", [0, 0, 1])),
-    "range": range(-2, 1),
-    "mask tensor": mg.Tensor([True, False]),
-}
+    "integer": 1, "0-d array": np.array(1), "slice": slice(0, 2), "negative step": slice(None, None, -2),
+    "none and ellipsis": (None, Ellipsis, 0, None), "element": (1, 2, 0), "list with repeats": [0, 0, 1],
+    "tuple with repeats inside a tuple": ((0, 0, 1), slice(None)), "two arrays": (np.array([0, 1, 0]), np.array([2, 1, 2])),
+    "arrays around a slice": ([0, 0], slice(None), [1, 1]), "uint8 array": np.array([1, 1], "uint8"),
+    "mask": np.arange(12).reshape(2, 3, 2) % 3 == 0, "mask of the first axis": np.array([False, True]),
+    "mask as a list": [True, False], "mask in a tuple": (slice(None), [True, False, True], 0),
+    "mask and array": (np.array([True, True]), np.array([2, 2])), "true": True, "false": False, "empty list": [],
+    "empty array": np.array([], int), "tensor": mg.Tensor(np.array([1, 1])), "array of Python's": array.array("q", [0, 0, 1]),
+    "memory": memoryview(array.array("q", [0, 0, 1])), "range": range(-2, 1), "mask tensor": mg.Tensor([True, False]),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", INDICES)

@@ -56,16 +56,11 @@ def test_misuse_is_told_what_is_wrong(call, error, says):
 # --- arrays of other kinds ----------------------------------------------------------------------------------------------
 
 NUMBERS_GO_IN = {
-    "Tensor": Tensor,
-    "operand on the right": lambda x: ones(2) + x,
-    "operand on the left": lambda x: x * ones(2),
-    "op": mg.exp,
-    "part": lambda x: mg.stack([ones(2), x]),
-    "data": lambda x: setattr(ones(2), "data", x),
-    "gradient": lambda x: (ones(2) * 2).backward(x),
-    "loss": lambda x: losses.mse(ones(2), x),
+    "Tensor": Tensor, "operand on the right": lambda x: ones(2) + x, "operand on the left": lambda x: x * ones(2),
+    "op": mg.exp, "part": lambda x: mg.stack([ones(2), x]), "data": lambda x: setattr(ones(2), "data", x),
+    "gradient": lambda x: (ones(2) * 2).backward(x), "loss": lambda x: losses.mse(ones(2), x),
     "attack": lambda x: mg.attacks.fgsm(lambda v: v, x, None, 0.1, loss=lambda v, y: v.sum(), clip=None),
-}
+}  # fmt: skip
 ARRAYS_GO_IN = NUMBERS_GO_IN | {
     "Tensor with a dtype": lambda x: Tensor(x, dtype="float32"),
     "layer": nn.Dense(2, 1),

@@ -30,6 +30,7 @@ def fails(g, y):
     raise KeyError("oops")
 
 
+BEFORE = mg.no_grad()(mg.reshape)(leaf(np.nan), -1)
 FOUND = {  # each is found at the line of the lambda
     "log": (lambda: mg.log(leaf(-1.0)), r"log made a nan from arguments without one \(shapes \(1,\)\)"),
     "subtract": (lambda: leaf(np.inf) - leaf(np.inf), "subtract made a nan from an infinity, input 0 .*, a parameter"),
@@ -37,6 +38,7 @@ FOUND = {  # each is found at the line of the lambda
     "a name": (lambda: mg.exp(mg.Tensor([np.nan], name="x")), f"input 0 of exp .* {DATA}tensor 'x' of shape"),
     "a parameter": (lambda: mg.exp(leaf(np.nan)), r"input 0 of exp has a nan already: a tensor of shape \(1,\), a parameter"),
     "an infinity that came in": (lambda: data_with(np.inf) * 0.0, f"multiply .* from an infinity, input 0 .* {DATA}a"),
+    "what no_grad made before": (lambda: mg.exp(BEFORE), r"input 0 of exp has a nan already: [^;]* that an op made"),
     "through a layer": (lambda: mg.nn.Dense(2, 1)(data_with(np.nan)), f"input 0 of affine .* {DATA}a"),
 }
 

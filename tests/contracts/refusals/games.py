@@ -100,8 +100,9 @@ REFUSED = [
     # further networks and arguments
     (lambda: make("ebgan", networks={"D": nn.Dense(2, 2)}, pull_away=0.1), TypeError,
      "EBGAN: pull_away needs D's code, and D has no encoder; make it an Autoencoder"),
-    *each([games.ALI, games.AdversarialVariationalBayes, games.AdversarialAutoencoder], TypeError,
-          "Q and opt_[GQ] are builtin", lambda kind: game(kind, len, *[sgd(nn.Dense(2, 3))] * (kind is not games.ALI))),
+    *[(lambda k=kind, more=more: game(k, len, *more), TypeError, f"Q and opt_{rule} are builtin") for kind, rule, more in (
+        (games.ALI, "G", ()), (games.AdversarialVariationalBayes, "G", (len,)),
+        (games.AdversarialAutoencoder, "Q", (sgd(nn.Dense(2, 3)),)))],
     (lambda: game(games.ALI, nn.Dense(2, 3)), ValueError, r"ALI: opt_G lacks parameters of Q; pass it \[\*G"),
     (lambda: game(games.AdversarialVariationalBayes, nn.Dense(2, 3), data.noise(2)), ValueError,
      "AdversarialVariationalBayes: opt_G lacks parameters of Q"),

@@ -54,7 +54,7 @@ def test_all_goes_on_when_one_fails_and_sums_up_what_held_in_lines_and_on_a_page
     (runs / "detach").mkdir(parents=True)
     (runs / "detach" / "summary.json").write_text(json.dumps(SUMMARY))  # of an earlier run
     with pytest.raises(SystemExit, match="2 of 3 demos failed: detach, wgan"):  # a message: the exit status is 1
-        main(["all", "--out", str(runs), "--jobs", jobs])
+        main(["all", "--out", str(runs), "--jobs", jobs, *["--quick"] * (jobs == "1")])
     assert (runs / "saddle" / "output.txt").read_text() == "drawing\n"
     assert re.match(r"(?s)before\n.*ValueError: a reason", (runs / "detach" / "output.txt").read_text())
     said, err = capfd.readouterr()
@@ -68,6 +68,7 @@ def test_all_goes_on_when_one_fails_and_sums_up_what_held_in_lines_and_on_a_page
     assert '<td>&lt;i&gt;</td><td>at most 2</td><td class="number">1.5</td>' in page
     assert 'alt="what &quot;was&quot; found" src="data:image/png;base64,' in page
     assert "did not finish" in page
+    assert ("QUICK RUN" in page) == (jobs == "1")
     assert not re.search(r"https?:|<script|src=\"(?!data:)|@import|url\(", page)  # no network, no script
 
 

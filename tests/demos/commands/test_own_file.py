@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from demos.__main__ import main
-from demos.commands.own_file import TEMPLATE
+from demos.commands.own_file import TEMPLATE, module_of_file
 from tests.demos.running import ROOT
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -45,6 +45,8 @@ def test_a_new_experiment_runs(tmp_path):
         ("broken", "def (", "broken.py cannot be read: line 1"),
         ("empty", "x = 1\n", "declares no experiment: put @demo"),
         ("files/json", "x = 1\n", "has the name of another module"),
+        ("a file", OWN, "'a file' is not a name for a Python module"),
+        ("mine", OWN, "--record: only for the demos"),
         ("no_instance", OWN.replace("@demo(Settings(),", "@demo(Settings,"), "expected an instance of a dataclass"),
         ("no_field", OWN.replace('{"steps"', '{"stesp"'), "demo: quick has stesp, which Settings has not"),
     ],
@@ -54,8 +56,14 @@ def test_other_files_are_refused_in_one_line(name, text, message, here, capsys):
     if text is not None:
         (here / f"{name}.py").write_text(text, "utf-8")
     with pytest.raises(SystemExit) as end:
-        main([f"{name}.py"])
+        main([f"{name}.py", "--record"])
     assert end.value.code == 2
     err = capsys.readouterr().err
     assert message in err
     assert err.count("\n") == 1
+
+
+def test_a_file_that_has_changed_is_read_again(here):
+    for text in ("of one", "of another"):
+        (here / "changing.py").write_text(f"{OWN}TEXT = {text!r}\n", "utf-8")
+        assert text == module_of_file("changing.py").TEXT

@@ -153,6 +153,8 @@ def test_more_values_more_seeds_and_another_figure_play_only_what_is_missing(swe
     with pytest.raises(SystemExit, match=r"^--figure x: there is no such metric; the metrics are: plain; score; errors$"):
         swept("rate=1,2 n=1", "--figure", "x", "--resume")
     assert len(swept.played) == 4
+    with pytest.raises(SystemExit):  # of other options
+        swept("rate=1,2 n=1", "--steps", "9", "--resume")
 
 
 def test_a_fresh_start_moves_an_earlier_sweep_aside_and_nothing_beside_it(swept):
@@ -190,6 +192,7 @@ def test_a_figure_that_is_no_number_is_that_of_a_failed_run_and_where_all_fail_i
     out = swept("rate=97,1")
     assert table_of(out)[2].split() == ["97.0", "0", "(1", "failed)", "nan", "-"]
     assert [row["score"] for row in rows_of(out)] == ["", "1.0"]
+    assert sweep.mean_of([1.0, None, 3.0]) == 2  # of a seed's runs
     with pytest.raises(SystemExit, match=rf"^no run finished with metrics: see output.txt .*{out}$"):
         swept("rate=99")
 

@@ -112,11 +112,13 @@ def test_a_short_run_judges_only_what_it_can_show_and_its_pictures_claim_nothing
 def test_a_recorded_run_can_be_read_and_a_digit_changed_by_hand_shows(tmp_path, monkeypatch):
     monkeypatch.setattr(results, "FOLDER", tmp_path / "results")
     found = begun(tmp_path, "--record")
+    found.finding = "a is {a}"
     found.note("a", 1.5)
     found.finish()
     summary = json.loads((tmp_path / "summary.json").read_text())
     words = {"found", "pictures"}  # of the code as it was then; they follow from the figures
     assert results.recorded("some_claim") == {key: value for key, value in summary.items() if key not in words}
+    assert not begun(tmp_path, "--record", "--resume").args.record  # it would not measure all its seconds
     path = tmp_path / "results" / "some_claim.json"
     for text in (path.read_text().replace("1.5", "1.6"), "{}", "[]", "{"):
         path.write_text(text)

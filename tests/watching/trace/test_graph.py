@@ -77,3 +77,10 @@ def test_layers_that_repeat_fold_above_the_limit_only():
     assert {folded.node_of(n) for n in fold.members} == {fold.number}
     assert ("9 layers", "affine") in [(folded.nodes[e.source].label, folded.nodes[e.target].label) for e in folded.edges]
     assert folded.layout().columns < whole.layout().columns
+    with mg.trace(net=net) as t:
+        (net(x := np.ones((2, 3), np.float32)).mean() + net(x).mean()).backward()
+    assert [node.label for node in graph(t, limit=10)[0].nodes.values() if node.below == "parameters"] == ["18 tensors"]
+    with mg.trace(net=net) as t:
+        y = net[:8](x)
+        (net[8:](y).mean() + y.mean()).backward()  # also used outside of the layers
+    assert kinds(graph(t, limit=10)[0], "fold") == []

@@ -58,6 +58,8 @@ def without_grad(w, v):
 
 
 def of_another(w, v):
+    for flag in (False, True):
+        w.requires_grad = flag
     mg.grad(w * 2.0 + v * 3.0, [v])
 
 

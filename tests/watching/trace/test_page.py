@@ -50,6 +50,16 @@ def test_every_row_tensor_and_lesson_is_on_the_page(trace, tmp_path):
     assert told["lessons"] == [[lesson.text, lesson.row - 1] for lesson in trace.lessons]
 
 
+def test_an_update_shows_the_gradients_since_the_one_before():
+    w = mg.Tensor([1.0], requires_grad=True)
+    with mg.trace(w=w) as t:
+        for _ in range(2):
+            (w * w).backward()
+            mg.optim.SGD([w], 0.1).step()
+    first, second = [row["links"] for row in contents(page.text(t))["rows"] if row["k"] == "update"]
+    assert len(first) == len(second) == 3
+
+
 def test_data_cannot_end_the_script_or_the_frame():
     x = mg.Tensor([1.0], name="</script><!-- ' & \u2028 é")
     with mg.trace() as t:

@@ -1,5 +1,7 @@
 """The record of a step says what happened: which ops, cuts, derivatives and updates, with the numbers that they had."""
 
+import weakref
+
 import numpy as np
 import pytest
 
@@ -56,6 +58,15 @@ def test_tensors_have_the_names_of_the_users_variables_also_around_an_op_of_the_
     assert (names[0], len(set(names))) == ("h", 3)
     assert names_of(t, [*row.inputs, row.output]) == [names[-1], "last"]
     assert (row.place.code, row.formula, last.op) == ("last = double(h)", "2 x", "double")
+
+
+def test_no_tensor_lives_longer_with_a_trace():
+    def step():
+        with mg.trace():
+            y = leaf(1.0) * 2.0
+        return weakref.ref(y)
+
+    assert step()() is None  # without the garbage collector
 
 
 def test_what_was_made_in_the_block_is_not_thawed_and_freezing_takes_a_row():

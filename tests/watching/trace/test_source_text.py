@@ -31,6 +31,8 @@ SOURCES = [
     (mg.sigmoid, ["g * (y * (1.0 - y))"]),
     (lambda x: mg.record("op", matrix, (x, slope_of)), ['g * slope * "é".count("é")']),
     (lambda x: mg.record("op", matrix, (x, np.sin)), ["sin"]),
+    (lambda x: ops.normalisation.batch_norm(x, mg.sum(x, 0), mg.sum(x, 0), 1e-5)[0],
+     [f"plain_d_{name}(g, x, weight, eps)" for name in ("x", "weight", "bias")]),
     (lambda x: mg.record("op", matrix, (x, eval("lambda g, y: g * 7"))), ["<lambda>"]),  # there is no file to read
     (lambda x: mg.record("op", matrix, (x, lambda g, y: g * 2 + (
         y * 3

@@ -203,6 +203,12 @@ def test_a_loop_within_a_result_is_resumed_and_forgotten_when_the_result_is_ther
     assert run.restored.keys() == {"first", "second/an experiment"}
     assert once("first", find) == whole == once("second", find)
     assert run.finished.keys() == {"first", "second"}
+    for _ in resumable(range(3), "left early"):
+        break
+    outer = resumable(range(2), "outer")
+    next(outer)
+    with pytest.raises(RuntimeError, match="inner starts within the loop outer"):
+        next(resumable(range(2), "inner"))
 
 
 # --- when a checkpoint is written ---------------------------------------------------------------------------------------

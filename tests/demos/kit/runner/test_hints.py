@@ -19,7 +19,7 @@ COLLAPSED = np.full((100, 2), 1.5) + 0.05 * np.random.default_rng(0).standard_no
     [
         (FINE, None, range(300, 400), ""),
         (FINE, COLLAPSED, range(300, 400), "mode collapse"),
-        (AHEAD, None, range(300, 400), "D is 1 at the data and 0 at G's samples"),
+        (AHEAD, None, [*range(300, 340), 0, *range(340, 400)], "D is 1 at the data and 0 at G's samples"),
         (FINE, "shrink", range(300, 400), "gradient has all but vanished"),
         (AHEAD, np.zeros((10, 2)), range(100, 190), ""),  # what goes wrong early or for a moment is left alone
         ({"loss_D": 1.0, "w_estimate": 3.0}, None, range(300, 400), ""),  # a critic has no probabilities
