@@ -27,7 +27,7 @@ def train(
     look: Callable[[Game], None] | None = None,
     **changing: Any,
 ) -> list[Figures]:
-    """Train under a progress bar with this name; the learning rates fall linearly to 0.
+    """Train under a progress bar with this name; the learning rates fall linearly to 0, and the game's averages are updated.
 
     `look(game)` is called every `every` steps; `changing`: the state that it changes, see `loops.resumable`. Returns the
     metrics of all steps.
@@ -37,6 +37,8 @@ def train(
     for t in resumable(range(1, steps + 1), name, **parts):
         figures.append(game.step(batches))
         decay.step()
+        for average in game.averages().values():
+            average.update()
         if look and t % every == 0:
             look(game)
     return figures

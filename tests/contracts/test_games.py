@@ -90,7 +90,7 @@ def test_parameters_that_the_user_has_frozen_stay_as_they_are(name):
 
 @every_game
 def test_a_float32_game_has_no_float64_array_in_a_step_on_float64_data_and_noise(name):
-    game, given = make(name, players.Draws(3), **({"r1": 1.0} if name == "gan" else {})), minibatches(name)
+    game, given = make(name, players.Draws(3), **({"r1": 1.0} if "r1" in GAMES[name].defaults else {})), minibatches(name)
     seen = players.dtypes_of_new_tensors(game, lambda: [dict(game.step(given)) for _ in range(2)])
     assert len(seen) > 50
     assert {d for d in seen if d.kind == "f"} == {np.dtype("float32")}

@@ -74,6 +74,7 @@ MODULES = [
     (lambda: nn.init.he_normal((2, 3), 0), TypeError, "init: rng is 0; expected a generator"),
     (lambda: nn.init.xavier_uniform({1: 2}, None), ValueError, "init: shape is .*; expected sizes"),
     (lambda: Dense(2, 3).to(np.ones(3)), mg.backend.BackendError, "unknown backend array"),
+    (lambda: nn.MovingAverage("G"), TypeError, "MovingAverage: module is a str; expected a Module"),
     (lambda: Sequential(ReLU(), 3), TypeError, "argument 2 is a int; expected a layer"),
     *each([0, 1], TypeError, "default_rng", lambda seed: Dense(2, 2, rng=seed)),
 ]
