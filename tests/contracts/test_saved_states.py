@@ -178,9 +178,8 @@ def test_a_state_that_went_through_a_file_is_taken(name, tmp_path):
 SETTINGS = [  # (the game, a setting, the target's, the saved one's)
     ("gan", "k", 2, 1), ("gan", "r1", 0.5, 0.0), ("gan", "saturating", True, False), ("wgan", "n_critic", 2, 5),
     ("wgan", "clip", 0.1, 0.01), ("wgan_gp", "penalty", 1.0, 10.0), ("began", "gamma", 0.7, 0.5),
-    ("ebgan", "margin", 2.0, 10.0), ("ebgan", "pull_away", 0.1, 0.0), ("cgan", "l", 3, 1),
+    ("ebgan", "margin", 2.0, 10.0), ("ebgan", "pull_away", 0.1, 0.0), ("cgan", "r1", 0.5, 0.0),
     ("Adam", "betas", [0.5, 0.9], [0.9, 0.999]), ("LinearDecay", "steps", 800, 10), ("MovingAverage", "decay", 0.9, 0.999),
-    ("cgan", "r1", 0.5, 0.0),
 ]  # fmt: skip
 
 

@@ -1,12 +1,9 @@
-"""The running average of a network: its formula, and an average as a part of a game."""
+"""The running average of a network. As a part of a game: `tests/contracts/test_games.py`."""
 
 import numpy as np
 import pytest
 
-import minigan as mg
-from minigan import nn
-from tests.contracts.games import make, stream
-from tests.helpers.states import assert_same
+from minigan import Tensor, nn
 
 
 @pytest.mark.parametrize("decay", [0.3, 0.999])
@@ -30,38 +27,8 @@ def test_an_average_moves_by_its_formula_and_copies_buffers(decay, dtype, of_ave
         np.testing.assert_array_equal(average.module[1].running_mean, t)
     assert {(p.dtype.str[1:], p.requires_grad) for p in kept} == {(of_average, False)}
     assert [m.training for m in (*average.module.modules(), *network.modules())] == [False] * 3 + [True] * 3
-    loss = average.module(mg.Tensor(np.ones((2, 2)), requires_grad=True)).sum()
+    assert repr(average) == f"MovingAverage(decay={decay}, 10 numbers, step 5)"
+    loss = average.module(Tensor(np.ones((2, 2)), requires_grad=True)).sum()
     average.update()
     with pytest.raises(RuntimeError, match="was changed in place"):
         loss.backward()
-
-
-def with_averages():
-    game = make("cgan")
-    game.average, game.of_D = nn.MovingAverage(game.G), nn.MovingAverage(game.D, 0.9)
-    return game
-
-
-def played(game, batches):
-    for _ in range(2):
-        game.step(batches)
-        for average in game.averages().values():
-            average.update()
-    return game.state_dict(), game.sample(4, y=1, G=game.average.module, rng=np.random.default_rng(0))
-
-
-def test_a_game_saves_its_averages_shows_them_and_samples_from_them():
-    game, batches = with_averages(), stream("cgan")
-    saved, position = played(game, batches)[0], batches.state_dict()
-    end, samples = played(game, batches)
-    assert repr(game).splitlines()[-2:] == [
-        "  average: MovingAverage(decay=0.999, 47 numbers, step 4)",
-        "  of_D: MovingAverage(decay=0.9, 36 numbers, step 4)",
-    ]
-    assert not np.allclose(samples, game.sample(4, y=1, rng=np.random.default_rng(0)))
-    game, batches = with_averages(), stream("cgan")
-    game.load_state_dict(saved)
-    batches.load_state_dict(position)
-    again = played(game, batches)
-    assert_same(again[0], end)
-    np.testing.assert_array_equal(again[1], samples)

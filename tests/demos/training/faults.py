@@ -58,9 +58,8 @@ def turns(off, average, growth, far):
     """Two turns of the bilinear game from (1, 1): the last point is this much off; both players at once, a spiral."""
     s = averages.Settings(turns=2)
     in_turn, at_once = averages.bilinear(s, True), averages.bilinear(s, False)
-    in_turn[-1] = [1 + off, 1 + off, average, 0.0]
+    in_turn[-1], at_once[-1, 2:] = [1 + off, 1 + off, average, 0.0], far
     at_once[:, :2] *= growth
-    at_once[-1, 2:] = far
     return s, in_turn, at_once
 
 
