@@ -19,10 +19,9 @@ import minigan as mg
 from demos.kit.claim import Claim
 from demos.kit.comparing import HELPS, compare
 from demos.kit.experiment import demo, over_kinds
-from demos.kit.loops import resumable
 from demos.kit.mixtures import RING, discriminator, generator
 from demos.kit.style import FAKE, OTHERS, slide
-from demos.kit.training import adams
+from demos.kit.training import adams, train
 from minigan import Tensor, data, nn, optim
 from minigan.games import GAN
 
@@ -98,16 +97,14 @@ def play(rate: str, seed: int, s: Settings) -> np.ndarray:
     """(moments, 2): the share of samples within 3 std of a mode, of G and of its running average."""
     mg.seed(seed)
     G, D = generator(s.width), discriminator(s.width)
-    game, batches, shares = GAN(G, D, data.noise(2), *adams(G, D, s.lr, s.lr)), RING.batches(s.batch), []
-    game.average, decay = nn.MovingAverage(G, s.decay), optim.LinearDecay([game.opt_G, game.opt_D], s.steps)
-    for t in resumable(range(s.steps), rate, game=game, batches=batches, decay=decay, shares=shares):
-        game.step(batches)
-        game.average.update()
-        if rate == "falling":
-            decay.step()
-        if (t + 1) % (s.steps // s.moments) == 0:
-            both = [RING.coverage(game.sample(2500, G=network)) for network in (G, game.average.module)]
-            shares.append([found["high_quality"] for found in both])
+    game, shares = GAN(G, D, data.noise(2), *adams(G, D, s.lr, s.lr)), []
+    game.average = nn.MovingAverage(G, s.decay)
+
+    def look(game: GAN) -> None:
+        both = [RING.coverage(game.sample(2500, G=network)) for network in (game.G, game.average.module)]
+        shares.append([found["high_quality"] for found in both])
+
+    train(game, RING.batches(s.batch), s.steps, rate, s.steps // s.moments, look, rate == "falling", shares=shares)
     return np.array(shares)
 
 

@@ -77,8 +77,8 @@ TRAPS = """
 34. Python's protocols: engine/test_array_protocol.py test_one_element_is_a_number_and_hash_is_by_identity_but_in_by_value
     test_iteration_stops_and_rows_are_differentiable contracts/test_refusals.py test_it_is_refused_and_the_error_says_why
 35. arguments on two backends: project/test_traps.py test_arguments_on_two_backends_are_refused_by_position
-36. Adam's first step, missing gradients, state: optim/test_rules.py
-    test_adams_first_step_is_lr_in_the_gradients_direction_whatever_its_size contracts/test_rules.py
+36. Adam's first step, missing gradients, state: contracts/test_rules.py
+    test_30_steps_follow_the_formula_also_after_saving_and_loading_into_a_rule_that_has_stepped
     test_a_parameter_without_a_gradient_waits_unchanged_and_then_steps_like_a_fresh_one
     test_a_parameter_that_is_listed_twice_is_stepped_once test_a_loaded_optimizer_goes_on_bit_for_bit_and_both_are_copies
 37. optimistic Adam's previous direction: optim/test_rules.py
