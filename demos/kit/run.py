@@ -52,6 +52,8 @@ class Run:
                     self._add_snapshot(t, bar)
                 figures = self.game.step(self.batches)
                 self.decay.step()
+                for average in self.game.averages().values():
+                    average.update()
                 if (t + 1) % row == 0 or t + 1 == self.steps:
                     self._add_row(t + 1, figures, bar)
                 if t + 1 == self.steps:

@@ -25,18 +25,22 @@ def train(
     name: str,
     every: int = 0,
     look: Callable[[Game], None] | None = None,
+    falling: bool = True,
     **changing: Any,
 ) -> list[Figures]:
-    """Train under a progress bar with this name; the learning rates fall linearly to 0.
+    """Train under a progress bar with this name, and update the game's averages. Returns the metrics of all steps.
 
-    `look(game)` is called every `every` steps; `changing`: the state that it changes, see `loops.resumable`. Returns the
-    metrics of all steps.
+    `look(game)` is called every `every` steps; `changing`: the state that it changes, see `loops.resumable`. `falling`:
+    whether the learning rates fall linearly to 0.
     """
     decay, figures = optim.LinearDecay([game.opt_G, game.opt_D], steps), []
     parts = {"game": game, "batches": batches, "decay": decay, "figures": figures, **changing}
     for t in resumable(range(1, steps + 1), name, **parts):
         figures.append(game.step(batches))
-        decay.step()
+        if falling:
+            decay.step()
+        for average in game.averages().values():
+            average.update()
         if look and t % every == 0:
             look(game)
     return figures

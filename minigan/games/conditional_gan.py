@@ -6,7 +6,7 @@ from minigan import backend, checks
 from minigan.engine.tensor import Tensor
 from minigan.games.figures import Figures, discriminator_figures
 from minigan.games.game import Game, Minibatches, Prior, check_no_sigmoid
-from minigan.losses import discriminator_loss, generator_loss
+from minigan.losses import discriminator_loss, generator_loss, squared_gradient_norm
 from minigan.nn import Module
 from minigan.nn.module import check_sizes
 from minigan.ops import broadcast_to, concatenate, one_hot
@@ -44,27 +44,41 @@ class ConditionalGAN(Game):
         prior, opt_G, opt_D: see `Game`.
         k: D steps in an iteration, each on a fresh minibatch of (x, y) and fresh z.
         l: G steps in an iteration, each on fresh z, with the labels of the last minibatch.
+        r1: as in `GAN`; the gradient is that for x.
 
     `step` takes minibatches (x, y) and returns what `GAN.step` does. `sample` needs y.
     """
 
-    settings = ("k", "l")
+    settings = ("k", "l", "r1")
+    r1 = 0.0  # pickles of 0.1 have none
 
-    def __init__(self, G: Module, D: Module, prior: Prior, opt_G: Optimizer, opt_D: Optimizer, k: int = 1, l: int = 1):
+    def __init__(
+        self,
+        G: Module,
+        D: Module,
+        prior: Prior,
+        opt_G: Optimizer,
+        opt_D: Optimizer,
+        k: int = 1,
+        l: int = 1,
+        r1: float = 0.0,
+    ):
         super().__init__(G, D, prior, opt_G, opt_D)
         checks.counts("ConditionalGAN", k=k, l=l)
         check_no_sigmoid("ConditionalGAN", D.network if isinstance(D, Conditional) else D)
-        self.k, self.l = k, l
+        self.k, self.l, self.r1 = k, l, checks.number("ConditionalGAN", "r1", r1, least=0)
 
     def step(self, batches: Minibatches) -> Figures:
         """One iteration: k steps of D, then l steps of G against the updated D."""
         for _ in range(self.k):
             x, y = self.labelled(batches)
+            x.requires_grad = self.r1 > 0
             z = self.noise(len(x))
             fake = self.G(z, y).detach()
             real_logits, fake_logits = self.D(x, y), self.D(fake, y)
             loss_D = discriminator_loss(real_logits, fake_logits)
-            self.descend(self.opt_D, loss_D)
+            penalty = (self.r1 / 2) * squared_gradient_norm(real_logits, x) if self.r1 else 0.0
+            self.descend(self.opt_D, loss_D + penalty)
 
         for _ in range(self.l):
             z = self.noise(len(y))

@@ -19,7 +19,7 @@ from minigan.data.priors import Noise
 from minigan.engine.modes import no_grad
 from minigan.engine.tensor import Tensor
 from minigan.games.figures import Figures
-from minigan.nn import Module, Sequential, Sigmoid, eval_mode
+from minigan.nn import Module, MovingAverage, Sequential, Sigmoid, eval_mode
 from minigan.optim import Optimizer
 
 Prior = Callable[[int], Any]  # m -> array of m noise vectors
@@ -41,6 +41,7 @@ class Game:
     """
 
     settings: tuple[str, ...] = ()
+    average: MovingAverage  # the user's: `game.average = nn.MovingAverage(G)`. Other names are saved as well
 
     def __init__(self, G: Module, D: Module, prior: Prior, opt_G: Optimizer, opt_D: Optimizer):
         name = type(self).__name__
@@ -114,13 +115,16 @@ class Game:
 
     # --- sampling and saving -----------------------------------------------------------------------------------------
 
-    def sample(self, n: int, y: Any = None, z: Any = None, rng: np.random.Generator | None = None) -> NDArray[Any]:
+    def sample(
+        self, n: int, y: Any = None, z: Any = None, rng: np.random.Generator | None = None, G: Module | None = None
+    ) -> NDArray[Any]:
         """n samples G(z) as a NumPy array, in eval mode.
 
         Args:
             y: for conditional games, and only for them: n classes, or one for all.
             z: the noise; if None, the prior's, drawn with `rng` or else with a generator that only sampling uses: samples
                 do not change the training. (A prior that is a plain function has one stream for both: pass z.)
+            G: another network than the game's, such as its running average.
 
         Raises TypeError for y in a game without classes, ValueError for a z that is not n vectors.
         """
@@ -128,10 +132,10 @@ class Game:
         z = self.cast(self._sample_noise(n, rng) if z is None else z)
         if len(z) != n:
             raise ValueError(f"sample: asked for {n} samples, z has shape {z.shape}")
-        condition = self.condition(n, y)
-        with no_grad(), eval_mode(self.G):
+        G, condition = self.G if G is None else G, self.condition(n, y)
+        with no_grad(), eval_mode(G):
             parts = [slice(i, i + CHUNK) for i in range(0, max(n, 1), CHUNK)]
-            return np.concatenate([backend.to_numpy(self.G(z[part], *(c[part] for c in condition)).data) for part in parts])
+            return np.concatenate([backend.to_numpy(G(z[part], *(c[part] for c in condition)).data) for part in parts])
 
     def condition(self, n: int, y: Any) -> tuple[Any, ...]:
         """G's arguments after z for n samples of the classes y. A game without classes has none."""
@@ -173,7 +177,11 @@ class Game:
 
     def saved_parts(self) -> list[str]:
         """The attributes with a state of their own. A game with a third network adds the network and its optimizer."""
-        return [*(["prior"] if hasattr(self.prior, "state_dict") else []), "G", "D", "opt_G", "opt_D"]
+        return [*(["prior"] if hasattr(self.prior, "state_dict") else []), "G", "D", "opt_G", "opt_D", *self.averages()]
+
+    def averages(self) -> dict[str, MovingAverage]:
+        """The running averages among the attributes, by name."""
+        return {name: value for name, value in vars(self).items() if isinstance(value, MovingAverage)}
 
     def _settings(self) -> dict[str, Any]:
         """The game's class and constants: a saved state must agree with them."""
@@ -189,7 +197,7 @@ class Game:
         """The game and its settings, and a line for each player, the prior and each optimizer."""
         settings = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.settings)
         rows: dict[str, Any] = {"G": _in_a_line(self.G), "D": _in_a_line(self.D), "prior": shorten(repr(self.prior), 100)}
-        rows |= {"opt_G": self.opt_G, "opt_D": self.opt_D}
+        rows |= {"opt_G": self.opt_G, "opt_D": self.opt_D, **self.averages()}
         return "\n".join([f"{type(self).__name__}({settings})", *(f"  {name}: {row}" for name, row in rows.items())])
 
 

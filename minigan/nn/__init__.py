@@ -1,4 +1,4 @@
-"""Layers, and `nn.init` with their initial values."""
+"""Layers, `nn.init` with their initial values, and the running average of a network."""
 
 from minigan.nn import init
 from minigan.nn.activations import ELU, LeakyReLU, ReLU, Sigmoid, Softmax, Softplus, Tanh
@@ -8,6 +8,7 @@ from minigan.nn.dropout import Dropout
 from minigan.nn.embedding import Embedding
 from minigan.nn.minibatch import MinibatchDiscrimination
 from minigan.nn.module import Module, Sequential, eval_mode
+from minigan.nn.moving_average import MovingAverage
 from minigan.nn.normalisation import BatchNorm1d, BatchNorm2d, LayerNorm
 from minigan.nn.pooling import AvgPool2d, MaxPool2d, Upsample
 from minigan.nn.shape import Flatten, Reshape
@@ -28,6 +29,7 @@ __all__ = [
     "MaxPool2d",
     "MinibatchDiscrimination",
     "Module",
+    "MovingAverage",
     "ReLU",
     "Reshape",
     "Sequential",

@@ -140,7 +140,7 @@ GAMES = {
     ),
     "cgan": Kind(
         games.ConditionalGAN, reference.gan, lambda: conditional(of_points(3 + CLASSES, d=2 + CLASSES)),
-        rule=optim.OptimisticAdam, classes=True, cases=K_AND_L, defaults={"k": 1, "l": 1},
+        rule=optim.OptimisticAdam, classes=True, cases=[*K_AND_L, {"r1": 10.0}], defaults={"k": 1, "l": 1, "r1": 0.0},
     ),
     "cgan_images": Kind(
         games.ConditionalGAN, reference.gan, lambda: conditional(of_images(3 + CLASSES, 1 + CLASSES)), classes=True, x=images,

@@ -9,13 +9,22 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from minigan import backend, games, optim
+from minigan import backend, games, nn, optim
 from tests.contracts.games import GAMES, make, minibatch, minibatches, stream
 from tests.games import players
 from tests.helpers.states import assert_same
 
 every_game = pytest.mark.parametrize("name", GAMES)
 CASES = [(name, options) for name, kind in GAMES.items() for options in kind.cases]
+
+
+def two_steps(name, game, batches):
+    """The metrics of the second, and samples of G and of its average."""
+    for _ in range(2):
+        figures = game.step(batches)
+        game.average.update()
+    z = np.random.default_rng(0).standard_normal((5, 3))
+    return dict(figures), *[game.sample(5, **labels(name, 5), z=z, G=G) for G in (None, game.average.module)]
 
 
 def labels(name, n):
@@ -90,7 +99,7 @@ def test_parameters_that_the_user_has_frozen_stay_as_they_are(name):
 
 @every_game
 def test_a_float32_game_has_no_float64_array_in_a_step_on_float64_data_and_noise(name):
-    game, given = make(name, players.Draws(3), **({"r1": 1.0} if name == "gan" else {})), minibatches(name)
+    game, given = make(name, players.Draws(3), **({"r1": 1.0} if "r1" in GAMES[name].defaults else {})), minibatches(name)
     seen = players.dtypes_of_new_tensors(game, lambda: [dict(game.step(given)) for _ in range(2)])
     assert len(seen) > 50
     assert {d for d in seen if d.kind == "f"} == {np.dtype("float32")}
@@ -159,22 +168,21 @@ def test_looking_at_samples_does_not_change_the_course_of_the_game(name):
 def test_a_resumed_game_goes_on_bit_for_bit_and_what_was_saved_stays(name):
     mg.seed(3)
     game, batches = make(name), stream(name)
-    for _ in range(2):
-        game.step(batches)
+    game.average = nn.MovingAverage(game.G)
+    two_steps(name, game, batches)
     saved, position = game.state_dict(), batches.state_dict()
     kept = copy.deepcopy(saved)
-    for _ in range(2):
-        figures = game.step(batches)
+    expected = two_steps(name, game, batches)
     assert_same(saved, kept)
-    samples, end = game.sample(5, **labels(name, 5)), game.state_dict()
+    assert not np.array_equal(*expected[1:])
+    drawn, end = game.sample(5, **labels(name, 5)), game.state_dict()
 
     mg.seed(77)
     resumed, again = make(name, lr=0.5), stream(name)
+    resumed.average = nn.MovingAverage(resumed.G)
     resumed.load_state_dict(saved)
     again.load_state_dict(position)
-    for _ in range(2):
-        last = resumed.step(again)
-    assert dict(last) == dict(figures)
-    np.testing.assert_array_equal(resumed.sample(5, **labels(name, 5)), samples)
+    np.testing.assert_equal(two_steps(name, resumed, again), expected)
+    np.testing.assert_array_equal(resumed.sample(5, **labels(name, 5)), drawn)
     assert_same(end, resumed.state_dict())
     assert not any(players.equal(kept[p].values(), end[p].values()) for p in "GD")

@@ -37,8 +37,10 @@ def stream():
     return found
 
 
-def played(name):
+def played(name, average=False):
     game = players.make(name)
+    if average:
+        game.average = nn.MovingAverage(game.G)
     game.step(players.stream(name))
     return game
 
@@ -48,6 +50,7 @@ TARGETS = {
     "RMSProp": lambda: stepped(optim.RMSProp), "Adam": lambda: stepped(optim.Adam), "OMD": lambda: stepped(optim.OMD),
     "OMD, average": lambda: stepped(optim.OMD, predictor=2), "OMD, decay": lambda: stepped(optim.OMD, predictor=0.5),
     "OptimisticAdam": lambda: stepped(optim.OptimisticAdam), "LinearDecay": decay, "Batches": stream,
+    "average": lambda: played("gan", average=True),
     "Noise": lambda: data.noise(3, "sphere"), **{name: lambda name=name: played(name) for name in players.RULES},
 }  # fmt: skip
 LONG = players.IMAGES  # their many parts are those of others
@@ -167,15 +170,15 @@ def test_a_state_that_went_through_a_file_is_taken(name, tmp_path):
 SETTINGS = [  # (the game, a setting, the target's, the saved one's)
     ("gan", "k", 2, 1), ("gan", "r1", 0.5, 0.0), ("gan", "saturating", True, False), ("wgan", "n_critic", 2, 5),
     ("wgan", "clip", 0.1, 0.01), ("wgan_gp", "penalty", 1.0, 10.0), ("began", "gamma", 0.7, 0.5),
-    ("ebgan", "margin", 2.0, 10.0), ("ebgan", "pull_away", 0.1, 0.0), ("cgan", "l", 3, 1),
-    ("Adam", "betas", [0.5, 0.9], [0.9, 0.999]), ("LinearDecay", "steps", 800, 10),
+    ("ebgan", "margin", 2.0, 10.0), ("ebgan", "pull_away", 0.1, 0.0), ("cgan", "r1", 0.5, 0.0),
+    ("Adam", "betas", [0.5, 0.9], [0.9, 0.999]), ("LinearDecay", "steps", 800, 10), ("MovingAverage", "decay", 0.9, 0.999),
 ]  # fmt: skip
 
 
 def with_setting(name, key, value):
-    if name == "Adam":
-        return stepped(optim.Adam, betas=value)
-    return decay(value) if name == "LinearDecay" else players.make(name, **{key: value})
+    others = {"Adam": lambda betas: stepped(optim.Adam, betas=betas), "LinearDecay": decay}
+    others["MovingAverage"] = lambda decay: nn.MovingAverage(network(), decay)
+    return others[name](value) if name in others else players.make(name, **{key: value})
 
 
 @pytest.mark.parametrize(("name", "key", "here", "was"), SETTINGS)

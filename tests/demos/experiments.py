@@ -105,6 +105,7 @@ ROWS = {
     "ali": Row("steps=2 batch=20 grid_steps=2 judge_steps=2 width=8 judged=40", ["judge's errors", "same class"]),
     "fair": Row("steps=2 batch=20 judge_steps=2 width=8", ["squared error, with the term", "the class from z, with the term"]),
     "variational_bayes": Row("steps=2 moving=1 every=1 width=8 t_width=8 codes=20"),
+    "averages": Row("steps=4 width=8 batch=16 moments=4 turns=3"),
     "bayesian_gan": Row("steps=4 kept=2 width=4 points=100 judged=60"),
     "coadaptation": Row("toy_steps=4 steps=4 every=1 border=4 width=8 batch=20"),
     "collapse": Row("iterations=12 width=8 batch=16 samples=100"),

@@ -9,7 +9,7 @@ from demos import catalogue
 from demos.__main__ import main
 from tests.demos.running import MAIN
 
-NO_LECTURE = {"ladder", "speed", "engines"}  # demos that are about no slide
+NO_LECTURE = {"ladder", "averages", "speed", "engines"}  # demos that are about no slide
 
 
 def listed(capsys):

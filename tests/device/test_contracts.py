@@ -68,13 +68,14 @@ def of_rule(name, width):
     def made():
         net = nn.Sequential(nn.Dense(3, width), nn.Tanh(), nn.Dense(width, width), nn.Tanh(), nn.Dense(width, 1))
         rule, x = make_rule(name, net.parameters()), Tensor(X)
-        decay = optim.LinearDecay(rule, 9)
+        decay, average = optim.LinearDecay(rule, 9), nn.MovingAverage(net)
 
         def run():
             descend(net, rule, x, 3)
             optim.clip_weights(net.parameters(), 0.9)
             decay.step()
-            return net.parameters(), lambda: rule.state_dict()["params"]
+            average.update()
+            return net.parameters() + average.module.parameters(), lambda: rule.state_dict()["params"]
 
         return run
 
@@ -158,19 +159,20 @@ def test_a_saved_rule_goes_on_bit_for_bit_and_a_network_that_moves_trains_on(nam
     def compute(places, save=False):
         mg.seed(0)
         net = network()
-        rule = make_rule(name, net.parameters())
+        rule, average = make_rule(name, net.parameters()), nn.MovingAverage(net)
         for where in places:
             assert net.to(where) is net
             descend(net, rule, Tensor(X).to(where), 2)
+            average.update()
             assert all(
                 backend.on_device(a) == (where == "cupy") for a in (*[p.data for p in net.parameters()], net[1].running_var)
             )
             if save:
-                state, saved, net = net.state_dict(), rule.state_dict(), network()
-                net.load_state_dict(state)
-                rule = make_rule(name, net.parameters())
-                rule.load_state_dict(saved)
-        return net.state_dict()
+                states, net = [part.state_dict() for part in (net, rule, average)], network()
+                rule, average = make_rule(name, net.parameters()), nn.MovingAverage(net)
+                for part, state in zip((net, rule, average), states, strict=True):
+                    part.load_state_dict(state)
+        return net.state_dict(), average.state_dict()
 
     assert_agree(compute(["numpy"] * 3), compute(["numpy", "cupy", "numpy"]), 1e-4)
     with backend.using("cupy"):

@@ -144,10 +144,11 @@ def discriminate(D, rule, real, fake, r1=0.0):
     return metrics | {"D_real": np.mean(sigma(v)), "D_fake": np.mean(sigma(w))}
 
 
-def slopes(f, x):
-    """grad f(x_i), for two dense layers with tanh between."""
+def slopes(f, x, *y):
+    """grad f(x_i), or the gradient of f(x_i, y_i) for x_i, for two dense layers with tanh between."""
     W, b, w, _ = f.params
-    return ((1 - np.tanh(x @ W + b) ** 2) * w.T) @ W.T
+    inputs = np.concatenate([x, *(np.eye(f.classes)[labels] for labels in y)], axis=1)
+    return ((1 - np.tanh(inputs @ W + b) ** 2) * w.T) @ W[: x.shape[1]].T
 
 
 def gan(g, batches):

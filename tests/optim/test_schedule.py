@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from minigan import Tensor, optim
@@ -34,6 +34,7 @@ def test_a_decay_resumes_from_the_rates_it_started_with_not_the_present_ones():
 
 
 @given(arrays(low=-3, high=3), st.floats(0.01, 4), st.sampled_from(["float32", "float64"]))
+@example(np.array([np.inf, -np.inf, np.nan, 1.0]), 0.5, "float32")  # nan stays where it is
 def test_clip_weights_takes_every_element_into_minus_c_to_c_and_leaves_those_inside(w, c, dtype):
     p = Tensor(w.astype(dtype), requires_grad=True)
     array, p.grad = p.data, Tensor(np.ones(p.shape, dtype))
@@ -41,12 +42,6 @@ def test_clip_weights_takes_every_element_into_minus_c_to_c_and_leaves_those_ins
     optim.clip_weights([p], c)
     assert (p.data is array, p.grad is g) == (True, True)
     np.testing.assert_array_equal(array, np.where(w > c_, c_, np.where(w < -c_, -c_, w)))
-
-
-def test_clip_weights_bounds_infinity_and_keeps_nan_where_it_is():
-    p = parameter([np.inf, -np.inf, np.nan, 1.0])
-    optim.clip_weights([p], 0.5)
-    np.testing.assert_array_equal(p.numpy(), [0.5, -0.5, np.nan, 0.5])
 
 
 def test_clipping_between_forward_and_backward_makes_the_backward_pass_an_error():

@@ -6,20 +6,12 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from minigan import backend, data, losses, metrics, nn, optim
+from minigan import backend, data, losses, metrics, nn
 from minigan.engine.tensor import Tensor
 
 
 def ones(*shape):
     return Tensor(np.ones(shape), requires_grad=True)
-
-
-def stale(change):
-    """A backward pass over a result whose parameter has been changed since."""
-    layer = nn.Dense(2, 1)
-    loss, layer.weight.grad = layer(ones(3, 2)).sum(), Tensor(np.ones((2, 1), np.float32))
-    change(layer)
-    loss.backward()
 
 
 def twice(block):
@@ -28,20 +20,11 @@ def twice(block):
     block.__enter__()
 
 
-LOADED = "backward through .*'weight'.*load_state_dict"
-ASSIGNED = r"backward through .*'weight'.*assignment to \.data"
-ANOTHER = "load_state_dict: rule is 'SGD' here, and was 'Adam' where the state was saved"
 MISUSE = [
     (lambda: mg.einsum(ones(2)), TypeError, "einsum: the first argument is a Tensor"),
     (lambda: mg.grad(3.0, ones()), TypeError, "grad: the output is a float; expected a Tensor"),
-    (lambda: mg.grad(ones(), Tensor(1.0)), ValueError, "grad: input 0 .*set requires_grad before"),
     (lambda: Tensor([1.0], name=5), TypeError, "name: expected a string or None, got 5, of type int"),
     (lambda: setattr(ones(2), "name", ones(1)), TypeError, "name: expected a string or None, got Tensor"),
-    (lambda: stale(lambda layer: optim.SGD([layer.weight], 0.1).step()), RuntimeError, "'weight'.*step.*Run the forward pass"),
-    (lambda: stale(lambda layer: layer.load_state_dict(nn.Dense(2, 1).state_dict())), RuntimeError, LOADED),
-    (lambda: stale(lambda layer: setattr(layer.weight, "data", np.ones((2, 1)))), RuntimeError, ASSIGNED),
-    (lambda: optim.Adam(nn.Dense(1, 1).named_parameters()), TypeError, "Adam: parameter 0 is a tuple"),
-    (lambda: optim.SGD([ones(2)], 0.1).load_state_dict(optim.Adam([ones(2)]).state_dict()), ValueError, ANOTHER),
     (lambda: twice(mg.trace()), RuntimeError, r"^trace: .* call trace\(\.\.\.\) again"),
     (lambda: twice(backend.using("numpy")), RuntimeError, r"^using: .* call using\(\.\.\.\) again"),
 ]  # fmt: skip

@@ -79,6 +79,7 @@ MODULES = [
         ValueError,
         "weight is a MaskedArray; expected",
     ),
+    (lambda: nn.MovingAverage("G"), TypeError, "MovingAverage: module is a str; expected a Module"),
     (lambda: Sequential(ReLU(), 3), TypeError, "argument 2 is a int; expected a layer"),
     *each([0, 1], TypeError, "default_rng", lambda seed: Dense(2, 2, rng=seed)),
 ]

@@ -8,8 +8,9 @@ import pytest
 
 from demos.kit import run as kit
 from demos.kit.runner.codec import read_checkpoint
+from minigan import nn
 from tests.demos import running
-from tests.demos.running import DEMOS, POINTS, assert_same_end, history_of, run, samples_of, summary_of
+from tests.demos.running import DEMOS, POINTS, assert_same_end, history_of, run, samples_of, summary_of, training_of
 
 GAMES = [*((name, "") for name in DEMOS), ("gan", "--data grid"), ("gan", "--data glyphs")]
 GAMES += [("wgan", "--game wgan-gp --optimizer optimistic-adam")]
@@ -55,6 +56,13 @@ def test_the_seed_decides_and_a_resumed_run_ends_like_one_without_a_break(name, 
     assert_same_end(again, whole)
     other = run(name, tmp_path / "other", *options.split(), *QUICK, "8", "--seed", "6")
     assert not np.array_equal(samples_of(other)["samples"], samples_of(whole)["samples"])
+
+
+def test_a_games_averages_follow_each_iteration(tmp_path, small, monkeypatch):
+    make = DEMOS["gan"].make_game
+    averaged = lambda *given: setattr(game := make(*given), "average", nn.MovingAverage(game.G)) or game  # noqa: E731
+    monkeypatch.setattr(DEMOS["gan"], "make_game", averaged)
+    assert training_of(run("gan", tmp_path / "out", *QUICK, "3"))["game"]["average"]["t"] == 3
 
 
 def test_a_checkpoint_of_an_older_version_is_resumed_to_the_same_end(tmp_path, small):

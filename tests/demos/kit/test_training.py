@@ -12,10 +12,12 @@ from minigan.games import GAN
 def test_each_player_has_an_adam_whose_rate_falls_linearly_to_0_and_the_looks_are_evenly_spaced(lr_G, lr_D):
     G, D = nn.Dense(2, 2), nn.Dense(2, 1)
     game, rates = GAN(G, D, data.noise(2), *adams(G, D, lr_G, lr_D)), []
+    game.average = nn.MovingAverage(G)
     assert game.opt_G.betas == game.opt_D.betas == (0.5, 0.999)
     before = [[p.numpy().copy() for p in player.parameters()] for player in (G, D)]
     batches = data.batches(np.ones((20, 2), np.float32), size=10)
     assert len(train(game, batches, 8, "game", 2, lambda seen: rates.append((seen.opt_G.lr, seen.opt_D.lr)))) == 8
+    assert game.average.t == 8
     np.testing.assert_allclose(rates, np.outer([0.75, 0.5, 0.25, 0], [lr_G, lr_D]), atol=1e-12)
     for player, old, lr in zip((G, D), before, (lr_G, lr_D), strict=True):
         same = [np.array_equal(p.numpy(), b) for p, b in zip(player.parameters(), old, strict=True)]

@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 
-from demos.training import coadaptation, collapse, equilibrium, saturation, semi_supervised, tempo
+from demos.training import averages, coadaptation, collapse, equilibrium, saturation, semi_supervised, tempo
 from demos.training import perfect_discriminator as perfect
 
 
@@ -54,6 +54,21 @@ def errors(*gan):
     return runs, semi_supervised.Settings()
 
 
+def turns(off, average, growth, far):
+    """Two turns of the bilinear game from (1, 1): the last point is this much off; both players at once, a spiral."""
+    s = averages.Settings(turns=2)
+    in_turn, at_once = averages.bilinear(s, True), averages.bilinear(s, False)
+    in_turn[-1], at_once[-1, 2:] = [1 + off, 1 + off, average, 0.0], far
+    at_once[:, :2] *= growth
+    return s, in_turn, at_once
+
+
+def shares(last, averaged, gain, behind):
+    """Of four seeds at four moments; all pairs of a rate differ by the same."""
+    constant = [np.full((4, 2), (last, averaged)) for _ in range(4)]
+    return ({"constant": constant, "falling": [np.full((4, 2), (averaged - behind, averaged - behind + gain))] * 4},)
+
+
 def grid(kept, ahead, least, most, share):
     cells = {}
     for k, l in product((1, 2, 5), repeat=2):
@@ -64,6 +79,8 @@ def grid(kept, ahead, least, most, share):
 
 
 FAULTS = [
+    (averages.measure_turns, {}, turns(9e-10, 0.09, 1, 9), turns(1e-7, 0.11, 1.01, 6)),
+    (averages.measure, {}, shares(0.8, 0.86, 0.02, -0.04), shares(0.85, 0.84, 0.04, -0.06)),
     (coadaptation.measure_toys, {}, toys(0.91, 0.049, 0.049), toys(0.89, 0.051, 0.051)),
     (collapse.measure, {}, samples((52, 40, 0, 8), (28, 30, 32, 10)), samples((10, 10, 10, 70), (10, 10, 0, 80))),
     (equilibrium.measure, {}, game(0.61, 0.01, 0.01, 0.991, 0.549), game(0.59, -0.01, -0.01, 0.98, 0.44)),
