@@ -12,9 +12,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import minigan as mg
-from minigan import data, games, nn, optim
 from minigan.backend import threads
 from minigan.ops import convolution
+from minigan.optim import blocks
+from tests.games import players
 
 NUMBERS = [(1, 1), (2, 8), (3, 2), (8, 1)]  # of minigan's threads, and of BLAS's
 BLAS = threads.one_blas_thread
@@ -55,28 +56,19 @@ def test_a_product_is_right_and_has_the_same_bits(n, k, m, dtype, transposed):
     np.testing.assert_allclose(threads.matmul(a, b), np.einsum("nk,km->nm", a, b), rtol=1e-3, atol=1e-3)
 
 
-def dense():
-    G = nn.Sequential(nn.Dense(64, 512), nn.ReLU(), nn.Dense(512, 784))
-    return G, nn.Sequential(nn.Dense(784, 512), nn.LeakyReLU(), nn.Dense(512, 1)), (784,)
-
-
-def images():
-    return games.dcgan_generator(64, channels=16), games.dcgan_discriminator(channels=16), (1, 28, 28)
-
-
-@pytest.mark.parametrize("networks", [dense, images])
-def test_a_game_has_the_same_bits(networks, monkeypatch):
-    monkeypatch.setattr(convolution, "CHUNK", 1 << 15)  # many chunks, of which a weight's gradient sums groups
+@pytest.mark.parametrize("name", [*players.RULES, "r1"])
+def test_a_game_has_the_same_bits(name, monkeypatch):
+    least = {threads: {"SMALL": 8, "SMALL_VECTOR": 8, "SHARED": 64, "PIECE": 64}, blocks: {"CHUNK": 16, "SMALL": 8}}
+    for where, limit, value in [(convolution, "CHUNK", 64), *((m, *item) for m in least for item in least[m].items())]:
+        monkeypatch.setattr(where, limit, value)  # threads share small work too
 
     def play():
         mg.seed(0)
-        G, D, shape = networks()
-        rules = [optim.Adam(player.parameters(), 1e-3) for player in (G, D)]
-        batches = data.batches(np.random.default_rng(0).random((64, *shape), "float32"), size=64)
-        game = games.GAN(G, D, data.noise(64), *rules)
-        game.step(batches)
-        game.step(batches)
-        return [p.numpy() for player in (G, D) for p in player.parameters()]
+        game = players.make("gan", r1=1.0) if name == "r1" else players.make(name)
+        batches = players.minibatches("gan" if name == "r1" else name)
+        for _ in range(3):
+            game.step(batches)
+        return [value for network in players.networks(game).values() for value in players.values(network)]
 
     assert_same_bits(play)
 

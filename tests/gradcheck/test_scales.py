@@ -131,3 +131,8 @@ WAYS = {  # name: (the function, its inputs, which way back is wrong)
 def test_a_gradient_that_depends_on_the_way_back_is_refused(fn, inputs, way, check):
     with pytest.raises(GradcheckError, match=f"input 0: {way}.* the gradient differs"):
         check(fn, *inputs, order=1)
+
+
+def test_a_slope_that_float64_cannot_see_is_found_in_extended_precision():
+    with pytest.raises(GradcheckError, match="numeric"):
+        gradcheck(op(lambda x: 1 + 1e-13 * x, lambda g, y, x: 0.0 * g), at(0.5, 0.7), order=1)

@@ -1,4 +1,4 @@
-"""The tests notice nearly all of a hundred mistakes that are planted in the code, one at a time."""
+"""The tests notice most of a hundred mistakes that are planted in the code, one at a time."""
 
 import json
 import subprocess
@@ -9,12 +9,10 @@ import pytest
 from tests.helpers.mutations import ROOT
 
 pytestmark = pytest.mark.stress
-SHARE = (
-    0.8  # of 150 mutants of another seed 89 % were killed; a hundred differ by 3 %, and the weakest draw by three times that
-)
+SHARE = 0.68  # of 600 mutants of seed 0, 80 % were killed; a hundred differ by 4 %, and the weakest draw by three times that
 
 
-def test_nearly_all_of_100_mutants_are_killed(tmp_path):
+def test_most_of_100_mutants_are_killed(tmp_path):
     pytest.importorskip("coverage")
     command = [sys.executable, "-m", "tests.mutants"]
     subprocess.run([*command, "record"], cwd=ROOT, check=True)
