@@ -1,5 +1,6 @@
 """Adversarial variational Bayes: Algorithm 1 of Mescheder, Nowozin and Geiger 2017. A VAE whose Q(z | x) has any shape."""
 
+from minigan.games.ali import Joint
 from minigan.games.figures import Figures
 from minigan.games.game import Game, Minibatches, Prior, check_no_sigmoid, check_player
 from minigan.losses import discriminator_loss, log_loss_with_logits
@@ -34,7 +35,7 @@ class AdversarialVariationalBayes(Game):
 
     def __init__(self, G: Module, D: Module, prior: Prior, opt_G: Optimizer, opt_D: Optimizer, Q: Module, epsilon: Prior):
         super().__init__(G, D, prior, opt_G, opt_D)
-        check_no_sigmoid("AdversarialVariationalBayes", D)
+        check_no_sigmoid("AdversarialVariationalBayes", D.network if isinstance(D, Joint) else D)
         check_player("AdversarialVariationalBayes", "Q", Q, "opt_G", opt_G)
         if not {id(p) for p in Q.parameters()} <= {id(p) for p in opt_G.params}:
             raise ValueError("AdversarialVariationalBayes: opt_G lacks parameters of Q; it needs P's and Q's")

@@ -26,10 +26,10 @@ def swapped(name):
 def sigmoid(name):
     """A game whose D, or the network in it, ends in a Sigmoid."""
     D = GAMES[name].networks()["D"]
-    if hasattr(D, "network") and name != "avb":
+    if hasattr(D, "network"):
         D.network = nn.Sequential(*D.network, nn.Sigmoid())
     else:
-        D = nn.Sequential(*getattr(D, "network", D), nn.Sigmoid())
+        D = nn.Sequential(*D, nn.Sigmoid())
     return make(name, networks={"D": D})
 
 
