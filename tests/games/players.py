@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from minigan import data, games, nn, optim
+from minigan import nn
 from minigan.backend import random_numbers
 from tests.contracts.games import (  # noqa: F401 (the registry's, also for other folders)
     CLASSES,
@@ -176,14 +176,3 @@ def dtypes_of_new_tensors(game, play):
         play()
     del game.cast
     return seen
-
-
-def distance_from_the_data_after_training():
-    """Of the mean of G's samples from (2, -1)."""
-    G, D = mlp(2, 16, 2), mlp(2, 16, 1, activation=nn.LeakyReLU)
-    game = games.GAN(G, D, data.noise(2), *(optim.Adam(p.parameters(), 0.02, (0.5, 0.9)) for p in (G, D)), r1=0.5)
-    decay, batches = optim.LinearDecay([game.opt_G, game.opt_D], 100), stream("gan", n=400, size=32)
-    for _ in range(100):
-        game.step(batches)
-        decay.step()
-    return np.linalg.norm(game.sample(500).mean(0) - [2, -1])

@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from minigan import Tensor, optim
+from minigan import optim
 from tests.optim.stepping import parameter, step
 
 
@@ -36,12 +36,6 @@ def test_four_steps_of_optimistic_adam_are_those_computed_by_hand_with_fractions
     np.testing.assert_allclose(found, by_hand, rtol=0, atol=1e-12)
 
 
-def test_optimistic_adams_first_step_is_exactly_twice_adams_and_on_a_constant_gradient_later_ones_are_adams():
-    assert trajectory(optim.OptimisticAdam, [3.0], lr=0.125)[0] == 2 * trajectory(optim.Adam, [3.0], lr=0.125)[0]
-    found = trajectory(optim.OptimisticAdam, [3.0] * 5, lr=0.1, eps=0.0)
-    np.testing.assert_allclose(np.diff(found), -0.1, rtol=1e-10)
-
-
 def test_a_new_learning_rate_holds_for_both_terms_of_optimistic_adam():
     rule = optim.OptimisticAdam([parameter([0.0])], 1.0, (0.5, 0.0), 0.0)
     step(rule, [1])
@@ -49,21 +43,3 @@ def test_a_new_learning_rate_holds_for_both_terms_of_optimistic_adam():
     before, rule.lr = rule.params[0].item(), 0.5
     step(rule, [-1])
     assert rule.params[0].item() - before == pytest.approx(-0.5 * (2 / 7 - 5 / 6), rel=1e-12)
-
-
-def bilinear(rule, steps, *options, **named):
-    """The distance from the equilibrium (0, 0) after each step; each player has an optimizer of its own."""
-    x, y = parameter([1.0]), parameter([1.0])
-    players, distances = [rule([p], *options, **named) for p in (x, y)], []
-    for _ in range(steps):
-        x.grad, y.grad = Tensor(y.numpy().copy()), Tensor(-x.numpy())  # y ascends
-        for player in players:
-            player.step()
-        distances.append(np.hypot(x.item(), y.item()))
-    return distances
-
-
-def test_in_the_bilinear_game_adam_circles_and_optimistic_adam_arrives():
-    circling, inwards = (bilinear(rule, 2000, 0.05, betas=(0.0, 0.999)) for rule in (optim.Adam, optim.OptimisticAdam))
-    assert circling[-1] > 1
-    assert inwards[-1] < 1e-8
