@@ -1,4 +1,4 @@
-"""The GAN: what survives a step that fails, memory, learning. Its step by hand: `tests/contracts/test_games.py`."""
+"""The GAN: what survives a step that fails, memory. Its step by hand: `tests/contracts/test_games.py`."""
 
 import gc
 import itertools
