@@ -86,7 +86,7 @@ TRAPS = """
     test_gradients_are_not_written_to_and_their_memory_may_be_used_again
 38. a critic clipped too early, too late, too much or not at all: games/test_wgan.py
     test_after_each_critic_step_the_weights_are_clipped_before_anything_looks_at_them
-    test_running_statistics_are_no_weights_and_not_clipped optim/test_schedule.py
+    test_running_statistics_are_no_weights_and_not_clipped optim/test_clipping.py
     test_clip_weights_takes_every_element_into_minus_c_to_c_and_leaves_those_inside
     test_clipping_between_forward_and_backward_makes_the_backward_pass_an_error
 39. seeds, hash order, streams that interfere: backend/test_random_numbers.py test_seed_0_is_a_seed_like_any_other
