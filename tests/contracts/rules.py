@@ -38,10 +38,7 @@ def omd(gradients, predictor):
 
 @dataclass(frozen=True)
 class Rule:
-    """`twin`: (gradients, **settings) -> d_t, with theta <- (1 - lr weight_decay) theta - lr d_t.
-
-    `cases`: further options to compare with it.
-    """
+    """`twin`: (gradients, **settings) -> d_t; the step is -lr d_t, and Adam's decay. `cases`: further options to compare."""
 
     kind: type[optim.Optimizer]
     twin: Callable

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-import minigan as mg
 from minigan import Tensor, optim
 from tests.contracts.rules import RULES, every_rule
 from tests.helpers.examples import few
@@ -44,22 +43,26 @@ CASES = [(name, options) for name, rule in RULES.items() for options in [{}, *ru
 @pytest.mark.parametrize(("name", "options"), CASES, ids=[f"{name} {options}" for name, options in CASES])
 @pytest.mark.parametrize("rates", [(0.03,), (0.2, 0.03, 0.01)], ids=["one rate", "groups"])
 def test_30_steps_follow_the_formula_also_after_saving_and_loading_into_a_rule_that_has_stepped(name, options, rates):
+    """From step 20 on with half the rate."""
     rng = np.random.default_rng(0)
     start, gradients = rng.standard_normal((3, 2)), rng.standard_normal((30, 3, 2))
     groups = [[{"params": [parameter(start)], "lr": lr} for lr in rates] for _ in range(2)]
     rule, other = (RULES[name].make(g if len(rates) > 1 else g[0]["params"], lr=0.03, **options) for g in groups)
     random_step(other, 0)
-    steps = RULES[name].twin(gradients, **{key: getattr(rule, key) for key in rule.settings if key != "groups"})
+    directions = RULES[name].twin(gradients, **{key: getattr(rule, key) for key in rule.settings if key != "groups"})
     for t, g in enumerate(gradients):
         if t in (0, 13):
             other.load_state_dict(rule.state_dict())
             for p, q in zip(other.params, rule.params, strict=True):
                 p.data = q.numpy().copy()
             rule = other
+        rule.lr = 0.03 if t < 20 else 0.015
         step(rule, *[g] * len(rates))
     for lr, p in zip(rates, rule.params, strict=True):
-        kept = (1 - lr * getattr(rule, "weight_decay", 0)) ** np.arange(30, -1, -1).reshape(-1, 1, 1)  # of each step's change
-        np.testing.assert_allclose(p.numpy(), kept[0] * start - lr * (kept[1:] * steps).sum(axis=0), rtol=1e-12, atol=1e-12)
+        theta = start
+        for t, d in enumerate(directions):
+            theta = theta - (lr if t < 20 else lr / 2) * (d + getattr(rule, "weight_decay", 0) * theta)
+        np.testing.assert_allclose(p.numpy(), theta, rtol=1e-12, atol=1e-12)
 
 
 # --- gradients that are missing or shared -------------------------------------------------------------------------------
@@ -134,19 +137,6 @@ def test_parameters_keep_their_memory_and_share_it_with_no_state(make, joined):
             assert p.is_leaf
             np.testing.assert_array_equal(view.numpy(), p.numpy())
     assert not any(np.shares_memory(a, b) for a, b in itertools.combinations([*arrays, *arrays_of(optimizer)], 2))
-
-
-@every_rule
-@joined_or_not
-@pytest.mark.parametrize("look", [lambda p: p.T, lambda p: p.detach(), lambda p: p])
-def test_a_step_between_forward_and_backward_makes_the_backward_pass_an_error(make, look, joined):
-    optimizer = made(make, several(shapes=[(2, 3), (2,), (3, 2)]), joined)
-    for p in (optimizer.params[0], optimizer.params[2]):
-        x = Tensor(np.ones(look(p).shape), requires_grad=True)
-        loss = mg.exp(look(p) * x).sum()
-        random_step(optimizer, 0)
-        with pytest.raises(RuntimeError, match=r"of shape .* was changed in place after the forward pass"):
-            loss.backward()
 
 
 # --- dtypes -------------------------------------------------------------------------------------------------------------

@@ -84,10 +84,6 @@ def test_rate_state_and_parameters_are_the_rules_own():
 OTHERS = {
     "shape": (lambda rank: SGD([parameter(), parameter(np.ones(2 + rank))], 0.1), r"float64 \(3,\) as parameter 1"),
     "dtype": (lambda rank: SGD([parameter(dtype=["float64", "float32"][rank])], 0.1), r"float32 \(3,\) as parameter 0"),
-    "groups": (
-        lambda rank: SGD([{"params": parameter()}, {"params": parameter(), "lr": 0.1 + rank}], 0.1),
-        r"SGD\(lr=0.1, .*groups=",
-    ),
     "rate": (lambda rank: SGD([parameter()], 0.1 + rank), r"SGD\(lr=1.1, .*, rank 0 SGD\(lr=0.1,"),
 }
 
