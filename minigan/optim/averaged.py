@@ -40,7 +40,7 @@ class Averaged(Optimizer):
             raise TypeError(f"Averaged: optimizer is a {type(optimizer).__name__}; expected one, such as Adam(...)")
         self.rank, self.size = checks.communicator("Averaged", comm, "Iallreduce", "Iallgather", "Ibcast", "Abort")
         self.optimizer, self.comm = optimizer, comm
-        self.params, self.state = optimizer.params, optimizer.state
+        self.params, self.state, self.ratios = optimizer.params, optimizer.state, optimizer.ratios
         self.patience = checks.number("Averaged", "patience", patience, above=0)
         self._check_that_all_agree()
         first = self._message([p.data for p in self.params])

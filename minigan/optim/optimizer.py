@@ -1,7 +1,9 @@
 """The common code of the update rules: the parameters, their states, the learning rate, and the calls of `update`."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from minigan import backend, checks
@@ -9,7 +11,9 @@ from minigan.backend import Array
 from minigan.engine.errors import describe
 from minigan.engine.modes import mode
 from minigan.engine.tensor import Tensor
-from minigan.optim.blocks import Joined, State, update_blocks
+from minigan.optim.blocks import Joined, Ready, State, update_blocks
+
+Parameters = Iterable[Tensor] | Iterable[Mapping[str, Any]]  # or groups: [{"params": ..., "lr": ...}, ...]
 
 
 class Optimizer:
@@ -21,28 +25,35 @@ class Optimizer:
     for many small parameters, joined to a vector, and several times for a large one. A subclass of the rule has to set this
     again, since its own `update` may depend on a whole parameter.
 
+    `params` can be groups, as in PyTorch: [{"params": G.parameters(), "lr": 1e-4}, {"params": Q.parameters()}]. A group without
+    its own rate has `lr`. Each group keeps the ratio of its rate to `lr`: `optimizer.lr /= 2` halves the rates of all groups,
+    and a schedule lowers all of them. A saved state must have the same groups, with the same ratios.
+
     `lr` can be set between steps. A parameter whose gradient is None keeps its values and its state; a parameter that is listed
-    twice is stepped once. Raises ValueError or TypeError for an empty list, for anything but Tensors, for results of ops, and
-    for two parameters that share memory.
+    twice is stepped once. Raises ValueError or TypeError for an empty list, for anything but Tensors, for results of ops, for
+    two parameters that share memory, for a parameter in two groups, and for a group's rate if `lr` is 0.
     """
 
     slots: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
     elementwise = False
-    _joined: Joined | None = None
+    ratios: Sequence[float] = ()  # if the rates differ: each parameter's rate, divided by lr
+    _joined: defaultdict[float, Joined] | None = None  # by ratio
 
     def __init_subclass__(cls, **options: Any):
         super().__init_subclass__(**options)
         cls.elementwise = vars(cls).get("elementwise", False)
 
-    def __init__(self, params: Iterable[Tensor], lr: float):
-        self.params = checked_parameters(type(self).__name__, params)
+    def __init__(self, params: Parameters, lr: float):
+        self.lr = lr
+        self.params, ratios = _of_groups(type(self).__name__, params, self.lr)
+        if set(ratios) != {1.0}:
+            self.ratios, self.settings = ratios, (*self.settings, "groups")
         for i, j in backend.overlaps([p.data for p in self.params]):
             raise ValueError(
                 f"{type(self).__name__}: parameters {i}, {describe(self.params[i])}, and {j}, {describe(self.params[j])}, "
                 "share memory: the step of one would change the other; use one Tensor for both, or .copy() the array"
             )
-        self.lr = lr
         self.state: list[State] = [{"t": 0} for _ in self.params]
 
     def __getstate__(self) -> dict[str, Any]:
@@ -58,6 +69,11 @@ class Optimizer:
     def lr(self, value: float) -> None:
         self._lr = checks.number(type(self).__name__, "lr", value, least=0)
 
+    @property
+    def groups(self) -> list[list[float]]:
+        """[number of parameters, ratio of their rate to `lr`] for each run of parameters with one ratio."""
+        return [[len(list(run)), ratio] for ratio, run in groupby(self.ratios or [1.0] * len(self.params))]
+
     def update(self, theta: Array, g: Array, state: State) -> None:
         """Change theta in place. `state` has the arrays of the slots, and "t", the number of this step, from 1."""
         raise NotImplementedError(f"{type(self).__name__} has no update: define update(self, theta, g, state)")
@@ -72,16 +88,33 @@ class Optimizer:
         ready = [(p, p.grad.data, state) for p, state in zip(self.params, self.state, strict=True) if p.grad is not None]
         for p, _, state in ready:
             self._prepare(p, state)
-        self._joined = self._joined or Joined()
-        if self.elementwise:
-            update_blocks(self.update, ready, self.slots, self._joined)
+        if self.ratios:
+            self._update_groups(ready)
         else:
-            for p, g, state in ready:
-                self.update(p.data, g, state)
+            self._update(ready)
         for p, _, _ in ready:
             p.changed_in_place()
         for watcher in mode.watchers:
             watcher.updated(self)
+
+    def _update(self, ready: Sequence[Ready], ratio: float = 1.0) -> None:
+        """Call `update` for these parameters, which have one rate."""
+        if self.elementwise:
+            self._joined = self._joined or defaultdict(Joined)
+            update_blocks(self.update, ready, self.slots, self._joined[ratio])
+        else:
+            for p, g, state in ready:
+                self.update(p.data, g, state)
+
+    def _update_groups(self, ready: Sequence[Ready]) -> None:
+        """Call `update` for the parameters of each ratio, while `lr`, which it reads, is their rate."""
+        lr, ratios = self._lr, {id(p): ratio for p, ratio in zip(self.params, self.ratios, strict=True)}
+        try:
+            for ratio in dict.fromkeys(self.ratios):
+                self._lr = lr * ratio
+                self._update([each for each in ready if ratios[id(each[0])] == ratio], ratio)
+        finally:
+            self._lr = lr
 
     def _prepare(self, p: Tensor, state: State) -> None:
         """Make the parameter writable, give its state the same dtype and backend, and count the step."""
@@ -137,6 +170,31 @@ class Optimizer:
     def _settings(self) -> dict[str, Any]:
         """The rule's name and constants: a saved state must agree with them."""
         return {"rule": type(self).__name__, **{name: getattr(self, name) for name in self.settings}}
+
+
+def _of_groups(rule: str, params: Any, lr: float) -> tuple[list[Tensor], list[float]]:
+    """The parameters of all groups, and for each of them the ratio of its rate to lr."""
+    groups = list(params) if isinstance(params, Iterable) and not isinstance(params, Tensor) else []
+    if not any(isinstance(group, Mapping) for group in groups):
+        found = checked_parameters(rule, groups or params)
+        return found, [1.0] * len(found)
+    places: dict[int, int] = {}  # a parameter's id -> its group
+    found, ratios = [], []
+    for i, group in enumerate(groups):
+        name = f"{rule}: group {i}"
+        if not isinstance(group, Mapping) or not {"params"} <= set(group) <= {"params", "lr"}:
+            keys = f"has {sorted(map(str, group))}" if isinstance(group, Mapping) else f"is a {type(group).__name__}"
+            raise ValueError(f'{name} {keys}; expected {{"params": ..., "lr": ...}} or {{"params": ...}}')
+        own = checked_parameters(name, group["params"])
+        for p in own:
+            if (other := places.setdefault(id(p), i)) != i:
+                raise ValueError(f"{name} and group {other} share a parameter, {describe(p)}; each belongs to one group")
+        rate = checks.number(name, "lr", group.get("lr", lr), least=0)
+        if rate > 0 == lr:
+            raise ValueError(f"{name} has lr {rate:g}, and {rule} lr 0; set an lr above 0: groups keep their ratio to it")
+        found += own
+        ratios += [rate / lr if lr else 1.0] * len(own)
+    return found, ratios
 
 
 def checked_parameters(rule: str, params: Iterable[Tensor]) -> list[Tensor]:

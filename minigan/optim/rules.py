@@ -6,15 +6,13 @@ arguments. `elementwise` means that the update of an element depends on this ele
 `blocks`). The rules' common code is in `optimizer`.
 """
 
-from collections.abc import Iterable
 from numbers import Integral
 from typing import Any, Literal
 
 from minigan import backend, checks
 from minigan.backend import Array, fused
-from minigan.engine.tensor import Tensor
 from minigan.optim.blocks import State
-from minigan.optim.optimizer import Optimizer, check_eps
+from minigan.optim.optimizer import Optimizer, Parameters, check_eps
 
 
 class SGD(Optimizer):
@@ -23,7 +21,7 @@ class SGD(Optimizer):
     settings = ("momentum",)
     elementwise = True
 
-    def __init__(self, params: Iterable[Tensor], lr: float, momentum: float = 0.0):
+    def __init__(self, params: Parameters, lr: float, momentum: float = 0.0):
         super().__init__(params, lr)
         self.momentum = checks.number("SGD", "momentum", momentum, least=0, below=1)
         self.slots = ("b",) if momentum else ()
@@ -55,7 +53,7 @@ class RMSProp(Optimizer):
     elementwise = True
     check_dtype = check_eps
 
-    def __init__(self, params: Iterable[Tensor], lr: float, alpha: float = 0.99, eps: float = 1e-8):
+    def __init__(self, params: Parameters, lr: float, alpha: float = 0.99, eps: float = 1e-8):
         super().__init__(params, lr)
         self.alpha = checks.number("RMSProp", "alpha", alpha, least=0, below=1)
         self.eps = checks.number("RMSProp", "eps", eps, least=0)
@@ -85,7 +83,7 @@ class OMD(Optimizer):
     settings = ("predictor",)
     elementwise = True
 
-    def __init__(self, params: Iterable[Tensor], lr: float, predictor: Literal["last"] | int | float = "last"):
+    def __init__(self, params: Parameters, lr: float, predictor: Literal["last"] | int | float = "last"):
         super().__init__(params, lr)
         self.predictor = predictor if isinstance(predictor, str) and predictor == "last" else _average("OMD", predictor)
         if predictor == "last":
@@ -132,20 +130,28 @@ def _decayed_descent(theta: Array, g: Array, M: Array, lr: float, one_minus_deca
 
 
 class Adam(Optimizer):
-    """Adam (Kingma and Ba 2015, Algorithm 1).
+    """Adam (Kingma and Ba 2015, Algorithm 1). With `weight_decay`: AdamW (Loshchilov and Hutter 2019, Algorithm 2).
 
     m <- beta1 m + (1 - beta1) g            m_hat = m / (1 - beta1^t)
     v <- beta2 v + (1 - beta2) g^2          v_hat = v / (1 - beta2^t)
-    theta <- theta - lr m_hat / (sqrt(v_hat) + eps)
+    theta <- theta - lr m_hat / (sqrt(v_hat) + eps) - lr weight_decay theta
+
+    The decay is decoupled: it does not enter m and v. As in PyTorch, lr multiplies it: the paper's lambda is lr weight_decay.
     """
 
     slots: tuple[str, ...] = ("m", "v")
-    settings = ("betas", "eps")
+    settings: tuple[str, ...] = ("betas", "eps")
     elementwise = True
     check_dtype = check_eps
+    weight_decay = 0.0
 
     def __init__(
-        self, params: Iterable[Tensor], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8
+        self,
+        params: Parameters,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
     ):
         super().__init__(params, lr)
         rule = type(self).__name__
@@ -154,9 +160,15 @@ class Adam(Optimizer):
         beta1, beta2 = [checks.number(rule, f"betas[{i}]", beta, least=0, below=1) for i, beta in enumerate(betas)]
         self.betas = beta1, beta2
         self.eps = checks.number(rule, "eps", eps, least=0)
+        if weight_decay := checks.number(rule, "weight_decay", weight_decay, least=0):
+            self.weight_decay, self.settings = weight_decay, (*self.settings, "weight_decay")
 
     def update(self, theta: Array, g: Array, state: State) -> None:
-        _adam(theta, g, state["m"], state["v"], *self._numbers(self.lr, state["t"]))
+        numbers = self._numbers(self.lr, state["t"])
+        if self.weight_decay:
+            _decayed_adam(theta, g, state["m"], state["v"], self.lr * self.weight_decay, *numbers)
+        else:
+            _adam(theta, g, state["m"], state["v"], *numbers)
 
     def _numbers(self, lr: float, t: int) -> tuple[float, ...]:
         """The numbers of step t, in the order of `_direction`'s arguments."""
@@ -167,6 +179,11 @@ class Adam(Optimizer):
 @fused
 def _adam(theta: Array, g: Array, m: Array, v: Array, *numbers: float) -> None:
     theta -= _direction(g, m, v, *numbers)
+
+
+@fused
+def _decayed_adam(theta: Array, g: Array, m: Array, v: Array, decay: float, *numbers: float) -> None:
+    theta -= _direction(g, m, v, *numbers) + decay * theta
 
 
 @fused
@@ -203,6 +220,9 @@ class OptimisticAdam(Adam):
 
     slots = ("m", "v", "d")
     elementwise = True
+
+    def __init__(self, params: Parameters, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8):
+        super().__init__(params, lr, betas, eps)
 
     def update(self, theta: Array, g: Array, state: State) -> None:
         _optimistic_adam(theta, g, state["m"], state["v"], state["d"], self.lr, *self._numbers(1.0, state["t"]))

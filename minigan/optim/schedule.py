@@ -1,54 +1,86 @@
-"""Changes of learning rates and weights between the steps of an optimizer."""
+"""Schedules: learning rates that change from step to step."""
 
 from collections.abc import Iterable, Sequence
+from math import cos, pi
 from typing import Any
 
 from minigan import checks
-from minigan.engine.tensor import Tensor
-from minigan.optim.optimizer import Optimizer, checked_parameters
+from minigan.optim.optimizer import Optimizer
 
 
-class LinearDecay:
-    """Lowers learning rates linearly to 0: after t of `steps` calls of `step`, lr is lr_0 (1 - t / steps)."""
+class Schedule:
+    """Base class: after t of `steps` calls of `step`, each optimizer's lr is its initial lr_0 times `factor(t)`.
+
+    A schedule defines `factor`. All groups of an optimizer follow its lr (see `Optimizer`).
+    """
+
+    settings: tuple[str, ...] = ("steps",)
 
     def __init__(self, optimizers: Optimizer | Sequence[Optimizer], steps: int):
+        name = type(self).__name__
         self.optimizers = list(optimizers) if isinstance(optimizers, Iterable) else [optimizers]
         if not self.optimizers or not all(isinstance(optimizer, Optimizer) for optimizer in self.optimizers):
-            raise ValueError(f"LinearDecay: optimizers is {optimizers!r:.60}; expected an Optimizer, or a list of at least one")
-        self.steps = checks.whole("LinearDecay", "steps", steps)
+            raise ValueError(f"{name}: optimizers is {optimizers!r:.60}; expected an Optimizer, or a list of at least one")
+        self.steps = checks.whole(name, "steps", steps)
         self.start = [optimizer.lr for optimizer in self.optimizers]
         self.t = 0
 
+    def factor(self, t: int) -> float:
+        """The ratio of the rates after t steps to the initial rates."""
+        raise NotImplementedError(f"{type(self).__name__} has no factor: define factor(self, t)")
+
     def step(self) -> None:
-        """Lower the rates by one step. After the last step they stay at 0."""
+        """Change the rates by one step. After the last step they stay the same."""
         self.t = min(self.t + 1, self.steps)
+        self._set_rates()
+
+    def _set_rates(self) -> None:
         for optimizer, lr in zip(self.optimizers, self.start, strict=True):
-            optimizer.lr = lr * (1 - self.t / self.steps)
+            optimizer.lr = lr * self.factor(self.t)
 
     def state_dict(self) -> dict[str, Any]:
-        """The steps taken, the number of steps, and the initial rates."""
-        return {"t": self.t, "steps": self.steps, "start": {str(i): lr for i, lr in enumerate(self.start)}}
+        """The steps taken, the settings, and the initial rates."""
+        return {"t": self.t, **self._settings(), "start": {str(i): lr for i, lr in enumerate(self.start)}}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from a `state_dict`. The optimizers restore their current rates themselves.
+        """Continue from a `state_dict`, with the rates of that step.
 
-        Raises ValueError, and changes nothing, for a different number of steps or optimizers.
+        Raises ValueError, and changes nothing, for different settings or a different number of optimizers.
         """
         names = [str(i) for i in range(len(self.optimizers))]
-        checks.saved_names("", state, ["t", "start"], {"steps": self.steps})
+        checks.saved_names("", state, ["t", "start"], self._settings())
         checks.saved_names("start", state["start"], names)
         t = checks.saved_whole("t", state["t"], most=self.steps)
         start = [checks.saved_number(f"start.{i}", state["start"][i], least=0) for i in names]
         self.t, self.start = t, start
+        self._set_rates()
+
+    def _settings(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.settings}
 
 
-def clip_weights(params: Iterable[Tensor], c: float) -> None:
-    """Clip every element of the parameters to [-c, c], in place: this keeps WGAN's critic Lipschitz. NaN stays NaN.
+class LinearDecay(Schedule):
+    """Lowers learning rates linearly to 0: after t of `steps` calls of `step`, lr is lr_0 (1 - t / steps)."""
 
-    Raises ValueError unless c > 0, and ValueError or TypeError for anything but parameters.
+    def factor(self, t: int) -> float:
+        return 1 - t / self.steps
+
+
+class Cosine(Schedule):
+    """Lowers learning rates to 0 along half a cosine (Loshchilov and Hutter 2017, equation 5, without restarts).
+
+    After t of `steps` calls of `step`, lr is lr_0 (1 + cos(pi t / steps)) / 2. With `warm_up`, lr first rises linearly from 0:
+    lr_0 t / warm_up for t < warm_up; the cosine takes the other steps. The rates are then 0 until the first call.
     """
-    c = checks.number("clip_weights", "c", c, above=0)
-    for p in checked_parameters("clip_weights", params):
-        w = p.writable()
-        p.xp.clip(w, -c, c, out=w)
-        p.changed_in_place()
+
+    settings = ("steps", "warm_up")
+
+    def __init__(self, optimizers: Optimizer | Sequence[Optimizer], steps: int, warm_up: int = 0):
+        super().__init__(optimizers, steps)
+        self.warm_up = checks.whole("Cosine", "warm_up", warm_up, least=0, most=self.steps - 1)
+        self._set_rates()
+
+    def factor(self, t: int) -> float:
+        if t < self.warm_up:
+            return t / self.warm_up
+        return (1 + cos(pi * (t - self.warm_up) / (self.steps - self.warm_up))) / 2

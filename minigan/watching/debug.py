@@ -70,7 +70,8 @@ class _Debugger(modes.Watcher):
     def updated(self, optimizer: Any) -> None:
         for i, p in enumerate(optimizer.params):
             if _holds(p, "isnan"):
-                step = f"{type(optimizer).__name__}'s step, with lr {optimizer.lr:g}"
+                lr = optimizer.lr * (optimizer.ratios[i] if optimizer.ratios else 1.0)
+                step = f"{type(optimizer).__name__}'s step, with lr {lr:g}"
                 raise FloatingPointError(f"{step}, left a nan in parameter {i}, {describe(p)}, at {users_line()}")
 
 

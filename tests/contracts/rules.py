@@ -15,8 +15,8 @@ def averages(gradients, decay):
     return np.array([(1 - decay) * sum(decay ** (t - s) * gradients[s] for s in range(t + 1)) for t in steps])
 
 
-def adam(gradients, betas, eps):
-    """Adam's directions, the averages corrected."""
+def adam(gradients, betas, eps, weight_decay=0.0):
+    """Adam's directions, the averages corrected. The decay does not enter them."""
     t = np.arange(1, len(gradients) + 1).reshape(-1, *[1] * (gradients.ndim - 1))
     m, v = (averages(g, beta) / (1 - beta**t) for g, beta in zip((gradients, gradients**2), betas, strict=True))
     return m / (np.sqrt(v) + eps)
@@ -38,7 +38,7 @@ def omd(gradients, predictor):
 
 @dataclass(frozen=True)
 class Rule:
-    """`twin`: (gradients, **settings) -> d_t, with theta <- theta - lr d_t. `cases`: further options to compare with it."""
+    """`twin`: (gradients, **settings) -> d_t; the step is -lr d_t, and Adam's decay. `cases`: further options to compare."""
 
     kind: type[optim.Optimizer]
     twin: Callable
@@ -66,6 +66,7 @@ RULES = {
     "omd, average": Rule(optim.OMD, omd, {"predictor": 3}, cases=[{"predictor": 1}]),
     "omd, decay": Rule(optim.OMD, omd, {"predictor": 0.6}),
     "adam": Rule(optim.Adam, adam, defaults=ADAM, cases=OTHER_ADAM),
+    "adam, weight decay": Rule(optim.Adam, adam, {"weight_decay": 0.5}),
     "optimistic adam": Rule(optim.OptimisticAdam, lambda *g, **o: optimistic(*[adam(*g, **o)] * 2), {}, ADAM, OTHER_ADAM),
 }
 every_rule = pytest.mark.parametrize("make", [rule.make for rule in RULES.values()], ids=RULES)

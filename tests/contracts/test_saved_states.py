@@ -16,17 +16,18 @@ def network():
     return nn.Sequential(nn.Dense(2, 3), nn.BatchNorm1d(3), nn.ReLU(), nn.Dense(3, 1))
 
 
-def stepped(rule, **options):
+def stepped(rule, second=None, **options):
+    """`second`: the rate of the second parameter."""
     params = [leaf([1.0, 2.0]), leaf([[1.0]])]
-    optimizer = rule(params, lr=0.1, **options)
+    optimizer = rule([{"params": params[0]}, {"params": params[1], "lr": second}] if second else params, lr=0.1, **options)
     for p in params:
         p.grad = mg.Tensor(np.ones(p.shape))
     optimizer.step()
     return optimizer
 
 
-def decay(steps=10):
-    found = optim.LinearDecay([optim.SGD([leaf()], 0.1), optim.SGD([leaf()], 0.2)], steps)
+def decay(steps=10, schedule=optim.LinearDecay, **options):
+    found = schedule([optim.SGD([leaf()], 0.1), optim.SGD([leaf()], 0.2)], steps, **options)
     found.step()
     return found
 
@@ -49,6 +50,8 @@ TARGETS = {
     "module": network, "SGD": lambda: stepped(optim.SGD), "momentum": lambda: stepped(optim.SGD, momentum=0.5),
     "RMSProp": lambda: stepped(optim.RMSProp), "Adam": lambda: stepped(optim.Adam), "OMD": lambda: stepped(optim.OMD),
     "OMD, average": lambda: stepped(optim.OMD, predictor=2), "OMD, decay": lambda: stepped(optim.OMD, predictor=0.5),
+    "Adam, weight decay": lambda: stepped(optim.Adam, weight_decay=0.1), "Adam, groups": lambda: stepped(optim.Adam, 0.2),
+    "Cosine": lambda: decay(schedule=optim.Cosine, warm_up=2),
     "OptimisticAdam": lambda: stepped(optim.OptimisticAdam), "LinearDecay": decay, "Batches": stream,
     "average": lambda: played("gan", average=True),
     "Noise": lambda: data.noise(3, "sphere"), **{name: lambda name=name: played(name) for name in players.RULES},
@@ -171,14 +174,18 @@ SETTINGS = [  # (the game, a setting, the target's, the saved one's)
     ("gan", "k", 2, 1), ("gan", "r1", 0.5, 0.0), ("gan", "saturating", True, False), ("wgan", "n_critic", 2, 5),
     ("wgan", "clip", 0.1, 0.01), ("wgan_gp", "penalty", 1.0, 10.0), ("began", "gamma", 0.7, 0.5),
     ("ebgan", "margin", 2.0, 10.0), ("ebgan", "pull_away", 0.1, 0.0), ("cgan", "r1", 0.5, 0.0),
+    ("Adam", "weight_decay", 0.2, 0.1), ("Adam, groups", "groups", [[1, 1.0], [1, 2.0]], [[1, 1.0], [1, 0.5]]),
+    ("Cosine", "warm_up", 3, 0),
     ("Adam", "betas", [0.5, 0.9], [0.9, 0.999]), ("LinearDecay", "steps", 800, 10), ("MovingAverage", "decay", 0.9, 0.999),
 ]  # fmt: skip
 
 
 def with_setting(name, key, value):
-    others = {"Adam": lambda betas: stepped(optim.Adam, betas=betas), "LinearDecay": decay}
+    others = {"Adam": lambda **setting: stepped(optim.Adam, **setting), "LinearDecay": decay}
+    others["Adam, groups"] = lambda groups: stepped(optim.Adam, 0.1 * groups[1][1])
+    others["Cosine"] = lambda **setting: decay(schedule=optim.Cosine, **setting)
     others["MovingAverage"] = lambda decay: nn.MovingAverage(network(), decay)
-    return others[name](value) if name in others else players.make(name, **{key: value})
+    return others.get(name, lambda **setting: players.make(name, **setting))(**{key: value})
 
 
 @pytest.mark.parametrize(("name", "key", "here", "was"), SETTINGS)

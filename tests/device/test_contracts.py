@@ -59,6 +59,7 @@ def descend(net, rule, x, steps=1):
     for _ in range(steps):
         rule.zero_grad()
         ((net(x) - 1.0) ** 2).mean().backward()
+        optim.clip_gradient_norm(net.parameters(), 0.5)
         rule.step()
 
 

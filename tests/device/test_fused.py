@@ -25,6 +25,7 @@ FORMULAS = {  # name -> the kinds of its arrays, see `arrays`, and its numbers
     "ops.normalisation._less_mean": ("xx", 784), "ops.normalisation._scaled": ("xxx",),
     "ops.normalisation._statistics": ("xxvxx", 100_000, 1e-9), "ops.normalisation._sum_of_products": ("xx",),
     "optim.rules._adam": ("xxxv", *ADAM), "optim.rules._averaged_descent": ("xxx", 0.1, 1 / 3),
+    "optim.rules._decayed_adam": ("xxxv", 0.1, *ADAM),
     "optim.rules._decayed_descent": ("xxx", 0.1, 1 - 0.9), "optim.rules._descent": ("xx", 0.1),
     "optim.rules._direction": ("xxv", *ADAM), "optim.rules._momentum": ("xxx", 0.1, 0.9),
     "optim.rules._optimistic_adam": ("xxxvx", 0.1, *ADAM), "optim.rules._optimistic_descent": ("xxx", 0.1),

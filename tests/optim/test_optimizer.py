@@ -36,8 +36,25 @@ def test_an_extension_of_a_rule_is_called_once_for_each_parameter_unless_it_sets
     assert sizes == expected
 
 
+def test_groups_keep_their_ratios_when_lr_has_been_0_and_after_a_step_that_failed():
+    p, q = parameter([0.0]), parameter([0.0])
+    rule = optim.SGD([{"params": iter([p])}, {"params": q, "lr": 0.2}], 0.1)
+    decay = optim.LinearDecay(rule, 2)
+    for lr, expected in [(0.05, [0.05, 0.1]), (0.0, [0.05, 0.1]), (3.0, [3.05, 6.1])]:
+        decay.step()
+        rule.lr = lr or rule.lr  # the last two rates are the schedule's 0, and the user's
+        step(rule, [-1.0], [-1.0])
+        assert (rule.lr, [p.item(), q.item()]) == (lr, pytest.approx(expected))
+    rule.update = lambda *block: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        rule.step()
+    assert rule.lr == 3.0
+
+
 def test_repr_shows_the_constants_the_extent_and_the_steps():
     rule = optim.Adam([parameter(), parameter(np.zeros((30, 40)))], betas=(0.5, 0.9))
     for _ in range(2):
         step(rule, [1, 1, 1], None)
     assert repr(rule) == "Adam(lr=0.001, betas=(0.5, 0.9), eps=1e-08, 2 parameters, 1,203 numbers, step 2)"
+    rule = optim.Adam([{"params": [parameter(), parameter()]}, {"params": parameter(), "lr": 1e-4}], 1e-3, weight_decay=0.1)
+    assert "eps=1e-08, groups=[[2, 1.0], [1, 0.1]], weight_decay=0.1, 3 parameters" in repr(rule)

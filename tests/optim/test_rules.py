@@ -3,7 +3,6 @@
 from fractions import Fraction
 
 import numpy as np
-import pytest
 
 from minigan import optim
 from tests.optim.stepping import parameter, step
@@ -23,12 +22,3 @@ def test_four_steps_of_optimistic_adam_are_those_computed_by_hand_with_fractions
         step(rule, [g])
         found.append(rule.params[0].item())
     np.testing.assert_allclose(found, by_hand, rtol=0, atol=1e-12)
-
-
-def test_a_new_learning_rate_holds_for_both_terms_of_optimistic_adam():
-    rule = optim.OptimisticAdam([parameter([0.0])], 1.0, (0.5, 0.0), 0.0)
-    step(rule, [1])
-    step(rule, [2])
-    before, rule.lr = rule.params[0].item(), 0.5
-    step(rule, [-1])
-    assert rule.params[0].item() - before == pytest.approx(-0.5 * (2 / 7 - 5 / 6), rel=1e-12)

@@ -37,7 +37,7 @@ with mg.no_grad():
     out = net(x)
 loss = losses.cross_entropy(net(x), np.zeros(4, dtype=np.int64))
 loss.backward()
-adam = optim.Adam(net.parameters(), lr=1e-3)
+adam = optim.Adam([{"params": net.parameters()[:2], "lr": 1e-4}, {"params": net.parameters()[2:]}], lr=1e-3)
 adam.step()
 game = games.GAN(net, D, data.noise(2), adam, optim.Adam(D.parameters()))
 with mg.trace(G=net) as t:

@@ -135,7 +135,7 @@ FINE = {  # by a parameter's name
     **each("in_channels out_channels in_features out_features kernel_size size d", const(2)),
     **each("axis source target channels sections epochs order", const(1)),
     **each("destination indices index", const(0)),
-    **each("lr c bound std eta epsilon share p", const(0.1)),
+    **each("lr c bound std eta epsilon share p limit", const(0.1)),
     **each("x a b real fake real_logits fake_logits f_real f_fake", lambda: leaf(4, 3)),
     **each("logits others v code samples centres data value array like", lambda: leaf(4, 3)),
     **each("labels y", lambda: np.arange(4) % 3),

@@ -51,6 +51,20 @@ def load_predictor(saved, other):
 
 TAKERS = {type(rule.make([parameter()])).__name__: rule.make for rule in RULES.values()}
 TAKERS["clip_weights"] = lambda params: optim.clip_weights(params, 0.1)
+TAKERS["clip_gradient_norm"] = lambda params: optim.clip_gradient_norm(params, 0.1)
+P = parameter()
+GROUPS = [  # (the groups, lr, the message)
+    ([{"lr": 0.1}], 0.1, r'0 has \[\'lr\'\]; expected {"params": ..., "lr": ...}'),
+    ([{"params": P, "momentum": 0.9}], 0.1, r"0 has \['momentum', 'params'\]; expected"),
+    ([{"params": [P]}, P], 0.1, "1 is a Tensor; expected"),
+    ([{"params": [P]}, {"params": []}], 0.1, r"1: no parameters; pass module\.parameters\(\)"),
+    (
+        [{"params": [parameter(), P]}, {"params": P}],
+        0.1,
+        r"1 and group 0 share a parameter, tensor 'theta' .*; each belongs to",
+    ),
+    ([{"params": P, "lr": 0.2}], 0, "0 has lr 0.2, and SGD lr 0; set an lr above 0: groups keep their ratio to it"),
+]
 SGD = optim.SGD([parameter()], 0.1)
 REFUSED = [
     *[
@@ -58,6 +72,7 @@ REFUSED = [
         for name, take in TAKERS.items()
         for params, error, match in NO_PARAMETERS
     ],
+    *[(lambda groups=groups, lr=lr: optim.SGD(groups, lr), ValueError, f"^SGD: group {match}") for groups, lr, match in GROUPS],
     *each(SHARED.values(), ValueError, "parameters 0, tensor .*, and 2, tensor .*, share memory: .*one Tensor for", share),
     *[(lambda rule=rule: in_float16(rule), ValueError, f"^{rule.__name__}: eps=1e-08 is 0 in float16") for rule in DIVIDING],
     *each([0.9, (0.9,), (0.9, 0.9, 0.9)], ValueError, "Adam: betas is .*; expected two numbers",
@@ -72,8 +87,10 @@ REFUSED = [
     *[(lambda pair=pair: load_predictor(*pair), ValueError, "load_state_dict: predictor is .* here, and was .* where")
       for pair in [("last", 1), (2, 3), (2, 0.5), (0.5, 0.6)]],
     # what goes around the rules
-    *each([None, [], [None], "SGD"], ValueError, "^LinearDecay: optimizers is .*; expected an Optimizer, or a list",
-          lambda optimizers: optim.LinearDecay(optimizers, 10)),
+    *[row for schedule in (optim.LinearDecay, optim.Cosine) for row in each(
+          [None, [], [None], "SGD"], ValueError, f"^{schedule.__name__}: optimizers is .*; expected an Optimizer, or a list",
+          lambda optimizers, schedule=schedule: schedule(optimizers, 10))],
+    (lambda: optim.schedule.Schedule(SGD, 10).step(), NotImplementedError, "Schedule has no factor"),
     (lambda: optim.Averaged(lambda: None, Comm()), TypeError, "^Averaged: optimizer is a function; expected one, such as Adam"),
     (lambda: optim.Averaged(SGD, Comm()).check_state_dict({"lr": 1.0, "rule": "SGD", "momentum": 0.0}, "opt_G"), ValueError,
      r"opt_G: missing \['params'\]"),
