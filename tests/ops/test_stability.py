@@ -21,6 +21,7 @@ SMALL = {  # name: (what is computed, its exact value)
     "softplus": (lambda: mg.softplus(np.array(-40.0)), math.exp(-40)),
     "log_sigmoid": (lambda: mg.log_sigmoid(np.array(40.0)), -math.exp(-40)),
     "slope of sigmoid": (lambda: mg.grad(mg.sigmoid(x := leaf(-40.0)), x)[0], math.exp(-40)),
+    "std of large numbers": (lambda: mg.std(np.array([1e8, 1e8 + 1])), 0.5),
     "var of large numbers": (lambda: mg.var(np.array([1e8, 1e8 + 1])), 0.25),
 }
 
@@ -47,10 +48,12 @@ HALF = {  # name: (the op, x: a sum on the way is too large for float16, or too 
     "norm": (mg.norm, [300.0, 400.0]),
     "norm of small numbers": (lambda x: mg.norm(x, axis=0, keepdims=True), [3e-5, 4e-5]),
     "var": (mg.var, [300.0, -300.0] * 50 + [0.0] * 400),
+    "std": (mg.std, [300.0, -300.0] * 50 + [0.0] * 400),
     "sum": (lambda x: mg.sum(mg.stack([x, x], axis=1), axis=0)[0], [60_000.0, 60_000.0, -60_000.0, -59_000.0]),
     "mean": (mg.mean, [60_000.0] * 4),
     "avg_pool2d": (lambda x: mg.avg_pool2d(x.reshape(1, 1, 2, 2), 2).reshape(()), [60_000.0] * 4),
     "LayerNorm": (lambda x: mg.nn.LayerNorm(4)(x).astype("float16")[0], [400.0, -400.0, 400.0, 100.0]),
+    "GroupNorm": (lambda x: mg.nn.GroupNorm(1, 4)(x[None]).astype("float16")[0, 0], [400.0, -400.0, 400.0, 100.0]),
 }
 
 
