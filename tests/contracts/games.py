@@ -27,27 +27,12 @@ def of_points(z=3, D=1, d=2):
 
 def of_images(z=3, in_channels=1):
     """DCGAN's networks, for images of 8 x 8 pixels."""
-    G = nn.Sequential(
-        nn.Dense(z, 3 * 2 * 2, bias=False),
-        nn.Reshape(3, 2, 2),
-        nn.BatchNorm2d(3),
-        nn.ReLU(),
-        nn.ConvTranspose2d(3, 2, 4, stride=2, padding=1, bias=False),
-        nn.BatchNorm2d(2),
-        nn.ReLU(),
-        nn.ConvTranspose2d(2, 1, 4, stride=2, padding=1),
-        nn.Tanh(),
-    )
-    D = nn.Sequential(
-        nn.Conv2d(in_channels, 2, 4, stride=2, padding=1),
-        nn.LeakyReLU(0.2),
-        nn.Conv2d(2, 3, 4, stride=2, padding=1, bias=False),
-        nn.BatchNorm2d(3),
-        nn.LeakyReLU(0.2),
-        nn.Flatten(),
-        nn.Dense(3 * 2 * 2, 1),
-    )
-    return {"G": G, "D": D}
+    first = nn.Dense(z, 3 * 2 * 2, bias=False), nn.Reshape(3, 2, 2), nn.BatchNorm2d(3), nn.ReLU()
+    second = nn.ConvTranspose2d(3, 2, 4, stride=2, padding=1, bias=False), nn.BatchNorm2d(2), nn.ReLU()
+    G = nn.Sequential(*first, *second, nn.ConvTranspose2d(2, 1, 4, stride=2, padding=1), nn.Tanh())
+    first = nn.Conv2d(in_channels, 2, 4, stride=2, padding=1), nn.LeakyReLU(0.2)
+    second = nn.Conv2d(2, 3, 4, stride=2, padding=1, bias=False), nn.BatchNorm2d(3), nn.LeakyReLU(0.2)
+    return {"G": G, "D": nn.Sequential(*first, *second, nn.Flatten(), nn.Dense(3 * 2 * 2, 1))}
 
 
 def conditional(networks):

@@ -1,4 +1,4 @@
-"""What the games' tests share, besides the registry: networks by hand, known noise, and a recorder of a step's events."""
+"""What the games' tests share: of the registry, what all import from here; networks by hand, known noise, a step's events."""
 
 import copy
 from functools import partial
@@ -8,17 +8,7 @@ import numpy as np
 
 from minigan import nn
 from minigan.backend import random_numbers
-from tests.contracts.games import (  # noqa: F401 (the registry's, also for other folders)
-    CLASSES,
-    GAMES,
-    in_float64,
-    labelled,
-    make,
-    minibatch,
-    minibatches,
-    mlp,
-    stream,
-)
+from tests.contracts.games import CLASSES, GAMES, in_float64, make, minibatch, minibatches, mlp, stream  # noqa: F401
 from tests.games import reference
 from tests.helpers import leaves
 
