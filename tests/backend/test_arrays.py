@@ -175,27 +175,3 @@ def test_numpys_arrays_are_copied_only_where_that_is_asked_for_or_needed():
     assert not np.shares_memory(backend.copy_to_numpy(a), a)
     assert backend.writable(np.broadcast_to(1.0, 3)).flags.writeable
     assert not any(backend.is_array(value) for value in (1.0, [1.0], np.float64(1.0), mg.Tensor([1.0]), None))
-
-
-@pytest.mark.parametrize("value", [0.0, -0.0, 1.5, 3, float("inf"), float("nan"), True])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_constant_is_the_number_in_the_dtype(value, dtype):
-    c = backend.constant(value, dtype, np.ones(2))
-    assert (c.shape, c.dtype, np.signbit(c)) == ((), dtype, np.signbit(value))
-    np.testing.assert_array_equal(c, dtype(value))
-
-
-@backend.fused
-def moved(x, g, rate):
-    """x moved against g, in place, and how far it has moved."""
-    x -= rate * g
-    return rate * g
-
-
-def test_under_numpy_a_fused_formula_is_the_formula():
-    x, g = np.ones(3), np.arange(3.0)
-    assert moved(x, g, 0.5).tolist() == [0.0, 0.5, 1.0]
-    assert x.tolist() == [1.0, 0.5, 0.0]
-    assert moved.__doc__.startswith("x moved against g")
-    found = backend.fused(lambda x, factor: factor * x)(2 * np.array(1.5, np.float32), 2.0)  # NumPy makes a scalar of it
-    assert (found, found.dtype) == (6.0, np.float32)

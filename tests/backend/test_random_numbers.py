@@ -42,8 +42,3 @@ def test_a_generator_continues_from_its_saved_state_also_through_an_npz_file(bit
     with np.load(tmp_path / "state.npz") as file:
         random_numbers.set_generator_state(other, file["state"])
     np.testing.assert_array_equal(other.random(4), expected)
-
-
-def test_generators_of_noise_refuse_seeds():
-    with pytest.raises(TypeError, match="expected a generator"):
-        random_numbers.noise_generator(3)

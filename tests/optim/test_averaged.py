@@ -11,6 +11,7 @@ import pytest
 from minigan import optim
 from minigan.engine.modes import Watcher, watching
 from tests.contracts.rules import every_rule
+from tests.device.comparing import assert_agree
 from tests.helpers.ranks import Comm, on_ranks
 from tests.helpers.states import assert_same
 from tests.optim import parallel
@@ -132,17 +133,6 @@ def test_patience_does_not_count_the_time_in_which_the_rank_itself_was_stopped(m
     assert not comm.aborted
 
 
-def furthest(a, b):
-    """The largest difference of two nested states; all but arrays must be equal."""
-    if isinstance(a, dict):
-        assert a.keys() == b.keys()
-        return max((furthest(a[name], b[name]) for name in a), default=0.0)
-    if isinstance(a, np.ndarray):
-        return float(np.abs(a - b).max(initial=0))
-    assert a == b
-    return 0.0
-
-
 GAMES = [(name, "adam") for name in ("gan", "wgan_gp", "dropout")]
 GAMES += [("gan", rule) for rule in ("momentum", "rmsprop", "omd")]
 
@@ -155,7 +145,7 @@ def test_ranks_play_the_game_that_one_process_plays(name, rule, ranks, mpiexec):
     assert done.returncode == 0, done.stderr
     game, batches = parallel.alone(name, 50, rule)
     ends = [pickle.loads((mpiexec.folder / f"end{rank}.pkl").read_bytes()) for rank in range(ranks)]
-    assert furthest(ends[0][0], game) < 1e-10
+    assert_agree(ends[0][0], game, 1e-10)
     assert ends[0][1] == batches
     for end in ends[1:]:
         assert_same(end[0], ends[0][0])  # all ranks, bit for bit
