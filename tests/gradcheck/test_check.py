@@ -12,7 +12,6 @@ from tests.games import players
 X = np.array([[0.5, -1.5, 2.0], [1.0, 0.7, -0.3]])
 AT_A_KINK = np.array([[0.0, -1.5, 2.0], [0.0, 0.7, -0.3]])
 ONE_WRONG = np.where(np.arange(6).reshape(2, 3) == 5, 1.01, 1.0)
-ONE_OF_MANY = (np.arange(1000) != 500).astype(float)
 
 
 def op_with(derivative, forward=lambda a: a * a):

@@ -4,7 +4,6 @@ import os
 import re
 import subprocess
 import sys
-import threading
 
 import numpy as np
 import pytest
@@ -105,19 +104,6 @@ def test_gradients_are_the_same_in_debug_mode_also_of_a_graph_from_before_it():
         again, before = mg.grad(watched.sum(), x)[0], mg.grad(plain.sum(), x)[0]
     np.testing.assert_array_equal(plain.numpy(), watched.numpy())
     np.testing.assert_array_equal(before.numpy(), again.numpy())
-
-
-def test_it_is_on_in_its_block_and_its_thread_only():
-    seen = []
-    with mg.debug():
-        with mg.debug():
-            pass
-        seen.append(debug.is_on())
-        thread = threading.Thread(target=lambda: seen.append(debug.is_on()))
-        thread.start()
-        thread.join()
-    assert [*seen, debug.is_on()] == [True, False, False]
-    assert np.isnan(mg.log(leaf(-1.0)).item())
 
 
 @pytest.mark.parametrize(("value", "on"), [("0", False), ("yes", True)])
