@@ -287,10 +287,6 @@ lib = SimpleNamespace(stride_tricks=SimpleNamespace(as_strided=_as_strided))
 linalg = SimpleNamespace(norm=_norm)
 
 
-def get_default_memory_pool():
-    return SimpleNamespace(used_bytes=lambda: 0, total_bytes=lambda: 0)
-
-
 cuda = SimpleNamespace(get_current_stream=lambda: SimpleNamespace(synchronize=lambda: None))
 
 
