@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from minigan import backend, games, nn, optim
+from minigan import games, nn, optim
 from tests.contracts.games import GAMES, make, minibatch, minibatches, stream
 from tests.games import players
 from tests.helpers.states import assert_same
+from tests.optim.stepping import arrays_of
 
 every_game = pytest.mark.parametrize("name", GAMES)
 CASES = [(name, options) for name, kind in GAMES.items() for options in kind.cases]
@@ -103,9 +104,7 @@ def test_a_float32_game_has_no_float64_array_in_a_step_on_float64_data_and_noise
     seen = players.dtypes_of_new_tensors(game, lambda: [dict(game.step(given)) for _ in range(2)])
     assert len(seen) > 50
     assert {d for d in seen if d.kind == "f"} == {np.dtype("float32")}
-    held = [
-        v for opt in GAMES[name].trains for state in getattr(game, opt).state for v in state.values() if backend.is_array(v)
-    ]
+    held = [v for opt in GAMES[name].trains for v in arrays_of(getattr(game, opt))]
     held += [v for network in players.networks(game).values() for v in players.values(network)]
     assert {v.dtype for v in held} == {np.dtype("float32")}
 

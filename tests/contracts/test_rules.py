@@ -142,9 +142,8 @@ def test_parameters_and_state_keep_the_dtype(make):
             step(optimizer, g)
     for p, state, optimizer in zip(mixed.params, mixed.state, alone, strict=True):
         assert p.dtype == optimizer.params[0].dtype
-        assert {v.dtype for v in [*arrays_of(optimizer), *(a for a in state.values() if isinstance(a, np.ndarray))]} <= {
-            p.dtype
-        }
+        held = [*arrays_of(optimizer), *(a for a in state.values() if isinstance(a, np.ndarray))]
+        assert {v.dtype for v in held} <= {p.dtype}
         np.testing.assert_array_equal(p.numpy(), optimizer.params[0].numpy())
 
 

@@ -57,9 +57,8 @@ TARGETS = {
     "Noise": lambda: data.noise(3, "sphere"), **{name: lambda name=name: played(name) for name in players.RULES},
 }  # fmt: skip
 LONG = players.IMAGES  # their many parts are those of others
-every_target = pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in TARGETS]
-)
+SLOW_OR_NOT = [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in TARGETS]
+every_target = pytest.mark.parametrize("name", SLOW_OR_NOT)
 WRONG = [
     None, "", "3", "{}", "[" * 2000, '{"bit_generator": "PCG64"}', '{"device": -1}', b"rng", -1, 2**70, 1.5, float("nan"), True,
     [], [1], {}, {"0": 1}, object(), mg.Tensor([1.0, 2.0]), np.zeros(3, object), np.zeros((0, 7)), np.ma.masked_array([1.0]),
@@ -154,10 +153,8 @@ def test_a_state_that_went_through_a_file_is_taken(name, tmp_path):
     """NumPy gives numbers and text back as arrays of shape ()."""
     target = TARGETS[name]()
     good = target.state_dict()
-    np.savez(
-        tmp_path / "state.npz",
-        **{"/".join(path): at(good, path) for path in parts(good) if not isinstance(at(good, path), dict)},
-    )
+    values = {"/".join(path): at(good, path) for path in parts(good)}
+    np.savez(tmp_path / "state.npz", **{name: value for name, value in values.items() if not isinstance(value, dict)})
     state = {}
     with np.load(tmp_path / "state.npz") as saved:
         for flat in saved:

@@ -20,9 +20,8 @@ def listed(capsys):
 
 
 def test_every_chapter_and_every_demo_has_its_place_in_the_order(capsys):
-    chapters = {file.parent for file in catalogue.FOLDER.glob("*/__init__.py")} - {
-        catalogue.FOLDER / name for name in ("commands", "kit", "lab")
-    }
+    chapters = {file.parent for file in catalogue.FOLDER.glob("*/__init__.py")}
+    chapters -= {catalogue.FOLDER / name for name in ("commands", "kit", "lab")}
     files = [path for chapter in chapters for path in chapter.glob("*.py") if catalogue.MAIN.search(path.read_bytes())]
     assert {chapter.name for chapter in chapters} == set(catalogue.CHAPTERS)
     assert sorted(catalogue.names()) == sorted(path.stem for path in files)

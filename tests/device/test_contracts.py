@@ -165,9 +165,8 @@ def test_a_saved_rule_goes_on_bit_for_bit_and_a_network_that_moves_trains_on(nam
             assert net.to(where) is net
             descend(net, rule, Tensor(X).to(where), 2)
             average.update()
-            assert all(
-                backend.on_device(a) == (where == "cupy") for a in (*[p.data for p in net.parameters()], net[1].running_var)
-            )
+            held = [*[p.data for p in net.parameters()], net[1].running_var]
+            assert {backend.on_device(a) for a in held} == {where == "cupy"}
             if save:
                 states, net = [part.state_dict() for part in (net, rule, average)], network()
                 rule, average = make_rule(name, net.parameters()), nn.MovingAverage(net)

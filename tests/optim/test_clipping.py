@@ -28,10 +28,8 @@ def test_clip_weights_takes_every_element_into_minus_c_to_c_and_leaves_those_ins
 def test_gradients_that_are_longer_than_the_limit_are_shortened_to_it_all_together(dtypes, limit):
     """|(3, 4, 0)| = 5 and |(0, 0, 12)| = 12: together 13."""
     p, q = (parameter(dtype=dtype) for dtype in dtypes)
-    waiting, given_ = (
-        parameter(dtype=dtypes[0]),
-        [np.array(g, dtype) for g, dtype in zip(([3, 4, 0], [0, 0, 12]), dtypes, strict=True)],
-    )
+    waiting = parameter(dtype=dtypes[0])
+    given_ = [np.array(g, dtype) for g, dtype in zip(([3, 4, 0], [0, 0, 12]), dtypes, strict=True)]
     p.grad, q.grad = map(Tensor, given_)
     norm = optim.clip_gradient_norm([p, waiting, q, p], limit)
     assert (norm.item(), norm.shape, norm.dtype) == (13, (), np.result_type("float32", *dtypes))

@@ -104,9 +104,8 @@ def test_readmes_examples_run_and_the_trace_is_as_shown(capsys, monkeypatch):
     for block in blocks(README):
         exec(block, namespace)
     assert namespace["points"].shape == (500, 2)
-    shown, said = (
-        re.sub(r" +-?\d+\.\d\S*", "", t) for t in (*blocks(section(README, "See a step"), "text"), capsys.readouterr().out)
-    )
+    (shown,), said = blocks(section(README, "See a step"), "text"), capsys.readouterr().out
+    shown, said = (re.sub(r" +-?\d+\.\d\S*", "", text) for text in (shown, said))
     lines = [line for line in shown.splitlines() if line != "..."]
     assert len(lines) > 5
     assert not missing(lines, said)

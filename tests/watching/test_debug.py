@@ -72,7 +72,8 @@ def test_an_infinity_that_became_a_nan_is_traced_to_the_op_or_the_derivative_tha
     x = leaf(0.0)
     with mg.debug():
         value = (mg.log(x).reshape(1, 1) + 1.0)[:1]  # the marked line
-        (slope,) = mg.grad((mg.maximum(mg.sqrt(x * 1.0), 0.0) * 2.0).sum(), x)  # the marked line
+        with mg.debug():  # a block in a block, after which it is still on
+            (slope,) = mg.grad((mg.maximum(mg.sqrt(x * 1.0), 0.0) * 2.0).sum(), x)  # the marked line
         for infinite, op in ((value, "log"), (slope, "the derivative of sqrt")):
             source = rf"^multiply made a nan from an infinity, input 0 of multiply, which {op} made at .*{HERE}"
             with pytest.raises(FloatingPointError, match=rf"{source}.*# the marked line; at .*{HERE}infinite \* 0\.0$"):

@@ -17,9 +17,8 @@ SIZED = {  # (a layer of this size, a layer with another argument of this size)
     "BatchNorm1d": (nn.BatchNorm1d, nn.BatchNorm2d),
     "GroupNorm": (lambda n: nn.GroupNorm(n, 1), lambda n: nn.GroupNorm(1, n)),
 }
-SIZES = [
-    row for pair in SIZED.values() for call in pair for row in each(NO_SIZES, ValueError, "sizes must be whole numbers", call)
-]
+WHOLE = NO_SIZES, ValueError, "sizes must be whole numbers"
+SIZES = [row for pair in SIZED.values() for layer in pair for row in each(*WHOLE, layer)]
 
 
 def ones(layer):

@@ -42,10 +42,8 @@ def stepped(model, x, y, epsilon):
 def test_the_table_is_that_of_plain_numpy(monkeypatch):
     monkeypatch.setattr(classifiers, "CHUNK", 20)
     a, b = Fixed(0), Fixed(1)
-    x, s = (
-        np.random.default_rng(0).random((50, 1, 28, 28), np.float32),
-        fgsm.Settings(epsilons=(0, 0.005), some=30, epsilon=0.01),
-    )
+    x = np.random.default_rng(0).random((50, 1, 28, 28), np.float32)
+    s = fgsm.Settings(epsilons=(0, 0.005), some=30, epsilon=0.01)
     y = probabilities(a, x).argmax(axis=1)  # all right, without an attack
 
     def wrong(images, model=a):
@@ -89,11 +87,8 @@ def wrong(model, images, y=Y):
 def test_the_objectives_are_the_formulas():
     model = classifiers.network(16).model
     objectives = adversarial_training.objectives(adversarial_training.Settings(alpha=0.3), np.random.default_rng(5))
-    other = {
-        "random": random_signs(X, 0.25, np.random.default_rng(5)),
-        "adversarial": attacks.fgsm(model, X, Y, 0.25, clip=None),
-    }
-    for name, images in other.items():
+    signs, adversarial = random_signs(X, 0.25, np.random.default_rng(5)), attacks.fgsm(model, X, Y, 0.25, clip=None)
+    for name, images in (("random", signs), ("adversarial", adversarial)):
         clean, attacked = (losses.cross_entropy(model(Tensor(x)), Y).item() for x in (X, images))
         assert objectives[name](model, X, Y).item() == pytest.approx(0.3 * clean + 0.7 * attacked, rel=1e-5)
     assert objectives["usual"] is None

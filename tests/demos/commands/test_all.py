@@ -83,9 +83,7 @@ def test_all_moves_earlier_runs_and_their_page_aside_before_the_first_demo_begin
         raise KeyboardInterrupt
 
     monkeypatch.setattr(command, "begin", begin)
-    moved = {
-        f"runs/{name}" for name in ("one/earlier/1/checkpoint.npz", "two/earlier/1/checkpoint.npz", "earlier/1/index.html")
-    }
+    moved = {f"runs/{name}/earlier/1/checkpoint.npz" for name in ("one", "two")} | {"runs/earlier/1/index.html"}
     for options, after in ((["--quick"], set()), (["--resume"], set()), ([], moved), (["--resume"], moved)):
         with pytest.raises(SystemExit, match=r"^130$"):
             main(["all", *options])

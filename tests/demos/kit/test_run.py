@@ -73,10 +73,8 @@ def test_a_checkpoint_of_an_older_version_is_resumed_to_the_same_end(tmp_path, s
     assert read_checkpoint(old)[1]["training"]["t"] == 4
     whole = run("gan", tmp_path / "whole", *options)
     resumed = run("gan", tmp_path / "resumed", *options, "--resume", str(old))
-    for name in history_of(whole)[0]:
-        np.testing.assert_allclose(
-            running.column(resumed, name), running.column(whole, name), rtol=1e-4, err_msg=name
-        )  # of another computer
+    for name in history_of(whole)[0]:  # of another computer
+        np.testing.assert_allclose(running.column(resumed, name), running.column(whole, name), rtol=1e-4, err_msg=name)
     np.testing.assert_allclose(samples_of(resumed)["samples"], samples_of(whole)["samples"], rtol=1e-3, atol=1e-4)
 
 

@@ -134,9 +134,7 @@ def test_each_backward_pass_has_its_own_derivatives_and_of_several_each_is_named
         assert added == ("Gradients that arrive at one tensor in one backward pass are added", None)
         assert [t.rows[row - 1].backward_pass for _, row in lines] == [backward_pass.number] * 2
         assert all("gradient of D.0.weight by affine: " in text for text, _ in lines)
-    names = [
-        (f"backward pass from {t.tensors[backward_pass.output]}", backward_pass.number) for backward_pass in (first, second)
-    ]
+    names = [(f"backward pass from {t.tensors[each.output]}", each.number) for each in (first, second)]
     assert reading.gradients(weight, [first, second]) == [names[0], *alone[0], names[1], *alone[1]]
     assert first.grads[weight].first != second.grads[weight].first
     begins = "The backward pass begins here, with the gradient 1 (or the one passed to it)"
