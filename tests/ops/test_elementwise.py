@@ -88,9 +88,3 @@ def test_astype_passes_gradients_of_both_orders_between_float_dtypes_and_none_to
     np.testing.assert_allclose(h.numpy(), 6 * x.numpy())
     assert not x.astype("int64").requires_grad
     assert x.astype("float32") is x.to("numpy") is x
-
-
-def test_a_copy_has_memory_of_its_own_and_passes_gradients_on():
-    x = leaf()
-    assert not np.shares_memory(x.copy().data, x.data)
-    assert mg.gradcheck(lambda x: x.copy() * x, x.numpy())

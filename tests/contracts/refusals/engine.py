@@ -29,6 +29,12 @@ def steps():
     yield 1
 
 
+def twice(block):
+    with block:
+        pass
+    block.__enter__()
+
+
 def in_place(change):
     return lambda: exec(change, {"p": leaf()})
 
@@ -48,6 +54,9 @@ BACKWARD = [
           lambda shape: back(Tensor(np.ones(shape)))),
     *each([None, 1.0, np.ones(3)], RuntimeError, "oops: .* is a TYPE, not a Tensor", back),
     (lambda: mg.no_grad()(steps), TypeError, "steps is a generator"),
+    (lambda: mg.grad(3.0, leaf()), TypeError, "grad: the output is a float; expected a Tensor"),
+    (lambda: twice(mg.trace()), RuntimeError, r"^trace: .* call trace\(\.\.\.\) again"),
+    (lambda: twice(mg.backend.using("numpy")), RuntimeError, r"^using: .* call using\(\.\.\.\) again"),
 ]  # fmt: skip
 
 NO_NUMBERS = ["abc", None, ["a", 1], {1, 2}, 1j, np.array([None])]
@@ -66,6 +75,8 @@ TENSOR = [
     *each(["False", "float64"], TypeError, "expected True or False", lambda flag: Tensor([1.0], requires_grad=flag)),
     (assign("data", np.ones(2), name="w"), ValueError, r"'w' of shape \(3,\) cannot take an array of shape \(2,\)"),
     (assign("data", np.array([1, 2, 3])), TypeError, "cannot take int64"),
+    (lambda: Tensor([1.0], name=5), TypeError, "name: expected a string or None, got 5, of type int"),
+    (assign("name", leaf()), TypeError, "name: expected a string or None, got Tensor"),
     (lambda: Tensor([1, 2], name="w").item(), ValueError, r"'w' of shape \(2,\) has 2 elements"),
     (lambda: [10][Tensor(0.0)], TypeError, "only integers can index"),
     *each([len, iter, list], TypeError, "no length", lambda use: use(Tensor(1.0))),

@@ -72,16 +72,13 @@ class Empty(nn.Module):
     """A module without forward."""
 
 
+MASKED = {"weight": np.ma.ones((1, 1))}
 MODULES = [
     (lambda: Empty()(1), NotImplementedError, "Empty has no forward"),
     (lambda: nn.init.he_normal((2, 3), 0), TypeError, "init: rng is 0; expected a generator"),
     (lambda: nn.init.xavier_uniform({1: 2}, None), ValueError, "init: shape is .*; expected sizes"),
     (lambda: Dense(2, 3).to(np.ones(3)), mg.backend.BackendError, "unknown backend array"),
-    (
-        lambda: Dense(1, 1, False).load_state_dict({"weight": np.ma.ones((1, 1))}),
-        ValueError,
-        "weight is a MaskedArray; expected",
-    ),
+    (lambda: Dense(1, 1, False).load_state_dict(MASKED), ValueError, "weight is a MaskedArray; expected"),
     *each([ReLU(), Dense, nn.SpectralNorm(Dense(2, 3))], TypeError, "SpectralNorm: layer is a TYPE; expected", nn.SpectralNorm),
     *each(
         [nn.init.zeros], ValueError, "the weight of .* is 0 everywhere", lambda f: nn.SpectralNorm(Dense(2, 3, weight_init=f))

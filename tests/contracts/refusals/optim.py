@@ -58,11 +58,7 @@ GROUPS = [  # (the groups, lr, the message)
     ([{"params": P, "momentum": 0.9}], 0.1, r"0 has \['momentum', 'params'\]; expected"),
     ([{"params": [P]}, P], 0.1, "1 is a Tensor; expected"),
     ([{"params": [P]}, {"params": []}], 0.1, r"1: no parameters; pass module\.parameters\(\)"),
-    (
-        [{"params": [parameter(), P]}, {"params": P}],
-        0.1,
-        r"1 and group 0 share a parameter, tensor 'theta' .*; each belongs to",
-    ),
+    ([{"params": [parameter(), P]}, {"params": P}], 0.1, "1 and group 0 share a parameter, tensor 'theta' .*; each belongs"),
     ([{"params": P, "lr": 0.2}], 0, "0 has lr 0.2, and SGD lr 0; set an lr above 0: groups keep their ratio to it"),
 ]
 SGD = optim.SGD([parameter()], 0.1)

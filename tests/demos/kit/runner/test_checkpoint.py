@@ -282,13 +282,13 @@ def test_on_a_full_disk_the_run_goes_on_and_says_what_is_left_and_the_command_th
 
 
 def test_other_settings_are_refused_and_the_message_says_which(begin):
-    settings = {"width": 3, "lr": (1e-3, 1e-4)}
+    settings = {"steps": 3, "lr": (1e-3, 1e-4)}
     run = begin(**settings)
     experiment()
     run.close()
-    said = "width 3 there, 4 here, depth not set there, 2 here, seed 0 there, 1 here, quick False there, True here"
+    said = "steps 3 there, 4 here, game not set there, 2 here, seed 0 there, 1 here, quick False there, True here"
     with pytest.raises(SystemExit, match=r"comes from a run with other settings: ") as end:
-        begin("--resume", "--seed", "1", "--quick", **settings | {"width": 4, "depth": 2})
+        begin("--resume", "--seed", "1", "--quick", **settings | {"steps": 4, "game": 2})
     assert sorted(end.value.code.partition("settings: ")[2].split(", ")) == sorted(said.split(", "))
     begin("--resume", **settings)
 
