@@ -84,9 +84,10 @@ def test_a_step_changes_its_own_networks_and_touches_no_other_gradient(name):
 
 
 @every_game
-def test_parameters_that_the_user_has_frozen_stay_as_they_are(name):
+def test_parameters_carry_their_players_letter_and_those_that_the_user_has_frozen_stay_as_they_are(name):
     game = make(name, **({"clip": 1e9} if name == "wgan" else {}))
     frozen = [network.parameters()[0] for network in players.networks(game).values()]
+    assert [p.name.split(".")[0] for p in frozen] == list(players.networks(game))
     for p in frozen:
         p.requires_grad = False
     before = [p.numpy().copy() for p in frozen]
