@@ -65,7 +65,9 @@ IN_MODE = (
     "With 25 Gaussians, P(Q(x)) is in the mode of x for at least {same mode|>%} of the points; the median distance from z to "
     "Q(P(z)) is at most {way of z|<} (between two random z: 1.7)"
 )
-FINDING = f"After four epochs, {IN_CLASS} (worst of 3 seeds). With 25 Gaussians, it has x's mode for at least {{same mode|>%}}."
+FINDING = (
+    f"After four epochs, {IN_CLASS} (worst of 3 seeds). With 25 Gaussians, P(Q(x)) has x's mode for at least {{same mode|>%}}."
+)
 
 SIDE = 14  # pixels
 PAIRS, INDEPENDENT = "pairs", "independent pairs"

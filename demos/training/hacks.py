@@ -56,7 +56,10 @@ class Settings:
 
 
 QUICK = dict(steps=40, norm_steps=30, conv_steps=5, seeds=1, conv_seeds=1, width=32, channels=4, samples=200)
-VERDICT = "True, but only of some tips: on this weak G, five seeds are too few to see what most of the others do."
+VERDICT = (
+    "True, but only of some tips: on this weak G, {tips_that_help|.0f} of 7 help and {tips_that_hurt|.0f} hurts; five seeds "
+    "are too few to tell about {tips_that_make_no_difference|.0f}."
+)
 FINDING = (
     "On a dense G (Frechet distance to MNIST {base_frechet|.0f}, of real digits {real_frechet|.0f}; 5 seeds), LeakyReLU "
     "{leaky_log_ratio|lower}, dropout in G {dropout_log_ratio|lower}, SGD for D {sgd_log_ratio|lower}, a spherical z: "
