@@ -28,19 +28,18 @@ def adversarial_runs(usual=99.0, random=98.0, adversarial=5.0, clean=2.0, pgd=10
     return [run(99.3, 98.5, 5.5, 2.0, 100.0, 30.0, 40.0), run(usual, random, adversarial, clean, pgd, worst, transfer)]
 
 
-def dimension_runs(off=1e-12, formula=1.0, error=2.0, spread=0.5, n=(49.0, 196.0, 784.0), **of_second):
+def dimension_runs(off=1e-12, formula=1.0, error=2.0, spread=0.5, **of_second):
     """The epsilons and the ratios of the norms go like powers of the number of pixels; with decay, like a share of one."""
 
     def seed(off, formula, error, spread, untrained=-0.5, pooled=0.0, repeated=-0.15, decayed=0.5):
         def rows(power, share=1):
-            of = {"linear": power, "network": power, "decayed": share * power, "untrained": untrained}
-            return {
-                name: {"error": [error], "epsilon": np.power(n, p), "spread": np.power(n, spread)} for name, p in of.items()
-            }
+            powers = {"linear": power, "network": power, "decayed": share * power, "untrained": untrained}
+            return {name: {"error": [error] * 3, "epsilon": n**p, "spread": n**spread} for name, p in powers.items()}
 
-        parts = [{"off": off, "margin": formula * e * 7, "norm": 7.0, "distance": 1.0} for e in np.power(n, pooled)]
+        parts = [{"off": off, "margin": formula * e * 7, "norm": 7.0, "distance": 1.0} for e in n**pooled]
         return {"models": {"pooled": rows(pooled), "repeated": rows(repeated, decayed)}, "parts": parts}
 
+    n = np.array([49.0, 196.0, 784.0])
     return [seed(1e-12, 1.0, 2.0, 0.5), seed(off, formula, error, spread, **of_second)]
 
 
