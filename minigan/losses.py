@@ -4,13 +4,14 @@ A discriminator returns logits: log D = -softplus(-v) and log(1 - D) = -softplus
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from minigan import backend
 from minigan.backend import Array, fused, random_numbers
 from minigan.engine.modes import enable_grad, mode
 from minigan.engine.tensor import Tensor, grad, record
-from minigan.ops import abs, broadcast_to, log, log_softmax, mean, norm, sigmoid, square, sum, where
+from minigan.ops import abs, broadcast_to, log, log_softmax, mean, norm, relu, sigmoid, square, sum, where
 from minigan.ops.activations import softplus_array
 from minigan.ops.operands import can_check_values, floating, labels_below, operands, tensors
 from minigan.ops.reductions import count
@@ -78,6 +79,54 @@ def _mean_softplus(v: Tensor) -> Tensor:
     return record("mean softplus", softplus_array(v.data).mean(), (v, lambda g, y: g * (1.0 / n) * sigmoid(v)))
 
 
+@dataclass(frozen=True)
+class GameLoss:
+    """What two players minimise, as functions of D's outputs (N, 1) for real and for fake samples; `games.GAN` takes the pair.
+
+    Args:
+        discriminator: (real_out, fake_out) -> D's loss, a scalar.
+        generator: fake_out -> G's loss, a scalar.
+    """
+
+    discriminator: Callable[[Tensor, Tensor], Tensor]
+    generator: Callable[[Tensor], Tensor]
+
+    def __post_init__(self) -> None:
+        for name, function in vars(self).items():
+            if not callable(function):
+                raise TypeError(f"GameLoss: {name} is a {type(function).__name__}; expected a function of D's outputs")
+
+    def __repr__(self) -> str:
+        names = [f"{name}={getattr(function, '__name__', function)}" for name, function in vars(self).items()]
+        return f"GameLoss({', '.join(names)})"
+
+
+def _saturating_loss(fake_out: Tensor) -> Tensor:
+    return generator_loss(fake_out, saturating=True)
+
+
+def _least_squares_discriminator(real_out: Tensor, fake_out: Tensor) -> Tensor:
+    return (mean(square(real_out - 1.0)) + mean(square(fake_out))) / 2.0
+
+
+def _least_squares_generator(fake_out: Tensor) -> Tensor:
+    return mean(square(fake_out - 1.0)) / 2.0
+
+
+def _hinge_discriminator(real_out: Tensor, fake_out: Tensor) -> Tensor:
+    return mean(relu(1.0 - real_out)) + mean(relu(1.0 + fake_out))
+
+
+def _critics_generator(fake_out: Tensor) -> Tensor:
+    return -mean(fake_out)
+
+
+log_loss_game = GameLoss(discriminator_loss, generator_loss)  # Goodfellow et al. 2014: D's output is a logit
+saturating_game = GameLoss(discriminator_loss, _saturating_loss)  # the same paper's Algorithm 1
+least_squares_game = GameLoss(_least_squares_discriminator, _least_squares_generator)  # Mao et al. 2017, equation 9
+hinge_game = GameLoss(_hinge_discriminator, _critics_generator)  # Miyato et al. 2018, equations 16 and 17
+
+
 def squared_gradient_norm(output: Tensor, x: Tensor) -> Tensor:
     """mean |d output / dx|^2 over the batch, itself differentiable: half of it, for real x, is R1 (Mescheder et al. 2018).
 
@@ -96,6 +145,9 @@ def critic_loss(f_real: Tensor, f_fake: Tensor) -> Tensor:
     """A critic's loss: mean f(fake) - mean f(real), the negative of the estimated distance (Arjovsky et al. 2017)."""
     f_real, f_fake = (floating("critic_loss", f) for f in (f_real, f_fake))
     return mean(f_fake) - mean(f_real)
+
+
+wasserstein_game = GameLoss(critic_loss, _critics_generator)  # `games.WGAN` also clips, `games.WGANGP` has a penalty
 
 
 def gradient_penalty(

@@ -195,7 +195,7 @@ class Game:
 
     def __repr__(self) -> str:
         """The game and its settings, and a line for each player, the prior and each optimizer."""
-        settings = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.settings)
+        settings = ", ".join(f"{name}={value!r}" for name, value in self._settings().items() if name != "game")
         rows: dict[str, Any] = {"G": _in_a_line(self.G), "D": _in_a_line(self.D), "prior": shorten(repr(self.prior), 100)}
         rows |= {"opt_G": self.opt_G, "opt_D": self.opt_D, **self.averages()}
         return "\n".join([f"{type(self).__name__}({settings})", *(f"  {name}: {row}" for name, row in rows.items())])

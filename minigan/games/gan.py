@@ -1,10 +1,13 @@
 """The generative adversarial network: Algorithm 1 of Goodfellow et al. 2014."""
 
+from typing import Any
+
 from minigan import checks
 from minigan.games.figures import Figures, discriminator_figures
 from minigan.games.game import Game, Minibatches, Prior, check_no_sigmoid
-from minigan.losses import discriminator_loss, generator_loss, squared_gradient_norm
+from minigan.losses import GameLoss, log_loss_game, saturating_game, squared_gradient_norm
 from minigan.nn import Module
+from minigan.ops import mean
 from minigan.optim import Optimizer
 
 
@@ -19,10 +22,12 @@ class GAN(Game):
             does not vanish while D is sure that a sample is fake.
         r1: if above 0, D's loss gets (r1 / 2) mean |grad D(x)|^2 over real x (Mescheder et al. 2018): a D that is flat around
             the data cannot chase G in circles. With BatchNorm in D, see `losses.squared_gradient_norm`.
+        loss: what D and G descend, such as `losses.hinge_game`, or your own `losses.GameLoss(discriminator, generator)`.
 
     `step` returns the losses `loss_D` (without the r1 term) and `loss_G` of the last step of each player and, of the last
     D step, the mean probabilities `D_real` = D(x) and `D_fake` = D(G(z)), and `D_accuracy`, the share of samples that D
-    classifies correctly.
+    classifies correctly. With another loss than the log-loss, `D_real` and `D_fake` are D's mean outputs, and there is no
+    accuracy. Raises ValueError for `saturating` with another loss.
     """
 
     settings = ("k", "l", "saturating", "r1")
@@ -38,11 +43,17 @@ class GAN(Game):
         l: int = 1,
         saturating: bool = False,
         r1: float = 0.0,
+        loss: GameLoss = log_loss_game,
     ):
         super().__init__(G, D, prior, opt_G, opt_D)
         checks.counts("GAN", k=k, l=l)
         check_no_sigmoid("GAN", D)
-        self.k, self.l, self.saturating = k, l, checks.flag("GAN", "saturating", saturating)
+        if not isinstance(loss, GameLoss):
+            raise TypeError(f"GAN: loss is a {type(loss).__name__}; expected a pair, such as losses.hinge_game")
+        if checks.flag("GAN", "saturating", saturating) and loss not in (log_loss_game, saturating_game):
+            raise ValueError(f"GAN: saturating=True is a form of the log-loss; leave it out with loss={loss}")
+        self.loss = saturating_game if saturating else loss
+        self.k, self.l, self.saturating = k, l, self.loss == saturating_game
         self.r1 = checks.number("GAN", "r1", r1, least=0)
 
     def step(self, batches: Minibatches) -> Figures:
@@ -54,14 +65,27 @@ class GAN(Game):
             # detach: D's gradient is the same without it, but the backward pass would continue into G and leave gradients there
             fake = self.G(z).detach()
             real_logits, fake_logits = self.D(x), self.D(fake)
-            loss_D = discriminator_loss(real_logits, fake_logits)
+            loss_D = self.loss.discriminator(real_logits, fake_logits)
             penalty = (self.r1 / 2) * squared_gradient_norm(real_logits, x) if self.r1 else 0.0
             self.descend(self.opt_D, loss_D + penalty)
 
         for _ in range(self.l):
             z = self.noise(len(x))
             with self.frozen(self.D):  # D's parameters require none; G's gradients pass through D
-                loss_G = generator_loss(self.D(self.G(z)), self.saturating)
+                loss_G = self.loss.generator(self.D(self.G(z)))
                 self.descend(self.opt_G, loss_G)
 
+        if self._other_loss():
+            return Figures(loss_D=loss_D, loss_G=loss_G, D_real=mean(real_logits.detach()), D_fake=mean(fake_logits.detach()))
         return discriminator_figures(loss_D, loss_G, real_logits, fake_logits)
+
+    def _other_loss(self) -> dict[str, str]:
+        """The loss as a setting, unless it is the log-loss."""
+        return {} if self.loss in (log_loss_game, saturating_game) else {"loss": repr(self.loss)}
+
+    def _settings(self) -> dict[str, Any]:
+        return super()._settings() | self._other_loss()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Pickles of 0.1 have no loss."""
+        vars(self).update({"loss": saturating_game if state["saturating"] else log_loss_game, **state})

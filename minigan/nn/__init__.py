@@ -9,9 +9,10 @@ from minigan.nn.embedding import Embedding
 from minigan.nn.minibatch import MinibatchDiscrimination
 from minigan.nn.module import Module, Sequential, eval_mode
 from minigan.nn.moving_average import MovingAverage
-from minigan.nn.normalisation import BatchNorm1d, BatchNorm2d, LayerNorm
+from minigan.nn.normalisation import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm
 from minigan.nn.pooling import AvgPool2d, MaxPool2d, Upsample
 from minigan.nn.shape import Flatten, Reshape
+from minigan.nn.spectral_norm import SpectralNorm
 
 __all__ = [
     "ELU",
@@ -24,6 +25,7 @@ __all__ = [
     "Dropout",
     "Embedding",
     "Flatten",
+    "GroupNorm",
     "LayerNorm",
     "LeakyReLU",
     "MaxPool2d",
@@ -36,6 +38,7 @@ __all__ = [
     "Sigmoid",
     "Softmax",
     "Softplus",
+    "SpectralNorm",
     "Tanh",
     "Upsample",
     "eval_mode",

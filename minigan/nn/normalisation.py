@@ -1,4 +1,4 @@
-"""Normalisation: of each channel over the minibatch (batch norm), or of each sample over its features (layer norm)."""
+"""Normalisation: of each channel over the minibatch (batch norm), of each sample over features (layer norm, group norm)."""
 
 import math
 
@@ -96,12 +96,47 @@ class LayerNorm(Module):
         shape = self.weight.shape
         if x.shape[x.ndim - len(shape) :] != shape:
             raise ValueError(f"{self!r}: the input has shape {x.shape}; expected (..., {', '.join(map(str, shape))})")
-        axes = tuple(range(-len(shape), 0))
-        half = x.dtype == "float16"  # in which the square of 300 overflows
-        x = x.astype("float32") if half else x
-        centred = x - ops.mean(x, axes, keepdims=True)
-        normalised = centred / ops.sqrt(ops.var(x, axes, keepdims=True) + self.eps)
-        return (normalised.astype("float16") if half else normalised) * self.weight + self.bias
+        return _normalised(x, tuple(range(-len(shape), 0)), self.eps) * self.weight + self.bias
 
     def extra_repr(self) -> str:
         return f"{self.weight.shape}, eps={self.eps}"
+
+
+class GroupNorm(Module):
+    """y = weight (x - mean) / sqrt(var + eps) + bias, with mean and variance over each group of channels of each sample.
+
+    (Wu and He 2018, section 3.1.) x is (N, channels, ...). The channels form `groups` groups of neighbours of equal size. With
+    groups = channels this is instance norm; with groups = 1, layer norm with a weight and a bias for each channel. `weight` and
+    `bias` are (channels,). Training and eval mode do the same.
+
+    Raises ValueError if `groups` does not divide `channels`, and for groups of one number, whose variance would be 0.
+    """
+
+    def __init__(self, groups: int, channels: int, eps: float = 1e-5):
+        check_sizes("GroupNorm", groups, channels)
+        if channels % groups:
+            raise ValueError(f"GroupNorm: {channels} channels do not form {groups} groups of equal size; choose a divisor")
+        self.groups, self.eps = int(groups), checks.number("GroupNorm", "eps", eps, above=0)
+        self.weight = Tensor(np.ones(channels, np.float32), requires_grad=True, name=Place("weight"))
+        self.bias = Tensor(np.zeros(channels, np.float32), requires_grad=True, name=Place("bias"))
+
+    def forward(self, x: Tensor) -> Tensor:
+        channels = len(self.weight)
+        if x.ndim < 2 or x.shape[1] != channels:
+            raise ValueError(f"{self!r}: the input has shape {x.shape}; expected (N, {channels}, ...)")
+        n = math.prod(x.shape[1:]) // self.groups
+        if n < 2:
+            raise ValueError(f"{self!r}: the input has shape {x.shape}, fewer than two numbers a group; use fewer groups")
+        normalised = _normalised(x.reshape(x.shape[0], self.groups, n), (2,), self.eps).reshape(x.shape)
+        shape = (channels, *[1] * (x.ndim - 2))  # one number per channel
+        return normalised * self.weight.reshape(shape) + self.bias.reshape(shape)
+
+    def extra_repr(self) -> str:
+        return f"{self.groups}, {len(self.weight)}, eps={self.eps}"
+
+
+def _normalised(x: Tensor, axes: tuple[int, ...], eps: float) -> Tensor:
+    """(x - mean) / sqrt(var + eps), with mean and variance over these axes."""
+    if x.dtype == "float16":  # in which the square of 300 overflows
+        return _normalised(x.astype("float32"), axes, eps).astype("float16")
+    return (x - ops.mean(x, axes, keepdims=True)) / ops.sqrt(ops.var(x, axes, keepdims=True) + eps)

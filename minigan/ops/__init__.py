@@ -13,7 +13,7 @@ the op, tensors and numbers: the two arguments of maximum share a tie, even if o
 | maximum, minimum at a tie | 1/2 to each |
 | max, min with n ties | 1/n to each |
 | max_pool2d with n ties in a window | 1/n to each |
-| norm at 0; var of constants | 0 |
+| norm at 0; var and std of constants | 0 |
 | x**0 | 0, also at x = 0 |
 | prod with zeros | the product of the others |
 | sqrt at 0, log at 0 | inf: no subgradient exists |
@@ -72,7 +72,7 @@ from minigan.ops.elementwise import (
 )
 from minigan.ops.linear import einsum, matmul
 from minigan.ops.pooling import avg_pool2d, max_pool2d, upsample2d
-from minigan.ops.reductions import cumsum, logsumexp, max, mean, min, norm, prod, sum, var
+from minigan.ops.reductions import cumsum, logsumexp, max, mean, min, norm, prod, std, sum, var
 from minigan.ops.shaping import (
     broadcast_to,
     concatenate,
@@ -130,7 +130,7 @@ OPERATORS: dict[str, Any] = {
 }
 METHODS = (
     *(abs, astype, broadcast_to, clip, copy, cumsum, exp, expand_dims, flip, log, logsumexp, max, mean, min, norm, prod, relu),
-    *(reshape, sigmoid, softmax, sqrt, squeeze, sum, tanh, to, transpose, var),
+    *(reshape, sigmoid, softmax, sqrt, squeeze, std, sum, tanh, to, transpose, var),
 )
 for _name, _op in OPERATORS.items():
     setattr(Tensor, _name, _op)
@@ -196,6 +196,7 @@ __all__ = [
     "square",
     "squeeze",
     "stack",
+    "std",
     "subtract",
     "sum",
     "take",

@@ -35,14 +35,27 @@ def var(x: Operand, axis: Axis = None, ddof: int = 0, keepdims: bool = False) ->
     if x._data.dtype.char == HALF:
         return var(x.astype("float32"), axis, ddof, keepdims).astype("float16")
     axes = axes_of("var", x, axis)
-    n = count("var", x, axes)
-    if n <= checks.whole("var", "ddof", ddof, least=0):
-        raise ValueError(f"var: ddof={ddof} needs more than {n} elements (shape {x.shape}, axis {axis})")
+    n = _count_above(ddof, "var", x, axes)
 
     def derivative(g: Tensor, y: Tensor) -> Tensor:
         return _spread(g * (2.0 / (n - ddof)), x, axes) * (x - mean(x, axes, keepdims=True))
 
     return record("var", x.data.var(axes, ddof=ddof, keepdims=keepdims), (x, derivative))
+
+
+def std(x: Operand, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
+    """The standard deviation over axes, sqrt(var): |x - mean| / sqrt(n - ddof), where |.| is the length of `norm`.
+
+    d/dx = (x - mean) / ((n - ddof) std), and 0 for a constant x, as the norm's at 0.
+    """
+    x = floating("std", x)
+    if x._data.dtype.char == HALF:
+        return std(x.astype("float32"), axis, ddof, keepdims).astype("float16")
+    axes = axes_of("std", x, axis)
+    n = _count_above(ddof, "std", x, axes)
+    centred = x - mean(x, axes, keepdims=True)
+    centred = centred - mean(centred, axes, keepdims=True)  # the mean is rounded: of a constant x, only this leaves exact 0s
+    return norm(centred, axes, keepdims) / math.sqrt(n - ddof)
 
 
 def max(x: Operand, axis: Axis = None, keepdims: bool = False) -> Tensor:
@@ -154,4 +167,12 @@ def count(name: str, x: Tensor, axes: tuple[int, ...]) -> int:
     n = math.prod(x.shape[i] for i in axes)
     if n == 0:
         raise ValueError(f"{name}: no elements along axes {axes} of shape {x.shape}")
+    return n
+
+
+def _count_above(ddof: int, name: str, x: Tensor, axes: tuple[int, ...]) -> int:
+    """The number of elements in each result. Raises ValueError if it is not above ddof."""
+    n = count(name, x, axes)
+    if n <= checks.whole(name, "ddof", ddof, least=0):
+        raise ValueError(f"{name}: ddof={ddof} needs more than {n} elements (shape {x.shape}, axes {axes})")
     return n

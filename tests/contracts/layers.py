@@ -37,7 +37,7 @@ def applied(layer, x, *parameters):
     """The layer's output for these parameters, Tensors. What it draws is the same each time."""
     mg.seed(5)
     for name, value in zip(("weight", "bias"), parameters, strict=False):
-        setattr(layer, name, value)
+        setattr(getattr(layer, "layer", layer), name, value)
     return layer(x)
 
 
@@ -46,6 +46,24 @@ def in_eval():
     layer = nn.BatchNorm1d(3, eps=0.1).eval()
     layer.running_mean[:], layer.running_var[:] = [1, 2, 3], [0.5, 1, 2]
     return layer
+
+
+def converged(layer):
+    """In eval mode, with the singular vectors of the weight that `parameters_of` gives."""
+    layer.weight.data = parameters_of(layer)[0].astype("float32")
+    return nn.SpectralNorm(layer, 200).eval()
+
+
+def over_sigma(w, out):
+    """The weight divided by its largest singular value."""
+    return w / np.linalg.svd(np.moveaxis(w, out, 0).reshape(w.shape[out], -1))[1][0]
+
+
+def in_groups(x, w, b, groups, eps=1e-5):
+    """Group norm: of each sample over each group of channels."""
+    ones, rows = np.ones(()), x.reshape(len(x), groups, -1)
+    per_channel = (-1, *[1] * (x.ndim - 2))
+    return normalised(rows, ones, 0 * ones, (2,), eps).reshape(x.shape) * w.reshape(per_channel) + b.reshape(per_channel)
 
 
 def nearness(x, T):
@@ -96,6 +114,25 @@ LAYERS = {
     ),
     "LayerNorm, 2 axes": Layer(
         lambda: nn.LayerNorm((2, 3)), (2, 2, 3), lambda x, w, b: normalised(x, w, b, (1, 2)), "LayerNorm((2, 3), eps=1e-05)"
+    ),
+    "GroupNorm": Layer(
+        lambda: nn.GroupNorm(2, 4, 0.1), (2, 4, 1, 2), lambda x, w, b: in_groups(x, w, b, 2, 0.1), "GroupNorm(2, 4, eps=0.1)"
+    ),
+    "GroupNorm, rows": Layer(lambda: nn.GroupNorm(2, 6), (2, 6), lambda x, w, b: in_groups(x, w, b, 2)),
+    "GroupNorm, instances": Layer(
+        lambda: nn.GroupNorm(3, 3), IMAGE, lambda x, w, b: normalised(x, w[:, None, None], b[:, None, None], (2, 3))
+    ),
+    "SpectralNorm": Layer(
+        lambda: converged(nn.Dense(3, 2)), ROW, lambda x, w, b: x @ over_sigma(w, 1) + b,
+        "SpectralNorm(Dense(3, 2), iterations=200)", atol=1e-6,
+    ),
+    "SpectralNorm, Conv2d": Layer(
+        lambda: converged(nn.Conv2d(3, 2, (2, 3), 1, 1)), (1, 3, 3, 4),
+        lambda x, w, b: mg.conv2d(x, over_sigma(w, 0), b, 1, 1).numpy(), atol=1e-6,
+    ),
+    "SpectralNorm, ConvTranspose2d": Layer(
+        lambda: converged(nn.ConvTranspose2d(3, 2, (2, 3), 2, 1, 1, bias=False)), (1, 3, 2, 3),
+        lambda x, w: mg.conv_transpose2d(x, over_sigma(w, 1), None, 2, 1, 1).numpy(), atol=1e-6,
     ),
     "Dropout": Layer(lambda: nn.Dropout(0.3), ROW, text="Dropout(0.3)"),
     "Sequential": Layer(lambda: nn.Sequential(nn.Dense(3, 2), nn.BatchNorm1d(2), nn.Tanh(), nn.Dense(2, 1)), ROW),

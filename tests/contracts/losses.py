@@ -86,6 +86,18 @@ LOSSES: dict[str, Entry] = {
     "generator_loss": entry(
         losses.generator_loss, generator_loss, calls(LOGITS, saturating=[False, True]), V, special=st.tuples(EXTREME)
     ),
+    "_saturating_loss": entry(losses.saturating_game.generator, lambda v: generator_loss(v, True), calls(LOGITS), V),
+    "_least_squares_discriminator": entry(
+        losses.least_squares_game.discriminator, lambda r, f: (np.mean((r - 1) ** 2) + np.mean(f**2)) / 2, calls(TWO), V, W
+    ),
+    "_least_squares_generator": entry(
+        losses.least_squares_game.generator, lambda f: np.mean((f - 1) ** 2) / 2, calls(LOGITS), V
+    ),
+    "_hinge_discriminator": entry(
+        losses.hinge_game.discriminator, lambda r, f: np.mean(np.maximum(1 - r, 0)) + np.mean(np.maximum(1 + f, 0)),
+        calls(st.tuples(*[arrays((3, 1), away_from=(-1, 1))] * 2)), V, W,
+    ),
+    "_critics_generator": entry(losses.hinge_game.generator, lambda f: -np.mean(f), calls(LOGITS), V),
     "critic_loss": entry(losses.critic_loss, lambda r, f: np.mean(f) - np.mean(r), calls(TWO), V, W),
     "cross_entropy": entry(
         lambda v, labels=LABELS: losses.cross_entropy(v, labels), cross_entropy,

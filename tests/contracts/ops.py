@@ -371,6 +371,13 @@ OPS: dict[str, Entry] = {
     ),
     "mean": reduction(mg.mean, np.mean),
     "var": reduction(mg.var, np.var, more=[lambda x: mg.var(x, axis=1, ddof=1)], at=[([3, 3, 3, 3], [0, 0, 0, 0])]),
+    "std": reduction(
+        mg.std, np.std, more=[lambda x: mg.std(x, axis=1, ddof=1)], distinct=True,
+        at=[
+            ([0.1, 0.1, 0.1], [0, 0, 0]), (lambda x: gradient(mg.std(x), x), [0.1, 0.1, 0.1], [0, 0, 0]),
+            (lambda x: mg.std(x, ddof=1), [0, 2], [-(0.5**0.5), 0.5**0.5]),
+        ],
+    ),
     "max": reduction(
         mg.max, np.max, distinct=True,
         at=[

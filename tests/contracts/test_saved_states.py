@@ -13,7 +13,7 @@ from tests.helpers.leaves import leaf
 
 
 def network():
-    return nn.Sequential(nn.Dense(2, 3), nn.BatchNorm1d(3), nn.ReLU(), nn.Dense(3, 1))
+    return nn.Sequential(nn.SpectralNorm(nn.Dense(2, 3)), nn.BatchNorm1d(3), nn.ReLU(), nn.Dense(3, 1))
 
 
 def stepped(rule, second=None, **options):

@@ -1,6 +1,5 @@
 """`python -m demos`: a command finds each demo by its short name, and needs no packages for their list."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -26,8 +25,3 @@ def test_a_command_and_its_processes_find_each_demo_by_its_short_name_and_other_
     found = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     files = ["None" if "pytest" in command else str(catalogue.file_of(name)) for name in catalogue.names()]
     assert [str(Path(line)) for line in found] == files
-
-
-def test_the_list_needs_no_packages_and_shows_in_ascii():
-    command, ascii_alone = [sys.executable, "-S", "-m", "demos"], {**os.environ, "PYTHONIOENCODING": "ascii"}
-    assert b"limit_cycles" in subprocess.run(command, cwd=ROOT, env=ascii_alone, capture_output=True, check=True).stdout

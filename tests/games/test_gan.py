@@ -1,13 +1,14 @@
-"""The GAN: what survives a step that fails, memory, learning. Its step by hand: `tests/contracts/test_games.py`."""
+"""The GAN: what survives a step that fails, memory. Its step by hand: `tests/contracts/test_games.py`."""
 
 import gc
 import itertools
+import pickle
 import tracemalloc
 
-import numpy as np
 import pytest
 
-from minigan import data, games, nn, optim
+import minigan as mg
+from minigan import data, losses
 from tests.games import players
 
 
@@ -36,11 +37,20 @@ def test_memory_is_steady():
     assert held[-1] - held[0] < 10_000  # bytes: with one minibatch's array a step, 40,000
 
 
-def test_g_learns_where_the_data_are():
-    G, D = players.mlp(2, 16, 2), players.mlp(2, 16, 1, activation=nn.LeakyReLU)
-    game = games.GAN(G, D, data.noise(2), *(optim.Adam(p.parameters(), 0.02, (0.5, 0.9)) for p in (G, D)), r1=0.5)
-    decay, batches = optim.LinearDecay([game.opt_G, game.opt_D], 100), players.stream("gan", n=400, size=32)
-    for _ in range(100):
-        game.step(batches)
-        decay.step()
-    assert np.linalg.norm(game.sample(500).mean(0) - [2, -1]) < 0.3
+def test_the_players_descend_the_users_pair_of_losses_which_is_a_setting():
+    own = losses.GameLoss(losses.discriminator_loss, lambda fake: losses.generator_loss(fake, saturating=True))
+    found = []
+    for options in ({"saturating": True}, {"loss": own}, {"loss": losses.hinge_game}):
+        mg.seed(0)
+        game = players.make("gan", **options)
+        figures = game.step(players.minibatches("gan"))
+        found.append((game, figures, players.values(game.G) + players.values(game.D)))
+    (plain, _, a), (other, figures, b), (hinge, _, c) = found
+    assert players.equal(a, b)
+    assert not players.equal(a, c)
+    assert list(figures) == ["loss_D", "loss_G", "D_real", "D_fake"]
+    assert "loss='GameLoss(discriminator=_hinge_discriminator, generator=_critics_generator)'" in repr(hinge)
+    for game in (plain, hinge):
+        with pytest.raises(ValueError, match=r"saturating is False|loss is"):
+            other.load_state_dict(game.state_dict())
+    assert pickle.loads(pickle.dumps(hinge)).loss == losses.hinge_game

@@ -1,9 +1,8 @@
 """WGAN and WGAN-GP: clipping, the penalty, what the estimate means. Their steps by hand: `tests/contracts/test_games.py`."""
 
 import numpy as np
-import pytest
 
-from minigan import Tensor, nn, optim
+from minigan import nn, optim
 from tests.games import players
 
 
@@ -25,14 +24,3 @@ def test_running_statistics_are_no_weights_and_not_clipped():
     players.record("wgan", networks={"D": critic}, m=8).play()
     assert critic[1].running_var.min() > 0.1
     assert largest(players.values(critic[1])) <= np.float32(0.01)
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_critic_that_is_flat_has_finite_gradients_and_no_nan_follows(dtype):
-    critic = players.mlp(2, 6, 1)
-    for p in critic.parameters():
-        p.data = np.zeros_like(p.data)
-    watch = players.record("wgan_gp", networks={"D": critic}, dtype=dtype, n_critic=1)
-    assert watch.play()["penalty"] == 1
-    for p in critic.parameters() + watch.game.G.parameters():
-        assert all(np.isfinite(v.numpy()).all() for v in (p, p.grad) if isinstance(v, Tensor))

@@ -65,6 +65,7 @@ ACCEPTED = {
     "an input that is not used": (lambda a, b: a * a, [X, X[0]]),
     "right where it is recorded": (differing_where_recorded(1.0), [X]), "a scalar": (RIGHT, [np.array(0.5)]),
     "nothing": (RIGHT, [np.ones((0, 2))]), "strided": (RIGHT, [np.asfortranarray(X)[::-1, ::2]]),
+    "another byte order": (RIGHT, [X.astype(">f8")]),
 }  # fmt: skip
 
 
@@ -189,9 +190,18 @@ def test_error_in_a_game_names_the_loss_and_the_parameter(player, bias):
         gradcheck(game, players.minibatch("gan"))
 
 
+def test_error_in_an_encoder_is_of_gs_loss():
+    game = players.make("ali")
+    game.Q.layers[0].__class__ = Wrong
+    with pytest.raises(GradcheckError, match=r"\(of loss_G, step 1\): Q\.layers\.0\.weight, index \(\d, \d\): .*factor 1.01"):
+        gradcheck(game, players.minibatch("ali"))
+
+
 def test_a_game_that_cannot_repeat_itself_is_refused_instead_of_blaming_its_gradient():
     rng = np.random.default_rng(0)
     with pytest.raises(ValueError, match="fn returns different values for the same inputs"):
         gradcheck(game_of(prior=lambda m: rng.standard_normal((m, 3))), players.minibatch("gan"))
+    with pytest.raises(ValueError, match=r"gradcheck: two calls of PowerIteration differ, since each call changes u;"):
+        gradcheck(PowerIteration(), np.ones((4, 3)))
     with pytest.raises(ValueError, match=r"gradcheck: two steps of GAN differ, since each step changes G\.layers\.0\.u;"):
         gradcheck(game_of(nn.Sequential(PowerIteration(), nn.Tanh())), players.minibatch("gan"))

@@ -76,6 +76,7 @@ REJECTED = {  # name: (the op, its inputs, what the error says, options)
     "a float64 derivative, which the backward pass would hide": (
         product(lambda g, a, b: (g * b).astype("float64")), [X, X], "the derivative for input 0 returns float64", {}
     ),
+    "wrong where it broadcasts": (product(lambda g, a, b: g * b * (1.0 + (a.shape != b.shape))), [X, X], "stretched", {}),
     "a gradient without strides": (product(lambda g, a, b: first(g) * b), [X, X], "broadcast, all strides 0", {}),
     "a kink": (mg.relu, [np.zeros(2)], "pass kinks=True", {}),
 }  # fmt: skip

@@ -95,3 +95,29 @@ def test_a_training_pass_does_not_disturb_an_earlier_eval_passs_gradient():
     layer.train()(Tensor(numbers(4, 3, seed=1)))
     for g, e in zip(mg.grad(y, [x, layer.weight]), expected, strict=True):
         np.testing.assert_array_equal(g.numpy(), e)
+
+
+# --- spectral norm ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_each_training_pass_of_a_spectral_norm_is_algorithm_1_and_keeps_its_own_u_and_v_for_the_backward_pass(n):
+    """The gradient is that of W / (u^T W v) for constant u and v (Miyato et al. 2018, equation 12), in two passes."""
+    dense, x, bias = nn.Dense(4, 3), numbers(5, 4), Tensor(np.ones(3), requires_grad=True)
+    norm = nn.SpectralNorm(dense, n, np.random.default_rng(7))
+    dense.weight.data, dense.bias = dense.weight.data.astype("f8"), bias * 2.0  # a bias that an op has made keeps its history
+    W, u, expected, loss = dense.weight.numpy().T, np.random.default_rng(7).standard_normal(3, "f4"), 0, 0
+    for c in (0, 1, -2):  # 0: when it was made
+        for _ in range(n):
+            v = W.T @ u / np.linalg.norm(W.T @ u)
+            u = W @ v / np.linalg.norm(W @ v)
+        sigma, g = u @ W @ v, c * np.ones((3, 5)) @ x
+        expected += (g - np.sum(g * W / sigma) * np.outer(u, v)) / sigma
+        loss = loss + c * norm(Tensor(x)).sum() if c else loss
+        np.testing.assert_allclose([*norm.u, *norm.v], [*u, *v], atol=1e-6)
+    norm.eval()(Tensor(x))
+    np.testing.assert_allclose(norm.u, u, atol=1e-6)
+    of_weight, of_bias = mg.grad(loss, [dense.weight, bias])
+    np.testing.assert_allclose(of_weight.numpy().T, expected, rtol=1e-5)
+    np.testing.assert_array_equal(of_bias.numpy(), (1 - 2) * 5 * 2)
+    assert {norm.u.dtype, norm.v.dtype} == {np.dtype("float32")}

@@ -72,7 +72,7 @@ def test_integers_and_masks_have_their_dtype(compute, dtype, expected):
 SMALL = np.array([[200, 100], [50, 0]], np.uint8)
 ARITHMETIC = {
     "exp": lambda a, b: mg.exp(mg.minimum(a, 3)) + mg.sigmoid(b) + mg.tanh(a) + mg.log(b + 1),
-    "var": lambda a, b: mg.var(a) + mg.norm(b) + mg.mean(a) + mg.sqrt(b.sum()),
+    "var": lambda a, b: mg.var(a) + mg.std(a) + mg.norm(b) + mg.mean(a) + mg.sqrt(b.sum()),
     "add": lambda a, b: mg.add(a, b),
     "subtract": lambda a, b: mg.subtract(a, b),
     "multiply": lambda a, b: mg.multiply(a, b),

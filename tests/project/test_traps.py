@@ -81,8 +81,8 @@ TRAPS = """
     test_a_parameter_without_a_gradient_waits_unchanged_and_then_steps_like_a_fresh_one
     test_a_parameter_that_is_listed_twice_is_stepped_once test_a_loaded_optimizer_goes_on_bit_for_bit_and_both_are_copies
 37. optimistic Adam's previous direction: optim/test_rules.py
-    test_four_steps_of_optimistic_adam_are_those_computed_by_hand_with_fractions contracts/test_rules.py
-    test_gradients_are_not_written_to_and_their_memory_may_be_used_again
+    test_four_steps_of_optimistic_adam_are_those_computed_by_hand_with_fractions
+    contracts/test_rules.py test_gradients_are_not_written_to_and_their_memory_may_be_used_again
 38. a critic clipped too early, too late, too much or not at all: games/test_wgan.py
     test_after_each_critic_step_the_weights_are_clipped_before_anything_looks_at_them
     test_running_statistics_are_no_weights_and_not_clipped optim/test_clipping.py

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 
-from minigan import Tensor, data, games, nn, optim
+from minigan import Tensor, data, games, losses, nn, optim
 from minigan.games import Figures
 from tests.contracts.games import CLASSES, GAMES, make, minibatch
 from tests.contracts.refusals import each
@@ -79,6 +79,9 @@ NO_PAIRS = [
 ]
 REFUSED = [
     *USUAL,
+    (lambda: make("gan", loss=losses.mse), TypeError, "GAN: loss is a function; expected a pair, such as losses.hinge_game"),
+    (lambda: make("gan", loss=losses.hinge_game, saturating=True), ValueError, "saturating=True is a form of the log-loss"),
+    (lambda: losses.GameLoss(len, 3), TypeError, "GameLoss: generator is a int; expected a function of D's outputs"),
     *each([(3, 2), (), (1, 2)], ValueError, "prior: asked for 4 noise vectors, it returned shape",
           lambda shape: make("gan", prior=lambda m: np.zeros(shape)).noise(4)),
     (lambda: make("gan").sample(3, z=np.zeros((2, 3))), ValueError, r"sample: asked for 3 samples, z has shape \(2, 3\)"),

@@ -15,6 +15,7 @@ SIZED = {  # (a layer of this size, a layer with another argument of this size)
     "Embedding": (lambda n: nn.Embedding(n, 1), lambda n: nn.Embedding(1, n)),
     "MinibatchDiscrimination": (lambda n: nn.MinibatchDiscrimination(n, 1, 1), lambda n: nn.MinibatchDiscrimination(1, 1, n)),
     "BatchNorm1d": (nn.BatchNorm1d, nn.BatchNorm2d),
+    "GroupNorm": (lambda n: nn.GroupNorm(n, 1), lambda n: nn.GroupNorm(1, n)),
 }
 SIZES = [
     row for pair in SIZED.values() for call in pair for row in each(NO_SIZES, ValueError, "sizes must be whole numbers", call)
@@ -35,6 +36,9 @@ SHAPES = [
     *each(NO_ROWS, ValueError, r"BatchNorm1d\(3, .*\): the input has shape VALUE; expected \(N, 3", ones(nn.BatchNorm1d(3))),
     *each(NO_IMAGES, ValueError, r"BatchNorm2d\(3, .*\): the input has shape VALUE; expected \(N, 3", ones(nn.BatchNorm2d(3))),
     *each([(5, 4), (5, 1), ()], ValueError, r"LayerNorm\(.*\): the input has shape VALUE; expected", ones(nn.LayerNorm(3))),
+    *each([(4,), (5, 3)], ValueError, r"GroupNorm\(2, 4, .*: the input has shape VALUE; expected", ones(nn.GroupNorm(2, 4))),
+    *each([(5, 3), (5, 3, 0)], ValueError, "VALUE, fewer than two numbers a group; use fewer", ones(nn.GroupNorm(3, 3))),
+    *each([3, 8], ValueError, "GroupNorm: 4 channels do not form VALUE groups of equal size", lambda n: nn.GroupNorm(n, 4)),
     *each([(3,), (5, 2), (5, 3, 1)], ValueError, r"MinibatchDiscrimination\(3, 2, 4\): the input has shape VALUE; expected",
           ones(nn.MinibatchDiscrimination(3, 2, 4))),
     *each(NO_LABELS, (TypeError, ValueError), r"Embedding\(4, 2\): labels .*expected (integers|0 to 3)", nn.Embedding(4, 2)),
@@ -78,6 +82,10 @@ MODULES = [
         lambda: Dense(1, 1, False).load_state_dict({"weight": np.ma.ones((1, 1))}),
         ValueError,
         "weight is a MaskedArray; expected",
+    ),
+    *each([ReLU(), Dense, nn.SpectralNorm(Dense(2, 3))], TypeError, "SpectralNorm: layer is a TYPE; expected", nn.SpectralNorm),
+    *each(
+        [nn.init.zeros], ValueError, "the weight of .* is 0 everywhere", lambda f: nn.SpectralNorm(Dense(2, 3, weight_init=f))
     ),
     (lambda: nn.MovingAverage("G"), TypeError, "MovingAverage: module is a str; expected a Module"),
     (lambda: Sequential(ReLU(), 3), TypeError, "argument 2 is a int; expected a layer"),

@@ -8,7 +8,7 @@ from tests.contracts.refusals import each, of
 
 COMPARISONS = "equal not_equal less less_equal greater greater_equal"
 BINARY = f"add subtract multiply divide power maximum minimum {COMPARISONS}"
-NONEMPTY = "mean var max min logsumexp softmax log_softmax"
+NONEMPTY = "mean var std max min logsumexp softmax log_softmax"
 REDUCTIONS = f"sum prod norm flip {NONEMPTY}"
 POOLS, CONVOLUTIONS = "max_pool2d avg_pool2d", "conv2d conv_transpose2d"
 ONES, X, EMPTY, Y = np.ones(2), np.ones((2, 3)), np.ones((2, 0)), np.ones((1, 3, 4, 4))
@@ -40,7 +40,7 @@ ELEMENTWISE = [
     (lambda: mg.clip(ONES, Tensor(0.0), 1), TypeError, "clip: the bounds are constants"),
     (lambda: mg.clip(ONES, np.zeros(3)), ValueError, r"clip: shapes \(2,\) and \(3,\) do not broadcast"),
     *each([None, "abc"], TypeError, "where: argument 1 is a TYPE", lambda condition: mg.where(condition, ONES, 0)),
-    (lambda: mg.var(X, axis=0, ddof=2), ValueError, r"var: ddof=2 needs more than 2 elements \(shape \(2, 3\), axis 0\)"),
+    *of("var std", [2], ValueError, r"NAME: ddof=2 needs more than 2 elements \(shape", lambda op, n: op(X, axis=0, ddof=n)),
     (lambda: Tensor(ONES).astype(None), TypeError, "astype: dtype is None; name one"),
     *each(["no", "complex64", object], TypeError, "^astype: dtype is .*; expected one such as", Tensor(ONES).astype),
     (lambda: Tensor(ONES).to(3), TypeError, "to: the backend is 3; expected 'numpy' or 'cupy'"),

@@ -3,11 +3,12 @@
 import itertools
 from dataclasses import replace
 from functools import partial
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
 
-from demos.architectures import conditioning, ebgan, lapgan, pyramid
+from demos.architectures import conditioning, dcgan, ebgan, lapgan, pyramid
 from demos.kit import digits, line
 from minigan import Tensor, data, metrics, nn, optim
 from minigan.games import EBGAN
@@ -18,6 +19,16 @@ PYRAMID = replace(lapgan.Settings(), steps=2, z=3, width=6, channels=2, batch=4,
 
 def images(n=10, side=28, seed=0):
     return np.random.default_rng(seed).uniform(-1, 1, (n, 1, side, side)).astype(np.float32)
+
+
+def test_dcgan_notes_no_ratio_of_seconds_where_no_other_game_of_its_kind_was_timed(record, monkeypatch):
+    monkeypatch.setattr(dcgan, "digits", MagicMock())
+    monkeypatch.setattr(dcgan, "run_tasks", lambda play, tasks, *_, **__: [{"seconds": 1.0}] * len(tasks))
+    for name in ("look", "measure", "picture"):
+        record(dcgan, name)
+    claim = MagicMock(settings={"steps": dcgan.Settings().steps}, **{"args.seed": 0})
+    dcgan.main.experiment(claim, replace(dcgan.Settings(), seeds=1))
+    assert not claim.note.called
 
 
 def test_the_total_variation_is_that_of_normal_distributions_and_d_alone_plays_against_shifted_noise(record):

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
+from types import FunctionType
 
 import matplotlib.pyplot as plt
 import pytest
@@ -50,6 +51,12 @@ def test_a_play_returns_the_claim_and_leaves_the_files_of_the_command(tmp_path):
     assert files[0] == files[1] == {"checkpoint.npz", "empty.png", "index.html", "summary.json"}
     for part in ("settings", "metrics", "expected", "holds", "pictures"):
         assert summary_of(tmp_path / "mine")[part] == summary_of(tmp_path / "command")[part]
+
+
+def test_an_experiment_in_a_notebooks_cell_uses_one_process_and_is_named_by_its_call():
+    in_cell = FunctionType(main.experiment.__code__.replace(co_filename="a cell"), globals())
+    run = demo(Settings(), {"steps": 4})(in_cell).play(out="mine").args.checkpoint
+    assert (run.jobs, run.command) == (1, "main.play --seed=0 --out=mine --jobs=1 --resume")
 
 
 def test_seeds_and_kinds_are_played_from_the_first_seed_on():

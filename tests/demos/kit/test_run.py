@@ -9,6 +9,7 @@ import pytest
 from demos.kit import run as kit
 from demos.kit.runner.codec import read_checkpoint
 from minigan import nn
+from minigan.games import GAN
 from tests.demos import running
 from tests.demos.running import DEMOS, POINTS, assert_same_end, history_of, run, samples_of, summary_of, training_of
 
@@ -77,6 +78,12 @@ def test_a_checkpoint_of_an_older_version_is_resumed_to_the_same_end(tmp_path, s
             running.column(resumed, name), running.column(whole, name), rtol=1e-4, err_msg=name
         )  # of another computer
     np.testing.assert_allclose(samples_of(resumed)["samples"], samples_of(whole)["samples"], rtol=1e-3, atol=1e-4)
+
+
+def test_a_nan_among_the_figures_ends_the_run(tmp_path, small, monkeypatch):
+    monkeypatch.setattr(GAN, "step", lambda *_, step=GAN.step: dict(step(*_)) | {"loss_G": np.nan})
+    with pytest.raises(SystemExit, match=r"^training: after 0 of 3 iterations, there is a nan or an infinity in loss_G"):
+        run("gan", tmp_path, *QUICK, "3")
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,12 @@ def test_what_is_no_setting_is_refused(asked):
         Settings().of(asked)
 
 
+def test_a_new_game_brings_its_papers_settings_except_those_that_are_asked_for():
+    new = Settings(k=2).of({"game": "WGAN", "lr_D": 0.1})
+    assert (new.optimizer, new.k, new.lr_D, new.lr_G) == ("RMSProp", 5, 0.1, 5e-5)
+    assert (new.of({"game": "hinge"}).optimizer, new.of({"k": 2}).lr_G) == ("Adam", 5e-5)
+
+
 @pytest.mark.parametrize("name", DATA)
 def test_all_data_are_on_the_plane(name):
     x = Panel(Settings(data=name, width=4, batch=8, points=DRAWN)).objects["x"]

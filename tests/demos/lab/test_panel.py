@@ -58,7 +58,7 @@ def test_substeps_compute_what_an_iteration_computes_to_the_last_bit(game):
     assert (panel.iteration, dict(panel.figures)) == (2, dict(other.figures))
 
 
-def test_undo_goes_back_one_by_one_to_the_bit_and_gives_up_what_is_under_way():
+def test_undo_goes_back_one_by_one_to_the_bit_and_gives_up_what_is_under_way_and_an_error_too(monkeypatch):
     panel, seen = Panel(Settings(game="WGAN-GP", width=8, batch=16)), []
     for _ in range(EVERY + 4):
         seen.append(parameters(panel.objects))
@@ -70,6 +70,10 @@ def test_undo_goes_back_one_by_one_to_the_bit_and_gives_up_what_is_under_way():
         panel.undo()
         assert (panel.iteration, panel.stepper) == (i, None)
         np.testing.assert_equal(parameters(panel.objects), seen[i])
+    monkeypatch.setattr(panel.objects["opt_G"], "step", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        panel.iterate()  # after D's update
+    np.testing.assert_equal(parameters(panel.objects), seen[0])
 
 
 @pytest.mark.parametrize("asked", [{"lr_D": 0.5}, {"data": "grid"}, {"game": "WGAN-GP"}, {"seed": 3}])

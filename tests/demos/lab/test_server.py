@@ -174,14 +174,22 @@ def test_a_request_that_trickles_in_keeps_nobody_out_for_long(server, monkeypatc
 
 
 def test_an_error_in_the_sessions_thread_is_told_and_a_run_that_has_broken_down_is_not_played_on(server, monkeypatch):
+    page = Page(server)
+    with monkeypatch.context() as patch:
+        patch.setattr(Panel, "find_trouble", lambda panel: "it broke" * (panel.iteration == 3))
+        do(server, "play")
+        frame = page.until(lambda frame: frame["panels"][0]["iteration"] > 2)
+        assert (frame["panels"][0]["iteration"], frame["playing"]) == (3, False)
+        for command in ("iterate", "substep", "play"):
+            assert do(server, command) == (400, "it broke")
+    assert do(server, "undo")[0] == 200
     with monkeypatch.context() as patch:
         patch.setattr(Panel, "frame", lambda _: 1 / 0)
-        assert do(server, "iterate") == (400, "division by zero")
+        for command in ("iterate", "play"):
+            assert do(server, command) == (400, "division by zero")
+        assert not page.until(lambda frame: frame["message"])["playing"]
     assert do(server, "iterate")[0] == 200
-    server.session.panels[0].trouble = "Iteration 9: parameters of D became nan or infinite."
-    for command in ("iterate", "substep", "play"):
-        assert do(server, command) == (400, server.session.panels[0].trouble)
-    assert do(server, "undo")[0] == do(server, "play")[0] == 200
+    page.close()
 
 
 def test_a_script_and_a_player_are_saved_without_what_was_undone(server):
@@ -196,12 +204,14 @@ def test_a_script_and_a_player_are_saved_without_what_was_undone(server):
 
 
 def test_two_panels_stay_together_and_undo_takes_back_a_change_where_it_was_made(server):
+    do(server, "iterate")
     do(server, "panels", to=2)
+    assert at(server) == [1, 1]  # a copy of the run
     do(server, "set", panel=1, to={"k": 5})
-    while at(server) != [1, 0]:
+    while at(server) != [2, 1]:
         do(server, "substep")
     do(server, "iterate")
-    assert at(server) == [1, 1]
+    assert at(server) == [2, 2]
     do(server, "set", panel=1, to={"lr_D": 0.5})
     assert [panel.settings.lr_D for panel in server.session.panels] == [0.002, 0.5]
     do(server, "undo")
@@ -210,4 +220,8 @@ def test_two_panels_stay_together_and_undo_takes_back_a_change_where_it_was_made
         do(server, command, **arguments)
         assert (at(server), [at for at, _ in server.session.recorded]) == ([0, 0], [0])
         do(server, "undo")
-        assert at(server) == [1, 1]
+        assert at(server) == [2, 2]
+    do(server, "substep")
+    thread = server.session.panels[1].stepper.thread
+    do(server, "panels", to=1)
+    until(lambda: not thread.is_alive())

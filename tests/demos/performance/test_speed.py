@@ -131,6 +131,9 @@ def test_an_engine_whose_worker_ends_is_left_out_but_for_minigans(monkeypatch, t
     assert absent == {"torch": "the worker of torch has ended with code 3:\nno such luck"}
     with pytest.raises(SystemExit, match="the worker of minigan has ended with code 3"):
         speed.main(["--quick", "--out", str(tmp_path), "--python", f"minigan={python}"])
+    monkeypatch.setattr(speed, "all_times", lambda *_: {})
+    with pytest.raises(SystemExit, match="no engine is left that computes on a GPU"):
+        speed.measure_gpu(SimpleNamespace(metrics={"engines": {"minigan": {}}}), speed.QUICK, {})
 
 
 def test_an_iteration_is_timed_until_its_first_loss_has_been_read():

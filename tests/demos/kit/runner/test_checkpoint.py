@@ -5,10 +5,12 @@ import re
 import signal
 from types import SimpleNamespace
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
 import minigan as mg
+from demos.kit import pictures
 from demos.kit.loops import once, resumable
 from demos.kit.mixtures import RING, discriminator, generator
 from demos.kit.run import Rows
@@ -73,15 +75,15 @@ def bits(value):
 @pytest.mark.parametrize("by", SIGNALS)
 def test_a_loop_that_a_signal_stops_is_resumed_bit_for_bit(by, begin):
     whole = experiment()
-    begin()
+    run = begin()
     said = r"^stopped after 4 of 8 iterations; to continue: python -m demos some_demo --out .* --resume$"
     with pytest.raises(SystemExit, match=said):
         experiment(stop_at=3, by=by)  # the iteration that it comes in is finished
-    assert running.checkpoint is None
-    run = begin("--resume")
+    assert (running.checkpoint, run.lock) == (None, None)
+    run = begin("--resume", str(run.path))
     assert bits(experiment()) == bits(whole)
     run.close()
-    begin("--resume")
+    assert begin("--resume").command == run.command  # one --resume, without a path
     assert bits(experiment()) == bits(whole)  # a loop that is finished is not played again
 
 
@@ -359,15 +361,14 @@ def test_a_nan_in_a_network_stops_the_run_and_is_not_saved(begin, clock):
     assert read_checkpoint(run.path)[1]["a game"]["t"] < 20
 
 
-def test_a_block_that_is_not_to_be_disturbed_is_finished_first(begin):
+def test_an_animation_is_written_to_its_end_before_a_signal_stops_the_run(begin, tmp_path):
     begin()
-    done = []
+    drawn = []
 
-    def block():
-        with running.undisturbed():
-            signal.raise_signal(signal.SIGTERM)
-            done.append(1)
+    def draw(_):
+        signal.raise_signal(signal.SIGTERM)
+        drawn.append(1)
 
     with pytest.raises(SystemExit, match=r"^stopped after 0 finished parts"):
-        block()
-    assert done
+        pictures.animate(plt.figure(figsize=(1, 1)), draw, [{}], tmp_path / "animation.gif")
+    assert len(drawn) > pictures.FRAMES_PER_SECOND

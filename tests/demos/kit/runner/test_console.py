@@ -26,6 +26,11 @@ def test_a_list_that_nobody_reads_to_its_end_is_no_error(end):
     assert said.count("\n") == 1 or not end.endswith("| head -1")
 
 
+def test_a_letter_that_the_terminal_lacks_and_ctrl_c_while_packages_are_imported_are_no_traceback():
+    program = """'import sys; sys.argv[0] = "-m"; import demos; print("\u03b8"); raise KeyboardInterrupt'"""
+    assert shell(f"PYTHONIOENCODING=ascii $python -c {program}") == (130, "?\n", "stopped\n")
+
+
 @pytest.mark.parametrize("command", ["gan", "all"])
 def test_without_any_package_each_command_says_so_on_one_line(command):
     status, said, err = shell(f"$python -E -S -m demos {command}")

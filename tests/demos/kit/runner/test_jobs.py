@@ -128,7 +128,7 @@ def test_a_run_that_is_stopped_goes_on_where_its_processes_were(tmp_path, name):
     assert [path.name for path in (tmp_path / "broken").iterdir()] == ["checkpoint.npz"]
 
 
-def test_a_task_saves_its_result_at_once_and_a_process_plays_one_at_a_time(tmp_path):
+def test_a_task_saves_its_result_at_once_and_a_process_plays_one_at_a_time(tmp_path, monkeypatch):
     """What has arrived is kept, though the program is killed before its own next checkpoint; threads are refused."""
     checkpoint = begun(tmp_path, 1)
     how = jobs._how(checkpoint, "a", "a") | {"first": ("elsewhere", 1)}
@@ -137,8 +137,11 @@ def test_a_task_saves_its_result_at_once_and_a_process_plays_one_at_a_time(tmp_p
         call = how, np.random.default_rng(0), parcel, tmp_path / "note.txt", play, (1,)
         with jobs._playing, pytest.raises(TypeError, match="expected an executor of processes"):
             jobs._work(*call)
+        with pytest.raises(TypeError, match="expected an executor of processes"):  # in the run's own process
+            jobs._work(jobs._how(checkpoint, "a", "a"), *call[1:])
+        monkeypatch.setattr(jobs.threads, "COUNT", 2)
         result, n = jobs._work(*call)
-        assert (len(result), n) == (6, 6)
+        assert (len(result), n, jobs.threads.COUNT) == (6, 6, 1)
         assert read_checkpoint(checkpoint.part("a"))[1]["result"][0] == result
         assert jobs._work(*call[:4], None, (1,))[0] == result  # it is not played again
     assert not parcel.exists()
