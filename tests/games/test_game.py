@@ -29,15 +29,6 @@ def test_real_takes_arrays_tensors_and_the_first_of_a_tuple_as_a_constant_of_the
     assert game.real(iter([batch])).dtype == game.noise(3).dtype == np.float64
 
 
-def test_modes_are_restored_after_an_exception():
-    model, inside = nn.Sequential(nn.ReLU(), nn.Sequential(nn.ReLU())), []
-    model[1].eval()
-    with pytest.raises(ZeroDivisionError), nn.eval_mode(model):
-        inside.append([m.training for m in model.modules()]) or 1 / 0
-    assert inside == [[False] * 4]
-    assert [m.training for m in model.modules()] == [True, True, False, False]
-
-
 # --- sampling -----------------------------------------------------------------------------------------------------------
 
 
@@ -167,12 +158,6 @@ def test_the_semi_supervised_loss_is_finite_for_logits_of_any_size_and_bounded_b
 
 
 # --- autoencoders and encoders ------------------------------------------------------------------------------------------
-
-
-def test_joint_puts_z_behind_the_flattened_x():
-    x, z = Tensor(np.arange(8.0).reshape(2, 1, 2, 2)), Tensor([[10.0, 11.0], [12.0, 13.0]])
-    pairs = games.Joint(nn.Sequential())(x, z)
-    np.testing.assert_array_equal(pairs.numpy(), [[0, 1, 2, 3, 10, 11], [4, 5, 6, 7, 12, 13]])
 
 
 def test_codes_are_made_in_parts_in_eval_mode_and_the_mode_is_restored(monkeypatch):
