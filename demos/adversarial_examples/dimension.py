@@ -6,15 +6,19 @@ Slide: "Why small changes?" (IT3320E, lecture 10)
 
 Random signs partly cancel, and change w.x by about epsilon |w|_2: FGSM changes it |w|_1 / |w|_2 times as much, at most sqrt(n)
 times. Does the epsilon that turns half of the images (that changes the model's answer) fall like 1 / sqrt(n)? The models
-separate 3s from 7s at 7 x 7, 14 x 14 and 28 x 28 pixels. Means are over the seeds.
+separate 3s from 7s at 7 x 7, 14 x 14 and 28 x 28 pixels. Pooling removes details together with pixels. So there are two
+controls: pooled images, and images whose details are those of 7 x 7, each pixel repeated. Means are over the seeds.
 
-What to look for: in signs.png, the change that turns digits is not like a digit. In dimension.png, which lines are parallel to
-the dotted ones? Those of untrained networks are. Those of trained models are not: their distance |margin| / |w|_2 grows about
-as fast as |w|_1 / |w|_2 (Tanay and Griffin 2016). But pooling removes details together with pixels, so this does not show that
-the number does not matter. With the details fixed, Simon-Gabriel et al. (2019) find a weaker dependence after training.
+What to look for: in signs.png, the change that turns digits is not like a digit. In dimension.png, which lines fall like the
+dotted one? Those of untrained networks do. After training, the dependence is weaker where pixels are repeated, and weaker still
+with weight decay (as Simon-Gabriel et al. 2019 find). Where more pixels show more details, it nearly vanishes: the distance
+|margin| / |w|_2 grows about as fast as |w|_1 / |w|_2 (Tanay and Griffin 2016). Copies of a pixel have equal gradients, so
+training keeps the differences of their first weights. The logit of no digit depends on them, but FGSM uses them. Weight decay
+removes them.
 """
 
 from dataclasses import dataclass, replace
+from itertools import product
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -37,45 +41,55 @@ class Settings:
     """Everything that the result depends on, besides the seed."""
 
     seeds: int = 3
-    steps: int = 1500  # minibatches of each classifier's training; the learning rate falls linearly to 0 over them
+    steps: int = 1000  # minibatches of each classifier's training; the learning rate falls linearly to 0 over them
     batch: int = 100
     lr: float = 3e-3  # Adam's
+    decay: float = 1e-3  # weight of |w|^2 in the loss, where there is weight decay
     width: int = 64  # of the network's hidden layer
     sides: tuple[int, ...] = (7, 14, 28)  # of the images: n is their square
-    networks: int = 100  # untrained, for each side: a single one is far from the mean
-    few: int = 200  # images for each untrained network
+    networks: int = 60  # untrained, for each side: a single one is far from the mean
+    few: int = 50  # images for each untrained network
     epsilon: float = 0.25  # of the picture, and of the sum |w|_1: the published one
     exact: float = 1e-6  # a margin's loss equals epsilon |w|_1 within this, in float64; ...
     formula: float = 1e-3  # ... and the epsilon that turns half equals the formula's, within this share
     good: float = 5.0  # %: most error of each classifier
     steepest: float = -0.75  # 1 / sqrt(n): the exponent is nearer to -1/2 than to -1 (the paper's, for constant m), ...
     flattest: float = -0.25  # ... and than to 0 (no dependence)
+    persists: float = (
+        -0.05
+    )  # after training, with the details of 7 x 7: at least a tenth of 1 / sqrt(n)'s exponent is left, ...
+    weaker: float = 0.6  # ... and with weight decay at most this share of it
 
 
 QUICK = {"seeds": 1, "steps": 150, "networks": 3}
 
 VERDICT = (
-    "True, but only without training: with more pixels, a smaller step fools an untrained network; "
-    "models trained on shrunken images do not show it."
+    "True, but training weakens it: where more pixels show the same details, a smaller step fools a network, "
+    "less so after training, and least with weight decay."
 )
-LIKE = "goes like $n^{{{untrained: exponent of epsilon|z.2f}}}$ in untrained networks"
 FINDING = (
-    "At 28 x 28 pixels, FGSM changes a linear model's margin {linear: |w|_1 / |w|_2 at 28 x 28|.0f} times as much as random "
-    f"signs do. The $\\epsilon$ that turns half of the images {LIKE}, but like "
-    "$n^{{{linear: exponent of epsilon|z.2f}}}$ in linear models trained on pooled images."
+    "At 28 x 28 pixels, FGSM changes a linear model's margin {pooled, linear: |w|_1 / |w|_2 at 28 x 28|.0f} times as much as "
+    "random signs do. The $\\epsilon$ that turns half of the images goes like "
+    "$n^{{{repeated, untrained: exponent of epsilon|z.2f}}}$ in untrained networks; after training like "
+    "$n^{{{repeated, network: exponent of epsilon|z.2f}}}$ if pixels are repeated (with weight decay "
+    "$n^{{{repeated, decayed: exponent of epsilon|z.2f}}}$), like $n^{{{pooled, network: exponent of epsilon|z.2f}}}$ if they "
+    "add details."
 )
 IN_LINES = (
-    f"The $\\epsilon$ that turns half of the images {LIKE};\nafter training like "
-    "$n^{{{linear: exponent of epsilon|z.2f}}}$ (linear) and $n^{{{network: exponent of epsilon|z.2f}}}$ (network)"
+    "The $\\epsilon$ that turns half of the images, by a network: like $n^{{{repeated, untrained: exponent of epsilon|z.2f}}}$ "
+    "untrained;\ntrained, like $n^{{{pooled, network: exponent of epsilon|z.2f}}}$ if pixels add details, "
+    "$n^{{{repeated, network: exponent of epsilon|z.2f}}}$ if not, $n^{{{repeated, decayed: exponent of epsilon|z.2f}}}$ with "
+    "weight decay"
 )
 IN_SIGNS = (
     "A step of EPSILON in each pixel takes EPSILON $|w|_1$ = {epsilon |w|_1 at EPSILON|.1f} off the margin;\n"
-    "half of the images have less than {linear: median margin|.1f}"
+    "half of the images have less than {pooled, linear: median margin|.1f}"
 )
 
 PAIR = (3, 7)
+COARSE = 7  # pixels a side of the repeated images' details
 CLASSES = (0, 1)  # the models' labels
-TRAINED = {"linear": "logistic regression", "network": "ReLU network"}
+TRAINED = {"linear": "logistic regression", "network": "ReLU network", "decayed": "ReLU network, weight decay"}
 MODELS = TRAINED | {"untrained": "ReLU network, untrained"}
 RATIOS = {name: "|w|_1 / |w|_2" if name == "linear" else "|g|_1 / |g|_2" for name in MODELS}
 SHOWN = 1  # image of each digit, in the picture
@@ -87,7 +101,8 @@ MOST = 4.0
 def main(claim: Claim, settings: Settings) -> None:
     """Train, look for the epsilon, draw."""
     x, y, (test_x, test_y) = digits.load(claim.args, 10_000)
-    steps = len(settings.sides) * (len(TRAINED) * settings.steps + settings.networks)
+    different = len(IMAGES) * len(settings.sides) - 1  # kinds and sizes: at the first, there is nothing to repeat
+    steps = different * (len(TRAINED) * settings.steps + settings.networks)
     runs = over_seeds(claim, experiment, settings, *of_the_pair(x, y), *of_the_pair(test_x, test_y), steps=steps)
     measure(claim, runs, settings)
     claim.show(draw_lines(runs, settings), "dimension", claim.words(IN_LINES))
@@ -107,6 +122,15 @@ def pooled(x: np.ndarray, side: int) -> np.ndarray:
     """(n, 1, 28, 28) -> (n, 1, side, side): means over squares."""
     k = x.shape[-1] // side
     return x.reshape(len(x), 1, side, k, side, k).mean(axis=(3, 5))
+
+
+def repeated(x: np.ndarray, side: int) -> np.ndarray:
+    """(n, 1, 28, 28) -> (n, 1, side, side): the means over squares at 7 x 7, each repeated."""
+    small = pooled(x, COARSE)
+    return small.repeat(side // COARSE, axis=2).repeat(side // COARSE, axis=3)
+
+
+IMAGES = {"pooled": pooled, "repeated": repeated}
 
 
 def linear(side: int) -> Classifier:
@@ -129,30 +153,49 @@ def weights(classifier: Classifier) -> np.ndarray:
     return classifier.model[1].weight.numpy()[:, 0].astype(np.float64)
 
 
+def decaying(classifier: Classifier, decay: float) -> classifiers.Objective:
+    """The loss with weight decay: plus decay |w|^2, w all weights without the biases."""
+
+    def objective(model, x, y):
+        weights = [layer.weight for layer in model if isinstance(layer, nn.Dense)]
+        return classifier.loss(model(Tensor(x)), y) + decay * sum(mg.sum(w**2) for w in weights)
+
+    return objective
+
+
 def experiment(seed: int, s: Settings, x, y, test_x, test_y) -> dict:
-    """Train a model of each kind on images of each size: errors, epsilons, and properties of w."""
+    """Train a model of each kind on images of each kind and size: errors, epsilons, and properties of w."""
     mg.seed(seed)
-    run = {name: {"error": [], "epsilon": [], "spread": []} for name in MODELS}
+    found = {kind: {name: {"error": [], "epsilon": [], "spread": []} for name in MODELS} for kind in IMAGES}
     parts, histories, state = [], [], {}
-    for side in s.sides:
-        small, test = pooled(x, side), pooled(test_x, side)
-        for name, model in (("linear", linear(side)), ("network", network(side, s.width))):
-            histories.append(classifiers.train(model, small, y, f"{name} {side} x {side}", s.steps, s.batch, s.lr))
-            run[name]["error"].append(mistakes(model, test, test_y)["error"])
-            run[name]["epsilon"].append(turns_half(model, test))
-            run[name]["spread"].append(spread(model, test))
-            if name == "linear":
+    for (kind, make), side in product(IMAGES.items(), s.sides):
+        if kind == "repeated" and side == COARSE:  # the same images: the same models
+            for name, of_model in found[kind].items():
+                for what, values in of_model.items():
+                    values += found["pooled"][name][what][:1]
+            continue
+        small, test = make(x, side), make(test_x, side)
+        for name in TRAINED:
+            model = linear(side) if name == "linear" else network(side, s.width)
+            objective = decaying(model, s.decay) if name == "decayed" else None
+            where = f"{kind}, {name} {side} x {side}"
+            histories.append(classifiers.train(model, small, y, where, s.steps, s.batch, s.lr, objective))
+            row = found[kind][name]
+            row["error"].append(mistakes(model, test, test_y)["error"])
+            row["epsilon"].append(turns_half(model, test))
+            row["spread"].append(spread(model, test))
+            if (kind, name) == ("pooled", "linear"):
                 state = model.model.state_dict()
                 parts.append(of_the_linear(model, test, test_y, s.epsilon))
-        for what, values in of_the_untrained(test[: s.few], side, s).items():
-            run["untrained"][what].append(float(np.exp(np.log(values).mean())))
-    return {"models": run, "parts": parts, "weights": state, "history": side_by_side(histories)}
+        for what, values in of_the_untrained(test[: s.few], f"{kind}, {side} x {side}", side, s).items():
+            found[kind]["untrained"][what].append(float(np.exp(np.log(values).mean())))
+    return {"models": found, "parts": parts, "weights": state, "history": side_by_side(histories)}
 
 
-def of_the_untrained(x: np.ndarray, side: int, s: Settings) -> dict[str, list[float]]:
+def of_the_untrained(x: np.ndarray, where: str, side: int, s: Settings) -> dict[str, list[float]]:
     """The metrics of several networks at their initialisation."""
     found = {"epsilon": [], "spread": []}
-    for _ in resumable(range(s.networks), f"untrained {side} x {side}", found=found):
+    for _ in resumable(range(s.networks), f"untrained, {where}", found=found):
         model = network(side, s.width)
         found["epsilon"].append(turns_half(model, x))
         found["spread"].append(spread(model, x))
@@ -176,11 +219,11 @@ def less_margin(v: Tensor, y: np.ndarray) -> Tensor:
 def turns_half(classifier: Classifier, x: np.ndarray) -> float:
     """The epsilon of FGSM that turns half of the images: the model chooses the other class."""
     says = logits(classifier, x) > 0
-    attacked = replace(classifier, loss=less_margin)
+    step = np.sign(replace(classifier, loss=less_margin).attacked(x, says, MOST, clip=None) - x)  # the same for each epsilon
     low, high = 0.0, MOST
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        turned = (logits(classifier, attacked.attacked(x, says, middle, clip=None)) > 0) != says
+        turned = (logits(classifier, x + np.float32(middle) * step) > 0) != says
         low, high = (low, middle) if turned.mean() >= 0.5 else (middle, high)
     return high
 
@@ -215,30 +258,35 @@ def measure(claim: Claim, runs: list[dict], settings: Settings) -> None:
     parts = {what: np.array([[row[what] for row in run["parts"]] for run in runs]) for what in runs[0]["parts"][0]}
     claim.at_most("margin lost - epsilon |w|_1, worst image", parts["off"].max(), settings.exact, quick=True)
     claim.note(f"epsilon |w|_1 at {settings.epsilon:g}", settings.epsilon * parts["norm"][0, -1])
-    claim.note("linear: median margin", parts["margin"][0, -1])
-    found = {name: {what: of_all(runs, name, what) for what in ("epsilon", "spread")} for name in MODELS}
-    off = np.abs(found["linear"]["epsilon"] * parts["norm"] / parts["margin"] - 1).max()
+    claim.note("pooled, linear: median margin", parts["margin"][0, -1])
+    found = {what: {row: of_all(runs, *row, what) for row in product(IMAGES, MODELS)} for what in ("epsilon", "spread")}
+    off = np.abs(found["epsilon"]["pooled", "linear"] * parts["norm"] / parts["margin"] - 1).max()
     claim.at_most("linear: epsilon beside |margin| / |w|_1, worst share", off, settings.formula, quick=True)
-    errors = np.array([of_all(runs, name, "error") for name in TRAINED])
+    errors = np.array([of_all(runs, *row, "error") for row in product(IMAGES, TRAINED)])
     claim.at_most("errors, %, worst model", errors.max(), settings.good)
-    steepest, flattest = settings.steepest, settings.flattest
-    for name in MODELS:
-        ratio = f"{name}: {RATIOS[name]}"
+    low, high = settings.steepest, settings.flattest
+    bounds = dict.fromkeys(product(IMAGES, MODELS), (high, -high))  # nearer to 0 than to -1/2, or 1/2
+    bounds |= dict.fromkeys(product(IMAGES, ["untrained"]), (low, high))
+    bounds |= dict.fromkeys(product(["repeated"], ["linear", "network"]), (high, settings.persists))
+    falls = {row: [exponent(values, settings) for values in of_row] for row, of_row in found["epsilon"].items()}
+    grows = {row: [exponent(values, settings) for values in of_row] for row, of_row in found["spread"].items()}
+    for kind, name in product(IMAGES, MODELS):
+        ratio = f"{kind}, {name}: {RATIOS[name]}"
         for i, side in enumerate(settings.sides):
-            claim.note(f"{name}: epsilon at {side} x {side}", found[name]["epsilon"][:, i].mean())
-            claim.note(f"{ratio} at {side} x {side}", found[name]["spread"][:, i].mean())
-        grows = [exponent(values, settings) for values in found[name]["spread"]]
-        between_all(claim, f"{ratio}, exponent", grows, -flattest, -steepest)
-        falls = [exponent(values, settings) for values in found[name]["epsilon"]]
-        bounds = (steepest, flattest) if name == "untrained" else (flattest, -flattest)  # nearer to 0 than to -1/2, or 1/2
-        between_all(claim, f"{name}: exponent of epsilon", falls, *bounds)
+            claim.note(f"{kind}, {name}: epsilon at {side} x {side}", found["epsilon"][kind, name][:, i].mean())
+            claim.note(f"{ratio} at {side} x {side}", found["spread"][kind, name][:, i].mean())
+        claim.note(f"{ratio}, exponent", np.mean(grows[kind, name]))
+        between_all(claim, f"{kind}, {name}: exponent of epsilon", falls[kind, name], *bounds[kind, name])
+    between_all(claim, "ratios of the norms: exponent", np.concatenate([*grows.values()]), -high, -low)
+    shares = np.divide(falls["repeated", "decayed"], falls["repeated", "network"])
+    claim.at_most("repeated: exponent of epsilon with weight decay / without, worst", shares.max(), settings.weaker)
     distances = [exponent(values, settings) for values in parts["distance"]]
-    claim.note("linear: exponent of |margin| / |w|_2", np.mean(distances), "reported: what makes up for it")
+    claim.note("pooled, linear: exponent of |margin| / |w|_2", np.mean(distances), "reported: what makes up for it")
 
 
-def of_all(runs: list[dict], name: str, what: str) -> np.ndarray:
-    """A metric of a model: (seeds, sides)."""
-    return np.array([run["models"][name][what] for run in runs])
+def of_all(runs: list[dict], kind: str, name: str, what: str) -> np.ndarray:
+    """A metric of a model on images of this kind: (seeds, sides)."""
+    return np.array([run["models"][kind][name][what] for run in runs])
 
 
 def between_all(claim: Claim, name: str, values: list[float], low: float, high: float) -> None:
@@ -249,25 +297,23 @@ def between_all(claim: Claim, name: str, values: list[float], low: float, high: 
 
 
 def draw_lines(runs: list[dict], settings: Settings) -> plt.Figure:
-    """Against n, on logarithmic scales: the epsilon that turns half of the images; FGSM's effect over random signs'."""
-    figure, panels = slide(1, 2, height=5.6)
-    n, looks = np.square(settings.sides), zip(MODELS.items(), OTHERS, MARKERS, ("-", "--", "-."), strict=False)
-    for (name, label), colour, marker, style in looks:
-        for axes, what in zip(panels, ("epsilon", "spread"), strict=True):
-            lines = of_all(runs, name, what)
-            axes.plot(n, lines.T, style, color=colour, alpha=0.3, linewidth=1)
-            axes.plot(n, lines.mean(axis=0), style, color=colour, marker=marker, label=label)
-    for axes, what, power in zip(panels, ("epsilon", "spread"), (-0.5, 0.5), strict=True):
-        start = 0.8 * min(of_all(runs, name, what)[:, 0].mean() for name in MODELS)  # below the lines
-        axes.plot(n, start * (n / n[0]) ** power, ":", color="black", label="$1 / \\sqrt{n}$ (left), $\\sqrt{n}$ (right)")
-        axes.set(xscale="log", yscale="log", xlabel="$n$, pixels")
+    """The epsilon that turns half of the images against n, on logarithmic scales, for both kinds of images."""
+    figure, panels = slide(1, 2, height=5.6, sharey=True)
+    n, titles = np.square(settings.sides), ("pooled: more pixels show more details", "repeated: more pixels, no new details")
+    for axes, kind, title in zip(panels, IMAGES, titles, strict=True):
+        looks = zip(MODELS.items(), OTHERS, MARKERS, ("-", "--", "-.", (0, (3, 1, 1, 1, 1, 1))), strict=False)
+        for (name, label), colour, marker, style in looks:
+            lines = of_all(runs, kind, name, "epsilon")
+            axes.plot(n, lines.T, linestyle=style, color=colour, alpha=0.3, linewidth=1)
+            axes.plot(n, lines.mean(axis=0), linestyle=style, color=colour, marker=marker, label=label)
+        start = 0.8 * min(of_all(runs, kind, name, "epsilon")[:, 0].mean() for name in MODELS)  # below the lines
+        axes.plot(n, start * (n / n[0]) ** -0.5, ":", color="black", label="$1 / \\sqrt{n}$")
+        axes.set(xscale="log", yscale="log", xlabel="$n$, pixels", title=title)
         axes.set_xticks(n, [f"{side} x {side}" for side in settings.sides])
+        axes.set_yticks((0.01, 0.02, 0.05, 0.1), ("0.01", "0.02", "0.05", "0.1"))
         axes.minorticks_off()
-    for axes, ticks in zip(panels, ((0.01, 0.02, 0.05, 0.1), (5, 10, 20)), strict=True):
-        axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
-    panels[0].set(title="$\\epsilon$ that turns half of the images", ylabel="$\\epsilon$")
-    panels[1].set(title="FGSM does so many times what random signs do", ylabel="$|g|_1\\, /\\, |g|_2$  (linear: $g = w$)")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    panels[0].set_ylabel("$\\epsilon$ that turns half of the images")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize="small")
     return figure
 
 

@@ -10,7 +10,8 @@ where TV is the total variation distance (the integral of |p - q| / 2). Theorem 
 m. Both are tested on the line, where an autoencoder can be any energy: first D alone, then the game.
 
 What to look for: D's loss rises towards m while G learns; the energy is low at the data, and m between them. On digits, does
-the pull-away term make samples more different, with the paper's weight or with a large one?
+the pull-away term make samples more different? With the paper's weight it is at most 0.1, next to a margin of 20; with the
+large weight it can be as large as m.
 """
 
 from dataclasses import dataclass
@@ -59,7 +60,10 @@ class Settings:
 
 
 QUICK = {"steps": 60, "seeds": 1, "width": 64, "alone_steps": 60, "line_steps": 60, "line_seeds": 1}
-VERDICT = "Not here: the pull-away term, at the paper's weight, made no measurable difference on digits."
+VERDICT = (
+    "Not here: at the paper's weight, the pull-away term is too small for this margin to make a measurable difference; "
+    "200 times as large, codes differ more, but images are worse."
+)
 IN_THEORY = (
     "On the line, D alone measures the total variation distance: its loss is m (1 - TV) within "
     "{D alone: loss / m beside 1 - TV, largest error|<} m; in the game it ends at "
@@ -74,9 +78,10 @@ ON_DIGITS = (
     "{f_PT with a strong one|.2f} ({f_PT: a strong pull-away term|lower})"
 )
 FINDING = (
-    "On MNIST, the Frechet distance is {Frechet distance with the pull-away term|.0f} with the pull-away term, "
-    "{Frechet distance without it|.0f} without ({Frechet distance: the pull-away term|lower}), "
-    "{Frechet distance with a strong one|.0f} with 200 times its weight. On a line, D's loss ends at "
+    "On MNIST, with the paper's weight (a term of at most 0.1 next to a margin of 20): f_PT {f_PT: the pull-away term|lower}, "
+    "Frechet distance {Frechet distance: the pull-away term|lower}; with 200 times the weight, f_PT falls from "
+    "{f_PT without it|.2f} to {f_PT with a strong one|.2f}, and the distance rises from {Frechet distance without it|.0f} to "
+    "{Frechet distance with a strong one|.0f}. On a line, D's loss ends at "
     "{game on the line: loss of D / m at the end, worst seed|.2f} of the margin (theory: 1)."
 )
 
@@ -205,7 +210,11 @@ def players(s: Settings) -> tuple[nn.Sequential, Autoencoder]:
 
 
 def pull_away(claim: Claim, runs: dict[str, list[dict]]) -> None:
-    """The term's effect on the number of classes, the distance, and f_PT."""
+    """The term's effect on the number of classes, the distance, and f_PT.
+
+    That the paper's weight lowers f_PT was set first, and was a bad bound: the term is then at most 0.1, next to a margin of
+    20. A fair one asks this of a term whose weight is the margin: that is only reported here.
+    """
     for kind, name in product(runs, FIGURES):
         claim.note(f"{name} {kind}", np.mean([run[name] for run in runs[kind]]), "reported: the mean over the seeds")
     claim.at_least(f"classes {WITH}, worst seed", min(run["classes"] for run in runs[WITH]), 10)

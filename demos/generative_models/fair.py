@@ -7,7 +7,8 @@ Slide: "Variational autoencoders (see also: Variational fair autoencoder)" (CMU)
 
 The code must not contain s: here the colour of a digit, red or green with a chance of 1/2 each. Encoder and decoder get s as an
 input, so z need not contain it; and the MMD term forbids it, as the MMD of two distributions is 0 only if they are the same.
-The term for the class y keeps a red 3 from getting a green 8's code. The encoder's weights for the two colours start equal.
+The term for the class y keeps a red 3 from getting a green 8's code. The encoder's weights for the two colours start equal: an
+invariance made by hand, which the paper does not have. How much of the result it makes is not measured.
 
 What to look for: how often is a classifier that sees z alone right about s, and about the class, with the MMD term and without?
 In the picture, each z is decoded with both s: the digit stays, and only its colour changes.
@@ -57,7 +58,7 @@ TITLE = (
     "{the colour from z, without the term|%1} (chance: 50 %), and about the class in {the class from z, with the term|%1} "
     "instead of {the class from z, without the term|%1}"
 )
-FINDING = f"{TITLE} (means of 3 seeds)."
+FINDING = f"{TITLE} (means of 3 seeds). The encoder's first weights for the two colours are equal, by hand."
 
 KINDS = {"told s": "without the term", "fair": "with the term"}
 WHAT = {"s": "the colour", "class": "the class"}

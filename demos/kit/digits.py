@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -120,13 +121,15 @@ class Played:
     samples: np.ndarray
     judge: metrics.Judge
     x: np.ndarray
+    y: np.ndarray
     unseen: np.ndarray
 
 
 def play(claim: Claim, game: Game, panels=pictures.DISCRIMINATOR_PANELS, along: int = 0) -> Played:
     """Train the game, whose networks see pixels from -1 to 1, and draw G's samples; of a conditional game, class by class.
 
-    Adds the judge's metrics of G's samples and of unseen real images, without bounds; for these, see `well_drawn`.
+    The samples are those of G's running average, if the game has one. Adds the judge's metrics of them and of unseen real
+    images, without bounds; for these, see `well_drawn`.
     `along`: if not 0, each snapshot has "distance", the Frechet distance of this many samples to the data.
     """
     args = claim.args
@@ -137,9 +140,7 @@ def play(claim: Claim, game: Game, panels=pictures.DISCRIMINATOR_PANELS, along: 
     z = game.prior(8 * columns + 2 * pairs + along, rng=random_numbers.spawn())
     fixed, others_z = z[: 8 * columns], z[8 * columns :]
     ends, z_along = (others_z[:pairs], others_z[pairs : 2 * pairs]), others_z[2 * pairs :]
-
-    def sample(n, asked_for=None, z=None):
-        return (game.sample(n, asked_for, z) + 1) / 2  # tanh's [-1, 1] to pixels in [0, 1]
+    sample = partial(pixels, game)
 
     def classes(n):
         return np.arange(n) % 10 if conditional else None
@@ -171,7 +172,13 @@ def play(claim: Claim, game: Game, panels=pictures.DISCRIMINATOR_PANELS, along: 
     late = last_tenth(run.history)
     claim.show(pictures.curves(run.history, panels), "curves", say(LATE_BALANCE if "ratio" in late else LATE_GUESSES, late))
     print(MOVING)
-    return Played(run, samples, judge, x, others[0])
+    return Played(run, samples, judge, x, y, others[0])
+
+
+def pixels(game: Game, n: int, classes: Any = None, z: np.ndarray | None = None) -> np.ndarray:
+    """n samples of G, or of its running average if the game has one: tanh's [-1, 1] to pixels in [0, 1]."""
+    G = next((average.module for average in game.averages().values()), game.G)
+    return (game.sample(n, classes, z, G=G) + 1) / 2
 
 
 def last_tenth(history: list[dict[str, float]]) -> dict[str, float]:

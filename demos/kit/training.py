@@ -1,7 +1,10 @@
 """Train the two players of a small game in one call, for demos that play many games."""
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
+
+import numpy as np
 
 from demos.kit.loops import resumable
 from minigan import nn, optim
@@ -44,3 +47,17 @@ def train(
         if look and t % every == 0:
             look(game)
     return figures
+
+
+def timed(game: Game, batches: Iterator, steps: int, looks: int, look: Callable[[Game], Any]) -> tuple[np.ndarray, list]:
+    """`train`; at each of `looks` moments, the processor's seconds of the training alone, and what `look(game)` returns."""
+    seconds, found, began = [], [], time.process_time()
+
+    def measure(game: Game) -> None:
+        nonlocal began
+        seconds.append(time.process_time() - began)
+        found.append(look(game))
+        began = time.process_time()
+
+    train(game, batches, steps, "game", max(1, steps // looks), measure, seconds=seconds, found=found)
+    return np.cumsum(seconds), found

@@ -7,9 +7,9 @@ of mode collapse" (IT3320E, lecture 10)
 Each picture's title quotes a sentence; its experiment is a function in errata_*.py. What to look for: with one
 f_acc = E log D(x) + E[-log D(G(z))] for both players, can D raise it without end, and how many classes does G draw? Is V convex
 in p_g, and in theta? How many images that a D or a classifier had right does FGSM flip? How near are G's samples to the digits
-that it was trained on, if these are 16, and if they are all? How long does a pre-trained D delay a saturating G? Is optimistic
-Adam's first step defined as printed? How many modes does a WGAN find if its critic keeps up with G, and if it lags? (The critic
-has a gradient penalty: with clipped weights, some seeds learn much more slowly than others.)
+that it was trained on, if these are 16 (fewer pixels than G has weights), and if they are all? How long does a pre-trained D
+delay a saturating G? Is optimistic Adam's first step defined as printed? How many modes does a WGAN find if its critic keeps up
+with G, and if it lags? (The critic has a gradient penalty: with clipped weights, some seeds are much slower than others.)
 """
 
 from dataclasses import dataclass
@@ -68,8 +68,9 @@ QUICK |= {"ring_steps": 60, "ring_width": 32}
 VERDICT = "Not here: taken literally, most of the quoted sentences are wrong, undefined, or true only under unnamed conditions."
 FINDING = (
     "FGSM (epsilon 0.1) makes at least {flipped_GANs_D|>%} of D's right answers wrong, {flipped_classifier|%} of a "
-    "classifier's. Trained on {memorised|.0f} digits, G is nearer to them ({nearest_of_few|.1f}) than to unseen ones "
-    "({nearest_stranger_of_few|.1f}); trained on all, it is not ({nearest_of_all|.2f} and {nearest_stranger_of_all|.2f})."
+    "classifier's. With enough parameters ({weights_for_each_pixel|.1f} weights for each pixel of {memorised|.0f} digits), "
+    "G is nearer to its training digits ({nearest_of_few|.1f}) than to unseen ones ({nearest_stranger_of_few|.1f}); trained "
+    "on all digits, the slide's case, it is not ({nearest_of_all|.2f} and {nearest_stranger_of_all|.2f})."
 )
 
 

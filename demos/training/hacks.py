@@ -5,7 +5,8 @@ Slide: "17 tips to make GANs work (https://github.com/soumith/ganhacks)"; "Use a
 The base: dense G and D on digits, with the R1 penalty and Adam for both; G ends in tanh, z is on a sphere, LeakyReLU, no batch
 norm, hard labels. Its rate and penalty were chosen for the best G of some ten seconds, which is still weak. Each trick is
 switched on or off alone, on the same seeds. It helps if the Frechet distance between a classifier's features of G(z) and of x
-falls: the 95 % confidence interval of the ratio must be below 1. With five seeds, small effects stay unseen.
+falls: the 95 % confidence interval of the ratio must be below 1. Five seeds have low power: an interval reaches some 15 % to
+either side, so an effect below that stays unseen. "No difference beyond chance" does not say that there is none.
 
 The effect of one trick depends on the game: batch norm in D with real and fake minibatches apart, not mixed into one. If a
 minibatch is standardised alone, D cannot see what all its images have in common. So it is tried on two more games: dense layers
@@ -55,11 +56,15 @@ class Settings:
 
 
 QUICK = dict(steps=40, norm_steps=30, conv_steps=5, seeds=1, conv_seeds=1, width=32, channels=4, samples=200)
-VERDICT = "True, but only of some tips: on this weak G, most make no difference beyond chance."
+VERDICT = (
+    "True, but only of some tips: on this weak G, {tips_that_help|.0f} of 7 help and {tips_that_hurt|.0f} hurts; five seeds "
+    "are too few to tell about {tips_that_make_no_difference|.0f}."
+)
 FINDING = (
     "On a dense G (Frechet distance to MNIST {base_frechet|.0f}, of real digits {real_frechet|.0f}; 5 seeds), LeakyReLU "
     "{leaky_log_ratio|lower}, dropout in G {dropout_log_ratio|lower}, SGD for D {sgd_log_ratio|lower}, a spherical z: "
-    "{sphere_log_ratio|lower}. Batch norm of real and fake apart: {norm_dense_log_ratio|lower} (dense D), "
+    "{sphere_log_ratio|lower} (low power: log of the ratio from {sphere_log_ratio low|.2f} to {sphere_log_ratio high|.2f}). "
+    "Batch norm of real and fake apart: {norm_dense_log_ratio|lower} (dense D), "
     "{norm_conv_r1_log_ratio|lower} (DCGAN)."
 )
 TITLE = (

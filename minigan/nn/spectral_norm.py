@@ -3,8 +3,7 @@
 import numpy as np
 
 from minigan import backend, checks, ops
-from minigan.backend import random_numbers
-from minigan.engine.modes import no_grad
+from minigan.backend import Array, random_numbers, threads
 from minigan.engine.tensor import Tensor
 from minigan.nn.convolution import Conv2d, ConvTranspose2d
 from minigan.nn.dense import Dense
@@ -25,11 +24,11 @@ class SpectralNorm(Module):
         sigma = u^T W v
 
     The gradient for W passes through sigma, with u and v as constants: d sigma / dW = u v^T (equation 12), as in PyTorch. In
-    eval mode u and v stay as they are. They are buffers, saved with the network. The parameters are the layer's own, such as
-    `layer.weight`. After an assignment to a weight, sigma is right again once a few passes in training mode have followed.
+    eval mode u and v stay as they are. They are float32 buffers, saved with the network. The parameters are the layer's own,
+    such as `layer.weight`. After an assignment to a weight, sigma is right again after a few passes in training mode.
 
     Args:
-        layer: a Dense, Conv2d or ConvTranspose2d; it stays usable without the norm.
+        layer: a Dense, Conv2d or ConvTranspose2d. Its own attributes stay as they are.
         iterations: of each pass; one is enough, since W changes little between two passes.
         rng: draws the first u; minigan's default generator if None. The first iterations follow at once.
 
@@ -46,13 +45,13 @@ class SpectralNorm(Module):
             raise ValueError(f"SpectralNorm: the weight of {layer!r} is 0 everywhere, so sigma is 0; use another weight_init")
         drawn = random_numbers.generator(rng).standard_normal(len(W), dtype=np.float32)
         self.u = backend.of(W.data).asarray(drawn)
-        self._iterate(W)
+        self._iterate(W.data)
 
     def forward(self, x: Tensor) -> Tensor:
         W, weight = self._matrix(), self.layer.weight
         if self.training:
-            self._iterate(W)
-        sigma = ops.matmul(self.u, W) @ self.v
+            self._iterate(W.data)
+        sigma = ops.sum(W * (self.u[:, None] * self.v))  # u^T W v; its derivative for W is u v^T
         return _with_weight(self.layer, weight / sigma.astype(weight.dtype)).forward(x)
 
     def _matrix(self) -> Tensor:
@@ -60,21 +59,22 @@ class SpectralNorm(Module):
         out = 0 if isinstance(self.layer, Conv2d) else 1
         return ops.moveaxis(self.layer.weight, out, 0).reshape(self.layer.weight.shape[out], -1)
 
-    @no_grad()
-    def _iterate(self, W: Tensor) -> None:
-        """The power iteration. u and v become new arrays: the backward pass of an earlier forward pass needs the old ones."""
-        u = Tensor(self.u)
-        for _ in range(self.iterations):
-            v = _unit(u @ W)
-            u = _unit(W @ v)
-        self.u, self.v = u.astype("float32").data, v.astype("float32").data
+    def _iterate(self, W: Array) -> None:
+        """The power iteration, which changes u and v. No gradient depends on these arrays: each pass has its own u v^T."""
+        u = self.u
+        with threads.one_blas_thread:
+            for _ in range(self.iterations):
+                v = _unit(u @ W)
+                u = _unit(W @ v)
+        self.u, self.v = u.astype("float32"), v.astype("float32")
 
     def __repr__(self) -> str:
         return f"SpectralNorm({self.layer!r}, iterations={self.iterations})"
 
 
-def _unit(x: Tensor) -> Tensor:
-    return x / ops.norm(x)
+def _unit(x: Array) -> Array:
+    unit: Array = x / (x @ x) ** 0.5
+    return unit
 
 
 def _with_weight(layer: Layer, weight: Tensor) -> Layer:

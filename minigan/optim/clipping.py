@@ -39,5 +39,5 @@ def clip_gradient_norm(params: Iterable[Tensor], limit: float) -> Tensor:
     norm = xp.sqrt(sum(squares, start=xp.zeros((), "float64")))
     scale = (limit / xp.maximum(norm, limit)).astype(dtype)
     for p, g in grads:
-        p.grad = Tensor._of((scale * g).astype(g.dtype, copy=False))
+        p.grad = Tensor._of(xp.asarray(scale * g))  # NumPy's product of shape () is a scalar
     return Tensor._of(xp.asarray(norm.astype(dtype)))

@@ -13,7 +13,7 @@ from minigan.engine.modes import mode
 from minigan.engine.tensor import Tensor
 from minigan.optim.blocks import Joined, Ready, State, update_blocks
 
-Parameters = Iterable[Tensor] | Iterable[Mapping[str, Any]]  # or groups: [{"params": ..., "lr": ...}, ...]
+Parameters = Iterable[Tensor | Mapping[str, Any]]  # Tensors, or groups: [{"params": ..., "lr": ...}, ...]
 
 
 class Optimizer:

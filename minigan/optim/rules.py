@@ -130,13 +130,15 @@ def _decayed_descent(theta: Array, g: Array, M: Array, lr: float, one_minus_deca
 
 
 class Adam(Optimizer):
-    """Adam (Kingma and Ba 2015, Algorithm 1). With `weight_decay`: AdamW (Loshchilov and Hutter 2019, Algorithm 2).
+    """Adam (Kingma and Ba 2015, Algorithm 1).
 
     m <- beta1 m + (1 - beta1) g            m_hat = m / (1 - beta1^t)
     v <- beta2 v + (1 - beta2) g^2          v_hat = v / (1 - beta2^t)
-    theta <- theta - lr m_hat / (sqrt(v_hat) + eps) - lr weight_decay theta
+    theta <- theta - lr m_hat / (sqrt(v_hat) + eps)
 
-    The decay is decoupled: it does not enter m and v. As in PyTorch, lr multiplies it: the paper's lambda is lr weight_decay.
+    With `weight_decay`: AdamW (Loshchilov and Hutter 2019, Algorithm 2). The decay does not enter m and v:
+    theta <- theta - lr m_hat / (sqrt(v_hat) + eps) - lr weight_decay theta
+    As in PyTorch, lr multiplies the decay: the paper's lambda is lr weight_decay.
     """
 
     slots: tuple[str, ...] = ("m", "v")

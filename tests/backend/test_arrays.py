@@ -175,3 +175,8 @@ def test_numpys_arrays_are_copied_only_where_that_is_asked_for_or_needed():
     assert not np.shares_memory(backend.copy_to_numpy(a), a)
     assert backend.writable(np.broadcast_to(1.0, 3)).flags.writeable
     assert not any(backend.is_array(value) for value in (1.0, [1.0], np.float64(1.0), mg.Tensor([1.0]), None))
+
+
+def test_under_numpy_a_fused_formula_also_takes_the_scalars_that_numpy_makes_of_arrays():
+    found = backend.fused(lambda x, factor: factor * x)(2 * np.array(1.5, np.float32), 2.0)
+    assert (found, found.dtype) == (6.0, np.float32)

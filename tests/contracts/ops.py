@@ -149,7 +149,7 @@ def operands(subscripts, seed=0):
 
 @st.composite
 def summed(draw):
-    terms = draw(st.lists(st.text("aijk", max_size=3), min_size=1, max_size=3))
+    terms = draw(st.lists(st.text("aijkz", max_size=3), min_size=1, max_size=3))
     letters = sorted(set("".join(terms)))
     out = draw(st.none() | st.permutations(letters).flatmap(lambda p: st.integers(0, len(p)).map(lambda n: p[:n])))
     subscripts = ",".join(terms) + ("" if out is None else "->" + "".join(out))

@@ -41,7 +41,7 @@ CASES = [(name, options) for name, rule in RULES.items() for options in [{}, *ru
 
 
 @pytest.mark.parametrize(("name", "options"), CASES, ids=[f"{name} {options}" for name, options in CASES])
-@pytest.mark.parametrize("rates", [(0.03,), (0.2, 0.03, 0.01)], ids=["one rate", "groups"])
+@pytest.mark.parametrize("rates", [(0.03,), (0.2, 0.03, 0.01, 0.03)], ids=["one rate", "groups"])
 def test_30_steps_follow_the_formula_also_after_saving_and_loading_into_a_rule_that_has_stepped(name, options, rates):
     """From step 20 on with half the rate."""
     rng = np.random.default_rng(0)

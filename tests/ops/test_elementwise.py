@@ -1,4 +1,4 @@
-"""What is special to power, prod, clip, where and conversions."""
+"""What is special to power, clip, where and conversions."""
 
 import numpy as np
 import pytest
@@ -25,11 +25,6 @@ def test_a_product_of_two_shares_at_a_tie_has_a_right_first_and_a_wrong_second_d
     t = leaf([1.0])
     (g,) = mg.grad(both(t), t, create_graph=True)
     assert (g.item(), mg.grad(g, t)[0].item()) == (1.0, 0.5)
-
-
-@pytest.mark.parametrize("axis", [0, -1, (0, 2), (2, 0), (), None])
-def test_prod_over_axes_with_any_number_of_zeros_is_differentiable_twice(axis):
-    assert mg.gradcheck(lambda x: mg.prod(x, axis), np.arange(12.0).reshape(2, 3, 2) % 5 * 0.5)
 
 
 # --- where --------------------------------------------------------------------------------------------------------------

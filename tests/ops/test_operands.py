@@ -44,7 +44,7 @@ MASK, BYTE = np.array([True, False]), np.array([255], np.uint8)
 INTEGERS = {  # name: (what is computed, its dtype, its values)
     "divided": (lambda: Tensor(COUNT) / np.array([2, 4]), "float32", [0.5, 0.5]),
     "add a number": (lambda: mg.add(Tensor(COUNT), 3), "int64", [4, 5]),
-    "squared": (lambda: Tensor(COUNT) ** 2, "int64", [1, 4]),
+    "a power": (lambda: Tensor(COUNT) ** 2, "int64", [1, 4]),
     "clipped": (lambda: mg.clip(COUNT, None, 1), "int64", [1, 1]),
     "maximum with a float": (lambda: mg.maximum(Tensor(COUNT), 1.5), "float32", [1.5, 2]),
     "the wider of two floats": (

@@ -67,14 +67,15 @@ def test_one_message_a_step_in_the_finest_dtype_and_gradients_in_their_parameter
 
 
 def test_rate_state_and_parameters_are_the_rules_own():
-    rule, seen = optim.Adam([parameter()], 0.1), []
+    rule, seen = optim.Adam([{"params": parameter(), "lr": 0.2}], 0.1), []
     averaged = optim.Averaged(rule, Comm())
     optim.LinearDecay(averaged, 4).step()
     assert averaged.lr == rule.lr == pytest.approx(0.075)
+    assert averaged.groups == rule.groups == [[1, 2.0]]
     with watching(type("Seen", (Watcher,), {"updated": lambda self, optimizer: seen.append(optimizer)})()):
         step(averaged, np.ones(3))
     assert seen == [rule]
-    other = optim.Averaged(optim.Adam([parameter()], 0.5), Comm())
+    other = optim.Averaged(optim.Adam([{"params": parameter(), "lr": 1.0}], 0.5), Comm())
     other.load_state_dict(averaged.state_dict())
     assert_same(other.state_dict(), rule.state_dict())
     averaged.zero_grad()

@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 
+from minigan import optim
 from tests.contracts.rules import every_rule
-from tests.optim.stepping import assert_near, random_step, several, step
+from tests.optim.stepping import arrays_of, assert_near, random_step, several, step
 
 
 @every_rule
@@ -28,3 +29,12 @@ def test_states_of_parameters_that_drop_out_keep_no_vector(make):
         random_step(optimizer, t, range(t))
     for state in optimizer.state[:6]:
         assert all(state[slot].base is None or state[slot].base.size <= 1000 for slot in optimizer.slots)
+
+
+def test_the_vectors_of_each_group_are_kept_from_step_to_step():
+    params = several()
+    rule = optim.Adam([{"params": params[:2]}, {"params": params[2:], "lr": 0.1}])
+    random_step(rule, 0)
+    views = arrays_of(rule)
+    random_step(rule, 1)
+    assert all(new is old for new, old in zip(arrays_of(rule), views, strict=True))

@@ -41,13 +41,14 @@ def test_gradients_that_are_longer_than_the_limit_are_shortened_to_it_all_togeth
 
 
 def test_the_old_gradients_keep_their_values_since_others_may_read_them():
-    p, q, array = parameter(), parameter(), np.full(3, 2.0)
+    p, q, r, array = parameter(), parameter(), parameter(0.0), np.full(3, 2.0)
     p.grad = old = Tensor(array)
-    q.grad = Tensor(array[::-1])
+    q.grad, r.grad = Tensor(array[::-1]), Tensor(1.0)
     loss = (old * Tensor(np.ones(3), requires_grad=True)).sum()
-    assert optim.clip_gradient_norm([p, q], 1.0).item() == pytest.approx(24**0.5)
+    assert optim.clip_gradient_norm([p, q, r], 1.0).item() == pytest.approx(5)
     assert array.tolist() == old.numpy().tolist() == [2, 2, 2]
-    assert p.grad.numpy().tolist() == q.grad.numpy().tolist() == pytest.approx([2 / 24**0.5] * 3)
+    assert p.grad.numpy().tolist() == q.grad.numpy().tolist() == pytest.approx([0.4] * 3)
+    assert (type(r.grad.data), r.grad.item()) == (np.ndarray, pytest.approx(0.2))
     loss.backward()
 
 

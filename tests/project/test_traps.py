@@ -57,7 +57,7 @@ TRAPS = """
 25. ties: contracts/test_gradients.py test_the_derivative_at_a_special_point_is_the_documented_one
 26. kinks and edges of domains: contracts/test_gradients.py test_gradients_are_right_at_special_points
     test_the_derivative_at_a_special_point_is_the_documented_one
-27. products with zeros: ops/test_elementwise.py test_prod_over_axes_with_any_number_of_zeros_is_differentiable_twice
+27. products with zeros: contracts/test_gradients.py test_gradients_are_right_at_special_points
 28. nan in the branch of where not taken: ops/test_elementwise.py
     test_nan_or_inf_in_the_branch_not_taken_reaches_neither_value_nor_gradient
 29. overflow far from 0: contracts/test_gradients.py test_gradients_are_right_at_special_points ops/test_stability.py

@@ -128,12 +128,12 @@ def own(call, **arguments):
 
 
 COUNTS = {"steps", "restarts", "searches", "n", "m", "modes", "side", "batch", "epochs", "order", "sections", "ddof", "sizes"}
-COUNTS |= {"n_critic", "k", "l", "hidden", "channels", "d", "predictor", "keepdims"}
+COUNTS |= {"n_critic", "k", "l", "hidden", "channels", "d", "predictor", "keepdims", "iterations"}
 FAST = {"steps", "restarts", "searches", "batch", "epochs", "rng", "order"}  # given although they have a default
 FINE = {  # by a parameter's name
     **each("n steps classes kernels dims restarts searches batch m", const(2)),
     **each("in_channels out_channels in_features out_features kernel_size size d", const(2)),
-    **each("axis source target channels sections epochs order", const(1)),
+    **each("axis source target channels groups sections epochs order", const(1)),
     **each("destination indices index", const(0)),
     **each("lr c bound std eta epsilon share p limit", const(0.1)),
     **each("x a b real fake real_logits fake_logits f_real f_fake", lambda: leaf(4, 3)),

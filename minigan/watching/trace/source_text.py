@@ -114,12 +114,16 @@ def first_line(thing: Any) -> str:
 
 
 def rule(optimizer: Any) -> tuple[str, str]:
-    """An update rule's name, and its docstring's formula: "theta <- theta - lr g". Without a state, the formula in g."""
+    """An update rule's name, and its docstring's formula: "theta <- theta - lr g".
+
+    Of several formulas: with weight decay the one that names it, without a state the one in g.
+    """
     name = type(optimizer).__name__
     for kind in type(optimizer).__mro__:
         found = re.findall(r"theta <- [^,:;\n]*[^,:;.\s]", kind.__doc__ or "")
         if found:
-            return name, next((formula for formula in found if not optimizer.slots and formula.endswith(" g")), found[0])
+            sign = "weight_decay" if "weight_decay" in optimizer.settings else None if optimizer.slots else "g"
+            return name, next((formula for formula in found if sign in formula.split()[3:]), found[0])
     return name, f"{name}.update"
 
 

@@ -28,16 +28,17 @@ def adversarial_runs(usual=99.0, random=98.0, adversarial=5.0, clean=2.0, pgd=10
     return [run(99.3, 98.5, 5.5, 2.0, 100.0, 30.0, 40.0), run(usual, random, adversarial, clean, pgd, worst, transfer)]
 
 
-def dimension_runs(off=1e-12, formula=1.0, error=2.0, untrained=-0.5, trained=0.0, spread=0.5):
-    """The epsilons and the ratios of the norms go like these powers of the number of pixels."""
-    n = np.array([49.0, 196.0, 784.0])
+def dimension_runs(off=1e-12, formula=1.0, error=2.0, spread=0.5, **of_second):
+    def seed(off, formula, error, spread, untrained=-0.5, pooled=0.0, repeated=-0.15, decayed=0.5):
+        def rows(power, share=1):
+            powers = {"linear": power, "network": power, "decayed": share * power, "untrained": untrained}
+            return {name: {"error": [error] * 3, "epsilon": n**p, "spread": n**spread} for name, p in powers.items()}
 
-    def seed(off, formula, error, untrained, trained, spread):
-        row = {"error": [error] * 3, "epsilon": list(n**trained), "spread": list(n**spread)}
-        parts = [{"off": off, "margin": formula * e * 7, "norm": 7.0, "distance": 1.0} for e in n**trained]
-        return {"models": {"linear": row, "network": row, "untrained": row | {"epsilon": list(n**untrained)}}, "parts": parts}
+        parts = [{"off": off, "margin": formula * e * 7, "norm": 7.0, "distance": 1.0} for e in n**pooled]
+        return {"models": {"pooled": rows(pooled), "repeated": rows(repeated, decayed)}, "parts": parts}
 
-    return [seed(1e-12, 1.0, 2.0, -0.5, 0.0, 0.5), seed(off, formula, error, untrained, trained, spread)]
+    n = np.array([49.0, 196.0, 784.0])  # epsilons and ratios of norms are powers of it; with decay, the power is a share of one
+    return [seed(1e-12, 1.0, 2.0, 0.5), seed(off, formula, error, spread, **of_second)]
 
 
 def fooled_runs(accepted=0.95, **wrong):
@@ -83,8 +84,9 @@ FAULTS = [
         {"adversarial": 21.0, "transfer": 60.0},
     ),
     row(
-        *(dimension.measure, dimension_runs, dimension.Settings(), {"off": 2e-6, "error": 6.0}, {"formula": 1.01}),
-        *({"untrained": -1.0, "trained": -0.3, "spread": 1.0}, {"trained": 0.3}, {"untrained": -0.2, "spread": 0.0}),
+        *(dimension.measure, dimension_runs, dimension.Settings(), {"off": 2e-6, "error": 6.0, "formula": 1.01, "spread": 0.0}),
+        *({"untrained": -1.0, "pooled": -0.3, "repeated": -0.3, "decayed": 2.0, "spread": 1.0}, {"decayed": -2.0}),
+        {"pooled": 0.3, "repeated": -0.04, "untrained": -0.2},
     ),
     row(
         *(fooled.measure, fooled_runs, fooled.Settings()),

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from demos.architectures import began, conditioning, dcgan, ebgan, lapgan
+from demos.architectures import began, cgan, conditioning, dcgan, ebgan, lapgan
 from demos.architectures.shortcomings import CONV, ITERATIONS, SECONDS
 from tests.demos.made_up import faults
 
@@ -20,13 +20,15 @@ def runs(name, values, **others):
     return [others | {name: value} for value in values]
 
 
+ASKED = {"seconds": [1.0, 2.0], cgan.ASKED: [0.9, 0.985], cgan.WORST: [0.9, 0.96], cgan.DISTANCE: [9.0, 5.0]}
+ASKED = [{name: values[-1] for name, values in ASKED.items()}, [ASKED] * 4]
 TOLD = {"both": (0.91, 0.99), "neither": (0.1, 0.14), "G alone": (0.14, 0.1), "D alone": (0.3, 0.4)}
 TOLD = {kind: runs("accuracy", pair, frechet=100.0, spread=0.5) for kind, pair in TOLD.items()}
 RARE = {"with nine": [[4.0, 5], [5, 6], [3, 5]], "alone": [[10.0, 11], [10, 12], [9, 10]]}
 RARE = {kind: runs("frechet", np.array(rows), copies=5.0, nearest=2.0) for kind, rows in RARE.items()}
-PLAYERS = {CONV: (30.0, 1.0), SECONDS: (50.0, 2.0), ITERATIONS: (50.0, 2.0)}
+PLAYERS = {CONV: (7.0, 1.0), SECONDS: (50.0, 2.0), ITERATIONS: (50.0, 2.0)}
 PLAYERS = {
-    kind: [{"frechet": frechet + i, "dots": dots + i / 10, "confident": 0.5, "clear": [0.5] * 10} for i in range(3)]
+    kind: [{"frechet": frechet + i, "dots": dots + i / 10, "confident": 0.9, "clear": [0.5] * 10} for i in range(3)]
     for kind, (frechet, dots) in PLAYERS.items()
 }
 ON_THE_LINE = [{"loss": np.array([1.0] * 90 + [end] * 10), "variation": 0.1} for end in (1.0, 0.95, 1.15, 0.85)]
@@ -40,6 +42,7 @@ PYRAMID = {kind: runs("Frechet distance", d, **PYRAMID) for kind, d in {"LAPGAN"
 
 FAULTS = [
     faults(began.thermostat, [training(0.7, -1)], ([0], training(0.9, 1)), gamma=0.75),
+    faults(cgan.measure, ASKED, ([1, 0, cgan.ASKED], [0.9, 0.95]), ([1, 0, cgan.WORST], [0.9, 0.85])),
     faults(
         *(conditioning.measure, [TOLD, 0.97], ([0, "both", 0, "accuracy"], 0.89)),
         *(([0, kind, i, "accuracy"], 0.16) for kind, i in (("neither", 1), ("G alone", 0))),

@@ -122,7 +122,7 @@ def test_the_pictures_and_the_figures_are_of_the_samples_from_0_to_1(name, tmp_p
 def test_a_conditional_games_samples_are_asked_for_class_by_class_and_come_with_their_labels(
     tmp_path, small, monkeypatch, record
 ):
-    def draw_the_class(self, n, y=None, z=None):
+    def draw_the_class(self, n, y=None, z=None, G=None):
         assert z is None or len(z) == n
         return np.broadcast_to((np.asarray(y) / 10)[..., None, None, None], (n, 1, 28, 28)).astype(np.float32)
 

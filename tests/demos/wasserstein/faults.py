@@ -64,10 +64,10 @@ def ending(claim, best):
 
 
 def curve(claim, rho=0.95, kl=0.01, quality=0.6, last=0.3, data="ring", optimizer=None):
-    claim.args = SimpleNamespace(data=data, optimizer=optimizer)
+    claim.args = SimpleNamespace(data=data, optimizer=optimizer, game="wgan")
     distance = {"rank_correlation": rho, "last_exact": last, "between_two_samples_of_the_data": 0.1}
     reached = {"modes_1pct": 6, "high_quality": quality, "kl": kl}
-    wgan.measure(claim, 2.0, distance, reached, {"high_quality": 0.99}, 8)
+    wgan.measure(claim, 2.0, distance, reached, {"high_quality": 0.99}, 8, quality)
 
 
 FAULTS = [

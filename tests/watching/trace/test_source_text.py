@@ -72,6 +72,10 @@ class Mine(optim.Optimizer):
         (lambda p, lr: optim.SGD(p, lr, momentum=0.9), "theta <- theta - lr b"),
         (optim.RMSProp, "theta <- theta - lr g / (sqrt(v) + eps)"),
         (optim.Adam, "theta <- theta - lr m_hat / (sqrt(v_hat) + eps)"),
+        (
+            lambda p, lr: optim.Adam(p, lr, weight_decay=0.1),
+            "theta <- theta - lr m_hat / (sqrt(v_hat) + eps) - lr weight_decay theta",
+        ),
         (optim.OMD, "theta <- theta - lr (g_t + M_(t+1) - M_t)"),
         (optim.OptimisticAdam, "theta <- theta - 2 lr d_t + lr d_(t-1)"),
         (Mine, "Mine.update"),
