@@ -177,6 +177,14 @@ def test_numpys_arrays_are_copied_only_where_that_is_asked_for_or_needed():
     assert not any(backend.is_array(value) for value in (1.0, [1.0], np.float64(1.0), mg.Tensor([1.0]), None))
 
 
+@pytest.mark.parametrize("value", [0.0, -0.0, 1.5, 3, float("inf"), float("nan"), True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_constant_is_the_number_in_the_dtype(value, dtype):
+    c = backend.constant(value, dtype, np.ones(2))
+    assert (c.shape, c.dtype, np.signbit(c)) == ((), dtype, np.signbit(value))
+    np.testing.assert_array_equal(c, dtype(value))
+
+
 def test_under_numpy_a_fused_formula_also_takes_the_scalars_that_numpy_makes_of_arrays():
     found = backend.fused(lambda x, factor: factor * x)(2 * np.array(1.5, np.float32), 2.0)
     assert (found, found.dtype) == (6.0, np.float32)
