@@ -26,9 +26,9 @@ TOLD = {"both": (0.91, 0.99), "neither": (0.1, 0.14), "G alone": (0.14, 0.1), "D
 TOLD = {kind: runs("accuracy", pair, frechet=100.0, spread=0.5) for kind, pair in TOLD.items()}
 RARE = {"with nine": [[4.0, 5], [5, 6], [3, 5]], "alone": [[10.0, 11], [10, 12], [9, 10]]}
 RARE = {kind: runs("frechet", np.array(rows), copies=5.0, nearest=2.0) for kind, rows in RARE.items()}
-PLAYERS = {CONV: (7.0, 1.0), SECONDS: (50.0, 2.0), ITERATIONS: (50.0, 2.0)}
+PLAYERS = {CONV: (30.0, 1.0), SECONDS: (50.0, 2.0), ITERATIONS: (50.0, 2.0)}
 PLAYERS = {
-    kind: [{"frechet": frechet + i, "dots": dots + i / 10, "confident": 0.9, "clear": [0.5] * 10} for i in range(3)]
+    kind: [{"frechet": frechet + i, "dots": dots + i / 10, "confident": 0.5, "clear": [0.5] * 10} for i in range(3)]
     for kind, (frechet, dots) in PLAYERS.items()
 }
 ON_THE_LINE = [{"loss": np.array([1.0] * 90 + [end] * 10), "variation": 0.1} for end in (1.0, 0.95, 1.15, 0.85)]

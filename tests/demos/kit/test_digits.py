@@ -123,6 +123,7 @@ def test_a_conditional_games_samples_are_asked_for_class_by_class_and_come_with_
     tmp_path, small, monkeypatch, record
 ):
     def draw_the_class(self, n, y=None, z=None, G=None):
+        assert G is self.average.module
         assert z is None or len(z) == n
         return np.broadcast_to((np.asarray(y) / 10)[..., None, None, None], (n, 1, 28, 28)).astype(np.float32)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from demos.kit.training import adams, train
+from demos.kit.training import adams, timed, train
 from minigan import data, nn
 from minigan.games import GAN
 
@@ -22,3 +22,5 @@ def test_each_player_has_an_adam_whose_rate_falls_linearly_to_0_and_the_looks_ar
     for player, old, lr in zip((G, D), before, (lr_G, lr_D), strict=True):
         same = [np.array_equal(p.numpy(), b) for p, b in zip(player.parameters(), old, strict=True)]
         assert all(same) if lr == 0 else not any(same)
+    seconds, found = timed(game, batches, 8, 2, lambda seen: seen.average.t)
+    assert (found, 0 < seconds[0] < seconds[1]) == ([12, 16], True)
