@@ -46,8 +46,8 @@ class Settings:
 
 
 SETTINGS = {
-    "ring": Settings(steps=11_500, z=2, width=128, batch=512, lr=2e-3, betas=(0.2, 0.999), spread=4.0),
-    "grid": Settings(steps=15_000, z=2, width=256, betas=(0.0, 0.999), scale=2.0, spread=4.0),
+    "ring": Settings(steps=26_000, z=2, width=64, batch=128, lr=5e-3, betas=(0.2, 0.999), spread=4.0),
+    "grid": Settings(steps=25_000, z=2, width=128, lr=2e-3, betas=(0.0, 0.999), scale=2.0, spread=4.0),
     "mnist": Settings(steps=16_000, z=64, width=256, batch=100, r1=1.0),
     "glyphs": Settings(steps=16_000, z=64, width=256, batch=100, r1=1.0),
 }
@@ -57,6 +57,7 @@ REACHED = (
     "(of the data, {share within 3 std, data|%1})"
 )
 FINDING = f"G reaches {REACHED}. D's accuracy ends at {{accuracy of D at the end|.2f}} (one seed)."
+NEAR = {"ring": 0.96, "grid": 0.95}  # least share of the samples within 3 std of a mode
 QUICK = {"ring": 400, "grid": 250, "mnist": 100, "glyphs": 100}  # iterations with --quick
 
 
@@ -111,7 +112,7 @@ def points(claim: Claim, settings: Settings) -> None:
     perfect = metrics.mode_coverage(x[:10_000], centres, std)
     accuracy = float(np.mean([row["D_accuracy"] for row in run.history[-len(run.history) // 10 :]]))
     claim.metrics |= {"samples": coverage, "perfect_sampler": perfect}
-    measure(claim, coverage, perfect, len(centres), accuracy)
+    measure(claim, coverage, perfect, len(centres), NEAR[args.data], accuracy)
     run.write(samples=samples)
     reached = claim.words(REACHED)
     claim.show(pictures.points_over_time(run.snapshots, x, "$D(x)$: 0 fake, 1 real"), "over_time", reached)
@@ -122,11 +123,11 @@ def points(claim: Claim, settings: Settings) -> None:
     print(pictures.MOVING)
 
 
-def measure(claim: Claim, reached: dict, perfect: dict, modes: int, accuracy: float) -> None:
+def measure(claim: Claim, reached: dict, perfect: dict, modes: int, near: float, accuracy: float) -> None:
     """All modes found, each with about its share; samples close to the data; a D that can only guess."""
     claim.note("modes", modes, "of the data")
     claim.at_least("modes with 1 % of the samples", reached["modes_1pct"], modes)
-    claim.at_least("share within 3 std", reached["high_quality"], 0.9)
+    claim.at_least("share within 3 std", reached["high_quality"], near)
     claim.note("share within 3 std, data", perfect["high_quality"], "reported: no sampler is better")
     claim.at_most("KL over modes", reached["kl"], 0.05)  # as when the modes' shares differ by a third
     claim.note("KL over modes, data", perfect["kl"], "reported: of as many points")
