@@ -161,7 +161,7 @@ def test_noise_is_on_in_training_and_alone_d_sees_only_labelled_images_which_are
     still, noise = Tensor(np.zeros((200, 50), np.float32)), semi_supervised.Noise(0.3)
     assert noise(still).numpy().std() == pytest.approx(0.3, abs=0.02)
     assert noise.eval()(still) is still
-    s = semi_supervised.Settings(steps=20, width=16, batch=25, z=4, labels=20, looks=10)
+    s = semi_supervised.Settings(steps=20, width=16, batch=25, z=4, labels=20, batch_labelled=20, looks=10)
     x, y = data.glyphs(200)
     one = {kind: semi_supervised.train(kind, 3, s, x, y, (x, y)) for kind in ("gan", "alone")}
     known = np.isin([image.tobytes() for image in x], [image.tobytes() for image in one["alone"]["labelled"]])
