@@ -23,7 +23,7 @@ ROWS = [
     ("dcgan --quick --data-dir x", f"{MNIST} glyphs, the default with --quick (--help lists the options)"),
     ("gan --out=", "python -m demos gan: argument --out: expected a path, not an empty text"),
     ("gan --out file", "python -m demos gan: --out file: File exists"), ("gan --record --quick", f"{ONE} --quick"),
-    ("gan --set lr=-1", "gan: --set lr=-1: expected a number, such as 0.01, at least 0; now it is lr=0.002"),
+    ("gan --set lr=-1", "gan: --set lr=-1: expected a number, such as 0.01, at least 0; now it is lr=0.005"),
     ("wgan --quick --set clip=-1", "--set clip=-1: WGAN: clip is -1.0; expected a finite number above 0"),
     ("improved --quick --set alpha=-1", "--set alpha=-1: log_loss_with_logits: y must lie in [0, 1]"),
     ("all --out file", "python -m demos all: --out file: File exists"), ("all --jobs 0", f"argument --jobs: 0 {WHOLE} 1 on"),

@@ -61,7 +61,7 @@ def test_the_seed_decides_and_a_resumed_run_ends_like_one_without_a_break(name, 
 
 def test_a_checkpoint_of_an_older_version_is_resumed_to_the_same_end(tmp_path, small):
     """The file was written by the code of November 2026, as Ctrl-C stopped it after 4 of 20 iterations."""
-    options = "--quick", "--steps", "20", "--set", "width=8", "--set", "batch=32"
+    options = "--quick", "--steps", "20", "--set", "width=8", "--set", "batch=32", "--set", "lr=0.002"
     old = Path(__file__).parents[1] / "data" / "gan_stopped_after_4_of_20.npz"
     assert read_checkpoint(old)[1]["training"]["t"] == 4
     whole = run("gan", tmp_path / "whole", *options)
