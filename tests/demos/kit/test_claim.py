@@ -21,6 +21,7 @@ def begun(tmp_path, *argv, steps=10):
 
 
 def test_the_summary_has_every_figure_what_was_expected_whether_it_holds_and_json_alone(tmp_path, capsys):
+    plt.close("all")  # another test's
     found = begun(tmp_path, "--format", "svg")
     found.finding = "a is {a}"
     found.note("a", 1, "1", True)
