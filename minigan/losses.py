@@ -97,7 +97,7 @@ class GameLoss:
                 raise TypeError(f"GameLoss: {name} is a {type(function).__name__}; expected a function of D's outputs")
 
     def __repr__(self) -> str:
-        names = [f"{name}={getattr(function, '__name__', function)}" for name, function in vars(self).items()]
+        names = [f"{name}={getattr(function, '__name__', type(function).__name__)}" for name, function in vars(self).items()]
         return f"GameLoss({', '.join(names)})"
 
 

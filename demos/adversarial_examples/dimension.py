@@ -55,10 +55,8 @@ class Settings:
     good: float = 5.0  # %: most error of each classifier
     steepest: float = -0.75  # 1 / sqrt(n): the exponent is nearer to -1/2 than to -1 (the paper's, for constant m), ...
     flattest: float = -0.25  # ... and than to 0 (no dependence)
-    persists: float = (
-        -0.05
-    )  # after training, with the details of 7 x 7: at least a tenth of 1 / sqrt(n)'s exponent is left, ...
-    weaker: float = 0.6  # ... and with weight decay at most this share of it
+    persists: float = -0.05  # after training, pixels repeated: a tenth of 1 / sqrt(n)'s exponent is left, ...
+    weaker: float = 0.6  # ... and with weight decay at most this share of what was left
 
 
 QUICK = {"seeds": 1, "steps": 150, "networks": 3}

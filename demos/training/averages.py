@@ -6,8 +6,8 @@ Steps in turn move the point on an ellipse, each by an angle phi: eta = 2 sin(ph
 after N steps, and the mean of the N points is exactly 0. If both players step at once, the point leaves on a spiral, and its
 average with it. Polyak and Juditsky 1992 average the points of gradient descent, Yazici et al. 2019 the weights of a GAN.
 
-What to look for, on a ring of Gaussians: at a constant rate, G's samples get better and worse from moment to moment. Do those
-of the averaged G? At a rate that falls to 0, G comes to rest. Does the average still help?
+What to look for, on a ring of Gaussians: at a constant rate, G's samples get better and worse from moment to moment. Are the
+averaged G's samples steadier? If the rate falls to 0, G comes to rest. Is the averaged G then still better?
 """
 
 from dataclasses import dataclass

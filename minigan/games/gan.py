@@ -10,6 +10,8 @@ from minigan.nn import Module
 from minigan.ops import mean
 from minigan.optim import Optimizer
 
+LOG_LOSSES = (log_loss_game, saturating_game)
+
 
 class GAN(Game):
     """min over G, max over D of E log D(x) + E log(1 - D(G(z))), by steps in turn.
@@ -50,7 +52,7 @@ class GAN(Game):
         check_no_sigmoid("GAN", D)
         if not isinstance(loss, GameLoss):
             raise TypeError(f"GAN: loss is a {type(loss).__name__}; expected a pair, such as losses.hinge_game")
-        if checks.flag("GAN", "saturating", saturating) and loss not in (log_loss_game, saturating_game):
+        if checks.flag("GAN", "saturating", saturating) and loss not in LOG_LOSSES:
             raise ValueError(f"GAN: saturating=True is a form of the log-loss; leave it out with loss={loss}")
         self.loss = saturating_game if saturating else loss
         self.k, self.l, self.saturating = k, l, self.loss == saturating_game
@@ -75,16 +77,13 @@ class GAN(Game):
                 loss_G = self.loss.generator(self.D(self.G(z)))
                 self.descend(self.opt_G, loss_G)
 
-        if self._other_loss():
-            return Figures(loss_D=loss_D, loss_G=loss_G, D_real=mean(real_logits.detach()), D_fake=mean(fake_logits.detach()))
-        return discriminator_figures(loss_D, loss_G, real_logits, fake_logits)
-
-    def _other_loss(self) -> dict[str, str]:
-        """The loss as a setting, unless it is the log-loss."""
-        return {} if self.loss in (log_loss_game, saturating_game) else {"loss": repr(self.loss)}
+        if self.loss in LOG_LOSSES:
+            return discriminator_figures(loss_D, loss_G, real_logits, fake_logits)
+        return Figures(loss_D=loss_D, loss_G=loss_G, D_real=mean(real_logits.detach()), D_fake=mean(fake_logits.detach()))
 
     def _settings(self) -> dict[str, Any]:
-        return super()._settings() | self._other_loss()
+        """The log-loss is not among them: states of 0.1 have no loss."""
+        return super()._settings() | ({} if self.loss in LOG_LOSSES else {"loss": repr(self.loss)})
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Pickles of 0.1 have no loss."""

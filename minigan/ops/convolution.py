@@ -183,10 +183,12 @@ def _weight_grad_array(x: Array, g: Array, windows: Windows) -> Array:
 def _input_grad_array(g: Array, weight: Array, windows: Windows, size: Size) -> Array:
     """g (N, O, OH, OW), weight (O, C, KH, KW) -> (N, C, H, W)"""
     blocks = windows.dilation == (1, 1) and all(p < k for p, k in zip(windows.padding, windows.kernel, strict=True))
-    if blocks and backend.chunking_pays(g):  # to add a number to a pixel costs as much as about 64 multiplications
+    if blocks and backend.chunking_pays(g):
         (th, *_, vh, _), (tw, *_, vw, _) = _axes(windows, size, g.shape[2:])
-        products = th * vh * tw * vw * math.prod(windows.stride) - math.prod(windows.kernel) * math.prod(g.shape[2:])
-        blocks = weight.shape[1] > 4 and products * g.shape[1] < 64 * math.prod(windows.kernel) * math.prod(g.shape[2:])
+        in_blocks, by_adding = th * vh * tw * vw * math.prod(windows.stride), math.prod(windows.kernel) * math.prod(g.shape[2:])
+        more = (in_blocks - by_adding) * g.shape[1]  # multiplications, for each channel of an image
+        # To add one of the columns' numbers to its pixel costs as much as about 64 multiplications; of few channels, less.
+        blocks = weight.shape[1] > 4 and more < 64 * by_adding
     return (_input_grad_by_blocks if blocks else _input_grad_by_adding)(g, weight, windows, size)
 
 

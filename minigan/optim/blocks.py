@@ -26,17 +26,17 @@ def update_blocks(
 ) -> None:
     """Call `update`, which writes in place, for blocks that cover all elements of all parameters."""
     small = [each for each in ready if each[0].size <= SMALL]
-    if len(small) < 2 or not _alike(small) or not backend.chunking_pays(small[0][0].data):
-        small = []
-    blocks = list(_chunks(*joined.vectors(small, slots), slots)) if small else []
-    for p, g, state in [each for each in ready if each[0].size > SMALL] if small else ready:
-        blocks.extend(_chunks(p.data, g, state, slots))
+    join = len(small) > 1 and _alike(small) and backend.chunking_pays(small[0][0].data)
+    blocks = list(_chunks(*joined.vectors(small, slots), slots)) if join else []
+    for p, g, state in ready:
+        if p.size > SMALL or not join:
+            blocks.extend(_chunks(p.data, g, state, slots))
     if len(blocks) > 1 and all([backend.chunking_pays(theta) for theta, _, _ in blocks]):
         threads.over(blocks, lambda block: update(*block))
-    else:
+    else:  # a GPU's kernels are launched by one thread
         for block in blocks:
             update(*block)
-    if small:
+    if join:
         joined.hand_back(small)
 
 

@@ -22,8 +22,9 @@ class Optimizer:
     A subclass is a rule. It defines `update`. `slots` names the arrays of its state: zeros of the parameter's dtype before the
     first step. `settings` names its constants: a saved state must agree with them. If `update` writes in place, and the update
     of an element depends on this element alone, the rule sets `elementwise` to True. Under NumPy, `update` is then called once
-    for many small parameters, joined to a vector, and several times for a large one. A subclass of the rule has to set this
-    again, since its own `update` may depend on a whole parameter.
+    for many small parameters, joined to a vector, and several times for a large one, by several threads at once: it may not
+    change the rule's own attributes. A subclass of the rule has to set this again, since its own `update` may depend on a whole
+    parameter.
 
     `params` can be groups, as in PyTorch: [{"params": G.parameters(), "lr": 1e-4}, {"params": Q.parameters()}]. A group without
     its own rate has `lr`. Each group keeps the ratio of its rate to `lr`: `optimizer.lr /= 2` halves the rates of all groups,
