@@ -22,21 +22,20 @@ LINES = {  # the axis's label, the unit, and by key in the metrics a line's labe
 
 
 def ratios(times: dict[str, dict[str, dict[str, float]]]) -> Figure:
-    """minigan's time over each engine's, size by size: the median of the rounds, and a line from the lowest to the highest."""
+    """minigan's time over each engine's, size by size: the median of the rounds."""
     others = [engine for engine in COLOURS if any(engine in row for row in times.values())]
     width = 0.8 / len(others)
-    figure, axes = slide()
+    figure, axes = slide(height=6.4)
     for k, engine in enumerate(others):
         colour, pattern = COLOURS[engine]
         places = [i + (k + 0.5) * width - 0.4 for i, row in enumerate(times.values()) if engine in row]
         rows = [row[engine] for row in times.values() if engine in row]
-        heights = [row["ratio"] for row in rows]
-        spread = [[r["ratio"] - r["ratio_low"] for r in rows], [r["ratio_high"] - r["ratio"] for r in rows]]
-        above = [height - 1 for height in heights]
-        axes.bar(places, above, width, bottom=1, yerr=spread, color=colour, hatch=pattern, edgecolor="white", label=engine)
-        for place, row in zip(places, rows, strict=True):
-            where = {"textcoords": "offset points", "ha": "center", "rotation": 90 if len(others) > 2 else 0}
-            axes.annotate(f"{row['ratio']:.2g}", (place, row["ratio_high"]), (0, 4), **where)
+        above = [row["ratio"] - 1 for row in rows]
+        axes.bar(places, above, width, bottom=1, color=colour, hatch=pattern, edgecolor="white", label=engine)
+        for place, row in zip(places, rows, strict=True):  # the number is beyond the bar's end
+            offset, va = ((0, 4), "bottom") if row["ratio"] > 1 else ((0, -4), "top")
+            where = {"textcoords": "offset points", "ha": "center", "va": va, "rotation": 90 if len(others) > 2 else 0}
+            axes.annotate(f"{row['ratio']:.2g}", (place, row["ratio"]), offset, fontsize="small", **where)
     axes.axhline(1, color="black", linewidth=1)
     axes.set_yscale("log")
     axes.margins(y=0.2)
