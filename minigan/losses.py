@@ -64,19 +64,24 @@ def _log_loss_terms(v: Array, y: Array) -> Array:
 def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     """D's loss: -(mean log D(x) + mean log(1 - D(G(z)))), Algorithm 1 of Goodfellow et al. 2014."""
     real_logits, fake_logits = (floating("discriminator_loss", v) for v in (real_logits, fake_logits))
-    return _mean_softplus(-real_logits) + _mean_softplus(fake_logits)
+    return _log_loss_of(1, real_logits) + _log_loss_of(0, fake_logits)
 
 
 def generator_loss(fake_logits: Tensor, saturating: bool = False) -> Tensor:
     """G's loss: mean(-log D(G(z))), or, saturating, mean(log(1 - D(G(z)))), which is flat where D(G(z)) is near 0."""
     fake_logits = floating("generator_loss", fake_logits)
-    return -_mean_softplus(fake_logits) if saturating else _mean_softplus(-fake_logits)
+    return -_log_loss_of(0, fake_logits) if saturating else _log_loss_of(1, fake_logits)
 
 
-def _mean_softplus(v: Tensor) -> Tensor:
-    """mean log(1 + e^v) as one op: log_loss_with_logits(v, 0) without labels. With n elements, d/dv = sigma(v) / n."""
-    n = count("mean", v, tuple(range(v.ndim)))
-    return record("mean softplus", softplus_array(v.data).mean(), (v, lambda g, y: g * (1.0 / n) * sigmoid(v)))
+def _log_loss_of(label: int, v: Tensor) -> Tensor:
+    """log_loss_with_logits(v, label) for one label, 0 or 1, as one op; with n elements:
+
+    0: mean -log(1 - D) = mean softplus(v), d/dv = sigma(v) / n;  1: mean -log D = mean softplus(-v), d/dv = -sigma(-v) / n
+    """
+    share = 1.0 / count("mean", v, tuple(range(v.ndim)))
+    if label:
+        return record("log_loss", softplus_array(-v.data).mean(), (v, lambda g, y: g * -share * sigmoid(-v)))
+    return record("log_loss", softplus_array(v.data).mean(), (v, lambda g, y: g * share * sigmoid(v)))
 
 
 @dataclass(frozen=True)

@@ -158,7 +158,12 @@ def _load(name: str) -> ArrayModule:
 
 def is_array(value: object) -> TypeGuard[Array]:
     """Is this an array of NumPy or of CuPy (and not a number, a list or a Tensor)?"""
-    return isinstance(value, numpy.ndarray) or type(value).__module__.partition(".")[0] == "cupy"
+    return isinstance(value, numpy.ndarray) or _of_cupy(type(value))
+
+
+@functools.cache
+def _of_cupy(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] == "cupy"
 
 
 def on_device(value: object) -> bool:
@@ -231,8 +236,9 @@ def _with_addresses_of(array: Any) -> NDArray[Any]:
 
 def writable(array: Array) -> Array:
     """The array, or a copy if its elements share memory (a broadcast view) or NumPy forbids writing (a read-only file)."""
-    shared = any([stride == 0 and n > 1 for stride, n in zip(array.strides, array.shape, strict=True)])
-    return array.copy() if (shared and array.size) or not getattr(array.flags, "writeable", True) else array
+    flags, sizes = array.flags, zip(array.strides, array.shape, strict=True)
+    shared = not flags.c_contiguous and any([stride == 0 and n > 1 for stride, n in sizes])
+    return array.copy() if (shared and array.size) or not getattr(flags, "writeable", True) else array
 
 
 # --- differences on a GPU -----------------------------------------------------------------------------------------------

@@ -97,7 +97,7 @@ class Game:
     @contextmanager
     def frozen(self, player: Module) -> Iterator[None]:
         """For a block, gradients pass through the player, but its parameters get none. Afterwards their flags are restored."""
-        parameters = player.parameters()
+        parameters = [p for _, p in player.named_parameters()]
         flags = [p.requires_grad for p in parameters]
         try:
             for p in parameters:

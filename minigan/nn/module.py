@@ -61,7 +61,8 @@ class Module:
         """(keys, value) of this module's own attributes; a list's members by their position, as in ("layers", 0)."""
         for key, value in vars(self).items():
             if isinstance(value, _COLLECTIONS):
-                yield from _members((key,), value)
+                if key != "output_shape":  # each forward pass sets it: numbers only
+                    yield from _members((key,), value)
             else:
                 yield (key,), value
 

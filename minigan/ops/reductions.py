@@ -164,7 +164,7 @@ def _to_extremes(g: Tensor, x: Tensor, y: Tensor, axes: tuple[int, ...]) -> Tens
 
 def count(name: str, x: Tensor, axes: tuple[int, ...]) -> int:
     """The number of elements in each result. Raises ValueError if it is 0."""
-    n = math.prod(x.shape[i] for i in axes)
+    n: int = x._data.size if len(axes) == x._data.ndim else math.prod(x.shape[i] for i in axes)
     if n == 0:
         raise ValueError(f"{name}: no elements along axes {axes} of shape {x.shape}")
     return n

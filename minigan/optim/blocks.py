@@ -7,6 +7,7 @@ several threads take chunks from one list. Under CuPy, where a rule is one kerne
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
+from operator import is_
 from typing import Any
 
 from minigan import backend
@@ -80,10 +81,8 @@ class Joined:
         first = ready[0][0].data
         if first.dtype != self.theta.dtype or type(first) is not type(self.theta):  # they have moved
             return False
-        expected = [(state, slot) for slot in slots for _, _, state in ready]
-        pairs = zip(expected, self.held, strict=False)
-        found = [state is own and state[slot] is view for (state, slot), (own, _, view) in pairs]
-        return all(found) and len(expected) == len(self.held)
+        views = [state[slot] for slot in slots for _, _, state in ready]
+        return len(views) == len(self.held) and all(map(is_, views, [view for _, _, view in self.held]))
 
     def _take(self, ready: Sequence[Ready], slots: Sequence[str]) -> None:
         """Make new vectors for these parameters, with the values of their states."""
