@@ -12,9 +12,9 @@ from minigan.backend import Array, fused, random_numbers
 from minigan.engine.modes import enable_grad, mode
 from minigan.engine.tensor import Tensor, grad, record
 from minigan.ops import abs, broadcast_to, log, log_softmax, mean, norm, relu, sigmoid, square, sum, where
-from minigan.ops.activations import softplus_array
+from minigan.ops.activations import sigmoid_array, softplus_array
 from minigan.ops.operands import can_check_values, floating, labels_below, operands, tensors
-from minigan.ops.reductions import count
+from minigan.ops.reductions import HALF, count
 
 
 def log_loss(p: Any, y: Any) -> Tensor:
@@ -74,14 +74,30 @@ def generator_loss(fake_logits: Tensor, saturating: bool = False) -> Tensor:
 
 
 def _log_loss_of(label: int, v: Tensor) -> Tensor:
-    """log_loss_with_logits(v, label) for one label, 0 or 1, as one op; with n elements:
+    """mean -log D for label 1, mean -log(1 - D) for label 0, as one op; with n elements, d/dv = (D - label) / n.
 
-    0: mean -log(1 - D) = mean softplus(v), d/dv = sigma(v) / n;  1: mean -log D = mean softplus(-v), d/dv = -sigma(-v) / n
+    Computed as mean softplus(s v) and s sigma(s v) / n, with s = -1 for label 1 and 1 for label 0: exact where D rounds to it.
     """
-    share = 1.0 / count("mean", v, tuple(range(v.ndim)))
-    if label:
-        return record("log_loss", softplus_array(-v.data).mean(), (v, lambda g, y: g * -share * sigmoid(-v)))
-    return record("log_loss", softplus_array(v.data).mean(), (v, lambda g, y: g * share * sigmoid(v)))
+    if v._data.dtype.char == HALF:
+        return _log_loss_of(label, v.astype("float32")).astype("float16")
+    s, share = 1.0 - 2.0 * label, 1.0 / count("log_loss", v, tuple(range(v.ndim)))
+    return record("log_loss", _mean_softplus(v.data, s, share), (v, lambda g, y: g * _log_loss_slope(v, s, share)))
+
+
+def _log_loss_slope(v: Tensor, s: float, share: float) -> Tensor:
+    """s sigma(s v) / n, with derivative sigma(v) sigma(-v) / n for both labels."""
+    data = _scaled_sigmoid(v.data, s, s * share)
+    return record("log_loss's slope", data, (v, lambda g, y: g * (share * sigmoid(v) * sigmoid(-v))))
+
+
+@fused
+def _mean_softplus(v: Array, s: float, share: float) -> Array:
+    return backend.of(v).sum(share * softplus_array(s * v))
+
+
+@fused
+def _scaled_sigmoid(v: Array, s: float, factor: float) -> Array:
+    return factor * sigmoid_array(s * v)
 
 
 @dataclass(frozen=True)

@@ -68,11 +68,11 @@ def _elu(x: Array, alpha: float) -> Array:
 def sigmoid(x: Operand) -> Tensor:
     """The logistic function 1 / (1 + e^-x); d sigma = sigma (1 - sigma)."""
     x = floating("sigmoid", x)
-    return record("sigmoid", _sigmoid(x.data), (x, lambda g, y: g * (y * (1.0 - y))))
+    return record("sigmoid", sigmoid_array(x.data), (x, lambda g, y: g * (y * (1.0 - y))))
 
 
 @fused
-def _sigmoid(x: Array) -> Array:
+def sigmoid_array(x: Array) -> Array:
     xp = backend.of(x)
     y: Array = xp.exp(xp.minimum(x, 0)) / (1 + xp.exp(-xp.abs(x)))  # 1 / (1 + e^-x) for x >= 0, e^x / (1 + e^x) for x < 0
     return y

@@ -4,7 +4,7 @@ from minigan import backend
 from minigan.backend import Array, fused, threads
 from minigan.engine.modes import mode
 from minigan.engine.shared_derivative import record_shared
-from minigan.engine.tensor import Tensor
+from minigan.engine.tensor import Tensor, record
 from minigan.ops.elementwise import sqrt
 from minigan.ops.operands import Operand, tensors
 from minigan.ops.reductions import mean, sum, var
@@ -38,7 +38,8 @@ def batch_norm(x: Operand, weight: Operand, bias: Operand, eps: float) -> tuple[
         rows_of_g = _rows(g.data)
         d_bias, d_weight, rest, slope = _gradient_sums(_sums(rows_of_g), _sums(rows_of_g, centred), offset, per_std, n)
         dx = _d_x(_wide(rows_of_g), wide, _per_pixel(rest, rows), _per_pixel(slope, rows), _per_pixel(scale, rows))
-        return Tensor._of(_images(dx, x)), Tensor._of(d_weight), Tensor._of(d_bias)
+        arrays = _images(dx, x), d_weight, d_bias
+        return tuple([record("batch_norm's gradient", array) for array in arrays])
 
     data = _images(_scaled(wide, _per_pixel(scale, rows), _per_pixel(shift, rows)), x)
     y = record_shared("batch_norm", data, (x, weight, bias), derivatives)

@@ -136,7 +136,7 @@ def test_a_reader_moves_through_the_rows_and_sees_their_formulas_numbers_and_gra
         assert row() == at
     click("#lessons .link", trace.lessons[0].text)
     assert row() == trace.lessons[0].row
-    softplus = steps.of(trace, "backward", op="mean softplus")[0]
+    softplus = steps.of(trace, "backward", op="log_loss")[0]
     browser.run(f"go({softplus.number - 1})")
     for text in (softplus.source, str(softplus.defined), str(softplus.place), softplus.place.code, "g, which arrived"):
         assert text in see("#card")
