@@ -129,6 +129,7 @@ ROWS = {
         games={"level": level},
     ),
     "ebgan": Row("steps=2 alone_steps=2 line_steps=12 width=8 line_width=4 batch=20 line_batch=8"),
+    "referee": Row("samples=20 neighbours=10 steps=2"),
     "earth_mover": Row("thetas=-0.5,0.0,1.0 steps=2 batch=16 width=8"),
     "learning_curves": Row(
         "curves.steps=8 curves.moments=4 stability.hidden=1 stability.steps=3 stability.width=8 stability.points=6"

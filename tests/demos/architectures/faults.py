@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from demos.architectures import began, cgan, conditioning, dcgan, ebgan, lapgan
+from demos.architectures import began, cgan, conditioning, dcgan, ebgan, lapgan, referee
 from demos.architectures.shortcomings import CONV, ITERATIONS, SECONDS
 from tests.demos.made_up import faults
 
@@ -39,6 +39,8 @@ FEWER = [run | {"classes": 5 + i % 2} for i, run in enumerate(PULLED)]
 TERM = {ebgan.WITHOUT: FREE, ebgan.WITH: PULLED, ebgan.STRONG: PULLED}
 PYRAMID = {"clear digits": 0.5, "seconds": 10.0, "Frechet distance, real coarse images": 50.0}
 PYRAMID = {kind: runs("Frechet distance", d, **PYRAMID) for kind, d in {"LAPGAN": (100, 110), "one scale": (200, 220)}.items()}
+REFEREED = {"cgan": 9.0, referee.UNSEEN: 4.0, referee.LINEAR: 110.0}
+REFEREED = {name: {"Frechet distance": d, "told apart": 0.9} for name, d in REFEREED.items()}
 
 FAULTS = [
     faults(began.thermostat, [training(0.7, -1)], ([0], training(0.9, 1)), gamma=0.75),
@@ -52,5 +54,6 @@ FAULTS = [
     faults(ebgan.theory, THEORY, ([0, 0, "loss"], 0.7), ([1, 0], ON_THE_LINE[2])),
     faults(ebgan.theory, THEORY, ([0, 0, "loss"], 0.5), ([1, 1], ON_THE_LINE[3])),
     faults(ebgan.pull_away, [TERM], ([0, ebgan.WITH], FEWER), ([0, ebgan.WITH, 0, "f_PT"], 2.0)),
+    faults(referee.measure, [REFEREED], ([0, "cgan", "Frechet distance"], 111.0)),
     faults(lapgan.measure, [PYRAMID], ([0, "LAPGAN", 0, "Frechet distance"], 500)),
 ]
