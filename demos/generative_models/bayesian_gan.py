@@ -131,7 +131,6 @@ def log_prior(network: nn.Module) -> Tensor:
 
 @demo(Settings(), QUICK)
 def main(claim: Claim, s: Settings) -> None:
-    """Play each kind with every seed, compare the divergences, draw."""
     runs = over_kinds(claim, play, KINDS, s.seeds, s, steps=s.seeds * len(KINDS) * s.steps)
     measure(claim, runs)
     claim.show(picture(runs), "bayesian_gan", claim.words(TITLE))

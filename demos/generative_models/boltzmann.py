@@ -35,8 +35,6 @@ from minigan.backend import random_numbers
 
 @dataclass
 class Settings:
-    """Everything that the result depends on, besides the seed."""
-
     hidden: int = 128
     steps: int = 6000  # the learning rate falls linearly to 0
     mean_field_steps: int = 2000  # of the two machines that test detach
@@ -91,7 +89,6 @@ def contrastive_divergence(rbm: RBM, v: Tensor, samples: Tensor) -> Tensor:
 
 @demo(Settings(), QUICK, digits.options)
 def main(claim: Claim, settings: Settings) -> None:
-    """Train four machines for each seed; measure, draw."""
     x, y, (others, _) = digits.load(claim.args)
     judge = (metrics.train_judge if claim.args.quick else metrics.judge)(x, y, steps=settings.judge_steps)
     x, others = x.reshape(-1, 784), others.reshape(-1, 784)[: settings.images]

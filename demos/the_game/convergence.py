@@ -34,8 +34,6 @@ from minigan.games import GAN
 
 @dataclass
 class Settings:
-    """Everything that the result depends on, besides the seed."""
-
     steps: int = 2000  # iterations of the game; the learning rates fall linearly to 0 over them
     k: int = 5  # D steps for each of G: D stays near its optimum, as the proposition asks
     batch: int = 128
@@ -76,7 +74,6 @@ LINES = slice(250, None, 500)  # the z whose lines are drawn
 
 @demo(Settings(), QUICK)
 def main(claim: Claim, settings: Settings) -> str:
-    """The table, then the networks; measure, draw."""
     args = claim.args
     tables = [descend_table(settings, seed) for seed in range(args.seed, args.seed + settings.seeds)]
     measure_tables(claim, tables)

@@ -29,8 +29,6 @@ from minigan.backend import random_numbers
 
 @dataclass
 class Settings:
-    """Everything that the result depends on, besides the seed."""
-
     steps: int = 3000  # of D; its learning rate falls linearly to 0 over them
     batch: int = 512
     lr: float = 3e-3
@@ -61,7 +59,6 @@ DX = X[1] - X[0]
 
 @demo(Settings(), QUICK)
 def main(claim: Claim, settings: Settings) -> None:
-    """Train D in both cases, ascend the scalar function, compare, draw."""
     args = claim.args
     claim.at_most("scalar_error", scalar_error(settings, args.seed), 1e-8, quick=True)
     seeds = range(args.seed, args.seed + settings.seeds)

@@ -34,8 +34,6 @@ from minigan.games import GAN
 
 @dataclass
 class Settings:
-    """Everything that the result depends on, besides the seed."""
-
     dropout: float = 0.2  # of D's input, in the games with dropout
     z: int = 64
     a: float = 2.0  # a pathway's weights of x1 and x2

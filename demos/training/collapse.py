@@ -34,8 +34,6 @@ from minigan.games.game import Game
 
 @dataclass
 class Settings:
-    """Everything that the result depends on, besides the seed and the changes."""
-
     iterations: int = 600  # the learning rates fall linearly to 0
     seeds: int = 6
     width: int = 128  # of the two hidden layers of each network

@@ -43,8 +43,6 @@ from minigan.games.game import Game
 
 @dataclass
 class Settings:
-    """Everything that the result depends on, besides the seed."""
-
     line_steps: int = 3000  # of D on the line; its learning rate falls linearly to 0
     line_batch: int = 512
     line_lr: float = 3e-3

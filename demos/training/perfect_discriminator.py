@@ -32,8 +32,6 @@ from minigan import Tensor, data, losses, nn, no_grad, sigmoid
 
 @dataclass
 class Settings:
-    """Everything that the result depends on, besides the seed."""
-
     steps: int = 4000  # of D, as in the paper's figure 2
     every: int = 50  # steps between two measurements
     space: int = 8  # dimensions of the space of the two curves
@@ -68,7 +66,6 @@ T = np.linspace(-0.5, 1.5, 101)  # places on the line from a fake (0) to the nea
 
 @demo(Settings(), QUICK)
 def main(claim: Claim, s: Settings) -> None:
-    """Train a D without noise and one with noise against the same G; measure, draw."""
     runs = over_kinds(claim, train, KINDS, s.seeds, s, steps=len(KINDS) * s.seeds * (s.steps + 1))
     report(claim, runs)
     claim.show(picture(runs), "perfect_discriminator", claim.words(TITLE))

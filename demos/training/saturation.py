@@ -32,8 +32,6 @@ from minigan.games import GAN
 
 @dataclass
 class Settings:
-    """Everything that the result depends on, besides the seed."""
-
     pretraining: int = 300  # steps of D alone
     steps: int = 600  # iterations of the game afterwards
     every: int = 10  # iterations between two measurements
@@ -70,7 +68,6 @@ IN_PICTURES = {"log(1 - D)": ("$\\log(1 - D(G(z)))$", OTHERS[1], "--"), "-log D"
 
 @demo(Settings(), QUICK)
 def main(claim: Claim, s: Settings) -> None:
-    """The losses, their derivatives by the logit and by G's parameters, and G's progress."""
     measure_logits(claim, claim.args.seed)
     steps = s.pretraining + 1 + len(RULES) * len(LOSSES) * (s.steps + 1)
     runs = over_seeds(claim, play, s, steps=steps)
