@@ -28,7 +28,7 @@ from demos.kit.comparing import HELPS, compare
 from demos.kit.experiment import demo, over_kinds
 from demos.kit.loops import resumable
 from demos.kit.style import FAKE, OTHERS, slide
-from demos.kit.training import adams, train
+from demos.kit.training import adams, descend, train
 from minigan import Tensor, data, losses, nn, no_grad, optim
 from minigan.data.priors import Noise
 from minigan.games import GAN
@@ -97,21 +97,15 @@ class BayesianGAN:
         """Algorithm 1 with M = 1: a step of every G, each with its own z, then of D, with fresh z. U = -log p."""
         x = Tensor(next(batches))
         U_G = mg.stack([self.N * losses.generator_loss(self.D(self.fakes(G, len(x)))) - log_prior(G) for G in self.Gs])
-        self.descend(self.opt_G, mg.sum(U_G))
+        descend(self.opt_G, mg.sum(U_G))
 
         fakes = mg.concatenate([self.fakes(G, len(x)).detach() for G in self.Gs])  # the mean over all G
         U_D = self.N * losses.discriminator_loss(self.D(x), self.D(fakes)) - log_prior(self.D)
-        self.descend(self.opt_D, U_D)
+        descend(self.opt_D, U_D)
 
     def fakes(self, G: nn.Module, m: int) -> Tensor:
         """m samples of one G, from fresh z."""
         return G(Tensor(self.prior(m)))
-
-    def descend(self, optimizer: optim.Optimizer, U: Tensor) -> None:
-        """A step in the landscape U."""
-        optimizer.zero_grad()
-        U.backward()
-        optimizer.step()
 
     def sample(self, n: int) -> np.ndarray:
         """n samples, the same number of each G as it is now."""

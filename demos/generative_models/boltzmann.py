@@ -29,6 +29,7 @@ from demos.kit.experiment import demo, over_kinds
 from demos.kit.loops import resumable
 from demos.kit.pictures import labelled, sheet, strokes
 from demos.kit.style import OTHERS, slide
+from demos.kit.training import descend
 from minigan import Tensor, data, metrics, no_grad, optim
 from minigan.backend import random_numbers
 
@@ -129,9 +130,7 @@ def train(x: np.ndarray, others: np.ndarray, how: str, settings: Settings, seed:
         v = draw(Tensor(next(batches)), rng)  # a pixel's grey is its probability of being 1
         v_k = negative(rbm, v, samples, how, rng)
         loss = contrastive_divergence(rbm, v, v_k)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        descend(optimizer, loss)
         decay.step()
         samples.data = v_k.data
     rows.append({"step": steps, **look(rbm, seen, unseen, samples, others)})

@@ -27,6 +27,7 @@ from demos.kit.experiment import demo, over_seeds
 from demos.kit.line import Mixture, jensen_shannon, network
 from demos.kit.loops import resumable
 from demos.kit.style import D_COLOUR, FAKE, G_COLOUR, OTHERS, REAL, slide
+from demos.kit.training import descend
 from minigan import Tensor, data, losses, metrics, no_grad, optim, sigmoid
 from minigan.backend import random_numbers
 from minigan.games import GAN
@@ -98,9 +99,7 @@ def descend_table(settings: Settings, seed: int, bins: int = 50) -> dict[str, np
         criterion = mg.sum(p * mg.log(best)) + mg.sum(p_g * mg.log(1.0 - best))
         values.append(criterion.item())
         distances.append(mg.sum(mg.abs(p_g.detach() - p)).item() / 2)
-        opt.zero_grad()
-        criterion.backward()
-        opt.step()
+        descend(opt, criterion)
     return {"value": np.array(values), "TV": np.array(distances)}
 
 

@@ -23,6 +23,7 @@ from demos.kit.line import Mixture, jensen_shannon, network
 from demos.kit.loops import resumable, run_cases
 from demos.kit.rounding import at_most
 from demos.kit.style import D_COLOUR, FAKE, REAL, slide
+from demos.kit.training import descend
 from minigan import Tensor, losses, nn, no_grad, optim
 from minigan.backend import random_numbers
 
@@ -77,9 +78,7 @@ def scalar_error(settings: Settings, seed: int) -> float:
     ascent = optim.SGD([v], lr=2.0)  # the curvature in v is at most (a + b) / 4 <= 1/2
     for _ in range(settings.ascents):
         height = mg.sum(a * mg.log_sigmoid(v) + b * mg.log_sigmoid(-v))
-        ascent.zero_grad()
-        (-height).backward()
-        ascent.step()
+        descend(ascent, -height)
     return float(mg.max(mg.abs(mg.sigmoid(v) - a / (a + b))).item())
 
 
@@ -96,9 +95,7 @@ def train(seed: int, case: str, settings: Settings) -> dict[str, np.ndarray]:
             step.append(t)
             values.append(value(logits(D), p, q))
         loss = losses.discriminator_loss(D(Tensor(p.draw(settings.batch, rng))), D(Tensor(q.draw(settings.batch, rng))))
-        opt.zero_grad()
-        loss.backward()
-        opt.step()
+        descend(opt, loss)
         decay.step()
     v = logits(D)
     curve = 1 / (1 + np.exp(-v))

@@ -26,7 +26,7 @@ from demos.kit.claim import Claim
 from demos.kit.experiment import demo, over_seeds
 from demos.kit.loops import resumable
 from demos.kit.style import D_COLOUR, FAKE, G_COLOUR, OTHERS, REAL, slide
-from demos.kit.training import adam, adams
+from demos.kit.training import adam, adams, descend
 from minigan import Tensor, data, losses, nn, no_grad, optim, sigmoid
 from minigan.backend import random_numbers
 from minigan.games import GAN
@@ -143,9 +143,7 @@ def go_on(
             rows.append({"step": t, **judged(D, x[:n], others[:n], fakes(n))})
         real, fake = next(batches), fakes(settings.batch)
         loss = losses.discriminator_loss(D(Tensor(real)), D(Tensor(fake)))
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        descend(optimizer, loss)
     return columns(rows)
 
 

@@ -26,7 +26,7 @@ from demos.kit.experiment import demo, over_kinds
 from demos.kit.loops import resumable
 from demos.kit.mixtures import discriminator
 from demos.kit.style import OTHERS, slide
-from demos.kit.training import adam
+from demos.kit.training import adam, descend
 from minigan import Tensor, data, losses, nn, no_grad, sigmoid
 
 
@@ -96,9 +96,7 @@ def train(kind: str, seed: int, s: Settings) -> dict[str, np.ndarray]:
         with no_grad():  # neither G nor nature learns
             fake, real = (network(Tensor(ring(s.batch))) + Tensor(hiss(s.batch)) * sigma for network in (G, nature))
         loss = losses.discriminator_loss(D(real), D(fake))
-        opt.zero_grad()
-        loss.backward()
-        opt.step()
+        descend(opt, loss)
     return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 

@@ -24,7 +24,7 @@ from demos.kit.experiment import demo, over_seeds
 from demos.kit.line import Mixture, network
 from demos.kit.loops import resumable
 from demos.kit.style import OTHERS, slide
-from demos.kit.training import adam
+from demos.kit.training import adam, descend
 from minigan import Tensor, data, losses, metrics, nn, optim, sigmoid
 from minigan.backend import random_numbers
 from minigan.games import GAN
@@ -129,9 +129,7 @@ def pretrain(G: nn.Module, D: nn.Module, x: np.ndarray, settings: Settings) -> n
         if t < settings.pretraining:
             fake = G(Tensor(prior(settings.batch))).detach()
             loss = losses.discriminator_loss(D(Tensor(next(batches))), D(fake))
-            opt.zero_grad()
-            loss.backward()
-            opt.step()
+            descend(opt, loss)
     return np.array(rows)
 
 
