@@ -26,6 +26,7 @@ from demos.generative_models.sghmc import SGHMC
 from demos.kit.claim import Claim
 from demos.kit.comparing import HELPS, compare
 from demos.kit.experiment import demo, over_kinds
+from demos.kit.line import jensen_shannon
 from demos.kit.loops import resumable
 from demos.kit.style import FAKE, OTHERS, slide
 from demos.kit.training import adams, descend, train
@@ -167,14 +168,8 @@ class Plane:
 
     def divergence(self, samples: np.ndarray) -> float:
         """The Jensen-Shannon divergence between the points' and the samples' density, in nats."""
-        return jensen_shannon(self.density(self.points), self.density(self.project(samples)))
-
-
-def jensen_shannon(p: np.ndarray, q: np.ndarray) -> float:
-    """(KL(p | m) + KL(q | m)) / 2 in nats, m = (p + q) / 2, of two arrays that are normalised to a sum of 1."""
-    p, q = (np.maximum(v / v.sum(), 1e-12) for v in (p, q))  # 0 log 0 = 0
-    m = (p + q) / 2
-    return float(np.sum(p * np.log(p / m)) + np.sum(q * np.log(q / m))) / 2
+        densities = self.density(self.points), self.density(self.project(samples))
+        return jensen_shannon(*(density / density.sum() for density in densities))
 
 
 def play(kind: str, seed: int, s: Settings) -> dict:
