@@ -5,7 +5,7 @@
     python -m tests.mutants run --lines minigan/losses.py:40-60
 
 A mutant is planted in a copy of the tree, and meets only the tests that executed its lines when they were recorded, the
-quickest first. Survivors are gaps in the tests, or equivalent: `EQUIVALENT` in `helpers/mutations.py`, which plants them.
+quickest first. Survivors are gaps in the tests, or do what the original does. `helpers/mutations.py` plants them.
 """
 
 import argparse
@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -141,9 +142,8 @@ def trees(count: int) -> Iterator[queue.SimpleQueue]:
 
 def judged(mutant: Mutant, tests: Sequence[str], seconds: float, free: queue.SimpleQueue) -> dict[str, Any]:
     """The mutant's row, with the verdict of these tests, which take so many seconds without it."""
-    if mutant.why_equivalent or not tests:
-        verdict = f"equivalent: {mutant.why_equivalent}" if mutant.why_equivalent else "not covered"
-        return mutant.row | {"verdict": verdict, "killer": ""}
+    if not tests:
+        return mutant.row | {"verdict": "not covered", "killer": ""}
     tree = free.get()
     file = tree / mutant.file
     source, before = file.read_bytes(), file.stat().st_mtime
@@ -175,18 +175,8 @@ def outcome(tree: Path, tests: Sequence[str], limit: float) -> tuple[str, str]:
     return ("killed", killers[0] if killers else said[-300:]) if process.returncode else ("survived", "")
 
 
-def table(rows: list[dict[str, Any]]) -> str:
-    """By package: how many mutants, and what became of them."""
-    columns = ["killed", "survived", "not covered", "equivalent"]
-    lines = [["package", "mutants", *columns]]
-    packages = sorted({row["package"] for row in rows})
-    for name, of in [(name, [row for row in rows if row["package"] == name]) for name in packages] + [("all", rows)]:
-        lines.append([name, str(len(of)), *[str(sum(row["verdict"].startswith(c) for row in of)) for c in columns]])
-    return "\n".join("  ".join(cell.ljust(12) for cell in line).rstrip() for line in lines)
-
-
 def run(args: argparse.Namespace) -> None:
-    """Judge the mutants, and print the survivors and the table."""
+    """Judge the mutants, and print the survivors and the verdicts by package."""
     known = Record()
     chosen = drawn(args.seed, args.count, args.package)
     if args.lines:
@@ -203,7 +193,8 @@ def run(args: argparse.Namespace) -> None:
         args.out.write_text("".join(json.dumps(row) + "\n" for row in rows))
     for row in [row for row in rows if row["verdict"] in ("survived", "not covered")]:
         print(f"{row['verdict']}: {row['file']}:{row['line']} {row['kind']}", *row["change"], sep="\n    ")
-    print(table(rows))
+    for package in sorted({row["package"] for row in rows}):
+        print(f"{package:12} {dict(Counter(row['verdict'] for row in rows if row['package'] == package))}")
 
 
 def main() -> None:

@@ -16,27 +16,6 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 CODE = ("minigan", "demos/kit")
 
-_FITS = "the shape () fits every shape"
-_SPEED = "the size of a chunk changes no result"
-_UNUSED = "a value that no element takes, with a finite gradient"
-# file, the original's text, the mutant's, and why no test can tell them apart
-EQUIVALENT: list[tuple[str, str, str, str]] = [
-    ("minigan/ops/linear.py", "a.ndim > 2 or b", "a.ndim >= 2 or b", _FITS),
-    ("minigan/ops/linear.py", "a.ndim > 2 or b", "a.ndim > 3 or b", _FITS),
-    ("minigan/ops/linear.py", "a.ndim > 2 or b", "a.ndim > 2 and b", _FITS),
-    ("minigan/ops/linear.py", "or b.ndim > 2", "or b.ndim >= 2", _FITS),
-    ("minigan/ops/linear.py", "or b.ndim > 2", "or b.ndim > 3", _FITS),
-    ("minigan/ops/linear.py", "c not in out and", "c not in out or", "a factor of ones more changes no sum of products"),
-    ("minigan/ops/convolution.py", "numbers = g.shape[2]", "numbers = g.shape[3]", _SPEED),
-    ("minigan/ops/convolution.py", "CHUNK = 2 <<", "CHUNK = 3 <<", _SPEED),
-    ("minigan/ops/elementwise.py", "math.inf, x), 1.0)", "math.inf, x), 2.0)", _UNUSED),
-    ("minigan/ops/elementwise.py", "where(is_zero, 1.0, p", "where(is_zero, 2.0, p", _UNUSED),
-    ("minigan/metrics/points.py", "a[:, None, 0] - b[None, :, 0]", "(b[None, :, 0]) - (a[:, None, 0])", "hypot has no sign"),
-    ("minigan/metrics/points.py", "a[:, None, 1] - b[None, :, 1]", "(b[None, :, 1]) - (a[:, None, 1])", "hypot has no sign"),
-    ("minigan/ops/activations.py", "exp(minimum(x, 0.0))", "exp(minimum(x, 1.0))", _UNUSED),
-    ("minigan/ops/activations.py", "alpha <= 1 else", "alpha < 1 else", "with alpha = 1, both branches have slope 1 at 0"),
-]
-
 _OPERATORS = """
 Add + -, Sub - +, Mult * /, Div / *, FloorDiv // *, Mod % //, Pow ** *, MatMult @ *, BitAnd & |, BitOr | &, BitXor ^ &,
 LShift << >>, RShift >> <<, Lt < <=, LtE <= <, Gt > >=, GtE >= >, Eq == !=, NotEq != ==, And and or, Or or and,
@@ -96,13 +75,6 @@ class Mutant:
                 return bool(ast.parse(self.applied((ROOT / self.file).read_bytes())))
             except SyntaxError:
                 return False
-
-    @property
-    def why_equivalent(self) -> str:
-        """The reason in EQUIVALENT, or nothing."""
-        before, after = self.change
-        found = (why for file, a, b, why in EQUIVALENT if file == self.file and a in before and before.replace(a, b) == after)
-        return next(found, "")
 
 
 class Sites(ast.NodeVisitor):
