@@ -35,19 +35,13 @@ def verify(comparison: Comparison) -> int:
             comparison.suspect[index] = False
             continue
         comparison.function.check_repeatable()
-        if len(comparison.function.parts) > 1:
-            _find_part(comparison)
+        if len(comparison.function.parts) > 1:  # which one is wrong?
+            for part in map(comparison.function.part, range(len(comparison.function.parts))):
+                verify(replace(comparison, function=part, gradient=part.gradients[comparison.i]))
         if comparison.most < x.size <= MOST_ELEMENTS:
             verify(replace(comparison, most=MOST_ELEMENTS))
         raise GradcheckError(wording.message(comparison, index, found))
     return int(comparison.unknown.size - np.count_nonzero(comparison.unknown))
-
-
-def _find_part(comparison: Comparison) -> None:
-    """Raise GradcheckError for the one output, of several, whose gradient is wrong."""
-    for k in range(len(comparison.function.parts)):
-        part = comparison.function.part(k)
-        verify(replace(comparison, function=part, gradient=part.gradients[comparison.i]))
 
 
 def _verify_together(comparison: Together) -> int:

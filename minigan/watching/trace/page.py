@@ -170,18 +170,9 @@ class Contents:
 
     def row(self, row: Row, act: int) -> Json:
         """A row: its text, its values, and the tensors and the edge of the graph that it is about."""
-        fields: Json = {
-            "n": row.number,
-            "a": act,
-            "k": row.kind,
-            "p": self.places.setdefault((str(row.place), row.place.code), len(self.places)),
-            "s": histories.summary(self.trace, row),
-            "t": [],
-            "remarks": [],
-            "v": [],
-        }
-        if histories.has_nan(self.trace, row):
-            fields["nan"] = 1
+        place = self.places.setdefault((str(row.place), row.place.code), len(self.places))
+        fields: Json = {"n": row.number, "a": act, "k": row.kind, "p": place, "s": histories.summary(self.trace, row)}
+        fields |= {"remarks": []} | ({"nan": 1} if histories.has_nan(self.trace, row) else {})
         match row:
             case Forward():
                 return fields | self.forward(row)
@@ -201,17 +192,10 @@ class Contents:
         remarks = [] if row.recorded else ["Not recorded: no backward pass can go through it."]
         if row.within:
             remarks.append(f"Called by the derivative of row {row.within}, which is recorded: it can be differentiated again.")
-        inputs = list(dict.fromkeys(row.inputs))
-        values = [self.named_value(n, row.number) for n in (*inputs, row.output)]
-        derivatives = histories.derivatives_of(self.trace, row.output)
-        return {
-            "f": row.formula,
-            "o": row.op,
-            "t": [*inputs, row.output],
-            "remarks": remarks,
-            "v": values,
-            "links": [self.line(line) for line in derivatives],
-        }
+        tensors = [*dict.fromkeys(row.inputs), row.output]
+        values = [self.named_value(n, row.number) for n in tensors]
+        links = [self.line(line) for line in histories.derivatives_of(self.trace, row.output)]
+        return {"f": row.formula, "o": row.op, "t": tensors, "remarks": remarks, "v": values, "links": links}
 
     def backward_pass(self, row: BackwardPass) -> Json:
         """The fields of a BackwardPass alone."""
@@ -232,18 +216,11 @@ class Contents:
         values: list[list[Any]] = [["g, which arrived", self.value(row.arrived), None]]
         if row.left:  # no error has stopped it
             values.append([f"gradient of {x}", self.value(row.left), row.input])
-        op = self.trace.op_of(row)
-        links = [self.line((f"the op: {self.summary_of(row.of)}", row.of))] if op else []
-        output = [op.output] if op else []
-        fields = {
-            "f": row.source,
-            "o": row.op,
-            "d": str(row.defined),
-            "t": [row.input, *output],
-            "remarks": remarks,
-            "v": values,
-        }
-        return fields | {"links": links} | ({"e": [row.input, *output]} if output else {})
+        fields = {"f": row.source, "o": row.op, "d": str(row.defined), "remarks": remarks, "v": values}
+        if op := self.trace.op_of(row):
+            links = [self.line((f"the op: {self.summary_of(row.of)}", row.of))]
+            return fields | {"t": [row.input, op.output], "links": links, "e": [row.input, op.output]}
+        return fields | {"t": [row.input], "links": []}
 
     def update(self, row: Update) -> Json:
         """The fields of an Update alone."""
