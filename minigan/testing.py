@@ -93,24 +93,8 @@ def _bounds(low: float | None, high: float | None) -> tuple[float, float]:
 def _special(low: float | None, high: float | None, away_from: Sequence[float]) -> list[float]:
     """The special numbers within the bounds, the bounds themselves, and nan in the place of ordinary numbers."""
     least, most = -np.inf if low is None else low, np.inf if high is None else high
-    numbers = [
-        0.0,
-        np.nan,
-        1000.0,
-        1000.0,
-        -0.0,
-        20.0,
-        1.0,
-        np.nan,
-        1e-30,
-        -1000.0,
-        -1000.0,
-        -20.0,
-        -1.0,
-        -1e-30,
-        3000.0,
-        -3000.0,
-    ]
+    numbers = [0.0, np.nan, 1000.0, 1000.0, -0.0, 20.0, 1.0, np.nan, 1e-30]
+    numbers += [-1000.0, -1000.0, -20.0, -1.0, -1e-30, 3000.0, -3000.0]
     edges = [bound for bound in (low, high) if bound is not None]
     apart = [x for x in [*numbers, *edges] if not any(abs(x - kink) < 0.01 for kink in away_from)]
     return [x for x in apart if np.isnan(x) or least <= x <= most]
@@ -203,16 +187,16 @@ def _forward_and_back(
     fn: Callable[..., Tensor], inputs: Sequence[Any], dtype: Any, arrange: Callable[[np.ndarray], np.ndarray] = np.array
 ) -> list[np.ndarray]:
     """The output and the gradients, in a dtype and a memory order. Checks that nothing was written to."""
-    tensors = [Tensor(arrange(_cast(x, dtype)), requires_grad=_cast(x, dtype).dtype.kind == "f") for x in inputs]
+    tensors = _tensors([arrange(_cast(x, dtype)) for x in inputs])
     before = [t.numpy().copy() for t in tensors]
     y = fn(*tensors)
     if not isinstance(y, Tensor):
         raise TypeError(f"assert_gradients: fn returned a {type(y).__name__}; expected one Tensor")
-    seed = arrange(_seed(y.shape).astype(dtype))
+    seed = arrange(np.random.default_rng(1).standard_normal(y.shape).astype(dtype))
     output, kept = y.numpy().copy(), seed.copy()
     if arrange is not np.array:
         with suppress(Exception):  # a wrong op keeps what its backward pass needs in one place for all calls
-            fn(*[Tensor(np.flip(values), requires_grad=t.requires_grad) for t, values in zip(tensors, before, strict=True)])
+            fn(*_tensors([np.flip(values) for values in before]))
     gradients = grad(y, [t for t in tensors if t.requires_grad], gradient=seed)
     _assert_close(seed, kept, 0, 0, "the arriving gradient was written to")
     _assert_close(y.numpy(), output, 0, 0, "the output was written to")
@@ -241,9 +225,9 @@ def _nearest_float32(inputs: Sequence[Any]) -> list[np.ndarray]:
     return [np.where(np.isfinite(a), a, x) if a.dtype.kind == "f" else a for a, x in zip(near, inputs, strict=True)]
 
 
-def _seed(shape: tuple[int, ...]) -> np.ndarray:
-    """An arriving gradient."""
-    return np.random.default_rng(1).standard_normal(shape)
+def _tensors(arrays: Arrays) -> list[Tensor]:
+    """Floats require a gradient."""
+    return [Tensor(x, requires_grad=x.dtype.kind == "f") for x in arrays]
 
 
 def _cast(x: Any, dtype: Any) -> np.ndarray:
@@ -331,7 +315,7 @@ def _check_memory_orders(fn: Callable[..., Tensor], inputs: Sequence[Any], exact
     orders = {"in Fortran order and read-only": _fortran_order, "backwards in memory, every other place": _backwards}
     for order, arrange in orders.items():
         _compare_orders(order, exact, _forward_and_back(fn, inputs, np.float64, arrange), sizes)
-    tensors = [Tensor(_cast(x, np.float64), requires_grad=_cast(x, np.float64).dtype.kind == "f") for x in inputs]
+    tensors = _tensors([_cast(x, np.float64) for x in inputs])
     y, wanted = fn(*tensors), [t for t in tensors if t.requires_grad]
     one = np.broadcast_to(np.float64(0.7), y.shape)
     full, stretched = [[y.numpy(), *(g.numpy() for g in grad(y, wanted, gradient=seed))] for seed in (np.array(one), one)]
@@ -369,7 +353,11 @@ def _check_broadcasting(fn: Callable[..., Tensor], inputs: Sequence[Any], shape:
     """
     arrays = [_cast(x, np.float64) for x in inputs]
     floats = [i for i, x in enumerate(arrays) if x.dtype.kind == "f"]
-    if len(floats) < 2 or _common_shape(arrays) != shape or (shape and max(shape) == 1) or 0 in shape:
+    try:
+        broadcasts = np.broadcast_shapes(*[x.shape for x in arrays]) == shape
+    except ValueError:
+        return
+    if len(floats) < 2 or not broadcasts or (shape and max(shape) == 1) or 0 in shape:
         return  # (where all sizes are 1, a matrix product looks like a product)
     full = [np.array(np.broadcast_to(x, (2, *shape))) if i in floats else x for i, x in enumerate(arrays)]
     for i in floats:
@@ -390,10 +378,3 @@ def _check_stretched(fn: Callable[..., Tensor], i: int, arrays: list[np.ndarray]
         except GradcheckError as error:
             raise GradcheckError(f"{error}; {where}") from None
         raise GradcheckError(f"the gradients are wrong for {where}")
-
-
-def _common_shape(arrays: Arrays) -> tuple[int, ...] | None:
-    try:
-        return np.broadcast_shapes(*[x.shape for x in arrays])
-    except ValueError:
-        return None

@@ -37,8 +37,6 @@ from minigan import Tensor, attacks, losses, nn
 
 @dataclass
 class Settings:
-    """Everything that the result depends on, besides the seed."""
-
     seeds: int = 3
     steps: int = 1500  # minibatches; the learning rate falls linearly to 0 over them
     batch: int = 100
@@ -90,7 +88,6 @@ SHOWN = 6  # images in the picture
 
 @demo(Settings(), QUICK, digits.options)
 def main(claim: Claim, settings: Settings) -> None:
-    """Train three networks for each seed, attack each, compare."""
     x, y, (test_x, test_y) = digits.load(claim.args, settings.test)
     steps = len(LABELS) * (settings.steps + len(settings.epsilons))
     runs = over_seeds(claim, experiment, settings, x, y, test_x, test_y, steps=steps)

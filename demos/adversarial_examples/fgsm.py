@@ -36,8 +36,6 @@ from minigan import losses, nn
 
 @dataclass
 class Settings:
-    """Everything that the result depends on, besides the seed."""
-
     seeds: int = 3
     steps: int = 1500  # minibatches of each classifier's training; the learning rate falls linearly to 0 over them
     batch: int = 100
@@ -88,7 +86,6 @@ LABELS = {
 
 @demo(Settings(), QUICK, digits.options)
 def main(claim: Claim, settings: Settings) -> str:
-    """Train, attack, compare, draw."""
     args = claim.args
     x, y, (test_x, test_y) = digits.load(args, settings.test)
     steps = len(LABELS) * (settings.steps + len(settings.epsilons))

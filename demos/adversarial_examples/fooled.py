@@ -34,8 +34,6 @@ from minigan import attacks, backend
 
 @dataclass
 class Settings:
-    """Everything that the result depends on, besides the seed."""
-
     seeds: int = 3
     steps: int = 1500  # minibatches of the classifier's training; the learning rate falls linearly to 0 over them
     batch: int = 100
@@ -79,7 +77,6 @@ PUBLISHED = "published: 98.35 % (maxout)"
 
 @demo(Settings(), QUICK, digits.options)
 def main(claim: Claim, settings: Settings) -> None:
-    """Train, search the smallest changes, classify noise, draw."""
     x, y, held_out = digits.load(claim.args)
     steps = settings.steps + len(range(0, settings.images, settings.part))
     runs = over_seeds(claim, experiment, settings, x, y, *held_out, steps=steps)

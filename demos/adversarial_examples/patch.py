@@ -31,8 +31,6 @@ from minigan.backend import random_numbers
 
 @dataclass
 class Settings:
-    """Everything that the result depends on, besides the seed."""
-
     seeds: int = 3
     classifier_steps: int = 2000  # minibatches of 64
     lr: float = 3e-3  # of the classifier; falls linearly to 0
@@ -76,7 +74,6 @@ class Everywhere(nn.Module):
 
 @demo(Settings(), QUICK, digits.options)
 def main(claim: Claim, settings: Settings) -> None:
-    """Train classifiers of scenes, attack these and the judge, draw."""
     args = claim.args
     x, y, (others, classes) = digits.load(args)
     held_out = others[: settings.held_out], classes[: settings.held_out]

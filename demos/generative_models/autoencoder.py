@@ -34,8 +34,6 @@ from minigan.backend import random_numbers
 
 @dataclass
 class Settings:
-    """Everything that the result depends on, besides the seed."""
-
     code: int = 64
     width: int = 512  # of the dense networks' hidden layers
     channels: int = 8  # of the first convolution; doubled by each
@@ -76,7 +74,6 @@ ENDS = (1, 0, 3, 6)  # ways from a 1 to a 0, and from a 3 to a 6
 
 @demo(Settings(), QUICK, digits.options)
 def main(claim: Claim, s: Settings) -> None:
-    """Each network with every seed, on all tasks."""
     x, _, (others, classes) = digits.load(claim.args)
     damage = Damage(x.mean(axis=0), s.noise, s.hole)
     test = {task: damage(task, others, np.random.default_rng(0)) for task in TASKS}

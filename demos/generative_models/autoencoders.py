@@ -15,6 +15,7 @@ import numpy as np
 from demos.kit.classifiers import in_parts
 from demos.kit.loops import resumable
 from demos.kit.pictures import sheet
+from demos.kit.training import descend
 from minigan import Tensor, data, nn, no_grad, optim, sigmoid
 
 PIXELS = 28 * 28
@@ -112,9 +113,7 @@ def train(
     for _ in resumable(range(steps), name, **parts, **{f"module {i}": module for i, module in enumerate(modules)}):
         minibatch = next(batches)
         terms = objective(*(minibatch if isinstance(minibatch, tuple) else (minibatch,)))
-        optimizer.zero_grad()
-        sum(terms).backward()
-        optimizer.step()
+        descend(optimizer, sum(terms))
         decay.step()
         rows.append([term.item() for term in terms])
     return np.array(rows)

@@ -26,9 +26,10 @@ from demos.generative_models.sghmc import SGHMC
 from demos.kit.claim import Claim
 from demos.kit.comparing import HELPS, compare
 from demos.kit.experiment import demo, over_kinds
+from demos.kit.line import jensen_shannon
 from demos.kit.loops import resumable
 from demos.kit.style import FAKE, OTHERS, slide
-from demos.kit.training import adams, train
+from demos.kit.training import adams, descend, train
 from minigan import Tensor, data, losses, nn, no_grad, optim
 from minigan.data.priors import Noise
 from minigan.games import GAN
@@ -97,21 +98,15 @@ class BayesianGAN:
         """Algorithm 1 with M = 1: a step of every G, each with its own z, then of D, with fresh z. U = -log p."""
         x = Tensor(next(batches))
         U_G = mg.stack([self.N * losses.generator_loss(self.D(self.fakes(G, len(x)))) - log_prior(G) for G in self.Gs])
-        self.descend(self.opt_G, mg.sum(U_G))
+        descend(self.opt_G, mg.sum(U_G))
 
         fakes = mg.concatenate([self.fakes(G, len(x)).detach() for G in self.Gs])  # the mean over all G
         U_D = self.N * losses.discriminator_loss(self.D(x), self.D(fakes)) - log_prior(self.D)
-        self.descend(self.opt_D, U_D)
+        descend(self.opt_D, U_D)
 
     def fakes(self, G: nn.Module, m: int) -> Tensor:
         """m samples of one G, from fresh z."""
         return G(Tensor(self.prior(m)))
-
-    def descend(self, optimizer: optim.Optimizer, U: Tensor) -> None:
-        """A step in the landscape U."""
-        optimizer.zero_grad()
-        U.backward()
-        optimizer.step()
 
     def sample(self, n: int) -> np.ndarray:
         """n samples, the same number of each G as it is now."""
@@ -131,7 +126,6 @@ def log_prior(network: nn.Module) -> Tensor:
 
 @demo(Settings(), QUICK)
 def main(claim: Claim, s: Settings) -> None:
-    """Play each kind with every seed, compare the divergences, draw."""
     runs = over_kinds(claim, play, KINDS, s.seeds, s, steps=s.seeds * len(KINDS) * s.steps)
     measure(claim, runs)
     claim.show(picture(runs), "bayesian_gan", claim.words(TITLE))
@@ -174,14 +168,8 @@ class Plane:
 
     def divergence(self, samples: np.ndarray) -> float:
         """The Jensen-Shannon divergence between the points' and the samples' density, in nats."""
-        return jensen_shannon(self.density(self.points), self.density(self.project(samples)))
-
-
-def jensen_shannon(p: np.ndarray, q: np.ndarray) -> float:
-    """(KL(p | m) + KL(q | m)) / 2 in nats, m = (p + q) / 2, of two arrays that are normalised to a sum of 1."""
-    p, q = (np.maximum(v / v.sum(), 1e-12) for v in (p, q))  # 0 log 0 = 0
-    m = (p + q) / 2
-    return float(np.sum(p * np.log(p / m)) + np.sum(q * np.log(q / m))) / 2
+        densities = self.density(self.points), self.density(self.project(samples))
+        return jensen_shannon(*(density / density.sum() for density in densities))
 
 
 def play(kind: str, seed: int, s: Settings) -> dict:

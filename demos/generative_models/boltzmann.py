@@ -29,14 +29,13 @@ from demos.kit.experiment import demo, over_kinds
 from demos.kit.loops import resumable
 from demos.kit.pictures import labelled, sheet, strokes
 from demos.kit.style import OTHERS, slide
+from demos.kit.training import descend
 from minigan import Tensor, data, metrics, no_grad, optim
 from minigan.backend import random_numbers
 
 
 @dataclass
 class Settings:
-    """Everything that the result depends on, besides the seed."""
-
     hidden: int = 128
     steps: int = 6000  # the learning rate falls linearly to 0
     mean_field_steps: int = 2000  # of the two machines that test detach
@@ -91,7 +90,6 @@ def contrastive_divergence(rbm: RBM, v: Tensor, samples: Tensor) -> Tensor:
 
 @demo(Settings(), QUICK, digits.options)
 def main(claim: Claim, settings: Settings) -> None:
-    """Train four machines for each seed; measure, draw."""
     x, y, (others, _) = digits.load(claim.args)
     judge = (metrics.train_judge if claim.args.quick else metrics.judge)(x, y, steps=settings.judge_steps)
     x, others = x.reshape(-1, 784), others.reshape(-1, 784)[: settings.images]
@@ -132,9 +130,7 @@ def train(x: np.ndarray, others: np.ndarray, how: str, settings: Settings, seed:
         v = draw(Tensor(next(batches)), rng)  # a pixel's grey is its probability of being 1
         v_k = negative(rbm, v, samples, how, rng)
         loss = contrastive_divergence(rbm, v, v_k)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        descend(optimizer, loss)
         decay.step()
         samples.data = v_k.data
     rows.append({"step": steps, **look(rbm, seen, unseen, samples, others)})

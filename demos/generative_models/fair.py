@@ -34,8 +34,6 @@ from minigan import Tensor, data, losses, nn, no_grad, sigmoid
 
 @dataclass
 class Settings:
-    """Everything that the result depends on, besides the seed."""
-
     seeds: int = 3
     z: int = 16  # dimensions of the code
     width: int = 128  # of all hidden layers
@@ -120,7 +118,6 @@ def squared_mmd(a: Tensor, b: Tensor) -> Tensor:
 
 @demo(Settings(), QUICK, digits.options)
 def main(claim: Claim, s: Settings) -> None:
-    """Each kind with every seed; measure, draw."""
     x, y, unseen = digits.load(claim.args, s.unseen)
     steps = len(KINDS) * (s.steps + len(WHAT) * s.judge_steps)
     runs = over_kinds(claim, experiment, KINDS, s.seeds, x[: s.images], y[: s.images], unseen, s, steps=s.seeds * steps)

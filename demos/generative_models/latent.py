@@ -33,8 +33,6 @@ from minigan.data.priors import Noise
 
 @dataclass
 class Settings:
-    """Everything that the result depends on, besides the seed."""
-
     steps: int = 4000  # iterations of the generator's training; the learning rates fall linearly to 0
     z: int = 64
     width: int = 256  # of the two hidden layers of each network
@@ -72,7 +70,6 @@ Images = Callable[[Tensor], Tensor]  # G, with pixels in [0, 1]
 
 @demo(Settings(), QUICK, digits.options, record={"few": FEW})
 def main(claim: Claim, settings: Settings) -> None:
-    """Train a generator for each seed, examine its z, measure, draw."""
     x, y, (others, _) = digits.load(claim.args)
     judge = (metrics.train_judge if claim.args.quick else metrics.judge)(x, y, steps=settings.judge_steps)
     runs = over_seeds(claim, experiment, settings, x, others[: settings.images], judge, steps=settings.steps)

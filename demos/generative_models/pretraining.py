@@ -33,8 +33,6 @@ from minigan.backend import random_numbers
 
 @dataclass
 class Settings:
-    """Everything that the result depends on, besides the seed."""
-
     unlabelled: int = 10_000  # images
     width: int = 256  # of each hidden layer
     depth: int = 3  # hidden layers
@@ -67,7 +65,6 @@ SHOWN = 64  # units of the first layer, in the picture
 
 @demo(Settings(), QUICK, digits.options)
 def main(claim: Claim, s: Settings) -> None:
-    """Each kind of units with every seed; from both starts, each number of labels."""
     x, y, unseen = digits.load(claim.args)
     steps = len(ACTIVATIONS) * (s.depth * s.pretraining_steps + len(STARTS) * len(s.labels) * s.steps)
     runs = over_kinds(claim, from_both_starts, ACTIVATIONS, s.seeds, x, y, unseen, s, steps=s.seeds * steps)

@@ -34,8 +34,6 @@ from minigan import Tensor, data, losses, metrics, nn, no_grad, optim
 
 @dataclass
 class Settings:
-    """Everything that the result depends on, besides the seed."""
-
     z: int = 20  # dimensions of the VAE's code
     width: int = 400  # of its hidden layers
     steps: int = 6000
@@ -66,9 +64,8 @@ LEARNING = (
     "{frechet_gan|.0f} at the end)"
 )
 FINDING = (
-    "Encoder and decoder both lower the VAE's loss. In the GAN, G's steps undo at least {undone_of_D|>%} of what D's "
-    "steps gain "
-    "(worst of 2 seeds). Frechet distance on MNIST: GAN {frechet_gan|.0f}, VAE {frechet_vae|.0f} (unseen real images: "
+    "Encoder and decoder both lower the VAE's loss. In the GAN, G's steps undo at least {undone_of_D|>%} of what D's steps "
+    "gain (worst of 2 seeds). Frechet distance on MNIST: GAN {frechet_gan|.0f}, VAE {frechet_vae|.0f} (unseen real images: "
     "{frechet_unseen_images|.0f})."
 )
 

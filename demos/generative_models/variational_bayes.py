@@ -36,8 +36,6 @@ from minigan.games import AdversarialVariationalBayes, Joint
 
 @dataclass
 class Settings:
-    """Everything that the result depends on, besides the seed."""
-
     width: int = 64  # of the three hidden layers of Q and P
     t_width: int = 128  # of T's
     epsilon: int = 8  # dimensions of the noise of a Q of any shape
@@ -79,7 +77,6 @@ COLOURS = (REAL, FAKE, OTHERS[0], OTHERS[1])  # of the images
 
 @demo(Settings(), QUICK)
 def main(claim: Claim, s: Settings) -> None:
-    """Each model with every seed."""
     runs = over_kinds(claim, learn, KINDS, s.seeds, s, steps=s.seeds * len(KINDS) * s.steps)
     measure(claim, runs)
     claim.show(picture(runs), "variational_bayes", title(claim))

@@ -29,8 +29,6 @@ from minigan import Tensor, losses, nn, optim
 
 @dataclass
 class Settings:
-    """Everything that the result depends on, besides the seed."""
-
     a: int = 3  # dimensions of a (z, in the GAN),
     b: int = 4  # of b (x and G(z)),
     hidden: int = 32  # and of each network's hidden layer
@@ -76,7 +74,6 @@ Outcomes = dict[str, Outcome]
 
 @demo(Settings(), {"seeds": 1})
 def main(claim: Claim, settings: Settings) -> None:
-    """Both experiments for every seed, the metrics, the picture."""
     args = claim.args
     seeds = range(args.seed, args.seed + settings.seeds)
     chains = [two_networks(settings, seed) for seed in seeds]

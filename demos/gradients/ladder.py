@@ -26,8 +26,6 @@ Arrays = list[np.ndarray | None]
 
 @dataclass
 class Settings:
-    """Everything that the result depends on, besides the seed and the settings of the training (see `engine.train`)."""
-
     # of z, G's hidden layer, x, D's hidden layer:
     shapes: tuple[tuple[int, int, int, int], ...] = ((1, 8, 1, 32), (2, 5, 3, 16), (4, 1, 2, 7))
     batch: int = 20  # of the gradients that are compared
@@ -55,7 +53,6 @@ LEARNT = (
 
 @demo(Settings(), {"seeds": 1})
 def main(claim: Claim, settings: Settings) -> None:
-    """The comparisons and the training for every seed, the metrics, the pictures."""
     args = claim.args
     seeds = range(args.seed, args.seed + settings.seeds)
     pairs = compare_gradients(claim, seeds, settings)

@@ -24,8 +24,6 @@ from minigan import Tensor, optim
 
 @dataclass
 class Settings:
-    """Everything that the result depends on, besides the seed."""
-
     n: int = 100  # data points x, standard normal
     lr: float = 0.05
     steps: int = 1000
@@ -53,7 +51,6 @@ ENDS = (
 
 @demo(Settings(), {"seeds": 1})
 def main(claim: Claim, settings: Settings) -> None:
-    """The metrics for every seed, and the picture of the first."""
     data = [np.random.default_rng(claim.args.seed + i).standard_normal(settings.n) for i in range(settings.seeds)]
     w1 = np.linspace(0.2, 5.0, 50)
     curve = [np.array([w, 1 / w]) for w in np.concatenate([-w1, w1])]  # w1 w2 = 1 has two branches

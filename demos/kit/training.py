@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from demos.kit.loops import resumable
-from minigan import nn, optim
+from minigan import Tensor, nn, optim
 from minigan.games import Figures, Game
 
 
@@ -19,6 +19,13 @@ def adam(player: nn.Module, lr: float) -> optim.Adam:
 def adams(G: nn.Module, D: nn.Module, lr_G: float, lr_D: float) -> tuple[optim.Adam, optim.Adam]:
     """An optimizer for each player. A player with rate 0 does not change."""
     return adam(G, lr_G), adam(D, lr_D)
+
+
+def descend(optimizer: optim.Optimizer, loss: Tensor) -> None:
+    """One step of the optimizer down the gradient of this loss, for a network that learns alone."""
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
 
 
 def train(

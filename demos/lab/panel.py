@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from demos.lab import code, hinge
+from demos.lab import code
 from demos.lab.code import Settings
 from demos.lab.step_by_step import StepByStep
 from minigan import Tensor, grad, metrics, no_grad, sigmoid
@@ -54,7 +54,7 @@ class Panel:
             self.abort()
             self.save_here()
         self.settings, self.iteration, self.figures, self.trouble = settings, 0, {}, ""
-        self.parts, self.objects = [(0, code.beginning(settings))], {"HingeGAN": hinge.HingeGAN}
+        self.parts, self.objects = [(0, code.beginning(settings))], {}
         self.history: list[dict[str, float]] = []
         with random_numbers.own_generators():
             exec(code.HEAD + self.parts[0][1], self.objects)
@@ -222,8 +222,8 @@ class Panel:
         return -grad(loss, x)[0].numpy()
 
     def has_probabilities(self) -> bool:
-        """Whether sigma(D(x)) is a probability; a critic's output is not."""
-        return hasattr(self.objects["game"], "saturating")
+        """Whether sigma(D(x)) is a probability; a critic's output, and that of the hinge game's D, is not."""
+        return self.settings.game.startswith("GAN")
 
     def lattice(self) -> np.ndarray:
         """A grid of z, (CELLS + 1)^2 points. Of uniform noise, each cell has an equal share."""
@@ -233,7 +233,8 @@ class Panel:
 
     def measure(self, samples: np.ndarray) -> dict[str, float | str]:
         """The last step's metrics, the exact distance and the modes. Also adds them to the curves."""
-        row = {"iteration": self.iteration, **{name: float(value) for name, value in dict(self.figures).items()}}
+        names = [name for name in dict(self.figures) if self.has_probabilities() or name not in ("D_real", "D_fake")]
+        row = {"iteration": self.iteration, **{name: float(self.figures[name]) for name in names}}
         if np.isfinite(samples).all():
             row["distance"] = metrics.wasserstein1(samples, self.some)
             if self.settings.data in MODES:

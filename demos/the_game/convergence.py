@@ -27,6 +27,7 @@ from demos.kit.experiment import demo, over_seeds
 from demos.kit.line import Mixture, jensen_shannon, network
 from demos.kit.loops import resumable
 from demos.kit.style import D_COLOUR, FAKE, G_COLOUR, OTHERS, REAL, slide
+from demos.kit.training import descend
 from minigan import Tensor, data, losses, metrics, no_grad, optim, sigmoid
 from minigan.backend import random_numbers
 from minigan.games import GAN
@@ -34,8 +35,6 @@ from minigan.games import GAN
 
 @dataclass
 class Settings:
-    """Everything that the result depends on, besides the seed."""
-
     steps: int = 2000  # iterations of the game; the learning rates fall linearly to 0 over them
     k: int = 5  # D steps for each of G: D stays near its optimum, as the proposition asks
     batch: int = 128
@@ -76,7 +75,6 @@ LINES = slice(250, None, 500)  # the z whose lines are drawn
 
 @demo(Settings(), QUICK)
 def main(claim: Claim, settings: Settings) -> str:
-    """The table, then the networks; measure, draw."""
     args = claim.args
     tables = [descend_table(settings, seed) for seed in range(args.seed, args.seed + settings.seeds)]
     measure_tables(claim, tables)
@@ -101,9 +99,7 @@ def descend_table(settings: Settings, seed: int, bins: int = 50) -> dict[str, np
         criterion = mg.sum(p * mg.log(best)) + mg.sum(p_g * mg.log(1.0 - best))
         values.append(criterion.item())
         distances.append(mg.sum(mg.abs(p_g.detach() - p)).item() / 2)
-        opt.zero_grad()
-        criterion.backward()
-        opt.step()
+        descend(opt, criterion)
     return {"value": np.array(values), "TV": np.array(distances)}
 
 

@@ -23,14 +23,13 @@ from demos.kit.line import Mixture, jensen_shannon, network
 from demos.kit.loops import resumable, run_cases
 from demos.kit.rounding import at_most
 from demos.kit.style import D_COLOUR, FAKE, REAL, slide
+from demos.kit.training import descend
 from minigan import Tensor, losses, nn, no_grad, optim
 from minigan.backend import random_numbers
 
 
 @dataclass
 class Settings:
-    """Everything that the result depends on, besides the seed."""
-
     steps: int = 3000  # of D; its learning rate falls linearly to 0 over them
     batch: int = 512
     lr: float = 3e-3
@@ -61,7 +60,6 @@ DX = X[1] - X[0]
 
 @demo(Settings(), QUICK)
 def main(claim: Claim, settings: Settings) -> None:
-    """Train D in both cases, ascend the scalar function, compare, draw."""
     args = claim.args
     claim.at_most("scalar_error", scalar_error(settings, args.seed), 1e-8, quick=True)
     seeds = range(args.seed, args.seed + settings.seeds)
@@ -80,9 +78,7 @@ def scalar_error(settings: Settings, seed: int) -> float:
     ascent = optim.SGD([v], lr=2.0)  # the curvature in v is at most (a + b) / 4 <= 1/2
     for _ in range(settings.ascents):
         height = mg.sum(a * mg.log_sigmoid(v) + b * mg.log_sigmoid(-v))
-        ascent.zero_grad()
-        (-height).backward()
-        ascent.step()
+        descend(ascent, -height)
     return float(mg.max(mg.abs(mg.sigmoid(v) - a / (a + b))).item())
 
 
@@ -99,9 +95,7 @@ def train(seed: int, case: str, settings: Settings) -> dict[str, np.ndarray]:
             step.append(t)
             values.append(value(logits(D), p, q))
         loss = losses.discriminator_loss(D(Tensor(p.draw(settings.batch, rng))), D(Tensor(q.draw(settings.batch, rng))))
-        opt.zero_grad()
-        loss.backward()
-        opt.step()
+        descend(opt, loss)
         decay.step()
     v = logits(D)
     curve = 1 / (1 + np.exp(-v))

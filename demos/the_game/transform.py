@@ -47,8 +47,6 @@ TARGETS = {
 
 @dataclass
 class Settings:
-    """Everything that the result depends on, besides the seed."""
-
     steps: int = 8_000  # the learning rates fall linearly to 0 over them
     batch: int = 256
     g_width: int = 128  # of G's two hidden layers,
@@ -77,7 +75,6 @@ NEAR = 2.0  # the largest distance of a learnt T, in units of the distance of tw
 
 @demo(Settings(), QUICK)
 def main(claim: Claim, settings: Settings) -> None:
-    """The exact transforms, the learnt ones for every seed, the metrics, the picture."""
     args = claim.args
     claim.note("numbers in a face", np.prod(FACE), "218 * 178 * 3 = 116412", np.prod(FACE) == 116412, quick=True)
     own = {name: exact(claim, name, settings) for name in TARGETS}

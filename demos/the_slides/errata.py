@@ -24,8 +24,6 @@ from demos.the_slides import errata_games as on_the_ring
 
 @dataclass
 class Settings:
-    """Everything that the result depends on, besides the seed."""
-
     seeds: int = 3
     # digits
     steps: int = 4000  # iterations of a game; the learning rates fall linearly to 0
@@ -76,7 +74,6 @@ FINDING = (
 
 @demo(Settings(), QUICK, digits.options, record={"critics": on_the_ring.CRITICS})
 def main(claim: Claim, s: Settings) -> None:
-    """Each sentence's experiment, and its panel."""
     args = claim.args
     seeds = range(args.seed, args.seed + s.seeds)
     x, y, others = digits.load(args)

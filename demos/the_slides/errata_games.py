@@ -12,7 +12,7 @@ from demos.kit.line import Mixture, network, time_to_half
 from demos.kit.loops import run_cases
 from demos.kit.rounding import percent
 from demos.kit.style import OTHERS, REAL, slide
-from demos.kit.training import adam, train
+from demos.kit.training import adam, descend, train
 from minigan import Tensor, data, losses, metrics, nn, optim
 from minigan.backend import random_numbers
 from minigan.games import GAN, WGANGP
@@ -49,9 +49,7 @@ def train_alone(
     for _ in range(steps):
         x = Tensor(next(batches))
         f = objective(D(x), D(fake(len(x)).detach()))
-        optimizer.zero_grad()
-        (-f).backward()
-        optimizer.step()
+        descend(optimizer, -f)
         values.append(f.item())
     return values
 

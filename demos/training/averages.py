@@ -28,8 +28,6 @@ from minigan.games import GAN
 
 @dataclass
 class Settings:
-    """Everything that the result depends on, besides the seed."""
-
     steps: int = 2000  # on the ring
     seeds: int = 8
     lr: float = 0.01  # Adam's, of both players
@@ -58,7 +56,6 @@ RATES = ("constant", "falling")
 
 @demo(Settings(), QUICK)
 def main(claim: Claim, s: Settings) -> None:
-    """The bilinear game; then the ring, at both rates with every seed."""
     in_turn, at_once = bilinear(s, True), bilinear(s, False)
     measure_turns(claim, s, in_turn, at_once)
     runs = over_kinds(claim, play, RATES, s.seeds, s, steps=len(RATES) * s.seeds * s.steps)

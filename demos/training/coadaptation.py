@@ -25,7 +25,6 @@ from demos.kit import digits
 from demos.kit.claim import Claim
 from demos.kit.comparing import HELPS, HURTS, compare
 from demos.kit.experiment import demo, over_kinds
-from demos.kit.loops import resumable
 from demos.kit.style import FAKE, OTHERS, REAL, slide
 from demos.kit.training import adam, adams, train
 from minigan import Tensor, data, nn, optim
@@ -34,8 +33,6 @@ from minigan.games import GAN
 
 @dataclass
 class Settings:
-    """Everything that the result depends on, besides the seed."""
-
     dropout: float = 0.2  # of D's input, in the games with dropout
     z: int = 64
     a: float = 2.0  # a pathway's weights of x1 and x2
@@ -172,10 +169,11 @@ def play_digits(kind: tuple[bool, float], seed: int, s: Settings, x: np.ndarray)
     opt_D = Planted(D, W, border, s.a, s.lr) if planted else adam(D, s.lr)
     game = GAN(G, D, data.noise(s.z), adam(G, s.lr), opt_D, r1=s.r1)
     batches = data.batches(2 * x - 1, size=s.batch)
-    for t in resumable(range(1, s.steps + 1), "digits", game=game, batches=batches, ink=ink):
-        game.step(batches)
-        if t % s.every == 0:
-            ink.append(float(np.square((game.sample(500).reshape(500, -1)[:, border] + 1) / 2).mean()))
+
+    def look(game: GAN) -> None:
+        ink.append(float(np.square((game.sample(500).reshape(500, -1)[:, border] + 1) / 2).mean()))
+
+    train(game, batches, s.steps, "digits", s.every, look, falling=False, ink=ink)
     after = W.numpy()[border]
     of_weights = {"before": before, "after": after, "learnt": after - before}
     return {"ink": np.array(ink)} | {name: cosines(weights) for name, weights in of_weights.items()}

@@ -22,10 +22,10 @@ import minigan as mg
 from demos.kit.claim import Claim
 from demos.kit.comparing import HELPS, compare
 from demos.kit.experiment import demo, over_kinds
-from demos.kit.loops import resumable
 from demos.kit.mixtures import Mixture, discriminator, generator
 from demos.kit.rounding import percent
 from demos.kit.style import FAKE, OTHERS, REAL, slide
+from demos.kit.training import train
 from demos.training.verdicts import by_verdict
 from minigan import Tensor, data, nn, optim
 from minigan.games import GAN, WGANGP
@@ -34,8 +34,6 @@ from minigan.games.game import Game
 
 @dataclass
 class Settings:
-    """Everything that the result depends on, besides the seed and the changes."""
-
     iterations: int = 600  # the learning rates fall linearly to 0
     seeds: int = 6
     width: int = 128  # of the two hidden layers of each network
@@ -123,14 +121,12 @@ def make_game(s: Settings, D: str = "", k: int = 5, r1: float = 0.0, penalty: fl
 def play(change: str, seed: int, s: Settings) -> list[np.ndarray]:
     """G's samples at evenly spaced moments, the last at the end."""
     mg.seed(seed)
-    game, batches = make_game(s, **CHANGES[change]), DATA.batches(s.batch)
-    decay, moments = optim.LinearDecay([game.opt_G, game.opt_D], s.iterations), []
-    looks = {s.iterations * (i + 1) // MOMENTS for i in range(MOMENTS)}
-    for t in resumable(range(1, s.iterations + 1), "game", game=game, batches=batches, decay=decay, moments=moments):
-        game.step(batches)
-        decay.step()
-        if t in looks:
-            moments.append(game.sample(s.samples))
+    game, batches, moments = make_game(s, **CHANGES[change]), DATA.batches(s.batch), []
+
+    def look(game: Game) -> None:
+        moments.append(game.sample(s.samples))
+
+    train(game, batches, s.iterations, "game", s.iterations // MOMENTS, look, moments=moments)
     return moments
 
 

@@ -26,7 +26,7 @@ from demos.kit.claim import Claim
 from demos.kit.experiment import demo, over_seeds
 from demos.kit.loops import resumable
 from demos.kit.style import D_COLOUR, FAKE, G_COLOUR, OTHERS, REAL, slide
-from demos.kit.training import adam, adams
+from demos.kit.training import adam, adams, descend
 from minigan import Tensor, data, losses, nn, no_grad, optim, sigmoid
 from minigan.backend import random_numbers
 from minigan.games import GAN
@@ -35,8 +35,6 @@ from minigan.optim import Optimizer
 
 @dataclass
 class Settings:
-    """Everything that the result depends on, besides the seed."""
-
     steps: int = 4000  # iterations of the game; the learning rates fall linearly to 0
     few_steps: int = 2500  # of the game with few images
     few: int = 1000  # images
@@ -77,7 +75,6 @@ class Watched(GAN):
 
 @demo(Settings(), QUICK, digits.options)
 def main(claim: Claim, s: Settings) -> None:
-    """The experiments for each seed, the metrics, the picture."""
     x, _, (others, _) = digits.load(claim.args)
     x, others = 2 * x - 1, 2 * others - 1  # as tanh
     runs = over_seeds(claim, experiments, s, x, others, steps=s.steps + s.few_steps + 2 * (s.alone + 1))
@@ -146,9 +143,7 @@ def go_on(
             rows.append({"step": t, **judged(D, x[:n], others[:n], fakes(n))})
         real, fake = next(batches), fakes(settings.batch)
         loss = losses.discriminator_loss(D(Tensor(real)), D(Tensor(fake)))
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        descend(optimizer, loss)
     return columns(rows)
 
 

@@ -32,7 +32,7 @@ from demos.kit.loops import resumable
 from demos.kit.mixtures import RING, discriminator, generator
 from demos.kit.rounding import at_most
 from demos.kit.style import D_COLOUR, FAKE, OTHERS, REAL, slide
-from demos.kit.training import adams, train
+from demos.kit.training import adams, descend, train
 from demos.training.techniques import History, ImprovedGAN, smoothed_loss
 from demos.training.verdicts import LOOKS, by_verdict, verdict_on
 from minigan import Tensor, data, nn, no_grad, optim
@@ -43,8 +43,6 @@ from minigan.games.game import Game
 
 @dataclass
 class Settings:
-    """Everything that the result depends on, besides the seed."""
-
     line_steps: int = 3000  # of D on the line; its learning rate falls linearly to 0
     line_batch: int = 512
     line_lr: float = 3e-3
@@ -113,9 +111,7 @@ def smooth(side: str, seed: int, s: Settings) -> np.ndarray:
     for _ in resumable(range(s.line_steps), "labels", D=D, opt=opt, decay=decay):
         x, fake = (Tensor(mixture.draw(s.line_batch, rng)) for mixture in (P, Q))
         loss = smoothed_loss(D(x), D(fake), s.alpha, beta)
-        opt.zero_grad()
-        loss.backward()
-        opt.step()
+        descend(opt, loss)
         decay.step()
     with no_grad():
         v = D(Tensor(X[:, None], dtype=np.float32)).numpy()[:, 0].astype(np.float64)

@@ -26,14 +26,12 @@ from demos.kit.experiment import demo, over_kinds
 from demos.kit.loops import resumable
 from demos.kit.mixtures import discriminator
 from demos.kit.style import OTHERS, slide
-from demos.kit.training import adam
+from demos.kit.training import adam, descend
 from minigan import Tensor, data, losses, nn, no_grad, sigmoid
 
 
 @dataclass
 class Settings:
-    """Everything that the result depends on, besides the seed."""
-
     steps: int = 4000  # of D, as in the paper's figure 2
     every: int = 50  # steps between two measurements
     space: int = 8  # dimensions of the space of the two curves
@@ -68,7 +66,6 @@ T = np.linspace(-0.5, 1.5, 101)  # places on the line from a fake (0) to the nea
 
 @demo(Settings(), QUICK)
 def main(claim: Claim, s: Settings) -> None:
-    """Train a D without noise and one with noise against the same G; measure, draw."""
     runs = over_kinds(claim, train, KINDS, s.seeds, s, steps=len(KINDS) * s.seeds * (s.steps + 1))
     report(claim, runs)
     claim.show(picture(runs), "perfect_discriminator", claim.words(TITLE))
@@ -99,9 +96,7 @@ def train(kind: str, seed: int, s: Settings) -> dict[str, np.ndarray]:
         with no_grad():  # neither G nor nature learns
             fake, real = (network(Tensor(ring(s.batch))) + Tensor(hiss(s.batch)) * sigma for network in (G, nature))
         loss = losses.discriminator_loss(D(real), D(fake))
-        opt.zero_grad()
-        loss.backward()
-        opt.step()
+        descend(opt, loss)
     return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 

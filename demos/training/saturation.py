@@ -24,7 +24,7 @@ from demos.kit.experiment import demo, over_seeds
 from demos.kit.line import Mixture, network
 from demos.kit.loops import resumable
 from demos.kit.style import OTHERS, slide
-from demos.kit.training import adam
+from demos.kit.training import adam, descend
 from minigan import Tensor, data, losses, metrics, nn, optim, sigmoid
 from minigan.backend import random_numbers
 from minigan.games import GAN
@@ -32,8 +32,6 @@ from minigan.games import GAN
 
 @dataclass
 class Settings:
-    """Everything that the result depends on, besides the seed."""
-
     pretraining: int = 300  # steps of D alone
     steps: int = 600  # iterations of the game afterwards
     every: int = 10  # iterations between two measurements
@@ -70,7 +68,6 @@ IN_PICTURES = {"log(1 - D)": ("$\\log(1 - D(G(z)))$", OTHERS[1], "--"), "-log D"
 
 @demo(Settings(), QUICK)
 def main(claim: Claim, s: Settings) -> None:
-    """The losses, their derivatives by the logit and by G's parameters, and G's progress."""
     measure_logits(claim, claim.args.seed)
     steps = s.pretraining + 1 + len(RULES) * len(LOSSES) * (s.steps + 1)
     runs = over_seeds(claim, play, s, steps=steps)
@@ -132,9 +129,7 @@ def pretrain(G: nn.Module, D: nn.Module, x: np.ndarray, settings: Settings) -> n
         if t < settings.pretraining:
             fake = G(Tensor(prior(settings.batch))).detach()
             loss = losses.discriminator_loss(D(Tensor(next(batches))), D(fake))
-            opt.zero_grad()
-            loss.backward()
-            opt.step()
+            descend(opt, loss)
     return np.array(rows)
 
 

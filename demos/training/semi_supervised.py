@@ -38,8 +38,6 @@ from minigan.games import SemiSupervisedGAN
 
 @dataclass
 class Settings:
-    """Everything that the result depends on, besides the seed."""
-
     labels: int = 100  # the same number for each class
     steps: int = 6000  # minibatches with labels, and, for the GAN, without; the learning rates fall linearly to 0
     batch: int = 100  # without labels, and fake
@@ -72,7 +70,6 @@ SHARE = 0.4  # ... and as a share of those alone, with any draw of the labels
 
 @demo(Settings(), QUICK, digits.options)
 def main(claim: Claim, s: Settings) -> None:
-    """Both kinds of training for every draw of the labels; errors on unseen digits; the picture."""
     x, y, unseen = digits.load(claim.args)
     runs = over_kinds(claim, train, ("gan", "alone"), s.seeds, s, x, y, unseen, steps=2 * s.seeds * s.steps)
     measure(claim, runs, s)

@@ -29,8 +29,6 @@ from minigan.games.figures import accuracy
 
 @dataclass
 class Settings:
-    """Everything that the result depends on, besides the seed."""
-
     cost: int = 5040  # steps of D and of G together, in each cell: a multiple of every k + l
     counts: tuple[int, ...] = (1, 2, 5)  # the values of k and of l
     seeds: int = 3  # the metrics are means over them, unless marked otherwise

@@ -134,24 +134,14 @@ def adversarial_patch(
     patch = Tensor(backend.xp().asarray(start, dtype=x.dtype), requires_grad=True)
     optimizer = Adam([patch], lr)
     decay = LinearDecay(optimizer, steps)
-    with attacking(model):
+    with attacking(model), enable_grad():
         for _ in range(steps):
-            images = x[rng.integers(len(x), size=batch)]
-            (patch.grad,) = _gradient(model, images, patch, target, share, rng, angle)
+            pasted, _ = apply_patch(x[rng.integers(len(x), size=batch)], patch, share, rng, angle)
+            (patch.grad,) = grad(cross_entropy(model(pasted), np.full(batch, target)), patch)
             optimizer.step()
             decay.step()
             patch.data = clipped(patch.data, clip)
     return patch.data
-
-
-def _gradient(
-    model: Model, images: Array, patch: Tensor, target: int, share: Share, rng: np.random.Generator, angle: float
-) -> tuple[Tensor, ...]:
-    """d loss / d patch on these images, each with its own transformation."""
-    with enable_grad():
-        pasted, _ = apply_patch(images, patch, share, rng, angle)
-        loss = cross_entropy(model(pasted), np.full(len(images), target))
-    return grad(loss, patch)
 
 
 def patch_success(

@@ -4,7 +4,7 @@ Goodfellow, Shlens and Szegedy 2015, section 8 ("rubbish class examples"); Nguye
 Networks are Easily Fooled". Such an image is of no class: any confident answer is an error.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,7 @@ from minigan.engine.modes import no_grad
 from minigan.losses import cross_entropy
 from minigan.ops import sign, softmax
 
-KINDS: dict[str, Callable[[tuple[int, ...], np.random.Generator], np.ndarray]] = {
-    "normal": lambda shape, rng: rng.standard_normal(shape, dtype=np.float32),
-    "uniform": lambda shape, rng: rng.random(shape, dtype=np.float32),
-}
+KINDS = ("normal", "uniform")
 CHUNK = 1000  # images that go through the model at a time
 
 
@@ -33,7 +30,9 @@ def rubbish(shape: Sequence[int], kind: str = "normal", rng: np.random.Generator
     if not isinstance(shape, tuple | list):
         raise TypeError(f"rubbish: shape is {shape!r}; expected sizes, such as (100, 1, 28, 28)")
     sizes = tuple(checks.whole("rubbish", "a size", n, least=0) for n in shape)
-    return backend.xp().asarray(KINDS[kind](sizes, random_numbers.generator(rng)))
+    rng = random_numbers.generator(rng)
+    draw = rng.standard_normal if kind == "normal" else rng.random
+    return backend.xp().asarray(draw(sizes, dtype=np.float32))
 
 
 def fooled(model: Model, x: Any, p: float = 0.5) -> float:

@@ -35,7 +35,7 @@ class Comparison:
     """The gradient for input i next to the slopes of L, element by element or along directions v.
 
     At first glance every slope is a central difference with one step, which is quick. Where that does not agree,
-    `second_look` measures the slope by steps of all sizes, in extended precision if fn supports it.
+    `verdict` measures the slope by steps of all sizes, in extended precision if fn supports it.
     """
 
     function: Function

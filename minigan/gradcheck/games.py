@@ -29,7 +29,7 @@ def module_as_function(module: Module, arrays: list[np.ndarray]) -> tuple[Tensor
 
     def fn(*values: Tensor) -> Any:
         with _same_random_numbers():
-            return deepcopy(module, _replacing(parameters, values[n:]))(*values[:n])
+            return deepcopy(module, dict(zip(map(id, parameters), values[n:], strict=True)))(*values[:n])
 
     return fn, [p.numpy().astype(np.float64) for p in parameters], names
 
@@ -57,16 +57,16 @@ def player_as_function(
     def fn(*moved: Tensor) -> Tensor:
         new = values | {id(p): t.numpy() for p, t in zip(own, moved, strict=True)}
         seen = _step(game, parameters, _with_values(parameters, [new[id(p)] for p in parameters]), minibatch, keep=True)
-        pairs = [(t, _derivative(seen.gradients[player], name)) for name, t in zip(names, moved, strict=True)]
+
+        def derivative(name: str) -> Callable[[Tensor, Tensor], Tensor]:
+            gradients = [gradient[name] for gradient in seen.gradients[player]]  # of each loss
+            return lambda g, y: Tensor(sum(float(g_k) * gradient for g_k, gradient in zip(g.numpy(), gradients, strict=True)))
+
+        pairs = [(t, derivative(name)) for name, t in zip(names, moved, strict=True)]
         return record("losses", np.array(seen.losses[player]), *pairs)
 
     losses = [f"loss_{player}, step {k + 1}" for k in range(len(start.losses[player]))]
     return fn, [values[id(p)] for p in own], names, losses
-
-
-def _derivative(gradients: list[dict[str, np.ndarray]], name: str) -> Callable[[Tensor, Tensor], Tensor]:
-    """The derivative of a vector of losses for the parameter of this name, from the gradient of each loss."""
-    return lambda g, y: Tensor(sum(float(g_k) * gradient[name] for g_k, gradient in zip(g.numpy(), gradients, strict=True)))
 
 
 class _Losses(Watcher):
@@ -94,7 +94,7 @@ class _Losses(Watcher):
 
 def _step(game: Game, parts: Sequence[Any], new: Sequence[Any], minibatch: Any, keep: bool) -> _Losses:
     """One step of a copy of the game, with new parameters (and networks) and with optimizers whose learning rate is 0."""
-    copied = _replacing(parts, new)
+    copied = dict(zip(map(id, parts), new, strict=True))  # deepcopy puts the new parts in the places of the old
     game = deepcopy(game, copied)
     for player in players(game):
         setattr(game, f"opt_{player}", SGD(getattr(game, f"opt_{player}").params, lr=0.0))
@@ -166,11 +166,6 @@ def _stateful(two: str, each: str, before_and_after: dict[str, tuple[Module, Mod
 
 
 # --- copies -------------------------------------------------------------------------------------------------------------
-
-
-def _replacing(parts: Sequence[Any], new: Sequence[Any]) -> dict[int, Any]:
-    """The memo with which `deepcopy` puts these new parts in place of those. It then holds everything that was copied."""
-    return {id(part): other for part, other in zip(parts, new, strict=True)}
 
 
 @contextmanager

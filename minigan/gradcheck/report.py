@@ -10,10 +10,8 @@ from minigan.games.game import Game
 from minigan.gradcheck.check import DEFAULT, comparisons_of_all, quiet
 from minigan.gradcheck.comparison import Comparison, Index
 from minigan.gradcheck.function import TensorFunction
-from minigan.gradcheck.kinks import Kink
-from minigan.gradcheck.second_look import complaint, measured
-from minigan.gradcheck.slopes import Slope
-from minigan.gradcheck.verdict import GradcheckError
+from minigan.gradcheck.slopes import Kink, Slope
+from minigan.gradcheck.verdict import GradcheckError, complaint, measured
 from minigan.gradcheck.wording import ORDINALS
 from minigan.nn import Module
 
@@ -46,7 +44,8 @@ def _rows(comparison: Comparison) -> list[str]:
         for index in map(tuple, np.argwhere(comparison.suspect))
         if not (index in kinks and kinks[index].holds(comparison.analytic[index])) and complaint(comparison, index) is not None
     ]
-    slopes = {index: _best(comparison, index) for index in indices if index not in kinks}
+    known = {index: measured(comparison, comparison.extended or comparison, index) for index in indices if index not in kinks}
+    slopes = {index: min(found, key=lambda slope: slope.error, default=UNKNOWN) for index, found in known.items()}
     largest = max([abs(s.value) for s in slopes.values() if abs(s.value) > s.error], default=0.0) or 1.0
     apart = max([abs(comparison.analytic[index] - slope.value) for index, slope in slopes.items()], default=0.0) / largest
     error = max([slope.error for slope in slopes.values()], default=0.0) / largest
@@ -54,9 +53,3 @@ def _rows(comparison: Comparison) -> list[str]:
     verdict = f"wrong at {len(wrong)} of {len(indices)}" if wrong else "ok"
     notes = [f"  {comparison.probe} {index}: {kink}, takes {comparison.analytic[index]:.6g}" for index, kink in kinks.items()]
     return [f"{order:10}  {name:30}  {apart:<10.1e}  {error:<10.1e}  {verdict}", *notes]
-
-
-def _best(comparison: Comparison, index: Index) -> Slope:
-    """The slope that is known best."""
-    found = measured(comparison, comparison.extended or comparison, index)
-    return min(found, key=lambda slope: slope.error, default=UNKNOWN)

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from minigan.gradcheck.comparison import Comparison, Index
-from minigan.gradcheck.kinks import Kink
+from minigan.gradcheck.slopes import Kink
 
 ORDINALS = {1: "first", 2: "second", 3: "third"}
 

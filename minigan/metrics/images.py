@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from numbers import Integral
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from minigan.backend import random_numbers, threads
 from minigan.data.npz_files import DamagedFile, read_npz, write_npz
 from minigan.engine.modes import enable_grad, no_grad
 from minigan.engine.tensor import Tensor
-from minigan.metrics.points import kl_to_uniform
+from minigan.metrics.points import kl_to_uniform, numbers
 from minigan.ops import softmax
 from minigan.ops.operands import labels_below
 
@@ -106,18 +106,14 @@ def judge(
     give a RuntimeWarning. Raises as `train_judge`.
     """
     x, y = _training_data("judge", x, y, steps)
-    file = _cache(root) / f"{_fingerprint(x, y, steps)}.npz"
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    folder = Path(cache) / "minigan" / "judges" if root is None else Path(root).expanduser()
+    file = folder / f"{_fingerprint(x, y, steps)}.npz"
     trained = _load(file)
     if trained is None:
         trained = train_judge(x, y, steps, progress=progress)
         _store(trained, file)
     return trained
-
-
-def _cache(root: str | os.PathLike[str] | None) -> Path:
-    if root is not None:
-        return Path(root).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "minigan" / "judges"
 
 
 def _fingerprint(x: np.ndarray, y: np.ndarray, steps: int) -> str:
@@ -160,22 +156,16 @@ def _store(judge: Judge, file: Path) -> None:
 # --- the metrics ------------------------------------------------------------------------------------------------------
 
 
-class _Obedience(TypedDict, total=False):
-    accuracy: float
-    worst_class: float
-    class_accuracy: list[float | None]
+class Quality(TypedDict):
+    """The dict that `image_quality` returns: with labels, also the accuracies."""
 
-
-class _Balance(TypedDict):
+    accuracy: NotRequired[float]
+    worst_class: NotRequired[float]
+    class_accuracy: NotRequired[list[float | None]]
+    confident: float
     classes: int
     shares: list[float]
     kl: float
-
-
-class Quality(_Obedience, _Balance):
-    """The dict that `image_quality` returns: with labels, also the accuracies."""
-
-    confident: float
     frechet: float
     nearest: float
 
@@ -216,15 +206,24 @@ def image_quality(samples: np.ndarray, judge: Judge, train: np.ndarray, labels: 
     train = _images("image_quality", "train", train, least=2)
     asked = None if labels is None else _labels("image_quality", "labels", labels, len(samples))
     features = _features(judge, samples)
-    probabilities = _probabilities(judge, features)
+    with no_grad():
+        probabilities = softmax(judge.head(features), axis=1).numpy()
     classes = probabilities.argmax(axis=1)
-    return {
-        **_obedience(classes, asked),
+    counts = np.bincount(classes, minlength=CLASSES)
+    quality: Quality = {
         "confident": float((probabilities.max(axis=1) > CONFIDENT).mean()),
-        **_balance(classes),
+        "classes": int((100 * counts >= len(classes)).sum()),
+        "shares": (counts / len(classes)).tolist(),
+        "kl": kl_to_uniform(counts),
         "frechet": frechet_distance(features, _features(judge, _some(train, len(samples)))),
         "nearest": float(np.median(nearest_distances(_some(samples, NEAREST), train))),
     }
+    if asked is None:
+        return quality
+    right = classes == asked
+    each = [float(right[asked == c].mean()) if (asked == c).any() else None for c in range(CLASSES)]
+    worst = min(share for share in each if share is not None)
+    return {"accuracy": float(right.mean()), "worst_class": worst, "class_accuracy": each, **quality}
 
 
 def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
@@ -265,37 +264,11 @@ def nearest_distances(samples: np.ndarray, train: np.ndarray) -> NDArray[np.floa
     return distances
 
 
-def _obedience(classes: np.ndarray, asked: np.ndarray | None) -> _Obedience:
-    """How often the judge sees the class asked for."""
-    if asked is None:
-        return {}
-    right = classes == asked
-    each = [float(right[asked == c].mean()) if (asked == c).any() else None for c in range(CLASSES)]
-    worst = min(share for share in each if share is not None)
-    return {"accuracy": float(right.mean()), "worst_class": worst, "class_accuracy": each}
-
-
-def _balance(classes: np.ndarray) -> _Balance:
-    """The distribution of the samples over the classes."""
-    counts = np.bincount(classes, minlength=CLASSES)
-    return {
-        "classes": int((100 * counts >= len(classes)).sum()),
-        "shares": (counts / len(classes)).tolist(),
-        "kl": kl_to_uniform(counts),
-    }
-
-
 @no_grad()
 def _features(judge: Judge, x: np.ndarray) -> np.ndarray:
     """The judge's features (n, 64) of images, in eval mode."""
     judge.eval()
     return np.concatenate([backend.to_numpy(judge.features(x[i : i + CHUNK]).data) for i in range(0, len(x), CHUNK)])
-
-
-@no_grad()
-def _probabilities(judge: Judge, features: np.ndarray) -> np.ndarray:
-    """The judge's probabilities (n, 10) of the classes, given its features."""
-    return backend.to_numpy(softmax(judge.head(features), axis=1).data)
 
 
 def _some(x: np.ndarray, n: int) -> np.ndarray:
@@ -342,10 +315,7 @@ def _labels(name: str, argument: str, y: np.ndarray, n: int) -> np.ndarray:
 
 def _feature_rows(argument: str, x: np.ndarray) -> np.ndarray:
     """The features as (n, d) float64, n >= 2."""
-    x = backend.to_numpy(x)
-    if x.dtype.kind not in "fiub":
-        raise TypeError(f"frechet_distance: {argument} is {x.dtype}; expected numbers")
-    x = x.astype(np.float64)
+    x = numbers("frechet_distance", argument, x)
     if x.ndim != 2 or len(x) < 2 or not x.shape[1]:
         raise ValueError(f"frechet_distance: {argument} has shape {x.shape}; expected (n, d), with n of at least 2")
     if not np.isfinite(x).all():

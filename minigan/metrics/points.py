@@ -49,7 +49,7 @@ def wasserstein1(a: np.ndarray, b: np.ndarray) -> float:
     to points: this needs SciPy (ImportError without it) and time that grows like n**3, seconds for n = 2,000.
     Raises ValueError for other shapes, empty sets, and values that are not finite.
     """
-    a, b = _numbers("a", a), _numbers("b", b)
+    a, b = numbers("wasserstein1", "a", a), numbers("wasserstein1", "b", b)
     for name, points in (("a", a), ("b", b)):
         if not points.size or not np.isfinite(points).all():
             raise ValueError(f"{name} of shape {points.shape} must hold at least one point, and only finite values")
@@ -78,20 +78,20 @@ def _wasserstein1_plane(a: np.ndarray, b: np.ndarray) -> float:
     return float(distances[linear_sum_assignment(distances)].mean())
 
 
-def _numbers(name: str, values: np.ndarray) -> Floats:
+def numbers(who: str, name: str, values: np.ndarray) -> Floats:
     """An array of float64. Complex numbers, text and the like are refused."""
     try:
         array = backend.to_numpy(values)
     except ValueError as error:
-        raise ValueError(f"{name} is not an array of numbers: {error}") from error
+        raise ValueError(f"{who}: {name} is not an array of numbers: {error}") from error
     if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name} is {array.dtype}: give an array of numbers")
+        raise TypeError(f"{who}: {name} is {array.dtype}: give an array of numbers")
     return array.astype(np.float64)
 
 
 def _points(name: str, values: np.ndarray) -> Floats:
     """The values as (n, 2) float64, n >= 1."""
-    points = _numbers(name, values)
+    points = numbers("mode_coverage", name, values)
     if points.ndim != 2 or points.shape[1] != 2:
         raise ValueError(f"{name} has shape {points.shape}: points in the plane have shape (n, 2)")
     if len(points) == 0:

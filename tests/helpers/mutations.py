@@ -7,8 +7,8 @@ import hashlib
 import itertools
 import re
 import warnings
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,49 +16,17 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 CODE = ("minigan", "demos/kit")
 
-_FITS = "the shape () fits every shape"
-_SPEED = "the size of a chunk changes no result"
-_UNUSED = "a value that no element takes, with a finite gradient"
-# file, the original's text, the mutant's, and why no test can tell them apart
-EQUIVALENT: list[tuple[str, str, str, str]] = [
-    ("minigan/ops/linear.py", "a.ndim > 2 or b", "a.ndim >= 2 or b", _FITS),
-    ("minigan/ops/linear.py", "a.ndim > 2 or b", "a.ndim > 3 or b", _FITS),
-    ("minigan/ops/linear.py", "a.ndim > 2 or b", "a.ndim > 2 and b", _FITS),
-    ("minigan/ops/linear.py", "or b.ndim > 2", "or b.ndim >= 2", _FITS),
-    ("minigan/ops/linear.py", "or b.ndim > 2", "or b.ndim > 3", _FITS),
-    ("minigan/ops/linear.py", "c not in out and", "c not in out or", "a factor of ones more changes no sum of products"),
-    ("minigan/ops/convolution.py", "numbers = g.shape[2]", "numbers = g.shape[3]", _SPEED),
-    ("minigan/ops/convolution.py", "CHUNK = 2 <<", "CHUNK = 3 <<", _SPEED),
-    ("minigan/ops/elementwise.py", "math.inf, x), 1.0)", "math.inf, x), 2.0)", _UNUSED),
-    ("minigan/ops/elementwise.py", "where(is_zero, 1.0, p", "where(is_zero, 2.0, p", _UNUSED),
-    ("minigan/metrics/points.py", "a[:, None, 0] - b[None, :, 0]", "(b[None, :, 0]) - (a[:, None, 0])", "hypot has no sign"),
-    ("minigan/metrics/points.py", "a[:, None, 1] - b[None, :, 1]", "(b[None, :, 1]) - (a[:, None, 1])", "hypot has no sign"),
-    ("minigan/ops/activations.py", "exp(minimum(x, 0.0))", "exp(minimum(x, 1.0))", _UNUSED),
-    ("minigan/ops/activations.py", "alpha <= 1 else", "alpha < 1 else", "with alpha = 1, both branches have slope 1 at 0"),
-]
-
-_OPERATORS = "Add + -, Sub - +, Mult * /, Div / *, FloorDiv // *, Mod % //, Pow ** *, MatMult @ *, BitAnd & |, BitOr | &, "
-_OPERATORS += (
-    "BitXor ^ &, LShift << >>, RShift >> <<, Lt < <=, LtE <= <, Gt > >=, GtE >= >, Eq == !=, NotEq != ==, And and or, "
-)
-_OPERATORS += "Or or and, Is is is_not, IsNot is_not is, In in not_in, NotIn not_in in"
+_OPERATORS = """
+Add + -, Sub - +, Mult * /, Div / *, FloorDiv // *, Mod % //, Pow ** *, MatMult @ *, BitAnd & |, BitOr | &, BitXor ^ &,
+LShift << >>, RShift >> <<, Lt < <=, LtE <= <, Gt > >=, GtE >= >, Eq == !=, NotEq != ==, And and or, Or or and,
+Is is is_not, IsNot is_not is, In in not_in, NotIn not_in in"""
 TOKENS = {  # of an operator: its text and the mutant's
     getattr(ast, name): (old.replace("_", " "), new.replace("_", " "))
-    for name, old, new in (row.split() for row in _OPERATORS.split(", "))
+    for name, old, new in (row.split() for row in _OPERATORS.split(","))
 }
 NOT_COMMUTATIVE = (ast.Sub, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.MatMult)
-SYMMETRIC = (
-    "max",
-    "min",
-    "maximum",
-    "minimum",
-    "add",
-    "multiply",
-    "logaddexp",
-    "gcd",
-    "swapaxes",
-    "hypot",
-)  # in their arguments
+# of whose arguments the order does not matter
+SYMMETRIC = ["max", "min", "maximum", "minimum", "add", "multiply", "logaddexp", "gcd", "swapaxes", "hypot"]
 NOT_TYPES = {"isinstance": slice(0, 1), "issubclass": slice(0, 1), "cast": slice(1, 2), "TypeVar": slice(0, 0)}  # arguments
 UNLIKE = (ast.Starred, ast.Lambda, ast.Tuple, ast.List, ast.Dict)  # to be swapped: any test would notice
 DROPPED = (ast.AugAssign, ast.Raise, ast.Continue, ast.Break, ast.Delete)
@@ -107,13 +75,6 @@ class Mutant:
                 return bool(ast.parse(self.applied((ROOT / self.file).read_bytes())))
             except SyntaxError:
                 return False
-
-    @property
-    def why_equivalent(self) -> str:
-        """The reason in EQUIVALENT, or nothing."""
-        before, after = self.change
-        found = (why for file, a, b, why in EQUIVALENT if file == self.file and a in before and before.replace(a, b) == after)
-        return next(found, "")
 
 
 class Sites(ast.NodeVisitor):
@@ -253,7 +214,7 @@ class Sites(ast.NodeVisitor):
     def visit_Call(self, node: ast.Call) -> None:
         called = self.text(node.func).decode().split(".")[-1]
         for a, b in itertools.pairwise(node.args):
-            if called not in (*SYMMETRIC, *NOT_TYPES) and not any(isinstance(x, UNLIKE) or _is_text(x) for x in (a, b)):
+            if called not in [*SYMMETRIC, *NOT_TYPES] and not any(isinstance(x, UNLIKE) or _is_text(x) for x in (a, b)):
                 self.swap(a, b)
         if called == "range":
             self.shift(node.args[-1], -1)
@@ -281,61 +242,11 @@ def files_in(folder: str) -> list[str]:
 
 
 def drawn(seed: int, count: int, packages: Sequence[str] = ()) -> list[Mutant]:
-    """This many mutants, from each package in proportion to its lines of code. An edit changes few of the others."""
-    by_package = defaultdict[str, list[Mutant]](list)
+    """This many mutants at random. An edit of the code changes few of the others."""
+    ranks, occurrences = dict[Mutant, bytes](), Counter[Any]()
     for mutant in [mutant for folder in CODE for file in files_in(folder) for mutant in mutants_of(file)]:
         if not packages or mutant.package in packages:
-            by_package[mutant.package].append(mutant)
-    lines = {name: len({(m.file, m.line) for m in found}) for name, found in by_package.items()}
-    chosen, so_far, occurrences = list[Mutant](), 0, Counter[Any]()
-    for name, found in sorted(by_package.items()):
-        ranks = {}
-        for mutant in found:
             key = mutant.file, mutant.kind, mutant.change
             occurrences[key] += 1
             ranks[mutant] = hashlib.sha256(repr((seed, key, occurrences[key])).encode()).digest()
-        before, so_far = so_far, so_far + lines[name]
-        wanted = so_far * count // sum(lines.values()) - before * count // sum(lines.values())
-        chosen += itertools.islice((m for m in sorted(found, key=ranks.__getitem__) if m.compiles), wanted)
-    return chosen
-
-
-def of_derivatives() -> list[Mutant]:
-    """Every mutant of a derivative in ops/ and losses.
-
-    Derivatives are the lambdas and local functions that are passed to `record`, and the file's functions that only they use.
-    """
-    public = set(re.findall(r'^    "(\w+)",$', (ROOT / "minigan/ops/__init__.py").read_text(), flags=re.MULTILINE))
-    found = list[Mutant]()
-    for file in [*files_in("minigan/ops"), "minigan/losses.py"]:
-        tree = ast.parse((ROOT / file).read_bytes())
-        functions = {f.name: f for f in tree.body if isinstance(f, ast.FunctionDef)}
-        used = [n for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id in {*functions} - public]
-        parts = [part for function in functions.values() for part in _derivatives_in(function)]
-        helpers, before = {n.id for n in used}, set[str]()
-        while helpers != before:
-            before, inside = helpers, parts + [functions[name] for name in helpers]
-            helpers = helpers - {n.id for n in used if not any(_within(n.lineno, n.col_offset, part) for part in inside)}
-        places = parts + [functions[name] for name in helpers]
-        found += [m for m in mutants_of(file) if any(_within(m.line, m.column, part) for part in places) and m.compiles]
-    return found
-
-
-def _within(line: int, column: int, part: Any) -> bool:
-    body = part.body if isinstance(part, ast.Lambda) else part.body[0]
-    return (body.lineno, body.col_offset) <= (line, column) < (part.end_lineno, part.end_col_offset)
-
-
-def _derivatives_in(function: ast.FunctionDef) -> Iterator[ast.AST]:
-    """Each lambda or local function among the arguments of a call of record..., also by a name."""
-    inner = {node.name: node for node in ast.walk(function) if isinstance(node, ast.FunctionDef) and node is not function}
-    values = {
-        t.id: n.value for n in ast.walk(function) if isinstance(n, ast.Assign) for t in n.targets if isinstance(t, ast.Name)
-    }
-    for call in ast.walk(function):
-        if isinstance(call, ast.Call) and re.fullmatch(r"_?record\w*", getattr(call.func, "id", "")):
-            for node in [node for argument in call.args[1:] for node in ast.walk(argument)]:
-                for n in ast.walk(values.get(getattr(node, "id", ""), node)):
-                    part = inner.get(getattr(n, "id", ""), n)
-                    if isinstance(part, ast.Lambda | ast.FunctionDef):
-                        yield part
+    return list(itertools.islice((mutant for mutant in sorted(ranks, key=ranks.__getitem__) if mutant.compiles), count))

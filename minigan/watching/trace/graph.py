@@ -142,7 +142,7 @@ def _ends(trace: Rows, row: Row) -> tuple[list[int], list[int]]:
 def _node(trace: Rows, number: int, row: Forward | None, ended: bool, first: int) -> Node:
     """The node of this tensor in an act that begins with the row `first`; `row` has made it there."""
     entry = trace.tensors[number]
-    shape = f"({', '.join(map(str, entry.value.shape))})" if entry.value.shape else _short(entry.value.first[0])
+    shape = f"({', '.join(map(str, entry.value.shape))})" if entry.value.shape else f"{entry.value.first[0]:.4g}"
     if row:
         below = f"{entry.name} {shape}".strip()
         below = below if len(below) <= WIDE else entry.name or shape
@@ -151,10 +151,6 @@ def _node(trace: Rows, number: int, row: Forward | None, ended: bool, first: int
     earlier = entry.made_by is not None and entry.made_by < first
     kind = "earlier" if earlier else "parameter" if entry.kind == "parameter" else "constant"
     return Node(number, kind, str(entry), shape, player if player in trace.players else "")
-
-
-def _short(number: float) -> str:
-    return f"{number:.4g}"
 
 
 def _repeat_leaves(act: Act) -> None:
@@ -181,8 +177,12 @@ def _fold(act: Act) -> None:
     for ops in _chains(act):
         for run, period in repeats([(node.player, node.label) for node in ops]):
             inside = [ops[i].number for i in run]
-            if _is_closed(act, inside):
-                _replace(act, inside, f"{len(run) // period} layers", ", ".join(ops[i].label for i in run[:period]))
+            if all(edge.target in inside for edge in act.edges if edge.source in inside[:-1]):  # only the last is used outside
+                uses = Counter(edge.source for edge in act.edges)
+                within = Counter(edge.source for edge in act.edges if edge.target in inside)
+                own = [n for n, node in act.nodes.items() if node.kind == "parameter" and 0 < within[n] == uses[n]]
+                label, below = f"{len(run) // period} layers", ", ".join(ops[i].label for i in run[:period])
+                _join(act, Node(inside[-1], "fold", label, below, ops[run[-1]].player, [*own, *inside]))
     _join_parameters(act)
 
 
@@ -212,19 +212,6 @@ def repeats(names: Sequence[Any]) -> list[tuple[range, int]]:
             found.append(best)
         i = best[0].stop
     return found
-
-
-def _is_closed(act: Act, inside: list[int]) -> bool:
-    """Whether nothing but the last of these ops is used outside."""
-    return all(edge.target in inside for edge in act.edges if edge.source in inside[:-1])
-
-
-def _replace(act: Act, inside: list[int], label: str, below: str) -> None:
-    uses = Counter(edge.source for edge in act.edges)
-    within = Counter(edge.source for edge in act.edges if edge.target in inside)
-    own = [n for n, node in act.nodes.items() if node.kind == "parameter" and within[n] and within[n] == uses[n]]
-    last = act.nodes[inside[-1]]
-    _join(act, Node(last.number, "fold", label, below, last.player, [*own, *inside]))
 
 
 def _join_parameters(act: Act) -> None:

@@ -6,7 +6,7 @@ Everything is a list of lines: a text, and the number of the row that it is abou
 import math
 from collections.abc import Iterable
 
-from minigan.watching.trace.rows import Backward, BackwardPass, Cut, Forward, Row, Rows, TensorEntry, Update, Value
+from minigan.watching.trace.rows import Backward, BackwardPass, Cut, Forward, Row, Rows, Update, Value
 
 CHAIN = 24  # rows of a tensor's ancestry that are listed one by one
 
@@ -28,12 +28,14 @@ def made_from(trace: Rows, number: int) -> list[Line]:
     entry = trace.tensors[number]
     changes = [row for row in trace.rows if isinstance(row, Update) and row.parameter == number]
     if entry.made_by is None:
-        return [(f"{_what(entry)}: no op of the trace made it", None), *_lines(trace, changes)]
+        kind = "a parameter" if entry.kind == "parameter" else "a constant"
+        return [(f"{kind}: no op of the trace made it", None), *_lines(trace, changes)]
     rows, leaves = _ancestry(trace, number)
     lines = _lines(trace, rows[:CHAIN])
     if len(rows) > CHAIN:
         lines.append((f"and {len(rows) - CHAIN} rows before them", None))
-    return [*lines, (f"It all began with {_listed(str(trace.tensors[leaf]) for leaf in leaves)}", None)]
+    names = [str(trace.tensors[leaf]) for leaf in leaves]
+    return [*lines, (f"It all began with {' and '.join(filter(None, [', '.join(names[:-1]), *names[-1:]]))}", None)]
 
 
 def used_by(trace: Rows, number: int) -> list[Line]:
@@ -177,15 +179,6 @@ def _ancestry(trace: Rows, number: int) -> tuple[list[Row], list[int]]:
         seen.update(new)
         ahead += new
     return sorted(rows, key=lambda row: -row.number), sorted(leaves)
-
-
-def _what(entry: TensorEntry) -> str:
-    return "a parameter" if entry.kind == "parameter" else "a constant"
-
-
-def _listed(names: Iterable[str]) -> str:
-    names = list(names)
-    return ", ".join(names) if len(names) < 2 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _count(n: int, noun: str) -> str:

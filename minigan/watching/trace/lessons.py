@@ -25,7 +25,7 @@ class Reading:
             for number in cut.inputs if cut.what in ("frozen", "thawed") else ():
                 self.freezes[number].append(cut)
         self.without_grad = {number: cut for cut in self.cuts if cut.what == "no_grad" for number in cut.outputs}
-        self.behind = {cut.number: self.ops_behind(cut) for cut in self.cuts if cut.outputs}
+        self.behind = {cut.number: [op for n in cut.inputs for op in self.upstream(n)[0]] for cut in self.cuts if cut.outputs}
         self.sources = {backward_pass.number: self.sources_of(backward_pass.output) for backward_pass in self.passes}
 
     def lessons(self) -> list[Lesson]:
@@ -122,21 +122,29 @@ class Reading:
         visited, reached = {row.of for row in derivatives}, {row.input for row in derivatives}
         ops, cuts = self.upstream(backward_pass.output)
         for cut in cuts:
-            behind = [row for row in self.behind[cut.number] if row.recorded and row.number not in visited]
+            behind = {row.number: row for row in self.behind[cut.number] if row.recorded and row.number not in visited}
             if behind:
-                yield Lesson(f"{start}: {_count(behind)} recorded and never visited: {self.sentence(cut)}", cut.number)
+                text = f"{start}: {_count([*behind.values()])} recorded and never visited: {self.sentence(cut)}"
+                yield Lesson(text, cut.number)
             elif cut.what == "no_grad":
                 yield Lesson(f"{start}: nothing before it was recorded: {self.sentence(cut)}", cut.number)
         if backward_pass.onto:
-            text = f"{start}: added to the .grad that {self.listed(backward_pass.onto)} had already; zero_grad() clears it"
+            first, *others = backward_pass.onto
+            names = f"{self.tensors[first]}{f' and {len(others)} more' if others else ''}"
+            text = f"{start}: added to the .grad that {names} had already; zero_grad() clears it"
             yield Lesson(text, number)
         went_through = [row for row in ops if row.number in visited]
-        still = {n: row for row in went_through for n in row.inputs if n not in reached and self.is_still(n, row)}
+        inputs = {
+            n: row for row in went_through for n in row.inputs if self.tensors[n].kind == "parameter" and n not in reached
+        }
+        still = {n: row for n, row in inputs.items() if self.frozen(n, row)}
         if still:
             frozen = [freeze for n, row in still.items() if (freeze := self.last_freeze(n, row))]
             when = f"frozen at {frozen[-1].place}" if frozen else "frozen before the trace"
-            whose = f"went through the ops of {self.owners(still)}, but {_parameters(still)} got no gradient"
-            yield Lesson(f"{start}: it {whose}: {when}", frozen[-1].number if frozen else None)
+            owners = " and ".join(sorted({row.player or self.tensors[n].name.partition(".")[0] for n, row in still.items()}))
+            count = "its parameter" if len(still) == 1 else f"its {len(still)} parameters"
+            text = f"{start}: it went through the ops of {owners}, but {count} got no gradient: {when}"
+            yield Lesson(text, frozen[-1].number if frozen else None)
 
     def upstream(self, output: int) -> tuple[list[Forward], list[Cut]]:
         """The ops and the cuts that a tensor was computed through, each once; behind a cut, nothing more."""
@@ -156,16 +164,7 @@ class Reading:
                 ahead += row.inputs
         return ops, list(cuts.values())
 
-    def ops_behind(self, cut: Cut) -> list[Forward]:
-        """The ops that were computed before the cut."""
-        found = {row.number: row for number in cut.inputs for row in self.upstream(number)[0]}
-        return [found[number] for number in sorted(found)]
-
     # --- frozen parameters -------------------------------------------------------------------------------------------
-
-    def is_still(self, number: int, row: Forward) -> bool:
-        """Whether this input of the row is a parameter that was frozen at that moment."""
-        return self.tensors[number].kind == "parameter" and bool(self.frozen(number, row))
 
     def last_freeze(self, number: int, row: Forward | BackwardPass) -> Cut | None:
         """The last time before the row that this parameter was frozen or thawed, if it was frozen."""
@@ -198,22 +197,9 @@ class Reading:
             return f"{self.tensors[cut.outputs[0]]} was detached at {cut.place}"
         return f"computed under no_grad at {cut.place}"
 
-    def owners(self, still: dict[int, Forward]) -> str:
-        """The traced modules to which the frozen parameters belong."""
-        return " and ".join(sorted({row.player or self.tensors[n].name.partition(".")[0] for n, row in still.items()}))
-
-    def listed(self, numbers: list[int]) -> str:
-        """D.0.weight and 3 more"""
-        others = f" and {len(numbers) - 1} more" if numbers[1:] else ""
-        return f"{self.tensors[numbers[0]]}{others}"
-
 
 def _count(rows: list[Forward]) -> str:
     """G's 3 ops were"""
     players = sorted({row.player for row in rows})
     whose = f"{players[0]}'s " if len(players) == 1 and players[0] else ""
     return f"{whose}{len(rows)} {'op was' if len(rows) == 1 else 'ops were'}"
-
-
-def _parameters(still: dict[int, Forward]) -> str:
-    return "its parameter" if len(still) == 1 else f"its {len(still)} parameters"

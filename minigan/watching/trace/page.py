@@ -49,16 +49,14 @@ def text(trace: Rows) -> str:
         acts, omissions = shown(trace, most)
         for side in (MAP, MAP // 2, MAP // 4, MAP // 8, 0):
             smaller = [f"The page would be too large: its maps show at most {side} x {side} numbers."] if side < MAP else []
-            page = template.replace("@DATA@", _script(Contents(reading, acts, side, known).all(omissions + smaller)))
+            contents = Contents(reading, acts, side, known).all(omissions + smaller)
+            data = json.dumps(contents, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+            for letter in "<\u2028\u2029":  # nothing in the data can end the script
+                data = data.replace(letter, f"\\u{ord(letter):04x}")
+            page = template.replace("@DATA@", data)
             if len(page.encode()) <= SIZE:
                 return page
     return page
-
-
-def _script(contents: Json) -> str:
-    """JSON for a <script>: nothing in it can end the script."""
-    text = json.dumps(contents, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
 # --- the contents --------------------------------------------------------------------------------------------------------
@@ -143,16 +141,8 @@ class Contents:
         nodes = []
         for node in act.nodes.values():
             x, y = found.positions[node.number]
-            fields: Json = {
-                "n": node.number,
-                "k": node.kind,
-                "l": node.label,
-                "b": node.below,
-                "p": node.player,
-                "x": x,
-                "y": y,
-            }
-            fields["t"] = node.number if node.again is None else node.again
+            fields: Json = {"n": node.number, "k": node.kind, "l": node.label, "b": node.below, "p": node.player}
+            fields |= {"x": x, "y": y, "t": node.number if node.again is None else node.again}
             if node.members:
                 made = [self.trace.tensors[n].made_by for n in node.members]
                 fields["m"] = node.members
@@ -180,33 +170,21 @@ class Contents:
 
     def row(self, row: Row, act: int) -> Json:
         """A row: its text, its values, and the tensors and the edge of the graph that it is about."""
-        fields: Json = {
-            "n": row.number,
-            "a": act,
-            "k": row.kind,
-            "p": self.places.setdefault((str(row.place), row.place.code), len(self.places)),
-            "s": histories.summary(self.trace, row),
-            "t": [],
-            "remarks": [],
-            "v": [],
-        }
-        if histories.has_nan(self.trace, row):
-            fields["nan"] = 1
-        return fields | self.details(row)
-
-    def details(self, row: Row) -> Json:
-        """The fields of this kind of row."""
+        place = self.places.setdefault((str(row.place), row.place.code), len(self.places))
+        fields: Json = {"n": row.number, "a": act, "k": row.kind, "p": place, "s": histories.summary(self.trace, row)}
+        fields |= {"remarks": []} | ({"nan": 1} if histories.has_nan(self.trace, row) else {})
         match row:
             case Forward():
-                return self.forward(row)
+                return fields | self.forward(row)
             case Cut():
-                return self.cut(row)
+                values = [self.named_value(n, row.number) for n in (*row.inputs[:1], *row.outputs[:1])]
+                return fields | {"f": _CUTS[row.what], "o": row.what, "t": [*row.inputs, *row.outputs], "v": values}
             case BackwardPass():
-                return self.backward_pass(row)
+                return fields | self.backward_pass(row)
             case Backward():
-                return self.backward(row)
+                return fields | self.backward(row)
             case Update():
-                return self.update(row)
+                return fields | self.update(row)
         raise TypeError(f"page: {type(row).__name__} is not a kind of row")
 
     def forward(self, row: Forward) -> Json:
@@ -214,22 +192,10 @@ class Contents:
         remarks = [] if row.recorded else ["Not recorded: no backward pass can go through it."]
         if row.within:
             remarks.append(f"Called by the derivative of row {row.within}, which is recorded: it can be differentiated again.")
-        inputs = list(dict.fromkeys(row.inputs))
-        values = [self.named_value(n, row.number) for n in (*inputs, row.output)]
-        derivatives = histories.derivatives_of(self.trace, row.output)
-        return {
-            "f": row.formula,
-            "o": row.op,
-            "t": [*inputs, row.output],
-            "remarks": remarks,
-            "v": values,
-            "links": [self.line(line) for line in derivatives],
-        }
-
-    def cut(self, row: Cut) -> Json:
-        """The fields of a Cut alone."""
-        values = [self.named_value(n, row.number) for n in (*row.inputs[:1], *row.outputs[:1])]
-        return {"f": _CUTS[row.what], "o": row.what, "t": [*row.inputs, *row.outputs], "v": values}
+        tensors = [*dict.fromkeys(row.inputs), row.output]
+        values = [self.named_value(n, row.number) for n in tensors]
+        links = [self.line(line) for line in histories.derivatives_of(self.trace, row.output)]
+        return {"f": row.formula, "o": row.op, "t": tensors, "remarks": remarks, "v": values, "links": links}
 
     def backward_pass(self, row: BackwardPass) -> Json:
         """The fields of a BackwardPass alone."""
@@ -250,18 +216,11 @@ class Contents:
         values: list[list[Any]] = [["g, which arrived", self.value(row.arrived), None]]
         if row.left:  # no error has stopped it
             values.append([f"gradient of {x}", self.value(row.left), row.input])
-        op = self.trace.op_of(row)
-        links = [self.line((f"the op: {self.summary_of(row.of)}", row.of))] if op else []
-        output = [op.output] if op else []
-        fields = {
-            "f": row.source,
-            "o": row.op,
-            "d": str(row.defined),
-            "t": [row.input, *output],
-            "remarks": remarks,
-            "v": values,
-        }
-        return fields | {"links": links} | ({"e": [row.input, *output]} if output else {})
+        fields = {"f": row.source, "o": row.op, "d": str(row.defined), "remarks": remarks, "v": values}
+        if op := self.trace.op_of(row):
+            links = [self.line((f"the op: {self.summary_of(row.of)}", row.of))]
+            return fields | {"t": [row.input, op.output], "links": links, "e": [row.input, op.output]}
+        return fields | {"t": [row.input], "links": []}
 
     def update(self, row: Update) -> Json:
         """The fields of an Update alone."""
@@ -349,12 +308,6 @@ def encoded(numbers: np.ndarray, shape: tuple[int, ...]) -> Json:
     fields["q"] = [_number(low), _number(high)]
     if numbers.size <= EXACT:
         return fields | {"v": [_number(x) for x in numbers.reshape(-1)]}
-    return fields | {"z": base64.b64encode(quantised(numbers, low, high).tobytes()).decode()}
-
-
-def quantised(numbers: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Each number as one of LEVELS + 1 steps from low to high, as uint8; nan and infinities have codes of their own."""
-    span = high - low or 1.0
-    steps = np.clip(np.round((np.where(np.isfinite(numbers), numbers, low) - low) / span * LEVELS), 0, LEVELS)
+    steps = np.round((np.where(np.isfinite(numbers), numbers, low) - low) / (high - low or 1.0) * LEVELS)
     steps[np.isnan(numbers)], steps[numbers == np.inf], steps[numbers == -np.inf] = NAN, INFINITY, MINUS_INFINITY
-    return steps.astype(np.uint8)
+    return fields | {"z": base64.b64encode(steps.astype(np.uint8).tobytes()).decode()}

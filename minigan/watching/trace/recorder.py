@@ -88,8 +88,9 @@ class _Recorder(Watcher):
         self.players = {id(part): name for name, module in modules for part in module.modules()}
         self.players |= {id(module): name for name, module in modules}
         self.whole = {id(module) for _, module in modules}
-        names = {id(t): (t, name) for name, t in _named_tensors(named)}  # of a tensor with several names, the last one
-        for t, name in names.values():
+        tensors = [(name, thing) for name, thing in named.items() if isinstance(thing, Tensor)]
+        tensors += [(_short(f"{name}.{path}"), p) for name, module in modules for path, p in module.named_parameters()]
+        for t, name in {id(t): (t, name) for name, t in tensors}.values():  # of a tensor with several names, the last one
             self.entry(t, name=name)
 
     # --- the engine's events -----------------------------------------------------------------------------------------
@@ -142,8 +143,9 @@ class _Recorder(Watcher):
         self.grads.setdefault(row.input, (x, x.grad))
         g_x = call(g, y)
         if isinstance(g_x, Tensor):
-            row.summed = _summed_axes(g_x.shape, x.shape)
-            row.left = Value.of(_sum_over(backend.to_numpy(g_x.data), row.summed, x.shape).astype(x.dtype, copy=False))
+            row.summed, array = _summed_axes(g_x.shape, x.shape), backend.to_numpy(g_x.data)
+            array = array.sum(row.summed, keepdims=True) if row.summed else array
+            row.left = Value.of((array.reshape(x.shape) if array.size == x.size else array).astype(x.dtype, copy=False))
         return g_x
 
     def backward_ends(self) -> None:
@@ -282,15 +284,6 @@ class _Recorder(Watcher):
         return next((self.players[owner] for owner in (*whole, *owners) if owner in self.players), "")
 
 
-def _named_tensors(named: dict[str, Module | Tensor]) -> Iterator[tuple[str, Tensor]]:
-    """(name, tensor) of the tensors that `trace` was given, and of the modules' parameters: D.0.weight."""
-    for name, thing in named.items():
-        if isinstance(thing, Tensor):
-            yield name, thing
-        else:
-            yield from ((_short(f"{name}.{path}"), p) for path, p in thing.named_parameters())
-
-
 def _short(path: str) -> str:
     """D.layers.0.weight -> D.0.weight"""
     return path.replace(".layers.", ".")
@@ -301,8 +294,3 @@ def _summed_axes(shape: tuple[int, ...], wanted: tuple[int, ...]) -> tuple[int, 
     extra = len(shape) - len(wanted)
     ones = [extra + i for i, n in enumerate(wanted) if n == 1 and extra >= 0 and shape[extra + i] != 1]
     return (*range(extra), *ones)
-
-
-def _sum_over(g: np.ndarray, axes: tuple[int, ...], shape: tuple[int, ...]) -> np.ndarray:
-    g = g.sum(axes, keepdims=True) if axes else g
-    return g.reshape(shape) if g.size == np.prod(shape, dtype=int) else g

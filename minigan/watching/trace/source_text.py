@@ -68,17 +68,11 @@ def line_of(frame: FrameType) -> SourceLine:
 
 
 def _source_line(file: str, line: int) -> SourceLine:
-    return SourceLine(_shown(Path(file)), line, linecache.getline(file, line).strip())
-
-
-def _shown(file: Path) -> str:
-    """A file's path from minigan's folder or the current one, or else its last part; "cell" in a notebook."""
-    if any("ipykernel" in part for part in file.parts) or file.name.startswith("<ipython"):
-        return "cell"
-    for folder in (_MINIGAN, Path.cwd()):
-        if folder in file.parents:
-            return file.relative_to(folder).as_posix()
-    return file.name
+    """The file's path is from minigan's folder or the current one, or else its last part; "cell" in a notebook."""
+    path = Path(file)
+    folder = next((folder for folder in (_MINIGAN, Path.cwd()) if folder in path.parents), path.parent)
+    shown = "cell" if re.search("ipykernel|<ipython", file) else path.relative_to(folder).as_posix()
+    return SourceLine(shown, line, linecache.getline(file, line).strip())
 
 
 # --- formulas -----------------------------------------------------------------------------------------------------------
@@ -170,19 +164,15 @@ def _source_of_shared(function: Callable[..., Any], i: int) -> tuple[str, Source
 
 def _last_expression(code: CodeType) -> str:
     """The text of the expression that the function returns; of the last one, if there are several."""
-    spans = [
-        (line, end, left, right)
-        for line, end, left, right in code.co_positions()
-        if line is not None and end is not None and left is not None and right is not None
-    ]
+    places = [[n for n in place if n is not None] for place in code.co_positions()]
+    known = [((line, left), (end, right)) for line, end, left, right in [place for place in places if len(place) == 4]]
+    spans = [(at, to) for at, to in known if at != to]
     if code.co_name != "<lambda>":
-        returns = [line for line, *_ in spans if linecache.getline(code.co_filename, line).strip().startswith("return ")]
-        spans = [span for span in spans if returns and span[0] >= max(returns)]
-    spans = [(line, end, left, right) for line, end, left, right in spans if (line, left) != (end, right)]
+        returns = [at for at, _ in spans if linecache.getline(code.co_filename, at[0]).strip().startswith("return ")]
+        spans = [(at, to) for at, to in spans if returns and at[0] >= max(returns)[0]]
     if not spans:
         return code.co_name
-    start = min((line, left) for line, _, left, _ in spans)
-    stop = max((end, right) for _, end, _, right in spans)
+    start, stop = min(at for at, _ in spans), max(to for _, to in spans)
     lines = [linecache.getline(code.co_filename, n).encode() for n in range(start[0], stop[0] + 1)]  # positions count bytes
     lines[-1] = lines[-1][: stop[1]]
     lines[0] = lines[0][start[1] :]

@@ -17,7 +17,8 @@ ONE_LINE = 120  # columns from which on a derivative's formula fits next to its 
 def table(trace: Rows, width: int | None = None) -> str:
     """The table's text. width: columns, by default the terminal's, but at least 80 and at most 140."""
     width = min(max(width or shutil.get_terminal_size((100, 24)).columns, NARROW), WIDE)
-    return "\n".join([*_groups(_Columns(trace, width)), "", *_lessons(trace, width)])
+    lessons = [textwrap.fill(lesson.text, width, initial_indent="* ", subsequent_indent="  ") for lesson in trace.lessons]
+    return "\n".join([*_groups(_Columns(trace, width)), "", *lessons])
 
 
 def _groups(columns: "_Columns") -> Iterator[str]:
@@ -28,11 +29,6 @@ def _groups(columns: "_Columns") -> Iterator[str]:
             yield from [header] if header else []
             for row in members:
                 yield from columns.lines(row)
-
-
-def _lessons(trace: Rows, width: int) -> Iterator[str]:
-    for lesson in trace.lessons:
-        yield from textwrap.wrap(lesson.text, width, initial_indent="* ", subsequent_indent="  ")
 
 
 class _Columns:
@@ -59,7 +55,8 @@ class _Columns:
         if isinstance(row, Forward):
             y = self.trace.tensors[row.output]
             what = f"{number}{y} = {row.op}({self._names(row.inputs)})"
-            yield self._forward(what, *_summary(y.value), self._numbers(y.value))
+            numbers = _number(y.value.mean), _number(y.value.norm), self._numbers(y.value)
+            yield self._forward(what, str(y.value.shape), y.value.dtype, *numbers)
             yield from self._once(f"{row.op}: {row.formula}" if row.formula else "")
         elif isinstance(row, Cut):
             yield from self._wrapped(f"{number}-- {self._cut(row)}")
@@ -68,7 +65,8 @@ class _Columns:
             yield from self._wrapped(f"{number}<- the backward pass begins at {self.trace.tensors[row.output]}{how}")
         elif isinstance(row, Backward):
             left = _number(row.left.norm) if row.left else "failed"
-            what = f"{number}{self.trace.tensors[row.input]}, by {_of(row)}"
+            op = f"row {row.of}, {row.op}" if row.of else f"{row.op}, before the trace"
+            what = f"{number}{self.trace.tensors[row.input]}, by {op}"
             yield self._backward(what, row.source, str(row.defined), _number(row.arrived.norm), left)
             yield from self._wrapped(f"        {_remark(row)}")
             for helper in row.helpers:
@@ -99,8 +97,8 @@ class _Columns:
             self.explained.add(text)
             yield _cut_off(f"        {text}", self.width)
 
-    def _wrapped(self, text: str, indent: str = "         ") -> list[str]:
-        return textwrap.wrap(text, self.width, subsequent_indent=indent)
+    def _wrapped(self, text: str) -> list[str]:
+        return textwrap.wrap(text, self.width, subsequent_indent=" " * 9)
 
     # --- words -------------------------------------------------------------------------------------------------------
 
@@ -133,20 +131,12 @@ def _named(entry: TensorEntry) -> str:
     return str(entry)
 
 
-def _of(row: Backward) -> str:
-    return f"row {row.of}, {row.op}" if row.of else f"{row.op}, before the trace"
-
-
 def _remark(row: Backward) -> str:
     """The sums of the backward pass: over broadcast axes, and with the gradients that had arrived before."""
     axes = ", ".join(map(str, row.summed))
     parts = [f"summed over {'axis' if len(row.summed) == 1 else 'axes'} {axes}, which the op had broadcast"] if axes else []
     parts += [f"added to the gradient from row {row.added_to}"] if row.added_to else []
     return "; ".join(parts)
-
-
-def _summary(value: Value) -> tuple[str, str, str, str]:
-    return str(value.shape), value.dtype, _number(value.mean), _number(value.norm)
 
 
 def _number(x: float) -> str:
