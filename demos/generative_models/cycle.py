@@ -48,14 +48,14 @@ QUICK = {"steps": 60, "seeds": 2, "points": 400}
 KINDS = ("with the cycle's loss", "without it")
 VERDICT = "True: if each must undo the other, two networks translate between two rings without pairs; which order, is chance."
 FINDING = (
-    "With the cycle's loss, F brings at least {with the cycle's loss: back in its mode, worst seed|>%} of the points back to their "
-    "mode, and x and F(G(x)) are {with the cycle's loss: distance|.2g} apart; a mode's std is 0.1. Without it, "
+    "With the cycle's loss, F brings at least {with the cycle's loss: back in its mode, worst seed|>%} of the points back to "
+    "their mode, and x and F(G(x)) are {with the cycle's loss: distance|.2g} apart; a mode's std is 0.1. Without it, "
     "{without it: back in its mode|%} are back, {without it: distance|.2g} apart (means of 5 seeds). The seeds found "
     "{orders of the modes|.0f} different orders of the modes."
 )
 TITLE = (
-    "With the cycle's loss, $F(G(x))$ is {with the cycle's loss: distance|.2g} from $x$; without it, {without it: distance|.2g} "
-    "(means of the seeds; the picture shows the first)"
+    "With the cycle's loss, $F(G(x))$ is {with the cycle's loss: distance|.2g} from $x$; without it, "
+    "{without it: distance|.2g} (means of the seeds; the picture shows the first)"
 )
 TURN = np.pi / 8
 R = np.array([[np.cos(TURN), -np.sin(TURN)], [np.sin(TURN), np.cos(TURN)]], np.float32)
