@@ -34,7 +34,7 @@ CHAPTERS = {  # in the order of the lectures; chapters that belong to no single 
     "performance": ("speed",),
 }
 MAIN = re.compile(rb"^(@demo\(|def main\(argv)", re.MULTILINE)  # in a demo's file
-COMMANDS = ("all", "new", "sweep", "tour", "lab", "ranks", "names", "readme")  # a demo cannot have these names
+COMMANDS = ("all", "new", "sweep", "sample", "tour", "lab", "ranks", "names", "readme")  # a demo cannot have these names
 
 
 def names() -> list[str]:

@@ -59,10 +59,9 @@ class Game:
         self._sample_rng = random_numbers.spawn()
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """A network's parameters get names by its attribute, such as Q.layers.0.weight."""
+        """Parameters get names by the attribute, such as Q.layers.0.weight."""
         super().__setattr__(name, value)
-        if isinstance(value, Module):
-            value.name_parameters(f"{name}.")
+        attributes.name_parameters(name, value)
 
     def step(self, batches: Minibatches) -> Figures:
         """One iteration of the game's algorithm. `batches` yields minibatches: arrays, or tuples of arrays."""

@@ -20,6 +20,16 @@ GENERATORS = (np.random.Generator, DeviceGenerator)
 OTHERS = ("game", "rng", "sample_rng")  # entries of a state that are no attributes; an attribute rng is called self.rng
 
 
+def name_parameters(attribute: str, value: Any) -> None:
+    """Name the parameters of a network, or of a list of networks, or a single parameter."""
+    for keys, member in members((attribute,), value):
+        name = ".".join(map(str, keys))
+        if isinstance(member, Module):
+            member.name_parameters(f"{name}.")
+        elif isinstance(member, Tensor) and member.is_parameter:
+            member.name = member.name or name
+
+
 def named(game: Any) -> Iterator[tuple[str, Any]]:
     """(name, value) of all attributes; of a list, tuple or dict, those of its members, such as critics.0."""
     for key, value in vars(game).items():
@@ -43,7 +53,7 @@ def saved(game: Any) -> dict[str, Any]:
                 found[name] = value
                 held |= arrays
             held |= {id(module) for module in value.modules()}
-        elif name in game.settings or name == "_sample_rng" or (isinstance(value, Tensor) and not value.is_leaf):
+        elif value is game or name in (*game.settings, "_sample_rng") or (isinstance(value, Tensor) and not value.is_leaf):
             continue
         elif _is_state(value) or (isinstance(value, Real) and "." not in name):
             found[name] = value
@@ -65,7 +75,9 @@ def state_of(value: Any) -> Any:
         return value.state_dict()
     if isinstance(value, GENERATORS):
         return random_numbers.generator_state(value)
-    return value if isinstance(value, Real) else backend.copy_to_numpy(_array(value))
+    if isinstance(value, Real):
+        return value.item() if isinstance(value, np.generic) else value
+    return backend.copy_to_numpy(_array(value))
 
 
 def check(name: str, value: Any, state: Any) -> None:
@@ -75,7 +87,7 @@ def check(name: str, value: Any, state: Any) -> None:
     elif isinstance(value, GENERATORS):
         random_numbers.checked_generator_state(value, state, name)
     elif isinstance(value, Real):
-        if not isinstance(state, int | float | np.ndarray) or np.ndim(state) or np.asarray(state).dtype.kind not in "biuf":
+        if not isinstance(state, Real | np.ndarray) or (array := np.asarray(state)).ndim or array.dtype.kind not in "biuf":
             raise ValueError(f"load_state_dict: {name} is {state!r:.60}; expected a number")
     elif not hasattr(value, "state_dict"):
         checks.saved_array(name, state, _array(value))
@@ -109,7 +121,8 @@ def move(game: Any, backend_name: str) -> None:
 
 
 def _is_state(value: Any) -> bool:
-    return hasattr(value, "state_dict") or isinstance(value, (Tensor, *GENERATORS)) or backend.is_array(value)
+    state = hasattr(value, "state_dict") or isinstance(value, (Tensor, *GENERATORS)) or backend.is_array(value)
+    return state and not isinstance(value, type)
 
 
 def _hides_state(value: Any, held: set[int]) -> bool:

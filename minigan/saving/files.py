@@ -217,5 +217,7 @@ def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
         for key in path:
             place = place.setdefault(key, {})
         place[last] = value
+    if set(state) != {"state"}:
+        raise ValueError(f"it has {', '.join(sorted(state))}; expected the game and its state")
     found: dict[str, Any] = state["state"]
     return found
