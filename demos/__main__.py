@@ -7,6 +7,7 @@
     python -m demos new NAME          write NAME.py, an experiment that is ready to run
     python -m demos all [options]     run all demos, several at a time; --help: the options
     python -m demos sweep NAME        run one with many settings and seeds; --help: how
+    python -m demos sample FILE       draw samples of a game that somebody else trained; --help: of which class, how many
     python -m demos tour              six steps from x * x to a GAN's step, each with its trace; see demos/tour.ipynb
     python -m demos lab               the playground: play the GAN game on a page in the browser
     python -m demos ranks             measure when several processes are worth it for one large network
@@ -16,7 +17,7 @@
 To complete names with the Tab key, define a command in bash:
 
     demo() { python -m demos "$@"; }
-    complete -W "all new sweep tour lab ranks readme $(python -m demos names)" demo
+    complete -W "all new sweep sample tour lab ranks readme $(python -m demos names)" demo
 """
 
 import sys
@@ -50,7 +51,7 @@ def run(argv: list[str]) -> None:
             refuse(f"python -m demos {command} takes no arguments; got {' '.join(rest)}")
         case ["tour", *options]:
             import_module("demos.tour").main(options)
-        case ["all" | "sweep" | "lab" | "ranks" as command, *options]:
+        case ["all" | "sweep" | "sample" | "lab" | "ranks" as command, *options]:
             if command == "all":  # one line names all packages that are missing; the demos' own lines would be in their files
                 check_packages()
             import_module(f"demos.commands.{command}").main(options)

@@ -24,7 +24,7 @@ CHAPTERS = {  # in the order of the lectures; chapters that belong to no single 
     ),
     "generative_models": (
         *("autoencoder", "pretraining", "vae", "fair", "adversarial_autoencoder", "variational_bayes", "boltzmann", "latent"),
-        *("ali", "bayesian_gan"),
+        *("infogan", "ali", "cycle", "bayesian_gan"),
     ),
     "architectures": ("cgan", "conditioning", "dcgan", "lapgan", "began", "ebgan", "referee"),
     "wasserstein": ("earth_mover", "learning_curves", "wgan", "limit_cycles"),
@@ -34,7 +34,7 @@ CHAPTERS = {  # in the order of the lectures; chapters that belong to no single 
     "performance": ("speed",),
 }
 MAIN = re.compile(rb"^(@demo\(|def main\(argv)", re.MULTILINE)  # in a demo's file
-COMMANDS = ("all", "new", "sweep", "tour", "lab", "ranks", "names", "readme")  # a demo cannot have these names
+COMMANDS = ("all", "new", "sweep", "sample", "tour", "lab", "ranks", "names", "readme")  # a demo cannot have these names
 
 
 def names() -> list[str]:

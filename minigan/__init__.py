@@ -10,14 +10,15 @@ from minigan.engine.modes import enable_grad, no_grad
 from minigan.engine.tensor import Tensor, grad, record
 from minigan.gradcheck import GradcheckError, gradcheck, gradcheck_report
 from minigan.ops import *  # noqa: F403
+from minigan.saving.files import load, save
 from minigan.watching.debug import debug
 from minigan.watching.profile import profile
 from minigan.watching.trace.recorder import Trace, trace
 
 __version__ = "0.1.0"
 __all__ = ["GradcheckError", "Tensor", "Trace", "attacks", "backend", "data", "debug", "enable_grad", "games", "grad"]
-__all__ += ["gradcheck", "gradcheck_report", "losses", "memory", "metrics", "nn", "no_grad", "optim", "profile"]
-__all__ += ["random_numbers", "record", "seed", "tensor", "threads", "trace"]
+__all__ += ["gradcheck", "gradcheck_report", "load", "losses", "memory", "metrics", "nn", "no_grad", "optim", "profile"]
+__all__ += ["random_numbers", "record", "save", "seed", "tensor", "threads", "trace"]
 __all__ += ops.__all__
 
 # shorter names, also for `import`: minigan.tensor is minigan.engine.tensor (and pickles of version 0.1 look there)

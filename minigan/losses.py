@@ -126,6 +126,10 @@ def _saturating_loss(fake_out: Tensor) -> Tensor:
     return generator_loss(fake_out, saturating=True)
 
 
+def _smoothed_discriminator(real_out: Tensor, fake_out: Tensor) -> Tensor:
+    return log_loss_with_logits(real_out, 0.9) + log_loss_with_logits(fake_out, 0.0)
+
+
 def _least_squares_discriminator(real_out: Tensor, fake_out: Tensor) -> Tensor:
     return (mean(square(real_out - 1.0)) + mean(square(fake_out))) / 2.0
 
@@ -144,6 +148,7 @@ def _critics_generator(fake_out: Tensor) -> Tensor:
 
 log_loss_game = GameLoss(discriminator_loss, generator_loss)  # Goodfellow et al. 2014: D's output is a logit
 saturating_game = GameLoss(discriminator_loss, _saturating_loss)  # the same paper's Algorithm 1
+smoothed_game = GameLoss(_smoothed_discriminator, generator_loss)  # Salimans et al. 2016, section 3.4: real has the label 0.9
 least_squares_game = GameLoss(_least_squares_discriminator, _least_squares_generator)  # Mao et al. 2017, equation 9
 hinge_game = GameLoss(_hinge_discriminator, _critics_generator)  # Miyato et al. 2018, equations 16 and 17
 

@@ -9,6 +9,7 @@ USES = {  # by command, its use and its file
     "tour": ("the place to start", "tour.py"),
     "lab": ("for a class", "commands/lab.py"),
     "sweep": ("for an experiment", "commands/sweep.py"),
+    "sample": ("for a trained game", "commands/sample.py"),
     "ranks": ("for a large network", "commands/ranks.py"),
 }
 

@@ -177,7 +177,7 @@ def play(claim: Claim, game: Game, panels=pictures.DISCRIMINATOR_PANELS, along: 
 
 def pixels(game: Game, n: int, classes: Any = None, z: np.ndarray | None = None) -> np.ndarray:
     """n samples of G, or of its running average if the game has one: tanh's [-1, 1] to pixels in [0, 1]."""
-    G = next((average.module for average in game.averages().values()), game.G)
+    G = next((average.module for average in game.parts(nn.MovingAverage).values()), game.G)
     return (game.sample(n, classes, z, G=G) + 1) / 2
 
 

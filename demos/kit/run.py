@@ -9,6 +9,7 @@ from demos.kit.claim import Claim
 from demos.kit.loops import check_finite, resumable
 from demos.kit.runner.progress import progress
 from demos.kit.runner.results import write_history
+from minigan import nn
 from minigan.games import Game
 from minigan.optim import LinearDecay
 
@@ -52,7 +53,7 @@ class Run:
                     self._add_snapshot(t, bar)
                 figures = self.game.step(self.batches)
                 self.decay.step()
-                for average in self.game.averages().values():
+                for average in self.game.parts(nn.MovingAverage).values():
                     average.update()
                 if (t + 1) % row == 0 or t + 1 == self.steps:
                     self._add_row(t + 1, figures, bar)

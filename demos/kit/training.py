@@ -49,7 +49,7 @@ def train(
         figures.append(game.step(batches))
         if falling:
             decay.step()
-        for average in game.averages().values():
+        for average in game.parts(nn.MovingAverage).values():
             average.update()
         if look and t % every == 0:
             look(game)

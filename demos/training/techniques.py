@@ -68,6 +68,3 @@ class ImprovedGAN(GAN):
         self.past_G.add()
         self.past_D.add()
         return discriminator_figures(loss_D, loss_G, real_logits, fake_logits)
-
-    def saved_parts(self) -> list[str]:
-        return [*super().saved_parts(), "past_G", "past_D"]

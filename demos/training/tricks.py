@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -55,14 +54,6 @@ class TrickedGAN(GAN):
             self.descend(self.opt_G, loss_G)
         self.t += 1
         return discriminator_figures(loss_D, loss_G, v_real, v_fake)
-
-    def state_dict(self) -> dict[str, Any]:
-        return super().state_dict() | {"t": self.t, "labels_and_noise": random_numbers.generator_state(self.rng)}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        super().load_state_dict(state)
-        self.t = int(state["t"])
-        random_numbers.set_generator_state(self.rng, state["labels_and_noise"])
 
     def logits(self, x: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
         """D's logits of both minibatches, judged apart or as one."""

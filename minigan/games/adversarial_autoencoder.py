@@ -37,7 +37,6 @@ class AdversarialAutoencoder(Game):
         of_Q, of_opt_Q, of_opt_G = ({id(p) for p in params} for params in (Q.parameters(), opt_Q.params, opt_G.params))
         if not of_Q == of_opt_Q <= of_opt_G:
             raise ValueError("AdversarialAutoencoder: opt_G needs P's and Q's parameters, opt_Q Q's alone")
-        Q.name_parameters("Q.")
         self.Q, self.opt_Q = Q, opt_Q
 
     def step(self, batches: Minibatches) -> Figures:
@@ -64,7 +63,3 @@ class AdversarialAutoencoder(Game):
             D_fake=lambda: mean_probability(fake_logits),
             D_accuracy=lambda: accuracy(real_logits, fake_logits),
         )
-
-    def saved_parts(self) -> list[str]:
-        """As in every game, and the encoder with its optimizer."""
-        return [*super().saved_parts(), "Q", "opt_Q"]

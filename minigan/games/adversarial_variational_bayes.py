@@ -39,7 +39,6 @@ class AdversarialVariationalBayes(Game):
         check_player("AdversarialVariationalBayes", "Q", Q, "opt_G", opt_G)
         if not {id(p) for p in Q.parameters()} <= {id(p) for p in opt_G.params}:
             raise ValueError("AdversarialVariationalBayes: opt_G lacks parameters of Q; it needs P's and Q's")
-        Q.name_parameters("Q.")
         self.Q, self.epsilon = Q, epsilon
 
     def step(self, batches: Minibatches) -> Figures:
@@ -58,7 +57,3 @@ class AdversarialVariationalBayes(Game):
         self.descend(self.opt_D, loss_D)
 
         return Figures(loss_D=loss_D, D_KL=D_KL, minus_log_P=minus_log_P, minus_ELBO=minus_ELBO)
-
-    def saved_parts(self) -> list[str]:
-        """As in every game, and the encoder with its noise."""
-        return [*super().saved_parts(), "Q", *(["epsilon"] if hasattr(self.epsilon, "state_dict") else [])]

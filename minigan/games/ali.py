@@ -50,7 +50,6 @@ class ALI(Game):
         check_player("ALI", "Q", Q, "opt_G", opt_G)
         if not {id(p) for p in Q.parameters()} <= {id(p) for p in opt_G.params}:
             raise ValueError("ALI: opt_G lacks parameters of Q; pass it [*G.parameters(), *Q.parameters()]")
-        Q.name_parameters("Q.")
         self.Q = Q
 
     def step(self, batches: Minibatches) -> Figures:
@@ -74,7 +73,3 @@ class ALI(Game):
         x = self.cast(x)
         with no_grad(), eval_mode(self.Q):
             return np.concatenate([backend.to_numpy(self.Q(x[i : i + CHUNK]).data) for i in range(0, len(x), CHUNK)])
-
-    def saved_parts(self) -> list[str]:
-        """As in every game, and Q."""
-        return [*super().saved_parts(), "Q"]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from minigan import backend, checks
+from minigan import checks
 from minigan.engine.modes import no_grad
 from minigan.games.figures import Figures
 from minigan.games.game import Game, Minibatches, Prior
@@ -70,17 +70,8 @@ class BEGAN(Game):
             self.k = clip(self.k + self.lambda_k * balance, 0.0, 1.0)
             return Figures(loss_D=loss_D, loss_G=loss_G, L_x=L_x, ratio=loss_G / L_x, k=self.k, M=L_x + abs(balance))
 
-    def state_dict(self) -> dict[str, Any]:
-        """As in every game, and k."""
-        return super().state_dict() | {"k": backend.copy_to_numpy(self.cast(self.k).data)}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from a `state_dict`, bit for bit."""
-        super().load_state_dict(state)
-        self.k = self.cast(state["k"])
-
     def check_state_dict(self, state: dict[str, Any]) -> None:
-        """As in every game, and k."""
+        """As in every game, and k's bounds."""
         super().check_state_dict(state)
         checks.saved_number("k", state["k"], least=0, most=1)
 

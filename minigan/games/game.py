@@ -2,13 +2,13 @@
 
 Each has its own loss and its own optimizer, and descends its own gradient while the other is fixed. A game is its `step`: one
 iteration of the algorithm, written as on the slide. This file has the games' common code: it draws minibatches and noise,
-freezes the other player, samples and saves.
+freezes the other player, samples, moves and saves.
 """
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from textwrap import shorten
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from minigan.engine.tensor import Tensor
 from minigan.games.figures import Figures
 from minigan.nn import Module, MovingAverage, Sequential, Sigmoid, eval_mode
 from minigan.optim import Optimizer
+from minigan.saving import attributes
 
 Prior = Callable[[int], Any]  # m -> array of m noise vectors
 Minibatches = Iterator[Any]  # of arrays, or of tuples of arrays
@@ -35,13 +36,15 @@ class Game:
         prior: a function m -> array of m noise vectors; see `data.noise`.
         opt_G, opt_D: optimizers of G's and of D's parameters.
 
-    `settings` names the attributes that are constants of the game: a saved state must agree with them.
+    `settings` names the attributes that are constants of the game: a saved state must agree with them. All other attributes are
+    its state: further networks, optimizers, schedules, averages, generators, tensors, arrays and numbers are saved and moved,
+    and so are the members of lists and dicts (but not their numbers). A function is not: draw with a generator in an attribute.
 
     Raises TypeError for arguments of the wrong type, and ValueError for an optimizer without its player's parameters.
     """
 
     settings: tuple[str, ...] = ()
-    average: MovingAverage  # the user's: `game.average = nn.MovingAverage(G)`. Other names are saved as well
+    average: MovingAverage  # the user's: `game.average = nn.MovingAverage(G)`. Other names do as well
 
     def __init__(self, G: Module, D: Module, prior: Prior, opt_G: Optimizer, opt_D: Optimizer):
         name = type(self).__name__
@@ -52,10 +55,13 @@ class Game:
             if not {id(p) for p in network.parameters()} & {id(p) for p in optimizer.params}:
                 raise ValueError(f"{name}: opt_{player} has none of {player}'s parameters; are the optimizers swapped?")
         memory.keep()  # each step needs the same large arrays: without it, up to 30 % of the time goes into new memory
-        G.name_parameters("G.")
-        D.name_parameters("D.")
         self.G, self.D, self.prior, self.opt_G, self.opt_D = G, D, prior, opt_G, opt_D
         self._sample_rng = random_numbers.spawn()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Parameters get names by the attribute, such as Q.layers.0.weight."""
+        super().__setattr__(name, value)
+        attributes.name_parameters(name, value)
 
     def step(self, batches: Minibatches) -> Figures:
         """One iteration of the game's algorithm. `batches` yields minibatches: arrays, or tuples of arrays."""
@@ -79,9 +85,12 @@ class Game:
         except StopIteration:
             raise ValueError("step: the minibatches have run out; data.batches(...) never ends") from None
 
-    def noise(self, m: int) -> Tensor:
-        """m fresh noise vectors, in the networks' dtype."""
-        z = self.cast(self.prior(m))
+    def noise(self, m: int, rng: np.random.Generator | None = None) -> Tensor:
+        """m fresh noise vectors, in the networks' dtype; from `rng` if given, unless the prior is a plain function.
+
+        A game whose G sees more than noise redefines this method, for `step` and for `sample`.
+        """
+        z = self.cast(self.prior(m, rng=rng) if rng is not None and isinstance(self.prior, Noise) else self.prior(m))
         if z.shape[:1] != (m,):
             raise ValueError(f"prior: asked for {m} noise vectors, it returned shape {z.shape}")
         return z
@@ -95,9 +104,9 @@ class Game:
         return t.astype(self.opt_G.params[0].dtype)
 
     @contextmanager
-    def frozen(self, player: Module) -> Iterator[None]:
-        """For a block, gradients pass through the player, but its parameters get none. Afterwards their flags are restored."""
-        parameters = [p for _, p in player.named_parameters()]
+    def frozen(self, *players: Module) -> Iterator[None]:
+        """For a block, gradients pass through the players; their parameters get none. Afterwards their flags are restored."""
+        parameters = [p for player in players for _, p in player.named_parameters()]
         flags = [p.requires_grad for p in parameters]
         try:
             for p in parameters:
@@ -129,7 +138,7 @@ class Game:
         Raises TypeError for y in a game without classes, ValueError for a z that is not n vectors.
         """
         n = checks.whole("sample", "n", n, least=0)
-        z = self.cast(self._sample_noise(n, rng) if z is None else z)
+        z = self.noise(n, self._sample_rng if rng is None else random_numbers.generator(rng)) if z is None else self.cast(z)
         if len(z) != n:
             raise ValueError(f"sample: asked for {n} samples, z has shape {z.shape}")
         G, condition = self.G if G is None else G, self.condition(n, y)
@@ -143,15 +152,21 @@ class Game:
             raise TypeError(f"sample: {type(self).__name__} has no classes; leave y out")
         return ()
 
-    def _sample_noise(self, n: int, rng: np.random.Generator | None) -> Any:
-        """n noise vectors. A prior that is a plain function has one stream for training and sampling."""
-        if not isinstance(self.prior, Noise):
-            return self.prior(n)
-        return self.prior(n, rng=self._sample_rng if rng is None else random_numbers.generator(rng))
+    def parts(self, *kinds: type) -> dict[str, Any]:
+        """The attributes of these kinds by name, such as parts(nn.MovingAverage). A member of a list is called critics.0."""
+        return {name: value for name, value in attributes.named(self) if isinstance(value, kinds)}
+
+    def to(self, name: str) -> Self:
+        """Move all networks, averages, tensors and arrays to the backend "numpy" or "cupy". Returns the game."""
+        attributes.move(self, name)
+        return self
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that the next step depends on, except the minibatches: they have their own state."""
-        state = {name: getattr(self, name).state_dict() for name in self.saved_parts()}
+        """Everything that the next step depends on, except the minibatches: they have their own state.
+
+        Raises TypeError for an attribute whose state cannot be saved.
+        """
+        state = {name: attributes.state_of(value) for name, value in attributes.saved(self).items()}
         state |= {"sample_rng": random_numbers.generator_state(self._sample_rng)}
         state |= {"rng": random_numbers.generator_state(self._dropout_rng())}
         return state | self._settings()
@@ -159,8 +174,7 @@ class Game:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from a `state_dict`, bit for bit. Raises ValueError, and loads nothing, if the game or a setting differs."""
         self.check_state_dict(state)
-        for name in self.saved_parts():
-            getattr(self, name).load_state_dict(state[name])
+        attributes.load(self, state)
         random_numbers.set_generator_state(self._dropout_rng(), state["rng"])
         random_numbers.set_generator_state(self._sample_rng, state["sample_rng"])
 
@@ -170,18 +184,8 @@ class Game:
         checks.saved_names("", state, set(self.state_dict()) - set(settings), settings)
         for name, rng in (("rng", self._dropout_rng()), ("sample_rng", self._sample_rng)):
             random_numbers.checked_generator_state(rng, state[name], name)
-        for name in self.saved_parts():
-            part = getattr(self, name)
-            if hasattr(part, "check_state_dict"):  # a user's prior may have none: it is loaded first, and may raise
-                part.check_state_dict(state[name], name)
-
-    def saved_parts(self) -> list[str]:
-        """The attributes with a state of their own. A game with a third network adds the network and its optimizer."""
-        return [*(["prior"] if hasattr(self.prior, "state_dict") else []), "G", "D", "opt_G", "opt_D", *self.averages()]
-
-    def averages(self) -> dict[str, MovingAverage]:
-        """The running averages among the attributes, by name."""
-        return {name: value for name, value in vars(self).items() if isinstance(value, MovingAverage)}
+        for name, value in attributes.saved(self).items():
+            attributes.check(name, value, state[name])
 
     def _settings(self) -> dict[str, Any]:
         """The game's class and constants: a saved state must agree with them."""
@@ -197,7 +201,8 @@ class Game:
         """The game and its settings, and a line for each player, the prior and each optimizer."""
         settings = ", ".join(f"{name}={value!r}" for name, value in self._settings().items() if name != "game")
         rows: dict[str, Any] = {"G": _in_a_line(self.G), "D": _in_a_line(self.D), "prior": shorten(repr(self.prior), 100)}
-        rows |= {"opt_G": self.opt_G, "opt_D": self.opt_D, **self.averages()}
+        rows |= {name: _in_a_line(network) for name, network in self.parts(Module).items()}
+        rows |= self.parts(Optimizer, MovingAverage)
         return "\n".join([f"{type(self).__name__}({settings})", *(f"  {name}: {row}" for name, row in rows.items())])
 
 

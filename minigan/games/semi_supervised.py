@@ -62,7 +62,3 @@ class SemiSupervisedGAN(FeatureMatchingGAN):
         D_real, D_fake = mean_probability(real_logits), mean_probability(fake_logits)
         losses = {"loss_D": loss_D, "loss_G": loss_G, "L_supervised": L_supervised, "L_unsupervised": L_unsupervised}
         return Figures(**losses, D_real=D_real, D_fake=D_fake)
-
-    def saved_parts(self) -> list[str]:
-        """As in every game, and the stream of labelled minibatches."""
-        return [*super().saved_parts(), *(["labelled"] if hasattr(self.labelled, "state_dict") else [])]

@@ -14,7 +14,7 @@ from minigan.engine.tensor import Tensor, record
 from minigan.games.game import Game
 from minigan.gradcheck.function import TensorFunction
 from minigan.nn import Module
-from minigan.optim import SGD
+from minigan.optim import SGD, Optimizer
 
 
 def module_as_function(module: Module, arrays: list[np.ndarray]) -> tuple[TensorFunction, list[np.ndarray], list[str]]:
@@ -34,9 +34,10 @@ def module_as_function(module: Module, arrays: list[np.ndarray]) -> tuple[Tensor
     return fn, [p.numpy().astype(np.float64) for p in parameters], names
 
 
-def players(game: Game) -> list[str]:
+def players(game: Game) -> dict[str, Optimizer]:
     """The game's players, one for each of its optimizers: G for opt_G, D for opt_D, ..."""
-    return sorted(name.removeprefix("opt_") for name in game.saved_parts() if name.startswith("opt_"))
+    optimizers = game.parts(Optimizer)
+    return {name.removeprefix("opt_"): optimizers[name] for name in sorted(optimizers)}
 
 
 def player_as_function(
@@ -50,19 +51,22 @@ def player_as_function(
     all losses of a step are those of the same parameters.
     """
     parameters = _parameters(game)
-    own = getattr(game, f"opt_{player}").params
+    own = players(game)[player].params
     start = _step(game, parameters, _in_float64(parameters), minibatch, keep=False)
-    names, values = [p.name for p in own], {id(p): t.numpy() for p, t in zip(parameters, start.parameters, strict=True)}
+    names, values = (
+        [p.name or f"{player}.{i}" for i, p in enumerate(own)],
+        {id(p): t.numpy() for p, t in zip(parameters, start.parameters, strict=True)},
+    )
 
     def fn(*moved: Tensor) -> Tensor:
         new = values | {id(p): t.numpy() for p, t in zip(own, moved, strict=True)}
         seen = _step(game, parameters, _with_values(parameters, [new[id(p)] for p in parameters]), minibatch, keep=True)
 
-        def derivative(name: str) -> Callable[[Tensor, Tensor], Tensor]:
-            gradients = [gradient[name] for gradient in seen.gradients[player]]  # of each loss
+        def derivative(i: int) -> Callable[[Tensor, Tensor], Tensor]:
+            gradients = [gradient[i] for gradient in seen.gradients[player]]  # of each loss
             return lambda g, y: Tensor(sum(float(g_k) * gradient for g_k, gradient in zip(g.numpy(), gradients, strict=True)))
 
-        pairs = [(t, derivative(name)) for name, t in zip(names, moved, strict=True)]
+        pairs = [(t, derivative(i)) for i, t in enumerate(moved)]
         return record("losses", np.array(seen.losses[player]), *pairs)
 
     losses = [f"loss_{player}, step {k + 1}" for k in range(len(start.losses[player]))]
@@ -73,18 +77,18 @@ class _Losses(Watcher):
     """Collects each player's losses and gradients when its optimizer is about to step, and undoes changes of parameters."""
 
     def __init__(self, game: Game, parameters: list[Tensor], keep: bool):
-        self.game, self.parameters = game, parameters
+        self.game, self.players, self.parameters = game, players(game), parameters
         self.kept = {id(t): t.numpy().copy() for t in parameters} if keep else {}
-        self.losses: dict[str, list[float]] = {player: [] for player in players(game)}
-        self.gradients: dict[str, list[dict[str, np.ndarray]]] = {player: [] for player in players(game)}
+        self.losses: dict[str, list[float]] = {player: [] for player in self.players}
+        self.gradients: dict[str, list[list[np.ndarray]]] = {player: [] for player in self.players}
 
     def backward_begins(self, output: Tensor) -> None:
         self.output = output
 
     def updating(self, optimizer: Any) -> None:
-        player = next(name for name in self.losses if getattr(self.game, f"opt_{name}") is optimizer)
+        player = next(name for name, rule in self.players.items() if rule is optimizer)
         self.losses[player].append(self.output.item())
-        self.gradients[player].append({p.name: p.grad.numpy().copy() for p in optimizer.params})
+        self.gradients[player].append([p.grad.numpy().copy() for p in optimizer.params])
 
     def changed(self, x: Tensor) -> None:
         """Clipping would undo the small move whose effect is measured."""
@@ -95,24 +99,19 @@ class _Losses(Watcher):
 def _step(game: Game, parts: Sequence[Any], new: Sequence[Any], minibatch: Any, keep: bool) -> _Losses:
     """One step of a copy of the game, with new parameters (and networks) and with optimizers whose learning rate is 0."""
     copied = dict(zip(map(id, parts), new, strict=True))  # deepcopy puts the new parts in the places of the old
+    copied |= {id(rule): SGD([copied[id(p)] for p in rule.params], lr=0.0) for rule in game.parts(Optimizer).values()}
     game = deepcopy(game, copied)
-    for player in players(game):
-        setattr(game, f"opt_{player}", SGD(getattr(game, f"opt_{player}").params, lr=0.0))
     seen = _Losses(game, [t for t in new if isinstance(t, Tensor)], keep)
     with _same_random_numbers(copied), watching(seen):
         game.step(itertools.repeat(minibatch))
     return seen
 
 
-def _networks(game: Game) -> dict[str, Module]:
-    """The game's networks by their names."""
-    parts = {name: getattr(game, name) for name in game.saved_parts()}
-    return {name: part for name, part in parts.items() if isinstance(part, Module)}
-
-
 def _parameters(game: Game) -> list[Tensor]:
-    """The parameters of all networks, each once."""
-    return list({id(p): p for network in _networks(game).values() for p in network.parameters()}.values())
+    """The parameters of all networks and optimizers, each once."""
+    owners = [network.parameters() for network in game.parts(Module).values()]
+    owners += [optimizer.params for optimizer in game.parts(Optimizer).values()]
+    return list({id(p): p for parameters in owners for p in parameters}.values())
 
 
 def _with_values(parameters: list[Tensor], values: list[np.ndarray]) -> list[Tensor]:
@@ -141,9 +140,9 @@ def _check_module_stateless(module: Module, inputs: list[Tensor]) -> None:
 
 def check_game_stateless(game: Game, minibatch: Any) -> None:
     """Raise ValueError if another step differs, with the networks as the first step leaves them, except their parameters."""
-    networks, parameters = _networks(game), _parameters(game)
+    networks, parameters = game.parts(Module), _parameters(game)
     first = _step(game, parameters, _in_float64(parameters), minibatch, keep=True)
-    used = _networks(first.game)
+    used = first.game.parts(Module)
     parts, new = [*parameters, *networks.values()], [*first.parameters, *used.values()]
     second = _step(game, parts, new, minibatch, keep=True)
     if not all(np.array_equal(first.losses[player], second.losses[player], equal_nan=True) for player in first.losses):

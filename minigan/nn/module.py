@@ -62,7 +62,7 @@ class Module:
         for key, value in vars(self).items():
             if isinstance(value, _COLLECTIONS):
                 if key != "output_shape":  # each forward pass sets it: numbers only
-                    yield from _members((key,), value)
+                    yield from members((key,), value)
             else:
                 yield (key,), value
 
@@ -218,11 +218,11 @@ def check_sizes(layer: str, *sizes: int) -> None:
         raise ValueError(f"{layer}: sizes must be whole numbers of at least 1, got {', '.join(map(repr, sizes))}")
 
 
-def _members(keys: Keys, value: Any) -> Iterator[tuple[Keys, Any]]:
+def members(keys: Keys, value: Any) -> Iterator[tuple[Keys, Any]]:
     """The value itself, or the members of a list, tuple or dict, however nested."""
     if isinstance(value, _COLLECTIONS):
         for key, member in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from _members((*keys, key), member)
+            yield from members((*keys, key), member)
     else:
         yield keys, value
 
@@ -231,7 +231,7 @@ def _without_history(value: Any) -> Any:
     """The value, detached if an op made it; so are the members of a list, tuple or dict."""
     if isinstance(value, Tensor):
         return value if value.is_leaf else value.detach()
-    if isinstance(value, _COLLECTIONS) and not all([t.is_leaf for _, t in _members((), value) if isinstance(t, Tensor)]):
+    if isinstance(value, _COLLECTIONS) and not all([t.is_leaf for _, t in members((), value) if isinstance(t, Tensor)]):
         if isinstance(value, dict):
             return {key: _without_history(member) for key, member in value.items()}
         return type(value)([_without_history(member) for member in value])

@@ -47,13 +47,19 @@ class Schedule:
 
         Raises ValueError, and changes nothing, for different settings or a different number of optimizers.
         """
-        names = [str(i) for i in range(len(self.optimizers))]
-        checks.saved_names("", state, ["t", "start"], self._settings())
-        checks.saved_names("start", state["start"], names)
-        t = checks.saved_whole("t", state["t"], most=self.steps)
-        start = [checks.saved_number(f"start.{i}", state["start"][i], least=0) for i in names]
-        self.t, self.start = t, start
+        self.check_state_dict(state)
+        self.t = checks.saved_whole("t", state["t"])
+        self.start = [checks.saved_number("start", state["start"][str(i)]) for i in range(len(self.start))]
         self._set_rates()
+
+    def check_state_dict(self, state: dict[str, Any], part: str = "") -> None:
+        """Raise ValueError for a state that `load_state_dict` would refuse. `part`: the schedule's name in messages."""
+        checks.saved_names(part, state, ["t", "start"], self._settings())
+        part = part and f"{part}."
+        checks.saved_whole(f"{part}t", state["t"], most=self.steps)
+        checks.saved_names(f"{part}start", state["start"], [str(i) for i in range(len(self.start))])
+        for i, lr in state["start"].items():
+            checks.saved_number(f"{part}start.{i}", lr, least=0)
 
     def _settings(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.settings}

@@ -87,6 +87,9 @@ LOSSES: dict[str, Entry] = {
         losses.generator_loss, generator_loss, calls(LOGITS, saturating=[False, True]), V, special=st.tuples(EXTREME)
     ),
     "_saturating_loss": entry(losses.saturating_game.generator, lambda v: generator_loss(v, True), calls(LOGITS), V),
+    "_smoothed_discriminator": entry(
+        losses.smoothed_game.discriminator, lambda r, f: log_loss(sigma(r), 0.9) + log_loss(sigma(f), 0), calls(TWO), V, W
+    ),
     "_least_squares_discriminator": entry(
         losses.least_squares_game.discriminator, lambda r, f: (np.mean((r - 1) ** 2) + np.mean(f**2)) / 2, calls(TWO), V, W
     ),

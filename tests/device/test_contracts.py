@@ -195,3 +195,20 @@ def play(name, steps, **options):
 )
 def test_a_game_takes_numpys_course(name, steps, device):
     assert_agree(*on_both(lambda: play(name, steps, dtype="float64")), 1e-9)
+
+
+@pytest.mark.parametrize("name", ["gan", "dcgan", "aae", "began"])
+def test_a_game_that_moves_plays_on(name, device):
+    def compute(*places):
+        mg.seed(0)
+        game, batches = make(name, dtype="float64"), stream(name)
+        game.average, game.past = nn.MovingAverage(game.G), np.zeros(2)
+        for where in places:
+            with backend.using(where, noise="numpy"):
+                game.to(where).step(batches)
+                game.average.update()
+            arrays = [*[p.data for p in [*game.D.parameters(), *game.average.module.parameters()]], game.past]
+            assert {backend.on_device(a) for a in arrays} == {where == "cupy"}
+        return game.state_dict()
+
+    assert_agree(compute(*["numpy"] * 3), compute("numpy", "cupy", "numpy"))

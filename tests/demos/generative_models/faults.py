@@ -3,7 +3,8 @@
 import numpy as np
 
 from demos.generative_models import adversarial_autoencoder as aae
-from demos.generative_models import ali, autoencoder, bayesian_gan, boltzmann, fair, latent, pretraining, vae, variational_bayes
+from demos.generative_models import ali, autoencoder, bayesian_gan, boltzmann, cycle, fair, infogan, latent, pretraining, vae
+from demos.generative_models import variational_bayes as avb
 from demos.generative_models.damage import TASKS
 from tests.demos.made_up import faults
 
@@ -56,8 +57,12 @@ GREY, STRIPES = np.full((2, 1, 28, 28), 0.3), np.eye(28)[None, None].repeat(2, a
 ALONE = vae.cross_entropy(STRIPES, GREY[0])  # nats, of pixels by themselves
 ELBOS = [runs("terms", (np.array([10.0, 20.0]), np.array([nats - 25.1, 25.0]))) for nats in (110, ALONE)]
 PLANE = {"terms": np.array([150.0, 5.0])}
-INFERENCE = {kind: runs("T", (0.96, 1.04, 1.0), D_KL=1.0, gaps=0.1, right=0.9) for kind in variational_bayes.KINDS}
+INFERENCE = {kind: runs("T", (0.96, 1.04, 1.0), D_KL=1.0, gaps=0.1, right=0.9) for kind in avb.KINDS}
 INFERENCE = {kind: [run | {"log P": -1.4 - i / 9} for i, run in enumerate(side)] for kind, side in INFERENCE.items()}
+
+POINTS, (WITH, WITHOUT) = np.repeat(cycle.RING.centres, 5, axis=0), cycle.KINDS
+CYCLES = {kind: runs("back", backs, x=POINTS, y=POINTS @ cycle.R.T) for kind, backs in (
+    (WITH, (POINTS, POINTS + 0.01)), (WITHOUT, (-POINTS, 0.1 - POINTS)))}  # fmt: skip
 
 FAULTS = [
     faults(
@@ -78,6 +83,11 @@ FAULTS = [
         *[([0, how, 1], WORSE) for how in ("persistent", "from_data", "detached")],
     ),
     faults(boltzmann.measure_gradients, [GRADIENTS], ([0, 1], {"error": 1e-5, "differing": 1, "cosine": 0.95})),
+    faults(
+        *(cycle.measure, [CYCLES], ([0, WITH, 1, "y"], 0 * POINTS), ([0, WITH, 1, "back"], -POINTS)),
+        *[([0, WITHOUT, i, "back"], POINTS) for i in range(2)],
+    ),
+    faults(infogan.measure, [runs("agreement", (0.9, 0.81, 0.85), slant=0.5, width=0.5)], ([0, 1, "agreement"], 0.79)),
     faults(fair.measure, [READ], ([0, "fair", 1, "s"], 0.56), ([0, "fair", 1, "class"], 0.9), ([0, "told s", 1, "s"], 0.59)),
     faults(
         *(latent.measure, [[G, G]], ([0, 1, "singular"], G["singular"] - 0.01), ([0, 1, "axes"], G["axes"] + 0.01)),
@@ -96,5 +106,5 @@ FAULTS = [
     faults(measure_elbo, ["glyphs", ELBOS[1], PLANE, GREY, STRIPES], ([1, 1, "terms", 1], 25.2)),
     faults(measure_elbo, ["mnist", ELBOS[0], PLANE, GREY, STRIPES], ([1, 1, "terms", 1], 25.2)),
     faults(vae.measure_samples, [[VAE], [GAN] * 2, 1.0], ([1, 1, "frechet"], 3.0)),
-    faults(variational_bayes.measure, [INFERENCE], ([0, variational_bayes.BOTH, 1, "T"], 0.94)),
+    faults(avb.measure, [INFERENCE], ([0, avb.BOTH, 1, "T"], 0.94)),
 ]
