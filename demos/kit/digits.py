@@ -56,24 +56,27 @@ def options(description: str) -> argparse.ArgumentParser:
     return parser
 
 
-def dense_players(z: int, width: int) -> tuple[nn.Sequential, nn.Sequential]:
-    """G and D for images of 28 x 28 pixels from -1 to 1, with dense layers only."""
-    return dense_generator(z, width), dense_discriminator(width)
+def dense_players(z: int, width: int, shape: tuple[int, int, int] = (1, 28, 28)) -> tuple[nn.Sequential, nn.Sequential]:
+    """G and D for images of this shape, with pixels from -1 to 1, with dense layers only."""
+    channels, side, _ = shape
+    return dense_generator(z, width, side, channels=channels), dense_discriminator(width, side, channels)
 
 
-def dense_generator(z: int, width: int, side: int = 28, layer: Callable[[int, int], nn.Dense] = nn.Dense) -> nn.Sequential:
-    """(N, z) -> (N, 1, side, side). `layer`: makes the dense layers."""
+def dense_generator(
+    z: int, width: int, side: int = 28, layer: Callable[[int, int], nn.Dense] = nn.Dense, channels: int = 1
+) -> nn.Sequential:
+    """(N, z) -> (N, channels, side, side). `layer`: makes the dense layers."""
     w = width
     return nn.Sequential(
-        layer(z, w), nn.LeakyReLU(0.2), layer(w, w), nn.LeakyReLU(0.2), layer(w, side**2), nn.Tanh(),
-        nn.Reshape(1, side, side),
+        layer(z, w), nn.LeakyReLU(0.2), layer(w, w), nn.LeakyReLU(0.2), layer(w, channels * side**2), nn.Tanh(),
+        nn.Reshape(channels, side, side),
     )  # fmt: skip
 
 
-def dense_discriminator(width: int, side: int = 28) -> nn.Sequential:
-    """(N, 1, side, side) -> (N, 1)"""
+def dense_discriminator(width: int, side: int = 28, channels: int = 1) -> nn.Sequential:
+    """(N, channels, side, side) -> (N, 1)"""
     w = width
-    layers = nn.Dense(side**2, w), nn.LeakyReLU(0.2), nn.Dense(w, w), nn.LeakyReLU(0.2), nn.Dense(w, 1)
+    layers = nn.Dense(channels * side**2, w), nn.LeakyReLU(0.2), nn.Dense(w, w), nn.LeakyReLU(0.2), nn.Dense(w, 1)
     return nn.Sequential(nn.Flatten(), *layers)
 
 

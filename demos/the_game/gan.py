@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from demos.kit import pictures, ring_and_grid
+from demos.kit import own_data, pictures, ring_and_grid
 from demos.kit.claim import Claim
 from demos.kit.experiment import demo
 from demos.kit.rounding import percent
@@ -63,18 +63,23 @@ QUICK = {"ring": 400, "grid": 250, "mnist": 100, "glyphs": 100}  # iterations wi
 
 def chosen(args: Namespace) -> Settings:
     """The settings for these data."""
-    settings = SETTINGS[args.data]
-    return replace(settings, steps=QUICK[args.data], width=64) if args.quick else settings
+    name = ("ring" if own_data.has_points(args) else "mnist") if own_data.given(args) else args.data
+    return replace(SETTINGS[name], steps=QUICK[name], width=64) if args.quick else SETTINGS[name]
 
 
-@demo(SETTINGS["ring"], options=lambda about: parser(about, data=list(SETTINGS)), choose=chosen)
+@demo(SETTINGS["ring"], options=lambda about: parser(about, list(SETTINGS), own="points or images"), choose=chosen)
 def main(claim: Claim, settings: Settings) -> None:
     """Points in the plane or images, by the same algorithm: only the sizes of the layers differ."""
-    if claim.args.data in ("ring", "grid"):
+    args = claim.args
+    if args.data in ("ring", "grid") or own_data.has_points(args):
         points(claim, settings)
-    else:
-        from demos.kit import digits  # here: points need no classifier of digits
+        return
+    from demos.kit import digits  # here: points need no classifier of digits
 
+    if own_data.given(args):
+        own = own_data.images(args)
+        own_data.play(claim, own, make_game(settings, *digits.dense_players(settings.z, settings.width, own.shape)))
+    else:
         digits.play(claim, make_game(settings, *digits.dense_players(settings.z, settings.width)))
         digits.well_drawn(claim)
 
@@ -88,7 +93,8 @@ def make_game(settings: Settings, G: nn.Module, D: nn.Module) -> GAN:
 def points(claim: Claim, settings: Settings) -> None:
     """A mixture of Gaussians in the plane: can G find all of them, and does it give each its share?"""
     args = claim.args
-    x, centres, std = ring_and_grid.load(args.data)
+    own = own_data.given(args)
+    x, centres, std = (own_data.points(args), None, None) if own else ring_and_grid.load(args.data)
 
     w = settings.width
     G = nn.Sequential(nn.Dense(settings.z, w), nn.ReLU(), nn.Dense(w, w), nn.ReLU(), nn.Dense(w, 2))
@@ -104,17 +110,20 @@ def points(claim: Claim, settings: Settings) -> None:
             opinion = sigmoid(D(Tensor(places / scale))).numpy().reshape(60, 60)
         return {"samples": scale * game.sample(len(z), z=z), "D": opinion}
 
-    run = Run(claim, game, data.batches(x / scale, size=settings.batch), x, snapshot)
+    run = Run(claim, game, data.batches(x / scale, size=min(settings.batch, len(x))), x, snapshot)
     run.train()
 
     samples = scale * game.sample(10_000)
-    coverage = metrics.mode_coverage(samples, centres, std)
-    perfect = metrics.mode_coverage(x[:10_000], centres, std)
     accuracy = float(np.mean([row["D_accuracy"] for row in run.history[-len(run.history) // 10 :]]))
-    claim.metrics |= {"samples": coverage, "perfect_sampler": perfect}
-    measure(claim, coverage, perfect, len(centres), NEAR[args.data], accuracy)
-    run.write(samples=samples)
-    reached = claim.words(REACHED)
+    if own:
+        reached = own_data.measure_points(claim, x, samples)
+    else:
+        coverage = metrics.mode_coverage(samples, centres, std)
+        perfect = metrics.mode_coverage(x[:10_000], centres, std)
+        claim.metrics |= {"samples": coverage, "perfect_sampler": perfect}
+        measure(claim, coverage, perfect, len(centres), NEAR[args.data], accuracy)
+        reached = claim.words(REACHED)
+    run.write(samples=own_data.restored(args, samples) if own else samples)
     claim.show(pictures.points_over_time(run.snapshots, x, "$D(x)$: 0 fake, 1 real"), "over_time", reached)
     claim.show(pictures.points(x[:10_000], samples), "samples", reached)
     pictures.points_animation(args.out / "animation.gif", run.snapshots, x, "blue: D says real")
