@@ -46,6 +46,7 @@ ON_THE_WAY = (
 )
 # Of the history's last tenth: of a game with a discriminator, and of BEGAN.
 LATE_GUESSES = "In the last tenth of the training, D is right about {D_accuracy|%} of the images; guessing, about 50 %"
+OUTPUTS = "The losses, and D's mean outputs for real and for fake images"  # with another loss than the log-loss
 LATE_BALANCE = "In the last tenth of the training, $L(G(z))$ is {ratio|.2f} times $L(x)$, and $M$ is {M|.3f}"
 
 
@@ -173,7 +174,8 @@ def play(claim: Claim, game: Game, panels=pictures.DISCRIMINATOR_PANELS, along: 
     picture = pictures.interpolations(*ways(sample, fixed, conditional), names)
     claim.show(picture, "interpolation", claim.words(ON_THE_WAY))
     late = last_tenth(run.history)
-    claim.show(pictures.curves(run.history, panels), "curves", say(LATE_BALANCE if "ratio" in late else LATE_GUESSES, late))
+    guesses = LATE_BALANCE if "ratio" in late else LATE_GUESSES if "D_accuracy" in late else OUTPUTS
+    claim.show(pictures.curves(run.history, panels), "curves", say(guesses, late))
     print(MOVING)
     return Played(run, samples, judge, x, y, others[0])
 

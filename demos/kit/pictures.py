@@ -44,7 +44,9 @@ DISCRIMINATOR_PANELS = (
 
 
 def curves(history: list[dict[str, float]], panels: Sequence[Panel] = DISCRIMINATOR_PANELS) -> Figure:
-    """The metrics during the training; a dotted line is a curve's value at equilibrium."""
+    """The metrics during the training; a dotted line is a curve's value at equilibrium. If one is missing: all `numbers`."""
+    if any(key not in history[0] for panel in panels for key in panel.curves):  # of another loss than the log-loss
+        return numbers([history])
     step = [row["step"] for row in history]
     figure, places = slide(len(panels), 1, sharex=True)
     for axes, panel in zip(places, panels, strict=True):
