@@ -4,11 +4,8 @@ Settings come from a page, and so from anybody. `Settings.of` accepts only the n
 nothing else becomes code.
 """
 
-import inspect
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
-
-from demos.lab import hinge
 
 DATA = {
     "ring": "x = data.ring(4000, radius=1.0, std=0.05, rng=rng)",
@@ -27,7 +24,8 @@ GAMES = {
     "GAN with R1": "GAN({players}, k={k}, l={l}, r1=0.3)",
     "WGAN": "WGAN({players}, n_critic={k}, clip=0.1)",
     "WGAN-GP": "WGANGP({players}, n_critic={k}, penalty=1.0)",
-    "hinge": "HingeGAN({players})",
+    "least squares": "GAN({players}, k={k}, l={l}, loss=losses.least_squares_game)",
+    "hinge": "GAN({players}, k={k}, l={l}, loss=losses.hinge_game)",
 }
 OWN = {"optimizer": "Adam", "k": 1, "lr_D": 0.002, "lr_G": 0.002}  # the settings of a newly chosen game ...
 PAPERS = {  # ... unless its paper has others
@@ -54,7 +52,7 @@ HEAD = '''"""A run of minigan's playground, bit for bit."""
 import numpy as np
 
 import minigan as mg
-from minigan import data, nn, optim
+from minigan import data, losses, nn, optim
 from minigan.games import GAN, WGAN, WGANGP
 '''
 
@@ -69,7 +67,7 @@ class Settings:
     lr_D: float = 0.002  # noqa: N815 (the players' letters keep their case)
     lr_G: float = 0.002  # noqa: N815
     k: int = 1  # D steps an iteration
-    l: int = 1  # G steps an iteration; the Wasserstein games and the hinge game have one
+    l: int = 1  # G steps an iteration; the Wasserstein games have one
     width: int = 32  # of the two hidden layers of each network
     batch: int = 128
     noise: str = "normal"  # z, of two dimensions
@@ -160,9 +158,6 @@ def change(old: Settings, new: Settings) -> str:
 def script(parts: list[tuple[int, str]], iteration: int) -> str:
     """The run so far as a program; `parts`: (iteration before which it was executed, code)."""
     lines = [HEAD]
-    if any("HingeGAN" in code for _, code in parts):
-        imports = "from minigan.games import Figures, Game\nfrom minigan.ops import maximum, mean"
-        lines.append(f"{imports}\n\n\n{inspect.getsource(hinge.HingeGAN)}\n")
     ends = [at for at, _ in parts[1:]] + [iteration]
     for (at, code), end in zip(parts, ends, strict=True):
         lines.append(code)

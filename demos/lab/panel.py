@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from demos.lab import code, hinge
+from demos.lab import code
 from demos.lab.code import Settings
 from demos.lab.step_by_step import StepByStep
 from minigan import Tensor, grad, metrics, no_grad, sigmoid
 from minigan.backend import random_numbers
-from minigan.losses import generator_loss
+from minigan.games.gan import LOG_LOSSES
 
 EVERY = 10  # iterations between two snapshots; to undo to an iteration between them, the run repeats those after the snapshot
 PAST = 200  # snapshots kept
@@ -54,7 +54,7 @@ class Panel:
             self.abort()
             self.save_here()
         self.settings, self.iteration, self.figures, self.trouble = settings, 0, {}, ""
-        self.parts, self.objects = [(0, code.beginning(settings))], {"HingeGAN": hinge.HingeGAN}
+        self.parts, self.objects = [(0, code.beginning(settings))], {}
         self.history: list[dict[str, float]] = []
         with random_numbers.own_generators():
             exec(code.HEAD + self.parts[0][1], self.objects)
@@ -218,12 +218,12 @@ class Panel:
         """-d L_G / dx at each sample, of the loss of this sample alone: the direction in which D sends G."""
         game, x = self.objects["game"], Tensor(samples, requires_grad=True)
         logits = game.D(x)
-        loss = generator_loss(logits, game.saturating) * float(len(samples)) if self.has_probabilities() else -logits.sum()
+        loss = game.loss.generator(logits) * float(len(samples)) if hasattr(game, "loss") else -logits.sum()
         return -grad(loss, x)[0].numpy()
 
     def has_probabilities(self) -> bool:
-        """Whether sigma(D(x)) is a probability; a critic's output is not."""
-        return hasattr(self.objects["game"], "saturating")
+        """Whether sigma(D(x)) is a probability; a critic's output is not, nor that of a D with another loss."""
+        return getattr(self.objects["game"], "loss", None) in LOG_LOSSES
 
     def lattice(self) -> np.ndarray:
         """A grid of z, (CELLS + 1)^2 points. Of uniform noise, each cell has an equal share."""

@@ -82,7 +82,7 @@ def test_a_lesson(page):
     page.choose("lr_D", "-1", "document.getElementById('message').textContent.startsWith('lr_D: expected')")
     page.choose("game", "hinge", "state.panels[0].settings.k === 1")
     page.press("One iteration", f"state.panels[0].iteration === {played + 1}")
-    page.press("This run as code", "document.querySelector('.code').textContent.includes('game = HingeGAN(G, D')")
+    page.press("This run as code", "document.querySelector('.code').textContent.includes('loss=losses.hinge_game)')")
     page.press("Save script")
     script = page.saved("run.py")
     assert script.read_text() == page.server.session.panels[0].script()
