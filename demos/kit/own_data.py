@@ -12,7 +12,6 @@ import argparse
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -109,17 +108,18 @@ def has_points(args: argparse.Namespace) -> bool:
 
 
 def _of(args: argparse.Namespace) -> OwnData:
-    """The data of --data PATH. Ends the program with one line if they cannot be read."""
-    try:
-        return read(args.data, getattr(args, "size", None))
-    except (data.DataError, ImportError) as error:
-        raise SystemExit(f"--data: {error}") from None
+    """The data of --data PATH, read once. Ends the program with one line if they cannot be read."""
+    if not hasattr(args, "own_data"):
+        try:
+            args.own_data = read(args.data, getattr(args, "size", None))
+        except (data.DataError, ImportError) as error:
+            raise SystemExit(f"--data: {error}") from None
+    return args.own_data
 
 
 # --- reading --------------------------------------------------------------------------------------------------------------
 
 
-@cache
 def read(path: str, size: int | None = None) -> OwnData:
     """The data in a file or folder. `size`: of images; None: as they are, or 28. Raises DataError if it cannot be read."""
     file = Path(path)
