@@ -83,19 +83,19 @@ def _content(folder: Path) -> tuple[list[Path], list[Path]]:
 
 def _read(path: Path, size: int) -> NDArray[np.uint8]:
     """The middle square of a picture, (size, size, 3)."""
-    image_module, image_ops = _pillow()
+    Image, ImageOps = _pillow()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of broken metadata, and of the number of pixels, which is checked here
-            with image_module.open(path, formats=FORMATS) as picture:  # reads the header only
+            with Image.open(path, formats=FORMATS) as picture:  # reads the header only
                 width, height = picture.size
                 if width * height > PIXELS:
                     raise DataError(f"has {width} x {height} pixels; at most {PIXELS:,} are decoded")
                 picture.draft("RGB", (2 * size, 2 * size))  # a JPEG is decoded at about this size, which is faster
-                image_ops.exif_transpose(picture, in_place=True)  # as the camera was held
-                square = image_ops.fit(_plain(image_module, picture), (size, size), image_module.Resampling.BILINEAR)
+                ImageOps.exif_transpose(picture, in_place=True)  # as the camera was held
+                square = ImageOps.fit(_plain(Image, picture), (size, size), Image.Resampling.BILINEAR)
         if square.mode == "RGBA":
-            square = image_module.alpha_composite(image_module.new("RGBA", square.size, "white"), square)
+            square = Image.alpha_composite(Image.new("RGBA", square.size, "white"), square)
         pixels: NDArray[np.uint8] = np.asarray(square.convert("RGB"))
         return pixels
     except MemoryError:
@@ -105,13 +105,13 @@ def _read(path: Path, size: int) -> NDArray[np.uint8]:
         raise DataError(f"{path}: {' '.join(text.split())}") from None
 
 
-def _plain(image_module: Any, picture: Any) -> Any:
+def _plain(Image: Any, picture: Any) -> Any:
     """The picture in grey, colour, or colour with transparency, 8 bits each."""
     if picture.mode.startswith("I"):  # 16 bits, which Pillow would clip at 255
         values = np.asarray(picture)
         if not 0 <= values.min() <= values.max() < 2**16:
             raise DataError("has more than 16 bits; expected 8 or 16")
-        return image_module.fromarray(((values.astype(np.uint32) + 128) // 257).astype(np.uint8))
+        return Image.fromarray(((values.astype(np.uint32) + 128) // 257).astype(np.uint8))
     if picture.mode == "F":
         raise DataError("has floating-point numbers; expected 8 or 16 bits")
     return picture.convert("RGBA" if picture.has_transparency_data else "RGB")

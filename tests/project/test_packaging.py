@@ -18,7 +18,7 @@ import minigan as mg
 ROOT = Path(__file__).parents[2]
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = SETTINGS["project"]
-BYTES = {"image_module", "gzip", "os", "archive", "Image", "webbrowser", "checkpoint"}  # they open files of bytes
+BYTES = {"gzip", "os", "archive", "Image", "webbrowser", "checkpoint"}  # they open files of bytes
 
 
 def python(*arguments, **options):
