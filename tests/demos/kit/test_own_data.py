@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import zipfile
 from argparse import Namespace
 
@@ -13,11 +14,12 @@ from demos.__main__ import main
 from demos.kit import own_data
 from demos.lab.session import Session
 from minigan import data, metrics
-from tests.demos.running import coarse_pictures, run, samples_of, summary_of, training_of
+from tests.demos.running import ROOT, coarse_pictures, run, samples_of, summary_of, training_of
 
 RNG = np.random.default_rng(0)
 POINTS = RNG.normal((1000.0, -5.0), (3.0, 1.0), (300, 2))
 PIXELS = RNG.integers(256, size=(40, 20, 30), dtype=np.uint8)
+IN_README = re.search(r"demos cgan --data (photos [^`]*)`", (ROOT / "demos" / "README.md").read_text("utf-8"))[1]
 SMALL = ("--quick", "--steps", "2", "--set", "batch=8")
 
 
@@ -30,9 +32,9 @@ def folder(tmp_path, monkeypatch):
     np.savez("pixels.npz", x=PIXELS, y=np.arange(40) % 4 + 5)
     np.save("colour.npy", RNG.random((20, 3, 16, 16), np.float32))
     for name, colour in {"red": (200, 0, 0), "blue": (0, 0, 200), "white": (255, 255, 255)}.items():
-        (tmp_path / "pictures" / name).mkdir(parents=True)
+        (tmp_path / "photos" / name).mkdir(parents=True)
         for i in range(6):
-            Image.new("RGB", (20 + i, 30), colour).save(tmp_path / "pictures" / name / f"{i}.png")
+            Image.new("RGB", (20 + i, 30), colour).save(tmp_path / "photos" / name / f"{i}.png")
     return tmp_path
 
 
@@ -74,7 +76,7 @@ def test_flips_and_shifts_change_images_at_random_and_the_stream_goes_on_bit_exa
 @pytest.mark.parametrize(
     ("name", "options", "shape"),
     [
-        ("cgan", ["pictures", "--augment", "flips", "shifts"], (3, 28, 28)),
+        ("cgan", IN_README.split(), (3, 28, 28)),
         ("dcgan", ["colour.npy"], (3, 16, 16)),
         ("gan", ["pixels.npz", "--size", "16"], (1, 16, 16)),
         ("gan", ["points.csv"], (2,)),
@@ -154,8 +156,8 @@ def test_anything_else_is_refused_in_one_line_that_says_what_was_expected(name, 
     [
         ("gan --data absent", "'absent' is not there; expected ring, grid, mnist, glyphs, or a .npy, .npz or .csv file"),
         ("gan --size 16", "--size: only for your own images, --data PATH; here --data is ring"),
-        ("dcgan --data pictures --data-dir x", "--data-dir: only --data mnist is read from a folder; here --data is pictures"),
-        ("began --data pictures", "invalid choice: 'pictures'"),
+        ("dcgan --data photos --data-dir x", "--data-dir: only --data mnist is read from a folder; here --data is photos"),
+        ("began --data photos", "invalid choice: 'photos'"),
     ],
 )
 def test_options_that_would_be_ignored_are_refused(options, line, folder, capsys):
