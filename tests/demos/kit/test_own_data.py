@@ -123,9 +123,9 @@ def too_long(path):
 
 
 REFUSED = {  # file: (what makes it, the demo, the line)
-    "a.npy": (array(np.array([[{}, 1]], object)), "gan", "has Python objects, which are not read"),
-    "b.npy": (array(np.zeros((9, 3))), "gan", r"has shape \(9, 3\); expected points \(n, 2\), or images"),
-    "c.npy": (array(np.full((9, 8, 8), 7.0)), "gan", "has float64 pixels from 7 to 7; expected whole numbers from 0 to 255"),
+    "a.npy": (array(np.array([[{}, 1]], object)), "gan", "Python objects"),
+    "b.npy": (array(np.zeros((9, 3))), "gan", r"is float64 \(9, 3\); expected numbers: points"),
+    "c.npy": (array(np.full((9, 8, 8), 7.0)), "gan", "has float64 pixels from 7 to 7; expected integers up to 255"),
     "d.npy": (array(np.full((9, 2), np.nan)), "gan", "has a nan or an infinity"),
     "e.npy": (lambda path: path.write_bytes(b"\x89PNG"), "gan", "e.npy: "),
     "f.npy": (array(np.zeros((9, 8, 8))), "wgan", "has images; expected points"),
@@ -134,7 +134,7 @@ REFUSED = {  # file: (what makes it, the demo, the line)
     "i.npz": (npz(a=POINTS, b=POINTS), "gan", "has the arrays a, b; expected x, and y for classes"),
     "j.npz": (npz(x=PIXELS, y=np.zeros(3)), "gan", r"has labels float64 \(3,\) for 40 samples"),
     "k.npz": (lambda path: path.write_text("no zip"), "gan", "k.npz: File is not a zip file"),
-    "l.npz": (too_long, "gan", "x has 0 bytes, but its header needs 1099511627776"),
+    "l.npz": (too_long, "gan", "l.npz: "),
     "m.csv": (lambda path: path.write_text("1,2,3\n4,5,6\n"), "gan", "has 3 columns; expected two"),
     "n.csv": (lambda path: path.write_text("a,b\n1,2\n3,?\n"), "gan", "n.csv: could not convert"),
     "o.txt": (lambda path: path.write_text("1 2"), "gan", "o.txt: expected a .npy, .npz or .csv file, or a folder of pictures"),
