@@ -274,3 +274,8 @@ def _check_labels(name: str, p: Tensor, y: Tensor) -> None:
         raise ValueError(f"{name}: shape {p.shape} does not fit labels of shape {y.shape}; reshape them")
     if can_check_values(y.data) and not ((y.data >= 0) & (y.data <= 1)).all():
         raise ValueError(f"{name}: y must lie in [0, 1]")
+
+
+__all__ = ["GameLoss", "critic_loss", "cross_entropy", "discriminator_loss", "feature_matching_loss", "generator_loss"]
+__all__ += ["gradient_penalty", "hinge_game", "l1", "least_squares_game", "log_loss", "log_loss_game", "log_loss_with_logits"]
+__all__ += ["mse", "pull_away_term", "saturating_game", "squared_gradient_norm", "wasserstein_game"]

@@ -20,7 +20,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import minigan as mg
-from demos.kit import digits
+from demos.kit import digits, own_data
 from demos.kit.claim import Claim
 from demos.kit.comparing import interval
 from demos.kit.experiment import demo
@@ -65,9 +65,13 @@ TITLE = (
 )
 
 
-@demo(Settings(), QUICK, lambda about: parser(about, data=digits.DATA, quick_data="glyphs"))
+@demo(Settings(), QUICK, lambda about: parser(about, digits.DATA, quick_data="glyphs", own="images with classes"))
 def main(claim: Claim, s: Settings) -> None:
     """Train, measure, draw; then play with the other seeds."""
+    if own_data.given(claim.args):
+        own = own_data.images(claim.args, classes=True)
+        own_data.play(claim, own, game(s, len(own.names), own.shape))
+        return
     played = digits.play(claim, game(s))
     digits.well_drawn(claim)
     if claim.settings["steps"] != s.steps:  # --steps ends the run early
@@ -78,10 +82,10 @@ def main(claim: Claim, s: Settings) -> None:
     claim.show(picture(runs, claim.metrics["real_images"]), "seconds", claim.words(TITLE))
 
 
-def game(s: Settings) -> ConditionalGAN:
-    """The game, with G's running average."""
-    G = Conditional(dcgan_generator(s.z + CLASSES, s.channels), CLASSES)
-    D = Conditional(dcgan_discriminator(1 + CLASSES, s.channels), CLASSES)
+def game(s: Settings, classes: int = CLASSES, shape: tuple[int, int, int] = (1, 28, 28)) -> ConditionalGAN:
+    """The game on images of this shape, with G's running average."""
+    G = Conditional(dcgan_generator(s.z + classes, s.channels, shape=shape), classes)
+    D = Conditional(dcgan_discriminator(shape[0] + classes, s.channels, side=shape[1]), classes)
     game = ConditionalGAN(G, D, data.noise(s.z), *adams(G, D, s.lr, s.lr))
     game.average = nn.MovingAverage(G, s.decay)
     return game

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from demos.architectures.shortcomings import CONV, ITERATIONS, KINDS, SECONDS, game, look, picture, play
-from demos.kit import digits
+from demos.kit import digits, own_data
 from demos.kit.claim import Claim
 from demos.kit.comparing import HELPS, compare
 from demos.kit.experiment import demo
@@ -64,9 +64,13 @@ FINDING = (
 FIGURES = {"Frechet distance": ("frechet", "lower"), "clear digits": ("confident", "higher"), "dots": ("dots", "lower")}
 
 
-@demo(Settings(), QUICK, lambda about: parser(about, data=digits.DATA, quick_data="glyphs"))
+@demo(Settings(), QUICK, lambda about: parser(about, digits.DATA, quick_data="glyphs", own="images"))
 def main(claim: Claim, s: Settings) -> None:
     """Train, measure, draw; then play and compare the other games."""
+    if own_data.given(claim.args):
+        own = own_data.images(claim.args)
+        own_data.play(claim, own, game(CONV, s, own.shape))
+        return
     played = digits.play(claim, game(CONV, s))
     digits.well_drawn(claim)
     digits.smooth(claim)

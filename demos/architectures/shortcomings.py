@@ -20,9 +20,9 @@ MARKERS = {ITERATIONS: "^", SECONDS: "s", CONV: "o"}
 SHEET = 10, 5  # images of the worst class: columns, rows
 
 
-def game(kind: str, s: Any) -> GAN:
+def game(kind: str, s: Any, shape: tuple[int, int, int] = (1, 28, 28)) -> GAN:
     """The game of convolutional players, or of dense ones with the same number of parameters."""
-    G, D = dcgan_generator(s.z, s.channels), dcgan_discriminator(channels=s.channels)
+    G, D = dcgan_generator(s.z, s.channels, shape=shape), dcgan_discriminator(shape[0], s.channels, side=shape[1])
     if kind != CONV:
         G, D = dense_players(s.z, parameters(G), parameters(D))
     lr, r1 = (s.lr, s.r1) if kind == CONV else (s.dense_lr, s.dense_r1)

@@ -46,6 +46,7 @@ ON_THE_WAY = (
 )
 # Of the history's last tenth: of a game with a discriminator, and of BEGAN.
 LATE_GUESSES = "In the last tenth of the training, D is right about {D_accuracy|%} of the images; guessing, about 50 %"
+OUTPUTS = "The losses, and D's mean outputs for real and for fake images"  # with another loss than the log-loss
 LATE_BALANCE = "In the last tenth of the training, $L(G(z))$ is {ratio|.2f} times $L(x)$, and $M$ is {M|.3f}"
 
 
@@ -56,24 +57,27 @@ def options(description: str) -> argparse.ArgumentParser:
     return parser
 
 
-def dense_players(z: int, width: int) -> tuple[nn.Sequential, nn.Sequential]:
-    """G and D for images of 28 x 28 pixels from -1 to 1, with dense layers only."""
-    return dense_generator(z, width), dense_discriminator(width)
+def dense_players(z: int, width: int, shape: tuple[int, int, int] = (1, 28, 28)) -> tuple[nn.Sequential, nn.Sequential]:
+    """G and D for images of this shape, with pixels from -1 to 1, with dense layers only."""
+    channels, side, _ = shape
+    return dense_generator(z, width, side, channels=channels), dense_discriminator(width, side, channels)
 
 
-def dense_generator(z: int, width: int, side: int = 28, layer: Callable[[int, int], nn.Dense] = nn.Dense) -> nn.Sequential:
-    """(N, z) -> (N, 1, side, side). `layer`: makes the dense layers."""
+def dense_generator(
+    z: int, width: int, side: int = 28, layer: Callable[[int, int], nn.Dense] = nn.Dense, channels: int = 1
+) -> nn.Sequential:
+    """(N, z) -> (N, channels, side, side). `layer`: makes the dense layers."""
     w = width
     return nn.Sequential(
-        layer(z, w), nn.LeakyReLU(0.2), layer(w, w), nn.LeakyReLU(0.2), layer(w, side**2), nn.Tanh(),
-        nn.Reshape(1, side, side),
+        layer(z, w), nn.LeakyReLU(0.2), layer(w, w), nn.LeakyReLU(0.2), layer(w, channels * side**2), nn.Tanh(),
+        nn.Reshape(channels, side, side),
     )  # fmt: skip
 
 
-def dense_discriminator(width: int, side: int = 28) -> nn.Sequential:
-    """(N, 1, side, side) -> (N, 1)"""
+def dense_discriminator(width: int, side: int = 28, channels: int = 1) -> nn.Sequential:
+    """(N, channels, side, side) -> (N, 1)"""
     w = width
-    layers = nn.Dense(side**2, w), nn.LeakyReLU(0.2), nn.Dense(w, w), nn.LeakyReLU(0.2), nn.Dense(w, 1)
+    layers = nn.Dense(channels * side**2, w), nn.LeakyReLU(0.2), nn.Dense(w, w), nn.LeakyReLU(0.2), nn.Dense(w, 1)
     return nn.Sequential(nn.Flatten(), *layers)
 
 
@@ -170,7 +174,8 @@ def play(claim: Claim, game: Game, panels=pictures.DISCRIMINATOR_PANELS, along: 
     picture = pictures.interpolations(*ways(sample, fixed, conditional), names)
     claim.show(picture, "interpolation", claim.words(ON_THE_WAY))
     late = last_tenth(run.history)
-    claim.show(pictures.curves(run.history, panels), "curves", say(LATE_BALANCE if "ratio" in late else LATE_GUESSES, late))
+    guesses = LATE_BALANCE if "ratio" in late else LATE_GUESSES if "D_accuracy" in late else OUTPUTS
+    claim.show(pictures.curves(run.history, panels), "curves", say(guesses, late))
     print(MOVING)
     return Played(run, samples, judge, x, y, others[0])
 

@@ -152,7 +152,8 @@ class Demo:
         """Everything that the result depends on: --data, the settings, and what `record` adds."""
         if callable(self.record):
             return self.record(args, settings)
-        return {**({"data": args.data} if "data" in args else {}), **asdict(settings), **self.record}
+        own = {name: getattr(args, name) for name in ("size", "augment") if getattr(args, name, None)}  # of --data PATH
+        return {**({"data": args.data} if "data" in args else {}), **own, **asdict(settings), **self.record}
 
     def chosen(self, quick: bool) -> Any:
         """The settings, or those for --quick."""

@@ -44,7 +44,9 @@ DISCRIMINATOR_PANELS = (
 
 
 def curves(history: list[dict[str, float]], panels: Sequence[Panel] = DISCRIMINATOR_PANELS) -> Figure:
-    """The metrics during the training; a dotted line is a curve's value at equilibrium."""
+    """The metrics during the training; a dotted line is a curve's value at equilibrium. If one is missing: all `numbers`."""
+    if any(key not in history[0] for panel in panels for key in panel.curves):  # of another loss than the log-loss
+        return numbers([history])
     step = [row["step"] for row in history]
     figure, places = slide(len(panels), 1, sharex=True)
     for axes, panel in zip(places, panels, strict=True):
@@ -149,12 +151,12 @@ def lattice(real: np.ndarray, side: int = 60) -> np.ndarray:
 
 
 def sheet(images: np.ndarray, columns: int) -> np.ndarray:
-    """(n, 1, H, W) images in [0, 1] side by side, `columns` to a row, with a line between: one (H', W') image."""
-    n, _, height, width = images.shape
+    """(n, C, H, W) images in [0, 1] side by side, `columns` to a row, with a line between: one (H', W') or (H', W', 3)."""
+    n, channels, height, width = images.shape
     rows = n // columns
-    tiles = np.pad(images[: rows * columns, 0], ((0, 0), (1, 1), (1, 1)), constant_values=0.25)
-    tiles = tiles.reshape(rows, columns, height + 2, width + 2)
-    return tiles.swapaxes(1, 2).reshape(rows * (height + 2), columns * (width + 2))
+    tiles = np.pad(images[: rows * columns], ((0, 0), (0, 0), (1, 1), (1, 1)), constant_values=0.25)
+    tiles = tiles.reshape(rows, columns, channels, height + 2, width + 2).transpose(0, 3, 1, 4, 2)
+    return tiles.reshape(rows * (height + 2), columns * (width + 2), channels).squeeze(axis=2 if channels == 1 else ())
 
 
 def labelled(axes: plt.Axes, images: np.ndarray, columns: int, labels: list[str], rows_each: int = 1) -> None:

@@ -24,6 +24,7 @@ GAMES = {
     "GAN with R1": "GAN({players}, k={k}, l={l}, r1=0.3)",
     "WGAN": "WGAN({players}, n_critic={k}, clip=0.1)",
     "WGAN-GP": "WGANGP({players}, n_critic={k}, penalty=1.0)",
+    "least squares": "GAN({players}, k={k}, l={l}, loss=losses.least_squares_game)",
     "hinge": "GAN({players}, k={k}, l={l}, loss=losses.hinge_game)",
 }
 OWN = {"optimizer": "Adam", "k": 1, "lr_D": 0.002, "lr_G": 0.002}  # the settings of a newly chosen game ...

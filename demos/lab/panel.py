@@ -13,7 +13,7 @@ from demos.lab.code import Settings
 from demos.lab.step_by_step import StepByStep
 from minigan import Tensor, grad, metrics, no_grad, sigmoid
 from minigan.backend import random_numbers
-from minigan.losses import generator_loss
+from minigan.games.gan import LOG_LOSSES
 
 EVERY = 10  # iterations between two snapshots; to undo to an iteration between them, the run repeats those after the snapshot
 PAST = 200  # snapshots kept
@@ -218,12 +218,12 @@ class Panel:
         """-d L_G / dx at each sample, of the loss of this sample alone: the direction in which D sends G."""
         game, x = self.objects["game"], Tensor(samples, requires_grad=True)
         logits = game.D(x)
-        loss = generator_loss(logits, game.saturating) * float(len(samples)) if self.has_probabilities() else -logits.sum()
+        loss = game.loss.generator(logits) * float(len(samples)) if hasattr(game, "loss") else -logits.sum()
         return -grad(loss, x)[0].numpy()
 
     def has_probabilities(self) -> bool:
-        """Whether sigma(D(x)) is a probability; a critic's output, and that of the hinge game's D, is not."""
-        return self.settings.game.startswith("GAN")
+        """Whether sigma(D(x)) is a probability; a critic's output is not, nor that of a D with another loss."""
+        return getattr(self.objects["game"], "loss", None) in LOG_LOSSES
 
     def lattice(self) -> np.ndarray:
         """A grid of z, (CELLS + 1)^2 points. Of uniform noise, each cell has an equal share."""

@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import SimpleQueue
 from typing import Any
 
+from demos.lab.code import Settings
 from demos.lab.session import Session
 
 BODY = 100_000  # most bytes of a request: some thousand drawn points
@@ -22,9 +23,9 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, port: int = 0):
+    def __init__(self, port: int = 0, settings: Settings = Settings()):  # noqa: B008 (it is frozen)
         super().__init__(("127.0.0.1", port), Handler)
-        self.session, self.token = Session(), secrets.token_urlsafe(24)
+        self.session, self.token = Session(settings), secrets.token_urlsafe(24)
         self.hosts = {f"{name}:{self.server_port}" for name in ("127.0.0.1", "localhost")}
         self.address = f"http://127.0.0.1:{self.server_port}/{self.token}/"
 

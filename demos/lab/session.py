@@ -22,8 +22,8 @@ SPEEDS = (1, 5, 20, 100)  # iterations between two frames
 class Session:
     """The commands of the page. They wait in a queue, and the session's own thread executes them in order."""
 
-    def __init__(self):
-        self.panels = [Panel(Settings())]
+    def __init__(self, settings: Settings = Settings()):  # noqa: B008 (it is frozen)
+        self.panels = [Panel(settings)]
         self.playing, self.speed, self.message = False, 5, ""
         self.commands: queue.SimpleQueue = queue.SimpleQueue()
         self.frame, self.number, self.news = "", 0, threading.Condition()

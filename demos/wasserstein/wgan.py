@@ -22,7 +22,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from scipy.stats import spearmanr
 
-from demos.kit import pictures, ring_and_grid
+from demos.kit import own_data, pictures, ring_and_grid
 from demos.kit.claim import Claim
 from demos.kit.experiment import demo
 from demos.kit.loops import once
@@ -103,7 +103,7 @@ PANELS = (
 
 def options(about: str) -> Options:
     """Those of the games in the plane, --game and --optimizer."""
-    options = parser(about, data=["ring", "grid"])
+    options = parser(about, ["ring", "grid"], own="points")
     options.add_argument("--game", choices=list(SETTINGS), default="wgan", help="how the critic is bounded (default: wgan)")
     options.add_argument("--optimizer", choices=list(OPTIMIZERS), help="of both players (default: the game's)")
     return options
@@ -136,11 +136,12 @@ def everything(args: Namespace, settings: Settings) -> dict[str, Any]:
 @demo(SETTINGS["wgan"], options=options, choose=chosen, record=everything)
 def main(claim: Claim, settings: Settings) -> None:
     """A mixture of Gaussians in the plane, where the true distance can be computed."""
-    x, centres, std = ring_and_grid.load(claim.args.data)
+    own = own_data.given(claim.args)
+    x, centres, std = (own_data.points(claim.args), None, None) if own else ring_and_grid.load(claim.args.data)
     game = make_game(settings, *players(settings))
     critic = game.D
-    z, places = data.noise(settings.z)(settings.compared), pictures.lattice(x)
-    some = x[: settings.compared]
+    some, places = x[: settings.compared], pictures.lattice(x)
+    z = data.noise(settings.z)(len(some))
 
     def snapshot():
         samples = game.sample(len(z), z=z)
@@ -151,8 +152,14 @@ def main(claim: Claim, settings: Settings) -> None:
         distances = {"estimate": np.array(estimate), "exact": np.array(metrics.wasserstein1(some, samples))}
         return {"samples": samples, "D": landscape, **distances}
 
-    run = Run(claim, game, data.batches(x, size=settings.batch), x, snapshot)
+    run = Run(claim, game, data.batches(x, size=min(settings.batch, len(x))), x, snapshot)
     run.train()
+    if own:
+        samples = game.sample(10_000)
+        apart = own_data.measure_points(claim, x, samples)
+        run.write(samples=own_data.restored(claim.args, samples))
+        draw_training(claim, run, x, apart, apart)
+        return
     later = run.snapshots[1:]  # at the start the critic has learnt nothing yet
     step, estimate, exact = (np.array([float(s[key]) for s in later]) for key in ("step", "estimate", "exact"))
     n = settings.compared
@@ -172,6 +179,11 @@ def main(claim: Claim, settings: Settings) -> None:
     run.write(samples=samples)
     reached, agrees = claim.words(REACHED), claim.words(AGREES)
     claim.show(draw_estimates(step, estimate, exact, learnt, x, games, within), "distance", agrees)
+    draw_training(claim, run, x, reached, agrees)
+
+
+def draw_training(claim: Claim, run: Run, x: np.ndarray, reached: str, agrees: str) -> None:
+    """The samples and the critic's values over the training, and the curves."""
     claim.show(pictures.points_over_time(run.snapshots, x, "$f$, from its least (0) to its largest (1)"), "over_time", reached)
     pictures.points_animation(claim.args.out / "animation.gif", run.snapshots, x, "blue: f is high")
     claim.show(pictures.curves(run.history, PANELS), "curves", agrees)

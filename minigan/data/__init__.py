@@ -1,6 +1,7 @@
-"""Training data: mixtures in the plane, noise, digit images, minibatches. All but noise are NumPy arrays on the host."""
+"""Training data: mixtures in the plane, noise, digits, your own pictures, minibatches. All but noise are NumPy arrays."""
 
 from minigan.data.glyph_images import glyphs
+from minigan.data.image_files import images
 from minigan.data.minibatches import batches
 from minigan.data.mixtures import grid, grid_centres, ring, ring_centres
 from minigan.data.mnist_files import DataError, mnist
@@ -13,6 +14,7 @@ __all__ = [
     "glyphs",
     "grid",
     "grid_centres",
+    "images",
     "lerp",
     "mnist",
     "noise",

@@ -34,6 +34,46 @@ def _attribute(path: str, assign: Callable[[Any, Any], None] | None = None, doc:
     return property(attrgetter(path), assign, doc=doc)
 
 
+class _CalledByNumPy:
+    """`__array_ufunc__`. NumPy looks it up in the class, and calls it for `np.ones(3) * t` and for np.exp(t).
+
+    CuPy looks it up in the tensor, where None makes it leave `a * t` to the Tensor.
+    """
+
+    def __get__(self, tensor: Any, owner: type) -> Any:
+        return _called_by_numpy if tensor is None else None
+
+
+_OPERATORS = {  # NumPy's function: the operator of its first argument, and that of its second
+    "add": ("__add__", "__radd__"),
+    "subtract": ("__sub__", "__rsub__"),
+    "multiply": ("__mul__", "__rmul__"),
+    "divide": ("__truediv__", "__rtruediv__"),
+    "power": ("__pow__", "__rpow__"),
+    "matmul": ("__matmul__", "__rmatmul__"),
+    "equal": ("__eq__", "__eq__"),
+    "not_equal": ("__ne__", "__ne__"),
+    "less": ("__lt__", "__gt__"),
+    "less_equal": ("__le__", "__ge__"),
+    "greater": ("__gt__", "__lt__"),
+    "greater_equal": ("__ge__", "__le__"),
+}
+
+
+def _called_by_numpy(tensor: Any, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+    """The Tensor's own operator. Raises TypeError for any other function: its result would have no gradient."""
+    from minigan import ops  # here: ops are made of tensors
+
+    name = ufunc.__name__
+    if name in _OPERATORS and method == "__call__" and not options:
+        a, b = inputs
+        of_first, of_second = _OPERATORS[name]
+        return getattr(a, of_first)(b) if isinstance(a, TensorAsArray) else getattr(b, of_second)(a)
+    name = {"absolute": "abs"}.get(name, name)
+    ours = f"use mg.{name}" if name in ops.__all__ else "minigan has no such op, but mg.record makes one"
+    raise TypeError(f"np.{name}: NumPy's result would have no gradient: {ours}; t.numpy() has the values")
+
+
 class TensorAsArray(TensorMethods):
     """The base class of `Tensor`: everything that differentiation itself does not need.
 
@@ -53,7 +93,7 @@ class TensorAsArray(TensorMethods):
     _is_parameter: bool
     _name: str | None
     _origin: Any
-    __array_ufunc__ = None  # NumPy leaves `np.ones(3) * t` to the Tensor, and np.exp(t) raises TypeError
+    __array_ufunc__ = _CalledByNumPy()
 
     # --- the array ---------------------------------------------------------------------------------------------------
 

@@ -1,8 +1,10 @@
-"""The networks of DCGAN (Radford, Metz and Chintala 2016) for images of 28 x 28 pixels in [-1, 1]; `GAN` trains them.
+"""The networks of DCGAN (Radford, Metz and Chintala 2016) for images with pixels in [-1, 1]; `GAN` trains them.
 
 Convolutions with stride 2 in place of pooling; batch normalisation in both networks, except at G's output and D's input; ReLU
 in G, LeakyReLU in D; weights from normal(0, 0.02).
 """
+
+from itertools import pairwise
 
 import numpy as np
 
@@ -14,6 +16,7 @@ from minigan.nn import (
     Dense,
     Flatten,
     LeakyReLU,
+    Module,
     ReLU,
     Reshape,
     Sequential,
@@ -21,47 +24,53 @@ from minigan.nn import (
     init,
 )
 
-
-def dcgan_generator(z: int = 100, channels: int = 64, rng: np.random.Generator | None = None) -> Sequential:
-    """Noise (N, z) -> (N, 4 channels, 4, 4) -> (N, 2 channels, 7, 7) -> (N, channels, 14, 14) -> images (N, 1, 28, 28)."""
-    rng = random_numbers.generator(rng)
-    return initialise(
-        Sequential(
-            Dense(z, 4 * channels * 4 * 4, bias=False, rng=rng),  # batch normalisation would subtract a bias
-            Reshape(4 * channels, 4, 4),
-            BatchNorm2d(4 * channels),
-            ReLU(),
-            ConvTranspose2d(4 * channels, 2 * channels, 3, stride=2, padding=1, bias=False, rng=rng),
-            BatchNorm2d(2 * channels),
-            ReLU(),
-            ConvTranspose2d(2 * channels, channels, 4, stride=2, padding=1, bias=False, rng=rng),
-            BatchNorm2d(channels),
-            ReLU(),
-            ConvTranspose2d(channels, 1, 4, stride=2, padding=1, rng=rng),
-            Tanh(),
-        ),
-        rng,
-    )
+SIDES = {16: (4, 8, 16), 28: (4, 7, 14, 28), 32: (4, 8, 16, 32), 64: (4, 8, 16, 32, 64)}  # of an image: those in G's layers
 
 
-def dcgan_discriminator(in_channels: int = 1, channels: int = 64, rng: np.random.Generator | None = None) -> Sequential:
-    """Images (N, in_channels, 28, 28) -> (N, channels, 14, 14) -> (N, 2 channels, 7, 7) -> (N, 4 channels, 4, 4) -> (N, 1)."""
-    rng = random_numbers.generator(rng)
-    return initialise(
-        Sequential(
-            Conv2d(in_channels, channels, 4, stride=2, padding=1, rng=rng),
-            LeakyReLU(0.2),
-            Conv2d(channels, 2 * channels, 4, stride=2, padding=1, bias=False, rng=rng),
-            BatchNorm2d(2 * channels),
-            LeakyReLU(0.2),
-            Conv2d(2 * channels, 4 * channels, 3, stride=2, padding=1, bias=False, rng=rng),
-            BatchNorm2d(4 * channels),
-            LeakyReLU(0.2),
-            Flatten(),
-            Dense(4 * channels * 4 * 4, 1, rng=rng),
-        ),
-        rng,
-    )
+def dcgan_generator(
+    z: int = 100, channels: int = 64, rng: np.random.Generator | None = None, shape: tuple[int, int, int] = (1, 28, 28)
+) -> Sequential:
+    """Noise (N, z) -> (N, 4 channels, 4, 4) -> (N, 2 channels, 7, 7) -> (N, channels, 14, 14) -> images (N, 1, 28, 28).
+
+    `shape`: of an image, with as many rows as columns: 16, 28, 32 or 64.
+    """
+    rng, sides = random_numbers.generator(rng), _sides("dcgan_generator", shape[1], shape[2])
+    width = channels * 2 ** (len(sides) - 2)
+    first = Dense(z, width * 4 * 4, bias=False, rng=rng)  # batch normalisation would subtract a bias
+    layers: list[Module] = [first, Reshape(width, 4, 4), BatchNorm2d(width), ReLU()]
+    for small, side in pairwise(sides[:-1]):
+        bigger = ConvTranspose2d(width, width // 2, _kernel(small, side), stride=2, padding=1, bias=False, rng=rng)
+        width //= 2
+        layers += [bigger, BatchNorm2d(width), ReLU()]
+    layers += [ConvTranspose2d(width, shape[0], 4, stride=2, padding=1, rng=rng), Tanh()]
+    return initialise(Sequential(*layers), rng)
+
+
+def dcgan_discriminator(
+    in_channels: int = 1, channels: int = 64, rng: np.random.Generator | None = None, side: int = 28
+) -> Sequential:
+    """Images (N, in_channels, 28, 28) -> (N, channels, 14, 14) -> (N, 2 channels, 7, 7) -> (N, 4 channels, 4, 4) -> (N, 1).
+
+    `side`: of the images, 16, 28, 32 or 64.
+    """
+    rng, sides = random_numbers.generator(rng), _sides("dcgan_discriminator", side, side)
+    layers: list[Module] = [Conv2d(in_channels, channels, 4, stride=2, padding=1, rng=rng), LeakyReLU(0.2)]
+    for small, large in reversed([*pairwise(sides[:-1])]):
+        smaller = Conv2d(channels, 2 * channels, _kernel(small, large), stride=2, padding=1, bias=False, rng=rng)
+        channels *= 2
+        layers += [smaller, BatchNorm2d(channels), LeakyReLU(0.2)]
+    return initialise(Sequential(*layers, Flatten(), Dense(channels * 4 * 4, 1, rng=rng)), rng)
+
+
+def _kernel(small: int, large: int) -> int:
+    """The kernel's size between these sides, with stride 2 and padding 1: 4 for twice the side; 3 between 4 and 7."""
+    return 4 if large == 2 * small else 3
+
+
+def _sides(name: str, height: int, width: int) -> tuple[int, ...]:
+    if height != width or height not in SIDES:
+        raise ValueError(f"{name}: images of {height} x {width}; expected sides of {', '.join(map(str, SIDES))}")
+    return SIDES[height]
 
 
 def initialise(network: Sequential, rng: np.random.Generator | None = None) -> Sequential:

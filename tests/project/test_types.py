@@ -1,11 +1,15 @@
-"""Type checkers see real types in a user's script: no error, and no Any where there is a type."""
+"""Names and types, as a user's tools see them: type checkers, editors, `dir`, and the errors for other libraries' names."""
 
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+import minigan as mg
+from minigan import other_names
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = """
@@ -39,13 +43,14 @@ loss = losses.cross_entropy(net(x), np.zeros(4, dtype=np.int64))
 loss.backward()
 adam = optim.Adam([{"params": net.parameters()[:2], "lr": 1e-4}, {"params": net.parameters()[2:]}], lr=1e-3)
 adam.step()
-game = games.GAN(net, D, data.noise(2), adam, optim.Adam(D.parameters()))
+game = games.GAN(net, D, data.noise(2), adam, optim.Adam(D.parameters()), loss=losses.hinge_game)
 with mg.trace(G=net) as t:
     numbers = game.step(data.batches(data.ring(100), size=10))
 loss_of_d, points = numbers["loss_D"], game.sample(5)
 adversarial = attacks.fgsm(net, points, np.zeros(5, dtype=np.int64), 0.1, clip=None)
 modes, checked = metrics.mode_coverage(points, data.ring_centres(8, 2.0), 0.02), mg.gradcheck(cube, x)
 gradient, values, shape, parameters = x.grad, x.numpy(), x.shape, net.parameters()
+pictures, labels, names = data.images("folder")
 """
 TENSOR, ARRAY = "minigan.engine.tensor.Tensor", "numpy.ndarray[tuple[Any, ...], numpy.dtype[Any]]"
 EXPECTED = {
@@ -53,6 +58,7 @@ EXPECTED = {
     **{"net": "minigan.nn.module.Sequential", "adam": "minigan.optim.rules.Adam", "game": "minigan.games.gan.GAN"},
     **{"numbers": "minigan.games.figures.Figures", "loss_of_d": "float", "checked": "bool", "shape": "tuple[int, ...]"},
     **{"gradient": f"{TENSOR} | None", "parameters": f"list[{TENSOR}]"},
+    "names": "list[str]",
     **dict.fromkeys(["points", "adversarial", "values"], ARRAY),
 }
 
@@ -67,3 +73,57 @@ def test_a_users_script_has_types(tmp_path):
     assert ": error:" not in shown, shown
     types = [t.replace("builtins.", "") for t in re.findall(r'Revealed type is "(.*)"', shown)]
     assert dict(zip(EXPECTED, types, strict=True)) == EXPECTED
+
+
+@pytest.mark.parametrize(
+    ("text", "some"),
+    [
+        ("x", {"sum", "reshape", "backward", "grad"}), ("(x * 2 + 1).mean()", {"backward", "exp", "numpy"}),
+        ("mg.exp(x) @ x[0].T", {"softmax", "detach"}), ("net(x)", {"backward"}), ("net", {"parameters", "state_dict"}),
+        ("game", {"step", "sample", "G"}), ("data", {"images", "noise"}), ("losses", {"hinge_game"}), ("points", {"shape"}),
+    ],
+)  # fmt: skip
+def test_an_editor_completes_names(text, some):
+    jedi = pytest.importorskip("jedi")
+    project = jedi.Project(ROOT, added_sys_path=[str(ROOT)])
+    assert some <= {completion.name for completion in jedi.Script(f"{SCRIPT}{text}.", project=project).complete()}
+
+
+def test_dir_shows_what_a_user_types():
+    hidden = {"checks", "contexts", "engine", "ops", "watching", "sys", "cupy_generator", "random_numbers", "memory"}
+    assert not hidden & set(dir(mg))
+    modules = [mg, *(getattr(mg, name) for name in ("attacks", "backend", "data", "games", "losses", "metrics", "nn", "optim"))]
+    for module in modules:
+        assert dir(module) == sorted(module.__all__)
+        assert all(hasattr(module, name) for name in module.__all__)
+
+
+def test_names_of_other_libraries_are_not_there_and_the_error_names_ours():
+    t = mg.Tensor(1.0)
+    named = {"minigan": mg, "minigan.nn": mg.nn, "minigan.losses": mg.losses, "minigan.optim": mg.optim, "t": t}
+    for where, names in other_names.OURS.items():
+        for name, ours in names.items():
+            with pytest.raises(AttributeError, match=f"has no {name}: use {re.escape(ours)}"):
+                getattr(named[where], name)
+            spaces = {"mg": mg, "nn": mg.nn, "losses": mg.losses, "optim": mg.optim, "backend": mg.backend, "t": t}
+            for space, ours_name in re.findall(r"\b(mg|nn|losses|optim|backend|t)\.(\w+)", ours):
+                assert hasattr(spaces[space], ours_name)
+    with pytest.raises(AttributeError, match=r"^module 'minigan\.nn' has no attribute 'Dens'$") as error:
+        mg.nn.Dens  # noqa: B018
+    assert (error.value.name, error.value.obj) == ("Dens", mg.nn)  # Python adds: Did you mean: 'Dense'?
+    assert not hasattr(t, "view")
+    assert not hasattr(type(t), "__getattr__")  # it would make every attribute slower to read
+
+
+@pytest.mark.parametrize("name", ["add", "subtract", "multiply", "divide", "power", "matmul", "less", "greater_equal", "equal"])
+def test_numpy_on_the_left_of_an_operator_leaves_it_to_the_tensor(name):
+    a, t = np.array([1.0, 2.0, 4.0]), mg.Tensor([3.0, 2.0, 1.0], requires_grad=True)
+    for x, y in ((a, t), (t, a)):
+        found = getattr(np, name)(x, y)
+        assert isinstance(found, mg.Tensor)
+        np.testing.assert_array_equal(
+            found.numpy(), getattr(np, name)(*(getattr(v, "data", v) if v is t else v for v in (x, y)))
+        )
+        assert found.requires_grad == (found.dtype.kind == "f")
+    assert type(t).__array_ufunc__ is not None
+    assert t.__array_ufunc__ is None  # CuPy asks the tensor, and then leaves a * t to it

@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +21,9 @@ from typing import Any, NoReturn
 
 FREE = ("record", "out", "jobs", "format", "resume", "data_dir")  # options that a recorded result does not depend on
 PACKAGES = ("numpy", "matplotlib", "tqdm", "scipy")  # NumPy, and pyproject's extra "demos"
+NAMES = ("ring", "grid", "mnist", "glyphs")  # of data; any other --data is a path
+OWN = "a .npy, .npz or .csv file, or a folder of pictures"
+SIDES = (16, 28, 32, 64)  # of your own images
 INSTALL = "pip install -e '.[demos]' installs the packages of the demos"
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 REFUSED = re.compile(r"[\w.]+: \S")  # minigan's errors begin with the name of the function or class
@@ -73,28 +77,43 @@ def common_options(description: str) -> Options:
     return options
 
 
-def parser(description: str, data: Sequence[str] = (), quick_data: str | None = None) -> Options:
+def parser(description: str, data: Sequence[str] = (), quick_data: str | None = None, own: str = "") -> Options:
     """The options of demos that train one game: the common ones, --steps and --no-hints.
 
-    `data`: the choices of --data, the default first; () for a demo without a choice. `quick_data`: the default with --quick,
-    if it differs.
+    `data`: the choices of --data, the default first; () for a demo without a choice. `quick_data`, `own`: see
+    `add_data_options`.
     """
     options = common_options(description)
     options.add_argument("--steps", type=positive_number, help="iterations of the training (default: see the settings)")
     options.add_argument("--no-hints", action="store_true", help="print no hints where the training seems to fail")
     if data:
-        add_data_options(options, data, quick_data)
+        add_data_options(options, data, quick_data, own)
     return options
 
 
-def add_data_options(options: Options, data: Sequence[str], quick_data: str | None = None) -> None:
-    """--data, and --data-dir where MNIST is among the choices. `quick_data`: see `parser`."""
-    default = f"{data[0]}, with --quick {quick_data}" if quick_data else data[0]
-    options.add_argument("--data", choices=data, help=f"the data to learn (default: {default})")
-    options.set_defaults(data_defaults=(data[0], quick_data or data[0]))
+def add_data_options(options: Options, data: Sequence[str], quick_data: str | None = None, own: str = "") -> None:
+    """--data, and --data-dir where MNIST is among the choices.
+
+    `quick_data`: the default with --quick, if it differs. `own`: the kind of your own data that --data PATH may have, in
+    words; "": none. For images, there are also --size and --augment.
+    """
+    first = data[0] if data else None
+    default = f"{first}, with --quick {quick_data}" if quick_data else first
+    if own:
+        path = f"{'one of ' * bool(data)}{', '.join(data)}{', or ' * bool(data)}the path of your own {own}: {OWN}"
+        about = f"{path}{f' (default: {default})' * bool(data)}"
+        options.add_argument("--data", type=partial(named_or_path, data), metavar="DATA", help=f"the data to learn: {about}")
+    else:
+        options.add_argument("--data", choices=data, help=f"the data to learn (default: {default})")
+    options.set_defaults(data_defaults=(first, quick_data or first))
     if "mnist" in data:
         folder = "folder with the MNIST files (default: MINIGAN_DATA, or a download)"
         options.add_argument("--data-dir", type=path_option, help=folder)
+    if "images" in own:
+        size = "rows and columns of your own images (default: as they are, or 28)"
+        options.add_argument("--size", type=int, choices=SIDES, help=size)
+        augment = "change each of your own images at random: mirrored or not, moved by up to an eighth of its side, or both"
+        options.add_argument("--augment", nargs="+", choices=("flips", "shifts"), help=augment)
 
 
 def add_settings(options: Options, settings: Any) -> None:
@@ -136,6 +155,13 @@ def path_option(text: str) -> Path:
     if not text:
         raise argparse.ArgumentTypeError("expected a path, not an empty text")
     return Path(text)
+
+
+def named_or_path(names: Sequence[str], text: str) -> str:
+    """One of the names, or a path that exists; or else argparse's error."""
+    if text not in names and not os.path.exists(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not there; expected {', '.join(names)}{', or ' * bool(names)}{OWN}")
+    return text
 
 
 def positive_number(text: str) -> int:

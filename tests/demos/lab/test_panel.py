@@ -140,7 +140,7 @@ def test_arrows_are_minus_the_gradient_and_the_map_is_d(game):
         p = mg.sigmoid(logits)
         loss = mg.log(1 - p).sum() if game == "GAN, saturating" else -mg.log(p).sum()
     else:
-        loss = -logits.sum()
+        loss = ((logits - 1) ** 2).sum() / 2 if game == "least squares" else -logits.sum()
     np.testing.assert_allclose(frame["arrows"], -mg.grad(loss, x)[0].numpy(), atol=1e-6)
     assert (PLANE[0].tolist(), PLANE[-1].tolist()) == ([-1.5, -1.5], [1.5, 1.5])
     with no_grad():
