@@ -11,10 +11,10 @@ controls: pooled images, and images whose details are those of 7 x 7, each pixel
 
 What to look for: in signs.png, the change that turns digits is not like a digit. In dimension.png, which lines fall like the
 dotted one? Those of untrained networks do. After training, the dependence is weaker where pixels are repeated, and weaker still
-with weight decay (as Simon-Gabriel et al. 2019 find). Where more pixels show more details, it nearly vanishes: the distance
-|margin| / |w|_2 grows about as fast as |w|_1 / |w|_2 (Tanay and Griffin 2016). Copies of a pixel have equal gradients, so
-training keeps the differences of their first weights. The logit of no digit depends on them, but FGSM uses them. Weight decay
-removes them.
+with weight decay (as Simon-Gabriel et al. 2019 find). Does a convolutional network keep more of it than a dense one? Where more
+pixels show more details, it nearly vanishes: the distance |margin| / |w|_2 grows about as fast as |w|_1 / |w|_2 (Tanay and
+Griffin 2016). Copies of a pixel have equal gradients, so training keeps the differences of their first weights. The logit of no
+digit depends on them, but FGSM uses them. Weight decay removes them.
 """
 
 from dataclasses import dataclass, replace
@@ -31,7 +31,7 @@ from demos.kit.classifiers import Classifier, mistakes
 from demos.kit.experiment import demo, over_seeds
 from demos.kit.loops import resumable
 from demos.kit.runner.results import write_history
-from demos.kit.style import MARKERS, OPINION, OTHERS, slide
+from demos.kit.style import MARKERS, OPINION, SERIES, slide
 from minigan import Tensor, losses, mean, nn, no_grad
 from minigan.nn import init
 
@@ -45,7 +45,8 @@ class Settings:
     batch: int = 100
     lr: float = 3e-3  # Adam's
     decay: float = 1e-3  # weight of |w|^2 in the loss, where there is weight decay
-    width: int = 64  # of the network's hidden layer
+    width: int = 64  # of the dense network's hidden layer
+    channels: int = 8  # of the convolutional network's first layer
     sides: tuple[int, ...] = (7, 14, 28)  # of the images: n is their square
     networks: int = 60  # untrained, for each side: a single one is far from the mean
     few: int = 50  # images for each untrained network
@@ -87,8 +88,13 @@ IN_SIGNS = (
 PAIR = (3, 7)
 COARSE = 7  # pixels a side of the repeated images' details
 CLASSES = (0, 1)  # the models' labels
-TRAINED = {"linear": "logistic regression", "network": "ReLU network", "decayed": "ReLU network, weight decay"}
-MODELS = TRAINED | {"untrained": "ReLU network, untrained"}
+TRAINED = {
+    "linear": "logistic regression",
+    "network": "dense network",
+    "decayed": "dense, weight decay",
+    "conv": "convolutional",
+}
+MODELS = TRAINED | {"untrained": "dense, untrained"}
 RATIOS = {name: "|w|_1 / |w|_2" if name == "linear" else "|g|_1 / |g|_2" for name in MODELS}
 SHOWN = 1  # image of each digit, in the picture
 HALVINGS = 24  # of the interval from 0 to MOST, which contains the epsilon
@@ -146,6 +152,21 @@ def network(side: int, width: int) -> Classifier:
     return Classifier(nn.Sequential(*layers), losses.log_loss_with_logits, CLASSES)
 
 
+def convolutional(side: int, channels: int) -> Classifier:
+    """Two convolutions, each with stride 2 and ReLUs, and one logit."""
+    first, second = nn.Conv2d(1, channels, 4, stride=2, padding=1), nn.Conv2d(channels, 2 * channels, 3, stride=2, padding=1)
+    places = ((side // 2 + 1) // 2) ** 2  # after both
+    layers = first, nn.ReLU(), second, nn.ReLU(), nn.Flatten(), nn.Dense(2 * channels * places, 1), nn.Reshape()
+    return Classifier(nn.Sequential(*layers), losses.log_loss_with_logits, CLASSES)
+
+
+def make_model(name: str, side: int, s: Settings) -> Classifier:
+    """The model of this name, before its training."""
+    if name == "linear":
+        return linear(side)
+    return convolutional(side, s.channels) if name == "conv" else network(side, s.width)
+
+
 def weights(classifier: Classifier) -> np.ndarray:
     """w of the linear model, in float64."""
     return classifier.model[1].weight.numpy()[:, 0].astype(np.float64)
@@ -174,7 +195,7 @@ def experiment(seed: int, s: Settings, x, y, test_x, test_y) -> dict:
             continue
         small, test = make(x, side), make(test_x, side)
         for name in TRAINED:
-            model = linear(side) if name == "linear" else network(side, s.width)
+            model = make_model(name, side, s)
             objective = decaying(model, s.decay) if name == "decayed" else None
             where = f"{kind}, {name} {side} x {side}"
             histories.append(classifiers.train(model, small, y, where, s.steps, s.batch, s.lr, objective))
@@ -266,6 +287,7 @@ def measure(claim: Claim, runs: list[dict], settings: Settings) -> None:
     bounds = dict.fromkeys(product(IMAGES, MODELS), (high, -high))  # nearer to 0 than to -1/2, or 1/2
     bounds |= dict.fromkeys(product(IMAGES, ["untrained"]), (low, high))
     bounds |= dict.fromkeys(product(["repeated"], ["linear", "network"]), (high, settings.persists))
+    bounds["repeated", "conv"] = (low, settings.persists)  # as the paper says: it persists, and is not steeper than untrained
     falls = {row: [exponent(values, settings) for values in of_row] for row, of_row in found["epsilon"].items()}
     grows = {row: [exponent(values, settings) for values in of_row] for row, of_row in found["spread"].items()}
     for kind, name in product(IMAGES, MODELS):
@@ -299,7 +321,7 @@ def draw_lines(runs: list[dict], settings: Settings) -> plt.Figure:
     figure, panels = slide(1, 2, height=5.6, sharey=True)
     n, titles = np.square(settings.sides), ("pooled: more pixels show more details", "repeated: more pixels, no new details")
     for axes, kind, title in zip(panels, IMAGES, titles, strict=True):
-        looks = zip(MODELS.items(), OTHERS, MARKERS, ("-", "--", "-.", (0, (3, 1, 1, 1, 1, 1))), strict=False)
+        looks = zip(MODELS.items(), SERIES, MARKERS, ("-", "--", "-.", "-", (0, (3, 1, 1, 1, 1, 1))), strict=False)
         for (name, label), colour, marker, style in looks:
             lines = of_all(runs, kind, name, "epsilon")
             axes.plot(n, lines.T, linestyle=style, color=colour, alpha=0.3, linewidth=1)
@@ -311,7 +333,7 @@ def draw_lines(runs: list[dict], settings: Settings) -> plt.Figure:
         axes.set_yticks((0.01, 0.02, 0.05, 0.1), ("0.01", "0.02", "0.05", "0.1"))
         axes.minorticks_off()
     panels[0].set_ylabel("$\\epsilon$ that turns half of the images")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize="small")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=6, fontsize="small")
     return figure
 
 

@@ -11,7 +11,7 @@ last one, as above, by an average of the last n, or by a decayed average (Rakhli
 
 What to look for: how far from the solution does GD end, with both players at once, in turn, or with w clipped as in a WGAN? And
 OMD, for rates below and above 1 / sqrt(3)? The last pictures have the predictors, and Adam against optimistic Adam (Daskalakis
-et al. 2018) on digits, at equal cost: a short training, at the largest rates that were tried.
+et al. 2018) on digits, at equal cost, each at its best rate.
 """
 
 from argparse import Namespace
@@ -86,7 +86,7 @@ FINDING = (
     "After 2,000 steps of the bilinear game, OMD is {bilinear game, OMD: at the end|.5f} from the solution, gradient descent "
     "{bilinear game, GD at once: at the end|,.0f} at once, {bilinear game, GD in turn: at the end|.1f} in turn "
     "(start: 1.41). On MNIST, a WGAN-GP's Frechet distance is {digits, Adam, 5:1: Frechet distance, mean|.0f} with Adam, "
-    "{digits, optimistic Adam, 5:1: Frechet distance, mean|.0f} with optimistic Adam (6 seeds)."
+    "{digits, optimistic Adam, 5:1: Frechet distance, mean|.0f} with optimistic Adam (each at its best rate, 4 seeds)."
 )
 FILES = {"bilinear game": "limit_cycles", "Dirac GAN": "dirac_gan", "Gaussian's mean": "gaussian_mean"}
 

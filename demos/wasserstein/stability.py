@@ -1,4 +1,4 @@
-"""In how many settings does a game end well? GAN, WGAN and WGAN-GP under the same rates, tempi, depths, normalisations."""
+"""Does a game stay where it arrives? GAN, WGAN and WGAN-GP with the same rates, depths and tempo."""
 
 from dataclasses import dataclass
 from itertools import product
@@ -9,11 +9,10 @@ import numpy as np
 import minigan as mg
 from demos.kit import digits
 from demos.kit.claim import Claim
-from demos.kit.comparing import HELPS, HURTS, compare
+from demos.kit.comparing import compare
 from demos.kit.loops import run_tasks
 from demos.kit.mixtures import RING
-from demos.kit.rounding import percent
-from demos.kit.style import MARKERS, OTHERS, slide
+from demos.kit.style import SERIES, slide
 from demos.kit.training import train
 from minigan import data, metrics, nn, optim
 from minigan.games import GAN, WGAN, WGANGP
@@ -21,71 +20,73 @@ from minigan.games.game import Game
 
 GAMES = ("GAN", "WGAN, clipped", "WGAN-GP")
 SIDE = 14  # pixels of the digits, halved
-END_WELL = "of {ring: settings|.0f} settings on a ring / {ring: settings|.0f} on digits, end well: " + ", ".join(
-    f"{name} {{ring, {name}: settings that end well|.0f}} / {{digits, {name}: settings that end well|.0f}}" for name in GAMES
-)
 WELL = 2.0  # in units of the data's own distance: a game that ends nearer has ended well
+AGAIN = 2.0  # times the least distance so far: a game that comes to be so far away again diverges
+END = 4  # the last of this many parts of a game is its end
+NAN = 1000.0  # the distance of samples that are not finite
+STABLE = "end well: " + "; ".join(
+    f"{on} " + ", ".join(f"{name} {{{on}, {name}: settings that end well|.0f}}" for name in GAMES) for on in ("ring", "digits")
+)
+DIVERGE = "diverge: " + STABLE.removeprefix("end well: ").replace("end well", "diverge")
 
 
 @dataclass(frozen=True)
 class Choice:
     """A setting that somebody might choose without knowing the data."""
 
-    rate: float  # of both players; it falls linearly to 0
-    tempo: int  # steps of D, or of the critic, to one of G
+    rate: float  # of both players; constant, as on the slide: if it fell, no game could go away again
     hidden: int  # layers in each network
-    normalised: bool  # batch normalisation in G's hidden layers
 
 
 @dataclass
 class Settings:
     """Everything that the result depends on, besides the seed."""
 
-    rates: tuple[float, ...] = (5e-4, 2e-3, 8e-3)
-    tempi: tuple[int, ...] = (1, 5)
+    rates: tuple[float, ...] = (1e-3, 3e-3, 1e-2)
     hidden: tuple[int, ...] = (1, 3)
-    normalised: tuple[bool, ...] = (False, True)
-    steps: int = 300  # iterations
+    ring_steps: int = 2000  # iterations: on the ring, most distances no longer fall; ...
+    digits_steps: int = 1000  # ... on digits, at the lowest rate, they still do
+    looks: int = 20  # measurements in each game
+    n_critic: int = 5  # steps of the critic, or of D, in each iteration, as on the slide
     width: int = 64
     batch: int = 64
     z: int = 16  # numbers of noise for the digits; for the ring, 2
     clip: float = 0.1  # c
     penalty: float = 1.0  # lambda
     points: int = 500  # samples, and as many data, for a distance
-    parts: int = 4  # distances that are averaged, each of new samples
 
 
-QUICK = Settings(rates=(2e-3,), tempi=(1,), normalised=(True,), steps=30, points=100, parts=1)
+QUICK = Settings(rates=(3e-3,), ring_steps=20, digits_steps=20, looks=4, points=100)
 
 
 def choices(s: Settings) -> list[Choice]:
     """All combinations."""
-    return [Choice(*chosen) for chosen in product(s.rates, s.tempi, s.hidden, s.normalised)]
+    return [Choice(*chosen) for chosen in product(s.rates, s.hidden)]
 
 
-def network(features: int, width: int, out: int, c: Choice, activation: type[nn.Module], normalised: bool) -> nn.Sequential:
-    """Dense layers; after each hidden one its batch normalisation (if `normalised`) and its activation."""
+def network(features: int, width: int, out: int, hidden: int, activation: type[nn.Module]) -> nn.Sequential:
+    """Dense layers, each hidden one with its activation."""
     layers: list[nn.Module] = []
-    for i in range(c.hidden):
-        layers += [nn.Dense(width if i else features, width), *([nn.BatchNorm1d(width)] if normalised else []), activation()]
+    for i in range(hidden):
+        layers += [nn.Dense(width if i else features, width), activation()]
     return nn.Sequential(*layers, nn.Dense(width, out))
 
 
 def make_game(name: str, c: Choice, features: int, s: Settings) -> Game:
     """A game on points in the plane (two features), or on pixels from -1 to 1 (more)."""
     z = s.z if features > 2 else 2
-    G = network(z, s.width, features, c, nn.ReLU, c.normalised)
+    G = network(z, s.width, features, c.hidden, nn.ReLU)
     if features > 2:
         G = nn.Sequential(G, nn.Tanh())
-    D = network(features, s.width, 1, c, nn.LeakyReLU, False)  # a penalised critic must not see the minibatch
+    D = network(features, s.width, 1, c.hidden, nn.LeakyReLU)
     if name == "WGAN, clipped":
         opt_G, opt_D = (optim.RMSProp(player.parameters(), c.rate) for player in (G, D))
-        return WGAN(G, D, data.noise(z), opt_G, opt_D, n_critic=c.tempo, clip=s.clip)
+        return WGAN(G, D, data.noise(z), opt_G, opt_D, n_critic=s.n_critic, clip=s.clip)
     betas = (0.5, 0.999) if name == "GAN" else (0.0, 0.9)
     opt_G, opt_D = (optim.Adam(player.parameters(), c.rate, betas) for player in (G, D))
     if name == "GAN":
-        return GAN(G, D, data.noise(z), opt_G, opt_D, k=c.tempo)
-    return WGANGP(G, D, data.noise(z), opt_G, opt_D, n_critic=c.tempo, penalty=s.penalty)
+        return GAN(G, D, data.noise(z), opt_G, opt_D, k=s.n_critic)
+    return WGANGP(G, D, data.noise(z), opt_G, opt_D, n_critic=s.n_critic, penalty=s.penalty)
 
 
 def halved(images: np.ndarray) -> np.ndarray:
@@ -109,80 +110,88 @@ def own_distance(x: np.ndarray, s: Settings) -> float:
     return float(np.mean([distance(a, b) for a, b in pairs]))
 
 
-def play(name: str, c: Choice, on: str, seed: int, data_sets: dict[str, tuple[np.ndarray, float]], s: Settings) -> float:
-    """The distance of a game's samples from the data at the end, in units of the data's own distance."""
+def steps_on(on: str, s: Settings) -> int:
+    """Iterations of a game on the ring or on digits."""
+    return s.ring_steps if on == "ring" else s.digits_steps
+
+
+def play(name: str, c: Choice, on: str, seed: int, data_sets: dict[str, tuple[np.ndarray, float]], s: Settings) -> np.ndarray:
+    """The distance of a game's samples from the data over the training, in units of the data's own distance."""
     mg.seed(seed)
     x, own = data_sets[on]
-    game, batches = make_game(name, c, x.shape[1], s), data.batches(x, size=s.batch)
-    train(game, batches, s.steps, "game")
-    samples = game.sample(s.parts * s.points)
-    if not np.isfinite(samples).all():
-        return np.inf
-    parts = zip(np.split(x[: len(samples)], s.parts), np.split(samples, s.parts), strict=True)
-    return float(np.mean([distance(a, b) for a, b in parts])) / own
+    game, batches, found = make_game(name, c, x.shape[1], s), data.batches(x, size=s.batch), []
+    some, z = x[: s.points], game.prior(s.points)
 
+    def look(game: Game) -> None:
+        samples = game.sample(s.points, z=z)
+        found.append(distance(some, samples) / own if np.isfinite(samples).all() else NAN)
 
-def wilson(hits: int, n: int, z: float = 1.959964) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share: the true shares that agree with `hits` of n."""
-    centre, margin = hits + z**2 / 2, z * np.sqrt(hits * (n - hits) / n + z**2 / 4)
-    return float((centre - margin) / (n + z**2)), float((centre + margin) / (n + z**2))
+    steps = steps_on(on, s)
+    train(game, batches, steps, "game", steps // s.looks, look, falling=False, found=found)
+    return np.array(found)
 
 
 def experiment(claim: Claim, s: Settings) -> None:
-    """Every game with every choice on both data sets; the shares that end well, and the picture."""
+    """Every game with every choice on both data sets: the distances, and the picture."""
     mg.seed(claim.args.seed)
     x, _, _ = digits.load(claim.args)
     rows = {"ring": RING.sample(20_000), "digits": halved(x[:20_000])}
     data_sets = {on: (points, own_distance(points, s)) for on, points in rows.items()}
     every = list(enumerate(choices(s), start=claim.args.seed))
     tasks = {f"{name} on {on}, {c}": (name, c, on, seed) for on, name, (seed, c) in product(data_sets, GAMES, every)}
-    distances = run_tasks(play, tasks, data_sets, s, steps=len(tasks) * s.steps)
-    ends = dict(zip(data_sets, np.reshape(distances, (2, len(GAMES), len(every))), strict=True))
-    report(claim, ends)
-    claim.show(draw(ends), "stability", title(claim))
+    steps = sum(steps_on(on, s) for _, _, on, _ in tasks.values())
+    played = np.reshape(run_tasks(play, tasks, data_sets, s, steps=steps), (2, len(GAMES), len(every), -1))
+    games = {on: dict(zip(GAMES, of_all, strict=True)) for on, of_all in zip(data_sets, played, strict=True)}
+    report(claim, games)
+    title = f"{len(every)} settings of each game, rates constant; {STABLE}\n{DIVERGE}"
+    claim.show(draw(games, choices(s), s), "stability", claim.words(title))
 
 
-def report(claim: Claim, ends: dict[str, np.ndarray]) -> None:
-    """The share of the settings in which each game ends well; whether a WGAN ends well in more of them than the GAN."""
-    for on, table in ends.items():
-        claim.note(f"{on}: settings", table.shape[1])
-        for name, row in zip(GAMES, table, strict=True):
-            hits = int((row <= WELL).sum())
-            low, high = wilson(hits, len(row))
-            claim.note(f"{on}, {name}: settings that end well", hits, "reported")
-            claim.note(f"{on}, {name}: share, low", low, "Wilson's 95 % interval")
-            claim.note(f"{on}, {name}: share, high", high, "Wilson's 95 % interval")
-    well = np.concatenate([table <= WELL for table in ends.values()], axis=1).astype(float)
-    for name, row in zip(GAMES, well, strict=True):
-        claim.at_least(f"{name}: settings that end well", row.sum(), 1)
-    for name, row in zip(GAMES[1:], well[1:], strict=True):
-        claim.compare(f"share that ends well, {name} less GAN", compare(row, well[0], "higher", paired=True))
+def at_the_end(distances: np.ndarray) -> np.ndarray:
+    """(settings, looks) -> (settings,): the mean distance over the last part of each game."""
+    return distances[:, -(-distances.shape[1] // END) * -1 :].mean(axis=1)
 
 
-def title(claim: Claim) -> str:
-    """How often each game ends well, and whether a WGAN does more often than the GAN."""
-    verdicts = [claim.words(f"{{share that ends well, {name} less GAN|higher}}") for name in GAMES[1:]]
-    clipped, penalised = ({HELPS: "more", HURTS: "fewer"}.get(word, word) for word in verdicts)
-    beside = f"both {clipped}" if clipped == penalised else f"{GAMES[1]} {clipped}, {GAMES[2]} {penalised}"
-    return claim.words(f"More stable? {END_WELL}; beside the GAN: {beside}")
+def diverges(distances: np.ndarray) -> np.ndarray:
+    """(settings, looks) -> (settings,): whether the samples come to be as far away again as twice the least distance before."""
+    return (distances > AGAIN * np.minimum.accumulate(distances, axis=1)).any(axis=1)
 
 
-def draw(ends: dict[str, np.ndarray]) -> plt.Figure:
-    """A mark for each setting's distance at the end; those below the line end well."""
-    figure, panels = slide(1, 2, sharey=True)
-    for axes, (on, table) in zip(panels, ends.items(), strict=True):
-        names = []
-        for i, (name, row) in enumerate(zip(GAMES, table, strict=True)):
-            shown = np.minimum(row, 100.0)
-            axes.plot(i + np.linspace(-0.3, 0.3, len(row)), shown, MARKERS[i], color=OTHERS[i], markersize=9)
-            low, high = wilson(int((row <= WELL).sum()), len(row))
-            names.append(f"{name}\n{(row <= WELL).sum()} of {len(row)}\n({percent(low)} to {percent(high)})")
-        axes.axhline(WELL, color="grey", linestyle="--")
-        axes.set_title("a ring of 8 modes" if on == "ring" else f"digits, {SIDE} x {SIDE} pixels")
-        axes.set(yscale="log", ylim=(0.7, 130), xticks=range(len(GAMES)), xticklabels=names)
-        axes.set_yticks([1, 2, 5, 10, 20, 50, 100], ["1", "2", "5", "10", "20", "50", "100 or more"])
-        axes.minorticks_off()
-        axes.label_outer()
-    panels[0].set_ylabel("distance at the end / that of two samples of the data")
-    panels[0].text(2.45, 0.75, "below the line: ends well", ha="right", va="bottom")
+def report(claim: Claim, games: dict[str, dict[str, np.ndarray]]) -> None:
+    """On the ring and on digits, apart: the settings that end well, and that diverge; each WGAN beside the GAN."""
+    for on, of_all in games.items():
+        claim.note(f"{on}: settings", len(of_all["GAN"]))
+        gone = {name: int(diverges(distances).sum()) for name, distances in of_all.items()}
+        well = {name: int((at_the_end(distances) <= WELL).sum()) for name, distances in of_all.items()}
+        claim.at_least(f"{on}: settings that end well, best game", max(well.values()), 1)
+        for name in GAMES:
+            claim.note(f"{on}, {name}: settings that end well", well[name], "reported")
+            claim.note(f"{on}, {name}: settings that diverge", gone[name], "reported")
+        for name in GAMES[1:]:
+            claim.at_most(f"{on}: settings that diverge, {name} less GAN", gone[name] - gone["GAN"], 0)
+            logs = [np.log(at_the_end(of_all[which])) for which in (name, "GAN")]
+            claim.compare(f"{on}: log of the distance at the end, {name} less GAN", compare(*logs, paired=True))
+
+
+def draw(games: dict[str, dict[str, np.ndarray]], every: list[Choice], s: Settings) -> plt.Figure:
+    """The distance over the training, a line for each setting; a cross where it is twice the least before."""
+    figure, rows = slide(2, 3, sharey="row", sharex="row")
+    colours = dict(zip(s.rates, SERIES, strict=False))
+    for panels, (on, of_all) in zip(rows, games.items(), strict=True):
+        for axes, (name, distances) in zip(panels, of_all.items(), strict=True):
+            t = np.linspace(0, steps_on(on, s), distances.shape[1] + 1)[1:]
+            for c, d in zip(every, distances, strict=True):
+                style = "-" if c.hidden == max(s.hidden) else "--"
+                axes.plot(t, d, style, color=colours[c.rate], label=f"rate {c.rate:g}, {c.hidden} hidden")
+                gone = d > AGAIN * np.minimum.accumulate(d)
+                axes.plot(t[gone], d[gone], "x", color=colours[c.rate], markersize=9)
+            axes.axhline(WELL, color="grey", linewidth=1)
+            axes.set(yscale="log", title=f"{name}, {on}")
+            axes.minorticks_off()
+            axes.label_outer()
+        panels[0].set_yticks([1, 2, 5, 10, 20, 50], ["1", "2", "5", "10", "20", "50"])
+        panels[0].set_ylabel("distance / own")
+    for axes in rows[-1]:
+        axes.set_xlabel("iteration")
+    figure.legend(*rows[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure

@@ -144,11 +144,12 @@ ROWS = {
     "referee": Row("samples=20 neighbours=10 steps=2"),
     "earth_mover": Row("thetas=-0.5,0.0,1.0 steps=2 batch=16 width=8"),
     "learning_curves": Row(
-        "curves.steps=8 curves.moments=4 stability.hidden=1 stability.steps=3 stability.width=8 stability.points=6"
+        "curves.steps=8 curves.moments=4 stability.hidden=1 stability.ring_steps=3 stability.digits_steps=3 stability.looks=3"
+        " stability.width=8 stability.points=6"
     ),
     "limit_cycles": Row("updates=6 width=8 batch=16 samples=20", constants=STEPS),
     "fgsm": Row("steps=2 width=8 batch=20 epsilons=0.0,0.05,0.25", ["network_error"]),
-    "dimension": Row("steps=2 networks=1 few=10 width=8 batch=5", ["pooled, linear: median margin"]),
+    "dimension": Row("steps=2 networks=1 few=10 width=8 channels=2 batch=5", ["pooled, linear: median margin"]),
     "fooled": Row(
         "steps=20 width=16 batch=20 images=10 part=10 searches=2 descents=2 noise=20 pushed=10",
         ["error, %, worst seed", "|r| / sqrt(n)"],

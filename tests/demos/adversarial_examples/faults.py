@@ -31,7 +31,7 @@ def adversarial_runs(usual=99.0, random=98.0, adversarial=5.0, clean=2.0, pgd=10
 def dimension_runs(off=1e-12, formula=1.0, error=2.0, spread=0.5, **of_second):
     def seed(off, formula, error, spread, untrained=-0.5, pooled=0.0, repeated=-0.15, decayed=0.5):
         def rows(power, share=1):
-            powers = {"linear": power, "network": power, "decayed": share * power, "untrained": untrained}
+            powers = dict.fromkeys(dimension.MODELS, power) | {"decayed": share * power, "untrained": untrained}
             return {name: {"error": [error] * 3, "epsilon": n**p, "spread": n**spread} for name, p in powers.items()}
 
         parts = [{"off": off, "margin": formula * e * 7, "norm": 7.0, "distance": 1.0} for e in n**pooled]
@@ -85,7 +85,7 @@ FAULTS = [
     ),
     row(
         *(dimension.measure, dimension_runs, dimension.Settings(), {"off": 2e-6, "error": 6.0, "formula": 1.01, "spread": 0.0}),
-        *({"untrained": -1.0, "pooled": -0.3, "repeated": -0.3, "decayed": 2.0, "spread": 1.0}, {"decayed": -2.0}),
+        *({"untrained": -1.0, "pooled": -0.3, "repeated": -0.8, "decayed": 2.0, "spread": 1.0}, {"decayed": -2.0}),
         {"pooled": 0.3, "repeated": -0.04, "untrained": -0.2},
     ),
     row(

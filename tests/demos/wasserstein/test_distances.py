@@ -78,9 +78,10 @@ def test_halved_images_are_means_and_the_sliced_distance_of_a_shift_is_its_mean_
     assert once == pytest.approx(np.sqrt(2 / np.pi), rel=0.15)  # |(1, ..., 1)| = 14, times E |u| = 14 sqrt(2 / pi) / sqrt(196)
 
 
-def test_wilsons_interval():
-    found = [stability.wilson(*hits) for hits in ((0, 10), (5, 10), (24, 24))]
-    np.testing.assert_allclose(found, [(0.0, 0.2775), (0.2366, 0.7634), (0.862, 1.0)], atol=1e-3)
+def test_the_end_is_the_last_quarter_and_a_game_diverges_at_more_than_twice_its_least_distance_so_far():
+    distances = np.array([[9.0, 4, 3, 3, 3, 1, 2, 3], [1, 2, 2, 2, 2, 2, 1, 2], [5, 3, 2, 4, 4.1, 1, 1, 1]])
+    np.testing.assert_array_equal(stability.at_the_end(distances), [2.5, 1.5, 1])
+    np.testing.assert_array_equal(stability.diverges(distances), [True, False, True])
 
 
 # --- the WGAN's demo ----------------------------------------------------------------------------------------------------
