@@ -158,12 +158,7 @@ def _load(name: str) -> ArrayModule:
 
 def is_array(value: object) -> TypeGuard[Array]:
     """Is this an array of NumPy or of CuPy (and not a number, a list or a Tensor)?"""
-    return isinstance(value, numpy.ndarray) or _of_cupy(type(value))
-
-
-@functools.cache
-def _of_cupy(kind: type) -> bool:
-    return kind.__module__.partition(".")[0] == "cupy"
+    return isinstance(value, numpy.ndarray) or type(value).__module__.partition(".")[0] == "cupy"
 
 
 def on_device(value: object) -> bool:
