@@ -64,22 +64,22 @@ def _log_loss_terms(v: Array, y: Array) -> Array:
 def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     """D's loss: -(mean log D(x) + mean log(1 - D(G(z)))), Algorithm 1 of Goodfellow et al. 2014."""
     real_logits, fake_logits = (floating("discriminator_loss", v) for v in (real_logits, fake_logits))
-    return _log_loss_of(1, real_logits) + _log_loss_of(0, fake_logits)
+    return _log_loss_of(real_logits, label=1) + _log_loss_of(fake_logits, label=0)
 
 
 def generator_loss(fake_logits: Tensor, saturating: bool = False) -> Tensor:
     """G's loss: mean(-log D(G(z))), or, saturating, mean(log(1 - D(G(z)))), which is flat where D(G(z)) is near 0."""
     fake_logits = floating("generator_loss", fake_logits)
-    return -_log_loss_of(0, fake_logits) if saturating else _log_loss_of(1, fake_logits)
+    return -_log_loss_of(fake_logits, label=0) if saturating else _log_loss_of(fake_logits, label=1)
 
 
-def _log_loss_of(label: int, v: Tensor) -> Tensor:
+def _log_loss_of(v: Tensor, label: int) -> Tensor:
     """mean -log D for label 1, mean -log(1 - D) for label 0, as one op; with n elements, d/dv = (D - label) / n.
 
     Computed as mean softplus(s v) and s sigma(s v) / n, with s = -1 for label 1 and 1 for label 0: exact where D rounds to it.
     """
     if v._data.dtype.char == HALF:
-        return _log_loss_of(label, v.astype("float32")).astype("float16")
+        return _log_loss_of(v.astype("float32"), label).astype("float16")
     s, share = 1.0 - 2.0 * label, 1.0 / count("log_loss", v, tuple(range(v.ndim)))
     return record("log_loss", _mean_softplus(v.data, s, share), (v, lambda g, y: g * _log_loss_slope(v, s, share)))
 

@@ -68,8 +68,8 @@ class GAN(Game):
             fake = self.G(z).detach()
             real_logits, fake_logits = self.D(x), self.D(fake)
             loss_D = self.loss.discriminator(real_logits, fake_logits)
-            penalised = loss_D + (self.r1 / 2) * squared_gradient_norm(real_logits, x) if self.r1 else loss_D
-            self.descend(self.opt_D, penalised)
+            objective = loss_D + (self.r1 / 2) * squared_gradient_norm(real_logits, x) if self.r1 else loss_D
+            self.descend(self.opt_D, objective)
 
         for _ in range(self.l):
             z = self.noise(len(x))
