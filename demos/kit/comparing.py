@@ -51,9 +51,7 @@ def compare(with_it: Sequence[float], without: Sequence[float], better: str = "l
     else:
         from scipy.stats import ttest_ind
 
-        with warnings.catch_warnings(
-            action="ignore"
-        ):  # of equal runs on a side: a variance of 0 is right
+        with warnings.catch_warnings(action="ignore"):  # of equal runs on a side: a variance of 0 is right
             low, high = ttest_ind(a, b, equal_var=False).confidence_interval(CONFIDENCE)
     return Comparison(difference, float(low), float(high), verdict(difference, low, high, better))
 
