@@ -225,14 +225,10 @@ def table(measurements: dict[str, Any], size: int) -> str:
     lines += ["|---" * (1 + 2 * len(NETWORKS)) + "|"]
     for name, each in measurements.items():
         ups = [ups for network in each["model"].values() for ups in network.values()]
-        lines.append(f"| {name} | {' | '.join(map(end_of, ups))} |")
+        ends = [(in_words(end := last_that_pays(u)), u[RANKS.index(end)]) for u in ups]
+        lines.append(f"| {name} | {' | '.join(f'{words} ({up:.1f} times as fast)' for words, up in ends)} |")
     assumed = ", ".join(f"{1e6 * latency:g} us ({name})" for name, (_, latency) in NETWORKS.items())
     return "\n".join([*lines, "", f"Assumed latencies: {assumed}."])
-
-
-def end_of(ups: Sequence[float]) -> str:
-    end = last_that_pays(ups)
-    return f"{in_words(end)} ({ups[RANKS.index(end)]:.1f} times as fast)"
 
 
 def in_words(end: int) -> str:

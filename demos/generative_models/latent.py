@@ -75,7 +75,9 @@ def main(claim: Claim, settings: Settings) -> None:
     runs = over_seeds(claim, experiment, settings, x, others[: settings.images], judge, steps=settings.steps)
     measure(claim, runs)
     claim.show(picture_of_directions(runs), "latent", claim.words(SHARES))
-    claim.show(picture_of_ways(runs), "ways", title_of_ways(claim))
+    low, high = (100 * claim.metrics[f"sure_by_z_rather_than_pixels {end}"] for end in ("low", "high"))
+    sure = f"Half-way between two real digits, a classifier is sure of {claim.words(HALF_WAY)}"
+    claim.show(picture_of_ways(runs), "ways", f"{sure} (difference: from {low:.0f} to {high:.0f} points)")
 
 
 def experiment(seed: int, settings: Settings, x: np.ndarray, real: np.ndarray, judge: metrics.Judge) -> dict:
@@ -213,13 +215,6 @@ def measure(claim: Claim, runs: list[dict]) -> None:
     for name in ("through_z_sure", "through_pixels_sure"):
         note(name, name, "share sure, half-way between two real images")
     claim.compare("sure_by_z_rather_than_pixels", compare(by_z, by_pixels, better="higher", paired=True))
-
-
-def title_of_ways(claim: Claim) -> str:
-    """The second picture's title."""
-    low, high = (100 * claim.metrics[f"sure_by_z_rather_than_pixels {end}"] for end in ("low", "high"))
-    sure = f"Half-way between two real digits, a classifier is sure of {claim.words(HALF_WAY)}"
-    return f"{sure} (difference: from {low:.0f} to {high:.0f} points)"
 
 
 def picture_of_directions(runs: list[dict]) -> plt.Figure:

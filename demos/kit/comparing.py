@@ -43,8 +43,16 @@ def compare(with_it: Sequence[float], without: Sequence[float], better: str = "l
         difference = low = high = difference if abs(difference) > rounding else 0.0
     elif equal or fewest == 1:
         low, high = -np.inf, np.inf
+    elif paired:
+        from scipy.stats import t  # here, not above: its import takes as long as NumPy's and matplotlib's together
+
+        margin = t.ppf((1 + CONFIDENCE) / 2, len(a) - 1) * (a - b).std(ddof=1) / len(a) ** 0.5
+        low, high = (a - b).mean() - margin, (a - b).mean() + margin
     else:
-        low, high = _student(a - b) if paired else _welch(a, b)
+        from scipy.stats import ttest_ind
+
+        with warnings.catch_warnings(action="ignore"):  # of equal runs on a side: a variance of 0 is right
+            low, high = ttest_ind(a, b, equal_var=False).confidence_interval(CONFIDENCE)
     return Comparison(difference, float(low), float(high), verdict(difference, low, high, better))
 
 
@@ -52,20 +60,6 @@ def interval(values: Sequence[float]) -> tuple[float, float, float]:
     """The mean of the runs and its 95 % confidence interval (Student's t). For few or equal runs: as in `compare`."""
     comparison = compare(values, [0.0] * len(values), paired=True)
     return comparison.difference, comparison.low, comparison.high
-
-
-def _student(d: np.ndarray) -> tuple[float, float]:
-    from scipy.stats import t  # here, not above: its import takes as long as NumPy's and matplotlib's together
-
-    margin = t.ppf((1 + CONFIDENCE) / 2, len(d) - 1) * d.std(ddof=1) / len(d) ** 0.5
-    return d.mean() - margin, d.mean() + margin
-
-
-def _welch(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
-    from scipy.stats import ttest_ind
-
-    with warnings.catch_warnings(action="ignore"):  # scipy warns if all runs of a side are equal, but a variance of 0 is right
-        return ttest_ind(a, b, equal_var=False).confidence_interval(CONFIDENCE)
 
 
 def verdict(difference: float, low: float | None, high: float | None, better: str = "lower") -> str:

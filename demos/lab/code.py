@@ -92,7 +92,8 @@ class Settings:
             return value
         if name == "points":
             pairs = value if isinstance(value, list) and 0 < len(value) <= MOST_POINTS else [None]
-            if not all(isinstance(p, list) and len(p) == 2 and all(map(_is_coordinate, p)) for p in pairs):
+            whole = all(isinstance(p, list) and len(p) == 2 for p in pairs)
+            if not whole or not all(type(v) in (int, float) and abs(v) <= 2 for p in pairs for v in p):
                 raise ValueError(f"points: expected 1 to {MOST_POINTS:,} pairs of numbers from -2 to 2")
             return tuple((round(float(a), 3), round(float(b), 3)) for a, b in pairs)
         if name not in BOUNDS:
@@ -105,10 +106,6 @@ class Settings:
     def shown(self) -> dict[str, Any]:
         """The settings for the page, without the points: the page has them."""
         return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "points"}
-
-
-def _is_coordinate(v: Any) -> bool:
-    return type(v) in (int, float) and abs(v) <= 2
 
 
 def beginning(s: Settings) -> str:

@@ -162,7 +162,8 @@ def play_digits(kind: tuple[bool, float], seed: int, s: Settings, x: np.ndarray)
     """The dense players on digits: ink in G's borders over time, and cosines of the border pixels' weights into D."""
     mg.seed(seed)
     planted, dropout = kind
-    border = border_of(x, s.border)
+    border = np.flatnonzero((x == 0).all(axis=0))  # the pixels that are black in all images: ...
+    border = border[: min(len(border), s.border) // 2 * 2]  # ... the first ones, an even number of them, for pairs
     G, D = digits.dense_players(s.z, s.width)
     D, W, ink = nn.Sequential(InkDropout(dropout), *D), D[1].weight, []
     before = W.numpy()[border].copy()
@@ -177,12 +178,6 @@ def play_digits(kind: tuple[bool, float], seed: int, s: Settings, x: np.ndarray)
     after = W.numpy()[border]
     of_weights = {"before": before, "after": after, "learnt": after - before}
     return {"ink": np.array(ink)} | {name: cosines(weights) for name, weights in of_weights.items()}
-
-
-def border_of(x: np.ndarray, most: int) -> np.ndarray:
-    """The indices of the first pixels that are black in all images: an even number of them, for pairs."""
-    border = np.flatnonzero((x == 0).all(axis=0))
-    return border[: min(len(border), most) // 2 * 2]
 
 
 def cosines(W: np.ndarray) -> np.ndarray:

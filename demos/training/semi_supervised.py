@@ -108,16 +108,11 @@ def generator(s: Settings) -> nn.Sequential:
     return nn.Sequential(*hidden, nn.Dense(w, 784), nn.Sigmoid(), nn.Reshape(1, 28, 28))
 
 
-def some_of_each(y: np.ndarray, n: int) -> np.ndarray:
-    """Random indices of n labels, n / 10 of each of the ten classes."""
-    order = random_numbers.spawn().permutation(len(y))
-    return np.concatenate([order[y[order] == c][: n // 10] for c in range(10)])
-
-
 def train(kind: str, seed: int, s: Settings, x: np.ndarray, y: np.ndarray, unseen: tuple[np.ndarray, np.ndarray]) -> dict:
     """Errors on unseen digits along the way, in per cent; the images with labels, and G's at the end."""
     mg.seed(seed)
-    chosen = some_of_each(y, s.labels)
+    order = random_numbers.spawn().permutation(len(y))
+    chosen = np.concatenate([order[y[order] == c][: s.labels // 10] for c in range(10)])  # as many of each class
     D, G = classifier(s), generator(s)
     opt_G, opt_D = adams(G, D, s.lr_generator, s.lr)
     labelled, unlabelled = data.batches(x[chosen], y[chosen], size=s.batch_labelled), data.batches(x, size=s.batch)

@@ -35,7 +35,8 @@ class Hints:
         """Check a row of the history."""
         if "D_real" in figures:
             self._update(AHEAD, figures["D_real"] > 0.99 and figures["D_fake"] < 0.01, t, bar)
-        length = gradient_length(self.game)
+        gradients = [p.grad.data for p in self.game.opt_G.params if p.grad is not None]
+        length = float(np.sqrt(sum(float((g**2).sum()) for g in gradients)))
         self.greatest = max(self.greatest, length)
         self._update(NO_GRADIENT, length < VANISHED * self.greatest, t, bar)
 
@@ -50,8 +51,3 @@ class Hints:
 def spread(x: np.ndarray) -> float:
     """The square root of the summed variances over the n of (n, ...)."""
     return float(np.sqrt(np.asarray(x, np.float64).var(axis=0).sum()))
-
-
-def gradient_length(game: Game) -> float:
-    """|the gradient of G's loss with respect to G's parameters| after the last step."""
-    return float(np.sqrt(sum(float((p.grad.data**2).sum()) for p in game.opt_G.params if p.grad is not None)))

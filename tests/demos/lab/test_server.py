@@ -4,11 +4,14 @@ import http.client
 import json
 import socket
 import time
+from contextlib import suppress
+from types import SimpleNamespace
 
 import pytest
 
+from demos.lab import server as server_module
 from demos.lab.panel import Panel
-from demos.lab.server import BODY
+from demos.lab.server import BODY, CONNECTIONS, RATE
 
 
 def ask(server, path="", method="GET", body=None, **headers):
@@ -105,6 +108,17 @@ def test_neither_files_nor_what_is_no_command_are_served_and_the_session_goes_on
     assert do(server, "iterate")[0] == 200
 
 
+def test_a_thousand_requests_a_second_are_too_many_and_later_there_are_answers_again(server, monkeypatch):
+    now = time.monotonic()
+    monkeypatch.setattr(server_module, "time", SimpleNamespace(monotonic=lambda: now))
+    assert {ask(server, "/x")[0] for _ in range(110)} == {403}
+    assert do(server, "iterate")[0] == 200  # strangers use up nothing of the page's
+    server.left = 5.0
+    assert [ask(server, "x")[0] for _ in range(8)] == [404] * 5 + [429] * 3
+    now += 1.5 / RATE  # for one more: the half is far from both, whatever is rounded
+    assert [do(server, "iterate")[0] for _ in range(2)] == [200, 429]
+
+
 def test_a_body_that_is_too_long_is_not_read(server):
     for length in ("10000000", "-1", "x", str(BODY + 1), "1e3", ""):
         host = f"127.0.0.1:{server.server_port}"
@@ -132,6 +146,27 @@ def test_frames_arrive_while_it_plays_another_page_takes_over_and_a_closed_page_
     page = Page(server)
     assert [page.until(lambda frame: True)["panels"][0]["iteration"]] == paused
     page.close()
+
+
+def test_a_request_that_trickles_in_keeps_nobody_out_for_long(server, monkeypatch):
+    monkeypatch.setattr(server_module, "PATIENCE", 0.4)
+    monkeypatch.setattr(server_module.Handler, "timeout", 0.3)
+    slow = [socket.create_connection(("127.0.0.1", server.server_port)) for _ in range(CONNECTIONS)]
+    head = f"POST /{server.token}/do HTTP/1.1\r\nHost: 127.0.0.1:{server.server_port}\r\nContent-Length: 999\r\n\r\n"
+    for i, connection in enumerate(slow):
+        connection.sendall(head[: (len(head), 9, 0)[i % 3]].encode())
+
+    def answers():
+        for connection in slow:
+            with suppress(OSError):
+                connection.send(b"x")
+        with suppress(OSError, http.client.HTTPException):
+            return ask(server)[0] == 200
+
+    until(answers)
+    assert ask(server)[0] == 200
+    for connection in slow:
+        connection.close()
 
 
 def test_an_error_in_the_sessions_thread_is_told_and_a_run_that_has_broken_down_is_not_played_on(server, monkeypatch):
