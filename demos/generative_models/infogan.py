@@ -33,8 +33,7 @@ from demos.kit.training import adams, train
 from minigan import Tensor, data, nn, no_grad
 from minigan.backend import random_numbers
 from minigan.games import Figures, Game
-from minigan.games.dcgan import initialise
-from minigan.losses import cross_entropy, discriminator_loss, generator_loss, mse
+from minigan.losses import cross_entropy, discriminator_loss, generator_loss, mse, squared_gradient_norm
 
 CODES = 10
 LABELLED = 10_000  # training images whose labels decide which code is which digit
@@ -48,15 +47,16 @@ class Settings:
     steps: int = 4000  # the learning rates fall linearly to 0 over them
     seeds: int = 3
     z: int = 30  # dimensions of the noise
-    spread: float = 0.1  # the noise's standard deviation: c differs more from code to code
+    spread: float = 0.5  # the noise's standard deviation
     weight: float = 1.0  # of the codes' loss
-    channels: int = 16
+    width: int = 192
     batch: int = 64
-    g_lr: float = 1e-3
-    d_lr: float = 5e-4
+    lr: float = 1e-3  # Adam's
+    blur: float = 0.7  # standard deviation of the noise that D sees on every pixel
+    r1: float = 0.3  # weight of the penalty on D's gradient at the data
 
 
-QUICK = {"steps": 30, "seeds": 2, "channels": 4}
+QUICK = {"steps": 30, "seeds": 2, "width": 32}
 VERDICT = "to be written"
 FINDING = "{agreement, worst seed|%}"
 TITLE = "{agreement, worst seed|%}"
@@ -65,11 +65,11 @@ TITLE = "{agreement, worst seed|%}"
 class InfoGAN(Game):
     """D has 1 + 10 + 2 outputs: the logit, Q's logits of c, and its guess of u."""
 
-    settings = ("weight", "spread")
+    settings = ("weight", "spread", "r1")
 
-    def __init__(self, G, D, prior, opt_G, opt_D, weight: float, spread: float):
+    def __init__(self, G, D, prior, opt_G, opt_D, weight: float, spread: float, r1: float):
         super().__init__(G, D, prior, opt_G, opt_D)
-        self.weight, self.spread, self.rng = weight, spread, random_numbers.spawn()
+        self.weight, self.spread, self.r1, self.rng = weight, spread, r1, random_numbers.spawn()
 
     def noise(self, m, rng=None):
         """(m, z + 10 + 2): noise, a random code as one-hot, two uniform numbers."""
@@ -85,10 +85,12 @@ class InfoGAN(Game):
     def step(self, batches):
         """A step of D and Q, then a step of G against them."""
         x = self.real(batches)
+        x.requires_grad = True
         z = self.noise(len(x))
-        real, fake = self.D(x), self.D(self.G(z).detach())
-        loss_D = discriminator_loss(real[:, :1], fake[:, :1])
-        self.descend(self.opt_D, loss_D + self.code_loss(fake, z))
+        real, fake = self.D(x)[:, :1], self.D(self.G(z).detach())
+        loss_D = discriminator_loss(real, fake[:, :1])
+        penalty = (self.r1 / 2) * squared_gradient_norm(real, x)
+        self.descend(self.opt_D, loss_D + self.code_loss(fake, z) + penalty)
 
         z = self.noise(len(x))
         with self.frozen(self.D):
@@ -99,21 +101,25 @@ class InfoGAN(Game):
         return Figures(loss_D=loss_D, loss_G=loss_G, loss_Q=loss_Q)
 
 
+class Blur(nn.Module):
+    """Adds noise in training mode: neither D nor Q can then rely on details (Arjovsky and Bottou 2017, section 3)."""
+
+    def __init__(self, std: float):
+        self.std = std
+
+    def forward(self, x: Tensor) -> Tensor:
+        noise = random_numbers.noise_generator(like=x.data).standard_normal(x.shape, dtype="float32")
+        return x + Tensor(self.std * noise) if self.training else x
+
+
 def game(s: Settings) -> InfoGAN:
-    """Convolutional networks for images of 14 x 14 pixels from -1 to 1."""
-    c = s.channels
-    G = nn.Sequential(
-        nn.Dense(s.z + CODES + 2, 32 * c, bias=False), nn.Reshape(2 * c, 4, 4), nn.BatchNorm2d(2 * c), nn.ReLU(),
-        nn.ConvTranspose2d(2 * c, c, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(c), nn.ReLU(),
-        nn.ConvTranspose2d(c, 1, 4, stride=2, padding=1), nn.Tanh(),
-    )  # fmt: skip
-    D = nn.Sequential(
-        nn.Conv2d(1, c, 4, stride=2, padding=1), nn.LeakyReLU(0.1),
-        nn.Conv2d(c, 2 * c, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(2 * c), nn.LeakyReLU(0.1), nn.Flatten(),
-        nn.Dense(32 * c, 8 * c, bias=False), nn.BatchNorm1d(8 * c), nn.LeakyReLU(0.1), nn.Dense(8 * c, 1 + CODES + 2),
-    )  # fmt: skip
-    G, D = initialise(G), initialise(D)
-    return InfoGAN(G, D, data.noise(s.z), *adams(G, D, s.g_lr, s.d_lr), s.weight, s.spread)
+    """Dense networks for images of 14 x 14 pixels from -1 to 1."""
+    w, n = s.width, s.z + CODES + 2
+    hidden = nn.Dense(n, w), nn.BatchNorm1d(w), nn.ReLU(), nn.Dense(w, w), nn.BatchNorm1d(w), nn.ReLU()
+    G = nn.Sequential(*hidden, nn.Dense(w, 14 * 14), nn.Tanh(), nn.Reshape(1, 14, 14))
+    hidden = nn.Dense(14 * 14, w), nn.LeakyReLU(0.2), nn.Dense(w, w), nn.LeakyReLU(0.2)
+    D = nn.Sequential(Blur(s.blur), nn.Flatten(), *hidden, nn.Dense(w, 1 + CODES + 2))
+    return InfoGAN(G, D, data.noise(s.z), *adams(G, D, s.lr, s.lr), s.weight, s.spread, s.r1)
 
 
 @demo(Settings(), QUICK, digits.options)

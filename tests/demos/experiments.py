@@ -71,7 +71,7 @@ def cycles():
 
 def coded():
     images = infogan.halved(data.glyphs(40)[0])
-    return infogan.game(infogan.Settings(channels=2)), data.batches(images, size=20)
+    return infogan.game(infogan.Settings(width=4)), data.batches(images, size=20)
 
 
 LINEAR = [f"demos.generative_models.autoencoders.{name}" for name in ("pca", "linear_map")]
@@ -116,7 +116,7 @@ ROWS = {
     "fair": Row("steps=2 batch=20 judge_steps=2 width=8", ["squared error, with the term", "the class from z, with the term"]),
     "variational_bayes": Row("steps=2 moving=1 every=1 width=8 t_width=8 codes=20"),
     "cycle": Row("steps=4 width=4 batch=8 points=40", games={"cycle": cycles}),
-    "infogan": Row("steps=2 batch=20 channels=2", ["agreement, worst seed"], games={"coded": coded}),
+    "infogan": Row("steps=2 batch=20 width=4", ["agreement, worst seed"], games={"coded": coded}),
     "averages": Row("steps=4 width=8 batch=16 moments=4 turns=3"),
     "bayesian_gan": Row("steps=4 kept=2 width=4 points=100 judged=60"),
     "coadaptation": Row("toy_steps=4 steps=4 every=1 border=4 width=8 batch=20"),
