@@ -75,7 +75,7 @@ def load(path: str | os.PathLike[str]) -> games.Game:
         game = _made(description, state)
         game.load_state_dict(_nested(state))
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError, MemoryError) as error:
-        raise ValueError(f"{os.fspath(path)} is not a game that mg.save wrote: {error or type(error).__name__}") from None
+        raise ValueError(f"{os.fspath(path)} cannot be loaded as a game: {error or type(error).__name__}") from None
     return game
 
 

@@ -60,9 +60,9 @@ def test_a_users_game_with_players_noise_schedule_average_and_numbers_goes_on_bi
     other = two_critics()
     other.load_state_dict(state)
     batches.load_state_dict(position)
+    assert (type(other.t), type(other.mean)) == (int, np.float32)
     assert [dict(other.step(batches)) for _ in range(3)] == expected
     assert_same(other.state_dict(), end)
-    assert (type(other.t), type(other.mean)) == (int, np.float32)
     np.testing.assert_array_equal(other.sample(4), samples)
     assert [critic[0].weight.name for critic in other.critics] == ["D.layers.0.weight", "critics.1.layers.0.weight"]
     for wrong in ("1", None, np.ones(2), Tensor(1.0)):

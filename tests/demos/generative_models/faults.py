@@ -3,7 +3,7 @@
 import numpy as np
 
 from demos.generative_models import adversarial_autoencoder as aae
-from demos.generative_models import ali, autoencoder, bayesian_gan, boltzmann, cycle, fair, infogan, latent, pretraining, vae
+from demos.generative_models import ali, autoencoder, bayesian_gan, boltzmann, cycle, fair, latent, pretraining, vae
 from demos.generative_models import variational_bayes as avb
 from demos.generative_models.damage import TASKS
 from tests.demos.made_up import faults
@@ -87,7 +87,6 @@ FAULTS = [
         *(cycle.measure, [CYCLES], ([0, WITH, 1, "y"], 0 * POINTS), ([0, WITH, 1, "back"], -POINTS)),
         *[([0, WITHOUT, i, "back"], POINTS) for i in range(2)],
     ),
-    faults(infogan.measure, [runs("agreement", (0.9, 0.81, 0.85), slant=0.5, width=0.5)], ([0, 1, "agreement"], 0.79)),
     faults(fair.measure, [READ], ([0, "fair", 1, "s"], 0.56), ([0, "fair", 1, "class"], 0.9), ([0, "told s", 1, "s"], 0.59)),
     faults(
         *(latent.measure, [[G, G]], ([0, 1, "singular"], G["singular"] - 0.01), ([0, 1, "axes"], G["axes"] + 0.01)),

@@ -36,7 +36,7 @@ def substeps(panel):
 
 def test_a_gans_substeps_are_those_of_the_algorithms_box_and_their_rows_have_formulas_and_lines():
     found = list(substeps(Panel(Settings(width=8, batch=16, k=2, l=3))))
-    of_d = ["x and z", "G(z)", "D(x)", "D(G(z))", "loss_D", "loss", "backward", "update D: Adam"]
+    of_d = ["x and z", "G(z)", "D(x)", "D(G(z))", "loss_D", "backward", "update D: Adam"]
     of_g = ["x and z", "G(z)", "D(G(z))", "loss_G", "backward", "update G: Adam"]
     assert [substep["name"] for substep in found] == 2 * of_d + 3 * of_g
     rows = [row for substep in found for row in substep["rows"]]
