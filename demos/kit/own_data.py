@@ -20,7 +20,7 @@ import numpy as np
 from demos.kit import pictures
 from demos.kit.claim import Claim
 from demos.kit.run import Run
-from demos.kit.runner.options import NAMES, OWN, SIDES, add_data_options, common_options
+from demos.kit.runner.options import NAMES, OWN, SIDES, add_data_options, common_options, own_options
 from minigan import data, metrics
 from minigan.backend import random_numbers
 from minigan.games import ConditionalGAN, Game
@@ -67,7 +67,7 @@ def options(description: str) -> argparse.ArgumentParser:
 
 def given(args: argparse.Namespace) -> bool:
     """Whether --data is a path."""
-    return args.data is not None and args.data not in NAMES
+    return isinstance(args.data, str) and args.data not in NAMES
 
 
 def points(args: argparse.Namespace) -> np.ndarray:
@@ -86,7 +86,7 @@ def _fitted(args: argparse.Namespace) -> tuple[np.ndarray, np.ndarray, float]:
     own = _of(args)
     if own.x.ndim != 2:
         raise SystemExit(f"--data {args.data}: has images; expected points (n, 2)")
-    if getattr(args, "size", None) or getattr(args, "augment", None):
+    if own_options(args):
         raise SystemExit(f"--data {args.data}: has points; --size and --augment are for images")
     low, high = own.x.min(axis=0), own.x.max(axis=0)
     return own.x, (low + high) / 2, max(float((high - low).max()) / 4, 1e-12)
