@@ -140,21 +140,6 @@ def test_anything_else_is_refused_in_one_line_that_says_what_was_expected(name, 
     assert "\n" not in end.value.code
 
 
-@pytest.mark.parametrize(
-    ("options", "line"),
-    [
-        ("gan --data absent", "'absent' is not there; expected ring, grid, mnist, glyphs, or a .npy, .npz or .csv file"),
-        ("gan --size 16", "--size: only for your own images, --data PATH; here --data is ring"),
-        ("dcgan --data photos --data-dir x", "--data-dir: only --data mnist is read from a folder; here --data is photos"),
-        ("began --data photos", "invalid choice: 'photos'"),
-    ],
-)
-def test_options_that_would_be_ignored_are_refused(options, line, folder, capsys):
-    with pytest.raises(SystemExit, match=r"^2$"):
-        main(options.split())
-    assert line in capsys.readouterr().err
-
-
 def test_a_new_experiment_and_the_playground_take_your_points(folder):
     main(["new", "mine_with_data"])
     main(["mine_with_data.py", "--quick", "--data", "points.csv", "--out", "out"])
