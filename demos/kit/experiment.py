@@ -29,7 +29,7 @@ from demos.kit.loops import run_tasks
 from demos.kit.runner import results
 from demos.kit.runner.checkpoint import running
 from demos.kit.runner.opening import NOTEBOOK, open_claim, start
-from demos.kit.runner.options import Options, common_options, ended
+from demos.kit.runner.options import Options, common_options, ended, own_options
 from demos.kit.words import names_in, unknown
 
 Experiment = Callable[[Claim, Any], str | None]
@@ -152,8 +152,8 @@ class Demo:
         """Everything that the result depends on: --data, the settings, and what `record` adds."""
         if callable(self.record):
             return self.record(args, settings)
-        own = {name: getattr(args, name) for name in ("size", "augment") if getattr(args, name, None)}  # of --data PATH
-        return {**({"data": args.data} if "data" in args else {}), **own, **asdict(settings), **self.record}
+        chosen = {"data": args.data} if "data" in args else {}
+        return {**chosen, **own_options(args), **asdict(settings), **self.record}
 
     def chosen(self, quick: bool) -> Any:
         """The settings, or those for --quick."""

@@ -20,7 +20,7 @@ import numpy as np
 from demos.kit import pictures
 from demos.kit.claim import Claim
 from demos.kit.run import Run
-from demos.kit.runner.options import NAMES, OWN, SIDES, add_data_options, common_options
+from demos.kit.runner.options import NAMES, OWN, SIDES, add_data_options, common_options, own_options
 from minigan import data, metrics
 from minigan.backend import random_numbers
 from minigan.games import ConditionalGAN, Game
@@ -67,7 +67,7 @@ def options(description: str) -> argparse.ArgumentParser:
 
 def given(args: argparse.Namespace) -> bool:
     """Whether --data is a path."""
-    return args.data is not None and args.data not in NAMES
+    return isinstance(args.data, str) and args.data not in NAMES
 
 
 def points(args: argparse.Namespace) -> np.ndarray:
@@ -86,7 +86,7 @@ def _fitted(args: argparse.Namespace) -> tuple[np.ndarray, np.ndarray, float]:
     own = _of(args)
     if own.x.ndim != 2:
         raise SystemExit(f"--data {args.data}: has images; expected points (n, 2)")
-    if getattr(args, "size", None) or getattr(args, "augment", None):
+    if own_options(args):
         raise SystemExit(f"--data {args.data}: has points; --size and --augment are for images")
     low, high = own.x.min(axis=0), own.x.max(axis=0)
     return own.x, (low + high) / 2, max(float((high - low).max()) / 4, 1e-12)
@@ -244,19 +244,19 @@ def play(claim: Claim, own: OwnData, game: Game) -> None:
     from demos.kit import digits  # here: points need no classifier of digits
 
     kinds = len(own.names) if isinstance(game, ConditionalGAN) else 0
-    columns = min(SHOWN, kinds) or 8
+    shown = min(SHOWN, kinds)
+    columns = shown * max(1, 12 // shown) if kinds else 8  # in each, one class
     fixed = game.prior(8 * columns, rng=random_numbers.spawn())
 
     def classes(n: int) -> np.ndarray | None:
         return np.arange(n) % kinds if kinds else None
 
     def snapshot() -> dict[str, np.ndarray]:
-        labels = np.arange(len(fixed)) % columns if kinds else None
+        labels = np.arange(len(fixed)) % shown if kinds else None
         return {"samples": digits.pixels(game, len(fixed), labels, fixed)}
 
-    run = Run(
-        claim, game, Minibatches(own, claim.settings["batch"], claim.args.augment or ()), own.images(slice(1000)), snapshot
-    )
+    batches = Minibatches(own, claim.settings["batch"], claim.args.augment or ())
+    run = Run(claim, game, batches, own.images(slice(COMPARED)), snapshot)
     run.train()
     labels = classes(SAMPLES)
     parts = [slice(i, i + CHUNK) for i in range(0, SAMPLES, CHUNK)]
@@ -265,7 +265,11 @@ def play(claim: Claim, own: OwnData, game: Game) -> None:
     run.write(samples=samples, **({"labels": labels} if kinds else {}))
     near = claim.words(NEAR)
     claim.show(_sheets(own, samples, labels), "samples", near)
-    claim.show(pictures.images_over_time(run.snapshots, 2 * columns), "over_time", f"After {run.steps:,} iterations. {near}")
+    claim.show(
+        pictures.images_over_time(run.snapshots, columns if kinds else 16),
+        "over_time",
+        f"After {run.steps:,} iterations. {near}",
+    )
     pictures.images_animation(claim.args.out / "animation.gif", run.snapshots, columns)
     claim.show(pictures.curves(run.history), "curves", "The losses, and D's guesses, on your own data (not judged)")
     print(f"{pictures.MOVING}\nYour own data: nothing is judged")

@@ -14,8 +14,8 @@ they have when D can only guess? In over_time.png and animation.gif, G's samples
 """
 
 from argparse import Namespace
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from demos.kit.claim import Claim
 from demos.kit.experiment import demo
 from demos.kit.rounding import percent
 from demos.kit.run import Run
-from demos.kit.runner.options import parser
+from demos.kit.runner.options import own_options, parser
 from minigan import Tensor, data, losses, metrics, nn, no_grad, optim, sigmoid
 from minigan.games import GAN
 
@@ -71,7 +71,13 @@ def chosen(args: Namespace) -> Settings:
     return replace(SETTINGS[name], steps=QUICK[name], width=64) if args.quick else SETTINGS[name]
 
 
-@demo(SETTINGS["ring"], options=lambda about: parser(about, list(SETTINGS), own="points or images"), choose=chosen)
+def everything(args: Namespace, settings: Settings) -> dict[str, Any]:
+    """What the result depends on; the log-loss is not named, so that checkpoints of older versions can be resumed."""
+    named = {"data": args.data, **own_options(args), **asdict(settings)}
+    return {name: value for name, value in named.items() if (name, value) != ("loss", "log")}
+
+
+@demo(SETTINGS["ring"], None, lambda about: parser(about, list(SETTINGS), own="points or images"), chosen, everything)
 def main(claim: Claim, settings: Settings) -> None:
     """Points in the plane or images, by the same algorithm: only the sizes of the layers differ."""
     args = claim.args

@@ -116,6 +116,11 @@ def add_data_options(options: Options, data: Sequence[str], quick_data: str | No
         options.add_argument("--augment", nargs="+", choices=("flips", "shifts"), help=augment)
 
 
+def own_options(args: argparse.Namespace) -> dict[str, Any]:
+    """--size and --augment, if they were given."""
+    return {name: getattr(args, name) for name in ("size", "augment") if getattr(args, name, None)}
+
+
 def add_settings(options: Options, settings: Any) -> None:
     """Add --set for the fields of the settings, which `settings.settings_of` reads, and --seeds."""
     options.settings = settings

@@ -1,16 +1,17 @@
 """--data PATH: what a file or folder holds, the games on it, and what is refused in one line."""
 
 import io
-import json
 import re
 import zipfile
 from argparse import Namespace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from demos.__main__ import main
+from demos.commands.lab import own_points
 from demos.kit import own_data
 from demos.lab.session import Session
 from minigan import data, metrics
@@ -97,23 +98,6 @@ def test_games_on_your_own_data_are_played_drawn_and_not_judged(name, options, s
         assert (samples_of(out)["samples"].min() >= 0, "rng" in training_of(out)["batches"]) == (True, True)
 
 
-def test_the_playground_begins_with_your_points(folder):
-    from demos.commands.lab import own_points
-
-    settings = own_points(Namespace(data="points.csv"))
-    x = Session(settings).panels[0].objects["drawn"]
-    assert (settings.data, x.shape) == ("drawn", (300, 2))
-    assert metrics.wasserstein1(x, own_data.points(Namespace(data="points.csv")) / 2) < 0.001
-
-
-def npz(**arrays):
-    return lambda path: np.savez(path, **arrays)
-
-
-def array(values):
-    return lambda path: np.save(path, values, allow_pickle=True)
-
-
 def too_long(path):
     """An .npz whose array announces a terabyte."""
     header = io.BytesIO()
@@ -122,57 +106,49 @@ def too_long(path):
         archive.writestr("x.npy", header.getvalue())
 
 
-REFUSED = {  # file: (what makes it, the demo, the line)
-    "a.npy": (array(np.array([[{}, 1]], object)), "gan", "Python objects"),
-    "b.npy": (array(np.zeros((9, 3))), "gan", r"is float64 \(9, 3\); expected numbers: points"),
-    "c.npy": (array(np.full((9, 8, 8), 7.0)), "gan", "has float64 pixels from 7 to 7; expected integers up to 255"),
-    "d.npy": (array(np.full((9, 2), np.nan)), "gan", "has a nan or an infinity"),
-    "e.npy": (lambda path: path.write_bytes(b"\x89PNG"), "gan", "e.npy: "),
-    "f.npy": (array(np.zeros((9, 8, 8))), "wgan", "has images; expected points"),
-    "g.npy": (array(POINTS), "dcgan", "has points; expected images"),
-    "h.npy": (array(PIXELS), "cgan", "has no classes; expected a folder with a subfolder for each, or an .npz with y"),
-    "i.npz": (npz(a=POINTS, b=POINTS), "gan", "has the arrays a, b; expected x, and y for classes"),
-    "j.npz": (npz(x=PIXELS, y=np.zeros(3)), "gan", r"has labels float64 \(3,\) for 40 samples"),
-    "k.npz": (lambda path: path.write_text("no zip"), "gan", "k.npz: File is not a zip file"),
+REFUSED = {  # file: (its array, arrays or text, or what makes it; the demo; the line)
+    "a.npy": (np.array([[{}, 1]], object), "gan", "Python objects"),
+    "b.npy": (np.zeros((9, 3)), "gan", r"is float64 \(9, 3\); expected numbers: points \(n, 2\), or images"),
+    "c.npy": (np.full((9, 8, 8), 7.0), "gan", "has float64 pixels from 7 to 7; expected integers up to 255, or floats"),
+    "d.npy": (np.full((9, 2), np.nan), "gan", "has a nan or an infinity"),
+    "e.npy": ("not an array", "gan", "e.npy: "),
+    "f.npy": (np.zeros((9, 8, 8)), "wgan", "has images; expected points"),
+    "g.npy": (POINTS, "dcgan", "has points; expected images"),
+    "h.npy": (PIXELS, "cgan", "has no classes; expected a folder with a subfolder for each, or an .npz with y"),
+    "i.npz": ({"a": POINTS, "b": POINTS}, "gan", "has the arrays a, b; expected x, and y for classes"),
+    "j.npz": ({"x": PIXELS, "y": np.zeros(3)}, "gan", r"has labels float64 \(3,\) for 40 samples"),
+    "k.npz": ("not a zip", "gan", "k.npz: File is not a zip file"),
     "l.npz": (too_long, "gan", "l.npz: "),
-    "m.csv": (lambda path: path.write_text("1,2,3\n4,5,6\n"), "gan", "has 3 columns; expected two"),
-    "n.csv": (lambda path: path.write_text("a,b\n1,2\n3,?\n"), "gan", "n.csv: could not convert"),
-    "o.txt": (lambda path: path.write_text("1 2"), "gan", "o.txt: expected a .npy, .npz or .csv file, or a folder of pictures"),
-    "p": (lambda path: path.mkdir(), "gan", "p: no pictures"),
+    "m.csv": ("1,2,3\n4,5,6\n", "gan", "has 3 columns; expected two"),
+    "n.csv": ("a,b\n1,2\n3,?\n", "gan", "n.csv: could not convert"),
+    "o.txt": ("1 2", "gan", "o.txt: expected a .npy, .npz or .csv file, or a folder of pictures"),
+    "p": (Path.mkdir, "gan", "p: no pictures"),
 }
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_anything_else_is_refused_in_one_line_that_says_what_was_expected(name, folder):
-    make, demo, line = REFUSED[name]
-    make(folder / name)
+    content, demo, line = REFUSED[name]
+    if isinstance(content, str):
+        (folder / name).write_text(content)
+    elif callable(content):
+        content(folder / name)
+    else:
+        np.savez(name, **content) if isinstance(content, dict) else np.save(name, content)
     with pytest.raises(SystemExit, match=rf"^--data:? .*{line}") as end:
         main([demo, "--quick", "--data", name, "--out", "out"])
     assert "\n" not in end.value.code
 
 
-@pytest.mark.parametrize(
-    ("options", "line"),
-    [
-        ("gan --data absent", "'absent' is not there; expected ring, grid, mnist, glyphs, or a .npy, .npz or .csv file"),
-        ("gan --size 16", "--size: only for your own images, --data PATH; here --data is ring"),
-        ("dcgan --data photos --data-dir x", "--data-dir: only --data mnist is read from a folder; here --data is photos"),
-        ("began --data photos", "invalid choice: 'photos'"),
-    ],
-)
-def test_options_that_would_be_ignored_are_refused(options, line, folder, capsys):
-    with pytest.raises(SystemExit, match=r"^2$"):
-        main(options.split())
-    assert line in capsys.readouterr().err
-
-
-def test_a_new_experiment_takes_your_points(folder):
+def test_a_new_experiment_and_the_playground_take_your_points(folder):
     main(["new", "mine_with_data"])
     main(["mine_with_data.py", "--quick", "--data", "points.csv", "--out", "out"])
-    found = json.loads((folder / "out" / "summary.json").read_text("utf-8"))
+    found = summary_of(folder / "out")
     assert (found["settings"]["data"], found["metrics"]) == ("points.csv", {})
     with pytest.raises(SystemExit, match=r"--data pixels\.npz: has images; expected points"):
         main(["mine_with_data.py", "--quick", "--data", "pixels.npz"])
+    shown = Session(own_points(Namespace(data="points.csv"))).panels[0].objects["drawn"]
+    assert metrics.wasserstein1(shown, own_data.points(Namespace(data="points.csv")) / 2) < 0.001
 
 
 def test_data_that_are_too_large_to_unpack_are_refused(folder, monkeypatch):

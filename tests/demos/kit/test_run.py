@@ -12,7 +12,11 @@ from minigan.games import GAN
 from tests.demos import running
 from tests.demos.running import DEMOS, POINTS, assert_same_end, history_of, run, samples_of, summary_of, training_of
 
-GAMES = [*((name, "") for name in DEMOS), ("gan", "--data grid"), ("gan", "--data glyphs")]
+GAMES = [
+    *((name, "") for name in DEMOS),
+    ("gan", "--data grid --set loss=least-squares"),
+    ("gan", "--data glyphs --set loss=hinge"),
+]
 GAMES += [("wgan", "--game wgan-gp --optimizer optimistic-adam")]
 QUICK = ("--quick", "--steps")
 
