@@ -59,7 +59,7 @@ class Settings:
 QUICK = {"width": 64, "d_width": 32, "steps": 100, "fresh_steps": 50, "codes": 300, "judged": 300, "seeds": 1}
 VERDICT = "Not reached at this size: with D, noise becomes better digits; the codes still differ from the prior."
 TITLE = (
-    "A new network tells {codes told from z|%} of codes from draws of the prior (plain: {codes told from z, plain|%}; guessing: "
+    "A new network tells {codes told from z|%} of codes from draws of the prior (plain: {codes told from z, plain|%}; guessing "
     "50 %), for {squared error over that of plain|.2f} times the squared error; Frechet distance of P's images of the prior: "
     "{Frechet distance, adversarial, z from the prior|.0f} (plain: {Frechet distance, plain, z from the prior|.0f}; plain, z "
     "drawn like the codes, by a normal distribution: {Frechet distance, plain, z like the codes|.0f})"
@@ -68,8 +68,8 @@ CODES = (
     "Codes of unseen digits: the adversarial ones, each number within {KS distance from the prior|<} of the prior (KS distance)"
 )
 FINDING = (
-    "A new network that is trained to tell codes from noise is right about {codes told from z|%} of both (worst of 3 seeds; plain "
-    "autoencoder: {codes told from z, plain|%}, guessing: 50 %). Digits drawn from noise have Frechet distance "
+    "A new network that is trained to tell codes from noise is right about {codes told from z|%} of both (worst of 3 seeds; "
+    "plain autoencoder {codes told from z, plain|%}, guessing 50 %). Digits drawn from noise have Frechet distance "
     "{Frechet distance, adversarial, z from the prior|.0f} (plain {Frechet distance, plain, z from the prior|.0f}, with noise "
     "fitted to its codes {Frechet distance, plain, z like the codes|.0f}; means); the reconstruction has "
     "{squared error over that of plain|.2f} times the squared error (worst seed)."
