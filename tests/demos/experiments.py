@@ -103,7 +103,7 @@ ROWS = {
     ),
     "latent": Row("steps=2 batch=20 width=8 z=4 points=2 pairs=5 images=4 descents=2", ["inversion_error", "nearest_image"]),
     "adversarial_autoencoder": Row(
-        "steps=2 batch=20 width=8 d_width=8 judged=20",
+        "steps=2 fresh_steps=2 batch=20 width=8 d_width=8 judged=20",
         ["KS distance from the prior", "squared error, plain", "squared error, adversarial"],
     ),
     "ali": Row("steps=2 batch=20 grid_steps=2 judge_steps=2 width=8 judged=40", ["judge's errors", "same class"]),
@@ -152,7 +152,8 @@ ROWS = {
     ),
     "patch": Row("classifier_steps=2 patch_steps=2 held_out=40 judge_steps=2", ["accuracy_on_scenes, worst seed"]),
     "manifold_defense": Row(
-        "steps=2 channels=2 encoder_steps=2 judge_steps=2 images=10 descents=2 pairs=4 attack_steps=2 minibatches=2 batch=20"
+        "steps=2 channels=2 encoder_steps=2 judge_steps=2 images=10 descents=2 projections=32 lessons=2 pairs=4 attack_steps=2 "
+        "minibatches=2 batch=20"
     ),
 }
 

@@ -64,7 +64,7 @@ def manifold_runs(attacked=0.2, after=0.88, clean_after=0.98, pairs=0.6, left=0.
         return rates | {"epsilon": epsilon, "begun": 0.5, "distance": 3.0}
 
     found = {when: {"found": share, "differ": share} for when, share in (("before", pairs), ("after", left))}
-    rest = {"through": 0.3, "clean": {"before": 0.99, "after": 0.98}, "pairs": found}
+    rest = {"untrained": 0.7, "adaptive": 0.3, "clean": {"before": 0.99, "after": 0.98}, "pairs": found}
     rows = [[row(0.0, 1.0, clean_after), row(0.25, attacked, after + more)] for more in (-0.01, 0.0, 0.01)]
     return [rest | {"rows": of_seed} for of_seed in rows]
 

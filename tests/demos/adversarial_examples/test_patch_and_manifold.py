@@ -64,7 +64,7 @@ def victim():
 
 def test_where_g_makes_little_but_the_images_the_defence_works(victim):
     judge, x, y, pixels = victim
-    settings = manifold_defense.Settings(descents=200, weight=0.0)
+    settings = manifold_defense.Settings(descents=200, weight=0.0, slack=0.0)
     found = manifold_defense.defend(judge, judge, pixels, zero, (x, y), 0.25, settings)
     attacked = attacks.fgsm(judge, x, y, 0.25)
     np.testing.assert_array_equal(found["attacked"], attacked)
@@ -77,6 +77,8 @@ def test_where_g_makes_little_but_the_images_the_defence_works(victim):
     still = manifold_defense.defend(judge, judge, pixels, zero, (x, y), 0.25, replace(settings, descents=1))
     assert still["distance"] > 2 * found["distance"]
     assert still["begun"] == found["begun"] <= 0.2  # of ten times the same image
+    freely = manifold_defense.defend(judge, judge, pixels, zero, (x, y), 0.25, replace(settings, slack=0.25))
+    assert freely["distance"] < found["distance"]  # x itself is within the slack of the attacked image
 
 
 def test_pairs_keep_to_eta_and_count_where_the_classifier_is_sure_of_both(victim):
