@@ -142,7 +142,7 @@ ROWS = {
     ),
     "limit_cycles": Row("updates=6 width=8 batch=16 samples=20", constants=STEPS),
     "fgsm": Row("steps=2 width=8 batch=20 epsilons=0.0,0.05,0.25", ["network_error"]),
-    "dimension": Row("steps=2 networks=1 few=10 width=8 channels=2 batch=5", ["pooled, linear: median margin"]),
+    "dimension": Row("steps=2 networks=1 few=10 width=16 batch=5", ["pooled, linear: median margin"]),
     "fooled": Row(
         "steps=20 width=16 batch=20 images=10 part=10 searches=2 descents=2 noise=20 pushed=10",
         ["error, %, worst seed", "|r| / sqrt(n)"],
