@@ -111,8 +111,7 @@ def _network(name: str, network: nn.Module) -> list[Any]:
     if kind in CONTAINERS:
         parts = CONTAINERS[kind](network)
         return [kind, *(_network(f"{name}.{i}", p) if isinstance(p, nn.Module) else p for i, p in enumerate(parts))]
-    call = ast.parse(f"{kind}({network.extra_repr()})", mode="eval").body
-    assert isinstance(call, ast.Call)
+    call: Any = ast.parse(f"{kind}({network.extra_repr()})", mode="eval").body
     options = {str(option.arg): ast.literal_eval(option.value) for option in call.keywords}
     return [kind, *map(ast.literal_eval, call.args), *[options] * bool(options)]
 
