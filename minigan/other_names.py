@@ -87,6 +87,7 @@ def explain(*modules: ModuleType) -> None:
         vars(module).update(__getattr__=_refusal(module), __dir__=lambda module=module: [*module.__all__])
     for name, ours in OURS["t"].items():
         setattr(Tensor, name, Elsewhere(name, ours))
+    setattr(Tensor, "__dir__", lambda t: [name for name in object.__dir__(t) if name not in OURS["t"]])  # noqa: B010
 
 
 def _refusal(module: ModuleType) -> Any:

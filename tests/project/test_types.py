@@ -111,5 +111,6 @@ def test_names_of_other_libraries_are_not_there_and_the_error_names_ours():
         mg.nn.Dens  # noqa: B018
     assert (error.value.name, error.value.obj) == ("Dens", mg.nn)  # Python adds: Did you mean: 'Dense'?
     assert not hasattr(t, "view")
+    assert not other_names.OURS["t"].keys() & set(dir(t))
     assert not hasattr(type(t), "__getattr__")  # it would make every attribute slower to read
     assert t.__array_ufunc__ is None  # CuPy asks the tensor, and then leaves a * t to it; NumPy asks the class
