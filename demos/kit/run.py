@@ -9,9 +9,8 @@ from demos.kit.claim import Claim
 from demos.kit.loops import check_finite, resumable
 from demos.kit.runner.progress import progress
 from demos.kit.runner.results import write_history
-from minigan import nn
+from minigan import nn, optim
 from minigan.games import Game
-from minigan.optim import LinearDecay
 
 SNAPSHOTS, QUICK_SNAPSHOTS = 48, 8  # of the samples during the training: the frames of the animation; with --quick
 ROWS = 400  # rows of history
@@ -30,7 +29,7 @@ class Run:
     def __init__(self, claim: Claim, game: Game, batches: Any, x: np.ndarray, snapshot: Callable[[], dict[str, np.ndarray]]):
         self.claim, self.args, self.game, self.batches, self.snapshot = claim, claim.args, game, batches, snapshot
         self.steps = claim.settings["steps"]
-        self.decay = LinearDecay([game.opt_G, game.opt_D], claim.schedule)
+        self.decay = optim.LinearDecay(game.parts(optim.Optimizer).values(), claim.schedule)
         self.hints = None
         if not self.args.no_hints:
             from demos.kit.runner.hints import Hints  # only here is it needed

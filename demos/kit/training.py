@@ -43,7 +43,7 @@ def train(
     `look(game)` is called every `every` steps; `changing`: the state that it changes, see `loops.resumable`. `falling`:
     whether the learning rates fall linearly to 0.
     """
-    decay, figures = optim.LinearDecay([game.opt_G, game.opt_D], steps), []
+    decay, figures = optim.LinearDecay(game.parts(optim.Optimizer).values(), steps), []
     parts = {"game": game, "batches": batches, "decay": decay, "figures": figures, **changing}
     for t in resumable(range(1, steps + 1), name, **parts):
         figures.append(game.step(batches))

@@ -26,14 +26,13 @@ from minigan.data.priors import Noise
 from minigan.engine.tensor import Tensor
 from minigan.saving import attributes
 
-LIMIT = 2**28  # bytes of a file that is read
 GAMES: dict[str, type[games.Game]] = {
     kind.__name__: kind for kind in vars(games).values() if isinstance(kind, type) and issubclass(kind, games.Game)
 }
 CONTAINERS: dict[str, Callable[[Any], list[Any]]] = {  # a network of networks, and its arguments
     "Sequential": lambda network: network.layers,
     "SpectralNorm": lambda network: [network.layer, {"iterations": network.iterations}],
-    "Conditional": lambda network: [network.network, network.classes],
+    "Conditional": lambda network: [network.network, int(network.classes)],
     "Joint": lambda network: [network.network],
     "Autoencoder": lambda network: [network.encoder, network.decoder],
 }
@@ -66,10 +65,11 @@ def save(game: games.Game, path: str | os.PathLike[str]) -> None:
 def load(path: str | os.PathLike[str]) -> games.Game:
     """The game in a file that `save` wrote; it goes on bit for bit, and so does minigan's default generator.
 
-    The file may come from anyone: nothing in it is executed, and the networks take no more memory than the file's arrays.
+    The file may come from anyone: nothing in it is executed, and the networks take no more memory than the file's arrays
+    and a few MB. To use them may take more: an Upsample makes large images of small ones.
     Raises ValueError for any other file, and OSError where the system does.
     """
-    state = read_npz(path, LIMIT)
+    state = read_npz(path)
     try:
         description = json.loads(str(state.pop("game")[()]))
         game = _made(description, state)
@@ -110,9 +110,9 @@ def _network(name: str, network: nn.Module) -> list[Any]:
     kind = _named(name, type(network), LAYERS)
     if kind in CONTAINERS:
         parts = CONTAINERS[kind](network)
-        return [kind, *(_network(f"{name}.{i}", p) if isinstance(p, nn.Module) else p for i, p in enumerate(parts))]
+        return [kind, *(p if isinstance(p, int | dict) else _network(f"{name}.{i}", p) for i, p in enumerate(parts))]
     call: Any = ast.parse(f"{kind}({network.extra_repr()})", mode="eval").body
-    options = {str(option.arg): ast.literal_eval(option.value) for option in call.keywords}
+    options = {option.arg: ast.literal_eval(option.value) for option in call.keywords}
     return [kind, *map(ast.literal_eval, call.args), *[options] * bool(options)]
 
 

@@ -68,6 +68,7 @@ def attribute(name, value):
 
 REFUSED = {
     "G.1 is a Own, which is not minigan's": lambda: make("gan", networks={"G": nn.Sequential(nn.Dense(3, 2), Own(2, 2))}),
+    "G.1 is a function, which is not minigan's": lambda: make("gan", networks={"G": nn.Sequential(nn.Dense(3, 2), mg.tanh)}),
     "the game is a Other, which is not minigan's": lambda: type("Other", (games.GAN,), {})(
         *list(vars(make("gan")).values())[:5]
     ),
