@@ -82,8 +82,9 @@ VERDICT = (
     "Not reached at this size: projection onto a generator's images undoes most of an attack, but less than the bound asks."
 )
 FINDING = (
-    "Under FGSM of 0.25, a classifier is right on {attacked_0.25|%} of digits, and on {projected_0.25|%} of their projections. "
-    "Of pairs that look alike, it takes {pairs_before|%} for two digits, after robust training {pairs_after|%}."
+    "Under FGSM of 0.25, a classifier is right on {attacked_0.25|%} of digits, and on {projected_0.25|%} of their projections "
+    "({projected_0.25, before C's lessons|%} before it learns on projections; {projected_0.25, BPDA|%} under BPDA, which knows "
+    "of G). Of pairs that look alike, it takes {pairs_before|%} for two digits, after robust training {pairs_after|%}."
 )
 IN_DEFENCE = (
     "Under FGSM of 0.25, a classifier is right on {attacked_0.25|%} of digits, and on {projected_0.25|%} of their projections "

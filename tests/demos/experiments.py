@@ -152,8 +152,7 @@ ROWS = {
     ),
     "patch": Row("classifier_steps=2 patch_steps=2 held_out=40 judge_steps=2", ["accuracy_on_scenes, worst seed"]),
     "manifold_defense": Row(
-        "steps=2 channels=2 encoder_steps=2 judge_steps=2 images=10 descents=2 projections=32 lessons=2 pairs=4 attack_steps=2 "
-        "minibatches=2 batch=20"
+        "steps=2 channels=2 encoder_steps=2 judge_steps=2 images=10 descents=2 pairs=4 attack_steps=2 minibatches=2 batch=20"
     ),
 }
 

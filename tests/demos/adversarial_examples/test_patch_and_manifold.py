@@ -7,7 +7,7 @@ import pytest
 
 from demos.adversarial_examples import manifold_defense, patch
 from demos.kit import digits
-from minigan import Tensor, attacks, data, metrics, nn
+from minigan import Tensor, attacks, data, grad, metrics, nn
 
 X, Y = data.glyphs(300, np.random.default_rng(0))
 SCENES = patch.scatter(X, np.random.default_rng(0))
@@ -31,9 +31,8 @@ def test_the_digit_that_is_compared_is_cut_out_whole_and_each_patch_is_tried_at_
         assert found["digit"].shape[1] == found["digit"].shape[2] <= 14
         assert found["digit"].sum() == pytest.approx(SCENES[np.argmax(target == Y)].sum(), rel=1e-6)
     rates = patch.success(model, SCENES, Y, found["digit"], 4, settings)
-    others = SCENES[np.flatnonzero(Y - 4)]
     for i, share in enumerate(settings.shares):
-        pasted = attacks.apply_patch(others, found["digit"], share, np.random.default_rng(i))[0]
+        pasted = attacks.apply_patch(SCENES[np.flatnonzero(Y - 4)], found["digit"], share, np.random.default_rng(i))[0]
         assert rates[i] == pytest.approx((model(pasted).numpy().argmax(axis=1) == 4).mean())
 
 
@@ -75,19 +74,19 @@ def test_where_g_makes_little_but_the_images_the_defence_works(victim):
     assert (off < 0.7 * change).all()
     assert found["distance"] == pytest.approx(np.sqrt((off**2).mean()), rel=1e-5)
     still = manifold_defense.defend(judge, judge, pixels, zero, (x, y), 0.25, replace(settings, descents=1))
-    assert still["distance"] > 2 * found["distance"]
-    assert still["begun"] == found["begun"] <= 0.2  # of ten times the same image
     freely = manifold_defense.defend(judge, judge, pixels, zero, (x, y), 0.25, replace(settings, slack=0.25))
-    assert freely["distance"] < found["distance"]  # x itself is within the slack of the attacked image
+    assert freely["distance"] < found["distance"] < still["distance"] / 2  # x is within the slack of the attacked image
+    assert still["begun"] == found["begun"] <= 0.2  # of ten times the same image
+    t = Tensor(x, requires_grad=True)
+    assert (grad(manifold_defense.as_if_identity(pixels, zero, t, settings).sum(), t)[0].numpy() == 1).all()
 
 
 def test_pairs_keep_to_eta_and_count_where_the_classifier_is_sure_of_both(victim):
     judge, _, _, pixels = victim
     settings = manifold_defense.Settings(pairs=10, attack_steps=15, eta=4.0)
     found = manifold_defense.look_for_pairs(judge, pixels, data.noise(10), settings, np.random.default_rng(1))
-    one, other = found["images"]
-    assert (np.linalg.norm((one - other).reshape(10, -1), axis=1) <= 4.0 * (1 + 1e-5)).all()
-    logits = [judge(Tensor(images)).numpy() for images in (one, other)]
+    assert (np.linalg.norm(np.subtract(*found["images"]).reshape(10, -1), axis=1) <= 4.0 * (1 + 1e-5)).all()
+    logits = [judge(Tensor(images)).numpy() for images in found["images"]]
     np.testing.assert_array_equal(found["seen"], [v.argmax(axis=1) for v in logits])
     sure = [1 / np.exp(v - v.max(axis=1, keepdims=True)).sum(axis=1) for v in logits]  # the largest of the softmax
     np.testing.assert_allclose(found["sure"], sure, rtol=1e-4)
