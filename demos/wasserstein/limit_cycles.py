@@ -79,8 +79,8 @@ PLAYS = {
 }
 PANELS = (("GD at once",), ("GD in turn",), ("GD, w clipped",), ("OMD", "optimistic Adam"))
 VERDICT = (
-    "True, but only in small games and without momentum: OMD's last iterate converges, gradient "
-    "descent's does not; digits stay open."
+    "True, but only in small games and without momentum: OMD's last iterate converges, gradient descent's does not; on digits, "
+    "optimistic Adam's images are worse than Adam's."
 )
 FINDING = (
     "After 2,000 steps of the bilinear game, OMD is {bilinear game, OMD: at the end|.5f} from the solution, gradient descent "

@@ -24,10 +24,13 @@ WELL = 2.0  # in units of the data's own distance: a game that ends nearer has e
 AGAIN = 2.0  # times the least distance so far: a game that comes to be so far away again diverges
 END = 4  # the last of this many parts of a game is its end
 NAN = 1000.0  # the distance of samples that are not finite
-STABLE = "end well: " + "; ".join(
-    f"{on} " + ", ".join(f"{name} {{{on}, {name}: settings that end well|.0f}}" for name in GAMES) for on in ("ring", "digits")
+NAMES = "GAN / clipped WGAN / WGAN-GP"
+END_WELL, DIVERGE = (
+    ", ".join(
+        " / ".join(f"{{{on}, {name}: settings that {what}|.0f}}" for name in GAMES) + f" ({on})" for on in ("ring", "digits")
+    )
+    for what in ("end well", "diverge")
 )
-DIVERGE = "diverge: " + STABLE.removeprefix("end well: ").replace("end well", "diverge")
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,7 @@ def experiment(claim: Claim, s: Settings) -> None:
     played = np.reshape(run_tasks(play, tasks, data_sets, s, steps=steps), (2, len(GAMES), len(every), -1))
     games = {on: dict(zip(GAMES, of_all, strict=True)) for on, of_all in zip(data_sets, played, strict=True)}
     report(claim, games)
-    title = f"{len(every)} settings of each game, rates constant; {STABLE}\n{DIVERGE}"
+    title = f"Of {len(every)} settings, {NAMES} end well in: {END_WELL};\ndiverge in: {DIVERGE}"
     claim.show(draw(games, choices(s), s), "stability", claim.words(title))
 
 
@@ -188,8 +191,8 @@ def draw(games: dict[str, dict[str, np.ndarray]], every: list[Choice], s: Settin
             axes.axhline(WELL, color="grey", linewidth=1)
             axes.set(yscale="log", title=f"{name}, {on}")
             axes.minorticks_off()
-            axes.label_outer()
-        panels[0].set_yticks([1, 2, 5, 10, 20, 50], ["1", "2", "5", "10", "20", "50"])
+            axes.tick_params(labelleft=axes is panels[0])
+        panels[0].set_yticks([1, 2, 5, 10, 20], ["1", "2", "5", "10", "20"])
         panels[0].set_ylabel("distance / own")
     for axes in rows[-1]:
         axes.set_xlabel("iteration")
