@@ -25,7 +25,8 @@ def test_a_pickle_of_version_0_1_loads_and_the_game_goes_on():
         game.step(saved["batches"])
     with np.load(FILES / "version_0_1_expected.npz") as expected:
         for p, name in zip([*game.G.parameters(), *game.D.parameters()], expected.files, strict=True):
-            np.testing.assert_allclose(p.numpy(), expected[name], rtol=1e-5, atol=1e-6)
+            if p.name != "G.layers.0.bias":  # batch norm follows: its gradient is 0, up to rounding, which Adam makes steps of
+                np.testing.assert_allclose(p.numpy(), expected[name], rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["tensor", "backend", "memory", "threads", "random_numbers", "gradcheck", "testing"])
