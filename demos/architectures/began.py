@@ -46,7 +46,7 @@ class Settings:
     seeds: int = 3  # games with each gamma
     gamma: float = 0.75  # the target of the ratio L(G(z)) / L(x)
     low: float = 0.3  # another gamma, the lowest that the paper uses
-    lambda_k: float = 0.01  # how fast k follows; the paper's 0.001 is for runs a hundred times as long
+    lambda_k: float = 0.1  # how fast k follows; the paper's 0.001 is for runs a hundred times as long
     z: int = 64  # dimensions of the noise, uniform in [-1, 1]
     width: int = 256  # of the hidden layers
     code: int = 64  # of D's narrowest layer
