@@ -41,10 +41,10 @@ from minigan.games import GAN
 class Settings:
     """Everything that the result depends on, besides the seed."""
 
-    steps: int = 1_200  # iterations at 28 x 28; the learning rates fall linearly to 0 over them
-    middle_steps: int = 2_000  # at 14 x 14
-    coarse_steps: int = 6_000  # at 7 x 7
-    single_steps: int = 12_000  # of the single GAN: about the same time as LAPGAN's
+    steps: int = 450  # iterations at 28 x 28; the learning rates fall linearly to 0 over them
+    middle_steps: int = 1_300  # at 14 x 14
+    coarse_steps: int = 4_000  # at 7 x 7
+    single_steps: int = 9_500  # of the single GAN: about the same time as LAPGAN's
     seeds: int = 3
     z: int = 32  # dimensions of the noise of dense players; finer levels have a plane of noise
     width: int = 256  # of the hidden layers at 7 x 7; those of the single GAN follow from the number of parameters
