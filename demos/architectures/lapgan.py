@@ -78,7 +78,6 @@ BETTER = {"Frechet distance": "lower", "clear digits": "higher"}
 FITTED = 2_000  # images that a level's linear map is fitted to
 LEVELS = 2  # of residuals: 28 x 28 and 14 x 14; the smallest images are 7 x 7
 STARTS = "14 x 14", "7 x 7"  # real coarse images, from which LAPGAN's finer levels and the controls start
-CONTROL = {"marker": "s", "color": REAL, "linestyle": ""}  # in the picture
 COLUMNS, SHOWN = 8, 72  # samples of a game in a row of the picture, and in all its rows
 
 
@@ -227,11 +226,10 @@ def picture(runs: dict[str, list[dict]], without: dict[str, float]) -> Figure:
     for start in STARTS:
         name = f"{LAPGAN} from {start}"
         points[name] = [run[f"Frechet distance, {name}"] for run in runs[LAPGAN]]
-        points |= {name[18:]: [value] for name, value in without.items() if "Frechet" in name and start in name}
+        names = [name for name in without if "Frechet" in name and start in name]
+        points |= {name.removeprefix("Frechet distance, "): [without[name]] for name in names}
     for i, (name, found) in enumerate(points.items()):
-        distances.plot(
-            found, [-i] * len(found), **({"marker": "o", "color": FAKE, "linestyle": ""} if LAPGAN in name else CONTROL)
-        )
+        distances.plot(found, [-i] * len(found), "o" if LAPGAN in name else "s", color=FAKE if LAPGAN in name else REAL)
     distances.set(xscale="log", xlabel="Frechet distance to the data", yticks=range(0, -len(points), -1))
     distances.set_yticklabels(points)
     distances.grid(axis="y", alpha=0.3)

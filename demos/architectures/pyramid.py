@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from minigan import Tensor, backend, concatenate, data, nn, upsample2d
 from minigan.backend import random_numbers
@@ -41,23 +42,17 @@ def gaussian(images: np.ndarray, levels: int) -> list[np.ndarray]:
     return pyramid
 
 
-def patches(images: np.ndarray) -> np.ndarray:
-    """The 5 x 5 pixels around each pixel and a 1: (N, 1, H, W) -> (N H W, 26)."""
-    n, _, height, width = images.shape
-    padded = np.pad(images[:, 0], ((0, 0), (2, 2), (2, 2)))
-    around = [padded[:, i : i + height, j : j + width] for i in range(5) for j in range(5)]
-    return np.stack([*around, np.ones((n, height, width), np.float32)], axis=-1).reshape(-1, 26)
-
-
 def least_squares(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The linear map from I_(k+1) to h_k with the least squared error: weight (4, 1, 5, 5) and bias (4,) of a convolution.
 
-    Its four channels are the four pixels under each of I_(k+1), as those of `Residual`.
+    Its channels are the four pixels under each of I_(k+1), as those of `Residual`.
     """
     low = down(images)
     h = images - up(low)
     four = np.stack([h[:, 0, i::2, j::2] for i in (0, 1) for j in (0, 1)], axis=-1).reshape(-1, 4)
-    weight, *_ = np.linalg.lstsq((a := patches(low)).T @ a, a.T @ four)
+    around = sliding_window_view(np.pad(low[:, 0], ((0, 0), (2, 2), (2, 2))), (5, 5), axis=(1, 2)).reshape(-1, 25)
+    a = np.column_stack([around, np.ones(len(around), around.dtype)])
+    weight, *_ = np.linalg.lstsq(a.T @ a, a.T @ four)
     return weight[:-1].T.reshape(4, 1, 5, 5), weight[-1]
 
 

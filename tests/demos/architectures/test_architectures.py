@@ -85,8 +85,6 @@ def test_a_pyramid_is_rebuilt_exactly_and_gs_condition_is_a_real_coarse_image_wi
     np.testing.assert_allclose(pyramid.rebuild(parts), x, atol=1e-6)
     np.testing.assert_allclose(parts[-1], x.reshape(10, 1, 7, 4, 7, 4).mean(axis=(3, 5)), atol=1e-6)
     np.testing.assert_allclose(pyramid.down(pyramid.up(x)), x, atol=1e-6)
-    for h in parts[:-1]:
-        np.testing.assert_allclose(pyramid.down(h), 0, atol=1e-6)  # nothing is left in h that the coarse image has
     # A known mistake: levels that learn from what the level above has made, not from real coarse images.
     small = images(5, 14)
     prior = pyramid.RealCondition(small)
@@ -117,8 +115,7 @@ def test_g_makes_the_residual_of_its_condition_which_d_sees_too_and_a_sample_is_
 def test_a_level_begins_at_the_linear_map_with_the_least_squared_error():
     rng = np.random.default_rng(0)
     weight, bias = (v - v.mean(axis=0) for v in (rng.standard_normal((4, 1, 5, 5)), rng.standard_normal(4)))
-    G = pyramid.Residual(lapgan.painter(2), np.float32(weight), np.float32(bias))
-    G.network[-1].weight.data[...], G.network[-1].bias.data[...] = 0, 0
+    G = pyramid.Residual(lambda small_and_z: 0.0, np.float32(weight), np.float32(bias))
     pair = G(Tensor(rng.standard_normal((50, 5, 7, 7)).astype(np.float32))).numpy()
     for true, found in zip((weight, bias), pyramid.least_squares(pair.sum(axis=1, keepdims=True)), strict=True):
         np.testing.assert_allclose(found, true, atol=1e-3)
