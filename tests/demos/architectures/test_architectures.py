@@ -21,14 +21,11 @@ def images(n=10, side=28, seed=0):
     return np.random.default_rng(seed).uniform(-1, 1, (n, 1, side, side)).astype(np.float32)
 
 
-def test_dcgan_notes_no_ratio_of_seconds_where_no_other_game_of_its_kind_was_timed(record, monkeypatch):
+def test_dcgan_compares_nothing_after_a_single_game(monkeypatch):
     monkeypatch.setattr(dcgan, "digits", MagicMock())
-    monkeypatch.setattr(dcgan, "run_tasks", lambda play, tasks, *_, **__: [{"seconds": 1.0}] * len(tasks))
-    for name in ("look", "measure", "picture"):
-        record(dcgan, name)
     claim = MagicMock(settings={"steps": dcgan.Settings().steps}, **{"args.seed": 0})
     dcgan.main.experiment(claim, replace(dcgan.Settings(), seeds=1))
-    assert not claim.note.called
+    assert not claim.compare.called
 
 
 def test_the_total_variation_is_that_of_normal_distributions_and_d_alone_plays_against_shifted_noise(record):
