@@ -34,7 +34,7 @@ class Settings:
 
     steps: int = 8_000  # iterations; the learning rates fall linearly to 0 over them
     seeds: int = 3  # games of each kind
-    z: int = 64  # dimensions of the noise, standard normal
+    z: int = 32  # dimensions of the noise, standard normal
     channels: int = 16  # of the 14 x 14 layers; twice as many in those of 7 x 7, four times in those of 4 x 4
     batch: int = 32
     lr: float = 3e-3  # Adam's, with betas (0.5, 0.999)
