@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from minigan import Tensor, backend, concatenate, data, nn, upsample2d
 from minigan.backend import random_numbers
@@ -41,6 +42,20 @@ def gaussian(images: np.ndarray, levels: int) -> list[np.ndarray]:
     return pyramid
 
 
+def least_squares(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The linear map from I_(k+1) to h_k with the least squared error: weight (4, 1, 5, 5) and bias (4,) of a convolution.
+
+    Its channels are the four pixels under each of I_(k+1), as those of `Residual`.
+    """
+    low = down(images)
+    h = images - up(low)
+    four = np.stack([h[:, 0, i::2, j::2] for i in (0, 1) for j in (0, 1)], axis=-1).reshape(-1, 4)
+    around = sliding_window_view(np.pad(low[:, 0], ((0, 0), (2, 2), (2, 2))), (5, 5), axis=(1, 2)).reshape(-1, 25)
+    a = np.column_stack([around, np.ones(len(around), around.dtype)])
+    weight, *_ = np.linalg.lstsq(a.T @ a, a.T @ four)
+    return weight[:-1].T.reshape(4, 1, 5, 5), weight[-1]
+
+
 def build(images: np.ndarray, levels: int) -> list[np.ndarray]:
     """[h_0, h_1, ..., I_K]: the residual of each level, the finest first, and the smallest image."""
     pyramid = gaussian(images, levels)
@@ -69,18 +84,21 @@ class Pairs(Iterator):
 
 
 class RealCondition:
-    """A level's prior: I_(k+1) of real images and a plane of noise, (N, 2, H / 2, W / 2). Levels train independently."""
+    """A level's prior: I_(k+1) of real images and noise, (N, 5, H / 2, W / 2). Levels train independently.
+
+    The noise is a plane as large as the finer image (as in the paper): four numbers under each pixel of I_(k+1).
+    """
 
     def __init__(self, small: np.ndarray):
         self.small, self.rng = small, random_numbers.spawn()
-        self.noise = data.noise(small[0].size)
+        self.noise = data.noise(4 * small[0].size)
 
     def __call__(self, m: int) -> np.ndarray:
         return self.beside_noise(self.small[self.rng.integers(len(self.small), size=m)])
 
     def beside_noise(self, small: np.ndarray) -> np.ndarray:
-        """The input of G_k for these images: each with a plane of noise."""
-        z = backend.to_numpy(self.noise(len(small))).reshape(small.shape)
+        """The input of G_k for these images: each with its noise."""
+        z = backend.to_numpy(self.noise(len(small))).reshape(len(small), 4, *small.shape[2:])
         return np.concatenate([small, z], axis=1)
 
     def state_dict(self) -> dict[str, Any]:
@@ -92,14 +110,19 @@ class RealCondition:
 
 
 class Residual(nn.Module):
-    """G_k: I_(k+1) and z -> the pair (h, l). `network`: (N, 2, H, W) -> (N, 4, H, W), the four pixels under each of I_(k+1)."""
+    """G_k: I_(k+1) and z -> the pair (h, l); h is a linear map of I_(k+1), which begins with these weights, plus a network.
 
-    def __init__(self, network: nn.Module):
-        self.network = network
+    `network`: (N, 5, H, W) -> (N, 4, H, W), the four pixels under each of I_(k+1).
+    """
+
+    def __init__(self, network: nn.Module, weight: np.ndarray, bias: np.ndarray):
+        self.network, self.linear = network, nn.Conv2d(1, 4, weight.shape[-1], padding=weight.shape[-1] // 2)
+        self.linear.weight.data, self.linear.bias.data = weight, bias
 
     def forward(self, small_and_z: Tensor) -> Tensor:
         n, _, height, width = small_and_z.shape
-        h = self.network(small_and_z).reshape(n, 2, 2, height, width)
+        h = self.linear(small_and_z[:, :1]) + self.network(small_and_z)
+        h = h.reshape(n, 2, 2, height, width)
         h = h.transpose(0, 3, 1, 4, 2).reshape(n, 1, 2 * height, 2 * width)
         return concatenate([h, upsample2d(small_and_z[:, :1])], axis=1)
 

@@ -1,6 +1,5 @@
 """Convolutional and dense players with the same number of parameters: their distances to the data, and their failures."""
 
-import time
 from typing import Any
 
 import numpy as np
@@ -9,14 +8,12 @@ from matplotlib.figure import Figure
 import minigan as mg
 from demos.kit import digits, pictures
 from demos.kit.style import FAKE, OTHERS, REAL, slide
-from demos.kit.training import adams, train
+from demos.kit.training import adams, timed
 from minigan import data, metrics, nn
 from minigan.games import GAN, dcgan_discriminator, dcgan_generator
 
-CONV, SECONDS, ITERATIONS = "convolutional", "dense, as many seconds", "dense, as many iterations"
-KINDS = (ITERATIONS, SECONDS, CONV)
-COLOURS = {ITERATIONS: OTHERS[1], SECONDS: OTHERS[3], CONV: FAKE}
-MARKERS = {ITERATIONS: "^", SECONDS: "s", CONV: "o"}
+CONV, DENSE = "convolutional", "dense"
+COLOURS, MARKERS = {DENSE: OTHERS[3], CONV: FAKE}, {DENSE: "s", CONV: "o"}
 SHEET = 10, 5  # images of the worst class: columns, rows
 
 
@@ -27,6 +24,13 @@ def game(kind: str, s: Any, shape: tuple[int, int, int] = (1, 28, 28)) -> GAN:
         G, D = dense_players(s.z, parameters(G), parameters(D))
     lr, r1 = (s.lr, s.r1) if kind == CONV else (s.dense_lr, s.dense_r1)
     return GAN(G, D, data.noise(s.z), *adams(G, D, lr, lr), r1=r1)
+
+
+def averaged(kind: str, s: Any, shape: tuple[int, int, int] = (1, 28, 28)) -> GAN:
+    """The game, with G's running average."""
+    played = game(kind, s, shape)
+    played.average = nn.MovingAverage(played.G, s.decay)
+    return played
 
 
 def parameters(network: nn.Module) -> int:
@@ -46,14 +50,15 @@ def width(total: int, inputs: int, outputs: int) -> int:
 
 
 def play(kind: str, seed: int, steps: int, judge: metrics.Judge, x: np.ndarray, s: Any) -> dict[str, Any]:
-    """Play a game of `steps` iterations: `look` at G's samples, and the processor's seconds."""
+    """Play a game of `steps` iterations; the processor's seconds, and `look` at the samples, at each of s.looks moments."""
     mg.seed(seed)
-    began = time.process_time()
-    played = game(kind, s)
     batches = data.batches(2 * x - 1, size=s.batch if kind == CONV else s.dense_batch)
-    train(played, batches, steps, "game")
-    seconds = time.process_time() - began
-    return look((played.sample(s.samples) + 1) / 2, judge, x) | {"seconds": seconds}
+
+    def measure(played: GAN) -> dict[str, Any]:
+        return look(digits.pixels(played, s.samples), judge, x)
+
+    seconds, looks = timed(averaged(kind, s), batches, steps, s.looks, measure)
+    return {"seconds": seconds, "looks": looks}
 
 
 def look(samples: np.ndarray, judge: metrics.Judge, x: np.ndarray) -> dict[str, Any]:
@@ -75,24 +80,21 @@ def dots(images: np.ndarray) -> float:
 
 
 def picture(runs: dict[str, list[dict]], real: dict[str, Any]) -> Figure:
-    """Each kind's distance to the data; the share of clear digits in each class; samples of both kinds' worst class."""
+    """The distance over the seconds; the share of clear digits in each class; samples of both kinds' worst class."""
     figure, ((distances, classes), sheets) = slide(2, 2)
-    for i, kind in enumerate(KINDS):
-        points = [run["frechet"] for run in runs[kind]]
-        distances.plot(points, [i] * len(points), MARKERS[kind], color=COLOURS[kind])
-    distances.axvline(real["frechet"], color=REAL, linestyle="--")
-    look = {"xytext": (8, 0), "textcoords": "offset points", "color": REAL, "va": "center"}
-    distances.annotate("unseen real images", (real["frechet"], 2.5), **look)
-    distances.set(xscale="log", xlabel="Frechet distance to the data", yticks=range(3), ylim=(-0.5, 2.9))
-    distances.set_yticklabels([kind.replace(", ", ",\n") for kind in KINDS])
-    for kind in (CONV, SECONDS):
-        shares = 100 * np.mean([run["clear"] for run in runs[kind]], axis=0)
-        classes.plot(range(10), shares, MARKERS[kind], color=COLOURS[kind], linestyle="", label=kind.replace(", ", ",\n"))
+    for axes, kind in zip(sheets, (DENSE, CONV), strict=True):
+        for i, run in enumerate(runs[kind]):
+            look = {"color": COLOURS[kind], "marker": MARKERS[kind], "label": kind if i == 0 else None}
+            distances.plot(run["seconds"], [at["frechet"] for at in run["looks"]], **look)
+        ends = [run["looks"][-1] for run in runs[kind]]
+        shares = 100 * np.mean([end["clear"] for end in ends], axis=0)
+        classes.plot(range(10), shares, MARKERS[kind], color=COLOURS[kind], linestyle="", label=kind)
+        pictures.labelled(axes, ends[0]["worst"], SHEET[0], [])
+        axes.set_title(f"{kind}: its worst class, {np.argmin(ends[0]['clear'])}")
+    distances.axhline(real["frechet"], color=REAL, linestyle=":", label="unseen real images")
+    distances.set(yscale="log", xlabel="CPU seconds of the training", ylabel="Frechet distance to the data")
+    distances.legend()
     classes.plot(range(10), 100 * np.array(real["clear"]), "_", color=REAL, markersize=16, label="unseen\nreal images")
-    classes.set(xlabel="class", ylabel="clear digits, %", xticks=range(10), ylim=(0, 105))
+    classes.set(xlabel="class", ylabel="clear digits at the end, %", xticks=range(10), ylim=(0, 105))
     classes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
-    for axes, kind in zip(sheets, (SECONDS, CONV), strict=True):
-        run = runs[kind][0]
-        pictures.labelled(axes, run["worst"], SHEET[0], [])
-        axes.set_title(f"{kind}: its worst class, {np.argmin(run['clear'])}")
     return figure

@@ -61,7 +61,8 @@ def improved_game(**options):
 
 def level():
     images = data.glyphs(40)[0]
-    players = pyramid.Residual(lapgan.painter(2)), pyramid.OfSum(lapgan.critic(28, 2))
+    G = pyramid.Residual(lapgan.painter(2), *pyramid.least_squares(images))
+    players = G, pyramid.OfSum(lapgan.critic(28, 2))
     return playable(GAN, players, pyramid.RealCondition(pyramid.down(images)), pyramid.Pairs(images, 20))
 
 
@@ -130,7 +131,7 @@ ROWS = {
     "tempo": Row("cost=24 moments=4 width=8 batch=16"),
     "conditioning": Row("steps=2 rare_steps=2 looks=2 width=8 batch=20 few=4 judged=40 judge_steps=2"),
     "lapgan": Row(
-        "steps=2 coarse_steps=2 single_steps=2 width=8 channels=2 batch=20 conv_batch=8",
+        "steps=2 middle_steps=2 coarse_steps=2 single_steps=2 width=8 channels=2 batch=20 conv_batch=8",
         games={"level": level},
     ),
     "ebgan": Row("steps=2 alone_steps=2 line_steps=12 width=8 line_width=4 batch=20 line_batch=8"),

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from demos.architectures import began, cgan, conditioning, dcgan, ebgan, lapgan, referee
-from demos.architectures.shortcomings import CONV, ITERATIONS, SECONDS
+from demos.architectures.shortcomings import CONV, DENSE
 from tests.demos.made_up import faults
 
 
@@ -26,18 +26,22 @@ TOLD = {"both": (0.91, 0.99), "neither": (0.1, 0.14), "G alone": (0.14, 0.1), "D
 TOLD = {kind: runs("accuracy", pair, frechet=100.0, spread=0.5) for kind, pair in TOLD.items()}
 RARE = {"with nine": [[4.0, 5], [5, 6], [3, 5]], "alone": [[10.0, 11], [10, 12], [9, 10]]}
 RARE = {kind: runs("frechet", np.array(rows), copies=5.0, nearest=2.0) for kind, rows in RARE.items()}
-PLAYERS = {CONV: (30.0, 1.0), SECONDS: (50.0, 2.0), ITERATIONS: (50.0, 2.0)}
+LOOK = {"frechet": 9.0, "dots": 0.1, "confident": 0.86, "clear": [0.9] * 10}
 PLAYERS = {
-    kind: [{"frechet": frechet + i, "dots": dots + i / 10, "confident": 0.5, "clear": [0.5] * 10} for i in range(3)]
-    for kind, (frechet, dots) in PLAYERS.items()
+    kind: [{"seconds": [1.0, 2.0], "looks": [LOOK | {"frechet": frechet + i, "dots": dots + i / 10}, LOOK]} for i in range(3)]
+    for kind, frechet, dots in ((CONV, 30.0, 1.0), (DENSE, 50.0, 2.0))
 }
+for run in PLAYERS[DENSE]:
+    run["looks"].reverse()
 ON_THE_LINE = [{"loss": np.array([1.0] * 90 + [end] * 10), "variation": 0.1} for end in (1.0, 0.95, 1.15, 0.85)]
 THEORY = [[{"shift": 1.0, "loss": 0.62, "theory": 0.617}], ON_THE_LINE[:2], ebgan.Settings()]
 PULLED = [{"classes": 10, "Frechet distance": 100.0 + i, "f_PT": 0.1} for i in range(4)]
 FREE = [run | {"f_PT": 0.5 + 0.1 * (i % 2)} for i, run in enumerate(PULLED)]
 FEWER = [run | {"classes": 5 + i % 2} for i, run in enumerate(PULLED)]
 TERM = {ebgan.WITHOUT: FREE, ebgan.WITH: PULLED, ebgan.STRONG: PULLED}
-PYRAMID = {"clear digits": 0.5, "seconds": 10.0, "Frechet distance, real coarse images": 50.0}
+DISTANCES = {kind: [f"Frechet distance, {kind} from {start}" for start in lapgan.STARTS] for kind in ("LAPGAN", "spline")}
+CLEAR = {name.replace("Frechet distance", "clear digits"): 0.5 for name in DISTANCES["LAPGAN"]}
+PYRAMID = {"clear digits": 0.5, "seconds": 10.0, **CLEAR, **dict.fromkeys(DISTANCES["LAPGAN"], 20.0)}
 PYRAMID = {kind: runs("Frechet distance", d, **PYRAMID) for kind, d in {"LAPGAN": (100, 110), "one scale": (200, 220)}.items()}
 REFEREED = {"cgan": 9.0, referee.UNSEEN: 4.0, referee.LINEAR: 110.0}
 REFEREED = {name: {"Frechet distance": d, "told apart": 0.9} for name, d in REFEREED.items()}
@@ -50,10 +54,16 @@ FAULTS = [
         *(([0, kind, i, "accuracy"], 0.16) for kind, i in (("neither", 1), ("G alone", 0))),
     ),
     faults(conditioning.measure_rare, [RARE], ([0, "with nine", 1, "frechet"], np.array([5.0, 50.0]))),
-    faults(dcgan.measure, [PLAYERS, {"dots": 0.0}], ([0, CONV, 0, "frechet"], 200.0), ([0, CONV, 0, "dots"], 9.0)),
+    faults(
+        *(dcgan.measure, [LOOK, PLAYERS, {"dots": 0.0}], ([0, "frechet"], 15.0), ([0, "confident"], 0.8)),
+        *(([1, CONV, 0, "looks", 0, name], 200.0) for name in ("frechet", "dots")),
+    ),
     faults(ebgan.theory, THEORY, ([0, 0, "loss"], 0.7), ([1, 0], ON_THE_LINE[2])),
     faults(ebgan.theory, THEORY, ([0, 0, "loss"], 0.5), ([1, 1], ON_THE_LINE[3])),
     faults(ebgan.pull_away, [TERM], ([0, ebgan.WITH], FEWER), ([0, ebgan.WITH, 0, "f_PT"], 2.0)),
     faults(referee.measure, [REFEREED], ([0, "cgan", "Frechet distance"], 111.0)),
-    faults(lapgan.measure, [PYRAMID], ([0, "LAPGAN", 0, "Frechet distance"], 500)),
+    faults(
+        *(lapgan.measure, [PYRAMID, dict.fromkeys(DISTANCES["spline"], 20.0)], ([0, "LAPGAN", 0, "Frechet distance"], 500)),
+        *(([1, name], 19.0) for name in DISTANCES["spline"]),
+    ),
 ]
