@@ -71,8 +71,9 @@ FINDING = (
     "random signs do. The $\\epsilon$ that turns half of the images goes like "
     "$n^{{{repeated, untrained: exponent of epsilon|z.2f}}}$ in untrained networks; after training like "
     "$n^{{{repeated, network: exponent of epsilon|z.2f}}}$ if pixels are repeated (with weight decay "
-    "$n^{{{repeated, decayed: exponent of epsilon|z.2f}}}$), like $n^{{{pooled, network: exponent of epsilon|z.2f}}}$ if they "
-    "add details."
+    "$n^{{{repeated, decayed: exponent of epsilon|z.2f}}}$, with convolutions "
+    "$n^{{{repeated, conv: exponent of epsilon|z.2f}}}$), like $n^{{{pooled, network: exponent of epsilon|z.2f}}}$ "
+    "(convolutions: $n^{{{pooled, conv: exponent of epsilon|z.2f}}}$) if they add details."
 )
 IN_LINES = (
     "The $\\epsilon$ that turns half of the images, by a network: like $n^{{{repeated, untrained: exponent of epsilon|z.2f}}}$ "
