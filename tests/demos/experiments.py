@@ -99,7 +99,7 @@ ROWS = {
     ),
     "latent": Row("steps=2 batch=20 width=8 z=4 points=2 pairs=5 images=4 descents=2", ["inversion_error", "nearest_image"]),
     "adversarial_autoencoder": Row(
-        "steps=2 batch=20 width=8 d_width=8 judged=20",
+        "steps=2 fresh_steps=2 batch=20 width=8 d_width=8 judged=20",
         ["KS distance from the prior", "squared error, plain", "squared error, adversarial"],
     ),
     "ali": Row("steps=2 batch=20 grid_steps=2 judge_steps=2 width=8 judged=40", ["judge's errors", "same class"]),

@@ -17,7 +17,7 @@ def measure_elbo(claim, data, *arguments):
     vae.measure_elbo(claim, *arguments)
 
 
-CODES = {"distances": np.array([0.01, 0.03]), "distances, training": np.array([0.02]), "error": 0.018}
+CODES = {"distances": np.array([0.01, 0.03]), "told": 0.55, "error": 0.018}
 CODES = {"adversarial": [CODES | {"frechet": {"prior": 100.0, "fitted": 90.0}}] * 2}
 CODES["plain"] = [CODES["adversarial"][0] | {"frechet": {"prior": 1000.0, "fitted": 90.0}}] * 2
 PAIRS = {ali.PAIRS: (0.8, 0.75, 0.7), ali.INDEPENDENT: (0.1, 0.15, 0.1)}
@@ -62,7 +62,7 @@ INFERENCE = {kind: [run | {"log P": -1.4 - i / 9} for i, run in enumerate(side)]
 FAULTS = [
     faults(
         *(aae.measure, [CODES], ([0, "adversarial", 1, "distances", 0], 0.06), ([0, "adversarial", 1, "error"], 0.022)),
-        ([0, "adversarial", 1, "frechet", "prior"], 700.0),
+        *(([0, "adversarial", 1, "frechet", "prior"], 700.0), ([0, "adversarial", 1, "told"], 0.61)),
     ),
     faults(
         *(ali.measure, [PAIRS, PLANES], ([0, ali.PAIRS, 2, "same class"], 0.69), ([0, ali.INDEPENDENT, 0, "same class"], 0.9)),

@@ -14,7 +14,6 @@ from demos.kit.words import say
 BOUND = re.compile(r"(?:at least|at most|within|up to) \{[^}]*\|(?![<>])[^} ]*\}")  # a bound, rounded to the nearest
 MISSED = {  # bounds that the record does not reach; no verdict says "True: "
     "ebgan": {"f_PT: the pull-away term"}, "lapgan": {"Frechet distance, LAPGAN / one scale"},
-    "adversarial_autoencoder": {"KS distance from the prior"},
     "ali": {"same class", "same class, independent pairs", "same mode", "way of z"},
     "manifold_defense": {"projected_0.25", "pairs_before"},
 }  # fmt: skip
