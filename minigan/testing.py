@@ -1,6 +1,6 @@
 """For tests of ops, the engine's and the user's own: Hypothesis strategies for arrays, and `assert_gradients`.
 
-Needs hypothesis: pip install 'minigan[tests]'. README has an example.
+Needs hypothesis: pip install 'minigan[tests]'. minigan/gradcheck/README.md has an example.
 """
 
 from collections.abc import Callable, Sequence

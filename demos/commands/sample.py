@@ -29,6 +29,7 @@ def main(argv: Sequence[str]) -> None:
     options.add_argument("--seed", type=seed_number, help="of the noise (default: another at each call)")
     options.add_argument("--out", type=path_option, default=Path("sample.png"), help="the picture (default: sample.png)")
     args = options.parse_args(argv)
+    args.out = args.out if args.out.suffix else args.out.with_suffix(".png")
     limit_memory()
     try:
         game = mg.load(args.file)

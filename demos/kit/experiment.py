@@ -29,7 +29,7 @@ from demos.kit.loops import run_tasks
 from demos.kit.runner import results
 from demos.kit.runner.checkpoint import running
 from demos.kit.runner.opening import NOTEBOOK, open_claim, start
-from demos.kit.runner.options import Options, common_options, ended, own_options
+from demos.kit.runner.options import NAMES, Options, common_options, ended, own_options
 from demos.kit.words import names_in, unknown
 
 Experiment = Callable[[Claim, Any], str | None]
@@ -96,6 +96,10 @@ class Demo:
         own_path = "" if self.is_ours() else os.path.relpath(self.file) if self.in_file else NOTEBOOK
         args = start(options, argv, self.name, self.settings, own_path)
         self._check_words(args)
+        if "data" in args and args.data not in NAMES:
+            from demos.kit import own_data  # here: it loads much, and only a path needs it
+
+            own_data.has_points(args)  # ends the program if they cannot be read, before earlier results are moved
         settings = self.choose(args) if self.choose else self.chosen(args.quick)
         if args.set or getattr(args, "seeds", None):
             from demos.kit.settings import settings_of

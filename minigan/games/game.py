@@ -180,8 +180,10 @@ class Game:
 
     def check_state_dict(self, state: dict[str, Any]) -> None:
         """Raise ValueError for a state that `load_state_dict` would refuse. A subclass checks what it adds to the state."""
-        settings = self._settings()
-        checks.saved_names("", state, set(self.state_dict()) - set(settings), settings)
+        settings, own = self._settings(), set(self.state_dict())
+        if isinstance(state, dict) and (new := sorted(map(str, state.keys() - own))):
+            raise ValueError(f"load_state_dict: unexpected {new}: make each attribute of {type(self).__name__} in __init__")
+        checks.saved_names("", state, own - set(settings), settings)
         for name, rng in (("rng", self._dropout_rng()), ("sample_rng", self._sample_rng)):
             random_numbers.checked_generator_state(rng, state[name], name)
         for name, value in attributes.saved(self).items():

@@ -53,6 +53,8 @@ def player_as_function(
     parameters = _parameters(game)
     own = players(game)[player].params
     start = _step(game, parameters, _in_float64(parameters), minibatch, keep=False)
+    if not start.losses[player]:
+        raise ValueError(f"gradcheck: the step of {type(game).__name__} never updates {player}: opt_{player} takes no step")
     names, values = (
         [p.name or f"{player}.{i}" for i, p in enumerate(own)],
         {id(p): t.numpy() for p, t in zip(parameters, start.parameters, strict=True)},

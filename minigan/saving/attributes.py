@@ -3,6 +3,7 @@
 import random
 from collections import deque
 from collections.abc import Iterator
+from enum import Enum
 from numbers import Real
 from types import ModuleType
 from typing import Any
@@ -126,13 +127,20 @@ def _is_state(value: Any) -> bool:
 
 
 def _hides_state(value: Any, held: set[int]) -> bool:
-    """Whether this is an iterator or another stream, or holds a state, such as a tensor, that the game does not save."""
-    if id(value) in held or isinstance(value, type | ModuleType):
+    """Whether this is an iterator or another stream, or holds a state, such as a tensor, that the game does not save.
+
+    A number in an object that is no function may be a count of steps. A frozen dataclass has constants.
+    """
+    if id(value) in held or isinstance(value, type | ModuleType | Enum):
         return False
     held.add(id(value))
     if isinstance(value, Iterator | deque | random.Random | np.random.RandomState):
         return True
     inner = [member for _, member in members((), getattr(value, "__dict__", {}))]
+    dataclass = getattr(value, "__dataclass_params__", None)
+    constant = callable(value) or (dataclass is not None and dataclass.frozen)
+    if not constant and any(isinstance(member, Real) for member in inner):
+        return True
     return any((_is_state(v) and not backend.is_array(v) and id(v) not in held) or _hides_state(v, held) for v in inner)
 
 

@@ -70,6 +70,8 @@ def load(path: str | os.PathLike[str]) -> games.Game:
     Raises ValueError for any other file, and OSError where the system does.
     """
     state = read_npz(path)
+    if "game" not in state:
+        raise ValueError(f"{os.fspath(path)} cannot be loaded as a game: mg.save did not write it")
     try:
         description = json.loads(str(state.pop("game")[()]))
         game = _made(description, state)

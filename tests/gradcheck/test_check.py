@@ -196,6 +196,13 @@ def test_error_in_an_encoder_is_of_gs_loss():
         gradcheck(game, players.minibatch("ali"))
 
 
+def test_a_player_that_the_step_never_updates_is_named():
+    game = game_of()
+    game.opt_F = optim.SGD(nn.Dense(2, 2).parameters(), 0.1)
+    with pytest.raises(ValueError, match="the step of GAN never updates F: opt_F takes no step"):
+        gradcheck(game, players.minibatch("gan"))
+
+
 def test_a_game_that_cannot_repeat_itself_is_refused_instead_of_blaming_its_gradient():
     rng = np.random.default_rng(0)
     with pytest.raises(ValueError, match="fn returns different values for the same inputs"):

@@ -109,7 +109,10 @@ def test_what_has_a_state_that_cannot_be_saved_is_named_at_the_first_state_dict(
 def test_constants_and_results_and_what_refers_to_the_game_are_no_state():
     game = make("gan")
     before = set(game.state_dict())
-    game.helper = SimpleNamespace(game=game, G=game.G, rule=game.opt_D, w=game.G[0].weight, n=3)
+    game.helper = SimpleNamespace(game=game, G=game.G, rule=game.opt_D, w=game.G[0].weight)
     game.also_D, game.name, game.sizes, game.kind, game.last = game.D, "x", [1, 2.5], nn.Dense, game.G(game.noise(2))
     game.function = lambda: game.G
     assert set(game.state_dict()) == before
+    game.counter = SimpleNamespace(t=3)
+    with pytest.raises(TypeError, match=r"GAN\.counter is a SimpleNamespace, whose state cannot be saved"):
+        game.state_dict()
