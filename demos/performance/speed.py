@@ -48,7 +48,7 @@ class Settings:
     pause: float = PAUSE
 
 
-FULL = Settings(tuple(SIZES), ("mlp256", "mlp1024", "dcgan"), rounds=5, seconds=0.3)
+FULL = Settings(tuple(SIZES), ("mlp256", "mlp1024", "dcgan"), rounds=9, seconds=0.3)
 QUICK = Settings(("tiny",), ("tiny",), rounds=2, seconds=0.02, profile=0.02)
 BUSY = ("minigan", "torch")  # the engines that are measured next to a busy program
 GPU = ("mlp256", "mlp1024", "dcgan")  # the sizes that are compared there
