@@ -49,7 +49,7 @@ class Settings:
 
 
 QUICK = {"steps": 20, "seeds": 2, "channels": 8, "looks": 2, "pace": 2, "samples": 300}
-VERDICT = "True, but one in five samples is unclear: in equal time, convolutional networks come nearer to the data than dense ones."
+VERDICT = "True, but one in five samples is unclear: in equal time, convolutional networks beat dense ones."
 CURVES = (
     "Frechet distance after {seconds, dense|.0f} seconds: convolutional players {Frechet distance, convolutional, after a "
     "quarter|.0f}, dense ones {Frechet distance, dense|.0f}.\nThe last {seconds, the second half|.0f} of "
