@@ -1,4 +1,4 @@
-"""Names of PyTorch and NumPy that minigan has not: the error says what minigan calls it."""
+"""Names of PyTorch and NumPy that minigan does not have: the error says what minigan calls it."""
 
 from types import ModuleType
 from typing import Any, NoReturn
@@ -43,7 +43,7 @@ minigan.optim: AdamW -> optim.Adam(params, weight_decay=...)
 minigan.optim: lr_scheduler -> optim.LinearDecay or optim.Cosine
 minigan.optim: clip_grad_norm_ -> optim.clip_gradient_norm(params, limit)
 t: view -> t.reshape(...)
-t: flatten -> t.reshape(len(t), -1)
+t: flatten -> t.reshape(-1), or t.reshape(len(t), -1) for a row a sample
 t: permute swapaxes -> t.transpose(...)
 t: unsqueeze -> t.expand_dims(axis)
 t: clamp -> t.clip(low, high)
@@ -69,7 +69,7 @@ for _line in TABLE.strip().splitlines():
 
 
 class Elsewhere:
-    """An attribute that Tensor has not. (With a `__getattr__`, each attribute of a Tensor would take longer to read.)"""
+    """An attribute that Tensor does not have. (With a `__getattr__`, each attribute of a Tensor would take longer to read.)"""
 
     def __init__(self, name: str, ours: str):
         self.name, self.ours = name, ours
@@ -91,7 +91,7 @@ def explain(*modules: ModuleType) -> None:
 
 
 def _refusal(module: ModuleType) -> Any:
-    """A module's `__getattr__`, which Python calls for a name that the module has not."""
+    """A module's `__getattr__`, which Python calls for a name that the module does not have."""
 
     def __getattr__(name: str) -> NoReturn:  # noqa: N807
         if ours := OURS.get(module.__name__, {}).get(name):

@@ -68,25 +68,27 @@ def main(claim: Claim, s: Settings) -> None:
     """Measure the rulers and the samples of the other demos' last runs; draw the table."""
     x, y, (unseen, _) = digits.load(claim.args, s.samples)
     judge = digits.judge_of(claim.args, x, y)
-    found = {UNSEEN: (unseen, 0.0), LINEAR: (enlarged(x, unseen), 0.0)} | samples_next_to(claim.args.out, s.samples)
+    found = {UNSEEN: (unseen, 0.0), LINEAR: (enlarged(x, unseen), 0.0)} | samples_next_to(
+        claim.args.out, claim.args.data, s.samples
+    )
     rows = {name: {"CPU seconds": seconds} | row(images, judge, x, s) for name, (images, seconds) in found.items()}
     rows = dict(sorted(rows.items(), key=lambda item: item[1]["Frechet distance"]))
     measure(claim, rows)
     claim.show(picture(rows, {name: images for name, (images, _) in found.items()}), "referee", TITLE)
 
 
-def samples_next_to(out: Path, n: int) -> dict[str, tuple[np.ndarray, float]]:
-    """n samples and the CPU seconds of each run next to this one's folder that left samples of 28 x 28 pixels."""
+def samples_next_to(out: Path, data: str, n: int) -> dict[str, tuple[np.ndarray, float]]:
+    """n samples and the CPU seconds of each run on these data next to this one's folder that left samples of 28 x 28."""
     found = {}
     for file in sorted(out.parent.glob("*/samples.npz")):
-        summary = file.with_name("summary.json")
-        if file.parent.name in NOT_GENERATORS or not summary.is_file():
+        if file.parent.name in NOT_GENERATORS or not file.with_name("summary.json").is_file():
             continue
+        summary = json.loads(file.with_name("summary.json").read_text(encoding="utf-8"))
         with np.load(file) as arrays:
             images = arrays["samples"]
-        if images.shape[1:] == (1, 28, 28) and len(images) >= n:
-            seconds = json.loads(summary.read_text(encoding="utf-8"))["cpu_seconds"]
-            found[file.parent.name] = digits.some(images, n).astype(np.float32), seconds
+        same_data = summary["settings"].get("data", data) == data
+        if same_data and images.shape[1:] == (1, 28, 28) and len(images) >= n:
+            found[file.parent.name] = digits.some(images, n).astype(np.float32), summary["cpu_seconds"]
     return found
 
 

@@ -36,7 +36,7 @@ def main(argv: Sequence[str]) -> None:
         y = args.y
         if y is None and isinstance(game.G, Conditional):
             y = np.arange(args.n) % game.G.classes
-        G = next((average.module for average in game.parts(nn.MovingAverage).values()), None)
+        G = next((average.module for average in game.parts(nn.MovingAverage).values() if average.trained is game.G), None)
         samples = game.sample(args.n, y, rng=np.random.default_rng(args.seed), G=G)
         draw(samples, args.out)
     except (ValueError, TypeError) as error:

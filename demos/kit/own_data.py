@@ -10,6 +10,7 @@ each minibatch is, so it may be larger than the memory.
 
 import argparse
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -131,12 +132,15 @@ def read(path: str, size: int | None = None) -> OwnData:
         raise data.DataError(f"{path}: expected {OWN}")
     try:
         x, labels = readers[file.suffix.lower()](file)
+        if not isinstance(x, np.ndarray) or not isinstance(labels, np.ndarray | None):
+            raise ValueError("has something other than arrays")
         x = _checked(x)
         own = OwnData(x, side=size or (x.shape[2] if x.ndim == 4 and x.shape[2] == x.shape[3] in SIDES else 28))
         if labels is not None:
             own.y, own.names = _classes(labels, len(x))
         return own
-    except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile) as error:  # MemoryError: of a header that lies
+    except (OSError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+        # MemoryError: of a header that lies; RuntimeError: of an archive with a password
         raise data.DataError(f"{path}: {' '.join(str(error).split())}") from None
 
 
@@ -176,7 +180,7 @@ def _checked(x: np.ndarray) -> np.ndarray:
         raise ValueError(f"{what}; expected numbers: points (n, 2), or images (n, H, W) or (n, C, H, W) with C 1 or 3")
     rows = max(1, 2**24 // x[0].nbytes)
     parts = [x[i : i + rows] for i in range(0, len(x), rows)]  # of a mapped file, about 16 MB each
-    low, high = min(float(part.min()) for part in parts), max(float(part.max()) for part in parts)
+    low, high = np.min([part.min() for part in parts]), np.max([part.max() for part in parts])  # nan if one of them is
     if not np.isfinite([low, high]).all():
         raise ValueError("has a nan or an infinity")
     if not pixels:

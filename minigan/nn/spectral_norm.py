@@ -39,7 +39,7 @@ class SpectralNorm(Module):
         if not isinstance(layer, Layer):
             raise TypeError(f"SpectralNorm: layer is a {type(layer).__name__}; expected a Dense, Conv2d or ConvTranspose2d")
         self.layer = layer
-        self.iterations = checks.whole("SpectralNorm", "iterations", iterations)
+        self.iterations = checks.whole("SpectralNorm", "iterations", iterations, most=1000)
         W = self._matrix()
         if not W.data.any():
             raise ValueError(f"SpectralNorm: the weight of {layer!r} is 0 everywhere, so sigma is 0; use another weight_init")

@@ -17,6 +17,7 @@ from minigan.engine.tensor import Tensor
 from minigan.nn import Module, MovingAverage
 from minigan.nn.module import members
 
+NUMBERS = (Real, np.bool_)
 GENERATORS = (np.random.Generator, DeviceGenerator)
 OTHERS = ("game", "rng", "sample_rng")  # entries of a state that are no attributes; an attribute rng is called self.rng
 
@@ -56,7 +57,7 @@ def saved(game: Any) -> dict[str, Any]:
             held |= {id(module) for module in value.modules()}
         elif value is game or name in (*game.settings, "_sample_rng") or (isinstance(value, Tensor) and not value.is_leaf):
             continue
-        elif _is_state(value) or (isinstance(value, Real) and "." not in name):
+        elif _is_state(value) or (isinstance(value, NUMBERS) and "." not in name):
             found[name] = value
             held.add(id(value))
         else:
@@ -76,7 +77,7 @@ def state_of(value: Any) -> Any:
         return value.state_dict()
     if isinstance(value, GENERATORS):
         return random_numbers.generator_state(value)
-    if isinstance(value, Real):
+    if isinstance(value, NUMBERS):
         return value.item() if isinstance(value, np.generic) else value
     return backend.copy_to_numpy(_array(value))
 
@@ -87,7 +88,7 @@ def check(name: str, value: Any, state: Any) -> None:
         value.check_state_dict(state, name)
     elif isinstance(value, GENERATORS):
         random_numbers.checked_generator_state(value, state, name)
-    elif isinstance(value, Real):
+    elif isinstance(value, NUMBERS):
         if not isinstance(state, Real | np.ndarray) or (array := np.asarray(state)).ndim or array.dtype.kind not in "biuf":
             raise ValueError(f"load_state_dict: {name} is {state!r:.60}; expected a number")
     elif not hasattr(value, "state_dict"):

@@ -15,6 +15,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -56,10 +57,24 @@ def save(game: games.Game, path: str | os.PathLike[str]) -> None:
     description = {"game": _named("the game", type(game), GAMES), "arguments": _arguments(game)}
     description["averages"] = {name: _average(game, name) for name in game.parts(nn.MovingAverage)}
     state = {f"state/{name}": np.asarray(value) for name, value in _flat(game.state_dict())}
-    extra = sorted(set(attributes.saved(game)) - set(attributes.saved(_made(description, state))))
+    made = _made(description, state)
+    extra = sorted(set(attributes.saved(game)) - set(attributes.saved(made)))
     if extra:
         raise ValueError(f"save: a file cannot describe {type(game).__name__}.{extra[0]}; delete it before you save")
+    if wrong := [name for (name, *link), other in zip(_links(game), _links(made), strict=True) if [name, *link] != [*other]]:
+        raise ValueError(f"save: {wrong[0]} is frozen, or two places share it, which a file cannot describe")
     write_npz(path, {"game": np.array(json.dumps(description)), **state})
+
+
+def _links(game: games.Game) -> Iterator[tuple[str, int, bool]]:
+    """For each part of the game, its name, the position of the first that is the same object, and whether it is frozen."""
+    first: dict[int, int] = {}
+    for name, part in attributes.saved(game).items():
+        members = part.attributes((name,)) if isinstance(part, nn.Module) else iter(())
+        for i, (keys, value) in enumerate([((name,), part), *members], len(first)):
+            if not isinstance(value, Real):
+                frozen = isinstance(value, Tensor) and not value.requires_grad
+                yield ".".join(map(str, keys)), first.setdefault(id(value), i), frozen
 
 
 def load(path: str | os.PathLike[str]) -> games.Game:
@@ -203,6 +218,9 @@ def _layer(value: list[Any], budget: list[int]) -> nn.Module:
     options = rest.pop() if rest and isinstance(rest[-1], dict) else {}
     if kind in CONTAINERS:
         return LAYERS[kind](*(_layer(p, budget) if isinstance(p, list) else p for p in rest), **options)
+    required = [p.name for p in inspect.signature(LAYERS[kind]).parameters.values() if p.default is p.empty]
+    if wrong := sorted(options.keys() & set(required)):
+        raise ValueError(f"{kind} has {wrong[0]} as an option")  # its size would not be counted
     sizes = [n for part in rest for n in (part if isinstance(part, list) else [part])]
     budget[0] -= 1 + math.prod([abs(n) for n in sizes if isinstance(n, int) and n])  # at least the weight's elements
     if budget[0] < 0:

@@ -66,7 +66,17 @@ def attribute(name, value):
     return game
 
 
+def shared_and_frozen():
+    layer = nn.Dense(2, 2)
+    G = nn.Sequential(nn.Dense(3, 2), layer, layer)
+    return make("gan", networks={"G": G}), make(
+        "gan", networks={"G": nn.Sequential(nn.Dense(3, 2).requires_grad_(False), layer)}
+    )
+
+
 REFUSED = {
+    r"G\.layers\.2 is frozen, or two places share it": lambda: shared_and_frozen()[0],
+    r"G\.layers\.0\.weight is frozen, or two places share it": lambda: shared_and_frozen()[1],
     "G.1 is a Own, which is not minigan's": lambda: make("gan", networks={"G": nn.Sequential(nn.Dense(3, 2), Own(2, 2))}),
     "G.1 is a function, which is not minigan's": lambda: make("gan", networks={"G": nn.Sequential(nn.Dense(3, 2), mg.tanh)}),
     "the game is a Other, which is not minigan's": lambda: type("Other", (games.GAN,), {})(
@@ -100,7 +110,9 @@ HOSTILE = {  # the description's part, and what is in its place
         None, [], ["Module"], ["eval", "1"], ["Sequential", ["Sequential", 3]], ["Dense"], ["Dense", "3", 2], ["Dense", -3, 2],
         ["Dense", 3, 5, {"rng": 3}], ["Dense", 3, 5, {"weight_init": "x"}], HUGE, ["Embedding", 2**40, 2**20],
         ["Conv2d", 1, 10**5, [10**4, 10**4]], ["BatchNorm2d", 2**40], ["SpectralNorm", ["ReLU"]], ["LayerNorm", [10**5, 10**6]],
-        ["Dense", True, 2], ["Dense", 1e400, 2], ["noise", 3, "normal"], [["Dense"]], ["Sequential", ["Dense", 3, 6], ["Tanh"]],
+        ["Dense", True, 2], ["Dense", 1e400, 2],
+        ["Dense", 3, {"out_features": 10**7}], ["SpectralNorm", ["Dense", 3, 5], {"iterations": 10**9}],
+        ["noise", 3, "normal"], [["Dense"]], ["Sequential", ["Dense", 3, 6], ["Tanh"]],
     ],
     "arguments.prior": [None, 3, ["noise", 10**12, "x"], ["noise"], ["noise", 3, "normal", 3], ["part of D", 1]],
     "arguments.opt_G": [

@@ -164,7 +164,7 @@ def path_option(text: str) -> Path:
 
 def named_or_path(names: Sequence[str], text: str) -> str:
     """One of the names, or a path that exists; or else argparse's error."""
-    if text not in names and not os.path.exists(text):
+    if text not in names and (text in NAMES or not os.path.exists(text)):  # ./ring is a path
         raise argparse.ArgumentTypeError(f"{text!r} is not there; expected {', '.join(names)}{', or ' * bool(names)}{OWN}")
     return text
 

@@ -112,6 +112,7 @@ REFUSED = {  # file: (its array, arrays or text, or what makes it; the demo; the
     "c.npy": (np.full((9, 8, 8), 7.0), "gan", "has float64 pixels from 7 to 7; expected integers up to 255, or floats"),
     "d.npy": (np.full((9, 2), np.nan), "gan", "has a nan or an infinity"),
     "e.npy": ("not an array", "gan", "e.npy: "),
+    "e2.npy": (np.append(np.zeros((1_100_000, 2)), [[0.0, np.nan]], axis=0), "gan", "has a nan or an infinity"),
     "f.npy": (np.zeros((9, 8, 8)), "wgan", "has images; expected points"),
     "g.npy": (POINTS, "dcgan", "has points; expected images"),
     "h.npy": (PIXELS, "cgan", "has no classes; expected a folder with a subfolder for each, or an .npz with y"),
