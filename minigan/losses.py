@@ -81,7 +81,7 @@ def _log_loss_of(v: Tensor, label: int) -> Tensor:
     if v._data.dtype.char == HALF:
         return _log_loss_of(v.astype("float32"), label).astype("float16")
     s, share = 1.0 - 2.0 * label, 1.0 / count("log_loss", v, tuple(range(v.ndim)))
-    return record("log_loss", _mean_softplus(v.data, s, share), (v, lambda g, y: g * _log_loss_slope(v, s, share)))
+    return record("log_loss", _signed_softplus(v.data, s).mean(), (v, lambda g, y: g * _log_loss_slope(v, s, share)))
 
 
 def _log_loss_slope(v: Tensor, s: float, share: float) -> Tensor:
@@ -91,8 +91,8 @@ def _log_loss_slope(v: Tensor, s: float, share: float) -> Tensor:
 
 
 @fused
-def _mean_softplus(v: Array, s: float, share: float) -> Array:
-    return backend.of(v).sum(share * softplus_array(s * v))
+def _signed_softplus(v: Array, s: float) -> Array:
+    return softplus_array(s * v)
 
 
 @fused
