@@ -8,13 +8,16 @@ from minigan.engine.tensor import Tensor
 # where it is looked for (t: a Tensor), its names, and what to use
 TABLE = """
 minigan: array as_tensor from_numpy zeros ones eye arange randn rand -> mg.Tensor(array), of a NumPy array
-minigan: cat hstack vstack -> mg.concatenate
+minigan: cat concat hstack vstack dstack column_stack -> mg.concatenate
 minigan: mm bmm dot -> mg.matmul(a, b), or a @ b
 minigan: clamp -> mg.clip
 minigan: sub -> mg.subtract
 minigan: mul -> mg.multiply
 minigan: div -> mg.divide
 minigan: pow -> mg.power
+minigan: ravel -> mg.reshape(a, -1)
+minigan: swapaxes -> mg.moveaxis
+minigan: inner outer tensordot vdot -> mg.einsum
 minigan: unsqueeze -> mg.expand_dims
 minigan: permute -> mg.transpose
 minigan: autograd -> mg.grad, t.backward() or mg.record
@@ -58,7 +61,7 @@ t: cpu -> t.to('numpy')
 t: cuda -> t.to('cupy')
 t: requires_grad_ -> t.requires_grad = True
 t: grad_fn -> t.op and t.inputs
-t: argmax argmin -> t.numpy().argmax(axis)
+t: argmax argmin any all -> t.numpy().argmax(axis), ...
 t: tolist -> t.numpy().tolist()
 """
 OURS: dict[str, dict[str, str]] = {}

@@ -62,16 +62,25 @@ _OPERATORS = {  # NumPy's function: the operator of its first argument, and that
 
 def _called_by_numpy(tensor: Any, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
     """The Tensor's own operator. Raises TypeError for any other function: its result would have no gradient."""
-    from minigan import ops  # here: ops are made of tensors
-
     name = ufunc.__name__
     if name in _OPERATORS and method == "__call__" and not options:
         a, b = inputs
         of_first, of_second = _OPERATORS[name]
         return getattr(a, of_first)(b) if isinstance(a, TensorAsArray) else getattr(b, of_second)(a)
-    name = {"absolute": "abs"}.get(name, name)
-    ours = f"use mg.{name}" if name in ops.__all__ else "minigan has no such op, but mg.record makes one"
-    raise TypeError(f"np.{name}: NumPy's result would have no gradient: {ours}; t.numpy() has the values")
+    raise _no_gradient(f"np.{name}", _ours(name) or "minigan has no such op, but mg.record makes one")
+
+
+def _ours(name: str) -> str | None:
+    """The remedy, if minigan has NumPy's function of this name."""
+    from minigan import ops, other_names  # here: ops are made of tensors
+
+    name = {"absolute": "abs", "amax": "max", "amin": "min"}.get(name, name)
+    ours = f"mg.{name}" if name in ops.__all__ else other_names.OURS["minigan"].get(name)
+    return ours and f"use {ours}"
+
+
+def _no_gradient(name: str, remedy: str) -> TypeError:
+    return TypeError(f"{name}: NumPy's result would have no gradient: {remedy}; t.numpy() has the values")
 
 
 class TensorAsArray(TensorMethods):
@@ -279,6 +288,15 @@ class TensorAsArray(TensorMethods):
 
     def __contains__(self, value: Any) -> bool:
         return bool((self == value).data.any())
+
+    def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
+        """For np.sum(t), np.concatenate([t]), ...: TypeError if minigan has the function, else NumPy's own result.
+
+        NumPy's own functions take the values by `__array__`, which refuses a tensor that requires a gradient.
+        """
+        if remedy := _ours(function.__name__):
+            raise _no_gradient(f"{function.__module__.replace('numpy', 'np')}.{function.__name__}", remedy)
+        return numpy.ndarray.__array_function__(numpy.empty(0), function, (), args, options)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         if self.requires_grad:

@@ -132,6 +132,7 @@ def test_asarray_takes_a_constant_and_in_place_operators_on_results_make_a_new_t
     assert np.shares_memory(np.asarray(t), t.data)
     assert not np.shares_memory(np.array(t, copy=True), t.data)
     assert np.asarray(t, dtype="float64").dtype == np.float64
+    assert (np.shape(leaf()), np.argmax(t), np.median(t), np.allclose(t, [1, 2])) == ((3,), 1, 1.5, True)  # no op of minigan's
     y = before = leaf() * 2.0
     y += 1.0
     assert y is not before
