@@ -3,7 +3,7 @@
 The file has no code and no pickle. The description names minigan's own classes and their arguments:
 
     {"game": "GAN", "arguments": {"G": ["Sequential", ["Dense", 2, 64], ["ReLU"], ["Dense", 64, 2]], "k": 1, ...},
-     "averages": {"average": ["G", 0.999]}}
+     "averages": {"average": ["G", 0.999]}, "frozen": ["G.layers.1.weight"], "eval": ["G.layers.1"]}
 
 A layer's description is the text of its `repr`, taken apart: Conv2d(1, 24, (4, 4), stride=2) is ["Conv2d", 1, 24, [4, 4],
 {"stride": 2}].
@@ -51,30 +51,37 @@ GROWTH = 10**6  # elements that layers without parameters may name, such as thos
 def save(game: games.Game, path: str | os.PathLike[str]) -> None:
     """Write the game to a file that `load` makes it from, without the program that trained it.
 
+    Frozen parameters come back frozen, and layers in eval mode in eval mode.
     Raises ValueError, and writes nothing, for what a file cannot describe: networks with layers of your own, a game of your
-    own, a prior that is a function, further attributes, more than 1 GB.
+    own, a prior that is a function, further attributes, layers that two places share, more than 1 GB.
     """
     description = {"game": _named("the game", type(game), GAMES), "arguments": _arguments(game)}
     description["averages"] = {name: _average(game, name) for name in game.parts(nn.MovingAverage)}
+    places = _places({name: part for name, part in attributes.saved(game).items() if isinstance(part, nn.Module)})
+    description["frozen"] = [name for name, p in places.items() if isinstance(p, Tensor) and not p.requires_grad]
+    description["eval"] = [name for name, layer in places.items() if isinstance(layer, nn.Module) and not layer.training]
     state = {f"state/{name}": np.asarray(value) for name, value in _flat(game.state_dict())}
-    made = _made(description, state)
+    try:
+        made = _made(description, state)
+    except KeyError as error:
+        name = str(error.args[0]).removeprefix("state/").replace("/", ".")
+        raise ValueError(f"save: {name} is a constant, not a parameter, which a file cannot describe") from None
     extra = sorted(set(attributes.saved(game)) - set(attributes.saved(made)))
     if extra:
         raise ValueError(f"save: a file cannot describe {type(game).__name__}.{extra[0]}; delete it before you save")
-    if wrong := [name for (name, *link), other in zip(_links(game), _links(made), strict=True) if [name, *link] != [*other]]:
-        raise ValueError(f"save: {wrong[0]} is frozen, or two places share it, which a file cannot describe")
+    if wrong := [name for (name, first), (_, other) in zip(_links(game), _links(made), strict=True) if first != other]:
+        raise ValueError(f"save: {wrong[0]} is shared by two places, which a file cannot describe")
     write_npz(path, {"game": np.array(json.dumps(description)), **state})
 
 
-def _links(game: games.Game) -> Iterator[tuple[str, int, bool]]:
-    """For each part of the game, its name, the position of the first that is the same object, and whether it is frozen."""
+def _links(game: games.Game) -> Iterator[tuple[str, int]]:
+    """For each part of the game, its name, and the position of the first that is the same object."""
     first: dict[int, int] = {}
     for name, part in attributes.saved(game).items():
-        members = part.attributes((name,)) if isinstance(part, nn.Module) else iter(())
-        for i, (keys, value) in enumerate([((name,), part), *members], len(first)):
+        inner = _places({name: part}) if isinstance(part, nn.Module) else {name: part}
+        for i, (place, value) in enumerate(inner.items(), len(first)):
             if not isinstance(value, Real):
-                frozen = isinstance(value, Tensor) and not value.requires_grad
-                yield ".".join(map(str, keys)), first.setdefault(id(value), i), frozen
+                yield place, first.setdefault(id(value), i)
 
 
 def load(path: str | os.PathLike[str]) -> games.Game:
@@ -138,6 +145,8 @@ def _optimizer(game: games.Game, name: str, rule: optim.Optimizer) -> list[Any]:
     kind = _named(name, type(rule), RULES)
     networks = {key: part for key, part in attributes.saved(game).items() if isinstance(part, nn.Module)}
     names = {id(p): place for place, p in _parameters(networks).items()}
+    if any(id(p) not in names for p in rule.params):
+        raise ValueError(f"save: {name} has a parameter that no network of the game has, which a file cannot describe")
     ratios = list(rule.ratios) or [1.0] * len(rule.params)
     settings = {key: getattr(rule, key) for key in rule.settings if key != "groups"}
     return [kind, [names[id(p)] for p in rule.params], ratios, settings]
@@ -161,6 +170,12 @@ def _refuse(name: str, value: Any) -> Any:
 
 def _parameters(networks: Mapping[str, nn.Module]) -> dict[str, Tensor]:
     return {f"{name}.{place}": p for name, network in networks.items() for place, p in network.named_parameters()}
+
+
+def _places(networks: Mapping[str, nn.Module]) -> dict[str, Any]:
+    """The networks, and the layers, parameters and buffers in them, by name."""
+    inner = [(keys, value) for name, network in networks.items() for keys, value in network.attributes((name,))]
+    return {**networks, **{".".join(map(str, keys)): value for keys, value in inner}}
 
 
 def _flat(state: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -196,6 +211,11 @@ def _made(description: dict[str, Any], state: Mapping[str, np.ndarray]) -> games
         if hasattr(game, name) or not name.isidentifier():
             raise ValueError(f"an average is called {name!r}")
         setattr(game, name, nn.MovingAverage(networks[network], decay))
+    places = _places(networks)
+    for name in description.get("frozen", []):
+        places[name].requires_grad = False
+    for name in description.get("eval", []):
+        places[name].training = False
     return game
 
 
