@@ -18,9 +18,7 @@ class Schedule:
 
     def __init__(self, optimizers: Optimizer | Sequence[Optimizer], steps: int):
         name = type(self).__name__
-        self.optimizers = list(optimizers) if isinstance(optimizers, Iterable) else [optimizers]
-        if not self.optimizers or not all(isinstance(optimizer, Optimizer) for optimizer in self.optimizers):
-            raise ValueError(f"{name}: optimizers is {optimizers!r:.60}; expected an Optimizer, or a list of at least one")
+        self.optimizers = optimizers_of(name, optimizers)
         self.steps = checks.whole(name, "steps", steps)
         self.start = [optimizer.lr for optimizer in self.optimizers]
         self.t = 0
@@ -90,3 +88,11 @@ class Cosine(Schedule):
         if t < self.warm_up:
             return t / self.warm_up
         return (1 + cos(pi * (t - self.warm_up) / (self.steps - self.warm_up))) / 2
+
+
+def optimizers_of(name: str, optimizers: Any) -> list[Optimizer]:
+    """The argument of this class as a list of optimizers."""
+    found = list(optimizers) if isinstance(optimizers, Iterable) else [optimizers]
+    if not found or not all(isinstance(optimizer, Optimizer) for optimizer in found):
+        raise ValueError(f"{name}: optimizers is {optimizers!r:.60}; expected an Optimizer, or a list of at least one")
+    return found

@@ -42,7 +42,9 @@ LAYERS: dict[str, type[nn.Module]] = {
     for name, kind in [*vars(nn).items(), *vars(games).items()]
     if isinstance(kind, type) and issubclass(kind, nn.Module) and kind is not nn.Module
 }
-RULES = {rule.__name__: rule for rule in (optim.SGD, optim.RMSProp, optim.OMD, optim.Adam, optim.OptimisticAdam)}
+RULES = {
+    rule.__name__: rule for rule in (optim.SGD, optim.RMSProp, optim.OMD, optim.Extragradient, optim.Adam, optim.OptimisticAdam)
+}
 LOSSES = {name: pair for name, pair in vars(losses).items() if isinstance(pair, losses.GameLoss)}
 OTHER_NAMES = {"critic": "D"}  # arguments whose attributes have another name
 GROWTH = 10**6  # elements that layers without parameters may name, such as those of a Reshape

@@ -36,6 +36,13 @@ def omd(gradients, predictor):
     return optimistic(gradients, np.array(last) / predictor)
 
 
+def extragradient(gradients):
+    """g to look ahead; then from the start along g', which makes the step g' - g."""
+    directions = gradients.copy()
+    directions[1::2] -= gradients[:-1:2]
+    return directions
+
+
 @dataclass(frozen=True)
 class Rule:
     """`twin`: (gradients, **settings) -> d_t; the step is -lr d_t, and Adam's decay. `cases`: further options to compare."""
@@ -65,6 +72,7 @@ RULES = {
     "omd": Rule(optim.OMD, omd, defaults={"predictor": "last"}),
     "omd, average": Rule(optim.OMD, omd, {"predictor": 3}, cases=[{"predictor": 1}]),
     "omd, decay": Rule(optim.OMD, omd, {"predictor": 0.6}),
+    "extragradient": Rule(optim.Extragradient, extragradient),
     "adam": Rule(optim.Adam, adam, defaults=ADAM, cases=OTHER_ADAM),
     "adam, weight decay": Rule(optim.Adam, adam, {"weight_decay": 0.5}),
     "optimistic adam": Rule(optim.OptimisticAdam, lambda *g, **o: optimistic(*[adam(*g, **o)] * 2), {}, ADAM, OTHER_ADAM),

@@ -32,6 +32,13 @@ def decay(steps=10, schedule=optim.LinearDecay, **options):
     return found
 
 
+def lookahead(k=2, alpha=0.5):
+    found = optim.Lookahead([stepped(optim.SGD), stepped(optim.Adam)], k, alpha)
+    for _ in range(k):
+        found.step()
+    return found
+
+
 def stream():
     found = data.batches(np.arange(10.0), np.arange(10), size=3)
     next(found)
@@ -53,6 +60,7 @@ TARGETS = {
     "Adam, weight decay": lambda: stepped(optim.Adam, weight_decay=0.1), "Adam, groups": lambda: stepped(optim.Adam, 0.2),
     "Cosine": lambda: decay(schedule=optim.Cosine, warm_up=2),
     "OptimisticAdam": lambda: stepped(optim.OptimisticAdam), "LinearDecay": decay, "Batches": stream,
+    "Extragradient": lambda: stepped(optim.Extragradient), "Lookahead": lookahead,
     "average": lambda: played("gan", average=True),
     "Noise": lambda: data.noise(3, "sphere"), **{name: lambda name=name: played(name) for name in players.RULES},
 }  # fmt: skip
@@ -172,7 +180,7 @@ SETTINGS = [  # (the game, a setting, the target's, the saved one's)
     ("wgan", "clip", 0.1, 0.01), ("wgan_gp", "penalty", 1.0, 10.0), ("began", "gamma", 0.7, 0.5),
     ("ebgan", "margin", 2.0, 10.0), ("ebgan", "pull_away", 0.1, 0.0), ("cgan", "r1", 0.5, 0.0),
     ("Adam", "weight_decay", 0.2, 0.1), ("Adam, groups", "groups", [[1, 1.0], [1, 2.0]], [[1, 1.0], [1, 0.5]]),
-    ("Cosine", "warm_up", 3, 0),
+    ("Cosine", "warm_up", 3, 0), ("Lookahead", "alpha", 0.7, 0.5),
     ("Adam", "betas", [0.5, 0.9], [0.9, 0.999]), ("LinearDecay", "steps", 800, 10), ("MovingAverage", "decay", 0.9, 0.999),
 ]  # fmt: skip
 
@@ -180,6 +188,7 @@ SETTINGS = [  # (the game, a setting, the target's, the saved one's)
 def with_setting(name, key, value):
     others = {"Adam": lambda **setting: stepped(optim.Adam, **setting), "LinearDecay": decay}
     others["Adam, groups"] = lambda groups: stepped(optim.Adam, 0.1 * groups[1][1])
+    others["Lookahead"] = lookahead
     others["Cosine"] = lambda **setting: decay(schedule=optim.Cosine, **setting)
     others["MovingAverage"] = lambda decay: nn.MovingAverage(network(), decay)
     return others.get(name, lambda **setting: players.make(name, **setting))(**{key: value})

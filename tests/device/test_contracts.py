@@ -69,11 +69,12 @@ def of_rule(name, width):
     def made():
         net = nn.Sequential(nn.Dense(3, width), nn.Tanh(), nn.Dense(width, width), nn.Tanh(), nn.Dense(width, 1))
         rule, x = make_rule(name, net.parameters()), Tensor(X)
-        decay, average = optim.LinearDecay(rule, 9), nn.MovingAverage(net)
+        decay, average, ahead = optim.LinearDecay(rule, 9), nn.MovingAverage(net), optim.Lookahead(rule, k=1)
 
         def run():
             descend(net, rule, x, 3)
             optim.clip_weights(net.parameters(), 0.9)
+            ahead.step()
             decay.step()
             average.update()
             return net.parameters() + average.module.parameters(), lambda: rule.state_dict()["params"]

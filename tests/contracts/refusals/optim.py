@@ -83,7 +83,7 @@ REFUSED = [
     *[(lambda pair=pair: load_predictor(*pair), ValueError, "load_state_dict: predictor is .* here, and was .* where")
       for pair in [("last", 1), (2, 3), (2, 0.5), (0.5, 0.6)]],
     # what goes around the rules
-    *[row for schedule in (optim.LinearDecay, optim.Cosine) for row in each(
+    *[row for schedule in (optim.LinearDecay, optim.Cosine, optim.Lookahead) for row in each(
           [None, [], [None], "SGD"], ValueError, f"^{schedule.__name__}: optimizers is .*; expected an Optimizer, or a list",
           lambda optimizers, schedule=schedule: schedule(optimizers, 10))],
     (lambda: optim.schedule.Schedule(SGD, 10).step(), NotImplementedError, "Schedule has no factor"),
