@@ -129,38 +129,6 @@ def _decayed_descent(theta: Array, g: Array, M: Array, lr: float, one_minus_deca
     M += change
 
 
-class Extragradient(Optimizer):
-    """Extragradient (Korpelevich 1976): look where gradient descent leads, and step along the gradient from there.
-
-    theta' = theta - lr g(theta)    theta <- theta - lr g(theta')
-
-    A step needs two gradients, so it is two calls of `step`: after the first, the parameters are theta', after the second
-    theta. So each game can use the rule: let both players have it, and call the game's `step` twice, on fresh minibatches. With
-    both players at once, a step of the game x y multiplies the distance from (0, 0) by sqrt(1 - lr^2 + lr^4); in turn, as in
-    `games`, by sqrt(1 - lr^2). Gradient descent keeps the distance in turn, and increases it at once.
-
-    The variant with one gradient (Popov 1980; "extrapolation from the past", Gidel et al. 2019) takes the gradient at the last
-    theta' in place of g(theta). Its points theta' are those of `OMD`.
-    """
-
-    slots = ("start",)
-    elementwise = True
-
-    def update(self, theta: Array, g: Array, state: State) -> None:
-        (_extrapolate if state["t"] % 2 else _step_from)(theta, g, state["start"], self.lr)
-
-
-@fused
-def _extrapolate(theta: Array, g: Array, start: Array, lr: float) -> None:
-    start[...] = theta
-    theta -= lr * g
-
-
-@fused
-def _step_from(theta: Array, g: Array, start: Array, lr: float) -> None:
-    theta[...] = start - lr * g
-
-
 class Adam(Optimizer):
     """Adam (Kingma and Ba 2015, Algorithm 1).
 
@@ -265,3 +233,35 @@ class OptimisticAdam(Adam):
 @fused
 def _optimistic_adam(theta: Array, g: Array, m: Array, v: Array, before: Array, lr: float, *numbers: float) -> None:
     _optimistic_descent(theta, _direction(g, m, v, *numbers), before, lr)
+
+
+class Extragradient(Optimizer):
+    """Extragradient (Korpelevich 1976): look where gradient descent leads, and step along the gradient from there.
+
+    theta' = theta - lr g(theta)    theta <- theta - lr g(theta')
+
+    A step needs two gradients, so it is two calls of `step`: after the first, the parameters are theta', after the second
+    theta. So each game can use the rule: let both players have it, and call the game's `step` twice, on fresh minibatches. With
+    both players at once, a step of the game x y multiplies the distance from (0, 0) by sqrt(1 - lr^2 + lr^4); in turn, as in
+    `games`, by sqrt(1 - lr^2). Gradient descent keeps the distance in turn, and increases it at once.
+
+    The variant with one gradient (Popov 1980; "extrapolation from the past", Gidel et al. 2019) takes the gradient at the last
+    theta' in place of g(theta). Its points theta' are those of `OMD`.
+    """
+
+    slots = ("start",)
+    elementwise = True
+
+    def update(self, theta: Array, g: Array, state: State) -> None:
+        (_extrapolate if state["t"] % 2 else _step_from)(theta, g, state["start"], self.lr)
+
+
+@fused
+def _extrapolate(theta: Array, g: Array, start: Array, lr: float) -> None:
+    start[...] = theta
+    theta -= lr * g
+
+
+@fused
+def _step_from(theta: Array, g: Array, start: Array, lr: float) -> None:
+    theta[...] = start - lr * g

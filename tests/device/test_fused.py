@@ -30,6 +30,7 @@ FORMULAS = {  # name -> the kinds of its arrays, see `arrays`, and its numbers
     "optim.rules._decayed_adam": ("xxxv", 0.1, *ADAM),
     "optim.rules._decayed_descent": ("xxx", 0.1, 1 - 0.9), "optim.rules._descent": ("xx", 0.1),
     "optim.rules._direction": ("xxv", *ADAM), "optim.rules._momentum": ("xxx", 0.1, 0.9),
+    "optim.rules._extrapolate": ("xxx", 0.1), "optim.rules._step_from": ("xxx", 0.1),
     "optim.rules._optimistic_adam": ("xxxvx", 0.1, *ADAM), "optim.rules._optimistic_descent": ("xxx", 0.1),
     "optim.rules._rmsprop": ("xxv", 0.1, 0.999, 1 - 0.999, 1e-9),
 }  # fmt: skip
