@@ -39,6 +39,15 @@ def put(game: GAN, values: np.ndarray) -> GAN:
     return game
 
 
+def remember(game: GAN, m: np.ndarray) -> GAN:
+    """The game with these memories, of v: the optimizers' are of gradients, which have the other sign."""
+    for optimizer in (game.opt_G, game.opt_D):
+        for p, state in zip(optimizer.params, optimizer.state, strict=True):
+            state |= {slot: -m[: p.size].reshape(p.shape) for slot in optimizer.slots}
+            m = m[p.size :]
+    return game
+
+
 def field(game: GAN, x: np.ndarray) -> Tensor:
     """v, (n,): minus the gradients of both players' losses, as in `GAN.step`."""
     real = Tensor(x, requires_grad=True)
@@ -76,9 +85,9 @@ def step_matrix(J: np.ndarray, of_G: int, eta: float, rule: Rule, in_turn: bool)
     return move(G) @ move(~G) if in_turn else move(G | ~G)
 
 
-def walk(game: GAN, x: np.ndarray, in_turn: bool, start: np.ndarray, steps: int) -> np.ndarray:
+def walk(game: GAN, x: np.ndarray, in_turn: bool, steps: int) -> np.ndarray:
     """(steps + 1, n): the parameters, while the players step in turn, by `GAN.step`, or at once."""
-    path = [flat(parameters(put(game, start)))]
+    path = [flat(parameters(game))]
     for _ in range(steps):
         if in_turn:
             game.step(repeat(x))
@@ -94,7 +103,7 @@ def walk(game: GAN, x: np.ndarray, in_turn: bool, start: np.ndarray, steps: int)
 
 def turning(path: np.ndarray) -> complex:
     """r, by least squares: a pair r, r* moves the point by steps d with d_(t+2) = (r + r*) d_(t+1) - r r* d_t."""
-    d = np.diff(path, axis=0)[len(path) // 2 :]  # at first, others have a part in it
+    d = np.diff(path, axis=0)
     (p, q), *_ = np.linalg.lstsq(np.stack([d[1:-1].ravel(), d[:-2].ravel()], axis=1), d[2:].ravel())
     return max(np.roots([1.0, -p, -q]), key=np.imag)
 
@@ -102,4 +111,4 @@ def turning(path: np.ndarray) -> complex:
 def a_turn(r: complex) -> tuple[float, float]:
     """(its steps, its factor of the distance)"""
     period = 2 * np.pi / max(abs(np.angle(r)), 1e-9)
-    return float(period), float(abs(r) ** period)
+    return float(period), float(np.exp(np.clip(period * np.log(abs(r)), -700, 700)))  # |r| ** period might overflow

@@ -12,14 +12,13 @@ Nagarajan and Kolter 2017, Balduzzi et al. 2018). Two GANs at a solution: the Di
 theta and D(x) = sigma(w x); and two small networks, whose data another G drew. The players start close by, and play with
 minigan's own steps and optimizers.
 
-Near the solution, the Dirac GAN by GD at once turns outwards; far from it, the logarithm flattens the gradients, and it turns
-inwards. Between both is a limit cycle, as on the slide.
+The matrix is about the neighbourhood of the solution. There, by GD at once, the Dirac GAN turns outwards; far away, D's sigmoid
+saturates, and it turns inwards. In between is a limit cycle, as on the slide.
 
 What to look for: are the played eigenvalues (dots) in the predicted ones (rings)? Which methods move them into the circle? Does
 a lower rate? In training.png, two networks learn: when the real part of J's fastest pair is above 0, does their speed |v| grow?
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -41,7 +40,8 @@ from demos.wasserstein.dynamics import (
     field,
     flat,
     jacobian,
-    parameters,
+    put,
+    remember,
     step_matrix,
     turning,
     walk,
@@ -52,7 +52,7 @@ from minigan.games import GAN
 
 @dataclass
 class Settings:
-    angle: float = 0.25  # by which the game's fastest pair turns in a step of plain GD; it decides the rate
+    step: float = 0.35  # eta times J's largest eigenvalue, of plain GD: it decides the rate; OMD needs less than 0.58
     lower: float = 0.1  # of that rate
     r1: float = 0.3
     momentum: float = 0.5
@@ -113,7 +113,7 @@ METHODS = {
     "OMD in turn": Method("OMD"),
 }
 GAMES = ("Dirac GAN", "two networks")
-SLOWEST = 300  # steps of a turn: slower pairs count as not turning
+SLOWEST = 700  # steps of a turn: slower pairs count as not turning
 NEAR = 0.1  # the largest error of a prediction
 
 
@@ -171,34 +171,38 @@ def play(name: str, how: str, seed: int, s: Settings) -> dict[str, Any]:
     method, rule = METHODS[how], rules(s)[METHODS[how].rule]
     G, D, z, x = players(name, seed, s)
 
-    def game(eta: float, method: Method, make: Callable[..., optim.Optimizer]) -> GAN:
-        optimizers = (make(player.parameters(), eta) for player in (G, D))
-        return GAN(G, D, lambda m: z, *optimizers, r1=s.r1 * method.r1, loss=method.loss)
+    solution = flat([*G.parameters(), *D.parameters()])
+    away = solution + 0.3 * np.random.default_rng(seed).standard_normal(len(solution))
 
-    plain = np.linalg.eigvals(jacobian(game(1.0, Method(), optim.SGD), x))
-    eta = s.angle / plain.imag.max() * (s.lower if method.lower else 1.0)
-    J, check = (of(game(eta, method, rule.make), x) for of in (jacobian, by_differences))
+    def game(at: np.ndarray, eta: float, method: Method = method) -> GAN:
+        optimizers = (rule.make(player.parameters(), eta) for player in (G, D))  # without memories
+        return put(GAN(G, D, lambda m: z, *optimizers, r1=s.r1 * method.r1, loss=method.loss), at)
+
+    plain = np.linalg.eigvals(jacobian(game(solution, 1.0, Method()), x))
+    eta = s.step / np.abs(plain).max() * (s.lower if method.lower else 1.0)
+    J = jacobian(game(solution, eta), x)
+    elsewhere, differences = (of(game(away, eta), x) for of in (jacobian, by_differences))  # where no term is 0
     matrix = step_matrix(J, flat(G.parameters()).size, eta, rule, method.in_turn)
     values, vectors = np.linalg.eig(matrix)
     pairs = [i for i, r in enumerate(values) if r.imag > 0 and a_turn(r)[0] < SLOWEST]
     pair = max(pairs, key=lambda i: (abs(values[i]).round(9), values[i].imag))  # the one that is left in the end
-    solution, steps = flat(parameters(game(eta, method, rule.make))), int(a_turn(values[pair])[0])
+    steps = int(a_turn(values[pair])[0])
 
-    def played(direction: np.ndarray, distance: float, turns: int) -> np.ndarray:
-        start = solution + distance * direction / np.linalg.norm(direction)
-        return walk(game(eta, method, rule.make), x, method.in_turn, start, turns * steps) - solution
+    def played(direction: np.ndarray, distance: float, turns: int) -> np.ndarray:  # direction: of x and of the memory
+        move, memory = np.split(distance * direction / np.linalg.norm(direction), 2)
+        return walk(remember(game(solution + move, eta), memory), x, method.in_turn, turns * steps) - solution
 
-    near = played(vectors[: len(J), pair].real, s.start, 3)
-    far = played(np.random.default_rng(seed).standard_normal(len(J)), s.far, s.turns)
+    nothing = np.zeros(len(J))
+    near = played(vectors[:, pair].real, s.start, 3)
+    far = played(np.append(away - solution, nothing), s.far, s.turns)
     speeds = np.linalg.norm(np.diff(far, axis=0), axis=1).reshape(s.turns, steps)
     fastest = speeds.max(axis=1)[1:]  # of each turn but the first, in which other pairs die
     last = next((i for i, speed in enumerate(fastest) if speed > 10 * fastest[0]), len(fastest) - 1)  # later it is elsewhere
-    memory = np.zeros(len(J))
-    linear = [np.linalg.matrix_power(matrix, t) @ np.append(far[0], memory) for t in range(2 * steps + 1)]
+    linear = [np.linalg.matrix_power(matrix, t) @ np.append(far[0], nothing) for t in range(2 * steps + 1)]
     return {
         "r": np.array([values[pair], turning(near)]),  # predicted, played
         "factor": float((fastest[last] / fastest[0]) ** (1 / last)),
-        "error": float(np.abs(J - check).max() / np.abs(J).max()),
+        "error": float(np.abs(elsewhere - differences).max() / np.abs(elsewhere).max()),
         "far": far[:, :2],  # all parameters of the Dirac GAN
         "linear": np.array(linear)[:, :2],
     }
