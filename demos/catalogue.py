@@ -27,7 +27,7 @@ CHAPTERS = {  # in the order of the lectures; chapters that belong to no single 
         *("ali", "cycle", "bayesian_gan"),
     ),
     "architectures": ("cgan", "conditioning", "dcgan", "lapgan", "began", "ebgan", "referee"),
-    "wasserstein": ("earth_mover", "learning_curves", "wgan", "limit_cycles"),
+    "wasserstein": ("earth_mover", "learning_curves", "wgan", "without_tricks", "limit_cycles", "jacobian"),
     "adversarial_examples": ("fgsm", "dimension", "fooled", "adversarial_training", "patch", "manifold_defense"),
     "the_slides": ("errata",),
     "checking": ("engines",),

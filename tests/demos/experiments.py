@@ -142,6 +142,11 @@ ROWS = {
         " stability.width=8 stability.points=6"
     ),
     "limit_cycles": Row("updates=6 width=8 batch=16 samples=20", constants=STEPS),
+    "jacobian": Row("turns=3 cycle_turns=3 step=0.5 lower=0.8 G_width=2 D_width=2 steps=4 moments=2"),
+    "without_tricks": Row(
+        "steps=1 r1_steps=1 hinge_steps=1 channels=2 batch=8 samples=20",
+        ["Frechet distance, unseen real images"],
+    ),
     "fgsm": Row("steps=2 width=8 batch=20 epsilons=0.0,0.05,0.25", ["network_error"]),
     "dimension": Row("steps=2 networks=1 few=10 width=16 batch=5", ["pooled, linear: median margin"]),
     "fooled": Row(

@@ -4,9 +4,11 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from demos.wasserstein import earth_mover, learning_curves, limit_cycles, optimism, predictors, stability, wgan
+from demos.wasserstein import earth_mover, jacobian, learning_curves, limit_cycles, optimism, predictors, stability, wgan
+from demos.wasserstein import without_tricks as tricks
 
 LOG_2 = np.log(2)
+KINDS = tricks.KINDS
 
 
 def lines(claim, jsd=LOG_2, W=1.0, D=LOG_2, clipped=(1.5, 3.0)):
@@ -72,6 +74,26 @@ def curve(claim, rho=0.95, kl=0.01, quality=0.6, last=0.3, data="ring", optimize
     wgan.measure(claim, 2.0, distance, reached, {"high_quality": 0.99}, 8, quality)
 
 
+def turning(claim, steps=0.25, factor=0.02, ends=1.5, error=0.0):
+    """In both games: a step's angle and log |r| as played (predicted: 0.25, 0.02), the factor at the end, J's error."""
+    r = np.exp([0.02 + 0.25j, factor + 1j * steps])
+    plays = {how: {"r": r, "factor": ends, "error": error} for how in jacobian.METHODS}
+    jacobian.measure(claim, dict.fromkeys(jacobian.GAMES, plays))
+
+
+def cycling(claim, outside):
+    jacobian.measure_cycles(claim, [np.full((8, 2), 1.0), np.full((8, 2), outside)])
+
+
+def bare(claim, GAN, GP):
+    """The classes of the second seed without batch norm; all other samples have ten."""
+    runs = {
+        kind: [dict.fromkeys(["clear", "frechet", "apart", "seconds"], 1.0) | {"classes": 10} for _ in "ab"] for kind in KINDS
+    }
+    runs["GAN, without"][1]["classes"], runs["WGAN-GP, without"][1]["classes"] = GAN, GP
+    tricks.measure(claim, runs, dict.fromkeys(["clear", "frechet", "apart"], 1.0))
+
+
 FAULTS = [
     (lines, {}, (), (0.69, 1.01, 0.6), (LOG_2, 1.0, LOG_2, (-0.5, -1.0)), (LOG_2, 1.0, LOG_2, (0.4, 2.0))),
     (penalised, {}, (), (1.6,), (1.5, 1.4)),
@@ -81,6 +103,9 @@ FAULTS = [
     (playing, {}, ("OMD", "GD in turn", 1.01), ("GD in turn", "OMD", 1.0)),
     (digits, {}, (130.0,), (2500.0,)),
     (predicting, {}, ("average of 2",), ("decay 0.5",)),
+    (turning, {}, (), (0.2,), (0.25, 0.01), (0.25, 0.02, 0.9), (0.25, 0.02, 1.5, 1e-5)),
+    (cycling, {}, (1.05,), (1.2,)),
+    (bare, {}, (9, 10), (10, 9), (10, 10)),
     (curve, {}, (), (0.5, 0.1, 0.1, 1.0), (None,)),
     (curve, {}, (0.5, 0.01, 0.6, 0.3, "ring", "sgd")),  # what was chosen by hand is reported only
     (curve, {}, (0.5, 0.01, 0.6, 0.3, "grid")),
