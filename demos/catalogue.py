@@ -24,7 +24,7 @@ CHAPTERS = {  # in the order of the lectures; chapters that belong to no single 
     ),
     "generative_models": (
         *("autoencoder", "fillings", "pretraining", "vae", "fair", "adversarial_autoencoder", "variational_bayes", "boltzmann"),
-        *("latent", "ali", "cycle", "bayesian_gan"),
+        *("latent", "ali", "cycle", "bayesian_gan", "parzen"),
     ),
     "architectures": ("cgan", "conditioning", "dcgan", "lapgan", "began", "ebgan", "referee"),
     "wasserstein": ("earth_mover", "learning_curves", "wgan", "limit_cycles"),
