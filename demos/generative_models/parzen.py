@@ -52,7 +52,7 @@ REAL_ONES, CENTRES, GAN, PIXELS = "training images", "k-means centres", "GAN", "
 SAMPLERS = (CENTRES, REAL_ONES, GAN, PIXELS)
 BLOCK = 500  # images whose distances to all samples are in memory together
 PRINCIPAL = 10_000  # images of which the principal components are
-SHOWN = 10
+SHOWN = 24  # samples of each sampler, in two rows
 VERDICT = (
     "True of the paper's number, but not of what it measures: the score prefers averages of digits to a GAN's and to real ones."
 )
@@ -172,8 +172,9 @@ def measure(claim: Claim, scores: dict[str, dict[str, Any]]) -> None:
 
 def picture(scores: dict[str, dict[str, Any]]) -> Figure:
     """Samples of each sampler, their log-likelihood and their Frechet distance."""
-    figure, (sheets, *bars) = slide(1, 3, height=5.2, width_ratios=(10, 4, 4))
-    labelled(sheets, np.concatenate([row["shown"] for row in scores.values()]), SHOWN, [*scores])
+    figure, (sheets, *bars) = slide(1, 3, height=5.4, width_ratios=(10, 4, 4))
+    labelled(sheets, np.concatenate([row["shown"] for row in scores.values()]), SHOWN // 2, [*scores], 2)
+    sheets.set_aspect("auto")  # as high as the bars
     sheets.set_title("samples")
     values = {name: float(row["log-likelihood"].mean()) for name, row in scores.items()}
     draw_bars(bars[0], values, "{:.0f}", "log-likelihood, nats\n(more is better)")
