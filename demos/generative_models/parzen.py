@@ -161,7 +161,7 @@ def measure(claim: Claim, scores: dict[str, dict[str, Any]]) -> None:
         claim.note(f"{name}: Frechet distance", row["Frechet distance"], "reported")
         claim.note(f"{name}: clear digits", row["clear digits"], "reported")
     blurred = scores[CENTRES]
-    for other, verdicts in ((GAN, {HELPS}), (REAL_ONES, {HELPS, NOTHING})):
+    for other, verdicts in ((GAN, (HELPS,)), (REAL_ONES, (HELPS, NOTHING))):
         gained = compare(blurred["log-likelihood"], scores[other]["log-likelihood"], better="higher", paired=True)
         claim.compare(f"log-likelihood, centres less {other}", gained, verdicts)
         ratio = scores[other]["Frechet distance"] / blurred["Frechet distance"]
@@ -189,6 +189,8 @@ def draw_bars(axes: plt.Axes, values: dict[str, float], form: str, title: str) -
     axes.barh(places, list(values.values()), color=[REAL if name == best else OTHERS[3] for name in values], height=0.6)
     for place, value in zip(places, values.values(), strict=True):
         axes.text(max(value, 0), place, f" {form.format(value)}", va="center")
+    axes.set_xscale("symlog" if min(values.values()) > 0 else "linear")  # distances from 1 to 1,000
     axes.set(yticks=[], xticks=[], ylim=(len(values) - 0.5, -0.5), title=title)
     axes.spines["bottom"].set_visible(False)
+    axes.minorticks_off()
     axes.margins(x=0.25)
