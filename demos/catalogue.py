@@ -23,8 +23,8 @@ CHAPTERS = {  # in the order of the lectures; chapters that belong to no single 
         *("averages", "improved", "semi_supervised"),
     ),
     "generative_models": (
-        *("autoencoder", "pretraining", "vae", "fair", "adversarial_autoencoder", "variational_bayes", "boltzmann", "latent"),
-        *("ali", "cycle", "bayesian_gan"),
+        *("autoencoder", "fillings", "pretraining", "vae", "fair", "adversarial_autoencoder", "variational_bayes", "boltzmann"),
+        *("latent", "ali", "cycle", "bayesian_gan", "parzen"),
     ),
     "architectures": ("cgan", "conditioning", "dcgan", "lapgan", "began", "ebgan", "referee"),
     "wasserstein": ("earth_mover", "learning_curves", "wgan", "without_tricks", "limit_cycles", "jacobian"),

@@ -79,9 +79,15 @@ def pixels(decoder: nn.Module, codes: np.ndarray) -> np.ndarray:
 
 def pca(x: np.ndarray, others: np.ndarray, dimensions: int) -> np.ndarray:
     """The others, projected onto the principal components of x."""
-    mean, flat = x.mean(axis=0).ravel(), x.reshape(len(x), -1)
-    components = np.linalg.eigh(np.cov(flat, rowvar=False))[1][:, -dimensions:].astype(x.dtype)  # the largest come last
+    mean, components = x.mean(axis=0).ravel(), principal_components(x, dimensions)
     return (mean + (others.reshape(len(others), -1) - mean) @ components @ components.T).reshape(others.shape)
+
+
+def principal_components(x: np.ndarray, dimensions: int) -> np.ndarray:
+    """(pixels, dimensions): the directions of largest variance, as columns."""
+    return np.linalg.eigh(np.cov(x.reshape(len(x), -1), rowvar=False))[1][:, -dimensions:].astype(
+        x.dtype
+    )  # the largest come last
 
 
 def linear_map(seen: np.ndarray, x: np.ndarray, others: np.ndarray) -> np.ndarray:

@@ -34,6 +34,7 @@ class Claim:
         self.holds: dict[str, bool] = {}  # of the metrics that are judged
         self.pictures: dict[str, str] = {}  # file name -> title
         self.finding = ""  # the demo's result as a template (see kit/words)
+        self.guess: dict[str, Any] | None = None  # made before the run (see runner/guess)
         self.shows = ""  # of a user's own experiment: what it shows; its results then get a page, index.html
 
     @property
@@ -114,6 +115,7 @@ class Claim:
         """Write summary.json, and print every metric next to its expectation. Returns what does not hold, "" if all does."""
         self.args.checkpoint.save()
         extra = {"expected": self.expected, "holds": self.holds, "pictures": self.pictures}
+        extra |= {"guess": self.guess} if self.guess else {}
         problem = ""
         if not getattr(self.args, "set", None):  # the finding is about the default settings
             try:
@@ -142,6 +144,10 @@ class Claim:
         for key, value in numbers.items():
             verdict = {True: "", False: "   <-- does not hold"}.get(self.holds.get(key), "")
             print(f"{key:{width}}  {value:12.6g}  {self.expected.get(key, '')}{verdict}".rstrip())
+        if self.guess:
+            from demos.kit.runner import guess  # here: it imports this module
+
+            print(guess.compared(self))
         endings = sorted({"png", self.args.format})
         files = [f"{name}.{ending}" for name in self.pictures for ending in endings] + OTHERS
         print(f"\nResults are in {self.args.out}/: {', '.join(name for name in files if (self.args.out / name).exists())}")

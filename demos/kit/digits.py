@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+import minigan as mg
+from demos.catalogue import FOLDER
 from demos.kit import pictures
 from demos.kit.claim import Claim
 from demos.kit.classifiers import in_parts
@@ -55,6 +57,20 @@ def options(description: str) -> argparse.ArgumentParser:
     parser = common_options(description)
     add_data_options(parser, DATA, quick_data="glyphs")
     return parser
+
+
+def gallery_options(description: str) -> argparse.ArgumentParser:
+    """The options of demos about the gallery's generator, which has learnt MNIST. Glyphs only let a quick run do without."""
+    parser = common_options(description)
+    add_data_options(parser, DATA[:1], quick_data="glyphs")
+    return parser
+
+
+def gallery_generator() -> ConditionalGAN:
+    """The game in demos/gallery/cgan.npz: seed 0 of the demo cgan, with G's running average as G; G is frozen."""
+    game = mg.load(FOLDER / "gallery" / "cgan.npz")
+    game.G.requires_grad_(False).eval()
+    return game
 
 
 def dense_players(z: int, width: int, shape: tuple[int, int, int] = (1, 28, 28)) -> tuple[nn.Sequential, nn.Sequential]:

@@ -26,7 +26,7 @@ from typing import Any
 from demos import catalogue
 from demos.kit.claim import Claim
 from demos.kit.loops import run_tasks
-from demos.kit.runner import results
+from demos.kit.runner import guess, results
 from demos.kit.runner.checkpoint import running
 from demos.kit.runner.opening import NOTEBOOK, open_claim, start
 from demos.kit.runner.options import NAMES, Options, common_options, ended, own_options
@@ -105,11 +105,16 @@ class Demo:
             from demos.kit.settings import settings_of
 
             settings = settings_of(args, settings)
+        make_guess = guess.before(self, args)
         claim = open_claim(args, self.recorded(args, settings))
+        claim.guess = guess.kept(make_guess, args)
         claim.finding = self.finding if args.usual or not self.is_ours() else ""  # a demo's is about its default options
         if not self.is_ours():
             claim.shows = catalogue.described(self.file)[0] if self.in_file else (self.__doc__ or self.name)
-        return claim, self.experiment(claim, settings)
+        closing = self.experiment(claim, settings)
+        if claim.guess and claim.guess["names"]:
+            claim.show(guess.picture(claim), "guesses", f"Guesses of {len(claim.guess['names'])}: {claim.guess['metric']}")
+        return claim, closing
 
     @property
     def finding(self) -> str:

@@ -2,14 +2,16 @@
 
 Slide: "Discriminators are less susceptible to adversarial examples" (Generative Adversarial Networks); "Generative models
 cannot memorize training data since they do not have enough parameters" (Security and Fairness of Deep Learning, CMU); "Get rid
-of mode collapse" (IT3320E, lecture 10)
+of mode collapse" (IT3320E, lecture 10); "Exercise - Original loss: [...] - Goodfellow's modified loss: [...]" (CS/DS 552,
+class 7)
 
-Each picture's title quotes a sentence; its experiment is a function in errata_*.py. What to look for: with one
-f_acc = E log D(x) + E[-log D(G(z))] for both players, can D raise it without end, and how many classes does G draw? Is V convex
-in p_g, and in theta? How many images that a D or a classifier had right does FGSM flip? How near are G's samples to the digits
-that it was trained on, if these are 16 (fewer pixels than G has weights), and if they are all? How long does a pre-trained D
-delay a saturating G? Is optimistic Adam's first step defined as printed? How many modes does a WGAN find if its critic keeps up
-with G, and if it lags? (The critic has a gradient penalty: with clipped weights, some seeds are much slower than others.)
+Each picture's title quotes a sentence; its experiment is a function in errata_*.py. What to look for: with the exercise's
+modified loss as printed, one f_acc = E log D(x) + E[-log D(G(z))] for both players, can D raise it without end, and how many
+classes does G draw? Is V convex in p_g, and in theta? How many images that a D or a classifier had right does FGSM flip? How
+near are G's samples to the digits that it was trained on, if these are 16 (fewer pixels than G has weights), and if they are
+all? How long does a pre-trained D delay a saturating G? Is optimistic Adam's first step defined as printed? How many modes
+does a WGAN find if its critic keeps up with G, and if it lags? (The critic has a gradient penalty: with clipped weights, some
+seeds are much slower than others.)
 """
 
 from dataclasses import dataclass

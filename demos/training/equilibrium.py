@@ -1,7 +1,9 @@
 """Does D's accuracy reach one half? A long game on digits; then D goes on alone against a frozen G.
 
 Slide: "We will probably never reach the equilibrium where $G$ exactly produces $P_{\\text{data}}(\\mathbf{x})$ and $D$'s
-accuracy is 0.5. What kind of 'training curve' for $D$, $G$ should we expect?" (CS/DS 541, class 19)
+accuracy is 0.5. What kind of 'training curve' for $D$, $G$ should we expect?" (CS/DS 541, class 19); "Generators are 'as good'
+as the true data samples - At least in the eyes of the discriminators"; "Is the generator the problem?" (Generative Adversarial
+Networks)
 
 On the ring of the demo gan, D's accuracy comes near 0.5. On digits, three things may keep it above:
 (1) The players take turns: D is better right after its own step than after G's. This shrinks with the learning rates.
@@ -9,7 +11,9 @@ On the ring of the demo gan, D's accuracy comes near 0.5. On digits, three thing
 (3) G is wrong, and D has not found out. To test this, G is frozen and D goes on alone: can it still learn to tell every image
 from every sample? As a control, a perfect "G": a new D learns to tell images from other images, by as many steps.
 
-What to look for: the level at which the curves of the game end, and those of D alone, on held-out images and new samples.
+What to look for: the level at which the curves of the game end, and those of D alone, on held-out images and new samples. In
+the eyes of D, G's samples are as good as the data if it is right about half of both; the generator is the problem if D alone
+learns to tell them, and cannot tell the control's.
 """
 
 from collections.abc import Callable
@@ -56,8 +60,9 @@ TITLE = (
     "{a right G: D's accuracy away from 0.5|<} of 0.5"
 )
 FINDING = (
-    "On digits, D's accuracy ends at {accuracy at rest, least seed|>} or more, not at 0.5. With G frozen, D alone reaches "
-    "{accuracy of D alone, G frozen|>3}. With real images in G's place, it stays within "
+    "On digits, D's accuracy ends at {accuracy at rest, least seed|>} or more, not at 0.5: in the eyes of D, G's samples are "
+    "not as good as the data. The generator is the problem: with G frozen, D alone reaches "
+    "{accuracy of D alone, G frozen|>3}; with real images in G's place, it stays within "
     "{a right G: D's accuracy away from 0.5|<} of 0.5 (worst of 3 seeds)."
 )
 

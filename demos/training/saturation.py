@@ -1,8 +1,9 @@
 """While D is sure, log(1 - D(G(z))) has almost no gradient, but -log D(G(z)) has one; Adam compensates for that.
 
 Slide: "To accelerate training early on, we can instead use a different loss term for the fake data that yields the same desired
-behavior but trains faster." (CS/DS 552, class 7); "This will update only the generator's weights by labeling all fake images as
-1." (IT3320E, lecture 10); "If D gets too good too fast, then G may never have a chance to improve." (CS/DS 552, class 7)
+behavior but trains faster."; "Exercise - Original loss: [...] - Goodfellow's modified loss: [...]" (CS/DS 552, class 7); "This
+will update only the generator's weights by labeling all fake images as 1." (IT3320E, lecture 10); "If D gets too good too fast,
+then G may never have a chance to improve." (CS/DS 552, class 7)
 
 With D = sigma(v), the two losses' derivatives by the logit v are -D and -(1 - D). Their ratio (1 - D) / D is 1 at D = 1/2 and
 99 at D = 0.01. (The slides' gradient of log(1 - q) is -1 there, not 1, but times sigma'(v) it is still nearly 0.) The log-loss

@@ -94,6 +94,16 @@ ROWS = {
         ["reconstruction, dense: error", "inpainting, conv: error", "nearest training image, dense: between pixels"],
         LINEAR,
     ),
+    "fillings": Row(
+        "images=6 samples=2 descents=1 mapped=40 width=8 steps=2 batch=20",
+        ["hole of 8, GAN: error", "hole of 16, regression: error", "without a hole: Frechet distance"],
+        LINEAR[1:],
+    ),
+    "parzen": Row(
+        "samples=10 test=20 validation=10 sigmas=2 components=2",
+        [f"{name}: log-likelihood" for name in ("GAN", "training images", "k-means centres")],
+        ["demos.generative_models.autoencoders.principal_components"],
+    ),
     "pretraining": Row(
         "width=8 depth=2 pretraining_steps=2 steps=2 batch=20 labels=20,40",
         [f"{unit}, 40 labels, {start}: errors (%)" for unit in ("sigmoid", "ReLU") for start in ("random", "pretrained")],

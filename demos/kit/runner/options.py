@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
 
-FREE = ("record", "out", "jobs", "format", "resume", "data_dir")  # options that a recorded result does not depend on
+FREE = ("record", "out", "jobs", "format", "resume", "data_dir", "guess")  # options that a recorded result does not depend on
 PACKAGES = ("numpy", "matplotlib", "tqdm", "scipy")  # NumPy, and pyproject's extra "demos"
 NAMES = ("ring", "grid", "mnist", "glyphs")  # of data; any other --data is a path
 OWN = "a .npy, .npz or .csv file, or a folder of pictures"
@@ -71,6 +71,8 @@ def common_options(description: str) -> Options:
     jobs = "processes for seeds and settings (default: the number of cores; quick: 1)"
     options.add_argument("--jobs", type=positive_number, help=jobs)
     options.add_argument("--format", choices=["png", "svg", "pdf"], default="png", help="of the pictures (default: png)")
+    guess = "guess a number before the run; FILE: a class's guesses, a line name,guess for each student"
+    options.add_argument("--guess", nargs="?", const=True, type=path_option, metavar="FILE", help=guess)
     options.add_argument("--record", action="store_true", help="save the result in demos/results, for README")
     resume = "continue from a checkpoint (default: the one in --out); the results are the same as without a break"
     options.add_argument("--resume", nargs="?", const=True, type=path_option, metavar="CHECKPOINT", help=resume)

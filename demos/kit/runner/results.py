@@ -182,7 +182,7 @@ def record(name: str, summary: dict[str, Any], picture: Path | None = None) -> N
     The finding in words is left out: the present code makes it from the metrics.
     """
     FOLDER.mkdir(exist_ok=True)
-    summary = {key: value for key, value in summary.items() if key not in ("found", "pictures")}
+    summary = {key: value for key, value in summary.items() if key not in ("found", "guess", "pictures")}
     text = json.dumps({**summary, "sha256": checksum(summary)}, indent=2, allow_nan=False)
     (FOLDER / f"{name}.json").write_text(text + "\n", encoding="utf-8")
     if picture:

@@ -3,7 +3,19 @@
 import numpy as np
 
 from demos.generative_models import adversarial_autoencoder as aae
-from demos.generative_models import ali, autoencoder, bayesian_gan, boltzmann, cycle, fair, latent, pretraining, vae
+from demos.generative_models import (
+    ali,
+    autoencoder,
+    bayesian_gan,
+    boltzmann,
+    cycle,
+    fair,
+    fillings,
+    latent,
+    parzen,
+    pretraining,
+    vae,
+)
 from demos.generative_models import variational_bayes as avb
 from demos.generative_models.damage import TASKS
 from tests.demos.made_up import faults
@@ -59,6 +71,16 @@ ELBOS = [runs("terms", (np.array([10.0, 20.0]), np.array([nats - 25.1, 25.0]))) 
 PLANE = {"terms": np.array([150.0, 5.0])}
 INFERENCE = {kind: runs("T", (0.96, 1.04, 1.0), D_KL=1.0, gaps=0.1, right=0.9) for kind in avb.KINDS}
 INFERENCE = {kind: [run | {"log P": -1.4 - i / 9} for i, run in enumerate(side)] for kind, side in INFERENCE.items()}
+FILLED = {
+    name: {"Frechet distance": 30.0 + i, "error": 0.1 - i / 100} for i, name in enumerate((fillings.GAN, fillings.REGRESSION))
+}
+FILLED |= {fillings.LINEAR: FILLED[fillings.REGRESSION], "acceptable": np.full(6, 3.0)}
+FILLED = {side: FILLED | {"entropy": side / 20 + np.arange(6) % 4 / 9} for side in (8, 16)}
+WINDOWS = {parzen.CENTRES: (300, 20.0), parzen.REAL_ONES: (240, 1.0), parzen.GAN: (220, 5.0), parzen.PIXELS: (-100, 900.0)}
+WINDOWS = {
+    name: {"log-likelihood": nats + np.arange(8.0) ** 2, "Frechet distance": far} for name, (nats, far) in WINDOWS.items()
+}
+WINDOWS = {name: row | {"sigma": 0.2, "clear digits": 0.5} for name, row in WINDOWS.items()}
 
 POINTS, (WITH, WITHOUT) = np.repeat(cycle.RING.centres, 5, axis=0), cycle.KINDS
 CYCLES = {kind: runs("back", backs, x=POINTS, y=POINTS @ cycle.R.T) for kind, backs in (
@@ -89,9 +111,18 @@ FAULTS = [
     ),
     faults(fair.measure, [READ], ([0, "fair", 1, "s"], 0.56), ([0, "fair", 1, "class"], 0.9), ([0, "told s", 1, "s"], 0.59)),
     faults(
+        *(fillings.measure, [FILLED, FILLED[8][fillings.GAN]], ([0, 16, "entropy"], FILLED[8]["entropy"])),
+        *[([0, side, fillings.GAN, "Frechet distance"], 32.0) for side in (8, 16)],
+        *[([0, side, fillings.REGRESSION, "error"], 0.11) for side in (8, 16)],
+    ),
+    faults(
         *(latent.measure, [[G, G]], ([0, 1, "singular"], G["singular"] - 0.01), ([0, 1, "axes"], G["axes"] + 0.01)),
         *(([0, 1, "slerp", 1, 3], 1 - 2e-6), ([0, 1, "lerp"], G["lerp"] + 0.05)),
         *(([0, 1, "predicted_error", 1], 0.06), ([0, 1, "error", 1], 10.0)),
+    ),
+    faults(
+        *(parzen.measure, [WINDOWS], ([0, parzen.GAN, "log-likelihood"], np.arange(8.0) + 400)),
+        *(([0, parzen.REAL_ONES, "log-likelihood"], np.arange(8.0) + 400), ([0, parzen.CENTRES, "Frechet distance"], 0.5)),
     ),
     faults(
         pretraining.measure,

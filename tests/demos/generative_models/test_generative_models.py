@@ -11,7 +11,18 @@ from scipy.stats import chi2, norm
 
 import minigan as mg
 from demos.generative_models import adversarial_autoencoder as aae
-from demos.generative_models import autoencoder, autoencoders, bayesian_gan, boltzmann, fair, latent, pretraining, vae
+from demos.generative_models import (
+    autoencoder,
+    autoencoders,
+    bayesian_gan,
+    boltzmann,
+    fair,
+    fillings,
+    latent,
+    parzen,
+    pretraining,
+    vae,
+)
 from demos.generative_models import variational_bayes as avb
 from demos.generative_models.boltzmann_machine import RBM, draw, from_noise
 from demos.generative_models.damage import TASKS, Damage
@@ -86,6 +97,71 @@ def test_the_networks_learn_what_was_before_the_damage_and_known_pixels_stay(nam
     p = expit(P(Q(Tensor(1 - images))).numpy().astype(float))
     expected = -(images * np.log(p) + (1 - images) * np.log(1 - p)).mean()
     assert learnt[0].objective(images)[0].item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_start_is_the_nearest_sample_of_its_class_and_what_is_found_has_the_known_pixels_error(images):
+    s, game, known = (
+        fillings.Settings(starts=3, samples=5, descents=1, lr=1e-9),
+        digits.gallery_generator(),
+        fillings.outside(8),
+    )
+    assert not known[10:18, 10:18].any()
+    assert known.sum() == 784 - 64
+    mg.seed(0)
+    z = fillings.nearest(game, images[:4], known, s)
+    mg.seed(0)
+    rng = mg.backend.random_numbers.spawn()
+    for start in range(3):
+        candidates = game.prior(5, rng=rng)
+        drawn = digits.pixels(game, 5, start, candidates)
+        errors = (((drawn[None] - images[:4, None]) * known) ** 2).sum(axis=(2, 3, 4))
+        np.testing.assert_array_equal(z[:, start], candidates[errors.argmin(axis=1)])
+    found = fillings.searched(game.G, images[:4], known, z, metrics.Judge(np.random.default_rng(0)), s)
+    np.testing.assert_allclose(found["error"][:, 2], errors.min(axis=1), rtol=1e-4)
+    best = found["fillings"][:, 0]
+    np.testing.assert_array_equal(best[..., known], images[:4][..., known])
+    y = found["error"].argmin(axis=1)
+    expected = digits.pixels(game, 4, y, z[np.arange(4), y])
+    np.testing.assert_allclose(best[..., ~known], expected[..., ~known], atol=1e-4)
+
+
+def test_regression_learns_the_squared_error_in_the_holes_and_the_linear_map_sees_no_hole(images, record):
+    s, learnt, x = fillings.Settings(width=8, steps=2, batch=9), record(autoencoders, "train"), images[:9]
+    f = fillings.regression(images, s)
+    expected = 0.0
+    for i, side in enumerate((8, 12, 16) * 3):
+        known = fillings.outside(side)
+        seen = np.where(known, x[i], images.mean(axis=0))
+        expected += (((f(Tensor(seen)).numpy().reshape(28, 28) - x[i, 0]) * ~known) ** 2).sum()
+    assert learnt[0].objective(x)[0].item() == pytest.approx(expected / x.size, rel=1e-5)
+    known = fillings.outside(16)
+    mapped = fillings.mapped(images, x, known)
+    np.testing.assert_array_equal(mapped, fillings.mapped(images, np.where(known, x, 0.7), known))
+
+
+def test_the_best_filling_comes_first_then_other_classes_and_none_that_is_not_acceptable():
+    error, classes = np.array([3.0, 2.1, 2.0, 2.9, 2.4, 9.0]), np.array([7, 7, 7, 1, 7, 2])
+    assert fillings.varied(error, classes, fillings.Settings(acceptable=1.5)) == [2, 3, 1, 4, 0]
+    assert fillings.entropy(np.array([7, 1, 1, 7])) == pytest.approx(np.log(2))
+    assert fillings.entropy(np.array([3, 3])) == 0
+
+
+def test_a_parzen_window_is_a_mean_of_gaussians(images):
+    x, samples, sigmas = images[:7].astype(float), images[20:50].astype(float), (0.1, 0.4)
+    squares = ((x[:, None] - samples) ** 2).sum(axis=(2, 3, 4))
+    for sigma, found in zip(sigmas, parzen.parzen(images[:7], images[20:50], sigmas), strict=True):
+        expected = logsumexp(-squares / 2 / sigma**2, axis=1) - 392 * np.log(2 * np.pi * sigma**2) - np.log(30)
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_centres_are_the_means_of_the_images_that_are_nearest_to_them(images):
+    rng = np.random.default_rng(3)
+    centres = np.random.default_rng(3).permutation(images.reshape(200, -1))[:9].astype(float)
+    for _ in range(3):
+        own = ((images.reshape(200, 1, -1) - centres) ** 2).sum(axis=2).argmin(axis=1)
+        centres = np.stack([images[own == c].mean(axis=0).ravel() if (own == c).any() else centres[c] for c in range(9)])
+    found = parzen.centres(images, 9, 3, 784, rng)
+    np.testing.assert_allclose(found.reshape(9, -1), centres, atol=1e-5)
 
 
 @pytest.mark.parametrize(("units", "corruption"), [*product(pretraining.ACTIVATIONS, (0.0, 1.0))])
