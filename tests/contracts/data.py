@@ -32,4 +32,6 @@ STREAMS = {  # name: (rng or None -> a stream, stream -> what it gives next)
     "batches": (batches, next),
     "share": (lambda rng: data.share(batches(rng), Comm(1, 2)), next),
 }
-OTHERS = {"DataError", "grid_centres", "images", "lerp", "mnist", "ring_centres", "shared_noise", "slerp"}  # they draw nothing
+OTHERS = {  # they draw nothing
+    *("DataError", "cifar10", "grid_centres", "images", "lerp", "mnist", "ring_centres", "shared_noise", "slerp"),
+}
