@@ -17,7 +17,8 @@ SHAPES = ("disc", "ring", "moon", "drop", "heart", "star", "cross", "triangle", 
 
 _SIZE = 32  # pixels along an image's side
 _HEIGHT = 20.0  # of a shape's longer side, before its size is drawn
-_MARGIN = 1.0  # pixels between the border and a shape
+_MARGIN = 1.0  # pixels between the border and a shape, at least
+_SHIFT = 5.0  # pixels from the middle of the image to that of a shape, at most, along each axis
 _SHADOW = 2  # pixels that the shadow is to the right of the shape and below it
 
 # A ground mixes two colours by 1/2 + sharpness * (a cos u + b cos v + c cos u cos v + d), clipped to [0, 1]; the axis v is
@@ -60,11 +61,11 @@ def scenes(n: int, rng: np.random.Generator | None = None) -> tuple[Singles, Int
 
 
 def _placements(half_sizes: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Linear maps (n, 2, 2) from a shape to its image, and shifts (n, 2): anywhere in the image, in any size and slant."""
+    """Linear maps (n, 2, 2) from a shape to its image, and shifts (n, 2)."""
     n = len(half_sizes)
-    angle, size = rng.uniform(-0.5, 0.5, n), rng.uniform(0.6, 1.2, n)
+    angle, size = rng.uniform(-0.5, 0.5, n), rng.uniform(0.8, 1.25, n)
     cos, sin = size * np.cos(angle), size * np.sin(angle)
-    return distance_fields.place(matrices(cos, -sin, sin, cos), half_sizes, _SIZE / 2 - _MARGIN, _SIZE, rng)
+    return distance_fields.place(matrices(cos, -sin, sin, cos), half_sizes, _SIZE / 2 - _MARGIN, _SHIFT, rng)
 
 
 def _colours(n: int, rng: np.random.Generator) -> tuple[Singles, Singles, Singles]:
