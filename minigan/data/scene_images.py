@@ -143,7 +143,7 @@ def _outlines() -> list[list[Floats]]:
     star = _points(np.sin(tips), np.cos(tips)) * np.where(np.arange(10) % 2, 0.42, 1)[:, None]
     corner = np.array([(1.0, 3.0), (1.0, 1.0), (3.0, 1.0)])
     cross = np.concatenate([corner, corner[::-1] * [1, -1], -corner, corner[::-1] * [-1, 1]])
-    triangle, square = disc[15::20], disc[7::15]
+    triangle, square = disc[15::20], np.array([(1, 1), (-1, 1), (-1, -1), (1, -1)])
     arrow = np.array([(0, 3), (3, 0), (1.2, 0), (1.2, -3), (-1.2, -3), (-1.2, 0), (-3, 0)])
     whole = [[shape] for shape in (disc, moon, drop, heart, star, cross, triangle, square, arrow)]
     return [whole[0], [disc, 0.5 * disc[::-1]], *whole[1:]]
