@@ -19,6 +19,7 @@ ARCHIVE = "cifar-10-binary.tar.gz"
 SIZE, SHA256 = 170052171, "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"
 FOLDER = "cifar-10-batches-bin"  # in the archive
 FILES = {"train": [f"data_batch_{i}.bin" for i in range(1, 6)], "test": ["test_batch.bin"]}  # of each split
+CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 IMAGES = 10_000  # in each file
 LIMIT = 2**28  # bytes of the unpacked archive that are read, at most: it has 184 million
 
@@ -33,12 +34,11 @@ def cifar10(
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """CIFAR-10: colour images (n, 3, 32, 32) float32 in [0, 1] and labels (n,) int64 in 0 ... 9 (Krizhevsky 2009).
 
-    `split` is "train" (50,000 images, 614 MB) or "test" (10,000). The classes are airplane, automobile, bird, cat, deer, dog,
-    frog, horse, ship and truck. The files come from the folder `root`, or else the folder in the environment variable
-    MINIGAN_DATA: cifar-10-binary.tar.gz, or its folder cifar-10-batches-bin, with no checksum test. If neither is given, the
-    archive comes from the user's cache (~/.cache/minigan/cifar10), and `download=True` fetches a missing one (170 MB). Nothing
-    is unpacked onto the disk. Raises `DataError` for missing or damaged files and failed downloads, ValueError for another
-    split.
+    `split` is "train" (50,000 images, 614 MB) or "test" (10,000). CLASSES names the classes. The files come from the folder
+    `root`, or else the folder in the environment variable MINIGAN_DATA: cifar-10-binary.tar.gz, or its unpacked folder
+    cifar-10-batches-bin, with no checksum test. If neither is given, the archive comes from the user's cache
+    (~/.cache/minigan/cifar10), and `download=True` fetches a missing one (170 MB). Nothing is unpacked onto the disk. Raises
+    `DataError` for missing or damaged files and failed downloads, ValueError for another split.
     """
     if split not in FILES:
         raise ValueError(f"split is {split!r}: choose 'train' or 'test'")
