@@ -22,7 +22,7 @@ ROWS = [
     ("gan --data-dir x", f"{MNIST} ring, the default (--help lists the options)"),
     ("dcgan --quick --data-dir x", f"{MNIST} glyphs, the default with --quick (--help lists the options)"),
     ("dcgan --data file --data-dir x", f"{MNIST} file (--help lists the options)"),
-    ("gan --data x", "'x' is not there; expected ring, grid, mnist, glyphs, scenes, cifar10, or a .npy, .npz or .csv file, or a folder"),
+    ("gan --data x", "'x' is not there; expected ring, grid, mnist, glyphs, scenes, cifar10, or a .npy"),
     ("gan --size 16", "--size: only for your own images, --data PATH; here --data is ring"),
     ("gan --out=", "python -m demos gan: argument --out: expected a path, not an empty text"),
     ("gan --out file", "python -m demos gan: --out file: File exists"), ("gan --record --quick", f"{ONE} --quick"),
