@@ -22,10 +22,11 @@ from matplotlib.figure import Figure
 
 import minigan as mg
 from demos.architectures.shortcomings import CONV, averaged
-from demos.kit import digits, pictures
+from demos.kit import digits
 from demos.kit.claim import Claim
 from demos.kit.experiment import demo
 from demos.kit.loops import run_tasks
+from demos.kit.pictures import images as sheets
 from demos.kit.runner.options import COLOUR, Options, add_data_options, common_options
 from demos.kit.style import FAKE, OTHERS, REAL, slide
 from demos.kit.training import timed
@@ -82,18 +83,18 @@ def main(claim: Claim, s: Settings) -> None:
     one, other = np.split(digits.some(x, 2 * s.samples), 2)
     (run,) = run_tasks(play, {"game": (claim.args.seed,)}, judge, x, one, s, steps=s.steps)
     measure(claim, run, rulers(judge, one, other))
-    claim.show(pictures.images(x[:SHEET], run["looks"][-1]["sheet"]), "samples", claim.words(TITLE))
-    claim.show(picture(run, shares(one), claim.metrics[f"{DISTANCE}, {HALVES}"]), "colours", claim.words(SAME_COLOURS))
+    claim.show(sheets(x[:SHEET], run["looks"][-1]["sheet"]), "samples", claim.words(TITLE))
+    claim.show(picture(run, shares(pixels(one)), claim.metrics[f"{DISTANCE}, {HALVES}"]), "colours", claim.words(SAME_COLOURS))
 
 
 def play(seed: int, judge: metrics.Judge, x: np.ndarray, real: np.ndarray, s: Settings) -> dict[str, Any]:
     """Play a game on x. At each look: the processor's seconds until then, and the samples compared with real images."""
     mg.seed(seed)
-    near, colours = digits.features(judge, real), shares(real)
+    near, colours = digits.features(judge, real), shares(pixels(real))
 
     def look(game: GAN) -> dict[str, Any]:
         samples = digits.pixels(game, len(real))
-        found = {DISTANCE: metrics.frechet_distance(digits.features(judge, samples), near), "shares": shares(samples)}
+        found = {DISTANCE: metrics.frechet_distance(digits.features(judge, samples), near), "shares": shares(pixels(samples))}
         found |= {COLOURS: apart(found["shares"], colours), "classes": digits.classes_drawn(judge, samples)}
         return found | {"clear": digits.opinion(judge, samples)[1].mean(), "sheet": samples[:SHEET]}
 
@@ -102,11 +103,15 @@ def play(seed: int, judge: metrics.Judge, x: np.ndarray, real: np.ndarray, s: Se
     return {"seconds": seconds, "looks": looks}
 
 
-def shares(images: np.ndarray, chosen: np.ndarray | None = None) -> np.ndarray:
-    """The share of each of the 64 colours among the pixels, or the chosen ones."""
-    pixels = images.transpose(0, 2, 3, 1).reshape(-1, 3)
-    levels = np.clip((LEVELS * pixels[... if chosen is None else chosen]).astype(int), 0, LEVELS - 1)
-    return np.bincount(levels @ [LEVELS**2, LEVELS, 1], minlength=LEVELS**3) / len(levels)
+def pixels(images: np.ndarray) -> np.ndarray:
+    """Red, green and blue of all pixels, (m, 3); of grey ones, all three are equal."""
+    return np.broadcast_to(images, (len(images), 3, *images.shape[2:])).transpose(0, 2, 3, 1).reshape(-1, 3)
+
+
+def shares(pixels: np.ndarray) -> np.ndarray:
+    """The share of each of the 64 colours among the pixels (m, 3)."""
+    levels = np.minimum((LEVELS * pixels).astype(int), LEVELS - 1)
+    return np.bincount(levels @ [LEVELS**2, LEVELS, 1], minlength=LEVELS**3) / max(1, len(levels))
 
 
 def apart(p: np.ndarray, q: np.ndarray) -> float:
@@ -116,11 +121,12 @@ def apart(p: np.ndarray, q: np.ndarray) -> float:
 
 def rulers(judge: metrics.Judge, one: np.ndarray, other: np.ndarray) -> dict[str, float]:
     """The distances of two halves of real images, and those of their colours if one of six hues is taken from the other."""
-    colours, order = shares(one), other.transpose(0, 2, 3, 1).reshape(-1, 3).argsort(axis=1) @ [9, 3, 1]
-    without = [apart(shares(other, order != hue), colours) for hue in np.unique(order)]
+    colours, others = shares(pixels(one)), pixels(other)
+    order = others.argsort(axis=1) @ [9, 3, 1]
+    without = [apart(shares(others[order != hue]), colours) for hue in np.unique(order)]
     return {
         f"{DISTANCE}, {HALVES}": metrics.frechet_distance(digits.features(judge, one), digits.features(judge, other)),
-        f"{COLOURS}, {HALVES}": apart(colours, shares(other)),
+        f"{COLOURS}, {HALVES}": apart(colours, shares(others)),
         f"{COLOURS}, {MISSING}": float(np.mean(without)),
     }
 
