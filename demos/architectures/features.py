@@ -67,7 +67,7 @@ TICKS = 2, 3, 5, 10, 20, 30  # per cent
 VERDICT = "True: what a GAN's D learns without labels helps a linear classifier more than pixels or random convolutions do."
 FINDING = (
     "With {fewest labels|.0f} labels, a linear map errs on {D of a GAN, fewest labels: errors (%)|.1f} % of unseen digits from "
-    "D's features, on {random convolutions, fewest labels: errors (%)|.1f} % from the same convolutions before the training, on "
+    "D's features, on {random convolutions, fewest labels: errors (%)|.1f} % from the same convolutions before training, on "
     "{autoencoder, fewest labels: errors (%)|.1f} % from an autoencoder's code, on {pixels, fewest labels: errors (%)|.1f} % "
     "from pixels. With {most labels|,.0f}: {D of a GAN, most labels: errors (%)|.1f}, "
     "{random convolutions, most labels: errors (%)|.1f}, {autoencoder, most labels: errors (%)|.1f} and "
@@ -218,5 +218,5 @@ def picture(runs: list[dict], s: Settings) -> Figure:
     left.minorticks_off()
     left.legend(loc="lower left")
     labelled(right, np.concatenate([runs[0]["top"][kind] for kind in (RANDOM, GAN_D)]), TOP, ["random", "D of\na GAN"], UNITS)
-    right.set_title(f"the {TOP} digits that excite a unit most: {UNITS} units each")
+    right.set_title("in each row, the digits that excite one unit most")
     return figure
