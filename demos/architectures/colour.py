@@ -6,9 +6,9 @@ Only the first layer of D and the last of G differ from those for grey digits: t
 The scenes are drawn by `data.scenes`: one of ten shapes, with colours, size, angle, place and ground that do not depend on the
 class. CIFAR-10 is downloaded, or read from a folder (MINIGAN_DATA, --data-dir); its results are shown, and not judged.
 
-A colour is one of 64: four levels of red, of green and of blue. The distance between two sets of images is half the sum of
-the differences of the 64 shares (total variation). As a ruler, one of six hues is taken away from real images: all pixels with
-the same order of red, green and blue.
+Two rulers: two halves of real images, as many as samples; and real images from which one of six hues is taken, the pixels with
+the same order of red, green and blue. A pixel has one of 64 colours, four levels each of red, green and blue. The distance of
+two sets of images' colours is the total variation of their shares: 0 if all are equal, 1 if they have no colour in common.
 
 What to look for: in samples.png, what does G learn first, the colours, the grounds or the shapes? In colours.png, do its pixels
 have the colours of the data?
@@ -38,7 +38,7 @@ from minigan.games import GAN
 class Settings:
     """Everything that the result depends on, besides the seed."""
 
-    steps: int = 3_000  # iterations; the learning rates fall linearly to 0 over them
+    steps: int = 2_400  # iterations; the learning rates fall linearly to 0 over them
     z: int = 64  # dimensions of the noise, standard normal
     channels: int = 16  # of the 16 x 16 layers; twice as many in those of 8 x 8, four times in those of 4 x 4
     batch: int = 32
@@ -56,7 +56,12 @@ TIMES = 10  # the largest Frechet distance, in those of two halves of real image
 LEVELS = 4  # of red, of green and of blue: 64 colours
 SHEET = 144  # samples in the picture
 VERDICT = "..."
-FINDING = "..."
+FINDING = (
+    "After {seconds|.0f} CPU seconds (16 channels, one seed), the samples have Frechet distance {Frechet distance|.0f}, half-way "
+    "{Frechet distance, half-way|.0f}; two halves of real images {Frechet distance, two halves of real images|.1f}. Their "
+    "colours are {distance of the colours|.3f} from those of real images (without one of six hues: "
+    "{distance of the colours, real images without one of six hues|.2f}), and their shapes are of {classes|.0f} of 10 classes."
+)
 TITLE = (
     "Frechet distance {Frechet distance|.0f} (two halves of real images: {Frechet distance, two halves of real images|.1f}), "
     "{classes|.0f} of 10 classes, after {seconds|.0f} CPU seconds"
@@ -90,13 +95,19 @@ def main(claim: Claim, s: Settings) -> None:
 def play(seed: int, judge: metrics.Judge, x: np.ndarray, real: np.ndarray, s: Settings) -> dict[str, Any]:
     """Play a game on x. At each look: the processor's seconds until then, and the samples compared with real images."""
     mg.seed(seed)
-    near, colours = digits.features(judge, real), shares(pixels(real))
+    near, real_colours = digits.features(judge, real), shares(pixels(real))
 
     def look(game: GAN) -> dict[str, Any]:
         samples = digits.pixels(game, len(real))
-        found = {DISTANCE: metrics.frechet_distance(digits.features(judge, samples), near), "shares": shares(pixels(samples))}
-        found |= {COLOURS: apart(found["shares"], colours), "classes": digits.classes_drawn(judge, samples)}
-        return found | {"clear": digits.opinion(judge, samples)[1].mean(), "sheet": samples[:SHEET]}
+        colours, (classes, clear) = shares(pixels(samples)), digits.opinion(judge, samples)
+        return {
+            DISTANCE: metrics.frechet_distance(digits.features(judge, samples), near),
+            COLOURS: apart(colours, real_colours),
+            "classes": int((100 * np.bincount(classes) >= len(classes)).sum()),
+            "clear": clear.mean(),
+            "shares": colours,
+            "sheet": samples[:SHEET],
+        }
 
     minibatches = data.batches(2 * x - 1, size=s.batch)
     seconds, looks = timed(averaged(CONV, s, x.shape[1:]), minibatches, s.steps, s.looks, look)
