@@ -58,8 +58,8 @@ SHEET = 144  # samples in the picture
 VERDICT = "..."
 FINDING = (
     "After {seconds|.0f} CPU seconds (16 channels, one seed), the samples have Frechet distance {Frechet distance|.0f}, "
-    "half-way {Frechet distance, half-way|.0f}; two halves of real images {Frechet distance, two halves of real images|.1f}. Their "
-    "colours are {distance of the colours|.3f} from those of real images (without one of six hues: "
+    "half-way {Frechet distance, half-way|.0f}; two halves of real images {Frechet distance, two halves of real images|.1f}. "
+    "Their colours are {distance of the colours|.3f} from those of real images (without one of six hues: "
     "{distance of the colours, real images without one of six hues|.2f}), and their shapes are of {classes|.0f} of 10 classes."
 )
 TITLE = (
