@@ -26,7 +26,7 @@ CHAPTERS = {  # in the order of the lectures; chapters that belong to no single 
         *("autoencoder", "fillings", "pretraining", "vae", "fair", "adversarial_autoencoder", "variational_bayes", "boltzmann"),
         *("latent", "ali", "cycle", "bayesian_gan", "parzen"),
     ),
-    "architectures": ("cgan", "conditioning", "dcgan", "lapgan", "began", "ebgan", "referee"),
+    "architectures": ("cgan", "conditioning", "dcgan", "colour", "features", "lapgan", "began", "ebgan", "referee"),
     "wasserstein": ("earth_mover", "learning_curves", "wgan", "without_tricks", "limit_cycles", "jacobian"),
     "adversarial_examples": ("fgsm", "dimension", "fooled", "adversarial_training", "patch", "manifold_defense"),
     "the_slides": ("errata",),

@@ -1,4 +1,4 @@
-"""Code that the demos on digit images share: the data, the training, the judge's metrics, and the final pictures."""
+"""Code that the demos on images share: the data, the training, the judge's metrics, and the final pictures."""
 
 import argparse
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from demos.kit.classifiers import in_parts
 from demos.kit.pictures import MOVING
 from demos.kit.rounding import at_least, at_most
 from demos.kit.run import Run
-from demos.kit.runner.options import add_data_options, common_options
+from demos.kit.runner.options import PUBLISHED, add_data_options, common_options
 from demos.kit.runner.progress import progress
 from demos.kit.training import adams, train
 from demos.kit.words import say
@@ -117,17 +117,19 @@ def draw(G: Callable[[Tensor], Tensor], z: np.ndarray) -> np.ndarray:
 
 
 def load(args, n: int | None = None) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
-    """Training images (m, 1, 28, 28) in [0, 1], their classes (m,), and n unseen images (None: SAMPLES) with their classes."""
+    """Training images (m, C, H, W) in [0, 1], their classes (m,), and n unseen images (None: SAMPLES) with their classes."""
     n = SAMPLES if n is None else n
     try:
-        if args.data == "mnist":
-            others, classes = data.mnist("test", root=args.data_dir)
+        if args.data in PUBLISHED:
+            read = data.mnist if args.data == "mnist" else data.cifar10
+            others, classes = read("test", root=args.data_dir)
             some = np.random.default_rng(0).permutation(len(others))[:n]  # the second half is easier to read
-            return *data.mnist(root=args.data_dir), (others[some], classes[some])
+            return *read(root=args.data_dir), (others[some], classes[some])
     except data.DataError as error:
         raise SystemExit(f"{error}") from None
-    x, y = data.glyphs(3_000 if args.quick else 60_000)
-    return x, y, data.glyphs(300 if args.quick else n)
+    draw, many = (data.scenes, 30_000) if args.data == "scenes" else (data.glyphs, 60_000)
+    x, y = draw(3_000 if args.quick else many)
+    return x, y, draw(300 if args.quick else n)
 
 
 # --- a game ---------------------------------------------------------------------------------------------------------------

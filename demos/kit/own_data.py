@@ -1,4 +1,4 @@
-"""Your own data, --data PATH: points or images, and a game on them. Without a judge of digits, nothing is judged.
+"""Your own data, --data PATH, or colour images, --data scenes and --data cifar10, and a game on them: nothing is judged.
 
     points.npy, points.npz, points.csv     (n, 2); in a .csv, the first line may be names
     images.npy, images.npz                 (n, H, W) or (n, C, H, W), C 1 or 3: uint8, or floats from 0 to 1
@@ -21,16 +21,17 @@ import numpy as np
 from demos.kit import pictures
 from demos.kit.claim import Claim
 from demos.kit.run import Run
-from demos.kit.runner.options import NAMES, OWN, SIDES, add_data_options, common_options, own_options
+from demos.kit.runner.options import COLOUR, NAMES, OWN, SIDES, add_data_options, common_options, own_options
 from minigan import data, metrics
 from minigan.backend import random_numbers
+from minigan.data import cifar10_files, scene_images
 from minigan.games import ConditionalGAN, Game
 
 LIMIT = 2**31  # bytes of an .npz or .csv, at most: they are read as a whole
 SAMPLES, CHUNK = 1_000, 100  # images that are drawn at the end; at a time
 COMPARED = 1_000  # points or images, at most, whose distances are measured
 SHOWN = 10  # classes in a picture, at most
-NOT_JUDGED = "reported: your own data are not judged"
+NOT_JUDGED = "reported: not judged"
 NEAREST = "distance to the nearest image of the data"
 NEAREST_OTHER = f"{NEAREST}, from another one"
 NEAR = f"Median {NEAREST}: {{{NEAREST}|.2f}}; from another one: {{{NEAREST_OTHER}|.2f}} (not judged)"
@@ -67,8 +68,8 @@ def options(description: str) -> argparse.ArgumentParser:
 
 
 def given(args: argparse.Namespace) -> bool:
-    """Whether --data is a path."""
-    return isinstance(args.data, str) and args.data not in NAMES
+    """Whether --data is a path, or names colour images."""
+    return isinstance(args.data, str) and (args.data in COLOUR or args.data not in NAMES)
 
 
 def points(args: argparse.Namespace) -> np.ndarray:
@@ -104,18 +105,26 @@ def images(args: argparse.Namespace, classes: bool = False) -> OwnData:
 
 
 def has_points(args: argparse.Namespace) -> bool:
-    """Whether --data is a path, and has points, not images."""
+    """Whether --data is a path to points, not images."""
     return given(args) and _of(args).x.ndim == 2
 
 
 def _of(args: argparse.Namespace) -> OwnData:
-    """The data of --data PATH, read once. Ends the program with one line if they cannot be read."""
+    """The data of --data, read once. Ends the program with one line if they cannot be read."""
     if not hasattr(args, "own_data"):
         try:
-            args.own_data = read(args.data, getattr(args, "size", None))
+            args.own_data = in_colour(args) if args.data in COLOUR else read(args.data, getattr(args, "size", None))
         except (data.DataError, ImportError) as error:
             raise SystemExit(f"--data: {error}") from None
     return args.own_data
+
+
+def in_colour(args: argparse.Namespace) -> OwnData:
+    """The training images of --data scenes or --data cifar10, with the names of their classes."""
+    from demos.kit import digits  # here: points need no classifier of digits
+
+    x, y, _ = digits.load(args)
+    return OwnData(x, y, list(scene_images.SHAPES if args.data == "scenes" else cifar10_files.CLASSES), x.shape[2])
 
 
 # --- reading --------------------------------------------------------------------------------------------------------------
@@ -275,8 +284,8 @@ def play(claim: Claim, own: OwnData, game: Game) -> None:
         f"After {run.steps:,} iterations. {near}",
     )
     pictures.images_animation(claim.args.out / "animation.gif", run.snapshots, columns)
-    claim.show(pictures.curves(run.history), "curves", "The losses, and D's guesses, on your own data (not judged)")
-    print(f"{pictures.MOVING}\nYour own data: nothing is judged")
+    claim.show(pictures.curves(run.history), "curves", "The losses, and D's guesses (not judged)")
+    print(f"{pictures.MOVING}\nNothing is judged")
 
 
 def _sheets(own: OwnData, samples: np.ndarray, labels: np.ndarray | None) -> Any:

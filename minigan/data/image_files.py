@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minigan import checks
-from minigan.data.mnist_files import DataError
+from minigan.data.downloads import DataError
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")  # that Pillow may decode; others start programs of their own

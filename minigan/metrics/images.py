@@ -1,6 +1,7 @@
-"""The quality of digit images in numbers: classes as a "judge" sees them, a small classifier, and distances to real images.
+"""The quality of images in numbers: classes as a "judge" sees them, a small classifier, and distances to real images.
 
-Images are (n, 1, 28, 28), in [0, 1]; classes are 0 ... 9. The judge is trained on the data that the samples imitate.
+Images are (n, 1, 28, 28), grey, or (n, 3, 32, 32), in colour, with pixels in [0, 1]; classes are 0 ... 9. The judge is trained
+on the data that the samples imitate.
 """
 
 import hashlib
@@ -23,6 +24,7 @@ from minigan.metrics.points import kl_to_uniform, numbers
 from minigan.ops import softmax
 from minigan.ops.operands import labels_below
 
+SHAPES = ((1, 28, 28), (3, 32, 32))  # of an image
 CLASSES = 10
 FEATURES = 64  # of the judge
 CONFIDENT = 0.9  # a probability above this counts as confident
@@ -39,19 +41,23 @@ Progress = Callable[[Iterable[Any]], Iterable[Any]]
 
 
 class Judge(nn.Module):
-    """A small convolutional classifier of digits: images (N, 1, 28, 28) in [0, 1] -> logits (N, 10).
+    """A small convolutional classifier: images (N, *shape) in [0, 1] -> logits (N, 10).
 
-    `rng` draws the initial weights; minigan's default generator if None. `train_judge` and `judge` make trained ones.
+    `rng` draws the initial weights; minigan's default generator if None. `shape`: of an image, (1, 28, 28) or (3, 32, 32).
+    `train_judge` and `judge` make trained ones.
     """
 
-    def __init__(self, rng: np.random.Generator | None = None):
+    def __init__(self, rng: np.random.Generator | None = None, shape: tuple[int, ...] = SHAPES[0]):
+        if shape not in SHAPES:
+            raise ValueError(f"Judge: shape is {shape!r}; expected one of {SHAPES}")
+        self.shape = shape
         self.body = nn.Sequential(
-            nn.Conv2d(1, 16, 5, stride=2, padding=2, rng=rng),  # 14 x 14
+            nn.Conv2d(shape[0], 16, 5, stride=2, padding=2, rng=rng),  # 14 x 14, or 16 x 16
             nn.ReLU(),
-            nn.Conv2d(16, 32, 3, stride=2, padding=1, rng=rng),  # 7 x 7
+            nn.Conv2d(16, 32, 3, stride=2, padding=1, rng=rng),  # 7 x 7, or 8 x 8
             nn.ReLU(),
             nn.Flatten(),
-            nn.Dense(32 * 7 * 7, FEATURES, rng=rng),
+            nn.Dense(32 * (shape[1] // 4) ** 2, FEATURES, rng=rng),
             nn.ReLU(),
         )
         self.head = nn.Dense(FEATURES, CLASSES, rng=rng)
@@ -70,7 +76,7 @@ class Judge(nn.Module):
 def train_judge(
     x: np.ndarray, y: np.ndarray, steps: int = _STEPS, rng: np.random.Generator | None = None, progress: Progress = iter
 ) -> Judge:
-    """A judge trained on images x (n, 1, 28, 28) in [0, 1] and their labels y (n,): about 98.8 % right on MNIST's test set.
+    """A judge trained on images x (n, C, H, W) in [0, 1] and their labels y (n,): about 98.8 % right on MNIST's test set.
 
     Args:
         steps: minibatches of 64; 3,000 take about 20 seconds.
@@ -82,7 +88,7 @@ def train_judge(
     """
     x, y = _training_data("train_judge", x, y, steps)
     rng = random_numbers.generator(np.random.default_rng(0) if rng is None else rng)
-    judge = Judge(rng=rng)  # made before the minibatches, which own `rng` from then on
+    judge = Judge(rng, x.shape[1:])  # made before the minibatches, which own `rng` from then on
     minibatches = data.batches(x, y, size=min(_SIZE, len(x)), rng=rng)
     optimizer = optim.Adam(judge.parameters(), lr=_LR)
     decay = optim.LinearDecay(optimizer, steps)
@@ -109,7 +115,7 @@ def judge(
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     folder = Path(cache) / "minigan" / "judges" if root is None else Path(root).expanduser()
     file = folder / f"{_fingerprint(x, y, steps)}.npz"
-    trained = _load(file)
+    trained = _load(file, x.shape[1:])
     if trained is None:
         trained = train_judge(x, y, steps, progress=progress)
         _store(trained, file)
@@ -125,9 +131,9 @@ def _fingerprint(x: np.ndarray, y: np.ndarray, steps: int) -> str:
     return digest.hexdigest()
 
 
-def _load(file: Path) -> Judge | None:
+def _load(file: Path, shape: tuple[int, ...]) -> Judge | None:
     """The judge in the file; None without a file, and with a warning for a damaged one."""
-    judge = Judge(rng=np.random.default_rng(0))  # these weights are overwritten
+    judge = Judge(np.random.default_rng(0), shape)  # these weights are overwritten
     expected = {name: (array.dtype, array.shape) for name, array in judge.state_dict().items()}
     try:
         state = read_npz(file, _LIMIT)
@@ -171,7 +177,7 @@ class Quality(TypedDict):
 
 
 def image_quality(samples: np.ndarray, judge: Judge, train: np.ndarray, labels: np.ndarray | None = None) -> Quality:
-    """The quality of samples (n, 1, 28, 28), compared with training images `train` (m, 1, 28, 28), as the judge sees them.
+    """The quality of samples (n, C, H, W), compared with training images `train` (m, C, H, W), as the judge sees them.
 
     Every metric has a blind spot, and none means much alone. Compare them with those of n held-out real images, drawn at
     random (MNIST's first 5,000 test images are harder than its last).
@@ -202,8 +208,8 @@ def image_quality(samples: np.ndarray, judge: Judge, train: np.ndarray, labels: 
     """
     if not isinstance(judge, Judge):
         raise TypeError(f"image_quality: judge is a {type(judge).__name__}; expected a Judge, as from metrics.judge(x, y)")
-    samples = _images("image_quality", "samples", samples, least=2)
-    train = _images("image_quality", "train", train, least=2)
+    samples = _images("image_quality", "samples", samples, judge.shape, least=2)
+    train = _images("image_quality", "train", train, judge.shape, least=2)
     asked = None if labels is None else _labels("image_quality", "labels", labels, len(samples))
     features = _features(judge, samples)
     with no_grad():
@@ -247,12 +253,13 @@ def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def nearest_distances(samples: np.ndarray, train: np.ndarray) -> NDArray[np.float64]:
-    """Each sample's Euclidean distance, over its 784 pixels, to the nearest training image: (n,) float64.
+    """Each sample's Euclidean distance, over all its pixels, to the nearest training image: (n,) float64.
 
-    samples (n, 1, 28, 28), train (m, 1, 28, 28). A copy has distance 0. Raises ValueError or TypeError as `image_quality`.
+    samples (n, C, H, W), train (m, C, H, W). A copy has distance 0. Raises ValueError or TypeError as `image_quality`.
     """
-    samples = _images("nearest_distances", "samples", samples).reshape(-1, 28 * 28)
-    train = _images("nearest_distances", "train", train).reshape(-1, 28 * 28)
+    samples = _images("nearest_distances", "samples", samples)
+    train = _images("nearest_distances", "train", train, samples.shape[1:]).reshape(len(train), -1)
+    samples = samples.reshape(len(samples), -1)
     half_squares = np.einsum("ij,ij->i", train, train) / 2
     distances = np.empty(len(samples))
     for start in range(0, len(samples), NEIGHBOUR_CHUNK):
@@ -280,20 +287,22 @@ def _some(x: np.ndarray, n: int) -> np.ndarray:
 
 
 def _training_data(name: str, x: np.ndarray, y: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray]:
-    """Images (n, 1, 28, 28) float32 and labels (n,) int64."""
+    """Images (n, C, H, W) float32 and labels (n,) int64."""
     if not isinstance(steps, Integral) or steps < 1:
         raise ValueError(f"{name}: steps is {steps!r}; expected a whole number of at least 1")
     x = _images(name, "x", x)
     return x, _labels(name, "y", y, len(x))
 
 
-def _images(name: str, argument: str, x: np.ndarray, least: int = 1) -> np.ndarray:
-    """The images as (n, 1, 28, 28) float32, n >= least, contiguous."""
+def _images(name: str, argument: str, x: np.ndarray, shape: tuple[int, ...] | None = None, least: int = 1) -> np.ndarray:
+    """The images as (n, *shape) float32, n >= least, contiguous; None: any of SHAPES."""
     x = backend.to_numpy(x)
     if x.dtype.kind not in "fiub":
         raise TypeError(f"{name}: {argument} has dtype {x.dtype}; expected images of numbers in [0, 1]")
-    if x.shape[1:] != (1, 28, 28):
-        raise ValueError(f"{name}: {argument} has shape {x.shape}; expected (n, 1, 28, 28): use reshape(-1, 1, 28, 28)")
+    shapes = SHAPES if shape is None else (shape,)
+    if x.shape[1:] not in shapes:
+        expected = " or ".join(f"(n, {', '.join(map(str, one))})" for one in shapes)
+        raise ValueError(f"{name}: {argument} has shape {x.shape}; expected {expected}: use reshape")
     if len(x) < least:
         raise ValueError(f"{name}: {argument} has shape {x.shape}; expected at least {least} images")
     low, high = x.min(), x.max()

@@ -187,8 +187,8 @@ def _input_grad_array(g: Array, weight: Array, windows: Windows, size: Size) -> 
         (th, *_, vh, _), (tw, *_, vw, _) = _axes(windows, size, g.shape[2:])
         in_blocks, by_adding = th * vh * tw * vw * math.prod(windows.stride), math.prod(windows.kernel) * math.prod(g.shape[2:])
         more = (in_blocks - by_adding) * g.shape[1]  # multiplications, for each channel of an image
-        # To add one of the columns' numbers to its pixel costs as much as about 64 multiplications; of few channels, less.
-        blocks = weight.shape[1] > 4 and more < 64 * by_adding
+        # To add one of the columns' numbers to its pixel costs as much as 64 multiplications; of one or two channels, less.
+        blocks = weight.shape[1] > 2 and more < 64 * by_adding
     return (_input_grad_by_blocks if blocks else _input_grad_by_adding)(g, weight, windows, size)
 
 

@@ -10,8 +10,10 @@ SOURCES = {  # name: (n, rng or None) -> samples
     "grid": lambda n, rng: data.grid(n, rng=rng),
     "glyphs": lambda n, rng: data.glyphs(n, rng)[0],
     "glyphs, labels": lambda n, rng: data.glyphs(n, rng)[1],
+    "scenes": lambda n, rng: data.scenes(n, rng)[0],
+    "scenes, labels": lambda n, rng: data.scenes(n, rng)[1],
 }
-SHAPES = {"ring": (2,), "grid": (2,), "glyphs": (1, 28, 28), "glyphs, labels": ()}  # of a sample
+SHAPES = {"ring": (2,), "grid": (2,), "glyphs": (1, 28, 28), "glyphs, labels": (), "scenes": (3, 32, 32), "scenes, labels": ()}
 
 
 def noise(kind):
@@ -30,4 +32,6 @@ STREAMS = {  # name: (rng or None -> a stream, stream -> what it gives next)
     "batches": (batches, next),
     "share": (lambda rng: data.share(batches(rng), Comm(1, 2)), next),
 }
-OTHERS = {"DataError", "grid_centres", "images", "lerp", "mnist", "ring_centres", "shared_noise", "slerp"}  # they draw nothing
+OTHERS = {  # they draw nothing
+    *("DataError", "cifar10", "grid_centres", "images", "lerp", "mnist", "ring_centres", "shared_noise", "slerp"),
+}

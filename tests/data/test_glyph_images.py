@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minigan import data
-from minigan.data import glyph_images
+from minigan.data import distance_fields
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def test_the_field_is_the_distance_to_the_nearest_edge_and_positive_inside():
     """A rectangle 4 wide and 2 high, of which one edge is a point."""
     corners = np.array([[-2.0, -1.0], [2.0, -1.0], [2.0, 1.0], [2.0, 1.0], [-2.0, 1.0]])
     line = np.array([-3.0, -1.5, 0.0, 0.5, 2.5])
-    found = glyph_images._signed_distance(corners, np.roll(corners, -1, axis=0), line)
+    found = distance_fields.signed_distance(corners, np.roll(corners, -1, axis=0), line)
     x, y = np.abs(line) - 2, np.abs(line)[:, None] - 1
     outside = np.hypot(np.maximum(x, 0), np.maximum(y, 0))
     np.testing.assert_allclose(found, -outside - np.minimum(np.maximum(x, y), 0), atol=1e-12)
@@ -52,10 +52,10 @@ def test_the_field_is_the_distance_to_the_nearest_edge_and_positive_inside():
 
 def test_a_field_that_is_linear_is_interpolated_exactly():
     rng = np.random.default_rng(0)
-    side = int(2 * glyph_images._REACH / glyph_images._STEP) + 1
-    y, x = np.mgrid[:side, :side] * glyph_images._STEP - glyph_images._REACH
-    points = rng.uniform(-glyph_images._REACH / 2, glyph_images._REACH / 2, (3, 2, 7)).astype(np.float32)
+    side = int(2 * distance_fields.REACH / distance_fields.STEP) + 1
+    y, x = np.mgrid[:side, :side] * distance_fields.STEP - distance_fields.REACH
+    points = rng.uniform(-distance_fields.REACH / 2, distance_fields.REACH / 2, (3, 2, 7)).astype(np.float32)
     fields = np.stack([x + 2 * y, 3 * x - y]).astype(np.float32)
     a, b = points[:, 0], points[:, 1]
     expected = np.stack([a[0] + 2 * b[0], 3 * a[1] - b[1], a[2] + 2 * b[2]])
-    np.testing.assert_allclose(glyph_images._bilinear(fields, np.array([0, 1, 0]), points), expected, atol=1e-3)
+    np.testing.assert_allclose(distance_fields.bilinear(fields, np.array([0, 1, 0]), points), expected, atol=1e-3)

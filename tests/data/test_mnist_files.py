@@ -1,11 +1,8 @@
 """MNIST's files: small ones written here, and a downloader that talks to a server on loopback, good or bad."""
 
-import contextlib
 import gzip
 import hashlib
 import os
-import socketserver
-import threading
 import tracemalloc
 
 import numpy as np
@@ -36,15 +33,12 @@ def write(folder, files):
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    """No test sees the user's settings, reaches the real mirrors or needs the real checksums; this is the cache."""
-    monkeypatch.delenv("MINIGAN_DATA", raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr(mnist_files, "MIRRORS", ())
+def cache(caches, server, monkeypatch):
+    """No test needs the real checksums; this is the cache."""
     known = {name: (len(raw), hashlib.sha256(raw).hexdigest()) for name, raw in GOOD.items()}
     monkeypatch.setattr(mnist_files, "FILES", known)
-    return tmp_path / "cache" / "minigan" / "mnist"
+    server.files = GOOD
+    return caches / "mnist"
 
 
 def assert_good(result):
@@ -92,49 +86,6 @@ def test_a_bad_file_is_named_with_what_is_wrong_in_one_line_and_takes_little_mem
     finally:
         tracemalloc.stop()
     assert "\n" not in str(caught.value)
-
-
-class Handler(socketserver.StreamRequestHandler):
-    """Serves `GOOD` under any folder; the path's first part chooses how badly: /good/, /missing/, /cut/ ..."""
-
-    def handle(self):
-        _, behaviour, name = self.rfile.readline().decode().split()[1].split("/")
-        for _ in iter(self.rfile.readline, b"\r\n"):
-            pass  # the request's header
-        self.server.asked.append((behaviour, name))
-        ok, body = b"HTTP/1.0 200 OK\r\n", GOOD[name]
-        head = ok + b"Content-Length: %d\r\n\r\n" % len(body)
-        half = head + body[: len(body) // 2]
-        response = {"missing": b"HTTP/1.0 404 Not Found\r\n\r\n", "cut": half, "stall": half, "wrong": head + bytes(len(body))}
-        response |= {"no-length": ok + b"\r\n" + body, "endless": ok + b"\r\n" + bytes(2**25), "drip": ok}
-        with contextlib.suppress(OSError):  # the other side hangs up
-            self.server.sent += self.wfile.write(response.get(behaviour, head + body))
-            while behaviour == "drip" and not self.server.stopped.wait(0.02):
-                self.wfile.write(b"x")  # of a header that never ends
-        if behaviour == "stall":
-            self.server.stopped.wait(10)
-
-
-@pytest.fixture
-def server(monkeypatch):
-    """Call with behaviours: the mirrors are then servers that behave so, one after the other."""
-
-    class Server(socketserver.ThreadingTCPServer):
-        def __call__(self, *behaviours):
-            if "stall" in behaviours:
-                monkeypatch.setattr(mnist_files, "TIMEOUT", 0.2)
-            monkeypatch.setattr(mnist_files, "PATIENCE", 0.5 if "drip" in behaviours else 600.0)
-            mirrors = [f"http://127.0.0.1:{self.server_address[1]}/{behaviour}/" for behaviour in behaviours]
-            monkeypatch.setattr(mnist_files, "MIRRORS", mirrors)
-
-    with Server(("127.0.0.1", 0), Handler) as server:
-        server.asked, server.sent, server.stopped = [], 0, threading.Event()
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield server
-        server.stopped.set()
-        server.shutdown()
-        thread.join()
 
 
 def test_missing_files_are_downloaded_once_into_the_cache(cache, server):

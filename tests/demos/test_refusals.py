@@ -8,7 +8,7 @@ from demos.__main__ import main
 from minigan import backend
 
 WHOLE = "is not a whole number from"
-MNIST = "--data-dir: only --data mnist is read from a folder; here --data is"
+MNIST = "--data-dir: only --data mnist and cifar10 are read from a folder; here --data is"
 ONE = "--record: only for a full run with the default options, without"
 ALL = "--record: only for full runs with the default options, without --quick, --seed"
 ROWS = [
@@ -22,7 +22,7 @@ ROWS = [
     ("gan --data-dir x", f"{MNIST} ring, the default (--help lists the options)"),
     ("dcgan --quick --data-dir x", f"{MNIST} glyphs, the default with --quick (--help lists the options)"),
     ("dcgan --data file --data-dir x", f"{MNIST} file (--help lists the options)"),
-    ("gan --data x", "'x' is not there; expected ring, grid, mnist, glyphs, or a .npy, .npz or .csv file, or a folder"),
+    ("gan --data x", "'x' is not there; expected ring, grid, mnist, glyphs, scenes, cifar10, or a .npy"),
     ("gan --size 16", "--size: only for your own images, --data PATH; here --data is ring"),
     ("gan --out=", "python -m demos gan: argument --out: expected a path, not an empty text"),
     ("gan --out file", "python -m demos gan: --out file: File exists"), ("gan --record --quick", f"{ONE} --quick"),

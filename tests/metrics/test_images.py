@@ -188,6 +188,14 @@ def test_the_second_call_loads_what_the_first_has_trained_also_for_other_dtypes(
     assert untrained == []
 
 
+def test_a_judge_of_colour_images_is_trained_and_loaded_in_its_shape(tmp_path):
+    x, y = data.scenes(60, np.random.default_rng(0))
+    first, again = (metrics.judge(x, y, 2, root=tmp_path) for _ in range(2))
+    assert_same(again.state_dict(), first.state_dict())
+    assert (again.shape, len(list(tmp_path.iterdir())), again(x).shape) == ((3, 32, 32), 1, (60, 10))
+    assert metrics.image_quality(x, again, x)["nearest"] == 0
+
+
 OTHERS = {
     "a pixel": lambda x, y: (np.where(np.arange(28) == 14, x, 1 - x), y, STEPS),
     "a label": lambda x, y: (x, np.concatenate([y[:-1], (y[-1:] + 1) % 10]), STEPS),

@@ -10,7 +10,7 @@ import minigan as mg
 from demos.kit.claim import Claim
 from demos.kit.runner import results
 from demos.kit.runner.checkpoint import Checkpoint, running
-from demos.kit.runner.options import NAMES, Options, add_settings, changed, cores, own_options, resume_command
+from demos.kit.runner.options import NAMES, PUBLISHED, Options, add_settings, changed, cores, own_options, resume_command
 from minigan import backend
 from minigan.backend import memory
 
@@ -47,9 +47,9 @@ def start(
     default = "data" in args and args.data is None
     if default:
         args.data = args.data_defaults[args.quick]
-    if getattr(args, "data_dir", None) and args.data != "mnist":
+    if getattr(args, "data_dir", None) and args.data not in PUBLISHED:
         why = f"{args.data}{', the default' * default}{' with --quick' * (default and args.quick)}"
-        options.error(f"--data-dir: only --data mnist is read from a folder; here --data is {why}")
+        options.error(f"--data-dir: only --data {' and '.join(PUBLISHED)} are read from a folder; here --data is {why}")
     if (unused := own_options(args)) and args.data in (None, *NAMES):
         options.error(f"--{min(unused)}: only for your own images, --data PATH; here --data is {args.data}")
     args.out = args.out or results.default_folder(args.quick) / name

@@ -21,7 +21,9 @@ from typing import Any, NoReturn
 
 FREE = ("record", "out", "jobs", "format", "resume", "data_dir", "guess")  # options that a recorded result does not depend on
 PACKAGES = ("numpy", "matplotlib", "tqdm", "scipy")  # NumPy, and pyproject's extra "demos"
-NAMES = ("ring", "grid", "mnist", "glyphs")  # of data; any other --data is a path
+COLOUR = ("scenes", "cifar10")  # data for all games that take your own images
+NAMES = ("ring", "grid", "mnist", "glyphs", *COLOUR)  # of data; any other --data is a path
+PUBLISHED = ("mnist", "cifar10")  # data that are read from a folder
 OWN = "a .npy, .npz or .csv file, or a folder of pictures"
 SIDES = (16, 28, 32, 64)  # of your own images
 INSTALL = "pip install -e '.[demos]' installs the packages of the demos"
@@ -94,12 +96,14 @@ def parser(description: str, data: Sequence[str] = (), quick_data: str | None = 
 
 
 def add_data_options(options: Options, data: Sequence[str], quick_data: str | None = None, own: str = "") -> None:
-    """--data, and --data-dir where MNIST is among the choices.
+    """--data, and --data-dir where published data are among the choices.
 
     `quick_data`: the default with --quick, if it differs. `own`: the kind of your own data that --data PATH may have, in
-    words; "": none. For images, there are also --size and --augment.
+    words; "": none. For images, there are also the data in COLOUR, --size and --augment.
     """
     first = data[0] if data else None
+    if "images" in own:
+        data = (*data, *COLOUR)
     default = f"{first}, with --quick {quick_data}" if quick_data else first
     if own:
         path = f"{'one of ' * bool(data)}{', '.join(data)}{', or ' * bool(data)}the path of your own {own}: {OWN}"
@@ -108,8 +112,8 @@ def add_data_options(options: Options, data: Sequence[str], quick_data: str | No
     else:
         options.add_argument("--data", choices=data, help=f"the data to learn (default: {default})")
     options.set_defaults(data_defaults=(first, quick_data or first))
-    if "mnist" in data:
-        folder = "folder with the MNIST files (default: MINIGAN_DATA, or a download)"
+    if published := [name for name in PUBLISHED if name in data]:
+        folder = f"folder with the files of {' or '.join(published)} (default: MINIGAN_DATA, or a download)"
         options.add_argument("--data-dir", type=path_option, help=folder)
     if "images" in own:
         size = "rows and columns of your own images (default: as they are, or 28)"

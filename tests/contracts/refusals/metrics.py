@@ -16,7 +16,8 @@ TAKERS = {  # functions of images: the argument's name, and a call
     "nearest_distances: train": lambda x: metrics.nearest_distances(GREY, x),
 }
 BAD_IMAGES = [
-    (GREY.reshape(4, 784), ValueError, r"has shape \(4, 784\); expected \(n, 1, 28, 28\): use reshape"),
+    (GREY.reshape(4, 784), ValueError, r"has shape \(4, 784\); expected \(n, 1, 28, 28\).*: use reshape"),
+    (np.ones((4, 3, 28, 28)), ValueError, r"has shape \(4, 3, 28, 28\); expected \(n, 1, 28, 28\)"),
     (GREY[:0], ValueError, r"has shape \(0, 1, 28, 28\); expected at least \d images"),
     (GREY - 1, ValueError, r"has values from -0.5 to -0.5; expected \[0, 1\]: .*Tanh.*\(x \+ 1\) / 2"),
     (np.full((4, 1, 28, 28), 255, np.uint8), ValueError, "has values from 255 to 255; .* divide by 255"),
@@ -43,6 +44,8 @@ REFUSED = [
       for row in each([y], error, f"^{who}.*{says}", call)],
     (lambda: metrics.image_quality(GREY, GREY, GREY), TypeError, "image_quality: judge is a ndarray; .*Judge"),
     (lambda: metrics.image_quality(GREY[:1], JUDGE, GREY), ValueError, "samples .* at least 2 images"),
+    (lambda: metrics.image_quality(np.ones((4, 3, 32, 32)), JUDGE, GREY), ValueError, r"samples .* \(n, 1, 28, 28\): use"),
+    (lambda: metrics.Judge(shape=(1, 32, 32)), ValueError, r"Judge: shape is \(1, 32, 32\); expected one of"),
     (lambda: metrics.train_judge(GREY, ZEROS, 0), ValueError, "train_judge: steps is 0"),
     (lambda: metrics.train_judge(GREY, ZEROS, 1, rng=0), TypeError, "rng is 0; expected a generator"),
     *each([GREY, np.ones((3, 0))], ValueError, r"a has shape \(", lambda a: metrics.frechet_distance(a, np.eye(3))),

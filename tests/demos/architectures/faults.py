@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from demos.architectures import began, cgan, conditioning, dcgan, ebgan, lapgan, referee
+from demos.architectures import began, cgan, colour, conditioning, dcgan, ebgan, features, lapgan, referee
 from demos.architectures.shortcomings import CONV, DENSE
 from tests.demos.made_up import faults
 
@@ -45,10 +45,19 @@ PYRAMID = {"clear digits": 0.5, "seconds": 10.0, **CLEAR, **dict.fromkeys(DISTAN
 PYRAMID = {kind: runs("Frechet distance", d, **PYRAMID) for kind, d in {"LAPGAN": (100, 110), "one scale": (200, 220)}.items()}
 REFEREED = {"cgan": 9.0, referee.UNSEEN: 4.0, referee.LINEAR: 110.0}
 REFEREED = {name: {"Frechet distance": d, "told apart": 0.9} for name, d in REFEREED.items()}
+IN_COLOUR = {"seconds": [1.0, 2.0], "looks": [{colour.DISTANCE: 9.0, colour.COLOURS: 0.1, "classes": 10, "clear": 0.5}] * 2}
+HALVES = {f"{colour.DISTANCE}, {colour.HALVES}": 1.0, f"{colour.COLOURS}, {colour.MISSING}": 0.17}
+LABELLED = {(kind, n): np.array([9.0, 10, 12]) for n in (100, 1000) for kind in features.KINDS}
+LABELLED = [LABELLED | {(features.GAN_D, 100): np.array([5.0, 7, 8])}] * 2
 
 FAULTS = [
     faults(began.thermostat, [training(0.7, -1)], ([0], training(0.9, 1)), gamma=0.75),
     faults(cgan.measure, ASKED, ([1, 0, cgan.ASKED], [0.9, 0.95]), ([1, 0, cgan.WORST], [0.9, 0.85])),
+    faults(
+        *(colour.measure, [IN_COLOUR, HALVES]),
+        *(([0, "looks", 1, name], bad) for name, bad in ((colour.DISTANCE, 10.1), (colour.COLOURS, 0.2), ("classes", 9))),
+    ),
+    faults(features.measure, [LABELLED, features.Settings()], ([0, 0, (features.GAN_D, 100)], np.array([9.0, 14, 15]))),
     faults(
         *(conditioning.measure, [TOLD, 0.97], ([0, "both", 0, "accuracy"], 0.89)),
         *(([0, kind, i, "accuracy"], 0.16) for kind, i in (("neither", 1), ("G alone", 0))),

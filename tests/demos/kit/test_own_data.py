@@ -79,6 +79,7 @@ def test_flips_and_shifts_change_images_at_random_and_the_stream_goes_on_bit_exa
     [
         ("cgan", IN_README.split(), (3, 28, 28)),
         ("dcgan", ["colour.npy"], (3, 16, 16)),
+        ("dcgan", ["scenes"], (3, 32, 32)),
         ("gan", ["pixels.npz", "--size", "16"], (1, 16, 16)),
         ("gan", ["points.csv"], (2,)),
         ("wgan", ["points.npy"], (2,)),
