@@ -122,7 +122,7 @@ ROWS = {
         games={"all tricks": tricked},
     ),
     "improved": Row(
-        "steps=2 line_steps=2 line_width=8 toy_steps=4 width=8 batch=16 samples=50",
+        "steps=2 line_steps=2 line_width=8 toy_steps=4 width=8 batch=16 samples=50 reference=4",
         games={name: partial(improved_game, **options) for name, options in IMPROVED.items()},
     ),
     "perfect_discriminator": Row("steps=20 every=10 probes=8 width=8 batch=16"),
