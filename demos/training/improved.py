@@ -76,7 +76,7 @@ FINDING = (
     "{minibatch discrimination: share, mean|%} (mean of 6 seeds). With historical averaging, the paper's toy game ends within "
     "{toy game, with its past: distance from (1, 1)|<} of its equilibrium, without it at least "
     "{toy game, without: distance from (1, 1)|>} away. The rest of a minibatch moves G(z) by up to "
-    "{batch norm: G(z) is moved by its minibatch|.2f} with batch norm, by exactly "
+    "{batch norm: G(z) is moved by its minibatch|<} with batch norm, by exactly "
     "{virtual batch norm: G(z) is moved by its minibatch|.0f} with virtual batch norm."
 )
 
