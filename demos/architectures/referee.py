@@ -4,16 +4,21 @@ Slide: "Generators are 'as good' as the true data samples - At least in the eyes
 Networks)
 
 Each demo of images reports a Frechet distance of its own, after its own training. Here one judge compares their samples, which
-their last runs left next to this one's results (`samples.npz`): train them first, `python -m demos cgan` and so on. Two rulers
-have the same table. Unseen real images are as near to the data as samples can come. The second needs no adversary: real digits
-of 7 x 7 pixels, enlarged by one linear map, which least squares fits.
+their last runs left next to this one's results (`samples.npz`): train them first, `python -m demos cgan` and so on. There are
+three rulers. Unseen real images are as near to the data as samples can come. The second needs no adversary: real digits of
+7 x 7 pixels, enlarged by one linear map, which least squares fits. The third is one clear real digit of each class, repeated.
+
+The Inception score, exp of the mean KL(p(y|x) || p(y)) (Salimans et al. 2016), is high if the judge is sure of each sample and
+finds all classes equally often. It never sees the data, and no variety within a class. So the ten repeated digits have the
+highest score; the Frechet distance is not fooled.
 
 Precision is the share of samples that lie among real images, recall that of real images that lie among the samples
 (Kynkaanniemi et al. 2019: within the distance to the third neighbour, by the judge's features). "Told apart" is the accuracy of
 a fresh classifier, which learns real against fake; 50 % is a perfect generator's. The seconds are those of a demo's whole run.
 
-What to look for: which game is nearest, and what its seconds bought; who draws clear digits but few kinds (low recall); how
-easily the fresh classifier, an opponent that no G has trained against, tells the best samples from real images.
+What to look for: where score and distance disagree; which game is nearest, and what its seconds bought; who draws clear digits
+but few kinds (low recall); how easily the fresh classifier, an opponent that no G has trained against, tells the best samples
+from real images.
 """
 
 import json
@@ -32,13 +37,13 @@ from demos.kit.runner.options import parser
 from demos.kit.style import FAKE, REAL, slide
 from minigan import metrics, nn
 
-UNSEEN, LINEAR = "unseen real images", "least squares from 7 x 7"
+UNSEEN, LINEAR, REPEATED = RULERS = "unseen real images", "least squares from 7 x 7", "ten real digits, repeated"
 NOT_GENERATORS = "fgsm", "referee"  # their samples are images that were changed
 NEIGHBOUR = 3
 SHOWN = 14  # images of each row
 COLUMNS = {  # the table's: a format of each number
-    "Frechet distance": "{:.1f}", "clear digits": "{:.0%}", "precision": "{:.0%}", "recall": "{:.0%}", "told apart": "{:.0%}",
-    "CPU seconds": "{:,.0f}",
+    "Frechet distance": "{:.1f}", "Inception score": "{:.2f}", "clear digits": "{:.0%}", "precision": "{:.0%}",
+    "recall": "{:.0%}", "told apart": "{:.0%}", "CPU seconds": "{:,.0f}",
 }  # fmt: skip
 
 
@@ -58,9 +63,11 @@ FINDING = (
     "Of {generators|.0f} generators, the nearest has Frechet distance {nearest generator|.1f}; least squares from 7 x 7 pixels "
     "has {least squares from 7 x 7: Frechet distance|.0f}, unseen real images "
     "{unseen real images: Frechet distance|.1f}. A fresh classifier is right about {nearest generator, told apart|%} of the "
-    "nearest generator's samples and real images; guessing, about 50 %."
+    "nearest generator's samples and real images; guessing, about 50 %. Ten real digits, repeated, fool the Inception score "
+    "({ten real digits, repeated: Inception score|.2f}; unseen real images {unseen real images: Inception score|.2f}), but not "
+    "the Frechet distance ({ten real digits, repeated: Frechet distance|.0f})."
 )
-TITLE = "One referee for all generators. In blue, two rulers: real images; real 7 x 7 pixels, enlarged by a linear map"
+TITLE = "One referee for all generators. In blue, three rulers: real images; real 7 x 7 pixels, enlarged; ten digits, repeated"
 
 
 @demo(Settings(), QUICK, lambda about: parser(about, data=digits.DATA, quick_data="glyphs"))
@@ -68,9 +75,9 @@ def main(claim: Claim, s: Settings) -> None:
     """Measure the rulers and the samples of the other demos' last runs; draw the table."""
     x, y, (unseen, _) = digits.load(claim.args, s.samples)
     judge = digits.judge_of(claim.args, x, y)
-    found = {UNSEEN: (unseen, 0.0), LINEAR: (enlarged(x, unseen), 0.0)} | samples_next_to(
-        claim.args.out, claim.args.data, s.samples
-    )
+    rulers = {UNSEEN: unseen, LINEAR: enlarged(x, unseen), REPEATED: repeated(x, judge, len(unseen))}
+    found = {name: (images, 0.0) for name, images in rulers.items()}
+    found |= samples_next_to(claim.args.out, claim.args.data, s.samples)
     rows = {name: {"CPU seconds": seconds} | row(images, judge, x, s) for name, (images, seconds) in found.items()}
     rows = dict(sorted(rows.items(), key=lambda item: item[1]["Frechet distance"]))
     measure(claim, rows)
@@ -99,12 +106,19 @@ def enlarged(x: np.ndarray, images: np.ndarray) -> np.ndarray:
     return (large @ weights).clip(0, 1).astype(np.float32).reshape(images.shape)
 
 
+def repeated(x: np.ndarray, judge: metrics.Judge, n: int) -> np.ndarray:
+    """n images: of each class the one that the judge is surest of, again and again."""
+    surest = digits.probabilities(judge, x).argmax(axis=0)
+    return x[np.resize(surest, n)]
+
+
 def row(images: np.ndarray, judge: metrics.Judge, x: np.ndarray, s: Settings) -> dict[str, float]:
     """The numbers of one generator's samples."""
     data = digits.some(x, len(images))
     near, real = digits.features(judge, images), digits.features(judge, data)
     return {
         "Frechet distance": metrics.frechet_distance(near, real),
+        "Inception score": metrics.inception_score(digits.probabilities(judge, images)),
         "clear digits": float(digits.opinion(judge, images)[1].mean()),
         "classes": float(digits.classes_drawn(judge, images)),
         "precision": share_inside(near[: s.neighbours], real[: s.neighbours]),
@@ -136,13 +150,21 @@ def told_apart(fake: np.ndarray, real: np.ndarray, s: Settings) -> float:
 
 
 def measure(claim: Claim, rows: dict[str, dict[str, float]]) -> None:
-    """Every number; each generator must be nearer to the data than the linear map."""
-    generators = [name for name in rows if name not in (UNSEEN, LINEAR)]
+    """Every number; each generator must be nearer to the data than the linear map.
+
+    The repeated digits must have at least the score of real images, and be farther from the data: five times as far, and
+    farther than each generator that passes.
+    """
+    generators = [name for name in rows if name not in RULERS]
     for name, numbers in rows.items():
         for column, value in numbers.items():
             claim.note(f"{name}: {column}", value, "reported")
     for name in generators:
         claim.at_most(f"{name}: Frechet distance", rows[name]["Frechet distance"], rows[LINEAR]["Frechet distance"])
+    claim.at_least(f"{REPEATED}: Inception score", rows[REPEATED]["Inception score"], rows[UNSEEN]["Inception score"])
+    distances = {name: numbers["Frechet distance"] for name, numbers in rows.items()}
+    passing = [distances[name] for name in generators if distances[name] <= distances[LINEAR]]
+    claim.at_least(f"{REPEATED}: Frechet distance", distances[REPEATED], max([5 * distances[UNSEEN], *passing]))
     claim.note("generators", len(generators), "reported: demos whose runs have samples of 28 x 28 pixels")
     nearest = rows[generators[0]] if generators else dict.fromkeys(COLUMNS, np.nan)
     claim.note("nearest generator", nearest["Frechet distance"], "reported: its Frechet distance")
@@ -162,7 +184,7 @@ def picture(rows: dict[str, dict[str, float]], images: dict[str, np.ndarray]) ->
     for middle, (name, numbers) in zip(middles, rows.items(), strict=True):
         for place, (column, form) in zip(places, COLUMNS.items(), strict=True):
             text = "" if column == "CPU seconds" and not numbers[column] else form.format(numbers[column])
-            axes.text(place, middle, text, ha="center", va="center", color=REAL if name in (UNSEEN, LINEAR) else FAKE)
+            axes.text(place, middle, text, ha="center", va="center", color=REAL if name in RULERS else FAKE)
     axes.set_yticks(middles, list(rows))
     axes.set(xticks=[], xlim=(0, places[-1] + 0.1 * width), ylim=(height, -0.25 * height / len(rows) - 34))
     axes.spines[:].set_visible(False)

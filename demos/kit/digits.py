@@ -281,9 +281,14 @@ def features(judge: metrics.Judge, images: np.ndarray) -> np.ndarray:
 
 def opinion(judge: metrics.Judge, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The class that the judge assigns to each image, and whether it is more than 90 % sure."""
-    with no_grad():
-        probabilities = backend.to_numpy(softmax(judge.head(features(judge, images)), axis=1).data)
-    return probabilities.argmax(axis=1), probabilities.max(axis=1) > metrics.images.CONFIDENT
+    p = probabilities(judge, images)
+    return p.argmax(axis=1), p.max(axis=1) > metrics.images.CONFIDENT
+
+
+@no_grad()
+def probabilities(judge: metrics.Judge, images: np.ndarray) -> np.ndarray:
+    """The judge's probability of each class: (n, 10)."""
+    return backend.to_numpy(softmax(judge.head(features(judge, images)), axis=1).data)
 
 
 def distance(judge: metrics.Judge, samples: np.ndarray, x: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""Four techniques for GANs that do not train: smoothed labels, matched features, whole minibatches, a price on change.
+"""Five techniques for GANs that do not train: smoothed labels, features, minibatches, a price on change, a reference batch.
 
 Slide: "Difficult to train Salimans2016" (IT3320E, lecture 10)
 
@@ -8,12 +8,16 @@ Of Salimans et al. 2016, "Improved techniques for training GANs", section 3:
     feature matching             G descends |E f(x) - E f(G(z))|^2, f a middle layer of D
     minibatch discrimination     D sees how near to each other the samples of a minibatch are
     historical averaging         each player pays |theta - (1/t) sum of theta[i]|^2 for leaving its past
+    virtual batch norm           G normalises each sample by a fixed reference batch and itself
 
 The first is a formula: D is trained on samples of two known densities on the line. With two-sided smoothing, (alpha p + beta q)
-/ (p + q), D is beta where there are no data at all. The last was made for games in which gradient descent goes round and round:
-the paper's is min over x, max over y of (f(x) - 1)(y - 1), f(x) = x below 0 and x^2 above.
+/ (p + q), D is beta where there are no data at all. The fourth was made for games in which gradient descent goes round and
+round: the paper's is min over x, max over y of (f(x) - 1)(y - 1), f(x) = x below 0 and x^2 above. With batch norm, G(z) depends
+on the other z of its minibatch. With virtual batch norm it does not: half of a minibatch stays, the other half is drawn anew,
+and the distance that G(z) moves is measured.
 
-What to look for: D's curves on D*; the spiral that ends at (1, 1); the effect of each technique on a ring of Gaussians.
+What to look for: D's curves on D*; the spiral that ends at (1, 1); the effect of each technique on a ring of Gaussians, and of
+batch norm for comparison.
 """
 
 from dataclasses import dataclass, replace
@@ -35,7 +39,7 @@ from demos.kit.style import D_COLOUR, FAKE, OTHERS, REAL, slide
 from demos.kit.training import adams, descend, train
 from demos.training.techniques import History, ImprovedGAN, smoothed_loss
 from demos.training.verdicts import LOOKS, by_verdict, verdict_on
-from minigan import Tensor, data, nn, no_grad, optim
+from minigan import Tensor, backend, data, nn, no_grad, optim
 from minigan.backend import random_numbers
 from minigan.games import FeatureMatchingGAN
 from minigan.games.game import Game
@@ -59,6 +63,7 @@ class Settings:
     batch: int = 64
     lr: float = 1e-3  # Adam's, with betas (0.5, 0.999)
     weight: float = 0.01  # of the past, on the ring
+    reference: int = 64  # samples of virtual batch norm's reference batch
     kernels: int = 4  # of minibatch discrimination, ...
     dims: int = 4  # ... and the numbers of each
     samples: int = 2500  # that are measured
@@ -70,14 +75,16 @@ FINDING = (
     "On the ring, minibatch discrimination raises the share within 3 std of a mode from {plain GAN: share, mean|%} to "
     "{minibatch discrimination: share, mean|%} (mean of 6 seeds). With historical averaging, the paper's toy game ends within "
     "{toy game, with its past: distance from (1, 1)|<} of its equilibrium, without it at least "
-    "{toy game, without: distance from (1, 1)|>} away."
+    "{toy game, without: distance from (1, 1)|>} away. The rest of a minibatch moves G(z) by up to "
+    "{batch norm: G(z) is moved by its minibatch|<} with batch norm, by exactly "
+    "{virtual batch norm: G(z) is moved by its minibatch|.0f} with virtual batch norm."
 )
 
 P, Q = Mixture((0.5, 0.5), (-2.0, 1.0), (0.5, 0.7)), Mixture((0.3, 0.7), (-1.0, 2.0), (0.6, 0.8))  # data, fake
 X = np.linspace(-4.5, 5.5, 1001)
 SIDES = {"one-sided": ("--", D_COLOUR), "two-sided": (":", OTHERS[1])}
-PLAIN = "plain GAN"
-TECHNIQUES = ("label smoothing", "feature matching", "minibatch discrimination", "historical averaging")
+PLAIN, NORM, VIRTUAL = "plain GAN", "batch norm", "virtual batch norm"
+TECHNIQUES = ("label smoothing", "feature matching", "minibatch discrimination", "historical averaging", VIRTUAL)
 FIGURES = {"modes": 8, "share": 0.989}  # the data's: modes with 1 % of the samples or more, share within 3 std of one
 
 
@@ -85,7 +92,7 @@ FIGURES = {"modes": 8, "share": 0.989}  # the data's: modes with 1 % of the samp
 def main(claim: Claim, s: Settings) -> None:
     """D on the line, the toy game, and the ring."""
     curves = over_kinds(claim, smooth, SIDES, s.line_seeds, s, steps=len(SIDES) * s.line_seeds * s.line_steps)
-    kinds = (PLAIN, *TECHNIQUES)
+    kinds = (PLAIN, *TECHNIQUES, NORM)
     runs = over_kinds(claim, play, kinds, s.seeds, s, steps=len(kinds) * s.seeds * s.steps)
     paths = {kind: toy(s, weight) for kind, weight in (("without", 0.0), ("with", s.toy_weight))}
     measure(claim, curves, paths, runs, s)
@@ -143,7 +150,8 @@ def toy(s: Settings, weight: float) -> np.ndarray:
 
 def make_game(kind: str, s: Settings) -> Game:
     """The GAN with at most one of the techniques."""
-    G, w = generator(s.width), s.width
+    w = s.width
+    G = normed(kind, s) if kind in (NORM, VIRTUAL) else generator(w)
     if kind == "minibatch discrimination":
         hidden = nn.Dense(2, w), nn.LeakyReLU(0.2), nn.Dense(w, w), nn.LeakyReLU(0.2)
         D = nn.Sequential(*hidden, nn.MinibatchDiscrimination(w, s.kernels, s.dims), nn.Dense(w + s.kernels, 1))
@@ -156,20 +164,43 @@ def make_game(kind: str, s: Settings) -> Game:
     return ImprovedGAN(*players, alpha=s.alpha if smoothing else 1.0, weight=s.weight if averaging else 0.0)
 
 
+def normed(kind: str, s: Settings) -> nn.Module:
+    """G with its two hidden layers normalised."""
+
+    def norm() -> nn.Module:
+        return nn.BatchNorm1d(s.width) if kind == NORM else nn.VirtualBatchNorm(s.width, s.reference)
+
+    first, second, last = (layer for layer in generator(s.width) if isinstance(layer, nn.Dense))
+    G = nn.Sequential(first, norm(), nn.ReLU(), second, norm(), nn.ReLU(), last)
+    return G if kind == NORM else nn.WithReference(G, data.noise(2)(s.reference))
+
+
 def play(kind: str, seed: int, s: Settings) -> dict[str, float]:
-    """G at the end of a game: the number of modes with at least 1 % of the samples, and the share within 3 std of one."""
+    """G at the end of a game: the number of modes with at least 1 % of the samples, and the share within 3 std of one.
+
+    "moved": how far G(z) is moved by the rest of its minibatch, at most.
+    """
     mg.seed(seed)
     game = make_game(kind, s)
     train(game, RING.batches(s.batch), s.steps, "game")
     found = RING.coverage(game.sample(s.samples))
-    return {"modes": found["modes_1pct"], "share": found["high_quality"]}
+    return {"modes": found["modes_1pct"], "share": found["high_quality"], "moved": moved(game, s.batch)}
+
+
+@no_grad()
+def moved(game: Game, batch: int) -> float:
+    """The largest distance between G(z) in two minibatches of which the other half differs, in training mode."""
+    z, others = (game.noise(batch).numpy() for _ in range(2))
+    others[: batch // 2] = z[: batch // 2]
+    points = [backend.to_numpy(game.G(Tensor(part)).data)[: batch // 2] for part in (z, others)]
+    return float(np.linalg.norm(points[0] - points[1], axis=1).max())
 
 
 # --- the metrics --------------------------------------------------------------------------------------------------------
 
 
 def measure(claim: Claim, curves: dict, paths: dict, runs: dict, s: Settings) -> None:
-    """D's error from D*, the toy game's distance from its equilibrium, and the effect of each technique on the ring."""
+    """D's error from D*, the toy game's distance from its equilibrium, the effect of each technique on the ring."""
     populated = P.density(X) + Q.density(X) > 0.05  # elsewhere, D has hardly any samples to learn from
     for side, of_side in curves.items():
         error = np.abs(np.array(of_side) - best(side, s))[:, populated].max()
@@ -180,7 +211,10 @@ def measure(claim: Claim, curves: dict, paths: dict, runs: dict, s: Settings) ->
     for kind, of_kind in runs.items():
         for name, of_data in FIGURES.items():
             claim.note(f"{kind}: {name}, mean", np.mean([run[name] for run in of_kind]), f"reported: the data's {of_data}")
-    for kind in TECHNIQUES:
+    move = {kind: max(run["moved"] for run in runs[kind]) for kind in runs}
+    claim.at_most(f"{VIRTUAL}: G(z) is moved by its minibatch", move[VIRTUAL], 0)
+    claim.at_least(f"{NORM}: G(z) is moved by its minibatch", move[NORM], RING.std / 10)
+    for kind in (*TECHNIQUES, NORM):
         for name in FIGURES:
             with_it, without = ([run[name] for run in runs[which]] for which in (kind, PLAIN))
             claim.compare(f"{kind}: change of {name}", compare(with_it, without, better="higher"))

@@ -252,6 +252,24 @@ def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
     return max(0.0, float(shift @ shift + np.trace(cov_a) + np.trace(cov_b) - 2 * shared))
 
 
+def inception_score(probabilities: np.ndarray) -> float:
+    """exp(mean over x of KL(p(y|x) || p(y))), of a classifier's probabilities p(y|x) for samples x: (n, k), p(y) their mean.
+
+    (Salimans et al. 2016, section 4, with Inception as the classifier and the mean over ten parts of the samples.) From 1, if
+    the classifier says the same of all samples, to k, if it is sure of each and finds all classes equally often. Blind to
+    variety within a class, and to the data: a sampler with one clear image of each class scores k, real data less. Raises
+    ValueError for another shape, and for rows that are not probabilities, which sum to 1.
+    """
+    p = numbers("inception_score", "probabilities", probabilities)
+    if p.ndim != 2 or not p.size:
+        raise ValueError(f"inception_score: probabilities has shape {p.shape}; expected (n, k)")
+    if not ((p >= 0).all() and np.allclose(p.sum(axis=1), 1, atol=1e-3)):
+        raise ValueError("inception_score: a row of probabilities has negative or NaN values, or its sum is not 1; use softmax")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        terms = np.where(p > 0, p * np.log(p / p.mean(axis=0)), 0)  # 0 log 0 = 0
+    return float(np.exp(max(0.0, terms.sum(axis=1).mean())))  # rounding can dip below 0
+
+
 def nearest_distances(samples: np.ndarray, train: np.ndarray) -> NDArray[np.float64]:
     """Each sample's Euclidean distance, over all its pixels, to the nearest training image: (n,) float64.
 

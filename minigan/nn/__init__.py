@@ -9,7 +9,7 @@ from minigan.nn.embedding import Embedding
 from minigan.nn.minibatch import MinibatchDiscrimination
 from minigan.nn.module import Module, Sequential, eval_mode
 from minigan.nn.moving_average import MovingAverage
-from minigan.nn.normalisation import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm
+from minigan.nn.normalisation import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm, VirtualBatchNorm, WithReference
 from minigan.nn.pooling import AvgPool2d, MaxPool2d, Upsample
 from minigan.nn.shape import Flatten, Reshape
 from minigan.nn.spectral_norm import SpectralNorm
@@ -41,6 +41,8 @@ __all__ = [
     "SpectralNorm",
     "Tanh",
     "Upsample",
+    "VirtualBatchNorm",
+    "WithReference",
     "eval_mode",
     "init",
 ]

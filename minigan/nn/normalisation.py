@@ -1,6 +1,8 @@
-"""Normalisation: of each channel over the minibatch (batch norm), of each sample over features (layer norm, group norm)."""
+"""Normalisation: of each channel over the minibatch (batch norm) or over a fixed reference batch (virtual batch norm), of each
+sample over features (layer norm, group norm)."""
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -9,6 +11,7 @@ from minigan.backend import Array
 from minigan.engine.tensor import Tensor
 from minigan.nn.module import Module, Place, check_sizes
 from minigan.ops.normalisation import batch_norm
+from minigan.ops.operands import floating
 
 
 class _BatchNorm(Module):
@@ -133,6 +136,79 @@ class GroupNorm(Module):
 
     def extra_repr(self) -> str:
         return f"{self.groups}, {len(self.weight)}, eps={self.eps}"
+
+
+class VirtualBatchNorm(Module):
+    """Batch norm of each sample alone with a fixed reference batch: the rest of its minibatch does not change its output.
+
+    x is (n + N, channels, ...): the n samples of the reference batch, followed by a minibatch of N. The reference batch is
+    normalised by its own statistics, and each other sample by those of n + 1 samples, the reference batch and the sample itself
+    (Salimans et al. 2016, section 3.4), with c = 1 / (n + 1):
+
+        mean = (1 - c) mean_reference + c mean_sample
+        var  = (1 - c) var_reference  + c var_sample + c (1 - c) (mean_sample - mean_reference)^2
+        y    = weight (x - mean) / sqrt(var + eps) + bias
+
+    The statistics are computed anew in each pass, since the weights of earlier layers change, and gradients pass through them.
+    `WithReference` puts the reference batch before every minibatch. Training and eval mode do the same. `weight` and `bias` are
+    (channels,). Raises ValueError for n below 2, and for fewer than n rows.
+    """
+
+    def __init__(self, channels: int, n: int, eps: float = 1e-5):
+        check_sizes("VirtualBatchNorm", channels)
+        self.n = checks.whole("VirtualBatchNorm", "n", n, least=2)
+        self.eps = checks.number("VirtualBatchNorm", "eps", eps, above=0)
+        self.weight = Tensor(np.ones(channels, np.float32), requires_grad=True, name=Place("weight"))
+        self.bias = Tensor(np.zeros(channels, np.float32), requires_grad=True, name=Place("bias"))
+
+    def forward(self, x: Tensor) -> Tensor:
+        channels = len(self.weight)
+        if x.ndim < 2 or x.shape[1] != channels or len(x) < self.n:
+            raise ValueError(f"{self!r}: the input has shape {x.shape}; expected ({self.n} + N, {channels}, ...)")
+        shape = (channels, *[1] * (x.ndim - 2))  # one number per channel
+        return self._normalised(x) * self.weight.reshape(shape) + self.bias.reshape(shape)
+
+    def _normalised(self, x: Tensor) -> Tensor:
+        if x.dtype == "float16":  # in which the square of 300 overflows
+            return self._normalised(x.astype("float32")).astype("float16")
+        c, axes = 1 / (self.n + 1), tuple(range(2, x.ndim))  # of one sample's channel; of a vector: none
+        reference, own = x[: self.n], x[self.n :]
+        mean, var = (f(reference, (0, *axes), keepdims=True) for f in (ops.mean, ops.var))
+        shift = ops.mean(own, axes, keepdims=True) - mean
+        own_var = (1 - c) * var + c * ops.var(own, axes, keepdims=True) + c * (1 - c) * ops.square(shift)
+        parts = (reference - mean) / ops.sqrt(var + self.eps), (own - mean - c * shift) / ops.sqrt(own_var + self.eps)
+        return ops.concatenate(parts)
+
+    def extra_repr(self) -> str:
+        return f"{len(self.weight)}, {self.n}, eps={self.eps}"
+
+
+class WithReference(Module):
+    """A network with `VirtualBatchNorm`: its reference batch goes before each minibatch, and its outputs are left out.
+
+        G = nn.Sequential(nn.Dense(2, 64), nn.VirtualBatchNorm(64, 100), nn.ReLU(), nn.Dense(64, 2))
+        G = nn.WithReference(G, data.noise(2)(100))
+
+    A pass costs as much as one of n more samples. `reference` (n, ...), a minibatch of noise or of data, is copied to a float32
+    buffer: it is fixed, and saved with the network. Raises ValueError for a layer whose n is not the reference's.
+    """
+
+    def __init__(self, network: Module, reference: Any):
+        if not isinstance(network, Module):
+            raise TypeError(f"WithReference: network is a {type(network).__name__}; expected a Module")
+        self.network = network
+        self.reference = floating("WithReference", reference).data.astype("float32")
+        shape, norms = self.reference.shape, [layer for layer in network.modules() if isinstance(layer, VirtualBatchNorm)]
+        if wrong := [layer for layer in norms if shape[:1] != (layer.n,)]:
+            raise ValueError(f"WithReference: the reference has shape {shape}; {wrong[0]!r} expects {wrong[0].n} rows")
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = floating("WithReference", x)
+        if x.shape[1:] != self.reference.shape[1:]:
+            raise ValueError(f"WithReference: the input has shape {x.shape}, the reference {self.reference.shape}")
+        both = ops.concatenate([Tensor(self.reference).astype(x.dtype), x])
+        y: Tensor = self.network(both)[len(self.reference) :]
+        return y
 
 
 def _normalised(x: Tensor, axes: tuple[int, ...], eps: float) -> Tensor:

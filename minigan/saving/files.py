@@ -33,6 +33,7 @@ GAMES: dict[str, type[games.Game]] = {
 CONTAINERS: dict[str, Callable[[Any], list[Any]]] = {  # a network of networks, and its arguments
     "Sequential": lambda network: network.layers,
     "SpectralNorm": lambda network: [network.layer, {"iterations": network.iterations}],
+    "WithReference": lambda network: [network.network, {"reference": list(network.reference.shape)}],
     "Conditional": lambda network: [network.network, int(network.classes)],
     "Joint": lambda network: [network.network],
     "Autoencoder": lambda network: [network.encoder, network.decoder],
@@ -238,16 +239,24 @@ def _layer(value: list[Any], budget: list[int]) -> nn.Module:
     """A network from its description. `budget`: of elements, which its parameters may not exceed."""
     kind, *rest = value
     options = rest.pop() if rest and isinstance(rest[-1], dict) else {}
+    if kind == "WithReference":  # its values are in the state
+        _spend(budget, math.prod(options["reference"]), "a reference batch")
+        options = {"reference": np.zeros(options["reference"], np.float32)}
     if kind in CONTAINERS:
         return LAYERS[kind](*(_layer(p, budget) if isinstance(p, list) else p for p in rest), **options)
     required = [p.name for p in inspect.signature(LAYERS[kind]).parameters.values() if p.default is p.empty]
     if wrong := sorted(options.keys() & set(required)):
         raise ValueError(f"{kind} has {wrong[0]} as an option")  # its size would not be counted
     sizes = [n for part in rest for n in (part if isinstance(part, list) else [part])]
-    budget[0] -= 1 + math.prod([abs(n) for n in sizes if isinstance(n, int) and n])  # at least the weight's elements
-    if budget[0] < 0:
-        raise ValueError(f"{kind}{tuple(rest)} is larger than the file's arrays")
+    elements = 1 + math.prod([abs(n) for n in sizes if isinstance(n, int) and n])  # at least the weight's
+    _spend(budget, elements, f"{kind}{tuple(rest)}")
     return LAYERS[kind](*(tuple(part) if isinstance(part, list) else part for part in rest), **options)
+
+
+def _spend(budget: list[int], elements: int, what: str) -> None:
+    budget[0] -= elements
+    if budget[0] < 0:
+        raise ValueError(f"{what} is larger than the file's arrays")
 
 
 def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from minigan import Tensor, nn
 from tests.contracts.ops import OPS, normalised
 
 IMAGE, ROW = (2, 3, 6, 4), (4, 3)
+REFERENCE = [[0, 1, 3], [1, 0, 2]]
 LABELS = np.array([[0, 4, 2], [2, 2, 1]])
 
 
@@ -37,7 +38,7 @@ def applied(layer, x, *parameters):
     """The layer's output for these parameters, Tensors. What it draws is the same each time."""
     mg.seed(5)
     for name, value in zip(("weight", "bias"), parameters, strict=False):
-        setattr(getattr(layer, "layer", layer), name, value)
+        setattr(getattr(layer, "network", getattr(layer, "layer", layer)), name, value)
     return layer(x)
 
 
@@ -64,6 +65,13 @@ def in_groups(x, w, b, groups, eps=1e-5):
     ones, rows = np.ones(()), x.reshape(len(x), groups, -1)
     per_channel = (-1, *[1] * (x.ndim - 2))
     return normalised(rows, ones, 0 * ones, (2,), eps).reshape(x.shape) * w.reshape(per_channel) + b.reshape(per_channel)
+
+
+def with_reference(x, w, b, n, eps=1e-5):
+    """Virtual batch norm: the reference batch alone, and of each other sample the last row of n + 1."""
+    axes = (0, *range(2, x.ndim))
+    rows = [normalised(np.concatenate([x[:n], x[i : i + 1]]), w, b, axes, eps)[-1] for i in range(n, len(x))]
+    return np.stack([*normalised(x[:n], w, b, axes, eps), *rows])
 
 
 def nearness(x, T):
@@ -121,6 +129,17 @@ LAYERS = {
     "GroupNorm, rows": Layer(lambda: nn.GroupNorm(2, 6), (2, 6), lambda x, w, b: in_groups(x, w, b, 2)),
     "GroupNorm, instances": Layer(
         lambda: nn.GroupNorm(3, 3), IMAGE, lambda x, w, b: normalised(x, w[:, None, None], b[:, None, None], (2, 3))
+    ),
+    "VirtualBatchNorm": Layer(
+        lambda: nn.VirtualBatchNorm(3, 4, 0.1), (6, 3), lambda x, w, b: with_reference(x, w, b, 4, 0.1),
+        "VirtualBatchNorm(3, 4, eps=0.1)",
+    ),
+    "VirtualBatchNorm, images": Layer(
+        lambda: nn.VirtualBatchNorm(3, 2), (4, 3, 2, 1), lambda x, w, b: with_reference(x, w, b, 2)
+    ),
+    "WithReference": Layer(
+        lambda: nn.WithReference(nn.VirtualBatchNorm(3, 2), REFERENCE), ROW,
+        lambda x, w, b: with_reference(np.concatenate([REFERENCE, x]), w, b, 2)[2:],
     ),
     "SpectralNorm": Layer(
         lambda: converged(nn.Dense(3, 2)), ROW, lambda x, w, b: x @ over_sigma(w, 1) + b,

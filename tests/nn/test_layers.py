@@ -97,6 +97,19 @@ def test_a_training_pass_does_not_disturb_an_earlier_eval_passs_gradient():
         np.testing.assert_array_equal(g.numpy(), e)
 
 
+@pytest.mark.parametrize("shape", [(20, 3), (20, 3, 4, 4)])
+@pytest.mark.parametrize("mode", [True, False])
+def test_with_a_reference_batch_the_rest_of_the_minibatch_changes_nothing_unlike_with_batch_norm(shape, mode):
+    """Not even a last bit; and the reference counts: another one gives other outputs."""
+    x, others = numbers(*shape), numbers(*shape, seed=1)
+    one, other = Tensor(x), Tensor(np.concatenate([x[:9], others[9:]]))
+    networks = [nn.WithReference(nn.VirtualBatchNorm(3, 20), numbers(*shape, seed=seed)).train(mode) for seed in (2, 3)]
+    np.testing.assert_array_equal(networks[0](one).numpy()[:9], networks[0](other).numpy()[:9])
+    assert np.abs(networks[0](one).numpy() - networks[1](one).numpy()).max() > 0.01
+    norm = nn.BatchNorm1d(3) if len(shape) == 2 else nn.BatchNorm2d(3)
+    assert np.abs(norm(one).numpy()[:9] - norm(other).numpy()[:9]).max() > 0.01
+
+
 # --- spectral norm ------------------------------------------------------------------------------------------------------
 
 

@@ -43,6 +43,7 @@ def test_layers_with_all_their_arguments_and_groups_of_parameters_come_back(tmp_
         nn.Dense(120, 2), nn.LeakyReLU(0.1), nn.Softmax(),
     )  # fmt: skip
     D = nn.Sequential(nn.Dense(2, 4), nn.MinibatchDiscrimination(4, 2, 3), nn.Softplus(), nn.Dense(6, 1))
+    D = nn.WithReference(nn.Sequential(*D, nn.VirtualBatchNorm(1, 3, eps=0.1)), np.eye(3, 2))
     opt_G = optim.Adam([{"params": G[0].parameters(), "lr": 0.3}, {"params": G[1:].parameters()}], 0.1, weight_decay=0.1)
     game = games.GAN(G, D, data.noise(3, "sphere"), opt_G, optim.OMD(D.parameters(), 0.1, 3), loss=mg.losses.hinge_game)
     batches = stream("gan")
@@ -130,6 +131,7 @@ HOSTILE = {  # the description's part, and what is in its place
         ["Dense", 3, 5, {"rng": 3}], ["Dense", 3, 5, {"weight_init": "x"}], HUGE, ["Embedding", 2**40, 2**20],
         ["Conv2d", 1, 10**5, [10**4, 10**4]], ["BatchNorm2d", 2**40], ["SpectralNorm", ["ReLU"]], ["LayerNorm", [10**5, 10**6]],
         ["Dense", True, 2], ["Dense", 1e400, 2],
+        *[["WithReference", ["Dense", 3, 5], {"reference": shape}] for shape in ([10**4, 10**5], "x")],
         ["Dense", 3, {"out_features": 10**7}], ["SpectralNorm", ["Dense", 3, 5], {"iterations": 10**9}],
         ["noise", 3, "normal"], [["Dense"]], ["Sequential", ["Dense", 3, 6], ["Tanh"]],
     ],

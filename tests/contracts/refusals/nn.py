@@ -15,6 +15,7 @@ SIZED = {  # (a layer of this size, a layer with another argument of this size)
     "Embedding": (lambda n: nn.Embedding(n, 1), lambda n: nn.Embedding(1, n)),
     "MinibatchDiscrimination": (lambda n: nn.MinibatchDiscrimination(n, 1, 1), lambda n: nn.MinibatchDiscrimination(1, 1, n)),
     "BatchNorm1d": (nn.BatchNorm1d, nn.BatchNorm2d),
+    "VirtualBatchNorm": (lambda n: nn.VirtualBatchNorm(n, 2),),
     "GroupNorm": (lambda n: nn.GroupNorm(n, 1), lambda n: nn.GroupNorm(1, n)),
 }
 WHOLE = NO_SIZES, ValueError, "sizes must be whole numbers"
@@ -34,6 +35,12 @@ SHAPES = [
     *each(NO_PAIRS, ValueError, "Conv2d: kernel_size is .*; expected", lambda size: nn.Conv2d(1, 1, size)),
     *each(NO_ROWS, ValueError, r"BatchNorm1d\(3, .*\): the input has shape VALUE; expected \(N, 3", ones(nn.BatchNorm1d(3))),
     *each(NO_IMAGES, ValueError, r"BatchNorm2d\(3, .*\): the input has shape VALUE; expected \(N, 3", ones(nn.BatchNorm2d(3))),
+    *each([(6,), (6, 4), (3, 3)], ValueError, r"VirtualBatchNorm\(3, 4, .*: the input has shape VALUE; expected \(4 \+ N, 3",
+          ones(nn.VirtualBatchNorm(3, 4))),
+    *each([(3,), (6, 4)], ValueError, r"WithReference: the input has shape VALUE, the reference \(4, 3\)",
+          ones(nn.WithReference(nn.VirtualBatchNorm(3, 4), np.ones((4, 3))))),
+    *each([(), (3, 3)], ValueError, r"the reference has shape VALUE; VirtualBatchNorm.* expects 4 rows",
+          lambda shape: nn.WithReference(nn.VirtualBatchNorm(3, 4), np.ones(shape))),
     *each([(5, 4), (5, 1), ()], ValueError, r"LayerNorm\(.*\): the input has shape VALUE; expected", ones(nn.LayerNorm(3))),
     *each([(4,), (5, 3)], ValueError, r"GroupNorm\(2, 4, .*: the input has shape VALUE; expected", ones(nn.GroupNorm(2, 4))),
     *each([(5, 3), (5, 3, 0)], ValueError, "VALUE, fewer than two numbers a group; use fewer", ones(nn.GroupNorm(3, 3))),
@@ -83,6 +90,7 @@ MODULES = [
     *each(
         [nn.init.zeros], ValueError, "the weight of .* is 0 everywhere", lambda f: nn.SpectralNorm(Dense(2, 3, weight_init=f))
     ),
+    (lambda: nn.WithReference(ReLU, np.ones((2, 3))), TypeError, "WithReference: network is a type; expected a Module"),
     (lambda: nn.MovingAverage("G"), TypeError, "MovingAverage: module is a str; expected a Module"),
     (lambda: Sequential(ReLU(), 3), TypeError, "argument 2 is a int; expected a layer"),
     *each([0, 1], TypeError, "default_rng", lambda seed: Dense(2, 2, rng=seed)),
