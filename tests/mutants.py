@@ -186,9 +186,10 @@ def run(args: argparse.Namespace) -> None:
     rows = []
     with trees(args.jobs) as free, ThreadPoolExecutor(args.jobs) as pool:
         calls = [pool.submit(judged, m, tests, sum(map(known.seconds.get, tests)), free) for m, tests in plans.items()]
-        for n, (mutant, call) in enumerate(zip(plans, calls, strict=True), 1):
+        for n, call in enumerate(calls, 1):
             rows.append(call.result())
-            print(f"[{n}/{len(plans)}] {rows[-1]['verdict']}: {mutant.file}:{mutant.line} {mutant.kind} {rows[-1]['killer']}", flush=True)
+            row = rows[-1]
+            print(f"[{n}/{len(plans)}] {row['verdict']}: {row['file']}:{row['line']} {row['kind']} {row['killer']}", flush=True)
     if args.out:
         args.out.write_text("".join(json.dumps(row) + "\n" for row in rows))
     for row in [row for row in rows if row["verdict"] in ("survived", "not covered")]:
