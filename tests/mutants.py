@@ -181,14 +181,15 @@ def run(args: argparse.Namespace) -> None:
     chosen = drawn(args.seed, args.count, args.package)
     if args.lines:
         places = [(file, *map(int, lines.split("-"))) for file, _, lines in (place.partition(":") for place in args.lines)]
-        chosen = [m for file, *lines in places for m in mutants_of(file) if lines[0] <= m.line <= lines[-1] and m.compiles]
+        chosen = [m for file, *lines in places for m in mutants_of(file) if lines[0] <= m.line <= lines[-1]]
     plans = {mutant: known.up_to(args.most, known.tests_of(mutant)) for mutant in chosen}
     rows = []
     with trees(args.jobs) as free, ThreadPoolExecutor(args.jobs) as pool:
         calls = [pool.submit(judged, m, tests, sum(map(known.seconds.get, tests)), free) for m, tests in plans.items()]
-        for n, (mutant, call) in enumerate(zip(plans, calls, strict=True), 1):
+        for n, call in enumerate(calls, 1):
             rows.append(call.result())
-            print(f"[{n}/{len(plans)}] {rows[-1]['verdict']}: {mutant.name} {rows[-1]['killer']}", flush=True)
+            row = rows[-1]
+            print(f"[{n}/{len(plans)}] {row['verdict']}: {row['file']}:{row['line']} {row['kind']} {row['killer']}", flush=True)
     if args.out:
         args.out.write_text("".join(json.dumps(row) + "\n" for row in rows))
     for row in [row for row in rows if row["verdict"] in ("survived", "not covered")]:

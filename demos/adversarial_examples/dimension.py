@@ -32,7 +32,7 @@ from demos.kit.experiment import demo, over_seeds
 from demos.kit.loops import resumable
 from demos.kit.runner.results import write_history
 from demos.kit.style import MARKERS, OPINION, SERIES, slide
-from minigan import Tensor, losses, mean, nn, no_grad
+from minigan import Tensor, losses, nn, no_grad
 from minigan.nn import init
 
 
@@ -228,18 +228,11 @@ def logits(classifier: Classifier, x: np.ndarray) -> np.ndarray:
         return classifiers.in_parts(lambda part: classifier.model(Tensor(part)).numpy(), x)
 
 
-def less_margin(v: Tensor, y: np.ndarray) -> Tensor:
-    """A loss with the log-loss's signs: -v for class 1, v for class 0.
-
-    The log-loss's gradient is sigma(-|v|). Float32 rounds it to 0 if a model is very sure, and sign(0) does not attack.
-    """
-    return mean((1 - 2 * y.astype(np.float32)) * v)
-
-
 def turns_half(classifier: Classifier, x: np.ndarray) -> float:
     """The epsilon of FGSM that turns half of the images: the model chooses the other class."""
     says = logits(classifier, x) > 0
-    step = np.sign(replace(classifier, loss=less_margin).attacked(x, says, MOST, clip=None) - x)  # the same for each epsilon
+    attacked = replace(classifier, loss=classifiers.wrongness).attacked(x, says, MOST, clip=None)
+    step = np.sign(attacked - x)  # the same for each epsilon
     low, high = 0.0, MOST
     for _ in range(HALVINGS):
         middle = (low + high) / 2

@@ -35,7 +35,7 @@ from demos.kit.experiment import demo
 from demos.kit.loops import resumable, run_tasks
 from demos.kit.pictures import labelled
 from demos.kit.style import MARKERS, OTHERS, slide
-from demos.kit.training import train
+from demos.kit.training import descend, train
 from minigan import Tensor, attacks, backend, clip, data, losses, metrics, nn, no_grad, optim, softmax
 from minigan.backend import random_numbers
 
@@ -158,9 +158,7 @@ def train_encoder(pixels, prior, s: Settings, rng: np.random.Generator) -> nn.Mo
     for _ in resumable(range(s.encoder_steps), "training an encoder", **parts):
         there = prior(64, rng=rng).astype(np.float32)
         noisy = random_signs(digits.draw(pixels, there), rng.uniform(0, s.noise), rng, clip=(0, 1))
-        optimizer.zero_grad()
-        losses.mse(E(Tensor(noisy)), there).backward()
-        optimizer.step()
+        descend(optimizer, losses.mse(E(Tensor(noisy)), there))
         decay.step()
     return E.eval()
 
@@ -225,10 +223,8 @@ def robustly_trained(judge: nn.Module, pixels, prior, known, s: Settings, rng: n
         for _ in range(s.minibatches):
             x, y = next(batches)
             one, other = pairs[:, rng.integers(pairs.shape[1], size=32)]
-            optimizer.zero_grad()
             apart = attacks.disagreement(C(Tensor(one)), C(Tensor(other))).mean()
-            (losses.cross_entropy(C(Tensor(x)), y) + s.alpha * apart).backward()
-            optimizer.step()
+            descend(optimizer, losses.cross_entropy(C(Tensor(x)), y) + s.alpha * apart)
             decay.step()
         C.eval()
     return C

@@ -28,8 +28,8 @@ from demos.generative_models import autoencoders
 from demos.kit import digits
 from demos.kit.claim import Claim
 from demos.kit.experiment import demo, over_kinds
-from demos.kit.loops import resumable
 from demos.kit.style import FAKE, REAL, slide
+from demos.kit.training import train
 from minigan import Tensor, data, losses, metrics, nn, optim
 from minigan.backend import random_numbers
 from minigan.games import AdversarialAutoencoder
@@ -142,10 +142,7 @@ def train_adversarial(Q: nn.Module, P: nn.Module, D: nn.Module, x: np.ndarray, s
     opt_G = optim.Adam([{"params": P.parameters()}, {"params": Q.parameters(), "lr": s.calm * s.lr}], s.lr)
     opt_D, opt_Q = (optim.Adam(player.parameters(), lr, s.betas) for player, lr in ((D, s.d_lr), (Q, s.q_lr)))
     game = AdversarialAutoencoder(P, D, data.noise(s.code), opt_G, opt_D, Q, opt_Q)
-    batches, decay = data.batches(x, size=s.batch), optim.LinearDecay([opt_G, opt_D, opt_Q], s.steps)
-    for _ in resumable(range(s.steps), "adversarial", game=game, batches=batches, decay=decay):
-        game.step(batches)
-        decay.step()
+    train(game, data.batches(x, size=s.batch), s.steps, "adversarial")
 
 
 def draw(P: nn.Module, codes: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from demos.kit.loops import resumable
-from minigan import Tensor, attacks, backend, data, losses, nn, no_grad, optim, sigmoid, softmax
+from minigan import Tensor, attacks, backend, data, losses, mean, nn, no_grad, optim, sigmoid, softmax
 
 CHUNK = 1000  # images in one call of a classifier, to keep the temporary arrays small
 ROWS = 400  # rows of history
@@ -53,6 +53,15 @@ def network(width: int = 256) -> Classifier:
     """Two hidden layers of ReLUs."""
     layers = nn.Dense(784, width), nn.ReLU(), nn.Dense(width, width), nn.ReLU(), nn.Dense(width, 10)
     return Classifier(nn.Sequential(nn.Flatten(), *layers))
+
+
+def wrongness(v: Tensor, y: np.ndarray) -> Tensor:
+    """A loss with the log-loss's signs: -v for class 1, v for class 0.
+
+    The log-loss's gradient is sigma(-|v|), which float32 rounds to 0 where a model is very sure, and sign(0) does not attack:
+    the model would seem robust.
+    """
+    return mean(Tensor(1.0 - 2.0 * y, dtype=v.dtype) * v)
 
 
 def train(

@@ -154,14 +154,7 @@ class Signed(nn.Module):
 
 def judging(D: nn.Module) -> Classifier:
     """D as a classifier of images in [0, 1]: 1 is real, 0 is fake."""
-    return Classifier(nn.Sequential(Signed(), D, nn.Reshape()), wrongness, (0, 1))
-
-
-def wrongness(v: Tensor, y: np.ndarray) -> Tensor:
-    """How far the logits are on the wrong side. Its gradient has the log-loss's sign, but does not vanish where D is sure: a D
-    is not taken for robust only because the attack finds no slope.
-    """
-    return mg.mean(Tensor(1.0 - 2.0 * y, dtype=v.dtype) * v)
+    return Classifier(nn.Sequential(Signed(), D, nn.Reshape()), classifiers.wrongness, (0, 1))
 
 
 def robustness(claim: Claim, games: list[GAN], x, y, others, s, seeds: range) -> None:

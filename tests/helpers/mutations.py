@@ -1,14 +1,12 @@
 """The mutants of `tests.mutants`: small mistakes in the code, each a piece of text that is replaced without moving a line."""
 
 import ast
-import bisect
 import functools
-import hashlib
 import itertools
+import random
 import re
-import warnings
-from collections import Counter
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,13 +15,10 @@ ROOT = Path(__file__).parents[2]
 CODE = ("minigan", "demos/kit")
 
 _OPERATORS = """
-Add + -, Sub - +, Mult * /, Div / *, FloorDiv // *, Mod % //, Pow ** *, MatMult @ *, BitAnd & |, BitOr | &, BitXor ^ &,
-LShift << >>, RShift >> <<, Lt < <=, LtE <= <, Gt > >=, GtE >= >, Eq == !=, NotEq != ==, And and or, Or or and,
-Is is is_not, IsNot is_not is, In in not_in, NotIn not_in in"""
-TOKENS = {  # of an operator: its text and the mutant's
-    getattr(ast, name): (old.replace("_", " "), new.replace("_", " "))
-    for name, old, new in (row.split() for row in _OPERATORS.split(","))
-}
+Add Sub, Sub Add, Mult Div, Div Mult, FloorDiv Mult, Mod FloorDiv, Pow Mult, MatMult Mult, BitAnd BitOr, BitOr BitAnd,
+BitXor BitAnd, LShift RShift, RShift LShift, Lt LtE, LtE Lt, Gt GtE, GtE Gt, Eq NotEq, NotEq Eq, And Or, Or And,
+Is IsNot, IsNot Is, In NotIn, NotIn In"""
+OTHER = {getattr(ast, old): getattr(ast, new)() for old, new in (row.split() for row in _OPERATORS.split(","))}
 NOT_COMMUTATIVE = (ast.Sub, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.MatMult)
 # of whose arguments the order does not matter
 SYMMETRIC = ["max", "min", "maximum", "minimum", "add", "multiply", "logaddexp", "gcd", "swapaxes", "hypot"]
@@ -38,18 +33,13 @@ class Mutant:
 
     file: str
     line: int
-    column: int
     kind: str
     start: int
     stop: int
     after: bytes
     lines: range
     around: range  # the function's lines, or the class's, or all
-    change: tuple[str, str]  # the first line that differs, before and after
-
-    @property
-    def name(self) -> str:
-        return f"{self.file}:{self.line}:{self.column} {self.kind}: {self.after.decode().strip()}"
+    change: tuple[str, str]  # what was there, and the mistake
 
     @property
     def package(self) -> str:
@@ -60,21 +50,11 @@ class Mutant:
     @property
     def row(self) -> dict[str, Any]:
         """Its part of a line of JSON."""
-        place = {"file": self.file, "line": self.line, "column": self.column, "kind": self.kind}
-        return place | {"after": self.after.decode(), "change": self.change, "package": self.package}
+        return {"file": self.file, "line": self.line, "kind": self.kind, "change": self.change, "package": self.package}
 
     def applied(self, source: bytes) -> bytes:
         """The file with the mistake."""
         return source[: self.start] + self.after + source[self.stop :]
-
-    @functools.cached_property
-    def compiles(self) -> bool:
-        """Not always: a replaced expression may have been in parentheses."""
-        with warnings.catch_warnings(action="ignore"):
-            try:
-                return bool(ast.parse(self.applied((ROOT / self.file).read_bytes())))
-            except SyntaxError:
-                return False
 
 
 class Sites(ast.NodeVisitor):
@@ -87,37 +67,33 @@ class Sites(ast.NodeVisitor):
         self.in_function = False
         self.visit(ast.parse(source))
 
+    def text(self, node: Any) -> bytes:
+        return self.source[slice(*self.span(node))]
+
     def span(self, node: Any) -> tuple[int, int]:
         return self.starts[node.lineno - 1] + node.col_offset, self.starts[node.end_lineno - 1] + node.end_col_offset
 
-    def text(self, node: ast.AST) -> bytes:
-        return self.source[slice(*self.span(node))]
+    def add(self, kind: str, node: Any, new: ast.AST) -> None:
+        """The mutant with the expression or statement `new` in the place of a node."""
+        before, after = self.text(node), ast.unparse(new)
+        blank = b"\n" * (before.count(b"\n"))  # later lines stay where they are
+        whole = after.encode() + blank if isinstance(new, ast.stmt) else b"(%s%s)" % (after.encode(), blank)
+        change = ast.unparse(node), after
+        if change[0] != after:  # two equal texts may be swapped
+            place = self.file, node.lineno, kind, *self.span(node)
+            self.found.append(Mutant(*place, whole, self.lines, self.around, change))
 
-    def add(self, kind: str, start: int, stop: int, after: bytes | str) -> None:
-        after = after.encode() if isinstance(after, str) else after
-        line = bisect.bisect_right(self.starts, start)
-        first, last = self.starts[line - 1], self.starts[bisect.bisect_left(self.starts, stop)]
-        new = self.source[first:start] + after + self.source[stop:last]
-        pairs = zip(self.source[first:last].decode().split("\n"), new.decode().split("\n"), strict=False)
-        if change := next(((a.strip(), b.strip()) for a, b in pairs if a != b), None):  # None: two equal texts, swapped
-            self.found.append(Mutant(self.file, line, start - first, kind, start, stop, after, self.lines, self.around, change))
+    def changed(self, kind: str, node: Any, **fields: Any) -> None:
+        """The mutant whose node has other fields."""
+        new = copy(node)
+        for name, value in fields.items():
+            setattr(new, name, value)
+        self.add(kind, node, new)
 
-    def replace_token(self, kind: str, left: ast.AST, right: ast.AST, op: ast.AST) -> None:
-        """An operator between two operands."""
-        start, stop = self.span(left)[1], self.span(right)[0]
-        between = re.sub(rb"#[^\n]*", lambda comment: b" " * len(comment[0]), self.source[start:stop])
-        old, new = TOKENS[type(op)]
-        if token := re.search(re.escape(old).replace(r"\ ", r"\s+").encode(), between):
-            self.add(kind, start + token.start(), start + token.end(), new)
-
-    def swap(self, a: ast.AST, b: ast.AST, form: bytes = b"%s") -> None:
-        (start, end), (begin, stop) = self.span(a), self.span(b)
-        self.add("swapped", start, stop, form % self.text(b) + self.source[end:begin] + form % self.text(a))
-
-    def shift(self, bound: ast.expr | None, by: int) -> None:
-        """Off by one; a constant's x + 1 is among the constants."""
+    def off_by_one(self, bound: ast.expr | None, by: int) -> None:
+        """A constant's x + 1 is among the constants."""
         if bound is not None and not (by == 1 and isinstance(bound, ast.Constant)):
-            self.add("off by one", *self.span(bound), b"(%s) %+d" % (self.text(bound), by))
+            self.add("off by one", bound, ast.BinOp(bound, ast.Add() if by > 0 else ast.Sub(), ast.Constant(1)))
 
     def visit(self, node: ast.AST) -> None:
         outer = self.lines, self.around
@@ -137,8 +113,7 @@ class Sites(ast.NodeVisitor):
         targets = getattr(node, "targets", [getattr(node, "target", None)])
         stored = isinstance(node, ast.Assign) and all(isinstance(t, ast.Attribute | ast.Subscript) for t in targets)
         if stored or isinstance(node, DROPPED) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Call | ast.Yield)):
-            kind = "refusal" if isinstance(node, ast.Raise) else "dropped"
-            self.add(kind, *self.span(node), b"pass" + b"\n" * self.text(node).count(b"\n"))
+            self.add("refusal" if isinstance(node, ast.Raise) else "dropped", node, ast.Pass())
 
     def visit_all(self, nodes: Iterable[ast.AST | None]) -> None:
         for node in filter(None, nodes):
@@ -179,50 +154,44 @@ class Sites(ast.NodeVisitor):
 
     def visit_Constant(self, node: ast.Constant) -> None:
         if isinstance(node.value, bool | int | float):
-            self.add("constant", *self.span(node), repr(not node.value if isinstance(node.value, bool) else node.value + 1))
+            self.add("constant", node, ast.Constant(not node.value if isinstance(node.value, bool) else node.value + 1))
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> None:
-        start, stop = self.span(node)
-        token = {ast.Not: "not", ast.USub: "-", ast.Invert: "~"}.get(type(node.op), "")
-        self.add("logic" if token == "not" else "operator", start, start + len(token), " " * len(token))
-        if isinstance(node.operand, ast.Constant) and token == "-":
-            self.add("constant", start, stop, repr(1 - node.operand.value))
-        else:
-            self.generic_visit(node)
+        self.add("logic" if isinstance(node.op, ast.Not) else "operator", node, node.operand)
+        self.generic_visit(node)
 
     def visit_BinOp(self, node: ast.BinOp) -> None:
         if not _is_text(node.left) and not _is_text(node.right):
-            self.replace_token("operator", node.left, node.right, node.op)
+            self.changed("operator", node, op=OTHER[type(node.op)])
             if isinstance(node.op, NOT_COMMUTATIVE):
-                self.swap(node.left, node.right, b"(%s)")
+                self.changed("swapped", node, left=node.right, right=node.left)
         self.generic_visit(node)
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
-        self.replace_token("operator", node.target, node.value, node.op)
+        self.changed("operator", node, op=OTHER[type(node.op)])
         self.generic_visit(node)
 
     def visit_BoolOp(self, node: ast.BoolOp) -> None:
-        for left, right in itertools.pairwise(node.values):
-            self.replace_token("logic", left, right, node.op)
+        self.changed("logic", node, op=OTHER[type(node.op)])
         self.generic_visit(node)
 
     def visit_Compare(self, node: ast.Compare) -> None:
-        for (left, right), op in zip(itertools.pairwise([node.left, *node.comparators]), node.ops, strict=True):
-            self.replace_token("comparison", left, right, op)
+        for i, op in enumerate(node.ops):
+            self.changed("comparison", node, ops=[*node.ops[:i], OTHER[type(op)], *node.ops[i + 1 :]])
         self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> None:
         called = self.text(node.func).decode().split(".")[-1]
-        for a, b in itertools.pairwise(node.args):
+        for i, (a, b) in enumerate(itertools.pairwise(node.args)):
             if called not in [*SYMMETRIC, *NOT_TYPES] and not any(isinstance(x, UNLIKE) or _is_text(x) for x in (a, b)):
-                self.swap(a, b)
+                self.changed("swapped", node, args=[*node.args[:i], b, a, *node.args[i + 2 :]])
         if called == "range":
-            self.shift(node.args[-1], -1)
+            self.off_by_one(node.args[-1], -1)
         self.visit_all([node.func, *node.args[NOT_TYPES.get(called, slice(None))], *node.keywords])
 
     def visit_Slice(self, node: ast.Slice) -> None:
-        self.shift(node.lower, 1)
-        self.shift(node.upper, -1)
+        self.off_by_one(node.lower, 1)
+        self.off_by_one(node.upper, -1)
         self.generic_visit(node)
 
 
@@ -233,20 +202,11 @@ def _is_text(node: ast.AST) -> bool:
 @functools.cache
 def mutants_of(file: str) -> list[Mutant]:
     """All mutants of a file, in the order of its text."""
-    found = Sites(file, (ROOT / file).read_bytes()).found
-    return sorted(found, key=lambda mutant: (mutant.start, mutant.kind, mutant.after))
-
-
-def files_in(folder: str) -> list[str]:
-    return sorted(str(path.relative_to(ROOT)) for path in (ROOT / folder).rglob("*.py"))
+    return sorted(Sites(file, (ROOT / file).read_bytes()).found, key=lambda mutant: (mutant.start, mutant.kind, mutant.after))
 
 
 def drawn(seed: int, count: int, packages: Sequence[str] = ()) -> list[Mutant]:
     """This many mutants at random. An edit of the code changes few of the others."""
-    ranks, occurrences = dict[Mutant, bytes](), Counter[Any]()
-    for mutant in [mutant for folder in CODE for file in files_in(folder) for mutant in mutants_of(file)]:
-        if not packages or mutant.package in packages:
-            key = mutant.file, mutant.kind, mutant.change
-            occurrences[key] += 1
-            ranks[mutant] = hashlib.sha256(repr((seed, key, occurrences[key])).encode()).digest()
-    return list(itertools.islice((mutant for mutant in sorted(ranks, key=ranks.__getitem__) if mutant.compiles), count))
+    files = sorted(str(path.relative_to(ROOT)) for folder in CODE for path in (ROOT / folder).rglob("*.py"))
+    found = [m for file in files for m in mutants_of(file) if not packages or m.package in packages]
+    return sorted(found, key=lambda m: random.Random(repr((seed, m.file, m.kind, m.change))).random())[:count]

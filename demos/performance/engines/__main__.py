@@ -22,7 +22,8 @@ from typing import Any
 
 from demos.performance.engines import PROCESSORS
 
-WARM_UP = 3  # calls before the first measurement
+WARM_UP = 3  # calls before the first measurement; fewer if they take LONG seconds
+LONG = 0.1
 LEAST = 3  # measured calls
 
 
@@ -75,8 +76,11 @@ def timed(step: Callable, seconds: float) -> dict[str, float]:
         for read in step()[:1]:  # `matmul` has no losses
             read()
 
+    enough = time.perf_counter() + LONG
     for _ in range(WARM_UP):
         iteration()
+        if time.perf_counter() > enough:
+            break
     times, end = [], time.perf_counter() + seconds
     while len(times) < LEAST or time.perf_counter() < end:
         began = time.perf_counter()

@@ -7,6 +7,7 @@ passes columns goes through a waypoint in each of them, which is placed like a n
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 
 SWEEPS = 12  # of the barycentre method, alternately from the left and from the right
@@ -52,32 +53,21 @@ def layout(nodes: Sequence[int], edges: Iterable[Arrow], later: Iterable[Arrow] 
 
 def columns(nodes: Sequence[int], edges: Iterable[Arrow]) -> dict[int, int]:
     """Each node's column: as far right as its targets allow, so that an op's parameters are just before it."""
-    inputs: dict[int, list[int]] = defaultdict(list)
-    outputs: dict[int, list[int]] = defaultdict(list)
+    inputs: dict[int, list[int]] = {node: [] for node in nodes}
+    outputs: dict[int, list[int]] = {node: [] for node in nodes}
     for a, b in edges:
         inputs[b].append(a)
         outputs[a].append(b)
-    order = _topological(nodes, inputs, outputs)
+    try:
+        order = list(TopologicalSorter(inputs).static_order())
+    except CycleError as error:
+        raise ValueError(f"layout: nodes {sorted(set(error.args[1]))} are on a cycle") from None
     column: dict[int, int] = {}
     for node in order:
         column[node] = max([column[a] + 1 for a in inputs[node]], default=0)
     for node in reversed(order):
         column[node] = min([column[b] - 1 for b in outputs[node]], default=column[node])
     return column
-
-
-def _topological(nodes: Sequence[int], inputs: dict[int, list[int]], outputs: dict[int, list[int]]) -> list[int]:
-    """The nodes, each after all of its inputs."""
-    waiting = {node: len(inputs[node]) for node in nodes}
-    order = [node for node in nodes if not waiting[node]]
-    for node in order:  # which grows
-        for b in outputs[node]:
-            waiting[b] -= 1
-            if not waiting[b]:
-                order.append(b)
-    if len(order) < len(waiting):
-        raise ValueError(f"layout: nodes {sorted(set(nodes) - set(order))} are on a cycle, or depend on one")
-    return order
 
 
 # --- the order within a column --------------------------------------------------------------------------------------------
