@@ -80,8 +80,8 @@ def _log_loss_of(v: Tensor, label: int) -> Tensor:
     """
     if v._data.dtype.char == HALF:
         return _log_loss_of(v.astype("float32"), label).astype("float16")
-    s, share = 1.0 - 2.0 * label, 1.0 / count("log_loss", v, tuple(range(v.ndim)))
-    return record("log_loss", _signed_softplus(v.data, s).mean(), (v, lambda g, y: g * _log_loss_slope(v, s, share)))
+    s, n = 1.0 - 2.0 * label, count("log_loss", v, tuple(range(v.ndim)))
+    return record("log_loss", _sum_of_softplus(v.data, s) / n, (v, lambda g, y: g * _log_loss_slope(v, s, 1.0 / n)))
 
 
 def _log_loss_slope(v: Tensor, s: float, share: float) -> Tensor:
@@ -91,8 +91,8 @@ def _log_loss_slope(v: Tensor, s: float, share: float) -> Tensor:
 
 
 @fused
-def _signed_softplus(v: Array, s: float) -> Array:
-    return softplus_array(s * v)
+def _sum_of_softplus(v: Array, s: float) -> Array:
+    return backend.of(v).sum(softplus_array(s * v))
 
 
 @fused

@@ -40,6 +40,8 @@ def matmul(a: Array, b: Array) -> Any:
     (n, k), m = a.shape[-2:], b.shape[-1]
     if k == 1:
         return a * b  # a column times a row: `@` takes several times as long
+    if m == 1 and 0 in b.strides:
+        b = b.copy()  # the gradient of a mean, one number broadcast to a column: `@` takes up to thirty times as long
     size = n * k * m
     if not isinstance(a, np.ndarray) or size <= (SMALL if n > 1 and m > 1 else SMALL_VECTOR):
         return a @ b

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from minigan import backend, checks, ops
-from minigan.backend import Array
 from minigan.engine.tensor import Tensor
 from minigan.nn.module import Module, Place, check_sizes
 from minigan.ops.normalisation import batch_norm
@@ -46,23 +45,11 @@ class _BatchNorm(Module):
             raise ValueError(
                 f"{self!r}: a minibatch of shape {x.shape} has fewer than two values a channel; use more, or eval()"
             )
-        y, mean, var = batch_norm(x, self.weight, self.bias, self.eps)
-        buffers, keep, take = (self.running_mean, self.running_var), 1 - self.momentum, self.momentum
-        _update_running(*buffers, mean, var, keep, take, n / (n - 1))  # in place: no gradient depends on them
-        return y
+        running = self.running_mean, self.running_var
+        return batch_norm(x, self.weight, self.bias, self.eps, running, self.momentum)[0]
 
     def extra_repr(self) -> str:
         return f"{len(self.running_mean)}, momentum={self.momentum}, eps={self.eps}"
-
-
-@backend.fused
-def _update_running(
-    running_mean: Array, running_var: Array, mean: Array, var: Array, keep: float, take: float, unbiased: float
-) -> None:
-    running_mean *= keep
-    running_mean += take * mean.astype(running_mean.dtype)
-    running_var *= keep
-    running_var += take * (unbiased * var).astype(running_var.dtype)
 
 
 class BatchNorm1d(_BatchNorm):

@@ -10,11 +10,14 @@ from minigan.ops.operands import Operand, tensors
 from minigan.ops.reductions import mean, sum, var
 
 
-def batch_norm(x: Operand, weight: Operand, bias: Operand, eps: float) -> tuple[Tensor, Array, Array]:
+def batch_norm(
+    x: Operand, weight: Operand, bias: Operand, eps: float, running: tuple[Array, Array] | None = None, momentum: float = 0.1
+) -> tuple[Tensor, Array, Array]:
     """y = weight x^ + bias, x^ = (x - mean) / sqrt(var + eps), with the mean and the (biased) variance of each channel.
 
-    x (N, C, ...), weight and bias (C,). Returns y, and the arrays mean and var, (C,). With n numbers in each channel
-    (Ioffe and Szegedy 2015, section 3):
+    x (N, C, ...), weight and bias (C,). Returns y, and the arrays mean and var, (C,). `running`: averages of mean and of the
+    unbiased variance, (C,), which are changed in place: running <- (1 - momentum) running + momentum batch. No gradient depends
+    on them. With n numbers in each channel (Ioffe and Szegedy 2015, section 3):
 
     d/dbias = sum g        d/dweight = sum g x^        d/dx = weight / sqrt(var + eps) (g - d/dbias / n - x^ d/dweight / n)
 
@@ -29,7 +32,12 @@ def batch_norm(x: Operand, weight: Operand, bias: Operand, eps: float) -> tuple[
     centred = wide.reshape(rows.shape)
     left_over = _sums(centred)  # not quite 0, since the mean is rounded: `_statistics` corrects for it
     squares = _sums(centred, centred)
-    mean, variance, offset, per_std, scale, shift = _statistics(total, left_over, squares, weight.data, bias.data, n, eps)
+    found = total, left_over, squares, weight.data, bias.data
+    if running is None:
+        statistics = _statistics(*found, n, eps)
+    else:
+        statistics = _statistics_and_running(*found, *running, n, eps, 1 - momentum, momentum, n / (n - 1))
+    mean, variance, offset, per_std, scale, shift = statistics
 
     def derivatives(g: Tensor, y: Tensor) -> tuple[Tensor, ...]:
         """d/dx, d/dweight and d/dbias."""
@@ -61,6 +69,31 @@ def _statistics(
     per_std = 1 / xp.sqrt(variance + eps)
     scale = weight * per_std
     return total / n + offset, variance, offset, per_std, scale, bias - scale * offset
+
+
+@fused
+def _statistics_and_running(
+    total: Array,
+    left_over: Array,
+    squares: Array,
+    weight: Array,
+    bias: Array,
+    running_mean: Array,
+    running_var: Array,
+    n: int,
+    eps: float,
+    keep: float,
+    take: float,
+    unbiased: float,
+) -> tuple[Array, ...]:
+    """`_statistics`, and the running averages in the same kernel."""
+    found = _statistics(total, left_over, squares, weight, bias, n, eps)
+    mean, variance, *_ = found
+    running_mean *= keep
+    running_mean += take * mean.astype(running_mean.dtype)
+    running_var *= keep
+    running_var += take * (unbiased * variance).astype(running_var.dtype)
+    return found
 
 
 @fused

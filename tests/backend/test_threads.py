@@ -56,6 +56,11 @@ def test_a_product_is_right_and_has_the_same_bits(n, k, m, dtype, transposed):
     np.testing.assert_allclose(threads.matmul(a, b), np.einsum("nk,km->nm", a, b), rtol=1e-3, atol=1e-3)
 
 
+def test_a_number_that_is_broadcast_to_a_column_is_multiplied_by_blas_as_its_copy_is():
+    a, column = np.random.default_rng(0).standard_normal((128, 64), np.float32), np.broadcast_to(np.float32(1 / 3), (64, 1))
+    assert threads.matmul(a, column).tobytes() == threads.matmul(a, column.copy()).tobytes()
+
+
 @pytest.mark.parametrize("name", [*players.RULES, "r1"])
 def test_a_game_has_the_same_bits(name, monkeypatch):
     least = {threads: {"SMALL": 8, "SMALL_VECTOR": 8, "SHARED": 64, "PIECE": 64}, blocks: {"CHUNK": 16, "SMALL": 8}}
