@@ -50,8 +50,8 @@ class Settings:
 QUICK = {"seeds": 1, "signs": 1000, "steps": 40, "channels": 8, "starts": 2, "test": 40}
 VERDICT = "True: a 25 becomes a 95 for the network alone; PGD training prevents most of it, FGSM training much less."
 FINDING = (
-    "A change of at most {epsilon} a pixel (of 1), by PGD, makes the usual network misread {usual, PGD|.1f} % of the signs. After "
-    "training on FGSM it misreads {FGSM training, PGD|.1f} %, after training on PGD {PGD training, PGD|.1f} %, and "
+    "A change of at most {epsilon} a pixel (of 1), by PGD, makes the usual network misread {usual, PGD|.1f} % of the signs. "
+    "After training on FGSM it misreads {FGSM training, PGD|.1f} %, after training on PGD {PGD training, PGD|.1f} %, and "
     "{PGD training, clean|.1f} % of the clean signs ({usual, clean|.1f} %). A first digit 2 becomes a 9 on "
     "{usual, 2 -> 9 by PGD|.0f}, {FGSM training, 2 -> 9 by PGD|.0f} and {PGD training, 2 -> 9 by PGD|.0f} % of the signs."
 )

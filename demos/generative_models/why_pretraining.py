@@ -57,16 +57,17 @@ VERDICT = (
     "True: pretraining narrows the spread over seeds, and at equal training loss it leads to fewer errors on unseen digits."
 )
 FINDING = (
-    "With 1,000 labels, four layers err in {pretrained, depth 4: errors (%)|.1f} % after pretraining, not in "
-    "{random, depth 4: errors (%)|.1f} % (std over 8 seeds {pretrained, depth 4: std over seeds (points)|.2f} and "
-    "{random, depth 4: std over seeds (points)|.2f} points). From one layer to four, the errors grow by "
+    "With {labels|,.0f} labels, {layers|.0f} layers err in {deepest, pretrained: errors (%)|.1f} % after pretraining, not in "
+    "{deepest, random: errors (%)|.1f} % (std over the seeds {deepest, pretrained: std (points)|.2f} and "
+    "{deepest, random: std (points)|.2f} points). From one layer to {layers|.0f}, the errors grow by "
     "{pretrained: growth with depth (points)|.1f} and {random: growth with depth (points)|.1f} points. At equal training loss, "
-    "pretrained networks err in {at equal training loss, all depths|+.1f} points (all depths: "
+    "the difference is {at equal training loss, all depths|+.1f} points (all depths: "
     "{at equal training loss, all depths|lower})."
 )
 TITLE = (
-    "Four layers err in {pretrained, depth 4: errors (%)|.1f} % after pretraining, in {random, depth 4: errors (%)|.1f} % from "
-    "random weights; at equal training loss, the difference is {at equal training loss, all depths|+.1f} points (all depths)"
+    "{layers|.0f} layers err in {deepest, pretrained: errors (%)|.1f} % after pretraining, in "
+    "{deepest, random: errors (%)|.1f} % from random weights; at equal training loss, the difference is "
+    "{at equal training loss, all depths|+.1f} points (all depths)"
 )
 
 
@@ -128,17 +129,18 @@ def measure(claim: Claim, runs: list[dict], s: Settings) -> None:
     errors = {start: np.array([[run[start, d][-1, 1] for d in range(1, s.depth + 1)] for run in runs]) for start in STARTS}
     n = len(runs)
     margin = f.ppf((1 + CONFIDENCE) / 2, n - 1, n - 1) ** 0.5  # of a ratio of standard deviations, of normal errors
-    for i in range(s.depth):
-        for start in STARTS:
-            claim.note(f"{start}, depth {i + 1}: errors (%)", errors[start][:, i].mean(), "mean over the seeds")
-            claim.note(f"{start}, depth {i + 1}: std over seeds (points)", errors[start][:, i].std(ddof=1))
-            loss = np.mean([run[start, i + 1][-1, 0] for run in runs])
-            claim.note(f"{start}, depth {i + 1}: training loss", loss, "at the end")
-    deepest = [claim.metrics[f"{start}, depth {s.depth}: std over seeds (points)"] for start in ("pretrained", "random")]
-    ratio = deepest[0] / deepest[1] if deepest[1] else np.nan
+    claim.note("labels", s.labels)
+    claim.note("layers", s.depth)
+    for i, start in product(range(s.depth), STARTS):
+        name = f"depth {i + 1}, {start}" if i + 1 < s.depth else f"deepest, {start}"
+        claim.note(f"{name}: errors (%)", errors[start][:, i].mean(), "mean over the seeds")
+        claim.note(f"{name}: std (points)", errors[start][:, i].std(ddof=1), "over the seeds")
+        claim.note(f"{name}: training loss", np.mean([run[start, i + 1][-1, 0] for run in runs]), "at the end")
+    stds = [claim.metrics[f"deepest, {start}: std (points)"] for start in ("pretrained", "random")]
+    ratio = stds[0] / stds[1] if stds[1] else np.nan
     expected = f"below 1; 95 % from {ratio / margin:.2f} to {ratio * margin:.2f} (F test)"
-    claim.note("std at the largest depth, pretrained / random", ratio, expected, ratio < 1)
-    claim.note("std at the largest depth, pretrained / random, high", ratio * margin)
+    claim.note("deepest, std: pretrained / random", ratio, expected, ratio < 1)
+    claim.note("deepest, std: pretrained / random, high", ratio * margin)
     growth = {start: errors[start][:, -1] - errors[start][:, 0] for start in STARTS}
     for start in STARTS:
         claim.note(f"{start}: growth with depth (points)", growth[start].mean(), "reported")
