@@ -108,6 +108,10 @@ ROWS = {
         "width=8 depth=2 pretraining_steps=2 steps=2 batch=20 labels=20,40",
         [f"{unit}, 40 labels, {start}: errors (%)" for unit in ("sigmoid", "ReLU") for start in ("random", "pretrained")],
     ),
+    "why_pretraining": Row(
+        "width=8 unlabelled=20 pretraining_steps=2 steps=2 batch=20 labels=20 moments=2",
+        ["depth 1, random: errors (%)", "deepest, pretrained: errors (%)"],
+    ),
     "boltzmann": Row(
         "hidden=4 steps=40 mean_field_steps=40 gibbs=2 chains=20 batch=10 images=20",
         ["the mean image's error", "CD-1: error over the mean image's, worst seed"],
@@ -178,6 +182,7 @@ ROWS = {
     "adversarial_training": Row(
         "steps=2 width=8 batch=20 epsilons=0.0,0.25 pgd_steps=1", ["usual, clean", "usual, FGSM", "usual, PGD"]
     ),
+    "signs": Row("signs=40 steps=2 channels=2 k=1 attack_steps=1 starts=1"),
     "patch": Row("classifier_steps=2 patch_steps=2 held_out=40 judge_steps=2", ["accuracy_on_scenes, worst seed"]),
     "manifold_defense": Row(
         "steps=2 channels=2 encoder_steps=2 judge_steps=2 images=10 descents=2 pairs=4 attack_steps=2 minibatches=2 batch=20"

@@ -17,6 +17,7 @@ from demos.generative_models import (
     vae,
 )
 from demos.generative_models import variational_bayes as avb
+from demos.generative_models import why_pretraining as why
 from demos.generative_models.damage import TASKS
 from tests.demos.made_up import faults
 
@@ -28,6 +29,11 @@ def runs(name, values, **others):
 def measure_elbo(claim, data, *arguments):
     claim.args.data = data
     vae.measure_elbo(claim, *arguments)
+
+
+def trained(**spreads):
+    curves = [{(start, d): (c, 10 + c * (i + d)) for start, c in spreads.items() for d in range(1, 5)} for i in range(4)]
+    return [{key: np.array([[2.0, 90.0 * (1 + c)], [0.1, end]]) for key, (c, end) in run.items()} for run in curves]
 
 
 CODES = {"distances": np.array([0.01, 0.03]), "told": 0.55, "error": 0.018}
@@ -129,6 +135,7 @@ FAULTS = [
         [{units: LABELLED for units in pretraining.ACTIVATIONS}, LABELS],
         *[([0, units], UNHELPED) for units in pretraining.ACTIVATIONS],
     ),
+    (why.measure, {}, *((trained(pretrained=p, random=r), why.Settings()) for p, r in ((0.1, 1.0), (1.0, 0.1)))),
     faults(vae.measure_descent, [[VAE] * 2, [GAN] * 2], ([0, 1, "curve"], MIXED), ([1, 1, "loss_G"], FALLS)),
     faults(
         vae.measure_steps, [[VAE] * 2, [GAN] * 2], ([0, 1, "changes"], np.full((2, 2), 0.1)), ([1, 1, "changes"], NET - 2.9)
