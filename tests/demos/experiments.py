@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from demos.architectures import lapgan, pyramid
+from demos.architectures import infogan, lapgan, pyramid
 from demos.catalogue import chapter_of
 from demos.generative_models import cycle
 from demos.kit import digits, mixtures
@@ -68,6 +68,10 @@ def level():
 
 def cycles():
     return cycle.game(1.0, cycle.Settings(width=4)), cycle.TURNED.batches(16)
+
+
+def codes():
+    return infogan.game(1.0, infogan.Settings(channels=2, width=8)), data.batches(np.zeros((40, 1, 14, 14), np.float32), size=8)
 
 
 LINEAR = [f"demos.generative_models.autoencoders.{name}" for name in ("pca", "linear_map")]
@@ -130,6 +134,7 @@ ROWS = {
     "semi_supervised": Row("labels=10 steps=6 width=8 batch=20 batch_labelled=10 looks=2", ["alone: errors (%)"]),
     "tempo": Row("cost=24 moments=4 width=8 batch=16"),
     "conditioning": Row("steps=2 rare_steps=2 looks=2 width=8 batch=20 few=4 judged=40 judge_steps=2"),
+    "infogan": Row("steps=2 channels=2 width=8 batch=8 judged=40 judge_steps=2", ["judge's errors"], games={"infogan": codes}),
     "lapgan": Row(
         "steps=2 middle_steps=2 coarse_steps=2 single_steps=2 width=8 channels=2 batch=20 conv_batch=8",
         games={"level": level},
@@ -142,6 +147,7 @@ ROWS = {
         " stability.width=8 stability.points=6"
     ),
     "limit_cycles": Row("updates=6 width=8 batch=16 samples=20", constants=STEPS),
+    "stabilisers": Row("steps=8 width=4 batch=8 moments=4 calls=200"),
     "fgsm": Row("steps=2 width=8 batch=20 epsilons=0.0,0.05,0.25", ["network_error"]),
     "dimension": Row("steps=2 networks=1 few=10 width=16 batch=5", ["pooled, linear: median margin"]),
     "fooled": Row(

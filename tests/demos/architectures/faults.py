@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from demos.architectures import began, cgan, conditioning, dcgan, ebgan, lapgan, referee
+from demos.architectures import began, cgan, conditioning, dcgan, ebgan, infogan, lapgan, referee
 from demos.architectures.shortcomings import CONV, DENSE
 from tests.demos.made_up import faults
 
@@ -45,6 +45,9 @@ PYRAMID = {"clear digits": 0.5, "seconds": 10.0, **CLEAR, **dict.fromkeys(DISTAN
 PYRAMID = {kind: runs("Frechet distance", d, **PYRAMID) for kind, d in {"LAPGAN": (100, 110), "one scale": (200, 220)}.items()}
 REFEREED = {"cgan": 9.0, referee.UNSEEN: 4.0, referee.LINEAR: 110.0}
 REFEREED = {name: {"Frechet distance": d, "told apart": 0.9} for name, d in REFEREED.items()}
+CODED = {"table": np.roll(np.eye(10, dtype=int), 3, axis=1) * 8 + 0.2, "read": 1.0, "clear": 0.9}  # 82 % agree
+FLAT = CODED | {"table": np.ones((10, 10), int)}
+CODED = dict(zip(infogan.KINDS, ([CODED, CODED | {"table": CODED["table"] + 0.01}], [FLAT, FLAT]), strict=True))
 
 FAULTS = [
     faults(began.thermostat, [training(0.7, -1)], ([0], training(0.9, 1)), gamma=0.75),
@@ -58,6 +61,7 @@ FAULTS = [
         *(dcgan.measure, [LOOK, PLAYERS, {"dots": 0.0}], ([0, "frechet"], 15.0), ([0, "confident"], 0.8)),
         *(([1, CONV, 0, "looks", 0, name], 200.0) for name in ("frechet", "dots")),
     ),
+    faults(infogan.measure, [CODED], ([0, infogan.KINDS[0]], [FLAT] * 2), ([0, infogan.KINDS[1]], CODED[infogan.KINDS[0]])),
     faults(ebgan.theory, THEORY, ([0, 0, "loss"], 0.7), ([1, 0], ON_THE_LINE[2])),
     faults(ebgan.theory, THEORY, ([0, 0, "loss"], 0.5), ([1, 1], ON_THE_LINE[3])),
     faults(ebgan.pull_away, [TERM], ([0, ebgan.WITH], FEWER), ([0, ebgan.WITH, 0, "f_PT"], 2.0)),
