@@ -1,4 +1,4 @@
-"""InfoGAN: G gets a code, and a network Q must find it in G(z). Do the values of the code become the classes of digits?
+"""InfoGAN: a network Q must find in G(z) the code that G was given; its values become kinds of digits (Chen et al. 2016).
 
 Slide: "Implicitly, $\\mathbf{z}$ encodes the different dimensions of variability of $P_{\\text{data}}(\\mathbf{x})$ (though
 they may not be intuitive, independent, or **disentangled**)." (CS/DS 552, class 7)
@@ -7,9 +7,9 @@ they may not be intuitive, independent, or **disentangled**)." (CS/DS 552, class
     D and Q descend    D's log-loss + lambda L        L = -log Q(c | G(z)) + 0.1 |Q_u(G(z)) - u|^2
     G descends         -log D(G(z)) + lambda L        -L is, but for a constant, a lower bound of the information on c in G(z)
 
-Chen et al. 2016, equation 6. Q is a head on D's last hidden layer, as in the paper. Nobody tells the game the classes. A judge,
-trained on labelled digits, reads G's samples; each value of c is then paired with a class, so that most samples agree. The
-control has lambda = 0. There, G need not heed c. Noise on the images that D and Q see hides codes in single pixels.
+This is the paper's equation 6. Q is a head on D's last hidden layer, as in the paper. Nobody tells the game the classes. A
+judge, trained on labelled digits, reads G's samples; each value of c is then paired with a class, so that most samples agree.
+The control has lambda = 0: there, G need not heed c. D and Q see images with noise, in which no code can hide in few pixels.
 
 What to look for: a row for each value of c. Is each row one digit, and each digit one row? Q finds nearly every code. So the
 information is there, whether or not its values are the classes: L asks for any ten kinds of images that Q can tell apart.
@@ -152,7 +152,7 @@ def play(kind: str, seed: int, x: np.ndarray, judge: metrics.Judge, s: Settings)
     """After a game: how many samples of each code the judge assigns to each class, and what Q reads."""
     mg.seed(seed)
     played = game(s.weight if kind == KINDS[0] else 0.0, s)
-    train(played, data.batches(small(x).reshape(-1, 1, 14, 14), size=s.batch), s.steps, kind)
+    figures = train(played, data.batches(small(x).reshape(-1, 1, 14, 14), size=s.batch), s.steps, kind)
     codes, rng = asked(s.judged), np.random.default_rng(seed)
     z = played.noise(len(codes), rng).numpy()
     z[:, s.z : s.z + CLASSES] = np.eye(CLASSES)[codes]
@@ -164,7 +164,8 @@ def play(kind: str, seed: int, x: np.ndarray, judge: metrics.Judge, s: Settings)
     table = np.zeros((CLASSES, CLASSES), int)
     np.add.at(table, (codes, classes), 1)
     shown = np.concatenate([images[codes == c][:SHOWN] for c in range(CLASSES)])
-    return {"table": table, "read": np.mean(read == codes), "clear": sure.mean(), "images": shown}
+    L = np.mean([of["L"] for of in figures[-max(1, s.steps // 10) :]])
+    return {"table": table, "read": np.mean(read == codes), "clear": sure.mean(), "L": L, "images": shown}
 
 
 def paired(table: np.ndarray) -> np.ndarray:
@@ -184,6 +185,9 @@ def measure(claim: Claim, runs: dict[str, list[dict[str, Any]]]) -> None:
         same = np.mean([run["table"].max(axis=1).sum() / run["table"].sum() for run in runs[kind]])
         claim.note(f"{kind}: same class", same, "reported: share of the samples in their code's most frequent class")
         claim.note(f"{kind}: read by Q", np.mean([run["read"] for run in runs[kind]]), "reported: chance is 0.1")
+        claim.note(
+            f"{kind}: L", np.mean([run["L"] for run in runs[kind]]), "reported: in the last tenth; log 10 without a clue"
+        )
         claim.note(f"{kind}: clear digits", np.mean([run["clear"] for run in runs[kind]]), "reported")
         claim.note(f"{kind}: agree, worst seed", min(agree[kind]), "reported")
     claim.at_least(f"{KINDS[0]}: agree", np.mean(agree[KINDS[0]]), 0.8)  # mean of the seeds

@@ -134,7 +134,9 @@ ROWS = {
     "semi_supervised": Row("labels=10 steps=6 width=8 batch=20 batch_labelled=10 looks=2", ["alone: errors (%)"]),
     "tempo": Row("cost=24 moments=4 width=8 batch=16"),
     "conditioning": Row("steps=2 rare_steps=2 looks=2 width=8 batch=20 few=4 judged=40 judge_steps=2"),
-    "infogan": Row("steps=2 channels=2 width=8 batch=8 judged=40 judge_steps=2", ["judge's errors"], games={"infogan": codes}),
+    "infogan": Row(
+        "steps=2 channels=2 width=8 batch=8 judged=40 judge_steps=2", ["judge's errors, real images"], games={"infogan": codes}
+    ),
     "lapgan": Row(
         "steps=2 middle_steps=2 coarse_steps=2 single_steps=2 width=8 channels=2 batch=20 conv_batch=8",
         games={"level": level},

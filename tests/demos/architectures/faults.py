@@ -45,7 +45,7 @@ PYRAMID = {"clear digits": 0.5, "seconds": 10.0, **CLEAR, **dict.fromkeys(DISTAN
 PYRAMID = {kind: runs("Frechet distance", d, **PYRAMID) for kind, d in {"LAPGAN": (100, 110), "one scale": (200, 220)}.items()}
 REFEREED = {"cgan": 9.0, referee.UNSEEN: 4.0, referee.LINEAR: 110.0}
 REFEREED = {name: {"Frechet distance": d, "told apart": 0.9} for name, d in REFEREED.items()}
-CODED = {"table": np.roll(np.eye(10, dtype=int), 3, axis=1) * 8 + 0.2, "read": 1.0, "clear": 0.9}  # 82 % agree
+CODED = {"table": np.roll(np.eye(10, dtype=int), 3, axis=1) * 8 + 0.2, "read": 1.0, "clear": 0.9, "L": 0.1}  # 82 % agree
 FLAT = CODED | {"table": np.ones((10, 10), int)}
 CODED = dict(zip(infogan.KINDS, ([CODED, CODED | {"table": CODED["table"] + 0.01}], [FLAT, FLAT]), strict=True))
 
