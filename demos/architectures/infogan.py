@@ -67,7 +67,8 @@ VERDICT = (
 FINDING = (
     "After the best pairing of codes with classes, {with the information: agree|%} of the samples show the class of their code "
     "({without it: agree|%} without the information; means of 3 seeds), though Q reads {with the information: read by Q|%} of "
-    "the codes. {with the information: same class|%} are of their code's most frequent class: some classes have two codes."
+    "the codes. {with the information: same class|%} are of their code's most frequent class: some classes have two codes; "
+    "{with the information: clear digits|%} are clear digits."
 )
 TITLE = (
     "With the information, {with the information: agree|%} of the samples show the class of their code; without it, "
