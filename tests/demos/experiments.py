@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from demos.architectures import lapgan, pyramid
+from demos.architectures import infogan, lapgan, pyramid
 from demos.catalogue import chapter_of
 from demos.generative_models import cycle
 from demos.kit import digits, mixtures
@@ -68,6 +68,10 @@ def level():
 
 def cycles():
     return cycle.game(1.0, cycle.Settings(width=4)), cycle.TURNED.batches(16)
+
+
+def codes():
+    return infogan.game(1.0, infogan.Settings(channels=2, width=8)), data.batches(np.zeros((40, 1, 14, 14), np.float32), size=8)
 
 
 LINEAR = [f"demos.generative_models.autoencoders.{name}" for name in ("pca", "linear_map")]
@@ -156,6 +160,9 @@ ROWS = {
         "steps=2 channels=2 batch=8 draws=2 labels=10,20 code=4 width=8 code_steps=2 code_batch=20 pool=40 chosen_on=20",
         ["D of a GAN, fewest labels: errors (%)", "pixels, most labels: errors (%)"],
     ),
+    "infogan": Row(
+        "steps=2 channels=2 width=8 batch=8 judged=40 judge_steps=2", ["judge's errors, real images"], games={"infogan": codes}
+    ),
     "lapgan": Row(
         "steps=2 middle_steps=2 coarse_steps=2 single_steps=2 width=8 channels=2 batch=20 conv_batch=8",
         games={"level": level},
@@ -173,6 +180,7 @@ ROWS = {
         "steps=1 r1_steps=1 hinge_steps=1 channels=2 batch=8 samples=20",
         ["Frechet distance, unseen real images"],
     ),
+    "stabilisers": Row("steps=8 width=4 batch=8 moments=4 calls=200"),
     "fgsm": Row("steps=2 width=8 batch=20 epsilons=0.0,0.05,0.25", ["network_error"]),
     "dimension": Row("steps=2 networks=1 few=10 width=16 batch=5", ["pooled, linear: median margin"]),
     "fooled": Row(

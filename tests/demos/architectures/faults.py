@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from demos.architectures import began, cgan, colour, conditioning, dcgan, ebgan, features, lapgan, referee
+from demos.architectures import began, cgan, colour, conditioning, dcgan, ebgan, features, infogan, lapgan, referee
 from demos.architectures.shortcomings import CONV, DENSE
 from tests.demos.made_up import faults
 
@@ -49,6 +49,9 @@ IN_COLOUR = {"seconds": [1.0, 2.0], "looks": [{colour.DISTANCE: 9.0, colour.COLO
 HALVES = {f"{colour.DISTANCE}, {colour.HALVES}": 1.0, f"{colour.COLOURS}, {colour.MISSING}": 0.17}
 LABELLED = {(kind, n): np.array([9.0, 10, 12]) for n in (100, 1000) for kind in features.KINDS}
 LABELLED = [LABELLED | {(features.GAN_D, 100): np.array([5.0, 7, 8])}] * 2
+CODED = {"table": np.roll(np.eye(10, dtype=int), 3, axis=1) * 8 + 0.2, "read": 1.0, "clear": 0.9, "L": 0.1}  # 82 % agree
+FLAT = CODED | {"table": np.ones((10, 10), int)}
+CODED = dict(zip(infogan.KINDS, ([CODED, CODED | {"table": CODED["table"] + 0.01}], [FLAT, FLAT]), strict=True))
 
 FAULTS = [
     faults(began.thermostat, [training(0.7, -1)], ([0], training(0.9, 1)), gamma=0.75),
@@ -67,6 +70,7 @@ FAULTS = [
         *(dcgan.measure, [LOOK, PLAYERS, {"dots": 0.0}], ([0, "frechet"], 15.0), ([0, "confident"], 0.8)),
         *(([1, CONV, 0, "looks", 0, name], 200.0) for name in ("frechet", "dots")),
     ),
+    faults(infogan.measure, [CODED], ([0, infogan.KINDS[0]], [FLAT] * 2), ([0, infogan.KINDS[1]], CODED[infogan.KINDS[0]])),
     faults(ebgan.theory, THEORY, ([0, 0, "loss"], 0.7), ([1, 0], ON_THE_LINE[2])),
     faults(ebgan.theory, THEORY, ([0, 0, "loss"], 0.5), ([1, 1], ON_THE_LINE[3])),
     faults(ebgan.pull_away, [TERM], ([0, ebgan.WITH], FEWER), ([0, ebgan.WITH, 0, "f_PT"], 2.0)),

@@ -4,7 +4,17 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from demos.wasserstein import earth_mover, jacobian, learning_curves, limit_cycles, optimism, predictors, stability, wgan
+from demos.wasserstein import (
+    earth_mover,
+    jacobian,
+    learning_curves,
+    limit_cycles,
+    optimism,
+    predictors,
+    stabilisers,
+    stability,
+    wgan,
+)
 from demos.wasserstein import without_tricks as tricks
 
 LOG_2 = np.log(2)
@@ -60,6 +70,20 @@ def predicting(claim, played):
     predictors.report(claim, {("average of 2", eta): predictors.play(played, eta) for eta in (0.4, 0.5)})
 
 
+def stabilising(claim, played, k):
+    """Instead of each way to play x y, and with another k than Lookahead's; None: as they are."""
+    s = stabilisers.Settings(calls=400)
+    distances = {name: stabilisers.bilinear(stabilisers.WAYS[played or name], s, s.k) for name in stabilisers.WAYS}
+    by_k = {(turn, 10): stabilisers.bilinear(stabilisers.WAYS[f"Lookahead {turn}"], s, k) for turn in ("at once", "in turn")}
+    stabilisers.measure_bilinear(claim, s, distances, by_k)
+
+
+def averaging(claim, gain):
+    """The running average's share beyond that of gradient descent, of four seeds."""
+    late = [np.array([[0.3 + 0.01 * seed, 8, 0.3 + 0.02 * seed + gain, 8]] * 8) for seed in range(4)]
+    stabilisers.measure_ring(claim, dict.fromkeys(stabilisers.RULES, late))
+
+
 def ending(claim, back, last):
     """The distances of two settings of each game; those of the WGANs come back and end as given."""
     games = {name: np.array([[8.0, 4.0, back, last]] * 2) for name in stability.GAMES}
@@ -100,6 +124,8 @@ FAULTS = [
     (rings, {}, (), ((0.4, 5), (0.1, 7))),
     (curves, {}, (0,), (16,)),
     (ending, {}, (8.0, 2.0), (8.1, 2.1)),
+    (stabilising, {}, (None, 10), ("gradient descent at once", 11), ("OMD at once", 10)),
+    (averaging, {}, (0.1,), (-0.1,)),
     (playing, {}, ("OMD", "GD in turn", 1.01), ("GD in turn", "OMD", 1.0)),
     (digits, {}, (130.0,), (2500.0,)),
     (predicting, {}, ("average of 2",), ("decay 0.5",)),
