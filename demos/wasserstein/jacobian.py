@@ -277,7 +277,7 @@ def draw(runs: dict[str, dict[str, dict[str, Any]]], cycles: list[np.ndarray]) -
     """The pair of each game by each method in the complex plane; below, the Dirac GAN: two turns, and its limit cycle."""
     figure = plt.figure(figsize=(WIDTH, 9.6), layout="constrained")
     places = figure.subplot_mosaic("AABB;CDEF", height_ratios=(3, 2))
-    circle = np.exp(1j * np.linspace(0, 0.8, 100))
+    circle = np.exp(1j * np.linspace(0, 1, 100))
     for axes, (game, plays) in zip((places[i] for i in "AB"), runs.items(), strict=True):
         axes.plot(circle.real, circle.imag, color=OTHERS[3], linewidth=1.5)
         for i, run in enumerate(plays.values(), 1):
@@ -286,7 +286,7 @@ def draw(runs: dict[str, dict[str, dict[str, Any]]], cycles: list[np.ndarray]) -
             axes.plot(*predicted, markersize=13, markerfacecolor="none", **look)
             axes.plot(*played, markersize=5, **look)
             axes.annotate(str(i), predicted, PLACES.get(i, (15, 4)), textcoords="offset points", ha="center", va="center")
-        axes.set(title=game, xlabel="real part of $r$", xlim=(0.72, 1.12), ylim=(-0.03, 0.74))
+        axes.set(title=game, xlabel="real part of $r$", xlim=(0.55, 1.1), ylim=(-0.03, 0.87))
     places["A"].set_ylabel("imaginary part of $r$")
     for axes, how in zip((places[i] for i in "DEF"), SHOWN, strict=True):
         run = runs[GAMES[0]][how]
