@@ -177,7 +177,7 @@ def picture(scores: dict[str, dict[str, Any]]) -> Figure:
     values = {name: float(row["log-likelihood"].mean()) for name, row in scores.items()}
     draw_bars(bars[0], values, "{:.0f}", "log-likelihood, nats\n(more is better)")
     draw_bars(
-        bars[1], {name: row["Frechet distance"] for name, row in scores.items()}, "{:.1f}", "Frechet distance\n(less is better)"
+        bars[1], {name: row["Frechet distance"] for name, row in scores.items()}, "{:.1f}", "Frechet distance\n(less is better, log)"
     )
     return figure
 
