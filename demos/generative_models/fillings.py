@@ -94,7 +94,7 @@ def main(claim: Claim, s: Settings) -> None:
     data = digits.features(judge, digits.some(x, digits.SAMPLES))
     rows = {side: numbers(run, real, outside(side), judge, data, s) for side, run in holes.items()}
     measure(claim, rows, looks(real, judge, data))
-    claim.show(picture(holes, real, claim.metrics), "fillings", claim.words(TITLE))
+    claim.show(picture(holes, real, rows, claim.metrics), "fillings", claim.words(TITLE))
 
 
 def outside(side: int) -> np.ndarray:
@@ -248,14 +248,14 @@ def measure(claim: Claim, rows: dict[int, dict[str, Any]], unharmed: dict[str, f
 # --- the picture --------------------------------------------------------------------------------------------------------
 
 
-def picture(holes: dict[int, dict[str, Any]], real: np.ndarray, m: dict[str, float]) -> Figure:
-    """A few digits with each hole, and their fillings; Frechet distances, squared errors and entropies over the side."""
+def picture(holes: dict[int, dict[str, Any]], real: np.ndarray, numbers: dict[int, Any], m: dict[str, float]) -> Figure:
+    """The digits with the most different fillings, with each hole; Frechet distances, squared errors and entropies by side."""
     figure, places = slide(3, 2, width_ratios=(9, 4))
     left = figure.add_subplot(places[0, 0].get_gridspec()[:, 0])
     for axes in places[:, 0]:
         axes.remove()
-    rows = []
-    for i in range(min(SHOWN, len(real))):
+    rows, sides = [], list(holes)
+    for i in numbers[sides[-1]]["entropy"].argsort(kind="stable")[::-1][:SHOWN]:
         for side, run in holes.items():
             hole = pasted(real[i], np.full_like(real[i], 0.5), outside(side))
             rows += [real[i], hole, run["images"][LINEAR][i], run["images"][REGRESSION][i], *run["fillings"][i]]
@@ -266,8 +266,9 @@ def picture(holes: dict[int, dict[str, Any]], real: np.ndarray, m: dict[str, flo
     left.xaxis.tick_top()
     left.tick_params(length=0)
     left.set_yticks([])
+    left.set_xlabel(f"of {len(real)} digits, the {SHOWN} whose fillings differ most")
     left.spines[:].set_visible(False)
-    sides, kinds = list(holes), {LINEAR: (OTHERS[3], "^:"), REGRESSION: (REAL, "s--"), GAN: (FAKE, "o-")}
+    kinds = {LINEAR: (OTHERS[3], "^:"), REGRESSION: (REAL, "s--"), GAN: (FAKE, "o-")}
     for axes, what in zip(places[:2, 1], ("Frechet distance", "error"), strict=True):
         for name, (colour, style) in kinds.items():
             axes.plot(sides, [m[f"hole of {side}, {name}: {what}"] for side in sides], style, color=colour, label=name)
@@ -279,6 +280,6 @@ def picture(holes: dict[int, dict[str, Any]], real: np.ndarray, m: dict[str, flo
     places[2, 1].errorbar(sides, middle, [middle - low, high - middle], fmt="o-", color=FAKE, capsize=4)
     labels = "Frechet distance", "squared error\nin the hole", "entropy of the\nfillings' classes"
     for axes, label in zip(places[:, 1], labels, strict=True):
-        axes.set(ylabel=label, ylim=(0, None), xticks=sides)
+        axes.set(ylabel=label, ylim=(0, 1.1 * axes.dataLim.ymax), xticks=sides)
     places[2, 1].set_xlabel("side of the hole, pixels")
     return figure

@@ -174,11 +174,10 @@ def picture(scores: dict[str, dict[str, Any]]) -> Figure:
     labelled(sheets, np.concatenate([row["shown"] for row in scores.values()]), SHOWN // 2, [*scores], 2)
     sheets.set_aspect("auto")  # as high as the bars
     sheets.set_title("samples")
-    values = {name: float(row["log-likelihood"].mean()) for name, row in scores.items()}
-    draw_bars(bars[0], values, "{:.0f}", "log-likelihood, nats\n(more is better)")
-    draw_bars(
-        bars[1], {name: row["Frechet distance"] for name, row in scores.items()}, "{:.1f}", "Frechet distance\n(less is better)"
-    )
+    nats = {name: float(row["log-likelihood"].mean()) for name, row in scores.items()}
+    draw_bars(bars[0], nats, "{:.0f}", "log-likelihood, nats\n(more is better)")
+    distances = {name: row["Frechet distance"] for name, row in scores.items()}
+    draw_bars(bars[1], distances, "{:.1f}", "Frechet distance\n(less is better, log)")
     return figure
 
 
