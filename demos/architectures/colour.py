@@ -10,8 +10,8 @@ Two rulers: two halves of real images, as many as samples; and real images from 
 the same order of red, green and blue. A pixel has one of 64 colours, four levels each of red, green and blue. The distance of
 two sets of images' colours is the total variation of their shares: 0 if all are equal, 1 if they have no colour in common.
 
-What to look for: in samples.png, what does G learn first, the colours, the grounds or the shapes? In colours.png, do its pixels
-have the colours of the data?
+What to look for: in samples.png, what has G learnt, the colours, the grounds, the shapes? In colours.png, do its pixels have
+the colours of the data, and what would more seconds bring?
 """
 
 from dataclasses import dataclass
@@ -55,12 +55,16 @@ HALVES, MISSING = "two halves of real images", "real images without one of six h
 TIMES = 10  # the largest Frechet distance, in those of two halves of real images
 LEVELS = 4  # of red, of green and of blue: 64 colours
 SHEET = 144  # samples in the picture
-VERDICT = "..."
+VERDICT = (
+    "Not reached at this size: in four minutes, a small DCGAN finds the colours and all ten classes; its shapes stay rough."
+)
 FINDING = (
-    "After {seconds|.0f} CPU seconds (16 channels, one seed), the samples have Frechet distance {Frechet distance|.0f}, "
-    "half-way {Frechet distance, half-way|.0f}; two halves of real images {Frechet distance, two halves of real images|.1f}. "
-    "Their colours are {distance of the colours|.3f} from those of real images (without one of six hues: "
-    "{distance of the colours, real images without one of six hues|.2f}), and their shapes are of {classes|.0f} of 10 classes."
+    "After {seconds|.0f} CPU seconds (16 channels, 2.6 epochs, one seed), the samples' colours are "
+    "{distance of the colours|.2f} from those of real images (without one of six hues: "
+    "{distance of the colours, real images without one of six hues|.2f}), "
+    "and {classes|.0f} of 10 classes occur. The Frechet distance, {Frechet distance|.0f}, half-way "
+    "{Frechet distance, half-way|.0f}, is more than ten times that of two halves of real images, "
+    "{Frechet distance, two halves of real images|.1f}: the shapes are rough."
 )
 TITLE = (
     "Frechet distance {Frechet distance|.0f} (two halves of real images: {Frechet distance, two halves of real images|.1f}), "
@@ -167,12 +171,14 @@ def picture(run: dict[str, Any], real: np.ndarray, halves: float) -> Figure:
     left.axhline(halves, color=REAL, linestyle=":", label=HALVES)
     left.axhline(TIMES * halves, color=OTHERS[3], linestyle="--", label=f"{TIMES} times that")
     left.set(xlabel="CPU seconds of the training", ylabel="Frechet distance to real images")
-    left.legend()
+    left.legend(loc="center right", bbox_to_anchor=(1, 0.35))
     order = np.argsort(real)[::-1]
     levels = np.stack(np.unravel_index(order, (LEVELS,) * 3), axis=1) / (LEVELS - 1)
     for heights in (100 * real, -100 * run["looks"][-1]["shares"]):
         right.bar(range(len(order)), heights[order], color=levels, edgecolor="black", linewidth=0.5, width=1)
     right.axhline(0, color="black")
-    right.set(xticks=[], xlabel="64 colours", ylabel="samples   |   real images\nshare of the pixels, %")
+    right.text(0.98, 0.95, "real images", transform=right.transAxes, ha="right", va="top", color=REAL)
+    right.text(0.98, 0.05, "samples", transform=right.transAxes, ha="right", color=FAKE)
+    right.set(xticks=[], xlabel="64 colours", ylabel="share of the pixels, %")
     right.yaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
     return figure

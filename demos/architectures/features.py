@@ -8,31 +8,24 @@ the outputs of all convolutional blocks, each pooled to 4 x 4 by its maxima. For
 before its training (random convolutions); the slide's own answer, an autoencoder's code; principal components; pixels.
 
 On each of them, ridge regression fits one linear map to one-hot labels. Its penalty, and whether each feature is scaled to
-variance 1, are chosen for each kind of features on 2,000 further training images. Errors are counted on test images.
+variance 1, are chosen for each kind of features on 2,000 further images with labels. Errors are counted on test images.
 
 What to look for: how much of the gain over pixels do random convolutions have, and how much is learnt? Which differences are
 left with 1,000 labels?
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from matplotlib.figure import Figure
 
-import minigan as mg
-from demos.architectures.shortcomings import CONV, game
-from demos.generative_models import autoencoders
+from demos.architectures.codes import CODE, GAN_D, PCA, PIXELS, RANDOM, encoders
 from demos.kit import digits
 from demos.kit.claim import Claim
-from demos.kit.classifiers import in_parts
 from demos.kit.comparing import HELPS, compare
 from demos.kit.experiment import demo, over_seeds
 from demos.kit.pictures import labelled
 from demos.kit.style import FAKE, OTHERS, REAL, slide
-from demos.kit.training import train
-from minigan import Tensor, data, losses, max_pool2d, nn, no_grad
 
 
 @dataclass
@@ -57,7 +50,6 @@ class Settings:
 
 
 QUICK = {"steps": 20, "seeds": 1, "draws": 3, "channels": 8, "code_steps": 40, "pool": 2000, "chosen_on": 300}
-GAN_D, RANDOM, CODE, PCA, PIXELS = "D of a GAN", "random convolutions", "autoencoder", "principal components", "pixels"
 KINDS = {  # label of the curve: colour and style
     PIXELS: (OTHERS[3], "s:"), PCA: (OTHERS[2], "v-."), CODE: (OTHERS[0], "^--"), RANDOM: (REAL, "D--"), GAN_D: (FAKE, "o-"),
 }  # fmt: skip
@@ -101,57 +93,6 @@ def play(seed: int, s: Settings, x: np.ndarray, y: np.ndarray, unseen: tuple[np.
         for n in s.labels:
             found[kind, n] = errors(features, classes, n, s.draws, seed)
     return found
-
-
-# --- the features -----------------------------------------------------------------------------------------------------------
-
-
-def encoders(seed: int, x: np.ndarray, s: Settings) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
-    """For each kind of features: images (n, 1, 28, 28) -> (n, d). They learn from x, without labels."""
-    mg.seed(seed)
-    untrained = game(CONV, s).D
-    mg.seed(seed)  # the same weights
-    played = game(CONV, s)
-    train(played, data.batches(2 * x - 1, size=s.batch), s.steps, f"GAN, seed {seed}")
-    Q, decoder = autoencoders.dense_encoder(s.code, s.width), autoencoders.dense_decoder(s.code, s.width)
-
-    def objective(x: np.ndarray) -> tuple[Tensor]:
-        return (losses.log_loss_with_logits(decoder(Q(Tensor(x))), Tensor(x)),)
-
-    autoencoders.train(objective, [Q, decoder], [x], f"autoencoder, seed {seed}", s.code_steps, s.code_batch, 1e-3)
-    flat = x[: s.pool].reshape(-1, autoencoders.PIXELS)
-    components = np.linalg.eigh(np.cov(flat, rowvar=False))[1][:, -s.code :].astype(x.dtype)
-    return {
-        GAN_D: partial(blocks, calibrated(played.D, x)),
-        RANDOM: partial(blocks, calibrated(untrained, x)),
-        CODE: partial(autoencoders.encode, Q),
-        PCA: lambda x: x.reshape(len(x), -1) @ components,
-        PIXELS: lambda x: x.reshape(len(x), -1),
-    }
-
-
-def calibrated(D: nn.Sequential, x: np.ndarray) -> nn.Sequential:
-    """D in eval mode, with the batch normalisation's statistics of digits, not of G's images."""
-    with no_grad():
-        for part in np.array_split(x[:3000], 30):
-            D.train()(Tensor(2 * part - 1))
-    return D.eval()
-
-
-def blocks(D: nn.Sequential, x: np.ndarray) -> np.ndarray:
-    """The outputs of D's convolutional blocks, each pooled to 4 x 4 by maxima: (n, 7 * 16 channels)."""
-
-    def pooled(x: np.ndarray) -> np.ndarray:
-        h, outputs = Tensor(2 * x - 1), []
-        for layer in D[:-2]:  # without Flatten and Dense
-            h = layer(h)
-            if isinstance(layer, nn.LeakyReLU):
-                stride = h.shape[2] // 4
-                outputs.append(max_pool2d(h, h.shape[2] - 3 * stride, stride).numpy().reshape(len(x), -1))
-        return np.concatenate(outputs, axis=1)
-
-    with no_grad():
-        return in_parts(pooled, x)
 
 
 def exciting(features: np.ndarray, images: np.ndarray) -> np.ndarray:
