@@ -9,8 +9,8 @@ three rulers. Unseen real images are as near to the data as samples can come. Th
 7 x 7 pixels, enlarged by one linear map, which least squares fits. The third is one clear real digit of each class, repeated.
 
 The Inception score, exp of the mean KL(p(y|x) || p(y)) (Salimans et al. 2016), is high if the judge is sure of each sample and
-finds all classes equally often. It never sees the data, and no variety within a class. So the ten repeated digits have the
-highest score; the Frechet distance is not fooled.
+finds all classes equally often. It compares nothing with the data and is blind to variety within a class: the ten repeated
+digits have the highest score. The Frechet distance is not fooled.
 
 Precision is the share of samples that lie among real images, recall that of real images that lie among the samples
 (Kynkaanniemi et al. 2019: within the distance to the third neighbour, by the judge's features). "Told apart" is the accuracy of
