@@ -19,7 +19,7 @@ CHAPTERS = {  # in the order of the lectures; chapters that belong to no single 
     "gradients": ("ladder", "saddle", "detach"),
     "the_game": ("transform", "gan", "optimal_discriminator", "convergence"),
     "training": (
-        *("saturation", "perfect_discriminator", "tempo", "equilibrium", "collapse", "coadaptation", "hacks", "tips"),
+        *("saturation", "perfect_discriminator", "tempo", "equilibrium", "collapse", "coadaptation", "hacks"),
         *("averages", "improved", "semi_supervised"),
     ),
     "generative_models": (

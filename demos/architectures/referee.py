@@ -9,8 +9,8 @@ three rulers. Unseen real images are as near to the data as samples can come. Th
 7 x 7 pixels, enlarged by one linear map, which least squares fits. The third is one clear real digit of each class, repeated.
 
 The Inception score, exp of the mean KL(p(y|x) || p(y)) (Salimans et al. 2016), is high if the judge is sure of each sample and
-finds all classes equally often. It never sees the data, and no variety within a class. So the ten repeated digits have the
-highest score; the Frechet distance is not fooled.
+finds all classes equally often. It compares nothing with the data and is blind to variety within a class: the ten repeated
+digits have the highest score. The Frechet distance is not fooled.
 
 Precision is the share of samples that lie among real images, recall that of real images that lie among the samples
 (Kynkaanniemi et al. 2019: within the distance to the third neighbour, by the judge's features). "Told apart" is the accuracy of
@@ -40,7 +40,7 @@ from minigan import metrics, nn
 UNSEEN, LINEAR, REPEATED = RULERS = "unseen real images", "least squares from 7 x 7", "ten real digits, repeated"
 NOT_GENERATORS = "fgsm", "referee"  # their samples are images that were changed
 NEIGHBOUR = 3
-SHOWN = 14  # images of each row
+SHOWN = 12  # images of each row
 COLUMNS = {  # the table's: a format of each number
     "Frechet distance": "{:.1f}", "Inception score": "{:.2f}", "clear digits": "{:.0%}", "precision": "{:.0%}",
     "recall": "{:.0%}", "told apart": "{:.0%}", "CPU seconds": "{:,.0f}",
@@ -58,7 +58,7 @@ class Settings:
 
 
 QUICK = {"samples": 150, "neighbours": 100, "steps": 20}
-VERDICT = "True, but not of BEGAN: other games of images come nearer to the data than a linear map from real 7 x 7 pixels."
+VERDICT = "True, but not of BEGAN: a convolutional GAN comes nearer to the data than a linear map from real 7 x 7 pixels."
 FINDING = (
     "Of {generators|.0f} generators, the nearest has Frechet distance {nearest generator|.1f}; least squares from 7 x 7 pixels "
     "has {least squares from 7 x 7: Frechet distance|.0f}, unseen real images "
@@ -177,9 +177,9 @@ def picture(rows: dict[str, dict[str, float]], images: dict[str, np.ndarray]) ->
     shown = sheet(np.concatenate([images[name][:SHOWN] for name in rows]), SHOWN)
     height, width = shown.shape
     axes.imshow(shown, cmap="gray", vmin=0, vmax=1)
-    places = [width * (1.09 + 0.16 * i) for i in range(len(COLUMNS))]
+    places = [width * (1.1 + 0.19 * i) for i in range(len(COLUMNS))]
     for place, column in zip(places, COLUMNS, strict=True):
-        axes.text(place, -6, column.replace(" ", "\n"), ha="center", va="bottom", fontsize=14)
+        axes.text(place, -6, column.replace(" ", "\n"), ha="center", va="bottom", fontsize=13)
     middles = [height * (i + 0.5) / len(rows) for i in range(len(rows))]
     for middle, (name, numbers) in zip(middles, rows.items(), strict=True):
         for place, (column, form) in zip(places, COLUMNS.items(), strict=True):

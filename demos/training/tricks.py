@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 import minigan as mg
-from minigan import Tensor, losses, nn, no_grad
+from minigan import Tensor, losses, nn
 from minigan.backend import random_numbers
 from minigan.games import GAN, dcgan_discriminator, dcgan_generator
 from minigan.games.figures import Figures, discriminator_figures
@@ -45,23 +45,15 @@ class TrickedGAN(GAN):
     def step(self, batches: Iterator) -> Figures:
         x = self.real(batches)
         x.requires_grad = self.r1 > 0
-        v_real, v_fake = self.logits(x, self.shown(self.G(self.noise(len(x))).detach()))
+        v_real, v_fake = self.logits(x, self.G(self.noise(len(x))).detach())
         loss_D = self.objective(v_real, v_fake)
         penalty = (self.r1 / 2) * losses.squared_gradient_norm(v_real, x) if self.r1 else 0.0
         self.descend(self.opt_D, loss_D + penalty)
         with self.frozen(self.D):
-            loss_G = losses.generator_loss(self.logits(x.detach(), self.G(self.noise(len(x))))[1]) + self.term(x.detach())
+            loss_G = losses.generator_loss(self.logits(x.detach(), self.G(self.noise(len(x))))[1])
             self.descend(self.opt_G, loss_G)
         self.t += 1
         return discriminator_figures(loss_D, loss_G, v_real, v_fake)
-
-    def shown(self, fake: Tensor) -> Tensor:
-        """The fakes that D learns from."""
-        return fake
-
-    def term(self, x: Tensor) -> Tensor | float:
-        """What is added to G's loss."""
-        return 0.0
 
     def logits(self, x: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
         """D's logits of both minibatches, judged apart or as one."""
@@ -82,54 +74,6 @@ class TrickedGAN(GAN):
             return losses.discriminator_loss(v_real, v_fake)
         real, fake = (soft_labels(label, v_real.shape, self.rng) for label in (1, 0))
         return losses.log_loss_with_logits(v_real, real) + losses.log_loss_with_logits(v_fake, fake)
-
-
-class ReplayGAN(TrickedGAN):
-    """D sees as many old fakes as new ones. `kept`: the number of old ones; each new one takes the place of one of them."""
-
-    def __init__(self, *players, kept: int, **options):
-        super().__init__(*players, **options)
-        with no_grad():
-            self.old = self.G(self.noise(kept)).numpy()
-
-    def shown(self, fake: Tensor) -> Tensor:
-        places, half = self.rng.integers(len(self.old), size=len(fake)), len(fake) // 2
-        mixed = mg.concatenate([fake[:half], Tensor(self.old[places[half:]])])
-        self.old[places] = fake.numpy()
-        return mixed
-
-
-class HybridGAN(TrickedGAN):
-    """G is a VAE's decoder, too; opt_G has the parameters of its encoder Q, x -> (mean, log of the variance) of z."""
-
-    def __init__(self, *players, Q: nn.Module, weight: float, **options):
-        super().__init__(*players, **options)
-        self.Q, self.weight = Q, weight
-
-    def term(self, x: Tensor) -> Tensor:
-        """weight times the mean of |x - G(z)|^2 / 2 + KL(q(z|x) || N(0, I))."""
-        code = self.Q(x)
-        mean, log_var = code[:, : code.shape[1] // 2], code[:, code.shape[1] // 2 :]
-        z = mean + mg.exp(0.5 * log_var) * Tensor(self.rng.standard_normal(mean.shape, dtype=np.float32))
-        twice_kl = mean**2 + mg.exp(log_var) - log_var - 1.0
-        return self.weight / (2 * len(x)) * (mg.sum((x - self.G(z)) ** 2) + mg.sum(twice_kl))
-
-
-class Labelled(nn.Module):
-    """A dense network of (x, y): the class's code goes before x."""
-
-    def __init__(self, network: nn.Module, code: nn.Module):
-        self.network, self.code = network, code
-
-    def forward(self, x: Tensor, y: np.ndarray) -> Tensor:
-        return self.network(mg.concatenate([self.code(y), x.reshape(len(x), -1)], axis=1))
-
-
-class OneHot(nn.Module):
-    """The code of a class has ten numbers, of which one is 1."""
-
-    def forward(self, y: np.ndarray) -> Tensor:
-        return mg.one_hot(y, 10)
 
 
 def soft_labels(label: int, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:

@@ -19,9 +19,9 @@ from demos.kit import run as kit
 from demos.kit.claim import Claim
 from demos.kit.runner.checkpoint import running
 from demos.training.techniques import ImprovedGAN
-from demos.training.tricks import HybridGAN, ReplayGAN, TrickedGAN, Tricks
+from demos.training.tricks import TrickedGAN, Tricks
 from demos.training.tricks import players as tricks_players
-from minigan import data, metrics, nn, optim
+from minigan import data, metrics, optim
 from minigan.games import GAN
 from tests.demos.running import summary_of
 
@@ -49,9 +49,9 @@ def playable(kind, players, prior, batches, **options):
     return kind(*players, prior, *(optim.Adam(player.parameters(), 1e-2) for player in players), **options), batches
 
 
-def tricked(kind=TrickedGAN, chosen=None, **options):
-    chosen, batches = chosen or Tricks(noise=0.2, soft=True, dropout=0.5), data.batches(data.glyphs(40)[0], size=20)
-    return playable(kind, tricks_players(chosen, 4, 8), data.noise(4), batches, tricks=chosen, steps=8, **options)
+def tricked():
+    chosen, batches = Tricks(noise=0.2, soft=True, dropout=0.5), data.batches(data.glyphs(40)[0], size=20)
+    return playable(TrickedGAN, tricks_players(chosen, 4, 8), data.noise(4), batches, tricks=chosen, steps=8)
 
 
 def improved_game(**options):
@@ -142,13 +142,6 @@ ROWS = {
     "improved": Row(
         "steps=2 line_steps=2 line_width=8 toy_steps=4 width=8 batch=16 samples=50 reference=4",
         games={name: partial(improved_game, **options) for name, options in IMPROVED.items()},
-    ),
-    "tips": Row(
-        "steps=2 width=8 batch=20 samples=40 kept=20",
-        games={
-            "replay": partial(tricked, ReplayGAN, Tricks(), kept=20),
-            "hybrid": lambda: tricked(HybridGAN, Tricks(), Q=nn.Sequential(nn.Flatten(), nn.Dense(784, 8)), weight=0.1),
-        },
     ),
     "perfect_discriminator": Row("steps=20 every=10 probes=8 width=8 batch=16"),
     "saturation": Row("pretraining=200 steps=2 every=1 batch=32"),

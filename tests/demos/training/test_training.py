@@ -99,38 +99,6 @@ def test_batch_norm_sees_the_minibatches_apart_or_as_one(norm):
         np.testing.assert_allclose(v.numpy(), (a - seen.mean(axis=0)) / np.sqrt(seen.var(axis=0) + 1e-5), atol=1e-4)
 
 
-def test_replay_shows_half_new_fakes_and_half_old_ones_whose_places_the_new_ones_take():
-    played = game(tricks.ReplayGAN, tricks=tricks.Tricks(), steps=10, kept=50)
-    before, fake = (
-        played.old.copy(),
-        np.full((20, 1, 28, 28), 5, np.float32) + np.arange(20, dtype=np.float32)[:, None, None, None],
-    )
-    shown = played.shown(Tensor(fake)).numpy()
-    np.testing.assert_array_equal(shown[:10], fake[:10])
-    assert all(any(np.array_equal(image, old) for old in before) for image in shown[10:])
-    taken = played.old.max(axis=(1, 2, 3)) >= 5
-    assert 10 < taken.sum() <= 20
-    np.testing.assert_array_equal(played.old[~taken], before[~taken])
-
-
-def test_the_hybrids_term_is_the_vaes_objective_by_hand():
-    mean, log_var, x = (
-        np.random.default_rng(n).standard_normal((3, d)).astype(np.float32) for n, d in ((0, 4), (1, 4), (2, 784))
-    )
-
-    class Encoder(nn.Dense):
-        def forward(self, x):
-            return Tensor(np.hstack([mean, log_var]))
-
-    played = game(tricks.HybridGAN, tricks=tricks.Tricks(), steps=10, Q=Encoder(1, 1), weight=0.3)
-    played.rng = np.random.default_rng(5)
-    z = mean + np.exp(log_var / 2) * np.random.default_rng(5).standard_normal((3, 4), dtype=np.float32)
-    squares = (x - played.G(Tensor(z)).numpy().reshape(3, 784)) ** 2
-    kl = 0.5 * (mean**2 + np.exp(log_var) - log_var - 1)
-    expected = 0.3 * (squares.sum() / 2 + kl.sum()) / 3
-    assert played.term(Tensor(x.reshape(3, 1, 28, 28))).item() == pytest.approx(expected, rel=1e-5)
-
-
 def test_labels_are_within_three_tenths_of_the_right_one_but_for_one_in_twenty():
     real, fake = (tricks.soft_labels(label, (20_000, 1), np.random.default_rng(0)) for label in (1, 0))
     for off in (1 - real, fake):
