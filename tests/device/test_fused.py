@@ -16,7 +16,7 @@ FORMULAS = {  # name -> the kinds of its arrays, see `arrays`, and its numbers
     "backend.cupy_generator._bits": ("i", COUNTER), "backend.cupy_generator._normal32": ("i", COUNTER, 30),
     "backend.cupy_generator._normal64": ("i", COUNTER, 30), "backend.cupy_generator._uniform32": ("i", COUNTER),
     "backend.cupy_generator._uniform64": ("i", COUNTER), "losses._between": ("xxu",), "losses._log_loss_terms": ("xx",),
-    "losses._scaled_sigmoid": ("x", -1.0, 1 / 3), "losses._sum_of_softplus": ("x", -1.0),
+    "losses._sum_of_softplus": ("x", -1.0), "losses._times_sigmoid": ("xx", -1.0, 1 / 3),
     "nn.moving_average._approach": ("xx", 0.1),
     "ops.activations._dropout": ("xu", 0.1, 1 / (1 - 0.1)), "ops.activations._elu": ("x", 0.1),
     "ops.activations._leaky_relu": ("x", 0.1), "ops.activations.sigmoid_array": ("x",),
