@@ -81,13 +81,17 @@ def _log_loss_of(v: Tensor, label: int) -> Tensor:
     if v._data.dtype.char == HALF:
         return _log_loss_of(v.astype("float32"), label).astype("float16")
     s, n = 1.0 - 2.0 * label, count("log_loss", v, tuple(range(v.ndim)))
-    return record("log_loss", _sum_of_softplus(v.data, s) / n, (v, lambda g, y: g * _log_loss_slope(v, s, 1.0 / n)))
+    return record("log_loss", _sum_of_softplus(v.data, s) / n, (v, lambda g, y: _log_loss_slope(g, v, s, 1.0 / n)))
 
 
-def _log_loss_slope(v: Tensor, s: float, share: float) -> Tensor:
-    """s sigma(s v) / n, with derivative sigma(v) sigma(-v) / n for both labels."""
-    data = _scaled_sigmoid(v.data, s, s * share)
-    return record("log_loss's slope", data, (v, lambda g, y: g * (share * sigmoid(v) * sigmoid(-v))))
+def _log_loss_slope(g: Tensor, v: Tensor, s: float, share: float) -> Tensor:
+    """g s sigma(s v) / n. For both labels, d/dv = g sigma(v) sigma(-v) / n."""
+    return record(
+        "log_loss's slope",
+        _times_sigmoid(v.data, g.data, s, s * share),
+        (g, lambda h, y: h * (sigmoid(s * v) * (s * share))),
+        (v, lambda h, y: h * (g * (share * sigmoid(v) * sigmoid(-v)))),
+    )
 
 
 @fused
@@ -96,8 +100,8 @@ def _sum_of_softplus(v: Array, s: float) -> Array:
 
 
 @fused
-def _scaled_sigmoid(v: Array, s: float, factor: float) -> Array:
-    return factor * sigmoid_array(s * v)
+def _times_sigmoid(v: Array, g: Array, s: float, factor: float) -> Array:
+    return g * (factor * sigmoid_array(s * v))
 
 
 @dataclass(frozen=True)

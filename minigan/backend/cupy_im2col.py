@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable
 
-from minigan.backend.arrays import Array, ArrayModule
+from minigan.backend.arrays import Array, ArrayModule, of
 
 HeightWidth = tuple[int, int]
 INPUTS = "raw T x, int64 top, int64 left, int64 sh, int64 sw, int64 dh, int64 dw"
@@ -15,14 +15,12 @@ CODE = """
 """
 
 
-def im2col(
-    xp: ArrayModule, x: Array, shape: tuple[int, ...], start: HeightWidth, stride: HeightWidth, gap: HeightWidth
-) -> Array:
-    """y[n, p, q, i, j, c] = x[n, c, p stride + i gap - start, q stride + j gap - start], and 0 outside of x (N, C, H, W).
+def im2col(x: Array, y: Array, start: HeightWidth, stride: HeightWidth, gap: HeightWidth) -> Array:
+    """Write y[n, p, q, i, j, c] = x[n, c, p stride + i gap - start, q stride + j gap - start], and 0 outside of x (N, C, H, W).
 
-    shape: the shape of y. start, stride, gap: two integers each, for height and width.
+    start, stride, gap: two integers each, for height and width. Returns y.
     """
-    return _kernel(xp)(x, *start, *stride, *gap, xp.empty(shape, x.dtype))
+    return _kernel(of(x))(x, *start, *stride, *gap, y)
 
 
 @functools.cache

@@ -214,10 +214,11 @@ def _input_grad_by_blocks(g: Array, weight: Array, windows: Windows, size: Size)
     """
     (n, o, oh, ow), c, (sh, sw) = g.shape, weight.shape[1], windows.stride
     (th, top, bottom, vh, skip_h), (tw, left, right, vw, skip_w) = _axes(windows, size, (oh, ow))
-    fill = (0, th * sh - windows.kernel[0]), (0, tw * sw - windows.kernel[1])
-    kernels = _zeros_around(weight, *fill) if any(fill[0] + fill[1]) else weight
-    kernels = kernels.reshape(o, c, th, sh, tw, sw)[:, :, ::-1, :, ::-1]  # v - t: the last block comes first
-    matrix = kernels.transpose(2, 4, 0, 3, 5, 1).reshape(th * tw * o, sh * sw * c)
+    matrix = backend.of(g).empty((th, tw, o, sh, sw, c), dtype=weight.dtype)
+    blocks, fill = matrix[::-1, ::-1], ((0, th * sh - windows.kernel[0]), (0, tw * sw - windows.kernel[1]))
+    one_stride = Windows((sh, sw), (sh, sw), (0, 0), (1, 1))
+    _taps(weight, one_stride, fill, out=blocks.transpose(2, 0, 1, 3, 4, 5))  # v - t: the last block comes first
+    matrix = matrix.reshape(th * tw * o, sh * sw * c)
     ones = Windows((th, tw), (1, 1), (0, 0), (1, 1))
     x = backend.of(g).empty((n, vh, sh, vw, sw, c), dtype=_dtype(g, weight))
 
@@ -258,18 +259,25 @@ def im2col(x: Array, windows: Windows, around: Around | None = None) -> Array:
 
     `around`: the number of zeros (above, below), (left, right); by default, the windows' padding.
     """
-    (n, c, h, w), (sh, sw), (dh, dw) = x.shape, windows.stride, windows.dilation
-    rows, columns = around = around or windows.zeros()
-    oh, ow = windows.counts((h, w), around)
-    shape = n, oh, ow, *windows.kernel, c
-    if backend.chunking_pays(x):
-        x = _zeros_around(x, rows, columns)
-        of_image, of_channel, of_row, of_pixel = x.strides
-        strides = (of_image, sh * of_row, sw * of_pixel, dh * of_row, dw * of_pixel, of_channel)
-        taps: Array = backend.of(x).lib.stride_tricks.as_strided(x, shape, strides)
-    else:
-        taps = cupy_im2col.im2col(backend.of(x), x, shape, (rows[0], columns[0]), windows.stride, windows.dilation)
-    return taps.reshape(n * oh * ow, math.prod(shape[3:]))  # copies, in runs of kw * c numbers if the dilation is 1
+    taps = _taps(x, windows, around or windows.zeros())
+    return taps.reshape(math.prod(taps.shape[:3]), math.prod(taps.shape[3:]))  # copies, in runs of kw * c if the dilation is 1
+
+
+def _taps(x: Array, windows: Windows, around: Around, out: Array | None = None) -> Array:
+    """Every window: (N, C, H, W) -> (N, OH, OW, KH, KW, C). Without `out`, to write them to, NumPy's result is a view."""
+    (n, c, *size), (sh, sw), (dh, dw) = x.shape, windows.stride, windows.dilation
+    rows, columns = around
+    shape = n, *windows.counts(tuple(size), around), *windows.kernel, c
+    if not backend.chunking_pays(x):
+        y = backend.of(x).empty(shape, x.dtype) if out is None else out
+        return cupy_im2col.im2col(x, y, (rows[0], columns[0]), windows.stride, windows.dilation)
+    x = _zeros_around(x, rows, columns)
+    of_image, of_channel, of_row, of_pixel = x.strides
+    strides = (of_image, sh * of_row, sw * of_pixel, dh * of_row, dw * of_pixel, of_channel)
+    taps: Array = backend.of(x).lib.stride_tricks.as_strided(x, shape, strides)
+    if out is not None:
+        out[...] = taps
+    return taps
 
 
 def _zeros_around(x: Array, rows: tuple[int, int], columns: tuple[int, int]) -> Array:
