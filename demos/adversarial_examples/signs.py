@@ -8,8 +8,8 @@ Slide: "In high-stakes scenarios such as autonomous vehicles, the results can be
 
 PGD training is this game: k steps of the attacker on d, from a random start, then one step of the network on w. In FGSM
 training, the attacker has one step. Both go on from the usual network: random weights learn nothing from such attacks. The
-networks read both digits of signs that are drawn from 16 fonts. All are attacked by 20 steps of PGD from 5 random starts: a sign
-counts as misread if one of them succeeds. "2 -> 9" asks for more: the network must see the number that the attacker chose.
+networks read both digits of signs that are drawn from 16 fonts. All are attacked by 20 steps of PGD from 5 random starts: a
+sign counts as misread if one of them succeeds. "2 -> 9" asks for more: the network must see the number that the attacker chose.
 
 What to look for: rows of the table are the trainings, columns the attacks. Does a defence hold against a stronger attack than
 that of its training? On the right: can you see what changed on the signs?
