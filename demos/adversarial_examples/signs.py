@@ -36,11 +36,11 @@ from minigan import Tensor, attacks, data, losses, nn
 class Settings:
     seeds: int = 3
     signs: int = 8000  # to learn from
-    steps: int = 800  # minibatches; the learning rate falls linearly to 0 over them
+    steps: int = 1000  # minibatches; the learning rate falls linearly to 0 over them
     batch: int = 64
-    lr: float = 5e-3  # Adam's
+    lr: float = 1e-2  # Adam's
     channels: int = 24
-    epsilon: float = 0.13  # pixels are in [0, 1]
+    epsilon: float = 0.14  # pixels are in [0, 1]
     k: int = 4  # steps of the attacker in PGD training
     attack_steps: int = 20  # of the attacker that judges
     starts: int = 5
