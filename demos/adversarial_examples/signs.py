@@ -38,7 +38,7 @@ class Settings:
     signs: int = 8000  # to learn from
     steps: int = 1000  # minibatches; the learning rate falls linearly to 0 over them
     batch: int = 64
-    lr: float = 1e-2  # Adam's
+    lr: float = 5e-3  # Adam's
     channels: int = 24
     epsilon: float = 0.14  # pixels are in [0, 1]
     k: int = 4  # steps of the attacker in PGD training
