@@ -38,7 +38,7 @@ class Settings:
     signs: int = 8000  # to learn from
     steps: int = 1000  # minibatches; the learning rate falls linearly to 0 over them
     batch: int = 64
-    lr: float = 5e-3  # Adam's
+    lr: float = 1e-2  # Adam's
     channels: int = 24
     epsilon: float = 0.14  # pixels are in [0, 1]
     k: int = 4  # steps of the attacker in PGD training
@@ -132,7 +132,7 @@ def experiment(seed: int, s: Settings, x, y, unseen: tuple, twos: tuple) -> dict
         "PGD training": on_attacked(attacks.pgd, epsilon=s.epsilon, steps=s.k, rng=rng),
     }
     for name, objective in objectives.items():
-        network = Classifier(Reader(s.channels))
+        network = Classifier(Reader(s.channels), digits=tuple(range(100)))
         network.model.load_state_dict(usual.state_dict())
         train(network, x, y, f"{name}, seed {seed}", s.steps, s.batch, s.lr, objective, rng=rng)
         usual = network.model if objective is None else usual
