@@ -28,7 +28,7 @@ CHAPTERS = {  # in the order of the lectures; chapters that belong to no single 
     ),
     "architectures": ("cgan", "conditioning", "dcgan", "lapgan", "began", "ebgan", "referee"),
     "wasserstein": ("earth_mover", "learning_curves", "wgan", "limit_cycles"),
-    "adversarial_examples": ("fgsm", "dimension", "fooled", "adversarial_training", "signs", "patch", "manifold_defense"),
+    "adversarial_examples": ("fgsm", "dimension", "fooled", "adversarial_training", "patch", "manifold_defense"),
     "the_slides": ("errata",),
     "checking": ("engines",),
     "performance": ("speed",),
