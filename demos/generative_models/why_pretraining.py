@@ -64,7 +64,7 @@ FINDING = (
     "pretraining changes the errors of {layers|.0f} layers by {at equal training loss, depth 4|+.1f} points, those of one "
     "layer by {at equal training loss, depth 1|+.1f} ({at equal training loss, depth 1|lower}). The std over 8 seeds, "
     "{deepest, pretrained: std (points)|.2f} and {deepest, random: std (points)|.2f} points, does not differ beyond chance "
-    "(ratio {deepest, std: pretrained / random|.2f}, 95 % up to {deepest, std: pretrained / random, high|.1f})."
+    "(ratio {deepest, std: pretrained / random|.2f}, 95 % up to {deepest, std: pretrained / random, high|<2})."
 )
 TITLE = (
     "{layers|.0f} layers err in {deepest, pretrained: errors (%)|.1f} % after pretraining, in "

@@ -60,7 +60,7 @@ def main(claim: Claim, s: Settings) -> None:
     measure_turns(claim, s, in_turn, at_once)
     runs = over_kinds(claim, play, RATES, s.seeds, s, steps=len(RATES) * s.seeds * s.steps)
     measure(claim, runs)
-    claim.show(draw(s, in_turn, runs), "averages", claim.words(TITLE))
+    claim.show(picture(s, in_turn, runs), "averages", claim.words(TITLE))
 
 
 def bilinear(s: Settings, in_turn: bool) -> np.ndarray:
@@ -121,7 +121,7 @@ def measure(claim: Claim, runs: dict[str, list[np.ndarray]]) -> None:
     claim.between("falling: gain of the average", claim.metrics["falling: share, averaged less last"], -0.03, 0.03)
 
 
-def draw(s: Settings, path: np.ndarray, runs: dict[str, list[np.ndarray]]) -> Figure:
+def picture(s: Settings, path: np.ndarray, runs: dict[str, list[np.ndarray]]) -> Figure:
     """The bilinear game in turn; the shares on the ring at both rates: a thin line for a seed, a thick one for the mean."""
     figure, (plane, *panels) = slide(1, 3, height=5.6)
     plane.plot(*path[: s.period, :2].T, "o", color=FAKE, label="the points")

@@ -131,7 +131,7 @@ def main(claim: Claim, s: Settings) -> None:
     kinds = {"without R1": (0.0, seed), "with R1": (s.r1, seed)}
     trained = dict(zip(kinds, run_tasks(learn, kinds, s, steps=len(kinds) * s.steps), strict=True))
     measure_training(claim, trained)
-    claim.show(draw(runs, cycles), "jacobian", claim.words(TITLE))
+    claim.show(picture(runs, cycles), "jacobian", claim.words(TITLE))
     claim.show(draw_training(trained, s), "training", claim.words(TRAINING))
 
 
@@ -273,7 +273,7 @@ PLACES = {6: (-17, 0), 7: (0, 17), 8: (0, -17)}  # of numbers beside rings that 
 SHOWN = ("GD in turn", "R1 in turn", "OMD at once")  # of the Dirac GAN
 
 
-def draw(runs: dict[str, dict[str, dict[str, Any]]], cycles: list[np.ndarray]) -> Figure:
+def picture(runs: dict[str, dict[str, dict[str, Any]]], cycles: list[np.ndarray]) -> Figure:
     """The pair of each game by each method in the complex plane; below, the Dirac GAN: two turns, and its limit cycle."""
     figure = plt.figure(figsize=(WIDTH, 9.6), layout="constrained")
     places = figure.subplot_mosaic("AABB;CDEF", height_ratios=(3, 2))

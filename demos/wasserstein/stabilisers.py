@@ -104,7 +104,7 @@ def main(claim: Claim, s: Settings) -> None:
     measure_bilinear(claim, s, distances, by_k)
     runs = over_kinds(claim, play, RULES, s.seeds, s, steps=len(RULES) * s.seeds * s.steps)
     measure_ring(claim, runs)
-    claim.show(draw(s, distances, by_k, runs), "stabilisers", claim.words(TITLE))
+    claim.show(picture(s, distances, by_k, runs), "stabilisers", claim.words(TITLE))
 
 
 def bilinear(way: Way, s: Settings, k: int) -> np.ndarray:
@@ -187,7 +187,7 @@ def measure_ring(claim: Claim, runs: dict[str, list[np.ndarray]]) -> None:
             claim.compare(f"{kind}: share, gain", difference, {HELPS} if kind == "running average" else None)
 
 
-def draw(s: Settings, distances: dict, by_k: dict, runs: dict[str, list[np.ndarray]]) -> Figure:
+def picture(s: Settings, distances: dict, by_k: dict, runs: dict[str, list[np.ndarray]]) -> Figure:
     """The distance call by call; Lookahead's factor for each k; the shares on the ring, means of the seeds."""
     figure, (left, middle, right) = slide(1, 3, height=6.2)
     for name, path in distances.items():

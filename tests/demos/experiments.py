@@ -8,6 +8,7 @@ from functools import partial
 from importlib import import_module
 from types import SimpleNamespace
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -221,7 +222,7 @@ def smallest_run(name, out, images, seed=0, *options):
         m.setattr(metrics, "train_judge", lambda *arguments, **named: metrics.Judge(np.random.default_rng(0)))
         for path in LEARNERS + row.learners:
             listen(path, everything=path in LEARNERS)
-        m.setattr(Claim, "show", lambda *arguments: None)
+        m.setattr(Claim, "show", lambda *arguments: plt.close("all"))
         chapter = main.module.rpartition(".")[0]
         for module in [module for path, module in sys.modules.items() if path.startswith(f"{chapter}.")]:
             for function in [function for function in vars(module) if function.startswith(DRAWING)]:
