@@ -100,7 +100,7 @@ def test_a_training_pass_does_not_disturb_an_earlier_eval_passs_gradient():
 @pytest.mark.parametrize("shape", [(20, 3), (20, 3, 4, 4)])
 @pytest.mark.parametrize("mode", [True, False])
 def test_with_a_reference_batch_the_rest_of_the_minibatch_changes_nothing_unlike_with_batch_norm(shape, mode):
-    """Not even a last bit; and the reference counts: another one gives other outputs."""
+    """Not even a last bit; and the reference counts: a different reference gives different outputs."""
     x, others = numbers(*shape), numbers(*shape, seed=1)
     one, other = Tensor(x), Tensor(np.concatenate([x[:9], others[9:]]))
     networks = [nn.WithReference(nn.VirtualBatchNorm(3, 20), numbers(*shape, seed=seed)).train(mode) for seed in (2, 3)]
