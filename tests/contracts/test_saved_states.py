@@ -113,7 +113,7 @@ def fingerprint(thing):
 
 def another_number(path, wrong):
     """Whether the part may well be this: rates may be any number, and steps any whole number."""
-    rate, steps = path[-1] == "lr" or path[0] == "start", path[-1] == "t" and len(path) > 1
+    rate, steps = path[-1] == "lr" or path[0] == "start", path[-1] == "t"
     return type(wrong) in (int, float) and wrong > 0 and (rate or (steps and type(wrong) is int))
 
 

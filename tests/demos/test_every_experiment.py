@@ -24,6 +24,7 @@ OWN = {  # bounds that a quick run has of its own: by its settings, or as it mea
     "optimal_discriminator": r"\w+_(sup|mean)_error", "collapse": "collapse, seeds that miss a mode",
     "autoencoder": r".*: remedy's error over its own, worst seed", "vae": "elbo",
     "boltzmann": r".*: error over the mean image's, worst seed", "began": "classes with a low gamma",
+    "referee": r".*: (Frechet distance|Inception score)",
 }  # fmt: skip
 
 
