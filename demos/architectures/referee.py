@@ -173,7 +173,7 @@ def measure(claim: Claim, rows: dict[str, dict[str, float]]) -> None:
 
 def picture(rows: dict[str, dict[str, float]], images: dict[str, np.ndarray]) -> Figure:
     """A row for each generator: some samples, and its numbers."""
-    figure, axes = slide(height=1.4 + 0.45 * len(rows))
+    figure, axes = slide(height=2.2 + 0.45 * len(rows))
     shown = sheet(np.concatenate([images[name][:SHOWN] for name in rows]), SHOWN)
     height, width = shown.shape
     axes.imshow(shown, cmap="gray", vmin=0, vmax=1)
