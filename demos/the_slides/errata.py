@@ -12,6 +12,10 @@ near are G's samples to the digits that it was trained on, if these are 16 (fewe
 all? How long does a pre-trained D delay a saturating G? Is optimistic Adam's first step defined as printed? How many modes
 does a WGAN find if its critic keeps up with G, and if it lags? (The critic has a gradient penalty: with clipped weights, some
 seeds are much slower than others.)
+
+One sentence has grown old, and nothing here measures it: "GANs represent the state-of-the-art (as of 2021) for generating
+realistic data" (CS/DS 541, class 19). In that year, diffusion models had better images of ImageNet's classes (Dhariwal and
+Nichol 2021).
 """
 
 from dataclasses import dataclass
