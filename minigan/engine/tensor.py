@@ -101,7 +101,9 @@ def record(name: str, data: backend.Array, *inputs: tuple[Tensor, Derivative]) -
     Example: square = lambda x: record("square", x.data * x.data, (x, lambda g, y: g * 2 * x))
     """
     if not isinstance(data, backend.Array) and not backend.is_array(data):  # NumPy's reductions return scalars
-        data = backend.asarray(data, dtype=inputs[0][0].dtype if isinstance(data, float | int) and inputs else None)
+        dtype = inputs[0][0].dtype if isinstance(data, float | int) and inputs else None
+        module = backend.of(inputs[0][0].data) if inputs else backend.xp()  # where the inputs are, whichever is current
+        data = module.asarray(data, dtype=dtype)
     y = Tensor.__new__(Tensor)._hold(data, versions.version_of_result(data, inputs))
     if mode.recording and any([x._requires_grad for x, _ in inputs]) and data.dtype.kind in "fc":
         y._op, y._requires_grad, y._version_when_made = name, True, y._version[0]

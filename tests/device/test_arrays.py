@@ -51,6 +51,13 @@ def test_numbers_lists_and_numpys_arrays_are_moved_to_the_current_backend_and_co
         assert stand_in.transfers == {"to_device": 1}
 
 
+def test_a_result_stays_where_its_inputs_are_whichever_backend_is_current(device):
+    x = Tensor(A, requires_grad=True)
+    with backend.using("cupy"):
+        for y in (x.sum(), x.max(), x.mean() * 2, mg.grad(x.sum(), x)[0]):
+            assert isinstance(y.data, np.ndarray)
+
+
 def test_constants_are_made_once_and_keep_their_sign(device):
     with backend.using("cupy"):
         x = backend.asarray(A)
