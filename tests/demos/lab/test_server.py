@@ -4,7 +4,7 @@ import http.client
 import json
 import socket
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from types import SimpleNamespace
 
 import pytest
@@ -151,22 +151,21 @@ def test_frames_arrive_while_it_plays_another_page_takes_over_and_a_closed_page_
 def test_a_request_that_trickles_in_keeps_nobody_out_for_long(server, monkeypatch):
     monkeypatch.setattr(server_module, "PATIENCE", 0.4)
     monkeypatch.setattr(server_module.Handler, "timeout", 0.3)
-    slow = [socket.create_connection(("127.0.0.1", server.server_port)) for _ in range(CONNECTIONS)]
     head = f"POST /{server.token}/do HTTP/1.1\r\nHost: 127.0.0.1:{server.server_port}\r\nContent-Length: 999\r\n\r\n"
-    for i, connection in enumerate(slow):
-        connection.sendall(head[: (len(head), 9, 0)[i % 3]].encode())
+    with ExitStack() as stack:
+        address = "127.0.0.1", server.server_port
+        slow = [stack.enter_context(socket.create_connection(address)) for _ in range(CONNECTIONS)]
+        for i, connection in enumerate(slow):
+            connection.sendall(head[: (len(head), 9, 0)[i % 3]].encode())
 
-    def answers():
-        for connection in slow:
-            with suppress(OSError):
-                connection.send(b"x")
-        with suppress(OSError, http.client.HTTPException):
-            return ask(server)[0] == 200
+        def answers():
+            for connection in slow:
+                with suppress(OSError):
+                    connection.send(b"x")
+            with suppress(OSError, http.client.HTTPException):
+                return ask(server)[0] == 200
 
-    until(answers)
-    assert ask(server)[0] == 200
-    for connection in slow:
-        connection.close()
+        until(answers)
 
 
 def test_an_error_in_the_sessions_thread_is_told_and_a_run_that_has_broken_down_is_not_played_on(server, monkeypatch):
