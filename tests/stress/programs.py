@@ -310,7 +310,6 @@ def check(program: Program) -> None:
     weights = rng.uniform(0.5, 1.5, values[-1].shape) * rng.choice([-1, 1], values[-1].shape)
     grads = gradients(program, values, weights)
     assert {i: (g.shape, g.dtype) for i, g in grads.items()} == {i: (given[i].shape, program.dtype) for i in grads}
-    _check_backward(values, trained(program, values), weights, grads)
     u, v = ({i: rng.standard_normal(given[i].shape) for i in grads} for _ in range(2))
     moved = lambda h: given | {i: given[i] + h * v[i] for i in grads}  # noqa: E731
     found, scale = along(grads, v)
@@ -329,23 +328,3 @@ def check(program: Program) -> None:
     if left := [ref() for ref in alive if ref() is not None]:
         gc.collect()
         raise AssertionError(f"{len(left)} tensors outlive their program: {left}")
-
-
-def _check_backward(values, leaves, weights, grads) -> None:
-    """`.backward()` leaves the same gradients, each in memory of its own; a second time they add up."""
-    seed = Tensor(weights.astype(values[-1].dtype))
-    tolerance = 1e-12 if seed.dtype == np.float64 else 1e-5
-    for times in (1, 2):
-        values[-1].backward(seed)
-        for i, leaf in leaves.items():
-            if leaf.grad is None:
-                assert not np.any(grads[i].numpy())
-                continue
-            assert_close(leaf.grad.numpy(), times * grads[i].numpy(), tolerance, f"backward for v{i}")
-            others = [other.grad for other in leaves.values() if other.grad is not None and other is not leaf]
-            shared = [other for other in [*others, *values, seed] if np.shares_memory(leaf.grad.data, other.data)]
-            assert not shared, f"the gradient of v{i}"
-            assert leaf.grad.data.flags.writeable
-            assert not leaf.grad.requires_grad
-    for leaf in leaves.values():
-        leaf.grad = None
