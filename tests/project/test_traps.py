@@ -80,12 +80,11 @@ TRAPS = """
 37. optimistic Adam's previous direction: optim/test_rules.py
     test_four_steps_of_optimistic_adam_are_those_computed_by_hand_with_fractions
     contracts/test_rules.py test_gradients_are_not_written_to_and_their_memory_may_be_used_again
-38. a critic clipped too early, too late, too much or not at all: games/test_wgan.py
-    test_after_each_critic_step_the_weights_are_clipped_before_anything_looks_at_them
-    test_running_statistics_are_no_weights_and_not_clipped optim/test_clipping.py
-    test_clip_weights_takes_every_element_into_minus_c_to_c_and_leaves_those_inside
-39. seeds, hash order, streams that interfere: backend/test_random_numbers.py test_seed_0_is_a_seed_like_any_other
-    nn/test_layers.py test_initial_values_do_not_depend_on_the_hash_seed contracts/test_games.py
+38. a critic clipped too early, too late, too much or not at all: contracts/test_games.py
+    test_iterations_are_those_by_hand games/test_wgan.py test_running_statistics_are_no_weights_and_not_clipped
+    optim/test_clipping.py test_clip_weights_takes_every_element_into_minus_c_to_c_and_leaves_those_inside
+39. seeds, hash order, streams that interfere: contracts/test_data.py
+    test_the_generator_decides_the_samples_and_else_minigans_seed nn/test_layers.py test_initial_values_do_not_depend_on_the_hash_seed contracts/test_games.py
     test_looking_at_samples_does_not_change_the_course_of_the_game
 40. layers that differ between training and evaluation: nn/test_layers.py
     test_one_value_a_channel_is_refused_in_training_and_fine_in_eval
