@@ -194,17 +194,17 @@ def taps(x, kernel, stride, padding, dilation=(1, 1), border=0.0):
     return [x[:, :, i * dh : i * dh + h : sh, j * dw : j * dw + w : sw] for i, j in np.ndindex(*kernel)]
 
 
-def convolved(x, w, stride, padding, dilation):
+def convolved(x, w, stride, padding, dilation=(1, 1)):
     kernels = np.moveaxis(w, (2, 3), (0, 1)).reshape(-1, *w.shape[:2])
     pairs = zip(taps(x, w.shape[2:], stride, padding, dilation), kernels, strict=True)
     return sum(np.einsum("nchw,oc->nohw", tap, kernel) for tap, kernel in pairs)
 
 
-def painted(x, w, stride, padding, output_padding):
+def painted(x, w, stride, padding, output_padding=(0, 0)):
     """Every pixel adds its kernel to a large canvas, of which the padding is cut off."""
     (N, _, H, W), (_, O, KH, KW) = x.shape, w.shape
     (sh, sw), (ph, pw), (eh, ew) = stride, padding, output_padding
-    canvas = np.zeros((N, O, (H - 1) * sh + KH + eh, (W - 1) * sw + KW + ew))
+    canvas = np.zeros((N, O, (H - 1) * sh + KH + eh, (W - 1) * sw + KW + ew), np.result_type(x, w))
     for h, v in np.ndindex(H, W):
         canvas[:, :, h * sh : h * sh + KH, v * sw : v * sw + KW] += np.einsum("nc,coij->noij", x[:, :, h, v], w)
     return canvas[:, :, ph : canvas.shape[2] - ph, pw : canvas.shape[3] - pw]

@@ -8,6 +8,9 @@ from itertools import islice
 
 import numpy as np
 
+from tests.contracts.losses import sigma
+from tests.contracts.ops import convolved, painted
+
 STEP = 1e-30
 
 
@@ -16,20 +19,11 @@ def dense(x, W, b=0.0):
 
 
 def conv(x, W, b=0.0, stride=1, padding=0):
-    """y[:, :, i, j] = a window of x times W (O, C, K, K), plus b."""
-    x = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
-    windows = np.lib.stride_tricks.sliding_window_view(x, W.shape[2:], (2, 3))[:, :, ::stride, ::stride]
-    return np.einsum("nchwij,ocij->nohw", windows, W) + np.reshape(b, (-1, 1, 1))
+    return convolved(x, W, (stride, stride), (padding, padding)) + np.reshape(b, (-1, 1, 1))
 
 
 def conv_transpose(x, W, b=0.0, stride=1, padding=0):
-    """Each x[:, :, i, j] is painted into the output, times W (C, O, K, K), plus b; windows may overlap."""
-    (n, _, *sides), (_, channels, size, _) = x.shape, W.shape
-    y = np.zeros((n, channels, *[stride * (side - 1) + size for side in sides]), np.result_type(x, W))
-    for i, j in np.ndindex(*sides):
-        rows, columns = (slice(stride * k, stride * k + size) for k in (i, j))
-        y[:, :, rows, columns] += np.einsum("nc,cokl->nokl", x[:, :, i, j], W)
-    return y[:, :, padding : y.shape[2] - padding, padding : y.shape[3] - padding] + np.reshape(b, (-1, 1, 1))
+    return painted(x, W, (stride, stride), (padding, padding)) + np.reshape(b, (-1, 1, 1))
 
 
 def leaky_relu(x, slope=0.0):
@@ -112,10 +106,6 @@ def descend(rule, loss, *nets):
     for net in nets:
         net.params = list(islice(new, len(net.params)))
     return value
-
-
-def sigma(v):
-    return 1 / (1 + np.exp(-v))
 
 
 def absolute(v):
