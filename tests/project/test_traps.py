@@ -84,7 +84,8 @@ TRAPS = """
     test_iterations_are_those_by_hand games/test_wgan.py test_running_statistics_are_no_weights_and_not_clipped
     optim/test_clipping.py test_clip_weights_takes_every_element_into_minus_c_to_c_and_leaves_those_inside
 39. seeds, hash order, streams that interfere: contracts/test_data.py
-    test_the_generator_decides_the_samples_and_else_minigans_seed nn/test_layers.py test_initial_values_do_not_depend_on_the_hash_seed contracts/test_games.py
+    test_the_generator_decides_the_samples_and_else_minigans_seed nn/test_layers.py
+    test_initial_values_do_not_depend_on_the_hash_seed contracts/test_games.py
     test_looking_at_samples_does_not_change_the_course_of_the_game
 40. layers that differ between training and evaluation: nn/test_layers.py
     test_one_value_a_channel_is_refused_in_training_and_fine_in_eval

@@ -46,19 +46,17 @@ def test_many_random_programs_are_right(part, program):
 # --- threads ------------------------------------------------------------------------------------------------------------
 
 
-def in_threads(work, count=4):
-    """work(k) in as many threads at once."""
-    barrier = threading.Barrier(count)
-    with ThreadPoolExecutor(count) as pool:
-        list(pool.map(lambda k: (barrier.wait(), work(k)), range(count)))
-
-
 def work_in_threads(start, each):
+    """In four threads at once."""
+    barrier = threading.Barrier(4)
+
     def work(k):
+        barrier.wait()
         for seed in range(start + k * each, start + (k + 1) * each):
             check(make_program(np.random.default_rng(seed).integers(0, 2**32, 8)))
 
-    in_threads(work)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
 
 
 def test_threads_do_not_disturb_one_another():
