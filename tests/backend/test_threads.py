@@ -78,15 +78,6 @@ def test_a_game_has_the_same_bits(name, monkeypatch):
     assert_same_bits(play)
 
 
-@given(st.integers(0, 50), st.integers(1, 9))
-def test_pieces_are_the_range_once_and_in_order(n, count):
-    pieces = threads.pieces(n, count)
-    assert [i for piece in pieces for i in range(n)[piece]] == list(range(n))
-    lengths = [piece.stop - piece.start for piece in pieces]
-    assert len(pieces) == count
-    assert max(lengths) - min(lengths) <= 1
-
-
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_every_task_is_done_once_whoever_takes_it_and_an_error_reaches_the_caller(count, monkeypatch):
     monkeypatch.setattr(threads, "COUNT", count)
