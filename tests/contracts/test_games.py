@@ -199,7 +199,7 @@ def test_a_copied_game_goes_on_bit_for_bit(name, frozen, make_copy):
         game.G.parameters()[0].requires_grad = False
     twin, same_batches = make_copy(game), make_copy(batches)
     assert [p.requires_grad for p in twin.G.parameters()] == [p.requires_grad for p in game.G.parameters()]
-    trained = [p for network in (twin.G, *players.encoder_of(vars(twin))) for p in network.parameters()]
+    trained = [p for key in GAMES[name].trains["opt_G"] for p in getattr(twin, key).parameters()]
     assert {id(p) for p in trained} == {id(p) for p in twin.opt_G.params}  # one and the same, also in the copy
     rng = game.state_dict()["rng"]
     figures = [dict(game.step(batches)) for _ in range(2)]

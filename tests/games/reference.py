@@ -8,8 +8,9 @@ from itertools import islice
 
 import numpy as np
 
-from tests.contracts.losses import sigma
+from tests.contracts.losses import pull_away_term, sigma
 from tests.contracts.ops import convolved, painted
+from tests.contracts.rules import adam
 
 STEP = 1e-30
 
@@ -65,9 +66,6 @@ class Net:
             x = function(x, *islice(params, count))
         return x
 
-    def forward(self, x):
-        return self(x), None
-
 
 # --- rules and steps ----------------------------------------------------------------------------------------------------
 
@@ -75,18 +73,13 @@ class Net:
 class Adam:
     """Called with parameters and gradients; returns the new parameters."""
 
-    def __init__(self, lr, beta1=0.9, beta2=0.999, eps=1e-8):
-        self.lr, self.beta1, self.beta2, self.eps, self.t, self.moments = lr, beta1, beta2, eps, 0, None
+    def __init__(self, lr):
+        self.lr, self.gradients = lr, []
 
     def __call__(self, params, gradients):
-        self.t, new = self.t + 1, []
-        self.moments = self.moments or [(0.0, 0.0) for _ in params]
-        for i, (p, g, (m, v)) in enumerate(zip(params, gradients, self.moments, strict=True)):
-            m, v = self.beta1 * m + (1 - self.beta1) * g, self.beta2 * v + (1 - self.beta2) * g**2
-            self.moments[i] = m, v
-            m_hat, v_hat = m / (1 - self.beta1**self.t), v / (1 - self.beta2**self.t)
-            new.append(p - self.lr * m_hat / (np.sqrt(v_hat) + self.eps))
-        return new
+        self.gradients.append(gradients)
+        directions = [adam(np.array(seen), (0.9, 0.999), 1e-8)[-1] for seen in zip(*self.gradients, strict=True)]
+        return [p - self.lr * d for p, d in zip(params, directions, strict=True)]
 
 
 def descend(rule, loss, *nets):
@@ -202,16 +195,12 @@ def ebgan(g, batches):
     def energy(v):
         return np.sqrt(((v - D(v)) ** 2).sum(axis=1))
 
-    def pull_away(S):
-        s, n = S / np.sqrt((S**2).sum(axis=1, keepdims=True)), len(S)
-        return (((s @ s.T) ** 2).sum() - n) / (n * (n - 1))
-
     fake = G(g.prior(len(x)))
     metrics = {"D_real": energy(x).mean(), "D_fake": energy(fake).mean()}
     metrics["loss_D"] = descend(g.opt_D, lambda: energy(x).mean() + leaky_relu(g.margin - energy(fake)).mean(), D)
     z = g.prior(len(x))
     metrics["loss_G"] = energy(G(z)).mean()
-    descend(g.opt_G, lambda: energy(G(z)).mean() + g.pull_away * pull_away(D(G(z), stop=g.depth)), G)
+    descend(g.opt_G, lambda: energy(G(z)).mean() + g.pull_away * pull_away_term(D(G(z), stop=g.depth)), G)
     return metrics
 
 

@@ -6,6 +6,7 @@ from hypothesis import Phase, find, given, settings
 
 import minigan as mg
 from minigan.testing import arrays, assert_gradients, broadcastable
+from tests.gradcheck.test_planted_mistakes import product
 
 X = np.array([[0.5, -1.5, 2.0], [1.0, 0.7, -0.3]])
 TRY_LONG = settings(max_examples=3000, database=None, phases=[Phase.generate], deadline=None, report_multiple_bugs=False)
@@ -55,11 +56,6 @@ def test_sixteen_special_elements_hold_every_special_number_within_bounds(x, bou
 
 
 # --- assert_gradients ---------------------------------------------------------------------------------------------------
-
-
-def product(da):
-    """a * b, with this derivative(g, a, b) for a."""
-    return lambda a, b: mg.record("product", a.data * b.data, (a, lambda g, y: da(g, a, b)), (b, lambda g, y: g * a))
 
 
 def first(g):

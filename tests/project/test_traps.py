@@ -80,7 +80,7 @@ TRAPS = """
     test_30_steps_follow_the_formula_also_after_saving_and_loading_into_a_rule_that_has_stepped
     test_gradients_are_not_written_to_and_their_memory_may_be_used_again
 38. a critic clipped too early, too late, too much or not at all: contracts/test_games.py
-    test_iterations_are_those_by_hand games/test_wgan.py test_running_statistics_are_no_weights_and_not_clipped
+    test_iterations_are_those_by_hand games/test_game.py test_running_statistics_are_no_weights_and_not_clipped
     optim/test_clipping.py test_clip_weights_takes_every_element_into_minus_c_to_c_and_leaves_those_inside
 39. seeds, hash order, streams that interfere: contracts/test_data.py
     test_the_generator_decides_the_samples_and_else_minigans_seed nn/test_layers.py

@@ -411,11 +411,11 @@ def test_the_landscapes_are_minus_the_logarithms_of_the_posteriors(monkeypatch):
     zs, moved = played.prior.taken(), [players.by_hand(G) for G in played.Gs]
 
     def likely(x, sign):
-        return N * np.log(reference.sigma(sign * D.forward(x)[0])).mean()
+        return N * np.log(reference.sigma(sign * D(x))).mean()
 
     squares = [sum((p**2).sum() for p in network.params) / 2 for network in (*Gs, D)]
-    U_G = sum(squares[:2]) - sum(likely(G.forward(z)[0], 1) for G, z in zip(Gs, zs[:2], strict=True))
-    fakes = np.concatenate([G.forward(z)[0] for G, z in zip(moved, zs[2:], strict=True)])
+    U_G = sum(squares[:2]) - sum(likely(G(z), 1) for G, z in zip(Gs, zs[:2], strict=True))
+    fakes = np.concatenate([G(z) for G, z in zip(moved, zs[2:], strict=True)])
     assert [U for U, _ in seen] == pytest.approx([U_G, squares[2] - likely(x, 1) - likely(fakes, -1)])
     assert all(a is b for a, b in zip(seen[0][1], seen[1][1], strict=True))  # D's step leaves none in a generator
 
