@@ -1,16 +1,13 @@
 """Names and types, as a user's tools see them: type checkers, editors, `dir`, and the errors for other libraries' names."""
 
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 import minigan as mg
 from minigan import other_names
+from tests.helpers.programs import ROOT, python
 
-ROOT = Path(__file__).parents[2]
 SCRIPT = """
 import numpy as np
 
@@ -67,8 +64,7 @@ def test_a_users_script_has_types(tmp_path):
     pytest.importorskip("mypy")
     script = tmp_path / "script.py"
     script.write_text(SCRIPT + "".join(f"reveal_type({name})\n" for name in EXPECTED), encoding="utf-8")
-    command = [sys.executable, "-m", "mypy", "--strict", f"--cache-dir={tmp_path}", str(script)]
-    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    shown = python("-m", "mypy", "--strict", f"--cache-dir={tmp_path}", script).stdout
     assert ": error:" not in shown, shown
     types = [t.replace("builtins.", "") for t in re.findall(r'Revealed type is "(.*)"', shown)]
     assert dict(zip(EXPECTED, types, strict=True)) == EXPECTED

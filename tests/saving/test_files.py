@@ -1,8 +1,6 @@
 """`mg.save` and `mg.load`: a game goes on from its file alone; what a file cannot describe; files that anyone may have made."""
 
 import json
-import subprocess
-import sys
 import tracemalloc
 
 import numpy as np
@@ -12,7 +10,7 @@ import minigan as mg
 from minigan import data, games, nn, optim
 from minigan.data.npz_files import read_npz, write_npz
 from tests.contracts.games import GAMES, make, mlp, stream
-from tests.demos.running import ROOT
+from tests.helpers.programs import ROOT, python
 from tests.helpers.states import assert_same
 
 DESCRIBED = [name for name in GAMES if name != "semi_supervised"]  # it has a stream of labelled data
@@ -184,8 +182,7 @@ def test_arrays_that_do_not_fit_the_description_are_refused(tmp_path):
 
 
 def sample(*options):
-    command = [sys.executable, "-m", "demos", "sample", *map(str, options)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return python("-m", "demos", "sample", *options)
 
 
 def test_the_command_draws_digits_from_the_file_in_the_clone_and_refuses_others_in_one_line(tmp_path):

@@ -1,9 +1,6 @@
 """Debug mode: the first nan stops the program, and errors in the backward pass name the user's line."""
 
-import os
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -11,6 +8,7 @@ import pytest
 import minigan as mg
 from minigan.watching import debug
 from tests.games import players
+from tests.helpers.programs import python
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 HERE = r"test_debug\.py:\d+: "
@@ -112,6 +110,4 @@ def test_gradients_are_the_same_in_debug_mode_also_of_a_graph_from_before_it():
 def test_the_environment_variable_switches_it_on_in_every_thread(value, on):
     ask = "import threading; from minigan.watching import debug; print(debug.is_on()); "
     ask += "t = threading.Thread(target=lambda: print(debug.is_on())); t.start(); t.join()"
-    environment = os.environ | {"MINIGAN_DEBUG": value}
-    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, timeout=60, env=environment, check=True)
-    assert done.stdout == f"{on}\n" * 2
+    assert python("-c", ask, MINIGAN_DEBUG=value).stdout == f"{on}\n" * 2

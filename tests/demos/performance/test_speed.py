@@ -14,7 +14,8 @@ from demos.performance.engines import NAMES, matmul, minigan, sizes
 from demos.performance.engines.__main__ import LEAST, WARM_UP, timed
 from demos.performance.engines.sizes import SIZES
 from minigan import games
-from tests.demos.running import ROOT, numbers, summary_of
+from tests.demos.running import numbers, summary_of
+from tests.helpers.programs import ROOT
 
 SMALL = {
     "gan": sizes.dense_gan(16, 6, batch=5, z=3),
