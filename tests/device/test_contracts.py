@@ -13,6 +13,7 @@ from tests.contracts.attacks import ATTACKS, OF_IMAGES
 from tests.contracts.games import GAMES, make, stream
 from tests.contracts.layers import LAYERS
 from tests.contracts.losses import ALL_CASES as CASES
+from tests.contracts.ops import normal
 from tests.contracts.rules import RULES
 from tests.device.comparing import assert_agree, everything_is_on, on_both
 
@@ -92,7 +93,11 @@ def of_attack(name, model):
     return made
 
 
+DILATED = of_function(
+    lambda x, w: mg.conv2d(x, w, None, 1, 1, (1, 2)), lambda: [normal(2, 1, 3, 4), normal(1, 1, 2, 3, seed=1)], "f4"
+)
 ROWS = {
+    "dilated-conv2d-f4": (DILATED, 1e-4),
     **{f"{i}-{name}-f4": (of_function(fn, inputs, "f4"), 1e-4) for i, (name, fn, inputs) in enumerate(CASES)},
     **{f"{i}-{name}-f8": (of_function(fn, inputs, "f8"), 1e-10) for i, (name, fn, inputs) in enumerate(CASES)},
     **{f"layer-{name}": (of_layer(entry), 1e-5) for name, entry in LAYERS.items() if name != "BatchNorm1d, eval"},

@@ -80,5 +80,5 @@ def mpiexec(tmp_path):
             done.stderr += words.read()
         return done
 
-    run.folder, run.mpich = tmp_path, not usual
+    run.folder = tmp_path
     return run
