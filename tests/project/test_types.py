@@ -6,7 +6,7 @@ import pytest
 
 import minigan as mg
 from minigan import other_names
-from tests.helpers.programs import ROOT, python
+from tests.helpers.programs import python
 
 SCRIPT = """
 import numpy as np
@@ -68,20 +68,6 @@ def test_a_users_script_has_types(tmp_path):
     assert ": error:" not in shown, shown
     types = [t.replace("builtins.", "") for t in re.findall(r'Revealed type is "(.*)"', shown)]
     assert dict(zip(EXPECTED, types, strict=True)) == EXPECTED
-
-
-@pytest.mark.parametrize(
-    ("text", "some"),
-    [
-        ("x", {"sum", "reshape", "backward", "grad"}), ("(x * 2 + 1).mean()", {"backward", "exp", "numpy"}),
-        ("mg.exp(x) @ x[0].T", {"softmax", "detach"}), ("net(x)", {"backward"}), ("net", {"parameters", "state_dict"}),
-        ("game", {"step", "sample", "G"}), ("data", {"images", "noise"}), ("losses", {"hinge_game"}), ("points", {"shape"}),
-    ],
-)  # fmt: skip
-def test_an_editor_completes_names(text, some):
-    jedi = pytest.importorskip("jedi")
-    project = jedi.Project(ROOT, added_sys_path=[str(ROOT)])
-    assert some <= {completion.name for completion in jedi.Script(f"{SCRIPT}{text}.", project=project).complete()}
 
 
 def test_dir_shows_what_a_user_types():

@@ -168,12 +168,9 @@ def test_a_description_that_was_tampered_with_is_refused_in_one_line_within_a_fe
 def test_arrays_that_do_not_fit_the_description_are_refused(tmp_path):
     mg.save(make("gan"), tmp_path / "game.npz")
     arrays = read_npz(tmp_path / "game.npz")
-    for change in ({"state/G/layers.0.weight": np.zeros((3, 4), "float32")}, {"state/G": np.zeros(2)}, {"more": np.zeros(2)}):
-        write_npz(tmp_path / "bad.npz", arrays | change)
-        with pytest.raises(ValueError, match=r"bad\.npz cannot be loaded as a game"):
-            mg.load(tmp_path / "bad.npz")
-    for name in arrays:
-        write_npz(tmp_path / "bad.npz", {key: value for key, value in arrays.items() if key != name})
+    without = [{key: value for key, value in arrays.items() if key != name} for name in arrays]
+    for wrong in (*without, arrays | {"state/G": np.zeros(2)}, arrays | {"more": np.zeros(2)}):
+        write_npz(tmp_path / "bad.npz", wrong)
         with pytest.raises(ValueError, match=r"bad\.npz cannot be loaded as a game"):
             mg.load(tmp_path / "bad.npz")
 
