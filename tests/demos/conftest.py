@@ -21,7 +21,7 @@ from demos.kit.runner.checkpoint import running
 from demos.the_game import gan
 from demos.wasserstein import wgan
 from minigan import data, metrics
-from tests.demos.running import DEMOS, MAIN, QUICK
+from tests.demos.running import MAIN
 from tests.helpers.programs import python
 
 
@@ -40,12 +40,6 @@ def quick(tmp_path_factory):
         return SimpleNamespace(name=name, out=out, said=done.stdout, err=done.stderr, cache=cache)
 
     return run
-
-
-@pytest.fixture(params=[name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in DEMOS])
-def done(request, quick):
-    """The quick run of each demo that trains a game."""
-    return quick(request.param)
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,6 @@ from demos.wasserstein import wgan
 
 DEMOS = {"gan": gan, "wgan": wgan, "cgan": cgan, "dcgan": dcgan, "began": began}
 POINTS = ("gan", "wgan")  # what they draw with --quick; the others draw images
-QUICK = ("gan", "wgan")  # whose --quick runs are in the default run; the others train and draw by the same code
 MAIN = 'def main(argv=None):\n    print("runs")\n'  # of a demo that tests write
 
 

@@ -12,11 +12,6 @@ from hypothesis import strategies as st
 from tests.stress.programs import check, make_program
 
 SEEDS = st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=14)
-PROGRAMS = SEEDS.map(make_program)
-
-
-def examples(count):
-    return settings(max_examples=count, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(autouse=True)
@@ -28,18 +23,10 @@ def _no_collector():
     gc.collect()
 
 
-@pytest.mark.slow
-@examples(150)
-@given(PROGRAMS)
-def test_random_programs_are_right(program):
-    check(program)
-
-
-@pytest.mark.stress
-@pytest.mark.parametrize("part", range(60))
-@examples(1000)
-@given(PROGRAMS)
-def test_many_random_programs_are_right(part, program):
+@pytest.mark.parametrize("part", [pytest.param(i, marks=pytest.mark.stress if i else pytest.mark.slow) for i in range(60)])
+@settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
+@given(SEEDS.map(make_program))
+def test_random_programs_are_right(part, program):
     check(program)
 
 

@@ -23,7 +23,10 @@ QUICK = ("--quick", "--steps")
 # --- what a run leaves --------------------------------------------------------------------------------------------------
 
 
-def test_a_quick_run_leaves_finite_figures_beside_those_of_real_data_without_a_warning(done):
+@pytest.mark.parametrize("name", [name if name in POINTS else pytest.param(name, marks=pytest.mark.slow) for name in DEMOS])
+def test_a_quick_run_leaves_finite_figures_beside_those_of_real_data_without_a_warning(name, quick):
+    """By default, of two; the others train and draw by the same code."""
+    done = quick(name)
     summary, points = summary_of(done.out), done.name in POINTS
     assert not re.search("Warning|Traceback", done.err)
     settings, states = read_checkpoint(done.out / "checkpoint.npz")
