@@ -21,7 +21,7 @@ from demos.kit.runner.checkpoint import running
 from demos.the_game import gan
 from demos.wasserstein import wgan
 from minigan import data, metrics
-from tests.demos.running import MAIN
+from tests.demos.running import MAIN, coarse_pictures
 from tests.helpers.programs import python
 
 
@@ -47,6 +47,14 @@ def _no_run_is_left():
     """A run that a test leaves before its end would catch the signals of those that follow."""
     yield
     running.close()
+
+
+@pytest.fixture
+def empty_folder(tmp_path, monkeypatch):
+    """The current folder is an empty one, and pictures are coarse."""
+    monkeypatch.chdir(tmp_path)
+    with coarse_pictures():
+        yield
 
 
 @pytest.fixture

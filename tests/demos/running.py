@@ -76,13 +76,6 @@ def column(out, name):
     return np.array([float(row[name]) for row in history_of(out)])
 
 
-def numbers(figures):
-    """All numbers in nested dicts and lists."""
-    if isinstance(figures, dict | list):
-        return [n for part in (figures.values() if isinstance(figures, dict) else figures) for n in numbers(part)]
-    return [figures]
-
-
 def assert_same_end(a, b):
     """Two runs ended alike: samples, figures, and all that a checkpoint holds, bit for bit."""
     for file in ("samples.npz", "checkpoint.npz"):
